@@ -1,0 +1,49 @@
+"""The one module that reads the time. Everybody else is handed a `Clock`, so a test can turn it."""
+
+import time
+from datetime import UTC, datetime
+
+
+class Clock:
+    """Wall-clock time in milliseconds since the epoch."""
+
+    def now_ms(self) -> int:
+        """Read now, e.g. ``1795213575346``."""
+        return time.time_ns() // 1_000_000
+
+
+class HandClock(Clock):
+    """A clock that stands still until a test turns it."""
+
+    def __init__(self, now_ms: int = 1_795_000_000_000) -> None:
+        self._now_ms = now_ms
+
+    def now_ms(self) -> int:
+        return self._now_ms
+
+    def turn(self, *, by_s: float) -> None:
+        """Move the hands forward by `by_s` seconds."""
+        self._now_ms += int(by_s * 1000)
+
+
+def stopwatch_s() -> float:
+    """Read a monotonic counter in seconds; only differences mean anything."""
+    return time.perf_counter()
+
+
+def rfc3339(at_ms: int) -> str:
+    """Write a time as callers read it: ``2026-11-20T22:59:44.120Z``."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_rfc3339_ms(text: str) -> int:
+    """Read an RFC 3339 time with an offset into milliseconds. Raises ValueError for anything else."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("the time has no offset; write it like 2026-11-20T22:59:44Z")
+    return int(moment.timestamp() * 1000)
+
+
+def month_of(at_ms: int) -> str:
+    """Name the UTC month of a time: ``2026-11``. Budgets and usage count by it."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m")

@@ -1,0 +1,131 @@
+"""Why a job ended badly: a closed set of codes, what each means, and what the caller can do.
+
+`worker/` raises `Permanent` and `Temporary`; the loop that runs a job turns them into the record's next state.
+The table below is the only place where a code gets its words; `core/problems.py` writes them as problem+json.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Code(StrEnum):
+    """The codes of a failed job, as callers read them in ``error.code``."""
+
+    CREDITS_EXHAUSTED = "credits_exhausted"
+    BUDGET_EXCEEDED = "budget_exceeded"
+    EXPORT_BLOCKED = "export_blocked"
+    SCOPE_MISSING = "scope_missing"
+    UNSUPPORTED_MEDIA = "unsupported_media"
+    MEDIA_TOO_LARGE = "media_too_large"
+    MEDIA_UNREACHABLE = "media_unreachable"
+    SESSION_LOST = "session_lost"
+    EDIT_UNCONFIRMED = "edit_unconfirmed"
+    NOTHING_CHANGED = "nothing_changed"
+    NEEDS_INPUT = "needs_input"
+    NOTHING_TO_EXPORT = "nothing_to_export"
+    RENDER_FAILED = "render_failed"
+    RENDER_TIMEOUT = "render_timeout"
+    DEADLINE_EXCEEDED = "deadline_exceeded"
+    BACKEND_UNAVAILABLE = "backend_unavailable"
+    POISONED = "poisoned"
+    INTERNAL = "internal"
+
+
+class Meaning(NamedTuple):
+    """What a code says to a person. `retryable`: the same request may succeed later, by a replay."""
+
+    title: str
+    retryable: bool
+    hint: str
+
+
+MEANINGS: dict[Code, Meaning] = {
+    Code.CREDITS_EXHAUSTED: Meaning(
+        "The backend account has no credits left.", True, "Top up credits in your account, then replay the job."
+    ),
+    Code.BUDGET_EXCEEDED: Meaning(
+        "The job would cost more than its budget.", True, "Raise max_credits or the month's budget, then replay."
+    ),
+    Code.EXPORT_BLOCKED: Meaning(
+        "The backend account's plan does not allow exports.", False, "Register or upgrade your plan to unlock export."
+    ),
+    Code.SCOPE_MISSING: Meaning(
+        "The backend token lacks a needed permission.", False, "Ask the operator for a token with the missing scope."
+    ),
+    Code.UNSUPPORTED_MEDIA: Meaning(
+        "A file's format is not supported.",
+        False,
+        "Use one of: mp4, mov, avi, webm, mkv, jpg, png, gif, webp, mp3, wav, m4a, aac.",
+    ),
+    Code.MEDIA_TOO_LARGE: Meaning("A file is too large.", False, "Compress or trim the file and submit again."),
+    Code.MEDIA_UNREACHABLE: Meaning(
+        "A media URL could not be fetched.", True, "Check that the URL is public and answers, or upload the file."
+    ),
+    Code.SESSION_LOST: Meaning(
+        "The backend forgot the session, and its timeline with it.",
+        False,
+        "Start again in a new session with the original media.",
+    ),
+    Code.EDIT_UNCONFIRMED: Meaning(
+        "The connection broke during the edit, and no change could be confirmed.",
+        True,
+        "Look at the timeline; replay the job if the edit is missing. A replay sends, and charges, the message again.",
+    ),
+    Code.NOTHING_CHANGED: Meaning(
+        "The backend answered, and edited nothing.", False, "Be specific, e.g. 'trim the first 2 seconds'."
+    ),
+    Code.NEEDS_INPUT: Meaning(
+        "The backend asked a question instead of editing.", False, "Answer it with a new job in the same session."
+    ),
+    Code.NOTHING_TO_EXPORT: Meaning(
+        "The timeline is empty, so there is nothing to export.", False, "Add media or an edit that makes some first."
+    ),
+    Code.RENDER_FAILED: Meaning(
+        "The backend could not render the timeline.", True, 'Replay with {"from": "render"}: it costs no credits.'
+    ),
+    Code.RENDER_TIMEOUT: Meaning(
+        "The render did not finish in time.", True, 'Replay with {"from": "render"}: it costs no credits.'
+    ),
+    Code.DEADLINE_EXCEEDED: Meaning(
+        "The job did not finish within its timeout_s.", True, "Raise timeout_s or use shorter clips, then replay."
+    ),
+    Code.BACKEND_UNAVAILABLE: Meaning(
+        "The editing backend could not be reached.", True, "Replay the job later; nothing was charged."
+    ),
+    Code.POISONED: Meaning(
+        "The job stopped its worker three times.", False, "Report the job's id to the operator of this service."
+    ),
+    Code.INTERNAL: Meaning(
+        "Something went wrong on our side.", True, "Replay the job; report its id if it happens again."
+    ),
+}
+
+
+class WaitReason(StrEnum):
+    """Why a job waits, as callers read it in ``wait.reason``."""
+
+    QUEUED_BEHIND = "queued_behind"
+    SESSION_BUSY = "session_busy"
+    TENANT_CAP = "tenant_cap"
+    NO_CREDITS = "no_credits"
+    BACKEND_RATE_LIMITED = "backend_rate_limited"
+    BACKEND_DOWN = "backend_down"
+
+
+class Permanent(Exception):  # noqa: N818 - the name says what the loop does with it
+    """This job will not succeed by trying again: end it with `code`. `detail` and `hint` are read by the caller."""
+
+    def __init__(self, code: Code, detail: str | None = None, *, hint: str | None = None) -> None:
+        self.code = code
+        self.detail = detail or MEANINGS[code].title
+        self.hint = hint or MEANINGS[code].hint
+        super().__init__(self.detail)
+
+
+class Temporary(Exception):  # noqa: N818 - see Permanent
+    """Come back to the same step in `delay_s` seconds; meanwhile callers read `reason`."""
+
+    def __init__(self, reason: WaitReason, *, delay_s: float) -> None:
+        self.reason = reason
+        self.delay_s = delay_s
+        super().__init__(f"{reason}: again in {delay_s:.1f} s")
