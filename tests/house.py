@@ -1,0 +1,99 @@
+"""Three rules of the house that no linter knows: who reads the time, who makes Redis keys, who reads the environment.
+
+`./run check` runs it over the working tree and prints one line per breach. It looks at syntax alone, imports nothing.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOMS = ("core", "service", "worker")
+TIME_READERS = {"core/clock.py"}
+KEY_MAKERS = {"core/keys.py"}
+ENVIRONMENT_READERS = {"core/settings.py"}
+KEY_PREFIX = "rg:"
+DATETIME_READS = {"now", "utcnow", "today"}
+ENVIRONMENT_NAMES = {"environ", "environb", "getenv"}
+
+
+class Breach(NamedTuple):
+    """One place that breaks a rule, printed as ``core/job.py:12: reads the time``."""
+
+    path: str
+    line: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.what}"
+
+
+def reads_time(node: ast.AST) -> bool:
+    """Tell whether this is ``import time``, ``from time import ...``, or a call like ``datetime.now()``."""
+    match node:
+        case ast.Import(names=names):
+            return any(alias.name == "time" for alias in names)
+        case ast.ImportFrom(module="time"):
+            return True
+        case ast.Attribute(value=ast.Name(id="datetime" | "date") | ast.Attribute(attr="datetime" | "date"), attr=attr):
+            return attr in DATETIME_READS
+    return False
+
+
+def makes_key(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(KEY_PREFIX)
+
+
+def reads_environment(node: ast.AST) -> bool:
+    match node:
+        case ast.Attribute(value=ast.Name(id="os"), attr=attr):
+            return attr in ENVIRONMENT_NAMES
+        case ast.ImportFrom(module="os", names=names):
+            return any(alias.name in ENVIRONMENT_NAMES for alias in names)
+    return False
+
+
+def breaches_in(source: str, path: str) -> Iterator[Breach]:
+    """Judge one module's text. `path` is relative to the repository, with forward slashes: ``core/job.py``."""
+    sandbox = path.startswith("sandbox/")
+    for node in ast.walk(ast.parse(source)):
+        line = getattr(node, "lineno", 0)
+        if not sandbox and path not in TIME_READERS and reads_time(node):
+            yield Breach(path, line, "reads the time; ask core/clock.py for it")
+        if not sandbox and path not in KEY_MAKERS and makes_key(node):
+            yield Breach(path, line, "spells a Redis key; core/keys.py makes them")
+        if not may_read_environment(path) and reads_environment(node):
+            yield Breach(path, line, "reads the environment; core/settings.py does")
+
+
+def may_read_environment(path: str) -> bool:
+    """Each part of the sandbox has settings of its own, since it must not know ours."""
+    return path in ENVIRONMENT_READERS or (path.startswith("sandbox/") and path.endswith("/settings.py"))
+
+
+def breaches_in_script(text: str, path: str) -> Iterator[Breach]:
+    """Judge a Lua script: it gets its keys as KEYS and spells none."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if f'"{KEY_PREFIX}' in line or f"'{KEY_PREFIX}" in line:
+            yield Breach(path, number, "spells a Redis key; take it from KEYS")
+
+
+def all_breaches(root: Path) -> Iterator[Breach]:
+    for room in (*ROOMS, "sandbox"):
+        for file in sorted((root / room).rglob("*.py")):
+            yield from breaches_in(file.read_text("utf-8"), file.relative_to(root).as_posix())
+    for room in ROOMS:
+        for file in sorted((root / room).rglob("*.lua")):
+            yield from breaches_in_script(file.read_text("utf-8"), file.relative_to(root).as_posix())
+
+
+def main() -> int:
+    found = list(all_breaches(Path(__file__).resolve().parent.parent))
+    for breach in found:
+        print(breach)  # noqa: T201 - its output is this list
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
