@@ -1,0 +1,272 @@
+"""Reads a draft and the wished output into a plan: shots in whole frames, tunes, words, size. Pure.
+
+Called by `render`; everything that is wrong with a draft is found here, before ffmpeg starts. It knows no ffmpeg.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sandbox.media import Media
+
+VIDEO, AUDIO, TEXT = 0, 1, 7
+COLOR_SRC = "sandbox:color/"
+MUSIC_SRC = "sandbox:music/"
+FORMATS = ("mp4", "mov", "webm")
+QUALITIES = ("low", "medium", "high")
+
+_SHORT_SIDES_PX = range(144, 1081)
+_FPS = range(1, 61)
+_LONGEST_S = 3600
+
+_T = TypeVar("_T")
+
+
+class RenderFailed(Exception):  # noqa: N818  # says what happened
+    """The render can't be done; the text is a plain, short reason without paths of this machine."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A piece of picture with its own sound. Without `media` it is plain `color`."""
+
+    frames: int
+    media: Media | None = None
+    color: str = "000000"
+    in_s: float = 0.0
+    #: How much of the source is used; the length on the timeline times the speed.
+    span_s: float = 0.0
+    speed: float = 1.0
+    volume: float = 1.0
+    looks: tuple[str, ...] = ()
+    fit: str = "contain"
+    #: How much larger the picture is at the end than at the start.
+    zoom: float = 1.0
+    transition: str = ""
+    #: How many frames it shares with the shot before it.
+    shared_frames: int = 0
+
+
+@dataclass(frozen=True)
+class Tune:
+    """A stretch of music: a file, or (without `media`) one that is played here in a style."""
+
+    start_s: float
+    length_s: float
+    volume: float
+    style: str
+    media: Media | None
+    loops: bool
+    fade_in_s: float
+    fade_out_s: float
+
+
+@dataclass(frozen=True)
+class Words:
+    """Text over the picture."""
+
+    text: str
+    position: str
+    color: str
+    size: str
+    start_s: float
+    end_s: float
+    fade_in_s: float
+    fade_out_s: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a render needs to know."""
+
+    width: int
+    height: int
+    fps: int
+    format: str
+    quality: str
+    shots: tuple[Shot, ...]
+    tunes: tuple[Tune, ...]
+    words: tuple[Words, ...]
+    fade_in_s: float
+    fade_out_s: float
+
+    @property
+    def frames(self) -> int:
+        """Length of the whole, the shared frames counted once."""
+        return sum(shot.frames - shot.shared_frames for shot in self.shots)
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the whole in seconds."""
+        return self.frames / self.fps
+
+
+def plan(draft: Mapping[str, Any], output: Mapping[str, Any], media: Mapping[str, Media]) -> Plan:
+    """Read a draft. Raises RenderFailed for whatever can't be rendered."""
+    try:
+        return _plan(draft, output, media)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
+        raise RenderFailed("the draft is malformed") from problem
+
+
+def _plan(draft: Mapping[str, Any], output: Mapping[str, Any], media: Mapping[str, Media]) -> Plan:
+    fps = _among(round(float(output.get("fps") or 30)), _FPS, "fps")
+    width, height = _size(draft.get("m") or {}, output)
+    tunes = tuple(_tune(segment, media) for segment in _segments(draft, AUDIO))
+    shots = tuple(_shots(list(_segments(draft, VIDEO)), fps, media)) or _darkness(tunes, fps)
+    if not shots:
+        raise RenderFailed("the timeline is empty")
+    pictures = list(_segments(draft, VIDEO)) or [{}]
+    return _short_enough(
+        Plan(
+            width=width,
+            height=height,
+            fps=fps,
+            format=_among(str(output.get("format") or "mp4").lower(), FORMATS, "format"),
+            quality=_among(str(output.get("quality") or "high").lower(), QUALITIES, "quality"),
+            shots=shots,
+            tunes=tunes,
+            words=tuple(_words(segment) for segment in _segments(draft, TEXT)),
+            fade_in_s=_m(pictures[0]).get("fade_in", 0) / 1000,
+            fade_out_s=_m(pictures[-1]).get("fade_out", 0) / 1000,
+        )
+    )
+
+
+def _short_enough(made: Plan) -> Plan:
+    if made.duration_s > _LONGEST_S:
+        raise RenderFailed(f"the timeline is longer than {_LONGEST_S // 60} minutes")
+    return made
+
+
+def _segments(draft: Mapping[str, Any], kind: int) -> Iterator[Mapping[str, Any]]:
+    for track in draft.get("t") or ():
+        if track.get("tt") == kind:
+            yield from sorted(track.get("sg") or (), key=lambda segment: float(segment.get("st", 0)))
+
+
+def _m(segment: Mapping[str, Any]) -> Mapping[str, Any]:
+    return segment.get("m") or {}
+
+
+def _shots(segments: list[Mapping[str, Any]], fps: int, media: Mapping[str, Media]) -> Iterator[Shot]:
+    end = 0
+    for segment in segments:
+        start, stop = _frame(segment["st"], fps), _frame(segment["st"] + segment["d"], fps)
+        if start > end:
+            yield Shot(frames=start - end)
+        if stop > start:
+            yield _shot(segment, stop - start, max(0, end - start), media)
+        end = max(end, stop)
+
+
+def _frame(at_ms: float, fps: int) -> int:
+    if at_ms < 0:
+        raise RenderFailed("a segment begins before the start of the timeline")
+    return round(at_ms * fps / 1000)
+
+
+def _shot(segment: Mapping[str, Any], frames: int, overlap: int, media: Mapping[str, Media]) -> Shot:
+    m, src = _m(segment), str(segment["src"])
+    crossing = m.get("transition") or {}
+    speed = _positive(float(m.get("speed", 1.0)))
+    source = None if src.startswith(COLOR_SRC) else _known(src, media)
+    return Shot(
+        frames=frames,
+        media=source,
+        color=src.removeprefix(COLOR_SRC) if source is None else "000000",
+        in_s=segment.get("in", 0) / 1000,
+        span_s=segment["d"] * speed / 1000,
+        speed=speed,
+        volume=float(m.get("volume", 1.0)),
+        looks=tuple(m.get("look", ())),
+        fit=m.get("fit", "contain"),
+        zoom=float(m.get("zoom", 1.0)),
+        transition=crossing.get("style", "crossfade"),
+        shared_frames=min(overlap, frames - 1) if crossing else 0,
+    )
+
+
+def _positive(speed: float) -> float:
+    if speed <= 0:
+        raise RenderFailed("a segment's speed must be more than 0")
+    return speed
+
+
+def _known(src: str, media: Mapping[str, Media]) -> Media:
+    if src not in media:
+        raise RenderFailed("a segment uses media that this session does not have")
+    return media[src]
+
+
+def _tune(segment: Mapping[str, Any], media: Mapping[str, Media]) -> Tune:
+    m, src = _m(segment), str(segment["src"])
+    is_played_here = src.startswith(MUSIC_SRC)
+    return Tune(
+        start_s=segment["st"] / 1000,
+        length_s=segment["d"] / 1000,
+        volume=float(m.get("volume", 1.0)),
+        style=src.removeprefix(MUSIC_SRC) if is_played_here else "",
+        media=None if is_played_here else _known(src, media),
+        loops=bool(m.get("loop")),
+        fade_in_s=m.get("fade_in", 0) / 1000,
+        fade_out_s=m.get("fade_out", 0) / 1000,
+    )
+
+
+def _darkness(tunes: tuple[Tune, ...], fps: int) -> tuple[Shot, ...]:
+    """Sound alone is shown over black."""
+    end_s = max((tune.start_s + tune.length_s for tune in tunes), default=0.0)
+    return (Shot(frames=round(end_s * fps)),) if end_s else ()
+
+
+def _words(segment: Mapping[str, Any]) -> Words:
+    m = _m(segment)
+    style = m.get("style") or {}
+    return Words(
+        text=str(m.get("text", "")),
+        position=str(m.get("position", "center")),
+        color=str(style.get("color", "white")),
+        size=str(style.get("size", "large")),
+        start_s=segment["st"] / 1000,
+        end_s=(segment["st"] + segment["d"]) / 1000,
+        fade_in_s=m.get("fade_in", 0) / 1000,
+        fade_out_s=m.get("fade_out", 0) / 1000,
+    )
+
+
+def _size(m: Mapping[str, Any], output: Mapping[str, Any]) -> tuple[int, int]:
+    """Width and height: the draft's shape at the output's resolution, e.g. 9:16 at "720p" is 720x1280."""
+    across, down = float(m.get("width") or 16), float(m.get("height") or 9)
+    short = _short_side(str(output.get("resolution") or "1080p").lower())
+    if across >= down:
+        return _even(short * across / down), _even(short)
+    return _even(short), _even(short * down / across)
+
+
+def _short_side(resolution: str) -> int:
+    sides = [part.removesuffix("p") for part in resolution.replace("×", "x").split("x")]
+    if not all(side.isdecimal() for side in sides):
+        raise RenderFailed("the resolution must look like 1080p")
+    return _among(min(int(side) for side in sides), _SHORT_SIDES_PX, "resolution")
+
+
+def _even(size: float) -> int:
+    return round(size / 2) * 2
+
+
+def _among(value: _T, allowed: Sequence[_T], what: str) -> _T:
+    if value not in allowed:
+        names = f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else ", ".join(map(str, allowed))
+        raise RenderFailed(f"the {what} must be one of: {names}")
+    return value
+
+
+def runs(shots: tuple[Shot, ...]) -> list[list[int]]:
+    """Group shots joined by hard cuts: ``[[0, 1], [2]]`` where only the third begins with a transition."""
+    groups: list[list[int]] = []
+    for number, shot in enumerate(shots):
+        if not groups or shot.shared_frames:
+            groups.append([])
+        groups[-1].append(number)
+    return groups
