@@ -1,0 +1,37 @@
+"""The command line behind `./run up` and `./run demo`."""
+
+import asyncio
+
+import click
+
+from sandbox.world.demo.course import demo
+from sandbox.world.until_told import until_told
+from sandbox.world.up import up
+from sandbox.world.world import Wish
+
+
+@click.group()
+def main() -> None:
+    """Run a whole Reelgate on this machine."""
+
+
+@main.command("up")
+@click.option("--json", "json_line", is_flag=True, help="Print one line of JSON when all is ready.")
+@click.option("--apis", type=click.IntRange(min=1), default=1, show_default=True, help="How many API processes.")
+@click.option("--workers", type=click.IntRange(min=0), default=1, show_default=True, help="How many workers.")
+@click.option("--backend", metavar="URL", help="Use this backend; otherwise the sandbox is started.")
+@click.option("--redis", "redis_url", metavar="URL", help="Use this Redis; otherwise an embedded one is started.")
+def up_command(*, json_line: bool, apis: int, workers: int, backend: str | None, redis_url: str | None) -> None:
+    """Leave a world running until Ctrl-C."""
+    wish = Wish(apis, workers, backend, redis_url)
+    raise SystemExit(asyncio.run(until_told(up(wish, json_line=json_line), when_told=0)))
+
+
+@main.command("demo")
+def demo_command() -> None:
+    """Show five skills from POST to verified callback."""
+    raise SystemExit(asyncio.run(until_told(demo())))
+
+
+if __name__ == "__main__":
+    main(prog_name="./run")

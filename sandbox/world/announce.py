@@ -1,0 +1,66 @@
+"""What `./run up` prints once all is ready: one line of JSON for programs, or addresses and a curl line for people."""
+
+import json
+import shlex
+
+from sandbox.world.world import World
+
+ASK = {
+    "profile": "free-video-generation-automatic",
+    "prompt": "generate a 10-second promotional video from my text: Fresh bread, every morning",
+}
+
+
+def as_json(world: World) -> str:
+    """Write the line that API.md fixes, from ``{"api": "http://127.0.0.1:21001", …`` on."""
+    line = {
+        "api": world.apis[0].address,
+        "apis": [api.address for api in world.apis],
+        "api_key": world.api_key,
+        "webhook_secret": world.webhook_secret,
+        "backend": world.backend,
+        "receiver": receiver_address(world),
+        "redis_url": world.redis_url,
+        "metrics": {
+            "api": [f"{api.address}/metrics" for api in world.apis],
+            "worker": [metrics_url(worker.address) for worker in world.workers],
+        },
+    }
+    return json.dumps(line)
+
+
+def as_text(world: World) -> str:
+    rows = [
+        *((f"API {number}", api.address) for number, api in enumerate(world.apis, 1)),
+        ("documentation", f"{world.apis[0].address}/docs"),
+        ("backend", world.backend),
+        ("receiver", f"{receiver_address(world)}/hook  (what came: {receiver_address(world)}/_received)"),
+        ("Redis", world.redis_url),
+        *((f"worker {number}", metrics_url(worker.address)) for number, worker in enumerate(world.workers, 1)),
+        ("API key", world.api_key),
+        ("webhook secret", world.webhook_secret or "(known to the tenant already)"),
+        ("logs", str(world.folders.logs)),
+    ]
+    lines = [f"  {name:<15}{value}" for name, value in rows]
+    return "\n".join(["Reelgate is up.", "", *lines, "", "Try it:", "", curl_line(world), "", "Ctrl-C ends it."])
+
+
+def curl_line(world: World) -> str:
+    """Write a call that works as it stands: a job that needs no file, and waits for its end."""
+    ask = {**ASK, "webhook": {"url": f"{receiver_address(world)}/hook"}}
+    arguments = [
+        "curl", "-sS", f"{world.apis[0].address}/v1/jobs",
+        "-H", f"Authorization: Bearer {world.api_key}",
+        "-H", "Content-Type: application/json",
+        "-H", "Prefer: wait=60",
+        "-d", json.dumps(ask),
+    ]  # fmt: skip
+    return shlex.join(arguments)
+
+
+def metrics_url(address: str) -> str:
+    return f"{address.removesuffix('/metrics')}/metrics"
+
+
+def receiver_address(world: World) -> str:
+    return world.receiver.address if world.receiver else ""

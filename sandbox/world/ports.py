@@ -1,0 +1,22 @@
+"""Free ports that stay free for a moment: below the range from which the system takes ports for outgoing calls.
+
+A fixed port, rather than port 0, lets a process come back at its old address after it was killed.
+"""
+
+import random
+import socket
+
+LOWEST_PORT = 20_000
+HIGHEST_PORT = 32_000
+
+
+def free_port() -> int:
+    """Find a port on loopback on which nobody listens."""
+    while True:
+        port = random.randint(LOWEST_PORT, HIGHEST_PORT)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port

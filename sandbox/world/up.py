@@ -1,0 +1,24 @@
+"""`./run up`: a world that stays until Ctrl-C."""
+
+import click
+
+from sandbox.world.announce import as_json, as_text
+from sandbox.world.children import ChildFailed, first_end
+from sandbox.world.folders import make_folders
+from sandbox.world.settings import callers_environment, new_sandbox_token, with_sandbox_account
+from sandbox.world.world import Wish, open_world
+
+
+async def up(wish: Wish, *, json_line: bool) -> int:
+    """Run the world; give 1 with a sentence when a part does not start or ends by itself."""
+    token = new_sandbox_token()
+    caller = callers_environment()
+    if wish.backend is None:
+        caller = with_sandbox_account(caller, token=token)
+    try:
+        async with open_world(wish, folders=make_folders("up"), caller=caller, sandbox_token=token) as world:
+            click.echo(as_json(world) if json_line else as_text(world))
+            raise await first_end(world.children())
+    except ChildFailed as failed:
+        click.echo(failed, err=True)
+        return 1

@@ -1,0 +1,60 @@
+"""What `./run up` prints."""
+
+import json
+import shlex
+
+from sandbox.world.announce import as_json, as_text, curl_line
+from sandbox.world.children import Child
+from sandbox.world.folders import make_folders
+from sandbox.world.world import World
+
+
+def part(address, tmp_path):
+    return Child("part", ["true"], env={}, ready="", address=address, log_path=tmp_path / "log")
+
+
+def a_world(tmp_path):
+    apis = [part(f"http://127.0.0.1:{port}", tmp_path) for port in (1, 2)]
+    return World(
+        make_folders("up", root=tmp_path),
+        redis_url="redis://127.0.0.1:5/0",
+        backend="http://127.0.0.1:6",
+        api_key="rg_key",
+        webhook_secret="whsec_x",
+        receiver=part("http://127.0.0.1:7", tmp_path),
+        apis=apis,
+        workers=[part("http://127.0.0.1:8", tmp_path)],
+    )
+
+
+def test_the_json_line_has_the_fields_that_programs_read(tmp_path):
+    line = as_json(a_world(tmp_path))
+    assert "\n" not in line
+    assert json.loads(line) == {
+        "api": "http://127.0.0.1:1",
+        "apis": ["http://127.0.0.1:1", "http://127.0.0.1:2"],
+        "api_key": "rg_key",
+        "webhook_secret": "whsec_x",
+        "backend": "http://127.0.0.1:6",
+        "receiver": "http://127.0.0.1:7",
+        "redis_url": "redis://127.0.0.1:5/0",
+        "metrics": {
+            "api": ["http://127.0.0.1:1/metrics", "http://127.0.0.1:2/metrics"],
+            "worker": ["http://127.0.0.1:8/metrics"],
+        },
+    }
+
+
+def test_the_curl_line_is_one_shell_command_with_the_key_and_a_whole_job(tmp_path):
+    words = shlex.split(curl_line(a_world(tmp_path)))
+    assert words[0] == "curl"
+    assert "Authorization: Bearer rg_key" in words
+    body = json.loads(words[-1])
+    assert body["webhook"] == {"url": "http://127.0.0.1:7/hook"}
+    assert body["profile"] == "free-video-generation-automatic"
+
+
+def test_people_read_every_address(tmp_path):
+    text = as_text(a_world(tmp_path))
+    for address in ("127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:5", "127.0.0.1:6", "127.0.0.1:7", "127.0.0.1:8"):
+        assert address in text
