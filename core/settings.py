@@ -1,0 +1,143 @@
+"""The one module that reads the environment. Everybody else is handed a `Settings`.
+
+A bad value stops the process at start with the variable's name, never with its value.
+"""
+
+import ipaddress
+import sys
+from typing import Annotated
+
+from pydantic import Field, PositiveInt, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from core.profiles import PROFILES
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
+Networks = Annotated[tuple[Network, ...], NoDecode]
+Seconds = Annotated[float, Field(gt=0)]
+
+SHORTEST_SECRET_KEY = 32
+
+
+class Settings(BaseSettings):
+    """Everything that an operator can set. Names without an alias begin with ``REELGATE_`` in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="REELGATE_", hide_input_in_errors=True, extra="ignore", frozen=True)
+
+    redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), validation_alias="REDIS_URL")
+    nemo_api_url: str = Field("https://mega-api-prod.nemovideo.ai", validation_alias="NEMO_API_URL")
+    nemo_web_url: str = Field("https://nemovideo.com", validation_alias="NEMO_WEB_URL")
+    #: the operator's backend tokens; none means the one anonymous identity of this installation
+    nemo_tokens: Secrets = Field((), validation_alias="NEMO_TOKEN")
+    skill_source: str | None = Field(None, validation_alias="SKILL_SOURCE")
+    #: the first encrypts and keys the hashes, all of them read, so that it can be rotated
+    secret_keys: Secrets
+
+    #: where callers reach the API; every link in an answer begins with it
+    public_url: str = "http://127.0.0.1:8080"
+    #: a folder, or ``s3://bucket/prefix``
+    storage: str = "./data"
+    #: off: finished files are not kept, and ``output.url`` leads to the backend's own link
+    keep_outputs: bool = True
+    default_profile: str = "free-video-fast"
+    #: danger: address ranges that callbacks and media may reach although they are not public
+    allow_addresses: Networks = ()
+    #: danger: lets callbacks and media use plain http
+    allow_http: bool = False
+    log_level: str = "INFO"
+
+    #: submits that one key may make in a minute, exact over all replicas
+    submits_per_minute: PositiveInt = 60
+    #: jobs of one tenant that run at once; the others wait
+    tenant_running_jobs: PositiveInt = 100
+    #: jobs of one tenant that may be queued
+    tenant_queued_jobs: PositiveInt = 10_000
+    #: bytes of uploads and outputs that one tenant may keep
+    tenant_stored_bytes: PositiveInt = 50_000_000_000
+    #: credits that one tenant may spend in a month; 0 is no limit
+    tenant_month_credits: int = Field(0, ge=0)
+    #: queued jobs of all tenants together; past it a submit gets 503
+    queue_limit: PositiveInt = 1_000_000
+
+    #: jobs that one worker process holds at once
+    worker_jobs: int = Field(1000, ge=1, le=20_000)
+    #: how long a worker may be silent before another takes its jobs
+    lease_s: float = Field(12.0, ge=0.3, le=300)
+    #: how long streams may go on after SIGTERM
+    drain_s: float = Field(20.0, ge=0, le=900)
+    #: how often an idle worker looks for work
+    poll_s: float = Field(0.01, ge=0.001, le=5)
+    #: how often lost leases, late jobs and old things are looked for
+    sweep_s: float = Field(3.0, ge=0.05, le=5)
+
+    #: between two looks at a render, and how many looks before it counts as stuck
+    render_poll_s: Seconds = 30.0
+    render_polls: PositiveInt = 20
+    #: the longest a message's stream is listened to, and the longest it may bring heartbeats alone
+    stream_limit_s: Seconds = 900.0
+    stream_quiet_s: Seconds = 600.0
+    #: after a dropped stream: the first wait, the wait between reads, and how many unchanged reads end it
+    recover_first_s: Seconds = 30.0
+    recover_every_s: Seconds = 60.0
+    recover_reads: PositiveInt = 5
+    #: two reads of a changed draft this far apart must agree, since generation has two stages
+    settle_s: Seconds = 3.0
+    #: the wait after a 429, and the first of the growing waits when the backend fails
+    rate_limited_s: Seconds = 30.0
+    backoff_s: Seconds = 1.0
+    #: how often a caller hears that a long edit still works
+    still_working_s: Seconds = 120.0
+    #: shrinks the callback retry schedule for local use; 1 is the schedule that callers rely on
+    callback_step_scale: Seconds = 1.0
+    #: a callback attempt's whole time
+    callback_timeout_s: float = Field(15.0, gt=0, le=60)
+
+    @field_validator("nemo_tokens", "secret_keys", mode="before")
+    @classmethod
+    def _split_secrets(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("allow_addresses", mode="before")
+    @classmethod
+    def _split_networks(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("nemo_api_url", "nemo_web_url", "public_url")
+    @classmethod
+    def _plain_base_url(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return value.rstrip("/")
+
+    @field_validator("secret_keys")
+    @classmethod
+    def _long_enough(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if not value or any(len(key.get_secret_value()) < SHORTEST_SECRET_KEY for key in value):
+            raise ValueError(f"needs one or more keys of at least {SHORTEST_SECRET_KEY} characters")
+        return value
+
+    @field_validator("default_profile")
+    @classmethod
+    def _known_profile(cls, value: str) -> str:
+        if value not in PROFILES:
+            raise ValueError(f"must be one of {', '.join(PROFILES)}")
+        return value
+
+
+def variable_of(field: str) -> str:
+    """Name the environment variable of a field: ``lease_s`` is ``REELGATE_LEASE_S``."""
+    alias = Settings.model_fields[field].validation_alias
+    return alias if isinstance(alias, str) else f"REELGATE_{field.upper()}"
+
+
+def load_settings() -> Settings:
+    """Read the environment, or stop the process with a sentence for each bad variable."""
+    try:
+        return Settings()
+    except ValidationError as bad:
+        for error in bad.errors(include_input=False, include_url=False, include_context=False):
+            where = str(error["loc"][0])
+            name = variable_of(where) if where in Settings.model_fields else where.upper()
+            sys.stderr.write(f"{name}: {error['msg']}\n")
+        raise SystemExit(2) from None

@@ -1,0 +1,88 @@
+"""Files: uploads and finished videos, in a local folder or in S3. Nothing is ever held in memory whole."""
+
+from collections.abc import AsyncIterable, AsyncIterator
+from pathlib import Path
+from typing import NamedTuple
+
+import obstore
+from obstore.exceptions import NotFoundError
+from obstore.store import LocalStore, S3Store
+
+#: read and written in pieces of this size
+CHUNK_BYTES = 1 << 20
+#: S3 takes parts of at least 5 MiB
+PART_BYTES = 8 << 20
+
+
+class FileMissing(Exception):  # noqa: N818 - says what is wrong
+    """The storage holds no such file (any more)."""
+
+
+class Slice(NamedTuple):
+    """A part of a file, being read. `size_bytes` is the whole file's."""
+
+    size_bytes: int
+    start: int
+    end: int
+    chunks: AsyncIterator[bytes]
+
+
+class Storage:
+    """Write, read and delete files by a key such as ``uploads/upl_….mp4``."""
+
+    def __init__(self, where: str) -> None:
+        if where.startswith("s3://"):
+            self._files: LocalStore | S3Store = S3Store.from_url(where)
+        else:
+            Path(where).mkdir(parents=True, exist_ok=True)
+            self._files = LocalStore(Path(where).resolve(), mkdir=True)
+
+    async def write(self, path: str, chunks: AsyncIterable[bytes]) -> int:
+        """Write a file as its chunks come, and return its size. If they stop with an error nothing is left."""
+        size_bytes = 0
+        writer = obstore.open_writer_async(self._files, path, buffer_size=PART_BYTES)
+        try:
+            async for chunk in chunks:
+                size_bytes += len(chunk)
+                await writer.write(chunk)
+            await writer.close()
+        except BaseException:
+            await self._abandon(writer, path)
+            raise
+        return size_bytes
+
+    async def _abandon(self, writer: obstore.AsyncWritableFile, path: str) -> None:
+        if not writer.closed():
+            await writer.close()
+        await self.delete(path)
+
+    async def size_bytes(self, path: str) -> int:
+        """Measure a file. Raises FileMissing."""
+        try:
+            return (await obstore.head_async(self._files, path))["size"]
+        except (NotFoundError, FileNotFoundError):
+            raise FileMissing(path) from None
+
+    async def read(self, path: str, *, start: int = 0, end: int | None = None) -> Slice:
+        """Read bytes from `start` up to, not including, `end`. Raises FileMissing."""
+        whole = await self.size_bytes(path)
+        stop = whole if end is None else min(end, whole)
+        return Slice(whole, start, stop, self._chunks(path, start, stop))
+
+    async def _chunks(self, path: str, start: int, end: int) -> AsyncIterator[bytes]:
+        while start < end:
+            upto = min(start + CHUNK_BYTES, end)
+            piece = await obstore.get_range_async(self._files, path, start=start, end=upto)
+            yield bytes(piece)
+            start = upto
+
+    async def head(self, path: str, size_bytes: int) -> bytes:
+        """Read the first bytes of a file."""
+        return b"".join([chunk async for chunk in (await self.read(path, end=size_bytes)).chunks])
+
+    async def delete(self, path: str) -> None:
+        """Delete a file; one that is not there is fine."""
+        try:
+            await obstore.delete_async(self._files, path)
+        except (NotFoundError, FileNotFoundError):
+            return

@@ -1,0 +1,73 @@
+"""The connection to Redis, its scripts and its failures: the one module that knows redis-py's types."""
+
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+import msgspec
+import redis.asyncio
+from redis.asyncio.client import PubSub
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    BusyLoadingError,
+    ConnectionError as RedisConnectionError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    TimeoutError as RedisTimeoutError,
+)
+from redis.asyncio.retry import Retry
+
+from core.keys import lua_prelude
+
+Redis = redis.asyncio.Redis
+Subscription = PubSub
+Row = dict[bytes, bytes]
+
+#: Redis is away, starting, full or a replica: the call may be made again later. Nothing was half done.
+STORE_DOWN = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, OutOfMemoryError, ReadOnlyError)
+
+_NAMES = ("accept", "admit", "claim", "commit", "renew", "hand_back", "repair", "tokens", "deliver", "identity")
+
+
+def connect(url: str, *, answer_s: float, connections: int = 64) -> Redis:
+    """Make a client. A call that Redis does not answer within `answer_s` raises one of STORE_DOWN."""
+    pool = redis.asyncio.BlockingConnectionPool.from_url(
+        url,
+        max_connections=connections,
+        timeout=answer_s,
+        socket_timeout=answer_s,
+        socket_connect_timeout=min(answer_s, 2.0),
+        retry=Retry(NoBackoff(), 0),
+        health_check_interval=0,
+    )
+    return redis.asyncio.Redis.from_pool(pool)
+
+
+class Store:
+    """Redis and the scripts, as the modules beside this one use them."""
+
+    def __init__(self, client: Redis) -> None:
+        self.redis = client
+        package = resources.files(__package__) / "lua"
+        prelude = lua_prelude() + "\n" + (package / "lib.lua").read_text()
+        self._sources = {
+            name: prelude + "\n" + (package / f"{name}.lua").read_text()
+            for name in _NAMES
+            if (package / f"{name}.lua").is_file()
+        }
+        self._digests: dict[str, str] = {}
+
+    async def run(self, name: str, arguments: Mapping[str, Any]) -> Any:
+        """Run a script in one round trip; None arguments are absent in Lua."""
+        packed = msgspec.msgpack.encode({k: v for k, v in arguments.items() if v is not None})
+        if name not in self._digests:
+            self._digests[name] = await self.redis.script_load(self._sources[name])
+        try:
+            return await self.redis.evalsha(self._digests[name], 0, packed)  # type: ignore[arg-type, misc]
+        except NoScriptError:  # Redis was restarted or flushed
+            return await self.redis.eval(self._sources[name], 0, packed)  # type: ignore[arg-type, misc]
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.redis.aclose()

@@ -1,0 +1,121 @@
+"""Callback deliveries in Redis: claimed and parked like jobs, kept 14 days after their end."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from core.callback import Delivery, DeliveryState, TenantWebhook
+from core.clock import Clock
+from core.keys import key
+from core.queue import DELIVERY_BELL
+from core.store.connection import Store
+from core.store.events import StoredEvent, stream_id
+from core.store.jobs import LeaseLost
+from core.wire import pack, unpack
+
+KEPT_MS = 14 * 24 * 3600 * 1000
+
+
+class DeliveryClaim(NamedTuple):
+    """A delivery that this worker may attempt now, with the event that it carries."""
+
+    owner: str
+    delivery: Delivery
+    event: StoredEvent | None
+    webhook: TenantWebhook | None
+
+
+class Deliveries:
+    """Claim, record and repeat deliveries."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def claim(self, delivery_id: str, *, owner: str, lease_ms: int) -> DeliveryClaim | None:
+        """Take a delivery for one attempt. None: it is over, or another worker holds it."""
+        arguments = {"id": delivery_id, "owner": owner, "lease_ms": lease_ms, "now_ms": self._clock.now_ms()}
+        ends = {"delivered": True, "dead": True}
+        answer = await self._store.run("claim", arguments | {"ends": ends})
+        if answer[0] != b"yours":
+            return None
+        delivery = unpack(answer[1], Delivery)
+        webhook = unpack(answer[5], TenantWebhook) if answer[5] else None
+        return DeliveryClaim(owner, delivery, await self._event(delivery, answer[7].decode()), webhook)
+
+    async def _event(self, delivery: Delivery, event_id: str) -> StoredEvent | None:
+        at = stream_id(event_id)
+        for stream in (key("feed", delivery.tenant), key("events", delivery.job_id)):
+            found = await self._store.redis.xrange(stream, at, at)
+            if found:
+                return StoredEvent(event_id, found[0][1][b"type"].decode(), found[0][1][b"body"])
+        return None
+
+    async def record(
+        self,
+        delivery: Delivery,
+        *,
+        owner: str | None,
+        wake_ms: int | None = None,
+        disable: tuple[TenantWebhook, TenantWebhook] | None = None,
+    ) -> None:
+        """Write a delivery. Pending ones wake at `wake_ms`. `disable`: the default webhook as it was, and as it shall be.
+
+        Raises LeaseLost where another worker holds it; then nothing was written.
+        """
+        now_ms = self._clock.now_ms()
+        arguments: dict[str, Any] = {
+            "id": delivery.id,
+            "owner": owner,
+            "rec": pack(delivery),
+            "status": str(delivery.state),
+            "wake_ms": wake_ms or now_ms,
+            "retire_ms": now_ms + KEPT_MS,
+            "delivery_bell": DELIVERY_BELL,
+            "now_ms": now_ms,
+        }
+        if disable:
+            arguments |= {"disable_if": pack(disable[0]), "disable": pack(disable[1])}
+        if (await self._store.run("deliver", arguments))[0] != b"ok":
+            raise LeaseLost(delivery.id)
+
+    async def send_again(self, delivery: Delivery) -> Delivery:
+        """Start a delivery's schedule anew, whatever came of it before."""
+        again = msgspec.structs.replace(delivery, state=DeliveryState.PENDING, round=0, why=None, next_at_ms=None)
+        await self.record(again, owner=None)
+        return again
+
+    async def load(self, delivery_id: str) -> Delivery | None:
+        """Read a delivery, whoever's it is: the caller compares the tenant."""
+        raw = await self._store.redis.hget(key("delivery", delivery_id), "rec")  # type: ignore[misc]
+        return unpack(raw, Delivery) if raw else None
+
+    async def load_many(self, delivery_ids: Sequence[str]) -> list[tuple[Delivery, str]]:
+        """Read deliveries, each with the id of its event, in this order."""
+        pipe = self._store.redis.pipeline(transaction=False)
+        for delivery_id in delivery_ids:
+            pipe.hmget(key("delivery", delivery_id), ["rec", "event"])
+        return [(unpack(rec, Delivery), event.decode()) for rec, event in await pipe.execute() if rec]
+
+    async def of_job(self, job_id: str) -> list[tuple[Delivery, str]]:
+        """List a job's deliveries, oldest first."""
+        found = await self._store.redis.zrange(key("job_deliveries", job_id), 0, -1)
+        return await self.load_many([i.decode() for i in found])
+
+    async def page(
+        self, tenant: str, state: DeliveryState, *, after: str | None, limit: int
+    ) -> list[tuple[Delivery, str]]:
+        """List a tenant's deliveries in one state, newest first, beginning after an id."""
+        start = f"({after}" if after else "+"
+        name = key("deliveries", tenant, str(state))
+        found = await self._store.redis.zrevrangebylex(name, start, "-", start=0, num=limit)
+        return await self.load_many([i.decode() for i in found])
+
+    async def dead_count(self) -> int:
+        """Count the dead deliveries of all tenants, for the metrics."""
+        tenants = [t.decode() for t in await self._store.redis.smembers(key("tenants"))]  # type: ignore[misc]
+        pipe = self._store.redis.pipeline(transaction=False)
+        for tenant in tenants:
+            pipe.zcard(key("deliveries", tenant, "dead"))
+        return sum(await pipe.execute()) if tenants else 0

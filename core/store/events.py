@@ -1,0 +1,74 @@
+"""Events in Redis: one stream per job and one feed per tenant, under the same ids.
+
+An event id is a UUIDv7 made inside the script that commits the event: its time and counter are the id of the stream
+entry, so that any process can go on from any id without an index.
+"""
+
+from typing import NamedTuple
+
+from core.keys import EVENTS_CHANNEL, key
+from core.store.connection import Store, Subscription
+
+
+class StoredEvent(NamedTuple):
+    """An event as it was committed; `body` is the JSON of `core.callback.Envelope`."""
+
+    id: str
+    type: str
+    body: bytes
+
+
+class History(NamedTuple):
+    """Events after an id. `trimmed`: some between that id and the first one here are gone."""
+
+    events: list[StoredEvent]
+    trimmed: bool
+
+
+def stream_id(event_id: str) -> str:
+    """Turn ``evt_019a3c1e-7b2f-7003-…`` into the stream's ``1763679042351-3``. Raises ValueError for no such id."""
+    digits = event_id.removeprefix("evt_").replace("-", "")
+    if len(digits) != 32:  # noqa: PLR2004 - the length of a UUID in hex
+        raise ValueError("not an event id")
+    return f"{int(digits[:12], 16)}-{int(digits[13:16], 16)}"
+
+
+class Events:
+    """Read events, and hear of new ones."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def of_job(self, job_id: str, *, after: str | None = None, most: int = 500) -> History:
+        """Read a job's events after an id, oldest first."""
+        return await self._read(key("events", job_id), after, most)
+
+    async def of_tenant(self, tenant: str, *, after: str | None = None, most: int = 100) -> History:
+        """Read a tenant's feed after an id, oldest first."""
+        return await self._read(key("feed", tenant), after, most)
+
+    async def _read(self, stream: str, after: str | None, most: int) -> History:
+        start = f"({stream_id(after)}" if after else "-"
+        found = await self._store.redis.xrange(stream, start, "+", count=most)
+        events = [StoredEvent(row[b"id"].decode(), row[b"type"].decode(), row[b"body"]) for _, row in found]
+        return History(events, await self._trimmed(stream, after) if after else False)
+
+    async def _trimmed(self, stream: str, after: str) -> bool:
+        first = await self._store.redis.xrange(stream, "-", "+", count=1)
+        return not first or _order(first[0][0].decode()) > _order(stream_id(after))
+
+    async def last_id(self, job_id: str) -> str | None:
+        """Name a job's latest event."""
+        last = await self._store.redis.xrevrange(key("events", job_id), "+", "-", count=1)
+        return last[0][1][b"id"].decode() if last else None
+
+    async def subscribe(self) -> Subscription:
+        """Hear the ids of jobs that have news: one subscription serves all readers of a process."""
+        subscription = self._store.redis.pubsub()
+        await subscription.subscribe(EVENTS_CHANNEL)
+        return subscription
+
+
+def _order(entry_id: str) -> tuple[int, int]:
+    ms, _, seq = entry_id.partition("-")
+    return int(ms), int(seq)

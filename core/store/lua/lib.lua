@@ -1,0 +1,143 @@
+-- What the scripts share. Every script reads its arguments as one msgpack map in ARGV[1]: `a`.
+-- Checks come before the first write in every script: Redis does not roll back.
+local a = cmsgpack.unpack(ARGV[1])
+local call = redis.call
+
+-- A doorbell for arq: constant bytes, since arq hands over the id by itself.
+local function ring_bell(id, at_ms, bell)
+  call('SET', K.arq_job(id), bell)
+  call('ZADD', K.arq_queue(), at_ms, id)
+end
+
+local function forget_bell(id)
+  call('ZREM', K.arq_queue(), id)
+  call('DEL', K.arq_job(id), K.arq_in_progress(id), K.arq_retry(id))
+end
+
+local function take_lease(id, owner, until_ms, record_key)
+  call('HSET', record_key, 'owner', owner)
+  call('ZADD', K.leases(), until_ms, id)
+  call('ZADD', K.arq_queue(), 'XX', until_ms, id)
+  call('SET', K.arq_in_progress(id), owner, 'PX', math.max(1, until_ms - a.now_ms))
+end
+
+-- Give the work back: arq starts it again at `at_ms`.
+local function put_back(id, at_ms, record_key)
+  call('HSET', record_key, 'owner', '')
+  call('ZREM', K.leases(), id)
+  call('ZADD', K.arq_queue(), 'XX', at_ms, id)
+  call('DEL', K.arq_in_progress(id), K.arq_retry(id))
+end
+
+local function record_key_of(id)
+  if string.sub(id, 1, 4) == 'dlv_' then return K.delivery(id) end
+  return K.job(id)
+end
+
+-- Make an event id that only grows within its tenant: a UUIDv7 of the time and a counter, so that it is also
+-- the id of the stream entry. `random` is '8xxx-xxxxxxxxxxxx'.
+local function next_event(tenant, random)
+  local last = call('GET', K.event_clock(tenant))
+  local ms, seq = a.now_ms, 0
+  if last then
+    local last_ms, last_seq = string.match(last, '(%d+)-(%d+)')
+    last_ms, last_seq = tonumber(last_ms), tonumber(last_seq)
+    if last_ms >= ms then
+      ms, seq = last_ms, last_seq + 1
+      if seq > 4095 then ms, seq = ms + 1, 0 end
+    end
+  end
+  local stream_id = string.format('%.0f-%.0f', ms, seq)
+  call('SET', K.event_clock(tenant), stream_id)
+  local high, low = math.floor(ms / 65536), ms % 65536
+  return stream_id, string.format('evt_%08x-%04x-7%03x-%s', high, low, seq, random)
+end
+
+-- Tell a job's readers, and for the types that callers can subscribe to also the tenant's feed.
+local function emit(event)
+  local stream_id, event_id = next_event(event.tenant, event.random)
+  call('XADD', K.events(event.job), 'MAXLEN', '~', 500, stream_id, 'id', event_id, 'type', event.type,
+    'body', event.body)
+  if event.feed then
+    local oldest_ms = string.format('%.0f', a.now_ms - 14 * 86400000)
+    call('XADD', K.feed(event.tenant), 'MINID', '~', oldest_ms, stream_id, 'id', event_id, 'type', event.type,
+      'body', event.body)
+  end
+  call('PUBLISH', EVENTS_CHANNEL, event.job)
+  return event_id
+end
+
+-- Write a callback beside its job: the same commit, so that neither is without the other.
+local function write_delivery(d, event_id)
+  call('HSET', K.delivery(d.id), 'rec', d.rec, 'event', event_id, 'owner', '', 'status', 'pending', 'tenant', d.tenant)
+  call('ZADD', K.deliveries(d.tenant, 'pending'), 0, d.id)
+  call('ZADD', K.job_deliveries(d.job), 0, d.id)
+  ring_bell(d.id, a.now_ms, a.delivery_bell)
+end
+
+local function emit_all(events)
+  for _, event in ipairs(events) do
+    local event_id = emit(event)
+    for _, delivery in ipairs(event.deliveries) do write_delivery(delivery, event_id) end
+  end
+end
+
+local function line_up(tenant, id, rank)
+  call('ZADD', K.backlog(tenant), rank, id)
+  call('ZADD', K.ring(), 'NX', call('INCR', K.turn()), tenant)
+end
+
+local function capacity()
+  local sum, workers = 0, call('HGETALL', K.workers())
+  for i = 1, #workers, 2 do
+    local until_ms, slots = string.match(workers[i + 1], '(%d+):(%d+)')
+    if tonumber(until_ms) > a.now_ms then sum = sum + tonumber(slots) else call('HDEL', K.workers(), workers[i]) end
+  end
+  return sum
+end
+
+-- One turn per tenant, round the ring, while there is room. A tenant at its cap leaves the ring; the end of one of
+-- its jobs brings it back.
+local function admit(most)
+  local room = math.min(most, capacity() - call('ZCARD', K.admitted()))
+  while room > 0 do
+    local tenant = call('ZPOPMIN', K.ring())[1]
+    if not tenant then return end
+    if call('SCARD', K.running(tenant)) < a.tenant_running_jobs then
+      local id = call('ZPOPMIN', K.backlog(tenant))[1]
+      if id then
+        call('ZADD', K.admitted(), a.now_ms, id)
+        call('SADD', K.running(tenant), id)
+        ring_bell(id, a.now_ms, a.job_bell)
+        room = room - 1
+      end
+      if call('ZCARD', K.backlog(tenant)) > 0 then
+        call('ZADD', K.ring(), 'NX', call('INCR', K.turn()), tenant)
+      end
+    end
+  end
+end
+
+-- Everything that the end of a job frees: its place, its session's next, its tenant's turn, its token's reservation.
+local function free_job(id, tenant, session)
+  forget_bell(id)
+  call('ZREM', K.leases(), id)
+  call('ZREM', K.admitted(), id)
+  call('SREM', K.running(tenant), id)
+  call('ZREM', K.backlog(tenant), id)
+  call('ZREM', K.queued(tenant), id)
+  call('ZREM', K.queued_all(), id)
+  local was_first = call('LINDEX', K.line(session), 0) == id
+  call('LREM', K.line(session), 1, id)
+  local next_id = call('LINDEX', K.line(session), 0)
+  if was_first and next_id then line_up(tenant, next_id, call('HGET', K.job(next_id), 'rank')) end
+  if call('ZCARD', K.backlog(tenant)) > 0 then call('ZADD', K.ring(), 'NX', call('INCR', K.turn()), tenant) end
+end
+
+local function release_reserve(token, job)
+  local held = call('HGET', K.token_held(token), job)
+  if held then
+    call('HDEL', K.token_held(token), job)
+    call('HINCRBY', K.token(token), 'reserved', -tonumber(held))
+  end
+end

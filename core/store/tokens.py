@@ -1,0 +1,213 @@
+"""The token pool, shared by all workers: encrypted at rest, named by an id everywhere else."""
+
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from core.clock import Clock
+from core.ids import new_id
+from core.keys import key
+from core.store.connection import Row, Store
+from core.vault import Vault
+
+
+class TokenState(StrEnum):
+    """What a token is good for. `rate_limited` and `exhausted` end by themselves where a time is known."""
+
+    ACTIVE = "active"
+    EXHAUSTED = "exhausted"
+    EXPIRED = "expired"
+    EXPORT_BLOCKED = "export_blocked"
+    RATE_LIMITED = "rate_limited"
+    REVOKED = "revoked"
+
+
+class Token(NamedTuple):
+    """A token's facts without its secret. Credits are None until they were read once."""
+
+    id: str
+    kind: str
+    tenant: str
+    state: TokenState
+    expires_ms: int | None
+    available: int | None
+    frozen: int | None
+    reserved: int
+    in_flight: int
+    scopes: str
+    user_id: str | None
+    #: how a person tells it from others: its last four characters
+    tail: str
+
+
+class Identity(NamedTuple):
+    """This installation's one anonymous identity: its lasting client id, and its present token."""
+
+    client_id: str
+    token_id: str | None
+    rest_until_ms: int
+
+
+class Tokens:
+    """Takes, settles and marks tokens. Only `secret_of` opens one."""
+
+    def __init__(self, store: Store, vault: Vault, clock: Clock) -> None:
+        self._store = store
+        self._vault = vault
+        self._clock = clock
+
+    async def add(
+        self,
+        secret: str,
+        *,
+        kind: str,
+        tenant: str = "",
+        expires_ms: int | None = None,
+        available: int | None = None,
+        user_id: str | None = None,
+        scopes: str = "",
+    ) -> str:
+        """Put a token into the pool and return its id; one that is there already keeps its id and state."""
+        digest = self._vault.hashes(secret)[0]
+        token_id = new_id("tok")
+        if not await self._store.redis.set(key("token_digest", digest), token_id, nx=True):
+            return str((await self._store.redis.get(key("token_digest", digest))).decode())
+        row: dict[str, Any] = {
+            "secret": self._vault.lock(secret),
+            "digest": digest,
+            "kind": kind,
+            "tenant": tenant,
+            "state": "active",
+            "scopes": scopes,
+            "reserved": 0,
+            "tail": secret[-4:],
+        }
+        known = {"expires_ms": expires_ms, "available": available, "user_id": user_id}
+        row |= {name: value for name, value in known.items() if value is not None}
+        pipe = self._store.redis.pipeline(transaction=True)
+        pipe.hset(key("token", token_id), mapping=row)
+        pipe.sadd(key("tokens"), token_id)
+        await pipe.execute()
+        return token_id
+
+    async def remove(self, token_id: str) -> bool:
+        """Take a token out of the pool. Jobs that run on it end as if it had been revoked."""
+        digest = await self._store.redis.hget(key("token", token_id), "digest")  # type: ignore[misc]
+        if digest is None:
+            return False
+        pipe = self._store.redis.pipeline(transaction=True)
+        pipe.srem(key("tokens"), token_id)
+        pipe.delete(key("token", token_id), key("token_held", token_id), key("token_digest", digest.decode()))
+        await pipe.execute()
+        return True
+
+    async def all(self) -> list[Token]:
+        """List the pool, without secrets."""
+        ids = sorted(i.decode() for i in await self._store.redis.smembers(key("tokens")))  # type: ignore[misc]
+        return [token for token_id in ids if (token := await self.get(token_id))]
+
+    async def get(self, token_id: str) -> Token | None:
+        """Read one token's facts."""
+        pipe = self._store.redis.pipeline(transaction=False)
+        pipe.hgetall(key("token", token_id))
+        pipe.hlen(key("token_held", token_id))
+        row, in_flight = await pipe.execute()
+        return _token(token_id, row, in_flight) if row else None
+
+    async def secret_of(self, token_id: str) -> str | None:
+        """Open a token, for the call that carries it and nothing else. None: it was removed."""
+        locked = await self._store.redis.hget(key("token", token_id), "secret")  # type: ignore[misc]
+        return self._vault.open(locked) if locked else None
+
+    async def take(
+        self, *, tenant: str, job_id: str, cost: int, until_ms: int, export: bool, only: str | None, anonymous: bool
+    ) -> str | None:
+        """Reserve `cost` credits on a token for a job, atomically over all workers. Safe to repeat for one job.
+
+        `only`: the session's own token, or nothing. `anonymous`: whether the installation's own identity may serve.
+        """
+        arguments = {
+            "do": "take",
+            "tenant": tenant,
+            "job": job_id,
+            "cost": cost,
+            "until_ms": until_ms,
+            "export": export,
+            "only": only,
+            "anonymous": anonymous,
+        }
+        answer = await self._store.run("tokens", arguments | {"now_ms": self._clock.now_ms()})
+        return answer[1].decode() if answer[0] == b"token" else None
+
+    async def settle(self, token_id: str, *, job_id: str, available: int | None, frozen: int | None) -> int:
+        """Release a job's reservation, with the balance as just read. Returns how many others still hold one."""
+        answer = await self._store.run(
+            "tokens",
+            {
+                "do": "settle",
+                "token": token_id,
+                "job": job_id,
+                "available": available,
+                "frozen": frozen or 0,
+                "least": 1,
+                "now_ms": self._clock.now_ms(),
+            },
+        )
+        return int(answer[1])
+
+    async def note_balance(self, token_id: str, *, available: int, frozen: int) -> None:
+        """Write a balance as just read."""
+        row = {"available": available, "frozen": frozen, "read_at_ms": self._clock.now_ms()}
+        await self._store.redis.hset(key("token", token_id), mapping=row)  # type: ignore[misc]
+
+    async def mark(self, token_id: str, state: TokenState, *, rest_until_ms: int = 0) -> None:
+        """Write what a refusal taught us about a token."""
+        if await self._store.redis.exists(key("token", token_id)):
+            row = {"state": str(state), "rest_until_ms": rest_until_ms}
+            await self._store.redis.hset(key("token", token_id), mapping=row)  # type: ignore[misc]
+
+    async def serves(self, tenant: str) -> bool:
+        """Whether an operator's or this tenant's own token is in the pool: then nobody is anonymous."""
+        return any(t.kind != "anonymous" and t.tenant in ("", tenant) for t in await self.all())
+
+    async def identity(self, *, fresh_client_id: str) -> Identity:
+        """Read the anonymous identity; the first caller ever gives it its client id."""
+        await self._store.redis.hsetnx(key("identity"), "client_id", fresh_client_id)  # type: ignore[misc]
+        row: Row = await self._store.redis.hgetall(key("identity"))  # type: ignore[misc]
+        token = row.get(b"token_id")
+        return Identity(
+            row[b"client_id"].decode(), token.decode() if token else None, int(row.get(b"rest_until_ms", 0))
+        )
+
+    async def set_identity(self, **facts: str | int) -> None:
+        """Write the identity's present token, or how long it must rest after a 429."""
+        await self._store.redis.hset(key("identity"), mapping=dict(facts))  # type: ignore[misc]
+
+    async def lock_identity(self, owner: str, *, for_s: float) -> bool:
+        """Let one worker of all renew the identity's token."""
+        name = key("identity_lock")
+        return bool(await self._store.redis.set(name, owner, nx=True, px=int(for_s * 1000)))
+
+    async def unlock_identity(self) -> None:
+        """Let the next one look."""
+        await self._store.redis.delete(key("identity_lock"))
+
+
+def _token(token_id: str, row: Row, in_flight: int) -> Token:
+    def number(name: bytes) -> int | None:
+        return int(float(row[name])) if name in row else None
+
+    user_id = row.get(b"user_id")
+    return Token(
+        id=token_id,
+        kind=row[b"kind"].decode(),
+        tenant=row[b"tenant"].decode(),
+        state=TokenState(row[b"state"].decode()),
+        expires_ms=number(b"expires_ms"),
+        available=number(b"available"),
+        frozen=number(b"frozen"),
+        reserved=number(b"reserved") or 0,
+        in_flight=in_flight,
+        scopes=row[b"scopes"].decode(),
+        user_id=user_id.decode() if user_id else None,
+        tail=row[b"tail"].decode(),
+    )

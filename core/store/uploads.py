@@ -1,0 +1,69 @@
+"""What we know of uploads; their bytes are in `core.storage`. One is gone 24 h after its last use."""
+
+from core.clock import Clock
+from core.job import Record
+from core.keys import key
+from core.store.connection import Store
+from core.store.jobs import UPLOAD_LIFE_MS
+from core.wire import pack, unpack
+
+
+class Upload(Record, frozen=True, kw_only=True):
+    """A file that a caller sent us. `path` is a key in our storage."""
+
+    id: str
+    tenant: str
+    filename: str
+    format: str
+    size_bytes: int
+    path: str
+    created_at_ms: int
+
+
+class Uploads:
+    """Keep, find and drop uploads, and count the bytes that a tenant keeps."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def keep(self, upload: Upload) -> int:
+        """Remember a stored upload; returns the bytes that its tenant keeps now."""
+        pipe = self._store.redis.pipeline(transaction=True)
+        pipe.hset(key("upload", upload.id), mapping={"rec": pack(upload)})
+        pipe.zadd(key("uploads"), {upload.id: self._clock.now_ms() + UPLOAD_LIFE_MS})
+        pipe.incrby(key("stored", upload.tenant), upload.size_bytes)
+        return int((await pipe.execute())[2])
+
+    async def stored_bytes(self, tenant: str) -> int:
+        """Count the bytes of uploads that a tenant keeps."""
+        return int(await self._store.redis.get(key("stored", tenant)) or 0)
+
+    async def load(self, upload_id: str) -> tuple[Upload, int] | None:
+        """Read an upload, whoever's it is, and when it goes (ms since the epoch)."""
+        pipe = self._store.redis.pipeline(transaction=False)
+        pipe.hget(key("upload", upload_id), "rec")
+        pipe.zscore(key("uploads"), upload_id)
+        raw, goes_ms = await pipe.execute()
+        return (unpack(raw, Upload), int(goes_ms)) if raw and goes_ms else None
+
+    async def touch(self, upload_ids: list[str]) -> None:
+        """Count a use: each lives another 24 h."""
+        until_ms = self._clock.now_ms() + UPLOAD_LIFE_MS
+        if upload_ids:
+            await self._store.redis.zadd(key("uploads"), dict.fromkeys(upload_ids, until_ms), xx=True)
+
+    async def drop(self, upload: Upload) -> None:
+        """Forget an upload; its bytes are to be deleted first."""
+        pipe = self._store.redis.pipeline(transaction=True)
+        pipe.zrem(key("uploads"), upload.id)
+        pipe.delete(key("upload", upload.id))
+        removed, _ = await pipe.execute()
+        if removed:
+            await self._store.redis.decrby(key("stored", upload.tenant), upload.size_bytes)
+
+    async def due(self, *, most: int = 100) -> list[Upload]:
+        """Name uploads whose time is over."""
+        ids = await self._store.redis.zrangebyscore(key("uploads"), "-inf", self._clock.now_ms(), start=0, num=most)
+        found = [await self.load(i.decode()) for i in ids]
+        return [f[0] for f in found if f]
