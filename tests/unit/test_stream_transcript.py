@@ -1,0 +1,107 @@
+"""Events into what a stream amounts to."""
+
+import itertools
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.upstream.stream import Heartbeat, StreamError, StreamEvent, Text, ToolCall, ToolResult
+from worker.upstream.transcript import Transcript
+
+ISSUE = "I encountered a temporary issue. Please try again later."
+
+
+def transcript(events: Iterable[StreamEvent]) -> Transcript:
+    made = Transcript()
+    for event in events:
+        made.add(event)
+    return made
+
+
+def said(*texts: str) -> str:
+    return transcript(Text(text) for text in texts).text
+
+
+def test_chunks_and_the_whole_after_them_count_once() -> None:
+    events = [Text("I cut ", "chunk"), Text("it.", "chunk"), Text("I cut it.", "whole"), Text("Done.", "whole")]
+    assert transcript(events).text == "I cut it.\nDone."
+
+
+def test_chunks_whose_whole_never_came_count() -> None:
+    assert transcript([Text("One.", "whole"), Text("I cut ", "chunk"), Text("it", "chunk")]).text == "One.\nI cut it"
+
+
+def test_chunks_that_no_whole_repeats_are_kept() -> None:
+    assert transcript([Text("I cut it.", "chunk"), Text("Title added.", "whole")]).text == "I cut it.\nTitle added."
+
+
+def test_a_tool_call_between_chunks_and_their_whole_changes_nothing() -> None:
+    events = [Text("I cut ", "chunk"), ToolCall("cut"), Text("it.", "chunk"), Text("I cut it.", "whole")]
+    assert transcript(events).text == "I cut it."
+
+
+@pytest.mark.parametrize(
+    ("texts", "text"),
+    [
+        (("I cut", " the", " pauses", "."), "I cut the pauses."),
+        (("Pauses cut.", "Title added."), "Pauses cut.\nTitle added."),
+        (("Length: 30", ".", "5", " s"), "Length: 30.5 s"),
+        (("剪掉了停顿。", "添加了标题。"), "剪掉了停顿。\n添加了标题。"),
+        (("剪", "掉了", "停顿"), "剪掉了停顿"),
+        (("One.\n", "Two."), "One.\nTwo."),
+    ],
+)
+def test_pieces_join_and_sentences_stand_apart(texts: tuple[str, ...], text: str) -> None:
+    assert said(*texts) == text
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("Title added.", ISSUE),
+        ("Title added. " + ISSUE,),
+        ("Title added.", "I encountered", " a temporary", " issue."),
+        ("Title added.", "Sorry, I encountered a temporary issue while saving."),
+        ("Title added.", "I encountered a temporary issue，请稍后再试。"),
+    ],
+)
+def test_a_last_temporary_issue_after_an_answer_is_ignored(texts: tuple[str, ...]) -> None:
+    assert said(*texts) == "Title added."
+
+
+def test_a_temporary_issue_alone_is_no_answer() -> None:
+    assert said(ISSUE) == ""
+
+
+def test_a_temporary_issue_that_work_follows_is_told() -> None:
+    assert said(ISSUE, "Title added.") == f"{ISSUE}\nTitle added."
+
+
+def test_a_title_of_those_words_is_no_temporary_issue() -> None:
+    told = 'Title added: "I encountered a temporary issue".'
+    assert said(told) == told
+
+
+def test_the_first_error_is_kept_with_its_code() -> None:
+    made = transcript([Text("Working."), StreamError("no credits", 2001), StreamError("it broke")])
+    assert (made.text, made.error, made.error_code) == ("Working.", "no credits", 2001)
+
+
+def test_tools_are_noticed_and_not_told() -> None:
+    assert not transcript([Heartbeat()]).saw_tools
+    made = transcript([ToolCall("cut"), ToolResult("cut")])
+    assert (made.saw_tools, made.text, made.error) == (True, "", None)
+
+
+@given(st.lists(st.builds(Text, st.text(), st.sampled_from(["plain", "chunk", "whole"]))))
+def test_no_texts_break_it(events: list[Text]) -> None:
+    assert isinstance(transcript(events).text, str)
+
+
+@given(st.text(min_size=1), st.lists(st.integers(0, 50)))
+def test_any_text_in_any_chunks_is_told_once(text: str, cuts: list[int]) -> None:
+    places = [0, *sorted(cut for cut in cuts if cut < len(text)), len(text)]
+    chunks = [Text(text[start:end], "chunk") for start, end in itertools.pairwise(places)]
+    assert transcript([*chunks, Text(text, "whole")]).text == transcript([Text(text, "whole")]).text
