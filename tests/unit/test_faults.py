@@ -1,0 +1,184 @@
+"""The table of faults: what the backend refuses, and how, as data."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.upstream.faults import BackendFault, Fault, fault_of, fault_of_stream
+from worker.upstream.stream import StreamError
+
+
+def found(
+    call: str = "state", status: int = 200, body: object = None, headers: dict[str, str] | None = None
+) -> BackendFault | None:
+    return fault_of(call, status, json.dumps(body).encode(), headers or {})
+
+
+def fault(call: str = "state", status: int = 200, body: object = None) -> Fault | None:
+    seen = found(call, status, body)
+    return seen.fault if seen else None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"code": 0, "data": {}},
+        {"code": 200},
+        {"code": "0"},
+        {"success": True, "data": {"id": "render_1", "status": "pending"}},
+        {"taskId": "1", "status": "failed"},
+        {"available": 1},
+        {"message": "an export is in progress"},
+        {},
+        [],
+        None,
+    ],
+)
+def test_a_success_is_no_fault(body: object) -> None:
+    assert found(body=body) is None
+
+
+def test_an_empty_answer_and_a_stream_are_no_fault() -> None:
+    assert fault_of("cancel_render", 204, b"", {}) is None
+    assert fault_of("message", 200, None, {}) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (1001, Fault.TOKEN_REFUSED),
+        (1010, Fault.TOKEN_REFUSED),
+        (1011, Fault.TOKEN_REFUSED),
+        (1002, Fault.SESSION_LOST),
+        (2001, Fault.NO_CREDITS),
+        (4001, Fault.UNSUPPORTED),
+        (4002, Fault.TOO_LARGE),
+        (402, Fault.EXPORT_BLOCKED),
+        (429, Fault.RATE_LIMITED),
+        (500, Fault.BROKEN),
+        (7777, Fault.REFUSED),
+    ],
+)
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_business_code_counts_with_status_200(code: int, *, as_text: bool, expected: Fault) -> None:
+    seen = found(body={"code": str(code) if as_text else code, "message": "no"})
+    assert seen is not None
+    assert (seen.fault, seen.code, seen.status, seen.call, seen.detail) == (expected, code, 200, "state", "no")
+
+
+def test_a_business_code_counts_more_than_the_status_beside_it() -> None:
+    assert fault(status=401, body={"code": 1002}) is Fault.SESSION_LOST
+    assert fault(status=500, body={"code": 2001}) is Fault.NO_CREDITS
+    assert fault(status=429, body={"code": 7777}) is Fault.RATE_LIMITED
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (302, Fault.REFUSED),
+        (400, Fault.REFUSED),
+        (401, Fault.TOKEN_REFUSED),
+        (402, Fault.EXPORT_BLOCKED),
+        (403, Fault.SCOPE_MISSING),
+        (404, Fault.REFUSED),
+        (408, Fault.BROKEN),
+        (413, Fault.TOO_LARGE),
+        (415, Fault.UNSUPPORTED),
+        (422, Fault.REFUSED),
+        (429, Fault.RATE_LIMITED),
+        (500, Fault.BROKEN),
+        (503, Fault.BROKEN),
+        (599, Fault.BROKEN),
+    ],
+)
+def test_a_status_without_a_code_counts(status: int, expected: Fault) -> None:
+    assert fault(status=status, body={"detail": "no"}) is expected
+
+
+@pytest.mark.parametrize(
+    ("call", "status", "body", "expected"),
+    [
+        ("render", 409, {"success": False, "error": "conflict"}, Fault.RENDER_DUPLICATE),
+        ("render", 400, {"error": {"message": "Duplicate render id"}}, Fault.RENDER_DUPLICATE),
+        ("render", 200, {"success": False, "error": "a render with this id already exists"}, Fault.RENDER_DUPLICATE),
+        ("render", 409, {"message": "another export is in progress"}, Fault.BUSY),
+        ("render", 200, {"success": False, "message": "active export"}, Fault.BUSY),
+        ("render", 402, {"message": "already existing plan: free"}, Fault.EXPORT_BLOCKED),
+        ("render", 200, {"success": False}, Fault.REFUSED),
+        ("message", 409, {}, Fault.BUSY),
+        ("message", 200, {"code": 1003, "message": "session is busy"}, Fault.BUSY),
+        ("message", 404, {"detail": "Session not found"}, Fault.SESSION_LOST),
+        ("state", 404, {"detail": "Not Found"}, Fault.REFUSED),
+        ("render_status", 404, {}, Fault.RENDER_UNKNOWN),
+        ("cancel_render", 404, {}, Fault.RENDER_UNKNOWN),
+        ("download", 404, {}, Fault.RENDER_UNKNOWN),
+        ("render_status", 200, {"code": 404, "message": "render not found"}, Fault.RENDER_UNKNOWN),
+        ("render_status", 503, {"message": "busy"}, Fault.BROKEN),
+    ],
+)
+def test_some_refusals_mean_what_their_call_makes_of_them(
+    call: str, status: int, body: object, expected: Fault
+) -> None:
+    assert fault(call, status, body) is expected
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected_s"),
+    [
+        ({"Retry-After": "30"}, 30.0),
+        ({"retry-after": " 0 "}, 0.0),
+        ({"Retry-After": "Fri, 20 Nov 2026 23:00:30 GMT", "Date": "Fri, 20 Nov 2026 23:00:00 GMT"}, 30.0),
+        ({"Retry-After": "Fri, 20 Nov 2026 22:00:00 GMT", "Date": "Fri, 20 Nov 2026 23:00:00 GMT"}, 0.0),
+        ({"Retry-After": "Fri, 20 Nov 2026 23:00:30 GMT"}, None),
+        ({"Retry-After": "soon", "Date": "today"}, None),
+        ({"Retry-After": "-5"}, None),
+        ({"Retry-After": "9" * 400}, None),
+        ({}, None),
+    ],
+)
+def test_retry_after_is_read_in_both_forms(headers: dict[str, str], expected_s: float | None) -> None:
+    seen = found(status=429, headers=headers)
+    assert seen is not None
+    assert seen.retry_after_s == expected_s
+
+
+def test_only_what_may_have_arrived_is_maybe_done() -> None:
+    assert {each for each in Fault if BackendFault(each, call="message").maybe_done} == {Fault.BROKEN}
+
+
+def test_a_fault_repeats_no_token_no_link_and_no_raw_answer() -> None:
+    words = "refused nmv_usr_abc for https://cdn.example/x?sig=1 \x00\u2028" + "a b" * 500
+    seen = found(status=400, body={"message": words})
+    assert seen is not None
+    assert seen.detail.startswith("refused … for … a ba ba")
+    assert len(seen.detail) <= 160
+    assert "nmv_usr" not in str(seen)
+    page = fault_of("state", 502, b"<html>Bad gateway</html>", {})
+    assert page is not None
+    assert page.detail == "HTTP 502"
+
+
+@pytest.mark.parametrize(
+    ("code", "work_began", "expected"),
+    [
+        (2001, False, Fault.NO_CREDITS),
+        (1002, False, Fault.SESSION_LOST),
+        (429, False, Fault.RATE_LIMITED),
+        (2001, True, Fault.BROKEN),
+        (500, False, Fault.BROKEN),
+        (77, False, Fault.BROKEN),
+        (None, False, Fault.BROKEN),
+    ],
+)
+def test_an_error_frame_refuses_only_while_nothing_was_begun(
+    code: int | None, *, work_began: bool, expected: Fault
+) -> None:
+    assert fault_of_stream(StreamError("no", code), work_began=work_began).fault is expected
+
+
+@given(st.sampled_from(["message", "render", "render_status"]), st.integers(100, 999), st.binary(), st.text())
+def test_no_answer_breaks_it(call: str, status: int, body: bytes, header: str) -> None:
+    seen = fault_of(call, status, body, {"Retry-After": header, "Date": header})
+    assert seen is None or isinstance(seen.fault, Fault)
