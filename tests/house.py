@@ -12,7 +12,8 @@ from typing import NamedTuple
 ROOMS = ("core", "service", "worker")
 TIME_READERS = {"core/clock.py"}
 KEY_MAKERS = {"core/keys.py"}
-ENVIRONMENT_READERS = {"core/settings.py"}
+#: each part of the sandbox reads settings of its own, since it must not know ours
+ENVIRONMENT_READERS = {"core/settings.py", "sandbox/main.py", "sandbox/world/settings.py"}
 KEY_PREFIX = "rg:"
 DATETIME_READS = {"now", "utcnow", "today"}
 ENVIRONMENT_NAMES = {"environ", "environb", "getenv"}
@@ -63,13 +64,8 @@ def breaches_in(source: str, path: str) -> Iterator[Breach]:
             yield Breach(path, line, "reads the time; ask core/clock.py for it")
         if not sandbox and path not in KEY_MAKERS and makes_key(node):
             yield Breach(path, line, "spells a Redis key; core/keys.py makes them")
-        if not may_read_environment(path) and reads_environment(node):
+        if path not in ENVIRONMENT_READERS and reads_environment(node):
             yield Breach(path, line, "reads the environment; core/settings.py does")
-
-
-def may_read_environment(path: str) -> bool:
-    """Each part of the sandbox has settings of its own, since it must not know ours."""
-    return path in ENVIRONMENT_READERS or (path.startswith("sandbox/") and path.endswith("/settings.py"))
 
 
 def breaches_in_script(text: str, path: str) -> Iterator[Breach]:

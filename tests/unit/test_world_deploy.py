@@ -1,0 +1,97 @@
+"""`deploy/`: that what is written there hangs together. No engine runs here, so it is read as an engine would."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+SERVICES = COMPOSE["services"]
+GATEWAY = ("api-1", "api-2", "worker-1", "worker-2")
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
+
+
+def stage(name):
+    """Give the lines of one stage of the Dockerfile."""
+    return re.search(rf"^FROM \S+ AS {name}$(.*?)(?=^FROM |\Z)", DOCKERFILE, re.DOTALL | re.MULTILINE)[1]
+
+
+def read_env(name):
+    lines = (DEPLOY / name).read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def test_there_are_two_apis_two_workers_a_redis_and_a_balancer():
+    assert set(SERVICES) == {*GATEWAY, "redis", "balancer", "sandbox"}
+    assert SERVICES["api-1"]["command"][0] == SERVICES["api-2"]["command"][0] == "api"
+    assert SERVICES["worker-1"]["command"][0] == SERVICES["worker-2"]["command"][0] == "worker"
+
+
+def test_redis_keeps_what_it_accepted():
+    words = SERVICES["redis"]["command"]
+    assert words[words.index("--appendonly") + 1] == "yes"
+    assert words[words.index("--maxmemory-policy") + 1] == "noeviction"
+    assert "redis:/data" in SERVICES["redis"]["volumes"]
+
+
+def test_every_process_of_the_gateway_is_confined_and_gets_its_settings():
+    for name in GATEWAY:
+        service = SERVICES[name]
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["environment"]["REDIS_URL"] == "redis://redis:6379/0"
+        assert ":?" in service["environment"]["REELGATE_SECRET_KEYS"]
+
+
+def test_only_the_balancer_is_reached_from_outside_and_only_from_this_machine():
+    assert [name for name, service in SERVICES.items() if "ports" in service] == ["balancer"]
+    assert all(port.startswith("127.0.0.1:") for port in SERVICES["balancer"]["ports"])
+
+
+def test_a_worker_has_longer_to_stop_than_its_streams_have_to_end():
+    assert int(SERVICES["worker-1"]["stop_grace_period"].removesuffix("s")) > 20
+
+
+def test_the_balancer_knows_every_api_and_nothing_but_them():
+    servers = re.findall(r"server (\S+):8080", (DEPLOY / "nginx.conf").read_text())
+    assert servers == [name for name in SERVICES if name.startswith("api-")]
+
+
+def test_every_brace_of_the_balancers_configuration_is_closed():
+    text = (DEPLOY / "nginx.conf").read_text()
+    assert text.count("{") == text.count("}") > 0
+
+
+def test_the_sandbox_starts_only_when_asked_for_and_its_settings_fit_the_network():
+    assert SERVICES["sandbox"]["profiles"] == ["sandbox"]
+    settings = read_env("sandbox.env")
+    [network] = COMPOSE["networks"]["default"]["ipam"]["config"]
+    assert settings["REELGATE_ALLOW_ADDRESSES"] == network["subnet"]
+    assert settings["NEMO_TOKEN"] in settings["SANDBOX_TOKENS"]
+    assert len(settings["REELGATE_SECRET_KEYS"]) >= 32
+
+
+def test_every_volume_that_is_used_is_declared():
+    mounts = [mount.split(":")[0] for service in SERVICES.values() for mount in service.get("volumes", [])]
+    assert {mount for mount in mounts if not mount.startswith(".")} == set(COMPOSE["volumes"])
+
+
+def test_every_target_that_is_built_is_a_stage_that_runs_without_root():
+    for service in SERVICES.values():
+        if "build" in service:
+            assert f"AS {service['build']['target']}\n" in DOCKERFILE
+    assert "USER 10001:10001" in stage("plain")
+    assert "USER" not in stage("gateway") + stage("sandbox")
+
+
+def test_the_gateways_image_has_nothing_of_the_sandboxes_programs():
+    assert "--extra" not in stage("build-gateway")
+    assert "--extra sandbox" in stage("build-sandbox")
+    assert "build-sandbox" not in stage("gateway")
+
+
+def test_what_the_build_copies_is_let_through_to_it():
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
+    allowed = set(re.findall(r"^!(\S+)$", (DEPLOY / "Dockerfile.dockerignore").read_text(), re.MULTILINE))
+    assert {name for line in copied for name in line.split()} == allowed
