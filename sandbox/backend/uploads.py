@@ -1,0 +1,105 @@
+"""Takes media in: from a form or from URLs, to disk, never whole in memory, refused by name, size and bytes.
+
+Called by `media_routes.py`. What it returns is on the shelf and probed; putting it into a session is `sessions.py`'s.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+import httpx
+from litestar.datastructures import UploadFile
+
+from sandbox.backend import refusals
+from sandbox.backend.clock import Clock
+from sandbox.backend.files import Shelf
+from sandbox.backend.settings import Settings
+from sandbox.media import Media, NotMedia, probe
+
+GENERATION_SKILL = "free-video-generation-automatic"
+_PIECE_BYTES = 1 << 18
+_EXTENSIONS = frozenset({*refusals.FORMATS, "jpeg"})
+
+
+@dataclass(frozen=True)
+class Taken:
+    media: Media
+    hash: str
+    size_bytes: int
+    at_s: float
+
+
+def limit_bytes(settings: Settings, headers: Mapping[str, str]) -> int:
+    """The largest file that this call's skill may send."""
+    generates = headers.get("x-skill-source") == GENERATION_SKILL
+    return settings.generation_upload_bytes if generates else settings.upload_bytes
+
+
+class Intake:
+    """`base_url` in the calls is where the caller reached us: the media's own URL begins with it."""
+
+    def __init__(self, shelf: Shelf, clock: Clock, *, fetch_s: float) -> None:
+        self._shelf = shelf
+        self._clock = clock
+        self._fetch_s = fetch_s
+
+    async def take_file(self, file: UploadFile, *, base_url: str, limit_bytes: int) -> Taken:
+        """Take one part of a form. Raises Refused: 4001, 4002."""
+        name = PurePosixPath(file.filename.replace("\\", "/")).name
+        _check_name(name, must_have_extension=True)
+        return await self._take(_pieces(file), name, base_url=base_url, limit_bytes=limit_bytes)
+
+    async def take_url(self, url: str, *, base_url: str, limit_bytes: int) -> Taken:
+        """Fetch one URL and take it. Raises Refused: 4001, 4002, 4003."""
+        name = PurePosixPath(unquote(urlsplit(url).path)).name or "media"
+        _check_name(name, must_have_extension=False)
+        try:
+            async with (
+                asyncio.timeout(self._fetch_s),
+                httpx.AsyncClient(follow_redirects=True, trust_env=False, timeout=self._fetch_s) as client,
+                client.stream("GET", url) as answer,
+            ):
+                answer.raise_for_status()
+                return await self._take(answer.aiter_bytes(), name, base_url=base_url, limit_bytes=limit_bytes)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError):
+            raise refusals.url_unreachable() from None
+
+    async def _take(self, pieces: AsyncIterator[bytes], name: str, *, base_url: str, limit_bytes: int) -> Taken:
+        place = self._shelf.place(name)
+        try:
+            digest, size_bytes = await _write(pieces, place.path, limit_bytes)
+            media = await probe(place.path, url=f"{base_url}/{place.address}", name=name)
+        except NotMedia:
+            self._shelf.remove(place)
+            raise refusals.unsupported_file() from None
+        except BaseException:
+            self._shelf.remove(place)
+            raise
+        return Taken(media, digest, size_bytes, self._clock.now_s())
+
+
+async def _write(pieces: AsyncIterator[bytes], path: Path, limit_bytes: int) -> tuple[str, int]:
+    """Write all pieces. Returns their SHA-256 and number of bytes. Raises Refused: 4002."""
+    digest, size_bytes = hashlib.sha256(), 0
+    with await asyncio.to_thread(path.open, "wb") as out:
+        async for piece in pieces:
+            size_bytes += len(piece)
+            if size_bytes > limit_bytes:
+                raise refusals.file_too_large(limit_bytes)
+            digest.update(piece)
+            await asyncio.to_thread(out.write, piece)
+    return digest.hexdigest(), size_bytes
+
+
+async def _pieces(file: UploadFile) -> AsyncIterator[bytes]:
+    while piece := await file.read(_PIECE_BYTES):
+        yield piece
+
+
+def _check_name(name: str, *, must_have_extension: bool) -> None:
+    extension = PurePosixPath(name).suffix.lower().removeprefix(".")
+    if extension not in _EXTENSIONS and (extension or must_have_extension):
+        raise refusals.unsupported_file()

@@ -1,0 +1,84 @@
+"""The command that serves the look-alike of the NemoVideo backend: its options, its socket, its clean end.
+
+Prints one line, `sandbox ready http://127.0.0.1:PORT`, when it listens. What it serves, `backend/app.py` builds.
+"""
+
+import logging
+import os
+import signal
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+import uvicorn
+from litestar.types import ASGIApp
+
+from sandbox.backend.app import build
+from sandbox.backend.connection import CuttableProtocol
+from sandbox.backend.settings import BadSetting, Settings, read
+from sandbox.backend.tokens import registered
+
+_GRACE_S = 1
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8900, show_default=True, help="Port to listen on; 0 takes a free one.")
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for uploads and films; without it a temporary one.",
+)
+def sandbox(host: str, port: int, data: Path | None) -> None:
+    """Serve a look-alike of the NemoVideo backend that really edits. Its settings are SANDBOX_ variables."""
+    logging.basicConfig(level=logging.WARNING)
+    settings = _settings()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    with tempfile.TemporaryDirectory(prefix="sandbox-") as temporary:
+        folder = data or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        _serve(build(settings, folder), _listening(host, port))
+
+
+def _settings() -> Settings:
+    try:
+        settings = read(os.environ)
+        registered(settings.tokens, 0)
+    except BadSetting as error:
+        raise click.ClickException(str(error)) from None
+    return settings
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    listener = socket.create_server((host, port), backlog=2048)
+    listener.set_inheritable(False)
+    return listener
+
+
+class _Announcing(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and sockets:
+            host, port = sockets[0].getsockname()[:2]
+            click.echo(f"sandbox ready http://{host}:{port}")
+            sys.stdout.flush()
+
+
+def _serve(app: ASGIApp, listener: socket.socket) -> None:
+    config = uvicorn.Config(
+        app,
+        http=CuttableProtocol,
+        ws="none",
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    _Announcing(config).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    sandbox()
