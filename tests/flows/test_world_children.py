@@ -1,5 +1,6 @@
 """The world's processes: ready when they say so, gone when they are stopped, whoever stops and however."""
 
+import asyncio
 import os
 import select
 import signal
@@ -10,9 +11,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from sandbox.world.children import Child, ChildFailed, first_end, start_all, stop_all
+from sandbox.world.children import Child, ChildFailed, first_end, start_all, stop_all, while_alive
 from sandbox.world.commands import run
 from sandbox.world.embedded_redis import embedded_redis
+from sandbox.world.until_told import until_told
 
 ROOT = Path(__file__).resolve().parents[2]
 ENV = dict(os.environ)
@@ -148,3 +150,54 @@ async def test_a_command_that_fails_is_reported_with_what_it_complained_of(tmp_p
         await run(
             [sys.executable, "-c", "raise SystemExit('no such tenant')"], env=ENV, stdin="", log_path=tmp_path / "log"
         )
+
+
+async def test_work_in_company_is_broken_off_when_a_child_ends(tmp_path):
+    child = python_child(POLITE, tmp_path)
+    await child.start()
+    left = asyncio.Event()
+
+    async def work():
+        child.signal(signal.SIGKILL)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            left.set()
+
+    with pytest.raises(ChildFailed, match="was ended by signal 9"):
+        await while_alive([child], work())
+    assert left.is_set()
+
+
+async def test_work_in_company_gives_its_result(tmp_path):
+    child = python_child(POLITE, tmp_path)
+    await child.start()
+
+    async def work():
+        return 5
+
+    assert await while_alive([child], work()) == 5
+    await child.stop()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_whoever_tells_it_to_end_everything_is_put_in_order_first(number):
+    in_order = []
+
+    async def work():
+        try:
+            os.kill(os.getpid(), number)
+            await asyncio.Event().wait()
+        finally:
+            in_order.append("stopped")
+        return 0
+
+    assert await until_told(work(), when_told=7) == 7
+    assert in_order == ["stopped"]
+
+
+async def test_without_being_told_the_works_own_status_counts():
+    async def work():
+        return 1
+
+    assert await until_told(work()) == 1
