@@ -143,7 +143,7 @@ def _deliveries(kind: EventType, job: Job, webhook: TenantWebhook | None, now_ms
     return [] if (url := _target(kind, job, webhook)) is False else [_delivery(kind, job, url, now_ms)]
 
 
-def _target(kind: EventType, job: Job, webhook: TenantWebhook | None) -> str | None | Literal[False]:
+def _target(kind: EventType, job: Job, webhook: TenantWebhook | None) -> str | Literal[False] | None:
     if job.webhook:
         return job.webhook.url if kind in (job.webhook.events or ENDS) else False
     if webhook and webhook.state == "active" and kind in (webhook.events or ENDS):

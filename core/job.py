@@ -175,6 +175,8 @@ class Job(Record, frozen=True, kw_only=True):
     version: int = 1
     status: Status = Status.QUEUED
     stage: Stage | None = None
+    #: when it entered that stage
+    stage_since_ms: int | None = None
 
     # what was asked; never changes
     prompt: str
@@ -390,9 +392,7 @@ def succeeded(job: Job, *, now_ms: int, **facts: Any) -> Job:
 def failed(job: Job, *, now_ms: int, code: Code, detail: str | None = None, hint: str | None = None) -> Job:
     """The job ends badly."""
     meaning = MEANINGS[code]
-    problem = Problem(
-        code=code, detail=detail or meaning.title, hint=hint or meaning.hint, retryable=meaning.retryable
-    )
+    problem = Problem(code=code, detail=detail or meaning.title, hint=hint or meaning.hint, retryable=meaning.retryable)
     return _ended(job, Status.FAILED, now_ms=now_ms, error=problem, message="Failed")
 
 

@@ -53,9 +53,11 @@ _SHAPES = {
     "token_held": "rg:tok:{}:held",  # HASH job -> credits reserved for it
     "identity": "rg:identity",  # HASH of this installation's anonymous identity
     "identity_lock": "rg:identity:lock",  # STRING the worker that renews it
-    "credits_ask": "rg:credits:{}",  # HASH of a tenant's last balance
-    # metrics of many processes
-    "stage_sample": "rg:sample:{}",  # LIST of the last durations of a stage, ms
+    # errands
+    "errands": "rg:errands",  # LIST of outside calls that the API asks a worker for
+    "errand_answer": "rg:errand:{}",  # LIST of one answer
+    # estimates
+    "run_samples": "rg:samples",  # LIST of the last ended jobs' running times, ms
     # arq's own
     "arq_queue": "arq:queue",
     "arq_job": "arq:job:{}",

@@ -7,10 +7,11 @@ scripts, which check the owner of the lease: so arq's own finish and retry, whic
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from arq.connections import ArqRedis
+from arq.typing import WorkerCoroutine
 from arq.worker import Worker, func
 
 from core.store.connection import STORE_DOWN, Redis
@@ -75,7 +76,7 @@ def make_worker(
 
     return LeasedWorker(
         lease_s=lease_s,
-        functions=[func(job, name="run_job"), func(delivery, name="run_delivery")],
+        functions=[func(cast("WorkerCoroutine", f), name=n) for f, n in ((job, "run_job"), (delivery, "run_delivery"))],
         redis_pool=ArqRedis(pool_or_conn=client.connection_pool),
         max_jobs=places,
         queue_read_limit=256,

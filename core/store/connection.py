@@ -7,16 +7,20 @@ from typing import Any
 import msgspec
 import redis.asyncio
 from redis.asyncio.client import PubSub
+from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
     BusyLoadingError,
-    ConnectionError as RedisConnectionError,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
+)
+from redis.exceptions import (
+    ConnectionError as RedisConnectionError,
+)
+from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
-from redis.asyncio.retry import Retry
 
 from core.keys import lua_prelude
 

@@ -60,7 +60,7 @@ class Deliveries:
         wake_ms: int | None = None,
         disable: tuple[TenantWebhook, TenantWebhook] | None = None,
     ) -> None:
-        """Write a delivery. Pending ones wake at `wake_ms`. `disable`: the default webhook as it was, and as it shall be.
+        """Write a delivery; pending ones wake at `wake_ms`. `disable`: the default webhook as it was, and as it is to be.
 
         Raises LeaseLost where another worker holds it; then nothing was written.
         """

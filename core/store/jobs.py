@@ -180,20 +180,24 @@ class Jobs:
         hold no lease: they may only cancel or expire, and get LeaseLost where the version has moved on.
         """
         while True:
-            answer = await self._store.run(
-                "commit", self._commit_arguments(old, new, owner, event, session, park_until_ms, fields or {})
+            arguments = self._commit_arguments(
+                old, new, owner=owner, event=event, session=session, park_until_ms=park_until_ms, fields=fields or {}
             )
+            answer = await self._store.run("commit", arguments)
             if answer[0] == b"ok":
                 return new
             if answer[0] == b"lost" or owner is None:
                 raise LeaseLost(new.id)
             old = unpack(answer[1], Job)
+            if old == new:  # our own write, whose answer was lost with the connection
+                return new
             new = verbs.rebased(new, old)
 
     def _commit_arguments(
         self,
         old: Job,
         new: Job,
+        *,
         owner: str | None,
         event: Event | None,
         session: Session | None,
@@ -222,6 +226,7 @@ class Jobs:
             "retire_ms": now_ms + new.retention_s * 1000,
             "month": month_of(now_ms),
             "usage": _usage(new),
+            "sample_ms": new.finished_at_ms - new.started_at_ms if new.finished_at_ms and new.started_at_ms else None,
         }
 
     async def field(self, job_id: str, name: Literal["before", "tracks"]) -> bytes | None:
@@ -282,4 +287,3 @@ def crashed_too_often(claim: Claim, *, now_ms: int) -> Job | None:
     """Decide whether a job that killed its worker three times at the same stage ends as ``poisoned``."""
     limit = 3
     return verbs.failed(claim.job, now_ms=now_ms, code=Code.POISONED) if claim.crashes >= limit else None
-

@@ -31,6 +31,10 @@ elseif a.mode == 'end' then
   if a.token then release_reserve(a.token, a.id) end
   call('ZADD', K.retire(), a.retire_ms, a.id)
   for field, by in pairs(a.usage) do call('HINCRBYFLOAT', K.usage(a.tenant, a.month), field, by) end
+  if a.sample_ms then
+    call('LPUSH', K.run_samples(), a.sample_ms)
+    call('LTRIM', K.run_samples(), 0, 499)
+  end
   admit(16)
 elseif a.wake then
   -- a cancel: its holder hears of it at once, and a sleeping job is woken
