@@ -1,7 +1,7 @@
 """Which media formats the backend takes, told by a file's name and by its first bytes.
 
-`service/` calls this at upload and submit, `worker/` before it fetches a file. It knows no sizes (those are a profile's)
-and reads no files: whoever has the bytes hands over the first few kilobytes.
+`service/` calls this at upload and submit, `worker/` before it fetches a file. It knows no sizes (those are
+a profile's) and reads no files: whoever has the bytes hands over the first few kilobytes.
 """
 
 import posixpath
@@ -80,7 +80,7 @@ def _iso_media(head: bytes) -> str | None:
 
 
 def _matroska(head: bytes) -> str | None:
-    """Read the DocType element (id 42 82, one byte of length) of the EBML header, which fits in the first 64 bytes or so."""
+    """Read the DocType element (id 42 82, one byte of length) of the EBML header."""
     if not head.startswith(b"\x1a\x45\xdf\xa3"):
         return None
     at = head.find(b"\x42\x82", 4, 256)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from core.prompt.lexicon import Part
+from core.prompt.lexicon import Part, words_in
 from core.prompt.tokens import Token
 
 _SEPARATORS = frozenset({Part.STOP, Part.COMMA, Part.JOIN})
@@ -18,16 +18,13 @@ PROPERTIES = frozenset({Part.RESOLUTION, Part.FORMAT, Part.QUALITY, Part.SPEC})
 _LEAD_IN = frozenset({Part.POLITE, Part.GLUE, Part.ACCOUNT})
 _OBJECTS = PROPERTIES | {Part.THING, Part.PLACE, Part.IN, Part.WHOLE}
 #: After these a word is a name or a likeness, no request: "an export", "the word download", "like a render".
-_NO_VERB_AFTER = frozenset(
-    (
-        "a an the my our your this that its each every of like called named titled word words says say saying reading "
-        "reads text button label titles title caption captions subtitle something 叫 写 写着 字 的"
-    ).split()  # fmt: skip
+_NO_VERB_AFTER = words_in(
+    """
+    a an the my our your this that its each every of like called named titled word words says say saying reading reads
+    text button label titles title caption captions subtitle something 叫 写 写着 字 的"""
 )
-_LETTERING = frozenset(
-    "says say saying reading reads written titled called named text word words caption title like".split()
-)
-_FAR_AIMS = frozenset("to onto for via by through using 到 至 给".split())
+_LETTERING = words_in("says say saying reading reads written titled called named text word words caption title like")
+_FAR_AIMS = words_in("to onto for via by through using 到 至 给")
 _VERBS = frozenset({"export", "re-export", "reexport", "导出", "导出来"})
 
 
@@ -111,7 +108,7 @@ def _request_before(tokens: tuple[Token, ...], lead: int) -> list[Clause]:
 
 
 def _request_behind(tokens: Sequence[Token]) -> int | None:
-    """Where a request begins that ends an edit: ``… before exporting``, ``… without exporting``, ``… export as mp4``."""
+    """Where a request begins that ends an edit: ``… before exporting``, ``… export as mp4``."""
     begin = _known_tail(tokens)
     if any(token.text in _LETTERING for token in tokens[:begin]):
         return None
@@ -175,6 +172,6 @@ def _instead(tokens: Sequence[Token], cut: int) -> str:
         return "制作视频，" if chinese else "make the video "
     if tokens[cut - 1].part is Part.WHEN:
         return ""
-    if word.text in {"a", "an", "一个", "一段"}:
+    if word.text in {"a", "an", "一个", "一段", "带"}:
         return "制作" if chinese else "make "
     return "只保留" if chinese else "keep only "

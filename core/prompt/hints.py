@@ -5,17 +5,20 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from core.formats import MEDIUM_OF, format_of_name
 from core.profiles import Profile
+from core.prompt.lexicon import words_in
 from core.prompt.tokens import tokens_of
 
 #: A message of these words alone says that something shall be better, and not what.
-_VAGUE = frozenset(
-    """make it look better nicer good great cool awesome amazing nice more professional pro cinematic viral edit create
-    generate produce improve enhance fix polish beautify optimize optimise upgrade do something your magic best work on
-    clean up please my our the this that these those a an some video videos clip clips footage raw file files thing for
-    me us can could you i want would like to with and or so very really much bit little way interesting fun engaging
-    pop shine perfect beautiful stunning quality high of is be just text images image thanks hi hello
-    让 使 帮 我 我的 请 把 将 的 这 这个 一下 视频 素材 片子 更 好 看 好看 美 化 美化 优 优化 剪 辑 剪辑 编 编辑 处 理 处理
-    一 点 些 制 作 制作 改 进 改进 提 升 提升 专 业 高 级 酷 炫 做 个 吧 得 变 帮我""".split()
+_VAGUE = words_in(
+    """
+    make it look better nicer good great cool awesome amazing nice more professional pro cinematic viral
+    edit create generate produce improve enhance fix polish beautify optimize optimise upgrade do something
+    your magic best work on clean up please my our the this that these those a an some video videos clip
+    clips footage raw file files thing for me us can could you i want would like to with and or so very
+    really much bit little way interesting fun engaging pop shine perfect beautiful stunning quality high of
+    is be just text images image thanks hi hello 让 使 帮 我 我的 请 把 将 的 这 这个 一下 视频 素材 片子 更
+    好 看 好看 美 化 美化 优 优化 剪 辑 剪辑 编 编辑 处 理 处理 一 点 些 制 作 制作 改 进 改进 提 升 提升 专
+    业 高 级 酷 炫 做 个 吧 得 变 帮我"""
 )
 _LENGTH = re.compile(
     r"\b(\d{1,4})[ -]?(seconds?|secs?|s|minutes?|mins?|hours?|hrs?)[ -]"

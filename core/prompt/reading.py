@@ -81,7 +81,7 @@ def _plan(found: _Found, asked: OutputAsk) -> Plan:
     if Intent.EDIT in found.intents:
         return Plan(message_of(found.prompt, found.clauses, kept=_kept(found)), "export" if exports else "none")
     if REQUESTS & set(found.intents):
-        return _plan_without_edit(found, exports=exports)
+        return _plan_without_edit(found) if exports else Plan(None, "none")
     information = [_INFORMATION[intent] for intent in found.intents if intent in _INFORMATION]
     if information:
         return Plan(None, information[0])
@@ -98,9 +98,7 @@ def _wants_export(found: _Found, asked: OutputAsk) -> bool:
     return not words or words[-1] is Intent.EXPORT
 
 
-def _plan_without_edit(found: _Found, *, exports: bool) -> Plan:
-    if not exports:
-        return Plan(None, "upload" if found.has_media else "none")
+def _plan_without_edit(found: _Found) -> Plan:
     return Plan(_with_tags(UNCHANGED_MEDIA, found) if found.has_media else None, "export")
 
 

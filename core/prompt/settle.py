@@ -1,4 +1,4 @@
-"""Settles the output: what the caller set, else what the prompt names, else the defaults; and what that deserves as a hint."""
+"""Settles the output: what the caller set, else what the prompt names, else the defaults; and the hints it earns."""
 
 from collections.abc import Iterator
 

@@ -12,7 +12,7 @@ import msgspec
 
 from core.prompt.clauses import Clause
 from core.prompt.intent import REQUESTS, Intent
-from core.prompt.lexicon import Part
+from core.prompt.lexicon import Part, words_in
 from core.prompt.shapes import ASPECT_RATIOS
 from core.prompt.tokens import Token
 
@@ -26,13 +26,14 @@ _RATIO_OF_WORD = {
 _LINES_OF_WORD = {
     **dict.fromkeys(("full hd", "fhd", "全高清"), 1080),
     **dict.fromkeys(("uhd", "ultra hd", "超清", "4k", "5k"), 2160),
-    **{"2k": 1440, "8k": 4320},
+    "2k": 1440,
+    "8k": 4320,
 }
 _QUALITY_SIGNS = (("low", ("low", "draft", "低", "标清")), ("medium", ("medium", "standard", "normal", "中", "标准")))
-_BECOMES = frozenset("in at to as into it be go make 成 为 到 用 以 改成 改为 换成 转成 转为 变成 调成".split())
-_IS_ALREADY = frozenset("my the this these our from your of 的 我的".split())
+_BECOMES = words_in("in at to as into it be go make 成 为 到 用 以 改成 改为 换成 转成 转为 变成 调成")
+_IS_ALREADY = words_in("my the this these our from your of 的 我的")
 _ARTICLES = frozenset({"a", "an", "个"})
-_FRAMES = frozenset("format mode orientation version crop layout aspect 模式 格式 版 视频 画面".split())
+_FRAMES = words_in("format mode orientation version crop layout aspect 模式 格式 版 视频 画面")
 
 
 class Named(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Writes the message: what stays of a prompt when requests are taken out, to the letter, with no dangling comma or "and"."""
+"""Writes the message: what stays of a prompt when requests are taken out, to the letter and with no dangling "and"."""
 
 import re
 from collections.abc import Sequence
