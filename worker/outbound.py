@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import ip_address
+from typing import Any
 
 import httpcore
 import httpx
@@ -70,7 +71,9 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         for position, address in enumerate(addresses):
             share_s = _share_s(deadline_s, len(addresses) - position)
             try:
-                return await self._dialler.connect_tcp(str(address), port, share_s, local_address, socket_options)
+                return _Dialled(
+                    await self._dialler.connect_tcp(str(address), port, share_s, local_address, socket_options)
+                )
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 if position == len(addresses) - 1:
                     raise
@@ -100,6 +103,37 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 def _share_s(deadline_s: float | None, addresses_left: int) -> float | None:
     """Give each address its part of the remaining time, so that one dead address leaves some for the next."""
     return None if deadline_s is None else max(0.001, deadline_s - stopwatch_s()) / addresses_left
+
+
+class _Dialled(httpcore.AsyncNetworkStream):
+    """A connection that is closed also when its TLS handshake is cancelled, which httpcore 1.0 leaves open."""
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - see above
+        return await self._stream.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - see above
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - see above
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            return await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        except BaseException:
+            await self._stream.aclose()
+            raise
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
 
 
 class GuardedTransport(httpx.AsyncHTTPTransport):

@@ -102,9 +102,11 @@ def safe_text(raw: bytes) -> str:
 
 def kind_of(fault: BaseException) -> Fault:
     """Name a fault by the most telling exception in its chain of causes."""
-    chain = list(_causes(fault))
+    if isinstance(fault, (TimeoutError, httpx.TimeoutException)):
+        return Fault.TIMEOUT
     if isinstance(fault, httpx.RemoteProtocolError) and "disconnected" in str(fault):
         return Fault.BROKEN
+    chain = list(_causes(fault))
     for exception, kind in _KINDS:
         if any(isinstance(link, exception) for link in chain):
             return kind
@@ -112,8 +114,13 @@ def kind_of(fault: BaseException) -> Fault:
 
 
 def _causes(fault: BaseException | None) -> Iterator[BaseException]:
+    """Walk back to where a fault came from.
+
+    Contexts count, since httpcore's pool cuts causes off; TLS asking for more bytes is a context of every read.
+    """
     while fault is not None:
-        yield fault
+        if not isinstance(fault, (ssl.SSLWantReadError, ssl.SSLWantWriteError)):
+            yield fault
         fault = fault.__cause__ or fault.__context__
 
 
@@ -126,8 +133,6 @@ _KINDS: tuple[tuple[type[BaseException], Fault], ...] = (
     (UnicodeError, Fault.NAME_NOT_FOUND),
     (ssl.SSLError, Fault.TLS),
     (ConnectionRefusedError, Fault.REFUSED),
-    (httpx.TimeoutException, Fault.TIMEOUT),
-    (TimeoutError, Fault.TIMEOUT),
     (httpx.ConnectError, Fault.UNREACHABLE),
     (ConnectionError, Fault.BROKEN),
     (httpx.NetworkError, Fault.BROKEN),

@@ -1,0 +1,341 @@
+"""Attempts against a real receiver that behaves in every bad way: each ends in an answer, in time and in bounds."""
+
+import asyncio
+import socket
+import ssl
+import struct
+import time
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from core.clock import Clock, stopwatch_s
+from core.guard import parse_networks
+from core.signing import headers, new_secret
+from tests.receiver_fixture import running_receiver
+from worker.callbacks.attempt import MAX_ANSWER_BYTES, MAX_EXCERPT_BYTES, attempt, safe_text
+from worker.callbacks.schedule import DisableUrl, Fault, decide
+from worker.outbound import guarded_client
+
+SECRET, OLD_SECRET = new_secret(), new_secret()
+LOCAL = parse_networks("127.0.0.0/8")
+BODY = b'{"type":"job.succeeded","timestamp":"2026-11-20T22:59:44.120Z","data":{"job":{"id":"job_1"}}}'
+
+
+@pytest.fixture
+async def receiver():
+    async with running_receiver(SECRET) as running:
+        yield running
+
+
+@pytest.fixture
+async def client():
+    async with guarded_client(allow=LOCAL, http_allowed=False) as guarded:
+        yield guarded
+
+
+async def send(client, url, *, secrets=(SECRET,), message_id="evt_1", timeout_s=15.0):
+    signed = headers(secrets, message_id=message_id, timestamp_s=int(time.time()), body=BODY)
+    return await attempt(client, url=url, body=BODY, headers=signed, timeout_s=timeout_s, clock=Clock())
+
+
+async def test_a_good_receiver_takes_the_callback_and_its_signature_holds(client, receiver):
+    answer = await send(client, receiver.hook)
+    assert (answer.status, answer.error) == (200, None)
+    assert answer.excerpt == '{"received":true}'
+    [received] = await receiver.received(at_least=1)
+    assert received["verified"]
+    assert (received["id"], received["type"], received["job_id"]) == ("evt_1", "job.succeeded", "job_1")
+    assert received["text"].encode() == BODY
+
+
+async def test_a_receiver_that_knows_one_of_two_secrets_is_content(client, receiver):
+    await send(client, receiver.hook, secrets=(OLD_SECRET, SECRET), message_id="evt_both")
+    await send(client, receiver.hook, secrets=(OLD_SECRET,), message_id="evt_old")
+    [both] = await receiver.received(at_least=1, id="evt_both")
+    [old] = await receiver.received(at_least=1, id="evt_old")
+    assert both["verified"]
+    assert not old["verified"]
+
+
+@pytest.mark.parametrize("status", [204, 301, 308, 410, 429, 500])
+async def test_a_status_is_the_answer_and_a_redirect_is_not_followed(client, receiver, status):
+    answer = await send(client, f"{receiver.hook}/status/{status}")
+    assert (answer.status, answer.error) == (status, None)
+    assert len(await receiver.received()) == 1
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+async def test_both_forms_of_retry_after_are_understood(client, receiver, form):
+    answer = await send(client, f"{receiver.hook}/retry-after/{form}/90")
+    assert answer.status == 429
+    assert 80 < answer.retry_after_s <= 90
+
+
+async def test_the_two_answer_headers_are_understood(client, receiver):
+    disable = await send(client, f"{receiver.hook}/disable")
+    abort = await send(client, f"{receiver.hook}/abort")
+    assert (disable.disable, disable.abort) == (True, False)
+    assert (abort.disable, abort.abort) == (False, True)
+    taken = await send(client, f"{receiver.hook}/disable-taken")
+    assert decide(attempt=1, answer=taken, retried=True, jitter=0.5, step_scale=1) == DisableUrl(
+        "The receiver answered webhook-delivery: disable.", delivered=True
+    )
+
+
+async def test_a_receiver_that_fails_twice_takes_the_third_attempt(client, receiver):
+    statuses = [(await send(client, f"{receiver.hook}/fail/2")).status for _ in range(3)]
+    assert statuses == [500, 500, 200]
+
+
+@pytest.mark.parametrize(
+    ("mood", "fault"),
+    [
+        ("hang", Fault.TIMEOUT),
+        ("drip", Fault.TIMEOUT),
+        ("reset", Fault.BROKEN),
+        ("close", Fault.BROKEN),
+        ("not-http", Fault.NOT_HTTP),
+    ],
+)
+async def test_a_receiver_without_an_answer_is_a_fault_of_its_kind(client, receiver, mood, fault):
+    answer = await send(client, f"{receiver.hook}/{mood}", timeout_s=1.5)
+    assert (answer.status, answer.error) == (None, fault)
+    assert answer.detail
+    assert answer.excerpt == ""
+
+
+async def test_a_dripping_body_is_cut_at_the_limit_and_the_status_counts(client, receiver):
+    started_s = stopwatch_s()
+    answer = await send(client, f"{receiver.hook}/drip-body", timeout_s=1.5)
+    assert answer.status == 200
+    assert answer.excerpt.startswith(".")
+    assert stopwatch_s() - started_s < 1.5 + 10
+
+
+@pytest.mark.parametrize("mood", ["endless", "gzip-bomb"])
+async def test_an_endless_answer_and_a_packed_one_are_read_no_further_than_the_limit(client, receiver, mood):
+    answer = await send(client, f"{receiver.hook}/{mood}", timeout_s=30)
+    assert answer.status == 200
+    assert len(answer.excerpt.encode()) <= MAX_EXCERPT_BYTES
+    assert answer.latency_ms < 30_000
+
+
+async def test_what_is_read_of_an_endless_answer_stays_near_64_kb():
+    sent_bytes, gone = 0, asyncio.Event()
+
+    async def pour(reader, writer):
+        nonlocal sent_bytes
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        writer.transport.set_write_buffer_limits(high=0)
+        try:
+            while True:
+                writer.write(bytes(8192))
+                await writer.drain()
+                sent_bytes += 8192
+        except ConnectionError:
+            gone.set()
+        finally:
+            writer.close()
+
+    async with served(pour) as port, guarded_client(allow=LOCAL, http_allowed=False) as client:
+        answer = await send(client, f"http://127.0.0.1:{port}/")
+        await asyncio.wait_for(gone.wait(), 10)
+    assert answer.status == 200
+    # the kernel's buffers on both sides take what nobody reads
+    assert sent_bytes < MAX_ANSWER_BYTES + 16_000_000
+
+
+async def test_nobody_listening_is_a_refused_connection(client):
+    async with served(lambda _r, w: w.close()) as port:
+        pass
+    answer = await send(client, f"http://127.0.0.1:{port}/")
+    assert (answer.error, answer.detail) == (Fault.REFUSED, "The host refused the connection.")
+
+
+async def test_an_unknown_name_is_said_to_be_one():
+    async def nobody_knows(host, port):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    async with guarded_client(allow=(), http_allowed=False, resolver=nobody_knows) as client:
+        answer = await send(client, "https://nowhere.example.com/")
+    assert answer.error is Fault.NAME_NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    "url", ["https://10.0.0.1/", "http://example.com/", "https://a@example.com/", "https://2130706433/"]
+)
+async def test_a_forbidden_target_is_an_answer_and_names_no_url(client, url):
+    answer = await send(client, url)
+    assert answer.error is Fault.FORBIDDEN
+    assert answer.detail
+    assert url not in repr(answer)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "https://", "nonsense", "https://[::1", "https://exa mple.com/", "https://\ud800.com/"]
+)
+async def test_a_url_that_is_none_is_an_answer_too(client, url):
+    assert (await send(client, url)).error is Fault.FORBIDDEN
+
+
+async def test_a_receiver_s_cookie_is_never_sent_back(client, receiver):
+    await send(client, f"{receiver.hook}/cookie")
+    await send(client, receiver.hook, message_id="evt_2")
+    [second] = await receiver.received(at_least=1, id="evt_2")
+    assert "cookie" not in second["headers"]
+
+
+async def test_a_cancelled_attempt_is_cancelled(client, receiver):
+    sending = asyncio.create_task(send(client, f"{receiver.hook}/hang"))
+    await receiver.received(at_least=1)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+
+
+def test_foreign_bytes_become_text_that_moves_no_cursor():
+    assert safe_text(b"a\x1b[31mb\x00\r\n\xff\xe2\x80\xaec") == "a [31mb  \n\ufffd c"
+    assert len(safe_text("ä".encode() * 2000).encode()) <= MAX_EXCERPT_BYTES
+
+
+def certificate(*, names=(), days=1):
+    """Make a self-signed certificate and its key, both PEM in one text."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "receiver")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=30))
+        .not_valid_after(now + timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return made.public_bytes(serialization.Encoding.PEM) + secret
+
+
+@asynccontextmanager
+async def served(handler, tls=None):
+    server = await asyncio.start_server(handler, "127.0.0.1", 0, ssl=tls)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def answer_ok(reader, writer):
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok")
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+
+
+async def reset_after_request(reader, writer):
+    await reader.readuntil(b"\r\n\r\n")
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def over_tls(tmp_path, pem, url_host, handler=answer_ok):
+    """Send one callback to a TLS receiver with this certificate, which the client's authorities have signed."""
+    file = tmp_path / "receiver.pem"
+    file.write_bytes(pem)
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_side.load_cert_chain(file)
+
+    async def here(_host, _port):
+        return ["127.0.0.1"]
+
+    async with (
+        served(handler, server_side) as port,
+        guarded_client(
+            allow=LOCAL, http_allowed=False, resolver=here, tls=ssl.create_default_context(cafile=str(file))
+        ) as client,
+    ):
+        return await send(client, f"https://{url_host}:{port}/")
+
+
+async def test_tls_checks_the_name_although_the_number_is_dialled(tmp_path):
+    pem = certificate(names=[x509.DNSName("hooks.example.com")])
+    assert (await over_tls(tmp_path, pem, "hooks.example.com")).status == 200
+
+
+async def test_a_reset_over_tls_is_told_from_a_failed_handshake(tmp_path):
+    pem = certificate(names=[x509.DNSName("hooks.example.com")])
+    assert (await over_tls(tmp_path, pem, "hooks.example.com", reset_after_request)).error is Fault.BROKEN
+
+
+async def test_a_certificate_for_another_name_is_refused(tmp_path):
+    pem = certificate(names=[x509.DNSName("other.example.com"), x509.IPAddress(ip_address("127.0.0.1"))])
+    answer = await over_tls(tmp_path, pem, "hooks.example.com")
+    assert answer.error is Fault.TLS
+    assert "certificate is not valid" in answer.detail
+
+
+async def test_an_expired_certificate_is_refused(tmp_path):
+    pem = certificate(names=[x509.DNSName("hooks.example.com")], days=-1)
+    answer = await over_tls(tmp_path, pem, "hooks.example.com")
+    assert answer.error is Fault.TLS
+    assert "expired" in answer.detail
+
+
+async def test_a_certificate_of_an_unknown_authority_is_refused(tmp_path):
+    file = tmp_path / "receiver.pem"
+    file.write_bytes(certificate(names=[x509.IPAddress(ip_address("127.0.0.1"))]))
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_side.load_cert_chain(file)
+    async with served(answer_ok, server_side) as port, guarded_client(allow=LOCAL, http_allowed=False) as client:
+        answer = await send(client, f"https://127.0.0.1:{port}/")
+    assert answer.error is Fault.TLS
+
+
+async def test_a_receiver_that_speaks_no_tls_is_a_failed_handshake(client):
+    async def answer_plainly(_reader, writer):
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with served(answer_plainly) as port:
+        answer = await send(client, f"https://127.0.0.1:{port}/")
+    assert answer.error is Fault.TLS
+
+
+async def test_a_handshake_that_hangs_is_a_timeout_and_leaves_no_connection_open(client):
+    gone = asyncio.Event()
+
+    async def listen_only(reader, writer):
+        await reader.read()
+        gone.set()
+        writer.close()
+
+    async with served(listen_only) as port:
+        answer = await send(client, f"https://127.0.0.1:{port}/", timeout_s=0.3)
+        await asyncio.wait_for(gone.wait(), 10)
+    assert answer.error is Fault.TIMEOUT
+
+
+async def test_the_receiver_itself_refuses_what_is_no_callback(receiver):
+    async with httpx.AsyncClient(trust_env=False) as plain:
+        assert (await plain.get(receiver.hook)).status_code == 404
+        assert (await plain.post(f"{receiver.url}/elsewhere")).status_code == 404
+        assert (await plain.post(f"{receiver.hook}/unheard-of")).status_code == 404
+        assert (await plain.post(receiver.hook, content=b"no json")).status_code == 200
+    unsigned = (await receiver.received(path="/hook"))[-1]
+    assert (unsigned["verified"], unsigned["body"], unsigned["text"]) == (False, None, "no json")

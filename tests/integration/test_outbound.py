@@ -1,0 +1,148 @@
+"""The guarded client on real sockets: what is dialled is what was judged, whatever DNS says in between."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import httpcore
+import httpx
+import pytest
+
+from core.guard import parse_networks
+from worker.outbound import ForbiddenTarget, GuardedBackend, guarded_client
+
+ONE = parse_networks("127.0.0.1/32")
+PUBLIC = "93.184.215.14"
+
+
+class Names:
+    """A name server of our own: answers in turn, the last answer for ever, and counts the questions."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.asked = []
+
+    async def __call__(self, host, port):
+        self.asked.append(host)
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+@asynccontextmanager
+async def listening(host="127.0.0.1", port=0):
+    """Answer every request with the address that it reached."""
+
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        reached = writer.get_extra_info("sockname")[0].encode()
+        writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s" % (len(reached), reached))
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(answer, host, port)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def test_a_name_is_resolved_once_and_that_address_is_dialled():
+    names = Names(["127.0.0.1"], ["127.0.0.2"])
+    async with (
+        listening() as port,
+        listening("127.0.0.2", port),
+        guarded_client(allow=ONE, http_allowed=True, resolver=names) as client,
+    ):
+        answer = await client.get(f"http://rebound.example.com:{port}/")
+    assert answer.text == "127.0.0.1"
+    assert names.asked == ["rebound.example.com"]
+
+
+async def test_a_name_that_turns_bad_between_two_requests_is_refused_at_the_second():
+    names = Names(["127.0.0.1"], ["127.0.0.2"])
+    async with (
+        listening() as port,
+        listening("127.0.0.2", port),
+        guarded_client(allow=ONE, http_allowed=True, resolver=names) as client,
+    ):
+        await client.get(f"http://rebound.example.com:{port}/")
+        with pytest.raises(ForbiddenTarget):
+            await client.get(f"http://rebound.example.com:{port}/")
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        ["127.0.0.2"],
+        [PUBLIC, "10.0.0.1"],
+        ["10.0.0.1", PUBLIC],
+        [PUBLIC, "::1"],
+        ["::ffff:10.0.0.1"],
+        ["64:ff9b::a00:1"],
+        ["2002:7f00:1::"],
+        ["fe80::1%1"],
+        ["169.254.169.254"],
+        ["0.0.0.0"],
+    ],
+)
+async def test_one_bad_address_among_the_answers_refuses_the_name(answers):
+    async with guarded_client(allow=ONE, http_allowed=True, resolver=Names(answers)) as client:
+        with pytest.raises(ForbiddenTarget, match="not a public one"):
+            await client.get("https://mixed.example.com/")
+
+
+@pytest.mark.parametrize(
+    "host", ["2130706434", "0x7f.2", "0177.0.0.2", "127.2", "127.0.0.2", "::ffff:127.0.0.2", "::1"]
+)
+async def test_a_strange_spelling_is_refused_by_the_dialler_itself_too(host):
+    backend = GuardedBackend(allow=ONE)
+    with pytest.raises((ForbiddenTarget, httpcore.ConnectError)):
+        await backend.connect_tcp(host, 1, timeout=5)
+
+
+async def test_a_name_without_answers_cannot_be_connected_to():
+    async with guarded_client(allow=ONE, http_allowed=True, resolver=Names([])) as client:
+        with pytest.raises(httpx.ConnectError):
+            await client.get("https://empty.example.com/")
+
+
+async def test_a_slow_name_server_is_waited_for_no_longer_than_for_a_connection():
+    async def never(_host, _port):
+        await asyncio.Event().wait()
+
+    timeout = httpx.Timeout(5, connect=0.05)
+    async with guarded_client(allow=ONE, http_allowed=True, resolver=never, timeout=timeout) as client:
+        with pytest.raises(httpx.ConnectTimeout):
+            await client.get("https://slow.example.com/")
+
+
+async def test_a_dead_first_address_leaves_time_for_the_second():
+    both = parse_networks("127.0.0.1,127.0.0.2")
+    async with (
+        listening() as port,
+        guarded_client(allow=both, http_allowed=True, resolver=Names(["127.0.0.2", "127.0.0.1"])) as client,
+    ):
+        answer = await client.get(f"http://two.example.com:{port}/")
+    assert answer.text == "127.0.0.1"
+
+
+async def test_localhost_is_dialled_only_where_loopback_is_allow_listed():
+    async with listening() as port:
+        async with guarded_client(allow=parse_networks("127.0.0.0/8,::1/128"), http_allowed=False) as client:
+            assert (await client.get(f"http://localhost:{port}/")).status_code == 200
+        async with guarded_client(allow=(), http_allowed=True) as client:
+            with pytest.raises(ForbiddenTarget):
+                await client.get(f"http://localhost:{port}/")
+
+
+async def test_the_environment_s_proxies_are_not_used(monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.9:9")
+    async with listening() as port, guarded_client(allow=ONE, http_allowed=False) as client:
+        assert (await client.get(f"http://127.0.0.1:{port}/")).status_code == 200
+
+
+async def test_a_long_url_that_was_accepted_is_also_sent():
+    path = "\u526a" * 4000
+    async with listening() as port, guarded_client(allow=ONE, http_allowed=False) as client:
+        assert (await client.get(f"http://127.0.0.1:{port}/{path}")).status_code == 200

@@ -1,0 +1,151 @@
+"""Media fetched by ourselves from a real server: redirects judged hop by hop, sizes held, names made safe."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from core.errors import Code, Permanent
+from core.guard import parse_networks
+from worker.media_fetch import fetch_media, filename_of
+from worker.outbound import guarded_client
+
+LOCAL = parse_networks("127.0.0.1/32")
+CLIP = bytes(range(256)) * 1024
+
+
+def answer(status=200, body=b"", **headers):
+    lines = [f"HTTP/1.1 {status} Said", *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items())]
+    return ("\r\n".join([*lines, "connection: close"]) + "\r\n\r\n").encode() + body
+
+
+PAGES = {
+    "/clip.mp4": answer(body=CLIP, content_length=len(CLIP), content_type="video/mp4"),
+    "/unannounced.mp4": answer(body=CLIP),
+    "/short.mp4": answer(body=CLIP[:100], content_length=len(CLIP)),
+    "/packed.mp4": answer(body=CLIP, content_encoding="gzip"),
+    "/missing.mp4": answer(404, content_length=0),
+    "/named": answer(
+        body=b"x", content_length=1, content_disposition="attachment; filename*=UTF-8''..%2F%E5%89%AA.mp4"
+    ),
+    "/hop": answer(302, location="/clip.mp4", content_length=0),
+    "/loop": answer(302, location="/loop", content_length=0),
+    "/inside": answer(307, location="http://127.0.0.2/clip.mp4", content_length=0),
+    "/metadata": answer(301, location="http://169.254.169.254/latest", content_length=0),
+    "/file": answer(301, location="file:///etc/passwd", content_length=0),
+    "/nonsense": answer(301, location="https://[::1", content_length=0),
+    "/garbage": b"what?\r\n\r\n",
+}
+
+
+@asynccontextmanager
+async def media_server():
+    async def serve(reader, writer):
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.write(PAGES[head.split(b" ")[1].decode()])
+        try:
+            await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+        except ConnectionError:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def fetch(path, *, max_bytes=1_000_000):
+    async with (
+        media_server() as server,
+        guarded_client(allow=LOCAL, http_allowed=False) as client,
+        fetch_media(client, server + path, max_bytes=max_bytes) as media,
+    ):
+        return media, b"".join([chunk async for chunk in media.chunks])
+
+
+async def test_a_file_comes_with_its_name_type_and_size():
+    media, content = await fetch("/clip.mp4")
+    assert (media.filename, media.content_type, media.size_bytes) == ("clip.mp4", "video/mp4", len(CLIP))
+    assert content == CLIP
+
+
+async def test_a_file_of_unannounced_size_comes_whole():
+    media, content = await fetch("/unannounced.mp4")
+    assert media.size_bytes is None
+    assert content == CLIP
+
+
+async def test_a_redirect_is_followed_and_the_name_found_behind_it():
+    media, content = await fetch("/hop")
+    assert media.filename == "clip.mp4"
+    assert content == CLIP
+
+
+async def test_a_size_at_the_limit_passes_and_one_byte_more_does_not():
+    assert (await fetch("/unannounced.mp4", max_bytes=len(CLIP)))[1] == CLIP
+    for path in ("/clip.mp4", "/unannounced.mp4"):
+        with pytest.raises(Permanent) as refusal:
+            await fetch(path, max_bytes=len(CLIP) - 1)
+        assert refusal.value.code is Code.MEDIA_TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/missing.mp4", "/short.mp4", "/packed.mp4", "/loop", "/inside", "/metadata", "/file", "/nonsense", "/garbage"],
+)
+async def test_what_cannot_or_may_not_be_fetched_is_unreachable_and_no_url_is_told(path):
+    with pytest.raises(Permanent) as refusal:
+        await fetch(path)
+    assert refusal.value.code is Code.MEDIA_UNREACHABLE
+    assert "127.0.0" not in str(refusal.value)
+    assert path not in str(refusal.value)
+
+
+async def test_nobody_at_the_address_is_unreachable():
+    async with media_server() as server:
+        pass
+    async with guarded_client(allow=LOCAL, http_allowed=False) as client:
+        with pytest.raises(Permanent) as refusal:
+            async with fetch_media(client, f"{server}/clip.mp4", max_bytes=1):
+                pass
+    assert refusal.value.code is Code.MEDIA_UNREACHABLE
+
+
+async def test_a_fault_of_whoever_uses_the_bytes_is_passed_on_as_it_is():
+    async with media_server() as server, guarded_client(allow=LOCAL, http_allowed=False) as client:
+        with pytest.raises(ConnectionResetError):
+            async with fetch_media(client, f"{server}/clip.mp4", max_bytes=1_000_000):
+                raise ConnectionResetError("the upload broke")
+
+
+async def test_a_name_given_by_the_server_loses_its_folders():
+    media, _ = await fetch("/named")
+    assert media.filename == "\u526a.mp4"
+
+
+@pytest.mark.parametrize(
+    ("disposition", "urls", "name"),
+    [
+        ("", ["https://a.example/x/clip.mp4?sig=1"], "clip.mp4"),
+        ("", ["https://a.example/"], "media"),
+        ("", ["https://a.example/get?id=3", "https://cdn.example/real.mov"], "real.mov"),
+        ("", ["https://a.example/watch", "https://cdn.example/x"], "watch"),
+        ('attachment; filename="../../etc/passwd"', [], "passwd"),
+        ('attachment; filename="C:\\\\clips\\\\a.mp4"', [], "a.mp4"),
+        ("attachment; filename=..", ["https://a.example/b.mp4"], "b.mp4"),
+        ("attachment", ["https://a.example/%2e%2e%2fb%0a.mp4"], "b.mp4"),
+        ("\u0000;;;=", ["https://a.example/b.mp4"], "b.mp4"),
+    ],
+)
+def test_a_file_is_named_safely(disposition, urls, name):
+    assert filename_of(disposition, *urls) == name
+
+
+def test_a_long_name_is_cut_and_keeps_its_extension():
+    name = filename_of("", f"https://a.example/{'a' * 500}.mp4")
+    assert len(name) == 200
+    assert name.endswith("a.mp4")

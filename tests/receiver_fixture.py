@@ -1,0 +1,40 @@
+"""The callback receiver as a process of its own, for any test that needs one."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+
+
+class Receiver:
+    """A running receiver: `url` is its address, `hook` the URL that takes callbacks well."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.hook = f"{url}/hook"
+
+    async def received(self, *, at_least: int = 0, wait_s: float = 10.0, **wanted: str) -> list[dict[str, Any]]:
+        """List what came in, after waiting for `at_least` of it; `wanted` chooses by id, type, job_id or path."""
+        query = {"at_least": str(at_least), "wait_s": str(wait_s), **wanted}
+        async with httpx.AsyncClient(trust_env=False, timeout=wait_s + 10) as client:
+            answer = await client.get(f"{self.url}/_received", params=query)
+        return answer.raise_for_status().json()
+
+
+@asynccontextmanager
+async def running_receiver(*secrets: str) -> AsyncIterator[Receiver]:
+    """Run a receiver that knows these secrets; it is gone when the block ends."""
+    options = [part for secret in secrets for part in ("--secret", secret)]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "sandbox.receiver", *options, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        line = (await process.stdout.readline()).decode()
+        assert line.startswith("receiver ready "), f"the receiver did not start: {line!r}"
+        yield Receiver(line.split()[-1])
+    finally:
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), 10) == 0

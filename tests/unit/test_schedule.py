@@ -1,0 +1,194 @@
+"""What each answer means, and when the next attempt is due."""
+
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.clock import HandClock
+from worker.callbacks.hosts import FIRST_PAUSE_MS, PER_HOST, PROBE_MS, SILENCES_ALLOWED, Hosts, host_of
+from worker.callbacks.schedule import (
+    STEPS_S,
+    Answer,
+    Dead,
+    Delivered,
+    DisableUrl,
+    Fault,
+    RetryIn,
+    decide,
+    retry_after_s,
+    worn_out,
+)
+
+NOW_MS = 1_795_000_000_000
+FAILED = Answer(status=500)
+SILENT = Answer(error=Fault.TIMEOUT)
+URL = "https://hooks.example.com/a"
+
+
+def after(attempt=1, answer=FAILED, *, retried=True, jitter=0.5, step_scale=1.0):
+    return decide(attempt=attempt, answer=answer, retried=retried, jitter=jitter, step_scale=step_scale)
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 299])
+def test_any_2xx_is_success(status):
+    assert after(answer=Answer(status=status)) == Delivered()
+
+
+@pytest.mark.parametrize("status", [100, 301, 302, 304, 400, 401, 404, 429, 500, 503])
+def test_any_other_status_is_tried_again(status):
+    assert after(answer=Answer(status=status)) == RetryIn(5)
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_every_kind_of_fault_is_tried_again(fault):
+    assert after(answer=Answer(error=fault)) == RetryIn(5)
+
+
+def test_ten_attempts_come_at_the_promised_steps_and_then_the_delivery_is_dead():
+    decisions = [after(attempt) for attempt in range(1, 11)]
+    hours = 3600
+    steps_s = [5, 300, 1800, 2 * hours, 5 * hours, 10 * hours, 14 * hours, 20 * hours, 24 * hours]
+    assert decisions[:9] == [RetryIn(step_s) for step_s in steps_s]
+    assert isinstance(decisions[9], Dead)
+
+
+@given(st.integers(1, 9), st.floats(0, 1))
+def test_jitter_moves_a_step_by_a_fifth_at_most(attempt, jitter):
+    decision = after(attempt, jitter=jitter)
+    assert 0.8 * STEPS_S[attempt] <= decision.delay_s <= 1.2 * STEPS_S[attempt] + 1e-6
+
+
+@pytest.mark.parametrize(("asked_s", "delay_s"), [(1.0, 5), (8.0, 8), (10.0, 10), (3600.0, 10)])
+def test_retry_after_lengthens_a_step_up_to_twice_its_length(asked_s, delay_s):
+    assert after(answer=Answer(status=429, retry_after_s=asked_s)) == RetryIn(delay_s)
+
+
+def test_a_scale_shrinks_the_steps():
+    assert after(2, step_scale=0.01) == RetryIn(3.0)
+
+
+def test_410_and_the_disable_header_switch_the_url_off():
+    assert isinstance(after(answer=Answer(status=410)), DisableUrl)
+    assert isinstance(after(answer=Answer(status=500, disable=True)), DisableUrl)
+    assert isinstance(after(answer=Answer(status=410), retried=False), DisableUrl)
+
+
+def test_a_receiver_that_takes_one_and_wants_no_more_has_both_recorded():
+    decision = after(answer=Answer(status=200, disable=True))
+    assert isinstance(decision, DisableUrl)
+    assert decision.delivered
+
+
+def test_abort_message_ends_this_delivery_alone():
+    assert isinstance(after(answer=Answer(status=500, abort=True)), Dead)
+    assert after(answer=Answer(status=200, abort=True)) == Delivered()
+
+
+def test_a_progress_event_is_not_sent_again():
+    assert isinstance(after(retried=False), Dead)
+
+
+def test_retry_after_is_read_in_both_forms():
+    date = format_datetime(datetime.fromtimestamp(NOW_MS / 1000 + 120, UTC), usegmt=True)
+    assert retry_after_s("120", now_ms=NOW_MS) == 120
+    assert retry_after_s(date, now_ms=NOW_MS) == 120
+    assert retry_after_s(date.replace("GMT", "-0000"), now_ms=NOW_MS) == 120
+
+
+@pytest.mark.parametrize("text", [None, "", "soon", "-5", "1.5", "٣", "9" * 400, "Mon, 99 Xxx 2026 00:00:00 GMT"])
+def test_a_retry_after_that_says_nothing_sensible_breaks_nothing(text):
+    seconds = retry_after_s(text, now_ms=NOW_MS)
+    assert seconds is None or 0 <= seconds <= 30 * 86_400
+
+
+@given(st.text())
+def test_no_retry_after_breaks_the_reading(text):
+    seconds = retry_after_s(text, now_ms=NOW_MS)
+    assert seconds is None or 0 <= seconds <= 30 * 86_400
+
+
+def test_a_date_that_has_passed_means_now():
+    assert retry_after_s("Sun, 06 Nov 1994 08:49:37 GMT", now_ms=NOW_MS) == 0
+
+
+def test_a_url_is_worn_out_after_five_days_of_failure_alone():
+    five_days_ms = 5 * 86_400_000
+    assert worn_out(failing_since_ms=NOW_MS - five_days_ms, now_ms=NOW_MS)
+    assert not worn_out(failing_since_ms=NOW_MS - five_days_ms + 1, now_ms=NOW_MS)
+    assert not worn_out(failing_since_ms=None, now_ms=NOW_MS)
+
+
+async def silence(hosts, times, url=URL):
+    for _ in range(times):
+        async with hosts.slot(url):
+            hosts.heard(url, SILENT)
+
+
+async def test_a_host_that_stays_silent_is_paused_for_a_growing_time():
+    clock = HandClock()
+    hosts = Hosts(clock)
+    await silence(hosts, SILENCES_ALLOWED - 1)
+    assert hosts.retry_at_ms(URL) is None
+    await silence(hosts, 1)
+    assert hosts.retry_at_ms(URL) == clock.now_ms() + FIRST_PAUSE_MS
+    clock.turn(by_s=FIRST_PAUSE_MS / 1000)
+    assert hosts.retry_at_ms(URL) is None
+    await silence(hosts, 1)
+    assert hosts.retry_at_ms(URL) == clock.now_ms() + 2 * FIRST_PAUSE_MS
+
+
+async def test_the_pause_stops_growing_at_five_minutes():
+    clock = HandClock()
+    hosts = Hosts(clock)
+    await silence(hosts, 100)
+    assert hosts.retry_at_ms(URL) == clock.now_ms() + 300_000
+
+
+async def test_after_a_pause_one_attempt_tries_the_host_while_the_others_stay_away():
+    clock = HandClock()
+    hosts = Hosts(clock)
+    await silence(hosts, SILENCES_ALLOWED)
+    clock.turn(by_s=FIRST_PAUSE_MS / 1000)
+    async with hosts.slot(URL):
+        assert hosts.retry_at_ms(URL) == clock.now_ms() + PROBE_MS
+        hosts.heard(URL, Answer(status=500))
+    assert hosts.retry_at_ms(URL) is None
+
+
+async def test_an_answer_of_any_kind_and_a_forbidden_target_are_no_silence():
+    hosts = Hosts(HandClock())
+    for _ in range(SILENCES_ALLOWED):
+        async with hosts.slot(URL):
+            hosts.heard(URL, Answer(status=503))
+        async with hosts.slot(URL):
+            hosts.heard(URL, Answer(error=Fault.FORBIDDEN))
+    assert hosts.retry_at_ms(URL) is None
+
+
+async def test_a_silent_host_does_not_pause_another():
+    hosts = Hosts(HandClock())
+    await silence(hosts, SILENCES_ALLOWED)
+    assert hosts.retry_at_ms("https://other.example.com/a") is None
+
+
+async def test_a_host_with_all_its_places_taken_is_busy_and_its_neighbour_is_not():
+    hosts = Hosts(HandClock())
+    async with hosts.slot(URL), hosts.slot(URL), hosts.slot(URL):
+        assert not hosts.busy(URL)
+        async with hosts.slot(URL):
+            assert hosts.busy(URL)
+            assert not hosts.busy("https://other.example.com/a")
+    assert not hosts.busy(URL)
+    assert PER_HOST == 4
+
+
+def test_a_host_is_the_same_one_in_every_spelling():
+    assert (
+        host_of("https://Hooks.Example.com./a")
+        == host_of("https://hooks.example.com:443/b?c")
+        == "hooks.example.com:443"
+    )
+    assert host_of("http://hooks.example.com/") == "hooks.example.com:80"
