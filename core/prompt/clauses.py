@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from core.formats import format_of_name
 from core.prompt.lexicon import Part, words_in
 from core.prompt.tokens import Token
 
@@ -25,6 +26,11 @@ _NO_VERB_AFTER = words_in(
 )
 _LETTERING = words_in("says say saying reading reads written titled called named text word words caption title like")
 _FAR_AIMS = words_in("to onto for via by through using 到 至 给")
+_FETCHES = words_in("download 下载")
+_HANDS = words_in("send email")
+_TO_ME = words_in("me us")
+#: What an export button is made of: here `export` is a noun's first half.
+_DRAWN = words_in("button icon badge label logo animation text banner screen bar sign sticker 按 图 字 动")
 _VERBS = frozenset({"export", "re-export", "reexport", "导出", "导出来"})
 
 
@@ -65,11 +71,13 @@ def _at_separators(tokens: Iterable[Token]) -> list[Clause]:
 
 def _divided(clause: Clause) -> list[Clause]:
     tokens = clause.tokens
-    if not any(token.part is Part.EXPORT for token in tokens) or not _has_content(tokens):
+    if not _has_content(tokens):
         return [clause]
     lead = _after_lead_in(tokens)
-    if tokens[lead].text in _VERBS:
+    if _is_request(tokens, lead):
         return _hidden_edit(tokens, lead)
+    if not any(token.part is Part.EXPORT for token in tokens):
+        return [clause]
     if tokens[lead].part is Part.WHEN:
         return _request_before(tokens, lead)
     cut = _request_behind(tokens)
@@ -132,12 +140,30 @@ def _verb_or_connector(tokens: Sequence[Token], begin: int, at: int) -> int | No
     return opener - 1 if opener > begin and before.text in {"to", "for"} else opener
 
 
+def _is_request(tokens: Sequence[Token], lead: int) -> bool:
+    """``export …`` by itself is one; ``download …`` and ``send me …`` are if they go on from the whole video."""
+    unknown, verb = _first_unknown(tokens), tokens[lead].text
+    if unknown <= lead:
+        return False
+    if verb in _VERBS:
+        return tokens[unknown].text not in _DRAWN
+    fetches = verb in _FETCHES or (verb in _HANDS and tokens[lead + 1].text in _TO_ME)
+    names_video = any(token.part in {Part.THING, Part.FORMAT, Part.RESOLUTION} for token in tokens[lead:unknown])
+    return (
+        fetches and names_video and tokens[_introduction(tokens, lead, unknown)].part in {Part.IN, Part.NOT, Part.WHEN}
+    )
+
+
 def _hidden_edit(tokens: tuple[Token, ...], lead: int) -> list[Clause]:
     """Divide ``export …`` with content: the request, and what would have to be edited for it, if anything."""
     unknown = _first_unknown(tokens)
     intro = _introduction(tokens, lead, unknown)
     word = tokens[intro]
-    if word.text in _FAR_AIMS or (word.part is Part.IN and tokens[unknown].part is not Part.OTHER):
+    if (
+        word.text in _FAR_AIMS
+        or _is_address(tokens)
+        or (word.part is Part.IN and tokens[unknown].part is not Part.OTHER)
+    ):
         return [Clause(tuple(_without_content(token) for token in tokens))]
     cut = unknown if word.part is Part.WHEN else max(intro, lead + 1)
     end = max(_property_tail(tokens), unknown + 1)
@@ -146,7 +172,15 @@ def _hidden_edit(tokens: tuple[Token, ...], lead: int) -> list[Clause]:
 
 
 def _without_content(token: Token) -> Token:
+    """Make nothing of a far aim, and of ``as holiday.mov`` its format."""
+    ending = format_of_name(token.text) if token.part is Part.NAME else None
+    if ending:
+        return token._replace(part=Part.FORMAT, text=ending)
     return token._replace(part=Part.GLUE) if token.part in UNKNOWN else token
+
+
+def _is_address(tokens: Sequence[Token]) -> bool:
+    return any(token.text == "@" for token in tokens)
 
 
 def _introduction(tokens: Sequence[Token], lead: int, unknown: int) -> int:

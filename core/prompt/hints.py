@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from core.formats import MEDIUM_OF, format_of_name
 from core.profiles import Profile
-from core.prompt.lexicon import words_in
+from core.prompt.lexicon import Part, words_in
 from core.prompt.tokens import tokens_of
 
 #: A message of these words alone says that something shall be better, and not what.
@@ -38,7 +38,7 @@ def prompt_hints(message: str | None, profile: Profile, media_names: Sequence[st
 
 
 def _is_vague(message: str) -> bool:
-    words = [token.text for token in tokens_of(message)]
+    words = [token.text for token in tokens_of(message) if token.part is not Part.TAG]
     return all(word in _VAGUE or not any(sign.isalnum() for sign in word) for word in _single(words))
 
 

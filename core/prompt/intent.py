@@ -41,6 +41,8 @@ _OF_PROPERTIES = PROPERTIES | {
     Part.ASK,
 }
 _LEAD_IN = frozenset({Part.POLITE, Part.GLUE, Part.ACCOUNT, Part.WHEN, Part.IN, Part.NOT})
+#: `is it exported yet?`
+_ASKS_AFTER = frozenset({"is", "has", "did"})
 _FORMAL = frozenset({Part.RESOLUTION, Part.FORMAT})
 
 
@@ -58,7 +60,7 @@ def intent_of(content: Sequence[Token]) -> Intent:
     if UNKNOWN.intersection(parts):
         return _with_media_named(parts)
     if _asks_for_file(set(parts)):
-        return _about_file(parts)
+        return Intent.STATE if content[0].text in _ASKS_AFTER else _about_file(parts)
     return _about_account(set(parts)) or _about_properties(parts) or _small_talk(parts)
 
 

@@ -120,13 +120,13 @@ _WORDS: dict[Part, str] = {
         please|pls|plz|thanks|thank you|thank you very much|thx|hi|hello|hey|ok|okay|cheers|for free|kindly|now|
         right now|asap|请|谢谢|谢了|多谢|你好|您好|好的|麻烦|麻烦你|免费|拜托""",
     Part.IN: """
-        in|as|at|to|into|onto|as a|as an|with|for|through|via|by|using|named|called|titled|=|为|成|以|按|按照|到|
+        in|as|at|to|into|onto|as a|as an|with|for|through|via|by|using|named|called|titled|w/|=|为|成|以|按照|到|
         至""",
     Part.WHOLE: """
         final|finished|final version of|clean|free|new|full|whole|entire|polished|edited|raw|nice|at the end|
         in the end|完整|整个|最终|剪辑好的|做好的|完成的""",
     Part.GLUE: """
-        a|an|the|your|our|its|it's|it’s|you|you're|you’re|we|they|me to|of|off|out|up|over to|back|down|just|
+        a|an|the|your|our|its|it's|it’s|you|you're|you’re|we|they|me to|of|off|out|over to|back to|just|
         only|can|could|would|will|shall|should|must|may|might|want|wants|wanted|want you to|need|needs|needed|let|
         let's|lets|let me|go|ahead|go ahead|i'd|i’d|id like|i'd like|i’d like|would like|i would like|i'll|
         i’ll|i'm|i’m|am|be|been|was|were|able|make sure|make sure to|make sure you|remember to|remember|

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from core.profiles import Profile
-from core.prompt.clauses import Clause, clauses_of
+from core.prompt.clauses import UNKNOWN, Clause, clauses_of
 from core.prompt.hints import prompt_hints
 from core.prompt.intent import REQUESTS, Intent, intents_of
-from core.prompt.lexicon import Part
+from core.prompt.lexicon import Part, words_in
 from core.prompt.settle import output_hints, settled
 from core.prompt.shapes import Action, OutputAsk, Plan, Reading
 from core.prompt.specs import Named, named_in
@@ -28,6 +28,7 @@ _INFORMATION: dict[Intent, Action] = {
     Intent.HERE: "upload",
 }
 _QUESTIONS = frozenset({Intent.CREDITS, Intent.STATE})
+_PUBLISHING = words_in("post publish share 发布 分享 发到 传到")
 _QUOTES = {'"': '"', "'": "'", "“": "”", "「": "」", "`": "`"}
 
 
@@ -127,11 +128,11 @@ def _with_aspect_ratio(plan: Plan, found: _Found, asked: OutputAsk, named: Named
         return plan
     if plan.message is None and plan.action == "none":
         return plan
-    message = plan.message or _with_tags("", found)
+    message = plan.message if Intent.EDIT in found.intents else _with_tags("", found)
     return Plan(f"{_as_sentence(message)}Change the aspect ratio to {ratio}.", plan.action)
 
 
-def _as_sentence(message: str) -> str:
+def _as_sentence(message: str | None) -> str:
     if not message:
         return ""
     return f"{message} " if message.endswith((".", "!", "?", "。", "！", "？", "]]")) else f"{message}. "
@@ -140,6 +141,12 @@ def _as_sentence(message: str) -> str:
 def _with_tags(message: str, found: _Found) -> str:
     tags = [token.text for clause in found.clauses for token in clause.tokens if token.part is Part.TAG]
     return " ".join([message, *tags]).strip()
+
+
+def _posts(clause: Clause) -> bool:
+    parts = {token.part for token in clause.content}
+    publishes = Part.UPLOAD in parts or any(token.text in _PUBLISHING for token in clause.content)
+    return publishes and Part.PLACE in parts and not parts & UNKNOWN
 
 
 def _plan_hints(plan: Plan, found: _Found, asked: OutputAsk, *, continues_session: bool) -> Iterator[str]:
@@ -151,5 +158,7 @@ def _plan_hints(plan: Plan, found: _Found, asked: OutputAsk, *, continues_sessio
         yield "The prompt asks for an upload, and the job names no media."
     if plan.action == "export" and plan.message is None and not continues_session:
         yield "There is nothing to export yet: add media, or say what shall be made."
+    if any(_posts(clause) for clause in found.clauses):
+        yield "Nothing is posted to other sites: the file comes with the job and its callback."
     if asked.export is False and Intent.EXPORT in found.intents:
         yield "The prompt asks for an export; output.export says no, and wins."

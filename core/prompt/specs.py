@@ -32,6 +32,7 @@ _LINES_OF_WORD = {
 _QUALITY_SIGNS = (("low", ("low", "draft", "低", "标清")), ("medium", ("medium", "standard", "normal", "中", "标准")))
 _BECOMES = words_in("in at to as into it be go make 成 为 到 用 以 改成 改为 换成 转成 转为 变成 调成")
 _IS_ALREADY = words_in("my the this these our from your of 的 我的")
+_INPUTS = words_in("my our your 我的")
 _ARTICLES = frozenset({"a", "an", "个"})
 _FRAMES = words_in("format mode orientation version crop layout aspect 模式 格式 版 视频 画面")
 
@@ -52,7 +53,7 @@ def named_in(clauses: Sequence[Clause], intents: Sequence[Intent]) -> Named:
     asked = [clause.content for clause, intent in zip(clauses, intents, strict=True) if intent in REQUESTS]
     edits = [clause.content for clause, intent in zip(clauses, intents, strict=True) if intent is Intent.EDIT]
     inside = [token for content in edits for token in _targets(content)]
-    tokens = [*(token for content in asked for token in content), *inside]
+    tokens = [*(token for content in asked for token in _less_what_is(content)), *inside]
     ratio_in_edit = _last_ratio(inside)
     return Named(
         resolution=_first(_lines(token) for token in tokens if token.part is Part.RESOLUTION),
@@ -98,6 +99,11 @@ def _lines(token: Token) -> int | None:
 def _quality(text: str) -> str:
     found = (name for name, signs in _QUALITY_SIGNS if any(sign in text for sign in signs))
     return next(found, "high")
+
+
+def _less_what_is(content: Sequence[Token]) -> list[Token]:
+    """Leave out the ``mov`` of ``convert my mov to mp4``."""
+    return [token for at, token in enumerate(content) if _word_before(content, at) not in _INPUTS]
 
 
 def _targets(content: Sequence[Token]) -> list[Token]:

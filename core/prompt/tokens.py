@@ -88,7 +88,7 @@ def _punctuation(sign: str, following: str) -> Part:
     ends_word = not following or following.isspace() or not following.isascii()
     if sign in _STOPS or sign[0] in "\r\n" or (sign == "." and ends_word):
         return Part.STOP
-    if sign in _COMMAS or (sign == "-" and ends_word):
+    if sign in _COMMAS or (sign == "-" and (ends_word or following == ">")):
         return Part.COMMA
     return Part.JOIN if sign in _JOINS else Part.MARK
 

@@ -16,15 +16,15 @@ def message_of(prompt: str, clauses: Sequence[Clause], *, kept: Sequence[bool]) 
     if all(kept) and not any(clause.instead for clause in clauses):
         return prompt.strip()
     message = ""
-    last, ended_with_tag = -1, False
+    last = worded = -1
     for at, clause in enumerate(clauses):
         words = clause.instead + prompt[clause.start : clause.end] if kept[at] else _tags(clause)
         if not words:
             continue
         is_tag = not kept[at] or not clause.content
-        plain = is_tag or ended_with_tag
-        message += _separator(prompt, clauses, last, at, plain=plain and last != at - 1) + words
-        last, ended_with_tag = at, is_tag
+        between = _separator(prompt, clauses, last if is_tag else worded, at, is_tag=is_tag) if message else ""
+        message += (between if at else prompt[: clause.start]) + words
+        last, worded = at, worded if is_tag else at
     return (message + _ending(prompt, clauses, last)).strip()
 
 
@@ -32,17 +32,14 @@ def _tags(clause: Clause) -> str:
     return " ".join(token.text for token in clause.tokens if token.part is Part.TAG)
 
 
-def _separator(prompt: str, clauses: Sequence[Clause], last: int, at: int, *, plain: bool) -> str:
+def _separator(prompt: str, clauses: Sequence[Clause], last: int, at: int, *, is_tag: bool) -> str:
     """Take the separator as it stands between neighbours; over a gap, the strongest of those around it."""
-    if last < 0:
-        return prompt[: clauses[0].start] if at == 0 else ""
-    if plain:
-        return " "
-    between = [prompt[clauses[k - 1].end : clauses[k].start] for k in range(last + 1, at + 1)]
+    between = [prompt[clauses[k - 1].end : clauses[k].start] for k in range(last + 1, at + 1) if k]
     if len(between) == 1:
         return between[0]
-    strongest = max(reversed(between), key=_strength)
-    return _BRACKETS.sub("", strongest) or " "
+    if is_tag or last < 0:
+        return " "
+    return _BRACKETS.sub("", max(reversed(between), key=_strength)) or " "
 
 
 def _strength(separator: str) -> int:
