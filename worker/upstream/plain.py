@@ -30,8 +30,10 @@ class Discreet(msgspec.Struct, frozen=True):
 
 def plain(text: str, *, limit: int = 160) -> str:
     """Cut `text` down to one printable line of at most `limit` characters."""
-    line = _UNPRINTABLE.sub(" ", text[:_LONGEST_READ])
-    for opaque in (TOKEN, _LINK, _OPAQUE):
-        line = opaque.sub("…", line)
-    line = " ".join(line.split())
+    return one_line(_OPAQUE.sub("…", _LINK.sub("…", text[:_LONGEST_READ])), limit=limit)
+
+
+def one_line(text: str, *, limit: int) -> str:
+    """Like `plain`, for words that are somebody's content: links and long names stay, tokens do not."""
+    line = " ".join(_UNPRINTABLE.sub(" ", TOKEN.sub("…", text[:_LONGEST_READ])).split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
