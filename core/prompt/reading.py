@@ -10,6 +10,7 @@ import msgspec
 
 from core.profiles import Profile
 from core.prompt.clauses import UNKNOWN, Clause, clauses_of
+from core.prompt.division import divided
 from core.prompt.hints import prompt_hints
 from core.prompt.intent import REQUESTS, Intent, intents_of
 from core.prompt.lexicon import Part, words_in
@@ -73,7 +74,7 @@ def _unwrapped(prompt: str) -> str:
 
 
 def _found(prompt: str, *, has_media: bool) -> _Found:
-    clauses = clauses_of(tokens_of(prompt))
+    clauses = [part for clause in clauses_of(tokens_of(prompt)) for part in divided(clause)]
     return _Found(prompt, tuple(clauses), tuple(intents_of(clauses)), has_media)
 
 

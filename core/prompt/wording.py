@@ -35,7 +35,7 @@ def _tags(clause: Clause) -> str:
 def _separator(prompt: str, clauses: Sequence[Clause], last: int, at: int, *, is_tag: bool) -> str:
     """Take the separator as it stands between neighbours; over a gap, the strongest of those around it."""
     between = [prompt[clauses[k - 1].end : clauses[k].start] for k in range(last + 1, at + 1) if k]
-    if len(between) == 1:
+    if len(between) == 1 and last >= 0:
         return between[0]
     if is_tag or last < 0:
         return " "
