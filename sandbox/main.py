@@ -13,14 +13,16 @@ from pathlib import Path
 
 import click
 import uvicorn
-from litestar.types import ASGIApp
 
 from sandbox.backend.app import build
 from sandbox.backend.connection import CuttableProtocol
+from sandbox.backend.memory import Memory
 from sandbox.backend.settings import BadSetting, Settings, read
 from sandbox.backend.tokens import registered
 
 _GRACE_S = 1
+#: as a proxy in front of the real one has it, so that a client's idle connection is not cut under its next call
+_KEEP_ALIVE_S = 75
 
 
 @click.command()
@@ -40,7 +42,7 @@ def sandbox(host: str, port: int, data: Path | None) -> None:
     with tempfile.TemporaryDirectory(prefix="sandbox-") as temporary:
         folder = data or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        _serve(build(settings, folder), _listening(host, port))
+        _serve(Memory(settings, folder), _listening(host, port))
 
 
 def _settings() -> Settings:
@@ -58,7 +60,13 @@ def _listening(host: str, port: int) -> socket.socket:
     return listener
 
 
-class _Announcing(uvicorn.Server):
+class _Server(uvicorn.Server):
+    """Says when it listens, and ends what runs before it waits for the streams to end."""
+
+    def __init__(self, config: uvicorn.Config, memory: Memory) -> None:
+        super().__init__(config)
+        self._memory = memory
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started and sockets:
@@ -66,18 +74,23 @@ class _Announcing(uvicorn.Server):
             click.echo(f"sandbox ready http://{host}:{port}")
             sys.stdout.flush()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._memory.stop()
+        await super().shutdown(sockets)
 
-def _serve(app: ASGIApp, listener: socket.socket) -> None:
+
+def _serve(memory: Memory, listener: socket.socket) -> None:
     config = uvicorn.Config(
-        app,
+        build(memory),
         http=CuttableProtocol,
         ws="none",
         lifespan="on",
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=_GRACE_S,
+        timeout_keep_alive=_KEEP_ALIVE_S,
     )
-    _Announcing(config).run(sockets=[listener])
+    _Server(config, memory).run(sockets=[listener])
 
 
 if __name__ == "__main__":

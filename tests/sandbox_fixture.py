@@ -13,15 +13,16 @@ from typing import Any
 import httpx
 
 ROOT = Path(__file__).parents[1]
-ATTRIBUTION = {"X-Skill-Source": "free-video-fast", "X-Skill-Version": "1.0.0", "X-Skill-Platform": "unknown"}
 _STOP_S = 10
 
 
 class Sandbox:
     """A running look-alike and the calls that steer it."""
 
-    def __init__(self, url: str, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, url: str, process: asyncio.subprocess.Process, data: Path) -> None:
         self.url = url
+        #: the folder of its uploads and films
+        self.data = data
         self.process = process
         self._http = httpx.AsyncClient(base_url=url, trust_env=False, timeout=30)
 
@@ -69,7 +70,7 @@ async def running_sandbox(**env: str | float | bool) -> AsyncIterator[Sandbox]:
     """Run a sandbox with settings, e.g. ``running_sandbox(SANDBOX_SILENT_RATE=0, SANDBOX_TIME_SCALE=10)``."""
     with tempfile.TemporaryDirectory(prefix="sandbox-test-") as data:
         process = await _start(data, {name: str(value) for name, value in env.items()})
-        sandbox = Sandbox(await _ready(process), process)
+        sandbox = Sandbox(await _ready(process), process, Path(data))
         try:
             yield sandbox
         finally:

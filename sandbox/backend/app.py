@@ -4,9 +4,6 @@
 """
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 from litestar import Litestar, Request, Response
@@ -18,24 +15,15 @@ from sandbox.backend import media_routes, refusals, session_routes, steering
 from sandbox.backend.faults import Front
 from sandbox.backend.memory import Memory
 from sandbox.backend.refusals import Refused
-from sandbox.backend.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
-def build(settings: Settings, folder: Path) -> ASGIApp:
-    """`folder` holds uploads and films; it must exist."""
-    memory = Memory(settings, folder)
-
-    @asynccontextmanager
-    async def memory_ends(_: Litestar) -> AsyncIterator[None]:
-        yield
-        await memory.stop()
-
+def build(memory: Memory) -> ASGIApp:
+    """Whoever serves it calls `memory.stop()` at the end."""
     app = Litestar(
         route_handlers=[*session_routes.ROUTES, *media_routes.ROUTES, *steering.ROUTES],
         exception_handlers={Refused: _refuse, HTTP_500_INTERNAL_SERVER_ERROR: _break},
-        lifespan=[memory_ends],
         state=State({"memory": memory}),
         openapi_config=None,
         logging_config=None,

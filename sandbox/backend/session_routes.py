@@ -37,7 +37,8 @@ async def open_session(request: Call) -> dict[str, Any]:
     memory = memory_of(request)
     token = memory.tokens.caller(request.headers, "write")
     body = await json_of(request)
-    session = memory.sessions.open(token, task_name=str(body.get("task_name", "")), language=body.get("language"))
+    task_name, language = str(body.get("task_name") or "project"), body.get("language")
+    session = memory.sessions.open(token, task_name=task_name, language=str(language) if language else None)
     return done({"task_id": session.task_id, "session_id": session.id, "user_id": token.user_id})
 
 
