@@ -128,6 +128,8 @@ def _hidden_edit(tokens: tuple[Token, ...], lead: int) -> list[Clause]:
         return [Clause(tuple(_without_content(token) for token in tokens))]
     cut = unknown if word.part is Part.WHEN else max(intro, lead + 1)
     end = max(_property_tail(tokens), unknown + 1)
+    again = _request_behind(tokens[cut:end])
+    end = end if again is None else cut + again
     edit = Clause(tokens[cut:end], instead=_instead(tokens, cut))
     return [Clause(tokens[:cut]), edit, *([Clause(tokens[end:])] if end < len(tokens) else [])]
 

@@ -130,8 +130,8 @@ def _is_target(content: Sequence[Token], at: int) -> bool:
 
 
 def _word_before(content: Sequence[Token], at: int) -> str:
-    """Take the word before, but for an article: ``it`` in ``make it a gif``."""
-    for index in range(at - 1, -1, -1):
+    """Take the word before, but for an article and one more property: ``it`` in ``make it a vertical gif``."""
+    for index in range(at - 1, max(at - 4, -1), -1):
         if content[index].text not in _ARTICLES and content[index].part not in {Part.RESOLUTION, Part.ASPECT}:
             return content[index].text.split()[-1]
     return ""

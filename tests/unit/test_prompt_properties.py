@@ -1,0 +1,122 @@
+"""What holds for any text at all: it is read, in linear work, and what the caller quoted stays as it was written."""
+
+import sys
+from itertools import pairwise
+from types import FrameType
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.profiles import PROFILES
+from core.prompt import OutputAsk, Plan, Reading, read_prompt
+from core.prompt.clauses import clauses_of
+from core.prompt.division import divided
+from core.prompt.intent import Intent, intents_of
+from core.prompt.opaque import stretches
+from core.prompt.tokens import tokens_of
+
+REQUEST_WORDS = (
+    "export", "don't", "and", "then", ",", ".", "(", ")", "video", "1080p", "mp4", "in", "as", "credits", "upload",
+    "status", "trim", "before", "with", "send me", "9:16", '"', "'", "“", "”", "[[story:adk]]", "[[", "]]", "\n", "1.",
+    "-", "导出", "不要", "视频", "，", "。", "剪掉", "后", "\u202e", "\x00", "https://a.b/c.mp4", "to", "a", "Bob",
+)  # fmt: skip
+ANY_WORDS = st.lists(st.sampled_from(REQUEST_WORDS), max_size=30).map(" ".join)
+ANY_TEXT = st.text(max_size=300) | ANY_WORDS
+QUOTABLE = st.text(st.characters(exclude_characters='"\r\n', exclude_categories=("Cs",)), min_size=1, max_size=40)
+REQUESTS = st.sampled_from(
+    ["export in 1080p", "then send me the video", "and download it as mp4", "don't export", "导出", "不要导出"]
+)
+
+
+def read(prompt: str, *, media: bool = True) -> Reading:
+    return read_prompt(
+        prompt,
+        asked=OutputAsk(),
+        profile=PROFILES["trimmer-exe"],
+        media_names=["a.mp4"] if media else [],
+        continues_session=False,
+    )
+
+
+@settings(deadline=None)
+@given(ANY_TEXT, st.booleans())
+def test_any_text_gives_a_reading(prompt: str, media: bool) -> None:
+    reading = read(prompt, media=media)
+
+    assert reading.plan.message is None or reading.plan.message.strip()
+    assert reading.output.export == (reading.plan.action == "export")
+
+
+@settings(deadline=None)
+@given(ANY_TEXT)
+def test_every_token_stands_where_it_says_and_none_overlap(prompt: str) -> None:
+    tokens = tokens_of(prompt)
+
+    edges = [edge for token in tokens for edge in (token.start, token.end)]
+    assert edges == sorted(edges)
+    assert all(len(token.text) == token.end - token.start for token in tokens)
+
+
+@settings(deadline=None)
+@given(ANY_TEXT)
+def test_dividing_clauses_loses_no_token(prompt: str) -> None:
+    clauses = clauses_of(tokens_of(prompt))
+
+    parts = [part for clause in clauses for part in divided(clause)]
+    assert [token.start for part in parts for token in part.tokens] == [
+        token.start for clause in clauses for token in clause.tokens
+    ]
+
+
+@settings(deadline=None)
+@given(ANY_TEXT)
+def test_opaque_stretches_are_in_order_and_apart(prompt: str) -> None:
+    found = stretches(prompt)
+
+    assert all(one.end <= other.start for one, other in pairwise(found))
+
+
+@settings(deadline=None)
+@given(QUOTABLE, REQUESTS)
+def test_quoted_text_stays_to_the_letter_and_never_routes(words: str, request: str) -> None:
+    edit = f'add a title "{words}" at the top'
+
+    assert read(edit).plan == Plan(edit, "export")
+    assert read(f"{edit}, {request}").plan.message == edit
+    assert f'"{words}"' in (read(f"{request}. {edit}").plan.message or "")
+
+
+@settings(deadline=None)
+@given(ANY_WORDS)
+def test_no_request_for_the_file_is_left_in_a_message(prompt: str) -> None:
+    message = read(prompt).plan.message or ""
+
+    clauses = [part for clause in clauses_of(tokens_of(message)) for part in divided(clause)]
+    assert not {Intent.EXPORT, Intent.NO_EXPORT} & set(intents_of(clauses))
+
+
+@pytest.mark.parametrize("word", [*REQUEST_WORDS, *"\"'“‘「[(", "a-", "so that i can", "before exporting x", "720p a"])
+def test_work_grows_no_faster_than_the_prompt(word: str) -> None:
+    short, long = (lines_run_by((word + " ") * (length // len(word))) for length in (500, 4000))
+
+    assert long < 16 * short
+
+
+def lines_run_by(prompt: str) -> int:
+    """Count the lines of Python that reading a prompt runs: a measure of work that no busy machine disturbs."""
+    count = 0
+
+    def counting(_frame: FrameType, event: str, _arg: Any) -> Any:
+        nonlocal count
+        count += event == "line"
+        return counting
+
+    before = sys.gettrace()
+    sys.settrace(counting)
+    try:
+        read(prompt)
+    finally:
+        sys.settrace(before)
+    return count
