@@ -76,7 +76,7 @@ def _iso_media(head: bytes) -> str | None:
         return "mov"
     if brand in (b"M4A ", b"M4B ", b"M4P "):
         return "m4a"
-    return None if brand in _STILL_BRANDS else "mp4"
+    return "mp4" if len(brand) == len(b"mp42") and brand not in _STILL_BRANDS else None
 
 
 def _matroska(head: bytes) -> str | None:

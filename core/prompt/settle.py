@@ -36,8 +36,8 @@ def _format(name: str | None) -> str:
 
 
 def _lines(resolution: str | None) -> int | None:
-    digits = (resolution or "").removesuffix("p")
-    return int(digits) if digits.isdecimal() else {"2k": 1440, "4k": 2160, "8k": 4320}.get(digits.lower())
+    digits = (resolution or "").lower().removesuffix("p")
+    return int(digits) if digits.isdecimal() else {"2k": 1440, "4k": 2160, "8k": 4320}.get(digits)
 
 
 def _resolution(lines: int | None) -> str:
