@@ -1,0 +1,69 @@
+"""Text into lines, sentences and clauses, as spans, so that what is kept can be kept letter by letter.
+
+Quoted words are hidden first: what stands in quotes is somebody's title, never an instruction.
+"""
+
+import re
+from typing import NamedTuple
+
+#: Stands for each hidden letter; a private-use character that no pattern names.
+HIDDEN = "\ue000"
+_QUOTED = re.compile(
+    r"\"[^\"\n]{1,200}\"|“[^”\n]{1,200}”|「[^」\n]{1,200}」|『[^』\n]{1,200}』|《[^》\n]{1,200}》|`[^`\n]{1,200}`"
+    r"|(?<![^\s(])['‘][^'’\n]{1,100}['’](?![^\s.,;:!?)])"
+)
+_SENTENCE_END = re.compile(r"(?:[.!?…]{1,4}[)\]*_]{0,3}(?=\s|$)|[。！？]{1,4}[）]?)[^\S\n]*")
+_LIST_MARK = re.compile(r"[^\S\n]{0,12}(?:(?:\d{1,3}[.)]|[-*•])[^\S\n]|#{1,6}[^\S\n])?[^\S\n]{0,12}")
+_CLAUSE_GAP = re.compile(
+    r"[,;]\s|[，；]|[—–]{1,2}| - "
+    r"|(?<=\s)(?:(?<!drag )and(?: then)?|then|but|so|or|which)\s",
+    re.IGNORECASE,
+)
+
+
+class Span(NamedTuple):
+    """A stretch of a text, and the words that stand after it up to the next one."""
+
+    start: int
+    end: int
+    gap_end: int
+
+
+def hide_quoted(text: str) -> str:
+    """Replace what stands in quotes, keeping every position."""
+    return _QUOTED.sub(lambda found: found[0][0] + HIDDEN * (len(found[0]) - 2) + found[0][-1], text)
+
+
+def lines(masked: str) -> list[Span]:
+    """Split at line ends; a list's mark belongs to the gap before its line, and so goes where the line goes."""
+    starts = [0, *(at + 1 for at, sign in enumerate(masked) if sign == "\n")]
+    ends = [*(start - 1 for start in starts[1:]), len(masked)]
+    return [Span(start, end, min(end + 1, len(masked))) for start, end in zip(starts, ends, strict=True)]
+
+
+def marked_start(masked: str, line: Span) -> int:
+    """Find where a line's words begin, after ``1.`` or ``-``."""
+    mark = _LIST_MARK.match(masked, line.start, line.end)
+    return mark.end() if mark else line.start
+
+
+def sentences(masked: str, start: int, end: int) -> list[Span]:
+    """Split a line; each span holds its closing punctuation."""
+    spans = []
+    for found in _SENTENCE_END.finditer(masked, start, end):
+        closed = start + len(masked[start : found.end()].rstrip())
+        spans.append(Span(start, closed, found.end()))
+        start = found.end()
+    return spans + ([Span(start, end, end)] if start < end else [])
+
+
+def clauses(masked: str, sentence: Span) -> list[Span]:
+    """Split a sentence where one instruction may end and another begin; its closing punctuation is in no clause."""
+    start, end = sentence.start, sentence.end
+    while end > start and masked[end - 1] in ".!?…。！？":
+        end -= 1
+    spans = []
+    for gap in _CLAUSE_GAP.finditer(masked, start, end):
+        spans.append(Span(start, gap.start(), gap.end()))
+        start = gap.end()
+    return [*spans, Span(start, end, end)]
