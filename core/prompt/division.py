@@ -110,9 +110,8 @@ def _is_request(tokens: Sequence[Token], lead: int) -> bool:
         return tokens[unknown].text not in _DRAWN
     fetches = verb in _FETCHES or (verb in _HANDS and tokens[lead + 1].text in _TO_ME)
     names_video = any(token.part in {Part.THING, Part.FORMAT, Part.RESOLUTION} for token in tokens[lead:unknown])
-    return (
-        fetches and names_video and tokens[_introduction(tokens, lead, unknown)].part in {Part.IN, Part.NOT, Part.WHEN}
-    )
+    goes_on = tokens[_introduction(tokens, lead, unknown)].part in {Part.IN, Part.NOT, Part.WHEN}
+    return fetches and names_video and goes_on
 
 
 def _hidden_edit(tokens: tuple[Token, ...], lead: int) -> list[Clause]:
@@ -120,11 +119,8 @@ def _hidden_edit(tokens: tuple[Token, ...], lead: int) -> list[Clause]:
     unknown = _first_unknown(tokens)
     intro = _introduction(tokens, lead, unknown)
     word = tokens[intro]
-    if (
-        word.text in _FAR_AIMS
-        or _is_address(tokens)
-        or (word.part is Part.IN and tokens[unknown].part is not Part.OTHER)
-    ):
+    is_file_name = word.part is Part.IN and tokens[unknown].part is not Part.OTHER
+    if word.text in _FAR_AIMS or is_file_name or _is_address(tokens):
         return [Clause(tuple(_without_content(token) for token in tokens))]
     cut = unknown if word.part is Part.WHEN else max(intro, lead + 1)
     end = max(_property_tail(tokens), unknown + 1)
@@ -157,10 +153,9 @@ def _introduction(tokens: Sequence[Token], lead: int, unknown: int) -> int:
 def _property_tail(tokens: Sequence[Token]) -> int:
     """Where ``as mp4 in 720p`` begins at the end of a clause."""
     begin = _known_tail(tokens)
-    for at in range(begin, len(tokens)):
-        if tokens[at].part is Part.IN and any(token.part in PROPERTIES for token in tokens[at:]):
-            return at
-    return len(tokens)
+    leads = (at for at in range(begin, len(tokens)) if tokens[at].part is Part.IN)
+    first = next(leads, len(tokens))
+    return first if any(token.part in PROPERTIES for token in tokens[first:]) else len(tokens)
 
 
 def _instead(tokens: Sequence[Token], cut: int) -> str:

@@ -43,6 +43,7 @@ _OF_PROPERTIES = PROPERTIES | {
 _LEAD_IN = frozenset({Part.POLITE, Part.GLUE, Part.ACCOUNT, Part.WHEN, Part.IN, Part.NOT})
 #: `is it exported yet?`
 _ASKS_AFTER = frozenset({"is", "has", "did"})
+#: What `convert it to …` needs to mean the file rather than the picture.
 _FORMAL = frozenset({Part.RESOLUTION, Part.FORMAT})
 
 

@@ -151,9 +151,8 @@ def _posts(clause: Clause) -> bool:
 
 
 def _plan_hints(plan: Plan, found: _Found, asked: OutputAsk, *, continues_session: bool) -> Iterator[str]:
-    if plan.message is not None and any(
-        i in _QUESTIONS and not k for i, k in zip(found.intents, _kept(found), strict=True)
-    ):
+    dropped = {intent for intent, kept in zip(found.intents, _kept(found), strict=True) if not kept}
+    if plan.message is not None and dropped & _QUESTIONS:
         yield "Ask for credits or the state in a prompt of its own; here only the edit is done."
     if plan.action == "upload" and not found.has_media:
         yield "The prompt asks for an upload, and the job names no media."

@@ -11,11 +11,12 @@ from typing import TypeVar
 import msgspec
 
 from core.prompt.clauses import Clause
-from core.prompt.intent import REQUESTS, Intent
+from core.prompt.intent import Intent
 from core.prompt.lexicon import Part, words_in
 from core.prompt.shapes import ASPECT_RATIOS
 from core.prompt.tokens import Token
 
+_NAMING = frozenset({Intent.EXPORT, Intent.SPEC})
 _T = TypeVar("_T")
 _RATIO_OF_WORD = {
     **dict.fromkeys(("vertical", "portrait", "竖屏", "竖版", "9x16"), "9:16"),
@@ -50,7 +51,7 @@ class Named(msgspec.Struct, frozen=True):
 
 def named_in(clauses: Sequence[Clause], intents: Sequence[Intent]) -> Named:
     """Collect what the clauses name; a request for the file goes before an edit."""
-    asked = [clause.content for clause, intent in zip(clauses, intents, strict=True) if intent in REQUESTS]
+    asked = [clause.content for clause, intent in zip(clauses, intents, strict=True) if intent in _NAMING]
     edits = [clause.content for clause, intent in zip(clauses, intents, strict=True) if intent is Intent.EDIT]
     inside = [token for content in edits for token in _targets(content)]
     tokens = [*(token for content in asked for token in _less_what_is(content)), *inside]

@@ -69,6 +69,10 @@ def test_quality_is_read_from_a_request(words: str, quality: str) -> None:
     assert read(f"mute it, {words}").output.quality == quality
 
 
+def test_what_a_refused_export_names_is_not_taken() -> None:
+    assert read("don't export in 480p, mute it").output.resolution == "1080p"
+
+
 def test_an_export_of_the_session_as_it_is_needs_no_message() -> None:
     assert read("export 1080p MP4", media=(), continues=True).plan == Plan(None, "export")
 
