@@ -210,6 +210,8 @@ class Job(Record, frozen=True, kw_only=True):
     #: this job's media stand in the session's list of media
     media_joined: bool = False
     token_id: str | None = None
+    #: an upload broke off, so it may be there or not
+    upload_doubt: bool = False
     #: the stage that is tried again, how often in a row, after passing faults
     faults: int = 0
     sent: Sent | None = None
@@ -292,41 +294,53 @@ def token_taken(job: Job, *, token_id: str) -> Job:
     return _next(job, token_id=token_id, wait=None)
 
 
+def token_changed(job: Job, *, token_id: str) -> Job:
+    """The token's successor serves this job from here on, wherever it stands."""
+    return _next(job, token_id=token_id)
+
+
+def doomed(job: Job) -> Job:
+    """The session and its timeline are gone: back to the step that says so."""
+    return moved(job, Stage.PREPARING)
+
+
+def media_joined(job: Job) -> Job:
+    """The job's files stand in its session's list, so that they can be brought again."""
+    return _next(job, media_joined=True)
+
+
 def sending(job: Job, *, sent: Sent) -> Job:
     """The intent: the message's bytes may go out right after this is committed, and never again."""
     return moved(job, Stage.EDITING, sent=sent)
 
 
-def refused(job: Job) -> Job:
-    """The backend refused the message before any work, so the intent is void and it may be sent again."""
-    return moved(job, Stage.PREPARING, sent=None, token_id=None)
+def sent_back(job: Job) -> Job:
+    """The backend refused everything so far, so the job starts over: an intent to send is void, and its token free."""
+    return moved(job, Stage.PREPARING, sent=None, recovery=None, token_id=None)
 
 
-def unsure(job: Job, *, now_ms: int, reply: str | None = None) -> Job:
-    """The stream broke, or closed without a word: from now on the state is read and nothing is sent."""
-    return moved(job, Stage.RECOVERING, recovery=Recovery(since_ms=now_ms), reply=reply or job.reply)
+def unsure(job: Job, *, now_ms: int, seen: str | None = None) -> Job:
+    """What the message did is not known yet: from now on the state is read and nothing is sent."""
+    return moved(job, Stage.RECOVERING, recovery=Recovery(since_ms=now_ms, seen=seen))
 
 
-def still_unsure(job: Job, *, seen: str | None) -> Job:
-    """One more read of the state, with nothing confirmed yet."""
-    recovery = job.recovery or Recovery(since_ms=job.sent.at_ms if job.sent else job.created_at_ms)
-    reads = recovery.reads + (1 if seen is None else 0)
+def still_unsure(job: Job, *, seen: str | None, counts: bool = True) -> Job:
+    """One more read of the state, with nothing confirmed yet; `seen` is the fingerprint of a changed draft."""
+    recovery = job.recovery
+    assert recovery is not None
+    reads = recovery.reads + (1 if seen is None and counts else 0)
     return _next(job, recovery=msgspec.structs.replace(recovery, reads=reads, seen=seen), wait=None)
 
 
-def edited(job: Job, *, reply: str | None, changes: tuple[str, ...], timeline: str) -> Job:
-    """The message's effect is confirmed."""
-    text, truncated = shortened(reply) if reply else (None, False)
-    return moved(
-        job,
-        Stage.RENDERING,
-        edited=True,
-        reply=text,
-        reply_truncated=truncated,
-        changes=changes,
-        timeline=timeline,
-        recovery=None,
-    )
+def answered(job: Job, *, reply: str) -> Job:
+    """What the backend said, without its GUI talk."""
+    text, truncated = shortened(reply)
+    return _next(job, reply=text or None, reply_truncated=truncated)
+
+
+def edited(job: Job, *, changes: tuple[str, ...], timeline: str, **facts: Any) -> Job:
+    """The message's effect is confirmed; `facts` are its cost, and what else came of it."""
+    return _next(job, edited=True, changes=changes, timeline=timeline, recovery=None, **facts)
 
 
 def shortened(text: str) -> tuple[str, bool]:
@@ -349,9 +363,25 @@ def polled(job: Job, *, render: Render) -> Job:
     return _next(job, render=render, percent=max(job.percent, percent), wait=None, faults=0)
 
 
-def waiting(job: Job, *, reason: WaitReason, until_ms: int) -> Job:
-    """The job goes to sleep and says why; `faults` counts how often in a row."""
-    return _next(job, wait=Wait(reason=reason, until_ms=until_ms), faults=job.faults + 1)
+def waiting(job: Job, *, reason: WaitReason, until_ms: int, faults: int | None = None) -> Job:
+    """The job goes to sleep and says why; `faults` counts how often in a row the backend failed."""
+    wait = Wait(reason=reason, until_ms=until_ms)
+    return _next(job, wait=wait, faults=job.faults if faults is None else faults)
+
+
+def doubted(job: Job) -> Job:
+    """An upload broke off: before the next one the backend is asked what it has."""
+    return msgspec.structs.replace(job, upload_doubt=True)
+
+
+def linked(job: Job, *, claim_url: str | None) -> Job:
+    """The project can be opened in a browser."""
+    return _next(job, claim_url=claim_url)
+
+
+def still_canceling(job: Job) -> Job:
+    """Late effects of a cancelled message may still come."""
+    return _next(job)
 
 
 def spoke(job: Job, message: str) -> Job:
@@ -394,6 +424,13 @@ def failed(job: Job, *, now_ms: int, code: Code, detail: str | None = None, hint
     meaning = MEANINGS[code]
     problem = Problem(code=code, detail=detail or meaning.title, hint=hint or meaning.hint, retryable=meaning.retryable)
     return _ended(job, Status.FAILED, now_ms=now_ms, error=problem, message="Failed")
+
+
+def with_cost(job: Job, *, credits_used: int | None = None, credits_exact: bool = False) -> Job:
+    """Say what the job has cost, where that is known; part of the change that ends it."""
+    if credits_used is None:
+        return job
+    return msgspec.structs.replace(job, credits_used=credits_used, credits_exact=credits_exact)
 
 
 def canceled(job: Job, *, now_ms: int) -> Job:

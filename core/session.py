@@ -31,7 +31,6 @@ class Session(Record, frozen=True, kw_only=True):
     #: edits that were confirmed; with one, the timeline lives at the backend alone
     edits: int = 0
     lost: bool = False
-    closed: bool = False
     #: late effects of a cancelled or dropped message may come until then
     settling_until_ms: int = 0
     claim_url: str | None = None
@@ -57,6 +56,16 @@ def forgotten(session: Session) -> Session:
     if session.edits:
         return msgspec.structs.replace(session, lost=True)
     return msgspec.structs.replace(session, backend_id=None, task_id=None, token_id=None, uploaded=0)
+
+
+def moved_to(session: Session, token_id: str) -> Session:
+    """The successor of its token goes on with it, if the backend lets it."""
+    return msgspec.structs.replace(session, token_id=token_id)
+
+
+def uploaded(session: Session, count: int) -> Session:
+    """So many of its files stand in the present generation."""
+    return msgspec.structs.replace(session, uploaded=count)
 
 
 def joined(session: Session, media: tuple[MediaRef, ...]) -> Session:

@@ -25,6 +25,7 @@ class Vault:
     def __init__(self, keys: Sequence[str]) -> None:
         self._boxes = MultiFernet([Fernet(base64.urlsafe_b64encode(_derived(key, "at rest"))) for key in keys])
         self._hash_keys = [_derived(key, "hash") for key in keys]
+        #: these sign links to files, the writing one first
         self.link_keys = [_derived(key, "link") for key in keys]
 
     def lock(self, secret: str) -> bytes:

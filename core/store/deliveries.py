@@ -86,6 +86,17 @@ class Deliveries:
         await self.record(again, owner=None)
         return again
 
+    async def forget(self, delivery_id: str) -> None:
+        """Remove an ended delivery."""
+        delivery = await self.load(delivery_id)
+        pipe = self._store.redis.pipeline(transaction=True)
+        pipe.zrem(key("retire"), delivery_id)
+        pipe.delete(key("delivery", delivery_id))
+        if delivery:
+            pipe.zrem(key("deliveries", delivery.tenant, str(delivery.state)), delivery_id)
+            pipe.zrem(key("job_deliveries", delivery.job_id), delivery_id)
+        await pipe.execute()
+
     async def load(self, delivery_id: str) -> Delivery | None:
         """Read a delivery, whoever's it is: the caller compares the tenant."""
         raw = await self._store.redis.hget(key("delivery", delivery_id), "rec")  # type: ignore[misc]

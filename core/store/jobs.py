@@ -1,6 +1,6 @@
 """Jobs in Redis: accept, read, claim, commit, let go. Each write is one script, so it happens whole or not at all."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -65,7 +65,7 @@ class Refused(NamedTuple):
 
 @dataclass(frozen=True)
 class Claim:
-    """What a worker holds while its lease lasts. `taken_over`: the one before it died or froze with it."""
+    """What a worker holds while its lease lasts. `taken_over`: the one before stopped in mid-step."""
 
     owner: str
     job: Job
@@ -171,7 +171,7 @@ class Jobs:
         event: Event | None = None,
         session: Session | None = None,
         park_until_ms: int | None = None,
-        fields: dict[str, bytes] | None = None,
+        fields: Mapping[str, bytes] | None = None,
     ) -> Job:
         """Write `new` over `old` and return what is stored now: `new`, perhaps with a caller's cancel added.
 
@@ -202,7 +202,7 @@ class Jobs:
         event: Event | None,
         session: Session | None,
         park_until_ms: int | None,
-        fields: dict[str, bytes],
+        fields: Mapping[str, bytes],
     ) -> dict[str, Any]:
         now_ms = self._clock.now_ms()
         mode = "end" if new.ended else "go" if park_until_ms is None else "park"
@@ -217,7 +217,7 @@ class Jobs:
             "session": new.session_id,
             "session_rec": pack(session) if session else None,
             "progress": new.stage != old.stage,
-            "fields": fields,
+            "fields": dict(fields),
             "events": [event.for_script(new)] if event else [],
             "mode": mode,
             "wake_ms": park_until_ms,
@@ -254,6 +254,41 @@ class Jobs:
         """Ring again for what a dead worker or arq left behind. Returns how many, and the next cursor."""
         rung, after = await self._store.run("repair", self._common() | {"cursor": cursor, "most": most})
         return int(rung), int(after)
+
+    async def due(self) -> int:
+        """Count the jobs that could run now: those in backlogs, and those in arq that are due."""
+        pipe = self._store.redis.pipeline(transaction=False)
+        pipe.zcard(key("queued_all"))
+        pipe.zcount(key("arq_queue"), "-inf", self._clock.now_ms())
+        return sum(await pipe.execute())
+
+    async def oldest_queued_ms(self) -> int | None:
+        """Say when the oldest queued job was accepted, over all tenants that wait."""
+        waiting = await self._store.redis.zrange(key("ring"), 0, -1)
+        pipe = self._store.redis.pipeline(transaction=False)
+        for tenant in waiting:
+            pipe.zrange(key("queued", tenant.decode()), 0, 0, withscores=True)
+        firsts = [found[0][1] for found in (await pipe.execute() if waiting else []) if found]
+        return int(min(firsts)) if firsts else None
+
+    async def to_retire(self, *, most: int = 100) -> list[str]:
+        """Name ended jobs and deliveries whose time is over."""
+        now_ms = self._clock.now_ms()
+        found = await self._store.redis.zrangebyscore(key("retire"), "-inf", now_ms, start=0, num=most)
+        return [i.decode() for i in found]
+
+    async def forget(self, job_id: str) -> None:
+        """Remove an ended job with all its traces; its file is to be deleted first."""
+        job = await self.load(job_id)
+        pipe = self._store.redis.pipeline(transaction=True)
+        pipe.zrem(key("retire"), job_id)
+        pipe.delete(key("job", job_id), key("events", job_id), key("job_deliveries", job_id))
+        if job:
+            pipe.zrem(key("jobs", job.tenant), job_id)
+            pipe.zrem(key("jobs_status", job.tenant, str(job.status)), job_id)
+            pipe.zrem(key("jobs_profile", job.tenant, job.profile), job_id)
+            pipe.zrem(key("session_jobs", job.session_id), job_id)
+        await pipe.execute()
 
     async def not_started_in_time(self, *, most: int = 100) -> list[str]:
         """Name the queued jobs that should have expired by now."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from core.callback import TenantWebhook
-from core.clock import Clock
+from core.clock import Clock, month_of
 from core.ids import new_id
 from core.job import Record
 from core.keys import key
@@ -145,6 +145,11 @@ class Tenants:
     async def set_webhook(self, tenant: str, webhook: TenantWebhook) -> None:
         """Write the default webhook."""
         await self._store.redis.hset(key("tenant", tenant), "webhook", pack(webhook))  # type: ignore[misc, arg-type]
+
+    async def spent_credits(self, tenant: str, now_ms: int) -> int:
+        """Count the credits that a tenant's ended jobs have spent this month."""
+        spent = await self._store.redis.hget(key("usage", tenant, month_of(now_ms)), "credits")  # type: ignore[misc]
+        return int(float(spent or 0))
 
     async def usage(self, tenant: str, month: str) -> dict[str, float]:
         """Read a month's counts: ``{"jobs_succeeded": 3, "credits": 150, "minutes": 1.5}``."""

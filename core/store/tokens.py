@@ -37,6 +37,8 @@ class Token(NamedTuple):
     user_id: str | None
     #: how a person tells it from others: its last four characters
     tail: str
+    #: when the balance was read
+    read_at_ms: int | None = None
 
 
 class Identity(NamedTuple):
@@ -169,6 +171,14 @@ class Tokens:
         """Whether an operator's or this tenant's own token is in the pool: then nobody is anonymous."""
         return any(t.kind != "anonymous" and t.tenant in ("", tenant) for t in await self.all())
 
+    async def serving(self, tenant: str) -> list[Token]:
+        """List the tokens that this tenant's jobs may run on: the operator's and its own, or else the anonymous one."""
+        known = [t for t in await self.all() if t.tenant in ("", tenant)]
+        named = [t for t in known if t.kind != "anonymous"]
+        if named:
+            return named
+        return [t for t in known if t.state is not TokenState.EXPIRED]
+
     async def identity(self, *, fresh_client_id: str) -> Identity:
         """Read the anonymous identity; the first caller ever gives it its client id."""
         await self._store.redis.hsetnx(key("identity"), "client_id", fresh_client_id)  # type: ignore[misc]
@@ -210,4 +220,5 @@ def _token(token_id: str, row: Row, in_flight: int) -> Token:
         scopes=row[b"scopes"].decode(),
         user_id=user_id.decode() if user_id else None,
         tail=row[b"tail"].decode(),
+        read_at_ms=number(b"read_at_ms"),
     )

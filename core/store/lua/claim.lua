@@ -15,8 +15,9 @@ if left_behind and lease_ends > a.now_ms then
   return {'held'}
 end
 if left_behind then call('HINCRBY', key, 'crashes', 1) end
+local half_done = left_behind or call('HDEL', key, 'handed') == 1
 take_lease(a.id, a.owner, a.now_ms + a.lease_ms, key)
 local session_rec = false
 if found[6] then session_rec = call('HGET', K.session(found[6]), 'rec') end
 return {'yours', found[1], found[2], call('HGET', key, 'crashes') or '0', session_rec,
-  call('HGET', K.tenant(found[5]), 'webhook') or false, left_behind and 1 or 0, call('HGET', key, 'event') or false}
+  call('HGET', K.tenant(found[5]), 'webhook') or false, half_done and 1 or 0, call('HGET', key, 'event') or false}

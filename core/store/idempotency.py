@@ -1,0 +1,54 @@
+"""Answers kept under a caller's Idempotency-Key. The accept script writes those of submits, in the same step as the job.
+
+A call of several writes opens its key first, and keeps its answer when it is through: meanwhile the key is taken.
+"""
+
+from typing import NamedTuple
+
+from core.keys import key
+from core.store.connection import Store
+from core.store.jobs import IDEMPOTENCY_MS
+
+#: a call that died half-way blocks its key no longer than this
+OPEN_MS = 120_000
+
+
+class KeptAnswer(NamedTuple):
+    """What is known of a key. `answer` None: its call is under way."""
+
+    body_hash: str
+    answer: bytes | None
+
+
+class Answers:
+    """Find, open and keep answers."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def find(self, tenant: str, key_hash: str) -> KeptAnswer | None:
+        """Read what was answered under a key."""
+        name = key("idempotency", tenant, key_hash)
+        body, answer = await self._store.redis.hmget(name, ["body", "answer"])  # type: ignore[misc]
+        return KeptAnswer(body.decode(), answer or None) if body else None
+
+    async def open(self, tenant: str, key_hash: str, body_hash: str) -> bool:
+        """Take a key for a call of several writes. False: it is taken."""
+        name = key("idempotency", tenant, key_hash)
+        pipe = self._store.redis.pipeline(transaction=True)
+        pipe.hsetnx(name, "body", body_hash)
+        pipe.pexpire(name, OPEN_MS, nx=True)
+        fresh, _ = await pipe.execute()
+        return bool(fresh)
+
+    async def keep(self, tenant: str, key_hash: str, body_hash: str, answer: bytes) -> None:
+        """Keep the answer of a call that is through."""
+        name = key("idempotency", tenant, key_hash)
+        pipe = self._store.redis.pipeline(transaction=True)
+        pipe.hset(name, mapping={"body": body_hash, "answer": answer})
+        pipe.pexpire(name, IDEMPOTENCY_MS)
+        await pipe.execute()
+
+    async def drop(self, tenant: str, key_hash: str) -> None:
+        """Let a key go whose call was rejected: a rejected request does not use it up."""
+        await self._store.redis.delete(key("idempotency", tenant, key_hash))

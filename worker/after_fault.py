@@ -1,0 +1,117 @@
+"""What a backend's refusal means for a job: the one table from `Fault` to the next record, a wait or an end.
+
+`worker.run` asks it when a step raised BackendFault. A message that may have arrived leads to reading, never to
+sending again; everything else may be asked again.
+"""
+
+from core import job as verbs
+from core import session as sessions
+from core.errors import Code, Permanent, Temporary, WaitReason
+from core.job import Job, Stage
+from core.profiles import PROFILES
+from core.session import Session
+from core.store.tokens import TokenState
+from worker.upstream.faults import BackendFault, Fault
+from worker.work import Next, Work
+
+_BUSY_S = 3.0
+#: the longest growing pause between two tries while the backend fails
+_LONGEST_PAUSE_S = 60.0
+
+_ENDS = {
+    Fault.UNSUPPORTED: Code.UNSUPPORTED_MEDIA,
+    Fault.SCOPE_MISSING: Code.SCOPE_MISSING,
+    Fault.REFUSED: Code.BACKEND_UNAVAILABLE,
+    Fault.RENDER_DUPLICATE: Code.INTERNAL,
+    Fault.RENDER_UNKNOWN: Code.RENDER_FAILED,
+}
+
+
+async def after_fault(work: Work, fault: BackendFault) -> Next:
+    """Say how the job goes on. Raises Permanent or Temporary where it ends or waits as it is."""
+    if fault.call == "message" and fault.maybe_done:
+        return Next(verbs.unsure(work.job, now_ms=work.now_ms))
+    match fault.fault:
+        case Fault.TOKEN_REFUSED:
+            return await _token_refused(work)
+        case Fault.SESSION_LOST:
+            return _session_lost(work.job, work.session)
+        case Fault.NO_CREDITS:
+            return await _no_credits(work)
+        case Fault.EXPORT_BLOCKED:
+            return await _export_blocked(work)
+        case Fault.TOO_LARGE:
+            raise Permanent(Code.MEDIA_TOO_LARGE, hint=_size_hint(work.job))
+        case Fault.RATE_LIMITED | Fault.BUSY | Fault.UNREACHABLE | Fault.BROKEN:
+            return _later(work, fault)
+        case other:
+            raise Permanent(_ENDS[other], fault.detail or None)
+
+
+def _later(work: Work, fault: BackendFault) -> Next:
+    """Wait, with a growing pause; a message that was refused is not on its way any more."""
+    reason, delay_s = _pause(work, fault)
+    until_ms = work.now_ms + int(delay_s * 1000)
+    faults = work.job.faults
+    job = _taken_back(work.job)
+    if fault.call == "upload" and fault.maybe_done:
+        job = verbs.doubted(job)
+    waiting = verbs.waiting(job, reason=reason, until_ms=until_ms, faults=faults + 1)
+    return Next(waiting, park_s=delay_s)
+
+
+def _pause(work: Work, fault: BackendFault) -> tuple[WaitReason, float]:
+    settings = work.kit.settings
+    match fault.fault:
+        case Fault.RATE_LIMITED:
+            return WaitReason.BACKEND_RATE_LIMITED, fault.retry_after_s or settings.rate_limited_s
+        case Fault.BUSY:
+            return WaitReason.SESSION_BUSY, _BUSY_S
+    return WaitReason.BACKEND_DOWN, min(_LONGEST_PAUSE_S, settings.backoff_s * 2 ** min(work.job.faults, 10))
+
+
+def _taken_back(job: Job) -> Job:
+    """Void the intent of a message that the backend refused before any work; other stages stay where they are."""
+    return verbs.sent_back(job) if job.stage is Stage.EDITING else job
+
+
+async def _token_refused(work: Work) -> Next:
+    """Hand the very token back. Its successor is tried on the same session; without one the session's token is gone."""
+    job, session = work.job, work.session
+    if job.token_id is None:
+        raise Temporary(WaitReason.NO_CREDITS, delay_s=1.0)
+    successor = await work.kit.pool.refused(job.token_id)
+    await work.kit.tokens.settle(job.token_id, job_id=job.id, available=None, frozen=None)
+    if successor and session.backend_id:
+        return Next(verbs.token_changed(_taken_back(job), token_id=successor), sessions.moved_to(session, successor))
+    return _session_lost(job, session)
+
+
+def _session_lost(job: Job, session: Session) -> Next:
+    """Begin again in a new session, unless an edit stands in the lost one."""
+    forgotten = sessions.forgotten(session)
+    if forgotten.lost:
+        return Next(verbs.doomed(job), forgotten)
+    return Next(verbs.sent_back(job), forgotten)
+
+
+async def _no_credits(work: Work) -> Next:
+    """Another token of the operator's may have some; a session with an edit must wait for its own."""
+    job, session = work.job, work.session
+    if job.token_id:
+        await work.kit.pool.exhausted(job.token_id)
+        await work.kit.tokens.settle(job.token_id, job_id=job.id, available=None, frozen=None)
+    if session.edits:
+        return Next(verbs.sent_back(job))
+    return Next(verbs.sent_back(job), sessions.forgotten(session))
+
+
+async def _export_blocked(work: Work) -> Next:
+    if work.job.token_id:
+        await work.kit.tokens.mark(work.job.token_id, TokenState.EXPORT_BLOCKED)
+    raise Permanent(Code.EXPORT_BLOCKED)
+
+
+def _size_hint(job: Job) -> str:
+    limit = PROFILES[job.profile].max_bytes // 1_000_000
+    return f"Compress or trim the file to at most {limit} MB and submit again."

@@ -1,0 +1,69 @@
+"""What the API asks a worker to do outside: read balances, send a test callback. Harmless to do twice or never."""
+
+import asyncio
+import logging
+
+import msgspec
+
+from core.callback import TenantWebhook
+from core.clock import rfc3339
+from core.ids import new_id
+from core.signing import headers
+from core.store.connection import STORE_DOWN
+from core.store.errands import Errand
+from worker.callbacks.attempt import attempt
+from worker.kit import Kit
+from worker.upstream.client import Caller
+from worker.upstream.faults import BackendFault
+
+log = logging.getLogger(__name__)
+
+
+async def run_errands(kit: Kit) -> None:
+    """Do one errand after the other, for ever."""
+    while True:
+        try:
+            errand = await kit.errands.next(wait_s=5)
+            if errand:
+                await kit.errands.answer(errand, await _done(kit, errand))
+        except STORE_DOWN:
+            await asyncio.sleep(0.5)
+        except Exception:
+            log.exception("an errand broke")
+
+
+async def _done(kit: Kit, errand: Errand) -> bytes:
+    if errand.kind == "credits":
+        return await _read_balances(kit, errand.tenant)
+    return await _test_webhook(kit, errand)
+
+
+async def _read_balances(kit: Kit, tenant: str) -> bytes:
+    """Read the balance of every token that serves this tenant; the pool keeps what was read."""
+    for token in await kit.tokens.serving(tenant):
+        secret = await kit.tokens.secret_of(token.id)
+        if secret is None:
+            continue
+        try:
+            await kit.pool.balance(Caller(token=secret, profile=kit.settings.default_profile), token.id)
+        except BackendFault:
+            continue
+    return b"read"
+
+
+async def _test_webhook(kit: Kit, errand: Errand) -> bytes:
+    """Send a signed ``webhook.test`` and tell what the receiver answered."""
+    now_ms = kit.clock.now_ms()
+    webhook = msgspec.msgpack.decode(errand.body, type=TenantWebhook)
+    body = msgspec.json.encode({"type": "webhook.test", "timestamp": rfc3339(now_ms), "data": {}})
+    secrets = await kit.tenants.signing_secrets(errand.tenant)
+    signed = headers(secrets, message_id=new_id("evt"), timestamp_s=now_ms // 1000, body=body)
+    answer = await attempt(
+        kit.outside,
+        url=webhook.url,
+        body=body,
+        headers=signed,
+        clock=kit.clock,
+        timeout_s=kit.settings.callback_timeout_s,
+    )
+    return msgspec.json.encode(answer)

@@ -1,0 +1,158 @@
+"""What this process holds: one heartbeat for all of it, and a word to whoever lost a job or shall stop one.
+
+The heartbeat renews every lease at a third of its length. Who loses one is cancelled at once, so that a worker that
+was frozen stops before it can do harm; the scripts refuse its writes in any case.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+from core.clock import stopwatch_s
+from core.keys import CANCEL_CHANNEL
+from core.store.connection import STORE_DOWN, Store
+from core.store.jobs import Jobs, LeaseLost
+
+log = logging.getLogger(__name__)
+
+#: leases renewed by one script call, so that Redis is never held up for long
+_AT_ONCE = 500
+
+
+class Lease:
+    """One job or delivery that this process holds. `cancel_asked` is set when its caller wants it stopped."""
+
+    def __init__(self, item_id: str, owner: str, task: asyncio.Task[None], lease_s: float) -> None:
+        self.item_id = item_id
+        self.owner = owner
+        self.cancel_asked = asyncio.Event()
+        self.lost = False
+        #: a message's stream is open, which a stopping worker lets end
+        self.streaming = False
+        self.task = task
+        self._lease_s = lease_s
+        self._renewed_s = stopwatch_s()
+
+    def renewed(self, at_s: float) -> None:
+        """Count from the moment before the renewal was sent."""
+        self._renewed_s = at_s
+
+    def lose(self) -> None:
+        """Stop whoever works on it."""
+        self.lost = True
+        self.task.cancel()
+
+    @property
+    def left_s(self) -> float:
+        """How long nobody else can have it, at least."""
+        return self._renewed_s + self._lease_s - stopwatch_s()
+
+
+class Leases:
+    """All leases of this process."""
+
+    def __init__(self, jobs: Jobs, store: Store, *, worker_id: str, lease_s: float) -> None:
+        self._jobs = jobs
+        self._store = store
+        self._worker_id = worker_id
+        self._lease_s = lease_s
+        self._held: dict[str, Lease] = {}
+        self._count = 0
+        #: this process takes no further step
+        self.stopping = False
+
+    def new_owner(self) -> str:
+        """Name one claim: no two of them are the same, also within this process."""
+        self._count += 1
+        return f"{self._worker_id}:{self._count}"
+
+    @asynccontextmanager
+    async def hold(self, item_id: str, owner: str) -> AsyncIterator[Lease]:
+        """Keep a claim alive while the block runs; the block is cancelled if it is lost, and ends quietly."""
+        task = asyncio.current_task()
+        assert task is not None
+        lease = self._held[item_id] = Lease(item_id, owner, task, self._lease_s)
+        try:
+            yield lease
+        except asyncio.CancelledError:
+            if not lease.lost:
+                raise
+            task.uncancel()
+            log.warning("lost the lease of %s", item_id)
+        finally:
+            if self._held.get(item_id) is lease:
+                del self._held[item_id]
+
+    async def assure(self, lease: Lease) -> None:
+        """Before an effect that must not happen twice: renew, unless most of the lease is left. Raises LeaseLost."""
+        if lease.left_s > self._lease_s / 2:
+            return
+        before_s = stopwatch_s()
+        lost, _ = await self._jobs.renew({lease.item_id: lease.owner})
+        if lost or lease.lost:
+            raise LeaseLost(lease.item_id)
+        lease.renewed(before_s)
+
+    async def keep(self) -> None:
+        """Beat for ever. While Redis is away nothing can be renewed, and nothing can be taken over either."""
+        while True:
+            await asyncio.sleep(self._lease_s / 3)
+            try:
+                await self._beat()
+            except STORE_DOWN as away:
+                log.warning("heartbeat: Redis is away (%s)", type(away).__name__)
+
+    async def _beat(self) -> None:
+        for some in _slices(list(self._held.values()), _AT_ONCE):
+            before_s = stopwatch_s()
+            lost, canceling = await self._jobs.renew({lease.item_id: lease.owner for lease in some})
+            for lease in some:
+                if lease.item_id in lost and self._held.get(lease.item_id) is lease:
+                    lease.lose()
+                else:
+                    lease.renewed(before_s)
+            self._tell_canceling(canceling)
+
+    def _tell_canceling(self, item_ids: Iterable[str]) -> None:
+        for item_id in item_ids:
+            if lease := self._held.get(item_id):
+                lease.cancel_asked.set()
+
+    async def listen_for_cancels(self) -> None:
+        """Hear of cancels at once; one that is missed is told by the next heartbeat."""
+        while True:
+            try:
+                async with self._store.redis.pubsub() as subscription:
+                    await subscription.subscribe(CANCEL_CHANNEL)
+                    while True:
+                        message = await subscription.get_message(ignore_subscribe_messages=True, timeout=60)
+                        if message:
+                            self._tell_canceling([message["data"].decode()])
+            except STORE_DOWN:
+                await asyncio.sleep(0.5)
+
+    async def hand_back(self, lease: Lease) -> None:
+        """Let go of one job that has not ended, so that another worker goes on at once."""
+        await self._jobs.hand_back({lease.item_id: lease.owner})
+
+    async def hand_over(self, *, streams_too: bool) -> None:
+        """Let go of everything that is held, or of all but the open streams, and stop those who work on it."""
+        self.stopping = True
+        held = [lease for lease in self._held.values() if streams_too or not lease.streaming]
+        if held:
+            await self._jobs.hand_back({lease.item_id: lease.owner for lease in held})
+        for lease in held:
+            lease.lose()
+
+    async def all_done(self) -> None:
+        """Wait until everybody who works on something held now has stopped."""
+        if tasks := [lease.task for lease in self._held.values()]:
+            await asyncio.wait(tasks)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+
+def _slices(leases: list[Lease], size: int) -> list[list[Lease]]:
+    return [leases[start : start + size] for start in range(0, len(leases), size)]

@@ -1,0 +1,140 @@
+"""The loop that runs a job: the record's stage names the step, a step does one outside thing and returns the next
+record, the loop commits it. A job that sleeps is let go of; one that fails ends here.
+"""
+
+import asyncio
+import logging
+
+from core import job as verbs
+from core.errors import Code, Permanent, Temporary, WaitReason
+from core.job import Job, Status
+from core.store.connection import STORE_DOWN
+from core.store.jobs import Claim, LeaseLost
+from worker.after_fault import after_fault
+from worker.kit import Kit
+from worker.leases import Lease
+from worker.steps import step_of
+from worker.steps.credits import spent
+from worker.upstream.faults import BackendFault
+from worker.work import CancelAsked, Next, Work
+
+log = logging.getLogger(__name__)
+
+_POISONED_AFTER = 3
+_AWAY_S = 0.3
+#: the wait where even finding out what a refusal means was refused
+_PAUSE_S = 1.0
+
+
+async def run_job(kit: Kit, job_id: str) -> None:
+    """Take a job as far as it goes now. Whatever happens, it is neither lost nor run by two."""
+    try:
+        claim = await kit.jobs.claim(job_id, owner=kit.leases.new_owner())
+        if claim:
+            async with kit.leases.hold(job_id, claim.owner) as lease:
+                await _advance(kit, claim, lease)
+    except LeaseLost:
+        log.warning("%s is held by another worker now", job_id)
+    except STORE_DOWN as away:
+        log.warning("%s waits for Redis (%s)", job_id, type(away).__name__)
+
+
+async def _advance(kit: Kit, claim: Claim, lease: Lease) -> None:
+    work = Work(kit, claim, lease)
+    while not work.job.ended and not work.parked:
+        if kit.leases.stopping:
+            return await kit.leases.hand_back(lease)
+        if following := await _next(work):
+            await work.commit(following)
+    return None
+
+
+async def _next(work: Work) -> Next | None:
+    """Do the next step, or say how the job ends or waits without it. None: look again."""
+    if over := _overdue(work):
+        return Next(over)
+    try:
+        return await _step(work)
+    except (Permanent, Temporary, BackendFault) as trouble:
+        return await _weathered(work, trouble)
+    except STORE_DOWN:
+        await asyncio.sleep(_AWAY_S)
+        return None
+    except LeaseLost:
+        raise
+    except Exception:
+        log.exception("%s broke at %s", work.job.id, work.job.stage)
+        return await _failed(work, Permanent(Code.INTERNAL))
+
+
+async def _step(work: Work) -> Next | None:
+    """Run the step that the record names, until the job's deadline or its caller's cancel."""
+    step = step_of(work.job)
+    try:
+        async with asyncio.timeout(max(0.0, (work.job.deadline_ms - work.now_ms) / 1000)):
+            if work.job.status is Status.CANCELING:
+                return await step(work)
+            return await work.unless_canceled(step(work))
+    except TimeoutError:
+        raise Permanent(Code.DEADLINE_EXCEEDED) from None
+    except CancelAsked:
+        await work.refresh()
+        work.lease.cancel_asked.clear()
+        return None
+
+
+async def _weathered(work: Work, trouble: Permanent | Temporary | BackendFault) -> Next:
+    """Turn what a step raised into the next record; what the fault table decides may itself be an end or a wait."""
+    try:
+        if isinstance(trouble, BackendFault):
+            log.info("%s at %s: %s", work.job.id, work.job.stage, trouble)
+            return await after_fault(work, trouble)
+        raise trouble
+    except Permanent as end:
+        return await _failed(work, end)
+    except Temporary as wait:
+        return _waiting(work.job, wait, now_ms=work.now_ms)
+    except BackendFault as another:
+        log.info("%s at %s: and then %s", work.job.id, work.job.stage, another)
+        return _waiting(work.job, Temporary(WaitReason.BACKEND_DOWN, delay_s=_PAUSE_S), now_ms=work.now_ms)
+
+
+def _overdue(work: Work) -> Job | None:
+    """A job that killed its worker three times at one stage, never started in time, or has passed its deadline."""
+    job, now_ms = work.job, work.now_ms
+    if work.crashes >= _POISONED_AFTER:
+        return verbs.failed(_begun(job, now_ms), now_ms=now_ms, code=Code.POISONED)
+    if job.started_at_ms is None:
+        return verbs.expired(job, now_ms=now_ms) if now_ms > job.start_by_ms else None
+    if now_ms >= job.deadline_ms:
+        return verbs.failed(job, now_ms=now_ms, code=_late_code(job))
+    return None
+
+
+def _begun(job: Job, now_ms: int) -> Job:
+    return job if job.started_at_ms else verbs.started(job, now_ms=now_ms)
+
+
+def _late_code(job: Job) -> Code:
+    """Name the reason why a job is late, where it waited for one to the end."""
+    if job.wait and job.sent is None:
+        match job.wait.reason:
+            case WaitReason.NO_CREDITS:
+                return Code.CREDITS_EXHAUSTED
+            case WaitReason.BACKEND_DOWN | WaitReason.BACKEND_RATE_LIMITED:
+                return Code.BACKEND_UNAVAILABLE
+    return Code.DEADLINE_EXCEEDED
+
+
+def _waiting(job: Job, wait: Temporary, *, now_ms: int) -> Next:
+    until_ms = now_ms + int(wait.delay_s * 1000)
+    if wait.reason is WaitReason.NO_CREDITS and job.sent is None and now_ms > job.start_by_ms:
+        return Next(verbs.failed(job, now_ms=now_ms, code=Code.CREDITS_EXHAUSTED))
+    return Next(verbs.waiting(job, reason=wait.reason, until_ms=until_ms), park_s=wait.delay_s)
+
+
+async def _failed(work: Work, end: Permanent) -> Next:
+    """End a job badly, with what it has cost as far as that can be said."""
+    cost = await spent(work) if work.job.sent and work.job.credits_used is None else {}
+    job = verbs.failed(work.job, now_ms=work.now_ms, code=end.code, detail=end.detail, hint=end.hint)
+    return Next(verbs.with_cost(job, **cost))

@@ -1,0 +1,45 @@
+"""The caller wants it stopped: the stream is closed by now; the render is taken back, and late effects waited for.
+
+A finish that the backend reached wins: its video is fetched, and the job succeeds.
+"""
+
+import msgspec
+
+from core import job as verbs
+from core.job import Stage
+from worker.steps.credits import cost
+from worker.steps.render import abandon
+from worker.upstream.faults import BackendFault
+from worker.work import Next, Work
+
+_LOOK_AGAIN_S = 5.0
+
+
+async def cancel(work: Work) -> Next:
+    """Stop what can be stopped; end the job when nothing of it can come any more."""
+    job = work.job
+    status = await abandon(work)
+    if status and status.status == "completed" and job.render:
+        ready = msgspec.structs.replace(job.render, url=status.url, duration_s=status.duration_s, percent=100)
+        return Next(verbs.moved(verbs.polled(job, render=ready), Stage.STORING))
+    if job.sent and not job.edited:
+        return await _after_late_effects(work)
+    return Next(verbs.canceled(job, now_ms=work.now_ms))
+
+
+async def _after_late_effects(work: Work) -> Next:
+    """A message that went out may still be worked on: as long as credits are frozen for it, it is."""
+    job, settings = work.job, work.kit.settings
+    assert job.sent is not None
+    assert job.token_id is not None
+    try:
+        now = await work.kit.pool.balance(await work.caller(), job.token_id)
+    except BackendFault:
+        now = None
+    over_ms = job.sent.at_ms + int(settings.stream_limit_s * 1000)
+    if now and now.frozen and work.now_ms < over_ms:
+        return Next(verbs.still_canceling(job), park_s=min(_LOOK_AGAIN_S, settings.recover_every_s))
+    others = await work.kit.tokens.settle(
+        job.token_id, job_id=job.id, available=now.available if now else None, frozen=now.frozen if now else None
+    )
+    return Next(verbs.with_cost(verbs.canceled(job, now_ms=work.now_ms), **cost(job, now, others=others)))

@@ -1,0 +1,80 @@
+"""The message: sent once, listened to until the backend closes the stream.
+
+Only a run that has itself just written the intent may send. Whoever finds an intent reads the state instead.
+"""
+
+import asyncio
+
+from core import job as verbs
+from core.clock import stopwatch_s
+from core.metrics import SILENT_EDITS
+from worker.steps.confirm import confirm
+from worker.upstream.stream import Heartbeat, StreamEvent
+from worker.upstream.transcript import Transcript
+from worker.work import Next, Work
+
+STILL_WORKING = "⏳ Still working..."
+
+
+async def edit(work: Work) -> Next:
+    """Send the message and take in what comes; then find out what it did."""
+    if not work.may_send:
+        return Next(verbs.unsure(work.job, now_ms=work.now_ms))
+    work.may_send = False
+    await work.kit.leases.assure(work.lease)
+    work.lease.streaming = True
+    try:
+        transcript = await _conversation(work)
+    finally:
+        work.lease.streaming = False
+    if transcript is None or transcript.error:
+        return Next(verbs.unsure(work.job, now_ms=work.now_ms))
+    if not transcript.text:
+        SILENT_EDITS.inc()
+    return await confirm(work, transcript.text)
+
+
+async def _conversation(work: Work) -> Transcript | None:
+    """Listen until the stream closes. None: it said nothing for too long, or would not end."""
+    transcript, settings = Transcript(), work.kit.settings
+    assert work.job.plan.message is not None
+    try:
+        async with (
+            asyncio.timeout(settings.stream_limit_s),
+            work.kit.backend.message(
+                await work.caller(),
+                session_id=work.backend_session(),
+                text=work.job.plan.message,
+                silence_s=settings.stream_quiet_s,
+            ) as events,
+        ):
+            listener = _Listener(work, transcript)
+            async for event in events:
+                if not await listener.hears(event):
+                    return None
+    except TimeoutError:
+        return None
+    return transcript
+
+
+class _Listener:
+    """Keeps the time of one stream: when something was last said, and when the caller last heard of it."""
+
+    def __init__(self, work: Work, transcript: Transcript) -> None:
+        self._work = work
+        self._transcript = transcript
+        self._said_s = self._told_s = stopwatch_s()
+
+    async def hears(self, event: StreamEvent) -> bool:
+        """Take one event in. False: heartbeats alone for too long."""
+        now_s, settings = stopwatch_s(), self._work.kit.settings
+        if isinstance(event, Heartbeat):
+            if now_s - self._said_s > settings.stream_quiet_s:
+                return False
+            if now_s - self._told_s > settings.still_working_s:
+                self._told_s = now_s
+                await self._work.tell(STILL_WORKING)
+            return True
+        self._said_s = now_s
+        self._transcript.add(event)
+        return True

@@ -1,0 +1,56 @@
+"""A token, and a session at the backend in the caller's language. Both can be found again, so a crash here costs nothing."""
+
+from core import job as verbs
+from core import session as sessions
+from core.errors import Code, Permanent
+from core.job import Job, Stage
+from worker.cost import estimate
+from worker.kit import Kit
+from worker.language import detect_language
+from worker.steps.answer import answer_of
+from worker.work import Next, Work
+
+
+async def prepare(work: Work) -> Next:
+    """Find what the job runs on. Ends it where its session is lost, or where it would cost too much."""
+    job, session = work.job, work.session
+    if session.lost:
+        raise Permanent(Code.SESSION_LOST)
+    if not job.media_joined:
+        return Next(verbs.media_joined(job), sessions.joined(session, job.media))
+    await _within_budget(work.kit, job)
+    token_id = await work.kit.pool.take(job, session)
+    if job.token_id != token_id:
+        return Next(verbs.token_taken(job, token_id=token_id))
+    if (answer := answer_of(job)) and not job.media:
+        return await answer(work)
+    if session.backend_id is None:
+        return await _open(work)
+    return Next(verbs.moved(job, Stage.UPLOADING))
+
+
+async def _open(work: Work) -> Next:
+    """Open a session at the backend; one that nobody comes to know of costs nothing there."""
+    job, session = work.job, work.session
+    language = job.language or session.language or detect_language(job.prompt)
+    opened = await work.kit.backend.open_session(await work.caller(), language=language)
+    assert job.token_id is not None
+    following = sessions.opened(
+        session,
+        backend_id=opened.session_id,
+        task_id=opened.task_id,
+        user_id=opened.user_id,
+        token_id=job.token_id,
+    )
+    return Next(verbs.moved(job, Stage.UPLOADING, language=language), following)
+
+
+async def _within_budget(kit: Kit, job: Job) -> None:
+    cost = estimate(job)
+    if job.max_credits is not None and cost > job.max_credits:
+        raise Permanent(
+            Code.BUDGET_EXCEEDED, f"The edit costs about {cost} credits, and max_credits is {job.max_credits}."
+        )
+    limit = kit.settings.tenant_month_credits
+    if cost and limit and await kit.tenants.spent_credits(job.tenant, kit.clock.now_ms()) + cost > limit:
+        raise Permanent(Code.BUDGET_EXCEEDED, f"The month's budget of {limit} credits would be exceeded.")

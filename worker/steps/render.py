@@ -1,0 +1,104 @@
+"""The export: an id of ours, asked for until the backend has it, then looked at until it is done.
+
+Asking twice under one id is harmless: "duplicate" means that it is there. A failed render gets one new id.
+"""
+
+import msgspec
+
+from core import job as verbs
+from core.errors import Code, Permanent
+from core.job import Job, Render, Stage
+from worker import drafts
+from worker.steps.confirm import claim_link
+from worker.upstream.faults import BackendFault, Fault
+from worker.upstream.wire import RenderStatus
+from worker.work import Next, Work
+
+#: a failed or forgotten render is begun again once
+_ATTEMPTS = 2
+
+
+async def render(work: Work) -> Next:
+    """Take the export one step further."""
+    if work.job.render is None:
+        return Next(verbs.rendering(work.job, render=_new(work, attempt=1)))
+    if not work.job.render.asked:
+        return await _ask(work, work.job.render)
+    return await _look(work, work.job.render)
+
+
+def _new(work: Work, *, attempt: int) -> Render:
+    name = work.job.id.removeprefix("job_")
+    render_id = f"render_{name}_{work.session.generation}_{attempt}"
+    return Render(id=render_id, attempt=attempt, started_at_ms=work.now_ms)
+
+
+async def _ask(work: Work, wanted: Render) -> Next:
+    caller, session_id = await work.caller(), work.backend_session()
+    draft = (await work.kit.backend.state(caller, session_id)).draft
+    if draft is None or not drafts.exportable(draft):
+        raise Permanent(Code.NOTHING_TO_EXPORT)
+    await work.kit.leases.assure(work.lease)
+    try:
+        await work.kit.backend.render(
+            caller, render_id=wanted.id, session_id=session_id, draft=draft, output=output_of(work.job)
+        )
+    except BackendFault as fault:
+        if fault.fault is not Fault.RENDER_DUPLICATE:
+            raise
+    claim_url = await claim_link(work)
+    session = msgspec.structs.replace(work.session, claim_url=claim_url)
+    job = verbs.linked(work.job, claim_url=claim_url)
+    asked = msgspec.structs.replace(wanted, asked=True)
+    return Next(verbs.polled(job, render=asked), session, park_s=work.kit.settings.render_poll_s)
+
+
+def output_of(job: Job) -> dict[str, str]:
+    """Write the output as the render call takes it."""
+    ask = job.output_ask
+    return {"format": ask.format, "quality": ask.quality, "resolution": ask.resolution}
+
+
+async def _look(work: Work, wanted: Render) -> Next:
+    try:
+        status = await work.kit.backend.render_status(await work.caller(), wanted.id)
+    except BackendFault as fault:
+        if fault.fault is not Fault.RENDER_UNKNOWN:
+            raise
+        return _again(work, wanted)
+    if status.status == "completed":
+        ready = msgspec.structs.replace(wanted, url=status.url, duration_s=status.duration_s, percent=100)
+        return Next(verbs.moved(verbs.polled(work.job, render=ready), Stage.STORING))
+    if status.status == "failed":
+        return _again(work, wanted)
+    return await _later(work, wanted, status)
+
+
+def _again(work: Work, wanted: Render) -> Next:
+    if wanted.attempt >= _ATTEMPTS:
+        raise Permanent(Code.RENDER_FAILED)
+    return Next(verbs.rendering(work.job, render=_new(work, attempt=wanted.attempt + 1)))
+
+
+async def _later(work: Work, wanted: Render, status: RenderStatus) -> Next:
+    polls = wanted.polls + 1
+    if polls >= work.kit.settings.render_polls:
+        raise Permanent(Code.RENDER_TIMEOUT)
+    looked = msgspec.structs.replace(wanted, polls=polls, percent=status.progress or wanted.percent)
+    return Next(verbs.polled(work.job, render=looked), park_s=work.kit.settings.render_poll_s)
+
+
+async def abandon(work: Work) -> RenderStatus | None:
+    """Take a render back that nobody will fetch; where it cannot be taken back any more, say how it stands."""
+    wanted = work.job.render
+    if wanted is None or wanted.url:
+        return None
+    try:
+        caller = await work.caller()
+        try:
+            await work.kit.backend.cancel_render(caller, wanted.id)
+        except BackendFault:
+            return await work.kit.backend.render_status(caller, wanted.id)
+    except BackendFault:
+        return None
+    return None

@@ -1,0 +1,118 @@
+"""The session's files, one at a time, then the intent to send.
+
+The backend fetches URLs itself; only where it cannot do we fetch and upload them. After a crash the backend is asked
+what it has, since an upload made twice would stand on the timeline twice.
+"""
+
+import msgspec
+
+from core import job as verbs
+from core import session as sessions
+from core.errors import Code, Permanent, Temporary, WaitReason
+from core.formats import format_of_content
+from core.job import MediaRef, Sent, Stage
+from core.profiles import PROFILES
+from core.storage import FileMissing
+from core.wire import pack_json
+from worker import drafts
+from worker.media_fetch import fetch_media
+from worker.steps.answer import answer_of
+from worker.steps.credits import balance
+from worker.upstream.faults import BackendFault, Fault
+from worker.work import Next, Work
+
+_HEAD_BYTES = 4096
+_SETTLING_S = 5.0
+
+
+async def upload(work: Work) -> Next:
+    """Bring the next file; when all are there, answer, or write the intent to send, or go on to the export."""
+    job, session = work.job, work.session
+    if session.uploaded < len(session.media):
+        if work.doubt or job.upload_doubt:
+            return await _count_again(work)
+        return await _bring(work, session.media[session.uploaded])
+    if answer := answer_of(job):
+        return await answer(work)
+    if job.plan.message is None:
+        return Next(verbs.moved(job, Stage.RENDERING, edited=True))
+    return await _intend(work)
+
+
+async def _count_again(work: Work) -> Next:
+    """Ask the backend how many of the session's files it has."""
+    state = await work.kit.backend.state(await work.caller(), work.backend_session())
+    there = min(len(state.video_infos), len(work.session.media))
+    work.doubt = False
+    job = verbs.moved(work.job, Stage.UPLOADING, upload_doubt=False)
+    return Next(job, sessions.uploaded(work.session, max(work.session.uploaded, there)))
+
+
+async def _bring(work: Work, media: MediaRef) -> Next:
+    if media.upload_id:
+        await _send_stored(work, media)
+    else:
+        await _send_url(work, media)
+    return Next(verbs.moved(work.job, Stage.UPLOADING), sessions.uploaded(work.session, work.session.uploaded + 1))
+
+
+async def _send_stored(work: Work, media: MediaRef) -> None:
+    found = await work.kit.uploads.load(media.upload_id or "")
+    if found is None or found[0].tenant != work.job.tenant:
+        raise Permanent(Code.MEDIA_UNREACHABLE, f"The upload {media.upload_id} is gone.")
+    await _send_file(work, media.name, found[0].path)
+
+
+async def _send_file(work: Work, name: str, path: str) -> None:
+    try:
+        file = await work.kit.storage.read(path)
+    except FileMissing:
+        raise Permanent(Code.MEDIA_UNREACHABLE, f"The file {name} is no longer in our storage.") from None
+    await work.kit.backend.upload_file(
+        await work.caller(),
+        session_id=work.backend_session(),
+        filename=name,
+        size_bytes=file.size_bytes,
+        chunks=file.chunks,
+    )
+
+
+async def _send_url(work: Work, media: MediaRef) -> None:
+    assert media.url is not None
+    try:
+        await work.kit.backend.upload_url(await work.caller(), session_id=work.backend_session(), urls=[media.url])
+    except BackendFault as fault:
+        if fault.fault not in (Fault.REFUSED, Fault.UNSUPPORTED):
+            raise
+        await _fetch_and_send(work, media)
+
+
+async def _fetch_and_send(work: Work, media: MediaRef) -> None:
+    """Bring a file through our storage: the backend could not fetch it, or did not know it by its URL."""
+    assert media.url is not None
+    path = f"fetched/{work.job.id}/{work.session.uploaded}"
+    limit = PROFILES[work.job.profile].max_bytes
+    try:
+        async with fetch_media(work.kit.outside, media.url, max_bytes=limit) as fetched:
+            await work.kit.storage.write(path, fetched.chunks)
+        if format_of_content(await work.kit.storage.head(path, _HEAD_BYTES)) is None:
+            raise Permanent(Code.UNSUPPORTED_MEDIA, f"The file {fetched.filename} is none of the supported formats.")
+        await _send_file(work, fetched.filename, path)
+    finally:
+        await work.kit.storage.delete(path)
+
+
+async def _intend(work: Work) -> Next:
+    """Write down the draft and the balance as they are, and that the message goes out next."""
+    state = await work.kit.backend.state(await work.caller(), work.backend_session())
+    now = await balance(work)
+    if work.session.settling_until_ms > work.now_ms and now and now.frozen:
+        raise Temporary(WaitReason.SESSION_BUSY, delay_s=_SETTLING_S)
+    sent = Sent(
+        at_ms=work.now_ms,
+        before=drafts.fingerprint(state.draft),
+        credits_total=now.available + now.frozen if now else None,
+    )
+    work.may_send = True
+    session = msgspec.structs.replace(work.session, settling_until_ms=0)
+    return Next(verbs.sending(work.job, sent=sent), session, fields={"before": pack_json(state.draft)})

@@ -1,0 +1,94 @@
+"""What the others left behind: lost leases, jobs that never started, old things; and the gauges over all of Redis.
+
+Every worker sweeps; each part is safe to do twice or by two at once. Nothing here touches a job that somebody holds.
+"""
+
+import asyncio
+import logging
+import random
+from collections import Counter
+
+from core import job as verbs
+from core.callback import event
+from core.job import Status
+from core.metrics import CALLBACKS_DEAD, CREDITS, JOBS_FINISHED, QUEUE_DUE_JOBS, QUEUE_OLDEST_SECONDS, TOKENS
+from core.store.connection import STORE_DOWN
+from core.store.jobs import LeaseLost
+from core.store.tokens import TokenState
+from worker.kit import Kit
+
+log = logging.getLogger(__name__)
+
+
+async def sweep_for_ever(kit: Kit) -> None:
+    """Sweep every few seconds, each worker at its own moments."""
+    cursor = 0
+    while True:
+        await asyncio.sleep(kit.settings.sweep_s * random.uniform(0.5, 1.0))
+        try:
+            cursor = await sweep(kit, cursor)
+        except STORE_DOWN as away:
+            log.warning("sweep: Redis is away (%s)", type(away).__name__)
+        except Exception:
+            log.exception("a sweep broke")
+
+
+async def sweep(kit: Kit, cursor: int) -> int:
+    """Sweep once; returns where the next one goes on."""
+    rung, cursor = await kit.jobs.repair(cursor)
+    if rung:
+        log.warning("rang again for %d jobs or callbacks that were left behind", rung)
+    await _expire(kit)
+    await _retire(kit)
+    await _drop_uploads(kit)
+    await _gauge(kit)
+    return cursor
+
+
+async def _expire(kit: Kit) -> None:
+    """Queued jobs whose start_timeout_s is over."""
+    now_ms = kit.clock.now_ms()
+    for job in await kit.jobs.load_many(await kit.jobs.not_started_in_time()):
+        if job.status is not Status.QUEUED:
+            continue
+        over = verbs.expired(job, now_ms=now_ms)
+        webhook = await kit.tenants.webhook(job.tenant)
+        news = event(job, over, webhook=webhook, public_url=kit.settings.public_url, now_ms=now_ms)
+        try:
+            await kit.jobs.commit(job, over, owner=None, event=news)
+        except LeaseLost:
+            continue  # it has started, or was cancelled, at the last moment
+        JOBS_FINISHED.labels(over.profile, over.status, "").inc()
+
+
+async def _retire(kit: Kit) -> None:
+    """Ended jobs and deliveries whose time is over, with their files."""
+    for item_id in await kit.jobs.to_retire():
+        if item_id.startswith("dlv_"):
+            await kit.deliveries.forget(item_id)
+            continue
+        job = await kit.jobs.load(item_id)
+        if job and job.output and job.output.path:
+            await kit.storage.delete(job.output.path)
+        await kit.jobs.forget(item_id)
+
+
+async def _drop_uploads(kit: Kit) -> None:
+    """Uploads that nobody has used for a day."""
+    for upload in await kit.uploads.due():
+        await kit.storage.delete(upload.path)
+        await kit.uploads.drop(upload)
+
+
+async def _gauge(kit: Kit) -> None:
+    due, oldest_ms = await kit.jobs.due(), await kit.jobs.oldest_queued_ms()
+    QUEUE_DUE_JOBS.set(due)
+    QUEUE_OLDEST_SECONDS.set((kit.clock.now_ms() - oldest_ms) / 1000 if oldest_ms else 0)
+    CALLBACKS_DEAD.set(await kit.deliveries.dead_count())
+    tokens = await kit.tokens.all()
+    states = Counter(token.state for token in tokens)
+    for state in TokenState:
+        TOKENS.labels(state).set(states[state])
+    CREDITS.labels("available").set(sum(token.available or 0 for token in tokens))
+    CREDITS.labels("frozen").set(sum(token.frozen or 0 for token in tokens))
+    CREDITS.labels("reserved").set(sum(token.reserved for token in tokens))
