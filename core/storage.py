@@ -51,7 +51,7 @@ class Storage:
             raise
         return size_bytes
 
-    async def _abandon(self, writer: obstore.AsyncWritableFile, path: str) -> None:
+    async def _abandon(self, writer: "obstore.AsyncWritableFile", path: str) -> None:
         if not writer.closed():
             await writer.close()
         await self.delete(path)
