@@ -208,7 +208,10 @@ def _text(data: dict[str, Any], *keys: str) -> str | None:
 
 
 def _number(data: dict[str, Any], key: str) -> float | None:
-    value = data.get(key)
+    return _finite(data.get(key))
+
+
+def _finite(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -230,9 +233,10 @@ def _list(data: dict[str, Any], key: str) -> list[Any]:
 
 def _moment_ms(value: object) -> int | None:
     """Read ``2026-11-27T00:00:00Z``, or seconds or milliseconds since the epoch."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return int(value * 1000) if value < _SECONDS_BELOW else int(value)
+    moment = _finite(value)
+    if moment is not None:
+        return int(moment * 1000) if moment < _SECONDS_BELOW else int(moment)
     try:
         return parse_rfc3339_ms(value) if isinstance(value, str) else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

@@ -1,0 +1,406 @@
+"""The client against a peer that answers with the bytes of a test: what is sent, and how every failure comes out."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from worker.upstream.client import Backend, Caller
+from worker.upstream.faults import BackendFault, Fault
+from worker.upstream.multipart import SizeMismatch
+from worker.upstream.stream import Heartbeat, StreamError, Text, Unknown
+
+CALLER = Caller("nmv_usr_secret", "maker-free", traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01")
+STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+class Peer:
+    """Answers every request with the same bytes, and remembers what it was sent."""
+
+    def __init__(self, answer: bytes, *, holds: bool) -> None:
+        self.answer = answer
+        self.holds = holds
+        self.requests: list[tuple[str, dict[str, str], bytes]] = []
+        self.connections = 0
+        self.url = ""
+        self.over = asyncio.Event()
+        self.closes = False
+        self.tasks: list[asyncio.Task[None] | None] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self.tasks.append(asyncio.current_task())
+        try:
+            while True:
+                await self._one(reader, writer)
+                if self.holds:
+                    await self.over.wait()
+                if self.closes or b"Content-Length" not in self.answer:
+                    break
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:-2])}
+        body = await reader.readexactly(int(headers.get("content-length", 0)))
+        self.requests.append((head[0], headers, body))
+        writer.write(self.answer)
+        await writer.drain()
+
+
+@asynccontextmanager
+async def peer(answer: bytes, *, holds: bool = False) -> AsyncIterator[Peer]:
+    made = Peer(answer, holds=holds)
+    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield made
+    finally:
+        made.over.set()
+        server.close()
+        await server.wait_closed()
+        await asyncio.gather(*filter(None, made.tasks))
+
+
+class Counted:
+    """Remembers what was counted."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str]] = []
+        self.kinds: list[str] = []
+
+    def request(self, call: str, code: str, seconds: float) -> None:
+        assert seconds >= 0
+        self.calls.append((call, code))
+
+    def stream_event(self, kind: str) -> None:
+        self.kinds.append(kind)
+
+
+@asynccontextmanager
+async def backend(url: str, counted: Counted | None = None, answer_timeout_s: float = 60) -> AsyncIterator[Backend]:
+    made = Backend(
+        url, platform="unknown", metrics=counted or Counted(), answer_timeout_s=answer_timeout_s, stream_clients=2
+    )
+    try:
+        yield made
+    finally:
+        await made.aclose()
+
+
+def answered(body: object, status: str = "200 OK", *headers: str) -> bytes:
+    data = json.dumps(body).encode()
+    head = [f"HTTP/1.1 {status}", "Content-Type: application/json", f"Content-Length: {len(data)}", *headers]
+    return "\r\n".join([*head, "", ""]).encode() + data
+
+
+async def said(made: Backend, **more: float) -> list[object]:
+    async with made.message(CALLER, session_id="1", text="cut it", **more) as events:
+        return [event async for event in events]
+
+
+async def fault_of_message(made: Backend, **more: float) -> BackendFault:
+    with pytest.raises(BackendFault) as caught:
+        await said(made, **more)
+    return caught.value
+
+
+async def test_every_header_of_the_contract_is_sent() -> None:
+    async with peer(answered({"code": 0, "data": {"available": 1}})) as remote, backend(remote.url) as made:
+        assert (await made.credits(CALLER)).available == 1
+    ((line, headers, _),) = remote.requests
+    assert line == "GET /api/credits/balance/simple HTTP/1.1"
+    assert headers["authorization"] == "Bearer nmv_usr_secret"
+    assert headers["x-skill-source"] == "maker-free"
+    assert headers["x-skill-version"] == "1.0.0"
+    assert headers["x-skill-platform"] == "unknown"
+    assert headers["traceparent"] == CALLER.traceparent
+
+
+async def test_the_token_call_names_the_client_and_no_token() -> None:
+    answer = answered({"code": 0, "data": {"token": "nmv_usr_1", "expires_at": "2026-11-27T00:00:00Z", "credits": 100}})
+    async with peer(answer) as remote, backend(remote.url) as made:
+        issued = await made.anonymous_token("c0ffee")
+    assert (issued.token, issued.credits, issued.user_id) == ("nmv_usr_1", 100, None)
+    assert issued.expires_at_ms == 1_795_737_600_000
+    ((line, headers, body),) = remote.requests
+    assert (line, headers["x-client-id"], body) == ("POST /api/auth/anonymous-token HTTP/1.1", "c0ffee", b"")
+    assert "authorization" not in headers
+
+
+async def test_bodies_are_written_as_the_contract_does() -> None:
+    async with (
+        peer(answered({"session_id": 5, "claim_token": "clm_1", "files": []})) as remote,
+        backend(remote.url) as made,
+    ):
+        assert (await made.open_session(CALLER, language="zh-CN")).session_id == "5"
+        await made.open_session(CALLER, language=None)
+        assert await made.claim_token(CALLER, task_id="t", session_id="s") == "clm_1"
+        await made.upload_url(CALLER, session_id="a/b", urls=["https://x/1.mp4"])
+        await made.render(CALLER, render_id="render_1", session_id="s", draft={"t": []}, output={"format": "mp4"})
+        await made.cancel_render(CALLER, "render/1")
+    assert [(line.split()[1], json.loads(body or b"null")) for line, _, body in remote.requests] == [
+        ("/api/tasks/me/with-session/nemo_agent", {"language": "zh-CN", "task_name": "project"}),
+        ("/api/tasks/me/with-session/nemo_agent", {"task_name": "project"}),
+        ("/api/auth/claim-token", {"task_id": "t", "session_id": "s"}),
+        ("/api/upload-video/nemo_agent/me/a%2Fb", {"urls": ["https://x/1.mp4"], "source_type": "url"}),
+        (
+            "/api/render/proxy/lambda",
+            {"id": "render_1", "sessionId": "s", "draft": {"t": []}, "output": {"format": "mp4"}},
+        ),
+        ("/api/render/proxy/lambda/render%2F1/cancel", None),
+    ]
+
+
+async def test_a_message_is_sent_as_the_contract_writes_it() -> None:
+    async with peer(STREAM + b'data: {"type":"text","content":"Done."}\n\n') as remote, backend(remote.url) as made:
+        assert await said(made) == [Text("Done.")]
+    ((line, headers, body),) = remote.requests
+    assert (line, headers["accept"]) == ("POST /run_sse HTTP/1.1", "text/event-stream")
+    assert json.loads(body) == {
+        "app_name": "nemo_agent",
+        "user_id": "me",
+        "session_id": "1",
+        "new_message": {"parts": [{"text": "cut it"}]},
+    }
+
+
+async def test_events_come_while_the_stream_is_open_and_leaving_closes_it() -> None:
+    event = b': hello\n\ndata: {"type":"text","content":"Cutting."}\n\n'
+    async with (
+        peer(STREAM + event, holds=True) as remote,
+        backend(remote.url) as made,
+        made.message(CALLER, session_id="1", text="x") as events,
+    ):
+        assert await anext(events) == Heartbeat()
+        assert await anext(events) == Text("Cutting.")
+
+
+async def test_each_message_has_a_connection_of_its_own() -> None:
+    body = b'data: {"type":"text","content":"Done."}\n\n'
+    answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    async with peer(answer) as remote, backend(remote.url) as made:
+        for _ in range(3):
+            await said(made)
+    assert remote.connections == 3
+
+
+async def test_calls_and_events_are_counted_by_what_came_of_them() -> None:
+    counted = Counted()
+    events = b'data:\n\ndata: {\n\ndata: {"type":"text","content":"Done."}\n\ndata: {"error":"it broke"}\n\n'
+    async with peer(STREAM + events) as remote, backend(remote.url, counted) as made:
+        assert await said(made) == [Heartbeat(), Unknown(), Text("Done."), StreamError("it broke")]
+        remote.answer = answered({"code": 1001, "message": "expired"})
+        with pytest.raises(BackendFault):
+            await made.credits(CALLER)
+        remote.answer = answered({}, "503 Busy")
+        with pytest.raises(BackendFault):
+            await made.credits(CALLER)
+    async with backend(remote.url, counted) as made:
+        with pytest.raises(BackendFault):
+            await made.credits(CALLER)
+    assert counted.kinds == ["heartbeat", "unknown", "text", "error"]
+    assert counted.calls == [("message", "200"), ("credits", "1001"), ("credits", "503"), ("credits", "unreachable")]
+
+
+async def test_no_connection_means_that_nothing_was_sent() -> None:
+    async with peer(b"") as remote:
+        pass
+    async with backend(remote.url) as made:
+        seen = await fault_of_message(made)
+    assert (seen.fault, seen.maybe_done) == (Fault.UNREACHABLE, False)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+        CHUNKED + b'29\r\ndata: {"type":"text"',
+        CHUNKED + b"zz\r\n",
+        b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 4\r\n\r\noops",
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+        STREAM + b"data: " + b"x" * 5_000_000,
+    ],
+    ids=["closed", "no HTTP", "half a head", "cut mid-stream", "bad chunk", "502", "JSON", "endless event"],
+)
+async def test_a_message_that_may_have_arrived_is_maybe_done(answer: bytes) -> None:
+    async with peer(answer) as remote, backend(remote.url) as made:
+        seen = await fault_of_message(made)
+    assert (seen.fault, seen.maybe_done, seen.call) == (Fault.BROKEN, True, "message")
+
+
+async def test_silence_is_broken_after_its_time() -> None:
+    async with peer(STREAM, holds=True) as remote, backend(remote.url) as made:
+        assert (await fault_of_message(made, silence_s=0.05)).fault is Fault.BROKEN
+    async with peer(b"", holds=True) as remote, backend(remote.url, answer_timeout_s=0.05) as made:
+        with pytest.raises(BackendFault) as caught:
+            await made.credits(CALLER)
+    assert caught.value.fault is Fault.BROKEN
+
+
+async def test_what_came_before_a_drop_is_told() -> None:
+    event = b'data: {"type":"text","content":"Cutting."}\n\n'
+    chunk = b"%x\r\n%s\r\n" % (len(event), event)
+    async with (
+        peer(CHUNKED + chunk) as remote,
+        backend(remote.url) as made,
+        made.message(CALLER, session_id="1", text="x") as events,
+    ):
+        assert await anext(events) == Text("Cutting.")
+        with pytest.raises(BackendFault):
+            await anext(events)
+
+
+async def test_what_the_caller_raises_inside_a_stream_is_not_touched() -> None:
+    async with peer(STREAM + b"data:\n\n", holds=True) as remote, backend(remote.url) as made:
+        with pytest.raises(LookupError):
+            async with made.message(CALLER, session_id="1", text="x"):
+                raise LookupError
+
+
+@pytest.mark.parametrize(
+    ("code", "fault"), [(1001, Fault.TOKEN_REFUSED), (1002, Fault.SESSION_LOST), (2001, Fault.NO_CREDITS)]
+)
+async def test_a_message_is_refused_by_an_answer_or_by_a_first_frame(code: int, fault: Fault) -> None:
+    refusal = {"code": code, "message": "no"}
+    async with peer(answered(refusal)) as remote, backend(remote.url) as made:
+        assert (await fault_of_message(made)).fault is fault
+        remote.answer = STREAM + b": hi\n\ndata: " + json.dumps(refusal).encode() + b"\n\n"
+        assert (await fault_of_message(made)).fault is fault
+        remote.answer = (
+            STREAM + b'data: {"type":"tool_call","name":"cut"}\n\ndata: ' + json.dumps(refusal).encode() + b"\n\n"
+        )
+        assert StreamError("no", code) in await said(made)
+
+
+async def test_redirects_are_refused_and_not_followed() -> None:
+    redirect = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
+    async with peer(redirect) as remote, backend(remote.url) as made:
+        with pytest.raises(BackendFault) as caught:
+            await made.credits(CALLER)
+    assert (caught.value.fault, len(remote.requests)) == (Fault.REFUSED, 1)
+
+
+async def test_an_answer_that_lacks_what_was_asked_for_is_broken() -> None:
+    async with peer(answered({"code": 0, "data": {}})) as remote, backend(remote.url) as made:
+        for asked in (made.credits(CALLER), made.open_session(CALLER, language=None), made.anonymous_token("c")):
+            with pytest.raises(BackendFault) as caught:
+                await asked
+            assert caught.value.fault is Fault.BROKEN
+
+
+async def test_retry_after_reaches_the_caller() -> None:
+    async with peer(answered({}, "429 Too Many Requests", "Retry-After: 30")) as remote, backend(remote.url) as made:
+        with pytest.raises(BackendFault) as caught:
+            await made.anonymous_token("c")
+    assert (caught.value.fault, caught.value.retry_after_s) == (Fault.RATE_LIMITED, 30.0)
+
+
+@pytest.mark.parametrize("token", ["nmv_usr_é", "nmv_usr_a\r\nX-Evil: 1"])
+async def test_a_token_that_no_header_can_hold_is_refused_before_sending(token: str) -> None:
+    async with peer(answered({})) as remote, backend(remote.url) as made:
+        with pytest.raises(BackendFault) as caught:
+            await made.credits(Caller(token, "maker-free"))
+    assert (caught.value.fault, remote.requests) == (Fault.REFUSED, [])
+    assert "nmv_usr" not in repr(caught.value) + str(caught.value)
+
+
+def test_secrets_are_in_no_repr() -> None:
+    assert repr(CALLER) == "Caller(profile='maker-free')"
+    assert list(CALLER.__rich_repr__()) == [("profile", "maker-free")]
+
+
+async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
+
+
+async def test_a_file_is_sent_with_its_length_and_its_name() -> None:
+    files = {"files": [{"filename": "a.mp4", "cdn_url": "https://cdn/a.mp4", "duration": 30.5, "width": 1920}]}
+    async with peer(answered({"code": 0, "data": files})) as remote, backend(remote.url) as made:
+        (uploaded,) = await made.upload_file(
+            CALLER, session_id="s", filename='we "ird\r\n街.mp4', size_bytes=6, chunks=chunks(b"abc", b"", b"def")
+        )
+    assert (uploaded.cdn_url, uploaded.duration_s, uploaded.width, uploaded.hash) == (
+        "https://cdn/a.mp4",
+        30.5,
+        1920,
+        None,
+    )
+    ((line, headers, body),) = remote.requests
+    assert line == "POST /api/upload-video/nemo_agent/me/s HTTP/1.1"
+    assert int(headers["content-length"]) == len(body)
+    head, _, rest = body.partition(b"\r\n\r\n")
+    assert 'name="files"; filename="we %22ird%0D%0A街.mp4"\r\nContent-Type: video/mp4'.encode() in head
+    assert rest.startswith(b"abcdef\r\n--")
+    assert "transfer-encoding" not in headers
+
+
+@pytest.mark.parametrize("size_bytes", [5, 7])
+async def test_a_file_of_another_size_than_said_is_not_sent_whole(size_bytes: int) -> None:
+    async with peer(answered({})) as remote, backend(remote.url) as made:
+        with pytest.raises(SizeMismatch):
+            await made.upload_file(
+                CALLER, session_id="s", filename="a.mp4", size_bytes=size_bytes, chunks=chunks(b"abc", b"def")
+            )
+    assert remote.requests == []
+
+
+async def fetched(made: Backend, url: str | None) -> tuple[int | None, bytes]:
+    async with made.fetch_output(CALLER, url=url, render_id="render_1") as file:
+        return file.size_bytes, b"".join([chunk async for chunk in file.chunks])
+
+
+FILE = b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nContent-Length: 5\r\n\r\nmovie"
+
+
+async def test_an_output_is_fetched_without_our_token() -> None:
+    async with peer(FILE) as cdn, peer(FILE) as remote, backend(remote.url) as made:
+        assert await fetched(made, cdn.url + "/out.mp4?sig=1") == (5, b"movie")
+        ((line, headers, _),) = cdn.requests
+        assert line == "GET /out.mp4?sig=1 HTTP/1.1"
+        assert not {name for name in headers if name.startswith(("authorization", "x-skill", "cookie", "traceparent"))}
+        assert remote.requests == []
+
+
+@pytest.mark.parametrize(
+    "url", [None, "", "http://127.0.0.1:1/out.mp4", "http://[bad", "ftp://x/y", "file:///etc/passwd"]
+)
+async def test_an_output_whose_url_fails_is_fetched_by_the_download_call(url: str | None) -> None:
+    async with peer(FILE) as remote, backend(remote.url) as made:
+        assert await fetched(made, url) == (5, b"movie")
+    ((line, headers, _),) = remote.requests
+    assert line == "GET /api/render/proxy/render_1/download HTTP/1.1"
+    assert headers["authorization"] == "Bearer nmv_usr_secret"
+
+
+async def test_an_output_url_without_a_host_is_the_backends_and_gets_no_token_either() -> None:
+    async with peer(FILE) as remote, backend(remote.url) as made:
+        assert await fetched(made, "/files/out.mp4") == (5, b"movie")
+    ((line, headers, _),) = remote.requests
+    assert line == "GET /files/out.mp4 HTTP/1.1"
+    assert "authorization" not in headers
+
+
+async def test_an_output_that_is_cut_off_is_broken() -> None:
+    async with peer(FILE[:-2]) as remote, backend(remote.url) as made:
+        remote.closes = True
+        with pytest.raises(BackendFault) as caught:
+            await fetched(made, remote.url)
+    assert caught.value.fault is Fault.BROKEN
+
+
+async def test_a_render_that_is_unknown_has_no_output() -> None:
+    unknown = answered({"code": 404, "message": "render not found"}, "404 Not Found")
+    async with peer(unknown) as remote, backend(remote.url) as made:
+        with pytest.raises(BackendFault) as caught:
+            await fetched(made, remote.url)
+    assert caught.value.fault is Fault.RENDER_UNKNOWN
