@@ -44,9 +44,13 @@ def test_the_summary_reads_as_callers_know_it() -> None:
     [
         (None, "Timeline (0 tracks)"),
         ({"t": []}, "Timeline (0 tracks)"),
-        (draft(clip(d=8_520)), "Timeline (1 track): 1. Video: city timelapse (0-8.5s)"),
+        (draft(clip(d=8_520)), "Timeline (1 track): 1. Video: city timelapse (0-8.52s)"),
         ({"t": [{"tt": 0, "sg": []}]}, "Timeline (1 track): 1. Video (empty)"),
         ({"t": [{"tt": 0, "sg": [{}]}]}, "Timeline (1 track): 1. Video"),
+        (
+            {"t": [{"tt": 1, "m": {"name": "BGM"}, "sg": [{"m": {"name": "Lo-fi"}}]}]},
+            "Timeline (1 track): 1. BGM: Lo-fi",
+        ),
         ({"t": [{"tt": 0, "sg": [{"src": "https://x/b%20c.mp4?sig=1"}]}]}, "Timeline (1 track): 1. Video: b c.mp4"),
         (
             {"t": [{"tt": 5, "m": {"name": "Sticker"}, "sg": [{"d": 900}]}]},
@@ -244,7 +248,7 @@ BASE = draft(clip(d=12_000))
         (draft(clip()), draft(clip(volume=0)), ["Video muted"]),
         (draft(clip()), draft(clip(muted=True)), ["Video muted"]),
         (draft(clip()), draft(clip(volume=50)), ["Video volume changed to 50%"]),
-        (draft(clip()), draft(clip(fit="cover")), ["Framing changed to cover"]),
+        (draft(clip()), draft(clip(fit="cover")), ["Picture cropped to fill the frame"]),
         (draft(clip()), {"t": [*draft(clip())["t"], {"tt": 5, "sg": [{"d": 1}]}]}, ["1 track added"]),
     ],
 )
@@ -256,6 +260,7 @@ def test_new_media_with_effects_are_told_together() -> None:
     made = draft(clip(0, 5_000), clip(4_500, 5_500, start_in=5_000, transition={"style": "crossfade"}), ratio="9:16")
     assert changes({}, made) == [
         "Video added: city timelapse (0-10s)",
+        "1 cut made",
         "Transition added: crossfade",
         "Aspect ratio changed to 9:16",
     ]

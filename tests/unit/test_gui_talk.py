@@ -115,6 +115,7 @@ MIXED = [
     ("Click Apply and I will add the music.", "I will add the music.", ("api",)),
     ("Open the Properties panel, but I already made the text white.", "I already made the text white.", ("state",)),
     ("I added the title in the Text panel, then click Apply.", "I added the title.", ("api",)),
+    ("Title added.\u2028Click the Export button.\u2028Music added.", "Title added.\nMusic added.", ("export",)),
     (
         "Done!\n\n1. Title added\n2. Click the Export button\n\nEnjoy.",
         "Done!\n\n1. Title added\n\nEnjoy.",

@@ -61,6 +61,7 @@ def _pictures(old: Timeline, new: Timeline) -> Iterator[str]:
     elif after and not before:
         names = listed([clip.name for clip in after if clip.name])
         yield "Video added" + (f": {names}" if names else "") + bracketed(span(after))
+        yield from _cut(0, _cuts(after))
     elif before and after:
         yield from _clips(before, after)
         yield from _length(end_ms(before), end_ms(after))
@@ -76,11 +77,14 @@ def _clips(before: Sequence[Segment], after: Sequence[Segment]) -> Iterator[str]
         yield f"Clip added: {listed(came)}"
     if went:
         yield f"Clip removed: {listed(went)}"
-    cuts = _cuts(after) - _cuts(before)
-    if cuts:
-        yield f"{counted(cuts, 'cut')} made" if cuts > 0 else f"{counted(-cuts, 'cut')} undone"
-    elif not came and not went and _order(before) != _order(after):
+    yield from _cut(_cuts(before), _cuts(after))
+    if not came and not went and len(before) == len(after) and _order(before) != _order(after):
         yield from _reordered(before, after)
+
+
+def _cut(had: int, has: int) -> Iterator[str]:
+    if had != has:
+        yield f"{counted(abs(has - had), 'cut')} {'made' if has > had else 'undone'}"
 
 
 def _cuts(clips: Sequence[Segment]) -> int:

@@ -7,6 +7,8 @@ from itertools import chain
 from worker.drafts.reading import Segment
 from worker.drafts.telling import counted, listed, percent, seconds
 
+_FRAMINGS = {"cover": "Picture cropped to fill the frame", "contain": "Picture fitted into the frame"}
+
 
 def effect_changes(before: Sequence[Segment], after: Sequence[Segment]) -> Iterator[str]:
     """Compare two states of the video's clips; `before` may be empty."""
@@ -73,4 +75,5 @@ def _loudness(before: Sequence[Segment], after: Sequence[Segment]) -> Iterator[s
 def _fit(before: Sequence[Segment], after: Sequence[Segment]) -> Iterator[str]:
     had, has = ({clip.fit for clip in clips} - {None} for clips in (before, after))
     if before and has and has != had:
-        yield f"Framing changed to {listed(sorted(str(fit) for fit in has))}"
+        names = listed(sorted(str(fit) for fit in has))
+        yield _FRAMINGS.get(names, f"Framing changed to {names}")

@@ -7,6 +7,8 @@ from worker.drafts.reading import Kind, Segment, Track, timeline
 
 _LABELS: dict[Kind, str] = {"video": "Video", "audio": "BGM", "text": "Title", "other": "Track"}
 _MOST_NAMES = 3
+#: A track that is called by its type has no name.
+_SAYS_NOTHING = {"video", "audio", "bgm", "music", "title", "text", "track"}
 _MS_FIELDS = {"start_ms", "duration_ms", "source_in_ms", "fade_in_ms", "fade_out_ms"}
 _HIDDEN_FIELDS = {"source"}
 
@@ -81,9 +83,10 @@ def _line(track: Track) -> str:
 
 
 def _names(track: Track) -> str:
+    own = track.name if (track.name or "").lower() not in _SAYS_NOTHING else None
     if track.kind == "text":
-        return listed([f'"{segment.text}"' for segment in track.segments if segment.text]) or track.name or ""
-    return track.name or listed([segment.name for segment in track.segments if segment.name])
+        return listed([f'"{segment.text}"' for segment in track.segments if segment.text]) or own or ""
+    return own or listed([segment.name for segment in track.segments if segment.name])
 
 
 def _facts(segment: Segment) -> dict[str, Any]:
@@ -100,4 +103,4 @@ def _facts(segment: Segment) -> dict[str, Any]:
 
 
 def _figure(ms: float) -> str:
-    return f"{round(ms / 1000, 1):.10g}"
+    return f"{round(ms / 1000, 2):.10g}"

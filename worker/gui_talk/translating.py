@@ -19,6 +19,8 @@ _IN_A_PANEL = re.compile(
     re.IGNORECASE,
 )
 _IN_BRACKETS = re.compile(r"[^\S\n]?[(（]([^()（）\n]{1,200})[)）]")
+#: The backend ends lines with these too.
+_LINE_ENDS = str.maketrans({"\u2028": "\n", "\u2029": "\n"})
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 
@@ -37,7 +39,7 @@ class _Piece(NamedTuple):
 def translate(text: str) -> Translated:
     """Take out GUI talk and anything that looks like a token; content sentences stay as they are."""
     actions: list[Action] = []
-    open_text = _without_asides(TOKEN.sub("", text), actions)
+    open_text = _without_asides(TOKEN.sub("", text.translate(_LINE_ENDS)), actions)
     masked = hide_quoted(open_text)
     pieces = [_line(open_text, masked, line) for line in lines(masked)]
     actions += [action for piece in pieces for action in piece.actions]
