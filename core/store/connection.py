@@ -64,7 +64,7 @@ class Store:
 
     async def run(self, name: str, arguments: Mapping[str, Any]) -> Any:
         """Run a script in one round trip; None arguments are absent in Lua."""
-        packed = msgspec.msgpack.encode({k: v for k, v in arguments.items() if v is not None})
+        packed = msgspec.msgpack.encode({k: _for_lua(v) for k, v in arguments.items() if v is not None})
         if name not in self._digests:
             self._digests[name] = await self.redis.script_load(self._sources[name])
         try:
@@ -75,3 +75,24 @@ class Store:
     async def close(self) -> None:
         """Close all connections."""
         await self.redis.aclose()
+
+
+def _for_lua(value: Any) -> Any:
+    """Write bytes as msgpack strings, all through a value: the reader inside Redis knows no binary format."""
+    match value:
+        case bytes():
+            return _as_string(value)
+        case dict():
+            return {name: _for_lua(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [_for_lua(inner) for inner in value]
+    return value
+
+
+def _as_string(raw: bytes) -> msgspec.Raw:
+    size = len(raw)
+    if size < 1 << 8:
+        return msgspec.Raw(b"\xd9" + size.to_bytes(1, "big") + raw)
+    if size < 1 << 16:
+        return msgspec.Raw(b"\xda" + size.to_bytes(2, "big") + raw)
+    return msgspec.Raw(b"\xdb" + size.to_bytes(4, "big") + raw)
