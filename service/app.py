@@ -1,0 +1,73 @@
+"""Builds the app from its parts: routes, problem documents, limits. `service/main.py` serves it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import Any
+
+import msgspec
+from litestar import Litestar
+from litestar.config.app import AppConfig
+from litestar.datastructures import State
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import ASGIApp
+
+from service.body import BODY_LIMIT_BYTES
+from service.edge import at_the_edge
+from service.page import page_of
+from service.parts import Parts
+from service.problems import problem_of
+from service.routes import account, actions, docs, events, health, jobs, output, sessions, uploads
+from service.schema import document
+
+ROUTES: tuple[HTTPRouteHandler, ...] = (
+    *jobs.HANDLERS,
+    *actions.HANDLERS,
+    *events.HANDLERS,
+    *output.HANDLERS,
+    *sessions.HANDLERS,
+    *uploads.HANDLERS,
+    *account.HANDLERS,
+    *health.PROBES,
+    *docs.HANDLERS,
+)
+
+
+@cache
+def _document() -> dict[str, Any]:
+    return document([*ROUTES, *health.METRICS])
+
+
+def described() -> bytes:
+    """Write the OpenAPI document."""
+    return msgspec.json.format(msgspec.json.encode(_document()), indent=1) + b"\n"
+
+
+def build_app(parts: Parts, *, metrics: bool = True) -> ASGIApp:
+    """Build the API. `metrics`: whether ``/metrics`` is served here, or on a port of its own."""
+    handlers: list[Any] = [*ROUTES, *(health.METRICS if metrics else ())]
+    return at_the_edge(Litestar.from_config(_config(parts, handlers)))
+
+
+def _config(parts: Parts, handlers: list[Any]) -> AppConfig:
+    return AppConfig(
+        route_handlers=handlers,
+        state=State({"parts": parts, "openapi": described(), "docs": page_of(_document())}),
+        exception_handlers={Exception: problem_of},
+        lifespan=[_listening],
+        request_max_body_size=BODY_LIMIT_BYTES,
+        openapi_config=None,
+        logging_config=None,
+        debug=False,
+        pdb_on_exception=False,
+    )
+
+
+@asynccontextmanager
+async def _listening(app: Litestar) -> AsyncIterator[None]:
+    parts: Parts = app.state["parts"]
+    parts.hub.start()
+    try:
+        yield
+    finally:
+        await parts.close()

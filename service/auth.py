@@ -1,0 +1,42 @@
+"""Who calls: API keys, their scopes, and the signed links that stand in for one. Used as guards by the routes."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from core.store.tenants import Caller
+from service.parts import Parts
+from service.problems import Refused
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+Guard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
+
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="reelgate"'}
+_LONGEST_KEY = 256
+
+
+def needs(scope: str) -> Guard:
+    """Let a request through whose key has the scope; ``request.user`` is then its `Caller`."""
+
+    async def guard(connection: Connection, _: BaseRouteHandler) -> None:
+        caller = await caller_of(connection)
+        if scope not in caller.scopes:
+            raise Refused(403, "scope_missing", f"This API key lacks the scope '{scope}'.")
+        connection.scope["user"] = caller
+
+    return guard
+
+
+async def caller_of(connection: Connection) -> Caller:
+    """Look up who calls. Raises Refused (401) without a good key."""
+    kind, _, api_key = connection.headers.get("authorization", "").partition(" ")
+    api_key = api_key.strip()
+    if kind.lower() != "bearer" or not api_key or len(api_key) > _LONGEST_KEY or not api_key.isascii():
+        raise Refused(401, "unauthorized", "Send Authorization: Bearer <API key>.", headers=_CHALLENGE)
+    parts: Parts = connection.app.state["parts"]
+    caller = await parts.tenants.find_caller(api_key)
+    if caller is None:
+        raise Refused(401, "unauthorized", "This API key is not known.", headers=_CHALLENGE)
+    return caller

@@ -1,0 +1,83 @@
+"""Reads what came with a request: JSON bodies and queries into their structs, or a refusal that says what and where."""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, TypeVar, cast
+
+import msgspec
+from litestar import Request
+
+from service.problems import FieldError, Refused, invalid
+
+T = TypeVar("T")
+
+#: a JSON body is no larger than this, and comes within this time
+BODY_LIMIT_BYTES = 4_000_000
+BODY_LIMIT_S = 20.0
+
+_AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<key>key in )?\$(?P<path>.*)`)?$", re.DOTALL)
+_STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]|\[\.\.\.\]")
+_NAMED = re.compile(r"Object (contains unknown|missing required) field `(.*)`", re.DOTALL)
+
+
+async def read_bytes(request: Request[Any, Any, Any]) -> bytes:
+    """Receive a JSON body whole. Refuses another content type (415), and one that drips in (408)."""
+    media_type, _, _ = request.headers.get("content-type", "").partition(";")
+    media_type = media_type.strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise Refused(415, "unsupported_media_type", "Send application/json.", headers={"Accept": "application/json"})
+    try:
+        async with asyncio.timeout(BODY_LIMIT_S):
+            return await request.body()
+    except TimeoutError:
+        raise Refused(408, "request_timeout", f"The body must come within {BODY_LIMIT_S:.0f} s.") from None
+
+
+@cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
+
+
+def decoded(raw: bytes, kind: type[T]) -> T:
+    """Read JSON into a struct. Refuses what is no JSON (400), and wrong values (422) with a pointer."""
+    decoder: msgspec.json.Decoder[T] = _decoder(cast(Any, kind))
+    try:
+        return decoder.decode(raw)
+    except msgspec.ValidationError as wrong:
+        raise invalid([field_error(str(wrong))]) from None
+    except msgspec.DecodeError as malformed:
+        raise Refused(400, "malformed_json", _sentence(str(malformed), raw)) from None
+    except (UnicodeDecodeError, RecursionError):
+        raise Refused(400, "malformed_json", "The body is not UTF-8, or nested too deeply.") from None
+
+
+def _sentence(words: str, raw: bytes) -> str:
+    where = "" if "(byte" in words else f" (byte {len(raw)})"
+    return f"{words}{where}."
+
+
+def field_error(words: str) -> FieldError:
+    """Turn msgspec's words, ``Expected `int` <= 1 - at `$.media[0].p` ``, into an error with a pointer."""
+    match = _AT.match(words)
+    what, path = (match["what"], match["path"] or "") if match else (words, "")
+    pointer = "".join(f"/{_escaped(a or b)}" for a, b in _STEP.findall(path) if a or b)
+    code = "invalid_value"
+    if named := _NAMED.match(what):
+        pointer += f"/{_escaped(named[2])}"
+        code = "unknown_field" if named[1] == "contains unknown" else "missing_field"
+    return FieldError(pointer=pointer, code=code, detail=f"{what.replace('`', chr(39))}.")
+
+
+def _escaped(step: str) -> str:
+    return step.replace("~", "~0").replace("/", "~1")
+
+
+def read_query(request: Request[Any, Any, Any], kind: type[T]) -> T:
+    """Read the query's known fields; an unknown one is left alone, a wrong one is refused (422)."""
+    given: Mapping[str, str] = {name: value for name, value in request.query_params.items() if value != ""}
+    try:
+        return msgspec.convert(given, kind, strict=False)
+    except msgspec.ValidationError as wrong:
+        raise invalid([field_error(str(wrong))]) from None

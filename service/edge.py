@@ -1,0 +1,60 @@
+"""The outermost layer of the app: request ids, and the two HTTP metrics. It knows no route and reads no body."""
+
+from uuid import uuid4
+
+from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Scope, Send
+
+from core.clock import stopwatch_s
+from core.metrics import HTTP_REQUEST_SECONDS, HTTP_REQUESTS
+
+_LONGEST_ID = 128
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+
+
+def request_id_of(scope: Scope) -> str:
+    """Take the caller's X-Request-Id where it is plain and short, else make one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            given = value.decode("latin-1")
+            if 0 < len(given) <= _LONGEST_ID and given.isascii() and given.isprintable():
+                return given
+    return str(uuid4())
+
+
+def at_the_edge(app: ASGIApp) -> ASGIApp:
+    """Wrap the app."""
+
+    async def edge(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":  # type: ignore[comparison-overlap]
+            await app(scope, receive, send)
+            return
+        await _counted(app, scope, receive, send)
+
+    return edge
+
+
+async def _counted(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    began_s = stopwatch_s()
+    request_id = request_id_of(scope)
+    scope["request_id"] = request_id  # type: ignore[typeddict-unknown-key]
+    status = 500
+
+    async def sending(message: Message) -> None:
+        nonlocal status
+        if message["type"] == "http.response.start":
+            status = message["status"]
+            _add_header(message, request_id)
+        await send(message)
+
+    try:
+        await app(scope, receive, sending)
+    finally:
+        route = str(scope.get("path_template") or "(none)")
+        method = str(scope["method"])  # type: ignore[typeddict-item]
+        method = method if method in _METHODS else "(other)"
+        HTTP_REQUESTS.labels(method, route, str(status)).inc()
+        HTTP_REQUEST_SECONDS.labels(route).observe(stopwatch_s() - began_s)
+
+
+def _add_header(start: HTTPResponseStartEvent, request_id: str) -> None:
+    start["headers"] = [*start["headers"], (b"x-request-id", request_id.encode())]

@@ -1,0 +1,100 @@
+"""The API process: `reelgate api`. Binds a port, serves the app, says when it is ready, ends cleanly on SIGTERM."""
+
+import logging
+import signal
+import socket
+import sys
+
+import click
+import uvicorn
+from prometheus_client import start_http_server
+
+from core.logs import configure_logs
+from core.metrics import REGISTRY
+from core.settings import load_settings
+from core.store.connection import STORE_DOWN
+from core.store.durability import durability_warnings
+from service.app import build_app
+from service.parts import Parts, open_parts
+
+log = logging.getLogger(__name__)
+
+#: how long open requests may go on after SIGTERM; event streams end at once
+GRACE_S = 10
+#: connections that wait to be accepted
+_BACKLOG = 2048
+
+
+class _Server(uvicorn.Server):
+    """Says when it is ready, and lets the readers of events go first when it is to end."""
+
+    def __init__(self, config: uvicorn.Config, *, parts: Parts, address: str) -> None:
+        super().__init__(config)
+        self._parts = parts
+        self._address = address
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        await _warn(self._parts)
+        sys.stdout.write(f"api ready {self._address}\n")
+        sys.stdout.flush()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._parts.hub.let_go()
+        await super().shutdown(sockets)
+
+
+async def _warn(parts: Parts) -> None:
+    try:
+        for warning in await durability_warnings(parts.store):
+            log.warning(warning)
+    except STORE_DOWN:
+        log.warning("Redis does not answer yet")
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as taken:
+        listener.close()
+        raise click.ClickException(f"cannot listen on {host}:{port}: {taken.strerror}") from None
+    return listener
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option("--port", default=8080, show_default=True, help="0 picks a free one.")
+@click.option("--metrics-port", type=int, help="Serve /metrics there instead.")
+def api(host: str, port: int, metrics_port: int | None) -> None:
+    """Serve the HTTP API."""
+    settings = load_settings()
+    configure_logs(settings.log_level)
+    listener = _bound(host, port)
+    if metrics_port is not None:
+        start_http_server(metrics_port, addr=host, registry=REGISTRY)
+    parts = open_parts(settings)
+    config = uvicorn.Config(
+        build_app(parts, metrics=metrics_port is None),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    where = f"[{host}]" if ":" in host else host
+    server = _Server(config, parts=parts, address=f"http://{where}:{listener.getsockname()[1]}")
+    _end_by_signal_with_zero()
+    server.run(sockets=[listener])
+
+
+def _end_by_signal_with_zero() -> None:
+    """uvicorn raises the signal again when it is through; a clean end shall not look like a death."""
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: None)

@@ -1,0 +1,86 @@
+"""Everything that a request may need, in one struct, built in one place. Routes get it by `parts_of(request)`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Request
+from litestar.datastructures import State
+
+from core.clock import Clock
+from core.settings import Settings
+from core.storage import Storage
+from core.store.connection import Store, connect
+from core.store.deliveries import Deliveries
+from core.store.errands import Errands
+from core.store.events import Events
+from core.store.idempotency import Answers
+from core.store.jobs import Jobs
+from core.store.listing import Listing
+from core.store.tenants import Caller, Tenants
+from core.store.tokens import Tokens
+from core.store.uploads import Uploads
+from core.vault import Vault
+from service.hub import Hub
+
+#: a Redis that does not answer within this is away: callers hear of it within a second
+ANSWER_S = 0.8
+
+Asked = Request[Caller, None, State]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The API process: what it reads and writes. It holds no state of callers."""
+
+    settings: Settings
+    clock: Clock
+    vault: Vault
+    store: Store
+    storage: Storage
+    jobs: Jobs
+    listing: Listing
+    events: Events
+    tenants: Tenants
+    uploads: Uploads
+    deliveries: Deliveries
+    tokens: Tokens
+    errands: Errands
+    answers: Answers
+    hub: Hub
+
+    async def close(self) -> None:
+        """Let go of readers and connections."""
+        await self.hub.stop()
+        await self.store.close()
+
+
+def open_parts(settings: Settings, *, clock: Clock | None = None) -> Parts:
+    """Build all parts. Nothing is called yet: a Redis that is away is no reason not to start."""
+    clock = clock or Clock()
+    store = Store(connect(settings.redis_url.get_secret_value(), answer_s=ANSWER_S))
+    vault = Vault([key.get_secret_value() for key in settings.secret_keys])
+    jobs = Jobs(store, settings, clock)
+    events = Events(store)
+    return Parts(
+        settings=settings,
+        clock=clock,
+        vault=vault,
+        store=store,
+        storage=Storage(settings.storage),
+        jobs=jobs,
+        listing=Listing(store, jobs, tenant_running_jobs=settings.tenant_running_jobs),
+        events=events,
+        tenants=Tenants(store, vault, clock),
+        uploads=Uploads(store, clock),
+        deliveries=Deliveries(store, clock),
+        tokens=Tokens(store, vault, clock),
+        errands=Errands(store),
+        answers=Answers(store),
+        hub=Hub(events),
+    )
+
+
+def parts_of(request: Request[Any, Any, Any]) -> Parts:
+    """Find the parts of the app that this request came to."""
+    parts: Parts = request.app.state["parts"]
+    return parts

@@ -1,0 +1,165 @@
+"""Every refusal of the API as a problem document (RFC 9457), the framework's own errors included.
+
+Routes and rules raise `Refused`; `problem_of` turns that, and anything else that was raised, into the one shape.
+It must not tell what it does not know the caller may see: no traces, no messages of unexpected errors.
+"""
+
+import logging
+import traceback
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from core.store.connection import STORE_DOWN
+
+log = logging.getLogger(__name__)
+
+PROBLEM_JSON = "application/problem+json"
+
+#: code -> title, and whether the same request may succeed later
+_TITLES: dict[str, tuple[str, bool]] = {
+    "malformed_request": ("The request is malformed.", False),
+    "malformed_json": ("The body is not JSON.", False),
+    "unauthorized": ("An API key is needed.", False),
+    "scope_missing": ("The API key lacks a needed scope.", False),
+    "not_found": ("There is no such thing.", False),
+    "method_not_allowed": ("This path does not know the method.", False),
+    "conflict": ("The present state does not allow this.", False),
+    "too_large": ("The body is too large.", False),
+    "media_too_large": ("A file is too large.", False),
+    "storage_full": ("The tenant keeps too many bytes.", False),
+    "unsupported_media_type": ("The body's content type is not taken here.", False),
+    "unsupported_media": ("A file's format is not supported.", False),
+    "invalid": ("A value is wrong.", False),
+    "idempotency_key_reused": ("The Idempotency-Key was used for another body.", False),
+    "in_progress": ("A call with this Idempotency-Key is under way.", True),
+    "rate_limited": ("Too many submits.", True),
+    "queue_full": ("The tenant's queue is full.", True),
+    "budget_exceeded": ("The month's credits are used up.", True),
+    "overloaded": ("All queues together are full.", True),
+    "unavailable": ("The store does not answer.", True),
+    "link_expired": ("The link is not good any more.", False),
+    "range_not_satisfiable": ("The range lies outside of the file.", False),
+    "request_timeout": ("The body came too slowly.", True),
+    "internal": ("Something went wrong on our side.", True),
+}
+_CODE_OF_STATUS = {
+    400: "malformed_request",
+    401: "unauthorized",
+    403: "scope_missing",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "conflict",
+    413: "too_large",
+    415: "unsupported_media_type",
+    422: "invalid",
+    429: "rate_limited",
+    503: "unavailable",
+}
+
+
+class FieldError(msgspec.Struct, frozen=True, kw_only=True):
+    """One wrong value. `pointer` is a JSON pointer (RFC 6901) into the body, or names the query's field."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class ProblemDocument(msgspec.Struct, kw_only=True):
+    """RFC 9457, with our extensions: `code` for programs, `retryable`: the same request may succeed later."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    retryable: bool
+    request_id: str
+    errors: tuple[FieldError, ...] = ()
+
+
+class Refused(Exception):  # noqa: N818 - it says what the API does
+    """The request ends here, with this problem document."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.headers = dict(headers or {})
+
+
+def not_found(what: str) -> Refused:
+    """Refuse what does not exist, or is another tenant's, in the same words."""
+    return Refused(404, "not_found", f"There is no such {what}.")
+
+
+def invalid(errors: Sequence[FieldError]) -> Refused:
+    """Refuse wrong values. The first one's words are the detail, its code the problem's where all agree."""
+    codes = {e.code for e in errors}
+    code = codes.pop() if len(codes) == 1 else "invalid"
+    return Refused(422, code, errors[0].detail, errors=errors)
+
+
+def problem_of(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Write any error that reached the framework. Safe for every error."""
+    refused = _as_refused(error)
+    document = ProblemDocument(
+        type=f"urn:reelgate:problem:{refused.code}",
+        title=_TITLES.get(refused.code, (HTTPStatus(refused.status).phrase, False))[0],
+        status=refused.status,
+        detail=refused.detail,
+        instance=request.scope["path"],
+        code=refused.code,
+        retryable=_TITLES.get(refused.code, ("", False))[1],
+        request_id=str(request.scope.get("request_id", "")),
+        errors=refused.errors,
+    )
+    return Response(
+        msgspec.json.encode(document),
+        status_code=refused.status,
+        media_type=PROBLEM_JSON,
+        headers=refused.headers,
+    )
+
+
+def _as_refused(error: Exception) -> Refused:
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, STORE_DOWN):
+        return Refused(503, "unavailable", "Redis does not answer; nothing was done.", headers={"Retry-After": "1"})
+    if isinstance(error, HTTPException) and error.status_code < 500:  # noqa: PLR2004 - the caller's own errors
+        return _from_framework(error)
+    _note(error)
+    return Refused(500, "internal", "Report the request_id to the operator of this service.")
+
+
+def _from_framework(error: HTTPException) -> Refused:
+    code = _CODE_OF_STATUS.get(error.status_code, "malformed_request")
+    detail = {404: "There is no such path.", 405: "See the Allow header.", 413: "Send a smaller body."}
+    allow = {k.title(): v for k, v in (error.headers or {}).items() if k.lower() == "allow"}
+    return Refused(
+        error.status_code, code, detail.get(error.status_code, HTTPStatus(error.status_code).phrase), headers=allow
+    )
+
+
+def _note(error: Exception) -> None:
+    """Log where an unexpected error came from, without its message, which may hold a caller's content."""
+    frames = traceback.extract_tb(error.__traceback__)[-8:]
+    where = " < ".join(f"{f.filename.rsplit('/', 1)[-1]}:{f.lineno}" for f in reversed(frames))
+    log.error("unexpected %s at %s", type(error).__name__, where)

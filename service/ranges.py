@@ -1,0 +1,39 @@
+"""Reads a Range header of one range (RFC 9110). Pure. Several ranges are answered with the whole file, as it allows."""
+
+import re
+from typing import NamedTuple
+
+_RANGE = re.compile(r"bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", re.IGNORECASE)
+
+
+class Span(NamedTuple):
+    """Bytes from `start` up to, not including, `end`."""
+
+    start: int
+    end: int
+
+
+class Unsatisfiable(Exception):  # noqa: N818 - it says what the range is
+    """The range lies outside of the file: 416."""
+
+
+def span_of(header: str | None, *, size_bytes: int) -> Span | None:
+    """Read which bytes are wanted; None: all of them. Raises Unsatisfiable."""
+    match = _RANGE.fullmatch(header.strip()) if header and len(header) < 100 else None  # noqa: PLR2004 - no sane range is longer
+    if match is None or not (match[1] or match[2]):
+        return None
+    if not match[1]:
+        return _last(int(match[2]), size_bytes)
+    start = int(match[1])
+    end = int(match[2]) + 1 if match[2] else size_bytes
+    if end <= start:
+        return None
+    if start >= size_bytes:
+        raise Unsatisfiable
+    return Span(start, min(end, size_bytes))
+
+
+def _last(count: int, size_bytes: int) -> Span:
+    if count == 0 or size_bytes == 0:
+        raise Unsatisfiable
+    return Span(max(0, size_bytes - count), size_bytes)

@@ -1,0 +1,103 @@
+"""What a tenant may want to know before and after its jobs: profiles, credits, usage."""
+
+import msgspec
+from litestar import Response, get
+
+from core.clock import month_of, rfc3339
+from core.profiles import PROFILES, Profile
+from core.store.tokens import Token, TokenState
+from service.auth import needs
+from service.body import read_query
+from service.operations import KEYED, About, Answer, about
+from service.parts import Asked, Parts, parts_of
+from service.representation import answer
+from service.schemas import CreditsView, UsageQuery, UsageView
+
+#: how long a worker may take to read the balances before the last known ones are given
+_CREDITS_WAIT_S = 5.0
+_SPENDABLE = frozenset({TokenState.ACTIVE, TokenState.EXHAUSTED, TokenState.EXPORT_BLOCKED, TokenState.RATE_LIMITED})
+
+
+class Profiles(msgspec.Struct):
+    """All profiles."""
+
+    data: list[Profile]
+
+
+@get(
+    "/v1/profiles",
+    guards=[needs("read")],
+    opt=about(
+        About("listProfiles", "List the five skills", "Account", {200: Answer("The skills.", Profiles)}, scope="read")
+    ),
+)
+async def list_profiles(request: Asked) -> Response[bytes]:  # noqa: ARG001 - a guard needs a request
+    """List what a job can name as its profile."""
+    return answer(Profiles(list(PROFILES.values())))
+
+
+@get(
+    "/v1/credits",
+    guards=[needs("read")],
+    opt=about(
+        About(
+            "readCredits",
+            "Read the credits that are left",
+            "Account",
+            {200: Answer("Over the tokens that this tenant uses.", CreditsView)},
+            scope="read",
+        )
+    ),
+)
+async def read_credits(request: Asked) -> Response[bytes]:
+    """Have a worker read the balances; without one in time, give those that were read last."""
+    parts, tenant = parts_of(request), request.user.tenant
+    fresh = await parts.errands.ask("credits", tenant, b"", wait_s=_CREDITS_WAIT_S)
+    if fresh:
+        return answer(msgspec.json.decode(fresh, type=CreditsView))
+    return answer(await _last_known(parts, tenant))
+
+
+async def _last_known(parts: Parts, tenant: str) -> CreditsView:
+    tokens = [t for t in await parts.tokens.all() if t.tenant in ("", tenant) and t.state in _SPENDABLE]
+    own = [t for t in tokens if t.kind != "anonymous"] or tokens
+    known = [t for t in own if t.available is not None]
+    if not known:
+        return CreditsView(available=None, frozen=None, total=None, as_of=None)
+    available, frozen = _sum(known)
+    read_ms = min((t.read_at_ms for t in known if t.read_at_ms), default=None)
+    as_of = rfc3339(read_ms) if read_ms else None
+    return CreditsView(available=available, frozen=frozen, total=available + frozen, as_of=as_of)
+
+
+def _sum(tokens: list[Token]) -> tuple[int, int]:
+    return sum(t.available or 0 for t in tokens), sum(t.frozen or 0 for t in tokens)
+
+
+@get(
+    "/v1/usage",
+    guards=[needs("read")],
+    opt=about(
+        About(
+            "readUsage",
+            "Read a month's usage",
+            "Account",
+            {200: Answer("Jobs by end, credits, minutes made.", UsageView)},
+            scope="read",
+            refusals=(*KEYED, 422),
+            query=UsageQuery,
+        )
+    ),
+)
+async def read_usage(request: Asked) -> Response[bytes]:
+    """Read what a month came to; the present one by default."""
+    parts = parts_of(request)
+    month = read_query(request, UsageQuery).month or month_of(parts.clock.now_ms())
+    counts = await parts.tenants.usage(request.user.tenant, month)
+    ends = ("succeeded", "failed", "canceled", "expired")
+    jobs = {end: int(counts.get(f"jobs_{end}", 0)) for end in ends}
+    minutes = round(counts.get("minutes", 0.0), 3)
+    return answer(UsageView(month=month, jobs=jobs, credits=counts.get("credits", 0.0), minutes=minutes))
+
+
+HANDLERS = (list_profiles, read_credits, read_usage)

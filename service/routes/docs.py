@@ -1,0 +1,38 @@
+"""The API's description, for programs and for people. Works without the internet."""
+
+from typing import Any
+
+from litestar import Request, Response, get
+
+from service.operations import About, Answer, about
+
+Anyone = Request[Any, Any, Any]
+
+
+@get(
+    "/openapi.json",
+    opt=about(About("openapi", "This description", "Operation", {200: Answer("OpenAPI 3.1.", Any)}, refusals=())),
+)
+async def openapi(request: Anyone) -> Response[bytes]:
+    """Give the description."""
+    return Response(request.app.state["openapi"], media_type="application/json")
+
+
+@get(
+    "/docs",
+    opt=about(
+        About(
+            "docs",
+            "This description for people",
+            "Operation",
+            {200: Answer("A page.", media=("text/html",))},
+            refusals=(),
+        )
+    ),
+)
+async def docs(request: Anyone) -> Response[str]:
+    """Show the description."""
+    return Response(request.app.state["docs"], media_type="text/html; charset=utf-8")
+
+
+HANDLERS = (openapi, docs)

@@ -1,0 +1,109 @@
+"""A job's events, as a stream or as a list, and the feed of all events of a tenant."""
+
+from typing import Any
+
+import msgspec
+from litestar import Response, get
+from litestar.params import FromPath
+from litestar.response import Stream
+
+from core.ids import is_id
+from core.store.events import StoredEvent
+from service.auth import needs
+from service.body import read_query
+from service.operations import KEYED, About, Answer, about
+from service.pages import page_of
+from service.parts import Asked, Parts, parts_of
+from service.problems import FieldError, invalid
+from service.representation import with_fresh_link
+from service.schemas import EventPage, EventsQuery, PageQuery
+from service.stream import events_of
+from service.submit import own_job
+
+EVENT_STREAM = "text/event-stream"
+_LIST_LIMIT = 500
+
+
+@get(
+    "/v1/jobs/{job_id:str}/events",
+    guards=[needs("read")],
+    opt=about(
+        About(
+            "followJob",
+            "Follow a job's events",
+            "Jobs",
+            {
+                200: Answer(
+                    "Server-Sent Events, or the list of events.", EventPage, media=(EVENT_STREAM, "application/json")
+                )
+            },
+            scope="read",
+            refusals=(*KEYED, 422),
+            query=EventsQuery,
+            headers=("Last-Event-ID",),
+        )
+    ),
+)
+async def follow_job(request: Asked, job_id: FromPath[str]) -> Response[bytes] | Stream:
+    """Stream the events, or list them for who accepts JSON alone."""
+    parts, query = parts_of(request), read_query(request, EventsQuery)
+    job = await own_job(parts, request.user.tenant, job_id)
+    after = request.headers.get("last-event-id") or query.after
+    if wants_list(request.headers.get("accept", "")):
+        history = await parts.events.of_job(job.id, after=_checked(after), most=_LIST_LIMIT)
+        return page_of(request, parts, event_rows(parts, history.events), more=False)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return Stream(events_of(parts, job, after=after), media_type=EVENT_STREAM, headers=headers)
+
+
+def wants_list(accept: str) -> bool:
+    """Whoever names JSON and no event stream gets the list."""
+    return "application/json" in accept and EVENT_STREAM not in accept
+
+
+def _checked(after: str | None) -> str | None:
+    if after is not None and not is_id(after, "evt"):
+        raise invalid([FieldError(pointer="/after", code="invalid_value", detail="This is no event id.")])
+    return after
+
+
+def event_rows(parts: Parts, events: list[StoredEvent]) -> list[Any]:
+    """Show events with their ids and fresh links."""
+    return [Row(id=e.id, **msgspec.json.decode(with_fresh_link(parts, e.body))) for e in events]
+
+
+class Row(msgspec.Struct, kw_only=True):
+    """One event of a list, as `schemas.EventView` describes it."""
+
+    id: str
+    type: str
+    timestamp: str
+    data: Any
+
+
+@get(
+    "/v1/events",
+    guards=[needs("read")],
+    opt=about(
+        About(
+            "listEvents",
+            "Read all events in order",
+            "Events",
+            {200: Answer("A page of the feed, oldest first.", EventPage, headers=("Link",))},
+            scope="read",
+            refusals=(*KEYED, 422),
+            query=PageQuery,
+        )
+    ),
+)
+async def list_events(request: Asked) -> Response[bytes]:
+    """Read the tenant's feed: what a receiver that was down reads to catch up."""
+    parts, query = parts_of(request), read_query(request, PageQuery)
+    after = _checked(query.after)
+    history = await parts.events.of_tenant(request.user.tenant, after=after, most=query.limit + 1)
+    rows = event_rows(parts, history.events[: query.limit])
+    more = len(history.events) > query.limit
+    return page_of(request, parts, rows, more=more, cursor=rows[-1].id if rows else after)
+
+
+HANDLERS = (follow_job, list_events)

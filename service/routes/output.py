@@ -1,0 +1,158 @@
+"""What a job made: its timeline, and the file, for a key with the read scope or for whoever holds the signed link."""
+
+from typing import Any
+
+from litestar import HttpMethod, Response, get, route
+from litestar.params import FromPath
+from litestar.response import Redirect, Stream
+
+from core.ids import is_id
+from core.job import Job, OutputFile
+from core.links import output_path
+from core.signing import verify_path
+from core.storage import FileMissing
+from service.auth import caller_of, needs
+from service.body import read_query
+from service.operations import KEYED, About, Answer, about
+from service.parts import Asked, Parts, parts_of
+from service.problems import Refused, not_found
+from service.ranges import Unsatisfiable, span_of
+from service.schemas import LinkQuery
+from service.submit import own_job
+
+MEDIA_TYPES = {"mp4": "video/mp4", "mov": "video/quicktime", "webm": "video/webm"}
+
+
+@get(
+    "/v1/jobs/{job_id:str}/timeline",
+    guards=[needs("read")],
+    opt=about(
+        About(
+            "readTimeline",
+            "Read a job's timeline",
+            "Jobs",
+            {200: Answer("The tracks, or the one-line summary.", Any, media=("application/json", "text/plain"))},
+            scope="read",
+        )
+    ),
+)
+async def read_timeline(request: Asked, job_id: FromPath[str]) -> Response[Any]:
+    """Give the tracks after the job's edit; text/plain is the one-line summary."""
+    parts = parts_of(request)
+    job = await own_job(parts, request.user.tenant, job_id)
+    tracks = await parts.jobs.field(job.id, "tracks")
+    return timeline_answer(request, job.timeline, None if job.data_removed else tracks)
+
+
+def timeline_answer(request: Asked, summary: str | None, tracks: bytes | None) -> Response[Any]:
+    """Write a timeline as it is accepted. Raises Refused (404) where there is none yet."""
+    accept = request.headers.get("accept", "")
+    if "text/plain" in accept and "application/json" not in accept:
+        if summary is None:
+            raise not_found("timeline (yet)")
+        return Response(summary, media_type="text/plain; charset=utf-8")
+    if tracks is None:
+        raise not_found("timeline (yet)")
+    return Response(tracks, media_type="application/json")
+
+
+@route(
+    "/v1/jobs/{job_id:str}/output",
+    http_method=[HttpMethod.GET, HttpMethod.HEAD],
+    status_code=200,
+    opt=about(
+        About(
+            "readOutput",
+            "Download the finished file",
+            "Jobs",
+            {
+                200: Answer("The file.", media=tuple(MEDIA_TYPES.values()), headers=("Accept-Ranges", "ETag")),
+                206: Answer("A part of it.", media=tuple(MEDIA_TYPES.values()), headers=("Content-Range", "ETag")),
+                302: Answer("Files are not kept here: it is at the backend's.", headers=("Location",)),
+                304: Answer("You have it already.", headers=("ETag",)),
+            },
+            scope="read",
+            refusals=(*KEYED, 416, 422),
+            query=LinkQuery,
+            headers=("Range", "If-None-Match"),
+        )
+    ),
+)
+async def read_output(request: Asked, job_id: FromPath[str]) -> Response[Any] | Stream | Redirect:
+    """Stream the file from storage, or lead to where it is."""
+    parts = parts_of(request)
+    job = await _job_for(request, parts, job_id)
+    file = job.output
+    if file is None:
+        raise not_found("output (yet)")
+    if file.path is None:
+        if not file.backend_url:
+            raise not_found("output (any more)")
+        return Redirect(file.backend_url, status_code=302)
+    return await _from_storage(request, parts, job, file, file.path)
+
+
+async def _job_for(request: Asked, parts: Parts, job_id: str) -> Job:
+    """Find the job for who may see it: by a signed link, else by a key."""
+    link = read_query(request, LinkQuery)
+    if link.signature is None or link.expires is None:
+        caller = await caller_of(request)
+        if "read" not in caller.scopes:
+            raise Refused(403, "scope_missing", "This API key lacks the scope 'read'.")
+        return await own_job(parts, caller.tenant, job_id)
+    good = verify_path(
+        parts.vault.link_keys,
+        path=output_path(job_id),
+        expires_at_s=link.expires,
+        signature=link.signature,
+        now_s=parts.clock.now_ms() // 1000,
+    )
+    if not good:
+        raise Refused(403, "link_expired", "This link is not good (any more); read the job for a fresh one.")
+    job = await parts.jobs.load(job_id) if is_id(job_id, "job") else None
+    if job is None:
+        raise not_found("job")
+    return job
+
+
+async def _from_storage(request: Asked, parts: Parts, job: Job, file: OutputFile, path: str) -> Response[Any] | Stream:
+    try:
+        size_bytes = await parts.storage.size_bytes(path)
+    except FileMissing:
+        raise not_found("output (any more)") from None
+    headers = _headers(job, file)
+    if headers["ETag"] in request.headers.get("if-none-match", ""):
+        return Response(None, status_code=304, headers=headers)
+    try:
+        span = span_of(_range(request, headers["ETag"]), size_bytes=size_bytes)
+    except Unsatisfiable:
+        where = {"Content-Range": f"bytes */{size_bytes}"}
+        raise Refused(416, "range_not_satisfiable", f"It has {size_bytes} bytes.", headers=where) from None
+    start, end = span or (0, size_bytes)
+    headers["Content-Length"] = str(end - start)
+    if span:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{size_bytes}"
+    media_type = MEDIA_TYPES.get(file.format, "application/octet-stream")
+    status = 206 if span else 200
+    if request.method == "HEAD":
+        return Stream(iter(()), status_code=status, headers=headers, media_type=media_type)
+    found = await parts.storage.read(path, start=start, end=end)
+    return Stream(found.chunks, status_code=status, headers=headers, media_type=media_type)
+
+
+def _headers(job: Job, file: OutputFile) -> dict[str, str]:
+    return {
+        "Accept-Ranges": "bytes",
+        "ETag": f'"{job.id}"',
+        "Cache-Control": "private, max-age=3600",
+        "Content-Disposition": f'attachment; filename="{job.id}.{file.format}"',
+    }
+
+
+def _range(request: Asked, tag: str) -> str | None:
+    """Take the range unless it was meant for another version of the file."""
+    condition = request.headers.get("if-range")
+    return request.headers.get("range") if condition in (None, tag) else None
+
+
+HANDLERS = (read_timeline, read_output)

@@ -1,0 +1,159 @@
+"""Sessions: made, read, closed. Their jobs are submitted like any other, with a `session_id`."""
+
+from typing import Any
+
+from litestar import Response, delete, get, post
+from litestar.params import FromPath
+
+from core.clock import rfc3339
+from core.ids import new_id
+from core.session import Session
+from service.auth import needs
+from service.body import decoded, read_bytes, read_query
+from service.drafting import profile_named
+from service.operations import KEYED, About, Answer, about
+from service.pages import page_of
+from service.parts import Asked, Parts, parts_of
+from service.representation import answer
+from service.routes.output import timeline_answer
+from service.schemas import PageQuery, SessionAsk, SessionPage, SessionView
+from service.submit import own_session
+
+#: so many of a session's last jobs are looked through for its tracks
+_LOOK_BACK = 20
+
+
+@post(
+    "/v1/sessions",
+    guards=[needs("submit")],
+    status_code=201,
+    opt=about(
+        About(
+            "createSession",
+            "Create a session",
+            "Sessions",
+            {201: Answer("The session.", SessionView, headers=("Location",))},
+            scope="submit",
+            refusals=(*KEYED, 408, 413, 415, 422),
+            body=SessionAsk,
+            body_needed=False,
+            example={"profile": "maker-free", "language": "en"},
+        )
+    ),
+)
+async def create_session(request: Asked) -> Response[bytes]:
+    """Make a session; the backend's is opened by its first job."""
+    parts = parts_of(request)
+    ask = decoded(await read_bytes(request), SessionAsk) if has_body(request) else SessionAsk()
+    profile = profile_named(ask.profile or parts.settings.default_profile)
+    session = Session(
+        id=new_id("ses"),
+        tenant=request.user.tenant,
+        profile=profile.name,
+        language=ask.language,
+        created_at_ms=parts.clock.now_ms(),
+    )
+    await parts.listing.create_session(session)
+    headers = {"Location": f"{parts.settings.public_url}/v1/sessions/{session.id}"}
+    return answer(await session_view(parts, session), status=201, headers=headers)
+
+
+def has_body(request: Asked) -> bool:
+    """Whether a body comes where none is needed."""
+    return bool(request.headers.get("transfer-encoding")) or request.headers.get("content-length", "0") != "0"
+
+
+async def session_view(parts: Parts, session: Session) -> SessionView:
+    """Show a session as it is right now."""
+    waiting, first = await parts.listing.session_jobs(session.id)
+    return SessionView(
+        id=session.id,
+        profile=session.profile,
+        language=session.language,
+        media=tuple(m.name for m in session.media),
+        edits=session.edits,
+        lost=session.lost,
+        jobs_waiting=waiting,
+        running_job_id=first,
+        timeline=session.timeline,
+        claim_url=session.claim_url,
+        created_at=rfc3339(session.created_at_ms),
+    )
+
+
+@get(
+    "/v1/sessions",
+    guards=[needs("read")],
+    opt=about(
+        About(
+            "listSessions",
+            "List sessions, newest first",
+            "Sessions",
+            {200: Answer("A page of sessions.", SessionPage, headers=("Link",))},
+            scope="read",
+            refusals=(*KEYED, 422),
+            query=PageQuery,
+        )
+    ),
+)
+async def list_sessions(request: Asked) -> Response[bytes]:
+    """List the sessions that were made by hand and are open."""
+    parts, query = parts_of(request), read_query(request, PageQuery)
+    found = await parts.listing.sessions(request.user.tenant, after=query.after, limit=query.limit + 1)
+    rows = [await session_view(parts, s) for s in found[: query.limit]]
+    return page_of(request, parts, rows, more=len(found) > query.limit)
+
+
+@get(
+    "/v1/sessions/{session_id:str}",
+    guards=[needs("read")],
+    opt=about(
+        About("readSession", "Read a session", "Sessions", {200: Answer("The session.", SessionView)}, scope="read")
+    ),
+)
+async def read_session(request: Asked, session_id: FromPath[str]) -> Response[bytes]:
+    """Read a session."""
+    parts = parts_of(request)
+    return answer(await session_view(parts, await own_session(parts, request.user.tenant, session_id)))
+
+
+@get(
+    "/v1/sessions/{session_id:str}/timeline",
+    guards=[needs("read")],
+    opt=about(
+        About(
+            "readSessionTimeline",
+            "Read a session's timeline",
+            "Sessions",
+            {200: Answer("The tracks, or the one-line summary.", Any, media=("application/json", "text/plain"))},
+            scope="read",
+        )
+    ),
+)
+async def read_session_timeline(request: Asked, session_id: FromPath[str]) -> Response[Any]:
+    """Give the timeline as the session's last edit left it."""
+    parts = parts_of(request)
+    session = await own_session(parts, request.user.tenant, session_id)
+    jobs = await parts.listing.jobs(session.tenant, session_id=session.id, limit=_LOOK_BACK)
+    for job in jobs:
+        tracks = None if job.data_removed else await parts.jobs.field(job.id, "tracks")
+        if tracks is not None:
+            return timeline_answer(request, session.timeline or job.timeline, tracks)
+    return timeline_answer(request, session.timeline, None)
+
+
+@delete(
+    "/v1/sessions/{session_id:str}",
+    guards=[needs("submit")],
+    status_code=204,
+    opt=about(
+        About("closeSession", "Close a session", "Sessions", {204: Answer("It takes no more jobs.")}, scope="submit")
+    ),
+)
+async def close_session(request: Asked, session_id: FromPath[str]) -> None:
+    """Take no more jobs into a session; those that are in it go on."""
+    parts = parts_of(request)
+    await parts.listing.close_session(await own_session(parts, request.user.tenant, session_id))
+
+
+HANDLERS = (create_session, list_sessions, read_session, read_session_timeline, close_session)

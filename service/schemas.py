@@ -1,0 +1,289 @@
+"""What callers send and read besides the job itself: bodies, queries and answers. Shapes only, no rules between fields.
+
+Bodies refuse unknown fields; `service/body.py` reads them and turns what is wrong into problem documents.
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from core.callback import DeliveryState, EventType
+from core.job import Status
+from core.prompt import Output, Plan
+from core.view import JobView, View
+
+#: a batch holds so many jobs at most, a job so many files
+BATCH_JOBS = 100
+JOB_MEDIA = 50
+
+Url = Annotated[str, Meta(min_length=1, max_length=4096, examples=["https://example.com/clip.mp4"])]
+Prompt = Annotated[
+    str,
+    Meta(min_length=1, max_length=10_000, examples=["cut the pauses, add background music, and export in 1080p"]),
+]
+Language = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$", examples=["en", "zh-CN"])]
+ProfileName = Annotated[str, Meta(max_length=64, examples=["ai-video-pro-online"])]
+Id = Annotated[str, Meta(max_length=64)]
+JobEventName = Literal[
+    "job.queued", "job.started", "job.progress", "job.succeeded", "job.failed", "job.canceled", "job.expired"
+]
+TenantEventName = Literal[
+    "job.queued",
+    "job.started",
+    "job.progress",
+    "job.succeeded",
+    "job.failed",
+    "job.canceled",
+    "job.expired",
+    "batch.completed",
+]
+
+
+class Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a caller sends."""
+
+
+class MediaAsk(Body, kw_only=True):
+    """One file: either a public URL, or an upload of yours."""
+
+    url: Url | None = None
+    upload_id: Annotated[str, Meta(max_length=64, examples=["upl_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"])] | None = None
+
+
+class OutputSettings(Body, kw_only=True):
+    """What the job shall deliver. What is absent is read from the prompt."""
+
+    export: bool | None = None
+    format: Literal["mp4", "mov", "webm"] | None = None
+    quality: Literal["low", "medium", "high"] | None = None
+    resolution: Literal["360p", "480p", "540p", "720p", "1080p"] | None = None
+    aspect_ratio: Literal["16:9", "9:16", "1:1", "4:3", "3:4", "4:5", "21:9"] | None = None
+
+
+class WebhookAsk(Body, kw_only=True):
+    """Where this job's callbacks go, instead of the tenant's default. No `events`: the four ends."""
+
+    url: Url
+    events: Annotated[list[JobEventName], Meta(max_length=7)] = []
+
+
+class JobAsk(Body, kw_only=True):
+    """A job as it is submitted."""
+
+    prompt: Prompt
+    profile: ProfileName | None = None
+    media: Annotated[list[MediaAsk], Meta(max_length=JOB_MEDIA)] = []
+    session_id: Id | None = None
+    language: Language | None = None
+    output: OutputSettings | None = None
+    webhook: WebhookAsk | None = None
+    metadata: dict[str, str] = {}
+    priority: Annotated[int, Meta(ge=-100, le=100)] = 0
+    max_credits: Annotated[int, Meta(ge=0, le=1_000_000_000)] | None = None
+    start_timeout_s: Annotated[int, Meta(ge=1, le=604_800)] = 3600
+    timeout_s: Annotated[int, Meta(ge=1, le=86_400)] = 1800
+    retention_s: Annotated[int, Meta(ge=60, le=31_536_000)] = 2_592_000
+
+
+class SessionAsk(Body, kw_only=True):
+    """A session to refine in; its jobs take its profile and language where they name none."""
+
+    profile: ProfileName | None = None
+    language: Language | None = None
+
+
+class ReplayAsk(Body, kw_only=True):
+    """`from` render: render the session's timeline again, without a new message."""
+
+    start: Literal["start", "render"] = msgspec.field(name="from", default="start")
+
+
+class BatchAsk(Body, kw_only=True):
+    """Many jobs at once. `session` shared: one session for all, in order."""
+
+    jobs: Annotated[list[JobAsk], Meta(min_length=1, max_length=BATCH_JOBS)]
+    session: Literal["separate", "shared"] = "separate"
+    webhook: WebhookAsk | None = None
+
+
+class WebhookSettings(Body, kw_only=True):
+    """The tenant's default callback target."""
+
+    url: Url
+    events: Annotated[list[TenantEventName], Meta(max_length=8)] = []
+
+
+class RedeliverAsk(Body, kw_only=True):
+    """Send deliveries of a time range again: those that are dead, or `status`."""
+
+    since: Annotated[str, Meta(max_length=40, examples=["2026-11-20T00:00:00Z"])]
+    until: Annotated[str, Meta(max_length=40)] | None = None
+    status: Literal["dead", "delivered"] = "dead"
+
+
+Limit = Annotated[int, Meta(ge=1, le=100)]
+Cursor = Annotated[str, Meta(max_length=64)]
+
+
+class JobsQuery(msgspec.Struct, kw_only=True):
+    status: Status | None = None
+    session_id: Id | None = None
+    profile: ProfileName | None = None
+    limit: Limit = 20
+    after: Cursor | None = None
+
+
+class PageQuery(msgspec.Struct, kw_only=True):
+    limit: Limit = 20
+    after: Cursor | None = None
+
+
+class EventsQuery(msgspec.Struct, kw_only=True):
+    after: Cursor | None = None
+
+
+class DeliveriesQuery(msgspec.Struct, kw_only=True):
+    status: DeliveryState = DeliveryState.DEAD
+    limit: Limit = 20
+    after: Cursor | None = None
+
+
+class UploadQuery(msgspec.Struct, kw_only=True):
+    filename: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+
+
+class LinkQuery(msgspec.Struct, kw_only=True):
+    """The signed part of ``output.url``."""
+
+    expires: Annotated[int, Meta(ge=0, le=10**12)] | None = None
+    signature: Annotated[str, Meta(max_length=128)] | None = None
+
+
+class UsageQuery(msgspec.Struct, kw_only=True):
+    month: Annotated[str, Meta(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", examples=["2026-11"])] | None = None
+
+
+class JobPage(View, kw_only=True):
+    data: list[JobView]
+    next_cursor: str | None
+    has_more: bool
+
+
+class Validated(View, kw_only=True):
+    """How the prompt was read."""
+
+    valid: bool
+    plan: Plan
+    output: Output
+    hints: tuple[str, ...]
+
+
+class EventView(View, kw_only=True):
+    """One event; `id` is the ``webhook-id`` of its callbacks."""
+
+    id: str
+    type: EventType
+    timestamp: str
+    data: dict[str, Any]
+
+
+class EventPage(View, kw_only=True):
+    data: list[EventView]
+    next_cursor: str | None
+    has_more: bool
+
+
+class UploadView(View, kw_only=True):
+    id: str
+    filename: str
+    format: str
+    size_bytes: int
+    created_at: str
+    expires_at: str
+
+
+class SessionView(View, kw_only=True):
+    """`jobs_waiting`: its jobs that have not ended; `running_job_id`: the one whose turn it is."""
+
+    id: str
+    profile: str
+    language: str | None
+    media: tuple[str, ...]
+    edits: int
+    lost: bool
+    jobs_waiting: int
+    running_job_id: str | None
+    timeline: str | None
+    claim_url: str | None
+    created_at: str
+
+
+class SessionPage(View, kw_only=True):
+    data: list[SessionView]
+    next_cursor: str | None
+    has_more: bool
+
+
+class CreditsView(View, kw_only=True):
+    """Over the tokens that this tenant uses; null where they were never read."""
+
+    available: int | None
+    frozen: int | None
+    total: int | None
+    as_of: str | None
+
+
+class UsageView(View, kw_only=True):
+    month: str
+    jobs: dict[str, int]
+    credits: float
+    minutes: float
+
+
+class Probe(View, kw_only=True):
+    status: Literal["ok", "unavailable"]
+    warnings: tuple[str, ...] = ()
+
+
+class JobData(View, kw_only=True):
+    job: JobView
+
+
+class JobEventBody(View, kw_only=True):
+    """The body of a callback about a job, and of an event: under 20 kB."""
+
+    type: JobEventName
+    timestamp: str
+    data: JobData
+
+
+class BatchItem(View, kw_only=True):
+    """One job of a batch: accepted, with its `id`; `status` is how it stands."""
+
+    index: int
+    id: str
+    status: Status
+    session_id: str
+
+
+class BatchView(View, kw_only=True):
+    id: str
+    status: Literal["running", "completed"]
+    session: Literal["separate", "shared"]
+    jobs: tuple[BatchItem, ...]
+    counts: dict[str, int]
+    created_at: str
+    finished_at: str | None
+
+
+class BatchData(View, kw_only=True):
+    batch: BatchView
+
+
+class BatchEventBody(View, kw_only=True):
+    """The body of the one callback of a batch."""
+
+    type: Literal["batch.completed"]
+    timestamp: str
+    data: BatchData

@@ -1,0 +1,182 @@
+"""Submitting: look at what the job meets, draft it (`service/drafting.py`), accept it in one atomic step.
+
+Called by the routes for submits, replays, batches and `:validate`. It knows no HTTP beyond the refusals that it raises.
+"""
+
+import asyncio
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from core import callback
+from core.clock import month_of
+from core.ids import is_id
+from core.job import Job
+from core.metrics import JOBS_ACCEPTED
+from core.session import Session
+from core.store.idempotency import KeptAnswer
+from core.store.jobs import Accepted, Idempotency, Replayed, Submission
+from core.store.jobs import Refused as NotAccepted
+from core.store.tenants import Caller
+from core.store.uploads import Upload
+from service.drafting import Draft, Surroundings, draft
+from service.parts import Parts
+from service.preferences import KeyOfCall
+from service.problems import FieldError, Refused
+from service.schemas import JobAsk
+
+WINDOW_S = 60
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """The answer to a submit as it is kept for a replay: the bytes, and the headers that depend on the job."""
+
+    id: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Submitted(NamedTuple):
+    """What a submit came to."""
+
+    kept: Kept
+    replayed: bool
+    limits: dict[str, str]
+
+
+async def surroundings(parts: Parts, tenant: str, ask: JobAsk, *, at: str = "") -> Surroundings:
+    """Load what a job names. Raises Refused (404) where it is not there, or another tenant's."""
+    ids = {m.upload_id: n for n, m in enumerate(ask.media) if m.upload_id is not None}
+    found = await asyncio.gather(
+        *(own_upload(parts, tenant, i, at=f"{at}/media/{n}/upload_id") for i, n in ids.items())
+    )
+    uploads = {upload.id: upload for upload, _ in found}
+    if ask.session_id is None:
+        return Surroundings(uploads=uploads)
+    session = await own_session(parts, tenant, ask.session_id, at=f"{at}/session_id")
+    busy, _ = await parts.listing.session_jobs(session.id)
+    return Surroundings(session=session, continues=bool(session.media or session.edits or busy), uploads=uploads)
+
+
+async def own_session(parts: Parts, tenant: str, session_id: str, *, at: str | None = None) -> Session:
+    """Load a session of this tenant's. Raises Refused (404)."""
+    session = await parts.listing.session(session_id) if is_id(session_id, "ses") else None
+    if session is None or session.tenant != tenant:
+        raise _missing("session", at)
+    return session
+
+
+async def own_upload(parts: Parts, tenant: str, upload_id: str, *, at: str | None = None) -> tuple[Upload, int]:
+    """Load an upload of this tenant's, and when it goes (ms since the epoch). Raises Refused (404)."""
+    found = await parts.uploads.load(upload_id) if is_id(upload_id, "upl") else None
+    if found is None or found[0].tenant != tenant:
+        raise _missing("upload", at)
+    return found
+
+
+async def own_job(parts: Parts, tenant: str, job_id: str) -> Job:
+    """Load a job of this tenant's. Raises Refused (404)."""
+    job = await parts.jobs.load(job_id) if is_id(job_id, "job") else None
+    if job is None or job.tenant != tenant:
+        raise _missing("job", None)
+    return job
+
+
+def _missing(what: str, at: str | None) -> Refused:
+    words = f"There is no such {what}."
+    errors = [FieldError(pointer=at, code="not_found", detail=words)] if at else []
+    return Refused(404, "not_found", words, errors=errors)
+
+
+async def drafted(parts: Parts, tenant: str, ask: JobAsk, *, trace: str | None = None) -> Draft:
+    """Check a job without accepting it."""
+    around = await surroundings(parts, tenant, ask)
+    return draft(ask, around, parts.settings, tenant=tenant, now_ms=parts.clock.now_ms(), trace=trace)
+
+
+async def kept_answer(parts: Parts, tenant: str, call: KeyOfCall | None) -> bytes | None:
+    """Find the answer to the same call. Raises Refused: another body (422), or still under way (409)."""
+    found: KeptAnswer | None = await parts.answers.find(tenant, call.key_hash) if call else None
+    if found is None or call is None:
+        return None
+    if found.body_hash != call.body_hash:
+        raise _reused()
+    if found.answer is None:
+        raise Refused(409, "in_progress", "Ask again for its answer.", headers={"Retry-After": "1"})
+    return found.answer
+
+
+async def accept(
+    parts: Parts, caller: Caller, drafts: Sequence[Draft], *, answer: Kept, call: KeyOfCall | None
+) -> Submitted:
+    """Keep drafted jobs, all or none, with the answer that a repeated call shall get."""
+    await check_budget(parts, caller.tenant)
+    webhook = await parts.tenants.webhook(caller.tenant)
+    submissions = [_submission(parts, d, webhook) for d in drafts]
+    outcome = await parts.jobs.accept(
+        submissions,
+        key_id=caller.key_id,
+        idempotency=Idempotency(call.key_hash, call.body_hash, msgspec.msgpack.encode(answer)) if call else None,
+    )
+    if isinstance(outcome, Replayed):
+        return replayed(outcome.answer)
+    if isinstance(outcome, NotAccepted):
+        raise _refusal(parts, outcome)
+    for d in drafts:
+        JOBS_ACCEPTED.labels(d.job.profile).inc()
+    return Submitted(answer, replayed=False, limits=_limits(parts, outcome))
+
+
+def _submission(parts: Parts, made: Draft, webhook: callback.TenantWebhook | None) -> Submission:
+    event = callback.event(
+        None, made.job, webhook=webhook, public_url=parts.settings.public_url, now_ms=made.job.created_at_ms
+    )
+    return Submission(made.job, made.session, event)
+
+
+def replayed(answer: bytes) -> Submitted:
+    """Read an answer that was kept."""
+    return Submitted(msgspec.msgpack.decode(answer, type=Kept), replayed=True, limits={})
+
+
+async def check_budget(parts: Parts, tenant: str) -> None:
+    """Refuse a tenant whose month's credits are spent (429)."""
+    budget = parts.settings.tenant_month_credits
+    if budget and (await parts.tenants.usage(tenant, month_of(parts.clock.now_ms()))).get("credits", 0) >= budget:
+        words = f"This month's {budget} credits are used up."
+        raise Refused(429, "budget_exceeded", words, headers={"Retry-After": "86400"})
+
+
+def _limits(parts: Parts, accepted: Accepted) -> dict[str, str]:
+    left = max(parts.settings.submits_per_minute - accepted.used, 0)
+    return limit_headers(parts.settings.submits_per_minute, left, accepted.reset_ms)
+
+
+def limit_headers(quota: int, left: int, reset_ms: int) -> dict[str, str]:
+    """Write the RateLimit fields: so many left until the window ends."""
+    reset_s = max(1, math.ceil(reset_ms / 1000))
+    return {"RateLimit-Policy": f'"submit";q={quota};w={WINDOW_S}', "RateLimit": f'"submit";r={left};t={reset_s}'}
+
+
+def _reused() -> Refused:
+    return Refused(422, "idempotency_key_reused", "Use a new Idempotency-Key for another body.")
+
+
+def _refusal(parts: Parts, refused: NotAccepted) -> Refused:
+    quota = parts.settings.submits_per_minute
+    retry_s = max(1, math.ceil(refused.retry_ms / 1000))
+    match refused.why:
+        case "reused":
+            return _reused()
+        case "rate":
+            headers = {"Retry-After": str(retry_s), **limit_headers(quota, 0, refused.retry_ms)}
+            return Refused(429, "rate_limited", f"This key may submit {quota} jobs a minute.", headers=headers)
+        case "queue_full":
+            words = f"{parts.settings.tenant_queued_jobs} jobs may be queued."
+            return Refused(429, "queue_full", words, headers={"Retry-After": "30"})
+        case "overloaded":
+            return Refused(503, "overloaded", "Too many jobs are queued.", headers={"Retry-After": "30"})
+        case "no_session":
+            return _missing("session", "/session_id")

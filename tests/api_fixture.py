@@ -1,0 +1,99 @@
+"""The API as tests use it: the real app over the real Redis, served by uvicorn inside the test's own loop."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from pydantic import SecretStr
+
+from core.clock import Clock
+from core.settings import Settings
+from core.store.tenants import SCOPES
+from service.app import build_app
+from service.parts import Parts, open_parts
+
+CLIP = {"url": "https://media.example.com/clip.mp4"}
+ASK = {"prompt": "trim the first 2 seconds", "media": [CLIP]}
+SECRET_KEY = "k" * 40
+
+
+@dataclass
+class Api:
+    """A running API: `http` calls it with the key of tenant `acme`; `parts` are its insides, to arrange a test."""
+
+    url: str
+    http: httpx.AsyncClient
+    key: str = field(repr=False)
+    parts: Parts
+    server: uvicorn.Server
+
+    async def caller(self, tenant: str, *scopes: str) -> httpx.AsyncClient:
+        """Make a client with a key of its own; close it, or let the API's end do so."""
+        issued = await self.parts.tenants.create_key(tenant, scopes=scopes or SCOPES)
+        return httpx.AsyncClient(
+            base_url=self.url, headers={"Authorization": f"Bearer {issued.secret}"}, trust_env=False, timeout=20
+        )
+
+    async def submit(self, **fields: Any) -> dict[str, Any]:
+        answer = await self.http.post("/v1/jobs", json=ASK | fields)
+        assert answer.status_code == 202, answer.text
+        return answer.json()
+
+
+def settings_for(redis_url: str, storage: Path, **chosen: Any) -> Settings:
+    """Make settings as the environment would: names without the prefix, plus what a test chooses."""
+    return Settings.model_validate(
+        {
+            "REDIS_URL": redis_url,
+            "secret_keys": (SecretStr(SECRET_KEY),),
+            "storage": str(storage),
+            "submits_per_minute": 10_000,
+            **chosen,
+        }
+    )
+
+
+@asynccontextmanager
+async def running_api(
+    redis_url: str, storage: Path, *, clock: Clock | None = None, **chosen: Any
+) -> AsyncIterator[Api]:
+    """Serve the API on a free port until the block ends."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    parts = open_parts(settings_for(redis_url, storage, public_url=url, **chosen), clock=clock)
+    config = uvicorn.Config(build_app(parts), log_config=None, access_log=False, lifespan="on", ws="none")
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    await server.is_up.wait()
+    issued = await parts.tenants.create_key("acme")
+    http = httpx.AsyncClient(
+        base_url=url, headers={"Authorization": f"Bearer {issued.secret}"}, trust_env=False, timeout=20
+    )
+    try:
+        yield Api(url, http, issued.secret, parts, server)
+    finally:
+        await http.aclose()
+        parts.hub.let_go()
+        server.should_exit = True
+        await task
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers, which says when it is up."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.is_up.set()
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._serve(sockets)

