@@ -55,23 +55,22 @@ class Performance:
     async def _edit_and_answer(self, run: Run) -> None:
         stages = _stages(run)
         pause_s = self._span_s(run) / (len(stages) + 1)
-        for stage in stages:
-            await self._work(run, pause_s)
-            run.session.draft = stage
+        await self._work(run, pause_s)
         if stages and "two-stage" in run.plan.stories:
-            await self._finish_behind_the_back(run)
-        else:
+            _answer_early(run)
+            await self._land_unheard(run)
+            return
+        for stage in stages:
+            run.session.draft = stage
             await self._work(run, pause_s)
-            self._land(run)
-            self._answer(run)
+        self._land(run)
+        self._answer(run)
 
-    async def _finish_behind_the_back(self, run: Run) -> None:
-        """The raw video is there and the stream ends; music and title come later, with nobody told."""
-        _report_tools(run)
-        if "silent" not in run.plan.stories:
-            run.channel.say(Text(talk.RAW_READY[run.language]))
-        run.channel.say(Closed())
-        await self._clock.pass_time(self._settings.second_stage_s)
+    async def _land_unheard(self, run: Run) -> None:
+        """With nobody listening any more: the raw video first, where there is one, music and title later."""
+        for stage in _stages(run):
+            run.session.draft = stage
+            await self._clock.pass_time(self._settings.second_stage_s)
         self._land(run)
 
     async def _drop(self, run: Run) -> None:
@@ -80,7 +79,7 @@ class Performance:
         run.channel.say(Closed(cut=True))
         await self._clock.pass_time(self._settings.drop_s)
         if run.plan.lands:
-            self._land(run)
+            await self._land_unheard(run)
 
     async def _beat_until_left(self, run: Run) -> None:
         beat_s = self._clock.real_s(self._settings.heartbeat_s)
@@ -160,6 +159,14 @@ def _report_tools(run: Run) -> None:
     if run.plan.edits:
         result = {"status": "ok", "tracks": len(run.session.draft.get("t", []))}
         run.channel.say(ToolResult(_call_id(run), "edit_timeline", result))
+
+
+def _answer_early(run: Run) -> None:
+    """The stream ends when the raw video is there, as if that were all."""
+    _report_tools(run)
+    if "silent" not in run.plan.stories:
+        run.channel.say(Text(talk.RAW_READY[run.language]))
+    run.channel.say(Closed())
 
 
 def _stages(run: Run) -> list[dict[str, Any]]:

@@ -24,11 +24,15 @@ def token_missing() -> Refused:
 
 
 def token_unknown() -> Refused:
-    return Refused(401, 1001, "invalid token")
+    return Refused(401, 1011, "invalid token")
 
 
 def token_expired() -> Refused:
     return Refused(200, 1001, "token expired or invalid")
+
+
+def registered_token_expired() -> Refused:
+    return Refused(200, 1010, "token expired")
 
 
 def session_not_found() -> Refused:

@@ -97,7 +97,7 @@ class Tokens:
         if token is None:
             raise refusals.token_unknown()
         if self.has_expired(token):
-            raise refusals.token_expired()
+            raise refusals.token_expired() if token.anonymous else refusals.registered_token_expired()
         if not token.allows(scope):
             raise refusals.scope_missing(scope)
         return token

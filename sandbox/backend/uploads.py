@@ -6,7 +6,7 @@ Called by `media_routes.py`. What it returns is on the shelf and probed; putting
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -21,6 +21,8 @@ from sandbox.media import Media, NotMedia, probe
 
 GENERATION_SKILL = "free-video-generation-automatic"
 _PIECE_BYTES = 1 << 18
+#: files that are looked through at a time
+_PROBES = 2
 _EXTENSIONS = frozenset({*refusals.FORMATS, "jpeg"})
 
 
@@ -45,6 +47,9 @@ class Intake:
         self._shelf = shelf
         self._clock = clock
         self._fetch_s = fetch_s
+        self._probes = asyncio.Semaphore(_PROBES)
+        #: what is known of bytes that came before, by their hash: looking through a film takes a while
+        self._known: dict[str, Media] = {}
 
     async def take_file(self, file: UploadFile, *, base_url: str, limit_bytes: int) -> Taken:
         """Take one part of a form. Raises Refused: 4001, 4002."""
@@ -71,7 +76,7 @@ class Intake:
         place = self._shelf.place(name)
         try:
             digest, size_bytes = await _write(pieces, place.path, limit_bytes)
-            media = await probe(place.path, url=f"{base_url}/{place.address}", name=name)
+            media = await self._probed(digest, place.path, url=f"{base_url}/{place.address}", name=name)
         except NotMedia:
             self._shelf.remove(place)
             raise refusals.unsupported_file() from None
@@ -79,6 +84,12 @@ class Intake:
             self._shelf.remove(place)
             raise
         return Taken(media, digest, size_bytes, self._clock.now_s())
+
+    async def _probed(self, digest: str, path: Path, *, url: str, name: str) -> Media:
+        async with self._probes:
+            if digest not in self._known:
+                self._known[digest] = await probe(path, url=url, name=name)
+        return replace(self._known[digest], path=path, url=url, name=name)
 
 
 async def _write(pieces: AsyncIterator[bytes], path: Path, limit_bytes: int) -> tuple[str, int]:

@@ -194,7 +194,7 @@ async def test_a_token_that_nobody_has_is_401_and_an_expired_one_is_a_business_e
         assert (await nobody.http.get("/api/credits/balance/simple")).status_code == 401
     async with calling(sandbox.url, await sandbox.add_token(expires_in_s=0)) as late:
         answer = await late.http.get("/api/credits/balance/simple")
-        assert (answer.status_code, answer.json()["code"]) == (200, 1001)
+        assert (answer.status_code, answer.json()["code"]) == (200, 1010)
 
 
 @pytest.mark.parametrize(

@@ -189,6 +189,18 @@ async def test_a_dropped_stream_edits_later_or_never(sandbox, caller, session_id
     assert await caller.balance() == {"available": 25_000 - cost, "frozen": 0, "total": 25_000 - cost}
 
 
+async def test_after_a_dropped_stream_the_raw_video_comes_before_the_rest(sandbox, caller, session_id, title):
+    text = title + " [[story:drop-stream]] [[story:two-stage]]"
+    await caller.say(session_id, text)
+
+    seen = []
+    while rows(await sandbox.ledger(), text)[0]["status"] == "running":
+        seen.append({track["tt"] for track in (await caller.draft(session_id)).get("t", [])})
+
+    assert {0} in seen
+    assert {track["tt"] for track in (await caller.draft(session_id))["t"]} == {0, 7}
+
+
 async def test_heartbeats_alone_go_on_until_the_client_leaves_and_nothing_is_charged(
     sandbox, caller, session_id, title
 ):

@@ -75,7 +75,7 @@ def test_missing_unknown_and_unscoped_tokens_are_told_apart(hands):
     tokens = Tokens(Settings(tokens="nmv_usr_b:50:free:read"), hands)
 
     assert refusal(tokens.caller, {}, "read") == (401, 401)
-    assert refusal(tokens.caller, {"authorization": "Bearer nmv_usr_z"}, "read") == (401, 1001)
+    assert refusal(tokens.caller, {"authorization": "Bearer nmv_usr_z"}, "read") == (401, 1011)
     assert refusal(tokens.caller, {"authorization": "Bearer nmv_usr_b"}, "render") == (403, 403)
     assert tokens.caller({"authorization": "bearer nmv_usr_b"}, "read").plan == "free"
 
