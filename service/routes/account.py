@@ -5,17 +5,16 @@ from litestar import Response, get
 
 from core.clock import month_of, rfc3339
 from core.profiles import PROFILES, Profile
-from core.store.tokens import Token, TokenState
+from core.store.tokens import Token
 from service.auth import needs
 from service.body import read_query
 from service.operations import KEYED, About, Answer, about
-from service.parts import Asked, Parts, parts_of
+from service.parts import Asked, parts_of
 from service.representation import answer
 from service.schemas import CreditsView, UsageQuery, UsageView
 
 #: how long a worker may take to read the balances before the last known ones are given
-_CREDITS_WAIT_S = 5.0
-_SPENDABLE = frozenset({TokenState.ACTIVE, TokenState.EXHAUSTED, TokenState.EXPORT_BLOCKED, TokenState.RATE_LIMITED})
+_CREDITS_WAIT_S = 2.5
 
 
 class Profiles(msgspec.Struct):
@@ -52,26 +51,19 @@ async def list_profiles(request: Asked) -> Response[bytes]:  # noqa: ARG001 - a 
 async def read_credits(request: Asked) -> Response[bytes]:
     """Have a worker read the balances; without one in time, give those that were read last."""
     parts, tenant = parts_of(request), request.user.tenant
-    fresh = await parts.errands.ask("credits", tenant, b"", wait_s=_CREDITS_WAIT_S)
-    if fresh:
-        return answer(msgspec.json.decode(fresh, type=CreditsView))
-    return answer(await _last_known(parts, tenant))
+    await parts.errands.ask("credits", tenant, b"", wait_s=_CREDITS_WAIT_S)
+    return answer(_sum(await parts.tokens.serving(tenant)))
 
 
-async def _last_known(parts: Parts, tenant: str) -> CreditsView:
-    tokens = [t for t in await parts.tokens.all() if t.tenant in ("", tenant) and t.state in _SPENDABLE]
-    own = [t for t in tokens if t.kind != "anonymous"] or tokens
-    known = [t for t in own if t.available is not None]
+def _sum(tokens: list[Token]) -> CreditsView:
+    """Add up what was read last, as old as its oldest part."""
+    known = [t for t in tokens if t.available is not None]
     if not known:
         return CreditsView(available=None, frozen=None, total=None, as_of=None)
-    available, frozen = _sum(known)
+    available, frozen = sum(t.available or 0 for t in known), sum(t.frozen or 0 for t in known)
     read_ms = min((t.read_at_ms for t in known if t.read_at_ms), default=None)
     as_of = rfc3339(read_ms) if read_ms else None
     return CreditsView(available=available, frozen=frozen, total=available + frozen, as_of=as_of)
-
-
-def _sum(tokens: list[Token]) -> tuple[int, int]:
-    return sum(t.available or 0 for t in tokens), sum(t.frozen or 0 for t in tokens)
 
 
 @get(

@@ -32,7 +32,7 @@ async def openapi(request: Anyone) -> Response[bytes]:
 )
 async def docs(request: Anyone) -> Response[str]:
     """Show the description."""
-    return Response(request.app.state["docs"], media_type="text/html; charset=utf-8")
+    return Response(request.app.state["docs"], media_type="text/html")
 
 
 HANDLERS = (openapi, docs)

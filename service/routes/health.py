@@ -59,7 +59,7 @@ async def _redis_probe(parts: Parts) -> Response[bytes]:
 async def metrics() -> Response[bytes]:
     """Show this process's metrics."""
     body, media_type = exposition()
-    return Response(body, media_type=media_type)
+    return Response(body, media_type=media_type.removesuffix("; charset=utf-8"))
 
 
 PROBES = (livez, readyz, startupz)

@@ -50,7 +50,7 @@ def timeline_answer(request: Asked, summary: str | None, tracks: bytes | None) -
     if "text/plain" in accept and "application/json" not in accept:
         if summary is None:
             raise not_found("timeline (yet)")
-        return Response(summary, media_type="text/plain; charset=utf-8")
+        return Response(summary, media_type="text/plain")
     if tracks is None:
         raise not_found("timeline (yet)")
     return Response(tracks, media_type="application/json")
