@@ -87,6 +87,7 @@ def _serve(memory: Memory, listener: socket.socket) -> None:
         lifespan="on",
         log_level="warning",
         access_log=False,
+        proxy_headers=False,  # an address is what the limits count by, so a header must not choose it
         timeout_graceful_shutdown=_GRACE_S,
         timeout_keep_alive=_KEEP_ALIVE_S,
     )
