@@ -14,7 +14,7 @@ from arq.connections import ArqRedis
 from arq.typing import WorkerCoroutine
 from arq.worker import Worker, func
 
-from core.store.connection import STORE_DOWN, Redis
+from core.store.connection import STORE_DOWN, STORE_ERROR, Redis
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,9 @@ class LeasedWorker(Worker):
     async def finish_job(self, *_: Any, **__: Any) -> None:
         """Do nothing: the commit that parked or ended the job has already told arq, and checked the owner."""
 
+    async def finish_failed_job(self, *_: Any, **__: Any) -> None:
+        """Do nothing: an id whose bell is gone has ended, or is rung for again by the repair script."""
+
     async def start_jobs(self, job_ids: list[bytes]) -> None:
         """Start what is due; a Redis that goes away half-way must not cost a place for good."""
         try:
@@ -55,7 +58,7 @@ class LeasedWorker(Worker):
     async def _poll_iteration(self) -> None:
         try:
             await super()._poll_iteration()
-        except STORE_DOWN as away:
+        except STORE_ERROR as away:
             log.warning("Redis is away (%s), waiting", type(away).__name__)
             await asyncio.sleep(_AWAY_S)
 

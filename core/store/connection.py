@@ -14,6 +14,8 @@ from redis.exceptions import (
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
+    RedisError,
+    ResponseError,
 )
 from redis.exceptions import (
     ConnectionError as RedisConnectionError,
@@ -31,7 +33,16 @@ Row = dict[bytes, bytes]
 #: Redis is away, starting, full or a replica: the call may be made again later. Nothing was half done.
 STORE_DOWN = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, OutOfMemoryError, ReadOnlyError)
 
-_NAMES = ("accept", "admit", "claim", "commit", "renew", "hand_back", "repair", "tokens", "deliver", "identity")
+#: whatever Redis or the way to it can say
+STORE_ERROR = RedisError
+
+#: refusals that redis-py has no class for, and that pass: its disk is full, a script runs too long, its replicas are gone
+_PASSING = ("MISCONF", "BUSY", "NOREPLICAS", "MASTERDOWN")
+
+_NAMES = (
+    *("accept", "admit", "claim", "commit", "renew", "hand_back", "repair", "forget"),
+    *("close", "tokens", "deliver"),
+)
 
 
 def connect(url: str, *, answer_s: float, connections: int = 64) -> Redis:
@@ -55,11 +66,7 @@ class Store:
         self.redis = client
         package = resources.files(__package__) / "lua"
         prelude = lua_prelude() + "\n" + (package / "lib.lua").read_text()
-        self._sources = {
-            name: prelude + "\n" + (package / f"{name}.lua").read_text()
-            for name in _NAMES
-            if (package / f"{name}.lua").is_file()
-        }
+        self._sources = {name: prelude + "\n" + (package / f"{name}.lua").read_text() for name in _NAMES}
         self._digests: dict[str, str] = {}
 
     async def run(self, name: str, arguments: Mapping[str, Any]) -> Any:
@@ -67,6 +74,14 @@ class Store:
         packed = msgspec.msgpack.encode({k: _for_lua(v) for k, v in arguments.items() if v is not None})
         if name not in self._digests:
             self._digests[name] = await self.redis.script_load(self._sources[name])
+        try:
+            return await self._evaluate(name, packed)
+        except ResponseError as refusal:
+            if str(refusal).startswith(_PASSING):
+                raise RedisConnectionError(f"Redis refuses for now: {str(refusal).split()[0]}") from None
+            raise
+
+    async def _evaluate(self, name: str, packed: bytes) -> Any:
         try:
             return await self.redis.evalsha(self._digests[name], 0, packed)  # type: ignore[arg-type, misc]
         except NoScriptError:  # Redis was restarted or flushed

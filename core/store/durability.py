@@ -8,7 +8,7 @@ from core.store.connection import Store
 async def durability_warnings(store: Store) -> list[str]:
     """Name what is missing, each in a sentence. A Redis that does not tell its settings is only pinged."""
     try:
-        found = await store.redis.config_get("appendonly", "maxmemory-policy")
+        found = await store.redis.config_get("appendonly", "maxmemory-policy")  # type: ignore[arg-type]
     except ResponseError:  # hosted ones refuse CONFIG
         await store.redis.ping()
         return []

@@ -13,6 +13,9 @@ from core.store.connection import Store
 
 Kind = Literal["credits", "webhook_test"]
 
+#: of more errands than this the oldest are forgotten, so that a fleet without workers does not fill Redis
+_MOST = 1000
+
 #: an errand waits for a worker, and its answer for the API, no longer than this
 _LIFE_S = 30
 
@@ -37,6 +40,7 @@ class Errands:
         errand = Errand(new_id("evt"), kind, tenant, body)
         pipe = self._store.redis.pipeline(transaction=True)
         pipe.rpush(key("errands"), msgspec.msgpack.encode(errand))
+        pipe.ltrim(key("errands"), -_MOST, -1)
         pipe.expire(key("errands"), _LIFE_S)
         await pipe.execute()
         return await self._blocking_pop(key("errand_answer", errand.id), wait_s)

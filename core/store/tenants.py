@@ -1,7 +1,8 @@
 """Tenants and their API keys. Only a keyed hash of a key is stored; webhook secrets are encrypted."""
 
 import secrets
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -127,15 +128,25 @@ class Tenants:
         return [self._vault.open(s.locked) for s in kept if s.until_ms is None or s.until_ms > now_ms]
 
     async def rotate_secret(self, tenant: str) -> str:
-        """Make a new signing secret and return it, this once; the present one goes on for a day."""
+        """Make a new signing secret and return it, this once; each one before it goes on to the end of its day."""
         secret = new_secret()
-        raw = await self._store.redis.hget(key("tenant", tenant), "secrets")  # type: ignore[misc]
-        before = unpack(raw, _Secrets).all if raw else ()
-        until_ms = self._clock.now_ms() + ROTATION_MS
-        old = tuple(msgspec.structs.replace(s, until_ms=until_ms) for s in before if s.until_ms is None)
-        kept = _Secrets(all=(WebhookSecret(locked=self._vault.lock(secret)), *old))
-        await self._store.redis.hset(key("tenant", tenant), "secrets", pack(kept))  # type: ignore[misc, arg-type]
+        now = WebhookSecret(locked=self._vault.lock(secret))
+        name = key("tenant", tenant)
+
+        async def put_first(pipe: Any) -> None:
+            raw = await pipe.hget(name, "secrets")
+            kept = _Secrets(all=(now, *self._outgoing(unpack(raw, _Secrets).all if raw else ())))
+            pipe.multi()
+            pipe.hset(name, "secrets", pack(kept))
+
+        # two rotations at once must not lose the secret that one of them has shown
+        await self._store.redis.transaction(put_first, name)
         return secret
+
+    def _outgoing(self, before: Sequence[WebhookSecret]) -> list[WebhookSecret]:
+        now_ms = self._clock.now_ms()
+        kept = [s for s in before if s.until_ms is None or s.until_ms > now_ms]
+        return [msgspec.structs.replace(s, until_ms=s.until_ms or now_ms + ROTATION_MS) for s in kept]
 
     async def webhook(self, tenant: str) -> TenantWebhook | None:
         """Read the default webhook."""
