@@ -5,7 +5,7 @@ Key names stand here with the type of what they hold. `{}` are filled with ids, 
 
 _SHAPES = {
     # jobs
-    "job": "rg:job:{}",  # HASH rec ver status owner tenant session crashes handed before tracks
+    "job": "rg:job:{}",  # HASH rec ver status owner tenant session crashes handed reserved_on before tracks
     "jobs": "rg:jobs:{}",  # ZSET of a tenant's job ids, all scored 0: ids sort by time
     "jobs_status": "rg:jobs:{}:status:{}",  # the same for one status
     "jobs_profile": "rg:jobs:{}:profile:{}",  # the same for one profile
@@ -45,7 +45,6 @@ _SHAPES = {
     "delivery": "rg:dlv:{}",  # HASH rec owner status
     "deliveries": "rg:dlvs:{}:{}",  # ZSET of a tenant's deliveries in one state
     "job_deliveries": "rg:job:{}:dlvs",  # ZSET of a job's deliveries
-    "dead_deliveries": "rg:dead",  # ZSET of all dead deliveries by the time at which they are forgotten
     # tokens
     "tokens": "rg:tokens",  # SET of token ids
     "token_digest": "rg:tokdigest:{}",  # STRING id of the token with this keyed hash

@@ -7,8 +7,7 @@ from typing import Any, Literal, NamedTuple
 from core import job as verbs
 from core.callback import Event, TenantWebhook
 from core.clock import Clock, month_of
-from core.errors import Code
-from core.job import ENDS, Job
+from core.job import ENDS, Job, Status
 from core.keys import key
 from core.queue import DELIVERY_BELL, JOB_BELL
 from core.session import Session
@@ -189,9 +188,9 @@ class Jobs:
             if answer[0] == b"lost" or owner is None:
                 raise LeaseLost(new.id)
             old = unpack(answer[1], Job)
-            if old == new:  # our own write, whose answer was lost with the connection
-                return new
             new = verbs.rebased(new, old)
+            if park_until_ms is not None and new.status is Status.CANCELING:
+                park_until_ms = self._clock.now_ms()  # the cancel came while it was about to sleep
 
     def _commit_arguments(
         self,
@@ -216,13 +215,13 @@ class Jobs:
             "tenant": new.tenant,
             "session": new.session_id,
             "session_rec": pack(session) if session else None,
-            "progress": new.stage != old.stage,
+            # a step came through, or the job was put to sleep in good order: whatever killed a worker before is over
+            "survived": new.stage != old.stage or mode == "park",
             "fields": dict(fields),
             "events": [event.for_script(new)] if event else [],
             "mode": mode,
             "wake_ms": park_until_ms,
             "wake": True if owner is None else None,
-            "token": new.token_id,
             "retire_ms": now_ms + new.retention_s * 1000,
             "month": month_of(now_ms),
             "usage": _usage(new),
@@ -279,16 +278,7 @@ class Jobs:
 
     async def forget(self, job_id: str) -> None:
         """Remove an ended job with all its traces; its file is to be deleted first."""
-        job = await self.load(job_id)
-        pipe = self._store.redis.pipeline(transaction=True)
-        pipe.zrem(key("retire"), job_id)
-        pipe.delete(key("job", job_id), key("events", job_id), key("job_deliveries", job_id))
-        if job:
-            pipe.zrem(key("jobs", job.tenant), job_id)
-            pipe.zrem(key("jobs_status", job.tenant, str(job.status)), job_id)
-            pipe.zrem(key("jobs_profile", job.tenant, job.profile), job_id)
-            pipe.zrem(key("session_jobs", job.session_id), job_id)
-        await pipe.execute()
+        await self._store.run("forget", {"id": job_id})
 
     async def not_started_in_time(self, *, most: int = 100) -> list[str]:
         """Name the queued jobs that should have expired by now."""
@@ -316,9 +306,3 @@ def _usage(job: Job) -> dict[str, float]:
     minutes = (job.output.duration_s or 0) / 60 if job.output else 0
     counted = {f"jobs_{job.status}": 1.0, "credits": float(job.credits_used or 0), "minutes": minutes}
     return {name: by for name, by in counted.items() if by}
-
-
-def crashed_too_often(claim: Claim, *, now_ms: int) -> Job | None:
-    """Decide whether a job that killed its worker three times at the same stage ends as ``poisoned``."""
-    limit = 3
-    return verbs.failed(claim.job, now_ms=now_ms, code=Code.POISONED) if claim.crashes >= limit else None

@@ -79,10 +79,7 @@ class Listing:
 
     async def close_session(self, session: Session) -> None:
         """Take no more jobs into a session; those that are in it go on."""
-        pipe = self._store.redis.pipeline(transaction=True)
-        pipe.hset(key("session", session.id), "closed", "1")
-        pipe.zrem(key("sessions", session.tenant), session.id)
-        await pipe.execute()
+        await self._store.run("close", {"session": session.id, "tenant": session.tenant})
 
     async def session_jobs(self, session_id: str) -> tuple[int, str | None]:
         """Count the jobs of a session that have not ended, and name the one whose turn it is."""

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from core.clock import Clock
 from core.ids import new_id
+from core.job import ENDS
 from core.keys import key
 from core.store.connection import Row, Store
 from core.vault import Vault
@@ -136,6 +137,7 @@ class Tokens:
             "export": export,
             "only": only,
             "anonymous": anonymous,
+            "ends": {str(end): True for end in ENDS},
         }
         answer = await self._store.run("tokens", arguments | {"now_ms": self._clock.now_ms()})
         return answer[1].decode() if answer[0] == b"token" else None
@@ -157,9 +159,9 @@ class Tokens:
         return int(answer[1])
 
     async def note_balance(self, token_id: str, *, available: int, frozen: int) -> None:
-        """Write a balance as just read."""
-        row = {"available": available, "frozen": frozen, "read_at_ms": self._clock.now_ms()}
-        await self._store.redis.hset(key("token", token_id), mapping=row)  # type: ignore[misc]
+        """Write a balance as just read; with credits in it an exhausted token serves again."""
+        balance = {"token": token_id, "available": available, "frozen": frozen, "least": 1}
+        await self._store.run("tokens", {"do": "note", "now_ms": self._clock.now_ms()} | balance)
 
     async def mark(self, token_id: str, state: TokenState, *, rest_until_ms: int = 0) -> None:
         """Write what a refusal taught us about a token."""

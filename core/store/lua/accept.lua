@@ -9,11 +9,14 @@ if a.idempotency then
   end
 end
 local used = tonumber(call('GET', K.rate(a.key_id)) or '0')
-if used + n > a.submits_per_minute then return {'rate', call('PTTL', K.rate(a.key_id))} end
+if used + n > a.submits_per_minute then return {'rate', math.max(0, call('PTTL', K.rate(a.key_id)))} end
 if call('ZCARD', K.queued(a.tenant)) + n > a.tenant_queued_jobs then return {'queue_full'} end
 if call('ZCARD', K.queued_all()) + n > a.queue_limit then return {'overloaded'} end
+local made = {}
 for _, job in ipairs(a.jobs) do
-  if not job.session_rec then
+  if job.session_rec then
+    made[job.session] = true
+  elseif not made[job.session] then
     local state = call('HMGET', K.session(job.session), 'tenant', 'closed')
     if state[1] ~= a.tenant or state[2] then return {'no_session'} end
   end

@@ -2,14 +2,17 @@
 -- mode: 'go' (the holder goes on), 'park' (it lets go until wake_ms), 'end' (it is over).
 -- owner nil: the API's cancel, or the sweeper's expiry, which only the version fences.
 -- Returns {'ok'}, {'lost'} (another holds it), or {'stale', rec} (the record changed; the caller rebases).
+-- Found written already, it is the same write again, whose answer was lost with the connection. One that let go is
+-- done; one that goes on must still be the holder.
 local key = K.job(a.id)
 local found = call('HMGET', key, 'ver', 'owner', 'status', 'rec')
 if not found[1] then return {'lost'} end
+if found[4] == a.rec and (a.mode ~= 'go' or found[2] == a.owner) then return {'ok'} end
 if a.owner and found[2] ~= a.owner then return {'lost'} end
 if tonumber(found[1]) ~= a.version then return {'stale', found[4]} end
 
 call('HSET', key, 'rec', a.rec, 'ver', a.new_version, 'status', a.status)
-if a.progress then call('HSET', key, 'crashes', 0) end
+if a.survived then call('HSET', key, 'crashes', 0) end
 for field, value in pairs(a.fields) do call('HSET', key, field, value) end
 if a.session_rec then call('HSET', K.session(a.session), 'rec', a.session_rec) end
 if a.status ~= found[3] then
@@ -28,7 +31,8 @@ elseif a.mode == 'end' then
   call('HSET', key, 'owner', '')
   call('HDEL', key, 'before')
   free_job(a.id, a.tenant, a.session)
-  if a.token then release_reserve(a.token, a.id) end
+  local token = call('HGET', key, 'reserved_on')
+  if token then release_reserve(token, a.id) end
   call('ZADD', K.retire(), a.retire_ms, a.id)
   for field, by in pairs(a.usage) do call('HINCRBYFLOAT', K.usage(a.tenant, a.month), field, by) end
   if a.sample_ms then

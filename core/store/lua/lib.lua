@@ -14,18 +14,23 @@ local function forget_bell(id)
   call('DEL', K.arq_job(id), K.arq_in_progress(id), K.arq_retry(id))
 end
 
+local function bell_of(id)
+  if string.sub(id, 1, 4) == 'dlv_' then return a.delivery_bell end
+  return a.job_bell
+end
+
 local function take_lease(id, owner, until_ms, record_key)
   call('HSET', record_key, 'owner', owner)
   call('ZADD', K.leases(), until_ms, id)
-  call('ZADD', K.arq_queue(), 'XX', until_ms, id)
+  call('ZADD', K.arq_queue(), until_ms, id)
   call('SET', K.arq_in_progress(id), owner, 'PX', math.max(1, until_ms - a.now_ms))
 end
 
--- Give the work back: arq starts it again at `at_ms`.
+-- Give the work back: arq starts it again at `at_ms`. The bell is hung up anew, in case arq has lost it meanwhile.
 local function put_back(id, at_ms, record_key)
   call('HSET', record_key, 'owner', '')
   call('ZREM', K.leases(), id)
-  call('ZADD', K.arq_queue(), 'XX', at_ms, id)
+  ring_bell(id, at_ms, bell_of(id))
   call('DEL', K.arq_in_progress(id), K.arq_retry(id))
 end
 
@@ -140,4 +145,12 @@ local function release_reserve(token, job)
     call('HDEL', K.token_held(token), job)
     call('HINCRBY', K.token(token), 'reserved', -tonumber(held))
   end
+  if call('HGET', K.job(job), 'reserved_on') == token then call('HDEL', K.job(job), 'reserved_on') end
+end
+
+-- A session that takes no more jobs, or was made for one alone, goes with the last of its jobs.
+local function drop_session_if_over(session)
+  if call('ZCARD', K.session_jobs(session)) > 0 then return end
+  local found = call('HMGET', K.session(session), 'rec', 'closed')
+  if found[1] and (found[2] or cmsgpack.unpack(found[1]).implicit) then call('DEL', K.session(session)) end
 end

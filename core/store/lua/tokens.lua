@@ -1,7 +1,10 @@
 -- The token pool. a.do is one of:
 -- 'take': reserve credits on the best token for a job; returns {'token', id} or {'none'}
--- 'settle': release a job's reservation and write the balance as read
-local function fits(id, t)
+-- 'settle': release a job's reservation and write the balance as read; returns {'ok', how many others hold one}
+-- 'note': write a balance as read
+-- A job holds credits on one token at most. Its hash names that token in `reserved_on`, so that its end frees them even
+-- where the worker died between taking the token and writing so into the record.
+local function fits(id, t, cost)
   local state, rest = t[1], tonumber(t[6] or '0')
   local rested = (state == 'rate_limited' or state == 'exhausted') and rest > 0 and rest <= a.now_ms
   local usable = state == 'active' or rested or (state == 'export_blocked' and not a.export)
@@ -10,47 +13,76 @@ local function fits(id, t)
   if expires > 0 and expires < a.until_ms then return false end
   if a.export and t[7] ~= '' and not string.find('+' .. t[7] .. '+', '+render+', 1, true)
     and not string.find('+' .. t[7] .. '+', '+*+', 1, true) then return false end
-  if t[4] and tonumber(t[4]) - tonumber(t[5] or '0') < a.cost then return false end
-  return true
+  if t[4] and tonumber(t[4]) - tonumber(t[5] or '0') < cost then return false end
+  return a.anonymous or a.only or t[8] ~= 'anonymous'
 end
 
+-- Nothing is said of a token that has left the pool.
 local function facts(id)
-  return call('HMGET', K.token(id), 'state', 'tenant', 'expires_ms', 'available', 'reserved', 'rest_until_ms', 'scopes')
+  local t = call('HMGET', K.token(id), 'state', 'tenant', 'expires_ms', 'available', 'reserved', 'rest_until_ms',
+    'scopes', 'kind')
+  return t[1] and t
 end
 
+-- A worker that was frozen while its job ended must not hold credits for it: nobody would free them.
 local function reserve(id)
+  local status = call('HGET', K.job(a.job), 'status')
+  if status and a.ends[status] then return {'none'} end
   if call('HSETNX', K.token_held(id), a.job, a.cost) == 1 then call('HINCRBY', K.token(id), 'reserved', a.cost) end
+  if status then call('HSET', K.job(a.job), 'reserved_on', id) end
   return {'token', id}
 end
 
-if a['do'] == 'settle' then
-  release_reserve(a.token, a.job)
-  if a.available then
-    call('HSET', K.token(a.token), 'available', a.available, 'frozen', a.frozen, 'read_at_ms', a.now_ms)
-    if call('HGET', K.token(a.token), 'state') == 'exhausted' and a.available >= a.least then
-      call('HSET', K.token(a.token), 'state', 'active')
+local function write_balance(id)
+  if call('EXISTS', K.token(id)) == 0 then return end
+  call('HSET', K.token(id), 'available', a.available, 'frozen', a.frozen, 'read_at_ms', a.now_ms)
+  if a.available >= a.least and call('HGET', K.token(id), 'state') == 'exhausted' then
+    call('HSET', K.token(id), 'state', 'active')
+  end
+end
+
+-- The token that this job holds already, as long as it is the one asked for, or still fits.
+local function held_token()
+  local id = a.only or call('HGET', K.job(a.job), 'reserved_on')
+  if not id or call('HEXISTS', K.token_held(id), a.job) == 0 then return nil end
+  local t = facts(id)
+  if t and (a.only or fits(id, t, 0)) then return id end
+end
+
+-- A tenant's own first; of the others the one that expires first; one without an expiry last.
+local function best_token()
+  local best, best_score
+  for _, id in ipairs(call('SMEMBERS', K.tokens())) do
+    local t = facts(id)
+    if t and fits(id, t, a.cost) then
+      local expires = tonumber(t[3] or '0')
+      local score = (t[2] == '' and 1e15 or 0) + (expires == 0 and 9e14 or expires)
+      if not best or score < best_score then best, best_score = id, score end
     end
   end
+  return best
+end
+
+if a['do'] == 'note' then
+  write_balance(a.token)
+  return {'ok'}
+end
+if a['do'] == 'settle' then
+  release_reserve(a.token, a.job)
+  if a.available then write_balance(a.token) end
   return {'ok', call('HLEN', K.token_held(a.token))}
 end
 
+local held = held_token()
+if held then return {'token', held} end
+local elsewhere = call('HGET', K.job(a.job), 'reserved_on')
+if elsewhere then release_reserve(elsewhere, a.job) end
+local chosen
 if a.only then
-  if call('HEXISTS', K.token_held(a.only), a.job) == 1 then return {'token', a.only} end
   local t = facts(a.only)
-  if t[1] and fits(a.only, t) then return reserve(a.only) end
-  return {'none'}
+  chosen = t and fits(a.only, t, a.cost) and a.only
+else
+  chosen = best_token()
 end
-
-local best, best_score
-for _, id in ipairs(call('SMEMBERS', K.tokens())) do
-  if call('HEXISTS', K.token_held(id), a.job) == 1 and fits(id, facts(id)) then return {'token', id} end
-  local t = facts(id)
-  if t[1] and (a.anonymous or call('HGET', K.token(id), 'kind') ~= 'anonymous') and fits(id, t) then
-    local expires = tonumber(t[3] or '0')
-    -- a tenant's own first; of the others the one that expires first; one without an expiry last
-    local score = (t[2] == '' and 1e15 or 0) + (expires == 0 and 9e14 or expires)
-    if not best or score < best_score then best, best_score = id, score end
-  end
-end
-if best then return reserve(best) end
+if chosen then return reserve(chosen) end
 return {'none'}
