@@ -1,0 +1,193 @@
+"""Accepting: all of it or nothing, with the limits exact and a repeated call answered once."""
+
+import asyncio
+
+import msgspec
+import pytest
+
+from core.ids import new_id
+from core.job import MediaRef
+from core.keys import key
+from core.store.jobs import Accepted, Idempotency, Refused, Replayed
+from core.store.uploads import Upload
+from tests.redis_fixture import redis_server, redis_url
+from tests.store_fixture import Core, core, make_job
+
+__all__ = ["core", "redis_server", "redis_url"]
+
+CALL = Idempotency("hash-of-key", "hash-of-body", b"\x00the first answer\xff")
+
+
+async def test_an_accepted_job_stands_in_every_index_and_has_told_its_first_event(core: Core) -> None:
+    job = await core.submit()
+    assert await core.read(job) == job
+    assert [j.id for j in await core.listing.jobs("acme")] == [job.id]
+    assert [j.id for j in await core.listing.jobs("acme", profile=job.profile)] == [job.id]
+    assert [j.id for j in await core.listing.jobs("acme", session_id=job.session_id)] == [job.id]
+    assert [e.type for e in (await core.events.of_job(job.id)).events] == ["job.queued"]
+    assert [e.type for e in (await core.events.of_tenant("acme")).events] == ["job.queued"]
+    session = await core.listing.session(job.session_id)
+    assert session is not None
+    assert session.implicit
+
+
+@pytest.mark.parametrize(
+    ("limit", "why"),
+    [
+        ({"submits_per_minute": 3}, "rate"),
+        ({"tenant_queued_jobs": 3}, "queue_full"),
+        ({"queue_limit": 3}, "overloaded"),
+    ],
+)
+async def test_a_batch_over_a_limit_leaves_nothing_behind(core: Core, limit: dict[str, int], why: str) -> None:
+    await core.submit()
+    await core.submit()
+    core.with_settings(**limit)
+    before = await core.everything()
+    refused = await core.offer(core.new_job(), core.new_job(), call=CALL)
+    assert isinstance(refused, Refused)
+    assert refused.why == why
+    assert await core.everything() == before
+    assert isinstance(await core.offer(core.new_job()), Accepted)
+
+
+async def test_limits_of_one_tenant_or_key_leave_others_alone(core: Core) -> None:
+    core.with_settings(submits_per_minute=1, tenant_queued_jobs=1)
+    assert isinstance(await core.offer(core.new_job(), key_id="key_1"), Accepted)
+    assert isinstance(await core.offer(core.new_job(), key_id="key_2"), Refused)
+    assert isinstance(await core.offer(core.new_job("other"), key_id="key_1"), Refused)
+    assert isinstance(await core.offer(core.new_job("other"), key_id="key_3"), Accepted)
+
+
+async def test_the_rate_says_what_is_used_and_when_the_window_ends(core: Core) -> None:
+    core.with_settings(submits_per_minute=3)
+    first = await core.offer(core.new_job(), core.new_job())
+    assert isinstance(first, Accepted)
+    assert first.used == 2
+    assert 59_000 < first.reset_ms <= 60_000
+    refused = await core.offer(core.new_job(), core.new_job())
+    assert isinstance(refused, Refused)
+    assert 59_000 < refused.retry_ms <= 60_000
+
+
+async def test_more_at_once_than_a_whole_window_allows_is_refused_without_a_negative_wait(core: Core) -> None:
+    core.with_settings(submits_per_minute=1)
+    refused = await core.offer(core.new_job(), core.new_job())
+    assert refused == Refused("rate", 0)
+
+
+async def test_parallel_submits_never_pass_the_rate(core: Core) -> None:
+    core.with_settings(submits_per_minute=10)
+    answers = await asyncio.gather(*(core.offer(core.new_job()) for _ in range(40)))
+    assert sum(isinstance(a, Accepted) for a in answers) == 10
+
+
+@pytest.mark.parametrize("state", ["unknown", "closed", "foreign"])
+async def test_a_session_that_is_not_open_to_the_tenant_refuses_all_of_a_batch(core: Core, state: str) -> None:
+    first = await core.submit("other" if state == "foreign" else "acme")
+    session = await core.listing.session(first.session_id)
+    assert session is not None
+    if state == "closed":
+        await core.listing.close_session(session)
+    before = await core.everything()
+    into = core.new_job(session_id=new_id("ses") if state == "unknown" else first.session_id)
+    submissions = [core.submission(core.new_job()), core.submission(into, session=False)]
+    assert await core.jobs.accept(submissions, key_id="key_1", idempotency=CALL) == Refused("no_session")
+    assert await core.everything() == before
+
+
+async def test_a_batch_may_share_the_session_that_its_first_job_brings(core: Core) -> None:
+    first = core.new_job()
+    second = core.new_job(session_id=first.session_id)
+    submissions = [core.submission(first), core.submission(second, session=False)]
+    assert isinstance(await core.jobs.accept(submissions, key_id="key_1", idempotency=None), Accepted)
+    assert await core.listing.session_jobs(first.session_id) == (2, first.id)
+
+
+async def test_the_same_call_again_gets_the_first_answer_byte_for_byte(core: Core) -> None:
+    await core.offer(core.new_job(), call=CALL)
+    before = await core.everything()
+    again = CALL._replace(answer=b"another answer")
+    assert await core.offer(core.new_job(), call=again) == Replayed(CALL.answer)
+    assert await core.everything() == before
+
+
+async def test_the_same_key_with_another_body_is_refused(core: Core) -> None:
+    await core.offer(core.new_job(), call=CALL)
+    assert await core.offer(core.new_job(), call=CALL._replace(body_hash="other")) == Refused("reused")
+
+
+async def test_a_key_belongs_to_its_tenant(core: Core) -> None:
+    await core.offer(core.new_job(), call=CALL)
+    assert isinstance(await core.offer(core.new_job("other"), call=CALL), Accepted)
+
+
+async def test_a_replay_is_answered_also_when_the_rate_is_used_up(core: Core) -> None:
+    core.with_settings(submits_per_minute=1)
+    await core.offer(core.new_job(), call=CALL)
+    assert await core.offer(core.new_job(), call=CALL) == Replayed(CALL.answer)
+
+
+async def test_a_hundred_parallel_submits_with_one_key_make_one_job(core: Core) -> None:
+    answers = await asyncio.gather(*(core.offer(core.new_job(), call=CALL) for _ in range(100)))
+    assert sum(isinstance(a, Accepted) for a in answers) == 1
+    assert {a for a in answers if not isinstance(a, Accepted)} == {Replayed(CALL.answer)}
+    assert len(await core.listing.jobs("acme", limit=200)) == 1
+
+
+async def test_an_answer_is_kept_until_its_job_must_have_ended(core: Core) -> None:
+    job = core.new_job(start_timeout_s=100_000, timeout_s=50_000)
+    await core.offer(job, call=CALL)
+    left_ms = await core.redis.pttl(key("idempotency", "acme", CALL.key_hash))
+    assert left_ms > 150_000 * 1000
+
+
+async def test_a_call_of_several_writes_takes_its_key_once(core: Core) -> None:
+    taken = await asyncio.gather(*(core.answers.open("acme", "k", "body") for _ in range(20)))
+    assert sum(taken) == 1
+    under_way = await core.answers.find("acme", "k")
+    assert under_way is not None
+    assert under_way.answer is None
+    await core.answers.keep("acme", "k", "body", b"done")
+    assert await core.answers.find("acme", "k") == ("body", b"done")
+    await core.answers.drop("acme", "k")
+    assert await core.answers.open("acme", "k", "another body")
+
+
+async def test_a_call_that_died_half_way_blocks_its_key_for_two_minutes_only(core: Core) -> None:
+    await core.answers.open("acme", "k", "body")
+    await core.answers.open("acme", "k", "body")
+    assert 0 < await core.redis.pttl(key("idempotency", "acme", "k")) <= 120_000
+
+
+async def test_a_submit_counts_as_a_use_of_its_uploads(core: Core) -> None:
+    upload = Upload(
+        id=new_id("upl"), tenant="acme", filename="a.mp4", format="mp4", size_bytes=9, path="a", created_at_ms=0
+    )
+    await core.uploads.keep(upload)
+    core.clock.turn(by_s=23 * 3600)
+    await core.submit(media=(MediaRef(upload_id=upload.id, name="a.mp4"),))
+    core.clock.turn(by_s=23 * 3600)
+    assert await core.uploads.due() == []
+    core.clock.turn(by_s=2 * 3600)
+    assert await core.uploads.due() == [upload]
+
+
+async def test_bytes_of_uploads_are_counted_per_tenant_and_given_back_once(core: Core) -> None:
+    upload = Upload(
+        id=new_id("upl"), tenant="acme", filename="a.mp4", format="mp4", size_bytes=500, path="a", created_at_ms=0
+    )
+    assert await core.uploads.keep(upload) == 500
+    await asyncio.gather(core.uploads.drop(upload), core.uploads.drop(upload))
+    assert await core.uploads.stored_bytes("acme") == 0
+    assert await core.uploads.load(upload.id) is None
+    await core.uploads.touch([upload.id])
+    core.clock.turn(by_s=48 * 3600)
+    assert await core.uploads.due() == []
+
+
+async def test_a_record_with_fields_of_a_newer_version_is_read(core: Core) -> None:
+    job = make_job()
+    raw = msgspec.msgpack.decode(msgspec.msgpack.encode(job)) | {"new_field": 1}
+    await core.redis.hset(key("job", job.id), "rec", msgspec.msgpack.encode(raw))
+    assert await core.read(job) == job

@@ -1,0 +1,374 @@
+"""Who holds a job: claims, writes that are fenced, heartbeats, handing over, and what is left behind."""
+
+import asyncio
+
+import msgspec
+import pytest
+
+from core import job as verbs
+from core import session as sessions
+from core.callback import TenantWebhook
+from core.errors import Code, WaitReason
+from core.job import Job, Stage, Status
+from core.keys import CANCEL_CHANNEL, key
+from core.store.jobs import Claim, LeaseLost
+from tests.redis_fixture import redis_server, redis_url
+from tests.store_fixture import Core, core
+
+__all__ = ["core", "redis_server", "redis_url"]
+
+
+@pytest.fixture
+async def job(core: Core) -> Job:
+    """A job that is admitted and that nobody holds yet."""
+    await core.slots(100)
+    return await core.submit()
+
+
+async def score(core: Core, job: Job) -> float | None:
+    return await core.redis.zscore(key("arq_queue"), job.id)
+
+
+async def park(core: Core, claim: Claim, *, for_s: float) -> Claim:
+    until_ms = core.clock.now_ms() + int(for_s * 1000)
+    asleep = verbs.waiting(claim.job, reason=WaitReason.BACKEND_DOWN, until_ms=until_ms)
+    return await core.write(claim, asleep, park_until_ms=until_ms)
+
+
+async def test_a_claim_brings_the_record_the_session_and_the_tenant_s_webhook(core: Core, job: Job) -> None:
+    hook = TenantWebhook(url="https://hooks.example.com")
+    await core.tenants.set_webhook("acme", hook)
+    claim = await core.claim(job)
+    assert claim.job == job
+    assert claim.session.id == job.session_id
+    assert claim.webhook == hook
+    assert (claim.crashes, claim.taken_over) == (0, False)
+
+
+async def test_only_one_of_many_who_claim_a_job_gets_it(core: Core, job: Job) -> None:
+    claims = await asyncio.gather(*(core.jobs.claim(job.id, owner=f"w{n}:1") for n in range(20)))
+    assert sum(claim is not None for claim in claims) == 1
+
+
+async def test_a_held_job_is_due_again_when_its_lease_ends(core: Core, job: Job) -> None:
+    await core.claim(job)
+    assert await core.jobs.claim(job.id, owner="w:other") is None
+    assert await score(core, job) == core.clock.now_ms() + core.jobs.lease_ms
+    left_ms = await core.redis.pttl(key("arq_in_progress", job.id))
+    assert 0 < left_ms <= core.jobs.lease_ms
+
+
+async def test_a_job_whose_lease_ran_out_is_taken_over_and_the_crash_is_counted(core: Core, job: Job) -> None:
+    await core.begin(job)
+    core.clock.turn(by_s=13)
+    second = await core.claim(job)
+    assert (second.crashes, second.taken_over) == (1, True)
+    core.clock.turn(by_s=13)
+    assert (await core.claim(job)).crashes == 2
+
+
+async def test_a_finished_step_forgets_crashes(core: Core, job: Job) -> None:
+    await core.begin(job)
+    core.clock.turn(by_s=13)
+    second = await core.claim(job)
+    await core.write(second, verbs.moved(second.job, Stage.UPLOADING))
+    core.clock.turn(by_s=13)
+    assert (await core.claim(job)).crashes == 1
+
+
+async def test_a_sleep_in_good_order_forgets_crashes(core: Core, job: Job) -> None:
+    await core.begin(job)
+    core.clock.turn(by_s=13)
+    await park(core, await core.claim(job), for_s=30)
+    core.clock.turn(by_s=30)
+    third = await core.claim(job)
+    assert (third.crashes, third.taken_over) == (0, False)
+
+
+async def test_an_ended_or_unknown_job_is_nobody_s_and_its_bell_goes(core: Core, job: Job) -> None:
+    await core.run(job)
+    for job_id in (job.id, "job_unknown"):
+        await core.redis.zadd(key("arq_queue"), {job_id: 0})
+        await core.redis.set(key("arq_job", job_id), b"bell")
+        assert await core.jobs.claim(job_id, owner="w:9") is None
+        assert await core.redis.exists(key("arq_job", job_id)) == 0
+    assert await core.redis.zcard(key("arq_queue")) == 0
+
+
+async def test_the_end_frees_everything_that_the_job_held(core: Core, job: Job) -> None:
+    token = await core.tokens.add("nmv_usr_1", kind="operator", available=100)
+    claim = await core.begin(job)
+    await core.tokens.take(tenant="acme", job_id=job.id, cost=60, until_ms=0, export=True, only=None, anonymous=False)
+    ended = await core.finish(claim)
+    names = set(await core.everything())
+    gone = ("arq_job", "arq_in_progress", "arq_retry", "line")
+    assert names.isdisjoint({key(n, job.id if n != "line" else job.session_id) for n in gone})
+    assert names.isdisjoint({key(n) for n in ("arq_queue", "leases", "admitted", "queued_all", "ring")})
+    assert names.isdisjoint({key(n, "acme") for n in ("running", "queued", "backlog")})
+    assert names.isdisjoint({key("jobs_status", "acme", s) for s in ("queued", "running")})
+    balance = await core.tokens.get(token)
+    assert balance is not None
+    assert (balance.reserved, balance.in_flight) == (0, 0)
+    assert [j.id for j in await core.listing.jobs("acme", status=Status.SUCCEEDED)] == [ended.id]
+
+
+async def test_the_end_counts_in_the_month_s_usage(core: Core) -> None:
+    await core.slots(10)
+    for credits_used, code in ((50, None), (None, Code.NOTHING_CHANGED)):
+        claim = await core.begin(await core.submit())
+        now_ms = core.clock.now_ms()
+        over = verbs.failed(claim.job, now_ms=now_ms, code=code) if code else verbs.succeeded(claim.job, now_ms=now_ms)
+        await core.write(claim, verbs.with_cost(over, credits_used=credits_used))
+    assert await core.tenants.usage("acme", "2026-11") == {"jobs_succeeded": 1, "credits": 50, "jobs_failed": 1}
+    assert await core.tenants.spent_credits("acme", core.clock.now_ms()) == 50
+
+
+async def test_a_write_of_someone_who_lost_the_job_changes_nothing(core: Core, job: Job) -> None:
+    frozen = await core.begin(job)
+    core.clock.turn(by_s=13)
+    await core.claim(job)
+    before = await core.everything()
+    for new in (verbs.spoke(frozen.job, "late"), verbs.succeeded(frozen.job, now_ms=1)):
+        with pytest.raises(LeaseLost):
+            await core.write(frozen, new)
+    assert await core.everything() == before
+
+
+async def test_a_cancel_between_read_and_write_is_carried_along(core: Core, job: Job) -> None:
+    claim = await core.begin(job)
+    await core.cancel(job)
+    after = await core.write(claim, verbs.moved(claim.job, Stage.UPLOADING))
+    assert (after.job.status, after.job.stage) == (Status.CANCELING, Stage.UPLOADING)
+    assert after.job.version == (await core.read(job)).version == claim.job.version + 2
+
+
+async def test_an_end_that_was_reached_wins_over_a_cancel(core: Core, job: Job) -> None:
+    claim = await core.begin(job)
+    await core.cancel(job)
+    assert (await core.finish(claim)).status is Status.SUCCEEDED
+    assert (await core.read(job)).status is Status.SUCCEEDED
+
+
+async def test_a_job_canceled_while_it_lies_down_does_not_sleep(core: Core, job: Job) -> None:
+    claim = await core.begin(job)
+    await core.cancel(job)
+    after = await park(core, claim, for_s=600)
+    assert after.job.status is Status.CANCELING
+    assert await score(core, job) == core.clock.now_ms()
+
+
+async def test_a_cancel_wakes_a_sleeping_job(core: Core, job: Job) -> None:
+    await park(core, await core.begin(job), for_s=600)
+    assert await score(core, job) == core.clock.now_ms() + 600_000
+    await core.cancel(job)
+    assert await score(core, job) == core.clock.now_ms()
+
+
+async def test_a_cancel_is_told_to_the_holder_at_once_and_by_the_next_heartbeat(core: Core, job: Job) -> None:
+    claim = await core.begin(job)
+    async with core.redis.pubsub() as heard:
+        await heard.subscribe(CANCEL_CHANNEL)
+        await heard.get_message(timeout=5)
+        await core.cancel(job)
+        message = await heard.get_message(ignore_subscribe_messages=True, timeout=5)
+    assert message is not None
+    assert message["data"].decode() == job.id
+    assert await core.jobs.renew({job.id: claim.owner}) == ([], [job.id])
+
+
+async def test_a_cancel_of_an_admitted_job_that_nobody_started_ends_it(core: Core, job: Job) -> None:
+    claim = await core.claim(job)
+    assert (await core.cancel(job)).status is Status.CANCELED
+    with pytest.raises(LeaseLost):
+        await core.write(claim, verbs.started(claim.job, now_ms=1))
+    assert await core.admitted() == []
+
+
+async def test_a_cancel_over_a_newer_record_is_refused_so_that_its_writer_reads_again(core: Core, job: Job) -> None:
+    await core.begin(job)
+    stale = verbs.cancel_asked(job, now_ms=1)
+    with pytest.raises(LeaseLost):
+        await core.jobs.commit(job, stale, owner=None)
+    assert (await core.read(job)).status is Status.RUNNING
+
+
+@pytest.mark.parametrize("mode", ["goes on", "sleeps", "ends"])
+async def test_a_write_whose_answer_was_lost_is_made_once(core: Core, job: Job, mode: str) -> None:
+    claim = await core.begin(job)
+    now_ms = core.clock.now_ms()
+    new = verbs.succeeded(claim.job, now_ms=now_ms) if mode == "ends" else verbs.spoke(claim.job, "word")
+    how = {"park_until_ms": now_ms + 60_000} if mode == "sleeps" else {}
+    first = await core.write(claim, new, **how)
+    before = await core.everything()
+    again = await core.write(claim, new, **how)
+    assert again.job == first.job == new
+    assert await core.everything() == before
+
+
+async def test_a_lost_answer_does_not_let_a_former_holder_go_on(core: Core, job: Job) -> None:
+    claim = await core.begin(job)
+    new = verbs.spoke(claim.job, "word")
+    await core.write(claim, new)
+    core.clock.turn(by_s=13)
+    await core.claim(job)
+    with pytest.raises(LeaseLost):
+        await core.write(claim, new)
+
+
+async def test_a_session_and_what_lies_beside_the_record_are_written_with_it(core: Core, job: Job) -> None:
+    claim = await core.begin(job)
+    opened = sessions.opened(claim.session, backend_id="b", task_id="t", user_id=None, token_id="tok_1")
+    await core.write(claim, verbs.moved(claim.job, Stage.UPLOADING), session=opened, fields={"before": b"draft"})
+    assert await core.listing.session(job.session_id) == opened
+    assert await core.jobs.field(job.id, "before") == b"draft"
+    core.clock.turn(by_s=13)
+    await core.finish(await core.claim(job))
+    assert await core.jobs.field(job.id, "before") is None
+
+
+async def test_a_heartbeat_moves_the_lease_in_all_its_places(core: Core, job: Job) -> None:
+    claim = await core.begin(job)
+    core.clock.turn(by_s=5)
+    assert await core.jobs.renew({job.id: claim.owner}) == ([], [])
+    until_ms = core.clock.now_ms() + core.jobs.lease_ms
+    assert await core.redis.zscore(key("leases"), job.id) == until_ms
+    assert await score(core, job) == until_ms
+    core.clock.turn(by_s=11)
+    assert await core.jobs.claim(job.id, owner="w:other") is None
+
+
+async def test_a_heartbeat_names_what_was_lost(core: Core, job: Job) -> None:
+    claim = await core.begin(job)
+    ended = await core.submit()
+    past = await core.begin(ended)
+    await core.finish(past)
+    core.clock.turn(by_s=13)
+    await core.claim(job)
+    lost, _ = await core.jobs.renew({job.id: claim.owner, ended.id: past.owner})
+    assert set(lost) == {job.id, ended.id}
+
+
+async def test_what_is_handed_back_goes_on_at_once_with_no_crash_counted_and_a_doubt(core: Core, job: Job) -> None:
+    claim = await core.begin(job)
+    await core.jobs.hand_back({job.id: claim.owner})
+    assert await score(core, job) == core.clock.now_ms()
+    assert await core.redis.exists(key("arq_in_progress", job.id)) == 0
+    second = await core.claim(job)
+    assert (second.crashes, second.taken_over) == (0, True)
+    with pytest.raises(LeaseLost):
+        await core.write(claim, verbs.spoke(claim.job, "late"))
+    await park(core, second, for_s=1)
+    assert (await core.claim(job)).taken_over is False
+
+
+async def test_nobody_hands_back_what_another_holds(core: Core, job: Job) -> None:
+    claim = await core.begin(job)
+    core.clock.turn(by_s=13)
+    second = await core.claim(job)
+    await core.jobs.hand_back({job.id: claim.owner})
+    assert await core.jobs.renew({job.id: second.owner}) == ([], [])
+
+
+async def test_repair_rings_for_what_a_dead_worker_held(core: Core, job: Job) -> None:
+    await core.begin(job)
+    assert await core.jobs.repair(0) == (0, 0)
+    core.clock.turn(by_s=12)
+    assert await core.jobs.repair(0) == (1, 0)
+    assert await score(core, job) == core.clock.now_ms()
+    assert await core.redis.exists(key("arq_in_progress", job.id)) == 0
+    assert await core.jobs.repair(0) == (0, 0)
+    assert (await core.claim(job)).crashes == 1
+
+
+async def test_a_worker_that_comes_back_after_the_repair_keeps_what_nobody_took(core: Core, job: Job) -> None:
+    claim = await core.begin(job)
+    core.clock.turn(by_s=12)
+    await core.jobs.repair(0)
+    assert await core.jobs.renew({job.id: claim.owner}) == ([], [])
+    assert await core.jobs.claim(job.id, owner="w:other") is None
+    await core.finish(claim)
+
+
+@pytest.mark.parametrize("lost", ["entry", "bell", "both"])
+@pytest.mark.parametrize("state", ["admitted", "asleep"])
+async def test_repair_hangs_up_what_arq_lost(core: Core, job: Job, lost: str, state: str) -> None:
+    if state == "asleep":
+        await park(core, await core.begin(job), for_s=1)
+        core.clock.turn(by_s=2)
+    if lost in ("entry", "both"):
+        await core.redis.zrem(key("arq_queue"), job.id)
+    if lost in ("bell", "both"):
+        await core.redis.delete(key("arq_job", job.id))
+    assert (await core.jobs.repair(0))[0] == 1
+    assert await score(core, job) == core.clock.now_ms()
+    assert await core.redis.exists(key("arq_job", job.id)) == 1
+
+
+async def test_repair_takes_away_an_entry_that_nothing_stands_behind(core: Core) -> None:
+    await core.redis.zadd(key("arq_queue"), {"job_gone": 1})
+    assert await core.jobs.repair(0) == (0, 0)
+    assert await core.redis.zcard(key("arq_queue")) == 0
+
+
+async def test_letting_go_hangs_up_the_bell_that_arq_lost_meanwhile(core: Core, job: Job) -> None:
+    claim = await core.begin(job)
+    await core.redis.delete(key("arq_queue"), key("arq_job", job.id))
+    await park(core, claim, for_s=1)
+    assert await score(core, job) == core.clock.now_ms() + 1000
+    assert await core.redis.exists(key("arq_job", job.id)) == 1
+
+
+async def test_repair_walks_over_all_that_is_admitted_in_slices(core: Core) -> None:
+    await core.slots(1000)
+    await core.offer(*(core.new_job() for _ in range(90)))
+    core.with_settings(tenant_running_jobs=1000)
+    await core.offer(*(core.new_job() for _ in range(400)))
+    await core.slots(1000)
+    admitted = len(await core.admitted())
+    await core.redis.delete(key("arq_queue"))
+    rung, cursor = await core.jobs.repair(0, most=50)
+    while cursor:
+        more, cursor = await core.jobs.repair(cursor, most=50)
+        rung += more
+    assert rung == admitted == await core.redis.zcard(key("arq_queue"))
+
+
+async def test_a_forgotten_job_leaves_nothing_but_the_tenant_s_feed_and_counts(core: Core, job: Job) -> None:
+    await core.run(job)
+    assert await core.jobs.to_retire() == []
+    core.clock.turn(by_s=job.retention_s)
+    assert await core.jobs.to_retire() == [job.id]
+    await core.jobs.forget(job.id)
+    kept = {key("feed", "acme"), key("event_clock", "acme"), key("usage", "acme", "2026-11")}
+    left = set(await core.everything()) - kept
+    assert left <= {key("rate", "key_1"), key("workers"), key("turn"), key("run_samples")}
+
+
+async def test_a_session_outlives_the_first_of_its_jobs_and_goes_with_the_last(core: Core, job: Job) -> None:
+    second = await core.submit(session_id=job.session_id, new_session=False)
+    await core.run(job)
+    await core.run(second)
+    await core.jobs.forget(job.id)
+    assert await core.listing.session(job.session_id) is not None
+    await core.jobs.forget(second.id)
+    assert await core.redis.exists(key("session", job.session_id)) == 0
+
+
+async def test_an_explicit_session_stays_without_jobs_until_it_is_closed(core: Core) -> None:
+    job = core.new_job()
+    session = msgspec.structs.replace(core.submission(job).session, implicit=False)
+    await core.listing.create_session(session)
+    await core.offer(job, new_session=False)
+    await core.cancel(job)
+    await core.jobs.forget(job.id)
+    assert await core.listing.sessions("acme") == [session]
+    await core.listing.close_session(session)
+    assert await core.listing.sessions("acme") == []
+    assert await core.redis.exists(key("session", session.id)) == 0
+
+
+async def test_a_closed_session_stays_for_the_jobs_that_are_in_it(core: Core, job: Job) -> None:
+    session = await core.listing.session(job.session_id)
+    assert session is not None
+    await core.listing.close_session(session)
+    assert (await core.claim(job)).session == session

@@ -1,0 +1,180 @@
+"""Who is let in when: fair over tenants, by priority within one, in order within a session."""
+
+import pytest
+
+from core import job as verbs
+from core.errors import Code
+from core.job import Job, Status
+from core.keys import key
+from tests.redis_fixture import redis_server, redis_url
+from tests.store_fixture import Core, core
+
+__all__ = ["core", "redis_server", "redis_url"]
+
+BATCH = 1000
+
+
+async def fill(core: Core, tenant: str, number: int) -> list[Job]:
+    jobs = [core.new_job(tenant) for _ in range(number)]
+    for start in range(0, number, BATCH):
+        await core.offer(*jobs[start : start + BATCH])
+    return jobs
+
+
+async def test_a_tenant_behind_ten_thousand_jobs_of_another_starts_next_but_one(core: Core) -> None:
+    core.with_settings(tenant_running_jobs=10_000)
+    await fill(core, "huge", 10_000)
+    small = await core.submit("small")
+    await core.slots(2)
+    assert small.id in await core.admitted()
+
+
+async def test_tenants_take_turns_however_many_jobs_each_has(core: Core) -> None:
+    for tenant, number in (("a", 9), ("b", 2), ("c", 5)):
+        await fill(core, tenant, number)
+    order = []
+    for _ in range(16):
+        await core.slots(1)
+        job = await load(core, (await core.admitted())[0])
+        order.append(job.tenant)
+        await core.cancel(job)
+    assert "".join(order) == "abcabcacacacaaaa"
+
+
+async def test_a_tenant_at_its_cap_waits_and_comes_back_when_one_of_its_jobs_ends(core: Core) -> None:
+    core.with_settings(tenant_running_jobs=2)
+    await core.slots(10)
+    jobs = [await core.submit() for _ in range(4)]
+    assert set(await core.admitted()) == {jobs[0].id, jobs[1].id}
+    place = await core.listing.place(jobs[2])
+    assert place.position == 1
+    await core.run(jobs[0])
+    assert set(await core.admitted()) == {jobs[1].id, jobs[2].id}
+    await core.cancel(jobs[1])
+    assert set(await core.admitted()) == {jobs[2].id, jobs[3].id}
+
+
+async def test_a_tenant_at_its_cap_does_not_stand_in_the_way_of_others(core: Core) -> None:
+    core.with_settings(tenant_running_jobs=1)
+    await core.slots(10)
+    await fill(core, "capped", 50)
+    other = await core.submit("other")
+    assert other.id in await core.admitted()
+
+
+async def test_priority_orders_within_a_tenant_and_arrival_within_a_priority(core: Core) -> None:
+    late = await core.submit(priority=0)
+    low = await core.submit(priority=-5)
+    high = await core.submit(priority=10)
+    also_high = await core.submit(priority=10)
+    order = []
+    for _ in range(4):
+        await core.slots(1)
+        order += await core.admitted()
+        await core.cancel(await load(core, order[-1]))
+        core.clock.turn(by_s=0.001)
+    assert order == [high.id, also_high.id, late.id, low.id]
+
+
+async def load(core: Core, job_id: str) -> Job:
+    found = await core.jobs.load(job_id)
+    assert found is not None
+    return found
+
+
+async def test_priority_does_not_reach_over_tenants(core: Core) -> None:
+    first = await core.submit("a", priority=-100)
+    await core.submit("b", priority=100)
+    await core.slots(1)
+    assert await core.admitted() == [first.id]
+
+
+async def test_no_more_are_let_in_than_all_living_workers_can_hold(core: Core) -> None:
+    await core.jobs.admit(worker="w1", slots=2, alive_s=10)
+    await core.jobs.admit(worker="w2", slots=1, alive_s=10)
+    jobs = await fill(core, "acme", 10)
+    assert len(await core.admitted()) == 3
+    core.clock.turn(by_s=11)
+    await core.run(jobs[0])
+    assert len(await core.admitted()) == 2
+    assert await core.redis.hlen(key("workers")) == 0
+    await core.jobs.admit(worker="w3", slots=5, alive_s=10)
+    assert len(await core.admitted()) == 5
+
+
+async def test_a_worker_that_goes_takes_its_places_along(core: Core) -> None:
+    await core.slots(5)
+    await core.jobs.admit(worker="w", slots=0)
+    await core.submit()
+    assert await core.admitted() == []
+
+
+@pytest.mark.parametrize("end", ["succeeded", "failed", "canceled while running", "canceled while queued", "expired"])
+async def test_the_end_of_a_job_rings_the_next_of_its_session(core: Core, end: str) -> None:
+    first = await core.submit()
+    second = await core.submit(session_id=first.session_id, new_session=False)
+    third = await core.submit(session_id=first.session_id, new_session=False)
+    if end not in ("canceled while queued", "expired"):
+        await core.slots(10)
+        assert await core.admitted() == [first.id]
+    await finish(core, first, end)
+    await core.slots(10)
+    assert await core.admitted() == [second.id]
+    await core.run(second)
+    assert await core.admitted() == [third.id]
+
+
+async def finish(core: Core, job: Job, end: str) -> None:
+    match end:
+        case "succeeded":
+            await core.run(job)
+        case "failed":
+            await core.run(job, Code.NOTHING_CHANGED)
+        case "canceled while running":
+            claim = await core.begin(job)
+            await core.cancel(job)
+            await core.write(claim, verbs.canceled(await core.read(job), now_ms=core.clock.now_ms()))
+        case "canceled while queued":
+            await core.cancel(job)
+        case "expired":
+            over = verbs.expired(job, now_ms=core.clock.now_ms())
+            await core.jobs.commit(job, over, owner=None, event=core.news(job, over))
+
+
+async def test_a_job_canceled_in_the_middle_of_its_session_s_line_holds_up_nobody(core: Core) -> None:
+    first = await core.submit()
+    middle = await core.submit(session_id=first.session_id, new_session=False)
+    last = await core.submit(session_id=first.session_id, new_session=False)
+    assert (await core.listing.place(last)).behind == middle.id
+    await core.slots(10)
+    await core.cancel(middle)
+    assert await core.admitted() == [first.id]
+    await core.run(first)
+    assert await core.admitted() == [last.id]
+
+
+async def test_waiting_in_a_session_takes_no_place_of_the_tenant(core: Core) -> None:
+    core.with_settings(tenant_running_jobs=2)
+    await core.slots(10)
+    first = await core.submit()
+    await core.submit(session_id=first.session_id, new_session=False)
+    alone = await core.submit()
+    assert set(await core.admitted()) == {first.id, alone.id}
+
+
+async def test_the_gauges_of_the_queue_count_what_waits(core: Core) -> None:
+    first = await core.submit()
+    core.clock.turn(by_s=5)
+    await core.submit("other")
+    assert await core.jobs.due() == 2
+    assert await core.jobs.oldest_queued_ms() == first.created_at_ms
+
+
+async def test_a_queued_job_is_named_when_its_time_to_start_is_over(core: Core) -> None:
+    job = await core.submit(start_timeout_s=60)
+    assert await core.jobs.not_started_in_time() == []
+    core.clock.turn(by_s=60)
+    assert await core.jobs.not_started_in_time() == [job.id]
+    await finish(core, job, "expired")
+    assert await core.jobs.not_started_in_time() == []
+    assert (await core.read(job)).status is Status.EXPIRED

@@ -1,0 +1,183 @@
+"""The store as tests of the core arrange it: all its classes over one real Redis, a clock that is turned by hand, and
+short words for what an API and a worker do with a job.
+
+Import `core`, `redis_server` and `redis_url` into a test module to use them.
+"""
+
+from collections.abc import AsyncIterator
+from itertools import count
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from core import job as verbs
+from core.callback import Event, TenantWebhook, event
+from core.clock import HandClock
+from core.errors import Code
+from core.ids import new_id
+from core.job import Job
+from core.keys import key
+from core.prompt import Output, Plan
+from core.session import Session
+from core.settings import Settings
+from core.store.connection import Redis, Store, connect
+from core.store.deliveries import Deliveries
+from core.store.errands import Errands
+from core.store.events import Events
+from core.store.idempotency import Answers
+from core.store.jobs import Accepted, Claim, Idempotency, Jobs, Refused, Replayed, Submission
+from core.store.listing import Listing
+from core.store.tenants import Tenants
+from core.store.tokens import Tokens
+from core.store.uploads import Uploads
+from core.vault import Vault
+
+SECRET_KEY = "s" * 40
+PUBLIC_URL = "https://reelgate.test"
+
+
+def settings_for(redis_url: str, **chosen: Any) -> Settings:
+    plenty = {"submits_per_minute": 1_000_000, "lease_s": 12.0}
+    given = {"REDIS_URL": redis_url, "secret_keys": (SecretStr(SECRET_KEY),)}
+    return Settings.model_validate(given | plenty | chosen)
+
+
+def make_job(tenant: str = "acme", *, created_at_ms: int = 0, **chosen: Any) -> Job:
+    asked: dict[str, Any] = {
+        "prompt": "trim the first 2 seconds",
+        "profile": "free-video-fast",
+        "session_id": new_id("ses"),
+        "output_ask": Output(),
+        "plan": Plan(message="trim the first 2 seconds", action="export"),
+    }
+    return Job(id=new_id("job"), tenant=tenant, created_at_ms=created_at_ms, **(asked | chosen))
+
+
+class Core:
+    """Everything of `core.store`, over one client."""
+
+    def __init__(self, client: Redis, settings: Settings) -> None:
+        self.redis = client
+        self.settings = settings
+        self.clock = HandClock()
+        self.store = Store(client)
+        self.vault = Vault([SECRET_KEY])
+        self.jobs = Jobs(self.store, settings, self.clock)
+        self.listing = Listing(self.store, self.jobs, tenant_running_jobs=settings.tenant_running_jobs)
+        self.deliveries = Deliveries(self.store, self.clock)
+        self.tenants = Tenants(self.store, self.vault, self.clock)
+        self.tokens = Tokens(self.store, self.vault, self.clock)
+        self.uploads = Uploads(self.store, self.clock)
+        self.events = Events(self.store)
+        self.errands = Errands(self.store)
+        self.answers = Answers(self.store)
+        self._owners = count(1)
+
+    def with_settings(self, **chosen: Any) -> None:
+        """Go on with other limits, e.g. ``tenant_running_jobs=1``."""
+        self.settings = settings_for(self.settings.redis_url.get_secret_value(), **chosen)
+        self.jobs = Jobs(self.store, self.settings, self.clock)
+
+    def new_job(self, tenant: str = "acme", **chosen: Any) -> Job:
+        return make_job(tenant, created_at_ms=self.clock.now_ms(), **chosen)
+
+    def submission(self, job: Job, *, session: bool = True, webhook: TenantWebhook | None = None) -> Submission:
+        made = Session(
+            id=job.session_id, tenant=job.tenant, profile=job.profile, created_at_ms=job.created_at_ms, implicit=True
+        )
+        return Submission(job, made if session else None, self.news(None, job, webhook))
+
+    def news(self, old: Job | None, new: Job, webhook: TenantWebhook | None = None) -> Event:
+        return event(old, new, webhook=webhook, public_url=PUBLIC_URL, now_ms=self.clock.now_ms())
+
+    async def offer(
+        self, *jobs: Job, new_session: bool = True, key_id: str = "key_1", call: Idempotency | None = None
+    ) -> Accepted | Replayed | Refused:
+        """Submit, whatever comes of it."""
+        submissions = [self.submission(job, session=new_session) for job in jobs]
+        return await self.jobs.accept(submissions, key_id=key_id, idempotency=call)
+
+    async def submit(self, tenant: str = "acme", *, new_session: bool = True, **chosen: Any) -> Job:
+        """Submit a job that is accepted. The clock moves by 1 ms, so that arrivals have an order."""
+        self.clock.turn(by_s=0.001)
+        job = self.new_job(tenant, **chosen)
+        assert isinstance(await self.offer(job, new_session=new_session), Accepted)
+        return job
+
+    async def slots(self, number: int) -> None:
+        """One worker lives with so many places, until the clock is turned by a day."""
+        await self.jobs.admit(worker="w", slots=number, alive_s=86400)
+
+    async def admitted(self) -> list[str]:
+        """Name what is in arq, in the order in which it was let in."""
+        found = await self.redis.zrange(key("admitted"), 0, -1)
+        return [i.decode() for i in found]
+
+    async def claim(self, job: Job) -> Claim:
+        """Claim a job that nobody holds."""
+        claim = await self.jobs.claim(job.id, owner=f"w:{next(self._owners)}")
+        assert claim is not None
+        return claim
+
+    async def begin(self, job: Job) -> Claim:
+        """Claim a job and write that it has started; the claim carries the record as written."""
+        claim = await self.claim(job)
+        new = verbs.started(claim.job, now_ms=self.clock.now_ms())
+        return await self.write(claim, new)
+
+    async def write(self, claim: Claim, new: Job, **how: Any) -> Claim:
+        """Commit the next record of a claim."""
+        stored = await self.jobs.commit(
+            claim.job, new, owner=claim.owner, event=self.news(claim.job, new, claim.webhook), **how
+        )
+        return Claim(claim.owner, stored, claim.session, claim.webhook, claim.crashes, claim.taken_over)
+
+    async def finish(self, claim: Claim, code: Code | None = None) -> Job:
+        """End a started job, well or badly."""
+        now_ms = self.clock.now_ms()
+        over = verbs.failed(claim.job, now_ms=now_ms, code=code) if code else verbs.succeeded(claim.job, now_ms=now_ms)
+        return (await self.write(claim, over)).job
+
+    async def run(self, job: Job, code: Code | None = None) -> Job:
+        """Take a job from its claim to its end."""
+        return await self.finish(await self.begin(job), code)
+
+    async def cancel(self, job: Job) -> Job:
+        """What the API does for a caller's cancel."""
+        now = await self.read(job)
+        after = verbs.cancel_asked(now, now_ms=self.clock.now_ms())
+        return await self.jobs.commit(now, after, owner=None, event=self.news(now, after))
+
+    async def read(self, job: Job) -> Job:
+        found = await self.jobs.load(job.id)
+        assert found is not None
+        return found
+
+    async def everything(self) -> dict[str, Any]:
+        """Dump Redis, key by key: what a test compares to see that nothing has changed."""
+        found: dict[str, Any] = {}
+        async for name in self.redis.scan_iter("*", count=1000):
+            found[name.decode()] = await self._value(name)
+        return found
+
+    async def _value(self, name: bytes) -> Any:
+        match await self.redis.type(name):
+            case b"hash":
+                return await self.redis.hgetall(name)
+            case b"zset":
+                return await self.redis.zrange(name, 0, -1, withscores=True)
+            case b"set":
+                return await self.redis.smembers(name)
+            case b"list":
+                return await self.redis.lrange(name, 0, -1)
+            case b"stream":
+                return await self.redis.xrange(name)
+        return await self.redis.get(name)
+
+
+@pytest.fixture
+async def core(redis_url: str) -> AsyncIterator[Core]:
+    client = connect(redis_url, answer_s=5.0)
+    yield Core(client, settings_for(redis_url))
+    await client.aclose()
