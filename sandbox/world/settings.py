@@ -11,8 +11,8 @@ SANDBOX_CREDITS = 25_000
 
 #: what a world on one machine needs: callbacks to loopback, and Ctrl-C that does not wait long for streams
 LOCAL_CHOICES = {"REELGATE_ALLOW_ADDRESSES": "127.0.0.0/8", "REELGATE_ALLOW_HTTP": "true", "REELGATE_DRAIN_S": "2"}
-#: the sandbox may be asked more often than the real backend
-SANDBOX_PACE = {"REELGATE_RENDER_POLL_S": "0.5", "REELGATE_SETTLE_S": "0.5"}
+#: the sandbox may be asked more often than the real backend, and as long as its renders may take on two cores
+SANDBOX_PACE = {"REELGATE_RENDER_POLL_S": "0.5", "REELGATE_RENDER_POLLS": "300", "REELGATE_SETTLE_S": "0.5"}
 
 
 def callers_environment() -> dict[str, str]:

@@ -85,5 +85,5 @@ async def _five_jobs(world: World, display: Display, *, token: str) -> list[Row]
         inbox = Receiver(to_receiver, world.webhook_secret or "")
         stage = Stage(Gateway(to_api), inbox, f"{receiver}/hook", display, world.folders.input, OUTPUT)
         first = await show(ASKS[0], stage)
-        await world.command("tokens", "add", "--stdin", stdin=f"{token}\n")
+        await world.command("tokens", "add", stdin=f"{token}\n")
         return [first, *await together(show(ask, stage) for ask in ASKS[1:])]

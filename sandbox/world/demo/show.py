@@ -77,6 +77,6 @@ def _row(ask: Ask, job: dict[str, Any], path: Path, *, took_s: float, callback: 
         film.duration_s,
         f"{film.width}x{film.height}",
         "; ".join(job["changes"]) or job["reply"] or "",
-        f"{callback}, signature verified",
+        f"{callback}, verified",
         tuple(wrong),
     )

@@ -5,7 +5,8 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-PLAIN_WIDTH = 180
+PLAIN_WIDTH = 200
+ID_WIDTH = 40
 
 
 class Row(NamedTuple):
@@ -23,8 +24,8 @@ class Row(NamedTuple):
 
 def table_of(rows: list[Row]) -> Table:
     table = Table()
-    for heading in ("skill", "job"):
-        table.add_column(heading, overflow="fold")
+    table.add_column("skill", overflow="fold")
+    table.add_column("job", overflow="fold", min_width=ID_WIDTH)
     for heading in ("time", "duration", "resolution"):
         table.add_column(heading, justify="right", no_wrap=True)
     for heading in ("what changed", "callback"):

@@ -1,0 +1,55 @@
+"""`./run demo`: five skills from POST to verified callback, as somebody sees it who runs it for the first time."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import pytest
+
+SKILLS = (
+    "free-video-fast",
+    "ai-video-pro-online",
+    "trimmer-exe",
+    "maker-free",
+    "free-video-generation-automatic",
+)
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """Run the demo once, in an empty folder, with a token in the environment that it must not use."""
+    folder = tmp_path_factory.mktemp("demo")
+    env = {**os.environ, "NEMO_TOKEN": "nmv_usr_real"}
+    command = [sys.executable, "-m", "sandbox.world", "demo"]
+    ended = subprocess.run(
+        command, cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=280, check=False
+    )
+    return ended, folder
+
+
+@pytest.mark.timeout(300)
+def test_the_demo_ends_well_and_its_table_names_every_skill(shown):
+    ended, _ = shown
+    assert ended.returncode == 0, ended.stderr
+    for skill in SKILLS:
+        assert f"│ {skill} " in ended.stdout
+
+
+@pytest.mark.timeout(300)
+def test_the_demo_leaves_five_films_that_can_be_played(shown):
+    _, folder = shown
+    films = sorted((folder / "demo-output").iterdir())
+    assert [film.name for film in films] == sorted(f"{skill}.mp4" for skill in SKILLS)
+    for film in films:
+        with av.open(str(film)) as container:
+            assert (container.streams.video[0].width, container.streams.video[0].height) == (1920, 1080)
+
+
+@pytest.mark.timeout(300)
+def test_the_demo_shows_no_token_and_logs_none(shown):
+    ended, folder = shown
+    texts = [ended.stdout, ended.stderr]
+    texts += [log.read_text(errors="replace") for log in Path(folder).rglob("*.log")]
+    assert not [text for text in texts if "nmv_usr_" in text]
