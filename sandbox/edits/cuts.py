@@ -125,17 +125,14 @@ def _keep(desk: Desk, span: Span) -> None:
 
 
 def _pauses(desk: Desk, segment: Segment) -> list[Span]:
-    """List a segment's silent stretches on the timeline, a breath kept on both sides unless it is the very end."""
+    """List a segment's silent stretches on the timeline, a breath kept next to each word."""
     source, speed = desk.media.get(segment["src"]), segment["m"].get("speed", 1.0)
     if source is None or not source.has_audio:
         return []
     first, last = segment["in"], segment["in"] + segment["d"] * speed
     inside = ((max(first, a), min(last, b), a, b) for a, b in source.silences_ms if a < last and b > first)
     spans = [
-        (
-            a if whole_a <= first and not whole_a else a + _BREATH_MS,
-            b if whole_b >= source.duration_ms else b - _BREATH_MS,
-        )
+        (a if whole_a <= first else a + _BREATH_MS, b if whole_b >= last else b - _BREATH_MS)
         for a, b, whole_a, whole_b in inside
     ]
     at = segment["st"]

@@ -10,6 +10,7 @@ from sandbox.edits.timeline import TEXT, Segment, put, track
 
 _TITLE_MS = 3000
 _SHORTEST_MS = 500
+_FADE_IN_MS = 1000
 _LONG_TEXT = 42
 _SENTENCE = re.compile(r"[^.!?。！？\n]+[.!?。！？]*[\"”」』]?")
 
@@ -118,7 +119,7 @@ def _manner(desk: Desk, ask: Ask, text: str, default_position: str) -> dict[str,
         "style": {"color": _color(ask), "size": size},
     }
     if fading := detail(ask, "fading"):
-        manner["fade_in"] = desk.told.ms(fading) if fading.startswith("‹") else 1000
+        manner["fade_in"] = desk.told.ms(fading[: fading.index("›") + 1]) if "›" in fading else _FADE_IN_MS
     return manner
 
 

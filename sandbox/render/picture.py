@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from sandbox.media import Media
 from sandbox.render.feeds import Feed
-from sandbox.render.plan import Plan, Shot, runs
+from sandbox.render.plan import Plan, Shot
 
 _LOOKS = {
     "black-white": "hue=s=0",
-    "warm": "colortemperature=temperature=4300:mix=0.85,eq=saturation=1.12",
-    "cool": "colortemperature=temperature=9000:mix=0.7",
+    "warm": "lutyuv=u=val-10:v=val+8,eq=saturation=1.1",
+    "cool": "lutyuv=u=val+9:v=val-7",
     "bright": "eq=brightness=0.08:saturation=1.05",
 }
 _TRANSITIONS = {
@@ -73,29 +73,47 @@ def _fitted(plan: Plan, fit: str) -> str:
     box = f"{plan.width}:{plan.height}"
     square = "scale=iw*sar:ih:flags=fast_bilinear,setsar=1"
     if fit == "cover":
-        return f"{square},scale={box}:force_original_aspect_ratio=increase,crop={box}"
-    return f"{square},scale={box}:force_original_aspect_ratio=decrease,pad={box}:(ow-iw)/2:(oh-ih)/2:color=black"
+        return f"{square},scale={box}:flags=bilinear:force_original_aspect_ratio=increase,crop={box}"
+    return f"{square},scale={box}:flags=bilinear:force_original_aspect_ratio=decrease,pad={box}:(ow-iw)/2:(oh-ih)/2:color=black"
 
 
 def _joins(plan: Plan) -> Iterator[str]:
-    groups = runs(plan.shots)
-    for number, group in enumerate(groups):
-        heads = "".join(f"[v{shot}]" for shot in group)
-        yield f"{heads}concat=n={len(group)}:v=1:a=0,settb=1/{plan.fps},fps={plan.fps}[run_v{number}]"
-    length = sum(plan.shots[shot].frames for shot in groups[0])
-    whole = "run_v0"
-    for number, group in enumerate(groups[1:], start=1):
-        first = plan.shots[group[0]]
-        yield f"[{whole}][run_v{number}]{_crossing(plan, first, length)}[all_v{number}]"
-        length += sum(plan.shots[shot].frames for shot in group) - first.shared_frames
-        whole = f"all_v{number}"
-    yield f"[{whole}]{_whole_fades(plan)}[picture]"
+    """Put the shots together. Only the frames that two shots share go through `xfade`, which is slow on all others."""
+    pieces = []
+    for number, shot in enumerate(plan.shots):
+        head, tail = shot.shared_frames, _shared_after(plan, number)
+        yield _parts_line(number, shot.frames, head, tail)
+        if head:
+            yield _crossing_line(plan, number)
+            pieces.append(f"[cross{number}]")
+        pieces.append(f"[body{number}]")
+    even = f"settb=1/{plan.fps},setpts=N"
+    yield f"{''.join(pieces)}concat=n={len(pieces)}:v=1:a=0,{even},{_whole_fades(plan)}[picture]"
 
 
-def _crossing(plan: Plan, first: Shot, length: int) -> str:
-    kind = _TRANSITIONS.get(first.transition, "fade")
-    shared_s, offset_s = first.shared_frames / plan.fps, (length - first.shared_frames) / plan.fps
-    return f"xfade=transition={kind}:duration={shared_s:.6f}:offset={offset_s:.6f},settb=1/{plan.fps}"
+def _shared_after(plan: Plan, number: int) -> int:
+    return plan.shots[number + 1].shared_frames if number + 1 < len(plan.shots) else 0
+
+
+def _parts_line(number: int, frames: int, head: int, tail: int) -> str:
+    """Part a shot into what it shares with the one before, its own frames, and what it shares with the next."""
+    parts = [("body", head, frames - tail)]
+    parts += [("head", 0, head)] if head else []
+    parts += [("tail", frames - tail, frames)] if tail else []
+    cuts = [
+        f"[{name}_all{number}]trim=start_frame={a}:end_frame={b},setpts=PTS-STARTPTS[{name}{number}]"
+        for name, a, b in parts
+    ]
+    outs = "".join(f"[{name}_all{number}]" for name, _, _ in parts)
+    return ";".join([f"[v{number}]split={len(parts)}{outs}", *cuts])
+
+
+def _crossing_line(plan: Plan, number: int) -> str:
+    shot = plan.shots[number]
+    kind, shared_s = _TRANSITIONS.get(shot.transition, "fade"), shot.shared_frames / plan.fps
+    cross = f"xfade=transition={kind}:duration={shared_s:.6f}:offset=0,format=yuv420p"
+    exact = f"tpad=stop=-1:stop_mode=clone,trim=end_frame={shot.shared_frames}"
+    return f"[tail{number - 1}][head{number}]{cross},{exact},settb=1/{plan.fps},setpts=N[cross{number}]"
 
 
 def _whole_fades(plan: Plan) -> str:

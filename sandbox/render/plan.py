@@ -150,13 +150,14 @@ def _m(segment: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _shots(segments: list[Mapping[str, Any]], fps: int, media: Mapping[str, Media]) -> Iterator[Shot]:
-    end = 0
+    end, frames_before = 0, 0
     for segment in segments:
         start, stop = _frame(segment["st"], fps), _frame(segment["st"] + segment["d"], fps)
         if start > end:
             yield Shot(frames=start - end)
         if stop > start:
-            yield _shot(segment, stop - start, max(0, end - start), media)
+            yield _shot(segment, stop - start, min(max(0, end - start), frames_before // 2), media)
+            frames_before = stop - start
         end = max(end, stop)
 
 
@@ -183,7 +184,7 @@ def _shot(segment: Mapping[str, Any], frames: int, overlap: int, media: Mapping[
         fit=m.get("fit", "contain"),
         zoom=float(m.get("zoom", 1.0)),
         transition=crossing.get("style", "crossfade"),
-        shared_frames=min(overlap, frames - 1) if crossing else 0,
+        shared_frames=min(overlap, frames // 2) if crossing else 0,
     )
 
 

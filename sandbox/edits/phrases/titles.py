@@ -25,8 +25,9 @@ _COLOR = (
     r"\b(?:in\s+)?(white|yellow|red|blue|green|black|orange|pink|gold|purple|cyan|gr[ae]y)\b(?!\s+and\s+white)|"
     r"([白黄红蓝绿黑橙粉金紫灰])色"
 )
+#: A title's own fade-in, which must not be taken for the whole video's.
+_FADING = rf"(?:(?:(?!\band\b)[^«.;!?\n]){{0,60}}?(?:\bwith\s+(?:an?\s+)?|[(,]\s*)(?P<fading>(?:{TIME}\s*)?fad(?:e|es|ing)[- ]in\b)\)?)?"
 _DETAILS = {
-    "fading": rf"(?:with\s+)?(?:an?\s+)?({TIME})?[\s-]*fad(?:e|es|ing)[- ]in(?:\s+effect)?|({TIME})?的?淡入",
     "span": rf"(?:from|between|从|第)?\s*({RANGE})(?:\s+seconds)?",
     "begin": rf"(?:(?:starting\s+|beginning\s+)?(?:at|after|from)|在第?|从第?|第)\s*({TIME})",
     "length": rf"\b(?:for|lasting|during)\s+(?:the\s+first\s+|about\s+)?({TIME})|(?:持续|显示|时长|长|停留)({TIME})|{LENGTH}",
@@ -45,7 +46,7 @@ _STOP = (
 QUOTED = [
     rule(
         "title",
-        rf"{_ADD}{_KIND}\b(?P<what>{_WHAT})\b[^«.;!?\n]{{0,60}}?{_TEXTS}",
+        rf"{_ADD}{_KIND}\b(?P<what>{_WHAT})\b[^«.;!?\n]{{0,60}}?{_TEXTS}{_FADING}",
         rf"{_ADD}{_TEXTS_B}\s*(?:as|for)\s+{_KIND}(?P<what_b>{_WHAT})\b",
         rf"\b(?:titled|write|saying|says?|display|show|overlay|burn\s+in|put|add)\s+(?:the\s+(?:words|text|title)\s+)?{_TEXTS_C}",
         **_DETAILS,
