@@ -70,10 +70,9 @@ class Tokens:
         scopes: str = "",
     ) -> str:
         """Put a token into the pool and return its id; one that is there already keeps its id and state."""
-        digest = self._vault.hashes(secret)[0]
-        token_id = new_id("tok")
-        if not await self._store.redis.set(key("token_digest", digest), token_id, nx=True):
-            return str((await self._store.redis.get(key("token_digest", digest))).decode())
+        token_id, digest = await self._id_of(secret)
+        if await self._store.redis.exists(key("token", token_id)):
+            return token_id
         row: dict[str, Any] = {
             "secret": self._vault.lock(secret),
             "digest": digest,
@@ -91,6 +90,16 @@ class Tokens:
         pipe.sadd(key("tokens"), token_id)
         await pipe.execute()
         return token_id
+
+    async def _id_of(self, secret: str) -> tuple[str, str]:
+        """The id of a token, and the digest that it is known by: also one under a key that was rotated away."""
+        digests = self._vault.hashes(secret)
+        for digest in digests:
+            if known := await self._store.redis.get(key("token_digest", digest)):
+                return known.decode(), digest
+        name = key("token_digest", digests[0])
+        await self._store.redis.set(name, new_id("tok"), nx=True)
+        return (await self._store.redis.get(name)).decode(), digests[0]
 
     async def remove(self, token_id: str) -> bool:
         """Take a token out of the pool. Jobs that run on it end as if it had been revoked."""
