@@ -1,0 +1,166 @@
+"""Callback deliveries: written with the event, claimed like jobs, tried again later, dead, sent again, forgotten."""
+
+import msgspec
+import pytest
+
+from core.callback import Attempt, Delivery, DeliveryState, TenantWebhook
+from core.job import Webhook
+from core.keys import key
+from core.store.deliveries import KEPT_MS, DeliveryClaim
+from core.store.jobs import LeaseLost
+from tests.redis_fixture import redis_server, redis_url
+from tests.store_fixture import Core, core
+
+__all__ = ["core", "redis_server", "redis_url"]
+
+HOOK = TenantWebhook(url="https://hooks.example.com/all")
+
+
+@pytest.fixture
+async def delivery(core: Core) -> Delivery:
+    """The pending callback of a job that has ended."""
+    job = await core.submit(webhook=Webhook(url="https://hooks.example.com/one"))
+    await core.run(job)
+    [(found, _)] = await core.deliveries.of_job(job.id)
+    return found
+
+
+async def claim(core: Core, delivery: Delivery, owner: str = "w:1") -> DeliveryClaim:
+    found = await core.deliveries.claim(delivery.id, owner=owner, lease_ms=core.jobs.lease_ms)
+    assert found is not None
+    return found
+
+
+def ended(delivery: Delivery, state: DeliveryState) -> Delivery:
+    tried = (*delivery.attempts, Attempt(at_ms=1, status=500))
+    return msgspec.structs.replace(delivery, state=state, attempts=tried, round=delivery.round + 1)
+
+
+async def page(core: Core, state: DeliveryState) -> list[str]:
+    return [d.id for d, _ in await core.deliveries.page("acme", state, after=None, limit=10)]
+
+
+async def test_a_delivery_is_written_with_the_end_of_its_job_and_rung_for(core: Core, delivery: Delivery) -> None:
+    assert delivery.type == "job.succeeded"
+    assert delivery.url == "https://hooks.example.com/one"
+    assert await core.redis.zscore(key("arq_queue"), delivery.id) == core.clock.now_ms()
+    assert await page(core, DeliveryState.PENDING) == [delivery.id]
+
+
+async def test_a_claim_brings_the_very_event_that_the_feed_has(core: Core, delivery: Delivery) -> None:
+    found = await claim(core, delivery)
+    feed = (await core.events.of_tenant("acme")).events
+    assert found.event == feed[-1]
+    assert found.event is not None
+    assert found.event.type == "job.succeeded"
+
+
+async def test_the_tenant_s_default_is_read_when_it_is_claimed(core: Core) -> None:
+    await core.tenants.set_webhook("acme", HOOK)
+    job = await core.submit()
+    await core.run(job)
+    [(found, _)] = await core.deliveries.of_job(job.id)
+    assert found.url is None
+    moved = msgspec.structs.replace(HOOK, url="https://hooks.example.com/new")
+    await core.tenants.set_webhook("acme", moved)
+    assert (await claim(core, found)).webhook == moved
+
+
+async def test_only_one_worker_sends_and_a_dead_one_is_replaced(core: Core, delivery: Delivery) -> None:
+    await claim(core, delivery)
+    assert await core.deliveries.claim(delivery.id, owner="w:2", lease_ms=12_000) is None
+    core.clock.turn(by_s=13)
+    assert (await core.jobs.repair(0))[0] == 1
+    await claim(core, delivery, "w:2")
+    with pytest.raises(LeaseLost):
+        await core.deliveries.record(ended(delivery, DeliveryState.DELIVERED), owner="w:1")
+
+
+async def test_a_failed_attempt_sleeps_until_its_time(core: Core, delivery: Delivery) -> None:
+    await claim(core, delivery)
+    wake_ms = core.clock.now_ms() + 300_000
+    await core.deliveries.record(ended(delivery, DeliveryState.PENDING), owner="w:1", wake_ms=wake_ms)
+    assert await core.redis.zscore(key("arq_queue"), delivery.id) == wake_ms
+    core.clock.turn(by_s=300)
+    again = await claim(core, delivery, "w:2")
+    assert (again.delivery.round, len(again.delivery.attempts)) == (1, 1)
+
+
+@pytest.mark.parametrize("state", [DeliveryState.DELIVERED, DeliveryState.DEAD])
+async def test_an_ended_delivery_is_nobody_s_and_goes_after_fourteen_days(
+    core: Core, delivery: Delivery, state: DeliveryState
+) -> None:
+    await claim(core, delivery)
+    await core.deliveries.record(ended(delivery, state), owner="w:1")
+    assert await core.deliveries.claim(delivery.id, owner="w:2", lease_ms=12_000) is None
+    assert await core.redis.zcard(key("arq_queue")) == await core.redis.zcard(key("leases")) == 0
+    assert await page(core, state) == [delivery.id]
+    core.clock.turn(by_s=KEPT_MS / 1000 - 1)
+    assert delivery.id not in await core.jobs.to_retire()
+    core.clock.turn(by_s=1)
+    assert delivery.id in await core.jobs.to_retire()
+    await core.deliveries.forget(delivery.id)
+    assert await page(core, state) == await core.deliveries.of_job(delivery.job_id) == []
+    assert [name for name in await core.everything() if "dlv" in name] == []
+
+
+async def test_a_dead_delivery_can_be_sent_again_under_the_same_event(core: Core, delivery: Delivery) -> None:
+    first = await claim(core, delivery)
+    await core.deliveries.record(ended(delivery, DeliveryState.DEAD), owner="w:1")
+    await core.tenants.create_key("acme")
+    assert await core.deliveries.dead_count() == 1
+    dead = await core.deliveries.load(delivery.id)
+    assert dead is not None
+    again = await core.deliveries.send_again(dead)
+    assert (again.state, again.round, len(again.attempts)) == (DeliveryState.PENDING, 0, 1)
+    assert await page(core, DeliveryState.DEAD) == []
+    assert await core.deliveries.dead_count() == 0
+    core.clock.turn(by_s=KEPT_MS / 1000 + 1)
+    assert delivery.id not in await core.jobs.to_retire()
+    second = await claim(core, delivery, "w:2")
+    assert first.event is not None
+    assert second.event == first.event
+
+
+async def test_a_url_that_wants_no_more_is_disabled_unless_it_was_changed_meanwhile(core: Core) -> None:
+    off = msgspec.structs.replace(HOOK, state="disabled", disabled_why="410")
+    for now, then in ((HOOK, off), (msgspec.structs.replace(HOOK, url="https://new.example.com"), None)):
+        await core.tenants.set_webhook("acme", HOOK)
+        job = await core.submit()
+        await core.run(job)
+        [(found, _)] = await core.deliveries.of_job(job.id)
+        await claim(core, found)
+        await core.tenants.set_webhook("acme", now)
+        await core.deliveries.record(ended(found, DeliveryState.DEAD), owner="w:1", disable=(HOOK, off))
+        assert await core.tenants.webhook("acme") == (then or now)
+
+
+async def test_deliveries_that_were_never_there_cannot_be_recorded(core: Core, delivery: Delivery) -> None:
+    ghost = msgspec.structs.replace(delivery, id="dlv_ghost")
+    with pytest.raises(LeaseLost):
+        await core.deliveries.record(ghost, owner=None)
+
+
+async def test_a_delivery_handed_back_by_a_stopping_worker_goes_on_at_once(core: Core, delivery: Delivery) -> None:
+    await claim(core, delivery)
+    assert await core.jobs.renew({delivery.id: "w:1"}) == ([], [])
+    await core.jobs.hand_back({delivery.id: "w:1"})
+    await claim(core, delivery, "w:2")
+
+
+async def test_repair_hangs_up_the_bell_of_a_delivery_that_arq_lost(core: Core, delivery: Delivery) -> None:
+    await core.redis.delete(key("arq_job", delivery.id))
+    assert (await core.jobs.repair(0))[0] == 1
+    assert await core.redis.exists(key("arq_job", delivery.id)) == 1
+
+
+async def test_an_event_that_left_the_feed_is_found_at_its_job(core: Core, delivery: Delivery) -> None:
+    await core.redis.delete(key("feed", "acme"))
+    found = await claim(core, delivery)
+    assert found.event is not None
+    assert found.event.type == "job.succeeded"
+
+
+async def test_an_event_that_is_gone_for_good_is_none(core: Core, delivery: Delivery) -> None:
+    await core.redis.delete(key("feed", "acme"), key("events", delivery.job_id))
+    assert (await claim(core, delivery)).event is None

@@ -1,0 +1,119 @@
+"""Events: one order over all writers, ids to go on from, honest about what is gone."""
+
+import asyncio
+
+import pytest
+
+from core import job as verbs
+from core.job import Job
+from core.keys import key
+from core.store.events import StoredEvent, stream_id
+from tests.redis_fixture import redis_server, redis_url
+from tests.store_fixture import Core, core
+
+__all__ = ["core", "redis_server", "redis_url"]
+
+
+async def feed(core: Core, after: str | None = None, most: int = 1000) -> list[StoredEvent]:
+    return (await core.events.of_tenant("acme", after=after, most=most)).events
+
+
+async def test_ids_only_grow_over_many_parallel_writers_in_one_millisecond(core: Core) -> None:
+    await asyncio.gather(*(core.offer(core.new_job()) for _ in range(200)))
+    ids = [e.id for e in await feed(core)]
+    assert len(set(ids)) == 200
+    assert ids == sorted(ids)
+    rows = await core.redis.xrange(key("feed", "acme"))
+    assert [entry.decode() for entry, _ in rows] == [stream_id(i) for i in ids]
+
+
+async def test_ids_grow_past_what_one_millisecond_can_count(core: Core) -> None:
+    for _ in range(5):
+        await core.offer(*(core.new_job() for _ in range(1000)))
+    ids = [e.id for e in await feed(core, most=6000)]
+    assert len(set(ids)) == 5000
+    assert ids == sorted(ids)
+
+
+async def test_ids_grow_also_when_the_next_writer_s_clock_is_behind(core: Core) -> None:
+    await core.submit()
+    core.clock.turn(by_s=-3600)
+    await core.submit()
+    core.clock.turn(by_s=7200)
+    await core.submit()
+    ids = [e.id for e in await feed(core)]
+    assert ids == sorted(ids)
+    assert len(ids) == 3
+
+
+async def test_reading_on_from_each_id_gives_the_rest_without_gap_or_repeat(core: Core) -> None:
+    for _ in range(10):
+        await core.submit()
+    everything = await feed(core)
+    for at, event in enumerate(everything):
+        assert await feed(core, after=event.id) == everything[at + 1 :]
+    pages, after = [], None
+    while page := await feed(core, after=after, most=3):
+        pages += page
+        after = page[-1].id
+    assert pages == everything
+
+
+async def talk(core: Core, words: int) -> tuple[Job, list[str]]:
+    """A job that says so many words; returns the ids of its events."""
+    claim = await core.begin(await core.submit())
+    for number in range(words):
+        claim = await core.write(claim, verbs.spoke(claim.job, f"word {number}"))
+    await core.finish(claim)
+    return claim.job, [e.id for e in (await core.events.of_job(claim.job.id, most=10_000)).events]
+
+
+async def test_a_job_s_events_have_the_feed_s_ids_but_only_the_feed_s_types_are_in_the_feed(core: Core) -> None:
+    job, ids = await talk(core, 3)
+    history = await core.events.of_job(job.id)
+    assert [e.type for e in history.events] == ["job.queued", "job.started", *["job.progress"] * 3, "job.succeeded"]
+    assert [e.id for e in await feed(core)] == [ids[0], ids[1], ids[-1]]
+    assert await core.events.last_id(job.id) == ids[-1]
+
+
+async def test_a_reader_hears_when_what_it_missed_is_gone(core: Core) -> None:
+    job, ids = await talk(core, 1000)
+    assert len(ids) < 1000
+    first = await core.events.of_tenant("acme")
+    lost = await core.events.of_job(job.id, after=first.events[0].id)
+    assert lost.trimmed
+    kept = await core.events.of_job(job.id, after=ids[0])
+    assert not kept.trimmed
+    assert [e.id for e in kept.events] == ids[1 : 1 + len(kept.events)]
+
+
+async def test_the_feed_keeps_fourteen_days(core: Core) -> None:
+    for _ in range(300):
+        await core.submit()
+    core.clock.turn(by_s=14 * 86400 + 60)
+    newest = await core.submit()
+    left = await feed(core)
+    assert len(left) < 150
+    assert newest.id.encode() in left[-1].body
+
+
+async def test_a_word_of_each_event_goes_out_to_whoever_listens(core: Core) -> None:
+    subscription = await core.events.subscribe()
+    await subscription.get_message(timeout=5)
+    job = await core.submit()
+    message = await subscription.get_message(ignore_subscribe_messages=True, timeout=5)
+    await subscription.aclose()
+    assert message is not None
+    assert message["data"].decode() == job.id
+
+
+@pytest.mark.parametrize("text", ["", "evt_", "evt_zz", "42-1", "evt_019a3c1e-7b2f-7003-8000-00000000000g0"])
+def test_what_is_no_event_id_is_said_to_be_none(text: str) -> None:
+    with pytest.raises(ValueError):
+        stream_id(text)
+
+
+async def test_events_of_tenants_do_not_mix(core: Core) -> None:
+    await core.submit("other")
+    await core.submit()
+    assert len(await feed(core)) == 1

@@ -1,0 +1,71 @@
+"""A Redis that is full, starting, frozen or gone: a clear word to the caller, and nothing that was accepted is lost."""
+
+import pytest
+
+from core.keys import key
+from core.store.connection import STORE_DOWN, connect
+from tests.redis_fixture import redis_server, redis_url, running_redis
+from tests.store_fixture import Core, core, settings_for
+
+__all__ = ["core", "redis_server", "redis_url"]
+
+
+async def test_a_full_redis_refuses_a_job_whole(core: Core) -> None:
+    await core.submit()
+    before = await core.everything()
+    await core.redis.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(STORE_DOWN):
+            await core.offer(core.new_job())
+    finally:
+        await core.redis.config_set("maxmemory", 0)
+    assert await core.everything() == before
+    await core.submit()
+
+
+async def test_a_full_redis_still_reads(core: Core) -> None:
+    job = await core.submit()
+    await core.redis.config_set("maxmemory", 1)
+    try:
+        assert await core.read(job) == job
+    finally:
+        await core.redis.config_set("maxmemory", 0)
+
+
+async def test_a_redis_that_must_not_write_counts_as_away(core: Core) -> None:
+    await core.submit()
+    await core.redis.config_set("min-replicas-to-write", 1)
+    try:
+        with pytest.raises(STORE_DOWN, match="NOREPLICAS"):
+            await core.offer(core.new_job())
+    finally:
+        await core.redis.config_set("min-replicas-to-write", 0)
+
+
+async def test_a_mistake_of_ours_is_not_taken_for_an_outage(core: Core) -> None:
+    await core.redis.set(key("queued_all"), "no sorted set")
+    with pytest.raises(Exception, match="WRONGTYPE") as broken:
+        await core.offer(core.new_job())
+    assert not isinstance(broken.value, STORE_DOWN)
+
+
+async def test_scripts_are_found_again_after_a_restart(core: Core) -> None:
+    await core.submit()
+    await core.redis.script_flush()
+    await core.submit()
+
+
+async def test_what_was_accepted_is_there_after_redis_was_killed() -> None:
+    with running_redis() as server:
+        client = connect(server.url, answer_s=2)
+        core = Core(client, settings_for(server.url))
+        await client.config_set("appendfsync", "always")
+        jobs = [await core.submit() for _ in range(20)]
+        server.kill()
+        with pytest.raises(STORE_DOWN):
+            await core.offer(core.new_job())
+        server.restart()
+        assert [await core.read(job) for job in jobs] == jobs
+        await core.slots(30)
+        assert set(await core.admitted()) == {job.id for job in jobs}
+        await client.aclose()

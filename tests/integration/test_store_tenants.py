@@ -1,0 +1,107 @@
+"""Tenants, their keys and secrets, errands, and what is said of a Redis that does not keep things."""
+
+import asyncio
+
+from core.callback import TenantWebhook
+from core.keys import key
+from core.store.durability import durability_warnings
+from core.vault import Vault
+from tests.redis_fixture import redis_server, redis_url
+from tests.store_fixture import SECRET_KEY, Core, core
+
+__all__ = ["core", "redis_server", "redis_url"]
+
+
+async def test_only_hashes_of_api_keys_and_locked_webhook_secrets_are_in_redis(core: Core) -> None:
+    issued = await core.tenants.create_key("acme")
+    rotated = await core.tenants.rotate_secret("acme")
+    assert issued.webhook_secret is not None
+    dump = repr(await core.everything())
+    for secret in (issued.secret, issued.webhook_secret, rotated):
+        assert secret not in dump
+        assert secret[6:30] not in dump
+
+
+async def test_a_key_finds_its_tenant_until_it_is_revoked(core: Core) -> None:
+    issued = await core.tenants.create_key("acme", scopes=("read",))
+    caller = await core.tenants.find_caller(issued.secret)
+    assert caller is not None
+    assert (caller.tenant, caller.key_id, caller.scopes) == ("acme", issued.id, {"read"})
+    assert [row.id for row in await core.tenants.list_keys("acme")] == [issued.id]
+    assert await core.tenants.revoke_key(issued.id)
+    assert await core.tenants.find_caller(issued.secret) is None
+    assert not await core.tenants.revoke_key(issued.id)
+    assert await core.tenants.list_keys("acme") == []
+
+
+async def test_a_key_is_found_after_the_secret_key_was_rotated(core: Core) -> None:
+    issued = await core.tenants.create_key("acme")
+    core.tenants._vault = Vault(["n" * 40, SECRET_KEY])
+    assert await core.tenants.find_caller(issued.secret) is not None
+    core.tenants._vault = Vault(["n" * 40])
+    assert await core.tenants.find_caller(issued.secret) is None
+
+
+async def test_the_webhook_secret_is_shown_with_the_first_key_only(core: Core) -> None:
+    first, second = await core.tenants.create_key("acme"), await core.tenants.create_key("acme")
+    assert await core.tenants.signing_secrets("acme") == [first.webhook_secret]
+    assert second.webhook_secret is None
+
+
+async def test_a_rotated_secret_goes_on_to_the_end_of_its_day(core: Core) -> None:
+    first = (await core.tenants.create_key("acme")).webhook_secret
+    second = await core.tenants.rotate_secret("acme")
+    assert await core.tenants.signing_secrets("acme") == [second, first]
+    core.clock.turn(by_s=3600)
+    third = await core.tenants.rotate_secret("acme")
+    assert await core.tenants.signing_secrets("acme") == [third, second, first]
+    core.clock.turn(by_s=23 * 3600)
+    assert await core.tenants.signing_secrets("acme") == [third, second]
+    core.clock.turn(by_s=3600)
+    assert await core.tenants.signing_secrets("acme") == [third]
+
+
+async def test_rotations_at_once_lose_no_secret_that_was_shown(core: Core) -> None:
+    shown = await asyncio.gather(*(core.tenants.rotate_secret("acme") for _ in range(5)))
+    assert set(await core.tenants.signing_secrets("acme")) == set(shown)
+
+
+async def test_the_default_webhook_is_read_as_it_was_written(core: Core) -> None:
+    assert await core.tenants.webhook("acme") is None
+    hook = TenantWebhook(url="https://hooks.example.com", events=("job.failed",), state="disabled", disabled_at_ms=5)
+    await core.tenants.set_webhook("acme", hook)
+    assert await core.tenants.webhook("acme") == hook
+    assert await core.tenants.webhook("other") is None
+
+
+async def test_an_errand_is_done_by_one_worker_and_answered(core: Core) -> None:
+    asked = asyncio.create_task(core.errands.ask("credits", "acme", b"x", wait_s=5))
+    errand = await core.errands.next(wait_s=5)
+    assert errand is not None
+    assert (errand.kind, errand.tenant, errand.body) == ("credits", "acme", b"x")
+    assert await core.errands.next(wait_s=0.01) is None
+    await core.errands.answer(errand, b"read")
+    assert await asked == b"read"
+
+
+async def test_errands_that_nobody_does_are_answered_by_nothing_and_do_not_pile_up(core: Core) -> None:
+    await core.redis.rpush(key("errands"), *(b"old" for _ in range(2000)))
+    assert await core.errands.ask("credits", "acme", b"", wait_s=0.01) is None
+    assert await core.redis.llen(key("errands")) == 1000
+    assert 0 < await core.redis.ttl(key("errands")) <= 30
+
+
+async def test_a_durable_redis_earns_no_warning(core: Core) -> None:
+    assert await durability_warnings(core.store) == []
+
+
+async def test_a_redis_that_forgets_or_evicts_is_named(core: Core) -> None:
+    await core.redis.config_set("appendonly", "no")
+    await core.redis.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        aof, evicts = await durability_warnings(core.store)
+    finally:
+        await core.redis.config_set("appendonly", "yes")
+        await core.redis.config_set("maxmemory-policy", "noeviction")
+    assert "AOF" in aof
+    assert "evict" in evicts

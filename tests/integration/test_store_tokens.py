@@ -1,0 +1,267 @@
+"""The token pool: no overspending, the right token for each job, nothing left reserved, no secret in the open."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from core import job as verbs
+from core.job import Stage
+from core.keys import key
+from core.store.tokens import Token, TokenState
+from core.vault import Vault
+from tests.redis_fixture import redis_server, redis_url
+from tests.store_fixture import SECRET_KEY, Core, core
+
+__all__ = ["core", "redis_server", "redis_url"]
+
+HOUR_MS = 3_600_000
+
+
+async def add(core: Core, secret: str, **facts: Any) -> str:
+    return await core.tokens.add(secret, **({"kind": "operator", "available": 1000} | facts))
+
+
+async def take(core: Core, job_id: str = "job_1", **ask: Any) -> str | None:
+    asked = {"tenant": "acme", "cost": 50, "until_ms": core.clock.now_ms(), "export": True, "only": None}
+    return await core.tokens.take(job_id=job_id, **({"anonymous": False} | asked | ask))
+
+
+async def read(core: Core, token_id: str) -> Token:
+    token = await core.tokens.get(token_id)
+    assert token is not None
+    return token
+
+
+async def test_fifty_takers_never_reserve_more_than_there_is(core: Core) -> None:
+    first, second = await add(core, "a", available=500), await add(core, "b", available=240)
+    taken = await asyncio.gather(*(take(core, f"job_{n}") for n in range(50)))
+    assert taken.count(first) == 10
+    assert taken.count(second) == 4
+    assert taken.count(None) == 36
+    assert [(await read(core, t)).reserved for t in (first, second)] == [500, 200]
+
+
+async def test_a_tenant_s_own_token_serves_that_tenant_alone_and_first(core: Core) -> None:
+    everybody = await add(core, "a", expires_ms=core.clock.now_ms() + HOUR_MS)
+    own = await add(core, "b", tenant="acme")
+    assert await take(core, "job_1") == own
+    assert await take(core, "job_2", tenant="other") == everybody
+
+
+async def test_of_several_the_one_that_expires_first_is_taken_and_one_without_an_end_last(core: Core) -> None:
+    now_ms = core.clock.now_ms()
+    endless = await add(core, "a", available=50)
+    late = await add(core, "b", available=50, expires_ms=now_ms + 2 * HOUR_MS)
+    soon = await add(core, "c", available=50, expires_ms=now_ms + HOUR_MS)
+    assert [await take(core, f"job_{n}") for n in range(4)] == [soon, late, endless, None]
+
+
+async def test_a_token_must_outlive_the_job(core: Core) -> None:
+    await add(core, "a", expires_ms=core.clock.now_ms() + HOUR_MS)
+    assert await take(core, until_ms=core.clock.now_ms() + HOUR_MS + 1) is None
+    assert await take(core, until_ms=core.clock.now_ms() + HOUR_MS) is not None
+
+
+@pytest.mark.parametrize(
+    ("scopes", "renders"), [("", True), ("read+write+upload", False), ("read+render", True), ("*", True)]
+)
+async def test_an_export_needs_a_token_that_may_render(core: Core, scopes: str, renders: bool) -> None:
+    await add(core, "a", scopes=scopes)
+    assert (await take(core, "job_1", export=True) is not None) is renders
+    assert await take(core, "job_2", export=False) is not None
+
+
+async def test_a_token_of_unknown_balance_may_be_tried(core: Core) -> None:
+    token = await add(core, "a", available=None)
+    assert await take(core, cost=10_000) == token
+
+
+@pytest.mark.parametrize("state", [TokenState.EXPIRED, TokenState.REVOKED])
+async def test_a_token_that_is_over_serves_nobody(core: Core, state: TokenState) -> None:
+    token = await add(core, "a")
+    await core.tokens.mark(token, state)
+    core.clock.turn(by_s=86400)
+    assert await take(core) is None
+    assert await take(core, only=token) is None
+
+
+async def test_a_token_that_rests_serves_again_after_its_time(core: Core) -> None:
+    token = await add(core, "a")
+    await core.tokens.mark(token, TokenState.RATE_LIMITED, rest_until_ms=core.clock.now_ms() + 30_000)
+    assert await take(core) is None
+    core.clock.turn(by_s=30)
+    assert await take(core) == token
+
+
+async def test_a_token_whose_exports_are_blocked_still_edits(core: Core) -> None:
+    token = await add(core, "a")
+    await core.tokens.mark(token, TokenState.EXPORT_BLOCKED)
+    assert await take(core, "job_1", export=True) is None
+    assert await take(core, "job_2", export=False) == token
+
+
+async def test_an_exhausted_token_serves_again_once_its_balance_says_so(core: Core) -> None:
+    token = await add(core, "a")
+    await core.tokens.mark(token, TokenState.EXHAUSTED)
+    await core.tokens.note_balance(token, available=0, frozen=0)
+    assert await take(core) is None
+    await core.tokens.note_balance(token, available=60, frozen=0)
+    assert await take(core) == token
+
+
+async def test_the_session_s_own_token_or_nothing(core: Core) -> None:
+    own = await add(core, "a", available=50)
+    await add(core, "b")
+    assert await take(core, "job_1", only=own) == own
+    assert await take(core, "job_2", only=own) is None
+    assert await take(core, "job_1", only=own) == own
+    assert (await read(core, own)).reserved == 50
+
+
+async def test_the_anonymous_identity_serves_only_who_asks_for_it(core: Core) -> None:
+    token = await add(core, "a", kind="anonymous")
+    assert await take(core) is None
+    assert await take(core, anonymous=True) == token
+    assert not await core.tokens.serves("acme")
+    assert await core.tokens.serving("acme") == [await read(core, token)]
+    named = await add(core, "b", tenant="acme")
+    assert await core.tokens.serves("acme")
+    assert not await core.tokens.serves("other")
+    assert await core.tokens.serving("acme") == [await read(core, named)]
+
+
+async def test_taking_again_reserves_nothing_twice_also_where_the_job_holds_the_last_credits(core: Core) -> None:
+    first = await add(core, "a", available=50, expires_ms=core.clock.now_ms() + HOUR_MS)
+    second = await add(core, "b")
+    job = await core.submit()
+    assert [await take(core, job.id) for _ in range(3)] == [first, first, first]
+    assert [(await read(core, t)).reserved for t in (first, second)] == [50, 0]
+
+
+async def test_a_job_that_moves_to_another_token_lets_go_of_the_first(core: Core) -> None:
+    first = await add(core, "a", expires_ms=core.clock.now_ms() + HOUR_MS)
+    second = await add(core, "b")
+    job = await core.submit()
+    assert await take(core, job.id) == first
+    await core.tokens.mark(first, TokenState.REVOKED)
+    assert await take(core, job.id) == second
+    assert [(await read(core, t)).reserved for t in (first, second)] == [0, 50]
+
+
+async def test_the_end_frees_credits_that_the_record_never_heard_of(core: Core) -> None:
+    token = await add(core, "a")
+    job = await core.submit()
+    claim = await core.begin(job)
+    await take(core, job.id)
+    await core.finish(claim)
+    assert ((await read(core, token)).reserved, (await read(core, token)).in_flight) == (0, 0)
+
+
+async def test_a_canceled_job_that_waits_for_its_start_frees_its_credits(core: Core) -> None:
+    token = await add(core, "a")
+    job = await core.submit()
+    await take(core, job.id)
+    await core.cancel(job)
+    assert (await read(core, token)).reserved == 0
+
+
+async def test_nobody_takes_credits_for_a_job_that_has_ended(core: Core) -> None:
+    token = await add(core, "a")
+    job = await core.submit()
+    await core.run(job)
+    assert await take(core, job.id) is None
+    assert (await read(core, token)).reserved == 0
+
+
+async def test_settling_writes_the_balance_and_frees_once(core: Core) -> None:
+    token = await add(core, "a", available=200)
+    await take(core, "job_1")
+    await take(core, "job_2", cost=70)
+    for _ in range(3):
+        assert await core.tokens.settle(token, job_id="job_1", available=150, frozen=10) == 1
+    facts = await read(core, token)
+    assert (facts.available, facts.frozen, facts.reserved, facts.in_flight) == (150, 10, 70, 1)
+    assert facts.read_at_ms == core.clock.now_ms()
+
+
+async def test_settling_without_a_balance_keeps_the_one_that_is_known(core: Core) -> None:
+    token = await add(core, "a", available=200)
+    await take(core, "job_1")
+    assert await core.tokens.settle(token, job_id="job_1", available=None, frozen=None) == 0
+    assert ((await read(core, token)).available, (await read(core, token)).reserved) == (200, 0)
+
+
+async def test_a_removed_token_does_not_come_back_by_what_is_said_of_it(core: Core) -> None:
+    token = await add(core, "a")
+    job = await core.submit()
+    await take(core, job.id)
+    assert await core.tokens.remove(token)
+    await core.tokens.note_balance(token, available=5, frozen=0)
+    await core.tokens.settle(token, job_id=job.id, available=5, frozen=0)
+    await core.tokens.mark(token, TokenState.REVOKED)
+    assert await take(core, job.id, only=token) is None
+    assert await core.tokens.get(token) is None
+    assert await core.tokens.secret_of(token) is None
+    assert not await core.tokens.remove(token)
+    assert [name for name in await core.everything() if ":tok" in name] == []
+
+
+async def test_a_token_added_twice_is_one_and_keeps_its_state(core: Core) -> None:
+    token = await add(core, "nmv_usr_secret")
+    await core.tokens.mark(token, TokenState.REVOKED)
+    assert await add(core, "nmv_usr_secret") == token
+    assert [(t.id, t.state) for t in await core.tokens.all()] == [(token, TokenState.REVOKED)]
+
+
+async def test_a_token_added_by_many_workers_at_once_is_one(core: Core) -> None:
+    ids = await asyncio.gather(*(add(core, "nmv_usr_secret") for _ in range(20)))
+    assert len(set(ids)) == len(await core.tokens.all()) == 1
+
+
+async def test_redis_never_sees_a_token_s_secret_and_its_id_opens_it(core: Core) -> None:
+    token = await add(core, "nmv_usr_very_secret")
+    dump = repr(await core.everything())
+    assert "nmv_usr_very" not in dump
+    assert await core.tokens.secret_of(token) == "nmv_usr_very_secret"
+    assert (await read(core, token)).tail == "cret"
+    assert "very" not in repr(await read(core, token))
+
+
+async def test_a_token_is_read_after_the_secret_key_was_rotated(core: Core) -> None:
+    token = await add(core, "nmv_usr_secret")
+    core.tokens._vault = Vault(["n" * 40, SECRET_KEY])
+    assert await core.tokens.secret_of(token) == "nmv_usr_secret"
+
+
+async def test_a_token_known_under_an_older_key_is_not_added_again(core: Core) -> None:
+    token = await add(core, "nmv_usr_secret")
+    core.tokens._vault = Vault(["n" * 40, SECRET_KEY])
+    assert await add(core, "nmv_usr_secret") == token
+
+
+async def test_all_workers_share_one_identity(core: Core) -> None:
+    found = await asyncio.gather(*(core.tokens.identity(fresh_client_id=f"client-{n}") for n in range(10)))
+    assert len({identity.client_id for identity in found}) == 1
+    assert found[0].token_id is None
+    await core.tokens.set_identity(token_id="tok_1", rest_until_ms=7)
+    again = await core.tokens.identity(fresh_client_id="late")
+    assert (again.client_id, again.token_id, again.rest_until_ms) == (found[0].client_id, "tok_1", 7)
+
+
+async def test_one_worker_renews_the_identity_and_its_death_does_not_block_it(core: Core) -> None:
+    locks = await asyncio.gather(*(core.tokens.lock_identity(f"w{n}", for_s=30) for n in range(10)))
+    assert sum(locks) == 1
+    assert 0 < await core.redis.pttl(key("identity_lock")) <= 30_000
+    await core.tokens.unlock_identity()
+    assert await core.tokens.lock_identity("w", for_s=30)
+
+
+async def test_a_job_keeps_its_token_over_its_checkpoints(core: Core) -> None:
+    token = await add(core, "a", available=50)
+    claim = await core.begin(await core.submit())
+    taken = verbs.token_taken(claim.job, token_id=str(await take(core, claim.job.id)))
+    claim = await core.write(claim, taken)
+    await core.write(claim, verbs.moved(claim.job, Stage.UPLOADING))
+    assert await take(core, claim.job.id) == token
+    assert (await read(core, token)).reserved == 50
