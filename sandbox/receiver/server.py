@@ -2,7 +2,7 @@
 
 Reads one request per connection, keeps what comes to /hook…, answers it as `moods` says, and shows the inbox:
 
-    POST   /hook…          a callback
+    POST   /hook…          a callback; / is short for /hook
     GET    /_received      the list; ?at_least=N&wait_s=S waits for it; ?id= &type= &job_id= &path= choose
     DELETE /_received      forgets it
 """
@@ -69,11 +69,12 @@ async def _read(reader: asyncio.StreamReader) -> Request:
 
 
 async def _serve(inbox: Inbox, request: Request, writer: asyncio.StreamWriter) -> None:
-    if request.path == "/_received":
+    path = "/hook" if request.path == "/" else request.path
+    if path == "/_received":
         await _show(inbox, request, writer)
-    elif request.method == "POST" and request.path.startswith("/hook"):
-        received = await inbox.add(request.path, request.headers, request.body)
-        await behave(writer, request.path, inbox.times_seen(request.path, received["id"]))
+    elif request.method == "POST" and path.startswith("/hook"):
+        received = await inbox.add(path, request.headers, request.body)
+        await behave(writer, path, inbox.times_seen(path, received["id"]))
     else:
         await respond(writer, HTTPStatus.NOT_FOUND)
 
