@@ -46,11 +46,24 @@ def decoded(raw: bytes, kind: type[T]) -> T:
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as wrong:
+        _check_syntax(raw)
         raise invalid([field_error(str(wrong))]) from None
-    except msgspec.DecodeError as malformed:
-        raise Refused(400, "malformed_json", _sentence(str(malformed), raw)) from None
-    except (UnicodeDecodeError, RecursionError):
-        raise Refused(400, "malformed_json", "The body is not UTF-8, or nested too deeply.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as malformed:
+        raise _malformed(malformed, raw) from None
+
+
+def _check_syntax(raw: bytes) -> None:
+    """Read to the end what was given up at its first wrong value: what is no JSON is not judged by its fields."""
+    try:
+        msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as malformed:
+        raise _malformed(malformed, raw) from None
+
+
+def _malformed(why: Exception, raw: bytes) -> Refused:
+    if isinstance(why, msgspec.DecodeError):
+        return Refused(400, "malformed_json", _sentence(str(why), raw))
+    return Refused(400, "malformed_json", "The body is not UTF-8, or nested too deeply.")
 
 
 def _sentence(words: str, raw: bytes) -> str:

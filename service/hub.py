@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 #: how long one look for messages lasts, and the pause before a new subscription
 _LOOK_S = 15.0
 _AWAY_S = 0.2
+#: readers that read at the same time; far fewer than there are connections to Redis
+_READERS_AT_ONCE = 16
 
 
 class Hub:
@@ -28,6 +30,8 @@ class Hub:
         self._bells: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._task: asyncio.Task[None] | None = None
         self.closing = False
+        #: held while a reader reads, so that thousands who wake at once take turns
+        self.turn = asyncio.Semaphore(_READERS_AT_ONCE)
 
     def start(self) -> None:
         """Begin to listen."""

@@ -58,6 +58,7 @@ _CODE_OF_STATUS = {
     415: "unsupported_media_type",
     422: "invalid",
     429: "rate_limited",
+    500: "internal",
     503: "unavailable",
 }
 
@@ -119,14 +120,15 @@ def invalid(errors: Sequence[FieldError]) -> Refused:
 def problem_of(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Write any error that reached the framework. Safe for every error."""
     refused = _as_refused(error)
+    title, retryable = _TITLES.get(refused.code) or _TITLES[_CODE_OF_STATUS.get(refused.status, "malformed_request")]
     document = ProblemDocument(
         type=f"urn:reelgate:problem:{refused.code}",
-        title=_TITLES.get(refused.code, (HTTPStatus(refused.status).phrase, False))[0],
+        title=title,
         status=refused.status,
         detail=refused.detail,
         instance=request.scope["path"],
         code=refused.code,
-        retryable=_TITLES.get(refused.code, ("", False))[1],
+        retryable=retryable,
         request_id=str(request.scope.get("request_id", "")),
         errors=refused.errors,
     )

@@ -25,12 +25,11 @@ def span_of(header: str | None, *, size_bytes: int) -> Span | None:
     if not match[1]:
         return _last(int(match[2]), size_bytes)
     start = int(match[1])
-    end = int(match[2]) + 1 if match[2] else size_bytes
-    if end <= start:
+    if match[2] and int(match[2]) < start:
         return None
     if start >= size_bytes:
         raise Unsatisfiable
-    return Span(start, min(end, size_bytes))
+    return Span(start, min(int(match[2]) + 1, size_bytes) if match[2] else size_bytes)
 
 
 def _last(count: int, size_bytes: int) -> Span:

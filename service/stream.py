@@ -20,6 +20,8 @@ from service.representation import shown, with_fresh_link
 HEARTBEAT_S = 15.0
 #: the pause before another look while Redis is away
 _AWAY_S = 1.0
+#: events that are read at once
+_AT_ONCE = 100
 _RETRY = b"retry: 3000\n\n"
 _BEAT = b": still here\n\n"
 _ENDS = frozenset({"job.succeeded", "job.failed", "job.canceled", "job.expired"})
@@ -35,15 +37,14 @@ async def events_of(parts: Parts, job: Job, *, after: str | None) -> AsyncIterat
     """Write the stream of a job. It ends with the job, or when this process is to end."""
     with parts.hub.listening(job.id) as bell:
         yield _RETRY
-        reader = Reader(parts, job, after if after and is_id(after, "evt") else None)
-        if reader.after is None:
-            for piece in await reader.snapshot(reset=after is not None):
-                yield piece
+        reader = Reader(parts, job, after)
         while not reader.over and not parts.hub.closing:
             bell.clear()
             for piece in await reader.news():
                 yield piece
-            if not reader.over and not parts.hub.closing and not await _rung(bell):
+            if reader.over or reader.behind or parts.hub.closing:
+                continue
+            if not await _rung(bell):
                 yield _BEAT
 
 
@@ -62,41 +63,51 @@ class Reader:
     def __init__(self, parts: Parts, job: Job, after: str | None) -> None:
         self._parts = parts
         self._job = job
-        self.after = after
+        self._after = after if after and is_id(after, "evt") else None
+        self._asked_for_more = after is not None
         self.over = False
-
-    async def snapshot(self, *, reset: bool) -> list[bytes]:
-        """Show the job as it is. Its last event is named first, so that nothing after it can be missed."""
-        self.after = await self._parts.events.last_id(self._job.id)
-        job = await self._parts.jobs.load(self._job.id) or self._job
-        self.over = job.ended
-        now = rfc3339(self._parts.clock.now_ms())
-        body = {"type": "snapshot", "timestamp": now, "data": {"job": await shown(self._parts, job)}}
-        first = [frame("reset", b"{}")] if reset else []
-        return [*first, frame("snapshot", msgspec.json.encode(body), self.after)]
+        #: there may be more to read at once
+        self.behind = False
 
     async def news(self) -> list[bytes]:
-        """Read what came after the last id; nothing while Redis is away."""
+        """Read what there is to tell: a snapshot first, then what came after the last id. Nothing while Redis is away."""
         try:
-            return await self._news()
+            async with self._parts.hub.turn:
+                pieces = await (self._snapshot(reset=self._asked_for_more) if self._after is None else self._news())
         except STORE_DOWN:
             await asyncio.sleep(_AWAY_S)
-            return []
+            pieces, self.behind = [], True
+        else:
+            self.behind = len(pieces) >= _AT_ONCE
+        return pieces
+
+    async def _snapshot(self, *, reset: bool) -> list[bytes]:
+        """Show the job as it is. Its last event is named first, so that nothing after it can be missed."""
+        last_id = await self._parts.events.last_id(self._job.id)
+        job = await self._parts.jobs.load(self._job.id) or self._job
+        body = {
+            "type": "snapshot",
+            "timestamp": rfc3339(self._parts.clock.now_ms()),
+            "data": {"job": await shown(self._parts, job)},
+        }
+        self._after, self.over = last_id, job.ended or last_id is None
+        first = [frame("reset", b"{}")] if reset else []
+        return [*first, frame("snapshot", msgspec.json.encode(body), last_id)]
 
     async def _news(self) -> list[bytes]:
-        history = await self._parts.events.of_job(self._job.id, after=self.after)
+        history = await self._parts.events.of_job(self._job.id, after=self._after, most=_AT_ONCE)
         if history.trimmed:
-            return await self.snapshot(reset=True)
+            return await self._snapshot(reset=True)
         pieces = [self._told(event) for event in history.events]
-        if not pieces and not self.over:
+        if not pieces:
             job = await self._parts.jobs.load(self._job.id)
             self.over = job is None or (job.ended and await self._nothing_more())
         return pieces
 
     async def _nothing_more(self) -> bool:
-        return await self._parts.events.last_id(self._job.id) in (None, self.after)
+        return await self._parts.events.last_id(self._job.id) in (None, self._after)
 
     def _told(self, event: StoredEvent) -> bytes:
-        self.after = event.id
+        self._after = event.id
         self.over = event.type in _ENDS
         return frame(event.type, with_fresh_link(self._parts, event.body), event.id)

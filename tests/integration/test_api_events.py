@@ -1,0 +1,171 @@
+"""Events of jobs: streamed, resumed on any process, listed, and the feed of a tenant."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from core.keys import key
+from tests.api_fixture import Api, running_api
+from tests.redis_fixture import redis_server, redis_url
+
+__all__ = ["redis_server", "redis_url"]
+
+
+@pytest.fixture
+async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
+    async with running_api(redis_url, tmp_path) as running:
+        yield running
+
+
+class Follower:
+    """Reads Server-Sent Events as they come: ``{"id", "event", "data"}``."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self.answer = answer
+        self._lines = answer.aiter_lines()
+
+    async def next(self) -> dict[str, Any] | None:
+        """Give the next event; None where the stream has ended."""
+        fields: dict[str, Any] = {}
+        async for line in self._lines:
+            if not line and "event" in fields:
+                return fields | {"data": json.loads(fields["data"])}
+            name, _, value = line.partition(": ")
+            fields[name] = value
+        return None
+
+    async def rest(self) -> list[dict[str, Any]]:
+        found = []
+        while event := await self.next():
+            found.append(event)
+        return found
+
+
+@asynccontextmanager
+async def following(client: httpx.AsyncClient, job_id: str, *, after: str | None = None) -> AsyncIterator[Follower]:
+    headers = {"Last-Event-ID": after} if after else {}
+    async with client.stream("GET", f"/v1/jobs/{job_id}/events", headers=headers) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        yield Follower(answer)
+
+
+async def test_a_stream_begins_with_a_snapshot_and_ends_with_the_end(api: Api) -> None:
+    job = await api.submit()
+    async with following(api.http, job["id"]) as reader:
+        snapshot = await reader.next()
+        assert snapshot["event"] == "snapshot"
+        assert snapshot["id"].startswith("evt_")
+        assert snapshot["data"]["data"]["job"]["id"] == job["id"]
+        await api.http.post(f"/v1/jobs/{job['id']}/cancel")
+        end = await reader.next()
+        assert (end["event"], end["data"]["type"]) == ("job.canceled", "job.canceled")
+        assert end["id"] > snapshot["id"]
+        assert await reader.next() is None
+
+
+async def test_a_stream_says_when_to_come_back(api: Api) -> None:
+    job = await api.submit()
+    async with api.http.stream("GET", f"/v1/jobs/{job['id']}/events") as answer:
+        assert (await anext(answer.aiter_bytes())).startswith(b"retry: 3000\n\n")
+
+
+async def test_a_reader_goes_on_at_any_id_on_any_process_without_gap_or_repeat(
+    api: Api, redis_url: str, tmp_path: Path
+) -> None:
+    job = await api.submit()
+    listed = (await api.http.get(f"/v1/jobs/{job['id']}/events", headers={"Accept": "application/json"})).json()
+    first = listed["data"][0]
+    assert (first["type"], first["data"]["job"]["status"]) == ("job.queued", "queued")
+    await api.http.post(f"/v1/jobs/{job['id']}/cancel")
+    async with running_api(redis_url, tmp_path) as second:
+        second.http.headers["Authorization"] = f"Bearer {api.key}"
+        async with following(second.http, job["id"], after=first["id"]) as reader:
+            events = await reader.rest()
+            assert [e["event"] for e in events] == ["job.canceled"]
+        async with following(second.http, job["id"], after=events[0]["id"]) as reader:
+            assert await reader.rest() == []
+
+
+async def test_a_snapshot_of_an_ended_job_is_all_there_is(api: Api) -> None:
+    job = await api.submit()
+    await api.http.post(f"/v1/jobs/{job['id']}/cancel")
+    async with following(api.http, job["id"]) as reader:
+        events = await reader.rest()
+    assert [(e["event"], e["data"]["data"]["job"]["status"]) for e in events] == [("snapshot", "canceled")]
+
+
+async def test_trimmed_history_gives_a_reset_and_a_snapshot(api: Api) -> None:
+    job = await api.submit()
+    first = (await api.parts.events.of_job(job["id"])).events[0]
+    await api.http.post(f"/v1/jobs/{job['id']}/cancel")
+    await api.parts.store.redis.xtrim(key("events", job["id"]), maxlen=1, approximate=False)
+    async with following(api.http, job["id"], after=first.id) as reader:
+        assert [e["event"] for e in await reader.rest()] == ["reset", "snapshot"]
+
+
+async def test_many_readers_share_one_subscription_and_leave_nothing_behind(api: Api) -> None:
+    jobs = [await api.submit() for _ in range(3)]
+    limits = httpx.Limits(max_connections=200)
+    headers = {"Authorization": f"Bearer {api.key}"}
+    async with httpx.AsyncClient(base_url=api.url, headers=headers, trust_env=False, limits=limits, timeout=30) as many:
+        opened = asyncio.Semaphore(0)
+
+        async def read(job_id: str) -> list[str]:
+            async with following(many, job_id) as reader:
+                first = await reader.next()
+                opened.release()
+                return [first["event"], *[e["event"] for e in await reader.rest()]]
+
+        readers = [asyncio.create_task(read(jobs[n % 3]["id"])) for n in range(150)]
+        for _ in readers:
+            await opened.acquire()
+        subscribers = await api.parts.store.redis.pubsub_numsub("rg:events")
+        assert subscribers[0][1] == 1
+        assert api.parts.hub.readers == 150
+        for job in jobs:
+            await api.http.post(f"/v1/jobs/{job['id']}/cancel")
+        assert {tuple(await r) for r in readers} == {("snapshot", "job.canceled")}
+    assert api.parts.hub.readers == 0
+
+
+async def test_a_reader_that_vanishes_is_forgotten(api: Api) -> None:
+    job = await api.submit()
+    async with following(api.http, job["id"]) as reader:
+        await reader.next()
+        assert api.parts.hub.readers == 1
+    async with asyncio.timeout(10):
+        while api.parts.hub.readers:
+            await api.http.get("/livez")
+
+
+async def test_readers_go_on_when_their_subscription_broke(api: Api) -> None:
+    job = await api.submit()
+    async with following(api.http, job["id"]) as reader:
+        await reader.next()
+        await api.parts.store.redis.client_kill_filter(_type="pubsub")
+        await api.http.post(f"/v1/jobs/{job['id']}/cancel")
+        assert [e["event"] for e in await reader.rest()] == ["job.canceled"]
+
+
+async def test_the_feed_holds_all_events_of_a_tenant_in_order(api: Api) -> None:
+    jobs = [await api.submit() for _ in range(3)]
+    await api.http.post(f"/v1/jobs/{jobs[1]['id']}/cancel")
+    first = (await api.http.get("/v1/events", params={"limit": 2})).json()
+    assert [e["data"]["job"]["id"] for e in first["data"]] == [jobs[0]["id"], jobs[1]["id"]]
+    assert first["has_more"] is True
+    rest = (await api.http.get("/v1/events", params={"after": first["next_cursor"]})).json()
+    assert [(e["type"], e["data"]["job"]["id"]) for e in rest["data"]] == [
+        ("job.queued", jobs[2]["id"]),
+        ("job.canceled", jobs[1]["id"]),
+    ]
+    last = (await api.http.get("/v1/events", params={"after": rest["next_cursor"]})).json()
+    assert (last["data"], last["has_more"]) == ([], False)
+    async with await api.caller("other") as stranger:
+        assert (await stranger.get("/v1/events")).json()["data"] == []

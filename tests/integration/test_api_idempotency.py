@@ -1,0 +1,95 @@
+"""Idempotency-Key and the limits of submits."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.api_fixture import ASK, Api, running_api
+from tests.redis_fixture import redis_server, redis_url
+
+__all__ = ["redis_server", "redis_url"]
+
+
+@pytest.fixture
+async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
+    async with running_api(redis_url, tmp_path) as running:
+        yield running
+
+
+async def test_the_same_call_again_gets_the_first_answer_byte_for_byte(api: Api) -> None:
+    first = await api.http.post("/v1/jobs", json=ASK, headers={"Idempotency-Key": '"4f1c"'})
+    await api.http.post(f"/v1/jobs/{first.json()['id']}/cancel")
+    again = await api.http.post("/v1/jobs", json=ASK, headers={"Idempotency-Key": "4f1c"})
+    assert (again.status_code, again.content) == (202, first.content)
+    assert again.headers["idempotency-replayed"] == "true"
+    assert again.headers["location"] == first.headers["location"]
+    assert "idempotency-replayed" not in first.headers
+
+
+async def test_a_replayed_call_that_waits_gets_the_ended_job(api: Api) -> None:
+    headers = {"Idempotency-Key": "k", "Prefer": "wait=5"}
+    job = (await api.http.post("/v1/jobs", json=ASK, headers={"Idempotency-Key": "k"})).json()
+    await api.http.post(f"/v1/jobs/{job['id']}/cancel")
+    again = await api.http.post("/v1/jobs", json=ASK, headers=headers)
+    assert (again.status_code, again.json()["status"]) == (200, "canceled")
+
+
+async def test_a_key_is_refused_for_another_body_and_belongs_to_one_tenant(api: Api) -> None:
+    headers = {"Idempotency-Key": "k"}
+    first = await api.http.post("/v1/jobs", json=ASK, headers=headers)
+    other = await api.http.post("/v1/jobs", json=ASK | {"priority": 1}, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    async with await api.caller("other") as stranger:
+        own = await stranger.post("/v1/jobs", json=ASK, headers=headers)
+    assert own.status_code == 202
+    assert own.json()["id"] != first.json()["id"]
+
+
+async def test_a_rejected_request_does_not_use_its_key_up(api: Api) -> None:
+    headers = {"Idempotency-Key": "k"}
+    assert (await api.http.post("/v1/jobs", json={"prompt": ""}, headers=headers)).status_code == 422
+    assert (await api.http.post("/v1/jobs", json=ASK, headers=headers)).status_code == 202
+
+
+async def test_a_hundred_parallel_submits_over_two_processes_give_one_job(
+    api: Api, redis_url: str, tmp_path: Path
+) -> None:
+    async with running_api(redis_url, tmp_path) as second:
+        second.http.headers["Authorization"] = f"Bearer {api.key}"
+        calls = [
+            (api, second)[n % 2].http.post("/v1/jobs", json=ASK, headers={"Idempotency-Key": "one"}) for n in range(100)
+        ]
+        answers = await asyncio.gather(*calls)
+    assert {a.status_code for a in answers} == {202}
+    assert len({a.content for a in answers}) == 1
+    assert sum("idempotency-replayed" not in a.headers for a in answers) == 1
+    assert len((await api.http.get("/v1/jobs")).json()["data"]) == 1
+
+
+@pytest.mark.parametrize("key", ["", "a b", "ü", "x" * 256])
+async def test_a_key_that_is_none_is_malformed(api: Api, key: str) -> None:
+    answer = await api.http.post("/v1/jobs", json=ASK, headers=[(b"Idempotency-Key", key.encode())])
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_request")
+
+
+async def test_submits_past_the_limit_of_a_key_are_told_when_to_come_again(redis_url: str, tmp_path: Path) -> None:
+    async with running_api(redis_url, tmp_path, submits_per_minute=2) as api:
+        one, two, three = [await api.http.post("/v1/jobs", json=ASK) for _ in range(3)]
+        assert [one.headers["ratelimit"][:13], two.headers["ratelimit"][:13]] == ['"submit";r=1;', '"submit";r=0;']
+        assert (three.status_code, three.json()["code"]) == (429, "rate_limited")
+        assert 1 <= int(three.headers["retry-after"]) <= 60
+        assert three.headers["ratelimit-policy"] == '"submit";q=2;w=60'
+        assert three.json()["retryable"] is True
+
+
+async def test_a_full_queue_is_refused_without_using_the_limit_up(redis_url: str, tmp_path: Path) -> None:
+    async with running_api(redis_url, tmp_path, tenant_queued_jobs=1) as api:
+        await api.submit()
+        full = await api.http.post("/v1/jobs", json=ASK)
+        assert (full.status_code, full.json()["code"]) == (429, "queue_full")
+    async with running_api(redis_url, tmp_path, queue_limit=1) as api:
+        over = await api.http.post("/v1/jobs", json=ASK)
+        assert (over.status_code, over.json()["code"]) == (503, "overloaded")
+        assert int(over.headers["retry-after"]) > 0

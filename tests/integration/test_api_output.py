@@ -1,0 +1,152 @@
+"""What a finished job gives: the file in parts or whole, by key or by link, and its timeline."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from core import callback
+from core import job as verbs
+from core.clock import HandClock
+from core.job import OutputFile
+from tests.api_fixture import Api, running_api
+from tests.redis_fixture import redis_server, redis_url
+
+__all__ = ["redis_server", "redis_url"]
+
+VIDEO = bytes(range(256)) * 5000
+TRACKS = b'[{"type":"video","name":"city"}]'
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+async def api(redis_url: str, tmp_path: Path, clock: HandClock) -> AsyncIterator[Api]:
+    async with running_api(redis_url, tmp_path, clock=clock) as running:
+        yield running
+
+
+async def finished(api: Api, *, kept: bool = True) -> str:
+    """End a job as a worker would, with a file in storage (or only at the backend's)."""
+    job_id = (await api.submit())["id"]
+    path = f"outputs/{job_id}.mp4" if kept else None
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield VIDEO
+
+    if path:
+        await api.parts.storage.write(path, chunks())
+    jobs, now_ms = api.parts.jobs, api.parts.clock.now_ms()
+    await jobs.admit(worker="w", slots=5, alive_s=60)
+    claim = await jobs.claim(job_id, owner="w-1")
+    running = await jobs.commit(claim.job, verbs.started(claim.job, now_ms=now_ms), owner="w-1")
+    edited = verbs.edited(running, changes=("Title added",), timeline="Timeline (1 tracks): 1. Video: city (0-10s)")
+    edited = await jobs.commit(running, edited, owner="w-1", fields={"tracks": TRACKS})
+    file = OutputFile(
+        path=path,
+        backend_url=None if path else "https://cdn.example/out.mp4",
+        format="mp4",
+        duration_s=10.0,
+        size_bytes=len(VIDEO),
+        expires_at_ms=now_ms + 3600_000,
+    )
+    done = verbs.succeeded(edited, now_ms=now_ms, output=file)
+    event = callback.event(edited, done, webhook=None, public_url=api.url, now_ms=now_ms)
+    await jobs.commit(edited, done, owner="w-1", event=event)
+    return job_id
+
+
+async def test_the_link_gives_the_file_without_a_key_until_it_expires(api: Api, clock: HandClock) -> None:
+    job_id = await finished(api)
+    output = (await api.http.get(f"/v1/jobs/{job_id}")).json()["output"]
+    assert output["url"].startswith(f"{api.url}/v1/jobs/{job_id}/output?")
+    async with httpx.AsyncClient(trust_env=False) as anyone:
+        answer = await anyone.get(output["url"])
+        assert (answer.status_code, answer.content) == (200, VIDEO)
+        assert answer.headers["content-type"] == "video/mp4"
+        assert answer.headers["content-length"] == str(len(VIDEO))
+        assert (await anyone.get(output["url"][:-1])).status_code == 403
+        assert (await anyone.get(f"{api.url}/v1/jobs/{job_id}/output")).status_code == 401
+        clock.turn(by_s=3601)
+        assert (await anyone.get(output["url"])).status_code == 403
+
+
+RANGES = [
+    ("bytes=0-9", 206, slice(0, 10)),
+    ("bytes=1279990-", 206, slice(1_279_990, None)),
+    ("bytes=-5", 206, slice(-5, None)),
+    ("bytes=100-99999999", 206, slice(100, None)),
+    ("bytes=9999999-", 416, None),
+    ("bytes=-0", 416, None),
+    ("bytes=0-1,5-6", 200, slice(None)),
+    ("lines=1-2", 200, slice(None)),
+]
+
+
+@pytest.mark.parametrize(("header", "status", "part"), RANGES, ids=[r[0] for r in RANGES])
+async def test_a_range_gives_those_bytes(api: Api, header: str, status: int, part: slice | None) -> None:
+    job_id = await finished(api)
+    answer = await api.http.get(f"/v1/jobs/{job_id}/output", headers={"Range": header})
+    assert answer.status_code == status
+    if part is None:
+        assert answer.headers["content-range"] == f"bytes */{len(VIDEO)}"
+        return
+    assert answer.content == VIDEO[part]
+    if status == 206:
+        start = (part.start + len(VIDEO)) % len(VIDEO)
+        end = start + len(answer.content) - 1
+        assert answer.headers["content-range"] == f"bytes {start}-{end}/{len(VIDEO)}"
+
+
+async def test_a_head_tells_the_size_and_sends_nothing(api: Api) -> None:
+    job_id = await finished(api)
+    answer = await api.http.head(f"/v1/jobs/{job_id}/output")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-length"] == str(len(VIDEO))
+    known = {"If-None-Match": answer.headers["etag"]}
+    assert (await api.http.get(f"/v1/jobs/{job_id}/output", headers=known)).status_code == 304
+
+
+async def test_a_file_that_is_not_kept_is_led_to(api: Api) -> None:
+    job_id = await finished(api, kept=False)
+    job = (await api.http.get(f"/v1/jobs/{job_id}")).json()
+    assert job["output"]["url"] == "https://cdn.example/out.mp4"
+    answer = await api.http.get(f"/v1/jobs/{job_id}/output")
+    assert (answer.status_code, answer.headers["location"]) == (302, "https://cdn.example/out.mp4")
+
+
+async def test_the_same_job_has_the_same_tag_although_its_link_is_fresh(api: Api, clock: HandClock) -> None:
+    job_id = await finished(api)
+    first = await api.http.get(f"/v1/jobs/{job_id}")
+    clock.turn(by_s=60)
+    again = await api.http.get(f"/v1/jobs/{job_id}", headers={"If-None-Match": first.headers["etag"]})
+    assert again.status_code == 304
+
+
+async def test_events_and_feed_carry_a_link_that_works(api: Api) -> None:
+    job_id = await finished(api)
+    event = (await api.http.get("/v1/events")).json()["data"][-1]
+    output = event["data"]["job"]["output"]
+    assert event["data"]["job"]["id"] == job_id
+    async with httpx.AsyncClient(trust_env=False) as anyone:
+        assert (await anyone.get(output["url"])).content == VIDEO
+
+
+async def test_the_timeline_is_json_or_one_line(api: Api) -> None:
+    job_id = await finished(api)
+    session_id = (await api.http.get(f"/v1/jobs/{job_id}")).json()["session_id"]
+    for path in (f"/v1/jobs/{job_id}/timeline", f"/v1/sessions/{session_id}/timeline"):
+        assert (await api.http.get(path)).content == TRACKS
+    line = await api.http.get(f"/v1/jobs/{job_id}/timeline", headers={"Accept": "text/plain"})
+    assert line.text == "Timeline (1 tracks): 1. Video: city (0-10s)"
+    assert line.headers["content-type"].startswith("text/plain")
+
+
+async def test_a_job_that_has_not_finished_has_neither(api: Api) -> None:
+    job_id = (await api.submit())["id"]
+    assert (await api.http.get(f"/v1/jobs/{job_id}/output")).status_code == 404
+    assert (await api.http.get(f"/v1/jobs/{job_id}/timeline")).status_code == 404

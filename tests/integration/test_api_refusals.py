@@ -1,0 +1,149 @@
+"""Everything that is refused, and in which words: each as a problem document, with nothing half done."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from core.clock import stopwatch_s
+from tests.api_fixture import ASK, CLIP, Api, running_api
+from tests.redis_fixture import RedisServer, redis_server, redis_url
+
+__all__ = ["redis_server", "redis_url"]
+
+
+@pytest.fixture
+async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
+    async with running_api(redis_url, tmp_path) as running:
+        yield running
+
+
+def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
+    """Check the shape that every refusal has."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    document = answer.json()
+    assert {"type", "title", "status", "detail", "instance", "code", "retryable", "request_id"} <= document.keys()
+    assert document["status"] == status
+    assert document["instance"] == answer.request.url.path
+    assert document["request_id"] == answer.headers["x-request-id"]
+    assert document["type"] == f"urn:reelgate:problem:{document['code']}"
+    return document
+
+
+MALFORMED = [b"", b"{", b'{"prompt": "\xff"}', b'{"prompt":NaN}', b'{"a":1} x', b'{"prompt":' + b"[" * 100_000]
+
+
+@pytest.mark.parametrize("body", MALFORMED, ids=range(len(MALFORMED)))
+async def test_a_body_that_is_no_json_is_malformed(api: Api, body: bytes) -> None:
+    answer = await api.http.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"})
+    assert problem(answer, 400)["code"] == "malformed_json"
+
+
+WRONG: list[tuple[dict[str, Any], str, str]] = [
+    ({"prompt": "x", "colour": 1}, "/colour", "unknown_field"),
+    ({}, "/prompt", "missing_field"),
+    ({"prompt": ""}, "/prompt", "invalid_value"),
+    ({"prompt": " \n"}, "/prompt", "invalid_value"),
+    ({"prompt": "x" * 10_001}, "/prompt", "invalid_value"),
+    ({"prompt": 7}, "/prompt", "invalid_value"),
+    (ASK | {"profile": "nope"}, "/profile", "unknown_profile"),
+    (ASK | {"media": [CLIP] * 51}, "/media", "invalid_value"),
+    (ASK | {"media": [CLIP, {}]}, "/media/1", "invalid_value"),
+    (ASK | {"media": [{"url": "https://x.example/a.mp4", "upload_id": "upl_1"}]}, "/media/0/upload_id", "not_found"),
+    (ASK | {"media": [{"url": "https://x.example/a.exe"}]}, "/media/0/url", "unsupported_media"),
+    (ASK | {"media": [{"url": "http://x.example/a.mp4"}]}, "/media/0/url", "scheme_not_allowed"),
+    (ASK | {"media": [{"url": "https://127.0.0.1/a.mp4"}]}, "/media/0/url", "address_not_allowed"),
+    (ASK | {"media": []}, "/media", "media_needed"),
+    (ASK | {"webhook": {"url": "https://10.0.0.1/hook"}}, "/webhook/url", "address_not_allowed"),
+    (ASK | {"webhook": {"url": "https://a.example/", "events": ["x"]}}, "/webhook/events/0", "invalid_value"),
+    (ASK | {"metadata": {"a": 1}}, "/metadata", "invalid_value"),
+    (ASK | {"metadata": {"a": "x" * 4096}}, "/metadata", "too_large"),
+    (ASK | {"priority": 101}, "/priority", "invalid_value"),
+    (ASK | {"output": {"resolution": "8k"}}, "/output/resolution", "invalid_value"),
+    (ASK | {"timeout_s": 0}, "/timeout_s", "invalid_value"),
+    (ASK | {"session_id": "ses_1"}, "/session_id", "not_found"),
+]
+
+
+@pytest.mark.parametrize(("ask", "pointer", "code"), WRONG, ids=range(len(WRONG)))
+async def test_a_wrong_value_is_pointed_at(api: Api, ask: dict[str, Any], pointer: str, code: str) -> None:
+    for path in ("/v1/jobs", "/v1/jobs:validate"):
+        document = problem(await api.http.post(path, json=ask), 404 if code == "not_found" else 422)
+        assert [(e["pointer"], e["code"]) for e in document["errors"]] == [(pointer, code)]
+    assert (await api.http.get("/v1/jobs")).json()["data"] == []
+
+
+async def test_all_wrong_values_are_told_at_once(api: Api) -> None:
+    ask = {"prompt": " ", "profile": "nope", "media": [{"url": "ftp://x/a.mp4"}, {}]}
+    document = problem(await api.http.post("/v1/jobs", json=ask), 422)
+    assert {e["pointer"] for e in document["errors"]} == {"/prompt", "/profile", "/media/0/url", "/media/1"}
+
+
+async def test_unknown_paths_methods_and_content_types_are_problems_too(api: Api) -> None:
+    problem(await api.http.get("/nowhere"), 404)
+    problem(await api.http.get("/v1/jobs/job_nope"), 404)
+    wrong_method = await api.http.delete("/v1/jobs")
+    problem(wrong_method, 405)
+    assert {"GET", "POST"} <= set(wrong_method.headers["allow"].split(", "))
+    problem(await api.http.post("/v1/jobs", content=b"prompt=x"), 415)
+    problem(await api.http.post("/v1/jobs", data={"prompt": "x"}), 415)
+
+
+async def test_a_body_that_is_too_large_is_refused(api: Api) -> None:
+    body = b'{"prompt": "' + b"x" * 5_000_000 + b'"}'
+    problem(await api.http.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"}), 413)
+
+
+async def test_a_missing_a_wrong_and_a_weak_key_are_told_apart(api: Api) -> None:
+    async with httpx.AsyncClient(base_url=api.url, trust_env=False) as nobody:
+        answer = await nobody.get("/v1/jobs")
+        problem(answer, 401)
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+        for header in ("Bearer rg_wrong", "Basic abc", "Bearer", f"Bearer {'x' * 5000}"):
+            problem(await nobody.get("/v1/jobs", headers={"Authorization": header}), 401)
+    async with await api.caller("acme", "read") as reader:
+        document = problem(await reader.post("/v1/jobs", json=ASK), 403)
+        assert "submit" in document["detail"]
+        assert (await reader.get("/v1/jobs")).status_code == 200
+
+
+async def test_a_wrong_query_is_pointed_at(api: Api) -> None:
+    for query in ({"limit": "0"}, {"limit": "x"}, {"status": "gone"}):
+        document = problem(await api.http.get("/v1/jobs", params=query), 422)
+        assert document["errors"][0]["pointer"] == f"/{next(iter(query))}"
+
+
+async def test_the_request_id_is_echoed_where_it_is_plain(api: Api) -> None:
+    assert (await api.http.get("/livez", headers={"X-Request-Id": "abc-1"})).headers["x-request-id"] == "abc-1"
+    long = await api.http.get("/livez", headers={"X-Request-Id": "x" * 500})
+    assert len(long.headers["x-request-id"]) == 36
+
+
+async def test_a_redis_that_is_away_is_told_within_a_second_and_comes_back(api: Api, redis_server: RedisServer) -> None:
+    redis_server.process.send_signal(signal.SIGSTOP)
+    try:
+        began_s = stopwatch_s()
+        answer = await api.http.post("/v1/jobs", json=ASK)
+        took_s = stopwatch_s() - began_s
+        document = problem(answer, 503)
+        assert document["retryable"] is True
+        assert int(answer.headers["retry-after"]) >= 1
+        assert took_s < 1.5
+        assert (await api.http.get("/readyz")).status_code == 503
+        assert (await api.http.get("/livez")).status_code == 200
+    finally:
+        redis_server.process.send_signal(signal.SIGCONT)
+    async with asyncio.timeout(20):
+        while (await api.http.post("/v1/jobs", json=ASK)).status_code != 202:
+            pass
+
+
+async def test_hostile_text_goes_in_and_comes_back_as_it_was(api: Api) -> None:
+    for text in ("\x00\x01\x1f trim", "trim \U0001f3ac \u202eabc\u202c\u2028 [[story:silent]]", '"}],{"', "剪掉前两秒"):
+        job = await api.submit(prompt=text, metadata={"t": text})
+        assert job["metadata"] == {"t": text}

@@ -1,0 +1,183 @@
+"""Uploads: streamed to storage, checked by content, counted, and gone without a trace where they are refused."""
+
+import asyncio
+import resource
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from tests.api_fixture import Api, running_api
+from tests.redis_fixture import redis_server, redis_url
+
+__all__ = ["redis_server", "redis_url"]
+
+MP4 = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + b"\0" * 20_000
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 100
+MEBIBYTE = bytes(1 << 20)
+
+
+@pytest.fixture
+async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
+    async with running_api(redis_url, tmp_path) as running:
+        yield running
+
+
+def files_in(folder: Path) -> list[Path]:
+    return [f for f in folder.rglob("*") if f.is_file()]
+
+
+async def test_a_raw_body_is_kept_and_can_be_used_in_a_job(api: Api, tmp_path: Path) -> None:
+    answer = await api.http.post("/v1/uploads", params={"filename": "dir/clip.MP4"}, content=MP4)
+    upload = answer.json()
+    assert answer.status_code == 201
+    assert answer.headers["location"].endswith(f"/v1/uploads/{upload['id']}")
+    assert (upload["filename"], upload["format"], upload["size_bytes"]) == ("clip.MP4", "mp4", len(MP4))
+    assert [f.read_bytes() for f in files_in(tmp_path)] == [MP4]
+    assert (await api.http.get(f"/v1/uploads/{upload['id']}")).json() == upload
+    job = await api.submit(media=[{"upload_id": upload["id"]}])
+    assert job["status"] == "queued"
+
+
+async def test_a_form_is_kept_the_same_way(api: Api, tmp_path: Path) -> None:
+    form = {"note": (None, b"hello"), "file": ("clip.mp4", MP4)}
+    answer = await api.http.post("/v1/uploads", files=form)
+    assert (answer.status_code, answer.json()["filename"]) == (201, "clip.mp4")
+    assert [f.read_bytes() for f in files_in(tmp_path)] == [MP4]
+
+
+async def test_a_deleted_upload_is_gone_with_its_bytes(api: Api, tmp_path: Path) -> None:
+    upload = (await api.http.post("/v1/uploads", params={"filename": "a.png"}, content=PNG)).json()
+    async with await api.caller("other") as stranger:
+        assert (await stranger.delete(f"/v1/uploads/{upload['id']}")).status_code == 404
+    assert (await api.http.delete(f"/v1/uploads/{upload['id']}")).status_code == 204
+    assert (await api.http.get(f"/v1/uploads/{upload['id']}")).status_code == 404
+    assert files_in(tmp_path) == []
+    assert await api.parts.uploads.stored_bytes("acme") == 0
+
+
+REFUSED = [
+    ({"filename": "clip.exe"}, MP4, 415),
+    ({"filename": "clip"}, MP4, 415),
+    ({"filename": "clip.mp4"}, PNG, 415),
+    ({"filename": "clip.mp4"}, b"hello", 415),
+    ({"filename": "clip.mp4"}, b"", 415),
+    ({}, MP4, 422),
+]
+
+
+@pytest.mark.parametrize(("query", "body", "status"), REFUSED, ids=range(len(REFUSED)))
+async def test_what_is_no_such_file_is_refused_and_leaves_nothing(
+    api: Api, tmp_path: Path, query: dict[str, str], body: bytes, status: int
+) -> None:
+    answer = await api.http.post("/v1/uploads", params=query, content=body)
+    assert answer.status_code == status, answer.text
+    if status == 415:
+        assert answer.json()["code"] == "unsupported_media"
+        assert "webm" in answer.json()["detail"]
+    assert files_in(tmp_path) == []
+
+
+async def test_more_than_the_limit_is_refused_by_its_announced_length_and_by_its_bytes(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = await begun(api, length=500_000_001)
+    answer = await reader.read(4096)
+    writer.close()
+    assert b" 413 " in answer
+    assert b"500000000" in answer
+    monkeypatch.setattr("service.receiving.UPLOAD_LIMIT_BYTES", len(MP4))
+
+    async def chunks(extra: bytes) -> AsyncIterator[bytes]:
+        yield MP4
+        yield extra
+
+    counted = await api.http.post("/v1/uploads", params={"filename": "a.mp4"}, content=chunks(b"x"))
+    assert counted.status_code == 413
+    exact = await api.http.post("/v1/uploads", params={"filename": "a.mp4"}, content=chunks(b""))
+    assert exact.status_code == 201
+    assert len(files_in(tmp_path)) == 1
+
+
+async def test_a_tenant_keeps_no_more_bytes_than_it_may(redis_url: str, tmp_path: Path) -> None:
+    async with running_api(redis_url, tmp_path, tenant_stored_bytes=len(MP4) + 10) as api:
+        assert (await api.http.post("/v1/uploads", params={"filename": "a.mp4"}, content=MP4)).status_code == 201
+        full = await api.http.post("/v1/uploads", params={"filename": "a.mp4"}, content=MP4)
+        assert (full.status_code, full.json()["code"]) == (413, "storage_full")
+        unannounced = await api.http.post("/v1/uploads", params={"filename": "a.mp4"}, content=_one(MP4))
+        assert unannounced.status_code == 413
+        assert len(files_in(tmp_path)) == 1
+        assert await api.parts.uploads.stored_bytes("acme") == len(MP4)
+
+
+async def _one(chunk: bytes) -> AsyncIterator[bytes]:
+    yield chunk
+
+
+async def test_an_upload_that_breaks_off_leaves_nothing(api: Api, tmp_path: Path) -> None:
+    reader, writer = await begun(api, length=9_000_000)
+    assert b"100 Continue" in await reader.readline()
+    writer.write(MP4 * 20)
+    await writer.drain()
+    writer.close()
+    async with asyncio.timeout(10):
+        while any("run_asgi" in repr(task) for task in asyncio.all_tasks()):
+            await api.http.get("/livez")
+    assert files_in(tmp_path) == []
+    assert await api.parts.uploads.stored_bytes("acme") == 0
+
+
+async def begun(api: Api, *, length: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Begin an upload that says how long it will be, and waits to hear whether it may go on."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(api.url.rsplit(":", 1)[1]))
+    lines = ["POST /v1/uploads?filename=a.mp4 HTTP/1.1", "Host: x", f"Authorization: Bearer {api.key}"]
+    lines += ["Expect: 100-continue", f"Content-Length: {length}", "", ""]
+    writer.write("\r\n".join(lines).encode())
+    return reader, writer
+
+
+BROKEN_FORMS = [
+    b"",
+    b"--x\r\n",
+    b'--x\r\nContent-Disposition: form-data; name="note"\r\n\r\nhello\r\n--x--\r\n',
+    b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n' + PNG,
+]
+
+
+@pytest.mark.parametrize("body", BROKEN_FORMS, ids=range(len(BROKEN_FORMS)))
+async def test_a_broken_form_is_malformed_and_leaves_nothing(api: Api, tmp_path: Path, body: bytes) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = await api.http.post("/v1/uploads", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_request")
+    assert files_in(tmp_path) == []
+
+
+async def test_a_large_file_is_never_held_in_memory(api: Api) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield MP4
+        for _ in range(150):
+            yield MEBIBYTE
+
+    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    answer = await api.http.post("/v1/uploads", params={"filename": "big.mp4"}, content=chunks())
+    grown_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb
+    assert answer.status_code == 201
+    assert answer.json()["size_bytes"] == len(MP4) + 150 * len(MEBIBYTE)
+    assert grown_kb < 80_000
+
+
+async def test_a_file_that_is_too_large_for_the_profile_is_refused_at_submit(api: Api) -> None:
+    upload = (await api.http.post("/v1/uploads", params={"filename": "a.mp4"}, content=MP4)).json()
+    kept, _ = await api.parts.uploads.load(upload["id"])
+    ask = {
+        "prompt": "make a video",
+        "profile": "free-video-generation-automatic",
+        "media": [{"upload_id": upload["id"]}],
+    }
+    await api.parts.uploads.keep(replace(kept, size_bytes=200_000_000))
+    assert (await api.http.post("/v1/jobs", json=ask)).status_code == 202
+    await api.parts.uploads.keep(replace(kept, size_bytes=200_000_001))
+    refused = await api.http.post("/v1/jobs", json=ask)
+    assert (refused.status_code, refused.json()["code"]) == (422, "media_too_large")
+    assert "200000000" in refused.json()["detail"]
