@@ -80,7 +80,6 @@ class Tokens:
             "tenant": tenant,
             "state": "active",
             "scopes": scopes,
-            "reserved": 0,
             "tail": secret[-4:],
         }
         known = {"expires_ms": expires_ms, "available": available, "user_id": user_id}
