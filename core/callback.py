@@ -95,19 +95,24 @@ class Event(msgspec.Struct, frozen=True):
 
     def for_script(self, job: Job) -> dict[str, Any]:
         """Write it as the scripts read it; `random` is the tail of its id's UUID."""
-        tail = secrets.token_hex(8)
         return {
             "type": self.type,
             "tenant": job.tenant,
             "job": job.id,
             "body": self.body,
             "feed": self.type != "job.progress",
-            "random": f"{'89ab'[int(tail[0], 16) % 4]}{tail[1:4]}-{tail[4:16]}",
+            "random": random_tail(),
             "deliveries": [
                 {"id": d.id, "rec": msgspec.msgpack.encode(d), "tenant": d.tenant, "job": d.job_id}
                 for d in self.deliveries
             ],
         }
+
+
+def random_tail() -> str:
+    """Make the random end of an event's id, ``8xxx-xxxxxxxxxxxx``; the script makes the rest of it."""
+    tail = secrets.token_hex(8)
+    return f"{'89ab'[int(tail[0], 16) % 4]}{tail[1:4]}-{tail[4:16]}"
 
 
 def event_type(old: Job | None, new: Job) -> EventType:

@@ -12,6 +12,7 @@ _SHAPES = {
     "events": "rg:events:{}",  # STREAM of one job's events
     "idempotency": "rg:idem:{}:{}",  # HASH body answer
     "rate": "rg:rate:{}",  # INT submits of an API key in the present window
+    "batch": "rg:bat:{}",  # HASH rec tenant jobs left delivery delivery_id finished_at_ms, and end:<job> of each
     # turns
     "backlog": "rg:backlog:{}",  # ZSET of a tenant's queued jobs by priority and arrival
     "ring": "rg:ring",  # ZSET of tenants with a backlog, by turn

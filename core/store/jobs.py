@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from core import job as verbs
-from core.callback import Event, TenantWebhook
-from core.clock import Clock, month_of
+from core.batch import Batch
+from core.callback import Delivery, Event, TenantWebhook, random_tail
+from core.clock import Clock, month_of, rfc3339
 from core.job import ENDS, Job, Status
 from core.keys import key
 from core.queue import DELIVERY_BELL, JOB_BELL
@@ -32,6 +33,13 @@ class Submission(NamedTuple):
     job: Job
     session: Session | None
     event: Event
+
+
+class BatchStart(NamedTuple):
+    """A batch that the submissions make, and the callback that its last end sends, if anybody wants one."""
+
+    batch: Batch
+    delivery: Delivery | None
 
 
 class Idempotency(NamedTuple):
@@ -96,7 +104,12 @@ class Jobs:
         }
 
     async def accept(
-        self, submissions: Sequence[Submission], *, key_id: str, idempotency: Idempotency | None
+        self,
+        submissions: Sequence[Submission],
+        *,
+        key_id: str,
+        idempotency: Idempotency | None,
+        batch: BatchStart | None = None,
     ) -> Accepted | Replayed | Refused:
         """Keep jobs, all or none. After `Accepted` nothing can lose them but Redis itself."""
         tenant = submissions[0].job.tenant
@@ -117,6 +130,7 @@ class Jobs:
                 "body_hash": idempotency.body_hash if idempotency else None,
                 "answer": idempotency.answer if idempotency else None,
                 "idempotency_ms": max(IDEMPOTENCY_MS, longest_ms),
+                "batch": _started(batch) if batch else None,
             },
         )
         match answer[0]:
@@ -225,6 +239,7 @@ class Jobs:
             "retire_ms": now_ms + new.retention_s * 1000,
             "month": month_of(now_ms),
             "usage": _usage(new),
+            "batch": _in_batch(new, now_ms),
             "sample_ms": new.finished_at_ms - new.started_at_ms if new.finished_at_ms and new.started_at_ms else None,
         }
 
@@ -285,6 +300,23 @@ class Jobs:
         now_ms = self._clock.now_ms()
         found = await self._store.redis.zrangebyscore(key("queued_all"), "-inf", now_ms, start=0, num=most)
         return [i.decode() for i in found]
+
+
+def _started(start: BatchStart) -> dict[str, Any]:
+    told = start.delivery
+    facts = {
+        "id": start.batch.id,
+        "rec": pack(start.batch),
+        "jobs": " ".join(start.batch.job_ids),
+        "created_at": rfc3339(start.batch.created_at_ms),
+    }
+    return facts | ({"delivery": pack(told), "delivery_id": told.id} if told else {})
+
+
+def _in_batch(job: Job, now_ms: int) -> dict[str, str] | None:
+    if job.batch_id is None or not job.ended:
+        return None
+    return {"id": job.batch_id, "now": rfc3339(now_ms), "random": random_tail()}
 
 
 def _submitted(submission: Submission) -> dict[str, Any]:

@@ -41,6 +41,13 @@ for _, job in ipairs(a.jobs) do
   if call('RPUSH', K.line(job.session), job.id) == 1 then line_up(a.tenant, job.id, job.rank) end
   emit_all(job.events)
 end
+if a.batch then
+  call('HSET', K.batch(a.batch.id), 'rec', a.batch.rec, 'tenant', a.tenant, 'jobs', a.batch.jobs, 'left', n,
+    'created_at', a.batch.created_at)
+  if a.batch.delivery then
+    call('HSET', K.batch(a.batch.id), 'delivery', a.batch.delivery, 'delivery_id', a.batch.delivery_id)
+  end
+end
 if a.idempotency then
   call('HSET', K.idempotency(a.tenant, a.idempotency), 'body', a.body_hash, 'answer', a.answer)
   call('PEXPIRE', K.idempotency(a.tenant, a.idempotency), a.idempotency_ms)

@@ -39,6 +39,7 @@ elseif a.mode == 'end' then
     call('LPUSH', K.run_samples(), a.sample_ms)
     call('LTRIM', K.run_samples(), 0, 499)
   end
+  if a.batch then end_in_batch(a.batch, a.id, a.status) end
   admit(16)
 elseif a.wake then
   -- a cancel: its holder hears of it at once, and a sleeping job is woken

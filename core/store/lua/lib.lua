@@ -61,14 +61,16 @@ end
 -- Tell a job's readers, and for the types that callers can subscribe to also the tenant's feed.
 local function emit(event)
   local stream_id, event_id = next_event(event.tenant, event.random)
-  call('XADD', K.events(event.job), 'MAXLEN', '~', 500, stream_id, 'id', event_id, 'type', event.type,
-    'body', event.body)
+  if event.job then
+    call('XADD', K.events(event.job), 'MAXLEN', '~', 500, stream_id, 'id', event_id, 'type', event.type,
+      'body', event.body)
+  end
   if event.feed then
     local oldest_ms = string.format('%.0f', a.now_ms - 14 * 86400000)
     call('XADD', K.feed(event.tenant), 'MINID', '~', oldest_ms, stream_id, 'id', event_id, 'type', event.type,
       'body', event.body)
   end
-  call('PUBLISH', EVENTS_CHANNEL, event.job)
+  if event.job then call('PUBLISH', EVENTS_CHANNEL, event.job) end
   return event_id
 end
 
@@ -153,4 +155,31 @@ local function drop_session_if_over(session)
   if call('ZCARD', K.session_jobs(session)) > 0 then return end
   local found = call('HMGET', K.session(session), 'rec', 'closed')
   if found[1] and (found[2] or cmsgpack.unpack(found[1]).implicit) then call('DEL', K.session(session)) end
+end
+
+-- Write down how a batch's job ended, once; the last end completes the batch and tells of it, in the same commit.
+-- `batch` is {id, now, random}: its id, the time as callers read it, and the tail of the event's id.
+local function end_in_batch(batch, job, status)
+  local key = K.batch(batch.id)
+  if call('EXISTS', key) == 0 or call('HSETNX', key, 'end:' .. job, status) == 0 then return end
+  if call('HINCRBY', key, 'left', -1) > 0 then return end
+  call('HSET', key, 'finished_at_ms', string.format('%.0f', a.now_ms))
+  call('PEXPIRE', key, 30 * 86400000)
+  local found = call('HMGET', key, 'tenant', 'jobs', 'created_at', 'delivery', 'delivery_id')
+  local rows, counts, kinds = {}, {}, {}
+  for id in string.gmatch(found[2], '%S+') do
+    local ended = call('HGET', key, 'end:' .. id)
+    counts[ended] = (counts[ended] or 0) + 1
+    table.insert(rows, '{"id":"' .. id .. '","status":"' .. ended .. '"}')
+  end
+  for _, kind in ipairs({'succeeded', 'failed', 'canceled', 'expired'}) do
+    table.insert(kinds, '"' .. kind .. '":' .. (counts[kind] or 0))
+  end
+  local body = '{"type":"batch.completed","timestamp":"' .. batch.now .. '","data":{"batch":{"id":"' .. batch.id ..
+    '","status":"completed","jobs":[' .. table.concat(rows, ',') .. '],"counts":{' .. table.concat(kinds, ',') ..
+    '},"created_at":"' .. found[3] .. '","finished_at":"' .. batch.now .. '"}}}'
+  local event_id = emit({type = 'batch.completed', tenant = found[1], body = body, feed = true, random = batch.random})
+  if found[4] then
+    write_delivery({id = found[5], rec = found[4], tenant = found[1], job = batch.id}, event_id)
+  end
 end

@@ -28,7 +28,10 @@ end
 local function reserve(id)
   local status = call('HGET', K.job(a.job), 'status')
   if status and a.ends[status] then return {'none'} end
-  if call('HSETNX', K.token_held(id), a.job, a.cost) == 1 then call('HINCRBY', K.token(id), 'reserved', a.cost) end
+  if call('HSETNX', K.token_held(id), a.job, a.cost) == 1 then
+    call('HINCRBY', K.token(id), 'reserved', a.cost)
+    call('HINCRBY', K.token(id), 'taken', 1)
+  end
   if status then call('HSET', K.job(a.job), 'reserved_on', id) end
   return {'token', id}
 end
