@@ -1,16 +1,18 @@
-"""`./run up`: a world that stays until Ctrl-C."""
+"""`./run up`: a world that stays until Ctrl-C. A part that dies meanwhile is named, and the others go on without it."""
+
+import asyncio
 
 import click
 
 from sandbox.world.announce import as_json, as_text
-from sandbox.world.children import ChildFailed, first_end
+from sandbox.world.children import Child, ChildFailed
 from sandbox.world.folders import make_folders
 from sandbox.world.settings import callers_environment, new_sandbox_token, with_sandbox_account
 from sandbox.world.world import Wish, open_world
 
 
 async def up(wish: Wish, *, json_line: bool) -> int:
-    """Run the world; give 1 with a sentence when a part does not start or ends by itself."""
+    """Run the world until it is cancelled; give 1 after a sentence when a part does not start."""
     token = new_sandbox_token()
     caller = callers_environment()
     if wish.backend is None:
@@ -18,7 +20,12 @@ async def up(wish: Wish, *, json_line: bool) -> int:
     try:
         async with open_world(wish, folders=make_folders("up"), caller=caller, sandbox_token=token) as world:
             click.echo(as_json(world) if json_line else as_text(world))
-            raise await first_end(world.children())
+            await asyncio.gather(*(name_end(child) for child in world.children()))
+            await asyncio.Event().wait()
     except ChildFailed as failed:
         click.echo(failed, err=True)
-        return 1
+    return 1
+
+
+async def name_end(child: Child) -> None:
+    click.echo(await child.end(), err=True)

@@ -20,10 +20,10 @@ ENV = {name: value for name, value in os.environ.items() if not name.startswith(
 
 
 @contextmanager
-def up(folder, *arguments):
+def up(folder, *arguments, **pipes):
     """Run a world as a program would; yields its process. At the end it must be gone."""
     command = [sys.executable, "-m", "sandbox.world", "up", *arguments]
-    with subprocess.Popen(command, cwd=folder, env=ENV, stdout=subprocess.PIPE, text=True) as world:
+    with subprocess.Popen(command, cwd=folder, env=ENV, stdout=subprocess.PIPE, text=True, **pipes) as world:
         try:
             yield world
         finally:
@@ -51,6 +51,15 @@ def descendants(pid):
         found = [child for child, parent in parents.items() if parent in found]
         seen += found
     return seen
+
+
+def pid_of(world, command):
+    """Find the first process of the world that runs this command of the gateway's."""
+    for pid in descendants(world.pid):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+        if command in words:
+            return pid
+    raise AssertionError(f"nobody runs {command}")
 
 
 @contextmanager
@@ -101,6 +110,15 @@ def test_a_killed_world_leaves_no_process_behind(tmp_path):
         with watched(descendants(world.pid)) as handles:
             world.kill()
             assert_gone(handles)
+
+
+def test_a_part_that_is_killed_is_named_and_the_others_go_on(tmp_path):
+    with up(tmp_path, "--json", "--workers", "2", stderr=subprocess.PIPE) as world:
+        line = first_line(world)
+        os.kill(pid_of(world, "worker"), signal.SIGKILL)
+        assert world.stderr.readline().startswith("worker-")
+        assert httpx.get(f"{line['api']}/readyz", trust_env=False).status_code == 200
+        assert world.poll() is None
 
 
 def test_the_curl_line_works_as_it_is_printed(tmp_path):
