@@ -106,12 +106,16 @@ class Sent(Record, frozen=True, kw_only=True):
     before: str
     #: available + frozen before the message; None where the balance could not be read
     credits_total: int | None = None
+    #: how often the token had been taken by then, where this job alone held it: then the cost can be told exactly
+    alone_at: int | None = None
 
 
 class Recovery(Record, frozen=True, kw_only=True):
     """How far the reading-instead-of-sending-again has come."""
 
     since_ms: int
+    #: the stream closed by itself, with words; then two unchanged reads say that nothing was edited
+    spoke: bool = False
     reads: int = 0
     #: fingerprint of the last changed draft; an edit counts when two reads agree
     seen: str | None = None
@@ -210,6 +214,8 @@ class Job(Record, frozen=True, kw_only=True):
     #: this job's media stand in the session's list of media
     media_joined: bool = False
     token_id: str | None = None
+    #: learned from a refusal: the message costs more credits than was thought
+    cost_at_least: int = 0
     #: an upload broke off, so it may be there or not
     upload_doubt: bool = False
     #: the stage that is tried again, how often in a row, after passing faults
@@ -314,14 +320,14 @@ def sending(job: Job, *, sent: Sent) -> Job:
     return moved(job, Stage.EDITING, sent=sent)
 
 
-def sent_back(job: Job) -> Job:
+def sent_back(job: Job, **facts: Any) -> Job:
     """The backend refused everything so far, so the job starts over: an intent to send is void, and its token free."""
-    return moved(job, Stage.PREPARING, sent=None, recovery=None, token_id=None)
+    return moved(job, Stage.PREPARING, sent=None, recovery=None, token_id=None, **facts)
 
 
-def unsure(job: Job, *, now_ms: int, seen: str | None = None) -> Job:
+def unsure(job: Job, *, now_ms: int, seen: str | None = None, spoke: bool = False) -> Job:
     """What the message did is not known yet: from now on the state is read and nothing is sent."""
-    return moved(job, Stage.RECOVERING, recovery=Recovery(since_ms=now_ms, seen=seen))
+    return moved(job, Stage.RECOVERING, recovery=Recovery(since_ms=now_ms, seen=seen, spoke=spoke))
 
 
 def still_unsure(job: Job, *, seen: str | None, counts: bool = True) -> Job:

@@ -6,7 +6,8 @@ scripts, which check the owner of the lease: so arq's own finish and retry, whic
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import msgspec
@@ -41,6 +42,13 @@ class LeasedWorker(Worker):
         # Between pick-up and our own claim only this key guards the job: it must not outlive the lease.
         self.in_progress_timeout_s = lease_s
 
+    async def main(self) -> None:
+        """Work for ever. arq asks Redis for its version first, so a Redis that goes away right then starts it anew."""
+        while True:
+            with _waiting_out():
+                return await super().main()
+            await asyncio.sleep(_AWAY_S)
+
     async def finish_job(self, *_: Any, **__: Any) -> None:
         """Do nothing: the commit that parked or ended the job has already told arq, and checked the owner."""
 
@@ -56,11 +64,18 @@ class LeasedWorker(Worker):
             raise
 
     async def _poll_iteration(self) -> None:
-        try:
-            await super()._poll_iteration()
-        except STORE_ERROR as away:
-            log.warning("Redis is away (%s), waiting", type(away).__name__)
-            await asyncio.sleep(_AWAY_S)
+        with _waiting_out():
+            return await super()._poll_iteration()
+        await asyncio.sleep(_AWAY_S)
+
+
+@contextmanager
+def _waiting_out() -> Iterator[None]:
+    """Go on after whatever Redis, or the way to it, says."""
+    try:
+        yield
+    except STORE_ERROR as away:
+        log.warning("Redis is away (%s), waiting", type(away).__name__)
 
 
 def make_worker(

@@ -25,7 +25,7 @@ FAST = {
     "REELGATE_RENDER_POLL_S": "0.2",
     "REELGATE_RECOVER_FIRST_S": "0.5",
     "REELGATE_RECOVER_EVERY_S": "0.7",
-    "REELGATE_SETTLE_S": "0.4",
+    "REELGATE_SETTLE_S": "1.2",
     "REELGATE_RATE_LIMITED_S": "0.3",
     "REELGATE_BACKOFF_S": "0.1",
     "REELGATE_STILL_WORKING_S": "0.5",
@@ -54,7 +54,7 @@ class Gateway:
         headers = {"Authorization": f"Bearer {world['api_key']}"}
         self.http = httpx.Client(base_url=world["api"], headers=headers, timeout=60, trust_env=False)
         self.sandbox = httpx.Client(base_url=world["backend"], timeout=30, trust_env=False)
-        self.receiver = httpx.Client(base_url=world["receiver"].removesuffix("/hook"), timeout=60, trust_env=False)
+        self.receiver = httpx.Client(base_url=world["receiver"], timeout=60, trust_env=False)
 
     def clip(self, name: str = "clip.mp4", *, duration_s: float = 4.0, silences: tuple[tuple[float, float], ...] = ()) -> Path:
         """Make a small talk clip, once per name."""
@@ -75,7 +75,7 @@ class Gateway:
         if upload is not None:
             upload_id = upload if isinstance(upload, str) else self.upload(upload)
             fields.setdefault("media", [{"upload_id": upload_id}])
-        fields.setdefault("webhook", {"url": self.world["receiver"]})
+        fields.setdefault("webhook", {"url": self.world["receiver"] + "/hook"})
         answer = self.http.post("/v1/jobs", json={"prompt": prompt} | fields)
         assert answer.status_code == 202, answer.text
         return dict(answer.json())

@@ -10,7 +10,7 @@ from core.errors import Code, Permanent, Temporary, WaitReason
 from core.job import Job, Stage
 from core.profiles import PROFILES
 from core.session import Session
-from core.store.tokens import TokenState
+from worker.cost import estimate
 from worker.upstream.faults import BackendFault, Fault
 from worker.work import Next, Work
 
@@ -80,7 +80,9 @@ async def _token_refused(work: Work) -> Next:
     job, session = work.job, work.session
     if job.token_id is None:
         raise Temporary(WaitReason.NO_CREDITS, delay_s=1.0)
-    successor = await work.kit.pool.refused(job.token_id)
+    successor = await work.kit.pool.refused(job, job.token_id)
+    if successor == job.token_id:
+        return Next(_taken_back(job))
     await work.kit.tokens.settle(job.token_id, job_id=job.id, available=None, frozen=None)
     if successor and session.backend_id:
         return Next(verbs.token_changed(_taken_back(job), token_id=successor), sessions.moved_to(session, successor))
@@ -96,19 +98,21 @@ def _session_lost(job: Job, session: Session) -> Next:
 
 
 async def _no_credits(work: Work) -> Next:
-    """Another token of the operator's may have some; a session with an edit must wait for its own."""
+    """Another token of the operator's may have some; a session with an edit must wait for its own.
+
+    The message costs more than was thought, then: the next token must have twice as much, so that this ends.
+    """
     job, session = work.job, work.session
+    again = verbs.sent_back(job, cost_at_least=2 * estimate(job))
     if job.token_id:
-        await work.kit.pool.exhausted(job.token_id)
+        await work.kit.pool.exhausted(job, job.token_id)
         await work.kit.tokens.settle(job.token_id, job_id=job.id, available=None, frozen=None)
-    if session.edits:
-        return Next(verbs.sent_back(job))
-    return Next(verbs.sent_back(job), sessions.forgotten(session))
+    return Next(again) if session.edits else Next(again, sessions.forgotten(session))
 
 
 async def _export_blocked(work: Work) -> Next:
     if work.job.token_id:
-        await work.kit.tokens.mark(work.job.token_id, TokenState.EXPORT_BLOCKED)
+        await work.kit.tokens.note_export(work.job.token_id, allowed=False)
     raise Permanent(Code.EXPORT_BLOCKED)
 
 

@@ -20,8 +20,13 @@ def is_generation(job: Job) -> bool:
     return job.profile == "free-video-generation-automatic" and _GENERATES.search(job.plan.message) is not None
 
 
-def estimate(job: Job) -> int:
-    """Credits to reserve: 50 for an edit, 100 for a generation, 0 where no message is sent."""
+def usual_cost(job: Job) -> int:
+    """Credits that such a message costs as a rule: 50 for an edit, 100 for a generation, 0 where none is sent."""
     if job.plan.message is None:
         return 0
     return GENERATION_CREDITS if is_generation(job) else EDIT_CREDITS
+
+
+def estimate(job: Job) -> int:
+    """Credits to reserve: the usual, or what a refusal has taught."""
+    return max(usual_cost(job), job.cost_at_least)

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import httpx
-
 from core.clock import Clock
 from core.settings import Settings
 from core.storage import Storage
@@ -17,6 +15,7 @@ from core.store.uploads import Uploads
 from core.vault import Vault
 from worker.callbacks.hosts import Hosts
 from worker.leases import Leases
+from worker.outbound import OutsideClient
 from worker.pool import Pool
 from worker.upstream.client import Backend
 
@@ -39,4 +38,4 @@ class Kit:
     leases: Leases
     hosts: Hosts
     #: dials public addresses only
-    outside: httpx.AsyncClient
+    outside: OutsideClient

@@ -101,7 +101,7 @@ async def _build_kit(settings: Settings, client: Redis, stack: AsyncExitStack) -
         errands=Errands(store),
         storage=Storage(settings.storage),
         backend=backend,
-        pool=Pool(tokens, backend, clock, rate_limited_s=settings.rate_limited_s),
+        pool=Pool(tokens, backend, clock, rate_limited_s=settings.rate_limited_s, web_url=settings.nemo_web_url),
         leases=Leases(jobs, store, worker_id=_worker_id(), lease_s=settings.lease_s),
         hosts=Hosts(clock),
         outside=outside,

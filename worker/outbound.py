@@ -163,6 +163,10 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
         return await super().handle_async_request(request)
 
 
+#: what may dial the outside; made by `guarded_client` alone
+OutsideClient = httpx.AsyncClient
+
+
 def guarded_client(
     *,
     allow: Sequence[Network],

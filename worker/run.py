@@ -14,7 +14,8 @@ from worker.after_fault import after_fault
 from worker.kit import Kit
 from worker.leases import Lease
 from worker.steps import step_of
-from worker.steps.credits import spent
+from worker.steps.credits import settled_if_known
+from worker.steps.render import abandon
 from worker.upstream.faults import BackendFault
 from worker.work import CancelAsked, Next, Work
 
@@ -51,9 +52,8 @@ async def _advance(kit: Kit, claim: Claim, lease: Lease) -> None:
 
 async def _next(work: Work) -> Next | None:
     """Do the next step, or say how the job ends or waits without it. None: look again."""
-    if over := _overdue(work):
-        return Next(over)
     try:
+        _check_time(work)
         return await _step(work)
     except (Permanent, Temporary, BackendFault) as trouble:
         return await _weathered(work, trouble)
@@ -93,26 +93,18 @@ async def _weathered(work: Work, trouble: Permanent | Temporary | BackendFault) 
     except Permanent as end:
         return await _failed(work, end)
     except Temporary as wait:
-        return _waiting(work.job, wait, now_ms=work.now_ms)
+        return await _waits(work, wait)
     except BackendFault as another:
         log.info("%s at %s: and then %s", work.job.id, work.job.stage, another)
-        return _waiting(work.job, Temporary(WaitReason.BACKEND_DOWN, delay_s=_PAUSE_S), now_ms=work.now_ms)
+        return await _waits(work, Temporary(WaitReason.BACKEND_DOWN, delay_s=_PAUSE_S))
 
 
-def _overdue(work: Work) -> Job | None:
-    """A job that killed its worker three times at one stage, never started in time, or has passed its deadline."""
-    job, now_ms = work.job, work.now_ms
+def _check_time(work: Work) -> None:
+    """Raise Permanent for a job that killed its worker three times at one stage, or has passed its deadline."""
     if work.crashes >= _POISONED_AFTER:
-        return verbs.failed(_begun(job, now_ms), now_ms=now_ms, code=Code.POISONED)
-    if job.started_at_ms is None:
-        return verbs.expired(job, now_ms=now_ms) if now_ms > job.start_by_ms else None
-    if now_ms >= job.deadline_ms:
-        return verbs.failed(job, now_ms=now_ms, code=_late_code(job))
-    return None
-
-
-def _begun(job: Job, now_ms: int) -> Job:
-    return job if job.started_at_ms else verbs.started(job, now_ms=now_ms)
+        raise Permanent(Code.POISONED)
+    if work.job.started_at_ms is not None and work.now_ms >= work.job.deadline_ms:
+        raise Permanent(_late_code(work.job))
 
 
 def _late_code(job: Job) -> Code:
@@ -126,15 +118,27 @@ def _late_code(job: Job) -> Code:
     return Code.DEADLINE_EXCEEDED
 
 
-def _waiting(job: Job, wait: Temporary, *, now_ms: int) -> Next:
-    until_ms = now_ms + int(wait.delay_s * 1000)
+async def _waits(work: Work, wait: Temporary) -> Next:
+    """Let go of the job until it is worth another look; one that has waited too long for credits ends."""
+    job, now_ms = work.job, work.now_ms
     if wait.reason is WaitReason.NO_CREDITS and job.sent is None and now_ms > job.start_by_ms:
-        return Next(verbs.failed(job, now_ms=now_ms, code=Code.CREDITS_EXHAUSTED))
+        return await _failed(work, Permanent(Code.CREDITS_EXHAUSTED))
+    until_ms = now_ms + int(wait.delay_s * 1000)
     return Next(verbs.waiting(job, reason=wait.reason, until_ms=until_ms), park_s=wait.delay_s)
 
 
 async def _failed(work: Work, end: Permanent) -> Next:
-    """End a job badly, with what it has cost as far as that can be said."""
-    cost = await spent(work) if work.job.sent and work.job.credits_used is None else {}
-    job = verbs.failed(work.job, now_ms=work.now_ms, code=end.code, detail=end.detail, hint=end.hint)
-    return Next(verbs.with_cost(job, **cost))
+    """End a job badly, or as canceled where its caller wanted that anyway; no render is left behind.
+
+    Says what it has cost as far as that can be said.
+    """
+    await abandon(work)
+    cost = await settled_if_known(work) if work.job.credits_used is None else {}
+    job, now_ms = work.job, work.now_ms
+    if job.status is Status.CANCELING:
+        return Next(verbs.with_cost(verbs.canceled(job, now_ms=now_ms), **cost))
+    if job.started_at_ms is None:
+        job = verbs.started(job, now_ms=now_ms)
+    hint = await work.kit.pool.advice(job) if end.code is Code.CREDITS_EXHAUSTED else None
+    ended = verbs.failed(job, now_ms=now_ms, code=end.code, detail=end.detail, hint=hint or end.hint)
+    return Next(verbs.with_cost(ended, **cost))

@@ -10,6 +10,9 @@ from core.keys import key
 from core.store.connection import Row, Store
 from core.vault import Vault
 
+#: so many refused exports in a row, and a token is not given to a job that exports any more
+_BLOCKED_FOR_GOOD = 2
+
 
 class TokenState(StrEnum):
     """What a token is good for. `rate_limited` and `exhausted` end by themselves where a time is known."""
@@ -34,6 +37,8 @@ class Token(NamedTuple):
     frozen: int | None
     reserved: int
     in_flight: int
+    #: how often it has been taken, ever
+    taken: int
     scopes: str
     user_id: str | None
     #: how a person tells it from others: its last four characters
@@ -145,6 +150,7 @@ class Tokens:
             "export": export,
             "only": only,
             "anonymous": anonymous,
+            "blocked_for_good": _BLOCKED_FOR_GOOD,
             "ends": {str(end): True for end in ENDS},
         }
         answer = await self._store.run("tokens", arguments | {"now_ms": self._clock.now_ms()})
@@ -176,6 +182,18 @@ class Tokens:
         if await self._store.redis.exists(key("token", token_id)):
             row = {"state": str(state), "rest_until_ms": rest_until_ms}
             await self._store.redis.hset(key("token", token_id), mapping=row)  # type: ignore[misc]
+
+    async def note_export(self, token_id: str, *, allowed: bool) -> None:
+        """Write whether the backend let a token export: one refusal may be a passing fault, two in a row are a plan."""
+        token = await self.get(token_id)
+        if token is None or (allowed and token.state is not TokenState.EXPORT_BLOCKED):
+            return
+        state = TokenState.ACTIVE if allowed else TokenState.EXPORT_BLOCKED
+        await self.mark(token_id, state)
+        if allowed:
+            await self._store.redis.hset(key("token", token_id), "blocked", 0)  # type: ignore[misc, arg-type]
+        else:
+            await self._store.redis.hincrby(key("token", token_id), "blocked", 1)  # type: ignore[misc]
 
     async def serves(self, tenant: str) -> bool:
         """Whether an operator's or this tenant's own token is in the pool: then nobody is anonymous."""
@@ -212,6 +230,11 @@ class Tokens:
         await self._store.redis.delete(key("identity_lock"))
 
 
+def may_render(scopes: str) -> bool:
+    """Tell whether a token's scopes (``read+write+render``; nothing is known of an empty one) let it export."""
+    return not scopes or bool({"render", "*"} & set(scopes.split("+")))
+
+
 def _token(token_id: str, row: Row, in_flight: int) -> Token:
     def number(name: bytes) -> int | None:
         return int(float(row[name])) if name in row else None
@@ -227,6 +250,7 @@ def _token(token_id: str, row: Row, in_flight: int) -> Token:
         frozen=number(b"frozen"),
         reserved=number(b"reserved") or 0,
         in_flight=in_flight,
+        taken=number(b"taken") or 0,
         scopes=row[b"scopes"].decode(),
         user_id=user_id.decode() if user_id else None,
         tail=row[b"tail"].decode(),

@@ -5,5 +5,7 @@ from worker.work import Next, Work
 
 
 async def begin(work: Work) -> Next:
-    """Note the start; what the job needs is found out next."""
+    """Note the start, unless it comes too late; what the job needs is found out next."""
+    if work.now_ms > work.job.start_by_ms:
+        return Next(verbs.expired(work.job, now_ms=work.now_ms))
     return Next(verbs.started(work.job, now_ms=work.now_ms))

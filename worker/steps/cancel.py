@@ -7,7 +7,7 @@ import msgspec
 
 from core import job as verbs
 from core.job import Stage
-from worker.steps.credits import cost
+from worker.steps.credits import Witness, settled, witness
 from worker.steps.render import abandon
 from worker.upstream.faults import BackendFault
 from worker.work import Next, Work
@@ -31,15 +31,12 @@ async def _after_late_effects(work: Work) -> Next:
     """A message that went out may still be worked on: as long as credits are frozen for it, it is."""
     job, settings = work.job, work.kit.settings
     assert job.sent is not None
-    assert job.token_id is not None
     try:
-        now = await work.kit.pool.balance(await work.caller(), job.token_id)
+        now = await witness(work)
     except BackendFault:
-        now = None
-    over_ms = job.sent.at_ms + int(settings.stream_limit_s * 1000)
-    if now and now.frozen and work.now_ms < over_ms:
+        now = Witness(None, 0, None)
+    if now.still_works and work.now_ms < job.sent.at_ms + int(settings.stream_limit_s * 1000):
         return Next(verbs.still_canceling(job), park_s=min(_LOOK_AGAIN_S, settings.recover_every_s))
-    others = await work.kit.tokens.settle(
-        job.token_id, job_id=job.id, available=now.available if now else None, frozen=now.frozen if now else None
+    return Next(
+        verbs.with_cost(verbs.canceled(job, now_ms=work.now_ms), **await settled(work, job, now, confirmed=False))
     )
-    return Next(verbs.with_cost(verbs.canceled(job, now_ms=work.now_ms), **cost(job, now, others=others)))

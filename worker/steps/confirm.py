@@ -1,7 +1,5 @@
 """What a message did: the draft before it against the draft after it. Words alone prove nothing."""
 
-from typing import Any
-
 import msgspec
 
 from core import job as verbs
@@ -11,49 +9,44 @@ from core.store.connection import STORE_DOWN
 from core.wire import pack_json, unpack_json
 from worker import drafts, gui_talk
 from worker.cost import is_generation
-from worker.steps.credits import balance, cost
+from worker.steps.credits import Witness, settled, witness
 from worker.upstream.faults import BackendFault
-from worker.upstream.wire import Credits, State
+from worker.upstream.wire import State
 from worker.work import Next, Work
 
 
 async def confirm(work: Work, text: str) -> Next:
     """The stream has closed: say what changed, or go on reading where that is not certain yet."""
     state = await work.kit.backend.state(await work.caller(), work.backend_session())
-    now = await balance(work)
+    now = await witness(work)
     said = gui_talk.translate(text)
     job = verbs.answered(work.job, reply=said.text) if said.text else work.job
     seen = drafts.fingerprint(state.draft)
     assert job.sent is not None
     changed = seen != job.sent.before
-    if not certain(job, now, changed=changed, said=bool(said.text)):
-        return Next(
-            verbs.unsure(job, now_ms=work.now_ms, seen=seen if changed else None),
-            park_s=_pause_s(work, changed=changed),
+    if not certain(job, now, changed=changed, spoke=bool(said.text)):
+        unsure = verbs.unsure(
+            job, now_ms=work.now_ms, seen=seen if changed else None, spoke=bool(said.text) and not changed
         )
+        settings = work.kit.settings
+        return Next(unsure, park_s=settings.settle_s if changed or said.text else settings.recover_first_s)
     if not changed:
         return await nothing_done(work, job, now)
     return await done(work, job, state, now, asked_for_credits="credits" in said.actions)
 
 
-def certain(job: Job, now: Credits | None, *, changed: bool, said: bool) -> bool:
-    """Decide whether one read is enough: not while credits are frozen, not for a generation, not for silence."""
-    if now is not None and now.frozen:
-        return False
-    return not is_generation(job) if changed else said
+def certain(job: Job, now: Witness, *, changed: bool, spoke: bool) -> bool:
+    """Decide whether one read is enough: not while credits are frozen, not for a generation, not after silence."""
+    return spoke and now.at_rest and not (changed and is_generation(job))
 
 
-def _pause_s(work: Work, *, changed: bool) -> float:
-    return work.kit.settings.settle_s if changed else work.kit.settings.recover_first_s
-
-
-async def done(work: Work, job: Job, state: State, now: Credits | None, *, asked_for_credits: bool = False) -> Next:
+async def done(work: Work, job: Job, state: State, now: Witness, *, asked_for_credits: bool = False) -> Next:
     """The edit is confirmed: settle its cost, and go on to the export if there is one."""
     before = unpack_json(await work.kit.jobs.field(job.id, "before"))
     changes = tuple(drafts.changes(before, state.draft))
-    facts = await _settled(work, job, now)
-    if asked_for_credits and now:
-        facts["result"] = {"credits": {"available": now.available, "frozen": now.frozen, "total": now.total}}
+    facts = await settled(work, job, now, confirmed=True)
+    if asked_for_credits and now.balance:
+        facts["result"] = {"credits": msgspec.structs.asdict(now.balance)}
     if job.reply is None:
         facts["reply"] = verbs.shortened(". ".join(changes))[0] or None
     timeline = drafts.summary(state.draft)
@@ -66,19 +59,11 @@ async def done(work: Work, job: Job, state: State, now: Credits | None, *, asked
     return Next(verbs.succeeded(job, now_ms=work.now_ms), session, fields=fields)
 
 
-async def nothing_done(work: Work, job: Job, now: Credits | None) -> Next:
+async def nothing_done(work: Work, job: Job, now: Witness) -> Next:
     """It answered, and edited nothing: a question, or just words. The session stays open."""
     code = Code.NEEDS_INPUT if gui_talk.is_question(job.reply or "") else Code.NOTHING_CHANGED
     ended = verbs.failed(job, now_ms=work.now_ms, code=code)
-    return Next(verbs.with_cost(ended, **await _settled(work, job, now)))
-
-
-async def _settled(work: Work, job: Job, now: Credits | None) -> dict[str, Any]:
-    assert job.token_id is not None
-    others = await work.kit.tokens.settle(
-        job.token_id, job_id=job.id, available=now.available if now else None, frozen=now.frozen if now else None
-    )
-    return cost(job, now, others=others)
+    return Next(verbs.with_cost(ended, **await settled(work, job, now, confirmed=True)))
 
 
 async def claim_link(work: Work) -> str | None:

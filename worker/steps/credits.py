@@ -1,41 +1,77 @@
-"""What a message has cost: the balance before, less the balance after. `available + frozen` is what counts."""
+"""The second witness: credits. What is frozen shows that work goes on; what is gone shows what it has cost."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.job import Job
 from core.store.connection import STORE_DOWN
+from worker.cost import estimate, usual_cost
 from worker.upstream.faults import BackendFault
 from worker.upstream.wire import Credits
 from worker.work import Work
 
 
-async def balance(work: Work) -> Credits | None:
-    """Read the balance of the job's token. None where the backend does not say."""
+class Witness(NamedTuple):
+    """A balance as just read (None where the backend does not say), and who else uses the token meanwhile."""
+
+    balance: Credits | None
+    #: credits that other jobs have reserved on the token: what is frozen beyond them is frozen for this job
+    others_reserved: int
+    #: how often the token had been taken when only this job held it, else None
+    alone_at: int | None
+
+    @property
+    def total(self) -> int | None:
+        """Available and frozen together."""
+        return self.balance.available + self.balance.frozen if self.balance else None
+
+    @property
+    def still_works(self) -> bool:
+        """Credits are frozen that can only be this job's: the backend has not finished."""
+        return self.balance is not None and self.balance.frozen > self.others_reserved
+
+    @property
+    def at_rest(self) -> bool:
+        """Nothing is frozen, so nothing can still come."""
+        return self.balance is not None and self.balance.frozen == 0
+
+
+async def witness(work: Work) -> Witness:
+    """Read the balance of the job's token."""
     assert work.job.token_id is not None
-    return await work.kit.pool.balance(await work.caller(), work.job.token_id)
+    balance = await work.kit.pool.balance(await work.caller(), work.job.token_id)
+    token = await work.kit.tokens.get(work.job.token_id)
+    if token is None:
+        return Witness(balance, 0, None)
+    own = estimate(work.job)
+    return Witness(balance, max(0, token.reserved - own), token.taken if token.in_flight == 1 else None)
 
 
-async def spent(work: Work) -> dict[str, Any]:
-    """Settle the job's reservation, and say what it has cost; nothing where the backend does not answer now."""
-    if work.job.token_id is None:
-        return {}
+async def settled(work: Work, job: Job, now: Witness, *, confirmed: bool) -> dict[str, Any]:
+    """Release the job's reservation, and say what the message has cost; `confirmed`: it was worked on for certain."""
+    assert job.token_id is not None
+    await work.kit.tokens.settle(
+        job.token_id,
+        job_id=job.id,
+        available=now.balance.available if now.balance else None,
+        frozen=now.balance.frozen if now.balance else None,
+    )
+    return cost(job, now, confirmed=confirmed)
+
+
+async def settled_if_known(work: Work) -> dict[str, Any]:
+    """The same for a job that ends badly: nothing is said where the backend does not answer now."""
     try:
-        now = await balance(work)
-        others = await work.kit.tokens.settle(
-            work.job.token_id,
-            job_id=work.job.id,
-            available=now.available if now else None,
-            frozen=now.frozen if now else None,
-        )
+        return await settled(work, work.job, await witness(work), confirmed=False) if work.job.token_id else {}
     except (BackendFault, *STORE_DOWN):
         return {}
-    return cost(work.job, now, others=others)
 
 
-def cost(job: Job, now: Credits | None, *, others: int) -> dict[str, Any]:
-    """Compare two balances. Exact where no other job ran on the token and nothing is still reserved."""
-    before = job.sent.credits_total if job.sent else None
-    if now is None or before is None:
-        return {}
-    used = max(0, before - now.available - now.frozen)
-    return {"credits_used": used, "credits_exact": others == 0 and now.frozen == 0}
+def cost(job: Job, now: Witness, *, confirmed: bool) -> dict[str, Any]:
+    """Compare two balances, where no other job ran on the token in between; else a confirmed edit costs the usual."""
+    before = job.sent
+    if before is None:
+        return {"credits_used": 0, "credits_exact": True}
+    alone = before.alone_at is not None and before.alone_at == now.alone_at
+    if alone and before.credits_total is not None and now.total is not None:
+        return {"credits_used": max(0, before.credits_total - now.total), "credits_exact": now.at_rest}
+    return {"credits_used": usual_cost(job), "credits_exact": False} if confirmed else {}

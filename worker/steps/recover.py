@@ -1,7 +1,7 @@
 """Reading instead of sending again: the message may have been worked on, so only the state can say.
 
-After a drop the first read waits; a changed draft counts when two reads agree; unchanged reads end it, but not while
-credits are frozen, since then it may still come.
+After a drop the first read waits; a changed draft counts when two reads agree; unchanged reads end it. All of that only
+while no credits are frozen for this job: since then it may still come.
 """
 
 from core import job as verbs
@@ -10,10 +10,12 @@ from core.job import Job, Recovery
 from core.metrics import RECOVERIES
 from core.settings import Settings
 from worker import drafts
-from worker.steps.confirm import done
-from worker.steps.credits import balance
-from worker.upstream.wire import Credits
+from worker.steps.confirm import done, nothing_done
+from worker.steps.credits import Witness, witness
 from worker.work import Next, Work
+
+#: unchanged reads after a stream that spoke and closed by itself
+_SPOKEN_READS = 2
 
 
 async def recover(work: Work) -> Next:
@@ -21,35 +23,40 @@ async def recover(work: Work) -> Next:
     job, settings = work.job, work.kit.settings
     assert job.recovery is not None
     assert job.sent is not None
-    if (early_s := _too_early_s(job, settings, work.now_ms)) > 0:
+    if (early_s := _too_early_s(job.recovery, settings, work.now_ms)) > 0:
         return Next(verbs.still_unsure(job, seen=None, counts=False), park_s=early_s)
     state = await work.kit.backend.state(await work.caller(), work.backend_session())
-    now = await balance(work)
+    now = await witness(work)
     seen = drafts.fingerprint(state.draft)
     if seen == job.sent.before:
-        if _hopeless(job, now, settings, work.now_ms):
-            RECOVERIES.labels("unconfirmed").inc()
-            raise Permanent(Code.EDIT_UNCONFIRMED)
-        return Next(verbs.still_unsure(job, seen=None), park_s=settings.recover_every_s)
-    if job.recovery.seen != seen:
+        return await _unchanged(work, now)
+    if job.recovery.seen != seen or _may_still_come(job, now, settings, work.now_ms):
         return Next(verbs.still_unsure(job, seen=seen), park_s=settings.settle_s)
     RECOVERIES.labels("confirmed").inc()
     return await done(work, job, state, now)
 
 
-def _too_early_s(job: Job, settings: Settings, now_ms: int) -> float:
+async def _unchanged(work: Work, now: Witness) -> Next:
+    job, settings = work.job, work.kit.settings
+    assert job.recovery is not None
+    needed = _SPOKEN_READS if job.recovery.spoke else settings.recover_reads
+    if job.recovery.reads + 1 < needed or _may_still_come(job, now, settings, work.now_ms):
+        pause_s = settings.settle_s if job.recovery.spoke else settings.recover_every_s
+        return Next(verbs.still_unsure(job, seen=None), park_s=pause_s)
+    if job.recovery.spoke:
+        return await nothing_done(work, job, now)
+    RECOVERIES.labels("unconfirmed").inc()
+    raise Permanent(Code.EDIT_UNCONFIRMED)
+
+
+def _too_early_s(recovery: Recovery, settings: Settings, now_ms: int) -> float:
     """The first read after a drop comes when the edit has had time to end."""
-    recovery = job.recovery or Recovery(since_ms=now_ms)
-    if recovery.reads or recovery.seen:
+    if recovery.reads or recovery.seen or recovery.spoke:
         return 0.0
     return settings.recover_first_s - (now_ms - recovery.since_ms) / 1000
 
 
-def _hopeless(job: Job, now: Credits | None, settings: Settings, now_ms: int) -> bool:
-    """Decide that the edit will not come: enough unchanged reads, and nothing reserved for it or its time over."""
-    assert job.recovery is not None
+def _may_still_come(job: Job, now: Witness, settings: Settings, now_ms: int) -> bool:
+    """Credits are frozen for this job, and the longest that a message may take is not over."""
     assert job.sent is not None
-    if job.recovery.reads + 1 < settings.recover_reads:
-        return False
-    time_over = now_ms - job.sent.at_ms > settings.stream_limit_s * 1000
-    return time_over or (now is not None and now.frozen == 0)
+    return now.still_works and now_ms - job.sent.at_ms <= settings.stream_limit_s * 1000

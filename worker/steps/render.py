@@ -46,6 +46,8 @@ async def _ask(work: Work, wanted: Render) -> Next:
     except BackendFault as fault:
         if fault.fault is not Fault.RENDER_DUPLICATE:
             raise
+    if work.job.token_id:
+        await work.kit.tokens.note_export(work.job.token_id, allowed=True)
     claim_url = await claim_link(work)
     session = msgspec.structs.replace(work.session, claim_url=claim_url)
     job = verbs.linked(work.job, claim_url=claim_url)

@@ -17,7 +17,7 @@ from core.wire import pack_json
 from worker import drafts
 from worker.media_fetch import fetch_media
 from worker.steps.answer import answer_of
-from worker.steps.credits import balance
+from worker.steps.credits import witness
 from worker.upstream.faults import BackendFault, Fault
 from worker.work import Next, Work
 
@@ -105,13 +105,11 @@ async def _fetch_and_send(work: Work, media: MediaRef) -> None:
 async def _intend(work: Work) -> Next:
     """Write down the draft and the balance as they are, and that the message goes out next."""
     state = await work.kit.backend.state(await work.caller(), work.backend_session())
-    now = await balance(work)
-    if work.session.settling_until_ms > work.now_ms and now and now.frozen:
+    now = await witness(work)
+    if work.session.settling_until_ms > work.now_ms and not now.at_rest:
         raise Temporary(WaitReason.SESSION_BUSY, delay_s=_SETTLING_S)
     sent = Sent(
-        at_ms=work.now_ms,
-        before=drafts.fingerprint(state.draft),
-        credits_total=now.available + now.frozen if now else None,
+        at_ms=work.now_ms, before=drafts.fingerprint(state.draft), credits_total=now.total, alone_at=now.alone_at
     )
     work.may_send = True
     session = msgspec.structs.replace(work.session, settling_until_ms=0)

@@ -7,7 +7,8 @@
 local function fits(id, t, cost)
   local state, rest = t[1], tonumber(t[6] or '0')
   local rested = (state == 'rate_limited' or state == 'exhausted') and rest > 0 and rest <= a.now_ms
-  local usable = state == 'active' or rested or (state == 'export_blocked' and not a.export)
+  local blocked = state == 'export_blocked' and a.export and tonumber(t[9] or '0') >= a.blocked_for_good
+  local usable = state == 'active' or rested or (state == 'export_blocked' and not blocked)
   if not usable or (t[2] ~= '' and t[2] ~= a.tenant) then return false end
   local expires = tonumber(t[3] or '0')
   if expires > 0 and expires < a.until_ms then return false end
@@ -20,7 +21,7 @@ end
 -- Nothing is said of a token that has left the pool.
 local function facts(id)
   local t = call('HMGET', K.token(id), 'state', 'tenant', 'expires_ms', 'available', 'reserved', 'rest_until_ms',
-    'scopes', 'kind')
+    'scopes', 'kind', 'blocked')
   return t[1] and t
 end
 
@@ -52,7 +53,8 @@ local function held_token()
   if t and (a.only or fits(id, t, 0)) then return id end
 end
 
--- A tenant's own first; of the others the one that expires first; one without an expiry last.
+-- A tenant's own first; of the others the one that expires first; one without an expiry last. An export that was
+-- refused once may have been a passing fault: such a token is the last resort.
 local function best_token()
   local best, best_score
   for _, id in ipairs(call('SMEMBERS', K.tokens())) do
@@ -60,6 +62,7 @@ local function best_token()
     if t and fits(id, t, a.cost) then
       local expires = tonumber(t[3] or '0')
       local score = (t[2] == '' and 1e15 or 0) + (expires == 0 and 9e14 or expires)
+      if a.export and t[1] == 'export_blocked' then score = score + 1e16 end
       if not best or score < best_score then best, best_score = id, score end
     end
   end

@@ -1,0 +1,55 @@
+"""How long jobs take, from the last that ended, and how many run at once: what estimates are made of."""
+
+from typing import NamedTuple
+
+from core.clock import Clock
+from core.keys import key
+from core.store.connection import Store
+
+#: fewer ends than this say nothing yet
+_ENOUGH = 3
+#: read anew after so long
+_FRESH_MS = 2000
+
+
+class Forecast(NamedTuple):
+    """Running times in seconds, and the places that all workers have together. `known`: enough jobs have ended."""
+
+    p50_s: float
+    p90_s: float
+    places: int
+    known: bool
+
+
+class Forecasts:
+    """Reads the forecast, at most every two seconds in a process."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._last = Forecast(0, 0, 0, known=False)
+        self._read_at_ms = 0
+
+    async def now(self) -> Forecast:
+        """Give the present forecast."""
+        now_ms = self._clock.now_ms()
+        if abs(now_ms - self._read_at_ms) > _FRESH_MS:
+            self._last, self._read_at_ms = await self._read(now_ms), now_ms
+        return self._last
+
+    async def _read(self, now_ms: int) -> Forecast:
+        pipe = self._store.redis.pipeline(transaction=False)
+        pipe.lrange(key("run_samples"), 0, -1)
+        pipe.hvals(key("workers"))
+        samples, workers = await pipe.execute()
+        beats = [(int(until), int(slots)) for until, slots in (w.split(b":") for w in workers)]
+        places = sum(slots for until_ms, slots in beats if until_ms > now_ms)
+        ended = sorted(int(float(ms)) for ms in samples)
+        if len(ended) < _ENOUGH:
+            return Forecast(0, 0, places, known=False)
+        return Forecast(_at(ended, 0.5), _at(ended, 0.9), places, known=True)
+
+
+def _at(ended_ms: list[int], share: float) -> float:
+    """Take a quantile, in seconds."""
+    return ended_ms[min(len(ended_ms) - 1, int(share * len(ended_ms)))] / 1000
