@@ -17,13 +17,29 @@ from service.edge import at_the_edge
 from service.page import page_of
 from service.parts import Parts
 from service.problems import problem_of
-from service.routes import account, actions, docs, events, health, jobs, output, sessions, uploads
+from service.routes import (
+    account,
+    actions,
+    batches,
+    deliveries,
+    docs,
+    events,
+    health,
+    jobs,
+    output,
+    sessions,
+    uploads,
+    webhook,
+)
 from service.schema import document
 
 ROUTES: tuple[HTTPRouteHandler, ...] = (
     *jobs.HANDLERS,
     *actions.HANDLERS,
+    *batches.HANDLERS,
     *events.HANDLERS,
+    *deliveries.HANDLERS,
+    *webhook.HANDLERS,
     *output.HANDLERS,
     *sessions.HANDLERS,
     *uploads.HANDLERS,

@@ -87,6 +87,11 @@ def _escaped(step: str) -> str:
     return step.replace("~", "~0").replace("/", "~1")
 
 
+def has_body(request: Request[Any, Any, Any]) -> bool:
+    """Whether a body comes where none is needed."""
+    return bool(request.headers.get("transfer-encoding")) or request.headers.get("content-length", "0") != "0"
+
+
 def read_query(request: Request[Any, Any, Any], kind: type[T]) -> T:
     """Read the query's known fields; an unknown one is left alone, a wrong one is refused (422)."""
     given: Mapping[str, str] = {name: value for name, value in request.query_params.items() if value != ""}

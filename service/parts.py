@@ -9,13 +9,16 @@ from litestar.datastructures import State
 from core.clock import Clock
 from core.settings import Settings
 from core.storage import Storage
+from core.store.batches import Batches
 from core.store.connection import Store, connect
 from core.store.deliveries import Deliveries
 from core.store.errands import Errands
 from core.store.events import Events
+from core.store.forecast import Forecasts
 from core.store.idempotency import Answers
 from core.store.jobs import Jobs
 from core.store.listing import Listing
+from core.store.removal import Removal
 from core.store.tenants import Caller, Tenants
 from core.store.tokens import Tokens
 from core.store.uploads import Uploads
@@ -24,6 +27,8 @@ from service.hub import Hub
 
 #: a Redis that does not answer within this is away: callers hear of it within a second
 ANSWER_S = 0.8
+#: to Redis, at most; a caller waits for a free one no longer than for an answer
+CONNECTIONS = 200
 
 Asked = Request[Caller, None, State]
 
@@ -46,6 +51,9 @@ class Parts:
     tokens: Tokens
     errands: Errands
     answers: Answers
+    batches: Batches
+    removal: Removal
+    forecasts: Forecasts
     hub: Hub
 
     async def close(self) -> None:
@@ -57,7 +65,7 @@ class Parts:
 def open_parts(settings: Settings, *, clock: Clock | None = None) -> Parts:
     """Build all parts. Nothing is called yet: a Redis that is away is no reason not to start."""
     clock = clock or Clock()
-    store = Store(connect(settings.redis_url.get_secret_value(), answer_s=ANSWER_S))
+    store = Store(connect(settings.redis_url.get_secret_value(), answer_s=ANSWER_S, connections=CONNECTIONS))
     vault = Vault([key.get_secret_value() for key in settings.secret_keys])
     jobs = Jobs(store, settings, clock)
     events = Events(store)
@@ -76,6 +84,9 @@ def open_parts(settings: Settings, *, clock: Clock | None = None) -> Parts:
         tokens=Tokens(store, vault, clock),
         errands=Errands(store),
         answers=Answers(store),
+        batches=Batches(store),
+        removal=Removal(store),
+        forecasts=Forecasts(store, clock),
         hub=Hub(events),
     )
 

@@ -42,6 +42,7 @@ _TITLES: dict[str, tuple[str, bool]] = {
     "budget_exceeded": ("The month's credits are used up.", True),
     "overloaded": ("All queues together are full.", True),
     "unavailable": ("The store does not answer.", True),
+    "session_lost": ("The session is gone.", False),
     "link_expired": ("The link is not good any more.", False),
     "range_not_satisfiable": ("The range lies outside of the file.", False),
     "request_timeout": ("The body came too slowly.", True),
@@ -120,23 +121,26 @@ def invalid(errors: Sequence[FieldError]) -> Refused:
 def problem_of(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Write any error that reached the framework. Safe for every error."""
     refused = _as_refused(error)
+    request_id = str(request.scope.get("request_id", ""))
+    document = document_of(refused, request.scope["path"], request_id=request_id)
+    return Response(
+        msgspec.json.encode(document), status_code=refused.status, media_type=PROBLEM_JSON, headers=refused.headers
+    )
+
+
+def document_of(refused: Refused, path: str, *, request_id: str = "") -> ProblemDocument:
+    """Write a refusal as its document."""
     title, retryable = _TITLES.get(refused.code) or _TITLES[_CODE_OF_STATUS.get(refused.status, "malformed_request")]
-    document = ProblemDocument(
+    return ProblemDocument(
         type=f"urn:reelgate:problem:{refused.code}",
         title=title,
         status=refused.status,
         detail=refused.detail,
-        instance=request.scope["path"],
+        instance=path,
         code=refused.code,
         retryable=retryable,
-        request_id=str(request.scope.get("request_id", "")),
+        request_id=request_id,
         errors=refused.errors,
-    )
-    return Response(
-        msgspec.json.encode(document),
-        status_code=refused.status,
-        media_type=PROBLEM_JSON,
-        headers=refused.headers,
     )
 
 

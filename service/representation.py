@@ -8,28 +8,29 @@ import msgspec
 from litestar import Response
 
 from core.errors import WaitReason
-from core.job import Job, Stage, Status
+from core.job import Job, Status
 from core.links import output_link, with_link
 from core.store.listing import Place
 from core.view import JobView, WaitView, view
+from service.eta import Eta, eta_of, look_again_s
 from service.parts import Parts
-
-#: when it is worth looking again, by what the job is doing
-_LOOK_AGAIN_S: dict[Stage | None, int] = {
-    None: 2,
-    Stage.PREPARING: 2,
-    Stage.UPLOADING: 2,
-    Stage.EDITING: 5,
-    Stage.RECOVERING: 10,
-    Stage.RENDERING: 5,
-    Stage.STORING: 1,
-}
 
 
 async def shown(parts: Parts, job: Job) -> JobView:
     """Show one job as it is right now."""
-    place = await parts.listing.place(job) if job.status is Status.QUEUED else None
-    return shown_at(parts, job, place)
+    if job.status is not Status.QUEUED:
+        return shown_plain(parts, job)
+    place, forecast = await parts.listing.place(job), await parts.forecasts.now()
+    seen = shown_plain(parts, job)
+    seen.wait = _waiting(place, eta_of(place, forecast, tenant_places=parts.settings.tenant_running_jobs))
+    return seen
+
+
+async def retry_after_s(parts: Parts, job: Job, seen: JobView) -> int:
+    """Say when a job that has not ended is worth another look."""
+    wait = seen.wait
+    eta = Eta(wait.eta_p50_s, wait.eta_p90_s or 0) if wait and wait.eta_p50_s else None
+    return look_again_s(job, await parts.forecasts.now(), eta, now_ms=parts.clock.now_ms())
 
 
 async def shown_all(parts: Parts, jobs: Sequence[Job]) -> list[JobView]:
@@ -37,11 +38,9 @@ async def shown_all(parts: Parts, jobs: Sequence[Job]) -> list[JobView]:
     return list(await asyncio.gather(*(shown(parts, job) for job in jobs)))
 
 
-def shown_at(parts: Parts, job: Job, place: Place | None) -> JobView:
-    """Show a job whose place in the queue is known, or does not matter."""
+def shown_plain(parts: Parts, job: Job) -> JobView:
+    """Show a job without its place in the queue."""
     seen = view(job, public_url=parts.settings.public_url)
-    if place and seen.wait:
-        seen.wait = _waiting(place)
     if seen.output and job.output and job.output.path:
         link = output_link(
             parts.vault,
@@ -54,11 +53,15 @@ def shown_at(parts: Parts, job: Job, place: Place | None) -> JobView:
     return seen
 
 
-def _waiting(place: Place) -> WaitView:
-    if place.behind:
-        return WaitView(reason=WaitReason.SESSION_BUSY, behind=place.behind, position=place.position)
-    reason = WaitReason.TENANT_CAP if place.at_cap else WaitReason.QUEUED_BEHIND
-    return WaitView(reason=reason, position=place.position)
+def _waiting(place: Place, eta: Eta | None) -> WaitView:
+    at_cap = WaitReason.TENANT_CAP if place.at_cap else WaitReason.QUEUED_BEHIND
+    return WaitView(
+        reason=WaitReason.SESSION_BUSY if place.behind else at_cap,
+        behind=place.behind,
+        position=place.position,
+        eta_p50_s=eta.p50_s if eta else None,
+        eta_p90_s=eta.p90_s if eta else None,
+    )
 
 
 def etag_of(seen: JobView) -> str:
@@ -66,11 +69,6 @@ def etag_of(seen: JobView) -> str:
     output = seen.output and msgspec.structs.replace(seen.output, url=None, expires_at="")
     bare = msgspec.structs.replace(seen, output=output)
     return f'W/"{blake2b(msgspec.json.encode(bare), digest_size=12).hexdigest()}"'
-
-
-def look_again_s(job: Job) -> int:
-    """Say when a job that has not ended is worth another look."""
-    return _LOOK_AGAIN_S[job.stage]
 
 
 def answer(value: object, *, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:

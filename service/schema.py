@@ -9,10 +9,10 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 
 from core.callback import TENANT_EVENTS
+from service.answers import BatchEventBody, JobEventBody
 from service.operations import JSON, About, Answer
 from service.problems import PROBLEM_JSON, ProblemDocument
 from service.schema_words import ANSWER_HEADERS, CALLBACK_HEADERS, DESCRIPTION, PATH_IDS, REQUEST_HEADERS, TAGS
-from service.schemas import BatchEventBody, JobEventBody
 
 _REF = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"\{(\w+):\w+\}")

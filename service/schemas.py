@@ -3,15 +3,13 @@
 Bodies refuse unknown fields; `service/body.py` reads them and turns what is wrong into problem documents.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from core.callback import DeliveryState, EventType
+from core.callback import DeliveryState
 from core.job import Status
-from core.prompt import Output, Plan
-from core.view import JobView, View
 
 #: a batch holds so many jobs at most, a job so many files
 BATCH_JOBS = 100
@@ -162,128 +160,3 @@ class LinkQuery(msgspec.Struct, kw_only=True):
 
 class UsageQuery(msgspec.Struct, kw_only=True):
     month: Annotated[str, Meta(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", examples=["2026-11"])] | None = None
-
-
-class JobPage(View, kw_only=True):
-    data: list[JobView]
-    next_cursor: str | None
-    has_more: bool
-
-
-class Validated(View, kw_only=True):
-    """How the prompt was read."""
-
-    valid: bool
-    plan: Plan
-    output: Output
-    hints: tuple[str, ...]
-
-
-class EventView(View, kw_only=True):
-    """One event; `id` is the ``webhook-id`` of its callbacks."""
-
-    id: str
-    type: EventType
-    timestamp: str
-    data: dict[str, Any]
-
-
-class EventPage(View, kw_only=True):
-    data: list[EventView]
-    next_cursor: str | None
-    has_more: bool
-
-
-class UploadView(View, kw_only=True):
-    id: str
-    filename: str
-    format: str
-    size_bytes: int
-    created_at: str
-    expires_at: str
-
-
-class SessionView(View, kw_only=True):
-    """`jobs_waiting`: its jobs that have not ended; `running_job_id`: the one whose turn it is."""
-
-    id: str
-    profile: str
-    language: str | None
-    media: tuple[str, ...]
-    edits: int
-    lost: bool
-    jobs_waiting: int
-    running_job_id: str | None
-    timeline: str | None
-    claim_url: str | None
-    created_at: str
-
-
-class SessionPage(View, kw_only=True):
-    data: list[SessionView]
-    next_cursor: str | None
-    has_more: bool
-
-
-class CreditsView(View, kw_only=True):
-    """Over the tokens that this tenant uses; null where they were never read."""
-
-    available: int | None
-    frozen: int | None
-    total: int | None
-    as_of: str | None
-
-
-class UsageView(View, kw_only=True):
-    month: str
-    jobs: dict[str, int]
-    credits: float
-    minutes: float
-
-
-class Probe(View, kw_only=True):
-    status: Literal["ok", "unavailable"]
-    warnings: tuple[str, ...] = ()
-
-
-class JobData(View, kw_only=True):
-    job: JobView
-
-
-class JobEventBody(View, kw_only=True):
-    """The body of a callback about a job, and of an event: under 20 kB."""
-
-    type: JobEventName
-    timestamp: str
-    data: JobData
-
-
-class BatchItem(View, kw_only=True):
-    """One job of a batch: accepted, with its `id`; `status` is how it stands."""
-
-    index: int
-    id: str
-    status: Status
-    session_id: str
-
-
-class BatchView(View, kw_only=True):
-    id: str
-    status: Literal["running", "completed"]
-    session: Literal["separate", "shared"]
-    jobs: tuple[BatchItem, ...]
-    counts: dict[str, int]
-    created_at: str
-    finished_at: str | None
-
-
-class BatchData(View, kw_only=True):
-    batch: BatchView
-
-
-class BatchEventBody(View, kw_only=True):
-    """The body of the one callback of a batch."""
-
-    type: Literal["batch.completed"]
-    timestamp: str
-    data: BatchData

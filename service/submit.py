@@ -17,7 +17,7 @@ from core.job import Job
 from core.metrics import JOBS_ACCEPTED
 from core.session import Session
 from core.store.idempotency import KeptAnswer
-from core.store.jobs import Accepted, Idempotency, Replayed, Submission
+from core.store.jobs import Accepted, BatchStart, Idempotency, Replayed, Submission
 from core.store.jobs import Refused as NotAccepted
 from core.store.tenants import Caller
 from core.store.uploads import Upload
@@ -36,6 +36,13 @@ class Kept(msgspec.Struct, frozen=True):
     id: str
     headers: dict[str, str]
     body: bytes
+
+
+class Made(NamedTuple):
+    """A job that may be accepted, and the session that has to be made for it."""
+
+    job: Job
+    session: Session | None
 
 
 class Submitted(NamedTuple):
@@ -109,27 +116,34 @@ async def kept_answer(parts: Parts, tenant: str, call: KeyOfCall | None) -> byte
 
 
 async def accept(
-    parts: Parts, caller: Caller, drafts: Sequence[Draft], *, answer: Kept, call: KeyOfCall | None
+    parts: Parts,
+    caller: Caller,
+    made: Sequence[Made],
+    *,
+    answer: Kept,
+    call: KeyOfCall | None,
+    batch: BatchStart | None = None,
 ) -> Submitted:
     """Keep drafted jobs, all or none, with the answer that a repeated call shall get."""
     await check_budget(parts, caller.tenant)
     webhook = await parts.tenants.webhook(caller.tenant)
-    submissions = [_submission(parts, d, webhook) for d in drafts]
+    submissions = [_submission(parts, m, webhook) for m in made]
     outcome = await parts.jobs.accept(
         submissions,
         key_id=caller.key_id,
         idempotency=Idempotency(call.key_hash, call.body_hash, msgspec.msgpack.encode(answer)) if call else None,
+        batch=batch,
     )
     if isinstance(outcome, Replayed):
         return replayed(outcome.answer)
     if isinstance(outcome, NotAccepted):
         raise _refusal(parts, outcome)
-    for d in drafts:
-        JOBS_ACCEPTED.labels(d.job.profile).inc()
+    for m in made:
+        JOBS_ACCEPTED.labels(m.job.profile).inc()
     return Submitted(answer, replayed=False, limits=_limits(parts, outcome))
 
 
-def _submission(parts: Parts, made: Draft, webhook: callback.TenantWebhook | None) -> Submission:
+def _submission(parts: Parts, made: Made, webhook: callback.TenantWebhook | None) -> Submission:
     event = callback.event(
         None, made.job, webhook=webhook, public_url=parts.settings.public_url, now_ms=made.job.created_at_ms
     )

@@ -6,12 +6,13 @@ from litestar import Response, get
 from core.clock import month_of, rfc3339
 from core.profiles import PROFILES, Profile
 from core.store.tokens import Token
+from service.answers import CreditsView, UsageView
 from service.auth import needs
 from service.body import read_query
 from service.operations import KEYED, About, Answer, about
 from service.parts import Asked, parts_of
 from service.representation import answer
-from service.schemas import CreditsView, UsageQuery, UsageView
+from service.schemas import UsageQuery
 
 #: how long a worker may take to read the balances before the last known ones are given
 _CREDITS_WAIT_S = 2.5

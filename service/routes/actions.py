@@ -1,17 +1,24 @@
-"""What can be done to a job: cancel."""
+"""What can be done to a job: cancel it, delete what it holds, play it again."""
 
-from litestar import Response, post
+from litestar import Response, delete, post
 from litestar.params import FromPath
 
 from core import callback
-from core.job import Job, cancel_asked
+from core.job import Job, cancel_asked, removed
+from core.metrics import JOBS_FINISHED
 from core.store.jobs import LeaseLost
 from core.view import JobView
 from service.auth import needs
-from service.operations import About, Answer, about
+from service.body import decoded, has_body, read_bytes
+from service.operations import KEYED, About, Answer, about
 from service.parts import Asked, Parts, parts_of
+from service.preferences import key_of_call, traceparent, wait_s
+from service.problems import Refused
+from service.replaying import replay_of
 from service.representation import answer, shown
-from service.submit import own_job
+from service.routes.jobs import ACCEPTED_HEADERS, SUBMIT_REFUSALS, accepted_answer, answered
+from service.schemas import ReplayAsk
+from service.submit import Made, accept, kept_answer, own_job, own_upload, replayed
 
 
 @post(
@@ -49,9 +56,13 @@ async def _canceled(parts: Parts, job: Job) -> Job:
         if after is job:
             return job
         try:
-            return await parts.jobs.commit(job, after, owner=None, event=await _event(parts, job, after))
+            written = await parts.jobs.commit(job, after, owner=None, event=await _event(parts, job, after))
         except LeaseLost:
             job = await own_job(parts, job.tenant, job.id)
+            continue
+        if written.ended:
+            JOBS_FINISHED.labels(written.profile, written.status, "").inc()
+        return written
 
 
 async def _event(parts: Parts, old: Job, new: Job) -> callback.Event:
@@ -59,4 +70,80 @@ async def _event(parts: Parts, old: Job, new: Job) -> callback.Event:
     return callback.event(old, new, webhook=webhook, public_url=parts.settings.public_url, now_ms=parts.clock.now_ms())
 
 
-HANDLERS = (cancel_job,)
+@delete(
+    "/v1/jobs/{job_id:str}",
+    guards=[needs("submit")],
+    status_code=200,
+    opt=about(
+        About(
+            "deleteJob",
+            "Delete what an ended job holds",
+            "Jobs",
+            {200: Answer("What is left of it: `data_removed` is true.", JobView)},
+            scope="submit",
+            refusals=(*KEYED, 409),
+        )
+    ),
+)
+async def delete_job(request: Asked, job_id: FromPath[str]) -> Response[bytes]:
+    """Delete an ended job's prompt, media, output and reply; a tombstone stays. Safe to repeat."""
+    parts = parts_of(request)
+    job = await own_job(parts, request.user.tenant, job_id)
+    if not job.ended:
+        raise Refused(409, "conflict", "Cancel the job first.")
+    if not job.data_removed:
+        if job.output and job.output.path:
+            await parts.storage.delete(job.output.path)
+        tombstone = removed(job)
+        await parts.removal.bury(job, tombstone)
+        job = tombstone
+    return answer(await shown(parts, job))
+
+
+@post(
+    "/v1/jobs/{job_id:str}/replay",
+    guards=[needs("submit")],
+    status_code=202,
+    opt=about(
+        About(
+            "replayJob",
+            "Play an ended job again",
+            "Jobs",
+            {
+                202: Answer("A new job with this one as its `parent_id`.", JobView, headers=ACCEPTED_HEADERS),
+                200: Answer("It ended while you waited.", JobView, headers=("Location", "Preference-Applied")),
+            },
+            scope="submit",
+            refusals=SUBMIT_REFUSALS,
+            body=ReplayAsk,
+            body_needed=False,
+            headers=("Idempotency-Key", "Prefer", "traceparent"),
+            example={"from": "render"},
+        )
+    ),
+)
+async def replay_job(request: Asked, job_id: FromPath[str]) -> Response[bytes]:
+    """Submit a job like one that has ended: from its start, or only its render."""
+    parts, caller = parts_of(request), request.user
+    raw = await read_bytes(request) if has_body(request) else b""
+    call = key_of_call(request.headers.get("idempotency-key"), path=f"/v1/jobs/{job_id}/replay", body=raw)
+    if kept := await kept_answer(parts, caller.tenant, call):
+        submitted = replayed(kept)
+    else:
+        ask = decoded(raw, ReplayAsk) if raw else ReplayAsk()
+        made = await _replay(parts, await own_job(parts, caller.tenant, job_id), ask, request)
+        submitted = await accept(parts, caller, [made], answer=accepted_answer(parts, made.job), call=call)
+    return await answered(parts, submitted, wait_s(request.headers.get("prefer")))
+
+
+async def _replay(parts: Parts, parent: Job, ask: ReplayAsk, request: Asked) -> Made:
+    session = await parts.listing.session(parent.session_id)
+    trace = traceparent(request.headers.get("traceparent"))
+    made = replay_of(parent, session, start=ask.start, now_ms=parts.clock.now_ms(), trace=trace)
+    for media in made.job.media:
+        if media.upload_id:
+            await own_upload(parts, parent.tenant, media.upload_id)
+    return made
+
+
+HANDLERS = (cancel_job, delete_job, replay_job)

@@ -9,6 +9,7 @@ from litestar.response import Stream
 
 from core.ids import is_id
 from core.store.events import StoredEvent
+from service.answers import EventPage
 from service.auth import needs
 from service.body import read_query
 from service.operations import KEYED, About, Answer, about
@@ -16,7 +17,7 @@ from service.pages import page_of
 from service.parts import Asked, Parts, parts_of
 from service.problems import FieldError, invalid
 from service.representation import with_fresh_link
-from service.schemas import EventPage, EventsQuery, PageQuery
+from service.schemas import EventsQuery, PageQuery
 from service.stream import events_of
 from service.submit import own_job
 

@@ -7,10 +7,10 @@ from litestar import Request, Response, get
 from core.metrics import exposition
 from core.store.connection import STORE_DOWN
 from core.store.durability import durability_warnings
+from service.answers import Probe
 from service.operations import About, Answer, about
 from service.parts import Parts, parts_of
 from service.representation import answer
-from service.schemas import Probe
 
 Anyone = Request[Any, Any, Any]
 

@@ -9,16 +9,16 @@ from litestar.params import FromPath
 
 from core.job import Job
 from core.view import JobView
+from service.answers import JobPage, Validated
 from service.auth import needs
 from service.body import decoded, read_bytes, read_query
-from service.drafting import Draft
 from service.operations import KEYED, About, Answer, about
 from service.pages import page_of
 from service.parts import Asked, Parts, parts_of
 from service.preferences import key_of_call, traceparent, wait_s
-from service.representation import answer, etag_of, look_again_s, shown, shown_all, shown_at
-from service.schemas import JobAsk, JobPage, JobsQuery, Validated
-from service.submit import Kept, Submitted, accept, drafted, kept_answer, own_job, replayed
+from service.representation import answer, etag_of, retry_after_s, shown, shown_all, shown_plain
+from service.schemas import JobAsk, JobsQuery
+from service.submit import Kept, Made, Submitted, accept, drafted, kept_answer, own_job, replayed
 
 SUBMIT_REFUSALS = (*KEYED, 408, 409, 413, 415, 422, 429)
 ACCEPTED_HEADERS = ("Location", "Retry-After", "RateLimit", "RateLimit-Policy", "Idempotency-Replayed")
@@ -60,7 +60,9 @@ async def submit_job(request: Asked) -> Response[bytes]:
         submitted = replayed(kept)
     else:
         made = await drafted(parts, caller.tenant, decoded(raw, JobAsk), trace=_trace(request))
-        submitted = await accept(parts, caller, [made], answer=accepted_answer(parts, made), call=call)
+        submitted = await accept(
+            parts, caller, [Made(made.job, made.session)], answer=accepted_answer(parts, made.job), call=call
+        )
     return await answered(parts, submitted, wait_s(request.headers.get("prefer")))
 
 
@@ -68,10 +70,10 @@ def _trace(request: Asked) -> str | None:
     return traceparent(request.headers.get("traceparent"))
 
 
-def accepted_answer(parts: Parts, made: Draft) -> Kept:
+def accepted_answer(parts: Parts, job: Job) -> Kept:
     """Write the 202 of a job, before it is accepted: the bytes are kept with it."""
-    seen = shown_at(parts, made.job, None)
-    return Kept(made.job.id, {"Location": seen.links.self}, msgspec.json.encode(seen))
+    seen = shown_plain(parts, job)
+    return Kept(job.id, {"Location": seen.links.self}, msgspec.json.encode(seen))
 
 
 async def answered(parts: Parts, submitted: Submitted, patience_s: int | None) -> Response[bytes]:
@@ -182,7 +184,7 @@ async def read_job(request: Asked, job_id: FromPath[str]) -> Response[Any]:
     seen = await shown(parts, job)
     headers = {"ETag": etag_of(seen), "Cache-Control": "private, no-cache"}
     if not job.ended:
-        headers["Retry-After"] = str(look_again_s(job))
+        headers["Retry-After"] = str(await retry_after_s(parts, job, seen))
     if is_known(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(None, status_code=304, headers=headers)
     return answer(seen, headers=headers)

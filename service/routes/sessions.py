@@ -8,15 +8,16 @@ from litestar.params import FromPath
 from core.clock import rfc3339
 from core.ids import new_id
 from core.session import Session
+from service.answers import SessionPage, SessionView
 from service.auth import needs
-from service.body import decoded, read_bytes, read_query
+from service.body import decoded, has_body, read_bytes, read_query
 from service.drafting import profile_named
 from service.operations import KEYED, About, Answer, about
 from service.pages import page_of
 from service.parts import Asked, Parts, parts_of
 from service.representation import answer
 from service.routes.output import timeline_answer
-from service.schemas import PageQuery, SessionAsk, SessionPage, SessionView
+from service.schemas import PageQuery, SessionAsk
 from service.submit import own_session
 
 #: so many of a session's last jobs are looked through for its tracks
@@ -56,11 +57,6 @@ async def create_session(request: Asked) -> Response[bytes]:
     await parts.listing.create_session(session)
     headers = {"Location": f"{parts.settings.public_url}/v1/sessions/{session.id}"}
     return answer(await session_view(parts, session), status=201, headers=headers)
-
-
-def has_body(request: Asked) -> bool:
-    """Whether a body comes where none is needed."""
-    return bool(request.headers.get("transfer-encoding")) or request.headers.get("content-length", "0") != "0"
 
 
 async def session_view(parts: Parts, session: Session) -> SessionView:

@@ -11,6 +11,7 @@ from core.clock import rfc3339
 from core.ids import new_id
 from core.store.jobs import UPLOAD_LIFE_MS
 from core.store.uploads import Upload
+from service.answers import UploadView
 from service.auth import needs
 from service.body import read_query
 from service.operations import KEYED, About, Answer, about
@@ -18,7 +19,7 @@ from service.parts import Asked, Parts, parts_of
 from service.problems import FieldError, Refused, invalid
 from service.receiving import Inspector, NamedFile, check_announced, first_file, plain_name
 from service.representation import answer
-from service.schemas import UploadQuery, UploadView
+from service.schemas import UploadQuery
 from service.submit import own_upload
 
 #: how long a body may bring nothing

@@ -1,0 +1,55 @@
+"""When a job may be expected to end, and when it is worth looking again. Pure: how long jobs take is handed in."""
+
+import math
+from typing import NamedTuple
+
+from core.job import Job, Stage
+from core.store.forecast import Forecast
+from core.store.listing import Place
+
+#: nobody is told to come back later than this
+_LONGEST_S = 60
+#: a guess where too few jobs have ended to know
+_LOOK_AGAIN_S: dict[Stage | None, int] = {
+    None: 2,
+    Stage.PREPARING: 2,
+    Stage.UPLOADING: 2,
+    Stage.EDITING: 5,
+    Stage.RECOVERING: 10,
+    Stage.RENDERING: 5,
+    Stage.STORING: 1,
+}
+
+
+class Eta(NamedTuple):
+    """Seconds until a queued job has ended, for one half and for nine tenths of such jobs."""
+
+    p50_s: float
+    p90_s: float
+
+
+def eta_of(place: Place, forecast: Forecast, *, tenant_places: int) -> Eta | None:
+    """Estimate by rounds: those before it run `places` at a time (one, in a session), each round as long as the median.
+
+    None where nothing is known.
+    """
+    if not forecast.known or place.position is None:
+        return None
+    at_once = 1 if place.behind else max(1, min(forecast.places, tenant_places))
+    rounds_before = (place.position - 1) // at_once
+    before_s = rounds_before * forecast.p50_s
+    return Eta(round(before_s + forecast.p50_s, 1), round(before_s + forecast.p90_s, 1))
+
+
+def look_again_s(job: Job, forecast: Forecast, eta: Eta | None, *, now_ms: int) -> int:
+    """Say in how many seconds a job that has not ended is worth another look: half-way to its expected end."""
+    if eta is not None:
+        return _half_way(eta.p50_s)
+    if not forecast.known or job.started_at_ms is None:
+        return _LOOK_AGAIN_S[job.stage]
+    left_s = forecast.p50_s - (now_ms - job.started_at_ms) / 1000
+    return _half_way(left_s) if left_s > 0 else _LOOK_AGAIN_S[job.stage]
+
+
+def _half_way(left_s: float) -> int:
+    return max(1, min(_LONGEST_S, math.ceil(left_s / 2)))

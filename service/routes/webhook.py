@@ -1,0 +1,175 @@
+"""The tenant's default callback target: read, set, its secret changed, switched on again, tried out."""
+
+import msgspec
+from litestar import Response, get, post, put
+
+from core.callback import TenantWebhook
+from core.clock import rfc3339
+from core.store.tenants import ROTATION_MS
+from core.wire import pack
+from service.answers import NewSecret, TestedWebhook, WebhookView
+from service.auth import needs
+from service.body import decoded, read_bytes
+from service.drafting import webhook_refusal
+from service.operations import KEYED, About, Answer, about
+from service.parts import Asked, Parts, parts_of
+from service.problems import Refused, invalid
+from service.representation import answer
+from service.schemas import WebhookSettings
+
+#: beyond the time that a receiver has, for a worker to take the errand
+_ERRAND_S = 5.0
+
+
+class Heard(msgspec.Struct):
+    """What a worker says of a test: the fields that are told to the caller."""
+
+    status: int | None = None
+    error: str | None = None
+    detail: str = ""
+    excerpt: str = ""
+    latency_ms: int = 0
+
+
+def webhook_view(webhook: TenantWebhook | None) -> WebhookView:
+    """Show a default webhook, or that there is none."""
+    if webhook is None:
+        return WebhookView(url=None, events=(), status="unset", disabled_at=None, disabled_why=None)
+    return WebhookView(
+        url=webhook.url,
+        events=webhook.events,
+        status=webhook.state,
+        disabled_at=rfc3339(webhook.disabled_at_ms) if webhook.disabled_at_ms else None,
+        disabled_why=webhook.disabled_why,
+    )
+
+
+@get(
+    "/v1/webhook",
+    guards=[needs("admin")],
+    opt=about(
+        About("readWebhook", "Read the default webhook", "Webhook", {200: Answer("It.", WebhookView)}, scope="admin")
+    ),
+)
+async def read_webhook(request: Asked) -> Response[bytes]:
+    """Read the default webhook and its state."""
+    return answer(webhook_view(await parts_of(request).tenants.webhook(request.user.tenant)))
+
+
+@put(
+    "/v1/webhook",
+    guards=[needs("admin")],
+    opt=about(
+        About(
+            "setWebhook",
+            "Set the default webhook",
+            "Webhook",
+            {200: Answer("It is set, and active.", WebhookView)},
+            scope="admin",
+            refusals=(*KEYED, 408, 413, 415, 422),
+            body=WebhookSettings,
+            example={"url": "https://example.com/hook", "events": ["job.succeeded", "job.failed"]},
+        )
+    ),
+)
+async def set_webhook(request: Asked) -> Response[bytes]:
+    """Set where callbacks go by default, and which."""
+    parts = parts_of(request)
+    ask = decoded(await read_bytes(request), WebhookSettings)
+    if refusal := webhook_refusal(ask.url, parts.settings, at="/url"):
+        raise invalid([refusal])
+    webhook = TenantWebhook(url=ask.url, events=tuple(dict.fromkeys(ask.events)))
+    await parts.tenants.set_webhook(request.user.tenant, webhook)
+    return answer(webhook_view(webhook))
+
+
+@post(
+    "/v1/webhook:rotate-secret",
+    guards=[needs("admin")],
+    status_code=200,
+    opt=about(
+        About(
+            "rotateSecret",
+            "Make a new signing secret",
+            "Webhook",
+            {200: Answer("The new secret, this once.", NewSecret)},
+            scope="admin",
+        )
+    ),
+)
+async def rotate_secret(request: Asked) -> Response[bytes]:
+    """Make a new secret; for a day both sign."""
+    parts = parts_of(request)
+    secret = await parts.tenants.rotate_secret(request.user.tenant)
+    until = rfc3339(parts.clock.now_ms() + ROTATION_MS)
+    return answer(NewSecret(secret=secret, previous_valid_until=until), headers={"Cache-Control": "no-store"})
+
+
+@post(
+    "/v1/webhook:enable",
+    guards=[needs("admin")],
+    status_code=200,
+    opt=about(
+        About(
+            "enableWebhook",
+            "Switch the default webhook on again",
+            "Webhook",
+            {200: Answer("It is active.", WebhookView)},
+            scope="admin",
+        )
+    ),
+)
+async def enable_webhook(request: Asked) -> Response[bytes]:
+    """Send again to a URL that was disabled."""
+    parts, tenant = parts_of(request), request.user.tenant
+    webhook = await _set(parts, tenant)
+    active = TenantWebhook(url=webhook.url, events=webhook.events)
+    await parts.tenants.set_webhook(tenant, active)
+    return answer(webhook_view(active))
+
+
+async def _set(parts: Parts, tenant: str) -> TenantWebhook:
+    webhook = await parts.tenants.webhook(tenant)
+    if webhook is None:
+        raise Refused(404, "not_found", "No default webhook is set: PUT /v1/webhook.")
+    return webhook
+
+
+@post(
+    "/v1/webhook:test",
+    guards=[needs("admin")],
+    status_code=200,
+    opt=about(
+        About(
+            "testWebhook",
+            "Send a signed test",
+            "Webhook",
+            {200: Answer("What the receiver answered.", TestedWebhook)},
+            scope="admin",
+        )
+    ),
+)
+async def test_webhook(request: Asked) -> Response[bytes]:
+    """Have a worker send a signed ``webhook.test``, and tell what came back."""
+    parts, tenant = parts_of(request), request.user.tenant
+    webhook = await _set(parts, tenant)
+    patience_s = parts.settings.callback_timeout_s + _ERRAND_S
+    raw = await parts.errands.ask("webhook_test", tenant, pack(webhook), wait_s=patience_s)
+    if raw is None:
+        raise Refused(503, "unavailable", "No worker is there to send it.", headers={"Retry-After": "10"})
+    return answer(tested(msgspec.json.decode(raw, type=Heard)))
+
+
+def tested(heard: Heard) -> TestedWebhook:
+    """Say what a test came to; 2xx alone is success."""
+    good = heard.status is not None and 200 <= heard.status < 300  # noqa: PLR2004 - the 2xx
+    return TestedWebhook(
+        delivered=good,
+        status=heard.status,
+        error=heard.detail or None,
+        answer=heard.excerpt,
+        latency_ms=heard.latency_ms,
+    )
+
+
+HANDLERS = (read_webhook, set_webhook, rotate_secret, enable_webhook, test_webhook)
