@@ -19,7 +19,7 @@ from sandbox.world.together import together
 T = TypeVar("T")
 
 LOOK_EVERY_S = 0.05
-START_LIMIT_S = 60.0
+START_LIMIT_S = 120.0
 STOP_LIMIT_S = 15.0
 TAIL_LINES = 15
 

@@ -64,7 +64,7 @@ def wait_gone(pid):
     except ProcessLookupError:
         return
     try:
-        assert select.select([watch], [], [], 20)[0], f"process {pid} is still there"
+        assert select.select([watch], [], [], 60)[0], f"process {pid} is still there"
     finally:
         os.close(watch)
 

@@ -16,6 +16,10 @@ import pytest
 
 from sandbox.world.embedded_redis import embedded_redis
 
+pytestmark = pytest.mark.timeout(300)
+
+#: longer than a world takes to stop, also where many others run beside it
+PATIENCE_S = 60
 ENV = {name: value for name, value in os.environ.items() if not name.startswith(("NEMO_", "REELGATE_", "SANDBOX_"))}
 
 
@@ -28,7 +32,7 @@ def up(folder, *arguments, **pipes):
             yield world
         finally:
             world.terminate()
-            world.wait(30)
+            world.wait(PATIENCE_S)
 
 
 def first_line(world):
@@ -75,7 +79,7 @@ def watched(pids):
 
 def assert_gone(handles):
     for pid, handle in handles.items():
-        assert select.select([handle], [], [], 20)[0], f"process {pid} is still there"
+        assert select.select([handle], [], [], PATIENCE_S)[0], f"process {pid} is still there"
 
 
 def test_all_parts_answer_when_the_line_is_printed(tmp_path):
@@ -100,7 +104,7 @@ def test_ctrl_c_ends_every_process_in_order(tmp_path):
         with watched(descendants(world.pid)) as handles:
             assert len(handles) >= 5
             world.send_signal(signal.SIGINT)
-            assert world.wait(30) == 0
+            assert world.wait(PATIENCE_S) == 0
             assert_gone(handles)
 
 
@@ -125,7 +129,9 @@ def test_the_curl_line_works_as_it_is_printed(tmp_path):
     with up(tmp_path) as world:
         printed = iter(world.stdout.readline, "")
         curl = next(line for line in printed if line.startswith("curl "))
-        job = json.loads(subprocess.run(shlex.split(curl), capture_output=True, check=True, timeout=90).stdout)
+        job = json.loads(
+            subprocess.run(shlex.split(curl), capture_output=True, check=True, timeout=PATIENCE_S * 2).stdout
+        )
         assert job["id"].startswith("job_")
         assert job["status"] == "succeeded"
 
@@ -150,7 +156,9 @@ def line_of(folder, *arguments):
 def test_a_part_that_does_not_start_is_named_with_its_reason(tmp_path):
     command = [sys.executable, "-m", "sandbox.world", "up", "--json"]
     env = ENV | {"REELGATE_LEASE_S": "nonsense"}
-    failed = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
+    failed = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=PATIENCE_S * 2, check=False
+    )
     assert failed.returncode == 1
     assert failed.stdout == ""
     assert "REELGATE_LEASE_S" in failed.stderr
@@ -160,6 +168,8 @@ def test_a_part_that_does_not_start_is_named_with_its_reason(tmp_path):
 @pytest.mark.parametrize("arguments", [["--apis", "0"], ["--workers", "-1"], ["--nonsense"]])
 def test_what_can_not_be_is_refused_before_anything_starts(tmp_path, arguments):
     command = [sys.executable, "-m", "sandbox.world", "up", *arguments]
-    refused = subprocess.run(command, cwd=tmp_path, env=ENV, capture_output=True, text=True, timeout=30, check=False)
+    refused = subprocess.run(
+        command, cwd=tmp_path, env=ENV, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
     assert refused.returncode == 2
     assert not (tmp_path / ".reelgate").exists()
