@@ -8,10 +8,11 @@ from typing import NamedTuple
 import msgspec
 
 from core.session import Session
+from service.body import decoded
 from service.drafting import Draft, Surroundings, draft
 from service.parts import Parts
 from service.problems import FieldError, Refused, invalid
-from service.schemas import BatchAsk, JobAsk
+from service.schemas import BatchFrame, JobAsk
 from service.submit import surroundings
 
 
@@ -27,13 +28,14 @@ class Gathered(NamedTuple):
         return [d for _, d in self.numbered]
 
 
-async def gather(parts: Parts, tenant: str, ask: BatchAsk, *, batch_id: str, trace: str | None) -> Gathered:
+async def gather(parts: Parts, tenant: str, ask: BatchFrame, *, batch_id: str, trace: str | None) -> Gathered:
     """Check all jobs. Raises Refused where none may be accepted, or one of a shared session may not."""
     found = Gathered([], [])
     shared = ask.session == "shared"
     session: Session | None = None
-    for number, job in enumerate(ask.jobs):
+    for number, raw in enumerate(ask.jobs):
         try:
+            job = decoded(raw, JobAsk)
             around = await _around(parts, tenant, job, session, shared=shared)
             made = draft(
                 job, around, parts.settings, tenant=tenant, now_ms=parts.clock.now_ms(), trace=trace, batch_id=batch_id

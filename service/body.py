@@ -40,7 +40,7 @@ def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind)
 
 
-def decoded(raw: bytes, kind: type[T]) -> T:
+def decoded(raw: bytes | msgspec.Raw, kind: type[T]) -> T:
     """Read JSON into a struct. Refuses what is no JSON (400), and wrong values (422) with a pointer."""
     decoder: msgspec.json.Decoder[T] = _decoder(cast(Any, kind))
     try:
@@ -52,7 +52,7 @@ def decoded(raw: bytes, kind: type[T]) -> T:
         raise _malformed(malformed, raw) from None
 
 
-def _check_syntax(raw: bytes) -> None:
+def _check_syntax(raw: bytes | msgspec.Raw) -> None:
     """Read to the end what was given up at its first wrong value: what is no JSON is not judged by its fields."""
     try:
         msgspec.json.decode(raw)
@@ -60,14 +60,14 @@ def _check_syntax(raw: bytes) -> None:
         raise _malformed(malformed, raw) from None
 
 
-def _malformed(why: Exception, raw: bytes) -> Refused:
+def _malformed(why: Exception, raw: bytes | msgspec.Raw) -> Refused:
     if isinstance(why, msgspec.DecodeError):
         return Refused(400, "malformed_json", _sentence(str(why), raw))
     return Refused(400, "malformed_json", "The body is not UTF-8, or nested too deeply.")
 
 
-def _sentence(words: str, raw: bytes) -> str:
-    where = "" if "(byte" in words else f" (byte {len(raw)})"
+def _sentence(words: str, raw: bytes | msgspec.Raw) -> str:
+    where = "" if "(byte" in words else f" (byte {len(bytes(raw))})"
     return f"{words}{where}."
 
 

@@ -105,6 +105,14 @@ class BatchAsk(Body, kw_only=True):
     webhook: WebhookAsk | None = None
 
 
+class BatchFrame(Body, kw_only=True):
+    """A batch whose jobs are read one by one, so that each gets its own answer. Otherwise as `BatchAsk`."""
+
+    jobs: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=BATCH_JOBS)]
+    session: Literal["separate", "shared"] = "separate"
+    webhook: WebhookAsk | None = None
+
+
 class WebhookSettings(Body, kw_only=True):
     """The tenant's default callback target."""
 

@@ -22,7 +22,7 @@ from service.preferences import key_of_call, traceparent
 from service.problems import document_of, invalid, not_found
 from service.representation import answer, shown_plain
 from service.routes.jobs import ACCEPTED_HEADERS, EXAMPLE, SUBMIT_REFUSALS
-from service.schemas import BatchAsk
+from service.schemas import BatchAsk, BatchFrame
 from service.submit import Kept, Made, Submitted, accept, kept_answer, replayed
 
 
@@ -55,7 +55,7 @@ async def submit_batch(request: Asked) -> Response[bytes]:
     call = key_of_call(request.headers.get("idempotency-key"), path="/v1/batches", body=raw)
     if kept := await kept_answer(parts, caller.tenant, call):
         return _answered(replayed(kept))
-    ask = decoded(raw, BatchAsk)
+    ask = decoded(raw, BatchFrame)
     if ask.webhook and (refusal := webhook_refusal(ask.webhook.url, parts.settings)):
         raise invalid([refusal])
     batch_id = new_id("bat")
@@ -67,7 +67,7 @@ async def submit_batch(request: Asked) -> Response[bytes]:
     return _answered(await accept(parts, caller, made, answer=kept_now, call=call, batch=start))
 
 
-async def _start(parts: Parts, tenant: str, batch_id: str, ask: BatchAsk, found: Gathered) -> BatchStart:
+async def _start(parts: Parts, tenant: str, batch_id: str, ask: BatchFrame, found: Gathered) -> BatchStart:
     jobs = [d.job for d in found.drafts]
     batch = Batch(
         id=batch_id,

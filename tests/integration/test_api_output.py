@@ -6,17 +6,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from core import callback
-from core import job as verbs
 from core.clock import HandClock
-from core.job import OutputFile
 from tests.api_fixture import Api, running_api
+from tests.job_ends import TRACKS, VIDEO, succeed
 from tests.redis_fixture import redis_server, redis_url
 
 __all__ = ["redis_server", "redis_url"]
-
-VIDEO = bytes(range(256)) * 5000
-TRACKS = b'[{"type":"video","name":"city"}]'
 
 
 @pytest.fixture
@@ -31,32 +26,8 @@ async def api(redis_url: str, tmp_path: Path, clock: HandClock) -> AsyncIterator
 
 
 async def finished(api: Api, *, kept: bool = True) -> str:
-    """End a job as a worker would, with a file in storage (or only at the backend's)."""
     job_id = (await api.submit())["id"]
-    path = f"outputs/{job_id}.mp4" if kept else None
-
-    async def chunks() -> AsyncIterator[bytes]:
-        yield VIDEO
-
-    if path:
-        await api.parts.storage.write(path, chunks())
-    jobs, now_ms = api.parts.jobs, api.parts.clock.now_ms()
-    await jobs.admit(worker="w", slots=5, alive_s=60)
-    claim = await jobs.claim(job_id, owner="w-1")
-    running = await jobs.commit(claim.job, verbs.started(claim.job, now_ms=now_ms), owner="w-1")
-    edited = verbs.edited(running, changes=("Title added",), timeline="Timeline (1 tracks): 1. Video: city (0-10s)")
-    edited = await jobs.commit(running, edited, owner="w-1", fields={"tracks": TRACKS})
-    file = OutputFile(
-        path=path,
-        backend_url=None if path else "https://cdn.example/out.mp4",
-        format="mp4",
-        duration_s=10.0,
-        size_bytes=len(VIDEO),
-        expires_at_ms=now_ms + 3600_000,
-    )
-    done = verbs.succeeded(edited, now_ms=now_ms, output=file)
-    event = callback.event(edited, done, webhook=None, public_url=api.url, now_ms=now_ms)
-    await jobs.commit(edited, done, owner="w-1", event=event)
+    await succeed(api.parts, job_id, kept=kept)
     return job_id
 
 

@@ -1,0 +1,118 @@
+"""What can be done with jobs that have ended: deleted, played again; and what estimates are made of."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from core import job as verbs
+from tests.api_fixture import ASK, Api, running_api
+from tests.job_ends import OWNER, fail, running, succeed
+from tests.redis_fixture import redis_server, redis_url
+
+__all__ = ["redis_server", "redis_url"]
+
+
+@pytest.fixture
+async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
+    async with running_api(redis_url, tmp_path) as running_one:
+        yield running_one
+
+
+def files_in(folder: Path) -> list[Path]:
+    return [f for f in folder.rglob("*") if f.is_file()]
+
+
+async def test_a_deleted_job_leaves_a_tombstone_and_nothing_else(api: Api, tmp_path: Path) -> None:
+    job = await api.submit(prompt='add a title "Secret words"', metadata={"who": "Ada"})
+    await succeed(api.parts, job["id"], reply="Secret words added")
+    assert files_in(tmp_path)
+    answer = await api.http.delete(f"/v1/jobs/{job['id']}")
+    tombstone = answer.json()
+    assert answer.status_code == 200
+    assert (tombstone["data_removed"], tombstone["status"], tombstone["output"]) == (True, "succeeded", None)
+    for path in (f"/v1/jobs/{job['id']}", "/v1/jobs", "/v1/events"):
+        text = (await api.http.get(path)).text
+        assert "Secret" not in text
+        assert "Ada" not in text
+    assert (await api.http.get(f"/v1/jobs/{job['id']}/timeline")).status_code == 404
+    assert (await api.http.get(f"/v1/jobs/{job['id']}/output")).status_code == 404
+    assert not files_in(tmp_path)
+    assert (await api.http.delete(f"/v1/jobs/{job['id']}")).json() == tombstone
+    assert (await api.http.post(f"/v1/jobs/{job['id']}/replay")).status_code == 409
+
+
+async def test_a_job_that_goes_on_is_not_deleted_nor_replayed(api: Api) -> None:
+    job = await api.submit()
+    assert (await api.http.delete(f"/v1/jobs/{job['id']}")).status_code == 409
+    assert (await api.http.post(f"/v1/jobs/{job['id']}/replay")).status_code == 409
+
+
+async def test_a_replay_is_the_same_job_anew_in_a_session_of_its_own(api: Api) -> None:
+    parent = await api.submit(metadata={"order": "7"}, priority=3)
+    await fail(api.parts, parent["id"])
+    answer = await api.http.post(f"/v1/jobs/{parent['id']}/replay", headers={"Idempotency-Key": "r"})
+    child = answer.json()
+    assert answer.status_code == 202
+    assert (child["parent_id"], child["status"], child["plan"]) == (parent["id"], "queued", parent["plan"])
+    assert (child["metadata"], child["priority"]) == ({"order": "7"}, 3)
+    assert child["session_id"] != parent["session_id"]
+    again = await api.http.post(f"/v1/jobs/{parent['id']}/replay", headers={"Idempotency-Key": "r"})
+    assert again.content == answer.content
+
+
+async def test_a_replay_of_the_render_sends_no_message_and_stays_in_the_session(api: Api) -> None:
+    parent = await api.submit()
+    await fail(api.parts, parent["id"])
+    answer = await api.http.post(f"/v1/jobs/{parent['id']}/replay", json={"from": "render"})
+    child = answer.json()
+    assert answer.status_code == 202
+    assert child["plan"] == {"message": None, "action": "export"}
+    assert child["session_id"] == parent["session_id"]
+    assert (await api.parts.jobs.load(child["id"])).media == ()
+    never_ran = await api.submit()
+    await api.http.post(f"/v1/jobs/{never_ran['id']}/cancel")
+    lost = await api.http.post(f"/v1/jobs/{never_ran['id']}/replay", json={"from": "render"})
+    assert (lost.status_code, lost.json()["code"]) == (409, "session_lost")
+    wrong = await api.http.post(f"/v1/jobs/{parent['id']}/replay", json={"from": "middle"})
+    assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (422, "/from")
+
+
+async def test_a_cancel_reaches_a_running_job_over_what_its_worker_writes(api: Api) -> None:
+    job = await api.submit()
+    now = await running(api.parts, job["id"])
+    answer = await api.http.post(f"/v1/jobs/{job['id']}/cancel")
+    assert (answer.status_code, answer.json()["status"]) == (202, "canceling")
+    assert answer.headers["retry-after"] == "1"
+    after = await api.parts.jobs.commit(now, verbs.spoke(now, "on it"), owner=OWNER)
+    assert after.status == "canceling"
+
+
+async def test_estimates_come_from_jobs_that_have_ended(api: Api) -> None:
+    for _ in range(4):
+        await succeed(api.parts, (await api.submit())["id"], takes_s=40)
+    await api.parts.jobs.admit(worker="w", slots=0)
+    waiting = [await api.submit() for _ in range(3)]
+    answer = await api.http.get(f"/v1/jobs/{waiting[2]['id']}")
+    wait = answer.json()["wait"]
+    assert (wait["reason"], wait["position"]) == ("queued_behind", 3)
+    assert 120 <= wait["eta_p50_s"] <= wait["eta_p90_s"] < 140
+    assert answer.headers["retry-after"] == "60"
+
+
+async def test_a_tenant_at_its_cap_is_told_so(redis_url: str, tmp_path: Path) -> None:
+    async with running_api(redis_url, tmp_path, tenant_running_jobs=1) as api:
+        await running(api.parts, (await api.submit())["id"])
+        second = await api.submit()
+        wait = (await api.http.get(f"/v1/jobs/{second['id']}")).json()["wait"]
+        assert (wait["reason"], wait["position"]) == ("tenant_cap", 1)
+
+
+async def test_a_spent_budget_is_refused_and_usage_says_why(redis_url: str, tmp_path: Path) -> None:
+    async with running_api(redis_url, tmp_path, tenant_month_credits=50) as api:
+        await succeed(api.parts, (await api.submit())["id"], credits_used=50, credits_exact=True)
+        over = await api.http.post("/v1/jobs", json=ASK)
+        assert (over.status_code, over.json()["code"]) == (429, "budget_exceeded")
+        usage = (await api.http.get("/v1/usage")).json()
+        assert (usage["jobs"]["succeeded"], usage["credits"], usage["minutes"]) == (1, 50.0, 0.167)
+        assert (await api.http.get("/v1/usage", params={"month": "2026-13"})).status_code == 422

@@ -1,0 +1,95 @@
+"""Batches: an answer per job, one callback when the last has ended."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.api_fixture import ASK, Api, running_api
+from tests.job_ends import fail, succeed
+from tests.redis_fixture import redis_server, redis_url
+
+__all__ = ["redis_server", "redis_url"]
+
+HOOK = {"url": "https://hooks.example.com/batch"}
+
+
+@pytest.fixture
+async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
+    async with running_api(redis_url, tmp_path) as running:
+        yield running
+
+
+async def submit(api: Api, *jobs: dict[str, Any], status: int = 202, **fields: Any) -> dict[str, Any]:
+    answer = await api.http.post("/v1/batches", json={"jobs": list(jobs), **fields})
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+async def test_each_job_gets_its_answer_and_the_good_ones_are_accepted(api: Api) -> None:
+    batch = await submit(api, ASK, {"prompt": ""}, ASK)
+    assert [i["status"] for i in batch["items"]] == [202, 422, 202]
+    assert batch["items"][1]["problem"]["errors"][0]["pointer"] == "/prompt"
+    assert [j["id"] for j in batch["jobs"]] == [batch["items"][n]["job"]["id"] for n in (0, 2)]
+    read = (await api.http.get(f"/v1/batches/{batch['id']}")).json()
+    assert (read["status"], read["counts"]["queued"]) == ("running", 2)
+    job = (await api.http.get(f"/v1/jobs/{batch['jobs'][0]['id']}")).json()
+    assert job["batch_id"] == batch["id"]
+    async with await api.caller("other") as stranger:
+        assert (await stranger.get(f"/v1/batches/{batch['id']}")).status_code == 404
+
+
+async def test_a_shared_session_takes_all_in_order_or_none(api: Api) -> None:
+    more = {"prompt": 'add a title "Two"'}
+    batch = await submit(api, ASK, more, session="shared")
+    jobs = [(await api.http.get(f"/v1/jobs/{j['id']}")).json() for j in batch["jobs"]]
+    assert {j["session_id"] for j in jobs} == {batch["session_id"]}
+    assert jobs[1]["wait"]["behind"] == jobs[0]["id"]
+    refused = await submit(api, ASK, {"prompt": " "}, session="shared", status=422)
+    assert [e["pointer"] for e in refused["errors"]] == ["/jobs/1/prompt"]
+    assert len((await api.http.get("/v1/jobs")).json()["data"]) == 2
+
+
+async def test_the_last_end_sends_one_callback_with_all_ends(api: Api) -> None:
+    batch = await submit(api, ASK, ASK, ASK, webhook=HOOK)
+    one, two, three = [j["id"] for j in batch["jobs"]]
+    await succeed(api.parts, one)
+    await fail(api.parts, two)
+    before = [e["type"] for e in (await api.http.get("/v1/events")).json()["data"]]
+    assert "batch.completed" not in before
+    await api.http.post(f"/v1/jobs/{three}/cancel")
+    events = [e for e in (await api.http.get("/v1/events")).json()["data"] if e["type"] == "batch.completed"]
+    assert len(events) == 1
+    told = events[0]["data"]["batch"]
+    assert told["jobs"] == [
+        {"id": one, "status": "succeeded"},
+        {"id": two, "status": "failed"},
+        {"id": three, "status": "canceled"},
+    ]
+    assert told["counts"] == {"succeeded": 1, "failed": 1, "canceled": 1, "expired": 0}
+    pending = (await api.http.get("/v1/deliveries", params={"status": "pending"})).json()["data"]
+    assert [(d["url"], d["event_id"], d["batch_id"]) for d in pending if d["type"] == "batch.completed"] == [
+        (HOOK["url"], events[0]["id"], batch["id"])
+    ]
+    read = (await api.http.get(f"/v1/batches/{batch['id']}")).json()
+    assert (read["status"], read["finished_at"]) == ("completed", told["finished_at"])
+
+
+async def test_a_batch_counts_as_its_jobs_and_is_accepted_once(redis_url: str, tmp_path: Path) -> None:
+    async with running_api(redis_url, tmp_path, submits_per_minute=5) as api:
+        body, headers = {"jobs": [ASK, ASK, ASK]}, {"Idempotency-Key": "b"}
+        first = await api.http.post("/v1/batches", json=body, headers=headers)
+        assert first.headers["ratelimit"].startswith('"submit";r=2;')
+        assert first.headers["location"].endswith(first.json()["id"])
+        again = await api.http.post("/v1/batches", json=body, headers=headers)
+        assert (again.content, again.headers["idempotency-replayed"]) == (first.content, "true")
+        assert (await api.http.post("/v1/batches", json=body)).status_code == 429
+        assert len((await api.http.get("/v1/jobs")).json()["data"]) == 3
+
+
+@pytest.mark.parametrize("body", [{"jobs": []}, {"jobs": [ASK] * 101}, {"jobs": [{"prompt": ""}]}, {}])
+async def test_a_batch_without_a_job_to_accept_is_refused(api: Api, body: dict[str, Any]) -> None:
+    answer = await api.http.post("/v1/batches", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"].startswith("/jobs")

@@ -1,0 +1,126 @@
+"""Callbacks from the caller's side: the default target, its secret, what was sent, and sending it again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from core.callback import Attempt, DeliveryState
+from core.clock import rfc3339
+from tests.api_fixture import Api, running_api
+from tests.job_ends import succeed
+from tests.redis_fixture import redis_server, redis_url
+
+__all__ = ["redis_server", "redis_url"]
+
+URL = "https://hooks.example.com/in"
+
+
+@pytest.fixture
+async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
+    async with running_api(redis_url, tmp_path, callback_timeout_s=0.1) as running:
+        yield running
+
+
+async def dead_delivery(api: Api) -> str:
+    """Let a callback die as a worker would, after one attempt."""
+    job = await api.submit(webhook={"url": URL})
+    await succeed(api.parts, job["id"])
+    ((delivery, _),) = await api.parts.deliveries.of_job(job["id"])
+    attempt = Attempt(at_ms=api.parts.clock.now_ms(), status=500, latency_ms=12, excerpt="oops")
+    gone = msgspec.structs.replace(delivery, state=DeliveryState.DEAD, attempts=(attempt,), round=1, why="Gave up.")
+    await api.parts.deliveries.record(gone, owner=None)
+    return delivery.id
+
+
+async def test_the_default_is_set_read_and_only_for_admins(api: Api) -> None:
+    assert (await api.http.get("/v1/webhook")).json()["status"] == "unset"
+    assert (await api.http.post("/v1/webhook:enable")).status_code == 404
+    answer = await api.http.put("/v1/webhook", json={"url": URL, "events": ["job.failed", "job.failed"]})
+    assert (answer.status_code, answer.json()["events"]) == (200, ["job.failed"])
+    assert (await api.http.get("/v1/webhook")).json() == answer.json()
+    refused = await api.http.put("/v1/webhook", json={"url": "https://localhost/x"})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/url")
+    async with await api.caller("acme", "read", "submit") as weak:
+        assert (await weak.get("/v1/webhook")).status_code == 403
+
+
+async def test_a_disabled_url_says_since_when_and_why_until_it_is_enabled(api: Api) -> None:
+    await api.http.put("/v1/webhook", json={"url": URL})
+    webhook = await api.parts.tenants.webhook("acme")
+    off = msgspec.structs.replace(webhook, state="disabled", disabled_at_ms=1_795_000_000_000, disabled_why="410")
+    await api.parts.tenants.set_webhook("acme", off)
+    read = (await api.http.get("/v1/webhook")).json()
+    assert (read["status"], read["disabled_why"], read["disabled_at"]) == (
+        "disabled",
+        "410",
+        rfc3339(1_795_000_000_000),
+    )
+    assert (await api.http.post("/v1/webhook:enable")).json()["status"] == "active"
+
+
+async def test_a_new_secret_is_shown_once_and_both_sign(api: Api) -> None:
+    (before,) = await api.parts.tenants.signing_secrets("acme")
+    answer = (await api.http.post("/v1/webhook:rotate-secret")).json()
+    assert answer["secret"].startswith("whsec_")
+    assert await api.parts.tenants.signing_secrets("acme") == [answer["secret"], before]
+
+
+async def test_a_test_is_done_by_a_worker_and_told_or_nobody_is_there(api: Api) -> None:
+    await api.http.put("/v1/webhook", json={"url": URL})
+
+    async def worker() -> None:
+        errand = await api.parts.errands.next(wait_s=10)
+        assert (errand.kind, errand.tenant) == ("webhook_test", "acme")
+        await api.parts.errands.answer(errand, b'{"status":204,"latency_ms":7,"excerpt":"ok","retry_after_s":null}')
+
+    answer, _ = await asyncio.gather(api.http.post("/v1/webhook:test"), worker())
+    assert answer.json() == {"delivered": True, "status": 204, "error": None, "answer": "ok", "latency_ms": 7}
+    alone = await api.http.post("/v1/webhook:test")
+    assert (alone.status_code, alone.json()["code"]) == (503, "unavailable")
+
+
+async def test_what_was_sent_is_listed_with_each_attempt(api: Api) -> None:
+    delivery_id = await dead_delivery(api)
+    (dead,) = (await api.http.get("/v1/deliveries")).json()["data"]
+    assert (dead["id"], dead["status"], dead["why"], dead["type"]) == (delivery_id, "dead", "Gave up.", "job.succeeded")
+    assert [(a["status"], a["latency_ms"], a["answer"]) for a in dead["attempts"]] == [(500, 12, "oops")]
+    assert (await api.http.get(f"/v1/jobs/{dead['job_id']}/deliveries")).json()["data"] == [dead]
+    async with await api.caller("other") as stranger:
+        assert (await stranger.get("/v1/deliveries")).json()["data"] == []
+        assert (await stranger.post(f"/v1/deliveries/{delivery_id}/redeliver")).status_code == 404
+
+
+async def test_one_is_sent_again_and_not_twice_at_once(api: Api) -> None:
+    delivery_id = await dead_delivery(api)
+    again = await api.http.post(f"/v1/deliveries/{delivery_id}/redeliver")
+    assert (again.status_code, again.json()["status"]) == (202, "pending")
+    assert (await api.http.get("/v1/deliveries")).json()["data"] == []
+    assert (await api.http.post(f"/v1/deliveries/{delivery_id}/redeliver")).status_code == 409
+
+
+async def test_a_time_range_is_sent_again(api: Api) -> None:
+    ids = [await dead_delivery(api) for _ in range(3)]
+    middle, _ = (await api.parts.deliveries.load_many([ids[1]]))[0]
+    none = await api.http.post(
+        "/v1/deliveries:redeliver", json={"since": "2020-01-01T00:00:00Z", "until": "2020-01-02T00:00:00Z"}
+    )
+    assert (none.status_code, none.json()) == (202, {"count": 0, "has_more": False})
+    some = await api.http.post("/v1/deliveries:redeliver", json={"since": rfc3339(middle.created_at_ms)})
+    assert some.json() == {"count": 2, "has_more": False}
+    assert [d["id"] for d in (await api.http.get("/v1/deliveries")).json()["data"]] == [ids[0]]
+    wrong = await api.http.post("/v1/deliveries:redeliver", json={"since": "yesterday"})
+    assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (422, "/since")
+
+
+async def test_credits_are_read_by_a_worker_and_summed_from_the_pool(api: Api) -> None:
+    unknown = (await api.http.get("/v1/credits")).json()
+    assert unknown == {"available": None, "frozen": None, "total": None, "as_of": None}
+    for secret, available in (("nmv_usr_a", 100), ("nmv_usr_b", 50)):
+        token_id = await api.parts.tokens.add(secret, kind="operator")
+        await api.parts.tokens.note_balance(token_id, available=available, frozen=10)
+    known = (await api.http.get("/v1/credits")).json()
+    assert (known["available"], known["frozen"], known["total"]) == (150, 20, 170)
+    assert known["as_of"].endswith("Z")
