@@ -7,7 +7,8 @@ from sandbox.edits.desk import Desk, detail, seconds
 from sandbox.edits.reading import Ask
 from sandbox.edits.timeline import AUDIO, MUSIC_SRC, TEXT, VIDEO, Segment, lay_out, leading, part, segments
 
-_TRANSITION_MS = 500
+_TRANSITION_MS, _QUICK_MS = 500, 100
+_ALL_TRANSITIONS_MS = 6000
 _FADE_MS = 1000
 #: Scenes shorter than this are not made segments of their own.
 _SHORTEST_SCENE_MS = 800
@@ -32,8 +33,9 @@ def add_transitions(desk: Desk, ask: Ask) -> None:
     main = segments(desk.draft, VIDEO)
     if len(main) == 1:
         _split(desk)
-    style, length = style_of(detail(ask, "style")), desk.ms(ask, "length", _TRANSITION_MS)
-    for segment in leading(desk.draft)[1:] if main else ():
+    cuts = leading(desk.draft)[1:] if main else []
+    style, length = style_of(detail(ask, "style")), desk.ms(ask, "length", _usual_length_ms(len(cuts)))
+    for segment in cuts:
         segment["m"]["transition"] = {"style": style, "d": length}
     lay_out(desk.draft)
     count = sum("transition" in segment["m"] for segment in desk.main)
@@ -42,6 +44,11 @@ def add_transitions(desk: Desk, ask: Ask) -> None:
         desk.say(f"Added {said} ({seconds(length)}s).", f"已添加{count}处{named}转场({seconds(length)}秒)。")
     else:
         desk.say("There is no cut to put a transition on.", "没有可以添加转场的剪辑点。")
+
+
+def _usual_length_ms(count: int) -> int:
+    """Many cuts get quick transitions: they must not eat the video up, nor hold too many frames at once."""
+    return min(_TRANSITION_MS, max(_QUICK_MS, _ALL_TRANSITIONS_MS // max(1, count)))
 
 
 def remove_effects(desk: Desk, *, fades: bool) -> None:

@@ -150,10 +150,10 @@ def _write(desk: Desk, slots: list[_Slot], rest: list[str]) -> None:
             m["style"] = {"color": "white", "size": "large" if len(slot.text) <= _LONGEST_HEADLINE // 2 else "medium"}
             start, length = _clear_of_crossings(segment["st"], segment["d"])
             put(desk.draft, track(desk.draft, TEXT, "Title"), {"st": start, "d": length, "m": m})
-    if rest and any(slot.media for slot in slots):
+    if any(slot.media for slot in slots) and (below := rest[:-1] or rest):
         manner = {"position": "bottom-center", "style": {"color": "white", "size": "small"}}
         start = main[1]["st"] + main[1]["m"]["transition"]["d"]
-        caption(desk, rest, start, main[-1]["st"] - start, manner)
+        caption(desk, below, start, main[-1]["st"] - start, manner)
 
 
 def _accompany(desk: Desk, media: list[Media], asks: list[Ask]) -> None:

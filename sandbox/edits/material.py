@@ -11,7 +11,7 @@ from sandbox.edits.phrases import FILLER, RULES
 from sandbox.edits.reading import read
 from sandbox.edits.words import Told, told
 
-_SENTENCE = re.compile(r"[^.!?。！？\n]*(?:[.!?](?=\S)[^.!?。！？\n]*)*(?:[.!?。！？\n]+|$)")
+_SENTENCE = re.compile(r"[^.!?。！？\n]*(?:\.(?=\w)[^.!?。！？\n]*)*(?:[.!?。！？\n]+|$)")
 _LABEL = re.compile(
     r"^\s*(?:(?:here\s+is\s+)?(?:my|the|product)?\s*(?:text|copy|script|description)|文案|文字|文本|内容|产品介绍)\s*[:：]\s*",
     re.IGNORECASE,

@@ -12,7 +12,7 @@ _TITLE_MS = 3000
 _SHORTEST_MS = 500
 _FADE_IN_MS = 1000
 _LONG_TEXT = 42
-_SENTENCE = re.compile(r"[^.!?。！？\n]+[.!?。！？]*[\"”」』]?")
+_SENTENCE = re.compile(r"(?:[^.!?。！？\n]|\.(?=\w))+[.!?。！？]*[\"”」』]?")
 
 _COLORS_ZH = {
     "白": "white",

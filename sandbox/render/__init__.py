@@ -13,7 +13,8 @@ from typing import Any
 from sandbox import ffmpeg
 from sandbox.media import Media
 from sandbox.render.graph import GRAPH_FILE, ffmpeg_args, filter_graph
-from sandbox.render.plan import Plan, RenderFailed, plan
+from sandbox.render.plan import Plan, plan
+from sandbox.render.shape import RenderFailed
 from sandbox.render.text import FONT, FONT_FILE, words_file, wrapped
 
 __all__ = ["RenderFailed", "Rendered", "render"]

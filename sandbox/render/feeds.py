@@ -31,16 +31,16 @@ def feeds(shots: tuple[Shot, ...]) -> list[Feed]:
             continue
         end_s = shot.in_s + shot.span_s
         last = found[-1] if found else None
-        if last and _goes_on(last, shot, number):
+        if last and _goes_on(last, shots[last.shots[-1]], shot, number):
             found[-1] = Feed(last.media, last.from_s, end_s, (*last.shots, number))
         else:
             found.append(Feed(shot.media, shot.in_s, end_s, (number,)))
     return found
 
 
-def _goes_on(feed: Feed, shot: Shot, number: int) -> bool:
-    is_film = feed.media.kind != "image"
-    return is_film and feed.media == shot.media and feed.shots[-1] == number - 1 and shot.in_s >= feed.until_s
+def _goes_on(feed: Feed, before: Shot, shot: Shot, number: int) -> bool:
+    is_next = feed.shots[-1] == number - 1 and shot.in_s >= feed.until_s
+    return is_next and feed.media.kind != "image" and feed.media == shot.media and before.fit == shot.fit
 
 
 def input_args(plan: Plan, readings: list[Feed]) -> list[str]:

@@ -5,7 +5,6 @@ Every shot leaves here with exactly its number of frames, so picture and sound c
 
 from collections.abc import Iterator
 
-from sandbox.media import Media
 from sandbox.render.feeds import Feed
 from sandbox.render.plan import Plan, Shot
 
@@ -15,28 +14,26 @@ _LOOKS = {
     "cool": "lutyuv=u=val+9:v=val-7",
     "bright": "eq=brightness=0.08:saturation=1.05",
 }
-_TRANSITIONS = {
-    "crossfade": "fade",
-    "dissolve": "dissolve",
-    "wipe": "wipeleft",
-    "slide": "slideleft",
-    "fade-black": "fadeblack",
-    "zoom": "zoomin",
-}
+#: Transitions that are more than a fade; `xfade` does them, which keeps frames of three times the size.
+_SLIDING = {"dissolve": "dissolve", "wipe": "wipeleft", "slide": "slideleft", "zoom": "zoomin"}
+#: A fade-out and a fade-in added up are a crossfade; black is 16 in luma and 128 in chroma, and counted twice.
+_SUM = "blend=c0_mode=addition:c1_mode=grainmerge:c2_mode=grainmerge,lutyuv=y=val-16"
 
 
 def picture_lines(plan: Plan, readings: list[Feed]) -> Iterator[str]:
     """Write the lines that end in ``[picture]``, with the words not yet on it."""
-    yield from _splits(readings)
+    for number, feed in enumerate(readings):
+        yield _feed_line(plan, number, feed)
     for number, shot in enumerate(plan.shots):
         yield _shot_line(plan, number, shot, _start_in_feed_s(readings, number, shot))
     yield from _joins(plan)
 
 
-def _splits(readings: list[Feed]) -> Iterator[str]:
-    for number, feed in enumerate(readings):
-        outs = "".join(f"[in_v{shot}]" for shot in feed.shots)
-        yield f"[{number}:v:0]split={len(feed.shots)}{outs}"
+def _feed_line(plan: Plan, number: int, feed: Feed) -> str:
+    """Scale before the split: frames that wait for their transition then come from one pool, which is used again."""
+    outs = "".join(f"[in_v{shot}]" for shot in feed.shots)
+    fitted = _fitted(plan, plan.shots[feed.shots[0]].fit)
+    return f"[{number}:v:0]{fitted},format=yuv420p,split={len(feed.shots)}{outs}"
 
 
 def _start_in_feed_s(readings: list[Feed], number: int, shot: Shot) -> float:
@@ -50,23 +47,21 @@ def _shot_line(plan: Plan, number: int, shot: Shot, start_s: float) -> str:
     if shot.media is None:
         ground = f"color=c=0x{shot.color}:s={plan.width}x{plan.height}:r={plan.fps}"
         return ",".join([ground, f"trim=end_frame={shot.frames}", last])
-    taken = _still(plan, shot, shot.media, even) if shot.media.kind == "image" else _film(plan, shot, start_s, even)
-    return ",".join([f"[in_v{number}]{taken}", *looks, last])
+    moved = _zoomed(plan, shot) if shot.media.kind == "image" else _cut(shot, start_s)
+    return ",".join([f"[in_v{number}]{moved}{even}", *looks, last])
 
 
-def _film(plan: Plan, shot: Shot, start_s: float, even: str) -> str:
-    cut = f"trim=start={start_s:.6f}:end={start_s + shot.span_s:.6f}"
-    return f"{cut},setpts=(PTS-STARTPTS)/{shot.speed},{even},{_fitted(plan, shot.fit)}"
+def _cut(shot: Shot, start_s: float) -> str:
+    return f"trim=start={start_s:.6f}:end={start_s + shot.span_s:.6f},setpts=(PTS-STARTPTS)/{shot.speed},"
 
 
-def _still(plan: Plan, shot: Shot, media: Media, even: str) -> str:
-    fitted = _fitted(plan, shot.fit if media.width and media.height else "contain")
+def _zoomed(plan: Plan, shot: Shot) -> str:
+    """A still grows slowly from its middle; one without a zoom just stands."""
     if shot.zoom == 1.0:
-        return f"{fitted},{even}"
+        return ""
     grown = f"1+{shot.zoom - 1:.4f}*on/{shot.frames}"
-    middle = "x='(iw-iw/zoom)/2':y='(ih-ih/zoom)/2'"
-    size = f"{plan.width}x{plan.height}"
-    return f"{fitted},zoompan=z='{grown}':{middle}:d={shot.frames}:s={size}:fps={plan.fps},{even}"
+    middle, size = "x='(iw-iw/zoom)/2':y='(ih-ih/zoom)/2'", f"{plan.width}x{plan.height}"
+    return f"zoompan=z='{grown}':{middle}:d={shot.frames}:s={size}:fps={plan.fps},"
 
 
 def _fitted(plan: Plan, fit: str) -> str:
@@ -78,7 +73,7 @@ def _fitted(plan: Plan, fit: str) -> str:
 
 
 def _joins(plan: Plan) -> Iterator[str]:
-    """Put the shots together. Only the frames that two shots share go through `xfade`, which is slow on all others."""
+    """Put the shots together. Only the frames that two shots share are blended."""
     pieces = []
     for number, shot in enumerate(plan.shots):
         head, tail = shot.shared_frames, _shared_after(plan, number)
@@ -110,10 +105,24 @@ def _parts_line(number: int, frames: int, head: int, tail: int) -> str:
 
 def _crossing_line(plan: Plan, number: int) -> str:
     shot = plan.shots[number]
-    kind, shared_s = _TRANSITIONS.get(shot.transition, "fade"), shot.shared_frames / plan.fps
-    cross = f"xfade=transition={kind}:duration={shared_s:.6f}:offset=0,format=yuv420p"
-    exact = f"tpad=stop=-1:stop_mode=clone,trim=end_frame={shot.shared_frames}"
-    return f"[tail{number - 1}][head{number}]{cross},{exact},settb=1/{plan.fps},setpts=N[cross{number}]"
+    exact = (
+        f"tpad=stop=-1:stop_mode=clone,trim=end_frame={shot.shared_frames},settb=1/{plan.fps},setpts=N[cross{number}]"
+    )
+    if shot.transition in _SLIDING:
+        shared_s = shot.shared_frames / plan.fps
+        cross = f"xfade=transition={_SLIDING[shot.transition]}:duration={shared_s:.6f}:offset=0"
+        return f"[tail{number - 1}][head{number}]{cross},format=yuv420p,{exact}"
+    return f"{_fading_lines(number, shot)};[out{number}][in{number}]{_SUM},{exact}"
+
+
+def _fading_lines(number: int, shot: Shot) -> str:
+    """One shot fades out while the next fades in; through black, one after the other."""
+    length, start = shot.shared_frames, 0
+    if shot.transition == "fade-black":
+        length, start = length // 2, length - length // 2
+    goes = f"[tail{number - 1}]fade=t=out:start_frame=0:nb_frames={max(1, length)}[out{number}]"
+    comes = f"[head{number}]fade=t=in:start_frame={start}:nb_frames={max(1, length)}[in{number}]"
+    return f"{goes};{comes}"
 
 
 def _whole_fades(plan: Plan) -> str:

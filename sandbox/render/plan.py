@@ -3,27 +3,18 @@
 Called by `render`; everything that is wrong with a draft is found here, before ffmpeg starts. It knows no ffmpeg.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from sandbox.media import Media
+from sandbox.render.shape import RenderFailed, format_of, fps_of, quality_of, size_of
 
 VIDEO, AUDIO, TEXT = 0, 1, 7
 COLOR_SRC = "sandbox:color/"
 MUSIC_SRC = "sandbox:music/"
-FORMATS = ("mp4", "mov", "webm")
-QUALITIES = ("low", "medium", "high")
 
-_SHORT_SIDES_PX = range(144, 1081)
-_FPS = range(1, 61)
 _LONGEST_S = 3600
-
-_T = TypeVar("_T")
-
-
-class RenderFailed(Exception):  # noqa: N818  # says what happened
-    """The render can't be done; the text is a plain, short reason without paths of this machine."""
 
 
 @dataclass(frozen=True)
@@ -110,25 +101,26 @@ def plan(draft: Mapping[str, Any], output: Mapping[str, Any], media: Mapping[str
 
 
 def _plan(draft: Mapping[str, Any], output: Mapping[str, Any], media: Mapping[str, Media]) -> Plan:
-    fps = _among(round(float(output.get("fps") or 30)), _FPS, "fps")
-    width, height = _size(draft.get("m") or {}, output)
+    pictures = list(_segments(draft, VIDEO))
+    fps = fps_of(output, [media[segment["src"]].fps for segment in pictures if segment["src"] in media])
+    width, height = size_of(draft.get("m") or {}, output)
     tunes = tuple(_tune(segment, media) for segment in _segments(draft, AUDIO))
-    shots = tuple(_shots(list(_segments(draft, VIDEO)), fps, media)) or _darkness(tunes, fps)
+    shots = tuple(_shots(pictures, fps, media)) or _darkness(tunes, fps)
     if not shots:
         raise RenderFailed("the timeline is empty")
-    pictures = list(_segments(draft, VIDEO)) or [{}]
+    first, last = (_m(pictures[0]), _m(pictures[-1])) if pictures else ({}, {})
     return _short_enough(
         Plan(
             width=width,
             height=height,
             fps=fps,
-            format=_among(str(output.get("format") or "mp4").lower(), FORMATS, "format"),
-            quality=_among(str(output.get("quality") or "high").lower(), QUALITIES, "quality"),
+            format=format_of(output),
+            quality=quality_of(output),
             shots=shots,
             tunes=tunes,
             words=tuple(_words(segment) for segment in _segments(draft, TEXT)),
-            fade_in_s=_m(pictures[0]).get("fade_in", 0) / 1000,
-            fade_out_s=_m(pictures[-1]).get("fade_out", 0) / 1000,
+            fade_in_s=first.get("fade_in", 0) / 1000,
+            fade_out_s=last.get("fade_out", 0) / 1000,
         )
     )
 
@@ -234,33 +226,6 @@ def _words(segment: Mapping[str, Any]) -> Words:
         fade_in_s=m.get("fade_in", 0) / 1000,
         fade_out_s=m.get("fade_out", 0) / 1000,
     )
-
-
-def _size(m: Mapping[str, Any], output: Mapping[str, Any]) -> tuple[int, int]:
-    """Width and height: the draft's shape at the output's resolution, e.g. 9:16 at "720p" is 720x1280."""
-    across, down = float(m.get("width") or 16), float(m.get("height") or 9)
-    short = _short_side(str(output.get("resolution") or "1080p").lower())
-    if across >= down:
-        return _even(short * across / down), _even(short)
-    return _even(short), _even(short * down / across)
-
-
-def _short_side(resolution: str) -> int:
-    sides = [part.removesuffix("p") for part in resolution.replace("×", "x").split("x")]
-    if not all(side.isdecimal() for side in sides):
-        raise RenderFailed("the resolution must look like 1080p")
-    return _among(min(int(side) for side in sides), _SHORT_SIDES_PX, "resolution")
-
-
-def _even(size: float) -> int:
-    return round(size / 2) * 2
-
-
-def _among(value: _T, allowed: Sequence[_T], what: str) -> _T:
-    if value not in allowed:
-        names = f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else ", ".join(map(str, allowed))
-        raise RenderFailed(f"the {what} must be one of: {names}")
-    return value
 
 
 def runs(shots: tuple[Shot, ...]) -> list[list[int]]:

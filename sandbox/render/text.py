@@ -69,11 +69,11 @@ def _place(position: str) -> tuple[tuple[str, str], str]:
     if "left" in position:
         across = (f"w*{_MARGIN}", "L")
     elif "right" in position:
-        across = (f"w*{1 - _MARGIN}-text_w", "R")
+        across = (f"w*{1 - _MARGIN:.2f}-text_w", "R")
     if "top" in position:
         return across, f"h*{_MARGIN}"
     if "bottom" in position:
-        return across, f"h*{1 - _MARGIN}-text_h"
+        return across, f"h*{1 - _MARGIN:.2f}-text_h"
     return across, "(h-text_h)/2"
 
 

@@ -217,3 +217,11 @@ async def test_a_video_is_made_from_text_and_images(made, tmp_path):
     early, late = film.at(3.2).astype(int), film.at(4.2).astype(int)
     assert np.abs(early - late).mean() > 1  # a still that moves: the slow zoom
     assert (film.at(1.0) > 200).mean() > 0.001  # the headline on its card
+
+
+@pytest.mark.parametrize("style", ["crossfade", "fade to black", "wipe", "slide", "dissolve", "zoom"])
+async def test_every_kind_of_transition_keeps_the_length(made, talk, style):
+    film = await made(f"add {style} transitions of 1 second", talk)
+    assert film.duration_s == pytest.approx(LENGTH_S - 1.0, abs=0.05)
+    first, last = color(film.at(0.5)), color(film.at(film.duration_s - 0.5))
+    assert np.abs(first - last).max() > 40

@@ -54,7 +54,7 @@ async def test_resolution_and_fps_are_kept(clip, draft, tmp_path, output, size):
     done = await render(draft, output, {clip.url: clip}, into=tmp_path / "out.mp4", on_progress=nothing)
     film = watch(done.path)
     assert film.size == size
-    assert film.fps == output.get("fps", 30)
+    assert film.fps == output.get("fps", 25)
 
 
 @pytest.mark.parametrize(("form", "codec"), [("mov", "h264"), ("webm", "vp8")])
