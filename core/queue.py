@@ -6,8 +6,7 @@ scripts, which check the owner of the lease: so arq's own finish and retry, whic
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import msgspec
@@ -45,9 +44,10 @@ class LeasedWorker(Worker):
     async def main(self) -> None:
         """Work for ever. arq asks Redis for its version first, so a Redis that goes away right then starts it anew."""
         while True:
-            with _waiting_out():
+            try:
                 return await super().main()
-            await asyncio.sleep(_AWAY_S)
+            except STORE_ERROR as away:
+                await _wait_for_redis(away)
 
     async def finish_job(self, *_: Any, **__: Any) -> None:
         """Do nothing: the commit that parked or ended the job has already told arq, and checked the owner."""
@@ -64,18 +64,15 @@ class LeasedWorker(Worker):
             raise
 
     async def _poll_iteration(self) -> None:
-        with _waiting_out():
-            return await super()._poll_iteration()
-        await asyncio.sleep(_AWAY_S)
+        try:
+            await super()._poll_iteration()
+        except STORE_ERROR as away:
+            await _wait_for_redis(away)
 
 
-@contextmanager
-def _waiting_out() -> Iterator[None]:
-    """Go on after whatever Redis, or the way to it, says."""
-    try:
-        yield
-    except STORE_ERROR as away:
-        log.warning("Redis is away (%s), waiting", type(away).__name__)
+async def _wait_for_redis(away: Exception) -> None:
+    log.warning("Redis is away (%s), waiting", type(away).__name__)
+    await asyncio.sleep(_AWAY_S)
 
 
 def make_worker(

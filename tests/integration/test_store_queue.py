@@ -1,0 +1,231 @@
+"""arq under our lease: what survives when Redis goes, a worker freezes, or arq's own idea of an end comes late."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from core import job as verbs
+from core.clock import Clock
+from core.job import Job, Status
+from core.keys import key
+from core.queue import LeasedWorker, make_worker
+from core.store.connection import STORE_DOWN, connect
+from core.store.jobs import Claim, LeaseLost
+from tests.redis_fixture import redis_server, redis_url, running_redis
+from tests.store_fixture import Core, settings_for
+
+__all__ = ["redis_server", "redis_url"]
+
+LEASE_S = 1.0
+Run = Callable[[Core, str], Awaitable[None]]
+
+
+@asynccontextmanager
+async def house(url: str, *, answer_s: float = 10) -> AsyncIterator[Core]:
+    """The store with the real clock, since arq has no other."""
+    client = connect(url, answer_s=answer_s)
+    core = Core(client, settings_for(url, lease_s=LEASE_S))
+    core.clock = Clock()  # type: ignore[assignment]
+    core.jobs._clock = core.clock
+    await core.jobs.admit(worker="w", slots=100, alive_s=600)
+    try:
+        yield core
+    finally:
+        await client.aclose()
+
+
+@asynccontextmanager
+async def working(core: Core, run: Run, *, places: int = 4, answer_s: float = 10) -> AsyncIterator[LeasedWorker]:
+    """A worker that runs jobs until the block ends."""
+    url = core.settings.redis_url.get_secret_value()
+    client = connect(url, answer_s=answer_s)
+
+    async def run_job(job_id: str) -> None:
+        with suppress(*STORE_DOWN, LeaseLost):
+            await run(core, job_id)
+
+    async def run_delivery(delivery_id: str) -> None:
+        raise AssertionError(f"there is no delivery {delivery_id}")
+
+    worker = make_worker(
+        client, run_job=run_job, run_delivery=run_delivery, places=places, poll_s=0.01, lease_s=LEASE_S
+    )
+    task = asyncio.create_task(worker.async_run())
+    try:
+        yield worker
+    finally:
+        task.cancel()
+        await asyncio.gather(task, *worker.tasks.values(), return_exceptions=True)
+        await client.aclose()
+
+
+async def submit(core: Core, number: int) -> list[Job]:
+    jobs = [core.new_job() for _ in range(number)]
+    await core.offer(*jobs)
+    return jobs
+
+
+async def take(core: Core, job_id: str) -> Claim | None:
+    return await core.jobs.claim(job_id, owner=f"w:{next(core._owners)}")
+
+
+async def to_its_end(core: Core, job_id: str) -> None:
+    if claim := await take(core, job_id):
+        if claim.job.started_at_ms is None:
+            claim = await core.write(claim, verbs.started(claim.job, now_ms=core.clock.now_ms()))
+        await core.finish(claim)
+
+
+async def all_ended(core: Core, jobs: list[Job], *, within_s: float = 60) -> list[Job]:
+    """Wait until all have ended; the sweeper's repair runs meanwhile, as in a real worker."""
+    async with asyncio.timeout(within_s):
+        while True:
+            with suppress(*STORE_DOWN):
+                found = await core.jobs.load_many([job.id for job in jobs])
+                if all(job.ended for job in found):
+                    return found
+                await core.jobs.repair(0)
+            await asyncio.sleep(0.05)
+
+
+async def notices(caplog: pytest.LogCaptureFixture) -> None:
+    """Wait until the worker has found out that Redis is away."""
+    before = len(caplog.messages)
+    async with asyncio.timeout(30):
+        while not any("Redis is away" in message for message in caplog.messages[before:]):  # noqa: ASYNC110 - a log has no event
+            await asyncio.sleep(0.01)
+
+
+async def idle(worker: LeasedWorker) -> None:
+    """Wait until nothing that the worker has picked up is running any more."""
+    async with asyncio.timeout(30):
+        while worker.job_counter:  # noqa: ASYNC110 - arq has no event for it
+            await asyncio.sleep(0.01)
+
+
+async def test_jobs_run_to_their_end_and_arq_keeps_nothing(redis_url: str) -> None:
+    async with house(redis_url) as core, working(core, to_its_end) as worker:
+        jobs = await submit(core, 30)
+        assert {j.status for j in await all_ended(core, jobs)} == {Status.SUCCEEDED}
+        await idle(worker)
+        left = [name for name in await core.everything() if name.startswith("arq:") and "health" not in name]
+        assert left == []
+
+
+async def test_a_sleeping_job_is_woken_when_its_time_has_come(redis_url: str) -> None:
+    runs = []
+
+    async def sleep_once(core: Core, job_id: str) -> None:
+        claim = await take(core, job_id)
+        assert claim is not None
+        now_ms = core.clock.now_ms()
+        runs.append(now_ms)
+        if len(runs) == 2:
+            await core.finish(claim)
+            return
+        await core.write(claim, verbs.started(claim.job, now_ms=now_ms), park_until_ms=now_ms + 300)
+
+    async with house(redis_url) as core, working(core, sleep_once):
+        await all_ended(core, await submit(core, 1))
+    assert runs[1] - runs[0] >= 300
+
+
+async def test_what_its_function_left_undone_is_run_again(redis_url: str) -> None:
+    tries: list[str] = []
+
+    async def leave_once(core: Core, job_id: str) -> None:
+        claim = await take(core, job_id)
+        tries.append(job_id)
+        if claim and len(tries) > 1:
+            await core.finish(await core.write(claim, verbs.started(claim.job, now_ms=core.clock.now_ms())))
+
+    async with house(redis_url) as core, working(core, leave_once):
+        jobs = await submit(core, 1)
+        await all_ended(core, jobs)
+    assert len(tries) == 2
+
+
+async def test_a_worker_outlives_redis_and_loses_neither_jobs_nor_places(caplog: pytest.LogCaptureFixture) -> None:
+    with running_redis() as server:
+        async with house(server.url) as core, working(core, to_its_end, places=2) as worker:
+            await all_ended(core, await submit(core, 4))
+            for _ in range(2):
+                server.kill()
+                await notices(caplog)
+                server.restart()
+                await all_ended(core, await submit_when_back(core, 6))
+            await idle(worker)
+            assert worker.sem._value == 3  # arq has one more than places
+
+
+async def submit_when_back(core: Core, number: int) -> list[Job]:
+    while True:
+        with suppress(*STORE_DOWN):
+            return await submit(core, number)
+        await asyncio.sleep(0.05)
+
+
+async def test_a_redis_that_freezes_costs_neither_places_nor_connections(caplog: pytest.LogCaptureFixture) -> None:
+    with running_redis() as server:
+        async with house(server.url, answer_s=1) as core, working(core, to_its_end, places=2, answer_s=1) as worker:
+            for _ in range(3):
+                jobs = await submit(core, 4)
+                os.kill(server.process.pid, signal.SIGSTOP)
+                await notices(caplog)
+                os.kill(server.process.pid, signal.SIGCONT)
+                await all_ended(core, jobs)
+            await idle(worker)
+            assert worker.sem._value == 3  # arq has one more than places
+            assert len(worker.pool.connection_pool._in_use_connections) <= 1
+
+
+async def test_a_full_redis_does_not_end_the_worker(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with house(redis_url) as core, working(core, to_its_end, places=2) as worker:
+        jobs = await submit(core, 2)
+        await core.redis.config_set("maxmemory", 1)
+        await notices(caplog)
+        await core.redis.config_set("maxmemory", 0)
+        await all_ended(core, jobs)
+        await all_ended(core, await submit(core, 4))
+        assert worker.sem._value <= 3
+
+
+async def test_the_end_of_a_worker_that_was_frozen_does_not_disturb_the_new_holder(redis_url: str) -> None:
+    thawed, first, refused = asyncio.Event(), asyncio.Future[Claim](), asyncio.Future[bool]()
+
+    async def freeze(core: Core, job_id: str) -> None:
+        """Hold a job without a heartbeat until the test says so, then write, and end as arq would."""
+        claim = await take(core, job_id)
+        if claim is None or first.done():
+            return
+        first.set_result(claim)
+        await thawed.wait()
+        try:
+            await core.write(claim, verbs.started(claim.job, now_ms=core.clock.now_ms()))
+        except LeaseLost:
+            refused.set_result(True)
+
+    async with house(redis_url) as core, working(core, freeze, places=1) as worker:
+        [job] = await submit(core, 1)
+        await first
+        second = await taken_over(core, job)
+        thawed.set()
+        assert await refused
+        await idle(worker)
+        assert await core.redis.zscore(key("arq_queue"), job.id) is not None
+        assert await core.redis.exists(key("arq_job", job.id)) == 1
+        assert await core.jobs.renew({job.id: second.owner}) == ([], [])
+        await core.finish(second)
+        assert (await core.read(job)).status is Status.SUCCEEDED
+
+
+async def taken_over(core: Core, job: Job) -> Claim:
+    """Claim a job as soon as its lease has run out, and start it."""
+    async with asyncio.timeout(20):
+        while (claim := await take(core, job.id)) is None:  # noqa: ASYNC110 - a lease that runs out says nothing
+            await asyncio.sleep(0.05)
+    return await core.write(claim, verbs.started(claim.job, now_ms=core.clock.now_ms()))
