@@ -10,7 +10,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,10 @@ class Gateway:
         self.http = httpx.Client(base_url=world["api"], headers=headers, timeout=60, trust_env=False)
         self.sandbox = httpx.Client(base_url=world["backend"], timeout=30, trust_env=False)
         self.receiver = httpx.Client(base_url=world["receiver"], timeout=60, trust_env=False)
+
+    def close(self) -> None:
+        for client in (self.http, self.sandbox, self.receiver):
+            client.close()
 
     def clip(self, name: str = "clip.mp4", *, duration_s: float = 4.0, silences: tuple[tuple[float, float], ...] = ()) -> Path:
         """Make a small talk clip, once per name."""
@@ -142,7 +146,8 @@ def running_gateway(folder: Path, *arguments: str, **environment: str) -> Iterat
             assert up.stdout is not None
             line = up.stdout.readline()
             assert line, "the world ended before it was ready"
-            yield Gateway(json.loads(line), folder)
+            with closing(Gateway(json.loads(line), folder)) as gateway:
+                yield gateway
         finally:
             up.terminate()
             up.wait(30)
