@@ -9,6 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ("demo", "up", "test", "check", "chaos", "bench", "openapi", "setup")
+#: a uv that notes how it was called and makes a .venv that looks right
+UV = 'echo "$@" >>asked; /bin/mkdir -p .venv/bin; echo >.venv/bin/python; /bin/chmod +x .venv/bin/python'
 house = runpy.run_path(str(ROOT / "tests" / "house.py"))
 
 
@@ -26,7 +28,7 @@ def machine(tmp_path):
     """Make a PATH that holds the shell's tools and nothing of Python or uv; a test adds what the machine has."""
     tools = tmp_path / "machine"
     tools.mkdir()
-    for name in ("sh", "cat", "cksum", "dirname"):
+    for name in ("sh", "cat", "cksum", "dirname", "rm"):
         found = shutil.which(name)
         assert found
         (tools / name).symlink_to(found)
@@ -79,26 +81,25 @@ def test_a_python_without_venv_gives_the_one_line_that_installs_it(clone, machin
 
 
 def test_uv_on_the_path_is_enough_and_a_second_time_it_is_not_even_asked(clone, machine):
-    has(
-        machine,
-        "uv",
-        'echo "$@" >>asked; /bin/mkdir -p .venv/bin; echo >.venv/bin/python; /bin/chmod +x .venv/bin/python',
-    )
+    has(machine, "uv", UV)
     assert run(clone, "setup", path=machine).returncode == 0
     assert run(clone, "setup", path=machine).returncode == 0
     assert (clone / "asked").read_text() == "sync --frozen --all-extras --quiet\n"
 
 
 def test_a_changed_lock_file_sets_up_again(clone, machine):
-    has(
-        machine,
-        "uv",
-        'echo "$@" >>asked; /bin/mkdir -p .venv/bin; echo >.venv/bin/python; /bin/chmod +x .venv/bin/python',
-    )
+    has(machine, "uv", UV)
     run(clone, "setup", path=machine)
     (clone / "uv.lock").write_text("changed")
     run(clone, "setup", path=machine)
     assert len((clone / "asked").read_text().splitlines()) == 2
+
+
+def test_the_benchs_peers_come_only_with_the_bench_and_do_not_undo_the_rest(clone, machine):
+    has(machine, "uv", UV)
+    for command in ("bench", "bench", "setup"):
+        run(clone, command, path=machine)
+    assert (clone / "asked").read_text() == "sync --frozen --all-extras --group bench --quiet\n"
 
 
 def test_the_script_is_accepted_by_a_plain_posix_shell():
