@@ -114,6 +114,14 @@ def _clear(desk: Desk) -> None:
     desk.draft["t"] = [one for one in desk.draft["t"] if one["tt"] != AUDIO]
 
 
+def fade_music_out(desk: Desk, ask: Ask) -> None:
+    """Let the music go softly."""
+    length = desk.ms(ask, "length", 2 * _FADE_OUT_MS)
+    for song in music_of(desk):
+        song["m"]["fade_out"] = min(length, song["d"])
+        desk.say("The music fades out at the end.", "背景音乐将在结尾淡出。")
+
+
 def mute(desk: Desk, ask: Ask) -> None:
     """Silence the clips, or the music where that is what was named."""
     if detail(ask, "music") and music_of(desk):

@@ -62,6 +62,7 @@ STEPS: dict[str, Edit] = {
     "mute": sound.mute,
     "music": sound.add_music,
     "volume": sound.change_volume,
+    "music_fade": sound.fade_music_out,
 }
 #: Done in the order in which they were said, before all that comes after them in STEPS.
 _CUTS = {"trim", "trim_first", "trim_last", "cut_range", "keep", "keep_first", "keep_last", "pauses"}

@@ -14,6 +14,7 @@ _FADE_IN_MS = 1000
 _LONG_TEXT = 42
 _SENTENCE = re.compile(r"(?:[^.!?。！？\n]|\.(?=\w))+[.!?。！？]*[\"”」』]?")
 
+_REPLACING = re.compile(r"\b(?:change|replace|update)\b|改|换", re.IGNORECASE)
 _COLORS_ZH = {
     "白": "white",
     "黄": "yellow",
@@ -37,6 +38,8 @@ def add_title(desk: Desk, ask: Ask) -> None:
     if any(word in what for word in ("caption", "subtitle", "字幕")):
         _add_captions(desk, ask, [sentence for text in texts for sentence in sentences(text)])
         return
+    if _REPLACING.search(ask.words):
+        _take_off(desk, "Title")
     start, length = _when(desk, ask)
     for number, text in enumerate(texts):
         _say_title(
@@ -51,14 +54,21 @@ def sentences(text: str) -> list[str]:
 
 def remove_words(desk: Desk, *, captions_only: bool) -> None:
     """Take titles and captions, or the captions alone, off the picture."""
-    gone = [
-        one for one in desk.draft["t"] if one["tt"] == TEXT and (not captions_only or one["m"]["name"] == "Captions")
-    ]
-    desk.draft["t"] = [one for one in desk.draft["t"] if one not in gone]
+    gone = _take_off(desk, "Captions")
+    if not captions_only:
+        gone |= _take_off(desk, "Title")
     if gone:
         desk.say("Removed the text.", "已移除文字。")
     else:
         desk.say("There is no text to remove.", "没有文字可以移除。")
+
+
+def _take_off(desk: Desk, name: str) -> bool:
+    """Drop a track of words; tells whether there was one."""
+    kept = [one for one in desk.draft["t"] if one["tt"] != TEXT or one["m"]["name"] != name]
+    gone = len(kept) < len(desk.draft["t"])
+    desk.draft["t"] = kept
+    return gone
 
 
 def caption(desk: Desk, texts: list[str], start: int, length: int, manner: dict[str, Any]) -> None:

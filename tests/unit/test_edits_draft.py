@@ -84,6 +84,19 @@ def test_titles_move_with_what_is_cut_before_them():
     assert [(s["st"], s["d"]) for s in segments(draft, 7)] == [(4000, 2000)]
 
 
+def test_a_title_stands_at_the_end_and_is_replaced():
+    first = on("add text 'SALE' for the last 2 seconds").draft
+    assert [(s["st"], s["d"]) for s in segments(first, 7)] == [(10_000, 2000)]
+    draft = on('change the title to "Sold out"', draft=first).draft
+    assert [s["m"]["text"] for s in segments(draft, 7)] == ["Sold out"]
+
+
+def test_a_video_is_made_from_a_text_alone():
+    edited = edit("generate a 10-second promotional video from my text: Fresh bread, every morning", {}, [], [])
+    assert edited.draft["d"] == 10_000
+    assert [s["m"]["text"] for s in segments(edited.draft, 7)] == ["Fresh bread, every morning"]
+
+
 def test_music_is_as_long_as_the_video_also_after_a_cut():
     first = on("add background music").draft
     assert [(s["st"], s["d"], s["m"]["volume"]) for s in segments(first, 1)] == [(0, 12_000, 0.35)]

@@ -10,6 +10,7 @@ _SILENT_ZH = r"(?:静音|停顿|空白|沉默|无声|静默|安静)(?:的)?(?:�
 _OF_IT = rf"(?:\s+(?:of|from|off)\s+{THE}{MEDIA})?"
 _HEAD_ZH, _TAIL_ZH = r"(?:开头|最前面?|前面|前|头|起始)(?:的)?", r"(?:最后|结尾|末尾|尾部|后面|后|尾)(?:的)?"
 _STRETCH_ZH = r"(?:之间)?(?:的)?(?:部分|片段|内容|画面)?"
+_NO_MORE = r"(?:\s+and\s+(?:drop|remove|delete|cut)\s+the\s+rest)?"
 _GOAL = r"(?:(?:intro|introduction|opening|video|clip|thing|footage|it|recording|length|talk|beginning|down|result|total|duration)\s+)*"
 _ROUGHLY = r"(?:(?:only|under|at\s+most|about|exactly|around|just|less\s+than|no\s+more\s+than|max(?:imum)?|a\s+maximum\s+of|the\s+first)\s+)*"
 _IN_ALL = r"(?:\s*-?\s*(?:long|or\s+less|max(?:imum)?|in\s+(?:length|total)|total))*"
@@ -26,17 +27,17 @@ CUTS = [
     ),
     rule(
         "keep",
-        rf"\b(?:keep|use|leave|show)\s+(?:only\s+|just\s+)?(?:the\s+)?(?:part\s+|section\s+|video\s+)?(?:from\s+|between\s+)?(?P<span>{RANGE})",
+        rf"\b(?:keep|use|leave|show)\s+(?:only\s+|just\s+)?(?:the\s+)?(?:part\s+|section\s+|video\s+)?(?:from\s+|between\s+)?(?P<span>{RANGE}){_NO_MORE}",
         rf"(?:只|仅)?保留(?:从)?第?(?P<span_b>{RANGE}){_STRETCH_ZH}",
     ),
     rule(
         "keep_first",
-        rf"\b(?:keep|use|leave)\s+(?:only\s+|just\s+)?(?:the\s+)?(?:first|opening)\s+(?P<length>{TIME}){_OF_IT}",
+        rf"\b(?:keep|use|leave)\s+(?:only\s+|just\s+)?(?:the\s+)?(?:first|opening)\s+(?P<length>{TIME}){_OF_IT}{_NO_MORE}",
         rf"(?:只|仅)?保留(?:视频)?(?:的)?{_HEAD_ZH}(?P<length_b>{TIME})",
     ),
     rule(
         "keep_last",
-        rf"\b(?:keep|use|leave)\s+(?:only\s+|just\s+)?(?:the\s+)?(?:last|final)\s+(?P<length>{TIME}){_OF_IT}",
+        rf"\b(?:keep|use|leave)\s+(?:only\s+|just\s+)?(?:the\s+)?(?:last|final)\s+(?P<length>{TIME}){_OF_IT}{_NO_MORE}",
         rf"(?:只|仅)?保留(?:视频)?(?:的)?{_TAIL_ZH}(?P<length_b>{TIME})",
     ),
     rule(
@@ -68,7 +69,7 @@ CUTS = [
     ),
     rule(
         "cut_to",
-        rf"\b(?:cut|trim|shorten|reduce|bring|condense|limit|compress|squeeze|edit|take)\s+{THE}{_GOAL}"
+        rf"\b(?:cut|trim|shorten|reduce|bring|condense|limit|tighten|compress|squeeze|edit|take)\s+{THE}{_GOAL}"
         rf"(?:(?:down\s+)?(?:to|under|within|at)\s+)?{_ROUGHLY}(?P<length>{TIME}){_IN_ALL}",
         rf"\b(?:get|make|keep)\s+(?:it|the\s+(?:whole\s+)?(?:video|clip|intro|thing|result|total|length)|this(?:\s+(?:video|clip))?|"
         rf"my\s+(?:video|clip))\s+(?:(?:down\s+)?(?:to|under|within|at|be)\s+)?{_ROUGHLY}(?P<length_b>{TIME}){_IN_ALL}",

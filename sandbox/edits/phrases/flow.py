@@ -9,7 +9,18 @@ _CROSSING = r"(?:cross-?\s?fad(?:e|es|ing)|cross-?dissolves?|dissolves?|wipes?)"
 _NICE = rf"(?:(?:a|an|the|some|smooth|nice|clean|simple|subtle|soft|quick|cool|good|seamless|basic|{TIME}|-)\s*)*"
 _BETWEEN = rf"(?:\s+(?:in\s+)?(?:between|for|to|at)\s+{THE}(?:(?:clips?|scenes?|cuts?|segments?|parts?|shots?|videos?|them|each|every)\b\s*)+)?"
 
+#: "Speed up the first 5 seconds" is not the whole, and not understood.
+_ONLY = r"\s+(?:the|my|its)\s+(?:first|last|beginning|start|end|intro|middle|part|section)\b"
+
 FADES = [
+    rule(
+        "music_fade",
+        r"\bfad(?:e|es|ing)[- ]?out\s+(?:of\s+)?the\s+(?:background\s+)?music\b|\bfade\s+the\s+(?:background\s+)?music\s+out\b",
+        r"\b(?:and\s+|with\s+)?(?:the\s+)?music\s+(?:to\s+)?fad(?:e|es|ing)\s+out\b",
+        r"(?:背景)?音乐(?:逐渐)?淡出",
+        length=LENGTH,
+        ending=_ENDING,
+    ),
     rule(
         "fade",
         r"(?:\b(?:add|apply|with|use|have|make)\s+)?(?:(?:a|an|the|some|video|it|smooth|slow|quick|gentle|nice)\s+)*"
@@ -19,7 +30,7 @@ FADES = [
         length=LENGTH,
         ending=_ENDING,
         opening=_OPENING,
-    )
+    ),
 ]
 
 TRANSITIONS = [
@@ -45,14 +56,14 @@ SPEED = [
         r"\b(?:play|run)?\s*(?:it\s+)?(?:at|to)\s+(?P<at>\d+)\s*%\s+(?:of\s+(?:the\s+)?(?:original\s+|normal\s+)?)?speed\b",
         rf"(?:\b(?:play|make|run)\s+{_IT})?\b(?:at\s+)?(?P<way_d>(?:twice|double|half)\s+(?:as\s+(?:fast|slow)|(?:the\s+)?(?:original\s+|normal\s+)?speed)|"
         rf"halve\s+the\s+speed)\b",
-        rf"\b(?:make\s+{_IT})?(?P<way_e>speed\s+{_IT}up|slow\s+{_IT}down|slow[- ]mo(?:tion)?|faster|slower|accelerate|time-?\s?lapse)\b"
+        rf"\b(?:make\s+{_IT})?(?P<way_e>speed\s+{_IT}up(?!{_ONLY})|slow\s+{_IT}down(?!{_ONLY})|slow[- ]mo(?:tion)?|faster|slower|accelerate|time-?\s?lapse)\b"
         r"(?:\s+(?:the|my|this|it|video|clip|footage|whole|a\s+(?:bit|little)|slightly)\b)*(?:\s*(?:by|to)?\s*(?P<times_c>\d+(?:\.\d+)?)\s*"
         r"(?:x\b|×|times)|\s*by\s*(?P<by_b>\d+)\s*%)?",
     ),
     rule(
         "speed",
         r"(?:把|将)?(?:视频|画面|整体)?(?:的)?(?:播放)?(?:速度)?(?P<way>加速|加快|快放|提速|慢放|减速|放慢|慢动作|变慢|变快|调整?|设置?|以)?(?:到|为|成|至)?"
-        r"(?P<times>\d+(?:\.\d+)?|[一二两三四半])\s*(?:倍速?|x)(?:播放|速度)?",
+        r"(?P<times>\d+(?:\.\d+)?|[一二两三四半])\s*(?:倍速?|x速)(?:播放|速度)?",
         r"(?:把|将)?(?:视频|画面|整体)?(?:的)?(?:播放)?(?:速度)?(?P<way_b>加速|加快|快放|提速|慢放|减速|放慢|慢动作|慢镜头|变慢|变快)(?:播放|速度)?(?:一点|一些|视频)*",
     ),
 ]

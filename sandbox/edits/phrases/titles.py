@@ -7,9 +7,9 @@ _WHAT = (
     r"words|call[- ]to[- ]action|cta)s?"
 )
 _WHAT_ZH = r"(?:大标题|标题|字幕|文字|文本|题目|片头字|水印|片头)"
-_ADD = r"(?:\b(?:add|put|insert|overlay|show|display|place|include|write|with|use|create|have|set|burn\s+in)\s+)?"
+_ADD = r"(?:\b(?:add|put|insert|overlay|show|display|place|include|write|with|use|create|have|set|change|replace|update|burn\s+in)\s+)?"
 _KIND = (
-    r"(?:(?:a|an|the|some|this|my|these|big|large|small|bold|opening|closing|main|end|intro|white|yellow|red|blue|green|black|"
+    r"(?:(?:a|an|the|some|this|my|these|second|third|another|new|big|large|small|bold|opening|closing|main|end|intro|white|yellow|red|blue|green|black|"
     r"orange|pink|gold)\s+)*"
 )
 _ADD_ZH = r"(?:(?:加上?|添加|插入|显示|写上?|放上?|打上|配上|加入|设置)(?:一个|一行|个|上)?)?"
@@ -34,7 +34,7 @@ _DETAILS = {
     "position": _POSITION,
     "color": _COLOR,
     "size": r"\b(big|large|huge|small|tiny|medium)\b|(大号|小号|大字|小字)",
-    "ending": r"\b(?:at|near|for)\s+the\s+(?:very\s+)?end\b|在?(?:结尾|末尾|片尾|最后)(?:处)?",
+    "ending": r"\b(?:at|near|for)\s+the\s+(?:very\s+)?end\b|\b(?:for|in|during)\s+the\s+last\b(?=\s+‹)|在?(?:结尾|末尾|片尾|最后)(?:处)?",
     "opening": r"\b(?:at|near|for|in)\s+the\s+(?:very\s+)?(?:start|beginning|opening)\b|在?(?:开头|片头|开始)(?:处)?",
     "throughout": r"\b(?:throughout|(?:for|during|over)\s+the\s+(?:whole|entire)\s+\w+|all the time)\b|全程|整个视频|一直",
 }
