@@ -1,0 +1,107 @@
+"""README.md and the pages beside it: tables are compared with the code, and whatever is named exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from core.admin import keys, tokens
+from core.job import TRANSITIONS, Stage, Status
+from core.metrics import exposition
+from core.settings import Settings, variable_of
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+PAGES = ("README.md", "DECISIONS.md", "CHANGELOG.md", "deploy/README.md", "deploy/RUNBOOK.md", "openapi/callbacks.md")
+
+
+def table(first_heading: str) -> list[list[str]]:
+    """Give the rows of the table whose first column has this heading."""
+    [rows] = re.findall(rf"^\| {re.escape(first_heading)} \|.*\n\| ---.*\n((?:\|.*\n)+)", README, re.MULTILINE)
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows.splitlines()]
+
+
+def words_in_code(status: Status) -> str:
+    """Read the comment that stands above a status in core/job.py."""
+    source = (ROOT / "core" / "job.py").read_text()
+    [words] = re.findall(rf'#: (.+)\n    {status.name} = "{status}"', source)
+    return words
+
+
+def default_of(field: str) -> str:
+    """Write a setting's default as the table does."""
+    info = Settings.model_fields[field]
+    if info.is_required():
+        return "needed"
+    value = info.default.get_secret_value() if isinstance(info.default, SecretStr) else info.default
+    match value:
+        case None | ():
+            return "–"
+        case bool():
+            return f"`{str(value).lower()}`"
+        case float():
+            return f"`{value:g}`"
+    return f"`{value}`"
+
+
+def test_the_table_of_states_says_what_the_code_says():
+    told = {row[0].strip("`"): (row[1], set(re.findall(r"`(\w+)`", row[2]))) for row in table("status")}
+    coded = {
+        str(status): (words_in_code(status), {str(to) for origin, to in TRANSITIONS if origin is status})
+        for status in Status
+    }
+    assert told == coded
+
+
+def test_every_stage_is_named_in_its_order():
+    [line] = re.findall(r"its `stage` is (.*?)\. A job", README, re.DOTALL)
+    assert re.findall(r"`(\w+)`", line) == list(Stage)
+
+
+def test_the_table_of_settings_has_every_variable_with_its_default():
+    told = [(row[0].strip("`"), row[1]) for row in table("variable")]
+    assert told == [(variable_of(field), default_of(field)) for field in Settings.model_fields]
+    assert all(row[2] for row in table("variable"))
+
+
+def test_every_promise_names_tests_that_exist():
+    for promise, tests in table("promise"):
+        named = re.findall(r"`(tests/\S+)`", tests)
+        assert named, promise
+        for path in named:
+            assert (ROOT / path).is_file(), f"{promise}: there is no {path}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page):
+    path = ROOT / page
+    for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text()):
+        assert (path.parent / link).exists(), link
+
+
+def test_every_command_that_is_named_is_one_of_the_script():
+    script = (ROOT / "run").read_text()
+    for command in re.findall(r"\./run ([a-z]+)", README):
+        assert re.search(rf"^  {command} ", script, re.MULTILINE), command
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_that_is_named_exists(page):
+    for path in re.findall(
+        r"`((?:core|service|worker|sandbox|tests|openapi|deploy)/[\w/.]+)`", (ROOT / page).read_text()
+    ):
+        assert (ROOT / path).exists(), path
+
+
+def test_the_runbook_names_metrics_that_are_shown():
+    shown = exposition()[0].decode()
+    named = set(re.findall(r"`(reelgate_\w+)", (ROOT / "deploy" / "RUNBOOK.md").read_text()))
+    assert len(named) > 10
+    for name in named:
+        assert f"# TYPE {name.removesuffix('_total')}" in shown, name
+
+
+def test_the_runbook_names_commands_that_exist():
+    for room, command in re.findall(r"`reelgate (\w+) (\w+)", (ROOT / "deploy" / "RUNBOOK.md").read_text()):
+        assert command in {"keys": keys, "tokens": tokens}[room].commands
