@@ -13,9 +13,14 @@ class _Rooms(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's interface
         return sorted(entry_points(group=_GROUP).names)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's interface
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         for entry in entry_points(group=_GROUP, name=cmd_name):
-            command: click.Command = entry.load()
+            try:
+                command: click.Command = entry.load()
+            except ModuleNotFoundError as missing:
+                if ctx.invoked_subcommand:
+                    raise click.ClickException(f"{cmd_name} is not installed here: {missing.name} is missing") from None
+                return None
             return command
         return None
 

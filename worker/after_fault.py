@@ -67,7 +67,8 @@ def _pause(work: Work, fault: BackendFault) -> tuple[WaitReason, float]:
             return WaitReason.BACKEND_RATE_LIMITED, fault.retry_after_s or settings.rate_limited_s
         case Fault.BUSY:
             return WaitReason.SESSION_BUSY, _BUSY_S
-    return WaitReason.BACKEND_DOWN, min(_LONGEST_PAUSE_S, settings.backoff_s * 2 ** min(work.job.faults, 10))
+    growing_s = min(_LONGEST_PAUSE_S, settings.backoff_s * 2 ** min(work.job.faults, 10))
+    return WaitReason.BACKEND_DOWN, max(growing_s, fault.retry_after_s or 0.0)
 
 
 def _taken_back(job: Job) -> Job:

@@ -69,7 +69,8 @@ async def serve(settings: Settings, *, host: str, metrics_port: int) -> None:
     async with AsyncExitStack() as stack:
         client = connect(settings.redis_url.get_secret_value(), answer_s=_ANSWER_S, connections=256)
         kit = await _build_kit(settings, client, stack)
-        await _until_redis_answers(client, stop)
+        if not await _redis_answers(client, stop):
+            return
         for secret in settings.nemo_tokens:
             await kit.tokens.add(secret.get_secret_value(), kind="operator")
         server, _ = start_http_server(metrics_port, addr=host, registry=REGISTRY)
@@ -83,7 +84,12 @@ async def _build_kit(settings: Settings, client: Redis, stack: AsyncExitStack) -
     vault = Vault([key.get_secret_value() for key in settings.secret_keys])
     jobs = Jobs(store, settings, clock)
     tokens = Tokens(store, vault, clock)
-    backend = Backend(settings.nemo_api_url, platform=platform(settings), metrics=CallCounts())
+    backend = Backend(
+        settings.nemo_api_url,
+        platform=platform(settings),
+        metrics=CallCounts(),
+        first_pause_s=settings.backoff_s,
+    )
     outside = guarded_client(allow=settings.allow_addresses, http_allowed=settings.allow_http)
     stack.push_async_callback(store.close)
     stack.push_async_callback(backend.aclose)
@@ -108,22 +114,27 @@ async def _build_kit(settings: Settings, client: Redis, stack: AsyncExitStack) -
     )
 
 
-def platform(settings: Settings) -> str:
-    """Name where this skill runs, as the attribution header wants it."""
-    return settings.skill_source or "unknown"
+def platform(settings: Settings, installed_at: str = __file__) -> str:
+    """Name where this skill runs, as the attribution header wants it (BACKEND.md, "Headers")."""
+    if settings.skill_source:
+        return settings.skill_source
+    marks = {"/.clawhub/": "clawhub", "/.cursor/skills/": "cursor"}
+    return next((name for mark, name in marks.items() if mark in installed_at), "unknown")
 
 
 def _worker_id() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{new_id('evt')[-6:]}"
 
 
-async def _until_redis_answers(client: Redis, stop: asyncio.Event) -> None:
+async def _redis_answers(client: Redis, stop: asyncio.Event) -> bool:
+    """Wait for Redis. False: told to stop before it answered."""
     while not stop.is_set():
         with suppress(*STORE_DOWN):
             await client.ping()
-            return
+            return True
         log.warning("waiting for Redis")
         await asyncio.sleep(_AWAY_S)
+    return False
 
 
 async def _work(kit: Kit, client: Redis, stop: asyncio.Event, url: str) -> None:

@@ -42,11 +42,12 @@ async def run_job(kit: Kit, job_id: str) -> None:
 
 async def _advance(kit: Kit, claim: Claim, lease: Lease) -> None:
     work = Work(kit, claim, lease)
-    while not work.job.ended and not work.parked:
-        if kit.leases.stopping:
-            return await kit.leases.hand_back(lease)
-        if following := await _next(work):
-            await work.commit(following)
+    with work.in_flight():
+        while not work.job.ended and not work.parked:
+            if kit.leases.stopping:
+                return await kit.leases.hand_back(lease)
+            if following := await _next(work):
+                await work.commit(following)
     return None
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -10,8 +11,8 @@ import msgspec
 
 from core import job as verbs
 from core.callback import Event, event, spoken
-from core.job import Job
-from core.metrics import JOBS_FINISHED, STAGE_SECONDS
+from core.job import Job, Stage
+from core.metrics import JOBS_FINISHED, JOBS_IN_FLIGHT, STAGE_SECONDS
 from core.session import Session
 from core.store.connection import STORE_DOWN
 from core.store.jobs import Claim
@@ -54,6 +55,7 @@ class Work:
         #: the intent to send was written by this very run, so the message has not been sent
         self.may_send = False
         self.parked = False
+        self._shown: Stage | None = None
 
     @property
     def now_ms(self) -> int:
@@ -98,12 +100,31 @@ class Work:
         return event(old, new, webhook=self.webhook, public_url=self.kit.settings.public_url, now_ms=self.now_ms)
 
     def _count(self, old: Job, new: Job) -> None:
+        if old.stage != new.stage:
+            self._show_stage(new)
         if old.stage and old.stage != new.stage and old.stage_since_ms:
             STAGE_SECONDS.labels(old.stage).observe((self.now_ms - old.stage_since_ms) / 1000)
         if new.ended:
             code = new.error.code if new.error else ""
             JOBS_FINISHED.labels(new.profile, new.status, code).inc()
             log.info("%s ended %s %s", new.id, new.status, code)
+
+    def _show_stage(self, job: Job | None) -> None:
+        """Count this job under the stage that it is in, while this process works on it."""
+        if self._shown:
+            JOBS_IN_FLIGHT.labels(self._shown).dec()
+        self._shown = job.stage if job else None
+        if self._shown:
+            JOBS_IN_FLIGHT.labels(self._shown).inc()
+
+    @contextmanager
+    def in_flight(self) -> Iterator[None]:
+        """Count the job as being worked on by this process."""
+        self._show_stage(self.job)
+        try:
+            yield
+        finally:
+            self._show_stage(None)
 
     async def tell(self, message: str) -> None:
         """Let the caller hear, also by callback, that a long edit still works. While Redis is away nobody hears it."""

@@ -53,6 +53,7 @@ class Backend:
         connect_timeout_s: float = 10,
         answer_timeout_s: float = 60,
         stream_clients: int = 8,
+        first_pause_s: float = 1,
     ) -> None:
         self._base_url = base_url
         self._platform = platform
@@ -63,6 +64,7 @@ class Backend:
             connect_timeout_s=connect_timeout_s,
             answer_timeout_s=answer_timeout_s,
             stream_clients=stream_clients,
+            first_pause_s=first_pause_s,
         )
 
     async def aclose(self) -> None:

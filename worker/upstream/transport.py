@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, Protocol, TypeAlias, TypeVar, cast
 import httpx
 
 from core.clock import stopwatch_s
+from worker.upstream.breaker import Breaker
 from worker.upstream.faults import BackendFault, Fault, fault_of
 from worker.upstream.plain import Discreet
 from worker.upstream.wire import Unreadable, opened
@@ -60,9 +61,11 @@ class Transport:
         connect_timeout_s: float,
         answer_timeout_s: float,
         stream_clients: int,
+        first_pause_s: float,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._metrics = metrics
+        self._breaker = Breaker(first_pause_s=first_pause_s)
         self._connect_timeout_s = connect_timeout_s
         self._answer_timeout_s = answer_timeout_s
         trust = httpx.create_ssl_context(trust_env=False)
@@ -115,14 +118,17 @@ class Transport:
     @contextmanager
     def _counted(self, call: str) -> Iterator[None]:
         started_s = stopwatch_s()
-        code = "200"
+        self._breaker.enter(call, now_s=started_s)
+        code, trouble = "200", None
         try:
             yield
         except BackendFault as fault:
-            code = str(fault.code or fault.status or fault.fault)
+            code, trouble = str(fault.code or fault.status or fault.fault), fault.fault
             raise
         finally:
-            self._metrics.request(call, code, stopwatch_s() - started_s)
+            ended_s = stopwatch_s()
+            self._breaker.leave(trouble, now_s=ended_s)
+            self._metrics.request(call, code, ended_s - started_s)
 
 
 @contextmanager
