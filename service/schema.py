@@ -161,7 +161,13 @@ def _content(media: str, schema: Json) -> Json:
 
 
 def _problem(status: int | None, schemas: Mapping[Any, Json]) -> Json:
-    headers = {401: ("WWW-Authenticate",), 405: ("Allow",), 409: ("Retry-After",), 503: ("Retry-After",)}
+    headers = {
+        401: ("WWW-Authenticate",),
+        405: ("Allow",),
+        409: ("Retry-After",),
+        416: ("Content-Range",),
+        503: ("Retry-After",),
+    }
     limited = ("Retry-After", "RateLimit", "RateLimit-Policy")
     names = limited if status == HTTPStatus.TOO_MANY_REQUESTS else headers.get(status or 0, ())
     return {

@@ -17,6 +17,7 @@ from core.settings import Settings
 from core.store.tenants import SCOPES
 from service.app import build_app
 from service.parts import Parts, open_parts
+from tests.openapi_check import check_answer
 
 CLIP = {"url": "https://media.example.com/clip.mp4"}
 ASK = {"prompt": "trim the first 2 seconds", "media": [CLIP]}
@@ -36,14 +37,19 @@ class Api:
     async def caller(self, tenant: str, *scopes: str) -> httpx.AsyncClient:
         """Make a client with a key of its own; close it, or let the API's end do so."""
         issued = await self.parts.tenants.create_key(tenant, scopes=scopes or SCOPES)
-        return httpx.AsyncClient(
-            base_url=self.url, headers={"Authorization": f"Bearer {issued.secret}"}, trust_env=False, timeout=20
-        )
+        return client_of(self.url, issued.secret)
 
     async def submit(self, **fields: Any) -> dict[str, Any]:
         answer = await self.http.post("/v1/jobs", json=ASK | fields)
         assert answer.status_code == 202, answer.text
         return answer.json()
+
+
+def client_of(url: str, key: str) -> httpx.AsyncClient:
+    """Make a client; every answer that it gets is held against the OpenAPI document."""
+    headers = {"Authorization": f"Bearer {key}"}
+    hooks = {"response": [check_answer]}
+    return httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=20, event_hooks=hooks)
 
 
 def settings_for(redis_url: str, storage: Path, **chosen: Any) -> Settings:
@@ -72,9 +78,7 @@ async def running_api(
     task = asyncio.create_task(server.serve(sockets=[listener]))
     await server.is_up.wait()
     issued = await parts.tenants.create_key("acme")
-    http = httpx.AsyncClient(
-        base_url=url, headers={"Authorization": f"Bearer {issued.secret}"}, trust_env=False, timeout=20
-    )
+    http = client_of(url, issued.secret)
     try:
         yield Api(url, http, issued.secret, parts, server)
     finally:

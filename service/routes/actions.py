@@ -16,7 +16,7 @@ from service.preferences import key_of_call, traceparent, wait_s
 from service.problems import Refused
 from service.replaying import replay_of
 from service.representation import answer, shown
-from service.routes.jobs import ACCEPTED_HEADERS, SUBMIT_REFUSALS, accepted_answer, answered
+from service.routes.jobs import ACCEPTED_HEADERS, SUBMIT_REFUSALS, WAITED_HEADERS, accepted_answer, answered
 from service.schemas import ReplayAsk
 from service.submit import Made, accept, kept_answer, own_job, own_upload, replayed
 
@@ -110,8 +110,12 @@ async def delete_job(request: Asked, job_id: FromPath[str]) -> Response[bytes]:
             "Play an ended job again",
             "Jobs",
             {
-                202: Answer("A new job with this one as its `parent_id`.", JobView, headers=ACCEPTED_HEADERS),
-                200: Answer("It ended while you waited.", JobView, headers=("Location", "Preference-Applied")),
+                202: Answer(
+                    "A new job with this one as its `parent_id`.",
+                    JobView,
+                    headers=(*ACCEPTED_HEADERS, "Preference-Applied"),
+                ),
+                200: Answer("It ended while you waited.", JobView, headers=WAITED_HEADERS),
             },
             scope="submit",
             refusals=SUBMIT_REFUSALS,

@@ -16,7 +16,7 @@ Anyone = Request[Any, Any, Any]
 
 
 def _probe(name: str, words: str) -> dict[str, Any]:
-    answers = {200: Answer("Yes.", Probe), 503: Answer("Not now.", Probe)}
+    answers = {200: Answer("Yes.", Probe), 503: Answer("Not now.", Probe, headers=("Retry-After",))}
     return about(About(name, words, "Operation", answers, refusals=()))
 
 

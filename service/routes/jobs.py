@@ -22,6 +22,7 @@ from service.submit import Kept, Made, Submitted, accept, drafted, kept_answer, 
 
 SUBMIT_REFUSALS = (*KEYED, 408, 409, 413, 415, 422, 429)
 ACCEPTED_HEADERS = ("Location", "Retry-After", "RateLimit", "RateLimit-Policy", "Idempotency-Replayed")
+WAITED_HEADERS = ("Location", "RateLimit", "RateLimit-Policy", "Idempotency-Replayed", "Preference-Applied")
 EXAMPLE = {
     "prompt": "cut the pauses, add background music, and export in 1080p",
     "profile": "ai-video-pro-online",
@@ -41,7 +42,7 @@ EXAMPLE = {
             "Jobs",
             {
                 202: Answer("Accepted: the job is kept.", JobView, headers=(*ACCEPTED_HEADERS, "Preference-Applied")),
-                200: Answer("It ended while you waited.", JobView, headers=("Location", "Preference-Applied")),
+                200: Answer("It ended while you waited.", JobView, headers=WAITED_HEADERS),
             },
             scope="submit",
             refusals=SUBMIT_REFUSALS,

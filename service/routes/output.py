@@ -4,7 +4,7 @@ from typing import Any
 
 from litestar import HttpMethod, Response, get, route
 from litestar.params import FromPath
-from litestar.response import Redirect, Stream
+from litestar.response import Stream
 
 from core.ids import is_id
 from core.job import Job, OutputFile
@@ -78,7 +78,7 @@ def timeline_answer(request: Asked, summary: str | None, tracks: bytes | None) -
         )
     ),
 )
-async def read_output(request: Asked, job_id: FromPath[str]) -> Response[Any] | Stream | Redirect:
+async def read_output(request: Asked, job_id: FromPath[str]) -> Response[Any] | Stream:
     """Stream the file from storage, or lead to where it is."""
     parts = parts_of(request)
     job = await _job_for(request, parts, job_id)
@@ -88,7 +88,7 @@ async def read_output(request: Asked, job_id: FromPath[str]) -> Response[Any] | 
     if file.path is None:
         if not file.backend_url:
             raise not_found("output (any more)")
-        return Redirect(file.backend_url, status_code=302)
+        return Response(None, status_code=302, headers={"Location": file.backend_url})
     return await _from_storage(request, parts, job, file, file.path)
 
 
