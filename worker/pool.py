@@ -13,7 +13,7 @@ from core.clock import Clock
 from core.errors import Code, Permanent, Temporary, WaitReason
 from core.job import Job
 from core.session import Session
-from core.store.tokens import Tokens, TokenState, may_render
+from core.store.tokens import OverBudget, Tokens, TokenState, may_render
 from worker.cost import estimate
 from worker.upstream.client import Backend, Caller
 from worker.upstream.faults import BackendFault, Fault
@@ -32,12 +32,15 @@ _IDENTITY_RESTS_S = 3600.0
 class Pool:
     """Takes tokens for jobs and learns from refusals."""
 
-    def __init__(self, tokens: Tokens, backend: Backend, clock: Clock, *, rate_limited_s: float, web_url: str) -> None:
+    def __init__(
+        self, tokens: Tokens, backend: Backend, clock: Clock, *, rate_limited_s: float, web_url: str, month_limit: int
+    ) -> None:
         self._tokens = tokens
         self._backend = backend
         self._clock = clock
         self._rate_limited_s = rate_limited_s
         self._web_url = web_url
+        self._month_limit = month_limit
 
     async def take(self, job: Job, session: Session) -> str:
         """Reserve a token for a job: the session's own, or the best. Raises Temporary(no_credits) where none fits.
@@ -47,9 +50,13 @@ class Pool:
         anonymous = not await self._tokens.serves(job.tenant)
         if anonymous and session.backend_id is None:
             await self._anonymous_token()
-        token_id = await self._reserve(job, session, anonymous=anonymous)
-        if token_id is None and await self._read_stale_balances(job):
+        try:
             token_id = await self._reserve(job, session, anonymous=anonymous)
+            if token_id is None and await self._read_stale_balances(job):
+                token_id = await self._reserve(job, session, anonymous=anonymous)
+        except OverBudget:
+            words = f"The month's budget of {self._month_limit} credits would be exceeded."
+            raise Permanent(Code.BUDGET_EXCEEDED, words) from None
         if token_id is None:
             raise await self._nothing_fits(job)
         return token_id
@@ -75,6 +82,7 @@ class Pool:
             export=job.plan.action == "export",
             only=only,
             anonymous=anonymous,
+            month_limit=self._month_limit,
         )
 
     async def _read_stale_balances(self, job: Job) -> bool:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from core.callback import TenantWebhook
-from core.clock import Clock, month_of
+from core.clock import Clock
+from core.discreet import discreet
 from core.ids import new_id
 from core.job import Record
 from core.keys import key
@@ -29,6 +30,7 @@ class Caller(NamedTuple):
     scopes: frozenset[str]
 
 
+@discreet("id", "tenant", "scopes")
 class IssuedKey(NamedTuple):
     """A new API key: the only time that its secret is seen. `webhook_secret` only where the tenant is new."""
 
@@ -157,12 +159,7 @@ class Tenants:
         """Write the default webhook."""
         await self._store.redis.hset(key("tenant", tenant), "webhook", pack(webhook))  # type: ignore[misc, arg-type]
 
-    async def spent_credits(self, tenant: str, now_ms: int) -> int:
-        """Count the credits that a tenant's ended jobs have spent this month."""
-        spent = await self._store.redis.hget(key("usage", tenant, month_of(now_ms)), "credits")  # type: ignore[misc]
-        return int(float(spent or 0))
-
     async def usage(self, tenant: str, month: str) -> dict[str, float]:
         """Read a month's counts: ``{"jobs_succeeded": 3, "credits": 150, "minutes": 1.5}``."""
         row: Row = await self._store.redis.hgetall(key("usage", tenant, month))  # type: ignore[misc]
-        return {name.decode(): float(value) for name, value in row.items()}
+        return {name.decode(): float(value) for name, value in row.items() if name != b"promised"}

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from core.clock import Clock
+from core.clock import Clock, month_of
 from core.ids import new_id
 from core.job import ENDS
 from core.keys import key
@@ -12,6 +12,10 @@ from core.vault import Vault
 
 #: so many refused exports in a row, and a token is not given to a job that exports any more
 _BLOCKED_FOR_GOOD = 2
+
+
+class OverBudget(Exception):  # noqa: N818 - it says what the tenant is
+    """The tenant's month has no credits left for this job."""
 
 
 class TokenState(StrEnum):
@@ -135,12 +139,23 @@ class Tokens:
         return self._vault.open(locked) if locked else None
 
     async def take(
-        self, *, tenant: str, job_id: str, cost: int, until_ms: int, export: bool, only: str | None, anonymous: bool
+        self,
+        *,
+        tenant: str,
+        job_id: str,
+        cost: int,
+        until_ms: int,
+        export: bool,
+        only: str | None,
+        anonymous: bool,
+        month_limit: int = 0,
     ) -> str | None:
         """Reserve `cost` credits on a token for a job, atomically over all workers. Safe to repeat for one job.
 
         `only`: the session's own token, or nothing. `anonymous`: whether the installation's own identity may serve.
+        Raises OverBudget where the tenant would spend more than `month_limit` credits this month (0: no limit).
         """
+        now_ms = self._clock.now_ms()
         arguments = {
             "do": "take",
             "tenant": tenant,
@@ -151,9 +166,13 @@ class Tokens:
             "only": only,
             "anonymous": anonymous,
             "blocked_for_good": _BLOCKED_FOR_GOOD,
+            "month": month_of(now_ms),
+            "month_limit": month_limit,
             "ends": {str(end): True for end in ENDS},
         }
-        answer = await self._store.run("tokens", arguments | {"now_ms": self._clock.now_ms()})
+        answer = await self._store.run("tokens", arguments | {"now_ms": now_ms})
+        if answer[0] == b"over_budget":
+            raise OverBudget(tenant)
         return answer[1].decode() if answer[0] == b"token" else None
 
     async def settle(self, token_id: str, *, job_id: str, available: int | None, frozen: int | None) -> int:

@@ -8,7 +8,7 @@ import pytest
 from core import job as verbs
 from core.job import Stage
 from core.keys import key
-from core.store.tokens import Token, TokenState
+from core.store.tokens import OverBudget, Token, TokenState
 from core.vault import Vault
 from tests.redis_fixture import redis_server, redis_url
 from tests.store_fixture import SECRET_KEY, Core, core
@@ -96,9 +96,34 @@ async def test_a_token_that_rests_serves_again_after_its_time(core: Core) -> Non
 
 async def test_a_token_whose_exports_are_blocked_still_edits(core: Core) -> None:
     token = await add(core, "a")
-    await core.tokens.mark(token, TokenState.EXPORT_BLOCKED)
+    for _ in range(2):
+        await core.tokens.note_export(token, allowed=False)
     assert await take(core, "job_1", export=True) is None
     assert await take(core, "job_2", export=False) == token
+
+
+async def test_one_refused_export_makes_a_token_the_last_resort(core: Core) -> None:
+    refused, other = await add(core, "a", expires_ms=core.clock.now_ms() + 10**7), await add(core, "b")
+    await core.tokens.note_export(refused, allowed=False)
+    assert (await read(core, refused)).state is TokenState.EXPORT_BLOCKED
+    assert await take(core, "job_1", export=True) == other
+    await core.tokens.remove(other)
+    assert await take(core, "job_2", export=True) == refused
+    await core.tokens.note_export(refused, allowed=True)
+    assert (await read(core, refused)).state is TokenState.ACTIVE
+
+
+async def test_a_month_s_budget_holds_against_what_is_spent_and_what_is_promised(core: Core) -> None:
+    await add(core, "a", available=10_000)
+    await core.slots(10)
+    first, second, third = [await core.begin(await core.submit()) for _ in range(3)]
+    for claim in (first, second, second):  # asking again promises nothing twice
+        assert await take(core, claim.job.id, month_limit=120)
+    with pytest.raises(OverBudget):
+        await take(core, third.job.id, month_limit=120)
+    await core.finish(first)
+    assert await take(core, third.job.id, month_limit=120), "what was promised and not spent is free again"
+    assert "promised" not in await core.tenants.usage("acme", "2026-11")
 
 
 async def test_an_exhausted_token_serves_again_once_its_balance_says_so(core: Core) -> None:

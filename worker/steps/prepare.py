@@ -5,7 +5,6 @@ from core import session as sessions
 from core.errors import Code, Permanent
 from core.job import Job, Stage
 from worker.cost import estimate
-from worker.kit import Kit
 from worker.language import detect_language
 from worker.steps.answer import answer_of
 from worker.work import Next, Work
@@ -18,7 +17,7 @@ async def prepare(work: Work) -> Next:
         raise Permanent(Code.SESSION_LOST)
     if not job.media_joined:
         return Next(verbs.media_joined(job), sessions.joined(session, job.media))
-    await _within_budget(work.kit, job)
+    _within_budget(job)
     token_id = await work.kit.pool.take(job, session)
     if job.token_id != token_id:
         return Next(verbs.token_taken(job, token_id=token_id))
@@ -45,12 +44,9 @@ async def _open(work: Work) -> Next:
     return Next(verbs.moved(job, Stage.UPLOADING, language=language), following)
 
 
-async def _within_budget(kit: Kit, job: Job) -> None:
+def _within_budget(job: Job) -> None:
     cost = estimate(job)
     if job.max_credits is not None and cost > job.max_credits:
         raise Permanent(
             Code.BUDGET_EXCEEDED, f"The edit costs about {cost} credits, and max_credits is {job.max_credits}."
         )
-    limit = kit.settings.tenant_month_credits
-    if cost and limit and await kit.tenants.spent_credits(job.tenant, kit.clock.now_ms()) + cost > limit:
-        raise Permanent(Code.BUDGET_EXCEEDED, f"The month's budget of {limit} credits would be exceeded.")

@@ -125,8 +125,18 @@ local function admit(most)
   end
 end
 
--- Everything that the end of a job frees: its place, its session's next, its tenant's turn, its token's reservation.
+-- What a job might have spent this month is no longer promised: it has ended, or it promises anew.
+local function keep_no_promise(id, tenant)
+  local promised = call('HMGET', K.job(id), 'promised', 'promised_month')
+  if promised[1] then
+    call('HINCRBYFLOAT', K.usage(tenant, promised[2]), 'promised', -tonumber(promised[1]))
+    call('HDEL', K.job(id), 'promised', 'promised_month')
+  end
+end
+
+-- Everything that the end of a job frees: its place, its session's next, its tenant's turn, its share of the budget.
 local function free_job(id, tenant, session)
+  keep_no_promise(id, tenant)
   forget_bell(id)
   call('ZREM', K.leases(), id)
   call('ZREM', K.admitted(), id)

@@ -1,5 +1,5 @@
 -- The token pool. a.do is one of:
--- 'take': reserve credits on the best token for a job; returns {'token', id} or {'none'}
+-- 'take': reserve credits on the best token for a job; returns {'token', id}, {'none'} or {'over_budget'}
 -- 'settle': release a job's reservation and write the balance as read; returns {'ok', how many others hold one}
 -- 'note': write a balance as read
 -- A job holds credits on one token at most. Its hash names that token in `reserved_on`, so that its end frees them even
@@ -33,8 +33,21 @@ local function reserve(id)
     call('HINCRBY', K.token(id), 'reserved', a.cost)
     call('HINCRBY', K.token(id), 'taken', 1)
   end
-  if status then call('HSET', K.job(a.job), 'reserved_on', id) end
+  if status then
+    call('HSET', K.job(a.job), 'reserved_on', id)
+    keep_no_promise(a.job, a.tenant)
+    call('HSET', K.job(a.job), 'promised', a.cost, 'promised_month', a.month)
+    call('HINCRBYFLOAT', K.usage(a.tenant, a.month), 'promised', a.cost)
+  end
   return {'token', id}
+end
+
+-- A month's budget holds against what the tenant's ended jobs have spent, and what its running ones may yet spend.
+local function over_budget()
+  if a.month_limit == 0 or a.cost == 0 then return false end
+  local counted = call('HMGET', K.usage(a.tenant, a.month), 'credits', 'promised')
+  local own = tonumber(call('HGET', K.job(a.job), 'promised') or '0')
+  return tonumber(counted[1] or '0') + tonumber(counted[2] or '0') - own + a.cost > a.month_limit
 end
 
 local function write_balance(id)
@@ -79,6 +92,7 @@ if a['do'] == 'settle' then
   return {'ok', call('HLEN', K.token_held(a.token))}
 end
 
+if over_budget() then return {'over_budget'} end
 local held = held_token()
 if held then return {'token', held} end
 local elsewhere = call('HGET', K.job(a.job), 'reserved_on')
