@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from core.clock import rfc3339
+from core.discreet import discreet
 from core.ids import new_id
 from core.job import Job, Record, Status
 from core.view import JobView, view
@@ -86,6 +87,7 @@ class Delivery(Record, frozen=True, kw_only=True):
     why: str | None = None
 
 
+@discreet("type")
 class Event(msgspec.Struct, frozen=True):
     """Something that became true of a job, ready for the script that commits it."""
 

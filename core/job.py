@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from core.discreet import discreet
 from core.errors import MEANINGS, Code, WaitReason
 from core.prompt import Output, Plan
 
@@ -85,6 +86,7 @@ class InvalidTransition(Exception):  # noqa: N818 - it names a programming error
     """A job was asked to go where no job may go."""
 
 
+@discreet("id", "version", "status", "stage", "state", "type", "code", "reason")
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How every record here is written: defaults are left out, which halves its size in Redis."""
 

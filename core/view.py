@@ -8,11 +8,13 @@ from typing import Any
 import msgspec
 
 from core.clock import rfc3339
+from core.discreet import discreet
 from core.errors import MEANINGS, WaitReason
 from core.job import Job, Problem, Stage, Status
 from core.prompt import Plan
 
 
+@discreet("id", "version", "status", "stage", "type", "code", "reason")
 class View(msgspec.Struct, kw_only=True):
     """Every struct that callers read: all fields are always there."""
 

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from core.callback import DeliveryState
+from core.discreet import discreet
 from core.job import Status
 
 #: a batch holds so many jobs at most, a job so many files
@@ -38,6 +39,7 @@ TenantEventName = Literal[
 ]
 
 
+@discreet()
 class Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What a caller sends."""
 

@@ -12,6 +12,7 @@ import msgspec
 
 from core import callback
 from core.clock import month_of
+from core.discreet import discreet
 from core.ids import is_id
 from core.job import Job
 from core.metrics import JOBS_ACCEPTED
@@ -30,6 +31,7 @@ from service.schemas import JobAsk
 WINDOW_S = 60
 
 
+@discreet("id")
 class Kept(msgspec.Struct, frozen=True):
     """The answer to a submit as it is kept for a replay: the bytes, and the headers that depend on the job."""
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from core.callback import Attempt, Delivery, DeliveryState, TenantWebhook
+from core.discreet import discreet
 from core.links import with_link
 from core.metrics import CALLBACK_SECONDS, CALLBACKS
 from core.signing import headers
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 _HOST_BUSY_S = 0.5
 
 
+@discreet()
 class Prepared(NamedTuple):
     """What goes out: where to, the very bytes, and the headers that sign them."""
 

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 import httpx
 import msgspec
 
+from core.discreet import discreet
 from core.errors import Code, Permanent
 from worker.outbound import ForbiddenTarget
 
@@ -24,6 +25,7 @@ MAX_FILENAME_CHARACTERS = 200
 IDLE = httpx.Timeout(30.0, connect=10.0)
 
 
+@discreet("content_type", "size_bytes")
 class Fetched(msgspec.Struct, frozen=True):
     """An open download. `size_bytes` is what the server announced, None if it did not; `chunks` can be read once."""
 

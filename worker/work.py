@@ -11,6 +11,7 @@ import msgspec
 
 from core import job as verbs
 from core.callback import Event, event, spoken
+from core.discreet import discreet
 from core.job import Job, Stage
 from core.metrics import JOBS_FINISHED, JOBS_IN_FLIGHT, STAGE_SECONDS
 from core.session import Session
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 _AWAY_S = 0.2
 
 
+@discreet("job", "park_s")
 class Next(NamedTuple):
     """What a step returns: the record to write, and whether to let go of the job until later."""
 

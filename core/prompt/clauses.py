@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from core.discreet import discreet
 from core.prompt.lexicon import Part
 from core.prompt.tokens import Token
 
@@ -13,6 +14,7 @@ UNKNOWN = frozenset({Part.OTHER, Part.QUOTE, Part.NAME})
 PROPERTIES = frozenset({Part.RESOLUTION, Part.FORMAT, Part.QUALITY, Part.SPEC})
 
 
+@discreet()
 class Clause(msgspec.Struct, frozen=True):
     """Tokens that belong together; `instead`: words that stand for what was taken away before them."""
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from core.discreet import discreet
 from core.profiles import Profile
 from core.prompt.clauses import UNKNOWN, Clause, clauses_of
 from core.prompt.division import divided
@@ -33,6 +34,7 @@ _PUBLISHING = words_in("post publish share 发布 分享 发到 传到")
 _QUOTES = {'"': '"', "'": "'", "“": "”", "「": "」", "`": "`"}
 
 
+@discreet("intents", "has_media")
 class _Found(msgspec.Struct, frozen=True):
     """A prompt cut into clauses, each with its intent."""
 

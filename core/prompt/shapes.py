@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from core.discreet import discreet
+
 Action = Literal["export", "none", "credits", "state", "upload"]
 
 #: Containers that a render can come in; the other formats are for media that go in.
@@ -34,6 +36,7 @@ class OutputAsk(msgspec.Struct, frozen=True):
     aspect_ratio: str | None = None
 
 
+@discreet("action")
 class Plan(msgspec.Struct, frozen=True):
     """`message`: the text that goes to the backend, None if nothing does. `action`: what follows it."""
 
@@ -41,6 +44,7 @@ class Plan(msgspec.Struct, frozen=True):
     action: Action
 
 
+@discreet("plan", "output")
 class Reading(msgspec.Struct, frozen=True):
     """How a prompt was read. `hints`: sentences for the caller on what would do better; never an error."""
 

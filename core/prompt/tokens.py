@@ -7,6 +7,7 @@ import re
 import unicodedata
 from typing import NamedTuple
 
+from core.discreet import discreet
 from core.prompt.lexicon import ATOM, LONGEST_FROM, PHRASES, Part
 from core.prompt.opaque import stretches
 
@@ -18,6 +19,7 @@ _COMMAS = frozenset(",，、()（）【】[]{}—–―•*·")
 _JOINS = frozenset("→>|")
 
 
+@discreet("part", "start", "end")
 class Token(NamedTuple):
     """A word or phrase, lower-cased, and where it stands in the prompt (end exclusive)."""
 

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from core.discreet import discreet
 from core.ids import new_id
 from core.keys import key
 from core.store.connection import Store
@@ -20,6 +21,7 @@ _MOST = 1000
 _LIFE_S = 30
 
 
+@discreet("id", "kind", "tenant")
 class Errand(NamedTuple):
     """What a worker is asked to do: ``("credits", "acme", b"")``."""
 

@@ -6,10 +6,12 @@ entry, so that any process can go on from any id without an index.
 
 from typing import NamedTuple
 
+from core.discreet import discreet
 from core.keys import EVENTS_CHANNEL, key
 from core.store.connection import Store, Subscription
 
 
+@discreet("id", "type")
 class StoredEvent(NamedTuple):
     """An event as it was committed; `body` is the JSON of `core.callback.Envelope`."""
 

@@ -5,6 +5,7 @@ A call of several writes opens its key first, and keeps its answer when it is th
 
 from typing import NamedTuple
 
+from core.discreet import discreet
 from core.keys import key
 from core.store.connection import Store
 from core.store.jobs import IDEMPOTENCY_MS
@@ -13,6 +14,7 @@ from core.store.jobs import IDEMPOTENCY_MS
 OPEN_MS = 120_000
 
 
+@discreet("body_hash")
 class KeptAnswer(NamedTuple):
     """What is known of a key. `answer` None: its call is under way."""
 

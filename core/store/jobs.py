@@ -8,6 +8,7 @@ from core import job as verbs
 from core.batch import Batch
 from core.callback import Delivery, Event, TenantWebhook, random_tail
 from core.clock import Clock, month_of, rfc3339
+from core.discreet import discreet
 from core.job import ENDS, Job, Status
 from core.keys import key
 from core.queue import DELIVERY_BELL, JOB_BELL
@@ -42,6 +43,7 @@ class BatchStart(NamedTuple):
     delivery: Delivery | None
 
 
+@discreet("key_hash")
 class Idempotency(NamedTuple):
     """A caller's key (hashed with its path), the hash of the body's bytes, and the answer to replay."""
 
@@ -57,6 +59,7 @@ class Accepted(NamedTuple):
     reset_ms: int
 
 
+@discreet()
 class Replayed(NamedTuple):
     """The same call was accepted before; this is its answer."""
 

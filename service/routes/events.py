@@ -7,6 +7,7 @@ from litestar import Response, get
 from litestar.params import FromPath
 from litestar.response import Stream
 
+from core.discreet import discreet
 from core.ids import is_id
 from core.store.events import StoredEvent
 from service.answers import EventPage
@@ -73,6 +74,7 @@ def event_rows(parts: Parts, events: list[StoredEvent]) -> list[Any]:
     return [Row(id=e.id, **msgspec.json.decode(with_fresh_link(parts, e.body))) for e in events]
 
 
+@discreet("id", "type")
 class Row(msgspec.Struct, kw_only=True):
     """One event of a list, as `schemas.EventView` describes it."""
 

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from core.discreet import discreet
 from worker.upstream.plain import one_line
 
 Kind: TypeAlias = Literal["video", "audio", "text", "other"]
@@ -57,6 +58,7 @@ _LONGEST_TEXT = 120
 _PERCENT_ABOVE = 2.0
 
 
+@discreet("start_ms", "duration_ms")
 class Segment(msgspec.Struct, frozen=True):
     """One piece on a track. `volume` and `speed`: 1.0 is as recorded."""
 

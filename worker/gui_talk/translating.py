@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from core.discreet import discreet
 from worker.gui_talk.patterns import asked_for, follows_on, leads_to_next
 from worker.gui_talk.rules import Action
 from worker.gui_talk.splitting import Span, clauses, hide_quoted, lines, marked_start, sentences
@@ -24,6 +25,7 @@ _LINE_ENDS = str.maketrans({"\u2028": "\n", "\u2029": "\n"})
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 
+@discreet("actions")
 class Translated(msgspec.Struct, frozen=True):
     """`text`: what may be shown. `actions`: what the GUI talk asked for, each once, in its order."""
 
@@ -31,6 +33,7 @@ class Translated(msgspec.Struct, frozen=True):
     actions: tuple[Action, ...]
 
 
+@discreet("actions")
 class _Piece(NamedTuple):
     text: str
     actions: tuple[Action, ...]

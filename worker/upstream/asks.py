@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from core.discreet import discreet
+
 
 class SessionAsk(msgspec.Struct, frozen=True):
     language: str | msgspec.UnsetType = msgspec.UNSET
@@ -18,11 +20,13 @@ class ClaimAsk(msgspec.Struct, frozen=True):
     session_id: str
 
 
+@discreet("source_type")
 class UrlsAsk(msgspec.Struct, frozen=True):
     urls: list[str]
     source_type: str = "url"
 
 
+@discreet()
 class MessagePart(msgspec.Struct, frozen=True):
     text: str
 
@@ -38,6 +42,7 @@ class MessageAsk(msgspec.Struct, frozen=True):
     user_id: str = "me"
 
 
+@discreet("id", "session_id", "output")
 class RenderAsk(msgspec.Struct, frozen=True):
     """The one call whose keys are camelCase."""
 

@@ -6,15 +6,15 @@ is theirs. Nothing is ever sent twice here.
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 from urllib.parse import quote, urljoin
 
 import msgspec
 
+from core.discreet import discreet
 from worker.upstream import asks, wire
 from worker.upstream.faults import BackendFault, Fault, fault_of_stream
 from worker.upstream.multipart import FileForm
-from worker.upstream.plain import Discreet
 from worker.upstream.sse import EventTooLarge
 from worker.upstream.stream import Heartbeat, StreamDecoder, StreamError, StreamEvent, Unknown
 from worker.upstream.transport import Ask, CallMetrics, Transport
@@ -23,10 +23,10 @@ from worker.upstream.transport import Ask, CallMetrics, Transport
 _UPLOAD_SILENCE_S = 300.0
 
 
-class Caller(Discreet, frozen=True):
+@discreet("profile")
+class Caller(msgspec.Struct, frozen=True):
     """On whose token, and for which skill, a call is made."""
 
-    SHOWN: ClassVar[tuple[str, ...]] = ("profile",)
     token: str
     profile: str
     profile_version: str = "1.0.0"

@@ -4,9 +4,6 @@ Everything that goes from the backend into an error, a log line or a caller's an
 """
 
 import re
-from typing import Any, ClassVar
-
-import msgspec
 
 #: A backend token, or whatever follows "Bearer".
 TOKEN = re.compile(r"nmv_[\w.~+/=-]*|\bbearer\s+[\w.~+/=-]{6,}", re.IGNORECASE)
@@ -14,18 +11,6 @@ _LINK = re.compile(r"[a-z][a-z0-9+.-]{0,15}://\S*", re.IGNORECASE)
 _OPAQUE = re.compile(r"[\w+/=-]{32,}", re.ASCII)
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _LONGEST_READ = 4_000
-
-
-class Discreet(msgspec.Struct, frozen=True):
-    """A struct that holds a secret: only the fields named in `SHOWN` appear in its repr, also in rich tracebacks."""
-
-    SHOWN: ClassVar[tuple[str, ...]] = ()
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [(name, getattr(self, name)) for name in self.SHOWN]
 
 
 def plain(text: str, *, limit: int = 160) -> str:

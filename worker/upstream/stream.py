@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 import msgspec
 
+from core.discreet import discreet
 from worker.upstream.plain import plain
 from worker.upstream.sse import FrameDecoder
 
@@ -17,6 +18,7 @@ from worker.upstream.sse import FrameDecoder
 TextForm: TypeAlias = Literal["plain", "chunk", "whole"]
 
 
+@discreet("form")
 class Text(msgspec.Struct, frozen=True):
     """Words for the caller, GUI talk still in them."""
 
@@ -45,6 +47,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
     kind: ClassVar[str] = "heartbeat"
 
 
+@discreet("code")
 class StreamError(msgspec.Struct, frozen=True):
     """A fault, not an answer. `code`: the backend's business code, where the frame names one."""
 

@@ -8,14 +8,15 @@ certain to mean that nothing was sent.
 import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar, cast
 
 import httpx
+import msgspec
 
 from core.clock import stopwatch_s
+from core.discreet import discreet
 from worker.upstream.breaker import Breaker
 from worker.upstream.faults import BackendFault, Fault, fault_of
-from worker.upstream.plain import Discreet
 from worker.upstream.wire import Unreadable, opened
 
 _LARGEST_ANSWER_BYTES = 32 * 1024 * 1024
@@ -38,10 +39,10 @@ class CallMetrics(Protocol):
         """Count one event of a message stream."""
 
 
-class Ask(Discreet, frozen=True):
+@discreet("call")
+class Ask(msgspec.Struct, frozen=True):
     """One request. `read_timeout_s`: the longest silence, where the usual one is not right."""
 
-    SHOWN: ClassVar[tuple[str, ...]] = ("call",)
     call: str
     method: str
     target: str

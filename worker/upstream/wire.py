@@ -4,12 +4,12 @@ Called by `client`. A reader takes the ``data`` envelope or none, ids as text or
 status (BACKEND.md, "Calls"); what is missing is None. It must not know how the bytes travel.
 """
 
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from core.clock import parse_rfc3339_ms
-from worker.upstream.plain import Discreet
+from core.discreet import discreet
 
 #: No size, length or balance is this large.
 _ABSURD = 1e15
@@ -23,10 +23,10 @@ class Unreadable(Exception):  # noqa: N818 - reads as what happened
     """The answer is no JSON object, or lacks the one thing it was asked for."""
 
 
-class IssuedToken(Discreet, frozen=True):
+@discreet("user_id", "expires_at_ms", "credits")
+class IssuedToken(msgspec.Struct, frozen=True):
     """A new anonymous token."""
 
-    SHOWN: ClassVar[tuple[str, ...]] = ("user_id", "expires_at_ms", "credits")
     token: str
     user_id: str | None
     expires_at_ms: int | None
@@ -39,6 +39,7 @@ class OpenedSession(msgspec.Struct, frozen=True):
     user_id: str | None
 
 
+@discreet("file_type", "duration_s", "width", "height")
 class UploadedFile(msgspec.Struct, frozen=True):
     filename: str | None
     file_type: str | None
@@ -58,6 +59,7 @@ class Credits(msgspec.Struct, frozen=True):
     total: int
 
 
+@discreet("task_id")
 class State(msgspec.Struct, frozen=True):
     """A session as it is now. `draft` is the backend's own form: `worker.drafts` reads it."""
 
@@ -68,6 +70,7 @@ class State(msgspec.Struct, frozen=True):
     user_id: str | None
 
 
+@discreet("status", "progress")
 class RenderStatus(msgspec.Struct, frozen=True):
     """`progress`: percent. A cancelled render counts as failed."""
 
