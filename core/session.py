@@ -52,10 +52,13 @@ def opened(session: Session, *, backend_id: str, task_id: str | None, user_id: s
 
 
 def forgotten(session: Session) -> Session:
-    """The backend lost it, or its token refused everything: open it again, or give it up once an edit was confirmed."""
-    if session.edits:
-        return msgspec.structs.replace(session, lost=True)
+    """The backend lost it, or its token refused everything, before an edit: it can be opened again."""
     return msgspec.structs.replace(session, backend_id=None, task_id=None, token_id=None, uploaded=0)
+
+
+def given_up(session: Session) -> Session:
+    """It is gone, and with it a timeline that lived nowhere else."""
+    return msgspec.structs.replace(session, lost=True)
 
 
 def moved_to(session: Session, token_id: str) -> Session:

@@ -91,11 +91,10 @@ async def _token_refused(work: Work) -> Next:
 
 
 def _session_lost(job: Job, session: Session) -> Next:
-    """Begin again in a new session, unless an edit stands in the lost one."""
-    forgotten = sessions.forgotten(session)
-    if forgotten.lost:
-        return Next(verbs.doomed(job), forgotten)
-    return Next(verbs.sent_back(job), forgotten)
+    """Begin again in a new session, unless an edit stands in the lost one, or may stand there."""
+    if session.edits or job.stage is Stage.RECOVERING:
+        return Next(verbs.doomed(job), sessions.given_up(session))
+    return Next(verbs.sent_back(job), sessions.forgotten(session))
 
 
 async def _no_credits(work: Work) -> Next:

@@ -20,7 +20,7 @@ async def confirm(work: Work, text: str) -> Next:
     state = await work.kit.backend.state(await work.caller(), work.backend_session())
     now = await witness(work)
     said = gui_talk.translate(text)
-    job = verbs.answered(work.job, reply=said.text) if said.text else work.job
+    job = with_reply(work.job, text)
     seen = drafts.fingerprint(state.draft)
     assert job.sent is not None
     changed = seen != job.sent.before
@@ -33,6 +33,12 @@ async def confirm(work: Work, text: str) -> Next:
     if not changed:
         return await nothing_done(work, job, now)
     return await done(work, job, state, now, asked_for_credits="credits" in said.actions)
+
+
+def with_reply(job: Job, text: str) -> Job:
+    """Keep what the backend said, without its GUI talk."""
+    words = gui_talk.translate(text).text
+    return verbs.answered(job, reply=words) if words else job
 
 
 def certain(job: Job, now: Witness, *, changed: bool, spoke: bool) -> bool:

@@ -8,7 +8,9 @@ import asyncio
 from core import job as verbs
 from core.clock import stopwatch_s
 from core.metrics import SILENT_EDITS
-from worker.steps.confirm import confirm
+from worker.steps.confirm import confirm, with_reply
+from worker.upstream.client import Caller
+from worker.upstream.faults import BackendFault
 from worker.upstream.stream import Heartbeat, StreamEvent
 from worker.upstream.transcript import Transcript
 from worker.work import Next, Work
@@ -20,32 +22,40 @@ async def edit(work: Work) -> Next:
     """Send the message and take in what comes; then find out what it did."""
     if not work.may_send:
         return Next(verbs.unsure(work.job, now_ms=work.now_ms))
-    work.may_send = False
+    caller, session_id = await work.caller(), work.backend_session()
     await work.kit.leases.assure(work.lease)
+    work.may_send = False
     work.lease.streaming = True
     try:
-        transcript = await _conversation(work)
+        transcript = await _conversation(work, caller, session_id)
     finally:
         work.lease.streaming = False
+    return await _understood(work, transcript)
+
+
+async def _understood(work: Work, transcript: Transcript | None) -> Next:
+    """Find out what the message did. From here on a fault of another call must not look like a refused message."""
     if transcript is None or transcript.error:
         return Next(verbs.unsure(work.job, now_ms=work.now_ms))
     if not transcript.text:
         SILENT_EDITS.inc()
-    return await confirm(work, transcript.text)
+    try:
+        return await confirm(work, transcript.text)
+    except BackendFault:
+        job = with_reply(work.job, transcript.text)
+        return Next(verbs.unsure(job, now_ms=work.now_ms, spoke=job.reply is not None))
 
 
-async def _conversation(work: Work) -> Transcript | None:
+async def _conversation(work: Work, caller: Caller, session_id: str) -> Transcript | None:
     """Listen until the stream closes. None: it said nothing for too long, or would not end."""
     transcript, settings = Transcript(), work.kit.settings
-    assert work.job.plan.message is not None
+    text = work.job.plan.message
+    assert text is not None
     try:
         async with (
             asyncio.timeout(settings.stream_limit_s),
             work.kit.backend.message(
-                await work.caller(),
-                session_id=work.backend_session(),
-                text=work.job.plan.message,
-                silence_s=settings.stream_quiet_s,
+                caller, session_id=session_id, text=text, silence_s=settings.stream_quiet_s
             ) as events,
         ):
             listener = _Listener(work, transcript)

@@ -1,7 +1,7 @@
 """The session's files, one at a time, then the intent to send.
 
-The backend fetches URLs itself; only where it cannot do we fetch and upload them. After a crash the backend is asked
-what it has, since an upload made twice would stand on the timeline twice.
+The backend fetches URLs itself; only where it cannot do we fetch and upload them. After a crash nobody knows whether the
+last one arrived, and a file brought twice would stand on the timeline twice.
 """
 
 import msgspec
@@ -30,7 +30,7 @@ async def upload(work: Work) -> Next:
     job, session = work.job, work.session
     if session.uploaded < len(session.media):
         if work.doubt or job.upload_doubt:
-            return await _count_again(work)
+            return await _begin_again(work)
         return await _bring(work, session.media[session.uploaded])
     if answer := answer_of(job):
         return await answer(work)
@@ -39,13 +39,18 @@ async def upload(work: Work) -> Next:
     return await _intend(work)
 
 
-async def _count_again(work: Work) -> Next:
-    """Ask the backend how many of the session's files it has."""
-    state = await work.kit.backend.state(await work.caller(), work.backend_session())
-    there = min(len(state.video_infos), len(work.session.media))
+async def _begin_again(work: Work) -> Next:
+    """An upload may be there or not. Before the first edit a new session settles it; later the backend is asked."""
     work.doubt = False
-    job = verbs.moved(work.job, Stage.UPLOADING, upload_doubt=False)
-    return Next(job, sessions.uploaded(work.session, max(work.session.uploaded, there)))
+    job, session = work.job, work.session
+    if not session.edits:
+        return Next(verbs.sent_back(job, upload_doubt=False), sessions.forgotten(session))
+    state = await work.kit.backend.state(await work.caller(), work.backend_session())
+    name = session.media[session.uploaded].name
+    seen = sum(1 for info in state.video_infos if isinstance(info, dict) and info.get("filename") == name)
+    brought = sum(1 for media in session.media[: session.uploaded] if media.name == name)
+    there = session.uploaded + (1 if seen > brought else 0)
+    return Next(verbs.moved(job, Stage.UPLOADING, upload_doubt=False), sessions.uploaded(session, there))
 
 
 async def _bring(work: Work, media: MediaRef) -> Next:
