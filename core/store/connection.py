@@ -1,12 +1,14 @@
 """The connection to Redis, its scripts and its failures: the one module that knows redis-py's types."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from typing import Any
 
 import msgspec
 import redis.asyncio
 from redis.asyncio.client import PubSub
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
@@ -45,6 +47,22 @@ _NAMES = (
 )
 
 
+class _HeedsCancels(AbstractConnection):
+    """redis-py sends within `asyncio.wait_for`, which before Python 3.12 loses a cancel that comes just as the bytes are
+    out: a worker that shall stop, or has lost its lease, would go on. Here `asyncio.timeout` keeps the limit.
+    """
+
+    async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
+        limit_s, self.socket_timeout = self.socket_timeout, None
+        try:
+            async with asyncio.timeout(limit_s):
+                await super().send_packed_command(command, check_health)
+        except TimeoutError:
+            raise RedisTimeoutError("Redis took too long to take a command") from None
+        finally:
+            self.socket_timeout = limit_s
+
+
 def connect(url: str, *, answer_s: float, connections: int = 64) -> Redis:
     """Make a client. A call that Redis does not answer within `answer_s` raises one of STORE_DOWN."""
     pool = redis.asyncio.BlockingConnectionPool.from_url(
@@ -56,6 +74,7 @@ def connect(url: str, *, answer_s: float, connections: int = 64) -> Redis:
         retry=Retry(NoBackoff(), 0),
         health_check_interval=0,
     )
+    pool.connection_class = type("Connection", (_HeedsCancels, pool.connection_class), {})
     return redis.asyncio.Redis.from_pool(pool)
 
 

@@ -1,5 +1,8 @@
 """A Redis that is full, starting, frozen or gone: a clear word to the caller, and nothing that was accepted is lost."""
 
+import asyncio
+import signal
+
 import pytest
 
 from core.keys import key
@@ -53,6 +56,32 @@ async def test_scripts_are_found_again_after_a_restart(core: Core) -> None:
     await core.submit()
     await core.redis.script_flush()
     await core.submit()
+
+
+async def test_a_cancel_is_never_lost_whenever_it_comes(core: Core) -> None:
+    async def ask_for_ever() -> None:
+        while True:
+            await core.redis.exists("a")
+
+    for moment in range(150):
+        asking = asyncio.create_task(ask_for_ever())
+        for _ in range(moment):
+            await asyncio.sleep(0)
+        asking.cancel()
+        done, _ = await asyncio.wait({asking}, timeout=10)
+        assert done, f"a cancel after {moment} turns of the loop was lost"
+
+
+async def test_a_redis_that_takes_nothing_counts_as_away() -> None:
+    with running_redis() as server:
+        client = connect(server.url, answer_s=0.2)
+        await client.ping()
+        server.process.send_signal(signal.SIGSTOP)
+        with pytest.raises(STORE_DOWN):
+            await client.set("a", b"x" * 50_000_000)
+        server.process.send_signal(signal.SIGCONT)
+        await client.ping()
+        await client.aclose()
 
 
 async def test_what_was_accepted_is_there_after_redis_was_killed() -> None:
