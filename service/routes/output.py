@@ -68,7 +68,9 @@ def timeline_answer(request: Asked, summary: str | None, tracks: bytes | None) -
             {
                 200: Answer("The file.", media=tuple(MEDIA_TYPES.values()), headers=("Accept-Ranges", "ETag")),
                 206: Answer("A part of it.", media=tuple(MEDIA_TYPES.values()), headers=("Content-Range", "ETag")),
-                302: Answer("Files are not kept here: it is at the backend's.", headers=("Location",)),
+                302: Answer(
+                    "Files are not kept here: it is at the backend's.", media=("text/plain",), headers=("Location",)
+                ),
                 304: Answer("You have it already.", headers=("ETag",)),
             },
             scope="read",
@@ -88,7 +90,7 @@ async def read_output(request: Asked, job_id: FromPath[str]) -> Response[Any] | 
     if file.path is None:
         if not file.backend_url:
             raise not_found("output (any more)")
-        return Response(None, status_code=302, headers={"Location": file.backend_url})
+        return Response(None, status_code=302, media_type="text/plain", headers={"Location": file.backend_url})
     return await _from_storage(request, parts, job, file, file.path)
 
 

@@ -1,7 +1,9 @@
 """Sessions: made, read, closed. Their jobs are submitted like any other, with a `session_id`."""
 
+from functools import partial
 from typing import Any
 
+import msgspec
 from litestar import Response, delete, get, post
 from litestar.params import FromPath
 
@@ -12,13 +14,15 @@ from service.answers import SessionPage, SessionView
 from service.auth import needs
 from service.body import decoded, has_body, read_bytes, read_query
 from service.drafting import profile_named
+from service.once import once
 from service.operations import KEYED, About, Answer, about
 from service.pages import page_of
 from service.parts import Asked, Parts, parts_of
+from service.preferences import key_of_call
 from service.representation import answer
 from service.routes.output import timeline_answer
 from service.schemas import PageQuery, SessionAsk
-from service.submit import own_session
+from service.submit import Kept, own_session
 
 #: so many of a session's last jobs are looked through for its tracks
 _LOOK_BACK = 20
@@ -33,9 +37,10 @@ _LOOK_BACK = 20
             "createSession",
             "Create a session",
             "Sessions",
-            {201: Answer("The session.", SessionView, headers=("Location",))},
+            {201: Answer("The session.", SessionView, headers=("Location", "Idempotency-Replayed"))},
             scope="submit",
-            refusals=(*KEYED, 408, 413, 415, 422),
+            refusals=(*KEYED, 408, 409, 413, 415, 422),
+            headers=("Idempotency-Key",),
             body=SessionAsk,
             body_needed=False,
             example={"profile": "maker-free", "language": "en"},
@@ -44,19 +49,27 @@ _LOOK_BACK = 20
 )
 async def create_session(request: Asked) -> Response[bytes]:
     """Make a session; the backend's is opened by its first job."""
-    parts = parts_of(request)
-    ask = decoded(await read_bytes(request), SessionAsk) if has_body(request) else SessionAsk()
+    parts, tenant = parts_of(request), request.user.tenant
+    raw = await read_bytes(request) if has_body(request) else b""
+    ask = decoded(raw, SessionAsk) if raw else SessionAsk()
     profile = profile_named(ask.profile or parts.settings.default_profile)
+    call = key_of_call(request.headers.get("idempotency-key"), path="/v1/sessions", body=raw)
     session = Session(
         id=new_id("ses"),
-        tenant=request.user.tenant,
+        tenant=tenant,
         profile=profile.name,
         language=ask.language,
         created_at_ms=parts.clock.now_ms(),
     )
+    made = await once(parts, tenant, call, partial(_created, parts, session))
+    headers = made.kept.headers | ({"Idempotency-Replayed": "true"} if made.replayed else {})
+    return Response(made.kept.body, status_code=201, media_type="application/json", headers=headers)
+
+
+async def _created(parts: Parts, session: Session) -> Kept:
     await parts.listing.create_session(session)
-    headers = {"Location": f"{parts.settings.public_url}/v1/sessions/{session.id}"}
-    return answer(await session_view(parts, session), status=201, headers=headers)
+    location = f"{parts.settings.public_url}/v1/sessions/{session.id}"
+    return Kept(session.id, {"Location": location}, msgspec.json.encode(await session_view(parts, session)))
 
 
 async def session_view(parts: Parts, session: Session) -> SessionView:

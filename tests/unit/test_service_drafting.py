@@ -1,0 +1,139 @@
+"""The rules of submits, estimates and replays, without any store."""
+
+import msgspec
+import pytest
+from pydantic import SecretStr
+
+from core.errors import Code
+from core.job import Job, Status, failed, started
+from core.session import Session
+from core.settings import Settings
+from core.store.forecast import Forecast
+from core.store.listing import Place
+from core.store.uploads import Upload
+from service.drafting import Surroundings, draft, name_of_url
+from service.eta import Eta, eta_of, look_again_s
+from service.problems import Refused
+from service.replaying import replay_of
+from service.schemas import JobAsk
+
+SETTINGS = Settings.model_validate({"secret_keys": (SecretStr("k" * 40),)})
+NOW_MS = 1_795_000_000_000
+NOTHING = Surroundings(uploads={})
+SESSION = Session(id="ses_1", tenant="acme", profile="maker-free", language="ja", created_at_ms=NOW_MS)
+
+
+def drafted(around: Surroundings = NOTHING, **fields: object) -> Job:
+    ask = msgspec.convert({"prompt": "trim the first 2 seconds", **fields}, JobAsk)
+    return draft(ask, around, SETTINGS, tenant="acme", now_ms=NOW_MS, trace=None).job
+
+
+def refused(around: Surroundings = NOTHING, **fields: object) -> list[tuple[str, str]]:
+    with pytest.raises(Refused) as caught:
+        drafted(around, **fields)
+    return [(e.pointer, e.code) for e in caught.value.errors]
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://x.example/a/my%20clip.mp4?x=1#y", "my clip.mp4"),
+        ("https://x.example/", "media"),
+        ("https://x.example", "media"),
+        ("https://x.example/a/clip.mov/", "clip.mov"),
+        ("https://x.example/a%2Fb%00.png", "b.png"),
+    ],
+)
+def test_a_file_is_named_by_its_url(url: str, name: str) -> None:
+    assert name_of_url(url) == name
+
+
+def test_a_job_takes_its_sessions_profile_and_language_where_it_names_none() -> None:
+    around = Surroundings(session=SESSION, continues=True, uploads={})
+    job = drafted(around)
+    assert (job.profile, job.language, job.session_id) == ("maker-free", "ja", "ses_1")
+    assert drafted(around, profile="trimmer-exe", language="en").profile == "trimmer-exe"
+
+
+def test_media_are_needed_only_where_there_is_something_to_edit() -> None:
+    assert refused() == [("/media", "media_needed")]
+    assert drafted(profile="free-video-generation-automatic").media == ()
+    assert drafted(Surroundings(session=SESSION, continues=True, uploads={})).media == ()
+    assert drafted(prompt="how many credits are left?").plan.action == "credits"
+
+
+def test_a_name_without_an_ending_is_left_to_the_worker_and_a_wrong_one_is_refused() -> None:
+    assert drafted(media=[{"url": "https://x.example/video"}]).media[0].name == "video"
+    assert refused(media=[{"url": "https://x.example/a.docx"}]) == [("/media/0/url", "unsupported_media")]
+
+
+def test_an_uploads_size_is_held_against_its_profile() -> None:
+    upload = Upload(
+        id="upl_1",
+        tenant="acme",
+        filename="a.mp4",
+        format="mp4",
+        size_bytes=200_000_001,
+        path="uploads/a.mp4",
+        created_at_ms=NOW_MS,
+    )
+    around = Surroundings(uploads={"upl_1": upload})
+    media = [{"upload_id": "upl_1"}]
+    assert drafted(around, media=media).media[0].size_bytes == 200_000_001
+    wrong = refused(around, media=media, profile="free-video-generation-automatic")
+    assert wrong == [("/media/0/upload_id", "media_too_large")]
+
+
+KNOWN = Forecast(p50_s=40, p90_s=90, places=4, known=True)
+
+
+@pytest.mark.parametrize(
+    ("place", "wanted"),
+    [
+        (Place(None, 1, at_cap=False), Eta(40, 90)),
+        (Place(None, 4, at_cap=False), Eta(40, 90)),
+        (Place(None, 5, at_cap=False), Eta(80, 130)),
+        (Place("job_1", 3, at_cap=False), Eta(120, 170)),
+        (Place(None, None, at_cap=False), None),
+    ],
+)
+def test_an_estimate_counts_rounds_of_the_median(place: Place, wanted: Eta | None) -> None:
+    assert eta_of(place, KNOWN, tenant_places=100) == wanted
+    assert eta_of(place, Forecast(0, 0, 4, known=False), tenant_places=100) is None
+
+
+def test_a_caller_is_asked_to_come_back_half_way_to_the_end() -> None:
+    job = drafted(media=[{"url": "https://x.example/a.mp4"}])
+    assert look_again_s(job, KNOWN, Eta(40, 90), now_ms=NOW_MS) == 20
+    assert look_again_s(job, KNOWN, Eta(4000, 9000), now_ms=NOW_MS) == 60
+    now = started(job, now_ms=NOW_MS)
+    assert look_again_s(now, KNOWN, None, now_ms=NOW_MS + 30_000) == 5
+    assert look_again_s(now, KNOWN, None, now_ms=NOW_MS + 300_000) == 2
+
+
+def ended(**facts: object) -> Job:
+    job = failed(
+        started(drafted(media=[{"url": "https://x.example/a.mp4"}]), now_ms=NOW_MS), now_ms=NOW_MS, code=Code.INTERNAL
+    )
+    return msgspec.structs.replace(job, **facts)
+
+
+def test_a_replay_starts_anew_unless_the_session_is_one_to_refine_in() -> None:
+    parent = ended(session_id="ses_1")
+    alone = replay_of(parent, None, start="start", now_ms=NOW_MS, trace=None)
+    assert alone.session.implicit
+    assert (alone.job.status, alone.job.version, alone.job.parent_id) == (Status.QUEUED, 1, parent.id)
+    assert alone.job.media == parent.media
+    together = replay_of(parent, SESSION, start="start", now_ms=NOW_MS, trace=None)
+    assert (together.session, together.job.session_id) == (None, "ses_1")
+
+
+def test_a_render_is_replayed_only_where_the_backend_still_has_the_session() -> None:
+    parent = ended(session_id="ses_1")
+    at_backend = msgspec.structs.replace(SESSION, backend_id="55")
+    made = replay_of(parent, at_backend, start="render", now_ms=NOW_MS, trace=None)
+    assert (made.job.plan.message, made.job.plan.action, made.job.media) == (None, "export", ())
+    for session in (None, SESSION, msgspec.structs.replace(at_backend, lost=True)):
+        with pytest.raises(Refused) as caught:
+            replay_of(parent, session, start="render", now_ms=NOW_MS, trace=None)
+        assert caught.value.code == "session_lost"
