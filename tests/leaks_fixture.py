@@ -59,7 +59,7 @@ class Traces:
     """What a world has left: texts by where they were found, and how its jobs ended."""
 
     api_key: str = ""
-    webhook_secret: str = ""
+    webhook_secrets: list[str] = field(default_factory=list)
     logs: dict[str, str] = field(default_factory=dict)
     answers: list[str] = field(default_factory=list)
     metrics: dict[str, str] = field(default_factory=dict)
@@ -69,8 +69,8 @@ class Traces:
     refusals: set[int] = field(default_factory=set)
 
     def secrets(self) -> list[str]:
-        """All that may leave no process, also as a part of something else: the bytes of a secret, a header's value."""
-        return [*TOKENS, SECRET_KEY, WRONG_KEY, self.api_key, self.webhook_secret, self.webhook_secret[6:]]
+        """All that may leave no process, apart from the one answer that shows a new one."""
+        return [*TOKENS, SECRET_KEY, WRONG_KEY, self.api_key, *(s.removeprefix("whsec_") for s in self.webhook_secrets)]
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> Traces:
     folder = tmp_path_factory.mktemp("leaks")
     found = Traces()
     with running_gateway(folder, **SETTINGS) as gateway, _closed(gateway), media_server(folder) as media_url:
-        found.api_key, found.webhook_secret = gateway.world["api_key"], gateway.world["webhook_secret"]
+        found.api_key, found.webhook_secrets = gateway.world["api_key"], [gateway.world["webhook_secret"]]
         gateway.http.event_hooks["response"].append(partial(_overhear, found))
         _lead_through(gateway, media_url, found)
         _collect(gateway, found)
@@ -131,6 +131,7 @@ def _lead_through(gateway: Gateway, media_url: str, found: Traces) -> None:
         found.answers += [json.dumps(data) for _, data in gateway.events(job_id)]
         found.jobs.append(gateway.job(job_id))
     _send_to_bad_receivers(gateway, upload_id, found)
+    _administer(gateway, upload_id, found)
     _without_redis(gateway)
     _read_everything(gateway, found)
 
@@ -209,6 +210,23 @@ def _send_to_bad_receivers(gateway: Gateway, upload_id: str, found: Traces) -> N
     gateway.sandbox.delete("/_sandbox/faults")
     for job in jobs[len(nobody) :]:
         gateway.callbacks(job["id"])
+
+
+def _administer(gateway: Gateway, upload_id: str, found: Traces) -> None:
+    """A default webhook, its test, a new secret, and a batch that calls back to it."""
+    http, hook = gateway.http, f"{gateway.world['receiver']}/hook?token={QUERY}"
+    http.put("/v1/webhook", json={"url": hook})
+    http.post("/v1/webhook:test").raise_for_status()
+    found.webhook_secrets.append(http.post("/v1/webhook:rotate-secret").json()["secret"])
+    found.answers.pop()  # the one that shows it
+    item = {
+        "prompt": f'mute it, add a title "{PROMPT}"',
+        "media": [{"upload_id": upload_id}],
+        "output": {"export": False},
+    }
+    batch = http.post("/v1/batches", json={"jobs": [item, item | {"profile": PROMPT}]}).raise_for_status().json()
+    gateway.receiver.get("/_received", params={"type": "batch.completed", "at_least": 1, "wait_s": 30})
+    http.get(f"/v1/batches/{batch['id']}")
 
 
 def _without_redis(gateway: Gateway) -> None:

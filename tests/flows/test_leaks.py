@@ -3,6 +3,8 @@
 One world at debug level is led through every story, every refusal and every bad receiver; then all it said is searched.
 """
 
+import re
+
 import pytest
 
 from tests.leaks_fixture import CONTENT, EDITS, EXPORTS, Traces, traces
@@ -27,6 +29,14 @@ def test_the_world_has_seen_every_kind_of_trouble(traces: Traces):
     assert {job["status"] for job in traces.jobs} >= {"succeeded", "failed", "canceled"}
     assert len(traces.jobs) > len(EDITS) + len(EXPORTS)
     assert traces.refusals >= {400, 401, 403, 404, 405, 415, 422, 503}
+
+
+def test_what_is_searched_for_has_been_everywhere(traces: Traces):
+    kept = b"".join(traces.kept.values())
+    assert [mark for mark in CONTENT if mark.encode() not in kept] == []
+    assert {"batch.completed", "webhook.test", "job.progress"} <= set(
+        re.findall(r'"type": "([\w.]+)"', traces.callbacks)
+    )
 
 
 def test_logs_were_written_and_name_the_jobs(traces: Traces):
