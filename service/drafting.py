@@ -5,6 +5,7 @@ Called by `service/submit.py` for each job of a submit, a batch or a `:validate`
 
 import posixpath
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -23,6 +24,8 @@ from service.problems import FieldError, invalid
 from service.schemas import JobAsk, MediaAsk
 
 METADATA_LIMIT_BYTES = 4096
+#: how many readings of prompts a process remembers
+_READINGS = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,8 +166,13 @@ def _read(ask: JobAsk, profile: Profile, media: list[MediaRef], *, continues: bo
         resolution=output.resolution if output else None,
         aspect_ratio=output.aspect_ratio if output else None,
     )
-    names = [m.name for m in media]
-    return read_prompt(ask.prompt, asked=asked, profile=profile, media_names=names, continues_session=continues)
+    return _read_before(ask.prompt, asked, profile.name, tuple(m.name for m in media), continues=continues)
+
+
+@lru_cache(maxsize=_READINGS)
+def _read_before(prompt: str, asked: OutputAsk, profile: str, names: tuple[str, ...], *, continues: bool) -> Reading:
+    """Read a prompt, or remember how it was read: programs send the same few words with ever new files."""
+    return read_prompt(prompt, asked=asked, profile=PROFILES[profile], media_names=names, continues_session=continues)
 
 
 def _job(ask: JobAsk, reading: Reading, session: Session, **facts: Any) -> Job:

@@ -1,4 +1,4 @@
-"""The connection to Redis, its scripts and its failures: the one module that knows redis-py's types."""
+"""The connections to Redis, its scripts and its failures: with `core.store.line` what knows redis-py's types."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -27,6 +27,7 @@ from redis.exceptions import (
 )
 
 from core.keys import lua_prelude
+from core.store.line import Line, Word
 
 Redis = redis.asyncio.Redis
 Subscription = PubSub
@@ -87,12 +88,19 @@ class Store:
         prelude = lua_prelude() + "\n" + (package / "lib.lua").read_text()
         self._sources = {name: prelude + "\n" + (package / f"{name}.lua").read_text() for name in _NAMES}
         self._digests: dict[str, str] = {}
+        self._line: Line | None = None
+
+    async def ask(self, *words: Word) -> Any:
+        """Run one short command over the connection that all of them share: ``ask("HGET", name, "rec")``."""
+        if self._line is None:
+            self._line = Line(self.redis)
+        return await self._line.ask(*words)
 
     async def run(self, name: str, arguments: Mapping[str, Any]) -> Any:
         """Run a script in one round trip; None arguments are absent in Lua."""
         packed = msgspec.msgpack.encode({k: _for_lua(v) for k, v in arguments.items() if v is not None})
         if name not in self._digests:
-            self._digests[name] = await self.redis.script_load(self._sources[name])
+            self._digests[name] = (await self.ask("SCRIPT", "LOAD", self._sources[name])).decode()
         try:
             return await self._evaluate(name, packed)
         except ResponseError as refusal:
@@ -102,12 +110,14 @@ class Store:
 
     async def _evaluate(self, name: str, packed: bytes) -> Any:
         try:
-            return await self.redis.evalsha(self._digests[name], 0, packed)  # type: ignore[arg-type, misc]
+            return await self.ask("EVALSHA", self._digests[name], 0, packed)
         except NoScriptError:  # Redis was restarted or flushed
-            return await self.redis.eval(self._sources[name], 0, packed)  # type: ignore[arg-type, misc]
+            return await self.ask("EVAL", self._sources[name], 0, packed)
 
     async def close(self) -> None:
         """Close all connections."""
+        if self._line:
+            await self._line.close()
         await self.redis.aclose()
 
 

@@ -31,7 +31,7 @@ class Answers:
     async def find(self, tenant: str, key_hash: str) -> KeptAnswer | None:
         """Read what was answered under a key."""
         name = key("idempotency", tenant, key_hash)
-        body, answer = await self._store.redis.hmget(name, ["body", "answer"])  # type: ignore[misc]
+        body, answer = await self._store.ask("HMGET", name, "body", "answer")
         return KeptAnswer(body.decode(), answer or None) if body else None
 
     async def open(self, tenant: str, key_hash: str, body_hash: str) -> bool:

@@ -146,7 +146,7 @@ class Jobs:
 
     async def load(self, job_id: str) -> Job | None:
         """Read a job, whoever's it is: the caller compares the tenant."""
-        raw = await self._store.redis.hget(key("job", job_id), "rec")  # type: ignore[misc]
+        raw = await self._store.ask("HGET", key("job", job_id), "rec")
         return unpack(raw, Job) if raw else None
 
     async def load_many(self, job_ids: Sequence[str]) -> list[Job]:

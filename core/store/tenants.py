@@ -92,7 +92,7 @@ class Tenants:
     async def find_caller(self, api_key: str) -> Caller | None:
         """Look up an API key by its hashes under all configured keys."""
         for digest in self._vault.hashes(api_key):
-            raw = await self._store.redis.hget(key("api_key", digest), "rec")  # type: ignore[misc]
+            raw = await self._store.ask("HGET", key("api_key", digest), "rec")
             if raw:
                 row = unpack(raw, KeyRow)
                 return Caller(row.tenant, row.id, frozenset(row.scopes))
@@ -124,7 +124,7 @@ class Tenants:
 
     async def signing_secrets(self, tenant: str) -> list[str]:
         """Open the secrets that sign now: the present one, and for a day the one before it."""
-        raw = await self._store.redis.hget(key("tenant", tenant), "secrets")  # type: ignore[misc]
+        raw = await self._store.ask("HGET", key("tenant", tenant), "secrets")
         now_ms = self._clock.now_ms()
         kept = unpack(raw, _Secrets).all if raw else ()
         return [self._vault.open(s.locked) for s in kept if s.until_ms is None or s.until_ms > now_ms]
@@ -152,7 +152,7 @@ class Tenants:
 
     async def webhook(self, tenant: str) -> TenantWebhook | None:
         """Read the default webhook."""
-        raw = await self._store.redis.hget(key("tenant", tenant), "webhook")  # type: ignore[misc]
+        raw = await self._store.ask("HGET", key("tenant", tenant), "webhook")
         return unpack(raw, TenantWebhook) if raw else None
 
     async def set_webhook(self, tenant: str, webhook: TenantWebhook) -> None:

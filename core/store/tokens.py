@@ -135,7 +135,7 @@ class Tokens:
 
     async def secret_of(self, token_id: str) -> str | None:
         """Open a token, for the call that carries it and nothing else. None: it was removed."""
-        locked = await self._store.redis.hget(key("token", token_id), "secret")  # type: ignore[misc]
+        locked = await self._store.ask("HGET", key("token", token_id), "secret")
         return self._vault.open(locked) if locked else None
 
     async def take(
