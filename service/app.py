@@ -82,7 +82,7 @@ def _config(parts: Parts, handlers: list[Any]) -> AppConfig:
 @asynccontextmanager
 async def _listening(app: Litestar) -> AsyncIterator[None]:
     parts: Parts = app.state["parts"]
-    parts.hub.start()
+    await parts.start()
     try:
         yield
     finally:

@@ -1,5 +1,6 @@
 """Everything that a request may need, in one struct, built in one place. Routes get it by `parts_of(request)`."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from core.clock import Clock
 from core.settings import Settings
 from core.storage import Storage
 from core.store.batches import Batches
-from core.store.connection import Store, connect
+from core.store.connection import Redis, Store, connect
 from core.store.deliveries import Deliveries
 from core.store.errands import Errands
 from core.store.events import Events
@@ -27,8 +28,9 @@ from service.hub import Hub
 
 #: a Redis that does not answer within this is away: callers hear of it within a second
 ANSWER_S = 0.8
-#: to Redis, at most; a caller waits for a free one no longer than for an answer
-CONNECTIONS = 200
+#: connections to Redis, and how long a call may wait for a free one when thousands of callers come at once
+CONNECTIONS = 32
+QUEUE_S = 10.0
 
 Asked = Request[Caller, None, State]
 
@@ -56,6 +58,12 @@ class Parts:
     forecasts: Forecasts
     hub: Hub
 
+    async def start(self) -> None:
+        """Listen for events, and open the connections now: a first thousand callers must not wait for that too."""
+        self.hub.start()
+        pings = (self.store.redis.ping() for _ in range(CONNECTIONS - 1))
+        await asyncio.gather(*pings, return_exceptions=True)
+
     async def close(self) -> None:
         """Let go of readers and connections."""
         await self.hub.stop()
@@ -65,7 +73,7 @@ class Parts:
 def open_parts(settings: Settings, *, clock: Clock | None = None) -> Parts:
     """Build all parts. Nothing is called yet: a Redis that is away is no reason not to start."""
     clock = clock or Clock()
-    store = Store(connect(settings.redis_url.get_secret_value(), answer_s=ANSWER_S, connections=CONNECTIONS))
+    store = Store(_connect(settings))
     vault = Vault([key.get_secret_value() for key in settings.secret_keys])
     jobs = Jobs(store, settings, clock)
     events = Events(store)
@@ -89,6 +97,11 @@ def open_parts(settings: Settings, *, clock: Clock | None = None) -> Parts:
         forecasts=Forecasts(store, clock),
         hub=Hub(events),
     )
+
+
+def _connect(settings: Settings) -> Redis:
+    url = settings.redis_url.get_secret_value()
+    return connect(url, answer_s=ANSWER_S, connections=CONNECTIONS, queue_s=QUEUE_S)
 
 
 def parts_of(request: Request[Any, Any, Any]) -> Parts:

@@ -64,12 +64,15 @@ class _HeedsCancels(AbstractConnection):
             self.socket_timeout = limit_s
 
 
-def connect(url: str, *, answer_s: float, connections: int = 64) -> Redis:
-    """Make a client. A call that Redis does not answer within `answer_s` raises one of STORE_DOWN."""
+def connect(url: str, *, answer_s: float, connections: int = 64, queue_s: float | None = None) -> Redis:
+    """Make a client. A call that Redis does not answer within `answer_s` raises one of STORE_DOWN.
+
+    `queue_s`: how long a call may wait for a free connection before that; as long as for an answer by default.
+    """
     pool = redis.asyncio.BlockingConnectionPool.from_url(
         url,
         max_connections=connections,
-        timeout=answer_s,
+        timeout=queue_s or answer_s,
         socket_timeout=answer_s,
         socket_connect_timeout=min(answer_s, 2.0),
         retry=Retry(NoBackoff(), 0),
