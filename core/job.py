@@ -270,6 +270,8 @@ def _go(job: Job, status: Status) -> Status:
 
 
 def _next(job: Job, **facts: Any) -> Job:
+    if job.ended:
+        raise InvalidTransition(f"{job.id}: {job.status} never changes")
     return msgspec.structs.replace(job, version=job.version + 1, **facts)
 
 
@@ -459,8 +461,9 @@ def removed(job: Job) -> Job:
     """What is left of an ended job when its data is deleted: a tombstone."""
     if not job.ended:
         raise InvalidTransition(f"{job.id}: only an ended job can be deleted")
-    return _next(
+    return msgspec.structs.replace(
         job,
+        version=job.version + 1,
         prompt="",
         media=(),
         reply=None,

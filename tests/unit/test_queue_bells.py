@@ -1,0 +1,13 @@
+"""Doorbells: what arq finds under an id is constant, and names the function to call."""
+
+import msgspec
+import pytest
+from arq.jobs import deserialize_job_raw
+
+from core.queue import DELIVERY_BELL, JOB_BELL
+
+
+@pytest.mark.parametrize(("bell", "function"), [(JOB_BELL, "run_job"), (DELIVERY_BELL, "run_delivery")])
+def test_arq_reads_a_bell_as_a_call_without_arguments(bell: bytes, function: str) -> None:
+    read = deserialize_job_raw(bell, deserializer=msgspec.msgpack.decode)
+    assert read == (function, [], {}, None, 0)

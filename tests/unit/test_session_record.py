@@ -1,0 +1,51 @@
+"""The session record: our lasting name for something that the backend may forget."""
+
+from core import session as sessions
+from core.job import MediaRef
+from core.session import Session
+from core.wire import pack, unpack
+
+FRESH = Session(id="ses_1", tenant="acme", profile="free-video-fast", created_at_ms=0)
+CLIP = MediaRef(url="https://media.example.com/a.mp4", name="a.mp4")
+
+
+def opened(session: Session = FRESH) -> Session:
+    return sessions.opened(session, backend_id="b1", task_id="t1", user_id="u1", token_id="tok_1")
+
+
+def test_an_opened_session_has_the_backend_s_names_and_nothing_uploaded() -> None:
+    session = opened(sessions.joined(FRESH, (CLIP,)))
+    assert (session.backend_id, session.token_id, session.generation, session.uploaded) == ("b1", "tok_1", 1, 0)
+    assert session.media == (CLIP,)
+
+
+def test_a_user_that_is_known_is_not_forgotten_by_an_answer_without_one() -> None:
+    again = sessions.opened(opened(), backend_id="b2", task_id=None, user_id=None, token_id="tok_2")
+    assert (again.user_id, again.generation, again.task_id) == ("u1", 2, None)
+
+
+def test_a_session_lost_before_its_first_edit_can_be_opened_again_with_all_its_files() -> None:
+    session = sessions.forgotten(sessions.uploaded(opened(sessions.joined(FRESH, (CLIP,))), 1))
+    assert (session.lost, session.backend_id, session.token_id, session.uploaded) == (False, None, None, 0)
+    assert session.media == (CLIP,)
+    assert session.generation == 1
+
+
+def test_a_session_that_is_given_up_keeps_its_names() -> None:
+    lost = sessions.given_up(opened())
+    assert (lost.lost, lost.backend_id) == (True, "b1")
+
+
+def test_a_successor_of_its_token_goes_on_with_it() -> None:
+    moved = sessions.moved_to(opened(), "tok_2")
+    assert (moved.token_id, moved.backend_id, moved.generation) == ("tok_2", "b1", 1)
+
+
+def test_files_are_kept_in_the_order_in_which_jobs_brought_them() -> None:
+    other = MediaRef(upload_id="upl_1", name="b.mp4", size_bytes=5)
+    assert sessions.joined(sessions.joined(FRESH, (CLIP,)), (other,)).media == (CLIP, other)
+
+
+def test_a_session_is_read_as_it_was_written() -> None:
+    session = sessions.joined(opened(), (CLIP,))
+    assert unpack(pack(session), Session) == session
