@@ -9,7 +9,9 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 
 from core.callback import TENANT_EVENTS
+from core.view import JobView
 from service.answers import BatchEventBody, JobEventBody
+from service.examples import example_job, example_problem
 from service.operations import JSON, About, Answer
 from service.problems import PROBLEM_JSON, ProblemDocument
 from service.schema_words import ANSWER_HEADERS, CALLBACK_HEADERS, DESCRIPTION, PATH_IDS, REQUEST_HEADERS, TAGS
@@ -151,6 +153,8 @@ def _answer(answer: Answer, schemas: Mapping[Any, Json]) -> Json:
     entry: Json = {"description": answer.words, "headers": _headers(("X-Request-Id", *answer.headers))}
     if answer.kind is not None:
         entry["content"] = {m: _content(m, schemas[answer.kind]) for m in answer.media}
+        if answer.kind is JobView:
+            entry["content"][JSON]["example"] = example_job()
     elif answer.media != (JSON,):
         entry["content"] = {m: {} for m in answer.media}
     return entry
@@ -170,10 +174,13 @@ def _problem(status: int | None, schemas: Mapping[Any, Json]) -> Json:
     }
     limited = ("Retry-After", "RateLimit", "RateLimit-Policy")
     names = limited if status == HTTPStatus.TOO_MANY_REQUESTS else headers.get(status or 0, ())
+    content: Json = {"schema": schemas[ProblemDocument]}
+    if status == HTTPStatus.UNPROCESSABLE_ENTITY:
+        content["example"] = example_problem()
     return {
         "description": HTTPStatus(status).phrase if status else "Any other refusal.",
         "headers": _headers(("X-Request-Id", *names)),
-        "content": {PROBLEM_JSON: {"schema": schemas[ProblemDocument]}},
+        "content": {PROBLEM_JSON: content},
     }
 
 

@@ -80,7 +80,7 @@ async def own_session(parts: Parts, tenant: str, session_id: str, *, at: str | N
 async def own_upload(parts: Parts, tenant: str, upload_id: str, *, at: str | None = None) -> tuple[Upload, int]:
     """Load an upload of this tenant's, and when it goes (ms since the epoch). Raises Refused (404)."""
     found = await parts.uploads.load(upload_id) if is_id(upload_id, "upl") else None
-    if found is None or found[0].tenant != tenant:
+    if found is None or found[0].tenant != tenant or found[1] <= parts.clock.now_ms():
         raise _missing("upload", at)
     return found
 

@@ -7,7 +7,9 @@ import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 
+from core.ids import is_id
 from core.job import Job
+from core.profiles import PROFILES
 from core.view import JobView
 from service.answers import JobPage, Validated
 from service.auth import needs
@@ -149,6 +151,8 @@ async def validate_job(request: Asked) -> Response[bytes]:
 async def list_jobs(request: Asked) -> Response[bytes]:
     """List jobs; the pages stay stable while new ones arrive."""
     parts, query = parts_of(request), read_query(request, JobsQuery)
+    if names_nothing(query):
+        return page_of(request, parts, [], more=False)
     found = await parts.listing.jobs(
         request.user.tenant,
         status=query.status,
@@ -159,6 +163,12 @@ async def list_jobs(request: Asked) -> Response[bytes]:
     )
     rows = await shown_all(parts, found[: query.limit])
     return page_of(request, parts, rows, more=len(found) > query.limit)
+
+
+def names_nothing(query: JobsQuery) -> bool:
+    """Whether a filter can match no job; what is no id and no profile must not reach the store either."""
+    no_session = query.session_id is not None and not is_id(query.session_id, "ses")
+    return no_session or (query.profile is not None and query.profile not in PROFILES)
 
 
 @get(

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 
 from core.callback import TENANT_EVENTS
@@ -69,13 +70,14 @@ def test_every_callback_is_described_with_its_signature() -> None:
 
 
 def test_every_example_fits_its_own_schema() -> None:
-    from openapi_schema_validator import OAS31Validator
-
-    for _, _, entry in OPERATIONS:
-        content = entry.get("requestBody", {}).get("content", {}).get("application/json", {})
-        if "example" in content:
-            schema = {**content["schema"], "components": document()["components"]}
-            assert list(OAS31Validator(schema).iter_errors(content["example"])) == []
+    bodies = [entry.get("requestBody", {}) for _, _, entry in OPERATIONS]
+    answers = [answer for _, _, entry in OPERATIONS for answer in entry["responses"].values()]
+    contents = [content for part in (*bodies, *answers) for content in part.get("content", {}).values()]
+    shown = [content for content in contents if "example" in content]
+    assert len(shown) > 20
+    for content in shown:
+        schema = {**content["schema"], "components": document()["components"]}
+        assert list(OAS31Validator(schema).iter_errors(content["example"])) == []
 
 
 class _Targets(HTMLParser):
