@@ -1,24 +1,28 @@
 """arq, and the lease that it lacks. Nobody else knows arq; the scripts in `core/store/lua` know its key names.
 
 arq hands over ids and nothing else. Where a job stands, whether it sleeps and when it is over is written by our own
-scripts, which check the owner of the lease: so arq's own finish and retry, which do not, are switched off here.
+scripts, which check the owner of the lease: so arq's own finish and retry, which do not, are switched off here. Its
+pick-up asks Redis six times for each id, one id after the other; here one script picks up all that is due.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, cast
 
 import msgspec
 from arq.connections import ArqRedis
 from arq.typing import WorkerCoroutine
+from arq.utils import timestamp_ms
 from arq.worker import Worker, func
 
-from core.store.connection import STORE_DOWN, STORE_ERROR, Redis
+from core.store.connection import STORE_ERROR, Redis, Store
 
 log = logging.getLogger(__name__)
 
-_YEAR_S = 365 * 86400
+#: ids picked up by one script call, so that Redis is never held up for long
+_AT_ONCE = 256
 #: the pause between two looks for work while Redis is away
 _AWAY_S = 0.2
 
@@ -36,10 +40,11 @@ DELIVERY_BELL = _bell("run_delivery")
 class LeasedWorker(Worker):
     """arq's worker, which survives a Redis that is away and leaves every end to our scripts."""
 
-    def __init__(self, *, lease_s: float, **options: Any) -> None:
+    def __init__(self, *, store: Store, runs: Mapping[str, Run], lease_s: float, **options: Any) -> None:
         super().__init__(**options)
-        # Between pick-up and our own claim only this key guards the job: it must not outlive the lease.
-        self.in_progress_timeout_s = lease_s
+        self._store = store
+        self._runs = runs
+        self._lease_ms = int(lease_s * 1000)
 
     async def main(self) -> None:
         """Work for ever. arq asks Redis for its version first, so a Redis that goes away right then starts it anew."""
@@ -49,25 +54,38 @@ class LeasedWorker(Worker):
             except STORE_ERROR as away:
                 await _wait_for_redis(away)
 
-    async def finish_job(self, *_: Any, **__: Any) -> None:
-        """Do nothing: the commit that parked or ended the job has already told arq, and checked the owner."""
-
-    async def finish_failed_job(self, *_: Any, **__: Any) -> None:
-        """Do nothing: an id whose bell is gone has ended, or is rung for again by the repair script."""
-
-    async def start_jobs(self, job_ids: list[bytes]) -> None:
-        """Start what is due; a Redis that goes away half-way must not cost a place for good."""
-        try:
-            await super().start_jobs(job_ids)
-        except STORE_DOWN:
-            self._release_sem_dec_counter_on_complete()
-            raise
-
     async def _poll_iteration(self) -> None:
         try:
-            await super()._poll_iteration()
+            if self.allow_pick_jobs and self.job_counter < self.max_jobs:
+                for item_id in await self._picked(min(self.max_jobs - self.job_counter, _AT_ONCE)):
+                    await self._start(item_id)
+            await self.heart_beat()
         except STORE_ERROR as away:
             await _wait_for_redis(away)
+
+    async def _picked(self, most: int) -> list[str]:
+        """Take what is due. Where the answer is lost, the ids are due again one lease later."""
+        arguments = {"now_ms": timestamp_ms(), "lease_ms": self._lease_ms, "most": most}
+        return [item_id.decode() for item_id in await self._store.run("pick", arguments)]
+
+    async def _start(self, item_id: str) -> None:
+        await self.sem.acquire()
+        self.job_counter += 1
+        run = self._runs["run_delivery" if item_id.startswith("dlv_") else "run_job"]
+        task = self.tasks[item_id] = self.loop.create_task(self._run(run, item_id))
+        task.add_done_callback(partial(self._ended, item_id))
+
+    async def _run(self, run: Run, item_id: str) -> None:
+        try:
+            await run(item_id)
+        except Exception:
+            log.exception("%s broke; it is run again when its lease is over", item_id)
+
+    def _ended(self, item_id: str, task: asyncio.Task[None]) -> None:
+        self.jobs_complete += 1
+        self._release_sem_dec_counter_on_complete()
+        if self.tasks.get(item_id) is task:
+            del self.tasks[item_id]
 
 
 async def _wait_for_redis(away: Exception) -> None:
@@ -83,25 +101,17 @@ def make_worker(
     `places` bounds both together. The functions must not raise: what they did not commit is run again.
     """
 
-    async def job(context: dict[Any, Any]) -> None:
-        await run_job(context["job_id"])
-
-    async def delivery(context: dict[Any, Any]) -> None:
-        await run_delivery(context["job_id"])
-
+    runs = {"run_job": run_job, "run_delivery": run_delivery}
     return LeasedWorker(
+        store=Store(client),
+        runs=runs,
         lease_s=lease_s,
-        functions=[func(cast("WorkerCoroutine", f), name=n) for f, n in ((job, "run_job"), (delivery, "run_delivery"))],
+        functions=[func(cast("WorkerCoroutine", run), name=name) for name, run in runs.items()],
         redis_pool=ArqRedis(pool_or_conn=client.connection_pool),
         max_jobs=places,
-        queue_read_limit=256,
         poll_delay=poll_s,
-        job_timeout=_YEAR_S,
-        max_tries=2**31,
-        keep_result=0,
         health_check_interval=20,
         handle_signals=False,
-        log_results=False,
         job_serializer=msgspec.msgpack.encode,
         job_deserializer=msgspec.msgpack.decode,
     )

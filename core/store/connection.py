@@ -44,7 +44,7 @@ _PASSING = ("MISCONF", "BUSY", "NOREPLICAS", "MASTERDOWN")
 
 _NAMES = (
     *("accept", "admit", "claim", "commit", "renew", "hand_back", "repair", "forget"),
-    *("close", "tokens", "deliver"),
+    *("close", "tokens", "deliver", "pick"),
 )
 
 
