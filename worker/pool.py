@@ -1,10 +1,9 @@
 """Which token serves a job, and what happens when the backend refuses one.
 
-The pool itself is in Redis (`core.store.tokens`), shared by all workers. Here is what needs the backend: the
-installation's anonymous identity, which is renewed by one worker for all, and balances.
+The pool itself is in Redis (`core.store.tokens`), shared by all workers. Here is what needs the backend: balances, and
+whether a refused token is over. The steps of a job call it; the anonymous identity is `worker.anonymous`'s.
 """
 
-import logging
 import uuid
 from contextlib import suppress
 from urllib.parse import quote
@@ -13,20 +12,19 @@ from core.clock import Clock
 from core.errors import Code, Permanent, Temporary, WaitReason
 from core.job import Job
 from core.session import Session
-from core.store.tokens import OverBudget, Tokens, TokenState, may_render
+from core.store.tokens import OverBudget, Token, Tokens, TokenState, may_render
+from worker.anonymous import OVER, Anonymous, is_over
 from worker.cost import estimate
 from worker.upstream.client import Backend, Caller
 from worker.upstream.faults import BackendFault, Fault
 from worker.upstream.wire import Credits
 
-log = logging.getLogger(__name__)
-
 #: how long a waiting job sleeps before it asks for a token again; an end of another job does not wake it
 _NO_TOKEN_S = 5.0
 #: a balance that was read longer ago is read again before a job waits for credits
 _STALE_S = 15.0
-_LOCK_S = 30.0
-_IDENTITY_RESTS_S = 3600.0
+#: what a balance call meets that says nothing of its token
+_PASSING = (Fault.UNREACHABLE, Fault.BROKEN, Fault.RATE_LIMITED)
 
 
 class Pool:
@@ -38,18 +36,21 @@ class Pool:
         self._tokens = tokens
         self._backend = backend
         self._clock = clock
-        self._rate_limited_s = rate_limited_s
         self._web_url = web_url
         self._month_limit = month_limit
+        self._anonymous = Anonymous(tokens, backend, clock, rate_limited_s=rate_limited_s)
 
     async def take(self, job: Job, session: Session) -> str:
-        """Reserve a token for a job: the session's own, or the best. Raises Temporary(no_credits) where none fits.
+        """Reserve a token for a job: the session's own, or before its first edit the best.
 
-        Before a job waits, balances that were read long ago are read again: somebody may have topped up.
+        Raises Temporary(no_credits) where none fits, and BackendFault(TOKEN_REFUSED) where an edited session's token is
+        over. Before a job waits, balances that were read long ago are read again: somebody may have topped up.
         """
         anonymous = not await self._tokens.serves(job.tenant)
-        if anonymous and session.backend_id is None:
-            await self._anonymous_token()
+        if _is_bound(session):
+            await self._check_own(session)
+        elif anonymous:
+            await self._anonymous.token()
         try:
             token_id = await self._reserve(job, session, anonymous=anonymous)
             if token_id is None and await self._read_stale_balances(job):
@@ -58,12 +59,21 @@ class Pool:
             words = f"The month's budget of {self._month_limit} credits would be exceeded."
             raise Permanent(Code.BUDGET_EXCEEDED, words) from None
         if token_id is None:
-            raise await self._nothing_fits(job)
+            raise await self._nothing_fits(job, session)
         return token_id
 
-    async def _nothing_fits(self, job: Job) -> Exception:
-        """Say why a job has no token: it waits for credits, unless every token's plan or scope forbids what it wants."""
+    async def _check_own(self, session: Session) -> None:
+        token = await self._tokens.get(session.token_id or "")
+        if token is None or is_over(token, now_ms=self._clock.now_ms()):
+            raise BackendFault(Fault.TOKEN_REFUSED, call="token", detail="the session's token is over")
+
+    async def _may_serve(self, job: Job, session: Session) -> list[Token]:
         serving = await self._tokens.serving(job.tenant)
+        return [t for t in serving if t.id == session.token_id] if _is_bound(session) else serving
+
+    async def _nothing_fits(self, job: Job, session: Session) -> Exception:
+        """Say why a job has no token: it waits for credits, unless every token's plan or scope forbids what it wants."""
+        serving = await self._may_serve(job, session)
         if job.plan.action == "export" and serving:
             if all(token.state is TokenState.EXPORT_BLOCKED for token in serving):
                 return Permanent(Code.EXPORT_BLOCKED)
@@ -72,7 +82,14 @@ class Pool:
         return Temporary(WaitReason.NO_CREDITS, delay_s=_NO_TOKEN_S)
 
     async def _reserve(self, job: Job, session: Session, *, anonymous: bool) -> str | None:
-        only = session.token_id if session.backend_id else None
+        """Reserve the session's own token, else another one as long as no edit ties the session to its own."""
+        own = session.token_id if session.backend_id else None
+        taken = await self._reserve_on(job, own, anonymous=anonymous)
+        if taken or own is None or _is_bound(session):
+            return taken
+        return await self._reserve_on(job, None, anonymous=anonymous)
+
+    async def _reserve_on(self, job: Job, only: str | None, *, anonymous: bool) -> str | None:
         return await self._tokens.take(
             tenant=job.tenant,
             job_id=job.id,
@@ -108,62 +125,41 @@ class Pool:
         """The backend refused this very token (1001): hand it back, and get the one to go on with, if there is one.
 
         A token that tells its balance is good after all, and goes on. Only an anonymous token has a successor: the same
-        client id gets a new one. Fifty jobs that hand back one token cause one renewal.
+        client id gets a new one, where no operator's token serves instead. Fifty jobs that hand back one token cause
+        one renewal. Raises BackendFault where the backend does not say now.
         """
         token = await self._tokens.get(token_id)
         if token is None:
             return None
-        try:
-            if token.state is not TokenState.EXPIRED and await self.read(job, token_id):
+        if token.state not in OVER:
+            if await self._is_good(job, token_id):
                 return token_id
-        except BackendFault:
             gone = TokenState.EXPIRED if token.kind == "anonymous" else TokenState.REVOKED
             await self._tokens.mark(token_id, gone)
-        return await self._anonymous_token() if token.kind == "anonymous" else None
+        if token.kind != "anonymous" or await self._tokens.serves(job.tenant):
+            return None
+        return await self._anonymous.token()
 
-    async def _anonymous_token(self) -> str:
-        """The identity's present token, renewed where it has expired. Raises Temporary where another one does that."""
-        identity = await self._tokens.identity(fresh_client_id=str(uuid.uuid4()))
-        now_ms = self._clock.now_ms()
-        if identity.token_id:
-            token = await self._tokens.get(identity.token_id)
-            if token and token.state is not TokenState.EXPIRED and (token.expires_ms or now_ms + 1) > now_ms:
-                return identity.token_id
-        if identity.rest_until_ms > now_ms:
-            raise Temporary(WaitReason.NO_CREDITS, delay_s=min(_NO_TOKEN_S, (identity.rest_until_ms - now_ms) / 1000))
-        if not await self._tokens.lock_identity(identity.client_id, for_s=_LOCK_S):
-            raise Temporary(WaitReason.NO_CREDITS, delay_s=0.2)
+    async def _is_good(self, job: Job, token_id: str) -> bool:
+        """Ask the backend whether it takes a token at all, by reading its balance."""
+        caller = await self.caller(job, token_id)
+        if caller is None:
+            return False
         try:
-            return await self._renew(identity.client_id)
-        finally:
-            await self._tokens.unlock_identity()
-
-    async def _renew(self, client_id: str) -> str:
-        try:
-            issued = await self._backend.anonymous_token(client_id)
+            read = await self._backend.credits(caller)
         except BackendFault as fault:
-            if fault.fault is not Fault.RATE_LIMITED:
+            if fault.fault in _PASSING:
                 raise
-            rest_s = fault.retry_after_s or self._rate_limited_s
-            rest_until_ms = self._clock.now_ms() + int(min(rest_s, _IDENTITY_RESTS_S) * 1000)
-            await self._tokens.set_identity(rest_until_ms=rest_until_ms)
-            raise Temporary(WaitReason.NO_CREDITS, delay_s=min(rest_s, _NO_TOKEN_S)) from None
-        token_id = await self._tokens.add(
-            issued.token,
-            kind="anonymous",
-            expires_ms=issued.expires_at_ms,
-            available=issued.credits,
-            user_id=issued.user_id,
-        )
-        await self._tokens.set_identity(token_id=token_id, rest_until_ms=0)
-        log.info("the anonymous identity has a new token %s", token_id)
-        return token_id
+            return False
+        await self._tokens.note_balance(token_id, available=read.available, frozen=read.frozen)
+        return True
 
-    async def exhausted(self, job: Job, token_id: str) -> None:
-        """The backend said 2001: the token rests until its balance says that it has credits."""
+    async def exhausted(self, job: Job, token_id: str) -> Credits | None:
+        """The backend said 2001: the token rests until its balance says that it has credits. Returns the balance."""
         await self._tokens.mark(token_id, TokenState.EXHAUSTED)
         with suppress(BackendFault):
-            await self.read(job, token_id)
+            return await self.read(job, token_id)
+        return None
 
     async def advice(self, job: Job) -> str | None:
         """Say what a caller without credits can do: register the anonymous account, or else top up."""
@@ -185,3 +181,8 @@ class Pool:
             return None
         await self._tokens.note_balance(token_id, available=read.available, frozen=read.frozen)
         return read
+
+
+def _is_bound(session: Session) -> bool:
+    """Whether a timeline ties a session to its token."""
+    return session.backend_id is not None and session.edits > 0

@@ -19,12 +19,15 @@ async def prepare(work: Work) -> Next:
         return Next(verbs.media_joined(job), sessions.joined(session, job.media))
     _within_budget(job)
     token_id = await work.kit.pool.take(job, session)
+    if session.backend_id and session.token_id != token_id:
+        return Next(verbs.token_taken(job, token_id=token_id), sessions.forgotten(session))
     if job.token_id != token_id:
         return Next(verbs.token_taken(job, token_id=token_id))
     if (answer := answer_of(job)) and not job.media:
         return await answer(work)
     if session.backend_id is None:
         return await _open(work)
+    work.doubt = False  # whoever stopped here had not begun to upload
     return Next(verbs.moved(job, Stage.UPLOADING))
 
 
