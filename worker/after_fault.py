@@ -7,7 +7,7 @@ sending again; everything else may be asked again.
 from core import job as verbs
 from core import session as sessions
 from core.errors import Code, Permanent, Temporary, WaitReason
-from core.job import Job, Stage
+from core.job import Job, Stage, Status
 from core.profiles import PROFILES
 from core.session import Session
 from worker.cost import estimate
@@ -18,9 +18,11 @@ _BUSY_S = 3.0
 #: the longest growing pause between two tries while the backend fails
 _LONGEST_PAUSE_S = 60.0
 
+#: faults after which the same call may well succeed
+PASSING = frozenset({Fault.RATE_LIMITED, Fault.BUSY, Fault.UNREACHABLE, Fault.BROKEN})
+
 _ENDS = {
     Fault.UNSUPPORTED: Code.UNSUPPORTED_MEDIA,
-    Fault.SCOPE_MISSING: Code.SCOPE_MISSING,
     Fault.REFUSED: Code.BACKEND_UNAVAILABLE,
     Fault.RENDER_DUPLICATE: Code.INTERNAL,
     Fault.RENDER_UNKNOWN: Code.RENDER_FAILED,
@@ -40,9 +42,11 @@ async def after_fault(work: Work, fault: BackendFault) -> Next:
             return await _no_credits(work)
         case Fault.EXPORT_BLOCKED:
             return await _export_blocked(work)
+        case Fault.SCOPE_MISSING:
+            return await _scope_missing(work, fault)
         case Fault.TOO_LARGE:
             raise Permanent(Code.MEDIA_TOO_LARGE, hint=_size_hint(work.job))
-        case Fault.RATE_LIMITED | Fault.BUSY | Fault.UNREACHABLE | Fault.BROKEN:
+        case passing if passing in PASSING:
             return _later(work, fault)
         case other:
             raise Permanent(_ENDS[other], fault.detail or None)
@@ -53,7 +57,7 @@ def _later(work: Work, fault: BackendFault) -> Next:
     reason, delay_s = _pause(work, fault)
     until_ms = work.now_ms + int(delay_s * 1000)
     faults = work.job.faults
-    job = _taken_back(work.job)
+    job = taken_back(work.job)
     if fault.call == "upload" and fault.maybe_done:
         job = verbs.doubted(job)
     waiting = verbs.waiting(job, reason=reason, until_ms=until_ms, faults=faults + 1)
@@ -71,23 +75,33 @@ def _pause(work: Work, fault: BackendFault) -> tuple[WaitReason, float]:
     return WaitReason.BACKEND_DOWN, max(growing_s, fault.retry_after_s or 0.0)
 
 
-def _taken_back(job: Job) -> Job:
-    """Void the intent of a message that the backend refused before any work; other stages stay where they are."""
-    return verbs.sent_back(job) if job.stage is Stage.EDITING else job
+def taken_back(job: Job) -> Job:
+    """Void the intent of a message that the backend refused before any work; other stages stay where they are.
+
+    A job that is being cancelled has closed its stream, so nobody knows whether its message was refused.
+    """
+    return verbs.sent_back(job) if job.stage is Stage.EDITING and job.status is Status.RUNNING else job
 
 
 async def _token_refused(work: Work) -> Next:
     """Hand the very token back. Its successor is tried on the same session; without one the session's token is gone."""
     job, session = work.job, work.session
-    if job.token_id is None:
+    token_id = job.token_id or session.token_id
+    if token_id is None:
         raise Temporary(WaitReason.NO_CREDITS, delay_s=1.0)
-    successor = await work.kit.pool.refused(job, job.token_id)
-    if successor == job.token_id:
-        return Next(_taken_back(job))
-    await work.kit.tokens.settle(job.token_id, job_id=job.id, available=None, frozen=None)
+    successor = await work.kit.pool.refused(job, token_id)
+    if successor == token_id:
+        return Next(taken_back(job), park_s=work.kit.settings.backoff_s)
+    await work.kit.tokens.settle(token_id, job_id=job.id, available=None, frozen=None)
     if successor and session.backend_id:
-        return Next(verbs.token_changed(_taken_back(job), token_id=successor), sessions.moved_to(session, successor))
+        return Next(_on_successor(job, successor), sessions.moved_to(session, successor))
     return _session_lost(job, session)
+
+
+def _on_successor(job: Job, token_id: str) -> Job:
+    """A job that has yet to pay begins by reserving its credits; one that has paid goes on where it is."""
+    unpaid = job.stage in (Stage.PREPARING, Stage.UPLOADING, Stage.EDITING) and job.status is Status.RUNNING
+    return verbs.sent_back(job) if unpaid else verbs.token_changed(job, token_id=token_id)
 
 
 def _session_lost(job: Job, session: Session) -> Next:
@@ -98,22 +112,32 @@ def _session_lost(job: Job, session: Session) -> Next:
 
 
 async def _no_credits(work: Work) -> Next:
-    """Another token of the operator's may have some; a session with an edit must wait for its own.
+    """Begin again: another token of the operator's may have some; a session with an edit must wait for its own.
 
-    The message costs more than was thought, then: the next token must have twice as much, so that this ends.
+    A token with credits enough for the estimate was refused: the message costs more than was thought. The next one
+    must have twice as much, so that this ends.
     """
-    job, session = work.job, work.session
-    again = verbs.sent_back(job, cost_at_least=2 * estimate(job))
+    job = work.job
+    cost_at_least = job.cost_at_least
     if job.token_id:
-        await work.kit.pool.exhausted(job, job.token_id)
+        balance = await work.kit.pool.exhausted(job, job.token_id)
         await work.kit.tokens.settle(job.token_id, job_id=job.id, available=None, frozen=None)
-    return Next(again) if session.edits else Next(again, sessions.forgotten(session))
+        if balance and balance.available >= estimate(job):
+            cost_at_least = 2 * estimate(job)
+    return Next(verbs.sent_back(job, cost_at_least=cost_at_least))
 
 
 async def _export_blocked(work: Work) -> Next:
     if work.job.token_id:
         await work.kit.tokens.note_export(work.job.token_id, allowed=False)
     raise Permanent(Code.EXPORT_BLOCKED)
+
+
+async def _scope_missing(work: Work, fault: BackendFault) -> Next:
+    """Let the next export go to another token: what a token may do shows only by its refusals."""
+    if work.job.token_id and fault.call == "render":
+        await work.kit.tokens.note_export(work.job.token_id, allowed=False)
+    raise Permanent(Code.SCOPE_MISSING, fault.detail or None)
 
 
 def _size_hint(job: Job) -> str:

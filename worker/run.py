@@ -4,17 +4,18 @@ record, the loop commits it. A job that sleeps is let go of; one that fails ends
 
 import asyncio
 import logging
+from contextlib import suppress
 
 from core import job as verbs
 from core.errors import Code, Permanent, Temporary, WaitReason
 from core.job import Job, Status
 from core.store.connection import STORE_DOWN
 from core.store.jobs import Claim, LeaseLost
-from worker.after_fault import after_fault
+from worker.after_fault import after_fault, taken_back
 from worker.kit import Kit
 from worker.leases import Lease
 from worker.steps import step_of
-from worker.steps.credits import settled_if_known
+from worker.steps.credits import last_account
 from worker.steps.render import abandon
 from worker.upstream.faults import BackendFault
 from worker.work import CancelAsked, Next, Work
@@ -120,8 +121,11 @@ def _late_code(job: Job) -> Code:
 
 
 async def _waits(work: Work, wait: Temporary) -> Next:
-    """Let go of the job until it is worth another look; one that has waited too long for credits ends."""
-    job, now_ms = work.job, work.now_ms
+    """Let go of the job until it is worth another look; one that has waited too long for credits ends.
+
+    Only a refused message leads here from the stage that sends it.
+    """
+    job, now_ms = taken_back(work.job), work.now_ms
     if wait.reason is WaitReason.NO_CREDITS and job.sent is None and now_ms > job.start_by_ms:
         return await _failed(work, Permanent(Code.CREDITS_EXHAUSTED))
     until_ms = now_ms + int(wait.delay_s * 1000)
@@ -133,13 +137,14 @@ async def _failed(work: Work, end: Permanent) -> Next:
 
     Says what it has cost as far as that can be said.
     """
-    await abandon(work)
-    cost = await settled_if_known(work) if work.job.credits_used is None else {}
+    with suppress(BackendFault):
+        await abandon(work)
+    cost, session = await last_account(work)
     job, now_ms = work.job, work.now_ms
     if job.status is Status.CANCELING:
-        return Next(verbs.with_cost(verbs.canceled(job, now_ms=now_ms), **cost))
+        return Next(verbs.with_cost(verbs.canceled(job, now_ms=now_ms), **cost), session)
     if job.started_at_ms is None:
         job = verbs.started(job, now_ms=now_ms)
     hint = await work.kit.pool.advice(job) if end.code is Code.CREDITS_EXHAUSTED else None
     ended = verbs.failed(job, now_ms=now_ms, code=end.code, detail=end.detail, hint=hint or end.hint)
-    return Next(verbs.with_cost(ended, **cost))
+    return Next(verbs.with_cost(ended, **cost), session)

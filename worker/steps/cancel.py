@@ -6,8 +6,9 @@ A finish that the backend reached wins: its video is fetched, and the job succee
 import msgspec
 
 from core import job as verbs
-from core.job import Stage
-from worker.steps.credits import Witness, settled, witness
+from core.job import Sent, Stage
+from worker.after_fault import PASSING
+from worker.steps.credits import Witness, settled, settling, witness
 from worker.steps.render import abandon
 from worker.upstream.faults import BackendFault
 from worker.work import Next, Work
@@ -23,20 +24,31 @@ async def cancel(work: Work) -> Next:
         ready = msgspec.structs.replace(job.render, url=status.url, duration_s=status.duration_s, percent=100)
         return Next(verbs.moved(verbs.polled(job, render=ready), Stage.STORING))
     if job.sent and not job.edited:
-        return await _after_late_effects(work)
-    return Next(verbs.canceled(job, now_ms=work.now_ms))
+        return await _after_late_effects(work, job.sent)
+    canceled = verbs.canceled(job, now_ms=work.now_ms)
+    return Next(canceled if job.sent else verbs.with_cost(canceled, credits_used=0, credits_exact=True))
 
 
-async def _after_late_effects(work: Work) -> Next:
-    """A message that went out may still be worked on: as long as credits are frozen for it, it is."""
+async def _after_late_effects(work: Work, sent: Sent) -> Next:
+    """A message that went out may still be worked on: as long as credits are frozen for it, it is.
+
+    What was cut off just now may not even have reached the backend, so the first look waits.
+    """
     job, settings = work.job, work.kit.settings
-    assert job.sent is not None
-    try:
-        now = await witness(work)
-    except BackendFault:
-        now = Witness(None, 0, None)
-    if now.still_works and work.now_ms < job.sent.at_ms + int(settings.stream_limit_s * 1000):
+    if (early_s := settings.settle_s - (work.now_ms - sent.at_ms) / 1000) > 0:
+        return Next(verbs.still_canceling(job), park_s=early_s)
+    now = await _witness(work)
+    if now.still_works and work.now_ms < sent.at_ms + int(settings.stream_limit_s * 1000):
         return Next(verbs.still_canceling(job), park_s=min(_LOOK_AGAIN_S, settings.recover_every_s))
-    return Next(
-        verbs.with_cost(verbs.canceled(job, now_ms=work.now_ms), **await settled(work, job, now, confirmed=False))
-    )
+    cost = await settled(work, job, now, confirmed=False)
+    return Next(verbs.with_cost(verbs.canceled(job, now_ms=work.now_ms), **cost), settling(work, now))
+
+
+async def _witness(work: Work) -> Witness:
+    """Read the balance, or nothing where the token is over: then its sessions are too."""
+    try:
+        return await witness(work)
+    except BackendFault as fault:
+        if fault.fault in PASSING:
+            raise
+        return Witness(None, 0, None)

@@ -17,8 +17,9 @@ from worker.work import Next, Work
 
 async def confirm(work: Work, text: str) -> Next:
     """The stream has closed: say what changed, or go on reading where that is not certain yet."""
-    state = await work.kit.backend.state(await work.caller(), work.backend_session())
+    # the witness first: where it says that nothing can come any more, the draft read after it is the last one
     now = await witness(work)
+    state = await work.kit.backend.state(await work.caller(), work.backend_session())
     said = gui_talk.translate(text)
     job = with_reply(work.job, text)
     seen = drafts.fingerprint(state.draft)

@@ -2,7 +2,10 @@
 
 from typing import Any, NamedTuple
 
+import msgspec
+
 from core.job import Job
+from core.session import Session
 from core.store.connection import STORE_DOWN
 from worker.cost import estimate, usual_cost
 from worker.upstream.faults import BackendFault
@@ -58,12 +61,27 @@ async def settled(work: Work, job: Job, now: Witness, *, confirmed: bool) -> dic
     return cost(job, now, confirmed=confirmed)
 
 
-async def settled_if_known(work: Work) -> dict[str, Any]:
-    """The same for a job that ends badly: nothing is said where the backend does not answer now."""
+async def last_account(work: Work) -> tuple[dict[str, Any], Session | None]:
+    """The same for a job that ends badly, with its session as it must wait for what may still come.
+
+    Nothing is said of the cost where the backend does not answer now.
+    """
+    job = work.job
+    if job.sent is None or job.edited or job.token_id is None:
+        return ({"credits_used": 0, "credits_exact": True} if job.sent is None else {}), None
     try:
-        return await settled(work, work.job, await witness(work), confirmed=False) if work.job.token_id else {}
+        now = await witness(work)
+        return await settled(work, job, now, confirmed=False), settling(work, now)
     except (BackendFault, *STORE_DOWN):
-        return {}
+        return {}, settling(work, None)
+
+
+def settling(work: Work, now: Witness | None) -> Session | None:
+    """Let the session's next job wait for late effects of this one's message, unless a balance says that none can come."""
+    if work.job.sent is None or work.job.edited or (now and now.at_rest):
+        return None
+    until_ms = work.job.sent.at_ms + int(work.kit.settings.stream_limit_s * 1000)
+    return msgspec.structs.replace(work.session, settling_until_ms=until_ms)
 
 
 def cost(job: Job, now: Witness, *, confirmed: bool) -> dict[str, Any]:

@@ -25,8 +25,8 @@ async def recover(work: Work) -> Next:
     assert job.sent is not None
     if (early_s := _too_early_s(job.recovery, settings, work.now_ms)) > 0:
         return Next(verbs.still_unsure(job, seen=None, counts=False), park_s=early_s)
-    state = await work.kit.backend.state(await work.caller(), work.backend_session())
     now = await witness(work)
+    state = await work.kit.backend.state(await work.caller(), work.backend_session())
     seen = drafts.fingerprint(state.draft)
     if seen == job.sent.before:
         return await _unchanged(work, now)
@@ -40,7 +40,9 @@ async def _unchanged(work: Work, now: Witness) -> Next:
     job, settings = work.job, work.kit.settings
     assert job.recovery is not None
     needed = _SPOKEN_READS if job.recovery.spoke else settings.recover_reads
-    if job.recovery.reads + 1 < needed or _may_still_come(job, now, settings, work.now_ms):
+    # a backend that does not tell what is frozen may still be at work, unless it has closed the stream by itself
+    silent = now.balance is None and not job.recovery.spoke
+    if job.recovery.reads + 1 < needed or _may_still_come(job, now, settings, work.now_ms, silent=silent):
         pause_s = settings.settle_s if job.recovery.spoke else settings.recover_every_s
         return Next(verbs.still_unsure(job, seen=None), park_s=pause_s)
     if job.recovery.spoke:
@@ -56,7 +58,7 @@ def _too_early_s(recovery: Recovery, settings: Settings, now_ms: int) -> float:
     return settings.recover_first_s - (now_ms - recovery.since_ms) / 1000
 
 
-def _may_still_come(job: Job, now: Witness, settings: Settings, now_ms: int) -> bool:
+def _may_still_come(job: Job, now: Witness, settings: Settings, now_ms: int, *, silent: bool = False) -> bool:
     """Credits are frozen for this job, and the longest that a message may take is not over."""
     assert job.sent is not None
-    return now.still_works and now_ms - job.sent.at_ms <= settings.stream_limit_s * 1000
+    return (now.still_works or silent) and now_ms - job.sent.at_ms <= settings.stream_limit_s * 1000

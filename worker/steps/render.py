@@ -3,19 +3,27 @@
 Asking twice under one id is harmless: "duplicate" means that it is there. A failed render gets one new id.
 """
 
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
 import msgspec
 
 from core import job as verbs
 from core.errors import Code, Permanent
 from core.job import Job, Render, Stage
 from worker import drafts
+from worker.after_fault import PASSING
 from worker.steps.confirm import claim_link
+from worker.upstream.client import Caller
 from worker.upstream.faults import BackendFault, Fault
 from worker.upstream.wire import RenderStatus
 from worker.work import Next, Work
 
 #: a failed or forgotten render is begun again once
 _ATTEMPTS = 2
+#: how long a cancelled job waits for the answer to a render that it has just asked for
+_ANSWER_S = 5.0
 
 
 async def render(work: Work) -> Next:
@@ -40,8 +48,10 @@ async def _ask(work: Work, wanted: Render) -> Next:
         raise Permanent(Code.NOTHING_TO_EXPORT)
     await work.kit.leases.assure(work.lease)
     try:
-        await work.kit.backend.render(
-            caller, render_id=wanted.id, session_id=session_id, draft=draft, output=output_of(work.job)
+        await _to_its_end(
+            work.kit.backend.render(
+                caller, render_id=wanted.id, session_id=session_id, draft=draft, output=output_of(work.job)
+            )
         )
     except BackendFault as fault:
         if fault.fault is not Fault.RENDER_DUPLICATE:
@@ -53,6 +63,18 @@ async def _ask(work: Work, wanted: Render) -> Next:
     job = verbs.linked(work.job, claim_url=claim_url)
     asked = msgspec.structs.replace(wanted, asked=True)
     return Next(verbs.polled(job, render=asked), session, park_s=work.kit.settings.render_poll_s)
+
+
+async def _to_its_end(call: Coroutine[Any, Any, None]) -> None:
+    """Make a call that a cancel does not cut off: only what the backend has begun can be taken back."""
+    asked = asyncio.ensure_future(call)
+    try:
+        await asyncio.shield(asked)
+    except asyncio.CancelledError:
+        await asyncio.wait({asked}, timeout=_ANSWER_S)
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+        raise
 
 
 def output_of(job: Job) -> dict[str, str]:
@@ -91,16 +113,26 @@ async def _later(work: Work, wanted: Render, status: RenderStatus) -> Next:
 
 
 async def abandon(work: Work) -> RenderStatus | None:
-    """Take a render back that nobody will fetch; where it cannot be taken back any more, say how it stands."""
+    """Take a render back that nobody will fetch; where it cannot be taken back any more, say how it stands.
+
+    Raises BackendFault where the backend does not say now. None also for a render that this token cannot reach.
+    """
     wanted = work.job.render
     if wanted is None or wanted.url:
         return None
     try:
-        caller = await work.caller()
-        try:
-            await work.kit.backend.cancel_render(caller, wanted.id)
-        except BackendFault:
-            return await work.kit.backend.render_status(caller, wanted.id)
-    except BackendFault:
+        return await _taken_back(work, await work.caller(), wanted)
+    except BackendFault as fault:
+        if fault.fault in PASSING:
+            raise
         return None
+
+
+async def _taken_back(work: Work, caller: Caller, wanted: Render) -> RenderStatus | None:
+    try:
+        await work.kit.backend.cancel_render(caller, wanted.id)
+    except BackendFault as fault:
+        if fault.fault in PASSING:
+            raise
+        return await work.kit.backend.render_status(caller, wanted.id)
     return None

@@ -109,10 +109,10 @@ async def _fetch_and_send(work: Work, media: MediaRef) -> None:
 
 async def _intend(work: Work) -> Next:
     """Write down the draft and the balance as they are, and that the message goes out next."""
-    state = await work.kit.backend.state(await work.caller(), work.backend_session())
     now = await witness(work)
     if work.session.settling_until_ms > work.now_ms and not now.at_rest:
         raise Temporary(WaitReason.SESSION_BUSY, delay_s=_SETTLING_S)
+    state = await work.kit.backend.state(await work.caller(), work.backend_session())
     sent = Sent(
         at_ms=work.now_ms, before=drafts.fingerprint(state.draft), credits_total=now.total, alone_at=now.alone_at
     )
