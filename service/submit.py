@@ -127,6 +127,9 @@ async def accept(
     batch: BatchStart | None = None,
 ) -> Submitted:
     """Keep drafted jobs, all or none, with the answer that a repeated call shall get."""
+    if len(made) > (quota := parts.settings.submits_per_minute):
+        words = f"This key may submit {quota} jobs a minute, so a batch may hold no more."
+        raise Refused(422, "invalid", words, errors=[FieldError(pointer="/jobs", code="too_many", detail=words)])
     await check_budget(parts, caller.tenant)
     webhook = await parts.tenants.webhook(caller.tenant)
     submissions = [_submission(parts, m, webhook) for m in made]

@@ -53,7 +53,7 @@ async def upload_file(request: Asked) -> Response[bytes]:
     is_form = media_type == "multipart/form-data"
     check_announced(request.content_length, multipart=is_form)
     await _check_room(parts, tenant, request.content_length or 0)
-    file = await _file(request, query, options.get("boundary") if is_form else None)
+    file = await _file(request, query, options.get("boundary", "") if is_form else None)
     upload = await _stored(parts, tenant, file)
     headers = {"Location": f"{parts.settings.public_url}/v1/uploads/{upload.id}"}
     return answer(upload_view(upload, upload.created_at_ms + UPLOAD_LIFE_MS), status=201, headers=headers)
@@ -68,6 +68,8 @@ async def _check_room(parts: Parts, tenant: str, more_bytes: int) -> None:
 async def _file(request: Asked, query: UploadQuery, boundary: str | None) -> NamedFile:
     chunks = _arriving(request)
     if boundary is not None:
+        if not boundary:
+            raise Refused(400, "malformed_request", "The form's Content-Type names no boundary.")
         name, chunks = await first_file(chunks, boundary)
         return _named(query.filename or name, chunks)
     if query.filename is None:

@@ -1,0 +1,110 @@
+"""Hostile requests: whatever comes over the wire is answered, never with a 5xx, and never with what is not described."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.api_fixture import Api, running_api
+from tests.redis_fixture import redis_server, redis_url
+
+__all__ = ["redis_server", "redis_url"]
+
+
+@pytest.fixture
+async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
+    async with running_api(redis_url, tmp_path) as running:
+        yield running
+
+
+async def said(api: Api, head: bytes, body: bytes = b"") -> bytes:
+    """Send bytes as they are, and read the status line and what follows until the connection is closed."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(api.url.rsplit(":", 1)[1]))
+    key = b"Authorization: Bearer " + api.key.encode()
+    writer.write(head.replace(b"KEY", key).replace(b"\n", b"\r\n") + b"Connection: close\r\n\r\n" + body)
+    await writer.drain()
+    answer = await asyncio.wait_for(reader.read(), 30)
+    writer.close()
+    return answer
+
+
+REQUESTS = [
+    (b"GET /v1/jobs?limit=%ff HTTP/1.1\nHost: x\nKEY\n", 422),
+    (b"GET /v1/jobs?%ff=%fe&&=&limit=1 HTTP/1.1\nHost: x\nKEY\n", 200),
+    (b"GET /v1/jobs?status=queued&status=failed HTTP/1.1\nHost: x\nKEY\n", 200),
+    (b"GET /v1/jobs?after=" + b"a" * 65 + b" HTTP/1.1\nHost: x\nKEY\n", 422),
+    (b"GET /v1/jobs/%00%ff%2e%2e HTTP/1.1\nHost: x\nKEY\n", 404),
+    (b"GET /v1/jobs/job_" + b"0" * 4000 + b" HTTP/1.1\nHost: x\nKEY\n", 404),
+    (b"GET /v1/jobs/../../etc/passwd HTTP/1.1\nHost: x\nKEY\n", 404),
+    (b"GET /v1/jobs HTTP/1.1\nHost: x\nAuthorization: Bearer \xff\xfe\n", 401),
+    (b"GET /v1/jobs HTTP/1.1\nHost: x\nAuthorization: Bearer a b\n", 401),
+    (b"GET /v1/jobs HTTP/1.1\nHost: a b/\nKEY\n", 400),
+    (b"GET /v1/jobs HTTP/1.1\nHost: x\nKEY\nX-Request-Id: \x01\xff\n", None),
+    (b"BREW /v1/jobs HTTP/1.1\nHost: x\nKEY\n", 400),
+    (b"PATCH /v1/jobs HTTP/1.1\nHost: x\nKEY\n", 405),
+    (b"POST /v1/jobs HTTP/1.1\nHost: x\nKEY\nContent-Type: \xff\nContent-Length: 0\n", 415),
+    (b"POST /v1/jobs HTTP/1.1\nHost: x\nKEY\nContent-Type: application/json\nContent-Length: 0\n", 400),
+    (b"POST /v1/jobs HTTP/1.1\nHost: x\nKEY\nContent-Type: application/json\nContent-Length: -5\n", 400),
+    (b"POST /v1/jobs HTTP/1.1\nHost: x\nKEY\nContent-Type: application/json\nContent-Length: 9999999999\n", 413),
+    (b"POST /v1/uploads?filename=a.mp4 HTTP/1.1\nHost: x\nKEY\nContent-Length: 0\n", 415),
+    (b"POST /v1/uploads HTTP/1.1\nHost: x\nKEY\nContent-Type: multipart/form-data\nContent-Length: 0\n", 400),
+    (
+        b"POST /v1/uploads HTTP/1.1\nHost: x\nKEY\nContent-Type: multipart/form-data; boundary=\nContent-Length: 0\n",
+        400,
+    ),
+    (b"POST /v1/uploads?filename=%00%0d%0a.mp4 HTTP/1.1\nHost: x\nKEY\nContent-Length: 0\n", 415),
+    (b"GET /v1/jobs/job_1/output?expires=x&signature=y HTTP/1.1\nHost: x\n", 422),
+    (b"GET /v1/jobs/job_1/output?expires=1&signature=%ff HTTP/1.1\nHost: x\n", 403),
+    (b"GET /v1/events?after=evt_zz HTTP/1.1\nHost: x\nKEY\n", 422),
+    (b"GET /v1/usage?month=0000-00 HTTP/1.1\nHost: x\nKEY\n", 422),
+    (b"DELETE /v1/jobs/x HTTP/1.1\nHost: x\nKEY\n", 404),
+]
+
+
+@pytest.mark.parametrize(("head", "status"), REQUESTS, ids=range(len(REQUESTS)))
+async def test_no_request_breaks_the_api(api: Api, head: bytes, status: int | None) -> None:
+    answer = await said(api, head)
+    found = int(answer.split(b" ", 2)[1])
+    assert found < 500, answer
+    assert status is None or found == status, answer
+    if found >= 400 and b"Invalid HTTP request received" not in answer:
+        assert b"application/problem+json" in answer
+    assert b"Traceback" not in answer
+
+
+BODIES = [
+    b'{"prompt":' + b"9" * 400 + b"}",
+    b'{"prompt":"x","priority":' + b"9" * 400 + b"}",
+    b'{"prompt":"x","max_credits":1e308}',
+    b'{"prompt":"x","metadata":' + b'{"a":' * 1000 + b"1" + b"}" * 1001,
+    b"[" * 1000 + b"]" * 1000,
+    b'{"prompt":"a","prompt":1}',
+    b'{"prompt":"\\ud800","media":[]}',
+    b'{"prompt":"\\u0000","webhook":{"url":"https://\\u0000"}}',
+    b'{"prompt":"x","media":[{"url":"https://[::ffff:127.0.0.1]/a.mp4"}]}',
+    b'{"prompt":"x","media":[{"url":"https://2130706433/a.mp4"}]}',
+    b'{"prompt":"x","media":[{"url":"https://user:hunter2@example.com/a.mp4"}]}',
+    b'{"prompt":"x","session_id":"ses_\\u0000"}',
+    b"\xef\xbb\xbf{}",
+    b"null",
+    b'"x"',
+]
+
+
+@pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
+async def test_no_body_breaks_a_submit(api: Api, body: bytes) -> None:
+    for path in ("/v1/jobs", "/v1/jobs:validate", "/v1/batches", "/v1/sessions", "/v1/webhook"):
+        method = "PUT" if path == "/v1/webhook" else "POST"
+        answer = await api.http.request(method, path, content=body, headers={"Content-Type": "application/json"})
+        assert 400 <= answer.status_code < 500
+        assert b"hunter2" not in answer.content
+    assert (await api.http.get("/v1/jobs")).json()["data"] == []
+
+
+async def test_a_batch_of_more_jobs_than_a_minute_takes_is_told_so_for_good(redis_url: str, tmp_path: Path) -> None:
+    async with running_api(redis_url, tmp_path, submits_per_minute=2) as api:
+        ask = {"prompt": "make a video", "profile": "free-video-generation-automatic"}
+        answer = await api.http.post("/v1/batches", json={"jobs": [ask] * 3})
+        assert (answer.status_code, answer.json()["retryable"]) == (422, False)
+        assert "2" in answer.json()["detail"]
