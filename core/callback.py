@@ -1,15 +1,16 @@
 """Events and callbacks: what is told when a job changes, to whom, and what a delivery remembers. Pure.
 
 An event's body is written once, in the commit that made it true. Each callback attempt sends that body with a fresh
-``output.url``, under the event's id.
+``output.url``, under the event's id; `core.brevity` says what a long one leaves out.
 """
 
 import secrets
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from core.brevity import fitted
 from core.clock import rfc3339
 from core.discreet import discreet
 from core.ids import new_id
@@ -34,6 +35,9 @@ JOB_EVENTS: tuple[EventType, ...] = ("job.queued", "job.started", "job.progress"
 #: what a tenant's default webhook may ask for
 TENANT_EVENTS: tuple[EventType, ...] = (*JOB_EVENTS, "batch.completed")
 
+#: a callback has less than 20 kB; this leaves room for the envelope and the fresh link
+JOB_LIMIT_BYTES = 18_500
+
 _END_EVENTS: dict[Status, EventType] = {
     Status.SUCCEEDED: "job.succeeded",
     Status.FAILED: "job.failed",
@@ -48,8 +52,21 @@ class TenantWebhook(Record, frozen=True, kw_only=True):
     url: str
     events: tuple[str, ...] = ()
     state: Literal["active", "disabled"] = "active"
+    #: the first failure since it was set, enabled, or last took something
+    failing_since_ms: int | None = None
     disabled_at_ms: int | None = None
     disabled_why: str | None = None
+
+
+@discreet("failed", "disabled_why")
+class Fared(NamedTuple):
+    """What an attempt says about the tenant's default URL: it took something, failed, or is to be switched off."""
+
+    url: str
+    failed: bool
+    disabled_why: str | None = None
+    #: switch it off only if it has failed since then
+    worn_since_ms: int | None = None
 
 
 class DeliveryState(StrEnum):
@@ -128,18 +145,30 @@ def event_type(old: Job | None, new: Job) -> EventType:
     return "job.progress"
 
 
+class JobData(msgspec.Struct, omit_defaults=True):
+    """What a callback is about. `truncated` names the fields that were cut, where any were."""
+
+    job: JobView
+    truncated: tuple[str, ...] = ()
+
+
 class Envelope(msgspec.Struct):
     """The body of an event and of a callback."""
 
     type: str
     timestamp: str
-    data: dict[str, JobView]
+    data: JobData
+
+
+def _body(kind: EventType, job: Job, public_url: str, now_ms: int) -> bytes:
+    shown, truncated = fitted(view(job, public_url=public_url), most_bytes=JOB_LIMIT_BYTES)
+    return msgspec.json.encode(Envelope(kind, rfc3339(now_ms), JobData(shown, truncated)))
 
 
 def event(old: Job | None, new: Job, *, webhook: TenantWebhook | None, public_url: str, now_ms: int) -> Event:
     """Make the event of a commit, with a delivery for everybody who asked for it."""
     kind = event_type(old, new)
-    body = msgspec.json.encode(Envelope(kind, rfc3339(now_ms), {"job": view(new, public_url=public_url)}))
+    body = _body(kind, new, public_url, now_ms)
     return Event(kind, body, tuple(_deliveries(kind, new, webhook, now_ms)))
 
 
@@ -165,6 +194,6 @@ def _delivery(kind: EventType, job: Job, url: str | None, now_ms: int) -> Delive
 def spoken(job: Job, *, webhook: TenantWebhook | None, public_url: str, now_ms: int) -> Event:
     """The progress event that is also called back: the caller hears that a long edit still works."""
     kind: EventType = "job.progress"
-    body = msgspec.json.encode(Envelope(kind, rfc3339(now_ms), {"job": view(job, public_url=public_url)}))
+    body = _body(kind, job, public_url, now_ms)
     url = _target(kind, job, webhook)
     return Event(kind, body, () if url is False else (_delivery(kind, job, url, now_ms),))

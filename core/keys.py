@@ -5,7 +5,7 @@ Key names stand here with the type of what they hold. `{}` are filled with ids, 
 
 _SHAPES = {
     # jobs
-    "job": "rg:job:{}",  # HASH rec ver status owner tenant session crashes handed reserved_on before tracks
+    "job": "rg:job:{}",  # HASH rec ver status owner tenant session crashes handed reserved_on before tracks unwanted
     "jobs": "rg:jobs:{}",  # ZSET of a tenant's job ids, all scored 0: ids sort by time
     "jobs_status": "rg:jobs:{}:status:{}",  # the same for one status
     "jobs_profile": "rg:jobs:{}:profile:{}",  # the same for one profile

@@ -1,34 +1,52 @@
-"""Callbacks: prepare, send, decide, record. One attempt per run; between attempts a delivery sleeps in the queue."""
+"""Callbacks: prepare, send, decide, record. One attempt per run; between attempts a delivery sleeps in the queue.
 
+Called by the queue. Who may be sent to now is `callbacks.hosts`' to say, what an answer means `callbacks.schedule`'s.
+"""
+
+import asyncio
 import logging
 import random
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
 
-from core.callback import Attempt, Delivery, DeliveryState, TenantWebhook
+from core.callback import Delivery
 from core.discreet import discreet
 from core.links import with_link
 from core.metrics import CALLBACK_SECONDS, CALLBACKS
 from core.signing import headers
 from core.store.connection import STORE_DOWN
 from core.store.deliveries import DeliveryClaim
+from core.store.events import StoredEvent
 from core.store.jobs import LeaseLost
 from worker.callbacks.attempt import attempt
-from worker.callbacks.schedule import Answer, Dead, Decision, Delivered, DisableUrl, RetryIn, decide
+from worker.callbacks.outcome import fared_default, judged
+from worker.callbacks.schedule import (
+    WORN_OUT,
+    Answer,
+    Dead,
+    Decision,
+    DisableUrl,
+    RetryIn,
+    decide,
+    is_failure,
+    worn_out,
+)
 from worker.kit import Kit
 
 log = logging.getLogger(__name__)
 
-#: how long a delivery sleeps while its host's few places are taken
-_HOST_BUSY_S = 0.5
+#: a progress event that could not be sent for so long says nothing any more: the next one is due
+_PROGRESS_LIFE_MS = 120_000
+#: the pause between two tries to write down an attempt while Redis is away
+_AWAY_S = 0.2
 
 
 @discreet()
 class Prepared(NamedTuple):
-    """What goes out: where to, the very bytes, and the headers that sign them."""
+    """What goes out: the very bytes, and the headers that sign them."""
 
-    url: str
     body: bytes
     headers: dict[str, str]
 
@@ -39,117 +57,97 @@ async def run_delivery(kit: Kit, delivery_id: str) -> None:
     try:
         claim = await kit.deliveries.claim(delivery_id, owner=owner, lease_ms=kit.jobs.lease_ms)
         if claim:
-            async with kit.leases.hold(delivery_id, owner):
-                await _attempt(kit, claim)
+            async with kit.leases.hold(delivery_id, owner) as lease:
+                lease.streaming = True  # a stopping worker lets an attempt end, so that it is not made twice
+                await _advance(kit, claim)
     except LeaseLost:
         log.warning("%s is held by another worker now", delivery_id)
     except STORE_DOWN as away:
         log.warning("%s waits for Redis (%s)", delivery_id, type(away).__name__)
 
 
-async def _attempt(kit: Kit, claim: DeliveryClaim) -> None:
-    prepared = await prepare(kit, claim)
-    if isinstance(prepared, str):
-        await _record(kit, claim, None, Dead(prepared))
+async def _advance(kit: Kit, claim: DeliveryClaim) -> None:
+    url, event = _target(claim), claim.event
+    if event is None or isinstance(url, Dead):
+        await _record(kit, claim, None, url if isinstance(url, Dead) else Dead("The event is older than 14 days."))
         return
-    if (busy_s := _host_busy_s(kit, prepared.url)) > 0:
-        wake_ms = kit.clock.now_ms() + int(busy_s * 1000)
-        await kit.deliveries.record(claim.delivery, owner=claim.owner, wake_ms=wake_ms)
+    again_ms = kit.hosts.come_again_ms(claim.delivery.tenant, url)
+    if again_ms is not None:
+        await _put_off(kit, claim, again_ms)
         return
-    async with kit.hosts.slot(prepared.url):
-        answer = await attempt(
-            kit.outside,
-            url=prepared.url,
-            body=prepared.body,
-            headers=prepared.headers,
-            clock=kit.clock,
-            timeout_s=kit.settings.callback_timeout_s,
-        )
-        kit.hosts.heard(prepared.url, answer)
-    await _record(kit, claim, answer, _decision(kit, claim.delivery, answer))
+    with kit.hosts.slot(claim.delivery.tenant, url):
+        answer = await _attempt(kit, claim.delivery, url, event)
+    await _record(kit, claim, answer, _decision(kit, claim, answer))
 
 
-async def prepare(kit: Kit, claim: DeliveryClaim) -> Prepared | str:
-    """Put together what goes out now, with a fresh link and signature; or say why nothing can."""
-    delivery, webhook = claim.delivery, claim.webhook
-    url = delivery.url or (webhook.url if webhook else None)
-    if url is None:
-        return "The tenant has no default webhook any more."
-    if delivery.url is None and webhook and webhook.state == "disabled":
-        return "The tenant's default webhook is disabled."
-    if claim.event is None:
-        return "The event is older than 14 days."
-    secrets = await kit.tenants.signing_secrets(delivery.tenant)
+def _target(claim: DeliveryClaim) -> str | Dead:
+    """Say where it goes, or why it goes nowhere."""
+    if claim.unwanted:
+        return Dead(claim.unwanted)
+    if claim.delivery.url:
+        return claim.delivery.url
+    if claim.webhook is None:
+        return Dead("The tenant has no default webhook any more.")
+    return Dead("The tenant's default webhook is disabled.") if claim.webhook.state == "disabled" else claim.webhook.url
+
+
+async def _put_off(kit: Kit, claim: DeliveryClaim, again_ms: int) -> None:
+    """Let go of a delivery whose host has all that it can take from us, or is paused; no attempt is used up."""
+    delivery = claim.delivery
+    if delivery.type == "job.progress" and again_ms > delivery.created_at_ms + _PROGRESS_LIFE_MS:
+        await _record(kit, claim, None, Dead("It could not be sent while it was news."))
+        return
+    waiting = msgspec.structs.replace(delivery, next_at_ms=again_ms)
+    await kit.deliveries.record(waiting, owner=claim.owner, wake_ms=again_ms)
+
+
+async def _attempt(kit: Kit, delivery: Delivery, url: str, event: StoredEvent) -> Answer:
+    prepared = await prepare(kit, delivery.tenant, event)
+    answer = await attempt(
+        kit.outside,
+        url=url,
+        body=prepared.body,
+        headers=prepared.headers,
+        clock=kit.clock,
+        timeout_s=kit.settings.callback_timeout_s,
+    )
+    kit.hosts.heard(delivery.tenant, url, answer)
+    CALLBACK_SECONDS.observe(answer.latency_ms / 1000)
+    return answer
+
+
+async def prepare(kit: Kit, tenant: str, event: StoredEvent) -> Prepared:
+    """Put together what goes out now, with a fresh link, time and signature under the event's id."""
+    secrets = await kit.tenants.signing_secrets(tenant)
     now_ms = kit.clock.now_ms()
-    body = with_link(claim.event.body, kit.vault, public_url=kit.settings.public_url, now_ms=now_ms)
-    signed = headers(secrets, message_id=claim.event.id, timestamp_s=now_ms // 1000, body=body)
-    return Prepared(url, body, signed)
+    body = with_link(event.body, kit.vault, public_url=kit.settings.public_url, now_ms=now_ms)
+    return Prepared(body, headers(secrets, message_id=event.id, timestamp_s=now_ms // 1000, body=body))
 
 
-def _host_busy_s(kit: Kit, url: str) -> float:
-    """A host that is silent, or has all it can take from us, must not hold up other hosts."""
-    paused_until_ms = kit.hosts.retry_at_ms(url)
-    if paused_until_ms is not None:
-        return max(_HOST_BUSY_S, (paused_until_ms - kit.clock.now_ms()) / 1000)
-    return _HOST_BUSY_S if kit.hosts.busy(url) else 0.0
-
-
-def _decision(kit: Kit, delivery: Delivery, answer: Answer) -> Decision:
-    return decide(
-        attempt=delivery.round + 1,
+def _decision(kit: Kit, claim: DeliveryClaim, answer: Answer) -> Decision:
+    decision = decide(
+        attempt=claim.delivery.round + 1,
         answer=answer,
-        retried=delivery.type != "job.progress",
+        retried=claim.delivery.type != "job.progress",
         jitter=random.random(),
         step_scale=kit.settings.callback_step_scale,
     )
+    failing_since_ms = claim.webhook.failing_since_ms if claim.webhook and claim.delivery.url is None else None
+    if is_failure(answer) and worn_out(failing_since_ms=failing_since_ms, now_ms=kit.clock.now_ms()):
+        return decision if isinstance(decision, DisableUrl) else DisableUrl(WORN_OUT)
+    return decision
 
 
 async def _record(kit: Kit, claim: DeliveryClaim, answer: Answer | None, decision: Decision) -> None:
-    """Write down what came back and what follows; a URL that wants no more is switched off in the same step."""
+    """Write down what came back and what follows, however long Redis is away. Raises LeaseLost."""
     now_ms = kit.clock.now_ms()
     wake_ms = now_ms + int(decision.delay_s * 1000) if isinstance(decision, RetryIn) else None
     after = judged(claim.delivery, answer, decision, now_ms=now_ms, wake_ms=wake_ms)
-    disable = _disabled(claim.webhook, claim.delivery, decision, now_ms)
+    unwanted = decision.reason if claim.delivery.url and isinstance(decision, DisableUrl) else None
+    fared = fared_default(claim.webhook, answer, decision) if claim.delivery.url is None else None
     CALLBACKS.labels(after.type, type(decision).__name__.lower()).inc()
-    if answer:
-        CALLBACK_SECONDS.observe(answer.latency_ms / 1000)
-    await kit.deliveries.record(after, owner=claim.owner, wake_ms=wake_ms, disable=disable)
-
-
-def judged(
-    delivery: Delivery, answer: Answer | None, decision: Decision, *, now_ms: int, wake_ms: int | None
-) -> Delivery:
-    """Write an attempt into a delivery."""
-    attempts = delivery.attempts
-    if answer:
-        error = answer.detail or None if answer.error else None
-        attempts += (
-            Attempt(
-                at_ms=now_ms, status=answer.status, latency_ms=answer.latency_ms, error=error, excerpt=answer.excerpt
-            ),
-        )
-    state, why = _outcome(decision)
-    return msgspec.structs.replace(
-        delivery, attempts=attempts, round=delivery.round + 1, state=state, why=why, next_at_ms=wake_ms
-    )
-
-
-def _outcome(decision: Decision) -> tuple[DeliveryState, str | None]:
-    match decision:
-        case Delivered():
-            return DeliveryState.DELIVERED, None
-        case RetryIn():
-            return DeliveryState.PENDING, None
-        case DisableUrl(reason=reason, delivered=delivered):
-            return (DeliveryState.DELIVERED if delivered else DeliveryState.DEAD), reason
-        case Dead(reason=reason):
-            return DeliveryState.DEAD, reason
-
-
-def _disabled(
-    webhook: TenantWebhook | None, delivery: Delivery, decision: Decision, now_ms: int
-) -> tuple[TenantWebhook, TenantWebhook] | None:
-    if not isinstance(decision, DisableUrl) or delivery.url or webhook is None:
-        return None
-    off = msgspec.structs.replace(webhook, state="disabled", disabled_at_ms=now_ms, disabled_why=decision.reason)
-    return webhook, off
+    while True:
+        with suppress(*STORE_DOWN):
+            await kit.deliveries.record(after, owner=claim.owner, wake_ms=wake_ms, fared=fared, unwanted=unwanted)
+            return
+        await asyncio.sleep(_AWAY_S)

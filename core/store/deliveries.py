@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from core.callback import Delivery, DeliveryState, TenantWebhook
+from core.callback import Delivery, DeliveryState, Fared, TenantWebhook
 from core.clock import Clock
 from core.keys import key
 from core.queue import DELIVERY_BELL
@@ -24,6 +24,8 @@ class DeliveryClaim(NamedTuple):
     delivery: Delivery
     event: StoredEvent | None
     webhook: TenantWebhook | None
+    #: the URL that its job named wants nothing more of this job, and why
+    unwanted: str | None
 
 
 class Deliveries:
@@ -42,15 +44,20 @@ class Deliveries:
             return None
         delivery = unpack(answer[1], Delivery)
         webhook = unpack(answer[5], TenantWebhook) if answer[5] else None
-        return DeliveryClaim(owner, delivery, await self._event(delivery, answer[7].decode()), webhook)
+        found, unwanted = await self._beside(delivery, answer[7].decode())
+        return DeliveryClaim(owner, delivery, found, webhook, unwanted)
 
-    async def _event(self, delivery: Delivery, event_id: str) -> StoredEvent | None:
+    async def _beside(self, delivery: Delivery, event_id: str) -> tuple[StoredEvent | None, str | None]:
+        """Find the event in the feed or at its job, and what its job's URL has said."""
         at = stream_id(event_id)
+        pipe = self._store.redis.pipeline(transaction=False)
         for stream in (key("feed", delivery.tenant), key("events", delivery.job_id)):
-            found = await self._store.redis.xrange(stream, at, at)
-            if found:
-                return StoredEvent(event_id, found[0][1][b"type"].decode(), found[0][1][b"body"])
-        return None
+            pipe.xrange(stream, at, at)
+        pipe.hget(key("job", delivery.job_id), "unwanted")
+        fed, told, unwanted = await pipe.execute()
+        found = fed or told
+        event = StoredEvent(event_id, found[0][1][b"type"].decode(), found[0][1][b"body"]) if found else None
+        return event, unwanted.decode() if unwanted and delivery.url else None
 
     async def record(
         self,
@@ -58,33 +65,41 @@ class Deliveries:
         *,
         owner: str | None,
         wake_ms: int | None = None,
-        disable: tuple[TenantWebhook, TenantWebhook] | None = None,
+        fared: Fared | None = None,
+        unwanted: str | None = None,
     ) -> None:
-        """Write a delivery; pending ones wake at `wake_ms`. `disable`: the default webhook as it was, and as it is to be.
+        """Write a delivery; pending ones wake at `wake_ms`.
 
-        Raises LeaseLost where another worker holds it; then nothing was written.
+        `fared`: what this says about the tenant's default URL. `unwanted`: why the URL that the job named gets nothing
+        more of this job. Raises LeaseLost where another worker holds it; then nothing was written.
         """
+        beside: dict[str, Any] = {"fared": fared._asdict() if fared else None, "unwanted": unwanted}
+        if not await self._write(delivery, {"owner": owner, "wake_ms": wake_ms} | beside):
+            raise LeaseLost(delivery.id)
+
+    async def _write(self, delivery: Delivery, how: dict[str, Any]) -> bool:
         now_ms = self._clock.now_ms()
-        arguments: dict[str, Any] = {
+        arguments = how | {
             "id": delivery.id,
-            "owner": owner,
+            "job": delivery.job_id,
             "rec": pack(delivery),
             "status": str(delivery.state),
-            "wake_ms": wake_ms or now_ms,
+            "wake_ms": how.get("wake_ms") or now_ms,
             "retire_ms": now_ms + KEPT_MS,
             "delivery_bell": DELIVERY_BELL,
             "now_ms": now_ms,
         }
-        if disable:
-            arguments |= {"disable_if": pack(disable[0]), "disable": pack(disable[1])}
-        if (await self._store.run("deliver", arguments))[0] != b"ok":
-            raise LeaseLost(delivery.id)
+        return bool((await self._store.run("deliver", arguments))[0] == b"ok")
 
     async def send_again(self, delivery: Delivery) -> Delivery:
-        """Start a delivery's schedule anew, whatever came of it before."""
+        """Start an ended delivery's schedule anew, whatever came of it before, and return it as it is now.
+
+        Where somebody else has just done so, that stays as it is.
+        """
         again = msgspec.structs.replace(delivery, state=DeliveryState.PENDING, round=0, why=None, next_at_ms=None)
-        await self.record(again, owner=None)
-        return again
+        if await self._write(again, {"status_was": str(delivery.state)}):
+            return again
+        return await self.load(delivery.id) or again
 
     async def forget(self, delivery_id: str) -> None:
         """Remove an ended delivery."""

@@ -122,19 +122,6 @@ async def test_a_dead_delivery_can_be_sent_again_under_the_same_event(core: Core
     assert second.event == first.event
 
 
-async def test_a_url_that_wants_no_more_is_disabled_unless_it_was_changed_meanwhile(core: Core) -> None:
-    off = msgspec.structs.replace(HOOK, state="disabled", disabled_why="410")
-    for now, then in ((HOOK, off), (msgspec.structs.replace(HOOK, url="https://new.example.com"), None)):
-        await core.tenants.set_webhook("acme", HOOK)
-        job = await core.submit()
-        await core.run(job)
-        [(found, _)] = await core.deliveries.of_job(job.id)
-        await claim(core, found)
-        await core.tenants.set_webhook("acme", now)
-        await core.deliveries.record(ended(found, DeliveryState.DEAD), owner="w:1", disable=(HOOK, off))
-        assert await core.tenants.webhook("acme") == (then or now)
-
-
 async def test_deliveries_that_were_never_there_cannot_be_recorded(core: Core, delivery: Delivery) -> None:
     ghost = msgspec.structs.replace(delivery, id="dlv_ghost")
     with pytest.raises(LeaseLost):

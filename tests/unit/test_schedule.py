@@ -7,8 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.clock import HandClock
-from worker.callbacks.hosts import FIRST_PAUSE_MS, PER_HOST, PROBE_MS, SILENCES_ALLOWED, Hosts, host_of
 from worker.callbacks.schedule import (
     STEPS_S,
     Answer,
@@ -18,14 +16,13 @@ from worker.callbacks.schedule import (
     Fault,
     RetryIn,
     decide,
+    is_failure,
     retry_after_s,
     worn_out,
 )
 
 NOW_MS = 1_795_000_000_000
 FAILED = Answer(status=500)
-SILENT = Answer(error=Fault.TIMEOUT)
-URL = "https://hooks.example.com/a"
 
 
 def after(attempt=1, answer=FAILED, *, retried=True, jitter=0.5, step_scale=1.0):
@@ -121,74 +118,9 @@ def test_a_url_is_worn_out_after_five_days_of_failure_alone():
     assert not worn_out(failing_since_ms=None, now_ms=NOW_MS)
 
 
-async def silence(hosts, times, url=URL):
-    for _ in range(times):
-        async with hosts.slot(url):
-            hosts.heard(url, SILENT)
-
-
-async def test_a_host_that_stays_silent_is_paused_for_a_growing_time():
-    clock = HandClock()
-    hosts = Hosts(clock)
-    await silence(hosts, SILENCES_ALLOWED - 1)
-    assert hosts.retry_at_ms(URL) is None
-    await silence(hosts, 1)
-    assert hosts.retry_at_ms(URL) == clock.now_ms() + FIRST_PAUSE_MS
-    clock.turn(by_s=FIRST_PAUSE_MS / 1000)
-    assert hosts.retry_at_ms(URL) is None
-    await silence(hosts, 1)
-    assert hosts.retry_at_ms(URL) == clock.now_ms() + 2 * FIRST_PAUSE_MS
-
-
-async def test_the_pause_stops_growing_at_five_minutes():
-    clock = HandClock()
-    hosts = Hosts(clock)
-    await silence(hosts, 100)
-    assert hosts.retry_at_ms(URL) == clock.now_ms() + 300_000
-
-
-async def test_after_a_pause_one_attempt_tries_the_host_while_the_others_stay_away():
-    clock = HandClock()
-    hosts = Hosts(clock)
-    await silence(hosts, SILENCES_ALLOWED)
-    clock.turn(by_s=FIRST_PAUSE_MS / 1000)
-    async with hosts.slot(URL):
-        assert hosts.retry_at_ms(URL) == clock.now_ms() + PROBE_MS
-        hosts.heard(URL, Answer(status=500))
-    assert hosts.retry_at_ms(URL) is None
-
-
-async def test_an_answer_of_any_kind_and_a_forbidden_target_are_no_silence():
-    hosts = Hosts(HandClock())
-    for _ in range(SILENCES_ALLOWED):
-        async with hosts.slot(URL):
-            hosts.heard(URL, Answer(status=503))
-        async with hosts.slot(URL):
-            hosts.heard(URL, Answer(error=Fault.FORBIDDEN))
-    assert hosts.retry_at_ms(URL) is None
-
-
-async def test_a_silent_host_does_not_pause_another():
-    hosts = Hosts(HandClock())
-    await silence(hosts, SILENCES_ALLOWED)
-    assert hosts.retry_at_ms("https://other.example.com/a") is None
-
-
-async def test_a_host_with_all_its_places_taken_is_busy_and_its_neighbour_is_not():
-    hosts = Hosts(HandClock())
-    async with hosts.slot(URL), hosts.slot(URL), hosts.slot(URL):
-        assert not hosts.busy(URL)
-        async with hosts.slot(URL):
-            assert hosts.busy(URL)
-            assert not hosts.busy("https://other.example.com/a")
-    assert not hosts.busy(URL)
-    assert PER_HOST == 4
-
-
-def test_a_host_is_the_same_one_in_every_spelling():
-    assert (
-        host_of("https://Hooks.Example.com./a")
-        == host_of("https://hooks.example.com:443/b?c")
-        == "hooks.example.com:443"
-    )
-    assert host_of("http://hooks.example.com/") == "hooks.example.com:80"
+def test_a_failure_is_what_speaks_against_the_url():
+    assert is_failure(Answer(status=500))
+    assert is_failure(Answer(status=301))
+    assert is_failure(Answer(error=Fault.TIMEOUT))
+    assert not is_failure(Answer(status=204))
+    assert not is_failure(Answer(status=500, abort=True))

@@ -1,1 +1,3 @@
-"""Sending callbacks: `attempt` sends one, `schedule` decides what its answer means, `hosts` shares out the sending."""
+"""Sending callbacks: `attempt` sends one, `schedule` decides what its answer means, `outcome` what is remembered of it,
+`hosts` shares out the sending.
+"""

@@ -20,6 +20,7 @@ RETRY_AFTER_STEPS = 2
 LONGEST_RETRY_AFTER_S = 30 * 86_400.0
 #: A URL that has done nothing but fail for this long is disabled.
 WORN_OUT_S = 5 * 86_400
+WORN_OUT = "Nothing but failures for 5 days."
 
 
 class Fault(StrEnum):
@@ -86,7 +87,7 @@ def decide(*, attempt: int, answer: Answer, retried: bool, jitter: float, step_s
     `retried` is false for progress events: the next one says more. `jitter` is random, 0 to 1; `step_scale`
     shrinks all steps where nobody can wait for days.
     """
-    taken = answer.status is not None and HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
+    taken = _is_taken(answer)
     if answer.disable:
         return DisableUrl("The receiver answered webhook-delivery: disable.", delivered=taken)
     if answer.status == HTTPStatus.GONE:
@@ -100,6 +101,15 @@ def decide(*, attempt: int, answer: Answer, retried: bool, jitter: float, step_s
     if attempt >= len(STEPS_S):
         return Dead(f"All {len(STEPS_S)} attempts failed.")
     return RetryIn(_delay_s(STEPS_S[attempt] * step_scale, jitter, answer.retry_after_s))
+
+
+def is_failure(answer: Answer) -> bool:
+    """Tell whether an answer speaks against its URL; one that says it does not want this message does not."""
+    return not _is_taken(answer) and not answer.abort
+
+
+def _is_taken(answer: Answer) -> bool:
+    return answer.status is not None and HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
 
 
 def _delay_s(step_s: float, jitter: float, retry_after_s: float | None) -> float:

@@ -1,0 +1,103 @@
+"""What the store remembers of URLs: since when the default fails, why it was switched off, and what only one job's said."""
+
+import msgspec
+import pytest
+
+from core.callback import Attempt, Delivery, DeliveryState, Fared, TenantWebhook
+from core.job import Webhook
+from core.store.deliveries import DeliveryClaim
+from tests.redis_fixture import redis_server, redis_url
+from tests.store_fixture import Core, core
+
+__all__ = ["core", "redis_server", "redis_url"]
+
+HOOK = TenantWebhook(url="https://hooks.example.com/all", events=("job.succeeded", "job.failed"))
+NAMED = Webhook(url="https://hooks.example.com/one")
+
+
+@pytest.fixture
+async def default_url(core: Core) -> None:
+    await core.tenants.set_webhook("acme", HOOK)
+
+
+async def claimed(core: Core, **asked: object) -> DeliveryClaim:
+    """Claim the callback of a job that has just ended."""
+    job = await core.submit(**asked)
+    await core.run(job)
+    [(found, _)] = await core.deliveries.of_job(job.id)
+    return await claim(core, found)
+
+
+async def claim(core: Core, delivery: Delivery, owner: str = "w:1") -> DeliveryClaim:
+    found = await core.deliveries.claim(delivery.id, owner=owner, lease_ms=core.jobs.lease_ms)
+    assert found is not None
+    return found
+
+
+def ended(delivery: Delivery, state: DeliveryState) -> Delivery:
+    tried = (*delivery.attempts, Attempt(at_ms=1, status=500))
+    return msgspec.structs.replace(delivery, state=state, attempts=tried, round=delivery.round + 1)
+
+
+async def fares(core: Core, *, failed: bool, **more: object) -> TenantWebhook | None:
+    """Let one callback to the default URL fail or not, and read what is known of the URL then."""
+    found = await claimed(core)
+    over = ended(found.delivery, DeliveryState.DEAD if failed else DeliveryState.DELIVERED)
+    await core.deliveries.record(over, owner="w:1", fared=Fared(HOOK.url, failed, **more))  # type: ignore[arg-type]
+    return await core.tenants.webhook("acme")
+
+
+@pytest.mark.usefixtures("default_url")
+async def test_the_first_failure_is_remembered_until_the_url_takes_something(core: Core) -> None:
+    first = await fares(core, failed=True)
+    since_ms = core.clock.now_ms()
+    assert first == msgspec.structs.replace(HOOK, failing_since_ms=since_ms)
+    core.clock.turn(by_s=60)
+    assert await fares(core, failed=True) == first
+    assert await fares(core, failed=False) == HOOK
+    again = await fares(core, failed=True)
+    assert again == msgspec.structs.replace(HOOK, failing_since_ms=core.clock.now_ms())
+
+
+@pytest.mark.usefixtures("default_url")
+async def test_a_url_that_wants_no_more_is_disabled_and_nothing_else_about_it_changes(core: Core) -> None:
+    off = await fares(core, failed=True, disabled_why="410")
+    now_ms = core.clock.now_ms()
+    assert off == msgspec.structs.replace(HOOK, state="disabled", disabled_at_ms=now_ms, disabled_why="410")
+
+
+@pytest.mark.usefixtures("default_url")
+async def test_an_answer_of_the_url_before_says_nothing_about_the_one_that_was_set_meanwhile(core: Core) -> None:
+    found = await claimed(core)
+    elsewhere = msgspec.structs.replace(HOOK, url="https://new.example.com/all")
+    await core.tenants.set_webhook("acme", elsewhere)
+    off = Fared(HOOK.url, failed=True, disabled_why="410")
+    await core.deliveries.record(ended(found.delivery, DeliveryState.DEAD), owner="w:1", fared=off)
+    assert await core.tenants.webhook("acme") == elsewhere
+
+
+@pytest.mark.usefixtures("default_url")
+async def test_a_url_that_was_enabled_meanwhile_is_not_taken_for_worn_out(core: Core) -> None:
+    assert await fares(core, failed=True, disabled_why="worn out", worn_since_ms=7) == HOOK
+
+
+async def test_what_the_url_of_one_job_wants_no_more_is_sent_again_only_when_somebody_asks(core: Core) -> None:
+    job = await core.submit(webhook=msgspec.structs.replace(NAMED, events=("job.started", "job.succeeded")))
+    await core.run(job)
+    (first, _), (second, _) = await core.deliveries.of_job(job.id)
+    gone = ended((await claim(core, first)).delivery, DeliveryState.DEAD)
+    await core.deliveries.record(gone, owner="w:1", unwanted="410")
+    assert (await claim(core, second, "w:2")).unwanted == "410"
+    again = await core.deliveries.send_again(gone)
+    assert (await claim(core, again, "w:3")).unwanted is None
+
+
+async def test_two_who_send_again_at_once_start_one_schedule(core: Core) -> None:
+    found = await claimed(core, webhook=NAMED)
+    dead = ended(found.delivery, DeliveryState.DEAD)
+    await core.deliveries.record(dead, owner="w:1")
+    again = await core.deliveries.send_again(dead)
+    await claim(core, again, "w:2")
+    taken = ended(again, DeliveryState.DELIVERED)
+    await core.deliveries.record(taken, owner="w:2")
+    assert await core.deliveries.send_again(dead) == taken

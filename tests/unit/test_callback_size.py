@@ -1,0 +1,72 @@
+"""A callback has less than 20 kB, whatever a job holds; a short one is whole."""
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.callback import event
+from core.errors import Code
+from core.job import OutputFile, failed, started, succeeded
+from core.links import with_link
+from core.prompt import Plan
+from core.vault import Vault
+from tests.store_fixture import make_job
+
+URL = "https://reelgate.example.com/gateways/one"
+LIMIT_BYTES = 20_000
+VAULT = Vault(["s" * 40])
+FILE = OutputFile(path="outputs/x.mp4", format="mp4", expires_at_ms=1_799_000_000_000)
+METADATA = {"order": "m" * 4_080}
+
+
+def sent(job):
+    """Make the body as it goes out, with its link."""
+    body = event(None, job, webhook=None, public_url=URL, now_ms=1_795_000_000_000).body
+    return with_link(body, VAULT, public_url=URL, now_ms=1_795_000_000_000)
+
+
+def big_job(sign="剪", **facts):
+    prompt = sign * 10_000
+    job = make_job(prompt=prompt, plan=Plan(message=prompt, action="export"), metadata=METADATA, hints=(prompt,))
+    job = succeeded(started(job, now_ms=1), now_ms=2, output=FILE)
+    edits = tuple(f"Title {number} added: {sign * 40}" for number in range(50))
+    return msgspec.structs.replace(job, reply=sign * 1_300, changes=edits, timeline=sign * 5_000, **facts)
+
+
+def test_a_job_of_the_longest_kind_fits_and_says_what_was_cut():
+    body = sent(big_job())
+    assert len(body) < LIMIT_BYTES
+    data = msgspec.json.decode(body)["data"]
+    assert data["job"]["metadata"] == METADATA
+    assert data["job"]["reply"] == "剪" * 1_300
+    assert data["job"]["output"]["url"].startswith(URL)
+    assert data["job"]["plan"]["message"].endswith("…")
+    assert {"plan.message", "timeline"} <= set(data["truncated"])
+
+
+def test_a_usual_job_is_whole():
+    job = make_job(metadata={"order": "7"})
+    data = msgspec.json.decode(sent(job))["data"]
+    assert set(data) == {"job"}
+    assert data["job"]["plan"]["message"] == job.plan.message
+
+
+def test_signs_that_grow_in_json_fit_too():
+    assert len(sent(big_job("\x01", claim_url="https://x/" + "\x02" * 5_000))) < LIMIT_BYTES
+
+
+def test_a_long_error_and_a_result_of_many_tracks_fit():
+    tracks = {"tracks": [{"name": "x" * 100}] * 1_000}
+    job = msgspec.structs.replace(big_job(result=tracks), status="running")
+    over = failed(job, now_ms=3, code=Code.RENDER_FAILED, detail="d" * 30_000, hint="\n" * 30_000)
+    body = sent(over)
+    assert len(body) < LIMIT_BYTES
+    assert msgspec.json.decode(body)["data"]["job"]["result"] is None
+
+
+@given(st.text(max_size=4_000), st.lists(st.text(max_size=400), max_size=50), st.text(max_size=4_000))
+def test_no_text_makes_a_callback_too_long_or_breaks_it(text, changes, timeline):
+    job = msgspec.structs.replace(big_job(), reply=text, changes=tuple(changes), timeline=timeline)
+    body = sent(job)
+    assert len(body) < LIMIT_BYTES
+    assert msgspec.json.decode(body)["data"]["job"]["id"] == job.id
