@@ -1,0 +1,106 @@
+"""Files in a local folder and in S3 alike: streamed in and out, in parts, and gone when they are deleted."""
+
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import AsyncIterator
+
+import pytest
+
+from core.storage import CHUNK_BYTES, PART_BYTES, FileMissing, Storage
+from sandbox.world.ports import free_port
+
+BUCKET = "videos"
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory):
+    """A look-alike of S3 on loopback, in a process of its own."""
+    port = free_port()
+    log = (tmp_path_factory.mktemp("s3") / "log").open("w")
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with log, subprocess.Popen(command, stdout=log, stderr=log) as server:
+        address = f"http://127.0.0.1:{port}"
+        try:
+            answers_at(address, server)
+            urllib.request.urlopen(urllib.request.Request(f"{address}/{BUCKET}", method="PUT")).close()
+            yield address
+        finally:
+            server.terminate()
+
+
+def answers_at(address, server):
+    while server.poll() is None:
+        try:
+            urllib.request.urlopen(address).close()
+        except OSError:
+            continue
+        return
+    raise AssertionError("the look-alike of S3 ended by itself")
+
+
+@pytest.fixture(params=["folder", "s3"])
+def storage(request, tmp_path, monkeypatch) -> Storage:
+    if request.param == "folder":
+        return Storage(str(tmp_path / "files"))
+    access = {"ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "REGION": "us-east-1", "ALLOW_HTTP": "true"}
+    for name, value in (access | {"ENDPOINT": request.getfixturevalue("s3")}).items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    return Storage(f"s3://{BUCKET}/some/prefix")
+
+
+async def pieces(*sizes: int) -> AsyncIterator[bytes]:
+    for number, size in enumerate(sizes):
+        yield bytes([number]) * size
+
+
+async def text_of(storage: Storage, path: str, **part: int) -> bytes:
+    return b"".join([chunk async for chunk in (await storage.read(path, **part)).chunks])
+
+
+async def test_a_file_comes_out_as_it_went_in_over_many_parts(storage):
+    sizes = (PART_BYTES, 1, CHUNK_BYTES + 7)
+    assert await storage.write("uploads/a.mp4", pieces(*sizes)) == sum(sizes)
+    assert await storage.size_bytes("uploads/a.mp4") == sum(sizes)
+    whole = await text_of(storage, "uploads/a.mp4")
+    assert whole == b"".join([piece async for piece in pieces(*sizes)])
+    assert await text_of(storage, "uploads/a.mp4", start=PART_BYTES - 1, end=PART_BYTES + 2) == b"\0\1\2"
+    assert await storage.head("uploads/a.mp4", 4) == b"\0\0\0\0"
+
+
+async def test_an_empty_file_is_a_file(storage):
+    assert await storage.write("uploads/empty", pieces()) == 0
+    assert await text_of(storage, "uploads/empty") == b""
+
+
+async def test_a_file_whose_sender_breaks_off_leaves_nothing(storage):
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"x" * (PART_BYTES + 1)
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        await storage.write("uploads/half.mp4", broken())
+    with pytest.raises(FileMissing):
+        await storage.size_bytes("uploads/half.mp4")
+
+
+async def test_writing_again_replaces(storage):
+    await storage.write("outputs/a", pieces(10))
+    await storage.write("outputs/a", pieces(3))
+    assert await storage.size_bytes("outputs/a") == 3
+
+
+async def test_what_is_deleted_is_gone_and_may_be_deleted_again(storage):
+    await storage.write("outputs/b", pieces(3))
+    await storage.delete("outputs/b")
+    await storage.delete("outputs/b")
+    with pytest.raises(FileMissing):
+        await storage.read("outputs/b")
+
+
+async def test_nothing_is_left_behind_in_the_folder(tmp_path):
+    storage = Storage(str(tmp_path))
+    await storage.write("uploads/a", pieces(PART_BYTES + 5))
+    await storage.delete("uploads/a")
+    assert [name for _, _, names in os.walk(tmp_path) for name in names] == []
