@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     tenant_running_jobs: PositiveInt = 100
     #: jobs of one tenant that may be queued
     tenant_queued_jobs: PositiveInt = 10_000
-    #: bytes of uploads and outputs that one tenant may keep
+    #: bytes of uploads that one tenant may keep
     tenant_stored_bytes: PositiveInt = 50_000_000_000
     #: credits that one tenant may spend in a month; 0 is no limit
     tenant_month_credits: int = Field(0, ge=0)
