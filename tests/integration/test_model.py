@@ -12,7 +12,14 @@ from typing import Any, TypeVar
 import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from core import job as verbs
 from core.errors import Code, WaitReason
@@ -70,8 +77,16 @@ class Gateway(RuleBasedStateMachine):
 
     # callers
 
+    @initialize(numbers=st.tuples(*[st.integers(0, 4)] * len(TENANTS)))
+    def a_crowd_waits_before_the_first_worker_comes(self, numbers: tuple[int, ...]) -> None:
+        for tenant, number in zip(TENANTS, numbers, strict=True):
+            self.submit_some(tenant, [0] * number)
+
     @rule(tenant=st.sampled_from(TENANTS), priorities=st.lists(st.integers(-1, 1), min_size=1, max_size=4))
     def submit(self, tenant: str, priorities: list[int]) -> None:
+        self.submit_some(tenant, priorities)
+
+    def submit_some(self, tenant: str, priorities: list[int]) -> None:
         for priority in priorities:
             job = self.run(self.core.submit(tenant, priority=priority))
             self.jobs[job.id] = job
