@@ -10,7 +10,7 @@ from core.clock import stopwatch_s
 from core.store.connection import STORE_DOWN
 from core.store.tenants import Caller
 from service.parts import ANSWER_S, Parts
-from service.problems import Refused
+from service.problems import Refused, unknown_key
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 Guard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
@@ -21,11 +21,14 @@ _LONGEST_KEY = 256
 _LATE_S = 1.5 * ANSWER_S
 
 
-def needs(scope: str) -> Guard:
-    """Let a request through whose key has the scope; ``request.user`` is then its `Caller`."""
+def needs(scope: str, *, remembers: bool = False) -> Guard:
+    """Let a request through whose key has the scope; ``request.user`` is then its `Caller`.
+
+    `remembers`: the key may be one that this process remembers, for a route whose script checks it again.
+    """
 
     async def guard(connection: Connection, _: BaseRouteHandler) -> None:
-        caller = await caller_of(connection)
+        caller = await caller_of(connection, remembers=remembers)
         if scope not in caller.scopes:
             raise Refused(403, "scope_missing", f"This API key lacks the scope '{scope}'.")
         connection.scope["user"] = caller
@@ -33,16 +36,16 @@ def needs(scope: str) -> Guard:
     return guard
 
 
-async def caller_of(connection: Connection) -> Caller:
+async def caller_of(connection: Connection, *, remembers: bool = False) -> Caller:
     """Look up who calls. Raises Refused (401) without a good key."""
     kind, _, api_key = connection.headers.get("authorization", "").partition(" ")
     api_key = api_key.strip()
     if kind.lower() != "bearer" or not api_key or len(api_key) > _LONGEST_KEY or not api_key.isascii():
         raise Refused(401, "unauthorized", "Send Authorization: Bearer <API key>.", headers=_CHALLENGE)
     parts: Parts = connection.app.state["parts"]
-    caller = await _found(parts, api_key)
+    caller = await (parts.memory.caller(api_key) if remembers else _found(parts, api_key))
     if caller is None:
-        raise Refused(401, "unauthorized", "This API key is not known.", headers=_CHALLENGE)
+        raise unknown_key()
     return caller
 
 

@@ -25,6 +25,7 @@ from core.store.tokens import Tokens
 from core.store.uploads import Uploads
 from core.vault import Vault
 from service.hub import Hub
+from service.memory import Memory
 
 #: a Redis that does not answer within this is away: callers hear of it within a second
 ANSWER_S = 0.8
@@ -56,6 +57,7 @@ class Parts:
     batches: Batches
     removal: Removal
     forecasts: Forecasts
+    memory: Memory
     hub: Hub
 
     async def start(self) -> None:
@@ -77,6 +79,7 @@ def open_parts(settings: Settings, *, clock: Clock | None = None) -> Parts:
     vault = Vault([key.get_secret_value() for key in settings.secret_keys])
     jobs = Jobs(store, settings, clock)
     events = Events(store)
+    tenants = Tenants(store, vault, clock)
     return Parts(
         settings=settings,
         clock=clock,
@@ -86,7 +89,7 @@ def open_parts(settings: Settings, *, clock: Clock | None = None) -> Parts:
         jobs=jobs,
         listing=Listing(store, jobs, tenant_running_jobs=settings.tenant_running_jobs),
         events=events,
-        tenants=Tenants(store, vault, clock),
+        tenants=tenants,
         uploads=Uploads(store, clock),
         deliveries=Deliveries(store, clock),
         tokens=Tokens(store, vault, clock),
@@ -95,6 +98,7 @@ def open_parts(settings: Settings, *, clock: Clock | None = None) -> Parts:
         batches=Batches(store),
         removal=Removal(store),
         forecasts=Forecasts(store, clock),
+        memory=Memory(tenants, vault, clock),
         hub=Hub(events),
     )
 

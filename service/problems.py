@@ -111,6 +111,12 @@ def not_found(what: str) -> Refused:
     return Refused(404, "not_found", f"There is no such {what}.")
 
 
+def unknown_key() -> Refused:
+    """Refuse a key that is not ours, or no longer."""
+    challenge = {"WWW-Authenticate": 'Bearer realm="reelgate"'}
+    return Refused(401, "unauthorized", "This API key is not known.", headers=challenge)
+
+
 def invalid(errors: Sequence[FieldError]) -> Refused:
     """Refuse wrong values. The first one's words are the detail, its code the problem's where all agree."""
     codes = {e.code for e in errors}

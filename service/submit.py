@@ -18,14 +18,15 @@ from core.job import Job
 from core.metrics import JOBS_ACCEPTED
 from core.session import Session
 from core.store.idempotency import KeptAnswer
-from core.store.jobs import Accepted, BatchStart, Idempotency, Replayed, Submission
+from core.store.jobs import Accepted, BatchStart, Idempotency, Remembered, Replayed, Submission
 from core.store.jobs import Refused as NotAccepted
 from core.store.tenants import Caller
 from core.store.uploads import Upload
+from core.wire import unpack
 from service.drafting import Draft, Surroundings, draft
 from service.parts import Parts
 from service.preferences import KeyOfCall
-from service.problems import FieldError, Refused
+from service.problems import FieldError, Refused, unknown_key
 from service.schemas import JobAsk
 
 WINDOW_S = 60
@@ -131,14 +132,11 @@ async def accept(
         words = f"This key may submit {quota} jobs a minute, so a batch may hold no more."
         raise Refused(422, "invalid", words, errors=[FieldError(pointer="/jobs", code="too_many", detail=words)])
     await check_budget(parts, caller.tenant)
-    webhook = await parts.tenants.webhook(caller.tenant)
-    submissions = [_submission(parts, m, webhook) for m in made]
-    outcome = await parts.jobs.accept(
-        submissions,
-        key_id=caller.key_id,
-        idempotency=Idempotency(call.key_hash, call.body_hash, msgspec.msgpack.encode(answer)) if call else None,
-        batch=batch,
-    )
+    idempotency = Idempotency(call.key_hash, call.body_hash, msgspec.msgpack.encode(answer)) if call else None
+    outcome = await _accept_once(parts, caller, made, idempotency, batch)
+    while isinstance(outcome, NotAccepted) and outcome.why == "webhook":
+        parts.memory.forget_webhook(caller.tenant)
+        outcome = await _accept_once(parts, caller, made, idempotency, batch)
     if isinstance(outcome, Replayed):
         return replayed(outcome.answer)
     if isinstance(outcome, NotAccepted):
@@ -146,6 +144,18 @@ async def accept(
     for m in made:
         JOBS_ACCEPTED.labels(m.job.profile).inc()
     return Submitted(answer, replayed=False, limits=_limits(parts, outcome))
+
+
+async def _accept_once(
+    parts: Parts, caller: Caller, made: Sequence[Made], idempotency: Idempotency | None, batch: BatchStart | None
+) -> Accepted | Replayed | NotAccepted:
+    """Try it with the webhook that this process remembers; the script says where it has changed."""
+    kept = await parts.memory.webhook(caller.tenant)
+    webhook = unpack(kept, callback.TenantWebhook) if kept else None
+    submissions = [_submission(parts, m, webhook) for m in made]
+    return await parts.jobs.accept(
+        submissions, key_id=caller.key_id, idempotency=idempotency, batch=batch, remembered=Remembered(kept)
+    )
 
 
 def _submission(parts: Parts, made: Made, webhook: callback.TenantWebhook | None) -> Submission:
@@ -197,5 +207,8 @@ def _refusal(parts: Parts, refused: NotAccepted) -> Refused:
             return Refused(429, "queue_full", words, headers={"Retry-After": "30"})
         case "overloaded":
             return Refused(503, "overloaded", "Too many jobs are queued.", headers={"Retry-After": "30"})
-        case "no_session":
+        case "revoked":
+            parts.memory.forget_callers()
+            return unknown_key()
+        case "no_session" | "webhook":
             return _missing("session", "/session_id")

@@ -36,6 +36,15 @@ class Submission(NamedTuple):
     event: Event
 
 
+class Remembered(NamedTuple):
+    """What a caller remembers instead of reading it anew: the key, and the tenant's webhook as it is kept.
+
+    The script looks whether both still hold, and says ``revoked`` or ``webhook`` where one does not.
+    """
+
+    webhook: bytes | None
+
+
 class BatchStart(NamedTuple):
     """A batch that the submissions make, and the callback that its last end sends, if anybody wants one."""
 
@@ -69,7 +78,7 @@ class Replayed(NamedTuple):
 class Refused(NamedTuple):
     """Nothing was written."""
 
-    why: Literal["reused", "rate", "queue_full", "overloaded", "no_session"]
+    why: Literal["reused", "rate", "queue_full", "overloaded", "no_session", "revoked", "webhook"]
     retry_ms: int = 0
 
 
@@ -113,6 +122,7 @@ class Jobs:
         key_id: str,
         idempotency: Idempotency | None,
         batch: BatchStart | None = None,
+        remembered: Remembered | None = None,
     ) -> Accepted | Replayed | Refused:
         """Keep jobs, all or none. After `Accepted` nothing can lose them but Redis itself."""
         tenant = submissions[0].job.tenant
@@ -134,6 +144,7 @@ class Jobs:
                 "answer": idempotency.answer if idempotency else None,
                 "idempotency_ms": max(IDEMPOTENCY_MS, longest_ms),
                 "batch": _started(batch) if batch else None,
+                "remembered": {"webhook": remembered.webhook or b""} if remembered else None,
             },
         )
         match answer[0]:

@@ -155,6 +155,10 @@ class Tenants:
         raw = await self._store.ask("HGET", key("tenant", tenant), "webhook")
         return unpack(raw, TenantWebhook) if raw else None
 
+    async def kept_webhook(self, tenant: str) -> bytes | None:
+        """Read the default webhook as it is kept, to compare it later; `core.wire.unpack` opens it."""
+        return await self._store.redis.hget(key("tenant", tenant), "webhook")  # type: ignore[misc, no-any-return]
+
     async def set_webhook(self, tenant: str, webhook: TenantWebhook) -> None:
         """Write the default webhook."""
         await self._store.redis.hset(key("tenant", tenant), "webhook", pack(webhook))  # type: ignore[misc, arg-type]

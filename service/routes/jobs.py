@@ -35,7 +35,7 @@ EXAMPLE = {
 
 @post(
     "/v1/jobs",
-    guards=[needs("submit")],
+    guards=[needs("submit", remembers=True)],
     status_code=202,
     opt=about(
         About(

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from core.clock import stopwatch_s
-from tests.api_fixture import ASK, CLIP, Api, running_api
+from tests.api_fixture import ASK, CLIP, Api, client_of, running_api
 from tests.redis_fixture import RedisServer, redis_server, redis_url
 
 __all__ = ["redis_server", "redis_url"]
@@ -110,6 +110,15 @@ async def test_a_missing_a_wrong_and_a_weak_key_are_told_apart(api: Api) -> None
         document = problem(await reader.post("/v1/jobs", json=ASK), 403)
         assert "submit" in document["detail"]
         assert (await reader.get("/v1/jobs")).status_code == 200
+
+
+async def test_a_revoked_key_is_refused_at_once_by_a_process_that_remembers_it(api: Api) -> None:
+    issued = await api.parts.tenants.create_key("acme")
+    async with client_of(api.url, issued.secret) as client:
+        assert (await client.post("/v1/jobs", json=ASK)).status_code == 202
+        await api.parts.tenants.revoke_key(issued.id)
+        problem(await client.post("/v1/jobs", json=ASK), 401)
+        problem(await client.get("/v1/jobs"), 401)
 
 
 async def test_a_wrong_query_is_pointed_at(api: Api) -> None:

@@ -47,6 +47,18 @@ async def test_the_default_is_set_read_and_only_for_admins(api: Api) -> None:
         assert (await weak.get("/v1/webhook")).status_code == 403
 
 
+async def test_a_new_default_holds_for_the_very_next_job_on_every_process(
+    api: Api, redis_url: str, tmp_path: Path
+) -> None:
+    async with running_api(redis_url, tmp_path) as second:
+        second.http.headers["Authorization"] = f"Bearer {api.key}"
+        await second.submit()
+        await api.http.put("/v1/webhook", json={"url": URL, "events": ["job.queued"]})
+        job = await second.submit()
+    (told,) = (await api.http.get(f"/v1/jobs/{job['id']}/deliveries")).json()["data"]
+    assert (told["type"], told["url"]) == ("job.queued", None)
+
+
 async def test_a_disabled_url_says_since_when_and_why_until_it_is_enabled(api: Api) -> None:
     await api.http.put("/v1/webhook", json={"url": URL})
     webhook = await api.parts.tenants.webhook("acme")

@@ -1,6 +1,8 @@
 -- Accept jobs (one, or a batch's): rate, caps, idempotency, records, indexes, events, turns, in one step.
 -- Returns {word, ...}: 'replay' answer, 'reused', 'rate' ms, 'queue_full', 'overloaded', 'no_session', or 'ok' used ms.
+-- 'revoked' and 'webhook' say that what the caller remembered of the key, or of the tenant's webhook, holds no longer.
 local n = #a.jobs
+if a.remembered and call('EXISTS', K.api_key_hash(a.key_id)) == 0 then return {'revoked'} end
 if a.idempotency then
   local found = call('HMGET', K.idempotency(a.tenant, a.idempotency), 'body', 'answer')
   if found[1] then
@@ -21,6 +23,8 @@ for _, job in ipairs(a.jobs) do
     if state[1] ~= a.tenant or state[2] then return {'no_session'} end
   end
 end
+
+if a.remembered and (call('HGET', K.tenant(a.tenant), 'webhook') or '') ~= a.remembered.webhook then return {'webhook'} end
 
 if used == 0 then call('SET', K.rate(a.key_id), n, 'PX', 60000) else call('INCRBY', K.rate(a.key_id), n) end
 for _, job in ipairs(a.jobs) do
