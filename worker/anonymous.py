@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 #: states in which a token serves nobody any more
 OVER = (TokenState.EXPIRED, TokenState.REVOKED)
 #: how long a worker that renews keeps the others out, should it die
-_LOCK_S = 30.0
+_LOCK_S = 10.0
 #: how soon those who wait for another's renewal look again
 _LOOK_AGAIN_S = 0.2
 #: a job that waits for the identity's rest looks at least so often; the rest itself has a bound too
