@@ -1,0 +1,256 @@
+"""A small gateway of its own: an API, two workers behind proxies, and a trap that stops one of them at a chosen moment.
+
+The workers are real processes. The proxies recognize what a worker is about to do (`requests`), the trap says whether
+this is the moment (`traps`), and its `Worker` does to it what the trap says.
+"""
+
+import asyncio
+import os
+import signal
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from sandbox.chaos.counting import Accepted
+from sandbox.world.ports import free_port
+from tests.crash.ground import SECRET_KEY, Ground
+from tests.crash.proxies import running_proxy
+from tests.crash.requests import HttpRequests, RedisRequests
+from tests.crash.traps import Moment, Side, Trap
+from tests.gateway_fixture import FAST
+
+LEASE_S = 1
+#: a job with a crash in it is over within this, on a busy machine too
+LIMIT_S = 60
+
+_WAITS = {name: value for name, value in FAST.items() if name.startswith("REELGATE_")}
+GATEWAY = _WAITS | {
+    "REELGATE_SECRET_KEYS": SECRET_KEY,
+    "REELGATE_LEASE_S": str(LEASE_S),
+    "REELGATE_ALLOW_ADDRESSES": "127.0.0.0/8",
+    "REELGATE_ALLOW_HTTP": "true",
+    "REELGATE_DRAIN_S": "2",
+    # each poll goes through a proxy in the test's own process
+    "REELGATE_POLL_S": "0.1",
+}
+
+
+class Worker:
+    """One worker process, and the guard of its proxies."""
+
+    def __init__(self, lane: "Lane", number: int) -> None:
+        self.pid = 0
+        self.frozen = False
+        #: set once the worker has said in Redis that it lives
+        self.ready = asyncio.Event()
+        self.log = lane.log(f"worker-{number}")
+        self._lane = lane
+
+    def meets(self, names: Sequence[str]) -> Side | None:
+        """See a request go by, and say where to stop the worker about it."""
+        self._lane.heard(self, names)
+        if "admit" in names:
+            self.ready.set()
+        trap = self._lane.trap
+        return trap.moment.side if trap and trap.catches(names) else None
+
+    async def stop(self) -> None:
+        """Do to it what the trap says. Whoever is gone is followed by another."""
+        trap = self._lane.trap
+        assert trap is not None
+        self._lane.stopped(self)
+        match trap.moment.how:
+            case "end":
+                self._lane.follow(self, signal.SIGTERM)
+            case "cut":
+                raise ConnectionAbortedError
+            case "kill":
+                self._lane.follow(self, signal.SIGKILL)
+                raise ConnectionAbortedError
+            case "freeze":
+                await self._sleep()
+
+    async def _sleep(self) -> None:
+        self.frozen = True
+        self.signal(signal.SIGSTOP)
+        await self._lane.elsewhere.wait()
+        self.signal(signal.SIGCONT)
+        self.frozen = False
+
+    def signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+
+class Lane:
+    """One gateway; `run` takes one job through one moment."""
+
+    def __init__(self, ground: Ground, database: int, env: dict[str, str], http: httpx.AsyncClient) -> None:
+        self.ground = ground
+        self.database = database
+        #: a caller before the lane's API
+        self.http = http
+        #: those that shall be alive; who is sent away is replaced here
+        self.workers: list[Worker] = []
+        self.trap: Trap | None = None
+        #: set when another worker than the frozen one has written, or nothing is left to be written
+        self.elsewhere = asyncio.Event()
+        #: starts of workers that follow those that were sent away
+        self.followers: list[asyncio.Task[Worker]] = []
+        #: how long it took from the last stop until another worker wrote
+        self.gone_on_after_s: float | None = None
+        self._stopped: Worker | None = None
+        self._stopped_at_s = 0.0
+        self._env = env
+        self._started = 0
+        self._stack = AsyncExitStack()
+        self._upload = ""
+
+    def log(self, name: str) -> Path:
+        return self.ground.folder / f"lane-{self.database}-{name}.log"
+
+    async def hire(self) -> Worker:
+        """Start one more worker, behind proxies of its own."""
+        self._started += 1
+        worker = Worker(self, self._started)
+        backend_port = urlsplit(self.ground.sandbox.url).port
+        to_redis = await self._stack.enter_async_context(running_proxy(self.ground.redis.port, RedisRequests, worker))
+        to_backend = await self._stack.enter_async_context(running_proxy(backend_port, HttpRequests, worker))
+        addresses = {
+            "REDIS_URL": f"redis://127.0.0.1:{to_redis}/{self.database}",
+            "NEMO_API_URL": f"http://127.0.0.1:{to_backend}",
+        }
+        command = ("worker", "--metrics-port", "0")
+        worker.pid = await self.ground.nursery.start(*command, env=self._env | addresses, log=worker.log)
+        self._stack.callback(worker.signal, signal.SIGKILL)
+        self.workers.append(worker)
+        return worker
+
+    async def close(self) -> None:
+        """End all workers."""
+        await asyncio.gather(*self.followers)
+        await self._stack.aclose()
+
+    def stopped(self, worker: Worker) -> None:
+        """Begin to wait for somebody else to go on."""
+        self._stopped = worker
+        self._stopped_at_s = asyncio.get_running_loop().time()
+        self.gone_on_after_s = None
+
+    def follow(self, worker: Worker, how: signal.Signals) -> None:
+        """Send a worker away, and put another in its place."""
+        self.workers.remove(worker)
+        worker.signal(how)
+        self.followers.append(asyncio.create_task(self.hire()))
+
+    def heard(self, worker: Worker, names: Sequence[str]) -> None:
+        """Notice that somebody else goes on."""
+        if self._stopped is not worker and ("commit" in names or "deliver" in names):
+            self.elsewhere.set()
+            if self.gone_on_after_s is None:
+                self.gone_on_after_s = asyncio.get_running_loop().time() - self._stopped_at_s
+
+    async def run(self, moment: Moment | None, prompt: str, *, times: int = 1, **fields: Any) -> dict[str, Any]:
+        """Submit a job, stop whoever works on it at the moment, wait for its end and callback, and return the job.
+
+        Raises AssertionError where the moment never came, and TimeoutError where the end did not.
+        """
+        async with asyncio.timeout(LIMIT_S):
+            await self.all_ready()
+            self.elsewhere.clear()
+            self._stopped = None
+            self.trap = Trap(moment, times=times) if moment else None
+            job = await self.ended(await self.submit(prompt, **fields))
+            await self.told(job["id"])
+            if self.trap:
+                await self.trap.sprung.wait()
+            self.elsewhere.set()
+            self.trap = None
+        return job
+
+    async def all_ready(self) -> None:
+        await asyncio.gather(*self.followers)
+        await asyncio.gather(*(worker.ready.wait() for worker in self.workers))
+
+    async def submit(self, prompt: str, *, media: bool = True, **fields: Any) -> str:
+        """Post a job whose prompt holds a new title for ``{title}``; returns its id."""
+        title = f"T{uuid.uuid4().hex[:12]}"
+        body = {
+            "prompt": prompt.format(title=title),
+            "media": [{"upload_id": await self.upload()}] if media else [],
+            "webhook": {"url": self.ground.receiver.hook},
+        }
+        answer = await self.http.post("/v1/jobs", json=body | fields)
+        assert answer.status_code == 202, answer.text
+        job_id = str(answer.json()["id"])
+        self.ground.accepted.append(Accepted(job_id, title))
+        return job_id
+
+    async def upload(self) -> str:
+        """Send the clip, once."""
+        if not self._upload:
+            content = self.ground.clip.read_bytes()
+            answer = await self.http.post("/v1/uploads", params={"filename": "clip.mp4"}, content=content)
+            assert answer.status_code == 201, answer.text
+            self._upload = str(answer.json()["id"])
+        return self._upload
+
+    async def ended(self, job_id: str, *, within_s: float = LIMIT_S) -> dict[str, Any]:
+        """Follow a job's events to their end, and read it."""
+        headers = {"Accept": "text/event-stream"}
+        async with self.http.stream("GET", f"/v1/jobs/{job_id}/events", headers=headers, timeout=within_s) as events:
+            async for _ in events.aiter_raw():
+                pass
+        job = (await self.http.get(f"/v1/jobs/{job_id}")).json()
+        self.ground.jobs[job_id] = job
+        return dict(job)
+
+    async def stages(self, job_id: str) -> list[str]:
+        """List the stages that a job has told of, in order."""
+        answer = await self.http.get(f"/v1/jobs/{job_id}/events", headers={"Accept": "application/json"})
+        return [event["data"]["job"]["stage"] for event in answer.raise_for_status().json()["data"]]
+
+    async def told(self, job_id: str) -> None:
+        """Wait for the callback of its end."""
+        assert await self.ground.receiver.received(job_id=job_id, at_least=1, wait_s=LIMIT_S / 2), "no callback came"
+
+
+@asynccontextmanager
+async def open_lane(
+    ground: Ground, database: int, *, token: str | None = None, workers: int = 2, **environment: str
+) -> AsyncIterator[Lane]:
+    """Start an API and workers over a database of their own. Without a token they use an anonymous identity."""
+    api_port = free_port()
+    env = GATEWAY | ({"NEMO_TOKEN": token} if token else {}) | environment
+    env |= {
+        "REDIS_URL": ground.redis_url(database),
+        "REELGATE_PUBLIC_URL": f"http://127.0.0.1:{api_port}",
+        "REELGATE_STORAGE": str(ground.folder / f"storage-{database}"),
+    }
+    headers = {"Authorization": f"Bearer {ground.keys[database]}"}
+    async with AsyncExitStack() as stack:
+        client = httpx.AsyncClient(base_url=env["REELGATE_PUBLIC_URL"], headers=headers, timeout=20, trust_env=False)
+        lane = Lane(ground, database, env, await stack.enter_async_context(client))
+        stack.push_async_callback(lane.close)
+        for _ in range(workers):
+            await lane.hire()
+        command = ("api", "--port", str(api_port))
+        api_pid = await ground.nursery.start(*command, env=env, log=lane.log("api"))
+        stack.callback(os.kill, api_pid, signal.SIGKILL)
+        await _answering(client)
+        yield lane
+
+
+async def _answering(client: httpx.AsyncClient) -> None:
+    """Wait until the API is ready."""
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            with suppress(httpx.TransportError):
+                if (await client.get("/readyz")).is_success:
+                    return
+            await asyncio.sleep(0.05)

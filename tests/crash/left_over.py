@@ -1,0 +1,30 @@
+"""What must be gone from Redis when all jobs of a lane have ended: reservations, places, leases."""
+
+from core.clock import Clock
+from core.keys import key
+from core.store.connection import Store, connect
+from core.store.tokens import Tokens
+from core.vault import Vault
+from tests.crash.ground import SECRET_KEY
+from tests.crash.lane import Lane
+
+
+async def left_over(lane: Lane) -> list[str]:
+    """Name what is still there, a sentence each."""
+    store = Store(connect(lane.ground.redis_url(lane.database), answer_s=5))
+    try:
+        tokens = await Tokens(store, Vault([SECRET_KEY]), Clock()).all()
+        counts = {f"credits on {token.tail}": token.reserved for token in tokens}
+        counts |= {name: await store.redis.zcard(key(name)) for name in ("admitted", "queued_all")}
+    finally:
+        await store.close()
+    return [f"{count} left in {name} of lane {lane.database}" for name, count in counts.items() if count]
+
+
+async def crashes_of(lane: Lane, job_id: str) -> int:
+    """How many deaths of workers are counted against a job."""
+    store = Store(connect(lane.ground.redis_url(lane.database), answer_s=5))
+    try:
+        return int(await store.redis.hget(key("job", job_id), "crashes"))
+    finally:
+        await store.close()

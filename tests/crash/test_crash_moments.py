@@ -1,0 +1,81 @@
+"""A worker is killed or frozen, or loses its connection, at every write to Redis and every call of the backend.
+
+Each in both directions: before the other side has heard of it, and after it has done it, without the worker's knowing.
+Somebody must go on without doing anything twice. The backend's ledger and the receiver tell.
+"""
+
+import asyncio
+import itertools
+
+import pytest
+
+from tests.crash.ground import laid_ground
+from tests.crash.lane import Lane, open_lane
+from tests.crash.left_over import left_over
+from tests.crash.traps import How, Moment
+
+LANES = 4
+#: what a plain job writes and takes, in its order: begin, media, token, session, file, intent, edit, render id, render
+WRITES = (
+    *(("commit", nth) for nth in range(1, 10)),
+    ("commit:storing", 1),
+    ("commit:end", 1),
+    ("claim:job", 1),
+    ("take", 1),
+    ("settle", 1),
+    ("claim:delivery", 1),
+    ("deliver", 1),
+)
+#: what it asks of the backend; the state is read before the message, after it, and before the render
+CALLS = (
+    *(("state", nth) for nth in (1, 2, 3)),
+    *(("credits", nth) for nth in (1, 2)),
+    *((name, 1) for name in ("session", "upload", "message", "render", "claim-link", "status", "output")),
+)
+PROMPTS = tuple(f'add a title "{{title}}"{shape}' for shape in ("", " [[story:adk]]", " [[story:adk-partial]]"))
+#: between the intent and the message's arrival nobody can know that it was never sent
+NEVER_SENT = {("commit", 6, "after"), ("message", 1, "before")}
+
+
+def moments(of: tuple[tuple[str, int], ...], how: How) -> list[Moment]:
+    return [Moment(name, nth, side, how) for name, nth in of for side in ("before", "after")]
+
+
+async def through(lane: Lane, turns: list[tuple[Moment, str]], problems: list[str]) -> None:
+    """Take one job through each moment that is left, and note what came out wrong."""
+    while turns:
+        moment, prompt = turns.pop()
+        try:
+            job = await lane.run(moment, prompt, output={"export": True, "resolution": "360p"})
+        except (TimeoutError, AssertionError) as stuck:
+            problems.append(f"{moment}: {type(stuck).__name__} {stuck} in lane {lane.database}")
+            return
+        code = job["error"]["code"] if job["error"] else None
+        expected = {"edit_unconfirmed"} if moment[:3] in NEVER_SENT else {None}
+        if moment.how in ("freeze", "cut") and moment[:3] in NEVER_SENT:
+            expected.add(None)  # the one that slept, or only lost its connection, may still send it
+        if code not in expected:
+            problems.append(f"{moment}: {job['id']} ended {job['status']} {code}")
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("how", ["kill", "freeze", "cut"])
+@pytest.mark.parametrize("of", [WRITES, CALLS], ids=["writes", "calls"])
+async def test_a_worker_that_stops_at_any_moment_loses_and_repeats_nothing(tmp_path, how, of):
+    problems: list[str] = []
+    shapes = {"SANDBOX_SEED_SHAPE": "vendor", "SANDBOX_SILENT_RATE": 0.3}
+    async with laid_ground(tmp_path, lanes=LANES, **shapes) as ground:
+        token = await ground.sandbox.add_token(credits=1_000_000)
+        turns = list(zip(moments(of, how), itertools.cycle(PROMPTS), strict=False))
+        async with asyncio.TaskGroup() as group:
+            for database in range(LANES):
+                group.create_task(in_a_lane(ground, database, token, turns, problems))
+        verdict = await ground.verdict()
+    assert not problems, "\n".join(problems)
+    assert verdict.bad == dict.fromkeys(verdict.bad, ())
+
+
+async def in_a_lane(ground, database, token, turns, problems):
+    async with open_lane(ground, database, token=token) as lane:
+        await through(lane, turns, problems)
+        problems.extend(await left_over(lane))

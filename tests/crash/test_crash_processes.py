@@ -1,0 +1,86 @@
+"""Deploys, the default lease, jobs that kill their workers, and the anonymous identity."""
+
+import pytest
+import pytest_asyncio
+
+from tests.crash.ground import laid_ground
+from tests.crash.lane import open_lane
+from tests.crash.left_over import crashes_of, left_over
+from tests.crash.traps import Moment, Trap
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(200)]
+
+TITLE = 'add a title "{title}"'
+EXPORT = {"export": True, "resolution": "360p"}
+DEFAULT_LEASE = {"REELGATE_LEASE_S": "12", "REELGATE_SWEEP_S": "3"}
+LANES = 7
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def ground(tmp_path_factory):
+    async with laid_ground(tmp_path_factory.mktemp("processes"), lanes=LANES) as laid:
+        yield laid
+        verdict = await laid.verdict()
+        assert verdict.bad == dict.fromkeys(verdict.bad, ())
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def token(ground):
+    return await ground.sandbox.add_token(credits=1_000_000)
+
+
+async def test_at_the_default_lease_a_killed_workers_job_goes_on_within_15_seconds(ground, token):
+    async with open_lane(ground, 0, token=token, **DEFAULT_LEASE) as lane:
+        job = await lane.run(Moment("status", 1, "before", "kill"), TITLE, output=EXPORT)
+        assert job["status"] == "succeeded"
+        assert lane.gone_on_after_s < 15
+
+
+async def test_a_worker_that_is_told_to_end_hands_over_long_before_its_lease_runs_out(ground, token):
+    async with open_lane(ground, 1, token=token, **DEFAULT_LEASE, REELGATE_DRAIN_S="1") as lane:
+        for name in ("session", "upload", "render"):
+            job = await lane.run(Moment(name, 1, "before", "end"), TITLE, output=EXPORT)
+            assert job["status"] == "succeeded"
+            assert lane.gone_on_after_s < 12 / 3, name
+        assert await left_over(lane) == []
+
+
+async def test_an_open_stream_may_end_in_peace_although_its_worker_is_told_to_end(ground, token):
+    async with open_lane(ground, 2, token=token, **DEFAULT_LEASE, REELGATE_DRAIN_S="20") as lane:
+        job = await lane.run(Moment("message", 1, "amid", "end"), TITLE + " [[story:slow]]", output=EXPORT)
+        stages = await lane.stages(job["id"])
+        assert job["status"] == "succeeded"
+        assert "recovering" not in stages
+
+
+async def test_five_deploys_in_a_row_cost_a_job_no_try(ground, token):
+    async with open_lane(ground, 3, token=token, **DEFAULT_LEASE, REELGATE_DRAIN_S="0") as lane:
+        job = await lane.run(Moment("session", 1, "before", "end"), TITLE, times=5, output=EXPORT)
+        assert job["status"] == "succeeded"
+        assert await crashes_of(lane, job["id"]) == 0
+
+
+async def test_a_job_that_kills_its_worker_three_times_ends_poisoned_and_the_next_one_goes_well(ground, token):
+    async with open_lane(ground, 3, token=token) as lane:
+        job = await lane.run(Moment("session", 1, "before", "kill"), TITLE, times=3, output=EXPORT)
+        assert job["error"]["code"] == "poisoned"
+        assert (await lane.run(None, TITLE, output=EXPORT))["status"] == "succeeded"
+        assert await left_over(lane) == []
+
+
+@pytest.mark.parametrize(
+    ("database", "side", "how"), [(4, "before", "kill"), (5, "after", "kill"), (6, "after", "freeze")]
+)
+async def test_a_worker_that_stops_while_it_renews_the_anonymous_identity_holds_nobody_up_for_long(
+    ground, database, side, how
+):
+    async with open_lane(ground, database) as lane:
+        await lane.all_ready()
+        lane.trap = Trap(Moment("token", 1, side, how))
+        ids = [await lane.submit(TITLE, output=EXPORT) for _ in range(3)]
+        ends = {(await lane.ended(job_id))["status"] for job_id in ids}
+        for job_id in ids:
+            await lane.told(job_id)
+        assert lane.trap.sprung.is_set()
+        assert ends == {"succeeded"}
+        assert await left_over(lane) == []

@@ -1,0 +1,70 @@
+"""Every story that the backend knows, in both stream shapes, alone and in company, while workers are killed all the time."""
+
+import asyncio
+
+import pytest
+
+from tests.crash.ground import laid_ground
+from tests.crash.lane import open_lane
+from tests.crash.left_over import left_over
+from tests.crash.traps import Moment, Spree
+
+#: how a job with this story ends when nobody dies; None is success
+ENDS = {
+    **dict.fromkeys(("silent", "gui", "slow", "two-stage", "temporary-issue", "drop-stream"), None),
+    **dict.fromkeys(("session-lost", "rate-limited", "render-failed", "render-duplicate", "token-expired"), None),
+    "no-credits": None,
+    "question": "needs_input",
+    "unchanged": "nothing_changed",
+    "drop-stream-lost": "edit_unconfirmed",
+    "heartbeats-only": "edit_unconfirmed",
+    "error-frame": "edit_unconfirmed",
+    "http-500": "edit_unconfirmed",
+    "export-blocked": "export_blocked",
+    "render-stuck": "render_timeout",
+}
+#: several at once
+COMPANY = {
+    ("drop-stream", "two-stage"): None,
+    ("silent", "render-failed"): None,
+    ("rate-limited", "slow"): None,
+    ("session-lost", "drop-stream", "render-duplicate"): None,
+}
+#: what a death may make of any job: the intent was there and nobody knows of the message; or it died three times
+BY_DEATH = {"edit_unconfirmed", "poisoned"}
+WORKERS = 4
+#: a worker dies about every so many writes
+WRITES_PER_DEATH = 25
+
+
+def asked():
+    alone = {(story,): end for story, end in ENDS.items()}
+    for stories, end in (alone | COMPANY).items():
+        for shape in ("", "adk", "adk-partial"):
+            tags = "".join(f" [[story:{story}]]" for story in (*stories, shape) if story)
+            yield f'add a title "{{title}}"{tags}', end
+
+
+@pytest.mark.timeout(240)
+async def test_every_story_comes_to_its_end_although_workers_die_all_the_time(tmp_path):
+    async with laid_ground(tmp_path, lanes=1, SANDBOX_SEED_SHAPE="vendor") as ground:
+        tokens = [await ground.sandbox.add_token(credits=1_000_000) for _ in range(40)]
+        patience = {"REELGATE_RENDER_POLLS": "100", "REELGATE_RENDER_POLL_S": "0.4", "REELGATE_RECOVER_READS": "3"}
+        async with open_lane(ground, 0, token=",".join(tokens), workers=WORKERS, **patience) as lane:
+            await lane.all_ready()
+            lane.trap = Spree(Moment("commit", WRITES_PER_DEATH, "before", "kill"))
+            asks = list(asked())
+            output = {"export": True, "resolution": "360p"}
+            ids = [await lane.submit(prompt, output=output, timeout_s=100) for prompt, _ in asks]
+            jobs = await asyncio.gather(*(lane.ended(job_id, within_s=200) for job_id in ids))
+            lane.trap = None
+            await asyncio.gather(*(lane.told(job_id) for job_id in ids))
+            problems = await left_over(lane)
+        verdict = await ground.verdict()
+    assert len(lane.followers) >= 5, "hardly anybody died"
+    for (prompt, end), job in zip(asks, jobs, strict=True):
+        code = job["error"]["code"] if job["error"] else None
+        if code != end and code not in BY_DEATH:
+            problems.append(f"{prompt}: ended {code}, not {end}: {job['id']}")
+    assert not problems, "\n".join(problems)
+    assert verdict.bad == dict.fromkeys(verdict.bad, ())
