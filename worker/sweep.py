@@ -19,6 +19,9 @@ from worker.kit import Kit
 
 log = logging.getLogger(__name__)
 
+#: sessions may still name an expired token for so long
+_IDENTITY_KEPT_MS = 24 * 3600 * 1000
+
 
 async def sweep_for_ever(kit: Kit) -> None:
     """Sweep every few seconds, each worker at its own moments."""
@@ -41,6 +44,7 @@ async def sweep(kit: Kit, cursor: int) -> int:
     await _expire(kit)
     await _retire(kit)
     await _drop_uploads(kit)
+    await _drop_old_identities(kit)
     await _gauge(kit)
     return cursor
 
@@ -62,15 +66,28 @@ async def _expire(kit: Kit) -> None:
 
 
 async def _retire(kit: Kit) -> None:
-    """Ended jobs and deliveries whose time is over, with their files."""
-    for item_id in await kit.jobs.to_retire():
-        if item_id.startswith("dlv_"):
-            await kit.deliveries.forget(item_id)
-            continue
-        job = await kit.jobs.load(item_id)
-        if job and job.output and job.output.path:
-            await kit.storage.delete(job.output.path)
-        await kit.jobs.forget(item_id)
+    """Ended jobs and deliveries whose time is over, with their files: all of them, since they end as fast as they began."""
+    while due := await kit.jobs.to_retire():
+        for item_id in due:
+            await _forget(kit, item_id)
+
+
+async def _forget(kit: Kit, item_id: str) -> None:
+    if item_id.startswith("dlv_"):
+        await kit.deliveries.forget(item_id)
+        return
+    job = await kit.jobs.load(item_id)
+    if job and job.output and job.output.path:
+        await kit.storage.delete(job.output.path)
+    await kit.jobs.forget(item_id)
+
+
+async def _drop_old_identities(kit: Kit) -> None:
+    """Anonymous tokens that have expired and that no job uses any more: there is a new one a week."""
+    over_ms = kit.clock.now_ms() - _IDENTITY_KEPT_MS
+    for token in await kit.tokens.all():
+        if token.kind == "anonymous" and not token.in_flight and (token.expires_ms or over_ms) < over_ms:
+            await kit.tokens.remove(token.id)
 
 
 async def _drop_uploads(kit: Kit) -> None:
