@@ -1,0 +1,302 @@
+"""The delivery loop over a real Redis and a real receiver, with a clock that is turned by hand.
+
+What receivers may do wrong on the wire is `test_callback_attempts`; whole worlds are `flows/test_callbacks`.
+"""
+
+import asyncio
+import dataclasses
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from core.callback import Delivery, DeliveryState, TenantWebhook, spoken
+from core.clock import rfc3339
+from core.job import OutputFile, Webhook, succeeded
+from core.keys import key
+from core.prompt import Plan
+from core.signing import verify_path
+from tests.receiver_fixture import Receiver, running_receiver
+from tests.redis_fixture import redis_server, redis_url
+from tests.store_fixture import Core, core, settings_for
+from worker.callbacks.hosts import PER_HOST, Hosts
+from worker.callbacks.schedule import WORN_OUT, WORN_OUT_S
+from worker.deliver import run_delivery
+from worker.kit import Kit
+from worker.main import _build_kit
+
+__all__ = ["core", "redis_server", "redis_url"]
+
+DAY_S = 86_400
+HOOK_EVENTS = ("job.started", "job.progress", "job.succeeded")
+
+
+@pytest.fixture
+async def receiver():
+    async with running_receiver() as running:
+        yield running
+
+
+@pytest.fixture
+async def kit(core: Core):
+    """What a worker holds, on the test's clock; its leases are not renewed."""
+    chosen = {"allow_addresses": "127.0.0.0/8", "allow_http": True, "callback_timeout_s": 1.0, "storage": "memory"}
+    settings = settings_for(core.settings.redis_url.get_secret_value(), **chosen)
+    await core.tenants.create_key("acme")
+    async with AsyncExitStack() as stack:
+        built = await _build_kit(settings, core.redis, stack)
+        stack.pop_all().push_async_callback(built.outside.aclose)  # the client is the fixture's
+        yield dataclasses.replace(
+            built, clock=core.clock, vault=core.vault, tenants=core.tenants, deliveries=core.deliveries,
+            jobs=core.jobs, hosts=Hosts(core.clock),
+        )  # fmt: skip
+        await built.outside.aclose()
+        await built.backend.aclose()
+
+
+async def told(core: Core, url: str | None, *, events: tuple[str, ...] = (), **asked) -> list[Delivery]:
+    """Take a job to its end; returns its deliveries, to its own URL or to the default."""
+    job = await core.submit(webhook=Webhook(url=url, events=events) if url else None, **asked)
+    await core.run(job)
+    return [delivery for delivery, _ in await core.deliveries.of_job(job.id)]
+
+
+async def after_attempt(kit: Kit, delivery: Delivery) -> Delivery:
+    """Let the worker take a delivery up, and read what became of it."""
+    await run_delivery(kit, delivery.id)
+    found = await kit.deliveries.load(delivery.id)
+    assert found is not None
+    return found
+
+
+async def due_ms(core: Core, delivery: Delivery) -> float | None:
+    return await core.redis.zscore(key("arq_queue"), delivery.id)
+
+
+async def set_default(core: Core, receiver: Receiver, path: str = "") -> None:
+    await core.tenants.set_webhook("acme", TenantWebhook(url=receiver.hook + path))
+
+
+async def test_five_days_of_failure_alone_disable_the_default_url(core, kit, receiver):
+    await set_default(core, receiver, "/status/500")
+    [first] = await told(core, None)
+    assert (await after_attempt(kit, first)).state is DeliveryState.PENDING
+    began_ms = core.clock.now_ms()
+    assert (await core.tenants.webhook("acme")).failing_since_ms == began_ms
+    core.clock.turn(by_s=WORN_OUT_S - 1)
+    [second] = await told(core, None)
+    assert (await after_attempt(kit, second)).state is DeliveryState.PENDING
+    core.clock.turn(by_s=1)
+    last = await after_attempt(kit, first)
+    assert (last.state, last.why, len(last.attempts)) == (DeliveryState.DEAD, WORN_OUT, 2)
+    webhook = await core.tenants.webhook("acme")
+    assert (webhook.state, webhook.disabled_why, webhook.disabled_at_ms) == ("disabled", WORN_OUT, core.clock.now_ms())
+    waiting = await after_attempt(kit, second)
+    assert (waiting.state, len(waiting.attempts)) == (DeliveryState.DEAD, 1), "nothing more is sent there"
+
+
+async def test_one_success_in_five_days_keeps_the_default_url(core, kit, receiver):
+    await set_default(core, receiver, "/fail/1")
+    [first] = await told(core, None)
+    await after_attempt(kit, first)
+    core.clock.turn(by_s=4 * DAY_S)
+    assert (await after_attempt(kit, first)).state is DeliveryState.DELIVERED
+    assert (await core.tenants.webhook("acme")).failing_since_ms is None
+    core.clock.turn(by_s=4 * DAY_S)
+    [second] = await told(core, None)
+    assert (await after_attempt(kit, second)).state is DeliveryState.PENDING
+    assert (await core.tenants.webhook("acme")).state == "active"
+
+
+async def test_declining_one_message_is_no_failure_of_the_url(core, kit, receiver):
+    await set_default(core, receiver, "/abort")
+    [delivery] = await told(core, None)
+    over = await after_attempt(kit, delivery)
+    assert (over.state, over.attempts[0].status) == (DeliveryState.DEAD, 500)
+    assert (await core.tenants.webhook("acme")).failing_since_ms is None
+
+
+@pytest.mark.parametrize(
+    ("path", "state"),
+    [
+        ("/status/410", DeliveryState.DEAD),
+        ("/disable", DeliveryState.DEAD),
+        ("/disable-taken", DeliveryState.DELIVERED),
+    ],
+)
+async def test_a_default_url_that_wants_no_more_is_disabled(core, kit, receiver, path, state):
+    await set_default(core, receiver, path)
+    [delivery] = await told(core, None)
+    assert (await after_attempt(kit, delivery)).state is state
+    webhook = await core.tenants.webhook("acme")
+    assert (webhook.state, webhook.disabled_at_ms) == ("disabled", core.clock.now_ms())
+    assert await told(core, None) == [], "the next job has nobody to tell"
+
+
+async def test_a_url_that_only_its_job_named_gets_nothing_more_of_this_job_and_all_of_the_next(core, kit, receiver):
+    url = f"{receiver.hook}/status/410"
+    started, ended = await told(core, url, events=("job.started", "job.succeeded"))
+    assert (await after_attempt(kit, started)).state is DeliveryState.DEAD
+    silent = await after_attempt(kit, ended)
+    assert (silent.state, silent.attempts) == (DeliveryState.DEAD, ())
+    [other] = await told(core, url)
+    assert len((await after_attempt(kit, other)).attempts) == 1
+    again = await core.deliveries.send_again(silent)
+    assert len((await after_attempt(kit, again)).attempts) == 1, "whoever asks for it gets an attempt"
+
+
+async def test_every_attempt_has_the_same_id_and_a_time_and_signature_of_its_own(core, kit, receiver):
+    [delivery] = await told(core, f"{receiver.hook}/fail/2")
+    for _ in range(3):
+        delivery = await after_attempt(kit, delivery)
+        core.clock.turn(by_s=DAY_S)
+    assert delivery.state is DeliveryState.DELIVERED
+    assert [attempt.status for attempt in delivery.attempts] == [500, 500, 200]
+    assert [attempt.excerpt for attempt in delivery.attempts] == ["not yet", "not yet", '{"received":true}']
+    received = await receiver.received(at_least=3)
+    sent = [each["headers"] for each in received]
+    assert len({headers["webhook-id"] for headers in sent}) == 1
+    assert len({headers["webhook-timestamp"] for headers in sent}) == 3
+    assert len({headers["webhook-signature"] for headers in sent}) == 3
+
+
+async def test_each_attempt_carries_a_link_that_is_good_for_a_day_from_then(core, kit, receiver):
+    file = OutputFile(path="outputs/x.mp4", format="mp4", expires_at_ms=core.clock.now_ms() + 30 * DAY_S * 1000)
+    job = await core.submit(webhook=Webhook(url=f"{receiver.hook}/fail/1"))
+    begun = await core.begin(job)
+    await core.write(begun, succeeded(begun.job, now_ms=core.clock.now_ms(), output=file))
+    [(delivery, _)] = await core.deliveries.of_job(job.id)
+    for number in range(2):
+        await after_attempt(kit, delivery)
+        body = (await receiver.received(at_least=number + 1))[-1]["body"]
+        expires_s = core.clock.now_ms() // 1000 + DAY_S
+        assert body["data"]["job"]["output"]["expires_at"] == rfc3339(expires_s * 1000)
+        path, _, query = body["data"]["job"]["output"]["url"].partition("?")
+        signature = query.partition("signature=")[2]
+        assert f"expires={expires_s}" in query
+        assert verify_path(
+            core.vault.link_keys,
+            path=path.removeprefix(kit.settings.public_url),
+            expires_at_s=expires_s,
+            signature=signature,
+            now_s=expires_s - 1,
+        )
+        core.clock.turn(by_s=2 * DAY_S)
+
+
+async def test_after_a_rotation_two_secrets_sign_for_a_day_and_then_the_new_one(core, kit, receiver):
+    old = (await core.tenants.signing_secrets("acme"))[0]
+    new = await core.tenants.rotate_secret("acme")
+    counts = []
+    for wait_s in (DAY_S - 1, 1):
+        core.clock.turn(by_s=wait_s)
+        [delivery] = await told(core, receiver.hook)
+        await after_attempt(kit, delivery)
+        headers = (await receiver.received())[-1]["headers"]
+        counts.append(len(headers["webhook-signature"].split(" ")))
+        assert await core.tenants.signing_secrets("acme") == ([new, old] if counts == [2] else [new])
+    assert counts == [2, 1]
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+async def test_a_retry_after_is_waited_for_up_to_twice_the_step(core, kit, receiver, form):
+    for asked_s, least_s, most_s in ((8, 6, 8.1), (3600, 9.9, 10)):
+        [delivery] = await told(core, f"{receiver.hook}/retry-after/{form}/{asked_s}")
+        core.clock.turn(by_s=datetime.now(UTC).timestamp() - core.clock.now_ms() / 1000)
+        waits_ms = (await after_attempt(kit, delivery)).next_at_ms - core.clock.now_ms()
+        assert least_s * 1000 <= waits_ms <= most_s * 1000
+        assert await due_ms(core, delivery) == core.clock.now_ms() + waits_ms
+
+
+async def test_ten_attempts_and_then_it_is_dead_until_somebody_sends_it_again(core, kit, receiver):
+    [delivery] = await told(core, f"{receiver.hook}/status/301")
+    while delivery.state is DeliveryState.PENDING:
+        delivery = await after_attempt(kit, delivery)
+        core.clock.turn(by_s=2 * DAY_S)
+    assert (len(delivery.attempts), delivery.why) == (10, "All 10 attempts failed.")
+    assert len(await receiver.received(path="/hook")) == 0, "a redirect is not followed"
+    again = await after_attempt(kit, await core.deliveries.send_again(delivery))
+    assert (again.state, again.round, len(again.attempts)) == (DeliveryState.PENDING, 1, 11)
+
+
+async def test_an_event_that_nobody_keeps_any_more_cannot_be_sent(core, kit, receiver):
+    [delivery] = await told(core, receiver.hook)
+    await core.redis.delete(key("feed", "acme"), key("events", delivery.job_id))
+    gone = await after_attempt(kit, delivery)
+    assert (gone.state, gone.why) == (DeliveryState.DEAD, "The event is older than 14 days.")
+
+
+async def test_a_delivery_remembers_its_latest_attempts_however_often_it_is_sent_again(core, kit, receiver):
+    [delivery] = await told(core, receiver.hook)
+    for _ in range(41):
+        delivery = await after_attempt(
+            kit, await core.deliveries.send_again(delivery) if delivery.attempts else delivery
+        )
+    assert len(delivery.attempts) == 40
+    assert len(await receiver.received(at_least=41)) == 41
+
+
+async def progress_of(core: Core, url: str) -> Delivery:
+    """Let a running job say that it still works."""
+    job = await core.submit(webhook=Webhook(url=url, events=("job.progress",)))
+    begun = await core.begin(job)
+    news = spoken(begun.job, webhook=None, public_url="", now_ms=core.clock.now_ms())
+    await core.jobs.commit(begun.job, msgspec.structs.replace(begun.job, version=begun.job.version + 1),
+                           owner=begun.owner, event=news)  # fmt: skip
+    [(delivery, _)] = await core.deliveries.of_job(job.id)
+    return delivery
+
+
+async def test_progress_is_sent_once_and_not_again(core, kit, receiver):
+    over = await after_attempt(kit, await progress_of(core, f"{receiver.hook}/status/500"))
+    assert (over.type, over.state, len(over.attempts)) == ("job.progress", DeliveryState.DEAD, 1)
+    assert await due_ms(core, over) is None
+
+
+@asynccontextmanager
+async def hanging(kit: Kit, receiver: Receiver, deliveries: list[Delivery]):
+    """Have so many attempts under way at a receiver that says nothing."""
+    attempts = [asyncio.create_task(run_delivery(kit, delivery.id)) for delivery in deliveries]
+    await receiver.received(at_least=len(deliveries), path="/hook/hang")
+    try:
+        yield
+    finally:
+        await asyncio.gather(*attempts)
+
+
+async def test_who_finds_no_place_sleeps_without_using_up_an_attempt_and_others_pass_by(core, kit, receiver):
+    taken = [(await told(core, f"{receiver.hook}/hang"))[0] for _ in range(PER_HOST)]
+    waiting = [(await told(core, f"{receiver.hook}/hang"))[0] for _ in range(20)]
+    late = await progress_of(core, f"{receiver.hook}/hang")
+    await core.tenants.create_key("other")
+    [stranger] = await told(core, receiver.hook, tenant="other")
+    async with hanging(kit, receiver, taken):
+        after = [await after_attempt(kit, each) for each in waiting]
+        assert {(each.state, each.round, each.attempts) for each in after} == {(DeliveryState.PENDING, 0, ())}
+        wakes = [await due_ms(core, each) for each in waiting]
+        assert wakes == sorted(set(wakes)) == [each.next_at_ms for each in after]
+        core.clock.turn(by_s=125)
+        stale = await after_attempt(kit, late)
+        assert (stale.state, stale.attempts) == (DeliveryState.DEAD, ())
+        assert (await after_attempt(kit, stranger)).state is DeliveryState.DELIVERED, "though it is the same host"
+    assert len(await receiver.received(path="/hook/hang")) == PER_HOST
+
+
+async def test_a_stopping_worker_lets_an_attempt_end_so_that_it_is_made_once(core, kit, receiver):
+    [delivery] = await told(core, f"{receiver.hook}/hang")
+    async with hanging(kit, receiver, [delivery]):
+        await kit.leases.hand_over(streams_too=False)
+    after = await core.deliveries.load(delivery.id)
+    assert (after.round, after.attempts[0].error) == (1, "The receiver did not answer in time.")
+
+
+async def test_a_prompt_of_any_length_goes_out_as_less_than_20_kb(core, kit, receiver):
+    prompt = "剪" * 10_000
+    asked = {"prompt": prompt, "plan": Plan(message=prompt, action="export"), "metadata": {"k": "m" * 4_080}}
+    [delivery] = await told(core, receiver.hook, **asked)
+    assert (await after_attempt(kit, delivery)).state is DeliveryState.DELIVERED
+    [received] = await receiver.received(at_least=1)
+    assert len(received["text"].encode()) < 20_000
+    assert received["body"]["data"]["truncated"] == ["plan.message"]
+    assert received["body"]["data"]["job"]["metadata"] == asked["metadata"]
