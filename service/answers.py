@@ -93,7 +93,10 @@ class Probe(View, kw_only=True):
 
 
 class JobData(View, kw_only=True):
+    """`truncated`: the fields that were cut to keep a long body short, where any were; the job itself has them whole."""
+
     job: JobView
+    truncated: tuple[str, ...] = ()
 
 
 class JobEventBody(View, kw_only=True):
@@ -195,11 +198,15 @@ class Redelivered(View, kw_only=True):
 
 
 class WebhookView(View, kw_only=True):
-    """`disabled_at` and `disabled_why`: since when and why nothing is sent."""
+    """`disabled_at` and `disabled_why`: since when and why nothing is sent.
+
+    `failing_since`: the first of the failures since it last took something; five days of them disable it.
+    """
 
     url: str | None
     events: tuple[str, ...]
     status: Literal["active", "disabled", "unset"]
+    failing_since: str | None
     disabled_at: str | None
     disabled_why: str | None
 

@@ -19,17 +19,38 @@ from worker.upstream.faults import BackendFault
 log = logging.getLogger(__name__)
 
 
+#: errands that one worker does at a time: a test may take as long as its receiver lets it wait
+_AT_ONCE = 32
+
+
 async def run_errands(kit: Kit) -> None:
-    """Do one errand after the other, for ever."""
+    """Do errands for ever, none of them held up by a slow one before it."""
+    places = asyncio.Semaphore(_AT_ONCE)
+    async with asyncio.TaskGroup() as under_way:
+        while True:
+            await places.acquire()
+            errand = await _next(kit)
+            under_way.create_task(_run(kit, errand)).add_done_callback(lambda _: places.release())
+
+
+async def _next(kit: Kit) -> Errand:
     while True:
         try:
-            errand = await kit.errands.next(wait_s=5)
-            if errand:
-                await kit.errands.answer(errand, await _done(kit, errand))
+            if errand := await kit.errands.next(wait_s=5):
+                return errand
         except STORE_DOWN:
             await asyncio.sleep(0.5)
         except Exception:
-            log.exception("an errand broke")
+            log.exception("an errand could not be read")
+
+
+async def _run(kit: Kit, errand: Errand) -> None:
+    try:
+        await kit.errands.answer(errand, await _done(kit, errand))
+    except STORE_DOWN:
+        return  # whoever asked is told that nobody answered
+    except Exception:
+        log.exception("an errand broke")
 
 
 async def _done(kit: Kit, errand: Errand) -> bytes:

@@ -34,11 +34,12 @@ class Heard(msgspec.Struct):
 def webhook_view(webhook: TenantWebhook | None) -> WebhookView:
     """Show a default webhook, or that there is none."""
     if webhook is None:
-        return WebhookView(url=None, events=(), status="unset", disabled_at=None, disabled_why=None)
+        return WebhookView(url=None, events=(), status="unset", failing_since=None, disabled_at=None, disabled_why=None)
     return WebhookView(
         url=webhook.url,
         events=webhook.events,
         status=webhook.state,
+        failing_since=rfc3339(webhook.failing_since_ms) if webhook.failing_since_ms else None,
         disabled_at=rfc3339(webhook.disabled_at_ms) if webhook.disabled_at_ms else None,
         disabled_why=webhook.disabled_why,
     )
