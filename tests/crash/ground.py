@@ -63,7 +63,9 @@ def _renders_are_over(ledger: dict[str, Any]) -> bool:
 
 
 @asynccontextmanager
-async def laid_ground(folder: Path, *, lanes: int, **sandbox: Any) -> AsyncIterator[Ground]:
+async def laid_ground(
+    folder: Path, *, lanes: int, nursery: str = "tests.crash.nursery", **sandbox: Any
+) -> AsyncIterator[Ground]:
     """Start what `lanes` lanes need. Each lane has a database of Redis, and in it a tenant, of its own."""
     clip = folder / "clip.mp4"
     await make_talk_clip(clip, scenes=1, duration_s=1.0, silences=(), size=(160, 90))
@@ -72,9 +74,9 @@ async def laid_ground(folder: Path, *, lanes: int, **sandbox: Any) -> AsyncItera
         async with (
             running_sandbox(**(SANDBOX | sandbox)) as backend,
             running_receiver(*(each.webhook_secret for each in issued)) as receiver,
-            running_nursery() as nursery,
+            running_nursery(nursery) as workers,
         ):
-            yield Ground(folder, redis, backend, receiver, nursery, clip, [each.secret for each in issued])
+            yield Ground(folder, redis, backend, receiver, workers, clip, [each.secret for each in issued])
 
 
 async def _new_tenant(redis_url: str) -> IssuedKey:

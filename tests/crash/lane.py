@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from sandbox.chaos.counting import Accepted
+from sandbox.chaos.counting import ENDS, Accepted
 from sandbox.world.ports import free_port
 from tests.crash.ground import SECRET_KEY, Ground
 from tests.crash.proxies import running_proxy
@@ -27,6 +27,8 @@ from tests.gateway_fixture import FAST
 LEASE_S = 1
 #: a job with a crash in it is over within this, on a busy machine too
 LIMIT_S = 60
+UNAVAILABLE = 503
+_AGAIN_S = 0.1
 
 _WAITS = {name: value for name, value in FAST.items() if name.startswith("REELGATE_")}
 GATEWAY = _WAITS | {
@@ -185,11 +187,20 @@ class Lane:
             "media": [{"upload_id": await self.upload()}] if media else [],
             "webhook": {"url": self.ground.receiver.hook},
         }
-        answer = await self.http.post("/v1/jobs", json=body | fields)
-        assert answer.status_code == 202, answer.text
+        answer = await self._taken(body | fields)
         job_id = str(answer.json()["id"])
         self.ground.accepted.append(Accepted(job_id, title))
         return job_id
+
+    async def _taken(self, body: dict[str, Any]) -> httpx.Response:
+        """Post a job as a good caller does: what is refused for now is tried again under the same key."""
+        key = {"Idempotency-Key": uuid.uuid4().hex}
+        while True:
+            answer = await self.http.post("/v1/jobs", json=body, headers=key)
+            if answer.status_code != UNAVAILABLE:
+                assert answer.status_code == 202, answer.text
+                return answer
+            await asyncio.sleep(_AGAIN_S)
 
     async def upload(self) -> str:
         """Send the clip, once."""
@@ -201,14 +212,33 @@ class Lane:
         return self._upload
 
     async def ended(self, job_id: str, *, within_s: float = LIMIT_S) -> dict[str, Any]:
-        """Follow a job's events to their end, and read it."""
+        """Follow a job's events to their end, and read it; from anew where Redis went away in between."""
+        async with asyncio.timeout(within_s):
+            while True:
+                await self._follow(job_id, within_s)
+                answer = await self.http.get(f"/v1/jobs/{job_id}")
+                if answer.is_success and answer.json()["status"] in ENDS:
+                    job: dict[str, Any] = answer.json()
+                    self.ground.jobs[job_id] = job
+                    return job
+                await asyncio.sleep(_AGAIN_S)
+
+    async def _follow(self, job_id: str, within_s: float) -> None:
         headers = {"Accept": "text/event-stream"}
-        async with self.http.stream("GET", f"/v1/jobs/{job_id}/events", headers=headers, timeout=within_s) as events:
-            async for _ in events.aiter_raw():
-                pass
-        job = (await self.http.get(f"/v1/jobs/{job_id}")).json()
-        self.ground.jobs[job_id] = job
-        return dict(job)
+        url = f"/v1/jobs/{job_id}/events"
+        with suppress(httpx.TransportError):
+            async with self.http.stream("GET", url, headers=headers, timeout=within_s) as events:
+                async for _ in events.aiter_raw():
+                    pass
+
+    async def waits(self, job_id: str, *, reason: str) -> None:
+        """Wait until a job says that it waits for this."""
+        async with asyncio.timeout(LIMIT_S):
+            while (await self._wait_of(job_id)).get("reason") != reason:  # noqa: ASYNC110 - it is in another process
+                await asyncio.sleep(_AGAIN_S)
+
+    async def _wait_of(self, job_id: str) -> dict[str, Any]:
+        return (await self.http.get(f"/v1/jobs/{job_id}")).json()["wait"] or {}
 
     async def stages(self, job_id: str) -> list[str]:
         """List the stages that a job has told of, in order."""
@@ -253,4 +283,4 @@ async def _answering(client: httpx.AsyncClient) -> None:
             with suppress(httpx.TransportError):
                 if (await client.get("/readyz")).is_success:
                     return
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(_AGAIN_S)

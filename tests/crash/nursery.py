@@ -36,9 +36,9 @@ class Nursery:
 
 
 @asynccontextmanager
-async def running_nursery(program: Path = Path(__file__)) -> AsyncIterator[Nursery]:
+async def running_nursery(program: str) -> AsyncIterator[Nursery]:
     """Run it until the block ends; what it has forked ends with it."""
-    command = [sys.executable, "-m", ".".join(program.relative_to(ROOT).with_suffix("").parts)]
+    command = [sys.executable, "-m", program]
     pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, **pipes)
     try:

@@ -1,0 +1,102 @@
+"""Redis is killed, frozen or away, the backend is down: what was accepted is kept, and comes to its end by itself."""
+
+import asyncio
+import os
+import signal
+
+import pytest
+import pytest_asyncio
+import redis.asyncio
+
+from tests.crash.ground import laid_ground
+from tests.crash.lane import open_lane
+from tests.crash.left_over import left_over
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+
+TITLE = 'add a title "{title}"'
+EXPORT = {"export": True, "resolution": "360p"}
+#: between the intent and the message's arrival nobody can know that it was never sent
+ENDS = {None, "edit_unconfirmed"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def ground(tmp_path_factory):
+    async with laid_ground(tmp_path_factory.mktemp("redis"), lanes=1) as laid:
+        yield laid
+        verdict = await laid.verdict()
+        assert verdict.bad == dict.fromkeys(verdict.bad, ())
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def lane(ground):
+    token = await ground.sandbox.add_token(credits=1_000_000)
+    async with open_lane(ground, 0, token=token) as opened:
+        await opened.all_ready()
+        yield opened
+        assert await left_over(opened) == []
+
+
+@pytest_asyncio.fixture(loop_scope="module", autouse=True)
+async def flushing(ground):
+    """Every write is on the disk before it is answered to, also after a restart."""
+
+    async def flush():
+        async with redis.asyncio.Redis.from_url(ground.redis_url(0)) as client:
+            await client.config_set("appendfsync", "always")
+
+    await flush()
+    return flush
+
+
+async def ends_of(lane, ids):
+    jobs = await asyncio.gather(*(lane.ended(job_id) for job_id in ids))
+    await asyncio.gather(*(lane.told(job_id) for job_id in ids))
+    return {job["error"]["code"] if job["error"] else None for job in jobs}
+
+
+async def test_what_got_its_202_right_before_redis_was_killed_is_there_when_it_comes_back(ground, lane, flushing):
+    ids = []
+    for _ in range(4):
+        ids.append(await lane.submit(TITLE, output=EXPORT))
+        ground.redis.kill()
+        ground.redis.restart()
+        await flushing()
+    assert await ends_of(lane, ids) <= ENDS
+
+
+async def test_while_redis_is_away_callers_get_a_503_that_says_when_to_come_back(ground, lane):
+    job_id = await lane.submit(TITLE, output={"export": False})
+    body = {"prompt": "mute it", "media": [{"upload_id": await lane.upload()}]}
+    ground.redis.process.send_signal(signal.SIGSTOP)
+    frozen = [await lane.http.get(f"/v1/jobs/{job_id}"), await lane.http.post("/v1/jobs", json=body)]
+    ground.redis.kill()
+    gone = [await lane.http.get(f"/v1/jobs/{job_id}"), await lane.http.post("/v1/jobs", json=body)]
+    ground.redis.restart()
+    for answer in frozen + gone:
+        assert answer.status_code == 503
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert int(answer.headers["retry-after"]) >= 1
+        assert answer.elapsed.total_seconds() < 2, "within 1 s, and as much again for a busy machine"
+    assert await ends_of(lane, [job_id]) <= ENDS
+
+
+async def test_workers_outlive_a_redis_that_is_away_for_several_leases_and_finish_what_they_had(ground, lane):
+    prompts = (TITLE, TITLE + " [[story:slow]]", TITLE + " [[story:drop-stream]]", TITLE + " [[story:adk-partial]]")
+    ids = [await lane.submit(prompt, output=EXPORT) for prompt in prompts]
+    await ground.sandbox.until(lambda ledger: any(row["status"] == "running" for row in ledger["messages"]))
+    workers = [worker.pid for worker in lane.workers]
+    ground.redis.kill()
+    await ground.sandbox.until(lambda ledger: all(row["status"] != "running" for row in ledger["messages"]))
+    ground.redis.restart()
+    assert await ends_of(lane, ids) <= ENDS
+    for pid in workers:
+        os.kill(pid, 0)  # raises where it has ended
+
+
+async def test_jobs_wait_for_a_backend_that_is_down_say_so_and_come_back_by_themselves(ground, lane):
+    await ground.sandbox.faults(down_s=3.0)
+    ids = [await lane.submit(TITLE, output=EXPORT) for _ in range(3)]
+    for job_id in ids:
+        await lane.waits(job_id, reason="backend_down")
+    assert await ends_of(lane, ids) == {None}
