@@ -1,7 +1,7 @@
 """Stands between a worker and what it talks to, recognizes what goes by, and lets its guard stop the worker there."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
@@ -45,6 +45,7 @@ async def running_proxy(port: int, make_reader: Callable[[], Reader], guard: Gua
         for task in list(connections):
             task.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
+        await asyncio.sleep(0)  # transports close in the loop's next turn
 
 
 class _Connection:
@@ -58,22 +59,10 @@ class _Connection:
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
         """Carry bytes both ways until either side closes or breaks."""
-        try:
+        async with _closing(writer):
             from_server, to_server = await asyncio.open_connection("127.0.0.1", port)
-        except ConnectionError:
-            return writer.transport.abort()
-        ways = [self._asked(reader, to_server), self._answered(from_server, writer)]
-        tasks = [asyncio.ensure_future(way) for way in ways]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            for end in (to_server, writer):
-                end.close()
-                with suppress(ConnectionError):
-                    await end.wait_closed()
+            async with _closing(to_server):
+                await _first_of(self._asked(reader, to_server), self._answered(from_server, writer))
 
     async def _asked(self, reader: asyncio.StreamReader, to_server: asyncio.StreamWriter) -> None:
         while data := await reader.read(1 << 16):
@@ -93,3 +82,29 @@ class _Connection:
             self._pieces = self._pieces - 1 if self._pieces else None
             writer.write(data)
             await writer.drain()
+
+
+async def _first_of(*ways: Coroutine[None, None, None]) -> None:
+    """Run all until one ends, however it does."""
+    tasks = [asyncio.ensure_future(way) for way in ways]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _closing(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+    """Close it when the block ends, as soon as it has sent what it holds; at once where that is cut short."""
+    try:
+        yield
+    finally:
+        writer.close()
+        try:
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+        except asyncio.CancelledError:
+            writer.transport.abort()
+            raise
