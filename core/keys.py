@@ -39,7 +39,7 @@ _SHAPES = {
     "feed": "rg:feed:{}",  # STREAM of a tenant's events, 14 days
     "event_clock": "rg:clock:{}",  # STRING "ms-seq" of a tenant's last event
     # uploads
-    "upload": "rg:upl:{}",  # HASH tenant name bytes format
+    "upload": "rg:upl:{}",  # HASH rec expected
     "uploads": "rg:uploads",  # ZSET of uploads by the time at which they go
     "stored": "rg:stored:{}",  # INT bytes that a tenant keeps
     # deliveries

@@ -1,6 +1,7 @@
 """Files: uploads and finished videos, in a local folder or in S3. Nothing is ever held in memory whole."""
 
 from collections.abc import AsyncIterable, AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,6 +56,12 @@ class Storage:
         if not writer.closed():
             await writer.close()
         await self.delete(path)
+
+    async def put_url(self, path: str, *, for_s: int) -> str | None:
+        """Sign a URL to which anybody may PUT this file for so long. None: a folder has none."""
+        if isinstance(self._files, LocalStore):
+            return None
+        return await obstore.sign_async(self._files, "PUT", path, timedelta(seconds=for_s))
 
     async def size_bytes(self, path: str) -> int:
         """Measure a file. Raises FileMissing."""

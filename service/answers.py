@@ -49,6 +49,17 @@ class UploadView(View, kw_only=True):
     expires_at: str
 
 
+class UploadPlace(View, kw_only=True):
+    """Where to PUT a file, straight to storage; then `complete` it."""
+
+    id: str
+    filename: str
+    method: Literal["PUT"] = "PUT"
+    url: str
+    complete: str
+    expires_at: str
+
+
 class SessionView(View, kw_only=True):
     """`jobs_waiting`: its jobs that have not ended; `running_job_id`: the one whose turn it is."""
 

@@ -81,8 +81,12 @@ class Inspector:
 
     def _look(self) -> None:
         self._looked = True
-        found = format_of_content(self._head)
+        self.look_at(self._head)
         self._head = b""
+
+    def look_at(self, head: bytes) -> None:
+        """Compare a file's first bytes with its name. Raises Refused (415)."""
+        found = format_of_content(head)
         if found is None:
             raise unsupported("The file is of no known format.")
         if not same_family(self.format, found):

@@ -52,7 +52,7 @@ def client_of(url: str, key: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=20, event_hooks=hooks)
 
 
-def settings_for(redis_url: str, storage: Path, **chosen: Any) -> Settings:
+def settings_for(redis_url: str, storage: Path | str, **chosen: Any) -> Settings:
     """Make settings as the environment would: names without the prefix, plus what a test chooses."""
     return Settings.model_validate(
         {
@@ -67,7 +67,7 @@ def settings_for(redis_url: str, storage: Path, **chosen: Any) -> Settings:
 
 @asynccontextmanager
 async def running_api(
-    redis_url: str, storage: Path, *, clock: Clock | None = None, **chosen: Any
+    redis_url: str, storage: Path | str, *, clock: Clock | None = None, **chosen: Any
 ) -> AsyncIterator[Api]:
     """Serve the API on a free port until the block ends."""
     listener = socket.create_server(("127.0.0.1", 0))

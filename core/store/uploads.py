@@ -9,7 +9,7 @@ from core.wire import pack, unpack
 
 
 class Upload(Record, frozen=True, kw_only=True):
-    """A file that a caller sent us. `path` is a key in our storage."""
+    """A file that a caller sends us. `path` is a key in our storage; `size_bytes` is 0 until it has come."""
 
     id: str
     tenant: str
@@ -21,31 +21,50 @@ class Upload(Record, frozen=True, kw_only=True):
 
 
 class Uploads:
-    """Keep, find and drop uploads, and count the bytes that a tenant keeps."""
+    """Expect, keep, find and drop uploads, and count the bytes that a tenant keeps."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
+    async def expect(self, upload: Upload) -> int:
+        """Write down a file before its first byte comes, so that a half of one is found and dropped; till when (ms)."""
+        until_ms = self._clock.now_ms() + UPLOAD_LIFE_MS
+        pipe = self._store.redis.pipeline(transaction=True)
+        pipe.hset(key("upload", upload.id), mapping={"rec": pack(upload), "expected": "1"})
+        pipe.zadd(key("uploads"), {upload.id: until_ms})
+        await pipe.execute()
+        return until_ms
+
     async def keep(self, upload: Upload) -> int:
-        """Remember a stored upload; returns the bytes that its tenant keeps now."""
+        """Remember a stored upload, from its `created_at_ms` on; returns the bytes that its tenant keeps now."""
         pipe = self._store.redis.pipeline(transaction=True)
         pipe.hset(key("upload", upload.id), mapping={"rec": pack(upload)})
-        pipe.zadd(key("uploads"), {upload.id: self._clock.now_ms() + UPLOAD_LIFE_MS})
+        pipe.hdel(key("upload", upload.id), "expected")
+        pipe.zadd(key("uploads"), {upload.id: upload.created_at_ms + UPLOAD_LIFE_MS})
         pipe.incrby(key("stored", upload.tenant), upload.size_bytes)
-        return int((await pipe.execute())[2])
+        return int((await pipe.execute())[3])
 
     async def stored_bytes(self, tenant: str) -> int:
         """Count the bytes of uploads that a tenant keeps."""
         return int(await self._store.redis.get(key("stored", tenant)) or 0)
 
     async def load(self, upload_id: str) -> tuple[Upload, int] | None:
-        """Read an upload, whoever's it is, and when it goes (ms since the epoch)."""
+        """Read an upload that has come, whoever's it is, and when it goes (ms since the epoch)."""
+        found = await self._find(upload_id)
+        return found[:2] if found and not found[2] else None
+
+    async def expected(self, upload_id: str) -> Upload | None:
+        """Read an upload that has not come yet, or not whole, whoever's it is."""
+        found = await self._find(upload_id)
+        return found[0] if found and found[2] else None
+
+    async def _find(self, upload_id: str) -> tuple[Upload, int, bool] | None:
         pipe = self._store.redis.pipeline(transaction=False)
-        pipe.hget(key("upload", upload_id), "rec")
+        pipe.hmget(key("upload", upload_id), ["rec", "expected"])
         pipe.zscore(key("uploads"), upload_id)
-        raw, goes_ms = await pipe.execute()
-        return (unpack(raw, Upload), int(goes_ms)) if raw and goes_ms else None
+        (raw, expected), goes_ms = await pipe.execute()
+        return (unpack(raw, Upload), int(goes_ms), bool(expected)) if raw and goes_ms else None
 
     async def touch(self, upload_ids: list[str]) -> None:
         """Count a use: each lives another 24 h."""
@@ -54,7 +73,7 @@ class Uploads:
             await self._store.redis.zadd(key("uploads"), dict.fromkeys(upload_ids, until_ms), xx=True)
 
     async def drop(self, upload: Upload) -> None:
-        """Forget an upload; its bytes are to be deleted first."""
+        """Forget an upload, expected or kept; its bytes are to be deleted first."""
         pipe = self._store.redis.pipeline(transaction=True)
         pipe.zrem(key("uploads"), upload.id)
         pipe.delete(key("upload", upload.id))
@@ -65,5 +84,5 @@ class Uploads:
     async def due(self, *, most: int = 100) -> list[Upload]:
         """Name uploads whose time is over."""
         ids = await self._store.redis.zrangebyscore(key("uploads"), "-inf", self._clock.now_ms(), start=0, num=most)
-        found = [await self.load(i.decode()) for i in ids]
+        found = [await self._find(i.decode()) for i in ids]
         return [f[0] for f in found if f]

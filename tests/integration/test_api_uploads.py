@@ -5,13 +5,18 @@ import resource
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 from msgspec.structs import replace
 
+from core.clock import HandClock
+from core.ids import new_id
+from core.store.uploads import Upload, Uploads
 from tests.api_fixture import Api, running_api
 from tests.redis_fixture import redis_server, redis_url
+from tests.s3_fixture import BUCKET, access_to, s3
 
-__all__ = ["redis_server", "redis_url"]
+__all__ = ["redis_server", "redis_url", "s3"]
 
 MP4 = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + b"\0" * 20_000
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 100
@@ -181,3 +186,72 @@ async def test_a_file_that_is_too_large_for_the_profile_is_refused_at_submit(api
     refused = await api.http.post("/v1/jobs", json=ask)
     assert (refused.status_code, refused.json()["code"]) == (422, "media_too_large")
     assert "200000000" in refused.json()["detail"]
+
+
+@pytest.fixture
+async def s3_api(redis_url: str, s3: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
+    for name, value in access_to(s3).items():
+        monkeypatch.setenv(name, value)
+    async with running_api(redis_url, f"s3://{BUCKET}/uploads-of-tests") as running:
+        yield running
+
+
+async def presigned(api: Api, name: str = "clip.mp4") -> dict[str, str]:
+    answer = await api.http.post("/v1/uploads:presign", params={"filename": name})
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+async def test_with_s3_a_file_goes_straight_to_storage_and_is_looked_at_when_complete(s3_api: Api) -> None:
+    place = await presigned(s3_api)
+    async with httpx.AsyncClient(trust_env=False) as anybody:
+        assert (await anybody.put(place["url"], content=MP4)).status_code == 200
+    assert (await s3_api.http.get(f"/v1/uploads/{place['id']}")).status_code == 404, "not before it is complete"
+    complete = await s3_api.http.post(place["complete"])
+    assert (complete.status_code, complete.json()["size_bytes"]) == (200, len(MP4))
+    assert (await s3_api.http.post(place["complete"])).json() == complete.json()
+    assert (await s3_api.submit(media=[{"upload_id": place["id"]}]))["status"] == "queued"
+
+
+async def test_a_file_that_is_not_what_its_name_says_is_gone_from_s3_too(s3_api: Api) -> None:
+    place = await presigned(s3_api)
+    early = await s3_api.http.post(place["complete"])
+    assert (early.status_code, early.json()["code"]) == (409, "not_uploaded")
+    async with httpx.AsyncClient(trust_env=False) as anybody:
+        await anybody.put(place["url"], content=PNG)
+    assert (await s3_api.http.post(place["complete"])).status_code == 415
+    assert (await s3_api.http.post(place["complete"])).status_code == 404
+    assert await s3_api.parts.uploads.expected(place["id"]) is None
+
+
+async def test_a_stranger_cannot_complete_an_upload(s3_api: Api) -> None:
+    place = await presigned(s3_api)
+    async with await s3_api.caller("other") as stranger:
+        assert (await stranger.post(place["complete"])).status_code == 404
+
+
+async def test_in_a_folder_there_is_no_url_to_send_to(api: Api) -> None:
+    answer = await api.http.post("/v1/uploads:presign", params={"filename": "clip.mp4"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_available")
+
+
+async def test_a_half_upload_of_a_process_that_died_is_dropped_a_day_later(api: Api, tmp_path: Path) -> None:
+    uploads, storage = api.parts.uploads, api.parts.storage
+    half = Upload(
+        id=new_id("upl"),
+        tenant="acme",
+        filename="a.mp4",
+        format="mp4",
+        size_bytes=0,
+        path="uploads/half.mp4",
+        created_at_ms=0,
+    )
+    goes_ms = await uploads.expect(half)
+    await storage.write(half.path, half_of(MP4))
+    assert await uploads.load(half.id) is None
+    later = Uploads(api.parts.store, HandClock(goes_ms + 1))
+    assert [u.id for u in await later.due()] == [half.id]
+
+
+async def half_of(content: bytes) -> AsyncIterator[bytes]:
+    yield content[: len(content) // 2]

@@ -1,52 +1,22 @@
 """Files in a local folder and in S3 alike: streamed in and out, in parts, and gone when they are deleted."""
 
 import os
-import subprocess
-import sys
-import urllib.request
 from collections.abc import AsyncIterator
 
 import pytest
 
 from core.storage import CHUNK_BYTES, PART_BYTES, FileMissing, Storage
-from sandbox.world.ports import free_port
+from tests.s3_fixture import BUCKET, access_to, s3
 
-BUCKET = "videos"
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory):
-    """A look-alike of S3 on loopback, in a process of its own."""
-    port = free_port()
-    log = (tmp_path_factory.mktemp("s3") / "log").open("w")
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with log, subprocess.Popen(command, stdout=log, stderr=log) as server:
-        address = f"http://127.0.0.1:{port}"
-        try:
-            answers_at(address, server)
-            urllib.request.urlopen(urllib.request.Request(f"{address}/{BUCKET}", method="PUT")).close()
-            yield address
-        finally:
-            server.terminate()
-
-
-def answers_at(address, server):
-    while server.poll() is None:
-        try:
-            urllib.request.urlopen(address).close()
-        except OSError:
-            continue
-        return
-    raise AssertionError("the look-alike of S3 ended by itself")
+__all__ = ["s3"]
 
 
 @pytest.fixture(params=["folder", "s3"])
 def storage(request, tmp_path, monkeypatch) -> Storage:
     if request.param == "folder":
         return Storage(str(tmp_path / "files"))
-    access = {"ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "REGION": "us-east-1", "ALLOW_HTTP": "true"}
-    for name, value in (access | {"ENDPOINT": request.getfixturevalue("s3")}).items():
-        monkeypatch.setenv(f"AWS_{name}", value)
+    for name, value in access_to(request.getfixturevalue("s3")).items():
+        monkeypatch.setenv(name, value)
     return Storage(f"s3://{BUCKET}/some/prefix")
 
 
