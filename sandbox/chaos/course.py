@@ -1,6 +1,7 @@
 """A run from its world to its verdict: callers submit, troubles come, everything heals, comes to rest, and is counted."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -127,28 +128,30 @@ class Course:
         return await self._caller.upload(path)
 
     async def _submit_all(self) -> None:
-        """Spread the submits over the run; each session's jobs follow one another."""
+        """Spread the submits over the run."""
         drawn = list(asks(self._wanted.jobs, seed=self._wanted.seed, clips=_CLIPS))
-        gap_s = self._wanted.seconds * _SUBMITTING_SHARE / max(1, len(drawn))
-        sessions: dict[str, asyncio.Future[str]] = {}
+        gap_s = self._wanted.seconds * _SUBMITTING_SHARE / len(drawn)
         async with asyncio.TaskGroup() as group:
-            for ask in drawn:
-                if ask.session and ask.session not in sessions:
-                    sessions[ask.session] = group.create_task(self._caller.session())
-                session_id = await sessions[ask.session] if ask.session else None
-                group.create_task(self._submit(ask, session_id))
-                await asyncio.sleep(gap_s)
+            for _, together in itertools.groupby(drawn, key=lambda ask: ask.session or ask.title):
+                several = list(together)
+                group.create_task(self._submit_in_turn(several, session=several[0].session))
+                await asyncio.sleep(gap_s * len(several))
 
-    async def _submit(self, ask: Ask, session_id: str | None) -> None:
-        media = [] if ask.clip is None else [{"upload_id": self._clips[ask.clip]}]
-        body = {"prompt": ask.prompt, "media": media, "output": ask.output, "timeout_s": _JOB_TIMEOUT_S}
-        if session_id:
-            body["session_id"] = session_id
-        job_id = await self._caller.submit(body, hook=ask.hook)
-        self._accepted.append(Accepted(job_id, ask.title))
-        if ask.cancel_after_s is not None:
-            await asyncio.sleep(ask.cancel_after_s)
-            await self._caller.cancel(job_id)
+    async def _submit_in_turn(self, together: list[Ask], *, session: str | None) -> None:
+        """Submit what belongs together: the first job of a session brings the clip that the others go on with."""
+        where = {"session_id": await self._caller.session()} if session else {}
+        async with asyncio.TaskGroup() as group:
+            for ask in together:
+                media = [] if ask.clip is None else [{"upload_id": self._clips[ask.clip]}]
+                body = {"prompt": ask.prompt, "media": media, "output": ask.output, "timeout_s": _JOB_TIMEOUT_S} | where
+                job_id = await self._caller.submit(body, hook=ask.hook)
+                self._accepted.append(Accepted(job_id, ask.title))
+                if ask.cancel_after_s is not None:
+                    group.create_task(self._cancel(job_id, ask.cancel_after_s))
+
+    async def _cancel(self, job_id: str, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        await self._caller.cancel(job_id)
 
     async def _rested(self) -> Verdict:
         """Wait until everything has ended and was told, or the time for that is over; then count."""

@@ -1,5 +1,7 @@
 """Deploys, the default lease, jobs that kill their workers, and the anonymous identity."""
 
+import asyncio
+
 import pytest
 import pytest_asyncio
 
@@ -68,15 +70,21 @@ async def test_a_job_that_kills_its_worker_three_times_ends_poisoned_and_the_nex
         assert await left_over(lane) == []
 
 
-@pytest.mark.parametrize(
-    ("database", "side", "how"), [(4, "before", "kill"), (5, "after", "kill"), (6, "after", "freeze")]
-)
-async def test_a_worker_that_stops_while_it_renews_the_anonymous_identity_holds_nobody_up_for_long(
-    ground, database, side, how
-):
+async def test_a_worker_that_stops_while_it_renews_the_anonymous_identity_holds_nobody_up_for_long(ground):
+    moments = [
+        Moment("token", 1, "before", "kill"),
+        Moment("token", 1, "after", "kill"),
+        Moment("token", 1, "after", "freeze"),
+    ]
+    async with asyncio.timeout(40), asyncio.TaskGroup() as group:
+        for database, moment in enumerate(moments, 4):
+            group.create_task(anonymous_jobs_go_well(ground, database, moment))
+
+
+async def anonymous_jobs_go_well(ground, database, moment):
     async with open_lane(ground, database) as lane:
         await lane.all_ready()
-        lane.trap = Trap(Moment("token", 1, side, how))
+        lane.trap = Trap(moment)
         ids = [await lane.submit(TITLE, output=EXPORT) for _ in range(3)]
         ends = {(await lane.ended(job_id))["status"] for job_id in ids}
         for job_id in ids:
