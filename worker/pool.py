@@ -23,8 +23,8 @@ from worker.upstream.wire import Credits
 _NO_TOKEN_S = 5.0
 #: a balance that was read longer ago is read again before a job waits for credits
 _STALE_S = 15.0
-#: what a balance call meets that says nothing of its token
-_PASSING = (Fault.UNREACHABLE, Fault.BROKEN, Fault.RATE_LIMITED)
+#: the wait where the backend does not say whether a refused token is over
+_UNTOLD_S = 1.0
 
 
 class Pool:
@@ -44,13 +44,16 @@ class Pool:
         """Reserve a token for a job: the session's own, or before its first edit the best.
 
         Raises Temporary(no_credits) where none fits, and BackendFault(TOKEN_REFUSED) where an edited session's token is
-        over. Before a job waits, balances that were read long ago are read again: somebody may have topped up.
+        over. A balance that was never read is read first, so that many jobs at once do not all try their luck. Before a
+        job waits, balances that were read long ago are read again: somebody may have topped up.
         """
-        anonymous = not await self._tokens.serves(job.tenant)
+        serving = await self._tokens.serving(job.tenant)
+        anonymous = all(token.kind == "anonymous" for token in serving)
         if _is_bound(session):
             await self._check_own(session)
         elif anonymous:
             await self._anonymous.token()
+        await self._read_all(job, [t for t in serving if t.available is None and t.state not in OVER])
         try:
             token_id = await self._reserve(job, session, anonymous=anonymous)
             if token_id is None and await self._read_stale_balances(job):
@@ -105,11 +108,14 @@ class Pool:
     async def _read_stale_balances(self, job: Job) -> bool:
         """Read the balances that are old, of the tokens that may serve a job. Says whether any was."""
         old_ms = self._clock.now_ms() - int(_STALE_S * 1000)
-        stale = [t for t in await self._tokens.serving(job.tenant) if (t.read_at_ms or 0) < old_ms]
-        for token in stale:
-            with suppress(BackendFault):
-                await self.read(job, token.id)
+        serving = await self._tokens.serving(job.tenant)
+        stale = [t for t in serving if (t.read_at_ms or 0) < old_ms and t.state not in OVER]
+        await self._read_all(job, stale)
         return bool(stale)
+
+    async def _read_all(self, job: Job, tokens: list[Token]) -> None:
+        for token in tokens:
+            await self._is_taken(job, token)
 
     async def read(self, job: Job, token_id: str) -> Credits | None:
         """Read a token's balance for a job that does not hold it. Raises BackendFault(TOKEN_REFUSED)."""
@@ -126,33 +132,29 @@ class Pool:
 
         A token that tells its balance is good after all, and goes on. Only an anonymous token has a successor: the same
         client id gets a new one, where no operator's token serves instead. Fifty jobs that hand back one token cause
-        one renewal. Raises BackendFault where the backend does not say now.
+        one renewal. Raises Temporary where the backend does not say now.
         """
         token = await self._tokens.get(token_id)
         if token is None:
             return None
         if token.state not in OVER:
-            if await self._is_good(job, token_id):
+            taken = await self._is_taken(job, token)
+            if taken is None:
+                raise Temporary(WaitReason.BACKEND_DOWN, delay_s=_UNTOLD_S)
+            if taken:
                 return token_id
-            gone = TokenState.EXPIRED if token.kind == "anonymous" else TokenState.REVOKED
-            await self._tokens.mark(token_id, gone)
         if token.kind != "anonymous" or await self._tokens.serves(job.tenant):
             return None
         return await self._anonymous.token()
 
-    async def _is_good(self, job: Job, token_id: str) -> bool:
-        """Ask the backend whether it takes a token at all, by reading its balance."""
-        caller = await self.caller(job, token_id)
-        if caller is None:
-            return False
+    async def _is_taken(self, job: Job, token: Token) -> bool | None:
+        """Ask the backend whether it takes a token at all, by reading its balance; None: it does not say now."""
         try:
-            read = await self._backend.credits(caller)
-        except BackendFault as fault:
-            if fault.fault in _PASSING:
-                raise
+            return True if await self.read(job, token.id) else None
+        except BackendFault:
+            over = TokenState.EXPIRED if token.kind == "anonymous" else TokenState.REVOKED
+            await self._tokens.mark(token.id, over)
             return False
-        await self._tokens.note_balance(token_id, available=read.available, frozen=read.frozen)
-        return True
 
     async def exhausted(self, job: Job, token_id: str) -> Credits | None:
         """The backend said 2001: the token rests until its balance says that it has credits. Returns the balance."""
