@@ -96,6 +96,8 @@ class Delivery(Record, frozen=True, kw_only=True):
     type: str
     url: str | None = None
     created_at_ms: int
+    #: W3C trace context of the job, which goes on to the receiver
+    traceparent: str | None = None
     state: DeliveryState = DeliveryState.PENDING
     attempts: tuple[Attempt, ...] = ()
     #: attempts since it was last asked for, by the schedule or by a caller
@@ -188,7 +190,15 @@ def _target(kind: EventType, job: Job, webhook: TenantWebhook | None) -> str | L
 
 
 def _delivery(kind: EventType, job: Job, url: str | None, now_ms: int) -> Delivery:
-    return Delivery(id=new_id("dlv"), tenant=job.tenant, job_id=job.id, type=kind, url=url, created_at_ms=now_ms)
+    return Delivery(
+        id=new_id("dlv"),
+        tenant=job.tenant,
+        job_id=job.id,
+        type=kind,
+        url=url,
+        created_at_ms=now_ms,
+        traceparent=job.traceparent,
+    )
 
 
 def spoken(job: Job, *, webhook: TenantWebhook | None, public_url: str, now_ms: int) -> Event:

@@ -102,7 +102,7 @@ async def _put_off(kit: Kit, claim: DeliveryClaim, again_ms: int) -> None:
 
 
 async def _attempt(kit: Kit, delivery: Delivery, url: str, event: StoredEvent) -> Answer:
-    prepared = await prepare(kit, delivery.tenant, event)
+    prepared = await prepare(kit, delivery, event)
     answer = await attempt(
         kit.outside,
         url=url,
@@ -116,12 +116,13 @@ async def _attempt(kit: Kit, delivery: Delivery, url: str, event: StoredEvent) -
     return answer
 
 
-async def prepare(kit: Kit, tenant: str, event: StoredEvent) -> Prepared:
+async def prepare(kit: Kit, delivery: Delivery, event: StoredEvent) -> Prepared:
     """Put together what goes out now, with a fresh link, time and signature under the event's id."""
-    secrets = await kit.tenants.signing_secrets(tenant)
+    secrets = await kit.tenants.signing_secrets(delivery.tenant)
     now_ms = kit.clock.now_ms()
     body = with_link(event.body, kit.vault, public_url=kit.settings.public_url, now_ms=now_ms)
-    return Prepared(body, headers(secrets, message_id=event.id, timestamp_s=now_ms // 1000, body=body))
+    signed = headers(secrets, message_id=event.id, timestamp_s=now_ms // 1000, body=body)
+    return Prepared(body, signed | ({"traceparent": delivery.traceparent} if delivery.traceparent else {}))
 
 
 def _decision(kit: Kit, claim: DeliveryClaim, answer: Answer) -> Decision:

@@ -107,3 +107,11 @@ def test_a_canceled_job_says_so_and_leaves_no_render_behind(gateway):
     assert ended["status"] == "canceled"
     assert [c["type"] for c in gateway.callbacks(job["id"])] == ["job.canceled"]
     assert gateway.http.post(f"/v1/jobs/{job['id']}/cancel").status_code == 200
+
+
+def test_the_callers_trace_goes_on_to_the_callback(gateway):
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    body = {"prompt": "status", "webhook": {"url": gateway.world["receiver"]}}
+    job = gateway.http.post("/v1/jobs", json=body, headers={"traceparent": trace}).json()
+    gateway.ended(job["id"])
+    assert [c["headers"]["traceparent"] for c in gateway.callbacks(job["id"])] == [trace]
