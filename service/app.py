@@ -26,6 +26,7 @@ from service.routes import (
     events,
     health,
     jobs,
+    options,
     output,
     sessions,
     uploads,
@@ -61,8 +62,9 @@ def described() -> bytes:
 
 def build_app(parts: Parts, *, metrics: bool = True) -> ASGIApp:
     """Build the API. `metrics`: whether ``/metrics`` is served here, or on a port of its own."""
-    handlers: list[Any] = [*ROUTES, *(health.METRICS if metrics else ())]
-    return at_the_edge(Litestar.from_config(_config(parts, handlers)))
+    handlers = [*ROUTES, *(health.METRICS if metrics else ())]
+    first = options.options_of(handlers)  # else the framework makes one of its own for each path
+    return at_the_edge(Litestar.from_config(_config(parts, [first, *handlers])))
 
 
 def _config(parts: Parts, handlers: list[Any]) -> AppConfig:

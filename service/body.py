@@ -96,6 +96,10 @@ def read_query(request: Request[Any, Any, Any], kind: type[T]) -> T:
     """Read the query's known fields; an unknown one is left alone, a wrong one is refused (422)."""
     given: Mapping[str, str] = {name: value for name, value in request.query_params.items() if value != ""}
     try:
-        return msgspec.convert(given, kind, strict=False)
+        query = msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as wrong:
         raise invalid([field_error(str(wrong))]) from None
+    if nulls := [name for name in given if getattr(query, name, given) is None]:
+        # The word null, read as if the field were absent: a filter that filters nothing.
+        raise invalid([FieldError(pointer=f"/{n}", code="invalid_value", detail="Null is no value.") for n in nulls])
+    return query

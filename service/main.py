@@ -15,6 +15,7 @@ from core.settings import load_settings
 from core.store.connection import STORE_DOWN
 from core.store.durability import durability_warnings
 from service.app import build_app
+from service.connection import Connection
 from service.parts import Parts, open_parts
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ def api(host: str, port: int, metrics_port: int | None) -> None:
     config = uvicorn.Config(
         build_app(parts, metrics=metrics_port is None),
         loop="uvloop",
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -7,9 +7,11 @@ from typing import NamedTuple
 from service.problems import Refused
 
 LONGEST_WAIT_S = 60
+#: an Idempotency-Key, quoted or bare
+KEY_PATTERN = r'^("[!-~]{1,255}"|[!#-~][!-~]{0,254})$'
 
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?(?=$|[,;\s])", re.IGNORECASE)
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_KEY = re.compile(KEY_PATTERN)
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -30,9 +32,9 @@ def key_of_call(header: str | None, *, path: str, body: bytes) -> KeyOfCall | No
     """Read an Idempotency-Key, quoted or bare. Raises Refused (400) where it is neither."""
     if header is None:
         return None
-    bare = header[1:-1] if len(header) > 1 and header.startswith('"') and header.endswith('"') else header
-    if not _KEY.fullmatch(bare):
-        raise Refused(400, "malformed_request", "Idempotency-Key: 1 to 255 visible ASCII characters.")
+    if not _KEY.fullmatch(header):
+        raise Refused(400, "malformed_request", "Idempotency-Key: 1 to 255 visible ASCII characters, quoted or bare.")
+    bare = header[1:-1] if header.startswith('"') else header
     return KeyOfCall(hashlib.sha256(f"{path}\n{bare}".encode()).hexdigest(), hashlib.sha256(body).hexdigest())
 
 

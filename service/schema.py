@@ -14,7 +14,16 @@ from service.answers import BatchEventBody, JobEventBody
 from service.examples import example_job, example_problem
 from service.operations import JSON, About, Answer
 from service.problems import PROBLEM_JSON, ProblemDocument
-from service.schema_words import ANSWER_HEADERS, CALLBACK_HEADERS, DESCRIPTION, PATH_IDS, REQUEST_HEADERS, TAGS
+from service.schema_links import add_links
+from service.schema_words import (
+    ANSWER_HEADERS,
+    CALLBACK_HEADERS,
+    DESCRIPTION,
+    PATH_IDS,
+    REQUEST_HEADERS,
+    SERVER_SENT_EVENT,
+    TAGS,
+)
 
 _REF = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"\{(\w+):\w+\}")
@@ -31,6 +40,7 @@ def document(handlers: Iterable[HTTPRouteHandler]) -> Json:
         for method in sorted(handler.http_methods):
             entry = _operation(path, method, about, schemas)
             paths.setdefault(_PARAMETER.sub(r"{\1}", path), {})[method.lower()] = entry
+    add_links(paths)
     return {
         "openapi": "3.1.0",
         "info": _info(),
@@ -133,7 +143,8 @@ def _body(about: About, schemas: Mapping[Any, Json]) -> Json:
     if about.body is bytes:
         file = {
             "type": "object",
-            "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream"}},
+            "required": ["file"],
+            "properties": {"file": _FILE},
         }
         kinds: dict[str, Json] = {"multipart/form-data": file}
         return {"required": True, "content": {m: {"schema": kinds[m]} if m in kinds else {} for m in about.body_media}}
@@ -141,6 +152,10 @@ def _body(about: About, schemas: Mapping[Any, Json]) -> Json:
     if about.example is not None:
         content["example"] = about.example
     return {"required": about.body_needed, "content": {JSON: content}}
+
+
+#: `format` is of OpenAPI 3.0, and what the makers of clients look for
+_FILE: Json = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
 
 
 def _responses(about: About, schemas: Mapping[Any, Json]) -> Json:
@@ -161,6 +176,8 @@ def _answer(answer: Answer, schemas: Mapping[Any, Json]) -> Json:
 
 
 def _content(media: str, schema: Json) -> Json:
+    if media == "text/event-stream":
+        return {"schema": SERVER_SENT_EVENT}
     return {"schema": {"type": "string"} if media.startswith("text/") else schema}
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from service.preferences import KEY_PATTERN
+
 DESCRIPTION = (
     "POST one video edit, get one signed callback with the MP4. Every refusal is a problem document (RFC 9457) with a "
     "`code` for programs. Times are RFC 3339 in UTC, durations `*_s`, sizes `*_bytes`."
@@ -61,11 +63,15 @@ ANSWER_HEADERS: dict[str, dict[str, Any]] = {
     "Allow": _text("The methods of this path."),
 }
 
-REQUEST_HEADERS: dict[str, dict[str, Any]] = {
-    "Idempotency-Key": _text(
-        "Quoted or bare, 1 to 255 visible ASCII characters. The same call again gets the first answer, for 24 h.",
-        '"4f1c"',
+_IDEMPOTENCY_KEY = {
+    "description": (
+        "Quoted or bare, 1 to 255 visible ASCII characters. The same call again gets the first answer, for 24 h."
     ),
+    "schema": {"type": "string", "pattern": KEY_PATTERN, "examples": ['"4f1c"']},
+}
+
+REQUEST_HEADERS: dict[str, dict[str, Any]] = {
+    "Idempotency-Key": _IDEMPOTENCY_KEY,
     "Prefer": _text("Wait for the end, up to 60 s.", "wait=30"),
     "traceparent": _text("W3C trace context; goes on to the backend and the callback."),
     "If-None-Match": _text("A known ETag: 304 while nothing has changed."),
@@ -79,4 +85,18 @@ CALLBACK_HEADERS: dict[str, dict[str, Any]] = {
     "webhook-signature": _text(
         "`v1,` and base64 of HMAC-SHA256 over `id.timestamp.body`; several, separated by spaces, while two secrets are valid."
     ),
+}
+
+#: one event of a stream, as OpenAPI 3.1 has it: each is described, not the stream
+SERVER_SENT_EVENT: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "Give it back as Last-Event-ID to go on after it."},
+        "event": {
+            "type": "string",
+            "description": "`snapshot` at first, `reset` before one that could not follow the id given, then as `type`.",
+        },
+        "data": {"type": "string", "contentMediaType": "application/json", "description": "As an event of the list."},
+        "retry": {"type": "integer", "description": "Milliseconds until a reader should come back."},
+    },
 }

@@ -16,7 +16,10 @@ from core.job import Status
 BATCH_JOBS = 100
 JOB_MEDIA = 50
 
-Url = Annotated[str, Meta(min_length=1, max_length=4096, examples=["https://example.com/clip.mp4"])]
+Url = Annotated[
+    str,
+    Meta(min_length=1, max_length=4096, examples=["https://example.com/clip.mp4"], extra_json_schema={"format": "uri"}),
+]
 Prompt = Annotated[
     str,
     Meta(min_length=1, max_length=10_000, examples=["cut the pauses, add background music, and export in 1080p"]),
@@ -122,11 +125,14 @@ class WebhookSettings(Body, kw_only=True):
     events: Annotated[list[TenantEventName], Meta(max_length=8)] = []
 
 
+Time = Annotated[str, Meta(max_length=40, examples=["2026-11-20T00:00:00Z"], extra_json_schema={"format": "date-time"})]
+
+
 class RedeliverAsk(Body, kw_only=True):
     """Send deliveries of a time range again: those that are dead, or `status`."""
 
-    since: Annotated[str, Meta(max_length=40, examples=["2026-11-20T00:00:00Z"])]
-    until: Annotated[str, Meta(max_length=40)] | None = None
+    since: Time
+    until: Time | None = None
     status: Literal["dead", "delivered"] = "dead"
 
 
@@ -158,7 +164,7 @@ class DeliveriesQuery(msgspec.Struct, kw_only=True):
 
 
 class UploadQuery(msgspec.Struct, kw_only=True):
-    filename: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+    filename: Annotated[str, Meta(min_length=1, max_length=255, examples=["clip.mp4"])] | None = None
 
 
 class LinkQuery(msgspec.Struct, kw_only=True):
@@ -169,4 +175,4 @@ class LinkQuery(msgspec.Struct, kw_only=True):
 
 
 class UsageQuery(msgspec.Struct, kw_only=True):
-    month: Annotated[str, Meta(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", examples=["2026-11"])] | None = None
+    month: Annotated[str, Meta(pattern=r"^([0-9]{4}-(0[1-9]|1[0-2]))?$", examples=["2026-11"])] | None = None

@@ -146,7 +146,7 @@ async def redeliver_range(request: Asked) -> Response[bytes]:
     parts = parts_of(request)
     ask = decoded(await read_bytes(request), RedeliverAsk)
     since_ms = _time(ask.since, "/since")
-    until_ms = _time(ask.until, "/until") if ask.until else parts.clock.now_ms()
+    until_ms = _time(ask.until, "/until") if ask.until is not None else parts.clock.now_ms()
     found = await _in_range(parts, request.user.tenant, DeliveryState(ask.status), since_ms, until_ms)
     for delivery in found[:_RANGE_AT_ONCE]:
         await parts.deliveries.send_again(delivery)

@@ -1,0 +1,33 @@
+"""What can be done with a thing that was just made: the `links` of the OpenAPI document. Pure.
+
+An answer with a Location has made something; whatever takes its id in the path is linked. Called by `schema.py` alone.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+Json = dict[str, Any]
+
+#: the shape of what was made, and the name that its id has in paths
+_MADE = {"JobView": "job_id", "BatchAccepted": "batch_id", "SessionView": "session_id", "UploadView": "upload_id"}
+
+
+def add_links(paths: Json) -> None:
+    """Link the answers of these paths in place."""
+    operations = [(path, method, entry) for path, methods in paths.items() for method, entry in methods.items()]
+    for _, _, entry in operations:
+        for response in entry["responses"].values():
+            if "Location" in response["headers"] and (name := _MADE.get(_shape(response))):
+                response["links"] = dict(_links(operations, name))
+
+
+def _shape(response: Json) -> str:
+    reference: str = response.get("content", {}).get("application/json", {}).get("schema", {}).get("$ref", "")
+    return reference.rpartition("/")[2]
+
+
+def _links(operations: list[tuple[str, str, Json]], name: str) -> Iterator[tuple[str, Json]]:
+    for path, method, entry in operations:
+        if f"{{{name}}}" in path and method != "head":
+            target = entry["operationId"]
+            yield target, {"operationId": target, "parameters": {name: "$response.body#/id"}}
