@@ -213,8 +213,6 @@ class Job(Record, frozen=True, kw_only=True):
     message: str = "Queued"
     wait: Wait | None = None
     cancel_requested_at_ms: int | None = None
-    #: this job's media stand in the session's list of media
-    media_joined: bool = False
     token_id: str | None = None
     #: learned from a refusal: the message costs more credits than was thought
     cost_at_least: int = 0
@@ -312,11 +310,6 @@ def token_changed(job: Job, *, token_id: str) -> Job:
 def doomed(job: Job) -> Job:
     """The session and its timeline are gone: back to the step that says so."""
     return moved(job, Stage.PREPARING)
-
-
-def media_joined(job: Job) -> Job:
-    """The job's files stand in its session's list, so that they can be brought again."""
-    return _next(job, media_joined=True)
 
 
 def sending(job: Job, *, sent: Sent) -> Job:

@@ -31,6 +31,7 @@ _ENDS = {
 
 async def after_fault(work: Work, fault: BackendFault) -> Next:
     """Say how the job goes on. Raises Permanent or Temporary where it ends or waits as it is."""
+    work.token_held = None  # whatever was refused, the next try asks for its reservation again
     if fault.call == "message" and fault.maybe_done:
         return Next(verbs.unsure(work.job, now_ms=work.now_ms))
     match fault.fault:

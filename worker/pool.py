@@ -12,7 +12,7 @@ from core.clock import Clock
 from core.errors import Code, Permanent, Temporary, WaitReason
 from core.job import Job
 from core.session import Session
-from core.store.tokens import OverBudget, Token, Tokens, TokenState, may_render
+from core.store.tokens import OverBudget, Token, Tokens, TokenState, Use, may_render
 from worker.anonymous import OVER, Anonymous, is_over
 from worker.cost import estimate
 from worker.upstream.client import Backend, Caller
@@ -47,23 +47,30 @@ class Pool:
         over. A balance that was never read is read first, so that many jobs at once do not all try their luck. Before a
         job waits, balances that were read long ago are read again: somebody may have topped up.
         """
-        serving = await self._tokens.serving(job.tenant)
-        anonymous = all(token.kind == "anonymous" for token in serving)
         if _is_bound(session):
             await self._check_own(session)
-        elif anonymous:
-            await self._anonymous.token()
-        await self._read_all(job, [t for t in serving if t.available is None and t.state not in OVER])
         try:
-            token_id = await self._reserve(job, session, anonymous=anonymous)
-            if token_id is None and await self._read_stale_balances(job):
-                token_id = await self._reserve(job, session, anonymous=anonymous)
+            token_id = await self._reserve(job, session, anonymous=False, unread=False) or await self._second_choice(
+                job, session
+            )
         except OverBudget:
             words = f"The month's budget of {self._month_limit} credits would be exceeded."
             raise Permanent(Code.BUDGET_EXCEEDED, words) from None
         if token_id is None:
             raise await self._nothing_fits(job, session)
         return token_id
+
+    async def _second_choice(self, job: Job, session: Session) -> str | None:
+        """Look again where none of the operator's and the tenant's own tokens is known to fit, or there is none."""
+        serving = await self._tokens.serving(job.tenant)
+        anonymous = all(token.kind == "anonymous" for token in serving)
+        if anonymous and not _is_bound(session):
+            await self._anonymous.token()
+        await self._read_all(job, [t for t in serving if t.available is None and t.state not in OVER])
+        if token_id := await self._reserve(job, session, anonymous=anonymous, unread=True):
+            return token_id
+        stale = await self._read_stale_balances(job)
+        return await self._reserve(job, session, anonymous=anonymous, unread=True) if stale else None
 
     async def _check_own(self, session: Session) -> None:
         token = await self._tokens.get(session.token_id or "")
@@ -84,15 +91,15 @@ class Pool:
                 return Permanent(Code.SCOPE_MISSING)
         return Temporary(WaitReason.NO_CREDITS, delay_s=_NO_TOKEN_S)
 
-    async def _reserve(self, job: Job, session: Session, *, anonymous: bool) -> str | None:
+    async def _reserve(self, job: Job, session: Session, *, anonymous: bool, unread: bool) -> str | None:
         """Reserve the session's own token, else another one as long as no edit ties the session to its own."""
         own = session.token_id if session.backend_id else None
-        taken = await self._reserve_on(job, own, anonymous=anonymous)
+        taken = await self._reserve_on(job, own, anonymous=anonymous, unread=unread)
         if taken or own is None or _is_bound(session):
             return taken
-        return await self._reserve_on(job, None, anonymous=anonymous)
+        return await self._reserve_on(job, None, anonymous=anonymous, unread=unread)
 
-    async def _reserve_on(self, job: Job, only: str | None, *, anonymous: bool) -> str | None:
+    async def _reserve_on(self, job: Job, only: str | None, *, anonymous: bool, unread: bool) -> str | None:
         return await self._tokens.take(
             tenant=job.tenant,
             job_id=job.id,
@@ -102,6 +109,7 @@ class Pool:
             export=job.plan.action == "export",
             only=only,
             anonymous=anonymous,
+            unread=unread,
             month_limit=self._month_limit,
         )
 
@@ -175,14 +183,17 @@ class Pool:
 
     async def balance(self, caller: Caller, token_id: str) -> Credits | None:
         """Read a token's balance. None where the backend does not say: a witness less, not an error."""
+        return (await self.balance_and_use(caller, token_id))[0]
+
+    async def balance_and_use(self, caller: Caller, token_id: str) -> tuple[Credits | None, Use | None]:
+        """Read a token's balance, and who uses it at that moment. None: the backend does not say; it was removed."""
         try:
             read = await self._backend.credits(caller)
         except BackendFault as fault:
             if fault.fault is Fault.TOKEN_REFUSED:
                 raise
-            return None
-        await self._tokens.note_balance(token_id, available=read.available, frozen=read.frozen)
-        return read
+            return None, await self._tokens.use_of(token_id)
+        return read, await self._tokens.note_balance(token_id, available=read.available, frozen=read.frozen)
 
 
 def _is_bound(session: Session) -> bool:

@@ -56,6 +56,10 @@ class Work:
         self.doubt = claim.taken_over
         #: the intent to send was written by this very run, so the message has not been sent
         self.may_send = False
+        #: the token that this very run has reserved for the job
+        self.token_held: str | None = None
+        #: the draft before the message, as JSON, where this very run has read it
+        self.before: bytes | None = None
         self.parked = False
         self._shown: Stage | None = None
 

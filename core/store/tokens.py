@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from core.clock import Clock, month_of
+from core.discreet import discreet
 from core.ids import new_id
 from core.job import ENDS
 from core.keys import key
@@ -51,12 +52,32 @@ class Token(NamedTuple):
     read_at_ms: int | None = None
 
 
+class Use(NamedTuple):
+    """Who uses a token at a moment: credits reserved on it, for how many jobs, and how often it was taken, ever."""
+
+    reserved: int
+    in_flight: int
+    taken: int
+
+
 class Identity(NamedTuple):
     """This installation's one anonymous identity: its lasting client id, and its present token."""
 
     client_id: str
     token_id: str | None
     rest_until_ms: int
+
+
+#: another process hears so late at most that a token was removed
+_OPENED_MS = 5_000
+
+
+@discreet("until_ms")
+class _Opened(NamedTuple):
+    """A token's secret, and until when it need not be read again."""
+
+    secret: str
+    until_ms: int
 
 
 class Tokens:
@@ -66,6 +87,7 @@ class Tokens:
         self._store = store
         self._vault = vault
         self._clock = clock
+        self._opened: dict[str, _Opened] = {}
 
     async def add(
         self,
@@ -116,6 +138,7 @@ class Tokens:
             return False
         pipe = self._store.redis.pipeline(transaction=True)
         pipe.srem(key("tokens"), token_id)
+        self._opened.pop(token_id, None)
         pipe.delete(key("token", token_id), key("token_held", token_id), key("token_digest", digest.decode()))
         await pipe.execute()
         return True
@@ -134,9 +157,20 @@ class Tokens:
         return _token(token_id, row, in_flight) if row else None
 
     async def secret_of(self, token_id: str) -> str | None:
-        """Open a token, for the call that carries it and nothing else. None: it was removed."""
+        """Open a token, for the call that carries it and nothing else. None: it was removed.
+
+        What was read a few seconds ago is taken as it was: a job makes ten calls with one token.
+        """
+        now_ms = self._clock.now_ms()
+        known = self._opened.get(token_id)
+        if known and now_ms < known.until_ms:
+            return known.secret
         locked = await self._store.ask("HGET", key("token", token_id), "secret")
-        return self._vault.open(locked) if locked else None
+        if locked is None:
+            self._opened.pop(token_id, None)
+            return None
+        opened = self._opened[token_id] = _Opened(self._vault.open(locked), now_ms + _OPENED_MS)
+        return opened.secret
 
     async def take(
         self,
@@ -148,11 +182,13 @@ class Tokens:
         export: bool,
         only: str | None,
         anonymous: bool,
+        unread: bool = True,
         month_limit: int = 0,
     ) -> str | None:
         """Reserve `cost` credits on a token for a job, atomically over all workers. Safe to repeat for one job.
 
         `only`: the session's own token, or nothing. `anonymous`: whether the installation's own identity may serve.
+        `unread`: whether a token may whose balance was never read.
         Raises OverBudget where the tenant would spend more than `month_limit` credits this month (0: no limit).
         """
         now_ms = self._clock.now_ms()
@@ -165,6 +201,7 @@ class Tokens:
             "export": export,
             "only": only,
             "anonymous": anonymous,
+            "unread": unread,
             "blocked_for_good": _BLOCKED_FOR_GOOD,
             "month": month_of(now_ms),
             "month_limit": month_limit,
@@ -191,10 +228,18 @@ class Tokens:
         )
         return int(answer[1])
 
-    async def note_balance(self, token_id: str, *, available: int, frozen: int) -> None:
-        """Write a balance as just read; with credits in it an exhausted token serves again."""
-        balance = {"token": token_id, "available": available, "frozen": frozen, "least": 1}
-        await self._store.run("tokens", {"do": "note", "now_ms": self._clock.now_ms()} | balance)
+    async def note_balance(self, token_id: str, *, available: int, frozen: int) -> Use | None:
+        """Write a balance as just read; with credits in it an exhausted token serves again. None: it was removed."""
+        return await self._note(token_id, {"available": available, "frozen": frozen, "least": 1})
+
+    async def use_of(self, token_id: str) -> Use | None:
+        """Say who uses a token. None: it was removed."""
+        return await self._note(token_id, {})
+
+    async def _note(self, token_id: str, balance: dict[str, int]) -> Use | None:
+        arguments = {"do": "note", "token": token_id, "now_ms": self._clock.now_ms()}
+        answer = await self._store.run("tokens", arguments | balance)
+        return Use(*(int(number) for number in answer[1:])) if answer[0] == b"ok" else None
 
     async def mark(self, token_id: str, state: TokenState, *, rest_until_ms: int = 0) -> None:
         """Write what a refusal taught us about a token."""

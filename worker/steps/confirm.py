@@ -49,7 +49,7 @@ def certain(job: Job, now: Witness, *, changed: bool, spoke: bool) -> bool:
 
 async def done(work: Work, job: Job, state: State, now: Witness, *, asked_for_credits: bool = False) -> Next:
     """The edit is confirmed: settle its cost, and go on to the export if there is one."""
-    before = unpack_json(await work.kit.jobs.field(job.id, "before"))
+    before = unpack_json(work.before or await work.kit.jobs.field(job.id, "before"))
     changes = tuple(drafts.changes(before, state.draft))
     facts = await settled(work, job, now, confirmed=True)
     if asked_for_credits and now.balance:

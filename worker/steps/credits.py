@@ -41,12 +41,11 @@ class Witness(NamedTuple):
 async def witness(work: Work) -> Witness:
     """Read the balance of the job's token."""
     assert work.job.token_id is not None
-    balance = await work.kit.pool.balance(await work.caller(), work.job.token_id)
-    token = await work.kit.tokens.get(work.job.token_id)
-    if token is None:
+    balance, use = await work.kit.pool.balance_and_use(await work.caller(), work.job.token_id)
+    if use is None:
         return Witness(balance, 0, None)
     own = estimate(work.job)
-    return Witness(balance, max(0, token.reserved - own), token.taken if token.in_flight == 1 else None)
+    return Witness(balance, max(0, use.reserved - own), use.taken if use.in_flight == 1 else None)
 
 
 async def settled(work: Work, job: Job, now: Witness, *, confirmed: bool) -> dict[str, Any]:

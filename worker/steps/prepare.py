@@ -15,14 +15,13 @@ async def prepare(work: Work) -> Next:
     job, session = work.job, work.session
     if session.lost:
         raise Permanent(Code.SESSION_LOST)
-    if not job.media_joined:
-        return Next(verbs.media_joined(job), sessions.joined(session, job.media))
     _within_budget(job)
-    token_id = await work.kit.pool.take(job, session)
-    if session.backend_id and session.token_id != token_id:
-        return Next(verbs.token_taken(job, token_id=token_id), sessions.forgotten(session))
-    if job.token_id != token_id:
-        return Next(verbs.token_taken(job, token_id=token_id))
+    if job.token_id is None or work.token_held != job.token_id:
+        token_id = work.token_held = await work.kit.pool.take(job, session)
+        if session.backend_id and session.token_id != token_id:
+            return Next(verbs.token_taken(job, token_id=token_id), sessions.forgotten(session))
+        if job.token_id != token_id:
+            return Next(verbs.token_taken(job, token_id=token_id))
     if (answer := answer_of(job)) and not job.media:
         return await answer(work)
     if session.backend_id is None:

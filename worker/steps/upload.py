@@ -117,5 +117,6 @@ async def _intend(work: Work) -> Next:
         at_ms=work.now_ms, before=drafts.fingerprint(state.draft), credits_total=now.total, alone_at=now.alone_at
     )
     work.may_send = True
+    work.before = pack_json(state.draft)
     session = msgspec.structs.replace(work.session, settling_until_ms=0)
-    return Next(verbs.sending(work.job, sent=sent), session, fields={"before": pack_json(state.draft)})
+    return Next(verbs.sending(work.job, sent=sent), session, fields={"before": work.before})

@@ -1,7 +1,7 @@
 -- The token pool. a.do is one of:
 -- 'take': reserve credits on the best token for a job; returns {'token', id}, {'none'} or {'over_budget'}
 -- 'settle': release a job's reservation and write the balance as read; returns {'ok', how many others hold one}
--- 'note': write a balance as read
+-- 'note': write a balance where one was read; returns {'ok', reserved, jobs that hold it, times taken} or {'gone'}
 -- A job holds credits on one token at most. Its hash names that token in `reserved_on`, so that its end frees them even
 -- where the worker died between taking the token and writing so into the record.
 local function fits(id, t, cost)
@@ -14,6 +14,7 @@ local function fits(id, t, cost)
   if expires > 0 and expires < a.until_ms then return false end
   if a.export and t[7] ~= '' and not string.find('+' .. t[7] .. '+', '+render+', 1, true)
     and not string.find('+' .. t[7] .. '+', '+*+', 1, true) then return false end
+  if not t[4] and not a.unread then return false end
   if t[4] and tonumber(t[4]) - tonumber(t[5] or '0') < cost then return false end
   return a.anonymous or a.only or t[8] ~= 'anonymous'
 end
@@ -83,8 +84,10 @@ local function best_token()
 end
 
 if a['do'] == 'note' then
-  write_balance(a.token)
-  return {'ok'}
+  if call('EXISTS', K.token(a.token)) == 0 then return {'gone'} end
+  if a.available then write_balance(a.token) end
+  local use = call('HMGET', K.token(a.token), 'reserved', 'taken')
+  return {'ok', use[1] or '0', call('HLEN', K.token_held(a.token)), use[2] or '0'}
 end
 if a['do'] == 'settle' then
   release_reserve(a.token, a.job)
