@@ -1,0 +1,105 @@
+"""Stands between the gateway and Redis and counts: round trips by what was asked, and what Redis itself says it did.
+
+A round trip is what a client sends before it reads again, however many commands that is.
+"""
+
+import asyncio
+import hashlib
+from collections import Counter
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis.asyncio
+
+from core.store.connection import Store
+
+_CHUNK_BYTES = 1 << 16
+
+
+class Meter:
+    """A proxy that counts. `turns`: round trips by the first command of each, e.g. ``{"EVALSHA claim": 3}``."""
+
+    def __init__(self, redis_url: str) -> None:
+        where = urlsplit(redis_url)
+        self._host, self._port = where.hostname, where.port
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.Task[None]] = set()
+        self.turns: Counter[str] = Counter()
+        self.commands = 0
+        self._scripts = _digests()
+
+    async def start(self) -> str:
+        """Listen, and give the address to use instead of Redis's."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return f"redis://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/0"
+
+    async def stop(self) -> None:
+        if self._server:
+            self._server.close()
+        for task in self._open:
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+        with suppress(OSError, asyncio.CancelledError):
+            up_reader, up_writer = await asyncio.open_connection(self._host, self._port)
+            answers = asyncio.create_task(_copy(up_reader, writer))
+            try:
+                while asked := await reader.read(_CHUNK_BYTES):
+                    self._count(asked)
+                    up_writer.write(asked)
+                    await up_writer.drain()
+            finally:
+                answers.cancel()
+                up_writer.close()
+                writer.close()
+
+    def _count(self, asked: bytes) -> None:
+        words = _words(asked)
+        self.commands += max(1, asked.count(b"\r\n*") + 1)
+        if not words:
+            return  # the rest of something long
+        name = words[0].upper()
+        about = self._scripts.get(words[1], words[1][:12]) if name in {"EVALSHA", "EVAL"} else _kind(words[1:2])
+        self.turns[f"{name} {about}".strip()] += 1
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError, asyncio.CancelledError):
+        while answer := await reader.read(_CHUNK_BYTES):
+            writer.write(answer)
+            await writer.drain()
+
+
+def _words(asked: bytes) -> list[str]:
+    """Read the first words of a command as it goes over the wire."""
+    if not asked.startswith(b"*"):
+        return []
+    lines = asked[:400].split(b"\r\n")
+    return [line.decode("latin-1") for line in lines[2:8:2]]
+
+
+def _kind(rest: list[str]) -> str:
+    """Name a key by its shape: ``rg:job`` of ``rg:job:job_019a…``."""
+    return ":".join(rest[0].split(":")[:2])[:24] if rest else ""
+
+
+def _digests() -> dict[str, str]:
+    store = Store(redis.asyncio.Redis())
+    return {
+        hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest(): name
+        for name, source in store._sources.items()
+    }
+
+
+async def redis_work(client: "redis.asyncio.Redis") -> tuple[int, float]:
+    """Ask Redis how many commands it has run so far, those inside scripts included, and for how long, in µs."""
+    stats: dict[str, dict[str, Any]] = await client.info("commandstats")
+    rows = [row for name, row in stats.items() if name not in {"cmdstat_info", "cmdstat_eval", "cmdstat_evalsha"}]
+    scripts = [row for name, row in stats.items() if name in {"cmdstat_eval", "cmdstat_evalsha"}]
+    return sum(row["calls"] for row in rows), sum(row["usec"] for row in (scripts or rows))

@@ -1,0 +1,79 @@
+"""What a whole job costs Redis: round trips, and commands inside scripts, besides what an idle gateway asks anyway."""
+
+import asyncio
+from collections import Counter
+from time import perf_counter
+
+import click
+import redis.asyncio
+
+from sandbox.world.children import stop_all
+from sandbox.world.embedded_redis import embedded_redis
+from sandbox.world.folders import make_folders
+from sandbox.world.settings import callers_environment
+from tests.bench.ground import Ground, ground
+from tests.bench.redis_meter import Meter, redis_work
+from tests.bench.table import Row, at_most
+
+JOBS = 30
+IDLE_S = 5.0
+#: an idle worker looks for work and says that it lives; no job asks for these
+_IDLE = (
+    "ZRANGEBYSCORE arq:queue",
+    "BLPOP",
+    "EVALSHA admit",
+    "EVALSHA renew",
+    "EVALSHA repair",
+    "PSETEX arq:queue",
+    "PING",
+)
+
+
+async def measure() -> list[Row]:
+    """Run jobs through a proxy that counts."""
+    folders = make_folders("benchredis")
+    child = embedded_redis(data_folder=folders.redis, log_path=folders.log("redis"), env=callers_environment())
+    await child.start()
+    meter = Meter(child.address)
+    try:
+        url = await meter.start()
+        async with ground("roundtrips", redis_url=url) as at, redis.asyncio.from_url(child.address) as client:
+            return await _counted(at, meter, client)
+    finally:
+        await meter.stop()
+        await stop_all([child])
+
+
+async def _counted(at: Ground, meter: Meter, client: "redis.asyncio.Redis") -> list[Row]:
+    for _ in range(3):
+        await at.whole_job()
+    idle = await _idle_rates(meter)
+    meter.turns.clear()
+    commands, _ = await redis_work(client)
+    began_s = perf_counter()
+    for _ in range(JOBS):
+        await at.whole_job()
+    seconds = perf_counter() - began_s
+    commands = (await redis_work(client))[0] - commands
+    turns = {name: (count - idle[name] * seconds) / JOBS for name, count in meter.turns.items() if not _is_idle(name)}
+    _tell(turns)
+    return [
+        at_most("Redis round trips for a whole job", 25, sum(turns.values())),
+        Row("  commands, those inside scripts and an idle worker's included", "", f"{commands / JOBS:.0f}"),
+    ]
+
+
+def _is_idle(name: str) -> bool:
+    return name.startswith(_IDLE)
+
+
+async def _idle_rates(meter: Meter) -> Counter[str]:
+    meter.turns.clear()
+    await asyncio.sleep(IDLE_S)
+    return Counter({name: count / IDLE_S for name, count in meter.turns.items()})  # type: ignore[misc]
+
+
+def _tell(turns: dict[str, float]) -> None:
+    for name, count in sorted(turns.items(), key=lambda item: -item[1]):
+        if count > 0.05:
+            click.echo(f"  {count:5.1f}  {name}", err=True)
