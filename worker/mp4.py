@@ -62,7 +62,7 @@ def _measures(moov: bytes) -> Measures | None:
                 duration_s = _duration_s(body)
             elif kind == b"trak":
                 size = size or _size(body)
-    except struct.error:
+    except (struct.error, IndexError):
         return None
     return None if duration_s is None else Measures(duration_s, *(size or (None, None)))
 
