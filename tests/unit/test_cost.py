@@ -1,0 +1,75 @@
+"""What a message will probably cost, and what two balances say that it has cost."""
+
+import msgspec
+import pytest
+
+from core.job import Job, Sent
+from core.prompt import Plan
+from tests.store_fixture import make_job
+from worker.cost import estimate, is_generation, usual_cost
+from worker.steps.credits import Witness, cost
+from worker.upstream.wire import Credits
+
+GENERATES = "free-video-generation-automatic"
+
+
+def asks(message: str | None, *, profile: str = "free-video-fast", **facts) -> Job:
+    return make_job(profile=profile, plan=Plan(message=message, action="none"), **facts)
+
+
+@pytest.mark.parametrize(
+    ("message", "profile", "expected"),
+    [
+        ("trim the first 2 seconds", "free-video-fast", 50),
+        ("generate a 30-second promotional video from my text", GENERATES, 100),
+        ("make me a short video about bread", GENERATES, 100),
+        ("生成一个关于面包的视频", GENERATES, 100),
+        ("add a title", GENERATES, 50),
+        ("generate a 30-second promotional video", "trimmer-exe", 50),
+        (None, GENERATES, 0),
+    ],
+)
+def test_an_edit_a_generation_and_nothing_have_their_usual_cost(message, profile, expected):
+    job = asks(message, profile=profile)
+    assert (usual_cost(job), estimate(job), is_generation(job)) == (expected, expected, expected == 100)
+
+
+def test_what_a_refusal_has_taught_is_reserved_from_then_on():
+    assert estimate(asks("trim", cost_at_least=200)) == 200
+    assert estimate(asks("trim", cost_at_least=10)) == 50
+
+
+def after_sending(*, alone_at: int | None = 3, total: int | None = 500) -> Job:
+    return msgspec.structs.replace(asks("trim"), sent=Sent(at_ms=0, before="d", credits_total=total, alone_at=alone_at))
+
+
+def balance(available: int, frozen: int = 0) -> Credits:
+    return Credits(available=available, frozen=frozen, total=available + frozen)
+
+
+@pytest.mark.parametrize(
+    ("job", "now", "used", "exact"),
+    [
+        (after_sending(), Witness(balance(450), 0, 3), 50, True),
+        (after_sending(), Witness(balance(500), 0, 3), 0, True),
+        (after_sending(), Witness(balance(400, 50), 0, 3), 50, False),
+        (after_sending(), Witness(balance(900), 0, 3), 0, True),
+        # others ran meanwhile, or a balance is missing: the usual
+        (after_sending(), Witness(balance(300), 0, 4), 50, False),
+        (after_sending(), Witness(balance(300), 50, None), 50, False),
+        (after_sending(alone_at=None), Witness(balance(450), 0, 3), 50, False),
+        (after_sending(total=None), Witness(balance(450), 0, 3), 50, False),
+        (after_sending(), Witness(None, 0, 3), 50, False),
+    ],
+)
+def test_the_cost_is_exact_only_where_the_job_was_alone_on_its_token(job, now, used, exact):
+    assert cost(job, now, confirmed=True) == {"credits_used": used, "credits_exact": exact}
+
+
+def test_of_an_edit_that_is_not_confirmed_nothing_is_guessed():
+    assert cost(after_sending(), Witness(None, 0, None), confirmed=False) == {}
+    assert cost(after_sending(), Witness(balance(500), 0, 3), confirmed=False)["credits_used"] == 0
+
+
+def test_without_a_message_nothing_was_spent():
+    assert cost(asks(None), Witness(None, 0, None), confirmed=True) == {"credits_used": 0, "credits_exact": True}
