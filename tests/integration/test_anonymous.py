@@ -1,0 +1,83 @@
+"""The installation's one anonymous identity, over a real store and the backend's look-alike: one call for all who ask."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from itertools import cycle
+
+import pytest
+
+from core.errors import Temporary, WaitReason
+from core.keys import key
+from tests.redis_fixture import redis_server, redis_url
+from tests.sandbox_fixture import running_sandbox
+from tests.store_fixture import Core, core
+from tests.worker_fixture import Calls, kit_over
+from worker.kit import Kit
+
+__all__ = ["core", "redis_server", "redis_url"]
+
+
+async def taken_by_all(core: Core, kits: list[Kit], jobs: list) -> list[str]:
+    """Let every job ask for a token, and list those that were given."""
+    asked = (kit.pool.take(job, core.submission(job).session) for kit, job in zip(cycle(kits), jobs, strict=False))
+    outcomes = await asyncio.gather(*asked, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} <= {str, Temporary}
+    return [outcome for outcome in outcomes if isinstance(outcome, str)]
+
+
+async def locked(core: Core, *, is_locked: bool) -> None:
+    """Wait until somebody renews the identity, or nobody does any more."""
+    async with asyncio.timeout(20):
+        while bool(await core.redis.exists(key("identity_lock"))) is not is_locked:
+            await core.redis.ping()
+
+
+async def test_many_jobs_in_many_workers_make_one_anonymous_token(core, tmp_path):
+    calls, jobs = Calls(), [await core.submit() for _ in range(20)]
+    async with running_sandbox() as sandbox, AsyncExitStack() as stack:
+        opened = [kit_over(core, tmp_path, backend=sandbox.url, calls=calls) for _ in range(3)]
+        kits = [await stack.enter_async_context(kit) for kit in opened]
+        await taken_by_all(core, kits, jobs)
+        again = await taken_by_all(core, kits, jobs)
+    assert calls["anonymous_token"] == 1
+    assert (len(again), len(set(again))) == (2, 1), "its 100 credits are two edits"
+
+
+async def test_the_answer_to_a_renewal_outlives_the_job_that_asked_for_it(core, tmp_path):
+    async with running_sandbox() as sandbox, kit_over(core, tmp_path, backend=sandbox.url) as kit:
+        await sandbox.faults(latency_s=0.3)
+        job = await core.submit()
+        asking = asyncio.create_task(kit.pool.take(job, core.submission(job).session))
+        await locked(core, is_locked=True)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        await locked(core, is_locked=False)
+        assert await taken_by_all(core, [kit], [job])
+        issued = [row for row in (await sandbox.ledger())["tokens"] if row["anonymous"]]
+    assert len(issued) == 1
+
+
+async def test_an_identity_that_gets_no_token_rests_and_is_asked_again_after_that(core, tmp_path):
+    calls, job = Calls(), await core.submit()
+    limited = running_sandbox(SANDBOX_ANONYMOUS_PER_CLIENT=0)
+    async with limited as sandbox, kit_over(core, tmp_path, backend=sandbox.url, calls=calls) as kit:
+        for _ in range(3):
+            with pytest.raises(Temporary) as waits:
+                await kit.pool.take(job, core.submission(job).session)
+            assert waits.value.reason is WaitReason.NO_CREDITS
+        assert calls["anonymous_token"] == 1
+        core.clock.turn(by_s=core.settings.rate_limited_s + 1)
+        assert await taken_by_all(core, [kit], [job]) == []
+    assert calls["anonymous_token"] == 2
+
+
+async def test_an_operator_s_token_makes_the_anonymous_call_needless(core, tmp_path):
+    calls, job = Calls(), await core.submit()
+    async with running_sandbox() as sandbox, kit_over(core, tmp_path, backend=sandbox.url, calls=calls) as kit:
+        token_id = await core.tokens.add(await sandbox.add_token(credits=80), kind="operator")
+        assert await taken_by_all(core, [kit], [job]) == [token_id]
+        assert await taken_by_all(core, [kit], [await core.submit()]) == []
+    assert calls["anonymous_token"] == 0
+    token = await core.tokens.get(token_id)
+    assert token is not None
+    assert (token.available, token.reserved) == (80, 50), "its balance was read before it was taken"
