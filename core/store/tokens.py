@@ -69,7 +69,7 @@ class Identity(NamedTuple):
 
 
 #: another process hears so late at most that a token was removed
-_OPENED_MS = 5_000
+_OPENED_MS = 1_000
 
 
 @discreet("until_ms")
@@ -159,7 +159,7 @@ class Tokens:
     async def secret_of(self, token_id: str) -> str | None:
         """Open a token, for the call that carries it and nothing else. None: it was removed.
 
-        What was read a few seconds ago is taken as it was: a job makes ten calls with one token.
+        What was read a moment ago is taken as it was: a job makes ten calls with one token.
         """
         now_ms = self._clock.now_ms()
         known = self._opened.get(token_id)
