@@ -5,8 +5,7 @@ from typing import Any
 
 import msgspec
 
-from core import callback, session
-from core import job as verbs
+from core import callback, session, verbs
 from core.errors import Code
 from core.job import Job, OutputFile
 from service.parts import Parts

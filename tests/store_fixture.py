@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from core import job as verbs
+from core import verbs
 from core.callback import Event, TenantWebhook, event
 from core.clock import HandClock
 from core.errors import Code

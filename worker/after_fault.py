@@ -4,8 +4,8 @@
 sending again; everything else may be asked again.
 """
 
-from core import job as verbs
 from core import session as sessions
+from core import verbs
 from core.errors import Code, Permanent, Temporary, WaitReason
 from core.job import Job, Stage, Status
 from core.profiles import PROFILES

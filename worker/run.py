@@ -6,7 +6,7 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from core import job as verbs
+from core import verbs
 from core.errors import Code, Permanent, Temporary, WaitReason
 from core.job import Job, Status
 from core.store.connection import STORE_DOWN

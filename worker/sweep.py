@@ -8,7 +8,7 @@ import logging
 import random
 from collections import Counter
 
-from core import job as verbs
+from core import verbs
 from core.callback import event
 from core.job import Status
 from core.metrics import CALLBACKS_DEAD, CREDITS, JOBS_FINISHED, QUEUE_DUE_JOBS, QUEUE_OLDEST_SECONDS, TOKENS

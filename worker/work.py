@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from core import job as verbs
+from core import verbs
 from core.callback import Event, event, spoken
 from core.discreet import discreet
 from core.job import Job, Stage

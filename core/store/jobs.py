@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from core import job as verbs
+from core import verbs
 from core.batch import Batch
 from core.callback import Delivery, Event, TenantWebhook, random_tail
 from core.clock import Clock, month_of, rfc3339

@@ -4,9 +4,10 @@ from litestar import Response, delete, post
 from litestar.params import FromPath
 
 from core import callback
-from core.job import Job, cancel_asked, removed
+from core.job import Job
 from core.metrics import JOBS_FINISHED
 from core.store.jobs import LeaseLost
+from core.verbs import cancel_asked, removed
 from core.view import JobView
 from service.auth import needs
 from service.body import decoded, has_body, read_bytes

@@ -4,7 +4,7 @@ import asyncio
 
 import redis.asyncio
 
-from core import job as verbs
+from core import verbs
 from core.job import Job
 from core.store.connection import connect
 from tests.bench.ground import Ground, ground

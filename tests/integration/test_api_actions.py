@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core import job as verbs
+from core import verbs
 from tests.api_fixture import ASK, Api, running_api
 from tests.job_ends import OWNER, fail, running, succeed
 from tests.redis_fixture import redis_server, redis_url

@@ -13,10 +13,11 @@ import pytest
 
 from core.callback import Delivery, DeliveryState, TenantWebhook, spoken
 from core.clock import rfc3339
-from core.job import OutputFile, Webhook, succeeded
+from core.job import OutputFile, Webhook
 from core.keys import key
 from core.prompt import Plan
 from core.signing import verify_path
+from core.verbs import succeeded
 from tests.receiver_fixture import Receiver, running_receiver
 from tests.redis_fixture import redis_server, redis_url
 from tests.store_fixture import Core, core, settings_for

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from core import job as verbs
+from core import verbs
 from core.errors import Code, WaitReason
 from core.job import ENDS, Job, Stage, Status
 from core.keys import key

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from core import job as verbs
+from core import verbs
 from core.job import Job
 from core.keys import key
 from core.store.events import StoredEvent, stream_id

@@ -5,8 +5,8 @@ import asyncio
 import msgspec
 import pytest
 
-from core import job as verbs
 from core import session as sessions
+from core import verbs
 from core.callback import TenantWebhook
 from core.errors import Code, WaitReason
 from core.job import Job, Stage, Status

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from core import job as verbs
+from core import verbs
 from core.clock import Clock
 from core.job import Job, Status
 from core.keys import key

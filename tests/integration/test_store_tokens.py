@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core import job as verbs
+from core import verbs
 from core.job import Stage
 from core.keys import key
 from core.store.tokens import OverBudget, Token, TokenState

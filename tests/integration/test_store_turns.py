@@ -2,7 +2,7 @@
 
 import pytest
 
-from core import job as verbs
+from core import verbs
 from core.errors import Code
 from core.job import Job, Status
 from core.keys import key

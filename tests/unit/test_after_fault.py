@@ -7,8 +7,8 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from core import job as verbs
 from core import session as sessions
+from core import verbs
 from core.errors import Code, Permanent, Temporary, WaitReason
 from core.job import Job, Recovery, Render, Sent, Stage, Status
 from core.session import Session

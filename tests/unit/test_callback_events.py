@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from core import job as verbs
+from core import verbs
 from core.callback import ENDS, JOB_EVENTS, EventType, TenantWebhook, event, event_type, spoken
 from core.errors import Code
 from core.ids import is_id

@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 from core.callback import event
 from core.errors import Code
-from core.job import OutputFile, failed, started, succeeded
+from core.job import OutputFile
 from core.links import with_link
 from core.prompt import Plan
 from core.vault import Vault
+from core.verbs import failed, started, succeeded
 from tests.store_fixture import make_job
 
 URL = "https://reelgate.example.com/gateways/one"

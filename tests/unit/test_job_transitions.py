@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import job as verbs
+from core import verbs
 from core.errors import MEANINGS, Code, WaitReason
-from core.job import ENDS, TRANSITIONS, InvalidTransition, Job, OutputFile, Recovery, Render, Sent, Stage, Status
+from core.job import ENDS, Job, OutputFile, Recovery, Render, Sent, Stage, Status
+from core.verbs import TRANSITIONS, InvalidTransition
 from core.wire import pack, unpack
 from tests.store_fixture import make_job
 

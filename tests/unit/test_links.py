@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from core import job as verbs
+from core import verbs
 from core.callback import event
 from core.clock import rfc3339
 from core.job import Job, OutputFile

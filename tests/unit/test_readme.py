@@ -7,9 +7,10 @@ import pytest
 from pydantic import SecretStr
 
 from core.admin import keys, tokens
-from core.job import TRANSITIONS, Stage, Status
+from core.job import Stage, Status
 from core.metrics import exposition
 from core.settings import Settings, variable_of
+from core.verbs import TRANSITIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()

@@ -5,12 +5,13 @@ import pytest
 from pydantic import SecretStr
 
 from core.errors import Code
-from core.job import Job, Status, failed, started
+from core.job import Job, Status
 from core.session import Session
 from core.settings import Settings
 from core.store.forecast import Forecast
 from core.store.listing import Place
 from core.store.uploads import Upload
+from core.verbs import failed, started
 from service.drafting import Surroundings, draft, name_of_url
 from service.eta import Eta, eta_of, look_again_s
 from service.problems import Refused

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from core import job as verbs
+from core import verbs
 from core.errors import Code, WaitReason
 from core.job import Job, Sent, Stage, Status
 from tests.redis_fixture import redis_server, redis_url

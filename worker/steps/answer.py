@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from core import job as verbs
+from core import verbs
 from core.job import Job
 from worker import drafts
 from worker.work import Next, Work

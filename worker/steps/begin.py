@@ -1,7 +1,7 @@
 """The first step: the job leaves the queue. No outside thing yet, so that a caller hears of the start at once."""
 
-from core import job as verbs
 from core import session as sessions
+from core import verbs
 from worker.work import Next, Work
 
 

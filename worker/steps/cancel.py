@@ -5,7 +5,7 @@ A finish that the backend reached wins: its video is fetched, and the job succee
 
 import msgspec
 
-from core import job as verbs
+from core import verbs
 from core.job import Sent, Stage
 from worker.after_fault import PASSING
 from worker.steps.credits import Witness, settled, settling, witness

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from core import job as verbs
+from core import verbs
 from core.errors import Code
 from core.job import Job, Stage
 from core.store.connection import STORE_DOWN

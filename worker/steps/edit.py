@@ -5,7 +5,7 @@ Only a run that has itself just written the intent may send. Whoever finds an in
 
 import asyncio
 
-from core import job as verbs
+from core import verbs
 from core.clock import stopwatch_s
 from core.metrics import SILENT_EDITS
 from worker.steps.confirm import confirm, with_reply

@@ -1,7 +1,7 @@
 """A token, and a session at the backend in the caller's language. Both can be found again, so a crash here costs nothing."""
 
-from core import job as verbs
 from core import session as sessions
+from core import verbs
 from core.errors import Code, Permanent
 from core.job import Job, Stage
 from worker.cost import estimate

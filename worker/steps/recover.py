@@ -4,7 +4,7 @@ After a drop the first read waits; a changed draft counts when two reads agree; 
 while no credits are frozen for this job: since then it may still come.
 """
 
-from core import job as verbs
+from core import verbs
 from core.errors import Code, Permanent
 from core.job import Job, Recovery
 from core.metrics import RECOVERIES

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from core import job as verbs
+from core import verbs
 from core.errors import Code, Permanent
 from core.job import Job, Render, Stage
 from worker import drafts

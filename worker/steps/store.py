@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-from core import job as verbs
+from core import verbs
 from core.job import Job, OutputFile, Render
 from worker.mp4 import measure
 from worker.upstream.faults import BackendFault, Fault

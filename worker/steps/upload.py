@@ -6,8 +6,8 @@ last one arrived, and a file brought twice would stand on the timeline twice.
 
 import msgspec
 
-from core import job as verbs
 from core import session as sessions
+from core import verbs
 from core.errors import Code, Permanent, Temporary, WaitReason
 from core.formats import format_of_content
 from core.job import MediaRef, Sent, Stage
