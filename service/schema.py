@@ -30,6 +30,10 @@ _PARAMETER = re.compile(r"\{(\w+):\w+\}")
 
 Json = dict[str, Any]
 
+#: `format` is of OpenAPI 3.0, and what the makers of clients look for
+_BYTES: Json = {"type": "string", "format": "binary"}
+_FORM: Json = {"type": "object", "required": ["file"], "properties": {"file": _BYTES}}
+
 
 def document(handlers: Iterable[HTTPRouteHandler]) -> Json:
     """Describe the API that these handlers make."""
@@ -141,21 +145,12 @@ def _header_parameters(about: About) -> list[Json]:
 
 def _body(about: About, schemas: Mapping[Any, Json]) -> Json:
     if about.body is bytes:
-        file = {
-            "type": "object",
-            "required": ["file"],
-            "properties": {"file": _FILE},
-        }
-        kinds: dict[str, Json] = {"multipart/form-data": file}
-        return {"required": True, "content": {m: {"schema": kinds[m]} if m in kinds else {} for m in about.body_media}}
+        forms = {"multipart/form-data": _FORM}
+        return {"required": True, "content": {m: {"schema": forms.get(m, _BYTES)} for m in about.body_media}}
     content: Json = {"schema": schemas[about.body]}
     if about.example is not None:
         content["example"] = about.example
     return {"required": about.body_needed, "content": {JSON: content}}
-
-
-#: `format` is of OpenAPI 3.0, and what the makers of clients look for
-_FILE: Json = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
 
 
 def _responses(about: About, schemas: Mapping[Any, Json]) -> Json:
@@ -171,7 +166,9 @@ def _answer(answer: Answer, schemas: Mapping[Any, Json]) -> Json:
         if answer.kind is JobView:
             entry["content"][JSON]["example"] = example_job()
     elif answer.media != (JSON,):
-        entry["content"] = {m: {} for m in answer.media}
+        entry["content"] = {
+            m: {"schema": {"type": "string"} if m.startswith("text/") else _BYTES} for m in answer.media
+        }
     return entry
 
 

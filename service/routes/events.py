@@ -36,7 +36,7 @@ _LIST_LIMIT = 500
             "Jobs",
             {
                 200: Answer(
-                    "Server-Sent Events, or the list of events.", EventPage, media=(EVENT_STREAM, "application/json")
+                    "Server-Sent Events, or the list of events.", EventPage, media=("application/json", EVENT_STREAM)
                 )
             },
             scope="read",
