@@ -17,7 +17,12 @@ _PAGE = 100
 
 
 class CallerFailed(Exception):  # noqa: N818 - it says what happened, as the person at the terminal reads it
-    """The gateway refused for good what it must take."""
+    """The gateway refused a call for good; `code` is the problem document's."""
+
+    def __init__(self, call: str, answer: httpx.Response) -> None:
+        super().__init__(f"{call} was answered with {answer.status_code}: {answer.text[:300]}")
+        is_json = "json" in answer.headers.get("content-type", "")
+        self.code = str(answer.json().get("code", "")) if is_json else ""
 
 
 class Caller:
@@ -77,7 +82,7 @@ class Caller:
             if answer is not None and (answer.is_success or answer.status_code == also):
                 return answer
             if answer is not None and answer.status_code not in _PASSING:
-                raise CallerFailed(f"{method} {path} was answered with {answer.status_code}: {answer.text[:300]}")
+                raise CallerFailed(f"{method} {path}", answer)
             await asyncio.sleep(_AGAIN_S)
 
     async def _tried(self, method: str, path: str, **request: Any) -> httpx.Response | None:

@@ -10,7 +10,7 @@ import httpx
 from rich.console import Console
 
 from sandbox.chaos.asks import Ask, asks
-from sandbox.chaos.caller import Caller
+from sandbox.chaos.caller import Caller, CallerFailed
 from sandbox.chaos.counting import Accepted, Verdict, judged
 from sandbox.chaos.display import Display, Standing, display_on
 from sandbox.chaos.durable_redis import durable_redis
@@ -142,12 +142,24 @@ class Course:
         where = {"session_id": await self._caller.session()} if session else {}
         async with asyncio.TaskGroup() as group:
             for ask in together:
-                media = [] if ask.clip is None else [{"upload_id": self._clips[ask.clip]}]
-                body = {"prompt": ask.prompt, "media": media, "output": ask.output, "timeout_s": _JOB_TIMEOUT_S} | where
-                job_id = await self._caller.submit(body, hook=ask.hook)
+                job_id = await self._submit(ask, where)
                 self._accepted.append(Accepted(job_id, ask.title))
                 if ask.cancel_after_s is not None:
                     group.create_task(self._cancel(job_id, ask.cancel_after_s))
+
+    async def _submit(self, ask: Ask, where: dict[str, str]) -> str:
+        media = [] if ask.clip is None else [self._media(ask.clip)]
+        body = {"prompt": ask.prompt, "media": media, "output": ask.output, "timeout_s": _JOB_TIMEOUT_S} | where
+        try:
+            return await self._caller.submit(body, hook=ask.hook)
+        except CallerFailed as refused:
+            if refused.code != "media_needed":
+                raise
+        # the job that was to bring the session's clip was cancelled before it began
+        return await self._caller.submit(body | {"media": [self._media(0)]}, hook=ask.hook)
+
+    def _media(self, clip: int) -> dict[str, str]:
+        return {"upload_id": self._clips[clip]}
 
     async def _cancel(self, job_id: str, after_s: float) -> None:
         await asyncio.sleep(after_s)

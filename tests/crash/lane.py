@@ -19,9 +19,10 @@ import httpx
 from sandbox.chaos.counting import ENDS, Accepted
 from sandbox.world.ports import free_port
 from tests.crash.ground import SECRET_KEY, Ground
+from tests.crash.guarded import Worker
 from tests.crash.proxies import running_proxy
 from tests.crash.requests import HttpRequests, RedisRequests
-from tests.crash.traps import Moment, Side, Trap
+from tests.crash.traps import Moment, Trap
 from tests.gateway_fixture import FAST
 
 LEASE_S = 1
@@ -40,53 +41,6 @@ GATEWAY = _WAITS | {
     # each poll goes through a proxy in the test's own process
     "REELGATE_POLL_S": "0.1",
 }
-
-
-class Worker:
-    """One worker process, and the guard of its proxies."""
-
-    def __init__(self, lane: "Lane", number: int) -> None:
-        self.pid = 0
-        self.frozen = False
-        #: set once the worker has said in Redis that it lives
-        self.ready = asyncio.Event()
-        self.log = lane.log(f"worker-{number}")
-        self._lane = lane
-
-    def meets(self, names: Sequence[str]) -> Side | None:
-        """See a request go by, and say where to stop the worker about it."""
-        self._lane.heard(self, names)
-        if "admit" in names:
-            self.ready.set()
-        trap = self._lane.trap
-        return trap.moment.side if trap and trap.catches(names) else None
-
-    async def stop(self) -> None:
-        """Do to it what the trap says. Whoever is gone is followed by another."""
-        trap = self._lane.trap
-        assert trap is not None
-        self._lane.stopped(self)
-        match trap.moment.how:
-            case "end":
-                self._lane.follow(self, signal.SIGTERM)
-            case "cut":
-                raise ConnectionAbortedError
-            case "kill":
-                self._lane.follow(self, signal.SIGKILL)
-                raise ConnectionAbortedError
-            case "freeze":
-                await self._sleep()
-
-    async def _sleep(self) -> None:
-        self.frozen = True
-        self.signal(signal.SIGSTOP)
-        await self._lane.elsewhere.wait()
-        self.signal(signal.SIGCONT)
-        self.frozen = False
-
-    def signal(self, number: signal.Signals) -> None:
-        with suppress(ProcessLookupError):
-            os.kill(self.pid, number)
 
 
 class Lane:
