@@ -14,7 +14,6 @@ local function fits(id, t, cost)
   if expires > 0 and expires < a.until_ms then return false end
   if a.export and t[7] ~= '' and not string.find('+' .. t[7] .. '+', '+render+', 1, true)
     and not string.find('+' .. t[7] .. '+', '+*+', 1, true) then return false end
-  if not t[4] and not a.unread then return false end
   if t[4] and tonumber(t[4]) - tonumber(t[5] or '0') < cost then return false end
   return a.anonymous or a.only or t[8] ~= 'anonymous'
 end
@@ -68,19 +67,20 @@ local function held_token()
 end
 
 -- A tenant's own first; of the others the one that expires first; one without an expiry last. An export that was
--- refused once may have been a passing fault: such a token is the last resort.
+-- refused once may have been a passing fault: such a token is the last resort. None where the best one's balance was
+-- never read and must be: then nobody else is taken in its place.
 local function best_token()
-  local best, best_score
+  local best, best_score, read
   for _, id in ipairs(call('SMEMBERS', K.tokens())) do
     local t = facts(id)
     if t and fits(id, t, a.cost) then
       local expires = tonumber(t[3] or '0')
       local score = (t[2] == '' and 1e15 or 0) + (expires == 0 and 9e14 or expires)
       if a.export and t[1] == 'export_blocked' then score = score + 1e16 end
-      if not best or score < best_score then best, best_score = id, score end
+      if not best or score < best_score then best, best_score, read = id, score, t[4] end
     end
   end
-  return best
+  return (read or a.unread) and best
 end
 
 if a['do'] == 'note' then
@@ -103,7 +103,7 @@ if elsewhere then release_reserve(elsewhere, a.job) end
 local chosen
 if a.only then
   local t = facts(a.only)
-  chosen = t and fits(a.only, t, a.cost) and a.only
+  chosen = t and fits(a.only, t, a.cost) and (t[4] or a.unread) and a.only
 else
   chosen = best_token()
 end

@@ -1,4 +1,4 @@
-"""The installation's one anonymous identity, over a real store and the backend's look-alike: one call for all who ask."""
+"""Which token a job gets, over a real store and the backend's look-alike: one anonymous call for all, balances first."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -81,3 +81,12 @@ async def test_an_operator_s_token_makes_the_anonymous_call_needless(core, tmp_p
     token = await core.tokens.get(token_id)
     assert token is not None
     assert (token.available, token.reserved) == (80, 50), "its balance was read before it was taken"
+
+
+async def test_a_tenant_s_own_token_is_taken_first_also_before_its_balance_was_ever_read(core, tmp_path):
+    async with running_sandbox() as sandbox, kit_over(core, tmp_path, backend=sandbox.url) as kit:
+        everybodys = await core.tokens.add(await sandbox.add_token(), kind="operator")
+        assert await taken_by_all(core, [kit], [await core.submit()]) == [everybodys]
+        own = await core.tokens.add(await sandbox.add_token(), kind="operator", tenant="acme")
+        assert await taken_by_all(core, [kit], [await core.submit()]) == [own]
+        assert await taken_by_all(core, [kit], [await core.submit("other")]) == [everybodys]
