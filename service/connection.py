@@ -68,7 +68,9 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self.cycle.response_complete and self.cycle.more_body:
+        if self._in_head:
+            self._unset_keepalive_if_required()
+        elif self.cycle.response_complete and self.cycle.more_body:
             self._expect(within_s=LINGER_S)
 
     def send_400_response(self, msg: str) -> None:

@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,6 +55,15 @@ class Ground:
         """List Redis keys by a pattern."""
         with redis.Redis.from_url(self.redis.url) as client:
             return sorted(client.scan_iter(like, count=1000))
+
+    def wait_until(self, so: Callable[[], bool]) -> None:
+        """Look until it is so; a process is asked between two looks, so that it has its turn."""
+        with self.client() as client:
+            for _ in range(2000):
+                if so():
+                    return
+                client.get("/livez")
+        raise AssertionError("it never came to be so")
 
     def outcry(self) -> list[bytes]:
         """List the log lines of errors: there shall be none, whatever was asked."""
