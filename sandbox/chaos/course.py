@@ -114,9 +114,9 @@ class Course:
         showing = asyncio.create_task(self._show(display, mischief))
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(mischief.run(troubles(self._wanted.seconds, seed=self._wanted.seed)))
+                causing = group.create_task(mischief.run(troubles(self._wanted.seconds, seed=self._wanted.seed)))
                 submitting = group.create_task(self._submit_all())
-                group.create_task(self._watch.until(submitting.done, self._caller))
+                group.create_task(self._watch.until(lambda: causing.done() and submitting.done(), self._caller))
             verdict = await self._rested()
         finally:
             showing.cancel()
