@@ -20,6 +20,9 @@ from worker.upstream.faults import BackendFault, Fault, fault_of
 from worker.upstream.wire import Unreadable, opened
 
 _LARGEST_ANSWER_BYTES = 32 * 1024 * 1024
+#: for each request httpcore looks at every connection of its pool: several small pools cost less than one large one
+_PLAIN_CLIENTS = 8
+_KEPT_EACH = 8
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _MALFORMED = (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeEncodeError)
 
@@ -72,10 +75,10 @@ class Transport:
         trust = httpx.create_ssl_context(trust_env=False)
         self._clients = [
             httpx.AsyncClient(verify=trust, trust_env=False, follow_redirects=False, limits=_limits(keep=keep))
-            for keep in (64, *[0] * stream_clients)
+            for keep in (*[_KEPT_EACH] * _PLAIN_CLIENTS, *[0] * stream_clients)
         ]
-        self._plain = self._clients[0]
-        self._streams = itertools.cycle(self._clients[1:])
+        self._plain = itertools.cycle(self._clients[:_PLAIN_CLIENTS])
+        self._streams = itertools.cycle(self._clients[_PLAIN_CLIENTS:])
 
     async def aclose(self) -> None:
         """End all connections."""
@@ -108,7 +111,7 @@ class Transport:
             yield _size_bytes(response), await held.enter_async_context(aclosing(_chunks(ask.call, response)))
 
     async def _send(self, ask: Ask, pool: Pool) -> httpx.Response:
-        client = self._plain if pool == "plain" else next(self._streams)
+        client = next(self._plain if pool == "plain" else self._streams)
         url = ask.target if pool == "bare" else self._base_url + ask.target
         silence_s = ask.read_timeout_s or self._answer_timeout_s
         timeout = httpx.Timeout(self._answer_timeout_s, connect=self._connect_timeout_s, read=silence_s)
