@@ -12,6 +12,7 @@ from multipart import (  # type: ignore[import-untyped]
     PushMultipartParser,
 )
 
+from core.clock import stopwatch_s
 from core.formats import FORMATS, format_of_content, format_of_name, same_family
 from service.problems import Refused
 
@@ -21,6 +22,11 @@ HEAD_BYTES = 4096
 UPLOAD_LIMIT_BYTES = 500_000_000
 #: what multipart may add to a file: boundaries, headers, small fields
 _WRAPPING_BYTES = 1_000_000
+
+
+#: an upload may take a minute, and from then on may be no slower than this on the whole
+_LEISURE_S = 60.0
+_SLOWEST_BYTES_PER_S = 1000
 
 
 class NamedFile(NamedTuple):
@@ -45,6 +51,24 @@ def check_announced(length: int | None, *, multipart: bool) -> None:
     limit = UPLOAD_LIMIT_BYTES + (_WRAPPING_BYTES if multipart else 0)
     if length is not None and length > limit:
         raise too_large(UPLOAD_LIMIT_BYTES)
+
+
+async def bounded(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Let a body's chunks through. Raises Refused where it goes on for ever, by its size (413) or its pace (408)."""
+    began_s, seen_bytes = stopwatch_s(), 0
+    async for chunk in chunks:
+        seen_bytes += len(chunk)
+        if seen_bytes > UPLOAD_LIMIT_BYTES + _WRAPPING_BYTES:
+            raise too_large(UPLOAD_LIMIT_BYTES)
+        if is_too_slow(seen_bytes, took_s=stopwatch_s() - began_s):
+            words = f"An upload must bring {_SLOWEST_BYTES_PER_S} bytes a second."
+            raise Refused(408, "request_timeout", words)
+        yield chunk
+
+
+def is_too_slow(seen_bytes: int, *, took_s: float) -> bool:
+    """Judge the pace of an upload, which no pause alone gives away: a byte now and then keeps it open for years."""
+    return took_s > _LEISURE_S + seen_bytes / _SLOWEST_BYTES_PER_S
 
 
 def plain_name(name: str) -> str:

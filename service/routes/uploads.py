@@ -19,7 +19,7 @@ from service.body import read_query
 from service.operations import KEYED, About, Answer, about
 from service.parts import Asked, Parts, parts_of
 from service.problems import FieldError, Refused, invalid
-from service.receiving import HEAD_BYTES, Inspector, NamedFile, check_announced, first_file, plain_name
+from service.receiving import HEAD_BYTES, Inspector, NamedFile, bounded, check_announced, first_file, plain_name
 from service.representation import answer
 from service.schemas import UploadQuery
 from service.submit import own_upload
@@ -70,7 +70,7 @@ async def _check_room(parts: Parts, tenant: str, more_bytes: int) -> None:
 
 
 async def _file(request: Asked, query: UploadQuery, boundary: str | None) -> NamedFile:
-    chunks = _arriving(request)
+    chunks = bounded(_arriving(request))
     if boundary is not None:
         if not boundary:
             raise Refused(400, "malformed_request", "The form's Content-Type names no boundary.")

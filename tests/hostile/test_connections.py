@@ -148,6 +148,13 @@ def test_many_short_query_fields_are_no_trouble(ground: Ground) -> None:
     assert answer.status_code == 200
 
 
+def test_an_upload_that_announces_too_much_is_refused_at_once(ground: Ground) -> None:
+    fields = ("Content-Length: 600000000", "Connection: close")
+    with dialled(ground) as line:
+        line.sendall(post(ground, "/v1/uploads?filename=a.mp4", *fields) + MP4)
+        assert refusal(heard(line)) == (413, "media_too_large")
+
+
 def test_an_expected_continue_is_not_given_to_what_is_refused_anyway(ground: Ground) -> None:
     fields = ("Content-Type: text/plain", "Content-Length: 1000000", "Expect: 100-continue", "Connection: close")
     with dialled(ground) as line:
