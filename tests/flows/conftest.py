@@ -7,5 +7,5 @@ from tests.gateway_fixture import Gateway, running_gateway
 
 @pytest.fixture(scope="session")
 def gateway(tmp_path_factory) -> Gateway:
-    with running_gateway(tmp_path_factory.mktemp("world"), REELGATE_RENDER_POLLS="40") as running:
+    with running_gateway(tmp_path_factory.mktemp("world"), REELGATE_RENDER_POLLS="150") as running:
         yield running
