@@ -124,16 +124,19 @@ class Store:
         await self.redis.aclose()
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
 def _for_lua(value: Any) -> Any:
     """Write bytes as msgpack strings, all through a value: the reader inside Redis knows no binary format."""
-    match value:
-        case bytes():
-            return _as_string(value)
-        case dict():
-            return {name: _for_lua(inner) for name, inner in value.items()}
-        case list() | tuple():
-            return [_for_lua(inner) for inner in value]
-    return value
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is bytes:
+        return _as_string(value)
+    if kind is dict:
+        return {name: _for_lua(inner) for name, inner in value.items()}
+    return [_for_lua(inner) for inner in value] if kind in (list, tuple) else value
 
 
 def _as_string(raw: bytes) -> msgspec.Raw:
