@@ -42,10 +42,12 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._in_head:
+        if self._refused is not None:
+            return
+        head = self.headers
+        super().data_received(data)
+        if self._in_head and self.headers is head:
             self._weigh(len(data))
-        if self._refused is None:
-            super().data_received(data)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -79,7 +81,7 @@ class Connection(HttpToolsProtocol):
         del msg
 
     def _weigh(self, more_bytes: int) -> None:
-        """Count a head that comes in pieces: the parser keeps what it has not read to the end."""
+        """Count a piece that held nothing but head: the parser keeps what it has not read to the end."""
         self._head_bytes += more_bytes
         if self._head_bytes > HEAD_LIMIT_BYTES:
             self._refuse(_too_large(url_bytes=len(self.url)))
@@ -87,9 +89,15 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, refused: Refused) -> None:
         self._refused = refused
         self._expect_nothing()
-        if not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if not self._is_answering():
             self.transport.write(written(refused))
-            self.transport.close()
+        self.transport.close()
+
+    def _is_answering(self) -> bool:
+        """Whether an answer is being written, to the request before, say: nothing may get into its middle."""
+        return self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
 
     def _expect(self, *, within_s: float) -> None:
         self._expect_nothing()

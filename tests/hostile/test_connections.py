@@ -148,6 +148,19 @@ def test_many_short_query_fields_are_no_trouble(ground: Ground) -> None:
     assert answer.status_code == 200
 
 
+def test_a_head_in_pieces_may_come_with_a_large_body(ground: Ground) -> None:
+    body = b'{"prompt": "' + b"x" * 200_000 + b'"}'
+    fields = ("Content-Type: application/json", f"Content-Length: {len(body)}", "Connection: close")
+    head = post(ground, "/v1/jobs", *fields)
+    with dialled(ground) as line:
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        line.sendall(head[:20])
+        with ground.client() as client:
+            client.get("/livez")  # the process has seen the first piece by then
+        told(line, head[20:] + body)
+        assert refusal(heard(line)) == (422, "invalid_value")
+
+
 def test_an_upload_that_announces_too_much_is_refused_at_once(ground: Ground) -> None:
     fields = ("Content-Length: 600000000", "Connection: close")
     with dialled(ground) as line:
