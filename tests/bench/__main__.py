@@ -1,10 +1,13 @@
 """`./run bench`: runs the measurements one after the other and prints what came of them."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from time import perf_counter
 
 import click
 import uvloop
 
+from sandbox.world.children import ChildFailed
 from tests.bench import flight, growth, jobs, roundtrips, submits, takeover
 from tests.bench.machine import steal
 from tests.bench.table import Row, show
@@ -14,17 +17,31 @@ MEASURES: dict[str, Callable[[], Awaitable[list[Row]]]] = {
     "jobs": jobs.measure,
     "roundtrips": roundtrips.measure,
     "takeover": takeover.measure,
-    "growth": growth.measure,
     "flight": flight.measure,
+    "growth": growth.measure,
 }
+#: the whole takes no longer than this, however slow the machine
+LIMIT_S = 340.0
 
 
 async def _all(names: tuple[str, ...]) -> list[Row]:
     rows: list[Row] = []
+    until_s = perf_counter() + LIMIT_S
     for name in names:
         click.echo(f"measuring {name} ...", err=True)
-        rows += await MEASURES[name]()
+        rows += await _measured(name, until_s - perf_counter())
     return rows
+
+
+async def _measured(name: str, within_s: float) -> list[Row]:
+    """Measure one thing; what takes too long here, or breaks, leaves a line and does not take the others with it."""
+    try:
+        async with asyncio.timeout(max(within_s, 1.0)):
+            return await MEASURES[name]()
+    except TimeoutError as late:
+        return [Row(name, "", f"not measured: {late or 'no time left'}", good=False)]
+    except (ChildFailed, RuntimeError, OSError) as broken:
+        return [Row(name, "", f"not measured: {broken}", good=False)]
 
 
 @click.command()
