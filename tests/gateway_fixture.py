@@ -60,7 +60,9 @@ class Gateway:
         for client in (self.http, self.sandbox, self.receiver):
             client.close()
 
-    def clip(self, name: str = "clip.mp4", *, duration_s: float = 4.0, silences: tuple[tuple[float, float], ...] = ()) -> Path:
+    def clip(
+        self, name: str = "clip.mp4", *, duration_s: float = 4.0, silences: tuple[tuple[float, float], ...] = ()
+    ) -> Path:
         """Make a small talk clip, once per name."""
         path = self.folder / name
         if not path.exists():
