@@ -13,7 +13,6 @@ from typing import Any, cast
 
 import msgspec
 from arq.connections import ArqRedis
-from arq.typing import WorkerCoroutine
 from arq.utils import timestamp_ms
 from arq.worker import Worker, func
 
@@ -106,7 +105,7 @@ def make_worker(
         store=Store(client),
         runs=runs,
         lease_s=lease_s,
-        functions=[func(cast("WorkerCoroutine", run), name=name) for name, run in runs.items()],
+        functions=[func(cast("Any", run), name=name) for name, run in runs.items()],
         redis_pool=ArqRedis(pool_or_conn=client.connection_pool),
         max_jobs=places,
         poll_delay=poll_s,
