@@ -39,7 +39,7 @@ async def _measured(name: str, within_s: float) -> list[Row]:
         async with asyncio.timeout(max(within_s, 1.0)):
             return await MEASURES[name]()
     except TimeoutError as late:
-        return [Row(name, "", f"not measured: {late or 'no time left'}", good=False)]
+        return [Row(name, "", f"not measured: {str(late) or 'no time left'}", good=False)]
     except (ChildFailed, RuntimeError, OSError) as broken:
         return [Row(name, "", f"not measured: {broken}", good=False)]
 
