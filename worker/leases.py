@@ -140,10 +140,12 @@ class Leases:
         """Let go of everything that is held, or of all but the open streams, and stop those who work on it."""
         self.stopping = True
         held = [lease for lease in self._held.values() if streams_too or not lease.streaming]
-        if held:
-            await self._jobs.hand_back({lease.item_id: lease.owner for lease in held})
-        for lease in held:
-            lease.lose()
+        try:
+            if held:
+                await self._jobs.hand_back({lease.item_id: lease.owner for lease in held})
+        finally:  # also while Redis is away: then the leases run out by themselves
+            for lease in held:
+                lease.lose()
 
     async def all_done(self) -> None:
         """Wait until everybody who works on something held now has stopped."""

@@ -1,0 +1,42 @@
+"""A worker that is told to stop while Redis is gone, with jobs in its hands, stops."""
+
+import asyncio
+import signal
+
+import httpx
+import pytest
+
+from sandbox.world.folders import make_folders
+from sandbox.world.settings import callers_environment, new_sandbox_token, with_sandbox_account
+from sandbox.world.world import Wish, open_world
+
+pytestmark = pytest.mark.timeout(90)
+
+
+async def test_a_worker_stops_although_what_it_holds_cannot_be_handed_over(tmp_path):
+    token = new_sandbox_token()
+    pace = {"SANDBOX_SLOW_S": "60", "SANDBOX_HEARTBEAT_S": "0.2", "REELGATE_DRAIN_S": "1"}
+    caller = with_sandbox_account(callers_environment() | pace, token=token)
+    async with open_world(
+        Wish(), folders=make_folders("stop", root=tmp_path), caller=caller, sandbox_token=token
+    ) as world:
+        await until_three_edit(world.apis[0].address, world.api_key)
+        world.redis.signal(signal.SIGKILL)
+        await world.redis.end()
+        world.workers[0].signal(signal.SIGTERM)
+        async with asyncio.timeout(30):
+            assert "by itself with status 0" in str(await world.workers[0].end())
+
+
+async def until_three_edit(api: str, key: str) -> None:
+    """Submit three slow jobs, and follow each until its message is on its way."""
+    headers = {"Authorization": f"Bearer {key}"}
+    async with httpx.AsyncClient(base_url=api, headers=headers, trust_env=False, timeout=30) as http:
+        for number in range(3):
+            prompt = f"[[story:slow]] generate a 5-second promotional video from my text: number {number}"
+            body = {"prompt": prompt, "profile": "free-video-generation-automatic"}
+            job = (await http.post("/v1/jobs", json=body)).json()
+            async with http.stream("GET", f"/v1/jobs/{job['id']}/events") as events:
+                async for line in events.aiter_lines():
+                    if '"stage":"editing"' in line:
+                        break
