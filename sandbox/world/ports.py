@@ -8,12 +8,14 @@ import socket
 
 LOWEST_PORT = 20_000
 HIGHEST_PORT = 32_000
+#: not the seeded one: two test processes with one seed would always meet at one port
+_DICE = random.SystemRandom()
 
 
 def free_port() -> int:
     """Find a port on loopback on which nobody listens."""
     while True:
-        port = random.randint(LOWEST_PORT, HIGHEST_PORT)
+        port = _DICE.randint(LOWEST_PORT, HIGHEST_PORT)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

