@@ -37,6 +37,11 @@ class Session(Record, frozen=True, kw_only=True):
     timeline: str | None = None
 
 
+def is_bound(session: Session) -> bool:
+    """Whether a timeline, which lives at the backend alone, ties the session to its token."""
+    return session.backend_id is not None and session.edits > 0
+
+
 def opened(session: Session, *, backend_id: str, task_id: str | None, user_id: str | None, token_id: str) -> Session:
     """The backend has a session for us, on this token; nothing is uploaded in it yet."""
     return msgspec.structs.replace(

@@ -85,12 +85,16 @@ def started(job: Job, *, now_ms: int) -> Job:
 
 
 def moved(job: Job, stage: Stage, **facts: Any) -> Job:
-    """The step before `stage` is done: the next checkpoint. Passing faults are forgotten."""
+    """The step before `stage` is done: the next checkpoint.
+
+    Passing faults are forgotten once the message is through: one that is refused begins again from the front, and its
+    pauses must go on growing.
+    """
     if job.ended or job.started_at_ms is None:
         raise InvalidTransition(f"{job.id}: {job.status} has no stage")
-    return _next(
-        job, stage=stage, percent=max(job.percent, PERCENT[stage]), message=WORDS[stage], wait=None, faults=0, **facts
-    )
+    past_message = stage in (Stage.RECOVERING, Stage.RENDERING, Stage.STORING)
+    told = {"message": WORDS[stage], "percent": max(job.percent, PERCENT[stage])}
+    return _next(job, **({"stage": stage, "wait": None, "faults": 0 if past_message else job.faults} | told | facts))
 
 
 def token_taken(job: Job, *, token_id: str) -> Job:

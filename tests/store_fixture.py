@@ -26,6 +26,7 @@ from core.store.deliveries import Deliveries
 from core.store.errands import Errands
 from core.store.events import Events
 from core.store.idempotency import Answers
+from core.store.identity import Identities
 from core.store.jobs import Accepted, Claim, Idempotency, Jobs, Refused, Replayed, Submission
 from core.store.listing import Listing
 from core.store.tenants import Tenants
@@ -68,6 +69,7 @@ class Core:
         self.deliveries = Deliveries(self.store, self.clock)
         self.tenants = Tenants(self.store, self.vault, self.clock)
         self.tokens = Tokens(self.store, self.vault, self.clock)
+        self.identities = Identities(self.store)
         self.uploads = Uploads(self.store, self.clock)
         self.events = Events(self.store)
         self.errands = Errands(self.store)

@@ -43,6 +43,7 @@ async def kit_over(
     settings, outside = core.settings, guarded_client(allow=parse_networks("127.0.0.1/32"), http_allowed=True)
     pool = Pool(
         core.tokens,
+        core.identities,
         asked,
         core.clock,
         rate_limited_s=settings.rate_limited_s,

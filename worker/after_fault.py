@@ -10,13 +10,17 @@ from core.errors import Code, Permanent, Temporary, WaitReason
 from core.job import Job, Stage, Status
 from core.profiles import PROFILES
 from core.session import Session
+from core.store.tokens import Scope
 from worker.cost import estimate
+from worker.needs import scope_of
 from worker.upstream.faults import BackendFault, Fault
 from worker.work import Next, Work
 
 _BUSY_S = 3.0
 #: the longest growing pause between two tries while the backend fails
 _LONGEST_PAUSE_S = 60.0
+#: the longest rest after a 429 that does not say how long
+_LONGEST_REST_S = 300.0
 
 #: faults after which the same call may well succeed
 PASSING = frozenset({Fault.RATE_LIMITED, Fault.BUSY, Fault.UNREACHABLE, Fault.BROKEN})
@@ -47,10 +51,19 @@ async def after_fault(work: Work, fault: BackendFault) -> Next:
             return await _scope_missing(work, fault)
         case Fault.TOO_LARGE:
             raise Permanent(Code.MEDIA_TOO_LARGE, hint=_size_hint(work.job))
+        case Fault.RATE_LIMITED:
+            return await _rate_limited(work, fault)
         case passing if passing in PASSING:
             return _later(work, fault)
         case other:
             raise Permanent(_ENDS[other], fault.detail or None)
+
+
+async def _rate_limited(work: Work, fault: BackendFault) -> Next:
+    """Wait, and let the token rest meanwhile, so that others who may choose take another one."""
+    if work.job.token_id:
+        await work.kit.pool.rate_limited(work.job.token_id, rest_s=_rest_s(work, fault))
+    return _later(work, fault)
 
 
 def _later(work: Work, fault: BackendFault) -> Next:
@@ -69,11 +82,18 @@ def _pause(work: Work, fault: BackendFault) -> tuple[WaitReason, float]:
     settings = work.kit.settings
     match fault.fault:
         case Fault.RATE_LIMITED:
-            return WaitReason.BACKEND_RATE_LIMITED, fault.retry_after_s or settings.rate_limited_s
+            return WaitReason.BACKEND_RATE_LIMITED, _rest_s(work, fault)
         case Fault.BUSY:
             return WaitReason.SESSION_BUSY, _BUSY_S
     growing_s = min(_LONGEST_PAUSE_S, settings.backoff_s * 2 ** min(work.job.faults, 10))
     return WaitReason.BACKEND_DOWN, max(growing_s, fault.retry_after_s or 0.0)
+
+
+def _rest_s(work: Work, fault: BackendFault) -> float:
+    """The backend's own word, or else one try after 30 s, and from then on ever longer rests."""
+    if fault.retry_after_s:
+        return fault.retry_after_s
+    return min(_LONGEST_REST_S, work.kit.settings.rate_limited_s * (1 << min(work.job.faults, 10)))
 
 
 def taken_back(job: Job) -> Job:
@@ -101,8 +121,12 @@ async def _token_refused(work: Work) -> Next:
 
 def _on_successor(job: Job, token_id: str) -> Job:
     """A job that has yet to pay begins by reserving its credits; one that has paid goes on where it is."""
-    unpaid = job.stage in (Stage.PREPARING, Stage.UPLOADING, Stage.EDITING) and job.status is Status.RUNNING
-    return verbs.sent_back(job) if unpaid else verbs.token_changed(job, token_id=token_id)
+    return verbs.sent_back(job) if _unpaid(job) else verbs.token_changed(job, token_id=token_id)
+
+
+def _unpaid(job: Job) -> bool:
+    """Whether a job may begin again: its message was refused, or was never sent."""
+    return job.stage in (Stage.PREPARING, Stage.UPLOADING, Stage.EDITING) and job.status is Status.RUNNING
 
 
 def _session_lost(job: Job, session: Session) -> Next:
@@ -135,10 +159,16 @@ async def _export_blocked(work: Work) -> Next:
 
 
 async def _scope_missing(work: Work, fault: BackendFault) -> Next:
-    """Let the next export go to another token: what a token may do shows only by its refusals."""
-    if work.job.token_id and fault.call == "render":
-        await work.kit.tokens.note_export(work.job.token_id, allowed=False)
-    raise Permanent(Code.SCOPE_MISSING, fault.detail or None)
+    """Remember what the token may not do, which shows only by its refusals, and take another one as long as one can."""
+    job, session, scope = work.job, work.session, scope_of(fault.call)
+    if job.token_id and scope is Scope.RENDER:
+        await work.kit.tokens.note_export(job.token_id, allowed=False)
+    elif job.token_id:
+        await work.kit.tokens.note_denied(job.token_id, scope)
+        await work.kit.tokens.settle(job.token_id, job_id=job.id, available=None, frozen=None)
+    if not _unpaid(job) or sessions.is_bound(session):
+        raise Permanent(Code.SCOPE_MISSING, fault.detail or None)
+    return Next(verbs.sent_back(job), sessions.forgotten(session))
 
 
 def _size_hint(job: Job) -> str:

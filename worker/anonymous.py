@@ -10,7 +10,8 @@ import uuid
 
 from core.clock import Clock
 from core.errors import Temporary, WaitReason
-from core.store.tokens import Identity, Token, Tokens, TokenState
+from core.store.identity import Identities, Identity
+from core.store.tokens import Token, Tokens, TokenState
 from worker.upstream.client import Backend
 from worker.upstream.faults import BackendFault, Fault
 
@@ -30,8 +31,11 @@ _LONGEST_REST_S = 3600.0
 class Anonymous:
     """Gives out the token that the installation's client id has now."""
 
-    def __init__(self, tokens: Tokens, backend: Backend, clock: Clock, *, rate_limited_s: float) -> None:
+    def __init__(
+        self, tokens: Tokens, identities: Identities, backend: Backend, clock: Clock, *, rate_limited_s: float
+    ) -> None:
         self._tokens = tokens
+        self._identities = identities
         self._backend = backend
         self._clock = clock
         self._rate_limited_s = rate_limited_s
@@ -42,10 +46,10 @@ class Anonymous:
 
         Raises Temporary where another one renews it, or after a 429, and BackendFault.
         """
-        identity = await self._tokens.identity(fresh_client_id=str(uuid.uuid4()))
+        identity = await self._identities.read(fresh_client_id=str(uuid.uuid4()))
         if present := await self._present(identity):
             return present
-        if not await self._tokens.lock_identity(identity.client_id, for_s=_LOCK_S):
+        if not await self._identities.lock(identity.client_id, for_s=_LOCK_S):
             raise Temporary(WaitReason.NO_CREDITS, delay_s=_LOOK_AGAIN_S)
         # there is one token a week: the end of the job that asks for it must not cut the answer off
         renewal = asyncio.create_task(self._renewed(identity.client_id))
@@ -66,7 +70,7 @@ class Anonymous:
     async def _renewed(self, client_id: str) -> str:
         """Renew the identity, which is locked, unless somebody has done so since it was looked at."""
         try:
-            identity = await self._tokens.identity(fresh_client_id=client_id)
+            identity = await self._identities.read(fresh_client_id=client_id)
             if present := await self._present(identity):
                 return present
             token_id = await self._renew(client_id)
@@ -74,7 +78,7 @@ class Anonymous:
                 await self._tokens.mark(identity.token_id, TokenState.EXPIRED)
             return token_id
         finally:
-            await self._tokens.unlock_identity()
+            await self._identities.unlock()
 
     async def _renew(self, client_id: str) -> str:
         try:
@@ -83,7 +87,7 @@ class Anonymous:
             if fault.fault is not Fault.RATE_LIMITED:
                 raise
             rest_s = min(fault.retry_after_s or self._rate_limited_s, _LONGEST_REST_S)
-            await self._tokens.set_identity(rest_until_ms=self._clock.now_ms() + int(rest_s * 1000))
+            await self._identities.write(rest_until_ms=self._clock.now_ms() + int(rest_s * 1000))
             raise _resting(rest_s) from None
         token_id = await self._tokens.add(
             issued.token,
@@ -92,7 +96,7 @@ class Anonymous:
             available=issued.credits,
             user_id=issued.user_id,
         )
-        await self._tokens.set_identity(token_id=token_id, rest_until_ms=0)
+        await self._identities.write(token_id=token_id, rest_until_ms=0)
         log.info("the anonymous identity has a new token %s", token_id)
         return token_id
 

@@ -24,6 +24,7 @@ from core.storage import Storage
 from core.store.connection import STORE_DOWN, Redis, Store, connect
 from core.store.deliveries import Deliveries
 from core.store.errands import Errands
+from core.store.identity import Identities
 from core.store.jobs import Jobs
 from core.store.listing import Listing
 from core.store.tenants import Tenants
@@ -109,6 +110,7 @@ async def _build_kit(settings: Settings, client: Redis, stack: AsyncExitStack) -
         backend=backend,
         pool=Pool(
             tokens,
+            Identities(store),
             backend,
             clock,
             rate_limited_s=settings.rate_limited_s,

@@ -11,10 +11,12 @@ from urllib.parse import quote
 from core.clock import Clock
 from core.errors import Code, Permanent, Temporary, WaitReason
 from core.job import Job
-from core.session import Session
-from core.store.tokens import OverBudget, Token, Tokens, TokenState, Use, may_render
+from core.session import Session, is_bound
+from core.store.identity import Identities
+from core.store.tokens import OverBudget, Scope, Token, Tokens, TokenState, Use
 from worker.anonymous import OVER, Anonymous, is_over
 from worker.cost import estimate
+from worker.needs import needs_of
 from worker.upstream.client import Backend, Caller
 from worker.upstream.faults import BackendFault, Fault
 from worker.upstream.wire import Credits
@@ -31,14 +33,23 @@ class Pool:
     """Takes tokens for jobs and learns from refusals."""
 
     def __init__(
-        self, tokens: Tokens, backend: Backend, clock: Clock, *, rate_limited_s: float, web_url: str, month_limit: int
+        self,
+        tokens: Tokens,
+        identities: Identities,
+        backend: Backend,
+        clock: Clock,
+        *,
+        rate_limited_s: float,
+        web_url: str,
+        month_limit: int,
     ) -> None:
         self._tokens = tokens
+        self._identities = identities
         self._backend = backend
         self._clock = clock
         self._web_url = web_url
         self._month_limit = month_limit
-        self._anonymous = Anonymous(tokens, backend, clock, rate_limited_s=rate_limited_s)
+        self._anonymous = Anonymous(tokens, identities, backend, clock, rate_limited_s=rate_limited_s)
 
     async def take(self, job: Job, session: Session) -> str:
         """Reserve a token for a job: the session's own, or before its first edit the best.
@@ -47,7 +58,7 @@ class Pool:
         over. A balance that was never read is read first, so that many jobs at once do not all try their luck. Before a
         job waits, balances that were read long ago are read again: somebody may have topped up.
         """
-        if _is_bound(session):
+        if is_bound(session):
             await self._check_own(session)
         try:
             token_id = await self._reserve(job, session, anonymous=False, unread=False) or await self._second_choice(
@@ -64,7 +75,7 @@ class Pool:
         """Look again where none of the operator's and the tenant's own tokens is known to fit, or there is none."""
         serving = await self._tokens.serving(job.tenant)
         anonymous = all(token.kind == "anonymous" for token in serving)
-        if anonymous and not _is_bound(session):
+        if anonymous and not is_bound(session):
             await self._anonymous.token()
         await self._read_all(job, [t for t in serving if t.available is None and t.state not in OVER])
         if token_id := await self._reserve(job, session, anonymous=anonymous, unread=True):
@@ -79,34 +90,46 @@ class Pool:
 
     async def _may_serve(self, job: Job, session: Session) -> list[Token]:
         serving = await self._tokens.serving(job.tenant)
-        return [t for t in serving if t.id == session.token_id] if _is_bound(session) else serving
+        return [t for t in serving if t.id == session.token_id] if is_bound(session) else serving
 
     async def _nothing_fits(self, job: Job, session: Session) -> Exception:
-        """Say why a job has no token: it waits for credits, unless every token's plan or scope forbids what it wants."""
+        """Say why a job has no token: every token's plan or scope forbids what it wants, or it waits for one."""
         serving = await self._may_serve(job, session)
-        if job.plan.action == "export" and serving:
-            if all(token.state is TokenState.EXPORT_BLOCKED for token in serving):
-                return Permanent(Code.EXPORT_BLOCKED)
-            if not any(may_render(token.scopes) for token in serving):
-                return Permanent(Code.SCOPE_MISSING)
+        able = [token for token in serving if token.may(needs_of(job, session))]
+        if serving and not able:
+            return Permanent(Code.SCOPE_MISSING)
+        if able and job.plan.action == "export" and all(t.state is TokenState.EXPORT_BLOCKED for t in able):
+            return Permanent(Code.EXPORT_BLOCKED)
+        return self._waits_for(able)
+
+    def _waits_for(self, able: list[Token]) -> Temporary:
+        """Wait for the first token that rests after a 429, or else for credits."""
+        rests_ms = [t.rest_until_ms - self._clock.now_ms() for t in able if t.state is TokenState.RATE_LIMITED]
+        if rests_ms:
+            return Temporary(WaitReason.BACKEND_RATE_LIMITED, delay_s=max(0, min(rests_ms)) / 1000)
         return Temporary(WaitReason.NO_CREDITS, delay_s=_NO_TOKEN_S)
 
     async def _reserve(self, job: Job, session: Session, *, anonymous: bool, unread: bool) -> str | None:
         """Reserve the session's own token, else another one as long as no edit ties the session to its own."""
         own = session.token_id if session.backend_id else None
-        taken = await self._reserve_on(job, own, anonymous=anonymous, unread=unread)
-        if taken or own is None or _is_bound(session):
+        needs = needs_of(job, session)
+        taken = await self._reserve_on(job, own, needs, anonymous=anonymous, unread=unread)
+        if taken or own is None or is_bound(session):
             return taken
-        return await self._reserve_on(job, None, anonymous=anonymous, unread=unread)
+        # elsewhere what the session has must be brought again
+        needs |= {Scope.UPLOAD} if session.media else set()
+        return await self._reserve_on(job, None, needs, anonymous=anonymous, unread=unread)
 
-    async def _reserve_on(self, job: Job, only: str | None, *, anonymous: bool, unread: bool) -> str | None:
+    async def _reserve_on(
+        self, job: Job, only: str | None, needs: frozenset[Scope], *, anonymous: bool, unread: bool
+    ) -> str | None:
         return await self._tokens.take(
             tenant=job.tenant,
             job_id=job.id,
             cost=estimate(job),
             # the anonymous identity is renewed under the same client id, so it need not outlive the job
             until_ms=self._clock.now_ms() if anonymous or only else job.deadline_ms,
-            export=job.plan.action == "export",
+            needs=needs,
             only=only,
             anonymous=anonymous,
             unread=unread,
@@ -164,6 +187,11 @@ class Pool:
             await self._tokens.mark(token.id, over)
             return False
 
+    async def rate_limited(self, token_id: str, *, rest_s: float) -> None:
+        """The backend said 429: whoever has yet to take a token takes another one meanwhile."""
+        rest_until_ms = self._clock.now_ms() + int(rest_s * 1000)
+        await self._tokens.mark(token_id, TokenState.RATE_LIMITED, rest_until_ms=rest_until_ms)
+
     async def exhausted(self, job: Job, token_id: str) -> Credits | None:
         """The backend said 2001: the token rests until its balance says that it has credits. Returns the balance."""
         await self._tokens.mark(token_id, TokenState.EXHAUSTED)
@@ -175,7 +203,7 @@ class Pool:
         """Say what a caller without credits can do: register the anonymous account, or else top up."""
         if await self._tokens.serves(job.tenant):
             return None
-        identity = await self._tokens.identity(fresh_client_id=str(uuid.uuid4()))
+        identity = await self._identities.read(fresh_client_id=str(uuid.uuid4()))
         token = await self._tokens.get(identity.token_id) if identity.token_id else None
         if token is None or token.user_id is None:
             return None
@@ -194,8 +222,3 @@ class Pool:
                 raise
             return None, await self._tokens.use_of(token_id)
         return read, await self._tokens.note_balance(token_id, available=read.available, frozen=read.frozen)
-
-
-def _is_bound(session: Session) -> bool:
-    """Whether a timeline ties a session to its token."""
-    return session.backend_id is not None and session.edits > 0

@@ -1,5 +1,6 @@
 """The token pool, shared by all workers: encrypted at rest, named by an id everywhere else."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -19,8 +20,17 @@ class OverBudget(Exception):  # noqa: N818 - it says what the tenant is
     """The tenant's month has no credits left for this job."""
 
 
+class Scope(StrEnum):
+    """What a token may be allowed to do at the backend; ``*`` is all of it."""
+
+    READ = "read"
+    WRITE = "write"
+    UPLOAD = "upload"
+    RENDER = "render"
+
+
 class TokenState(StrEnum):
-    """What a token is good for. `rate_limited` and `exhausted` end by themselves where a time is known."""
+    """What a token is good for. `rate_limited` ends by itself, `exhausted` when a balance says so."""
 
     ACTIVE = "active"
     EXHAUSTED = "exhausted"
@@ -50,6 +60,15 @@ class Token(NamedTuple):
     tail: str
     #: when the balance was read
     read_at_ms: int | None = None
+    #: until when it serves nobody, after a 429
+    rest_until_ms: int = 0
+    #: scopes that the backend has refused it
+    denied: frozenset[str] = frozenset()
+
+    def may(self, needs: Iterable[Scope]) -> bool:
+        """Tell whether its scopes allow this; where none are known, whatever was not refused."""
+        named = set(self.scopes.split("+")) if self.scopes else {"*"}
+        return all(need not in self.denied and named & {need, "*"} for need in needs)
 
 
 class Use(NamedTuple):
@@ -58,14 +77,6 @@ class Use(NamedTuple):
     reserved: int
     in_flight: int
     taken: int
-
-
-class Identity(NamedTuple):
-    """This installation's one anonymous identity: its lasting client id, and its present token."""
-
-    client_id: str
-    token_id: str | None
-    rest_until_ms: int
 
 
 #: another process hears so late at most that a token was removed
@@ -154,7 +165,7 @@ class Tokens:
         pipe.hgetall(key("token", token_id))
         pipe.hlen(key("token_held", token_id))
         row, in_flight = await pipe.execute()
-        return _token(token_id, row, in_flight) if row else None
+        return _token(token_id, row, in_flight, self._clock.now_ms()) if row else None
 
     async def secret_of(self, token_id: str) -> str | None:
         """Open a token, for the call that carries it and nothing else. None: it was removed.
@@ -179,7 +190,7 @@ class Tokens:
         job_id: str,
         cost: int,
         until_ms: int,
-        export: bool,
+        needs: Iterable[Scope],
         only: str | None,
         anonymous: bool,
         unread: bool = True,
@@ -187,7 +198,8 @@ class Tokens:
     ) -> str | None:
         """Reserve `cost` credits on a token for a job, atomically over all workers. Safe to repeat for one job.
 
-        `only`: the session's own token, or nothing. `anonymous`: whether the installation's own identity may serve.
+        `needs`: the scopes that the job cannot do without. `only`: the session's own token, or nothing. `anonymous`:
+        whether the installation's own identity may serve.
         `unread`: whether a token may whose balance was never read.
         Raises OverBudget where the tenant would spend more than `month_limit` credits this month (0: no limit).
         """
@@ -198,7 +210,7 @@ class Tokens:
             "job": job_id,
             "cost": cost,
             "until_ms": until_ms,
-            "export": export,
+            "needs": [str(need) for need in needs],
             "only": only,
             "anonymous": anonymous,
             "unread": unread,
@@ -242,10 +254,14 @@ class Tokens:
         return Use(*(int(number) for number in answer[1:])) if answer[0] == b"ok" else None
 
     async def mark(self, token_id: str, state: TokenState, *, rest_until_ms: int = 0) -> None:
-        """Write what a refusal taught us about a token."""
-        if await self._store.redis.exists(key("token", token_id)):
-            row = {"state": str(state), "rest_until_ms": rest_until_ms}
-            await self._store.redis.hset(key("token", token_id), mapping=row)  # type: ignore[misc]
+        """Write what a refusal taught us about a token. What rests for a while must be of use otherwise."""
+        resting = [TokenState.ACTIVE, TokenState.RATE_LIMITED] if state is TokenState.RATE_LIMITED else list(TokenState)
+        ask = {"do": "mark", "token": token_id, "state": str(state), "rest_until_ms": rest_until_ms}
+        await self._store.run("tokens", ask | {"instead_of": {str(before): True for before in resting}})
+
+    async def note_denied(self, token_id: str, scope: Scope) -> None:
+        """Write that the backend refused a call for want of a scope: whoever needs it takes another token."""
+        await self._store.run("tokens", {"do": "deny", "token": token_id, "scope": str(scope)})
 
     async def note_export(self, token_id: str, *, allowed: bool) -> None:
         """Write whether the backend let a token export: one refusal may be a passing fault, two in a row are a plan."""
@@ -271,44 +287,19 @@ class Tokens:
             return named
         return [t for t in known if t.state is not TokenState.EXPIRED]
 
-    async def identity(self, *, fresh_client_id: str) -> Identity:
-        """Read the anonymous identity; the first caller ever gives it its client id."""
-        await self._store.redis.hsetnx(key("identity"), "client_id", fresh_client_id)  # type: ignore[misc]
-        row: Row = await self._store.redis.hgetall(key("identity"))  # type: ignore[misc]
-        token = row.get(b"token_id")
-        return Identity(
-            row[b"client_id"].decode(), token.decode() if token else None, int(row.get(b"rest_until_ms", 0))
-        )
 
-    async def set_identity(self, **facts: str | int) -> None:
-        """Write the identity's present token, or how long it must rest after a 429."""
-        await self._store.redis.hset(key("identity"), mapping=dict(facts))  # type: ignore[misc]
-
-    async def lock_identity(self, owner: str, *, for_s: float) -> bool:
-        """Let one worker of all renew the identity's token."""
-        name = key("identity_lock")
-        return bool(await self._store.redis.set(name, owner, nx=True, px=int(for_s * 1000)))
-
-    async def unlock_identity(self) -> None:
-        """Let the next one look."""
-        await self._store.redis.delete(key("identity_lock"))
-
-
-def may_render(scopes: str) -> bool:
-    """Tell whether a token's scopes (``read+write+render``; nothing is known of an empty one) let it export."""
-    return not scopes or bool({"render", "*"} & set(scopes.split("+")))
-
-
-def _token(token_id: str, row: Row, in_flight: int) -> Token:
+def _token(token_id: str, row: Row, in_flight: int, now_ms: int) -> Token:
     def number(name: bytes) -> int | None:
         return int(float(row[name])) if name in row else None
 
-    user_id = row.get(b"user_id")
+    user_id, rest_until_ms = row.get(b"user_id"), number(b"rest_until_ms") or 0
+    state = TokenState(row[b"state"].decode())
+    rested = state is TokenState.RATE_LIMITED and rest_until_ms <= now_ms
     return Token(
         id=token_id,
         kind=row[b"kind"].decode(),
         tenant=row[b"tenant"].decode(),
-        state=TokenState(row[b"state"].decode()),
+        state=TokenState.ACTIVE if rested else state,
         expires_ms=number(b"expires_ms"),
         available=number(b"available"),
         frozen=number(b"frozen"),
@@ -319,4 +310,6 @@ def _token(token_id: str, row: Row, in_flight: int) -> Token:
         user_id=user_id.decode() if user_id else None,
         tail=row[b"tail"].decode(),
         read_at_ms=number(b"read_at_ms"),
+        rest_until_ms=rest_until_ms,
+        denied=frozenset(row.get(b"denied", b"").decode().split()),
     )

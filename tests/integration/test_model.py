@@ -197,7 +197,7 @@ class Gateway(RuleBasedStateMachine):
     @rule(data=st.data(), cost=st.sampled_from([50, 100]))
     def take_token(self, data: st.DataObject, cost: int) -> None:
         job_id = data.draw(st.sampled_from(self.living or sorted(self.jobs)))
-        ask = {"tenant": "a", "cost": cost, "until_ms": 0, "export": True, "only": None, "anonymous": False}
+        ask = {"tenant": "a", "cost": cost, "until_ms": 0, "needs": ["render"], "only": None, "anonymous": False}
         token = self.run(self.core.tokens.take(job_id=job_id, **ask))
         assert token is None or job_id not in self.ended
 

@@ -6,8 +6,10 @@ from itertools import cycle
 
 import pytest
 
-from core.errors import Temporary, WaitReason
+from core.errors import Code, Permanent, Temporary, WaitReason
 from core.keys import key
+from core.prompt import Plan
+from core.store.tokens import Scope, TokenState
 from tests.redis_fixture import redis_server, redis_url
 from tests.sandbox_fixture import running_sandbox
 from tests.store_fixture import Core, core
@@ -90,3 +92,32 @@ async def test_a_tenant_s_own_token_is_taken_first_also_before_its_balance_was_e
         own = await core.tokens.add(await sandbox.add_token(), kind="operator", tenant="acme")
         assert await taken_by_all(core, [kit], [await core.submit()]) == [own]
         assert await taken_by_all(core, [kit], [await core.submit("other")]) == [everybodys]
+
+
+async def test_while_one_token_rests_after_a_429_another_is_taken_and_without_one_the_job_says_why(core, tmp_path):
+    async with running_sandbox() as sandbox, kit_over(core, tmp_path, backend=sandbox.url) as kit:
+        tokens = [await core.tokens.add(await sandbox.add_token(), kind="operator") for _ in range(2)]
+        [first] = await taken_by_all(core, [kit], [await core.submit()])
+        await kit.pool.rate_limited(first, rest_s=30)
+        [second] = await taken_by_all(core, [kit], [await core.submit()])
+        assert {first, second} == set(tokens)
+        await kit.pool.rate_limited(second, rest_s=20)
+        job = await core.submit()
+        with pytest.raises(Temporary) as waits:
+            await kit.pool.take(job, core.submission(job).session)
+        assert waits.value.reason is WaitReason.BACKEND_RATE_LIMITED
+        assert 19 < waits.value.delay_s <= 20, "the shorter of the two rests"
+        assert [token.state for token in await core.tokens.all()] == [TokenState.RATE_LIMITED] * 2
+        core.clock.turn(by_s=20)
+        assert await taken_by_all(core, [kit], [job]) == [second]
+
+
+async def test_a_token_that_was_refused_a_scope_is_left_to_those_who_can_do_without(core, tmp_path):
+    async with running_sandbox() as sandbox, kit_over(core, tmp_path, backend=sandbox.url) as kit:
+        token_id = await core.tokens.add(await sandbox.add_token(), kind="operator")
+        await core.tokens.note_denied(token_id, Scope.RENDER)
+        exports, edits = await core.submit(), await core.submit(plan=Plan(message="mute it", action="none"))
+        with pytest.raises(Permanent) as ended:
+            await kit.pool.take(exports, core.submission(exports).session)
+        assert ended.value.code is Code.SCOPE_MISSING
+        assert await taken_by_all(core, [kit], [edits]) == [token_id]

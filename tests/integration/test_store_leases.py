@@ -12,6 +12,7 @@ from core.errors import Code, WaitReason
 from core.job import Job, Stage, Status
 from core.keys import CANCEL_CHANNEL, key
 from core.store.jobs import Claim, LeaseLost
+from core.store.tokens import Scope
 from tests.redis_fixture import redis_server, redis_url
 from tests.store_fixture import Core, core
 
@@ -98,7 +99,9 @@ async def test_an_ended_or_unknown_job_is_nobody_s_and_its_bell_goes(core: Core,
 async def test_the_end_frees_everything_that_the_job_held(core: Core, job: Job) -> None:
     token = await core.tokens.add("nmv_usr_1", kind="operator", available=100)
     claim = await core.begin(job)
-    await core.tokens.take(tenant="acme", job_id=job.id, cost=60, until_ms=0, export=True, only=None, anonymous=False)
+    await core.tokens.take(
+        tenant="acme", job_id=job.id, cost=60, until_ms=0, needs=[Scope.RENDER], only=None, anonymous=False
+    )
     ended = await core.finish(claim)
     names = set(await core.everything())
     gone = ("arq_job", "arq_in_progress", "arq_retry", "line")

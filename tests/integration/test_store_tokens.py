@@ -8,7 +8,7 @@ import pytest
 from core import verbs
 from core.job import Stage
 from core.keys import key
-from core.store.tokens import OverBudget, Token, TokenState
+from core.store.tokens import OverBudget, Scope, Token, TokenState
 from core.vault import Vault
 from tests.redis_fixture import redis_server, redis_url
 from tests.store_fixture import SECRET_KEY, Core, core
@@ -16,6 +16,8 @@ from tests.store_fixture import SECRET_KEY, Core, core
 __all__ = ["core", "redis_server", "redis_url"]
 
 HOUR_MS = 3_600_000
+EDIT = (Scope.READ, Scope.WRITE)
+EXPORT = (*EDIT, Scope.RENDER)
 
 
 async def add(core: Core, secret: str, **facts: Any) -> str:
@@ -23,7 +25,7 @@ async def add(core: Core, secret: str, **facts: Any) -> str:
 
 
 async def take(core: Core, job_id: str = "job_1", **ask: Any) -> str | None:
-    asked = {"tenant": "acme", "cost": 50, "until_ms": core.clock.now_ms(), "export": True, "only": None}
+    asked = {"tenant": "acme", "cost": 50, "until_ms": core.clock.now_ms(), "needs": EXPORT, "only": None}
     return await core.tokens.take(job_id=job_id, **({"anonymous": False} | asked | ask))
 
 
@@ -64,12 +66,31 @@ async def test_a_token_must_outlive_the_job(core: Core) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scopes", "renders"), [("", True), ("read+write+upload", False), ("read+render", True), ("*", True)]
+    ("scopes", "renders"), [("", True), ("read+write+upload", False), ("read+write+render", True), ("*", True)]
 )
 async def test_an_export_needs_a_token_that_may_render(core: Core, scopes: str, renders: bool) -> None:
     await add(core, "a", scopes=scopes)
-    assert (await take(core, "job_1", export=True) is not None) is renders
-    assert await take(core, "job_2", export=False) is not None
+    assert (await take(core, "job_1") is not None) is renders
+    assert await take(core, "job_2", needs=EDIT) is not None
+
+
+async def test_a_refused_scope_is_remembered_and_keeps_a_token_from_those_who_need_it(core: Core) -> None:
+    token = await add(core, "a", scopes="*")
+    for _ in range(2):
+        await core.tokens.note_denied(token, Scope.UPLOAD)
+    await core.tokens.note_denied(token, Scope.RENDER)
+    assert (await read(core, token)).denied == {"upload", "render"}
+    assert await take(core, "job_1", needs=(*EDIT, Scope.UPLOAD)) is None
+    assert await take(core, "job_2", needs=EXPORT) is None
+    assert await take(core, "job_3", needs=EDIT) == token
+
+
+async def test_nothing_is_written_of_a_token_that_was_removed(core: Core) -> None:
+    token = await add(core, "a")
+    await core.tokens.remove(token)
+    await core.tokens.mark(token, TokenState.REVOKED)
+    await core.tokens.note_denied(token, Scope.UPLOAD)
+    assert await core.redis.keys("rg:tok*") == []
 
 
 async def test_a_token_of_unknown_balance_may_be_tried(core: Core) -> None:
@@ -90,25 +111,35 @@ async def test_a_token_that_rests_serves_again_after_its_time(core: Core) -> Non
     token = await add(core, "a")
     await core.tokens.mark(token, TokenState.RATE_LIMITED, rest_until_ms=core.clock.now_ms() + 30_000)
     assert await take(core) is None
+    assert (await read(core, token)).state is TokenState.RATE_LIMITED
     core.clock.turn(by_s=30)
+    assert (await read(core, token)).state is TokenState.ACTIVE
     assert await take(core) == token
+
+
+@pytest.mark.parametrize("state", [TokenState.REVOKED, TokenState.EXPIRED, TokenState.EXHAUSTED])
+async def test_a_rest_makes_no_token_better_than_it_is(core: Core, state: TokenState) -> None:
+    token = await add(core, "a")
+    await core.tokens.mark(token, state)
+    await core.tokens.mark(token, TokenState.RATE_LIMITED, rest_until_ms=core.clock.now_ms() + 1)
+    assert (await read(core, token)).state is state
 
 
 async def test_a_token_whose_exports_are_blocked_still_edits(core: Core) -> None:
     token = await add(core, "a")
     for _ in range(2):
         await core.tokens.note_export(token, allowed=False)
-    assert await take(core, "job_1", export=True) is None
-    assert await take(core, "job_2", export=False) == token
+    assert await take(core, "job_1") is None
+    assert await take(core, "job_2", needs=EDIT) == token
 
 
 async def test_one_refused_export_makes_a_token_the_last_resort(core: Core) -> None:
     refused, other = await add(core, "a", expires_ms=core.clock.now_ms() + 10**7), await add(core, "b")
     await core.tokens.note_export(refused, allowed=False)
     assert (await read(core, refused)).state is TokenState.EXPORT_BLOCKED
-    assert await take(core, "job_1", export=True) == other
+    assert await take(core, "job_1") == other
     await core.tokens.remove(other)
-    assert await take(core, "job_2", export=True) == refused
+    assert await take(core, "job_2") == refused
     await core.tokens.note_export(refused, allowed=True)
     assert (await read(core, refused)).state is TokenState.ACTIVE
 
@@ -266,20 +297,20 @@ async def test_a_token_known_under_an_older_key_is_not_added_again(core: Core) -
 
 
 async def test_all_workers_share_one_identity(core: Core) -> None:
-    found = await asyncio.gather(*(core.tokens.identity(fresh_client_id=f"client-{n}") for n in range(10)))
+    found = await asyncio.gather(*(core.identities.read(fresh_client_id=f"client-{n}") for n in range(10)))
     assert len({identity.client_id for identity in found}) == 1
     assert found[0].token_id is None
-    await core.tokens.set_identity(token_id="tok_1", rest_until_ms=7)
-    again = await core.tokens.identity(fresh_client_id="late")
+    await core.identities.write(token_id="tok_1", rest_until_ms=7)
+    again = await core.identities.read(fresh_client_id="late")
     assert (again.client_id, again.token_id, again.rest_until_ms) == (found[0].client_id, "tok_1", 7)
 
 
 async def test_one_worker_renews_the_identity_and_its_death_does_not_block_it(core: Core) -> None:
-    locks = await asyncio.gather(*(core.tokens.lock_identity(f"w{n}", for_s=30) for n in range(10)))
+    locks = await asyncio.gather(*(core.identities.lock(f"w{n}", for_s=30) for n in range(10)))
     assert sum(locks) == 1
     assert 0 < await core.redis.pttl(key("identity_lock")) <= 30_000
-    await core.tokens.unlock_identity()
-    assert await core.tokens.lock_identity("w", for_s=30)
+    await core.identities.unlock()
+    assert await core.identities.lock("w", for_s=30)
 
 
 async def test_a_job_keeps_its_token_over_its_checkpoints(core: Core) -> None:

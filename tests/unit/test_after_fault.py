@@ -89,6 +89,10 @@ ON = (
     Goes(Stage.RENDERING, "render_status", Fault.BROKEN, Stage.RENDERING, sent=True, reason=WaitReason.BACKEND_DOWN),
     Goes(Stage.RENDERING, "render", Fault.BUSY, Stage.RENDERING, sent=True, reason=WaitReason.SESSION_BUSY),
     Goes(Stage.UPLOADING, "upload", Fault.SESSION_LOST, Stage.PREPARING, sent=False),
+    # what one token may not do another one may
+    Goes(Stage.PREPARING, "open_session", Fault.SCOPE_MISSING, Stage.PREPARING, sent=False),
+    Goes(Stage.UPLOADING, "upload", Fault.SCOPE_MISSING, Stage.PREPARING, sent=False),
+    Goes(Stage.EDITING, "message", Fault.SCOPE_MISSING, Stage.PREPARING, sent=False),
 )
 
 
@@ -106,7 +110,7 @@ async def test_a_passing_fault_leads_back_to_the_right_stage(core, kit):
 ENDS = (
     (Fault.UNSUPPORTED, "upload", Code.UNSUPPORTED_MEDIA),
     (Fault.TOO_LARGE, "upload", Code.MEDIA_TOO_LARGE),
-    (Fault.SCOPE_MISSING, "open_session", Code.SCOPE_MISSING),
+    (Fault.SCOPE_MISSING, "render", Code.SCOPE_MISSING),
     (Fault.EXPORT_BLOCKED, "render", Code.EXPORT_BLOCKED),
     (Fault.REFUSED, "open_session", Code.BACKEND_UNAVAILABLE),
     (Fault.RENDER_UNKNOWN, "output", Code.RENDER_FAILED),
@@ -117,7 +121,7 @@ async def test_a_lasting_refusal_ends_the_job_with_its_code(core, kit):
     found = {}
     for fault, call, _ in ENDS:
         with pytest.raises(Permanent) as ended:
-            await judged(core, kit, Stage.UPLOADING, BackendFault(fault, call=call))
+            await judged(core, kit, Stage.RENDERING, BackendFault(fault, call=call))
         found[fault] = ended.value
     assert {fault: end.code for fault, end in found.items()} == {fault: code for fault, _, code in ENDS}
     assert "500 MB" in found[Fault.TOO_LARGE].hint
@@ -163,6 +167,25 @@ async def test_pauses_grow_while_the_backend_stays_away_and_have_a_bound(core, k
         job = following.job
         core.clock.turn(by_s=core.settings.lease_s + 1)
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+async def test_pauses_go_on_growing_for_a_message_that_is_refused_again_and_again(core, kit):
+    job = await core.submit()
+    pauses, faults = [], 0
+    for _ in range(6):
+        sending = msgspec.structs.replace(at(job, Stage.EDITING), faults=faults)
+        async with in_hand(core, kit, sending, opened(job)) as work:
+            following = await after_fault(work, BackendFault(Fault.RATE_LIMITED, call="message"))
+        pauses.append(following.park_s)
+        faults = verbs.moved(following.job, Stage.UPLOADING).faults
+        core.clock.turn(by_s=core.settings.lease_s + 1)
+    assert pauses == [30, 60, 120, 240, 300, 300]
+
+
+async def test_a_session_with_an_edit_is_not_left_for_want_of_a_scope(core, kit):
+    with pytest.raises(Permanent) as ended:
+        await judged(core, kit, Stage.UPLOADING, BackendFault(Fault.SCOPE_MISSING, call="upload"), edits=1)
+    assert ended.value.code is Code.SCOPE_MISSING
 
 
 async def test_retry_after_is_honoured(core, kit):

@@ -118,12 +118,18 @@ def test_the_deadline_counts_from_the_start_and_the_start_from_acceptance() -> N
     assert verbs.started(job, now_ms=5000).deadline_ms == 25_000
 
 
-def test_a_checkpoint_forgets_faults_and_waits_and_never_goes_back_in_percent() -> None:
-    tired = verbs.waiting(
-        verbs.moved(running(), Stage.RENDERING), reason=WaitReason.BACKEND_DOWN, until_ms=NOW_MS, faults=3
-    )
+def test_faults_are_forgotten_once_the_message_is_through_and_not_by_beginning_again() -> None:
+    tired = verbs.waiting(running(), reason=WaitReason.BACKEND_DOWN, until_ms=NOW_MS, faults=3)
+    assert {stage: verbs.moved(tired, stage).faults for stage in Stage} == {
+        **dict.fromkeys((Stage.PREPARING, Stage.UPLOADING, Stage.EDITING), 3),
+        **dict.fromkeys((Stage.RECOVERING, Stage.RENDERING, Stage.STORING), 0),
+    }
+
+
+def test_a_checkpoint_forgets_waits_and_never_goes_back_in_percent() -> None:
+    tired = verbs.waiting(verbs.moved(running(), Stage.RENDERING), reason=WaitReason.BACKEND_DOWN, until_ms=NOW_MS)
     back = verbs.moved(tired, Stage.PREPARING)
-    assert (back.faults, back.wait, back.percent) == (0, None, tired.percent)
+    assert (back.wait, back.percent) == (None, tired.percent)
 
 
 def test_a_wait_keeps_the_faults_unless_it_counts_one_more() -> None:

@@ -112,10 +112,10 @@ async def test_a_refused_message_stays_refused_while_another_worker_renews_the_t
     token_id = await core.tokens.add(
         "nmv_usr_a", kind="anonymous", available=100, expires_ms=core.clock.now_ms() - 1, user_id="anon_1"
     )
-    identity = await core.tokens.identity(fresh_client_id="c")
-    await core.tokens.set_identity(token_id=token_id)
+    identity = await core.identities.read(fresh_client_id="c")
+    await core.identities.write(token_id=token_id)
     await core.tokens.mark(token_id, "expired")
-    await core.tokens.lock_identity(identity.client_id, for_s=30)
+    await core.identities.lock(identity.client_id, for_s=30)
     job = verbs.token_taken(verbs.started(await core.submit(), now_ms=core.clock.now_ms()), token_id=token_id)
     job = verbs.sending(job, sent=Sent(at_ms=core.clock.now_ms(), before="d0"))
     async with in_hand(core, kit, job) as work:

@@ -58,7 +58,8 @@ async def _bring(work: Work, media: MediaRef) -> Next:
         await _send_stored(work, media)
     else:
         await _send_url(work, media)
-    return Next(verbs.moved(work.job, Stage.UPLOADING), sessions.uploaded(work.session, work.session.uploaded + 1))
+    brought = sessions.uploaded(work.session, work.session.uploaded + 1)
+    return Next(verbs.moved(work.job, Stage.UPLOADING, faults=0), brought)
 
 
 async def _send_stored(work: Work, media: MediaRef) -> None:

@@ -2,18 +2,34 @@
 -- 'take': reserve credits on the best token for a job; returns {'token', id}, {'none'} or {'over_budget'}
 -- 'settle': release a job's reservation and write the balance as read; returns {'ok', how many others hold one}
 -- 'note': write a balance where one was read; returns {'ok', reserved, jobs that hold it, times taken} or {'gone'}
+-- 'mark': write a state, in place of those that it may follow; 'deny': write that a scope was refused; return {'ok'}
 -- A job holds credits on one token at most. Its hash names that token in `reserved_on`, so that its end frees them even
 -- where the worker died between taking the token and writing so into the record.
+local needs = {}
+for _, scope in ipairs(a.needs or {}) do needs[scope] = true end
+
+local function holds(words, word)
+  return string.find(words, '+' .. word .. '+', 1, true) ~= nil
+end
+
+local function may(t)
+  local scopes, denied = '+' .. t[7] .. '+', '+' .. string.gsub(t[10] or '', ' ', '+') .. '+'
+  for scope in pairs(needs) do
+    if holds(denied, scope) then return false end
+    if t[7] ~= '' and not holds(scopes, scope) and not holds(scopes, '*') then return false end
+  end
+  return true
+end
+
 local function fits(id, t, cost)
   local state, rest = t[1], tonumber(t[6] or '0')
-  local rested = (state == 'rate_limited' or state == 'exhausted') and rest > 0 and rest <= a.now_ms
-  local blocked = state == 'export_blocked' and a.export and tonumber(t[9] or '0') >= a.blocked_for_good
+  local rested = state == 'rate_limited' and rest <= a.now_ms
+  local blocked = state == 'export_blocked' and needs.render and tonumber(t[9] or '0') >= a.blocked_for_good
   local usable = state == 'active' or rested or (state == 'export_blocked' and not blocked)
   if not usable or (t[2] ~= '' and t[2] ~= a.tenant) then return false end
   local expires = tonumber(t[3] or '0')
   if expires > 0 and expires < a.until_ms then return false end
-  if a.export and t[7] ~= '' and not string.find('+' .. t[7] .. '+', '+render+', 1, true)
-    and not string.find('+' .. t[7] .. '+', '+*+', 1, true) then return false end
+  if not may(t) then return false end
   if t[4] and tonumber(t[4]) - tonumber(t[5] or '0') < cost then return false end
   return a.anonymous or a.only or t[8] ~= 'anonymous'
 end
@@ -21,7 +37,7 @@ end
 -- Nothing is said of a token that has left the pool.
 local function facts(id)
   local t = call('HMGET', K.token(id), 'state', 'tenant', 'expires_ms', 'available', 'reserved', 'rest_until_ms',
-    'scopes', 'kind', 'blocked')
+    'scopes', 'kind', 'blocked', 'denied')
   return t[1] and t
 end
 
@@ -76,7 +92,7 @@ local function best_token()
     if t and fits(id, t, a.cost) then
       local expires = tonumber(t[3] or '0')
       local score = (t[2] == '' and 1e15 or 0) + (expires == 0 and 9e14 or expires)
-      if a.export and t[1] == 'export_blocked' then score = score + 1e16 end
+      if needs.render and t[1] == 'export_blocked' then score = score + 1e16 end
       if not best or score < best_score then best, best_score, read = id, score, t[4] end
     end
   end
@@ -88,6 +104,20 @@ if a['do'] == 'note' then
   if a.available then write_balance(a.token) end
   local use = call('HMGET', K.token(a.token), 'reserved', 'taken')
   return {'ok', use[1] or '0', call('HLEN', K.token_held(a.token)), use[2] or '0'}
+end
+if a['do'] == 'mark' then
+  local before = call('HGET', K.token(a.token), 'state')
+  if before and a.instead_of[before] then
+    call('HSET', K.token(a.token), 'state', a.state, 'rest_until_ms', a.rest_until_ms)
+  end
+  return {'ok'}
+end
+if a['do'] == 'deny' then
+  local denied = call('HGET', K.token(a.token), 'denied') or ''
+  if call('EXISTS', K.token(a.token)) == 1 and not string.find(denied, a.scope, 1, true) then
+    call('HSET', K.token(a.token), 'denied', denied .. ' ' .. a.scope)
+  end
+  return {'ok'}
 end
 if a['do'] == 'settle' then
   release_reserve(a.token, a.job)
