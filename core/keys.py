@@ -54,6 +54,7 @@ _SHAPES = {
     "identity": "rg:identity",  # HASH of this installation's anonymous identity
     "identity_lock": "rg:identity:lock",  # STRING the worker that renews it
     # errands
+    "renders_left": "rg:renders",  # ZSET of renders without a job, packed, by the time of the next look
     "errands": "rg:errands",  # LIST of outside calls that the API asks a worker for
     "errand_answer": "rg:errand:{}",  # LIST of one answer
     # estimates

@@ -12,6 +12,7 @@ from core.guard import parse_networks
 from core.job import Job
 from core.session import Session
 from core.storage import Storage
+from core.store.renders import LeftRenders
 from tests.store_fixture import Core
 from worker.callbacks.hosts import Hosts
 from worker.kit import Kit
@@ -61,6 +62,7 @@ async def kit_over(
             tenants=core.tenants,
             tokens=core.tokens,
             uploads=core.uploads,
+            left_renders=LeftRenders(core.store, core.clock),
             errands=core.errands,
             storage=Storage(str(folder)),
             backend=asked,

@@ -13,7 +13,7 @@ from core.session import Session
 from core.store.tokens import Scope
 from worker.cost import estimate
 from worker.needs import scope_of
-from worker.upstream.faults import BackendFault, Fault
+from worker.upstream.faults import PASSING, BackendFault, Fault
 from worker.work import Next, Work
 
 _BUSY_S = 3.0
@@ -21,9 +21,6 @@ _BUSY_S = 3.0
 _LONGEST_PAUSE_S = 60.0
 #: the longest rest after a 429 that does not say how long
 _LONGEST_REST_S = 300.0
-
-#: faults after which the same call may well succeed
-PASSING = frozenset({Fault.RATE_LIMITED, Fault.BUSY, Fault.UNREACHABLE, Fault.BROKEN})
 
 _ENDS = {
     Fault.UNSUPPORTED: Code.UNSUPPORTED_MEDIA,

@@ -9,6 +9,7 @@ from core.store.deliveries import Deliveries
 from core.store.errands import Errands
 from core.store.jobs import Jobs
 from core.store.listing import Listing
+from core.store.renders import LeftRenders
 from core.store.tenants import Tenants
 from core.store.tokens import Tokens
 from core.store.uploads import Uploads
@@ -31,6 +32,7 @@ class Kit:
     tenants: Tenants
     tokens: Tokens
     uploads: Uploads
+    left_renders: LeftRenders
     errands: Errands
     storage: Storage
     backend: Backend

@@ -27,6 +27,7 @@ from core.store.errands import Errands
 from core.store.identity import Identities
 from core.store.jobs import Jobs
 from core.store.listing import Listing
+from core.store.renders import LeftRenders
 from core.store.tenants import Tenants
 from core.store.tokens import Tokens
 from core.store.uploads import Uploads
@@ -105,6 +106,7 @@ async def _build_kit(settings: Settings, client: Redis, stack: AsyncExitStack) -
         tenants=Tenants(store, vault, clock),
         tokens=tokens,
         uploads=Uploads(store, clock),
+        left_renders=LeftRenders(store, clock),
         errands=Errands(store),
         storage=Storage(settings.storage),
         backend=backend,

@@ -4,7 +4,6 @@ record, the loop commits it. A job that sleeps is let go of; one that fails ends
 
 import asyncio
 import logging
-from contextlib import suppress
 from typing import Any
 
 from core import verbs
@@ -16,6 +15,7 @@ from core.store.jobs import Claim, LeaseLost
 from worker.after_fault import after_fault, taken_back
 from worker.kit import Kit
 from worker.leases import Lease
+from worker.left_renders import leave
 from worker.steps import step_of
 from worker.steps.credits import cost_unasked, last_account
 from worker.steps.render import abandon
@@ -134,20 +134,25 @@ async def _waits(work: Work, wait: Temporary) -> Next:
     return Next(verbs.waiting(job, reason=wait.reason, until_ms=until_ms), park_s=wait.delay_s)
 
 
-async def _wound_up(work: Work) -> tuple[dict[str, Any], Session | None]:
-    """Leave nothing open at the backend. Not for a job that is poisoned: these very calls may be what kills workers."""
-    with suppress(BackendFault):
+async def _wound_up(work: Work, end: Permanent) -> tuple[dict[str, Any], Session | None]:
+    """Leave nothing open at the backend, and say what the job has cost as far as that can be said.
+
+    A poisoned job asks for nothing more here: these very calls may be what kills workers.
+    """
+    await work.kit.leases.assure(work.lease)
+    if end.code is Code.POISONED:
+        await leave(work)
+        return cost_unasked(work.job), None
+    try:
         await abandon(work)
+    except BackendFault:
+        await leave(work)
     return await last_account(work)
 
 
 async def _failed(work: Work, end: Permanent) -> Next:
-    """End a job badly, or as canceled where its caller wanted that anyway; no render is left behind.
-
-    Says what it has cost as far as that can be said.
-    """
-    poisoned = end.code is Code.POISONED
-    cost, session = (cost_unasked(work.job), None) if poisoned else await _wound_up(work)
+    """End a job badly, or as canceled where its caller wanted that anyway; no render is left behind."""
+    cost, session = await _wound_up(work, end)
     job, now_ms = work.job, work.now_ms
     if job.status is Status.CANCELING:
         return Next(verbs.with_cost(verbs.canceled(job, now_ms=now_ms), **cost), session)

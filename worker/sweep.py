@@ -16,6 +16,7 @@ from core.store.connection import STORE_DOWN
 from core.store.jobs import LeaseLost
 from core.store.tokens import TokenState
 from worker.kit import Kit
+from worker.left_renders import follow_left_renders
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ async def sweep(kit: Kit, cursor: int) -> int:
         log.warning("rang again for %d jobs or callbacks that were left behind", rung)
     await _expire(kit)
     await _retire(kit)
+    await follow_left_renders(kit)
     await _drop_uploads(kit)
     await _drop_old_identities(kit)
     await _gauge(kit)

@@ -146,9 +146,13 @@ class Work:
         stored = await self.kit.jobs.load(self.job.id)
         self.job = stored or self.job
 
+    async def caller_if_any(self) -> Caller | None:
+        """Open the job's token for a call. None: an operator has removed it."""
+        return await self.kit.pool.caller(self.job, self.job.token_id) if self.job.token_id else None
+
     async def caller(self) -> Caller:
         """Open the job's token for a call. Raises BackendFault(TOKEN_REFUSED) where an operator has removed it."""
-        found = await self.kit.pool.caller(self.job, self.job.token_id) if self.job.token_id else None
+        found = await self.caller_if_any()
         if found is None:
             raise BackendFault(Fault.TOKEN_REFUSED, call="token", detail="the token is no longer in the pool")
         return found

@@ -107,5 +107,9 @@ def render_ended() -> Refused:
     return Refused(200, 3003, "the render has ended already", success=False)
 
 
+def render_under_way() -> Refused:
+    return Refused(200, 3004, "the render is in progress", success=False)
+
+
 def render_unfinished() -> Refused:
     return Refused(404, 404, "the render has no file", success=False)

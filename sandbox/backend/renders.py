@@ -96,11 +96,13 @@ class Renders:
         return found
 
     async def cancel(self, found: Render) -> None:
-        """End a render. Raises Refused where it has ended already; repeating a cancel is no error."""
+        """End a render; repeating a cancel is no error. Raises Refused where it has ended, or may not be ended any more."""
         if found.status == "cancelled":
             return
         if not found.active:
             raise refusals.render_ended()
+        if found.status == "processing" and not self._settings.cancels_processing:
+            raise refusals.render_under_way()
         await self._stop(found)
 
     async def stop(self) -> None:

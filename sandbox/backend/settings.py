@@ -39,6 +39,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     renders: int = 2
     #: seconds, nominal: the least a render takes, whatever ffmpeg needs
     render_s: float = 0.0
+    #: whether a render that is being made can still be cancelled, or only one that is pending
+    cancels_processing: bool = True
     #: seconds, nominal: how long an anonymous token lives, and one client has to wait for the next
     token_life_s: float = 604_800.0
     #: anonymous tokens per client id in one token life

@@ -7,10 +7,9 @@ import msgspec
 
 from core import verbs
 from core.job import Sent, Stage
-from worker.after_fault import PASSING
 from worker.steps.credits import Witness, settled, settling, witness
 from worker.steps.render import abandon
-from worker.upstream.faults import BackendFault
+from worker.upstream.faults import PASSING, BackendFault
 from worker.work import Next, Work
 
 _LOOK_AGAIN_S = 5.0

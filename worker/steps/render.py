@@ -13,15 +13,16 @@ from core import verbs
 from core.errors import Code, Permanent
 from core.job import Job, Render, Stage
 from worker import drafts
-from worker.after_fault import PASSING
+from worker.left_renders import UNDER_WAY, leave, taken_back
 from worker.steps.confirm import claim_link
-from worker.upstream.client import Caller
-from worker.upstream.faults import BackendFault, Fault
+from worker.upstream.faults import PASSING, BackendFault, Fault
 from worker.upstream.wire import RenderStatus
 from worker.work import Next, Work
 
 #: a failed or forgotten render is begun again once
 _ATTEMPTS = 2
+#: however late it is, a render is looked at so often before it counts as stuck
+_LEAST_LOOKS = 3
 #: how long a cancelled job waits for the answer to a render that it has just asked for
 _ANSWER_S = 5.0
 
@@ -61,7 +62,7 @@ async def _ask(work: Work, wanted: Render) -> Next:
     claim_url = await claim_link(work)
     session = msgspec.structs.replace(work.session, claim_url=claim_url)
     job = verbs.linked(work.job, claim_url=claim_url)
-    asked = msgspec.structs.replace(wanted, asked=True)
+    asked = msgspec.structs.replace(wanted, asked=True, started_at_ms=work.now_ms)
     return Next(verbs.polled(job, render=asked), session, park_s=work.kit.settings.render_poll_s)
 
 
@@ -105,34 +106,30 @@ def _again(work: Work, wanted: Render) -> Next:
 
 
 async def _later(work: Work, wanted: Render, status: RenderStatus) -> Next:
-    polls = wanted.polls + 1
-    if polls >= work.kit.settings.render_polls:
+    settings = work.kit.settings
+    polls, patience_ms = wanted.polls + 1, settings.render_polls * settings.render_poll_s * 1000
+    # by the clock, since looks come late while workers die; and not by it alone, since nobody may have looked
+    if work.now_ms - wanted.started_at_ms >= patience_ms and polls >= min(_LEAST_LOOKS, settings.render_polls):
         raise Permanent(Code.RENDER_TIMEOUT)
     looked = msgspec.structs.replace(wanted, polls=polls, percent=status.progress or wanted.percent)
-    return Next(verbs.polled(work.job, render=looked), park_s=work.kit.settings.render_poll_s)
+    return Next(verbs.polled(work.job, render=looked), park_s=settings.render_poll_s)
 
 
 async def abandon(work: Work) -> RenderStatus | None:
     """Take a render back that nobody will fetch; where it cannot be taken back any more, say how it stands.
 
-    Raises BackendFault where the backend does not say now. None also for a render that this token cannot reach.
+    One that goes on is followed after the job's end. Raises BackendFault where the backend does not say now. None also
+    for a render that this token cannot reach.
     """
     wanted = work.job.render
     if wanted is None or wanted.url:
         return None
     try:
-        return await _taken_back(work, await work.caller(), wanted)
+        status = await taken_back(work.kit.backend, await work.caller(), wanted.id)
     except BackendFault as fault:
         if fault.fault in PASSING:
             raise
         return None
-
-
-async def _taken_back(work: Work, caller: Caller, wanted: Render) -> RenderStatus | None:
-    try:
-        await work.kit.backend.cancel_render(caller, wanted.id)
-    except BackendFault as fault:
-        if fault.fault in PASSING:
-            raise
-        return await work.kit.backend.render_status(caller, wanted.id)
-    return None
+    if status and status.status in UNDER_WAY:
+        await leave(work)
+    return status

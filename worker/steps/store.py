@@ -22,7 +22,7 @@ async def store(work: Work) -> Next:
 
 async def _kept(work: Work, done: Render) -> OutputFile:
     path = f"outputs/{work.job.id}.{work.job.output_ask.format}"
-    async with work.kit.backend.fetch_output(await work.caller(), url=done.url, render_id=done.id) as download:
+    async with work.kit.backend.fetch_output(await work.caller_if_any(), url=done.url, render_id=done.id) as download:
         size_bytes = await work.kit.storage.write(path, _whole(download.chunks, download.size_bytes))
     measured = await _measured(work, path) if work.job.output_ask.format in _TYPES_MEASURED else {}
     return _file(work, done, path=path, size_bytes=size_bytes, **measured)

@@ -149,11 +149,18 @@ class Backend:
         await self._http.answer(self._call("cancel_render", "POST", path, caller), _nothing)
 
     @asynccontextmanager
-    async def fetch_output(self, caller: Caller, *, url: str | None, render_id: str) -> AsyncIterator[Download]:
-        """Open a finished render's file: from its URL, without our token, or else by the download call. Repeatable."""
+    async def fetch_output(self, caller: Caller | None, *, url: str | None, render_id: str) -> AsyncIterator[Download]:
+        """Open a finished render's file: from its URL, without our token, or else by the download call. Repeatable.
+
+        Raises TOKEN_REFUSED where it takes a token, and there is none.
+        """
         async with AsyncExitStack() as held:
             opened = await self._from_url(held, url) if url else None
             if opened is None:
+                if caller is None:
+                    raise BackendFault(
+                        Fault.TOKEN_REFUSED, call="download", detail="the token is no longer in the pool"
+                    )
                 ask = self._call("download", "GET", f"/api/render/proxy/{_segment(render_id)}/download", caller)
                 opened = await held.enter_async_context(self._http.stream(ask, "stream"))
             size_bytes, chunks = opened

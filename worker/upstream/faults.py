@@ -50,6 +50,10 @@ class Fault(StrEnum):
     REFUSED = "refused"
 
 
+#: faults after which the same call may well succeed
+PASSING = frozenset({Fault.RATE_LIMITED, Fault.BUSY, Fault.UNREACHABLE, Fault.BROKEN})
+
+
 class BackendFault(Exception):  # noqa: N818 - the name is the subject
     """A call failed. `detail` is short and plain: no token, no URL, no raw answer."""
 
