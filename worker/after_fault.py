@@ -10,7 +10,7 @@ from core.errors import Code, Permanent, Temporary, WaitReason
 from core.job import Job, Stage, Status
 from core.profiles import PROFILES
 from core.session import Session
-from core.store.tokens import Scope
+from core.token import Scope
 from worker.cost import estimate
 from worker.needs import scope_of
 from worker.upstream.faults import PASSING, BackendFault, Fault

@@ -11,7 +11,8 @@ import uuid
 from core.clock import Clock
 from core.errors import Temporary, WaitReason
 from core.store.identity import Identities, Identity
-from core.store.tokens import Token, Tokens, TokenState
+from core.store.tokens import Tokens
+from core.token import Token, TokenState
 from worker.upstream.client import Backend
 from worker.upstream.faults import BackendFault, Fault
 

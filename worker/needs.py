@@ -2,7 +2,7 @@
 
 from core.job import Job
 from core.session import Session
-from core.store.tokens import Scope
+from core.token import Scope
 
 _BY_CALL = {
     "open_session": Scope.WRITE,

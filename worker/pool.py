@@ -13,7 +13,8 @@ from core.errors import Code, Permanent, Temporary, WaitReason
 from core.job import Job
 from core.session import Session, is_bound
 from core.store.identity import Identities
-from core.store.tokens import OverBudget, Scope, Token, Tokens, TokenState, Use
+from core.store.tokens import OverBudget, Tokens
+from core.token import Scope, Token, TokenState, Use
 from worker.anonymous import OVER, Anonymous, is_over
 from worker.cost import estimate
 from worker.needs import needs_of

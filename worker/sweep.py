@@ -14,7 +14,7 @@ from core.job import Status
 from core.metrics import CALLBACKS_DEAD, CREDITS, JOBS_FINISHED, QUEUE_DUE_JOBS, QUEUE_OLDEST_SECONDS, TOKENS
 from core.store.connection import STORE_DOWN
 from core.store.jobs import LeaseLost
-from core.store.tokens import TokenState
+from core.token import TokenState
 from worker.kit import Kit
 from worker.left_renders import follow_left_renders
 

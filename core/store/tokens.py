@@ -1,7 +1,6 @@
 """The token pool, shared by all workers: encrypted at rest, named by an id everywhere else."""
 
 from collections.abc import Iterable
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 from core.clock import Clock, month_of
@@ -9,7 +8,8 @@ from core.discreet import discreet
 from core.ids import new_id
 from core.job import ENDS
 from core.keys import key
-from core.store.connection import Row, Store
+from core.store.connection import Store
+from core.token import Scope, Token, TokenState, Use, token_of
 from core.vault import Vault
 
 #: so many refused exports in a row, and a token is not given to a job that exports any more
@@ -18,65 +18,6 @@ _BLOCKED_FOR_GOOD = 2
 
 class OverBudget(Exception):  # noqa: N818 - it says what the tenant is
     """The tenant's month has no credits left for this job."""
-
-
-class Scope(StrEnum):
-    """What a token may be allowed to do at the backend; ``*`` is all of it."""
-
-    READ = "read"
-    WRITE = "write"
-    UPLOAD = "upload"
-    RENDER = "render"
-
-
-class TokenState(StrEnum):
-    """What a token is good for. `rate_limited` ends by itself, `exhausted` when a balance says so."""
-
-    ACTIVE = "active"
-    EXHAUSTED = "exhausted"
-    EXPIRED = "expired"
-    EXPORT_BLOCKED = "export_blocked"
-    RATE_LIMITED = "rate_limited"
-    REVOKED = "revoked"
-
-
-class Token(NamedTuple):
-    """A token's facts without its secret. Credits are None until they were read once."""
-
-    id: str
-    kind: str
-    tenant: str
-    state: TokenState
-    expires_ms: int | None
-    available: int | None
-    frozen: int | None
-    reserved: int
-    in_flight: int
-    #: how often it has been taken, ever
-    taken: int
-    scopes: str
-    user_id: str | None
-    #: how a person tells it from others: its last four characters
-    tail: str
-    #: when the balance was read
-    read_at_ms: int | None = None
-    #: until when it serves nobody, after a 429
-    rest_until_ms: int = 0
-    #: scopes that the backend has refused it
-    denied: frozenset[str] = frozenset()
-
-    def may(self, needs: Iterable[Scope]) -> bool:
-        """Tell whether its scopes allow this; where none are known, whatever was not refused."""
-        named = set(self.scopes.split("+")) if self.scopes else {"*"}
-        return all(need not in self.denied and named & {need, "*"} for need in needs)
-
-
-class Use(NamedTuple):
-    """Who uses a token at a moment: credits reserved on it, for how many jobs, and how often it was taken, ever."""
-
-    reserved: int
-    in_flight: int
-    taken: int
 
 
 #: another process hears so late at most that a token was removed
@@ -165,7 +106,7 @@ class Tokens:
         pipe.hgetall(key("token", token_id))
         pipe.hlen(key("token_held", token_id))
         row, in_flight = await pipe.execute()
-        return _token(token_id, row, in_flight, self._clock.now_ms()) if row else None
+        return token_of(token_id, row, in_flight=in_flight, now_ms=self._clock.now_ms()) if row else None
 
     async def secret_of(self, token_id: str) -> str | None:
         """Open a token, for the call that carries it and nothing else. None: it was removed.
@@ -286,30 +227,3 @@ class Tokens:
         if named:
             return named
         return [t for t in known if t.state is not TokenState.EXPIRED]
-
-
-def _token(token_id: str, row: Row, in_flight: int, now_ms: int) -> Token:
-    def number(name: bytes) -> int | None:
-        return int(float(row[name])) if name in row else None
-
-    user_id, rest_until_ms = row.get(b"user_id"), number(b"rest_until_ms") or 0
-    state = TokenState(row[b"state"].decode())
-    rested = state is TokenState.RATE_LIMITED and rest_until_ms <= now_ms
-    return Token(
-        id=token_id,
-        kind=row[b"kind"].decode(),
-        tenant=row[b"tenant"].decode(),
-        state=TokenState.ACTIVE if rested else state,
-        expires_ms=number(b"expires_ms"),
-        available=number(b"available"),
-        frozen=number(b"frozen"),
-        reserved=number(b"reserved") or 0,
-        in_flight=in_flight,
-        taken=number(b"taken") or 0,
-        scopes=row[b"scopes"].decode(),
-        user_id=user_id.decode() if user_id else None,
-        tail=row[b"tail"].decode(),
-        read_at_ms=number(b"read_at_ms"),
-        rest_until_ms=rest_until_ms,
-        denied=frozenset(row.get(b"denied", b"").decode().split()),
-    )

@@ -5,7 +5,7 @@ from litestar import Response, get
 
 from core.clock import month_of, rfc3339
 from core.profiles import PROFILES, Profile
-from core.store.tokens import Token
+from core.token import Token
 from service.answers import CreditsView, UsageView
 from service.auth import needs
 from service.body import read_query

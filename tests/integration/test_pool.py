@@ -9,7 +9,7 @@ import pytest
 from core.errors import Code, Permanent, Temporary, WaitReason
 from core.keys import key
 from core.prompt import Plan
-from core.store.tokens import Scope, TokenState
+from core.token import Scope, TokenState
 from tests.redis_fixture import redis_server, redis_url
 from tests.sandbox_fixture import running_sandbox
 from tests.store_fixture import Core, core

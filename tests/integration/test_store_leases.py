@@ -12,7 +12,7 @@ from core.errors import Code, WaitReason
 from core.job import Job, Stage, Status
 from core.keys import CANCEL_CHANNEL, key
 from core.store.jobs import Claim, LeaseLost
-from core.store.tokens import Scope
+from core.token import Scope
 from tests.redis_fixture import redis_server, redis_url
 from tests.store_fixture import Core, core
 

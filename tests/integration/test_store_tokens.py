@@ -8,7 +8,8 @@ import pytest
 from core import verbs
 from core.job import Stage
 from core.keys import key
-from core.store.tokens import OverBudget, Scope, Token, TokenState
+from core.store.tokens import OverBudget
+from core.token import Scope, Token, TokenState
 from core.vault import Vault
 from tests.redis_fixture import redis_server, redis_url
 from tests.store_fixture import SECRET_KEY, Core, core

@@ -12,7 +12,7 @@ from core import verbs
 from core.errors import Code, Permanent, Temporary, WaitReason
 from core.job import Job, Recovery, Render, Sent, Stage, Status
 from core.session import Session
-from core.store.tokens import TokenState
+from core.token import TokenState
 from tests.redis_fixture import redis_server, redis_url
 from tests.store_fixture import Core, core
 from tests.worker_fixture import in_hand, kit_over
