@@ -17,6 +17,7 @@ from core.store.errands import Errands
 from core.store.events import Events
 from core.store.forecast import Forecasts
 from core.store.idempotency import Answers
+from core.store.intake import Intake
 from core.store.jobs import Jobs
 from core.store.listing import Listing
 from core.store.removal import Removal
@@ -45,6 +46,7 @@ class Parts:
     vault: Vault
     store: Store
     storage: Storage
+    intake: Intake
     jobs: Jobs
     listing: Listing
     events: Events
@@ -86,6 +88,7 @@ def open_parts(settings: Settings, *, clock: Clock | None = None) -> Parts:
         vault=vault,
         store=store,
         storage=Storage(settings.storage),
+        intake=Intake(store, settings, clock),
         jobs=jobs,
         listing=Listing(store, jobs, tenant_running_jobs=settings.tenant_running_jobs),
         events=events,

@@ -18,8 +18,8 @@ from core.job import Job
 from core.metrics import JOBS_ACCEPTED
 from core.session import Session
 from core.store.idempotency import KeptAnswer
-from core.store.jobs import Accepted, BatchStart, Idempotency, Remembered, Replayed, Submission
-from core.store.jobs import Refused as NotAccepted
+from core.store.intake import Accepted, BatchStart, Idempotency, Remembered, Replayed, Submission
+from core.store.intake import Refused as NotAccepted
 from core.store.tenants import Caller
 from core.store.uploads import Upload
 from core.wire import unpack
@@ -153,7 +153,7 @@ async def _accept_once(
     kept = await parts.memory.webhook(caller.tenant)
     webhook = unpack(kept, callback.TenantWebhook) if kept else None
     submissions = [_submission(parts, m, webhook) for m in made]
-    return await parts.jobs.accept(
+    return await parts.intake.accept(
         submissions, key_id=caller.key_id, idempotency=idempotency, batch=batch, remembered=Remembered(kept)
     )
 

@@ -8,6 +8,7 @@ import msgspec
 from core import callback, session, verbs
 from core.errors import Code
 from core.job import Job, OutputFile
+from core.store.turns import Turns
 from service.parts import Parts
 
 VIDEO = bytes(range(256)) * 5000
@@ -18,7 +19,7 @@ OWNER = "worker-1"
 
 async def running(parts: Parts, job_id: str, *, takes_s: float = 0) -> Job:
     """Take a job as a worker would, with a backend session, and let its edit be done."""
-    await parts.jobs.admit(worker="w", slots=50, alive_s=600)
+    await Turns(parts.store, parts.settings, parts.clock).admit(worker="w", slots=50, alive_s=600)
     claim = await parts.jobs.claim(job_id, owner=OWNER)
     assert claim is not None
     began_ms = parts.clock.now_ms() - int(takes_s * 1000)

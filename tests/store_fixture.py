@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from core import verbs
 from core.callback import Event, TenantWebhook, event
-from core.clock import HandClock
+from core.clock import Clock, HandClock
 from core.errors import Code
 from core.ids import new_id
 from core.job import Job
@@ -27,10 +27,12 @@ from core.store.errands import Errands
 from core.store.events import Events
 from core.store.idempotency import Answers
 from core.store.identity import Identities
-from core.store.jobs import Accepted, Claim, Idempotency, Jobs, Refused, Replayed, Submission
+from core.store.intake import Accepted, Idempotency, Intake, Refused, Replayed, Submission
+from core.store.jobs import Claim, Jobs
 from core.store.listing import Listing
 from core.store.tenants import Tenants
 from core.store.tokens import Tokens
+from core.store.turns import Turns
 from core.store.uploads import Uploads
 from core.vault import Vault
 
@@ -58,13 +60,13 @@ def make_job(tenant: str = "acme", *, created_at_ms: int = 0, **chosen: Any) -> 
 class Core:
     """Everything of `core.store`, over one client."""
 
-    def __init__(self, client: Redis, settings: Settings) -> None:
+    def __init__(self, client: Redis, settings: Settings, clock: Clock | None = None) -> None:
         self.redis = client
         self.settings = settings
-        self.clock = HandClock()
+        self.clock: Any = clock or HandClock()
         self.store = Store(client)
         self.vault = Vault([SECRET_KEY])
-        self.jobs = Jobs(self.store, settings, self.clock)
+        self._take_rules()
         self.listing = Listing(self.store, self.jobs, tenant_running_jobs=settings.tenant_running_jobs)
         self.deliveries = Deliveries(self.store, self.clock)
         self.tenants = Tenants(self.store, self.vault, self.clock)
@@ -79,7 +81,12 @@ class Core:
     def with_settings(self, **chosen: Any) -> None:
         """Go on with other limits, e.g. ``tenant_running_jobs=1``."""
         self.settings = settings_for(self.settings.redis_url.get_secret_value(), **chosen)
+        self._take_rules()
+
+    def _take_rules(self) -> None:
+        self.intake = Intake(self.store, self.settings, self.clock)
         self.jobs = Jobs(self.store, self.settings, self.clock)
+        self.turns = Turns(self.store, self.settings, self.clock)
 
     def new_job(self, tenant: str = "acme", **chosen: Any) -> Job:
         return make_job(tenant, created_at_ms=self.clock.now_ms(), **chosen)
@@ -98,7 +105,7 @@ class Core:
     ) -> Accepted | Replayed | Refused:
         """Submit, whatever comes of it."""
         submissions = [self.submission(job, session=new_session) for job in jobs]
-        return await self.jobs.accept(submissions, key_id=key_id, idempotency=call)
+        return await self.intake.accept(submissions, key_id=key_id, idempotency=call)
 
     async def submit(self, tenant: str = "acme", *, new_session: bool = True, **chosen: Any) -> Job:
         """Submit a job that is accepted. The clock moves by 1 ms, so that arrivals have an order."""
@@ -109,7 +116,7 @@ class Core:
 
     async def slots(self, number: int) -> None:
         """One worker lives with so many places, until the clock is turned by a day."""
-        await self.jobs.admit(worker="w", slots=number, alive_s=86400)
+        await self.turns.admit(worker="w", slots=number, alive_s=86400)
 
     async def admitted(self) -> list[str]:
         """Name what is in arq, in the order in which it was let in."""

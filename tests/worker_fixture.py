@@ -57,6 +57,7 @@ async def kit_over(
             clock=core.clock,
             vault=core.vault,
             jobs=core.jobs,
+            turns=core.turns,
             listing=core.listing,
             deliveries=core.deliveries,
             tenants=core.tenants,

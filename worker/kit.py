@@ -12,6 +12,7 @@ from core.store.listing import Listing
 from core.store.renders import LeftRenders
 from core.store.tenants import Tenants
 from core.store.tokens import Tokens
+from core.store.turns import Turns
 from core.store.uploads import Uploads
 from core.vault import Vault
 from worker.callbacks.hosts import Hosts
@@ -27,6 +28,7 @@ class Kit:
     clock: Clock
     vault: Vault
     jobs: Jobs
+    turns: Turns
     listing: Listing
     deliveries: Deliveries
     tenants: Tenants

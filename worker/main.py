@@ -30,6 +30,7 @@ from core.store.listing import Listing
 from core.store.renders import LeftRenders
 from core.store.tenants import Tenants
 from core.store.tokens import Tokens
+from core.store.turns import Turns
 from core.store.uploads import Uploads
 from core.vault import Vault
 from worker.call_counts import CallCounts
@@ -101,6 +102,7 @@ async def _build_kit(settings: Settings, client: Redis, stack: AsyncExitStack) -
         clock=clock,
         vault=vault,
         jobs=jobs,
+        turns=Turns(store, settings, clock),
         listing=Listing(store, jobs, tenant_running_jobs=settings.tenant_running_jobs),
         deliveries=Deliveries(store, clock),
         tenants=Tenants(store, vault, clock),
@@ -186,11 +188,11 @@ async def _stay_listed(kit: Kit) -> None:
     try:
         while True:
             with suppress(*STORE_DOWN):
-                await kit.jobs.admit(worker=name, slots=kit.settings.worker_jobs, alive_s=kit.settings.lease_s)
+                await kit.turns.admit(worker=name, slots=kit.settings.worker_jobs, alive_s=kit.settings.lease_s)
             await asyncio.sleep(every_s)
     finally:
         with suppress(*STORE_DOWN):
-            await kit.jobs.admit(worker=name, slots=0)
+            await kit.turns.admit(worker=name, slots=0)
 
 
 async def _stop(kit: Kit, queue: LeasedWorker, running: asyncio.Task[None]) -> None:

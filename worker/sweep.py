@@ -39,7 +39,7 @@ async def sweep_for_ever(kit: Kit) -> None:
 
 async def sweep(kit: Kit, cursor: int) -> int:
     """Sweep once; returns where the next one goes on."""
-    rung, cursor = await kit.jobs.repair(cursor)
+    rung, cursor = await kit.turns.repair(cursor)
     if rung:
         log.warning("rang again for %d jobs or callbacks that were left behind", rung)
     await _expire(kit)
@@ -54,7 +54,7 @@ async def sweep(kit: Kit, cursor: int) -> int:
 async def _expire(kit: Kit) -> None:
     """Queued jobs whose start_timeout_s is over."""
     now_ms = kit.clock.now_ms()
-    for job in await kit.jobs.load_many(await kit.jobs.not_started_in_time()):
+    for job in await kit.jobs.load_many(await kit.turns.not_started_in_time()):
         if job.status is not Status.QUEUED:
             continue
         over = verbs.expired(job, now_ms=now_ms)
@@ -69,7 +69,7 @@ async def _expire(kit: Kit) -> None:
 
 async def _retire(kit: Kit) -> None:
     """Ended jobs and deliveries whose time is over, with their files: all of them, since they end as fast as they began."""
-    while due := await kit.jobs.to_retire():
+    while due := await kit.turns.to_retire():
         for item_id in due:
             await _forget(kit, item_id)
 
@@ -100,7 +100,7 @@ async def _drop_uploads(kit: Kit) -> None:
 
 
 async def _gauge(kit: Kit) -> None:
-    due, oldest_ms = await kit.jobs.due(), await kit.jobs.oldest_queued_ms()
+    due, oldest_ms = await kit.turns.due(), await kit.turns.oldest_queued_ms()
     QUEUE_DUE_JOBS.set(due)
     QUEUE_OLDEST_SECONDS.set((kit.clock.now_ms() - oldest_ms) / 1000 if oldest_ms else 0)
     CALLBACKS_DEAD.set(await kit.deliveries.dead_count())

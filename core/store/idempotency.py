@@ -8,7 +8,7 @@ from typing import NamedTuple
 from core.discreet import discreet
 from core.keys import key
 from core.store.connection import Store
-from core.store.jobs import IDEMPOTENCY_MS
+from core.store.intake import IDEMPOTENCY_MS
 
 #: a call that died half-way blocks its key no longer than this
 OPEN_MS = 120_000

@@ -4,7 +4,7 @@ from core.clock import Clock
 from core.job import Record
 from core.keys import key
 from core.store.connection import Store
-from core.store.jobs import UPLOAD_LIFE_MS
+from core.store.intake import UPLOAD_LIFE_MS
 from core.wire import pack, unpack
 
 

@@ -10,7 +10,7 @@ from core.batch import Batch, completion
 from core.clock import rfc3339
 from core.ids import is_id, new_id
 from core.job import ENDS, Status
-from core.store.jobs import BatchStart
+from core.store.intake import BatchStart
 from service.answers import BatchAccepted, BatchItem, BatchJob, BatchView
 from service.auth import needs
 from service.batching import Gathered, gather

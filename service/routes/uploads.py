@@ -11,7 +11,7 @@ from litestar.params import FromPath
 from core.clock import rfc3339
 from core.ids import is_id, new_id
 from core.storage import FileMissing
-from core.store.jobs import UPLOAD_LIFE_MS
+from core.store.intake import UPLOAD_LIFE_MS
 from core.store.uploads import Upload
 from service.answers import UploadPlace, UploadView
 from service.auth import needs

@@ -29,8 +29,7 @@ AT_ONCE = 100
 @asynccontextmanager
 async def _core(at: Ground) -> AsyncIterator[Core]:
     url = at.world.redis_url
-    core = Core(connect(url, answer_s=30), settings_for(url, **_PLENTY))
-    core.clock = core.jobs._clock = Clock()  # type: ignore[assignment]
+    core = Core(connect(url, answer_s=30), settings_for(url, **_PLENTY), Clock())
     try:
         yield core
     finally:
@@ -61,15 +60,15 @@ async def _cancel(core: Core, job: Job) -> None:
 async def store_rendering(at: Ground, traces: Sequence[str], *, over_s: float) -> None:
     """Store jobs whose render is under way; they wake one after the other, the last in `over_s`."""
     async with _core(at) as core:
-        await core.jobs.admit(worker="filling", slots=2 * len(traces), alive_s=600)
+        await core.turns.admit(worker="filling", slots=2 * len(traces), alive_s=600)
         token_id = await _token(at, core)
         for start in range(0, len(traces), AT_ONCE):
             made = [_made(core, trace) for trace in traces[start : start + AT_ONCE]]
             await core.offer(*made, key_id=f"key_{start}")
-            await core.jobs.admit(most=AT_ONCE)
+            await core.turns.admit(most=AT_ONCE)
             wake_ms = core.clock.now_ms() + int(over_s * 1000 * (1 + start / len(traces)))
             await asyncio.gather(*(_put_to_sleep(core, job, token_id, wake_ms) for job in made))
-        await core.jobs.admit(worker="filling", slots=0)
+        await core.turns.admit(worker="filling", slots=0)
 
 
 async def _token(at: Ground, core: Core) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from core import verbs
+from core.store.turns import Turns
 from tests.api_fixture import ASK, Api, running_api
 from tests.job_ends import OWNER, fail, running, succeed
 from tests.redis_fixture import redis_server, redis_url
@@ -91,7 +92,7 @@ async def test_a_cancel_reaches_a_running_job_over_what_its_worker_writes(api: A
 async def test_estimates_come_from_jobs_that_have_ended(api: Api) -> None:
     for _ in range(4):
         await succeed(api.parts, (await api.submit())["id"], takes_s=40)
-    await api.parts.jobs.admit(worker="w", slots=0)
+    await Turns(api.parts.store, api.parts.settings, api.parts.clock).admit(worker="w", slots=0)
     waiting = [await api.submit() for _ in range(3)]
     answer = await api.http.get(f"/v1/jobs/{waiting[2]['id']}")
     wait = answer.json()["wait"]

@@ -215,7 +215,7 @@ class Gateway(RuleBasedStateMachine):
 
     @rule()
     def repair(self) -> None:
-        self.run(self.core.jobs.repair(0))
+        self.run(self.core.turns.repair(0))
 
     @precondition(lambda self: self.admitted)
     @rule(data=st.data(), what=st.sampled_from(["arq_queue", "arq_job"]))
@@ -225,11 +225,11 @@ class Gateway(RuleBasedStateMachine):
             self.run(self.core.redis.zrem(key("arq_queue"), job_id))
         else:
             self.run(self.core.redis.delete(key("arq_job", job_id)))
-        self.run(self.core.jobs.repair(0))
+        self.run(self.core.turns.repair(0))
 
     @rule()
     def expire(self) -> None:
-        for job_id in self.run(self.core.jobs.not_started_in_time()):
+        for job_id in self.run(self.core.turns.not_started_in_time()):
             over = verbs.expired(self.stored(self.jobs[job_id]), now_ms=self.now_ms)
             self.note(self.run(self.core.jobs.commit(self.stored(over), over, owner=None)))
 
@@ -332,7 +332,7 @@ class Gateway(RuleBasedStateMachine):
         await self.core.slots(100)
         for _ in range(len(self.jobs)):
             self.core.clock.turn(by_s=60)
-            await self.core.jobs.repair(0)
+            await self.core.turns.repair(0)
             for job_id in await self.core.admitted():
                 assert (await self.core.redis.zscore(key("arq_queue"), job_id)) <= self.now_ms
                 claim = await self.core.claim(self.jobs[job_id])

@@ -8,7 +8,7 @@ import pytest
 from core.ids import new_id
 from core.job import MediaRef
 from core.keys import key
-from core.store.jobs import Accepted, Idempotency, Refused, Replayed
+from core.store.intake import Accepted, Idempotency, Refused, Replayed
 from core.store.uploads import Upload
 from tests.redis_fixture import redis_server, redis_url
 from tests.store_fixture import Core, core, make_job
@@ -92,7 +92,7 @@ async def test_a_session_that_is_not_open_to_the_tenant_refuses_all_of_a_batch(c
     before = await core.everything()
     into = core.new_job(session_id=new_id("ses") if state == "unknown" else first.session_id)
     submissions = [core.submission(core.new_job()), core.submission(into, session=False)]
-    assert await core.jobs.accept(submissions, key_id="key_1", idempotency=CALL) == Refused("no_session")
+    assert await core.intake.accept(submissions, key_id="key_1", idempotency=CALL) == Refused("no_session")
     assert await core.everything() == before
 
 
@@ -100,7 +100,7 @@ async def test_a_batch_may_share_the_session_that_its_first_job_brings(core: Cor
     first = core.new_job()
     second = core.new_job(session_id=first.session_id)
     submissions = [core.submission(first), core.submission(second, session=False)]
-    assert isinstance(await core.jobs.accept(submissions, key_id="key_1", idempotency=None), Accepted)
+    assert isinstance(await core.intake.accept(submissions, key_id="key_1", idempotency=None), Accepted)
     assert await core.listing.session_jobs(first.session_id) == (2, first.id)
 
 

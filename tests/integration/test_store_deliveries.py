@@ -70,7 +70,7 @@ async def test_only_one_worker_sends_and_a_dead_one_is_replaced(core: Core, deli
     await claim(core, delivery)
     assert await core.deliveries.claim(delivery.id, owner="w:2", lease_ms=12_000) is None
     core.clock.turn(by_s=13)
-    assert (await core.jobs.repair(0))[0] == 1
+    assert (await core.turns.repair(0))[0] == 1
     await claim(core, delivery, "w:2")
     with pytest.raises(LeaseLost):
         await core.deliveries.record(ended(delivery, DeliveryState.DELIVERED), owner="w:1")
@@ -96,9 +96,9 @@ async def test_an_ended_delivery_is_nobody_s_and_goes_after_fourteen_days(
     assert await core.redis.zcard(key("arq_queue")) == await core.redis.zcard(key("leases")) == 0
     assert await page(core, state) == [delivery.id]
     core.clock.turn(by_s=KEPT_MS / 1000 - 1)
-    assert delivery.id not in await core.jobs.to_retire()
+    assert delivery.id not in await core.turns.to_retire()
     core.clock.turn(by_s=1)
-    assert delivery.id in await core.jobs.to_retire()
+    assert delivery.id in await core.turns.to_retire()
     await core.deliveries.forget(delivery.id)
     assert await page(core, state) == await core.deliveries.of_job(delivery.job_id) == []
     assert [name for name in await core.everything() if "dlv" in name] == []
@@ -116,7 +116,7 @@ async def test_a_dead_delivery_can_be_sent_again_under_the_same_event(core: Core
     assert await page(core, DeliveryState.DEAD) == []
     assert await core.deliveries.dead_count() == 0
     core.clock.turn(by_s=KEPT_MS / 1000 + 1)
-    assert delivery.id not in await core.jobs.to_retire()
+    assert delivery.id not in await core.turns.to_retire()
     second = await claim(core, delivery, "w:2")
     assert first.event is not None
     assert second.event == first.event
@@ -137,7 +137,7 @@ async def test_a_delivery_handed_back_by_a_stopping_worker_goes_on_at_once(core:
 
 async def test_repair_hangs_up_the_bell_of_a_delivery_that_arq_lost(core: Core, delivery: Delivery) -> None:
     await core.redis.delete(key("arq_job", delivery.id))
-    assert (await core.jobs.repair(0))[0] == 1
+    assert (await core.turns.repair(0))[0] == 1
     assert await core.redis.exists(key("arq_job", delivery.id)) == 1
 
 

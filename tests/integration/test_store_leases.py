@@ -273,19 +273,19 @@ async def test_nobody_hands_back_what_another_holds(core: Core, job: Job) -> Non
 
 async def test_repair_rings_for_what_a_dead_worker_held(core: Core, job: Job) -> None:
     await core.begin(job)
-    assert await core.jobs.repair(0) == (0, 0)
+    assert await core.turns.repair(0) == (0, 0)
     core.clock.turn(by_s=12)
-    assert await core.jobs.repair(0) == (1, 0)
+    assert await core.turns.repair(0) == (1, 0)
     assert await score(core, job) == core.clock.now_ms()
     assert await core.redis.exists(key("arq_in_progress", job.id)) == 0
-    assert await core.jobs.repair(0) == (0, 0)
+    assert await core.turns.repair(0) == (0, 0)
     assert (await core.claim(job)).crashes == 1
 
 
 async def test_a_worker_that_comes_back_after_the_repair_keeps_what_nobody_took(core: Core, job: Job) -> None:
     claim = await core.begin(job)
     core.clock.turn(by_s=12)
-    await core.jobs.repair(0)
+    await core.turns.repair(0)
     assert await core.jobs.renew({job.id: claim.owner}) == ([], [])
     assert await core.jobs.claim(job.id, owner="w:other") is None
     await core.finish(claim)
@@ -301,14 +301,14 @@ async def test_repair_hangs_up_what_arq_lost(core: Core, job: Job, lost: str, st
         await core.redis.zrem(key("arq_queue"), job.id)
     if lost in ("bell", "both"):
         await core.redis.delete(key("arq_job", job.id))
-    assert (await core.jobs.repair(0))[0] == 1
+    assert (await core.turns.repair(0))[0] == 1
     assert await score(core, job) == core.clock.now_ms()
     assert await core.redis.exists(key("arq_job", job.id)) == 1
 
 
 async def test_repair_takes_away_an_entry_that_nothing_stands_behind(core: Core) -> None:
     await core.redis.zadd(key("arq_queue"), {"job_gone": 1})
-    assert await core.jobs.repair(0) == (0, 0)
+    assert await core.turns.repair(0) == (0, 0)
     assert await core.redis.zcard(key("arq_queue")) == 0
 
 
@@ -328,18 +328,18 @@ async def test_repair_walks_over_all_that_is_admitted_in_slices(core: Core) -> N
     await core.slots(1000)
     admitted = len(await core.admitted())
     await core.redis.delete(key("arq_queue"))
-    rung, cursor = await core.jobs.repair(0, most=50)
+    rung, cursor = await core.turns.repair(0, most=50)
     while cursor:
-        more, cursor = await core.jobs.repair(cursor, most=50)
+        more, cursor = await core.turns.repair(cursor, most=50)
         rung += more
     assert rung == admitted == await core.redis.zcard(key("arq_queue"))
 
 
 async def test_a_forgotten_job_leaves_nothing_but_the_tenant_s_feed_and_counts(core: Core, job: Job) -> None:
     await core.run(job)
-    assert await core.jobs.to_retire() == []
+    assert await core.turns.to_retire() == []
     core.clock.turn(by_s=job.retention_s)
-    assert await core.jobs.to_retire() == [job.id]
+    assert await core.turns.to_retire() == [job.id]
     await core.jobs.forget(job.id)
     kept = {key("feed", "acme"), key("event_clock", "acme"), key("usage", "acme", "2026-11")}
     left = set(await core.everything()) - kept

@@ -28,10 +28,8 @@ Run = Callable[[Core, str], Awaitable[None]]
 async def house(url: str, *, answer_s: float = 10) -> AsyncIterator[Core]:
     """The store with the real clock, since arq has no other."""
     client = connect(url, answer_s=answer_s)
-    core = Core(client, settings_for(url, lease_s=LEASE_S))
-    core.clock = Clock()  # type: ignore[assignment]
-    core.jobs._clock = core.clock
-    await core.jobs.admit(worker="w", slots=100, alive_s=600)
+    core = Core(client, settings_for(url, lease_s=LEASE_S), Clock())
+    await core.turns.admit(worker="w", slots=100, alive_s=600)
     try:
         yield core
     finally:
@@ -88,7 +86,7 @@ async def all_ended(core: Core, jobs: list[Job], *, within_s: float = 60) -> lis
                 found = await core.jobs.load_many([job.id for job in jobs])
                 if all(job.ended for job in found):
                     return found
-                await core.jobs.repair(0)
+                await core.turns.repair(0)
             await asyncio.sleep(0.05)
 
 

@@ -90,21 +90,21 @@ async def test_priority_does_not_reach_over_tenants(core: Core) -> None:
 
 
 async def test_no_more_are_let_in_than_all_living_workers_can_hold(core: Core) -> None:
-    await core.jobs.admit(worker="w1", slots=2, alive_s=10)
-    await core.jobs.admit(worker="w2", slots=1, alive_s=10)
+    await core.turns.admit(worker="w1", slots=2, alive_s=10)
+    await core.turns.admit(worker="w2", slots=1, alive_s=10)
     jobs = await fill(core, "acme", 10)
     assert len(await core.admitted()) == 3
     core.clock.turn(by_s=11)
     await core.run(jobs[0])
     assert len(await core.admitted()) == 2
     assert await core.redis.hlen(key("workers")) == 0
-    await core.jobs.admit(worker="w3", slots=5, alive_s=10)
+    await core.turns.admit(worker="w3", slots=5, alive_s=10)
     assert len(await core.admitted()) == 5
 
 
 async def test_a_worker_that_goes_takes_its_places_along(core: Core) -> None:
     await core.slots(5)
-    await core.jobs.admit(worker="w", slots=0)
+    await core.turns.admit(worker="w", slots=0)
     await core.submit()
     assert await core.admitted() == []
 
@@ -166,15 +166,15 @@ async def test_the_gauges_of_the_queue_count_what_waits(core: Core) -> None:
     first = await core.submit()
     core.clock.turn(by_s=5)
     await core.submit("other")
-    assert await core.jobs.due() == 2
-    assert await core.jobs.oldest_queued_ms() == first.created_at_ms
+    assert await core.turns.due() == 2
+    assert await core.turns.oldest_queued_ms() == first.created_at_ms
 
 
 async def test_a_queued_job_is_named_when_its_time_to_start_is_over(core: Core) -> None:
     job = await core.submit(start_timeout_s=60)
-    assert await core.jobs.not_started_in_time() == []
+    assert await core.turns.not_started_in_time() == []
     core.clock.turn(by_s=60)
-    assert await core.jobs.not_started_in_time() == [job.id]
+    assert await core.turns.not_started_in_time() == [job.id]
     await finish(core, job, "expired")
-    assert await core.jobs.not_started_in_time() == []
+    assert await core.turns.not_started_in_time() == []
     assert (await core.read(job)).status is Status.EXPIRED

@@ -1,0 +1,16 @@
+"""What every script about jobs is told besides its own arguments: the time, the caps, and how arq's bells sound."""
+
+from typing import Any
+
+from core.queue import DELIVERY_BELL, JOB_BELL
+from core.settings import Settings
+
+
+def script_rules(settings: Settings, now_ms: int) -> dict[str, Any]:
+    """Write them as the scripts read them."""
+    return {
+        "now_ms": now_ms,
+        "tenant_running_jobs": settings.tenant_running_jobs,
+        "job_bell": JOB_BELL,
+        "delivery_bell": DELIVERY_BELL,
+    }
