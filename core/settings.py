@@ -5,7 +5,8 @@ A bad value stops the process at start with the variable's name, never with its 
 
 import ipaddress
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, PositiveInt, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -15,7 +16,7 @@ from core.profiles import PROFILES
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
 Networks = Annotated[tuple[Network, ...], NoDecode]
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 SHORTEST_SECRET_KEY = 32
 
@@ -45,7 +46,7 @@ class Settings(BaseSettings):
     allow_addresses: Networks = ()
     #: danger: lets callbacks and media use plain http
     allow_http: bool = False
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     #: submits that one key may make in a minute, exact over all replicas
     submits_per_minute: PositiveInt = 60
@@ -106,9 +107,46 @@ class Settings(BaseSettings):
     @field_validator("nemo_api_url", "nemo_web_url", "public_url")
     @classmethod
     def _plain_base_url(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")):
-            raise ValueError("must begin with http:// or https://")
+        where = urlsplit(value)
+        if where.scheme not in ("http", "https") or not where.hostname or where.query or where.fragment:
+            raise ValueError("must be http:// or https:// with a host, and end with the path")
+        if where.username or not _is_visible(value):
+            raise ValueError("must hold neither a user nor anything but visible ASCII characters")
         return value.rstrip("/")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_address(cls, value: SecretStr) -> SecretStr:
+        where = urlsplit(value.get_secret_value())
+        try:
+            known = where.scheme in ("redis", "rediss", "unix") and where.port != 0
+        except ValueError:
+            known = False
+        database = where.path.strip("/")
+        if not known or (where.scheme != "unix" and database and not database.isdigit()):
+            raise ValueError("must be like redis://host:6379/0")
+        return value
+
+    @field_validator("nemo_tokens")
+    @classmethod
+    def _header_safe_tokens(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if not all(_is_visible(token.get_secret_value()) for token in value):
+            raise ValueError("may hold visible ASCII characters alone, and commas between tokens")
+        return value
+
+    @field_validator("skill_source")
+    @classmethod
+    def _header_safe_name(cls, value: str | None) -> str | None:
+        if value and not _is_visible(value):
+            raise ValueError("may hold visible ASCII characters alone")
+        return value or None
+
+    @field_validator("storage")
+    @classmethod
+    def _place_with_a_name(cls, value: str) -> str:
+        if not value.removeprefix("s3://").strip("/"):
+            raise ValueError("must be a folder, or s3://bucket/prefix")
+        return value
 
     @field_validator("secret_keys")
     @classmethod
@@ -123,6 +161,11 @@ class Settings(BaseSettings):
         if value not in PROFILES:
             raise ValueError(f"must be one of {', '.join(PROFILES)}")
         return value
+
+
+def _is_visible(value: str) -> bool:
+    """Whether it can stand in a header: visible ASCII, no space."""
+    return value.isascii() and value.isprintable() and " " not in value
 
 
 def variable_of(field: str) -> str:

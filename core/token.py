@@ -41,8 +41,6 @@ class Token(NamedTuple):
     taken: int
     scopes: str
     user_id: str | None
-    #: how a person tells it from others: its last four characters
-    tail: str
     #: when the balance was read
     read_at_ms: int | None = None
     #: until when it serves nobody, after a 429
@@ -84,7 +82,6 @@ def token_of(token_id: str, row: Mapping[bytes, bytes], *, in_flight: int, now_m
         taken=number(b"taken") or 0,
         scopes=row[b"scopes"].decode(),
         user_id=user_id.decode() if user_id else None,
-        tail=row[b"tail"].decode(),
         read_at_ms=number(b"read_at_ms"),
         rest_until_ms=rest_until_ms,
         denied=frozenset(row.get(b"denied", b"").decode().split()),

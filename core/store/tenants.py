@@ -98,6 +98,10 @@ class Tenants:
                 return Caller(row.tenant, row.id, frozenset(row.scopes))
         return None
 
+    async def names(self) -> list[str]:
+        """Name all tenants."""
+        return sorted(name.decode() for name in await self._store.redis.smembers(key("tenants")))  # type: ignore[misc]
+
     async def list_keys(self, tenant: str) -> list[KeyRow]:
         """List a tenant's keys, oldest first."""
         ids = sorted(i.decode() for i in await self._store.redis.smembers(key("tenant_keys", tenant)))  # type: ignore[misc]

@@ -51,10 +51,14 @@ class Tokens:
         available: int | None = None,
         user_id: str | None = None,
         scopes: str = "",
+        anew: bool = False,
     ) -> str:
-        """Put a token into the pool and return its id; one that is there already keeps its id and state."""
+        """Put a token into the pool and return its id.
+
+        One that is there already keeps its id, and all that is known of it; `anew` forgets what refusals have taught.
+        """
         token_id, digest = await self._id_of(secret)
-        if await self._store.redis.exists(key("token", token_id)):
+        if await self._store.redis.exists(key("token", token_id)) and not anew:
             return token_id
         row: dict[str, Any] = {
             "secret": self._vault.lock(secret),
@@ -63,11 +67,11 @@ class Tokens:
             "tenant": tenant,
             "state": "active",
             "scopes": scopes,
-            "tail": secret[-4:],
         }
         known = {"expires_ms": expires_ms, "available": available, "user_id": user_id}
         row |= {name: value for name, value in known.items() if value is not None}
         pipe = self._store.redis.pipeline(transaction=True)
+        pipe.hdel(key("token", token_id), "expires_ms", "rest_until_ms", "blocked", "denied")
         pipe.hset(key("token", token_id), mapping=row)
         pipe.sadd(key("tokens"), token_id)
         await pipe.execute()

@@ -14,7 +14,7 @@ async def left_over(lane: Lane) -> list[str]:
     store = Store(connect(lane.ground.redis_url(lane.database), answer_s=5))
     try:
         tokens = await Tokens(store, Vault([SECRET_KEY]), Clock()).all()
-        counts = {f"credits on {token.tail}": token.reserved for token in tokens}
+        counts = {f"credits on {token.id}": token.reserved for token in tokens}
         counts |= {name: await store.redis.zcard(key(name)) for name in ("admitted", "queued_all")}
     finally:
         await store.close()

@@ -1,0 +1,107 @@
+"""The operator's commands over a real Redis: what they print, what they refuse, and that no secret is shown twice."""
+
+import json
+
+import pytest
+from click.testing import CliRunner, Result
+
+from core.admin import keys, tokens
+from tests.redis_fixture import redis_server, redis_url
+from tests.store_fixture import SECRET_KEY
+
+__all__ = ["redis_server", "redis_url"]
+
+SECRET = "nmv_usr_0123456789abcdef"
+
+
+@pytest.fixture
+def run(redis_url):
+    def command(group, *arguments: str, stdin: str = "") -> Result:
+        environment = {"REDIS_URL": redis_url, "REELGATE_SECRET_KEYS": SECRET_KEY}
+        return CliRunner().invoke(group, arguments, input=stdin, env=environment)
+
+    return command
+
+
+def listed(run, group, *arguments: str) -> list[dict[str, str]]:
+    """Read a table: each row by its titles."""
+    titles, *rows = (line.split("  ") for line in run(group, "list", *arguments).output.splitlines())
+    cells = [[cell.strip() for cell in row if cell.strip()] for row in rows]
+    return [dict(zip([t.strip() for t in titles if t.strip()], row, strict=False)) for row in cells]
+
+
+def test_a_token_is_listed_with_all_that_is_known_of_it_and_without_its_secret(run):
+    added = run(
+        tokens, "add", "--tenant", "acme", "--scopes", "read+write", "--expires", "2030-01-01T00:00:00Z", stdin=SECRET
+    )
+    assert added.exit_code == 0
+    [row] = listed(run, tokens)
+    assert row == {
+        "ID": added.output.strip(),
+        "KIND": "operator",
+        "TENANT": "acme",
+        "STATE": "active",
+        "AVAILABLE": "-",
+        "FROZEN": "-",
+        "RESERVED": "0",
+        "JOBS": "0",
+        "EXPIRES": "2030-01-01T00:00:00.000Z",
+        "SCOPES": "read+write",
+    }
+    shown = run(tokens, "list").output + added.output
+    assert not any(SECRET[n : n + 4] in shown for n in range(len("nmv_usr_"), len(SECRET) - 3))
+
+
+def test_a_token_that_is_added_again_keeps_its_id_and_takes_what_is_said_now(run):
+    first = run(tokens, "add", "--scopes", "read", stdin=SECRET).output
+    again = run(tokens, "add", "--scopes", "*", stdin=SECRET).output
+    assert first == again
+    assert [row["SCOPES"] for row in listed(run, tokens)] == ["*"]
+
+
+def test_a_token_that_is_removed_is_gone(run):
+    token_id = run(tokens, "add", stdin=SECRET).output.strip()
+    assert run(tokens, "remove", token_id).exit_code == 0
+    assert listed(run, tokens) == []
+    assert "there is no token" in run(tokens, "remove", token_id).output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin"),
+    [
+        ([], ""),
+        ([], "two words\n"),
+        ([], "nmv_usr_é\n"),
+        ([], "x" * 5000),
+        (["--scopes", "read+fly"], SECRET),
+        (["--expires", "tomorrow"], SECRET),
+        (["--tenant", "a b"], SECRET),
+    ],
+)
+def test_what_cannot_be_a_token_is_refused_with_a_sentence(run, arguments, stdin):
+    refused = run(tokens, "add", *arguments, stdin=stdin)
+    assert refused.exit_code != 0
+    assert "Error" in refused.output
+    assert "Traceback" not in refused.output
+    assert listed(run, tokens) == []
+
+
+def test_keys_of_all_tenants_or_of_one_are_listed_and_a_revoked_one_is_gone(run):
+    made = {name: json.loads(run(keys, "create", "--tenant", name, "--json").output) for name in ("acme", "beta")}
+    assert [row["TENANT"] for row in listed(run, keys)] == ["acme", "beta"]
+    assert [row["ID"] for row in listed(run, keys, "--tenant", "beta")] == [made["beta"]["id"]]
+    shown = run(keys, "list").output
+    assert not any(facts["key"] in shown for facts in made.values())
+    assert run(keys, "revoke", made["acme"]["id"]).exit_code == 0
+    assert [row["TENANT"] for row in listed(run, keys)] == ["beta"]
+
+
+@pytest.mark.parametrize("name", ["", "a b", "é", "x" * 65, "a:b"])
+def test_a_tenant_needs_a_plain_name(run, name):
+    assert run(keys, "create", "--tenant", name).exit_code != 0
+
+
+def test_a_redis_that_is_away_is_told_in_a_sentence():
+    environment = {"REDIS_URL": "redis://127.0.0.1:9/0", "REELGATE_SECRET_KEYS": SECRET_KEY}
+    away = CliRunner().invoke(tokens, ["list"], env=environment)
+    assert (away.exit_code, away.output.strip()) == (1, "Error: Redis does not answer at REDIS_URL.")
