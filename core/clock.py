@@ -11,6 +11,10 @@ class Clock:
         """Read now, e.g. ``1795213575346``."""
         return time.time_ns() // 1_000_000
 
+    def for_scripts(self) -> dict[str, int]:
+        """Tell a script in Redis the time: nothing, since it reads Redis's own, by which all hosts' leases agree."""
+        return {}
+
 
 class HandClock(Clock):
     """A clock that stands still until a test turns it."""
@@ -20,6 +24,9 @@ class HandClock(Clock):
 
     def now_ms(self) -> int:
         return self._now_ms
+
+    def for_scripts(self) -> dict[str, int]:
+        return {"now_ms": self._now_ms}
 
     def turn(self, *, by_s: float) -> None:
         """Move the hands forward by `by_s` seconds."""

@@ -13,7 +13,6 @@ from typing import Any, cast
 
 import msgspec
 from arq.connections import ArqRedis
-from arq.utils import timestamp_ms
 from arq.worker import Worker, func
 
 from core.store.connection import STORE_ERROR, Redis, Store
@@ -64,7 +63,7 @@ class LeasedWorker(Worker):
 
     async def _picked(self, most: int) -> list[str]:
         """Take what is due. Where the answer is lost, the ids are due again one lease later."""
-        arguments = {"now_ms": timestamp_ms(), "lease_ms": self._lease_ms, "most": most}
+        arguments = {"lease_ms": self._lease_ms, "most": most}
         return [item_id.decode() for item_id in await self._store.run("pick", arguments)]
 
     async def _start(self, item_id: str) -> None:

@@ -37,7 +37,7 @@ class Deliveries:
 
     async def claim(self, delivery_id: str, *, owner: str, lease_ms: int) -> DeliveryClaim | None:
         """Take a delivery for one attempt. None: it is over, or another worker holds it."""
-        arguments = {"id": delivery_id, "owner": owner, "lease_ms": lease_ms, "now_ms": self._clock.now_ms()}
+        arguments = {"id": delivery_id, "owner": owner, "lease_ms": lease_ms} | self._clock.for_scripts()
         ends = {"delivered": True, "dead": True}
         answer = await self._store.run("claim", arguments | {"ends": ends})
         if answer[0] != b"yours":
@@ -87,8 +87,8 @@ class Deliveries:
             "wake_ms": how.get("wake_ms") or now_ms,
             "retire_ms": now_ms + KEPT_MS,
             "delivery_bell": DELIVERY_BELL,
-            "now_ms": now_ms,
         }
+        arguments |= self._clock.for_scripts()
         return bool((await self._store.run("deliver", arguments))[0] == b"ok")
 
     async def send_again(self, delivery: Delivery) -> Delivery:

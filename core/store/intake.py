@@ -102,7 +102,7 @@ class Intake:
         longest_ms = max(1000 * (s.job.start_timeout_s + s.job.timeout_s + 3600) for s in submissions)
         answer = await self._store.run(
             "accept",
-            script_rules(self._settings, now_ms)
+            script_rules(self._settings, self._clock)
             | {
                 "tenant": tenant,
                 "key_id": key_id,

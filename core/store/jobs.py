@@ -43,7 +43,7 @@ class Jobs:
         self._clock = clock
 
     def _rules(self) -> dict[str, Any]:
-        return script_rules(self._settings, self._clock.now_ms())
+        return script_rules(self._settings, self._clock)
 
     async def load(self, job_id: str) -> Job | None:
         """Read a job, whoever's it is: the caller compares the tenant."""

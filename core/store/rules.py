@@ -2,14 +2,14 @@
 
 from typing import Any
 
+from core.clock import Clock
 from core.queue import DELIVERY_BELL, JOB_BELL
 from core.settings import Settings
 
 
-def script_rules(settings: Settings, now_ms: int) -> dict[str, Any]:
+def script_rules(settings: Settings, clock: Clock) -> dict[str, Any]:
     """Write them as the scripts read them."""
-    return {
-        "now_ms": now_ms,
+    return clock.for_scripts() | {
         "tenant_running_jobs": settings.tenant_running_jobs,
         "job_bell": JOB_BELL,
         "delivery_bell": DELIVERY_BELL,

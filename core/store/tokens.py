@@ -164,7 +164,7 @@ class Tokens:
             "month_limit": month_limit,
             "ends": {str(end): True for end in ENDS},
         }
-        answer = await self._store.run("tokens", arguments | {"now_ms": now_ms})
+        answer = await self._store.run("tokens", arguments | self._clock.for_scripts())
         if answer[0] == b"over_budget":
             raise OverBudget(tenant)
         return answer[1].decode() if answer[0] == b"token" else None
@@ -180,8 +180,8 @@ class Tokens:
                 "available": available,
                 "frozen": frozen or 0,
                 "least": 1,
-                "now_ms": self._clock.now_ms(),
-            },
+            }
+            | self._clock.for_scripts(),
         )
         return int(answer[1])
 
@@ -194,7 +194,7 @@ class Tokens:
         return await self._note(token_id, {})
 
     async def _note(self, token_id: str, balance: dict[str, int]) -> Use | None:
-        arguments = {"do": "note", "token": token_id, "now_ms": self._clock.now_ms()}
+        arguments = {"do": "note", "token": token_id} | self._clock.for_scripts()
         answer = await self._store.run("tokens", arguments | balance)
         return Use(*(int(number) for number in answer[1:])) if answer[0] == b"ok" else None
 

@@ -17,14 +17,13 @@ class Turns:
 
     async def admit(self, *, worker: str | None = None, slots: int = 0, alive_s: float = 0, most: int = 256) -> int:
         """Move jobs from backlogs into arq, round the tenants; say that a worker lives (slots) or goes (0)."""
-        alive_until_ms = self._clock.now_ms() + int(alive_s * 1000)
-        beat = {"worker": worker, "slots": slots, "alive_until_ms": alive_until_ms, "most": most}
-        return int(await self._store.run("admit", script_rules(self._settings, self._clock.now_ms()) | beat))
+        beat = {"worker": worker, "slots": slots, "alive_ms": int(alive_s * 1000), "most": most}
+        return int(await self._store.run("admit", script_rules(self._settings, self._clock) | beat))
 
     async def repair(self, cursor: int, *, most: int = 500) -> tuple[int, int]:
         """Ring again for what a dead worker or arq left behind. Returns how many, and the next cursor."""
         rung, after = await self._store.run(
-            "repair", script_rules(self._settings, self._clock.now_ms()) | {"cursor": cursor, "most": most}
+            "repair", script_rules(self._settings, self._clock) | {"cursor": cursor, "most": most}
         )
         return int(rung), int(after)
 

@@ -8,13 +8,15 @@ import pytest
 from core import session as sessions
 from core import verbs
 from core.callback import TenantWebhook
+from core.clock import Clock
 from core.errors import Code, WaitReason
 from core.job import Job, Stage, Status
 from core.keys import CANCEL_CHANNEL, key
+from core.store.connection import connect
 from core.store.jobs import Claim, LeaseLost
 from core.token import Scope
 from tests.redis_fixture import redis_server, redis_url
-from tests.store_fixture import Core, core
+from tests.store_fixture import Core, core, settings_for
 
 __all__ = ["core", "redis_server", "redis_url"]
 
@@ -374,3 +376,23 @@ async def test_a_closed_session_stays_for_the_jobs_that_are_in_it(core: Core, jo
     assert session is not None
     await core.listing.close_session(session)
     assert (await core.claim(job)).session == session
+
+
+class Ahead(Clock):
+    """The clock of a host that is a minute ahead of the others."""
+
+    def now_ms(self) -> int:
+        return super().now_ms() + 60_000
+
+
+async def test_a_host_whose_clock_is_ahead_takes_over_nothing_that_another_one_holds(redis_url: str) -> None:
+    client = connect(redis_url, answer_s=5)
+    here, ahead = (Core(client, settings_for(redis_url), clock) for clock in (Clock(), Ahead()))
+    job = here.new_job()
+    await here.slots(10)
+    await here.offer(job)
+    claim = await here.claim(job)
+    assert await ahead.jobs.claim(job.id, owner="ahead:1") is None
+    assert (await ahead.turns.repair(0))[0] == 0
+    assert await here.jobs.renew({job.id: claim.owner}) == ([], [])
+    await client.aclose()

@@ -3,6 +3,12 @@
 local a = cmsgpack.unpack(ARGV[1])
 local call = redis.call
 
+-- One host's time for all: a lease is written by one and judged by another. A test says what time it is.
+if not a.now_ms then
+  local seconds_and_us = call('TIME')
+  a.now_ms = seconds_and_us[1] * 1000 + math.floor(seconds_and_us[2] / 1000)
+end
+
 -- A doorbell for arq: constant bytes, since arq hands over the id by itself.
 local function ring_bell(id, at_ms, bell)
   call('SET', K.arq_job(id), bell)
