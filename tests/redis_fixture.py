@@ -1,13 +1,16 @@
-"""A real Redis for tests: the embedded Valkey, AOF on as in production, one server per test run, emptied for each test.
+"""A real Redis for tests: the embedded Valkey, AOF on as in production, one server per test process, emptied for each test.
 
-Import `redis_server` and `redis_url` into a test module to use them.
+`tests/conftest.py` gives `redis_server` and `redis_url` to every test. Who kills a Redis runs one of its own.
 """
 
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
+from typing import IO
 
 import pytest
 import redis
@@ -44,18 +47,17 @@ class RedisServer:
         durable = {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction"}
         words = [str(word) for name, value in (options | durable).items() for word in (f"--{name}", value)]
         process = subprocess.Popen([get_binary_path(), *words], stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        for line in process.stdout:
-            if b"Ready to accept connections" in line:
-                return process
+        ready: Future[bool] = Future()
+        self._listener = Thread(target=_listen, args=(process.stdout, self._folder / "log", ready), daemon=True)
+        self._listener.start()
+        if ready.result(_START_S):
+            return process
         process.wait(_START_S)
-        process.stdout.close()
         raise DidNotStart
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait(_START_S)
-        self.process.stdout.close()
+        self._over()
 
     def restart(self) -> None:
         """Start it again after `kill`, on the same port with the same data."""
@@ -64,8 +66,22 @@ class RedisServer:
     def stop(self) -> None:
         if self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(_START_S)
-            self.process.stdout.close()
+            self._over()
+
+    def _over(self) -> None:
+        self.process.wait(_START_S)
+        self._listener.join(_START_S)
+
+
+def _listen(lines: IO[bytes], log: Path, ready: Future[bool]) -> None:
+    """Take down all that it says, since a full pipe would stop it, and tell when it is ready, or never was."""
+    with lines, log.open("ab") as file:
+        for line in lines:
+            file.write(line)
+            if b"Ready to accept connections" in line:
+                ready.set_result(True)
+    if not ready.done():
+        ready.set_result(False)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The store as tests of the core arrange it: all its classes over one real Redis, a clock that is turned by hand, and
 short words for what an API and a worker do with a job.
 
-Import `core`, `redis_server` and `redis_url` into a test module to use them.
+Import `core` into a test module to use it.
 """
 
 from collections.abc import AsyncIterator

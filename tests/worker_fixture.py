@@ -1,6 +1,6 @@
 """A worker's insides over the store of a test: no process and no queue, a clock that is turned by hand, one job at a time.
 
-Without a backend's address nobody answers there. Import `core` and the Redis fixtures beside it.
+Without a backend's address nobody answers there. Import `core` beside it.
 """
 
 from collections import Counter

@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.edits import Edited, edit, empty_draft
@@ -235,7 +235,6 @@ PROMPTS = [
 ]
 
 
-@settings(deadline=None, max_examples=60)
 @given(prompts=st.lists(st.sampled_from(PROMPTS), min_size=1, max_size=6))
 def test_whatever_is_done_the_draft_stays_whole(prompts):
     draft = empty_draft()
@@ -262,7 +261,6 @@ def assert_whole(draft):
     assert all(t["sg"] for t in draft["t"])
 
 
-@settings(deadline=None)
 @given(prompt=st.text(max_size=80) | st.lists(st.sampled_from(PROMPTS), max_size=3).map(" and ".join))
 def test_any_text_is_read_without_trouble(prompt):
     edited = edit(prompt, {}, [TALK], [TALK])

@@ -6,7 +6,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.profiles import PROFILES
@@ -40,7 +40,6 @@ def read(prompt: str, *, media: bool = True) -> Reading:
     )
 
 
-@settings(deadline=None)
 @given(ANY_TEXT, st.booleans())
 def test_any_text_gives_a_reading(prompt: str, media: bool) -> None:
     reading = read(prompt, media=media)
@@ -49,7 +48,6 @@ def test_any_text_gives_a_reading(prompt: str, media: bool) -> None:
     assert reading.output.export == (reading.plan.action == "export")
 
 
-@settings(deadline=None)
 @given(ANY_TEXT)
 def test_every_token_stands_where_it_says_and_none_overlap(prompt: str) -> None:
     tokens = tokens_of(prompt)
@@ -59,7 +57,6 @@ def test_every_token_stands_where_it_says_and_none_overlap(prompt: str) -> None:
     assert all(len(token.text) == token.end - token.start for token in tokens)
 
 
-@settings(deadline=None)
 @given(ANY_TEXT)
 def test_dividing_clauses_loses_no_token(prompt: str) -> None:
     clauses = clauses_of(tokens_of(prompt))
@@ -70,7 +67,6 @@ def test_dividing_clauses_loses_no_token(prompt: str) -> None:
     ]
 
 
-@settings(deadline=None)
 @given(ANY_TEXT)
 def test_opaque_stretches_are_in_order_and_apart(prompt: str) -> None:
     found = stretches(prompt)
@@ -78,7 +74,6 @@ def test_opaque_stretches_are_in_order_and_apart(prompt: str) -> None:
     assert all(one.end <= other.start for one, other in pairwise(found))
 
 
-@settings(deadline=None)
 @given(QUOTABLE, REQUESTS)
 def test_quoted_text_stays_to_the_letter_and_never_routes(words: str, request: str) -> None:
     edit = f'add a title "{words}" at the top'
@@ -88,7 +83,6 @@ def test_quoted_text_stays_to_the_letter_and_never_routes(words: str, request: s
     assert f'"{words}"' in (read(f"{request}. {edit}").plan.message or "")
 
 
-@settings(deadline=None)
 @given(ANY_WORDS)
 def test_no_request_for_the_file_is_left_in_a_message(prompt: str) -> None:
     message = read(prompt).plan.message or ""

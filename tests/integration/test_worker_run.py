@@ -8,14 +8,13 @@ import pytest
 from core import verbs
 from core.errors import Code, WaitReason
 from core.job import Job, Sent, Stage, Status
-from tests.redis_fixture import redis_server, redis_url
 from tests.store_fixture import Core, core, make_job
 from tests.worker_fixture import in_hand, kit_over
 from worker.kit import Kit
 from worker.run import _late_code, _weathered, run_job
 from worker.upstream.faults import BackendFault, Fault
 
-__all__ = ["core", "redis_server", "redis_url"]
+__all__ = ["core"]
 
 
 @pytest.fixture

@@ -13,14 +13,13 @@ from core.errors import Code, Permanent, Temporary, WaitReason
 from core.job import Job, Recovery, Render, Sent, Stage, Status
 from core.session import Session
 from core.token import TokenState
-from tests.redis_fixture import redis_server, redis_url
 from tests.store_fixture import Core, core
 from tests.worker_fixture import in_hand, kit_over
 from worker.after_fault import after_fault
 from worker.kit import Kit
 from worker.upstream.faults import BackendFault, Fault
 
-__all__ = ["core", "redis_server", "redis_url"]
+__all__ = ["core"]
 
 
 @pytest.fixture
