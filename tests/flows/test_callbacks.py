@@ -27,9 +27,6 @@ from tests.api_fixture import SECRET_KEY, running_api
 from tests.gateway_fixture import Gateway, running_gateway
 from tests.integration.test_callback_attempts import certificate
 from tests.job_ends import succeed
-from tests.redis_fixture import redis_server, redis_url
-
-__all__ = ["redis_server", "redis_url"]
 
 pytestmark = pytest.mark.timeout(240)
 

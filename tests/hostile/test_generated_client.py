@@ -13,9 +13,6 @@ import pytest
 from tests.api_fixture import Api, running_api
 from tests.job_ends import VIDEO, succeed
 from tests.openapi_check import DOCUMENT
-from tests.redis_fixture import redis_server, redis_url
-
-__all__ = ["redis_server", "redis_url"]
 
 GENERATE = Path(sys.executable).with_name("openapi-python-client")
 #: the maker knows no video, so it is told that one is a file

@@ -11,9 +11,6 @@ from service.receiving import is_too_slow
 from tests.api_fixture import Api, running_api
 from tests.hostile.ground import Ground
 from tests.job_ends import VIDEO, succeed
-from tests.redis_fixture import redis_server, redis_url
-
-__all__ = ["redis_server", "redis_url"]
 
 MP4 = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + b"\0" * 5000
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 5000

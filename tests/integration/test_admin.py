@@ -6,10 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from core.admin import keys, tokens
-from tests.redis_fixture import redis_server, redis_url
 from tests.store_fixture import SECRET_KEY
-
-__all__ = ["redis_server", "redis_url"]
 
 SECRET = "nmv_usr_0123456789abcdef"
 

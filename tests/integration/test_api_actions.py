@@ -9,9 +9,6 @@ from core import verbs
 from core.store.turns import Turns
 from tests.api_fixture import ASK, Api, running_api
 from tests.job_ends import OWNER, fail, running, succeed
-from tests.redis_fixture import redis_server, redis_url
-
-__all__ = ["redis_server", "redis_url"]
 
 
 @pytest.fixture

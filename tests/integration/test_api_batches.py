@@ -8,9 +8,6 @@ import pytest
 
 from tests.api_fixture import ASK, Api, running_api
 from tests.job_ends import fail, succeed
-from tests.redis_fixture import redis_server, redis_url
-
-__all__ = ["redis_server", "redis_url"]
 
 HOOK = {"url": "https://hooks.example.com/batch"}
 

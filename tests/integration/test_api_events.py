@@ -12,9 +12,6 @@ import pytest
 
 from core.keys import key
 from tests.api_fixture import Api, running_api
-from tests.redis_fixture import redis_server, redis_url
-
-__all__ = ["redis_server", "redis_url"]
 
 
 @pytest.fixture

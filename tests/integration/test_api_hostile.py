@@ -7,9 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.api_fixture import Api, running_api
-from tests.redis_fixture import redis_server, redis_url
-
-__all__ = ["redis_server", "redis_url"]
 
 
 @pytest.fixture

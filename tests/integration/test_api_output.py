@@ -9,9 +9,6 @@ import pytest
 from core.clock import HandClock
 from tests.api_fixture import Api, running_api
 from tests.job_ends import TRACKS, VIDEO, succeed
-from tests.redis_fixture import redis_server, redis_url
-
-__all__ = ["redis_server", "redis_url"]
 
 
 @pytest.fixture

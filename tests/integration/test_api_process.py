@@ -14,9 +14,7 @@ import pytest
 from sandbox.world.ports import free_port
 from tests.api_fixture import ASK, SECRET_KEY, Api, running_api
 from tests.job_ends import VIDEO, fail, succeed
-from tests.redis_fixture import redis_server, redis_url, running_redis
-
-__all__ = ["redis_server", "redis_url"]
+from tests.redis_fixture import running_redis
 
 REELGATE = Path(sys.executable).with_name("reelgate")
 MP4 = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + b"\0" * 20_000

@@ -11,9 +11,7 @@ import pytest
 
 from core.clock import stopwatch_s
 from tests.api_fixture import ASK, CLIP, Api, client_of, running_api
-from tests.redis_fixture import RedisServer, redis_server, redis_url
-
-__all__ = ["redis_server", "redis_url"]
+from tests.redis_fixture import RedisServer
 
 
 @pytest.fixture

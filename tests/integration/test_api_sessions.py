@@ -8,9 +8,6 @@ import pytest
 from service.preferences import key_of_call
 from tests.api_fixture import ASK, Api, running_api
 from tests.job_ends import succeed
-from tests.redis_fixture import redis_server, redis_url
-
-__all__ = ["redis_server", "redis_url"]
 
 
 @pytest.fixture

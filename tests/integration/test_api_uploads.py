@@ -13,10 +13,9 @@ from core.clock import HandClock
 from core.ids import new_id
 from core.store.uploads import Upload, Uploads
 from tests.api_fixture import Api, running_api
-from tests.redis_fixture import redis_server, redis_url
 from tests.s3_fixture import BUCKET, access_to, s3
 
-__all__ = ["redis_server", "redis_url", "s3"]
+__all__ = ["s3"]
 
 MP4 = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + b"\0" * 20_000
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 100

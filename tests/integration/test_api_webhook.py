@@ -11,9 +11,6 @@ from core.callback import Attempt, DeliveryState
 from core.clock import rfc3339
 from tests.api_fixture import Api, running_api
 from tests.job_ends import succeed
-from tests.redis_fixture import redis_server, redis_url
-
-__all__ = ["redis_server", "redis_url"]
 
 URL = "https://hooks.example.com/in"
 

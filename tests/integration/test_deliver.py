@@ -19,7 +19,6 @@ from core.prompt import Plan
 from core.signing import verify_path
 from core.verbs import succeeded
 from tests.receiver_fixture import Receiver, running_receiver
-from tests.redis_fixture import redis_server, redis_url
 from tests.store_fixture import Core, core, settings_for
 from worker.callbacks.hosts import PER_HOST, Hosts
 from worker.callbacks.schedule import WORN_OUT, WORN_OUT_S
@@ -27,7 +26,7 @@ from worker.deliver import run_delivery
 from worker.kit import Kit
 from worker.main import _build_kit
 
-__all__ = ["core", "redis_server", "redis_url"]
+__all__ = ["core"]
 
 DAY_S = 86_400
 HOOK_EVENTS = ("job.started", "job.progress", "job.succeeded")

@@ -27,10 +27,7 @@ from core.job import ENDS, Job, Stage, Status
 from core.keys import key
 from core.store.connection import connect
 from core.store.jobs import Claim, LeaseLost
-from tests.redis_fixture import redis_server, redis_url
 from tests.store_fixture import Core, settings_for
-
-__all__ = ["redis_server", "redis_url"]
 
 T = TypeVar("T")
 

@@ -10,13 +10,12 @@ from core.errors import Code, Permanent, Temporary, WaitReason
 from core.keys import key
 from core.prompt import Plan
 from core.token import Scope, TokenState
-from tests.redis_fixture import redis_server, redis_url
 from tests.sandbox_fixture import running_sandbox
 from tests.store_fixture import Core, core
 from tests.worker_fixture import Calls, kit_over
 from worker.kit import Kit
 
-__all__ = ["core", "redis_server", "redis_url"]
+__all__ = ["core"]
 
 
 async def taken_by_all(core: Core, kits: list[Kit], jobs: list) -> list[str]:

@@ -10,10 +10,9 @@ from core.job import MediaRef
 from core.keys import key
 from core.store.intake import Accepted, Idempotency, Refused, Replayed
 from core.store.uploads import Upload
-from tests.redis_fixture import redis_server, redis_url
 from tests.store_fixture import Core, core, make_job
 
-__all__ = ["core", "redis_server", "redis_url"]
+__all__ = ["core"]
 
 CALL = Idempotency("hash-of-key", "hash-of-body", b"\x00the first answer\xff")
 

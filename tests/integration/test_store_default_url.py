@@ -6,10 +6,9 @@ import pytest
 from core.callback import Attempt, Delivery, DeliveryState, Fared, TenantWebhook
 from core.job import Webhook
 from core.store.deliveries import DeliveryClaim
-from tests.redis_fixture import redis_server, redis_url
 from tests.store_fixture import Core, core
 
-__all__ = ["core", "redis_server", "redis_url"]
+__all__ = ["core"]
 
 HOOK = TenantWebhook(url="https://hooks.example.com/all", events=("job.succeeded", "job.failed"))
 NAMED = Webhook(url="https://hooks.example.com/one")

@@ -8,10 +8,9 @@ from core.job import Webhook
 from core.keys import key
 from core.store.deliveries import KEPT_MS, DeliveryClaim
 from core.store.jobs import LeaseLost
-from tests.redis_fixture import redis_server, redis_url
 from tests.store_fixture import Core, core
 
-__all__ = ["core", "redis_server", "redis_url"]
+__all__ = ["core"]
 
 HOOK = TenantWebhook(url="https://hooks.example.com/all")
 

@@ -8,10 +8,9 @@ from core import verbs
 from core.job import Job
 from core.keys import key
 from core.store.events import StoredEvent, stream_id
-from tests.redis_fixture import redis_server, redis_url
 from tests.store_fixture import Core, core
 
-__all__ = ["core", "redis_server", "redis_url"]
+__all__ = ["core"]
 
 
 async def feed(core: Core, after: str | None = None, most: int = 1000) -> list[StoredEvent]:

@@ -15,10 +15,9 @@ from core.keys import CANCEL_CHANNEL, key
 from core.store.connection import connect
 from core.store.jobs import Claim, LeaseLost
 from core.token import Scope
-from tests.redis_fixture import redis_server, redis_url
 from tests.store_fixture import Core, core, settings_for
 
-__all__ = ["core", "redis_server", "redis_url"]
+__all__ = ["core"]
 
 
 @pytest.fixture

@@ -8,9 +8,7 @@ import pytest
 from redis.exceptions import ResponseError
 
 from core.store.connection import STORE_DOWN, Store, connect
-from tests.redis_fixture import RedisServer, redis_server, redis_url, running_redis
-
-__all__ = ["redis_server", "redis_url"]
+from tests.redis_fixture import RedisServer, running_redis
 
 
 @pytest.fixture

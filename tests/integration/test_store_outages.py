@@ -7,10 +7,10 @@ import pytest
 
 from core.keys import key
 from core.store.connection import STORE_DOWN, connect
-from tests.redis_fixture import redis_server, redis_url, running_redis
+from tests.redis_fixture import running_redis
 from tests.store_fixture import Core, core, settings_for
 
-__all__ = ["core", "redis_server", "redis_url"]
+__all__ = ["core"]
 
 
 async def test_a_full_redis_refuses_a_job_whole(core: Core) -> None:

@@ -15,10 +15,8 @@ from core.keys import key
 from core.queue import LeasedWorker, make_worker
 from core.store.connection import STORE_DOWN, connect
 from core.store.jobs import Claim, LeaseLost
-from tests.redis_fixture import redis_server, redis_url, running_redis
+from tests.redis_fixture import running_redis
 from tests.store_fixture import Core, settings_for
-
-__all__ = ["redis_server", "redis_url"]
 
 LEASE_S = 1.0
 Run = Callable[[Core, str], Awaitable[None]]

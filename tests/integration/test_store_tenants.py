@@ -6,10 +6,9 @@ from core.callback import TenantWebhook
 from core.keys import key
 from core.store.durability import durability_warnings
 from core.vault import Vault
-from tests.redis_fixture import redis_server, redis_url
 from tests.store_fixture import SECRET_KEY, Core, core
 
-__all__ = ["core", "redis_server", "redis_url"]
+__all__ = ["core"]
 
 
 async def test_only_hashes_of_api_keys_and_locked_webhook_secrets_are_in_redis(core: Core) -> None:

@@ -11,10 +11,9 @@ from core.keys import key
 from core.store.tokens import OverBudget
 from core.token import Scope, Token, TokenState
 from core.vault import Vault
-from tests.redis_fixture import redis_server, redis_url
 from tests.store_fixture import SECRET_KEY, Core, core
 
-__all__ = ["core", "redis_server", "redis_url"]
+__all__ = ["core"]
 
 HOUR_MS = 3_600_000
 EDIT = (Scope.READ, Scope.WRITE)

@@ -6,10 +6,9 @@ from core import verbs
 from core.errors import Code
 from core.job import Job, Status
 from core.keys import key
-from tests.redis_fixture import redis_server, redis_url
 from tests.store_fixture import Core, core
 
-__all__ = ["core", "redis_server", "redis_url"]
+__all__ = ["core"]
 
 BATCH = 1000
 
