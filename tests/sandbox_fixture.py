@@ -12,6 +12,8 @@ from typing import Any
 
 import httpx
 
+from tests.until import until
+
 ROOT = Path(__file__).parents[1]
 _STOP_S = 10
 
@@ -51,9 +53,13 @@ class Sandbox:
 
     async def until(self, done: Callable[[dict[str, Any]], bool], *, within_s: float = 30) -> dict[str, Any]:
         """Read the ledger until it shows what a test waits for, and return it. Raises TimeoutError."""
-        async with asyncio.timeout(within_s):
-            while not done(ledger := await self.ledger()):  # noqa: ASYNC110 - what is waited for is in another process
-                await asyncio.sleep(0.02)
+
+        async def look() -> dict[str, Any] | None:
+            ledger = await self.ledger()
+            return ledger if done(ledger) else None
+
+        ledger = await until(look, within_s=within_s)
+        assert ledger is not None
         return ledger
 
     async def close(self) -> None:

@@ -13,6 +13,7 @@ import pytest_asyncio
 from sandbox.clips import make_talk_clip
 from tests.sandbox_caller import calling
 from tests.sandbox_fixture import ROOT, running_sandbox
+from tests.until import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -146,11 +147,33 @@ async def test_no_ffmpeg_outlives_it(tmp_path):
         draft = {"t": [{"tt": 0, "sg": segments}]}
         body = {"id": "render_long", "sessionId": session_id, "draft": draft, "output": {"format": "mp4"}}
         await caller.http.post("/api/render/proxy/lambda", json=body)
-        await _eventually(lambda: processes_in(sandbox.data))
+        await until(lambda: asyncio.to_thread(processes_in, sandbox.data), within_s=30)
         sandbox.process.terminate()
-        await asyncio.wait_for(sandbox.process.wait(), 10)
+        await asyncio.wait_for(sandbox.process.wait(), 30)
 
-        await _eventually(lambda: not processes_in(sandbox.data))
+        assert processes_in(sandbox.data) == []
+
+
+async def test_who_goes_away_amid_a_body_has_not_broken_it():
+    sandbox = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "sandbox.main", "--port", "0"),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert sandbox.stdout is not None
+    port = (await sandbox.stdout.readline()).decode().strip().rpartition(":")[2]
+    answers, caller = await asyncio.open_connection("127.0.0.1", int(port))
+    caller.write(b"POST /_sandbox/faults HTTP/1.1\r\nHost: s\r\nContent-Length: 1000\r\n")
+    caller.write(b"Expect: 100-continue\r\n\r\n{")
+    assert b"100 Continue" in await answers.readline()
+    caller.close()
+    await caller.wait_closed()
+    sandbox.terminate()
+    _, said = await sandbox.communicate()
+
+    assert sandbox.returncode == 0
+    assert said == b""
 
 
 def processes_in(folder):
@@ -161,12 +184,6 @@ def processes_in(folder):
             if (process / "cwd").readlink().is_relative_to(folder):
                 found.append(int(process.name))
     return found
-
-
-async def _eventually(is_so, *, within_s=10):
-    async with asyncio.timeout(within_s):
-        while not is_so():  # noqa: ASYNC110 - what is waited for is in another process
-            await asyncio.sleep(0.02)
 
 
 async def test_a_bad_setting_stops_the_start_with_its_name():

@@ -31,7 +31,7 @@ SANDBOX = {
 }
 SECRET_KEY = "k" * 40
 #: how long a render that nobody waits for any more may take to end
-_RENDERS_END_S = 30
+_RENDERS_END_S = 60
 
 
 @dataclass

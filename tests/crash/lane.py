@@ -5,6 +5,7 @@ this is the moment (`traps`), and its `Worker` does to it what the trap says.
 """
 
 import asyncio
+import json
 import os
 import signal
 import uuid
@@ -24,6 +25,7 @@ from tests.crash.proxies import running_proxy
 from tests.crash.requests import HttpRequests, RedisRequests
 from tests.crash.traps import Moment, Trap
 from tests.gateway_fixture import FAST
+from tests.until import until
 
 LEASE_S = 1
 #: a job with a crash in it is over within this, on a busy machine too
@@ -149,12 +151,15 @@ class Lane:
     async def _taken(self, body: dict[str, Any]) -> httpx.Response:
         """Post a job as a good caller does: what is refused for now is tried again under the same key."""
         key = {"Idempotency-Key": uuid.uuid4().hex}
-        while True:
+
+        async def post() -> httpx.Response | None:
             answer = await self.http.post("/v1/jobs", json=body, headers=key)
-            if answer.status_code != UNAVAILABLE:
-                assert answer.status_code == 202, answer.text
-                return answer
-            await asyncio.sleep(_AGAIN_S)
+            return None if answer.status_code == UNAVAILABLE else answer
+
+        answer = await until(post, within_s=LIMIT_S, every_s=_AGAIN_S)
+        assert answer is not None
+        assert answer.status_code == 202, answer.text
+        return answer
 
     async def upload(self) -> str:
         """Send the clip, once."""
@@ -167,32 +172,35 @@ class Lane:
 
     async def ended(self, job_id: str, *, within_s: float = LIMIT_S) -> dict[str, Any]:
         """Follow a job's events to their end, and read it; from anew where Redis went away in between."""
-        async with asyncio.timeout(within_s):
-            while True:
-                await self._follow(job_id, within_s)
-                answer = await self.http.get(f"/v1/jobs/{job_id}")
-                if answer.is_success and answer.json()["status"] in ENDS:
-                    job: dict[str, Any] = answer.json()
-                    self.ground.jobs[job_id] = job
-                    return job
-                await asyncio.sleep(_AGAIN_S)
 
-    async def _follow(self, job_id: str, within_s: float) -> None:
+        async def follow() -> dict[str, Any] | None:
+            with suppress(httpx.TransportError):
+                async for _ in self._told(job_id, within_s):
+                    pass
+            answer = await self.http.get(f"/v1/jobs/{job_id}")
+            return answer.json() if answer.is_success and answer.json()["status"] in ENDS else None
+
+        job = await until(follow, within_s=within_s, every_s=_AGAIN_S)
+        assert job is not None
+        self.ground.jobs[job_id] = job
+        return job
+
+    async def _told(self, job_id: str, within_s: float) -> AsyncIterator[dict[str, Any]]:
+        """Give a job as each of its events tells of it, until its end or the connection's."""
         headers = {"Accept": "text/event-stream"}
         url = f"/v1/jobs/{job_id}/events"
-        with suppress(httpx.TransportError):
-            async with self.http.stream("GET", url, headers=headers, timeout=within_s) as events:
-                async for _ in events.aiter_raw():
-                    pass
+        async with self.http.stream("GET", url, headers=headers, timeout=within_s) as events:
+            async for line in events.aiter_lines():
+                if line.startswith("data: "):
+                    yield json.loads(line.removeprefix("data: "))["data"]["job"]
 
     async def waits(self, job_id: str, *, reason: str) -> None:
         """Wait until a job says that it waits for this."""
         async with asyncio.timeout(LIMIT_S):
-            while (await self._wait_of(job_id)).get("reason") != reason:  # noqa: ASYNC110 - it is in another process
-                await asyncio.sleep(_AGAIN_S)
-
-    async def _wait_of(self, job_id: str) -> dict[str, Any]:
-        return (await self.http.get(f"/v1/jobs/{job_id}")).json()["wait"] or {}
+            async for job in self._told(job_id, LIMIT_S):
+                if (job["wait"] or {}).get("reason") == reason:
+                    return
+        raise AssertionError(f"{job_id} ended and never waited for {reason}")
 
     async def stages(self, job_id: str) -> list[str]:
         """List the stages that a job has told of, in order."""
@@ -232,9 +240,10 @@ async def open_lane(
 
 async def _answering(client: httpx.AsyncClient) -> None:
     """Wait until the API is ready."""
-    async with asyncio.timeout(LIMIT_S):
-        while True:
-            with suppress(httpx.TransportError):
-                if (await client.get("/readyz")).is_success:
-                    return
-            await asyncio.sleep(_AGAIN_S)
+
+    async def ask() -> bool:
+        with suppress(httpx.TransportError):
+            return (await client.get("/readyz")).is_success
+        return False
+
+    await until(ask, within_s=LIMIT_S, every_s=_AGAIN_S)

@@ -76,7 +76,7 @@ async def test_a_worker_that_stops_while_it_renews_the_anonymous_identity_holds_
         Moment("token", 1, "after", "kill"),
         Moment("token", 1, "after", "freeze"),
     ]
-    async with asyncio.timeout(40), asyncio.TaskGroup() as group:
+    async with asyncio.TaskGroup() as group:
         for database, moment in enumerate(moments, 4):
             group.create_task(anonymous_jobs_go_well(ground, database, moment))
 
@@ -85,10 +85,11 @@ async def anonymous_jobs_go_well(ground, database, moment):
     async with open_lane(ground, database) as lane:
         await lane.all_ready()
         lane.trap = Trap(moment)
-        ids = [await lane.submit(TITLE, output=EXPORT) for _ in range(3)]
-        ends = {(await lane.ended(job_id))["status"] for job_id in ids}
-        for job_id in ids:
-            await lane.told(job_id)
+        async with asyncio.timeout(40):
+            ids = [await lane.submit(TITLE, output=EXPORT) for _ in range(3)]
+            ends = {(await lane.ended(job_id))["status"] for job_id in ids}
+            for job_id in ids:
+                await lane.told(job_id)
         assert lane.trap.sprung.is_set()
         assert ends == {"succeeded"}
         assert await left_over(lane) == []

@@ -9,7 +9,7 @@ import pytest_asyncio
 import redis.asyncio
 
 from tests.crash.ground import laid_ground
-from tests.crash.lane import open_lane
+from tests.crash.lane import LIMIT_S, open_lane
 from tests.crash.left_over import left_over
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
@@ -95,8 +95,9 @@ async def test_workers_outlive_a_redis_that_is_away_for_several_leases_and_finis
 
 
 async def test_jobs_wait_for_a_backend_that_is_down_say_so_and_come_back_by_themselves(ground, lane):
-    await ground.sandbox.faults(down_s=3.0)
+    await ground.sandbox.faults(down_s=LIMIT_S)
     ids = [await lane.submit(TITLE, output=EXPORT) for _ in range(3)]
     for job_id in ids:
         await lane.waits(job_id, reason="backend_down")
+    await ground.sandbox.faults()
     assert await ends_of(lane, ids) == {None}

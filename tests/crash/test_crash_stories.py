@@ -35,6 +35,9 @@ BY_DEATH = {"edit_unconfirmed", "poisoned"}
 WORKERS = 4
 #: a worker dies about every so many writes
 WRITES_PER_DEATH = 25
+#: no job's end may come from its own deadline, however slow the machine: these tell only that something hangs
+DEADLINE_S = 300
+LIMIT_S = 400
 
 
 def asked():
@@ -45,7 +48,7 @@ def asked():
             yield f'add a title "{{title}}"{tags}', end
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(LIMIT_S + 120)
 async def test_every_story_comes_to_its_end_although_workers_die_all_the_time(tmp_path):
     async with laid_ground(tmp_path, lanes=1, SANDBOX_SEED_SHAPE="vendor") as ground:
         tokens = [await ground.sandbox.add_token(credits=1_000_000) for _ in range(40)]
@@ -55,8 +58,8 @@ async def test_every_story_comes_to_its_end_although_workers_die_all_the_time(tm
             lane.trap = Spree(Moment("commit", WRITES_PER_DEATH, "before", "kill"))
             asks = list(asked())
             output = {"export": True, "resolution": "360p"}
-            ids = [await lane.submit(prompt, output=output, timeout_s=100) for prompt, _ in asks]
-            jobs = await asyncio.gather(*(lane.ended(job_id, within_s=200) for job_id in ids))
+            ids = [await lane.submit(prompt, output=output, timeout_s=DEADLINE_S) for prompt, _ in asks]
+            jobs = await asyncio.gather(*(lane.ended(job_id, within_s=LIMIT_S) for job_id in ids))
             lane.trap = None
             await asyncio.gather(*(lane.told(job_id) for job_id in ids))
             problems = await left_over(lane)
