@@ -79,4 +79,4 @@ def _voice_line(duration_s: float, silences: Sequence[tuple[float, float]]) -> s
 def _codecs(path: Path) -> list[str]:
     if path.suffix == ".webm":
         return ["-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "1M", "-c:a", "libopus"]
-    return ["-c:v", "libx264", "-preset", "ultrafast", "-threads", "2", "-c:a", "aac"]
+    return ["-c:v", "libx264", "-preset", "ultrafast", "-qp", "22", "-threads", "2", "-c:a", "aac"]
