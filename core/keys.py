@@ -5,7 +5,7 @@ Key names stand here with the type of what they hold. `{}` are filled with ids, 
 
 _SHAPES = {
     # jobs
-    "job": "rg:job:{}",  # HASH rec ver status owner tenant session crashes handed reserved_on before tracks unwanted
+    "job": "rg:job:{}",  # HASH rec ver status owner tenant session crashes handed reserved_on before tracks unwanted answered
     "jobs": "rg:jobs:{}",  # ZSET of a tenant's job ids, all scored 0: ids sort by time
     "jobs_status": "rg:jobs:{}:status:{}",  # the same for one status
     "jobs_profile": "rg:jobs:{}:profile:{}",  # the same for one profile
@@ -70,6 +70,8 @@ _SHAPES = {
 EVENTS_CHANNEL = "rg:events"
 #: one message per cancel: the id of the job
 CANCEL_CHANNEL = "rg:cancel"
+#: one message per job whose content was removed: its id
+REMOVALS_CHANNEL = "rg:removals"
 
 
 def key(shape: str, *parts: str) -> str:
@@ -87,5 +89,6 @@ def lua_prelude() -> str:
             piece for n, part in enumerate(parts) for piece in (f"'{part}'", *names[n : n + 1]) if piece != "''"
         )
         lines.append(f"function K.{name}({', '.join(names)}) return {body} end")
-    lines.append(f"local EVENTS_CHANNEL, CANCEL_CHANNEL = '{EVENTS_CHANNEL}', '{CANCEL_CHANNEL}'")
+    channels = f"'{EVENTS_CHANNEL}', '{CANCEL_CHANNEL}', '{REMOVALS_CHANNEL}'"
+    lines.append(f"local EVENTS_CHANNEL, CANCEL_CHANNEL, REMOVALS_CHANNEL = {channels}")
     return "\n".join(lines)

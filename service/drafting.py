@@ -24,7 +24,7 @@ from service.problems import FieldError, invalid
 from service.schemas import JobAsk, MediaAsk
 
 METADATA_LIMIT_BYTES = 4096
-#: how many readings of prompts a process remembers
+#: how many readings of prompts a process remembers, until some job's content is removed
 _READINGS = 1024
 
 
@@ -166,13 +166,18 @@ def _read(ask: JobAsk, profile: Profile, media: list[MediaRef], *, continues: bo
         resolution=output.resolution if output else None,
         aspect_ratio=output.aspect_ratio if output else None,
     )
-    return _read_before(ask.prompt, asked, profile.name, tuple(m.name for m in media), continues=continues)
+    return read_before(ask.prompt, asked, profile.name, tuple(m.name for m in media), continues=continues)
 
 
 @lru_cache(maxsize=_READINGS)
-def _read_before(prompt: str, asked: OutputAsk, profile: str, names: tuple[str, ...], *, continues: bool) -> Reading:
+def read_before(prompt: str, asked: OutputAsk, profile: str, names: tuple[str, ...], *, continues: bool) -> Reading:
     """Read a prompt, or remember how it was read: programs send the same few words with ever new files."""
     return read_prompt(prompt, asked=asked, profile=PROFILES[profile], media_names=names, continues_session=continues)
+
+
+def forget_readings() -> None:
+    """Forget every prompt: one of them may be a job's that was deleted, and reading the others anew costs little."""
+    read_before.cache_clear()
 
 
 def _job(ask: JobAsk, reading: Reading, session: Session, **facts: Any) -> Job:

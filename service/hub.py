@@ -1,15 +1,19 @@
-"""Tells the readers of this process that a job has news: one subscription for all of them, however many there are.
+"""Tells this process what others wrote: its readers that a job has news, its memory that a job's content was removed.
+
+One subscription serves them all, however many readers there are.
 
 A reader's bell says "look", nothing more: it then reads the job's stream after the last id that it has sent. So a lost
-message costs nothing but time, and after every break of the subscription all bells ring.
+message costs nothing but time, and after every break of the subscription all bells ring. What this process remembers of
+callers' words goes at every removal, and after every break too.
 """
 
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from core.keys import REMOVALS_CHANNEL
 from core.store.connection import STORE_DOWN, Subscription
 from core.store.events import Events
 
@@ -25,8 +29,9 @@ _READERS_AT_ONCE = 16
 class Hub:
     """Rings the bells of a job's readers. `closing` is set when the process ends: streams then end too."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: Events, *, on_removal: Callable[[], None]) -> None:
         self._events = events
+        self._on_removal = on_removal
         self._bells: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._task: asyncio.Task[None] | None = None
         self.closing = False
@@ -72,7 +77,7 @@ class Hub:
             try:
                 subscription = await self._events.subscribe()
                 try:
-                    self._ring_all()
+                    self._catch_up()
                     await self._listen(subscription)
                 finally:
                     await subscription.aclose()  # type: ignore[no-untyped-call]
@@ -80,13 +85,24 @@ class Hub:
                 log.warning("events: Redis is away (%s), subscribing again", type(away).__name__)
             await asyncio.sleep(_AWAY_S)
 
+    def _catch_up(self) -> None:
+        """Count on having missed something."""
+        self._ring_all()
+        self._on_removal()
+
     async def _listen(self, subscription: Subscription) -> None:
         while True:
             message = await subscription.get_message(ignore_subscribe_messages=True, timeout=_LOOK_S)
             if message is None:
                 await subscription.ping()
             elif message["type"] == "message":
-                self._ring(message["data"].decode())
+                self._heard(message["channel"].decode(), message["data"].decode())
+
+    def _heard(self, channel: str, job_id: str) -> None:
+        if channel == REMOVALS_CHANNEL:
+            self._on_removal()
+        else:
+            self._ring(job_id)
 
     def _ring(self, job_id: str) -> None:
         for bell in self._bells.get(job_id, ()):

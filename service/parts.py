@@ -25,6 +25,7 @@ from core.store.tenants import Caller, Tenants
 from core.store.tokens import Tokens
 from core.store.uploads import Uploads
 from core.vault import Vault
+from service.drafting import forget_readings
 from service.hub import Hub
 from service.memory import Memory
 
@@ -102,7 +103,7 @@ def open_parts(settings: Settings, *, clock: Clock | None = None) -> Parts:
         removal=Removal(store),
         forecasts=Forecasts(store, clock),
         memory=Memory(tenants, vault, clock),
-        hub=Hub(events),
+        hub=Hub(events, on_removal=forget_readings),
     )
 
 

@@ -6,7 +6,7 @@ Called by the routes for submits, replays, batches and `:validate`. It knows no 
 import asyncio
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -22,6 +22,7 @@ from core.store.intake import Accepted, BatchStart, Idempotency, Remembered, Rep
 from core.store.intake import Refused as NotAccepted
 from core.store.tenants import Caller
 from core.store.uploads import Upload
+from core.view import JobView
 from core.wire import unpack
 from service.drafting import Draft, Surroundings, draft
 from service.parts import Parts
@@ -168,6 +169,17 @@ def _submission(parts: Parts, made: Made, webhook: callback.TenantWebhook | None
 def replayed(answer: bytes) -> Submitted:
     """Read an answer that was kept."""
     return Submitted(msgspec.msgpack.decode(answer, type=Kept), replayed=True, limits={})
+
+
+def without_words(answer: bytes, tombstone: JobView) -> bytes:
+    """Put a tombstone where a kept answer shows the job: as a whole, or as one of a batch's."""
+    kept = msgspec.msgpack.decode(answer, type=Kept)
+    shown: dict[str, Any] = msgspec.json.decode(kept.body)
+    for item in shown.get("items", ()):
+        if item["job"] and item["job"]["id"] == tombstone.id:
+            item["job"] = tombstone
+    now = tombstone if kept.id == tombstone.id else shown
+    return msgspec.msgpack.encode(msgspec.structs.replace(kept, body=msgspec.json.encode(now)))
 
 
 async def check_budget(parts: Parts, tenant: str) -> None:

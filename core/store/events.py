@@ -7,7 +7,7 @@ entry, so that any process can go on from any id without an index.
 from typing import NamedTuple
 
 from core.discreet import discreet
-from core.keys import EVENTS_CHANNEL, key
+from core.keys import EVENTS_CHANNEL, REMOVALS_CHANNEL, key
 from core.store.connection import Store, Subscription
 
 
@@ -65,9 +65,13 @@ class Events:
         return last[0][1][b"id"].decode() if last else None
 
     async def subscribe(self) -> Subscription:
-        """Hear the ids of jobs that have news: one subscription serves all readers of a process."""
+        """Hear the ids of jobs that have news, or whose content was removed: one subscription serves a whole process."""
         subscription = self._store.redis.pubsub()
-        await subscription.subscribe(EVENTS_CHANNEL)
+        try:
+            await subscription.subscribe(EVENTS_CHANNEL, REMOVALS_CHANNEL)
+        except BaseException:  # a process that ends meanwhile leaves no connection open
+            await subscription.aclose()  # type: ignore[no-untyped-call]
+            raise
         return subscription
 
 

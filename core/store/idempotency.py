@@ -3,7 +3,8 @@
 A call of several writes opens its key first, and keeps its answer when it is through: meanwhile the key is taken.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from core.discreet import discreet
 from core.keys import key
@@ -50,6 +51,18 @@ class Answers:
         pipe.hset(name, mapping={"body": body_hash, "answer": answer})
         pipe.pexpire(name, IDEMPOTENCY_MS)
         await pipe.execute()
+
+    async def change(self, tenant: str, key_hash: str, changed: Callable[[bytes], bytes]) -> None:
+        """Write a kept answer anew, for as long as it would have been kept. Safe to repeat."""
+        name = key("idempotency", tenant, key_hash)
+
+        async def write(pipe: Any) -> None:
+            kept = await pipe.hget(name, "answer")
+            pipe.multi()
+            if kept:
+                pipe.hset(name, "answer", changed(kept))
+
+        await self._store.redis.transaction(write, name)
 
     async def drop(self, tenant: str, key_hash: str) -> None:
         """Let a key go whose call was rejected: a rejected request does not use it up."""

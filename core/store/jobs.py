@@ -148,8 +148,10 @@ class Jobs:
             "sample_ms": new.finished_at_ms - new.started_at_ms if new.finished_at_ms and new.started_at_ms else None,
         }
 
-    async def field(self, job_id: str, name: Literal["before", "tracks"]) -> bytes | None:
-        """Read what is kept beside the record: the draft before the message, or the tracks after it."""
+    async def field(self, job_id: str, name: Literal["before", "tracks", "answered"]) -> bytes | None:
+        """Read what is kept beside the record: the draft before the message, the tracks after it, or under which
+        Idempotency-Key (hashed) the answer to its submit is kept.
+        """
         return await self._store.redis.hget(key("job", job_id), name)  # type: ignore[misc, no-any-return]
 
     async def renew(self, owners: dict[str, str]) -> tuple[list[str], list[str]]:

@@ -1,9 +1,9 @@
-"""Removing what an ended job held: its record becomes a tombstone, its events and tracks go."""
+"""Removing what an ended job held: its record becomes a tombstone, its events and tracks go, and all processes hear."""
 
 from typing import Any
 
 from core.job import Job
-from core.keys import key
+from core.keys import REMOVALS_CHANNEL, key
 from core.store.connection import Store
 from core.store.events import stream_id
 from core.wire import pack
@@ -26,8 +26,9 @@ class Removal:
             pipe.multi()
             if there:
                 pipe.hset(name, mapping={"rec": pack(tombstone), "ver": tombstone.version})
-                pipe.hdel(name, "tracks", "before")
+                pipe.hdel(name, "tracks", "before", "answered")
             pipe.delete(key("events", job.id))
+            pipe.publish(REMOVALS_CHANNEL, job.id)
             if ids:
                 pipe.xdel(key("feed", job.tenant), *ids)
 

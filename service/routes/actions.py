@@ -16,10 +16,10 @@ from service.parts import Asked, Parts, parts_of
 from service.preferences import key_of_call, traceparent, wait_s
 from service.problems import Refused
 from service.replaying import replay_of
-from service.representation import answer, shown
+from service.representation import answer, shown, shown_plain
 from service.routes.jobs import ACCEPTED_HEADERS, SUBMIT_REFUSALS, WAITED_HEADERS, accepted_answer, answered
 from service.schemas import ReplayAsk
-from service.submit import Made, accept, kept_answer, own_job, own_upload, replayed
+from service.submit import Made, accept, kept_answer, own_job, own_upload, replayed, without_words
 
 
 @post(
@@ -96,9 +96,18 @@ async def delete_job(request: Asked, job_id: FromPath[str]) -> Response[bytes]:
         if job.output and job.output.path:
             await parts.storage.delete(job.output.path)
         tombstone = removed(job)
+        await _forget_words(parts, job, tombstone)
         await parts.removal.bury(job, tombstone)
         job = tombstone
     return answer(await shown(parts, job))
+
+
+async def _forget_words(parts: Parts, job: Job, tombstone: Job) -> None:
+    """Take a job's words out of the answer that a repeated submit would get; the key stays used."""
+    answered_under = await parts.jobs.field(job.id, "answered")
+    if answered_under:
+        seen = shown_plain(parts, tombstone)
+        await parts.answers.change(job.tenant, answered_under.decode(), lambda kept: without_words(kept, seen))
 
 
 @post(

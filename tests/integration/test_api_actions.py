@@ -1,5 +1,6 @@
 """What can be done with jobs that have ended: deleted, played again; and what estimates are made of."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from core import verbs
 from core.store.turns import Turns
+from service.drafting import read_before
 from tests.api_fixture import ASK, Api, running_api
 from tests.job_ends import OWNER, fail, running, succeed
 
@@ -38,6 +40,47 @@ async def test_a_deleted_job_leaves_a_tombstone_and_nothing_else(api: Api, tmp_p
     assert not files_in(tmp_path)
     assert (await api.http.delete(f"/v1/jobs/{job['id']}")).json() == tombstone
     assert (await api.http.post(f"/v1/jobs/{job['id']}/replay")).status_code == 409
+
+
+async def kept_of(api: Api, words: bytes) -> list[bytes]:
+    """Name the keys in Redis under which these words can be read."""
+    redis = api.parts.store.redis
+    reads = {b"stream": redis.xrange, b"hash": redis.hgetall, b"string": redis.get}
+    found = []
+    async for name in redis.scan_iter("*", count=1000):
+        read = reads.get(await redis.type(name))
+        if read and words in repr(await read(name)).encode():
+            found.append(name)
+    return found
+
+
+async def test_a_deleted_job_s_words_are_in_no_kept_answer_either(api: Api) -> None:
+    words, headers = "Zqxjkvbnmw", {"Idempotency-Key": "k"}
+    ask = ASK | {"prompt": f'add a title "{words}"'}
+    job = (await api.http.post("/v1/jobs", json=ask, headers=headers)).json()
+    batch = await api.http.post("/v1/batches", json={"jobs": [ask, ASK]}, headers=headers)
+    assert await kept_of(api, words.encode())
+    for job_id in (job["id"], batch.json()["jobs"][0]["id"]):
+        await succeed(api.parts, job_id)
+        await api.http.delete(f"/v1/jobs/{job_id}")
+    assert await kept_of(api, words.encode()) == []
+    again = await api.http.post("/v1/jobs", json=ask, headers=headers)
+    assert (again.status_code, again.json()["id"], again.json()["data_removed"]) == (202, job["id"], True)
+    assert again.headers["idempotency-replayed"] == "true"
+    again = await api.http.post("/v1/batches", json={"jobs": [ask, ASK]}, headers=headers)
+    assert again.json()["items"][1] == batch.json()["items"][1]
+    assert again.json()["items"][0]["job"]["data_removed"] is True
+
+
+async def test_no_process_remembers_how_a_prompt_was_read_after_its_job_was_deleted_or_forgotten(api: Api) -> None:
+    for remove in (api.http.delete, lambda path: api.parts.jobs.forget(path.rpartition("/")[2])):
+        job = await api.submit()
+        await succeed(api.parts, job["id"])
+        assert read_before.cache_info().currsize > 0
+        await remove(f"/v1/jobs/{job['id']}")
+        async with asyncio.timeout(10):
+            while read_before.cache_info().currsize:
+                await api.http.get("/livez")
 
 
 async def test_a_job_that_goes_on_is_not_deleted_nor_replayed(api: Api) -> None:

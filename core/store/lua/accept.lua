@@ -33,6 +33,7 @@ for _, job in ipairs(a.jobs) do
   end
   call('HSET', K.job(job.id), 'rec', job.rec, 'ver', 1, 'status', 'queued', 'owner', '', 'tenant', a.tenant,
     'session', job.session, 'profile', job.profile, 'crashes', 0, 'rank', job.rank)
+  if a.idempotency then call('HSET', K.job(job.id), 'answered', a.idempotency) end
   call('ZADD', K.jobs(a.tenant), 0, job.id)
   call('ZADD', K.jobs_status(a.tenant, 'queued'), 0, job.id)
   call('ZADD', K.jobs_profile(a.tenant, job.profile), 0, job.id)

@@ -3,6 +3,7 @@ local key = K.job(a.id)
 local found = call('HMGET', key, 'tenant', 'status', 'profile', 'session')
 call('ZREM', K.retire(), a.id)
 call('DEL', key, K.events(a.id), K.job_deliveries(a.id))
+call('PUBLISH', REMOVALS_CHANNEL, a.id)
 if not found[1] then return 0 end
 call('ZREM', K.jobs(found[1]), a.id)
 call('ZREM', K.jobs_status(found[1], found[2]), a.id)
