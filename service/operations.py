@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from litestar import HttpMethod, route
+from litestar.handlers import HTTPRouteHandler
+
 JSON = "application/json"
 
 #: what any call with a key can be refused with
@@ -35,6 +38,11 @@ class About:
     query: Any = None
     headers: tuple[str, ...] = ()
     example: Any = field(default=None, hash=False)
+
+
+def reads(path: str, **named: Any) -> HTTPRouteHandler:
+    """Route what can be read: GET, and HEAD, which every GET must answer with the same headers (RFC 9110, 9.3.2)."""
+    return route(path, http_method=[HttpMethod.GET, HttpMethod.HEAD], status_code=200, **named)
 
 
 def about(operation: About) -> dict[str, Any]:

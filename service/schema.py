@@ -41,8 +41,8 @@ def document(handlers: Iterable[HTTPRouteHandler]) -> Json:
     schemas, components = _schemas([about for _, _, about in operations])
     paths: dict[str, Json] = {}
     for path, handler, about in operations:
-        for method in sorted(handler.http_methods):
-            entry = _operation(path, method, about, schemas)
+        for method in sorted(set(handler.http_methods) - {"HEAD"}):
+            entry = _operation(path, about, schemas)
             paths.setdefault(_PARAMETER.sub(r"{\1}", path), {})[method.lower()] = entry
     add_links(paths)
     return {
@@ -90,9 +90,9 @@ def _schemas(abouts: Iterable[About]) -> tuple[dict[Any, Json], dict[str, Json]]
     return by_kind, {name: schema for name, schema in components.items() if name not in queries}
 
 
-def _operation(path: str, method: str, about: About, schemas: Mapping[Any, Json]) -> Json:
+def _operation(path: str, about: About, schemas: Mapping[Any, Json]) -> Json:
     entry: Json = {
-        "operationId": about.id if method != "HEAD" else f"{about.id}Head",
+        "operationId": about.id,
         "summary": about.summary,
         "tags": [about.tag],
         "security": _security(about),

@@ -14,8 +14,8 @@ _MADE = {"JobView": "job_id", "BatchAccepted": "batch_id", "SessionView": "sessi
 
 def add_links(paths: Json) -> None:
     """Link the answers of these paths in place."""
-    operations = [(path, method, entry) for path, methods in paths.items() for method, entry in methods.items()]
-    for _, _, entry in operations:
+    operations = [(path, entry) for path, methods in paths.items() for entry in methods.values()]
+    for _, entry in operations:
         for response in entry["responses"].values():
             if "Location" in response["headers"] and (name := _MADE.get(_shape(response))):
                 response["links"] = dict(_links(operations, name))
@@ -26,8 +26,8 @@ def _shape(response: Json) -> str:
     return reference.rpartition("/")[2]
 
 
-def _links(operations: list[tuple[str, str, Json]], name: str) -> Iterator[tuple[str, Json]]:
-    for path, method, entry in operations:
-        if f"{{{name}}}" in path and method != "head":
+def _links(operations: list[tuple[str, Json]], name: str) -> Iterator[tuple[str, Json]]:
+    for path, entry in operations:
+        if f"{{{name}}}" in path:
             target = entry["operationId"]
             yield target, {"operationId": target, "parameters": {name: "$response.body#/id"}}

@@ -6,7 +6,8 @@ from service.preferences import KEY_PATTERN
 
 DESCRIPTION = (
     "POST one video edit, get one signed callback with the MP4. Every refusal is a problem document (RFC 9457) with a "
-    "`code` for programs. Times are RFC 3339 in UTC, durations `*_s`, sizes `*_bytes`."
+    "`code` for programs. Times are RFC 3339 in UTC, durations `*_s`, sizes `*_bytes`. Whatever answers GET answers HEAD "
+    "with the same status and headers and no body; OPTIONS says in `Allow` what a path can do."
 )
 
 TAGS = {

@@ -21,11 +21,15 @@ def document() -> Json:
 
 
 def operation_for(method: str, path: str) -> Json | None:
-    """Find the operation of a call; None: the path or the method is unknown, so any refusal will do."""
+    """Find the operation of a call; None: the path or the method is unknown, so any refusal will do.
+
+    A HEAD is described by its path's GET.
+    """
+    described_as = "get" if method.lower() == "head" else method.lower()
     for template, methods in sorted(document()["paths"].items(), key=lambda item: item[0].count("{")):
         pattern = re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template))
         if re.fullmatch(pattern, path):
-            return methods.get(method.lower())
+            return methods.get(described_as)
     return None
 
 
@@ -43,7 +47,9 @@ async def check_answer(answer: httpx.Response) -> None:
     assert media in content if content else not media, (operation["operationId"], answer.status_code, media)
     undescribed = {h for h in answer.headers if h in _OURS} - {h.lower() for h in described["headers"]}
     assert not undescribed, (operation["operationId"], answer.status_code, undescribed)
-    if media.endswith("json") and "schema" in content[media]:
+    if method == "head":
+        assert await answer.aread() == b""
+    elif media.endswith("json") and "schema" in content[media]:
         await answer.aread()
         _check_schema(answer.json(), content[media]["schema"])
 

@@ -1,7 +1,7 @@
 """What a tenant may want to know before and after its jobs: profiles, credits, usage."""
 
 import msgspec
-from litestar import Response, get
+from litestar import Response
 
 from core.clock import month_of, rfc3339
 from core.profiles import PROFILES, Profile
@@ -9,7 +9,7 @@ from core.token import Token
 from service.answers import CreditsView, UsageView
 from service.auth import needs
 from service.body import read_query
-from service.operations import KEYED, About, Answer, about
+from service.operations import KEYED, About, Answer, about, reads
 from service.parts import Asked, parts_of
 from service.representation import answer
 from service.schemas import UsageQuery
@@ -24,7 +24,7 @@ class Profiles(msgspec.Struct):
     data: list[Profile]
 
 
-@get(
+@reads(
     "/v1/profiles",
     guards=[needs("read")],
     opt=about(
@@ -36,7 +36,7 @@ async def list_profiles(request: Asked) -> Response[bytes]:  # noqa: ARG001 - a 
     return answer(Profiles(list(PROFILES.values())))
 
 
-@get(
+@reads(
     "/v1/credits",
     guards=[needs("read")],
     opt=about(
@@ -67,7 +67,7 @@ def _sum(tokens: list[Token]) -> CreditsView:
     return CreditsView(available=available, frozen=frozen, total=available + frozen, as_of=as_of)
 
 
-@get(
+@reads(
     "/v1/usage",
     guards=[needs("read")],
     opt=about(

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import msgspec
-from litestar import Response, get, post
+from litestar import Response, post
 from litestar.params import FromPath
 
 from core.batch import Batch, completion
@@ -16,7 +16,7 @@ from service.auth import needs
 from service.batching import Gathered, gather
 from service.body import decoded, read_bytes
 from service.drafting import webhook_refusal
-from service.operations import About, Answer, about
+from service.operations import About, Answer, about, reads
 from service.parts import Asked, Parts, parts_of
 from service.preferences import key_of_call, traceparent
 from service.problems import document_of, invalid, not_found
@@ -112,7 +112,7 @@ def batch_view(batch: Batch, stands: dict[str, Status]) -> BatchView:
     )
 
 
-@get(
+@reads(
     "/v1/batches/{batch_id:str}",
     guards=[needs("read")],
     opt=about(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from litestar import Response, get, post
+from litestar import Response, post
 from litestar.params import FromPath
 
 from core.callback import Attempt, Delivery, DeliveryState
@@ -11,7 +11,7 @@ from core.ids import is_id
 from service.answers import AttemptView, DeliveryPage, DeliveryView, Redelivered
 from service.auth import needs
 from service.body import decoded, read_bytes, read_query
-from service.operations import KEYED, About, Answer, about
+from service.operations import KEYED, About, Answer, about, reads
 from service.pages import page_of
 from service.parts import Asked, Parts, parts_of
 from service.problems import FieldError, Refused, invalid, not_found
@@ -52,7 +52,7 @@ def _attempt(attempt: Attempt) -> AttemptView:
     )
 
 
-@get(
+@reads(
     "/v1/jobs/{job_id:str}/deliveries",
     guards=[needs("read")],
     opt=about(
@@ -73,7 +73,7 @@ async def list_job_deliveries(request: Asked, job_id: FromPath[str]) -> Response
     return page_of(request, parts, rows, more=False)
 
 
-@get(
+@reads(
     "/v1/deliveries",
     guards=[needs("read")],
     opt=about(

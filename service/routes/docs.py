@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from litestar import Request, Response, get
+from litestar import Request, Response
 
-from service.operations import About, Answer, about
+from service.operations import About, Answer, about, reads
 
 Anyone = Request[Any, Any, Any]
 
 
-@get(
+@reads(
     "/openapi.json",
     opt=about(About("openapi", "This description", "Operation", {200: Answer("OpenAPI 3.1.", Any)}, refusals=())),
 )
@@ -18,7 +18,7 @@ async def openapi(request: Anyone) -> Response[bytes]:
     return Response(request.app.state["openapi"], media_type="application/json")
 
 
-@get(
+@reads(
     "/docs",
     opt=about(
         About(

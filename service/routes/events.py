@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from litestar import Response, get
+from litestar import Response
 from litestar.params import FromPath
 from litestar.response import Stream
 
@@ -13,7 +13,7 @@ from core.store.events import StoredEvent
 from service.answers import EventPage
 from service.auth import needs
 from service.body import read_query
-from service.operations import KEYED, About, Answer, about
+from service.operations import KEYED, About, Answer, about, reads
 from service.pages import page_of
 from service.parts import Asked, Parts, parts_of
 from service.problems import FieldError, invalid
@@ -26,7 +26,7 @@ EVENT_STREAM = "text/event-stream"
 _LIST_LIMIT = 500
 
 
-@get(
+@reads(
     "/v1/jobs/{job_id:str}/events",
     guards=[needs("read")],
     opt=about(
@@ -55,6 +55,8 @@ async def follow_job(request: Asked, job_id: FromPath[str]) -> Response[bytes] |
         history = await parts.events.of_job(job.id, after=_checked(after), most=_LIST_LIMIT)
         return page_of(request, parts, event_rows(parts, history.events), more=False)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    if request.method == "HEAD":
+        return Stream(iter(()), media_type=EVENT_STREAM, headers=headers)
     return Stream(events_of(parts, job, after=after), media_type=EVENT_STREAM, headers=headers)
 
 
@@ -84,7 +86,7 @@ class Row(msgspec.Struct, kw_only=True):
     data: Any
 
 
-@get(
+@reads(
     "/v1/events",
     guards=[needs("read")],
     opt=about(

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from litestar import Request, Response, get
+from litestar import Request, Response
 
 from core.metrics import exposition
 from core.store.connection import STORE_DOWN
 from core.store.durability import durability_warnings
 from service.answers import Probe
-from service.operations import About, Answer, about
+from service.operations import About, Answer, about, reads
 from service.parts import Parts, parts_of
 from service.representation import answer
 
@@ -20,19 +20,19 @@ def _probe(name: str, words: str) -> dict[str, Any]:
     return about(About(name, words, "Operation", answers, refusals=()))
 
 
-@get("/livez", opt=_probe("livez", "Is the process alive?"))
+@reads("/livez", opt=_probe("livez", "Is the process alive?"))
 async def livez() -> Response[bytes]:
     """Say that the process runs, whatever Redis does: a restart would not help."""
     return answer(Probe(status="ok"))
 
 
-@get("/readyz", opt=_probe("readyz", "May requests come here?"))
+@reads("/readyz", opt=_probe("readyz", "May requests come here?"))
 async def readyz(request: Anyone) -> Response[bytes]:
     """Look at Redis, and warn where it might forget what was accepted."""
     return await _redis_probe(parts_of(request))
 
 
-@get("/startupz", opt=_probe("startupz", "Has the process started?"))
+@reads("/startupz", opt=_probe("startupz", "Has the process started?"))
 async def startupz(request: Anyone) -> Response[bytes]:
     """Look at Redis once more: the process has started when it reached it."""
     return await _redis_probe(parts_of(request))
@@ -48,7 +48,7 @@ async def _redis_probe(parts: Parts) -> Response[bytes]:
     return answer(Probe(status="ok", warnings=tuple(warnings)))
 
 
-@get(
+@reads(
     "/metrics",
     opt=about(
         About(

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import msgspec
-from litestar import Response, get, post
+from litestar import Response, post
 from litestar.params import FromPath
 
 from core.ids import is_id
@@ -14,7 +14,7 @@ from core.view import JobView
 from service.answers import JobPage, Validated
 from service.auth import needs
 from service.body import decoded, read_bytes, read_query
-from service.operations import KEYED, About, Answer, about
+from service.operations import KEYED, About, Answer, about, reads
 from service.pages import page_of
 from service.parts import Asked, Parts, parts_of
 from service.preferences import key_of_call, traceparent, wait_s
@@ -133,7 +133,7 @@ async def validate_job(request: Asked) -> Response[bytes]:
     return answer(Validated(valid=True, plan=reading.plan, output=reading.output, hints=reading.hints))
 
 
-@get(
+@reads(
     "/v1/jobs",
     guards=[needs("read")],
     opt=about(
@@ -171,7 +171,7 @@ def names_nothing(query: JobsQuery) -> bool:
     return no_session or (query.profile is not None and query.profile not in PROFILES)
 
 
-@get(
+@reads(
     "/v1/jobs/{job_id:str}",
     guards=[needs("read")],
     opt=about(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from litestar import HttpMethod, Response, get, route
+from litestar import Response
 from litestar.params import FromPath
 from litestar.response import Stream
 
@@ -13,7 +13,7 @@ from core.signing import verify_path
 from core.storage import FileMissing
 from service.auth import caller_of, needs
 from service.body import read_query
-from service.operations import KEYED, About, Answer, about
+from service.operations import KEYED, About, Answer, about, reads
 from service.parts import Asked, Parts, parts_of
 from service.problems import Refused, not_found
 from service.ranges import Unsatisfiable, span_of
@@ -23,7 +23,7 @@ from service.submit import own_job
 MEDIA_TYPES = {"mp4": "video/mp4", "mov": "video/quicktime", "webm": "video/webm"}
 
 
-@get(
+@reads(
     "/v1/jobs/{job_id:str}/timeline",
     guards=[needs("read")],
     opt=about(
@@ -56,10 +56,8 @@ def timeline_answer(request: Asked, summary: str | None, tracks: bytes | None) -
     return Response(tracks, media_type="application/json")
 
 
-@route(
+@reads(
     "/v1/jobs/{job_id:str}/output",
-    http_method=[HttpMethod.GET, HttpMethod.HEAD],
-    status_code=200,
     opt=about(
         About(
             "readOutput",

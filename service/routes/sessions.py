@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from litestar import Response, delete, get, post
+from litestar import Response, delete, post
 from litestar.params import FromPath
 
 from core.clock import rfc3339
@@ -15,7 +15,7 @@ from service.auth import needs
 from service.body import decoded, has_body, read_bytes, read_query
 from service.drafting import profile_named
 from service.once import once
-from service.operations import KEYED, About, Answer, about
+from service.operations import KEYED, About, Answer, about, reads
 from service.pages import page_of
 from service.parts import Asked, Parts, parts_of
 from service.preferences import key_of_call
@@ -90,7 +90,7 @@ async def session_view(parts: Parts, session: Session) -> SessionView:
     )
 
 
-@get(
+@reads(
     "/v1/sessions",
     guards=[needs("read")],
     opt=about(
@@ -113,7 +113,7 @@ async def list_sessions(request: Asked) -> Response[bytes]:
     return page_of(request, parts, rows, more=len(found) > query.limit)
 
 
-@get(
+@reads(
     "/v1/sessions/{session_id:str}",
     guards=[needs("read")],
     opt=about(
@@ -126,7 +126,7 @@ async def read_session(request: Asked, session_id: FromPath[str]) -> Response[by
     return answer(await session_view(parts, await own_session(parts, request.user.tenant, session_id)))
 
 
-@get(
+@reads(
     "/v1/sessions/{session_id:str}/timeline",
     guards=[needs("read")],
     opt=about(

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import msgspec
-from litestar import Response, delete, get, post
+from litestar import Response, delete, post
 from litestar.exceptions import HTTPException
 from litestar.params import FromPath
 
@@ -16,7 +16,7 @@ from core.store.uploads import Upload
 from service.answers import UploadPlace, UploadView
 from service.auth import needs
 from service.body import read_query
-from service.operations import KEYED, About, Answer, about
+from service.operations import KEYED, About, Answer, about, reads
 from service.parts import Asked, Parts, parts_of
 from service.problems import FieldError, Refused, invalid
 from service.receiving import HEAD_BYTES, Inspector, NamedFile, bounded, check_announced, first_file, plain_name
@@ -235,7 +235,7 @@ async def complete_upload(request: Asked, upload_id: FromPath[str]) -> Response[
     return answer(upload_view(upload, upload.created_at_ms + UPLOAD_LIFE_MS))
 
 
-@get(
+@reads(
     "/v1/uploads/{upload_id:str}",
     guards=[needs("read")],
     opt=about(About("readUpload", "Read an upload", "Uploads", {200: Answer("The upload.", UploadView)}, scope="read")),

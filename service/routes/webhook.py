@@ -1,7 +1,7 @@
 """The tenant's default callback target: read, set, its secret changed, switched on again, tried out."""
 
 import msgspec
-from litestar import Response, get, post, put
+from litestar import Response, post, put
 
 from core.callback import TenantWebhook
 from core.clock import rfc3339
@@ -11,7 +11,7 @@ from service.answers import NewSecret, TestedWebhook, WebhookView
 from service.auth import needs
 from service.body import decoded, read_bytes
 from service.drafting import webhook_refusal
-from service.operations import KEYED, About, Answer, about
+from service.operations import KEYED, About, Answer, about, reads
 from service.parts import Asked, Parts, parts_of
 from service.problems import Refused, invalid
 from service.representation import answer
@@ -45,7 +45,7 @@ def webhook_view(webhook: TenantWebhook | None) -> WebhookView:
     )
 
 
-@get(
+@reads(
     "/v1/webhook",
     guards=[needs("admin")],
     opt=about(
