@@ -10,7 +10,7 @@ _SHAPES = {
     "jobs_status": "rg:jobs:{}:status:{}",  # the same for one status
     "jobs_profile": "rg:jobs:{}:profile:{}",  # the same for one profile
     "events": "rg:events:{}",  # STREAM of one job's events
-    "idempotency": "rg:idem:{}:{}",  # HASH body answer
+    "idempotency": "rg:idem:{}:{}",  # HASH body answer waits
     "rate": "rg:rate:{}",  # INT submits of an API key in the present window
     "batch": "rg:bat:{}",  # HASH rec tenant jobs left delivery delivery_id finished_at_ms, and end:<job> of each
     # turns

@@ -34,6 +34,10 @@ class WaitView(View, kw_only=True):
     eta_p90_s: float | None = None
 
 
+#: why a job waits, as it is written before its place is known: whoever accepts it writes the place over these bytes
+UNPLACED = msgspec.json.encode(WaitView(reason=WaitReason.QUEUED_BEHIND))
+
+
 class OutputView(View, kw_only=True):
     url: str | None
     format: str

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from core.job import Job, Stage
 from core.store.forecast import Forecast
+from core.store.intake import Pace
 from core.store.listing import Place
 
 #: nobody is told to come back later than this
@@ -31,14 +32,26 @@ class Eta(NamedTuple):
 def eta_of(place: Place, forecast: Forecast, *, tenant_places: int) -> Eta | None:
     """Estimate by rounds: those before it run `places` at a time (one, in a session), each round as long as the median.
 
-    None where nothing is known.
+    One without a position is about to be taken. None where nothing is known.
     """
-    if not forecast.known or place.position is None:
+    if not forecast.known:
         return None
-    at_once = 1 if place.behind else max(1, min(forecast.places, tenant_places))
-    rounds_before = (place.position - 1) // at_once
+    at_once = 1 if place.behind else at_once_of(forecast, tenant_places=tenant_places)
+    rounds_before = ((place.position or 1) - 1) // at_once
     before_s = rounds_before * forecast.p50_s
     return Eta(round(before_s + forecast.p50_s, 1), round(before_s + forecast.p90_s, 1))
+
+
+def at_once_of(forecast: Forecast, *, tenant_places: int) -> int:
+    """Say how many jobs of a tenant run at the same time."""
+    return max(1, min(forecast.places, tenant_places))
+
+
+def pace_of(forecast: Forecast, *, tenant_places: int) -> Pace | None:
+    """Write down for the accept script what `eta_of` goes by."""
+    if not forecast.known:
+        return None
+    return Pace(forecast.p50_s, forecast.p90_s, at_once_of(forecast, tenant_places=tenant_places))
 
 
 def look_again_s(job: Job, forecast: Forecast, eta: Eta | None, *, now_ms: int) -> int:

@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from service.kept import Kept, Submitted, kept_answer, replayed
 from service.parts import Parts
 from service.preferences import KeyOfCall
 from service.problems import Refused
-from service.submit import Kept, Submitted, kept_answer, replayed
 
 
 async def once(parts: Parts, tenant: str, call: KeyOfCall | None, do: Callable[[], Awaitable[Kept]]) -> Submitted:

@@ -66,12 +66,14 @@ class Parts:
     async def start(self) -> None:
         """Listen for events, and open the connections now: a first thousand callers must not wait for that too."""
         self.hub.start()
+        self.forecasts.lately()
         pings = (self.store.redis.ping() for _ in range(CONNECTIONS - 1))
         await asyncio.gather(*pings, return_exceptions=True)
 
     async def close(self) -> None:
         """Let go of readers and connections."""
         await self.hub.stop()
+        await self.forecasts.stop()
         await self.store.close()
 
 

@@ -6,25 +6,24 @@ Called by the routes for submits, replays, batches and `:validate`. It knows no 
 import asyncio
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from core import callback
 from core.clock import month_of
-from core.discreet import discreet
 from core.ids import is_id
 from core.job import Job
 from core.metrics import JOBS_ACCEPTED
 from core.session import Session
-from core.store.idempotency import KeptAnswer
 from core.store.intake import Accepted, BatchStart, Idempotency, Remembered, Replayed, Submission
 from core.store.intake import Refused as NotAccepted
 from core.store.tenants import Caller
 from core.store.uploads import Upload
-from core.view import JobView
 from core.wire import unpack
 from service.drafting import Draft, Surroundings, draft
+from service.eta import pace_of
+from service.kept import Kept, Submitted, key_reused, opened, placed, replayed
 from service.parts import Parts
 from service.preferences import KeyOfCall
 from service.problems import FieldError, Refused, unknown_key
@@ -33,28 +32,11 @@ from service.schemas import JobAsk
 WINDOW_S = 60
 
 
-@discreet("id")
-class Kept(msgspec.Struct, frozen=True):
-    """The answer to a submit as it is kept for a replay: the bytes, and the headers that depend on the job."""
-
-    id: str
-    headers: dict[str, str]
-    body: bytes
-
-
 class Made(NamedTuple):
     """A job that may be accepted, and the session that has to be made for it."""
 
     job: Job
     session: Session | None
-
-
-class Submitted(NamedTuple):
-    """What a submit came to."""
-
-    kept: Kept
-    replayed: bool
-    limits: dict[str, str]
 
 
 async def surroundings(parts: Parts, tenant: str, ask: JobAsk, *, at: str = "") -> Surroundings:
@@ -107,18 +89,6 @@ async def drafted(parts: Parts, tenant: str, ask: JobAsk, *, trace: str | None =
     return draft(ask, around, parts.settings, tenant=tenant, now_ms=parts.clock.now_ms(), trace=trace)
 
 
-async def kept_answer(parts: Parts, tenant: str, call: KeyOfCall | None) -> bytes | None:
-    """Find the answer to the same call. Raises Refused: another body (422), or still under way (409)."""
-    found: KeptAnswer | None = await parts.answers.find(tenant, call.key_hash) if call else None
-    if found is None or call is None:
-        return None
-    if found.body_hash != call.body_hash:
-        raise _reused()
-    if found.answer is None:
-        raise Refused(409, "in_progress", "Ask again for its answer.", headers={"Retry-After": "1"})
-    return found.answer
-
-
 async def accept(
     parts: Parts,
     caller: Caller,
@@ -139,12 +109,12 @@ async def accept(
         parts.memory.forget_webhook(caller.tenant)
         outcome = await _accept_once(parts, caller, made, idempotency, batch)
     if isinstance(outcome, Replayed):
-        return replayed(outcome.answer)
+        return replayed(placed(opened(outcome.answer), outcome.waits))
     if isinstance(outcome, NotAccepted):
         raise _refusal(parts, outcome)
     for m in made:
         JOBS_ACCEPTED.labels(m.job.profile).inc()
-    return Submitted(answer, replayed=False, limits=_limits(parts, outcome))
+    return Submitted(placed(answer, outcome.waits), replayed=False, limits=_limits(parts, outcome))
 
 
 async def _accept_once(
@@ -155,7 +125,12 @@ async def _accept_once(
     webhook = unpack(kept, callback.TenantWebhook) if kept else None
     submissions = [_submission(parts, m, webhook) for m in made]
     return await parts.intake.accept(
-        submissions, key_id=caller.key_id, idempotency=idempotency, batch=batch, remembered=Remembered(kept)
+        submissions,
+        key_id=caller.key_id,
+        idempotency=idempotency,
+        batch=batch,
+        remembered=Remembered(kept),
+        pace=pace_of(parts.forecasts.lately(), tenant_places=parts.settings.tenant_running_jobs),
     )
 
 
@@ -164,22 +139,6 @@ def _submission(parts: Parts, made: Made, webhook: callback.TenantWebhook | None
         None, made.job, webhook=webhook, public_url=parts.settings.public_url, now_ms=made.job.created_at_ms
     )
     return Submission(made.job, made.session, event)
-
-
-def replayed(answer: bytes) -> Submitted:
-    """Read an answer that was kept."""
-    return Submitted(msgspec.msgpack.decode(answer, type=Kept), replayed=True, limits={})
-
-
-def without_words(answer: bytes, tombstone: JobView) -> bytes:
-    """Put a tombstone where a kept answer shows the job: as a whole, or as one of a batch's."""
-    kept = msgspec.msgpack.decode(answer, type=Kept)
-    shown: dict[str, Any] = msgspec.json.decode(kept.body)
-    for item in shown.get("items", ()):
-        if item["job"] and item["job"]["id"] == tombstone.id:
-            item["job"] = tombstone
-    now = tombstone if kept.id == tombstone.id else shown
-    return msgspec.msgpack.encode(msgspec.structs.replace(kept, body=msgspec.json.encode(now)))
 
 
 async def check_budget(parts: Parts, tenant: str) -> None:
@@ -201,16 +160,12 @@ def limit_headers(quota: int, left: int, reset_ms: int) -> dict[str, str]:
     return {"RateLimit-Policy": f'"submit";q={quota};w={WINDOW_S}', "RateLimit": f'"submit";r={left};t={reset_s}'}
 
 
-def _reused() -> Refused:
-    return Refused(422, "idempotency_key_reused", "Use a new Idempotency-Key for another body.")
-
-
 def _refusal(parts: Parts, refused: NotAccepted) -> Refused:
     quota = parts.settings.submits_per_minute
     retry_s = max(1, math.ceil(refused.retry_ms / 1000))
     match refused.why:
         case "reused":
-            return _reused()
+            return key_reused()
         case "rate":
             headers = {"Retry-After": str(retry_s), **limit_headers(quota, 0, refused.retry_ms)}
             return Refused(429, "rate_limited", f"This key may submit {quota} jobs a minute.", headers=headers)

@@ -1,10 +1,12 @@
 """How long jobs take, from the last that ended, and how many run at once: what estimates are made of."""
 
+import asyncio
+from contextlib import suppress
 from typing import NamedTuple
 
 from core.clock import Clock
 from core.keys import key
-from core.store.connection import Store
+from core.store.connection import STORE_DOWN, Store
 
 #: fewer ends than this say nothing yet
 _ENOUGH = 3
@@ -29,13 +31,37 @@ class Forecasts:
         self._clock = clock
         self._last = Forecast(0, 0, 0, known=False)
         self._read_at_ms = 0
+        self._reading: asyncio.Task[None] | None = None
 
     async def now(self) -> Forecast:
         """Give the present forecast."""
-        now_ms = self._clock.now_ms()
-        if abs(now_ms - self._read_at_ms) > _FRESH_MS:
-            self._last, self._read_at_ms = await self._read(now_ms), now_ms
+        if self._is_old():
+            await self._renew()
         return self._last
+
+    def lately(self) -> Forecast:
+        """Give the last forecast, for who must not wait; an old one is read anew meanwhile."""
+        if self._is_old() and (self._reading is None or self._reading.done()):
+            self._reading = asyncio.create_task(self._renew_if_possible(), name="forecast")
+        return self._last
+
+    async def stop(self) -> None:
+        """End what still reads."""
+        if self._reading:
+            self._reading.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._reading
+
+    def _is_old(self) -> bool:
+        return abs(self._clock.now_ms() - self._read_at_ms) > _FRESH_MS
+
+    async def _renew_if_possible(self) -> None:
+        with suppress(*STORE_DOWN):
+            await self._renew()
+
+    async def _renew(self) -> None:
+        now_ms = self._clock.now_ms()
+        self._last, self._read_at_ms = await self._read(now_ms), now_ms
 
     async def _read(self, now_ms: int) -> Forecast:
         pipe = self._store.redis.pipeline(transaction=False)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from core.discreet import discreet
 from core.keys import key
 from core.store.connection import Store
-from core.store.intake import IDEMPOTENCY_MS
+from core.store.intake import IDEMPOTENCY_MS, waits_of
 
 #: a call that died half-way blocks its key no longer than this
 OPEN_MS = 120_000
@@ -17,10 +17,11 @@ OPEN_MS = 120_000
 
 @discreet("body_hash")
 class KeptAnswer(NamedTuple):
-    """What is known of a key. `answer` None: its call is under way."""
+    """What is known of a key. `answer` None: its call is under way. `waits`: why each job of the answer waited."""
 
     body_hash: str
     answer: bytes | None
+    waits: tuple[bytes, ...] = ()
 
 
 class Answers:
@@ -32,8 +33,8 @@ class Answers:
     async def find(self, tenant: str, key_hash: str) -> KeptAnswer | None:
         """Read what was answered under a key."""
         name = key("idempotency", tenant, key_hash)
-        body, answer = await self._store.ask("HMGET", name, "body", "answer")
-        return KeptAnswer(body.decode(), answer or None) if body else None
+        body, answer, waits = await self._store.ask("HMGET", name, "body", "answer", "waits")
+        return KeptAnswer(body.decode(), answer or None, waits_of(waits)) if body else None
 
     async def open(self, tenant: str, key_hash: str, body_hash: str) -> bool:
         """Take a key for a call of several writes. False: it is taken."""
@@ -52,15 +53,16 @@ class Answers:
         pipe.pexpire(name, IDEMPOTENCY_MS)
         await pipe.execute()
 
-    async def change(self, tenant: str, key_hash: str, changed: Callable[[bytes], bytes]) -> None:
-        """Write a kept answer anew, for as long as it would have been kept. Safe to repeat."""
+    async def change(self, tenant: str, key_hash: str, changed: Callable[[bytes, tuple[bytes, ...]], bytes]) -> None:
+        """Write a kept answer anew, made of it and of its waits, for as long as it would have been kept."""
         name = key("idempotency", tenant, key_hash)
 
         async def write(pipe: Any) -> None:
-            kept = await pipe.hget(name, "answer")
+            answer, waits = await pipe.hmget(name, ["answer", "waits"])
             pipe.multi()
-            if kept:
-                pipe.hset(name, "answer", changed(kept))
+            if answer:
+                pipe.hset(name, "answer", changed(answer, waits_of(waits)))
+                pipe.hdel(name, "waits")
 
         await self._store.redis.transaction(write, name)
 

@@ -12,6 +12,7 @@ from core.session import Session
 from core.settings import Settings
 from core.store.connection import Store
 from core.store.rules import script_rules
+from core.view import UNPLACED
 from core.wire import pack
 
 #: an answer is replayed for so long, and in any case until its job has ended
@@ -37,6 +38,14 @@ class Remembered(NamedTuple):
     webhook: bytes | None
 
 
+class Pace(NamedTuple):
+    """How long jobs take, and how many of the tenant's run at once: what the script makes estimates of."""
+
+    p50_s: float
+    p90_s: float
+    at_once: int
+
+
 class BatchStart(NamedTuple):
     """A batch that the submissions make, and the callback that its last end sends, if anybody wants one."""
 
@@ -54,17 +63,19 @@ class Idempotency(NamedTuple):
 
 
 class Accepted(NamedTuple):
-    """The jobs are kept. `used` submits of this key's window, which ends in `reset_ms`."""
+    """The jobs are kept. `used` submits of this key's window, which ends in `reset_ms`; `waits`: why each job waits."""
 
     used: int
     reset_ms: int
+    waits: tuple[bytes, ...] = ()
 
 
 @discreet()
 class Replayed(NamedTuple):
-    """The same call was accepted before; this is its answer."""
+    """The same call was accepted before; this is its answer, and why each of its jobs waited."""
 
     answer: bytes
+    waits: tuple[bytes, ...] = ()
 
 
 class Refused(NamedTuple):
@@ -95,8 +106,12 @@ class Intake:
         idempotency: Idempotency | None,
         batch: BatchStart | None = None,
         remembered: Remembered | None = None,
+        pace: Pace | None = None,
     ) -> Accepted | Replayed | Refused:
-        """Keep jobs, all or none. After `Accepted` nothing can lose them but Redis itself."""
+        """Keep jobs, all or none. After `Accepted` nothing can lose them but Redis itself.
+
+        Each job's event is told with its place, written over `core.view.UNPLACED`; without `pace` there is no estimate.
+        """
         tenant = submissions[0].job.tenant
         now_ms = self._clock.now_ms()
         longest_ms = max(1000 * (s.job.start_timeout_s + s.job.timeout_s + 3600) for s in submissions)
@@ -117,15 +132,22 @@ class Intake:
                 "idempotency_ms": max(IDEMPOTENCY_MS, longest_ms),
                 "batch": _started(batch) if batch else None,
                 "remembered": {"webhook": remembered.webhook or b""} if remembered else None,
+                "unplaced": UNPLACED,
+                "pace": pace._asdict() if pace else None,
             },
         )
         match answer[0]:
             case b"ok":
-                return Accepted(int(answer[1]), int(answer[2]))
+                return Accepted(int(answer[1]), int(answer[2]), tuple(answer[3]))
             case b"replay":
-                return Replayed(answer[1])
+                return Replayed(answer[1], waits_of(answer[2]))
             case why:
                 return Refused(why.decode(), int(answer[1]) if len(answer) > 1 else 0)
+
+
+def waits_of(joined: bytes | None) -> tuple[bytes, ...]:
+    """Read why jobs waited, as it is kept beside their answer."""
+    return tuple(joined.split(b"\n")) if joined else ()
 
 
 def _started(start: BatchStart) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from core.verbs import cancel_asked, removed
 from core.view import JobView
 from service.auth import needs
 from service.body import decoded, has_body, read_bytes
+from service.kept import kept_answer, replayed, without_words
 from service.operations import KEYED, About, Answer, about
 from service.parts import Asked, Parts, parts_of
 from service.preferences import key_of_call, traceparent, wait_s
@@ -19,7 +20,7 @@ from service.replaying import replay_of
 from service.representation import answer, shown, shown_plain
 from service.routes.jobs import ACCEPTED_HEADERS, SUBMIT_REFUSALS, WAITED_HEADERS, accepted_answer, answered
 from service.schemas import ReplayAsk
-from service.submit import Made, accept, kept_answer, own_job, own_upload, replayed, without_words
+from service.submit import Made, accept, own_job, own_upload
 
 
 @post(
@@ -107,7 +108,9 @@ async def _forget_words(parts: Parts, job: Job, tombstone: Job) -> None:
     answered_under = await parts.jobs.field(job.id, "answered")
     if answered_under:
         seen = shown_plain(parts, tombstone)
-        await parts.answers.change(job.tenant, answered_under.decode(), lambda kept: without_words(kept, seen))
+        await parts.answers.change(
+            job.tenant, answered_under.decode(), lambda kept, waits: without_words(kept, waits, seen)
+        )
 
 
 @post(

@@ -16,6 +16,7 @@ from service.auth import needs
 from service.batching import Gathered, gather
 from service.body import decoded, read_bytes
 from service.drafting import webhook_refusal
+from service.kept import Kept, Submitted, kept_answer, replayed
 from service.operations import About, Answer, about, reads
 from service.parts import Asked, Parts, parts_of
 from service.preferences import key_of_call, traceparent
@@ -23,7 +24,7 @@ from service.problems import document_of, invalid, not_found
 from service.representation import answer, shown_plain
 from service.routes.jobs import ACCEPTED_HEADERS, EXAMPLE, SUBMIT_REFUSALS
 from service.schemas import BatchAsk, BatchFrame
-from service.submit import Kept, Made, Submitted, accept, kept_answer, replayed
+from service.submit import Made, accept
 
 
 @post(

@@ -14,13 +14,14 @@ from core.view import JobView
 from service.answers import JobPage, Validated
 from service.auth import needs
 from service.body import decoded, read_bytes, read_query
+from service.kept import Kept, Submitted, kept_answer, replayed
 from service.operations import KEYED, About, Answer, about, reads
 from service.pages import page_of
 from service.parts import Asked, Parts, parts_of
 from service.preferences import key_of_call, traceparent, wait_s
 from service.representation import answer, etag_of, retry_after_s, shown, shown_all, shown_plain
 from service.schemas import JobAsk, JobsQuery
-from service.submit import Kept, Made, Submitted, accept, drafted, kept_answer, own_job, replayed
+from service.submit import Made, accept, drafted, own_job
 
 SUBMIT_REFUSALS = (*KEYED, 408, 409, 413, 415, 422, 429)
 ACCEPTED_HEADERS = ("Location", "Retry-After", "RateLimit", "RateLimit-Policy", "Idempotency-Replayed")

@@ -14,6 +14,7 @@ from service.answers import SessionPage, SessionView
 from service.auth import needs
 from service.body import decoded, has_body, read_bytes, read_query
 from service.drafting import profile_named
+from service.kept import Kept
 from service.once import once
 from service.operations import KEYED, About, Answer, about, reads
 from service.pages import page_of
@@ -22,7 +23,7 @@ from service.preferences import key_of_call
 from service.representation import answer
 from service.routes.output import timeline_answer
 from service.schemas import PageQuery, SessionAsk
-from service.submit import Kept, own_session
+from service.submit import own_session
 
 #: so many of a session's last jobs are looked through for its tracks
 _LOOK_BACK = 20

@@ -1,4 +1,4 @@
-"""What can be done with jobs that have ended: deleted, played again; and what estimates are made of."""
+"""What can be done with jobs: cancelled while they run; deleted, played again when they have ended."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from core import verbs
-from core.store.turns import Turns
 from service.drafting import read_before
 from tests.api_fixture import ASK, Api, running_api
 from tests.job_ends import OWNER, fail, running, succeed
@@ -127,26 +126,6 @@ async def test_a_cancel_reaches_a_running_job_over_what_its_worker_writes(api: A
     assert answer.headers["retry-after"] == "1"
     after = await api.parts.jobs.commit(now, verbs.spoke(now, "on it"), owner=OWNER)
     assert after.status == "canceling"
-
-
-async def test_estimates_come_from_jobs_that_have_ended(api: Api) -> None:
-    for _ in range(4):
-        await succeed(api.parts, (await api.submit())["id"], takes_s=40)
-    await Turns(api.parts.store, api.parts.settings, api.parts.clock).admit(worker="w", slots=0)
-    waiting = [await api.submit() for _ in range(3)]
-    answer = await api.http.get(f"/v1/jobs/{waiting[2]['id']}")
-    wait = answer.json()["wait"]
-    assert (wait["reason"], wait["position"]) == ("queued_behind", 3)
-    assert 120 <= wait["eta_p50_s"] <= wait["eta_p90_s"] < 140
-    assert answer.headers["retry-after"] == "60"
-
-
-async def test_a_tenant_at_its_cap_is_told_so(redis_url: str, tmp_path: Path) -> None:
-    async with running_api(redis_url, tmp_path, tenant_running_jobs=1) as api:
-        await running(api.parts, (await api.submit())["id"])
-        second = await api.submit()
-        wait = (await api.http.get(f"/v1/jobs/{second['id']}")).json()["wait"]
-        assert (wait["reason"], wait["position"]) == ("tenant_cap", 1)
 
 
 async def test_a_spent_budget_is_refused_and_usage_says_why(redis_url: str, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ KNOWN = Forecast(p50_s=40, p90_s=90, places=4, known=True)
         (Place(None, 4, at_cap=False), Eta(40, 90)),
         (Place(None, 5, at_cap=False), Eta(80, 130)),
         (Place("job_1", 3, at_cap=False), Eta(120, 170)),
-        (Place(None, None, at_cap=False), None),
+        (Place(None, None, at_cap=False), Eta(40, 90)),
     ],
 )
 def test_an_estimate_counts_rounds_of_the_median(place: Place, wanted: Eta | None) -> None:

@@ -1,12 +1,40 @@
 -- Accept jobs (one, or a batch's): rate, caps, idempotency, records, indexes, events, turns, in one step.
--- Returns {word, ...}: 'replay' answer, 'reused', 'rate' ms, 'queue_full', 'overloaded', 'no_session', or 'ok' used ms.
+-- Returns {word, ...}: 'replay' answer waits, 'reused', 'rate' ms, 'queue_full', 'overloaded', 'no_session', or
+-- 'ok' used ms {wait, ...}.
 -- 'revoked' and 'webhook' say that what the caller remembered of the key, or of the tenant's webhook, holds no longer.
+
+-- Why a job waits, as callers read it (`core.view.WaitView`): its place in its session's line or among its tenant's
+-- jobs, and an estimate as `service/eta.py` makes it later.
+local function wait_of(job, in_line)
+  local reason, behind, place, at_once = 'session_busy', 'null', in_line, 1
+  if in_line > 1 then
+    behind = '"' .. call('LINDEX', K.line(job.session), -2) .. '"'
+  else
+    place, at_once = call('ZRANK', K.backlog(a.tenant), job.id) + 1, a.pace and a.pace.at_once
+    reason = call('SCARD', K.running(a.tenant)) < a.tenant_running_jobs and 'queued_behind' or 'tenant_cap'
+  end
+  local p50, p90 = 'null', 'null'
+  if a.pace then
+    local before_s = math.floor((place - 1) / at_once) * a.pace.p50_s
+    p50, p90 = string.format('%.1f', before_s + a.pace.p50_s), string.format('%.1f', before_s + a.pace.p90_s)
+  end
+  local shape = '{"reason":"%s","behind":%s,"position":%d,"eta_p50_s":%s,"eta_p90_s":%s}'
+  return string.format(shape, reason, behind, place, p50, p90)
+end
+
+local function tell_place(events, wait)
+  for _, event in ipairs(events) do
+    local from, to = string.find(event.body, a.unplaced, 1, true)
+    if from then event.body = string.sub(event.body, 1, from - 1) .. wait .. string.sub(event.body, to + 1) end
+  end
+end
+
 local n = #a.jobs
 if a.remembered and call('EXISTS', K.api_key_hash(a.key_id)) == 0 then return {'revoked'} end
 if a.idempotency then
-  local found = call('HMGET', K.idempotency(a.tenant, a.idempotency), 'body', 'answer')
+  local found = call('HMGET', K.idempotency(a.tenant, a.idempotency), 'body', 'answer', 'waits')
   if found[1] then
-    if found[1] == a.body_hash then return {'replay', found[2]} end
+    if found[1] == a.body_hash then return {'replay', found[2], found[3]} end
     return {'reused'}
   end
 end
@@ -26,6 +54,7 @@ end
 
 if a.remembered and (call('HGET', K.tenant(a.tenant), 'webhook') or '') ~= a.remembered.webhook then return {'webhook'} end
 
+local waits = {}
 if used == 0 then call('SET', K.rate(a.key_id), n, 'PX', 60000) else call('INCRBY', K.rate(a.key_id), n) end
 for _, job in ipairs(a.jobs) do
   if job.session_rec then
@@ -43,7 +72,11 @@ for _, job in ipairs(a.jobs) do
   for _, upload in ipairs(job.uploads) do
     call('ZADD', K.uploads(), 'XX', a.upload_until_ms, upload)
   end
-  if call('RPUSH', K.line(job.session), job.id) == 1 then line_up(a.tenant, job.id, job.rank) end
+  local in_line = call('RPUSH', K.line(job.session), job.id)
+  if in_line == 1 then line_up(a.tenant, job.id, job.rank) end
+  local wait = wait_of(job, in_line)
+  table.insert(waits, wait)
+  tell_place(job.events, wait)
   emit_all(job.events)
 end
 if a.batch then
@@ -54,8 +87,9 @@ if a.batch then
   end
 end
 if a.idempotency then
-  call('HSET', K.idempotency(a.tenant, a.idempotency), 'body', a.body_hash, 'answer', a.answer)
+  call('HSET', K.idempotency(a.tenant, a.idempotency), 'body', a.body_hash, 'answer', a.answer,
+    'waits', table.concat(waits, '\n'))
   call('PEXPIRE', K.idempotency(a.tenant, a.idempotency), a.idempotency_ms)
 end
 admit(64)
-return {'ok', used + n, call('PTTL', K.rate(a.key_id))}
+return {'ok', used + n, call('PTTL', K.rate(a.key_id)), waits}
