@@ -38,7 +38,7 @@ async def kept_answer(parts: Parts, tenant: str, call: KeyOfCall | None) -> Kept
     if found.body_hash != call.body_hash:
         raise key_reused()
     if found.answer is None:
-        raise Refused(409, "in_progress", "Ask again for its answer.", headers={"Retry-After": "1"})
+        raise in_progress()
     return placed(opened(found.answer), found.waits)
 
 
@@ -72,6 +72,11 @@ def without_words(answer: bytes, waits: Sequence[bytes], tombstone: JobView) -> 
             item["job"] = tombstone
     now = tombstone if kept.id == tombstone.id else shown
     return msgspec.msgpack.encode(msgspec.structs.replace(kept, body=msgspec.json.encode(now)))
+
+
+def in_progress() -> Refused:
+    """Refuse a call whose first one has not come to its end."""
+    return Refused(409, "in_progress", "Ask again for its answer.", headers={"Retry-After": "1"})
 
 
 def key_reused() -> Refused:

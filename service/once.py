@@ -1,13 +1,18 @@
-"""Carries out a call of several writes at most once per Idempotency-Key. Submits need none of this: theirs is one write."""
+"""Carries out a call of several writes at most once per Idempotency-Key. Submits need none of this: theirs is one write.
+
+Called by every POST that makes or sends something. Those that are safe to repeat as they are (cancel, complete, enable,
+`:validate`) take no key, and uploads have their own way (`service/keyed_upload.py`), since a body of 500 MB is compared
+by a hash that is only known when it has come.
+"""
 
 from collections.abc import Awaitable, Callable
 
 import msgspec
+from litestar import Response
 
-from service.kept import Kept, Submitted, kept_answer, replayed
+from service.kept import Kept, Submitted, in_progress, kept_answer, replayed
 from service.parts import Parts
 from service.preferences import KeyOfCall
-from service.problems import Refused
 
 
 async def once(parts: Parts, tenant: str, call: KeyOfCall | None, do: Callable[[], Awaitable[Kept]]) -> Submitted:
@@ -20,7 +25,7 @@ async def once(parts: Parts, tenant: str, call: KeyOfCall | None, do: Callable[[
     if kept := await kept_answer(parts, tenant, call):
         return replayed(kept)
     if not await parts.answers.open(tenant, call.key_hash, call.body_hash):
-        raise Refused(409, "in_progress", "Ask again for its answer.", headers={"Retry-After": "1"})
+        raise in_progress()
     try:
         done = await do()
     except BaseException:
@@ -28,3 +33,9 @@ async def once(parts: Parts, tenant: str, call: KeyOfCall | None, do: Callable[[
         raise
     await parts.answers.keep(tenant, call.key_hash, call.body_hash, msgspec.msgpack.encode(done))
     return Submitted(done, replayed=False, limits={})
+
+
+def answered_once(done: Submitted, *, status: int) -> Response[bytes]:
+    """Answer with what was done, now or at the first call."""
+    headers = done.kept.headers | ({"Idempotency-Replayed": "true"} if done.replayed else {})
+    return Response(done.kept.body, status_code=status, media_type="application/json", headers=headers)

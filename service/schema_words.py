@@ -66,7 +66,8 @@ ANSWER_HEADERS: dict[str, dict[str, Any]] = {
 
 _IDEMPOTENCY_KEY = {
     "description": (
-        "Quoted or bare, 1 to 255 visible ASCII characters. The same call again gets the first answer, for 24 h."
+        "Quoted or bare, 1 to 255 visible ASCII characters. The same call again gets the first answer, for 24 h. "
+        "Calls that do not take it are safe to repeat as they are."
     ),
     "schema": {"type": "string", "pattern": KEY_PATTERN, "examples": ['"4f1c"']},
 }

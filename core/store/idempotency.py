@@ -45,6 +45,10 @@ class Answers:
         fresh, _ = await pipe.execute()
         return bool(fresh)
 
+    async def stay_open(self, tenant: str, key_hash: str) -> None:
+        """Hold a key for a call that still goes on."""
+        await self._store.redis.pexpire(key("idempotency", tenant, key_hash), OPEN_MS)
+
     async def keep(self, tenant: str, key_hash: str, body_hash: str, answer: bytes) -> None:
         """Keep the answer of a call that is through."""
         name = key("idempotency", tenant, key_hash)

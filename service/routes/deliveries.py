@@ -1,7 +1,9 @@
 """Callbacks as they were sent: listed, and sent again, one by one or by a time range."""
 
+from functools import partial
 from typing import Any
 
+import msgspec
 from litestar import Response, post
 from litestar.params import FromPath
 
@@ -11,11 +13,13 @@ from core.ids import is_id
 from service.answers import AttemptView, DeliveryPage, DeliveryView, Redelivered
 from service.auth import needs
 from service.body import decoded, read_bytes, read_query
+from service.kept import Kept
+from service.once import answered_once, once
 from service.operations import KEYED, About, Answer, about, reads
 from service.pages import page_of
 from service.parts import Asked, Parts, parts_of
+from service.preferences import key_of_call
 from service.problems import FieldError, Refused, invalid, not_found
-from service.representation import answer
 from service.schemas import DeliveriesQuery, RedeliverAsk
 from service.submit import own_job
 
@@ -105,23 +109,30 @@ async def list_deliveries(request: Asked) -> Response[bytes]:
             "redeliver",
             "Send a callback again",
             "Deliveries",
-            {202: Answer("Its schedule starts anew.", DeliveryView)},
+            {202: Answer("Its schedule starts anew.", DeliveryView, headers=("Idempotency-Replayed",))},
             scope="submit",
-            refusals=(*KEYED, 409),
+            refusals=(*KEYED, 409, 422),
+            headers=("Idempotency-Key",),
         )
     ),
 )
 async def redeliver(request: Asked, delivery_id: FromPath[str]) -> Response[bytes]:
     """Send a callback again, under the same event id, whatever came of it before."""
-    parts = parts_of(request)
+    parts, tenant = parts_of(request), request.user.tenant
+    call = key_of_call(request.headers.get("idempotency-key"), path=f"/v1/deliveries/{delivery_id}/redeliver", body=b"")
+    done = await once(parts, tenant, call, partial(_sent_again, parts, tenant, delivery_id))
+    return answered_once(done, status=202)
+
+
+async def _sent_again(parts: Parts, tenant: str, delivery_id: str) -> Kept:
     delivery = await parts.deliveries.load(delivery_id) if is_id(delivery_id, "dlv") else None
-    if delivery is None or delivery.tenant != request.user.tenant:
+    if delivery is None or delivery.tenant != tenant:
         raise not_found("delivery")
     if delivery.state is DeliveryState.PENDING:
         raise Refused(409, "conflict", "It is still being sent.")
     again = await parts.deliveries.send_again(delivery)
     _, event_id = (await parts.deliveries.load_many([again.id]))[0]
-    return answer(delivery_view(again, event_id), status=202)
+    return Kept(again.id, {}, msgspec.json.encode(delivery_view(again, event_id)))
 
 
 @post(
@@ -133,9 +144,10 @@ async def redeliver(request: Asked, delivery_id: FromPath[str]) -> Response[byte
             "redeliverRange",
             "Send the callbacks of a time range again",
             "Deliveries",
-            {202: Answer("So many are sent again.", Redelivered)},
+            {202: Answer("So many are sent again.", Redelivered, headers=("Idempotency-Replayed",))},
             scope="submit",
-            refusals=(*KEYED, 408, 413, 415, 422),
+            refusals=(*KEYED, 408, 409, 413, 415, 422),
+            headers=("Idempotency-Key",),
             body=RedeliverAsk,
             example={"since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z"},
         )
@@ -143,15 +155,21 @@ async def redeliver(request: Asked, delivery_id: FromPath[str]) -> Response[byte
 )
 async def redeliver_range(request: Asked) -> Response[bytes]:
     """Send again what ended in a time range, the newest first."""
-    parts = parts_of(request)
-    ask = decoded(await read_bytes(request), RedeliverAsk)
+    parts, tenant, raw = parts_of(request), request.user.tenant, await read_bytes(request)
+    call = key_of_call(request.headers.get("idempotency-key"), path="/v1/deliveries:redeliver", body=raw)
+    done = await once(parts, tenant, call, partial(_range_sent_again, parts, tenant, raw))
+    return answered_once(done, status=202)
+
+
+async def _range_sent_again(parts: Parts, tenant: str, raw: bytes) -> Kept:
+    ask = decoded(raw, RedeliverAsk)
     since_ms = _time(ask.since, "/since")
     until_ms = _time(ask.until, "/until") if ask.until is not None else parts.clock.now_ms()
-    found = await _in_range(parts, request.user.tenant, DeliveryState(ask.status), since_ms, until_ms)
+    found = await _in_range(parts, tenant, DeliveryState(ask.status), since_ms, until_ms)
     for delivery in found[:_RANGE_AT_ONCE]:
         await parts.deliveries.send_again(delivery)
     count = min(len(found), _RANGE_AT_ONCE)
-    return answer(Redelivered(count=count, has_more=len(found) > _RANGE_AT_ONCE), status=202)
+    return Kept("", {}, msgspec.json.encode(Redelivered(count=count, has_more=len(found) > _RANGE_AT_ONCE)))
 
 
 def _time(text: str, at: str) -> int:

@@ -15,7 +15,7 @@ from service.auth import needs
 from service.body import decoded, has_body, read_bytes, read_query
 from service.drafting import profile_named
 from service.kept import Kept
-from service.once import once
+from service.once import answered_once, once
 from service.operations import KEYED, About, Answer, about, reads
 from service.pages import page_of
 from service.parts import Asked, Parts, parts_of
@@ -63,8 +63,7 @@ async def create_session(request: Asked) -> Response[bytes]:
         created_at_ms=parts.clock.now_ms(),
     )
     made = await once(parts, tenant, call, partial(_created, parts, session))
-    headers = made.kept.headers | ({"Idempotency-Replayed": "true"} if made.replayed else {})
-    return Response(made.kept.body, status_code=201, media_type="application/json", headers=headers)
+    return answered_once(made, status=201)
 
 
 async def _created(parts: Parts, session: Session) -> Kept:

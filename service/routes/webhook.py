@@ -1,5 +1,7 @@
 """The tenant's default callback target: read, set, its secret changed, switched on again, tried out."""
 
+from functools import partial
+
 import msgspec
 from litestar import Response, post, put
 
@@ -11,8 +13,11 @@ from service.answers import NewSecret, TestedWebhook, WebhookView
 from service.auth import needs
 from service.body import decoded, read_bytes
 from service.drafting import webhook_refusal
+from service.kept import Kept
+from service.once import answered_once, once
 from service.operations import KEYED, About, Answer, about, reads
 from service.parts import Asked, Parts, parts_of
+from service.preferences import key_of_call
 from service.problems import Refused, invalid
 from service.representation import answer
 from service.schemas import WebhookSettings
@@ -93,7 +98,11 @@ async def set_webhook(request: Asked) -> Response[bytes]:
             "rotateSecret",
             "Make a new signing secret",
             "Webhook",
-            {200: Answer("The new secret, this once.", NewSecret)},
+            {
+                200: Answer(
+                    "The new secret, this once. Ask again where the answer was lost: the ones before go on.", NewSecret
+                )
+            },
             scope="admin",
         )
     ),
@@ -145,20 +154,27 @@ async def _set(parts: Parts, tenant: str) -> TenantWebhook:
             "testWebhook",
             "Send a signed test",
             "Webhook",
-            {200: Answer("What the receiver answered.", TestedWebhook)},
+            {200: Answer("What the receiver answered.", TestedWebhook, headers=("Idempotency-Replayed",))},
             scope="admin",
+            refusals=(*KEYED, 409, 422),
+            headers=("Idempotency-Key",),
         )
     ),
 )
 async def test_webhook(request: Asked) -> Response[bytes]:
     """Have a worker send a signed ``webhook.test``, and tell what came back."""
     parts, tenant = parts_of(request), request.user.tenant
+    call = key_of_call(request.headers.get("idempotency-key"), path="/v1/webhook:test", body=b"")
+    return answered_once(await once(parts, tenant, call, partial(_tested, parts, tenant)), status=200)
+
+
+async def _tested(parts: Parts, tenant: str) -> Kept:
     webhook = await _set(parts, tenant)
     patience_s = parts.settings.callback_timeout_s + _ERRAND_S
     raw = await parts.errands.ask("webhook_test", tenant, pack(webhook), wait_s=patience_s)
     if raw is None:
         raise Refused(503, "unavailable", "No worker is there to send it.", headers={"Retry-After": "10"})
-    return answer(tested(msgspec.json.decode(raw, type=Heard)))
+    return Kept("", {}, msgspec.json.encode(tested(msgspec.json.decode(raw, type=Heard))))
 
 
 def tested(heard: Heard) -> TestedWebhook:
