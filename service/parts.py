@@ -30,10 +30,12 @@ from service.hub import Hub
 from service.memory import Memory
 
 #: a Redis that does not answer within this is away: callers hear of it within a second
-ANSWER_S = 0.8
+ANSWER_S = 0.7
 #: connections to Redis, and how long a call may wait for a free one when thousands of callers come at once
 CONNECTIONS = 32
 QUEUE_S = 10.0
+#: while Redis is away it is tried so often, and all other callers hear of it at once
+REST_S = 0.2
 
 Asked = Request[Caller, None, State]
 
@@ -111,7 +113,7 @@ def open_parts(settings: Settings, *, clock: Clock | None = None) -> Parts:
 
 def _connect(settings: Settings) -> Redis:
     url = settings.redis_url.get_secret_value()
-    return connect(url, answer_s=ANSWER_S, connections=CONNECTIONS, queue_s=QUEUE_S)
+    return connect(url, answer_s=ANSWER_S, connections=CONNECTIONS, queue_s=QUEUE_S, rest_s=REST_S)
 
 
 def parts_of(request: Request[Any, Any, Any]) -> Parts:

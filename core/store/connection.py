@@ -27,6 +27,7 @@ from redis.exceptions import (
 )
 
 from core.keys import lua_prelude
+from core.store.absence import Absence
 from core.store.line import Line, Word
 
 Redis = redis.asyncio.Redis
@@ -48,10 +49,36 @@ _NAMES = (
 )
 
 
-class _HeedsCancels(AbstractConnection):
-    """redis-py sends within `asyncio.wait_for`, which before Python 3.12 loses a cancel that comes just as the bytes are
+class _Connection(AbstractConnection):
+    """A connection that heeds cancels, and notes where Redis is away.
+
+    redis-py sends within `asyncio.wait_for`, which before Python 3.12 loses a cancel that comes just as the bytes are
     out: a worker that shall stop, or has lost its lease, would go on. Here `asyncio.timeout` keeps the limit.
     """
+
+    #: shared by all connections of a client
+    absence: Absence
+
+    async def connect(self) -> None:
+        asked_s = asyncio.get_running_loop().time()
+        try:
+            await super().connect()  # type: ignore[no-untyped-call]
+        except (RedisConnectionError, RedisTimeoutError):
+            self._unanswered(asked_s)
+            raise
+
+    async def read_response(self, *args: Any, **named: Any) -> Any:
+        asked_s = asyncio.get_running_loop().time()
+        try:
+            answer = await super().read_response(*args, **named)
+        except RedisTimeoutError:
+            self._unanswered(asked_s)
+            raise
+        self.absence.ends()
+        return answer
+
+    def _unanswered(self, asked_s: float) -> None:
+        self.absence.begins(asked_s=asked_s, answer_s=self.socket_timeout or 0)
 
     async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
         limit_s, self.socket_timeout = self.socket_timeout, None
@@ -64,12 +91,26 @@ class _HeedsCancels(AbstractConnection):
             self.socket_timeout = limit_s
 
 
-def connect(url: str, *, answer_s: float, connections: int = 64, queue_s: float | None = None) -> Redis:
+class _Pool(redis.asyncio.BlockingConnectionPool):
+    """Gives out connections, but for a try now and then none while Redis is away: not to who has queued either."""
+
+    absence: Absence
+
+    async def ensure_connection(self, connection: AbstractConnection) -> None:
+        if self.absence.forbids():
+            raise RedisConnectionError("Redis was away a moment ago")
+        await super().ensure_connection(connection)
+
+
+def connect(
+    url: str, *, answer_s: float, connections: int = 64, queue_s: float | None = None, rest_s: float = 0
+) -> Redis:
     """Make a client. A call that Redis does not answer within `answer_s` raises one of STORE_DOWN.
 
     `queue_s`: how long a call may wait for a free connection before that; as long as for an answer by default.
+    `rest_s`: between two tries while Redis is away; callers in between are refused without asking.
     """
-    pool = redis.asyncio.BlockingConnectionPool.from_url(
+    pool = _Pool.from_url(
         url,
         max_connections=connections,
         timeout=queue_s or answer_s,
@@ -78,7 +119,9 @@ def connect(url: str, *, answer_s: float, connections: int = 64, queue_s: float 
         retry=Retry(NoBackoff(), 0),
         health_check_interval=0,
     )
-    pool.connection_class = type("Connection", (_HeedsCancels, pool.connection_class), {})
+    pool.absence = Absence(rest_s)
+    facts = {"absence": pool.absence}
+    pool.connection_class = type("Connection", (_Connection, pool.connection_class), facts)
     return redis.asyncio.Redis.from_pool(pool)
 
 

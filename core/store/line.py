@@ -18,9 +18,6 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 Word = bytes | str | int
 
-#: how often a line looks whether an answer is overdue, in parts of the time that an answer may take
-_LOOKS = 4
-
 
 class Line:
     """Opens the connection when it is needed, and again after it broke."""
@@ -28,7 +25,7 @@ class Line:
     def __init__(self, client: redis.asyncio.Redis) -> None:
         self._pool = client.connection_pool
         self._wire: _Wire | None = None
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[_Wire] | None = None
 
     async def ask(self, *words: Word) -> Any:
         """Send one command. Raises what redis-py raises; while Redis is away nothing is tried twice."""
@@ -38,19 +35,36 @@ class Line:
         return await wire.ask(*words)
 
     async def _opened(self) -> "_Wire":
-        async with self._opening:
-            if self._wire is None or self._wire.closed:
-                await self.close()
-                connection = cast("AbstractConnection", await self._pool.get_connection())
-                self._wire = _Wire(connection)
-            return self._wire
+        """Have one try at opening for all who wait: one after the other would each wait for a Redis that is silent."""
+        if self._opening is None or self._opening.done():
+            self._opening = asyncio.create_task(self._open(), name="line")
+            self._opening.add_done_callback(_heard_of)
+        return await asyncio.shield(self._opening)
+
+    async def _open(self) -> "_Wire":
+        await self._give_back()
+        connection = cast("AbstractConnection", await self._pool.get_connection())
+        self._wire = _Wire(connection)
+        return self._wire
 
     async def close(self) -> None:
         """Give the connection back to the pool, closed."""
+        if self._opening:
+            self._opening.cancel()
+            await asyncio.wait([self._opening])
+        await self._give_back()
+
+    async def _give_back(self) -> None:
         wire, self._wire = self._wire, None
         if wire:
             await wire.connection.disconnect(nowait=True)
             await self._pool.release(wire.connection)
+
+
+def _heard_of(opening: "asyncio.Task[_Wire]") -> None:
+    """Take note of a failure, which is nobody's where all who waited for it have gone."""
+    if not opening.cancelled():
+        opening.exception()
 
 
 class _Wire(asyncio.Protocol):
@@ -70,8 +84,9 @@ class _Wire(asyncio.Protocol):
         self._nothing = self._reader.gets()
         self._before = self._transport.get_protocol()
         self._answer_s = float(inside.socket_timeout)
+        self._absence = inside.absence
         self._transport.set_protocol(self)
-        self._next_look = self._loop.call_later(self._answer_s / _LOOKS, self._look)
+        self._next_look = self._loop.call_later(self._answer_s, self._look)
 
     def ask(self, *words: Word) -> asyncio.Future[Any]:
         """Send one command with all the others of this moment."""
@@ -104,11 +119,14 @@ class _Wire(asyncio.Protocol):
 
     def _look(self) -> None:
         """Break off where Redis has been silent for too long: later answers could not be told apart any more."""
-        if self._waiting and self._loop.time() - self._waiting[0][1] > self._answer_s:
-            self._why = RedisTimeoutError("Redis did not answer in time")
-            self._transport.abort()
+        now_s = self._loop.time()
+        due_s = (self._waiting[0][1] if self._waiting else now_s) + self._answer_s
+        if now_s < due_s:
+            self._next_look = self._loop.call_at(due_s, self._look)
             return
-        self._next_look = self._loop.call_later(self._answer_s / _LOOKS, self._look)
+        self._why = RedisTimeoutError("Redis did not answer in time")
+        self._absence.begins(asked_s=due_s - self._answer_s, answer_s=self._answer_s)
+        self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell everybody who waits, and redis-py, which waits for the end of what it closes."""

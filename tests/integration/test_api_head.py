@@ -8,9 +8,7 @@ import pytest
 from tests.api_fixture import Api, running_api
 from tests.job_ends import succeed
 from tests.openapi_check import document
-from tests.redis_fixture import redis_server, redis_url
 
-__all__ = ["redis_server", "redis_url"]
 
 READABLE = sorted(path for path, methods in document()["paths"].items() if "get" in methods)
 #: of the moment, so they differ between two answers

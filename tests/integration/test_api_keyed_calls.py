@@ -14,10 +14,9 @@ from tests.api_fixture import Api, running_api
 from tests.integration.test_api_uploads import MP4, PNG, files_in, presigned, s3_api
 from tests.integration.test_api_webhook import URL, dead_delivery
 from tests.openapi_check import document
-from tests.redis_fixture import redis_server, redis_url
 from tests.s3_fixture import s3
 
-__all__ = ["redis_server", "redis_url", "s3", "s3_api"]
+__all__ = ["s3", "s3_api"]
 
 KEY = {"Idempotency-Key": '"4f1c"'}
 #: nothing more comes of these when they are called again, or they take nothing at all

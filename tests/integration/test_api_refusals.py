@@ -1,7 +1,5 @@
 """Everything that is refused, and in which words: each as a problem document, with nothing half done."""
 
-import asyncio
-import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,9 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from core.clock import stopwatch_s
 from tests.api_fixture import ASK, CLIP, Api, client_of, running_api
-from tests.redis_fixture import RedisServer
+
 
 
 @pytest.fixture
@@ -129,25 +126,6 @@ async def test_the_request_id_is_echoed_where_it_is_plain(api: Api) -> None:
     assert (await api.http.get("/livez", headers={"X-Request-Id": "abc-1"})).headers["x-request-id"] == "abc-1"
     long = await api.http.get("/livez", headers={"X-Request-Id": "x" * 500})
     assert len(long.headers["x-request-id"]) == 36
-
-
-async def test_a_redis_that_is_away_is_told_within_a_second_and_comes_back(api: Api, redis_server: RedisServer) -> None:
-    redis_server.process.send_signal(signal.SIGSTOP)
-    try:
-        began_s = stopwatch_s()
-        answer = await api.http.post("/v1/jobs", json=ASK)
-        took_s = stopwatch_s() - began_s
-        document = problem(answer, 503)
-        assert document["retryable"] is True
-        assert int(answer.headers["retry-after"]) >= 1
-        assert took_s < 1.5
-        assert (await api.http.get("/readyz")).status_code == 503
-        assert (await api.http.get("/livez")).status_code == 200
-    finally:
-        redis_server.process.send_signal(signal.SIGCONT)
-    async with asyncio.timeout(20):
-        while (await api.http.post("/v1/jobs", json=ASK)).status_code != 202:
-            pass
 
 
 async def test_hostile_text_goes_in_and_comes_back_as_it_was(api: Api) -> None:

@@ -13,9 +13,7 @@ from core.store.turns import Turns
 from tests.api_fixture import ASK, Api, running_api
 from tests.integration.test_api_events import following
 from tests.job_ends import running, succeed
-from tests.redis_fixture import redis_server, redis_url
 
-__all__ = ["redis_server", "redis_url"]
 
 NOT_KNOWN = {"eta_p50_s": None, "eta_p90_s": None}
 QUEUED = {"webhook": {"url": "https://hooks.example.com/in", "events": ["job.queued"]}}

@@ -1,0 +1,95 @@
+"""While Redis is away: every call hears of it within a second, however many call at once, and all goes on afterwards.
+
+The second is measured by the service itself, which counts how long each request took: no loop of a test, and no busy
+machine between the two, is in that.
+"""
+
+import asyncio
+import re
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.api_fixture import ASK, client_of, running_api
+from tests.integration.test_api_process import process
+from tests.redis_fixture import RedisServer, running_redis
+
+CALLS = [
+    ("GET", "/v1/jobs"),
+    ("POST", "/v1/jobs"),
+    ("GET", "/v1/events"),
+    ("POST", "/v1/sessions"),
+    ("GET", "/v1/credits"),
+    ("GET", "/v1/webhook"),
+    ("POST", "/v1/uploads?filename=a.mp4"),
+    ("GET", "/readyz"),
+    ("GET", "/startupz"),
+]
+#: more than there are connections to Redis, several times over
+AT_ONCE = 150
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[tuple[RedisServer, httpx.AsyncClient]]:
+    """One API process on a Redis of its own, and a client with a key."""
+    with running_redis() as server:
+        async with (
+            running_api(server.url, tmp_path) as beside,
+            process(server.url, tmp_path) as (url, _),
+            client_of(url, beside.key) as client,
+        ):
+            yield server, client
+
+
+async def asked(client: httpx.AsyncClient, number: int) -> list[httpx.Response]:
+    """Make calls of every kind at once."""
+    calls = (CALLS[n % len(CALLS)] for n in range(number))
+    return list(await asyncio.gather(*(client.request(m, p, json=ASK if p == "/v1/jobs" else {}) for m, p in calls)))
+
+
+def freeze(server: RedisServer) -> None:
+    server.process.send_signal(signal.SIGSTOP)
+
+
+def thaw(server: RedisServer) -> None:
+    server.process.send_signal(signal.SIGCONT)
+
+
+async def took_longer_than_a_second(client: httpx.AsyncClient) -> float:
+    """Read from the service how many of its requests took longer."""
+    text = (await client.get("/metrics")).text
+    within = sum(map(float, re.findall(r'http_request_seconds_bucket\{le="1\.0",.*\} (\S+)', text)))
+    return sum(map(float, re.findall(r"http_request_seconds_count\{.*\} (\S+)", text))) - within
+
+
+@pytest.mark.parametrize(
+    ("away", "back"),
+    [(freeze, thaw), (RedisServer.kill, RedisServer.restart)],
+    ids=["frozen", "killed"],
+)
+async def test_every_call_hears_within_a_second_that_redis_is_away(
+    served: tuple[RedisServer, httpx.AsyncClient],
+    away: Callable[[RedisServer], None],
+    back: Callable[[RedisServer], None],
+) -> None:
+    server, client = served
+    assert {a.is_success for a in await asked(client, len(CALLS) - 3)} == {True}
+    slow = await took_longer_than_a_second(client)
+    away(server)
+    try:
+        answers = [answer for _ in range(3) for answer in await asked(client, AT_ONCE)]
+        assert await took_longer_than_a_second(client) == slow
+        assert (await client.get("/livez")).status_code == 200
+    finally:
+        back(server)
+    for answer in answers:
+        assert (answer.status_code, int(answer.headers["retry-after"]) >= 1) == (503, True)
+        if answer.request.url.path.startswith("/v1/"):
+            assert (answer.json()["code"], answer.json()["retryable"]) == ("unavailable", True)
+    async with asyncio.timeout(20):
+        while (await client.post("/v1/jobs", json=ASK)).status_code != 202:
+            pass
+    assert {a.status_code for a in await asked(client, 3)} == {200, 202}
