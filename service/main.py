@@ -4,10 +4,13 @@ import logging
 import signal
 import socket
 import sys
+from typing import Any, cast
 
 import click
 import uvicorn
+from litestar.types import ASGIApp
 from prometheus_client import start_http_server
+from uvicorn.config import LoopFactoryType
 
 from core.logs import configure_logs
 from core.metrics import REGISTRY
@@ -53,6 +56,22 @@ async def _warn(parts: Parts) -> None:
         log.warning("Redis does not answer yet")
 
 
+def served(app: ASGIApp, *, loop: LoopFactoryType = "uvloop") -> uvicorn.Config:
+    """Say how the app is served, here and in tests."""
+    return uvicorn.Config(
+        cast("Any", app),  # Litestar and uvicorn each have types of their own for the same calls
+        loop=loop,
+        http=Connection,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+
+
 def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -77,18 +96,7 @@ def api(host: str, port: int, metrics_port: int | None) -> None:
     if metrics_port is not None:
         start_http_server(metrics_port, addr=host, registry=REGISTRY)
     parts = open_parts(settings)
-    config = uvicorn.Config(
-        build_app(parts, metrics=metrics_port is None),
-        loop="uvloop",
-        http=Connection,
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        backlog=_BACKLOG,
-        timeout_graceful_shutdown=GRACE_S,
-    )
+    config = served(build_app(parts, metrics=metrics_port is None))
     where = f"[{host}]" if ":" in host else host
     server = _Server(config, parts=parts, address=f"http://{where}:{listener.getsockname()[1]}")
     _end_by_signal_with_zero()

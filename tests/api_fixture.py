@@ -16,6 +16,7 @@ from core.clock import Clock
 from core.settings import Settings
 from core.store.tenants import SCOPES
 from service.app import build_app
+from service.main import served
 from service.parts import Parts, open_parts
 from tests.openapi_check import check_answer
 
@@ -73,8 +74,7 @@ async def running_api(
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     parts = open_parts(settings_for(redis_url, storage, public_url=url, **chosen), clock=clock)
-    config = uvicorn.Config(build_app(parts), log_config=None, access_log=False, lifespan="on", ws="none")
-    server = _Server(config)
+    server = _Server(served(build_app(parts), loop="none"))  # the test's own loop
     task = asyncio.create_task(server.serve(sockets=[listener]))
     await server.is_up.wait()
     issued = await parts.tenants.create_key("acme")
