@@ -120,8 +120,8 @@ class Connection(HttpToolsProtocol):
 def _too_large(*, url_bytes: int) -> Refused:
     words = f"The request line and the headers may have {HEAD_LIMIT_BYTES} bytes together."
     if url_bytes > HEAD_LIMIT_BYTES // 2:
-        return Refused(414, "too_large", words)
-    return Refused(431, "too_large", words)
+        return Refused(414, "uri_too_long", words)
+    return Refused(431, "headers_too_large", words)
 
 
 def written(refused: Refused) -> bytes:

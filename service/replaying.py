@@ -51,7 +51,7 @@ def _check(parent: Job, session: Session | None, start: str) -> None:
     if parent.data_removed:
         raise Refused(409, "conflict", "The job's data was deleted, so there is nothing to replay.")
     if not parent.ended:
-        raise Refused(409, "conflict", "The job has not ended.", headers={"Retry-After": "5"})
+        raise Refused(409, "not_ended", "Replay it when it has.", headers={"Retry-After": "5"})
     if start == "render" and (session is None or session.lost or not session.backend_id):
         raise Refused(409, "session_lost", "The session and its timeline are gone; replay from the start.")
 

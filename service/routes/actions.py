@@ -92,7 +92,7 @@ async def delete_job(request: Asked, job_id: FromPath[str]) -> Response[bytes]:
     parts = parts_of(request)
     job = await own_job(parts, request.user.tenant, job_id)
     if not job.ended:
-        raise Refused(409, "conflict", "Cancel the job first.")
+        raise Refused(409, "not_ended", "Cancel the job first.")
     if not job.data_removed:
         if job.output and job.output.path:
             await parts.storage.delete(job.output.path)

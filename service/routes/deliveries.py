@@ -129,7 +129,7 @@ async def _sent_again(parts: Parts, tenant: str, delivery_id: str) -> Kept:
     if delivery is None or delivery.tenant != tenant:
         raise not_found("delivery")
     if delivery.state is DeliveryState.PENDING:
-        raise Refused(409, "conflict", "It is still being sent.")
+        raise Refused(409, "being_sent", "Send it again when its schedule has ended.")
     again = await parts.deliveries.send_again(delivery)
     _, event_id = (await parts.deliveries.load_many([again.id]))[0]
     return Kept(again.id, {}, msgspec.json.encode(delivery_view(again, event_id)))

@@ -1,10 +1,12 @@
 """Everything that is refused, and in which words: each as a problem document, with nothing half done."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from tests.api_fixture import ASK, CLIP, Api, client_of, running_api
@@ -87,6 +89,70 @@ async def test_unknown_paths_methods_and_content_types_are_problems_too(api: Api
     assert {"GET", "POST"} <= set(wrong_method.headers["allow"].split(", "))
     problem(await api.http.post("/v1/jobs", content=b"prompt=x"), 415)
     problem(await api.http.post("/v1/jobs", data={"prompt": "x"}), 415)
+
+
+KEYED = b"Authorization: Bearer KEY\r\n"
+JSON = b"Content-Type: application/json\r\n"
+#: one of every status that this API refuses with, as bytes, since no client would send some of them
+EVERY_STATUS: list[tuple[bytes, int, str]] = [
+    (b"GET /v1/jobs HTTP/9\r\n", 400, "malformed_request"),
+    (b"POST /v1/jobs HTTP/1.1\r\n" + KEYED + JSON, 400, "malformed_json"),
+    (b"GET /v1/jobs HTTP/1.1\r\n", 401, "unauthorized"),
+    (b"GET /v1/jobs/job_1/output?expires=1&signature=x HTTP/1.1\r\n", 403, "link_expired"),
+    (b"GET /v1/jobs/job_1 HTTP/1.1\r\n" + KEYED, 404, "not_found"),
+    (b"GET /nowhere HTTP/1.1\r\n", 404, "not_found"),
+    (b"OPTIONS /nowhere HTTP/1.1\r\n", 404, "not_found"),
+    (b"PATCH /v1/jobs HTTP/1.1\r\n", 405, "method_not_allowed"),
+    (b"TRACE /livez HTTP/1.1\r\n", 405, "method_not_allowed"),
+    (b"POST /v1/jobs:validate HTTP/1.1\r\nContent-Length: 4000001\r\n" + KEYED + JSON, 413, "too_large"),
+    (b"POST /v1/uploads?filename=a.mp4 HTTP/1.1\r\nContent-Length: 500000001\r\n" + KEYED, 413, "media_too_large"),
+    (b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n", 414, "uri_too_long"),
+    (b"POST /v1/jobs HTTP/1.1\r\nContent-Type: text/plain\r\n" + KEYED, 415, "unsupported_media_type"),
+    (b"POST /v1/jobs HTTP/1.1\r\n" + KEYED, 415, "unsupported_media_type"),
+    (b"POST /v1/uploads?filename=a.exe HTTP/1.1\r\n" + KEYED, 415, "unsupported_media"),
+    (b"GET /v1/jobs?limit=0 HTTP/1.1\r\n" + KEYED, 422, "invalid_value"),
+    (b"GET /livez HTTP/1.1\r\nX-Long: " + b"a" * 70_000 + b"\r\n", 431, "headers_too_large"),
+]
+
+
+@pytest.mark.parametrize(("head", "status", "code"), EVERY_STATUS, ids=range(len(EVERY_STATUS)))
+async def test_every_refusal_is_a_whole_problem_document(api: Api, head: bytes, status: int, code: str) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(api.url.rsplit(":", 1)[1]))
+    writer.write(head.replace(b"KEY", api.key.encode()) + b"Host: x\r\nConnection: close\r\n\r\n")
+    async with asyncio.timeout(20):
+        answer = await reader.read()
+    writer.close()
+    fields, _, body = answer.partition(b"\r\n\r\n")
+    assert int(answer.split(b" ", 2)[1]) == status, answer
+    assert b"content-type: application/problem+json\r\n" in fields + b"\r\n"
+    document = msgspec.json.decode(body, type=Whole, strict=True)
+    assert (document.status, document.code, document.type) == (status, code, f"urn:reelgate:problem:{code}")
+    assert f"x-request-id: {document.request_id}".encode() in fields
+    assert document.title.endswith(".")
+    assert document.detail
+    assert bool(document.errors) == (status == 422)
+    assert (b"allow: " in fields) == (status == 405)
+
+
+class Whole(msgspec.Struct, forbid_unknown_fields=True):
+    """A problem document: nothing may be missing, nothing more be there."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    retryable: bool
+    request_id: str
+    errors: list[dict[str, str]]
+
+
+async def test_what_may_succeed_later_says_so(api: Api) -> None:
+    job = await api.submit()
+    for call in (api.http.delete(f"/v1/jobs/{job['id']}"), api.http.post(f"/v1/jobs/{job['id']}/replay")):
+        document = problem(await call, 409)
+        assert (document["code"], document["retryable"]) == ("not_ended", True)
 
 
 async def test_a_body_that_is_too_large_is_refused(api: Api) -> None:
