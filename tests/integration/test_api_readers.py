@@ -1,0 +1,125 @@
+"""Readers of events in great numbers: two thousand on one process share one subscription, and slow ones cost nothing."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from core import verbs
+from core.job import Job
+from core.keys import EVENTS_CHANNEL
+from tests.api_fixture import Api, running_api
+from tests.job_ends import OWNER, running, told
+from tests.redis_fixture import redis_server, redis_url
+
+__all__ = ["redis_server", "redis_url"]
+
+MANY = 2000
+#: opened at the same time
+AT_ONCE = 100
+#: of 16 kB each: more than the system takes on the way to somebody who does not read
+EVENTS = 450
+
+
+@pytest.fixture
+async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
+    async with running_api(redis_url, tmp_path) as running_one:
+        yield running_one
+
+
+class Line(asyncio.Protocol):
+    """One reader: a bare connection that keeps the names of what it hears, so that thousands fit into a test."""
+
+    def __init__(self, head: bytes) -> None:
+        self._head = head
+        self._rest = b""
+        self.heard: list[bytes] = []
+        self.began = asyncio.Event()
+        self.over = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport: asyncio.Transport = transport
+        self.transport.write(self._head)
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        self.heard += [line[7:] for line in lines if line.startswith(b"event: ")]
+        if self.heard:
+            self.began.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.over.set()
+
+
+async def opened(api: Api, job_id: str, *, line: socket.socket | None = None) -> Line:
+    address = ("127.0.0.1", int(api.url.rsplit(":", 1)[1]))
+    fields = f"Host: x\r\nAuthorization: Bearer {api.key}\r\nConnection: close\r\n\r\n"
+    head = f"GET /v1/jobs/{job_id}/events HTTP/1.1\r\n{fields}".encode()
+    where = {"sock": line} if line else dict(zip(("host", "port"), address, strict=True))
+    _, reader = await asyncio.get_running_loop().create_connection(lambda: Line(head), **where)
+    return reader
+
+
+@asynccontextmanager
+async def all_closed(readers: list[Line]) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        for reader in readers:
+            reader.transport.abort()
+
+
+async def test_two_thousand_readers_share_one_subscription_and_all_hear_the_end(api: Api) -> None:
+    job = await api.submit()
+    readers: list[Line] = []
+    async with all_closed(readers), asyncio.timeout(120):
+        for _ in range(0, MANY, AT_ONCE):
+            more = await asyncio.gather(*(opened(api, job["id"]) for _ in range(AT_ONCE)))
+            readers += more
+            await asyncio.gather(*(reader.began.wait() for reader in more))
+        assert api.parts.hub.readers == MANY
+        redis = api.parts.store.redis
+        assert await redis.pubsub_numsub(EVENTS_CHANNEL) == [(EVENTS_CHANNEL.encode(), 1)]
+        assert len([c for c in await redis.client_list() if c["sub"] != "0"]) == 1
+        await api.http.post(f"/v1/jobs/{job['id']}/cancel")
+        await asyncio.gather(*(reader.over.wait() for reader in readers))
+        assert {tuple(reader.heard) for reader in readers} == {(b"snapshot", b"job.canceled")}
+    assert api.parts.hub.readers == 0
+
+
+def deaf(api: Api) -> socket.socket:
+    """Connect with as little room for unread bytes as there can be."""
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    line.connect(("127.0.0.1", int(api.url.rsplit(":", 1)[1])))
+    line.setblocking(False)
+    return line
+
+
+async def test_who_never_reads_holds_up_nobody_and_is_forgotten_when_gone(api: Api) -> None:
+    job_id = (await api.submit(metadata={"words": "x" * 3500}))["id"]
+    now = await running(api.parts, job_id)
+    now = await _spoken(api, now, verbs.edited(now, changes=("x" * 12_000,), timeline="Timeline"))
+    slow = [await opened(api, job_id, line=deaf(api)) for _ in range(20)]
+    async with all_closed(slow), asyncio.timeout(60):
+        for reader in slow:
+            await reader.began.wait()
+            reader.transport.pause_reading()
+        quick = await opened(api, job_id)
+        await quick.began.wait()
+        for n in range(EVENTS):
+            now = await _spoken(api, now, verbs.spoke(now, str(n)))
+        await _spoken(api, now, verbs.succeeded(now, now_ms=api.parts.clock.now_ms()))
+        await quick.over.wait()
+        assert quick.heard == [b"snapshot", *[b"job.progress"] * EVENTS, b"job.succeeded"]
+        assert api.parts.hub.readers == len(slow), "they have not heard it yet, and nothing has waited for them"
+    async with asyncio.timeout(20):
+        while api.parts.hub.readers:
+            await api.http.get("/livez")
+
+
+async def _spoken(api: Api, old: Job, new: Job) -> Job:
+    return await api.parts.jobs.commit(old, new, owner=OWNER, event=await told(api.parts, old, new))
