@@ -17,7 +17,7 @@ import pytest
 
 from core import callback
 from core.callback import DeliveryState
-from core.store.jobs import Accepted, Submission
+from core.store.intake import Accepted, Submission
 from service.drafting import Draft, Surroundings, draft
 from service.parts import Parts, open_parts
 from service.schemas import JobAsk, MediaAsk, WebhookAsk
@@ -36,7 +36,7 @@ async def done(parts: Parts) -> dict[str, str]:
     """Bring a job to its end as a worker would, and let its callback die."""
     made = _drafted(parts)
     event = callback.event(None, made.job, webhook=None, public_url=parts.settings.public_url, now_ms=0)
-    kept = await parts.jobs.accept([Submission(made.job, made.session, event)], key_id="key_1", idempotency=None)
+    kept = await parts.intake.accept([Submission(made.job, made.session, event)], key_id="key_1", idempotency=None)
     assert isinstance(kept, Accepted)
     await succeed(parts, made.job.id)
     ((delivery, _),) = await parts.deliveries.of_job(made.job.id)
