@@ -59,6 +59,7 @@ _SHAPES = {
     "errand_answer": "rg:errand:{}",  # LIST of one answer
     # estimates
     "run_samples": "rg:samples",  # LIST of the last ended jobs' running times, ms
+    "stage_samples": "rg:samples:{}",  # LIST of the times that jobs have last been in a stage, ms
     # arq's own
     "arq_queue": "arq:queue",
     "arq_job": "arq:job:{}",

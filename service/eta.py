@@ -58,10 +58,40 @@ def look_again_s(job: Job, forecast: Forecast, eta: Eta | None, *, now_ms: int) 
     """Say in how many seconds a job that has not ended is worth another look: half-way to its expected end."""
     if eta is not None:
         return _half_way(eta.p50_s)
+    if (left_s := left_in_stages_s(job, forecast, now_ms=now_ms)) is not None:
+        return _half_way(left_s) if left_s else _LOOK_AGAIN_S[job.stage]
     if not forecast.known or job.started_at_ms is None:
         return _LOOK_AGAIN_S[job.stage]
     left_s = forecast.p50_s - (now_ms - job.started_at_ms) / 1000
     return _half_way(left_s) if left_s > 0 else _LOOK_AGAIN_S[job.stage]
+
+
+def left_in_stages_s(job: Job, forecast: Forecast, *, now_ms: int) -> float | None:
+    """Add up what is left of a job's stage, as most are in it, and the stages that it has yet to come through.
+
+    None where its stage was not measured yet; 0 where it takes longer than nine tenths of all: nothing is known then.
+    """
+    span = forecast.stages.get(job.stage) if job.stage else None
+    if span is None or job.stage is None or job.stage_since_ms is None:
+        return None
+    been_s = (now_ms - job.stage_since_ms) / 1000
+    left_s = (span.p50_s if been_s < span.p50_s else span.p90_s) - been_s
+    if left_s <= 0:
+        return 0
+    return left_s + sum(forecast.stages[s].p50_s for s in _ahead(job, job.stage) if s in forecast.stages)
+
+
+def _ahead(job: Job, stage: Stage) -> list[Stage]:
+    """Name the stages after this one that a job comes through when all goes well."""
+    skipped = {Stage.RECOVERING}
+    if not job.media:
+        skipped.add(Stage.UPLOADING)
+    if job.plan.message is None or job.edited:
+        skipped.add(Stage.EDITING)
+    if job.plan.action != "export":
+        skipped |= {Stage.RENDERING, Stage.STORING}
+    order = list(Stage)
+    return [s for s in order[order.index(stage) + 1 :] if s not in skipped]
 
 
 def _half_way(left_s: float) -> int:

@@ -1,10 +1,13 @@
-"""How long jobs take, from the last that ended, and how many run at once: what estimates are made of."""
+"""How long jobs and each of their stages take, from the last of them, and how many run at once: what estimates are of."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import NamedTuple
 
 from core.clock import Clock
+from core.job import Stage
 from core.keys import key
 from core.store.connection import STORE_DOWN, Store
 
@@ -14,13 +17,24 @@ _ENOUGH = 3
 _FRESH_MS = 2000
 
 
+class Span(NamedTuple):
+    """How long something takes, in seconds: one half of the times, and nine tenths."""
+
+    p50_s: float
+    p90_s: float
+
+
 class Forecast(NamedTuple):
-    """Running times in seconds, and the places that all workers have together. `known`: enough jobs have ended."""
+    """Running times in seconds, and the places that all workers have together. `known`: enough jobs have ended.
+
+    `stages`: those that enough jobs have come through.
+    """
 
     p50_s: float
     p90_s: float
     places: int
     known: bool
+    stages: Mapping[Stage, Span] = MappingProxyType({})
 
 
 class Forecasts:
@@ -67,13 +81,21 @@ class Forecasts:
         pipe = self._store.redis.pipeline(transaction=False)
         pipe.lrange(key("run_samples"), 0, -1)
         pipe.hvals(key("workers"))
-        samples, workers = await pipe.execute()
+        for stage in Stage:
+            pipe.lrange(key("stage_samples", stage), 0, -1)
+        samples, workers, *staged = await pipe.execute()
         beats = [(int(until), int(slots)) for until, slots in (w.split(b":") for w in workers)]
         places = sum(slots for until_ms, slots in beats if until_ms > now_ms)
-        ended = sorted(int(float(ms)) for ms in samples)
-        if len(ended) < _ENOUGH:
-            return Forecast(0, 0, places, known=False)
-        return Forecast(_at(ended, 0.5), _at(ended, 0.9), places, known=True)
+        runs = _span(samples)
+        stages = {stage: span for stage, times in zip(Stage, staged, strict=True) if (span := _span(times))}
+        if runs is None:
+            return Forecast(0, 0, places, known=False, stages=stages)
+        return Forecast(runs.p50_s, runs.p90_s, places, known=True, stages=stages)
+
+
+def _span(samples: list[bytes]) -> Span | None:
+    times = sorted(int(float(ms)) for ms in samples)
+    return Span(_at(times, 0.5), _at(times, 0.9)) if len(times) >= _ENOUGH else None
 
 
 def _at(ended_ms: list[int], share: float) -> float:

@@ -145,6 +145,7 @@ class Jobs:
             "month": month_of(now_ms),
             "usage": _usage(new),
             "batch": _in_batch(new, now_ms),
+            "stage_sample": _in_stage(old, new, now_ms),
             "sample_ms": new.finished_at_ms - new.started_at_ms if new.finished_at_ms and new.started_at_ms else None,
         }
 
@@ -169,6 +170,14 @@ class Jobs:
     async def forget(self, job_id: str) -> None:
         """Remove an ended job with all its traces; its file is to be deleted first."""
         await self._store.run("forget", {"id": job_id})
+
+
+def _in_stage(old: Job, new: Job, now_ms: int) -> dict[str, Any] | None:
+    """Say how long a stage took that a job comes through, for the estimates."""
+    came_through = new.status in (Status.RUNNING, Status.SUCCEEDED) and new.stage != old.stage
+    if not (came_through and old.stage and old.stage_since_ms):
+        return None
+    return {"stage": str(old.stage), "ms": now_ms - old.stage_since_ms}
 
 
 def _in_batch(job: Job, now_ms: int) -> dict[str, str] | None:

@@ -13,9 +13,7 @@ from core.job import Job
 from core.keys import EVENTS_CHANNEL
 from tests.api_fixture import Api, running_api
 from tests.job_ends import OWNER, running, told
-from tests.redis_fixture import redis_server, redis_url
 
-__all__ = ["redis_server", "redis_url"]
 
 MANY = 2000
 #: opened at the same time

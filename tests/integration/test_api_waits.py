@@ -8,11 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from core import verbs
+from core.job import Job, Stage
 from core.keys import key
 from core.store.turns import Turns
 from tests.api_fixture import ASK, Api, running_api
 from tests.integration.test_api_events import following
-from tests.job_ends import running, succeed
+from tests.job_ends import OWNER, running, succeed
 
 
 NOT_KNOWN = {"eta_p50_s": None, "eta_p90_s": None}
@@ -127,3 +129,23 @@ async def test_a_submit_is_one_round_trip_with_its_place_and_estimate(api: Api) 
     assert job["wait"]["eta_p50_s"]
     # an estimate that has grown old is read beside it, in one pipeline that nobody waits for
     assert set(asked) <= {"EVALSHA", "LRANGE", "HVALS"}
+
+
+async def staged(api: Api, *, been_s: float) -> Job:
+    """Have a job that has been in its edit for so long."""
+    now = await running(api.parts, (await api.submit())["id"])
+    since_ms = api.parts.clock.now_ms() - int(been_s * 1000)
+    new = msgspec.structs.replace(verbs.moved(now, Stage.EDITING), stage_since_ms=since_ms)
+    return await api.parts.jobs.commit(now, new, owner=OWNER)
+
+
+async def test_retry_after_comes_from_the_times_that_stages_have_taken(api: Api) -> None:
+    for _ in range(3):
+        edited = await staged(api, been_s=40)
+        await api.parts.jobs.commit(edited, verbs.moved(edited, Stage.RENDERING), owner=OWNER)
+    job = await staged(api, been_s=10)
+    async with asyncio.timeout(20):
+        while Stage.EDITING not in (await api.parts.forecasts.now()).stages:
+            await api.http.get("/livez")
+    answer = await api.http.get(f"/v1/jobs/{job.id}")
+    assert answer.headers["retry-after"] == "15", "half of the 30 s that are left"

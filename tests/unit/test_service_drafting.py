@@ -5,10 +5,10 @@ import pytest
 from pydantic import SecretStr
 
 from core.errors import Code
-from core.job import Job, Status
+from core.job import Job, Stage, Status
 from core.session import Session
 from core.settings import Settings
-from core.store.forecast import Forecast
+from core.store.forecast import Forecast, Span
 from core.store.listing import Place
 from core.store.uploads import Upload
 from core.verbs import failed, started
@@ -110,6 +110,33 @@ def test_a_caller_is_asked_to_come_back_half_way_to_the_end() -> None:
     now = started(job, now_ms=NOW_MS)
     assert look_again_s(now, KNOWN, None, now_ms=NOW_MS + 30_000) == 5
     assert look_again_s(now, KNOWN, None, now_ms=NOW_MS + 300_000) == 2
+
+
+STAGES = {Stage.EDITING: Span(40, 100), Stage.RENDERING: Span(30, 60), Stage.STORING: Span(2, 4)}
+
+
+@pytest.mark.parametrize(
+    ("stage", "been_s", "wanted_s"),
+    [
+        (Stage.EDITING, 0, 36),  # half of 40 + 30 + 2
+        (Stage.EDITING, 20, 26),
+        (Stage.EDITING, 60, 36),  # past the median: 100 is what counts now
+        (Stage.RENDERING, 10, 11),
+        (Stage.STORING, 1, 1),
+        (Stage.STORING, 9, 1),  # longer than nine tenths of all: nothing is known
+        (Stage.PREPARING, 0, 20),  # not measured: by whole runs
+    ],
+)
+def test_a_running_job_s_next_look_comes_from_what_its_stages_take(stage: Stage, been_s: int, wanted_s: int) -> None:
+    job = started(drafted(media=[{"url": "https://x.example/a.mp4"}]), now_ms=NOW_MS)
+    now = msgspec.structs.replace(job, stage=stage, stage_since_ms=NOW_MS)
+    assert look_again_s(now, KNOWN._replace(stages=STAGES), None, now_ms=NOW_MS + been_s * 1000) == wanted_s
+
+
+def test_a_job_without_an_export_has_no_stages_after_its_edit() -> None:
+    job = started(drafted(media=[{"url": "https://x.example/a.mp4"}], output={"export": False}), now_ms=NOW_MS)
+    now = msgspec.structs.replace(job, stage=Stage.EDITING, stage_since_ms=NOW_MS)
+    assert look_again_s(now, KNOWN._replace(stages=STAGES), None, now_ms=NOW_MS) == 20
 
 
 def ended(**facts: object) -> Job:

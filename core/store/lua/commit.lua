@@ -24,6 +24,10 @@ if a.status ~= found[3] then
   end
 end
 emit_all(a.events)
+if a.stage_sample then
+  call('LPUSH', K.stage_samples(a.stage_sample.stage), a.stage_sample.ms)
+  call('LTRIM', K.stage_samples(a.stage_sample.stage), 0, 99)
+end
 
 if a.mode == 'park' then
   put_back(a.id, a.wake_ms, key)
