@@ -189,8 +189,28 @@ def _ask_badly(gateway: Gateway, upload_id: str) -> None:
     ):
         http.get(path)
         http.request("PATCH", path)
+    _ask_by_every_status(http, good)
     for value in (f"Bearer {WRONG_KEY}", WRONG_KEY, f"Basic {base64.b64encode(WRONG_KEY.encode()).decode()}"):
         http.get("/v1/jobs", headers={"Authorization": value})
+
+
+def _ask_by_every_status(http: httpx.Client, good: dict[str, Any]) -> None:
+    """What is refused for its size, its state, its key or its range, with marks there too."""
+    used = {"Idempotency-Key": PROMPT}
+    job_id = http.post(
+        "/v1/jobs", json=good | {"webhook": {"url": f"https://example.com/?{QUERY}"}}, headers=used
+    ).json()["id"]
+    http.post("/v1/jobs", json=good | {"priority": 1}, headers=used)
+    http.post("/v1/jobs", json=good, headers={"Idempotency-Key": f"{PROMPT} {QUERY}"})
+    http.delete(f"/v1/jobs/{job_id}")
+    http.post(f"/v1/jobs/{job_id}/replay")
+    http.post(f"/v1/jobs/{job_id}/cancel")
+    http.post("/v1/jobs", json=good | {"metadata": {PROMPT: PROMPT * 5000}})
+    http.post("/v1/jobs", content=PROMPT * 200_000, headers={"Content-Type": "application/json"})
+    http.get(f"/v1/jobs?{QUERY}={PROMPT * 2400}", headers={"X-Long": PROMPT * 200})
+    http.get("/v1/jobs", headers={"X-Long": f"{PROMPT * 4000}"})
+    http.get("/v1/events", params={"after": PROMPT})
+    http.head(f"/v1/jobs/{PROMPT}")
 
 
 def _send_to_bad_receivers(gateway: Gateway, upload_id: str, found: Traces) -> None:

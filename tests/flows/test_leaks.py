@@ -28,7 +28,7 @@ def test_the_world_has_seen_every_kind_of_trouble(traces: Traces):
     assert {"render_timeout", "media_unreachable"} <= codes
     assert {job["status"] for job in traces.jobs} >= {"succeeded", "failed", "canceled"}
     assert len(traces.jobs) > len(EDITS) + len(EXPORTS)
-    assert traces.refusals >= {400, 401, 403, 404, 405, 415, 422, 503}
+    assert traces.refusals >= {400, 401, 403, 404, 405, 409, 413, 414, 415, 422, 431, 503}
 
 
 def test_what_is_searched_for_has_been_everywhere(traces: Traces):
