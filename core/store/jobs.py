@@ -180,10 +180,10 @@ def _in_stage(old: Job, new: Job, now_ms: int) -> dict[str, Any] | None:
     return {"stage": str(old.stage), "ms": now_ms - old.stage_since_ms}
 
 
-def _in_batch(job: Job, now_ms: int) -> dict[str, str] | None:
+def _in_batch(job: Job, now_ms: int) -> dict[str, Any] | None:
     if job.batch_id is None or not job.ended:
         return None
-    return {"id": job.batch_id, "now": rfc3339(now_ms), "random": random_tail()}
+    return {"id": job.batch_id, "now": rfc3339(now_ms), "now_ms": now_ms, "random": random_tail()}
 
 
 def _usage(job: Job) -> dict[str, float]:

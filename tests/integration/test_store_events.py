@@ -98,7 +98,8 @@ async def test_the_feed_keeps_fourteen_days(core: Core) -> None:
 
 async def test_a_word_of_each_event_goes_out_to_whoever_listens(core: Core) -> None:
     subscription = await core.events.subscribe()
-    await subscription.get_message(timeout=5)
+    for _ in ("news", "removals"):
+        await subscription.get_message(timeout=5)
     job = await core.submit()
     message = await subscription.get_message(ignore_subscribe_messages=True, timeout=5)
     await subscription.aclose()

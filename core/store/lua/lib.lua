@@ -174,12 +174,12 @@ local function drop_session_if_over(session)
 end
 
 -- Write down how a batch's job ended, once; the last end completes the batch and tells of it, in the same commit.
--- `batch` is {id, now, random}: its id, the time as callers read it, and the tail of the event's id.
+-- `batch` is {id, now, now_ms, random}: its id, the time as callers read it and in ms, and the tail of the event's id.
 local function end_in_batch(batch, job, status)
   local key = K.batch(batch.id)
   if call('EXISTS', key) == 0 or call('HSETNX', key, 'end:' .. job, status) == 0 then return end
   if call('HINCRBY', key, 'left', -1) > 0 then return end
-  call('HSET', key, 'finished_at_ms', string.format('%.0f', a.now_ms))
+  call('HSET', key, 'finished_at_ms', string.format('%.0f', batch.now_ms))
   call('PEXPIRE', key, 30 * 86400000)
   local found = call('HMGET', key, 'tenant', 'jobs', 'created_at', 'delivery', 'delivery_id')
   local rows, counts, kinds = {}, {}, {}
