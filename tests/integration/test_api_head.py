@@ -9,7 +9,6 @@ from tests.api_fixture import Api, running_api
 from tests.job_ends import succeed
 from tests.openapi_check import document
 
-
 READABLE = sorted(path for path, methods in document()["paths"].items() if "get" in methods)
 #: of the moment, so they differ between two answers
 _FRESH = {"date", "x-request-id", "link"}

@@ -14,7 +14,6 @@ from core.keys import EVENTS_CHANNEL
 from tests.api_fixture import Api, running_api
 from tests.job_ends import OWNER, running, told
 
-
 MANY = 2000
 #: opened at the same time
 AT_ONCE = 100

@@ -12,7 +12,6 @@ import pytest
 from tests.api_fixture import ASK, CLIP, Api, client_of, running_api
 
 
-
 @pytest.fixture
 async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
     async with running_api(redis_url, tmp_path) as running:

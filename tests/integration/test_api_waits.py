@@ -16,7 +16,6 @@ from tests.api_fixture import ASK, Api, running_api
 from tests.integration.test_api_events import following
 from tests.job_ends import OWNER, running, succeed
 
-
 NOT_KNOWN = {"eta_p50_s": None, "eta_p90_s": None}
 QUEUED = {"webhook": {"url": "https://hooks.example.com/in", "events": ["job.queued"]}}
 
