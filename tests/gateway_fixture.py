@@ -23,6 +23,7 @@ ENDS = ("job.succeeded", "job.failed", "job.canceled", "job.expired")
 #: every wait of the gateway's, shortened; the sandbox's clocks keep their pace unless a test says otherwise
 FAST = {
     "REELGATE_RENDER_POLL_S": "0.2",
+    "REELGATE_RENDER_POLLS": "75",
     "REELGATE_RECOVER_FIRST_S": "0.5",
     "REELGATE_RECOVER_EVERY_S": "0.7",
     "REELGATE_SETTLE_S": "1.2",

@@ -5,6 +5,7 @@ What was sent, charged and rendered, the backend's ledger tells. Nothing is ever
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -41,6 +42,14 @@ def cancel_at(gateway: Gateway, job_id: str, stage: str) -> dict:
         if job["stage"] == stage and job["status"] == "running":
             assert gateway.http.post(f"/v1/jobs/{job_id}/cancel").status_code in (200, 202)
     return gateway.job(job_id)
+
+
+@contextmanager
+def slowed(gateway: Gateway) -> Iterator[None]:
+    """Let each call of the backend take so long that no stage is over before somebody has seen it."""
+    gateway.sandbox.post("/_sandbox/faults", json={"latency_s": 0.4}).raise_for_status()
+    yield
+    gateway.sandbox.delete("/_sandbox/faults").raise_for_status()
 
 
 class _Media(BaseHTTPRequestHandler):
@@ -140,8 +149,9 @@ def test_a_dropped_stream_is_read_not_repeated(gateway, shape):
 @pytest.mark.parametrize("stage", ["preparing", "uploading", "editing", "rendering", "storing"])
 def test_a_cancel_ends_the_job_wherever_it_is_unless_the_backend_was_faster(gateway, stage):
     title = unique_title()
-    job_id = gateway.submit(edit(title, "slow"), upload=gateway.clip(), output=EXPORT)["id"]
-    job = cancel_at(gateway, job_id, stage)
+    with slowed(gateway):
+        job_id = gateway.submit(edit(title, "slow"), upload=gateway.clip(), output=EXPORT)["id"]
+        job = cancel_at(gateway, job_id, stage)
     assert job["status"] in (
         {"canceled"} if stage in ("preparing", "uploading", "editing") else {"canceled", "succeeded"}
     )
