@@ -9,11 +9,11 @@ import msgspec
 
 from core.session import Session
 from service.body import decoded
-from service.drafting import Draft, Surroundings, draft
+from service.drafting import Draft, Surroundings
 from service.parts import Parts
 from service.problems import FieldError, Refused, invalid
 from service.schemas import BatchFrame, JobAsk
-from service.submit import surroundings
+from service.submit import checked, surroundings
 
 
 class Gathered(NamedTuple):
@@ -37,9 +37,7 @@ async def gather(parts: Parts, tenant: str, ask: BatchFrame, *, batch_id: str, t
         try:
             job = decoded(raw, JobAsk)
             around = await _around(parts, tenant, job, session, shared=shared)
-            made = draft(
-                job, around, parts.settings, tenant=tenant, now_ms=parts.clock.now_ms(), trace=trace, batch_id=batch_id
-            )
+            made = await checked(parts, job, around, tenant=tenant, trace=trace, batch_id=batch_id)
         except Refused as refused:
             found.refused.append((number, refused))
             continue

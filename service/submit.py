@@ -6,6 +6,7 @@ Called by the routes for submits, replays, batches and `:validate`. It knows no 
 import asyncio
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -30,6 +31,8 @@ from service.problems import FieldError, Refused, unknown_key
 from service.schemas import JobAsk
 
 WINDOW_S = 60
+#: characters; reading a thousand takes some milliseconds
+LONG_PROMPT = 500
 
 
 class Made(NamedTuple):
@@ -85,8 +88,16 @@ def _missing(what: str, at: str | None) -> Refused:
 
 async def drafted(parts: Parts, tenant: str, ask: JobAsk, *, trace: str | None = None) -> Draft:
     """Check a job without accepting it."""
-    around = await surroundings(parts, tenant, ask)
-    return draft(ask, around, parts.settings, tenant=tenant, now_ms=parts.clock.now_ms(), trace=trace)
+    return await checked(parts, ask, await surroundings(parts, tenant, ask), tenant=tenant, trace=trace)
+
+
+async def checked(
+    parts: Parts, ask: JobAsk, around: Surroundings, *, tenant: str, trace: str | None, batch_id: str | None = None
+) -> Draft:
+    """Check a job in what it meets; beside the loop where that takes long, so that other callers need not wait."""
+    now_ms = parts.clock.now_ms()
+    make = partial(draft, ask, around, parts.settings, tenant=tenant, now_ms=now_ms, trace=trace, batch_id=batch_id)
+    return await asyncio.to_thread(make) if len(ask.prompt) > LONG_PROMPT else make()
 
 
 async def accept(

@@ -1,11 +1,14 @@
 """Batches: an answer per job, one callback when the last has ended."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core.clock import stopwatch_s
 from tests.api_fixture import ASK, Api, running_api
 from tests.job_ends import fail, succeed
 
@@ -90,3 +93,16 @@ async def test_a_batch_without_a_job_to_accept_is_refused(api: Api, body: dict[s
     answer = await api.http.post("/v1/batches", json=body)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"].startswith("/jobs")
+
+
+async def test_a_batch_of_long_prompts_does_not_hold_up_the_other_callers(api: Api) -> None:
+    """The process goes on with other things meanwhile: its longest silence is a small part of the batch's time."""
+    words = [f'cut the pauses, put the title "Part {n}" at the top, and export in 1080p. ' * 100 for n in range(12)]
+    sending = asyncio.create_task(submit(api, *(ASK | {"prompt": text[:8000]} for text in words)))
+    turns_s = [stopwatch_s()]
+    while not sending.done():
+        await asyncio.sleep(0)
+        turns_s.append(stopwatch_s())
+    assert len((await sending)["jobs"]) == len(words)
+    longest_s = max(later - earlier for earlier, later in pairwise(turns_s))
+    assert longest_s < (turns_s[-1] - turns_s[0]) / 6
