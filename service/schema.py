@@ -21,6 +21,7 @@ from service.schema_words import (
     DESCRIPTION,
     PATH_IDS,
     REQUEST_HEADERS,
+    REQUEST_ID,
     SERVER_SENT_EVENT,
     TAGS,
 )
@@ -140,7 +141,8 @@ def _without_null(schema: Json) -> Json:
 
 
 def _header_parameters(about: About) -> list[Json]:
-    return [{"name": name, "in": "header", **REQUEST_HEADERS[name]} for name in about.headers]
+    taken = {name: REQUEST_HEADERS[name] for name in about.headers} | REQUEST_ID
+    return [{"name": name, "in": "header", **described} for name, described in taken.items()]
 
 
 def _body(about: About, schemas: Mapping[Any, Json]) -> Json:

@@ -59,6 +59,8 @@ ANSWER_HEADERS: dict[str, dict[str, Any]] = {
     "Idempotency-Replayed": _text("`true`: this is the answer that the first call got."),
     "Preference-Applied": _text("The wait that was granted.", "wait=30"),
     "Accept-Ranges": _text("`bytes`."),
+    "Cache-Control": _text("How long the answer may be kept, and by whom.", "private, no-cache"),
+    "Content-Disposition": _text("The name to save it under."),
     "Content-Range": _text("Which bytes these are."),
     "WWW-Authenticate": _text("How to authenticate."),
     "Allow": _text("The methods of this path."),
@@ -72,12 +74,16 @@ _IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "pattern": KEY_PATTERN, "examples": ['"4f1c"']},
 }
 
+#: what every call takes
+REQUEST_ID = {"X-Request-Id": _text("A name for this call, which comes back and stands in our logs.")}
+
 REQUEST_HEADERS: dict[str, dict[str, Any]] = {
     "Idempotency-Key": _IDEMPOTENCY_KEY,
     "Prefer": _text("Wait for the end, up to 60 s.", "wait=30"),
     "traceparent": _text("W3C trace context; goes on to the backend and the callback."),
     "If-None-Match": _text("A known ETag: 304 while nothing has changed."),
     "Range": _text("One range of bytes.", "bytes=0-1023"),
+    "If-Range": _text("The range is meant for the file with this ETag; another one comes whole."),
     "Last-Event-ID": _text("Go on after this event."),
 }
 

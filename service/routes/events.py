@@ -36,7 +36,10 @@ _LIST_LIMIT = 500
             "Jobs",
             {
                 200: Answer(
-                    "Server-Sent Events, or the list of events.", EventPage, media=("application/json", EVENT_STREAM)
+                    "Server-Sent Events, or the list of events.",
+                    EventPage,
+                    media=("application/json", EVENT_STREAM),
+                    headers=("Cache-Control",),
                 )
             },
             scope="read",

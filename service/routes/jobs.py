@@ -181,8 +181,8 @@ def names_nothing(query: JobsQuery) -> bool:
             "Read a job",
             "Jobs",
             {
-                200: Answer("The job.", JobView, headers=("ETag", "Retry-After")),
-                304: Answer("It looks as it did.", headers=("ETag", "Retry-After")),
+                200: Answer("The job.", JobView, headers=("ETag", "Retry-After", "Cache-Control")),
+                304: Answer("It looks as it did.", headers=("ETag", "Retry-After", "Cache-Control")),
             },
             scope="read",
             headers=("If-None-Match",),

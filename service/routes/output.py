@@ -20,6 +20,8 @@ from service.ranges import Unsatisfiable, span_of
 from service.schemas import LinkQuery
 from service.submit import own_job
 
+#: what comes with the file and with a part of it
+FILE_HEADERS = ("ETag", "Cache-Control", "Content-Disposition")
 MEDIA_TYPES = {"mp4": "video/mp4", "mov": "video/quicktime", "webm": "video/webm"}
 
 
@@ -64,8 +66,10 @@ def timeline_answer(request: Asked, summary: str | None, tracks: bytes | None) -
             "Download the finished file",
             "Jobs",
             {
-                200: Answer("The file.", media=tuple(MEDIA_TYPES.values()), headers=("Accept-Ranges", "ETag")),
-                206: Answer("A part of it.", media=tuple(MEDIA_TYPES.values()), headers=("Content-Range", "ETag")),
+                200: Answer("The file.", media=tuple(MEDIA_TYPES.values()), headers=(*FILE_HEADERS, "Accept-Ranges")),
+                206: Answer(
+                    "A part of it.", media=tuple(MEDIA_TYPES.values()), headers=(*FILE_HEADERS, "Content-Range")
+                ),
                 302: Answer(
                     "Files are not kept here: it is at the backend's.", media=("text/plain",), headers=("Location",)
                 ),
@@ -74,7 +78,7 @@ def timeline_answer(request: Asked, summary: str | None, tracks: bytes | None) -
             scope="read",
             refusals=(*KEYED, 416, 422),
             query=LinkQuery,
-            headers=("Range", "If-None-Match"),
+            headers=("Range", "If-Range", "If-None-Match"),
         )
     ),
 )

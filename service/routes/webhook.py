@@ -100,7 +100,9 @@ async def set_webhook(request: Asked) -> Response[bytes]:
             "Webhook",
             {
                 200: Answer(
-                    "The new secret, this once. Ask again where the answer was lost: the ones before go on.", NewSecret
+                    "The new secret, this once. Ask again where the answer was lost: the ones before go on.",
+                    NewSecret,
+                    headers=("Cache-Control",),
                 )
             },
             scope="admin",
