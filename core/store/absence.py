@@ -16,6 +16,7 @@ class Absence:
     def __init__(self, rest_s: float) -> None:
         self._rest_s = rest_s
         self._next_try_s: float | None = None
+        self._answered_s = 0.0
 
     def forbids(self) -> bool:
         """Whether nobody shall ask now. Whoever may is the one who tries: others wait for the next time."""
@@ -26,13 +27,15 @@ class Absence:
         return True
 
     def begins(self, *, asked_s: float, answer_s: float) -> None:
-        """Somebody who asked at `asked_s`, on the loop's clock, got no answer. A process that was itself too busy to
-        read one says nothing about Redis.
+        """Somebody who asked at `asked_s`, on the loop's clock, got no answer.
+
+        That says nothing about Redis where others got one since, or where this process was too busy to read it.
         """
         now_s = asyncio.get_running_loop().time()
-        if self._rest_s and now_s - asked_s < _LATE * answer_s:
+        if self._rest_s and self._answered_s < asked_s and now_s - asked_s < _LATE * answer_s:
             self._next_try_s = now_s + self._rest_s
 
     def ends(self) -> None:
         """Somebody got an answer."""
         self._next_try_s = None
+        self._answered_s = asyncio.get_running_loop().time()

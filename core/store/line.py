@@ -18,6 +18,9 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 Word = bytes | str | int
 
+#: the loop turns at least once in this time, and so reads what has come
+_GRACE_S = 0.05
+
 
 class Line:
     """Opens the connection when it is needed, and again after it broke."""
@@ -84,6 +87,8 @@ class _Wire(asyncio.Protocol):
         self._nothing = self._reader.gets()
         self._before = self._transport.get_protocol()
         self._answer_s = float(inside.socket_timeout)
+        #: it is overdue, and what may have come for it is read before that is held against Redis
+        self._overdue: asyncio.Future[Any] | None = None
         self._absence = inside.absence
         self._transport.set_protocol(self)
         self._next_look = self._loop.call_later(self._answer_s, self._look)
@@ -104,6 +109,7 @@ class _Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand out answers in the order in which they were asked for."""
+        self._absence.ends()
         self._reader.feed(data)
         while (answer := self._reader.gets()) is not self._nothing:
             self._hand_out(answer)
@@ -118,11 +124,16 @@ class _Wire(asyncio.Protocol):
             asked.set_result(answer)
 
     def _look(self) -> None:
-        """Break off where Redis has been silent for too long: later answers could not be told apart any more."""
+        """Break off where Redis has been silent for too long: later answers could not be told apart any more.
+
+        A loop that was busy comes to its timers before it comes to what has arrived, so that is read first.
+        """
         now_s = self._loop.time()
-        due_s = (self._waiting[0][1] if self._waiting else now_s) + self._answer_s
-        if now_s < due_s:
-            self._next_look = self._loop.call_at(due_s, self._look)
+        oldest, asked_s = self._waiting[0] if self._waiting else (None, now_s)
+        due_s = asked_s + self._answer_s
+        if now_s < due_s or oldest is not self._overdue:
+            self._overdue = oldest if now_s >= due_s else None
+            self._next_look = self._loop.call_at(max(due_s, now_s + _GRACE_S), self._look)
             return
         self._why = RedisTimeoutError("Redis did not answer in time")
         self._absence.begins(asked_s=due_s - self._answer_s, answer_s=self._answer_s)
