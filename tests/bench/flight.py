@@ -14,7 +14,7 @@ from tests.bench.table import Row, at_least, at_most
 STREAMS = 2_000
 RENDERS = 8_000
 #: what has not got so far by then is not counted
-RAMP_S = 70.0
+RAMP_S = 170.0
 #: between two looks at a render, as the backend's contract has it
 POLL_S = 30
 PROBES = 60
