@@ -7,6 +7,7 @@ no process of the gateway's, `CONTENT` may be in no log and no metric.
 import base64
 import json
 import secrets
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -125,15 +127,30 @@ def media_server(folder: Path) -> Iterator[str]:
 
 def _lead_through(gateway: Gateway, media_url: str, found: Traces) -> None:
     upload_id = gateway.upload(gateway.clip(f"{MEDIA}.mp4"))
-    followed = list(_jobs(gateway, upload_id, media_url))
-    _ask_badly(gateway, upload_id)
+    with _dripping(gateway, found):
+        followed = list(_jobs(gateway, upload_id, media_url))
+        _ask_badly(gateway, upload_id)
     for job_id in followed:
         found.answers += [json.dumps(data) for _, data in gateway.events(job_id)]
         found.jobs.append(gateway.job(job_id))
+        gateway.http.get(f"/v1/jobs/{job_id}/output", headers={"Range": "bytes=99999999999-", "X-Mark": PROMPT})
     _send_to_bad_receivers(gateway, upload_id, found)
     _administer(gateway, upload_id, found)
     _without_redis(gateway)
     _read_everything(gateway, found)
+
+
+@contextmanager
+def _dripping(gateway: Gateway, found: Traces) -> Iterator[None]:
+    """Send a part of a body and no more, and read what is said of that in the end."""
+    where = urlsplit(gateway.world["api"])
+    with socket.create_connection((where.hostname or "", where.port or 0), timeout=60) as line:
+        head = f"POST /v1/jobs?{QUERY} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.world['api_key']}"
+        line.sendall(f"{head}\r\nContent-Type: application/json\r\nContent-Length: 999\r\n\r\n{PROMPT}".encode())
+        yield
+        said = b"".join(iter(lambda: line.recv(65_536), b"")).decode()
+    assert said.startswith("HTTP/1.1 408 "), said
+    found.answers.append(said)
 
 
 def _jobs(gateway: Gateway, upload_id: str, media_url: str) -> Iterator[str]:
