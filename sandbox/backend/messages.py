@@ -8,6 +8,7 @@ import asyncio
 
 from sandbox.backend import refusals, stories, talk
 from sandbox.backend.chance import share
+from sandbox.backend.channel import Closed
 from sandbox.backend.clock import Clock
 from sandbox.backend.performance import Performance
 from sandbox.backend.runs import Message, Run
@@ -43,6 +44,8 @@ class Messages:
         task = asyncio.create_task(self._performance.perform(run))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # a run that is ended before its first step says no word by itself, and its client would listen for ever
+        task.add_done_callback(lambda _: run.channel.say(Closed()))
         return run
 
     async def stop(self) -> None:
