@@ -1,6 +1,5 @@
 """A plain caller of the backend, for tests: the calls of its contract as they stand there, nothing made easier."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from tests.until import until
 
 ATTRIBUTION = {"X-Skill-Source": "free-video-fast", "X-Skill-Version": "1.0.0", "X-Skill-Platform": "unknown"}
 
@@ -99,10 +100,12 @@ class Caller:
 
     async def ended(self, render_id: str, *, within_s: float = 60) -> dict[str, Any]:
         """Poll until a render has ended, and return its last status in whichever shape. Raises TimeoutError."""
-        async with asyncio.timeout(within_s):
-            while _is_active(status := await self.status(render_id)):  # noqa: ASYNC110 - it is in another process
-                await asyncio.sleep(0.05)
-        return status
+
+        async def look() -> dict[str, Any]:
+            status = await self.status(render_id)
+            return {} if _is_active(status) else status
+
+        return await until(look, within_s=within_s)
 
 
 def _is_active(status: dict[str, Any]) -> bool:

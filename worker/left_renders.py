@@ -1,7 +1,7 @@
 """Takes back renders that nobody waits for any more. One that can't be taken back is looked at until it ends, since a
 render that completes and that nobody ever reads is an orphan at the backend.
 
-A job that ends leaves its render here; the sweep goes on with it.
+A job that ends leaves its render here. Its rounds are not the sweep's: a backend that hangs must not hold that up.
 """
 
 from core.store.renders import LeftRender

@@ -39,8 +39,10 @@ from worker.deliver import run_delivery
 from worker.errands import run_errands
 from worker.kit import Kit
 from worker.leases import Leases
+from worker.left_renders import follow_left_renders
 from worker.outbound import guarded_client
 from worker.pool import Pool
+from worker.rounds import go_round
 from worker.run import run_job
 from worker.sweep import sweep_for_ever
 from worker.upstream.client import Backend
@@ -164,6 +166,9 @@ async def _work(kit: Kit, client: Redis, stop: asyncio.Event, url: str) -> None:
         _for_ever("heartbeat", kit.leases.keep()),
         _for_ever("cancels", kit.leases.listen_for_cancels()),
         _for_ever("sweep", sweep_for_ever(kit)),
+        _for_ever(
+            "left renders", go_round("left renders", partial(follow_left_renders, kit), every_s=settings.sweep_s)
+        ),
         _for_ever("errands", run_errands(kit)),
         _for_ever("admission", _stay_listed(kit)),
     ]

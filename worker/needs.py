@@ -1,7 +1,7 @@
 """Which scopes a job needs of its token, and which one a refused call lacked. Pure."""
 
 from core.job import Job
-from core.session import Session
+from core.session import Session, is_bound
 from core.token import Scope
 
 _BY_CALL = {
@@ -19,7 +19,8 @@ def needs_of(job: Job, session: Session) -> frozenset[Scope]:
     needs = {
         Scope.READ: True,
         Scope.WRITE: exports or job.plan.message is not None or bool(job.media),
-        Scope.UPLOAD: bool(job.media) or session.uploaded < len(session.media),
+        # what the session has must be brought again as long as no edit keeps it where it is
+        Scope.UPLOAD: bool(job.media) or (bool(session.media) and not is_bound(session)),
         Scope.RENDER: exports,
     }
     return frozenset(scope for scope, needed in needs.items() if needed)

@@ -117,8 +117,6 @@ class Pool:
         taken = await self._reserve_on(job, own, needs, anonymous=anonymous, unread=unread)
         if taken or own is None or is_bound(session):
             return taken
-        # elsewhere what the session has must be brought again
-        needs |= {Scope.UPLOAD} if session.media else set()
         return await self._reserve_on(job, None, needs, anonymous=anonymous, unread=unread)
 
     async def _reserve_on(

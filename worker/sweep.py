@@ -3,20 +3,17 @@
 Every worker sweeps; each part is safe to do twice or by two at once. Nothing here touches a job that somebody holds.
 """
 
-import asyncio
 import logging
-import random
 from collections import Counter
 
 from core import verbs
 from core.callback import event
 from core.job import Status
 from core.metrics import CALLBACKS_DEAD, CREDITS, JOBS_FINISHED, QUEUE_DUE_JOBS, QUEUE_OLDEST_SECONDS, TOKENS
-from core.store.connection import STORE_DOWN
 from core.store.jobs import LeaseLost
 from core.token import TokenState
 from worker.kit import Kit
-from worker.left_renders import follow_left_renders
+from worker.rounds import go_round
 
 log = logging.getLogger(__name__)
 
@@ -25,16 +22,14 @@ _IDENTITY_KEPT_MS = 24 * 3600 * 1000
 
 
 async def sweep_for_ever(kit: Kit) -> None:
-    """Sweep every few seconds, each worker at its own moments."""
+    """Sweep every few seconds, each time from where the last one stopped."""
     cursor = 0
-    while True:
-        await asyncio.sleep(kit.settings.sweep_s * random.uniform(0.5, 1.0))
-        try:
-            cursor = await sweep(kit, cursor)
-        except STORE_DOWN as away:
-            log.warning("sweep: Redis is away (%s)", type(away).__name__)
-        except Exception:
-            log.exception("a sweep broke")
+
+    async def once() -> None:
+        nonlocal cursor
+        cursor = await sweep(kit, cursor)
+
+    await go_round("sweep", once, every_s=kit.settings.sweep_s)
 
 
 async def sweep(kit: Kit, cursor: int) -> int:
@@ -44,7 +39,6 @@ async def sweep(kit: Kit, cursor: int) -> int:
         log.warning("rang again for %d jobs or callbacks that were left behind", rung)
     await _expire(kit)
     await _retire(kit)
-    await follow_left_renders(kit)
     await _drop_uploads(kit)
     await _drop_old_identities(kit)
     await _gauge(kit)

@@ -1,15 +1,14 @@
 """Renders that outlive their job, at a backend that takes back only what is pending: each is followed to its end."""
 
-import time
+import asyncio
 
 import pytest
 
 from tests.gateway_fixture import Gateway, running_gateway, unique_title
+from tests.until import until
 
 RENDER_S = 8
-#: looks at the ledger, and the pause between two
-LOOKS = 600
-PAUSE_S = 0.1
+LONGEST_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -25,13 +24,13 @@ def render_of(gateway: Gateway, job_id: str) -> dict:
 
 
 def seen_as(gateway: Gateway, job_id: str, **facts: object) -> dict:
-    """Look at a job's render until it is as wanted, and return it; as it is after many looks where it never gets so."""
-    for _ in range(LOOKS):
+    """Wait until a job's render is as wanted, and return it. Raises TimeoutError."""
+
+    async def look() -> dict:
         row = render_of(gateway, job_id)
-        if facts.items() <= row.items():
-            break
-        time.sleep(PAUSE_S)  # the backend tells nobody by itself
-    return row
+        return row if facts.items() <= row.items() else {}
+
+    return asyncio.run(until(look, within_s=LONGEST_S, every_s=0.1))
 
 
 def exporting(gateway: Gateway, **fields: object) -> str:

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import pytest
 
@@ -17,6 +18,7 @@ from core.store.connection import STORE_DOWN, connect
 from core.store.jobs import Claim, LeaseLost
 from tests.redis_fixture import running_redis
 from tests.store_fixture import Core, settings_for
+from tests.until import until
 
 LEASE_S = 1.0
 Run = Callable[[Core, str], Awaitable[None]]
@@ -78,29 +80,35 @@ async def to_its_end(core: Core, job_id: str) -> None:
 
 async def all_ended(core: Core, jobs: list[Job], *, within_s: float = 60) -> list[Job]:
     """Wait until all have ended; the sweeper's repair runs meanwhile, as in a real worker."""
-    async with asyncio.timeout(within_s):
-        while True:
-            with suppress(*STORE_DOWN):
-                found = await core.jobs.load_many([job.id for job in jobs])
-                if all(job.ended for job in found):
-                    return found
-                await core.turns.repair(0)
-            await asyncio.sleep(0.05)
+
+    async def look() -> list[Job]:
+        with suppress(*STORE_DOWN):
+            found = await core.jobs.load_many([job.id for job in jobs])
+            if all(job.ended for job in found):
+                return found
+            await core.turns.repair(0)
+        return []
+
+    return await until(look, within_s=within_s)
 
 
 async def notices(caplog: pytest.LogCaptureFixture) -> None:
     """Wait until the worker has found out that Redis is away."""
     before = len(caplog.messages)
-    async with asyncio.timeout(30):
-        while not any("Redis is away" in message for message in caplog.messages[before:]):  # noqa: ASYNC110 - a log has no event
-            await asyncio.sleep(0.01)
+
+    async def look() -> bool:
+        return any("Redis is away" in message for message in caplog.messages[before:])
+
+    await until(look, within_s=30)
 
 
 async def idle(worker: LeasedWorker) -> None:
     """Wait until nothing that the worker has picked up is running any more."""
-    async with asyncio.timeout(30):
-        while worker.job_counter:  # noqa: ASYNC110 - arq has no event for it
-            await asyncio.sleep(0.01)
+
+    async def look() -> bool:
+        return worker.job_counter == 0
+
+    await until(look, within_s=30)
 
 
 async def test_jobs_run_to_their_end_and_arq_keeps_nothing(redis_url: str) -> None:
@@ -159,10 +167,12 @@ async def test_a_worker_outlives_redis_and_loses_neither_jobs_nor_places(caplog:
 
 
 async def submit_when_back(core: Core, number: int) -> list[Job]:
-    while True:
+    async def look() -> list[Job]:
         with suppress(*STORE_DOWN):
             return await submit(core, number)
-        await asyncio.sleep(0.05)
+        return []
+
+    return await until(look, within_s=30)
 
 
 async def test_a_redis_that_freezes_costs_neither_places_nor_connections(caplog: pytest.LogCaptureFixture) -> None:
@@ -221,7 +231,6 @@ async def test_the_end_of_a_worker_that_was_frozen_does_not_disturb_the_new_hold
 
 async def taken_over(core: Core, job: Job) -> Claim:
     """Claim a job as soon as its lease has run out, and start it."""
-    async with asyncio.timeout(20):
-        while (claim := await take(core, job.id)) is None:  # noqa: ASYNC110 - a lease that runs out says nothing
-            await asyncio.sleep(0.05)
+    claim = await until(partial(take, core, job.id), within_s=20)
+    assert claim is not None
     return await core.write(claim, verbs.started(claim.job, now_ms=core.clock.now_ms()))
