@@ -15,7 +15,7 @@ import msgspec
 from arq.connections import ArqRedis
 from arq.worker import Worker, func
 
-from core.store.connection import STORE_ERROR, Redis, Store
+from core.store.redis.client import STORE_ERROR, Redis, Store
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +31,8 @@ def _bell(function: str) -> bytes:
     return msgspec.msgpack.encode({"t": None, "f": function, "a": [], "k": {}, "et": 0})
 
 
-JOB_BELL = _bell("run_job")
-DELIVERY_BELL = _bell("run_delivery")
+JOB_ENTRY = _bell("run_job")
+DELIVERY_ENTRY = _bell("run_delivery")
 
 
 class LeasedWorker(Worker):

@@ -12,32 +12,32 @@ from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
-from service.body import BODY_LIMIT_BYTES
-from service.edge import at_the_edge
-from service.page import page_of
-from service.parts import Parts
+from service.context import ApiContext
+from service.http.body import BODY_LIMIT_BYTES
+from service.http.middleware import at_the_edge
+from service.openapi.docs_page import page_of
+from service.openapi.document import document
 from service.problems import problem_of
 from service.routes import (
     account,
-    actions,
     batches,
     deliveries,
     docs,
     events,
-    health,
+    job_actions,
     jobs,
     options,
     output,
-    presigned,
+    presigned_uploads,
     sessions,
+    system,
     uploads,
     webhook,
 )
-from service.schema import document
 
 ROUTES: tuple[HTTPRouteHandler, ...] = (
     *jobs.HANDLERS,
-    *actions.HANDLERS,
+    *job_actions.HANDLERS,
     *batches.HANDLERS,
     *events.HANDLERS,
     *deliveries.HANDLERS,
@@ -45,16 +45,16 @@ ROUTES: tuple[HTTPRouteHandler, ...] = (
     *output.HANDLERS,
     *sessions.HANDLERS,
     *uploads.HANDLERS,
-    *presigned.HANDLERS,
+    *presigned_uploads.HANDLERS,
     *account.HANDLERS,
-    *health.PROBES,
+    *system.PROBES,
     *docs.HANDLERS,
 )
 
 
 @cache
 def _document() -> dict[str, Any]:
-    return document([*ROUTES, *health.METRICS])
+    return document([*ROUTES, *system.METRICS])
 
 
 def described() -> bytes:
@@ -62,14 +62,14 @@ def described() -> bytes:
     return msgspec.json.format(msgspec.json.encode(_document()), indent=1) + b"\n"
 
 
-def build_app(parts: Parts, *, metrics: bool = True) -> ASGIApp:
+def build_app(parts: ApiContext, *, metrics: bool = True) -> ASGIApp:
     """Build the API. `metrics`: whether ``/metrics`` is served here, or on a port of its own."""
-    handlers = [*ROUTES, *(health.METRICS if metrics else ())]
+    handlers = [*ROUTES, *(system.METRICS if metrics else ())]
     first = options.options_of(handlers)  # else the framework makes one of its own for each path
     return at_the_edge(Litestar.from_config(_config(parts, [first, *handlers])))
 
 
-def _config(parts: Parts, handlers: list[Any]) -> AppConfig:
+def _config(parts: ApiContext, handlers: list[Any]) -> AppConfig:
     return AppConfig(
         route_handlers=handlers,
         state=State({"parts": parts, "openapi": described(), "docs": page_of(_document())}),
@@ -85,7 +85,7 @@ def _config(parts: Parts, handlers: list[Any]) -> AppConfig:
 
 @asynccontextmanager
 async def _listening(app: Litestar) -> AsyncIterator[None]:
-    parts: Parts = app.state["parts"]
+    parts: ApiContext = app.state["parts"]
     await parts.start()
     try:
         yield

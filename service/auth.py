@@ -7,9 +7,9 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from core.clock import stopwatch_s
-from core.store.connection import STORE_DOWN
-from core.store.tenants import Caller
-from service.parts import ANSWER_S, Parts
+from core.store.redis.client import STORE_DOWN
+from core.store.tenants.tenants import Caller
+from service.context import ANSWER_S, ApiContext
 from service.problems import Refused, unknown_key
 
 Connection = ASGIConnection[Any, Any, Any, Any]
@@ -42,14 +42,14 @@ async def caller_of(connection: Connection, *, remembers: bool = False) -> Calle
     api_key = api_key.strip()
     if kind.lower() != "bearer" or not api_key or len(api_key) > _LONGEST_KEY or not api_key.isascii():
         raise Refused(401, "unauthorized", "Send Authorization: Bearer <API key>.", headers=_CHALLENGE)
-    parts: Parts = connection.app.state["parts"]
+    parts: ApiContext = connection.app.state["parts"]
     caller = await (parts.memory.caller(api_key) if remembers else _found(parts, api_key))
     if caller is None:
         raise unknown_key()
     return caller
 
 
-async def _found(parts: Parts, api_key: str) -> Caller | None:
+async def _found(parts: ApiContext, api_key: str) -> Caller | None:
     """Look a key up; once more where thousands of callers at once have made this process miss Redis's answer."""
     began_s = stopwatch_s()
     try:

@@ -5,15 +5,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from core.discreet import discreet
-from core.store.idempotency import KeptAnswer
-from core.view import UNPLACED, JobView
-from service.parts import Parts
-from service.preferences import KeyOfCall
+from core.model.job_view import UNPLACED, JobView
+from core.redaction import redacted_repr
+from core.store.idempotency import StoredAnswer
+from service.context import ApiContext
+from service.http.headers import IdempotencyKey
 from service.problems import Refused
 
 
-@discreet("id")
+@redacted_repr("id")
 class Kept(msgspec.Struct, frozen=True):
     """The bytes of the answer, and the headers that depend on what was made."""
 
@@ -30,9 +30,9 @@ class Submitted(NamedTuple):
     limits: dict[str, str]
 
 
-async def kept_answer(parts: Parts, tenant: str, call: KeyOfCall | None) -> Kept | None:
+async def kept_answer(parts: ApiContext, tenant: str, call: IdempotencyKey | None) -> Kept | None:
     """Find the answer to the same call. Raises Refused: another body (422), or still under way (409)."""
-    found: KeptAnswer | None = await parts.answers.find(tenant, call.key_hash) if call else None
+    found: StoredAnswer | None = await parts.answers.find(tenant, call.key_hash) if call else None
     if found is None or call is None:
         return None
     if found.body_hash != call.body_hash:

@@ -15,11 +15,11 @@ from uvicorn.config import LoopFactoryType
 from core.logs import configure_logs
 from core.metrics import REGISTRY
 from core.settings import load_settings
-from core.store.connection import STORE_DOWN
-from core.store.durability import durability_warnings
+from core.store.redis.client import STORE_DOWN
+from core.store.redis.durability import durability_warnings
 from service.app import build_app
-from service.connection import Connection
-from service.parts import Parts, open_parts
+from service.context import ApiContext, open_context
+from service.http.protocol import Connection
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ _BACKLOG = 2048
 class _Server(uvicorn.Server):
     """Says when it is ready, and lets the readers of events go first when it is to end."""
 
-    def __init__(self, config: uvicorn.Config, *, parts: Parts, address: str) -> None:
+    def __init__(self, config: uvicorn.Config, *, parts: ApiContext, address: str) -> None:
         super().__init__(config)
         self._parts = parts
         self._address = address
@@ -48,7 +48,7 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-async def _warn(parts: Parts) -> None:
+async def _warn(parts: ApiContext) -> None:
     try:
         for warning in await durability_warnings(parts.store):
             log.warning(warning)
@@ -95,7 +95,7 @@ def api(host: str, port: int, metrics_port: int | None) -> None:
     listener = _bound(host, port)
     if metrics_port is not None:
         start_http_server(metrics_port, addr=host, registry=REGISTRY)
-    parts = open_parts(settings)
+    parts = open_context(settings)
     config = served(build_app(parts, metrics=metrics_port is None))
     where = f"[{host}]" if ":" in host else host
     server = _Server(config, parts=parts, address=f"http://{where}:{listener.getsockname()[1]}")

@@ -1,7 +1,7 @@
 """Carries out a call of several writes at most once per Idempotency-Key. Submits need none of this: theirs is one write.
 
 Called by every POST that makes or sends something. Those that are safe to repeat as they are (cancel, complete, enable,
-`:validate`) take no key, and uploads have their own way (`service/keyed_upload.py`), since a body of 500 MB is compared
+`:validate`) take no key, and uploads have their own way (`service/uploads/keyed_upload.py`), since a body of 500 MB is compared
 by a hash that is only known when it has come.
 """
 
@@ -10,12 +10,14 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from litestar import Response
 
+from service.context import ApiContext
+from service.http.headers import IdempotencyKey
 from service.kept import Kept, Submitted, in_progress, kept_answer, replayed
-from service.parts import Parts
-from service.preferences import KeyOfCall
 
 
-async def once(parts: Parts, tenant: str, call: KeyOfCall | None, do: Callable[[], Awaitable[Kept]]) -> Submitted:
+async def once(
+    parts: ApiContext, tenant: str, call: IdempotencyKey | None, do: Callable[[], Awaitable[Kept]]
+) -> Submitted:
     """Do it, or give the answer that it got before. Raises Refused (409) while it is under way, or what `do` raises.
 
     A call that fails gives its key back; one whose process died keeps it for two minutes.

@@ -14,7 +14,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
-from core.store.connection import STORE_DOWN
+from core.store.redis.client import STORE_DOWN
 
 log = logging.getLogger(__name__)
 

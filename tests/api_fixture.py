@@ -14,10 +14,10 @@ from pydantic import SecretStr
 
 from core.clock import Clock
 from core.settings import Settings
-from core.store.tenants import SCOPES
+from core.store.tenants.tenants import SCOPES
 from service.app import build_app
+from service.context import ApiContext, open_context
 from service.main import served
-from service.parts import Parts, open_parts
 from tests.openapi_check import check_answer
 
 CLIP = {"url": "https://media.example.com/clip.mp4"}
@@ -32,7 +32,7 @@ class Api:
     url: str
     http: httpx.AsyncClient
     key: str = field(repr=False)
-    parts: Parts
+    parts: ApiContext
     server: uvicorn.Server
 
     async def caller(self, tenant: str, *scopes: str) -> httpx.AsyncClient:
@@ -73,7 +73,7 @@ async def running_api(
     """Serve the API on a free port until the block ends."""
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    parts = open_parts(settings_for(redis_url, storage, public_url=url, **chosen), clock=clock)
+    parts = open_context(settings_for(redis_url, storage, public_url=url, **chosen), clock=clock)
     server = _Server(served(build_app(parts), loop="none"))  # the test's own loop
     task = asyncio.create_task(server.serve(sockets=[listener]))
     await server.is_up.wait()

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 ROOMS = ("core", "service", "worker")
 TIME_READERS = {"core/clock.py"}
-KEY_MAKERS = {"core/keys.py"}
+KEY_MAKERS = {"core/store/redis/keys.py"}
 #: each part of the sandbox reads settings of its own, since it must not know ours
 ENVIRONMENT_READERS = {"core/settings.py", "sandbox/main.py", "sandbox/world/settings.py"}
 KEY_PREFIX = "rg:"
@@ -20,7 +20,7 @@ ENVIRONMENT_NAMES = {"environ", "environb", "getenv"}
 
 
 class Breach(NamedTuple):
-    """One place that breaks a rule, printed as ``core/job.py:12: reads the time``."""
+    """One place that breaks a rule, printed as ``core/model/job.py:12: reads the time``."""
 
     path: str
     line: int
@@ -56,14 +56,14 @@ def reads_environment(node: ast.AST) -> bool:
 
 
 def breaches_in(source: str, path: str) -> Iterator[Breach]:
-    """Judge one module's text. `path` is relative to the repository, with forward slashes: ``core/job.py``."""
+    """Judge one module's text. `path` is relative to the repository, with forward slashes: ``core/model/job.py``."""
     sandbox = path.startswith("sandbox/")
     for node in ast.walk(ast.parse(source)):
         line = getattr(node, "lineno", 0)
         if not sandbox and path not in TIME_READERS and reads_time(node):
             yield Breach(path, line, "reads the time; ask core/clock.py for it")
         if not sandbox and path not in KEY_MAKERS and makes_key(node):
-            yield Breach(path, line, "spells a Redis key; core/keys.py makes them")
+            yield Breach(path, line, "spells a Redis key; core/store/redis/keys.py makes them")
         if path not in ENVIRONMENT_READERS and reads_environment(node):
             yield Breach(path, line, "reads the environment; core/settings.py does")
 

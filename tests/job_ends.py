@@ -5,11 +5,12 @@ from typing import Any
 
 import msgspec
 
-from core import callback, session, verbs
 from core.errors import Code
-from core.job import Job, OutputFile
-from core.store.turns import Turns
-from service.parts import Parts
+from core.events import event as events
+from core.model import session, transitions
+from core.model.job import Job, OutputFile
+from core.store.jobs.admission import Admission
+from service.context import ApiContext
 
 VIDEO = bytes(range(256)) * 5000
 TRACKS = b'[{"type":"video","name":"city"}]'
@@ -17,28 +18,28 @@ TIMELINE = "Timeline (1 tracks): 1. Video: city (0-10s)"
 OWNER = "worker-1"
 
 
-async def running(parts: Parts, job_id: str, *, takes_s: float = 0) -> Job:
+async def running(parts: ApiContext, job_id: str, *, takes_s: float = 0) -> Job:
     """Take a job as a worker would, with a backend session, and let its edit be done."""
-    await Turns(parts.store, parts.settings, parts.clock).admit(worker="w", slots=50, alive_s=600)
+    await Admission(parts.store, parts.settings, parts.clock).admit(worker="w", slots=50, alive_s=600)
     claim = await parts.jobs.claim(job_id, owner=OWNER)
     assert claim is not None
     began_ms = parts.clock.now_ms() - int(takes_s * 1000)
     opened = session.opened(claim.session, backend_id="5529", task_id="t", user_id="u", token_id="tok_1")
-    started = verbs.started(claim.job, now_ms=began_ms)
+    started = transitions.started(claim.job, now_ms=began_ms)
     started = await parts.jobs.commit(
         claim.job, started, owner=OWNER, session=opened, event=await told(parts, claim.job, started)
     )
-    edited = verbs.edited(started, changes=("Title added",), timeline=TIMELINE)
+    edited = transitions.edited(started, changes=("Title added",), timeline=TIMELINE)
     return await parts.jobs.commit(started, edited, owner=OWNER, fields={"tracks": TRACKS})
 
 
-async def told(parts: Parts, old: Job, new: Job) -> callback.Event:
+async def told(parts: ApiContext, old: Job, new: Job) -> events.Event:
     webhook = await parts.tenants.webhook(new.tenant)
     now_ms = parts.clock.now_ms()
-    return callback.event(old, new, webhook=webhook, public_url=parts.settings.public_url, now_ms=now_ms)
+    return events.event(old, new, webhook=webhook, public_url=parts.settings.public_url, now_ms=now_ms)
 
 
-async def succeed(parts: Parts, job_id: str, *, kept: bool = True, takes_s: float = 0, **facts: Any) -> None:
+async def succeed(parts: ApiContext, job_id: str, *, kept: bool = True, takes_s: float = 0, **facts: Any) -> None:
     """End a job well, with a file in storage (or only at the backend's)."""
     now = await running(parts, job_id, takes_s=takes_s)
     path = f"outputs/{job_id}.mp4" if kept else None
@@ -52,15 +53,15 @@ async def succeed(parts: Parts, job_id: str, *, kept: bool = True, takes_s: floa
         size_bytes=len(VIDEO),
         expires_at_ms=parts.clock.now_ms() + 3600_000,
     )
-    done = verbs.succeeded(now, now_ms=parts.clock.now_ms(), output=file)
+    done = transitions.succeeded(now, now_ms=parts.clock.now_ms(), output=file)
     done = msgspec.structs.replace(done, **facts)
     await parts.jobs.commit(now, done, owner=OWNER, event=await told(parts, now, done))
 
 
-async def fail(parts: Parts, job_id: str, code: Code = Code.RENDER_FAILED) -> None:
+async def fail(parts: ApiContext, job_id: str, code: Code = Code.RENDER_FAILED) -> None:
     """End a job badly."""
     now = await running(parts, job_id)
-    done = verbs.failed(now, now_ms=parts.clock.now_ms(), code=code)
+    done = transitions.failed(now, now_ms=parts.clock.now_ms(), code=code)
     await parts.jobs.commit(now, done, owner=OWNER, event=await told(parts, now, done))
 
 

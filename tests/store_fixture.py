@@ -11,30 +11,30 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from core import verbs
-from core.callback import Event, TenantWebhook, event
 from core.clock import Clock, HandClock
 from core.errors import Code
+from core.events.event import Event, TenantWebhook, event
 from core.ids import new_id
-from core.job import Job
-from core.keys import key
-from core.prompt import Output, Plan
-from core.session import Session
+from core.model import transitions
+from core.model.job import Job
+from core.model.plan import Output, Plan
+from core.model.session import Session
+from core.security.encryption import Encryption
 from core.settings import Settings
-from core.store.connection import Redis, Store, connect
 from core.store.deliveries import Deliveries
-from core.store.errands import Errands
 from core.store.events import Events
-from core.store.idempotency import Answers
-from core.store.identity import Identities
-from core.store.intake import Accepted, Idempotency, Intake, Refused, Replayed, Submission
-from core.store.jobs import Claim, Jobs
-from core.store.listing import Listing
-from core.store.tenants import Tenants
-from core.store.tokens import Tokens
-from core.store.turns import Turns
+from core.store.idempotency import StoredResponses
+from core.store.jobs.admission import Admission
+from core.store.jobs.queries import JobQueries
+from core.store.jobs.records import Claim, Jobs
+from core.store.jobs.submissions import Accepted, Idempotency, Refused, Replayed, Submission, Submissions
+from core.store.redis.client import Redis, Store, connect
+from core.store.redis.keys import key
+from core.store.rpc import RpcQueue
+from core.store.tenants.tenants import Tenants
+from core.store.tokens.anonymous_identity import AnonymousIdentities
+from core.store.tokens.tokens import Tokens
 from core.store.uploads import Uploads
-from core.vault import Vault
 
 SECRET_KEY = "s" * 40
 PUBLIC_URL = "https://reelgate.test"
@@ -65,17 +65,17 @@ class Core:
         self.settings = settings
         self.clock: Any = clock or HandClock()
         self.store = Store(client)
-        self.vault = Vault([SECRET_KEY])
+        self.vault = Encryption([SECRET_KEY])
         self._take_rules()
-        self.listing = Listing(self.store, self.jobs, tenant_running_jobs=settings.tenant_running_jobs)
+        self.listing = JobQueries(self.store, self.jobs, tenant_running_jobs=settings.tenant_running_jobs)
         self.deliveries = Deliveries(self.store, self.clock)
         self.tenants = Tenants(self.store, self.vault, self.clock)
         self.tokens = Tokens(self.store, self.vault, self.clock)
-        self.identities = Identities(self.store)
+        self.identities = AnonymousIdentities(self.store)
         self.uploads = Uploads(self.store, self.clock)
         self.events = Events(self.store)
-        self.errands = Errands(self.store)
-        self.answers = Answers(self.store)
+        self.errands = RpcQueue(self.store)
+        self.answers = StoredResponses(self.store)
         self._owners = count(1)
 
     def with_settings(self, **chosen: Any) -> None:
@@ -84,9 +84,9 @@ class Core:
         self._take_rules()
 
     def _take_rules(self) -> None:
-        self.intake = Intake(self.store, self.settings, self.clock)
+        self.intake = Submissions(self.store, self.settings, self.clock)
         self.jobs = Jobs(self.store, self.settings, self.clock)
-        self.turns = Turns(self.store, self.settings, self.clock)
+        self.turns = Admission(self.store, self.settings, self.clock)
 
     def new_job(self, tenant: str = "acme", **chosen: Any) -> Job:
         return make_job(tenant, created_at_ms=self.clock.now_ms(), **chosen)
@@ -132,7 +132,7 @@ class Core:
     async def begin(self, job: Job) -> Claim:
         """Claim a job and write that it has started; the claim carries the record as written."""
         claim = await self.claim(job)
-        new = verbs.started(claim.job, now_ms=self.clock.now_ms())
+        new = transitions.started(claim.job, now_ms=self.clock.now_ms())
         return await self.write(claim, new)
 
     async def write(self, claim: Claim, new: Job, **how: Any) -> Claim:
@@ -145,7 +145,11 @@ class Core:
     async def finish(self, claim: Claim, code: Code | None = None) -> Job:
         """End a started job, well or badly."""
         now_ms = self.clock.now_ms()
-        over = verbs.failed(claim.job, now_ms=now_ms, code=code) if code else verbs.succeeded(claim.job, now_ms=now_ms)
+        over = (
+            transitions.failed(claim.job, now_ms=now_ms, code=code)
+            if code
+            else transitions.succeeded(claim.job, now_ms=now_ms)
+        )
         return (await self.write(claim, over)).job
 
     async def run(self, job: Job, code: Code | None = None) -> Job:
@@ -155,7 +159,7 @@ class Core:
     async def cancel(self, job: Job) -> Job:
         """What the API does for a caller's cancel."""
         now = await self.read(job)
-        after = verbs.cancel_asked(now, now_ms=self.clock.now_ms())
+        after = transitions.cancel_asked(now, now_ms=self.clock.now_ms())
         return await self.jobs.commit(now, after, owner=None, event=self.news(now, after))
 
     async def read(self, job: Job) -> Job:

@@ -8,19 +8,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from core.guard import parse_networks
-from core.job import Job
-from core.session import Session
+from core.model.job import Job
+from core.model.session import Session
+from core.security.url_policy import parse_networks
 from core.storage import Storage
-from core.store.renders import LeftRenders
+from core.store.jobs.orphan_renders import OrphanRenders
 from tests.store_fixture import Core
-from worker.callbacks.hosts import Hosts
-from worker.kit import Kit
+from worker.backend.client import Backend
+from worker.context import WorkerContext
+from worker.jobs.execution import JobExecution
 from worker.leases import Leases
-from worker.outbound import guarded_client
-from worker.pool import Pool
-from worker.upstream.client import Backend
-from worker.work import Work
+from worker.outbound.client import guarded_client
+from worker.outbound.host_limits import Hosts
+from worker.tokens.pool import Pool
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -38,7 +38,7 @@ class Calls(Counter[str]):
 @asynccontextmanager
 async def kit_over(
     core: Core, folder: Path, *, backend: str = NOBODY, calls: Calls | None = None
-) -> AsyncIterator[Kit]:
+) -> AsyncIterator[WorkerContext]:
     """Build one worker's kit over the store's classes."""
     asked = Backend(backend, platform="test", metrics=Calls() if calls is None else calls, stream_clients=1)
     settings, outside = core.settings, guarded_client(allow=parse_networks("127.0.0.1/32"), http_allowed=True)
@@ -52,10 +52,10 @@ async def kit_over(
         month_limit=settings.tenant_month_credits,
     )
     try:
-        yield Kit(
+        yield WorkerContext(
             settings=settings,
             clock=core.clock,
-            vault=core.vault,
+            vault=core.security.encryption,
             jobs=core.jobs,
             turns=core.turns,
             listing=core.listing,
@@ -63,7 +63,7 @@ async def kit_over(
             tenants=core.tenants,
             tokens=core.tokens,
             uploads=core.uploads,
-            left_renders=LeftRenders(core.store, core.clock),
+            left_renders=OrphanRenders(core.store, core.clock),
             errands=core.errands,
             storage=Storage(str(folder)),
             backend=asked,
@@ -78,10 +78,12 @@ async def kit_over(
 
 
 @asynccontextmanager
-async def in_hand(core: Core, kit: Kit, job: Job, session: Session | None = None) -> AsyncIterator[Work]:
+async def in_hand(
+    core: Core, kit: WorkerContext, job: Job, session: Session | None = None
+) -> AsyncIterator[JobExecution]:
     """Hold a job that was submitted, as a worker does, with the record and session that the test wants it to have."""
     claim = await core.claim(job)
     async with kit.leases.hold(job.id, claim.owner) as lease:
-        work = Work(kit, claim, lease)
+        work = JobExecution(kit, claim, lease)
         work.job, work.session = job, session or work.session
         yield work

@@ -1,1 +1,1 @@
-"""Work out: takes jobs and callbacks from the queue, drives the backend, and writes down what came of it."""
+"""JobExecution out: takes jobs and callbacks from the queue, drives the backend, and writes down what came of it."""

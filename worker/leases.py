@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from core.clock import stopwatch_s
-from core.keys import CANCEL_CHANNEL
-from core.store.connection import STORE_DOWN, Store
-from core.store.jobs import Jobs, LeaseLost
+from core.store.jobs.records import Jobs, LeaseLost
+from core.store.redis.client import STORE_DOWN, Store
+from core.store.redis.keys import CANCEL_CHANNEL
 
 log = logging.getLogger(__name__)
 

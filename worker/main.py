@@ -19,33 +19,33 @@ from core.ids import new_id
 from core.logs import configure_logs
 from core.metrics import REGISTRY
 from core.queue import LeasedWorker, make_worker
+from core.security.encryption import Encryption
 from core.settings import Settings, load_settings
 from core.storage import Storage
-from core.store.connection import STORE_DOWN, Redis, Store, connect
 from core.store.deliveries import Deliveries
-from core.store.errands import Errands
-from core.store.identity import Identities
-from core.store.jobs import Jobs
-from core.store.listing import Listing
-from core.store.renders import LeftRenders
-from core.store.tenants import Tenants
-from core.store.tokens import Tokens
-from core.store.turns import Turns
+from core.store.jobs.admission import Admission
+from core.store.jobs.orphan_renders import OrphanRenders
+from core.store.jobs.queries import JobQueries
+from core.store.jobs.records import Jobs
+from core.store.redis.client import STORE_DOWN, Redis, Store, connect
+from core.store.rpc import RpcQueue
+from core.store.tenants.tenants import Tenants
+from core.store.tokens.anonymous_identity import AnonymousIdentities
+from core.store.tokens.tokens import Tokens
 from core.store.uploads import Uploads
-from core.vault import Vault
-from worker.call_counts import CallCounts
-from worker.callbacks.hosts import Hosts
-from worker.deliver import run_delivery
-from worker.errands import run_errands
-from worker.kit import Kit
+from worker.backend.client import Backend
+from worker.backend.metrics import CallCounts
+from worker.callbacks.deliver import run_delivery
+from worker.context import WorkerContext
+from worker.jobs.orphan_renders import follow_left_renders
+from worker.jobs.runner import run_job
 from worker.leases import Leases
-from worker.left_renders import follow_left_renders
-from worker.outbound import guarded_client
-from worker.pool import Pool
-from worker.rounds import go_round
-from worker.run import run_job
-from worker.sweep import sweep_for_ever
-from worker.upstream.client import Backend
+from worker.maintenance.periodic import go_round
+from worker.maintenance.sweeper import sweep_for_ever
+from worker.outbound.client import guarded_client
+from worker.outbound.host_limits import Hosts
+from worker.rpc import run_errands
+from worker.tokens.pool import Pool
 
 log = logging.getLogger(__name__)
 
@@ -84,9 +84,9 @@ async def serve(settings: Settings, *, host: str, metrics_port: int) -> None:
         await _work(kit, client, stop, url)
 
 
-async def _build_kit(settings: Settings, client: Redis, stack: AsyncExitStack) -> Kit:
+async def _build_kit(settings: Settings, client: Redis, stack: AsyncExitStack) -> WorkerContext:
     clock, store = Clock(), Store(client)
-    vault = Vault([key.get_secret_value() for key in settings.secret_keys])
+    vault = Encryption([key.get_secret_value() for key in settings.secret_keys])
     jobs = Jobs(store, settings, clock)
     tokens = Tokens(store, vault, clock)
     backend = Backend(
@@ -99,24 +99,24 @@ async def _build_kit(settings: Settings, client: Redis, stack: AsyncExitStack) -
     stack.push_async_callback(store.close)
     stack.push_async_callback(backend.aclose)
     stack.push_async_callback(outside.aclose)
-    return Kit(
+    return WorkerContext(
         settings=settings,
         clock=clock,
         vault=vault,
         jobs=jobs,
-        turns=Turns(store, settings, clock),
-        listing=Listing(store, jobs, tenant_running_jobs=settings.tenant_running_jobs),
+        turns=Admission(store, settings, clock),
+        listing=JobQueries(store, jobs, tenant_running_jobs=settings.tenant_running_jobs),
         deliveries=Deliveries(store, clock),
         tenants=Tenants(store, vault, clock),
         tokens=tokens,
         uploads=Uploads(store, clock),
-        left_renders=LeftRenders(store, clock),
-        errands=Errands(store),
+        left_renders=OrphanRenders(store, clock),
+        errands=RpcQueue(store),
         storage=Storage(settings.storage),
         backend=backend,
         pool=Pool(
             tokens,
-            Identities(store),
+            AnonymousIdentities(store),
             backend,
             clock,
             rate_limited_s=settings.rate_limited_s,
@@ -152,7 +152,7 @@ async def _redis_answers(client: Redis, stop: asyncio.Event) -> bool:
     return False
 
 
-async def _work(kit: Kit, client: Redis, stop: asyncio.Event, url: str) -> None:
+async def _work(kit: WorkerContext, client: Redis, stop: asyncio.Event, url: str) -> None:
     settings = kit.settings
     queue = make_worker(
         client,
@@ -187,7 +187,7 @@ def _for_ever(name: str, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[N
     return asyncio.create_task(coroutine, name=name)
 
 
-async def _stay_listed(kit: Kit) -> None:
+async def _stay_listed(kit: WorkerContext) -> None:
     """Say again and again that this worker lives, and let jobs in up to what all workers can hold."""
     name, every_s = kit.leases.new_owner(), min(1.0, kit.settings.lease_s / 3)
     try:
@@ -200,7 +200,7 @@ async def _stay_listed(kit: Kit) -> None:
             await kit.turns.admit(worker=name, slots=0)
 
 
-async def _stop(kit: Kit, queue: LeasedWorker, running: asyncio.Task[None]) -> None:
+async def _stop(kit: WorkerContext, queue: LeasedWorker, running: asyncio.Task[None]) -> None:
     """Take no more; hand over what is between two steps at once; give open streams their grace.
 
     Whatever is handed over keeps its checkpoint, and costs no try.

@@ -5,14 +5,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from core.callback import Delivery, DeliveryState, Fared, TenantWebhook
 from core.clock import Clock
-from core.keys import key
-from core.queue import DELIVERY_BELL
-from core.store.connection import Store
+from core.events.event import Delivery, DeliveryState, EndpointOutcome, TenantWebhook
+from core.queue import DELIVERY_ENTRY
 from core.store.events import StoredEvent, stream_id
-from core.store.jobs import LeaseLost
-from core.wire import pack, unpack
+from core.store.jobs.records import LeaseLost
+from core.store.redis.client import Store
+from core.store.redis.codec import pack, unpack
+from core.store.redis.keys import key
 
 KEPT_MS = 14 * 24 * 3600 * 1000
 
@@ -65,7 +65,7 @@ class Deliveries:
         *,
         owner: str | None,
         wake_ms: int | None = None,
-        fared: Fared | None = None,
+        fared: EndpointOutcome | None = None,
         unwanted: str | None = None,
     ) -> None:
         """Write a delivery; pending ones wake at `wake_ms`.
@@ -86,7 +86,7 @@ class Deliveries:
             "status": str(delivery.state),
             "wake_ms": how.get("wake_ms") or now_ms,
             "retire_ms": now_ms + KEPT_MS,
-            "delivery_bell": DELIVERY_BELL,
+            "delivery_bell": DELIVERY_ENTRY,
         }
         arguments |= self._clock.for_scripts()
         return bool((await self._store.run("deliver", arguments))[0] == b"ok")

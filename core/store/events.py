@@ -6,14 +6,14 @@ entry, so that any process can go on from any id without an index.
 
 from typing import NamedTuple
 
-from core.discreet import discreet
-from core.keys import EVENTS_CHANNEL, REMOVALS_CHANNEL, key
-from core.store.connection import Store, Subscription
+from core.redaction import redacted_repr
+from core.store.redis.client import Store, Subscription
+from core.store.redis.keys import EVENTS_CHANNEL, REMOVALS_CHANNEL, key
 
 
-@discreet("id", "type")
+@redacted_repr("id", "type")
 class StoredEvent(NamedTuple):
-    """An event as it was committed; `body` is the JSON of `core.callback.Envelope`."""
+    """An event as it was committed; `body` is the JSON of `core.events.event.Envelope`."""
 
     id: str
     type: str

@@ -1,4 +1,4 @@
-"""Answers kept under a caller's Idempotency-Key. The accept script writes those of submits, in the same step as the job.
+"""StoredResponses kept under a caller's Idempotency-Key. The accept script writes those of submits, in the same step as the job.
 
 A call of several writes opens its key first, and keeps its answer when it is through: meanwhile the key is taken.
 """
@@ -6,17 +6,17 @@ A call of several writes opens its key first, and keeps its answer when it is th
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from core.discreet import discreet
-from core.keys import key
-from core.store.connection import Store
-from core.store.intake import IDEMPOTENCY_MS, waits_of
+from core.redaction import redacted_repr
+from core.store.jobs.submissions import IDEMPOTENCY_MS, waits_of
+from core.store.redis.client import Store
+from core.store.redis.keys import key
 
 #: a call that died half-way blocks its key no longer than this
 OPEN_MS = 120_000
 
 
-@discreet("body_hash")
-class KeptAnswer(NamedTuple):
+@redacted_repr("body_hash")
+class StoredAnswer(NamedTuple):
     """What is known of a key. `answer` None: its call is under way. `waits`: why each job of the answer waited."""
 
     body_hash: str
@@ -24,17 +24,17 @@ class KeptAnswer(NamedTuple):
     waits: tuple[bytes, ...] = ()
 
 
-class Answers:
+class StoredResponses:
     """Find, open and keep answers."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def find(self, tenant: str, key_hash: str) -> KeptAnswer | None:
+    async def find(self, tenant: str, key_hash: str) -> StoredAnswer | None:
         """Read what was answered under a key."""
         name = key("idempotency", tenant, key_hash)
         body, answer, waits = await self._store.ask("HMGET", name, "body", "answer", "waits")
-        return KeptAnswer(body.decode(), answer or None, waits_of(waits)) if body else None
+        return StoredAnswer(body.decode(), answer or None, waits_of(waits)) if body else None
 
     async def open(self, tenant: str, key_hash: str, body_hash: str) -> bool:
         """Take a key for a call of several writes. False: it is taken."""

@@ -1,11 +1,11 @@
 """What we know of uploads; their bytes are in `core.storage`. One is gone 24 h after its last use."""
 
 from core.clock import Clock
-from core.job import Record
-from core.keys import key
-from core.store.connection import Store
-from core.store.intake import UPLOAD_LIFE_MS
-from core.wire import pack, unpack
+from core.model.job import Record
+from core.store.jobs.submissions import UPLOAD_LIFE_MS
+from core.store.redis.client import Store
+from core.store.redis.codec import pack, unpack
+from core.store.redis.keys import key
 
 
 class Upload(Record, frozen=True, kw_only=True):

@@ -4,15 +4,15 @@ import msgspec
 from litestar import Response
 
 from core.clock import month_of, rfc3339
+from core.model.token import Token
 from core.profiles import PROFILES, Profile
-from core.token import Token
-from service.answers import CreditsView, UsageView
 from service.auth import needs
-from service.body import read_query
-from service.operations import KEYED, About, Answer, about, reads
-from service.parts import Asked, parts_of
-from service.representation import answer
-from service.schemas import UsageQuery
+from service.context import Asked, context_of
+from service.http.body import read_query
+from service.jobs.views import answer
+from service.openapi.describe import KEYED, About, Answer, about, reads
+from service.schemas.requests import UsageQuery
+from service.schemas.responses import CreditsView, UsageView
 
 #: how long a worker may take to read the balances before the last known ones are given
 _CREDITS_WAIT_S = 2.5
@@ -51,7 +51,7 @@ async def list_profiles(request: Asked) -> Response[bytes]:  # noqa: ARG001 - a 
 )
 async def read_credits(request: Asked) -> Response[bytes]:
     """Have a worker read the balances; without one in time, give those that were read last."""
-    parts, tenant = parts_of(request), request.user.tenant
+    parts, tenant = context_of(request), request.user.tenant
     await parts.errands.ask("credits", tenant, b"", wait_s=_CREDITS_WAIT_S)
     return answer(_sum(await parts.tokens.serving(tenant)))
 
@@ -84,7 +84,7 @@ def _sum(tokens: list[Token]) -> CreditsView:
 )
 async def read_usage(request: Asked) -> Response[bytes]:
     """Read what a month came to; the present one by default."""
-    parts = parts_of(request)
+    parts = context_of(request)
     month = read_query(request, UsageQuery).month or month_of(parts.clock.now_ms())
     counts = await parts.tenants.usage(request.user.tenant, month)
     ends = ("succeeded", "failed", "canceled", "expired")

@@ -6,25 +6,25 @@ import msgspec
 from litestar import Response, post
 from litestar.params import FromPath
 
-from core.batch import Batch, completion
 from core.clock import rfc3339
+from core.events.batch import Batch, completion
 from core.ids import is_id, new_id
-from core.job import ENDS, Status
-from core.store.intake import BatchStart
-from service.answers import BatchAccepted, BatchItem, BatchJob, BatchView
+from core.model.job import ENDS, Status
+from core.store.jobs.submissions import BatchStart
 from service.auth import needs
-from service.batching import Gathered, gather
-from service.body import decoded, read_bytes
-from service.drafting import webhook_refusal
+from service.context import ApiContext, Asked, context_of
+from service.http.body import decoded, read_bytes
+from service.http.headers import idempotency_key_of, traceparent
+from service.jobs.batch import Gathered, gather
+from service.jobs.submission import Made, accept
+from service.jobs.validation import webhook_refusal
+from service.jobs.views import answer, shown_plain
 from service.kept import Kept, Submitted, kept_answer, replayed
-from service.operations import About, Answer, about, reads
-from service.parts import Asked, Parts, parts_of
-from service.preferences import key_of_call, traceparent
+from service.openapi.describe import About, Answer, about, reads
 from service.problems import document_of, invalid, not_found
-from service.representation import answer, shown_plain
 from service.routes.jobs import ACCEPTED_HEADERS, EXAMPLE, SUBMIT_REFUSALS
-from service.schemas import BatchAsk, BatchFrame
-from service.submit import Made, accept
+from service.schemas.requests import BatchAsk, BatchFrame
+from service.schemas.responses import BatchAccepted, BatchItem, BatchJob, BatchView
 
 
 @post(
@@ -51,9 +51,9 @@ from service.submit import Made, accept
 )
 async def submit_batch(request: Asked) -> Response[bytes]:
     """Accept a batch's jobs in one step. It counts as so many submits."""
-    parts, caller = parts_of(request), request.user
+    parts, caller = context_of(request), request.user
     raw = await read_bytes(request)
-    call = key_of_call(request.headers.get("idempotency-key"), path="/v1/batches", body=raw)
+    call = idempotency_key_of(request.headers.get("idempotency-key"), path="/v1/batches", body=raw)
     if kept := await kept_answer(parts, caller.tenant, call):
         return _answered(replayed(kept))
     ask = decoded(raw, BatchFrame)
@@ -68,7 +68,7 @@ async def submit_batch(request: Asked) -> Response[bytes]:
     return _answered(await accept(parts, caller, made, answer=kept_now, call=call, batch=start))
 
 
-async def _start(parts: Parts, tenant: str, batch_id: str, ask: BatchFrame, found: Gathered) -> BatchStart:
+async def _start(parts: ApiContext, tenant: str, batch_id: str, ask: BatchFrame, found: Gathered) -> BatchStart:
     jobs = [d.job for d in found.drafts]
     batch = Batch(
         id=batch_id,
@@ -81,7 +81,7 @@ async def _start(parts: Parts, tenant: str, batch_id: str, ask: BatchFrame, foun
     return BatchStart(batch, completion(batch, url=url, webhook=await parts.tenants.webhook(tenant)))
 
 
-def _accepted(parts: Parts, path: str, batch: Batch, found: Gathered) -> Kept:
+def _accepted(parts: ApiContext, path: str, batch: Batch, found: Gathered) -> Kept:
     """Write the 202 before it is true: the bytes are kept with the jobs."""
     good = {n: BatchItem(index=n, status=202, job=shown_plain(parts, d.job), problem=None) for n, d in found.numbered}
     bad = {n: BatchItem(index=n, status=r.status, job=None, problem=document_of(r, path)) for n, r in found.refused}
@@ -128,14 +128,14 @@ def batch_view(batch: Batch, stands: dict[str, Status]) -> BatchView:
 )
 async def read_batch(request: Asked, batch_id: FromPath[str]) -> Response[bytes]:
     """Read a batch."""
-    parts = parts_of(request)
+    parts = context_of(request)
     batch = await parts.batches.load(batch_id) if is_id(batch_id, "bat") else None
     if batch is None or batch.tenant != request.user.tenant:
         raise not_found("batch")
     return answer(batch_view(batch, await _stands(parts, batch)))
 
 
-async def _stands(parts: Parts, batch: Batch) -> dict[str, Status]:
+async def _stands(parts: ApiContext, batch: Batch) -> dict[str, Status]:
     """Read how the jobs stand; of those that are forgotten, how they ended."""
     ended = {i: Status(s) for i, s in (await parts.batches.ends(batch.id)).items()}
     open_ids = [i for i in batch.job_ids if i not in ended]

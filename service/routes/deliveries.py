@@ -7,21 +7,21 @@ import msgspec
 from litestar import Response, post
 from litestar.params import FromPath
 
-from core.callback import Attempt, Delivery, DeliveryState
 from core.clock import parse_rfc3339_ms, rfc3339
+from core.events.event import Attempt, Delivery, DeliveryState
 from core.ids import is_id
-from service.answers import AttemptView, DeliveryPage, DeliveryView, Redelivered
 from service.auth import needs
-from service.body import decoded, read_bytes, read_query
+from service.context import ApiContext, Asked, context_of
+from service.http.body import decoded, read_bytes, read_query
+from service.http.headers import idempotency_key_of
+from service.http.pagination import page_of
+from service.jobs.submission import own_job
 from service.kept import Kept
 from service.once import answered_once, once
-from service.operations import KEYED, About, Answer, about, reads
-from service.pages import page_of
-from service.parts import Asked, Parts, parts_of
-from service.preferences import key_of_call
+from service.openapi.describe import KEYED, About, Answer, about, reads
 from service.problems import FieldError, Refused, invalid, not_found
-from service.schemas import DeliveriesQuery, RedeliverAsk
-from service.submit import own_job
+from service.schemas.requests import DeliveriesQuery, RedeliverAsk
+from service.schemas.responses import AttemptView, DeliveryPage, DeliveryView, Redelivered
 
 #: so many of a range are sent again by one call
 _RANGE_AT_ONCE = 1000
@@ -71,7 +71,7 @@ def _attempt(attempt: Attempt) -> AttemptView:
 )
 async def list_job_deliveries(request: Asked, job_id: FromPath[str]) -> Response[bytes]:
     """List what was sent for a job."""
-    parts = parts_of(request)
+    parts = context_of(request)
     job = await own_job(parts, request.user.tenant, job_id)
     rows = [delivery_view(d, event_id) for d, event_id in await parts.deliveries.of_job(job.id)]
     return page_of(request, parts, rows, more=False)
@@ -94,7 +94,7 @@ async def list_job_deliveries(request: Asked, job_id: FromPath[str]) -> Response
 )
 async def list_deliveries(request: Asked) -> Response[bytes]:
     """List the tenant's deliveries."""
-    parts, query = parts_of(request), read_query(request, DeliveriesQuery)
+    parts, query = context_of(request), read_query(request, DeliveriesQuery)
     found = await parts.deliveries.page(request.user.tenant, query.status, after=query.after, limit=query.limit + 1)
     rows = [delivery_view(d, event_id) for d, event_id in found[: query.limit]]
     return page_of(request, parts, rows, more=len(found) > query.limit)
@@ -118,13 +118,15 @@ async def list_deliveries(request: Asked) -> Response[bytes]:
 )
 async def redeliver(request: Asked, delivery_id: FromPath[str]) -> Response[bytes]:
     """Send a callback again, under the same event id, whatever came of it before."""
-    parts, tenant = parts_of(request), request.user.tenant
-    call = key_of_call(request.headers.get("idempotency-key"), path=f"/v1/deliveries/{delivery_id}/redeliver", body=b"")
+    parts, tenant = context_of(request), request.user.tenant
+    call = idempotency_key_of(
+        request.headers.get("idempotency-key"), path=f"/v1/deliveries/{delivery_id}/redeliver", body=b""
+    )
     done = await once(parts, tenant, call, partial(_sent_again, parts, tenant, delivery_id))
     return answered_once(done, status=202)
 
 
-async def _sent_again(parts: Parts, tenant: str, delivery_id: str) -> Kept:
+async def _sent_again(parts: ApiContext, tenant: str, delivery_id: str) -> Kept:
     delivery = await parts.deliveries.load(delivery_id) if is_id(delivery_id, "dlv") else None
     if delivery is None or delivery.tenant != tenant:
         raise not_found("delivery")
@@ -155,13 +157,13 @@ async def _sent_again(parts: Parts, tenant: str, delivery_id: str) -> Kept:
 )
 async def redeliver_range(request: Asked) -> Response[bytes]:
     """Send again what ended in a time range, the newest first."""
-    parts, tenant, raw = parts_of(request), request.user.tenant, await read_bytes(request)
-    call = key_of_call(request.headers.get("idempotency-key"), path="/v1/deliveries:redeliver", body=raw)
+    parts, tenant, raw = context_of(request), request.user.tenant, await read_bytes(request)
+    call = idempotency_key_of(request.headers.get("idempotency-key"), path="/v1/deliveries:redeliver", body=raw)
     done = await once(parts, tenant, call, partial(_range_sent_again, parts, tenant, raw))
     return answered_once(done, status=202)
 
 
-async def _range_sent_again(parts: Parts, tenant: str, raw: bytes) -> Kept:
+async def _range_sent_again(parts: ApiContext, tenant: str, raw: bytes) -> Kept:
     ask = decoded(raw, RedeliverAsk)
     since_ms = _time(ask.since, "/since")
     until_ms = _time(ask.until, "/until") if ask.until is not None else parts.clock.now_ms()
@@ -180,7 +182,9 @@ def _time(text: str, at: str) -> int:
         raise invalid([FieldError(pointer=at, code="invalid_value", detail=words)]) from None
 
 
-async def _in_range(parts: Parts, tenant: str, state: DeliveryState, since_ms: int, until_ms: int) -> list[Delivery]:
+async def _in_range(
+    parts: ApiContext, tenant: str, state: DeliveryState, since_ms: int, until_ms: int
+) -> list[Delivery]:
     """Collect a range's deliveries, at most one more than one call sends again."""
     found: list[Delivery] = []
     after: str | None = None

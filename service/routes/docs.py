@@ -4,7 +4,7 @@ from typing import Any
 
 from litestar import Request, Response
 
-from service.operations import About, Answer, about, reads
+from service.openapi.describe import About, Answer, about, reads
 
 Anyone = Request[Any, Any, Any]
 

@@ -7,20 +7,20 @@ from litestar import Response
 from litestar.params import FromPath
 from litestar.response import Stream
 
-from core.discreet import discreet
 from core.ids import is_id
+from core.redaction import redacted_repr
 from core.store.events import StoredEvent
-from service.answers import EventPage
 from service.auth import needs
-from service.body import read_query
-from service.operations import KEYED, About, Answer, about, reads
-from service.pages import page_of
-from service.parts import Asked, Parts, parts_of
+from service.context import ApiContext, Asked, context_of
+from service.http.body import read_query
+from service.http.pagination import page_of
+from service.jobs.event_stream import events_of
+from service.jobs.submission import own_job
+from service.jobs.views import with_fresh_link
+from service.openapi.describe import KEYED, About, Answer, about, reads
 from service.problems import FieldError, invalid
-from service.representation import with_fresh_link
-from service.schemas import EventsQuery, PageQuery
-from service.stream import events_of
-from service.submit import own_job
+from service.schemas.requests import EventsQuery, PageQuery
+from service.schemas.responses import EventPage
 
 EVENT_STREAM = "text/event-stream"
 _LIST_LIMIT = 500
@@ -51,7 +51,7 @@ _LIST_LIMIT = 500
 )
 async def follow_job(request: Asked, job_id: FromPath[str]) -> Response[bytes] | Stream:
     """Stream the events, or list them for who accepts JSON alone."""
-    parts, query = parts_of(request), read_query(request, EventsQuery)
+    parts, query = context_of(request), read_query(request, EventsQuery)
     job = await own_job(parts, request.user.tenant, job_id)
     after = request.headers.get("last-event-id") or query.after
     if wants_list(request.headers.get("accept", "")):
@@ -74,12 +74,12 @@ def _checked(after: str | None) -> str | None:
     return after
 
 
-def event_rows(parts: Parts, events: list[StoredEvent]) -> list[Any]:
+def event_rows(parts: ApiContext, events: list[StoredEvent]) -> list[Any]:
     """Show events with their ids and fresh links."""
     return [Row(id=e.id, **msgspec.json.decode(with_fresh_link(parts, e.body))) for e in events]
 
 
-@discreet("id", "type")
+@redacted_repr("id", "type")
 class Row(msgspec.Struct, kw_only=True):
     """One event of a list, as `schemas.EventView` describes it."""
 
@@ -106,7 +106,7 @@ class Row(msgspec.Struct, kw_only=True):
 )
 async def list_events(request: Asked) -> Response[bytes]:
     """Read the tenant's feed: what a receiver that was down reads to catch up."""
-    parts, query = parts_of(request), read_query(request, PageQuery)
+    parts, query = context_of(request), read_query(request, PageQuery)
     after = _checked(query.after)
     history = await parts.events.of_tenant(request.user.tenant, after=after, most=query.limit + 1)
     rows = event_rows(parts, history.events[: query.limit])

@@ -8,20 +8,20 @@ from litestar import Response, post
 from litestar.params import FromPath
 
 from core.ids import is_id
-from core.job import Job
+from core.model.job import Job
+from core.model.job_view import JobView
 from core.profiles import PROFILES
-from core.view import JobView
-from service.answers import JobPage, Validated
 from service.auth import needs
-from service.body import decoded, read_bytes, read_query
+from service.context import ApiContext, Asked, context_of
+from service.http.body import decoded, read_bytes, read_query
+from service.http.headers import idempotency_key_of, traceparent, wait_s
+from service.http.pagination import page_of
+from service.jobs.submission import Made, accept, drafted, own_job
+from service.jobs.views import answer, etag_of, retry_after_s, shown, shown_all, shown_plain
 from service.kept import Kept, Submitted, kept_answer, replayed
-from service.operations import KEYED, About, Answer, about, reads
-from service.pages import page_of
-from service.parts import Asked, Parts, parts_of
-from service.preferences import key_of_call, traceparent, wait_s
-from service.representation import answer, etag_of, retry_after_s, shown, shown_all, shown_plain
-from service.schemas import JobAsk, JobsQuery
-from service.submit import Made, accept, drafted, own_job
+from service.openapi.describe import KEYED, About, Answer, about, reads
+from service.schemas.requests import JobAsk, JobsQuery
+from service.schemas.responses import JobPage, Validated
 
 SUBMIT_REFUSALS = (*KEYED, 408, 409, 413, 415, 422, 429)
 ACCEPTED_HEADERS = ("Location", "Retry-After", "RateLimit", "RateLimit-Policy", "Idempotency-Replayed")
@@ -57,9 +57,9 @@ EXAMPLE = {
 )
 async def submit_job(request: Asked) -> Response[bytes]:
     """Accept a job, or give again the answer that the same call got before."""
-    parts, caller = parts_of(request), request.user
+    parts, caller = context_of(request), request.user
     raw = await read_bytes(request)
-    call = key_of_call(request.headers.get("idempotency-key"), path="/v1/jobs", body=raw)
+    call = idempotency_key_of(request.headers.get("idempotency-key"), path="/v1/jobs", body=raw)
     if kept := await kept_answer(parts, caller.tenant, call):
         submitted = replayed(kept)
     else:
@@ -74,13 +74,13 @@ def _trace(request: Asked) -> str | None:
     return traceparent(request.headers.get("traceparent"))
 
 
-def accepted_answer(parts: Parts, job: Job) -> Kept:
+def accepted_answer(parts: ApiContext, job: Job) -> Kept:
     """Write the 202 of a job, before it is accepted: the bytes are kept with it."""
     seen = shown_plain(parts, job)
     return Kept(job.id, {"Location": seen.links.self}, msgspec.json.encode(seen))
 
 
-async def answered(parts: Parts, submitted: Submitted, patience_s: int | None) -> Response[bytes]:
+async def answered(parts: ApiContext, submitted: Submitted, patience_s: int | None) -> Response[bytes]:
     """Answer a submit: at once, or when the job has ended while its caller waits."""
     headers = {**submitted.kept.headers, **submitted.limits}
     if submitted.replayed:
@@ -94,7 +94,7 @@ async def answered(parts: Parts, submitted: Submitted, patience_s: int | None) -
     return Response(body, status_code=202, media_type="application/json", headers=headers)
 
 
-async def _ended_within(parts: Parts, job_id: str, patience_s: int) -> Job | None:
+async def _ended_within(parts: ApiContext, job_id: str, patience_s: int) -> Job | None:
     try:
         async with asyncio.timeout(patience_s):
             with parts.hub.listening(job_id) as bell:
@@ -129,7 +129,7 @@ async def _ended_within(parts: Parts, job_id: str, patience_s: int) -> Job | Non
 async def validate_job(request: Asked) -> Response[bytes]:
     """Make all checks and accept nothing."""
     raw = await read_bytes(request)
-    made = await drafted(parts_of(request), request.user.tenant, decoded(raw, JobAsk))
+    made = await drafted(context_of(request), request.user.tenant, decoded(raw, JobAsk))
     reading = made.reading
     return answer(Validated(valid=True, plan=reading.plan, output=reading.output, hints=reading.hints))
 
@@ -151,7 +151,7 @@ async def validate_job(request: Asked) -> Response[bytes]:
 )
 async def list_jobs(request: Asked) -> Response[bytes]:
     """List jobs; the pages stay stable while new ones arrive."""
-    parts, query = parts_of(request), read_query(request, JobsQuery)
+    parts, query = context_of(request), read_query(request, JobsQuery)
     if names_nothing(query):
         return page_of(request, parts, [], more=False)
     found = await parts.listing.jobs(
@@ -191,7 +191,7 @@ def names_nothing(query: JobsQuery) -> bool:
 )
 async def read_job(request: Asked, job_id: FromPath[str]) -> Response[Any]:
     """Read a job."""
-    parts = parts_of(request)
+    parts = context_of(request)
     job = await own_job(parts, request.user.tenant, job_id)
     seen = await shown(parts, job)
     headers = {"ETag": etag_of(seen), "Cache-Control": "private, no-cache"}

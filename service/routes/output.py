@@ -7,18 +7,18 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from core.ids import is_id
-from core.job import Job, OutputFile
-from core.links import output_path
-from core.signing import verify_path
+from core.model.job import Job, OutputFile
+from core.security.links import output_path
+from core.security.signing import verify_path
 from core.storage import FileMissing
 from service.auth import caller_of, needs
-from service.body import read_query
-from service.operations import KEYED, About, Answer, about, reads
-from service.parts import Asked, Parts, parts_of
+from service.context import ApiContext, Asked, context_of
+from service.http.body import read_query
+from service.http.ranges import Unsatisfiable, span_of
+from service.jobs.submission import own_job
+from service.openapi.describe import KEYED, About, Answer, about, reads
 from service.problems import Refused, not_found
-from service.ranges import Unsatisfiable, span_of
-from service.schemas import LinkQuery
-from service.submit import own_job
+from service.schemas.requests import LinkQuery
 
 #: what comes with the file and with a part of it
 FILE_HEADERS = ("ETag", "Cache-Control", "Content-Disposition")
@@ -40,7 +40,7 @@ MEDIA_TYPES = {"mp4": "video/mp4", "mov": "video/quicktime", "webm": "video/webm
 )
 async def read_timeline(request: Asked, job_id: FromPath[str]) -> Response[Any]:
     """Give the tracks after the job's edit; text/plain is the one-line summary."""
-    parts = parts_of(request)
+    parts = context_of(request)
     job = await own_job(parts, request.user.tenant, job_id)
     tracks = await parts.jobs.field(job.id, "tracks")
     return timeline_answer(request, job.timeline, None if job.data_removed else tracks)
@@ -84,7 +84,7 @@ def timeline_answer(request: Asked, summary: str | None, tracks: bytes | None) -
 )
 async def read_output(request: Asked, job_id: FromPath[str]) -> Response[Any] | Stream:
     """Stream the file from storage, or lead to where it is."""
-    parts = parts_of(request)
+    parts = context_of(request)
     job = await _job_for(request, parts, job_id)
     file = job.output
     if file is None:
@@ -96,7 +96,7 @@ async def read_output(request: Asked, job_id: FromPath[str]) -> Response[Any] | 
     return await _from_storage(request, parts, job, file, file.path)
 
 
-async def _job_for(request: Asked, parts: Parts, job_id: str) -> Job:
+async def _job_for(request: Asked, parts: ApiContext, job_id: str) -> Job:
     """Find the job for who may see it: by a signed link, else by a key."""
     link = read_query(request, LinkQuery)
     if link.signature is None or link.expires is None:
@@ -119,7 +119,9 @@ async def _job_for(request: Asked, parts: Parts, job_id: str) -> Job:
     return job
 
 
-async def _from_storage(request: Asked, parts: Parts, job: Job, file: OutputFile, path: str) -> Response[Any] | Stream:
+async def _from_storage(
+    request: Asked, parts: ApiContext, job: Job, file: OutputFile, path: str
+) -> Response[Any] | Stream:
     try:
         size_bytes = await parts.storage.size_bytes(path)
     except FileMissing:

@@ -9,21 +9,21 @@ from litestar.params import FromPath
 
 from core.clock import rfc3339
 from core.ids import new_id
-from core.session import Session
-from service.answers import SessionPage, SessionView
+from core.model.session import Session
 from service.auth import needs
-from service.body import decoded, has_body, read_bytes, read_query
-from service.drafting import profile_named
+from service.context import ApiContext, Asked, context_of
+from service.http.body import decoded, has_body, read_bytes, read_query
+from service.http.headers import idempotency_key_of
+from service.http.pagination import page_of
+from service.jobs.submission import own_session
+from service.jobs.validation import profile_named
+from service.jobs.views import answer
 from service.kept import Kept
 from service.once import answered_once, once
-from service.operations import KEYED, About, Answer, about, reads
-from service.pages import page_of
-from service.parts import Asked, Parts, parts_of
-from service.preferences import key_of_call
-from service.representation import answer
+from service.openapi.describe import KEYED, About, Answer, about, reads
 from service.routes.output import timeline_answer
-from service.schemas import PageQuery, SessionAsk
-from service.submit import own_session
+from service.schemas.requests import PageQuery, SessionAsk
+from service.schemas.responses import SessionPage, SessionView
 
 #: so many of a session's last jobs are looked through for its tracks
 _LOOK_BACK = 20
@@ -50,11 +50,11 @@ _LOOK_BACK = 20
 )
 async def create_session(request: Asked) -> Response[bytes]:
     """Make a session; the backend's is opened by its first job."""
-    parts, tenant = parts_of(request), request.user.tenant
+    parts, tenant = context_of(request), request.user.tenant
     raw = await read_bytes(request) if has_body(request) else b""
     ask = decoded(raw, SessionAsk) if raw else SessionAsk()
     profile = profile_named(ask.profile or parts.settings.default_profile)
-    call = key_of_call(request.headers.get("idempotency-key"), path="/v1/sessions", body=raw)
+    call = idempotency_key_of(request.headers.get("idempotency-key"), path="/v1/sessions", body=raw)
     session = Session(
         id=new_id("ses"),
         tenant=tenant,
@@ -66,13 +66,13 @@ async def create_session(request: Asked) -> Response[bytes]:
     return answered_once(made, status=201)
 
 
-async def _created(parts: Parts, session: Session) -> Kept:
+async def _created(parts: ApiContext, session: Session) -> Kept:
     await parts.listing.create_session(session)
     location = f"{parts.settings.public_url}/v1/sessions/{session.id}"
     return Kept(session.id, {"Location": location}, msgspec.json.encode(await session_view(parts, session)))
 
 
-async def session_view(parts: Parts, session: Session) -> SessionView:
+async def session_view(parts: ApiContext, session: Session) -> SessionView:
     """Show a session as it is right now."""
     waiting, first = await parts.listing.session_jobs(session.id)
     return SessionView(
@@ -107,7 +107,7 @@ async def session_view(parts: Parts, session: Session) -> SessionView:
 )
 async def list_sessions(request: Asked) -> Response[bytes]:
     """List the sessions that were made by hand and are open."""
-    parts, query = parts_of(request), read_query(request, PageQuery)
+    parts, query = context_of(request), read_query(request, PageQuery)
     found = await parts.listing.sessions(request.user.tenant, after=query.after, limit=query.limit + 1)
     rows = [await session_view(parts, s) for s in found[: query.limit]]
     return page_of(request, parts, rows, more=len(found) > query.limit)
@@ -122,7 +122,7 @@ async def list_sessions(request: Asked) -> Response[bytes]:
 )
 async def read_session(request: Asked, session_id: FromPath[str]) -> Response[bytes]:
     """Read a session."""
-    parts = parts_of(request)
+    parts = context_of(request)
     return answer(await session_view(parts, await own_session(parts, request.user.tenant, session_id)))
 
 
@@ -141,7 +141,7 @@ async def read_session(request: Asked, session_id: FromPath[str]) -> Response[by
 )
 async def read_session_timeline(request: Asked, session_id: FromPath[str]) -> Response[Any]:
     """Give the timeline as the session's last edit left it."""
-    parts = parts_of(request)
+    parts = context_of(request)
     session = await own_session(parts, request.user.tenant, session_id)
     jobs = await parts.listing.jobs(session.tenant, session_id=session.id, limit=_LOOK_BACK)
     for job in jobs:
@@ -161,7 +161,7 @@ async def read_session_timeline(request: Asked, session_id: FromPath[str]) -> Re
 )
 async def close_session(request: Asked, session_id: FromPath[str]) -> None:
     """Take no more jobs into a session; those that are in it go on."""
-    parts = parts_of(request)
+    parts = context_of(request)
     await parts.listing.close_session(await own_session(parts, request.user.tenant, session_id))
 
 

@@ -9,22 +9,22 @@ from litestar import Response, delete, post
 from litestar.exceptions import HTTPException
 from litestar.params import FromPath
 
-from core.store.intake import UPLOAD_LIFE_MS
-from service.answers import UploadView
+from core.store.jobs.submissions import UPLOAD_LIFE_MS
 from service.auth import needs
-from service.body import read_query
+from service.context import ApiContext, Asked, context_of
+from service.http.body import read_query
+from service.http.headers import idempotency_key_of
+from service.jobs.submission import own_upload
+from service.jobs.views import answer
 from service.kept import Kept
-from service.keyed_upload import uploaded_once
 from service.once import answered_once
-from service.operations import KEYED, About, Answer, about, reads
-from service.parts import Asked, Parts, parts_of
-from service.preferences import key_of_call
+from service.openapi.describe import KEYED, About, Answer, about, reads
 from service.problems import FieldError, Refused, invalid
-from service.receiving import NamedFile, bounded, check_announced, first_file, plain_name
-from service.representation import answer
-from service.schemas import UploadQuery
-from service.storing import check_room, dropped, stored, upload_view
-from service.submit import own_upload
+from service.schemas.requests import UploadQuery
+from service.schemas.responses import UploadView
+from service.uploads.keyed_upload import uploaded_once
+from service.uploads.lifecycle import check_room, dropped, stored, upload_view
+from service.uploads.receive import NamedFile, bounded, check_announced, first_file, plain_name
 
 #: how long a body may bring nothing
 _SILENCE_S = 30.0
@@ -52,19 +52,19 @@ _SILENCE_S = 30.0
 )
 async def upload_file(request: Asked) -> Response[bytes]:
     """Stream a file to storage; a refused or broken one leaves nothing behind."""
-    parts, tenant = parts_of(request), request.user.tenant
+    parts, tenant = context_of(request), request.user.tenant
     query = read_query(request, UploadQuery)
     media_type, options = request.content_type
     is_form = media_type == "multipart/form-data"
     check_announced(request.content_length, multipart=is_form)
     file = await _file(request, query, options.get("boundary", "") if is_form else None)
-    key = key_of_call(request.headers.get("idempotency-key"), path="/v1/uploads", body=b"")
+    key = idempotency_key_of(request.headers.get("idempotency-key"), path="/v1/uploads", body=b"")
     store = partial(_kept, parts, tenant, request.content_length or 0)
     done = await uploaded_once(parts, tenant, key.key_hash if key else None, file, store)
     return answered_once(done, status=201)
 
 
-async def _kept(parts: Parts, tenant: str, announced_bytes: int, file: NamedFile) -> Kept:
+async def _kept(parts: ApiContext, tenant: str, announced_bytes: int, file: NamedFile) -> Kept:
     await check_room(parts, tenant, announced_bytes)
     upload = await stored(parts, tenant, file)
     location = f"{parts.settings.public_url}/v1/uploads/{upload.id}"
@@ -112,7 +112,7 @@ async def _arriving(request: Asked) -> AsyncIterator[bytes]:
 )
 async def read_upload(request: Asked, upload_id: FromPath[str]) -> Response[bytes]:
     """Read what is known of an upload."""
-    upload, goes_ms = await own_upload(parts_of(request), request.user.tenant, upload_id)
+    upload, goes_ms = await own_upload(context_of(request), request.user.tenant, upload_id)
     return answer(upload_view(upload, goes_ms))
 
 
@@ -124,7 +124,7 @@ async def read_upload(request: Asked, upload_id: FromPath[str]) -> Response[byte
 )
 async def delete_upload(request: Asked, upload_id: FromPath[str]) -> None:
     """Delete an upload now."""
-    parts = parts_of(request)
+    parts = context_of(request)
     upload, _ = await own_upload(parts, request.user.tenant, upload_id)
     await dropped(parts, upload)
 

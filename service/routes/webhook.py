@@ -5,22 +5,22 @@ from functools import partial
 import msgspec
 from litestar import Response, post, put
 
-from core.callback import TenantWebhook
 from core.clock import rfc3339
-from core.store.tenants import ROTATION_MS
-from core.wire import pack
-from service.answers import NewSecret, TestedWebhook, WebhookView
+from core.events.event import TenantWebhook
+from core.store.redis.codec import pack
+from core.store.tenants.tenants import ROTATION_MS
 from service.auth import needs
-from service.body import decoded, read_bytes
-from service.drafting import webhook_refusal
+from service.context import ApiContext, Asked, context_of
+from service.http.body import decoded, read_bytes
+from service.http.headers import idempotency_key_of
+from service.jobs.validation import webhook_refusal
+from service.jobs.views import answer
 from service.kept import Kept
 from service.once import answered_once, once
-from service.operations import KEYED, About, Answer, about, reads
-from service.parts import Asked, Parts, parts_of
-from service.preferences import key_of_call
+from service.openapi.describe import KEYED, About, Answer, about, reads
 from service.problems import Refused, invalid
-from service.representation import answer
-from service.schemas import WebhookSettings
+from service.schemas.requests import WebhookSettings
+from service.schemas.responses import NewSecret, TestedWebhook, WebhookView
 
 #: beyond the time that a receiver has, for a worker to take the errand
 _ERRAND_S = 5.0
@@ -59,7 +59,7 @@ def webhook_view(webhook: TenantWebhook | None) -> WebhookView:
 )
 async def read_webhook(request: Asked) -> Response[bytes]:
     """Read the default webhook and its state."""
-    return answer(webhook_view(await parts_of(request).tenants.webhook(request.user.tenant)))
+    return answer(webhook_view(await context_of(request).tenants.webhook(request.user.tenant)))
 
 
 @put(
@@ -80,7 +80,7 @@ async def read_webhook(request: Asked) -> Response[bytes]:
 )
 async def set_webhook(request: Asked) -> Response[bytes]:
     """Set where callbacks go by default, and which."""
-    parts = parts_of(request)
+    parts = context_of(request)
     ask = decoded(await read_bytes(request), WebhookSettings)
     if refusal := webhook_refusal(ask.url, parts.settings, at="/url"):
         raise invalid([refusal])
@@ -111,7 +111,7 @@ async def set_webhook(request: Asked) -> Response[bytes]:
 )
 async def rotate_secret(request: Asked) -> Response[bytes]:
     """Make a new secret; for a day both sign."""
-    parts = parts_of(request)
+    parts = context_of(request)
     secret = await parts.tenants.rotate_secret(request.user.tenant)
     until = rfc3339(parts.clock.now_ms() + ROTATION_MS)
     return answer(NewSecret(secret=secret, previous_valid_until=until), headers={"Cache-Control": "no-store"})
@@ -133,14 +133,14 @@ async def rotate_secret(request: Asked) -> Response[bytes]:
 )
 async def enable_webhook(request: Asked) -> Response[bytes]:
     """Send again to a URL that was disabled."""
-    parts, tenant = parts_of(request), request.user.tenant
+    parts, tenant = context_of(request), request.user.tenant
     webhook = await _set(parts, tenant)
     active = TenantWebhook(url=webhook.url, events=webhook.events)
     await parts.tenants.set_webhook(tenant, active)
     return answer(webhook_view(active))
 
 
-async def _set(parts: Parts, tenant: str) -> TenantWebhook:
+async def _set(parts: ApiContext, tenant: str) -> TenantWebhook:
     webhook = await parts.tenants.webhook(tenant)
     if webhook is None:
         raise Refused(404, "not_found", "No default webhook is set: PUT /v1/webhook.")
@@ -165,12 +165,12 @@ async def _set(parts: Parts, tenant: str) -> TenantWebhook:
 )
 async def test_webhook(request: Asked) -> Response[bytes]:
     """Have a worker send a signed ``webhook.test``, and tell what came back."""
-    parts, tenant = parts_of(request), request.user.tenant
-    call = key_of_call(request.headers.get("idempotency-key"), path="/v1/webhook:test", body=b"")
+    parts, tenant = context_of(request), request.user.tenant
+    call = idempotency_key_of(request.headers.get("idempotency-key"), path="/v1/webhook:test", body=b"")
     return answered_once(await once(parts, tenant, call, partial(_tested, parts, tenant)), status=200)
 
 
-async def _tested(parts: Parts, tenant: str) -> Kept:
+async def _tested(parts: ApiContext, tenant: str) -> Kept:
     webhook = await _set(parts, tenant)
     patience_s = parts.settings.callback_timeout_s + _ERRAND_S
     raw = await parts.errands.ask("webhook_test", tenant, pack(webhook), wait_s=patience_s)

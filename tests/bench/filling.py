@@ -9,13 +9,13 @@ from time import perf_counter
 
 import msgspec
 
-from core import session as sessions
-from core import verbs
 from core.clock import Clock
-from core.job import Job, Render, Stage
-from core.store.connection import connect
-from core.store.tokens import Tokens
-from core.vault import Vault
+from core.model import session as sessions
+from core.model import transitions
+from core.model.job import Job, Render, Stage
+from core.security.encryption import Encryption
+from core.store.redis.client import connect
+from core.store.tokens.tokens import Tokens
 from tests.bench.ground import SETTINGS, Ground
 from tests.bench.stub import traceparent
 from tests.store_fixture import Core, make_job, settings_for
@@ -53,7 +53,7 @@ async def store_ended(at: Ground, number: int, *, within_s: float) -> int:
 
 
 async def _cancel(core: Core, job: Job) -> None:
-    after = verbs.cancel_asked(job, now_ms=core.clock.now_ms())
+    after = transitions.cancel_asked(job, now_ms=core.clock.now_ms())
     await core.jobs.commit(job, after, owner=None, event=core.news(job, after))
 
 
@@ -72,7 +72,7 @@ async def store_rendering(at: Ground, traces: Sequence[str], *, over_s: float) -
 
 
 async def _token(at: Ground, core: Core) -> str:
-    vault = Vault(at.world.environment["REELGATE_SECRET_KEYS"].split(","))
+    vault = Encryption(at.world.environment["REELGATE_SECRET_KEYS"].split(","))
     return await Tokens(core.store, vault, core.clock).add(SETTINGS["NEMO_TOKEN"], kind="operator", available=10**9)
 
 
@@ -84,7 +84,9 @@ async def _put_to_sleep(core: Core, job: Job, token_id: str, wake_ms: int) -> No
     """Write a job as its worker would after it has begun its render."""
     claim, now_ms = await core.claim(job), core.clock.now_ms()
     render = Render(id=f"render_{job.id}_1_1", attempt=1, started_at_ms=now_ms, asked=True)
-    begun = verbs.moved(verbs.started(claim.job, now_ms=now_ms), Stage.RENDERING, edited=True, token_id=token_id)
+    begun = transitions.moved(
+        transitions.started(claim.job, now_ms=now_ms), Stage.RENDERING, edited=True, token_id=token_id
+    )
     asleep = msgspec.structs.replace(begun, render=render)
     backend_id = job.traceparent.split("-")[1] if job.traceparent else ""
     session = sessions.opened(claim.session, backend_id=backend_id, task_id=None, user_id=None, token_id=token_id)

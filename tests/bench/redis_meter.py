@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import redis.asyncio
 
-from core.store.connection import Store
+from core.store.redis.client import Store
 
 _CHUNK_BYTES = 1 << 16
 

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from core.callback import Envelope
-from core.signing import headers, new_secret
+from core.events.event import Envelope
+from core.security.signing import headers, new_secret
 
 OPENAPI = Path(__file__).resolve().parents[2] / "openapi"
 PAGE = (OPENAPI / "callbacks.md").read_text()

@@ -15,8 +15,8 @@ import pytest
 import standardwebhooks
 from svix import webhooks as svix
 
-from core.callback import event
-from core.signing import headers, new_secret, sign
+from core.events.event import event
+from core.security.signing import headers, new_secret, sign
 from tests.store_fixture import make_job
 
 NPM_VERSION = "1.1.1"

@@ -1,4 +1,4 @@
-"""Answers as they were seen, in every shape, and as nobody has seen them yet."""
+"""StoredResponses as they were seen, in every shape, and as nobody has seen them yet."""
 
 import contextlib
 import json
@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.upstream import wire
+from worker.backend import responses
 
 
 def read(body: object) -> dict[str, Any]:
-    return wire.opened(json.dumps(body).encode())
+    return responses.opened(json.dumps(body).encode())
 
 
 @pytest.mark.parametrize(
@@ -25,32 +25,32 @@ def read(body: object) -> dict[str, Any]:
                 "progress": 100,
                 "output": {"url": "u", "duration": 30.5, "size": 7},
             },
-            wire.RenderStatus("completed", 100, "u", 30.5, 7),
+            responses.RenderStatus("completed", 100, "u", 30.5, 7),
         ),
         (
             {"success": True, "data": {"id": "r", "status": "completed", "progress": 100, "outputUrl": "u"}},
-            wire.RenderStatus("completed", 100, "u", None, None),
+            responses.RenderStatus("completed", 100, "u", None, None),
         ),
         (
             {"success": True, "data": {"id": "r", "status": "pending", "progress": 5}},
-            wire.RenderStatus("pending", 5, None, None, None),
+            responses.RenderStatus("pending", 5, None, None, None),
         ),
-        ({"status": "processing", "output": None}, wire.RenderStatus("processing", None, None, None, None)),
-        ({"status": "FAILED", "progress": "12.5"}, wire.RenderStatus("failed", 12, None, None, None)),
-        ({"status": "canceled", "progress": 900}, wire.RenderStatus("failed", 100, None, None, None)),
-        ({"status": "compositing"}, wire.RenderStatus("processing", None, None, None, None)),
-        ({"status": "completed", "output": "u"}, wire.RenderStatus("completed", None, "u", None, None)),
+        ({"status": "processing", "output": None}, responses.RenderStatus("processing", None, None, None, None)),
+        ({"status": "FAILED", "progress": "12.5"}, responses.RenderStatus("failed", 12, None, None, None)),
+        ({"status": "canceled", "progress": 900}, responses.RenderStatus("failed", 100, None, None, None)),
+        ({"status": "compositing"}, responses.RenderStatus("processing", None, None, None, None)),
+        ({"status": "completed", "output": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
     ],
 )
-def test_both_shapes_of_a_renders_status_are_read(body: object, expected: wire.RenderStatus) -> None:
-    assert wire.render_status(read(body)) == expected
+def test_both_shapes_of_a_renders_status_are_read(body: object, expected: responses.RenderStatus) -> None:
+    assert responses.render_status(read(body)) == expected
 
 
 def test_a_balance_is_read_with_and_without_its_envelope() -> None:
     balance = {"available": 75, "frozen": "25", "total": 100.0}
-    assert wire.credit_balance(read({"code": 0, "data": balance})) == wire.Credits(75, 25, 100)
-    assert wire.credit_balance(read(balance)) == wire.Credits(75, 25, 100)
-    assert wire.credit_balance(read({"available": 75})) == wire.Credits(75, 0, 75)
+    assert responses.credit_balance(read({"code": 0, "data": balance})) == responses.Credits(75, 25, 100)
+    assert responses.credit_balance(read(balance)) == responses.Credits(75, 25, 100)
+    assert responses.credit_balance(read({"available": 75})) == responses.Credits(75, 0, 75)
 
 
 def test_a_state_is_read_with_all_or_nothing_in_it() -> None:
@@ -59,16 +59,20 @@ def test_a_state_is_read_with_all_or_nothing_in_it() -> None:
         "task_id": 7,
         "user_id": "anon_1",
     }
-    assert wire.session_state(read({"code": 0, "data": data})) == wire.State({"t": []}, [1], [], "7", "anon_1")
-    assert wire.session_state(read({"draft": '{"t": []}'})).draft == {"t": []}
-    assert wire.session_state(read({"data": {"state": {"draft": "?"}}})) == wire.State(None, [], [], None, None)
+    assert responses.session_state(read({"code": 0, "data": data})) == responses.State(
+        {"t": []}, [1], [], "7", "anon_1"
+    )
+    assert responses.session_state(read({"draft": '{"t": []}'})).draft == {"t": []}
+    assert responses.session_state(read({"data": {"state": {"draft": "?"}}})) == responses.State(
+        None, [], [], None, None
+    )
 
 
 @pytest.mark.parametrize(
     "body", [{"code": 0, "data": {"files": [{"url": "u"}]}}, {"data": [{"url": "u"}]}, [{"url": "u"}], {"cdn_url": "u"}]
 )
 def test_uploaded_files_are_read_however_they_are_wrapped(body: object) -> None:
-    assert [file.cdn_url for file in wire.uploaded_files(read(body))] == ["u"]
+    assert [file.cdn_url for file in responses.uploaded_files(read(body))] == ["u"]
 
 
 @pytest.mark.parametrize(
@@ -84,15 +88,15 @@ def test_uploaded_files_are_read_however_they_are_wrapped(body: object) -> None:
     ],
 )
 def test_a_tokens_expiry_is_read_in_every_form(stamp: object, at_ms: int | None) -> None:
-    issued = wire.issued_token({"token": "nmv_usr_1", "expires_at": stamp})
+    issued = responses.issued_token({"token": "nmv_usr_1", "expires_at": stamp})
     assert issued.expires_at_ms == at_ms
     assert "nmv_usr" not in repr(issued)
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[1", b"7", b'"ok"'])
 def test_what_is_no_object_is_unreadable(body: bytes) -> None:
-    with pytest.raises(wire.Unreadable):
-        wire.opened(body)
+    with pytest.raises(responses.Unreadable):
+        responses.opened(body)
 
 
 KEYS = st.sampled_from(
@@ -107,13 +111,13 @@ ANSWERS = st.recursive(VALUES, lambda inner: st.lists(inner, max_size=3) | st.di
 @given(ANSWERS)
 def test_any_answer_is_read_or_unreadable(body: object) -> None:
     for reader in (
-        wire.issued_token,
-        wire.opened_session,
-        wire.claim_token,
-        wire.uploaded_files,
-        wire.credit_balance,
-        wire.session_state,
-        wire.render_status,
+        responses.issued_token,
+        responses.opened_session,
+        responses.claim_token,
+        responses.uploaded_files,
+        responses.credit_balance,
+        responses.session_state,
+        responses.render_status,
     ):
-        with contextlib.suppress(wire.Unreadable):
+        with contextlib.suppress(responses.Unreadable):
             reader(read(body))

@@ -7,18 +7,18 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from worker.upstream.client import Backend, Caller
-from worker.upstream.faults import BackendFault, Fault
-from worker.upstream.multipart import SizeMismatch
-from worker.upstream.stream import Heartbeat, StreamError, Text, Unknown
+from worker.backend.client import Backend, Credentials
+from worker.backend.events import Heartbeat, StreamError, Text, Unknown
+from worker.backend.faults import BackendFault, Fault
+from worker.backend.multipart import SizeMismatch
 
-CALLER = Caller("nmv_usr_secret", "maker-free", traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01")
+CALLER = Credentials("nmv_usr_secret", "maker-free", traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01")
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class Peer:
-    """Answers every request with the same bytes, and remembers what it was sent."""
+    """StoredResponses every request with the same bytes, and remembers what it was sent."""
 
     def __init__(self, answer: bytes, *, holds: bool) -> None:
         self.answer = answer
@@ -308,13 +308,13 @@ async def test_retry_after_reaches_the_caller() -> None:
 async def test_a_token_that_no_header_can_hold_is_refused_before_sending(token: str) -> None:
     async with peer(answered({})) as remote, backend(remote.url) as made:
         with pytest.raises(BackendFault) as caught:
-            await made.credits(Caller(token, "maker-free"))
+            await made.credits(Credentials(token, "maker-free"))
     assert (caught.value.fault, remote.requests) == (Fault.REFUSED, [])
     assert "nmv_usr" not in repr(caught.value) + str(caught.value)
 
 
 def test_secrets_are_in_no_repr() -> None:
-    assert repr(CALLER) == "Caller(profile='maker-free')"
+    assert repr(CALLER) == "Credentials(profile='maker-free')"
     assert list(CALLER.__rich_repr__()) == [("profile", "maker-free")]
 
 

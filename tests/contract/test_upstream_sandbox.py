@@ -10,12 +10,12 @@ import pytest_asyncio
 
 from sandbox.clips import make_talk_clip
 from tests.sandbox_fixture import Sandbox, running_sandbox
-from worker.drafts import changes, exportable, fingerprint, summary
-from worker.gui_talk import is_question, translate
-from worker.upstream.client import Backend, Caller
-from worker.upstream.faults import BackendFault, Fault
-from worker.upstream.transcript import Transcript
-from worker.upstream.wire import RenderStatus, State
+from worker.backend.client import Backend, Credentials
+from worker.backend.drafts import changes, exportable, fingerprint, summary
+from worker.backend.faults import BackendFault, Fault
+from worker.backend.gui_talk import is_question, translate
+from worker.backend.responses import RenderStatus, State
+from worker.backend.transcript import Transcript
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -41,7 +41,7 @@ class Stage(NamedTuple):
 
     sandbox: Sandbox
     backend: Backend
-    caller: Caller
+    caller: Credentials
     session_id: str
     task_id: str
 
@@ -108,7 +108,7 @@ async def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def stage(sandbox: Sandbox, backend: Backend, clip: bytes) -> Stage:
-    caller = Caller(await sandbox.add_token(), "ai-video-pro-online")
+    caller = Credentials(await sandbox.add_token(), "ai-video-pro-online")
     opened = await backend.open_session(caller, language="en")
     assert opened.task_id is not None
     made = Stage(sandbox, backend, caller, opened.session_id, opened.task_id)
@@ -120,7 +120,7 @@ async def test_the_whole_way_from_a_token_to_a_file(sandbox: Sandbox, backend: B
     issued = await backend.anonymous_token(str(uuid4()))
     assert issued.credits == 100
     assert issued.expires_at_ms
-    caller = Caller(issued.token, "free-video-fast")
+    caller = Credentials(issued.token, "free-video-fast")
     opened = await backend.open_session(caller, language="en")
     stage = Stage(sandbox, backend, caller, opened.session_id, opened.task_id or "")
     await stage.upload(clip)
@@ -289,12 +289,12 @@ async def test_a_media_url_is_fetched_by_the_backend_or_refused(stage: Stage) ->
 
 
 async def test_tokens_are_refused_by_scope_and_by_being_unknown(sandbox: Sandbox, backend: Backend) -> None:
-    reader = Caller(await sandbox.add_token(scopes=("read",)), "maker-free")
+    reader = Credentials(await sandbox.add_token(scopes=("read",)), "maker-free")
     with pytest.raises(BackendFault) as caught:
         await backend.open_session(reader, language=None)
     assert caught.value.fault is Fault.SCOPE_MISSING
     with pytest.raises(BackendFault) as caught:
-        await backend.credits(Caller("nmv_usr_nobody", "maker-free"))
+        await backend.credits(Credentials("nmv_usr_nobody", "maker-free"))
     assert caught.value.fault is Fault.TOKEN_REFUSED
 
 

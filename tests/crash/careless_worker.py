@@ -3,15 +3,15 @@
 Run by one test alone, which wants to see double charges reported.
 """
 
-from core.job import Stage
+from core.model.job import Stage
 from tests.crash.nursery import serve_orders
-from worker import steps
-from worker.work import Next, Work
+from worker.jobs import steps
+from worker.jobs.execution import JobExecution, StepResult
 
 _careful = steps._STEPS[Stage.EDITING]
 
 
-async def _careless(work: Work) -> Next:
+async def _careless(work: JobExecution) -> StepResult:
     work.may_send = True
     return await _careful(work)
 

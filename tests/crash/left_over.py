@@ -1,10 +1,10 @@
 """What must be gone from Redis when all jobs of a lane have ended: reservations, places, leases."""
 
 from core.clock import Clock
-from core.keys import key
-from core.store.connection import Store, connect
-from core.store.tokens import Tokens
-from core.vault import Vault
+from core.security.encryption import Encryption
+from core.store.redis.client import Store, connect
+from core.store.redis.keys import key
+from core.store.tokens.tokens import Tokens
 from tests.crash.ground import SECRET_KEY
 from tests.crash.lane import Lane
 
@@ -13,7 +13,7 @@ async def left_over(lane: Lane) -> list[str]:
     """Name what is still there, a sentence each."""
     store = Store(connect(lane.ground.redis_url(lane.database), answer_s=5))
     try:
-        tokens = await Tokens(store, Vault([SECRET_KEY]), Clock()).all()
+        tokens = await Tokens(store, Encryption([SECRET_KEY]), Clock()).all()
         counts = {f"credits on {token.id}": token.reserved for token in tokens}
         counts |= {name: await store.redis.zcard(key(name)) for name in ("admitted", "queued_all")}
     finally:

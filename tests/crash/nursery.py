@@ -52,7 +52,7 @@ def serve_orders() -> None:
     """Fork a process for each line. At the end of the input the kernel tells all of them to end."""
     import service.main
     import worker.main
-    from worker.language import detect_language
+    from worker.jobs.language import detect_language
 
     commands = {"worker": worker.main.worker, "api": service.main.api}
     detect_language("load the models once for all of them")

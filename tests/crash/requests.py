@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from core.store.connection import Store
+from core.store.redis.client import Store
 
 
 class Request(NamedTuple):

@@ -12,10 +12,10 @@ from contextlib import ExitStack, closing, contextmanager
 import pytest
 
 from core.clock import Clock
-from core.store.connection import Store, connect
-from core.store.tenants import Tenants
-from core.store.tokens import Tokens
-from core.vault import Vault
+from core.security.encryption import Encryption
+from core.store.redis.client import Store, connect
+from core.store.tenants.tenants import Tenants
+from core.store.tokens.tokens import Tokens
 from tests.gateway_fixture import Gateway, running_gateway, unique_title
 
 pytestmark = pytest.mark.timeout(240)
@@ -72,7 +72,7 @@ class Office:
 
     def _at_desk(self, errand):
         async def opened():
-            store, vault = Store(connect(self.gateway.world["redis_url"], answer_s=5)), Vault([SECRET_KEY])
+            store, vault = Store(connect(self.gateway.world["redis_url"], answer_s=5)), Encryption([SECRET_KEY])
             try:
                 return await errand(Tenants(store, vault, Clock()), Tokens(store, vault, Clock()))
             finally:

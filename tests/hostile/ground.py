@@ -20,8 +20,8 @@ import httpx
 import msgspec
 import redis
 
-from core.keys import key
-from core.store.errands import Errand
+from core.store.redis.keys import key
+from core.store.rpc import RpcRequest
 from tests.redis_fixture import RedisServer, running_redis
 
 REELGATE = Path(sys.executable).with_name("reelgate")
@@ -131,7 +131,7 @@ def _answer_errands(redis_url: str, over: threading.Event) -> None:
     with closing(redis.Redis.from_url(redis_url)) as client:
         while not over.is_set():
             if found := client.blpop([key("errands")], timeout=1):
-                errand = msgspec.msgpack.decode(found[1], type=Errand)
+                errand = msgspec.msgpack.decode(found[1], type=RpcRequest)
                 client.rpush(key("errand_answer", errand.id), _HEARD)
                 client.expire(key("errand_answer", errand.id), 30)
 

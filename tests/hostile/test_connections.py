@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from service.connection import HEAD_LIMIT_BYTES
+from service.http.protocol import HEAD_LIMIT_BYTES
 from tests.hostile.ground import PATIENCE_S, Ground
 
 MP4 = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + b"\0" * 5000

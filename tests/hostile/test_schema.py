@@ -15,12 +15,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core import callback
-from core.callback import DeliveryState
-from core.store.intake import Accepted, Submission
-from service.drafting import Draft, Surroundings, draft
-from service.parts import Parts, open_parts
-from service.schemas import JobAsk, MediaAsk, WebhookAsk
+from core.events import event as events
+from core.events.event import DeliveryState
+from core.store.jobs.submissions import Accepted, Submission
+from service.context import ApiContext, open_context
+from service.jobs.validation import JobInputs, NewJob, draft
+from service.schemas.requests import JobAsk, MediaAsk, WebhookAsk
 from tests.api_fixture import settings_for
 from tests.hostile.ground import Ground
 from tests.job_ends import succeed
@@ -32,10 +32,10 @@ SCHEMATHESIS = Path(sys.executable).with_name("st")
 NEVER = {"presignUpload"}
 
 
-async def done(parts: Parts) -> dict[str, str]:
+async def done(parts: ApiContext) -> dict[str, str]:
     """Bring a job to its end as a worker would, and let its callback die."""
     made = _drafted(parts)
-    event = callback.event(None, made.job, webhook=None, public_url=parts.settings.public_url, now_ms=0)
+    event = events.event(None, made.job, webhook=None, public_url=parts.settings.public_url, now_ms=0)
     kept = await parts.intake.accept([Submission(made.job, made.session, event)], key_id="key_1", idempotency=None)
     assert isinstance(kept, Accepted)
     await succeed(parts, made.job.id)
@@ -44,18 +44,18 @@ async def done(parts: Parts) -> dict[str, str]:
     return {"DONE_JOB": made.job.id, "DONE_SESSION": made.job.session_id, "DEAD_DELIVERY": delivery.id}
 
 
-def _drafted(parts: Parts) -> Draft:
+def _drafted(parts: ApiContext) -> NewJob:
     url = "https://hooks.example.com/in"
     ask = JobAsk(
         prompt="trim it by 2 seconds", media=[MediaAsk(url="https://a.example/a.mp4")], webhook=WebhookAsk(url=url)
     )
     now_ms = parts.clock.now_ms()
-    return draft(ask, Surroundings(uploads={}), parts.settings, tenant="acme", now_ms=now_ms, trace=None)
+    return draft(ask, JobInputs(uploads={}), parts.settings, tenant="acme", now_ms=now_ms, trace=None)
 
 
 async def arranged(ground: Ground) -> dict[str, str]:
     """Arrange it all, and name it as `schemathesis.toml` does."""
-    parts = open_parts(settings_for(ground.redis.url, ground.storage))
+    parts = open_context(settings_for(ground.redis.url, ground.storage))
     try:
         return {f"REELGATE_{name}": made for name, made in (await done(parts)).items()}
     finally:

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.receiving import is_too_slow
+from service.uploads.receive import is_too_slow
 from tests.api_fixture import Api, running_api
 from tests.hostile.ground import Ground
 from tests.job_ends import VIDEO, succeed

@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner, Result
 
-from core.admin import keys, tokens
+from core.cli import keys, tokens
 from tests.store_fixture import SECRET_KEY
 
 SECRET = "nmv_usr_0123456789abcdef"

@@ -7,44 +7,44 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from core import session as sessions
-from core import verbs
 from core.errors import Code, Permanent, Temporary, WaitReason
-from core.job import Job, Recovery, Render, Sent, Stage, Status
-from core.session import Session
-from core.token import TokenState
+from core.model import session as sessions
+from core.model import transitions
+from core.model.job import Job, Recovery, Render, Sent, Stage, Status
+from core.model.session import Session
+from core.model.token import TokenState
 from tests.store_fixture import Core, core
 from tests.worker_fixture import in_hand, kit_over
-from worker.after_fault import after_fault
-from worker.kit import Kit
-from worker.upstream.faults import BackendFault, Fault
+from worker.backend.faults import BackendFault, Fault
+from worker.context import WorkerContext
+from worker.jobs.fault_policy import after_fault
 
 __all__ = ["core"]
 
 
 @pytest.fixture
-async def kit(core: Core, tmp_path) -> AsyncIterator[Kit]:
+async def kit(core: Core, tmp_path) -> AsyncIterator[WorkerContext]:
     async with kit_over(core, tmp_path) as kit:
         yield kit
 
 
 def at(job: Job, stage: Stage, *, token_id: str = "tok_1") -> Job:
     """Bring a job to a stage."""
-    job = verbs.token_taken(verbs.started(job, now_ms=job.created_at_ms), token_id=token_id)
+    job = transitions.token_taken(transitions.started(job, now_ms=job.created_at_ms), token_id=token_id)
     sent = Sent(at_ms=job.created_at_ms, before="d0")
     match stage:
         case Stage.PREPARING:
             return job
         case Stage.UPLOADING:
-            return verbs.moved(job, stage)
+            return transitions.moved(job, stage)
         case Stage.EDITING:
-            return verbs.sending(job, sent=sent)
+            return transitions.sending(job, sent=sent)
         case Stage.RECOVERING:
             return msgspec.structs.replace(
-                verbs.moved(job, stage), sent=sent, recovery=Recovery(since_ms=job.created_at_ms)
+                transitions.moved(job, stage), sent=sent, recovery=Recovery(since_ms=job.created_at_ms)
             )
     render = Render(id="render_1", attempt=1, started_at_ms=job.created_at_ms, asked=True)
-    return verbs.rendering(verbs.sending(job, sent=sent), render=render)
+    return transitions.rendering(transitions.sending(job, sent=sent), render=render)
 
 
 def opened(job: Job, *, edits: int = 0, token_id: str = "tok_1") -> Session:
@@ -53,7 +53,9 @@ def opened(job: Job, *, edits: int = 0, token_id: str = "tok_1") -> Session:
     return msgspec.structs.replace(session, edits=edits, uploaded=1)
 
 
-async def judged(core: Core, kit: Kit, stage: Stage, fault: BackendFault, *, edits: int = 0, token_id: str = "tok_1"):
+async def judged(
+    core: Core, kit: WorkerContext, stage: Stage, fault: BackendFault, *, edits: int = 0, token_id: str = "tok_1"
+):
     job = await core.submit()
     async with in_hand(
         core, kit, at(job, stage, token_id=token_id), opened(job, edits=edits, token_id=token_id)
@@ -176,7 +178,7 @@ async def test_pauses_go_on_growing_for_a_message_that_is_refused_again_and_agai
         async with in_hand(core, kit, sending, opened(job)) as work:
             following = await after_fault(work, BackendFault(Fault.RATE_LIMITED, call="message"))
         pauses.append(following.park_s)
-        faults = verbs.moved(following.job, Stage.UPLOADING).faults
+        faults = transitions.moved(following.job, Stage.UPLOADING).faults
         core.clock.turn(by_s=core.settings.lease_s + 1)
     assert pauses == [30, 60, 120, 240, 300, 300]
 
@@ -196,7 +198,7 @@ async def test_retry_after_is_honoured(core, kit):
 
 async def test_a_job_that_is_being_canceled_keeps_its_message_for_sent(core, kit):
     job = at(await core.submit(), Stage.EDITING)
-    job = verbs.cancel_asked(job, now_ms=job.created_at_ms)
+    job = transitions.cancel_asked(job, now_ms=job.created_at_ms)
     async with in_hand(core, kit, job, opened(job)) as work:
         following = await after_fault(work, BackendFault(Fault.UNREACHABLE, call="credits"))
     assert (following.job.status, following.job.sent is not None) == (Status.CANCELING, True)

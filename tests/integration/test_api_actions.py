@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from core import verbs
-from service.drafting import read_before
+from core.model import transitions
+from service.jobs.validation import read_before
 from tests.api_fixture import ASK, Api, running_api
 from tests.job_ends import OWNER, fail, running, succeed
 
@@ -124,7 +124,7 @@ async def test_a_cancel_reaches_a_running_job_over_what_its_worker_writes(api: A
     answer = await api.http.post(f"/v1/jobs/{job['id']}/cancel")
     assert (answer.status_code, answer.json()["status"]) == (202, "canceling")
     assert answer.headers["retry-after"] == "1"
-    after = await api.parts.jobs.commit(now, verbs.spoke(now, "on it"), owner=OWNER)
+    after = await api.parts.jobs.commit(now, transitions.spoke(now, "on it"), owner=OWNER)
     assert after.status == "canceling"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from core.keys import key
+from core.store.redis.keys import key
 from tests.api_fixture import Api, running_api
 
 

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from core.clock import rfc3339
-from core.keys import key
-from service.preferences import key_of_call
+from core.store.redis.keys import key
+from service.http.headers import idempotency_key_of
 from tests.api_fixture import Api, running_api
 from tests.integration.test_api_uploads import MP4, PNG, files_in, presigned, s3_api
 from tests.integration.test_api_webhook import URL, dead_delivery
@@ -98,7 +98,7 @@ async def test_an_upload_that_still_comes_holds_its_key_and_one_that_broke_off_g
         query = {"filename": "a.mp4"}
         breaking = asyncio.create_task(other.post("/v1/uploads", params=query, content=chunks(), headers=KEY))
         await half.wait()
-        taken = key("idempotency", "acme", key_of_call("4f1c", path="/v1/uploads", body=b"").key_hash)
+        taken = key("idempotency", "acme", idempotency_key_of("4f1c", path="/v1/uploads", body=b"").key_hash)
         async with asyncio.timeout(10):
             while not await api.parts.store.redis.exists(taken):
                 await api.http.get("/livez")

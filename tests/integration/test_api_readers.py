@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from core import verbs
-from core.job import Job
-from core.keys import EVENTS_CHANNEL
+from core.model import transitions
+from core.model.job import Job
+from core.store.redis.keys import EVENTS_CHANNEL
 from tests.api_fixture import Api, running_api
 from tests.job_ends import OWNER, running, told
 
@@ -99,7 +99,7 @@ def deaf(api: Api) -> socket.socket:
 async def test_who_never_reads_holds_up_nobody_and_is_forgotten_when_gone(api: Api) -> None:
     job_id = (await api.submit(metadata={"words": "x" * 3500}))["id"]
     now = await running(api.parts, job_id)
-    now = await _spoken(api, now, verbs.edited(now, changes=("x" * 12_000,), timeline="Timeline"))
+    now = await _spoken(api, now, transitions.edited(now, changes=("x" * 12_000,), timeline="Timeline"))
     slow = [await opened(api, job_id, line=deaf(api)) for _ in range(20)]
     async with all_closed(slow), asyncio.timeout(60):
         for reader in slow:
@@ -108,8 +108,8 @@ async def test_who_never_reads_holds_up_nobody_and_is_forgotten_when_gone(api: A
         quick = await opened(api, job_id)
         await quick.began.wait()
         for n in range(EVENTS):
-            now = await _spoken(api, now, verbs.spoke(now, str(n)))
-        await _spoken(api, now, verbs.succeeded(now, now_ms=api.parts.clock.now_ms()))
+            now = await _spoken(api, now, transitions.spoke(now, str(n)))
+        await _spoken(api, now, transitions.succeeded(now, now_ms=api.parts.clock.now_ms()))
         await quick.over.wait()
         assert quick.heard == [b"snapshot", *[b"job.progress"] * EVENTS, b"job.succeeded"]
         assert api.parts.hub.readers == len(slow), "they have not heard it yet, and nothing has waited for them"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.preferences import key_of_call
+from service.http.headers import idempotency_key_of
 from tests.api_fixture import ASK, Api, running_api
 from tests.job_ends import succeed
 
@@ -60,7 +60,7 @@ async def test_a_session_is_made_once_per_key(api: Api) -> None:
 
 
 async def test_a_call_that_is_under_way_holds_its_key_and_a_refused_one_gives_it_back(api: Api) -> None:
-    call = key_of_call("s", path="/v1/sessions", body=b"{}")
+    call = idempotency_key_of("s", path="/v1/sessions", body=b"{}")
     assert await api.parts.answers.open("acme", call.key_hash, call.body_hash)
     headers = {"Idempotency-Key": "s", "Content-Type": "application/json"}
     busy = await api.http.post("/v1/sessions", content=b"{}", headers=headers)

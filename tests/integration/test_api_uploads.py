@@ -13,7 +13,7 @@ from core.clock import HandClock
 from core.ids import new_id
 from core.store.uploads import Upload, Uploads
 from service.problems import Refused
-from service.receiving import Inspector, bounded
+from service.uploads.receive import Inspector, bounded
 from tests.api_fixture import Api, running_api
 from tests.s3_fixture import BUCKET, access_to, s3
 

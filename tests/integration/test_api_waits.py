@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from core import verbs
-from core.job import Job, Stage
-from core.keys import key
-from core.store.turns import Turns
+from core.model import transitions
+from core.model.job import Job, Stage
+from core.store.jobs.admission import Admission
+from core.store.redis.keys import key
 from tests.api_fixture import ASK, Api, running_api
 from tests.integration.test_api_events import following
 from tests.job_ends import OWNER, running, succeed
@@ -30,7 +30,7 @@ async def known_pace(api: Api) -> None:
     """Let jobs of 40 s end, and wait until submits go by them."""
     for _ in range(4):
         await succeed(api.parts, (await api.submit())["id"], takes_s=40)
-    await Turns(api.parts.store, api.parts.settings, api.parts.clock).admit(worker="w", slots=0)
+    await Admission(api.parts.store, api.parts.settings, api.parts.clock).admit(worker="w", slots=0)
     async with asyncio.timeout(20):
         while not api.parts.forecasts.lately().known:
             await api.http.get("/livez")
@@ -134,14 +134,14 @@ async def staged(api: Api, *, been_s: float) -> Job:
     """Have a job that has been in its edit for so long."""
     now = await running(api.parts, (await api.submit())["id"])
     since_ms = api.parts.clock.now_ms() - int(been_s * 1000)
-    new = msgspec.structs.replace(verbs.moved(now, Stage.EDITING), stage_since_ms=since_ms)
+    new = msgspec.structs.replace(transitions.moved(now, Stage.EDITING), stage_since_ms=since_ms)
     return await api.parts.jobs.commit(now, new, owner=OWNER)
 
 
 async def test_retry_after_comes_from_the_times_that_stages_have_taken(api: Api) -> None:
     for _ in range(3):
         edited = await staged(api, been_s=40)
-        await api.parts.jobs.commit(edited, verbs.moved(edited, Stage.RENDERING), owner=OWNER)
+        await api.parts.jobs.commit(edited, transitions.moved(edited, Stage.RENDERING), owner=OWNER)
     job = await staged(api, been_s=10)
     async with asyncio.timeout(20):
         while Stage.EDITING not in (await api.parts.forecasts.now()).stages:

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core.callback import Attempt, DeliveryState
 from core.clock import rfc3339
+from core.events.event import Attempt, DeliveryState
 from tests.api_fixture import Api, running_api
 from tests.job_ends import succeed
 

@@ -17,12 +17,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from core.clock import Clock, stopwatch_s
-from core.guard import parse_networks
-from core.signing import headers, new_secret
+from core.security.signing import headers, new_secret
+from core.security.url_policy import parse_networks
 from tests.receiver_fixture import running_receiver
-from worker.callbacks.attempt import MAX_ANSWER_BYTES, MAX_EXCERPT_BYTES, attempt, safe_text
-from worker.callbacks.schedule import DisableUrl, Fault, decide
-from worker.outbound import guarded_client
+from worker.callbacks.retry_policy import DisableUrl, Fault, decide
+from worker.callbacks.send import MAX_ANSWER_BYTES, MAX_EXCERPT_BYTES, attempt, safe_text
+from worker.outbound.client import guarded_client
 
 SECRET, OLD_SECRET = new_secret(), new_secret()
 LOCAL = parse_networks("127.0.0.0/8")

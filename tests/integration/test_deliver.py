@@ -11,20 +11,20 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from core.callback import Delivery, DeliveryState, TenantWebhook, spoken
 from core.clock import rfc3339
-from core.job import OutputFile, Webhook
-from core.keys import key
-from core.prompt import Plan
-from core.signing import verify_path
-from core.verbs import succeeded
+from core.events.event import Delivery, DeliveryState, TenantWebhook, spoken
+from core.model.job import OutputFile, Webhook
+from core.model.plan import Plan
+from core.model.transitions import succeeded
+from core.security.signing import verify_path
+from core.store.redis.keys import key
 from tests.receiver_fixture import Receiver, running_receiver
 from tests.store_fixture import Core, core, settings_for
-from worker.callbacks.hosts import PER_HOST, Hosts
-from worker.callbacks.schedule import WORN_OUT, WORN_OUT_S
-from worker.deliver import run_delivery
-from worker.kit import Kit
+from worker.callbacks.deliver import run_delivery
+from worker.callbacks.retry_policy import WORN_OUT, WORN_OUT_S
+from worker.context import WorkerContext
 from worker.main import _build_kit
+from worker.outbound.host_limits import PER_HOST, Hosts
 
 __all__ = ["core"]
 
@@ -48,7 +48,7 @@ async def kit(core: Core):
         built = await _build_kit(settings, core.redis, stack)
         stack.pop_all().push_async_callback(built.outside.aclose)  # the client is the fixture's
         yield dataclasses.replace(
-            built, clock=core.clock, vault=core.vault, tenants=core.tenants, deliveries=core.deliveries,
+            built, clock=core.clock, vault=core.security.encryption, tenants=core.tenants, deliveries=core.deliveries,
             jobs=core.jobs, hosts=Hosts(core.clock),
         )  # fmt: skip
         await built.outside.aclose()
@@ -62,7 +62,7 @@ async def told(core: Core, url: str | None, *, events: tuple[str, ...] = (), **a
     return [delivery for delivery, _ in await core.deliveries.of_job(job.id)]
 
 
-async def after_attempt(kit: Kit, delivery: Delivery) -> Delivery:
+async def after_attempt(kit: WorkerContext, delivery: Delivery) -> Delivery:
     """Let the worker take a delivery up, and read what became of it."""
     await run_delivery(kit, delivery.id)
     found = await kit.deliveries.load(delivery.id)
@@ -176,7 +176,7 @@ async def test_each_attempt_carries_a_link_that_is_good_for_a_day_from_then(core
         signature = query.partition("signature=")[2]
         assert f"expires={expires_s}" in query
         assert verify_path(
-            core.vault.link_keys,
+            core.security.encryption.link_keys,
             path=path.removeprefix(kit.settings.public_url),
             expires_at_s=expires_s,
             signature=signature,
@@ -255,7 +255,7 @@ async def test_progress_is_sent_once_and_not_again(core, kit, receiver):
 
 
 @asynccontextmanager
-async def hanging(kit: Kit, receiver: Receiver, deliveries: list[Delivery]):
+async def hanging(kit: WorkerContext, receiver: Receiver, deliveries: list[Delivery]):
     """Have so many attempts under way at a receiver that says nothing."""
     attempts = [asyncio.create_task(run_delivery(kit, delivery.id)) for delivery in deliveries]
     await receiver.received(at_least=len(deliveries), path="/hook/hang")

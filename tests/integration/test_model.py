@@ -21,12 +21,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from core import verbs
 from core.errors import Code, WaitReason
-from core.job import ENDS, Job, Stage, Status
-from core.keys import key
-from core.store.connection import connect
-from core.store.jobs import Claim, LeaseLost
+from core.model import transitions
+from core.model.job import ENDS, Job, Stage, Status
+from core.store.jobs.records import Claim, LeaseLost
+from core.store.redis.client import connect
+from core.store.redis.keys import key
 from tests.store_fixture import Core, settings_for
 
 T = TypeVar("T")
@@ -138,9 +138,9 @@ class Gateway(RuleBasedStateMachine):
     def step(self, data: st.DataObject) -> None:
         claim = self.holder[data.draw(st.sampled_from(sorted(self.holder)))]
         if claim.job.started_at_ms is None:
-            new = verbs.started(claim.job, now_ms=self.now_ms)
+            new = transitions.started(claim.job, now_ms=self.now_ms)
         else:
-            new = verbs.moved(claim.job, data.draw(st.sampled_from(list(Stage))))
+            new = transitions.moved(claim.job, data.draw(st.sampled_from(list(Stage))))
         self.holder[new.id] = self.write(claim, new)
 
     @precondition(lambda self: self.started)
@@ -148,7 +148,7 @@ class Gateway(RuleBasedStateMachine):
     def park(self, data: st.DataObject, sleep_s: int) -> None:
         claim = self.holder[data.draw(st.sampled_from(self.started))]
         until_ms = self.now_ms + sleep_s * 1000
-        asleep = verbs.waiting(claim.job, reason=WaitReason.BACKEND_DOWN, until_ms=until_ms)
+        asleep = transitions.waiting(claim.job, reason=WaitReason.BACKEND_DOWN, until_ms=until_ms)
         self.write(claim, asleep, park_until_ms=until_ms)
         self.let_go(claim.job.id)
 
@@ -178,8 +178,10 @@ class Gateway(RuleBasedStateMachine):
     def come_back_from_the_dead(self, data: st.DataObject, ends: bool) -> None:
         ghost = data.draw(st.sampled_from(self.ghosts))
         before = self.stored(ghost.job)
-        new = verbs.succeeded if ends and ghost.job.started_at_ms else verbs.spoke
-        late = new(ghost.job, now_ms=self.now_ms) if new is verbs.succeeded else verbs.spoke(ghost.job, "late")
+        new = transitions.succeeded if ends and ghost.job.started_at_ms else transitions.spoke
+        late = (
+            new(ghost.job, now_ms=self.now_ms) if new is transitions.succeeded else transitions.spoke(ghost.job, "late")
+        )
         try:
             self.run(self.core.write(ghost, late))
         except LeaseLost:
@@ -227,7 +229,7 @@ class Gateway(RuleBasedStateMachine):
     @rule()
     def expire(self) -> None:
         for job_id in self.run(self.core.turns.not_started_in_time()):
-            over = verbs.expired(self.stored(self.jobs[job_id]), now_ms=self.now_ms)
+            over = transitions.expired(self.stored(self.jobs[job_id]), now_ms=self.now_ms)
             self.note(self.run(self.core.jobs.commit(self.stored(over), over, owner=None)))
 
     # what the model knows
@@ -334,7 +336,7 @@ class Gateway(RuleBasedStateMachine):
                 assert (await self.core.redis.zscore(key("arq_queue"), job_id)) <= self.now_ms
                 claim = await self.core.claim(self.jobs[job_id])
                 if claim.job.started_at_ms is None:
-                    claim = await self.core.write(claim, verbs.started(claim.job, now_ms=self.now_ms))
+                    claim = await self.core.write(claim, transitions.started(claim.job, now_ms=self.now_ms))
                 await self.core.finish(claim)
 
     async def nothing_is_left(self) -> None:

@@ -7,8 +7,8 @@ import httpcore
 import httpx
 import pytest
 
-from core.guard import parse_networks
-from worker.outbound import ForbiddenTarget, GuardedBackend, guarded_client
+from core.security.url_policy import parse_networks
+from worker.outbound.client import ForbiddenTarget, GuardedBackend, guarded_client
 
 ONE = parse_networks("127.0.0.1/32")
 PUBLIC = "93.184.215.14"

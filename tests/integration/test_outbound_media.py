@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from core.errors import Code, Permanent
-from core.guard import parse_networks
-from worker.media_fetch import fetch_media, filename_of
-from worker.outbound import guarded_client
+from core.security.url_policy import parse_networks
+from worker.outbound.client import guarded_client
+from worker.outbound.download import fetch_media, filename_of
 
 LOCAL = parse_networks("127.0.0.1/32")
 CLIP = bytes(range(256)) * 1024

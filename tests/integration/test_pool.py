@@ -7,18 +7,18 @@ from itertools import cycle
 import pytest
 
 from core.errors import Code, Permanent, Temporary, WaitReason
-from core.keys import key
-from core.prompt import Plan
-from core.token import Scope, TokenState
+from core.model.plan import Plan
+from core.model.token import Scope, TokenState
+from core.store.redis.keys import key
 from tests.sandbox_fixture import running_sandbox
 from tests.store_fixture import Core, core
 from tests.worker_fixture import Calls, kit_over
-from worker.kit import Kit
+from worker.context import WorkerContext
 
 __all__ = ["core"]
 
 
-async def taken_by_all(core: Core, kits: list[Kit], jobs: list) -> list[str]:
+async def taken_by_all(core: Core, kits: list[WorkerContext], jobs: list) -> list[str]:
     """Let every job ask for a token, and list those that were given."""
     asked = (kit.pool.take(job, core.submission(job).session) for kit, job in zip(cycle(kits), jobs, strict=False))
     outcomes = await asyncio.gather(*asked, return_exceptions=True)

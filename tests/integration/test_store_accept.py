@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from core.ids import new_id
-from core.job import MediaRef
-from core.keys import key
-from core.store.intake import Accepted, Idempotency, Refused, Replayed
+from core.model.job import MediaRef
+from core.store.jobs.submissions import Accepted, Idempotency, Refused, Replayed
+from core.store.redis.keys import key
 from core.store.uploads import Upload
 from tests.store_fixture import Core, core, make_job
 

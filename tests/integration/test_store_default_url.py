@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from core.callback import Attempt, Delivery, DeliveryState, Fared, TenantWebhook
-from core.job import Webhook
+from core.events.event import Attempt, Delivery, DeliveryState, EndpointOutcome, TenantWebhook
+from core.model.job import Webhook
 from core.store.deliveries import DeliveryClaim
 from tests.store_fixture import Core, core
 
@@ -42,7 +42,7 @@ async def fares(core: Core, *, failed: bool, **more: object) -> TenantWebhook | 
     """Let one callback to the default URL fail or not, and read what is known of the URL then."""
     found = await claimed(core)
     over = ended(found.delivery, DeliveryState.DEAD if failed else DeliveryState.DELIVERED)
-    await core.deliveries.record(over, owner="w:1", fared=Fared(HOOK.url, failed, **more))  # type: ignore[arg-type]
+    await core.deliveries.record(over, owner="w:1", fared=EndpointOutcome(HOOK.url, failed, **more))  # type: ignore[arg-type]
     return await core.tenants.webhook("acme")
 
 
@@ -70,7 +70,7 @@ async def test_an_answer_of_the_url_before_says_nothing_about_the_one_that_was_s
     found = await claimed(core)
     elsewhere = msgspec.structs.replace(HOOK, url="https://new.example.com/all")
     await core.tenants.set_webhook("acme", elsewhere)
-    off = Fared(HOOK.url, failed=True, disabled_why="410")
+    off = EndpointOutcome(HOOK.url, failed=True, disabled_why="410")
     await core.deliveries.record(ended(found.delivery, DeliveryState.DEAD), owner="w:1", fared=off)
     assert await core.tenants.webhook("acme") == elsewhere
 

@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
-from core.callback import Attempt, Delivery, DeliveryState, TenantWebhook
-from core.job import Webhook
-from core.keys import key
+from core.events.event import Attempt, Delivery, DeliveryState, TenantWebhook
+from core.model.job import Webhook
 from core.store.deliveries import KEPT_MS, DeliveryClaim
-from core.store.jobs import LeaseLost
+from core.store.jobs.records import LeaseLost
+from core.store.redis.keys import key
 from tests.store_fixture import Core, core
 
 __all__ = ["core"]

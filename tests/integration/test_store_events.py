@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from core import verbs
-from core.job import Job
-from core.keys import key
+from core.model import transitions
+from core.model.job import Job
 from core.store.events import StoredEvent, stream_id
+from core.store.redis.keys import key
 from tests.store_fixture import Core, core
 
 __all__ = ["core"]
@@ -62,7 +62,7 @@ async def talk(core: Core, words: int) -> tuple[Job, list[str]]:
     """A job that says so many words; returns the ids of its events."""
     claim = await core.begin(await core.submit())
     for number in range(words):
-        claim = await core.write(claim, verbs.spoke(claim.job, f"word {number}"))
+        claim = await core.write(claim, transitions.spoke(claim.job, f"word {number}"))
     await core.finish(claim)
     return claim.job, [e.id for e in (await core.events.of_job(claim.job.id, most=10_000)).events]
 

@@ -5,16 +5,16 @@ import asyncio
 import msgspec
 import pytest
 
-from core import session as sessions
-from core import verbs
-from core.callback import TenantWebhook
 from core.clock import Clock
 from core.errors import Code, WaitReason
-from core.job import Job, Stage, Status
-from core.keys import CANCEL_CHANNEL, key
-from core.store.connection import connect
-from core.store.jobs import Claim, LeaseLost
-from core.token import Scope
+from core.events.event import TenantWebhook
+from core.model import session as sessions
+from core.model import transitions
+from core.model.job import Job, Stage, Status
+from core.model.token import Scope
+from core.store.jobs.records import Claim, LeaseLost
+from core.store.redis.client import connect
+from core.store.redis.keys import CANCEL_CHANNEL, key
 from tests.store_fixture import Core, core, settings_for
 
 __all__ = ["core"]
@@ -33,7 +33,7 @@ async def score(core: Core, job: Job) -> float | None:
 
 async def park(core: Core, claim: Claim, *, for_s: float) -> Claim:
     until_ms = core.clock.now_ms() + int(for_s * 1000)
-    asleep = verbs.waiting(claim.job, reason=WaitReason.BACKEND_DOWN, until_ms=until_ms)
+    asleep = transitions.waiting(claim.job, reason=WaitReason.BACKEND_DOWN, until_ms=until_ms)
     return await core.write(claim, asleep, park_until_ms=until_ms)
 
 
@@ -73,7 +73,7 @@ async def test_a_finished_step_forgets_crashes(core: Core, job: Job) -> None:
     await core.begin(job)
     core.clock.turn(by_s=13)
     second = await core.claim(job)
-    await core.write(second, verbs.moved(second.job, Stage.UPLOADING))
+    await core.write(second, transitions.moved(second.job, Stage.UPLOADING))
     core.clock.turn(by_s=13)
     assert (await core.claim(job)).crashes == 1
 
@@ -121,8 +121,12 @@ async def test_the_end_counts_in_the_month_s_usage(core: Core) -> None:
     for credits_used, code in ((50, None), (None, Code.NOTHING_CHANGED)):
         claim = await core.begin(await core.submit())
         now_ms = core.clock.now_ms()
-        over = verbs.failed(claim.job, now_ms=now_ms, code=code) if code else verbs.succeeded(claim.job, now_ms=now_ms)
-        await core.write(claim, verbs.with_cost(over, credits_used=credits_used))
+        over = (
+            transitions.failed(claim.job, now_ms=now_ms, code=code)
+            if code
+            else transitions.succeeded(claim.job, now_ms=now_ms)
+        )
+        await core.write(claim, transitions.with_cost(over, credits_used=credits_used))
     assert await core.tenants.usage("acme", "2026-11") == {"jobs_succeeded": 1, "credits": 50, "jobs_failed": 1}
 
 
@@ -131,7 +135,7 @@ async def test_a_write_of_someone_who_lost_the_job_changes_nothing(core: Core, j
     core.clock.turn(by_s=13)
     await core.claim(job)
     before = await core.everything()
-    for new in (verbs.spoke(frozen.job, "late"), verbs.succeeded(frozen.job, now_ms=1)):
+    for new in (transitions.spoke(frozen.job, "late"), transitions.succeeded(frozen.job, now_ms=1)):
         with pytest.raises(LeaseLost):
             await core.write(frozen, new)
     assert await core.everything() == before
@@ -140,7 +144,7 @@ async def test_a_write_of_someone_who_lost_the_job_changes_nothing(core: Core, j
 async def test_a_cancel_between_read_and_write_is_carried_along(core: Core, job: Job) -> None:
     claim = await core.begin(job)
     await core.cancel(job)
-    after = await core.write(claim, verbs.moved(claim.job, Stage.UPLOADING))
+    after = await core.write(claim, transitions.moved(claim.job, Stage.UPLOADING))
     assert (after.job.status, after.job.stage) == (Status.CANCELING, Stage.UPLOADING)
     assert after.job.version == (await core.read(job)).version == claim.job.version + 2
 
@@ -183,13 +187,13 @@ async def test_a_cancel_of_an_admitted_job_that_nobody_started_ends_it(core: Cor
     claim = await core.claim(job)
     assert (await core.cancel(job)).status is Status.CANCELED
     with pytest.raises(LeaseLost):
-        await core.write(claim, verbs.started(claim.job, now_ms=1))
+        await core.write(claim, transitions.started(claim.job, now_ms=1))
     assert await core.admitted() == []
 
 
 async def test_a_cancel_over_a_newer_record_is_refused_so_that_its_writer_reads_again(core: Core, job: Job) -> None:
     await core.begin(job)
-    stale = verbs.cancel_asked(job, now_ms=1)
+    stale = transitions.cancel_asked(job, now_ms=1)
     with pytest.raises(LeaseLost):
         await core.jobs.commit(job, stale, owner=None)
     assert (await core.read(job)).status is Status.RUNNING
@@ -199,7 +203,7 @@ async def test_a_cancel_over_a_newer_record_is_refused_so_that_its_writer_reads_
 async def test_a_write_whose_answer_was_lost_is_made_once(core: Core, job: Job, mode: str) -> None:
     claim = await core.begin(job)
     now_ms = core.clock.now_ms()
-    new = verbs.succeeded(claim.job, now_ms=now_ms) if mode == "ends" else verbs.spoke(claim.job, "word")
+    new = transitions.succeeded(claim.job, now_ms=now_ms) if mode == "ends" else transitions.spoke(claim.job, "word")
     how = {"park_until_ms": now_ms + 60_000} if mode == "sleeps" else {}
     first = await core.write(claim, new, **how)
     before = await core.everything()
@@ -210,7 +214,7 @@ async def test_a_write_whose_answer_was_lost_is_made_once(core: Core, job: Job, 
 
 async def test_a_lost_answer_does_not_let_a_former_holder_go_on(core: Core, job: Job) -> None:
     claim = await core.begin(job)
-    new = verbs.spoke(claim.job, "word")
+    new = transitions.spoke(claim.job, "word")
     await core.write(claim, new)
     core.clock.turn(by_s=13)
     await core.claim(job)
@@ -221,7 +225,7 @@ async def test_a_lost_answer_does_not_let_a_former_holder_go_on(core: Core, job:
 async def test_a_session_and_what_lies_beside_the_record_are_written_with_it(core: Core, job: Job) -> None:
     claim = await core.begin(job)
     opened = sessions.opened(claim.session, backend_id="b", task_id="t", user_id=None, token_id="tok_1")
-    await core.write(claim, verbs.moved(claim.job, Stage.UPLOADING), session=opened, fields={"before": b"draft"})
+    await core.write(claim, transitions.moved(claim.job, Stage.UPLOADING), session=opened, fields={"before": b"draft"})
     assert await core.listing.session(job.session_id) == opened
     assert await core.jobs.field(job.id, "before") == b"draft"
     core.clock.turn(by_s=13)
@@ -259,7 +263,7 @@ async def test_what_is_handed_back_goes_on_at_once_with_no_crash_counted_and_a_d
     second = await core.claim(job)
     assert (second.crashes, second.taken_over) == (0, True)
     with pytest.raises(LeaseLost):
-        await core.write(claim, verbs.spoke(claim.job, "late"))
+        await core.write(claim, transitions.spoke(claim.job, "late"))
     await park(core, second, for_s=1)
     assert (await core.claim(job)).taken_over is False
 

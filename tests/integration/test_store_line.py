@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.exceptions import ResponseError
 
-from core.store.connection import STORE_DOWN, Store, connect
+from core.store.redis.client import STORE_DOWN, Store, connect
 from tests.redis_fixture import RedisServer, running_redis
 
 

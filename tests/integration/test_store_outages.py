@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from core.keys import key
-from core.store.connection import STORE_DOWN, connect
+from core.store.redis.client import STORE_DOWN, connect
+from core.store.redis.keys import key
 from tests.redis_fixture import running_redis
 from tests.store_fixture import Core, core, settings_for
 

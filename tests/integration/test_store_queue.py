@@ -9,13 +9,13 @@ from functools import partial
 
 import pytest
 
-from core import verbs
 from core.clock import Clock
-from core.job import Job, Status
-from core.keys import key
+from core.model import transitions
+from core.model.job import Job, Status
 from core.queue import LeasedWorker, make_worker
-from core.store.connection import STORE_DOWN, connect
-from core.store.jobs import Claim, LeaseLost
+from core.store.jobs.records import Claim, LeaseLost
+from core.store.redis.client import STORE_DOWN, connect
+from core.store.redis.keys import key
 from tests.redis_fixture import running_redis
 from tests.store_fixture import Core, settings_for
 from tests.until import until
@@ -74,7 +74,7 @@ async def take(core: Core, job_id: str) -> Claim | None:
 async def to_its_end(core: Core, job_id: str) -> None:
     if claim := await take(core, job_id):
         if claim.job.started_at_ms is None:
-            claim = await core.write(claim, verbs.started(claim.job, now_ms=core.clock.now_ms()))
+            claim = await core.write(claim, transitions.started(claim.job, now_ms=core.clock.now_ms()))
         await core.finish(claim)
 
 
@@ -131,7 +131,7 @@ async def test_a_sleeping_job_is_woken_when_its_time_has_come(redis_url: str) ->
         if len(runs) == 2:
             await core.finish(claim)
             return
-        await core.write(claim, verbs.started(claim.job, now_ms=now_ms), park_until_ms=now_ms + 300)
+        await core.write(claim, transitions.started(claim.job, now_ms=now_ms), park_until_ms=now_ms + 300)
 
     async with house(redis_url) as core, working(core, sleep_once):
         await all_ended(core, await submit(core, 1))
@@ -145,7 +145,7 @@ async def test_what_its_function_left_undone_is_run_again(redis_url: str) -> Non
         claim = await take(core, job_id)
         tries.append(job_id)
         if claim and len(tries) > 1:
-            await core.finish(await core.write(claim, verbs.started(claim.job, now_ms=core.clock.now_ms())))
+            await core.finish(await core.write(claim, transitions.started(claim.job, now_ms=core.clock.now_ms())))
 
     async with house(redis_url) as core, working(core, leave_once):
         jobs = await submit(core, 1)
@@ -186,7 +186,7 @@ async def test_a_redis_that_freezes_costs_neither_places_nor_connections(caplog:
                 await all_ended(core, jobs)
             await idle(worker)
             assert worker.sem._value == 3  # arq has one more than places
-            assert len(worker.pool.connection_pool._in_use_connections) <= 1
+            assert len(worker.tokens.pool.connection_pool._in_use_connections) <= 1
 
 
 async def test_a_full_redis_does_not_end_the_worker(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -211,7 +211,7 @@ async def test_the_end_of_a_worker_that_was_frozen_does_not_disturb_the_new_hold
         first.set_result(claim)
         await thawed.wait()
         try:
-            await core.write(claim, verbs.started(claim.job, now_ms=core.clock.now_ms()))
+            await core.write(claim, transitions.started(claim.job, now_ms=core.clock.now_ms()))
         except LeaseLost:
             refused.set_result(True)
 
@@ -233,4 +233,4 @@ async def taken_over(core: Core, job: Job) -> Claim:
     """Claim a job as soon as its lease has run out, and start it."""
     claim = await until(partial(take, core, job.id), within_s=20)
     assert claim is not None
-    return await core.write(claim, verbs.started(claim.job, now_ms=core.clock.now_ms()))
+    return await core.write(claim, transitions.started(claim.job, now_ms=core.clock.now_ms()))

@@ -2,10 +2,10 @@
 
 import asyncio
 
-from core.callback import TenantWebhook
-from core.keys import key
-from core.store.durability import durability_warnings
-from core.vault import Vault
+from core.events.event import TenantWebhook
+from core.security.encryption import Encryption
+from core.store.redis.durability import durability_warnings
+from core.store.redis.keys import key
 from tests.store_fixture import SECRET_KEY, Core, core
 
 __all__ = ["core"]
@@ -35,9 +35,9 @@ async def test_a_key_finds_its_tenant_until_it_is_revoked(core: Core) -> None:
 
 async def test_a_key_is_found_after_the_secret_key_was_rotated(core: Core) -> None:
     issued = await core.tenants.create_key("acme")
-    core.tenants._vault = Vault(["n" * 40, SECRET_KEY])
+    core.tenants._vault = Encryption(["n" * 40, SECRET_KEY])
     assert await core.tenants.find_caller(issued.secret) is not None
-    core.tenants._vault = Vault(["n" * 40])
+    core.tenants._vault = Encryption(["n" * 40])
     assert await core.tenants.find_caller(issued.secret) is None
 
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from core import verbs
-from core.job import Stage
-from core.keys import key
-from core.store.tokens import OverBudget
-from core.token import Scope, Token, TokenState
-from core.vault import Vault
+from core.model import transitions
+from core.model.job import Stage
+from core.model.token import Scope, Token, TokenState
+from core.security.encryption import Encryption
+from core.store.redis.keys import key
+from core.store.tokens.tokens import OverBudget
 from tests.store_fixture import SECRET_KEY, Core, core
 
 __all__ = ["core"]
@@ -285,13 +285,13 @@ async def test_redis_never_sees_a_token_s_secret_and_its_id_opens_it(core: Core)
 
 async def test_a_token_is_read_after_the_secret_key_was_rotated(core: Core) -> None:
     token = await add(core, "nmv_usr_secret")
-    core.tokens._vault = Vault(["n" * 40, SECRET_KEY])
+    core.tokens._vault = Encryption(["n" * 40, SECRET_KEY])
     assert await core.tokens.secret_of(token) == "nmv_usr_secret"
 
 
 async def test_a_token_known_under_an_older_key_is_not_added_again(core: Core) -> None:
     token = await add(core, "nmv_usr_secret")
-    core.tokens._vault = Vault(["n" * 40, SECRET_KEY])
+    core.tokens._vault = Encryption(["n" * 40, SECRET_KEY])
     assert await add(core, "nmv_usr_secret") == token
 
 
@@ -315,8 +315,8 @@ async def test_one_worker_renews_the_identity_and_its_death_does_not_block_it(co
 async def test_a_job_keeps_its_token_over_its_checkpoints(core: Core) -> None:
     token = await add(core, "a", available=50)
     claim = await core.begin(await core.submit())
-    taken = verbs.token_taken(claim.job, token_id=str(await take(core, claim.job.id)))
+    taken = transitions.token_taken(claim.job, token_id=str(await take(core, claim.job.id)))
     claim = await core.write(claim, taken)
-    await core.write(claim, verbs.moved(claim.job, Stage.UPLOADING))
+    await core.write(claim, transitions.moved(claim.job, Stage.UPLOADING))
     assert await take(core, claim.job.id) == token
     assert (await read(core, token)).reserved == 50

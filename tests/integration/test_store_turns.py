@@ -2,10 +2,10 @@
 
 import pytest
 
-from core import verbs
 from core.errors import Code
-from core.job import Job, Status
-from core.keys import key
+from core.model import transitions
+from core.model.job import Job, Status
+from core.store.redis.keys import key
 from tests.store_fixture import Core, core
 
 __all__ = ["core"]
@@ -132,11 +132,11 @@ async def finish(core: Core, job: Job, end: str) -> None:
         case "canceled while running":
             claim = await core.begin(job)
             await core.cancel(job)
-            await core.write(claim, verbs.canceled(await core.read(job), now_ms=core.clock.now_ms()))
+            await core.write(claim, transitions.canceled(await core.read(job), now_ms=core.clock.now_ms()))
         case "canceled while queued":
             await core.cancel(job)
         case "expired":
-            over = verbs.expired(job, now_ms=core.clock.now_ms())
+            over = transitions.expired(job, now_ms=core.clock.now_ms())
             await core.jobs.commit(job, over, owner=None, event=core.news(job, over))
 
 

@@ -5,25 +5,25 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from core import verbs
 from core.errors import Code, WaitReason
-from core.job import Job, Sent, Stage, Status
+from core.model import transitions
+from core.model.job import Job, Sent, Stage, Status
 from tests.store_fixture import Core, core, make_job
 from tests.worker_fixture import in_hand, kit_over
-from worker.kit import Kit
-from worker.run import _late_code, _weathered, run_job
-from worker.upstream.faults import BackendFault, Fault
+from worker.backend.faults import BackendFault, Fault
+from worker.context import WorkerContext
+from worker.jobs.runner import _late_code, _weathered, run_job
 
 __all__ = ["core"]
 
 
 @pytest.fixture
-async def kit(core: Core, tmp_path) -> AsyncIterator[Kit]:
+async def kit(core: Core, tmp_path) -> AsyncIterator[WorkerContext]:
     async with kit_over(core, tmp_path) as kit:
         yield kit
 
 
-async def after_a_run(core: Core, kit: Kit, job: Job) -> Job:
+async def after_a_run(core: Core, kit: WorkerContext, job: Job) -> Job:
     await run_job(kit, job.id)
     return await core.read(job)
 
@@ -76,7 +76,9 @@ async def test_a_session_that_is_lost_is_told_without_asking_anybody(core, kit):
     job = await core.submit()
     session = msgspec.structs.replace(core.submission(job).session, lost=True)
     claim = await core.claim(job)
-    await core.write(claim, verbs.started(claim.job, now_ms=core.clock.now_ms()), session=session, park_until_ms=0)
+    await core.write(
+        claim, transitions.started(claim.job, now_ms=core.clock.now_ms()), session=session, park_until_ms=0
+    )
     assert code_of(await after_a_run(core, kit, job)) is Code.SESSION_LOST
 
 
@@ -115,8 +117,10 @@ async def test_a_refused_message_stays_refused_while_another_worker_renews_the_t
     await core.identities.write(token_id=token_id)
     await core.tokens.mark(token_id, "expired")
     await core.identities.lock(identity.client_id, for_s=30)
-    job = verbs.token_taken(verbs.started(await core.submit(), now_ms=core.clock.now_ms()), token_id=token_id)
-    job = verbs.sending(job, sent=Sent(at_ms=core.clock.now_ms(), before="d0"))
+    job = transitions.token_taken(
+        transitions.started(await core.submit(), now_ms=core.clock.now_ms()), token_id=token_id
+    )
+    job = transitions.sending(job, sent=Sent(at_ms=core.clock.now_ms(), before="d0"))
     async with in_hand(core, kit, job) as work:
         following = await _weathered(work, BackendFault(Fault.TOKEN_REFUSED, call="message"))
     assert (following.job.stage, following.job.sent) == (Stage.PREPARING, None)
@@ -128,8 +132,8 @@ async def test_an_end_with_an_edit_that_may_still_land_lets_the_session_settle(c
     await core.tokens.add("nmv_usr_a", kind="operator", available=500)
     job = await core.submit(timeout_s=60)
     claim = await core.begin(job)
-    sending = verbs.sending(claim.job, sent=Sent(at_ms=core.clock.now_ms(), before="d0"))
-    claim = await core.write(claim, verbs.token_taken(sending, token_id="tok_1"), park_until_ms=0)
+    sending = transitions.sending(claim.job, sent=Sent(at_ms=core.clock.now_ms(), before="d0"))
+    claim = await core.write(claim, transitions.token_taken(sending, token_id="tok_1"), park_until_ms=0)
     core.clock.turn(by_s=61)
     ended = await after_a_run(core, kit, job)
     assert code_of(ended) is Code.DEADLINE_EXCEEDED
@@ -152,7 +156,7 @@ async def test_an_end_with_an_edit_that_may_still_land_lets_the_session_settle(c
 def test_a_late_job_is_told_what_it_waited_for(reason, sent, code):
     job = make_job()
     if reason:
-        job = verbs.waiting(job, reason=reason, until_ms=1)
+        job = transitions.waiting(job, reason=reason, until_ms=1)
     if sent:
         job = msgspec.structs.replace(job, sent=Sent(at_ms=0, before="d0"))
     assert _late_code(job) is code

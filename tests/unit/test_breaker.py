@@ -2,8 +2,8 @@
 
 import pytest
 
-from worker.upstream.breaker import CROWDED_S, FAILURES_ALLOWED, LEAST_AT_ONCE, MOST_AT_ONCE, PROBE_S, Breaker
-from worker.upstream.faults import BackendFault, Fault
+from worker.backend.breaker import CROWDED_S, FAILURES_ALLOWED, LEAST_AT_ONCE, MOST_AT_ONCE, PROBE_S, Breaker
+from worker.backend.faults import BackendFault, Fault
 
 
 def call(breaker, fault, now_s=0.0):

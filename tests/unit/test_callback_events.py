@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
-from core import verbs
-from core.callback import ENDS, JOB_EVENTS, EventType, TenantWebhook, event, event_type, spoken
 from core.errors import Code
+from core.events.event import ENDS, JOB_EVENTS, EventType, TenantWebhook, event, event_type, spoken
 from core.ids import is_id
-from core.job import Job, Stage, Webhook
+from core.model import transitions
+from core.model.job import Job, Stage, Webhook
 from core.store.events import stream_id
 from tests.store_fixture import PUBLIC_URL, make_job
 
@@ -16,19 +16,19 @@ OWN = "https://hooks.example.com/own"
 DEFAULT = TenantWebhook(url="https://hooks.example.com/default")
 
 queued = make_job(created_at_ms=NOW_MS)
-begun = verbs.started(queued, now_ms=NOW_MS)
-canceling = verbs.cancel_asked(begun, now_ms=NOW_MS)
+begun = transitions.started(queued, now_ms=NOW_MS)
+canceling = transitions.cancel_asked(begun, now_ms=NOW_MS)
 
 CHANGES: list[tuple[Job | None, Job, EventType]] = [
     (None, queued, "job.queued"),
     (queued, begun, "job.started"),
-    (begun, verbs.moved(begun, Stage.UPLOADING), "job.progress"),
+    (begun, transitions.moved(begun, Stage.UPLOADING), "job.progress"),
     (begun, canceling, "job.progress"),
-    (begun, verbs.succeeded(begun, now_ms=NOW_MS), "job.succeeded"),
-    (begun, verbs.failed(begun, now_ms=NOW_MS, code=Code.INTERNAL), "job.failed"),
-    (canceling, verbs.canceled(canceling, now_ms=NOW_MS), "job.canceled"),
-    (queued, verbs.cancel_asked(queued, now_ms=NOW_MS), "job.canceled"),
-    (queued, verbs.expired(queued, now_ms=NOW_MS), "job.expired"),
+    (begun, transitions.succeeded(begun, now_ms=NOW_MS), "job.succeeded"),
+    (begun, transitions.failed(begun, now_ms=NOW_MS, code=Code.INTERNAL), "job.failed"),
+    (canceling, transitions.canceled(canceling, now_ms=NOW_MS), "job.canceled"),
+    (queued, transitions.cancel_asked(queued, now_ms=NOW_MS), "job.canceled"),
+    (queued, transitions.expired(queued, now_ms=NOW_MS), "job.expired"),
 ]
 
 
@@ -74,23 +74,23 @@ def test_a_job_s_own_webhook_replaces_the_default_and_hears_what_it_asked_for(
 
 def test_a_disabled_default_hears_nothing() -> None:
     off = msgspec.structs.replace(DEFAULT, state="disabled")
-    assert told(begun, verbs.succeeded(begun, now_ms=NOW_MS), off) == []
+    assert told(begun, transitions.succeeded(begun, now_ms=NOW_MS), off) == []
 
 
 def test_progress_is_called_back_only_when_it_is_spoken_and_asked_for() -> None:
     mine = hooked(begun, *JOB_EVENTS)
     assert mine is not None
-    assert told(mine, verbs.moved(mine, Stage.EDITING)) == []
-    news = spoken(verbs.spoke(mine, "⏳ Still working..."), webhook=None, public_url=PUBLIC_URL, now_ms=NOW_MS)
+    assert told(mine, transitions.moved(mine, Stage.EDITING)) == []
+    news = spoken(transitions.spoke(mine, "⏳ Still working..."), webhook=None, public_url=PUBLIC_URL, now_ms=NOW_MS)
     assert [d.url for d in news.deliveries] == [OWN]
     assert spoken(begun, webhook=DEFAULT, public_url=PUBLIC_URL, now_ms=NOW_MS).deliveries == ()
 
 
 def test_the_longest_job_makes_a_callback_under_twenty_kilobytes() -> None:
     job = make_job(metadata={f"key{n}": "v" * 90 for n in range(40)}, hints=("h" * 100,) * 5)
-    long = verbs.answered(verbs.started(job, now_ms=NOW_MS), reply="剪" * 3000)
-    edited = verbs.edited(long, changes=("Title added: " + "x" * 60,) * 20, timeline="t" * 1000)
-    made = event(long, verbs.succeeded(edited, now_ms=NOW_MS), webhook=None, public_url=PUBLIC_URL, now_ms=NOW_MS)
+    long = transitions.answered(transitions.started(job, now_ms=NOW_MS), reply="剪" * 3000)
+    edited = transitions.edited(long, changes=("Title added: " + "x" * 60,) * 20, timeline="t" * 1000)
+    made = event(long, transitions.succeeded(edited, now_ms=NOW_MS), webhook=None, public_url=PUBLIC_URL, now_ms=NOW_MS)
     assert len(made.body) < 20_000
 
 

@@ -4,18 +4,18 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.callback import event
 from core.errors import Code
-from core.job import OutputFile
-from core.links import with_link
-from core.prompt import Plan
-from core.vault import Vault
-from core.verbs import failed, started, succeeded
+from core.events.event import event
+from core.model.job import OutputFile
+from core.model.plan import Plan
+from core.model.transitions import failed, started, succeeded
+from core.security.encryption import Encryption
+from core.security.links import with_link
 from tests.store_fixture import make_job
 
 URL = "https://reelgate.example.com/gateways/one"
 LIMIT_BYTES = 20_000
-VAULT = Vault(["s" * 40])
+VAULT = Encryption(["s" * 40])
 FILE = OutputFile(path="outputs/x.mp4", format="mp4", expires_at_ms=1_799_000_000_000)
 METADATA = {"order": "m" * 4_080}
 

@@ -3,12 +3,12 @@
 import msgspec
 import pytest
 
-from core.job import Job, MediaRef, Sent
-from core.prompt import Plan
+from core.model.job import Job, MediaRef, Sent
+from core.model.plan import Plan
 from tests.store_fixture import make_job
-from worker.cost import estimate, is_generation, usual_cost
-from worker.steps.credits import Witness, cost
-from worker.upstream.wire import Credits
+from worker.backend.responses import Credits
+from worker.jobs.steps.settlement import CreditReading, cost
+from worker.tokens.estimate import estimate, is_generation, usual_cost
 
 GENERATES = "free-video-generation-automatic"
 
@@ -71,16 +71,16 @@ def balance(available: int, frozen: int = 0) -> Credits:
 @pytest.mark.parametrize(
     ("job", "now", "used", "exact"),
     [
-        (after_sending(), Witness(balance(450), 0, 3), 50, True),
-        (after_sending(), Witness(balance(500), 0, 3), 0, True),
-        (after_sending(), Witness(balance(400, 50), 0, 3), 50, False),
-        (after_sending(), Witness(balance(900), 0, 3), 0, True),
+        (after_sending(), CreditReading(balance(450), 0, 3), 50, True),
+        (after_sending(), CreditReading(balance(500), 0, 3), 0, True),
+        (after_sending(), CreditReading(balance(400, 50), 0, 3), 50, False),
+        (after_sending(), CreditReading(balance(900), 0, 3), 0, True),
         # others ran meanwhile, or a balance is missing: the usual
-        (after_sending(), Witness(balance(300), 0, 4), 50, False),
-        (after_sending(), Witness(balance(300), 50, None), 50, False),
-        (after_sending(alone_at=None), Witness(balance(450), 0, 3), 50, False),
-        (after_sending(total=None), Witness(balance(450), 0, 3), 50, False),
-        (after_sending(), Witness(None, 0, 3), 50, False),
+        (after_sending(), CreditReading(balance(300), 0, 4), 50, False),
+        (after_sending(), CreditReading(balance(300), 50, None), 50, False),
+        (after_sending(alone_at=None), CreditReading(balance(450), 0, 3), 50, False),
+        (after_sending(total=None), CreditReading(balance(450), 0, 3), 50, False),
+        (after_sending(), CreditReading(None, 0, 3), 50, False),
     ],
 )
 def test_the_cost_is_exact_only_where_the_job_was_alone_on_its_token(job, now, used, exact):
@@ -88,9 +88,9 @@ def test_the_cost_is_exact_only_where_the_job_was_alone_on_its_token(job, now, u
 
 
 def test_of_an_edit_that_is_not_confirmed_nothing_is_guessed():
-    assert cost(after_sending(), Witness(None, 0, None), confirmed=False) == {}
-    assert cost(after_sending(), Witness(balance(500), 0, 3), confirmed=False)["credits_used"] == 0
+    assert cost(after_sending(), CreditReading(None, 0, None), confirmed=False) == {}
+    assert cost(after_sending(), CreditReading(balance(500), 0, 3), confirmed=False)["credits_used"] == 0
 
 
 def test_without_a_message_nothing_was_spent():
-    assert cost(asks(None), Witness(None, 0, None), confirmed=True) == {"credits_used": 0, "credits_exact": True}
+    assert cost(asks(None), CreditReading(None, 0, None), confirmed=True) == {"credits_used": 0, "credits_exact": True}

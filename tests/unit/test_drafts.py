@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.drafts import changes, exportable, fingerprint, summary, tracks
+from worker.backend.drafts import changes, exportable, fingerprint, summary, tracks
 
 
 def clip(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.upstream.faults import BackendFault, Fault, fault_of, fault_of_stream
-from worker.upstream.stream import StreamError
+from worker.backend.events import StreamError
+from worker.backend.faults import BackendFault, Fault, fault_of, fault_of_stream
 
 
 def found(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.guard import MAX_URL_CHARACTERS, address_allowed, check_url, parse_networks
+from core.security.url_policy import MAX_URL_CHARACTERS, address_allowed, check_url, parse_networks
 
 LOCAL = parse_networks("127.0.0.0/8,::1/128")
 

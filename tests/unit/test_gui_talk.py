@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.gui_talk import is_question, translate
+from worker.backend.gui_talk import is_question, translate
 
 GUI_ALONE = [
     ("Click the Export button to download your video.", ("export",)),

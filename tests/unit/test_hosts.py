@@ -5,7 +5,8 @@ from contextlib import ExitStack
 import pytest
 
 from core.clock import HandClock
-from worker.callbacks.hosts import (
+from worker.callbacks.retry_policy import Answer, Fault
+from worker.outbound.host_limits import (
     AT_ONCE,
     FIRST_PAUSE_MS,
     LONGEST_SLEEP_MS,
@@ -15,7 +16,6 @@ from worker.callbacks.hosts import (
     Hosts,
     host_of,
 )
-from worker.callbacks.schedule import Answer, Fault
 
 URL, OTHER_URL = "https://hooks.example.com/a", "https://other.example.com/a"
 SILENT = Answer(error=Fault.TIMEOUT)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.verbs import REPLY_LIMIT_BYTES, answered, shortened, started
+from core.model.transitions import REPLY_LIMIT_BYTES, answered, shortened, started
 from tests.store_fixture import make_job
 
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import verbs
 from core.errors import MEANINGS, Code, WaitReason
-from core.job import ENDS, Job, OutputFile, Recovery, Render, Sent, Stage, Status
-from core.verbs import TRANSITIONS, InvalidTransition
-from core.wire import pack, unpack
+from core.model import transitions
+from core.model.job import ENDS, Job, OutputFile, Recovery, Render, Sent, Stage, Status
+from core.model.transitions import TRANSITIONS, InvalidTransition
+from core.store.redis.codec import pack, unpack
 from tests.store_fixture import make_job
 
 NOW_MS = 1_795_000_000_000
@@ -20,43 +20,43 @@ Verb = Callable[[Job], Job]
 
 #: verbs that may lead to another status, each with the statuses that it may come from
 MOVING: dict[str, tuple[Verb, set[Status]]] = {
-    "started": (lambda j: verbs.started(j, now_ms=NOW_MS), {Status.QUEUED}),
+    "started": (lambda j: transitions.started(j, now_ms=NOW_MS), {Status.QUEUED}),
     "cancel_asked": (
-        lambda j: verbs.cancel_asked(j, now_ms=NOW_MS),
+        lambda j: transitions.cancel_asked(j, now_ms=NOW_MS),
         {Status.QUEUED, Status.RUNNING, Status.CANCELING},
     ),
-    "succeeded": (lambda j: verbs.succeeded(j, now_ms=NOW_MS), {Status.RUNNING, Status.CANCELING}),
-    "failed": (lambda j: verbs.failed(j, now_ms=NOW_MS, code=Code.INTERNAL), {Status.RUNNING, Status.CANCELING}),
-    "canceled": (lambda j: verbs.canceled(j, now_ms=NOW_MS), {Status.QUEUED, Status.CANCELING}),
-    "expired": (lambda j: verbs.expired(j, now_ms=NOW_MS), {Status.QUEUED}),
+    "succeeded": (lambda j: transitions.succeeded(j, now_ms=NOW_MS), {Status.RUNNING, Status.CANCELING}),
+    "failed": (lambda j: transitions.failed(j, now_ms=NOW_MS, code=Code.INTERNAL), {Status.RUNNING, Status.CANCELING}),
+    "canceled": (lambda j: transitions.canceled(j, now_ms=NOW_MS), {Status.QUEUED, Status.CANCELING}),
+    "expired": (lambda j: transitions.expired(j, now_ms=NOW_MS), {Status.QUEUED}),
 }
 
 #: verbs that lead on within a started job
 STEPPING: dict[str, Verb] = {
-    "moved": lambda j: verbs.moved(j, Stage.UPLOADING),
-    "sending": lambda j: verbs.sending(j, sent=Sent(at_ms=NOW_MS, before="f")),
-    "sent_back": verbs.sent_back,
-    "unsure": lambda j: verbs.unsure(j, now_ms=NOW_MS),
-    "doomed": verbs.doomed,
-    "rendering": lambda j: verbs.rendering(j, render=RENDER),
+    "moved": lambda j: transitions.moved(j, Stage.UPLOADING),
+    "sending": lambda j: transitions.sending(j, sent=Sent(at_ms=NOW_MS, before="f")),
+    "sent_back": transitions.sent_back,
+    "unsure": lambda j: transitions.unsure(j, now_ms=NOW_MS),
+    "doomed": transitions.doomed,
+    "rendering": lambda j: transitions.rendering(j, render=RENDER),
 }
 
 
 def running() -> Job:
-    return verbs.started(make_job(), now_ms=NOW_MS)
+    return transitions.started(make_job(), now_ms=NOW_MS)
 
 
 def in_status(status: Status) -> Job:
     """A job that came to `status` by verbs alone."""
-    canceling = verbs.cancel_asked(running(), now_ms=NOW_MS)
+    canceling = transitions.cancel_asked(running(), now_ms=NOW_MS)
     ways = {
         Status.QUEUED: make_job(),
         Status.RUNNING: running(),
         Status.CANCELING: canceling,
-        Status.SUCCEEDED: verbs.succeeded(running(), now_ms=NOW_MS),
-        Status.FAILED: verbs.failed(running(), now_ms=NOW_MS, code=Code.INTERNAL),
-        Status.CANCELED: verbs.canceled(canceling, now_ms=NOW_MS),
-        Status.EXPIRED: verbs.expired(make_job(), now_ms=NOW_MS),
+        Status.SUCCEEDED: transitions.succeeded(running(), now_ms=NOW_MS),
+        Status.FAILED: transitions.failed(running(), now_ms=NOW_MS, code=Code.INTERNAL),
+        Status.CANCELED: transitions.canceled(canceling, now_ms=NOW_MS),
+        Status.EXPIRED: transitions.expired(make_job(), now_ms=NOW_MS),
     }
     return ways[status]
 
@@ -107,48 +107,54 @@ def test_every_pair_of_the_table_can_happen_and_no_end_is_left_in_it() -> None:
 
 
 def test_a_job_that_is_taken_again_keeps_its_place_and_its_attempt() -> None:
-    asleep = verbs.waiting(verbs.moved(running(), Stage.RENDERING), reason=WaitReason.BACKEND_DOWN, until_ms=NOW_MS)
-    again = verbs.started(asleep, now_ms=NOW_MS + 60_000)
+    asleep = transitions.waiting(
+        transitions.moved(running(), Stage.RENDERING), reason=WaitReason.BACKEND_DOWN, until_ms=NOW_MS
+    )
+    again = transitions.started(asleep, now_ms=NOW_MS + 60_000)
     assert (again.stage, again.started_at_ms, again.attempts, again.wait) == (Stage.RENDERING, NOW_MS, 1, None)
 
 
 def test_the_deadline_counts_from_the_start_and_the_start_from_acceptance() -> None:
     job = make_job(created_at_ms=1000, start_timeout_s=10, timeout_s=20)
     assert job.start_by_ms == 11_000
-    assert verbs.started(job, now_ms=5000).deadline_ms == 25_000
+    assert transitions.started(job, now_ms=5000).deadline_ms == 25_000
 
 
 def test_faults_are_forgotten_once_the_message_is_through_and_not_by_beginning_again() -> None:
-    tired = verbs.waiting(running(), reason=WaitReason.BACKEND_DOWN, until_ms=NOW_MS, faults=3)
-    assert {stage: verbs.moved(tired, stage).faults for stage in Stage} == {
+    tired = transitions.waiting(running(), reason=WaitReason.BACKEND_DOWN, until_ms=NOW_MS, faults=3)
+    assert {stage: transitions.moved(tired, stage).faults for stage in Stage} == {
         **dict.fromkeys((Stage.PREPARING, Stage.UPLOADING, Stage.EDITING), 3),
         **dict.fromkeys((Stage.RECOVERING, Stage.RENDERING, Stage.STORING), 0),
     }
 
 
 def test_a_checkpoint_forgets_waits_and_never_goes_back_in_percent() -> None:
-    tired = verbs.waiting(verbs.moved(running(), Stage.RENDERING), reason=WaitReason.BACKEND_DOWN, until_ms=NOW_MS)
-    back = verbs.moved(tired, Stage.PREPARING)
+    tired = transitions.waiting(
+        transitions.moved(running(), Stage.RENDERING), reason=WaitReason.BACKEND_DOWN, until_ms=NOW_MS
+    )
+    back = transitions.moved(tired, Stage.PREPARING)
     assert (back.wait, back.percent) == (None, tired.percent)
 
 
 def test_a_wait_keeps_the_faults_unless_it_counts_one_more() -> None:
-    once = verbs.waiting(running(), reason=WaitReason.BACKEND_DOWN, until_ms=NOW_MS, faults=1)
-    assert verbs.waiting(once, reason=WaitReason.NO_CREDITS, until_ms=NOW_MS).faults == 1
+    once = transitions.waiting(running(), reason=WaitReason.BACKEND_DOWN, until_ms=NOW_MS, faults=1)
+    assert transitions.waiting(once, reason=WaitReason.NO_CREDITS, until_ms=NOW_MS).faults == 1
 
 
 def test_a_refused_message_is_taken_back_with_its_token() -> None:
-    sent = verbs.sending(verbs.token_taken(running(), token_id="tok_1"), sent=Sent(at_ms=NOW_MS, before="f"))
-    back = verbs.sent_back(sent)
+    sent = transitions.sending(
+        transitions.token_taken(running(), token_id="tok_1"), sent=Sent(at_ms=NOW_MS, before="f")
+    )
+    back = transitions.sent_back(sent)
     assert (back.sent, back.token_id, back.stage) == (None, None, Stage.PREPARING)
 
 
 def test_reads_that_find_nothing_are_counted_and_one_that_finds_a_change_is_not() -> None:
-    unsure = verbs.unsure(running(), now_ms=NOW_MS)
+    unsure = transitions.unsure(running(), now_ms=NOW_MS)
     assert unsure.recovery == Recovery(since_ms=NOW_MS)
-    once = verbs.still_unsure(unsure, seen=None)
-    seen = verbs.still_unsure(once, seen="f")
-    uncounted = verbs.still_unsure(seen, seen=None, counts=False)
+    once = transitions.still_unsure(unsure, seen=None)
+    seen = transitions.still_unsure(once, seen="f")
+    uncounted = transitions.still_unsure(seen, seen=None, counts=False)
     assert [j.recovery and (j.recovery.reads, j.recovery.seen) for j in (once, seen, uncounted)] == [
         (1, None),
         (1, "f"),
@@ -158,15 +164,15 @@ def test_reads_that_find_nothing_are_counted_and_one_that_finds_a_change_is_not(
 
 @given(st.integers(-10, 500))
 def test_a_render_s_percent_stays_between_its_stage_and_the_next(percent: int) -> None:
-    job = verbs.rendering(running(), render=RENDER)
-    after = verbs.polled(job, render=msgspec.structs.replace(RENDER, percent=percent))
-    assert verbs.PERCENT[Stage.RENDERING] <= after.percent <= verbs.PERCENT[Stage.STORING]
+    job = transitions.rendering(running(), render=RENDER)
+    after = transitions.polled(job, render=msgspec.structs.replace(RENDER, percent=percent))
+    assert transitions.PERCENT[Stage.RENDERING] <= after.percent <= transitions.PERCENT[Stage.STORING]
 
 
 @pytest.mark.parametrize("code", list(Code))
 def test_a_failure_carries_its_words_or_those_that_it_is_given(code: Code) -> None:
-    plain = verbs.failed(running(), now_ms=NOW_MS, code=code).error
-    told = verbs.failed(running(), now_ms=NOW_MS, code=code, detail="what", hint="do this").error
+    plain = transitions.failed(running(), now_ms=NOW_MS, code=code).error
+    told = transitions.failed(running(), now_ms=NOW_MS, code=code, detail="what", hint="do this").error
     assert plain is not None
     assert told is not None
     meaning = MEANINGS[code]
@@ -175,34 +181,36 @@ def test_a_failure_carries_its_words_or_those_that_it_is_given(code: Code) -> No
 
 
 def test_a_queued_job_that_is_canceled_ends_at_once_and_a_running_one_is_told() -> None:
-    assert verbs.cancel_asked(make_job(), now_ms=NOW_MS).status is Status.CANCELED
-    told = verbs.cancel_asked(running(), now_ms=NOW_MS)
+    assert transitions.cancel_asked(make_job(), now_ms=NOW_MS).status is Status.CANCELED
+    told = transitions.cancel_asked(running(), now_ms=NOW_MS)
     assert (told.status, told.cancel_requested_at_ms) == (Status.CANCELING, NOW_MS)
-    assert verbs.cancel_asked(told, now_ms=NOW_MS + 1) is told
+    assert transitions.cancel_asked(told, now_ms=NOW_MS + 1) is told
 
 
 def test_what_a_worker_writes_takes_a_crossing_cancel_along() -> None:
     job = running()
-    stored = verbs.cancel_asked(job, now_ms=NOW_MS)
-    new = verbs.moved(job, Stage.EDITING)
-    rebased = verbs.rebased(new, stored)
+    stored = transitions.cancel_asked(job, now_ms=NOW_MS)
+    new = transitions.moved(job, Stage.EDITING)
+    rebased = transitions.rebased(new, stored)
     assert (rebased.status, rebased.stage, rebased.version) == (Status.CANCELING, Stage.EDITING, stored.version + 1)
     assert rebased.cancel_requested_at_ms == NOW_MS
 
 
 def test_an_end_wins_over_a_crossing_cancel() -> None:
     job = running()
-    stored = verbs.cancel_asked(job, now_ms=NOW_MS)
-    for end in (verbs.succeeded(job, now_ms=NOW_MS), verbs.failed(job, now_ms=NOW_MS, code=Code.INTERNAL)):
-        rebased = verbs.rebased(end, stored)
+    stored = transitions.cancel_asked(job, now_ms=NOW_MS)
+    for end in (transitions.succeeded(job, now_ms=NOW_MS), transitions.failed(job, now_ms=NOW_MS, code=Code.INTERNAL)):
+        rebased = transitions.rebased(end, stored)
         assert (rebased.status, rebased.version) == (end.status, stored.version + 1)
 
 
 def test_a_deleted_job_is_a_tombstone_that_keeps_how_it_ended() -> None:
     file = OutputFile(path="jobs/1.mp4", format="mp4", expires_at_ms=NOW_MS)
     job = msgspec.structs.replace(make_job(metadata={"order": "7"}), hints=("be brief",))
-    ended = verbs.succeeded(verbs.started(job, now_ms=NOW_MS), now_ms=NOW_MS, output=file, reply="secret reply")
-    tombstone = verbs.removed(verbs.with_cost(ended, credits_used=50, credits_exact=True))
+    ended = transitions.succeeded(
+        transitions.started(job, now_ms=NOW_MS), now_ms=NOW_MS, output=file, reply="secret reply"
+    )
+    tombstone = transitions.removed(transitions.with_cost(ended, credits_used=50, credits_exact=True))
     assert (tombstone.status, tombstone.credits_used, tombstone.data_removed) == (Status.SUCCEEDED, 50, True)
     raw = pack(tombstone)
     for gone in (b"trim the first", b"secret reply", b"jobs/1.mp4", b"order", b"be brief"):
@@ -212,7 +220,7 @@ def test_a_deleted_job_is_a_tombstone_that_keeps_how_it_ended() -> None:
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.RUNNING, Status.CANCELING])
 def test_a_job_that_has_not_ended_cannot_be_deleted(status: Status) -> None:
     with pytest.raises(InvalidTransition):
-        verbs.removed(in_status(status))
+        transitions.removed(in_status(status))
 
 
 @pytest.mark.parametrize("status", list(Status))
@@ -223,4 +231,4 @@ def test_a_record_is_read_as_it_was_written(status: Status) -> None:
 
 def test_an_unknown_cost_leaves_a_job_as_it_is() -> None:
     job = running()
-    assert verbs.with_cost(job) is job
+    assert transitions.with_cost(job) is job

@@ -5,7 +5,7 @@ from importlib import resources
 
 import pytest
 
-from core.keys import _SHAPES, key, lua_prelude
+from core.store.redis.keys import _SHAPES, key, lua_prelude
 
 SCRIPTS = {f.name: f.read_text() for f in (resources.files("core.store") / "lua").iterdir()}
 

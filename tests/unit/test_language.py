@@ -3,7 +3,7 @@
 import pytest
 
 from core.profiles import PROFILES
-from worker.language import detect_language
+from worker.jobs.language import detect_language
 
 
 @pytest.mark.parametrize("prompt", [profile.typical_ask for profile in PROFILES.values()])

@@ -4,30 +4,30 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from core import verbs
-from core.callback import event
 from core.clock import rfc3339
-from core.job import Job, OutputFile
-from core.links import LINK_LIFE_MS, output_link, output_path, with_link
-from core.signing import verify_path
-from core.vault import Vault
+from core.events.event import event
+from core.model import transitions
+from core.model.job import Job, OutputFile
+from core.security.encryption import Encryption
+from core.security.links import LINK_LIFE_MS, output_link, output_path, with_link
+from core.security.signing import verify_path
 from tests.store_fixture import PUBLIC_URL, make_job
 
 NOW_MS = 1_795_000_000_000
 DAY_MS = 24 * 3600 * 1000
-VAULT = Vault(["s" * 40])
+VAULT = Encryption(["s" * 40])
 
 
 def finished(**file: str | None) -> Job:
     output = OutputFile(**({"path": "jobs/1.mp4", "format": "mp4", "expires_at_ms": NOW_MS + 30 * DAY_MS} | file))
-    return verbs.succeeded(verbs.started(make_job(), now_ms=NOW_MS), now_ms=NOW_MS, output=output)
+    return transitions.succeeded(transitions.started(make_job(), now_ms=NOW_MS), now_ms=NOW_MS, output=output)
 
 
 def body_of(job: Job) -> bytes:
     return event(None, job, webhook=None, public_url=PUBLIC_URL, now_ms=NOW_MS).body
 
 
-def opens(url: str, job_id: str, vault: Vault, *, at_ms: int) -> bool:
+def opens(url: str, job_id: str, vault: Encryption, *, at_ms: int) -> bool:
     query = parse_qs(urlsplit(url).query)
     return verify_path(
         vault.link_keys,
@@ -55,8 +55,8 @@ def test_a_link_never_outlives_its_file() -> None:
 
 def test_a_link_goes_on_after_its_key_was_rotated_and_not_after_it_was_dropped() -> None:
     link = output_link(VAULT, "job_1", public_url=PUBLIC_URL, file_expires_at_ms=NOW_MS + DAY_MS, now_ms=NOW_MS)
-    assert opens(link.url, "job_1", Vault(["n" * 40, "s" * 40]), at_ms=NOW_MS)
-    assert not opens(link.url, "job_1", Vault(["n" * 40]), at_ms=NOW_MS)
+    assert opens(link.url, "job_1", Encryption(["n" * 40, "s" * 40]), at_ms=NOW_MS)
+    assert not opens(link.url, "job_1", Encryption(["n" * 40]), at_ms=NOW_MS)
 
 
 def test_a_callback_s_body_gets_a_fresh_link_at_every_attempt() -> None:

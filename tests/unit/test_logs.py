@@ -36,7 +36,7 @@ def test_an_exception_is_told_by_its_kind_and_place_and_not_by_its_words(capsys)
     try:
         broken_twice()
     except KeyError:
-        logging.getLogger("worker.run").exception("%s broke", "job_1")
+        logging.getLogger("worker.jobs.runner").exception("%s broke", "job_1")
     [line] = logged(capsys)
     assert line["event"] == "job_1 broke"
     assert line["level"] == "error"

@@ -2,8 +2,9 @@
 
 import pytest
 
+from core.model.plan import OutputAsk
 from core.profiles import PROFILES
-from core.prompt import OutputAsk, read_prompt
+from service.prompt import read_prompt
 
 PRO = "ai-video-pro-online"
 

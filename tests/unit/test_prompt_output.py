@@ -2,8 +2,9 @@
 
 import pytest
 
+from core.model.plan import Output, OutputAsk, Plan, Reading
 from core.profiles import PROFILES
-from core.prompt import UNCHANGED_MEDIA, Output, OutputAsk, Plan, Reading, needs_media, read_prompt
+from service.prompt import UNCHANGED_MEDIA, needs_media, read_prompt
 
 VIDEO, TEXT = PROFILES["trimmer-exe"], PROFILES["free-video-generation-automatic"]
 NOTHING_SET = OutputAsk()

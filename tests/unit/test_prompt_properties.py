@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.model.plan import OutputAsk, Plan, Reading
+from core.opaque_text import stretches
 from core.profiles import PROFILES
-from core.prompt import OutputAsk, Plan, Reading, read_prompt
-from core.prompt.clauses import clauses_of
-from core.prompt.division import divided
-from core.prompt.intent import Intent, intents_of
-from core.prompt.opaque import stretches
-from core.prompt.tokens import tokens_of
+from service.prompt import read_prompt
+from service.prompt.clauses import clauses_of
+from service.prompt.intent import Intent, intents_of
+from service.prompt.lexer import tokens_of
+from service.prompt.requests import divided
 
 REQUEST_WORDS = (
     "export", "don't", "and", "then", ",", ".", "(", ")", "video", "1080p", "mp4", "in", "as", "credits", "upload",

@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import pytest
 
+from core.model.plan import OutputAsk, Reading
 from core.profiles import PROFILES
-from core.prompt import UNCHANGED_MEDIA, OutputAsk, Reading, read_prompt
+from service.prompt import UNCHANGED_MEDIA, read_prompt
 
 
 class Row(NamedTuple):

@@ -4,10 +4,10 @@ import msgspec
 import pytest
 from arq.jobs import deserialize_job_raw
 
-from core.queue import DELIVERY_BELL, JOB_BELL
+from core.queue import DELIVERY_ENTRY, JOB_ENTRY
 
 
-@pytest.mark.parametrize(("bell", "function"), [(JOB_BELL, "run_job"), (DELIVERY_BELL, "run_delivery")])
+@pytest.mark.parametrize(("bell", "function"), [(JOB_ENTRY, "run_job"), (DELIVERY_ENTRY, "run_delivery")])
 def test_arq_reads_a_bell_as_a_call_without_arguments(bell: bytes, function: str) -> None:
     read = deserialize_job_raw(bell, deserializer=msgspec.msgpack.decode)
     assert read == (function, [], {}, None, 0)

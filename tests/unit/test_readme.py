@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from core.admin import keys, tokens
-from core.job import Stage, Status
+from core.cli import keys, tokens
 from core.metrics import exposition
+from core.model.job import Stage, Status
+from core.model.transitions import TRANSITIONS
 from core.settings import Settings, variable_of
-from core.verbs import TRANSITIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -24,7 +24,7 @@ def table(first_heading: str) -> list[list[str]]:
 
 
 def words_in_code(status: Status) -> str:
-    """Read the comment that stands above a status in core/job.py."""
+    """Read the comment that stands above a status in core/model/job.py."""
     source = (ROOT / "core" / "job.py").read_text()
     [words] = re.findall(rf'#: (.+)\n    {status.name} = "{status}"', source)
     return words

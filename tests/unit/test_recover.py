@@ -6,20 +6,20 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.job import Job, Recovery, Sent
-from core.prompt import Plan
+from core.model.job import Job, Recovery, Sent
+from core.model.plan import Plan
 from tests.store_fixture import make_job
-from worker.steps.confirm import certain
-from worker.steps.credits import Witness
-from worker.steps.recover import _may_still_come, _too_early_s
-from worker.upstream.wire import Credits
+from worker.backend.responses import Credits
+from worker.jobs.steps.confirm import certain
+from worker.jobs.steps.recover import _may_still_come, _too_early_s
+from worker.jobs.steps.settlement import CreditReading
 
 WAITS = SimpleNamespace(stream_limit_s=900.0, recover_first_s=30.0)
 CREDITS = st.integers(0, 500)
 BALANCES = st.none() | st.builds(
     lambda available, frozen: Credits(available=available, frozen=frozen, total=available + frozen), CREDITS, CREDITS
 )
-WITNESSES = st.builds(Witness, BALANCES, CREDITS, st.none() | st.integers(1, 9))
+WITNESSES = st.builds(CreditReading, BALANCES, CREDITS, st.none() | st.integers(1, 9))
 LATER_MS = st.integers(0, 2_000_000)
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from core.job import Job, MediaRef, Webhook
-from core.prompt import Output, Plan
-from core.vault import Vault
-from core.view import view
+from core.model.job import Job, MediaRef, Webhook
+from core.model.job_view import view
+from core.model.plan import Output, Plan
+from core.security.encryption import Encryption
 
 ROOMS = ("core", "service", "worker")
 #: names of fields that hold a caller's words, an address that may carry a right, or a secret
@@ -25,11 +25,11 @@ CONTENT = {
 }
 #: fields with such a name that hold something else; our own links may be shown
 HARMLESS = {
-    ("core.links", "OutputLink", "url"),
-    ("service.operations", "About", "body"),
-    ("service.operations", "About", "headers"),
-    ("service.operations", "Answer", "media"),
-    ("service.operations", "Answer", "headers"),
+    ("core.security.links", "OutputLink", "url"),
+    ("service.openapi.describe", "About", "body"),
+    ("service.openapi.describe", "About", "headers"),
+    ("service.openapi.describe", "Answer", "media"),
+    ("service.openapi.describe", "Answer", "headers"),
 }
 
 
@@ -97,4 +97,4 @@ def test_nothing_inside_a_job_or_its_view_shows_content():
 
 def test_the_vault_shows_no_key():
     key = "k" * 32
-    assert key not in repr(vars(Vault([key]))) + repr(Vault([key]))
+    assert key not in repr(vars(Encryption([key]))) + repr(Encryption([key]))

@@ -109,14 +109,14 @@ def test_the_script_is_accepted_by_a_plain_posix_shell():
 @pytest.mark.parametrize(
     ("source", "path"),
     [
-        ("import time", "core/job.py"),
+        ("import time", "core/model/job.py"),
         ("from time import monotonic", "worker/steps.py"),
         ("import datetime\nx = datetime.datetime.now()", "service/app.py"),
         ("from datetime import date\nx = date.today()", "service/app.py"),
-        ("key = 'rg:job:1'", "core/store/jobs.py"),
+        ("key = 'rg:job:1'", "core/store/jobs/records.py"),
         ("key = f'rg:job:{job_id}'", "service/app.py"),
         ("import os\nx = os.environ['HOME']", "worker/main.py"),
-        ("from os import getenv", "core/job.py"),
+        ("from os import getenv", "core/model/job.py"),
         ("import os\nx = os.environ['HOME']", "sandbox/world/up.py"),
     ],
 )
@@ -129,9 +129,9 @@ def test_a_breach_of_a_house_rule_is_found(source, path):
     [
         ("import time", "core/clock.py"),
         ("import time", "sandbox/backend/clock.py"),
-        ("from datetime import datetime\nx = datetime.fromtimestamp(0)", "core/job.py"),
-        ("key = 'rg:job:1'", "core/keys.py"),
-        ("key = 'rg_secret'", "core/store/jobs.py"),
+        ("from datetime import datetime\nx = datetime.fromtimestamp(0)", "core/model/job.py"),
+        ("key = 'rg:job:1'", "core/store/redis/keys.py"),
+        ("key = 'rg_secret'", "core/store/jobs/records.py"),
         ("import os\nx = os.environ['HOME']", "core/settings.py"),
         ("import os\nx = os.environ['HOME']", "sandbox/world/settings.py"),
     ],

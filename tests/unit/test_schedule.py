@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.callbacks.schedule import (
+from worker.callbacks.retry_policy import (
     STEPS_S,
     Answer,
     Dead,

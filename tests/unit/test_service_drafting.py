@@ -5,31 +5,31 @@ import pytest
 from pydantic import SecretStr
 
 from core.errors import Code
-from core.job import Job, Stage, Status
-from core.session import Session
+from core.model.job import Job, Stage, Status
+from core.model.session import Session
+from core.model.transitions import failed, started
 from core.settings import Settings
-from core.store.forecast import Forecast, Span
-from core.store.listing import Place
+from core.store.jobs.queries import QueuePosition
+from core.store.jobs.timings import Span, TimingStats
 from core.store.uploads import Upload
-from core.verbs import failed, started
-from service.drafting import Surroundings, draft, name_of_url
-from service.eta import Eta, eta_of, look_again_s
+from service.jobs.eta import Eta, eta_of, look_again_s
+from service.jobs.replay import replay_of
+from service.jobs.validation import JobInputs, draft, name_of_url
 from service.problems import Refused
-from service.replaying import replay_of
-from service.schemas import JobAsk
+from service.schemas.requests import JobAsk
 
 SETTINGS = Settings.model_validate({"secret_keys": (SecretStr("k" * 40),)})
 NOW_MS = 1_795_000_000_000
-NOTHING = Surroundings(uploads={})
+NOTHING = JobInputs(uploads={})
 SESSION = Session(id="ses_1", tenant="acme", profile="maker-free", language="ja", created_at_ms=NOW_MS)
 
 
-def drafted(around: Surroundings = NOTHING, **fields: object) -> Job:
+def drafted(around: JobInputs = NOTHING, **fields: object) -> Job:
     ask = msgspec.convert({"prompt": "trim the first 2 seconds", **fields}, JobAsk)
     return draft(ask, around, SETTINGS, tenant="acme", now_ms=NOW_MS, trace=None).job
 
 
-def refused(around: Surroundings = NOTHING, **fields: object) -> list[tuple[str, str]]:
+def refused(around: JobInputs = NOTHING, **fields: object) -> list[tuple[str, str]]:
     with pytest.raises(Refused) as caught:
         drafted(around, **fields)
     return [(e.pointer, e.code) for e in caught.value.errors]
@@ -50,7 +50,7 @@ def test_a_file_is_named_by_its_url(url: str, name: str) -> None:
 
 
 def test_a_job_takes_its_sessions_profile_and_language_where_it_names_none() -> None:
-    around = Surroundings(session=SESSION, continues=True, uploads={})
+    around = JobInputs(session=SESSION, continues=True, uploads={})
     job = drafted(around)
     assert (job.profile, job.language, job.session_id) == ("maker-free", "ja", "ses_1")
     assert drafted(around, profile="trimmer-exe", language="en").profile == "trimmer-exe"
@@ -59,7 +59,7 @@ def test_a_job_takes_its_sessions_profile_and_language_where_it_names_none() -> 
 def test_media_are_needed_only_where_there_is_something_to_edit() -> None:
     assert refused() == [("/media", "media_needed")]
     assert drafted(profile="free-video-generation-automatic").media == ()
-    assert drafted(Surroundings(session=SESSION, continues=True, uploads={})).media == ()
+    assert drafted(JobInputs(session=SESSION, continues=True, uploads={})).media == ()
     assert drafted(prompt="how many credits are left?").plan.action == "credits"
 
 
@@ -78,29 +78,29 @@ def test_an_uploads_size_is_held_against_its_profile() -> None:
         path="uploads/a.mp4",
         created_at_ms=NOW_MS,
     )
-    around = Surroundings(uploads={"upl_1": upload})
+    around = JobInputs(uploads={"upl_1": upload})
     media = [{"upload_id": "upl_1"}]
     assert drafted(around, media=media).media[0].size_bytes == 200_000_001
     wrong = refused(around, media=media, profile="free-video-generation-automatic")
     assert wrong == [("/media/0/upload_id", "media_too_large")]
 
 
-KNOWN = Forecast(p50_s=40, p90_s=90, places=4, known=True)
+KNOWN = TimingStats(p50_s=40, p90_s=90, places=4, known=True)
 
 
 @pytest.mark.parametrize(
     ("place", "wanted"),
     [
-        (Place(None, 1, at_cap=False), Eta(40, 90)),
-        (Place(None, 4, at_cap=False), Eta(40, 90)),
-        (Place(None, 5, at_cap=False), Eta(80, 130)),
-        (Place("job_1", 3, at_cap=False), Eta(120, 170)),
-        (Place(None, None, at_cap=False), Eta(40, 90)),
+        (QueuePosition(None, 1, at_cap=False), Eta(40, 90)),
+        (QueuePosition(None, 4, at_cap=False), Eta(40, 90)),
+        (QueuePosition(None, 5, at_cap=False), Eta(80, 130)),
+        (QueuePosition("job_1", 3, at_cap=False), Eta(120, 170)),
+        (QueuePosition(None, None, at_cap=False), Eta(40, 90)),
     ],
 )
-def test_an_estimate_counts_rounds_of_the_median(place: Place, wanted: Eta | None) -> None:
+def test_an_estimate_counts_rounds_of_the_median(place: QueuePosition, wanted: Eta | None) -> None:
     assert eta_of(place, KNOWN, tenant_places=100) == wanted
-    assert eta_of(place, Forecast(0, 0, 4, known=False), tenant_places=100) is None
+    assert eta_of(place, TimingStats(0, 0, 4, known=False), tenant_places=100) is None
 
 
 def test_a_caller_is_asked_to_come_back_half_way_to_the_end() -> None:

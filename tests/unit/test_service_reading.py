@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.body import decoded, field_error
-from service.preferences import key_of_call, traceparent, wait_s
+from service.http.body import decoded, field_error
+from service.http.headers import idempotency_key_of, traceparent, wait_s
+from service.http.ranges import Span, Unsatisfiable, span_of
 from service.problems import Refused
-from service.ranges import Span, Unsatisfiable, span_of
-from service.schemas import BatchAsk, JobAsk
+from service.schemas.requests import BatchAsk, JobAsk
 
 
 @pytest.mark.parametrize(
@@ -78,17 +78,17 @@ def test_prefer_says_how_long_to_wait(prefer: str | None, wanted_s: int | None) 
 
 
 def test_a_quoted_key_is_the_bare_one_and_another_path_has_its_own() -> None:
-    bare = key_of_call("4f1c", path="/v1/jobs", body=b"x")
-    assert key_of_call('"4f1c"', path="/v1/jobs", body=b"x") == bare
-    assert key_of_call("4f1c", path="/v1/batches", body=b"x").key_hash != bare.key_hash
-    assert key_of_call("4f1c", path="/v1/jobs", body=b"y").body_hash != bare.body_hash
-    assert key_of_call(None, path="/v1/jobs", body=b"x") is None
+    bare = idempotency_key_of("4f1c", path="/v1/jobs", body=b"x")
+    assert idempotency_key_of('"4f1c"', path="/v1/jobs", body=b"x") == bare
+    assert idempotency_key_of("4f1c", path="/v1/batches", body=b"x").key_hash != bare.key_hash
+    assert idempotency_key_of("4f1c", path="/v1/jobs", body=b"y").body_hash != bare.body_hash
+    assert idempotency_key_of(None, path="/v1/jobs", body=b"x") is None
 
 
 @pytest.mark.parametrize("key", ["", '""', "a b", "\x7f", "é", "x" * 256])
 def test_what_is_no_key_is_refused(key: str) -> None:
     with pytest.raises(Refused):
-        key_of_call(key, path="/v1/jobs", body=b"")
+        idempotency_key_of(key, path="/v1/jobs", body=b"")
 
 
 def test_only_a_well_formed_traceparent_is_taken() -> None:

@@ -1,9 +1,9 @@
 """The session record: our lasting name for something that the backend may forget."""
 
-from core import session as sessions
-from core.job import MediaRef
-from core.session import Session
-from core.wire import pack, unpack
+from core.model import session as sessions
+from core.model.job import MediaRef
+from core.model.session import Session
+from core.store.redis.codec import pack, unpack
 
 FRESH = Session(id="ses_1", tenant="acme", profile="free-video-fast", created_at_ms=0)
 CLIP = MediaRef(url="https://media.example.com/a.mp4", name="a.mp4")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
-from core.signing import headers, new_secret, sign, sign_path, verify_path
+from core.security.signing import headers, new_secret, sign, sign_path, verify_path
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PATH = "/v1/jobs/job_019a3c1e-7b2f-7c3d-9e4f-0123456789ab/output"

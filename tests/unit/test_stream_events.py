@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.upstream.stream import (
+from worker.backend.events import (
     Heartbeat,
     StreamDecoder,
     StreamError,

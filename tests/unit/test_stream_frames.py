@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.upstream.sse import EventTooLarge, FrameDecoder
+from worker.backend.sse import EventTooLarge, FrameDecoder
 
 
 def decoded(*chunks: bytes) -> list[str]:

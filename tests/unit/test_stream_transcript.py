@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.upstream.stream import Heartbeat, StreamError, StreamEvent, Text, ToolCall, ToolResult
-from worker.upstream.transcript import Transcript
+from worker.backend.events import Heartbeat, StreamError, StreamEvent, Text, ToolCall, ToolResult
+from worker.backend.transcript import Transcript
 
 ISSUE = "I encountered a temporary issue. Please try again later."
 

@@ -3,8 +3,8 @@
 -- 'ok' used ms {wait, ...}.
 -- 'revoked' and 'webhook' say that what the caller remembered of the key, or of the tenant's webhook, holds no longer.
 
--- Why a job waits, as callers read it (`core.view.WaitView`): its place in its session's line or among its tenant's
--- jobs, and an estimate as `service/eta.py` makes it later.
+-- Why a job waits, as callers read it (`core.model.job_view.WaitView`): its place in its session's line or among its tenant's
+-- jobs, and an estimate as `service/jobs/eta.py` makes it later.
 local function wait_of(job, in_line)
   local reason, behind, place, at_once = 'session_busy', 'null', in_line, 1
   if in_line > 1 then

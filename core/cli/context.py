@@ -1,0 +1,55 @@
+"""What the commands share: Redis as the settings name it, a tenant's name, and a table on the terminal."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import click
+
+from core.clock import Clock
+from core.security.encryption import Encryption
+from core.settings import Settings, load_settings
+from core.store.redis.client import STORE_DOWN, Store, connect
+from core.store.tenants.tenants import Tenants
+from core.store.tokens.tokens import Tokens
+
+_LONGEST_NAME = 64
+
+
+@dataclass(frozen=True)
+class Desk:
+    tenants: Tenants
+    tokens: Tokens
+
+
+def at_desk(errand: Callable[[Desk], Awaitable[None]]) -> None:
+    """Do an errand in Redis. Ends the command with a sentence where Redis does not answer."""
+    asyncio.run(_open_desk(load_settings(), errand))
+
+
+async def _open_desk(settings: Settings, errand: Callable[[Desk], Awaitable[None]]) -> None:
+    store = Store(connect(settings.redis_url.get_secret_value(), answer_s=5))
+    vault = Encryption([key.get_secret_value() for key in settings.secret_keys])
+    clock = Clock()
+    try:
+        await errand(Desk(Tenants(store, vault, clock), Tokens(store, vault, clock)))
+    except STORE_DOWN:
+        raise click.ClickException("Redis does not answer at REDIS_URL.") from None
+    finally:
+        await store.close()
+
+
+def tenant_name(_: click.Context, __: click.Parameter, value: str) -> str:
+    """Check a ``--tenant``: it becomes part of key names."""
+    plain = value.replace("-", "").replace("_", "")
+    if value and (not plain.isascii() or not plain.isalnum() or len(value) > _LONGEST_NAME):
+        raise click.BadParameter(f"letters, digits, '-' and '_', at most {_LONGEST_NAME}")
+    return value
+
+
+def show_table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows under their titles, each column as wide as it must be; what is not known is a dash."""
+    lines = [titles, *([("-" if cell in (None, "") else str(cell)) for cell in row] for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(titles))]
+    for line in lines:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

@@ -1,0 +1,68 @@
+"""`reelgate keys`: create, list and revoke API keys."""
+
+import click
+import msgspec
+
+from core.cli.context import Desk, at_desk, show_table, tenant_name
+from core.clock import rfc3339
+from core.store.tenants.tenants import SCOPES, IssuedKey
+
+
+@click.group()
+def keys() -> None:
+    """Create, list and revoke API keys."""
+
+
+@keys.command("create")
+@click.option("--tenant", required=True, callback=tenant_name, help="Whose jobs the key may see.")
+@click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="May be repeated; all by default.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+def create_key(tenant: str, scopes: tuple[str, ...], as_json: bool) -> None:
+    """Make an API key and print it, this once."""
+    if not tenant:
+        raise click.BadParameter("a tenant has a name", param_hint="--tenant")
+
+    async def errand(desk: Desk) -> None:
+        _show(tenant, await desk.tenants.create_key(tenant, scopes=scopes or SCOPES), as_json=as_json)
+
+    at_desk(errand)
+
+
+def _show(tenant: str, issued: IssuedKey, *, as_json: bool) -> None:
+    row = {"key": issued.secret, "id": issued.id, "tenant": tenant, "scopes": issued.scopes}
+    if issued.webhook_secret:
+        row["webhook_secret"] = issued.webhook_secret
+    if as_json:
+        click.echo(msgspec.json.encode(row).decode())
+        return
+    for name, value in row.items():
+        click.echo(f"{name:15} {' '.join(value) if isinstance(value, tuple) else value}")
+
+
+@keys.command("list")
+@click.option("--tenant", default="", callback=tenant_name, help="This tenant's alone; everybody's by default.")
+def list_keys(tenant: str) -> None:
+    """List API keys, without their secrets."""
+
+    async def errand(desk: Desk) -> None:
+        rows = [
+            (row.id, name, rfc3339(row.created_at_ms), " ".join(row.scopes))
+            for name in ([tenant] if tenant else await desk.tenants.names())
+            for row in await desk.tenants.list_keys(name)
+        ]
+        show_table(("ID", "TENANT", "CREATED", "SCOPES"), rows)
+
+    at_desk(errand)
+
+
+@keys.command("revoke")
+@click.argument("key_id")
+def revoke_key(key_id: str) -> None:
+    """Make a key useless from now on."""
+
+    async def errand(desk: Desk) -> None:
+        if not await desk.tenants.revoke_key(key_id):
+            raise click.ClickException(f"there is no key {key_id}")
+        click.echo(f"{key_id} is revoked")
+
+    at_desk(errand)

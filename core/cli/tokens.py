@@ -1,0 +1,93 @@
+"""`reelgate tokens`: add, list and remove backend tokens."""
+
+import sys
+
+import click
+
+from core.cli.context import Desk, at_desk, show_table, tenant_name
+from core.clock import parse_rfc3339_ms, rfc3339
+from core.model.token import Scope, Token
+
+_LONGEST_TOKEN = 4096
+_TITLES = (
+    "ID",
+    "KIND",
+    "TENANT",
+    "STATE",
+    "AVAILABLE",
+    "FROZEN",
+    "RESERVED",
+    "JOBS",
+    "EXPIRES",
+    "SCOPES",
+)
+
+
+def _scopes(_: click.Context, __: click.Parameter, value: str) -> str:
+    if value and not set(value.split("+")) <= {*Scope, "*"}:
+        raise click.BadParameter(f"of {', '.join(Scope)} and *, joined by +")
+    return value
+
+
+def _time_ms(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
+    try:
+        return parse_rfc3339_ms(value) if value else None
+    except ValueError:
+        raise click.BadParameter("write a time with its offset, like 2026-12-01T00:00:00Z") from None
+
+
+@click.group()
+def tokens() -> None:
+    """Add, list and remove backend tokens."""
+
+
+@tokens.command("add")
+@click.option("--tenant", default="", callback=tenant_name, help="Serves this tenant alone; all tenants by default.")
+@click.option("--scopes", default="", callback=_scopes, help="As the backend granted them, e.g. read+write+upload.")
+@click.option("--expires", "expires_ms", callback=_time_ms, help="When it expires, e.g. 2026-12-01T00:00:00Z.")
+def add_token(tenant: str, scopes: str, expires_ms: int | None) -> None:
+    """Read a token from standard input and put it into the pool, encrypted. One that was given up serves again."""
+    secret = sys.stdin.readline().strip()
+    if not secret:
+        raise click.ClickException("give the token on standard input: echo $TOKEN | reelgate tokens add")
+    if not secret.isascii() or not secret.isprintable() or " " in secret or len(secret) > _LONGEST_TOKEN:
+        raise click.ClickException("this is no token: it may hold visible ASCII characters alone")
+
+    async def errand(desk: Desk) -> None:
+        token_id = await desk.tokens.add(
+            secret, kind="operator", tenant=tenant, scopes=scopes, expires_ms=expires_ms, anew=True
+        )
+        click.echo(token_id)
+
+    at_desk(errand)
+
+
+@tokens.command("list")
+def list_tokens() -> None:
+    """List the pool, without secrets; credits as they were last read, and as jobs have reserved them."""
+
+    async def errand(desk: Desk) -> None:
+        show_table(_TITLES, map(_row, await desk.tokens.all()))
+
+    at_desk(errand)
+
+
+def _row(token: Token) -> tuple[object, ...]:
+    expires = rfc3339(token.expires_ms) if token.expires_ms else None
+    denied = "".join(f" -{scope}" for scope in sorted(token.denied))
+    credits_ = (token.available, token.frozen, token.reserved)
+    who = (token.id, token.kind, token.tenant or "(all)", token.state)
+    return (*who, *credits_, token.in_flight, expires, f"{token.scopes}{denied}".strip())
+
+
+@tokens.command("remove")
+@click.argument("token_id")
+def remove_token(token_id: str) -> None:
+    """Take a token out of the pool."""
+
+    async def errand(desk: Desk) -> None:
+        if not await desk.tokens.remove(token_id):
+            raise click.ClickException(f"there is no token {token_id}")
+        click.echo(f"{token_id} is removed")
+
+    at_desk(errand)

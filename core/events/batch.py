@@ -1,0 +1,32 @@
+"""Batches: many jobs that were submitted at once, and are told of together when the last one has ended."""
+
+from core.events.event import Delivery, TenantWebhook
+from core.ids import new_id
+from core.model.job import Record
+
+
+class Batch(Record, frozen=True, kw_only=True):
+    """What a batch holds. How its jobs stand is read from them; that they all ended is told by the commit script."""
+
+    id: str
+    tenant: str
+    job_ids: tuple[str, ...]
+    #: all jobs are in this session, in order
+    session_id: str | None = None
+    created_at_ms: int
+    finished_at_ms: int | None = None
+
+
+def completion(batch: Batch, *, url: str | None, webhook: TenantWebhook | None) -> Delivery | None:
+    """Prepare the one callback of a batch: to its own URL, else to the tenant's default, unless that asked for others."""
+    wanted = webhook and webhook.state == "active" and (not webhook.events or "batch.completed" in webhook.events)
+    if url is None and not wanted:
+        return None
+    return Delivery(
+        id=new_id("dlv"),
+        tenant=batch.tenant,
+        job_id=batch.id,
+        type="batch.completed",
+        url=url,
+        created_at_ms=batch.created_at_ms,
+    )

@@ -1,0 +1,216 @@
+"""The job record: everything we know about a job, and what its states and stages mean.
+
+The record is the truth; the queue is a doorbell. `core.model.transitions` has every way it may change, `core/store/` writes it.
+Times are milliseconds since the epoch. Nothing here knows Redis, HTTP or arq.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from core.errors import Code, WaitReason
+from core.model.plan import Output, Plan
+from core.redaction import redacted_repr
+
+
+class Status(StrEnum):
+    """What a caller reads in ``status``. Each says who moves it on, and what happens if the process dies in it."""
+
+    #: accepted and kept; the admission script moves it on when its turn, its tenant's cap and its session allow
+    QUEUED = "queued"
+    #: a worker holds its lease; if that worker dies, the lease runs out and another goes on at the same stage
+    RUNNING = "running"
+    #: its caller wants it stopped; the worker closes the stream, cancels the render and ends it
+    CANCELING = "canceling"
+    #: ended well; never changes
+    SUCCEEDED = "succeeded"
+    #: ended badly, `error` says why; never changes
+    FAILED = "failed"
+    #: ended because its caller asked; never changes
+    CANCELED = "canceled"
+    #: never started within start_timeout_s; never changes
+    EXPIRED = "expired"
+
+
+ENDS = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELED, Status.EXPIRED})
+
+
+class Stage(StrEnum):
+    """The step that a running job is in. It names the function in `worker/steps/` that goes on from here."""
+
+    PREPARING = "preparing"
+    UPLOADING = "uploading"
+    EDITING = "editing"
+    RECOVERING = "recovering"
+    RENDERING = "rendering"
+    STORING = "storing"
+
+
+@redacted_repr("id", "version", "status", "stage", "state", "type", "code", "reason")
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How every record here is written: defaults are left out, which halves its size in Redis."""
+
+
+class MediaRef(Record, frozen=True, kw_only=True):
+    """One file of a job: a public URL, or an upload of ours. `size_bytes` is known for uploads only."""
+
+    url: str | None = None
+    upload_id: str | None = None
+    name: str
+    size_bytes: int | None = None
+
+
+class Sent(Record, frozen=True, kw_only=True):
+    """Written before a message's bytes go out: a job found with it is never sent again."""
+
+    at_ms: int
+    #: content fingerprint of the draft before the message
+    before: str
+    #: available + frozen before the message; None where the balance could not be read
+    credits_total: int | None = None
+    #: how often the token had been taken by then, where this job alone held it: then the cost can be told exactly
+    alone_at: int | None = None
+
+
+class Recovery(Record, frozen=True, kw_only=True):
+    """How far the reading-instead-of-sending-again has come."""
+
+    since_ms: int
+    #: the stream closed by itself, with words; then two unchanged reads say that nothing was edited
+    spoke: bool = False
+    reads: int = 0
+    #: fingerprint of the last changed draft; an edit counts when two reads agree
+    seen: str | None = None
+
+
+class Render(Record, frozen=True, kw_only=True):
+    """The render under way. `id` is ours: render_ + job + session generation + attempt."""
+
+    id: str
+    attempt: int
+    started_at_ms: int
+    polls: int = 0
+    percent: int = 0
+    #: the backend has said that it knows it
+    asked: bool = False
+    url: str | None = None
+    duration_s: float | None = None
+
+
+class OutputFile(Record, frozen=True, kw_only=True):
+    """The finished video. `path` is a key in our storage; None where keeping is off, then `backend_url` leads to it."""
+
+    path: str | None
+    backend_url: str | None = None
+    format: str
+    duration_s: float | None = None
+    size_bytes: int | None = None
+    width: int | None = None
+    height: int | None = None
+    expires_at_ms: int
+
+
+class Problem(Record, frozen=True, kw_only=True):
+    """Why a job failed, as in `core.errors`."""
+
+    code: Code
+    detail: str
+    hint: str
+    retryable: bool
+
+
+class Wait(Record, frozen=True, kw_only=True):
+    """Why a running job waits, and until when at most."""
+
+    reason: WaitReason
+    until_ms: int
+
+
+class Webhook(Record, frozen=True, kw_only=True):
+    """Where a job's callbacks go; `events` empty means the four ends."""
+
+    url: str
+    events: tuple[str, ...] = ()
+
+
+class Job(Record, frozen=True, kw_only=True):
+    """Everything we know about one job. Read it with `core.model.job_view`, change it with the verbs below."""
+
+    id: str
+    tenant: str
+    version: int = 1
+    status: Status = Status.QUEUED
+    stage: Stage | None = None
+    #: when it entered that stage
+    stage_since_ms: int | None = None
+
+    # what was asked; never changes
+    prompt: str
+    profile: str
+    media: tuple[MediaRef, ...] = ()
+    session_id: str
+    language: str | None = None
+    output_ask: Output
+    plan: Plan
+    hints: tuple[str, ...] = ()
+    webhook: Webhook | None = None
+    metadata: dict[str, str] = {}
+    priority: int = 0
+    max_credits: int | None = None
+    start_timeout_s: int = 3600
+    timeout_s: int = 1800
+    retention_s: int = 2_592_000
+    created_at_ms: int
+    parent_id: str | None = None
+    batch_id: str | None = None
+    traceparent: str | None = None
+
+    # how far it has come
+    started_at_ms: int | None = None
+    finished_at_ms: int | None = None
+    attempts: int = 0
+    percent: int = 0
+    message: str = "Queued"
+    wait: Wait | None = None
+    cancel_requested_at_ms: int | None = None
+    token_id: str | None = None
+    #: learned from a refusal: the message costs more credits than was thought
+    cost_at_least: int = 0
+    #: an upload broke off, so it may be there or not
+    upload_doubt: bool = False
+    #: the stage that is tried again, how often in a row, after passing faults
+    faults: int = 0
+    sent: Sent | None = None
+    recovery: Recovery | None = None
+    #: the message's effect was seen, or no message was needed
+    edited: bool = False
+    render: Render | None = None
+
+    # what came of it
+    reply: str | None = None
+    reply_truncated: bool = False
+    changes: tuple[str, ...] = ()
+    timeline: str | None = None
+    result: dict[str, Any] | None = None
+    output: OutputFile | None = None
+    credits_used: int | None = None
+    credits_exact: bool = False
+    claim_url: str | None = None
+    error: Problem | None = None
+    data_removed: bool = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether the job has come to one of its four ends."""
+        return self.status in ENDS
+
+    @property
+    def deadline_ms(self) -> int:
+        """When a started job ends with ``deadline_exceeded``."""
+        return (self.started_at_ms or self.created_at_ms) + self.timeout_s * 1000
+
+    @property
+    def start_by_ms(self) -> int:
+        """When a job that has not started ends as ``expired``."""
+        return self.created_at_ms + self.start_timeout_s * 1000

@@ -1,0 +1,81 @@
+"""The session record: our lasting name for a backend session, which may be made again before its first edit.
+
+Only the worker that holds the lease of the session's running job changes it, in the same script as the job.
+"""
+
+import msgspec
+
+from core.model.job import MediaRef, Record
+
+
+class Session(Record, frozen=True, kw_only=True):
+    """A place to refine in. Its jobs run one at a time, in order."""
+
+    id: str
+    tenant: str
+    profile: str
+    language: str | None = None
+    created_at_ms: int
+    #: made for one job alone, so `GET /v1/sessions` does not list it
+    implicit: bool = False
+    #: the backend's names; None until the first job opens it
+    backend_id: str | None = None
+    task_id: str | None = None
+    user_id: str | None = None
+    token_id: str | None = None
+    #: how often it was opened at the backend
+    generation: int = 0
+    #: every file that its jobs brought, in order; `uploaded` of them stand in the present generation
+    media: tuple[MediaRef, ...] = ()
+    uploaded: int = 0
+    #: edits that were confirmed; with one, the timeline lives at the backend alone
+    edits: int = 0
+    lost: bool = False
+    #: late effects of a cancelled or dropped message may come until then
+    settling_until_ms: int = 0
+    claim_url: str | None = None
+    timeline: str | None = None
+
+
+def is_bound(session: Session) -> bool:
+    """Whether a timeline, which lives at the backend alone, ties the session to its token."""
+    return session.backend_id is not None and session.edits > 0
+
+
+def opened(session: Session, *, backend_id: str, task_id: str | None, user_id: str | None, token_id: str) -> Session:
+    """The backend has a session for us, on this token; nothing is uploaded in it yet."""
+    return msgspec.structs.replace(
+        session,
+        backend_id=backend_id,
+        task_id=task_id,
+        user_id=user_id or session.user_id,
+        token_id=token_id,
+        generation=session.generation + 1,
+        uploaded=0,
+        claim_url=None,
+    )
+
+
+def forgotten(session: Session) -> Session:
+    """The backend lost it, or its token refused everything, before an edit: it can be opened again."""
+    return msgspec.structs.replace(session, backend_id=None, task_id=None, token_id=None, uploaded=0)
+
+
+def given_up(session: Session) -> Session:
+    """It is gone, and with it a timeline that lived nowhere else."""
+    return msgspec.structs.replace(session, lost=True)
+
+
+def moved_to(session: Session, token_id: str) -> Session:
+    """The successor of its token goes on with it, if the backend lets it."""
+    return msgspec.structs.replace(session, token_id=token_id)
+
+
+def uploaded(session: Session, count: int) -> Session:
+    """So many of its files stand in the present generation."""
+    return msgspec.structs.replace(session, uploaded=count)
+
+
+def joined(session: Session, media: tuple[MediaRef, ...]) -> Session:
+    """A job brings its files."""
+    return msgspec.structs.replace(session, media=session.media + media)

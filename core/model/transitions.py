@@ -1,0 +1,275 @@
+"""Every way a job may change: one verb function per event, pure, so that no step can forget its facts.
+
+`worker/` and `service/` call them and have `core/store/` write what comes out. Times are milliseconds since the epoch.
+"""
+
+from typing import Any
+
+import msgspec
+
+from core.errors import MEANINGS, Code, WaitReason
+from core.model.job import ENDS, Job, Problem, Recovery, Render, Sent, Stage, Status, Wait
+from core.model.plan import Plan
+
+TRANSITIONS: frozenset[tuple[Status, Status]] = frozenset(
+    {
+        (Status.QUEUED, Status.RUNNING),
+        (Status.QUEUED, Status.CANCELED),
+        (Status.QUEUED, Status.EXPIRED),
+        (Status.RUNNING, Status.CANCELING),
+        (Status.RUNNING, Status.SUCCEEDED),
+        (Status.RUNNING, Status.FAILED),
+        (Status.CANCELING, Status.SUCCEEDED),
+        (Status.CANCELING, Status.FAILED),
+        (Status.CANCELING, Status.CANCELED),
+    }
+)
+
+
+#: how far a job is when it enters a stage, in percent
+PERCENT: dict[Stage, int] = {
+    Stage.PREPARING: 2,
+    Stage.UPLOADING: 10,
+    Stage.EDITING: 25,
+    Stage.RECOVERING: 40,
+    Stage.RENDERING: 60,
+    Stage.STORING: 92,
+}
+
+#: what a caller hears when a job enters a stage
+WORDS: dict[Stage, str] = {
+    Stage.PREPARING: "Connecting...",
+    Stage.UPLOADING: "Uploading",
+    Stage.EDITING: "Editing",
+    Stage.RECOVERING: "Checking what the edit did",
+    Stage.RENDERING: "Rendering",
+    Stage.STORING: "Saving the video",
+}
+
+
+class InvalidTransition(Exception):  # noqa: N818 - it names a programming error
+    """A job was asked to go where no job may go."""
+
+
+#: a reply is given to callers up to this many bytes of UTF-8
+REPLY_LIMIT_BYTES = 4096
+
+
+def _go(job: Job, status: Status) -> Status:
+    if job.status == status and status not in ENDS:
+        return status
+    if (job.status, status) not in TRANSITIONS:
+        raise InvalidTransition(f"{job.id}: {job.status} -> {status}")
+    return status
+
+
+def _next(job: Job, **facts: Any) -> Job:
+    if job.ended:
+        raise InvalidTransition(f"{job.id}: {job.status} never changes")
+    return msgspec.structs.replace(job, version=job.version + 1, **facts)
+
+
+def started(job: Job, *, now_ms: int) -> Job:
+    """A worker takes the job for the first time, or again after a crash or a wait: attempts counts the first only."""
+    if job.started_at_ms is not None:
+        return _next(job, wait=None)
+    return _next(
+        job,
+        status=_go(job, Status.RUNNING),
+        stage=Stage.PREPARING,
+        started_at_ms=now_ms,
+        attempts=1,
+        percent=PERCENT[Stage.PREPARING],
+        message=WORDS[Stage.PREPARING],
+    )
+
+
+def moved(job: Job, stage: Stage, **facts: Any) -> Job:
+    """The step before `stage` is done: the next checkpoint.
+
+    Passing faults are forgotten once the message is through: one that is refused begins again from the front, and its
+    pauses must go on growing.
+    """
+    if job.ended or job.started_at_ms is None:
+        raise InvalidTransition(f"{job.id}: {job.status} has no stage")
+    past_message = stage in (Stage.RECOVERING, Stage.RENDERING, Stage.STORING)
+    told = {"message": WORDS[stage], "percent": max(job.percent, PERCENT[stage])}
+    return _next(job, **({"stage": stage, "wait": None, "faults": 0 if past_message else job.faults} | told | facts))
+
+
+def token_taken(job: Job, *, token_id: str) -> Job:
+    """A token serves this job, with its estimated cost reserved."""
+    return _next(job, token_id=token_id, wait=None)
+
+
+def token_changed(job: Job, *, token_id: str) -> Job:
+    """The token's successor serves this job from here on, wherever it stands."""
+    return _next(job, token_id=token_id)
+
+
+def doomed(job: Job) -> Job:
+    """The session and its timeline are gone: back to the step that says so."""
+    return moved(job, Stage.PREPARING)
+
+
+def sending(job: Job, *, sent: Sent) -> Job:
+    """The intent: the message's bytes may go out right after this is committed, and never again."""
+    return moved(job, Stage.EDITING, sent=sent)
+
+
+def sent_back(job: Job, **facts: Any) -> Job:
+    """The backend refused everything so far, so the job starts over: an intent to send is void, and its token free."""
+    return moved(job, Stage.PREPARING, sent=None, recovery=None, token_id=None, **facts)
+
+
+def unsure(job: Job, *, now_ms: int, seen: str | None = None, spoke: bool = False) -> Job:
+    """What the message did is not known yet: from now on the state is read and nothing is sent."""
+    return moved(job, Stage.RECOVERING, recovery=Recovery(since_ms=now_ms, seen=seen, spoke=spoke))
+
+
+def still_unsure(job: Job, *, seen: str | None, counts: bool = True) -> Job:
+    """One more read of the state, with nothing confirmed yet; `seen` is the fingerprint of a changed draft."""
+    recovery = job.recovery
+    assert recovery is not None
+    reads = recovery.reads + (1 if seen is None and counts else 0)
+    return _next(job, recovery=msgspec.structs.replace(recovery, reads=reads, seen=seen), wait=None)
+
+
+def answered(job: Job, *, reply: str) -> Job:
+    """What the backend said, without its GUI talk."""
+    text, truncated = shortened(reply)
+    return _next(job, reply=text or None, reply_truncated=truncated)
+
+
+def edited(job: Job, *, changes: tuple[str, ...], timeline: str, **facts: Any) -> Job:
+    """The message's effect is confirmed; `facts` are its cost, and what else came of it."""
+    return _next(job, edited=True, changes=changes, timeline=timeline, recovery=None, **facts)
+
+
+def shortened(text: str) -> tuple[str, bool]:
+    """Cut a reply to 4 kB of UTF-8 without splitting a character; says whether it was cut."""
+    raw = text.encode()
+    if len(raw) <= REPLY_LIMIT_BYTES:
+        return text, False
+    return raw[:REPLY_LIMIT_BYTES].decode(errors="ignore"), True
+
+
+def rendering(job: Job, *, render: Render) -> Job:
+    """A render has this id from now on; asking for it twice is harmless."""
+    return moved(job, Stage.RENDERING, render=render)
+
+
+def polled(job: Job, *, render: Render) -> Job:
+    """One more look at the render."""
+    span = PERCENT[Stage.STORING] - PERCENT[Stage.RENDERING]
+    percent = PERCENT[Stage.RENDERING] + span * min(render.percent, 100) // 100
+    return _next(job, render=render, percent=max(job.percent, percent), wait=None, faults=0)
+
+
+def waiting(job: Job, *, reason: WaitReason, until_ms: int, faults: int | None = None) -> Job:
+    """The job goes to sleep and says why; `faults` counts how often in a row the backend failed."""
+    wait = Wait(reason=reason, until_ms=until_ms)
+    return _next(job, wait=wait, faults=job.faults if faults is None else faults)
+
+
+def doubted(job: Job) -> Job:
+    """An upload broke off: before the next one the backend is asked what it has."""
+    return msgspec.structs.replace(job, upload_doubt=True)
+
+
+def linked(job: Job, *, claim_url: str | None) -> Job:
+    """The project can be opened in a browser."""
+    return _next(job, claim_url=claim_url)
+
+
+def still_canceling(job: Job) -> Job:
+    """Late effects of a cancelled message may still come."""
+    return _next(job)
+
+
+def spoke(job: Job, message: str) -> Job:
+    """Tell the caller something while the stage goes on."""
+    return _next(job, message=message)
+
+
+def cancel_asked(job: Job, *, now_ms: int) -> Job:
+    """The caller wants it stopped: a queued job ends at once, a running one when its worker has cleaned up."""
+    if job.status is Status.QUEUED:
+        return _ended(job, Status.CANCELED, now_ms=now_ms, cancel_requested_at_ms=now_ms, message="Canceled")
+    if job.status is Status.CANCELING:
+        return job
+    return _next(job, status=_go(job, Status.CANCELING), cancel_requested_at_ms=now_ms, message="Canceling")
+
+
+def rebased(new: Job, stored: Job) -> Job:
+    """Carry a caller's cancel, which came between a worker's read and its write, over to what the worker writes.
+
+    A finish that the backend reached wins over the cancel; every other record takes the cancel along.
+    """
+    if new.ended or stored.status is not Status.CANCELING:
+        return msgspec.structs.replace(new, version=stored.version + 1)
+    return msgspec.structs.replace(
+        new,
+        version=stored.version + 1,
+        status=Status.CANCELING,
+        cancel_requested_at_ms=stored.cancel_requested_at_ms,
+        message=stored.message,
+    )
+
+
+def succeeded(job: Job, *, now_ms: int, **facts: Any) -> Job:
+    """The job ends well."""
+    return _ended(job, Status.SUCCEEDED, now_ms=now_ms, percent=100, message="Done", **facts)
+
+
+def failed(job: Job, *, now_ms: int, code: Code, detail: str | None = None, hint: str | None = None) -> Job:
+    """The job ends badly."""
+    meaning = MEANINGS[code]
+    problem = Problem(code=code, detail=detail or meaning.title, hint=hint or meaning.hint, retryable=meaning.retryable)
+    return _ended(job, Status.FAILED, now_ms=now_ms, error=problem, message="Failed")
+
+
+def with_cost(job: Job, *, credits_used: int | None = None, credits_exact: bool = False) -> Job:
+    """Say what the job has cost, where that is known; part of the change that ends it."""
+    if credits_used is None:
+        return job
+    return msgspec.structs.replace(job, credits_used=credits_used, credits_exact=credits_exact)
+
+
+def canceled(job: Job, *, now_ms: int) -> Job:
+    """A running job has been stopped for its caller."""
+    return _ended(job, Status.CANCELED, now_ms=now_ms, message="Canceled")
+
+
+def expired(job: Job, *, now_ms: int) -> Job:
+    """The job was never started in time."""
+    return _ended(job, Status.EXPIRED, now_ms=now_ms, message="Expired before it could start")
+
+
+def _ended(job: Job, status: Status, *, now_ms: int, **facts: Any) -> Job:
+    return _next(job, status=_go(job, status), finished_at_ms=now_ms, stage=None, wait=None, **facts)
+
+
+def removed(job: Job) -> Job:
+    """What is left of an ended job when its data is deleted: a tombstone."""
+    if not job.ended:
+        raise InvalidTransition(f"{job.id}: only an ended job can be deleted")
+    return msgspec.structs.replace(
+        job,
+        version=job.version + 1,
+        prompt="",
+        media=(),
+        reply=None,
+        reply_truncated=False,
+        changes=(),
+        timeline=None,
+        result=None,
+        output=None,
+        claim_url=None,
+        metadata={},
+        hints=(),
+        webhook=None,
+        plan=Plan(message=None, action=job.plan.action),
+        render=None,
+        data_removed=True,
+    )

@@ -1,0 +1,44 @@
+"""Secrets at rest: encryption with rotation, and keyed hashes for what only has to be recognized.
+
+Of the configured secret keys the first one writes and all of them read.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Sequence
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+
+class Undecryptable(Exception):  # noqa: N818 - says what the value is
+    """A stored secret was written under a key that is no longer configured in REELGATE_SECRET_KEYS."""
+
+
+def _derived(key: str, purpose: str) -> bytes:
+    return hmac.new(key.encode(), purpose.encode(), hashlib.sha256).digest()
+
+
+class Encryption:
+    """Encrypts, decrypts and hashes under the configured keys. Its repr shows none of them."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._boxes = MultiFernet([Fernet(base64.urlsafe_b64encode(_derived(key, "at rest"))) for key in keys])
+        self._hash_keys = [_derived(key, "hash") for key in keys]
+        #: these sign links to files, the writing one first
+        self.link_keys = [_derived(key, "link") for key in keys]
+
+    def lock(self, secret: str) -> bytes:
+        """Encrypt a token or a webhook secret for Redis."""
+        return self._boxes.encrypt(secret.encode())
+
+    def open(self, locked: bytes) -> str:
+        """Decrypt what `lock` wrote, under any configured key."""
+        try:
+            return self._boxes.decrypt(locked).decode()
+        except InvalidToken:
+            raise Undecryptable("a stored secret cannot be read with the configured keys") from None
+
+    def hashes(self, secret: str) -> list[str]:
+        """Hash a secret under every key, the writing one first: store the first, look up all."""
+        return [hmac.new(key, secret.encode(), hashlib.sha256).hexdigest() for key in self._hash_keys]

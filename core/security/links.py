@@ -1,0 +1,43 @@
+"""Signed, expiring links to finished files, made fresh for every answer and every callback attempt."""
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from core.clock import parse_rfc3339_ms, rfc3339
+from core.security.encryption import Encryption
+from core.security.signing import sign_path
+
+#: how long a link works; whoever knows the job can always have a fresh one
+LINK_LIFE_MS = 24 * 3600 * 1000
+
+
+class OutputLink(NamedTuple):
+    """A link that needs no key, and until when it works: ``2026-11-21T22:59:44.000Z``."""
+
+    url: str
+    expires_at: str
+
+
+def output_path(job_id: str) -> str:
+    """Name the path that a link to an output signs."""
+    return f"/v1/jobs/{job_id}/output"
+
+
+def output_link(vault: Encryption, job_id: str, *, public_url: str, file_expires_at_ms: int, now_ms: int) -> OutputLink:
+    """Sign the link to a job's file: good for a day, and never longer than the file is kept."""
+    expires_at_s = min(now_ms + LINK_LIFE_MS, file_expires_at_ms) // 1000
+    signed = sign_path(vault.link_keys[0], path=output_path(job_id), expires_at_s=expires_at_s)
+    return OutputLink(public_url + signed, rfc3339(expires_at_s * 1000))
+
+
+def with_link(body: bytes, vault: Encryption, *, public_url: str, now_ms: int) -> bytes:
+    """Put a fresh link into an event's body, where it tells of a file in our storage."""
+    event: dict[str, Any] = msgspec.json.decode(body)
+    job = event["data"].get("job")
+    if not job or not job["output"] or job["output"]["url"]:
+        return body
+    expires_at_ms = parse_rfc3339_ms(job["output"]["expires_at"])
+    link = output_link(vault, job["id"], public_url=public_url, file_expires_at_ms=expires_at_ms, now_ms=now_ms)
+    job["output"] |= link._asdict()
+    return msgspec.json.encode(event)

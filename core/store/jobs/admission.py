@@ -1,0 +1,56 @@
+"""Whose turn it is, and what nobody looks after: admission round the tenants, and the repair of what was left behind."""
+
+from core.clock import Clock
+from core.settings import Settings
+from core.store.redis.client import Store
+from core.store.redis.keys import key
+from core.store.redis.script_rules import script_rules
+
+
+class Admission:
+    """Lets jobs in, counts those that wait, and finds those that are late."""
+
+    def __init__(self, store: Store, settings: Settings, clock: Clock) -> None:
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+
+    async def admit(self, *, worker: str | None = None, slots: int = 0, alive_s: float = 0, most: int = 256) -> int:
+        """Move jobs from backlogs into arq, round the tenants; say that a worker lives (slots) or goes (0)."""
+        beat = {"worker": worker, "slots": slots, "alive_ms": int(alive_s * 1000), "most": most}
+        return int(await self._store.run("admit", script_rules(self._settings, self._clock) | beat))
+
+    async def repair(self, cursor: int, *, most: int = 500) -> tuple[int, int]:
+        """Ring again for what a dead worker or arq left behind. Returns how many, and the next cursor."""
+        rung, after = await self._store.run(
+            "repair", script_rules(self._settings, self._clock) | {"cursor": cursor, "most": most}
+        )
+        return int(rung), int(after)
+
+    async def due(self) -> int:
+        """Count the jobs that could run now: those in backlogs, and those in arq that are due."""
+        pipe = self._store.redis.pipeline(transaction=False)
+        pipe.zcard(key("queued_all"))
+        pipe.zcount(key("arq_queue"), "-inf", self._clock.now_ms())
+        return sum(await pipe.execute())
+
+    async def oldest_queued_ms(self) -> int | None:
+        """Say when the oldest queued job was accepted, over all tenants that wait."""
+        waiting = await self._store.redis.zrange(key("ring"), 0, -1)
+        pipe = self._store.redis.pipeline(transaction=False)
+        for tenant in waiting:
+            pipe.zrange(key("queued", tenant.decode()), 0, 0, withscores=True)
+        firsts = [found[0][1] for found in (await pipe.execute() if waiting else []) if found]
+        return int(min(firsts)) if firsts else None
+
+    async def to_retire(self, *, most: int = 100) -> list[str]:
+        """Name ended jobs and deliveries whose time is over."""
+        now_ms = self._clock.now_ms()
+        found = await self._store.redis.zrangebyscore(key("retire"), "-inf", now_ms, start=0, num=most)
+        return [i.decode() for i in found]
+
+    async def not_started_in_time(self, *, most: int = 100) -> list[str]:
+        """Name the queued jobs that should have expired by now."""
+        now_ms = self._clock.now_ms()
+        found = await self._store.redis.zrangebyscore(key("queued_all"), "-inf", now_ms, start=0, num=most)
+        return [i.decode() for i in found]

@@ -1,0 +1,27 @@
+"""Batches in Redis: written by the accept script, counted down by the commit script, read here."""
+
+import msgspec
+
+from core.events.batch import Batch
+from core.store.redis.client import Store
+from core.store.redis.codec import unpack
+from core.store.redis.keys import key
+
+
+class Batches:
+    """Read batches."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def load(self, batch_id: str) -> Batch | None:
+        """Read a batch, whoever's it is: the caller compares the tenant."""
+        raw, finished = await self._store.redis.hmget(key("batch", batch_id), ["rec", "finished_at_ms"])  # type: ignore[misc]
+        if raw is None:
+            return None
+        return msgspec.structs.replace(unpack(raw, Batch), finished_at_ms=int(finished) if finished else None)
+
+    async def ends(self, batch_id: str) -> dict[str, str]:
+        """Read how each job that has ended did: ``{"job_…": "succeeded"}``. They are kept longer than the jobs may be."""
+        row = await self._store.redis.hgetall(key("batch", batch_id))  # type: ignore[misc]
+        return {n.decode().removeprefix("end:"): v.decode() for n, v in row.items() if n.startswith(b"end:")}

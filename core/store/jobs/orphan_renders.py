@@ -1,0 +1,50 @@
+"""Renders whose job has ended, and that the backend may still be working on: kept until one of them has an end too."""
+
+from core.clock import Clock
+from core.model.job import Record
+from core.store.redis.client import Store
+from core.store.redis.codec import pack, unpack
+from core.store.redis.keys import key
+
+#: no render is followed for longer than this
+_LONGEST_MS = 24 * 3600 * 1000
+
+
+class OrphanRender(Record, frozen=True, kw_only=True):
+    """What it takes to ask after a render: whose it was, and the token that began it."""
+
+    id: str
+    job_id: str
+    token_id: str
+    profile: str
+    left_at_ms: int
+
+
+class OrphanRenders:
+    """A list in the order in which they are to be looked at. To look twice, or by two at once, does no harm."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def leave(self, render: OrphanRender) -> None:
+        """Put a render on the list, to be looked at at once. Done before the commit that ends its job, so none is lost."""
+        await self._store.redis.zadd(key("renders_left"), {pack(render): self._clock.now_ms()}, nx=True)
+
+    async def due(self, *, most: int = 100) -> list[OrphanRender]:
+        """Name those that are to be looked at now."""
+        now_ms = self._clock.now_ms()
+        found = await self._store.redis.zrangebyscore(key("renders_left"), "-inf", now_ms, start=0, num=most)
+        return [unpack(raw, OrphanRender) for raw in found]
+
+    async def look_again(self, render: OrphanRender, *, in_s: float) -> None:
+        """Put off the next look, or forget a render that was followed for a day."""
+        now_ms = self._clock.now_ms()
+        if now_ms - render.left_at_ms > _LONGEST_MS:
+            await self.forget(render)
+        else:
+            await self._store.redis.zadd(key("renders_left"), {pack(render): now_ms + int(in_s * 1000)}, xx=True)
+
+    async def forget(self, render: OrphanRender) -> None:
+        """It has an end."""
+        await self._store.redis.zrem(key("renders_left"), pack(render))

@@ -1,0 +1,192 @@
+"""Jobs in Redis: read, claim, commit, let go. Each write is one script, so it happens whole or not at all."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from core.clock import Clock, month_of, rfc3339
+from core.events.event import Event, TenantWebhook, random_tail
+from core.model import transitions
+from core.model.job import ENDS, Job, Status
+from core.model.session import Session
+from core.settings import Settings
+from core.store.redis.client import Store
+from core.store.redis.codec import pack, unpack
+from core.store.redis.keys import key
+from core.store.redis.script_rules import script_rules
+
+_END_NAMES = {str(end): True for end in ENDS} | {"delivered": True, "dead": True}
+
+
+class LeaseLost(Exception):  # noqa: N818 - it says what happened
+    """Another worker holds this job now; whoever gets this must stop, without a further effect."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a worker holds while its lease lasts. `taken_over`: the one before stopped in mid-step."""
+
+    owner: str
+    job: Job
+    session: Session
+    webhook: TenantWebhook | None
+    crashes: int
+    taken_over: bool
+
+
+class Jobs:
+    """All that happens to the records of accepted jobs."""
+
+    def __init__(self, store: Store, settings: Settings, clock: Clock) -> None:
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+
+    def _rules(self) -> dict[str, Any]:
+        return script_rules(self._settings, self._clock)
+
+    async def load(self, job_id: str) -> Job | None:
+        """Read a job, whoever's it is: the caller compares the tenant."""
+        raw = await self._store.ask("HGET", key("job", job_id), "rec")
+        return unpack(raw, Job) if raw else None
+
+    async def load_many(self, job_ids: Sequence[str]) -> list[Job]:
+        """Read jobs in one round trip, in this order; those that are gone are left out."""
+        pipe = self._store.redis.pipeline(transaction=False)
+        for job_id in job_ids:
+            pipe.hget(key("job", job_id), "rec")
+        return [unpack(raw, Job) for raw in await pipe.execute() if raw]
+
+    async def claim(self, job_id: str, *, owner: str) -> Claim | None:
+        """Take a job for the length of a lease. None: it has ended, or another holds it; then leave it alone."""
+        answer = await self._store.run(
+            "claim",
+            self._rules() | {"id": job_id, "owner": owner, "lease_ms": self.lease_ms, "ends": _END_NAMES},
+        )
+        if answer[0] != b"yours":
+            return None
+        webhook = unpack(answer[5], TenantWebhook) if answer[5] else None
+        return Claim(
+            owner=owner,
+            job=unpack(answer[1], Job),
+            session=unpack(answer[4], Session),
+            webhook=webhook,
+            crashes=int(answer[3]),
+            taken_over=bool(answer[6]),
+        )
+
+    @property
+    def lease_ms(self) -> int:
+        """How long a claim lasts without a heartbeat."""
+        return int(self._settings.lease_s * 1000)
+
+    async def commit(
+        self,
+        old: Job,
+        new: Job,
+        *,
+        owner: str | None,
+        event: Event | None = None,
+        session: Session | None = None,
+        park_until_ms: int | None = None,
+        fields: Mapping[str, bytes] | None = None,
+    ) -> Job:
+        """Write `new` over `old` and return what is stored now: `new`, perhaps with a caller's cancel added.
+
+        Raises LeaseLost where another worker holds the job; then nothing was written. `park_until_ms` lets go of
+        the job until then; an ended job is let go for good. `owner` None writes for the API and the sweeper, who
+        hold no lease: they may only cancel or expire, and get LeaseLost where the version has moved on.
+        """
+        while True:
+            arguments = self._commit_arguments(
+                old, new, owner=owner, event=event, session=session, park_until_ms=park_until_ms, fields=fields or {}
+            )
+            answer = await self._store.run("commit", arguments)
+            if answer[0] == b"ok":
+                return new
+            if answer[0] == b"lost" or owner is None:
+                raise LeaseLost(new.id)
+            old = unpack(answer[1], Job)
+            new = transitions.rebased(new, old)
+            if park_until_ms is not None and new.status is Status.CANCELING:
+                park_until_ms = self._clock.now_ms()  # the cancel came while it was about to sleep
+
+    def _commit_arguments(
+        self,
+        old: Job,
+        new: Job,
+        *,
+        owner: str | None,
+        event: Event | None,
+        session: Session | None,
+        park_until_ms: int | None,
+        fields: Mapping[str, bytes],
+    ) -> dict[str, Any]:
+        now_ms = self._clock.now_ms()
+        mode = "end" if new.ended else "go" if park_until_ms is None else "park"
+        return self._rules() | {
+            "id": new.id,
+            "owner": owner,
+            "version": old.version,
+            "new_version": new.version,
+            "rec": pack(new),
+            "status": str(new.status),
+            "tenant": new.tenant,
+            "session": new.session_id,
+            "session_rec": pack(session) if session else None,
+            # a step came through, or the job was put to sleep in good order: whatever killed a worker before is over
+            "survived": new.stage != old.stage or mode == "park",
+            "fields": dict(fields),
+            "events": [event.for_script(new)] if event else [],
+            "mode": mode,
+            "wake_ms": park_until_ms,
+            "wake": True if owner is None else None,
+            "retire_ms": now_ms + new.retention_s * 1000,
+            "month": month_of(now_ms),
+            "usage": _usage(new),
+            "batch": _in_batch(new, now_ms),
+            "stage_sample": _in_stage(old, new, now_ms),
+            "sample_ms": new.finished_at_ms - new.started_at_ms if new.finished_at_ms and new.started_at_ms else None,
+        }
+
+    async def field(self, job_id: str, name: Literal["before", "tracks", "answered"]) -> bytes | None:
+        """Read what is kept beside the record: the draft before the message, the tracks after it, or under which
+        Idempotency-Key (hashed) the answer to its submit is kept.
+        """
+        return await self._store.redis.hget(key("job", job_id), name)  # type: ignore[misc, no-any-return]
+
+    async def renew(self, owners: dict[str, str]) -> tuple[list[str], list[str]]:
+        """Heartbeat of ids held, each with its owner. Returns those that were lost and those to be canceled."""
+        lost, canceling = await self._store.run(
+            "renew",
+            self._rules() | {"ids": list(owners), "owners": owners, "lease_ms": self.lease_ms},
+        )
+        return [i.decode() for i in lost], [i.decode() for i in canceling]
+
+    async def hand_back(self, owners: dict[str, str]) -> None:
+        """Let go of ids held, so that another worker goes on at once."""
+        await self._store.run("hand_back", self._rules() | {"owners": owners})
+
+    async def forget(self, job_id: str) -> None:
+        """Remove an ended job with all its traces; its file is to be deleted first."""
+        await self._store.run("forget", {"id": job_id})
+
+
+def _in_stage(old: Job, new: Job, now_ms: int) -> dict[str, Any] | None:
+    """Say how long a stage took that a job comes through, for the estimates."""
+    came_through = new.status in (Status.RUNNING, Status.SUCCEEDED) and new.stage != old.stage
+    if not (came_through and old.stage and old.stage_since_ms):
+        return None
+    return {"stage": str(old.stage), "ms": now_ms - old.stage_since_ms}
+
+
+def _in_batch(job: Job, now_ms: int) -> dict[str, Any] | None:
+    if job.batch_id is None or not job.ended:
+        return None
+    return {"id": job.batch_id, "now": rfc3339(now_ms), "now_ms": now_ms, "random": random_tail()}
+
+
+def _usage(job: Job) -> dict[str, float]:
+    minutes = (job.output.duration_s or 0) / 60 if job.output else 0
+    counted = {f"jobs_{job.status}": 1.0, "credits": float(job.credits_used or 0), "minutes": minutes}
+    return {name: by for name, by in counted.items() if by}

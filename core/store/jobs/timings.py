@@ -1,0 +1,103 @@
+"""How long jobs and each of their stages take, from the last of them, and how many run at once: what estimates are of."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from types import MappingProxyType
+from typing import NamedTuple
+
+from core.clock import Clock
+from core.model.job import Stage
+from core.store.redis.client import STORE_DOWN, Store
+from core.store.redis.keys import key
+
+#: fewer ends than this say nothing yet
+_ENOUGH = 3
+#: read anew after so long
+_FRESH_MS = 2000
+
+
+class Span(NamedTuple):
+    """How long something takes, in seconds: one half of the times, and nine tenths."""
+
+    p50_s: float
+    p90_s: float
+
+
+class TimingStats(NamedTuple):
+    """Running times in seconds, and the places that all workers have together. `known`: enough jobs have ended.
+
+    `stages`: those that enough jobs have come through.
+    """
+
+    p50_s: float
+    p90_s: float
+    places: int
+    known: bool
+    stages: Mapping[Stage, Span] = MappingProxyType({})
+
+
+class Timings:
+    """Reads the forecast, at most every two seconds in a process."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._last = TimingStats(0, 0, 0, known=False)
+        self._read_at_ms = 0
+        self._reading: asyncio.Task[None] | None = None
+
+    async def now(self) -> TimingStats:
+        """Give the present forecast."""
+        if self._is_old():
+            await self._renew()
+        return self._last
+
+    def lately(self) -> TimingStats:
+        """Give the last forecast, for who must not wait; an old one is read anew meanwhile."""
+        if self._is_old() and (self._reading is None or self._reading.done()):
+            self._reading = asyncio.create_task(self._renew_if_possible(), name="forecast")
+        return self._last
+
+    async def stop(self) -> None:
+        """End what still reads."""
+        if self._reading:
+            self._reading.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._reading
+
+    def _is_old(self) -> bool:
+        return abs(self._clock.now_ms() - self._read_at_ms) > _FRESH_MS
+
+    async def _renew_if_possible(self) -> None:
+        with suppress(*STORE_DOWN):
+            await self._renew()
+
+    async def _renew(self) -> None:
+        now_ms = self._clock.now_ms()
+        self._last, self._read_at_ms = await self._read(now_ms), now_ms
+
+    async def _read(self, now_ms: int) -> TimingStats:
+        pipe = self._store.redis.pipeline(transaction=False)
+        pipe.lrange(key("run_samples"), 0, -1)
+        pipe.hvals(key("workers"))
+        for stage in Stage:
+            pipe.lrange(key("stage_samples", stage), 0, -1)
+        samples, workers, *staged = await pipe.execute()
+        beats = [(int(until), int(slots)) for until, slots in (w.split(b":") for w in workers)]
+        places = sum(slots for until_ms, slots in beats if until_ms > now_ms)
+        runs = _span(samples)
+        stages = {stage: span for stage, times in zip(Stage, staged, strict=True) if (span := _span(times))}
+        if runs is None:
+            return TimingStats(0, 0, places, known=False, stages=stages)
+        return TimingStats(runs.p50_s, runs.p90_s, places, known=True, stages=stages)
+
+
+def _span(samples: list[bytes]) -> Span | None:
+    times = sorted(int(float(ms)) for ms in samples)
+    return Span(_at(times, 0.5), _at(times, 0.9)) if len(times) >= _ENOUGH else None
+
+
+def _at(ended_ms: list[int], share: float) -> float:
+    """Take a quantile, in seconds."""
+    return ended_ms[min(len(ended_ms) - 1, int(share * len(ended_ms)))] / 1000

@@ -1,0 +1,16 @@
+"""What every script about jobs is told besides its own arguments: the time, the caps, and how arq's bells sound."""
+
+from typing import Any
+
+from core.clock import Clock
+from core.queue import DELIVERY_ENTRY, JOB_ENTRY
+from core.settings import Settings
+
+
+def script_rules(settings: Settings, clock: Clock) -> dict[str, Any]:
+    """Write them as the scripts read them."""
+    return clock.for_scripts() | {
+        "tenant_running_jobs": settings.tenant_running_jobs,
+        "job_bell": JOB_ENTRY,
+        "delivery_bell": DELIVERY_ENTRY,
+    }

@@ -1,0 +1,43 @@
+"""The installation's one anonymous identity in Redis: its lasting client id, its present token, and who renews it."""
+
+from typing import NamedTuple
+
+from core.store.redis.client import Row, Store
+from core.store.redis.keys import key
+
+
+class AnonymousIdentity(NamedTuple):
+    """The client id that never changes, and the token that it has now."""
+
+    client_id: str
+    token_id: str | None
+    rest_until_ms: int
+
+
+class AnonymousIdentities:
+    """Reads and writes the one identity, and lets one worker of all renew its token."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def read(self, *, fresh_client_id: str) -> AnonymousIdentity:
+        """Read the identity; the first caller ever gives it its client id."""
+        await self._store.redis.hsetnx(key("identity"), "client_id", fresh_client_id)  # type: ignore[misc]
+        row: Row = await self._store.redis.hgetall(key("identity"))  # type: ignore[misc]
+        token = row.get(b"token_id")
+        return AnonymousIdentity(
+            row[b"client_id"].decode(), token.decode() if token else None, int(row.get(b"rest_until_ms", 0))
+        )
+
+    async def write(self, **facts: str | int) -> None:
+        """Write the identity's present token, or how long it must rest after a 429."""
+        await self._store.redis.hset(key("identity"), mapping=dict(facts))  # type: ignore[misc]
+
+    async def lock(self, owner: str, *, for_s: float) -> bool:
+        """Let one worker of all renew the identity's token."""
+        name = key("identity_lock")
+        return bool(await self._store.redis.set(name, owner, nx=True, px=int(for_s * 1000)))
+
+    async def unlock(self) -> None:
+        """Let the next one look."""
+        await self._store.redis.delete(key("identity_lock"))

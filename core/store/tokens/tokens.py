@@ -1,0 +1,233 @@
+"""The token pool, shared by all workers: encrypted at rest, named by an id everywhere else."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from core.clock import Clock, month_of
+from core.ids import new_id
+from core.model.job import ENDS
+from core.model.token import Scope, Token, TokenState, Use, token_of
+from core.redaction import redacted_repr
+from core.security.encryption import Encryption
+from core.store.redis.client import Store
+from core.store.redis.keys import key
+
+#: so many refused exports in a row, and a token is not given to a job that exports any more
+_BLOCKED_FOR_GOOD = 2
+
+
+class OverBudget(Exception):  # noqa: N818 - it says what the tenant is
+    """The tenant's month has no credits left for this job."""
+
+
+#: another process hears so late at most that a token was removed
+_OPENED_MS = 1_000
+
+
+@redacted_repr("until_ms")
+class _Opened(NamedTuple):
+    """A token's secret, and until when it need not be read again."""
+
+    secret: str
+    until_ms: int
+
+
+class Tokens:
+    """Takes, settles and marks tokens. Only `secret_of` opens one."""
+
+    def __init__(self, store: Store, vault: Encryption, clock: Clock) -> None:
+        self._store = store
+        self._vault = vault
+        self._clock = clock
+        self._opened: dict[str, _Opened] = {}
+
+    async def add(
+        self,
+        secret: str,
+        *,
+        kind: str,
+        tenant: str = "",
+        expires_ms: int | None = None,
+        available: int | None = None,
+        user_id: str | None = None,
+        scopes: str = "",
+        anew: bool = False,
+    ) -> str:
+        """Put a token into the pool and return its id.
+
+        One that is there already keeps its id, and all that is known of it; `anew` forgets what refusals have taught.
+        """
+        token_id, digest = await self._id_of(secret)
+        if await self._store.redis.exists(key("token", token_id)) and not anew:
+            return token_id
+        row: dict[str, Any] = {
+            "secret": self._vault.lock(secret),
+            "digest": digest,
+            "kind": kind,
+            "tenant": tenant,
+            "state": "active",
+            "scopes": scopes,
+        }
+        known = {"expires_ms": expires_ms, "available": available, "user_id": user_id}
+        row |= {name: value for name, value in known.items() if value is not None}
+        pipe = self._store.redis.pipeline(transaction=True)
+        pipe.hdel(key("token", token_id), "expires_ms", "rest_until_ms", "blocked", "denied")
+        pipe.hset(key("token", token_id), mapping=row)
+        pipe.sadd(key("tokens"), token_id)
+        await pipe.execute()
+        return token_id
+
+    async def _id_of(self, secret: str) -> tuple[str, str]:
+        """The id of a token, and the digest that it is known by: also one under a key that was rotated away."""
+        digests = self._vault.hashes(secret)
+        for digest in digests:
+            if known := await self._store.redis.get(key("token_digest", digest)):
+                return known.decode(), digest
+        name = key("token_digest", digests[0])
+        await self._store.redis.set(name, new_id("tok"), nx=True)
+        return (await self._store.redis.get(name)).decode(), digests[0]
+
+    async def remove(self, token_id: str) -> bool:
+        """Take a token out of the pool. Jobs that run on it end as if it had been revoked."""
+        digest = await self._store.redis.hget(key("token", token_id), "digest")  # type: ignore[misc]
+        if digest is None:
+            return False
+        pipe = self._store.redis.pipeline(transaction=True)
+        pipe.srem(key("tokens"), token_id)
+        self._opened.pop(token_id, None)
+        pipe.delete(key("token", token_id), key("token_held", token_id), key("token_digest", digest.decode()))
+        await pipe.execute()
+        return True
+
+    async def all(self) -> list[Token]:
+        """List the pool, without secrets."""
+        ids = sorted(i.decode() for i in await self._store.redis.smembers(key("tokens")))  # type: ignore[misc]
+        return [token for token_id in ids if (token := await self.get(token_id))]
+
+    async def get(self, token_id: str) -> Token | None:
+        """Read one token's facts."""
+        pipe = self._store.redis.pipeline(transaction=False)
+        pipe.hgetall(key("token", token_id))
+        pipe.hlen(key("token_held", token_id))
+        row, in_flight = await pipe.execute()
+        return token_of(token_id, row, in_flight=in_flight, now_ms=self._clock.now_ms()) if row else None
+
+    async def secret_of(self, token_id: str) -> str | None:
+        """Open a token, for the call that carries it and nothing else. None: it was removed.
+
+        What was read a moment ago is taken as it was: a job makes ten calls with one token.
+        """
+        now_ms = self._clock.now_ms()
+        known = self._opened.get(token_id)
+        if known and now_ms < known.until_ms:
+            return known.secret
+        locked = await self._store.ask("HGET", key("token", token_id), "secret")
+        if locked is None:
+            self._opened.pop(token_id, None)
+            return None
+        opened = self._opened[token_id] = _Opened(self._vault.open(locked), now_ms + _OPENED_MS)
+        return opened.secret
+
+    async def take(
+        self,
+        *,
+        tenant: str,
+        job_id: str,
+        cost: int,
+        until_ms: int,
+        needs: Iterable[Scope],
+        only: str | None,
+        anonymous: bool,
+        unread: bool = True,
+        month_limit: int = 0,
+    ) -> str | None:
+        """Reserve `cost` credits on a token for a job, atomically over all workers. Safe to repeat for one job.
+
+        `needs`: the scopes that the job cannot do without. `only`: the session's own token, or nothing. `anonymous`:
+        whether the installation's own identity may serve.
+        `unread`: whether a token may whose balance was never read.
+        Raises OverBudget where the tenant would spend more than `month_limit` credits this month (0: no limit).
+        """
+        now_ms = self._clock.now_ms()
+        arguments = {
+            "do": "take",
+            "tenant": tenant,
+            "job": job_id,
+            "cost": cost,
+            "until_ms": until_ms,
+            "needs": [str(need) for need in needs],
+            "only": only,
+            "anonymous": anonymous,
+            "unread": unread,
+            "blocked_for_good": _BLOCKED_FOR_GOOD,
+            "month": month_of(now_ms),
+            "month_limit": month_limit,
+            "ends": {str(end): True for end in ENDS},
+        }
+        answer = await self._store.run("tokens", arguments | self._clock.for_scripts())
+        if answer[0] == b"over_budget":
+            raise OverBudget(tenant)
+        return answer[1].decode() if answer[0] == b"token" else None
+
+    async def settle(self, token_id: str, *, job_id: str, available: int | None, frozen: int | None) -> int:
+        """Release a job's reservation, with the balance as just read. Returns how many others still hold one."""
+        answer = await self._store.run(
+            "tokens",
+            {
+                "do": "settle",
+                "token": token_id,
+                "job": job_id,
+                "available": available,
+                "frozen": frozen or 0,
+                "least": 1,
+            }
+            | self._clock.for_scripts(),
+        )
+        return int(answer[1])
+
+    async def note_balance(self, token_id: str, *, available: int, frozen: int) -> Use | None:
+        """Write a balance as just read; with credits in it an exhausted token serves again. None: it was removed."""
+        return await self._note(token_id, {"available": available, "frozen": frozen, "least": 1})
+
+    async def use_of(self, token_id: str) -> Use | None:
+        """Say who uses a token. None: it was removed."""
+        return await self._note(token_id, {})
+
+    async def _note(self, token_id: str, balance: dict[str, int]) -> Use | None:
+        arguments = {"do": "note", "token": token_id} | self._clock.for_scripts()
+        answer = await self._store.run("tokens", arguments | balance)
+        return Use(*(int(number) for number in answer[1:])) if answer[0] == b"ok" else None
+
+    async def mark(self, token_id: str, state: TokenState, *, rest_until_ms: int = 0) -> None:
+        """Write what a refusal taught us about a token. What rests for a while must be of use otherwise."""
+        resting = [TokenState.ACTIVE, TokenState.RATE_LIMITED] if state is TokenState.RATE_LIMITED else list(TokenState)
+        ask = {"do": "mark", "token": token_id, "state": str(state), "rest_until_ms": rest_until_ms}
+        await self._store.run("tokens", ask | {"instead_of": {str(before): True for before in resting}})
+
+    async def note_denied(self, token_id: str, scope: Scope) -> None:
+        """Write that the backend refused a call for want of a scope: whoever needs it takes another token."""
+        await self._store.run("tokens", {"do": "deny", "token": token_id, "scope": str(scope)})
+
+    async def note_export(self, token_id: str, *, allowed: bool) -> None:
+        """Write whether the backend let a token export: one refusal may be a passing fault, two in a row are a plan."""
+        token = await self.get(token_id)
+        if token is None or (allowed and token.state is not TokenState.EXPORT_BLOCKED):
+            return
+        state = TokenState.ACTIVE if allowed else TokenState.EXPORT_BLOCKED
+        await self.mark(token_id, state)
+        if allowed:
+            await self._store.redis.hset(key("token", token_id), "blocked", 0)  # type: ignore[misc, arg-type]
+        else:
+            await self._store.redis.hincrby(key("token", token_id), "blocked", 1)  # type: ignore[misc]
+
+    async def serves(self, tenant: str) -> bool:
+        """Whether an operator's or this tenant's own token is in the pool: then nobody is anonymous."""
+        return any(t.kind != "anonymous" and t.tenant in ("", tenant) for t in await self.all())
+
+    async def serving(self, tenant: str) -> list[Token]:
+        """List the tokens that this tenant's jobs may run on: the operator's and its own, or else the anonymous one."""
+        known = [t for t in await self.all() if t.tenant in ("", tenant)]
+        named = [t for t in known if t.kind != "anonymous"]
+        if named:
+            return named
+        return [t for t in known if t.state is not TokenState.EXPIRED]

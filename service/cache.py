@@ -1,0 +1,61 @@
+"""What this process remembers of callers, so that a submit takes one round trip. The accept script checks that it holds.
+
+Only submits may use it: a read that trusted a remembered key would go on after the key was revoked.
+"""
+
+from typing import Any
+
+from core.clock import Clock
+from core.security.encryption import Encryption
+from core.store.tenants.tenants import Caller, Tenants
+
+#: remembered for so long at most, and so many of them
+_LIFE_MS = 10_000
+_MOST = 10_000
+
+
+class Cache:
+    """Keys by their keyed hash, and tenants' webhooks as they are kept."""
+
+    def __init__(self, tenants: Tenants, vault: Encryption, clock: Clock) -> None:
+        self._tenants = tenants
+        self._vault = vault
+        self._clock = clock
+        self._callers: dict[str, tuple[Caller, int]] = {}
+        self._webhooks: dict[str, tuple[bytes | None, int]] = {}
+
+    async def caller(self, api_key: str) -> Caller | None:
+        """Look up an API key; an unknown one is never remembered."""
+        digest, now_ms = self._vault.hashes(api_key)[0], self._clock.now_ms()
+        known = self._callers.get(digest)
+        if known and now_ms < known[1]:
+            return known[0]
+        caller = await self._tenants.find_caller(api_key)
+        if caller:
+            _make_room(self._callers)
+            self._callers[digest] = (caller, now_ms + _LIFE_MS)
+        return caller
+
+    async def webhook(self, tenant: str) -> bytes | None:
+        """Read a tenant's default webhook as it is kept."""
+        now_ms = self._clock.now_ms()
+        known = self._webhooks.get(tenant)
+        if known and now_ms < known[1]:
+            return known[0]
+        kept = await self._tenants.kept_webhook(tenant)
+        _make_room(self._webhooks)
+        self._webhooks[tenant] = (kept, now_ms + _LIFE_MS)
+        return kept
+
+    def forget_webhook(self, tenant: str) -> None:
+        """It has changed."""
+        self._webhooks.pop(tenant, None)
+
+    def forget_callers(self) -> None:
+        """One of them was revoked."""
+        self._callers.clear()
+
+
+def _make_room(rows: dict[str, Any]) -> None:
+    if len(rows) >= _MOST:
+        rows.clear()

@@ -1,0 +1,110 @@
+"""The words of the OpenAPI document that belong to no single route: headers, ids, tags. Data only."""
+
+from typing import Any
+
+from service.http.headers import KEY_PATTERN
+
+DESCRIPTION = (
+    "POST one video edit, get one signed callback with the MP4. Every refusal is a problem document (RFC 9457) with a "
+    "`code` for programs. Times are RFC 3339 in UTC, durations `*_s`, sizes `*_bytes`. Whatever answers GET answers HEAD "
+    "with the same status and headers and no body; OPTIONS says in `Allow` what a path can do."
+)
+
+TAGS = {
+    "Jobs": "One edit each, from its prompt to its file.",
+    "Batches": "Many jobs at once, and one callback when all have ended.",
+    "Sessions": "A timeline to refine over several jobs.",
+    "Uploads": "Files that are not on a public URL.",
+    "Deliveries": "What was sent to whom, and again.",
+    "Webhook": "The tenant's default callback target.",
+    "Events": "Everything that happened, in order.",
+    "Account": "Skills, credits, usage.",
+    "Operation": "For those who run it.",
+    "Callbacks": "What your receiver gets: Standard Webhooks.",
+}
+
+
+def _id(prefix: str) -> dict[str, Any]:
+    return {"description": f"`{prefix}_` and a UUIDv7.", "examples": [f"{prefix}_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"]}
+
+
+PATH_IDS: dict[str, dict[str, Any]] = {
+    "job_id": _id("job"),
+    "session_id": _id("ses"),
+    "upload_id": _id("upl"),
+    "batch_id": _id("bat"),
+    "delivery_id": _id("dlv"),
+}
+
+
+def _text(words: str, example: str | None = None) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string"}
+    if example is not None:
+        schema["examples"] = [example]
+    return {"description": words, "schema": schema}
+
+
+def _seconds(words: str) -> dict[str, Any]:
+    return {"description": words, "schema": {"type": "integer", "minimum": 0}}
+
+
+ANSWER_HEADERS: dict[str, dict[str, Any]] = {
+    "X-Request-Id": _text("The caller's, or one of ours."),
+    "Location": _text("Where it is."),
+    "Link": _text('The next page, `rel="next"`.'),
+    "ETag": _text("Of the representation."),
+    "Retry-After": _seconds("When it is worth asking again, in seconds."),
+    "RateLimit": _text("What is left of the window.", '"submit";r=59;t=60'),
+    "RateLimit-Policy": _text("Submits per key and window.", '"submit";q=60;w=60'),
+    "Idempotency-Replayed": _text("`true`: this is the answer that the first call got."),
+    "Preference-Applied": _text("The wait that was granted.", "wait=30"),
+    "Accept-Ranges": _text("`bytes`."),
+    "Cache-Control": _text("How long the answer may be kept, and by whom.", "private, no-cache"),
+    "Content-Disposition": _text("The name to save it under."),
+    "Content-Range": _text("Which bytes these are."),
+    "WWW-Authenticate": _text("How to authenticate."),
+    "Allow": _text("The methods of this path."),
+}
+
+_IDEMPOTENCY_KEY = {
+    "description": (
+        "Quoted or bare, 1 to 255 visible ASCII characters. The same call again gets the first answer, for 24 h. "
+        "Calls that do not take it are safe to repeat as they are."
+    ),
+    "schema": {"type": "string", "pattern": KEY_PATTERN, "examples": ['"4f1c"']},
+}
+
+#: what every call takes
+REQUEST_ID = {"X-Request-Id": _text("A name for this call, which comes back and stands in our logs.")}
+
+REQUEST_HEADERS: dict[str, dict[str, Any]] = {
+    "Idempotency-Key": _IDEMPOTENCY_KEY,
+    "Prefer": _text("Wait for the end, up to 60 s.", "wait=30"),
+    "traceparent": _text("W3C trace context; goes on to the backend and the callback."),
+    "If-None-Match": _text("A known ETag: 304 while nothing has changed."),
+    "Range": _text("One range of bytes.", "bytes=0-1023"),
+    "If-Range": _text("The range is meant for the file with this ETag; another one comes whole."),
+    "Last-Event-ID": _text("Go on after this event."),
+}
+
+CALLBACK_HEADERS: dict[str, dict[str, Any]] = {
+    "webhook-id": _text("The event's id: the same at every attempt."),
+    "webhook-timestamp": _text("Unix seconds of this attempt.", "1795213575"),
+    "webhook-signature": _text(
+        "`v1,` and base64 of HMAC-SHA256 over `id.timestamp.body`; several, separated by spaces, while two secrets are valid."
+    ),
+}
+
+#: one event of a stream, as OpenAPI 3.1 has it: each is described, not the stream
+SERVER_SENT_EVENT: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "Give it back as Last-Event-ID to go on after it."},
+        "event": {
+            "type": "string",
+            "description": "`snapshot` at first, `reset` before one that could not follow the id given, then as `type`.",
+        },
+        "data": {"type": "string", "contentMediaType": "application/json", "description": "As an event of the list."},
+        "retry": {"type": "integer", "description": "Milliseconds until a reader should come back."},
+    },
+}

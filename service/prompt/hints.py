@@ -1,0 +1,66 @@
+"""Advice on a prompt that was accepted: sentences for the caller, in plain words. Nothing here changes the plan."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from core.formats import MEDIUM_OF, format_of_name
+from core.profiles import Profile
+from service.prompt.lexer import tokens_of
+from service.prompt.lexicon import Part, words_in
+
+#: A message of these words alone says that something shall be better, and not what.
+_VAGUE = words_in(
+    """
+    make it look better nicer good great cool awesome amazing nice more professional pro cinematic viral
+    edit create generate produce improve enhance fix polish beautify optimize optimise upgrade do something
+    your magic best work on clean up please my our the this that these those a an some video videos clip
+    clips footage raw file files thing for me us can could you i want would like to with and or so very
+    really much bit little way interesting fun engaging pop shine perfect beautiful stunning quality high of
+    is be just text images image thanks hi hello 让 使 帮 我 我的 请 把 将 的 这 这个 一下 视频 素材 片子 更
+    好 看 好看 美 化 美化 优 优化 剪 辑 剪辑 编 编辑 处 理 处理 一 点 些 制 作 制作 改 进 改进 提 升 提升 专
+    业 高 级 酷 炫 做 个 吧 得 变 帮我"""
+)
+_LENGTH = re.compile(
+    r"\b(\d{1,4})[ -]?(seconds?|secs?|s|minutes?|mins?|hours?|hrs?)[ -]"
+    r"(?:[a-z]{1,20} ){0,3}(?:recording|footage|clip|vlog|lecture|interview|podcast|webinar|raw)\b",
+    re.IGNORECASE,
+)
+_SECONDS_OF_UNIT = {"s": 1, "m": 60, "h": 3600}
+
+
+def prompt_hints(message: str | None, profile: Profile, media_names: Sequence[str]) -> Iterator[str]:
+    """Collect what would do better next time for this message and these media."""
+    if message is not None and _is_vague(message):
+        yield f'A concrete request does better than a vague one: try "{profile.typical_ask}".'
+    yield from _format_hints(profile, media_names)
+    if message is not None and _names_long_clip(message, profile.short_clip_s):
+        yield f"Clips under {_duration(profile.short_clip_s)} go fastest; cut a longer one into parts if time matters."
+
+
+def _is_vague(message: str) -> bool:
+    words = [token.text for token in tokens_of(message) if token.part is not Part.TAG]
+    return all(word in _VAGUE or not any(sign.isalnum() for sign in word) for word in _single(words))
+
+
+def _single(phrases: Iterable[str]) -> Iterator[str]:
+    for phrase in phrases:
+        yield from phrase.split()
+
+
+def _format_hints(profile: Profile, media_names: Sequence[str]) -> Iterator[str]:
+    """Name each format once that is taken, but not among the best of its medium."""
+    media = {MEDIUM_OF[best] for best in profile.best_formats}
+    found = dict.fromkeys(format_of_name(name) for name in media_names)
+    best = ", ".join(name.upper() for name in profile.best_formats)
+    for name in found:
+        if name and name not in profile.best_formats and MEDIUM_OF[name] in media:
+            yield f"{name.upper()} files are taken, but {best} work most smoothly."
+
+
+def _names_long_clip(message: str, short_clip_s: int) -> bool:
+    lengths_s = (int(count) * _SECONDS_OF_UNIT[unit[0].lower()] for count, unit in _LENGTH.findall(message))
+    return any(length_s > short_clip_s for length_s in lengths_s)
+
+
+def _duration(length_s: int) -> str:
+    return f"{length_s // 60} minutes" if length_s > 60 else f"{length_s} seconds"  # noqa: PLR2004 - seconds of a minute

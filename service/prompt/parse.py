@@ -1,0 +1,166 @@
+"""Reads a prompt: what goes to the backend as a message, what follows it, and what the output shall be.
+
+Called at submit and at `:validate`. Pure, total and linear in the prompt's length: any text gives a reading.
+The rules are the backend contract's "Routing a prompt"; this module decides between what `intent` found in the clauses.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from core.model.plan import Action, OutputAsk, Plan, Reading
+from core.profiles import Profile
+from core.redaction import redacted_repr
+from service.prompt.clauses import UNKNOWN, Clause, clauses_of
+from service.prompt.hints import prompt_hints
+from service.prompt.intent import REQUESTS, Intent, intents_of
+from service.prompt.lexer import tokens_of
+from service.prompt.lexicon import Part, words_in
+from service.prompt.message import message_of
+from service.prompt.output import output_hints, settled
+from service.prompt.requests import divided
+from service.prompt.specs import Named, named_in
+
+#: What the backend is asked where media came and only the file is wanted.
+UNCHANGED_MEDIA = "Add the uploaded media to the timeline without any changes."
+_INFORMATION: dict[Intent, Action] = {
+    Intent.CREDITS: "credits",
+    Intent.STATE: "state",
+    Intent.UPLOAD: "upload",
+    Intent.HERE: "upload",
+}
+_QUESTIONS = frozenset({Intent.CREDITS, Intent.STATE})
+_PUBLISHING = words_in("post publish share 发布 分享 发到 传到")
+_QUOTES = {'"': '"', "'": "'", "“": "”", "「": "」", "`": "`"}
+
+
+@redacted_repr("intents", "has_media")
+class _Found(msgspec.Struct, frozen=True):
+    """A prompt cut into clauses, each with its intent."""
+
+    prompt: str
+    clauses: tuple[Clause, ...]
+    intents: tuple[Intent, ...]
+    has_media: bool
+
+
+def read_prompt(
+    prompt: str, *, asked: OutputAsk, profile: Profile, media_names: Sequence[str], continues_session: bool
+) -> Reading:
+    """Decide message, action and output. `media_names` are file names or URLs, of what came with this job."""
+    found = _found(_unwrapped(prompt), has_media=bool(media_names))
+    named = named_in(found.clauses, found.intents)
+    plan = _with_aspect_ratio(_plan(found, asked), found, asked, named)
+    output = settled(asked, named, export=plan.action == "export")
+    hints = [
+        *prompt_hints(None if plan.message == UNCHANGED_MEDIA else plan.message, profile, media_names),
+        *output_hints(asked, named),
+        *_plan_hints(plan, found, asked, continues_session=continues_session),
+    ]
+    return Reading(plan, output, tuple(hints))
+
+
+def needs_media(reading: Reading, profile: Profile, *, continues_session: bool) -> bool:
+    """Tell whether a job that came without media lacks some."""
+    works = reading.plan.message is not None or reading.plan.action == "export"
+    return works and not continues_session and profile.needs_media
+
+
+def _unwrapped(prompt: str) -> str:
+    """Read a prompt that was pasted in quotation marks without them."""
+    text = prompt.strip()
+    closer = _QUOTES.get(text[:1])
+    inner = text[1:-1]
+    wrapped = closer is not None and text.endswith(closer) and inner and closer not in inner and text[0] not in inner
+    return inner if wrapped else prompt
+
+
+def _found(prompt: str, *, has_media: bool) -> _Found:
+    clauses = [part for clause in clauses_of(tokens_of(prompt)) for part in divided(clause)]
+    return _Found(prompt, tuple(clauses), tuple(intents_of(clauses)), has_media)
+
+
+def _plan(found: _Found, asked: OutputAsk) -> Plan:
+    exports = _wants_export(found, asked)
+    if Intent.EDIT in found.intents:
+        return Plan(message_of(found.prompt, found.clauses, kept=_kept(found)), "export" if exports else "none")
+    if REQUESTS & set(found.intents):
+        return _plan_without_edit(found) if exports else Plan(None, "none")
+    information = [_INFORMATION[intent] for intent in found.intents if intent in _INFORMATION]
+    if information:
+        return Plan(None, information[0])
+    if found.has_media:
+        return Plan(None, "upload")
+    return Plan(found.prompt.strip() or None, "export" if exports else "none")
+
+
+def _wants_export(found: _Found, asked: OutputAsk) -> bool:
+    """Follow the caller's field, else the last word of the prompt on it, else export."""
+    if asked.export is not None:
+        return asked.export
+    words = [intent for intent in found.intents if intent in {Intent.EXPORT, Intent.NO_EXPORT}]
+    return not words or words[-1] is Intent.EXPORT
+
+
+def _plan_without_edit(found: _Found) -> Plan:
+    return Plan(_with_tags(UNCHANGED_MEDIA, found) if found.has_media else None, "export")
+
+
+def _kept(found: _Found) -> list[bool]:
+    """Keep edits and what a person says around them; small talk goes with the request that it stands at."""
+    kept = [
+        not (intent in REQUESTS or intent is Intent.UPLOAD or (intent in _QUESTIONS and _is_clear(clause)))
+        for intent, clause in zip(found.intents, found.clauses, strict=True)
+    ]
+    for at, intent in enumerate(found.intents):
+        neighbours = [*kept[max(at - 1, 0) : at], *kept[at + 1 : at + 2]]
+        kept[at] = kept[at] and not (intent is Intent.POLITE and not all(neighbours))
+    return kept
+
+
+def _is_clear(clause: Clause) -> bool:
+    """Beside an edit, `how many credits are left` is a question, but `credits` may be what shall be shown."""
+    parts = {token.part for token in clause.content}
+    return Part.ASK in parts and (Part.ACCOUNT in parts or Part.STATE in parts)
+
+
+def _with_aspect_ratio(plan: Plan, found: _Found, asked: OutputAsk, named: Named) -> Plan:
+    """Say the aspect ratio in the message, since only an edit changes it, unless the caller's words do already."""
+    ratio = asked.aspect_ratio or named.aspect_ratio
+    if ratio is None or ratio == named.aspect_in_edit or plan.action not in {"export", "none"}:
+        return plan
+    if plan.message is None and plan.action == "none":
+        return plan
+    message = plan.message if Intent.EDIT in found.intents else _with_tags("", found)
+    return Plan(f"{_as_sentence(message)}Change the aspect ratio to {ratio}.", plan.action)
+
+
+def _as_sentence(message: str | None) -> str:
+    if not message:
+        return ""
+    return f"{message} " if message.endswith((".", "!", "?", "。", "！", "？", "]]")) else f"{message}. "
+
+
+def _with_tags(message: str, found: _Found) -> str:
+    tags = [token.text for clause in found.clauses for token in clause.tokens if token.part is Part.TAG]
+    return " ".join([message, *tags]).strip()
+
+
+def _posts(clause: Clause) -> bool:
+    parts = {token.part for token in clause.content}
+    publishes = Part.UPLOAD in parts or any(token.text in _PUBLISHING for token in clause.content)
+    return publishes and Part.PLACE in parts and not parts & UNKNOWN
+
+
+def _plan_hints(plan: Plan, found: _Found, asked: OutputAsk, *, continues_session: bool) -> Iterator[str]:
+    dropped = {intent for intent, kept in zip(found.intents, _kept(found), strict=True) if not kept}
+    if plan.message is not None and dropped & _QUESTIONS:
+        yield "Ask for credits or the state in a prompt of its own; here only the edit is done."
+    if plan.action == "upload" and not found.has_media:
+        yield "The prompt asks for an upload, and the job names no media."
+    if plan.action == "export" and plan.message is None and not continues_session:
+        yield "There is nothing to export yet: add media, or say what shall be made."
+    if any(_posts(clause) for clause in found.clauses):
+        yield "Nothing is posted to other sites: the file comes with the job and its callback."
+    if asked.export is False and Intent.EXPORT in found.intents:
+        yield "The prompt asks for an export; output.export says no, and wins."

@@ -1,0 +1,138 @@
+"""Reads resolution, format, quality and aspect ratio from a prompt's clauses.
+
+In a request for the file every such word counts. In an edit it counts only where it says what the video shall become
+(`turn it into a webm`), not what it is (`sharpen my 720p footage`) nor what it shows (`add a 4k badge`).
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from core.model.plan import ASPECT_RATIOS
+from service.prompt.clauses import Clause
+from service.prompt.intent import Intent
+from service.prompt.lexer import Token
+from service.prompt.lexicon import Part, words_in
+
+_NAMING = frozenset({Intent.EXPORT, Intent.SPEC})
+_T = TypeVar("_T")
+_RATIO_OF_WORD = {
+    **dict.fromkeys(("vertical", "portrait", "竖屏", "竖版", "9x16"), "9:16"),
+    **dict.fromkeys(("horizontal", "landscape", "widescreen", "横屏", "横版", "宽屏", "16x9"), "16:9"),
+    **dict.fromkeys(("square", "方形", "正方形", "方屏"), "1:1"),
+    **{ratio: ratio for ratio in ASPECT_RATIOS},
+}
+_LINES_OF_WORD = {
+    **dict.fromkeys(("full hd", "fhd", "全高清"), 1080),
+    **dict.fromkeys(("uhd", "ultra hd", "超清", "4k", "5k"), 2160),
+    "2k": 1440,
+    "8k": 4320,
+}
+_QUALITY_SIGNS = (("low", ("low", "draft", "低", "标清")), ("medium", ("medium", "standard", "normal", "中", "标准")))
+_BECOMES = words_in("in at to as into it be go make 成 为 到 用 以 改成 改为 换成 转成 转为 变成 调成")
+_IS_ALREADY = words_in("my the this these our from your of 的 我的")
+_INPUTS = words_in("my our your 我的")
+_ARTICLES = frozenset({"a", "an", "个"})
+_FRAMES = words_in("format mode orientation version crop layout aspect 模式 格式 版 视频 画面")
+
+
+class Named(msgspec.Struct, frozen=True):
+    """What a prompt names, the first of each kind; `resolution` as lines of the shorter side: ``1080``."""
+
+    resolution: int | None = None
+    format: str | None = None
+    quality: str | None = None
+    aspect_ratio: str | None = None
+    #: The aspect ratio that stands in an edit, so that the message names it by itself.
+    aspect_in_edit: str | None = None
+
+
+def named_in(clauses: Sequence[Clause], intents: Sequence[Intent]) -> Named:
+    """Collect what the clauses name; a request for the file goes before an edit."""
+    asked = [clause.content for clause, intent in zip(clauses, intents, strict=True) if intent in _NAMING]
+    edits = [clause.content for clause, intent in zip(clauses, intents, strict=True) if intent is Intent.EDIT]
+    inside = [token for content in edits for token in _targets(content)]
+    tokens = [*(token for content in asked for token in _less_what_is(content)), *inside]
+    ratio_in_edit = _last_ratio(inside)
+    return Named(
+        resolution=_first(_lines(token) for token in tokens if token.part is Part.RESOLUTION),
+        format=_first("jpg" if token.text == "jpeg" else token.text for token in tokens if token.part is Part.FORMAT),
+        quality=_first(_quality(token.text) for token in tokens if token.part is Part.QUALITY),
+        aspect_ratio=ratio_in_edit or _last_ratio(tokens),
+        aspect_in_edit=ratio_in_edit,
+    )
+
+
+def _first(values: Iterable[_T | None]) -> _T | None:
+    return next((value for value in values if value is not None), None)
+
+
+def _last_ratio(tokens: Sequence[Token]) -> str | None:
+    ratios = [_ratio(token) for token in tokens]
+    return next((ratio for ratio in reversed(ratios) if ratio), None)
+
+
+def _ratio(token: Token) -> str | None:
+    if token.part is Part.RESOLUTION and "x" in token.text:
+        width, height = _size(token.text)
+        return "9:16" if height > width else None
+    return _RATIO_OF_WORD.get(token.text) if token.part is Part.ASPECT else None
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    return int(width), int(height)
+
+
+def _lines(token: Token) -> int | None:
+    """Read ``1080p60``, ``1920x1080``, ``4k`` as the lines of the shorter side."""
+    text = token.text.replace(" ", "")
+    if text in _LINES_OF_WORD or token.text in _LINES_OF_WORD:
+        return _LINES_OF_WORD.get(text) or _LINES_OF_WORD[token.text]
+    if "x" in text:
+        return min(_size(text))
+    match = re.match(r"\d+", text)
+    return int(match.group()) if match else None
+
+
+def _quality(text: str) -> str:
+    found = (name for name, signs in _QUALITY_SIGNS if any(sign in text for sign in signs))
+    return next(found, "high")
+
+
+def _less_what_is(content: Sequence[Token]) -> list[Token]:
+    """Leave out the ``mov`` of ``convert my mov to mp4``."""
+    return [token for at, token in enumerate(content) if _word_before(content, at) not in _INPUTS]
+
+
+def _targets(content: Sequence[Token]) -> list[Token]:
+    """Pick the words of an edit that name what the video shall become."""
+    return [
+        token
+        for at, token in enumerate(content)
+        if token.part in {Part.ASPECT, Part.RESOLUTION, Part.FORMAT} and _is_target(content, at)
+    ]
+
+
+def _is_target(content: Sequence[Token], at: int) -> bool:
+    before = _word_before(content, at)
+    following = content[at + 1] if at + 1 < len(content) else None
+    if before in _IS_ALREADY:
+        return False
+    if content[at].part is Part.ASPECT and not content[at].text.isascii():
+        return True
+    if content[at].text[0].isdigit() and content[at].part is Part.ASPECT:
+        return True
+    names_video = following is not None and (following.part in {Part.THING, Part.FORMAT} or following.text in _FRAMES)
+    ends = following is None or following.part is not Part.OTHER
+    return names_video or (ends and (before in _BECOMES or (at > 0 and content[at - 1].part is Part.THING)))
+
+
+def _word_before(content: Sequence[Token], at: int) -> str:
+    """Take the word before, but for an article and one more property: ``it`` in ``make it a vertical gif``."""
+    for index in range(at - 1, max(at - 4, -1), -1):
+        if content[index].text not in _ARTICLES and content[index].part not in {Part.RESOLUTION, Part.ASPECT}:
+            return content[index].text.split()[-1]
+    return ""

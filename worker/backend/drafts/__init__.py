@@ -1,0 +1,11 @@
+"""What a draft, the backend's own form of a timeline, says to people and to us. Pure.
+
+The steps call these five: is it worth exporting, did it change, what changed, and what is on it. A draft comes from
+outside in a form that is only half documented (BACKEND.md, "The draft"): whatever it holds, nothing here raises.
+"""
+
+from worker.backend.drafts.diff import changes
+from worker.backend.drafts.fingerprint import exportable, fingerprint
+from worker.backend.drafts.summary import summary, tracks
+
+__all__ = ["changes", "exportable", "fingerprint", "summary", "tracks"]

@@ -1,0 +1,200 @@
+"""The one table that turns what the backend refuses, or how a connection fails, into data.
+
+`transport` and `client` ask it; the job's steps decide by the `Fault`, never by a status or a code. The codes are
+BACKEND.md's "Errors". It must not know HTTP libraries, nor what a job does about a fault.
+"""
+
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from worker.backend.events import SUCCESS_CODES, StreamError, code_of
+from worker.backend.redact import plain
+
+
+class Fault(StrEnum):
+    """Why a call did not do what was asked."""
+
+    #: The token is bad or has expired. Nothing was done.
+    TOKEN_REFUSED = "token_refused"  # noqa: S105 - a name, no secret
+    #: The session is gone, or belongs to another token. Nothing was done.
+    SESSION_LOST = "session_lost"
+    #: The token's credits do not suffice. Nothing was done.
+    NO_CREDITS = "no_credits"
+    #: None of the 13 formats.
+    UNSUPPORTED = "unsupported"
+    #: The file is above the backend's limit.
+    TOO_LARGE = "too_large"
+    #: The token's plan may not export, or an attribution header is missing.
+    EXPORT_BLOCKED = "export_blocked"
+    #: The token lacks a scope.
+    SCOPE_MISSING = "scope_missing"
+    #: Too often; see `retry_after_s`. Nothing was done.
+    RATE_LIMITED = "rate_limited"
+    #: A render with this id was begun before: poll it.
+    RENDER_DUPLICATE = "render_duplicate"
+    #: The backend, or this token, knows no such render.
+    RENDER_UNKNOWN = "render_unknown"
+    #: The session has a message running, or an export. Nothing was done.
+    BUSY = "busy"
+    #: No connection was made: nothing was sent.
+    UNREACHABLE = "unreachable"
+    #: A 5xx, a silence or a lost connection: the bytes may have arrived, and been worked on.
+    BROKEN = "broken"
+    #: Any other refusal; the same call will be refused again.
+    REFUSED = "refused"
+
+
+#: faults after which the same call may well succeed
+PASSING = frozenset({Fault.RATE_LIMITED, Fault.BUSY, Fault.UNREACHABLE, Fault.BROKEN})
+
+
+class BackendFault(Exception):  # noqa: N818 - the name is the subject
+    """A call failed. `detail` is short and plain: no token, no URL, no raw answer."""
+
+    def __init__(
+        self,
+        fault: Fault,
+        *,
+        call: str,
+        status: int | None = None,
+        code: int | None = None,
+        retry_after_s: float | None = None,
+        detail: str = "",
+    ) -> None:
+        self.fault = fault
+        self.call = call
+        self.status = status
+        self.code = code
+        self.retry_after_s = retry_after_s
+        self.detail = detail
+        super().__init__(f"{call}: {fault}" + (f" ({detail})" if detail else ""))
+
+    @property
+    def maybe_done(self) -> bool:
+        """Whether the backend may have done, and charged, what was asked."""
+        return self.fault is Fault.BROKEN
+
+
+_BY_CODE = {
+    1001: Fault.TOKEN_REFUSED,
+    1010: Fault.TOKEN_REFUSED,
+    1011: Fault.TOKEN_REFUSED,
+    1002: Fault.SESSION_LOST,
+    2001: Fault.NO_CREDITS,
+    4001: Fault.UNSUPPORTED,
+    4002: Fault.TOO_LARGE,
+}
+_BY_STATUS = {
+    401: Fault.TOKEN_REFUSED,
+    402: Fault.EXPORT_BLOCKED,
+    403: Fault.SCOPE_MISSING,
+    408: Fault.BROKEN,
+    413: Fault.TOO_LARGE,
+    415: Fault.UNSUPPORTED,
+    429: Fault.RATE_LIMITED,
+}
+_SUCCESS = range(200, 300)
+_SERVER_ERRORS = range(500, 600)
+_RENDER_CALLS = ("render_status", "cancel_render", "download")
+_SESSION_CALLS = ("message", "upload", "state", "render", "claim_token")
+_DUPLICATE_WORDS = ("duplicate", "already exist", "already been used", "already used", "exists already")
+_BUSY_WORDS = (
+    "busy",
+    "in progress",
+    "already running",
+    "still running",
+    "is running",
+    "active export",
+    "active render",
+)
+
+
+def fault_of(call: str, status: int, body: bytes | None, headers: Mapping[str, str]) -> BackendFault | None:
+    """Find what is wrong with an answer; None when it is a success.
+
+    A business code counts more than the HTTP status beside it. `body` is None where the answer is a stream or a file.
+    """
+    answer = _object(body)
+    code = code_of(answer)
+    fault = _classify(call, status, code, answer)
+    if fault is None:
+        return None
+    detail = plain(_words(answer)) or f"HTTP {status}"
+    return BackendFault(
+        fault, call=call, status=status, code=code, retry_after_s=_retry_after_s(headers), detail=detail
+    )
+
+
+def fault_of_stream(error: StreamError, *, work_began: bool) -> BackendFault:
+    """Read an error frame. Once something was said or begun it is BROKEN, whatever its code: work may be done."""
+    known = None if error.code is None else _BY_CODE.get(error.code) or _by_status(error.code)
+    fault = Fault.BROKEN if work_began or known is None else known
+    return BackendFault(fault, call="message", code=error.code, detail=plain(error.message))
+
+
+def _classify(call: str, status: int, code: int | None, answer: dict[str, Any]) -> Fault | None:
+    failed_code = None if code in SUCCESS_CODES else code
+    if failed_code in _BY_CODE:
+        return _BY_CODE[failed_code]
+    refused = failed_code is not None or answer.get("success") is False
+    if status in _SUCCESS and not refused:
+        return None
+    seen = failed_code if status in _SUCCESS else status
+    return _by_place(call, seen, _words(answer).lower()) or _by_status(seen) or Fault.REFUSED
+
+
+def _by_place(call: str, seen: int | None, words: str) -> Fault | None:
+    """Read what means different things in different calls."""
+    if seen in (401, 402, 403, 429) or seen in _SERVER_ERRORS:
+        return None
+    if call == "render" and any(word in words for word in _DUPLICATE_WORDS):
+        return Fault.RENDER_DUPLICATE
+    if any(word in words for word in _BUSY_WORDS):
+        return Fault.BUSY
+    if seen == HTTPStatus.CONFLICT:
+        return Fault.RENDER_DUPLICATE if call == "render" else Fault.BUSY
+    if seen in (404, 410) and call in _RENDER_CALLS:
+        return Fault.RENDER_UNKNOWN
+    lost = call in _SESSION_CALLS and "session" in words and seen in (404, 410)
+    return Fault.SESSION_LOST if lost else None
+
+
+def _by_status(seen: int | None) -> Fault | None:
+    return Fault.BROKEN if seen in _SERVER_ERRORS else _BY_STATUS.get(seen or 0)
+
+
+def _object(body: bytes | None) -> dict[str, Any]:
+    if not body:
+        return {}
+    try:
+        answer = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _words(answer: dict[str, Any]) -> str:
+    error = answer.get("error")
+    holders = [answer, error] if isinstance(error, dict) else [answer]
+    keys = ("message", "msg", "detail", "error")
+    found = (holder.get(key) for holder in holders for key in keys)
+    return next((words for words in found if isinstance(words, str) and words), "")
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Read ``Retry-After`` in seconds. A date is measured from the answer's own ``Date``, so clocks need not agree."""
+    named = {name.lower(): value.strip() for name, value in headers.items()}
+    value = named.get("retry-after", "")
+    if re.fullmatch("[0-9]{1,9}", value):
+        return float(value)
+    try:
+        wait = parsedate_to_datetime(value) - parsedate_to_datetime(named.get("date", ""))
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return max(0.0, wait.total_seconds())

@@ -1,0 +1,35 @@
+"""Did the backend ask something instead of editing? Asked only about texts whose draft did not change."""
+
+import re
+
+from worker.backend.gui_talk.clauses import hide_quoted
+
+_ASKS = re.compile(
+    r"\b(?:please|could you|can you|would you|kindly)\b.{0,30}"
+    r"\b(?:tell|let me know|provide|specify|clarify|confirm|upload|share|describe|choose|pick|decide|give)\b|"
+    r"\b(?:let me know|tell me) (?:which|what|where|when|how|whether|if|more|the)\b|"
+    r"\bI (?:need|require) (?:more|some|to know|a bit more|further)\b|\bdo you (?:want|mean|have|prefer)\b|"
+    r"请(?:您|先|再)?(?:告诉|告知|提供|说明|指定|确认|选择|上传|描述|补充)|"
+    r"(?:哪|什么|多长|多久|多少|是否|怎样).{0,20}[？?]|吗[？?。]?$",
+    re.IGNORECASE | re.MULTILINE,
+)
+#: Asked out of politeness, after work as well as without it.
+_COURTESY = re.compile(
+    r"\b(?:anything else|something else|any(?: other| further| more)? (?:changes|edits|adjustments)|what do you think|"
+    r"how does (?:it|that) (?:look|sound)|"
+    r"(?:like|want) (?:me )?to (?:do|make|add|adjust|change) (?:anything|any|more|further|other)|"
+    r"if you(?:['’]d like| want| need) (?:any|more|further|other|to))\b|"
+    r"还(?:需要|有).{0,12}(?:吗|什么)|其他.{0,10}吗|(?:满意|喜欢|如何|怎么样)吗?[？?]",
+    re.IGNORECASE,
+)
+_PART = re.compile(r"[^.!?。！？\n]*[.!?。！？\n]?")
+
+
+def is_question(text: str) -> bool:
+    """Tell "Which part should I cut?" from "Done. Anything else?"; quoted words do not count."""
+    parts = (found[0].strip() for found in _PART.finditer(hide_quoted(text)))
+    return any(
+        part.endswith(("?", "？")) or _ASKS.search(part) is not None
+        for part in parts
+        if part and not _COURTESY.search(part)
+    )

@@ -1,0 +1,52 @@
+"""The bodies that the backend is sent, strictly as its contract writes them (BACKEND.md, "Calls").
+
+Called by `client`. It must not know how the bytes travel.
+"""
+
+from typing import Any
+
+import msgspec
+
+from core.redaction import redacted_repr
+
+
+class SessionAsk(msgspec.Struct, frozen=True):
+    language: str | msgspec.UnsetType = msgspec.UNSET
+    task_name: str = "project"
+
+
+class ClaimAsk(msgspec.Struct, frozen=True):
+    task_id: str
+    session_id: str
+
+
+@redacted_repr("source_type")
+class UrlsAsk(msgspec.Struct, frozen=True):
+    urls: list[str]
+    source_type: str = "url"
+
+
+@redacted_repr()
+class MessagePart(msgspec.Struct, frozen=True):
+    text: str
+
+
+class NewMessage(msgspec.Struct, frozen=True):
+    parts: list[MessagePart]
+
+
+class MessageAsk(msgspec.Struct, frozen=True):
+    session_id: str
+    new_message: NewMessage
+    app_name: str = "nemo_agent"
+    user_id: str = "me"
+
+
+@redacted_repr("id", "session_id", "output")
+class RenderAsk(msgspec.Struct, frozen=True):
+    """The one call whose keys are camelCase."""
+
+    id: str
+    session_id: str = msgspec.field(name="sessionId")
+    draft: dict[str, Any]
+    output: dict[str, Any]

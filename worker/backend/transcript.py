@@ -1,0 +1,86 @@
+"""What a whole stream amounts to: the words, whether tools ran, and the fault if there was one.
+
+The step that sends a message adds every event of its stream here and asks at the end. It decides how texts join and
+which of them is no answer; it must not know where the events came from.
+"""
+
+import re
+
+from worker.backend.events import StreamError, StreamEvent, Text, ToolCall, ToolResult
+
+_TEMPORARY_ISSUE = re.compile(
+    r"(?:^|(?<=[.!?…]\s)|(?<=[。！？]))\W{0,4}"
+    r"(?:(?:sorry|oops|unfortunately|i apologi[sz]e)\W{1,3}(?:but )?)?"
+    r"I(?:['’]ve)? encountered a temporary issue\b",
+    re.IGNORECASE,
+)
+_SENTENCE_ENDS = ".!?…。！？:："
+
+
+class Transcript:
+    """Add events as they come; read `text`, `error`, `error_code` and `saw_tools` at any time."""
+
+    def __init__(self) -> None:
+        self._spoken: list[str] = []
+        self._chunks: list[str] = []
+        self.error: str | None = None
+        #: The business code of the error frame, e.g. 2001.
+        self.error_code: int | None = None
+        self.saw_tools = False
+
+    def add(self, event: StreamEvent) -> None:
+        """Take the next event. The first error is kept: what follows it is its echo."""
+        match event:
+            case Text(text=text, form="chunk"):
+                self._chunks.append(text)
+            case Text(text=text, form=form):
+                self._say(text, whole=form == "whole")
+            case ToolCall() | ToolResult():
+                self.saw_tools = True
+            case StreamError() if self.error is None:
+                self.error, self.error_code = event.message, event.code
+
+    @property
+    def text(self) -> str:
+        """All that was said, once, in its order; empty when nothing was said that is an answer."""
+        spoken = "".join(self._spoken)
+        pending = "".join(self._chunks)
+        if pending:
+            spoken += _gap(spoken, pending, whole=True) + pending
+        return _without_temporary_issue(spoken.strip())
+
+    def _say(self, text: str, *, whole: bool) -> None:
+        pending = "".join(self._chunks)
+        self._chunks.clear()
+        if pending and not _same_words(pending, text):
+            self._append(pending, whole=True)
+        self._append(text, whole=whole)
+
+    def _append(self, text: str, *, whole: bool) -> None:
+        before = self._spoken[-1] if self._spoken else ""
+        self._spoken.append(_gap(before, text, whole=whole) + text)
+
+
+def _same_words(chunks: str, whole: str) -> bool:
+    """Whether a whole repeats the chunks before it; a lost chunk or another spacing makes no difference."""
+    came, said = "".join(chunks.split()), "".join(whole.split())
+    return said.startswith(came) or came.startswith(said)
+
+
+def _gap(before: str, after: str, *, whole: bool) -> str:
+    """Decide what stands between two texts: nothing inside a sentence that came in pieces, else a new line."""
+    if not before or not after or before[-1].isspace() or after[0].isspace():
+        return ""
+    if whole:
+        return "\n"
+    begins_anew = not (after[0].islower() or after[0].isdigit() or after[0] in ",.!?;:)]}”’，。！？；：）")
+    if before[-1] in _SENTENCE_ENDS and begins_anew:
+        return "\n"
+    return "\n" if before[-1].islower() and after[0].isupper() else ""
+
+
+def _without_temporary_issue(text: str) -> str:
+    """Drop a last paragraph's "I encountered a temporary issue": it follows work that was done (BACKEND.md)."""
+    earlier, _, last = text.rpartition("\n")
+    found = _TEMPORARY_ISSUE.search(last)
+    return f"{earlier}\n{last[: found.start()]}".strip() if found else text

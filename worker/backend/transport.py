@@ -1,0 +1,196 @@
+"""Calls over HTTP, and nothing about what they mean: connections, limits, and every failure as a `BackendFault`.
+
+Called by `client` alone, and the only module here that knows httpx. Redirects are not followed and the environment's
+proxies are not used. A message's connection is never one that was used before: on a fresh one "could not connect" is
+certain to mean that nothing was sent.
+"""
+
+import itertools
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar, cast
+
+import httpx
+import msgspec
+
+from core.clock import stopwatch_s
+from core.redaction import redacted_repr
+from worker.backend.breaker import Breaker
+from worker.backend.faults import BackendFault, Fault, fault_of
+from worker.backend.responses import Unreadable, opened
+
+_LARGEST_ANSWER_BYTES = 32 * 1024 * 1024
+#: for each request httpcore looks at every connection of its pool: many small pools cost less than one large one
+_PLAIN_CLIENTS = 32
+_KEPT_EACH = 2
+#: a kept connection comes round again within this at three calls a second, and need not be made anew
+_KEPT_S = 15.0
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_MALFORMED = (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeEncodeError)
+
+T = TypeVar("T")
+
+#: `plain`: connections are kept. `stream`: a new connection each. `bare`: `Ask.target` is a whole URL of any host.
+Pool: TypeAlias = Literal["plain", "stream", "bare"]
+
+
+class CallMetrics(Protocol):
+    """Where calls are counted."""
+
+    def request(self, call: str, code: str, seconds: float) -> None:
+        """Count one call; `code` is a business code, an HTTP status, or a fault's name where no answer came."""
+
+    def stream_event(self, kind: str) -> None:
+        """Count one event of a message stream."""
+
+
+@redacted_repr("call")
+class Ask(msgspec.Struct, frozen=True):
+    """One request. `read_timeout_s`: the longest silence, where the usual one is not right."""
+
+    call: str
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes | AsyncIterator[bytes] | None = None
+    read_timeout_s: float | None = None
+
+
+class Transport:
+    """Sends asks. Close it with `aclose`."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        metrics: CallMetrics,
+        connect_timeout_s: float,
+        answer_timeout_s: float,
+        stream_clients: int,
+        first_pause_s: float,
+    ) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._metrics = metrics
+        self._breaker = Breaker(first_pause_s=first_pause_s)
+        self._connect_timeout_s = connect_timeout_s
+        self._answer_timeout_s = answer_timeout_s
+        trust = httpx.create_ssl_context(trust_env=False)
+        self._clients = [
+            httpx.AsyncClient(verify=trust, trust_env=False, follow_redirects=False, limits=_limits(keep=keep))
+            for keep in (*[_KEPT_EACH] * _PLAIN_CLIENTS, *[0] * stream_clients)
+        ]
+        self._plain = itertools.cycle(self._clients[:_PLAIN_CLIENTS])
+        self._streams = itertools.cycle(self._clients[_PLAIN_CLIENTS:])
+
+    async def aclose(self) -> None:
+        """End all connections."""
+        for client in self._clients:
+            await client.aclose()
+
+    async def answer(self, ask: Ask, read: Callable[[dict[str, Any]], T]) -> T:
+        """Send, and `read` the answer out of its envelope. Raises BackendFault."""
+        with self._counted(ask.call):
+            response = await self._send(ask, "plain")
+            async with aclosing(response):
+                body = await _whole_body(ask.call, response)
+            _refuse(ask.call, response, body)
+            try:
+                return read(opened(body))
+            except Unreadable as error:
+                raise _unreadable(ask.call, response, str(error)) from None
+
+    @asynccontextmanager
+    async def stream(self, ask: Ask, pool: Pool) -> AsyncIterator[tuple[int | None, AsyncIterator[bytes]]]:
+        """Send, and hand out the answer's bytes as they come, with their number where it is known.
+
+        Raises BackendFault, also while the bytes are read. JSON is a refusal: a stream or a file was asked for.
+        """
+        async with AsyncExitStack() as held:
+            with self._counted(ask.call):
+                response = await self._send(ask, pool)
+                held.push_async_callback(response.aclose)
+                await _refuse_json(ask.call, response)
+            yield _size_bytes(response), await held.enter_async_context(aclosing(_chunks(ask.call, response)))
+
+    async def _send(self, ask: Ask, pool: Pool) -> httpx.Response:
+        client = next(self._plain if pool == "plain" else self._streams)
+        url = ask.target if pool == "bare" else self._base_url + ask.target
+        silence_s = ask.read_timeout_s or self._answer_timeout_s
+        timeout = httpx.Timeout(self._answer_timeout_s, connect=self._connect_timeout_s, read=silence_s)
+        with network_faults(ask.call):
+            request = client.build_request(ask.method, url, headers=ask.headers, content=ask.body, timeout=timeout)
+            return await client.send(request, stream=True)
+
+    @contextmanager
+    def _counted(self, call: str) -> Iterator[None]:
+        started_s = stopwatch_s()
+        self._breaker.enter(call, now_s=started_s)
+        code, trouble = "200", None
+        try:
+            yield
+        except BackendFault as fault:
+            code, trouble = str(fault.code or fault.status or fault.fault), fault.fault
+            raise
+        finally:
+            ended_s = stopwatch_s()
+            self._breaker.leave(trouble, now_s=ended_s)
+            self._metrics.request(call, code, ended_s - started_s)
+
+
+@contextmanager
+def network_faults(call: str) -> Iterator[None]:
+    """Turn a failing connection into a fault; its words and its URL are left out."""
+    try:
+        yield
+    except _NEVER_SENT as error:
+        raise BackendFault(Fault.UNREACHABLE, call=call, detail=type(error).__name__) from None
+    except _MALFORMED as error:
+        raise BackendFault(Fault.REFUSED, call=call, detail=type(error).__name__) from None
+    except httpx.HTTPError as error:
+        raise BackendFault(Fault.BROKEN, call=call, detail=type(error).__name__) from None
+
+
+def _limits(*, keep: int) -> httpx.Limits:
+    return httpx.Limits(max_connections=None, max_keepalive_connections=keep, keepalive_expiry=_KEPT_S)
+
+
+async def _chunks(call: str, response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    async with aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_bytes())) as chunks:
+        while True:
+            with network_faults(call):
+                chunk = await anext(chunks, None)
+            if chunk is None:
+                return
+            yield chunk
+
+
+async def _whole_body(call: str, response: httpx.Response) -> bytes:
+    body = bytearray()
+    async with aclosing(_chunks(call, response)) as chunks:
+        async for chunk in chunks:
+            body += chunk
+            if len(body) > _LARGEST_ANSWER_BYTES:
+                raise _unreadable(call, response, "the answer is too large")
+    return bytes(body)
+
+
+async def _refuse_json(call: str, response: httpx.Response) -> None:
+    if response.status_code == httpx.codes.OK and "json" not in response.headers.get("content-type", ""):
+        return
+    _refuse(call, response, await _whole_body(call, response))
+    raise _unreadable(call, response, "the answer is not what was asked for")
+
+
+def _refuse(call: str, response: httpx.Response, body: bytes) -> None:
+    fault = fault_of(call, response.status_code, body, response.headers)
+    if fault:
+        raise fault
+
+
+def _unreadable(call: str, response: httpx.Response, detail: str) -> BackendFault:
+    return BackendFault(Fault.BROKEN, call=call, status=response.status_code, detail=detail)
+
+
+def _size_bytes(response: httpx.Response) -> int | None:
+    length = response.headers.get("content-length", "")
+    return int(length) if length.isdigit() and "content-encoding" not in response.headers else None

@@ -1,0 +1,128 @@
+"""Fetching a media URL ourselves, for when the backend cannot: redirects by hand, a size cap, a name for the file.
+
+The upload step calls it with the guarded client of `worker.outbound.client`, so each hop is judged like a first request.
+What goes wrong becomes `Permanent` with a code that the caller of the job can read; the URL is never part of it.
+This module must not know where the bytes go.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from email.message import Message
+from http import HTTPStatus
+from pathlib import PurePosixPath
+from urllib.parse import unquote
+
+import httpx
+import msgspec
+
+from core.errors import Code, Permanent
+from core.redaction import redacted_repr
+from worker.outbound.client import ForbiddenTarget
+
+MAX_REDIRECTS = 5
+MAX_FILENAME_CHARACTERS = 200
+#: A server that sends nothing for this long has stopped; the whole file is bounded by the job's own deadline.
+IDLE = httpx.Timeout(30.0, connect=10.0)
+
+
+@redacted_repr("content_type", "size_bytes")
+class Fetched(msgspec.Struct, frozen=True):
+    """An open download. `size_bytes` is what the server announced, None if it did not; `chunks` can be read once."""
+
+    filename: str
+    content_type: str | None
+    size_bytes: int | None
+    chunks: AsyncIterator[bytes]
+
+
+@asynccontextmanager
+async def fetch_media(client: httpx.AsyncClient, url: str, *, max_bytes: int) -> AsyncGenerator[Fetched, None]:
+    """Open a download of `max_bytes` at most. Raises Permanent(media_unreachable or media_too_large).
+
+    The cap is held while `chunks` are read, whatever size was announced.
+    """
+    with _faults_told():
+        response = await _follow(client, url)
+    try:
+        yield _described(response, url, max_bytes)
+    finally:
+        await response.aclose()
+
+
+async def _follow(client: httpx.AsyncClient, url: str) -> httpx.Response:
+    """Go where redirects lead; the client judges each hop as it judged the first."""
+    for _ in range(MAX_REDIRECTS + 1):
+        request = client.build_request("GET", url, headers={"accept-encoding": "identity"}, timeout=IDLE)
+        response = await client.send(request, stream=True)
+        if not response.has_redirect_location:
+            return response
+        await response.aclose()
+        url = str(response.url.join(response.headers["location"]))
+    raise Permanent(Code.MEDIA_UNREACHABLE, "The media URL redirects too often.")
+
+
+def _described(response: httpx.Response, asked_url: str, max_bytes: int) -> Fetched:
+    if response.status_code != HTTPStatus.OK:
+        raise Permanent(Code.MEDIA_UNREACHABLE, f"The media server answered {response.status_code}.")
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise Permanent(Code.MEDIA_UNREACHABLE, "The media server sends the file compressed, which was not asked for.")
+    size_bytes = _announced_bytes(response)
+    if size_bytes is not None and size_bytes > max_bytes:
+        raise _too_large(max_bytes)
+    disposition = response.headers.get("content-disposition", "")
+    return Fetched(
+        filename=filename_of(disposition, asked_url, str(response.url)),
+        content_type=response.headers.get("content-type"),
+        size_bytes=size_bytes,
+        chunks=_capped(response, max_bytes),
+    )
+
+
+async def _capped(response: httpx.Response, max_bytes: int) -> AsyncIterator[bytes]:
+    seen_bytes = 0
+    with _faults_told():
+        async for chunk in response.aiter_raw():
+            seen_bytes += len(chunk)
+            if seen_bytes > max_bytes:
+                raise _too_large(max_bytes)
+            yield chunk
+
+
+@contextmanager
+def _faults_told() -> Iterator[None]:
+    """Turn transport faults into words; causes are dropped, since some of them spell out the URL."""
+    try:
+        yield
+    except ForbiddenTarget as forbidden:
+        raise Permanent(Code.MEDIA_UNREACHABLE, f"The media URL may not be fetched. {forbidden}") from None
+    except httpx.TimeoutException:
+        raise Permanent(Code.MEDIA_UNREACHABLE, "The media server took too long.") from None
+    except (httpx.HTTPError, httpx.InvalidURL):
+        raise Permanent(Code.MEDIA_UNREACHABLE, "The media server could not be reached, or broke off.") from None
+
+
+def _announced_bytes(response: httpx.Response) -> int | None:
+    text = response.headers.get("content-length", "")
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _too_large(max_bytes: int) -> Permanent:
+    return Permanent(Code.MEDIA_TOO_LARGE, f"A file may have {max_bytes:,} bytes at most.")
+
+
+def filename_of(disposition: str, *urls: str) -> str:
+    """Name a download: as the server says, else by the first URL whose path ends in a name with an extension."""
+    header = Message()
+    header["content-disposition"] = disposition
+    candidates = [header.get_filename("")] + [unquote(httpx.URL(url).path) for url in urls]
+    names = [name for name in map(_safe_name, candidates) if name]
+    with_extension = [name for name in names if PurePosixPath(name).suffix]
+    return next(iter(with_extension + names), "media")
+
+
+def _safe_name(text: str) -> str:
+    """Keep the last part of a path, without what could hurt a log, a header or a file system."""
+    last = text.replace("\\", "/").rpartition("/")[2]
+    clean = "".join(char for char in last if char.isprintable() and char not in '"<>|:*?').strip(" .")
+    suffix = PurePosixPath(clean).suffix[:20]
+    return clean if len(clean) <= MAX_FILENAME_CHARACTERS else clean[: MAX_FILENAME_CHARACTERS - len(suffix)] + suffix

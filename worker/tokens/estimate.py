@@ -1,0 +1,51 @@
+"""What a message will probably cost, so that credits can be reserved before it is sent. Pure."""
+
+import re
+
+from core.formats import MEDIUM_OF, format_of_name
+from core.model.job import Job
+
+#: the vendor's figures, about
+EDIT_CREDITS = 50
+GENERATION_CREDITS = 100
+
+#: "a 30-second promotional video", and not "a title for the video": nothing but adjectives stands before the noun
+_A_VIDEO = (
+    r"(?:(?!(?:of|for|in|on|with|to|from|at|after|before|between|and|my|the|this|that|it)\b)[\w'-]+\s+){0,6}"
+    r"(?:videos?|films?|movies?|clips?|ads?|commercials?|trailers?|promos?|reels?|teasers?|intros?|slideshows?)\b"
+)
+_GENERATES = re.compile(
+    rf"\b(?:generate|produce|create|make|build|compose|design)\s+(?:me\s+|us\s+)?{_A_VIDEO}"
+    r"|(?:生成|制作|创建|做)(?!成|为)[^,，。.\n]{0,30}(?:视频|短片|宣传片|广告|影片)",
+    re.IGNORECASE,
+)
+#: what a video is made from where no pictures are given: a text, a subject, or words in quotes or behind a colon
+_GIVES_TEXT = re.compile(r"\b(?:text|script|words|copy|about)\b|文字|文案|脚本|[\"“”「『«:：]", re.IGNORECASE)
+
+
+def is_generation(job: Job) -> bool:
+    """Guess whether the backend will make a video rather than edit one: generation has two stages and costs more.
+
+    Whatever the skill. Who brings footage and no text wants it edited, however it is called.
+    """
+    message = job.plan.message
+    if message is None or _GENERATES.search(message) is None:
+        return False
+    made_to_generate = job.profile == "free-video-generation-automatic"
+    return made_to_generate or not _brings_footage(job) or _GIVES_TEXT.search(message) is not None
+
+
+def _brings_footage(job: Job) -> bool:
+    return any(MEDIUM_OF.get(format_of_name(media.name) or "") == "video" for media in job.media)
+
+
+def usual_cost(job: Job) -> int:
+    """Credits that such a message costs as a rule: 50 for an edit, 100 for a generation, 0 where none is sent."""
+    if job.plan.message is None:
+        return 0
+    return GENERATION_CREDITS if is_generation(job) else EDIT_CREDITS
+
+
+def estimate(job: Job) -> int:
+    """Credits to reserve: the usual, or what a refusal has taught."""
+    return max(usual_cost(job), job.cost_at_least)
