@@ -55,7 +55,7 @@ async def kit_over(
         yield WorkerContext(
             settings=settings,
             clock=core.clock,
-            vault=core.security.encryption,
+            vault=core.vault,
             jobs=core.jobs,
             turns=core.turns,
             listing=core.listing,

@@ -25,7 +25,7 @@ def table(first_heading: str) -> list[list[str]]:
 
 def words_in_code(status: Status) -> str:
     """Read the comment that stands above a status in core/model/job.py."""
-    source = (ROOT / "core" / "job.py").read_text()
+    source = (ROOT / "core" / "model" / "job.py").read_text()
     [words] = re.findall(rf'#: (.+)\n    {status.name} = "{status}"', source)
     return words
 
