@@ -19,6 +19,9 @@ _SLIDING = {"dissolve": "dissolve", "wipe": "wipeleft", "slide": "slideleft", "z
 #: A fade-out and a fade-in added up are a crossfade; black is 16 in luma and 128 in chroma, and counted twice.
 _SUM = "blend=c0_mode=addition:c1_mode=grainmerge:c2_mode=grainmerge,lutyuv=y=val-16"
 
+_FASTEST_FPS = 120
+_NOT_LATE_S = 0.1
+
 
 def picture_lines(plan: Plan, readings: list[Feed]) -> Iterator[str]:
     """Write the lines that end in ``[picture]``, with the words not yet on it."""
@@ -33,7 +36,17 @@ def _feed_line(plan: Plan, number: int, feed: Feed) -> str:
     """Scale before the split: frames that wait for their transition then come from one pool, which is used again."""
     outs = "".join(f"[in_v{shot}]" for shot in feed.shots)
     fitted = _fitted(plan, plan.shots[feed.shots[0]].fit)
-    return f"[{number}:v:0]{fitted},format=yuv420p,split={len(feed.shots)}{outs}"
+    steady = "" if feed.media.kind == "image" else _steady(plan, feed)
+    return f"[{number}:{feed.media.picture}]{fitted},format=yuv420p,{steady}split={len(feed.shots)}{outs}"
+
+
+def _steady(plan: Plan, feed: Feed) -> str:
+    """Let each frame stand until the next, and the first from the start, so that a cut finds a frame wherever it is.
+
+    Of a start that is off by less than a frame or two the frames are moved instead, or rounding would make them stutter.
+    """
+    rate = min(max(feed.media.fps, plan.fps), _FASTEST_FPS)
+    return f"setpts='PTS-if(lt(STARTPTS*TB,{_NOT_LATE_S}),STARTPTS,0)',fps={rate:.6f}:start_time=0,"
 
 
 def _start_in_feed_s(readings: list[Feed], number: int, shot: Shot) -> float:

@@ -7,7 +7,8 @@ import pytest_asyncio
 
 from sandbox.clips import make_audio, make_image, make_talk_clip
 from sandbox.edits import edit, empty_draft
-from sandbox.media import FORMATS, NotMedia, probe
+from sandbox.formats import FORMATS
+from sandbox.media import NotMedia, probe
 from sandbox.render import RenderFailed, render
 from tests.film import boxes, watch
 
@@ -97,6 +98,13 @@ async def test_what_cannot_be_rendered_is_refused_plainly(clip, draft, tmp_path,
 async def test_a_broken_draft_is_refused(clip, tmp_path, broken):
     with pytest.raises(RenderFailed):
         await render(broken, {}, {clip.url: clip}, into=tmp_path / "out.mp4", on_progress=nothing)
+    assert not list(tmp_path.iterdir())
+
+
+async def test_a_place_past_the_films_end_fails_instead_of_making_an_empty_film(clip, tmp_path):
+    past = {"t": [{"tt": 0, "sg": [{"st": 0, "d": 1000, "src": clip.url, "in": 60_000}]}]}
+    with pytest.raises(RenderFailed):
+        await render(past, {}, {clip.url: clip}, into=tmp_path / "out.mp4", on_progress=nothing)
     assert not list(tmp_path.iterdir())
 
 
