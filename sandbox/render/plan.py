@@ -44,6 +44,8 @@ class Tune:
 
     start_s: float
     length_s: float
+    #: Where in the file it begins.
+    in_s: float
     volume: float
     style: str
     media: Media | None
@@ -198,6 +200,7 @@ def _tune(segment: Mapping[str, Any], media: Mapping[str, Media]) -> Tune:
     return Tune(
         start_s=segment["st"] / 1000,
         length_s=segment["d"] / 1000,
+        in_s=segment.get("in", 0) / 1000,
         volume=float(m.get("volume", 1.0)),
         style=src.removeprefix(MUSIC_SRC) if is_played_here else "",
         media=None if is_played_here else _known(src, media),

@@ -92,7 +92,8 @@ def _tunes(plan: Plan, files_before: int) -> Iterator[str]:
 
 
 def _tune_end(tune: Tune) -> str:
-    steps = [_SHAPE, f"atrim=end={tune.length_s:.3f}", "asetpts=N/SR/TB", f"volume={tune.volume}"]
+    cut = f"atrim=start={tune.in_s:.3f}:end={tune.in_s + tune.length_s:.3f}"
+    steps = [_SHAPE, cut, "asetpts=N/SR/TB", f"volume={tune.volume}"]
     if tune.fade_in_s:
         steps.append(f"afade=t=in:st=0:d={tune.fade_in_s}")
     if tune.fade_out_s:

@@ -230,3 +230,13 @@ async def test_a_film_in_pieces_may_begin_with_another_box(clip, tmp_path, box):
 
     assert (media.kind, media.format) == ("video", "mp4")
     assert media.duration_ms == pytest.approx(LENGTH_S * 1000, abs=60)
+
+
+async def test_sound_alone_is_cut_where_it_was_asked_for(tmp_path):
+    halves = ("-f", "lavfi", "-i", "aevalsrc='if(lt(t,2),0,0.5*sin(2*PI*440*t))':d=4:s=48000")
+    media = await known(await made(tmp_path / "halves.wav", *halves))
+
+    film = await rendered("trim the first 2 seconds", media, tmp_path)
+
+    assert film.sound_s == pytest.approx(2.0, abs=0.1)
+    assert film.loudness(0.1, 1.9) > 0.1
