@@ -13,7 +13,7 @@ import av
 
 from sandbox import ffmpeg
 from sandbox.formats import HEAD_BYTES, PICTURES, SOUNDS, sniff
-from sandbox.tracks import Picture, length_ms, picture_of, sound_of
+from sandbox.tracks import Picture, length_ms, picture_of, seeks_until_ms, sound_of
 from sandbox.webp import Animation, animation_of
 
 Kind = Literal["video", "audio", "image"]
@@ -48,15 +48,13 @@ class Media:
     #: the numbers of the tracks that are seen and heard, where there are any
     picture: int = 0
     sound: int = 0
-    #: whether it can be read from anywhere; if not, all reading begins at its start
-    seeks: bool = True
+    #: the latest place at which a reading may begin: its last frame, or its start where nothing else can be found
+    seeks_until_ms: int = 0
 
 
 async def probe(path: Path, *, url: str, name: str) -> Media:
     """Read a file's facts. Raises NotMedia."""
     media = await asyncio.to_thread(_read, path, url, name)
-    if media.kind == "image" and media.seeks:
-        return media  # it was decoded already
     silences, scenes = await _listen_and_watch(path, media)
     return replace(media, silences_ms=silences, scenes_ms=scenes)
 
@@ -79,7 +77,7 @@ def _animated(moving: Animation, path: Path, url: str, name: str) -> Media:
     fps = len(moving.pauses_ms) * 1000 / whole_ms
     kind: Kind = "video" if len(moving.pauses_ms) > 1 else "image"
     duration_ms = whole_ms if kind == "video" else 0
-    return Media(url, path, kind, name, duration_ms, *size, fps, False, "webp", (), seeks=False)
+    return Media(url, path, kind, name, duration_ms, *size, fps, False, "webp", ())
 
 
 def _facts(found: str, path: Path, url: str, name: str) -> Media:
@@ -90,9 +88,10 @@ def _facts(found: str, path: Path, url: str, name: str) -> Media:
             raise NotMedia(f"the {found} file holds neither picture nor sound that can be read")
         return Media(url, path, "audio", name, length_ms(path), 0, 0, 0.0, True, found, (), sound=sound)
     kind: Kind = "image" if _is_still(found, film) else "video"
-    duration_ms = 0 if kind == "image" else length_ms(path)
-    media = Media(url, path, kind, name, duration_ms, film.width, film.height, film.fps, sound is not None, found, ())
-    return replace(media, picture=film.track, sound=sound or 0, seeks=film.seeks)
+    size, duration_ms = (film.width, film.height), 0 if kind == "image" else length_ms(path)
+    until_ms = 0 if kind == "image" else seeks_until_ms(path, film)
+    media = Media(url, path, kind, name, duration_ms, *size, film.fps, sound is not None, found, ())
+    return replace(media, picture=film.track, sound=sound or 0, seeks_until_ms=until_ms)
 
 
 def _is_still(found: str, film: Picture) -> bool:

@@ -5,6 +5,7 @@ Called by `media.py` in a thread. Every look opens the file anew, since not all 
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -55,6 +56,24 @@ def length_ms(path: Path) -> int:
         start_s = (container.start_time or 0) / 1_000_000
         ends = ((p.pts + (p.duration or 0)) * p.time_base for p in container.demux() if p.pts is not None)
         return max(0, round((float(max(ends, default=0)) - start_s) * 1000))
+
+
+def seeks_until_ms(path: Path, film: Picture) -> int:
+    """When the last frame comes, the latest place at which a reading may begin; the sound may well go on after it."""
+    if not film.seeks:
+        return 0
+    return _last_ms(path, film.track, near_the_end=True) or _last_ms(path, film.track, near_the_end=False)
+
+
+def _last_ms(path: Path, track: int, *, near_the_end: bool) -> int:
+    with av.open(str(path)) as container:
+        start_us = container.start_time or 0
+        if near_the_end and container.duration:
+            with suppress(av.FFmpegError):
+                container.seek(start_us + container.duration)
+        packets = container.demux(container.streams[track])
+        last_s = max((p.pts * p.time_base for p in packets if p.pts is not None), default=0)
+        return max(0, int(last_s * 1000) - start_us // 1000)
 
 
 def _films_first(container: InputContainer) -> list[int]:

@@ -34,7 +34,8 @@ def feeds(shots: tuple[Shot, ...]) -> list[Feed]:
         if last and _goes_on(last, shots[last.shots[-1]], shot, number):
             found[-1] = Feed(last.media, last.from_s, end_s, (*last.shots, number))
         else:
-            found.append(Feed(shot.media, shot.in_s if shot.media.seeks else 0.0, end_s, (number,)))
+            from_s = min(shot.in_s, shot.media.seeks_until_ms / 1000)
+            found.append(Feed(shot.media, from_s, end_s, (number,)))
     return found
 
 

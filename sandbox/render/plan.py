@@ -166,6 +166,8 @@ def _shot(segment: Mapping[str, Any], frames: int, overlap: int, media: Mapping[
     crossing = m.get("transition") or {}
     speed = _positive(float(m.get("speed", 1.0)))
     source = None if src.startswith(COLOR_SRC) else _known(src, media)
+    if source and source.kind == "video" and segment.get("in", 0) > source.duration_ms:
+        raise RenderFailed("a segment begins past the end of its media")
     return Shot(
         frames=frames,
         media=source,

@@ -101,9 +101,9 @@ async def test_a_broken_draft_is_refused(clip, tmp_path, broken):
     assert not list(tmp_path.iterdir())
 
 
-async def test_a_place_past_the_films_end_fails_instead_of_making_an_empty_film(clip, tmp_path):
+async def test_a_place_past_the_films_end_is_refused(clip, tmp_path):
     past = {"t": [{"tt": 0, "sg": [{"st": 0, "d": 1000, "src": clip.url, "in": 60_000}]}]}
-    with pytest.raises(RenderFailed):
+    with pytest.raises(RenderFailed, match="past the end"):
         await render(past, {}, {clip.url: clip}, into=tmp_path / "out.mp4", on_progress=nothing)
     assert not list(tmp_path.iterdir())
 

@@ -116,7 +116,7 @@ async def test_a_film_of_which_no_frame_is_found_fails_instead_of_being_empty(cl
     early = await known(await made(tmp_path / "early.mkv", "-i", str(clip), *COPY, *EARLIER))
 
     with pytest.raises(RenderFailed, match="nothing of the media"):
-        await rendered("trim the first 1 second", replace(early, seeks=True), tmp_path)
+        await rendered("trim the first 1 second", replace(early, seeks_until_ms=1000), tmp_path)
 
     assert not (tmp_path / "out.mp4").exists()
 
@@ -130,6 +130,39 @@ async def test_a_picture_that_begins_later_than_the_sound_stays_with_it(clip, tm
     assert film.duration_s == pytest.approx(LENGTH_S + 1, abs=0.1)
     assert np.abs(color(film.at(2.8)) - color(film.at(3.2))).max() > 40  # the second scene begins at 2 s of its own
     assert film.loudness(2.6, 2.9) < 0.01
+
+
+async def test_a_picture_that_ends_before_the_sound_stands_until_its_end(clip, tmp_path):
+    short = ("-t", "1", "-i", str(clip), "-i", str(clip), "-map", "0:v", "-map", "1:a", *COPY)
+    media = await known(await made(tmp_path / "short.mp4", *short))
+
+    film = await rendered("trim the first 3.2 seconds", media, tmp_path)
+
+    assert film.duration_s == pytest.approx(LENGTH_S - 3.2, abs=0.1)
+    assert same_picture(film, watch(clip), 0.5)
+    assert film.loudness(0.1, 0.7) > 0.1
+
+
+@pytest.mark.parametrize("form", ["mp4", "mkv"])
+async def test_one_picture_under_a_long_sound_can_be_cut_anywhere(clip, tmp_path, form):
+    still = (*COVER, "-i", str(clip), "-map", "0:v", "-map", "1:a", "-c:v", "libx264", "-c:a", "copy")
+    media = await known(await made(tmp_path / f"still.{form}", *still))
+
+    film = await rendered("cut from 0:01 to 0:02", media, tmp_path)
+
+    assert film.duration_s == pytest.approx(LENGTH_S - 1, abs=0.1)
+    assert color(film.at(2.9))[0] > 150
+    assert film.loudness(2.2, 2.9) > 0.1
+
+
+async def test_a_recording_that_stands_still_for_a_while_can_be_cut_there(clip, tmp_path):
+    pause = ("-filter_complex", "[0:v]setpts='if(lt(T,2),PTS,PTS+3/TB)'[v]", "-map", "[v]", "-fps_mode", "passthrough")
+    media = await known(await made(tmp_path / "pause.mkv", "-i", str(clip), *pause, "-c:v", "libx264"))
+
+    film = await rendered("keep only 0:03 to 0:04", media, tmp_path)
+
+    assert media.duration_ms == pytest.approx(7000, abs=60)
+    assert film.duration_s == pytest.approx(1.0, abs=0.1)
 
 
 async def test_of_two_sound_tracks_the_one_that_can_be_decoded_is_heard(clip, plain, tmp_path):
