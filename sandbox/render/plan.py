@@ -231,7 +231,7 @@ def _tune(segment: Mapping[str, Any], media: Mapping[str, Media]) -> Tune:
 def _darkness(tunes: tuple[Tune, ...], fps: int) -> tuple[Shot, ...]:
     """Sound alone is shown over black."""
     end_s = max((tune.start_s + tune.length_s for tune in tunes), default=0.0)
-    return (Shot(frames=round(end_s * fps)),) if end_s else ()
+    return (Shot(frames=max(1, round(end_s * fps))),) if end_s > 0 else ()
 
 
 def _words(segment: Mapping[str, Any]) -> Words:

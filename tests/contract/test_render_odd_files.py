@@ -273,3 +273,11 @@ async def test_sound_alone_is_cut_where_it_was_asked_for(tmp_path):
 
     assert film.sound_s == pytest.approx(2.0, abs=0.1)
     assert film.loudness(0.1, 1.9) > 0.1
+
+
+async def test_a_click_of_sound_is_a_film_of_one_frame(tmp_path):
+    media = await known(await made(tmp_path / "click.wav", "-f", "lavfi", "-i", "sine=440:d=0.01"))
+
+    film = await rendered("add the media to the timeline unchanged", media, tmp_path)
+
+    assert len(film.frames) == 1
