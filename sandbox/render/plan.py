@@ -48,6 +48,7 @@ class Tune:
     length_s: float
     #: Where in the file it begins.
     in_s: float
+    speed: float
     volume: float
     style: str
     media: Media | None
@@ -219,6 +220,7 @@ def _tune(segment: Mapping[str, Any], media: Mapping[str, Media]) -> Tune:
         start_s=segment["st"] / 1000,
         length_s=segment["d"] / 1000,
         in_s=_in_s(segment, None),
+        speed=_positive(float(m.get("speed", 1.0))),
         volume=float(m.get("volume", 1.0)),
         style=src.removeprefix(MUSIC_SRC) if is_played_here else "",
         media=None if is_played_here else _known(src, media),

@@ -92,8 +92,8 @@ def _tunes(plan: Plan, files_before: int) -> Iterator[str]:
 
 
 def _tune_end(tune: Tune) -> str:
-    cut = f"atrim=start={tune.in_s:.3f}:end={tune.in_s + tune.length_s:.3f}"
-    steps = [_SHAPE, cut, "asetpts=N/SR/TB", f"volume={tune.volume}"]
+    cut = f"atrim=start={tune.in_s:.3f}:end={tune.in_s + tune.length_s * tune.speed:.3f}"
+    steps = [_SHAPE, cut, "asetpts=N/SR/TB", *_tempo(tune.speed), f"volume={tune.volume}"]
     if tune.fade_in_s:
         steps.append(f"afade=t=in:st=0:d={tune.fade_in_s}")
     if tune.fade_out_s:

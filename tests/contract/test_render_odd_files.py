@@ -275,6 +275,18 @@ async def test_sound_alone_is_cut_where_it_was_asked_for(tmp_path):
     assert film.loudness(0.1, 1.9) > 0.1
 
 
+@pytest.mark.parametrize(("prompt", "length_s"), [("slow motion", 8.0), ("speed it up 2x", 2.0)])
+async def test_sound_alone_goes_slower_and_faster(tmp_path, prompt, length_s):
+    halves = ("-f", "lavfi", "-i", "aevalsrc='if(lt(t,2),0,0.5*sin(2*PI*440*t))':d=4:s=48000")
+    media = await known(await made(tmp_path / "halves.wav", *halves))
+
+    film = await rendered(prompt, media, tmp_path)
+
+    assert film.sound_s == pytest.approx(length_s, abs=0.1)
+    assert film.loudness(length_s * 0.1, length_s * 0.4) < 0.01
+    assert film.loudness(length_s * 0.6, length_s * 0.9) > 0.1
+
+
 async def test_a_click_of_sound_is_a_film_of_one_frame(tmp_path):
     media = await known(await made(tmp_path / "click.wav", "-f", "lavfi", "-i", "sine=440:d=0.01"))
 
