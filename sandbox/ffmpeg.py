@@ -55,6 +55,12 @@ async def run(
         raise FfmpegFailed(_complaint(log))
 
 
+def frames(progress: Sequence[str]) -> int:
+    """How many pictures were written, by what `-progress` told."""
+    counts = [line.removeprefix("frame=").strip() for line in progress if line.startswith("frame=")]
+    return int(counts[-1]) if counts and counts[-1].isdecimal() else 0
+
+
 async def _lines(
     pipe: asyncio.StreamReader | None, tell: Callable[[str], None], kept: deque[str] | None = None
 ) -> None:

@@ -10,21 +10,14 @@ from pathlib import Path
 from typing import Literal
 
 import av
-from av.container import InputContainer
-from av.stream import Disposition
 
 from sandbox import ffmpeg
+from sandbox.formats import HEAD_BYTES, PICTURES, SOUNDS, sniff
+from sandbox.tracks import Picture, length_ms, picture_of, seeks_until_ms, sound_of
+from sandbox.webp import Animation, animation_of
 
 Kind = Literal["video", "audio", "image"]
 
-#: The 13 formats of the contract, in its order.
-FORMATS = ("mp4", "mov", "avi", "webm", "mkv", "jpg", "png", "gif", "webp", "mp3", "wav", "m4a", "aac")
-
-_HEAD_BYTES = 4096
-_STILLS = {"jpg", "png", "webp"}
-_SOUNDS = {"mp3", "wav", "m4a", "aac"}
-#: Brands in a `ftyp` box that are pictures (HEIF, AVIF), not films.
-_PICTURE_BRANDS = {b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis", b"crx "}
 _SILENCE = "silencedetect=noise=-38dB:duration=0.4"
 _SCENES = "scale=160:90:flags=fast_bilinear,format=rgb24,scdet=threshold=12"
 #: Of a longer film key frames alone are decoded: most encoders put one at each scene change, and it stays cheap.
@@ -52,106 +45,75 @@ class Media:
     silences_ms: tuple[tuple[int, int], ...]
     #: Where the picture changes at once, the start not counted.
     scenes_ms: tuple[int, ...] = ()
+    #: the numbers of the tracks that are seen and heard, where there are any
+    picture: int = 0
+    sound: int = 0
+    #: the latest place at which a reading may begin: its last frame, or its start where nothing else can be found
+    seeks_until_ms: int = 0
 
 
 async def probe(path: Path, *, url: str, name: str) -> Media:
     """Read a file's facts. Raises NotMedia."""
     media = await asyncio.to_thread(_read, path, url, name)
-    if media.kind == "image":
-        return media
     silences, scenes = await _listen_and_watch(path, media)
     return replace(media, silences_ms=silences, scenes_ms=scenes)
 
 
-def sniff(head: bytes) -> str | None:
-    """Name the format that a file's first bytes show, e.g. ``webm``; None if it is none of the 13."""
-    if head[:4] == b"RIFF":
-        return {b"WEBP": "webp", b"WAVE": "wav", b"AVI ": "avi"}.get(head[8:12])
-    if head[:4] == b"\x1a\x45\xdf\xa3":
-        return "webm" if b"webm" in head[:64] else "mkv"
-    if head[4:8] == b"ftyp":
-        return _by_brand(head[8:12])
-    return _by_start(head)
-
-
-def _by_brand(brand: bytes) -> str | None:
-    if brand in _PICTURE_BRANDS:
-        return None
-    return {b"qt  ": "mov", b"M4A ": "m4a", b"M4B ": "m4a"}.get(brand, "mp4")
-
-
-def _by_start(head: bytes) -> str | None:
-    starts = {b"\xff\xd8\xff": "jpg", b"\x89PNG\r\n\x1a\n": "png", b"GIF8": "gif", b"ID3": "mp3"}
-    for start, found in starts.items():
-        if head.startswith(start):
-            return found
-    if head[4:8] in {b"moov", b"mdat", b"wide", b"free", b"skip"}:
-        return "mov"  # QuickTime files from before the ftyp box
-    return _by_frame_sync(head)
-
-
-def _by_frame_sync(head: bytes) -> str | None:
-    if len(head) < 2 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:  # noqa: PLR2004  # the MPEG audio sync word
-        return None
-    return "mp3" if head[1] & 0x06 else "aac"  # layer bits 00 are ADTS
-
-
 def _read(path: Path, url: str, name: str) -> Media:
     with path.open("rb") as file:
-        found = sniff(file.read(_HEAD_BYTES))
+        found = sniff(file.read(HEAD_BYTES))
     if found is None:
         raise NotMedia("the content is none of the supported formats")
     try:
-        with av.open(str(path)) as container:
-            return _facts(container, found, path, url, name)
+        if found == "webp" and (moving := animation_of(path)):
+            return _animated(moving, path, url, name)
+        return _facts(found, path, url, name)
     except (av.FFmpegError, IndexError, ValueError) as problem:
         raise NotMedia(f"the file says it is {found}, but can't be read") from problem
 
 
-def _facts(container: InputContainer, found: str, path: Path, url: str, name: str) -> Media:
-    pictures = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    film = pictures[0] if pictures and found not in _SOUNDS else None
-    has_audio = bool(container.streams.audio)
+def _animated(moving: Animation, path: Path, url: str, name: str) -> Media:
+    size, whole_ms = (moving.width, moving.height), sum(moving.pauses_ms)
+    fps = len(moving.pauses_ms) * 1000 / whole_ms
+    kind: Kind = "video" if len(moving.pauses_ms) > 1 else "image"
+    duration_ms = whole_ms if kind == "video" else 0
+    return Media(url, path, kind, name, duration_ms, *size, fps, False, "webp", ())
+
+
+def _facts(found: str, path: Path, url: str, name: str) -> Media:
+    film = None if found in SOUNDS else picture_of(path)
+    sound = sound_of(path)
     if film is None:
-        if not has_audio:
-            raise NotMedia(f"the {found} file holds neither picture nor sound")
-        next(container.decode(container.streams.audio[0]))
-        return Media(url, path, "audio", name, _length_ms(container), 0, 0, 0.0, True, found, ())
-    width, height, turned, is_still = _first_frames(container, found)
-    size = (height, width) if turned else (width, height)
-    fps = float(film.average_rate or 0)
-    length_ms = 0 if is_still else _length_ms(container)
-    return Media(url, path, "image" if is_still else "video", name, length_ms, *size, fps, has_audio, found, ())
+        if sound is None:
+            raise NotMedia(f"the {found} file holds neither picture nor sound that can be read")
+        return Media(url, path, "audio", name, length_ms(path), 0, 0, 0.0, True, found, (), sound=sound)
+    kind: Kind = "image" if _is_still(found, film) else "video"
+    size, duration_ms = (film.width, film.height), 0 if kind == "image" else length_ms(path)
+    until_ms = 0 if kind == "image" else seeks_until_ms(path, film)
+    media = Media(url, path, kind, name, duration_ms, *size, film.fps, sound is not None, found, ())
+    return replace(media, picture=film.track, sound=sound or 0, seeks_until_ms=until_ms)
 
 
-def _first_frames(container: InputContainer, found: str) -> tuple[int, int, bool, bool]:
-    """Decode the start: width, height, whether a player turns it on its side, whether it is one still."""
-    frames = container.decode(container.streams.video[0])
-    first = next(frames, None)
-    if first is None:
-        raise NotMedia(f"the {found} file holds no picture that can be read")
-    is_still = found in _STILLS or (found == "gif" and next(frames, None) is None)
-    return first.width, first.height, first.rotation % 180 != 0, is_still
-
-
-def _length_ms(container: InputContainer) -> int:
-    if container.duration:
-        return container.duration // 1000
-    container.seek(0)  # a recording that was never closed has no length in its header
-    ends = [(p.pts + (p.duration or 0)) * p.time_base for p in container.demux() if p.pts is not None]
-    return int(max(ends, default=0) * 1000)
+def _is_still(found: str, film: Picture) -> bool:
+    return found in PICTURES and (found == "jpg" or not film.moves)  # a camera's JPEG may carry a second, smaller one
 
 
 async def _listen_and_watch(path: Path, media: Media) -> tuple[tuple[tuple[int, int], ...], tuple[int, ...]]:
     log: list[str] = []
-    sound = ("-map", "0:a:0", "-af", _SILENCE) if media.has_audio else ()
-    picture = ("-map", "0:v:0", "-vf", _SCENES, "-fps_mode", "passthrough") if media.kind == "video" else ()
+    told: list[str] = []
+    sound = ("-map", f"0:{media.sound}", "-af", _SILENCE) if media.has_audio else ()
+    picture = (
+        ("-map", f"0:{media.picture}", "-vf", _SCENES, "-fps_mode", "passthrough") if media.kind != "audio" else ()
+    )
     skipped = ("-skip_frame:v", "nokey") if media.duration_ms > _WATCHED_WHOLE_MS else ()
     source = ("-protocol_whitelist", "file", "-skip_loop_filter:v", "all", *skipped, "-threads", "2", "-i", str(path))
+    args = ("-nostats", "-progress", "pipe:1", *source, *sound, *picture, "-f", "null", "-")
     try:
-        await ffmpeg.run(["-nostats", *source, *sound, *picture, "-f", "null", "-"], on_log=log.append)
+        await ffmpeg.run(args, on_out=told.append, on_log=log.append)
     except ffmpeg.FfmpegFailed as problem:
         raise NotMedia(f"the {media.format} file can't be decoded") from problem
+    if picture and not ffmpeg.frames(told):
+        raise NotMedia(f"the {media.format} file holds no picture that can be read")
     return _silences(log, media.duration_ms), _scenes(log, media.duration_ms)
 
 

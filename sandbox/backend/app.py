@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 #: Litestar's words; it has no type of its own for this
 _LEFT = "client disconnected prematurely"
+_RENDER_CALLS = "/api/render/"
 
 
 def build(memory: Memory) -> ASGIApp:
@@ -35,8 +36,10 @@ def build(memory: Memory) -> ASGIApp:
     return Front(app, memory.faults)
 
 
-def _refuse(_: Request[Any, Any, Any], refused: Refused) -> Response[dict[str, Any]]:
-    return Response(refused.body, status_code=refused.status)
+def _refuse(request: Request[Any, Any, Any], refused: Refused) -> Response[dict[str, Any]]:
+    """Whatever the reason, the render calls tell `success` as well, since their good answers do."""
+    more = {"success": False} if request.url.path.startswith(_RENDER_CALLS) else {}
+    return Response({**refused.body, **more}, status_code=refused.status)
 
 
 def _break(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:

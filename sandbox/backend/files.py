@@ -48,5 +48,5 @@ class Shelf:
 
 
 def _safe(name: str) -> str:
-    """A name that any file system takes; the end stays, for the extension is there."""
-    return "".join(sign for sign in name if sign.isprintable() and sign != "/").lstrip(".")[-64:] or "media"
+    """A name that any file system takes, 255 bytes at most; the end stays, for the extension is there."""
+    return "".join(sign for sign in name if sign.isprintable() and sign != "/").lstrip(".")[-60:] or "media"

@@ -36,7 +36,9 @@ async def _taken_from_form(request: Call) -> list[Taken]:
     if not files:
         raise refusals.malformed("a form field `files` is required")
     try:
-        return [await intake.take_file(file, base_url=base_url(request), limit_bytes=limit) for file in files]
+        return await intake.all_of(
+            await intake.take_file(file, base_url=base_url(request), limit_bytes=limit) for file in files
+        )
     finally:
         await form.close()
 
@@ -47,7 +49,9 @@ async def _taken_from_urls(request: Call) -> list[Taken]:
     urls = body.get("urls")
     if body.get("source_type") != "url" or not isinstance(urls, list) or not urls:
         raise refusals.malformed("urls and source_type are required")
-    return [await intake.take_url(str(url), base_url=base_url(request), limit_bytes=limit) for url in urls]
+    return await intake.all_of(
+        await intake.take_url(str(url), base_url=base_url(request), limit_bytes=limit) for url in urls
+    )
 
 
 @post("/api/render/proxy/lambda", status_code=200)
@@ -86,7 +90,8 @@ async def cancel_render(request: Call, render_id: str) -> dict[str, Any]:
 async def download_render(request: Call, render_id: str) -> File:
     memory = memory_of(request)
     found = memory.renders.find(render_id, memory.tokens.caller(request.headers, "read"))
-    return File(memory.renders.file_of(found), filename=f"{found.id}.mp4")
+    film = memory.renders.file_of(found)
+    return File(film, filename=f"{found.id}{film.suffix}")
 
 
 @get(f"/{ROOT}/{{secret:str}}/{{name:str}}")

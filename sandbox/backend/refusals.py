@@ -12,11 +12,11 @@ FORMATS = ("mp4", "mov", "avi", "webm", "mkv", "jpg", "png", "gif", "webp", "mp3
 class Refused(Exception):  # noqa: N818 - an answer, not a fault of ours
     """The call did no work. `status` is the HTTP status, `body` the JSON answer."""
 
-    def __init__(self, status: int, code: int, message: str, **more: Any) -> None:
+    def __init__(self, status: int, code: int, message: str) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
-        self.body: dict[str, Any] = {"code": code, "message": message, **more}
+        self.body: dict[str, Any] = {"code": code, "message": message}
 
 
 def token_missing() -> Refused:
@@ -48,11 +48,11 @@ def credits_short() -> Refused:
 
 
 def nothing_to_export() -> Refused:
-    return Refused(200, 3001, "nothing to export: the draft has no segments", success=False)
+    return Refused(200, 3001, "nothing to export: the draft has no segments")
 
 
 def export_under_way() -> Refused:
-    return Refused(200, 3002, "another export of this session is in progress", success=False)
+    return Refused(200, 3002, "another export of this session is in progress")
 
 
 def unsupported_file() -> Refused:
@@ -76,11 +76,11 @@ def client_id_missing() -> Refused:
 
 
 def export_blocked() -> Refused:
-    return Refused(402, 402, "export is not available on the free plan", success=False)
+    return Refused(402, 402, "export is not available on the free plan")
 
 
 def attribution_missing() -> Refused:
-    return Refused(402, 402, "export requires the attribution headers", success=False)
+    return Refused(402, 402, "export requires the attribution headers")
 
 
 def scope_missing(scope: str) -> Refused:
@@ -96,20 +96,20 @@ def broken() -> Refused:
 
 
 def render_unknown() -> Refused:
-    return Refused(404, 404, "render not found", success=False)
+    return Refused(404, 404, "render not found")
 
 
 def render_duplicate(render_id: str) -> Refused:
-    return Refused(409, 409, f"duplicate render id: {render_id} already exists", success=False)
+    return Refused(409, 409, f"duplicate render id: {render_id} already exists")
 
 
 def render_ended() -> Refused:
-    return Refused(200, 3003, "the render has ended already", success=False)
+    return Refused(200, 3003, "the render has ended already")
 
 
 def render_under_way() -> Refused:
-    return Refused(200, 3004, "the render is in progress", success=False)
+    return Refused(200, 3004, "the render is in progress")
 
 
 def render_unfinished() -> Refused:
-    return Refused(404, 404, "the render has no file", success=False)
+    return Refused(404, 404, "the render has no file")

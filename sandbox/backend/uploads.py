@@ -15,7 +15,7 @@ from litestar.datastructures import UploadFile
 
 from sandbox.backend import refusals
 from sandbox.backend.clock import Clock
-from sandbox.backend.files import Shelf
+from sandbox.backend.files import Place, Shelf
 from sandbox.backend.settings import Settings
 from sandbox.media import Media, NotMedia, probe
 
@@ -29,6 +29,7 @@ _EXTENSIONS = frozenset({*refusals.FORMATS, "jpeg"})
 @dataclass(frozen=True)
 class Taken:
     media: Media
+    place: Place
     hash: str
     size_bytes: int
     at_s: float
@@ -51,16 +52,27 @@ class Intake:
         #: what is known of bytes that came before, by their hash: looking through a film takes a while
         self._known: dict[str, Media] = {}
 
+    async def all_of(self, coming: AsyncIterator[Taken]) -> list[Taken]:
+        """Take all files of a call; where one is refused none stays on the shelf."""
+        taken: list[Taken] = []
+        try:
+            async for one in coming:
+                taken.append(one)  # noqa: PERF401 - those before a refused one must be known
+        except BaseException:
+            for one in taken:
+                self._shelf.remove(one.place)
+            raise
+        return taken
+
     async def take_file(self, file: UploadFile, *, base_url: str, limit_bytes: int) -> Taken:
         """Take one part of a form. Raises Refused: 4001, 4002."""
         name = PurePosixPath(file.filename.replace("\\", "/")).name
-        _check_name(name, must_have_extension=True)
+        _check_name(name)
         return await self._take(_pieces(file), name, base_url=base_url, limit_bytes=limit_bytes)
 
     async def take_url(self, url: str, *, base_url: str, limit_bytes: int) -> Taken:
-        """Fetch one URL and take it. Raises Refused: 4001, 4002, 4003."""
-        name = PurePosixPath(unquote(urlsplit(url).path)).name or "media"
-        _check_name(name, must_have_extension=False)
+        """Fetch one URL and take it, whatever its path ends in. Raises Refused: 4001, 4002, 4003."""
+        name = _name_of(url)
         try:
             async with (
                 asyncio.timeout(self._fetch_s),
@@ -83,7 +95,7 @@ class Intake:
         except BaseException:
             self._shelf.remove(place)
             raise
-        return Taken(media, digest, size_bytes, self._clock.now_s())
+        return Taken(media, place, digest, size_bytes, self._clock.now_s())
 
     async def _probed(self, digest: str, path: Path, *, url: str, name: str) -> Media:
         async with self._probes:
@@ -110,7 +122,13 @@ async def _pieces(file: UploadFile) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _check_name(name: str, *, must_have_extension: bool) -> None:
-    extension = PurePosixPath(name).suffix.lower().removeprefix(".")
-    if extension not in _EXTENSIONS and (extension or must_have_extension):
+def _name_of(url: str) -> str:
+    try:
+        return PurePosixPath(unquote(urlsplit(url).path)).name or "media"
+    except ValueError:
+        raise refusals.url_unreachable() from None
+
+
+def _check_name(name: str) -> None:
+    if PurePosixPath(name).suffix.lower().removeprefix(".") not in _EXTENSIONS:
         raise refusals.unsupported_file()

@@ -111,9 +111,9 @@ def fade(desk: Desk, ask: Ask) -> None:
 
 def change_speed(desk: Desk, ask: Ask) -> None:
     """Play the whole faster or slower, with its titles in step; music keeps its pace."""
-    times = _times(ask)
-    for segment in segments(desk.draft, VIDEO):
-        segment["m"]["speed"] = round(min(_FASTEST, max(_SLOWEST, segment["m"].get("speed", 1.0) * times)), 3)
+    times = _within_bounds(desk, _times(ask))
+    for segment in desk.main:
+        segment["m"]["speed"] = round(segment["m"].get("speed", 1.0) * times, 3)
         segment["d"] = round(segment["d"] / times)
     for segment in segments(desk.draft, TEXT) + _placed_sounds(desk):
         segment["st"], segment["d"] = round(segment["st"] / times), round(segment["d"] / times)
@@ -122,7 +122,16 @@ def change_speed(desk: Desk, ask: Ask) -> None:
     desk.say(f"Made it {word}: {times:g}x speed, now {seconds(desk.total_ms)}s.", f"已{word_zh}到{times:g}倍速。")
 
 
+def _within_bounds(desk: Desk, times: float) -> float:
+    """What is fast already takes less: the length must fit the speed, or a part would be left out."""
+    speeds: list[float] = [segment["m"].get("speed", 1.0) for segment in desk.main]
+    return min(_FASTEST / max(speeds), max(_SLOWEST / min(speeds), times))
+
+
 def _placed_sounds(desk: Desk) -> list[Segment]:
+    """List the user's sounds that lie below pictures."""
+    if not segments(desk.draft, VIDEO):
+        return []
     return [s for s in segments(desk.draft, AUDIO) if not s["m"].get("loop") and not s["src"].startswith(MUSIC_SRC)]
 
 

@@ -50,6 +50,9 @@ _PATTERNS = [
     r"(?:(?<=first )|(?<=last )|(?<=for a )|(?<=under a )|(?<=to a ))(?P<lone>second|minute)\b",
 ]
 _TIME = re.compile("|".join(_PATTERNS), re.IGNORECASE)
+#: Runs of them mean no more than one, and many patterns would try each place in them.
+_SPACES = re.compile(r"[^\S\n]{2,}")
+_LINES = re.compile(r"(?:[^\S\n]?\n){2,}[^\S\n]?")
 _RATIOS = {"16:9", "9:16"}
 _TOKEN = re.compile(r"‹(\d+)›|«(\d+)»")
 
@@ -98,7 +101,7 @@ def told(prompt: str) -> Told:
     """Take times and quoted texts out of a prompt."""
     kept = Told("")
     text = _QUOTED.sub(lambda m: kept.keep_text(next(filter(None, m.groups()))), re.sub(r"[‹›]", " ", prompt))
-    text = re.sub(r"(?<=\d)：(?=\d)", ":", text)
+    text = re.sub(r"(?<=\d)：(?=\d)", ":", _LINES.sub("\n\n", _SPACES.sub(" ", text)))
     kept.text = _TIME.sub(lambda m: _kept_time(m, kept), text)
     return kept
 

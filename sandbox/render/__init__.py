@@ -48,16 +48,31 @@ async def render(
         desk = Path(folder)
         _lay_out(desk, made)
         out = desk / f"out.{made.format}"
-        try:
-            await ffmpeg.run(ffmpeg_args(made, out.name), cwd=desk, on_out=_percentages(made, on_progress))
-        except ffmpeg.FfmpegFailed as problem:
-            raise RenderFailed(f"the video could not be encoded: {problem}") from problem
-        return _put(out, into, made)
+        frames = await _encoded(made, desk, out.name, on_progress)
+        return _put(out, into, made, frames)
 
 
-def _put(out: Path, into: Path, made: Plan) -> Rendered:
+def _put(out: Path, into: Path, made: Plan, frames: int) -> Rendered:
     out.replace(into)
-    return Rendered(into, made.duration_s, into.stat().st_size, made.width, made.height)
+    return Rendered(into, frames / made.fps, into.stat().st_size, made.width, made.height)
+
+
+async def _encoded(made: Plan, desk: Path, out: str, on_progress: Callable[[int], None]) -> int:
+    """Write the file and tell how many frames it has: where none are found, ffmpeg may see no error."""
+    told: list[str] = []
+    tell = _percentages(made, on_progress)
+
+    def read(line: str) -> None:
+        told.append(line)
+        tell(line)
+
+    try:
+        await ffmpeg.run(ffmpeg_args(made, out), cwd=desk, on_out=read)
+    except ffmpeg.FfmpegFailed as problem:
+        raise RenderFailed(f"the video could not be encoded: {problem}") from problem
+    if not (frames := ffmpeg.frames(told)):
+        raise RenderFailed("nothing of the media is at the places that the timeline names")
+    return frames
 
 
 def _lay_out(desk: Path, made: Plan) -> None:

@@ -34,7 +34,8 @@ def feeds(shots: tuple[Shot, ...]) -> list[Feed]:
         if last and _goes_on(last, shots[last.shots[-1]], shot, number):
             found[-1] = Feed(last.media, last.from_s, end_s, (*last.shots, number))
         else:
-            found.append(Feed(shot.media, shot.in_s, end_s, (number,)))
+            from_s = min(shot.in_s, shot.media.seeks_until_ms / 1000)
+            found.append(Feed(shot.media, from_s, end_s, (number,)))
     return found
 
 
@@ -58,7 +59,8 @@ def _stretch(feed: Feed) -> list[str]:
     if feed.media.kind == "image":
         return []
     length_s = feed.until_s - feed.from_s + _MARGIN_S
-    return ["-ss", f"{feed.from_s:.3f}", "-t", f"{length_s:.3f}"]
+    seek = ["-ss", f"{feed.from_s:.3f}"] if feed.from_s else []
+    return [*seek, "-t", f"{length_s:.3f}"]
 
 
 def _file(media: Media) -> list[str]:

@@ -19,6 +19,11 @@ _SLIDING = {"dissolve": "dissolve", "wipe": "wipeleft", "slide": "slideleft", "z
 #: A fade-out and a fade-in added up are a crossfade; black is 16 in luma and 128 in chroma, and counted twice.
 _SUM = "blend=c0_mode=addition:c1_mode=grainmerge:c2_mode=grainmerge,lutyuv=y=val-16"
 
+#: The last frame goes on without an end.
+_STANDING = "tpad=stop=-1:stop_mode=clone"
+_FASTEST_FPS = 120
+_NOT_LATE_S = 0.1
+
 
 def picture_lines(plan: Plan, readings: list[Feed]) -> Iterator[str]:
     """Write the lines that end in ``[picture]``, with the words not yet on it."""
@@ -33,7 +38,17 @@ def _feed_line(plan: Plan, number: int, feed: Feed) -> str:
     """Scale before the split: frames that wait for their transition then come from one pool, which is used again."""
     outs = "".join(f"[in_v{shot}]" for shot in feed.shots)
     fitted = _fitted(plan, plan.shots[feed.shots[0]].fit)
-    return f"[{number}:v:0]{fitted},format=yuv420p,split={len(feed.shots)}{outs}"
+    steady = "" if feed.media.kind == "image" else _steady(plan, feed)
+    return f"[{number}:{feed.media.picture}]{fitted},format=yuv420p,{steady}split={len(feed.shots)}{outs}"
+
+
+def _steady(plan: Plan, feed: Feed) -> str:
+    """Let each frame stand until the next, the first from the start and the last on, so that a cut anywhere finds one.
+
+    Of a start that is off by less than a frame or two the frames are moved instead, or rounding would make them stutter.
+    """
+    rate = min(max(feed.media.fps, plan.fps), _FASTEST_FPS)
+    return f"setpts='PTS-if(lt(STARTPTS*TB,{_NOT_LATE_S}),STARTPTS,0)',fps={rate:.6f}:start_time=0,{_STANDING},"
 
 
 def _start_in_feed_s(readings: list[Feed], number: int, shot: Shot) -> float:
@@ -41,7 +56,7 @@ def _start_in_feed_s(readings: list[Feed], number: int, shot: Shot) -> float:
 
 
 def _shot_line(plan: Plan, number: int, shot: Shot, start_s: float) -> str:
-    even = f"fps={plan.fps},tpad=stop=-1:stop_mode=clone,trim=end_frame={shot.frames}"
+    even = f"fps={plan.fps},{_STANDING},trim=end_frame={shot.frames}"
     looks = [_LOOKS[look] for look in shot.looks if look in _LOOKS]
     last = f"setsar=1,format=yuv420p,settb=1/{plan.fps},setpts=N[v{number}]"
     if shot.media is None:
@@ -105,9 +120,7 @@ def _parts_line(number: int, frames: int, head: int, tail: int) -> str:
 
 def _crossing_line(plan: Plan, number: int) -> str:
     shot = plan.shots[number]
-    exact = (
-        f"tpad=stop=-1:stop_mode=clone,trim=end_frame={shot.shared_frames},settb=1/{plan.fps},setpts=N[cross{number}]"
-    )
+    exact = f"{_STANDING},trim=end_frame={shot.shared_frames},settb=1/{plan.fps},setpts=N[cross{number}]"
     if shot.transition in _SLIDING:
         shared_s = shot.shared_frames / plan.fps
         cross = f"xfade=transition={_SLIDING[shot.transition]}:duration={shared_s:.6f}:offset=0"

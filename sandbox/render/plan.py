@@ -3,6 +3,7 @@
 Called by `render`; everything that is wrong with a draft is found here, before ffmpeg starts. It knows no ffmpeg.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ COLOR_SRC = "sandbox:color/"
 MUSIC_SRC = "sandbox:music/"
 
 _LONGEST_S = 3600
+_COLOR = re.compile(r"[0-9a-fA-F]{6}")
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,9 @@ class Tune:
 
     start_s: float
     length_s: float
+    #: Where in the file it begins.
+    in_s: float
+    speed: float
     volume: float
     style: str
     media: Media | None
@@ -167,8 +172,8 @@ def _shot(segment: Mapping[str, Any], frames: int, overlap: int, media: Mapping[
     return Shot(
         frames=frames,
         media=source,
-        color=src.removeprefix(COLOR_SRC) if source is None else "000000",
-        in_s=segment.get("in", 0) / 1000,
+        color=_color(src) if source is None else "000000",
+        in_s=_in_s(segment, source),
         span_s=segment["d"] * speed / 1000,
         speed=speed,
         volume=float(m.get("volume", 1.0)),
@@ -178,6 +183,22 @@ def _shot(segment: Mapping[str, Any], frames: int, overlap: int, media: Mapping[
         transition=crossing.get("style", "crossfade"),
         shared_frames=min(overlap, frames // 2) if crossing else 0,
     )
+
+
+def _color(src: str) -> str:
+    """Read ``sandbox:color/1f2a44``; nothing else goes into the graph."""
+    if not _COLOR.fullmatch(color := src.removeprefix(COLOR_SRC)):
+        raise RenderFailed("a color must look like 1f2a44")
+    return color
+
+
+def _in_s(segment: Mapping[str, Any], source: Media | None) -> float:
+    at_ms = segment.get("in", 0)
+    if at_ms < 0:
+        raise RenderFailed("a segment begins before the start of its media")
+    if source and source.kind == "video" and at_ms > source.duration_ms:
+        raise RenderFailed("a segment begins past the end of its media")
+    return float(at_ms) / 1000
 
 
 def _positive(speed: float) -> float:
@@ -198,6 +219,8 @@ def _tune(segment: Mapping[str, Any], media: Mapping[str, Media]) -> Tune:
     return Tune(
         start_s=segment["st"] / 1000,
         length_s=segment["d"] / 1000,
+        in_s=_in_s(segment, None),
+        speed=_positive(float(m.get("speed", 1.0))),
         volume=float(m.get("volume", 1.0)),
         style=src.removeprefix(MUSIC_SRC) if is_played_here else "",
         media=None if is_played_here else _known(src, media),
@@ -210,7 +233,7 @@ def _tune(segment: Mapping[str, Any], media: Mapping[str, Media]) -> Tune:
 def _darkness(tunes: tuple[Tune, ...], fps: int) -> tuple[Shot, ...]:
     """Sound alone is shown over black."""
     end_s = max((tune.start_s + tune.length_s for tune in tunes), default=0.0)
-    return (Shot(frames=round(end_s * fps)),) if end_s else ()
+    return (Shot(frames=max(1, round(end_s * fps))),) if end_s > 0 else ()
 
 
 def _words(segment: Mapping[str, Any]) -> Words:

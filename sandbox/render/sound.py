@@ -33,7 +33,7 @@ def _splits(plan: Plan, readings: list[Feed]) -> Iterator[str]:
     for number, feed in enumerate(readings):
         outs = [f"[in_a{shot}]" for shot in feed.shots if is_heard(plan.shots[shot])]
         if outs:
-            yield f"[{number}:a:0]aresample={RATE_HZ}:async=1:first_pts=0,asplit={len(outs)}{''.join(outs)}"
+            yield f"[{number}:{feed.media.sound}]aresample={RATE_HZ}:async=1:first_pts=0,asplit={len(outs)}{''.join(outs)}"
 
 
 def _samples(plan: Plan, frames: int) -> int:
@@ -86,13 +86,14 @@ def _whole_fades(plan: Plan) -> str:
 def _tunes(plan: Plan, files_before: int) -> Iterator[str]:
     file = files_before
     for number, tune in enumerate(plan.tunes):
-        source = f"[{file}:a:0]" if tune.media else music_line(tune.style)
+        source = f"[{file}:{tune.media.sound}]" if tune.media else music_line(tune.style)
         file += 1 if tune.media else 0
         yield f"{source}{'' if tune.media else ','}{_tune_end(tune)}[tune{number}]"
 
 
 def _tune_end(tune: Tune) -> str:
-    steps = [_SHAPE, f"atrim=end={tune.length_s:.3f}", "asetpts=N/SR/TB", f"volume={tune.volume}"]
+    cut = f"atrim=start={tune.in_s:.3f}:end={tune.in_s + tune.length_s * tune.speed:.3f}"
+    steps = [_SHAPE, cut, "asetpts=N/SR/TB", *_tempo(tune.speed), f"volume={tune.volume}"]
     if tune.fade_in_s:
         steps.append(f"afade=t=in:st=0:d={tune.fade_in_s}")
     if tune.fade_out_s:

@@ -7,7 +7,8 @@ import pytest_asyncio
 
 from sandbox.clips import make_audio, make_image, make_talk_clip
 from sandbox.edits import edit, empty_draft
-from sandbox.media import FORMATS, NotMedia, probe
+from sandbox.formats import FORMATS
+from sandbox.media import NotMedia, probe
 from sandbox.render import RenderFailed, render
 from tests.film import boxes, watch
 
@@ -89,6 +90,8 @@ async def test_what_cannot_be_rendered_is_refused_plainly(clip, draft, tmp_path,
         {"t": [{"tt": 0, "sg": [{"st": "x", "d": 1000, "src": "cdn://clip"}]}]},
         {"t": [{"tt": 0, "sg": [{"st": -5, "d": 1000, "src": "cdn://clip"}]}]},
         {"t": [{"tt": 0, "sg": [{"st": 0, "d": 1000, "src": "cdn://somebody-else's"}]}]},
+        {"t": [{"tt": 0, "sg": [{"st": 0, "d": 1000, "in": -500, "src": "cdn://clip"}]}]},
+        {"t": [{"tt": 0, "sg": [{"st": 0, "d": 1000, "src": "sandbox:color/red[x];[x]null"}]}]},
         {"t": [{"tt": 0, "sg": [{"st": 0, "d": float("inf"), "src": "cdn://clip"}]}]},
         {"t": [{"tt": 0, "sg": [{"st": 0, "d": 9e9, "src": "cdn://clip"}]}]},
         {"t": 7},
@@ -97,6 +100,13 @@ async def test_what_cannot_be_rendered_is_refused_plainly(clip, draft, tmp_path,
 async def test_a_broken_draft_is_refused(clip, tmp_path, broken):
     with pytest.raises(RenderFailed):
         await render(broken, {}, {clip.url: clip}, into=tmp_path / "out.mp4", on_progress=nothing)
+    assert not list(tmp_path.iterdir())
+
+
+async def test_a_place_past_the_films_end_is_refused(clip, tmp_path):
+    past = {"t": [{"tt": 0, "sg": [{"st": 0, "d": 1000, "src": clip.url, "in": 60_000}]}]}
+    with pytest.raises(RenderFailed, match="past the end"):
+        await render(past, {}, {clip.url: clip}, into=tmp_path / "out.mp4", on_progress=nothing)
     assert not list(tmp_path.iterdir())
 
 

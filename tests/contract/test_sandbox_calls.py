@@ -1,5 +1,6 @@
 """Every call of the backend's contract over HTTP: envelopes, codes, scopes, and what belongs to whom."""
 
+import asyncio
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
@@ -124,7 +125,54 @@ async def test_a_url_is_fetched(caller, clip):
     assert file["cdn_url"] != url
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9/clip.mp4", "no url at all", "file:///etc/hostname.mp4"])
+@asynccontextmanager
+async def serving(content):
+    """A server that has these bytes under every path."""
+
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(content), content))
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/file.php?f=clip.mp4", "/clip.mp4;v=2", "/v1.2", "/IMG_2024.10.30", "/clip.mp4.download", "/", "/" + "🎬" * 70],
+)
+async def test_what_a_url_serves_is_told_by_its_content_and_not_by_its_name(caller, clip, path):
+    async with serving(clip.read_bytes()) as url:
+        (file,) = (await caller.upload_urls(await caller.open_session(), url + path)).json()["data"]["files"]
+
+    assert file["file_type"] == "video"
+    assert (await caller.http.get(file["cdn_url"])).content == clip.read_bytes()
+
+
+async def test_a_page_under_the_name_of_a_film_is_refused(caller):
+    async with serving(b"<html>sign in</html>") as url:
+        answer = await caller.upload_urls(await caller.open_session(), f"{url}/clip.mp4")
+
+    assert answer.json()["code"] == 4001
+
+
+async def test_of_a_call_that_is_refused_no_file_is_kept(caller, sandbox, clip, tmp_path):
+    (tmp_path / "fake.mp4").write_bytes(b"hello")
+    session_id = await caller.open_session()
+    before = sorted(sandbox.data.iterdir())
+
+    answer = await caller.upload(session_id, clip, tmp_path / "fake.mp4")
+
+    assert answer.json()["code"] == 4001
+    assert sorted(sandbox.data.iterdir()) == before
+    assert (await caller.state(session_id))["data"]["state"]["video_infos"] == []
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9/clip.mp4", "no url at all", "file:///etc/hostname.mp4", "http://[half/clip.mp4"]
+)
 async def test_a_url_that_nobody_serves_is_an_error(caller, url):
     answer = await caller.upload_urls(await caller.open_session(), url)
 

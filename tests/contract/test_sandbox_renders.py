@@ -193,3 +193,35 @@ async def test_a_draft_that_cannot_be_rendered_fails_with_a_reason(caller, clip)
     await caller.http.post("/api/render/proxy/lambda", json=body)
 
     assert facts(await caller.ended(render_id))[0] == "failed"
+
+
+async def test_whatever_refuses_a_render_call_says_that_it_was_no_success(sandbox, caller, clip):
+    session_id, path = await edited(caller, clip), "/api/render/proxy/lambda"
+    async with (
+        calling(sandbox.url, await sandbox.add_token(scopes=("read",))) as reader,
+        calling(sandbox.url, await sandbox.add_token(expires_in_s=0)) as late,
+        calling(sandbox.url, "nmv_usr_nobody") as nobody,
+    ):
+        refused = {
+            1002: await caller.http.post(path, json={"id": a_render(), "sessionId": "1", "draft": {}}),
+            400: await caller.http.post(path, json={"sessionId": session_id, "draft": {}}),
+            403: await reader.http.post(path, json={}),
+            404: await caller.http.post(f"{path}/nothing/cancel"),
+            1010: await late.http.get(f"{path}/nothing"),
+            1011: await nobody.http.get("/api/render/proxy/nothing/download"),
+        }
+
+    assert {code: (answer.json()["code"], answer.json()["success"]) for code, answer in refused.items()} == {
+        code: (code, False) for code in refused
+    }
+    assert "success" not in (await caller.http.post("/run_sse", json={})).json()
+
+
+async def test_a_download_is_named_as_what_it_is(caller, clip):
+    render_id = a_render()
+    await caller.export(await edited(caller, clip), render_id, resolution="360p", format="mov")
+    await caller.ended(render_id)
+
+    download = await caller.http.get(f"/api/render/proxy/{render_id}/download")
+
+    assert f'{render_id}.mov"' in download.headers["content-disposition"]

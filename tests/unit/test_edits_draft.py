@@ -265,3 +265,17 @@ def assert_whole(draft):
 def test_any_text_is_read_without_trouble(prompt):
     edited = edit(prompt, {}, [TALK], [TALK])
     assert edited.changed == (edited.draft != empty_draft())
+
+
+def test_a_speed_at_its_limit_still_plays_the_whole_film():
+    once = on("speed it up 4x").draft
+    (segment,) = segments(on("speed it up 4x", draft=once).draft)
+    assert segment["m"]["speed"] == 8
+    assert segment["d"] * segment["m"]["speed"] == TALK.duration_ms
+
+
+def test_sound_alone_changes_its_speed_and_music_below_a_film_does_not():
+    (alone,) = segments(on("speed it up 2x", song()).draft, 1)
+    (below,) = segments(on("speed it up 2x", TALK, song()).draft, 1)
+    assert (alone["m"]["speed"], alone["d"]) == (2.0, 1500)
+    assert "speed" not in below["m"]

@@ -134,6 +134,12 @@ def test_texts_are_read_in_any_quotes(quoted):
     assert told(f"add the title {quoted}, don't stop").texts == ["Hi"]
 
 
+def test_runs_of_blanks_and_empty_lines_mean_no_more_than_one_and_stay_within_quotes():
+    prompt = told('cut the  pauses,\n \n\t\nadd the\ttitle    "A   B"')
+    assert prompt.text == "cut the pauses,\n\nadd the\ttitle «0»"
+    assert prompt.texts == ["A   B"]
+
+
 def test_the_users_own_words_come_back():
     prompt = told('add "A 9:16 film" for 2 seconds')
     assert prompt.original(prompt.text) == 'add "A 9:16 film" for 2 seconds'
