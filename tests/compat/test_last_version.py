@@ -30,6 +30,7 @@ from tests.compat.dump import Dump
 from tests.compat.processes import PROGRAMS, clean_environment, running
 from tests.gateway_fixture import FAST, Gateway
 from tests.redis_fixture import running_redis
+from tests.until import until
 
 LAST = dump.read()
 ENDED = {"succeeded", "failed", "canceled", "expired"}
@@ -323,12 +324,24 @@ def test_callbacks_of_what_ends_now_are_signed_with_its_secrets(world: World):
         assert all(len(row["headers"]["webhook-signature"].split()) == signatures for row in rows)
 
 
-def test_no_credits_stay_reserved_and_no_render_stays_left(world: World):
+def test_the_anonymous_identity_keeps_its_client_id_and_has_a_new_token(world: World):
+    [before] = [kept.value for kept in LAST.keys if kept.name == b"rg:identity"]
+    now = world.redis.hgetall("rg:identity")
+    assert now[b"client_id"] == before[b"client_id"]
+    assert now[b"token_id"] != before[b"token_id"], "the last one had expired"
+
+
+def test_no_credits_stay_reserved(world: World):
     rows = [row.split() for row in world.command("tokens", "list").splitlines()[1:] if row]
     assert len(rows) == len(LAST.backend_tokens) + 4
     assert {(row[6], row[7]) for row in rows} == {("0", "0")}
-    assert not world.redis.exists("rg:renders")
-    assert not world.redis.exists("rg:leases")
+
+
+def test_no_lease_and_no_render_stays_behind(world: World):
+    async def none_left() -> bool:
+        return not world.redis.exists("rg:leases", "rg:renders")
+
+    assert asyncio.run(until(none_left, within_s=30))
 
 
 def test_nobody_complains_of_what_he_reads(world: World):
