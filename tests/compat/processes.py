@@ -1,0 +1,72 @@
+"""The processes of a Reelgate, started by their commands from any checkout: of this version, or of another one."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from sandbox.world.tether import dying_with_parent
+
+_STOP_S = 20
+_OURS = ("NEMO_", "REELGATE_", "SANDBOX_", "REDIS_URL", "SKILL_SOURCE", "VIRTUAL_ENV", "PYTHONPATH")
+
+#: where this checkout has its own
+PROGRAMS = Path(sys.executable).parent
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "api": ("reelgate", "api", "--port", "0"),
+    "worker": ("reelgate", "worker", "--metrics-port", "0"),
+    "sandbox": ("reelgate", "sandbox", "--port", "0"),
+    "receiver": ("python", "-m", "sandbox.receiver"),
+}
+
+
+class Process:
+    """A running process; `url` is what it said to be ready with, `log` what it wrote to stderr."""
+
+    def __init__(self, url: str, log: Path, running: subprocess.Popen[str]) -> None:
+        self.url = url
+        self.log = log
+        self._running = running
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> None:
+        if self._running.poll() is None:
+            self._running.send_signal(how)
+        self._running.wait(_STOP_S)
+
+
+@contextmanager
+def running(
+    kind: str, *options: str, env: Mapping[str, str], folder: Path, programs: Path = PROGRAMS, name: str = ""
+) -> Iterator[Process]:
+    """Run an ``api``, ``worker``, ``sandbox`` or ``receiver`` of the checkout whose programs these are."""
+    program, *arguments = COMMANDS[kind]
+    command = [str(programs / program), *arguments, *options]
+    log = folder / f"{name or kind}.log"
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(
+            command,
+            env=clean_environment() | dict(env),
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            preexec_fn=dying_with_parent(),  # noqa: PLW1509 - it loads nothing after the fork
+        ) as process,
+    ):
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        started = Process(line.split()[-1] if line else "", log, process)
+        try:
+            assert line.startswith(f"{kind} ready "), f"{kind} did not start: {line!r}, see {log}"
+            yield started
+        finally:
+            started.end()
+
+
+def clean_environment() -> dict[str, str]:
+    """Give this process's environment without what would tell a Reelgate anything."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
