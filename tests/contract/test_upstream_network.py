@@ -5,12 +5,15 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 
+from core.profiles import PROFILES
 from worker.backend.client import Backend, Credentials
 from worker.backend.events import Heartbeat, StreamError, Text, Unknown
 from worker.backend.faults import BackendFault, Fault
 from worker.backend.multipart import SizeMismatch
+from worker.backend.requests import attribution
 
 CALLER = Credentials("nmv_usr_secret", "maker-free", traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01")
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
@@ -118,19 +121,26 @@ async def test_every_header_of_the_contract_is_sent() -> None:
     assert line == "GET /api/credits/balance/simple HTTP/1.1"
     assert headers["authorization"] == "Bearer nmv_usr_secret"
     assert headers["x-skill-source"] == "maker-free"
-    assert headers["x-skill-version"] == "1.0.0"
+    assert headers["x-skill-version"] == PROFILES["maker-free"].version
     assert headers["x-skill-platform"] == "unknown"
     assert headers["traceparent"] == CALLER.traceparent
+
+
+def test_a_skill_is_named_with_its_own_version() -> None:
+    skill = msgspec.structs.replace(PROFILES["maker-free"], version="2.1.0")
+    headers = attribution(skill, platform="clawhub")
+    assert headers == {"X-Skill-Source": "maker-free", "X-Skill-Version": "2.1.0", "X-Skill-Platform": "clawhub"}
 
 
 async def test_the_token_call_names_the_client_and_no_token() -> None:
     answer = answered({"code": 0, "data": {"token": "nmv_usr_1", "expires_at": "2026-11-27T00:00:00Z", "credits": 100}})
     async with peer(answer) as remote, backend(remote.url) as made:
-        issued = await made.anonymous_token("c0ffee")
+        issued = await made.anonymous_token("c0ffee", profile="maker-free")
     assert (issued.token, issued.credits, issued.user_id) == ("nmv_usr_1", 100, None)
     assert issued.expires_at_ms == 1_795_737_600_000
     ((line, headers, body),) = remote.requests
     assert (line, headers["x-client-id"], body) == ("POST /api/auth/anonymous-token HTTP/1.1", "c0ffee", b"")
+    assert (headers["x-skill-source"], headers["x-skill-version"]) == ("maker-free", PROFILES["maker-free"].version)
     assert "authorization" not in headers
 
 
@@ -291,7 +301,11 @@ async def test_redirects_are_refused_and_not_followed() -> None:
 
 async def test_an_answer_that_lacks_what_was_asked_for_is_broken() -> None:
     async with peer(answered({"code": 0, "data": {}})) as remote, backend(remote.url) as made:
-        for asked in (made.credits(CALLER), made.open_session(CALLER, language=None), made.anonymous_token("c")):
+        for asked in (
+            made.credits(CALLER),
+            made.open_session(CALLER, language=None),
+            made.anonymous_token("c", profile="maker-free"),
+        ):
             with pytest.raises(BackendFault) as caught:
                 await asked
             assert caught.value.fault is Fault.BROKEN
@@ -300,7 +314,7 @@ async def test_an_answer_that_lacks_what_was_asked_for_is_broken() -> None:
 async def test_retry_after_reaches_the_caller() -> None:
     async with peer(answered({}, "429 Too Many Requests", "Retry-After: 30")) as remote, backend(remote.url) as made:
         with pytest.raises(BackendFault) as caught:
-            await made.anonymous_token("c")
+            await made.anonymous_token("c", profile="maker-free")
     assert (caught.value.fault, caught.value.retry_after_s) == (Fault.RATE_LIMITED, 30.0)
 
 

@@ -117,7 +117,7 @@ async def stage(sandbox: Sandbox, backend: Backend, clip: bytes) -> Stage:
 
 
 async def test_the_whole_way_from_a_token_to_a_file(sandbox: Sandbox, backend: Backend, clip: bytes) -> None:
-    issued = await backend.anonymous_token(str(uuid4()))
+    issued = await backend.anonymous_token(str(uuid4()), profile="free-video-fast")
     assert issued.credits == 100
     assert issued.expires_at_ms
     caller = Credentials(issued.token, "free-video-fast")
@@ -300,7 +300,7 @@ async def test_tokens_are_refused_by_scope_and_by_being_unknown(sandbox: Sandbox
 
 async def test_a_second_anonymous_token_is_rate_limited(backend: Backend) -> None:
     client_id = str(uuid4())
-    await backend.anonymous_token(client_id)
+    await backend.anonymous_token(client_id, profile="free-video-fast")
     with pytest.raises(BackendFault) as caught:
-        await backend.anonymous_token(client_id)
+        await backend.anonymous_token(client_id, profile="free-video-fast")
     assert caught.value.fault is Fault.RATE_LIMITED
