@@ -71,27 +71,27 @@ class Backend:
         """End all connections."""
         await self._http.aclose()
 
-    async def anonymous_token(self, client_id: str, *, profile: str) -> responses.IssuedToken:
+    async def issue_anonymous_token(self, client_id: str, *, profile: str) -> responses.IssuedToken:
         """Ask for this installation's token. RATE_LIMITED while an earlier one lives."""
         headers = {**requests.attribution(PROFILES[profile], platform=self._platform), "X-Client-Id": client_id}
         request = BackendRequest("anonymous_token", "POST", "/api/auth/anonymous-token", headers)
-        return await self._http.answer(request, responses.issued_token)
+        return await self._http.answer(request, responses.parse_issued_token)
 
     async def open_session(self, credentials: Credentials, *, language: str | None) -> responses.OpenedSession:
         """Begin a session. Safe to repeat: an unused one costs nothing."""
         body = requests.SessionBody(language=language or msgspec.UNSET)
         request = self._post("open_session", "/api/tasks/me/with-session/nemo_agent", credentials, body)
-        return await self._http.answer(request, responses.opened_session)
+        return await self._http.answer(request, responses.parse_opened_session)
 
-    async def claim_token(self, credentials: Credentials, *, task_id: str, session_id: str) -> str:
+    async def make_claim_token(self, credentials: Credentials, *, task_id: str, session_id: str) -> str:
         """Get the ``clm_…`` that opens the project in a browser. Safe to repeat."""
         request = self._post(
             "claim_token", "/api/auth/claim-token", credentials, requests.ClaimBody(task_id, session_id)
         )
-        return await self._http.answer(request, responses.claim_token)
+        return await self._http.answer(request, responses.parse_claim_token)
 
     @asynccontextmanager
-    async def message(
+    async def send_message(
         self, credentials: Credentials, *, session_id: str, text: str, silence_s: float = 600
     ) -> AsyncIterator[AsyncIterator[StreamEvent]]:
         """Send a message, and hand out what the backend says until it closes the stream. It costs credits.
@@ -116,7 +116,7 @@ class Backend:
         body = form.body(chunks)
         request = BackendRequest("upload", "POST", _upload_path(session_id), headers, body, _UPLOAD_SILENCE_S)
         async with aclosing(body):
-            return await self._http.answer(request, responses.uploaded_files)
+            return await self._http.answer(request, responses.parse_uploaded_files)
 
     async def upload_url(
         self, credentials: Credentials, *, session_id: str, urls: Sequence[str]
@@ -124,20 +124,20 @@ class Backend:
         """Let the backend fetch the files itself."""
         body = requests.UrlsBody(list(urls))
         request = self._post("upload", _upload_path(session_id), credentials, body, silence_s=_UPLOAD_SILENCE_S)
-        return await self._http.answer(request, responses.uploaded_files)
+        return await self._http.answer(request, responses.parse_uploaded_files)
 
-    async def credits(self, credentials: Credentials) -> responses.Credits:
+    async def read_credits(self, credentials: Credentials) -> responses.Credits:
         """Read the token's balance."""
         return await self._http.answer(
-            self._call("credits", "GET", "/api/credits/balance/simple", credentials), responses.credit_balance
+            self._call("credits", "GET", "/api/credits/balance/simple", credentials), responses.parse_credits
         )
 
-    async def state(self, credentials: Credentials, session_id: str) -> responses.State:
+    async def read_state(self, credentials: Credentials, session_id: str) -> responses.State:
         """Read the session as it is now."""
         path = f"/api/state/nemo_agent/me/{_segment(session_id)}/latest"
-        return await self._http.answer(self._call("state", "GET", path, credentials), responses.session_state)
+        return await self._http.answer(self._call("state", "GET", path, credentials), responses.parse_state)
 
-    async def render(
+    async def start_render(
         self,
         credentials: Credentials,
         *,
@@ -150,10 +150,12 @@ class Backend:
         body = requests.RenderBody(id=render_id, session_id=session_id, draft=draft, output=output)
         await self._http.answer(self._post("render", "/api/render/proxy/lambda", credentials, body), _nothing)
 
-    async def render_status(self, credentials: Credentials, render_id: str) -> responses.RenderStatus:
+    async def read_render_status(self, credentials: Credentials, render_id: str) -> responses.RenderStatus:
         """Ask how far a render is. RENDER_UNKNOWN: this token sees no such render."""
         path = f"/api/render/proxy/lambda/{_segment(render_id)}"
-        return await self._http.answer(self._call("render_status", "GET", path, credentials), responses.render_status)
+        return await self._http.answer(
+            self._call("render_status", "GET", path, credentials), responses.parse_render_status
+        )
 
     async def cancel_render(self, credentials: Credentials, render_id: str) -> None:
         """Take a render back; works while it is pending."""

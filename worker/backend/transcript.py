@@ -18,14 +18,12 @@ _SENTENCE_ENDS = ".!?…。！？:："
 
 
 class Transcript:
-    """Add events as they come; read `text`, `error`, `error_code` and `saw_tools` at any time."""
+    """Add events as they come; read `text`, `error` and `saw_tools` at any time."""
 
     def __init__(self) -> None:
         self._spoken: list[str] = []
         self._chunks: list[str] = []
         self.error: str | None = None
-        #: The business code of the error frame, e.g. 2001.
-        self.error_code: int | None = None
         self.saw_tools = False
 
     def add(self, event: StreamEvent) -> None:
@@ -38,7 +36,7 @@ class Transcript:
             case ToolCall() | ToolResult():
                 self.saw_tools = True
             case StreamError() if self.error is None:
-                self.error, self.error_code = event.message, event.code
+                self.error = event.message
 
     @property
     def text(self) -> str:

@@ -17,7 +17,7 @@ from core.clock import stopwatch_s
 from core.redaction import redacted_repr
 from worker.backend.breaker import BackendBreaker
 from worker.backend.faults import BackendFault, Fault, fault_of
-from worker.backend.responses import Unreadable, opened
+from worker.backend.responses import Unreadable, open_envelope
 
 _LARGEST_ANSWER_BYTES = 32 * 1024 * 1024
 #: for each request httpcore looks at every connection of its pool: many small pools cost less than one large one
@@ -95,7 +95,7 @@ class Transport:
                 body = await _whole_body(request.call, response)
             _refuse(request.call, response, body)
             try:
-                return read(opened(body))
+                return read(open_envelope(body))
             except Unreadable as error:
                 raise _unreadable(request.call, response, str(error)) from None
 

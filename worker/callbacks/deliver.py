@@ -67,7 +67,7 @@ async def _attempt(context: WorkerContext, claim: DeliveryClaim) -> None:
     if (turn_ms := context.host_limits.book_turn_ms(tenant, url)) is not None:
         return await _postpone(context, claim, turn_ms)
     with context.host_limits.hold(tenant, url):
-        prepared = await prepare(context, claim, url, event)
+        prepared = await _prepare(context, claim, url, event)
         result = await _send(context, tenant, prepared)
     return await _record(context, claim, result, _decide(context, claim, result))
 
@@ -98,7 +98,7 @@ async def _postpone(context: WorkerContext, claim: DeliveryClaim, turn_ms: int) 
     return await context.deliveries.record(waiting, owner=claim.owner, wake_ms=turn_ms)
 
 
-async def prepare(context: WorkerContext, claim: DeliveryClaim, url: str, event: StoredEvent) -> Prepared:
+async def _prepare(context: WorkerContext, claim: DeliveryClaim, url: str, event: StoredEvent) -> Prepared:
     """Put together what goes out now, with a fresh link, time and signature under the event's id."""
     delivery, now_ms = claim.delivery, context.clock.now_ms()
     secrets = await context.webhooks.signing_secrets(delivery.tenant)

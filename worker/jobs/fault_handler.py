@@ -9,8 +9,8 @@ from worker.backend.faults import BackendFault
 from worker.jobs.execution import JobExecution
 from worker.jobs.fault_policy import (
     Change,
-    End,
-    Wait,
+    EndJob,
+    RetryLater,
     may_begin_again,
     may_leave_session,
     may_take_another_token,
@@ -28,10 +28,10 @@ async def handle_fault(execution: JobExecution, fault: BackendFault) -> StepResu
     Nothing is handed over: whatever was refused, the next step begins from the record alone.
     """
     match reaction_to(fault, execution.job, execution.context.settings):
-        case Wait() as wait:
-            result = await _wait(execution, wait)
-        case End() as end:
-            raise end.error()
+        case RetryLater() as retry:
+            result = await _retry_later(execution, retry)
+        case EndJob() as end:
+            raise end.as_error()
         case change:
             result = await _change(execution, change, fault)
     return result._replace(handover=Handover())
@@ -53,17 +53,17 @@ async def _change(execution: JobExecution, change: Change, fault: BackendFault) 
             return await _deny_scope(execution, fault)
 
 
-async def _wait(execution: JobExecution, wait: Wait) -> StepResult:
+async def _retry_later(execution: JobExecution, retry: RetryLater) -> StepResult:
     """Sleep; a message that was refused is not on its way any more. A token that rests is left to those who hold it."""
-    if wait.token_rests and execution.job.token_id:
-        await execution.context.token_pool.rest(execution.job.token_id, rest_s=wait.delay_s)
+    if retry.token_rests and execution.job.token_id:
+        await execution.context.token_pool.rest(execution.job.token_id, rest_s=retry.delay_s)
     faults = execution.job.faults + 1
     job = take_back_refused(execution.job)
-    if wait.upload_doubt:
+    if retry.upload_doubt:
         job = transitions.doubted(job)
-    until_ms = execution.now_ms + int(wait.delay_s * 1000)
-    waiting = transitions.waiting(job, reason=wait.reason, until_ms=until_ms, faults=faults)
-    return StepResult(waiting, park_s=wait.delay_s)
+    until_ms = execution.now_ms + int(retry.delay_s * 1000)
+    waiting = transitions.waiting(job, reason=retry.reason, until_ms=until_ms, faults=faults)
+    return StepResult(waiting, park_s=retry.delay_s)
 
 
 async def _invalidate_token(execution: JobExecution) -> StepResult:

@@ -46,7 +46,7 @@ class Change(Enum):
     DENY_SCOPE = auto()
 
 
-class Wait(NamedTuple):
+class RetryLater(NamedTuple):
     """Ask again after `delay_s`. `token_rests`: nobody else shall take the token meanwhile."""
 
     reason: WaitReason
@@ -56,18 +56,18 @@ class Wait(NamedTuple):
     upload_doubt: bool = False
 
 
-class End(NamedTuple):
+class EndJob(NamedTuple):
     """The same call will be refused again: the job ends."""
 
     code: Code
     detail: str | None = None
     hint: str | None = None
 
-    def error(self) -> Permanent:
+    def as_error(self) -> Permanent:
         return Permanent(self.code, self.detail, hint=self.hint)
 
 
-Reaction: TypeAlias = Change | Wait | End
+Reaction: TypeAlias = Change | RetryLater | EndJob
 
 
 def reaction_to(fault: BackendFault, job: Job, settings: Settings) -> Reaction:
@@ -86,23 +86,23 @@ def reaction_to(fault: BackendFault, job: Job, settings: Settings) -> Reaction:
         case Fault.SCOPE_MISSING:
             return Change.DENY_SCOPE
         case Fault.TOO_LARGE:
-            return End(Code.MEDIA_TOO_LARGE, hint=_size_hint(job))
+            return EndJob(Code.MEDIA_TOO_LARGE, hint=_size_hint(job))
         case passing if passing in PASSING:
-            return _wait(fault, job, settings)
+            return _retry_later(fault, job, settings)
         case lasting:
-            return End(_ENDS[lasting], fault.detail or None)
+            return EndJob(_ENDS[lasting], fault.detail or None)
 
 
-def _wait(fault: BackendFault, job: Job, settings: Settings) -> Wait:
+def _retry_later(fault: BackendFault, job: Job, settings: Settings) -> RetryLater:
     """Wait, with a growing pause; the backend's own word counts more where it asks for longer."""
     doubt = fault.call == "upload" and fault.maybe_done
     match fault.fault:
         case Fault.RATE_LIMITED:
-            return Wait(WaitReason.BACKEND_RATE_LIMITED, _rest_s(fault, job, settings), token_rests=True)
+            return RetryLater(WaitReason.BACKEND_RATE_LIMITED, _rest_s(fault, job, settings), token_rests=True)
         case Fault.BUSY:
-            return Wait(WaitReason.SESSION_BUSY, _BUSY_S)
+            return RetryLater(WaitReason.SESSION_BUSY, _BUSY_S)
     growing_s = min(_LONGEST_PAUSE_S, settings.backoff_s * _growth(job))
-    return Wait(WaitReason.BACKEND_DOWN, max(growing_s, fault.retry_after_s or 0.0), upload_doubt=doubt)
+    return RetryLater(WaitReason.BACKEND_DOWN, max(growing_s, fault.retry_after_s or 0.0), upload_doubt=doubt)
 
 
 def _rest_s(fault: BackendFault, job: Job, settings: Settings) -> float:

@@ -87,5 +87,5 @@ async def _cancel_or_look(backend: Backend, credentials: Credentials, render_id:
     except BackendFault as fault:
         if fault.fault in PASSING and fault.fault is not Fault.BUSY:
             raise
-        return await backend.render_status(credentials, render_id)
+        return await backend.read_render_status(credentials, render_id)
     return None

@@ -13,7 +13,7 @@ from worker.jobs.execution import JobExecution
 from worker.tokens.estimate import estimate
 
 
-async def read_credits(execution: JobExecution) -> CreditReading:
+async def take_credit_reading(execution: JobExecution) -> CreditReading:
     """Read the balance of the job's token, and who else uses it. Raises BackendFault(TOKEN_REFUSED)."""
     assert execution.job.token_id is not None
     pool = execution.context.token_pool
@@ -42,7 +42,7 @@ async def settle_failed_job(execution: JobExecution) -> tuple[dict[str, Any], Se
     if job.edited or job.token_id is None:
         return {}, None
     try:
-        reading = await read_credits(execution)
+        reading = await take_credit_reading(execution)
         cost = await settle_cost(execution, job, reading, confirmed=False)
         return cost, settling_session(execution, reading)
     except (BackendFault, *STORE_DOWN):

@@ -1,7 +1,7 @@
 """The guarded HTTP client for addresses that callers named: callbacks go through it, and media that we fetch.
 
-A name is resolved once per connection, every answer is judged by `core.security.url_policy`, and the very number that was judged is
-dialled, so nothing can be swapped in between; TLS keeps checking the name. Each request's URL is judged too, redirect
+A name is resolved once per connection, every answer is checked by `core.security.url_policy`, and the very number that was checked
+is dialled, so nothing can be swapped in between; TLS keeps checking the name. Each request's URL is checked too, redirect
 targets included. `worker.callbacks.send` and the upload step use it; the backend's own client does not come through here,
 since the operator names that address. This module must not know why something is sent.
 """
@@ -67,7 +67,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         """Connect to the first address that answers. Raises ForbiddenTarget if any single answer is a bad one."""
         deadline_s = stopwatch_s() + timeout if timeout is not None else None
-        addresses = await self._judged(host, port, timeout)
+        addresses = await self._allowed_addresses(host, port, timeout)
         for position, address in enumerate(addresses):
             share_s = _share_s(deadline_s, len(addresses) - position)
             try:
@@ -79,7 +79,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
                     raise
         raise httpcore.ConnectError("the name has no address")
 
-    async def _judged(self, host: str, port: int, timeout_s: float | None) -> list[Address]:
+    async def _allowed_addresses(self, host: str, port: int, timeout_s: float | None) -> list[Address]:
         """Resolve once; what comes back from here is what gets dialled."""
         addresses = await self._addresses(host, port, timeout_s)
         if not all(address_allowed(address, self._allow) for address in addresses):

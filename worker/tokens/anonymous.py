@@ -110,7 +110,7 @@ class AnonymousTokenSource:
     async def _issue(self, client_id: str, profile: str) -> IssuedToken:
         """Ask the backend for a token; after a 429 the identity rests."""
         try:
-            return await self._backend.anonymous_token(client_id, profile=profile)
+            return await self._backend.issue_anonymous_token(client_id, profile=profile)
         except BackendFault as fault:
             if fault.fault is not Fault.RATE_LIMITED:
                 raise

@@ -261,7 +261,7 @@ class TokenPool:
         None: the backend does not say, which is no error; the token was removed. Raises BackendFault(TOKEN_REFUSED).
         """
         try:
-            balance = await self._backend.credits(credentials)
+            balance = await self._backend.read_credits(credentials)
         except BackendFault as fault:
             if fault.fault is Fault.TOKEN_REFUSED:
                 raise

@@ -5,7 +5,7 @@ What describes content stays, word for word; BACKEND.md, "What the backend says 
 """
 
 from worker.backend.gui_talk.questions import is_question
-from worker.backend.gui_talk.rules import Action
+from worker.backend.gui_talk.rules import GuiAction
 from worker.backend.gui_talk.strip import Translated, translate
 
-__all__ = ["Action", "Translated", "is_question", "translate"]
+__all__ = ["GuiAction", "Translated", "is_question", "translate"]

@@ -25,7 +25,7 @@ def answer_of(job: Job) -> _AnswerStep | None:
 
 
 async def _answer_credits(execution: JobExecution) -> StepResult:
-    balance = await execution.context.backend.credits(await execution.credentials())
+    balance = await execution.context.backend.read_credits(await execution.credentials())
     result = {"available": balance.available, "frozen": balance.frozen, "total": balance.total}
     words = f"{balance.available} credits available, {balance.frozen} in use."
     return _end_with(execution, {"credits": result}, reply=words)
@@ -34,7 +34,7 @@ async def _answer_credits(execution: JobExecution) -> StepResult:
 async def _answer_state(execution: JobExecution) -> StepResult:
     draft: dict[str, Any] | None = None
     if backend_id := execution.session.backend_id:
-        draft = (await execution.context.backend.state(await execution.credentials(), backend_id)).draft
+        draft = (await execution.context.backend.read_state(await execution.credentials(), backend_id)).draft
     summary = drafts.summary(draft)
     result = {"timeline": summary, "tracks": drafts.tracks(draft)}
     return _end_with(execution, result, reply=summary, timeline=summary)

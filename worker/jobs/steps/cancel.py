@@ -11,7 +11,7 @@ from worker.backend.faults import PASSING, BackendFault
 from worker.jobs.credit_reading import NO_READING, CreditReading
 from worker.jobs.execution import JobExecution
 from worker.jobs.orphan_renders import abandon_render
-from worker.jobs.settlement import read_credits, settle_cost, settling_session
+from worker.jobs.settlement import settle_cost, settling_session, take_credit_reading
 from worker.jobs.step_result import StepResult
 
 _LOOK_AGAIN_S = 5.0
@@ -38,7 +38,7 @@ async def _after_late_effects(execution: JobExecution, sent: Sent) -> StepResult
     job, settings, now_ms = execution.job, execution.context.settings, execution.now_ms
     if (early_s := settings.settle_s - (now_ms - sent.at_ms) / 1000) > 0:
         return StepResult(transitions.still_canceling(job), park_s=early_s)
-    reading = await _read_credits_if_any(execution)
+    reading = await _take_reading_if_any(execution)
     if reading.still_works and execution.now_ms < sent.at_ms + int(settings.stream_limit_s * 1000):
         return StepResult(transitions.still_canceling(job), park_s=min(_LOOK_AGAIN_S, settings.recover_every_s))
     cost = await settle_cost(execution, job, reading, confirmed=False)
@@ -46,10 +46,10 @@ async def _after_late_effects(execution: JobExecution, sent: Sent) -> StepResult
     return StepResult(canceled, settling_session(execution, reading))
 
 
-async def _read_credits_if_any(execution: JobExecution) -> CreditReading:
+async def _take_reading_if_any(execution: JobExecution) -> CreditReading:
     """Read the balance, or nothing where the token is over: then its sessions are too."""
     try:
-        return await read_credits(execution)
+        return await take_credit_reading(execution)
     except BackendFault as fault:
         if fault.fault in PASSING:
             raise

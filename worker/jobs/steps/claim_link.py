@@ -11,7 +11,7 @@ async def claim_link(execution: JobExecution) -> str | None:
     if session.claim_url or session.task_id is None or session.backend_id is None:
         return session.claim_url
     try:
-        claim = await execution.context.backend.claim_token(
+        claim = await execution.context.backend.make_claim_token(
             await execution.credentials(), task_id=session.task_id, session_id=session.backend_id
         )
     except (BackendFault, *STORE_DOWN):

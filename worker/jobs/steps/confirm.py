@@ -5,7 +5,7 @@ from core.model.job import Job
 from worker.backend import drafts, gui_talk
 from worker.jobs.edit_outcome import EditOutcome, outcome_after_stream
 from worker.jobs.execution import JobExecution
-from worker.jobs.settlement import read_credits
+from worker.jobs.settlement import take_credit_reading
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.finish_edit import finish_edit, finish_without_edit
 
@@ -13,8 +13,8 @@ from worker.jobs.steps.finish_edit import finish_edit, finish_without_edit
 async def confirm(execution: JobExecution, text: str) -> StepResult:
     """Say what changed, or go on reading where that is not certain yet. `text`: all that the backend said."""
     # credits first: where they say that nothing can come any more, the draft read after them is the last one
-    reading = await read_credits(execution)
-    state = await execution.context.backend.state(await execution.credentials(), execution.backend_session())
+    reading = await take_credit_reading(execution)
+    state = await execution.context.backend.read_state(await execution.credentials(), execution.backend_session())
     job, said = with_reply(execution.job, text), gui_talk.translate(text)
     assert job.sent is not None
     seen = drafts.fingerprint(state.draft)

@@ -55,7 +55,7 @@ async def _send(execution: JobExecution, credentials: Credentials, session_id: s
     try:
         async with (
             asyncio.timeout(settings.stream_limit_s),
-            execution.context.backend.message(
+            execution.context.backend.send_message(
                 credentials, session_id=session_id, text=text, silence_s=settings.stream_quiet_s
             ) as events,
         ):

@@ -9,7 +9,7 @@ from core.model import transitions
 from worker.backend import drafts
 from worker.jobs.edit_outcome import EditOutcome, first_read_in_s, outcome_after_read, required_intent
 from worker.jobs.execution import JobExecution
-from worker.jobs.settlement import read_credits
+from worker.jobs.settlement import take_credit_reading
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.finish_edit import finish_edit, finish_without_edit
 
@@ -20,8 +20,8 @@ async def recover(execution: JobExecution) -> StepResult:
     _, recovery = required_intent(job)
     if (early_s := first_read_in_s(recovery, settings, now_ms)) > 0:
         return StepResult(transitions.still_unsure(job, seen=None, counts=False), park_s=early_s)
-    reading = await read_credits(execution)
-    state = await execution.context.backend.state(await execution.credentials(), execution.backend_session())
+    reading = await take_credit_reading(execution)
+    state = await execution.context.backend.read_state(await execution.credentials(), execution.backend_session())
     seen = drafts.fingerprint(state.draft)
     match outcome_after_read(job, reading, seen=seen, settings=settings, now_ms=execution.now_ms):
         case EditOutcome.CONFIRMED:

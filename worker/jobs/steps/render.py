@@ -58,11 +58,11 @@ async def _ask(execution: JobExecution, wanted: Render) -> StepResult:
 async def _start_render(execution: JobExecution, render_id: str) -> None:
     """Have the backend render the draft as it is now, under this id; where it was begun before, nothing is to be done."""
     credentials, session_id = await execution.credentials(), execution.backend_session()
-    draft = (await execution.context.backend.state(credentials, session_id)).draft
+    draft = (await execution.context.backend.read_state(credentials, session_id)).draft
     if draft is None or not drafts.exportable(draft):
         raise Permanent(Code.NOTHING_TO_EXPORT)
     await execution.context.leases.ensure_held(execution.lease)
-    call = execution.context.backend.render(
+    call = execution.context.backend.start_render(
         credentials, render_id=render_id, session_id=session_id, draft=draft, output=_output_of(execution.job)
     )
     try:
@@ -93,7 +93,7 @@ def _output_of(job: Job) -> dict[str, str]:
 async def _poll(execution: JobExecution, wanted: Render) -> StepResult:
     """Look once at how far the render is."""
     try:
-        status = await execution.context.backend.render_status(await execution.credentials(), wanted.id)
+        status = await execution.context.backend.read_render_status(await execution.credentials(), wanted.id)
     except BackendFault as fault:
         if fault.fault is not Fault.RENDER_UNKNOWN:
             raise

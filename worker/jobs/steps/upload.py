@@ -17,7 +17,7 @@ from core.store.redis.codec import pack_json
 from worker.backend import drafts
 from worker.backend.faults import BackendFault, Fault
 from worker.jobs.execution import JobExecution
-from worker.jobs.settlement import read_credits
+from worker.jobs.settlement import take_credit_reading
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.answer import answer_of
 from worker.outbound.download import fetch_media
@@ -61,7 +61,7 @@ async def _resolve_doubt(execution: JobExecution) -> StepResult:
     job, session = execution.job, execution.session
     if not session.edits:
         return StepResult(transitions.sent_back(job, upload_doubt=False), sessions.forgotten(session))
-    state = await execution.context.backend.state(await execution.credentials(), execution.backend_session())
+    state = await execution.context.backend.read_state(await execution.credentials(), execution.backend_session())
     name = session.media[session.uploaded].name
     seen = sum(1 for info in state.video_infos if isinstance(info, dict) and info.get("filename") == name)
     brought = sum(1 for media in session.media[: session.uploaded] if media.name == name)
@@ -127,10 +127,10 @@ async def _fetch_and_send(execution: JobExecution, url: str) -> None:
 
 async def _announce_message(execution: JobExecution) -> StepResult:
     """Write down the draft and the balance as they are, and that the message goes out next."""
-    reading = await read_credits(execution)
+    reading = await take_credit_reading(execution)
     if execution.session.settling_until_ms > execution.now_ms and not reading.at_rest:
         raise Temporary(WaitReason.SESSION_BUSY, delay_s=_SETTLING_S)
-    state = await execution.context.backend.state(await execution.credentials(), execution.backend_session())
+    state = await execution.context.backend.read_state(await execution.credentials(), execution.backend_session())
     sent = Sent(
         at_ms=execution.now_ms,
         before=drafts.fingerprint(state.draft),
