@@ -1,4 +1,4 @@
-"""When to leave the backend alone: a circuit breaker, and fewer calls at once where it asks for that (AIMD pacing).
+"""Circuit breaker and pacing for the backend: no calls while it fails, fewer at once where it asks for that (AIMD).
 
 `transport` asks before each call and tells what came back. Pure but for what it remembers; it is told the time, and must
 not know HTTP. One per process: a guess that each worker makes for itself, and may forget.

@@ -1,4 +1,4 @@
-"""Every call of the backend (BACKEND.md, "Calls") as a method that returns what it means or raises `BackendFault`.
+"""Client of the backend: each call of BACKEND.md, "Calls", is a method that returns what it means or raises `BackendFault`.
 
 The job's steps call it. It decides how a call is written and read; when to call, and what a fault means for a job,
 is theirs. Nothing is ever sent twice here.
@@ -129,13 +129,13 @@ class Backend:
     async def read_credits(self, credentials: Credentials) -> responses.Credits:
         """Read the token's balance."""
         return await self._http.answer(
-            self._call("credits", "GET", "/api/credits/balance/simple", credentials), responses.parse_credits
+            self._request("credits", "GET", "/api/credits/balance/simple", credentials), responses.parse_credits
         )
 
     async def read_state(self, credentials: Credentials, session_id: str) -> responses.State:
         """Read the session as it is now."""
         path = f"/api/state/nemo_agent/me/{_segment(session_id)}/latest"
-        return await self._http.answer(self._call("state", "GET", path, credentials), responses.parse_state)
+        return await self._http.answer(self._request("state", "GET", path, credentials), responses.parse_state)
 
     async def start_render(
         self,
@@ -154,13 +154,13 @@ class Backend:
         """Ask how far a render is. RENDER_UNKNOWN: this token sees no such render."""
         path = f"/api/render/proxy/lambda/{_segment(render_id)}"
         return await self._http.answer(
-            self._call("render_status", "GET", path, credentials), responses.parse_render_status
+            self._request("render_status", "GET", path, credentials), responses.parse_render_status
         )
 
     async def cancel_render(self, credentials: Credentials, render_id: str) -> None:
         """Take a render back; works while it is pending."""
         path = f"/api/render/proxy/lambda/{_segment(render_id)}/cancel"
-        await self._http.answer(self._call("cancel_render", "POST", path, credentials), _nothing)
+        await self._http.answer(self._request("cancel_render", "POST", path, credentials), _nothing)
 
     @asynccontextmanager
     async def fetch_output(
@@ -177,7 +177,7 @@ class Backend:
                     raise BackendFault(
                         Fault.TOKEN_REFUSED, call="download", detail="the token is no longer in the pool"
                     )
-                request = self._call(
+                request = self._request(
                     "download", "GET", f"/api/render/proxy/{_segment(render_id)}/download", credentials
                 )
                 opened = await held.enter_async_context(self._http.stream(request, "stream"))
@@ -207,7 +207,9 @@ class Backend:
         headers = self._headers(credentials) | {"Content-Type": "application/json"}
         return BackendRequest(call, "POST", path, headers, msgspec.json.encode(body), silence_s)
 
-    def _call(self, call: str, method: Literal["GET", "POST"], path: str, credentials: Credentials) -> BackendRequest:
+    def _request(
+        self, call: str, method: Literal["GET", "POST"], path: str, credentials: Credentials
+    ) -> BackendRequest:
         return BackendRequest(call, method, path, self._headers(credentials))
 
     def _headers(self, credentials: Credentials) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The one table that turns what the backend refuses, or how a connection fails, into data.
+"""The fault table: turns what the backend refuses, or how a connection fails, into one of a few faults.
 
 `transport` and `client` ask it; the job's steps decide by the `Fault`, never by a status or a code. The codes are
 BACKEND.md's "Errors". It must not know HTTP libraries, nor what a job does about a fault.

@@ -1,4 +1,4 @@
-"""The backend's answers as types, read tolerantly.
+"""Parses the backend's answers into types, tolerantly.
 
 Called by `client`. A reader takes the ``data`` envelope or none, ids as text or number, and both shapes of a render's
 status (BACKEND.md, "Calls"); what is missing is None. It must not know how the bytes travel.

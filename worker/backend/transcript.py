@@ -1,4 +1,4 @@
-"""What a whole stream amounts to: the words, whether tools ran, and the fault if there was one.
+"""Adds up a message stream: the words, whether tools ran, and the fault if there was one.
 
 The step that sends a message adds every event of its stream here and asks at the end. It decides how texts join and
 which of them is no answer; it must not know where the events came from.

@@ -1,4 +1,4 @@
-"""Calls over HTTP, and nothing about what they mean: connections, limits, and every failure as a `BackendFault`.
+"""HTTP transport to the backend: connections, limits, and every failure as a `BackendFault`; not what a call means.
 
 Called by `client` alone, and the only module here that knows httpx. Redirects are not followed and the environment's
 proxies are not used. A message's connection is never one that was used before: on a fresh one "could not connect" is
@@ -93,7 +93,7 @@ class Transport:
             response = await self._send(request, "plain")
             async with aclosing(response):
                 body = await _whole_body(request.call, response)
-            _refuse(request.call, response, body)
+            _raise_for_refusal(request.call, response, body)
             try:
                 return read(open_envelope(body))
             except Unreadable as error:
@@ -111,7 +111,7 @@ class Transport:
             with self._counted(request.call):
                 response = await self._send(request, connections)
                 held.push_async_callback(response.aclose)
-                await _refuse_json(request.call, response)
+                await _require_bytes(request.call, response)
             yield _size_bytes(response), await held.enter_async_context(aclosing(_chunks(request.call, response)))
 
     async def _send(self, request: BackendRequest, connections: Connections) -> httpx.Response:
@@ -178,14 +178,14 @@ async def _whole_body(call: str, response: httpx.Response) -> bytes:
     return bytes(body)
 
 
-async def _refuse_json(call: str, response: httpx.Response) -> None:
+async def _require_bytes(call: str, response: httpx.Response) -> None:
     if response.status_code == httpx.codes.OK and "json" not in response.headers.get("content-type", ""):
         return
-    _refuse(call, response, await _whole_body(call, response))
+    _raise_for_refusal(call, response, await _whole_body(call, response))
     raise _unreadable(call, response, "the answer is not what was asked for")
 
 
-def _refuse(call: str, response: httpx.Response, body: bytes) -> None:
+def _raise_for_refusal(call: str, response: httpx.Response, body: bytes) -> None:
     fault = fault_of(call, response.status_code, body, response.headers)
     if fault:
         raise fault

@@ -1,4 +1,4 @@
-"""Whether a job may go on: not past its deadline, and not after it has killed its worker again and again. Pure."""
+"""Deadline and poison check: a job may go on, but not past its deadline, and not after it has killed its worker again and again. Pure."""
 
 from core.errors import Code, Permanent, WaitReason
 from core.model.job import Job

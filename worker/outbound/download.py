@@ -1,4 +1,4 @@
-"""Fetching a media URL ourselves, for when the backend cannot: redirects by hand, a size cap, a name for the file.
+"""Downloads a media URL ourselves, for when the backend cannot: redirects by hand, a size cap, a name for the file.
 
 The upload step calls it with the guarded client of `worker.outbound.client`, so each hop is judged like a first request.
 What goes wrong becomes `Permanent` with a code that the caller of the job can read; the URL is never part of it.

@@ -61,7 +61,7 @@ class AnonymousTokenSource:
         self._rate_limited_s = rate_limited_s
         self._renewals = SingleFlight[str]()
 
-    async def present_token(self, *, profile: str) -> str:
+    async def get_present_token(self, *, profile: str) -> str:
         """Name the identity's present token, renewed where it is over; `profile`: the skill that it is wanted for.
 
         Raises Temporary while another worker renews it, or after a 429, and BackendFault.
@@ -72,7 +72,7 @@ class AnonymousTokenSource:
         # there is one token a week: the end of the job that asks for it must not cut the answer off
         return await self._renewals.run(identity.client_id, lambda: self._renew(identity.client_id, profile))
 
-    async def user_id(self) -> str | None:
+    async def get_user_id(self) -> str | None:
         """Name the account that the identity has at the backend, where it told."""
         identity = await self._identities.read(fresh_client_id=str(uuid.uuid4()))
         token = await self._tokens.find(identity.token_id) if identity.token_id else None

@@ -142,7 +142,7 @@ class TokenPool:
         serving = await self._tokens.serving(job.tenant)
         anonymous = all(token.kind == "anonymous" for token in serving)
         if anonymous and not is_bound(session):
-            await self._anonymous.present_token(profile=job.profile)
+            await self._anonymous.get_present_token(profile=job.profile)
         await self._refresh(job, with_unread_balance(serving))
         if token_id := await self._reserve_best(job, session, anonymous=anonymous, unread=True):
             return token_id
@@ -195,7 +195,7 @@ class TokenPool:
                     raise Temporary(WaitReason.BACKEND_DOWN, delay_s=_UNTOLD_S)
         if token.kind != "anonymous" or await self._tokens.serves(job.tenant):
             return None
-        return await self._anonymous.present_token(profile=job.profile)
+        return await self._anonymous.get_present_token(profile=job.profile)
 
     async def rest(self, token_id: str, *, rest_s: float) -> None:
         """The backend said 429: whoever has yet to reserve a token gets another one meanwhile."""
@@ -280,7 +280,7 @@ class TokenPool:
         """Say where the caller of a job without credits registers the anonymous account; None: there is none."""
         if await self._tokens.serves(job.tenant):
             return None
-        user_id = await self._anonymous.user_id()
+        user_id = await self._anonymous.get_user_id()
         if user_id is None:
             return None
         return f"Register at {self._web_url}/register?bind={quote(user_id, safe='')} to get more credits."

@@ -1,4 +1,4 @@
-"""A draft as a `Timeline`: the documented keys or a few likely other names; what is missing or odd becomes None.
+"""Parses a draft into a `Timeline`: the documented keys or a few likely other names; what is missing or odd becomes None.
 
 The other modules here work on what this one reads. It decides which key means what, and nothing about words.
 """

@@ -1,4 +1,4 @@
-"""Which clause is GUI talk, and what it asks for.
+"""Classifies clauses: which is GUI talk, and what it asks for.
 
 A word alone decides nothing: "click" counts as an instruction ("click the Apply button"), not as content ("added a
 click sound").

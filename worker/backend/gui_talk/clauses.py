@@ -1,4 +1,4 @@
-"""Text into lines, sentences and clauses, as spans, so that what is kept can be kept letter by letter.
+"""Splits text into lines, sentences and clauses, as spans, so that what is kept can be kept letter by letter.
 
 Quoted words are hidden first: what stands in quotes is somebody's title, never an instruction.
 """

@@ -1,4 +1,4 @@
-"""Putting a text together again from what is content, and collecting what its GUI talk asked for."""
+"""Strips GUI talk: puts a text together again from what is content, and collects what the rest asked for."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The caller wants it stopped: the stream is closed by now; the render is taken back, and late effects waited for.
+"""Cancels a job for its caller: the stream is closed by now; the render is taken back, and late effects waited for.
 
 A finish that the backend reached wins: its video is fetched, and the job succeeds.
 """
@@ -25,12 +25,12 @@ async def cancel(execution: JobExecution) -> StepResult:
         ready = msgspec.structs.replace(job.render, url=status.url, duration_s=status.duration_s, percent=100)
         return StepResult(transitions.moved(transitions.polled(job, render=ready), Stage.STORING))
     if job.sent and not job.edited:
-        return await _after_late_effects(execution, job.sent)
+        return await _wait_for_late_effects(execution, job.sent)
     canceled = transitions.canceled(job, now_ms=execution.now_ms)
     return StepResult(canceled if job.sent else transitions.with_cost(canceled, credits_used=0, credits_exact=True))
 
 
-async def _after_late_effects(execution: JobExecution, sent: Sent) -> StepResult:
+async def _wait_for_late_effects(execution: JobExecution, sent: Sent) -> StepResult:
     """A message that went out may still be worked on: as long as credits are frozen for it, it is.
 
     What was cut off just now may not even have reached the backend, so the first look waits.

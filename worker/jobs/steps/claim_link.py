@@ -5,7 +5,7 @@ from worker.backend.faults import BackendFault
 from worker.jobs.execution import JobExecution
 
 
-async def claim_link(execution: JobExecution) -> str | None:
+async def make_claim_link(execution: JobExecution) -> str | None:
     """Give the session's link, made where there is none yet. Without one the job is none the worse."""
     session = execution.session
     if session.claim_url or session.task_id is None or session.backend_id is None:

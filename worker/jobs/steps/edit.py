@@ -1,4 +1,4 @@
-"""The message: sent once, listened to until the backend closes the stream.
+"""Sends the message, once, and listens until the backend closes the stream.
 
 Only the run that has itself just written the intent may send. Whoever finds an intent reads the state instead.
 """

@@ -1,4 +1,4 @@
-"""The end of an edit, once it is certain what the message did: settles the cost, and goes on to the export or the end."""
+"""Finishes an edit, once it is certain what the message did: settles the cost, and goes on to the export or the end."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from worker.jobs.credit_reading import CreditReading
 from worker.jobs.execution import JobExecution
 from worker.jobs.settlement import settle_cost
 from worker.jobs.step_result import StepResult
-from worker.jobs.steps.claim_link import claim_link
+from worker.jobs.steps.claim_link import make_claim_link
 
 
 async def finish_edit(
@@ -33,7 +33,7 @@ async def finish_edit(
     fields = {"tracks": pack_json(drafts.tracks(state.draft))}
     if job.plan.action == "export":
         return StepResult(transitions.moved(job, Stage.RENDERING), session, fields=fields)
-    job = transitions.linked(job, claim_url=await claim_link(execution))
+    job = transitions.linked(job, claim_url=await make_claim_link(execution))
     return StepResult(transitions.succeeded(job, now_ms=execution.now_ms), session, fields=fields)
 
 

@@ -1,4 +1,4 @@
-"""A token, and a session at the backend in the caller's language. Both can be found again, so a crash here costs nothing."""
+"""Finds a token, and a session at the backend in the caller's language. Both can be found again, so a crash here costs nothing."""
 
 import msgspec
 

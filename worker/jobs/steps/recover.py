@@ -1,4 +1,4 @@
-"""Reading instead of sending again: the message may have been worked on, so only the state can say.
+"""Recovers after a drop or a crash by reading instead of sending again: the message may have been worked on, so only the state can say.
 
 After a drop the first read waits; what later reads amount to says `worker.jobs.edit_outcome`.
 """

@@ -1,4 +1,4 @@
-"""The export: a render under an id of ours, asked for until the backend has it, then looked at until it is done.
+"""Exports: a render under an id of ours, asked for until the backend has it, then looked at until it is done.
 
 Asking twice under one id is harmless: "duplicate" means that it is there. A failed render gets one new id.
 """
@@ -18,7 +18,7 @@ from worker.backend.faults import BackendFault, Fault
 from worker.backend.responses import RenderStatus
 from worker.jobs.execution import JobExecution
 from worker.jobs.step_result import StepResult
-from worker.jobs.steps.claim_link import claim_link
+from worker.jobs.steps.claim_link import make_claim_link
 
 #: a failed or forgotten render is begun again once
 _ATTEMPTS = 2
@@ -48,7 +48,7 @@ async def _ask(execution: JobExecution, wanted: Render) -> StepResult:
     await _start_render(execution, wanted.id)
     if execution.job.token_id:
         await execution.context.token_pool.note_export(execution.job.token_id, allowed=True)
-    claim_url = await claim_link(execution)
+    claim_url = await make_claim_link(execution)
     session = msgspec.structs.replace(execution.session, claim_url=claim_url)
     job = transitions.linked(execution.job, claim_url=claim_url)
     asked = msgspec.structs.replace(wanted, asked=True, started_at_ms=execution.now_ms)

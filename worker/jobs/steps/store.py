@@ -1,4 +1,4 @@
-"""The finished video comes into our storage, under the job's id: doing it twice writes the same file."""
+"""Stores the finished video under the job's id: doing it twice writes the same file."""
 
 from collections.abc import AsyncIterator
 from typing import Any

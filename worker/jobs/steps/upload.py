@@ -1,4 +1,4 @@
-"""The session's files, one at a time, then the intent to send the message.
+"""Uploads the session's files, one at a time, then writes the intent to send the message.
 
 The backend fetches URLs itself; only where it cannot do we fetch and upload them. After a crash nobody knows whether the
 last one arrived, and a file brought twice would stand on the timeline twice.
