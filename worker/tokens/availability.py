@@ -1,12 +1,11 @@
-"""Which tokens can still serve, and why a job gets none of them. Pure."""
+"""Which tokens can serve a job: what it needs of one, which of them are over, and why it gets none. Pure."""
 
 from collections.abc import Sequence
 
 from core.errors import Code, Permanent, Temporary, WaitReason
 from core.model.job import Job
 from core.model.session import Session, is_bound
-from core.model.token import Token, TokenState
-from worker.tokens.scopes import needs_of
+from core.model.token import Scope, Token, TokenState
 
 #: states in which a token serves nobody any more
 OVER = (TokenState.EXPIRED, TokenState.REVOKED)
@@ -14,6 +13,14 @@ OVER = (TokenState.EXPIRED, TokenState.REVOKED)
 _NO_TOKEN_S = 5.0
 #: a balance that was read longer ago is read again before a job waits for credits
 _STALE_MS = 15_000
+#: the scope that a call needs, where it is not reading
+_SCOPES = {
+    "open_session": Scope.WRITE,
+    "message": Scope.WRITE,
+    "upload": Scope.UPLOAD,
+    "render": Scope.RENDER,
+    "cancel_render": Scope.RENDER,
+}
 
 
 def is_over(token: Token, *, now_ms: int) -> bool:
@@ -48,3 +55,21 @@ def _wait_for_one_of(able: Sequence[Token], now_ms: int) -> Temporary:
     if rests_ms:
         return Temporary(WaitReason.BACKEND_RATE_LIMITED, delay_s=max(0, min(rests_ms)) / 1000)
     return Temporary(WaitReason.NO_CREDITS, delay_s=_NO_TOKEN_S)
+
+
+def needs_of(job: Job, session: Session) -> frozenset[Scope]:
+    """Name the scopes without which a job can't end well; every job reads a balance or a state."""
+    exports = job.plan.action == "export"
+    needs = {
+        Scope.READ: True,
+        Scope.WRITE: exports or job.plan.message is not None or bool(job.media),
+        # what the session has must be brought again as long as no edit keeps it where it is
+        Scope.UPLOAD: bool(job.media) or (bool(session.media) and not is_bound(session)),
+        Scope.RENDER: exports,
+    }
+    return frozenset(scope for scope, needed in needs.items() if needed)
+
+
+def scope_of(call: str) -> Scope:
+    """Name the scope that a call was refused for."""
+    return _SCOPES.get(call, Scope.READ)

@@ -21,9 +21,16 @@ from worker.backend.faults import BackendFault, Fault
 from worker.backend.responses import Credits, IssuedToken
 from worker.single_flight import SingleFlight
 from worker.tokens.anonymous import AnonymousTokenSource
-from worker.tokens.availability import OVER, is_over, why_none_fits, with_stale_balance, with_unread_balance
+from worker.tokens.availability import (
+    OVER,
+    is_over,
+    needs_of,
+    scope_of,
+    why_none_fits,
+    with_stale_balance,
+    with_unread_balance,
+)
 from worker.tokens.estimate import estimate
-from worker.tokens.scopes import needs_of, scope_of
 
 #: the wait where the backend does not say whether a refused token is over
 _UNTOLD_S = 1.0
