@@ -8,7 +8,7 @@ from litestar.handlers import BaseRouteHandler
 
 from core.clock import stopwatch_s
 from core.store.redis.client import STORE_DOWN
-from core.store.tenants.tenants import Caller
+from core.store.tenants.api_keys import Caller
 from service.context import ANSWER_S, ApiContext
 from service.problems import Refused, unknown_key
 
@@ -53,8 +53,8 @@ async def _found(parts: ApiContext, api_key: str) -> Caller | None:
     """Look a key up; once more where thousands of callers at once have made this process miss Redis's answer."""
     began_s = stopwatch_s()
     try:
-        return await parts.tenants.find_caller(api_key)
+        return await parts.api_keys.find_caller(api_key)
     except STORE_DOWN:
         if stopwatch_s() - began_s < _LATE_S:
             raise
-        return await parts.tenants.find_caller(api_key)
+        return await parts.api_keys.find_caller(api_key)

@@ -22,7 +22,10 @@ from core.store.jobs.submissions import Submissions
 from core.store.jobs.timings import Timings
 from core.store.redis.client import Redis, Store, connect
 from core.store.rpc import RpcQueue
-from core.store.tenants.tenants import Caller, Tenants
+from core.store.sessions import Sessions
+from core.store.tenants.api_keys import ApiKeys, Caller
+from core.store.tenants.usage import Usage
+from core.store.tenants.webhooks import Webhooks
 from core.store.tokens.tokens import Tokens
 from core.store.uploads import Uploads
 from service.cache import Cache
@@ -53,7 +56,10 @@ class ApiContext:
     jobs: Jobs
     listing: JobQueries
     events: Events
-    tenants: Tenants
+    sessions: Sessions
+    api_keys: ApiKeys
+    webhooks: Webhooks
+    usage: Usage
     uploads: Uploads
     deliveries: Deliveries
     tokens: Tokens
@@ -86,7 +92,7 @@ def open_context(settings: Settings, *, clock: Clock | None = None) -> ApiContex
     vault = Encryption([key.get_secret_value() for key in settings.secret_keys])
     jobs = Jobs(store, settings, clock)
     events = Events(store)
-    tenants = Tenants(store, vault, clock)
+    api_keys, webhooks = ApiKeys(store, vault, clock), Webhooks(store, vault, clock)
     return ApiContext(
         settings=settings,
         clock=clock,
@@ -97,7 +103,10 @@ def open_context(settings: Settings, *, clock: Clock | None = None) -> ApiContex
         jobs=jobs,
         listing=JobQueries(store, jobs, tenant_running_jobs=settings.tenant_running_jobs),
         events=events,
-        tenants=tenants,
+        sessions=Sessions(store),
+        api_keys=api_keys,
+        webhooks=webhooks,
+        usage=Usage(store),
         uploads=Uploads(store, clock),
         deliveries=Deliveries(store, clock),
         tokens=Tokens(store, vault, clock),
@@ -106,7 +115,7 @@ def open_context(settings: Settings, *, clock: Clock | None = None) -> ApiContex
         batches=Batches(store),
         removal=JobRemoval(store),
         forecasts=Timings(store, clock),
-        memory=Cache(tenants, vault, clock),
+        memory=Cache(api_keys, webhooks, vault, clock),
         hub=Subscriptions(events, on_removal=forget_readings),
     )
 

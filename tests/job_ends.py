@@ -34,7 +34,7 @@ async def running(parts: ApiContext, job_id: str, *, takes_s: float = 0) -> Job:
 
 
 async def told(parts: ApiContext, old: Job, new: Job) -> events.Event:
-    webhook = await parts.tenants.webhook(new.tenant)
+    webhook = await parts.webhooks.default(new.tenant)
     now_ms = parts.clock.now_ms()
     return events.event(old, new, webhook=webhook, public_url=parts.settings.public_url, now_ms=now_ms)
 

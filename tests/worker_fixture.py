@@ -15,12 +15,11 @@ from core.storage import Storage
 from core.store.jobs.orphan_renders import OrphanRenders
 from tests.store_fixture import Core
 from worker.backend.client import Backend
-from worker.context import WorkerContext
+from worker.context import WorkerContext, token_pool_over
 from worker.jobs.execution import JobExecution
 from worker.leases import Leases
 from worker.outbound.client import guarded_client
-from worker.outbound.host_limits import Hosts
-from worker.tokens.pool import Pool
+from worker.outbound.host_limits import HostLimits
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -36,54 +35,43 @@ class Calls(Counter[str]):
 
 
 @asynccontextmanager
-async def kit_over(
+async def context_over(
     core: Core, folder: Path, *, backend: str = NOBODY, calls: Calls | None = None
 ) -> AsyncIterator[WorkerContext]:
-    """Build one worker's kit over the store's classes."""
+    """Build one worker's context over the store's classes."""
     asked = Backend(backend, platform="test", metrics=Calls() if calls is None else calls, stream_clients=1)
-    settings, outside = core.settings, guarded_client(allow=parse_networks("127.0.0.1/32"), http_allowed=True)
-    pool = Pool(
-        core.tokens,
-        core.identities,
-        asked,
-        core.clock,
-        rate_limited_s=settings.rate_limited_s,
-        web_url=settings.nemo_web_url,
-        month_limit=settings.tenant_month_credits,
-    )
+    settings, outbound = core.settings, guarded_client(allow=parse_networks("127.0.0.1/32"), http_allowed=True)
     try:
         yield WorkerContext(
             settings=settings,
             clock=core.clock,
-            vault=core.vault,
+            encryption=core.vault,
             jobs=core.jobs,
-            turns=core.turns,
-            listing=core.listing,
+            admission=core.turns,
             deliveries=core.deliveries,
-            tenants=core.tenants,
-            tokens=core.tokens,
+            webhooks=core.webhooks,
             uploads=core.uploads,
-            left_renders=OrphanRenders(core.store, core.clock),
-            errands=core.errands,
+            orphan_renders=OrphanRenders(core.store, core.clock),
+            rpc_queue=core.errands,
             storage=Storage(str(folder)),
             backend=asked,
-            pool=pool,
-            leases=Leases(core.jobs, core.store, worker_id="w", lease_s=settings.lease_s),
-            hosts=Hosts(core.clock),
-            outside=outside,
+            token_pool=token_pool_over(core.tokens, core.identities, asked, core.clock, settings),
+            leases=Leases(core.jobs, core.store, worker_id="this worker", lease_s=settings.lease_s),
+            host_limits=HostLimits(core.clock),
+            outbound=outbound,
         )
     finally:
         await asked.aclose()
-        await outside.aclose()
+        await outbound.aclose()
 
 
 @asynccontextmanager
 async def in_hand(
-    core: Core, kit: WorkerContext, job: Job, session: Session | None = None
+    core: Core, context: WorkerContext, job: Job, session: Session | None = None
 ) -> AsyncIterator[JobExecution]:
     """Hold a job that was submitted, as a worker does, with the record and session that the test wants it to have."""
     claim = await core.claim(job)
-    async with kit.leases.hold(job.id, claim.owner) as lease:
-        work = JobExecution(kit, claim, lease)
-        work.job, work.session = job, session or work.session
-        yield work
+    async with context.leases.hold(job.id, claim.owner) as lease:
+        execution = JobExecution(context, claim, lease)
+        execution.job, execution.session = job, session or execution.session
+        yield execution

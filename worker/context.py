@@ -1,45 +1,122 @@
-"""What every part of a worker is handed: one typed struct, built in `worker.main` and nowhere else."""
+"""What every part of a worker is handed: one typed struct, and the one place that builds it."""
 
+import os
+import socket
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from core.clock import Clock
+from core.ids import new_id
 from core.security.encryption import Encryption
 from core.settings import Settings
 from core.storage import Storage
 from core.store.deliveries import Deliveries
 from core.store.jobs.admission import Admission
 from core.store.jobs.orphan_renders import OrphanRenders
-from core.store.jobs.queries import JobQueries
 from core.store.jobs.records import Jobs
+from core.store.redis.client import Redis, Store
 from core.store.rpc import RpcQueue
-from core.store.tenants.tenants import Tenants
+from core.store.tenants.webhooks import Webhooks
+from core.store.tokens.anonymous_identity import AnonymousIdentities
 from core.store.tokens.tokens import Tokens
 from core.store.uploads import Uploads
 from worker.backend.client import Backend
+from worker.backend.metrics import CallCounts
 from worker.leases import Leases
-from worker.outbound.client import OutsideClient
-from worker.outbound.host_limits import Hosts
-from worker.tokens.pool import Pool
+from worker.outbound.client import OutboundClient, guarded_client
+from worker.outbound.host_limits import HostLimits
+from worker.tokens.pool import TokenPool
 
 
 @dataclass(frozen=True)
 class WorkerContext:
     settings: Settings
     clock: Clock
-    vault: Encryption
+    encryption: Encryption
     jobs: Jobs
-    turns: Admission
-    listing: JobQueries
+    admission: Admission
     deliveries: Deliveries
-    tenants: Tenants
-    tokens: Tokens
+    webhooks: Webhooks
     uploads: Uploads
-    left_renders: OrphanRenders
-    errands: RpcQueue
+    orphan_renders: OrphanRenders
+    rpc_queue: RpcQueue
     storage: Storage
     backend: Backend
-    pool: Pool
+    token_pool: TokenPool
     leases: Leases
-    hosts: Hosts
+    host_limits: HostLimits
     #: dials public addresses only
-    outside: OutsideClient
+    outbound: OutboundClient
+
+
+async def build_context(settings: Settings, client: Redis, stack: AsyncExitStack) -> WorkerContext:
+    """Build a worker's parts over one Redis client; what they hold open is closed with `stack`."""
+    clock, store = Clock(), Store(client)
+    stack.push_async_callback(store.close)
+    encryption = Encryption([key.get_secret_value() for key in settings.secret_keys])
+    jobs = Jobs(store, settings, clock)
+    backend = _open_backend(settings, stack)
+    return WorkerContext(
+        settings=settings,
+        clock=clock,
+        encryption=encryption,
+        jobs=jobs,
+        admission=Admission(store, settings, clock),
+        deliveries=Deliveries(store, clock),
+        webhooks=Webhooks(store, encryption, clock),
+        uploads=Uploads(store, clock),
+        orphan_renders=OrphanRenders(store, clock),
+        rpc_queue=RpcQueue(store),
+        storage=Storage(settings.storage),
+        backend=backend,
+        token_pool=token_pool_over(
+            Tokens(store, encryption, clock), AnonymousIdentities(store), backend, clock, settings
+        ),
+        leases=Leases(jobs, store, worker_id=_worker_id(), lease_s=settings.lease_s),
+        host_limits=HostLimits(clock),
+        outbound=_open_outbound(settings, stack),
+    )
+
+
+def token_pool_over(
+    tokens: Tokens, identities: AnonymousIdentities, backend: Backend, clock: Clock, settings: Settings
+) -> TokenPool:
+    """Build the pool with the limits of the settings."""
+    return TokenPool(
+        tokens,
+        identities,
+        backend,
+        clock,
+        rate_limited_s=settings.rate_limited_s,
+        web_url=settings.nemo_web_url,
+        month_limit=settings.tenant_month_credits,
+    )
+
+
+def _open_backend(settings: Settings, stack: AsyncExitStack) -> Backend:
+    backend = Backend(
+        settings.nemo_api_url,
+        platform=platform_of(settings),
+        metrics=CallCounts(),
+        first_pause_s=settings.backoff_s,
+    )
+    stack.push_async_callback(backend.aclose)
+    return backend
+
+
+def _open_outbound(settings: Settings, stack: AsyncExitStack) -> OutboundClient:
+    client = guarded_client(allow=settings.allow_addresses, http_allowed=settings.allow_http)
+    stack.push_async_callback(client.aclose)
+    return client
+
+
+def platform_of(settings: Settings, installed_at: str = __file__) -> str:
+    """Name where this skill runs, as the attribution header wants it (BACKEND.md, "Headers")."""
+    if settings.skill_source:
+        return settings.skill_source
+    marks = {"/.clawhub/": "clawhub", "/.cursor/skills/": "cursor"}
+    return next((name for mark, name in marks.items() if mark in installed_at), "unknown")
+
+
+def _worker_id() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{new_id('evt')[-6:]}"

@@ -1,4 +1,4 @@
-"""What this process holds: one heartbeat for all of it, and a word to whoever lost a job or shall stop one.
+"""The leases that this process holds: one heartbeat renews them all, and whoever lost one or shall stop is told.
 
 The heartbeat renews every lease at a third of its length. Who loses one is cancelled at once, so that a worker that
 was frozen stops before it can do harm; the scripts refuse its writes in any case.
@@ -10,9 +10,11 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from core.clock import stopwatch_s
-from core.store.jobs.records import Jobs, LeaseLost
+from core.store.jobs.records import Jobs
+from core.store.leases import LeaseLost
 from core.store.redis.client import STORE_DOWN, Store
 from core.store.redis.keys import CANCEL_CHANNEL
+from worker import redis_outage
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +36,7 @@ class Lease:
         self._lease_s = lease_s
         self._renewed_s = stopwatch_s()
 
-    def renewed(self, at_s: float) -> None:
+    def note_renewal(self, at_s: float) -> None:
         """Count from the moment before the renewal was sent."""
         self._renewed_s = at_s
 
@@ -84,7 +86,7 @@ class Leases:
             if self._held.get(item_id) is lease:
                 del self._held[item_id]
 
-    async def assure(self, lease: Lease) -> None:
+    async def ensure_held(self, lease: Lease) -> None:
         """Before an effect that must not happen twice: renew, unless most of the lease is left. Raises LeaseLost."""
         if lease.left_s > self._lease_s / 2:
             return
@@ -92,18 +94,18 @@ class Leases:
         lost, _ = await self._jobs.renew({lease.item_id: lease.owner})
         if lost or lease.lost:
             raise LeaseLost(lease.item_id)
-        lease.renewed(before_s)
+        lease.note_renewal(before_s)
 
-    async def keep(self) -> None:
-        """Beat for ever. While Redis is away nothing can be renewed, and nothing can be taken over either."""
+    async def run_heartbeat(self) -> None:
+        """Renew for ever. While Redis is away nothing can be renewed, and nothing can be taken over either."""
         while True:
             await asyncio.sleep(self._lease_s / 3)
             try:
-                await self._beat()
+                await self._renew_all()
             except STORE_DOWN as away:
                 log.warning("heartbeat: Redis is away (%s)", type(away).__name__)
 
-    async def _beat(self) -> None:
+    async def _renew_all(self) -> None:
         for some in _slices(list(self._held.values()), _AT_ONCE):
             before_s = stopwatch_s()
             lost, canceling = await self._jobs.renew({lease.item_id: lease.owner for lease in some})
@@ -111,10 +113,10 @@ class Leases:
                 if lease.item_id in lost and self._held.get(lease.item_id) is lease:
                     lease.lose()
                 else:
-                    lease.renewed(before_s)
-            self._tell_canceling(canceling)
+                    lease.note_renewal(before_s)
+            self._signal_cancels(canceling)
 
-    def _tell_canceling(self, item_ids: Iterable[str]) -> None:
+    def _signal_cancels(self, item_ids: Iterable[str]) -> None:
         for item_id in item_ids:
             if lease := self._held.get(item_id):
                 lease.cancel_asked.set()
@@ -128,15 +130,15 @@ class Leases:
                     while True:
                         message = await subscription.get_message(ignore_subscribe_messages=True, timeout=60)
                         if message:
-                            self._tell_canceling([message["data"].decode()])
+                            self._signal_cancels([message["data"].decode()])
             except STORE_DOWN:
-                await asyncio.sleep(0.5)
+                await redis_outage.pause()
 
     async def hand_back(self, lease: Lease) -> None:
         """Let go of one job that has not ended, so that another worker goes on at once."""
         await self._jobs.hand_back({lease.item_id: lease.owner})
 
-    async def hand_over(self, *, streams_too: bool) -> None:
+    async def hand_back_all(self, *, streams_too: bool) -> None:
         """Let go of everything that is held, or of all but the open streams, and stop those who work on it."""
         self.stopping = True
         held = [lease for lease in self._held.values() if streams_too or not lease.streaming]
@@ -147,7 +149,7 @@ class Leases:
             for lease in held:
                 lease.lose()
 
-    async def all_done(self) -> None:
+    async def wait_until_idle(self) -> None:
         """Wait until everybody who works on something held now has stopped."""
         if tasks := [lease.task for lease in self._held.values()]:
             await asyncio.wait(tasks)

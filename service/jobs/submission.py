@@ -17,11 +17,12 @@ from core.ids import is_id
 from core.metrics import JOBS_ACCEPTED
 from core.model.job import Job
 from core.model.session import Session
+from core.model.upload import Upload
+from core.model.webhook import TenantWebhook
 from core.store.jobs.submissions import Accepted, BatchStart, Idempotency, Remembered, Replayed, Submission
 from core.store.jobs.submissions import Refused as NotAccepted
 from core.store.redis.codec import unpack
-from core.store.tenants.tenants import Caller
-from core.store.uploads import Upload
+from core.store.tenants.api_keys import Caller
 from service.context import ApiContext
 from service.http.headers import IdempotencyKey
 from service.jobs.eta import pace_of
@@ -52,13 +53,13 @@ async def surroundings(parts: ApiContext, tenant: str, ask: JobAsk, *, at: str =
     if ask.session_id is None:
         return JobInputs(uploads=uploads)
     session = await own_session(parts, tenant, ask.session_id, at=f"{at}/session_id")
-    busy, _ = await parts.listing.session_jobs(session.id)
+    busy, _ = await parts.sessions.queue_of(session.id)
     return JobInputs(session=session, continues=bool(session.media or session.edits or busy), uploads=uploads)
 
 
 async def own_session(parts: ApiContext, tenant: str, session_id: str, *, at: str | None = None) -> Session:
     """Load a session of this tenant's. Raises Refused (404)."""
-    session = await parts.listing.session(session_id) if is_id(session_id, "ses") else None
+    session = await parts.sessions.load(session_id) if is_id(session_id, "ses") else None
     if session is None or session.tenant != tenant:
         raise _missing("session", at)
     return session
@@ -133,7 +134,7 @@ async def _accept_once(
 ) -> Accepted | Replayed | NotAccepted:
     """Try it with the webhook that this process remembers; the script says where it has changed."""
     kept = await parts.memory.webhook(caller.tenant)
-    webhook = unpack(kept, events.TenantWebhook) if kept else None
+    webhook = unpack(kept, TenantWebhook) if kept else None
     submissions = [_submission(parts, m, webhook) for m in made]
     return await parts.intake.accept(
         submissions,
@@ -145,7 +146,7 @@ async def _accept_once(
     )
 
 
-def _submission(parts: ApiContext, made: Made, webhook: events.TenantWebhook | None) -> Submission:
+def _submission(parts: ApiContext, made: Made, webhook: TenantWebhook | None) -> Submission:
     event = events.event(
         None, made.job, webhook=webhook, public_url=parts.settings.public_url, now_ms=made.job.created_at_ms
     )
@@ -155,7 +156,7 @@ def _submission(parts: ApiContext, made: Made, webhook: events.TenantWebhook | N
 async def check_budget(parts: ApiContext, tenant: str) -> None:
     """Refuse a tenant whose month's credits are spent (429)."""
     budget = parts.settings.tenant_month_credits
-    if budget and (await parts.tenants.usage(tenant, month_of(parts.clock.now_ms()))).get("credits", 0) >= budget:
+    if budget and (await parts.usage.of_month(tenant, month_of(parts.clock.now_ms()))).get("credits", 0) >= budget:
         words = f"This month's {budget} credits are used up."
         raise Refused(429, "budget_exceeded", words, headers={"Retry-After": "86400"})
 

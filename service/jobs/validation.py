@@ -16,10 +16,10 @@ from core.ids import new_id
 from core.model.job import Job, MediaRef, Webhook
 from core.model.plan import OutputAsk, Reading
 from core.model.session import Session
+from core.model.upload import Upload
 from core.profiles import PROFILES, Profile
 from core.security.url_policy import check_url
 from core.settings import Settings
-from core.store.uploads import Upload
 from service.problems import FieldError, invalid
 from service.prompt import needs_media, read_prompt
 from service.schemas.requests import JobAsk, MediaAsk

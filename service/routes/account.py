@@ -86,7 +86,7 @@ async def read_usage(request: Asked) -> Response[bytes]:
     """Read what a month came to; the present one by default."""
     parts = context_of(request)
     month = read_query(request, UsageQuery).month or month_of(parts.clock.now_ms())
-    counts = await parts.tenants.usage(request.user.tenant, month)
+    counts = await parts.usage.of_month(request.user.tenant, month)
     ends = ("succeeded", "failed", "canceled", "expired")
     jobs = {end: int(counts.get(f"jobs_{end}", 0)) for end in ends}
     minutes = round(counts.get("minutes", 0.0), 3)

@@ -78,7 +78,7 @@ async def _start(parts: ApiContext, tenant: str, batch_id: str, ask: BatchFrame,
         created_at_ms=jobs[0].created_at_ms,
     )
     url = ask.webhook.url if ask.webhook else None
-    return BatchStart(batch, completion(batch, url=url, webhook=await parts.tenants.webhook(tenant)))
+    return BatchStart(batch, completion(batch, url=url, webhook=await parts.webhooks.default(tenant)))
 
 
 def _accepted(parts: ApiContext, path: str, batch: Batch, found: Gathered) -> Kept:

@@ -8,7 +8,7 @@ from litestar import Response, post
 from litestar.params import FromPath
 
 from core.clock import parse_rfc3339_ms, rfc3339
-from core.events.event import Attempt, Delivery, DeliveryState
+from core.events.delivery import Attempt, Delivery, DeliveryState
 from core.ids import is_id
 from service.auth import needs
 from service.context import ApiContext, Asked, context_of

@@ -8,7 +8,7 @@ from core.metrics import JOBS_FINISHED
 from core.model.job import Job
 from core.model.job_view import JobView
 from core.model.transitions import cancel_asked, removed
-from core.store.jobs.records import LeaseLost
+from core.store.leases import LeaseLost
 from service.auth import needs
 from service.context import ApiContext, Asked, context_of
 from service.http.body import decoded, has_body, read_bytes
@@ -68,7 +68,7 @@ async def _canceled(parts: ApiContext, job: Job) -> Job:
 
 
 async def _event(parts: ApiContext, old: Job, new: Job) -> events.Event:
-    webhook = await parts.tenants.webhook(new.tenant)
+    webhook = await parts.webhooks.default(new.tenant)
     return events.event(old, new, webhook=webhook, public_url=parts.settings.public_url, now_ms=parts.clock.now_ms())
 
 
@@ -154,7 +154,7 @@ async def replay_job(request: Asked, job_id: FromPath[str]) -> Response[bytes]:
 
 
 async def _replay(parts: ApiContext, parent: Job, ask: ReplayAsk, request: Asked) -> Made:
-    session = await parts.listing.session(parent.session_id)
+    session = await parts.sessions.load(parent.session_id)
     trace = traceparent(request.headers.get("traceparent"))
     made = replay_of(parent, session, start=ask.start, now_ms=parts.clock.now_ms(), trace=trace)
     for media in made.job.media:

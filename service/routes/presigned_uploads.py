@@ -9,7 +9,7 @@ from litestar.params import FromPath
 from core.clock import rfc3339
 from core.ids import is_id
 from core.storage import FileMissing
-from core.store.jobs.submissions import UPLOAD_LIFE_MS
+from core.store.uploads import UPLOAD_LIFE_MS
 from service.auth import needs
 from service.context import ApiContext, Asked, context_of
 from service.http.body import read_query

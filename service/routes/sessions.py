@@ -67,14 +67,14 @@ async def create_session(request: Asked) -> Response[bytes]:
 
 
 async def _created(parts: ApiContext, session: Session) -> Kept:
-    await parts.listing.create_session(session)
+    await parts.sessions.create(session)
     location = f"{parts.settings.public_url}/v1/sessions/{session.id}"
     return Kept(session.id, {"Location": location}, msgspec.json.encode(await session_view(parts, session)))
 
 
 async def session_view(parts: ApiContext, session: Session) -> SessionView:
     """Show a session as it is right now."""
-    waiting, first = await parts.listing.session_jobs(session.id)
+    waiting, first = await parts.sessions.queue_of(session.id)
     return SessionView(
         id=session.id,
         profile=session.profile,
@@ -108,7 +108,7 @@ async def session_view(parts: ApiContext, session: Session) -> SessionView:
 async def list_sessions(request: Asked) -> Response[bytes]:
     """List the sessions that were made by hand and are open."""
     parts, query = context_of(request), read_query(request, PageQuery)
-    found = await parts.listing.sessions(request.user.tenant, after=query.after, limit=query.limit + 1)
+    found = await parts.sessions.page(request.user.tenant, after=query.after, limit=query.limit + 1)
     rows = [await session_view(parts, s) for s in found[: query.limit]]
     return page_of(request, parts, rows, more=len(found) > query.limit)
 
@@ -162,7 +162,7 @@ async def read_session_timeline(request: Asked, session_id: FromPath[str]) -> Re
 async def close_session(request: Asked, session_id: FromPath[str]) -> None:
     """Take no more jobs into a session; those that are in it go on."""
     parts = context_of(request)
-    await parts.listing.close_session(await own_session(parts, request.user.tenant, session_id))
+    await parts.sessions.close(await own_session(parts, request.user.tenant, session_id))
 
 
 HANDLERS = (create_session, list_sessions, read_session, read_session_timeline, close_session)

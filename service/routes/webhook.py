@@ -6,9 +6,9 @@ import msgspec
 from litestar import Response, post, put
 
 from core.clock import rfc3339
-from core.events.event import TenantWebhook
+from core.model.webhook import TenantWebhook
 from core.store.redis.codec import pack
-from core.store.tenants.tenants import ROTATION_MS
+from core.store.tenants.webhooks import ROTATION_MS
 from service.auth import needs
 from service.context import ApiContext, Asked, context_of
 from service.http.body import decoded, read_bytes
@@ -59,7 +59,7 @@ def webhook_view(webhook: TenantWebhook | None) -> WebhookView:
 )
 async def read_webhook(request: Asked) -> Response[bytes]:
     """Read the default webhook and its state."""
-    return answer(webhook_view(await context_of(request).tenants.webhook(request.user.tenant)))
+    return answer(webhook_view(await context_of(request).webhooks.default(request.user.tenant)))
 
 
 @put(
@@ -85,7 +85,7 @@ async def set_webhook(request: Asked) -> Response[bytes]:
     if refusal := webhook_refusal(ask.url, parts.settings, at="/url"):
         raise invalid([refusal])
     webhook = TenantWebhook(url=ask.url, events=tuple(dict.fromkeys(ask.events)))
-    await parts.tenants.set_webhook(request.user.tenant, webhook)
+    await parts.webhooks.set_default(request.user.tenant, webhook)
     return answer(webhook_view(webhook))
 
 
@@ -112,7 +112,7 @@ async def set_webhook(request: Asked) -> Response[bytes]:
 async def rotate_secret(request: Asked) -> Response[bytes]:
     """Make a new secret; for a day both sign."""
     parts = context_of(request)
-    secret = await parts.tenants.rotate_secret(request.user.tenant)
+    secret = await parts.webhooks.rotate_secret(request.user.tenant)
     until = rfc3339(parts.clock.now_ms() + ROTATION_MS)
     return answer(NewSecret(secret=secret, previous_valid_until=until), headers={"Cache-Control": "no-store"})
 
@@ -136,12 +136,12 @@ async def enable_webhook(request: Asked) -> Response[bytes]:
     parts, tenant = context_of(request), request.user.tenant
     webhook = await _set(parts, tenant)
     active = TenantWebhook(url=webhook.url, events=webhook.events)
-    await parts.tenants.set_webhook(tenant, active)
+    await parts.webhooks.set_default(tenant, active)
     return answer(webhook_view(active))
 
 
 async def _set(parts: ApiContext, tenant: str) -> TenantWebhook:
-    webhook = await parts.tenants.webhook(tenant)
+    webhook = await parts.webhooks.default(tenant)
     if webhook is None:
         raise Refused(404, "not_found", "No default webhook is set: PUT /v1/webhook.")
     return webhook

@@ -4,7 +4,7 @@ import msgspec
 
 from core.clock import rfc3339
 from core.ids import new_id
-from core.store.uploads import Upload
+from core.model.upload import Upload
 from service.context import ApiContext
 from service.problems import Refused
 from service.schemas.responses import UploadView

@@ -12,7 +12,7 @@ from worker.backend import responses
 
 
 def read(body: object) -> dict[str, Any]:
-    return responses.opened(json.dumps(body).encode())
+    return responses.open_envelope(json.dumps(body).encode())
 
 
 @pytest.mark.parametrize(
@@ -43,14 +43,14 @@ def read(body: object) -> dict[str, Any]:
     ],
 )
 def test_both_shapes_of_a_renders_status_are_read(body: object, expected: responses.RenderStatus) -> None:
-    assert responses.render_status(read(body)) == expected
+    assert responses.parse_render_status(read(body)) == expected
 
 
 def test_a_balance_is_read_with_and_without_its_envelope() -> None:
     balance = {"available": 75, "frozen": "25", "total": 100.0}
-    assert responses.credit_balance(read({"code": 0, "data": balance})) == responses.Credits(75, 25, 100)
-    assert responses.credit_balance(read(balance)) == responses.Credits(75, 25, 100)
-    assert responses.credit_balance(read({"available": 75})) == responses.Credits(75, 0, 75)
+    assert responses.parse_credits(read({"code": 0, "data": balance})) == responses.Credits(75, 25, 100)
+    assert responses.parse_credits(read(balance)) == responses.Credits(75, 25, 100)
+    assert responses.parse_credits(read({"available": 75})) == responses.Credits(75, 0, 75)
 
 
 def test_a_state_is_read_with_all_or_nothing_in_it() -> None:
@@ -59,20 +59,16 @@ def test_a_state_is_read_with_all_or_nothing_in_it() -> None:
         "task_id": 7,
         "user_id": "anon_1",
     }
-    assert responses.session_state(read({"code": 0, "data": data})) == responses.State(
-        {"t": []}, [1], [], "7", "anon_1"
-    )
-    assert responses.session_state(read({"draft": '{"t": []}'})).draft == {"t": []}
-    assert responses.session_state(read({"data": {"state": {"draft": "?"}}})) == responses.State(
-        None, [], [], None, None
-    )
+    assert responses.parse_state(read({"code": 0, "data": data})) == responses.State({"t": []}, [1], [], "7", "anon_1")
+    assert responses.parse_state(read({"draft": '{"t": []}'})).draft == {"t": []}
+    assert responses.parse_state(read({"data": {"state": {"draft": "?"}}})) == responses.State(None, [], [], None, None)
 
 
 @pytest.mark.parametrize(
     "body", [{"code": 0, "data": {"files": [{"url": "u"}]}}, {"data": [{"url": "u"}]}, [{"url": "u"}], {"cdn_url": "u"}]
 )
 def test_uploaded_files_are_read_however_they_are_wrapped(body: object) -> None:
-    assert [file.cdn_url for file in responses.uploaded_files(read(body))] == ["u"]
+    assert [file.cdn_url for file in responses.parse_uploaded_files(read(body))] == ["u"]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +84,7 @@ def test_uploaded_files_are_read_however_they_are_wrapped(body: object) -> None:
     ],
 )
 def test_a_tokens_expiry_is_read_in_every_form(stamp: object, at_ms: int | None) -> None:
-    issued = responses.issued_token({"token": "nmv_usr_1", "expires_at": stamp})
+    issued = responses.parse_issued_token({"token": "nmv_usr_1", "expires_at": stamp})
     assert issued.expires_at_ms == at_ms
     assert "nmv_usr" not in repr(issued)
 
@@ -96,7 +92,7 @@ def test_a_tokens_expiry_is_read_in_every_form(stamp: object, at_ms: int | None)
 @pytest.mark.parametrize("body", [b"<html>", b"[1", b"7", b'"ok"'])
 def test_what_is_no_object_is_unreadable(body: bytes) -> None:
     with pytest.raises(responses.Unreadable):
-        responses.opened(body)
+        responses.open_envelope(body)
 
 
 KEYS = st.sampled_from(
@@ -111,13 +107,13 @@ ANSWERS = st.recursive(VALUES, lambda inner: st.lists(inner, max_size=3) | st.di
 @given(ANSWERS)
 def test_any_answer_is_read_or_unreadable(body: object) -> None:
     for reader in (
-        responses.issued_token,
-        responses.opened_session,
-        responses.claim_token,
-        responses.uploaded_files,
-        responses.credit_balance,
-        responses.session_state,
-        responses.render_status,
+        responses.parse_issued_token,
+        responses.parse_opened_session,
+        responses.parse_claim_token,
+        responses.parse_uploaded_files,
+        responses.parse_credits,
+        responses.parse_state,
+        responses.parse_render_status,
     ):
         with contextlib.suppress(responses.Unreadable):
             reader(read(body))

@@ -5,12 +5,15 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 
+from core.profiles import PROFILES
 from worker.backend.client import Backend, Credentials
 from worker.backend.events import Heartbeat, StreamError, Text, Unknown
 from worker.backend.faults import BackendFault, Fault
 from worker.backend.multipart import SizeMismatch
+from worker.backend.requests import attribution
 
 CALLER = Credentials("nmv_usr_secret", "maker-free", traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01")
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
@@ -101,7 +104,7 @@ def answered(body: object, status: str = "200 OK", *headers: str) -> bytes:
 
 
 async def said(made: Backend, **more: float) -> list[object]:
-    async with made.message(CALLER, session_id="1", text="cut it", **more) as events:
+    async with made.send_message(CALLER, session_id="1", text="cut it", **more) as events:
         return [event async for event in events]
 
 
@@ -113,24 +116,31 @@ async def fault_of_message(made: Backend, **more: float) -> BackendFault:
 
 async def test_every_header_of_the_contract_is_sent() -> None:
     async with peer(answered({"code": 0, "data": {"available": 1}})) as remote, backend(remote.url) as made:
-        assert (await made.credits(CALLER)).available == 1
+        assert (await made.read_credits(CALLER)).available == 1
     ((line, headers, _),) = remote.requests
     assert line == "GET /api/credits/balance/simple HTTP/1.1"
     assert headers["authorization"] == "Bearer nmv_usr_secret"
     assert headers["x-skill-source"] == "maker-free"
-    assert headers["x-skill-version"] == "1.0.0"
+    assert headers["x-skill-version"] == PROFILES["maker-free"].version
     assert headers["x-skill-platform"] == "unknown"
     assert headers["traceparent"] == CALLER.traceparent
+
+
+def test_a_skill_is_named_with_its_own_version() -> None:
+    skill = msgspec.structs.replace(PROFILES["maker-free"], version="2.1.0")
+    headers = attribution(skill, platform="clawhub")
+    assert headers == {"X-Skill-Source": "maker-free", "X-Skill-Version": "2.1.0", "X-Skill-Platform": "clawhub"}
 
 
 async def test_the_token_call_names_the_client_and_no_token() -> None:
     answer = answered({"code": 0, "data": {"token": "nmv_usr_1", "expires_at": "2026-11-27T00:00:00Z", "credits": 100}})
     async with peer(answer) as remote, backend(remote.url) as made:
-        issued = await made.anonymous_token("c0ffee")
+        issued = await made.issue_anonymous_token("c0ffee", profile="maker-free")
     assert (issued.token, issued.credits, issued.user_id) == ("nmv_usr_1", 100, None)
     assert issued.expires_at_ms == 1_795_737_600_000
     ((line, headers, body),) = remote.requests
     assert (line, headers["x-client-id"], body) == ("POST /api/auth/anonymous-token HTTP/1.1", "c0ffee", b"")
+    assert (headers["x-skill-source"], headers["x-skill-version"]) == ("maker-free", PROFILES["maker-free"].version)
     assert "authorization" not in headers
 
 
@@ -141,9 +151,9 @@ async def test_bodies_are_written_as_the_contract_does() -> None:
     ):
         assert (await made.open_session(CALLER, language="zh-CN")).session_id == "5"
         await made.open_session(CALLER, language=None)
-        assert await made.claim_token(CALLER, task_id="t", session_id="s") == "clm_1"
+        assert await made.make_claim_token(CALLER, task_id="t", session_id="s") == "clm_1"
         await made.upload_url(CALLER, session_id="a/b", urls=["https://x/1.mp4"])
-        await made.render(CALLER, render_id="render_1", session_id="s", draft={"t": []}, output={"format": "mp4"})
+        await made.start_render(CALLER, render_id="render_1", session_id="s", draft={"t": []}, output={"format": "mp4"})
         await made.cancel_render(CALLER, "render/1")
     assert [(line.split()[1], json.loads(body or b"null")) for line, _, body in remote.requests] == [
         ("/api/tasks/me/with-session/nemo_agent", {"language": "zh-CN", "task_name": "project"}),
@@ -176,7 +186,7 @@ async def test_events_come_while_the_stream_is_open_and_leaving_closes_it() -> N
     async with (
         peer(STREAM + event, holds=True) as remote,
         backend(remote.url) as made,
-        made.message(CALLER, session_id="1", text="x") as events,
+        made.send_message(CALLER, session_id="1", text="x") as events,
     ):
         assert await anext(events) == Heartbeat()
         assert await anext(events) == Text("Cutting.")
@@ -198,13 +208,13 @@ async def test_calls_and_events_are_counted_by_what_came_of_them() -> None:
         assert await said(made) == [Heartbeat(), Unknown(), Text("Done."), StreamError("it broke")]
         remote.answer = answered({"code": 1001, "message": "expired"})
         with pytest.raises(BackendFault):
-            await made.credits(CALLER)
+            await made.read_credits(CALLER)
         remote.answer = answered({}, "503 Busy")
         with pytest.raises(BackendFault):
-            await made.credits(CALLER)
+            await made.read_credits(CALLER)
     async with backend(remote.url, counted) as made:
         with pytest.raises(BackendFault):
-            await made.credits(CALLER)
+            await made.read_credits(CALLER)
     assert counted.kinds == ["heartbeat", "unknown", "text", "error"]
     assert counted.calls == [("message", "200"), ("credits", "1001"), ("credits", "503"), ("credits", "unreachable")]
 
@@ -242,7 +252,7 @@ async def test_silence_is_broken_after_its_time() -> None:
         assert (await fault_of_message(made, silence_s=0.05)).fault is Fault.BROKEN
     async with peer(b"", holds=True) as remote, backend(remote.url, answer_timeout_s=0.05) as made:
         with pytest.raises(BackendFault) as caught:
-            await made.credits(CALLER)
+            await made.read_credits(CALLER)
     assert caught.value.fault is Fault.BROKEN
 
 
@@ -252,7 +262,7 @@ async def test_what_came_before_a_drop_is_told() -> None:
     async with (
         peer(CHUNKED + chunk) as remote,
         backend(remote.url) as made,
-        made.message(CALLER, session_id="1", text="x") as events,
+        made.send_message(CALLER, session_id="1", text="x") as events,
     ):
         assert await anext(events) == Text("Cutting.")
         with pytest.raises(BackendFault):
@@ -262,7 +272,7 @@ async def test_what_came_before_a_drop_is_told() -> None:
 async def test_what_the_caller_raises_inside_a_stream_is_not_touched() -> None:
     async with peer(STREAM + b"data:\n\n", holds=True) as remote, backend(remote.url) as made:
         with pytest.raises(LookupError):
-            async with made.message(CALLER, session_id="1", text="x"):
+            async with made.send_message(CALLER, session_id="1", text="x"):
                 raise LookupError
 
 
@@ -285,13 +295,17 @@ async def test_redirects_are_refused_and_not_followed() -> None:
     redirect = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
     async with peer(redirect) as remote, backend(remote.url) as made:
         with pytest.raises(BackendFault) as caught:
-            await made.credits(CALLER)
+            await made.read_credits(CALLER)
     assert (caught.value.fault, len(remote.requests)) == (Fault.REFUSED, 1)
 
 
 async def test_an_answer_that_lacks_what_was_asked_for_is_broken() -> None:
     async with peer(answered({"code": 0, "data": {}})) as remote, backend(remote.url) as made:
-        for asked in (made.credits(CALLER), made.open_session(CALLER, language=None), made.anonymous_token("c")):
+        for asked in (
+            made.read_credits(CALLER),
+            made.open_session(CALLER, language=None),
+            made.issue_anonymous_token("c", profile="maker-free"),
+        ):
             with pytest.raises(BackendFault) as caught:
                 await asked
             assert caught.value.fault is Fault.BROKEN
@@ -300,7 +314,7 @@ async def test_an_answer_that_lacks_what_was_asked_for_is_broken() -> None:
 async def test_retry_after_reaches_the_caller() -> None:
     async with peer(answered({}, "429 Too Many Requests", "Retry-After: 30")) as remote, backend(remote.url) as made:
         with pytest.raises(BackendFault) as caught:
-            await made.anonymous_token("c")
+            await made.issue_anonymous_token("c", profile="maker-free")
     assert (caught.value.fault, caught.value.retry_after_s) == (Fault.RATE_LIMITED, 30.0)
 
 
@@ -308,7 +322,7 @@ async def test_retry_after_reaches_the_caller() -> None:
 async def test_a_token_that_no_header_can_hold_is_refused_before_sending(token: str) -> None:
     async with peer(answered({})) as remote, backend(remote.url) as made:
         with pytest.raises(BackendFault) as caught:
-            await made.credits(Credentials(token, "maker-free"))
+            await made.read_credits(Credentials(token, "maker-free"))
     assert (caught.value.fault, remote.requests) == (Fault.REFUSED, [])
     assert "nmv_usr" not in repr(caught.value) + str(caught.value)
 

@@ -47,7 +47,7 @@ class Stage(NamedTuple):
 
     async def say(self, text: str) -> Transcript:
         heard = Transcript()
-        async with self.backend.message(self.caller, session_id=self.session_id, text=text) as events:
+        async with self.backend.send_message(self.caller, session_id=self.session_id, text=text) as events:
             async for event in events:
                 heard.add(event)
         return heard
@@ -58,7 +58,7 @@ class Stage(NamedTuple):
         return caught.value
 
     async def state(self) -> State:
-        return await self.backend.state(self.caller, self.session_id)
+        return await self.backend.read_state(self.caller, self.session_id)
 
     async def upload(self, data: bytes, filename: str = "city 街.mp4") -> None:
         await self.backend.upload_file(
@@ -68,7 +68,7 @@ class Stage(NamedTuple):
     async def render(self, render_id: str) -> None:
         draft = (await self.state()).draft
         assert draft is not None
-        await self.backend.render(
+        await self.backend.start_render(
             self.caller, render_id=render_id, session_id=self.session_id, draft=draft, output=SMALL
         )
 
@@ -78,7 +78,7 @@ class Stage(NamedTuple):
         await self.sandbox.until(
             lambda ledger: any(row["id"] == render_id and row["status"] not in open_states for row in ledger["renders"])
         )
-        return await self.backend.render_status(self.caller, render_id)
+        return await self.backend.read_render_status(self.caller, render_id)
 
 
 async def in_portions(data: bytes) -> AsyncIterator[bytes]:
@@ -117,7 +117,7 @@ async def stage(sandbox: Sandbox, backend: Backend, clip: bytes) -> Stage:
 
 
 async def test_the_whole_way_from_a_token_to_a_file(sandbox: Sandbox, backend: Backend, clip: bytes) -> None:
-    issued = await backend.anonymous_token(str(uuid4()))
+    issued = await backend.issue_anonymous_token(str(uuid4()), profile="free-video-fast")
     assert issued.credits == 100
     assert issued.expires_at_ms
     caller = Credentials(issued.token, "free-video-fast")
@@ -131,7 +131,7 @@ async def test_the_whole_way_from_a_token_to_a_file(sandbox: Sandbox, backend: B
     assert heard.saw_tools
     made = (await stage.state()).draft
     assert exportable(made)
-    assert (await backend.credits(caller)).available == 50
+    assert (await backend.read_credits(caller)).available == 50
 
     await stage.render("render_whole_way")
     ended = await stage.rendered("render_whole_way")
@@ -139,7 +139,9 @@ async def test_the_whole_way_from_a_token_to_a_file(sandbox: Sandbox, backend: B
         film = b"".join([chunk async for chunk in file.chunks])
     assert len(film) == file.size_bytes
     assert film[4:8] == b"ftyp"
-    assert (await backend.claim_token(caller, task_id=stage.task_id, session_id=stage.session_id)).startswith("clm_")
+    assert (await backend.make_claim_token(caller, task_id=stage.task_id, session_id=stage.session_id)).startswith(
+        "clm_"
+    )
     (row,) = [row for row in (await sandbox.ledger())["renders"] if row["id"] == "render_whole_way"]
     assert row["fetched"]
 
@@ -219,7 +221,7 @@ async def test_every_refusal_and_drop_has_its_fault(
 
 
 async def test_a_session_takes_one_message_at_a_time(stage: Stage) -> None:
-    async with stage.backend.message(
+    async with stage.backend.send_message(
         stage.caller, session_id=stage.session_id, text="add background music [[story:slow]]"
     ) as events:
         await anext(events)
@@ -264,7 +266,7 @@ async def test_a_blocked_export_and_an_unknown_render_have_their_faults(stage: S
         await stage.render(f"render_{uuid4().hex}")
     assert caught.value.fault is Fault.EXPORT_BLOCKED
     with pytest.raises(BackendFault) as caught:
-        await stage.backend.render_status(stage.caller, "render_unknown")
+        await stage.backend.read_render_status(stage.caller, "render_unknown")
     assert caught.value.fault is Fault.RENDER_UNKNOWN
 
 
@@ -294,13 +296,13 @@ async def test_tokens_are_refused_by_scope_and_by_being_unknown(sandbox: Sandbox
         await backend.open_session(reader, language=None)
     assert caught.value.fault is Fault.SCOPE_MISSING
     with pytest.raises(BackendFault) as caught:
-        await backend.credits(Credentials("nmv_usr_nobody", "maker-free"))
+        await backend.read_credits(Credentials("nmv_usr_nobody", "maker-free"))
     assert caught.value.fault is Fault.TOKEN_REFUSED
 
 
 async def test_a_second_anonymous_token_is_rate_limited(backend: Backend) -> None:
     client_id = str(uuid4())
-    await backend.anonymous_token(client_id)
+    await backend.issue_anonymous_token(client_id, profile="free-video-fast")
     with pytest.raises(BackendFault) as caught:
-        await backend.anonymous_token(client_id)
+        await backend.issue_anonymous_token(client_id, profile="free-video-fast")
     assert caught.value.fault is Fault.RATE_LIMITED

@@ -3,17 +3,20 @@
 Run by one test alone, which wants to see double charges reported.
 """
 
+import msgspec
+
 from core.model.job import Stage
 from tests.crash.nursery import serve_orders
 from worker.jobs import steps
-from worker.jobs.execution import JobExecution, StepResult
+from worker.jobs.execution import JobExecution
+from worker.jobs.step_result import StepResult
 
 _careful = steps._STEPS[Stage.EDITING]
 
 
-async def _careless(work: JobExecution) -> StepResult:
-    work.may_send = True
-    return await _careful(work)
+async def _careless(execution: JobExecution) -> StepResult:
+    execution.handover = msgspec.structs.replace(execution.handover, may_send=True)
+    return await _careful(execution)
 
 
 if __name__ == "__main__":

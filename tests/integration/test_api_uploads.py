@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from core.clock import HandClock
 from core.ids import new_id
-from core.store.uploads import Upload, Uploads
+from core.model.upload import Upload
+from core.store.uploads import Uploads
 from service.problems import Refused
 from service.uploads.receive import Inspector, bounded
 from tests.api_fixture import Api, running_api

@@ -20,8 +20,9 @@ from core.clock import Clock, stopwatch_s
 from core.security.signing import headers, new_secret
 from core.security.url_policy import parse_networks
 from tests.receiver_fixture import running_receiver
-from worker.callbacks.retry_policy import DisableUrl, Fault, decide
-from worker.callbacks.send import MAX_ANSWER_BYTES, MAX_EXCERPT_BYTES, attempt, safe_text
+from worker.callbacks.retry_policy import AttemptFault, DisableUrl, decide
+from worker.callbacks.send import MAX_ANSWER_BYTES, MAX_EXCERPT_BYTES, safe_text
+from worker.callbacks.send import send as send_callback
 from worker.outbound.client import guarded_client
 
 SECRET, OLD_SECRET = new_secret(), new_secret()
@@ -43,7 +44,7 @@ async def client():
 
 async def send(client, url, *, secrets=(SECRET,), message_id="evt_1", timeout_s=15.0):
     signed = headers(secrets, message_id=message_id, timestamp_s=int(time.time()), body=BODY)
-    return await attempt(client, url=url, body=BODY, headers=signed, timeout_s=timeout_s, clock=Clock())
+    return await send_callback(client, url=url, body=BODY, headers=signed, timeout_s=timeout_s, clock=Clock())
 
 
 async def test_a_good_receiver_takes_the_callback_and_its_signature_holds(client, receiver):
@@ -85,7 +86,7 @@ async def test_the_two_answer_headers_are_understood(client, receiver):
     assert (disable.disable, disable.abort) == (True, False)
     assert (abort.disable, abort.abort) == (False, True)
     taken = await send(client, f"{receiver.hook}/disable-taken")
-    assert decide(attempt=1, answer=taken, retried=True, jitter=0.5, step_scale=1) == DisableUrl(
+    assert decide(attempt=1, result=taken, retried=True, jitter=0.5, step_scale=1) == DisableUrl(
         "The receiver answered webhook-delivery: disable.", delivered=True
     )
 
@@ -98,11 +99,11 @@ async def test_a_receiver_that_fails_twice_takes_the_third_attempt(client, recei
 @pytest.mark.parametrize(
     ("mood", "fault"),
     [
-        ("hang", Fault.TIMEOUT),
-        ("drip", Fault.TIMEOUT),
-        ("reset", Fault.BROKEN),
-        ("close", Fault.BROKEN),
-        ("not-http", Fault.NOT_HTTP),
+        ("hang", AttemptFault.TIMEOUT),
+        ("drip", AttemptFault.TIMEOUT),
+        ("reset", AttemptFault.BROKEN),
+        ("close", AttemptFault.BROKEN),
+        ("not-http", AttemptFault.NOT_HTTP),
     ],
 )
 async def test_a_receiver_without_an_answer_is_a_fault_of_its_kind(client, receiver, mood, fault):
@@ -158,7 +159,7 @@ async def test_nobody_listening_is_a_refused_connection(client):
     async with served(lambda _r, w: w.close()) as port:
         pass
     answer = await send(client, f"http://127.0.0.1:{port}/")
-    assert (answer.error, answer.detail) == (Fault.REFUSED, "The host refused the connection.")
+    assert (answer.error, answer.detail) == (AttemptFault.REFUSED, "The host refused the connection.")
 
 
 async def test_an_unknown_name_is_said_to_be_one():
@@ -167,7 +168,7 @@ async def test_an_unknown_name_is_said_to_be_one():
 
     async with guarded_client(allow=(), http_allowed=False, resolver=nobody_knows) as client:
         answer = await send(client, "https://nowhere.example.com/")
-    assert answer.error is Fault.NAME_NOT_FOUND
+    assert answer.error is AttemptFault.NAME_NOT_FOUND
 
 
 @pytest.mark.parametrize(
@@ -175,7 +176,7 @@ async def test_an_unknown_name_is_said_to_be_one():
 )
 async def test_a_forbidden_target_is_an_answer_and_names_no_url(client, url):
     answer = await send(client, url)
-    assert answer.error is Fault.FORBIDDEN
+    assert answer.error is AttemptFault.FORBIDDEN
     assert answer.detail
     assert url not in repr(answer)
 
@@ -184,7 +185,7 @@ async def test_a_forbidden_target_is_an_answer_and_names_no_url(client, url):
     "url", ["", "https://", "nonsense", "https://[::1", "https://exa mple.com/", "https://\ud800.com/"]
 )
 async def test_a_url_that_is_none_is_an_answer_too(client, url):
-    assert (await send(client, url)).error is Fault.FORBIDDEN
+    assert (await send(client, url)).error is AttemptFault.FORBIDDEN
 
 
 async def test_a_receiver_s_cookie_is_never_sent_back(client, receiver):
@@ -280,20 +281,20 @@ async def test_tls_checks_the_name_although_the_number_is_dialled(tmp_path):
 
 async def test_a_reset_over_tls_is_told_from_a_failed_handshake(tmp_path):
     pem = certificate(names=[x509.DNSName("hooks.example.com")])
-    assert (await over_tls(tmp_path, pem, "hooks.example.com", reset_after_request)).error is Fault.BROKEN
+    assert (await over_tls(tmp_path, pem, "hooks.example.com", reset_after_request)).error is AttemptFault.BROKEN
 
 
 async def test_a_certificate_for_another_name_is_refused(tmp_path):
     pem = certificate(names=[x509.DNSName("other.example.com"), x509.IPAddress(ip_address("127.0.0.1"))])
     answer = await over_tls(tmp_path, pem, "hooks.example.com")
-    assert answer.error is Fault.TLS
+    assert answer.error is AttemptFault.TLS
     assert "certificate is not valid" in answer.detail
 
 
 async def test_an_expired_certificate_is_refused(tmp_path):
     pem = certificate(names=[x509.DNSName("hooks.example.com")], days=-1)
     answer = await over_tls(tmp_path, pem, "hooks.example.com")
-    assert answer.error is Fault.TLS
+    assert answer.error is AttemptFault.TLS
     assert "expired" in answer.detail
 
 
@@ -304,7 +305,7 @@ async def test_a_certificate_of_an_unknown_authority_is_refused(tmp_path):
     server_side.load_cert_chain(file)
     async with served(answer_ok, server_side) as port, guarded_client(allow=LOCAL, http_allowed=False) as client:
         answer = await send(client, f"https://127.0.0.1:{port}/")
-    assert answer.error is Fault.TLS
+    assert answer.error is AttemptFault.TLS
 
 
 async def test_a_receiver_that_speaks_no_tls_is_a_failed_handshake(client):
@@ -314,7 +315,7 @@ async def test_a_receiver_that_speaks_no_tls_is_a_failed_handshake(client):
 
     async with served(answer_plainly) as port:
         answer = await send(client, f"https://127.0.0.1:{port}/")
-    assert answer.error is Fault.TLS
+    assert answer.error is AttemptFault.TLS
 
 
 async def test_a_handshake_that_hangs_is_a_timeout_and_leaves_no_connection_open(client):
@@ -328,7 +329,7 @@ async def test_a_handshake_that_hangs_is_a_timeout_and_leaves_no_connection_open
     async with served(listen_only) as port:
         answer = await send(client, f"https://127.0.0.1:{port}/", timeout_s=0.3)
         await asyncio.wait_for(gone.wait(), 10)
-    assert answer.error is Fault.TIMEOUT
+    assert answer.error is AttemptFault.TIMEOUT
 
 
 async def test_the_receiver_itself_refuses_what_is_no_callback(receiver):

@@ -12,19 +12,20 @@ import msgspec
 import pytest
 
 from core.clock import rfc3339
-from core.events.event import Delivery, DeliveryState, TenantWebhook, spoken
+from core.events.delivery import Delivery, DeliveryState
+from core.events.event import spoken
 from core.model.job import OutputFile, Webhook
 from core.model.plan import Plan
 from core.model.transitions import succeeded
+from core.model.webhook import TenantWebhook
 from core.security.signing import verify_path
 from core.store.redis.keys import key
 from tests.receiver_fixture import Receiver, running_receiver
 from tests.store_fixture import Core, core, settings_for
 from worker.callbacks.deliver import run_delivery
 from worker.callbacks.retry_policy import WORN_OUT, WORN_OUT_S
-from worker.context import WorkerContext
-from worker.main import _build_kit
-from worker.outbound.host_limits import PER_HOST, Hosts
+from worker.context import WorkerContext, build_context
+from worker.outbound.host_limits import PER_HOST, HostLimits
 
 __all__ = ["core"]
 
@@ -39,19 +40,19 @@ async def receiver():
 
 
 @pytest.fixture
-async def kit(core: Core):
+async def context(core: Core):
     """What a worker holds, on the test's clock; its leases are not renewed."""
     chosen = {"allow_addresses": "127.0.0.0/8", "allow_http": True, "callback_timeout_s": 1.0, "storage": "memory"}
     settings = settings_for(core.settings.redis_url.get_secret_value(), **chosen)
-    await core.tenants.create_key("acme")
+    await core.api_keys.create("acme")
     async with AsyncExitStack() as stack:
-        built = await _build_kit(settings, core.redis, stack)
-        stack.pop_all().push_async_callback(built.outside.aclose)  # the client is the fixture's
+        built = await build_context(settings, core.redis, stack)
+        stack.pop_all().push_async_callback(built.outbound.aclose)  # the client is the fixture's
         yield dataclasses.replace(
-            built, clock=core.clock, vault=core.security.encryption, tenants=core.tenants, deliveries=core.deliveries,
-            jobs=core.jobs, hosts=Hosts(core.clock),
+            built, clock=core.clock, encryption=core.vault, webhooks=core.webhooks, deliveries=core.deliveries,
+            jobs=core.jobs, host_limits=HostLimits(core.clock),
         )  # fmt: skip
-        await built.outside.aclose()
+        await built.outbound.aclose()
         await built.backend.aclose()
 
 
@@ -62,10 +63,10 @@ async def told(core: Core, url: str | None, *, events: tuple[str, ...] = (), **a
     return [delivery for delivery, _ in await core.deliveries.of_job(job.id)]
 
 
-async def after_attempt(kit: WorkerContext, delivery: Delivery) -> Delivery:
+async def after_attempt(context: WorkerContext, delivery: Delivery) -> Delivery:
     """Let the worker take a delivery up, and read what became of it."""
-    await run_delivery(kit, delivery.id)
-    found = await kit.deliveries.load(delivery.id)
+    await run_delivery(context, delivery.id)
+    found = await context.deliveries.load(delivery.id)
     assert found is not None
     return found
 
@@ -75,46 +76,46 @@ async def due_ms(core: Core, delivery: Delivery) -> float | None:
 
 
 async def set_default(core: Core, receiver: Receiver, path: str = "") -> None:
-    await core.tenants.set_webhook("acme", TenantWebhook(url=receiver.hook + path))
+    await core.webhooks.set_default("acme", TenantWebhook(url=receiver.hook + path))
 
 
-async def test_five_days_of_failure_alone_disable_the_default_url(core, kit, receiver):
+async def test_five_days_of_failure_alone_disable_the_default_url(core, context, receiver):
     await set_default(core, receiver, "/status/500")
     [first] = await told(core, None)
-    assert (await after_attempt(kit, first)).state is DeliveryState.PENDING
+    assert (await after_attempt(context, first)).state is DeliveryState.PENDING
     began_ms = core.clock.now_ms()
-    assert (await core.tenants.webhook("acme")).failing_since_ms == began_ms
+    assert (await core.webhooks.default("acme")).failing_since_ms == began_ms
     core.clock.turn(by_s=WORN_OUT_S - 1)
     [second] = await told(core, None)
-    assert (await after_attempt(kit, second)).state is DeliveryState.PENDING
+    assert (await after_attempt(context, second)).state is DeliveryState.PENDING
     core.clock.turn(by_s=1)
-    last = await after_attempt(kit, first)
+    last = await after_attempt(context, first)
     assert (last.state, last.why, len(last.attempts)) == (DeliveryState.DEAD, WORN_OUT, 2)
-    webhook = await core.tenants.webhook("acme")
+    webhook = await core.webhooks.default("acme")
     assert (webhook.state, webhook.disabled_why, webhook.disabled_at_ms) == ("disabled", WORN_OUT, core.clock.now_ms())
-    waiting = await after_attempt(kit, second)
+    waiting = await after_attempt(context, second)
     assert (waiting.state, len(waiting.attempts)) == (DeliveryState.DEAD, 1), "nothing more is sent there"
 
 
-async def test_one_success_in_five_days_keeps_the_default_url(core, kit, receiver):
+async def test_one_success_in_five_days_keeps_the_default_url(core, context, receiver):
     await set_default(core, receiver, "/fail/1")
     [first] = await told(core, None)
-    await after_attempt(kit, first)
+    await after_attempt(context, first)
     core.clock.turn(by_s=4 * DAY_S)
-    assert (await after_attempt(kit, first)).state is DeliveryState.DELIVERED
-    assert (await core.tenants.webhook("acme")).failing_since_ms is None
+    assert (await after_attempt(context, first)).state is DeliveryState.DELIVERED
+    assert (await core.webhooks.default("acme")).failing_since_ms is None
     core.clock.turn(by_s=4 * DAY_S)
     [second] = await told(core, None)
-    assert (await after_attempt(kit, second)).state is DeliveryState.PENDING
-    assert (await core.tenants.webhook("acme")).state == "active"
+    assert (await after_attempt(context, second)).state is DeliveryState.PENDING
+    assert (await core.webhooks.default("acme")).state == "active"
 
 
-async def test_declining_one_message_is_no_failure_of_the_url(core, kit, receiver):
+async def test_declining_one_message_is_no_failure_of_the_url(core, context, receiver):
     await set_default(core, receiver, "/abort")
     [delivery] = await told(core, None)
-    over = await after_attempt(kit, delivery)
+    over = await after_attempt(context, delivery)
     assert (over.state, over.attempts[0].status) == (DeliveryState.DEAD, 500)
-    assert (await core.tenants.webhook("acme")).failing_since_ms is None
+    assert (await core.webhooks.default("acme")).failing_since_ms is None
 
 
 @pytest.mark.parametrize(
@@ -125,31 +126,31 @@ async def test_declining_one_message_is_no_failure_of_the_url(core, kit, receive
         ("/disable-taken", DeliveryState.DELIVERED),
     ],
 )
-async def test_a_default_url_that_wants_no_more_is_disabled(core, kit, receiver, path, state):
+async def test_a_default_url_that_wants_no_more_is_disabled(core, context, receiver, path, state):
     await set_default(core, receiver, path)
     [delivery] = await told(core, None)
-    assert (await after_attempt(kit, delivery)).state is state
-    webhook = await core.tenants.webhook("acme")
+    assert (await after_attempt(context, delivery)).state is state
+    webhook = await core.webhooks.default("acme")
     assert (webhook.state, webhook.disabled_at_ms) == ("disabled", core.clock.now_ms())
     assert await told(core, None) == [], "the next job has nobody to tell"
 
 
-async def test_a_url_that_only_its_job_named_gets_nothing_more_of_this_job_and_all_of_the_next(core, kit, receiver):
+async def test_a_url_that_only_its_job_named_gets_nothing_more_of_this_job_and_all_of_the_next(core, context, receiver):
     url = f"{receiver.hook}/status/410"
     started, ended = await told(core, url, events=("job.started", "job.succeeded"))
-    assert (await after_attempt(kit, started)).state is DeliveryState.DEAD
-    silent = await after_attempt(kit, ended)
+    assert (await after_attempt(context, started)).state is DeliveryState.DEAD
+    silent = await after_attempt(context, ended)
     assert (silent.state, silent.attempts) == (DeliveryState.DEAD, ())
     [other] = await told(core, url)
-    assert len((await after_attempt(kit, other)).attempts) == 1
+    assert len((await after_attempt(context, other)).attempts) == 1
     again = await core.deliveries.send_again(silent)
-    assert len((await after_attempt(kit, again)).attempts) == 1, "whoever asks for it gets an attempt"
+    assert len((await after_attempt(context, again)).attempts) == 1, "whoever asks for it gets an attempt"
 
 
-async def test_every_attempt_has_the_same_id_and_a_time_and_signature_of_its_own(core, kit, receiver):
+async def test_every_attempt_has_the_same_id_and_a_time_and_signature_of_its_own(core, context, receiver):
     [delivery] = await told(core, f"{receiver.hook}/fail/2")
     for _ in range(3):
-        delivery = await after_attempt(kit, delivery)
+        delivery = await after_attempt(context, delivery)
         core.clock.turn(by_s=DAY_S)
     assert delivery.state is DeliveryState.DELIVERED
     assert [attempt.status for attempt in delivery.attempts] == [500, 500, 200]
@@ -161,14 +162,14 @@ async def test_every_attempt_has_the_same_id_and_a_time_and_signature_of_its_own
     assert len({headers["webhook-signature"] for headers in sent}) == 3
 
 
-async def test_each_attempt_carries_a_link_that_is_good_for_a_day_from_then(core, kit, receiver):
+async def test_each_attempt_carries_a_link_that_is_good_for_a_day_from_then(core, context, receiver):
     file = OutputFile(path="outputs/x.mp4", format="mp4", expires_at_ms=core.clock.now_ms() + 30 * DAY_S * 1000)
     job = await core.submit(webhook=Webhook(url=f"{receiver.hook}/fail/1"))
     begun = await core.begin(job)
     await core.write(begun, succeeded(begun.job, now_ms=core.clock.now_ms(), output=file))
     [(delivery, _)] = await core.deliveries.of_job(job.id)
     for number in range(2):
-        await after_attempt(kit, delivery)
+        await after_attempt(context, delivery)
         body = (await receiver.received(at_least=number + 1))[-1]["body"]
         expires_s = core.clock.now_ms() // 1000 + DAY_S
         assert body["data"]["job"]["output"]["expires_at"] == rfc3339(expires_s * 1000)
@@ -176,8 +177,8 @@ async def test_each_attempt_carries_a_link_that_is_good_for_a_day_from_then(core
         signature = query.partition("signature=")[2]
         assert f"expires={expires_s}" in query
         assert verify_path(
-            core.security.encryption.link_keys,
-            path=path.removeprefix(kit.settings.public_url),
+            core.vault.link_keys,
+            path=path.removeprefix(context.settings.public_url),
             expires_at_s=expires_s,
             signature=signature,
             now_s=expires_s - 1,
@@ -185,53 +186,53 @@ async def test_each_attempt_carries_a_link_that_is_good_for_a_day_from_then(core
         core.clock.turn(by_s=2 * DAY_S)
 
 
-async def test_after_a_rotation_two_secrets_sign_for_a_day_and_then_the_new_one(core, kit, receiver):
-    old = (await core.tenants.signing_secrets("acme"))[0]
-    new = await core.tenants.rotate_secret("acme")
+async def test_after_a_rotation_two_secrets_sign_for_a_day_and_then_the_new_one(core, context, receiver):
+    old = (await core.webhooks.signing_secrets("acme"))[0]
+    new = await core.webhooks.rotate_secret("acme")
     counts = []
     for wait_s in (DAY_S - 1, 1):
         core.clock.turn(by_s=wait_s)
         [delivery] = await told(core, receiver.hook)
-        await after_attempt(kit, delivery)
+        await after_attempt(context, delivery)
         headers = (await receiver.received())[-1]["headers"]
         counts.append(len(headers["webhook-signature"].split(" ")))
-        assert await core.tenants.signing_secrets("acme") == ([new, old] if counts == [2] else [new])
+        assert await core.webhooks.signing_secrets("acme") == ([new, old] if counts == [2] else [new])
     assert counts == [2, 1]
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
-async def test_a_retry_after_is_waited_for_up_to_twice_the_step(core, kit, receiver, form):
+async def test_a_retry_after_is_waited_for_up_to_twice_the_step(core, context, receiver, form):
     for asked_s, least_s, most_s in ((8, 6, 8.1), (3600, 9.9, 10)):
         [delivery] = await told(core, f"{receiver.hook}/retry-after/{form}/{asked_s}")
         core.clock.turn(by_s=datetime.now(UTC).timestamp() - core.clock.now_ms() / 1000)
-        waits_ms = (await after_attempt(kit, delivery)).next_at_ms - core.clock.now_ms()
+        waits_ms = (await after_attempt(context, delivery)).next_at_ms - core.clock.now_ms()
         assert least_s * 1000 <= waits_ms <= most_s * 1000
         assert await due_ms(core, delivery) == core.clock.now_ms() + waits_ms
 
 
-async def test_ten_attempts_and_then_it_is_dead_until_somebody_sends_it_again(core, kit, receiver):
+async def test_ten_attempts_and_then_it_is_dead_until_somebody_sends_it_again(core, context, receiver):
     [delivery] = await told(core, f"{receiver.hook}/status/301")
     while delivery.state is DeliveryState.PENDING:
-        delivery = await after_attempt(kit, delivery)
+        delivery = await after_attempt(context, delivery)
         core.clock.turn(by_s=2 * DAY_S)
     assert (len(delivery.attempts), delivery.why) == (10, "All 10 attempts failed.")
     assert len(await receiver.received(path="/hook")) == 0, "a redirect is not followed"
-    again = await after_attempt(kit, await core.deliveries.send_again(delivery))
+    again = await after_attempt(context, await core.deliveries.send_again(delivery))
     assert (again.state, again.round, len(again.attempts)) == (DeliveryState.PENDING, 1, 11)
 
 
-async def test_an_event_that_nobody_keeps_any_more_cannot_be_sent(core, kit, receiver):
+async def test_an_event_that_nobody_keeps_any_more_cannot_be_sent(core, context, receiver):
     [delivery] = await told(core, receiver.hook)
     await core.redis.delete(key("feed", "acme"), key("events", delivery.job_id))
-    gone = await after_attempt(kit, delivery)
+    gone = await after_attempt(context, delivery)
     assert (gone.state, gone.why) == (DeliveryState.DEAD, "The event is older than 14 days.")
 
 
-async def test_a_delivery_remembers_its_latest_attempts_however_often_it_is_sent_again(core, kit, receiver):
+async def test_a_delivery_remembers_its_latest_attempts_however_often_it_is_sent_again(core, context, receiver):
     [delivery] = await told(core, receiver.hook)
     for _ in range(41):
         delivery = await after_attempt(
-            kit, await core.deliveries.send_again(delivery) if delivery.attempts else delivery
+            context, await core.deliveries.send_again(delivery) if delivery.attempts else delivery
         )
     assert len(delivery.attempts) == 40
     assert len(await receiver.received(at_least=41)) == 41
@@ -248,16 +249,16 @@ async def progress_of(core: Core, url: str) -> Delivery:
     return delivery
 
 
-async def test_progress_is_sent_once_and_not_again(core, kit, receiver):
-    over = await after_attempt(kit, await progress_of(core, f"{receiver.hook}/status/500"))
+async def test_progress_is_sent_once_and_not_again(core, context, receiver):
+    over = await after_attempt(context, await progress_of(core, f"{receiver.hook}/status/500"))
     assert (over.type, over.state, len(over.attempts)) == ("job.progress", DeliveryState.DEAD, 1)
     assert await due_ms(core, over) is None
 
 
 @asynccontextmanager
-async def hanging(kit: WorkerContext, receiver: Receiver, deliveries: list[Delivery]):
+async def hanging(context: WorkerContext, receiver: Receiver, deliveries: list[Delivery]):
     """Have so many attempts under way at a receiver that says nothing."""
-    attempts = [asyncio.create_task(run_delivery(kit, delivery.id)) for delivery in deliveries]
+    attempts = [asyncio.create_task(run_delivery(context, delivery.id)) for delivery in deliveries]
     await receiver.received(at_least=len(deliveries), path="/hook/hang")
     try:
         yield
@@ -265,37 +266,37 @@ async def hanging(kit: WorkerContext, receiver: Receiver, deliveries: list[Deliv
         await asyncio.gather(*attempts)
 
 
-async def test_who_finds_no_place_sleeps_without_using_up_an_attempt_and_others_pass_by(core, kit, receiver):
+async def test_who_finds_no_place_sleeps_without_using_up_an_attempt_and_others_pass_by(core, context, receiver):
     taken = [(await told(core, f"{receiver.hook}/hang"))[0] for _ in range(PER_HOST)]
     waiting = [(await told(core, f"{receiver.hook}/hang"))[0] for _ in range(20)]
     late = await progress_of(core, f"{receiver.hook}/hang")
-    await core.tenants.create_key("other")
+    await core.api_keys.create("other")
     [stranger] = await told(core, receiver.hook, tenant="other")
-    async with hanging(kit, receiver, taken):
-        after = [await after_attempt(kit, each) for each in waiting]
+    async with hanging(context, receiver, taken):
+        after = [await after_attempt(context, each) for each in waiting]
         assert {(each.state, each.round, each.attempts) for each in after} == {(DeliveryState.PENDING, 0, ())}
         wakes = [await due_ms(core, each) for each in waiting]
         assert wakes == sorted(set(wakes)) == [each.next_at_ms for each in after]
         core.clock.turn(by_s=125)
-        stale = await after_attempt(kit, late)
+        stale = await after_attempt(context, late)
         assert (stale.state, stale.attempts) == (DeliveryState.DEAD, ())
-        assert (await after_attempt(kit, stranger)).state is DeliveryState.DELIVERED, "though it is the same host"
+        assert (await after_attempt(context, stranger)).state is DeliveryState.DELIVERED, "though it is the same host"
     assert len(await receiver.received(path="/hook/hang")) == PER_HOST
 
 
-async def test_a_stopping_worker_lets_an_attempt_end_so_that_it_is_made_once(core, kit, receiver):
+async def test_a_stopping_worker_lets_an_attempt_end_so_that_it_is_made_once(core, context, receiver):
     [delivery] = await told(core, f"{receiver.hook}/hang")
-    async with hanging(kit, receiver, [delivery]):
-        await kit.leases.hand_over(streams_too=False)
+    async with hanging(context, receiver, [delivery]):
+        await context.leases.hand_back_all(streams_too=False)
     after = await core.deliveries.load(delivery.id)
     assert (after.round, after.attempts[0].error) == (1, "The receiver did not answer in time.")
 
 
-async def test_a_prompt_of_any_length_goes_out_as_less_than_20_kb(core, kit, receiver):
+async def test_a_prompt_of_any_length_goes_out_as_less_than_20_kb(core, context, receiver):
     prompt = "剪" * 10_000
     asked = {"prompt": prompt, "plan": Plan(message=prompt, action="export"), "metadata": {"k": "m" * 4_080}}
     [delivery] = await told(core, receiver.hook, **asked)
-    assert (await after_attempt(kit, delivery)).state is DeliveryState.DELIVERED
+    assert (await after_attempt(context, delivery)).state is DeliveryState.DELIVERED
     [received] = await receiver.received(at_least=1)
     assert len(received["text"].encode()) < 20_000
     assert received["body"]["data"]["truncated"] == ["plan.message"]

@@ -6,25 +6,27 @@ import msgspec
 import pytest
 
 from core.errors import Code, WaitReason
+from core.model import session as sessions
 from core.model import transitions
-from core.model.job import Job, Sent, Stage, Status
-from tests.store_fixture import Core, core, make_job
-from tests.worker_fixture import in_hand, kit_over
+from core.model.job import Job, MediaRef, Sent, Stage, Status
+from tests.store_fixture import Core, core
+from tests.worker_fixture import context_over, in_hand
 from worker.backend.faults import BackendFault, Fault
 from worker.context import WorkerContext
-from worker.jobs.runner import _late_code, _weathered, run_job
+from worker.jobs.failure import handle_error
+from worker.jobs.runner import run_job
 
 __all__ = ["core"]
 
 
 @pytest.fixture
-async def kit(core: Core, tmp_path) -> AsyncIterator[WorkerContext]:
-    async with kit_over(core, tmp_path) as kit:
-        yield kit
+async def context(core: Core, tmp_path) -> AsyncIterator[WorkerContext]:
+    async with context_over(core, tmp_path) as context:
+        yield context
 
 
-async def after_a_run(core: Core, kit: WorkerContext, job: Job) -> Job:
-    await run_job(kit, job.id)
+async def after_a_run(core: Core, context: WorkerContext, job: Job) -> Job:
+    await run_job(context, job.id)
     return await core.read(job)
 
 
@@ -32,7 +34,7 @@ def code_of(job: Job) -> Code | None:
     return job.error.code if job.error else None
 
 
-async def test_a_job_that_killed_its_worker_three_times_is_poisoned(core, kit):
+async def test_a_job_that_killed_its_worker_three_times_is_poisoned(core, context):
     await core.tokens.add("nmv_usr_a", kind="operator", available=500)
     job = await core.submit()
     await core.begin(job)
@@ -40,76 +42,76 @@ async def test_a_job_that_killed_its_worker_three_times_is_poisoned(core, kit):
         core.clock.turn(by_s=core.settings.lease_s + 1)
         await core.claim(job)
     core.clock.turn(by_s=core.settings.lease_s + 1)
-    ended = await after_a_run(core, kit, job)
+    ended = await after_a_run(core, context, job)
     assert (ended.status, code_of(ended), ended.credits_used) == (Status.FAILED, Code.POISONED, 0)
 
 
-async def test_two_crashes_are_forgiven(core, kit):
+async def test_two_crashes_are_forgiven(core, context):
     await core.tokens.add("nmv_usr_a", kind="operator", available=500)
     job = await core.submit()
     await core.begin(job)
     core.clock.turn(by_s=core.settings.lease_s + 1)
     await core.claim(job)
     core.clock.turn(by_s=core.settings.lease_s + 1)
-    assert (await after_a_run(core, kit, job)).status is Status.RUNNING
+    assert (await after_a_run(core, context, job)).status is Status.RUNNING
 
 
-async def test_a_job_waits_while_the_backend_is_away_and_ends_at_its_deadline(core, kit):
+async def test_a_job_waits_while_the_backend_is_away_and_ends_at_its_deadline(core, context):
     await core.tokens.add("nmv_usr_a", kind="operator", available=500)
     job = await core.submit(timeout_s=60)
-    waiting = await after_a_run(core, kit, job)
+    waiting = await after_a_run(core, context, job)
     assert (waiting.stage, waiting.wait and waiting.wait.reason) == (Stage.PREPARING, WaitReason.BACKEND_DOWN)
     core.clock.turn(by_s=61)
-    ended = await after_a_run(core, kit, job)
+    ended = await after_a_run(core, context, job)
     assert (ended.status, code_of(ended), ended.credits_used) == (Status.FAILED, Code.BACKEND_UNAVAILABLE, 0)
     token = (await core.tokens.all())[0]
     assert (token.reserved, token.in_flight) == (0, 0)
 
 
-async def test_a_job_that_comes_too_late_expires(core, kit):
+async def test_a_job_that_comes_too_late_expires(core, context):
     job = await core.submit(start_timeout_s=5)
     core.clock.turn(by_s=6)
-    assert (await after_a_run(core, kit, job)).status is Status.EXPIRED
+    assert (await after_a_run(core, context, job)).status is Status.EXPIRED
 
 
-async def test_a_session_that_is_lost_is_told_without_asking_anybody(core, kit):
+async def test_a_session_that_is_lost_is_told_without_asking_anybody(core, context):
     job = await core.submit()
     session = msgspec.structs.replace(core.submission(job).session, lost=True)
     claim = await core.claim(job)
     await core.write(
         claim, transitions.started(claim.job, now_ms=core.clock.now_ms()), session=session, park_until_ms=0
     )
-    assert code_of(await after_a_run(core, kit, job)) is Code.SESSION_LOST
+    assert code_of(await after_a_run(core, context, job)) is Code.SESSION_LOST
 
 
-async def test_more_credits_than_the_caller_allows_are_not_asked_for(core, kit):
+async def test_more_credits_than_the_caller_allows_are_not_asked_for(core, context):
     job = await core.submit(max_credits=49)
-    assert code_of(await after_a_run(core, kit, job)) is Code.BUDGET_EXCEEDED
+    assert code_of(await after_a_run(core, context, job)) is Code.BUDGET_EXCEEDED
 
 
-async def test_nobody_waits_for_credits_longer_than_the_start_timeout(core, kit):
+async def test_nobody_waits_for_credits_longer_than_the_start_timeout(core, context):
     await core.tokens.add("nmv_usr_a", kind="operator", available=10)
     job = await core.submit(start_timeout_s=20)
-    waiting = await after_a_run(core, kit, job)
+    waiting = await after_a_run(core, context, job)
     assert waiting.wait is not None
     assert waiting.wait.reason is WaitReason.NO_CREDITS
     core.clock.turn(by_s=21)
-    ended = await after_a_run(core, kit, job)
+    ended = await after_a_run(core, context, job)
     assert code_of(ended) is Code.CREDITS_EXHAUSTED
     assert ended.error is not None
     assert ended.error.hint.startswith("Top up credits")
 
 
-async def test_a_cancel_before_anything_was_sent_costs_nothing(core, kit):
+async def test_a_cancel_before_anything_was_sent_costs_nothing(core, context):
     await core.tokens.add("nmv_usr_a", kind="operator", available=500)
     job = await core.submit()
-    await after_a_run(core, kit, job)
+    await after_a_run(core, context, job)
     await core.cancel(job)
-    ended = await after_a_run(core, kit, job)
+    ended = await after_a_run(core, context, job)
     assert (ended.status, ended.credits_used, ended.credits_exact) == (Status.CANCELED, 0, True)
 
 
-async def test_a_refused_message_stays_refused_while_another_worker_renews_the_token(core, kit):
+async def test_a_refused_message_stays_refused_while_another_worker_renews_the_token(core, context):
     token_id = await core.tokens.add(
         "nmv_usr_a", kind="anonymous", available=100, expires_ms=core.clock.now_ms() - 1, user_id="anon_1"
     )
@@ -121,42 +123,38 @@ async def test_a_refused_message_stays_refused_while_another_worker_renews_the_t
         transitions.started(await core.submit(), now_ms=core.clock.now_ms()), token_id=token_id
     )
     job = transitions.sending(job, sent=Sent(at_ms=core.clock.now_ms(), before="d0"))
-    async with in_hand(core, kit, job) as work:
-        following = await _weathered(work, BackendFault(Fault.TOKEN_REFUSED, call="message"))
+    async with in_hand(core, context, job) as execution:
+        following = await handle_error(execution, BackendFault(Fault.TOKEN_REFUSED, call="message"))
     assert (following.job.stage, following.job.sent) == (Stage.PREPARING, None)
     assert following.job.wait is not None
     assert following.job.wait.reason is WaitReason.NO_CREDITS
 
 
-async def test_an_end_with_an_edit_that_may_still_land_lets_the_session_settle(core, kit):
+async def test_an_end_with_an_edit_that_may_still_land_lets_the_session_settle(core, context):
     await core.tokens.add("nmv_usr_a", kind="operator", available=500)
     job = await core.submit(timeout_s=60)
     claim = await core.begin(job)
     sending = transitions.sending(claim.job, sent=Sent(at_ms=core.clock.now_ms(), before="d0"))
     claim = await core.write(claim, transitions.token_taken(sending, token_id="tok_1"), park_until_ms=0)
     core.clock.turn(by_s=61)
-    ended = await after_a_run(core, kit, job)
+    ended = await after_a_run(core, context, job)
     assert code_of(ended) is Code.DEADLINE_EXCEEDED
     assert ended.credits_used is None, "nobody knows"
     follower = await core.submit(session_id=job.session_id, new_session=False)
     assert (await core.claim(follower)).session.settling_until_ms > core.clock.now_ms()
 
 
-@pytest.mark.parametrize(
-    ("reason", "sent", "code"),
-    [
-        (None, False, Code.DEADLINE_EXCEEDED),
-        (WaitReason.NO_CREDITS, False, Code.CREDITS_EXHAUSTED),
-        (WaitReason.BACKEND_DOWN, False, Code.BACKEND_UNAVAILABLE),
-        (WaitReason.BACKEND_RATE_LIMITED, False, Code.BACKEND_UNAVAILABLE),
-        (WaitReason.SESSION_BUSY, False, Code.DEADLINE_EXCEEDED),
-        (WaitReason.BACKEND_DOWN, True, Code.DEADLINE_EXCEEDED),
-    ],
-)
-def test_a_late_job_is_told_what_it_waited_for(reason, sent, code):
-    job = make_job()
-    if reason:
-        job = transitions.waiting(job, reason=reason, until_ms=1)
-    if sent:
-        job = msgspec.structs.replace(job, sent=Sent(at_ms=0, before="d0"))
-    assert _late_code(job) is code
+async def test_an_upload_that_a_crash_left_in_doubt_stays_in_doubt_while_the_backend_is_away(core, context):
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    media = (MediaRef(url="https://media.example/a.mp4", name="a.mp4"),)
+    job = await core.submit(media=media)
+    session = sessions.opened(
+        core.submission(job).session, backend_id="b1", task_id=None, user_id=None, token_id=token_id
+    )
+    begun = await core.begin(job)
+    uploading = transitions.moved(transitions.token_taken(begun.job, token_id=token_id), Stage.UPLOADING)
+    await core.write(begun, uploading, session=msgspec.structs.replace(session, media=media, edits=1))
+    core.clock.turn(by_s=core.settings.lease_s + 1)
+    waiting = await after_a_run(core, context, job)
+    assert waiting.wait is not None
+    assert (waiting.stage, waiting.upload_doubt) == (Stage.UPLOADING, True), "or the file is brought twice"

@@ -8,10 +8,10 @@ from core.errors import Code
 from core.model.job import Job, Stage, Status
 from core.model.session import Session
 from core.model.transitions import failed, started
+from core.model.upload import Upload
 from core.settings import Settings
 from core.store.jobs.queries import QueuePosition
 from core.store.jobs.timings import Span, TimingStats
-from core.store.uploads import Upload
 from service.jobs.eta import Eta, eta_of, look_again_s
 from service.jobs.replay import replay_of
 from service.jobs.validation import JobInputs, draft, name_of_url

@@ -1,9 +1,10 @@
-"""When to leave the backend alone: a pause after failures in a row, and fewer calls at once when it asks for that.
+"""Circuit breaker and pacing for the backend: no calls while it fails, fewer at once where it asks for that (AIMD).
 
-`transport` asks before each call and tells it what came back. Pure but for what it remembers; it is told the time, and
-must not know HTTP. One per process: a guess that each worker makes for itself, and may forget.
+`transport` asks before each call and tells what came back. Pure but for what it remembers; it is told the time, and must
+not know HTTP. One per process: a guess that each worker makes for itself, and may forget.
 """
 
+from core.breaker import BreakerRule, CircuitBreaker
 from worker.backend.faults import BackendFault, Fault
 
 #: so many failures in a row open the breaker
@@ -21,43 +22,59 @@ _FAILURES = frozenset({Fault.UNREACHABLE, Fault.BROKEN})
 _SLOW_DOWN = frozenset({Fault.RATE_LIMITED, Fault.BROKEN})
 
 
-class Breaker:
-    """Failures in a row double the pause; each slow-down halves what may be under way, each success adds a little."""
+class BackendBreaker:
+    """Lets calls through, or refuses them before a byte is sent."""
 
     def __init__(self, *, first_pause_s: float) -> None:
-        self._first_pause_s = first_pause_s
-        self._failures = 0
-        self._shut_until_s = 0.0
-        self._at_once = MOST_AT_ONCE
-        self._under_way = 0
+        self._breaker = CircuitBreaker(
+            BreakerRule(
+                failures_allowed=FAILURES_ALLOWED,
+                first_pause_s=first_pause_s,
+                longest_pause_s=LONGEST_PAUSE_S,
+                probe_s=PROBE_S,
+            )
+        )
+        self._pacing = Pacing()
 
     def enter(self, call: str, *, now_s: float) -> None:
         """Begin a call, or raise UNREACHABLE without having sent a byte."""
-        if now_s < self._shut_until_s:
-            raise _left_alone(call, self._shut_until_s - now_s)
-        if self._under_way >= self._at_once:
+        if wait_s := self._breaker.wait_s(now_s=now_s):
+            raise _left_alone(call, wait_s)
+        if not self._pacing.has_room:
             raise _left_alone(call, CROWDED_S)
-        if self._failures >= FAILURES_ALLOWED:
-            self._shut_until_s = now_s + PROBE_S
-        self._under_way += 1
+        self._breaker.begin(now_s=now_s)
+        self._pacing.begin()
 
     def leave(self, fault: Fault | None, *, now_s: float) -> None:
-        """End a call: `fault` is what came back, None an answer."""
+        """End a call: `fault` is what came back, None an answer. A refusal is an answer too."""
+        self._pacing.end(fault)
+        if fault in _FAILURES:
+            self._breaker.failed(now_s=now_s)
+        else:
+            self._breaker.succeeded()
+
+
+class Pacing:
+    """Additive increase, multiplicative decrease: a slow-down halves what may be under way, an answer adds a little."""
+
+    def __init__(self) -> None:
+        self._at_once = MOST_AT_ONCE
+        self._under_way = 0
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more call may go out."""
+        return self._under_way < self._at_once
+
+    def begin(self) -> None:
+        self._under_way += 1
+
+    def end(self, fault: Fault | None) -> None:
         self._under_way -= 1
         if fault in _SLOW_DOWN:
             self._at_once = max(LEAST_AT_ONCE, min(self._at_once, self._under_way + 1) / 2)
         elif fault is None:
             self._at_once = min(MOST_AT_ONCE, self._at_once + 1 / self._at_once)
-        if fault in _FAILURES:
-            self._fail(now_s)
-        else:
-            self._failures, self._shut_until_s = 0, 0.0
-
-    def _fail(self, now_s: float) -> None:
-        self._failures += 1
-        over = self._failures - FAILURES_ALLOWED
-        if over >= 0:
-            self._shut_until_s = now_s + min(self._first_pause_s * 2 ** min(over, 10), LONGEST_PAUSE_S)
 
 
 def _left_alone(call: str, for_s: float) -> BackendFault:

@@ -1,4 +1,4 @@
-"""Every call of the backend (BACKEND.md, "Calls") as a method that returns what it means or raises `BackendFault`.
+"""Client of the backend: each call of BACKEND.md, "Calls", is a method that returns what it means or raises `BackendFault`.
 
 The job's steps call it. It decides how a call is written and read; when to call, and what a fault means for a job,
 is theirs. Nothing is ever sent twice here.
@@ -11,13 +11,14 @@ from urllib.parse import quote, urljoin
 
 import msgspec
 
+from core.profiles import PROFILES
 from core.redaction import redacted_repr
 from worker.backend import requests, responses
 from worker.backend.events import Heartbeat, StreamDecoder, StreamError, StreamEvent, Unknown
 from worker.backend.faults import BackendFault, Fault, fault_of_stream
 from worker.backend.multipart import FileForm
 from worker.backend.sse import EventTooLarge
-from worker.backend.transport import Ask, CallMetrics, Transport
+from worker.backend.transport import BackendRequest, CallMetrics, Transport
 
 #: Taking a large file, or fetching it from a URL, takes the backend longer than other calls.
 _UPLOAD_SILENCE_S = 300.0
@@ -25,11 +26,10 @@ _UPLOAD_SILENCE_S = 300.0
 
 @redacted_repr("profile")
 class Credentials(msgspec.Struct, frozen=True):
-    """On whose token, and for which skill, a call is made."""
+    """On whose token, and for which skill (the name of a profile), a call is made."""
 
     token: str
     profile: str
-    profile_version: str = "1.0.0"
     #: W3C trace context of the job, e.g. ``00-4bf9…-00f0…-01``.
     traceparent: str | None = None
 
@@ -71,26 +71,28 @@ class Backend:
         """End all connections."""
         await self._http.aclose()
 
-    async def anonymous_token(self, client_id: str, *, profile: str = "free-video-fast") -> responses.IssuedToken:
+    async def issue_anonymous_token(self, client_id: str, *, profile: str) -> responses.IssuedToken:
         """Ask for this installation's token. RATE_LIMITED while an earlier one lives."""
-        headers = {**self._attribution(profile, "1.0.0"), "X-Client-Id": client_id}
-        ask = Ask("anonymous_token", "POST", "/api/auth/anonymous-token", headers)
-        return await self._http.answer(ask, responses.issued_token)
+        headers = {**requests.attribution(PROFILES[profile], platform=self._platform), "X-Client-Id": client_id}
+        request = BackendRequest("anonymous_token", "POST", "/api/auth/anonymous-token", headers)
+        return await self._http.answer(request, responses.parse_issued_token)
 
-    async def open_session(self, caller: Credentials, *, language: str | None) -> responses.OpenedSession:
+    async def open_session(self, credentials: Credentials, *, language: str | None) -> responses.OpenedSession:
         """Begin a session. Safe to repeat: an unused one costs nothing."""
-        body = requests.SessionAsk(language=language or msgspec.UNSET)
-        ask = self._post("open_session", "/api/tasks/me/with-session/nemo_agent", caller, body)
-        return await self._http.answer(ask, responses.opened_session)
+        body = requests.SessionBody(language=language or msgspec.UNSET)
+        request = self._post("open_session", "/api/tasks/me/with-session/nemo_agent", credentials, body)
+        return await self._http.answer(request, responses.parse_opened_session)
 
-    async def claim_token(self, caller: Credentials, *, task_id: str, session_id: str) -> str:
+    async def make_claim_token(self, credentials: Credentials, *, task_id: str, session_id: str) -> str:
         """Get the ``clm_…`` that opens the project in a browser. Safe to repeat."""
-        ask = self._post("claim_token", "/api/auth/claim-token", caller, requests.ClaimAsk(task_id, session_id))
-        return await self._http.answer(ask, responses.claim_token)
+        request = self._post(
+            "claim_token", "/api/auth/claim-token", credentials, requests.ClaimBody(task_id, session_id)
+        )
+        return await self._http.answer(request, responses.parse_claim_token)
 
     @asynccontextmanager
-    async def message(
-        self, caller: Credentials, *, session_id: str, text: str, silence_s: float = 600
+    async def send_message(
+        self, credentials: Credentials, *, session_id: str, text: str, silence_s: float = 600
     ) -> AsyncIterator[AsyncIterator[StreamEvent]]:
         """Send a message, and hand out what the backend says until it closes the stream. It costs credits.
 
@@ -98,61 +100,71 @@ class Backend:
         a second send. Leaving the block closes the stream; the backend edits on.
         """
         said = requests.NewMessage([requests.MessagePart(text)])
-        ask = self._post("message", "/run_sse", caller, requests.MessageAsk(session_id, said), silence_s=silence_s)
-        ask.headers["Accept"] = "text/event-stream"
-        async with self._http.stream(ask, "stream") as (_, chunks), aclosing(self._events(chunks)) as events:
+        request = self._post(
+            "message", "/run_sse", credentials, requests.MessageBody(session_id, said), silence_s=silence_s
+        )
+        request.headers["Accept"] = "text/event-stream"
+        async with self._http.stream(request, "stream") as (_, chunks), aclosing(self._events(chunks)) as events:
             yield events
 
     async def upload_file(
-        self, caller: Credentials, *, session_id: str, filename: str, size_bytes: int, chunks: AsyncIterator[bytes]
+        self, credentials: Credentials, *, session_id: str, filename: str, size_bytes: int, chunks: AsyncIterator[bytes]
     ) -> list[responses.UploadedFile]:
         """Send one file's bytes as they come. Raises also multipart.SizeMismatch, and whatever `chunks` raises."""
         form = FileForm(filename, size_bytes)
-        headers = self._headers(caller) | form.headers
+        headers = self._headers(credentials) | form.headers
         body = form.body(chunks)
-        ask = Ask("upload", "POST", _upload_path(session_id), headers, body, _UPLOAD_SILENCE_S)
+        request = BackendRequest("upload", "POST", _upload_path(session_id), headers, body, _UPLOAD_SILENCE_S)
         async with aclosing(body):
-            return await self._http.answer(ask, responses.uploaded_files)
+            return await self._http.answer(request, responses.parse_uploaded_files)
 
     async def upload_url(
-        self, caller: Credentials, *, session_id: str, urls: Sequence[str]
+        self, credentials: Credentials, *, session_id: str, urls: Sequence[str]
     ) -> list[responses.UploadedFile]:
         """Let the backend fetch the files itself."""
-        body = requests.UrlsAsk(list(urls))
-        ask = self._post("upload", _upload_path(session_id), caller, body, silence_s=_UPLOAD_SILENCE_S)
-        return await self._http.answer(ask, responses.uploaded_files)
+        body = requests.UrlsBody(list(urls))
+        request = self._post("upload", _upload_path(session_id), credentials, body, silence_s=_UPLOAD_SILENCE_S)
+        return await self._http.answer(request, responses.parse_uploaded_files)
 
-    async def credits(self, caller: Credentials) -> responses.Credits:
+    async def read_credits(self, credentials: Credentials) -> responses.Credits:
         """Read the token's balance."""
         return await self._http.answer(
-            self._call("credits", "GET", "/api/credits/balance/simple", caller), responses.credit_balance
+            self._request("credits", "GET", "/api/credits/balance/simple", credentials), responses.parse_credits
         )
 
-    async def state(self, caller: Credentials, session_id: str) -> responses.State:
+    async def read_state(self, credentials: Credentials, session_id: str) -> responses.State:
         """Read the session as it is now."""
         path = f"/api/state/nemo_agent/me/{_segment(session_id)}/latest"
-        return await self._http.answer(self._call("state", "GET", path, caller), responses.session_state)
+        return await self._http.answer(self._request("state", "GET", path, credentials), responses.parse_state)
 
-    async def render(
-        self, caller: Credentials, *, render_id: str, session_id: str, draft: dict[str, Any], output: dict[str, Any]
+    async def start_render(
+        self,
+        credentials: Credentials,
+        *,
+        render_id: str,
+        session_id: str,
+        draft: dict[str, Any],
+        output: dict[str, Any],
     ) -> None:
         """Begin a render under an id of ours. RENDER_DUPLICATE: it was begun before, poll it."""
-        body = requests.RenderAsk(id=render_id, session_id=session_id, draft=draft, output=output)
-        await self._http.answer(self._post("render", "/api/render/proxy/lambda", caller, body), _nothing)
+        body = requests.RenderBody(id=render_id, session_id=session_id, draft=draft, output=output)
+        await self._http.answer(self._post("render", "/api/render/proxy/lambda", credentials, body), _nothing)
 
-    async def render_status(self, caller: Credentials, render_id: str) -> responses.RenderStatus:
+    async def read_render_status(self, credentials: Credentials, render_id: str) -> responses.RenderStatus:
         """Ask how far a render is. RENDER_UNKNOWN: this token sees no such render."""
         path = f"/api/render/proxy/lambda/{_segment(render_id)}"
-        return await self._http.answer(self._call("render_status", "GET", path, caller), responses.render_status)
+        return await self._http.answer(
+            self._request("render_status", "GET", path, credentials), responses.parse_render_status
+        )
 
-    async def cancel_render(self, caller: Credentials, render_id: str) -> None:
+    async def cancel_render(self, credentials: Credentials, render_id: str) -> None:
         """Take a render back; works while it is pending."""
         path = f"/api/render/proxy/lambda/{_segment(render_id)}/cancel"
-        await self._http.answer(self._call("cancel_render", "POST", path, caller), _nothing)
+        await self._http.answer(self._request("cancel_render", "POST", path, credentials), _nothing)
 
     @asynccontextmanager
     async def fetch_output(
-        self, caller: Credentials | None, *, url: str | None, render_id: str
+        self, credentials: Credentials | None, *, url: str | None, render_id: str
     ) -> AsyncIterator[Download]:
         """Open a finished render's file: from its URL, without our token, or else by the download call. Repeatable.
 
@@ -161,19 +173,21 @@ class Backend:
         async with AsyncExitStack() as held:
             opened = await self._from_url(held, url) if url else None
             if opened is None:
-                if caller is None:
+                if credentials is None:
                     raise BackendFault(
                         Fault.TOKEN_REFUSED, call="download", detail="the token is no longer in the pool"
                     )
-                ask = self._call("download", "GET", f"/api/render/proxy/{_segment(render_id)}/download", caller)
-                opened = await held.enter_async_context(self._http.stream(ask, "stream"))
+                request = self._request(
+                    "download", "GET", f"/api/render/proxy/{_segment(render_id)}/download", credentials
+                )
+                opened = await held.enter_async_context(self._http.stream(request, "stream"))
             size_bytes, chunks = opened
             yield Download(size_bytes, chunks)
 
     async def _from_url(self, held: AsyncExitStack, url: str) -> tuple[int | None, AsyncIterator[bytes]] | None:
         try:
-            ask = Ask("output", "GET", urljoin(self._base_url, url), {"Accept-Encoding": "identity"})
-            return await held.enter_async_context(self._http.stream(ask, "bare"))
+            request = BackendRequest("output", "GET", urljoin(self._base_url, url), {"Accept-Encoding": "identity"})
+            return await held.enter_async_context(self._http.stream(request, "bare"))
         except (BackendFault, ValueError):
             return None
 
@@ -188,22 +202,20 @@ class Backend:
                 yield event
 
     def _post(
-        self, call: str, path: str, caller: Credentials, body: msgspec.Struct, *, silence_s: float | None = None
-    ) -> Ask:
-        headers = self._headers(caller) | {"Content-Type": "application/json"}
-        return Ask(call, "POST", path, headers, msgspec.json.encode(body), silence_s)
+        self, call: str, path: str, credentials: Credentials, body: msgspec.Struct, *, silence_s: float | None = None
+    ) -> BackendRequest:
+        headers = self._headers(credentials) | {"Content-Type": "application/json"}
+        return BackendRequest(call, "POST", path, headers, msgspec.json.encode(body), silence_s)
 
-    def _call(self, call: str, method: Literal["GET", "POST"], path: str, caller: Credentials) -> Ask:
-        return Ask(call, method, path, self._headers(caller))
+    def _request(
+        self, call: str, method: Literal["GET", "POST"], path: str, credentials: Credentials
+    ) -> BackendRequest:
+        return BackendRequest(call, method, path, self._headers(credentials))
 
-    def _headers(self, caller: Credentials) -> dict[str, str]:
-        headers = self._attribution(caller.profile, caller.profile_version)
-        headers |= {"Authorization": f"Bearer {caller.token}", "Accept-Encoding": "identity"}
-        return headers | ({"traceparent": caller.traceparent} if caller.traceparent else {})
-
-    def _attribution(self, profile: str, version: str) -> dict[str, str]:
-        """An export that lacks any of these is refused (BACKEND.md, "Headers")."""
-        return {"X-Skill-Source": profile, "X-Skill-Version": version, "X-Skill-Platform": self._platform}
+    def _headers(self, credentials: Credentials) -> dict[str, str]:
+        headers = requests.attribution(PROFILES[credentials.profile], platform=self._platform)
+        headers |= {"Authorization": f"Bearer {credentials.token}", "Accept-Encoding": "identity"}
+        return headers | ({"traceparent": credentials.traceparent} if credentials.traceparent else {})
 
 
 def _decoded(decoder: StreamDecoder, chunk: bytes) -> list[StreamEvent]:

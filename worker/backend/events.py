@@ -1,4 +1,4 @@
-"""What the message stream says, as typed events: both shapes that are seen come out the same.
+"""Decodes the message stream into typed events: both shapes that are seen come out the same.
 
 Called by `client`; `transcript` adds the events up. The shapes are those of BACKEND.md, "The message stream": the
 vendor's ``{"type": …}`` and the agent server's, with camelCase or snake_case keys. A frame that is neither is

@@ -1,18 +1,17 @@
-"""The one table that turns what the backend refuses, or how a connection fails, into data.
+"""The fault table: turns what the backend refuses, or how a connection fails, into one of a few faults.
 
 `transport` and `client` ask it; the job's steps decide by the `Fault`, never by a status or a code. The codes are
 BACKEND.md's "Errors". It must not know HTTP libraries, nor what a job does about a fault.
 """
 
-import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
+from core.retry_after import parse_retry_after_s
 from worker.backend.events import SUCCESS_CODES, StreamError, code_of
 from worker.backend.redact import plain
 
@@ -188,13 +187,6 @@ def _words(answer: dict[str, Any]) -> str:
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Read ``Retry-After`` in seconds. A date is measured from the answer's own ``Date``, so clocks need not agree."""
-    named = {name.lower(): value.strip() for name, value in headers.items()}
-    value = named.get("retry-after", "")
-    if re.fullmatch("[0-9]{1,9}", value):
-        return float(value)
-    try:
-        wait = parsedate_to_datetime(value) - parsedate_to_datetime(named.get("date", ""))
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return max(0.0, wait.total_seconds())
+    """Read ``Retry-After``. A date is measured from the answer's own ``Date``, so clocks need not agree."""
+    named = {name.lower(): value for name, value in headers.items()}
+    return parse_retry_after_s(named.get("retry-after"), date=named.get("date"))

@@ -1,4 +1,4 @@
-"""Counts what the backend is asked and what it answers, for the upstream client, which knows no metrics."""
+"""Counts what the backend is asked and what it answers, for the client, which knows no metrics."""
 
 from core.metrics import BACKEND_REQUEST_SECONDS, BACKEND_REQUESTS, STREAM_EVENTS
 

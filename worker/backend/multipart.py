@@ -1,4 +1,4 @@
-"""One file as a multipart body whose length is known before its first byte, and which is never whole in memory.
+"""Encodes one file as a multipart body whose length is known before its first byte, and which is never whole in memory.
 
 Called by `client` for uploads. httpx's own multipart needs a file object; our files come as chunks from storage.
 """

@@ -1,4 +1,4 @@
-"""What may be repeated of a backend's words: short, one line, without tokens, links or other opaque strings.
+"""Redacts the backend's words for repeating: short, one line, without tokens, links or other opaque strings.
 
 Everything that goes from the backend into an error, a log line or a caller's answer passes here or `worker.backend.gui_talk`.
 """

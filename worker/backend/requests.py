@@ -1,4 +1,4 @@
-"""The bodies that the backend is sent, strictly as its contract writes them (BACKEND.md, "Calls").
+"""The headers and bodies that the backend is sent, strictly as its contract writes them (BACKEND.md, "Calls").
 
 Called by `client`. It must not know how the bytes travel.
 """
@@ -7,21 +7,27 @@ from typing import Any
 
 import msgspec
 
+from core.profiles import Profile
 from core.redaction import redacted_repr
 
 
-class SessionAsk(msgspec.Struct, frozen=True):
+def attribution(skill: Profile, *, platform: str) -> dict[str, str]:
+    """Name the skill that a call is made for; an export that lacks any of these is refused (BACKEND.md, "Headers")."""
+    return {"X-Skill-Source": skill.name, "X-Skill-Version": skill.version, "X-Skill-Platform": platform}
+
+
+class SessionBody(msgspec.Struct, frozen=True):
     language: str | msgspec.UnsetType = msgspec.UNSET
     task_name: str = "project"
 
 
-class ClaimAsk(msgspec.Struct, frozen=True):
+class ClaimBody(msgspec.Struct, frozen=True):
     task_id: str
     session_id: str
 
 
 @redacted_repr("source_type")
-class UrlsAsk(msgspec.Struct, frozen=True):
+class UrlsBody(msgspec.Struct, frozen=True):
     urls: list[str]
     source_type: str = "url"
 
@@ -35,7 +41,7 @@ class NewMessage(msgspec.Struct, frozen=True):
     parts: list[MessagePart]
 
 
-class MessageAsk(msgspec.Struct, frozen=True):
+class MessageBody(msgspec.Struct, frozen=True):
     session_id: str
     new_message: NewMessage
     app_name: str = "nemo_agent"
@@ -43,7 +49,7 @@ class MessageAsk(msgspec.Struct, frozen=True):
 
 
 @redacted_repr("id", "session_id", "output")
-class RenderAsk(msgspec.Struct, frozen=True):
+class RenderBody(msgspec.Struct, frozen=True):
     """The one call whose keys are camelCase."""
 
     id: str

@@ -1,4 +1,4 @@
-"""The backend's answers as types, read tolerantly.
+"""Parses the backend's answers into types, tolerantly.
 
 Called by `client`. A reader takes the ``data`` envelope or none, ids as text or number, and both shapes of a render's
 status (BACKEND.md, "Calls"); what is missing is None. It must not know how the bytes travel.
@@ -81,7 +81,7 @@ class RenderStatus(msgspec.Struct, frozen=True):
     size_bytes: int | None
 
 
-def opened(body: bytes) -> dict[str, Any]:
+def open_envelope(body: bytes) -> dict[str, Any]:
     """Decode an answer and take it out of its envelope. Raises Unreadable."""
     if not body.strip():
         return {}
@@ -98,7 +98,7 @@ def opened(body: bytes) -> dict[str, Any]:
     return inner
 
 
-def issued_token(data: dict[str, Any]) -> IssuedToken:
+def parse_issued_token(data: dict[str, Any]) -> IssuedToken:
     return IssuedToken(
         token=_needed(data, "token", "access_token"),
         user_id=_text(data, "user_id", "userId"),
@@ -107,7 +107,7 @@ def issued_token(data: dict[str, Any]) -> IssuedToken:
     )
 
 
-def opened_session(data: dict[str, Any]) -> OpenedSession:
+def parse_opened_session(data: dict[str, Any]) -> OpenedSession:
     return OpenedSession(
         session_id=_needed(data, "session_id", "sessionId"),
         task_id=_text(data, "task_id", "taskId"),
@@ -115,11 +115,11 @@ def opened_session(data: dict[str, Any]) -> OpenedSession:
     )
 
 
-def claim_token(data: dict[str, Any]) -> str:
+def parse_claim_token(data: dict[str, Any]) -> str:
     return _needed(data, "claim_token", "claimToken")
 
 
-def uploaded_files(data: dict[str, Any]) -> list[UploadedFile]:
+def parse_uploaded_files(data: dict[str, Any]) -> list[UploadedFile]:
     files = data.get("files", data.get("file", data))
     listed = files if isinstance(files, list) else [files]
     return [_uploaded_file(file) for file in listed if isinstance(file, dict)]
@@ -138,7 +138,7 @@ def _uploaded_file(file: dict[str, Any]) -> UploadedFile:
     )
 
 
-def credit_balance(data: dict[str, Any]) -> Credits:
+def parse_credits(data: dict[str, Any]) -> Credits:
     available = _whole(data, "available")
     if available is None:
         raise Unreadable("the answer lacks available")
@@ -147,7 +147,7 @@ def credit_balance(data: dict[str, Any]) -> Credits:
     return Credits(available, frozen, available + frozen if total is None else total)
 
 
-def session_state(data: dict[str, Any]) -> State:
+def parse_state(data: dict[str, Any]) -> State:
     state = data.get("state")
     inner = state if isinstance(state, dict) else data
     return State(
@@ -159,7 +159,7 @@ def session_state(data: dict[str, Any]) -> State:
     )
 
 
-def render_status(data: dict[str, Any]) -> RenderStatus:
+def parse_render_status(data: dict[str, Any]) -> RenderStatus:
     output = data.get("output")
     made = output if isinstance(output, dict) else {}
     progress = _number(data, "progress")

@@ -1,6 +1,6 @@
-"""Bytes of a server-sent event stream into the data of its events; no I/O, any chunking.
+"""Incremental decoder of server-sent events: bytes in any chunks in, the data of events out; no I/O.
 
-Called by `stream`. Follows https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation:
+Called by `events`. Follows https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation:
 lines end at LF, CR or CRLF and nowhere else (U+2028 is text), a BOM may stand first, an event that the end of the
 stream cuts off is dropped. It must not know what the data means.
 """

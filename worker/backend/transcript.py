@@ -1,4 +1,4 @@
-"""What a whole stream amounts to: the words, whether tools ran, and the fault if there was one.
+"""Adds up a message stream: the words, whether tools ran, and the fault if there was one.
 
 The step that sends a message adds every event of its stream here and asks at the end. It decides how texts join and
 which of them is no answer; it must not know where the events came from.
@@ -18,14 +18,12 @@ _SENTENCE_ENDS = ".!?…。！？:："
 
 
 class Transcript:
-    """Add events as they come; read `text`, `error`, `error_code` and `saw_tools` at any time."""
+    """Add events as they come; read `text`, `error` and `saw_tools` at any time."""
 
     def __init__(self) -> None:
         self._spoken: list[str] = []
         self._chunks: list[str] = []
         self.error: str | None = None
-        #: The business code of the error frame, e.g. 2001.
-        self.error_code: int | None = None
         self.saw_tools = False
 
     def add(self, event: StreamEvent) -> None:
@@ -38,7 +36,7 @@ class Transcript:
             case ToolCall() | ToolResult():
                 self.saw_tools = True
             case StreamError() if self.error is None:
-                self.error, self.error_code = event.message, event.code
+                self.error = event.message
 
     @property
     def text(self) -> str:

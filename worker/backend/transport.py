@@ -1,4 +1,4 @@
-"""Calls over HTTP, and nothing about what they mean: connections, limits, and every failure as a `BackendFault`.
+"""HTTP transport to the backend: connections, limits, and every failure as a `BackendFault`; not what a call means.
 
 Called by `client` alone, and the only module here that knows httpx. Redirects are not followed and the environment's
 proxies are not used. A message's connection is never one that was used before: on a fresh one "could not connect" is
@@ -15,9 +15,9 @@ import msgspec
 
 from core.clock import stopwatch_s
 from core.redaction import redacted_repr
-from worker.backend.breaker import Breaker
+from worker.backend.breaker import BackendBreaker
 from worker.backend.faults import BackendFault, Fault, fault_of
-from worker.backend.responses import Unreadable, opened
+from worker.backend.responses import Unreadable, open_envelope
 
 _LARGEST_ANSWER_BYTES = 32 * 1024 * 1024
 #: for each request httpcore looks at every connection of its pool: many small pools cost less than one large one
@@ -30,8 +30,8 @@ _MALFORMED = (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.Invalid
 
 T = TypeVar("T")
 
-#: `plain`: connections are kept. `stream`: a new connection each. `bare`: `Ask.target` is a whole URL of any host.
-Pool: TypeAlias = Literal["plain", "stream", "bare"]
+#: `plain`: connections are kept. `stream`: a new connection each. `bare`: the request's target is a URL of any host.
+Connections: TypeAlias = Literal["plain", "stream", "bare"]
 
 
 class CallMetrics(Protocol):
@@ -45,7 +45,7 @@ class CallMetrics(Protocol):
 
 
 @redacted_repr("call")
-class Ask(msgspec.Struct, frozen=True):
+class BackendRequest(msgspec.Struct, frozen=True):
     """One request. `read_timeout_s`: the longest silence, where the usual one is not right."""
 
     call: str
@@ -57,7 +57,7 @@ class Ask(msgspec.Struct, frozen=True):
 
 
 class Transport:
-    """Sends asks. Close it with `aclose`."""
+    """Sends requests. Close it with `aclose`."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Transport:
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._metrics = metrics
-        self._breaker = Breaker(first_pause_s=first_pause_s)
+        self._breaker = BackendBreaker(first_pause_s=first_pause_s)
         self._connect_timeout_s = connect_timeout_s
         self._answer_timeout_s = answer_timeout_s
         trust = httpx.create_ssl_context(trust_env=False)
@@ -87,39 +87,43 @@ class Transport:
         for client in self._clients:
             await client.aclose()
 
-    async def answer(self, ask: Ask, read: Callable[[dict[str, Any]], T]) -> T:
+    async def answer(self, request: BackendRequest, read: Callable[[dict[str, Any]], T]) -> T:
         """Send, and `read` the answer out of its envelope. Raises BackendFault."""
-        with self._counted(ask.call):
-            response = await self._send(ask, "plain")
+        with self._counted(request.call):
+            response = await self._send(request, "plain")
             async with aclosing(response):
-                body = await _whole_body(ask.call, response)
-            _refuse(ask.call, response, body)
+                body = await _whole_body(request.call, response)
+            _raise_for_refusal(request.call, response, body)
             try:
-                return read(opened(body))
+                return read(open_envelope(body))
             except Unreadable as error:
-                raise _unreadable(ask.call, response, str(error)) from None
+                raise _unreadable(request.call, response, str(error)) from None
 
     @asynccontextmanager
-    async def stream(self, ask: Ask, pool: Pool) -> AsyncIterator[tuple[int | None, AsyncIterator[bytes]]]:
+    async def stream(
+        self, request: BackendRequest, connections: Connections
+    ) -> AsyncIterator[tuple[int | None, AsyncIterator[bytes]]]:
         """Send, and hand out the answer's bytes as they come, with their number where it is known.
 
         Raises BackendFault, also while the bytes are read. JSON is a refusal: a stream or a file was asked for.
         """
         async with AsyncExitStack() as held:
-            with self._counted(ask.call):
-                response = await self._send(ask, pool)
+            with self._counted(request.call):
+                response = await self._send(request, connections)
                 held.push_async_callback(response.aclose)
-                await _refuse_json(ask.call, response)
-            yield _size_bytes(response), await held.enter_async_context(aclosing(_chunks(ask.call, response)))
+                await _require_bytes(request.call, response)
+            yield _size_bytes(response), await held.enter_async_context(aclosing(_chunks(request.call, response)))
 
-    async def _send(self, ask: Ask, pool: Pool) -> httpx.Response:
-        client = next(self._plain if pool == "plain" else self._streams)
-        url = ask.target if pool == "bare" else self._base_url + ask.target
-        silence_s = ask.read_timeout_s or self._answer_timeout_s
+    async def _send(self, request: BackendRequest, connections: Connections) -> httpx.Response:
+        client = next(self._plain if connections == "plain" else self._streams)
+        url = request.target if connections == "bare" else self._base_url + request.target
+        silence_s = request.read_timeout_s or self._answer_timeout_s
         timeout = httpx.Timeout(self._answer_timeout_s, connect=self._connect_timeout_s, read=silence_s)
-        with network_faults(ask.call):
-            request = client.build_request(ask.method, url, headers=ask.headers, content=ask.body, timeout=timeout)
-            return await client.send(request, stream=True)
+        with network_faults(request.call):
+            built = client.build_request(
+                request.method, url, headers=request.headers, content=request.body, timeout=timeout
+            )
+            return await client.send(built, stream=True)
 
     @contextmanager
     def _counted(self, call: str) -> Iterator[None]:
@@ -174,14 +178,14 @@ async def _whole_body(call: str, response: httpx.Response) -> bytes:
     return bytes(body)
 
 
-async def _refuse_json(call: str, response: httpx.Response) -> None:
+async def _require_bytes(call: str, response: httpx.Response) -> None:
     if response.status_code == httpx.codes.OK and "json" not in response.headers.get("content-type", ""):
         return
-    _refuse(call, response, await _whole_body(call, response))
+    _raise_for_refusal(call, response, await _whole_body(call, response))
     raise _unreadable(call, response, "the answer is not what was asked for")
 
 
-def _refuse(call: str, response: httpx.Response, body: bytes) -> None:
+def _raise_for_refusal(call: str, response: httpx.Response, body: bytes) -> None:
     fault = fault_of(call, response.status_code, body, response.headers)
     if fault:
         raise fault

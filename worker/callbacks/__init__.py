@@ -1,3 +1,3 @@
-"""Sending callbacks: `attempt` sends one, `schedule` decides what its answer means, `outcome` what is remembered of it,
-`hosts` shares out the sending.
+"""Callbacks: `deliver` runs a delivery through its phases, `send` makes one attempt, `retry_policy` decides what its
+result means, `record` says what is remembered of it.
 """

@@ -1,87 +1,86 @@
-"""Callbacks: prepare, send, decide, record. One attempt per run; between attempts a delivery sleeps in the queue.
+"""Runs a callback delivery: prepare, send, decide, record. One attempt per run; in between it sleeps in the queue.
 
-Called by the queue. Who may be sent to now is `callbacks.hosts`' to say, what an answer means `callbacks.schedule`'s.
+Called by the queue. Where it may be sent to now says `worker.outbound.host_limits`, what a result means `retry_policy`.
 """
 
-import asyncio
 import logging
 import random
-from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
 
-from core.events.event import Delivery
 from core.metrics import CALLBACK_SECONDS, CALLBACKS
 from core.redaction import redacted_repr
 from core.security.links import with_link
 from core.security.signing import headers
 from core.store.deliveries import DeliveryClaim
 from core.store.events import StoredEvent
-from core.store.jobs.records import LeaseLost
+from core.store.leases import LeaseLost
 from core.store.redis.client import STORE_DOWN
-from worker.callbacks.record import default_endpoint_outcome, judged
+from worker.callbacks.record import outcome_of
 from worker.callbacks.retry_policy import (
-    WORN_OUT,
-    Answer,
+    AttemptResult,
     Dead,
     Decision,
-    DisableUrl,
-    RetryIn,
     decide,
-    is_failure,
-    worn_out,
+    disable_if_worn_out,
+    is_silence,
+    is_stale_progress,
 )
-from worker.callbacks.send import attempt
+from worker.callbacks.send import send
 from worker.context import WorkerContext
+from worker.redis_outage import until_redis_answers
 
 log = logging.getLogger(__name__)
-
-#: a progress event that could not be sent for so long says nothing any more: the next one is due
-_PROGRESS_LIFE_MS = 120_000
-#: the pause between two tries to write down an attempt while Redis is away
-_AWAY_S = 0.2
 
 
 @redacted_repr()
 class Prepared(NamedTuple):
-    """What goes out: the very bytes, and the headers that sign them."""
+    """What goes out: the very bytes, the headers that sign them, and where to."""
 
+    url: str
     body: bytes
     headers: dict[str, str]
 
 
-async def run_delivery(kit: WorkerContext, delivery_id: str) -> None:
+async def run_delivery(context: WorkerContext, delivery_id: str) -> None:
     """Make one attempt at a delivery, if it is ours to make."""
-    owner = kit.leases.new_owner()
+    owner = context.leases.new_owner()
     try:
-        claim = await kit.deliveries.claim(delivery_id, owner=owner, lease_ms=kit.jobs.lease_ms)
+        claim = await context.deliveries.claim(delivery_id, owner=owner, lease_ms=context.jobs.lease_ms)
         if claim:
-            async with kit.leases.hold(delivery_id, owner) as lease:
+            async with context.leases.hold(delivery_id, owner) as lease:
                 lease.streaming = True  # a stopping worker lets an attempt end, so that it is not made twice
-                await _advance(kit, claim)
+                await _attempt(context, claim)
     except LeaseLost:
         log.warning("%s is held by another worker now", delivery_id)
     except STORE_DOWN as away:
         log.warning("%s waits for Redis (%s)", delivery_id, type(away).__name__)
 
 
-async def _advance(kit: WorkerContext, claim: DeliveryClaim) -> None:
-    url, event = _target(claim), claim.event
-    if event is None or isinstance(url, Dead):
-        await _record(kit, claim, None, url if isinstance(url, Dead) else Dead("The event is older than 14 days."))
-        return
-    again_ms = kit.hosts.come_again_ms(claim.delivery.tenant, url)
-    if again_ms is not None:
-        await _put_off(kit, claim, again_ms)
-        return
-    with kit.hosts.slot(claim.delivery.tenant, url):
-        answer = await _attempt(kit, claim.delivery, url, event)
-    await _record(kit, claim, answer, _decision(kit, claim, answer))
+async def _attempt(context: WorkerContext, claim: DeliveryClaim) -> None:
+    target = target_of(claim)
+    if isinstance(target, Dead):
+        return await _record(context, claim, None, target)
+    url, event = target
+    tenant = claim.delivery.tenant
+    if (turn_ms := context.host_limits.book_turn_ms(tenant, url)) is not None:
+        return await _postpone(context, claim, turn_ms)
+    with context.host_limits.hold(tenant, url):
+        prepared = await _prepare(context, claim, url, event)
+        result = await _send(context, tenant, prepared)
+    return await _record(context, claim, result, _decide(context, claim, result))
 
 
-def _target(claim: DeliveryClaim) -> str | Dead:
-    """Say where it goes, or why it goes nowhere."""
+def target_of(claim: DeliveryClaim) -> tuple[str, StoredEvent] | Dead:
+    """Say what goes where, or why nothing goes anywhere."""
+    url = _url_of(claim)
+    if isinstance(url, Dead):
+        return url
+    return (url, claim.event) if claim.event else Dead("The event is older than 14 days.")
+
+
+def _url_of(claim: DeliveryClaim) -> str | Dead:
     if claim.unwanted:
         return Dead(claim.unwanted)
     if claim.delivery.url:
@@ -91,64 +90,63 @@ def _target(claim: DeliveryClaim) -> str | Dead:
     return Dead("The tenant's default webhook is disabled.") if claim.webhook.state == "disabled" else claim.webhook.url
 
 
-async def _put_off(kit: WorkerContext, claim: DeliveryClaim, again_ms: int) -> None:
+async def _postpone(context: WorkerContext, claim: DeliveryClaim, turn_ms: int) -> None:
     """Let go of a delivery whose host has all that it can take from us, or is paused; no attempt is used up."""
-    delivery = claim.delivery
-    if delivery.type == "job.progress" and again_ms > delivery.created_at_ms + _PROGRESS_LIFE_MS:
-        await _record(kit, claim, None, Dead("It could not be sent while it was news."))
-        return
-    waiting = msgspec.structs.replace(delivery, next_at_ms=again_ms)
-    await kit.deliveries.record(waiting, owner=claim.owner, wake_ms=again_ms)
+    if is_stale_progress(claim.delivery, at_ms=turn_ms):
+        return await _record(context, claim, None, Dead("It could not be sent while it was news."))
+    waiting = msgspec.structs.replace(claim.delivery, next_at_ms=turn_ms)
+    return await context.deliveries.record(waiting, owner=claim.owner, wake_ms=turn_ms)
 
 
-async def _attempt(kit: WorkerContext, delivery: Delivery, url: str, event: StoredEvent) -> Answer:
-    prepared = await prepare(kit, delivery, event)
-    answer = await attempt(
-        kit.outside,
-        url=url,
+async def _prepare(context: WorkerContext, claim: DeliveryClaim, url: str, event: StoredEvent) -> Prepared:
+    """Put together what goes out now, with a fresh link, time and signature under the event's id."""
+    delivery, now_ms = claim.delivery, context.clock.now_ms()
+    secrets = await context.webhooks.signing_secrets(delivery.tenant)
+    body = with_link(event.body, context.encryption, public_url=context.settings.public_url, now_ms=now_ms)
+    signed = headers(secrets, message_id=event.id, timestamp_s=now_ms // 1000, body=body)
+    return Prepared(url, body, signed | ({"traceparent": delivery.traceparent} if delivery.traceparent else {}))
+
+
+async def _send(context: WorkerContext, tenant: str, prepared: Prepared) -> AttemptResult:
+    result = await send(
+        context.outbound,
+        url=prepared.url,
         body=prepared.body,
         headers=prepared.headers,
-        clock=kit.clock,
-        timeout_s=kit.settings.callback_timeout_s,
+        clock=context.clock,
+        timeout_s=context.settings.callback_timeout_s,
     )
-    kit.hosts.heard(delivery.tenant, url, answer)
-    CALLBACK_SECONDS.observe(answer.latency_ms / 1000)
-    return answer
+    context.host_limits.record(tenant, prepared.url, silent=is_silence(result), latency_ms=result.latency_ms)
+    CALLBACK_SECONDS.observe(result.latency_ms / 1000)
+    return result
 
 
-async def prepare(kit: WorkerContext, delivery: Delivery, event: StoredEvent) -> Prepared:
-    """Put together what goes out now, with a fresh link, time and signature under the event's id."""
-    secrets = await kit.tenants.signing_secrets(delivery.tenant)
-    now_ms = kit.clock.now_ms()
-    body = with_link(event.body, kit.vault, public_url=kit.settings.public_url, now_ms=now_ms)
-    signed = headers(secrets, message_id=event.id, timestamp_s=now_ms // 1000, body=body)
-    return Prepared(body, signed | ({"traceparent": delivery.traceparent} if delivery.traceparent else {}))
-
-
-def _decision(kit: WorkerContext, claim: DeliveryClaim, answer: Answer) -> Decision:
+def _decide(context: WorkerContext, claim: DeliveryClaim, result: AttemptResult) -> Decision:
     decision = decide(
         attempt=claim.delivery.round + 1,
-        answer=answer,
+        result=result,
         retried=claim.delivery.type != "job.progress",
         jitter=random.random(),
-        step_scale=kit.settings.callback_step_scale,
+        step_scale=context.settings.callback_step_scale,
     )
-    failing_since_ms = claim.webhook.failing_since_ms if claim.webhook and claim.delivery.url is None else None
-    if is_failure(answer) and worn_out(failing_since_ms=failing_since_ms, now_ms=kit.clock.now_ms()):
-        return decision if isinstance(decision, DisableUrl) else DisableUrl(WORN_OUT)
-    return decision
+    if claim.delivery.url or claim.webhook is None:
+        return decision
+    failing_since_ms = claim.webhook.failing_since_ms
+    return disable_if_worn_out(decision, result, failing_since_ms=failing_since_ms, now_ms=context.clock.now_ms())
 
 
-async def _record(kit: WorkerContext, claim: DeliveryClaim, answer: Answer | None, decision: Decision) -> None:
+async def _record(
+    context: WorkerContext, claim: DeliveryClaim, result: AttemptResult | None, decision: Decision
+) -> None:
     """Write down what came back and what follows, however long Redis is away. Raises LeaseLost."""
-    now_ms = kit.clock.now_ms()
-    wake_ms = now_ms + int(decision.delay_s * 1000) if isinstance(decision, RetryIn) else None
-    after = judged(claim.delivery, answer, decision, now_ms=now_ms, wake_ms=wake_ms)
-    unwanted = decision.reason if claim.delivery.url and isinstance(decision, DisableUrl) else None
-    fared = default_endpoint_outcome(claim.webhook, answer, decision) if claim.delivery.url is None else None
-    CALLBACKS.labels(after.type, type(decision).__name__.lower()).inc()
-    while True:
-        with suppress(*STORE_DOWN):
-            await kit.deliveries.record(after, owner=claim.owner, wake_ms=wake_ms, fared=fared, unwanted=unwanted)
-            return
-        await asyncio.sleep(_AWAY_S)
+    outcome = outcome_of(claim, result, decision, now_ms=context.clock.now_ms())
+    CALLBACKS.labels(claim.delivery.type, type(decision).__name__.lower()).inc()
+    await until_redis_answers(
+        lambda: context.deliveries.record(
+            outcome.delivery,
+            owner=claim.owner,
+            wake_ms=outcome.wake_ms,
+            fared=outcome.endpoint,
+            unwanted=outcome.unwanted,
+        )
+    )

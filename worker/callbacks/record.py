@@ -1,24 +1,63 @@
-"""What is remembered of an attempt: in its delivery, and about the tenant's default URL. Pure.
+"""What is remembered of an attempt: in its delivery, and about the URL that it went to. Pure.
 
-The delivery loop writes both down in one step. A URL that only a job named is nobody's default: what it says counts
-for that job alone.
+`deliver` writes all of it down in one step. A URL that only a job named is nobody's default: what it says counts for
+that job alone.
 """
+
+from typing import NamedTuple
 
 import msgspec
 
-from core.events.event import Attempt, Delivery, DeliveryState, EndpointOutcome, TenantWebhook
-from worker.callbacks.retry_policy import WORN_OUT, Answer, Dead, Decision, Delivered, DisableUrl, RetryIn, is_failure
+from core.events.delivery import Attempt, Delivery, DeliveryState, EndpointOutcome
+from core.model.webhook import TenantWebhook
+from core.redaction import redacted_repr
+from core.store.deliveries import DeliveryClaim
+from worker.callbacks.retry_policy import (
+    WORN_OUT,
+    AttemptResult,
+    Dead,
+    Decision,
+    Delivered,
+    DisableUrl,
+    RetryIn,
+    is_failure,
+)
 
 #: what a delivery remembers, however often it is sent again
 _ATTEMPTS_KEPT = 40
 
 
-def judged(
-    delivery: Delivery, answer: Answer | None, decision: Decision, *, now_ms: int, wake_ms: int | None
+@redacted_repr("wake_ms")
+class DeliveryOutcome(NamedTuple):
+    """What an attempt leaves behind, to be written in one step."""
+
+    delivery: Delivery
+    #: when a delivery that is not over is tried again
+    wake_ms: int | None
+    #: what it says about the tenant's default URL, if it went there
+    endpoint: EndpointOutcome | None
+    #: why the URL that the job named gets nothing more of this job
+    unwanted: str | None
+
+
+def outcome_of(
+    claim: DeliveryClaim, result: AttemptResult | None, decision: Decision, *, now_ms: int
+) -> DeliveryOutcome:
+    """Say what an attempt leaves behind; `result` None: none was made."""
+    wake_ms = now_ms + int(decision.delay_s * 1000) if isinstance(decision, RetryIn) else None
+    delivery = with_attempt(claim.delivery, result, decision, now_ms=now_ms, wake_ms=wake_ms)
+    if claim.delivery.url:
+        unwanted = decision.reason if isinstance(decision, DisableUrl) else None
+        return DeliveryOutcome(delivery, wake_ms, None, unwanted)
+    return DeliveryOutcome(delivery, wake_ms, _default_url_outcome(claim.webhook, result, decision), None)
+
+
+def with_attempt(
+    delivery: Delivery, result: AttemptResult | None, decision: Decision, *, now_ms: int, wake_ms: int | None
 ) -> Delivery:
     """Write an attempt into a delivery."""
-    made = (_made(answer, now_ms),) if answer else ()
-    state, why = _outcome(decision)
+    made = (_attempt_record(result, now_ms),) if result else ()
+    state, why = _state_after(decision)
     return msgspec.structs.replace(
         delivery,
         attempts=(*delivery.attempts, *made)[-_ATTEMPTS_KEPT:],
@@ -29,14 +68,14 @@ def judged(
     )
 
 
-def _made(answer: Answer, now_ms: int) -> Attempt:
-    error = answer.detail or None if answer.error else None
+def _attempt_record(result: AttemptResult, now_ms: int) -> Attempt:
+    error = result.detail or None if result.error else None
     return Attempt(
-        at_ms=now_ms, status=answer.status, latency_ms=answer.latency_ms, error=error, excerpt=answer.excerpt
+        at_ms=now_ms, status=result.status, latency_ms=result.latency_ms, error=error, excerpt=result.excerpt
     )
 
 
-def _outcome(decision: Decision) -> tuple[DeliveryState, str | None]:
+def _state_after(decision: Decision) -> tuple[DeliveryState, str | None]:
     match decision:
         case Delivered():
             return DeliveryState.DELIVERED, None
@@ -48,13 +87,13 @@ def _outcome(decision: Decision) -> tuple[DeliveryState, str | None]:
             return DeliveryState.DEAD, reason
 
 
-def default_endpoint_outcome(
-    webhook: TenantWebhook | None, answer: Answer | None, decision: Decision
+def _default_url_outcome(
+    webhook: TenantWebhook | None, result: AttemptResult | None, decision: Decision
 ) -> EndpointOutcome | None:
     """Say what an attempt at the tenant's default URL means for that URL, if anything."""
-    if answer is None or webhook is None:
+    if result is None or webhook is None:
         return None
-    failed = is_failure(answer)
+    failed = is_failure(result)
     if isinstance(decision, DisableUrl):
         worn_since_ms = webhook.failing_since_ms if decision.reason == WORN_OUT else None
         return EndpointOutcome(webhook.url, failed, decision.reason, worn_since_ms)

@@ -1,29 +1,29 @@
-"""What a callback attempt's answer means: delivered, again later, given up, or the URL switched off. Pure decisions.
+"""The retry policy of callbacks: delivered, again later, given up, or the URL switched off. Pure.
 
-`attempt` makes the `Answer`; the delivery loop asks `decide` and carries the decision out. Nothing here knows HTTP
-clients, Redis or time: jitter and scale are handed in.
+`send` makes the `AttemptResult`; `deliver` asks `decide` and carries the decision out. Nothing here knows HTTP clients,
+Redis or time: jitter and scale are handed in.
 """
 
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from http import HTTPStatus
 
 import msgspec
+
+from core.events.delivery import Delivery
 
 #: Seconds from one attempt to the next: the first entry is the wait before the first attempt.
 STEPS_S = (0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 JITTER = 0.2
 #: A receiver's Retry-After may stretch a step, up to this many times its length.
 RETRY_AFTER_STEPS = 2
-#: What is kept of a Retry-After of any size.
-LONGEST_RETRY_AFTER_S = 30 * 86_400.0
 #: A URL that has done nothing but fail for this long is disabled.
 WORN_OUT_S = 5 * 86_400
 WORN_OUT = "Nothing but failures for 5 days."
+#: A progress event that could not be sent for so long says nothing any more: the next one is due.
+_PROGRESS_LIFE_MS = 120_000
 
 
-class Fault(StrEnum):
+class AttemptFault(StrEnum):
     """Why an attempt got no usable answer."""
 
     FORBIDDEN = "forbidden"
@@ -37,12 +37,16 @@ class Fault(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What one attempt heard. Either `status` or `error` is set."""
+#: the host gave no sign at all; one that hangs up, or fails a handshake, is there
+_SILENCES = {AttemptFault.NAME_NOT_FOUND, AttemptFault.REFUSED, AttemptFault.UNREACHABLE, AttemptFault.TIMEOUT}
+
+
+class AttemptResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What came back of one attempt. Either `status` or `error` is set."""
 
     #: The HTTP status, also of a redirect, which is not followed.
     status: int | None = None
-    error: Fault | None = None
+    error: AttemptFault | None = None
     #: One sentence for whoever looks into the delivery, e.g. "The certificate is not valid: it has expired."
     detail: str = ""
     #: What the receiver asked for, in seconds from the answer on.
@@ -81,35 +85,35 @@ class DisableUrl(msgspec.Struct, frozen=True, tag=True):
 Decision = Delivered | RetryIn | Dead | DisableUrl
 
 
-def decide(*, attempt: int, answer: Answer, retried: bool, jitter: float, step_scale: float) -> Decision:
+def decide(*, attempt: int, result: AttemptResult, retried: bool, jitter: float, step_scale: float) -> Decision:
     """Say what follows attempt number `attempt` (the first is 1).
 
     `retried` is false for progress events: the next one says more. `jitter` is random, 0 to 1; `step_scale`
     shrinks all steps where nobody can wait for days.
     """
-    taken = _is_taken(answer)
-    if answer.disable:
+    taken = _is_taken(result)
+    if result.disable:
         return DisableUrl("The receiver answered webhook-delivery: disable.", delivered=taken)
-    if answer.status == HTTPStatus.GONE:
+    if result.status == HTTPStatus.GONE:
         return DisableUrl("The receiver answered 410 Gone.")
     if taken:
         return Delivered()
-    if answer.abort:
+    if result.abort:
         return Dead("The receiver answered webhook-delivery: abort-message.")
     if not retried:
         return Dead("Progress events are not sent again.")
     if attempt >= len(STEPS_S):
         return Dead(f"All {len(STEPS_S)} attempts failed.")
-    return RetryIn(_delay_s(STEPS_S[attempt] * step_scale, jitter, answer.retry_after_s))
+    return RetryIn(_delay_s(STEPS_S[attempt] * step_scale, jitter, result.retry_after_s))
 
 
-def is_failure(answer: Answer) -> bool:
-    """Tell whether an answer speaks against its URL; one that says it does not want this message does not."""
-    return not _is_taken(answer) and not answer.abort
+def is_failure(result: AttemptResult) -> bool:
+    """Tell whether a result speaks against its URL; one that says it does not want this message does not."""
+    return not _is_taken(result) and not result.abort
 
 
-def _is_taken(answer: Answer) -> bool:
-    return answer.status is not None and HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
+def _is_taken(result: AttemptResult) -> bool:
+    return result.status is not None and HTTPStatus.OK <= result.status < HTTPStatus.MULTIPLE_CHOICES
 
 
 def _delay_s(step_s: float, jitter: float, retry_after_s: float | None) -> float:
@@ -118,18 +122,23 @@ def _delay_s(step_s: float, jitter: float, retry_after_s: float | None) -> float
     return max(spread_s, min(retry_after_s or 0.0, RETRY_AFTER_STEPS * step_s))
 
 
-def retry_after_s(text: str | None, *, now_ms: int) -> float | None:
-    """Read a Retry-After header, seconds or an HTTP date (RFC 9110, 10.2.3); None if there is none to be read."""
-    if text is None:
-        return None
-    if text.isascii() and text.isdigit():
-        return min(float(text), LONGEST_RETRY_AFTER_S)
-    try:
-        moment = parsedate_to_datetime(text)
-        at_s = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
-    except (ValueError, OverflowError):
-        return None
-    return min(max(0.0, at_s - now_ms / 1000), LONGEST_RETRY_AFTER_S)
+def is_silence(result: AttemptResult) -> bool:
+    """Tell whether the host gave no sign at all: that is what its circuit breaker counts."""
+    return result.error in _SILENCES
+
+
+def is_stale_progress(delivery: Delivery, *, at_ms: int) -> bool:
+    """Tell whether a progress event would be no news any more by the time at which it can be sent."""
+    return delivery.type == "job.progress" and at_ms > delivery.created_at_ms + _PROGRESS_LIFE_MS
+
+
+def disable_if_worn_out(
+    decision: Decision, result: AttemptResult, *, failing_since_ms: int | None, now_ms: int
+) -> Decision:
+    """Switch the tenant's default URL off, whatever else follows, where one more failure was one too many."""
+    if isinstance(decision, DisableUrl) or not is_failure(result):
+        return decision
+    return DisableUrl(WORN_OUT) if worn_out(failing_since_ms=failing_since_ms, now_ms=now_ms) else decision
 
 
 def worn_out(*, failing_since_ms: int | None, now_ms: int) -> bool:

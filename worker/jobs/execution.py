@@ -2,40 +2,26 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from core.events.event import Event, event, spoken
-from core.metrics import JOBS_FINISHED, JOBS_IN_FLIGHT, STAGE_SECONDS
 from core.model import transitions
 from core.model.job import Job, Stage
-from core.model.session import Session
-from core.redaction import redacted_repr
 from core.store.jobs.records import Claim
 from core.store.redis.client import STORE_DOWN
 from worker.backend.client import Credentials
 from worker.backend.faults import BackendFault, Fault
 from worker.context import WorkerContext
+from worker.jobs.metrics import JobGauge, count_end, count_stage
+from worker.jobs.step_result import Handover, StepResult
 from worker.leases import Lease
+from worker.redis_outage import until_redis_answers
 
 log = logging.getLogger(__name__)
-
-#: the pause between two tries to write while Redis is away
-_AWAY_S = 0.2
-
-
-@redacted_repr("job", "park_s")
-class StepResult(NamedTuple):
-    """What a step returns: the record to write, and whether to let go of the job until later."""
-
-    job: Job
-    session: Session | None = None
-    park_s: float | None = None
-    fields: Mapping[str, bytes] = MappingProxyType({})
 
 
 class CancelAsked(Exception):  # noqa: N818 - it says what happened
@@ -43,53 +29,50 @@ class CancelAsked(Exception):  # noqa: N818 - it says what happened
 
 
 class JobExecution:
-    """A claimed job. Steps read `job` and `session`; only the loop in `worker.jobs.runner` calls `commit`."""
+    """A claimed job. Steps read `job`, `session` and `handover`; only the loop in `worker.jobs.runner` calls `commit`."""
 
-    def __init__(self, kit: WorkerContext, claim: Claim, lease: Lease) -> None:
-        self.kit = kit
+    def __init__(self, context: WorkerContext, claim: Claim, lease: Lease) -> None:
+        self.context = context
         self.lease = lease
         self.job = claim.job
         self.session = claim.session
         self.webhook = claim.webhook
         self.crashes = claim.crashes
-        #: the worker before us stopped in the middle of a step: what it did last is not known
-        self.doubt = claim.taken_over
-        #: the intent to send was written by this very run, so the message has not been sent
-        self.may_send = False
-        #: the token that this very run has reserved for the job
-        self.token_held: str | None = None
-        #: the draft before the message, as JSON, where this very run has read it
-        self.before: bytes | None = None
+        self.handover = Handover(interrupted=claim.taken_over)
         self.parked = False
-        self._shown: Stage | None = None
+        self._gauge = JobGauge()
 
     @property
     def now_ms(self) -> int:
-        return self.kit.clock.now_ms()
+        return self.context.clock.now_ms()
 
-    async def commit(self, following: StepResult) -> None:
+    async def commit(self, result: StepResult) -> None:
         """Write the next record, however long Redis is away; then it is what steps see. Raises LeaseLost."""
-        old, new = self.job, self._timed(following.job)
-        park_until_ms = None if following.park_s is None else self._wake_ms(new, following.park_s)
-        while True:
-            try:
-                self.job = await self.kit.jobs.commit(
-                    old,
-                    new,
-                    owner=self.lease.owner,
-                    event=self._event(old, new),
-                    session=following.session,
-                    park_until_ms=park_until_ms,
-                    fields=following.fields,
-                )
-                break
-            except STORE_DOWN:
-                await asyncio.sleep(_AWAY_S)
-        self.session = following.session or self.session
+        old, new = self.job, self._with_stage_time(result.job)
+        park_until_ms = None if result.park_s is None else self._wake_ms(new, result.park_s)
+        news = self._event(old, new)
+        self.job = await until_redis_answers(
+            lambda: self.context.jobs.commit(
+                old,
+                new,
+                owner=self.lease.owner,
+                event=news,
+                session=result.session,
+                park_until_ms=park_until_ms,
+                fields=result.fields,
+            )
+        )
+        self.session = result.session or self.session
         self.parked = park_until_ms is not None
-        self._count(old, self.job)
+        handover = result.handover or self.handover
+        self.handover = msgspec.structs.replace(handover, may_send=_is_intent(old, self.job))
+        self._count(old)
 
-    def _timed(self, new: Job) -> Job:
+    def give_up_permission(self) -> None:
+        """The message's bytes go out now: nobody may send them again, whatever comes of it."""
+        self.handover = msgspec.structs.replace(self.handover, may_send=False)
+
+    def _with_stage_time(self, new: Job) -> Job:
         if new.stage == self.job.stage:
             return new
         return msgspec.structs.replace(new, stage_since_ms=self.now_ms if new.stage else None)
@@ -100,59 +83,54 @@ class JobExecution:
 
     def _event(self, old: Job, new: Job) -> Event | None:
         """Sleeping and counting is no news; a new stage, a new word and an end are."""
-        told = (old.status, old.stage, old.message, old.wait and old.wait.reason)
-        if told == (new.status, new.stage, new.message, new.wait and new.wait.reason) and old.percent == new.percent:
+        if _shown(old) == _shown(new):
             return None
-        return event(old, new, webhook=self.webhook, public_url=self.kit.settings.public_url, now_ms=self.now_ms)
+        public_url = self.context.settings.public_url
+        return event(old, new, webhook=self.webhook, public_url=public_url, now_ms=self.now_ms)
 
-    def _count(self, old: Job, new: Job) -> None:
-        if old.stage != new.stage:
-            self._show_stage(new)
-        if old.stage and old.stage != new.stage and old.stage_since_ms:
-            STAGE_SECONDS.labels(old.stage).observe((self.now_ms - old.stage_since_ms) / 1000)
-        if new.ended:
-            code = new.error.code if new.error else ""
-            JOBS_FINISHED.labels(new.profile, new.status, code).inc()
-            log.info("%s ended %s %s", new.id, new.status, code)
-
-    def _show_stage(self, job: Job | None) -> None:
-        """Count this job under the stage that it is in, while this process works on it."""
-        if self._shown:
-            JOBS_IN_FLIGHT.labels(self._shown).dec()
-        self._shown = job.stage if job else None
-        if self._shown:
-            JOBS_IN_FLIGHT.labels(self._shown).inc()
+    def _count(self, old: Job) -> None:
+        if old.stage != self.job.stage:
+            self._gauge.show(self.job.stage)
+        count_stage(old, self.job, now_ms=self.now_ms)
+        if self.job.ended:
+            count_end(self.job)
+            code = self.job.error.code if self.job.error else ""
+            log.info("%s ended %s %s", self.job.id, self.job.status, code)
 
     @contextmanager
     def in_flight(self) -> Iterator[None]:
         """Count the job as being worked on by this process."""
-        self._show_stage(self.job)
+        self._gauge.show(self.job.stage)
         try:
             yield
         finally:
-            self._show_stage(None)
+            self._gauge.show(None)
 
-    async def tell(self, message: str) -> None:
+    async def report_progress(self, message: str) -> None:
         """Let the caller hear, also by callback, that a long edit still works. While Redis is away nobody hears it."""
         new = transitions.spoke(self.job, message)
-        news = spoken(new, webhook=self.webhook, public_url=self.kit.settings.public_url, now_ms=self.now_ms)
+        public_url = self.context.settings.public_url
+        news = spoken(new, webhook=self.webhook, public_url=public_url, now_ms=self.now_ms)
         try:
-            self.job = await self.kit.jobs.commit(self.job, new, owner=self.lease.owner, event=news)
+            self.job = await self.context.jobs.commit(self.job, new, owner=self.lease.owner, event=news)
         except STORE_DOWN:
             return
 
-    async def refresh(self) -> None:
+    async def reload(self) -> None:
         """Read the record again, after its caller has written a cancel."""
-        stored = await self.kit.jobs.load(self.job.id)
+        stored = await self.context.jobs.load(self.job.id)
         self.job = stored or self.job
 
-    async def caller_if_any(self) -> Credentials | None:
-        """Open the job's token for a call. None: an operator has removed it."""
-        return await self.kit.pool.caller(self.job, self.job.token_id) if self.job.token_id else None
+    async def find_credentials(self) -> Credentials | None:
+        """Open the job's token for a call. None: it has none, or an operator has removed it."""
+        job = self.job
+        if job.token_id is None:
+            return None
+        return await self.context.token_pool.credentials(job.token_id, profile=job.profile, traceparent=job.traceparent)
 
-    async def caller(self) -> Credentials:
+    async def credentials(self) -> Credentials:
         """Open the job's token for a call. Raises BackendFault(TOKEN_REFUSED) where an operator has removed it."""
-        found = await self.caller_if_any()
+        found = await self.find_credentials()
         if found is None:
             raise BackendFault(Fault.TOKEN_REFUSED, call="token", detail="the token is no longer in the pool")
         return found
@@ -176,3 +154,13 @@ class JobExecution:
             asked.cancel()
             running.cancel()
             await asyncio.gather(running, asked, return_exceptions=True)
+
+
+def _is_intent(old: Job, new: Job) -> bool:
+    """Whether this very commit announced the message, so that the run which made it, and no other, may send it."""
+    return new.stage is Stage.EDITING and new.sent is not None and old.sent is None
+
+
+def _shown(job: Job) -> tuple[object, ...]:
+    """What callers would hear of."""
+    return job.status, job.stage, job.message, job.wait and job.wait.reason, job.percent

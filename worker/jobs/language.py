@@ -46,10 +46,10 @@ def detect_language(text: str) -> str:
     best = _detector().compute_language_confidence_values(words)[0]
     if best.value < _LEAST_CONFIDENCE or (words.isascii() and len(words.split()) < _LEAST_WORDS):
         return DEFAULT
-    return _CODES[_settled(best.language, words)]
+    return _CODES[_told_apart(best.language, words)]
 
 
-def _settled(guess: Language, words: str) -> Language:
+def _told_apart(guess: Language, words: str) -> Language:
     if guess not in _TELLTALES:
         return guess
     signs = {language: len(pattern.findall(words)) for language, pattern in _TELLTALES.items()}

@@ -1,8 +1,11 @@
-"""Takes back renders that nobody waits for any more. One that can't be taken back is looked at until it ends, since a
-render that completes and that nobody ever reads is an orphan at the backend.
+"""Orphan renders: those that nobody waits for any more are taken back, or looked at until they end.
 
-A job that ends leaves its render here. Its rounds are not the sweep's: a backend that hangs must not hold that up.
+A render that completes and that nobody ever reads is an orphan at the backend, and keeps its session's one export busy.
+A job that ends leaves its render on a list; `follow_orphan_renders` goes over that list in a task of its own, since a
+backend that hangs must not hold up the sweep.
 """
+
+from enum import Enum, auto
 
 from core.store.jobs.orphan_renders import OrphanRender
 from worker.backend.client import Backend, Credentials
@@ -11,50 +14,78 @@ from worker.backend.responses import RenderStatus
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
 
+
+class Fate(Enum):
+    """What became of a render that was to be taken back."""
+
+    OVER = auto()
+    #: or nobody can say now
+    GOES_ON = auto()
+
+
 #: words of a render that the backend still works on
-UNDER_WAY = ("pending", "processing")
+_UNDER_WAY = ("pending", "processing")
 
 
-async def taken_back(backend: Backend, caller: Credentials, render_id: str) -> RenderStatus | None:
+async def abandon_render(execution: JobExecution) -> RenderStatus | None:
+    """Take a job's render back that nobody will fetch; where it can't be taken back any more, say how it stands.
+
+    One that goes on is followed after the job's end. Raises BackendFault where the backend does not say now. None also
+    for a render that this token cannot reach.
+    """
+    wanted = execution.job.render
+    if wanted is None or wanted.url:
+        return None
+    try:
+        status = await _cancel_or_look(execution.context.backend, await execution.credentials(), wanted.id)
+    except BackendFault as fault:
+        if fault.fault in PASSING:
+            raise
+        return None
+    if status and status.status in _UNDER_WAY:
+        await leave_render(execution)
+    return status
+
+
+async def leave_render(execution: JobExecution) -> None:
+    """Have a job's render followed after the job's end."""
+    job = execution.job
+    if job.render and not job.render.url and job.token_id:
+        orphan = OrphanRender(
+            id=job.render.id, job_id=job.id, token_id=job.token_id, profile=job.profile, left_at_ms=execution.now_ms
+        )
+        await execution.context.orphan_renders.leave(orphan)
+
+
+async def follow_orphan_renders(context: WorkerContext) -> None:
+    """Look once at each that is due."""
+    for orphan in await context.orphan_renders.due():
+        job = await context.jobs.load(orphan.job_id)
+        # a job that has not ended after all minds its render by itself, and leaves it anew
+        if (job and not job.ended) or await _take_back(context, orphan) is Fate.GOES_ON:
+            await context.orphan_renders.look_again(orphan, in_s=context.settings.render_poll_s)
+        else:
+            await context.orphan_renders.forget(orphan)
+
+
+async def _take_back(context: WorkerContext, orphan: OrphanRender) -> Fate:
+    """Cancel a render of an ended job, and say what became of it; without its token nobody can say any more."""
+    credentials = await context.token_pool.credentials(orphan.token_id, profile=orphan.profile)
+    if credentials is None:
+        return Fate.OVER
+    try:
+        status = await _cancel_or_look(context.backend, credentials, orphan.id)
+    except BackendFault as fault:
+        return Fate.GOES_ON if fault.fault in PASSING else Fate.OVER
+    return Fate.GOES_ON if status and status.status in _UNDER_WAY else Fate.OVER
+
+
+async def _cancel_or_look(backend: Backend, credentials: Credentials, render_id: str) -> RenderStatus | None:
     """Cancel a render; where that is refused, say how it stands. Raises BackendFault where nobody can say."""
     try:
-        await backend.cancel_render(caller, render_id)
+        await backend.cancel_render(credentials, render_id)
     except BackendFault as fault:
         if fault.fault in PASSING and fault.fault is not Fault.BUSY:
             raise
-        return await backend.render_status(caller, render_id)
+        return await backend.read_render_status(credentials, render_id)
     return None
-
-
-async def leave(work: JobExecution) -> None:
-    """Have a job's render followed after its end."""
-    job = work.job
-    if job.render and not job.render.url and job.token_id:
-        left = OrphanRender(
-            id=job.render.id, job_id=job.id, token_id=job.token_id, profile=job.profile, left_at_ms=work.now_ms
-        )
-        await work.kit.left_renders.leave(left)
-
-
-async def follow_left_renders(kit: WorkerContext) -> None:
-    """Look once at each that is due."""
-    for left in await kit.left_renders.due():
-        if await _is_under_way(kit, left):
-            await kit.left_renders.look_again(left, in_s=kit.settings.render_poll_s)
-        else:
-            await kit.left_renders.forget(left)
-
-
-async def _is_under_way(kit: WorkerContext, left: OrphanRender) -> bool:
-    """Tell whether to look again. A job that has not ended after all minds its render by itself, and leaves it anew."""
-    job = await kit.jobs.load(left.job_id)
-    if job and not job.ended:
-        return True
-    secret = await kit.tokens.secret_of(left.token_id)
-    if secret is None:
-        return False
-    try:
-        status = await taken_back(kit.backend, Credentials(token=secret, profile=left.profile), left.id)
-    except BackendFault as fault:
-        return fault.fault in PASSING
-    return status is not None and status.status in UNDER_WAY

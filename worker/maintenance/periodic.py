@@ -1,4 +1,4 @@
-"""JobExecution that a worker does again and again beside its jobs, and that one failure must not end."""
+"""Periodic tasks: what a worker does again and again beside its jobs, and what one failure must not end."""
 
 import asyncio
 import logging
@@ -10,12 +10,12 @@ from core.store.redis.client import STORE_DOWN
 log = logging.getLogger(__name__)
 
 
-async def go_round(name: str, once: Callable[[], Awaitable[None]], *, every_s: float) -> None:
-    """Do it for ever, each worker at its own moments."""
+async def run_periodically(name: str, task: Callable[[], Awaitable[None]], *, every_s: float) -> None:
+    """Run a task for ever, each worker at its own moments."""
     while True:
         await asyncio.sleep(every_s * random.uniform(0.5, 1.0))
         try:
-            await once()
+            await task()
         except STORE_DOWN as away:
             log.warning("%s: Redis is away (%s)", name, type(away).__name__)
         except Exception:

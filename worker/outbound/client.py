@@ -1,8 +1,8 @@
-"""The one door through which requests leave for addresses that callers named: callbacks, and media that we fetch.
+"""The guarded HTTP client for addresses that callers named: callbacks go through it, and media that we fetch.
 
-A name is resolved once per connection, every answer is judged by `core.security.url_policy`, and the very number that was judged is
-dialled, so nothing can be swapped in between; TLS keeps checking the name. Each request's URL is judged too, redirect
-targets included. `callbacks/attempt` and the upload step use it; the backend's own client does not come through here,
+A name is resolved once per connection, every answer is checked by `core.security.url_policy`, and the very number that was checked
+is dialled, so nothing can be swapped in between; TLS keeps checking the name. Each request's URL is checked too, redirect
+targets included. `worker.callbacks.send` and the upload step use it; the backend's own client does not come through here,
 since the operator names that address. This module must not know why something is sent.
 """
 
@@ -21,7 +21,7 @@ import httpx
 from core.clock import stopwatch_s
 from core.security.url_policy import Address, Network, address_allowed, check_url
 
-#: Admission a host name and a port into addresses, e.g. ``["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"]``.
+#: Turns a host name and a port into addresses, e.g. ``["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"]``.
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 
 #: Waits of one request, each for one thing; whole attempts have a limit of their own.
@@ -67,7 +67,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         """Connect to the first address that answers. Raises ForbiddenTarget if any single answer is a bad one."""
         deadline_s = stopwatch_s() + timeout if timeout is not None else None
-        addresses = await self._judged(host, port, timeout)
+        addresses = await self._allowed_addresses(host, port, timeout)
         for position, address in enumerate(addresses):
             share_s = _share_s(deadline_s, len(addresses) - position)
             try:
@@ -79,7 +79,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
                     raise
         raise httpcore.ConnectError("the name has no address")
 
-    async def _judged(self, host: str, port: int, timeout_s: float | None) -> list[Address]:
+    async def _allowed_addresses(self, host: str, port: int, timeout_s: float | None) -> list[Address]:
         """Resolve once; what comes back from here is what gets dialled."""
         addresses = await self._addresses(host, port, timeout_s)
         if not all(address_allowed(address, self._allow) for address in addresses):
@@ -164,7 +164,7 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
 
 
 #: what may dial the outside; made by `guarded_client` alone
-OutsideClient = httpx.AsyncClient
+OutboundClient = httpx.AsyncClient
 
 
 def guarded_client(

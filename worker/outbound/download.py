@@ -1,4 +1,4 @@
-"""Fetching a media URL ourselves, for when the backend cannot: redirects by hand, a size cap, a name for the file.
+"""Downloads a media URL ourselves, for when the backend cannot: redirects by hand, a size cap, a name for the file.
 
 The upload step calls it with the guarded client of `worker.outbound.client`, so each hop is judged like a first request.
 What goes wrong becomes `Permanent` with a code that the caller of the job can read; the URL is never part of it.
@@ -7,20 +7,17 @@ This module must not know where the bytes go.
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from email.message import Message
 from http import HTTPStatus
-from pathlib import PurePosixPath
-from urllib.parse import unquote
 
 import httpx
 import msgspec
 
 from core.errors import Code, Permanent
+from core.file_names import first_name, name_of_disposition, name_of_url
 from core.redaction import redacted_repr
 from worker.outbound.client import ForbiddenTarget
 
 MAX_REDIRECTS = 5
-MAX_FILENAME_CHARACTERS = 200
 #: A server that sends nothing for this long has stopped; the whole file is bounded by the job's own deadline.
 IDLE = httpx.Timeout(30.0, connect=10.0)
 
@@ -41,10 +38,10 @@ async def fetch_media(client: httpx.AsyncClient, url: str, *, max_bytes: int) ->
 
     The cap is held while `chunks` are read, whatever size was announced.
     """
-    with _faults_told():
+    with _told_as_permanent():
         response = await _follow(client, url)
     try:
-        yield _described(response, url, max_bytes)
+        yield _open_download(response, url, max_bytes)
     finally:
         await response.aclose()
 
@@ -61,12 +58,12 @@ async def _follow(client: httpx.AsyncClient, url: str) -> httpx.Response:
     raise Permanent(Code.MEDIA_UNREACHABLE, "The media URL redirects too often.")
 
 
-def _described(response: httpx.Response, asked_url: str, max_bytes: int) -> Fetched:
+def _open_download(response: httpx.Response, asked_url: str, max_bytes: int) -> Fetched:
     if response.status_code != HTTPStatus.OK:
         raise Permanent(Code.MEDIA_UNREACHABLE, f"The media server answered {response.status_code}.")
     if response.headers.get("content-encoding", "identity") != "identity":
         raise Permanent(Code.MEDIA_UNREACHABLE, "The media server sends the file compressed, which was not asked for.")
-    size_bytes = _announced_bytes(response)
+    size_bytes = _announced_size_bytes(response)
     if size_bytes is not None and size_bytes > max_bytes:
         raise _too_large(max_bytes)
     disposition = response.headers.get("content-disposition", "")
@@ -78,9 +75,14 @@ def _described(response: httpx.Response, asked_url: str, max_bytes: int) -> Fetc
     )
 
 
+def filename_of(disposition: str, *urls: str) -> str:
+    """Name a download: as the server says, else by the first URL whose path ends in a name with an extension."""
+    return first_name(name_of_disposition(disposition), *map(name_of_url, urls))
+
+
 async def _capped(response: httpx.Response, max_bytes: int) -> AsyncIterator[bytes]:
     seen_bytes = 0
-    with _faults_told():
+    with _told_as_permanent():
         async for chunk in response.aiter_raw():
             seen_bytes += len(chunk)
             if seen_bytes > max_bytes:
@@ -89,7 +91,7 @@ async def _capped(response: httpx.Response, max_bytes: int) -> AsyncIterator[byt
 
 
 @contextmanager
-def _faults_told() -> Iterator[None]:
+def _told_as_permanent() -> Iterator[None]:
     """Turn transport faults into words; causes are dropped, since some of them spell out the URL."""
     try:
         yield
@@ -101,28 +103,10 @@ def _faults_told() -> Iterator[None]:
         raise Permanent(Code.MEDIA_UNREACHABLE, "The media server could not be reached, or broke off.") from None
 
 
-def _announced_bytes(response: httpx.Response) -> int | None:
+def _announced_size_bytes(response: httpx.Response) -> int | None:
     text = response.headers.get("content-length", "")
     return int(text) if text.isascii() and text.isdigit() else None
 
 
 def _too_large(max_bytes: int) -> Permanent:
     return Permanent(Code.MEDIA_TOO_LARGE, f"A file may have {max_bytes:,} bytes at most.")
-
-
-def filename_of(disposition: str, *urls: str) -> str:
-    """Name a download: as the server says, else by the first URL whose path ends in a name with an extension."""
-    header = Message()
-    header["content-disposition"] = disposition
-    candidates = [header.get_filename("")] + [unquote(httpx.URL(url).path) for url in urls]
-    names = [name for name in map(_safe_name, candidates) if name]
-    with_extension = [name for name in names if PurePosixPath(name).suffix]
-    return next(iter(with_extension + names), "media")
-
-
-def _safe_name(text: str) -> str:
-    """Keep the last part of a path, without what could hurt a log, a header or a file system."""
-    last = text.replace("\\", "/").rpartition("/")[2]
-    clean = "".join(char for char in last if char.isprintable() and char not in '"<>|:*?').strip(" .")
-    suffix = PurePosixPath(clean).suffix[:20]
-    return clean if len(clean) <= MAX_FILENAME_CHARACTERS else clean[: MAX_FILENAME_CHARACTERS - len(suffix)] + suffix

@@ -1,11 +1,12 @@
-"""Which token serves a job, and what happens when the backend refuses one.
+"""The token pool of a worker: reserves tokens for jobs, learns from refusals, and alone writes what a token's state is.
 
-The pool itself is in Redis (`core.store.tokens.tokens`), shared by all workers. Here is what needs the backend: balances, and
-whether a refused token is over. The steps of a job call it; the anonymous identity is `worker.tokens.anonymous`'s.
+The pool itself is in Redis (`core.store.tokens.tokens`), shared by all workers. Whoever was refused hands back the very
+token that failed (`invalidate`): of fifty that do so at once, one asks the backend and one renews.
 """
 
-import uuid
+from collections.abc import Sequence
 from contextlib import suppress
+from enum import Enum, auto
 from urllib.parse import quote
 
 from core.clock import Clock
@@ -17,21 +18,37 @@ from core.store.tokens.anonymous_identity import AnonymousIdentities
 from core.store.tokens.tokens import OverBudget, Tokens
 from worker.backend.client import Backend, Credentials
 from worker.backend.faults import BackendFault, Fault
-from worker.backend.responses import Credits
-from worker.tokens.anonymous import OVER, Anonymous, is_over
+from worker.backend.responses import Credits, IssuedToken
+from worker.single_flight import SingleFlight
+from worker.tokens.anonymous import AnonymousTokenSource
+from worker.tokens.availability import (
+    OVER,
+    is_over,
+    needs_of,
+    scope_of,
+    why_none_fits,
+    with_stale_balance,
+    with_unread_balance,
+)
 from worker.tokens.estimate import estimate
-from worker.tokens.scopes import needs_of
 
-#: how long a waiting job sleeps before it asks for a token again; an end of another job does not wake it
-_NO_TOKEN_S = 5.0
-#: a balance that was read longer ago is read again before a job waits for credits
-_STALE_S = 15.0
 #: the wait where the backend does not say whether a refused token is over
 _UNTOLD_S = 1.0
+#: sessions may still name an expired anonymous token for so long
+_ANONYMOUS_KEPT_MS = 24 * 3600 * 1000
 
 
-class Pool:
-    """Takes tokens for jobs and learns from refusals."""
+class TokenCheck(Enum):
+    """What the backend says of a token when it is asked for its balance."""
+
+    ACCEPTED = auto()
+    REFUSED = auto()
+    #: it does not say now, or the token was removed
+    UNKNOWN = auto()
+
+
+class TokenPool:
+    """Every change of a token's state by this worker is a method here."""
 
     def __init__(
         self,
@@ -45,78 +62,108 @@ class Pool:
         month_limit: int,
     ) -> None:
         self._tokens = tokens
-        self._identities = identities
         self._backend = backend
         self._clock = clock
         self._web_url = web_url
         self._month_limit = month_limit
-        self._anonymous = Anonymous(tokens, identities, backend, clock, rate_limited_s=rate_limited_s)
+        self._anonymous = AnonymousTokenSource(self, identities, backend, clock, rate_limited_s=rate_limited_s)
+        self._checks = SingleFlight[TokenCheck]()
 
-    async def take(self, job: Job, session: Session) -> str:
-        """Reserve a token for a job: the session's own, or before its first edit the best.
+    # Who is in the pool.
+
+    async def add_operator_token(self, secret: str) -> None:
+        """Put a token of the operator's settings into the pool. Safe to repeat."""
+        await self._tokens.add(secret, kind="operator")
+
+    async def add_issued(self, issued: IssuedToken) -> str:
+        """Put the anonymous identity's new token into the pool; its id comes back."""
+        return await self._tokens.add(
+            issued.token,
+            kind="anonymous",
+            expires_ms=issued.expires_at_ms,
+            available=issued.credits,
+            user_id=issued.user_id,
+        )
+
+    async def find(self, token_id: str) -> Token | None:
+        """Read a token's facts. None: it was removed."""
+        return await self._tokens.get(token_id)
+
+    async def all_tokens(self) -> list[Token]:
+        """Read the facts of all tokens."""
+        return await self._tokens.all()
+
+    async def remove_old_anonymous(self) -> None:
+        """Remove anonymous tokens that expired a day ago and that no job uses any more: there is a new one a week."""
+        over_ms = self._clock.now_ms() - _ANONYMOUS_KEPT_MS
+        for token in await self._tokens.all():
+            if token.kind == "anonymous" and not token.in_flight and (token.expires_ms or over_ms) < over_ms:
+                await self._tokens.remove(token.id)
+
+    async def credentials(self, token_id: str, *, profile: str, traceparent: str | None = None) -> Credentials | None:
+        """Open a token for calls. None: an operator removed it."""
+        secret = await self._tokens.secret_of(token_id)
+        return Credentials(token=secret, profile=profile, traceparent=traceparent) if secret else None
+
+    # Which token a job runs on.
+
+    async def reserve(self, job: Job, session: Session) -> str:
+        """Reserve a token for a job: the session's own, or before its first edit the best. Safe to repeat.
 
         Raises Temporary(no_credits) where none fits, and BackendFault(TOKEN_REFUSED) where an edited session's token is
         over. A balance that was never read is read first, so that many jobs at once do not all try their luck. Before a
         job waits, balances that were read long ago are read again: somebody may have topped up.
         """
         if is_bound(session):
-            await self._check_own(session)
+            await self._require_own(session)
         try:
-            token_id = await self._reserve(job, session, anonymous=False, unread=False) or await self._second_choice(
-                job, session
-            )
+            token_id = await self._reserve_known(job, session) or await self._reserve_after_reading(job, session)
         except OverBudget:
             words = f"The month's budget of {self._month_limit} credits would be exceeded."
             raise Permanent(Code.BUDGET_EXCEEDED, words) from None
         if token_id is None:
-            raise await self._nothing_fits(job, session)
+            serving = await self._tokens.serving(job.tenant)
+            raise why_none_fits(job, session, serving, now_ms=self._clock.now_ms())
         return token_id
 
-    async def _second_choice(self, job: Job, session: Session) -> str | None:
-        """Look again where none of the operator's and the tenant's own tokens is known to fit, or there is none."""
-        serving = await self._tokens.serving(job.tenant)
-        anonymous = all(token.kind == "anonymous" for token in serving)
-        if anonymous and not is_bound(session):
-            await self._anonymous.token()
-        await self._read_all(job, [t for t in serving if t.available is None and t.state not in OVER])
-        if token_id := await self._reserve(job, session, anonymous=anonymous, unread=True):
-            return token_id
-        stale = await self._read_stale_balances(job)
-        return await self._reserve(job, session, anonymous=anonymous, unread=True) if stale else None
+    async def release(self, job: Job, token_id: str, *, balance: Credits | None = None) -> None:
+        """Free what a job has reserved on a token, and write the balance where it was just read. Safe to repeat."""
+        await self._tokens.settle(
+            token_id,
+            job_id=job.id,
+            available=balance.available if balance else None,
+            frozen=balance.frozen if balance else None,
+        )
 
-    async def _check_own(self, session: Session) -> None:
+    async def _require_own(self, session: Session) -> None:
         token = await self._tokens.get(session.token_id or "")
         if token is None or is_over(token, now_ms=self._clock.now_ms()):
             raise BackendFault(Fault.TOKEN_REFUSED, call="token", detail="the session's token is over")
 
-    async def _may_serve(self, job: Job, session: Session) -> list[Token]:
+    async def _reserve_known(self, job: Job, session: Session) -> str | None:
+        """Reserve one of the operator's and the tenant's own tokens whose balance was read once."""
+        return await self._reserve_best(job, session, anonymous=False, unread=False)
+
+    async def _reserve_after_reading(self, job: Job, session: Session) -> str | None:
+        """Look again where none is known to fit, or there is none but the anonymous identity's."""
         serving = await self._tokens.serving(job.tenant)
-        return [t for t in serving if t.id == session.token_id] if is_bound(session) else serving
+        anonymous = all(token.kind == "anonymous" for token in serving)
+        if anonymous and not is_bound(session):
+            await self._anonymous.get_present_token(profile=job.profile)
+        await self._refresh(job, with_unread_balance(serving))
+        if token_id := await self._reserve_best(job, session, anonymous=anonymous, unread=True):
+            return token_id
+        stale = with_stale_balance(await self._tokens.serving(job.tenant), now_ms=self._clock.now_ms())
+        await self._refresh(job, stale)
+        return await self._reserve_best(job, session, anonymous=anonymous, unread=True) if stale else None
 
-    async def _nothing_fits(self, job: Job, session: Session) -> Exception:
-        """Say why a job has no token: every token's plan or scope forbids what it wants, or it waits for one."""
-        serving = await self._may_serve(job, session)
-        able = [token for token in serving if token.may(needs_of(job, session))]
-        if serving and not able:
-            return Permanent(Code.SCOPE_MISSING)
-        if able and job.plan.action == "export" and all(t.state is TokenState.EXPORT_BLOCKED for t in able):
-            return Permanent(Code.EXPORT_BLOCKED)
-        return self._waits_for(able)
-
-    def _waits_for(self, able: list[Token]) -> Temporary:
-        """Wait for the first token that rests after a 429, or else for credits."""
-        rests_ms = [t.rest_until_ms - self._clock.now_ms() for t in able if t.state is TokenState.RATE_LIMITED]
-        if rests_ms:
-            return Temporary(WaitReason.BACKEND_RATE_LIMITED, delay_s=max(0, min(rests_ms)) / 1000)
-        return Temporary(WaitReason.NO_CREDITS, delay_s=_NO_TOKEN_S)
-
-    async def _reserve(self, job: Job, session: Session, *, anonymous: bool, unread: bool) -> str | None:
+    async def _reserve_best(self, job: Job, session: Session, *, anonymous: bool, unread: bool) -> str | None:
         """Reserve the session's own token, else another one as long as no edit ties the session to its own."""
         own = session.token_id if session.backend_id else None
         needs = needs_of(job, session)
-        taken = await self._reserve_on(job, own, needs, anonymous=anonymous, unread=unread)
-        if taken or own is None or is_bound(session):
-            return taken
+        reserved = await self._reserve_on(job, own, needs, anonymous=anonymous, unread=unread)
+        if reserved or own is None or is_bound(session):
+            return reserved
         return await self._reserve_on(job, None, needs, anonymous=anonymous, unread=unread)
 
     async def _reserve_on(
@@ -135,89 +182,122 @@ class Pool:
             month_limit=self._month_limit,
         )
 
-    async def _read_stale_balances(self, job: Job) -> bool:
-        """Read the balances that are old, of the tokens that may serve a job. Says whether any was."""
-        old_ms = self._clock.now_ms() - int(_STALE_S * 1000)
-        serving = await self._tokens.serving(job.tenant)
-        stale = [t for t in serving if (t.read_at_ms or 0) < old_ms and t.state not in OVER]
-        await self._read_all(job, stale)
-        return bool(stale)
+    # What refusals teach.
 
-    async def _read_all(self, job: Job, tokens: list[Token]) -> None:
-        for token in tokens:
-            await self._is_taken(job, token)
-
-    async def read(self, job: Job, token_id: str) -> Credits | None:
-        """Read a token's balance for a job that does not hold it. Raises BackendFault(TOKEN_REFUSED)."""
-        caller = await self.caller(job, token_id)
-        return await self.balance(caller, token_id) if caller else None
-
-    async def caller(self, job: Job, token_id: str) -> Credentials | None:
-        """Open a token for the calls of a job. None: an operator removed it."""
-        secret = await self._tokens.secret_of(token_id)
-        return Credentials(token=secret, profile=job.profile, traceparent=job.traceparent) if secret else None
-
-    async def refused(self, job: Job, token_id: str) -> str | None:
+    async def invalidate(self, job: Job, token_id: str) -> str | None:
         """The backend refused this very token (1001): hand it back, and get the one to go on with, if there is one.
 
         A token that tells its balance is good after all, and goes on. Only an anonymous token has a successor: the same
-        client id gets a new one, where no operator's token serves instead. Fifty jobs that hand back one token cause
-        one renewal. Raises Temporary where the backend does not say now.
+        client id gets a new one, where no operator's token serves instead. Raises Temporary where the backend does not
+        say now.
         """
         token = await self._tokens.get(token_id)
         if token is None:
             return None
         if token.state not in OVER:
-            taken = await self._is_taken(job, token)
-            if taken is None:
-                raise Temporary(WaitReason.BACKEND_DOWN, delay_s=_UNTOLD_S)
-            if taken:
-                return token_id
+            match await self._check_and_retire(job, token):
+                case TokenCheck.ACCEPTED:
+                    return token_id
+                case TokenCheck.UNKNOWN:
+                    raise Temporary(WaitReason.BACKEND_DOWN, delay_s=_UNTOLD_S)
         if token.kind != "anonymous" or await self._tokens.serves(job.tenant):
             return None
-        return await self._anonymous.token()
+        return await self._anonymous.get_present_token(profile=job.profile)
 
-    async def _is_taken(self, job: Job, token: Token) -> bool | None:
-        """Ask the backend whether it takes a token at all, by reading its balance; None: it does not say now."""
-        try:
-            return True if await self.read(job, token.id) else None
-        except BackendFault:
-            over = TokenState.EXPIRED if token.kind == "anonymous" else TokenState.REVOKED
-            await self._tokens.mark(token.id, over)
-            return False
-
-    async def rate_limited(self, token_id: str, *, rest_s: float) -> None:
-        """The backend said 429: whoever has yet to take a token takes another one meanwhile."""
+    async def rest(self, token_id: str, *, rest_s: float) -> None:
+        """The backend said 429: whoever has yet to reserve a token gets another one meanwhile."""
         rest_until_ms = self._clock.now_ms() + int(rest_s * 1000)
         await self._tokens.mark(token_id, TokenState.RATE_LIMITED, rest_until_ms=rest_until_ms)
 
-    async def exhausted(self, job: Job, token_id: str) -> Credits | None:
-        """The backend said 2001: the token rests until its balance says that it has credits. Returns the balance."""
+    async def exhaust(self, job: Job, token_id: str) -> Credits | None:
+        """The backend said 2001: the job lets go of the token, which rests until its balance says that it has credits.
+
+        Returns the balance, where the backend tells it.
+        """
         await self._tokens.mark(token_id, TokenState.EXHAUSTED)
+        balance = None
         with suppress(BackendFault):
-            return await self.read(job, token_id)
-        return None
+            balance = await self._read_for(job, token_id)
+        await self.release(job, token_id)
+        return balance
 
-    async def advice(self, job: Job) -> str | None:
-        """Say what a caller without credits can do: register the anonymous account, or else top up."""
-        if await self._tokens.serves(job.tenant):
-            return None
-        identity = await self._identities.read(fresh_client_id=str(uuid.uuid4()))
-        token = await self._tokens.get(identity.token_id) if identity.token_id else None
-        if token is None or token.user_id is None:
-            return None
-        return f"Register at {self._web_url}/register?bind={quote(token.user_id, safe='')} to get more credits."
+    async def note_export(self, token_id: str, *, allowed: bool) -> None:
+        """Remember whether the backend let a token export: one refusal may be a passing fault, two in a row are a plan."""
+        await self._tokens.note_export(token_id, allowed=allowed)
 
-    async def balance(self, caller: Credentials, token_id: str) -> Credits | None:
-        """Read a token's balance. None where the backend does not say: a witness less, not an error."""
-        return (await self.balance_and_use(caller, token_id))[0]
+    async def deny(self, job: Job, token_id: str, *, call: str) -> None:
+        """Remember that a token may not make a call, which shows only by its refusals; the job lets go of the token.
 
-    async def balance_and_use(self, caller: Credentials, token_id: str) -> tuple[Credits | None, Use | None]:
-        """Read a token's balance, and who uses it at that moment. None: the backend does not say; it was removed."""
+        Renders go by the token's plan: it may go on serving a job that does not export.
+        """
+        scope = scope_of(call)
+        if scope is Scope.RENDER:
+            await self.note_export(token_id, allowed=False)
+        else:
+            await self._tokens.note_denied(token_id, scope)
+            await self.release(job, token_id)
+
+    async def expire(self, token_id: str) -> None:
+        """Let a token serve nobody any more, since another one has taken its place."""
+        await self._tokens.mark(token_id, TokenState.EXPIRED)
+
+    async def _check_and_retire(self, job: Job, token: Token) -> TokenCheck:
+        """Ask the backend about a token, once for all who ask at the same time; one that it refuses is over."""
+        return await self._checks.run(token.id, lambda: self._retire_unless_accepted(job, token))
+
+    async def _retire_unless_accepted(self, job: Job, token: Token) -> TokenCheck:
+        check = await self._check(job, token.id)
+        if check is TokenCheck.REFUSED:
+            over = TokenState.EXPIRED if token.kind == "anonymous" else TokenState.REVOKED
+            await self._tokens.mark(token.id, over)
+        return check
+
+    async def _check(self, job: Job, token_id: str) -> TokenCheck:
+        """Ask the backend whether it takes a token at all, by reading its balance."""
         try:
-            read = await self._backend.credits(caller)
+            balance = await self._read_for(job, token_id)
+        except BackendFault:
+            return TokenCheck.REFUSED
+        return TokenCheck.ACCEPTED if balance else TokenCheck.UNKNOWN
+
+    # What tokens are worth.
+
+    async def read_balance(self, credentials: Credentials, token_id: str) -> tuple[Credits | None, Use | None]:
+        """Read a token's balance, write it down, and say who uses the token at that moment.
+
+        None: the backend does not say, which is no error; the token was removed. Raises BackendFault(TOKEN_REFUSED).
+        """
+        try:
+            balance = await self._backend.read_credits(credentials)
         except BackendFault as fault:
             if fault.fault is Fault.TOKEN_REFUSED:
                 raise
             return None, await self._tokens.use_of(token_id)
-        return read, await self._tokens.note_balance(token_id, available=read.available, frozen=read.frozen)
+        use = await self._tokens.note_balance(token_id, available=balance.available, frozen=balance.frozen)
+        return balance, use
+
+    async def read_balances(self, tenant: str, *, profile: str) -> None:
+        """Read the balance of every token that serves a tenant; whoever lists the tokens sees them."""
+        for token in await self._tokens.serving(tenant):
+            if credentials := await self.credentials(token.id, profile=profile):
+                with suppress(BackendFault):
+                    await self.read_balance(credentials, token.id)
+
+    async def registration_hint(self, job: Job) -> str | None:
+        """Say where the caller of a job without credits registers the anonymous account; None: there is none."""
+        if await self._tokens.serves(job.tenant):
+            return None
+        user_id = await self._anonymous.get_user_id()
+        if user_id is None:
+            return None
+        return f"Register at {self._web_url}/register?bind={quote(user_id, safe='')} to get more credits."
+
+    async def _refresh(self, job: Job, tokens: Sequence[Token]) -> None:
+        """Read the balances of tokens that may serve a job; those that the backend refuses are over."""
+        for token in tokens:
+            await self._check_and_retire(job, token)
+
+    async def _read_for(self, job: Job, token_id: str) -> Credits | None:
+        """Read a token's balance for a job that need not hold it. Raises BackendFault(TOKEN_REFUSED)."""
+        credentials = await self.credentials(token_id, profile=job.profile, traceparent=job.traceparent)
+        return (await self.read_balance(credentials, token_id))[0] if credentials else None

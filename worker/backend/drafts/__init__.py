@@ -1,4 +1,4 @@
-"""What a draft, the backend's own form of a timeline, says to people and to us. Pure.
+"""Reads drafts, the backend's own form of a timeline: what they hold, and what differs between two. Pure.
 
 The steps call these five: is it worth exporting, did it change, what changed, and what is on it. A draft comes from
 outside in a form that is only half documented (BACKEND.md, "The draft"): whatever it holds, nothing here raises.

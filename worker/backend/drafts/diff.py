@@ -1,4 +1,4 @@
-"""What an edit did, in specific words, from the drafts before and after it.
+"""Differences of two drafts: what an edit did, in specific words.
 
 The steps call `changes` when a message's stream closed without a text, and for every job's ``changes``. Each subject
 (shape, picture, sound, words) is compared by itself; what none of them has words for is still "Timeline changed".

@@ -1,4 +1,4 @@
-"""What was done to the pictures besides cutting: speed, transitions, looks, fades and their own sound."""
+"""Differences in what was done to the pictures besides cutting: speed, transitions, looks, fades and their own sound."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Which parts of a draft are content: whether there is something to export, and whether two drafts are the same work.
+"""Fingerprints drafts by their content: whether two are the same work, and whether there is something to export.
 
 A fingerprint takes in every key it does not know to be a record of who, when or how often, so that a change under a
 key that nobody documented still counts. At the top, where such records live, only keys that are known count.

@@ -1,4 +1,4 @@
-"""A draft as a `Timeline`: the documented keys or a few likely other names; what is missing or odd becomes None.
+"""Parses a draft into a `Timeline`: the documented keys or a few likely other names; what is missing or odd becomes None.
 
 The other modules here work on what this one reads. It decides which key means what, and nothing about words.
 """
@@ -13,7 +13,7 @@ import msgspec
 from core.redaction import redacted_repr
 from worker.backend.redact import one_line
 
-Kind: TypeAlias = Literal["video", "audio", "text", "other"]
+TrackKind: TypeAlias = Literal["video", "audio", "text", "other"]
 Keys: TypeAlias = tuple[str, ...]
 
 TRACKS: Keys = ("t", "tracks")
@@ -38,7 +38,7 @@ _FADE_OUT: Keys = ("fade_out", "fadeOut", "fo")
 _TRANSITION: Keys = ("transition", "trans", "tr")
 _LOOKS: Keys = ("look", "looks", "filter", "filters", "effect", "effects")
 _FIT: Keys = ("fit", "crop")
-_KINDS: dict[str, Kind] = {
+_KINDS: dict[str, TrackKind] = {
     "0": "video",
     "video": "video",
     "image": "video",
@@ -82,7 +82,7 @@ class Segment(msgspec.Struct, frozen=True):
 
 
 class Track(msgspec.Struct, frozen=True):
-    kind: Kind
+    kind: TrackKind
     name: str | None
     segments: tuple[Segment, ...]
 
@@ -94,7 +94,7 @@ class Timeline(msgspec.Struct, frozen=True):
     width: float | None
     height: float | None
 
-    def segments(self, kind: Kind) -> list[Segment]:
+    def segments(self, kind: TrackKind) -> list[Segment]:
         """All segments of one kind, by their start."""
         found = [segment for track in self.tracks if track.kind == kind for segment in track.segments]
         return sorted(found, key=lambda segment: segment.start_ms or 0.0)

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from worker.backend.drafts.parse import Kind, Segment, Track, timeline
+from worker.backend.drafts.parse import Segment, Track, TrackKind, timeline
 
-_LABELS: dict[Kind, str] = {"video": "Video", "audio": "BGM", "text": "Title", "other": "Track"}
+_LABELS: dict[TrackKind, str] = {"video": "Video", "audio": "BGM", "text": "Title", "other": "Track"}
 _MOST_NAMES = 3
 #: A track that is called by its type has no name.
 _SAYS_NOTHING = {"video", "audio", "bgm", "music", "title", "text", "track"}

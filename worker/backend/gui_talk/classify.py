@@ -1,4 +1,4 @@
-"""Which clause is GUI talk, and what it asks for.
+"""Classifies clauses: which is GUI talk, and what it asks for.
 
 A word alone decides nothing: "click" counts as an instruction ("click the Apply button"), not as content ("added a
 click sound").
@@ -7,7 +7,7 @@ click sound").
 import re
 
 from worker.backend.gui_talk import chinese, english
-from worker.backend.gui_talk.rules import Action
+from worker.backend.gui_talk.rules import GuiAction
 
 _REPORT = re.compile(
     r"\W{0,3}(?:i|we)\b(?! (?:recommend|suggest))|"
@@ -33,10 +33,10 @@ _SEQUEL = re.compile(
 )
 
 
-def asked_for(masked: str, words: str) -> Action | None:
+def asked_for(masked: str, words: str) -> GuiAction | None:
     """Say what a clause of GUI talk asks for; None when it is content. `words` is the clause with its quotes open."""
     reports = _REPORT.search(_LATER.split(masked, maxsplit=1)[0]) is not None
-    for rule in (*english.RULES, *chinese.RULES):
+    for rule in (*english.ENGLISH_RULES, *chinese.CHINESE_RULES):
         if rule.pattern.match(masked) and not (rule.weak and reports):
             return _refined(rule.action, words)
     return None
@@ -52,7 +52,7 @@ def follows_on(masked: str) -> bool:
     return _SEQUEL.match(masked) is not None
 
 
-def _refined(action: Action, words: str) -> Action:
+def _refined(action: GuiAction, words: str) -> GuiAction:
     if action in ("api", "state") and _EXPORT.search(words):
         return "export"
     return "credits" if action in ("api", "state") and _ACCOUNT.search(words) else action

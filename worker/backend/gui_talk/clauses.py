@@ -1,4 +1,4 @@
-"""Text into lines, sentences and clauses, as spans, so that what is kept can be kept letter by letter.
+"""Splits text into lines, sentences and clauses, as spans, so that what is kept can be kept letter by letter.
 
 Quoted words are hidden first: what stands in quotes is somebody's title, never an instruction.
 """
@@ -21,7 +21,7 @@ _CLAUSE_GAP = re.compile(
 )
 
 
-class Span(NamedTuple):
+class TextSpan(NamedTuple):
     """A stretch of a text, and the words that stand after it up to the next one."""
 
     start: int
@@ -34,36 +34,36 @@ def hide_quoted(text: str) -> str:
     return _QUOTED.sub(lambda found: found[0][0] + HIDDEN * (len(found[0]) - 2) + found[0][-1], text)
 
 
-def lines(masked: str) -> list[Span]:
+def lines(masked: str) -> list[TextSpan]:
     """Split at line ends; a list's mark belongs to the gap before its line, and so goes where the line goes."""
     starts = [0, *(at + 1 for at, sign in enumerate(masked) if sign == "\n")]
     ends = [*(start - 1 for start in starts[1:]), len(masked)]
-    return [Span(start, end, min(end + 1, len(masked))) for start, end in zip(starts, ends, strict=True)]
+    return [TextSpan(start, end, min(end + 1, len(masked))) for start, end in zip(starts, ends, strict=True)]
 
 
-def marked_start(masked: str, line: Span) -> int:
+def marked_start(masked: str, line: TextSpan) -> int:
     """Find where a line's words begin, after ``1.`` or ``-``."""
     mark = _LIST_MARK.match(masked, line.start, line.end)
     return mark.end() if mark else line.start
 
 
-def sentences(masked: str, start: int, end: int) -> list[Span]:
+def sentences(masked: str, start: int, end: int) -> list[TextSpan]:
     """Split a line; each span holds its closing punctuation."""
     spans = []
     for found in _SENTENCE_END.finditer(masked, start, end):
         closed = start + len(masked[start : found.end()].rstrip())
-        spans.append(Span(start, closed, found.end()))
+        spans.append(TextSpan(start, closed, found.end()))
         start = found.end()
-    return spans + ([Span(start, end, end)] if start < end else [])
+    return spans + ([TextSpan(start, end, end)] if start < end else [])
 
 
-def clauses(masked: str, sentence: Span) -> list[Span]:
+def clauses(masked: str, sentence: TextSpan) -> list[TextSpan]:
     """Split a sentence where one instruction may end and another begin; its closing punctuation is in no clause."""
     start, end = sentence.start, sentence.end
     while end > start and masked[end - 1] in ".!?…。！？":
         end -= 1
     spans = []
     for gap in _CLAUSE_GAP.finditer(masked, start, end):
-        spans.append(Span(start, gap.start(), gap.end()))
+        spans.append(TextSpan(start, gap.start(), gap.end()))
         start = gap.end()
-    return [*spans, Span(start, end, end)]
+    return [*spans, TextSpan(start, end, end)]

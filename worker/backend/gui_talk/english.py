@@ -34,7 +34,7 @@ _ACCOUNT = r"(?:account|billing|subscription|credits?\b(?: balance)?|balance|pla
 _CLICK = r"(?:double-|right-|left-)?(?:click|tap)"
 _DRAG_AND_DROP = r"drag(?:ging)?\s?(?:and|&|/|-and-)\s?drop"
 
-RULES = (
+ENGLISH_RULES = (
     rule(
         "credits",
         rf"{_LEAD}(?:check|visit|see|view|go to|open|review|manage|look at|log ?in to|upgrade|top up)\s",

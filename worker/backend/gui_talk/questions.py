@@ -1,4 +1,4 @@
-"""Did the backend ask something instead of editing? Asked only about texts whose draft did not change."""
+"""Detects questions: did the backend ask something instead of editing? Asked only about texts whose draft did not change."""
 
 import re
 

@@ -3,7 +3,7 @@
 import re
 from typing import Literal, NamedTuple, TypeAlias
 
-Action: TypeAlias = Literal["export", "state", "credits", "message", "summary", "api"]
+GuiAction: TypeAlias = Literal["export", "state", "credits", "message", "summary", "api"]
 
 
 class Rule(NamedTuple):
@@ -13,16 +13,16 @@ class Rule(NamedTuple):
     bounded, so that a clause of any length costs linear time.
     """
 
-    action: Action
+    action: GuiAction
     pattern: re.Pattern[str]
     weak: bool
 
 
-def rule(action: Action, *parts: str) -> Rule:
+def rule(action: GuiAction, *parts: str) -> Rule:
     """Write a rule; the parts of its pattern follow one another."""
     return Rule(action, re.compile("".join(parts), re.IGNORECASE), weak=False)
 
 
-def weak_rule(action: Action, *parts: str) -> Rule:
+def weak_rule(action: GuiAction, *parts: str) -> Rule:
     """Write a rule that reports outweigh."""
     return Rule(action, re.compile("".join(parts), re.IGNORECASE), weak=True)

@@ -1,4 +1,4 @@
-"""Putting a text together again from what is content, and collecting what its GUI talk asked for."""
+"""Strips GUI talk: puts a text together again from what is content, and collects what the rest asked for."""
 
 import re
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ import msgspec
 
 from core.redaction import redacted_repr
 from worker.backend.gui_talk.classify import asked_for, follows_on, leads_to_next
-from worker.backend.gui_talk.clauses import Span, clauses, hide_quoted, lines, marked_start, sentences
-from worker.backend.gui_talk.rules import Action
+from worker.backend.gui_talk.clauses import TextSpan, clauses, hide_quoted, lines, marked_start, sentences
+from worker.backend.gui_talk.rules import GuiAction
 from worker.backend.redact import TOKEN
 
 _CONNECTOR = re.compile(r"(?:and|then|but|so|or|also|which|并|然后|再)\b\s?", re.IGNORECASE)
@@ -30,18 +30,18 @@ class Translated(msgspec.Struct, frozen=True):
     """`text`: what may be shown. `actions`: what the GUI talk asked for, each once, in its order."""
 
     text: str
-    actions: tuple[Action, ...]
+    actions: tuple[GuiAction, ...]
 
 
 @redacted_repr("actions")
 class _Piece(NamedTuple):
     text: str
-    actions: tuple[Action, ...]
+    actions: tuple[GuiAction, ...]
 
 
 def translate(text: str) -> Translated:
     """Take out GUI talk and anything that looks like a token; content sentences stay as they are."""
-    actions: list[Action] = []
+    actions: list[GuiAction] = []
     open_text = _without_asides(TOKEN.sub("", text.translate(_LINE_ENDS)), actions)
     masked = hide_quoted(open_text)
     pieces = [_line(open_text, masked, line) for line in lines(masked)]
@@ -50,18 +50,18 @@ def translate(text: str) -> Translated:
     return Translated(_BLANK_LINES.sub("\n\n", kept).strip(), tuple(dict.fromkeys(actions)))
 
 
-def _without_asides(text: str, actions: list[Action]) -> str:
+def _without_asides(text: str, actions: list[GuiAction]) -> str:
     """Take out brackets that hold nothing but GUI talk, and add what they asked for to `actions`."""
 
-    def judged(found: re.Match[str]) -> str:
+    def taken_out(found: re.Match[str]) -> str:
         asked = asked_for(hide_quoted(found[1]), found[1])
         actions.extend([asked] if asked else [])
         return "" if asked else found[0]
 
-    return _IN_BRACKETS.sub(judged, text)
+    return _IN_BRACKETS.sub(taken_out, text)
 
 
-def _line(text: str, masked: str, line: Span) -> _Piece:
+def _line(text: str, masked: str, line: TextSpan) -> _Piece:
     start = marked_start(masked, line)
     pieces = [_sentence(text, masked, sentence) for sentence in sentences(masked, start, line.end)]
     actions = tuple(action for piece in pieces for action in piece.actions)
@@ -73,7 +73,7 @@ def _line(text: str, masked: str, line: Span) -> _Piece:
     return _Piece(text[line.start : start] + kept.rstrip() + text[line.end : line.gap_end], actions)
 
 
-def _sentence(text: str, masked: str, sentence: Span) -> _Piece:
+def _sentence(text: str, masked: str, sentence: TextSpan) -> _Piece:
     parts = clauses(masked, sentence)
     asked = [asked_for(masked[part.start : part.end], text[part.start : part.end]) for part in parts]
     actions = tuple(action for action in asked if action)
@@ -85,7 +85,7 @@ def _sentence(text: str, masked: str, sentence: Span) -> _Piece:
     return _Piece(words + ending if words else "", actions)
 
 
-def _content_parts(masked: str, parts: list[Span], asked: list[Action | None]) -> list[Span]:
+def _content_parts(masked: str, parts: list[TextSpan], asked: list[GuiAction | None]) -> list[TextSpan]:
     """Keep clauses that are no GUI talk, neither lead to it nor follow on from it."""
     dropped = [action is not None for action in asked]
     for at in range(1, len(parts)):
@@ -97,7 +97,7 @@ def _content_parts(masked: str, parts: list[Span], asked: list[Action | None]) -
     return [part for part, gone in zip(parts, dropped, strict=True) if not gone]
 
 
-def _joined(text: str, kept: list[Span], *, at_start: bool) -> str:
+def _joined(text: str, kept: list[TextSpan], *, at_start: bool) -> str:
     words = _DANGLING.sub("", "".join(_with_gaps(text, kept)))
     words = _IN_A_PANEL.sub("", words)
     if at_start:
@@ -106,7 +106,7 @@ def _joined(text: str, kept: list[Span], *, at_start: bool) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _with_gaps(text: str, kept: list[Span]) -> Iterator[str]:
+def _with_gaps(text: str, kept: list[TextSpan]) -> Iterator[str]:
     """Give each clause with the words up to the next; where something fell out between, a comma will do."""
     for at, part in enumerate(kept):
         yield text[part.start : part.end]

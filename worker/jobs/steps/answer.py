@@ -1,4 +1,4 @@
-"""Prompts that ask for credits, for the state of the timeline or for an upload: answered without a stream."""
+"""Answers prompts that ask for credits, for the state of the timeline or for an upload, without a message."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -6,41 +6,51 @@ from typing import Any
 from core.model import transitions
 from core.model.job import Job
 from worker.backend import drafts
-from worker.jobs.execution import JobExecution, StepResult
+from worker.jobs.execution import JobExecution
+from worker.jobs.step_result import StepResult
 
-Answer = Callable[[JobExecution], Awaitable[StepResult]]
+_AnswerStep = Callable[[JobExecution], Awaitable[StepResult]]
 
 
-def answer_of(job: Job) -> Answer | None:
+def answer_of(job: Job) -> _AnswerStep | None:
     """Name what answers a prompt that is no edit and no export."""
     if job.plan.message is not None:
         return None
-    answers: dict[str, Answer] = {"credits": _credits, "state": _state, "upload": _uploaded}
+    answers: dict[str, _AnswerStep] = {
+        "credits": _answer_credits,
+        "state": _answer_state,
+        "upload": _answer_upload,
+    }
     return answers.get(job.plan.action)
 
 
-async def _credits(work: JobExecution) -> StepResult:
-    balance = await work.kit.backend.credits(await work.caller())
+async def _answer_credits(execution: JobExecution) -> StepResult:
+    balance = await execution.context.backend.read_credits(await execution.credentials())
     result = {"available": balance.available, "frozen": balance.frozen, "total": balance.total}
     words = f"{balance.available} credits available, {balance.frozen} in use."
-    return _ended(work, {"credits": result}, reply=words)
+    return _end_with(execution, {"credits": result}, reply=words)
 
 
-async def _state(work: JobExecution) -> StepResult:
+async def _answer_state(execution: JobExecution) -> StepResult:
     draft: dict[str, Any] | None = None
-    if work.session.backend_id:
-        draft = (await work.kit.backend.state(await work.caller(), work.session.backend_id)).draft
+    if backend_id := execution.session.backend_id:
+        draft = (await execution.context.backend.read_state(await execution.credentials(), backend_id)).draft
     summary = drafts.summary(draft)
-    return _ended(work, {"timeline": summary, "tracks": drafts.tracks(draft)}, reply=summary, timeline=summary)
+    result = {"timeline": summary, "tracks": drafts.tracks(draft)}
+    return _end_with(execution, result, reply=summary, timeline=summary)
 
 
-async def _uploaded(work: JobExecution) -> StepResult:
-    names = [media.name for media in work.session.media[: work.session.uploaded]]
+async def _answer_upload(execution: JobExecution) -> StepResult:
+    session = execution.session
+    names = [media.name for media in session.media[: session.uploaded]]
     words = f"Uploaded: {', '.join(names)}." if names else "There was no file to upload."
-    return _ended(work, {"uploaded": names}, reply=words)
+    return _end_with(execution, {"uploaded": names}, reply=words)
 
 
-def _ended(work: JobExecution, result: dict[str, Any], *, reply: str, timeline: str | None = None) -> StepResult:
+def _end_with(
+    execution: JobExecution, result: dict[str, Any], *, reply: str, timeline: str | None = None
+) -> StepResult:
     text, truncated = transitions.shortened(reply)
     facts = {"reply": text, "reply_truncated": truncated, "timeline": timeline, "credits_used": 0}
-    return StepResult(transitions.succeeded(work.job, now_ms=work.now_ms, result=result, credits_exact=True, **facts))
+    ended = transitions.succeeded(execution.job, now_ms=execution.now_ms, result=result, credits_exact=True, **facts)
+    return StepResult(ended)

@@ -1,4 +1,4 @@
-"""The caller wants it stopped: the stream is closed by now; the render is taken back, and late effects waited for.
+"""Cancels a job for its caller: the stream is closed by now; the render is taken back, and late effects waited for.
 
 A finish that the backend reached wins: its video is fetched, and the job succeeds.
 """
@@ -8,46 +8,49 @@ import msgspec
 from core.model import transitions
 from core.model.job import Sent, Stage
 from worker.backend.faults import PASSING, BackendFault
-from worker.jobs.execution import JobExecution, StepResult
-from worker.jobs.steps.render import abandon
-from worker.jobs.steps.settlement import CreditReading, settled, settling, witness
+from worker.jobs.credit_reading import NO_READING, CreditReading
+from worker.jobs.execution import JobExecution
+from worker.jobs.orphan_renders import abandon_render
+from worker.jobs.settlement import settle_cost, settling_session, take_credit_reading
+from worker.jobs.step_result import StepResult
 
 _LOOK_AGAIN_S = 5.0
 
 
-async def cancel(work: JobExecution) -> StepResult:
+async def cancel(execution: JobExecution) -> StepResult:
     """Stop what can be stopped; end the job when nothing of it can come any more."""
-    job = work.job
-    status = await abandon(work)
+    job = execution.job
+    status = await abandon_render(execution)
     if status and status.status == "completed" and job.render:
         ready = msgspec.structs.replace(job.render, url=status.url, duration_s=status.duration_s, percent=100)
         return StepResult(transitions.moved(transitions.polled(job, render=ready), Stage.STORING))
     if job.sent and not job.edited:
-        return await _after_late_effects(work, job.sent)
-    canceled = transitions.canceled(job, now_ms=work.now_ms)
+        return await _wait_for_late_effects(execution, job.sent)
+    canceled = transitions.canceled(job, now_ms=execution.now_ms)
     return StepResult(canceled if job.sent else transitions.with_cost(canceled, credits_used=0, credits_exact=True))
 
 
-async def _after_late_effects(work: JobExecution, sent: Sent) -> StepResult:
+async def _wait_for_late_effects(execution: JobExecution, sent: Sent) -> StepResult:
     """A message that went out may still be worked on: as long as credits are frozen for it, it is.
 
     What was cut off just now may not even have reached the backend, so the first look waits.
     """
-    job, settings = work.job, work.kit.settings
-    if (early_s := settings.settle_s - (work.now_ms - sent.at_ms) / 1000) > 0:
+    job, settings, now_ms = execution.job, execution.context.settings, execution.now_ms
+    if (early_s := settings.settle_s - (now_ms - sent.at_ms) / 1000) > 0:
         return StepResult(transitions.still_canceling(job), park_s=early_s)
-    now = await _witness(work)
-    if now.still_works and work.now_ms < sent.at_ms + int(settings.stream_limit_s * 1000):
+    reading = await _take_reading_if_any(execution)
+    if reading.still_works and execution.now_ms < sent.at_ms + int(settings.stream_limit_s * 1000):
         return StepResult(transitions.still_canceling(job), park_s=min(_LOOK_AGAIN_S, settings.recover_every_s))
-    cost = await settled(work, job, now, confirmed=False)
-    return StepResult(transitions.with_cost(transitions.canceled(job, now_ms=work.now_ms), **cost), settling(work, now))
+    cost = await settle_cost(execution, job, reading, confirmed=False)
+    canceled = transitions.with_cost(transitions.canceled(job, now_ms=execution.now_ms), **cost)
+    return StepResult(canceled, settling_session(execution, reading))
 
 
-async def _witness(work: JobExecution) -> CreditReading:
+async def _take_reading_if_any(execution: JobExecution) -> CreditReading:
     """Read the balance, or nothing where the token is over: then its sessions are too."""
     try:
-        return await witness(work)
+        return await take_credit_reading(execution)
     except BackendFault as fault:
         if fault.fault in PASSING:
             raise
-        return CreditReading(None, 0, None)
+        return NO_READING

@@ -1,89 +1,39 @@
-"""What a message did: the draft before it against the draft after it. Words alone prove nothing."""
+"""The first look at what a message did, right after its stream has closed by itself."""
 
-import msgspec
-
-from core.errors import Code
 from core.model import transitions
-from core.model.job import Job, Stage
-from core.store.redis.client import STORE_DOWN
-from core.store.redis.codec import pack_json, unpack_json
+from core.model.job import Job
 from worker.backend import drafts, gui_talk
-from worker.backend.faults import BackendFault
-from worker.backend.responses import State
-from worker.jobs.execution import JobExecution, StepResult
-from worker.jobs.steps.settlement import CreditReading, settled, witness
-from worker.tokens.estimate import is_generation
+from worker.jobs.edit_outcome import EditOutcome, outcome_after_stream
+from worker.jobs.execution import JobExecution
+from worker.jobs.settlement import take_credit_reading
+from worker.jobs.step_result import StepResult
+from worker.jobs.steps.finish_edit import finish_edit, finish_without_edit
 
 
-async def confirm(work: JobExecution, text: str) -> StepResult:
-    """The stream has closed: say what changed, or go on reading where that is not certain yet."""
-    # the witness first: where it says that nothing can come any more, the draft read after it is the last one
-    now = await witness(work)
-    state = await work.kit.backend.state(await work.caller(), work.backend_session())
-    said = gui_talk.translate(text)
-    job = with_reply(work.job, text)
-    seen = drafts.fingerprint(state.draft)
+async def confirm(execution: JobExecution, text: str) -> StepResult:
+    """Say what changed, or go on reading where that is not certain yet. `text`: all that the backend said."""
+    # credits first: where they say that nothing can come any more, the draft read after them is the last one
+    reading = await take_credit_reading(execution)
+    state = await execution.context.backend.read_state(await execution.credentials(), execution.backend_session())
+    job, said = with_reply(execution.job, text), gui_talk.translate(text)
     assert job.sent is not None
-    changed = seen != job.sent.before
-    if not certain(job, now, changed=changed, spoke=bool(said.text)):
-        unsure = transitions.unsure(
-            job, now_ms=work.now_ms, seen=seen if changed else None, spoke=bool(said.text) and not changed
-        )
-        settings = work.kit.settings
-        return StepResult(unsure, park_s=settings.settle_s if changed or said.text else settings.recover_first_s)
-    if not changed:
-        return await nothing_done(work, job, now)
-    return await done(work, job, state, now, asked_for_credits="credits" in said.actions)
+    seen = drafts.fingerprint(state.draft)
+    changed, spoke = seen != job.sent.before, bool(said.text)
+    match outcome_after_stream(job, reading, changed=changed, spoke=spoke):
+        case EditOutcome.CONFIRMED:
+            return await finish_edit(execution, job, state, reading, asked_for_credits="credits" in said.actions)
+        case EditOutcome.NOTHING_DONE:
+            return await finish_without_edit(execution, job, reading)
+    return _read_again(execution, job, seen=seen if changed else None, spoke=spoke)
+
+
+def _read_again(execution: JobExecution, job: Job, *, seen: str | None, spoke: bool) -> StepResult:
+    settings = execution.context.settings
+    unsure = transitions.unsure(job, now_ms=execution.now_ms, seen=seen, spoke=spoke and seen is None)
+    return StepResult(unsure, park_s=settings.settle_s if seen or spoke else settings.recover_first_s)
 
 
 def with_reply(job: Job, text: str) -> Job:
     """Keep what the backend said, without its GUI talk."""
     words = gui_talk.translate(text).text
     return transitions.answered(job, reply=words) if words else job
-
-
-def certain(job: Job, now: CreditReading, *, changed: bool, spoke: bool) -> bool:
-    """Decide whether one read is enough: not while credits are frozen, not for a generation, not after silence."""
-    return spoke and now.at_rest and not (changed and is_generation(job))
-
-
-async def done(
-    work: JobExecution, job: Job, state: State, now: CreditReading, *, asked_for_credits: bool = False
-) -> StepResult:
-    """The edit is confirmed: settle its cost, and go on to the export if there is one."""
-    before = unpack_json(work.before or await work.kit.jobs.field(job.id, "before"))
-    changes = tuple(drafts.changes(before, state.draft))
-    facts = await settled(work, job, now, confirmed=True)
-    if asked_for_credits and now.balance:
-        facts["result"] = {"credits": msgspec.structs.asdict(now.balance)}
-    if job.reply is None:
-        facts["reply"] = transitions.shortened(". ".join(changes))[0] or None
-    timeline = drafts.summary(state.draft)
-    job = transitions.edited(job, changes=changes, timeline=timeline, **facts)
-    session = msgspec.structs.replace(work.session, edits=work.session.edits + 1, timeline=timeline)
-    fields = {"tracks": pack_json(drafts.tracks(state.draft))}
-    if job.plan.action == "export":
-        return StepResult(transitions.moved(job, Stage.RENDERING), session, fields=fields)
-    job = transitions.linked(job, claim_url=await claim_link(work))
-    return StepResult(transitions.succeeded(job, now_ms=work.now_ms), session, fields=fields)
-
-
-async def nothing_done(work: JobExecution, job: Job, now: CreditReading) -> StepResult:
-    """It answered, and edited nothing: a question, or just words. The session stays open."""
-    code = Code.NEEDS_INPUT if gui_talk.is_question(job.reply or "") else Code.NOTHING_CHANGED
-    ended = transitions.failed(job, now_ms=work.now_ms, code=code)
-    return StepResult(transitions.with_cost(ended, **await settled(work, job, now, confirmed=True)))
-
-
-async def claim_link(work: JobExecution) -> str | None:
-    """Make the link that opens the project in a browser. Without one the job is none the worse."""
-    session = work.session
-    if session.claim_url or session.task_id is None or session.backend_id is None:
-        return session.claim_url
-    try:
-        claim = await work.kit.backend.claim_token(
-            await work.caller(), task_id=session.task_id, session_id=session.backend_id
-        )
-    except (BackendFault, *STORE_DOWN):
-        return None
-    return f"{work.kit.settings.nemo_web_url}/workspace/claim?ct={claim}"

@@ -1,6 +1,6 @@
-"""The message: sent once, listened to until the backend closes the stream.
+"""Sends the message, once, and listens until the backend closes the stream.
 
-Only a run that has itself just written the intent may send. Whoever finds an intent reads the state instead.
+Only the run that has itself just written the intent may send. Whoever finds an intent reads the state instead.
 """
 
 import asyncio
@@ -12,56 +12,56 @@ from worker.backend.client import Credentials
 from worker.backend.events import Heartbeat, StreamEvent
 from worker.backend.faults import BackendFault
 from worker.backend.transcript import Transcript
-from worker.jobs.execution import JobExecution, StepResult
+from worker.jobs.execution import JobExecution
+from worker.jobs.step_result import StepResult
 from worker.jobs.steps.confirm import confirm, with_reply
 
-STILL_WORKING = "⏳ Still working..."
+_STILL_WORKING = "⏳ Still working..."
 
 
-async def edit(work: JobExecution) -> StepResult:
+async def edit(execution: JobExecution) -> StepResult:
     """Send the message and take in what comes; then find out what it did."""
-    if not work.may_send:
-        return StepResult(transitions.unsure(work.job, now_ms=work.now_ms))
-    caller, session_id = await work.caller(), work.backend_session()
-    await work.kit.leases.assure(work.lease)
-    work.may_send = False
-    work.lease.streaming = True
+    if not execution.handover.may_send:
+        return StepResult(transitions.unsure(execution.job, now_ms=execution.now_ms))
+    credentials, session_id = await execution.credentials(), execution.backend_session()
+    await execution.context.leases.ensure_held(execution.lease)
+    execution.give_up_permission()
+    execution.lease.streaming = True
     try:
-        transcript = await _conversation(work, caller, session_id)
+        transcript = await _send(execution, credentials, session_id)
     finally:
-        work.lease.streaming = False
-    return await _understood(work, transcript)
+        execution.lease.streaming = False
+    return await _confirm_or_recover(execution, transcript)
 
 
-async def _understood(work: JobExecution, transcript: Transcript | None) -> StepResult:
+async def _confirm_or_recover(execution: JobExecution, transcript: Transcript | None) -> StepResult:
     """Find out what the message did. From here on a fault of another call must not look like a refused message."""
     if transcript is None or transcript.error:
-        return StepResult(transitions.unsure(work.job, now_ms=work.now_ms))
+        return StepResult(transitions.unsure(execution.job, now_ms=execution.now_ms))
     if not transcript.text:
         SILENT_EDITS.inc()
     try:
-        return await confirm(work, transcript.text)
+        return await confirm(execution, transcript.text)
     except BackendFault:
-        job = with_reply(work.job, transcript.text)
-        return StepResult(transitions.unsure(job, now_ms=work.now_ms, spoke=job.reply is not None))
+        job = with_reply(execution.job, transcript.text)
+        return StepResult(transitions.unsure(job, now_ms=execution.now_ms, spoke=job.reply is not None))
 
 
-async def _conversation(work: JobExecution, caller: Credentials, session_id: str) -> Transcript | None:
-    """Listen until the stream closes. None: it said nothing for too long, or would not end."""
-    transcript, settings = Transcript(), work.kit.settings
-    text = work.job.plan.message
+async def _send(execution: JobExecution, credentials: Credentials, session_id: str) -> Transcript | None:
+    """Send, and listen until the stream closes. None: it said nothing for too long, or would not end."""
+    transcript, settings = Transcript(), execution.context.settings
+    text = execution.job.plan.message
     assert text is not None
     try:
         async with (
             asyncio.timeout(settings.stream_limit_s),
-            work.kit.backend.message(
-                caller, session_id=session_id, text=text, silence_s=settings.stream_quiet_s
+            execution.context.backend.send_message(
+                credentials, session_id=session_id, text=text, silence_s=settings.stream_quiet_s
             ) as events,
         ):
-            listener = _Listener(work, transcript)
+            listener = _Listener(execution, transcript)
             async for event in events:
-                if not await listener.hears(event):
-                    return None
+                await listener.add(event)
     except TimeoutError:
         return None
     return transcript
@@ -70,21 +70,23 @@ async def _conversation(work: JobExecution, caller: Credentials, session_id: str
 class _Listener:
     """Keeps the time of one stream: when something was last said, and when the caller last heard of it."""
 
-    def __init__(self, work: JobExecution, transcript: Transcript) -> None:
-        self._work = work
+    def __init__(self, execution: JobExecution, transcript: Transcript) -> None:
+        self._execution = execution
         self._transcript = transcript
-        self._said_s = self._told_s = stopwatch_s()
+        self._said_s = self._reported_s = stopwatch_s()
 
-    async def hears(self, event: StreamEvent) -> bool:
-        """Take one event in. False: heartbeats alone for too long."""
-        now_s, settings = stopwatch_s(), self._work.kit.settings
+    async def add(self, event: StreamEvent) -> None:
+        """Take one event in. Raises TimeoutError after heartbeats alone for too long."""
         if isinstance(event, Heartbeat):
-            if now_s - self._said_s > settings.stream_quiet_s:
-                return False
-            if now_s - self._told_s > settings.still_working_s:
-                self._told_s = now_s
-                await self._work.tell(STILL_WORKING)
-            return True
-        self._said_s = now_s
-        self._transcript.add(event)
-        return True
+            await self._note_heartbeat(stopwatch_s())
+        else:
+            self._said_s = stopwatch_s()
+            self._transcript.add(event)
+
+    async def _note_heartbeat(self, now_s: float) -> None:
+        settings = self._execution.context.settings
+        if now_s - self._said_s > settings.stream_quiet_s:
+            raise TimeoutError
+        if now_s - self._reported_s > settings.still_working_s:
+            self._reported_s = now_s
+            await self._execution.report_progress(_STILL_WORKING)

@@ -1,40 +1,53 @@
-"""A token, and a session at the backend in the caller's language. Both can be found again, so a crash here costs nothing."""
+"""Finds a token, and a session at the backend in the caller's language. Both can be found again, so a crash here costs nothing."""
+
+import msgspec
 
 from core.errors import Code, Permanent
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job, Stage
-from worker.jobs.execution import JobExecution, StepResult
+from worker.jobs.execution import JobExecution
 from worker.jobs.language import detect_language
+from worker.jobs.step_result import Handover, StepResult
 from worker.jobs.steps.answer import answer_of
 from worker.tokens.estimate import estimate
 
 
-async def prepare(work: JobExecution) -> StepResult:
+async def prepare(execution: JobExecution) -> StepResult:
     """Find what the job runs on. Ends it where its session is lost, or where it would cost too much."""
-    job, session = work.job, work.session
+    job, session = execution.job, execution.session
     if session.lost:
         raise Permanent(Code.SESSION_LOST)
-    _within_budget(job)
-    if job.token_id is None or work.token_held != job.token_id:
-        token_id = work.token_held = await work.kit.pool.take(job, session)
-        if session.backend_id and session.token_id != token_id:
-            return StepResult(transitions.token_taken(job, token_id=token_id), sessions.forgotten(session))
-        if job.token_id != token_id:
-            return StepResult(transitions.token_taken(job, token_id=token_id))
+    _require_budget(job)
+    if job.token_id is None or execution.handover.reserved_token_id != job.token_id:
+        token_id = await execution.context.token_pool.reserve(job, session)
+        if reserved := _switch_token(execution, token_id):
+            return reserved
     if (answer := answer_of(job)) and not job.media:
-        return await answer(work)
+        return await answer(execution)
     if session.backend_id is None:
-        return await _open(work)
-    work.doubt = False  # whoever stopped here had not begun to upload
-    return StepResult(transitions.moved(job, Stage.UPLOADING))
+        return await _open_session(execution)
+    return StepResult(transitions.moved(job, Stage.UPLOADING), handover=_uninterrupted(execution))
 
 
-async def _open(work: JobExecution) -> StepResult:
+def _switch_token(execution: JobExecution, token_id: str) -> StepResult | None:
+    """Write down which token the job runs on from here, and leave a session that another one opened. None: no change."""
+    job, session = execution.job, execution.session
+    handover = msgspec.structs.replace(execution.handover, reserved_token_id=token_id)
+    if session.backend_id and session.token_id != token_id:
+        return StepResult(
+            transitions.token_taken(job, token_id=token_id), sessions.forgotten(session), handover=handover
+        )
+    if job.token_id != token_id:
+        return StepResult(transitions.token_taken(job, token_id=token_id), handover=handover)
+    return None
+
+
+async def _open_session(execution: JobExecution) -> StepResult:
     """Open a session at the backend; one that nobody comes to know of costs nothing there."""
-    job, session = work.job, work.session
+    job, session = execution.job, execution.session
     language = job.language or session.language or detect_language(job.prompt)
-    opened = await work.kit.backend.open_session(await work.caller(), language=language)
+    opened = await execution.context.backend.open_session(await execution.credentials(), language=language)
     assert job.token_id is not None
     following = sessions.opened(
         session,
@@ -43,10 +56,17 @@ async def _open(work: JobExecution) -> StepResult:
         user_id=opened.user_id,
         token_id=job.token_id,
     )
-    return StepResult(transitions.moved(job, Stage.UPLOADING, language=language), following)
+    moved = transitions.moved(job, Stage.UPLOADING, language=language)
+    return StepResult(moved, following, handover=_uninterrupted(execution))
 
 
-def _within_budget(job: Job) -> None:
+def _uninterrupted(execution: JobExecution) -> Handover:
+    """Whoever stopped at this step had not begun to upload."""
+    return msgspec.structs.replace(execution.handover, interrupted=False)
+
+
+def _require_budget(job: Job) -> None:
+    """Raise Permanent where the job would cost more than its caller allows."""
     cost = estimate(job)
     if job.max_credits is not None and cost > job.max_credits:
         raise Permanent(

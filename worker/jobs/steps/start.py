@@ -2,12 +2,13 @@
 
 from core.model import session as sessions
 from core.model import transitions
-from worker.jobs.execution import JobExecution, StepResult
+from worker.jobs.execution import JobExecution
+from worker.jobs.step_result import StepResult
 
 
-async def begin(work: JobExecution) -> StepResult:
+async def start(execution: JobExecution) -> StepResult:
     """Note the start, unless it comes too late, and the job's files in its session; what it needs is found out next."""
-    if work.now_ms > work.job.start_by_ms:
-        return StepResult(transitions.expired(work.job, now_ms=work.now_ms))
-    job = transitions.started(work.job, now_ms=work.now_ms)
-    return StepResult(job, sessions.joined(work.session, job.media))
+    job, now_ms = execution.job, execution.now_ms
+    if now_ms > job.start_by_ms:
+        return StepResult(transitions.expired(job, now_ms=now_ms))
+    return StepResult(transitions.started(job, now_ms=now_ms), sessions.joined(execution.session, job.media))

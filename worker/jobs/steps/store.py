@@ -1,31 +1,38 @@
-"""The finished video comes into our storage, under the job's id: doing it twice writes the same file."""
+"""Stores the finished video under the job's id: doing it twice writes the same file."""
 
 from collections.abc import AsyncIterator
 from typing import Any
 
 from core.model import transitions
-from core.model.job import Job, OutputFile, Render
+from core.model.job import OutputFile, Render
 from worker.backend.faults import BackendFault, Fault
-from worker.jobs.execution import JobExecution, StepResult
+from worker.jobs.execution import JobExecution
 from worker.jobs.mp4 import measure
+from worker.jobs.step_result import StepResult
 
-_TYPES_MEASURED = ("mp4", "mov")
+#: containers whose length and size we can read
+_MEASURED_FORMATS = ("mp4", "mov")
 
 
-async def store(work: JobExecution) -> StepResult:
+async def store(execution: JobExecution) -> StepResult:
     """Fetch the render's file, or where keeping is off note the backend's own link, and end the job."""
-    job = work.job
-    assert job.render is not None
-    output = await _kept(work, job.render) if work.kit.settings.keep_outputs else _linked(work, job.render)
-    return StepResult(transitions.succeeded(job, now_ms=work.now_ms, output=output))
+    render = execution.job.render
+    assert render is not None
+    if execution.context.settings.keep_outputs:
+        output = await _download(execution, render)
+    else:
+        output = _output_file(execution, render, path=None, backend_url=render.url)
+    return StepResult(transitions.succeeded(execution.job, now_ms=execution.now_ms, output=output))
 
 
-async def _kept(work: JobExecution, done: Render) -> OutputFile:
-    path = f"outputs/{work.job.id}.{work.job.output_ask.format}"
-    async with work.kit.backend.fetch_output(await work.caller_if_any(), url=done.url, render_id=done.id) as download:
-        size_bytes = await work.kit.storage.write(path, _whole(download.chunks, download.size_bytes))
-    measured = await _measured(work, path) if work.job.output_ask.format in _TYPES_MEASURED else {}
-    return _file(work, done, path=path, size_bytes=size_bytes, **measured)
+async def _download(execution: JobExecution, render: Render) -> OutputFile:
+    backend, storage, job = execution.context.backend, execution.context.storage, execution.job
+    path = f"outputs/{job.id}.{job.output_ask.format}"
+    credentials = await execution.find_credentials()
+    async with backend.fetch_output(credentials, url=render.url, render_id=render.id) as download:
+        size_bytes = await storage.write(path, _whole(download.chunks, download.size_bytes))
+    measured = await _measure(execution, path) if job.output_ask.format in _MEASURED_FORMATS else {}
+    return _output_file(execution, render, path=path, size_bytes=size_bytes, **measured)
 
 
 async def _whole(chunks: AsyncIterator[bytes], size_bytes: int | None) -> AsyncIterator[bytes]:
@@ -38,20 +45,18 @@ async def _whole(chunks: AsyncIterator[bytes], size_bytes: int | None) -> AsyncI
         raise BackendFault(Fault.BROKEN, call="output", detail="the file ended too early")
 
 
-async def _measured(work: JobExecution, path: str) -> dict[str, Any]:
-    async def read(start: int, end: int) -> bytes:
-        return b"".join([chunk async for chunk in (await work.kit.storage.read(path, start=start, end=end)).chunks])
+async def _measure(execution: JobExecution, path: str) -> dict[str, Any]:
+    storage = execution.context.storage
 
-    facts = await measure(read, await work.kit.storage.size_bytes(path))
+    async def read(start: int, end: int) -> bytes:
+        return b"".join([chunk async for chunk in (await storage.read(path, start=start, end=end)).chunks])
+
+    facts = await measure(read, await storage.size_bytes(path))
     return {"duration_s": facts.duration_s, "width": facts.width, "height": facts.height} if facts else {}
 
 
-def _linked(work: JobExecution, done: Render) -> OutputFile:
-    return _file(work, done, path=None, backend_url=done.url)
-
-
-def _file(work: JobExecution, done: Render, *, path: str | None, **facts: Any) -> OutputFile:
-    job: Job = work.job
-    known = {"duration_s": done.duration_s} | {name: value for name, value in facts.items() if value is not None}
-    expires_at_ms = work.now_ms + job.retention_s * 1000
+def _output_file(execution: JobExecution, render: Render, *, path: str | None, **facts: Any) -> OutputFile:
+    job = execution.job
+    known = {"duration_s": render.duration_s} | {name: value for name, value in facts.items() if value is not None}
+    expires_at_ms = execution.now_ms + job.retention_s * 1000
     return OutputFile(path=path, format=job.output_ask.format, expires_at_ms=expires_at_ms, **known)

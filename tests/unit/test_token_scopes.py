@@ -7,7 +7,7 @@ from core.model.job import MediaRef
 from core.model.plan import Plan
 from core.model.session import Session
 from tests.store_fixture import make_job
-from worker.tokens.scopes import needs_of, scope_of
+from worker.tokens.availability import needs_of, scope_of
 
 CLIP = (MediaRef(name="clip.mp4", url="https://example.com/clip.mp4"),)
 EMPTY = Session(id="ses_1", tenant="acme", profile="free-video-fast", created_at_ms=0)

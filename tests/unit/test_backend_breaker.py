@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.backend.breaker import CROWDED_S, FAILURES_ALLOWED, LEAST_AT_ONCE, MOST_AT_ONCE, PROBE_S, Breaker
+from worker.backend.breaker import CROWDED_S, FAILURES_ALLOWED, LEAST_AT_ONCE, MOST_AT_ONCE, PROBE_S, BackendBreaker
 from worker.backend.faults import BackendFault, Fault
 
 
@@ -12,7 +12,7 @@ def call(breaker, fault, now_s=0.0):
 
 
 def failing(times=FAILURES_ALLOWED):
-    breaker = Breaker(first_pause_s=2.0)
+    breaker = BackendBreaker(first_pause_s=2.0)
     for _ in range(times):
         call(breaker, Fault.UNREACHABLE)
     return breaker
@@ -57,7 +57,7 @@ def test_a_failed_try_doubles_the_pause():
 
 
 def test_a_slow_down_halves_what_may_be_under_way_and_successes_bring_it_back():
-    breaker = Breaker(first_pause_s=1.0)
+    breaker = BackendBreaker(first_pause_s=1.0)
     for _ in range(20):
         breaker.enter("message", now_s=0.0)
     breaker.leave(Fault.RATE_LIMITED, now_s=0.0)
@@ -73,14 +73,14 @@ def test_a_slow_down_halves_what_may_be_under_way_and_successes_bring_it_back():
 
 
 def test_there_is_always_a_little_room_and_never_more_than_the_most():
-    breaker = Breaker(first_pause_s=1.0)
+    breaker = BackendBreaker(first_pause_s=1.0)
     for _ in range(50):
         call(breaker, Fault.RATE_LIMITED)
     for _ in range(int(LEAST_AT_ONCE)):
         breaker.enter("state", now_s=0.0)
     with pytest.raises(BackendFault):
         breaker.enter("state", now_s=0.0)
-    roomy = Breaker(first_pause_s=1.0)
+    roomy = BackendBreaker(first_pause_s=1.0)
     call(roomy, None)
     for _ in range(int(MOST_AT_ONCE)):
         roomy.enter("state", now_s=0.0)

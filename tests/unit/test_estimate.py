@@ -1,13 +1,10 @@
-"""What a message will probably cost, and what two balances say that it has cost."""
+"""What a message will probably cost."""
 
-import msgspec
 import pytest
 
-from core.model.job import Job, MediaRef, Sent
+from core.model.job import Job, MediaRef
 from core.model.plan import Plan
 from tests.store_fixture import make_job
-from worker.backend.responses import Credits
-from worker.jobs.steps.settlement import CreditReading, cost
 from worker.tokens.estimate import estimate, is_generation, usual_cost
 
 GENERATES = "free-video-generation-automatic"
@@ -58,39 +55,3 @@ def test_who_brings_footage_and_no_text_wants_it_edited(message, names, expected
 def test_what_a_refusal_has_taught_is_reserved_from_then_on():
     assert estimate(asks("trim", cost_at_least=200)) == 200
     assert estimate(asks("trim", cost_at_least=10)) == 50
-
-
-def after_sending(*, alone_at: int | None = 3, total: int | None = 500) -> Job:
-    return msgspec.structs.replace(asks("trim"), sent=Sent(at_ms=0, before="d", credits_total=total, alone_at=alone_at))
-
-
-def balance(available: int, frozen: int = 0) -> Credits:
-    return Credits(available=available, frozen=frozen, total=available + frozen)
-
-
-@pytest.mark.parametrize(
-    ("job", "now", "used", "exact"),
-    [
-        (after_sending(), CreditReading(balance(450), 0, 3), 50, True),
-        (after_sending(), CreditReading(balance(500), 0, 3), 0, True),
-        (after_sending(), CreditReading(balance(400, 50), 0, 3), 50, False),
-        (after_sending(), CreditReading(balance(900), 0, 3), 0, True),
-        # others ran meanwhile, or a balance is missing: the usual
-        (after_sending(), CreditReading(balance(300), 0, 4), 50, False),
-        (after_sending(), CreditReading(balance(300), 50, None), 50, False),
-        (after_sending(alone_at=None), CreditReading(balance(450), 0, 3), 50, False),
-        (after_sending(total=None), CreditReading(balance(450), 0, 3), 50, False),
-        (after_sending(), CreditReading(None, 0, 3), 50, False),
-    ],
-)
-def test_the_cost_is_exact_only_where_the_job_was_alone_on_its_token(job, now, used, exact):
-    assert cost(job, now, confirmed=True) == {"credits_used": used, "credits_exact": exact}
-
-
-def test_of_an_edit_that_is_not_confirmed_nothing_is_guessed():
-    assert cost(after_sending(), CreditReading(None, 0, None), confirmed=False) == {}
-    assert cost(after_sending(), CreditReading(balance(500), 0, 3), confirmed=False)["credits_used"] == 0
-
-
-def test_without_a_message_nothing_was_spent():
-    assert cost(asks(None), CreditReading(None, 0, None), confirmed=True) == {"credits_used": 0, "credits_exact": True}

@@ -14,18 +14,18 @@ from core.model.job import Job, Recovery, Render, Sent, Stage, Status
 from core.model.session import Session
 from core.model.token import TokenState
 from tests.store_fixture import Core, core
-from tests.worker_fixture import in_hand, kit_over
+from tests.worker_fixture import context_over, in_hand
 from worker.backend.faults import BackendFault, Fault
 from worker.context import WorkerContext
-from worker.jobs.fault_policy import after_fault
+from worker.jobs.fault_handler import handle_fault
 
 __all__ = ["core"]
 
 
 @pytest.fixture
-async def kit(core: Core, tmp_path) -> AsyncIterator[WorkerContext]:
-    async with kit_over(core, tmp_path) as kit:
-        yield kit
+async def context(core: Core, tmp_path) -> AsyncIterator[WorkerContext]:
+    async with context_over(core, tmp_path) as context:
+        yield context
 
 
 def at(job: Job, stage: Stage, *, token_id: str = "tok_1") -> Job:
@@ -54,13 +54,13 @@ def opened(job: Job, *, edits: int = 0, token_id: str = "tok_1") -> Session:
 
 
 async def judged(
-    core: Core, kit: WorkerContext, stage: Stage, fault: BackendFault, *, edits: int = 0, token_id: str = "tok_1"
+    core: Core, context: WorkerContext, stage: Stage, fault: BackendFault, *, edits: int = 0, token_id: str = "tok_1"
 ):
     job = await core.submit()
     async with in_hand(
-        core, kit, at(job, stage, token_id=token_id), opened(job, edits=edits, token_id=token_id)
-    ) as work:
-        return await after_fault(work, fault)
+        core, context, at(job, stage, token_id=token_id), opened(job, edits=edits, token_id=token_id)
+    ) as execution:
+        return await handle_fault(execution, fault)
 
 
 class Goes(NamedTuple):
@@ -97,10 +97,10 @@ ON = (
 )
 
 
-async def test_a_passing_fault_leads_back_to_the_right_stage(core, kit):
+async def test_a_passing_fault_leads_back_to_the_right_stage(core, context):
     found = []
     for goes in ON:
-        following = await judged(core, kit, goes.stage, BackendFault(goes.fault, call=goes.call))
+        following = await judged(core, context, goes.stage, BackendFault(goes.fault, call=goes.call))
         job = following.job
         reason = job.wait.reason if job.wait else None
         found.append(goes._replace(to=job.stage, sent=job.sent is not None, reason=reason))
@@ -118,96 +118,96 @@ ENDS = (
 )
 
 
-async def test_a_lasting_refusal_ends_the_job_with_its_code(core, kit):
+async def test_a_lasting_refusal_ends_the_job_with_its_code(core, context):
     found = {}
     for fault, call, _ in ENDS:
         with pytest.raises(Permanent) as ended:
-            await judged(core, kit, Stage.RENDERING, BackendFault(fault, call=call))
+            await judged(core, context, Stage.RENDERING, BackendFault(fault, call=call))
         found[fault] = ended.value
     assert {fault: end.code for fault, end in found.items()} == {fault: code for fault, _, code in ENDS}
     assert "500 MB" in found[Fault.TOO_LARGE].hint
 
 
-async def test_every_fault_at_every_stage_has_an_answer(core, kit):
+async def test_every_fault_at_every_stage_has_an_answer(core, context):
     for fault, stage in itertools.product(Fault, Stage):
         try:
-            following = await judged(core, kit, stage, BackendFault(fault, call="state"))
+            following = await judged(core, context, stage, BackendFault(fault, call="state"))
         except (Permanent, Temporary):
             continue
         assert following.job.status is Status.RUNNING, (fault, stage)
         assert following.job.sent is None or following.job.stage is not Stage.EDITING, (fault, stage)
 
 
-async def test_a_session_that_is_lost_before_its_first_edit_can_be_opened_again(core, kit):
-    following = await judged(core, kit, Stage.UPLOADING, BackendFault(Fault.SESSION_LOST, call="upload"))
+async def test_a_session_that_is_lost_before_its_first_edit_can_be_opened_again(core, context):
+    following = await judged(core, context, Stage.UPLOADING, BackendFault(Fault.SESSION_LOST, call="upload"))
     assert following.session is not None
     assert (following.session.lost, following.session.backend_id, following.session.uploaded) == (False, None, 0)
 
 
-async def test_a_session_is_given_up_once_an_edit_stands_in_it_or_may_stand_there(core, kit):
+async def test_a_session_is_given_up_once_an_edit_stands_in_it_or_may_stand_there(core, context):
     for stage, edits in ((Stage.EDITING, 1), (Stage.RECOVERING, 0), (Stage.RENDERING, 1)):
-        following = await judged(core, kit, stage, BackendFault(Fault.SESSION_LOST, call="state"), edits=edits)
+        following = await judged(core, context, stage, BackendFault(Fault.SESSION_LOST, call="state"), edits=edits)
         assert following.session is not None
         assert following.session.lost, stage
         assert following.job.stage is Stage.PREPARING
 
 
-async def test_an_upload_that_broke_off_may_be_there_and_a_refused_one_is_not(core, kit):
-    broken = await judged(core, kit, Stage.UPLOADING, BackendFault(Fault.BROKEN, call="upload"))
-    refused = await judged(core, kit, Stage.UPLOADING, BackendFault(Fault.UNREACHABLE, call="upload"))
+async def test_an_upload_that_broke_off_may_be_there_and_a_refused_one_is_not(core, context):
+    broken = await judged(core, context, Stage.UPLOADING, BackendFault(Fault.BROKEN, call="upload"))
+    refused = await judged(core, context, Stage.UPLOADING, BackendFault(Fault.UNREACHABLE, call="upload"))
     assert (broken.job.upload_doubt, refused.job.upload_doubt) == (True, False)
 
 
-async def test_pauses_grow_while_the_backend_stays_away_and_have_a_bound(core, kit):
+async def test_pauses_grow_while_the_backend_stays_away_and_have_a_bound(core, context):
     job = at(await core.submit(), Stage.UPLOADING)
     pauses = []
     for _ in range(9):
-        async with in_hand(core, kit, job, opened(job)) as work:
-            following = await after_fault(work, BackendFault(Fault.UNREACHABLE, call="upload"))
+        async with in_hand(core, context, job, opened(job)) as execution:
+            following = await handle_fault(execution, BackendFault(Fault.UNREACHABLE, call="upload"))
         pauses.append(following.park_s)
         job = following.job
         core.clock.turn(by_s=core.settings.lease_s + 1)
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
-async def test_pauses_go_on_growing_for_a_message_that_is_refused_again_and_again(core, kit):
+async def test_pauses_go_on_growing_for_a_message_that_is_refused_again_and_again(core, context):
     job = await core.submit()
     pauses, faults = [], 0
     for _ in range(6):
         sending = msgspec.structs.replace(at(job, Stage.EDITING), faults=faults)
-        async with in_hand(core, kit, sending, opened(job)) as work:
-            following = await after_fault(work, BackendFault(Fault.RATE_LIMITED, call="message"))
+        async with in_hand(core, context, sending, opened(job)) as execution:
+            following = await handle_fault(execution, BackendFault(Fault.RATE_LIMITED, call="message"))
         pauses.append(following.park_s)
         faults = transitions.moved(following.job, Stage.UPLOADING).faults
         core.clock.turn(by_s=core.settings.lease_s + 1)
     assert pauses == [30, 60, 120, 240, 300, 300]
 
 
-async def test_a_session_with_an_edit_is_not_left_for_want_of_a_scope(core, kit):
+async def test_a_session_with_an_edit_is_not_left_for_want_of_a_scope(core, context):
     with pytest.raises(Permanent) as ended:
-        await judged(core, kit, Stage.UPLOADING, BackendFault(Fault.SCOPE_MISSING, call="upload"), edits=1)
+        await judged(core, context, Stage.UPLOADING, BackendFault(Fault.SCOPE_MISSING, call="upload"), edits=1)
     assert ended.value.code is Code.SCOPE_MISSING
 
 
-async def test_retry_after_is_honoured(core, kit):
+async def test_retry_after_is_honoured(core, context):
     limited = BackendFault(Fault.RATE_LIMITED, call="state", retry_after_s=7)
     away = BackendFault(Fault.BROKEN, call="state", retry_after_s=90)
-    assert (await judged(core, kit, Stage.RECOVERING, limited)).park_s == 7
-    assert (await judged(core, kit, Stage.RECOVERING, away)).park_s == 90
+    assert (await judged(core, context, Stage.RECOVERING, limited)).park_s == 7
+    assert (await judged(core, context, Stage.RECOVERING, away)).park_s == 90
 
 
-async def test_a_job_that_is_being_canceled_keeps_its_message_for_sent(core, kit):
+async def test_a_job_that_is_being_canceled_keeps_its_message_for_sent(core, context):
     job = at(await core.submit(), Stage.EDITING)
     job = transitions.cancel_asked(job, now_ms=job.created_at_ms)
-    async with in_hand(core, kit, job, opened(job)) as work:
-        following = await after_fault(work, BackendFault(Fault.UNREACHABLE, call="credits"))
+    async with in_hand(core, context, job, opened(job)) as execution:
+        following = await handle_fault(execution, BackendFault(Fault.UNREACHABLE, call="credits"))
     assert (following.job.status, following.job.sent is not None) == (Status.CANCELING, True)
 
 
-async def test_a_refused_token_is_not_given_up_while_the_backend_does_not_say_whether_it_is_good(core, kit):
+async def test_a_refused_token_is_not_given_up_while_the_backend_does_not_say_whether_it_is_good(core, context):
     token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
     with pytest.raises(Temporary) as waits:
-        await judged(core, kit, Stage.EDITING, BackendFault(Fault.TOKEN_REFUSED, call="message"), token_id=token_id)
+        await judged(core, context, Stage.EDITING, BackendFault(Fault.TOKEN_REFUSED, call="message"), token_id=token_id)
     assert waits.value.reason is WaitReason.BACKEND_DOWN
     token = await core.tokens.get(token_id)
     assert token is not None
@@ -215,17 +215,17 @@ async def test_a_refused_token_is_not_given_up_while_the_backend_does_not_say_wh
 
 
 @pytest.mark.parametrize(("edits", "lost"), [(0, False), (1, True)])
-async def test_the_session_of_a_removed_token_is_opened_anew_or_lost(core, kit, edits, lost):
+async def test_the_session_of_a_removed_token_is_opened_anew_or_lost(core, context, edits, lost):
     refused = BackendFault(Fault.TOKEN_REFUSED, call="token")
-    following = await judged(core, kit, Stage.PREPARING, refused, edits=edits, token_id="tok_gone")
+    following = await judged(core, context, Stage.PREPARING, refused, edits=edits, token_id="tok_gone")
     assert following.session is not None
     assert (following.session.lost, following.session.backend_id) == (lost, "b1" if lost else None)
     assert following.job.stage is Stage.PREPARING
 
 
-async def test_a_token_without_credits_rests_and_lets_go_of_what_was_reserved(core, kit):
+async def test_a_token_without_credits_rests_and_lets_go_of_what_was_reserved(core, context):
     token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
-    await judged(core, kit, Stage.EDITING, BackendFault(Fault.NO_CREDITS, call="message"), token_id=token_id)
+    await judged(core, context, Stage.EDITING, BackendFault(Fault.NO_CREDITS, call="message"), token_id=token_id)
     token = await core.tokens.get(token_id)
     assert token is not None
     assert (token.state, token.reserved) == (TokenState.EXHAUSTED, 0)

@@ -1,0 +1,46 @@
+"""Whether a job may go on, and why one that comes too late does not."""
+
+import msgspec
+import pytest
+
+from core.errors import Code, Permanent, WaitReason
+from core.model import transitions
+from core.model.job import Sent
+from tests.store_fixture import make_job
+from worker.jobs.deadline import code_of_late, require_time
+
+
+def test_a_job_may_go_on_until_its_deadline():
+    job = transitions.started(make_job(timeout_s=60), now_ms=0)
+    require_time(job, crashes=0, now_ms=59_999)
+    with pytest.raises(Permanent) as late:
+        require_time(job, crashes=0, now_ms=60_000)
+    assert late.value.code is Code.DEADLINE_EXCEEDED
+
+
+def test_two_crashes_at_one_stage_are_forgiven_and_three_are_not():
+    job = transitions.started(make_job(), now_ms=0)
+    require_time(job, crashes=2, now_ms=1)
+    with pytest.raises(Permanent) as poisoned:
+        require_time(job, crashes=3, now_ms=1)
+    assert poisoned.value.code is Code.POISONED
+
+
+@pytest.mark.parametrize(
+    ("reason", "sent", "code"),
+    [
+        (None, False, Code.DEADLINE_EXCEEDED),
+        (WaitReason.NO_CREDITS, False, Code.CREDITS_EXHAUSTED),
+        (WaitReason.BACKEND_DOWN, False, Code.BACKEND_UNAVAILABLE),
+        (WaitReason.BACKEND_RATE_LIMITED, False, Code.BACKEND_UNAVAILABLE),
+        (WaitReason.SESSION_BUSY, False, Code.DEADLINE_EXCEEDED),
+        (WaitReason.BACKEND_DOWN, True, Code.DEADLINE_EXCEEDED),
+    ],
+)
+def test_a_late_job_is_told_what_it_waited_for(reason, sent, code):
+    job = make_job()
+    if reason:
+        job = transitions.waiting(job, reason=reason, until_ms=1)
+    if sent:
+        job = msgspec.structs.replace(job, sent=Sent(at_ms=0, before="d0"))
+    assert code_of_late(job) is code

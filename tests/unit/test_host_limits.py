@@ -1,0 +1,161 @@
+"""How the sending is shared out over hosts and tenants, and how silent hosts are left alone."""
+
+from contextlib import ExitStack
+
+import pytest
+
+from core.clock import HandClock
+from worker.callbacks.retry_policy import AttemptFault, AttemptResult, is_silence
+from worker.outbound.host_limits import (
+    AT_ONCE,
+    LONGEST_SLEEP_MS,
+    PER_HOST,
+    RULE,
+    HostLimits,
+    host_of,
+)
+
+URL, OTHER_URL = "https://hooks.example.com/a", "https://other.example.com/a"
+SILENT = AttemptResult(error=AttemptFault.TIMEOUT)
+
+
+@pytest.fixture
+def clock():
+    return HandClock()
+
+
+@pytest.fixture
+def limits(clock):
+    return HostLimits(clock)
+
+
+def record(limits, tenant, url, result):
+    limits.record(tenant, url, silent=is_silence(result), latency_ms=result.latency_ms)
+
+
+def answers(limits, answer, times=1, tenant="acme", url=URL):
+    for _ in range(times):
+        with limits.hold(tenant, url):
+            record(limits, tenant, url, answer)
+
+
+def pause_ms(limits, clock, tenant="acme", url=URL):
+    """How long a host is left alone, to the second: those who ask come back one after another, a little later."""
+    again_ms = limits.book_turn_ms(tenant, url)
+    return None if again_ms is None else (again_ms - clock.now_ms()) // 1000 * 1000
+
+
+def fill(limits, stack, tenant, urls):
+    """Take places until the tenant is told to come again; returns how many it got."""
+    got = 0
+    for url in urls:
+        if limits.book_turn_ms(tenant, url) is not None:
+            break
+        stack.enter_context(limits.hold(tenant, url))
+        got += 1
+    return got
+
+
+def many_hosts():
+    return (f"https://h{number}.example.com/" for number in range(1000))
+
+
+def test_a_host_that_stays_silent_is_paused_for_a_growing_time(limits, clock):
+    answers(limits, SILENT, RULE.failures_allowed - 1)
+    assert pause_ms(limits, clock) is None
+    answers(limits, SILENT)
+    assert pause_ms(limits, clock) == int(RULE.first_pause_s * 1000)
+    clock.turn(by_s=RULE.first_pause_s)
+    assert pause_ms(limits, clock) is None
+    answers(limits, SILENT)
+    assert pause_ms(limits, clock) == int(2 * RULE.first_pause_s * 1000)
+
+
+def test_the_pause_stops_growing_at_five_minutes(limits, clock):
+    answers(limits, SILENT, 100)
+    assert pause_ms(limits, clock) == 300_000
+
+
+def test_after_a_pause_one_attempt_tries_the_host_while_the_others_stay_away(limits, clock):
+    answers(limits, SILENT, RULE.failures_allowed)
+    clock.turn(by_s=RULE.first_pause_s)
+    with limits.hold("acme", URL):
+        assert pause_ms(limits, clock) == int(RULE.probe_s * 1000)
+        record(limits, "acme", URL, AttemptResult(status=500))
+    assert pause_ms(limits, clock) is None
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        AttemptResult(status=503),
+        AttemptResult(error=AttemptFault.FORBIDDEN),
+        AttemptResult(error=AttemptFault.BROKEN),
+        AttemptResult(error=AttemptFault.TLS),
+    ],
+)
+def test_what_comes_from_the_host_or_from_us_is_no_silence(limits, clock, sign):
+    answers(limits, sign, RULE.failures_allowed)
+    assert pause_ms(limits, clock) is None
+
+
+def test_a_silent_host_pauses_neither_another_nor_the_same_one_for_another_tenant(limits, clock):
+    answers(limits, SILENT, RULE.failures_allowed)
+    assert pause_ms(limits, clock, url=OTHER_URL) is None
+    assert pause_ms(limits, clock, tenant="other") is None
+
+
+def test_a_host_has_four_places_and_its_neighbour_four_of_its_own(limits):
+    with ExitStack() as stack:
+        assert fill(limits, stack, "acme", [URL] * 10) == PER_HOST == 4
+        assert limits.book_turn_ms("acme", OTHER_URL) is None
+        assert limits.book_turn_ms("other", URL) is None
+    assert limits.book_turn_ms("acme", URL) is None
+
+
+def test_those_who_are_turned_away_come_again_one_after_another_and_none_very_late(limits, clock):
+    with ExitStack() as stack:
+        fill(limits, stack, "acme", [URL] * PER_HOST)
+        times = [limits.book_turn_ms("acme", URL) - clock.now_ms() for _ in range(10_000)]
+    assert times[:3] == sorted(set(times[:3]))
+    assert min(times) > 0
+    assert max(times) <= LONGEST_SLEEP_MS + 1
+    busiest_second = max(sum(at_ms // 1000 == second for at_ms in times) for second in range(301))
+    assert busiest_second < 100, "they do not all come at once"
+
+
+def test_those_who_wait_for_a_slow_host_come_less_often_than_for_a_fast_one(limits, clock):
+    def last_of_ten(tenant, latency_ms):
+        with ExitStack() as stack:
+            fill(limits, stack, tenant, [URL] * PER_HOST)
+            for _ in range(20):
+                record(limits, tenant, URL, AttemptResult(status=200, latency_ms=latency_ms))
+            return [limits.book_turn_ms(tenant, URL) - clock.now_ms() for _ in range(10)][-1]
+
+    assert last_of_ten("slow", 15_000) > 100 * last_of_ten("fast", 20)
+
+
+def test_one_tenant_with_ever_new_hosts_leaves_most_places_to_others(limits):
+    with ExitStack() as stack:
+        assert fill(limits, stack, "greedy", many_hosts()) <= AT_ONCE // 4
+        assert fill(limits, stack, "modest", many_hosts()) > AT_ONCE // 8
+        for number in range(20):
+            assert fill(limits, stack, f"greedy{number}", many_hosts())
+        assert limits.book_turn_ms("newcomer", URL) is None
+
+
+def test_no_more_attempts_are_made_than_there_are_places_for_them(limits):
+    with ExitStack() as stack:
+        taken = sum(fill(limits, stack, f"tenant{number}", many_hosts()) for number in range(2 * AT_ONCE))
+        assert taken == AT_ONCE
+        assert limits.book_turn_ms("newcomer", URL) is not None
+    assert limits.book_turn_ms("newcomer", URL) is None
+
+
+def test_a_host_is_the_same_one_in_every_spelling():
+    assert (
+        host_of("https://Hooks.Example.com./a")
+        == host_of("https://hooks.example.com:443/b?c")
+        == "hooks.example.com:443"
+    )
+    assert host_of("http://hooks.example.com/") == "hooks.example.com:80"

@@ -1,0 +1,84 @@
+"""Which tokens can still serve, and why a job gets none of them."""
+
+from core.errors import Code, Permanent, Temporary, WaitReason
+from core.model.plan import Plan
+from core.model.session import Session
+from core.model.token import Token, TokenState
+from tests.store_fixture import make_job
+from worker.tokens.availability import is_over, why_none_fits, with_stale_balance, with_unread_balance
+
+NOW_MS = 1_000_000
+EXPORT = make_job()
+SESSION = Session(id="ses_1", tenant="acme", profile="maker-free", created_at_ms=0)
+
+
+def token(token_id: str = "tok_1", **facts) -> Token:
+    known = {
+        "kind": "operator",
+        "tenant": "",
+        "state": TokenState.ACTIVE,
+        "expires_ms": None,
+        "available": 0,
+        "frozen": 0,
+        "reserved": 0,
+        "in_flight": 0,
+        "taken": 0,
+        "scopes": "",
+        "user_id": None,
+        "read_at_ms": NOW_MS,
+    }
+    return Token(id=token_id, **(known | facts))
+
+
+def why(*tokens: Token, job=EXPORT, session=SESSION) -> Permanent | Temporary:
+    return why_none_fits(job, session, tokens, now_ms=NOW_MS)
+
+
+def test_a_token_is_over_once_it_was_refused_or_its_time_has_passed():
+    assert is_over(token(state=TokenState.EXPIRED), now_ms=NOW_MS)
+    assert is_over(token(state=TokenState.REVOKED), now_ms=NOW_MS)
+    assert is_over(token(expires_ms=NOW_MS), now_ms=NOW_MS)
+    assert not is_over(token(expires_ms=NOW_MS + 1), now_ms=NOW_MS)
+    assert not is_over(token(state=TokenState.EXHAUSTED), now_ms=NOW_MS)
+
+
+def test_balances_are_read_that_were_never_read_or_long_ago_and_none_of_a_token_that_is_over():
+    unread, stale, fresh = token("a", available=None), token("b", read_at_ms=NOW_MS - 15_001), token("c")
+    over = token("d", available=None, read_at_ms=None, state=TokenState.REVOKED)
+    assert with_unread_balance([unread, stale, fresh, over]) == [unread]
+    assert with_stale_balance([unread, stale, fresh, over], now_ms=NOW_MS) == [stale]
+
+
+def test_without_credits_a_job_waits_for_credits():
+    for reason in (why(), why(token())):
+        assert isinstance(reason, Temporary)
+        assert reason.reason is WaitReason.NO_CREDITS
+
+
+def test_where_a_token_rests_a_job_waits_for_the_first_that_does_not():
+    resting = [token(str(s), state=TokenState.RATE_LIMITED, rest_until_ms=NOW_MS + s * 1000) for s in (30, 20)]
+    reason = why(*resting, token())
+    assert isinstance(reason, Temporary)
+    assert (reason.reason, reason.delay_s) == (WaitReason.BACKEND_RATE_LIMITED, 20)
+
+
+def test_what_no_token_may_do_ends_the_job():
+    reason = why(token(scopes="read"))
+    assert isinstance(reason, Permanent)
+    assert reason.code is Code.SCOPE_MISSING
+
+
+def test_an_export_that_every_plan_forbids_ends_the_job_and_an_edit_waits():
+    blocked = token(state=TokenState.EXPORT_BLOCKED)
+    reason = why(blocked)
+    assert isinstance(reason, Permanent)
+    assert reason.code is Code.EXPORT_BLOCKED
+    assert isinstance(why(blocked, job=make_job(plan=Plan(message="mute it", action="none"))), Temporary)
+    assert isinstance(why(blocked, token("tok_2")), Temporary)
+
+
+def test_of_a_session_with_an_edit_only_its_own_token_counts():
+    bound = Session(id="ses_1", tenant="acme", profile="p", created_at_ms=0, backend_id="b", token_id="tok_1", edits=1)
+    reason = why(token(scopes="read"), token("tok_2"), session=bound)
+    assert isinstance(reason, Permanent)
+    assert reason.code is Code.SCOPE_MISSING

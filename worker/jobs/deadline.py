@@ -1,0 +1,26 @@
+"""Deadline and poison check: a job may go on, but not past its deadline, and not after it has killed its worker again and again. Pure."""
+
+from core.errors import Code, Permanent, WaitReason
+from core.model.job import Job
+
+#: a job that killed so many workers at one stage is not run again
+_POISONED_AFTER = 3
+
+
+def require_time(job: Job, *, crashes: int, now_ms: int) -> None:
+    """Raise Permanent for a job that killed its worker three times at one stage, or has passed its deadline."""
+    if crashes >= _POISONED_AFTER:
+        raise Permanent(Code.POISONED)
+    if job.started_at_ms is not None and now_ms >= job.deadline_ms:
+        raise Permanent(code_of_late(job))
+
+
+def code_of_late(job: Job) -> Code:
+    """Name the reason why a job is late, where it waited for one to the end."""
+    if job.wait and job.sent is None:
+        match job.wait.reason:
+            case WaitReason.NO_CREDITS:
+                return Code.CREDITS_EXHAUSTED
+            case WaitReason.BACKEND_DOWN | WaitReason.BACKEND_RATE_LIMITED:
+                return Code.BACKEND_UNAVAILABLE
+    return Code.DEADLINE_EXCEEDED

@@ -1,0 +1,75 @@
+"""Which tokens can serve a job: what it needs of one, which of them are over, and why it gets none. Pure."""
+
+from collections.abc import Sequence
+
+from core.errors import Code, Permanent, Temporary, WaitReason
+from core.model.job import Job
+from core.model.session import Session, is_bound
+from core.model.token import Scope, Token, TokenState
+
+#: states in which a token serves nobody any more
+OVER = (TokenState.EXPIRED, TokenState.REVOKED)
+#: how long a waiting job sleeps before it asks for a token again; an end of another job does not wake it
+_NO_TOKEN_S = 5.0
+#: a balance that was read longer ago is read again before a job waits for credits
+_STALE_MS = 15_000
+#: the scope that a call needs, where it is not reading
+_SCOPES = {
+    "open_session": Scope.WRITE,
+    "message": Scope.WRITE,
+    "upload": Scope.UPLOAD,
+    "render": Scope.RENDER,
+    "cancel_render": Scope.RENDER,
+}
+
+
+def is_over(token: Token, *, now_ms: int) -> bool:
+    """Whether a token serves nobody any more: it was refused, or its time has passed."""
+    return token.state in OVER or (token.expires_ms is not None and token.expires_ms <= now_ms)
+
+
+def with_unread_balance(tokens: Sequence[Token]) -> list[Token]:
+    """Choose the tokens whose balance was never read, and can be."""
+    return [token for token in tokens if token.available is None and token.state not in OVER]
+
+
+def with_stale_balance(tokens: Sequence[Token], *, now_ms: int) -> list[Token]:
+    """Choose the tokens whose balance was read so long ago that somebody may have topped up."""
+    return [t for t in tokens if (t.read_at_ms or 0) < now_ms - _STALE_MS and t.state not in OVER]
+
+
+def why_none_fits(job: Job, session: Session, serving: Sequence[Token], *, now_ms: int) -> Permanent | Temporary:
+    """Say why a job has no token: every token's plan or scope forbids what it wants, or it waits for one."""
+    tokens = [t for t in serving if t.id == session.token_id] if is_bound(session) else serving
+    able = [token for token in tokens if token.may(needs_of(job, session))]
+    if tokens and not able:
+        return Permanent(Code.SCOPE_MISSING)
+    if able and job.plan.action == "export" and all(t.state is TokenState.EXPORT_BLOCKED for t in able):
+        return Permanent(Code.EXPORT_BLOCKED)
+    return _wait_for_one_of(able, now_ms)
+
+
+def _wait_for_one_of(able: Sequence[Token], now_ms: int) -> Temporary:
+    """Wait for the first token that rests after a 429, or else for credits."""
+    rests_ms = [token.rest_until_ms - now_ms for token in able if token.state is TokenState.RATE_LIMITED]
+    if rests_ms:
+        return Temporary(WaitReason.BACKEND_RATE_LIMITED, delay_s=max(0, min(rests_ms)) / 1000)
+    return Temporary(WaitReason.NO_CREDITS, delay_s=_NO_TOKEN_S)
+
+
+def needs_of(job: Job, session: Session) -> frozenset[Scope]:
+    """Name the scopes without which a job can't end well; every job reads a balance or a state."""
+    exports = job.plan.action == "export"
+    needs = {
+        Scope.READ: True,
+        Scope.WRITE: exports or job.plan.message is not None or bool(job.media),
+        # what the session has must be brought again as long as no edit keeps it where it is
+        Scope.UPLOAD: bool(job.media) or (bool(session.media) and not is_bound(session)),
+        Scope.RENDER: exports,
+    }
+    return frozenset(scope for scope, needed in needs.items() if needed)
+
+
+def scope_of(call: str) -> Scope:
+    """Name the scope that a call was refused for."""
+    return _SCOPES.get(call, Scope.READ)
