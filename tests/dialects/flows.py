@@ -1,6 +1,7 @@
 """Every flow of a caller's, from POST to end, as a function from a case to its jobs; and what is compared of an end.
 
-A flow says how many messages it sends: so many are charged, whatever the dialect.
+A flow says how many messages it sends: so many are charged, whatever the dialect. One that is cancelled while it is
+worked on may come to nothing.
 """
 
 import asyncio
@@ -28,8 +29,13 @@ _COMMON = {"timeout_s": TIMEOUT_S, "start_timeout_s": TIMEOUT_S, "output": {"res
 class Flow:
     run: Callable[[Case, Files], list[Job]]
     messages: int = 1
+    #: whether that many are charged, or so many at most
+    all_charged: bool = True
     #: how each job of it ends
     statuses: tuple[str, ...] = ("succeeded",)
+
+    def allows_charges(self, charged: int) -> bool:
+        return charged == self.messages or (not self.all_charged and charged < self.messages)
 
 
 @dataclass(frozen=True)
@@ -115,24 +121,24 @@ def _silent(case: Case, files: Files) -> list[Job]:
 
 
 def _cancel(case: Case, files: Files) -> list[Job]:
+    """Cancel while the backend works on the message."""
     job = _submit(case, f'[[story:slow]] add a title "{_TITLE}"', files["two"])
-    for kind, event in case.gateway.events(job["id"]):
-        if kind == "job.progress" and event["data"]["job"]["stage"] == "editing":
-            case.gateway.http.post(f"/v1/jobs/{job['id']}/cancel")
-    return [case.gateway.job(job["id"])]
+    return _canceled(case, job["id"], once=lambda: case.seat.calls["message"] > 0)
 
 
 def _cancel_render(case: Case, files: Files) -> list[Job]:
+    """Cancel when the gateway has looked at a render under way."""
     job = _submit(case, "[[story:render-stuck]] trim the first second and export", files["two"])
-    asyncio.run(until(lambda: _began_to_render(case, job["id"]), within_s=TIMEOUT_S + 15))
-    case.gateway.http.post(f"/v1/jobs/{job['id']}/cancel")
-    return [case.gateway.ended(job["id"])]
+    return _canceled(case, job["id"], once=lambda: case.seat.calls["status"] > 0)
 
 
-async def _began_to_render(case: Case, job_id: str) -> bool:
-    """Whether the gateway knows of a render at the backend, or the job is over."""
-    looked_at = bool(await asyncio.to_thread(case.renders)) and case.seat.calls["status"] > 0
-    return looked_at or case.gateway.job(job_id)["finished_at"] is not None
+def _canceled(case: Case, job_id: str, *, once: Callable[[], bool]) -> list[Job]:
+    async def seen() -> bool:
+        return once() or case.gateway.job(job_id)["finished_at"] is not None
+
+    asyncio.run(until(seen, within_s=TIMEOUT_S + 15, every_s=0.1))
+    case.gateway.http.post(f"/v1/jobs/{job_id}/cancel")
+    return [case.gateway.ended(job_id)]
 
 
 def _skill(name: str, prompt: str, *media: str) -> Flow:
@@ -155,7 +161,7 @@ FLOWS: dict[str, Flow] = {
     "batch": Flow(_batch, messages=3, statuses=("succeeded",) * 3),
     "iterative": Flow(_iterative, messages=2, statuses=("succeeded",) * 2),
     "silent": Flow(_silent),
-    "cancel": Flow(_cancel, statuses=("canceled",)),
+    "cancel": Flow(_cancel, all_charged=False, statuses=("canceled",)),
     "cancel-render": Flow(_cancel_render, statuses=("canceled",)),
     "replay": Flow(_replay, statuses=("succeeded",) * 2),
 }

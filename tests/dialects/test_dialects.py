@@ -86,7 +86,7 @@ def seen(told: dict[str, Future[Outcome]], dialect: Dialect, flow: str) -> Outco
 def test_as_it_is_every_flow_ends_as_it_should(told, flow):
     outcome, wanted = seen(told, AS_IT_IS, flow), FLOWS[flow]
     assert tuple(end.status for end in outcome.ends) == wanted.statuses, outcome
-    assert outcome.charged == wanted.messages
+    assert wanted.allows_charges(outcome.charged)
     assert outcome.left == 0
     assert all(end.changes for end in outcome.ends[:1] if end.status == "succeeded")
 
@@ -96,7 +96,7 @@ def test_a_flow_ends_alike_in_every_dialect(told, spoken):
     dialect, flow = spoken
     outcome, wanted = seen(told, dialect, flow), seen(told, AS_IT_IS, flow)
     assert told_of(outcome, dialect) == told_of(wanted, dialect)
-    assert outcome.charged == FLOWS[flow].messages
+    assert FLOWS[flow].allows_charges(outcome.charged)
     assert outcome.left == 0
     assert not outcome.leaked, "the token went to a host that is not the backend's"
 
