@@ -28,7 +28,7 @@ pytestmark = pytest.mark.timeout(400)
 
 AT_ONCE = 12
 #: what an end may take beyond the job's time: the machine is shared
-GRACE_S = 5
+GRACE_S = 4
 SHORT = {
     "REELGATE_BACKOFF_S": "0.1",
     "REELGATE_RATE_LIMITED_S": "0.5",
@@ -41,6 +41,7 @@ SHORT = {
     "REELGATE_RENDER_POLLS": "8",
     "REELGATE_LEASE_S": "8",
 }
+#: silence is a case of its own, the empty answer
 STEADY = {"SANDBOX_SILENT_RATE": "0"}
 TOLD_WELL = "nothing"
 #: calls without which no message is worked on

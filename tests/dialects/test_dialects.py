@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(400)
 SEEDS = (1, 7, 10)
 EACH = ("replay", "iterative")
 AT_ONCE = 24
-#: a twentieth of the waits in life, where the sandbox is not as quick anyway
+#: a twentieth of the waits in life, where the sandbox is not as quick anyway; a wait that is set anew belongs here
 SHORT = {
     "REELGATE_SETTLE_S": "0.4",
     "REELGATE_RECOVER_FIRST_S": "1",
