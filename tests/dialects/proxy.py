@@ -1,0 +1,408 @@
+"""A proxy between gateway and sandbox that says the same in another dialect, or to one call always the same thing.
+
+Who calls is told by the token: each has a `Seat` with a dialect of its own, so that many dialects are spoken in one
+world at once. What a dialect is, `dialects.py` says; this is the side of it that needs memory, time and HTTP.
+"""
+
+import itertools
+import json
+import re
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import uvicorn
+
+from sandbox.backend.connection import CuttableProtocol, cut_off
+from tests.dialects import shapes
+from tests.dialects.codings import ENCODERS
+from tests.dialects.dialects import AS_IT_IS, PACE, Dialect, shaped
+
+_CALLS = (
+    ("token", "POST", re.compile(r"/api/auth/anonymous-token")),
+    ("claim", "POST", re.compile(r"/api/auth/claim-token")),
+    ("session", "POST", re.compile(r"/api/tasks/me/with-session/nemo_agent")),
+    ("message", "POST", re.compile(r"/run_sse")),
+    ("upload", "POST", re.compile(r"/api/upload-video/nemo_agent/me/(?P<subject>[^/]+)")),
+    ("credits", "GET", re.compile(r"/api/credits/balance/simple")),
+    ("state", "GET", re.compile(r"/api/state/nemo_agent/me/(?P<subject>[^/]+)/latest")),
+    ("render", "POST", re.compile(r"/api/render/proxy/lambda")),
+    ("cancel", "POST", re.compile(r"/api/render/proxy/lambda/(?P<subject>[^/]+)/cancel")),
+    ("status", "GET", re.compile(r"/api/render/proxy/lambda/(?P<subject>[^/]+)")),
+    ("download", "GET", re.compile(r"/api/render/proxy/(?P<subject>[^/]+)/download")),
+    ("film", "GET", re.compile(r"/films/(?P<subject>.+)")),
+)
+#: calls that a page may come to at a first try: a message is not among them, since it may have been worked on
+_AGAIN = frozenset({"session", "upload", "credits", "state", "status", "film", "download"})
+#: reading calls and which of their answers is null: the state's second one comes after the message
+_NULL_AT = {"session": 1, "credits": 1, "state": 2, "status": 1}
+_LATE_LOOKS = 2
+_EXPIRED_LOOKS = 2
+OTHER_HOST = "127.0.0.2"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request of the gateway's. `subject`: the session or render in its path."""
+
+    call: str
+    method: str
+    path: str
+    subject: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def token(self) -> str:
+        return self.headers.get("authorization", "").removeprefix("Bearer ").strip()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer. Without a status the connection is reset."""
+
+    status: int | None
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Seat:
+    """What the proxy remembers of one token: how it is spoken to, and what was asked."""
+
+    dialect: Dialect = AS_IT_IS
+    #: calls that get this answer whatever is asked
+    always: dict[str, Reply] = field(default_factory=dict)
+    #: how often each call was made
+    calls: Counter[str] = field(default_factory=Counter)
+    #: by render: how often it was looked at when it was finished
+    looks: Counter[str] = field(default_factory=Counter)
+    #: by session: the states that were seen and since when
+    states: dict[str, list[tuple[float, Any]]] = field(default_factory=dict)
+    #: by the draft as it was shown: as it is
+    drafts: dict[str, Any] = field(default_factory=dict)
+    #: by the backend's id of a render: the caller's
+    renders: dict[str, str] = field(default_factory=dict)
+    #: whether the token came along to a host that is not the backend's
+    leaked: bool = False
+
+
+class Proxy:
+    """The ASGI application. Only `running_proxy` starts one."""
+
+    def __init__(self, upstream: str) -> None:
+        self.url = ""
+        self.seats: dict[str, Seat] = {}
+        #: who comes without a known token
+        self.stranger = Seat()
+        self._upstream = upstream
+        self._films: dict[str, tuple[Seat, str]] = {}
+        self._numbers = itertools.count(1)
+        self._http: httpx.AsyncClient | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            asked = await _asked(scope, receive)
+            seat = self._seat(asked)
+            seat.calls[asked.call] += 1
+            reply = self._by_itself(asked, seat)
+            if reply is None and asked.call == "message":
+                await self._converse(asked, seat, send)
+            else:
+                await _send(scope, send, reply or await self._mapped(asked, seat), seat.dialect)
+
+    def _seat(self, asked: Asked) -> Seat:
+        film = self._films.get(asked.subject.split("/")[0]) if asked.call == "film" else None
+        return film[0] if film else self.seats.get(asked.token, self.stranger)
+
+    def _by_itself(self, asked: Asked, seat: Seat) -> Reply | None:
+        """Answer what does not reach the sandbox: always the same, or a page or null where it was not asked before."""
+        if asked.call in seat.always:
+            return seat.always[asked.call]
+        times = seat.calls[asked.call]
+        if seat.dialect.page and times == 1 and asked.call in _AGAIN:
+            return page(seat.dialect.page)
+        if seat.dialect.null_once and times == _NULL_AT.get(asked.call):
+            return Reply(200, b'{"code":0,"data":null}')
+        return None
+
+    async def _mapped(self, asked: Asked, seat: Seat) -> Reply:
+        if asked.call == "film":
+            return await self._film(asked, seat)
+        if asked.call == "download" and (refused := self._download(asked, seat)):
+            return refused
+        if seat.dialect.own_ids and asked.subject and asked.call in ("status", "cancel", "download"):
+            if asked.subject not in seat.renders:
+                return Reply(404, b'{"code":404,"message":"render not found"}')
+            ours = seat.renders[asked.subject]
+            asked = replace(asked, path=asked.path.replace(asked.subject, ours), subject=ours)
+        answer = await self._ask(asked, self._body(asked, seat))
+        is_json = "json" in answer.headers.get("content-type", "")
+        if not is_json:
+            return Reply(answer.status_code, answer.content, answer.headers.get("content-type", ""))
+        return Reply(answer.status_code, json.dumps(self._said(asked, seat, answer)).encode())
+
+    async def _ask(self, asked: Asked, body: bytes) -> httpx.Response:
+        assert self._http is not None
+        return await self._http.request(asked.method, asked.path, headers=_forwarded(asked), content=body)
+
+    def _body(self, asked: Asked, seat: Seat) -> bytes:
+        """Give the sandbox its own draft back where the caller sends one as it was shown."""
+        if asked.call == "message" and seat.dialect.story:
+            return _with_story(asked.body, seat.dialect.story)
+        if asked.call != "render":
+            return asked.body
+        body = json.loads(asked.body)
+        body["draft"] = seat.drafts.get(_written(body.get("draft")), body.get("draft"))
+        return json.dumps(body).encode()
+
+    def _said(self, asked: Asked, seat: Seat, answer: httpx.Response) -> Any:
+        """Say what the sandbox said, as the seat's dialect has it. A refusal keeps its envelope."""
+        told = answer.json()
+        if answer.status_code >= 400 or shapes.is_refusal(told):
+            as_text = seat.dialect.envelope is shapes.code_as_text
+            return {**told, "code": str(told["code"])} if as_text else told
+        data = shapes.unwrapped(told)
+        if asked.call == "state":
+            data = self._state(asked, seat, data)
+        elif asked.call in ("render", "status", "cancel"):
+            data = self._render(asked, seat, data)
+        data = data if asked.call == "state" else shaped(seat.dialect, asked.call, data)
+        return seat.dialect.envelope(data) if seat.dialect.envelope else _rewrapped(told, data)
+
+    def _state(self, asked: Asked, seat: Seat, data: Any) -> Any:
+        data = _lagging(seat, asked.subject, data, time.monotonic())
+        draft = data["state"]["draft"]
+        data = shaped(seat.dialect, "state", data)
+        seat.drafts |= {_written(shown): draft for shown in drafts_in(data)}
+        return data
+
+    def _render(self, asked: Asked, seat: Seat, data: Any) -> Any:
+        ours = str(data.get("id") or data.get("taskId"))
+        if seat.dialect.own_ids:
+            data = _renamed(data, self._own_id(seat, ours))
+        return self._with_link(asked, seat, data) if asked.call == "status" else data
+
+    def _own_id(self, seat: Seat, ours: str) -> str:
+        theirs = next((theirs for theirs, known in seat.renders.items() if known == ours), None)
+        theirs = theirs or f"lambda-{next(self._numbers):08d}"
+        seat.renders[theirs] = ours
+        return theirs
+
+    def _with_link(self, asked: Asked, seat: Seat, data: dict[str, Any]) -> dict[str, Any]:
+        """Lead to the film through this proxy, in the dialect's way."""
+        url = (data.get("output") or {}).get("url") or data.get("outputUrl")
+        if not url:
+            return data
+        seat.looks[asked.subject] += 1
+        look = seat.looks[asked.subject]
+        if seat.dialect.film == "late" and look <= _LATE_LOOKS:
+            return {key: value for key, value in data.items() if key not in ("output", "outputUrl")}
+        link = self._link(seat, url, look)
+        if "outputUrl" in data:
+            return {**data, "outputUrl": link}
+        return {**data, "output": {**data["output"], "url": link}}
+
+    def _link(self, seat: Seat, url: str, look: int) -> str:
+        name = f"{next(self._numbers):08d}"
+        self._films[name] = seat, urlsplit(url).path
+        base = self.url.replace("127.0.0.1", OTHER_HOST) if seat.dialect.film == "other-host" else self.url
+        stale = seat.dialect.film == "expired" and look <= _EXPIRED_LOOKS
+        return f"{base}/films/{name}/{'stale' if stale else 'output'}.mp4"
+
+    async def _film(self, asked: Asked, seat: Seat) -> Reply:
+        """Serve a film, or do not: by its dialect, and by what was sent along."""
+        name, _, file = asked.subject.partition("/")
+        found = self._films.get(name)
+        if found is None:
+            return page(404)
+        way = seat.dialect.film
+        seat.leaked = seat.leaked or (bool(asked.token) and asked.headers.get("host", "").startswith(OTHER_HOST))
+        if way == "redirect" and not file.startswith("hop"):
+            return Reply(302, headers={"location": f"/films/{name}/hop-{file}"})
+        if file.startswith("stale") or (way in ("gone", "download-redirect") and not file.startswith("hop")):
+            return Reply(403, b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "application/xml")
+        if way == "needs-token" and self.seats.get(asked.token) is not seat:
+            return Reply(401, b'{"code":401,"message":"Authorization header with a bearer token required"}')
+        answer = await self._ask(replace(asked, path=found[1], headers={}), b"")
+        return Reply(answer.status_code, answer.content, answer.headers["content-type"])
+
+    def _download(self, asked: Asked, seat: Seat) -> Reply | None:
+        """The download call leads on to the film, or is not there, where a dialect is about the link."""
+        way = seat.dialect.film
+        if way == "download-redirect":
+            name = next((name for name, (owner, _) in reversed(self._films.items()) if owner is seat), "")
+            base = self.url.replace("127.0.0.1", OTHER_HOST)
+            return Reply(307, headers={"location": f"{base}/films/{name}/hop-output.mp4"})
+        return page(404) if way in ("needs-token", "expired", "late") else None
+
+    async def _converse(self, asked: Asked, seat: Seat, send: Any) -> None:
+        """Pass a message's stream on as it comes."""
+        assert self._http is not None
+        encoder, frames = ENCODERS[seat.dialect.coding](), seat.dialect.frames or (lambda chunk: chunk)
+        ask = self._http.stream("POST", asked.path, headers=_forwarded(asked), content=self._body(asked, seat))
+        async with ask as answer:
+            await _begin(send, answer.status_code, answer.headers["content-type"], _coded(seat.dialect))
+            with_frames = "event-stream" in answer.headers["content-type"]
+            async for chunk in answer.aiter_raw():
+                await _more(send, encoder.feed(frames(chunk) if with_frames else chunk))
+            await _end(send, encoder.end())
+
+    async def open(self) -> None:
+        """Be ready to ask the sandbox, in the event loop that serves."""
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
+        self._http = httpx.AsyncClient(base_url=self._upstream, trust_env=False, timeout=120, limits=limits)
+
+    async def aclose(self) -> None:
+        assert self._http is not None
+        await self._http.aclose()
+
+
+class _Server(uvicorn.Server):
+    """Serves in a thread, opens and closes the proxy in its own event loop, and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config, proxy: Proxy) -> None:
+        super().__init__(config)
+        self._proxy = proxy
+        self.ready = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._proxy.open()
+        await super().startup(sockets)
+        self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        await self._proxy.aclose()
+
+
+@contextmanager
+def running_proxy(upstream: str) -> Iterator[Proxy]:
+    """Serve a proxy before a sandbox on a free port, under two addresses of this machine, until the end of the block."""
+    proxy = Proxy(upstream)
+    first = socket.create_server(("127.0.0.1", 0), backlog=512)
+    second = socket.create_server((OTHER_HOST, first.getsockname()[1]), backlog=512)
+    proxy.url = f"http://127.0.0.1:{first.getsockname()[1]}"
+    config = uvicorn.Config(
+        proxy,
+        http=CuttableProtocol,
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=1,
+    )
+    server = _Server(config, proxy)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [first, second]}, daemon=True)
+    thread.start()
+    assert server.ready.wait(10)
+    try:
+        yield proxy
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+def page(status: int) -> Reply:
+    """Write a page as a CDN or a firewall has it, with the words of an error inside that is none of ours."""
+    text = f"<html><head><title>{status}</title></head><body><h1>{status}</h1><hr>cloudfront</body></html>"
+    return Reply(status, text.encode(), "text/html; charset=utf-8")
+
+
+def drafts_in(value: Any) -> Iterator[Any]:
+    """Find all that looks like a draft in a state, also one written as text."""
+    if isinstance(value, str) and value.startswith("{"):
+        value = json.loads(value)
+    if isinstance(value, dict):
+        if isinstance(value.get("t"), list):
+            yield value
+        for inner in value.values():
+            yield from drafts_in(inner)
+
+
+def _written(draft: Any) -> str:
+    """Write a draft so that it can be found again; one that is sent as text is the same one."""
+    return json.dumps(json.loads(draft) if isinstance(draft, str) and draft else draft, sort_keys=True)
+
+
+def _lagging(seat: Seat, session_id: str, data: Any, now_s: float) -> Any:
+    """Show a session as it was a while ago, or as it was first seen."""
+    seen = seat.states.setdefault(session_id, [])
+    if not seen or shapes.mark_of(seen[-1][1]["state"]["draft"]) != shapes.mark_of(data["state"]["draft"]):
+        seen.append((now_s, data))
+    if not seat.dialect.lag_s:
+        return data
+    old = [state for since_s, state in seen if since_s <= now_s - seat.dialect.lag_s / PACE]
+    return old[-1] if old else seen[0][1]
+
+
+def _renamed(data: dict[str, Any], theirs: str) -> dict[str, Any]:
+    return {key: theirs if key in ("id", "taskId") else value for key, value in data.items()}
+
+
+def _rewrapped(told: Any, data: Any) -> Any:
+    """Put data back into the envelope that it came in."""
+    return {**told, "data": data} if shapes.unwrapped(told) is not told else data
+
+
+def _with_story(body: bytes, story: str) -> bytes:
+    told = json.loads(body)
+    told["new_message"]["parts"][0]["text"] += f" [[story:{story}]]"
+    return json.dumps(told).encode()
+
+
+def _forwarded(asked: Asked) -> dict[str, str]:
+    left_out = ("host", "content-length", "transfer-encoding", "connection", "accept-encoding")
+    return {name: value for name, value in asked.headers.items() if name not in left_out}
+
+
+async def _asked(scope: Any, receive: Any) -> Asked:
+    body, more = b"", True
+    while more:
+        event = await receive()
+        body, more = body + event.get("body", b""), event.get("more_body", False)
+    headers = {name.decode().lower(): value.decode() for name, value in scope["headers"]}
+    path, method = scope["path"], scope["method"]
+    for call, by, pattern in _CALLS:
+        if method == by and (found := pattern.fullmatch(path)):
+            return Asked(call, method, path, found.groupdict().get("subject", ""), headers, body)
+    return Asked("other", method, path, "", headers, body)
+
+
+def _coded(dialect: Dialect) -> dict[str, str]:
+    return {"content-encoding": dialect.coding} if dialect.coding else {}
+
+
+async def _send(scope: Any, send: Any, reply: Reply, dialect: Dialect) -> None:
+    if reply.status is None:
+        await cut_off(scope, flush=False)
+        return
+    is_json = reply.content_type.startswith("application/json") and bool(reply.body)
+    encoder = ENCODERS[dialect.coding if is_json else ""]()
+    body = encoder.feed(reply.body) + encoder.end()
+    headers = {**reply.headers, **(_coded(dialect) if is_json else {}), "content-length": str(len(body))}
+    await _begin(send, reply.status, reply.content_type, headers)
+    await _end(send, body)
+
+
+async def _begin(send: Any, status: int, content_type: str, headers: Mapping[str, str]) -> None:
+    pairs = [(n.encode(), v.encode()) for n, v in {"content-type": content_type, **headers}.items()]
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
+
+
+async def _more(send: Any, chunk: bytes) -> None:
+    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+
+async def _end(send: Any, chunk: bytes) -> None:
+    await send({"type": "http.response.body", "body": chunk, "more_body": False})

@@ -1,0 +1,164 @@
+"""A backend that always says the same to one call, while it does all others well: nobody is asked without end.
+
+For every call and every answer, in three worlds side by side: the job ends in time, with a code from the table in
+`always.py`, after no more calls than the bounds there, and is charged once at most. Each case is a tenant with a token of
+its own; those of the token call follow one another, since an installation has one anonymous identity.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.clips import make_talk_clip
+from tests.dialects.always import CALLS, GROUPS, TIMEOUT_S, codes_of, most_a_minute
+from tests.dialects.dialects import Dialect
+from tests.dialects.ground import Case, Ground, running_ground, running_stand_in
+from tests.dialects.proxy import Seat
+from tests.until import until
+
+pytestmark = pytest.mark.timeout(400)
+
+AT_ONCE = 12
+#: what an end may take beyond the job's time: the machine is shared
+GRACE_S = 4
+SHORT = {
+    "REELGATE_BACKOFF_S": "0.1",
+    "REELGATE_RATE_LIMITED_S": "0.5",
+    "REELGATE_SETTLE_S": "0.4",
+    "REELGATE_RECOVER_FIRST_S": "0.5",
+    "REELGATE_RECOVER_EVERY_S": "0.7",
+    "REELGATE_STREAM_QUIET_S": "4",
+    "REELGATE_STREAM_LIMIT_S": "5",
+    "REELGATE_RENDER_POLL_S": "1",
+    "REELGATE_RENDER_POLLS": "8",
+    "REELGATE_LEASE_S": "8",
+}
+#: silence is a case of its own, the empty answer
+STEADY = {"SANDBOX_SILENT_RATE": "0"}
+TOLD_WELL = "nothing"
+#: calls without which no message is worked on
+UNPAID = ("token", "session", "upload", "message")
+TABLE = [(call, answer) for answers in GROUPS.values() for answer in answers for call in CALLS]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a job ended, and what it asked for until then."""
+
+    job: dict[str, Any]
+    calls: Counter[str]
+    charged: int
+
+    @property
+    def code(self) -> str:
+        return str(self.job["error"]["code"] if self.job["error"] else self.job["status"])
+
+    @property
+    def took_s(self) -> float:
+        """Seconds from the start, by which the job's own time is measured."""
+        began = self.job["started_at"] or self.job["created_at"]
+        return (datetime.fromisoformat(self.job["finished_at"]) - datetime.fromisoformat(began)).total_seconds()
+
+
+@pytest.fixture(scope="module")
+def ends(tmp_path_factory) -> Iterator[dict[str, Future[Ended]]]:
+    """Let all cases run; each test waits for its own."""
+    folder = tmp_path_factory.mktemp("always")
+    asyncio.run(make_talk_clip(folder / "clip.mp4", scenes=1, duration_s=1.0, silences=(), size=(160, 90)))
+    with ExitStack() as stack, ThreadPoolExecutor(len(GROUPS)) as starters:
+        sandbox = stack.enter_context(running_stand_in(**STEADY))
+        grounds = {name: running_ground(tmp_path_factory.mktemp(name), sandbox, **SHORT) for name in GROUPS}
+        opened = {name: starters.submit(stack.enter_context, ground) for name, ground in grounds.items()}
+        pools = [stack.enter_context(ThreadPoolExecutor(AT_ONCE)) for _ in GROUPS]
+        running: dict[str, Future[Ended]] = {}
+        for (name, ground), pool in zip(opened.items(), pools, strict=True):
+            running |= begin_group(name, ground.result(), pool, folder / "clip.mp4")
+        yield running
+        for pool in pools:
+            pool.shutdown(cancel_futures=True)
+
+
+def begin_group(name: str, ground: Ground, pool: ThreadPoolExecutor, clip: Path) -> dict[str, Future[Ended]]:
+    """Open a group's cases and submit their jobs, the one to which nothing bad is said among them."""
+    seats = {f"{call}-{answer}": seat_of(name, call, answer) for call in CALLS for answer in GROUPS[name]}
+    seats[f"{TOLD_WELL}-{name}"] = Seat()
+    strangers = [case for case in seats if case.startswith("token-")]
+    cases = ground.open_cases(seats, without_token=frozenset(strangers))
+    turns = pool.submit(one_by_one, ground, {case: cases[case] for case in strangers}, clip)
+    others = {case: pool.submit(ended, cases[case], case, clip) for case in cases if case not in strangers}
+    return others | {case: pool.submit(lambda case=case: turns.result()[case]) for case in strangers}
+
+
+def seat_of(group: str, call: str, answer: str) -> Seat:
+    """Say always the same to a call; a download is asked for only where the film's link does not lead to it."""
+    dialect = Dialect("gone", film="gone") if call == "download" else Dialect("plain")
+    return Seat(dialect, always={call: GROUPS[group][answer]})
+
+
+def one_by_one(ground: Ground, cases: dict[str, Case], clip: Path) -> dict[str, Ended]:
+    """Run the cases of the token call, whose caller nobody knows yet."""
+    told = {}
+    for name, case in cases.items():
+        ground.proxy.stranger = case.seat
+        told[name] = ended(case, name, clip, timeout_s=4)
+    return told
+
+
+def ended(case: Case, name: str, clip: Path, *, timeout_s: int = TIMEOUT_S) -> Ended:
+    """Submit a case's job, cancel it where that is the call, and see how it ends."""
+    canceled = name.startswith("cancel-")
+    story = "[[story:render-stuck]] " if canceled else ""
+    prompt = f'{story}add a title "{name}" and export in 360p'
+    job = case.gateway.submit(prompt, upload=clip, timeout_s=timeout_s, start_timeout_s=timeout_s, webhook=None)
+    if canceled:
+        asyncio.run(until(lambda: looked_at(case, job["id"]), within_s=60, every_s=0.1))
+        case.gateway.http.post(f"/v1/jobs/{job['id']}/cancel")
+    job = case.gateway.ended(job["id"])
+    return Ended(job, Counter(case.seat.calls), len(case.messages()))
+
+
+async def looked_at(case: Case, job_id: str) -> bool:
+    """Whether the job's render is under way, or the job is over."""
+    return case.seat.calls["status"] > 0 or case.gateway.job(job_id)["finished_at"] is not None
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_where_nothing_bad_is_said_the_job_succeeds(ends, group):
+    well = ends[f"{TOLD_WELL}-{group}"].result(timeout=380)
+    assert (well.code, well.charged) == ("succeeded", 1)
+
+
+@pytest.mark.parametrize(("call", "answer"), TABLE)
+def test_a_job_ends_in_time_with_the_right_code_after_few_calls(ends, call, answer):
+    seen = ends[f"{call}-{answer}"].result(timeout=380)
+    said = "; ".join(complaints(seen, call, answer))
+    assert not said, f"{said}; asked for {dict(seen.calls)}"
+
+
+def complaints(seen: Ended, call: str, answer: str) -> Iterator[str]:
+    """Say all that is wrong with an end, the dearest first."""
+    if seen.charged > (0 if call in UNPAID else 1):
+        yield f"charged {seen.charged} times"
+    if seen.code not in codes_of(call, answer):
+        yield f"ended as {seen.code}, not as {' or '.join(sorted(codes_of(call, answer)))}"
+    if seen.took_s > TIMEOUT_S + GRACE_S:
+        yield f"took {seen.took_s:.0f} s"
+    for asked, times in seen.calls.items():
+        if times > most_a_minute(call, answer, asked):
+            yield f"asked for {asked} {times} times"
+    # an identity that rests after the case before is asked less, or not at all
+    if not seen.calls[call] and call != "token":
+        yield "never came to the call"
+
+
+def test_the_table_names_codes_for_every_call_and_answer():
+    assert all(codes_of(call, answer) for call, answer in TABLE)
+    assert len(TABLE) == len(CALLS) * 18

@@ -1,0 +1,131 @@
+"""Every flow ends alike in every dialect of the backend: same status, same changes, charged once, same film.
+
+The full matrix of dialects and flows would take half an hour. Here each dialect is spoken in two flows, which between
+them edit twice in one session, render twice, and replay; three seeded mixes of most dialects are spoken in all flows,
+and so is the sandbox's own dialect, by which the others are judged, as is that itself by what stands in `flows.py`.
+All run side by side in one world whose waits, like the dialects' lags, are a twentieth of those in life.
+"""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+
+from tests.dialects.dialects import AS_IT_IS, DIALECTS, Dialect, mixed
+from tests.dialects.flows import FLOWS, End, end_of, make_files
+from tests.dialects.ground import Case, running_ground, running_stand_in
+from tests.dialects.proxy import Seat
+
+pytestmark = pytest.mark.timeout(400)
+
+SEEDS = (1, 7, 10)
+EACH = ("replay", "iterative")
+AT_ONCE = 24
+#: a twentieth of the waits in life, where the sandbox is not as quick anyway; a wait that is set anew belongs here
+SHORT = {
+    "REELGATE_SETTLE_S": "0.4",
+    "REELGATE_RECOVER_FIRST_S": "1",
+    "REELGATE_RECOVER_EVERY_S": "1",
+    "REELGATE_STREAM_QUIET_S": "30",
+    "REELGATE_STREAM_LIMIT_S": "90",
+    "REELGATE_RENDER_POLL_S": "0.3",
+    "REELGATE_RENDER_POLLS": "150",
+    "REELGATE_LEASE_S": "8",
+}
+#: silence is a flow of its own, so that chance makes none
+STEADY = {"SANDBOX_SILENT_RATE": "0", "SANDBOX_SECOND_STAGE_S": "0.1", "SANDBOX_SLOW_S": "3"}
+
+PLAN: tuple[tuple[Dialect, str], ...] = (
+    *((AS_IT_IS, flow) for flow in FLOWS),
+    *((mixed(seed), flow) for seed in SEEDS for flow in FLOWS),
+    *((dialect, flow) for dialect in DIALECTS[1:] for flow in EACH),
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one flow went in one dialect."""
+
+    ends: tuple[End, ...]
+    charged: int
+    leaked: bool
+    #: renders that nobody fetched or ended
+    left: int
+
+
+def name_of(spoken: tuple[Dialect, str]) -> str:
+    dialect, flow = spoken
+    return f"{flow}-in-{dialect.name.split('+')[0]}"
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """Let all flows run in all dialects that are planned; each test waits for its own."""
+    folder = tmp_path_factory.mktemp("dialects")
+    with running_stand_in(**STEADY) as sandbox, running_ground(folder, sandbox, **SHORT) as ground:
+        files = make_files(folder)
+        cases = ground.open_cases({name_of(spoken).replace(".", "-"): Seat(spoken[0]) for spoken in PLAN})
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            yield {
+                name_of(spoken): pool.submit(outcome_of, cases[name_of(spoken)], spoken[1], files) for spoken in PLAN
+            }
+            pool.shutdown(cancel_futures=True)
+
+
+def outcome_of(case: Case, flow: str, files) -> Outcome:
+    ends = tuple(end_of(case, job) for job in FLOWS[flow].run(case, files))
+    left = [row for row in case.renders() if not row["fetched"] and row["status"] not in ("failed", "cancelled")]
+    return Outcome(ends, len(case.messages()), case.seat.leaked, len(left))
+
+
+def seen(told: dict[str, Future[Outcome]], dialect: Dialect, flow: str) -> Outcome:
+    return told[name_of((dialect, flow))].result(timeout=380)
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_as_it_is_every_flow_ends_as_it_should(told, flow):
+    outcome, wanted = seen(told, AS_IT_IS, flow), FLOWS[flow]
+    assert tuple(end.status for end in outcome.ends) == wanted.statuses, outcome
+    assert wanted.allows_charges(outcome.charged)
+    assert outcome.left == 0
+    assert all(end.changes for end in outcome.ends[:1] if end.status == "succeeded")
+
+
+@pytest.mark.parametrize("spoken", PLAN[len(FLOWS) :], ids=name_of)
+def test_a_flow_ends_alike_in_every_dialect(told, spoken):
+    dialect, flow = spoken
+    outcome, wanted = seen(told, dialect, flow), seen(told, AS_IT_IS, flow)
+    assert told_of(outcome, dialect) == told_of(wanted, dialect)
+    assert FLOWS[flow].allows_charges(outcome.charged)
+    assert outcome.left == 0
+    assert not outcome.leaked, "the token went to a host that is not the backend's"
+
+
+def told_of(outcome: Outcome, dialect: Dialect) -> list[tuple[object, ...]]:
+    """What is compared; where a dialect hides what changed, that something did is all that can be said."""
+    return [
+        (end.status, end.code, bool(end.changes) if dialect.hides_changes else end.changes, end.film)
+        for end in outcome.ends
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flow", "film"),
+    [
+        ("quick", [(1.0, 640, 360)]),
+        ("batch", [(1.0, 640, 360), (2.0, 640, 360), (1.0, 640, 360)]),
+        ("iterative", [None, (2.0, 640, 360)]),
+        ("silent", [(2.0, 640, 360)]),
+        ("replay", [(1.0, 640, 360)] * 2),
+        ("cancel", [None]),
+        ("cancel-render", [None]),
+        ("ai-video-pro-online", [(3.0, 640, 360)]),
+        ("trimmer-exe", [(2.0, 640, 360)]),
+        ("free-video-generation-automatic", [(4.0, 640, 360)]),
+    ],
+)
+def test_as_it_is_the_films_have_the_length_that_was_asked_for(told, flow, film):
+    films = [end.film for end in seen(told, AS_IT_IS, flow).ends]
+    assert [seen and seen[1:] for seen in films] == [asked and asked[1:] for asked in film]
+    lengths = zip(films, film, strict=True)
+    assert all(seen is None or abs(seen[0] - asked[0]) <= 0.2 for seen, asked in lengths), films
