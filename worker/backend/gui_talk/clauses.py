@@ -19,6 +19,13 @@ _CLAUSE_GAP = re.compile(
     r"|(?<=\s)(?:(?<!drag )and(?: then)?|then|but|so|or|which)\s",
     re.IGNORECASE,
 )
+#: ``In the dialog that appears, click OK``: the place alone is no clause.
+_ONLY_WHERE = re.compile(
+    r"\W{0,3}(?:then |and |now |next ){0,2}(?:in|on|from|under|inside|within|using|via|at) (?:the|your|this) "
+    r"(?:[\w-]{1,20} ){0,3}(?:button|icon|tab|menu|panel|pane|toolbar|side ?bar|ribbon|dialog|drop-?down|pop-?up|modal|"
+    r"window|page|settings|editor|library|inspector)\b[^,;]{0,40}",
+    re.IGNORECASE,
+)
 
 
 class Span(NamedTuple):
@@ -64,6 +71,8 @@ def clauses(masked: str, sentence: Span) -> list[Span]:
         end -= 1
     spans = []
     for gap in _CLAUSE_GAP.finditer(masked, start, end):
+        if gap[0][0] == "," and _ONLY_WHERE.fullmatch(masked, start, gap.start()):
+            continue
         spans.append(Span(start, gap.start(), gap.end()))
         start = gap.end()
     return [*spans, Span(start, end, end)]
