@@ -27,7 +27,7 @@ ENGLISH = [
     ("Choose File > Export > MP4.", "", ("export",)),
     ("From the File menu, choose Export.", "", ("export",)),
     ("Select Export from the File menu.", "", ("export",)),
-    ("Open the Edit menu and pick Split.", "", ("state",)),
+    ("Open the Edit menu and pick Split.", "", ("state", "api")),
     ("In the drop-down menu, select 1080p.", "", ("api",)),
     ("You'll find the filters under Effects > Color.", "", ("state",)),
     ("Switch to the Audio tab to change the volume.", "", ("state",)),
@@ -105,6 +105,14 @@ ENGLISH = [
     ("Once it's rendered, a download link pops up in the sidebar.", "", ("export",)),
     ("Tick 'Loop playback', then hit OK.", "", ("api",)),
     ("If you don't see the change, refresh the page.", "", ("api",)),
+    ("Peek at the History tab if you'd like to roll something back.", "", ("state",)),
+    ("Cut done. ⌘⇧E sends it to the export queue.", "Cut done.", ("export",)),
+    ("You might want to flip the Loop switch off.", "", ("api",)),
+    ("Tap and hold the clip, then choose Replace.", "", ("api",)),
+    ("Save your work with Ctrl+S before closing the tab.", "", ("api",)),
+    ("When the pop-up shows, press Allow.", "", ("api",)),
+    ("There's a volume slider on the right if the music is too loud.", "", ("state",)),
+    ("In case you want it louder, the slider is right under the player.", "", ("state",)),
 ]
 
 CHINESE = [
@@ -145,6 +153,8 @@ CHINESE = [
     ("点开“特效”标签，选一个喜欢的转场。", "", ("state",)),
     ("想撤销就按Ctrl+Z。", "", ("api",)),
     ("检查完预览后，按右上角的“完成”。", "", ("api",)),
+    ("字幕样式可以在“文本”标签下修改。", "", ("state",)),
+    ("点一下播放键预览。", "", ("api",)),
 ]
 
 CONTENT_IN_ENGLISH = [
@@ -275,6 +285,13 @@ CONTENT_IN_ENGLISH = [
     "Let me know which part to cut next.",
     "Would you like captions in English or in Spanish?",
     "Please upload a clip first.",
+    "Music now ducks under the voice.",
+    "The tab at the bar moment is shorter.",
+    "Key frames were set at 2s and 6s.",
+    "The second key message appears at the end.",
+    "Press photos fade in one by one.",
+    "Window seat view is the opener.",
+    "Export figures in the chart grow from left to right.",
 ]
 
 CONTENT_IN_CHINESE = [
@@ -312,6 +329,9 @@ CONTENT_IN_CHINESE = [
     "就按原顺序排列了四个片段。",
     "后半段节奏更快。",
     "按时间顺序排列了照片。",
+    "主角打开窗户的瞬间放慢了。",
+    "第一段保留原声。",
+    "工具箱的特写移到结尾。",
 ]
 
 

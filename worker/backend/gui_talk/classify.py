@@ -21,7 +21,7 @@ _EXPORT = re.compile(r"\b(?:export|download|render)|导出|下载", re.IGNORECAS
 _ACCOUNT = re.compile(r"\b(?:account|billing|subscription)|账户|帐户|账单|订阅|积分", re.IGNORECASE)
 _PURPOSE = re.compile(
     r"\W{0,3}(?:(?:and|or|but|so) )?"
-    r"(?:to|if|when|once|whenever|after|before|for|in order to|as soon as)\b|"
+    r"(?:to|if|when|once|whenever|after|before|for|in case|in order to|as soon as)\b|"
     r"\W{0,3}(?:(?:simply|just|then|now|and) )?(?:select|choose|pick|highlight|mark) (?:the|your|an?|any|one|this|that)\b|"
     r"\W{0,3}(?:then |now |just ){0,2}go (?:ahead|on)\s?$|"
     r".{0,3}(?:如果|若|当|要|想|如需|为了|.{0,12}(?:后|前|时)$)",

@@ -16,7 +16,7 @@ _SENTENCE_END = re.compile(r"(?:[.!?…]{1,4}[)\]*_]{0,3}(?=\s|$)|[。！？]{1,
 _LIST_MARK = re.compile(r"[^\S\n]{0,12}(?:(?:\d{1,3}[.)]|[-*•])[^\S\n]|#{1,6}[^\S\n])?[^\S\n]{0,12}")
 _CLAUSE_GAP = re.compile(
     r"[,;]\s|[，；]|[—–]{1,2}| - "
-    r"|(?<=\s)(?:(?<!drag )and(?: then)?|then|but|so|or|which)\s",
+    r"|(?<=\s)(?:(?<!drag )and(?! hold\b)(?: then)?|then|but|so|or|which)\s",
     re.IGNORECASE,
 )
 #: ``In the dialog that appears, click OK``: the place alone is no clause.

@@ -3,7 +3,7 @@
 from worker.backend.gui_talk.rules import rule, weak_rule
 
 _LABEL = r"\W{0,3}(?:(?:(?:pro )?tip|note|hint|shortcut|step \d{1,2}|next steps?)\s?[:：]\W{0,3})?"
-_CAN = r"(?:can|could|may|might|should|must|(?:just |only )?(?:need|have|want) to)"
+_CAN = r"(?:(?:can|could|may|might|should|must)(?: (?:want|like|need|wish) to)?|(?:just |only )?(?:need|have|want) to)"
 _MANNER = (
     rf"(?:(?:please|now|then|next|first|finally|simply|just|also|or|and|but|so|alternatively|otherwise|"
     rf"from there|here|again|always|either|you(?:['’]ll| will)? {_CAN}|feel free to|(?:be|make) sure to|remember to|"
@@ -58,7 +58,7 @@ _PRESSED = (
 _ACCOUNT = r"(?:account|billing|subscription|credits?\b(?: balance)?|balance|plan\b|pricing)"
 _CLICK = (
     r"(?:(?:double|right|left|long|single|shift|ctrl|cmd|command|alt|option)[ -])?(?:click|tap)(?:ing)?|"
-    r"(?:long[ -]press|press and hold)(?:ing)?"
+    r"(?:long[ -]press|(?:press|tap|click) and hold)(?:ing)?"
 )
 _DRAG_AND_DROP = r"drag(?:ging)?\s?(?:and|&|/|-and-)\s?drop"
 #: ``Ctrl+E``, ``⌘S``, ``Cmd + Shift + E``.
@@ -117,6 +117,12 @@ RULES = (
         rf"{_LABEL}(?:the|your|a) (?:live )?(?:preview|player) (?:window|pane|panel|area|player|screen)\b"
         r".{0,40}?\b(?:shows?|plays?|is|will|lets?|displays?|updates?)\b|"
         rf"{_LEAD}(?:see|view|check|look at|check out)\b.{{0,50}}\b(?:preview (?:window|pane|panel|area|player|screen)|player)\b",
+    ),
+    weak_rule("api", rf"{_LEAD}(?:press|hit|tap|choose|select|pick) (?-i:[A-Z][a-z]{{1,15}})\s?$"),
+    weak_rule(
+        "state",
+        rf"{_LABEL}{_THE} (?:[\w-]{{1,20}} )?(?:slider|toggle|check ?box|toolbar|side ?bar|drop-?down|playhead|scrubber) "
+        r"(?:is|sits|can|lets?|will|on|under|below|above|beside|next)\b",
     ),
     weak_rule("message", rf"{_LEAD}(?:move|slide|push|pull|nudge|turn|drag|grab)\s.{{0,40}}?\b{_HANDLE}"),
     weak_rule("state", rf"{_LEAD}(?:scroll|swipe)\s(?:down|up|to|through|left|right|over|along|the|your|until)\b"),
