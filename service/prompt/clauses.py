@@ -1,6 +1,7 @@
 """Cuts a prompt's tokens into clauses at what separates them. What a clause asks for is no concern here."""
 
 from collections.abc import Iterable
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -12,6 +13,8 @@ _SEPARATORS = frozenset({Part.STOP, Part.COMMA, Part.JOIN})
 NO_CONTENT = frozenset({Part.MARK, Part.TAG})
 UNKNOWN = frozenset({Part.OTHER, Part.QUOTE, Part.NAME})
 PROPERTIES = frozenset({Part.RESOLUTION, Part.FORMAT, Part.QUALITY, Part.SPEC})
+#: What a clause asks instead of wanting it. `perhaps_…`, `nothing`: only where the prompt holds no edit.
+Asks: TypeAlias = Literal["credits", "state", "perhaps_credits", "perhaps_state", "nothing"]
 
 
 @redacted_repr()
@@ -20,6 +23,7 @@ class Clause(msgspec.Struct, frozen=True):
 
     tokens: tuple[Token, ...]
     instead: str = ""
+    asks: Asks | None = None
 
     @property
     def start(self) -> int:

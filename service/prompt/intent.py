@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from service.prompt.clauses import PROPERTIES, UNKNOWN, Clause
 from service.prompt.lexer import Token
-from service.prompt.lexicon import Part
+from service.prompt.lexicon import Part, words_in
 
 
 class Intent(StrEnum):
@@ -28,6 +28,13 @@ class Intent(StrEnum):
     TAGS = "tags"
 
 
+_ASKED = {
+    "credits": Intent.CREDITS,
+    "state": Intent.STATE,
+    "perhaps_credits": Intent.CREDITS,
+    "perhaps_state": Intent.STATE,
+    "nothing": Intent.POLITE,
+}
 REQUESTS = frozenset({Intent.EXPORT, Intent.NO_EXPORT, Intent.SPEC})
 _MANNERS = frozenset({Part.NOT, Part.LATER, Part.GLUE, Part.DONE, Part.POLITE, Part.WHEN, Part.ACCOUNT, Part.ASK})
 _OF_PROPERTIES = PROPERTIES | {
@@ -41,6 +48,11 @@ _OF_PROPERTIES = PROPERTIES | {
     Part.ASK,
 }
 _LEAD_IN = frozenset({Part.POLITE, Part.GLUE, Part.ACCOUNT, Part.WHEN, Part.IN, Part.NOT})
+_GREETINGS = words_in("hi hello hey dear thanks cheers 你好 您好 嗨")
+_ORDINALS = words_in("first second third fourth fifth next")
+#: How letters end, above the name.
+_ENDINGS = words_in("thanks thank thx cheers regards kind best warm many much 谢谢 感谢 此致")
+_LONGEST_NAME = 3
 #: `is it exported yet?`
 _ASKS_AFTER = frozenset({"is", "has", "did"})
 #: What `convert it to …` needs to mean the file rather than the picture.
@@ -49,8 +61,19 @@ _FORMAL = frozenset({Part.RESOLUTION, Part.FORMAT})
 
 def intents_of(clauses: Sequence[Clause]) -> list[Intent]:
     """Read all clauses of a prompt; each one's neighbours decide where it could be two things."""
-    alone = [intent_of(clause.content) for clause in clauses]
+    alone = [_asked(clause) or intent_of(clause.content) for clause in clauses]
+    if Intent.EDIT in alone:
+        alone = [_beside_an_edit(clause, intent) for clause, intent in zip(clauses, alone, strict=True)]
     return _with_neighbours(alone, clauses)
+
+
+def _asked(clause: Clause) -> Intent | None:
+    return _ASKED[clause.asks] if clause.asks else None
+
+
+def _beside_an_edit(clause: Clause, intent: Intent) -> Intent:
+    """Keep as content what may be the film's: `How much does a house cost? Make an explainer.`"""
+    return intent if clause.asks in {None, "credits", "state"} else Intent.EDIT
 
 
 def intent_of(content: Sequence[Token]) -> Intent:
@@ -59,10 +82,19 @@ def intent_of(content: Sequence[Token]) -> Intent:
     if not parts:
         return Intent.TAGS
     if UNKNOWN.intersection(parts):
-        return _with_media_named(parts)
+        return Intent.POLITE if _greets(content) else _with_media_named(parts)
     if _asks_for_file(set(parts)):
         return Intent.STATE if content[0].text in _ASKS_AFTER else _about_file(parts)
     return _about_account(set(parts)) or _about_properties(parts) or _small_talk(parts)
+
+
+def _greets(content: Sequence[Token]) -> bool:
+    """Tell `Hi Bob` and `Third`, which ask for nothing."""
+    words = [token.text for token in content]
+    if len(words) == 1:
+        return words[0] in _ORDINALS
+    named = content[-1].part is Part.OTHER and len(words) == 2  # noqa: PLR2004 - a greeting and a name
+    return named and words[0] in _GREETINGS
 
 
 def _with_media_named(parts: list[Part]) -> Intent:
@@ -132,6 +164,8 @@ def _small_talk(parts: list[Part]) -> Intent:
 def _with_neighbours(alone: Sequence[Intent], clauses: Sequence[Clause]) -> list[Intent]:
     """Let a property belong to the request before it, and `or render` to the refusal before it."""
     settled: list[Intent] = []
+    name = _name_under_it(alone, clauses)
+    alone = [*alone[:name], *(Intent.POLITE for _ in alone[name:])]
     before = Intent.EXPORT if Intent.EDIT not in alone else Intent.EDIT
     for intent, clause in zip(alone, clauses, strict=True):
         now = _after(before, intent, clause)
@@ -140,8 +174,24 @@ def _with_neighbours(alone: Sequence[Intent], clauses: Sequence[Clause]) -> list
     return settled
 
 
+def _name_under_it(alone: Sequence[Intent], clauses: Sequence[Clause]) -> int:
+    """Find where the name under a letter begins, the `Anna` of `Kind regards, Anna`; the end where none is."""
+    words = 0
+    for at in range(len(clauses) - 1, 0, -1):
+        content = clauses[at].content
+        words += len(content)
+        if words > _LONGEST_NAME or any(token.part is not Part.OTHER for token in content):
+            break
+        thanks = clauses[at - 1].content
+        if alone[at - 1] is Intent.POLITE and thanks and thanks[-1].text.split()[0] in _ENDINGS:
+            return at if set(alone[:at]) - {Intent.POLITE, Intent.TAGS} else len(clauses)
+    return len(clauses)
+
+
 def _after(before: Intent, intent: Intent, clause: Clause) -> Intent:
     if intent is Intent.MAYBE_SPEC:
         return Intent.SPEC if before in REQUESTS else Intent.EDIT
     is_bare_verb = len(clause.content) == 1
+    if before is Intent.EXPORT and is_bare_verb and clause.content[0].part is Part.DELIVER:
+        return Intent.EXPORT
     return Intent.NO_EXPORT if intent is Intent.EXPORT and before is Intent.NO_EXPORT and is_bare_verb else intent

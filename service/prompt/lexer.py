@@ -16,6 +16,8 @@ _RESOLUTION = re.compile(r"\d{3,4}p\d{0,3}|\d{3,4}x\d{3,4}|[2458]k")
 _RATIO = re.compile(r"(?:16:9|9:16|1:1|4:3|3:4|4:5|21:9|16x9|9x16)")
 _STOPS = frozenset("!?;。！？；…")
 _COMMAS = frozenset(",，、()（）【】[]{}—–―•*·")
+_KEYCAPS = frozenset("\ufe0f\u20e3")
+_NUMBERING = frozenset(".:)、）：") | _KEYCAPS
 _JOINS = frozenset("→>|")
 
 
@@ -90,16 +92,22 @@ def _punctuation(sign: str, following: str) -> Part:
     ends_word = not following or following.isspace() or not following.isascii()
     if sign in _STOPS or sign[0] in "\r\n" or (sign == "." and ends_word):
         return Part.STOP
-    if sign in _COMMAS or (sign == "-" and (ends_word or following == ">")):
+    if sign in _COMMAS or unicodedata.category(sign) == "So" or (sign == "-" and (ends_word or following == ">")):
         return Part.COMMA
     return Part.JOIN if sign in _JOINS else Part.MARK
 
 
 def _numbering_as_stops(tokens: list[Token]) -> list[Token]:
-    """Read the ``2`` of a line that begins with ``2.`` or ``2)`` as part of what separates the lines."""
+    """Read ``2.`` or ``2)`` at a line's begin, ``2️⃣`` and ``step 2:`` as part of what separates."""
     counted = list(tokens)
     for at, token in enumerate(tokens[:-1]):
+        following = tokens[at + 1].text
+        if not token.text.isdecimal() or following not in _NUMBERING:
+            continue
         begins_line = at == 0 or tokens[at - 1].text[0] in "\r\n"
-        if begins_line and token.text.isdecimal() and tokens[at + 1].text in {".", ")", "、", "）"}:
+        is_step = at > 0 and tokens[at - 1].text in {"step", "步骤"}
+        if begins_line or is_step or following in _KEYCAPS:
             counted[at] = token._replace(part=Part.STOP)
+        if is_step:
+            counted[at - 1] = tokens[at - 1]._replace(part=Part.STOP)
     return counted

@@ -6,6 +6,7 @@ Phrases are written with spaces; the longest one that fits wins.
 """
 
 import re
+from collections.abc import Iterator
 from enum import StrEnum
 
 from core.formats import FORMATS
@@ -51,7 +52,7 @@ class Part(StrEnum):
 _WORDS: dict[Part, str] = {
     Part.JOIN: """
         and|or|then|but|plus|also|finally|lastly|afterwards|after that|when that is done|&|+|然后|接着|并且|并|再|
-        而后|随后|之后再|以及|和|及|同时|最后|但是|但|不过|还有|另外|完了|完成后""",
+        firstly|secondly|thirdly|首先|其次|而后|随后|之后再|以及|和|及|同时|最后|但是|但|不过|还有|另外|完了|完成后""",
     Part.EXPORT: """
         export|exports|exported|exporting|re-export|reexport|download|downloads|downloading|downloaded|
         downloadable|render|rendered|rendering|ready to export|ready for export|ready to download|
@@ -74,7 +75,7 @@ _WORDS: dict[Part, str] = {
         done|finished|ready|complete|completed|over|edited|完成|好|好了|做完|做好|弄好|剪完|剪好|搞定|完|完毕|
         以后|之后|后|就""",
     Part.THING: """
-        it|this|that|them|these|those|everything|all|one|video|videos|clip|clips|file|files|result|results|movie|
+        it|this|that|them|these|those|everything|all|one|video|videos|vidoe|viedo|vidio|clip|clips|file|files|result|results|movie|
         film|footage|recording|version|copy|link|url|project|final cut|final edit|the edit|the cut|finished cut|
         finished product|thing|photo|photos|image|images|picture|pictures|material|media|视频|成片|文件|影片|片子|
         结果|作品|成品|链接|素材|图片|照片|它|这个|这些|这|那个|全部|一份|一个|一段|片|版本|项目|录像|短片""",
@@ -102,7 +103,7 @@ _WORDS: dict[Part, str] = {
         youtube|tiktok|instagram|reels|shorts|facebook|twitter|linkedin|whatsapp|snapchat|my phone|my computer|
         my device|my desktop|my laptop|my email|my inbox|my drive|disk|phone|computer|device|desktop|social media|
         instagram reels|youtube shorts|抖音|小红书|b站|快手|微信|朋友圈|视频号|电脑|手机|本地|邮箱|桌面|油管""",
-    Part.CREDIT: "credit|credits|balance|积分|余额|点数",
+    Part.CREDIT: "credit|credits|balance|balence|ballance|积分|余额|点数",
     Part.STATE: """
         status|state|tracks|timeline|progress|preview|the draft|my draft|current draft|what's on the timeline|
         状态|轨道|时间线|时间轴|进度|预览|草稿""",
@@ -111,14 +112,24 @@ _WORDS: dict[Part, str] = {
         here is|here are|here's|here’s|this is|these are|here you go|这是|这里是|这儿是|附件是|附上|attached is""",
     Part.ASK: """
         how|how many|how much|what|what's|what’s|whats|which|show|list|check|tell|see|view|display|look up|query|
-        do|does|did|is|are|have|has|on|查|查询|查看|查下|看|看看|看一下|显示|列出|告诉|多少|几|几个|吗|呢|怎么样|
+        do|does|did|is|are|have|has|on|let me know|let us know|i'd like to know|i would like to know|i want to know|查|查询|查看|查下|看|看看|看一下|显示|列出|告诉|多少|几|几个|吗|呢|怎么样|
         如何|什么|还有多少|还剩多少|还有|还剩|剩|有|是|是多少|里|上""",
     Part.ACCOUNT: """
         left|remaining|remain|account|available|still|current|currently|my|i|剩余|剩下|账户|账号|可用|当前|现在|
         目前|我""",
     Part.POLITE: """
         please|pls|plz|thanks|thank you|thank you very much|thx|hi|hello|hey|ok|okay|cheers|for free|kindly|now|
-        right now|asap|请|谢谢|谢了|多谢|你好|您好|好的|麻烦|麻烦你|免费|拜托""",
+        right now|asap|good morning|good afternoon|good evening|good day|hi there|hey there|hello there|hi all|
+        hi everyone|hey everyone|hi guys|hey guys|hi team|hey team|hello team|dear team|kind regards|best regards|
+        warm regards|regards|best wishes|many thanks|thanks a lot|thanks so much|thanks a million|thank you so much|
+        thanks in advance|thank you in advance|much appreciated|have a nice day|have a great day|if you don't mind|
+        if that's ok|if that's okay|if it's not too much trouble|if it is not too much trouble|
+        when you get a chance|when you get a minute|when you get a moment|when you have a chance|
+        when you have a minute|when you have a moment|when you have time|whenever you can|sorry to bother you|if it's possible|if possible|if that's possible|if that works|if you can|yes please|yes|yep|
+        you know what|that'd be great|that would be great|
+        that would be awesome|would be great|would be nice|就行|就好|就可以|就行了|就好了|就可以了|即可|
+        请|谢谢|谢了|多谢|谢谢你|谢谢您|谢谢啦|感谢|非常感谢|你好|您好|好的|早上好|下午好|晚上好|麻烦|麻烦你|
+        麻烦您|辛苦|辛苦了|打扰了|不好意思|免费|拜托|拜托了""",
     Part.IN: """
         in|as|at|to|into|onto|as a|as an|with|for|through|via|by|using|named|called|titled|w/|=|为|成|以|按照|到|
         至""",
@@ -132,9 +143,18 @@ _WORDS: dict[Part, str] = {
         i’ll|i'm|i’m|am|be|been|was|were|able|make sure|make sure to|make sure you|remember to|remember|
         don't forget|don't forget to|don’t forget to|do not forget to|prepare|prepared|me|us|yet|directly|
         straight|simply|immediately|so|that|so that|so i can|so that i can|so we can|here|there|am done with|
-        again|once more|as is|as-is|unchanged|帮我|帮|帮忙|一下|可以|能|能不能|能否|可不可以|想|想要|需要|直接|把|
+        again|once more|as is|as-is|unchanged|possibly|perhaps|呗|哈|would you mind|do you mind|do you think you could|
+        do you think you can|i was wondering if you could|i was wondering if you can|i'm wondering if you could|
+        i wonder if you could|any chance you could|any chance you can|is there any chance you could|
+        is there any way you could|would it be possible to|would it be possible for you to|would you be able to|
+        are you able to|would you be so kind as to|i'd appreciate it if you could|i'd appreciate if you could|
+        i would appreciate it if you could|it would be great if you could|it'd be great if you could|帮我|帮|帮忙|一下|可以|能|能不能|能否|可不可以|想|想要|需要|直接|把|
         将|的|了|吧|啊|呀|哦|给|你|您|我的|该|已|已经|来|请帮我|请把|请将|我要|我想|在|去|先|就|下|版|也|都|让""",
 }
+
+_MISSPELT_PARTS = (Part.EXPORT, Part.CREDIT, Part.UPLOAD, Part.STATE)
+#: Words of their own, though a slip of the hand would make them too.
+_REAL_WORDS = frozenset({"stats", "track", "tacks", "racks", "sate", "stat", "upland", "attach", "attache"})
 
 _HAN = r"\u3400-\u9fff"
 _WORD = rf"[^\W{_HAN}]+"
@@ -153,7 +173,27 @@ def _phrases() -> dict[tuple[str, ...], Part]:
     for part, words in _WORDS.items():
         for phrase in words.split("|"):
             table.setdefault(tuple(ATOM.findall(phrase.strip())), part)
+    for word, part in _misspellings():
+        table.setdefault((word,), part)
     return table
+
+
+def _misspellings() -> Iterator[tuple[str, Part]]:
+    """Spell the words that requests hang on as hasty hands do: ``exprot``, ``dowload``, ``expoort``.
+
+    One sign swapped, left out or doubled, never exchanged for another: ``expert`` is no export.
+    """
+    for part in _MISSPELT_PARTS:
+        for word in _WORDS[part].split("|"):
+            if re.fullmatch("[a-z]{6,}", word.strip()):
+                yield from ((wrong, part) for wrong in _misspelt(word.strip()) if wrong not in _REAL_WORDS)
+
+
+def _misspelt(word: str) -> Iterator[str]:
+    for at in range(1, len(word)):
+        yield word[:at] + word[at + 1 :]
+        yield word[:at] + word[at] + word[at:]
+        yield word[:at] + word[at + 1 : at + 2] + word[at] + word[at + 2 :]
 
 
 PHRASES: dict[tuple[str, ...], Part] = _phrases()

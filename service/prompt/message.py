@@ -8,7 +8,7 @@ from service.prompt.lexicon import Part
 
 _STRENGTHS = (re.compile(r"[.!?;。！？；…\n]"), re.compile(r"[,，、—–()（）-]"), re.compile(r"\w"))
 _BRACKETS = re.compile(r"[()（）\[\]【】{}]")
-_SENTENCE_END = re.compile(r"\s*[.!?。！？]+")
+_SENTENCE_END = re.compile(r"\s*[)\]）】}]*[.!?。！？]*")
 
 
 def message_of(prompt: str, clauses: Sequence[Clause], *, kept: Sequence[bool]) -> str:

@@ -18,6 +18,7 @@ from service.prompt.lexer import tokens_of
 from service.prompt.lexicon import Part, words_in
 from service.prompt.message import message_of
 from service.prompt.output import output_hints, settled
+from service.prompt.questions import with_questions
 from service.prompt.requests import divided
 from service.prompt.specs import Named, named_in
 
@@ -54,7 +55,7 @@ def read_prompt(
     output = settled(asked, named, export=plan.action == "export")
     hints = [
         *prompt_hints(None if plan.message == UNCHANGED_MEDIA else plan.message, profile, media_names),
-        *output_hints(asked, named),
+        *output_hints(asked, _asked_about(found) or named),
         *_plan_hints(plan, found, asked, continues_session=continues_session),
     ]
     return Reading(plan, output, tuple(hints))
@@ -76,8 +77,17 @@ def _unwrapped(prompt: str) -> str:
 
 
 def _found(prompt: str, *, has_media: bool) -> _Found:
-    clauses = [part for clause in clauses_of(tokens_of(prompt)) for part in divided(clause)]
+    asked = with_questions(prompt, clauses_of(tokens_of(prompt)))
+    clauses = [part for clause in asked for part in divided(clause)]
     return _Found(prompt, tuple(clauses), tuple(intents_of(clauses)), has_media)
+
+
+def _asked_about(found: _Found) -> Named | None:
+    """What questions name, e.g. the 4k of `can I export in 4k?`: no output is made of it, yet a hint answers it."""
+    if not any(clause.asks for clause in found.clauses):
+        return None
+    wanted = zip(found.clauses, found.intents, strict=True)
+    return named_in(found.clauses, [Intent.SPEC if clause.asks else intent for clause, intent in wanted])
 
 
 def _plan(found: _Found, asked: OutputAsk) -> Plan:
@@ -112,14 +122,17 @@ def _kept(found: _Found) -> list[bool]:
         not (intent in REQUESTS or intent is Intent.UPLOAD or (intent in _QUESTIONS and _is_clear(clause)))
         for intent, clause in zip(found.intents, found.clauses, strict=True)
     ]
-    for at, intent in enumerate(found.intents):
+    ends = range(len(kept))
+    for at in (*ends, *reversed(ends)):
         neighbours = [*kept[max(at - 1, 0) : at], *kept[at + 1 : at + 2]]
-        kept[at] = kept[at] and not (intent is Intent.POLITE and not all(neighbours))
+        kept[at] = kept[at] and not (found.intents[at] is Intent.POLITE and not all(neighbours))
     return kept
 
 
 def _is_clear(clause: Clause) -> bool:
     """Beside an edit, `how many credits are left` is a question, but `credits` may be what shall be shown."""
+    if clause.asks:
+        return True
     parts = {token.part for token in clause.content}
     return Part.ASK in parts and (Part.ACCOUNT in parts or Part.STATE in parts)
 

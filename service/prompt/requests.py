@@ -30,9 +30,9 @@ _VERBS = frozenset({"export", "re-export", "reexport", "导出", "导出来"})
 
 
 def divided(clause: Clause) -> list[Clause]:
-    """Divide one clause into one to three; every token is in exactly one of them."""
+    """Divide one clause into one to three, unless it asks instead of wanting; every token is in exactly one of them."""
     tokens = clause.tokens
-    if not _has_content(tokens):
+    if clause.asks or not _has_content(tokens):
         return [clause]
     lead = _after_lead_in(tokens)
     if _is_request(tokens, lead):
@@ -71,7 +71,7 @@ def _known_tail(tokens: Sequence[Token]) -> int:
 def _request_before(tokens: tuple[Token, ...], lead: int) -> list[Clause]:
     """``before exporting trim it``: the edit begins with the first unknown word."""
     cut = _first_unknown(tokens)
-    if any(token.part is Part.EXPORT for token in tokens[lead:cut]):
+    if any(tokens[at].part is Part.EXPORT and not _is_noun(tokens, at) for at in range(lead, cut)):
         return [Clause(tokens[:cut]), Clause(tokens[cut:])]
     return [Clause(tokens)]
 
@@ -107,11 +107,16 @@ def _is_request(tokens: Sequence[Token], lead: int) -> bool:
     if unknown <= lead:
         return False
     if verb in _VERBS:
-        return tokens[unknown].text not in _DRAWN
+        return not _is_noun(tokens, lead) and tokens[unknown].text not in _DRAWN
     fetches = verb in _FETCHES or (verb in _HANDS and tokens[lead + 1].text in _TO_ME)
     names_video = any(token.part in {Part.THING, Part.FORMAT, Part.RESOLUTION} for token in tokens[lead:unknown])
     goes_on = tokens[_introduction(tokens, lead, unknown)].part in {Part.IN, Part.NOT, Part.WHEN}
     return fetches and names_video and goes_on
+
+
+def _is_noun(tokens: Sequence[Token], at: int) -> bool:
+    """Tell `the export has no sound` from a request."""
+    return at > 0 and tokens[at - 1].text in _NO_VERB_AFTER
 
 
 def _hidden_edit(tokens: tuple[Token, ...], lead: int) -> list[Clause]:

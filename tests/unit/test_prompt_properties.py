@@ -1,6 +1,7 @@
 """What holds for any text at all: it is read, in linear work, and what the caller quoted stays as it was written."""
 
 import sys
+import time
 from itertools import pairwise
 from types import FrameType
 from typing import Any
@@ -18,13 +19,28 @@ from service.prompt.intent import Intent, intents_of
 from service.prompt.lexer import tokens_of
 from service.prompt.requests import divided
 
+QUESTION_WORDS = (
+    "how many",
+    "can I",
+    "is it",
+    "could you",
+    "cost",
+    "?",
+    "吗",
+    "请问",
+    "？",
+    "if",
+    "I have",
+    "would you mind",
+)
 REQUEST_WORDS = (
     "export", "don't", "and", "then", ",", ".", "(", ")", "video", "1080p", "mp4", "in", "as", "credits", "upload",
     "status", "trim", "before", "with", "send me", "9:16", '"', "'", "“", "”", "[[story:adk]]", "[[", "]]", "\n", "1.",
     "-", "导出", "不要", "视频", "，", "。", "剪掉", "后", "\u202e", "\x00", "https://a.b/c.mp4", "to", "a", "Bob",
 )  # fmt: skip
 ANY_WORDS = st.lists(st.sampled_from(REQUEST_WORDS), max_size=30).map(" ".join)
-ANY_TEXT = st.text(max_size=300) | ANY_WORDS
+QUESTIONING = st.lists(st.sampled_from((*REQUEST_WORDS, *QUESTION_WORDS)), max_size=30).map(" ".join)
+ANY_TEXT = st.text(max_size=300) | ANY_WORDS | QUESTIONING
 QUOTABLE = st.text(st.characters(exclude_characters='"\r\n', exclude_categories=("Cs",)), min_size=1, max_size=40)
 REQUESTS = st.sampled_from(
     ["export in 1080p", "then send me the video", "and download it as mp4", "don't export", "导出", "不要导出"]
@@ -84,6 +100,11 @@ def test_quoted_text_stays_to_the_letter_and_never_routes(words: str, request: s
     assert f'"{words}"' in (read(f"{request}. {edit}").plan.message or "")
 
 
+@given(QUOTABLE, st.sampled_from(["how many credits would {} cost?", "can I export {}?", "加{}要多少积分？"]))
+def test_a_question_is_never_paid_for_whatever_it_quotes(words: str, question: str) -> None:
+    assert read(question.format(f'"{words}"')).plan.message is None
+
+
 @given(ANY_WORDS)
 def test_no_request_for_the_file_is_left_in_a_message(prompt: str) -> None:
     message = read(prompt).plan.message or ""
@@ -92,11 +113,39 @@ def test_no_request_for_the_file_is_left_in_a_message(prompt: str) -> None:
     assert not {Intent.EXPORT, Intent.NO_EXPORT} & set(intents_of(clauses))
 
 
-@pytest.mark.parametrize("word", [*REQUEST_WORDS, *"\"'“‘「[(", "a-", "so that i can", "before exporting x", "720p a"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        *REQUEST_WORDS,
+        *QUESTION_WORDS,
+        "how many,",
+        "多少，",
+        "if it,",
+        *"\"'“‘「[(",
+        "a-",
+        "so that i can",
+        "before exporting x",
+        "720p a",
+    ],
+)
 def test_work_grows_no_faster_than_the_prompt(word: str) -> None:
     short, long = (lines_run_by((word + " ") * (length // len(word))) for length in (150, 1200))
 
     assert long < 14 * short
+
+
+@pytest.mark.parametrize(
+    "word", ["export", "how many, ", "多少，", "if it, ", "can I a, ", "1. ", "I have ", "'", "吗", "、"]
+)
+def test_the_longest_prompt_is_read_in_a_fraction_of_a_second(word: str) -> None:
+    prompt = word * (10_000 // len(word))
+    assert min(cpu_s_of(prompt) for _ in range(3)) < 0.3
+
+
+def cpu_s_of(prompt: str) -> float:
+    before = time.process_time()
+    read(prompt)
+    return time.process_time() - before
 
 
 def lines_run_by(prompt: str) -> int:
