@@ -8,9 +8,10 @@ import posixpath
 import re
 from typing import Literal
 
+from core.file_names import UNNAMED
 from core.sniff import HEAD_BYTES, format_of_content
 
-__all__ = ["FORMATS", "HEAD_BYTES", "MEDIUM_OF", "NAMELESS", "Medium", "foreign_suffix", "format_of_content"]
+__all__ = ["FORMATS", "HEAD_BYTES", "MEDIUM_OF", "Medium", "foreign_suffix", "format_of_content"]
 __all__ += ["format_of_name", "may_be_same_file", "name_as", "same_family"]
 
 Medium = Literal["video", "audio", "image"]
@@ -45,8 +46,6 @@ _FOREIGN_SUFFIXES = """
 """
 _FOREIGN = frozenset(_FOREIGN_SUFFIXES.split())
 _SUFFIX_INSIDE = re.compile(r"(?<=[^.])\.([A-Za-z0-9]{3,4})(?![A-Za-z0-9])")
-#: What a file is called that has no name.
-NAMELESS = "media"
 
 
 def format_of_name(name: str) -> str | None:
@@ -77,7 +76,7 @@ def name_as(name: str, found: str) -> str:
         named = format_of_name(name[: match.end()])
         if named and same_family(named, found):
             return name[: match.end()]
-    return f"{name.rstrip(' .') or NAMELESS}.{found}"
+    return f"{name.rstrip(' .') or UNNAMED}.{found}"
 
 
 def may_be_same_file(one: str, other: str) -> bool:
