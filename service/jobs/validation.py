@@ -3,15 +3,14 @@
 Called by `service/jobs/submission.py` for each job of a submit, a batch or a `:validate`.
 """
 
-import posixpath
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from core.formats import FORMATS, format_of_name
+from core.file_names import MOST_OWN_CHARACTERS, UNNAMED, plain_name_of_url
+from core.formats import FORMATS, foreign_suffix, name_as
 from core.ids import new_id
 from core.model.job import Job, MediaRef, Webhook
 from core.model.plan import OutputAsk, Reading
@@ -124,22 +123,17 @@ def _media(media: MediaAsk, uploads: dict[str, Upload], settings: Settings, prof
     if upload.size_bytes > profile.max_bytes:
         words = f"'{profile.name}' takes files of up to {profile.max_bytes} bytes."
         return FieldError(pointer="/upload_id", code="media_too_large", detail=words)
-    return MediaRef(upload_id=upload.id, name=upload.filename, size_bytes=upload.size_bytes)
+    return MediaRef(upload_id=upload.id, name=name_as(upload.filename, upload.format), size_bytes=upload.size_bytes)
 
 
 def _from_url(url: str, settings: Settings) -> MediaRef | FieldError:
     if refusal := check_url(url, http_allowed=settings.allow_http, allow=settings.allow_addresses):
         return FieldError(pointer="/url", code=refusal.code, detail=refusal.detail)
-    name = name_of_url(url)
-    if "." in name and format_of_name(name) is None:
-        return FieldError(pointer="/url", code="unsupported_media", detail=f"Use one of: {', '.join(FORMATS)}.")
+    name = plain_name_of_url(url)[-MOST_OWN_CHARACTERS:] or UNNAMED
+    if suffix := foreign_suffix(name):
+        words = f"Files that end in .{suffix} are not taken. Use one of: {', '.join(FORMATS)}."
+        return FieldError(pointer="/url", code="unsupported_media", detail=words)
     return MediaRef(url=url, name=name)
-
-
-def name_of_url(url: str) -> str:
-    """Name a file by its URL: ``https://…/a/my%20clip.mp4?x=1`` is ``my clip.mp4``; without a path it is ``media``."""
-    name = posixpath.basename(unquote(urlsplit(url).path).rstrip("/"))
-    return "".join(c for c in name if c.isprintable())[-255:] or "media"
 
 
 def _check_plain_fields(ask: JobAsk, settings: Settings, wrong: list[FieldError]) -> None:

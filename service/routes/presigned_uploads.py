@@ -7,6 +7,8 @@ from litestar import Response, post
 from litestar.params import FromPath
 
 from core.clock import rfc3339
+from core.file_names import plain_name
+from core.formats import HEAD_BYTES
 from core.ids import is_id
 from core.storage import FileMissing
 from core.store.uploads import UPLOAD_LIFE_MS
@@ -23,7 +25,7 @@ from service.problems import FieldError, Refused, invalid
 from service.schemas.requests import UploadQuery
 from service.schemas.responses import UploadPlace, UploadView
 from service.uploads.lifecycle import check_room, dropped, expected, kept, upload_view
-from service.uploads.receive import HEAD_BYTES, Inspector, check_announced, plain_name
+from service.uploads.receive import Inspector, check_announced
 
 #: how long a URL to storage can be used
 _PLACE_LIFE_S = 3600
@@ -107,11 +109,11 @@ async def complete_upload(request: Asked, upload_id: FromPath[str]) -> Response[
         raise Refused(409, "not_uploaded", "The file is not there yet: PUT it to its url first.") from None
     try:
         check_announced(size_bytes, multipart=False)
-        Inspector(coming.filename).look_at(head)
+        found = Inspector(coming.filename).look_at(head)
     except Refused:
         await dropped(parts, coming)
         raise
-    upload = await kept(parts, coming, size_bytes)
+    upload = await kept(parts, msgspec.structs.replace(coming, format=found), size_bytes)
     return answer(upload_view(upload, upload.created_at_ms + UPLOAD_LIFE_MS))
 
 

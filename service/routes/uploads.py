@@ -24,7 +24,7 @@ from service.schemas.requests import UploadQuery
 from service.schemas.responses import UploadView
 from service.uploads.keyed_upload import uploaded_once
 from service.uploads.lifecycle import check_room, dropped, stored, upload_view
-from service.uploads.receive import NamedFile, bounded, check_announced, first_file, plain_name
+from service.uploads.receive import NamedFile, boundary_of, bounded, check_announced, first_file, named
 
 #: how long a body may bring nothing
 _SILENCE_S = 30.0
@@ -54,10 +54,9 @@ async def upload_file(request: Asked) -> Response[bytes]:
     """Stream a file to storage; a refused or broken one leaves nothing behind."""
     parts, tenant = context_of(request), request.user.tenant
     query = read_query(request, UploadQuery)
-    media_type, options = request.content_type
-    is_form = media_type == "multipart/form-data"
+    is_form = request.content_type[0] == "multipart/form-data"
     check_announced(request.content_length, multipart=is_form)
-    file = await _file(request, query, options.get("boundary", "") if is_form else None)
+    file = await _file(request, query, is_form=is_form)
     key = idempotency_key_of(request.headers.get("idempotency-key"), path="/v1/uploads", body=b"")
     store = partial(_kept, parts, tenant, request.content_length or 0)
     done = await uploaded_once(parts, tenant, key.key_hash if key else None, file, store)
@@ -72,20 +71,14 @@ async def _kept(parts: ApiContext, tenant: str, announced_bytes: int, file: Name
     return Kept(upload.id, {"Location": location}, msgspec.json.encode(view))
 
 
-async def _file(request: Asked, query: UploadQuery, boundary: str | None) -> NamedFile:
+async def _file(request: Asked, query: UploadQuery, *, is_form: bool) -> NamedFile:
     chunks = bounded(_arriving(request))
-    if boundary is not None:
-        if not boundary:
-            raise Refused(400, "malformed_request", "The form's Content-Type names no boundary.")
-        name, chunks = await first_file(chunks, boundary)
-        return _named(query.filename or name, chunks)
+    if is_form:
+        name, chunks = await first_file(chunks, boundary_of(request.headers.get("content-type", "")))
+        return named(query.filename or name, chunks)
     if query.filename is None:
         raise invalid([FieldError(pointer="/filename", code="missing_field", detail="Add ?filename=clip.mp4.")])
-    return _named(query.filename, chunks)
-
-
-def _named(name: str, chunks: AsyncIterator[bytes]) -> NamedFile:
-    return NamedFile(plain_name(name), chunks)
+    return named(query.filename, chunks)
 
 
 async def _arriving(request: Asked) -> AsyncIterator[bytes]:

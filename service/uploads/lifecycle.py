@@ -28,19 +28,19 @@ async def stored(parts: ApiContext, tenant: str, file: NamedFile) -> Upload:
     except BaseException:
         await parts.uploads.drop(coming)
         raise
-    return await kept(parts, coming, size_bytes)
+    return await kept(parts, msgspec.structs.replace(coming, format=inspector.format or ""), size_bytes)
 
 
-def expected(parts: ApiContext, tenant: str, filename: str, named: str) -> Upload:
-    """Name a file that has not come yet."""
+def expected(parts: ApiContext, tenant: str, filename: str, named: str | None) -> Upload:
+    """Name a file that has not come yet; of what format it is may be known only when it has."""
     upload_id = new_id("upl")
     return Upload(
         id=upload_id,
         tenant=tenant,
         filename=filename,
-        format=named,
+        format=named or "",
         size_bytes=0,
-        path=f"uploads/{upload_id}.{named}",
+        path=f"uploads/{upload_id}" + (f".{named}" if named else ""),
         created_at_ms=parts.clock.now_ms(),
     )
 

@@ -14,7 +14,7 @@ from core.store.jobs.queries import QueuePosition
 from core.store.jobs.timings import Span, TimingStats
 from service.jobs.eta import Eta, eta_of, look_again_s
 from service.jobs.replay import replay_of
-from service.jobs.validation import JobInputs, draft, name_of_url
+from service.jobs.validation import JobInputs, draft
 from service.problems import Refused
 from service.schemas.requests import JobAsk
 
@@ -36,17 +36,23 @@ def refused(around: JobInputs = NOTHING, **fields: object) -> list[tuple[str, st
 
 
 @pytest.mark.parametrize(
-    ("url", "name"),
+    "path",
     [
-        ("https://x.example/a/my%20clip.mp4?x=1#y", "my clip.mp4"),
-        ("https://x.example/", "media"),
-        ("https://x.example", "media"),
-        ("https://x.example/a/clip.mov/", "clip.mov"),
-        ("https://x.example/a%2Fb%00.png", "b.png"),
+        *("file.php?f=clip.mp4", "clip.mp4;v=2", "clip.mp4:large", "v1.2", "IMG_2024.10.30", "clip.mp4.download", ""),
+        *("dl?id=7", "get.aspx", "watch.html", "clip.m4v", "clip.jfif", "clip.3gp", "@user.name", "clip.mp4%20(1)"),
     ],
 )
-def test_a_file_is_named_by_its_url(url: str, name: str) -> None:
-    assert name_of_url(url) == name
+def test_a_url_whose_path_says_nothing_of_its_file_is_accepted(path: str) -> None:
+    assert drafted(media=[{"url": f"https://x.example/{path}"}]).media[0].url == f"https://x.example/{path}"
+
+
+@pytest.mark.parametrize("suffix", ["pdf", "DOCX", "exe", "zip", "flac", "heic", "mpg", "srt"])
+def test_a_url_that_names_another_type_of_file_is_refused_at_once_with_the_formats(suffix: str) -> None:
+    with pytest.raises(Refused) as caught:
+        drafted(media=[{"url": f"https://x.example/a.{suffix}?x=clip.mp4"}])
+    assert [(e.pointer, e.code) for e in caught.value.errors] == [("/media/0/url", "unsupported_media")]
+    assert suffix.lower() in caught.value.detail
+    assert "webm" in caught.value.detail
 
 
 def test_a_job_takes_its_sessions_profile_and_language_where_it_names_none() -> None:
