@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 from arq.connections import ArqRedis
@@ -26,6 +26,10 @@ _AT_ONCE = 256
 _AWAY_S = 0.2
 
 Run = Callable[[str], Awaitable[None]]
+
+
+class _Picked(NamedTuple):
+    ids: tuple[str, ...]
 
 
 class LeasedWorker(Worker):
@@ -54,10 +58,10 @@ class LeasedWorker(Worker):
         except STORE_ERROR as away:
             await _wait_for_redis(away)
 
-    async def _picked(self, most: int) -> list[str]:
+    async def _picked(self, most: int) -> tuple[str, ...]:
         """Take what is due. Where the answer is lost, the ids are due again one lease later."""
         arguments = {"lease_ms": self._lease_ms, "most": most}
-        return [item_id.decode() for item_id in await self._store.run("pick", arguments)]
+        return (await self._store.run("pick_due", arguments, _Picked)).ids
 
     async def _start(self, item_id: str) -> None:
         await self.sem.acquire()

@@ -64,11 +64,13 @@ def make_job(tenant: str = "acme", *, created_at_ms: int = 0, **chosen: Any) -> 
 class Core:
     """Everything of `core.store`, over one client."""
 
-    def __init__(self, client: Redis, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(
+        self, client: Redis, settings: Settings, clock: Clock | None = None, store: Store | None = None
+    ) -> None:
         self.redis = client
         self.settings = settings
         self.clock: Any = clock or HandClock()
-        self.store = Store(client)
+        self.store = store or Store(client)
         self.vault = Encryption([SECRET_KEY])
         self._take_rules()
         self.listing = JobQueries(self.store, self.jobs, tenant_running_jobs=settings.tenant_running_jobs)

@@ -4,9 +4,7 @@ import math
 from typing import NamedTuple
 
 from core.model.job import Job, Stage
-from core.store.jobs.queries import QueuePosition
-from core.store.jobs.submissions import Pace
-from core.store.jobs.timings import TimingStats
+from core.store.jobs.timings import Pace, TimingStats
 
 #: nobody is told to come back later than this
 _LONGEST_S = 60
@@ -29,26 +27,13 @@ class Eta(NamedTuple):
     p90_s: float
 
 
-def eta_of(place: QueuePosition, forecast: TimingStats, *, tenant_places: int) -> Eta | None:
-    """Estimate by rounds: those before it run `places` at a time (one, in a session), each round as long as the median.
-
-    One without a position is about to be taken. None where nothing is known.
-    """
-    if not forecast.known:
-        return None
-    at_once = 1 if place.behind else at_once_of(forecast, tenant_places=tenant_places)
-    rounds_before = ((place.position or 1) - 1) // at_once
-    before_s = rounds_before * forecast.p50_s
-    return Eta(round(before_s + forecast.p50_s, 1), round(before_s + forecast.p90_s, 1))
-
-
 def at_once_of(forecast: TimingStats, *, tenant_places: int) -> int:
     """Say how many jobs of a tenant run at the same time."""
     return max(1, min(forecast.places, tenant_places))
 
 
 def pace_of(forecast: TimingStats, *, tenant_places: int) -> Pace | None:
-    """Write down for the accept script what `eta_of` goes by."""
+    """Say what a queued job's estimate is made of. None where nothing is known."""
     if not forecast.known:
         return None
     return Pace(forecast.p50_s, forecast.p90_s, at_once_of(forecast, tenant_places=tenant_places))

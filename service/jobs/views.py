@@ -13,16 +13,16 @@ from core.model.job_view import JobView, WaitView, view
 from core.security.links import output_link, with_link
 from core.store.jobs.queries import QueuePosition
 from service.context import ApiContext
-from service.jobs.eta import Eta, eta_of, look_again_s
+from service.jobs.eta import Eta, look_again_s, pace_of
 
 
 async def shown(parts: ApiContext, job: Job) -> JobView:
     """Show one job as it is right now."""
     if job.status is not Status.QUEUED:
         return shown_plain(parts, job)
-    place, forecast = await parts.listing.place(job), await parts.forecasts.now()
+    pace = pace_of(await parts.forecasts.now(), tenant_places=parts.settings.tenant_running_jobs)
     seen = shown_plain(parts, job)
-    seen.wait = _waiting(place, eta_of(place, forecast, tenant_places=parts.settings.tenant_running_jobs))
+    seen.wait = _waiting(await parts.listing.queue_position(job, pace))
     return seen
 
 
@@ -53,14 +53,14 @@ def shown_plain(parts: ApiContext, job: Job) -> JobView:
     return seen
 
 
-def _waiting(place: QueuePosition, eta: Eta | None) -> WaitView:
+def _waiting(place: QueuePosition) -> WaitView:
     at_cap = WaitReason.TENANT_CAP if place.at_cap else WaitReason.QUEUED_BEHIND
     return WaitView(
         reason=WaitReason.SESSION_BUSY if place.behind else at_cap,
         behind=place.behind,
         position=place.position,
-        eta_p50_s=eta.p50_s if eta else None,
-        eta_p90_s=eta.p90_s if eta else None,
+        eta_p50_s=place.eta_p50_s,
+        eta_p90_s=place.eta_p90_s,
     )
 
 

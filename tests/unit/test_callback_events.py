@@ -4,12 +4,12 @@ import msgspec
 import pytest
 
 from core.errors import Code
-from core.events.event import ENDS, JOB_EVENTS, EventType, event, event_type, spoken
+from core.events.event import ENDS, JOB_EVENTS, EventType, event, event_type, progress_event
 from core.ids import is_id
 from core.model import transitions
 from core.model.job import Job, Stage, Webhook
 from core.model.webhook import TenantWebhook
-from core.store.events import stream_id
+from core.store.events import event_argument, stream_id
 from tests.store_fixture import PUBLIC_URL, make_job
 
 NOW_MS = 1_795_000_000_000
@@ -82,9 +82,11 @@ def test_progress_is_called_back_only_when_it_is_spoken_and_asked_for() -> None:
     mine = hooked(begun, *JOB_EVENTS)
     assert mine is not None
     assert told(mine, transitions.moved(mine, Stage.EDITING)) == []
-    news = spoken(transitions.spoke(mine, "⏳ Still working..."), webhook=None, public_url=PUBLIC_URL, now_ms=NOW_MS)
+    news = progress_event(
+        transitions.progress_noted(mine, "⏳ Still working..."), webhook=None, public_url=PUBLIC_URL, now_ms=NOW_MS
+    )
     assert [d.url for d in news.deliveries] == [OWN]
-    assert spoken(begun, webhook=DEFAULT, public_url=PUBLIC_URL, now_ms=NOW_MS).deliveries == ()
+    assert progress_event(begun, webhook=DEFAULT, public_url=PUBLIC_URL, now_ms=NOW_MS).deliveries == ()
 
 
 def test_the_longest_job_makes_a_callback_under_twenty_kilobytes() -> None:
@@ -97,12 +99,12 @@ def test_the_longest_job_makes_a_callback_under_twenty_kilobytes() -> None:
 
 def test_only_what_can_be_subscribed_to_goes_into_the_feed() -> None:
     for old, new, name in CHANGES:
-        row = event(old, new, webhook=None, public_url=PUBLIC_URL, now_ms=NOW_MS).for_script(new)
-        assert row["feed"] is (name != "job.progress")
+        row = event_argument(event(old, new, webhook=None, public_url=PUBLIC_URL, now_ms=NOW_MS), new)
+        assert row["in_feed"] is (name != "job.progress")
 
 
 def test_the_tail_that_a_script_gets_completes_an_event_id() -> None:
-    row = event(None, queued, webhook=DEFAULT, public_url=PUBLIC_URL, now_ms=NOW_MS).for_script(queued)
+    row = event_argument(event(None, queued, webhook=DEFAULT, public_url=PUBLIC_URL, now_ms=NOW_MS), queued)
     made = f"evt_019a3c1e-7b2f-7003-{row['random']}"
     assert is_id(made, "evt")
     assert stream_id(made) == f"{0x019A3C1E7B2F}-3"

@@ -10,9 +10,8 @@ from core.model.session import Session
 from core.model.transitions import failed, started
 from core.model.upload import Upload
 from core.settings import Settings
-from core.store.jobs.queries import QueuePosition
-from core.store.jobs.timings import Span, TimingStats
-from service.jobs.eta import Eta, eta_of, look_again_s
+from core.store.jobs.timings import Pace, Span, TimingStats
+from service.jobs.eta import Eta, look_again_s, pace_of
 from service.jobs.replay import replay_of
 from service.jobs.validation import JobInputs, draft, name_of_url
 from service.problems import Refused
@@ -88,19 +87,10 @@ def test_an_uploads_size_is_held_against_its_profile() -> None:
 KNOWN = TimingStats(p50_s=40, p90_s=90, places=4, known=True)
 
 
-@pytest.mark.parametrize(
-    ("place", "wanted"),
-    [
-        (QueuePosition(None, 1, at_cap=False), Eta(40, 90)),
-        (QueuePosition(None, 4, at_cap=False), Eta(40, 90)),
-        (QueuePosition(None, 5, at_cap=False), Eta(80, 130)),
-        (QueuePosition("job_1", 3, at_cap=False), Eta(120, 170)),
-        (QueuePosition(None, None, at_cap=False), Eta(40, 90)),
-    ],
-)
-def test_an_estimate_counts_rounds_of_the_median(place: QueuePosition, wanted: Eta | None) -> None:
-    assert eta_of(place, KNOWN, tenant_places=100) == wanted
-    assert eta_of(place, TimingStats(0, 0, 4, known=False), tenant_places=100) is None
+def test_where_nothing_is_known_there_is_no_pace_to_estimate_by() -> None:
+    assert pace_of(KNOWN, tenant_places=100) == Pace(40, 90, at_once=4)
+    assert pace_of(KNOWN, tenant_places=2) == Pace(40, 90, at_once=2)
+    assert pace_of(TimingStats(0, 0, 4, known=False), tenant_places=100) is None
 
 
 def test_a_caller_is_asked_to_come_back_half_way_to_the_end() -> None:

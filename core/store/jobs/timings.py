@@ -37,6 +37,14 @@ class TimingStats(NamedTuple):
     stages: Mapping[Stage, Span] = MappingProxyType({})
 
 
+class Pace(NamedTuple):
+    """How long jobs take, and how many of a tenant's run at once: what a queued job's estimate is made of."""
+
+    p50_s: float
+    p90_s: float
+    at_once: int
+
+
 class Timings:
     """Reads the forecast, at most every two seconds in a process."""
 

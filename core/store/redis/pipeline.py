@@ -40,7 +40,7 @@ class PipelinedConnection:
     async def _opened(self) -> "_Protocol":
         """Have one try at opening for all who wait: one after the other would each wait for a Redis that is silent."""
         if self._opening is None or self._opening.done():
-            self._opening = asyncio.create_task(self._open(), name="line")
+            self._opening = asyncio.create_task(self._open(), name="redis connection")
             self._opening.add_done_callback(_heard_of)
         return await asyncio.shield(self._opening)
 

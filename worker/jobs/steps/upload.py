@@ -60,7 +60,7 @@ async def _resolve_doubt(execution: JobExecution) -> StepResult:
     """Before the first edit a new session settles whether a file is there; later the backend is asked."""
     job, session = execution.job, execution.session
     if not session.edits:
-        return StepResult(transitions.sent_back(job, upload_doubt=False), sessions.forgotten(session))
+        return StepResult(transitions.restarted(job, upload_doubt=False), sessions.forgotten(session))
     state = await execution.context.backend.read_state(await execution.credentials(), execution.backend_session())
     name = session.media[session.uploaded].name
     seen = sum(1 for info in state.video_infos if isinstance(info, dict) and info.get("filename") == name)
