@@ -1,8 +1,8 @@
-"""arq, and the lease that it lacks. Nobody else knows arq; the scripts in `core/store/lua` know its key names.
+"""The job queue: arq, with the lease that it lacks. Nobody else knows arq; `core/store/lua/shared/queue.lua` knows its keys.
 
 arq hands over ids and nothing else. Where a job stands, whether it sleeps and when it is over is written by our own
-scripts, which check the owner of the lease: so arq's own finish and retry, which do not, are switched off here. Its
-pick-up asks Redis six times for each id, one id after the other; here one script picks up all that is due.
+operations, which check the owner of the lease: so arq's own finish and retry, which do not, are switched off here. Its
+pick-up asks Redis six times for each id, one id after the other; here one operation picks up all that is due.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from core.store.redis.queue_entries import RUN_DELIVERY, RUN_JOB
 
 log = logging.getLogger(__name__)
 
-#: ids picked up by one script call, so that Redis is never held up for long
+#: ids picked up by one call, so that Redis is never held up for long
 _AT_ONCE = 256
 #: the pause between two looks for work while Redis is away
 _AWAY_S = 0.2
@@ -33,7 +33,7 @@ class _Picked(NamedTuple):
 
 
 class LeasedWorker(Worker):
-    """arq's worker, which survives a Redis that is away and leaves every end to our scripts."""
+    """arq's worker, which survives a Redis that is away and leaves every end to our operations."""
 
     def __init__(self, *, store: Store, runs: Mapping[str, Run], lease_s: float, **options: Any) -> None:
         super().__init__(**options)

@@ -30,9 +30,9 @@ EventType = Literal[
     "webhook.test",
 ]
 #: what a webhook without `events` hears of
-ENDS: tuple[EventType, ...] = ("job.succeeded", "job.failed", "job.canceled", "job.expired")
+END_EVENTS: tuple[EventType, ...] = ("job.succeeded", "job.failed", "job.canceled", "job.expired")
 #: what a job's webhook may ask for
-JOB_EVENTS: tuple[EventType, ...] = ("job.queued", "job.started", "job.progress", *ENDS)
+JOB_EVENTS: tuple[EventType, ...] = ("job.queued", "job.started", "job.progress", *END_EVENTS)
 #: what a tenant's default webhook may ask for
 TENANT_EVENTS: tuple[EventType, ...] = (*JOB_EVENTS, "batch.completed")
 
@@ -57,7 +57,7 @@ class Event(msgspec.Struct, frozen=True):
 
 
 def random_tail() -> str:
-    """Make the random end of an event's id, ``8xxx-xxxxxxxxxxxx``; the script makes the rest of it."""
+    """Make the random end of an event's id, ``8xxx-xxxxxxxxxxxx``; the operation that commits it makes the rest."""
     tail = secrets.token_hex(8)
     return f"{'89ab'[int(tail[0], 16) % 4]}{tail[1:4]}-{tail[4:16]}"
 
@@ -88,9 +88,9 @@ class Envelope(msgspec.Struct):
     data: JobData
 
 
-def _body(kind: EventType, job: Job, job_json: bytes | None, public_url: str, now_ms: int) -> bytes:
+def _body(kind: EventType, job: Job, view_json: bytes | None, public_url: str, now_ms: int) -> bytes:
     truncated: tuple[str, ...] = ()
-    shown = job_json or msgspec.json.encode(view(job, public_url=public_url))
+    shown = view_json or msgspec.json.encode(view(job, public_url=public_url))
     if len(shown) > JOB_LIMIT_BYTES:
         shorter, truncated = fitted(view(job, public_url=public_url), most_bytes=JOB_LIMIT_BYTES)
         shown = msgspec.json.encode(shorter)
@@ -105,14 +105,14 @@ def event(
     webhook: TenantWebhook | None,
     public_url: str,
     now_ms: int,
-    job_json: bytes | None = None,
+    view_json: bytes | None = None,
 ) -> Event:
     """Make the event of a commit, with a delivery where somebody asked for it.
 
-    `job_json`: the new job's `JobView` as JSON, from whoever has written it already.
+    `view_json`: the new job's view (`core.model.job_view.view`) as JSON, from a caller that has written it already.
     """
     kind = event_type(old, new)
-    body = _body(kind, new, job_json, public_url, now_ms)
+    body = _body(kind, new, view_json, public_url, now_ms)
     # progress is called back by `progress_event`, not at every checkpoint
     return Event(kind, body, () if kind == "job.progress" else _deliveries(kind, new, webhook, now_ms))
 
@@ -127,8 +127,8 @@ def progress_event(job: Job, *, webhook: TenantWebhook | None, public_url: str, 
 def _deliveries(kind: EventType, job: Job, webhook: TenantWebhook | None, now_ms: int) -> tuple[Delivery, ...]:
     """Make the delivery for who asked for this event: a job's own webhook replaces the tenant's default."""
     if job.webhook:
-        return (_delivery(kind, job, job.webhook.url, now_ms),) if kind in (job.webhook.events or ENDS) else ()
-    if webhook and webhook.state == "active" and kind in (webhook.events or ENDS):
+        return (_delivery(kind, job, job.webhook.url, now_ms),) if kind in (job.webhook.events or END_EVENTS) else ()
+    if webhook and webhook.state == "active" and kind in (webhook.events or END_EVENTS):
         return (_delivery(kind, job, None, now_ms),)
     return ()
 

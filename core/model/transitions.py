@@ -1,4 +1,4 @@
-"""Every way a job may change: one verb function per event, pure, so that no step can forget its facts.
+"""State transitions of a job: one verb function per event, pure, so that no step can forget its facts.
 
 `worker/` and `service/` call them and have `core/store/` write what comes out. Times are milliseconds since the epoch.
 """

@@ -1,4 +1,4 @@
-"""Callback deliveries in Redis: claimed and parked like jobs, kept 14 days after their end."""
+"""Deliveries in Redis: claimed and parked like jobs, forgotten 14 days after their end."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -35,7 +35,7 @@ class DeliveryClaim(NamedTuple):
 
 
 class Deliveries:
-    """Claim, record and repeat deliveries."""
+    """Claims, records, lists and repeats deliveries."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -89,7 +89,7 @@ class Deliveries:
             raise LeaseLost(delivery.id)
 
     def _arguments(self, delivery: Delivery) -> dict[str, Any]:
-        return self._clock.for_scripts() | {
+        return self._clock.for_operations() | {
             "id": delivery.id,
             "job": delivery.job_id,
             "record": raw_record(delivery),

@@ -1,6 +1,6 @@
 """Events in Redis: one stream per job and one feed per tenant, under the same ids.
 
-An event id is a UUIDv7 made inside the script that commits the event: its time and counter are the id of the stream
+An event id is a UUIDv7 made inside the operation that commits the event: its time and counter are the id of the stream
 entry, so that any process can go on from any id without an index.
 """
 
@@ -55,7 +55,7 @@ def event_argument(event: Event, job: Job) -> dict[str, Any]:
 
 
 class Events:
-    """Read events, and hear of new ones."""
+    """Reads events, and hears of new ones."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

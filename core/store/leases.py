@@ -27,5 +27,5 @@ class Claimed(NamedTuple):
 async def claim(store: Store, clock: Clock, item_id: str, *, owner: str, lease_ms: int) -> Claimed | None:
     """Take a job or a delivery for the length of a lease. None: it has ended, or another holds it."""
     arguments: dict[str, Any] = {"id": item_id, "owner": owner, "lease_ms": lease_ms}
-    found = await store.run("claim", arguments | clock.for_scripts(), Claimed)
+    found = await store.run("claim", arguments | clock.for_operations(), Claimed)
     return found if found.claimed else None

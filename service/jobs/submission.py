@@ -19,8 +19,7 @@ from core.model.job import Job
 from core.model.session import Session
 from core.model.upload import Upload
 from core.model.webhook import TenantWebhook
-from core.store.jobs.submissions import Accepted, BatchStart, Idempotency, Remembered, Replayed, Submission
-from core.store.jobs.submissions import Refused as NotAccepted
+from core.store.jobs.submissions import Accepted, BatchStart, Idempotency, NotAccepted, Remembered, Replayed, Submission
 from core.store.redis.codec import unpack
 from core.store.tenants.api_keys import Caller
 from service.context import ApiContext

@@ -10,7 +10,7 @@ from core.model.session import Session
 from core.model.transitions import failed, started
 from core.model.upload import Upload
 from core.settings import Settings
-from core.store.jobs.timings import Pace, Span, TimingStats
+from core.store.jobs.timings import Pace, Quantiles, TimingStats
 from service.jobs.eta import Eta, look_again_s, pace_of
 from service.jobs.replay import replay_of
 from service.jobs.validation import JobInputs, draft, name_of_url
@@ -102,7 +102,7 @@ def test_a_caller_is_asked_to_come_back_half_way_to_the_end() -> None:
     assert look_again_s(now, KNOWN, None, now_ms=NOW_MS + 300_000) == 2
 
 
-STAGES = {Stage.EDITING: Span(40, 100), Stage.RENDERING: Span(30, 60), Stage.STORING: Span(2, 4)}
+STAGES = {Stage.EDITING: Quantiles(40, 100), Stage.RENDERING: Quantiles(30, 60), Stage.STORING: Quantiles(2, 4)}
 
 
 @pytest.mark.parametrize(

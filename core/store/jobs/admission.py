@@ -32,11 +32,11 @@ class Admission:
         """
         beat = {"worker": worker, "slots": slots, "alive_ms": int(alive_s * 1000)}
         limits = {"most": most, "tenant_running_jobs": self._settings.tenant_running_jobs}
-        return (await self._store.run("admit_jobs", self._clock.for_scripts() | beat | limits, _Waiting)).tenants
+        return (await self._store.run("admit_jobs", self._clock.for_operations() | beat | limits, _Waiting)).tenants
 
     async def repair(self, cursor: int, *, most: int = 500) -> tuple[int, int]:
         """Enqueue again what a dead worker or arq left behind. Returns how many, and the next cursor."""
-        arguments = self._clock.for_scripts() | {"cursor": cursor, "most": most}
+        arguments = self._clock.for_operations() | {"cursor": cursor, "most": most}
         return await self._store.run("repair_queue", arguments, _Repaired)
 
     async def due(self) -> int:

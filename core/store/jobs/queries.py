@@ -1,4 +1,4 @@
-"""Lists of a tenant's jobs, newest first, and where a queued job stands. Ids sort by time."""
+"""Job queries: lists of a tenant's jobs, newest first, and where a queued job stands. Ids sort by time."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Jobs in Redis: read, claim, commit, let go. Each write is one operation, so it happens whole or not at all."""
+"""Job records in Redis: load, claim, commit, let go. Each write is one operation, so it happens whole or not at all."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -126,7 +126,7 @@ class Jobs:
     ) -> dict[str, Any]:
         now_ms = self._clock.now_ms()
         mode = "end" if new.ended else "hold" if park_until_ms is None else "park"
-        return self._clock.for_scripts() | {
+        return self._clock.for_operations() | {
             "id": new.id,
             "owner": owner,
             "version": old.version,
@@ -159,13 +159,13 @@ class Jobs:
 
     async def renew(self, owners: dict[str, str]) -> tuple[list[str], list[str]]:
         """Heartbeat of ids held, each with its owner. Returns those that were lost and those to be canceled."""
-        arguments = self._clock.for_scripts() | {"owners": owners, "lease_ms": self.lease_ms}
+        arguments = self._clock.for_operations() | {"owners": owners, "lease_ms": self.lease_ms}
         found = await self._store.run("renew_leases", arguments, _Renewed)
         return list(found.lost), list(found.canceling)
 
     async def hand_back(self, owners: dict[str, str]) -> None:
         """Let go of ids held, so that another worker goes on at once."""
-        await self._store.run("hand_back", self._clock.for_scripts() | {"owners": owners}, Nothing)
+        await self._store.run("hand_back", self._clock.for_operations() | {"owners": owners}, Nothing)
 
     async def forget(self, job_id: str) -> None:
         """Remove an ended job with all its traces; its file is to be deleted first."""

@@ -1,4 +1,4 @@
-"""Submissions: one operation makes the last checks and writes everything that a 202 promises, or nothing."""
+"""Submissions: one operation makes the last checks and writes everything that a 202 stands for, or nothing."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
@@ -69,19 +69,19 @@ class Replayed(NamedTuple):
     waits: tuple[bytes, ...] = ()
 
 
-RefusedWhy = Literal["reused", "rate", "queue_full", "overloaded", "no_session", "revoked", "webhook"]
+RefusalReason = Literal["reused", "rate", "queue_full", "overloaded", "no_session", "revoked", "webhook"]
 
 
-class Refused(NamedTuple):
+class NotAccepted(NamedTuple):
     """Nothing was written."""
 
-    why: RefusedWhy
+    why: RefusalReason
     retry_ms: int = 0
 
 
 @redacted_repr("outcome", "used", "reset_ms")
 class _Answer(NamedTuple):
-    outcome: Literal["accepted", "replayed", RefusedWhy]
+    outcome: Literal["accepted", "replayed", RefusalReason]
     used: int = 0
     reset_ms: int = 0
     waits: tuple[bytes, ...] = ()
@@ -111,10 +111,10 @@ class Submissions:
         batch: BatchStart | None = None,
         remembered: Remembered | None = None,
         pace: Pace | None = None,
-    ) -> Accepted | Replayed | Refused:
+    ) -> Accepted | Replayed | NotAccepted:
         """Keep jobs, all or none. After `Accepted` nothing can lose them but Redis itself.
 
-        Each job's event is told with its place, written over `core.model.job_view.UNPLACED`; without `pace` there is no estimate.
+        Each job's event tells its position, written over `core.model.job_view.UNPLACED`; without `pace` there is no estimate.
         """
         arguments = self._limits() | {
             "tenant": submissions[0].job.tenant,
@@ -130,7 +130,7 @@ class Submissions:
         return _outcome(await self._store.run("accept_jobs", arguments, _Answer))
 
     def _limits(self) -> dict[str, Any]:
-        return self._clock.for_scripts() | {
+        return self._clock.for_operations() | {
             "submits_per_minute": self._settings.submits_per_minute,
             "tenant_queued_jobs": self._settings.tenant_queued_jobs,
             "tenant_running_jobs": self._settings.tenant_running_jobs,
@@ -138,14 +138,14 @@ class Submissions:
         }
 
 
-def _outcome(answer: _Answer) -> Accepted | Replayed | Refused:
+def _outcome(answer: _Answer) -> Accepted | Replayed | NotAccepted:
     match answer.outcome:
         case "accepted":
             return Accepted(answer.used, answer.reset_ms, answer.waits)
         case "replayed":
             return Replayed(answer.answer, waits_of(answer.stored_waits))
         case refused:
-            return Refused(refused, answer.reset_ms)
+            return NotAccepted(refused, answer.reset_ms)
 
 
 def _idempotency_argument(idempotency: Idempotency, submissions: Sequence[Submission]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The client of Redis: its connections, its operations and its failures; with `core.store.redis.pipeline` what knows redis-py's types."""
+"""The Redis client: connections, failures, and how operations are run. With `core.store.redis.pipeline` what knows redis-py's types."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -31,7 +31,7 @@ from core.store.redis.results import R, read_result
 
 Redis = redis.asyncio.Redis
 Subscription = PubSub
-Row = dict[bytes, bytes]
+HashRow = dict[bytes, bytes]
 
 #: Redis is away, starting, full or a replica: the call may be made again later. Nothing was half done.
 STORE_DOWN = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, OutOfMemoryError, ReadOnlyError)

@@ -1,4 +1,4 @@
-"""How records are written to Redis: msgpack, with unknown fields ignored, so that two versions can run side by side.
+"""Encoding of records in Redis: msgpack, with unknown fields ignored, so that two versions can run side by side.
 
 The arguments of an operation are msgpack too; see `raw`.
 """

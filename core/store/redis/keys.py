@@ -1,4 +1,4 @@
-"""The one module that makes Redis keys: for Python by `key`, for Lua as a table of functions that is written from the same.
+"""Redis keys: the one module that makes them, for Python by `key`, and for Lua as functions that are written from the same.
 
 Shapes stand here with the type of what they hold, and, for hashes, with every field. `{}` are filled with ids, tenant
 names or hashes, nothing else. Keys and fields keep their bytes from version to version, also where the word for them

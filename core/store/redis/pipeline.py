@@ -1,4 +1,4 @@
-"""One connection to Redis that all short calls of a process share: what is asked in the same moment goes out in one
+"""A pipelined connection to Redis that all short calls of a process share: what is asked in the same moment goes out in one
 write, and answers come back in order.
 
 `core.store.redis.client` alone uses it. redis-py opens the connection (address, TLS, password) and packs commands; its

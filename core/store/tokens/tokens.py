@@ -165,7 +165,7 @@ class Tokens:
         Raises OverBudget where the tenant would spend more than `month_limit` credits this month (0: no limit).
         """
         now_ms = self._clock.now_ms()
-        arguments = self._clock.for_scripts() | {
+        arguments = self._clock.for_operations() | {
             "tenant": tenant,
             "job": job_id,
             "cost": cost,
@@ -186,7 +186,7 @@ class Tokens:
     async def settle(self, token_id: str, *, job_id: str, available: int | None, frozen: int | None) -> int:
         """Release a job's reservation, with the balance as just read. Returns how many others still hold one."""
         balance = None if available is None else {"available": available, "frozen": frozen or 0}
-        arguments = self._clock.for_scripts() | {"token": token_id, "job": job_id, "balance": balance}
+        arguments = self._clock.for_operations() | {"token": token_id, "job": job_id, "balance": balance}
         return (await self._store.run("settle_token", arguments, _Settled)).others
 
     async def note_balance(self, token_id: str, *, available: int, frozen: int) -> Use | None:
@@ -198,7 +198,7 @@ class Tokens:
         return await self._note(token_id, None)
 
     async def _note(self, token_id: str, balance: dict[str, int] | None) -> Use | None:
-        arguments = self._clock.for_scripts() | {"token": token_id, "balance": balance}
+        arguments = self._clock.for_operations() | {"token": token_id, "balance": balance}
         found = await self._store.run("note_balance", arguments, _Noted)
         return Use(found.reserved, found.in_flight, found.taken) if found.known else None
 

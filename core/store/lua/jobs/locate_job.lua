@@ -1,4 +1,4 @@
--- Say where a queued job stands.
+-- Say where a queued job stands. It only reads, so a Redis that is full allows it.
 -- Arguments: id, tenant, session, tenant_running_jobs; pace, where one is known.
 -- Results: as `queue_position` has them; estimates as text, since Redis would cut them to whole seconds.
 operation('locate_job', function(a)
@@ -8,4 +8,4 @@ operation('locate_job', function(a)
     found.eta_p50_s, found.eta_p90_s = string.format('%.1f', found.eta_p50_s), string.format('%.1f', found.eta_p90_s)
   end
   return found
-end)
+end, {'no-writes'})

@@ -1,4 +1,4 @@
--- JSON that callers read and that only a script can write, since what it says is known only here.
+-- JSON that callers read and that only an operation can write, since what it says is known only here.
 
 -- Ids, words and times of ours: nothing in them has to be escaped.
 local function json_string(text)

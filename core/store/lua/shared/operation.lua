@@ -35,7 +35,8 @@ local function flat(results)
   return pairs_of_them
 end
 
--- Make a function of an operation that others can call as `<name>_<digest of this library>`.
+-- Make a function of an operation that others can call as `<name>_<digest of this library>`. Redis refuses one as a whole
+-- where it is full, unless its flags say 'no-writes', or 'allow-oom' for those that free memory.
 local function operation(name, run, flags)
   redis.register_function{
     function_name = name .. '_' .. DIGEST,
