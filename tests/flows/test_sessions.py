@@ -244,8 +244,8 @@ def test_a_url_that_the_backend_cannot_fetch_is_fetched_by_us(gateway, media_url
     [
         ("public/dl?id=7", "dl"),
         ("public/clip.mp4;v=2", "clip"),
-        ("public/v1.2", "v1.2"),
-        ("public/file.php?f=clip.mp4", "file.php"),
+        ("picky/v1.2", "v1.2"),
+        ("picky/file.php?f=clip.mp4", "file.php"),
         ("picky/get?id=2", "get"),
         ("picky/clip.mp4.download", "clip"),
         ("picky/named?id=3", "\u00fcber%zz.php"),
