@@ -150,7 +150,7 @@ def event_type(old: Job | None, new: Job) -> EventType:
 class JobData(msgspec.Struct, omit_defaults=True):
     """What a callback is about. `truncated` names the fields that were cut, where any were."""
 
-    job: JobView
+    job: JobView | msgspec.Raw
     truncated: tuple[str, ...] = ()
 
 
@@ -162,15 +162,29 @@ class Envelope(msgspec.Struct):
     data: JobData
 
 
-def _body(kind: EventType, job: Job, public_url: str, now_ms: int) -> bytes:
+def _body(kind: EventType, job: Job, public_url: str, now_ms: int, view_json: bytes | None = None) -> bytes:
+    """Write an event's body; a job's view that is written already goes in as it is where it need not be cut."""
+    if view_json is not None and len(view_json) <= JOB_LIMIT_BYTES:
+        return msgspec.json.encode(Envelope(kind, rfc3339(now_ms), JobData(msgspec.Raw(view_json))))
     shown, truncated = fitted(view(job, public_url=public_url), most_bytes=JOB_LIMIT_BYTES)
     return msgspec.json.encode(Envelope(kind, rfc3339(now_ms), JobData(shown, truncated)))
 
 
-def event(old: Job | None, new: Job, *, webhook: TenantWebhook | None, public_url: str, now_ms: int) -> Event:
-    """Make the event of a commit, with a delivery for everybody who asked for it."""
+def event(
+    old: Job | None,
+    new: Job,
+    *,
+    webhook: TenantWebhook | None,
+    public_url: str,
+    now_ms: int,
+    view_json: bytes | None = None,
+) -> Event:
+    """Make the event of a commit, with a delivery for everybody who asked for it.
+
+    `view_json`: the new job's view (`core.model.job_view.view`) as JSON, from a caller that has written it already.
+    """
     kind = event_type(old, new)
-    body = _body(kind, new, public_url, now_ms)
+    body = _body(kind, new, public_url, now_ms, view_json)
     return Event(kind, body, tuple(_deliveries(kind, new, webhook, now_ms)))
 
 

@@ -8,6 +8,7 @@ from core.events.event import ENDS, JOB_EVENTS, EventType, TenantWebhook, event,
 from core.ids import is_id
 from core.model import transitions
 from core.model.job import Job, Stage, Webhook
+from core.model.job_view import view
 from core.store.events import stream_id
 from tests.store_fixture import PUBLIC_URL, make_job
 
@@ -92,6 +93,18 @@ def test_the_longest_job_makes_a_callback_under_twenty_kilobytes() -> None:
     edited = transitions.edited(long, changes=("Title added: " + "x" * 60,) * 20, timeline="t" * 1000)
     made = event(long, transitions.succeeded(edited, now_ms=NOW_MS), webhook=None, public_url=PUBLIC_URL, now_ms=NOW_MS)
     assert len(made.body) < 20_000
+
+
+@pytest.mark.parametrize("prompt", ["short", "cut" * 3000], ids=["whole", "cut"])
+def test_a_view_that_is_written_already_makes_the_same_body(prompt: str) -> None:
+    job = make_job(prompt=prompt, hints=(prompt,) * 3)
+    written = msgspec.json.encode(view(job, public_url=PUBLIC_URL))
+    ways = [
+        event(None, job, webhook=None, public_url=PUBLIC_URL, now_ms=job.created_at_ms, view_json=given).body
+        for given in (None, written)
+    ]
+    assert ways[0] == ways[1]
+    assert (written in ways[0]) == (prompt == "short")
 
 
 def test_only_what_can_be_subscribed_to_goes_into_the_feed() -> None:
