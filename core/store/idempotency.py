@@ -46,8 +46,8 @@ class StoredResponses:
         return bool(fresh)
 
     async def stay_open(self, tenant: str, key_hash: str) -> None:
-        """Hold a key for a call that still goes on."""
-        await self._store.redis.pexpire(key("idempotency", tenant, key_hash), OPEN_MS)
+        """Hold a key for a call that still goes on; one that has its answer by now is kept as long as before."""
+        await self._store.redis.pexpire(key("idempotency", tenant, key_hash), OPEN_MS, gt=True)
 
     async def keep(self, tenant: str, key_hash: str, body_hash: str, answer: bytes) -> None:
         """Keep the answer of a call that is through."""

@@ -9,7 +9,7 @@ from service.openapi.docs_style import STYLE
 Json = dict[str, Any]
 
 
-def page_of(document: Json) -> str:
+def docs_page(document: Json) -> str:
     """Write the page."""
     info = document["info"]
     body = "".join([*_operations(document), *_webhooks(document), *_schemas(document)])

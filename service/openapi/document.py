@@ -36,7 +36,7 @@ _BYTES: Json = {"type": "string", "format": "binary"}
 _FORM: Json = {"type": "object", "required": ["file"], "properties": {"file": _BYTES}}
 
 
-def document(handlers: Iterable[HTTPRouteHandler]) -> Json:
+def build_document(handlers: Iterable[HTTPRouteHandler]) -> Json:
     """Describe the API that these handlers make."""
     operations = [(path, h, about_of(h)) for h in handlers for path in sorted(h.paths)]
     schemas, components = _schemas([about for _, _, about in operations])

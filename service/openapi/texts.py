@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from service.http.headers import KEY_PATTERN
+from service.idempotency import KEY_PATTERN
 
 DESCRIPTION = (
     "POST one video edit, get one signed callback with the MP4. Every refusal is a problem document (RFC 9457) with a "

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from service.app import described
+from service.app import openapi_json
 
 TARGET = Path(__file__).parents[2] / "openapi" / "openapi.json"
 
@@ -14,7 +14,7 @@ TARGET = Path(__file__).parents[2] / "openapi" / "openapi.json"
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if the file is not what the code makes.")
 def main(check: bool) -> None:
     """Write openapi/openapi.json."""
-    wanted = described()
+    wanted = openapi_json()
     if not check:
         TARGET.write_bytes(wanted)
         return

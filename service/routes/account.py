@@ -6,10 +6,10 @@ from litestar import Response
 from core.clock import month_of, rfc3339
 from core.model.token import Token
 from core.profiles import PROFILES, Profile
-from service.auth import needs
-from service.context import Asked, context_of
+from service.auth import require_scope
+from service.context import ApiRequest, context_of
 from service.http.body import read_query
-from service.jobs.views import answer
+from service.http.responses import json_response
 from service.openapi.describe import KEYED, About, Answer, about, reads
 from service.schemas.requests import UsageQuery
 from service.schemas.responses import CreditsView, UsageView
@@ -26,19 +26,19 @@ class Profiles(msgspec.Struct):
 
 @reads(
     "/v1/profiles",
-    guards=[needs("read")],
+    guards=[require_scope("read")],
     opt=about(
         About("listProfiles", "List the five skills", "Account", {200: Answer("The skills.", Profiles)}, scope="read")
     ),
 )
-async def list_profiles(request: Asked) -> Response[bytes]:  # noqa: ARG001 - a guard needs a request
+async def list_profiles(request: ApiRequest) -> Response[bytes]:  # noqa: ARG001 - a guard needs a request
     """List what a job can name as its profile."""
-    return answer(Profiles(list(PROFILES.values())))
+    return json_response(Profiles(list(PROFILES.values())))
 
 
 @reads(
     "/v1/credits",
-    guards=[needs("read")],
+    guards=[require_scope("read")],
     opt=about(
         About(
             "readCredits",
@@ -49,11 +49,11 @@ async def list_profiles(request: Asked) -> Response[bytes]:  # noqa: ARG001 - a 
         )
     ),
 )
-async def read_credits(request: Asked) -> Response[bytes]:
+async def read_credits(request: ApiRequest) -> Response[bytes]:
     """Have a worker read the balances; without one in time, give those that were read last."""
-    parts, tenant = context_of(request), request.user.tenant
-    await parts.errands.ask("credits", tenant, b"", wait_s=_CREDITS_WAIT_S)
-    return answer(_sum(await parts.tokens.serving(tenant)))
+    context, tenant = context_of(request), request.user.tenant
+    await context.rpc.ask("credits", tenant, b"", wait_s=_CREDITS_WAIT_S)
+    return json_response(_sum(await context.tokens.serving(tenant)))
 
 
 def _sum(tokens: list[Token]) -> CreditsView:
@@ -69,7 +69,7 @@ def _sum(tokens: list[Token]) -> CreditsView:
 
 @reads(
     "/v1/usage",
-    guards=[needs("read")],
+    guards=[require_scope("read")],
     opt=about(
         About(
             "readUsage",
@@ -82,15 +82,15 @@ def _sum(tokens: list[Token]) -> CreditsView:
         )
     ),
 )
-async def read_usage(request: Asked) -> Response[bytes]:
+async def read_usage(request: ApiRequest) -> Response[bytes]:
     """Read what a month came to; the present one by default."""
-    parts = context_of(request)
-    month = read_query(request, UsageQuery).month or month_of(parts.clock.now_ms())
-    counts = await parts.tenants.usage(request.user.tenant, month)
+    context = context_of(request)
+    month = read_query(request, UsageQuery).month or month_of(context.clock.now_ms())
+    counts = await context.tenants.usage(request.user.tenant, month)
     ends = ("succeeded", "failed", "canceled", "expired")
     jobs = {end: int(counts.get(f"jobs_{end}", 0)) for end in ends}
     minutes = round(counts.get("minutes", 0.0), 3)
-    return answer(UsageView(month=month, jobs=jobs, credits=counts.get("credits", 0.0), minutes=minutes))
+    return json_response(UsageView(month=month, jobs=jobs, credits=counts.get("credits", 0.0), minutes=minutes))
 
 
 HANDLERS = (list_profiles, read_credits, read_usage)

@@ -9,17 +9,15 @@ from litestar.params import FromPath
 
 from core.clock import parse_rfc3339_ms, rfc3339
 from core.events.event import Attempt, Delivery, DeliveryState
-from core.ids import is_id
-from service.auth import needs
-from service.context import ApiContext, Asked, context_of
-from service.http.body import decoded, read_bytes, read_query
-from service.http.headers import idempotency_key_of
-from service.http.pagination import page_of
-from service.jobs.submission import own_job
-from service.kept import Kept
-from service.once import answered_once, once
+from service.auth import require_scope
+from service.context import ApiContext, ApiRequest, context_of
+from service.http.body import decode_json, read_json_body, read_query
+from service.http.pagination import page_response
+from service.http.responses import encoded_response
+from service.idempotency import StoredResponse, key_of, run_once
+from service.lookup import own_delivery, own_job
 from service.openapi.describe import KEYED, About, Answer, about, reads
-from service.problems import FieldError, Refused, invalid, not_found
+from service.problems import ApiError, FieldError, invalid
 from service.schemas.requests import DeliveriesQuery, RedeliverAsk
 from service.schemas.responses import AttemptView, DeliveryPage, DeliveryView, Redelivered
 
@@ -40,13 +38,13 @@ def delivery_view(delivery: Delivery, event_id: str) -> DeliveryView:
         url=delivery.url,
         status=delivery.state,
         why=delivery.why,
-        attempts=tuple(_attempt(a) for a in delivery.attempts),
+        attempts=tuple(_attempt_view(a) for a in delivery.attempts),
         next_attempt_at=rfc3339(delivery.next_at_ms) if delivery.next_at_ms else None,
         created_at=rfc3339(delivery.created_at_ms),
     )
 
 
-def _attempt(attempt: Attempt) -> AttemptView:
+def _attempt_view(attempt: Attempt) -> AttemptView:
     return AttemptView(
         at=rfc3339(attempt.at_ms),
         status=attempt.status,
@@ -58,7 +56,7 @@ def _attempt(attempt: Attempt) -> AttemptView:
 
 @reads(
     "/v1/jobs/{job_id:str}/deliveries",
-    guards=[needs("read")],
+    guards=[require_scope("read")],
     opt=about(
         About(
             "listJobDeliveries",
@@ -69,17 +67,17 @@ def _attempt(attempt: Attempt) -> AttemptView:
         )
     ),
 )
-async def list_job_deliveries(request: Asked, job_id: FromPath[str]) -> Response[bytes]:
+async def list_job_deliveries(request: ApiRequest, job_id: FromPath[str]) -> Response[bytes]:
     """List what was sent for a job."""
-    parts = context_of(request)
-    job = await own_job(parts, request.user.tenant, job_id)
-    rows = [delivery_view(d, event_id) for d, event_id in await parts.deliveries.of_job(job.id)]
-    return page_of(request, parts, rows, more=False)
+    context = context_of(request)
+    job = await own_job(context, request.user.tenant, job_id)
+    rows = [delivery_view(d, event_id) for d, event_id in await context.deliveries.of_job(job.id)]
+    return page_response(request, rows, public_url=context.settings.public_url, more=False)
 
 
 @reads(
     "/v1/deliveries",
-    guards=[needs("read")],
+    guards=[require_scope("read")],
     opt=about(
         About(
             "listDeliveries",
@@ -92,17 +90,17 @@ async def list_job_deliveries(request: Asked, job_id: FromPath[str]) -> Response
         )
     ),
 )
-async def list_deliveries(request: Asked) -> Response[bytes]:
+async def list_deliveries(request: ApiRequest) -> Response[bytes]:
     """List the tenant's deliveries."""
-    parts, query = context_of(request), read_query(request, DeliveriesQuery)
-    found = await parts.deliveries.page(request.user.tenant, query.status, after=query.after, limit=query.limit + 1)
+    context, query = context_of(request), read_query(request, DeliveriesQuery)
+    found = await context.deliveries.page(request.user.tenant, query.status, after=query.after, limit=query.limit + 1)
     rows = [delivery_view(d, event_id) for d, event_id in found[: query.limit]]
-    return page_of(request, parts, rows, more=len(found) > query.limit)
+    return page_response(request, rows, public_url=context.settings.public_url, more=len(found) > query.limit)
 
 
 @post(
     "/v1/deliveries/{delivery_id:str}/redeliver",
-    guards=[needs("submit")],
+    guards=[require_scope("submit")],
     status_code=202,
     opt=about(
         About(
@@ -116,30 +114,25 @@ async def list_deliveries(request: Asked) -> Response[bytes]:
         )
     ),
 )
-async def redeliver(request: Asked, delivery_id: FromPath[str]) -> Response[bytes]:
+async def redeliver(request: ApiRequest, delivery_id: FromPath[str]) -> Response[bytes]:
     """Send a callback again, under the same event id, whatever came of it before."""
-    parts, tenant = context_of(request), request.user.tenant
-    call = idempotency_key_of(
-        request.headers.get("idempotency-key"), path=f"/v1/deliveries/{delivery_id}/redeliver", body=b""
-    )
-    done = await once(parts, tenant, call, partial(_sent_again, parts, tenant, delivery_id))
-    return answered_once(done, status=202)
+    context, tenant = context_of(request), request.user.tenant
+    sent = await run_once(context, tenant, key_of(request), partial(_redeliver, context, tenant, delivery_id))
+    return encoded_response(sent.body, status=202, headers=sent.headers)
 
 
-async def _sent_again(parts: ApiContext, tenant: str, delivery_id: str) -> Kept:
-    delivery = await parts.deliveries.load(delivery_id) if is_id(delivery_id, "dlv") else None
-    if delivery is None or delivery.tenant != tenant:
-        raise not_found("delivery")
+async def _redeliver(context: ApiContext, tenant: str, delivery_id: str) -> StoredResponse:
+    delivery = await own_delivery(context, tenant, delivery_id)
     if delivery.state is DeliveryState.PENDING:
-        raise Refused(409, "being_sent", "Send it again when its schedule has ended.")
-    again = await parts.deliveries.send_again(delivery)
-    _, event_id = (await parts.deliveries.load_many([again.id]))[0]
-    return Kept(again.id, {}, msgspec.json.encode(delivery_view(again, event_id)))
+        raise ApiError(409, "being_sent", "Send it again when its schedule has ended.")
+    again = await context.deliveries.send_again(delivery)
+    _, event_id = (await context.deliveries.load_many([again.id]))[0]
+    return StoredResponse(again.id, {}, msgspec.json.encode(delivery_view(again, event_id)))
 
 
 @post(
     "/v1/deliveries:redeliver",
-    guards=[needs("submit")],
+    guards=[require_scope("submit")],
     status_code=202,
     opt=about(
         About(
@@ -155,26 +148,25 @@ async def _sent_again(parts: ApiContext, tenant: str, delivery_id: str) -> Kept:
         )
     ),
 )
-async def redeliver_range(request: Asked) -> Response[bytes]:
+async def redeliver_range(request: ApiRequest) -> Response[bytes]:
     """Send again what ended in a time range, the newest first."""
-    parts, tenant, raw = context_of(request), request.user.tenant, await read_bytes(request)
-    call = idempotency_key_of(request.headers.get("idempotency-key"), path="/v1/deliveries:redeliver", body=raw)
-    done = await once(parts, tenant, call, partial(_range_sent_again, parts, tenant, raw))
-    return answered_once(done, status=202)
+    context, tenant, raw = context_of(request), request.user.tenant, await read_json_body(request)
+    sent = await run_once(context, tenant, key_of(request, body=raw), partial(_redeliver_range, context, tenant, raw))
+    return encoded_response(sent.body, status=202, headers=sent.headers)
 
 
-async def _range_sent_again(parts: ApiContext, tenant: str, raw: bytes) -> Kept:
-    ask = decoded(raw, RedeliverAsk)
-    since_ms = _time(ask.since, "/since")
-    until_ms = _time(ask.until, "/until") if ask.until is not None else parts.clock.now_ms()
-    found = await _in_range(parts, tenant, DeliveryState(ask.status), since_ms, until_ms)
+async def _redeliver_range(context: ApiContext, tenant: str, raw: bytes) -> StoredResponse:
+    ask = decode_json(raw, RedeliverAsk)
+    since_ms = _parse_time_ms(ask.since, "/since")
+    until_ms = _parse_time_ms(ask.until, "/until") if ask.until is not None else context.clock.now_ms()
+    found = await _find_in_range(context, tenant, DeliveryState(ask.status), since_ms, until_ms)
     for delivery in found[:_RANGE_AT_ONCE]:
-        await parts.deliveries.send_again(delivery)
+        await context.deliveries.send_again(delivery)
     count = min(len(found), _RANGE_AT_ONCE)
-    return Kept("", {}, msgspec.json.encode(Redelivered(count=count, has_more=len(found) > _RANGE_AT_ONCE)))
+    return StoredResponse("", {}, msgspec.json.encode(Redelivered(count=count, has_more=len(found) > _RANGE_AT_ONCE)))
 
 
-def _time(text: str, at: str) -> int:
+def _parse_time_ms(text: str, at: str) -> int:
     try:
         return parse_rfc3339_ms(text)
     except (ValueError, OverflowError):
@@ -182,14 +174,14 @@ def _time(text: str, at: str) -> int:
         raise invalid([FieldError(pointer=at, code="invalid_value", detail=words)]) from None
 
 
-async def _in_range(
-    parts: ApiContext, tenant: str, state: DeliveryState, since_ms: int, until_ms: int
+async def _find_in_range(
+    context: ApiContext, tenant: str, state: DeliveryState, since_ms: int, until_ms: int
 ) -> list[Delivery]:
     """Collect a range's deliveries, at most one more than one call sends again."""
     found: list[Delivery] = []
     after: str | None = None
     while len(found) <= _RANGE_AT_ONCE:
-        page: list[Any] = await parts.deliveries.page(tenant, state, after=after, limit=_PAGE)
+        page: list[Any] = await context.deliveries.page(tenant, state, after=after, limit=_PAGE)
         found += [d for d, _ in page if since_ms <= d.created_at_ms <= until_ms]
         if len(page) < _PAGE or page[-1][0].created_at_ms < since_ms:
             break

@@ -9,23 +9,25 @@ from core.model.job import Job
 from core.model.job_view import JobView
 from core.model.transitions import cancel_asked, removed
 from core.store.jobs.records import LeaseLost
-from service.auth import needs
-from service.context import ApiContext, Asked, context_of
-from service.http.body import decoded, has_body, read_bytes
-from service.http.headers import idempotency_key_of, traceparent, wait_s
-from service.jobs.replay import replay_of
-from service.jobs.submission import Made, accept, own_job, own_upload
-from service.jobs.views import answer, shown, shown_plain
-from service.kept import kept_answer, replayed, without_words
+from service.auth import require_scope
+from service.context import ApiContext, ApiRequest, context_of
+from service.http.body import decode_json, has_body, read_json_body
+from service.http.headers import parse_traceparent, parse_wait_s
+from service.http.responses import json_response
+from service.idempotency import StoredResponse, forget_job, key_of, replay_or_run
+from service.jobs.prefer_wait import respond
+from service.jobs.replay import submit_replay
+from service.jobs.views import current_view, linked_view
+from service.lookup import own_job
 from service.openapi.describe import KEYED, About, Answer, about
-from service.problems import Refused
-from service.routes.jobs import ACCEPTED_HEADERS, SUBMIT_REFUSALS, WAITED_HEADERS, accepted_answer, answered
+from service.problems import ApiError
+from service.routes.jobs import ACCEPTED_HEADERS, SUBMIT_REFUSALS, WAITED_HEADERS
 from service.schemas.requests import ReplayAsk
 
 
 @post(
     "/v1/jobs/{job_id:str}/cancel",
-    guards=[needs("submit")],
+    guards=[require_scope("submit")],
     status_code=202,
     opt=about(
         About(
@@ -40,41 +42,43 @@ from service.schemas.requests import ReplayAsk
         )
     ),
 )
-async def cancel_job(request: Asked, job_id: FromPath[str]) -> Response[bytes]:
+async def cancel_job(request: ApiRequest, job_id: FromPath[str]) -> Response[bytes]:
     """Stop a job. Safe to repeat."""
-    parts = context_of(request)
-    job = await own_job(parts, request.user.tenant, job_id)
+    context = context_of(request)
+    job = await own_job(context, request.user.tenant, job_id)
     if job.ended:
-        return answer(await shown(parts, job))
-    after = await _canceled(parts, job)
+        return json_response(await current_view(context, job))
+    after = await _cancel(context, job)
     headers = {} if after.ended else {"Retry-After": "1"}
-    return answer(await shown(parts, after), status=202, headers=headers)
+    return json_response(await current_view(context, after), status=202, headers=headers)
 
 
-async def _canceled(parts: ApiContext, job: Job) -> Job:
+async def _cancel(context: ApiContext, job: Job) -> Job:
     """Write the cancel over whatever the job's worker has written meanwhile."""
     while True:
-        after = cancel_asked(job, now_ms=parts.clock.now_ms()) if not job.ended else job
+        after = cancel_asked(job, now_ms=context.clock.now_ms()) if not job.ended else job
         if after is job:
             return job
         try:
-            written = await parts.jobs.commit(job, after, owner=None, event=await _event(parts, job, after))
+            written = await context.jobs.commit(job, after, owner=None, event=await _event(context, job, after))
         except LeaseLost:
-            job = await own_job(parts, job.tenant, job.id)
+            job = await own_job(context, job.tenant, job.id)
             continue
         if written.ended:
             JOBS_FINISHED.labels(written.profile, written.status, "").inc()
         return written
 
 
-async def _event(parts: ApiContext, old: Job, new: Job) -> events.Event:
-    webhook = await parts.tenants.webhook(new.tenant)
-    return events.event(old, new, webhook=webhook, public_url=parts.settings.public_url, now_ms=parts.clock.now_ms())
+async def _event(context: ApiContext, old: Job, new: Job) -> events.Event:
+    webhook = await context.tenants.webhook(new.tenant)
+    return events.event(
+        old, new, webhook=webhook, public_url=context.settings.public_url, now_ms=context.clock.now_ms()
+    )
 
 
 @delete(
     "/v1/jobs/{job_id:str}",
-    guards=[needs("submit")],
+    guards=[require_scope("submit")],
     status_code=200,
     opt=about(
         About(
@@ -87,35 +91,32 @@ async def _event(parts: ApiContext, old: Job, new: Job) -> events.Event:
         )
     ),
 )
-async def delete_job(request: Asked, job_id: FromPath[str]) -> Response[bytes]:
+async def delete_job(request: ApiRequest, job_id: FromPath[str]) -> Response[bytes]:
     """Delete an ended job's prompt, media, output and reply; a tombstone stays. Safe to repeat."""
-    parts = context_of(request)
-    job = await own_job(parts, request.user.tenant, job_id)
+    context = context_of(request)
+    job = await own_job(context, request.user.tenant, job_id)
     if not job.ended:
-        raise Refused(409, "not_ended", "Cancel the job first.")
+        raise ApiError(409, "not_ended", "Cancel the job first.")
     if not job.data_removed:
         if job.output and job.output.path:
-            await parts.storage.delete(job.output.path)
+            await context.storage.delete(job.output.path)
         tombstone = removed(job)
-        await _forget_words(parts, job, tombstone)
-        await parts.removal.bury(job, tombstone)
+        await _forget_response(context, job, tombstone)
+        await context.job_removal.bury(job, tombstone)
         job = tombstone
-    return answer(await shown(parts, job))
+    return json_response(await current_view(context, job))
 
 
-async def _forget_words(parts: ApiContext, job: Job, tombstone: Job) -> None:
-    """Take a job's words out of the answer that a repeated submit would get; the key stays used."""
-    answered_under = await parts.jobs.field(job.id, "answered")
+async def _forget_response(context: ApiContext, job: Job, tombstone: Job) -> None:
+    """Take a job's words out of the response that a repeated submit would get; the key stays used."""
+    answered_under = await context.jobs.field(job.id, "answered")
     if answered_under:
-        seen = shown_plain(parts, tombstone)
-        await parts.answers.change(
-            job.tenant, answered_under.decode(), lambda kept, waits: without_words(kept, waits, seen)
-        )
+        await forget_job(context, job.tenant, answered_under.decode(), linked_view(context, tombstone))
 
 
 @post(
     "/v1/jobs/{job_id:str}/replay",
-    guards=[needs("submit")],
+    guards=[require_scope("submit")],
     status_code=202,
     opt=about(
         About(
@@ -139,28 +140,19 @@ async def _forget_words(parts: ApiContext, job: Job, tombstone: Job) -> None:
         )
     ),
 )
-async def replay_job(request: Asked, job_id: FromPath[str]) -> Response[bytes]:
+async def replay_job(request: ApiRequest, job_id: FromPath[str]) -> Response[bytes]:
     """Submit a job like one that has ended: from its start, or only its render."""
-    parts, caller = context_of(request), request.user
-    raw = await read_bytes(request) if has_body(request) else b""
-    call = idempotency_key_of(request.headers.get("idempotency-key"), path=f"/v1/jobs/{job_id}/replay", body=raw)
-    if kept := await kept_answer(parts, caller.tenant, call):
-        submitted = replayed(kept)
-    else:
-        ask = decoded(raw, ReplayAsk) if raw else ReplayAsk()
-        made = await _replay(parts, await own_job(parts, caller.tenant, job_id), ask, request)
-        submitted = await accept(parts, caller, [made], answer=accepted_answer(parts, made.job), call=call)
-    return await answered(parts, submitted, wait_s(request.headers.get("prefer")))
+    context, caller = context_of(request), request.user
+    raw = await read_json_body(request) if has_body(request) else b""
+    key = key_of(request, body=raw)
+    trace = parse_traceparent(request.headers.get("traceparent"))
 
+    async def call() -> StoredResponse:
+        ask = decode_json(raw, ReplayAsk) if raw else ReplayAsk()
+        return await submit_replay(context, caller, job_id, start=ask.start, key=key, traceparent=trace)
 
-async def _replay(parts: ApiContext, parent: Job, ask: ReplayAsk, request: Asked) -> Made:
-    session = await parts.listing.session(parent.session_id)
-    trace = traceparent(request.headers.get("traceparent"))
-    made = replay_of(parent, session, start=ask.start, now_ms=parts.clock.now_ms(), trace=trace)
-    for media in made.job.media:
-        if media.upload_id:
-            await own_upload(parts, parent.tenant, media.upload_id)
-    return made
+    accepted = await replay_or_run(context, caller.tenant, key, call)
+    return await respond(context, accepted, parse_wait_s(request.headers.get("prefer")))
 
 
 HANDLERS = (cancel_job, delete_job, replay_job)

@@ -8,7 +8,7 @@ from litestar import HttpMethod, Request, Response, route
 from litestar.handlers import HTTPRouteHandler
 
 
-def options_of(handlers: Iterable[HTTPRouteHandler]) -> HTTPRouteHandler:
+def options_handler(handlers: Iterable[HTTPRouteHandler]) -> HTTPRouteHandler:
     """Make the one handler that answers for all paths of these."""
     methods: defaultdict[str, set[str]] = defaultdict(lambda: {"OPTIONS"})
     for handler in handlers:

@@ -7,23 +7,19 @@ from litestar import Response, post
 from litestar.params import FromPath
 
 from core.clock import rfc3339
-from core.ids import is_id
-from core.storage import FileMissing
-from core.store.jobs.submissions import UPLOAD_LIFE_MS
-from service.auth import needs
-from service.context import ApiContext, Asked, context_of
+from service.auth import require_scope
+from service.context import ApiContext, ApiRequest, context_of
 from service.http.body import read_query
-from service.http.headers import idempotency_key_of
-from service.jobs.submission import own_upload
-from service.jobs.views import answer
-from service.kept import Kept
-from service.once import answered_once, once
+from service.http.responses import encoded_response, json_response
+from service.idempotency import StoredResponse, key_of, run_once
+from service.lookup import own_expected_upload, own_upload
 from service.openapi.describe import KEYED, About, Answer, about
-from service.problems import FieldError, Refused, invalid
+from service.problems import ApiError
 from service.schemas.requests import UploadQuery
 from service.schemas.responses import UploadPlace, UploadView
-from service.uploads.lifecycle import check_room, dropped, expected, kept, upload_view
-from service.uploads.receive import HEAD_BYTES, Inspector, check_announced, plain_name
+from service.uploads.inspector import Inspector
+from service.uploads.lifecycle import check_quota, keep_presigned, new_upload, upload_view
+from service.uploads.receive import required_name
 
 #: how long a URL to storage can be used
 _PLACE_LIFE_S = 3600
@@ -31,7 +27,7 @@ _PLACE_LIFE_S = 3600
 
 @post(
     "/v1/uploads:presign",
-    guards=[needs("submit")],
+    guards=[require_scope("submit")],
     status_code=201,
     opt=about(
         About(
@@ -50,37 +46,35 @@ _PLACE_LIFE_S = 3600
         )
     ),
 )
-async def presign_upload(request: Asked) -> Response[bytes]:
+async def presign_upload(request: ApiRequest) -> Response[bytes]:
     """Expect a file that comes to storage without us."""
-    parts, tenant = context_of(request), request.user.tenant
-    query = read_query(request, UploadQuery)
-    if query.filename is None:
-        raise invalid([FieldError(pointer="/filename", code="missing_field", detail="Add ?filename=clip.mp4.")])
-    path, name = "/v1/uploads:presign", plain_name(query.filename)
-    call = idempotency_key_of(request.headers.get("idempotency-key"), path=path, body=name.encode())
-    return answered_once(await once(parts, tenant, call, partial(_expecting, parts, tenant, name)), status=201)
+    context, tenant = context_of(request), request.user.tenant
+    name = required_name(read_query(request, UploadQuery).filename)
+    key = key_of(request, body=name.encode())
+    made = await run_once(context, tenant, key, partial(_expect, context, tenant, name))
+    return encoded_response(made.body, status=201, headers=made.headers)
 
 
-async def _expecting(parts: ApiContext, tenant: str, name: str) -> Kept:
-    await check_room(parts, tenant, 0)
-    coming = expected(parts, tenant, name, Inspector(name).format)
-    url = await parts.storage.put_url(coming.path, for_s=_PLACE_LIFE_S)
+async def _expect(context: ApiContext, tenant: str, name: str) -> StoredResponse:
+    await check_quota(context, tenant, 0)
+    upload = new_upload(context, tenant, name, Inspector(name).format)
+    url = await context.storage.put_url(upload.path, for_s=_PLACE_LIFE_S)
     if url is None:
-        raise Refused(409, "not_available", "Files are stored in a folder here: send them to POST /v1/uploads.")
-    await parts.uploads.expect(coming)
+        raise ApiError(409, "not_available", "Files are stored in a folder here: send them to POST /v1/uploads.")
+    await context.uploads.expect(upload)
     place = UploadPlace(
-        id=coming.id,
+        id=upload.id,
         filename=name,
         url=url,
-        complete=f"{parts.settings.public_url}/v1/uploads/{coming.id}/complete",
-        expires_at=rfc3339(coming.created_at_ms + _PLACE_LIFE_S * 1000),
+        complete=f"{context.settings.public_url}/v1/uploads/{upload.id}/complete",
+        expires_at=rfc3339(upload.created_at_ms + _PLACE_LIFE_S * 1000),
     )
-    return Kept(coming.id, {}, msgspec.json.encode(place))
+    return StoredResponse(upload.id, {}, msgspec.json.encode(place))
 
 
 @post(
     "/v1/uploads/{upload_id:str}/complete",
-    guards=[needs("submit")],
+    guards=[require_scope("submit")],
     status_code=200,
     opt=about(
         About(
@@ -93,26 +87,13 @@ async def _expecting(parts: ApiContext, tenant: str, name: str) -> Kept:
         )
     ),
 )
-async def complete_upload(request: Asked, upload_id: FromPath[str]) -> Response[bytes]:
+async def complete_upload(request: ApiRequest, upload_id: FromPath[str]) -> Response[bytes]:
     """Look at a file that has come straight to storage, and keep it; a refused one is gone. Safe to repeat."""
-    parts, tenant = context_of(request), request.user.tenant
-    coming = await parts.uploads.expected(upload_id) if is_id(upload_id, "upl") else None
-    if coming is None or coming.tenant != tenant:
-        upload, goes_ms = await own_upload(parts, tenant, upload_id)
-        return answer(upload_view(upload, goes_ms))
-    try:
-        size_bytes = await parts.storage.size_bytes(coming.path)
-        head = await parts.storage.head(coming.path, HEAD_BYTES)
-    except FileMissing:
-        raise Refused(409, "not_uploaded", "The file is not there yet: PUT it to its url first.") from None
-    try:
-        check_announced(size_bytes, multipart=False)
-        Inspector(coming.filename).look_at(head)
-    except Refused:
-        await dropped(parts, coming)
-        raise
-    upload = await kept(parts, coming, size_bytes)
-    return answer(upload_view(upload, upload.created_at_ms + UPLOAD_LIFE_MS))
+    context, tenant = context_of(request), request.user.tenant
+    if expected := await own_expected_upload(context, tenant, upload_id):
+        return json_response(upload_view(await keep_presigned(context, expected)))
+    upload, expires_at_ms = await own_upload(context, tenant, upload_id)
+    return json_response(upload_view(upload, expires_at_ms))
 
 
 HANDLERS = (presign_upload, complete_upload)

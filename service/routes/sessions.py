@@ -10,18 +10,16 @@ from litestar.params import FromPath
 from core.clock import rfc3339
 from core.ids import new_id
 from core.model.session import Session
-from service.auth import needs
-from service.context import ApiContext, Asked, context_of
-from service.http.body import decoded, has_body, read_bytes, read_query
-from service.http.headers import idempotency_key_of
-from service.http.pagination import page_of
-from service.jobs.submission import own_session
-from service.jobs.validation import profile_named
-from service.jobs.views import answer
-from service.kept import Kept
-from service.once import answered_once, once
+from service.auth import require_scope
+from service.context import ApiContext, ApiRequest, context_of
+from service.http.body import decode_json, has_body, read_json_body, read_query
+from service.http.pagination import page_response
+from service.http.responses import encoded_response, json_response
+from service.idempotency import StoredResponse, key_of, run_once
+from service.jobs.validation import find_profile
+from service.lookup import own_session
 from service.openapi.describe import KEYED, About, Answer, about, reads
-from service.routes.output import timeline_answer
+from service.routes.output import timeline_response
 from service.schemas.requests import PageQuery, SessionAsk
 from service.schemas.responses import SessionPage, SessionView
 
@@ -31,7 +29,7 @@ _LOOK_BACK = 20
 
 @post(
     "/v1/sessions",
-    guards=[needs("submit")],
+    guards=[require_scope("submit")],
     status_code=201,
     opt=about(
         About(
@@ -48,33 +46,33 @@ _LOOK_BACK = 20
         )
     ),
 )
-async def create_session(request: Asked) -> Response[bytes]:
+async def create_session(request: ApiRequest) -> Response[bytes]:
     """Make a session; the backend's is opened by its first job."""
-    parts, tenant = context_of(request), request.user.tenant
-    raw = await read_bytes(request) if has_body(request) else b""
-    ask = decoded(raw, SessionAsk) if raw else SessionAsk()
-    profile = profile_named(ask.profile or parts.settings.default_profile)
-    call = idempotency_key_of(request.headers.get("idempotency-key"), path="/v1/sessions", body=raw)
+    context, tenant = context_of(request), request.user.tenant
+    raw = await read_json_body(request) if has_body(request) else b""
+    ask = decode_json(raw, SessionAsk) if raw else SessionAsk()
+    profile = find_profile(ask.profile or context.settings.default_profile)
     session = Session(
         id=new_id("ses"),
         tenant=tenant,
         profile=profile.name,
         language=ask.language,
-        created_at_ms=parts.clock.now_ms(),
+        created_at_ms=context.clock.now_ms(),
     )
-    made = await once(parts, tenant, call, partial(_created, parts, session))
-    return answered_once(made, status=201)
+    made = await run_once(context, tenant, key_of(request, body=raw), partial(_create, context, session))
+    return encoded_response(made.body, status=201, headers=made.headers)
 
 
-async def _created(parts: ApiContext, session: Session) -> Kept:
-    await parts.listing.create_session(session)
-    location = f"{parts.settings.public_url}/v1/sessions/{session.id}"
-    return Kept(session.id, {"Location": location}, msgspec.json.encode(await session_view(parts, session)))
+async def _create(context: ApiContext, session: Session) -> StoredResponse:
+    await context.job_queries.create_session(session)
+    location = f"{context.settings.public_url}/v1/sessions/{session.id}"
+    shown = await session_view(context, session)
+    return StoredResponse(session.id, {"Location": location}, msgspec.json.encode(shown))
 
 
-async def session_view(parts: ApiContext, session: Session) -> SessionView:
+async def session_view(context: ApiContext, session: Session) -> SessionView:
     """Show a session as it is right now."""
-    waiting, first = await parts.listing.session_jobs(session.id)
+    waiting, first = await context.job_queries.session_jobs(session.id)
     return SessionView(
         id=session.id,
         profile=session.profile,
@@ -92,7 +90,7 @@ async def session_view(parts: ApiContext, session: Session) -> SessionView:
 
 @reads(
     "/v1/sessions",
-    guards=[needs("read")],
+    guards=[require_scope("read")],
     opt=about(
         About(
             "listSessions",
@@ -105,30 +103,30 @@ async def session_view(parts: ApiContext, session: Session) -> SessionView:
         )
     ),
 )
-async def list_sessions(request: Asked) -> Response[bytes]:
+async def list_sessions(request: ApiRequest) -> Response[bytes]:
     """List the sessions that were made by hand and are open."""
-    parts, query = context_of(request), read_query(request, PageQuery)
-    found = await parts.listing.sessions(request.user.tenant, after=query.after, limit=query.limit + 1)
-    rows = [await session_view(parts, s) for s in found[: query.limit]]
-    return page_of(request, parts, rows, more=len(found) > query.limit)
+    context, query = context_of(request), read_query(request, PageQuery)
+    found = await context.job_queries.sessions(request.user.tenant, after=query.after, limit=query.limit + 1)
+    rows = [await session_view(context, s) for s in found[: query.limit]]
+    return page_response(request, rows, public_url=context.settings.public_url, more=len(found) > query.limit)
 
 
 @reads(
     "/v1/sessions/{session_id:str}",
-    guards=[needs("read")],
+    guards=[require_scope("read")],
     opt=about(
         About("readSession", "Read a session", "Sessions", {200: Answer("The session.", SessionView)}, scope="read")
     ),
 )
-async def read_session(request: Asked, session_id: FromPath[str]) -> Response[bytes]:
+async def read_session(request: ApiRequest, session_id: FromPath[str]) -> Response[bytes]:
     """Read a session."""
-    parts = context_of(request)
-    return answer(await session_view(parts, await own_session(parts, request.user.tenant, session_id)))
+    context = context_of(request)
+    return json_response(await session_view(context, await own_session(context, request.user.tenant, session_id)))
 
 
 @reads(
     "/v1/sessions/{session_id:str}/timeline",
-    guards=[needs("read")],
+    guards=[require_scope("read")],
     opt=about(
         About(
             "readSessionTimeline",
@@ -139,30 +137,30 @@ async def read_session(request: Asked, session_id: FromPath[str]) -> Response[by
         )
     ),
 )
-async def read_session_timeline(request: Asked, session_id: FromPath[str]) -> Response[Any]:
+async def read_session_timeline(request: ApiRequest, session_id: FromPath[str]) -> Response[Any]:
     """Give the timeline as the session's last edit left it."""
-    parts = context_of(request)
-    session = await own_session(parts, request.user.tenant, session_id)
-    jobs = await parts.listing.jobs(session.tenant, session_id=session.id, limit=_LOOK_BACK)
+    context = context_of(request)
+    session = await own_session(context, request.user.tenant, session_id)
+    jobs = await context.job_queries.jobs(session.tenant, session_id=session.id, limit=_LOOK_BACK)
     for job in jobs:
-        tracks = None if job.data_removed else await parts.jobs.field(job.id, "tracks")
+        tracks = None if job.data_removed else await context.jobs.field(job.id, "tracks")
         if tracks is not None:
-            return timeline_answer(request, session.timeline or job.timeline, tracks)
-    return timeline_answer(request, session.timeline, None)
+            return timeline_response(request, session.timeline or job.timeline, tracks)
+    return timeline_response(request, session.timeline, None)
 
 
 @delete(
     "/v1/sessions/{session_id:str}",
-    guards=[needs("submit")],
+    guards=[require_scope("submit")],
     status_code=204,
     opt=about(
         About("closeSession", "Close a session", "Sessions", {204: Answer("It takes no more jobs.")}, scope="submit")
     ),
 )
-async def close_session(request: Asked, session_id: FromPath[str]) -> None:
+async def close_session(request: ApiRequest, session_id: FromPath[str]) -> None:
     """Take no more jobs into a session; those that are in it go on."""
-    parts = context_of(request)
-    await parts.listing.close_session(await own_session(parts, request.user.tenant, session_id))
+    context = context_of(request)
+    await context.job_queries.close_session(await own_session(context, request.user.tenant, session_id))
 
 
 HANDLERS = (create_session, list_sessions, read_session, read_session_timeline, close_session)

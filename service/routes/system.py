@@ -8,7 +8,7 @@ from core.metrics import exposition
 from core.store.redis.client import STORE_DOWN
 from core.store.redis.durability import durability_warnings
 from service.context import ApiContext, context_of
-from service.jobs.views import answer
+from service.http.responses import json_response
 from service.openapi.describe import About, Answer, about, reads
 from service.schemas.responses import Probe
 
@@ -23,29 +23,29 @@ def _probe(name: str, words: str) -> dict[str, Any]:
 @reads("/livez", opt=_probe("livez", "Is the process alive?"))
 async def livez() -> Response[bytes]:
     """Say that the process runs, whatever Redis does: a restart would not help."""
-    return answer(Probe(status="ok"))
+    return json_response(Probe(status="ok"))
 
 
 @reads("/readyz", opt=_probe("readyz", "May requests come here?"))
 async def readyz(request: Anyone) -> Response[bytes]:
     """Look at Redis, and warn where it might forget what was accepted."""
-    return await _redis_probe(context_of(request))
+    return await _probe_redis(context_of(request))
 
 
 @reads("/startupz", opt=_probe("startupz", "Has the process started?"))
 async def startupz(request: Anyone) -> Response[bytes]:
     """Look at Redis once more: the process has started when it reached it."""
-    return await _redis_probe(context_of(request))
+    return await _probe_redis(context_of(request))
 
 
-async def _redis_probe(parts: ApiContext) -> Response[bytes]:
-    if parts.hub.closing:
-        return answer(Probe(status="unavailable"), status=503)
+async def _probe_redis(context: ApiContext) -> Response[bytes]:
+    if context.subscriptions.closing:
+        return json_response(Probe(status="unavailable"), status=503)
     try:
-        warnings = await durability_warnings(parts.store)
+        warnings = await durability_warnings(context.store)
     except STORE_DOWN:
-        return answer(Probe(status="unavailable"), status=503, headers={"Retry-After": "1"})
-    return answer(Probe(status="ok", warnings=tuple(warnings)))
+        return json_response(Probe(status="unavailable"), status=503, headers={"Retry-After": "1"})
+    return json_response(Probe(status="ok", warnings=tuple(warnings)))
 
 
 @reads(

@@ -65,7 +65,7 @@ async def test_a_generated_client_uploads_submits_and_follows_a_job_to_its_file(
         ask = models.JobAsk(prompt="trim the first 2 seconds", media=[models.MediaAsk(upload_id=upload.id)])
         job = await call("jobs.submit_job", body=ask, idempotency_key='"k1"')
         assert (job.status, job.wait.reason) == ("queued", "queued_behind")
-        await succeed(api.parts, job.id)
+        await succeed(api.context, job.id)
         followed = await call("jobs.follow_job", job.id)
         assert [event.type_ for event in followed.data] == ["job.queued", "job.started", "job.succeeded"]
         assert (await call("jobs.read_job", job.id)).output.size_bytes == len(VIDEO)

@@ -78,7 +78,7 @@ class Replayed(NamedTuple):
     waits: tuple[bytes, ...] = ()
 
 
-class Refused(NamedTuple):
+class Rejected(NamedTuple):
     """Nothing was written."""
 
     why: Literal["reused", "rate", "queue_full", "overloaded", "no_session", "revoked", "webhook"]
@@ -107,7 +107,7 @@ class Submissions:
         batch: BatchStart | None = None,
         remembered: Remembered | None = None,
         pace: Pace | None = None,
-    ) -> Accepted | Replayed | Refused:
+    ) -> Accepted | Replayed | Rejected:
         """Keep jobs, all or none. After `Accepted` nothing can lose them but Redis itself.
 
         Each job's event is told with its place, written over `core.model.job_view.UNPLACED`; without `pace` there is no estimate.
@@ -142,7 +142,7 @@ class Submissions:
             case b"replay":
                 return Replayed(answer[1], waits_of(answer[2]))
             case why:
-                return Refused(why.decode(), int(answer[1]) if len(answer) > 1 else 0)
+                return Rejected(why.decode(), int(answer[1]) if len(answer) > 1 else 0)
 
 
 def waits_of(joined: bytes | None) -> tuple[bytes, ...]:
