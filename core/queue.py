@@ -16,6 +16,7 @@ from arq.connections import ArqRedis
 from arq.worker import Worker, func
 
 from core.store.redis.client import STORE_ERROR, Redis, Store
+from core.store.redis.queue_entries import RUN_DELIVERY, RUN_JOB
 
 log = logging.getLogger(__name__)
 
@@ -25,14 +26,6 @@ _AT_ONCE = 256
 _AWAY_S = 0.2
 
 Run = Callable[[str], Awaitable[None]]
-
-
-def _bell(function: str) -> bytes:
-    return msgspec.msgpack.encode({"t": None, "f": function, "a": [], "k": {}, "et": 0})
-
-
-JOB_ENTRY = _bell("run_job")
-DELIVERY_ENTRY = _bell("run_delivery")
 
 
 class LeasedWorker(Worker):
@@ -69,7 +62,7 @@ class LeasedWorker(Worker):
     async def _start(self, item_id: str) -> None:
         await self.sem.acquire()
         self.job_counter += 1
-        run = self._runs["run_delivery" if item_id.startswith("dlv_") else "run_job"]
+        run = self._runs[RUN_DELIVERY if item_id.startswith("dlv_") else RUN_JOB]
         task = self.tasks[item_id] = self.loop.create_task(self._run(run, item_id))
         task.add_done_callback(partial(self._ended, item_id))
 
@@ -98,8 +91,7 @@ def make_worker(
 
     `places` bounds both together. The functions must not raise: what they did not commit is run again.
     """
-
-    runs = {"run_job": run_job, "run_delivery": run_delivery}
+    runs = {RUN_JOB: run_job, RUN_DELIVERY: run_delivery}
     return LeasedWorker(
         store=Store(client),
         runs=runs,

@@ -8,7 +8,7 @@ from litestar.handlers import BaseRouteHandler
 
 from core.clock import stopwatch_s
 from core.store.redis.client import STORE_DOWN
-from core.store.tenants.tenants import Caller
+from core.store.tenants.api_keys import Caller
 from service.context import REDIS_TIMEOUT_S, ApiContext
 from service.problems import scope_missing, unauthorized, unknown_key
 
@@ -51,8 +51,8 @@ async def _find_caller(context: ApiContext, api_key: str) -> Caller | None:
     """Look a key up; once more where thousands of callers at once have made this process miss Redis's answer."""
     began_s = stopwatch_s()
     try:
-        return await context.tenants.find_caller(api_key)
+        return await context.api_keys.find_caller(api_key)
     except STORE_DOWN:
         if stopwatch_s() - began_s < _LATE_S:
             raise
-        return await context.tenants.find_caller(api_key)
+        return await context.api_keys.find_caller(api_key)

@@ -8,7 +8,8 @@ from typing import Any
 
 from core.clock import Clock
 from core.security.encryption import Encryption
-from core.store.tenants.tenants import Caller, Tenants
+from core.store.tenants.api_keys import ApiKeys, Caller
+from core.store.tenants.webhooks import Webhooks
 
 _TTL_MS = 10_000
 _MAX_ENTRIES = 10_000
@@ -17,8 +18,9 @@ _MAX_ENTRIES = 10_000
 class Cache:
     """Callers by the keyed hash of their API key, and tenants' default webhooks as they are kept in Redis."""
 
-    def __init__(self, tenants: Tenants, encryption: Encryption, clock: Clock) -> None:
-        self._tenants = tenants
+    def __init__(self, api_keys: ApiKeys, webhooks: Webhooks, encryption: Encryption, clock: Clock) -> None:
+        self._api_keys = api_keys
+        self._default_webhooks = webhooks
         self._encryption = encryption
         self._clock = clock
         self._callers: dict[str, tuple[Caller, int]] = {}
@@ -30,7 +32,7 @@ class Cache:
         known = self._callers.get(digest)
         if known and now_ms < known[1]:
             return known[0]
-        caller = await self._tenants.find_caller(api_key)
+        caller = await self._api_keys.find_caller(api_key)
         if caller:
             _make_room(self._callers)
             self._callers[digest] = (caller, now_ms + _TTL_MS)
@@ -42,7 +44,7 @@ class Cache:
         known = self._webhooks.get(tenant)
         if known and now_ms < known[1]:
             return known[0]
-        kept = await self._tenants.kept_webhook(tenant)
+        kept = await self._default_webhooks.stored_default(tenant)
         _make_room(self._webhooks)
         self._webhooks[tenant] = (kept, now_ms + _TTL_MS)
         return kept

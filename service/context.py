@@ -22,7 +22,10 @@ from core.store.jobs.submissions import Submissions
 from core.store.jobs.timings import Timings
 from core.store.redis.client import Redis, Store, connect
 from core.store.rpc import RpcQueue
-from core.store.tenants.tenants import Caller, Tenants
+from core.store.sessions import Sessions
+from core.store.tenants.api_keys import ApiKeys, Caller
+from core.store.tenants.usage import Usage
+from core.store.tenants.webhooks import Webhooks
 from core.store.tokens.tokens import Tokens
 from core.store.uploads import Uploads
 from service.cache import Cache
@@ -53,7 +56,10 @@ class ApiContext:
     jobs: Jobs
     job_queries: JobQueries
     events: Events
-    tenants: Tenants
+    sessions: Sessions
+    api_keys: ApiKeys
+    webhooks: Webhooks
+    usage: Usage
     uploads: Uploads
     deliveries: Deliveries
     tokens: Tokens
@@ -86,7 +92,7 @@ def open_context(settings: Settings, *, clock: Clock | None = None) -> ApiContex
     encryption = Encryption([key.get_secret_value() for key in settings.secret_keys])
     jobs = Jobs(store, settings, clock)
     events = Events(store)
-    tenants = Tenants(store, encryption, clock)
+    api_keys, webhooks = ApiKeys(store, encryption, clock), Webhooks(store, encryption, clock)
     return ApiContext(
         settings=settings,
         clock=clock,
@@ -97,7 +103,10 @@ def open_context(settings: Settings, *, clock: Clock | None = None) -> ApiContex
         jobs=jobs,
         job_queries=JobQueries(store, jobs, tenant_running_jobs=settings.tenant_running_jobs),
         events=events,
-        tenants=tenants,
+        sessions=Sessions(store),
+        api_keys=api_keys,
+        webhooks=webhooks,
+        usage=Usage(store),
         uploads=Uploads(store, clock),
         deliveries=Deliveries(store, clock),
         tokens=Tokens(store, encryption, clock),
@@ -106,7 +115,7 @@ def open_context(settings: Settings, *, clock: Clock | None = None) -> ApiContex
         batches=Batches(store),
         job_removal=JobRemoval(store),
         timings=Timings(store, clock),
-        cache=Cache(tenants, encryption, clock),
+        cache=Cache(api_keys, webhooks, encryption, clock),
         subscriptions=Subscriptions(events, on_removal=clear_cache),
     )
 

@@ -3,11 +3,11 @@
 from typing import Protocol, TypeVar
 
 from core.events.batch import Batch
-from core.events.event import Delivery
+from core.events.delivery import Delivery
 from core.ids import is_id
 from core.model.job import Job
 from core.model.session import Session
-from core.store.uploads import Upload
+from core.model.upload import Upload
 from service.context import ApiContext
 from service.problems import not_found
 
@@ -27,7 +27,7 @@ async def own_job(context: ApiContext, tenant: str, job_id: str) -> Job:
 
 async def own_session(context: ApiContext, tenant: str, session_id: str, *, at: str | None = None) -> Session:
     """Load a session of this tenant's; `at`: where a body names it. Raises ApiError (404)."""
-    found = await context.job_queries.session(session_id) if is_id(session_id, "ses") else None
+    found = await context.sessions.load(session_id) if is_id(session_id, "ses") else None
     return _own(found, tenant, "session", at)
 
 

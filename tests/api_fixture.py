@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from core.clock import Clock
 from core.settings import Settings
-from core.store.tenants.tenants import SCOPES
+from core.store.tenants.api_keys import SCOPES
 from service.app import build_app
 from service.context import ApiContext, open_context
 from service.main import uvicorn_config
@@ -37,7 +37,7 @@ class Api:
 
     async def caller(self, tenant: str, *scopes: str) -> httpx.AsyncClient:
         """Make a client with a key of its own; close it, or let the API's end do so."""
-        issued = await self.context.tenants.create_key(tenant, scopes=scopes or SCOPES)
+        issued = await self.context.api_keys.create(tenant, scopes=scopes or SCOPES)
         return client_of(self.url, issued.secret)
 
     async def submit(self, **fields: Any) -> dict[str, Any]:
@@ -77,7 +77,7 @@ async def running_api(
     server = _Server(uvicorn_config(build_app(context), loop="none"))  # the test's own loop
     task = asyncio.create_task(server.serve(sockets=[listener]))
     await server.is_up.wait()
-    issued = await context.tenants.create_key("acme")
+    issued = await context.api_keys.create("acme")
     http = client_of(url, issued.secret)
     try:
         yield Api(url, http, issued.secret, context, server)

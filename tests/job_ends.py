@@ -34,7 +34,7 @@ async def running(context: ApiContext, job_id: str, *, takes_s: float = 0) -> Jo
 
 
 async def told(context: ApiContext, old: Job, new: Job) -> events.Event:
-    webhook = await context.tenants.webhook(new.tenant)
+    webhook = await context.webhooks.default(new.tenant)
     now_ms = context.clock.now_ms()
     return events.event(old, new, webhook=webhook, public_url=context.settings.public_url, now_ms=now_ms)
 

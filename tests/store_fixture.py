@@ -13,12 +13,13 @@ from pydantic import SecretStr
 
 from core.clock import Clock, HandClock
 from core.errors import Code
-from core.events.event import Event, TenantWebhook, event
+from core.events.event import Event, event
 from core.ids import new_id
 from core.model import transitions
 from core.model.job import Job
 from core.model.plan import Output, Plan
 from core.model.session import Session
+from core.model.webhook import TenantWebhook
 from core.security.encryption import Encryption
 from core.settings import Settings
 from core.store.deliveries import Deliveries
@@ -31,7 +32,10 @@ from core.store.jobs.submissions import Accepted, Idempotency, Rejected, Replaye
 from core.store.redis.client import Redis, Store, connect
 from core.store.redis.keys import key
 from core.store.rpc import RpcQueue
-from core.store.tenants.tenants import Tenants
+from core.store.sessions import Sessions
+from core.store.tenants.api_keys import ApiKeys
+from core.store.tenants.usage import Usage
+from core.store.tenants.webhooks import Webhooks
 from core.store.tokens.anonymous_identity import AnonymousIdentities
 from core.store.tokens.tokens import Tokens
 from core.store.uploads import Uploads
@@ -69,7 +73,10 @@ class Core:
         self._take_rules()
         self.listing = JobQueries(self.store, self.jobs, tenant_running_jobs=settings.tenant_running_jobs)
         self.deliveries = Deliveries(self.store, self.clock)
-        self.tenants = Tenants(self.store, self.vault, self.clock)
+        self.sessions = Sessions(self.store)
+        self.api_keys = ApiKeys(self.store, self.vault, self.clock)
+        self.webhooks = Webhooks(self.store, self.vault, self.clock)
+        self.usage = Usage(self.store)
         self.tokens = Tokens(self.store, self.vault, self.clock)
         self.identities = AnonymousIdentities(self.store)
         self.uploads = Uploads(self.store, self.clock)

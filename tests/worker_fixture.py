@@ -60,7 +60,7 @@ async def kit_over(
             turns=core.turns,
             listing=core.listing,
             deliveries=core.deliveries,
-            tenants=core.tenants,
+            webhooks=core.webhooks,
             tokens=core.tokens,
             uploads=core.uploads,
             left_renders=OrphanRenders(core.store, core.clock),

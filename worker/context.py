@@ -12,7 +12,7 @@ from core.store.jobs.orphan_renders import OrphanRenders
 from core.store.jobs.queries import JobQueries
 from core.store.jobs.records import Jobs
 from core.store.rpc import RpcQueue
-from core.store.tenants.tenants import Tenants
+from core.store.tenants.webhooks import Webhooks
 from core.store.tokens.tokens import Tokens
 from core.store.uploads import Uploads
 from worker.backend.client import Backend
@@ -31,7 +31,7 @@ class WorkerContext:
     turns: Admission
     listing: JobQueries
     deliveries: Deliveries
-    tenants: Tenants
+    webhooks: Webhooks
     tokens: Tokens
     uploads: Uploads
     left_renders: OrphanRenders

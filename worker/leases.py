@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from core.clock import stopwatch_s
-from core.store.jobs.records import Jobs, LeaseLost
+from core.store.jobs.records import Jobs
+from core.store.leases import LeaseLost
 from core.store.redis.client import STORE_DOWN, Store
 from core.store.redis.keys import CANCEL_CHANNEL
 

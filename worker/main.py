@@ -29,7 +29,7 @@ from core.store.jobs.queries import JobQueries
 from core.store.jobs.records import Jobs
 from core.store.redis.client import STORE_DOWN, Redis, Store, connect
 from core.store.rpc import RpcQueue
-from core.store.tenants.tenants import Tenants
+from core.store.tenants.webhooks import Webhooks
 from core.store.tokens.anonymous_identity import AnonymousIdentities
 from core.store.tokens.tokens import Tokens
 from core.store.uploads import Uploads
@@ -107,7 +107,7 @@ async def _build_kit(settings: Settings, client: Redis, stack: AsyncExitStack) -
         turns=Admission(store, settings, clock),
         listing=JobQueries(store, jobs, tenant_running_jobs=settings.tenant_running_jobs),
         deliveries=Deliveries(store, clock),
-        tenants=Tenants(store, vault, clock),
+        webhooks=Webhooks(store, vault, clock),
         tokens=tokens,
         uploads=Uploads(store, clock),
         left_renders=OrphanRenders(store, clock),

@@ -6,8 +6,8 @@ import logging
 import msgspec
 
 from core.clock import rfc3339
-from core.events.event import TenantWebhook
 from core.ids import new_id
+from core.model.webhook import TenantWebhook
 from core.security.signing import headers
 from core.store.redis.client import STORE_DOWN
 from core.store.rpc import RpcRequest
@@ -77,7 +77,7 @@ async def _test_webhook(kit: WorkerContext, errand: RpcRequest) -> bytes:
     now_ms = kit.clock.now_ms()
     webhook = msgspec.msgpack.decode(errand.body, type=TenantWebhook)
     body = msgspec.json.encode({"type": "webhook.test", "timestamp": rfc3339(now_ms), "data": {}})
-    secrets = await kit.tenants.signing_secrets(errand.tenant)
+    secrets = await kit.webhooks.signing_secrets(errand.tenant)
     signed = headers(secrets, message_id=new_id("evt"), timestamp_s=now_ms // 1000, body=body)
     answer = await attempt(
         kit.outside,

@@ -10,6 +10,7 @@ from core.clock import Clock
 from core.security.encryption import Encryption
 from core.settings import Settings, load_settings
 from core.store.redis.client import STORE_DOWN, Store, connect
+from core.store.tenants.api_keys import ApiKeys
 from core.store.tenants.tenants import Tenants
 from core.store.tokens.tokens import Tokens
 
@@ -17,22 +18,25 @@ _LONGEST_NAME = 64
 
 
 @dataclass(frozen=True)
-class Desk:
+class CliContext:
+    """What a command reads and writes in Redis."""
+
     tenants: Tenants
+    api_keys: ApiKeys
     tokens: Tokens
 
 
-def at_desk(errand: Callable[[Desk], Awaitable[None]]) -> None:
-    """Do an errand in Redis. Ends the command with a sentence where Redis does not answer."""
-    asyncio.run(_open_desk(load_settings(), errand))
+def run_with_store(command: Callable[[CliContext], Awaitable[None]]) -> None:
+    """Run a command against Redis. Ends it with a sentence where Redis does not answer."""
+    asyncio.run(_run(load_settings(), command))
 
 
-async def _open_desk(settings: Settings, errand: Callable[[Desk], Awaitable[None]]) -> None:
+async def _run(settings: Settings, command: Callable[[CliContext], Awaitable[None]]) -> None:
     store = Store(connect(settings.redis_url.get_secret_value(), answer_s=5))
-    vault = Encryption([key.get_secret_value() for key in settings.secret_keys])
+    encryption = Encryption([key.get_secret_value() for key in settings.secret_keys])
     clock = Clock()
     try:
-        await errand(Desk(Tenants(store, vault, clock), Tokens(store, vault, clock)))
+        await command(CliContext(Tenants(store), ApiKeys(store, encryption, clock), Tokens(store, encryption, clock)))
     except STORE_DOWN:
         raise click.ClickException("Redis does not answer at REDIS_URL.") from None
     finally:

@@ -3,9 +3,9 @@
 import click
 import msgspec
 
-from core.cli.context import Desk, at_desk, show_table, tenant_name
+from core.cli.context import CliContext, run_with_store, show_table, tenant_name
 from core.clock import rfc3339
-from core.store.tenants.tenants import SCOPES, IssuedKey
+from core.store.tenants.api_keys import SCOPES, IssuedKey
 
 
 @click.group()
@@ -22,10 +22,10 @@ def create_key(tenant: str, scopes: tuple[str, ...], as_json: bool) -> None:
     if not tenant:
         raise click.BadParameter("a tenant has a name", param_hint="--tenant")
 
-    async def errand(desk: Desk) -> None:
-        _show(tenant, await desk.tenants.create_key(tenant, scopes=scopes or SCOPES), as_json=as_json)
+    async def command(context: CliContext) -> None:
+        _show(tenant, await context.api_keys.create(tenant, scopes=scopes or SCOPES), as_json=as_json)
 
-    at_desk(errand)
+    run_with_store(command)
 
 
 def _show(tenant: str, issued: IssuedKey, *, as_json: bool) -> None:
@@ -44,15 +44,15 @@ def _show(tenant: str, issued: IssuedKey, *, as_json: bool) -> None:
 def list_keys(tenant: str) -> None:
     """List API keys, without their secrets."""
 
-    async def errand(desk: Desk) -> None:
+    async def command(context: CliContext) -> None:
         rows = [
             (row.id, name, rfc3339(row.created_at_ms), " ".join(row.scopes))
-            for name in ([tenant] if tenant else await desk.tenants.names())
-            for row in await desk.tenants.list_keys(name)
+            for name in ([tenant] if tenant else await context.tenants.names())
+            for row in await context.api_keys.of_tenant(name)
         ]
         show_table(("ID", "TENANT", "CREATED", "SCOPES"), rows)
 
-    at_desk(errand)
+    run_with_store(command)
 
 
 @keys.command("revoke")
@@ -60,9 +60,9 @@ def list_keys(tenant: str) -> None:
 def revoke_key(key_id: str) -> None:
     """Make a key useless from now on."""
 
-    async def errand(desk: Desk) -> None:
-        if not await desk.tenants.revoke_key(key_id):
+    async def command(context: CliContext) -> None:
+        if not await context.api_keys.revoke(key_id):
             raise click.ClickException(f"there is no key {key_id}")
         click.echo(f"{key_id} is revoked")
 
-    at_desk(errand)
+    run_with_store(command)

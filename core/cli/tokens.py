@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from core.cli.context import Desk, at_desk, show_table, tenant_name
+from core.cli.context import CliContext, run_with_store, show_table, tenant_name
 from core.clock import parse_rfc3339_ms, rfc3339
 from core.model.token import Scope, Token
 
@@ -53,23 +53,23 @@ def add_token(tenant: str, scopes: str, expires_ms: int | None) -> None:
     if not secret.isascii() or not secret.isprintable() or " " in secret or len(secret) > _LONGEST_TOKEN:
         raise click.ClickException("this is no token: it may hold visible ASCII characters alone")
 
-    async def errand(desk: Desk) -> None:
-        token_id = await desk.tokens.add(
+    async def command(context: CliContext) -> None:
+        token_id = await context.tokens.add(
             secret, kind="operator", tenant=tenant, scopes=scopes, expires_ms=expires_ms, anew=True
         )
         click.echo(token_id)
 
-    at_desk(errand)
+    run_with_store(command)
 
 
 @tokens.command("list")
 def list_tokens() -> None:
     """List the pool, without secrets; credits as they were last read, and as jobs have reserved them."""
 
-    async def errand(desk: Desk) -> None:
-        show_table(_TITLES, map(_row, await desk.tokens.all()))
+    async def command(context: CliContext) -> None:
+        show_table(_TITLES, map(_row, await context.tokens.all()))
 
-    at_desk(errand)
+    run_with_store(command)
 
 
 def _row(token: Token) -> tuple[object, ...]:
@@ -85,9 +85,9 @@ def _row(token: Token) -> tuple[object, ...]:
 def remove_token(token_id: str) -> None:
     """Take a token out of the pool."""
 
-    async def errand(desk: Desk) -> None:
-        if not await desk.tokens.remove(token_id):
+    async def command(context: CliContext) -> None:
+        if not await context.tokens.remove(token_id):
             raise click.ClickException(f"there is no token {token_id}")
         click.echo(f"{token_id} is removed")
 
-    at_desk(errand)
+    run_with_store(command)

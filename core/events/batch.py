@@ -1,8 +1,9 @@
 """Batches: many jobs that were submitted at once, and are told of together when the last one has ended."""
 
-from core.events.event import Delivery, TenantWebhook
+from core.events.delivery import Delivery
 from core.ids import new_id
 from core.model.job import Record
+from core.model.webhook import TenantWebhook
 
 
 class Batch(Record, frozen=True, kw_only=True):

@@ -5,16 +5,17 @@ An event's body is written once, in the commit that made it true. Each callback 
 """
 
 import secrets
-from enum import StrEnum
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import msgspec
 
 from core.clock import rfc3339
+from core.events.delivery import Delivery
 from core.events.truncate import fitted
 from core.ids import new_id
-from core.model.job import Job, Record, Status
+from core.model.job import Job, Status
 from core.model.job_view import JobView, view
+from core.model.webhook import TenantWebhook
 from core.redaction import redacted_repr
 
 EventType = Literal[
@@ -44,66 +45,6 @@ _END_EVENTS: dict[Status, EventType] = {
     Status.CANCELED: "job.canceled",
     Status.EXPIRED: "job.expired",
 }
-
-
-class TenantWebhook(Record, frozen=True, kw_only=True):
-    """A tenant's default callback target and its state."""
-
-    url: str
-    events: tuple[str, ...] = ()
-    state: Literal["active", "disabled"] = "active"
-    #: the first failure since it was set, enabled, or last took something
-    failing_since_ms: int | None = None
-    disabled_at_ms: int | None = None
-    disabled_why: str | None = None
-
-
-@redacted_repr("failed", "disabled_why")
-class EndpointOutcome(NamedTuple):
-    """What an attempt says about the tenant's default URL: it took something, failed, or is to be switched off."""
-
-    url: str
-    failed: bool
-    disabled_why: str | None = None
-    #: switch it off only if it has failed since then
-    worn_since_ms: int | None = None
-
-
-class DeliveryState(StrEnum):
-    """What became of a delivery. `pending` moves on by itself; the others are ends that a redelivery leaves again."""
-
-    PENDING = "pending"
-    DELIVERED = "delivered"
-    DEAD = "dead"
-
-
-class Attempt(Record, frozen=True, kw_only=True):
-    """One try at a receiver: what it answered, how fast, and the start of what it said."""
-
-    at_ms: int
-    status: int | None = None
-    latency_ms: int = 0
-    error: str | None = None
-    excerpt: str = ""
-
-
-class Delivery(Record, frozen=True, kw_only=True):
-    """One callback to one URL. `url` None: the tenant's default, as it is at each attempt."""
-
-    id: str
-    tenant: str
-    job_id: str
-    type: str
-    url: str | None = None
-    created_at_ms: int
-    #: W3C trace context of the job, which goes on to the receiver
-    traceparent: str | None = None
-    state: DeliveryState = DeliveryState.PENDING
-    attempts: tuple[Attempt, ...] = ()
-    #: attempts since it was last asked for, by the schedule or by a caller
-    round: int = 0
-    next_at_ms: int | None = None
-    why: str | None = None
 
 
 @redacted_repr("type")

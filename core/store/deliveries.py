@@ -6,13 +6,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from core.clock import Clock
-from core.events.event import Delivery, DeliveryState, EndpointOutcome, TenantWebhook
-from core.queue import DELIVERY_ENTRY
+from core.events.delivery import Delivery, DeliveryState, EndpointOutcome
+from core.model.webhook import TenantWebhook
 from core.store.events import StoredEvent, stream_id
-from core.store.jobs.records import LeaseLost
+from core.store.leases import LeaseLost
 from core.store.redis.client import Store
 from core.store.redis.codec import pack, unpack
 from core.store.redis.keys import key
+from core.store.redis.queue_entries import DELIVERY_ENTRY
 
 KEPT_MS = 14 * 24 * 3600 * 1000
 

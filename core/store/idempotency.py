@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from core.redaction import redacted_repr
-from core.store.jobs.submissions import IDEMPOTENCY_MS, waits_of
 from core.store.redis.client import Store
 from core.store.redis.keys import key
 
+#: an answer is replayed for so long, and in any case until its job has ended
+IDEMPOTENCY_MS = 24 * 3600 * 1000
 #: a call that died half-way blocks its key no longer than this
 OPEN_MS = 120_000
 
@@ -73,3 +74,8 @@ class StoredResponses:
     async def drop(self, tenant: str, key_hash: str) -> None:
         """Let a key go whose call was rejected: a rejected request does not use it up."""
         await self._store.redis.delete(key("idempotency", tenant, key_hash))
+
+
+def waits_of(joined: bytes | None) -> tuple[bytes, ...]:
+    """Read why jobs waited, as it is kept beside their answer."""
+    return tuple(joined.split(b"\n")) if joined else ()

@@ -44,22 +44,22 @@ class RpcQueue:
         """Have a worker do it, and wait for its answer. None: nobody answered in time."""
         errand = RpcRequest(new_id("evt"), kind, tenant, body)
         pipe = self._store.redis.pipeline(transaction=True)
-        pipe.rpush(key("errands"), msgspec.msgpack.encode(errand))
-        pipe.ltrim(key("errands"), -_MOST, -1)
-        pipe.expire(key("errands"), _LIFE_S)
+        pipe.rpush(key("rpc_requests"), msgspec.msgpack.encode(errand))
+        pipe.ltrim(key("rpc_requests"), -_MOST, -1)
+        pipe.expire(key("rpc_requests"), _LIFE_S)
         await pipe.execute()
-        return await self._blocking_pop(key("errand_answer", errand.id), wait_s)
+        return await self._blocking_pop(key("rpc_reply", errand.id), wait_s)
 
     async def next(self, *, wait_s: float) -> RpcRequest | None:
         """Wait for something to do."""
-        raw = await self._blocking_pop(key("errands"), wait_s)
+        raw = await self._blocking_pop(key("rpc_requests"), wait_s)
         return msgspec.msgpack.decode(raw, type=RpcRequest) if raw else None
 
     async def answer(self, errand: RpcRequest, body: bytes) -> None:
         """Say what came of it."""
         pipe = self._store.redis.pipeline(transaction=True)
-        pipe.rpush(key("errand_answer", errand.id), body)
-        pipe.expire(key("errand_answer", errand.id), _LIFE_S)
+        pipe.rpush(key("rpc_reply", errand.id), body)
+        pipe.expire(key("rpc_reply", errand.id), _LIFE_S)
         await pipe.execute()
 
     async def _blocking_pop(self, name: str, wait_s: float) -> bytes | None:

@@ -1,23 +1,13 @@
 """What we know of uploads; their bytes are in `core.storage`. One is gone 24 h after its last use."""
 
 from core.clock import Clock
-from core.model.job import Record
-from core.store.jobs.submissions import UPLOAD_LIFE_MS
+from core.model.upload import Upload
 from core.store.redis.client import Store
 from core.store.redis.codec import pack, unpack
 from core.store.redis.keys import key
 
-
-class Upload(Record, frozen=True, kw_only=True):
-    """A file that a caller sends us. `path` is a key in our storage; `size_bytes` is 0 until it has come."""
-
-    id: str
-    tenant: str
-    filename: str
-    format: str
-    size_bytes: int
-    path: str
-    created_at_ms: int
+#: an upload is kept for so long after its last use
+UPLOAD_LIFE_MS = 24 * 3600 * 1000
 
 
 class Uploads:
@@ -65,12 +55,6 @@ class Uploads:
         pipe.zscore(key("uploads"), upload_id)
         (raw, expected), goes_ms = await pipe.execute()
         return (unpack(raw, Upload), int(goes_ms), bool(expected)) if raw and goes_ms else None
-
-    async def touch(self, upload_ids: list[str]) -> None:
-        """Count a use: each lives another 24 h."""
-        until_ms = self._clock.now_ms() + UPLOAD_LIFE_MS
-        if upload_ids:
-            await self._store.redis.zadd(key("uploads"), dict.fromkeys(upload_ids, until_ms), xx=True)
 
     async def drop(self, upload: Upload) -> None:
         """Forget an upload, expected or kept; its bytes are to be deleted first."""

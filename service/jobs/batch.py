@@ -14,7 +14,7 @@ from core.ids import new_id
 from core.model.job import ENDS, Status
 from core.model.session import Session
 from core.store.jobs.submissions import BatchStart
-from core.store.tenants.tenants import Caller
+from core.store.tenants.api_keys import Caller
 from service.context import ApiContext
 from service.http.body import decode_json
 from service.idempotency import IdempotencyKey, StoredResponse
@@ -95,7 +95,7 @@ async def _start(context: ApiContext, ask: BatchFrame, facts: JobFacts, checked:
         created_at_ms=facts.now_ms,
     )
     url = ask.webhook.url if ask.webhook else None
-    return BatchStart(batch, completion(batch, url=url, webhook=await context.tenants.webhook(facts.tenant)))
+    return BatchStart(batch, completion(batch, url=url, webhook=await context.webhooks.default(facts.tenant)))
 
 
 def _response(context: ApiContext, batch: Batch, checked: CheckedJobs) -> StoredResponse:

@@ -9,7 +9,7 @@ from core.model.job import Job
 from core.model.plan import Plan
 from core.model.session import Session
 from core.settings import Settings
-from core.store.tenants.tenants import Caller
+from core.store.tenants.api_keys import Caller
 from service.context import ApiContext
 from service.idempotency import IdempotencyKey, StoredResponse
 from service.jobs.submission import accept, job_response
@@ -31,7 +31,7 @@ async def submit_replay(
 ) -> StoredResponse:
     """Accept a job like one that has ended."""
     parent = await own_job(context, caller.tenant, job_id)
-    session = await context.job_queries.session(parent.session_id)
+    session = await context.sessions.load(parent.session_id)
     now_ms = context.clock.now_ms()
     new = replay(parent, session, context.settings, start=start, now_ms=now_ms, traceparent=traceparent)
     for media in new.job.media:

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from core.clock import month_of
 from core.events import event as events
 from core.metrics import JOBS_ACCEPTED
+from core.model.webhook import TenantWebhook
 from core.settings import Settings
 from core.store.jobs.submissions import Accepted, BatchStart, Idempotency, Rejected, Remembered, Replayed, Submission
 from core.store.redis.codec import unpack
-from core.store.tenants.tenants import Caller
+from core.store.tenants.api_keys import Caller
 from service.context import ApiContext
 from service.idempotency import (
     IdempotencyKey,
@@ -64,7 +65,7 @@ async def load_inputs(context: ApiContext, tenant: str, ask: JobAsk) -> JobInput
     if ask.session_id is None:
         return JobInputs(uploads)
     session = await own_session(context, tenant, ask.session_id, at="/session_id")
-    busy, _ = await context.job_queries.session_jobs(session.id)
+    busy, _ = await context.sessions.queue_of(session.id)
     return JobInputs(uploads, session, continues=bool(session.media or session.edits or busy))
 
 
@@ -116,7 +117,7 @@ def _check_size(jobs: Sequence[NewJob], settings: Settings) -> None:
 async def check_budget(context: ApiContext, tenant: str) -> None:
     """Refuse a tenant whose month's credits are spent (429)."""
     budget = context.settings.tenant_month_credits
-    if budget and (await context.tenants.usage(tenant, month_of(context.clock.now_ms()))).get("credits", 0) >= budget:
+    if budget and (await context.usage.of_month(tenant, month_of(context.clock.now_ms()))).get("credits", 0) >= budget:
         words = f"This month's {budget} credits are used up."
         raise ApiError(429, "budget_exceeded", words, headers={"Retry-After": "86400"})
 
@@ -147,11 +148,11 @@ async def _accept_with_webhook(
 
 
 def _submissions(jobs: Sequence[NewJob], stored_webhook: bytes | None, settings: Settings) -> list[Submission]:
-    webhook = unpack(stored_webhook, events.TenantWebhook) if stored_webhook else None
+    webhook = unpack(stored_webhook, TenantWebhook) if stored_webhook else None
     return [Submission(new.job, new.session, _queued_event(new, webhook, settings)) for new in jobs]
 
 
-def _queued_event(new: NewJob, webhook: events.TenantWebhook | None, settings: Settings) -> events.Event:
+def _queued_event(new: NewJob, webhook: TenantWebhook | None, settings: Settings) -> events.Event:
     return events.event(
         None,
         new.job,

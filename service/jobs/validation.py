@@ -16,11 +16,11 @@ from core.model.job import Job, MediaRef, Webhook
 from core.model.job_view import view
 from core.model.plan import OutputAsk, Reading
 from core.model.session import Session
+from core.model.upload import Upload
 from core.profiles import PROFILES, Profile
 from core.redaction import redacted_repr
 from core.security.url_policy import check_url
 from core.settings import Settings
-from core.store.uploads import Upload
 from service.problems import FieldError, invalid
 from service.prompt import needs_media, read_cached
 from service.schemas.requests import JobAsk, MediaAsk

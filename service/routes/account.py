@@ -86,7 +86,7 @@ async def read_usage(request: ApiRequest) -> Response[bytes]:
     """Read what a month came to; the present one by default."""
     context = context_of(request)
     month = read_query(request, UsageQuery).month or month_of(context.clock.now_ms())
-    counts = await context.tenants.usage(request.user.tenant, month)
+    counts = await context.usage.of_month(request.user.tenant, month)
     ends = ("succeeded", "failed", "canceled", "expired")
     jobs = {end: int(counts.get(f"jobs_{end}", 0)) for end in ends}
     minutes = round(counts.get("minutes", 0.0), 3)

@@ -8,7 +8,7 @@ from litestar import Response, post
 from litestar.params import FromPath
 
 from core.clock import parse_rfc3339_ms, rfc3339
-from core.events.event import Attempt, Delivery, DeliveryState
+from core.events.delivery import Attempt, Delivery, DeliveryState
 from service.auth import require_scope
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.body import decode_json, read_json_body, read_query

@@ -8,7 +8,7 @@ from core.metrics import JOBS_FINISHED
 from core.model.job import Job
 from core.model.job_view import JobView
 from core.model.transitions import cancel_asked, removed
-from core.store.jobs.records import LeaseLost
+from core.store.leases import LeaseLost
 from service.auth import require_scope
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.body import decode_json, has_body, read_json_body
@@ -70,7 +70,7 @@ async def _cancel(context: ApiContext, job: Job) -> Job:
 
 
 async def _event(context: ApiContext, old: Job, new: Job) -> events.Event:
-    webhook = await context.tenants.webhook(new.tenant)
+    webhook = await context.webhooks.default(new.tenant)
     return events.event(
         old, new, webhook=webhook, public_url=context.settings.public_url, now_ms=context.clock.now_ms()
     )

@@ -64,7 +64,7 @@ async def create_session(request: ApiRequest) -> Response[bytes]:
 
 
 async def _create(context: ApiContext, session: Session) -> StoredResponse:
-    await context.job_queries.create_session(session)
+    await context.sessions.create(session)
     location = f"{context.settings.public_url}/v1/sessions/{session.id}"
     shown = await session_view(context, session)
     return StoredResponse(session.id, {"Location": location}, msgspec.json.encode(shown))
@@ -72,7 +72,7 @@ async def _create(context: ApiContext, session: Session) -> StoredResponse:
 
 async def session_view(context: ApiContext, session: Session) -> SessionView:
     """Show a session as it is right now."""
-    waiting, first = await context.job_queries.session_jobs(session.id)
+    waiting, first = await context.sessions.queue_of(session.id)
     return SessionView(
         id=session.id,
         profile=session.profile,
@@ -106,7 +106,7 @@ async def session_view(context: ApiContext, session: Session) -> SessionView:
 async def list_sessions(request: ApiRequest) -> Response[bytes]:
     """List the sessions that were made by hand and are open."""
     context, query = context_of(request), read_query(request, PageQuery)
-    found = await context.job_queries.sessions(request.user.tenant, after=query.after, limit=query.limit + 1)
+    found = await context.sessions.page(request.user.tenant, after=query.after, limit=query.limit + 1)
     rows = [await session_view(context, s) for s in found[: query.limit]]
     return page_response(request, rows, public_url=context.settings.public_url, more=len(found) > query.limit)
 
@@ -160,7 +160,7 @@ async def read_session_timeline(request: ApiRequest, session_id: FromPath[str]) 
 async def close_session(request: ApiRequest, session_id: FromPath[str]) -> None:
     """Take no more jobs into a session; those that are in it go on."""
     context = context_of(request)
-    await context.job_queries.close_session(await own_session(context, request.user.tenant, session_id))
+    await context.sessions.close(await own_session(context, request.user.tenant, session_id))
 
 
 HANDLERS = (create_session, list_sessions, read_session, read_session_timeline, close_session)

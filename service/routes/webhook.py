@@ -6,9 +6,9 @@ import msgspec
 from litestar import Response, post, put
 
 from core.clock import rfc3339
-from core.events.event import TenantWebhook
+from core.model.webhook import TenantWebhook
 from core.store.redis.codec import pack
-from core.store.tenants.tenants import ROTATION_MS
+from core.store.tenants.webhooks import ROTATION_MS
 from service.auth import require_scope
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.body import decode_json, read_json_body
@@ -57,7 +57,7 @@ def webhook_view(webhook: TenantWebhook | None) -> WebhookView:
 )
 async def read_webhook(request: ApiRequest) -> Response[bytes]:
     """Read the default webhook and its state."""
-    return json_response(webhook_view(await context_of(request).tenants.webhook(request.user.tenant)))
+    return json_response(webhook_view(await context_of(request).webhooks.default(request.user.tenant)))
 
 
 @put(
@@ -83,7 +83,7 @@ async def set_webhook(request: ApiRequest) -> Response[bytes]:
     if error := webhook_url_error(ask.url, context.settings, at="/url"):
         raise invalid([error])
     webhook = TenantWebhook(url=ask.url, events=tuple(dict.fromkeys(ask.events)))
-    await context.tenants.set_webhook(request.user.tenant, webhook)
+    await context.webhooks.set_default(request.user.tenant, webhook)
     return json_response(webhook_view(webhook))
 
 
@@ -110,7 +110,7 @@ async def set_webhook(request: ApiRequest) -> Response[bytes]:
 async def rotate_secret(request: ApiRequest) -> Response[bytes]:
     """Make a new secret; for a day both sign."""
     context = context_of(request)
-    secret = await context.tenants.rotate_secret(request.user.tenant)
+    secret = await context.webhooks.rotate_secret(request.user.tenant)
     until = rfc3339(context.clock.now_ms() + ROTATION_MS)
     return json_response(NewSecret(secret=secret, previous_valid_until=until), headers={"Cache-Control": "no-store"})
 
@@ -134,12 +134,12 @@ async def enable_webhook(request: ApiRequest) -> Response[bytes]:
     context, tenant = context_of(request), request.user.tenant
     webhook = await _webhook_of(context, tenant)
     active = TenantWebhook(url=webhook.url, events=webhook.events)
-    await context.tenants.set_webhook(tenant, active)
+    await context.webhooks.set_default(tenant, active)
     return json_response(webhook_view(active))
 
 
 async def _webhook_of(context: ApiContext, tenant: str) -> TenantWebhook:
-    webhook = await context.tenants.webhook(tenant)
+    webhook = await context.webhooks.default(tenant)
     if webhook is None:
         raise ApiError(404, "not_found", "No default webhook is set: PUT /v1/webhook.")
     return webhook

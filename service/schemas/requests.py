@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from core.events.event import DeliveryState
+from core.events.delivery import DeliveryState
 from core.model.job import Status
 from core.redaction import redacted_repr
 

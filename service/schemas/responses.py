@@ -2,7 +2,8 @@
 
 from typing import Any, Literal
 
-from core.events.event import DeliveryState, EventType
+from core.events.delivery import DeliveryState
+from core.events.event import EventType
 from core.model.job import Status
 from core.model.job_view import JobView, View
 from core.model.plan import Output, Plan

@@ -4,9 +4,9 @@ import msgspec
 
 from core.clock import rfc3339
 from core.ids import new_id
+from core.model.upload import Upload
 from core.storage import FileMissing
-from core.store.jobs.submissions import UPLOAD_LIFE_MS
-from core.store.uploads import Upload
+from core.store.uploads import UPLOAD_LIFE_MS
 from service.context import ApiContext
 from service.problems import ApiError
 from service.schemas.responses import UploadView

@@ -9,7 +9,7 @@ from typing import Any
 from core.clock import Clock
 from core.security.encryption import Encryption
 from core.store.redis.client import Store, connect
-from core.store.tenants.tenants import SCOPES, IssuedKey, Tenants
+from core.store.tenants.api_keys import SCOPES, ApiKeys, IssuedKey
 from sandbox.chaos.counting import Accepted, Verdict, judged
 from sandbox.clips import make_talk_clip
 from tests.crash.nursery import Nursery, running_nursery
@@ -83,6 +83,6 @@ async def _new_tenant(redis_url: str) -> IssuedKey:
     """Make a tenant with an API key, and the secret that its callbacks are signed with."""
     store = Store(connect(redis_url, answer_s=5))
     try:
-        return await Tenants(store, Encryption([SECRET_KEY]), Clock()).create_key("acme", scopes=SCOPES)
+        return await ApiKeys(store, Encryption([SECRET_KEY]), Clock()).create("acme", scopes=SCOPES)
     finally:
         await store.close()

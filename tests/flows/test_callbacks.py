@@ -22,7 +22,7 @@ from standardwebhooks import Webhook
 from core.clock import Clock
 from core.security.encryption import Encryption
 from core.store.redis.client import Store, connect
-from core.store.tenants.tenants import IssuedKey, Tenants
+from core.store.tenants.api_keys import ApiKeys, IssuedKey
 from tests.api_fixture import SECRET_KEY, running_api
 from tests.gateway_fixture import Gateway, running_gateway
 from tests.integration.test_callback_attempts import certificate
@@ -103,7 +103,7 @@ def new_tenant(world: Gateway) -> Iterator[Tenant]:
     async def create() -> IssuedKey:
         store = Store(connect(world.world["redis_url"], answer_s=5))
         try:
-            return await Tenants(store, Encryption([SECRET_KEY]), Clock()).create_key(f"tenant-{next(_names)}")
+            return await ApiKeys(store, Encryption([SECRET_KEY]), Clock()).create(f"tenant-{next(_names)}")
         finally:
             await store.close()
 

@@ -14,7 +14,7 @@ import pytest
 from core.clock import Clock
 from core.security.encryption import Encryption
 from core.store.redis.client import Store, connect
-from core.store.tenants.tenants import Tenants
+from core.store.tenants.api_keys import ApiKeys
 from core.store.tokens.tokens import Tokens
 from tests.gateway_fixture import Gateway, running_gateway, unique_title
 
@@ -37,7 +37,7 @@ class Office:
 
     def tenant(self, name: str) -> Gateway:
         """Make a tenant and the caller that it sends."""
-        issued = self._at_desk(lambda tenants, _: tenants.create_key(name))
+        issued = self._at_desk(lambda api_keys, _: api_keys.create(name))
         caller = Gateway(self.gateway.world | {"api_key": issued.secret}, self.gateway.folder)
         return self._callers.enter_context(closing(caller))
 
@@ -74,7 +74,7 @@ class Office:
         async def opened():
             store, vault = Store(connect(self.gateway.world["redis_url"], answer_s=5)), Encryption([SECRET_KEY])
             try:
-                return await errand(Tenants(store, vault, Clock()), Tokens(store, vault, Clock()))
+                return await errand(ApiKeys(store, vault, Clock()), Tokens(store, vault, Clock()))
             finally:
                 await store.close()
 

@@ -130,10 +130,10 @@ def _clerk(redis_url: str) -> Iterator[None]:
 def _answer_errands(redis_url: str, over: threading.Event) -> None:
     with closing(redis.Redis.from_url(redis_url)) as client:
         while not over.is_set():
-            if found := client.blpop([key("errands")], timeout=1):
+            if found := client.blpop([key("rpc_requests")], timeout=1):
                 errand = msgspec.msgpack.decode(found[1], type=RpcRequest)
-                client.rpush(key("errand_answer", errand.id), _HEARD)
-                client.expire(key("errand_answer", errand.id), 30)
+                client.rpush(key("rpc_reply", errand.id), _HEARD)
+                client.expire(key("rpc_reply", errand.id), 30)
 
 
 def main() -> None:

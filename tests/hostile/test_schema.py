@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from core.events import event as events
-from core.events.event import DeliveryState
+from core.events.delivery import DeliveryState
 from core.store.jobs.submissions import Accepted, Submission
 from service.context import ApiContext, open_context
 from service.jobs.validation import JobInputs, NewJob, draft

@@ -146,7 +146,7 @@ async def test_a_range_of_callbacks_is_sent_again_once_per_key(api: Api) -> None
 async def test_a_test_call_is_sent_once_per_key_and_a_failed_one_gives_it_back(api: Api) -> None:
     await api.http.put("/v1/webhook", json={"url": URL})
     assert (await api.http.post("/v1/webhook:test", headers=KEY)).status_code == 503, "no worker is there"
-    await api.context.store.redis.delete(key("errands"))
+    await api.context.store.redis.delete(key("rpc_requests"))
 
     async def worker() -> None:
         errand = await api.context.rpc.next(wait_s=10)
@@ -155,7 +155,7 @@ async def test_a_test_call_is_sent_once_per_key_and_a_failed_one_gives_it_back(a
     first, _ = await asyncio.gather(api.http.post("/v1/webhook:test", headers=KEY), worker())
     assert first.json()["delivered"] is True
     assert same(await api.http.post("/v1/webhook:test", headers=KEY), first)
-    assert await api.context.store.redis.llen(key("errands")) == 0
+    assert await api.context.store.redis.llen(key("rpc_requests")) == 0
 
 
 async def test_one_place_is_given_out_per_key(s3_api: Api) -> None:

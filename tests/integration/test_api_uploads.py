@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from core.clock import HandClock
 from core.ids import new_id
-from core.store.uploads import Upload, Uploads
+from core.model.upload import Upload
+from core.store.uploads import Uploads
 from service.problems import ApiError
 from service.uploads.inspector import Inspector
 from service.uploads.receive import limit_body

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from core.clock import rfc3339
-from core.events.event import Attempt, DeliveryState
+from core.events.delivery import Attempt, DeliveryState
 from tests.api_fixture import Api, running_api
 from tests.job_ends import succeed
 
@@ -58,9 +58,9 @@ async def test_a_new_default_holds_for_the_very_next_job_on_every_process(
 
 async def test_a_disabled_url_says_since_when_and_why_until_it_is_enabled(api: Api) -> None:
     await api.http.put("/v1/webhook", json={"url": URL})
-    webhook = await api.context.tenants.webhook("acme")
+    webhook = await api.context.webhooks.default("acme")
     off = msgspec.structs.replace(webhook, state="disabled", disabled_at_ms=1_795_000_000_000, disabled_why="410")
-    await api.context.tenants.set_webhook("acme", off)
+    await api.context.webhooks.set_default("acme", off)
     read = (await api.http.get("/v1/webhook")).json()
     assert (read["status"], read["disabled_why"], read["disabled_at"]) == (
         "disabled",
@@ -71,10 +71,10 @@ async def test_a_disabled_url_says_since_when_and_why_until_it_is_enabled(api: A
 
 
 async def test_a_new_secret_is_shown_once_and_both_sign(api: Api) -> None:
-    (before,) = await api.context.tenants.signing_secrets("acme")
+    (before,) = await api.context.webhooks.signing_secrets("acme")
     answer = (await api.http.post("/v1/webhook:rotate-secret")).json()
     assert answer["secret"].startswith("whsec_")
-    assert await api.context.tenants.signing_secrets("acme") == [answer["secret"], before]
+    assert await api.context.webhooks.signing_secrets("acme") == [answer["secret"], before]
 
 
 async def test_a_test_is_done_by_a_worker_and_told_or_nobody_is_there(api: Api) -> None:

@@ -12,10 +12,12 @@ import msgspec
 import pytest
 
 from core.clock import rfc3339
-from core.events.event import Delivery, DeliveryState, TenantWebhook, spoken
+from core.events.delivery import Delivery, DeliveryState
+from core.events.event import spoken
 from core.model.job import OutputFile, Webhook
 from core.model.plan import Plan
 from core.model.transitions import succeeded
+from core.model.webhook import TenantWebhook
 from core.security.signing import verify_path
 from core.store.redis.keys import key
 from tests.receiver_fixture import Receiver, running_receiver
@@ -43,12 +45,12 @@ async def kit(core: Core):
     """What a worker holds, on the test's clock; its leases are not renewed."""
     chosen = {"allow_addresses": "127.0.0.0/8", "allow_http": True, "callback_timeout_s": 1.0, "storage": "memory"}
     settings = settings_for(core.settings.redis_url.get_secret_value(), **chosen)
-    await core.tenants.create_key("acme")
+    await core.api_keys.create("acme")
     async with AsyncExitStack() as stack:
         built = await _build_kit(settings, core.redis, stack)
         stack.pop_all().push_async_callback(built.outside.aclose)  # the client is the fixture's
         yield dataclasses.replace(
-            built, clock=core.clock, vault=core.security.encryption, tenants=core.tenants, deliveries=core.deliveries,
+            built, clock=core.clock, vault=core.vault, webhooks=core.webhooks, deliveries=core.deliveries,
             jobs=core.jobs, hosts=Hosts(core.clock),
         )  # fmt: skip
         await built.outside.aclose()
@@ -75,7 +77,7 @@ async def due_ms(core: Core, delivery: Delivery) -> float | None:
 
 
 async def set_default(core: Core, receiver: Receiver, path: str = "") -> None:
-    await core.tenants.set_webhook("acme", TenantWebhook(url=receiver.hook + path))
+    await core.webhooks.set_default("acme", TenantWebhook(url=receiver.hook + path))
 
 
 async def test_five_days_of_failure_alone_disable_the_default_url(core, kit, receiver):
@@ -83,14 +85,14 @@ async def test_five_days_of_failure_alone_disable_the_default_url(core, kit, rec
     [first] = await told(core, None)
     assert (await after_attempt(kit, first)).state is DeliveryState.PENDING
     began_ms = core.clock.now_ms()
-    assert (await core.tenants.webhook("acme")).failing_since_ms == began_ms
+    assert (await core.webhooks.default("acme")).failing_since_ms == began_ms
     core.clock.turn(by_s=WORN_OUT_S - 1)
     [second] = await told(core, None)
     assert (await after_attempt(kit, second)).state is DeliveryState.PENDING
     core.clock.turn(by_s=1)
     last = await after_attempt(kit, first)
     assert (last.state, last.why, len(last.attempts)) == (DeliveryState.DEAD, WORN_OUT, 2)
-    webhook = await core.tenants.webhook("acme")
+    webhook = await core.webhooks.default("acme")
     assert (webhook.state, webhook.disabled_why, webhook.disabled_at_ms) == ("disabled", WORN_OUT, core.clock.now_ms())
     waiting = await after_attempt(kit, second)
     assert (waiting.state, len(waiting.attempts)) == (DeliveryState.DEAD, 1), "nothing more is sent there"
@@ -102,11 +104,11 @@ async def test_one_success_in_five_days_keeps_the_default_url(core, kit, receive
     await after_attempt(kit, first)
     core.clock.turn(by_s=4 * DAY_S)
     assert (await after_attempt(kit, first)).state is DeliveryState.DELIVERED
-    assert (await core.tenants.webhook("acme")).failing_since_ms is None
+    assert (await core.webhooks.default("acme")).failing_since_ms is None
     core.clock.turn(by_s=4 * DAY_S)
     [second] = await told(core, None)
     assert (await after_attempt(kit, second)).state is DeliveryState.PENDING
-    assert (await core.tenants.webhook("acme")).state == "active"
+    assert (await core.webhooks.default("acme")).state == "active"
 
 
 async def test_declining_one_message_is_no_failure_of_the_url(core, kit, receiver):
@@ -114,7 +116,7 @@ async def test_declining_one_message_is_no_failure_of_the_url(core, kit, receive
     [delivery] = await told(core, None)
     over = await after_attempt(kit, delivery)
     assert (over.state, over.attempts[0].status) == (DeliveryState.DEAD, 500)
-    assert (await core.tenants.webhook("acme")).failing_since_ms is None
+    assert (await core.webhooks.default("acme")).failing_since_ms is None
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,7 @@ async def test_a_default_url_that_wants_no_more_is_disabled(core, kit, receiver,
     await set_default(core, receiver, path)
     [delivery] = await told(core, None)
     assert (await after_attempt(kit, delivery)).state is state
-    webhook = await core.tenants.webhook("acme")
+    webhook = await core.webhooks.default("acme")
     assert (webhook.state, webhook.disabled_at_ms) == ("disabled", core.clock.now_ms())
     assert await told(core, None) == [], "the next job has nobody to tell"
 
@@ -176,7 +178,7 @@ async def test_each_attempt_carries_a_link_that_is_good_for_a_day_from_then(core
         signature = query.partition("signature=")[2]
         assert f"expires={expires_s}" in query
         assert verify_path(
-            core.security.encryption.link_keys,
+            core.vault.link_keys,
             path=path.removeprefix(kit.settings.public_url),
             expires_at_s=expires_s,
             signature=signature,
@@ -186,8 +188,8 @@ async def test_each_attempt_carries_a_link_that_is_good_for_a_day_from_then(core
 
 
 async def test_after_a_rotation_two_secrets_sign_for_a_day_and_then_the_new_one(core, kit, receiver):
-    old = (await core.tenants.signing_secrets("acme"))[0]
-    new = await core.tenants.rotate_secret("acme")
+    old = (await core.webhooks.signing_secrets("acme"))[0]
+    new = await core.webhooks.rotate_secret("acme")
     counts = []
     for wait_s in (DAY_S - 1, 1):
         core.clock.turn(by_s=wait_s)
@@ -195,7 +197,7 @@ async def test_after_a_rotation_two_secrets_sign_for_a_day_and_then_the_new_one(
         await after_attempt(kit, delivery)
         headers = (await receiver.received())[-1]["headers"]
         counts.append(len(headers["webhook-signature"].split(" ")))
-        assert await core.tenants.signing_secrets("acme") == ([new, old] if counts == [2] else [new])
+        assert await core.webhooks.signing_secrets("acme") == ([new, old] if counts == [2] else [new])
     assert counts == [2, 1]
 
 
@@ -269,7 +271,7 @@ async def test_who_finds_no_place_sleeps_without_using_up_an_attempt_and_others_
     taken = [(await told(core, f"{receiver.hook}/hang"))[0] for _ in range(PER_HOST)]
     waiting = [(await told(core, f"{receiver.hook}/hang"))[0] for _ in range(20)]
     late = await progress_of(core, f"{receiver.hook}/hang")
-    await core.tenants.create_key("other")
+    await core.api_keys.create("other")
     [stranger] = await told(core, receiver.hook, tenant="other")
     async with hanging(kit, receiver, taken):
         after = [await after_attempt(kit, each) for each in waiting]

@@ -24,7 +24,8 @@ from hypothesis.stateful import (
 from core.errors import Code, WaitReason
 from core.model import transitions
 from core.model.job import ENDS, Job, Stage, Status
-from core.store.jobs.records import Claim, LeaseLost
+from core.store.jobs.records import Claim
+from core.store.leases import LeaseLost
 from core.store.redis.client import connect
 from core.store.redis.keys import key
 from tests.store_fixture import Core, settings_for
@@ -264,7 +265,7 @@ class Gateway(RuleBasedStateMachine):
     async def places(self, jobs: list[Job]) -> list[list[Any]]:
         pipe = self.core.redis.pipeline(transaction=False)
         for job in jobs:
-            pipe.lpos(key("line", job.session_id), job.id)
+            pipe.lpos(key("session_queue", job.session_id), job.id)
             pipe.zscore(key("backlog", job.tenant), job.id)
             pipe.zscore(key("admitted"), job.id)
             pipe.zscore(key("arq_queue"), job.id)
@@ -285,7 +286,7 @@ class Gateway(RuleBasedStateMachine):
     @invariant()
     def no_credits_are_spent_twice(self) -> None:
         for token in self.run(self.core.tokens.all()):
-            held = [int(v) for v in self.run(self.core.redis.hvals(key("token_held", token.id)))]
+            held = [int(v) for v in self.run(self.core.redis.hvals(key("token_reservations", token.id)))]
             assert token.reserved == sum(held)
             assert 0 <= token.reserved <= CREDITS
 
@@ -308,7 +309,7 @@ class Gateway(RuleBasedStateMachine):
         pipe = self.core.redis.pipeline(transaction=False)
         pipe.zcard(key("backlog", tenant))
         pipe.smembers(key("running", tenant))
-        pipe.zscore(key("ring"), tenant)
+        pipe.zscore(key("tenant_ring"), tenant)
         backlog, running, turn = await pipe.execute()
         assert {i.decode() for i in running} == {i for i in self.admitted if self.jobs[i].tenant == tenant}
         assert len(running) <= CAP

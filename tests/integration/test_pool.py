@@ -29,7 +29,7 @@ async def taken_by_all(core: Core, kits: list[WorkerContext], jobs: list) -> lis
 async def locked(core: Core, *, is_locked: bool) -> None:
     """Wait until somebody renews the identity, or nobody does any more."""
     async with asyncio.timeout(20):
-        while bool(await core.redis.exists(key("identity_lock"))) is not is_locked:
+        while bool(await core.redis.exists(key("anonymous_identity_lock"))) is not is_locked:
             await core.redis.ping()
 
 

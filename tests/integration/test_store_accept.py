@@ -7,9 +7,9 @@ import pytest
 
 from core.ids import new_id
 from core.model.job import MediaRef
+from core.model.upload import Upload
 from core.store.jobs.submissions import Accepted, Idempotency, Rejected, Replayed
 from core.store.redis.keys import key
-from core.store.uploads import Upload
 from tests.store_fixture import Core, core, make_job
 
 __all__ = ["core"]
@@ -25,7 +25,7 @@ async def test_an_accepted_job_stands_in_every_index_and_has_told_its_first_even
     assert [j.id for j in await core.listing.jobs("acme", session_id=job.session_id)] == [job.id]
     assert [e.type for e in (await core.events.of_job(job.id)).events] == ["job.queued"]
     assert [e.type for e in (await core.events.of_tenant("acme")).events] == ["job.queued"]
-    session = await core.listing.session(job.session_id)
+    session = await core.sessions.load(job.session_id)
     assert session is not None
     assert session.implicit
 
@@ -84,10 +84,10 @@ async def test_parallel_submits_never_pass_the_rate(core: Core) -> None:
 @pytest.mark.parametrize("state", ["unknown", "closed", "foreign"])
 async def test_a_session_that_is_not_open_to_the_tenant_refuses_all_of_a_batch(core: Core, state: str) -> None:
     first = await core.submit("other" if state == "foreign" else "acme")
-    session = await core.listing.session(first.session_id)
+    session = await core.sessions.load(first.session_id)
     assert session is not None
     if state == "closed":
-        await core.listing.close_session(session)
+        await core.sessions.close(session)
     before = await core.everything()
     into = core.new_job(session_id=new_id("ses") if state == "unknown" else first.session_id)
     submissions = [core.submission(core.new_job()), core.submission(into, session=False)]
@@ -100,7 +100,7 @@ async def test_a_batch_may_share_the_session_that_its_first_job_brings(core: Cor
     second = core.new_job(session_id=first.session_id)
     submissions = [core.submission(first), core.submission(second, session=False)]
     assert isinstance(await core.intake.accept(submissions, key_id="key_1", idempotency=None), Accepted)
-    assert await core.listing.session_jobs(first.session_id) == (2, first.id)
+    assert await core.sessions.queue_of(first.session_id) == (2, first.id)
 
 
 async def test_the_same_call_again_gets_the_first_answer_byte_for_byte(core: Core) -> None:
@@ -180,7 +180,7 @@ async def test_bytes_of_uploads_are_counted_per_tenant_and_given_back_once(core:
     await asyncio.gather(core.uploads.drop(upload), core.uploads.drop(upload))
     assert await core.uploads.stored_bytes("acme") == 0
     assert await core.uploads.load(upload.id) is None
-    await core.uploads.touch([upload.id])
+    await core.submit(media=(MediaRef(upload_id=upload.id, name="a.mp4"),))
     core.clock.turn(by_s=48 * 3600)
     assert await core.uploads.due() == []
 

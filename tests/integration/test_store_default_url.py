@@ -3,8 +3,9 @@
 import msgspec
 import pytest
 
-from core.events.event import Attempt, Delivery, DeliveryState, EndpointOutcome, TenantWebhook
+from core.events.delivery import Attempt, Delivery, DeliveryState, EndpointOutcome
 from core.model.job import Webhook
+from core.model.webhook import TenantWebhook
 from core.store.deliveries import DeliveryClaim
 from tests.store_fixture import Core, core
 
@@ -16,7 +17,7 @@ NAMED = Webhook(url="https://hooks.example.com/one")
 
 @pytest.fixture
 async def default_url(core: Core) -> None:
-    await core.tenants.set_webhook("acme", HOOK)
+    await core.webhooks.set_default("acme", HOOK)
 
 
 async def claimed(core: Core, **asked: object) -> DeliveryClaim:
@@ -43,7 +44,7 @@ async def fares(core: Core, *, failed: bool, **more: object) -> TenantWebhook | 
     found = await claimed(core)
     over = ended(found.delivery, DeliveryState.DEAD if failed else DeliveryState.DELIVERED)
     await core.deliveries.record(over, owner="w:1", fared=EndpointOutcome(HOOK.url, failed, **more))  # type: ignore[arg-type]
-    return await core.tenants.webhook("acme")
+    return await core.webhooks.default("acme")
 
 
 @pytest.mark.usefixtures("default_url")
@@ -69,10 +70,10 @@ async def test_a_url_that_wants_no_more_is_disabled_and_nothing_else_about_it_ch
 async def test_an_answer_of_the_url_before_says_nothing_about_the_one_that_was_set_meanwhile(core: Core) -> None:
     found = await claimed(core)
     elsewhere = msgspec.structs.replace(HOOK, url="https://new.example.com/all")
-    await core.tenants.set_webhook("acme", elsewhere)
+    await core.webhooks.set_default("acme", elsewhere)
     off = EndpointOutcome(HOOK.url, failed=True, disabled_why="410")
     await core.deliveries.record(ended(found.delivery, DeliveryState.DEAD), owner="w:1", fared=off)
-    assert await core.tenants.webhook("acme") == elsewhere
+    assert await core.webhooks.default("acme") == elsewhere
 
 
 @pytest.mark.usefixtures("default_url")

@@ -3,10 +3,11 @@
 import msgspec
 import pytest
 
-from core.events.event import Attempt, Delivery, DeliveryState, TenantWebhook
+from core.events.delivery import Attempt, Delivery, DeliveryState
 from core.model.job import Webhook
+from core.model.webhook import TenantWebhook
 from core.store.deliveries import KEPT_MS, DeliveryClaim
-from core.store.jobs.records import LeaseLost
+from core.store.leases import LeaseLost
 from core.store.redis.keys import key
 from tests.store_fixture import Core, core
 
@@ -55,13 +56,13 @@ async def test_a_claim_brings_the_very_event_that_the_feed_has(core: Core, deliv
 
 
 async def test_the_tenant_s_default_is_read_when_it_is_claimed(core: Core) -> None:
-    await core.tenants.set_webhook("acme", HOOK)
+    await core.webhooks.set_default("acme", HOOK)
     job = await core.submit()
     await core.run(job)
     [(found, _)] = await core.deliveries.of_job(job.id)
     assert found.url is None
     moved = msgspec.structs.replace(HOOK, url="https://hooks.example.com/new")
-    await core.tenants.set_webhook("acme", moved)
+    await core.webhooks.set_default("acme", moved)
     assert (await claim(core, found)).webhook == moved
 
 
@@ -106,7 +107,7 @@ async def test_an_ended_delivery_is_nobody_s_and_goes_after_fourteen_days(
 async def test_a_dead_delivery_can_be_sent_again_under_the_same_event(core: Core, delivery: Delivery) -> None:
     first = await claim(core, delivery)
     await core.deliveries.record(ended(delivery, DeliveryState.DEAD), owner="w:1")
-    await core.tenants.create_key("acme")
+    await core.api_keys.create("acme")
     assert await core.deliveries.dead_count() == 1
     dead = await core.deliveries.load(delivery.id)
     assert dead is not None

@@ -7,12 +7,13 @@ import pytest
 
 from core.clock import Clock
 from core.errors import Code, WaitReason
-from core.events.event import TenantWebhook
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job, Stage, Status
 from core.model.token import Scope
-from core.store.jobs.records import Claim, LeaseLost
+from core.model.webhook import TenantWebhook
+from core.store.jobs.records import Claim
+from core.store.leases import LeaseLost
 from core.store.redis.client import connect
 from core.store.redis.keys import CANCEL_CHANNEL, key
 from tests.store_fixture import Core, core, settings_for
@@ -39,7 +40,7 @@ async def park(core: Core, claim: Claim, *, for_s: float) -> Claim:
 
 async def test_a_claim_brings_the_record_the_session_and_the_tenant_s_webhook(core: Core, job: Job) -> None:
     hook = TenantWebhook(url="https://hooks.example.com")
-    await core.tenants.set_webhook("acme", hook)
+    await core.webhooks.set_default("acme", hook)
     claim = await core.claim(job)
     assert claim.job == job
     assert claim.session.id == job.session_id
@@ -105,9 +106,9 @@ async def test_the_end_frees_everything_that_the_job_held(core: Core, job: Job) 
     )
     ended = await core.finish(claim)
     names = set(await core.everything())
-    gone = ("arq_job", "arq_in_progress", "arq_retry", "line")
-    assert names.isdisjoint({key(n, job.id if n != "line" else job.session_id) for n in gone})
-    assert names.isdisjoint({key(n) for n in ("arq_queue", "leases", "admitted", "queued_all", "ring")})
+    gone = ("arq_job", "arq_in_progress", "arq_retry", "session_queue")
+    assert names.isdisjoint({key(n, job.id if n != "session_queue" else job.session_id) for n in gone})
+    assert names.isdisjoint({key(n) for n in ("arq_queue", "leases", "admitted", "queued_all", "tenant_ring")})
     assert names.isdisjoint({key(n, "acme") for n in ("running", "queued", "backlog")})
     assert names.isdisjoint({key("jobs_status", "acme", s) for s in ("queued", "running")})
     balance = await core.tokens.get(token)
@@ -127,7 +128,7 @@ async def test_the_end_counts_in_the_month_s_usage(core: Core) -> None:
             else transitions.succeeded(claim.job, now_ms=now_ms)
         )
         await core.write(claim, transitions.with_cost(over, credits_used=credits_used))
-    assert await core.tenants.usage("acme", "2026-11") == {"jobs_succeeded": 1, "credits": 50, "jobs_failed": 1}
+    assert await core.usage.of_month("acme", "2026-11") == {"jobs_succeeded": 1, "credits": 50, "jobs_failed": 1}
 
 
 async def test_a_write_of_someone_who_lost_the_job_changes_nothing(core: Core, job: Job) -> None:
@@ -226,7 +227,7 @@ async def test_a_session_and_what_lies_beside_the_record_are_written_with_it(cor
     claim = await core.begin(job)
     opened = sessions.opened(claim.session, backend_id="b", task_id="t", user_id=None, token_id="tok_1")
     await core.write(claim, transitions.moved(claim.job, Stage.UPLOADING), session=opened, fields={"before": b"draft"})
-    assert await core.listing.session(job.session_id) == opened
+    assert await core.sessions.load(job.session_id) == opened
     assert await core.jobs.field(job.id, "before") == b"draft"
     core.clock.turn(by_s=13)
     await core.finish(await core.claim(job))
@@ -348,7 +349,7 @@ async def test_a_forgotten_job_leaves_nothing_but_the_tenant_s_feed_and_counts(c
     await core.jobs.forget(job.id)
     kept = {key("feed", "acme"), key("event_clock", "acme"), key("usage", "acme", "2026-11")}
     left = set(await core.everything()) - kept
-    assert left <= {key("rate", "key_1"), key("workers"), key("turn"), key("run_samples")}
+    assert left <= {key("rate", "key_1"), key("workers"), key("tenant_turn"), key("run_samples")}
 
 
 async def test_a_session_outlives_the_first_of_its_jobs_and_goes_with_the_last(core: Core, job: Job) -> None:
@@ -356,7 +357,7 @@ async def test_a_session_outlives_the_first_of_its_jobs_and_goes_with_the_last(c
     await core.run(job)
     await core.run(second)
     await core.jobs.forget(job.id)
-    assert await core.listing.session(job.session_id) is not None
+    assert await core.sessions.load(job.session_id) is not None
     await core.jobs.forget(second.id)
     assert await core.redis.exists(key("session", job.session_id)) == 0
 
@@ -364,20 +365,20 @@ async def test_a_session_outlives_the_first_of_its_jobs_and_goes_with_the_last(c
 async def test_an_explicit_session_stays_without_jobs_until_it_is_closed(core: Core) -> None:
     job = core.new_job()
     session = msgspec.structs.replace(core.submission(job).session, implicit=False)
-    await core.listing.create_session(session)
+    await core.sessions.create(session)
     await core.offer(job, new_session=False)
     await core.cancel(job)
     await core.jobs.forget(job.id)
-    assert await core.listing.sessions("acme") == [session]
-    await core.listing.close_session(session)
-    assert await core.listing.sessions("acme") == []
+    assert await core.sessions.page("acme") == [session]
+    await core.sessions.close(session)
+    assert await core.sessions.page("acme") == []
     assert await core.redis.exists(key("session", session.id)) == 0
 
 
 async def test_a_closed_session_stays_for_the_jobs_that_are_in_it(core: Core, job: Job) -> None:
-    session = await core.listing.session(job.session_id)
+    session = await core.sessions.load(job.session_id)
     assert session is not None
-    await core.listing.close_session(session)
+    await core.sessions.close(session)
     assert (await core.claim(job)).session == session
 
 

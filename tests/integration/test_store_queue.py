@@ -13,7 +13,8 @@ from core.clock import Clock
 from core.model import transitions
 from core.model.job import Job, Status
 from core.queue import LeasedWorker, make_worker
-from core.store.jobs.records import Claim, LeaseLost
+from core.store.jobs.records import Claim
+from core.store.leases import LeaseLost
 from core.store.redis.client import STORE_DOWN, connect
 from core.store.redis.keys import key
 from tests.redis_fixture import running_redis
@@ -186,7 +187,7 @@ async def test_a_redis_that_freezes_costs_neither_places_nor_connections(caplog:
                 await all_ended(core, jobs)
             await idle(worker)
             assert worker.sem._value == 3  # arq has one more than places
-            assert len(worker.tokens.pool.connection_pool._in_use_connections) <= 1
+            assert len(worker.pool.connection_pool._in_use_connections) <= 1
 
 
 async def test_a_full_redis_does_not_end_the_worker(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from core.events.event import TenantWebhook
+from core.model.webhook import TenantWebhook
 from core.security.encryption import Encryption
 from core.store.redis.durability import durability_warnings
 from core.store.redis.keys import key
@@ -12,8 +12,8 @@ __all__ = ["core"]
 
 
 async def test_only_hashes_of_api_keys_and_locked_webhook_secrets_are_in_redis(core: Core) -> None:
-    issued = await core.tenants.create_key("acme")
-    rotated = await core.tenants.rotate_secret("acme")
+    issued = await core.api_keys.create("acme")
+    rotated = await core.webhooks.rotate_secret("acme")
     assert issued.webhook_secret is not None
     dump = repr(await core.everything())
     for secret in (issued.secret, issued.webhook_secret, rotated):
@@ -22,55 +22,55 @@ async def test_only_hashes_of_api_keys_and_locked_webhook_secrets_are_in_redis(c
 
 
 async def test_a_key_finds_its_tenant_until_it_is_revoked(core: Core) -> None:
-    issued = await core.tenants.create_key("acme", scopes=("read",))
-    caller = await core.tenants.find_caller(issued.secret)
+    issued = await core.api_keys.create("acme", scopes=("read",))
+    caller = await core.api_keys.find_caller(issued.secret)
     assert caller is not None
     assert (caller.tenant, caller.key_id, caller.scopes) == ("acme", issued.id, {"read"})
-    assert [row.id for row in await core.tenants.list_keys("acme")] == [issued.id]
-    assert await core.tenants.revoke_key(issued.id)
-    assert await core.tenants.find_caller(issued.secret) is None
-    assert not await core.tenants.revoke_key(issued.id)
-    assert await core.tenants.list_keys("acme") == []
+    assert [row.id for row in await core.api_keys.of_tenant("acme")] == [issued.id]
+    assert await core.api_keys.revoke(issued.id)
+    assert await core.api_keys.find_caller(issued.secret) is None
+    assert not await core.api_keys.revoke(issued.id)
+    assert await core.api_keys.of_tenant("acme") == []
 
 
 async def test_a_key_is_found_after_the_secret_key_was_rotated(core: Core) -> None:
-    issued = await core.tenants.create_key("acme")
-    core.tenants._vault = Encryption(["n" * 40, SECRET_KEY])
-    assert await core.tenants.find_caller(issued.secret) is not None
-    core.tenants._vault = Encryption(["n" * 40])
-    assert await core.tenants.find_caller(issued.secret) is None
+    issued = await core.api_keys.create("acme")
+    core.api_keys._encryption = Encryption(["n" * 40, SECRET_KEY])
+    assert await core.api_keys.find_caller(issued.secret) is not None
+    core.api_keys._encryption = Encryption(["n" * 40])
+    assert await core.api_keys.find_caller(issued.secret) is None
 
 
 async def test_the_webhook_secret_is_shown_with_the_first_key_only(core: Core) -> None:
-    first, second = await core.tenants.create_key("acme"), await core.tenants.create_key("acme")
-    assert await core.tenants.signing_secrets("acme") == [first.webhook_secret]
+    first, second = await core.api_keys.create("acme"), await core.api_keys.create("acme")
+    assert await core.webhooks.signing_secrets("acme") == [first.webhook_secret]
     assert second.webhook_secret is None
 
 
 async def test_a_rotated_secret_goes_on_to_the_end_of_its_day(core: Core) -> None:
-    first = (await core.tenants.create_key("acme")).webhook_secret
-    second = await core.tenants.rotate_secret("acme")
-    assert await core.tenants.signing_secrets("acme") == [second, first]
+    first = (await core.api_keys.create("acme")).webhook_secret
+    second = await core.webhooks.rotate_secret("acme")
+    assert await core.webhooks.signing_secrets("acme") == [second, first]
     core.clock.turn(by_s=3600)
-    third = await core.tenants.rotate_secret("acme")
-    assert await core.tenants.signing_secrets("acme") == [third, second, first]
+    third = await core.webhooks.rotate_secret("acme")
+    assert await core.webhooks.signing_secrets("acme") == [third, second, first]
     core.clock.turn(by_s=23 * 3600)
-    assert await core.tenants.signing_secrets("acme") == [third, second]
+    assert await core.webhooks.signing_secrets("acme") == [third, second]
     core.clock.turn(by_s=3600)
-    assert await core.tenants.signing_secrets("acme") == [third]
+    assert await core.webhooks.signing_secrets("acme") == [third]
 
 
 async def test_rotations_at_once_lose_no_secret_that_was_shown(core: Core) -> None:
-    shown = await asyncio.gather(*(core.tenants.rotate_secret("acme") for _ in range(5)))
-    assert set(await core.tenants.signing_secrets("acme")) == set(shown)
+    shown = await asyncio.gather(*(core.webhooks.rotate_secret("acme") for _ in range(5)))
+    assert set(await core.webhooks.signing_secrets("acme")) == set(shown)
 
 
 async def test_the_default_webhook_is_read_as_it_was_written(core: Core) -> None:
-    assert await core.tenants.webhook("acme") is None
+    assert await core.webhooks.default("acme") is None
     hook = TenantWebhook(url="https://hooks.example.com", events=("job.failed",), state="disabled", disabled_at_ms=5)
-    await core.tenants.set_webhook("acme", hook)
-    assert await core.tenants.webhook("acme") == hook
-    assert await core.tenants.webhook("other") is None
+    await core.webhooks.set_default("acme", hook)
+    assert await core.webhooks.default("acme") == hook
+    assert await core.webhooks.default("other") is None
 
 
 async def test_an_errand_is_done_by_one_worker_and_answered(core: Core) -> None:
@@ -84,10 +84,10 @@ async def test_an_errand_is_done_by_one_worker_and_answered(core: Core) -> None:
 
 
 async def test_errands_that_nobody_does_are_answered_by_nothing_and_do_not_pile_up(core: Core) -> None:
-    await core.redis.rpush(key("errands"), *(b"old" for _ in range(2000)))
+    await core.redis.rpush(key("rpc_requests"), *(b"old" for _ in range(2000)))
     assert await core.errands.ask("credits", "acme", b"", wait_s=0.01) is None
-    assert await core.redis.llen(key("errands")) == 1000
-    assert 0 < await core.redis.ttl(key("errands")) <= 30
+    assert await core.redis.llen(key("rpc_requests")) == 1000
+    assert 0 < await core.redis.ttl(key("rpc_requests")) <= 30
 
 
 async def test_a_durable_redis_earns_no_warning(core: Core) -> None:

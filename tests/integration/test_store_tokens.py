@@ -154,7 +154,7 @@ async def test_a_month_s_budget_holds_against_what_is_spent_and_what_is_promised
         await take(core, third.job.id, month_limit=120)
     await core.finish(first)
     assert await take(core, third.job.id, month_limit=120), "what was promised and not spent is free again"
-    assert "promised" not in await core.tenants.usage("acme", "2026-11")
+    assert "promised" not in await core.usage.of_month("acme", "2026-11")
 
 
 async def test_an_exhausted_token_serves_again_once_its_balance_says_so(core: Core) -> None:
@@ -307,7 +307,7 @@ async def test_all_workers_share_one_identity(core: Core) -> None:
 async def test_one_worker_renews_the_identity_and_its_death_does_not_block_it(core: Core) -> None:
     locks = await asyncio.gather(*(core.identities.lock(f"w{n}", for_s=30) for n in range(10)))
     assert sum(locks) == 1
-    assert 0 < await core.redis.pttl(key("identity_lock")) <= 30_000
+    assert 0 < await core.redis.pttl(key("anonymous_identity_lock")) <= 30_000
     await core.identities.unlock()
     assert await core.identities.lock("w", for_s=30)
 

@@ -4,11 +4,12 @@ import msgspec
 import pytest
 
 from core.errors import Code
-from core.events.event import ENDS, JOB_EVENTS, EventType, TenantWebhook, event, event_type, spoken
+from core.events.event import ENDS, JOB_EVENTS, EventType, event, event_type, spoken
 from core.ids import is_id
 from core.model import transitions
 from core.model.job import Job, Stage, Webhook
 from core.model.job_view import view
+from core.model.webhook import TenantWebhook
 from core.store.events import stream_id
 from tests.store_fixture import PUBLIC_URL, make_job
 

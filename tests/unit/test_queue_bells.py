@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from arq.jobs import deserialize_job_raw
 
-from core.queue import DELIVERY_ENTRY, JOB_ENTRY
+from core.store.redis.queue_entries import DELIVERY_ENTRY, JOB_ENTRY
 
 
 @pytest.mark.parametrize(("bell", "function"), [(JOB_ENTRY, "run_job"), (DELIVERY_ENTRY, "run_delivery")])

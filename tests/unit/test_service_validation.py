@@ -6,8 +6,8 @@ from pydantic import SecretStr
 
 from core.model.job import Job
 from core.model.session import Session
+from core.model.upload import Upload
 from core.settings import Settings
-from core.store.uploads import Upload
 from service.jobs.validation import JobFacts, JobInputs, name_of_url, validate
 from service.problems import ApiError
 from service.schemas.requests import JobAsk

@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from core.events.event import Delivery
+from core.events.delivery import Delivery
 from core.metrics import CALLBACK_SECONDS, CALLBACKS
 from core.redaction import redacted_repr
 from core.security.links import with_link
 from core.security.signing import headers
 from core.store.deliveries import DeliveryClaim
 from core.store.events import StoredEvent
-from core.store.jobs.records import LeaseLost
+from core.store.leases import LeaseLost
 from core.store.redis.client import STORE_DOWN
 from worker.callbacks.record import default_endpoint_outcome, judged
 from worker.callbacks.retry_policy import (
@@ -118,7 +118,7 @@ async def _attempt(kit: WorkerContext, delivery: Delivery, url: str, event: Stor
 
 async def prepare(kit: WorkerContext, delivery: Delivery, event: StoredEvent) -> Prepared:
     """Put together what goes out now, with a fresh link, time and signature under the event's id."""
-    secrets = await kit.tenants.signing_secrets(delivery.tenant)
+    secrets = await kit.webhooks.signing_secrets(delivery.tenant)
     now_ms = kit.clock.now_ms()
     body = with_link(event.body, kit.vault, public_url=kit.settings.public_url, now_ms=now_ms)
     signed = headers(secrets, message_id=event.id, timestamp_s=now_ms // 1000, body=body)

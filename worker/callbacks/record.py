@@ -6,7 +6,8 @@ for that job alone.
 
 import msgspec
 
-from core.events.event import Attempt, Delivery, DeliveryState, EndpointOutcome, TenantWebhook
+from core.events.delivery import Attempt, Delivery, DeliveryState, EndpointOutcome
+from core.model.webhook import TenantWebhook
 from worker.callbacks.retry_policy import WORN_OUT, Answer, Dead, Decision, Delivered, DisableUrl, RetryIn, is_failure
 
 #: what a delivery remembers, however often it is sent again

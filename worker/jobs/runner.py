@@ -10,7 +10,8 @@ from core.errors import Code, Permanent, Temporary, WaitReason
 from core.model import transitions
 from core.model.job import Job, Status
 from core.model.session import Session
-from core.store.jobs.records import Claim, LeaseLost
+from core.store.jobs.records import Claim
+from core.store.leases import LeaseLost
 from core.store.redis.client import STORE_DOWN
 from worker.backend.faults import BackendFault
 from worker.context import WorkerContext

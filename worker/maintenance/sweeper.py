@@ -11,7 +11,7 @@ from core.metrics import CALLBACKS_DEAD, CREDITS, JOBS_FINISHED, QUEUE_DUE_JOBS,
 from core.model import transitions
 from core.model.job import Status
 from core.model.token import TokenState
-from core.store.jobs.records import LeaseLost
+from core.store.leases import LeaseLost
 from worker.context import WorkerContext
 from worker.maintenance.periodic import go_round
 
@@ -52,7 +52,7 @@ async def _expire(kit: WorkerContext) -> None:
         if job.status is not Status.QUEUED:
             continue
         over = transitions.expired(job, now_ms=now_ms)
-        webhook = await kit.tenants.webhook(job.tenant)
+        webhook = await kit.webhooks.default(job.tenant)
         news = event(job, over, webhook=webhook, public_url=kit.settings.public_url, now_ms=now_ms)
         try:
             await kit.jobs.commit(job, over, owner=None, event=news)

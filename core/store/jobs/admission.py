@@ -36,7 +36,7 @@ class Admission:
 
     async def oldest_queued_ms(self) -> int | None:
         """Say when the oldest queued job was accepted, over all tenants that wait."""
-        waiting = await self._store.redis.zrange(key("ring"), 0, -1)
+        waiting = await self._store.redis.zrange(key("tenant_ring"), 0, -1)
         pipe = self._store.redis.pipeline(transaction=False)
         for tenant in waiting:
             pipe.zrange(key("queued", tenant.decode()), 0, 0, withscores=True)

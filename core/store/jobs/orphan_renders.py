@@ -29,12 +29,12 @@ class OrphanRenders:
 
     async def leave(self, render: OrphanRender) -> None:
         """Put a render on the list, to be looked at at once. Done before the commit that ends its job, so none is lost."""
-        await self._store.redis.zadd(key("renders_left"), {pack(render): self._clock.now_ms()}, nx=True)
+        await self._store.redis.zadd(key("orphan_renders"), {pack(render): self._clock.now_ms()}, nx=True)
 
     async def due(self, *, most: int = 100) -> list[OrphanRender]:
         """Name those that are to be looked at now."""
         now_ms = self._clock.now_ms()
-        found = await self._store.redis.zrangebyscore(key("renders_left"), "-inf", now_ms, start=0, num=most)
+        found = await self._store.redis.zrangebyscore(key("orphan_renders"), "-inf", now_ms, start=0, num=most)
         return [unpack(raw, OrphanRender) for raw in found]
 
     async def look_again(self, render: OrphanRender, *, in_s: float) -> None:
@@ -43,8 +43,8 @@ class OrphanRenders:
         if now_ms - render.left_at_ms > _LONGEST_MS:
             await self.forget(render)
         else:
-            await self._store.redis.zadd(key("renders_left"), {pack(render): now_ms + int(in_s * 1000)}, xx=True)
+            await self._store.redis.zadd(key("orphan_renders"), {pack(render): now_ms + int(in_s * 1000)}, xx=True)
 
     async def forget(self, render: OrphanRender) -> None:
         """It has an end."""
-        await self._store.redis.zrem(key("renders_left"), pack(render))
+        await self._store.redis.zrem(key("orphan_renders"), pack(render))

@@ -1,12 +1,10 @@
-"""Lists of a tenant's jobs and sessions, newest first, and the place of a queued job. Ids sort by time."""
+"""Lists of a tenant's jobs, newest first, and where a queued job stands. Ids sort by time."""
 
 from typing import Any, NamedTuple
 
 from core.model.job import Job, Status
-from core.model.session import Session
 from core.store.jobs.records import Jobs
 from core.store.redis.client import Store
-from core.store.redis.codec import pack, unpack
 from core.store.redis.keys import key
 
 
@@ -60,44 +58,15 @@ class JobQueries:
         start = f"({after}" if after else "+"
         return [i.decode() for i in await self._store.redis.zrevrangebylex(name, start, "-", start=0, num=most)]
 
-    async def sessions(self, tenant: str, *, after: str | None = None, limit: int = 20) -> list[Session]:
-        """Read up to `limit` explicit sessions older than `after`."""
-        ids = await self._ids(key("sessions", tenant), after, limit)
-        return [s for i in ids if (s := await self.session(i))]
-
-    async def session(self, session_id: str) -> Session | None:
-        """Read a session, whoever's it is: the caller compares the tenant. None also once it was closed."""
-        raw, closed = await self._store.redis.hmget(key("session", session_id), ["rec", "closed"])  # type: ignore[misc]
-        return unpack(raw, Session) if raw and not closed else None
-
-    async def create_session(self, session: Session) -> None:
-        """Keep an explicit session."""
-        pipe = self._store.redis.pipeline(transaction=True)
-        pipe.hset(key("session", session.id), mapping={"rec": pack(session), "tenant": session.tenant})
-        pipe.zadd(key("sessions", session.tenant), {session.id: 0})
-        await pipe.execute()
-
-    async def close_session(self, session: Session) -> None:
-        """Take no more jobs into a session; those that are in it go on."""
-        await self._store.run("close", {"session": session.id, "tenant": session.tenant})
-
-    async def session_jobs(self, session_id: str) -> tuple[int, str | None]:
-        """Count the jobs of a session that have not ended, and name the one whose turn it is."""
-        pipe = self._store.redis.pipeline(transaction=False)
-        pipe.llen(key("line", session_id))
-        pipe.lindex(key("line", session_id), 0)
-        count, first = await pipe.execute()
-        return count, first.decode() if first else None
-
     async def place(self, job: Job) -> QueuePosition:
         """Say what a queued job waits for."""
         pipe: Any = self._store.redis.pipeline(transaction=False)
         pipe.zrank(key("backlog", job.tenant), job.id)
-        pipe.lpos(key("line", job.session_id), job.id)
+        pipe.lpos(key("session_queue", job.session_id), job.id)
         pipe.scard(key("running", job.tenant))
         rank, in_line, running = await pipe.execute()
         if in_line:
-            before = await self._store.redis.lindex(key("line", job.session_id), in_line - 1)  # type: ignore[misc]
+            before = await self._store.redis.lindex(key("session_queue", job.session_id), in_line - 1)  # type: ignore[misc]
             return QueuePosition(before.decode() if before else None, in_line + 1, at_cap=False)
         return QueuePosition(None, None if rank is None else rank + 1, at_cap=running >= self._cap)
 

@@ -5,21 +5,19 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from core.clock import Clock, month_of, rfc3339
-from core.events.event import Event, TenantWebhook, random_tail
+from core.events.event import Event, random_tail
 from core.model import transitions
 from core.model.job import ENDS, Job, Status
 from core.model.session import Session
+from core.model.webhook import TenantWebhook
 from core.settings import Settings
+from core.store.leases import LeaseLost
 from core.store.redis.client import Store
 from core.store.redis.codec import pack, unpack
 from core.store.redis.keys import key
 from core.store.redis.script_rules import script_rules
 
 _END_NAMES = {str(end): True for end in ENDS} | {"delivered": True, "dead": True}
-
-
-class LeaseLost(Exception):  # noqa: N818 - it says what happened
-    """Another worker holds this job now; whoever gets this must stop, without a further effect."""
 
 
 @dataclass(frozen=True)

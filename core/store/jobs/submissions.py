@@ -5,20 +5,18 @@ from typing import Any, Literal, NamedTuple
 
 from core.clock import Clock, rfc3339
 from core.events.batch import Batch
-from core.events.event import Delivery, Event
+from core.events.delivery import Delivery
+from core.events.event import Event
 from core.model.job import Job
 from core.model.job_view import UNPLACED
 from core.model.session import Session
 from core.redaction import redacted_repr
 from core.settings import Settings
+from core.store.idempotency import IDEMPOTENCY_MS, waits_of
 from core.store.redis.client import Store
 from core.store.redis.codec import pack
 from core.store.redis.script_rules import script_rules
-
-#: an answer is replayed for so long, and in any case until its job has ended
-IDEMPOTENCY_MS = 24 * 3600 * 1000
-#: an upload is kept for so long after its last use
-UPLOAD_LIFE_MS = 24 * 3600 * 1000
+from core.store.uploads import UPLOAD_LIFE_MS
 
 
 class Submission(NamedTuple):
@@ -143,11 +141,6 @@ class Submissions:
                 return Replayed(answer[1], waits_of(answer[2]))
             case why:
                 return Rejected(why.decode(), int(answer[1]) if len(answer) > 1 else 0)
-
-
-def waits_of(joined: bytes | None) -> tuple[bytes, ...]:
-    """Read why jobs waited, as it is kept beside their answer."""
-    return tuple(joined.split(b"\n")) if joined else ()
 
 
 def _started(start: BatchStart) -> dict[str, Any]:

@@ -8,7 +8,7 @@
 local function wait_of(job, in_line)
   local reason, behind, place, at_once = 'session_busy', 'null', in_line, 1
   if in_line > 1 then
-    behind = '"' .. call('LINDEX', K.line(job.session), -2) .. '"'
+    behind = '"' .. call('LINDEX', K.session_queue(job.session), -2) .. '"'
   else
     place, at_once = call('ZRANK', K.backlog(a.tenant), job.id) + 1, a.pace and a.pace.at_once
     reason = call('SCARD', K.running(a.tenant)) < a.tenant_running_jobs and 'queued_behind' or 'tenant_cap'
@@ -72,7 +72,7 @@ for _, job in ipairs(a.jobs) do
   for _, upload in ipairs(job.uploads) do
     call('ZADD', K.uploads(), 'XX', a.upload_until_ms, upload)
   end
-  local in_line = call('RPUSH', K.line(job.session), job.id)
+  local in_line = call('RPUSH', K.session_queue(job.session), job.id)
   if in_line == 1 then line_up(a.tenant, job.id, job.rank) end
   local wait = wait_of(job, in_line)
   table.insert(waits, wait)

@@ -7,4 +7,4 @@ if a.worker then
   end
 end
 admit(a.most)
-return call('ZCARD', K.ring())
+return call('ZCARD', K.tenant_ring())

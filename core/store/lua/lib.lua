@@ -97,7 +97,7 @@ end
 
 local function line_up(tenant, id, rank)
   call('ZADD', K.backlog(tenant), rank, id)
-  call('ZADD', K.ring(), 'NX', call('INCR', K.turn()), tenant)
+  call('ZADD', K.tenant_ring(), 'NX', call('INCR', K.tenant_turn()), tenant)
 end
 
 local function capacity()
@@ -114,7 +114,7 @@ end
 local function admit(most)
   local room = math.min(most, capacity() - call('ZCARD', K.admitted()))
   while room > 0 do
-    local tenant = call('ZPOPMIN', K.ring())[1]
+    local tenant = call('ZPOPMIN', K.tenant_ring())[1]
     if not tenant then return end
     if call('SCARD', K.running(tenant)) < a.tenant_running_jobs then
       local id = call('ZPOPMIN', K.backlog(tenant))[1]
@@ -125,7 +125,7 @@ local function admit(most)
         room = room - 1
       end
       if call('ZCARD', K.backlog(tenant)) > 0 then
-        call('ZADD', K.ring(), 'NX', call('INCR', K.turn()), tenant)
+        call('ZADD', K.tenant_ring(), 'NX', call('INCR', K.tenant_turn()), tenant)
       end
     end
   end
@@ -150,17 +150,17 @@ local function free_job(id, tenant, session)
   call('ZREM', K.backlog(tenant), id)
   call('ZREM', K.queued(tenant), id)
   call('ZREM', K.queued_all(), id)
-  local was_first = call('LINDEX', K.line(session), 0) == id
-  call('LREM', K.line(session), 1, id)
-  local next_id = call('LINDEX', K.line(session), 0)
+  local was_first = call('LINDEX', K.session_queue(session), 0) == id
+  call('LREM', K.session_queue(session), 1, id)
+  local next_id = call('LINDEX', K.session_queue(session), 0)
   if was_first and next_id then line_up(tenant, next_id, call('HGET', K.job(next_id), 'rank')) end
-  if call('ZCARD', K.backlog(tenant)) > 0 then call('ZADD', K.ring(), 'NX', call('INCR', K.turn()), tenant) end
+  if call('ZCARD', K.backlog(tenant)) > 0 then call('ZADD', K.tenant_ring(), 'NX', call('INCR', K.tenant_turn()), tenant) end
 end
 
 local function release_reserve(token, job)
-  local held = call('HGET', K.token_held(token), job)
+  local held = call('HGET', K.token_reservations(token), job)
   if held then
-    call('HDEL', K.token_held(token), job)
+    call('HDEL', K.token_reservations(token), job)
     call('HINCRBY', K.token(token), 'reserved', -tonumber(held))
   end
   if call('HGET', K.job(job), 'reserved_on') == token then call('HDEL', K.job(job), 'reserved_on') end

@@ -45,7 +45,7 @@ end
 local function reserve(id)
   local status = call('HGET', K.job(a.job), 'status')
   if status and a.ends[status] then return {'none'} end
-  if call('HSETNX', K.token_held(id), a.job, a.cost) == 1 then
+  if call('HSETNX', K.token_reservations(id), a.job, a.cost) == 1 then
     call('HINCRBY', K.token(id), 'reserved', a.cost)
     call('HINCRBY', K.token(id), 'taken', 1)
   end
@@ -77,7 +77,7 @@ end
 -- The token that this job holds already, as long as it is the one asked for, or still fits.
 local function held_token()
   local id = a.only or call('HGET', K.job(a.job), 'reserved_on')
-  if not id or call('HEXISTS', K.token_held(id), a.job) == 0 then return nil end
+  if not id or call('HEXISTS', K.token_reservations(id), a.job) == 0 then return nil end
   local t = facts(id)
   if t and (a.only or fits(id, t, 0)) then return id end
 end
@@ -103,7 +103,7 @@ if a['do'] == 'note' then
   if call('EXISTS', K.token(a.token)) == 0 then return {'gone'} end
   if a.available then write_balance(a.token) end
   local use = call('HMGET', K.token(a.token), 'reserved', 'taken')
-  return {'ok', use[1] or '0', call('HLEN', K.token_held(a.token)), use[2] or '0'}
+  return {'ok', use[1] or '0', call('HLEN', K.token_reservations(a.token)), use[2] or '0'}
 end
 if a['do'] == 'mark' then
   local before = call('HGET', K.token(a.token), 'state')
@@ -122,7 +122,7 @@ end
 if a['do'] == 'settle' then
   release_reserve(a.token, a.job)
   if a.available then write_balance(a.token) end
-  return {'ok', call('HLEN', K.token_held(a.token))}
+  return {'ok', call('HLEN', K.token_reservations(a.token))}
 end
 
 if over_budget() then return {'over_budget'} end

@@ -57,7 +57,7 @@ class _Connection(AbstractConnection):
     """
 
     #: shared by all connections of a client
-    absence: RedisBreaker
+    breaker: RedisBreaker
 
     async def connect(self) -> None:
         asked_s = asyncio.get_running_loop().time()
@@ -74,11 +74,11 @@ class _Connection(AbstractConnection):
         except RedisTimeoutError:
             self._unanswered(asked_s)
             raise
-        self.absence.ends()
+        self.breaker.answered()
         return answer
 
     def _unanswered(self, asked_s: float) -> None:
-        self.absence.begins(asked_s=asked_s, answer_s=self.socket_timeout or 0)
+        self.breaker.unanswered(asked_s=asked_s, answer_s=self.socket_timeout or 0)
 
     async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
         limit_s, self.socket_timeout = self.socket_timeout, None
@@ -94,10 +94,10 @@ class _Connection(AbstractConnection):
 class _Pool(redis.asyncio.BlockingConnectionPool):
     """Gives out connections, but for a try now and then none while Redis is away: not to who has queued either."""
 
-    absence: RedisBreaker
+    breaker: RedisBreaker
 
     async def ensure_connection(self, connection: AbstractConnection) -> None:
-        if self.absence.forbids():
+        if not self.breaker.may_call():
             raise RedisConnectionError("Redis was away a moment ago")
         await super().ensure_connection(connection)
 
@@ -119,8 +119,8 @@ def connect(
         retry=Retry(NoBackoff(), 0),
         health_check_interval=0,
     )
-    pool.absence = RedisBreaker(rest_s)
-    facts = {"absence": pool.absence}
+    pool.breaker = RedisBreaker(rest_s)
+    facts = {"breaker": pool.breaker}
     pool.connection_class = type("Connection", (_Connection, pool.connection_class), facts)
     return redis.asyncio.Redis.from_pool(pool)
 

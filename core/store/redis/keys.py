@@ -15,8 +15,8 @@ _SHAPES = {
     "batch": "rg:bat:{}",  # HASH rec tenant jobs left delivery delivery_id finished_at_ms, and end:<job> of each
     # turns
     "backlog": "rg:backlog:{}",  # ZSET of a tenant's queued jobs by priority and arrival
-    "ring": "rg:ring",  # ZSET of tenants with a backlog, by turn
-    "turn": "rg:turn",  # INT last turn given
+    "tenant_ring": "rg:ring",  # ZSET of tenants with a backlog, by turn
+    "tenant_turn": "rg:turn",  # INT last turn given
     "queued": "rg:queued:{}",  # ZSET of a tenant's jobs that have not started, by time of acceptance
     "queued_all": "rg:queued",  # ZSET of all jobs that have not started, by the time at which they expire
     "running": "rg:running:{}",  # SET of a tenant's admitted jobs
@@ -29,7 +29,7 @@ _SHAPES = {
     "session": "rg:ses:{}",  # HASH rec tenant closed
     "sessions": "rg:sessions:{}",  # ZSET of a tenant's explicit sessions
     "session_jobs": "rg:ses:{}:jobs",  # ZSET of a session's jobs
-    "line": "rg:ses:{}:line",  # LIST of a session's jobs that have not ended; the first one may run
+    "session_queue": "rg:ses:{}:line",  # LIST of a session's jobs that have not ended; the first one may run
     # tenants
     "tenant": "rg:tenant:{}",  # HASH secret, webhook and its state
     "tenants": "rg:tenants",  # SET of tenant names
@@ -50,13 +50,13 @@ _SHAPES = {
     "tokens": "rg:tokens",  # SET of token ids
     "token_digest": "rg:tokdigest:{}",  # STRING id of the token with this keyed hash
     "token": "rg:tok:{}",  # HASH of one token
-    "token_held": "rg:tok:{}:held",  # HASH job -> credits reserved for it
-    "identity": "rg:identity",  # HASH of this installation's anonymous identity
-    "identity_lock": "rg:identity:lock",  # STRING the worker that renews it
+    "token_reservations": "rg:tok:{}:held",  # HASH job -> credits reserved for it
+    "anonymous_identity": "rg:identity",  # HASH of this installation's anonymous identity
+    "anonymous_identity_lock": "rg:identity:lock",  # STRING the worker that renews it
     # errands
-    "renders_left": "rg:renders",  # ZSET of renders without a job, packed, by the time of the next look
-    "errands": "rg:errands",  # LIST of outside calls that the API asks a worker for
-    "errand_answer": "rg:errand:{}",  # LIST of one answer
+    "orphan_renders": "rg:renders",  # ZSET of renders without a job, packed, by the time of the next look
+    "rpc_requests": "rg:errands",  # LIST of outside calls that the API asks a worker for
+    "rpc_reply": "rg:errand:{}",  # LIST of one answer
     # estimates
     "run_samples": "rg:samples",  # LIST of the last ended jobs' running times, ms
     "stage_samples": "rg:samples:{}",  # LIST of the times that jobs have last been in a stage, ms

@@ -89,7 +89,7 @@ class _Protocol(asyncio.Protocol):
         self._answer_s = float(inside.socket_timeout)
         #: it is overdue, and what may have come for it is read before that is held against Redis
         self._overdue: asyncio.Future[Any] | None = None
-        self._absence = inside.absence
+        self._breaker = inside.breaker
         self._transport.set_protocol(self)
         self._next_look = self._loop.call_later(self._answer_s, self._look)
 
@@ -109,7 +109,7 @@ class _Protocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand out answers in the order in which they were asked for."""
-        self._absence.ends()
+        self._breaker.answered()
         self._reader.feed(data)
         while (answer := self._reader.gets()) is not self._nothing:
             self._hand_out(answer)
@@ -136,7 +136,7 @@ class _Protocol(asyncio.Protocol):
             self._next_look = self._loop.call_at(max(due_s, now_s + _GRACE_S), self._look)
             return
         self._why = RedisTimeoutError("Redis did not answer in time")
-        self._absence.begins(asked_s=due_s - self._answer_s, answer_s=self._answer_s)
+        self._breaker.unanswered(asked_s=due_s - self._answer_s, answer_s=self._answer_s)
         self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -3,8 +3,8 @@
 from typing import Any
 
 from core.clock import Clock
-from core.queue import DELIVERY_ENTRY, JOB_ENTRY
 from core.settings import Settings
+from core.store.redis.queue_entries import DELIVERY_ENTRY, JOB_ENTRY
 
 
 def script_rules(settings: Settings, clock: Clock) -> dict[str, Any]:

@@ -22,8 +22,8 @@ class AnonymousIdentities:
 
     async def read(self, *, fresh_client_id: str) -> AnonymousIdentity:
         """Read the identity; the first caller ever gives it its client id."""
-        await self._store.redis.hsetnx(key("identity"), "client_id", fresh_client_id)  # type: ignore[misc]
-        row: Row = await self._store.redis.hgetall(key("identity"))  # type: ignore[misc]
+        await self._store.redis.hsetnx(key("anonymous_identity"), "client_id", fresh_client_id)  # type: ignore[misc]
+        row: Row = await self._store.redis.hgetall(key("anonymous_identity"))  # type: ignore[misc]
         token = row.get(b"token_id")
         return AnonymousIdentity(
             row[b"client_id"].decode(), token.decode() if token else None, int(row.get(b"rest_until_ms", 0))
@@ -31,13 +31,13 @@ class AnonymousIdentities:
 
     async def write(self, **facts: str | int) -> None:
         """Write the identity's present token, or how long it must rest after a 429."""
-        await self._store.redis.hset(key("identity"), mapping=dict(facts))  # type: ignore[misc]
+        await self._store.redis.hset(key("anonymous_identity"), mapping=dict(facts))  # type: ignore[misc]
 
     async def lock(self, owner: str, *, for_s: float) -> bool:
         """Let one worker of all renew the identity's token."""
-        name = key("identity_lock")
+        name = key("anonymous_identity_lock")
         return bool(await self._store.redis.set(name, owner, nx=True, px=int(for_s * 1000)))
 
     async def unlock(self) -> None:
         """Let the next one look."""
-        await self._store.redis.delete(key("identity_lock"))
+        await self._store.redis.delete(key("anonymous_identity_lock"))

@@ -95,7 +95,7 @@ class Tokens:
         pipe = self._store.redis.pipeline(transaction=True)
         pipe.srem(key("tokens"), token_id)
         self._opened.pop(token_id, None)
-        pipe.delete(key("token", token_id), key("token_held", token_id), key("token_digest", digest.decode()))
+        pipe.delete(key("token", token_id), key("token_reservations", token_id), key("token_digest", digest.decode()))
         await pipe.execute()
         return True
 
@@ -108,7 +108,7 @@ class Tokens:
         """Read one token's facts."""
         pipe = self._store.redis.pipeline(transaction=False)
         pipe.hgetall(key("token", token_id))
-        pipe.hlen(key("token_held", token_id))
+        pipe.hlen(key("token_reservations", token_id))
         row, in_flight = await pipe.execute()
         return token_of(token_id, row, in_flight=in_flight, now_ms=self._clock.now_ms()) if row else None
 

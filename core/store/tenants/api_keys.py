@@ -1,0 +1,102 @@
+"""API keys: who a request comes from, and what it may do. Only a keyed hash of a key is stored."""
+
+import secrets
+from typing import NamedTuple
+
+from core.clock import Clock
+from core.ids import new_id
+from core.model.job import Record
+from core.redaction import redacted_repr
+from core.security.encryption import Encryption
+from core.store.redis.client import Store
+from core.store.redis.codec import pack, unpack
+from core.store.redis.keys import key
+from core.store.tenants.webhooks import Webhooks
+
+SCOPES = ("submit", "read", "admin")
+
+
+class Caller(NamedTuple):
+    """Who a request comes from."""
+
+    tenant: str
+    key_id: str
+    scopes: frozenset[str]
+
+
+@redacted_repr("id", "tenant", "scopes")
+class IssuedKey(NamedTuple):
+    """A new API key: the only time that its secret is seen. `webhook_secret` only where the tenant is new."""
+
+    id: str
+    secret: str
+    tenant: str
+    scopes: tuple[str, ...]
+    webhook_secret: str | None
+
+
+class KeyRow(Record, frozen=True, kw_only=True):
+    """An API key as it is listed."""
+
+    id: str
+    tenant: str
+    scopes: tuple[str, ...]
+    created_at_ms: int
+
+
+class ApiKeys:
+    """Creates, finds, lists and revokes API keys."""
+
+    def __init__(self, store: Store, encryption: Encryption, clock: Clock) -> None:
+        self._store = store
+        self._encryption = encryption
+        self._webhooks = Webhooks(store, encryption, clock)
+        self._clock = clock
+
+    async def create(self, tenant: str, *, scopes: tuple[str, ...] = SCOPES) -> IssuedKey:
+        """Make an API key, and the tenant with its webhook secret where it is new."""
+        webhook_secret = await self._webhooks.create_secret(tenant)
+        issued = IssuedKey(new_id("key"), f"rg_{secrets.token_urlsafe(32)}", tenant, scopes, webhook_secret)
+        digest = self._encryption.hashes(issued.secret)[0]
+        row = KeyRow(id=issued.id, tenant=tenant, scopes=scopes, created_at_ms=self._clock.now_ms())
+        pipe = self._store.redis.pipeline(transaction=True)
+        pipe.hset(key("api_key", digest), mapping={"rec": pack(row)})
+        pipe.set(key("api_key_hash", issued.id), digest)
+        pipe.sadd(key("tenant_keys", tenant), issued.id)
+        pipe.sadd(key("tenants"), tenant)
+        await pipe.execute()
+        return issued
+
+    async def find_caller(self, api_key: str) -> Caller | None:
+        """Look up an API key by its hashes under all configured keys."""
+        for digest in self._encryption.hashes(api_key):
+            raw = await self._store.ask("HGET", key("api_key", digest), "rec")
+            if raw:
+                row = unpack(raw, KeyRow)
+                return Caller(row.tenant, row.id, frozenset(row.scopes))
+        return None
+
+    async def of_tenant(self, tenant: str) -> list[KeyRow]:
+        """List a tenant's keys, oldest first."""
+        ids = sorted(i.decode() for i in await self._store.redis.smembers(key("tenant_keys", tenant)))  # type: ignore[misc]
+        return [row for key_id in ids if (row := (await self._find(key_id))[1])]
+
+    async def revoke(self, key_id: str) -> bool:
+        """Make a key useless from now on. False: there is no such key."""
+        digest, row = await self._find(key_id)
+        if digest is None:
+            return False
+        pipe = self._store.redis.pipeline(transaction=True)
+        pipe.delete(key("api_key", digest), key("api_key_hash", key_id))
+        if row:
+            pipe.srem(key("tenant_keys", row.tenant), key_id)
+        await pipe.execute()
+        return True
+
+    async def _find(self, key_id: str) -> tuple[str | None, KeyRow | None]:
+        """Read the hash of a key, and what is stored under it."""
+        digest = await self._store.redis.get(key("api_key_hash", key_id))
+        if digest is None:
+            return None, None
+        raw = await self._store.redis.hget(key("api_key", digest.decode()), "rec")  # type: ignore[misc]
+        return digest.decode(), unpack(raw, KeyRow) if raw else None

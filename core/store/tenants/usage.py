@@ -1,0 +1,16 @@
+"""What a tenant has used in a month: counted by the commit script as jobs end, read here."""
+
+from core.store.redis.client import Row, Store
+from core.store.redis.keys import key
+
+
+class Usage:
+    """Reads usage."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def of_month(self, tenant: str, month: str) -> dict[str, float]:
+        """Read the counts of a month such as ``2026-11``: ``{"jobs_succeeded": 3, "credits": 150, "minutes": 1.5}``."""
+        row: Row = await self._store.redis.hgetall(key("usage", tenant, month))  # type: ignore[misc]
+        return {name.decode(): float(value) for name, value in row.items() if name != b"promised"}
