@@ -1,6 +1,5 @@
 """Authentication: API keys and their scopes, as guards of the routes."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from litestar.connection import ASGIConnection
@@ -13,23 +12,25 @@ from service.context import REDIS_TIMEOUT_S, ApiContext
 from service.problems import scope_missing, unauthorized, unknown_key
 
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
-Guard = Callable[[AnyConnection, BaseRouteHandler], Awaitable[None]]
 
 _LONGEST_KEY = 256
 #: a look-up that took longer than this was late because this process was, not Redis
 _LATE_S = 1.5 * REDIS_TIMEOUT_S
 
 
-def require_scope(scope: str, *, cached: bool = False) -> Guard:
-    """Let a request through whose key has the scope; ``request.user`` is then its `Caller`.
+class RequireScope:
+    """Guard: lets a request through whose key has the scope; ``request.user`` is then its `Caller`.
 
     `cached`: the key may come from this process's cache, for a route whose script checks it again.
     """
 
-    async def guard(connection: AnyConnection, _: BaseRouteHandler) -> None:
-        connection.scope["user"] = await authorize(connection, scope, cached=cached)
+    def __init__(self, scope: str, *, cached: bool = False) -> None:
+        self.scope = scope
+        self._cached = cached
 
-    return guard
+    async def __call__(self, connection: AnyConnection, _: BaseRouteHandler) -> None:
+        """Check the key. Raises ApiError (401, 403)."""
+        connection.scope["user"] = await authorize(connection, self.scope, cached=self._cached)
 
 
 async def authorize(connection: AnyConnection, scope: str, *, cached: bool = False) -> Caller:

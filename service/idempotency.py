@@ -13,18 +13,31 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol
 
 import msgspec
+from litestar.params import HeaderParameter
 
 from core.model.job_view import UNPLACED, JobView
 from core.redaction import redacted_repr
 from core.store.redis.client import STORE_DOWN
-from service.context import ApiContext, ApiRequest
+from service.context import ApiContext
 from service.problems import ApiError
 
 #: an Idempotency-Key, quoted or bare
 KEY_PATTERN = r'^("[!-~]{1,255}"|[!#-~][!-~]{0,254})$'
+
+IdempotencyKeyHeader = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        description=(
+            "Quoted or bare, 1 to 255 visible ASCII characters. The same call again gets the first answer, for 24 h. "
+            "Calls that do not take it are safe to repeat as they are."
+        ),
+        schema_extra={"pattern": KEY_PATTERN, "examples": ['"4f1c"']},
+    ),
+]
 
 _KEY = re.compile(KEY_PATTERN)
 #: stands for the hash of a body that is still coming
@@ -59,13 +72,8 @@ class StoredResponse(msgspec.Struct, frozen=True):
 Call = Callable[[], Awaitable[StoredResponse]]
 
 
-def key_of(request: ApiRequest, *, body: bytes | None = b"") -> IdempotencyKey | None:
-    """Read a call's key; `body` None: it is streamed. Raises ApiError (400) where the header is malformed."""
-    return parse_key(request.headers.get("idempotency-key"), path=request.scope["path"], body=body)
-
-
 def parse_key(header: str | None, *, path: str, body: bytes | None = b"") -> IdempotencyKey | None:
-    """Read a key, quoted or bare, of a call to `path`. Raises ApiError (400) where it is neither."""
+    """Read a key, quoted or bare, of a call to `path`; `body` None: it is streamed. Raises ApiError (400)."""
     if header is None:
         return None
     if not _KEY.fullmatch(header):

@@ -1,8 +1,7 @@
-"""Reads what came with a request: JSON bodies and queries into their structs, or a refusal that says what and where."""
+"""JSON bodies: received within limits, and decoded into structs; what is wrong is told with a JSON pointer (RFC 6901)."""
 
 import asyncio
 import re
-from collections.abc import Mapping
 from functools import cache
 from typing import Any, TypeVar, cast
 
@@ -90,16 +89,3 @@ def _escaped(step: str) -> str:
 def has_body(request: Request[Any, Any, Any]) -> bool:
     """Whether a body comes where none is needed."""
     return bool(request.headers.get("transfer-encoding")) or request.headers.get("content-length", "0") != "0"
-
-
-def read_query(request: Request[Any, Any, Any], kind: type[T]) -> T:
-    """Read the query's known fields; an unknown one is left alone, a wrong one is refused (422)."""
-    given: Mapping[str, str] = {name: value for name, value in request.query_params.items() if value != ""}
-    try:
-        query = msgspec.convert(given, kind, strict=False)
-    except msgspec.ValidationError as wrong:
-        raise invalid([field_error(str(wrong))]) from None
-    if nulls := [name for name in given if getattr(query, name, given) is None]:
-        # The word null, read as if the field were absent: a filter that filters nothing.
-        raise invalid([FieldError(pointer=f"/{n}", code="invalid_value", detail="Null is no value.") for n in nulls])
-    return query

@@ -1,6 +1,36 @@
-"""Parses the headers that say how a call is meant: Prefer (RFC 7240), traceparent (W3C), ETags (RFC 9110). Pure."""
+"""Header parameters of the handlers, and their parsers: Prefer (RFC 7240), traceparent (W3C), ETags (RFC 9110). Pure.
+
+A handler that names one of these types in its signature gets it from Litestar, and its description in OpenAPI.
+"""
 
 import re
+from typing import Annotated
+
+from litestar.params import HeaderParameter
+
+PreferHeader = Annotated[
+    str | None,
+    HeaderParameter(name="Prefer", description="Wait for the end, up to 60 s.", schema_extra={"examples": ["wait=30"]}),
+]
+TraceparentHeader = Annotated[
+    str | None,
+    HeaderParameter(name="traceparent", description="W3C trace context; goes on to the backend and the callback."),
+]
+IfNoneMatchHeader = Annotated[
+    str | None,
+    HeaderParameter(name="If-None-Match", description="A known ETag: 304 while nothing has changed."),
+]
+LastEventIdHeader = Annotated[str | None, HeaderParameter(name="Last-Event-ID", description="Go on after this event.")]
+RangeHeader = Annotated[
+    str | None,
+    HeaderParameter(name="Range", description="One range of bytes.", schema_extra={"examples": ["bytes=0-1023"]}),
+]
+IfRangeHeader = Annotated[
+    str | None,
+    HeaderParameter(
+        name="If-Range", description="The range is meant for the file with this ETag; another one comes whole."
+    ),
+]
 
 LONGEST_WAIT_S = 60
 

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from service.idempotency import KEY_PATTERN
-
 DESCRIPTION = (
     "POST one video edit, get one signed callback with the MP4. Every refusal is a problem document (RFC 9457) with a "
     "`code` for programs. Times are RFC 3339 in UTC, durations `*_s`, sizes `*_bytes`. Whatever answers GET answers HEAD "
@@ -66,26 +64,8 @@ ANSWER_HEADERS: dict[str, dict[str, Any]] = {
     "Allow": _text("The methods of this path."),
 }
 
-_IDEMPOTENCY_KEY = {
-    "description": (
-        "Quoted or bare, 1 to 255 visible ASCII characters. The same call again gets the first answer, for 24 h. "
-        "Calls that do not take it are safe to repeat as they are."
-    ),
-    "schema": {"type": "string", "pattern": KEY_PATTERN, "examples": ['"4f1c"']},
-}
-
 #: what every call takes
-REQUEST_ID = {"X-Request-Id": _text("A name for this call, which comes back and stands in our logs.")}
-
-REQUEST_HEADERS: dict[str, dict[str, Any]] = {
-    "Idempotency-Key": _IDEMPOTENCY_KEY,
-    "Prefer": _text("Wait for the end, up to 60 s.", "wait=30"),
-    "traceparent": _text("W3C trace context; goes on to the backend and the callback."),
-    "If-None-Match": _text("A known ETag: 304 while nothing has changed."),
-    "Range": _text("One range of bytes.", "bytes=0-1023"),
-    "If-Range": _text("The range is meant for the file with this ETag; another one comes whole."),
-    "Last-Event-ID": _text("Go on after this event."),
-}
+REQUEST_ID = _text("A name for this call, which comes back and stands in our logs.")
 
 CALLBACK_HEADERS: dict[str, dict[str, Any]] = {
     "webhook-id": _text("The event's id: the same at every attempt."),

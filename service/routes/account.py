@@ -2,15 +2,16 @@
 
 import msgspec
 from litestar import Response
+from litestar.di import NamedDependency
 
 from core.clock import month_of, rfc3339
 from core.model.token import Token
 from core.profiles import PROFILES, Profile
-from service.auth import require_scope
+from service.auth import RequireScope
 from service.context import ApiRequest, context_of
-from service.http.body import read_query
+from service.http.query import query_params
 from service.http.responses import json_response
-from service.openapi.describe import KEYED, About, Answer, about, reads
+from service.openapi.describe import ResponseDoc, problems, reads
 from service.schemas.requests import UsageQuery
 from service.schemas.responses import CreditsView, UsageView
 
@@ -26,10 +27,11 @@ class Profiles(msgspec.Struct):
 
 @reads(
     "/v1/profiles",
-    guards=[require_scope("read")],
-    opt=about(
-        About("listProfiles", "List the five skills", "Account", {200: Answer("The skills.", Profiles)}, scope="read")
-    ),
+    guards=[RequireScope("read")],
+    operation_id="listProfiles",
+    summary="List the five skills",
+    tags=["Account"],
+    responses={200: ResponseDoc("The skills.", Profiles)} | problems(),
 )
 async def list_profiles(request: ApiRequest) -> Response[bytes]:  # noqa: ARG001 - a guard needs a request
     """List what a job can name as its profile."""
@@ -38,16 +40,11 @@ async def list_profiles(request: ApiRequest) -> Response[bytes]:  # noqa: ARG001
 
 @reads(
     "/v1/credits",
-    guards=[require_scope("read")],
-    opt=about(
-        About(
-            "readCredits",
-            "Read the credits that are left",
-            "Account",
-            {200: Answer("Over the tokens that this tenant uses.", CreditsView)},
-            scope="read",
-        )
-    ),
+    guards=[RequireScope("read")],
+    operation_id="readCredits",
+    summary="Read the credits that are left",
+    tags=["Account"],
+    responses={200: ResponseDoc("Over the tokens that this tenant uses.", CreditsView)} | problems(),
 )
 async def read_credits(request: ApiRequest) -> Response[bytes]:
     """Have a worker read the balances; without one in time, give those that were read last."""
@@ -69,23 +66,17 @@ def _sum(tokens: list[Token]) -> CreditsView:
 
 @reads(
     "/v1/usage",
-    guards=[require_scope("read")],
-    opt=about(
-        About(
-            "readUsage",
-            "Read a month's usage",
-            "Account",
-            {200: Answer("Jobs by end, credits, minutes made.", UsageView)},
-            scope="read",
-            refusals=(*KEYED, 422),
-            query=UsageQuery,
-        )
-    ),
+    guards=[RequireScope("read")],
+    operation_id="readUsage",
+    summary="Read a month's usage",
+    tags=["Account"],
+    responses={200: ResponseDoc("Jobs by end, credits, minutes made.", UsageView)} | problems(422),
+    dependencies={"params": query_params(UsageQuery)},
 )
-async def read_usage(request: ApiRequest) -> Response[bytes]:
+async def read_usage(request: ApiRequest, params: NamedDependency[UsageQuery]) -> Response[bytes]:
     """Read what a month came to; the present one by default."""
     context = context_of(request)
-    month = read_query(request, UsageQuery).month or month_of(context.clock.now_ms())
+    month = params.month or month_of(context.clock.now_ms())
     counts = await context.usage.of_month(request.user.tenant, month)
     ends = ("succeeded", "failed", "canceled", "expired")
     jobs = {end: int(counts.get(f"jobs_{end}", 0)) for end in ends}

@@ -7,16 +7,16 @@ from litestar.params import FromPath
 
 from core.events.batch import Batch
 from core.model.job import Status
-from service.auth import require_scope
+from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.body import read_json_body
-from service.http.headers import parse_traceparent
+from service.http.headers import TraceparentHeader, parse_traceparent
 from service.http.responses import json_response
-from service.idempotency import key_of, replay_or_run
+from service.idempotency import IdempotencyKeyHeader, parse_key, replay_or_run
 from service.jobs.batch import accept_batch, batch_view
 from service.jobs.prefer_wait import respond
 from service.lookup import own_batch
-from service.openapi.describe import About, Answer, about, reads
+from service.openapi.describe import ResponseDoc, json_body, problems, reads
 from service.routes.jobs import ACCEPTED_HEADERS, EXAMPLE, SUBMIT_REFUSALS
 from service.schemas.requests import BatchAsk
 from service.schemas.responses import BatchAccepted, BatchView
@@ -24,48 +24,38 @@ from service.schemas.responses import BatchAccepted, BatchView
 
 @post(
     "/v1/batches",
-    guards=[require_scope("submit")],
+    guards=[RequireScope("submit")],
     status_code=202,
-    opt=about(
-        About(
-            "submitBatch",
-            "Submit up to 100 jobs",
-            "Batches",
-            {
-                202: Answer(
-                    "An answer per job; those that are well are accepted.", BatchAccepted, headers=ACCEPTED_HEADERS
-                )
-            },
-            scope="submit",
-            refusals=SUBMIT_REFUSALS,
-            body=BatchAsk,
-            headers=("Idempotency-Key", "traceparent"),
-            example={"jobs": [EXAMPLE], "session": "separate"},
+    operation_id="submitBatch",
+    summary="Submit up to 100 jobs",
+    tags=["Batches"],
+    responses={
+        202: ResponseDoc(
+            "An answer per job; those that are well are accepted.", BatchAccepted, headers=ACCEPTED_HEADERS
         )
-    ),
+    }
+    | problems(*SUBMIT_REFUSALS),
+    opt=json_body(BatchAsk, example={"jobs": [EXAMPLE], "session": "separate"}),
 )
-async def submit_batch(request: ApiRequest) -> Response[bytes]:
+async def submit_batch(
+    request: ApiRequest, idempotency_key: IdempotencyKeyHeader = None, traceparent: TraceparentHeader = None
+) -> Response[bytes]:
     """Accept a batch's jobs in one step. It counts as so many submits."""
     context, caller = context_of(request), request.user
     raw = await read_json_body(request)
-    key = key_of(request, body=raw)
-    trace = parse_traceparent(request.headers.get("traceparent"))
+    key = parse_key(idempotency_key, path=request.scope["path"], body=raw)
+    trace = parse_traceparent(traceparent)
     call = partial(accept_batch, context, caller, raw, key=key, traceparent=trace)
     return await respond(context, await replay_or_run(context, caller.tenant, key, call), None)
 
 
 @reads(
     "/v1/batches/{batch_id:str}",
-    guards=[require_scope("read")],
-    opt=about(
-        About(
-            "readBatch",
-            "Read a batch",
-            "Batches",
-            {200: Answer("It, and how its jobs stand.", BatchView)},
-            scope="read",
-        )
-    ),
+    guards=[RequireScope("read")],
+    operation_id="readBatch",
+    summary="Read a batch",
+    tags=["Batches"],
+    responses={200: ResponseDoc("It, and how its jobs stand.", BatchView)} | problems(),
 )
 async def read_batch(request: ApiRequest, batch_id: FromPath[str]) -> Response[bytes]:
     """Read a batch."""

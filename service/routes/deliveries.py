@@ -5,18 +5,20 @@ from typing import Any
 
 import msgspec
 from litestar import Response, post
+from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from core.clock import parse_rfc3339_ms, rfc3339
 from core.events.delivery import Attempt, Delivery, DeliveryState
-from service.auth import require_scope
+from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
-from service.http.body import decode_json, read_json_body, read_query
+from service.http.body import decode_json, read_json_body
 from service.http.pagination import page_response
+from service.http.query import query_params
 from service.http.responses import encoded_response
-from service.idempotency import StoredResponse, key_of, run_once
+from service.idempotency import IdempotencyKeyHeader, StoredResponse, parse_key, run_once
 from service.lookup import own_delivery, own_job
-from service.openapi.describe import KEYED, About, Answer, about, reads
+from service.openapi.describe import ResponseDoc, json_body, problems, reads
 from service.problems import ApiError, FieldError, invalid
 from service.schemas.requests import DeliveriesQuery, RedeliverAsk
 from service.schemas.responses import AttemptView, DeliveryPage, DeliveryView, Redelivered
@@ -56,16 +58,11 @@ def _attempt_view(attempt: Attempt) -> AttemptView:
 
 @reads(
     "/v1/jobs/{job_id:str}/deliveries",
-    guards=[require_scope("read")],
-    opt=about(
-        About(
-            "listJobDeliveries",
-            "List a job's callbacks, oldest first",
-            "Deliveries",
-            {200: Answer("All of them.", DeliveryPage)},
-            scope="read",
-        )
-    ),
+    guards=[RequireScope("read")],
+    operation_id="listJobDeliveries",
+    summary="List a job's callbacks, oldest first",
+    tags=["Deliveries"],
+    responses={200: ResponseDoc("All of them.", DeliveryPage)} | problems(),
 )
 async def list_job_deliveries(request: ApiRequest, job_id: FromPath[str]) -> Response[bytes]:
     """List what was sent for a job."""
@@ -77,47 +74,45 @@ async def list_job_deliveries(request: ApiRequest, job_id: FromPath[str]) -> Res
 
 @reads(
     "/v1/deliveries",
-    guards=[require_scope("read")],
-    opt=about(
-        About(
-            "listDeliveries",
-            "List callbacks in one state, newest first",
-            "Deliveries",
-            {200: Answer("A page of them; the dead ones by default.", DeliveryPage, headers=("Link",))},
-            scope="read",
-            refusals=(*KEYED, 422),
-            query=DeliveriesQuery,
-        )
-    ),
+    guards=[RequireScope("read")],
+    operation_id="listDeliveries",
+    summary="List callbacks in one state, newest first",
+    tags=["Deliveries"],
+    responses={200: ResponseDoc("A page of them; the dead ones by default.", DeliveryPage, headers=("Link",))}
+    | problems(422),
+    dependencies={"params": query_params(DeliveriesQuery)},
 )
-async def list_deliveries(request: ApiRequest) -> Response[bytes]:
+async def list_deliveries(request: ApiRequest, params: NamedDependency[DeliveriesQuery]) -> Response[bytes]:
     """List the tenant's deliveries."""
-    context, query = context_of(request), read_query(request, DeliveriesQuery)
-    found = await context.deliveries.page(request.user.tenant, query.status, after=query.after, limit=query.limit + 1)
-    rows = [delivery_view(d, event_id) for d, event_id in found[: query.limit]]
-    return page_response(request, rows, public_url=context.settings.public_url, more=len(found) > query.limit)
+    context = context_of(request)
+    found = await context.deliveries.page(
+        request.user.tenant, params.status, after=params.after, limit=params.limit + 1
+    )
+    rows = [delivery_view(d, event_id) for d, event_id in found[: params.limit]]
+    return page_response(request, rows, public_url=context.settings.public_url, more=len(found) > params.limit)
 
 
 @post(
     "/v1/deliveries/{delivery_id:str}/redeliver",
-    guards=[require_scope("submit")],
+    guards=[RequireScope("submit")],
     status_code=202,
-    opt=about(
-        About(
-            "redeliver",
-            "Send a callback again",
-            "Deliveries",
-            {202: Answer("Its schedule starts anew.", DeliveryView, headers=("Idempotency-Replayed",))},
-            scope="submit",
-            refusals=(*KEYED, 409, 422),
-            headers=("Idempotency-Key",),
-        )
-    ),
+    operation_id="redeliver",
+    summary="Send a callback again",
+    tags=["Deliveries"],
+    responses={202: ResponseDoc("Its schedule starts anew.", DeliveryView, headers=("Idempotency-Replayed",))}
+    | problems(409, 422),
 )
-async def redeliver(request: ApiRequest, delivery_id: FromPath[str]) -> Response[bytes]:
+async def redeliver(
+    request: ApiRequest, delivery_id: FromPath[str], idempotency_key: IdempotencyKeyHeader = None
+) -> Response[bytes]:
     """Send a callback again, under the same event id, whatever came of it before."""
     context, tenant = context_of(request), request.user.tenant
-    sent = await run_once(context, tenant, key_of(request), partial(_redeliver, context, tenant, delivery_id))
+    sent = await run_once(
+        context,
+        tenant,
+        parse_key(idempotency_key, path=request.scope["path"]),
+        partial(_redeliver, context, tenant, delivery_id),
+    )
     return encoded_response(sent.body, status=202, headers=sent.headers)
 
 
@@ -132,26 +127,24 @@ async def _redeliver(context: ApiContext, tenant: str, delivery_id: str) -> Stor
 
 @post(
     "/v1/deliveries:redeliver",
-    guards=[require_scope("submit")],
+    guards=[RequireScope("submit")],
     status_code=202,
-    opt=about(
-        About(
-            "redeliverRange",
-            "Send the callbacks of a time range again",
-            "Deliveries",
-            {202: Answer("So many are sent again.", Redelivered, headers=("Idempotency-Replayed",))},
-            scope="submit",
-            refusals=(*KEYED, 408, 409, 413, 415, 422),
-            headers=("Idempotency-Key",),
-            body=RedeliverAsk,
-            example={"since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z"},
-        )
-    ),
+    operation_id="redeliverRange",
+    summary="Send the callbacks of a time range again",
+    tags=["Deliveries"],
+    responses={202: ResponseDoc("So many are sent again.", Redelivered, headers=("Idempotency-Replayed",))}
+    | problems(408, 409, 413, 415, 422),
+    opt=json_body(RedeliverAsk, example={"since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z"}),
 )
-async def redeliver_range(request: ApiRequest) -> Response[bytes]:
+async def redeliver_range(request: ApiRequest, idempotency_key: IdempotencyKeyHeader = None) -> Response[bytes]:
     """Send again what ended in a time range, the newest first."""
     context, tenant, raw = context_of(request), request.user.tenant, await read_json_body(request)
-    sent = await run_once(context, tenant, key_of(request, body=raw), partial(_redeliver_range, context, tenant, raw))
+    sent = await run_once(
+        context,
+        tenant,
+        parse_key(idempotency_key, path=request.scope["path"], body=raw),
+        partial(_redeliver_range, context, tenant, raw),
+    )
     return encoded_response(sent.body, status=202, headers=sent.headers)
 
 

@@ -4,14 +4,17 @@ from typing import Any
 
 from litestar import Request, Response
 
-from service.openapi.describe import About, Answer, about, reads
+from service.openapi.describe import ResponseDoc, reads
 
 Anyone = Request[Any, Any, Any]
 
 
 @reads(
     "/openapi.json",
-    opt=about(About("openapi", "This description", "Operation", {200: Answer("OpenAPI 3.1.", Any)}, refusals=())),
+    operation_id="openapi",
+    summary="This description",
+    tags=["Operation"],
+    responses={200: ResponseDoc("OpenAPI 3.1.", Any)},
 )
 async def openapi(request: Anyone) -> Response[bytes]:
     """Give the description."""
@@ -20,15 +23,10 @@ async def openapi(request: Anyone) -> Response[bytes]:
 
 @reads(
     "/docs",
-    opt=about(
-        About(
-            "docs",
-            "This description for people",
-            "Operation",
-            {200: Answer("A page.", media=("text/html",))},
-            refusals=(),
-        )
-    ),
+    operation_id="docs",
+    summary="This description for people",
+    tags=["Operation"],
+    responses={200: ResponseDoc("A page.", media=("text/html",))},
 )
 async def docs(request: Anyone) -> Response[str]:
     """Show the description."""

@@ -4,20 +4,22 @@ from typing import Any
 
 import msgspec
 from litestar import Response
+from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Stream
 
 from core.ids import is_id
 from core.redaction import redacted_repr
 from core.store.events import StoredEvent
-from service.auth import require_scope
+from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
-from service.http.body import read_query
+from service.http.headers import LastEventIdHeader
 from service.http.pagination import page_response
+from service.http.query import query_params
 from service.jobs.event_stream import stream_events
 from service.jobs.views import with_fresh_link
 from service.lookup import own_job
-from service.openapi.describe import KEYED, About, Answer, about, reads
+from service.openapi.describe import ResponseDoc, problems, reads
 from service.problems import FieldError, invalid
 from service.schemas.requests import EventsQuery, PageQuery
 from service.schemas.responses import EventPage
@@ -28,32 +30,31 @@ _LIST_LIMIT = 500
 
 @reads(
     "/v1/jobs/{job_id:str}/events",
-    guards=[require_scope("read")],
-    opt=about(
-        About(
-            "followJob",
-            "Follow a job's events",
-            "Jobs",
-            {
-                200: Answer(
-                    "Server-Sent Events, or the list of events.",
-                    EventPage,
-                    media=("application/json", EVENT_STREAM),
-                    headers=("Cache-Control",),
-                )
-            },
-            scope="read",
-            refusals=(*KEYED, 422),
-            query=EventsQuery,
-            headers=("Last-Event-ID",),
+    guards=[RequireScope("read")],
+    operation_id="followJob",
+    summary="Follow a job's events",
+    tags=["Jobs"],
+    responses={
+        200: ResponseDoc(
+            "Server-Sent Events, or the list of events.",
+            EventPage,
+            media=("application/json", EVENT_STREAM),
+            headers=("Cache-Control",),
         )
-    ),
+    }
+    | problems(422),
+    dependencies={"params": query_params(EventsQuery)},
 )
-async def follow_job(request: ApiRequest, job_id: FromPath[str]) -> Response[bytes] | Stream:
+async def follow_job(
+    request: ApiRequest,
+    job_id: FromPath[str],
+    params: NamedDependency[EventsQuery],
+    last_event_id: LastEventIdHeader = None,
+) -> Response[bytes] | Stream:
     """Stream the events, or list them for who accepts JSON alone."""
-    context, query = context_of(request), read_query(request, EventsQuery)
+    context = context_of(request)
     job = await own_job(context, request.user.tenant, job_id)
-    after = request.headers.get("last-event-id") or query.after
+    after = last_event_id or params.after
     if wants_list(request.headers.get("accept", "")):
         history = await context.events.of_job(job.id, after=_check_event_id(after), most=_LIST_LIMIT)
         return page_response(
@@ -93,26 +94,20 @@ class Row(msgspec.Struct, kw_only=True):
 
 @reads(
     "/v1/events",
-    guards=[require_scope("read")],
-    opt=about(
-        About(
-            "listEvents",
-            "Read all events in order",
-            "Events",
-            {200: Answer("A page of the feed, oldest first.", EventPage, headers=("Link",))},
-            scope="read",
-            refusals=(*KEYED, 422),
-            query=PageQuery,
-        )
-    ),
+    guards=[RequireScope("read")],
+    operation_id="listEvents",
+    summary="Read all events in order",
+    tags=["Events"],
+    responses={200: ResponseDoc("A page of the feed, oldest first.", EventPage, headers=("Link",))} | problems(422),
+    dependencies={"params": query_params(PageQuery)},
 )
-async def list_events(request: ApiRequest) -> Response[bytes]:
+async def list_events(request: ApiRequest, params: NamedDependency[PageQuery]) -> Response[bytes]:
     """Read the tenant's feed: what a receiver that was down reads to catch up."""
-    context, query = context_of(request), read_query(request, PageQuery)
-    after = _check_event_id(query.after)
-    history = await context.events.of_tenant(request.user.tenant, after=after, most=query.limit + 1)
-    rows = _rows(context, history.events[: query.limit])
-    more = len(history.events) > query.limit
+    context = context_of(request)
+    after = _check_event_id(params.after)
+    history = await context.events.of_tenant(request.user.tenant, after=after, most=params.limit + 1)
+    rows = _rows(context, history.events[: params.limit])
+    more = len(history.events) > params.limit
     return page_response(
         request, rows, public_url=context.settings.public_url, more=more, cursor=rows[-1].id if rows else after
     )

@@ -9,17 +9,17 @@ from core.model.job import Job
 from core.model.job_view import JobView
 from core.model.transitions import cancel_asked, removed
 from core.store.leases import LeaseLost
-from service.auth import require_scope
+from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.body import decode_json, has_body, read_json_body
-from service.http.headers import parse_traceparent, parse_wait_s
+from service.http.headers import PreferHeader, TraceparentHeader, parse_traceparent, parse_wait_s
 from service.http.responses import json_response
-from service.idempotency import StoredResponse, forget_job, key_of, replay_or_run
+from service.idempotency import IdempotencyKeyHeader, StoredResponse, forget_job, parse_key, replay_or_run
 from service.jobs.prefer_wait import respond
 from service.jobs.replay import submit_replay
 from service.jobs.views import current_view, linked_view
 from service.lookup import own_job
-from service.openapi.describe import KEYED, About, Answer, about
+from service.openapi.describe import ResponseDoc, json_body, problems
 from service.problems import ApiError
 from service.routes.jobs import ACCEPTED_HEADERS, SUBMIT_REFUSALS, WAITED_HEADERS
 from service.schemas.requests import ReplayAsk
@@ -27,20 +27,16 @@ from service.schemas.requests import ReplayAsk
 
 @post(
     "/v1/jobs/{job_id:str}/cancel",
-    guards=[require_scope("submit")],
+    guards=[RequireScope("submit")],
     status_code=202,
-    opt=about(
-        About(
-            "cancelJob",
-            "Cancel a job",
-            "Jobs",
-            {
-                202: Answer("It is being stopped, or has been.", JobView, headers=("Retry-After",)),
-                200: Answer("It had ended already.", JobView),
-            },
-            scope="submit",
-        )
-    ),
+    operation_id="cancelJob",
+    summary="Cancel a job",
+    tags=["Jobs"],
+    responses={
+        202: ResponseDoc("It is being stopped, or has been.", JobView, headers=("Retry-After",)),
+        200: ResponseDoc("It had ended already.", JobView),
+    }
+    | problems(),
 )
 async def cancel_job(request: ApiRequest, job_id: FromPath[str]) -> Response[bytes]:
     """Stop a job. Safe to repeat."""
@@ -78,18 +74,12 @@ async def _event(context: ApiContext, old: Job, new: Job) -> events.Event:
 
 @delete(
     "/v1/jobs/{job_id:str}",
-    guards=[require_scope("submit")],
+    guards=[RequireScope("submit")],
     status_code=200,
-    opt=about(
-        About(
-            "deleteJob",
-            "Delete what an ended job holds",
-            "Jobs",
-            {200: Answer("What is left of it: `data_removed` is true.", JobView)},
-            scope="submit",
-            refusals=(*KEYED, 409),
-        )
-    ),
+    operation_id="deleteJob",
+    summary="Delete what an ended job holds",
+    tags=["Jobs"],
+    responses={200: ResponseDoc("What is left of it: `data_removed` is true.", JobView)} | problems(409),
 )
 async def delete_job(request: ApiRequest, job_id: FromPath[str]) -> Response[bytes]:
     """Delete an ended job's prompt, media, output and reply; a tombstone stays. Safe to repeat."""
@@ -116,43 +106,39 @@ async def _forget_response(context: ApiContext, job: Job, tombstone: Job) -> Non
 
 @post(
     "/v1/jobs/{job_id:str}/replay",
-    guards=[require_scope("submit")],
+    guards=[RequireScope("submit")],
     status_code=202,
-    opt=about(
-        About(
-            "replayJob",
-            "Play an ended job again",
-            "Jobs",
-            {
-                202: Answer(
-                    "A new job with this one as its `parent_id`.",
-                    JobView,
-                    headers=(*ACCEPTED_HEADERS, "Preference-Applied"),
-                ),
-                200: Answer("It ended while you waited.", JobView, headers=WAITED_HEADERS),
-            },
-            scope="submit",
-            refusals=SUBMIT_REFUSALS,
-            body=ReplayAsk,
-            body_needed=False,
-            headers=("Idempotency-Key", "Prefer", "traceparent"),
-            example={"from": "render"},
-        )
-    ),
+    operation_id="replayJob",
+    summary="Play an ended job again",
+    tags=["Jobs"],
+    responses={
+        202: ResponseDoc(
+            "A new job with this one as its `parent_id`.", JobView, headers=(*ACCEPTED_HEADERS, "Preference-Applied")
+        ),
+        200: ResponseDoc("It ended while you waited.", JobView, headers=WAITED_HEADERS),
+    }
+    | problems(*SUBMIT_REFUSALS),
+    opt=json_body(ReplayAsk, required=False, example={"from": "render"}),
 )
-async def replay_job(request: ApiRequest, job_id: FromPath[str]) -> Response[bytes]:
+async def replay_job(
+    request: ApiRequest,
+    job_id: FromPath[str],
+    idempotency_key: IdempotencyKeyHeader = None,
+    prefer: PreferHeader = None,
+    traceparent: TraceparentHeader = None,
+) -> Response[bytes]:
     """Submit a job like one that has ended: from its start, or only its render."""
     context, caller = context_of(request), request.user
     raw = await read_json_body(request) if has_body(request) else b""
-    key = key_of(request, body=raw)
-    trace = parse_traceparent(request.headers.get("traceparent"))
+    key = parse_key(idempotency_key, path=request.scope["path"], body=raw)
+    trace = parse_traceparent(traceparent)
 
     async def call() -> StoredResponse:
         ask = decode_json(raw, ReplayAsk) if raw else ReplayAsk()
         return await submit_replay(context, caller, job_id, start=ask.start, key=key, traceparent=trace)
 
     accepted = await replay_or_run(context, caller.tenant, key, call)
-    return await respond(context, accepted, parse_wait_s(request.headers.get("prefer")))
+    return await respond(context, accepted, parse_wait_s(prefer))
 
 
 HANDLERS = (cancel_job, delete_job, replay_job)

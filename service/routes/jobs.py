@@ -3,27 +3,36 @@
 from typing import Any
 
 from litestar import Response, post
+from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from core.ids import is_id
 from core.model.job_view import JobView
 from core.profiles import PROFILES
-from service.auth import require_scope
+from service.auth import RequireScope
 from service.context import ApiRequest, context_of
-from service.http.body import decode_json, read_json_body, read_query
-from service.http.headers import matches_etag, parse_traceparent, parse_wait_s
+from service.http.body import decode_json, read_json_body
+from service.http.headers import (
+    IfNoneMatchHeader,
+    PreferHeader,
+    TraceparentHeader,
+    matches_etag,
+    parse_traceparent,
+    parse_wait_s,
+)
 from service.http.pagination import page_response
+from service.http.query import query_params
 from service.http.responses import json_response
-from service.idempotency import StoredResponse, key_of, replay_or_run
+from service.idempotency import IdempotencyKeyHeader, StoredResponse, parse_key, replay_or_run
 from service.jobs.prefer_wait import respond
 from service.jobs.submission import check, submit
 from service.jobs.views import current_view, current_views, etag_of, seconds_to_next_look
 from service.lookup import own_job
-from service.openapi.describe import KEYED, About, Answer, about, reads
+from service.openapi.describe import ResponseDoc, json_body, problems, reads
 from service.schemas.requests import JobAsk, JobsQuery
 from service.schemas.responses import JobPage, Validated
 
-SUBMIT_REFUSALS = (*KEYED, 408, 409, 413, 415, 422, 429)
+SUBMIT_REFUSALS = (408, 409, 413, 415, 422, 429)
 ACCEPTED_HEADERS = ("Location", "Retry-After", "RateLimit", "RateLimit-Policy", "Idempotency-Replayed")
 WAITED_HEADERS = ("Location", "RateLimit", "RateLimit-Policy", "Idempotency-Replayed", "Preference-Applied")
 EXAMPLE = {
@@ -36,55 +45,47 @@ EXAMPLE = {
 
 @post(
     "/v1/jobs",
-    guards=[require_scope("submit", cached=True)],
+    guards=[RequireScope("submit", cached=True)],
     status_code=202,
-    opt=about(
-        About(
-            "submitJob",
-            "Submit a job",
-            "Jobs",
-            {
-                202: Answer("Accepted: the job is kept.", JobView, headers=(*ACCEPTED_HEADERS, "Preference-Applied")),
-                200: Answer("It ended while you waited.", JobView, headers=WAITED_HEADERS),
-            },
-            scope="submit",
-            refusals=SUBMIT_REFUSALS,
-            body=JobAsk,
-            headers=("Idempotency-Key", "Prefer", "traceparent"),
-            example=EXAMPLE,
-        )
-    ),
+    operation_id="submitJob",
+    summary="Submit a job",
+    tags=["Jobs"],
+    responses={
+        202: ResponseDoc("Accepted: the job is kept.", JobView, headers=(*ACCEPTED_HEADERS, "Preference-Applied")),
+        200: ResponseDoc("It ended while you waited.", JobView, headers=WAITED_HEADERS),
+    }
+    | problems(*SUBMIT_REFUSALS),
+    opt=json_body(JobAsk, example=EXAMPLE),
 )
-async def submit_job(request: ApiRequest) -> Response[bytes]:
+async def submit_job(
+    request: ApiRequest,
+    idempotency_key: IdempotencyKeyHeader = None,
+    prefer: PreferHeader = None,
+    traceparent: TraceparentHeader = None,
+) -> Response[bytes]:
     """Accept a job, or give again the response that the same call got before."""
     context, caller = context_of(request), request.user
     raw = await read_json_body(request)
-    key = key_of(request, body=raw)
-    trace = parse_traceparent(request.headers.get("traceparent"))
+    key = parse_key(idempotency_key, path=request.scope["path"], body=raw)
+    trace = parse_traceparent(traceparent)
 
     async def call() -> StoredResponse:
         return await submit(context, caller, decode_json(raw, JobAsk), key=key, traceparent=trace)
 
     accepted = await replay_or_run(context, caller.tenant, key, call)
-    return await respond(context, accepted, parse_wait_s(request.headers.get("prefer")))
+    return await respond(context, accepted, parse_wait_s(prefer))
 
 
 @post(
     "/v1/jobs:validate",
-    guards=[require_scope("submit")],
+    guards=[RequireScope("submit")],
     status_code=200,
-    opt=about(
-        About(
-            "validateJob",
-            "Check a job without submitting it",
-            "Jobs",
-            {200: Answer("A submit would be accepted; this is how the prompt is read.", Validated)},
-            scope="submit",
-            refusals=(*KEYED, 408, 413, 415, 422),
-            body=JobAsk,
-            example=EXAMPLE,
-        )
-    ),
+    operation_id="validateJob",
+    summary="Check a job without submitting it",
+    tags=["Jobs"],
+    responses={200: ResponseDoc("A submit would be accepted; this is how the prompt is read.", Validated)}
+    | problems(408, 413, 415, 422),
+    opt=json_body(JobAsk, example=EXAMPLE),
 )
 async def validate_job(request: ApiRequest) -> Response[bytes]:
     """Make all checks and accept nothing."""
@@ -95,60 +96,51 @@ async def validate_job(request: ApiRequest) -> Response[bytes]:
 
 @reads(
     "/v1/jobs",
-    guards=[require_scope("read")],
-    opt=about(
-        About(
-            "listJobs",
-            "List jobs, newest first",
-            "Jobs",
-            {200: Answer("A page of jobs.", JobPage, headers=("Link",))},
-            scope="read",
-            refusals=(*KEYED, 422),
-            query=JobsQuery,
-        )
-    ),
+    guards=[RequireScope("read")],
+    operation_id="listJobs",
+    summary="List jobs, newest first",
+    tags=["Jobs"],
+    responses={200: ResponseDoc("A page of jobs.", JobPage, headers=("Link",))} | problems(422),
+    dependencies={"params": query_params(JobsQuery)},
 )
-async def list_jobs(request: ApiRequest) -> Response[bytes]:
+async def list_jobs(request: ApiRequest, params: NamedDependency[JobsQuery]) -> Response[bytes]:
     """List jobs; the pages stay stable while new ones arrive."""
-    context, query = context_of(request), read_query(request, JobsQuery)
-    if matches_nothing(query):
+    context = context_of(request)
+    if matches_nothing(params):
         return page_response(request, [], public_url=context.settings.public_url, more=False)
     found = await context.job_queries.jobs(
         request.user.tenant,
-        status=query.status,
-        session_id=query.session_id,
-        profile=query.profile,
-        after=query.after,
-        limit=query.limit + 1,
+        status=params.status,
+        session_id=params.session_id,
+        profile=params.profile,
+        after=params.after,
+        limit=params.limit + 1,
     )
-    rows = await current_views(context, found[: query.limit])
-    return page_response(request, rows, public_url=context.settings.public_url, more=len(found) > query.limit)
+    rows = await current_views(context, found[: params.limit])
+    return page_response(request, rows, public_url=context.settings.public_url, more=len(found) > params.limit)
 
 
-def matches_nothing(query: JobsQuery) -> bool:
+def matches_nothing(params: JobsQuery) -> bool:
     """Whether a filter can match no job; what is no id and no profile must not reach the store either."""
-    no_session = query.session_id is not None and not is_id(query.session_id, "ses")
-    return no_session or (query.profile is not None and query.profile not in PROFILES)
+    no_session = params.session_id is not None and not is_id(params.session_id, "ses")
+    return no_session or (params.profile is not None and params.profile not in PROFILES)
 
 
 @reads(
     "/v1/jobs/{job_id:str}",
-    guards=[require_scope("read")],
-    opt=about(
-        About(
-            "readJob",
-            "Read a job",
-            "Jobs",
-            {
-                200: Answer("The job.", JobView, headers=("ETag", "Retry-After", "Cache-Control")),
-                304: Answer("It looks as it did.", headers=("ETag", "Retry-After", "Cache-Control")),
-            },
-            scope="read",
-            headers=("If-None-Match",),
-        )
-    ),
+    guards=[RequireScope("read")],
+    operation_id="readJob",
+    summary="Read a job",
+    tags=["Jobs"],
+    responses={
+        200: ResponseDoc("The job.", JobView, headers=("ETag", "Retry-After", "Cache-Control")),
+        304: ResponseDoc("It looks as it did.", headers=("ETag", "Retry-After", "Cache-Control")),
+    }
+    | problems(),
 )
-async def read_job(request: ApiRequest, job_id: FromPath[str]) -> Response[Any]:
+async def read_job(
+    request: ApiRequest, job_id: FromPath[str], if_none_match: IfNoneMatchHeader = None
+) -> Response[Any]:
     """Read a job."""
     context = context_of(request)
     job = await own_job(context, request.user.tenant, job_id)
@@ -156,7 +148,7 @@ async def read_job(request: ApiRequest, job_id: FromPath[str]) -> Response[Any]:
     headers = {"ETag": etag_of(shown), "Cache-Control": "private, no-cache"}
     if not job.ended:
         headers["Retry-After"] = str(await seconds_to_next_look(context, job, shown))
-    if matches_etag(request.headers.get("if-none-match"), headers["ETag"]):
+    if matches_etag(if_none_match, headers["ETag"]):
         return Response(None, status_code=304, headers=headers)
     return json_response(shown, headers=headers)
 

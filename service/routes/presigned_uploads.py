@@ -4,16 +4,17 @@ from functools import partial
 
 import msgspec
 from litestar import Response, post
+from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from core.clock import rfc3339
-from service.auth import require_scope
+from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
-from service.http.body import read_query
+from service.http.query import query_params
 from service.http.responses import encoded_response, json_response
-from service.idempotency import StoredResponse, key_of, run_once
+from service.idempotency import IdempotencyKeyHeader, StoredResponse, parse_key, run_once
 from service.lookup import own_expected_upload, own_upload
-from service.openapi.describe import KEYED, About, Answer, about
+from service.openapi.describe import ResponseDoc, problems
 from service.problems import ApiError
 from service.schemas.requests import UploadQuery
 from service.schemas.responses import UploadPlace, UploadView
@@ -27,30 +28,26 @@ _PLACE_LIFE_S = 3600
 
 @post(
     "/v1/uploads:presign",
-    guards=[require_scope("submit")],
+    guards=[RequireScope("submit")],
     status_code=201,
-    opt=about(
-        About(
-            "presignUpload",
-            "Get a URL to send a file straight to storage (with S3 as storage)",
-            "Uploads",
-            {
-                201: Answer(
-                    "PUT the file to `url`, then POST to `complete`.", UploadPlace, headers=("Idempotency-Replayed",)
-                )
-            },
-            scope="submit",
-            headers=("Idempotency-Key",),
-            refusals=(*KEYED, 409, 413, 415, 422),
-            query=UploadQuery,
+    operation_id="presignUpload",
+    summary="Get a URL to send a file straight to storage (with S3 as storage)",
+    tags=["Uploads"],
+    responses={
+        201: ResponseDoc(
+            "PUT the file to `url`, then POST to `complete`.", UploadPlace, headers=("Idempotency-Replayed",)
         )
-    ),
+    }
+    | problems(409, 413, 415, 422),
+    dependencies={"params": query_params(UploadQuery)},
 )
-async def presign_upload(request: ApiRequest) -> Response[bytes]:
+async def presign_upload(
+    request: ApiRequest, params: NamedDependency[UploadQuery], idempotency_key: IdempotencyKeyHeader = None
+) -> Response[bytes]:
     """Expect a file that comes to storage without us."""
     context, tenant = context_of(request), request.user.tenant
-    name = required_name(read_query(request, UploadQuery).filename)
-    key = key_of(request, body=name.encode())
+    name = required_name(params.filename)
+    key = parse_key(idempotency_key, path=request.scope["path"], body=name.encode())
     made = await run_once(context, tenant, key, partial(_expect, context, tenant, name))
     return encoded_response(made.body, status=201, headers=made.headers)
 
@@ -74,18 +71,12 @@ async def _expect(context: ApiContext, tenant: str, name: str) -> StoredResponse
 
 @post(
     "/v1/uploads/{upload_id:str}/complete",
-    guards=[require_scope("submit")],
+    guards=[RequireScope("submit")],
     status_code=200,
-    opt=about(
-        About(
-            "completeUpload",
-            "Say that a file has been sent straight to storage",
-            "Uploads",
-            {200: Answer("It is kept.", UploadView)},
-            scope="submit",
-            refusals=(*KEYED, 409, 413, 415),
-        )
-    ),
+    operation_id="completeUpload",
+    summary="Say that a file has been sent straight to storage",
+    tags=["Uploads"],
+    responses={200: ResponseDoc("It is kept.", UploadView)} | problems(409, 413, 415),
 )
 async def complete_upload(request: ApiRequest, upload_id: FromPath[str]) -> Response[bytes]:
     """Look at a file that has come straight to storage, and keep it; a refused one is gone. Safe to repeat."""

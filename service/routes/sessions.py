@@ -5,20 +5,22 @@ from typing import Any
 
 import msgspec
 from litestar import Response, delete, post
+from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from core.clock import rfc3339
 from core.ids import new_id
 from core.model.session import Session
-from service.auth import require_scope
+from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
-from service.http.body import decode_json, has_body, read_json_body, read_query
+from service.http.body import decode_json, has_body, read_json_body
 from service.http.pagination import page_response
+from service.http.query import query_params
 from service.http.responses import encoded_response, json_response
-from service.idempotency import StoredResponse, key_of, run_once
+from service.idempotency import IdempotencyKeyHeader, StoredResponse, parse_key, run_once
 from service.jobs.validation import find_profile
 from service.lookup import own_session
-from service.openapi.describe import KEYED, About, Answer, about, reads
+from service.openapi.describe import ResponseDoc, json_body, problems, reads
 from service.routes.output import timeline_response
 from service.schemas.requests import PageQuery, SessionAsk
 from service.schemas.responses import SessionPage, SessionView
@@ -29,24 +31,16 @@ _LOOK_BACK = 20
 
 @post(
     "/v1/sessions",
-    guards=[require_scope("submit")],
+    guards=[RequireScope("submit")],
     status_code=201,
-    opt=about(
-        About(
-            "createSession",
-            "Create a session",
-            "Sessions",
-            {201: Answer("The session.", SessionView, headers=("Location", "Idempotency-Replayed"))},
-            scope="submit",
-            refusals=(*KEYED, 408, 409, 413, 415, 422),
-            headers=("Idempotency-Key",),
-            body=SessionAsk,
-            body_needed=False,
-            example={"profile": "maker-free", "language": "en"},
-        )
-    ),
+    operation_id="createSession",
+    summary="Create a session",
+    tags=["Sessions"],
+    responses={201: ResponseDoc("The session.", SessionView, headers=("Location", "Idempotency-Replayed"))}
+    | problems(408, 409, 413, 415, 422),
+    opt=json_body(SessionAsk, required=False, example={"profile": "maker-free", "language": "en"}),
 )
-async def create_session(request: ApiRequest) -> Response[bytes]:
+async def create_session(request: ApiRequest, idempotency_key: IdempotencyKeyHeader = None) -> Response[bytes]:
     """Make a session; the backend's is opened by its first job."""
     context, tenant = context_of(request), request.user.tenant
     raw = await read_json_body(request) if has_body(request) else b""
@@ -59,7 +53,12 @@ async def create_session(request: ApiRequest) -> Response[bytes]:
         language=ask.language,
         created_at_ms=context.clock.now_ms(),
     )
-    made = await run_once(context, tenant, key_of(request, body=raw), partial(_create, context, session))
+    made = await run_once(
+        context,
+        tenant,
+        parse_key(idempotency_key, path=request.scope["path"], body=raw),
+        partial(_create, context, session),
+    )
     return encoded_response(made.body, status=201, headers=made.headers)
 
 
@@ -90,33 +89,28 @@ async def session_view(context: ApiContext, session: Session) -> SessionView:
 
 @reads(
     "/v1/sessions",
-    guards=[require_scope("read")],
-    opt=about(
-        About(
-            "listSessions",
-            "List sessions, newest first",
-            "Sessions",
-            {200: Answer("A page of sessions.", SessionPage, headers=("Link",))},
-            scope="read",
-            refusals=(*KEYED, 422),
-            query=PageQuery,
-        )
-    ),
+    guards=[RequireScope("read")],
+    operation_id="listSessions",
+    summary="List sessions, newest first",
+    tags=["Sessions"],
+    responses={200: ResponseDoc("A page of sessions.", SessionPage, headers=("Link",))} | problems(422),
+    dependencies={"params": query_params(PageQuery)},
 )
-async def list_sessions(request: ApiRequest) -> Response[bytes]:
+async def list_sessions(request: ApiRequest, params: NamedDependency[PageQuery]) -> Response[bytes]:
     """List the sessions that were made by hand and are open."""
-    context, query = context_of(request), read_query(request, PageQuery)
-    found = await context.sessions.page(request.user.tenant, after=query.after, limit=query.limit + 1)
-    rows = [await session_view(context, s) for s in found[: query.limit]]
-    return page_response(request, rows, public_url=context.settings.public_url, more=len(found) > query.limit)
+    context = context_of(request)
+    found = await context.sessions.page(request.user.tenant, after=params.after, limit=params.limit + 1)
+    rows = [await session_view(context, s) for s in found[: params.limit]]
+    return page_response(request, rows, public_url=context.settings.public_url, more=len(found) > params.limit)
 
 
 @reads(
     "/v1/sessions/{session_id:str}",
-    guards=[require_scope("read")],
-    opt=about(
-        About("readSession", "Read a session", "Sessions", {200: Answer("The session.", SessionView)}, scope="read")
-    ),
+    guards=[RequireScope("read")],
+    operation_id="readSession",
+    summary="Read a session",
+    tags=["Sessions"],
+    responses={200: ResponseDoc("The session.", SessionView)} | problems(),
 )
 async def read_session(request: ApiRequest, session_id: FromPath[str]) -> Response[bytes]:
     """Read a session."""
@@ -126,16 +120,12 @@ async def read_session(request: ApiRequest, session_id: FromPath[str]) -> Respon
 
 @reads(
     "/v1/sessions/{session_id:str}/timeline",
-    guards=[require_scope("read")],
-    opt=about(
-        About(
-            "readSessionTimeline",
-            "Read a session's timeline",
-            "Sessions",
-            {200: Answer("The tracks, or the one-line summary.", Any, media=("application/json", "text/plain"))},
-            scope="read",
-        )
-    ),
+    guards=[RequireScope("read")],
+    operation_id="readSessionTimeline",
+    summary="Read a session's timeline",
+    tags=["Sessions"],
+    responses={200: ResponseDoc("The tracks, or the one-line summary.", Any, media=("application/json", "text/plain"))}
+    | problems(),
 )
 async def read_session_timeline(request: ApiRequest, session_id: FromPath[str]) -> Response[Any]:
     """Give the timeline as the session's last edit left it."""
@@ -151,11 +141,12 @@ async def read_session_timeline(request: ApiRequest, session_id: FromPath[str]) 
 
 @delete(
     "/v1/sessions/{session_id:str}",
-    guards=[require_scope("submit")],
+    guards=[RequireScope("submit")],
     status_code=204,
-    opt=about(
-        About("closeSession", "Close a session", "Sessions", {204: Answer("It takes no more jobs.")}, scope="submit")
-    ),
+    operation_id="closeSession",
+    summary="Close a session",
+    tags=["Sessions"],
+    responses={204: ResponseDoc("It takes no more jobs.")} | problems(),
 )
 async def close_session(request: ApiRequest, session_id: FromPath[str]) -> None:
     """Take no more jobs into a session; those that are in it go on."""

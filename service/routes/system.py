@@ -1,38 +1,40 @@
-"""For machines that run us: probes, and metrics. None of them needs a key."""
+"""Health probes and Prometheus metrics. None of them needs a key."""
 
 from typing import Any
 
 from litestar import Request, Response
+from litestar.openapi import ResponseSpec
 
 from core.metrics import exposition
 from core.store.redis.client import STORE_DOWN
 from core.store.redis.durability import durability_warnings
 from service.context import ApiContext, context_of
 from service.http.responses import json_response
-from service.openapi.describe import About, Answer, about, reads
+from service.openapi.describe import ResponseDoc, reads
 from service.schemas.responses import Probe
 
 Anyone = Request[Any, Any, Any]
 
 
-def _probe(name: str, words: str) -> dict[str, Any]:
-    answers = {200: Answer("Yes.", Probe), 503: Answer("Not now.", Probe, headers=("Retry-After",))}
-    return about(About(name, words, "Operation", answers, refusals=()))
+ANSWERS: dict[int, ResponseSpec] = {
+    200: ResponseDoc("Yes.", Probe),
+    503: ResponseDoc("Not now.", Probe, headers=("Retry-After",)),
+}
 
 
-@reads("/livez", opt=_probe("livez", "Is the process alive?"))
+@reads("/livez", operation_id="livez", summary="Is the process alive?", tags=["Operation"], responses=ANSWERS)
 async def livez() -> Response[bytes]:
     """Say that the process runs, whatever Redis does: a restart would not help."""
     return json_response(Probe(status="ok"))
 
 
-@reads("/readyz", opt=_probe("readyz", "May requests come here?"))
+@reads("/readyz", operation_id="readyz", summary="May requests come here?", tags=["Operation"], responses=ANSWERS)
 async def readyz(request: Anyone) -> Response[bytes]:
     """Look at Redis, and warn where it might forget what was accepted."""
     return await _probe_redis(context_of(request))
 
 
-@reads("/startupz", opt=_probe("startupz", "Has the process started?"))
+@reads("/startupz", operation_id="startupz", summary="Has the process started?", tags=["Operation"], responses=ANSWERS)
 async def startupz(request: Anyone) -> Response[bytes]:
     """Look at Redis once more: the process has started when it reached it."""
     return await _probe_redis(context_of(request))
@@ -50,11 +52,10 @@ async def _probe_redis(context: ApiContext) -> Response[bytes]:
 
 @reads(
     "/metrics",
-    opt=about(
-        About(
-            "metrics", "Metrics for Prometheus", "Operation", {200: Answer("All.", media=("text/plain",))}, refusals=()
-        )
-    ),
+    operation_id="metrics",
+    summary="Metrics for Prometheus",
+    tags=["Operation"],
+    responses={200: ResponseDoc("All.", media=("text/plain",))},
 )
 async def metrics() -> Response[bytes]:
     """Show this process's metrics."""

@@ -4,15 +4,16 @@ from functools import partial
 
 import msgspec
 from litestar import Response, delete, post
+from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from service.auth import require_scope
+from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
-from service.http.body import read_query
+from service.http.query import query_params
 from service.http.responses import encoded_response, json_response
-from service.idempotency import StoredResponse, key_of, run_once
+from service.idempotency import IdempotencyKeyHeader, StoredResponse, parse_key, run_once
 from service.lookup import own_upload
-from service.openapi.describe import KEYED, About, Answer, about, reads
+from service.openapi.describe import ResponseDoc, file_body, problems, reads
 from service.schemas.requests import UploadQuery
 from service.schemas.responses import UploadView
 from service.uploads.hashed_file import HashedFile
@@ -24,31 +25,27 @@ from service.uploads.receive import receive_file
 
 @post(
     "/v1/uploads",
-    guards=[require_scope("submit")],
+    guards=[RequireScope("submit")],
     status_code=201,
     request_max_body_size=None,
-    opt=about(
-        About(
-            "uploadFile",
-            "Upload a file",
-            "Uploads",
-            {201: Answer("It is kept.", UploadView, headers=("Location", "Idempotency-Replayed"))},
-            scope="submit",
-            refusals=(*KEYED, 408, 409, 413, 415, 422),
-            query=UploadQuery,
-            headers=("Idempotency-Key",),
-            body=bytes,
-            body_media=("application/octet-stream", "multipart/form-data"),
-        )
-    ),
+    operation_id="uploadFile",
+    summary="Upload a file",
+    tags=["Uploads"],
+    responses={201: ResponseDoc("It is kept.", UploadView, headers=("Location", "Idempotency-Replayed"))}
+    | problems(408, 409, 413, 415, 422),
+    dependencies={"params": query_params(UploadQuery)},
+    opt=file_body(),
 )
-async def upload_file(request: ApiRequest) -> Response[bytes]:
+async def upload_file(
+    request: ApiRequest, params: NamedDependency[UploadQuery], idempotency_key: IdempotencyKeyHeader = None
+) -> Response[bytes]:
     """Stream a file to storage; a refused or broken one leaves nothing behind."""
     context, tenant = context_of(request), request.user.tenant
-    query = read_query(request, UploadQuery)
-    hashed = HashedFile(await receive_file(request, query.filename))
+    hashed = HashedFile(await receive_file(request, params.filename))
     store = partial(_store, context, tenant, request.content_length or 0, hashed.file)
-    made = await run_once(context, tenant, key_of(request, body=None), store, streamed=hashed)
+    made = await run_once(
+        context, tenant, parse_key(idempotency_key, path=request.scope["path"], body=None), store, streamed=hashed
+    )
     return encoded_response(made.body, status=201, headers=made.headers)
 
 
@@ -61,8 +58,11 @@ async def _store(context: ApiContext, tenant: str, announced_bytes: int, file: N
 
 @reads(
     "/v1/uploads/{upload_id:str}",
-    guards=[require_scope("read")],
-    opt=about(About("readUpload", "Read an upload", "Uploads", {200: Answer("The upload.", UploadView)}, scope="read")),
+    guards=[RequireScope("read")],
+    operation_id="readUpload",
+    summary="Read an upload",
+    tags=["Uploads"],
+    responses={200: ResponseDoc("The upload.", UploadView)} | problems(),
 )
 async def read_upload(request: ApiRequest, upload_id: FromPath[str]) -> Response[bytes]:
     """Read what is known of an upload."""
@@ -72,9 +72,12 @@ async def read_upload(request: ApiRequest, upload_id: FromPath[str]) -> Response
 
 @delete(
     "/v1/uploads/{upload_id:str}",
-    guards=[require_scope("submit")],
+    guards=[RequireScope("submit")],
     status_code=204,
-    opt=about(About("deleteUpload", "Delete an upload", "Uploads", {204: Answer("It is gone.")}, scope="submit")),
+    operation_id="deleteUpload",
+    summary="Delete an upload",
+    tags=["Uploads"],
+    responses={204: ResponseDoc("It is gone.")} | problems(),
 )
 async def delete_upload(request: ApiRequest, upload_id: FromPath[str]) -> None:
     """Delete an upload now."""

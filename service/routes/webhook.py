@@ -9,13 +9,13 @@ from core.clock import rfc3339
 from core.model.webhook import TenantWebhook
 from core.store.redis.codec import pack
 from core.store.tenants.webhooks import ROTATION_MS
-from service.auth import require_scope
+from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.body import decode_json, read_json_body
 from service.http.responses import encoded_response, json_response
-from service.idempotency import StoredResponse, key_of, run_once
+from service.idempotency import IdempotencyKeyHeader, StoredResponse, parse_key, run_once
 from service.jobs.validation import webhook_url_error
-from service.openapi.describe import KEYED, About, Answer, about, reads
+from service.openapi.describe import ResponseDoc, json_body, problems, reads
 from service.problems import ApiError, invalid
 from service.schemas.requests import WebhookSettings
 from service.schemas.responses import NewSecret, TestedWebhook, WebhookView
@@ -50,10 +50,11 @@ def webhook_view(webhook: TenantWebhook | None) -> WebhookView:
 
 @reads(
     "/v1/webhook",
-    guards=[require_scope("admin")],
-    opt=about(
-        About("readWebhook", "Read the default webhook", "Webhook", {200: Answer("It.", WebhookView)}, scope="admin")
-    ),
+    guards=[RequireScope("admin")],
+    operation_id="readWebhook",
+    summary="Read the default webhook",
+    tags=["Webhook"],
+    responses={200: ResponseDoc("It.", WebhookView)} | problems(),
 )
 async def read_webhook(request: ApiRequest) -> Response[bytes]:
     """Read the default webhook and its state."""
@@ -62,18 +63,13 @@ async def read_webhook(request: ApiRequest) -> Response[bytes]:
 
 @put(
     "/v1/webhook",
-    guards=[require_scope("admin")],
-    opt=about(
-        About(
-            "setWebhook",
-            "Set the default webhook",
-            "Webhook",
-            {200: Answer("It is set, and active.", WebhookView)},
-            scope="admin",
-            refusals=(*KEYED, 408, 413, 415, 422),
-            body=WebhookSettings,
-            example={"url": "https://example.com/hook", "events": ["job.succeeded", "job.failed"]},
-        )
+    guards=[RequireScope("admin")],
+    operation_id="setWebhook",
+    summary="Set the default webhook",
+    tags=["Webhook"],
+    responses={200: ResponseDoc("It is set, and active.", WebhookView)} | problems(408, 413, 415, 422),
+    opt=json_body(
+        WebhookSettings, example={"url": "https://example.com/hook", "events": ["job.succeeded", "job.failed"]}
     ),
 )
 async def set_webhook(request: ApiRequest) -> Response[bytes]:
@@ -89,23 +85,19 @@ async def set_webhook(request: ApiRequest) -> Response[bytes]:
 
 @post(
     "/v1/webhook:rotate-secret",
-    guards=[require_scope("admin")],
+    guards=[RequireScope("admin")],
     status_code=200,
-    opt=about(
-        About(
-            "rotateSecret",
-            "Make a new signing secret",
-            "Webhook",
-            {
-                200: Answer(
-                    "The new secret, this once. Ask again where the answer was lost: the ones before go on.",
-                    NewSecret,
-                    headers=("Cache-Control",),
-                )
-            },
-            scope="admin",
+    operation_id="rotateSecret",
+    summary="Make a new signing secret",
+    tags=["Webhook"],
+    responses={
+        200: ResponseDoc(
+            "The new secret, this once. Ask again where the answer was lost: the ones before go on.",
+            NewSecret,
+            headers=("Cache-Control",),
         )
-    ),
+    }
+    | problems(),
 )
 async def rotate_secret(request: ApiRequest) -> Response[bytes]:
     """Make a new secret; for a day both sign."""
@@ -117,17 +109,12 @@ async def rotate_secret(request: ApiRequest) -> Response[bytes]:
 
 @post(
     "/v1/webhook:enable",
-    guards=[require_scope("admin")],
+    guards=[RequireScope("admin")],
     status_code=200,
-    opt=about(
-        About(
-            "enableWebhook",
-            "Switch the default webhook on again",
-            "Webhook",
-            {200: Answer("It is active.", WebhookView)},
-            scope="admin",
-        )
-    ),
+    operation_id="enableWebhook",
+    summary="Switch the default webhook on again",
+    tags=["Webhook"],
+    responses={200: ResponseDoc("It is active.", WebhookView)} | problems(),
 )
 async def enable_webhook(request: ApiRequest) -> Response[bytes]:
     """Send again to a URL that was disabled."""
@@ -147,24 +134,20 @@ async def _webhook_of(context: ApiContext, tenant: str) -> TenantWebhook:
 
 @post(
     "/v1/webhook:test",
-    guards=[require_scope("admin")],
+    guards=[RequireScope("admin")],
     status_code=200,
-    opt=about(
-        About(
-            "testWebhook",
-            "Send a signed test",
-            "Webhook",
-            {200: Answer("What the receiver answered.", TestedWebhook, headers=("Idempotency-Replayed",))},
-            scope="admin",
-            refusals=(*KEYED, 409, 422),
-            headers=("Idempotency-Key",),
-        )
-    ),
+    operation_id="testWebhook",
+    summary="Send a signed test",
+    tags=["Webhook"],
+    responses={200: ResponseDoc("What the receiver answered.", TestedWebhook, headers=("Idempotency-Replayed",))}
+    | problems(409, 422),
 )
-async def test_webhook(request: ApiRequest) -> Response[bytes]:
+async def send_test(request: ApiRequest, idempotency_key: IdempotencyKeyHeader = None) -> Response[bytes]:
     """Have a worker send a signed ``webhook.test``, and tell what came back."""
     context, tenant = context_of(request), request.user.tenant
-    tested = await run_once(context, tenant, key_of(request), partial(_test, context, tenant))
+    tested = await run_once(
+        context, tenant, parse_key(idempotency_key, path=request.scope["path"]), partial(_test, context, tenant)
+    )
     return encoded_response(tested.body, status=200, headers=tested.headers)
 
 
@@ -189,4 +172,4 @@ def _test_view(attempt: TestAttempt) -> TestedWebhook:
     )
 
 
-HANDLERS = (read_webhook, set_webhook, rotate_secret, enable_webhook, test_webhook)
+HANDLERS = (read_webhook, set_webhook, rotate_secret, enable_webhook, send_test)
