@@ -1,4 +1,4 @@
-"""Which media formats the backend takes, told by a file's name and by its first bytes.
+"""Media formats: which ones the backend takes, told by a file's name and by its first bytes.
 
 `service/` calls this at upload and submit, `worker/` before it fetches a file. It knows no sizes (those are
 a profile's) and reads no files: whoever has the bytes hands over the first few kilobytes.

@@ -1,4 +1,4 @@
-"""Which URLs Reelgate may call, and which addresses it may dial: pure rules, nothing is resolved here.
+"""URL policy (against SSRF): which URLs Reelgate may call, and which addresses it may dial. Pure: nothing is resolved here.
 
 Submit asks `check_url` about a URL's form and literal address; the worker's outbound client asks it again for every
 request and every redirect, and asks `address_allowed` about each address that a name resolved to. The second check is

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from core.clock import rfc3339
-from core.events import event as events
+from core.events.event import END_EVENTS
 from core.ids import is_id
 from core.model.job import Job
 from core.store.events import StoredEvent
@@ -111,5 +111,5 @@ class EventReader:
     def _advance(self, event: StoredEvent) -> bytes:
         """Move behind an event, and write it."""
         self._after = event.id
-        self.over = event.type in events.ENDS
+        self.over = event.type in END_EVENTS
         return encode_frame(event.type, with_fresh_link(self._context, event.body), event.id)

@@ -12,15 +12,15 @@ from core.model.job_view import JobView, WaitView, view
 from core.security.links import output_link, with_link
 from core.store.jobs.queries import QueuePosition
 from service.context import ApiContext
-from service.jobs.eta import Eta, eta_of, look_again_s
+from service.jobs.eta import look_again_s, pace_of
 
 
 async def current_view(context: ApiContext, job: Job) -> JobView:
     """Show one job as it is right now."""
     shown = linked_view(context, job)
     if job.status is Status.QUEUED:
-        position, timings = await context.job_queries.place(job), await context.timings.now()
-        shown.wait = _wait_view(position, eta_of(position, timings, tenant_places=_tenant_places(context)))
+        pace = pace_of(await context.timings.now(), tenant_places=context.settings.tenant_running_jobs)
+        shown.wait = _wait_view(await context.job_queries.queue_position(job, pace))
     return shown
 
 
@@ -45,23 +45,18 @@ def linked_view(context: ApiContext, job: Job) -> JobView:
 
 async def seconds_to_next_look(context: ApiContext, job: Job, shown: JobView) -> int:
     """Say when a job that has not ended is worth another look: its Retry-After."""
-    wait = shown.wait
-    eta = Eta(wait.eta_p50_s, wait.eta_p90_s or 0) if wait and wait.eta_p50_s else None
-    return look_again_s(job, await context.timings.now(), eta, now_ms=context.clock.now_ms())
+    eta_p50_s = shown.wait.eta_p50_s if shown.wait else None
+    return look_again_s(job, await context.timings.now(), eta_p50_s or None, now_ms=context.clock.now_ms())
 
 
-def _tenant_places(context: ApiContext) -> int:
-    return context.settings.tenant_running_jobs
-
-
-def _wait_view(position: QueuePosition, eta: Eta | None) -> WaitView:
+def _wait_view(position: QueuePosition) -> WaitView:
     at_cap = WaitReason.TENANT_CAP if position.at_cap else WaitReason.QUEUED_BEHIND
     return WaitView(
         reason=WaitReason.SESSION_BUSY if position.behind else at_cap,
         behind=position.behind,
         position=position.position,
-        eta_p50_s=eta.p50_s if eta else None,
-        eta_p90_s=eta.p90_s if eta else None,
+        eta_p50_s=position.eta_p50_s,
+        eta_p90_s=position.eta_p90_s,
     )
 
 

@@ -108,7 +108,7 @@ class Lane:
 
     def heard(self, worker: Worker, names: Sequence[str]) -> None:
         """Notice that somebody else goes on."""
-        if self._stopped is not worker and ("commit" in names or "deliver" in names):
+        if self._stopped is not worker and ("commit_job" in names or "record_delivery" in names):
             self.elsewhere.set()
             if self.gone_on_after_s is None:
                 self.gone_on_after_s = asyncio.get_running_loop().time() - self._stopped_at_s

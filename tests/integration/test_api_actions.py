@@ -124,7 +124,7 @@ async def test_a_cancel_reaches_a_running_job_over_what_its_worker_writes(api: A
     answer = await api.http.post(f"/v1/jobs/{job['id']}/cancel")
     assert (answer.status_code, answer.json()["status"]) == (202, "canceling")
     assert answer.headers["retry-after"] == "1"
-    after = await api.context.jobs.commit(now, transitions.spoke(now, "on it"), owner=OWNER)
+    after = await api.context.jobs.commit(now, transitions.progress_noted(now, "on it"), owner=OWNER)
     assert after.status == "canceling"
 
 

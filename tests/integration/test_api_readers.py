@@ -108,7 +108,7 @@ async def test_who_never_reads_holds_up_nobody_and_is_forgotten_when_gone(api: A
         quick = await opened(api, job_id)
         await quick.began.wait()
         for n in range(EVENTS):
-            now = await _spoken(api, now, transitions.spoke(now, str(n)))
+            now = await _spoken(api, now, transitions.progress_noted(now, str(n)))
         await _spoken(api, now, transitions.succeeded(now, now_ms=api.context.clock.now_ms()))
         await quick.over.wait()
         assert quick.heard == [b"snapshot", *[b"job.progress"] * EVENTS, b"job.succeeded"]

@@ -123,11 +123,11 @@ async def test_a_submit_is_one_round_trip_with_its_place_and_estimate(api: Api) 
         async for line in heard.listen():
             if line["client_type"] != "lua":
                 asked.append(line["command"].split(" ")[0])
-            if "EVALSHA" in asked:
+            if "FCALL" in asked:
                 break
     assert job["wait"]["eta_p50_s"]
     # an estimate that has grown old is read beside it, in one pipeline that nobody waits for
-    assert set(asked) <= {"EVALSHA", "LRANGE", "HVALS"}
+    assert set(asked) <= {"FCALL", "LRANGE", "HVALS"}
 
 
 async def staged(api: Api, *, been_s: float) -> Job:

@@ -6,9 +6,8 @@ import pytest
 from core.model.job import MediaRef, Stage
 from core.model.plan import Plan
 from core.model.transitions import started
-from core.store.jobs.queries import QueuePosition
-from core.store.jobs.timings import Span, TimingStats
-from service.jobs.eta import Eta, eta_of, look_again_s
+from core.store.jobs.timings import Pace, Quantiles, TimingStats
+from service.jobs.eta import look_again_s, pace_of
 from tests.store_fixture import make_job
 
 NOW_MS = 1_795_000_000_000
@@ -16,31 +15,22 @@ CLIP = MediaRef(url="https://x.example/a.mp4", name="a.mp4")
 KNOWN = TimingStats(p50_s=40, p90_s=90, places=4, known=True)
 
 
-@pytest.mark.parametrize(
-    ("position", "wanted"),
-    [
-        (QueuePosition(None, 1, at_cap=False), Eta(40, 90)),
-        (QueuePosition(None, 4, at_cap=False), Eta(40, 90)),
-        (QueuePosition(None, 5, at_cap=False), Eta(80, 130)),
-        (QueuePosition("job_1", 3, at_cap=False), Eta(120, 170)),
-        (QueuePosition(None, None, at_cap=False), Eta(40, 90)),
-    ],
-)
-def test_an_estimate_counts_rounds_of_the_median(position: QueuePosition, wanted: Eta | None) -> None:
-    assert eta_of(position, KNOWN, tenant_places=100) == wanted
-    assert eta_of(position, TimingStats(0, 0, 4, known=False), tenant_places=100) is None
+def test_where_nothing_is_known_there_is_no_pace_to_estimate_by() -> None:
+    assert pace_of(KNOWN, tenant_places=100) == Pace(40, 90, at_once=4)
+    assert pace_of(KNOWN, tenant_places=2) == Pace(40, 90, at_once=2)
+    assert pace_of(TimingStats(0, 0, 4, known=False), tenant_places=100) is None
 
 
 def test_a_caller_is_asked_to_come_back_half_way_to_the_end() -> None:
     job = make_job(media=(CLIP,))
-    assert look_again_s(job, KNOWN, Eta(40, 90), now_ms=NOW_MS) == 20
-    assert look_again_s(job, KNOWN, Eta(4000, 9000), now_ms=NOW_MS) == 60
+    assert look_again_s(job, KNOWN, 40, now_ms=NOW_MS) == 20
+    assert look_again_s(job, KNOWN, 4000, now_ms=NOW_MS) == 60
     now = started(job, now_ms=NOW_MS)
     assert look_again_s(now, KNOWN, None, now_ms=NOW_MS + 30_000) == 5
     assert look_again_s(now, KNOWN, None, now_ms=NOW_MS + 300_000) == 2
 
 
-STAGES = {Stage.EDITING: Span(40, 100), Stage.RENDERING: Span(30, 60), Stage.STORING: Span(2, 4)}
+STAGES = {Stage.EDITING: Quantiles(40, 100), Stage.RENDERING: Quantiles(30, 60), Stage.STORING: Quantiles(2, 4)}
 
 
 @pytest.mark.parametrize(

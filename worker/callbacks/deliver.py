@@ -149,6 +149,6 @@ async def _record(kit: WorkerContext, claim: DeliveryClaim, answer: Answer | Non
     CALLBACKS.labels(after.type, type(decision).__name__.lower()).inc()
     while True:
         with suppress(*STORE_DOWN):
-            await kit.deliveries.record(after, owner=claim.owner, wake_ms=wake_ms, fared=fared, unwanted=unwanted)
+            await kit.deliveries.record(after, owner=claim.owner, wake_ms=wake_ms, outcome=fared, unwanted=unwanted)
             return
         await asyncio.sleep(_AWAY_S)

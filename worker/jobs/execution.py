@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from core.events.event import Event, event, spoken
+from core.events.event import Event, event, progress_event
 from core.metrics import JOBS_FINISHED, JOBS_IN_FLIGHT, STAGE_SECONDS
 from core.model import transitions
 from core.model.job import Job, Stage
@@ -134,8 +134,8 @@ class JobExecution:
 
     async def tell(self, message: str) -> None:
         """Let the caller hear, also by callback, that a long edit still works. While Redis is away nobody hears it."""
-        new = transitions.spoke(self.job, message)
-        news = spoken(new, webhook=self.webhook, public_url=self.kit.settings.public_url, now_ms=self.now_ms)
+        new = transitions.progress_noted(self.job, message)
+        news = progress_event(new, webhook=self.webhook, public_url=self.kit.settings.public_url, now_ms=self.now_ms)
         try:
             self.job = await self.kit.jobs.commit(self.job, new, owner=self.lease.owner, event=news)
         except STORE_DOWN:

@@ -34,7 +34,7 @@ async def after_fault(work: JobExecution, fault: BackendFault) -> StepResult:
     """Say how the job goes on. Raises Permanent or Temporary where it ends or waits as it is."""
     work.token_held = None  # whatever was refused, the next try asks for its reservation again
     if fault.call == "message" and fault.maybe_done:
-        return StepResult(transitions.unsure(work.job, now_ms=work.now_ms))
+        return StepResult(transitions.confirmation_needed(work.job, now_ms=work.now_ms))
     match fault.fault:
         case Fault.TOKEN_REFUSED:
             return await _token_refused(work)
@@ -70,7 +70,7 @@ def _later(work: JobExecution, fault: BackendFault) -> StepResult:
     faults = work.job.faults
     job = taken_back(work.job)
     if fault.call == "upload" and fault.maybe_done:
-        job = transitions.doubted(job)
+        job = transitions.upload_interrupted(job)
     waiting = transitions.waiting(job, reason=reason, until_ms=until_ms, faults=faults + 1)
     return StepResult(waiting, park_s=delay_s)
 
@@ -98,7 +98,7 @@ def taken_back(job: Job) -> Job:
 
     A job that is being cancelled has closed its stream, so nobody knows whether its message was refused.
     """
-    return transitions.sent_back(job) if job.stage is Stage.EDITING and job.status is Status.RUNNING else job
+    return transitions.restarted(job) if job.stage is Stage.EDITING and job.status is Status.RUNNING else job
 
 
 async def _token_refused(work: JobExecution) -> StepResult:
@@ -118,7 +118,7 @@ async def _token_refused(work: JobExecution) -> StepResult:
 
 def _on_successor(job: Job, token_id: str) -> Job:
     """A job that has yet to pay begins by reserving its credits; one that has paid goes on where it is."""
-    return transitions.sent_back(job) if _unpaid(job) else transitions.token_changed(job, token_id=token_id)
+    return transitions.restarted(job) if _unpaid(job) else transitions.token_changed(job, token_id=token_id)
 
 
 def _unpaid(job: Job) -> bool:
@@ -129,8 +129,8 @@ def _unpaid(job: Job) -> bool:
 def _session_lost(job: Job, session: Session) -> StepResult:
     """Begin again in a new session, unless an edit stands in the lost one, or may stand there."""
     if session.edits or job.stage is Stage.RECOVERING:
-        return StepResult(transitions.doomed(job), sessions.given_up(session))
-    return StepResult(transitions.sent_back(job), sessions.forgotten(session))
+        return StepResult(transitions.session_lost(job), sessions.given_up(session))
+    return StepResult(transitions.restarted(job), sessions.forgotten(session))
 
 
 async def _no_credits(work: JobExecution) -> StepResult:
@@ -146,7 +146,7 @@ async def _no_credits(work: JobExecution) -> StepResult:
         await work.kit.tokens.settle(job.token_id, job_id=job.id, available=None, frozen=None)
         if balance and balance.available >= estimate(job):
             cost_at_least = 2 * estimate(job)
-    return StepResult(transitions.sent_back(job, cost_at_least=cost_at_least))
+    return StepResult(transitions.restarted(job, cost_at_least=cost_at_least))
 
 
 async def _export_blocked(work: JobExecution) -> StepResult:
@@ -165,7 +165,7 @@ async def _scope_missing(work: JobExecution, fault: BackendFault) -> StepResult:
         await work.kit.tokens.settle(job.token_id, job_id=job.id, available=None, frozen=None)
     if not _unpaid(job) or sessions.is_bound(session):
         raise Permanent(Code.SCOPE_MISSING, fault.detail or None)
-    return StepResult(transitions.sent_back(job), sessions.forgotten(session))
+    return StepResult(transitions.restarted(job), sessions.forgotten(session))
 
 
 def _size_hint(job: Job) -> str:

@@ -26,7 +26,7 @@ async def confirm(work: JobExecution, text: str) -> StepResult:
     assert job.sent is not None
     changed = seen != job.sent.before
     if not certain(job, now, changed=changed, spoke=bool(said.text)):
-        unsure = transitions.unsure(
+        unsure = transitions.confirmation_needed(
             job, now_ms=work.now_ms, seen=seen if changed else None, spoke=bool(said.text) and not changed
         )
         settings = work.kit.settings
@@ -64,7 +64,7 @@ async def done(
     fields = {"tracks": pack_json(drafts.tracks(state.draft))}
     if job.plan.action == "export":
         return StepResult(transitions.moved(job, Stage.RENDERING), session, fields=fields)
-    job = transitions.linked(job, claim_url=await claim_link(work))
+    job = transitions.claim_link_found(job, claim_url=await claim_link(work))
     return StepResult(transitions.succeeded(job, now_ms=work.now_ms), session, fields=fields)
 
 

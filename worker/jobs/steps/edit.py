@@ -21,7 +21,7 @@ STILL_WORKING = "⏳ Still working..."
 async def edit(work: JobExecution) -> StepResult:
     """Send the message and take in what comes; then find out what it did."""
     if not work.may_send:
-        return StepResult(transitions.unsure(work.job, now_ms=work.now_ms))
+        return StepResult(transitions.confirmation_needed(work.job, now_ms=work.now_ms))
     caller, session_id = await work.caller(), work.backend_session()
     await work.kit.leases.assure(work.lease)
     work.may_send = False
@@ -36,14 +36,14 @@ async def edit(work: JobExecution) -> StepResult:
 async def _understood(work: JobExecution, transcript: Transcript | None) -> StepResult:
     """Find out what the message did. From here on a fault of another call must not look like a refused message."""
     if transcript is None or transcript.error:
-        return StepResult(transitions.unsure(work.job, now_ms=work.now_ms))
+        return StepResult(transitions.confirmation_needed(work.job, now_ms=work.now_ms))
     if not transcript.text:
         SILENT_EDITS.inc()
     try:
         return await confirm(work, transcript.text)
     except BackendFault:
         job = with_reply(work.job, transcript.text)
-        return StepResult(transitions.unsure(job, now_ms=work.now_ms, spoke=job.reply is not None))
+        return StepResult(transitions.confirmation_needed(job, now_ms=work.now_ms, spoke=job.reply is not None))
 
 
 async def _conversation(work: JobExecution, caller: Credentials, session_id: str) -> Transcript | None:

@@ -24,14 +24,14 @@ async def recover(work: JobExecution) -> StepResult:
     assert job.recovery is not None
     assert job.sent is not None
     if (early_s := _too_early_s(job.recovery, settings, work.now_ms)) > 0:
-        return StepResult(transitions.still_unsure(job, seen=None, counts=False), park_s=early_s)
+        return StepResult(transitions.still_unconfirmed(job, seen=None, counts=False), park_s=early_s)
     now = await witness(work)
     state = await work.kit.backend.state(await work.caller(), work.backend_session())
     seen = drafts.fingerprint(state.draft)
     if seen == job.sent.before:
         return await _unchanged(work, now)
     if job.recovery.seen != seen or _may_still_come(job, now, settings, work.now_ms):
-        return StepResult(transitions.still_unsure(job, seen=seen), park_s=settings.settle_s)
+        return StepResult(transitions.still_unconfirmed(job, seen=seen), park_s=settings.settle_s)
     RECOVERIES.labels("confirmed").inc()
     return await done(work, job, state, now)
 
@@ -44,7 +44,7 @@ async def _unchanged(work: JobExecution, now: CreditReading) -> StepResult:
     silent = now.balance is None and not job.recovery.spoke
     if job.recovery.reads + 1 < needed or _may_still_come(job, now, settings, work.now_ms, silent=silent):
         pause_s = settings.settle_s if job.recovery.spoke else settings.recover_every_s
-        return StepResult(transitions.still_unsure(job, seen=None), park_s=pause_s)
+        return StepResult(transitions.still_unconfirmed(job, seen=None), park_s=pause_s)
     if job.recovery.spoke:
         return await nothing_done(work, job, now)
     RECOVERIES.labels("unconfirmed").inc()

@@ -61,7 +61,7 @@ async def _ask(work: JobExecution, wanted: Render) -> StepResult:
         await work.kit.tokens.note_export(work.job.token_id, allowed=True)
     claim_url = await claim_link(work)
     session = msgspec.structs.replace(work.session, claim_url=claim_url)
-    job = transitions.linked(work.job, claim_url=claim_url)
+    job = transitions.claim_link_found(work.job, claim_url=claim_url)
     asked = msgspec.structs.replace(wanted, asked=True, started_at_ms=work.now_ms)
     return StepResult(transitions.polled(job, render=asked), session, park_s=work.kit.settings.render_poll_s)
 

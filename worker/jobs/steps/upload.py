@@ -44,7 +44,7 @@ async def _begin_again(work: JobExecution) -> StepResult:
     work.doubt = False
     job, session = work.job, work.session
     if not session.edits:
-        return StepResult(transitions.sent_back(job, upload_doubt=False), sessions.forgotten(session))
+        return StepResult(transitions.restarted(job, upload_doubt=False), sessions.forgotten(session))
     state = await work.kit.backend.state(await work.caller(), work.backend_session())
     name = session.media[session.uploaded].name
     seen = sum(1 for info in state.video_infos if isinstance(info, dict) and info.get("filename") == name)
