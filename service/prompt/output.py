@@ -1,34 +1,34 @@
-"""Settles the output: what the caller set, else what the prompt names, else the defaults; and the hints it earns."""
+"""Merges the output settings: what the caller set, else what the prompt names, else the defaults; and the hints it earns."""
 
 from collections.abc import Iterator
 
 from core.model.plan import OUTPUT_FORMATS, RESOLUTIONS, Output, OutputAsk
-from service.prompt.specs import Named
+from service.prompt.specs import Specs
 
 _MOST_LINES = 1080
 
 
-def settled(asked: OutputAsk, named: Named, *, export: bool) -> Output:
+def merge_output(asked: OutputAsk, specs: Specs, *, export: bool) -> Output:
     """Merge field by field; a resolution or format that is not rendered becomes the nearest that is."""
     return Output(
         export=export,
-        format=_format(asked.format or named.format),
-        quality=asked.quality or named.quality or Output().quality,
-        resolution=_resolution(_lines(asked.resolution) or named.resolution),
-        aspect_ratio=asked.aspect_ratio or named.aspect_ratio,
+        format=_format(asked.format or specs.format),
+        quality=asked.quality or specs.quality or Output().quality,
+        resolution=_resolution(_lines(asked.resolution) or specs.resolution),
+        aspect_ratio=asked.aspect_ratio or specs.aspect_ratio,
     )
 
 
-def output_hints(asked: OutputAsk, named: Named) -> Iterator[str]:
+def output_hints(asked: OutputAsk, specs: Specs) -> Iterator[str]:
     """Say what was asked for and can't be had, and where the caller's fields overrule the prompt."""
-    lines = _lines(asked.resolution) or named.resolution
+    lines = _lines(asked.resolution) or specs.resolution
     if lines and lines > _MOST_LINES:
         yield f"{lines}p is not rendered; the largest is 1080p, which is used."
-    ending = asked.format or named.format
+    ending = asked.format or specs.format
     if ending and _format(ending) != ending:
         yield f"Videos come out as {', '.join(OUTPUT_FORMATS)}, not as {ending}; mp4 is used."
-    if asked.aspect_ratio and named.aspect_in_edit and asked.aspect_ratio != named.aspect_in_edit:
-        yield f"The prompt says {named.aspect_in_edit}; output.aspect_ratio says {asked.aspect_ratio}, and wins."
+    if asked.aspect_ratio and specs.aspect_in_edit and asked.aspect_ratio != specs.aspect_in_edit:
+        yield f"The prompt says {specs.aspect_in_edit}; output.aspect_ratio says {asked.aspect_ratio}, and wins."
 
 
 def _format(name: str | None) -> str:
