@@ -9,7 +9,6 @@ import msgspec
 from litestar import Litestar
 from litestar.config.app import AppConfig
 from litestar.datastructures import State
-from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
 from service.context import ApiContext
@@ -18,43 +17,13 @@ from service.http.middleware import add_request_ids
 from service.openapi.docs_page import docs_page
 from service.openapi.document import build_document
 from service.problems import problem_response
-from service.routes import (
-    account,
-    batches,
-    deliveries,
-    docs,
-    events,
-    job_actions,
-    jobs,
-    options,
-    output,
-    presigned_uploads,
-    sessions,
-    system,
-    uploads,
-    webhook,
-)
-
-ROUTES: tuple[HTTPRouteHandler, ...] = (
-    *jobs.HANDLERS,
-    *job_actions.HANDLERS,
-    *batches.HANDLERS,
-    *events.HANDLERS,
-    *deliveries.HANDLERS,
-    *webhook.HANDLERS,
-    *output.HANDLERS,
-    *sessions.HANDLERS,
-    *uploads.HANDLERS,
-    *presigned_uploads.HANDLERS,
-    *account.HANDLERS,
-    *system.PROBES,
-    *docs.HANDLERS,
-)
+from service.routes import METRICS, ROUTES
+from service.routes.options import options_handler
 
 
 @cache
 def _document() -> dict[str, Any]:
-    return build_document([*ROUTES, *system.METRICS])
+    return build_document([*ROUTES, METRICS])
 
 
 def openapi_json() -> bytes:
@@ -64,8 +33,8 @@ def openapi_json() -> bytes:
 
 def build_app(context: ApiContext, *, metrics: bool = True) -> ASGIApp:
     """Build the API. `metrics`: whether ``/metrics`` is served here, or on a port of its own."""
-    handlers = [*ROUTES, *(system.METRICS if metrics else ())]
-    first = options.options_handler(handlers)  # else the framework makes one of its own for each path
+    handlers = [*ROUTES, *((METRICS,) if metrics else ())]
+    first = options_handler(handlers)  # else the framework makes one of its own for each path
     return add_request_ids(Litestar.from_config(_config(context, [first, *handlers])))
 
 

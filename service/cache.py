@@ -44,10 +44,10 @@ class Cache:
         known = self._webhooks.get(tenant)
         if known and now_ms < known[1]:
             return known[0]
-        kept = await self._default_webhooks.stored_default(tenant)
+        stored = await self._default_webhooks.stored_default(tenant)
         _make_room(self._webhooks)
-        self._webhooks[tenant] = (kept, now_ms + _TTL_MS)
-        return kept
+        self._webhooks[tenant] = (stored, now_ms + _TTL_MS)
+        return stored
 
     def forget_webhook(self, tenant: str) -> None:
         """It has changed."""

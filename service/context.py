@@ -40,7 +40,9 @@ REDIS_QUEUE_S = 10.0
 #: while Redis is away it is tried so often, and all other callers hear of it at once
 REDIS_REST_S = 0.2
 
+#: a request behind a guard, and one that anybody may make
 ApiRequest = Request[Caller, None, State]
+AnyRequest = Request[Any, Any, Any]
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def _connect(settings: Settings) -> Redis:
     )
 
 
-def context_of(request: Request[Any, Any, Any]) -> ApiContext:
+def context_of(request: AnyRequest) -> ApiContext:
     """Find the context of the app that this request came to."""
     context: ApiContext = request.app.state["context"]
     return context

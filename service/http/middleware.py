@@ -1,4 +1,4 @@
-"""The outermost layer of the app: request ids, and the two HTTP metrics. It knows no route and reads no body."""
+"""ASGI middleware around the app: request ids, and the two HTTP metrics. It knows no route and reads no body."""
 
 from uuid import uuid4
 

@@ -1,4 +1,4 @@
-"""One page of a list: the rows, a cursor to the next ones, and the Link header that leads there (RFC 8288)."""
+"""Cursor pagination: one page of a list, a cursor to the next one, and the Link header that leads there (RFC 8288)."""
 
 from typing import Any
 from urllib.parse import urlencode

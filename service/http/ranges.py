@@ -1,4 +1,4 @@
-"""Reads a Range header of one range (RFC 9110). Pure. Several ranges are answered with the whole file, as it allows."""
+"""Range requests (RFC 9110, 14.2): parses a header of one range. Pure. Several ranges get the whole file, as it allows."""
 
 import re
 from typing import NamedTuple

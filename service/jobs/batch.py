@@ -18,10 +18,10 @@ from core.store.tenants.api_keys import Caller
 from service.context import ApiContext
 from service.http.body import decode_json
 from service.idempotency import IdempotencyKey, StoredResponse
-from service.jobs.submission import accept, load_inputs, validate_beside_loop
+from service.jobs.submission import accept_jobs, load_inputs, validate_beside_loop
 from service.jobs.validation import JobFacts, JobInputs, NewJob, webhook_url_error
 from service.problems import ApiError, FieldError, invalid, problem_document
-from service.schemas.requests import BatchFrame, JobAsk
+from service.schemas.requests import JobRequest, RawBatchRequest
 from service.schemas.responses import BatchAccepted, BatchItem, BatchJob, BatchView
 
 
@@ -36,22 +36,22 @@ async def accept_batch(
     context: ApiContext, caller: Caller, raw: bytes, *, key: IdempotencyKey | None, traceparent: str | None
 ) -> StoredResponse:
     """Accept a batch's jobs in one step. Raises ApiError where none may be, or one of a shared session may not."""
-    ask = decode_json(raw, BatchFrame)
+    ask = decode_json(raw, RawBatchRequest)
     if ask.webhook and (error := webhook_url_error(ask.webhook.url, context.settings)):
         raise invalid([error])
     facts = JobFacts(caller.tenant, context.clock.now_ms(), traceparent, new_id("bat"))
     checked = await _check_all(context, ask, facts)
     start = await _start(context, ask, facts, checked)
     response = _response(context, start.batch, checked)
-    return await accept(context, caller, list(checked.new.values()), response=response, key=key, batch=start)
+    return await accept_jobs(context, caller, list(checked.new.values()), response=response, key=key, batch=start)
 
 
-async def _check_all(context: ApiContext, ask: BatchFrame, facts: JobFacts) -> CheckedJobs:
+async def _check_all(context: ApiContext, ask: RawBatchRequest, facts: JobFacts) -> CheckedJobs:
     checked = CheckedJobs({}, {})
     session: Session | None = None
     for number, raw in enumerate(ask.jobs):
         try:
-            job = decode_json(raw, JobAsk)
+            job = decode_json(raw, JobRequest)
             inputs = await _inputs(context, facts.tenant, job, session, shared=ask.session == "shared")
             new = await validate_beside_loop(job, inputs, context.settings, facts)
         except ApiError as error:
@@ -65,7 +65,9 @@ async def _check_all(context: ApiContext, ask: BatchFrame, facts: JobFacts) -> C
     return checked
 
 
-async def _inputs(context: ApiContext, tenant: str, job: JobAsk, session: Session | None, *, shared: bool) -> JobInputs:
+async def _inputs(
+    context: ApiContext, tenant: str, job: JobRequest, session: Session | None, *, shared: bool
+) -> JobInputs:
     """Load what a job names. `session`: the one that a job before it has made for all."""
     if shared and job.session_id is not None:
         words = "The jobs of a shared session name none of their own."
@@ -85,7 +87,7 @@ def _error_of_all(errors: dict[int, ApiError]) -> ApiError:
     )
 
 
-async def _start(context: ApiContext, ask: BatchFrame, facts: JobFacts, checked: CheckedJobs) -> BatchStart:
+async def _start(context: ApiContext, ask: RawBatchRequest, facts: JobFacts, checked: CheckedJobs) -> BatchStart:
     jobs = [new.job for new in checked.new.values()]
     batch = Batch(
         id=facts.batch_id or "",

@@ -1,4 +1,4 @@
-"""When a job may be expected to end, and when it is worth looking again. Pure: how long jobs take is handed in."""
+"""Estimates of when a job ends, and when it is worth looking again. Pure: how long jobs take is handed in."""
 
 import math
 

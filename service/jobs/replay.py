@@ -12,7 +12,7 @@ from core.settings import Settings
 from core.store.tenants.api_keys import Caller
 from service.context import ApiContext
 from service.idempotency import IdempotencyKey, StoredResponse
-from service.jobs.submission import accept, job_response
+from service.jobs.submission import accept_jobs, job_response
 from service.jobs.validation import NewJob, implicit_session, new_job
 from service.lookup import own_job, own_upload
 from service.problems import ApiError
@@ -20,7 +20,7 @@ from service.problems import ApiError
 Start = Literal["start", "render"]
 
 
-async def submit_replay(
+async def accept_replay(
     context: ApiContext,
     caller: Caller,
     job_id: str,
@@ -37,7 +37,7 @@ async def submit_replay(
     for media in new.job.media:
         if media.upload_id:
             await own_upload(context, parent.tenant, media.upload_id)
-    return await accept(context, caller, [new], response=job_response(new), key=key)
+    return await accept_jobs(context, caller, [new], response=job_response(new), key=key)
 
 
 def replay(

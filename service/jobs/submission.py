@@ -5,13 +5,13 @@ errors that it raises.
 """
 
 import asyncio
-import math
 from collections.abc import Sequence
 
 from core.clock import month_of
 from core.events import event as events
 from core.metrics import JOBS_ACCEPTED
 from core.model.webhook import TenantWebhook
+from core.retry_after import format_retry_after
 from core.settings import Settings
 from core.store.jobs.submissions import Accepted, BatchStart, Idempotency, NotAccepted, Remembered, Replayed, Submission
 from core.store.redis.codec import unpack
@@ -30,7 +30,7 @@ from service.jobs.eta import pace_of
 from service.jobs.validation import JobFacts, JobInputs, NewJob, validate
 from service.lookup import own_session, own_upload
 from service.problems import ApiError, FieldError, not_found, unknown_key
-from service.schemas.requests import JobAsk
+from service.schemas.requests import JobRequest
 
 #: the window of the submit limit
 WINDOW_S = 60
@@ -40,22 +40,22 @@ LONG_PROMPT = 500
 _WEBHOOK_TRIES = 5
 
 
-async def submit(
-    context: ApiContext, caller: Caller, ask: JobAsk, *, key: IdempotencyKey | None, traceparent: str | None
+async def accept_job(
+    context: ApiContext, caller: Caller, ask: JobRequest, *, key: IdempotencyKey | None, traceparent: str | None
 ) -> StoredResponse:
     """Check a job and accept it."""
-    new = await check(context, caller.tenant, ask, traceparent=traceparent)
-    return await accept(context, caller, [new], response=job_response(new), key=key)
+    new = await check_job(context, caller.tenant, ask, traceparent=traceparent)
+    return await accept_jobs(context, caller, [new], response=job_response(new), key=key)
 
 
-async def check(context: ApiContext, tenant: str, ask: JobAsk, *, traceparent: str | None = None) -> NewJob:
+async def check_job(context: ApiContext, tenant: str, ask: JobRequest, *, traceparent: str | None = None) -> NewJob:
     """Make all checks of a job that is no batch's, and accept nothing."""
     inputs = await load_inputs(context, tenant, ask)
     facts = JobFacts(tenant, context.clock.now_ms(), traceparent)
     return await validate_beside_loop(ask, inputs, context.settings, facts)
 
 
-async def load_inputs(context: ApiContext, tenant: str, ask: JobAsk) -> JobInputs:
+async def load_inputs(context: ApiContext, tenant: str, ask: JobRequest) -> JobInputs:
     """Load what a job names. Raises ApiError (404) where it is not there, or another tenant's."""
     numbered = {m.upload_id: n for n, m in enumerate(ask.media) if m.upload_id is not None}
     found = await asyncio.gather(
@@ -69,7 +69,7 @@ async def load_inputs(context: ApiContext, tenant: str, ask: JobAsk) -> JobInput
     return JobInputs(uploads, session, continues=bool(session.media or session.edits or busy))
 
 
-async def validate_beside_loop(ask: JobAsk, inputs: JobInputs, settings: Settings, facts: JobFacts) -> NewJob:
+async def validate_beside_loop(ask: JobRequest, inputs: JobInputs, settings: Settings, facts: JobFacts) -> NewJob:
     """Validate a job; in a thread where that takes long, so that other callers need not wait."""
     if len(ask.prompt) > LONG_PROMPT:
         return await asyncio.to_thread(validate, ask, inputs, settings, facts)
@@ -81,7 +81,7 @@ def job_response(new: NewJob) -> StoredResponse:
     return StoredResponse(new.job.id, {"Location": new.location}, new.view_json)
 
 
-async def accept(
+async def accept_jobs(
     context: ApiContext,
     caller: Caller,
     jobs: Sequence[NewJob],
@@ -167,12 +167,8 @@ def rate_limit_headers(quota: int, left: int, reset_ms: int) -> dict[str, str]:
     """Write the RateLimit fields: so many left until the window ends."""
     return {
         "RateLimit-Policy": f'"submit";q={quota};w={WINDOW_S}',
-        "RateLimit": f'"submit";r={left};t={_ceil_s(reset_ms)}',
+        "RateLimit": f'"submit";r={left};t={format_retry_after(reset_ms / 1000)}',
     }
-
-
-def _ceil_s(ms: int) -> int:
-    return max(1, math.ceil(ms / 1000))
 
 
 def rejection_error(rejected: NotAccepted, settings: Settings) -> ApiError:
@@ -182,7 +178,7 @@ def rejection_error(rejected: NotAccepted, settings: Settings) -> ApiError:
         case "reused":
             return key_reused()
         case "rate":
-            headers = {"Retry-After": str(_ceil_s(rejected.retry_ms))}
+            headers = {"Retry-After": format_retry_after(rejected.retry_ms / 1000)}
             headers |= rate_limit_headers(quota, 0, rejected.retry_ms)
             return ApiError(429, "rate_limited", f"This key may submit {quota} jobs a minute.", headers=headers)
         case "queue_full":

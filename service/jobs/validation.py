@@ -4,12 +4,11 @@ What the job names in Redis is handed in as `JobInputs`. Called by `service/jobs
 submit, a batch or a `:validate`.
 """
 
-import posixpath
 from typing import Any, NamedTuple
-from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from core.file_names import first_name, name_of_url
 from core.formats import FORMATS, format_of_name
 from core.ids import new_id
 from core.model.job import Job, MediaRef, Webhook
@@ -23,7 +22,7 @@ from core.security.url_policy import check_url
 from core.settings import Settings
 from service.problems import FieldError, invalid
 from service.prompt import needs_media, read_cached
-from service.schemas.requests import JobAsk, MediaAsk
+from service.schemas.requests import JobRequest, MediaSource
 
 METADATA_LIMIT_BYTES = 4096
 
@@ -67,7 +66,7 @@ def new_job(job: Job, session: Session | None, settings: Settings) -> NewJob:
     return NewJob(job, session, msgspec.json.encode(shown), location=shown.links.self)
 
 
-def validate(ask: JobAsk, inputs: JobInputs, settings: Settings, facts: JobFacts) -> NewJob:
+def validate(ask: JobRequest, inputs: JobInputs, settings: Settings, facts: JobFacts) -> NewJob:
     """Check a job and make it. Raises ApiError (422) with every wrong field."""
     profile, media = _checked_fields(ask, inputs, settings)
     reading = _read(ask, profile, media, continues=inputs.continues)
@@ -79,7 +78,7 @@ def validate(ask: JobAsk, inputs: JobInputs, settings: Settings, facts: JobFacts
     return new_job(job, None if inputs.session else session, settings)
 
 
-def _checked_fields(ask: JobAsk, inputs: JobInputs, settings: Settings) -> tuple[Profile, tuple[MediaRef, ...]]:
+def _checked_fields(ask: JobRequest, inputs: JobInputs, settings: Settings) -> tuple[Profile, tuple[MediaRef, ...]]:
     """Find the profile and the media. Raises ApiError (422) with all that is wrong with any field."""
     wrong: list[FieldError] = []
     profile = _profile(ask, inputs, settings, wrong)
@@ -112,14 +111,16 @@ def _unknown_profile() -> FieldError:
     return FieldError(pointer="/profile", code="unknown_profile", detail=words)
 
 
-def _profile(ask: JobAsk, inputs: JobInputs, settings: Settings, wrong: list[FieldError]) -> Profile:
+def _profile(ask: JobRequest, inputs: JobInputs, settings: Settings, wrong: list[FieldError]) -> Profile:
     name = ask.profile or (inputs.session.profile if inputs.session else settings.default_profile)
     if name not in PROFILES:
         wrong.append(_unknown_profile())
     return PROFILES.get(name) or PROFILES[settings.default_profile]
 
 
-def _media(media: MediaAsk, uploads: dict[str, Upload], settings: Settings, profile: Profile) -> MediaRef | FieldError:
+def _media(
+    media: MediaSource, uploads: dict[str, Upload], settings: Settings, profile: Profile
+) -> MediaRef | FieldError:
     """Make a file's reference, or say what is wrong with it; the pointer begins at the file."""
     if (media.url is None) == (media.upload_id is None):
         return FieldError(pointer="", code="invalid_value", detail="Give either url or upload_id.")
@@ -135,19 +136,13 @@ def _media(media: MediaAsk, uploads: dict[str, Upload], settings: Settings, prof
 def _media_at_url(url: str, settings: Settings) -> MediaRef | FieldError:
     if refusal := check_url(url, http_allowed=settings.allow_http, allow=settings.allow_addresses):
         return FieldError(pointer="/url", code=refusal.code, detail=refusal.detail)
-    name = name_of_url(url)
+    name = first_name(name_of_url(url))
     if "." in name and format_of_name(name) is None:
         return FieldError(pointer="/url", code="unsupported_media", detail=f"Use one of: {', '.join(FORMATS)}.")
     return MediaRef(url=url, name=name)
 
 
-def name_of_url(url: str) -> str:
-    """Name a file by its URL: ``https://…/a/my%20clip.mp4?x=1`` is ``my clip.mp4``; without a path it is ``media``."""
-    name = posixpath.basename(unquote(urlsplit(url).path).rstrip("/"))
-    return "".join(c for c in name if c.isprintable())[-255:] or "media"
-
-
-def _plain_field_errors(ask: JobAsk, settings: Settings) -> list[FieldError]:
+def _plain_field_errors(ask: JobRequest, settings: Settings) -> list[FieldError]:
     wrong: list[FieldError] = []
     if not ask.prompt.strip():
         wrong.append(FieldError(pointer="/prompt", code="invalid_value", detail="The prompt is empty."))
@@ -165,7 +160,7 @@ def webhook_url_error(url: str, settings: Settings, *, at: str = "/webhook/url")
     return FieldError(pointer=at, code=refusal.code, detail=refusal.detail) if refusal else None
 
 
-def _read(ask: JobAsk, profile: Profile, media: tuple[MediaRef, ...], *, continues: bool) -> Reading:
+def _read(ask: JobRequest, profile: Profile, media: tuple[MediaRef, ...], *, continues: bool) -> Reading:
     output = ask.output
     asked = OutputAsk(
         export=output.export if output else None,
@@ -177,7 +172,7 @@ def _read(ask: JobAsk, profile: Profile, media: tuple[MediaRef, ...], *, continu
     return read_cached(ask.prompt, asked, profile.name, tuple(m.name for m in media), continues=continues)
 
 
-def _job(ask: JobAsk, reading: Reading, session: Session, facts: JobFacts, **found: Any) -> Job:
+def _job(ask: JobRequest, reading: Reading, session: Session, facts: JobFacts, **found: Any) -> Job:
     return Job(
         id=new_id("job"),
         tenant=facts.tenant,

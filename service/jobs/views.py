@@ -1,4 +1,4 @@
-"""A job as callers read it right now: with a fresh signed link to its output, its place in the queue, and estimates."""
+"""A job as callers read it right now: with a fresh signed link to its output, its position in the queue, and estimates."""
 
 import asyncio
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ async def current_views(context: ApiContext, jobs: Sequence[Job]) -> list[JobVie
 
 
 def linked_view(context: ApiContext, job: Job) -> JobView:
-    """Show a job with a fresh link, without its place in the queue."""
+    """Show a job with a fresh link, without its position in the queue."""
     shown = view(job, public_url=context.settings.public_url)
     if shown.output and job.output and job.output.path:
         shown.output.url, shown.output.expires_at = output_link(

@@ -1,12 +1,11 @@
-"""The page at `/docs`: the OpenAPI document as plain HTML, made here, so that it needs no script and no other host."""
+"""API reference page at `/docs`: the OpenAPI document as plain HTML, so that it needs no script and no other host."""
 
 from collections.abc import Iterator
 from html import escape
 from typing import Any
 
 from service.openapi.docs_style import STYLE
-
-Json = dict[str, Any]
+from service.openapi.texts import Json
 
 
 def docs_page(document: Json) -> str:

@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 document, generated from the handlers: their Litestar arguments, signatures and guards.
 
 Litestar's own generator is not used: of msgspec's schemas it loses closed objects, formats, defaults and bounds, and a
-`ResponseSpec` of its has no headers and one media type (DECISIONS.md). Served, and written by `service/openapi/write.py`.
+`ResponseSpec` of its has no headers and one media type (DECISIONS.md). Served, and written by `service/write_openapi.py`.
 """
 
 import re
@@ -29,6 +29,7 @@ from service.openapi.texts import (
     REQUEST_ID,
     SERVER_SENT_EVENT,
     TAGS,
+    Json,
 )
 from service.problems import PROBLEM_JSON, ProblemDocument
 from service.schemas.responses import BatchEventBody, JobEventBody
@@ -36,7 +37,6 @@ from service.schemas.responses import BatchEventBody, JobEventBody
 _REF = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"\{(\w+):\w+\}")
 
-Json = dict[str, Any]
 Schemas = Mapping[Any, Json]
 
 #: `format` is of OpenAPI 3.0, and what the makers of clients look for

@@ -1,6 +1,8 @@
-"""The words of the OpenAPI document that belong to no single route: headers, ids, tags. Data only."""
+"""Descriptions in the OpenAPI document that belong to no single route: headers, ids, tags. Data only."""
 
 from typing import Any
+
+Json = dict[str, Any]
 
 DESCRIPTION = (
     "POST one video edit, get one signed callback with the MP4. Every refusal is a problem document (RFC 9457) with a "
@@ -22,11 +24,11 @@ TAGS = {
 }
 
 
-def _id(prefix: str) -> dict[str, Any]:
+def _id(prefix: str) -> Json:
     return {"description": f"`{prefix}_` and a UUIDv7.", "examples": [f"{prefix}_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"]}
 
 
-PATH_IDS: dict[str, dict[str, Any]] = {
+PATH_IDS: dict[str, Json] = {
     "job_id": _id("job"),
     "session_id": _id("ses"),
     "upload_id": _id("upl"),
@@ -35,18 +37,18 @@ PATH_IDS: dict[str, dict[str, Any]] = {
 }
 
 
-def _text(words: str, example: str | None = None) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "string"}
+def _text(words: str, example: str | None = None) -> Json:
+    schema: Json = {"type": "string"}
     if example is not None:
         schema["examples"] = [example]
     return {"description": words, "schema": schema}
 
 
-def _seconds(words: str) -> dict[str, Any]:
+def _seconds(words: str) -> Json:
     return {"description": words, "schema": {"type": "integer", "minimum": 0}}
 
 
-ANSWER_HEADERS: dict[str, dict[str, Any]] = {
+ANSWER_HEADERS: dict[str, Json] = {
     "X-Request-Id": _text("The caller's, or one of ours."),
     "Location": _text("Where it is."),
     "Link": _text('The next page, `rel="next"`.'),
@@ -67,7 +69,7 @@ ANSWER_HEADERS: dict[str, dict[str, Any]] = {
 #: what every call takes
 REQUEST_ID = _text("A name for this call, which comes back and stands in our logs.")
 
-CALLBACK_HEADERS: dict[str, dict[str, Any]] = {
+CALLBACK_HEADERS: dict[str, Json] = {
     "webhook-id": _text("The event's id: the same at every attempt."),
     "webhook-timestamp": _text("Unix seconds of this attempt.", "1795213575"),
     "webhook-signature": _text(
@@ -76,7 +78,7 @@ CALLBACK_HEADERS: dict[str, dict[str, Any]] = {
 }
 
 #: one event of a stream, as OpenAPI 3.1 has it: each is described, not the stream
-SERVER_SENT_EVENT: dict[str, Any] = {
+SERVER_SENT_EVENT: Json = {
     "type": "object",
     "properties": {
         "id": {"type": "string", "description": "Give it back as Last-Event-ID to go on after it."},

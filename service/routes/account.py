@@ -1,4 +1,4 @@
-"""What a tenant may want to know before and after its jobs: profiles, credits, usage."""
+"""A tenant's profiles, credits and usage."""
 
 import msgspec
 from litestar import Response
@@ -20,8 +20,6 @@ _CREDITS_WAIT_S = 2.5
 
 
 class Profiles(msgspec.Struct):
-    """All profiles."""
-
     data: list[Profile]
 
 
@@ -82,6 +80,3 @@ async def read_usage(request: ApiRequest, params: NamedDependency[UsageQuery]) -
     jobs = {end: int(counts.get(f"jobs_{end}", 0)) for end in ends}
     minutes = round(counts.get("minutes", 0.0), 3)
     return json_response(UsageView(month=month, jobs=jobs, credits=counts.get("credits", 0.0), minutes=minutes))
-
-
-HANDLERS = (list_profiles, read_credits, read_usage)

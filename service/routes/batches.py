@@ -18,7 +18,7 @@ from service.jobs.prefer_wait import respond
 from service.lookup import own_batch
 from service.openapi.describe import ResponseDoc, json_body, problems, reads
 from service.routes.jobs import ACCEPTED_HEADERS, EXAMPLE, SUBMIT_REFUSALS
-from service.schemas.requests import BatchAsk
+from service.schemas.requests import BatchRequest
 from service.schemas.responses import BatchAccepted, BatchView
 
 
@@ -35,7 +35,7 @@ from service.schemas.responses import BatchAccepted, BatchView
         )
     }
     | problems(*SUBMIT_REFUSALS),
-    opt=json_body(BatchAsk, example={"jobs": [EXAMPLE], "session": "separate"}),
+    opt=json_body(BatchRequest, example={"jobs": [EXAMPLE], "session": "separate"}),
 )
 async def submit_batch(
     request: ApiRequest, idempotency_key: IdempotencyKeyHeader = None, traceparent: TraceparentHeader = None
@@ -70,6 +70,3 @@ async def _statuses(context: ApiContext, batch: Batch) -> dict[str, Status]:
     open_ids = [i for i in batch.job_ids if i not in ended]
     now = {j.id: j.status for j in await context.jobs.load_many(open_ids)} if open_ids else {}
     return {i: ended.get(i) or now.get(i, Status.QUEUED) for i in batch.job_ids}
-
-
-HANDLERS = (submit_batch, read_batch)

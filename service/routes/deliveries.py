@@ -1,4 +1,4 @@
-"""Callbacks as they were sent: listed, and sent again, one by one or by a time range."""
+"""Deliveries of callbacks: listed, and redelivered one by one or by a time range."""
 
 from functools import partial
 from typing import Any
@@ -20,7 +20,7 @@ from service.idempotency import IdempotencyKeyHeader, StoredResponse, parse_key,
 from service.lookup import own_delivery, own_job
 from service.openapi.describe import ResponseDoc, json_body, problems, reads
 from service.problems import ApiError, FieldError, invalid
-from service.schemas.requests import DeliveriesQuery, RedeliverAsk
+from service.schemas.requests import DeliveriesQuery, RedeliverRequest
 from service.schemas.responses import AttemptView, DeliveryPage, DeliveryView, Redelivered
 
 #: so many of a range are sent again by one call
@@ -134,7 +134,7 @@ async def _redeliver(context: ApiContext, tenant: str, delivery_id: str) -> Stor
     tags=["Deliveries"],
     responses={202: ResponseDoc("So many are sent again.", Redelivered, headers=("Idempotency-Replayed",))}
     | problems(408, 409, 413, 415, 422),
-    opt=json_body(RedeliverAsk, example={"since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z"}),
+    opt=json_body(RedeliverRequest, example={"since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z"}),
 )
 async def redeliver_range(request: ApiRequest, idempotency_key: IdempotencyKeyHeader = None) -> Response[bytes]:
     """Send again what ended in a time range, the newest first."""
@@ -149,7 +149,7 @@ async def redeliver_range(request: ApiRequest, idempotency_key: IdempotencyKeyHe
 
 
 async def _redeliver_range(context: ApiContext, tenant: str, raw: bytes) -> StoredResponse:
-    ask = decode_json(raw, RedeliverAsk)
+    ask = decode_json(raw, RedeliverRequest)
     since_ms = _parse_time_ms(ask.since, "/since")
     until_ms = _parse_time_ms(ask.until, "/until") if ask.until is not None else context.clock.now_ms()
     found = await _find_in_range(context, tenant, DeliveryState(ask.status), since_ms, until_ms)
@@ -180,6 +180,3 @@ async def _find_in_range(
             break
         after = page[-1][0].id
     return found
-
-
-HANDLERS = (list_job_deliveries, list_deliveries, redeliver, redeliver_range)

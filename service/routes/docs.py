@@ -1,12 +1,11 @@
-"""The API's description, for programs and for people. Works without the internet."""
+"""The OpenAPI document and the reference page that is made of it. Works without the internet."""
 
 from typing import Any
 
-from litestar import Request, Response
+from litestar import Response
 
+from service.context import AnyRequest
 from service.openapi.describe import ResponseDoc, reads
-
-Anyone = Request[Any, Any, Any]
 
 
 @reads(
@@ -16,7 +15,7 @@ Anyone = Request[Any, Any, Any]
     tags=["Operation"],
     responses={200: ResponseDoc("OpenAPI 3.1.", Any)},
 )
-async def openapi(request: Anyone) -> Response[bytes]:
+async def openapi(request: AnyRequest) -> Response[bytes]:
     """Give the description."""
     return Response(request.app.state["openapi"], media_type="application/json")
 
@@ -28,9 +27,6 @@ async def openapi(request: Anyone) -> Response[bytes]:
     tags=["Operation"],
     responses={200: ResponseDoc("A page.", media=("text/html",))},
 )
-async def docs(request: Anyone) -> Response[str]:
+async def docs(request: AnyRequest) -> Response[str]:
     """Show the description."""
     return Response(request.app.state["docs"], media_type="text/html")
-
-
-HANDLERS = (openapi, docs)

@@ -79,12 +79,12 @@ def _check_event_id(after: str | None) -> str | None:
 
 def _rows(context: ApiContext, events: list[StoredEvent]) -> list[Any]:
     """Show events with their ids and fresh links."""
-    return [Row(id=e.id, **msgspec.json.decode(with_fresh_link(context, e.body))) for e in events]
+    return [EventRow(id=e.id, **msgspec.json.decode(with_fresh_link(context, e.body))) for e in events]
 
 
 @redacted_repr("id", "type")
-class Row(msgspec.Struct, kw_only=True):
-    """One event of a list, as `schemas.EventView` describes it."""
+class EventRow(msgspec.Struct, kw_only=True):
+    """One event of a list, as `service.schemas.responses.EventView` describes it."""
 
     id: str
     type: str
@@ -111,6 +111,3 @@ async def list_events(request: ApiRequest, params: NamedDependency[PageQuery]) -
     return page_response(
         request, rows, public_url=context.settings.public_url, more=more, cursor=rows[-1].id if rows else after
     )
-
-
-HANDLERS = (follow_job, list_events)

@@ -1,4 +1,4 @@
-"""What can be done to a job: cancel it, delete what it holds, play it again."""
+"""Cancel a job, delete what it holds, replay it."""
 
 from litestar import Response, delete, post
 from litestar.params import FromPath
@@ -16,13 +16,13 @@ from service.http.headers import PreferHeader, TraceparentHeader, parse_tracepar
 from service.http.responses import json_response
 from service.idempotency import IdempotencyKeyHeader, StoredResponse, forget_job, parse_key, replay_or_run
 from service.jobs.prefer_wait import respond
-from service.jobs.replay import submit_replay
+from service.jobs.replay import accept_replay
 from service.jobs.views import current_view, linked_view
 from service.lookup import own_job
 from service.openapi.describe import ResponseDoc, json_body, problems
 from service.problems import ApiError
 from service.routes.jobs import ACCEPTED_HEADERS, SUBMIT_REFUSALS, WAITED_HEADERS
-from service.schemas.requests import ReplayAsk
+from service.schemas.requests import ReplayRequest
 
 
 @post(
@@ -118,7 +118,7 @@ async def _forget_response(context: ApiContext, job: Job, tombstone: Job) -> Non
         200: ResponseDoc("It ended while you waited.", JobView, headers=WAITED_HEADERS),
     }
     | problems(*SUBMIT_REFUSALS),
-    opt=json_body(ReplayAsk, required=False, example={"from": "render"}),
+    opt=json_body(ReplayRequest, required=False, example={"from": "render"}),
 )
 async def replay_job(
     request: ApiRequest,
@@ -134,11 +134,8 @@ async def replay_job(
     trace = parse_traceparent(traceparent)
 
     async def call() -> StoredResponse:
-        ask = decode_json(raw, ReplayAsk) if raw else ReplayAsk()
-        return await submit_replay(context, caller, job_id, start=ask.start, key=key, traceparent=trace)
+        ask = decode_json(raw, ReplayRequest) if raw else ReplayRequest()
+        return await accept_replay(context, caller, job_id, start=ask.start, key=key, traceparent=trace)
 
     accepted = await replay_or_run(context, caller.tenant, key, call)
     return await respond(context, accepted, parse_wait_s(prefer))
-
-
-HANDLERS = (cancel_job, delete_job, replay_job)

@@ -25,11 +25,11 @@ from service.http.query import query_params
 from service.http.responses import json_response
 from service.idempotency import IdempotencyKeyHeader, StoredResponse, parse_key, replay_or_run
 from service.jobs.prefer_wait import respond
-from service.jobs.submission import check, submit
+from service.jobs.submission import accept_job, check_job
 from service.jobs.views import current_view, current_views, etag_of, seconds_to_next_look
 from service.lookup import own_job
 from service.openapi.describe import ResponseDoc, json_body, problems, reads
-from service.schemas.requests import JobAsk, JobsQuery
+from service.schemas.requests import JobRequest, JobsQuery
 from service.schemas.responses import JobPage, Validated
 
 SUBMIT_REFUSALS = (408, 409, 413, 415, 422, 429)
@@ -55,7 +55,7 @@ EXAMPLE = {
         200: ResponseDoc("It ended while you waited.", JobView, headers=WAITED_HEADERS),
     }
     | problems(*SUBMIT_REFUSALS),
-    opt=json_body(JobAsk, example=EXAMPLE),
+    opt=json_body(JobRequest, example=EXAMPLE),
 )
 async def submit_job(
     request: ApiRequest,
@@ -70,7 +70,7 @@ async def submit_job(
     trace = parse_traceparent(traceparent)
 
     async def call() -> StoredResponse:
-        return await submit(context, caller, decode_json(raw, JobAsk), key=key, traceparent=trace)
+        return await accept_job(context, caller, decode_json(raw, JobRequest), key=key, traceparent=trace)
 
     accepted = await replay_or_run(context, caller.tenant, key, call)
     return await respond(context, accepted, parse_wait_s(prefer))
@@ -85,12 +85,12 @@ async def submit_job(
     tags=["Jobs"],
     responses={200: ResponseDoc("A submit would be accepted; this is how the prompt is read.", Validated)}
     | problems(408, 413, 415, 422),
-    opt=json_body(JobAsk, example=EXAMPLE),
+    opt=json_body(JobRequest, example=EXAMPLE),
 )
 async def validate_job(request: ApiRequest) -> Response[bytes]:
     """Make all checks and accept nothing."""
-    ask = decode_json(await read_json_body(request), JobAsk)
-    job = (await check(context_of(request), request.user.tenant, ask)).job
+    ask = decode_json(await read_json_body(request), JobRequest)
+    job = (await check_job(context_of(request), request.user.tenant, ask)).job
     return json_response(Validated(valid=True, plan=job.plan, output=job.output_ask, hints=job.hints))
 
 
@@ -151,6 +151,3 @@ async def read_job(
     if matches_etag(if_none_match, headers["ETag"]):
         return Response(None, status_code=304, headers=headers)
     return json_response(shown, headers=headers)
-
-
-HANDLERS = (submit_job, validate_job, list_jobs, read_job)

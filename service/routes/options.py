@@ -1,4 +1,4 @@
-"""What a path can do, for whoever asks with OPTIONS. The framework's own answer names one of a path's handlers alone."""
+"""OPTIONS: the methods of a path. The framework's own answer names one of a path's handlers alone."""
 
 from collections import defaultdict
 from collections.abc import Iterable

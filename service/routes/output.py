@@ -1,4 +1,4 @@
-"""What a job made: its timeline, and the file, for a key with the read scope or for whoever holds the signed link."""
+"""A job's timeline and output file, for a key with the read scope or for whoever holds the signed link."""
 
 from typing import Any
 
@@ -154,6 +154,3 @@ def _file_headers(job: Job, file: OutputFile) -> dict[str, str]:
         "Cache-Control": "private, max-age=3600",
         "Content-Disposition": f'attachment; filename="{job.id}.{file.format}"',
     }
-
-
-HANDLERS = (read_timeline, read_output)

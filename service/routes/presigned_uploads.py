@@ -1,4 +1,4 @@
-"""Uploads that go straight to storage (S3): a place is given out, the file comes there, and is looked at when it has come."""
+"""Presigned uploads: a file goes straight to storage (S3) by a signed URL, and is looked at when it has come."""
 
 from functools import partial
 
@@ -17,13 +17,13 @@ from service.lookup import own_expected_upload, own_upload
 from service.openapi.describe import ResponseDoc, problems
 from service.problems import ApiError
 from service.schemas.requests import UploadQuery
-from service.schemas.responses import UploadPlace, UploadView
+from service.schemas.responses import PresignedUpload, UploadView
 from service.uploads.inspector import Inspector
 from service.uploads.lifecycle import check_quota, keep_presigned, new_upload, upload_view
 from service.uploads.receive import required_name
 
 #: how long a URL to storage can be used
-_PLACE_LIFE_S = 3600
+_URL_LIFE_S = 3600
 
 
 @post(
@@ -35,7 +35,7 @@ _PLACE_LIFE_S = 3600
     tags=["Uploads"],
     responses={
         201: ResponseDoc(
-            "PUT the file to `url`, then POST to `complete`.", UploadPlace, headers=("Idempotency-Replayed",)
+            "PUT the file to `url`, then POST to `complete`.", PresignedUpload, headers=("Idempotency-Replayed",)
         )
     }
     | problems(409, 413, 415, 422),
@@ -55,18 +55,18 @@ async def presign_upload(
 async def _expect(context: ApiContext, tenant: str, name: str) -> StoredResponse:
     await check_quota(context, tenant, 0)
     upload = new_upload(context, tenant, name, Inspector(name).format)
-    url = await context.storage.put_url(upload.path, for_s=_PLACE_LIFE_S)
+    url = await context.storage.put_url(upload.path, for_s=_URL_LIFE_S)
     if url is None:
         raise ApiError(409, "not_available", "Files are stored in a folder here: send them to POST /v1/uploads.")
     await context.uploads.expect(upload)
-    place = UploadPlace(
+    presigned = PresignedUpload(
         id=upload.id,
         filename=name,
         url=url,
         complete=f"{context.settings.public_url}/v1/uploads/{upload.id}/complete",
-        expires_at=rfc3339(upload.created_at_ms + _PLACE_LIFE_S * 1000),
+        expires_at=rfc3339(upload.created_at_ms + _URL_LIFE_S * 1000),
     )
-    return StoredResponse(upload.id, {}, msgspec.json.encode(place))
+    return StoredResponse(upload.id, {}, msgspec.json.encode(presigned))
 
 
 @post(
@@ -85,6 +85,3 @@ async def complete_upload(request: ApiRequest, upload_id: FromPath[str]) -> Resp
         return json_response(upload_view(await keep_presigned(context, expected)))
     upload, expires_at_ms = await own_upload(context, tenant, upload_id)
     return json_response(upload_view(upload, expires_at_ms))
-
-
-HANDLERS = (presign_upload, complete_upload)

@@ -1,4 +1,4 @@
-"""Sessions: made, read, closed. Their jobs are submitted like any other, with a `session_id`."""
+"""Sessions: created, read, closed. Their jobs are submitted like any other, with a `session_id`."""
 
 from functools import partial
 from typing import Any
@@ -22,7 +22,7 @@ from service.jobs.validation import find_profile
 from service.lookup import own_session
 from service.openapi.describe import ResponseDoc, json_body, problems, reads
 from service.routes.output import timeline_response
-from service.schemas.requests import PageQuery, SessionAsk
+from service.schemas.requests import PageQuery, SessionRequest
 from service.schemas.responses import SessionPage, SessionView
 
 #: so many of a session's last jobs are looked through for its tracks
@@ -38,13 +38,13 @@ _LOOK_BACK = 20
     tags=["Sessions"],
     responses={201: ResponseDoc("The session.", SessionView, headers=("Location", "Idempotency-Replayed"))}
     | problems(408, 409, 413, 415, 422),
-    opt=json_body(SessionAsk, required=False, example={"profile": "maker-free", "language": "en"}),
+    opt=json_body(SessionRequest, required=False, example={"profile": "maker-free", "language": "en"}),
 )
 async def create_session(request: ApiRequest, idempotency_key: IdempotencyKeyHeader = None) -> Response[bytes]:
     """Make a session; the backend's is opened by its first job."""
     context, tenant = context_of(request), request.user.tenant
     raw = await read_json_body(request) if has_body(request) else b""
-    ask = decode_json(raw, SessionAsk) if raw else SessionAsk()
+    ask = decode_json(raw, SessionRequest) if raw else SessionRequest()
     profile = find_profile(ask.profile or context.settings.default_profile)
     session = Session(
         id=new_id("ses"),
@@ -152,6 +152,3 @@ async def close_session(request: ApiRequest, session_id: FromPath[str]) -> None:
     """Take no more jobs into a session; those that are in it go on."""
     context = context_of(request)
     await context.sessions.close(await own_session(context, request.user.tenant, session_id))
-
-
-HANDLERS = (create_session, list_sessions, read_session, read_session_timeline, close_session)

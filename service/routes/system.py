@@ -1,20 +1,15 @@
 """Health probes and Prometheus metrics. None of them needs a key."""
 
-from typing import Any
-
-from litestar import Request, Response
+from litestar import Response
 from litestar.openapi import ResponseSpec
 
 from core.metrics import exposition
 from core.store.redis.client import STORE_DOWN
 from core.store.redis.durability import durability_warnings
-from service.context import ApiContext, context_of
+from service.context import AnyRequest, ApiContext, context_of
 from service.http.responses import json_response
 from service.openapi.describe import ResponseDoc, reads
 from service.schemas.responses import Probe
-
-Anyone = Request[Any, Any, Any]
-
 
 ANSWERS: dict[int, ResponseSpec] = {
     200: ResponseDoc("Yes.", Probe),
@@ -29,13 +24,13 @@ async def livez() -> Response[bytes]:
 
 
 @reads("/readyz", operation_id="readyz", summary="May requests come here?", tags=["Operation"], responses=ANSWERS)
-async def readyz(request: Anyone) -> Response[bytes]:
+async def readyz(request: AnyRequest) -> Response[bytes]:
     """Look at Redis, and warn where it might forget what was accepted."""
     return await _probe_redis(context_of(request))
 
 
 @reads("/startupz", operation_id="startupz", summary="Has the process started?", tags=["Operation"], responses=ANSWERS)
-async def startupz(request: Anyone) -> Response[bytes]:
+async def startupz(request: AnyRequest) -> Response[bytes]:
     """Look at Redis once more: the process has started when it reached it."""
     return await _probe_redis(context_of(request))
 
@@ -61,7 +56,3 @@ async def metrics() -> Response[bytes]:
     """Show this process's metrics."""
     body, media_type = exposition()
     return Response(body, media_type=media_type.removesuffix("; charset=utf-8"))
-
-
-PROBES = (livez, readyz, startupz)
-METRICS = (metrics,)

@@ -18,8 +18,7 @@ from service.schemas.requests import UploadQuery
 from service.schemas.responses import UploadView
 from service.uploads.hashed_file import HashedFile
 from service.uploads.inspector import NamedFile
-from service.uploads.lifecycle import check_quota, store_file, upload_view
-from service.uploads.lifecycle import delete_upload as delete_file
+from service.uploads.lifecycle import check_quota, remove_upload, store_file, upload_view
 from service.uploads.receive import receive_file
 
 
@@ -83,7 +82,4 @@ async def delete_upload(request: ApiRequest, upload_id: FromPath[str]) -> None:
     """Delete an upload now."""
     context = context_of(request)
     upload, _ = await own_upload(context, request.user.tenant, upload_id)
-    await delete_file(context, upload)
-
-
-HANDLERS = (upload_file, read_upload, delete_upload)
+    await remove_upload(context, upload)

@@ -1,4 +1,4 @@
-"""The tenant's default callback target: read, set, its secret changed, switched on again, tried out."""
+"""The tenant's default webhook: read, set, its secret rotated, enabled again, tested."""
 
 from functools import partial
 
@@ -170,6 +170,3 @@ def _test_view(attempt: TestAttempt) -> TestedWebhook:
         answer=attempt.excerpt,
         latency_ms=attempt.latency_ms,
     )
-
-
-HANDLERS = (read_webhook, set_webhook, rotate_secret, enable_webhook, send_test)

@@ -59,7 +59,7 @@ async def keep_presigned(context: ApiContext, upload: Upload) -> Upload:
         check_content_length(size_bytes)
         Inspector(upload.filename).check_head(head)
     except ApiError:
-        await delete_upload(context, upload)
+        await remove_upload(context, upload)
         raise
     return await keep_upload(context, upload, size_bytes)
 
@@ -73,12 +73,12 @@ async def keep_upload(context: ApiContext, upload: Upload, size_bytes: int) -> U
         await context.storage.delete(upload.path)
         raise
     if total_bytes > context.settings.tenant_stored_bytes:
-        await delete_upload(context, upload)
+        await remove_upload(context, upload)
         await check_quota(context, upload.tenant, upload.size_bytes)
     return upload
 
 
-async def delete_upload(context: ApiContext, upload: Upload) -> None:
+async def remove_upload(context: ApiContext, upload: Upload) -> None:
     """Delete an upload, its bytes first."""
     await context.storage.delete(upload.path)
     await context.uploads.drop(upload)

@@ -11,6 +11,7 @@ from litestar import Request
 from litestar.exceptions import HTTPException
 
 from core.clock import stopwatch_s
+from core.file_names import safe_name
 from service.problems import ApiError, FieldError, invalid
 from service.uploads.form import read_first_file
 from service.uploads.inspector import UPLOAD_LIMIT_BYTES, NamedFile, too_large
@@ -35,14 +36,14 @@ async def receive_file(request: Request[Any, Any, Any], filename: str | None) ->
     if not options.get("boundary"):
         raise ApiError(400, "malformed_request", "The form's Content-Type names no boundary.")
     file = await read_first_file(chunks, options["boundary"])
-    return NamedFile(plain_name(filename or file.name), file.chunks)
+    return NamedFile(safe_name(filename or file.name), file.chunks)
 
 
 def required_name(filename: str | None) -> str:
     """Take the name that the query must give. Raises ApiError (422)."""
     if filename is None:
         raise invalid([FieldError(pointer="/filename", code="missing_field", detail="Add ?filename=clip.mp4.")])
-    return plain_name(filename)
+    return safe_name(filename)
 
 
 def check_content_length(length_bytes: int | None, *, multipart: bool = False) -> None:
@@ -85,9 +86,3 @@ async def limit_body(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 def is_too_slow(seen_bytes: int, *, took_s: float) -> bool:
     """Judge the pace of an upload, which no pause alone gives away: a byte now and then keeps it open for years."""
     return took_s > _LEISURE_S + seen_bytes / _SLOWEST_BYTES_PER_S
-
-
-def plain_name(name: str) -> str:
-    """Keep a file's name, without folders and without what no name should have."""
-    last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    return "".join(c for c in last if c.isprintable()).strip()[-255:]

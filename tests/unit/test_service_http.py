@@ -9,7 +9,7 @@ from service.http.body import decode_json, field_error
 from service.http.headers import parse_traceparent, parse_wait_s
 from service.http.ranges import ByteRange, RangeNotSatisfiable, parse_range
 from service.problems import ApiError
-from service.schemas.requests import BatchAsk, JobAsk
+from service.schemas.requests import BatchRequest, JobRequest
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def refusal_of(raw: bytes, kind: type) -> ApiError | None:
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_any_bytes_are_a_job_or_a_refusal(raw: bytes) -> None:
-    for kind in (JobAsk, BatchAsk):
+    for kind in (JobRequest, BatchRequest):
         refused = refusal_of(raw, kind)
         assert refused is None or refused.status in {400, 422}
 
@@ -52,7 +52,7 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_any_json_is_a_job_or_pointed_at(value: object) -> None:
-    refused = refusal_of(msgspec.json.encode(value), JobAsk)
+    refused = refusal_of(msgspec.json.encode(value), JobRequest)
     assert refused is None or refused.status == 422
     assert all(e.pointer == "" or e.pointer.startswith("/") for e in (refused.errors if refused else ()))
 

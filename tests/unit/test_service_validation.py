@@ -8,9 +8,9 @@ from core.model.job import Job
 from core.model.session import Session
 from core.model.upload import Upload
 from core.settings import Settings
-from service.jobs.validation import JobFacts, JobInputs, name_of_url, validate
+from service.jobs.validation import JobFacts, JobInputs, validate
 from service.problems import ApiError
-from service.schemas.requests import JobAsk
+from service.schemas.requests import JobRequest
 
 SETTINGS = Settings.model_validate({"secret_keys": (SecretStr("k" * 40),)})
 NOW_MS = 1_795_000_000_000
@@ -19,7 +19,7 @@ SESSION = Session(id="ses_1", tenant="acme", profile="maker-free", language="ja"
 
 
 def validated(inputs: JobInputs = NOTHING, **fields: object) -> Job:
-    ask = msgspec.convert({"prompt": "trim the first 2 seconds", **fields}, JobAsk)
+    ask = msgspec.convert({"prompt": "trim the first 2 seconds", **fields}, JobRequest)
     return validate(ask, inputs, SETTINGS, JobFacts("acme", NOW_MS)).job
 
 
@@ -40,7 +40,7 @@ def refused(inputs: JobInputs = NOTHING, **fields: object) -> list[tuple[str, st
     ],
 )
 def test_a_file_is_named_by_its_url(url: str, name: str) -> None:
-    assert name_of_url(url) == name
+    assert validated(media=[{"url": url}]).media[0].name == name
 
 
 def test_a_job_takes_its_sessions_profile_and_language_where_it_names_none() -> None:
