@@ -5,7 +5,7 @@ An event's body is written once, in the commit that made it true. Each callback 
 """
 
 import secrets
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 import msgspec
 
@@ -18,7 +18,8 @@ from core.model.job_view import JobView, view
 from core.model.webhook import TenantWebhook
 from core.redaction import redacted_repr
 
-EventType = Literal[
+#: what a job's webhook may ask for
+JobEventType = Literal[
     "job.queued",
     "job.started",
     "job.progress",
@@ -26,15 +27,14 @@ EventType = Literal[
     "job.failed",
     "job.canceled",
     "job.expired",
-    "batch.completed",
-    "webhook.test",
 ]
+#: what a tenant's default webhook may ask for
+TenantEventType = Literal[JobEventType, "batch.completed"]
+EventType = Literal[TenantEventType, "webhook.test"]
 #: what a webhook without `events` hears of
 END_EVENTS: tuple[EventType, ...] = ("job.succeeded", "job.failed", "job.canceled", "job.expired")
-#: what a job's webhook may ask for
-JOB_EVENTS: tuple[EventType, ...] = ("job.queued", "job.started", "job.progress", *END_EVENTS)
-#: what a tenant's default webhook may ask for
-TENANT_EVENTS: tuple[EventType, ...] = (*JOB_EVENTS, "batch.completed")
+JOB_EVENTS: tuple[EventType, ...] = get_args(JobEventType)
+TENANT_EVENTS: tuple[EventType, ...] = get_args(TenantEventType)
 
 #: a callback has less than 20 kB; this leaves room for the envelope and the fresh link
 JOB_LIMIT_BYTES = 18_500

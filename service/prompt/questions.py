@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from service.prompt.clauses import UNKNOWN, Asks, Clause
-from service.prompt.lexicon import Part
+from service.prompt.lexicon import WordClass
 
 #: What may stand before a question: a greeting, a reason for it, words that lead to it.
 _LEAD = (
@@ -110,7 +110,7 @@ _SENTENCE_END = re.compile(r"[!?;。！？；…\r\n]|\.(?=\s|$)")
 _HIDDEN = "\ue000"
 #: No question has more; it bounds the work.
 _MOST_CLAUSES = 20
-_FIRM_PARTS = frozenset({Part.CREDIT, Part.EXPORT})
+_FIRM_PARTS = frozenset({WordClass.CREDIT, WordClass.EXPORT})
 
 
 class _Sentence(msgspec.Struct, frozen=True):
@@ -138,9 +138,9 @@ def with_questions(prompt: str, clauses: Sequence[Clause]) -> list[Clause]:
 def _masked(prompt: str, clauses: Sequence[Clause]) -> str:
     """Hide what is opaque, and the signs that would count as words: nobody asks inside of a title."""
     signs = list(prompt.replace("’", "'"))
-    for token in (token for clause in clauses for token in clause.tokens):
-        if token.part in {Part.QUOTE, Part.NAME, Part.TAG}:
-            signs[token.start : token.end] = _HIDDEN * (token.end - token.start)
+    for lexeme in (lexeme for clause in clauses for lexeme in clause.lexemes):
+        if lexeme.word_class in {WordClass.QUOTATION, WordClass.FILE_NAME, WordClass.TAG}:
+            signs[lexeme.start : lexeme.end] = _HIDDEN * (lexeme.end - lexeme.start)
     return "".join(signs)
 
 
@@ -198,14 +198,14 @@ def _end_of_question(first: int, sentence: _Sentence, masked: str, clauses: Sequ
 def _asks(masked: str, clauses: Sequence[Clause]) -> Asks | None:
     """Say what a question is about: the service, or else nothing that is answered here."""
     words = masked[clauses[0].start : clauses[-1].end]
-    parts = {token.part for clause in clauses for token in clause.tokens}
-    asks_cost = (Part.CREDIT in parts or _COST.search(words) is not None) and not _FILM_CREDITS.search(words)
+    parts = {lexeme.word_class for clause in clauses for lexeme in clause.lexemes}
+    asks_cost = (WordClass.CREDIT in parts or _COST.search(words) is not None) and not _FILM_CREDITS.search(words)
     if not asks_cost and (_WISH.match(words) or _WISH_IN_CHINESE.search(words)):
         return None
-    firm = bool(parts & _FIRM_PARTS) and not (Part.EXPORT not in parts and _FILM_CREDITS.search(words))
+    firm = bool(parts & _FIRM_PARTS) and not (WordClass.EXPORT not in parts and _FILM_CREDITS.search(words))
     if asks_cost:
         return "credits" if firm else "perhaps_credits"
-    if firm or (Part.STATE in parts and not parts & UNKNOWN):
+    if firm or (WordClass.STATE in parts and not parts & UNKNOWN):
         return "state"
     start, asks_how = clauses[0].start, _CAPABILITY.match(words)
     asks_how = asks_how or _CAPABILITY_IN_CHINESE.match(masked, start)

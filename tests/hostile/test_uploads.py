@@ -155,7 +155,7 @@ RANGES = [
 
 async def test_any_range_gets_bytes_of_the_file_or_a_refusal(api: Api) -> None:
     job = await api.submit()
-    await succeed(api.parts, job["id"])
+    await succeed(api.context, job["id"])
     for said, status, wanted in RANGES:
         answer = await api.http.get(f"/v1/jobs/{job['id']}/output", headers=[(b"Range", said.encode("latin-1"))])
         assert answer.status_code == status, said

@@ -13,8 +13,9 @@ from core.clock import HandClock
 from core.ids import new_id
 from core.model.upload import Upload
 from core.store.uploads import Uploads
-from service.problems import Refused
-from service.uploads.receive import Inspector, bounded
+from service.problems import ApiError
+from service.uploads.inspector import Inspector
+from service.uploads.receive import limit_body
 from tests.api_fixture import Api, running_api
 from tests.s3_fixture import BUCKET, access_to, s3
 
@@ -61,7 +62,7 @@ async def test_a_deleted_upload_is_gone_with_its_bytes(api: Api, tmp_path: Path)
     assert (await api.http.delete(f"/v1/uploads/{upload['id']}")).status_code == 204
     assert (await api.http.get(f"/v1/uploads/{upload['id']}")).status_code == 404
     assert files_in(tmp_path) == []
-    assert await api.parts.uploads.stored_bytes("acme") == 0
+    assert await api.context.uploads.stored_bytes("acme") == 0
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ async def test_the_backend_is_told_by_name_what_is_known_by_the_bytes(api: Api) 
         for name in ("blob", "clip.mp4.download", "Ours.MP4", "b\u00fc.mov")
     ]
     job = await api.submit(media=[{"upload_id": i} for i in uploads])
-    kept = await api.parts.jobs.load(job["id"])
+    kept = await api.context.jobs.load(job["id"])
     assert [m.name for m in kept.media] == ["blob.mp4", "clip.mp4", "Ours.MP4", "b\u00fc.mov"]
 
 
@@ -137,10 +138,10 @@ async def and_one_byte(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def test_a_file_of_just_the_limit_passes_and_one_byte_more_does_not_although_nothing_was_announced() -> None:
-    passed = [len(chunk) async for chunk in Inspector("a.mp4").passing(bounded(half_a_gigabyte()))]
+    passed = [len(chunk) async for chunk in Inspector("a.mp4").passing(limit_body(half_a_gigabyte()))]
     assert sum(passed) == 500_000_000
-    more = Inspector("a.mp4").passing(bounded(and_one_byte(half_a_gigabyte())))
-    with pytest.raises(Refused) as refused:
+    more = Inspector("a.mp4").passing(limit_body(and_one_byte(half_a_gigabyte())))
+    with pytest.raises(ApiError) as refused:
         passed = [len(chunk) async for chunk in more]
     assert (refused.value.status, refused.value.code) == (413, "media_too_large")
     assert "500000000" in refused.value.detail
@@ -154,7 +155,7 @@ async def test_a_tenant_keeps_no_more_bytes_than_it_may(redis_url: str, tmp_path
         unannounced = await api.http.post("/v1/uploads", params={"filename": "a.mp4"}, content=_one(MP4))
         assert unannounced.status_code == 413
         assert len(files_in(tmp_path)) == 1
-        assert await api.parts.uploads.stored_bytes("acme") == len(MP4)
+        assert await api.context.uploads.stored_bytes("acme") == len(MP4)
 
 
 async def _one(chunk: bytes) -> AsyncIterator[bytes]:
@@ -171,7 +172,7 @@ async def test_an_upload_that_breaks_off_leaves_nothing(api: Api, tmp_path: Path
         while any("run_asgi" in repr(task) for task in asyncio.all_tasks()):
             await api.http.get("/livez")
     assert files_in(tmp_path) == []
-    assert await api.parts.uploads.stored_bytes("acme") == 0
+    assert await api.context.uploads.stored_bytes("acme") == 0
 
 
 async def begun(api: Api, *, length: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -318,15 +319,15 @@ async def test_a_large_file_is_never_held_in_memory(api: Api) -> None:
 
 async def test_a_file_that_is_too_large_for_the_profile_is_refused_at_submit(api: Api) -> None:
     upload = (await api.http.post("/v1/uploads", params={"filename": "a.mp4"}, content=MP4)).json()
-    kept, _ = await api.parts.uploads.load(upload["id"])
+    kept, _ = await api.context.uploads.load(upload["id"])
     ask = {
         "prompt": "make a video",
         "profile": "free-video-generation-automatic",
         "media": [{"upload_id": upload["id"]}],
     }
-    await api.parts.uploads.keep(replace(kept, size_bytes=200_000_000))
+    await api.context.uploads.keep(replace(kept, size_bytes=200_000_000))
     assert (await api.http.post("/v1/jobs", json=ask)).status_code == 202
-    await api.parts.uploads.keep(replace(kept, size_bytes=200_000_001))
+    await api.context.uploads.keep(replace(kept, size_bytes=200_000_001))
     refused = await api.http.post("/v1/jobs", json=ask)
     assert (refused.status_code, refused.json()["code"]) == (422, "media_too_large")
     assert "200000000" in refused.json()["detail"]
@@ -365,7 +366,7 @@ async def test_a_file_that_is_not_what_its_name_says_is_gone_from_s3_too(s3_api:
         await anybody.put(place["url"], content=PNG)
     assert (await s3_api.http.post(place["complete"])).status_code == 415
     assert (await s3_api.http.post(place["complete"])).status_code == 404
-    assert await s3_api.parts.uploads.expected(place["id"]) is None
+    assert await s3_api.context.uploads.expected(place["id"]) is None
 
 
 async def test_a_stranger_cannot_complete_an_upload(s3_api: Api) -> None:
@@ -380,7 +381,7 @@ async def test_in_a_folder_there_is_no_url_to_send_to(api: Api) -> None:
 
 
 async def test_a_half_upload_of_a_process_that_died_is_dropped_a_day_later(api: Api, tmp_path: Path) -> None:
-    uploads, storage = api.parts.uploads, api.parts.storage
+    uploads, storage = api.context.uploads, api.context.storage
     half = Upload(
         id=new_id("upl"),
         tenant="acme",
@@ -393,7 +394,7 @@ async def test_a_half_upload_of_a_process_that_died_is_dropped_a_day_later(api: 
     goes_ms = await uploads.expect(half)
     await storage.write(half.path, half_of(MP4))
     assert await uploads.load(half.id) is None
-    later = Uploads(api.parts.store, HandClock(goes_ms + 1))
+    later = Uploads(api.context.store, HandClock(goes_ms + 1))
     assert [u.id for u in await later.due()] == [half.id]
 
 

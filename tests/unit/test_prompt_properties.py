@@ -14,10 +14,10 @@ from core.model.plan import OutputAsk, Plan, Reading
 from core.opaque_text import stretches
 from core.profiles import PROFILES
 from service.prompt import read_prompt
-from service.prompt.clauses import clauses_of
-from service.prompt.intent import Intent, intents_of
-from service.prompt.lexer import tokens_of
-from service.prompt.requests import divided
+from service.prompt.clauses import split_clauses
+from service.prompt.intent import Intent, classify_clauses
+from service.prompt.lexer import tokenize
+from service.prompt.requests import split_requests
 
 QUESTION_WORDS = (
     "how many",
@@ -67,20 +67,20 @@ def test_any_text_gives_a_reading(prompt: str, media: bool) -> None:
 
 @given(ANY_TEXT)
 def test_every_token_stands_where_it_says_and_none_overlap(prompt: str) -> None:
-    tokens = tokens_of(prompt)
+    lexemes = tokenize(prompt)
 
-    edges = [edge for token in tokens for edge in (token.start, token.end)]
+    edges = [edge for lexeme in lexemes for edge in (lexeme.start, lexeme.end)]
     assert edges == sorted(edges)
-    assert all(len(token.text) == token.end - token.start for token in tokens)
+    assert all(len(lexeme.text) == lexeme.end - lexeme.start for lexeme in lexemes)
 
 
 @given(ANY_TEXT)
 def test_dividing_clauses_loses_no_token(prompt: str) -> None:
-    clauses = clauses_of(tokens_of(prompt))
+    clauses = split_clauses(tokenize(prompt))
 
-    parts = [part for clause in clauses for part in divided(clause)]
-    assert [token.start for part in parts for token in part.tokens] == [
-        token.start for clause in clauses for token in clause.tokens
+    parts = [part for clause in clauses for part in split_requests(clause)]
+    assert [lexeme.start for part in parts for lexeme in part.lexemes] == [
+        lexeme.start for clause in clauses for lexeme in clause.lexemes
     ]
 
 
@@ -109,8 +109,8 @@ def test_a_question_is_never_paid_for_whatever_it_quotes(words: str, question: s
 def test_no_request_for_the_file_is_left_in_a_message(prompt: str) -> None:
     message = read(prompt).plan.message or ""
 
-    clauses = [part for clause in clauses_of(tokens_of(message)) for part in divided(clause)]
-    assert not {Intent.EXPORT, Intent.NO_EXPORT} & set(intents_of(clauses))
+    clauses = [part for clause in split_clauses(tokenize(message)) for part in split_requests(clause)]
+    assert not {Intent.EXPORT, Intent.NO_EXPORT} & set(classify_clauses(clauses))
 
 
 @pytest.mark.parametrize(

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import click
 
-from service.app import described
+from service.app import openapi_json
 
-TARGET = Path(__file__).parents[2] / "openapi" / "openapi.json"
+TARGET = Path(__file__).parents[1] / "openapi" / "openapi.json"
 
 
 @click.command()
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if the file is not what the code makes.")
-def main(check: bool) -> None:
+def write_openapi(check: bool) -> None:
     """Write openapi/openapi.json."""
-    wanted = described()
+    wanted = openapi_json()
     if not check:
         TARGET.write_bytes(wanted)
         return
@@ -24,4 +24,4 @@ def main(check: bool) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    write_openapi()
