@@ -1,4 +1,4 @@
-"""The one module that reads the time. Everybody else is handed a `Clock`, so a test can turn it."""
+"""The clock: the one module that reads the time. Everybody else is handed a `Clock`, so a test can turn it."""
 
 import time
 from datetime import UTC, datetime
@@ -11,8 +11,8 @@ class Clock:
         """Read now, e.g. ``1795213575346``."""
         return time.time_ns() // 1_000_000
 
-    def for_scripts(self) -> dict[str, int]:
-        """Tell a script in Redis the time: nothing, since it reads Redis's own, by which all hosts' leases agree."""
+    def for_operations(self) -> dict[str, int]:
+        """Tell an operation in Redis the time: nothing, since it reads Redis's own, by which all hosts' leases agree."""
         return {}
 
 
@@ -25,7 +25,7 @@ class HandClock(Clock):
     def now_ms(self) -> int:
         return self._now_ms
 
-    def for_scripts(self) -> dict[str, int]:
+    def for_operations(self) -> dict[str, int]:
         return {"now_ms": self._now_ms}
 
     def turn(self, *, by_s: float) -> None:

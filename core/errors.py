@@ -1,7 +1,7 @@
-"""Why a job ended badly: a closed set of codes, what each means, and what the caller can do.
+"""Error codes of a job: a closed set, what each means, and what the caller can do.
 
-`worker/` raises `Permanent` and `Temporary`; the loop that runs a job turns them into the record's next state.
-The table below is the only place where a code gets its words; `core/problems.py` writes them as problem+json.
+`worker/` raises `Permanent` and `Temporary`; `worker/jobs/runner.py` turns them into the record's next state. The
+table below is the only place where a code gets its words; `core.model.job_view` shows them as a problem inside the job.
 """
 
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Every number that both processes show to Prometheus. No label is an id, a URL or a prompt.
+"""Metrics: every number that both processes show to Prometheus. No label is an id, a URL or a prompt.
 
 Counters and histograms are raised where a thing happens; the gauges over all of Redis are set by the worker's sweep.
 """

@@ -1,4 +1,4 @@
-"""Finds the stretches of a prompt that are content whatever they say: quoted text, tags, links and file names.
+"""Opaque stretches of a prompt: quoted text, tags, links and file names, which are content whatever they say.
 
 Called before a prompt is cut into words, so that `add a title "Export quality"` never reads as a request.
 Every pass is linear in the prompt's length.

@@ -1,4 +1,4 @@
-"""The five skills that a job can name as its profile: what each is made for, takes, and does best.
+"""Profiles: the five skills that a job can name, and what each is made for, takes, and does best.
 
 Read by submit (limits, hints), by `GET /v1/profiles` as it stands, and by the worker for its attribution headers.
 The facts are those of the published skills; it knows nothing of jobs.

@@ -1,15 +1,15 @@
-"""arq, and the lease that it lacks. Nobody else knows arq; the scripts in `core/store/lua` know its key names.
+"""The job queue: arq, with the lease that it lacks. Nobody else knows arq; `core/store/lua/shared/queue.lua` knows its keys.
 
 arq hands over ids and nothing else. Where a job stands, whether it sleeps and when it is over is written by our own
-scripts, which check the owner of the lease: so arq's own finish and retry, which do not, are switched off here. Its
-pick-up asks Redis six times for each id, one id after the other; here one script picks up all that is due.
+operations, which check the owner of the lease: so arq's own finish and retry, which do not, are switched off here. Its
+pick-up asks Redis six times for each id, one id after the other; here one operation picks up all that is due.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 from arq.connections import ArqRedis
@@ -20,7 +20,7 @@ from core.store.redis.queue_entries import RUN_DELIVERY, RUN_JOB
 
 log = logging.getLogger(__name__)
 
-#: ids picked up by one script call, so that Redis is never held up for long
+#: ids picked up by one call, so that Redis is never held up for long
 _AT_ONCE = 256
 #: the pause between two looks for work while Redis is away
 _AWAY_S = 0.2
@@ -28,8 +28,12 @@ _AWAY_S = 0.2
 Run = Callable[[str], Awaitable[None]]
 
 
+class _Picked(NamedTuple):
+    ids: tuple[str, ...]
+
+
 class LeasedWorker(Worker):
-    """arq's worker, which survives a Redis that is away and leaves every end to our scripts."""
+    """arq's worker, which survives a Redis that is away and leaves every end to our operations."""
 
     def __init__(self, *, store: Store, runs: Mapping[str, Run], lease_s: float, **options: Any) -> None:
         super().__init__(**options)
@@ -54,10 +58,10 @@ class LeasedWorker(Worker):
         except STORE_ERROR as away:
             await _wait_for_redis(away)
 
-    async def _picked(self, most: int) -> list[str]:
+    async def _picked(self, most: int) -> tuple[str, ...]:
         """Take what is due. Where the answer is lost, the ids are due again one lease later."""
         arguments = {"lease_ms": self._lease_ms, "most": most}
-        return [item_id.decode() for item_id in await self._store.run("pick", arguments)]
+        return (await self._store.run("pick_due", arguments, _Picked)).ids
 
     async def _start(self, item_id: str) -> None:
         await self.sem.acquire()

@@ -1,4 +1,4 @@
-"""Reprs without content: what holds a caller's words, a URL or a secret shows only what tells it from others.
+"""Redacted reprs: what holds a caller's words, a URL or a secret shows only what tells it from others.
 
 A repr ends up in a log, a trace or a failed assertion without anybody meaning it to. Every room marks its types with
 `redacted_repr`; a test looks for types that hold such things and are not marked. Nothing here knows what they mean.

@@ -1,4 +1,4 @@
-"""The one module that reads the environment. Everybody else is handed a `Settings`.
+"""Settings: the one module that reads the environment. Everybody else is handed a `Settings`.
 
 A bad value stops the process at start with the variable's name, never with its value.
 """
@@ -13,9 +13,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.profiles import PROFILES
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
-Networks = Annotated[tuple[Network, ...], NoDecode]
+Networks = Annotated[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], NoDecode]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 SHORTEST_SECRET_KEY = 32

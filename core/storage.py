@@ -1,4 +1,4 @@
-"""Files: uploads and finished videos, in a local folder or in S3. Nothing is ever held in memory whole."""
+"""File storage: uploads and finished videos, in a local folder or in S3. Nothing is ever held in memory whole."""
 
 from collections.abc import AsyncIterable, AsyncIterator
 from datetime import timedelta

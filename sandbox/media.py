@@ -18,6 +18,8 @@ from sandbox.webp import Animation, animation_of
 
 Kind = Literal["video", "audio", "image"]
 
+#: The formats by what ffmpeg calls their containers. That of MP4 is not among them: it is also that of HEIC and AVIF.
+_CONTAINERS = {"avi": "avi", "mjpeg": "jpg", "image2": "jpg", "mp3": "mp3", "aac": "aac", "wav": "wav"}
 _SILENCE = "silencedetect=noise=-38dB:duration=0.4"
 _SCENES = "scale=160:90:flags=fast_bilinear,format=rgb24,scdet=threshold=12"
 #: Of a longer film key frames alone are decoded: most encoders put one at each scene change, and it stays cheap.
@@ -61,7 +63,7 @@ async def probe(path: Path, *, url: str, name: str) -> Media:
 
 def _read(path: Path, url: str, name: str) -> Media:
     with path.open("rb") as file:
-        found = sniff(file.read(HEAD_BYTES))
+        found = sniff(file.read(HEAD_BYTES)) or _by_container(path)
     if found is None:
         raise NotMedia("the content is none of the supported formats")
     try:
@@ -70,6 +72,15 @@ def _read(path: Path, url: str, name: str) -> Media:
         return _facts(found, path, url, name)
     except (av.FFmpegError, IndexError, ValueError) as problem:
         raise NotMedia(f"the file says it is {found}, but can't be read") from problem
+
+
+def _by_container(path: Path) -> str | None:
+    """Name the format of a file that ffmpeg opens although its first bytes do not show it: padding or tags come first."""
+    try:
+        with av.open(str(path)) as container:
+            return _CONTAINERS.get(container.format.name)
+    except (av.FFmpegError, ValueError):
+        return None
 
 
 def _animated(moving: Animation, path: Path, url: str, name: str) -> Media:

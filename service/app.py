@@ -1,4 +1,4 @@
-"""Builds the app from its parts: routes, problem documents, limits. `service/main.py` serves it."""
+"""Builds the ASGI app: routes, exception handler, limits, lifespan. `service/main.py` serves it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,72 +9,41 @@ import msgspec
 from litestar import Litestar
 from litestar.config.app import AppConfig
 from litestar.datastructures import State
-from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
 from service.context import ApiContext
 from service.http.body import BODY_LIMIT_BYTES
-from service.http.middleware import at_the_edge
-from service.openapi.docs_page import page_of
-from service.openapi.document import document
-from service.problems import problem_of
-from service.routes import (
-    account,
-    batches,
-    deliveries,
-    docs,
-    events,
-    job_actions,
-    jobs,
-    options,
-    output,
-    presigned_uploads,
-    sessions,
-    system,
-    uploads,
-    webhook,
-)
-
-ROUTES: tuple[HTTPRouteHandler, ...] = (
-    *jobs.HANDLERS,
-    *job_actions.HANDLERS,
-    *batches.HANDLERS,
-    *events.HANDLERS,
-    *deliveries.HANDLERS,
-    *webhook.HANDLERS,
-    *output.HANDLERS,
-    *sessions.HANDLERS,
-    *uploads.HANDLERS,
-    *presigned_uploads.HANDLERS,
-    *account.HANDLERS,
-    *system.PROBES,
-    *docs.HANDLERS,
-)
+from service.http.middleware import add_request_ids
+from service.openapi.docs_page import docs_page
+from service.openapi.document import build_document
+from service.problems import problem_response
+from service.routes import METRICS, ROUTES
+from service.routes.options import options_handler
 
 
 @cache
 def _document() -> dict[str, Any]:
-    return document([*ROUTES, *system.METRICS])
+    return build_document([*ROUTES, METRICS])
 
 
-def described() -> bytes:
+def openapi_json() -> bytes:
     """Write the OpenAPI document."""
     return msgspec.json.format(msgspec.json.encode(_document()), indent=1) + b"\n"
 
 
-def build_app(parts: ApiContext, *, metrics: bool = True) -> ASGIApp:
+def build_app(context: ApiContext, *, metrics: bool = True) -> ASGIApp:
     """Build the API. `metrics`: whether ``/metrics`` is served here, or on a port of its own."""
-    handlers = [*ROUTES, *(system.METRICS if metrics else ())]
-    first = options.options_of(handlers)  # else the framework makes one of its own for each path
-    return at_the_edge(Litestar.from_config(_config(parts, [first, *handlers])))
+    handlers = [*ROUTES, *((METRICS,) if metrics else ())]
+    first = options_handler(handlers)  # else the framework makes one of its own for each path
+    return add_request_ids(Litestar.from_config(_config(context, [first, *handlers])))
 
 
-def _config(parts: ApiContext, handlers: list[Any]) -> AppConfig:
+def _config(context: ApiContext, handlers: list[Any]) -> AppConfig:
     return AppConfig(
         route_handlers=handlers,
-        state=State({"parts": parts, "openapi": described(), "docs": page_of(_document())}),
-        exception_handlers={Exception: problem_of},
-        lifespan=[_listening],
+        state=State({"context": context, "openapi": openapi_json(), "docs": docs_page(_document())}),
+        exception_handlers={Exception: problem_response},
+        lifespan=[_lifespan],
         request_max_body_size=BODY_LIMIT_BYTES,
         openapi_config=None,
         logging_config=None,
@@ -84,10 +53,10 @@ def _config(parts: ApiContext, handlers: list[Any]) -> AppConfig:
 
 
 @asynccontextmanager
-async def _listening(app: Litestar) -> AsyncIterator[None]:
-    parts: ApiContext = app.state["parts"]
-    await parts.start()
+async def _lifespan(app: Litestar) -> AsyncIterator[None]:
+    context: ApiContext = app.state["context"]
+    await context.start()
     try:
         yield
     finally:
-        await parts.close()
+        await context.close()

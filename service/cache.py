@@ -1,6 +1,7 @@
-"""What this process remembers of callers, so that a submit takes one round trip. The accept script checks that it holds.
+"""In-process cache of API keys and default webhooks, so that a submit takes one round trip to Redis.
 
-Only submits may use it: a read that trusted a remembered key would go on after the key was revoked.
+The accept script checks that both still hold, so only submits may use it: a read that trusted a cached key would go on
+after the key was revoked.
 """
 
 from typing import Any
@@ -10,32 +11,31 @@ from core.security.encryption import Encryption
 from core.store.tenants.api_keys import ApiKeys, Caller
 from core.store.tenants.webhooks import Webhooks
 
-#: remembered for so long at most, and so many of them
-_LIFE_MS = 10_000
-_MOST = 10_000
+_TTL_MS = 10_000
+_MAX_ENTRIES = 10_000
 
 
 class Cache:
-    """Keys by their keyed hash, and tenants' webhooks as they are kept."""
+    """Callers by the keyed hash of their API key, and tenants' default webhooks as they are kept in Redis."""
 
-    def __init__(self, api_keys: ApiKeys, webhooks: Webhooks, vault: Encryption, clock: Clock) -> None:
+    def __init__(self, api_keys: ApiKeys, webhooks: Webhooks, encryption: Encryption, clock: Clock) -> None:
         self._api_keys = api_keys
         self._default_webhooks = webhooks
-        self._vault = vault
+        self._encryption = encryption
         self._clock = clock
         self._callers: dict[str, tuple[Caller, int]] = {}
         self._webhooks: dict[str, tuple[bytes | None, int]] = {}
 
     async def caller(self, api_key: str) -> Caller | None:
         """Look up an API key; an unknown one is never remembered."""
-        digest, now_ms = self._vault.hashes(api_key)[0], self._clock.now_ms()
+        digest, now_ms = self._encryption.hashes(api_key)[0], self._clock.now_ms()
         known = self._callers.get(digest)
         if known and now_ms < known[1]:
             return known[0]
         caller = await self._api_keys.find_caller(api_key)
         if caller:
             _make_room(self._callers)
-            self._callers[digest] = (caller, now_ms + _LIFE_MS)
+            self._callers[digest] = (caller, now_ms + _TTL_MS)
         return caller
 
     async def webhook(self, tenant: str) -> bytes | None:
@@ -44,10 +44,10 @@ class Cache:
         known = self._webhooks.get(tenant)
         if known and now_ms < known[1]:
             return known[0]
-        kept = await self._default_webhooks.stored_default(tenant)
+        stored = await self._default_webhooks.stored_default(tenant)
         _make_room(self._webhooks)
-        self._webhooks[tenant] = (kept, now_ms + _LIFE_MS)
-        return kept
+        self._webhooks[tenant] = (stored, now_ms + _TTL_MS)
+        return stored
 
     def forget_webhook(self, tenant: str) -> None:
         """It has changed."""
@@ -59,5 +59,5 @@ class Cache:
 
 
 def _make_room(rows: dict[str, Any]) -> None:
-    if len(rows) >= _MOST:
+    if len(rows) >= _MAX_ENTRIES:
         rows.clear()

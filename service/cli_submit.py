@@ -13,9 +13,9 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 20
 #: events that end a job
-ENDS = {"succeeded", "failed", "canceled", "expired"}
+_ENDS = {"succeeded", "failed", "canceled", "expired"}
 #: a stream brings a comment every 15 s; without one for so long it is opened again
 _SILENCE_S = 60.0
 _RECONNECTS = 20
@@ -106,7 +106,7 @@ class Sender:
                     self._watch(job["id"], bar)
                 except httpx.TransportError:
                     continue
-                if (now := self.read(job["id"]))["status"] in ENDS:
+                if (now := self.read(job["id"]))["status"] in _ENDS:
                     return now
         raise click.ClickException(f"{job['id']} goes on; its stream broke too often.")
 
@@ -133,7 +133,7 @@ class Sender:
                 answer.read()
             size = int(_checked(answer).headers.get("Content-Length", 0))
             with self._bar(f"downloading {path.name}", size, DownloadColumn()) as advance, path.open("wb") as file:
-                for chunk in answer.iter_bytes(CHUNK_BYTES):
+                for chunk in answer.iter_bytes(_CHUNK_BYTES):
                     file.write(chunk)
                     advance.by(len(chunk))
 
@@ -180,7 +180,7 @@ def _lines_of(answer: httpx.Response) -> Iterator[bytes]:
 
 def _chunks_of(path: Path, bar: Bar) -> Iterator[bytes]:
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
+        while chunk := file.read(_CHUNK_BYTES):
             yield chunk
             bar.by(len(chunk))
 

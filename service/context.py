@@ -1,4 +1,4 @@
-"""Everything that a request may need, in one struct, built in one place. Routes get it by `context_of(request)`."""
+"""The API process's context: settings, clock, stores and clients, built in one place. Routes get it by `context_of(request)`."""
 
 import asyncio
 from dataclasses import dataclass
@@ -29,32 +29,34 @@ from core.store.tenants.webhooks import Webhooks
 from core.store.tokens.tokens import Tokens
 from core.store.uploads import Uploads
 from service.cache import Cache
-from service.jobs.validation import forget_readings
+from service.prompt import clear_cache
 from service.subscriptions import Subscriptions
 
 #: a Redis that does not answer within this is away: callers hear of it within a second
-ANSWER_S = 0.7
+REDIS_TIMEOUT_S = 0.7
 #: connections to Redis, and how long a call may wait for a free one when thousands of callers come at once
-CONNECTIONS = 32
-QUEUE_S = 10.0
+REDIS_CONNECTIONS = 32
+REDIS_QUEUE_S = 10.0
 #: while Redis is away it is tried so often, and all other callers hear of it at once
-REST_S = 0.2
+REDIS_REST_S = 0.2
 
-Asked = Request[Caller, None, State]
+#: a request behind a guard, and one that anybody may make
+ApiRequest = Request[Caller, None, State]
+AnyRequest = Request[Any, Any, Any]
 
 
 @dataclass(frozen=True)
 class ApiContext:
-    """The API process: what it reads and writes. It holds no state of callers."""
+    """What the API process reads and writes by. It holds no state of callers."""
 
     settings: Settings
     clock: Clock
-    vault: Encryption
+    encryption: Encryption
     store: Store
     storage: Storage
-    intake: Submissions
+    submissions: Submissions
     jobs: Jobs
-    listing: JobQueries
+    job_queries: JobQueries
     events: Events
     sessions: Sessions
     api_keys: ApiKeys
@@ -63,45 +65,45 @@ class ApiContext:
     uploads: Uploads
     deliveries: Deliveries
     tokens: Tokens
-    errands: RpcQueue
-    answers: StoredResponses
+    rpc: RpcQueue
+    stored_responses: StoredResponses
     batches: Batches
-    removal: JobRemoval
-    forecasts: Timings
-    memory: Cache
-    hub: Subscriptions
+    job_removal: JobRemoval
+    timings: Timings
+    cache: Cache
+    subscriptions: Subscriptions
 
     async def start(self) -> None:
         """Listen for events, and open the connections now: a first thousand callers must not wait for that too."""
-        self.hub.start()
-        self.forecasts.lately()
-        pings = (self.store.redis.ping() for _ in range(CONNECTIONS - 1))
+        self.subscriptions.start()
+        self.timings.lately()
+        pings = (self.store.redis.ping() for _ in range(REDIS_CONNECTIONS - 1))
         await asyncio.gather(*pings, return_exceptions=True)
 
     async def close(self) -> None:
         """Let go of readers and connections."""
-        await self.hub.stop()
-        await self.forecasts.stop()
+        await self.subscriptions.stop()
+        await self.timings.stop()
         await self.store.close()
 
 
 def open_context(settings: Settings, *, clock: Clock | None = None) -> ApiContext:
-    """Build all parts. Nothing is called yet: a Redis that is away is no reason not to start."""
+    """Build it. Nothing is called yet: a Redis that is away is no reason not to start."""
     clock = clock or Clock()
     store = Store(_connect(settings))
-    vault = Encryption([key.get_secret_value() for key in settings.secret_keys])
+    encryption = Encryption([key.get_secret_value() for key in settings.secret_keys])
     jobs = Jobs(store, settings, clock)
     events = Events(store)
-    api_keys, webhooks = ApiKeys(store, vault, clock), Webhooks(store, vault, clock)
+    api_keys, webhooks = ApiKeys(store, encryption, clock), Webhooks(store, encryption, clock)
     return ApiContext(
         settings=settings,
         clock=clock,
-        vault=vault,
+        encryption=encryption,
         store=store,
         storage=Storage(settings.storage),
-        intake=Submissions(store, settings, clock),
+        submissions=Submissions(store, settings, clock),
         jobs=jobs,
-        listing=JobQueries(store, jobs, tenant_running_jobs=settings.tenant_running_jobs),
+        job_queries=JobQueries(store, jobs, tenant_running_jobs=settings.tenant_running_jobs),
         events=events,
         sessions=Sessions(store),
         api_keys=api_keys,
@@ -109,23 +111,25 @@ def open_context(settings: Settings, *, clock: Clock | None = None) -> ApiContex
         usage=Usage(store),
         uploads=Uploads(store, clock),
         deliveries=Deliveries(store, clock),
-        tokens=Tokens(store, vault, clock),
-        errands=RpcQueue(store),
-        answers=StoredResponses(store),
+        tokens=Tokens(store, encryption, clock),
+        rpc=RpcQueue(store),
+        stored_responses=StoredResponses(store),
         batches=Batches(store),
-        removal=JobRemoval(store),
-        forecasts=Timings(store, clock),
-        memory=Cache(api_keys, webhooks, vault, clock),
-        hub=Subscriptions(events, on_removal=forget_readings),
+        job_removal=JobRemoval(store),
+        timings=Timings(store, clock),
+        cache=Cache(api_keys, webhooks, encryption, clock),
+        subscriptions=Subscriptions(events, on_removal=clear_cache),
     )
 
 
 def _connect(settings: Settings) -> Redis:
     url = settings.redis_url.get_secret_value()
-    return connect(url, answer_s=ANSWER_S, connections=CONNECTIONS, queue_s=QUEUE_S, rest_s=REST_S)
+    return connect(
+        url, answer_s=REDIS_TIMEOUT_S, connections=REDIS_CONNECTIONS, queue_s=REDIS_QUEUE_S, rest_s=REDIS_REST_S
+    )
 
 
-def context_of(request: Request[Any, Any, Any]) -> ApiContext:
-    """Find the parts of the app that this request came to."""
-    parts: ApiContext = request.app.state["parts"]
-    return parts
+def context_of(request: AnyRequest) -> ApiContext:
+    """Find the context of the app that this request came to."""
+    context: ApiContext = request.app.state["context"]
+    return context

@@ -19,12 +19,12 @@ from core.store.redis.client import STORE_DOWN
 from core.store.redis.durability import durability_warnings
 from service.app import build_app
 from service.context import ApiContext, open_context
-from service.http.protocol import Connection
+from service.http.protocol import LimitedProtocol
 
 log = logging.getLogger(__name__)
 
 #: how long open requests may go on after SIGTERM; event streams end at once
-GRACE_S = 10
+SHUTDOWN_GRACE_S = 10
 #: connections that wait to be accepted
 _BACKLOG = 2048
 
@@ -32,47 +32,47 @@ _BACKLOG = 2048
 class _Server(uvicorn.Server):
     """Says when it is ready, and lets the readers of events go first when it is to end."""
 
-    def __init__(self, config: uvicorn.Config, *, parts: ApiContext, address: str) -> None:
+    def __init__(self, config: uvicorn.Config, *, context: ApiContext, address: str) -> None:
         super().__init__(config)
-        self._parts = parts
+        self._context = context
         self._address = address
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        await _warn(self._parts)
+        await _log_warnings(self._context)
         sys.stdout.write(f"api ready {self._address}\n")
         sys.stdout.flush()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._parts.hub.let_go()
+        self._context.subscriptions.end_streams()
         await super().shutdown(sockets)
 
 
-async def _warn(parts: ApiContext) -> None:
+async def _log_warnings(context: ApiContext) -> None:
     try:
-        for warning in await durability_warnings(parts.store):
+        for warning in await durability_warnings(context.store):
             log.warning(warning)
     except STORE_DOWN:
         log.warning("Redis does not answer yet")
 
 
-def served(app: ASGIApp, *, loop: LoopFactoryType = "uvloop") -> uvicorn.Config:
+def uvicorn_config(app: ASGIApp, *, loop: LoopFactoryType = "uvloop") -> uvicorn.Config:
     """Say how the app is served, here and in tests."""
     return uvicorn.Config(
         cast("Any", app),  # Litestar and uvicorn each have types of their own for the same calls
         loop=loop,
-        http=Connection,
+        http=LimitedProtocol,
         ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
         backlog=_BACKLOG,
-        timeout_graceful_shutdown=GRACE_S,
+        timeout_graceful_shutdown=SHUTDOWN_GRACE_S,
     )
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -92,18 +92,18 @@ def api(host: str, port: int, metrics_port: int | None) -> None:
     """Serve the HTTP API."""
     settings = load_settings()
     configure_logs(settings.log_level)
-    listener = _bound(host, port)
+    listener = _bind(host, port)
     if metrics_port is not None:
         start_http_server(metrics_port, addr=host, registry=REGISTRY)
-    parts = open_context(settings)
-    config = served(build_app(parts, metrics=metrics_port is None))
+    context = open_context(settings)
+    config = uvicorn_config(build_app(context, metrics=metrics_port is None))
     where = f"[{host}]" if ":" in host else host
-    server = _Server(config, parts=parts, address=f"http://{where}:{listener.getsockname()[1]}")
-    _end_by_signal_with_zero()
+    server = _Server(config, context=context, address=f"http://{where}:{listener.getsockname()[1]}")
+    _exit_zero_on_signals()
     server.run(sockets=[listener])
 
 
-def _end_by_signal_with_zero() -> None:
+def _exit_zero_on_signals() -> None:
     """uvicorn raises the signal again when it is through; a clean end shall not look like a death."""
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: None)

@@ -1,7 +1,7 @@
-"""Every refusal of the API as a problem document (RFC 9457), the framework's own errors included.
+"""Errors of the API as problem documents (RFC 9457), the framework's own errors included.
 
-Routes and rules raise `Refused`; `problem_of` turns that, and anything else that was raised, into the one shape.
-It must not tell what it does not know the caller may see: no traces, no messages of unexpected errors.
+Routes and rules raise `ApiError`; `problem_response`, the app's exception handler, turns that, and anything else that
+was raised, into the one shape. It shows no traces and no messages of unexpected errors.
 """
 
 import logging
@@ -90,8 +90,8 @@ class ProblemDocument(msgspec.Struct, kw_only=True):
     errors: tuple[FieldError, ...] = ()
 
 
-class Refused(Exception):  # noqa: N818 - it says what the API does
-    """The request ends here, with this problem document."""
+class ApiError(Exception):
+    """The request ends here, with this problem document. `headers` come with it."""
 
     def __init__(
         self,
@@ -110,71 +110,82 @@ class Refused(Exception):  # noqa: N818 - it says what the API does
         self.headers = dict(headers or {})
 
 
-def not_found(what: str) -> Refused:
-    """Refuse what does not exist, or is another tenant's, in the same words."""
-    return Refused(404, "not_found", f"There is no such {what}.")
+def not_found(what: str, *, at: str | None = None) -> ApiError:
+    """Refuse what does not exist, or is another tenant's, in the same words. `at`: the pointer to where it is named."""
+    words = f"There is no such {what}."
+    errors = [FieldError(pointer=at, code="not_found", detail=words)] if at else []
+    return ApiError(404, "not_found", words, errors=errors)
 
 
-def unknown_key() -> Refused:
+def unauthorized(detail: str) -> ApiError:
+    """Refuse a call without a good API key."""
+    return ApiError(401, "unauthorized", detail, headers={"WWW-Authenticate": 'Bearer realm="reelgate"'})
+
+
+def unknown_key() -> ApiError:
     """Refuse a key that is not ours, or no longer."""
-    challenge = {"WWW-Authenticate": 'Bearer realm="reelgate"'}
-    return Refused(401, "unauthorized", "This API key is not known.", headers=challenge)
+    return unauthorized("This API key is not known.")
 
 
-def invalid(errors: Sequence[FieldError]) -> Refused:
+def scope_missing(scope: str) -> ApiError:
+    """Refuse a key that may not do this."""
+    return ApiError(403, "scope_missing", f"This API key lacks the scope '{scope}'.")
+
+
+def invalid(errors: Sequence[FieldError]) -> ApiError:
     """Refuse wrong values. The first one's words are the detail, its code the problem's where all agree."""
     codes = {e.code for e in errors}
     code = codes.pop() if len(codes) == 1 else "invalid"
-    return Refused(422, code, errors[0].detail, errors=errors)
+    return ApiError(422, code, errors[0].detail, errors=errors)
 
 
-def problem_of(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Write any error that reached the framework. Safe for every error."""
-    refused = _as_refused(error)
+def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Answer with any error that reached the framework. Safe for every error."""
+    known = _as_api_error(error)
     request_id = str(request.scope.get("request_id", ""))
-    document = document_of(refused, request.scope["path"], request_id=request_id)
+    document = problem_document(known, request.scope["path"], request_id=request_id)
     return Response(
-        msgspec.json.encode(document), status_code=refused.status, media_type=PROBLEM_JSON, headers=refused.headers
+        msgspec.json.encode(document), status_code=known.status, media_type=PROBLEM_JSON, headers=known.headers
     )
 
 
-def document_of(refused: Refused, path: str, *, request_id: str = "") -> ProblemDocument:
-    """Write a refusal as its document."""
-    title, retryable = _TITLES.get(refused.code) or _TITLES[_CODE_OF_STATUS.get(refused.status, "malformed_request")]
+def problem_document(error: ApiError, path: str, *, request_id: str = "") -> ProblemDocument:
+    """Write an error as its document."""
+    title, retryable = _TITLES.get(error.code) or _TITLES[_CODE_OF_STATUS.get(error.status, "malformed_request")]
     return ProblemDocument(
-        type=f"urn:reelgate:problem:{refused.code}",
+        type=f"urn:reelgate:problem:{error.code}",
         title=title,
-        status=refused.status,
-        detail=refused.detail,
+        status=error.status,
+        detail=error.detail,
         instance=path,
-        code=refused.code,
+        code=error.code,
         retryable=retryable,
         request_id=request_id,
-        errors=refused.errors,
+        errors=error.errors,
     )
 
 
-def _as_refused(error: Exception) -> Refused:
-    if isinstance(error, Refused):
+def _as_api_error(error: Exception) -> ApiError:
+    if isinstance(error, ApiError):
         return error
     if isinstance(error, STORE_DOWN):
-        return Refused(503, "unavailable", "Redis does not answer; nothing was done.", headers={"Retry-After": "1"})
+        return ApiError(503, "unavailable", "Redis does not answer; nothing was done.", headers={"Retry-After": "1"})
     if isinstance(error, HTTPException) and error.status_code < 500:  # noqa: PLR2004 - the caller's own errors
         return _from_framework(error)
-    _note(error)
-    return Refused(500, "internal", "Report the request_id to the operator of this service.")
+    _log_unexpected(error)
+    return ApiError(500, "internal", "Report the request_id to the operator of this service.")
 
 
-def _from_framework(error: HTTPException) -> Refused:
+def _from_framework(error: HTTPException) -> ApiError:
     code = _CODE_OF_STATUS.get(error.status_code, "malformed_request")
     detail = {404: "There is no such path.", 405: "See the Allow header.", 413: "Send a smaller body."}
     allow = {k.title(): v for k, v in (error.headers or {}).items() if k.lower() == "allow"}
-    return Refused(
+    return ApiError(
         error.status_code, code, detail.get(error.status_code, HTTPStatus(error.status_code).phrase), headers=allow
     )
 
 
-def _note(error: Exception) -> None:
+def _log_unexpected(error: Exception) -> None:
     """Log where an unexpected error came from, without its message, which may hold a caller's content."""
     frames = traceback.extract_tb(error.__traceback__)[-8:]
     where = " < ".join(f"{f.filename.rsplit('/', 1)[-1]}:{f.lineno}" for f in reversed(frames))

@@ -17,7 +17,7 @@ from core.settings import Settings
 from core.store.tenants.api_keys import SCOPES
 from service.app import build_app
 from service.context import ApiContext, open_context
-from service.main import served
+from service.main import uvicorn_config
 from tests.openapi_check import check_answer
 
 CLIP = {"url": "https://media.example.com/clip.mp4"}
@@ -27,17 +27,17 @@ SECRET_KEY = "k" * 40
 
 @dataclass
 class Api:
-    """A running API: `http` calls it with the key of tenant `acme`; `parts` are its insides, to arrange a test."""
+    """A running API: `http` calls it with the key of tenant `acme`; `context` are its insides, to arrange a test."""
 
     url: str
     http: httpx.AsyncClient
     key: str = field(repr=False)
-    parts: ApiContext
+    context: ApiContext
     server: uvicorn.Server
 
     async def caller(self, tenant: str, *scopes: str) -> httpx.AsyncClient:
         """Make a client with a key of its own; close it, or let the API's end do so."""
-        issued = await self.parts.api_keys.create(tenant, scopes=scopes or SCOPES)
+        issued = await self.context.api_keys.create(tenant, scopes=scopes or SCOPES)
         return client_of(self.url, issued.secret)
 
     async def submit(self, **fields: Any) -> dict[str, Any]:
@@ -73,17 +73,17 @@ async def running_api(
     """Serve the API on a free port until the block ends."""
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    parts = open_context(settings_for(redis_url, storage, public_url=url, **chosen), clock=clock)
-    server = _Server(served(build_app(parts), loop="none"))  # the test's own loop
+    context = open_context(settings_for(redis_url, storage, public_url=url, **chosen), clock=clock)
+    server = _Server(uvicorn_config(build_app(context), loop="none"))  # the test's own loop
     task = asyncio.create_task(server.serve(sockets=[listener]))
     await server.is_up.wait()
-    issued = await parts.api_keys.create("acme")
+    issued = await context.api_keys.create("acme")
     http = client_of(url, issued.secret)
     try:
-        yield Api(url, http, issued.secret, parts, server)
+        yield Api(url, http, issued.secret, context, server)
     finally:
         await http.aclose()
-        parts.hub.let_go()
+        context.subscriptions.end_streams()
         server.should_exit = True
         await task
 

@@ -18,51 +18,51 @@ TIMELINE = "Timeline (1 tracks): 1. Video: city (0-10s)"
 OWNER = "worker-1"
 
 
-async def running(parts: ApiContext, job_id: str, *, takes_s: float = 0) -> Job:
+async def running(context: ApiContext, job_id: str, *, takes_s: float = 0) -> Job:
     """Take a job as a worker would, with a backend session, and let its edit be done."""
-    await Admission(parts.store, parts.settings, parts.clock).admit(worker="w", slots=50, alive_s=600)
-    claim = await parts.jobs.claim(job_id, owner=OWNER)
+    await Admission(context.store, context.settings, context.clock).admit(worker="w", slots=50, alive_s=600)
+    claim = await context.jobs.claim(job_id, owner=OWNER)
     assert claim is not None
-    began_ms = parts.clock.now_ms() - int(takes_s * 1000)
+    began_ms = context.clock.now_ms() - int(takes_s * 1000)
     opened = session.opened(claim.session, backend_id="5529", task_id="t", user_id="u", token_id="tok_1")
     started = transitions.started(claim.job, now_ms=began_ms)
-    started = await parts.jobs.commit(
-        claim.job, started, owner=OWNER, session=opened, event=await told(parts, claim.job, started)
+    started = await context.jobs.commit(
+        claim.job, started, owner=OWNER, session=opened, event=await told(context, claim.job, started)
     )
     edited = transitions.edited(started, changes=("Title added",), timeline=TIMELINE)
-    return await parts.jobs.commit(started, edited, owner=OWNER, fields={"tracks": TRACKS})
+    return await context.jobs.commit(started, edited, owner=OWNER, fields={"tracks": TRACKS})
 
 
-async def told(parts: ApiContext, old: Job, new: Job) -> events.Event:
-    webhook = await parts.webhooks.default(new.tenant)
-    now_ms = parts.clock.now_ms()
-    return events.event(old, new, webhook=webhook, public_url=parts.settings.public_url, now_ms=now_ms)
+async def told(context: ApiContext, old: Job, new: Job) -> events.Event:
+    webhook = await context.webhooks.default(new.tenant)
+    now_ms = context.clock.now_ms()
+    return events.event(old, new, webhook=webhook, public_url=context.settings.public_url, now_ms=now_ms)
 
 
-async def succeed(parts: ApiContext, job_id: str, *, kept: bool = True, takes_s: float = 0, **facts: Any) -> None:
+async def succeed(context: ApiContext, job_id: str, *, kept: bool = True, takes_s: float = 0, **facts: Any) -> None:
     """End a job well, with a file in storage (or only at the backend's)."""
-    now = await running(parts, job_id, takes_s=takes_s)
+    now = await running(context, job_id, takes_s=takes_s)
     path = f"outputs/{job_id}.mp4" if kept else None
     if path:
-        await parts.storage.write(path, _video())
+        await context.storage.write(path, _video())
     file = OutputFile(
         path=path,
         backend_url=None if path else "https://cdn.example/out.mp4",
         format="mp4",
         duration_s=10.0,
         size_bytes=len(VIDEO),
-        expires_at_ms=parts.clock.now_ms() + 3600_000,
+        expires_at_ms=context.clock.now_ms() + 3600_000,
     )
-    done = transitions.succeeded(now, now_ms=parts.clock.now_ms(), output=file)
+    done = transitions.succeeded(now, now_ms=context.clock.now_ms(), output=file)
     done = msgspec.structs.replace(done, **facts)
-    await parts.jobs.commit(now, done, owner=OWNER, event=await told(parts, now, done))
+    await context.jobs.commit(now, done, owner=OWNER, event=await told(context, now, done))
 
 
-async def fail(parts: ApiContext, job_id: str, code: Code = Code.RENDER_FAILED) -> None:
+async def fail(context: ApiContext, job_id: str, code: Code = Code.RENDER_FAILED) -> None:
     """End a job badly."""
-    now = await running(parts, job_id)
-    done = transitions.failed(now, now_ms=parts.clock.now_ms(), code=code)
-    await parts.jobs.commit(now, done, owner=OWNER, event=await told(parts, now, done))
+    now = await running(context, job_id)
+    done = transitions.failed(now, now_ms=context.clock.now_ms(), code=code)
+    await context.jobs.commit(now, done, owner=OWNER, event=await told(context, now, done))
 
 
 async def _video() -> AsyncIterator[bytes]:

@@ -28,7 +28,7 @@ from core.store.idempotency import StoredResponses
 from core.store.jobs.admission import Admission
 from core.store.jobs.queries import JobQueries
 from core.store.jobs.records import Claim, Jobs
-from core.store.jobs.submissions import Accepted, Idempotency, Refused, Replayed, Submission, Submissions
+from core.store.jobs.submissions import Accepted, Idempotency, NotAccepted, Replayed, Submission, Submissions
 from core.store.redis.client import Redis, Store, connect
 from core.store.redis.keys import key
 from core.store.rpc import RpcQueue
@@ -64,11 +64,13 @@ def make_job(tenant: str = "acme", *, created_at_ms: int = 0, **chosen: Any) -> 
 class Core:
     """Everything of `core.store`, over one client."""
 
-    def __init__(self, client: Redis, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(
+        self, client: Redis, settings: Settings, clock: Clock | None = None, store: Store | None = None
+    ) -> None:
         self.redis = client
         self.settings = settings
         self.clock: Any = clock or HandClock()
-        self.store = Store(client)
+        self.store = store or Store(client)
         self.vault = Encryption([SECRET_KEY])
         self._take_rules()
         self.listing = JobQueries(self.store, self.jobs, tenant_running_jobs=settings.tenant_running_jobs)
@@ -109,7 +111,7 @@ class Core:
 
     async def offer(
         self, *jobs: Job, new_session: bool = True, key_id: str = "key_1", call: Idempotency | None = None
-    ) -> Accepted | Replayed | Refused:
+    ) -> Accepted | Replayed | NotAccepted:
         """Submit, whatever comes of it."""
         submissions = [self.submission(job, session=new_session) for job in jobs]
         return await self.intake.accept(submissions, key_id=key_id, idempotency=call)

@@ -1,4 +1,4 @@
-"""Batches: many jobs that were submitted at once, and are told of together when the last one has ended."""
+"""The batch record: many jobs that were submitted at once, and the one callback when the last of them has ended. Pure."""
 
 from core.events.delivery import Delivery
 from core.ids import new_id
@@ -7,7 +7,7 @@ from core.model.webhook import TenantWebhook
 
 
 class Batch(Record, frozen=True, kw_only=True):
-    """What a batch holds. How its jobs stand is read from them; that they all ended is told by the commit script."""
+    """What a batch holds. How its jobs stand is read from them; that they all ended is told by the commit of the last one."""
 
     id: str
     tenant: str

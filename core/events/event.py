@@ -1,11 +1,11 @@
-"""Events and callbacks: what is told when a job changes, to whom, and what a delivery remembers. Pure.
+"""Events: what is told when a job changes, and to whom. Pure.
 
 An event's body is written once, in the commit that made it true. Each callback attempt sends that body with a fresh
 ``output.url``, under the event's id; `core.events.truncate` says what a long one leaves out.
 """
 
 import secrets
-from typing import Any, Literal
+from typing import Literal, cast, get_args
 
 import msgspec
 
@@ -18,7 +18,8 @@ from core.model.job_view import JobView, view
 from core.model.webhook import TenantWebhook
 from core.redaction import redacted_repr
 
-EventType = Literal[
+#: what a job's webhook may ask for
+JobEventType = Literal[
     "job.queued",
     "job.started",
     "job.progress",
@@ -26,15 +27,14 @@ EventType = Literal[
     "job.failed",
     "job.canceled",
     "job.expired",
-    "batch.completed",
-    "webhook.test",
 ]
-#: what a webhook without `events` hears of
-ENDS: tuple[EventType, ...] = ("job.succeeded", "job.failed", "job.canceled", "job.expired")
-#: what a job's webhook may ask for
-JOB_EVENTS: tuple[EventType, ...] = ("job.queued", "job.started", "job.progress", *ENDS)
 #: what a tenant's default webhook may ask for
-TENANT_EVENTS: tuple[EventType, ...] = (*JOB_EVENTS, "batch.completed")
+TenantEventType = Literal[JobEventType, "batch.completed"]
+EventType = Literal[TenantEventType, "webhook.test"]
+#: what a webhook without `events` hears of
+END_EVENTS: tuple[EventType, ...] = ("job.succeeded", "job.failed", "job.canceled", "job.expired")
+JOB_EVENTS: tuple[EventType, ...] = get_args(JobEventType)
+TENANT_EVENTS: tuple[EventType, ...] = get_args(TenantEventType)
 
 #: a callback has less than 20 kB; this leaves room for the envelope and the fresh link
 JOB_LIMIT_BYTES = 18_500
@@ -49,30 +49,15 @@ _END_EVENTS: dict[Status, EventType] = {
 
 @redacted_repr("type")
 class Event(msgspec.Struct, frozen=True):
-    """Something that became true of a job, ready for the script that commits it."""
+    """Something that became true of a job, to be written in the commit that makes it true."""
 
     type: EventType
     body: bytes
     deliveries: tuple[Delivery, ...] = ()
 
-    def for_script(self, job: Job) -> dict[str, Any]:
-        """Write it as the scripts read it; `random` is the tail of its id's UUID."""
-        return {
-            "type": self.type,
-            "tenant": job.tenant,
-            "job": job.id,
-            "body": self.body,
-            "feed": self.type != "job.progress",
-            "random": random_tail(),
-            "deliveries": [
-                {"id": d.id, "rec": msgspec.msgpack.encode(d), "tenant": d.tenant, "job": d.job_id}
-                for d in self.deliveries
-            ],
-        }
-
 
 def random_tail() -> str:
-    """Make the random end of an event's id, ``8xxx-xxxxxxxxxxxx``; the script makes the rest of it."""
+    """Make the random end of an event's id, ``8xxx-xxxxxxxxxxxx``; the operation that commits it makes the rest."""
     tail = secrets.token_hex(8)
     return f"{'89ab'[int(tail[0], 16) % 4]}{tail[1:4]}-{tail[4:16]}"
 
@@ -103,31 +88,49 @@ class Envelope(msgspec.Struct):
     data: JobData
 
 
-def _body(kind: EventType, job: Job, public_url: str, now_ms: int) -> bytes:
-    shown, truncated = fitted(view(job, public_url=public_url), most_bytes=JOB_LIMIT_BYTES)
-    return msgspec.json.encode(Envelope(kind, rfc3339(now_ms), JobData(shown, truncated)))
+def _body(kind: EventType, job: Job, view_json: bytes | None, public_url: str, now_ms: int) -> bytes:
+    truncated: tuple[str, ...] = ()
+    shown = view_json or msgspec.json.encode(view(job, public_url=public_url))
+    if len(shown) > JOB_LIMIT_BYTES:
+        shorter, truncated = fitted(view(job, public_url=public_url), most_bytes=JOB_LIMIT_BYTES)
+        shown = msgspec.json.encode(shorter)
+    data = JobData(cast("JobView", msgspec.Raw(shown)), truncated)  # JSON already, which goes in as it is
+    return msgspec.json.encode(Envelope(kind, rfc3339(now_ms), data))
 
 
-def event(old: Job | None, new: Job, *, webhook: TenantWebhook | None, public_url: str, now_ms: int) -> Event:
-    """Make the event of a commit, with a delivery for everybody who asked for it."""
+def event(
+    old: Job | None,
+    new: Job,
+    *,
+    webhook: TenantWebhook | None,
+    public_url: str,
+    now_ms: int,
+    view_json: bytes | None = None,
+) -> Event:
+    """Make the event of a commit, with a delivery where somebody asked for it.
+
+    `view_json`: the new job's view (`core.model.job_view.view`) as JSON, from a caller that has written it already.
+    """
     kind = event_type(old, new)
-    body = _body(kind, new, public_url, now_ms)
-    return Event(kind, body, tuple(_deliveries(kind, new, webhook, now_ms)))
+    body = _body(kind, new, view_json, public_url, now_ms)
+    # progress is called back by `progress_event`, not at every checkpoint
+    return Event(kind, body, () if kind == "job.progress" else _deliveries(kind, new, webhook, now_ms))
 
 
-def _deliveries(kind: EventType, job: Job, webhook: TenantWebhook | None, now_ms: int) -> list[Delivery]:
-    """A job's own webhook replaces the tenant's default. Progress is told by `spoken`, not at every checkpoint."""
-    if kind == "job.progress":
-        return []
-    return [] if (url := _target(kind, job, webhook)) is False else [_delivery(kind, job, url, now_ms)]
+def progress_event(job: Job, *, webhook: TenantWebhook | None, public_url: str, now_ms: int) -> Event:
+    """Make the progress event that is also called back: the caller hears that a long edit still works."""
+    kind: EventType = "job.progress"
+    body = _body(kind, job, None, public_url, now_ms)
+    return Event(kind, body, _deliveries(kind, job, webhook, now_ms))
 
 
-def _target(kind: EventType, job: Job, webhook: TenantWebhook | None) -> str | Literal[False] | None:
+def _deliveries(kind: EventType, job: Job, webhook: TenantWebhook | None, now_ms: int) -> tuple[Delivery, ...]:
+    """Make the delivery for who asked for this event: a job's own webhook replaces the tenant's default."""
     if job.webhook:
-        return job.webhook.url if kind in (job.webhook.events or ENDS) else False
-    if webhook and webhook.state == "active" and kind in (webhook.events or ENDS):
-        return None
-    return False
+        return (_delivery(kind, job, job.webhook.url, now_ms),) if kind in (job.webhook.events or END_EVENTS) else ()
+    if webhook and webhook.state == "active" and kind in (webhook.events or END_EVENTS):
+        return (_delivery(kind, job, None, now_ms),)
+    return ()
 
 
 def _delivery(kind: EventType, job: Job, url: str | None, now_ms: int) -> Delivery:
@@ -140,11 +143,3 @@ def _delivery(kind: EventType, job: Job, url: str | None, now_ms: int) -> Delive
         created_at_ms=now_ms,
         traceparent=job.traceparent,
     )
-
-
-def spoken(job: Job, *, webhook: TenantWebhook | None, public_url: str, now_ms: int) -> Event:
-    """The progress event that is also called back: the caller hears that a long edit still works."""
-    kind: EventType = "job.progress"
-    body = _body(kind, job, public_url, now_ms)
-    url = _target(kind, job, webhook)
-    return Event(kind, body, () if url is False else (_delivery(kind, job, url, now_ms),))

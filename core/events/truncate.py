@@ -1,4 +1,4 @@
-"""What a callback leaves out where it would grow too long: the texts that its reader can fetch, longest use first.
+"""Truncation of callbacks: what is left out where one would grow too long, the texts that its reader can fetch anyway.
 
 Pure. `core.events.event` asks for it when it writes an event's body; the job itself is always shown whole. Ids, times,
 links and the caller's metadata are never cut. Budgets are bytes of JSON, in which a control character counts six.

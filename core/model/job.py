@@ -1,6 +1,6 @@
 """The job record: everything we know about a job, and what its states and stages mean.
 
-The record is the truth; the queue is a doorbell. `core.model.transitions` has every way it may change, `core/store/` writes it.
+The record is the truth, the queue carries ids. `core.model.transitions` has every way it may change, `core/store/` writes it.
 Times are milliseconds since the epoch. Nothing here knows Redis, HTTP or arq.
 """
 
@@ -17,7 +17,7 @@ from core.redaction import redacted_repr
 class Status(StrEnum):
     """What a caller reads in ``status``. Each says who moves it on, and what happens if the process dies in it."""
 
-    #: accepted and kept; the admission script moves it on when its turn, its tenant's cap and its session allow
+    #: accepted and kept; admission moves it on when its turn, its tenant's cap and its session allow
     QUEUED = "queued"
     #: a worker holds its lease; if that worker dies, the lease runs out and another goes on at the same stage
     RUNNING = "running"
@@ -36,8 +36,9 @@ class Status(StrEnum):
 ENDS = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELED, Status.EXPIRED})
 
 
+# Each names the step in worker/jobs/steps/ that goes on from here.
 class Stage(StrEnum):
-    """The step that a running job is in. It names the function in `worker/steps/` that goes on from here."""
+    """The step that a running job is in."""
 
     PREPARING = "preparing"
     UPLOADING = "uploading"
@@ -135,7 +136,7 @@ class Webhook(Record, frozen=True, kw_only=True):
 
 
 class Job(Record, frozen=True, kw_only=True):
-    """Everything we know about one job. Read it with `core.model.job_view`, change it with the verbs below."""
+    """Everything we know about one job. Read it with `core.model.job_view`, change it with `core.model.transitions`."""
 
     id: str
     tenant: str

@@ -1,6 +1,6 @@
-"""How a job looks from outside: the one representation that answers, events and callbacks share.
+"""The public view of a job: the one representation that answers, events and callbacks share.
 
-Pure. `output.url` and the place in the queue are put in on the way out, since both are true only for a moment.
+Pure. `output.url` and the position in the queue are put in on the way out, since both are true only for a moment.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ class Progress(View, kw_only=True):
 
 
 class WaitView(View, kw_only=True):
-    """Why a job waits; the place in the queue and the estimates are null where they are not known."""
+    """Why a job waits; the position and the estimates are null where they are not known."""
 
     reason: WaitReason
     behind: str | None = None
@@ -34,7 +34,7 @@ class WaitView(View, kw_only=True):
     eta_p90_s: float | None = None
 
 
-#: why a job waits, as it is written before its place is known: whoever accepts it writes the place over these bytes
+#: why a job waits, as it is written before its position is known: the operation that accepts it writes over these bytes
 UNPLACED = msgspec.json.encode(WaitView(reason=WaitReason.QUEUED_BEHIND))
 
 

@@ -1,4 +1,4 @@
-"""What a prompt is read into, and the values that an output can have."""
+"""The plan of a job: what its prompt is read into, and the values that an output can have."""
 
 from typing import Literal
 

@@ -1,6 +1,6 @@
 """The session record: our lasting name for a backend session, which may be made again before its first edit.
 
-Only the worker that holds the lease of the session's running job changes it, in the same script as the job.
+Only the worker that holds the lease of the session's running job changes it, in the same commit as the job.
 """
 
 import msgspec
@@ -9,7 +9,7 @@ from core.model.job import MediaRef, Record
 
 
 class Session(Record, frozen=True, kw_only=True):
-    """A place to refine in. Its jobs run one at a time, in order."""
+    """A timeline at the backend that jobs refine. Its jobs run one at a time, in order."""
 
     id: str
     tenant: str

@@ -1,4 +1,4 @@
-"""What is known of a backend token without its secret: its states, its scopes, its credits, and who uses it."""
+"""A backend token without its secret: its states, its scopes, its credits, and who uses it."""
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum

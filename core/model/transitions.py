@@ -1,4 +1,4 @@
-"""Every way a job may change: one verb function per event, pure, so that no step can forget its facts.
+"""State transitions of a job: one verb function per event, pure, so that no step can forget its facts.
 
 `worker/` and `service/` call them and have `core/store/` write what comes out. Times are milliseconds since the epoch.
 """
@@ -107,7 +107,7 @@ def token_changed(job: Job, *, token_id: str) -> Job:
     return _next(job, token_id=token_id)
 
 
-def doomed(job: Job) -> Job:
+def session_lost(job: Job) -> Job:
     """The session and its timeline are gone: back to the step that says so."""
     return moved(job, Stage.PREPARING)
 
@@ -117,17 +117,17 @@ def sending(job: Job, *, sent: Sent) -> Job:
     return moved(job, Stage.EDITING, sent=sent)
 
 
-def sent_back(job: Job, **facts: Any) -> Job:
+def restarted(job: Job, **facts: Any) -> Job:
     """The backend refused everything so far, so the job starts over: an intent to send is void, and its token free."""
     return moved(job, Stage.PREPARING, sent=None, recovery=None, token_id=None, **facts)
 
 
-def unsure(job: Job, *, now_ms: int, seen: str | None = None, spoke: bool = False) -> Job:
+def confirmation_needed(job: Job, *, now_ms: int, seen: str | None = None, spoke: bool = False) -> Job:
     """What the message did is not known yet: from now on the state is read and nothing is sent."""
     return moved(job, Stage.RECOVERING, recovery=Recovery(since_ms=now_ms, seen=seen, spoke=spoke))
 
 
-def still_unsure(job: Job, *, seen: str | None, counts: bool = True) -> Job:
+def still_unconfirmed(job: Job, *, seen: str | None, counts: bool = True) -> Job:
     """One more read of the state, with nothing confirmed yet; `seen` is the fingerprint of a changed draft."""
     recovery = job.recovery
     assert recovery is not None
@@ -172,12 +172,12 @@ def waiting(job: Job, *, reason: WaitReason, until_ms: int, faults: int | None =
     return _next(job, wait=wait, faults=job.faults if faults is None else faults)
 
 
-def doubted(job: Job) -> Job:
+def upload_interrupted(job: Job) -> Job:
     """An upload broke off: before the next one the backend is asked what it has."""
     return msgspec.structs.replace(job, upload_doubt=True)
 
 
-def linked(job: Job, *, claim_url: str | None) -> Job:
+def claim_link_found(job: Job, *, claim_url: str | None) -> Job:
     """The project can be opened in a browser."""
     return _next(job, claim_url=claim_url)
 
@@ -187,7 +187,7 @@ def still_canceling(job: Job) -> Job:
     return _next(job)
 
 
-def spoke(job: Job, message: str) -> Job:
+def progress_noted(job: Job, message: str) -> Job:
     """Tell the caller something while the stage goes on."""
     return _next(job, message=message)
 

@@ -1,4 +1,4 @@
-"""A tenant's default webhook: where callbacks go that no job's own webhook takes, and how that URL has done."""
+"""A tenant's default webhook: where callbacks go for jobs that name none, and how that URL has done."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Secrets at rest: encryption with rotation, and keyed hashes for what only has to be recognized.
+"""Encryption of secrets at rest, with rotation, and keyed hashes for what only has to be recognized.
 
 Of the configured secret keys the first one writes and all of them read.
 """

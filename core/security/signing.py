@@ -1,4 +1,4 @@
-"""How callbacks and our own links are signed: pure functions over bytes, keys handed in.
+"""Signatures of callbacks and of our own links: pure functions over bytes, keys handed in.
 
 Callbacks follow Standard Webhooks (https://www.standardwebhooks.com): `id.timestamp.body`, HMAC-SHA256, one signature
 per secret that is valid right now. Links to outputs carry an expiry and a signature of our own. The worker signs

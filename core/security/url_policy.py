@@ -1,4 +1,4 @@
-"""Which URLs Reelgate may call, and which addresses it may dial: pure rules, nothing is resolved here.
+"""URL policy (against SSRF): which URLs Reelgate may call, and which addresses it may dial. Pure: nothing is resolved here.
 
 Submit asks `check_url` about a URL's form and literal address; the worker's outbound client asks it again for every
 request and every redirect, and asks `address_allowed` about each address that a name resolved to. The second check is
@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+import idna
 import msgspec
 
 Address = IPv4Address | IPv6Address
@@ -57,6 +58,8 @@ _OTHER_SERVICE_PORTS = frozenset(
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)(?:[/?#].*)?")
 _AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]{1,5}))?")
+#: Zero-width joiners, with which Persian words and emoji are made; in a host name IDNA judges them.
+_JOINERS = "\u200c\u200d"
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 #: A last label of digits or 0x-hex makes resolvers read the whole host as an IPv4 address (WHATWG "ends in a number").
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
@@ -98,6 +101,22 @@ def check_url(url: str, *, http_allowed: bool, allow: Sequence[Network]) -> Refu
     return None
 
 
+def ascii_url(url: str) -> str:
+    """Spell a URL's host as DNS has it: ``https://straße.de/ü`` is ``https://xn--strae-oqa.de/ü``.
+
+    Whoever dials does this first. A URL that `check_url` refuses for its host comes back as it is.
+    """
+    whole = _URL.fullmatch(url)
+    authority = whole and _AUTHORITY.fullmatch(whole[2])
+    if not whole or not authority or authority[1].isascii():
+        return url
+    try:
+        name = _ascii_name(authority[1])
+    except _Refused:
+        return url
+    return url[: whole.start(2)] + name + url[whole.start(2) + len(authority[1]) :]
+
+
 def address_allowed(address: Address, allow: Sequence[Network]) -> bool:
     """Tell whether this address may be dialled: public unicast, or inside `allow`."""
     plain = _unmapped(address)
@@ -119,7 +138,7 @@ def _split(url: str) -> tuple[str, str, int | None]:
     """Take a URL apart into scheme, host (with brackets) and port; what two parsers might read differently fails."""
     if len(url) > MAX_URL_CHARACTERS:
         raise _Refused("url_too_long", f"A URL may have {MAX_URL_CHARACTERS} characters at most.")
-    if not all(char.isprintable() and not char.isspace() and char != "\\" for char in url):
+    if not all((char.isprintable() and not char.isspace() and char != "\\") or char in _JOINERS for char in url):
         raise _Refused("url_malformed", "A URL must not contain spaces, backslashes or invisible characters.")
     whole = _URL.fullmatch(url)
     if whole is None:
@@ -162,16 +181,21 @@ def _bracketed(text: str) -> IPv6Address:
 
 
 def _ascii_name(host: str) -> str:
-    """Lower a name to the ASCII that DNS sees. A name that only folds into another (full-width, circled) is refused."""
-    if host.isascii():
+    """Lower a name to the ASCII that DNS sees, by UTS 46 and IDNA 2008: ``straße.de`` is ``xn--strae-oqa.de``.
+
+    A name that only folds into another (full-width, circled) is refused, and so is what no registry gives out and
+    the client cannot dial: emoji, and ``xn--`` before what no name is spelt like.
+    """
+    if host.isascii() and "xn--" not in host.lower():
         return host.lower()
-    misspelt = _Refused("host_not_allowed", "The URL's host name is spelt in a form that is not allowed.")
-    if unicodedata.normalize("NFKC", host) != host:
-        raise misspelt
+    if unicodedata.normalize("NFKC", host) != unicodedata.normalize("NFC", host):
+        raise _Refused("host_not_allowed", "The URL's host name is spelt in a form that is not allowed.")
     try:
-        return host.encode("idna").decode("ascii").lower()
+        return idna.encode(host, uts46=True).decode("ascii")
     except UnicodeError:
-        raise misspelt from None
+        raise _Refused(
+            "host_not_allowed", "The URL's host name is not a valid international one (IDNA 2008)."
+        ) from None
 
 
 def _check_name(name: str, allow: Sequence[Network]) -> bool:

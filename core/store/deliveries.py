@@ -1,4 +1,4 @@
-"""Callback deliveries in Redis: claimed and parked like jobs, kept 14 days after their end."""
+"""Deliveries in Redis: claimed and parked like jobs, forgotten 14 days after their end."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -9,13 +9,18 @@ from core.clock import Clock
 from core.events.delivery import Delivery, DeliveryState, EndpointOutcome
 from core.model.webhook import TenantWebhook
 from core.store.events import StoredEvent, stream_id
-from core.store.leases import LeaseLost
+from core.store.leases import LeaseLost, claim
 from core.store.redis.client import Store
-from core.store.redis.codec import pack, unpack
+from core.store.redis.codec import raw_record, unpack
+from core.store.redis.functions import FEED_LIFE_MS
 from core.store.redis.keys import key
-from core.store.redis.queue_entries import DELIVERY_ENTRY
 
-KEPT_MS = 14 * 24 * 3600 * 1000
+#: an ended delivery can be sent again as long as the tenant's feed has its event
+KEPT_MS = FEED_LIFE_MS
+
+
+class _Written(NamedTuple):
+    written: bool = False
 
 
 class DeliveryClaim(NamedTuple):
@@ -30,7 +35,7 @@ class DeliveryClaim(NamedTuple):
 
 
 class Deliveries:
-    """Claim, record and repeat deliveries."""
+    """Claims, records, lists and repeats deliveries."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -38,14 +43,12 @@ class Deliveries:
 
     async def claim(self, delivery_id: str, *, owner: str, lease_ms: int) -> DeliveryClaim | None:
         """Take a delivery for one attempt. None: it is over, or another worker holds it."""
-        arguments = {"id": delivery_id, "owner": owner, "lease_ms": lease_ms} | self._clock.for_scripts()
-        ends = {"delivered": True, "dead": True}
-        answer = await self._store.run("claim", arguments | {"ends": ends})
-        if answer[0] != b"yours":
+        claimed = await claim(self._store, self._clock, delivery_id, owner=owner, lease_ms=lease_ms)
+        if claimed is None:
             return None
-        delivery = unpack(answer[1], Delivery)
-        webhook = unpack(answer[5], TenantWebhook) if answer[5] else None
-        found, unwanted = await self._beside(delivery, answer[7].decode())
+        delivery = unpack(claimed.record, Delivery)
+        webhook = unpack(claimed.webhook, TenantWebhook) if claimed.webhook else None
+        found, unwanted = await self._beside(delivery, claimed.event_id)
         return DeliveryClaim(owner, delivery, found, webhook, unwanted)
 
     async def _beside(self, delivery: Delivery, event_id: str) -> tuple[StoredEvent | None, str | None]:
@@ -66,31 +69,32 @@ class Deliveries:
         *,
         owner: str | None,
         wake_ms: int | None = None,
-        fared: EndpointOutcome | None = None,
+        outcome: EndpointOutcome | None = None,
         unwanted: str | None = None,
     ) -> None:
         """Write a delivery; pending ones wake at `wake_ms`.
 
-        `fared`: what this says about the tenant's default URL. `unwanted`: why the URL that the job named gets nothing
-        more of this job. Raises LeaseLost where another worker holds it; then nothing was written.
+        `outcome`: what this says about the tenant's default URL. `unwanted`: why the URL that the job named gets
+        nothing more of this job. Raises LeaseLost where another worker holds it; then nothing was written.
         """
-        beside: dict[str, Any] = {"fared": fared._asdict() if fared else None, "unwanted": unwanted}
-        if not await self._write(delivery, {"owner": owner, "wake_ms": wake_ms} | beside):
+        now_ms = self._clock.now_ms()
+        arguments = self._arguments(delivery) | {
+            "owner": owner,
+            "wake_at_ms": wake_ms or now_ms,
+            "retire_at_ms": now_ms + KEPT_MS,
+            "outcome": outcome._asdict() if outcome else None,
+            "unwanted": unwanted,
+        }
+        if not (await self._store.run("record_delivery", arguments, _Written)).written:
             raise LeaseLost(delivery.id)
 
-    async def _write(self, delivery: Delivery, how: dict[str, Any]) -> bool:
-        now_ms = self._clock.now_ms()
-        arguments = how | {
+    def _arguments(self, delivery: Delivery) -> dict[str, Any]:
+        return self._clock.for_operations() | {
             "id": delivery.id,
             "job": delivery.job_id,
-            "rec": pack(delivery),
+            "record": raw_record(delivery),
             "status": str(delivery.state),
-            "wake_ms": how.get("wake_ms") or now_ms,
-            "retire_ms": now_ms + KEPT_MS,
-            "delivery_bell": DELIVERY_ENTRY,
         }
-        arguments |= self._clock.for_scripts()
-        return bool((await self._store.run("deliver", arguments))[0] == b"ok")
 
     async def send_again(self, delivery: Delivery) -> Delivery:
         """Start an ended delivery's schedule anew, whatever came of it before, and return it as it is now.
@@ -98,7 +102,8 @@ class Deliveries:
         Where somebody else has just done so, that stays as it is.
         """
         again = msgspec.structs.replace(delivery, state=DeliveryState.PENDING, round=0, why=None, next_at_ms=None)
-        if await self._write(again, {"status_was": str(delivery.state)}):
+        arguments = self._arguments(again) | {"status_before": str(delivery.state)}
+        if (await self._store.run("repeat_delivery", arguments, _Written)).written:
             return again
         return await self.load(delivery.id) or again
 

@@ -1,13 +1,17 @@
 """Events in Redis: one stream per job and one feed per tenant, under the same ids.
 
-An event id is a UUIDv7 made inside the script that commits the event: its time and counter are the id of the stream
+An event id is a UUIDv7 made inside the operation that commits the event: its time and counter are the id of the stream
 entry, so that any process can go on from any id without an index.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from core.events.event import Event, random_tail
+from core.model.job import Job
 from core.redaction import redacted_repr
 from core.store.redis.client import Store, Subscription
+from core.store.redis.codec import raw, raw_record
+from core.store.redis.functions import EVENTS_PER_JOB
 from core.store.redis.keys import EVENTS_CHANNEL, REMOVALS_CHANNEL, key
 
 
@@ -35,13 +39,28 @@ def stream_id(event_id: str) -> str:
     return f"{int(digits[:12], 16)}-{int(digits[13:16], 16)}"
 
 
+def event_argument(event: Event, job: Job) -> dict[str, Any]:
+    """Write an event as the operations read it; `random` is the tail of its id's UUID."""
+    return {
+        "type": event.type,
+        "tenant": job.tenant,
+        "job": job.id,
+        "body": raw(event.body),
+        "in_feed": event.type != "job.progress",
+        "random": random_tail(),
+        "deliveries": [
+            {"id": d.id, "record": raw_record(d), "tenant": d.tenant, "job": d.job_id} for d in event.deliveries
+        ],
+    }
+
+
 class Events:
-    """Read events, and hear of new ones."""
+    """Reads events, and hears of new ones."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def of_job(self, job_id: str, *, after: str | None = None, most: int = 500) -> History:
+    async def of_job(self, job_id: str, *, after: str | None = None, most: int = EVENTS_PER_JOB) -> History:
         """Read a job's events after an id, oldest first."""
         return await self._read(key("events", job_id), after, most)
 

@@ -1,6 +1,6 @@
-"""StoredResponses kept under a caller's Idempotency-Key. The accept script writes those of submits, in the same step as the job.
+"""Stored responses: what was answered under a caller's Idempotency-Key. Those of submits are written as the job is accepted.
 
-A call of several writes opens its key first, and keeps its answer when it is through: meanwhile the key is taken.
+A call of several writes opens its key first, and stores its response when it is through: meanwhile the key is taken.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ class StoredAnswer(NamedTuple):
 
 
 class StoredResponses:
-    """Find, open and keep answers."""
+    """Finds, opens and stores responses."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -47,11 +47,11 @@ class StoredResponses:
         return bool(fresh)
 
     async def stay_open(self, tenant: str, key_hash: str) -> None:
-        """Hold a key for a call that still goes on."""
-        await self._store.redis.pexpire(key("idempotency", tenant, key_hash), OPEN_MS)
+        """Hold a key for a call that still goes on; one that has its answer by now is kept as long as before."""
+        await self._store.redis.pexpire(key("idempotency", tenant, key_hash), OPEN_MS, gt=True)
 
     async def keep(self, tenant: str, key_hash: str, body_hash: str, answer: bytes) -> None:
-        """Keep the answer of a call that is through."""
+        """Store the response of a call that is through."""
         name = key("idempotency", tenant, key_hash)
         pipe = self._store.redis.pipeline(transaction=True)
         pipe.hset(name, mapping={"body": body_hash, "answer": answer})
@@ -59,7 +59,7 @@ class StoredResponses:
         await pipe.execute()
 
     async def change(self, tenant: str, key_hash: str, changed: Callable[[bytes, tuple[bytes, ...]], bytes]) -> None:
-        """Write a kept answer anew, made of it and of its waits, for as long as it would have been kept."""
+        """Write a stored response anew, made of it and of its waits, for as long as it would have been stored."""
         name = key("idempotency", tenant, key_hash)
 
         async def write(pipe: Any) -> None:
@@ -77,5 +77,5 @@ class StoredResponses:
 
 
 def waits_of(joined: bytes | None) -> tuple[bytes, ...]:
-    """Read why jobs waited, as it is kept beside their answer."""
+    """Read why jobs waited, as it is stored beside their answer."""
     return tuple(joined.split(b"\n")) if joined else ()

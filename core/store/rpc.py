@@ -1,6 +1,6 @@
-"""RpcQueue: outside calls that the API needs an answer to, done by a worker, since the API calls nobody.
+"""RPC from the API to a worker, as request and reply over Redis: outside calls, since the API itself calls nobody.
 
-An errand that nobody did in time is forgotten; it must be harmless to do twice or never.
+A request that nobody took in time is forgotten; it must be harmless to do twice or never.
 """
 
 from typing import Literal, NamedTuple
@@ -12,12 +12,12 @@ from core.redaction import redacted_repr
 from core.store.redis.client import Store
 from core.store.redis.keys import key
 
-Kind = Literal["credits", "webhook_test"]
+RpcKind = Literal["credits", "webhook_test"]
 
-#: of more errands than this the oldest are forgotten, so that a fleet without workers does not fill Redis
+#: of more requests than this the oldest are forgotten, so that a fleet without workers does not fill Redis
 _MOST = 1000
 
-#: an errand waits for a worker, and its answer for the API, no longer than this
+#: a request waits for a worker, and its reply for the API, no longer than this
 _LIFE_S = 30
 
 #: Redis lets go of who waits up to 0.1 s late, and the API takes one that is silent for 0.7 s for away
@@ -29,37 +29,37 @@ class RpcRequest(NamedTuple):
     """What a worker is asked to do: ``("credits", "acme", b"")``."""
 
     id: str
-    kind: Kind
+    kind: RpcKind
     tenant: str
     body: bytes
 
 
 class RpcQueue:
-    """Ask, take and answer."""
+    """Asks, takes and answers requests."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def ask(self, kind: Kind, tenant: str, body: bytes, *, wait_s: float) -> bytes | None:
-        """Have a worker do it, and wait for its answer. None: nobody answered in time."""
-        errand = RpcRequest(new_id("evt"), kind, tenant, body)
+    async def ask(self, kind: RpcKind, tenant: str, body: bytes, *, wait_s: float) -> bytes | None:
+        """Have a worker do it, and wait for its reply. None: nobody answered in time."""
+        request = RpcRequest(new_id("evt"), kind, tenant, body)
         pipe = self._store.redis.pipeline(transaction=True)
-        pipe.rpush(key("rpc_requests"), msgspec.msgpack.encode(errand))
+        pipe.rpush(key("rpc_requests"), msgspec.msgpack.encode(request))
         pipe.ltrim(key("rpc_requests"), -_MOST, -1)
         pipe.expire(key("rpc_requests"), _LIFE_S)
         await pipe.execute()
-        return await self._blocking_pop(key("rpc_reply", errand.id), wait_s)
+        return await self._blocking_pop(key("rpc_reply", request.id), wait_s)
 
     async def next(self, *, wait_s: float) -> RpcRequest | None:
-        """Wait for something to do."""
+        """Wait for a request."""
         raw = await self._blocking_pop(key("rpc_requests"), wait_s)
         return msgspec.msgpack.decode(raw, type=RpcRequest) if raw else None
 
-    async def answer(self, errand: RpcRequest, body: bytes) -> None:
-        """Say what came of it."""
+    async def answer(self, request: RpcRequest, body: bytes) -> None:
+        """Reply to a request."""
         pipe = self._store.redis.pipeline(transaction=True)
-        pipe.rpush(key("rpc_reply", errand.id), body)
-        pipe.expire(key("rpc_reply", errand.id), _LIFE_S)
+        pipe.rpush(key("rpc_reply", request.id), body)
+        pipe.expire(key("rpc_reply", request.id), _LIFE_S)
         await pipe.execute()
 
     async def _blocking_pop(self, name: str, wait_s: float) -> bytes | None:

@@ -1,12 +1,13 @@
 """Sessions in Redis: created, listed, closed, and the queue of jobs that each one has.
 
-The record itself is changed by the job that runs in the session, in the commit script.
+The record itself is changed by the job that runs in the session, in the same commit.
 """
 
 from core.model.session import Session
 from core.store.redis.client import Store
 from core.store.redis.codec import pack, unpack
 from core.store.redis.keys import key
+from core.store.redis.results import Nothing
 
 
 class Sessions:
@@ -35,7 +36,7 @@ class Sessions:
 
     async def close(self, session: Session) -> None:
         """Take no more jobs into a session; those that are in it go on."""
-        await self._store.run("close", {"session": session.id, "tenant": session.tenant})
+        await self._store.run("close_session", {"session": session.id, "tenant": session.tenant}, Nothing)
 
     async def queue_of(self, session_id: str) -> tuple[int, str | None]:
         """Count the jobs of a session that have not ended, and name the first of them: the one that may run."""

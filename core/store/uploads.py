@@ -1,4 +1,4 @@
-"""What we know of uploads; their bytes are in `core.storage`. One is gone 24 h after its last use."""
+"""Uploads in Redis; their bytes are in `core.storage`. One is gone 24 h after its last use."""
 
 from core.clock import Clock
 from core.model.upload import Upload
@@ -11,7 +11,7 @@ UPLOAD_LIFE_MS = 24 * 3600 * 1000
 
 
 class Uploads:
-    """Expect, keep, find and drop uploads, and count the bytes that a tenant keeps."""
+    """Expects, stores, finds and drops uploads, and counts the bytes that are stored for a tenant."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store

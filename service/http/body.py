@@ -1,15 +1,14 @@
-"""Reads what came with a request: JSON bodies and queries into their structs, or a refusal that says what and where."""
+"""JSON bodies: received within limits, and decoded into structs; what is wrong is told with a JSON pointer (RFC 6901)."""
 
 import asyncio
 import re
-from collections.abc import Mapping
 from functools import cache
 from typing import Any, TypeVar, cast
 
 import msgspec
 from litestar import Request
 
-from service.problems import FieldError, Refused, invalid
+from service.problems import ApiError, FieldError, invalid
 
 T = TypeVar("T")
 
@@ -17,22 +16,22 @@ T = TypeVar("T")
 BODY_LIMIT_BYTES = 4_000_000
 BODY_LIMIT_S = 20.0
 
-_AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<key>key in )?\$(?P<path>.*)`)?$", re.DOTALL)
-_STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]|\[\.\.\.\]")
-_NAMED = re.compile(r"Object (contains unknown|missing required) field `(.*)`", re.DOTALL)
+_LOCATION = re.compile(r"^(?P<what>.*?)(?: - at `(?P<key>key in )?\$(?P<path>.*)`)?$", re.DOTALL)
+_PATH_STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]|\[\.\.\.\]")
+_FIELD_NAME = re.compile(r"Object (contains unknown|missing required) field `(.*)`", re.DOTALL)
 
 
-async def read_bytes(request: Request[Any, Any, Any]) -> bytes:
+async def read_json_body(request: Request[Any, Any, Any]) -> bytes:
     """Receive a JSON body whole. Refuses another content type (415), and one that drips in (408)."""
     media_type, _, _ = request.headers.get("content-type", "").partition(";")
     media_type = media_type.strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
-        raise Refused(415, "unsupported_media_type", "Send application/json.", headers={"Accept": "application/json"})
+        raise ApiError(415, "unsupported_media_type", "Send application/json.", headers={"Accept": "application/json"})
     try:
         async with asyncio.timeout(BODY_LIMIT_S):
             return await request.body()
     except TimeoutError:
-        raise Refused(408, "request_timeout", f"The body must come within {BODY_LIMIT_S:.0f} s.") from None
+        raise ApiError(408, "request_timeout", f"The body must come within {BODY_LIMIT_S:.0f} s.") from None
 
 
 @cache
@@ -40,7 +39,7 @@ def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind)
 
 
-def decoded(raw: bytes | msgspec.Raw, kind: type[T]) -> T:
+def decode_json(raw: bytes | msgspec.Raw, kind: type[T]) -> T:
     """Read JSON into a struct. Refuses what is no JSON (400), and wrong values (422) with a pointer."""
     decoder: msgspec.json.Decoder[T] = _decoder(cast(Any, kind))
     try:
@@ -60,24 +59,24 @@ def _check_syntax(raw: bytes | msgspec.Raw) -> None:
         raise _malformed(malformed, raw) from None
 
 
-def _malformed(why: Exception, raw: bytes | msgspec.Raw) -> Refused:
+def _malformed(why: Exception, raw: bytes | msgspec.Raw) -> ApiError:
     if isinstance(why, msgspec.DecodeError):
-        return Refused(400, "malformed_json", _sentence(str(why), raw))
-    return Refused(400, "malformed_json", "The body is not UTF-8, or nested too deeply.")
+        return ApiError(400, "malformed_json", _with_position(str(why), raw))
+    return ApiError(400, "malformed_json", "The body is not UTF-8, or nested too deeply.")
 
 
-def _sentence(words: str, raw: bytes | msgspec.Raw) -> str:
+def _with_position(words: str, raw: bytes | msgspec.Raw) -> str:
     where = "" if "(byte" in words else f" (byte {len(bytes(raw))})"
     return f"{words}{where}."
 
 
 def field_error(words: str) -> FieldError:
     """Turn msgspec's words, ``Expected `int` <= 1 - at `$.media[0].p` ``, into an error with a pointer."""
-    match = _AT.match(words)
+    match = _LOCATION.match(words)
     what, path = (match["what"], match["path"] or "") if match else (words, "")
-    pointer = "".join(f"/{_escaped(a or b)}" for a, b in _STEP.findall(path) if a or b)
+    pointer = "".join(f"/{_escaped(a or b)}" for a, b in _PATH_STEP.findall(path) if a or b)
     code = "invalid_value"
-    if named := _NAMED.match(what):
+    if named := _FIELD_NAME.match(what):
         pointer += f"/{_escaped(named[2])}"
         code = "unknown_field" if named[1] == "contains unknown" else "missing_field"
     return FieldError(pointer=pointer, code=code, detail=f"{what.replace('`', chr(39))}.")
@@ -90,16 +89,3 @@ def _escaped(step: str) -> str:
 def has_body(request: Request[Any, Any, Any]) -> bool:
     """Whether a body comes where none is needed."""
     return bool(request.headers.get("transfer-encoding")) or request.headers.get("content-length", "0") != "0"
-
-
-def read_query(request: Request[Any, Any, Any], kind: type[T]) -> T:
-    """Read the query's known fields; an unknown one is left alone, a wrong one is refused (422)."""
-    given: Mapping[str, str] = {name: value for name, value in request.query_params.items() if value != ""}
-    try:
-        query = msgspec.convert(given, kind, strict=False)
-    except msgspec.ValidationError as wrong:
-        raise invalid([field_error(str(wrong))]) from None
-    if nulls := [name for name in given if getattr(query, name, given) is None]:
-        # The word null, read as if the field were absent: a filter that filters nothing.
-        raise invalid([FieldError(pointer=f"/{n}", code="invalid_value", detail="Null is no value.") for n in nulls])
-    return query

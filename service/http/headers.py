@@ -1,43 +1,55 @@
-"""Reads the headers that say how a call is meant: Prefer, Idempotency-Key, traceparent. Pure."""
+"""Header parameters of the handlers, and their parsers: Prefer (RFC 7240), traceparent (W3C), ETags (RFC 9110). Pure.
 
-import hashlib
+A handler that names one of these types in its signature gets it from Litestar, and its description in OpenAPI.
+"""
+
 import re
-from typing import NamedTuple
+from typing import Annotated
 
-from service.problems import Refused
+from litestar.params import HeaderParameter
+
+PreferHeader = Annotated[
+    str | None,
+    HeaderParameter(name="Prefer", description="Wait for the end, up to 60 s.", schema_extra={"examples": ["wait=30"]}),
+]
+TraceparentHeader = Annotated[
+    str | None,
+    HeaderParameter(name="traceparent", description="W3C trace context; goes on to the backend and the callback."),
+]
+IfNoneMatchHeader = Annotated[
+    str | None,
+    HeaderParameter(name="If-None-Match", description="A known ETag: 304 while nothing has changed."),
+]
+LastEventIdHeader = Annotated[str | None, HeaderParameter(name="Last-Event-ID", description="Go on after this event.")]
+RangeHeader = Annotated[
+    str | None,
+    HeaderParameter(name="Range", description="One range of bytes.", schema_extra={"examples": ["bytes=0-1023"]}),
+]
+IfRangeHeader = Annotated[
+    str | None,
+    HeaderParameter(
+        name="If-Range", description="The range is meant for the file with this ETag; another one comes whole."
+    ),
+]
 
 LONGEST_WAIT_S = 60
-#: an Idempotency-Key, quoted or bare
-KEY_PATTERN = r'^("[!-~]{1,255}"|[!#-~][!-~]{0,254})$'
 
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?(?=$|[,;\s])", re.IGNORECASE)
-_KEY = re.compile(KEY_PATTERN)
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-class IdempotencyKey(NamedTuple):
-    """An Idempotency-Key, hashed with its path, and the hash of the body's bytes."""
-
-    key_hash: str
-    body_hash: str
-
-
-def wait_s(prefer: str | None) -> int | None:
+def parse_wait_s(prefer: str | None) -> int | None:
     """Read ``wait=30``; more than a minute is a minute. None: the caller does not wait."""
     match = _WAIT.search(prefer) if prefer else None
     return min(int(match[1]), LONGEST_WAIT_S) if match else None
 
 
-def idempotency_key_of(header: str | None, *, path: str, body: bytes) -> IdempotencyKey | None:
-    """Read an Idempotency-Key, quoted or bare. Raises Refused (400) where it is neither."""
-    if header is None:
-        return None
-    if not _KEY.fullmatch(header):
-        raise Refused(400, "malformed_request", "Idempotency-Key: 1 to 255 visible ASCII characters, quoted or bare.")
-    bare = header[1:-1] if header.startswith('"') else header
-    return IdempotencyKey(hashlib.sha256(f"{path}\n{bare}".encode()).hexdigest(), hashlib.sha256(body).hexdigest())
-
-
-def traceparent(header: str | None) -> str | None:
+def parse_traceparent(header: str | None) -> str | None:
     """Take a well-formed traceparent; any other is as good as none."""
     return header if header and _TRACEPARENT.fullmatch(header) else None
+
+
+def matches_etag(if_none_match: str | None, etag: str) -> bool:
+    """Compare weakly, as If-None-Match does."""
+    given = [t.strip().removeprefix("W/") for t in (if_none_match or "").split(",")]
+    return "*" in given or etag.removeprefix("W/") in given

@@ -1,4 +1,4 @@
-"""The outermost layer of the app: request ids, and the two HTTP metrics. It knows no route and reads no body."""
+"""ASGI middleware around the app: request ids, and the two HTTP metrics. It knows no route and reads no body."""
 
 from uuid import uuid4
 
@@ -21,25 +21,25 @@ def request_id_of(scope: Scope) -> str:
     return str(uuid4())
 
 
-def at_the_edge(app: ASGIApp) -> ASGIApp:
-    """Wrap the app."""
+def add_request_ids(app: ASGIApp) -> ASGIApp:
+    """Wrap the app, so that every response carries its request's id and is counted."""
 
-    async def edge(scope: Scope, receive: Receive, send: Send) -> None:
+    async def with_request_id(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":  # type: ignore[comparison-overlap]
             await app(scope, receive, send)
             return
-        await _counted(app, scope, receive, send)
+        await _call_counting(app, scope, receive, send)
 
-    return edge
+    return with_request_id
 
 
-async def _counted(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+async def _call_counting(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     began_s = stopwatch_s()
     request_id = request_id_of(scope)
     scope["request_id"] = request_id  # type: ignore[typeddict-unknown-key]
     status = 500
 
-    async def sending(message: Message) -> None:
+    async def send_with_id(message: Message) -> None:
         nonlocal status
         if message["type"] == "http.response.start":
             status = message["status"]
@@ -47,7 +47,7 @@ async def _counted(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> 
         await send(message)
 
     try:
-        await app(scope, receive, sending)
+        await app(scope, receive, send_with_id)
     finally:
         route = str(scope.get("path_template") or "(none)")
         method = str(scope["method"])  # type: ignore[typeddict-item]

@@ -1,4 +1,4 @@
-"""One caller's connection: uvicorn's, with an end to its patience and its memory. `service/main.py` serves with it.
+"""HTTP protocol of a connection: uvicorn's, with limits of time and size. `service/main.py` serves with it.
 
 Decided here: how long a request's head may take and how large it may be, how long the rest of a body that nobody reads
 is awaited, and that what is no HTTP is answered with a problem document too. It knows no route; how long a body may
@@ -13,7 +13,7 @@ from uuid import uuid4
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.problems import PROBLEM_JSON, Refused, document_of
+from service.problems import PROBLEM_JSON, ApiError, problem_document
 
 #: the request line and the headers together
 HEAD_LIMIT_BYTES = 65_536
@@ -23,7 +23,7 @@ HEAD_LIMIT_S = 10.0
 LINGER_S = 10.0
 
 
-class Connection(HttpToolsProtocol):
+class LimitedProtocol(HttpToolsProtocol):
     """A connection that is closed when its caller drips, or goes on for ever."""
 
     def __init__(self, *args: Any, **named: Any) -> None:
@@ -31,41 +31,41 @@ class Connection(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._in_head = False
         self._head_bytes = 0
-        self._refused: Refused | None = None
+        self._error: ApiError | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._expect(within_s=HEAD_LIMIT_S)
+        self._start_deadline(within_s=HEAD_LIMIT_S)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._expect_nothing()
+        self._stop_deadline()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._refused is not None:
+        if self._error is not None:
             return
         head = self.headers
         super().data_received(data)
         if self._in_head and self.headers is head:
-            self._weigh(len(data))
+            self._count_head(len(data))
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head, self._head_bytes = True, 0
-        self._expect(within_s=HEAD_LIMIT_S)
+        self._start_deadline(within_s=HEAD_LIMIT_S)
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        self._expect_nothing()
+        self._stop_deadline()
         fields = sum(len(name) + len(value) + 4 for name, value in self.headers)
         if len(self.url) + fields > HEAD_LIMIT_BYTES:
-            self._refused = _too_large(url_bytes=len(self.url))
+            self._error = _too_large(url_bytes=len(self.url))
             raise ValueError("the head is too large")  # the parser's way out; answered by send_400_response
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         if self.cycle.response_complete:
-            self._expect(within_s=HEAD_LIMIT_S)
+            self._start_deadline(within_s=HEAD_LIMIT_S)
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -73,63 +73,63 @@ class Connection(HttpToolsProtocol):
         if self._in_head:
             self._unset_keepalive_if_required()
         elif self.cycle.response_complete and self.cycle.more_body:
-            self._expect(within_s=LINGER_S)
+            self._start_deadline(within_s=LINGER_S)
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what the parser gave up at; `msg` is uvicorn's and says nothing more."""
-        self._refuse(self._refused or Refused(400, "malformed_request", "This is no HTTP request."))
+        self._refuse(self._error or ApiError(400, "malformed_request", "This is no HTTP request."))
         del msg
 
-    def _weigh(self, more_bytes: int) -> None:
+    def _count_head(self, more_bytes: int) -> None:
         """Count a piece that held nothing but head: the parser keeps what it has not read to the end."""
         self._head_bytes += more_bytes
         if self._head_bytes > HEAD_LIMIT_BYTES:
             self._refuse(_too_large(url_bytes=len(self.url)))
 
-    def _refuse(self, refused: Refused) -> None:
-        self._refused = refused
-        self._expect_nothing()
+    def _refuse(self, error: ApiError) -> None:
+        self._error = error
+        self._stop_deadline()
         if self.transport.is_closing():
             return
-        if not self._is_answering():
-            self.transport.write(written(refused))
+        if not self._is_responding():
+            self.transport.write(raw_response(error))
         self.transport.close()
 
-    def _is_answering(self) -> bool:
+    def _is_responding(self) -> bool:
         """Whether an answer is being written, to the request before, say: nothing may get into its middle."""
         return self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
 
-    def _expect(self, *, within_s: float) -> None:
-        self._expect_nothing()
-        self._deadline = self.loop.call_later(within_s, self._waited)
+    def _start_deadline(self, *, within_s: float) -> None:
+        self._stop_deadline()
+        self._deadline = self.loop.call_later(within_s, self._time_out)
 
-    def _expect_nothing(self) -> None:
+    def _stop_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def _waited(self) -> None:
+    def _time_out(self) -> None:
         """End a connection that took too long; who had begun a request is told why."""
         if self._in_head:
             words = f"The headers must come within {HEAD_LIMIT_S:.0f} s."
-            self._refuse(Refused(408, "request_timeout", words))
+            self._refuse(ApiError(408, "request_timeout", words))
         elif not self.transport.is_closing():
             self.transport.close()
 
 
-def _too_large(*, url_bytes: int) -> Refused:
+def _too_large(*, url_bytes: int) -> ApiError:
     words = f"The request line and the headers may have {HEAD_LIMIT_BYTES} bytes together."
     if url_bytes > HEAD_LIMIT_BYTES // 2:
-        return Refused(414, "uri_too_long", words)
-    return Refused(431, "headers_too_large", words)
+        return ApiError(414, "uri_too_long", words)
+    return ApiError(431, "headers_too_large", words)
 
 
-def written(refused: Refused) -> bytes:
+def raw_response(error: ApiError) -> bytes:
     """Write a refusal as the bytes of an answer, for a request that never reached the app."""
     request_id = str(uuid4())
-    body = msgspec.json.encode(document_of(refused, "", request_id=request_id))
+    body = msgspec.json.encode(problem_document(error, "", request_id=request_id))
     head = [
-        f"HTTP/1.1 {refused.status} {HTTPStatus(refused.status).phrase}",
+        f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}",
         f"content-type: {PROBLEM_JSON}",
         f"content-length: {len(body)}",
         f"x-request-id: {request_id}",

@@ -1,4 +1,4 @@
-"""Reads a Range header of one range (RFC 9110). Pure. Several ranges are answered with the whole file, as it allows."""
+"""Range requests (RFC 9110, 14.2): parses a header of one range. Pure. Several ranges get the whole file, as it allows."""
 
 import re
 from typing import NamedTuple
@@ -6,19 +6,19 @@ from typing import NamedTuple
 _RANGE = re.compile(r"bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", re.IGNORECASE)
 
 
-class Span(NamedTuple):
+class ByteRange(NamedTuple):
     """Bytes from `start` up to, not including, `end`."""
 
     start: int
     end: int
 
 
-class Unsatisfiable(Exception):  # noqa: N818 - it says what the range is
+class RangeNotSatisfiable(Exception):  # noqa: N818 - it says what the range is
     """The range lies outside of the file: 416."""
 
 
-def span_of(header: str | None, *, size_bytes: int) -> Span | None:
-    """Read which bytes are wanted; None: all of them. Raises Unsatisfiable."""
+def parse_range(header: str | None, *, size_bytes: int) -> ByteRange | None:
+    """Read which bytes are wanted; None: all of them. Raises RangeNotSatisfiable."""
     match = _RANGE.fullmatch(header.strip()) if header and len(header) < 100 else None  # noqa: PLR2004 - no sane range is longer
     if match is None or not (match[1] or match[2]):
         return None
@@ -28,11 +28,11 @@ def span_of(header: str | None, *, size_bytes: int) -> Span | None:
     if match[2] and int(match[2]) < start:
         return None
     if start >= size_bytes:
-        raise Unsatisfiable
-    return Span(start, min(int(match[2]) + 1, size_bytes) if match[2] else size_bytes)
+        raise RangeNotSatisfiable
+    return ByteRange(start, min(int(match[2]) + 1, size_bytes) if match[2] else size_bytes)
 
 
-def _last(count: int, size_bytes: int) -> Span:
+def _last(count: int, size_bytes: int) -> ByteRange:
     if count == 0 or size_bytes == 0:
-        raise Unsatisfiable
-    return Span(max(0, size_bytes - count), size_bytes)
+        raise RangeNotSatisfiable
+    return ByteRange(max(0, size_bytes - count), size_bytes)

@@ -1,69 +1,135 @@
-"""Reads a batch's jobs: each is checked by itself, and what is wrong with one does not hold up the others.
+"""Submits a batch: each job is checked by itself, and what is wrong with one does not hold up the others.
 
 In a shared session they stand in order upon each other, so there one that is wrong refuses them all.
 """
 
-from typing import NamedTuple
+from collections import Counter
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
+from core.clock import rfc3339
+from core.events.batch import Batch, completion
+from core.ids import new_id
+from core.model.job import ENDS, Status
 from core.model.session import Session
+from core.store.jobs.submissions import BatchStart
+from core.store.tenants.api_keys import Caller
 from service.context import ApiContext
-from service.http.body import decoded
-from service.jobs.submission import checked, surroundings
-from service.jobs.validation import JobInputs, NewJob
-from service.problems import FieldError, Refused, invalid
-from service.schemas.requests import BatchFrame, JobAsk
+from service.http.body import decode_json
+from service.idempotency import IdempotencyKey, StoredResponse
+from service.jobs.submission import accept_jobs, load_inputs, validate_beside_loop
+from service.jobs.validation import JobFacts, JobInputs, NewJob, webhook_url_error
+from service.problems import ApiError, FieldError, invalid, problem_document
+from service.schemas.requests import JobRequest, RawBatchRequest
+from service.schemas.responses import BatchAccepted, BatchItem, BatchJob, BatchView
 
 
-class Gathered(NamedTuple):
-    """The jobs that may be accepted and those that may not, each with its place in the batch."""
+class CheckedJobs(NamedTuple):
+    """A batch's jobs by their places in it: those that may be accepted, and what is wrong with the others."""
 
-    numbered: list[tuple[int, NewJob]]
-    refused: list[tuple[int, Refused]]
-
-    @property
-    def drafts(self) -> list[NewJob]:
-        """The jobs that may be accepted, in order."""
-        return [d for _, d in self.numbered]
+    new: dict[int, NewJob]
+    errors: dict[int, ApiError]
 
 
-async def gather(parts: ApiContext, tenant: str, ask: BatchFrame, *, batch_id: str, trace: str | None) -> Gathered:
-    """Check all jobs. Raises Refused where none may be accepted, or one of a shared session may not."""
-    found = Gathered([], [])
-    shared = ask.session == "shared"
+async def accept_batch(
+    context: ApiContext, caller: Caller, raw: bytes, *, key: IdempotencyKey | None, traceparent: str | None
+) -> StoredResponse:
+    """Accept a batch's jobs in one step. Raises ApiError where none may be, or one of a shared session may not."""
+    ask = decode_json(raw, RawBatchRequest)
+    if ask.webhook and (error := webhook_url_error(ask.webhook.url, context.settings)):
+        raise invalid([error])
+    facts = JobFacts(caller.tenant, context.clock.now_ms(), traceparent, new_id("bat"))
+    checked = await _check_all(context, ask, facts)
+    start = await _start(context, ask, facts, checked)
+    response = _response(context, start.batch, checked)
+    return await accept_jobs(context, caller, list(checked.new.values()), response=response, key=key, batch=start)
+
+
+async def _check_all(context: ApiContext, ask: RawBatchRequest, facts: JobFacts) -> CheckedJobs:
+    checked = CheckedJobs({}, {})
     session: Session | None = None
     for number, raw in enumerate(ask.jobs):
         try:
-            job = decoded(raw, JobAsk)
-            around = await _around(parts, tenant, job, session, shared=shared)
-            made = await checked(parts, job, around, tenant=tenant, trace=trace, batch_id=batch_id)
-        except Refused as refused:
-            found.refused.append((number, refused))
+            job = decode_json(raw, JobRequest)
+            inputs = await _inputs(context, facts.tenant, job, session, shared=ask.session == "shared")
+            new = await validate_beside_loop(job, inputs, context.settings, facts)
+        except ApiError as error:
+            checked.errors[number] = error
             continue
-        if shared and session is None:
-            session = made.session
-        found.numbered.append((number, made))
-    if found.refused and (shared or not found.numbered):
-        raise _all_refused(found.refused)
-    return found
+        checked.new[number] = new
+        if ask.session == "shared":
+            session = session or new.session
+    if checked.errors and (ask.session == "shared" or not checked.new):
+        raise _error_of_all(checked.errors)
+    return checked
 
 
-async def _around(parts: ApiContext, tenant: str, job: JobAsk, session: Session | None, *, shared: bool) -> JobInputs:
+async def _inputs(
+    context: ApiContext, tenant: str, job: JobRequest, session: Session | None, *, shared: bool
+) -> JobInputs:
+    """Load what a job names. `session`: the one that a job before it has made for all."""
     if shared and job.session_id is not None:
         words = "The jobs of a shared session name none of their own."
         raise invalid([FieldError(pointer="/session_id", code="invalid_value", detail=words)])
-    around = await surroundings(parts, tenant, job)
-    if session is None:
-        return around
-    return JobInputs(session=session, continues=True, uploads=around.uploads)
+    inputs = await load_inputs(context, tenant, job)
+    return inputs._replace(session=session, continues=True) if session else inputs
 
 
-def _all_refused(refused: list[tuple[int, Refused]]) -> Refused:
+def _error_of_all(errors: dict[int, ApiError]) -> ApiError:
     """Put what is wrong with each job into one problem, with pointers into the batch."""
-    errors = [
-        msgspec.structs.replace(e, pointer=f"/jobs/{number}{e.pointer}")
-        for number, one in refused
-        for e in one.errors or (FieldError(pointer="", code=one.code, detail=one.detail),)
-    ]
-    return invalid(errors)
+    return invalid(
+        [
+            msgspec.structs.replace(e, pointer=f"/jobs/{number}{e.pointer}")
+            for number, error in errors.items()
+            for e in error.errors or (FieldError(pointer="", code=error.code, detail=error.detail),)
+        ]
+    )
+
+
+async def _start(context: ApiContext, ask: RawBatchRequest, facts: JobFacts, checked: CheckedJobs) -> BatchStart:
+    jobs = [new.job for new in checked.new.values()]
+    batch = Batch(
+        id=facts.batch_id or "",
+        tenant=facts.tenant,
+        job_ids=tuple(j.id for j in jobs),
+        session_id=jobs[0].session_id if ask.session == "shared" else None,
+        created_at_ms=facts.now_ms,
+    )
+    url = ask.webhook.url if ask.webhook else None
+    return BatchStart(batch, completion(batch, url=url, webhook=await context.webhooks.default(facts.tenant)))
+
+
+def _response(context: ApiContext, batch: Batch, checked: CheckedJobs) -> StoredResponse:
+    """Write the 202 before it is true: the bytes are kept with the jobs."""
+    path = "/v1/batches"
+    items = {n: _item(n, new.view_json) for n, new in checked.new.items()} | {
+        n: BatchItem(index=n, status=e.status, job=None, problem=problem_document(e, path))
+        for n, e in checked.errors.items()
+    }
+    shown = batch_view(batch, dict.fromkeys(batch.job_ids, Status.QUEUED))
+    body = BatchAccepted(
+        items=tuple(item for _, item in sorted(items.items())),
+        **{name: getattr(shown, name) for name in BatchView.__struct_fields__},
+    )
+    location = f"{context.settings.public_url}{path}/{batch.id}"
+    return StoredResponse(batch.id, {"Location": location}, msgspec.json.encode(body))
+
+
+def _item(number: int, view_json: bytes) -> BatchItem:
+    view = cast("Any", msgspec.Raw(view_json))  # a JobView that is written already
+    return BatchItem(index=number, status=202, job=view, problem=None)
+
+
+def batch_view(batch: Batch, statuses: dict[str, Status]) -> BatchView:
+    """Show a batch whose jobs have these statuses."""
+    counts = Counter(str(s) for s in statuses.values())
+    return BatchView(
+        id=batch.id,
+        status="completed" if all(s in ENDS for s in statuses.values()) else "running",
+        session_id=batch.session_id,
+        jobs=tuple(BatchJob(id=i, status=statuses[i]) for i in batch.job_ids),
+        counts={str(s): counts[str(s)] for s in Status},
+        created_at=rfc3339(batch.created_at_ms),
+        finished_at=rfc3339(batch.finished_at_ms) if batch.finished_at_ms else None,
+    )

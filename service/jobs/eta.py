@@ -1,12 +1,9 @@
-"""When a job may be expected to end, and when it is worth looking again. Pure: how long jobs take is handed in."""
+"""Estimates of when a job ends, and when it is worth looking again. Pure: how long jobs take is handed in."""
 
 import math
-from typing import NamedTuple
 
 from core.model.job import Job, Stage
-from core.store.jobs.queries import QueuePosition
-from core.store.jobs.submissions import Pace
-from core.store.jobs.timings import TimingStats
+from core.store.jobs.timings import Pace, TimingStats
 
 #: nobody is told to come back later than this
 _LONGEST_S = 60
@@ -22,66 +19,46 @@ _LOOK_AGAIN_S: dict[Stage | None, int] = {
 }
 
 
-class Eta(NamedTuple):
-    """Seconds until a queued job has ended, for one half and for nine tenths of such jobs."""
-
-    p50_s: float
-    p90_s: float
-
-
-def eta_of(place: QueuePosition, forecast: TimingStats, *, tenant_places: int) -> Eta | None:
-    """Estimate by rounds: those before it run `places` at a time (one, in a session), each round as long as the median.
-
-    One without a position is about to be taken. None where nothing is known.
-    """
-    if not forecast.known:
-        return None
-    at_once = 1 if place.behind else at_once_of(forecast, tenant_places=tenant_places)
-    rounds_before = ((place.position or 1) - 1) // at_once
-    before_s = rounds_before * forecast.p50_s
-    return Eta(round(before_s + forecast.p50_s, 1), round(before_s + forecast.p90_s, 1))
-
-
-def at_once_of(forecast: TimingStats, *, tenant_places: int) -> int:
+def concurrency_of(timings: TimingStats, *, tenant_places: int) -> int:
     """Say how many jobs of a tenant run at the same time."""
-    return max(1, min(forecast.places, tenant_places))
+    return max(1, min(timings.places, tenant_places))
 
 
-def pace_of(forecast: TimingStats, *, tenant_places: int) -> Pace | None:
-    """Write down for the accept script what `eta_of` goes by."""
-    if not forecast.known:
+def pace_of(timings: TimingStats, *, tenant_places: int) -> Pace | None:
+    """Say what a queued job's estimate is made of. None where nothing is known."""
+    if not timings.known:
         return None
-    return Pace(forecast.p50_s, forecast.p90_s, at_once_of(forecast, tenant_places=tenant_places))
+    return Pace(timings.p50_s, timings.p90_s, concurrency_of(timings, tenant_places=tenant_places))
 
 
-def look_again_s(job: Job, forecast: TimingStats, eta: Eta | None, *, now_ms: int) -> int:
+def look_again_s(job: Job, timings: TimingStats, eta_p50_s: float | None, *, now_ms: int) -> int:
     """Say in how many seconds a job that has not ended is worth another look: half-way to its expected end."""
-    if eta is not None:
-        return _half_way(eta.p50_s)
-    if (left_s := left_in_stages_s(job, forecast, now_ms=now_ms)) is not None:
+    if eta_p50_s is not None:
+        return _half_way(eta_p50_s)
+    if (left_s := left_in_stages_s(job, timings, now_ms=now_ms)) is not None:
         return _half_way(left_s) if left_s else _LOOK_AGAIN_S[job.stage]
-    if not forecast.known or job.started_at_ms is None:
+    if not timings.known or job.started_at_ms is None:
         return _LOOK_AGAIN_S[job.stage]
-    left_s = forecast.p50_s - (now_ms - job.started_at_ms) / 1000
+    left_s = timings.p50_s - (now_ms - job.started_at_ms) / 1000
     return _half_way(left_s) if left_s > 0 else _LOOK_AGAIN_S[job.stage]
 
 
-def left_in_stages_s(job: Job, forecast: TimingStats, *, now_ms: int) -> float | None:
+def left_in_stages_s(job: Job, timings: TimingStats, *, now_ms: int) -> float | None:
     """Add up what is left of a job's stage, as most are in it, and the stages that it has yet to come through.
 
     None where its stage was not measured yet; 0 where it takes longer than nine tenths of all: nothing is known then.
     """
-    span = forecast.stages.get(job.stage) if job.stage else None
-    if span is None or job.stage is None or job.stage_since_ms is None:
+    stage_s = timings.stages.get(job.stage) if job.stage else None
+    if stage_s is None or job.stage is None or job.stage_since_ms is None:
         return None
-    been_s = (now_ms - job.stage_since_ms) / 1000
-    left_s = (span.p50_s if been_s < span.p50_s else span.p90_s) - been_s
+    spent_s = (now_ms - job.stage_since_ms) / 1000
+    left_s = (stage_s.p50_s if spent_s < stage_s.p50_s else stage_s.p90_s) - spent_s
     if left_s <= 0:
         return 0
-    return left_s + sum(forecast.stages[s].p50_s for s in _ahead(job, job.stage) if s in forecast.stages)
+    return left_s + sum(timings.stages[s].p50_s for s in _stages_ahead(job, job.stage) if s in timings.stages)
 
 
-def _ahead(job: Job, stage: Stage) -> list[Stage]:
+def _stages_ahead(job: Job, stage: Stage) -> list[Stage]:
     """Name the stages after this one that a job comes through when all goes well."""
     skipped = {Stage.RECOVERING}
     if not job.media:

@@ -1,4 +1,4 @@
-"""Makes a new job from one that has ended. Pure: whether its session still lives is handed in."""
+"""Replays a job: a new one made from one that has ended, from its start or only its render."""
 
 from typing import Literal
 
@@ -8,21 +8,51 @@ from core.ids import new_id
 from core.model.job import Job
 from core.model.plan import Plan
 from core.model.session import Session
-from service.jobs.submission import Made
-from service.problems import Refused
+from core.settings import Settings
+from core.store.tenants.api_keys import Caller
+from service.context import ApiContext
+from service.idempotency import IdempotencyKey, StoredResponse
+from service.jobs.submission import accept_jobs, job_response
+from service.jobs.validation import NewJob, implicit_session, new_job
+from service.lookup import own_job, own_upload
+from service.problems import ApiError
+
+Start = Literal["start", "render"]
 
 
-def replay_of(
-    parent: Job, session: Session | None, *, start: Literal["start", "render"], now_ms: int, trace: str | None
-) -> Made:
-    """NewJob the replay, and the session that has to be made for it. Raises Refused (409) where it cannot be.
+async def accept_replay(
+    context: ApiContext,
+    caller: Caller,
+    job_id: str,
+    *,
+    start: Start,
+    key: IdempotencyKey | None,
+    traceparent: str | None,
+) -> StoredResponse:
+    """Accept a job like one that has ended."""
+    parent = await own_job(context, caller.tenant, job_id)
+    session = await context.sessions.load(parent.session_id)
+    now_ms = context.clock.now_ms()
+    new = replay(parent, session, context.settings, start=start, now_ms=now_ms, traceparent=traceparent)
+    for media in new.job.media:
+        if media.upload_id:
+            await own_upload(context, parent.tenant, media.upload_id)
+    return await accept_jobs(context, caller, [new], response=job_response(new), key=key)
+
+
+def replay(
+    parent: Job, session: Session | None, settings: Settings, *, start: Start, now_ms: int, traceparent: str | None
+) -> NewJob:
+    """Make the replay, and the session that has to be made for it. Raises ApiError (409) where it cannot be. Pure.
 
     A replay from the start of a job that had a session to itself begins anew in another one, since the old one's
     timeline may hold the edit already. `session` None: the parent's is closed or forgotten.
     """
     _check(parent, session, start)
     alone = session is None or session.implicit or session.lost
-    fresh = _fresh(parent, now_ms) if start == "start" and alone else None
+    fresh = None
+    if start == "start" and alone:
+        fresh = implicit_session(parent.tenant, parent.profile, parent.language, now_ms)
     job = Job(
         id=new_id("job"),
         tenant=parent.tenant,
@@ -42,26 +72,15 @@ def replay_of(
         retention_s=parent.retention_s,
         created_at_ms=now_ms,
         parent_id=parent.id,
-        traceparent=trace,
+        traceparent=traceparent,
     )
-    return Made(job, fresh)
+    return new_job(job, fresh, settings)
 
 
-def _check(parent: Job, session: Session | None, start: str) -> None:
+def _check(parent: Job, session: Session | None, start: Start) -> None:
     if parent.data_removed:
-        raise Refused(409, "conflict", "The job's data was deleted, so there is nothing to replay.")
+        raise ApiError(409, "conflict", "The job's data was deleted, so there is nothing to replay.")
     if not parent.ended:
-        raise Refused(409, "not_ended", "Replay it when it has.", headers={"Retry-After": "5"})
+        raise ApiError(409, "not_ended", "Replay it when it has.", headers={"Retry-After": "5"})
     if start == "render" and (session is None or session.lost or not session.backend_id):
-        raise Refused(409, "session_lost", "The session and its timeline are gone; replay from the start.")
-
-
-def _fresh(parent: Job, now_ms: int) -> Session:
-    return Session(
-        id=new_id("ses"),
-        tenant=parent.tenant,
-        profile=parent.profile,
-        language=parent.language,
-        created_at_ms=now_ms,
-        implicit=True,
-    )
+        raise ApiError(409, "session_lost", "The session and its timeline are gone; replay from the start.")

@@ -1,193 +1,195 @@
-"""Submitting: look at what the job meets, draft it (`service/jobs/validation.py`), accept it in one atomic step.
+"""Submits jobs: loads what they name, validates them (`service/jobs/validation.py`), and accepts them in one atomic write.
 
-Called by the routes for submits, replays, batches and `:validate`. It knows no HTTP beyond the refusals that it raises.
+Called by the routes for a submit and a `:validate`, and by `batch.py` and `replay.py`. It knows no HTTP beyond the
+errors that it raises.
 """
 
 import asyncio
-import math
 from collections.abc import Sequence
-from functools import partial
-from typing import NamedTuple
-
-import msgspec
 
 from core.clock import month_of
 from core.events import event as events
-from core.ids import is_id
 from core.metrics import JOBS_ACCEPTED
-from core.model.job import Job
-from core.model.session import Session
-from core.model.upload import Upload
 from core.model.webhook import TenantWebhook
-from core.store.jobs.submissions import Accepted, BatchStart, Idempotency, Remembered, Replayed, Submission
-from core.store.jobs.submissions import Refused as NotAccepted
+from core.retry_after import format_retry_after
+from core.settings import Settings
+from core.store.jobs.submissions import Accepted, BatchStart, Idempotency, NotAccepted, Remembered, Replayed, Submission
 from core.store.redis.codec import unpack
 from core.store.tenants.api_keys import Caller
 from service.context import ApiContext
-from service.http.headers import IdempotencyKey
+from service.idempotency import (
+    IdempotencyKey,
+    StoredResponse,
+    encode_response,
+    key_reused,
+    replayed,
+    with_headers,
+    with_waits,
+)
 from service.jobs.eta import pace_of
-from service.jobs.validation import JobInputs, NewJob, draft
-from service.kept import Kept, Submitted, key_reused, opened, placed, replayed
-from service.problems import FieldError, Refused, unknown_key
-from service.schemas.requests import JobAsk
+from service.jobs.validation import JobFacts, JobInputs, NewJob, validate
+from service.lookup import own_session, own_upload
+from service.problems import ApiError, FieldError, not_found, unknown_key
+from service.schemas.requests import JobRequest
 
+#: the window of the submit limit
 WINDOW_S = 60
 #: characters; reading a thousand takes some milliseconds
 LONG_PROMPT = 500
+#: tries to accept a job while its tenant's webhook is being changed
+_WEBHOOK_TRIES = 5
 
 
-class Made(NamedTuple):
-    """A job that may be accepted, and the session that has to be made for it."""
+async def accept_job(
+    context: ApiContext, caller: Caller, ask: JobRequest, *, key: IdempotencyKey | None, traceparent: str | None
+) -> StoredResponse:
+    """Check a job and accept it."""
+    new = await check_job(context, caller.tenant, ask, traceparent=traceparent)
+    return await accept_jobs(context, caller, [new], response=job_response(new), key=key)
 
-    job: Job
-    session: Session | None
+
+async def check_job(context: ApiContext, tenant: str, ask: JobRequest, *, traceparent: str | None = None) -> NewJob:
+    """Make all checks of a job that is no batch's, and accept nothing."""
+    inputs = await load_inputs(context, tenant, ask)
+    facts = JobFacts(tenant, context.clock.now_ms(), traceparent)
+    return await validate_beside_loop(ask, inputs, context.settings, facts)
 
 
-async def surroundings(parts: ApiContext, tenant: str, ask: JobAsk, *, at: str = "") -> JobInputs:
-    """Load what a job names. Raises Refused (404) where it is not there, or another tenant's."""
-    ids = {m.upload_id: n for n, m in enumerate(ask.media) if m.upload_id is not None}
+async def load_inputs(context: ApiContext, tenant: str, ask: JobRequest) -> JobInputs:
+    """Load what a job names. Raises ApiError (404) where it is not there, or another tenant's."""
+    numbered = {m.upload_id: n for n, m in enumerate(ask.media) if m.upload_id is not None}
     found = await asyncio.gather(
-        *(own_upload(parts, tenant, i, at=f"{at}/media/{n}/upload_id") for i, n in ids.items())
+        *(own_upload(context, tenant, i, at=f"/media/{n}/upload_id") for i, n in numbered.items())
     )
     uploads = {upload.id: upload for upload, _ in found}
     if ask.session_id is None:
-        return JobInputs(uploads=uploads)
-    session = await own_session(parts, tenant, ask.session_id, at=f"{at}/session_id")
-    busy, _ = await parts.sessions.queue_of(session.id)
-    return JobInputs(session=session, continues=bool(session.media or session.edits or busy), uploads=uploads)
+        return JobInputs(uploads)
+    session = await own_session(context, tenant, ask.session_id, at="/session_id")
+    busy, _ = await context.sessions.queue_of(session.id)
+    return JobInputs(uploads, session, continues=bool(session.media or session.edits or busy))
 
 
-async def own_session(parts: ApiContext, tenant: str, session_id: str, *, at: str | None = None) -> Session:
-    """Load a session of this tenant's. Raises Refused (404)."""
-    session = await parts.sessions.load(session_id) if is_id(session_id, "ses") else None
-    if session is None or session.tenant != tenant:
-        raise _missing("session", at)
-    return session
+async def validate_beside_loop(ask: JobRequest, inputs: JobInputs, settings: Settings, facts: JobFacts) -> NewJob:
+    """Validate a job; in a thread where that takes long, so that other callers need not wait."""
+    if len(ask.prompt) > LONG_PROMPT:
+        return await asyncio.to_thread(validate, ask, inputs, settings, facts)
+    return validate(ask, inputs, settings, facts)
 
 
-async def own_upload(parts: ApiContext, tenant: str, upload_id: str, *, at: str | None = None) -> tuple[Upload, int]:
-    """Load an upload of this tenant's, and when it goes (ms since the epoch). Raises Refused (404)."""
-    found = await parts.uploads.load(upload_id) if is_id(upload_id, "upl") else None
-    if found is None or found[0].tenant != tenant or found[1] <= parts.clock.now_ms():
-        raise _missing("upload", at)
-    return found
+def job_response(new: NewJob) -> StoredResponse:
+    """Write the 202 of a job, before it is accepted: the bytes are kept with it."""
+    return StoredResponse(new.job.id, {"Location": new.location}, new.view_json)
 
 
-async def own_job(parts: ApiContext, tenant: str, job_id: str) -> Job:
-    """Load a job of this tenant's. Raises Refused (404)."""
-    job = await parts.jobs.load(job_id) if is_id(job_id, "job") else None
-    if job is None or job.tenant != tenant:
-        raise _missing("job", None)
-    return job
-
-
-def _missing(what: str, at: str | None) -> Refused:
-    words = f"There is no such {what}."
-    errors = [FieldError(pointer=at, code="not_found", detail=words)] if at else []
-    return Refused(404, "not_found", words, errors=errors)
-
-
-async def drafted(parts: ApiContext, tenant: str, ask: JobAsk, *, trace: str | None = None) -> NewJob:
-    """Check a job without accepting it."""
-    return await checked(parts, ask, await surroundings(parts, tenant, ask), tenant=tenant, trace=trace)
-
-
-async def checked(
-    parts: ApiContext, ask: JobAsk, around: JobInputs, *, tenant: str, trace: str | None, batch_id: str | None = None
-) -> NewJob:
-    """Check a job in what it meets; beside the loop where that takes long, so that other callers need not wait."""
-    now_ms = parts.clock.now_ms()
-    make = partial(draft, ask, around, parts.settings, tenant=tenant, now_ms=now_ms, trace=trace, batch_id=batch_id)
-    return await asyncio.to_thread(make) if len(ask.prompt) > LONG_PROMPT else make()
-
-
-async def accept(
-    parts: ApiContext,
+async def accept_jobs(
+    context: ApiContext,
     caller: Caller,
-    made: Sequence[Made],
+    jobs: Sequence[NewJob],
     *,
-    answer: Kept,
-    call: IdempotencyKey | None,
+    response: StoredResponse,
+    key: IdempotencyKey | None,
     batch: BatchStart | None = None,
-) -> Submitted:
-    """Keep drafted jobs, all or none, with the answer that a repeated call shall get."""
-    if len(made) > (quota := parts.settings.submits_per_minute):
-        words = f"This key may submit {quota} jobs a minute, so a batch may hold no more."
-        raise Refused(422, "invalid", words, errors=[FieldError(pointer="/jobs", code="too_many", detail=words)])
-    await check_budget(parts, caller.tenant)
-    idempotency = Idempotency(call.key_hash, call.body_hash, msgspec.msgpack.encode(answer)) if call else None
-    outcome = await _accept_once(parts, caller, made, idempotency, batch)
-    while isinstance(outcome, NotAccepted) and outcome.why == "webhook":
-        parts.memory.forget_webhook(caller.tenant)
-        outcome = await _accept_once(parts, caller, made, idempotency, batch)
+) -> StoredResponse:
+    """Keep jobs, all or none, with the response that a repeated call shall get."""
+    _check_size(jobs, context.settings)
+    await check_budget(context, caller.tenant)
+    idempotency = Idempotency(key.key_hash, key.body_hash, encode_response(response)) if key else None
+    outcome = await _accept_with_webhook(context, caller, jobs, idempotency, batch)
     if isinstance(outcome, Replayed):
-        return replayed(placed(opened(outcome.answer), outcome.waits))
+        return replayed(outcome.answer, outcome.waits)
     if isinstance(outcome, NotAccepted):
-        raise _refusal(parts, outcome)
-    for m in made:
-        JOBS_ACCEPTED.labels(m.job.profile).inc()
-    return Submitted(placed(answer, outcome.waits), replayed=False, limits=_limits(parts, outcome))
+        if outcome.why == "revoked":
+            context.cache.forget_callers()
+        raise rejection_error(outcome, context.settings)
+    for new in jobs:
+        JOBS_ACCEPTED.labels(new.job.profile).inc()
+    left = max(context.settings.submits_per_minute - outcome.used, 0)
+    limits = rate_limit_headers(context.settings.submits_per_minute, left, outcome.reset_ms)
+    return with_headers(with_waits(response, outcome.waits), limits)
 
 
-async def _accept_once(
-    parts: ApiContext, caller: Caller, made: Sequence[Made], idempotency: Idempotency | None, batch: BatchStart | None
-) -> Accepted | Replayed | NotAccepted:
-    """Try it with the webhook that this process remembers; the script says where it has changed."""
-    kept = await parts.memory.webhook(caller.tenant)
-    webhook = unpack(kept, TenantWebhook) if kept else None
-    submissions = [_submission(parts, m, webhook) for m in made]
-    return await parts.intake.accept(
-        submissions,
-        key_id=caller.key_id,
-        idempotency=idempotency,
-        batch=batch,
-        remembered=Remembered(kept),
-        pace=pace_of(parts.forecasts.lately(), tenant_places=parts.settings.tenant_running_jobs),
-    )
+def _check_size(jobs: Sequence[NewJob], settings: Settings) -> None:
+    if len(jobs) > (quota := settings.submits_per_minute):
+        words = f"This key may submit {quota} jobs a minute, so a batch may hold no more."
+        raise ApiError(422, "invalid", words, errors=[FieldError(pointer="/jobs", code="too_many", detail=words)])
 
 
-def _submission(parts: ApiContext, made: Made, webhook: TenantWebhook | None) -> Submission:
-    event = events.event(
-        None, made.job, webhook=webhook, public_url=parts.settings.public_url, now_ms=made.job.created_at_ms
-    )
-    return Submission(made.job, made.session, event)
-
-
-async def check_budget(parts: ApiContext, tenant: str) -> None:
+async def check_budget(context: ApiContext, tenant: str) -> None:
     """Refuse a tenant whose month's credits are spent (429)."""
-    budget = parts.settings.tenant_month_credits
-    if budget and (await parts.usage.of_month(tenant, month_of(parts.clock.now_ms()))).get("credits", 0) >= budget:
+    budget = context.settings.tenant_month_credits
+    if budget and (await context.usage.of_month(tenant, month_of(context.clock.now_ms()))).get("credits", 0) >= budget:
         words = f"This month's {budget} credits are used up."
-        raise Refused(429, "budget_exceeded", words, headers={"Retry-After": "86400"})
+        raise ApiError(429, "budget_exceeded", words, headers={"Retry-After": "86400"})
 
 
-def _limits(parts: ApiContext, accepted: Accepted) -> dict[str, str]:
-    left = max(parts.settings.submits_per_minute - accepted.used, 0)
-    return limit_headers(parts.settings.submits_per_minute, left, accepted.reset_ms)
+async def _accept_with_webhook(
+    context: ApiContext,
+    caller: Caller,
+    jobs: Sequence[NewJob],
+    idempotency: Idempotency | None,
+    batch: BatchStart | None,
+) -> Accepted | Replayed | NotAccepted:
+    """Accept with the webhook that this process remembers; read it anew where the script says that it has changed."""
+    outcome: Accepted | Replayed | NotAccepted = NotAccepted("webhook")
+    for _ in range(_WEBHOOK_TRIES):
+        stored = await context.cache.webhook(caller.tenant)
+        outcome = await context.submissions.accept(
+            _submissions(jobs, stored, context.settings),
+            key_id=caller.key_id,
+            idempotency=idempotency,
+            batch=batch,
+            remembered=Remembered(stored),
+            pace=pace_of(context.timings.lately(), tenant_places=context.settings.tenant_running_jobs),
+        )
+        if not (isinstance(outcome, NotAccepted) and outcome.why == "webhook"):
+            break
+        context.cache.forget_webhook(caller.tenant)
+    return outcome
 
 
-def limit_headers(quota: int, left: int, reset_ms: int) -> dict[str, str]:
+def _submissions(jobs: Sequence[NewJob], stored_webhook: bytes | None, settings: Settings) -> list[Submission]:
+    webhook = unpack(stored_webhook, TenantWebhook) if stored_webhook else None
+    return [Submission(new.job, new.session, _queued_event(new, webhook, settings)) for new in jobs]
+
+
+def _queued_event(new: NewJob, webhook: TenantWebhook | None, settings: Settings) -> events.Event:
+    return events.event(
+        None,
+        new.job,
+        webhook=webhook,
+        public_url=settings.public_url,
+        now_ms=new.job.created_at_ms,
+        view_json=new.view_json,
+    )
+
+
+def rate_limit_headers(quota: int, left: int, reset_ms: int) -> dict[str, str]:
     """Write the RateLimit fields: so many left until the window ends."""
-    reset_s = max(1, math.ceil(reset_ms / 1000))
-    return {"RateLimit-Policy": f'"submit";q={quota};w={WINDOW_S}', "RateLimit": f'"submit";r={left};t={reset_s}'}
+    return {
+        "RateLimit-Policy": f'"submit";q={quota};w={WINDOW_S}',
+        "RateLimit": f'"submit";r={left};t={format_retry_after(reset_ms / 1000)}',
+    }
 
 
-def _refusal(parts: ApiContext, refused: NotAccepted) -> Refused:
-    quota = parts.settings.submits_per_minute
-    retry_s = max(1, math.ceil(refused.retry_ms / 1000))
-    match refused.why:
+def rejection_error(rejected: NotAccepted, settings: Settings) -> ApiError:
+    """Say why the accept script took nothing in."""
+    quota = settings.submits_per_minute
+    match rejected.why:
         case "reused":
             return key_reused()
         case "rate":
-            headers = {"Retry-After": str(retry_s), **limit_headers(quota, 0, refused.retry_ms)}
-            return Refused(429, "rate_limited", f"This key may submit {quota} jobs a minute.", headers=headers)
+            headers = {"Retry-After": format_retry_after(rejected.retry_ms / 1000)}
+            headers |= rate_limit_headers(quota, 0, rejected.retry_ms)
+            return ApiError(429, "rate_limited", f"This key may submit {quota} jobs a minute.", headers=headers)
         case "queue_full":
-            words = f"{parts.settings.tenant_queued_jobs} jobs may be queued."
-            return Refused(429, "queue_full", words, headers={"Retry-After": "30"})
+            words = f"{settings.tenant_queued_jobs} jobs may be queued."
+            return ApiError(429, "queue_full", words, headers={"Retry-After": "30"})
         case "overloaded":
-            return Refused(503, "overloaded", "Too many jobs are queued.", headers={"Retry-After": "30"})
+            return ApiError(503, "overloaded", "Too many jobs are queued.", headers={"Retry-After": "30"})
         case "revoked":
-            parts.memory.forget_callers()
             return unknown_key()
-        case "no_session" | "webhook":
-            return _missing("session", "/session_id")
+        case "no_session":
+            return not_found("session", at="/session_id")
+        case "webhook":
+            words = "The default webhook is being changed; nothing was done."
+            return ApiError(503, "unavailable", words, headers={"Retry-After": "1"})

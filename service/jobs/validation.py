@@ -1,164 +1,167 @@
-"""Admission what a caller asked for into a job, or says everything that is wrong with it. Pure: the facts are handed in.
+"""Validates a job as it was asked for, and makes its record, or says everything that is wrong with it. Pure.
 
-Called by `service/jobs/submission.py` for each job of a submit, a batch or a `:validate`.
+What the job names in Redis is handed in as `JobInputs`. Called by `service/jobs/submission.py` for each job of a
+submit, a batch or a `:validate`.
 """
 
-import posixpath
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from typing import Any, NamedTuple
 
 import msgspec
 
-from core.formats import FORMATS, format_of_name
+from core.file_names import MOST_OWN_CHARACTERS, UNNAMED, plain_name_of_url
+from core.formats import FORMATS, foreign_suffix, name_as
 from core.ids import new_id
 from core.model.job import Job, MediaRef, Webhook
+from core.model.job_view import view
 from core.model.plan import OutputAsk, Reading
 from core.model.session import Session
 from core.model.upload import Upload
 from core.profiles import PROFILES, Profile
+from core.redaction import redacted_repr
 from core.security.url_policy import check_url
 from core.settings import Settings
 from service.problems import FieldError, invalid
-from service.prompt import needs_media, read_prompt
-from service.schemas.requests import JobAsk, MediaAsk
+from service.prompt import needs_media, read_cached
+from service.schemas.requests import JobRequest, MediaSource
 
 METADATA_LIMIT_BYTES = 4096
-#: how many readings of prompts a process remembers, until some job's content is removed
-_READINGS = 1024
 
 
-@dataclass(frozen=True, kw_only=True)
-class JobInputs:
-    """What a job meets: its session where it names one, and every upload that it names."""
+@redacted_repr("continues")
+class JobInputs(NamedTuple):
+    """What a job names: its session where it names one, and its uploads by their ids."""
 
+    uploads: dict[str, Upload]
     session: Session | None = None
     #: the session has a timeline, or a job that will make one
     continues: bool = False
-    uploads: dict[str, Upload]
 
 
-@dataclass(frozen=True, kw_only=True)
-class NewJob:
-    """A job that passed every check, and the session that has to be made for it."""
+@redacted_repr("job")
+class NewJob(NamedTuple):
+    """A job that passed every check. `session`: the one that has to be made for it, if any.
+
+    `view_json`: the job as callers read it, written once for the response, the event and its callback.
+    """
 
     job: Job
-    reading: Reading
     session: Session | None
+    view_json: bytes
+    #: its URL
+    location: str
 
 
-def draft(
-    ask: JobAsk,
-    around: JobInputs,
-    settings: Settings,
-    *,
-    tenant: str,
-    now_ms: int,
-    trace: str | None,
-    batch_id: str | None = None,
-    at: str = "",
-) -> NewJob:
-    """Check a job and make it. Raises Refused (422) with every wrong field; `at` is where it stands in the body."""
+class JobFacts(NamedTuple):
+    """What a job's body does not say: whose it is, when it came, and what it belongs to."""
+
+    tenant: str
+    now_ms: int
+    traceparent: str | None = None
+    batch_id: str | None = None
+
+
+def new_job(job: Job, session: Session | None, settings: Settings) -> NewJob:
+    """Put a job together with what is written for it."""
+    shown = view(job, public_url=settings.public_url)
+    return NewJob(job, session, msgspec.json.encode(shown), location=shown.links.self)
+
+
+def validate(ask: JobRequest, inputs: JobInputs, settings: Settings, facts: JobFacts) -> NewJob:
+    """Check a job and make it. Raises ApiError (422) with every wrong field."""
+    profile, media = _checked_fields(ask, inputs, settings)
+    reading = _read(ask, profile, media, continues=inputs.continues)
+    if not media and needs_media(reading, profile, continues_session=inputs.continues):
+        words = f"'{profile.name}' edits media: add at least one file to media, or go on in a session that has some."
+        raise invalid([FieldError(pointer="/media", code="media_needed", detail=words)])
+    session = inputs.session or implicit_session(facts.tenant, profile.name, ask.language, facts.now_ms)
+    job = _job(ask, reading, session, facts, media=media, profile=profile.name)
+    return new_job(job, None if inputs.session else session, settings)
+
+
+def _checked_fields(ask: JobRequest, inputs: JobInputs, settings: Settings) -> tuple[Profile, tuple[MediaRef, ...]]:
+    """Find the profile and the media. Raises ApiError (422) with all that is wrong with any field."""
     wrong: list[FieldError] = []
-    profile = _profile(ask, around, settings, wrong)
-    media = [_media(m, around.uploads, settings, profile) for m in ask.media]
+    profile = _profile(ask, inputs, settings, wrong)
+    media = [_media(m, inputs.uploads, settings, profile) for m in ask.media]
     for number, bad in enumerate(media):
         if isinstance(bad, FieldError):
             wrong.append(msgspec.structs.replace(bad, pointer=f"/media/{number}{bad.pointer}"))
-    _check_plain_fields(ask, settings, wrong)
+    wrong += _plain_field_errors(ask, settings)
     if wrong:
-        raise invalid([msgspec.structs.replace(e, pointer=at + e.pointer) for e in wrong])
-    found = [m for m in media if isinstance(m, MediaRef)]
-    reading = _read(ask, profile, found, continues=around.continues)
-    if not found and needs_media(reading, profile, continues_session=around.continues):
-        words = f"'{profile.name}' edits media: add at least one file to media, or go on in a session that has some."
-        raise invalid([FieldError(pointer=f"{at}/media", code="media_needed", detail=words)])
-    session = around.session or _implicit(tenant, profile, ask.language, now_ms)
-    job = _job(
-        ask,
-        reading,
-        session,
-        media=tuple(found),
-        profile=profile.name,
-        created_at_ms=now_ms,
-        traceparent=trace,
-        batch_id=batch_id,
-    )
-    return NewJob(job=job, reading=reading, session=None if around.session else session)
+        raise invalid(wrong)
+    return profile, tuple(m for m in media if isinstance(m, MediaRef))
 
 
-def _implicit(tenant: str, profile: Profile, language: str | None, now_ms: int) -> Session:
+def implicit_session(tenant: str, profile: str, language: str | None, now_ms: int) -> Session:
+    """Make the session of a job that names none."""
     return Session(
-        id=new_id("ses"), tenant=tenant, profile=profile.name, language=language, created_at_ms=now_ms, implicit=True
+        id=new_id("ses"), tenant=tenant, profile=profile, language=language, created_at_ms=now_ms, implicit=True
     )
 
 
-def profile_named(name: str, *, at: str = "/profile") -> Profile:
-    """Find a profile. Raises Refused (422)."""
-    wrong: list[FieldError] = []
-    if profile := _known(name, at, wrong):
-        return profile
-    raise invalid(wrong)
-
-
-def _known(name: str, at: str, wrong: list[FieldError]) -> Profile | None:
+def find_profile(name: str) -> Profile:
+    """Find a profile by its name. Raises ApiError (422)."""
     if name not in PROFILES:
-        words = f"There is no such profile. Known: {', '.join(PROFILES)}."
-        wrong.append(FieldError(pointer=at, code="unknown_profile", detail=words))
-    return PROFILES.get(name)
+        raise invalid([_unknown_profile()])
+    return PROFILES[name]
 
 
-def _profile(ask: JobAsk, around: JobInputs, settings: Settings, wrong: list[FieldError]) -> Profile:
-    inherited = around.session.profile if around.session else settings.default_profile
-    return _known(ask.profile or inherited, "/profile", wrong) or PROFILES[settings.default_profile]
+def _unknown_profile() -> FieldError:
+    words = f"There is no such profile. Known: {', '.join(PROFILES)}."
+    return FieldError(pointer="/profile", code="unknown_profile", detail=words)
 
 
-def _media(media: MediaAsk, uploads: dict[str, Upload], settings: Settings, profile: Profile) -> MediaRef | FieldError:
+def _profile(ask: JobRequest, inputs: JobInputs, settings: Settings, wrong: list[FieldError]) -> Profile:
+    name = ask.profile or (inputs.session.profile if inputs.session else settings.default_profile)
+    if name not in PROFILES:
+        wrong.append(_unknown_profile())
+    return PROFILES.get(name) or PROFILES[settings.default_profile]
+
+
+def _media(
+    media: MediaSource, uploads: dict[str, Upload], settings: Settings, profile: Profile
+) -> MediaRef | FieldError:
     """Make a file's reference, or say what is wrong with it; the pointer begins at the file."""
     if (media.url is None) == (media.upload_id is None):
         return FieldError(pointer="", code="invalid_value", detail="Give either url or upload_id.")
     if media.url is not None:
-        return _from_url(media.url, settings)
+        return _media_at_url(media.url, settings)
     upload = uploads[media.upload_id or ""]
     if upload.size_bytes > profile.max_bytes:
         words = f"'{profile.name}' takes files of up to {profile.max_bytes} bytes."
         return FieldError(pointer="/upload_id", code="media_too_large", detail=words)
-    return MediaRef(upload_id=upload.id, name=upload.filename, size_bytes=upload.size_bytes)
+    return MediaRef(upload_id=upload.id, name=name_as(upload.filename, upload.format), size_bytes=upload.size_bytes)
 
 
-def _from_url(url: str, settings: Settings) -> MediaRef | FieldError:
+def _media_at_url(url: str, settings: Settings) -> MediaRef | FieldError:
     if refusal := check_url(url, http_allowed=settings.allow_http, allow=settings.allow_addresses):
         return FieldError(pointer="/url", code=refusal.code, detail=refusal.detail)
-    name = name_of_url(url)
-    if "." in name and format_of_name(name) is None:
-        return FieldError(pointer="/url", code="unsupported_media", detail=f"Use one of: {', '.join(FORMATS)}.")
+    name = plain_name_of_url(url)[-MOST_OWN_CHARACTERS:] or UNNAMED
+    if suffix := foreign_suffix(name):
+        words = f"Files that end in .{suffix} are not taken. Use one of: {', '.join(FORMATS)}."
+        return FieldError(pointer="/url", code="unsupported_media", detail=words)
     return MediaRef(url=url, name=name)
 
 
-def name_of_url(url: str) -> str:
-    """Name a file by its URL: ``https://…/a/my%20clip.mp4?x=1`` is ``my clip.mp4``; without a path it is ``media``."""
-    name = posixpath.basename(unquote(urlsplit(url).path).rstrip("/"))
-    return "".join(c for c in name if c.isprintable())[-255:] or "media"
-
-
-def _check_plain_fields(ask: JobAsk, settings: Settings, wrong: list[FieldError]) -> None:
+def _plain_field_errors(ask: JobRequest, settings: Settings) -> list[FieldError]:
+    wrong: list[FieldError] = []
     if not ask.prompt.strip():
         wrong.append(FieldError(pointer="/prompt", code="invalid_value", detail="The prompt is empty."))
     if len(msgspec.json.encode(ask.metadata)) > METADATA_LIMIT_BYTES:
         words = f"As JSON it may have {METADATA_LIMIT_BYTES} bytes."
         wrong.append(FieldError(pointer="/metadata", code="too_large", detail=words))
-    if ask.webhook and (refusal := webhook_refusal(ask.webhook.url, settings)):
-        wrong.append(refusal)
+    if ask.webhook and (error := webhook_url_error(ask.webhook.url, settings)):
+        wrong.append(error)
+    return wrong
 
 
-def webhook_refusal(url: str, settings: Settings, *, at: str = "/webhook/url") -> FieldError | None:
+def webhook_url_error(url: str, settings: Settings, *, at: str = "/webhook/url") -> FieldError | None:
     """Judge where callbacks shall go."""
     refusal = check_url(url, http_allowed=settings.allow_http, allow=settings.allow_addresses)
     return FieldError(pointer=at, code=refusal.code, detail=refusal.detail) if refusal else None
 
 
-def _read(ask: JobAsk, profile: Profile, media: list[MediaRef], *, continues: bool) -> Reading:
+def _read(ask: JobRequest, profile: Profile, media: tuple[MediaRef, ...], *, continues: bool) -> Reading:
     output = ask.output
     asked = OutputAsk(
         export=output.export if output else None,
@@ -167,24 +170,13 @@ def _read(ask: JobAsk, profile: Profile, media: list[MediaRef], *, continues: bo
         resolution=output.resolution if output else None,
         aspect_ratio=output.aspect_ratio if output else None,
     )
-    return read_before(ask.prompt, asked, profile.name, tuple(m.name for m in media), continues=continues)
+    return read_cached(ask.prompt, asked, profile.name, tuple(m.name for m in media), continues=continues)
 
 
-@lru_cache(maxsize=_READINGS)
-def read_before(prompt: str, asked: OutputAsk, profile: str, names: tuple[str, ...], *, continues: bool) -> Reading:
-    """Read a prompt, or remember how it was read: programs send the same few words with ever new files."""
-    return read_prompt(prompt, asked=asked, profile=PROFILES[profile], media_names=names, continues_session=continues)
-
-
-def forget_readings() -> None:
-    """Forget every prompt: one of them may be a job's that was deleted, and reading the others anew costs little."""
-    read_before.cache_clear()
-
-
-def _job(ask: JobAsk, reading: Reading, session: Session, **facts: Any) -> Job:
+def _job(ask: JobRequest, reading: Reading, session: Session, facts: JobFacts, **found: Any) -> Job:
     return Job(
         id=new_id("job"),
-        tenant=session.tenant,
+        tenant=facts.tenant,
         prompt=ask.prompt,
         session_id=session.id,
         language=ask.language or session.language,
@@ -198,5 +190,8 @@ def _job(ask: JobAsk, reading: Reading, session: Session, **facts: Any) -> Job:
         start_timeout_s=ask.start_timeout_s,
         timeout_s=ask.timeout_s,
         retention_s=ask.retention_s,
-        **facts,
+        created_at_ms=facts.now_ms,
+        batch_id=facts.batch_id,
+        traceparent=facts.traceparent,
+        **found,
     )

@@ -1,15 +1,14 @@
-"""The page at `/docs`: the OpenAPI document as plain HTML, made here, so that it needs no script and no other host."""
+"""API reference page at `/docs`: the OpenAPI document as plain HTML, so that it needs no script and no other host."""
 
 from collections.abc import Iterator
 from html import escape
 from typing import Any
 
 from service.openapi.docs_style import STYLE
+from service.openapi.texts import Json
 
-Json = dict[str, Any]
 
-
-def page_of(document: Json) -> str:
+def docs_page(document: Json) -> str:
     """Write the page."""
     info = document["info"]
     body = "".join([*_operations(document), *_webhooks(document), *_schemas(document)])

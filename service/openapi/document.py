@@ -1,16 +1,24 @@
-"""The OpenAPI 3.1 document, made from what the routes say of themselves. Served, and written by `service/openapi/write.py`."""
+"""The OpenAPI 3.1 document, generated from the handlers: their Litestar arguments, signatures and guards.
+
+Litestar's own generator is not used: of msgspec's schemas it loses closed objects, formats, defaults and bounds, and a
+`ResponseSpec` of its has no headers and one media type (DECISIONS.md). Served, and written by `service/write_openapi.py`.
+"""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import ResponseSpec
+from litestar.params import HeaderParameter
 
 from core.events.event import TENANT_EVENTS
 from core.model.job_view import JobView
-from service.openapi.describe import JSON, About, Answer
+from service.auth import RequireScope
+from service.http.responses import JSON
+from service.openapi.describe import BodyDoc, ResponseDoc
 from service.openapi.examples import example_job, example_problem
 from service.openapi.links import add_links
 from service.openapi.texts import (
@@ -18,10 +26,10 @@ from service.openapi.texts import (
     CALLBACK_HEADERS,
     DESCRIPTION,
     PATH_IDS,
-    REQUEST_HEADERS,
     REQUEST_ID,
     SERVER_SENT_EVENT,
     TAGS,
+    Json,
 )
 from service.problems import PROBLEM_JSON, ProblemDocument
 from service.schemas.responses import BatchEventBody, JobEventBody
@@ -29,21 +37,21 @@ from service.schemas.responses import BatchEventBody, JobEventBody
 _REF = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"\{(\w+):\w+\}")
 
-Json = dict[str, Any]
+Schemas = Mapping[Any, Json]
 
 #: `format` is of OpenAPI 3.0, and what the makers of clients look for
 _BYTES: Json = {"type": "string", "format": "binary"}
 _FORM: Json = {"type": "object", "required": ["file"], "properties": {"file": _BYTES}}
 
 
-def document(handlers: Iterable[HTTPRouteHandler]) -> Json:
+def build_document(handlers: Iterable[HTTPRouteHandler]) -> Json:
     """Describe the API that these handlers make."""
-    operations = [(path, h, about_of(h)) for h in handlers for path in sorted(h.paths)]
-    schemas, components = _schemas([about for _, _, about in operations])
+    routed = [(path, handler) for handler in handlers for path in sorted(handler.paths)]
+    schemas, components = _schemas([handler for _, handler in routed])
     paths: dict[str, Json] = {}
-    for path, handler, about in operations:
+    for path, handler in routed:
+        entry = _operation(path, handler, schemas)
         for method in sorted(set(handler.http_methods) - {"HEAD"}):
-            entry = _operation(path, about, schemas)
             paths.setdefault(_PARAMETER.sub(r"{\1}", path), {})[method.lower()] = entry
     add_links(paths)
     return {
@@ -67,50 +75,58 @@ def document(handlers: Iterable[HTTPRouteHandler]) -> Json:
     }
 
 
-def about_of(handler: HTTPRouteHandler) -> About:
-    """Find what a handler says of itself. Raises KeyError for one that says nothing."""
-    found: About = handler.opt["about"]
-    return found
-
-
 def _info() -> Json:
     licence = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
     return {"title": "Reelgate", "version": "1", "description": DESCRIPTION, "license": licence}
 
 
-def _schemas(abouts: Iterable[About]) -> tuple[dict[Any, Json], dict[str, Json]]:
-    kinds: list[Any] = [ProblemDocument, JobEventBody, BatchEventBody]
-    for about in abouts:
-        kinds += [a.kind for a in about.answers.values() if a.kind is not None]
-        kinds += [k for k in (about.body, about.query) if k is not None and k is not bytes]
-    distinct = list(dict.fromkeys(kinds))
-    found, components = msgspec.json.schema_components(distinct, ref_template=_REF)
-    queries = {about.query.__name__ for about in abouts if about.query}
-    by_kind = dict(zip(distinct, found, strict=True))
-    by_kind |= {about.query: components[about.query.__name__] for about in abouts if about.query}
-    return by_kind, {name: schema for name, schema in components.items() if name not in queries}
+def _schemas(handlers: list[HTTPRouteHandler]) -> tuple[dict[Any, Json], dict[str, Json]]:
+    """Make the schemas of all bodies and queries, by their types, and those that are components, by their names."""
+    queries = {kind for handler in handlers if (kind := _query_of(handler))}
+    bodies = {body.kind: None for handler in handlers if (body := _body_of(handler)) and body.kind}
+    answers = {a.data_container: None for h in handlers for a in (h.responses or {}).values() if a.data_container}
+    kinds = list(dict.fromkeys([ProblemDocument, JobEventBody, BatchEventBody, *answers, *bodies, *queries]))
+    found, components = msgspec.json.schema_components(kinds, ref_template=_REF)
+    by_kind = dict(zip(kinds, found, strict=True)) | {kind: components[kind.__name__] for kind in queries}
+    names = {kind.__name__ for kind in queries}
+    return by_kind, {name: schema for name, schema in components.items() if name not in names}
 
 
-def _operation(path: str, about: About, schemas: Mapping[Any, Json]) -> Json:
+def _hints(handler: HTTPRouteHandler) -> dict[str, Any]:
+    return get_type_hints(handler.fn, include_extras=True)
+
+
+def _query_of(handler: HTTPRouteHandler) -> Any:
+    """Find the struct that a handler takes its query as, see `service/http/query.py`."""
+    return next(iter(get_args(_hints(handler).get("params"))), None)
+
+
+def _body_of(handler: HTTPRouteHandler) -> BodyDoc | None:
+    return handler.opt.get("body")
+
+
+def _operation(path: str, handler: HTTPRouteHandler, schemas: Schemas) -> Json:
+    security = _security(handler)
     entry: Json = {
-        "operationId": about.id,
-        "summary": about.summary,
-        "tags": [about.tag],
-        "security": _security(about),
-        "parameters": [*_path_parameters(path), *_query_parameters(about, schemas), *_header_parameters(about)],
-        "responses": _responses(about, schemas),
+        "operationId": handler.operation_id,
+        "summary": handler.summary,
+        "tags": list(handler.tags or ()),
+        "security": security,
+        "parameters": [*_path_parameters(path), *_query_parameters(handler, schemas), *_header_parameters(handler)],
+        "responses": _responses(handler, schemas),
     }
-    if about.scope:
-        entry["description"] = f"Needs a key with the scope `{about.scope}`."
-    if about.body is not None:
-        entry["requestBody"] = _body(about, schemas)
-    return {name: value for name, value in entry.items() if value != [] or name == "security"}
+    if security:
+        entry["description"] = f"Needs a key with the scope `{security[0]['apiKey'][0]}`."
+    if body := _body_of(handler):
+        entry["requestBody"] = _body(body, schemas)
+    return entry
 
 
-def _security(about: About) -> list[Json]:
-    if about.scope is None:
-        return []
-    return [{"apiKey": [about.scope]}, *([{}] if about.id == "readOutput" else [])]
+def _security(handler: HTTPRouteHandler) -> list[Json]:
+    """Take what the handler says itself, else the scope that its guard requires."""
+    if handler.security:
+        return list(handler.security)
+    return [{"apiKey": [guard.scope]} for guard in handler.guards or () if isinstance(guard, RequireScope)]
 
 
 def _path_parameters(path: str) -> list[Json]:
@@ -120,10 +136,9 @@ def _path_parameters(path: str) -> list[Json]:
     ]
 
 
-def _query_parameters(about: About, schemas: Mapping[Any, Json]) -> list[Json]:
-    if about.query is None:
-        return []
-    properties: dict[str, Json] = schemas[about.query]["properties"]
+def _query_parameters(handler: HTTPRouteHandler, schemas: Schemas) -> list[Json]:
+    kind = _query_of(handler)
+    properties: dict[str, Json] = schemas[kind]["properties"] if kind else {}
     return [{"name": name, "in": "query", "schema": _without_null(s)} for name, s in properties.items()]
 
 
@@ -140,37 +155,49 @@ def _without_null(schema: Json) -> Json:
     return {**rest, "anyOf": kept} if kept else rest
 
 
-def _header_parameters(about: About) -> list[Json]:
-    taken = {name: REQUEST_HEADERS[name] for name in about.headers} | REQUEST_ID
-    return [{"name": name, "in": "header", **described} for name, described in taken.items()]
+def _header_parameters(handler: HTTPRouteHandler) -> list[Json]:
+    return [*map(_header, _headers_taken(handler)), {"name": "X-Request-Id", "in": "header", **REQUEST_ID}]
 
 
-def _body(about: About, schemas: Mapping[Any, Json]) -> Json:
-    if about.body is bytes:
+def _headers_taken(handler: HTTPRouteHandler) -> Iterator[HeaderParameter]:
+    """Find the header parameters in a signature: ``prefer: Annotated[str | None, HeaderParameter(name="Prefer")]``."""
+    for hint in _hints(handler).values():
+        if get_origin(hint) is Annotated:
+            yield from (m for m in get_args(hint)[1:] if isinstance(m, HeaderParameter))
+
+
+def _header(taken: HeaderParameter) -> Json:
+    schema = {"type": "string", **(taken.schema_extra or {})}
+    return {"name": taken.name, "in": "header", "description": taken.description, "schema": schema}
+
+
+def _body(body: BodyDoc, schemas: Schemas) -> Json:
+    if body.kind is None:
         forms = {"multipart/form-data": _FORM}
-        return {"required": True, "content": {m: {"schema": forms.get(m, _BYTES)} for m in about.body_media}}
-    content: Json = {"schema": schemas[about.body]}
-    if about.example is not None:
-        content["example"] = about.example
-    return {"required": about.body_needed, "content": {JSON: content}}
+        return {"required": True, "content": {m: {"schema": forms.get(m, _BYTES)} for m in body.media}}
+    content: Json = {"schema": schemas[body.kind]}
+    if body.example is not None:
+        content["example"] = body.example
+    return {"required": body.required, "content": {JSON: content}}
 
 
-def _responses(about: About, schemas: Mapping[Any, Json]) -> Json:
-    answers = {str(status): _answer(a, schemas) for status, a in about.answers.items()}
-    problems = {str(status): _problem(status, schemas) for status in about.refusals if str(status) not in answers}
-    return dict(sorted((answers | problems).items())) | {"default": _problem(None, schemas)}
+def _responses(handler: HTTPRouteHandler, schemas: Schemas) -> Json:
+    described = sorted((handler.responses or {}).items())
+    return {str(status): _response(status, spec, schemas) for status, spec in described} | {
+        "default": _problem(None, schemas)
+    }
 
 
-def _answer(answer: Answer, schemas: Mapping[Any, Json]) -> Json:
-    entry: Json = {"description": answer.words, "headers": _headers(("X-Request-Id", *answer.headers))}
-    if answer.kind is not None:
-        entry["content"] = {m: _content(m, schemas[answer.kind]) for m in answer.media}
-        if answer.kind is JobView:
+def _response(status: int, spec: ResponseSpec, schemas: Schemas) -> Json:
+    if not isinstance(spec, ResponseDoc):
+        return _problem(status, schemas)
+    entry: Json = {"description": spec.description, "headers": _headers(("X-Request-Id", *spec.headers))}
+    if spec.data_container is not None:
+        entry["content"] = {m: _content(m, schemas[spec.data_container]) for m in spec.media}
+        if spec.data_container is JobView:
             entry["content"][JSON]["example"] = example_job()
-    elif answer.media != (JSON,):
-        entry["content"] = {
-            m: {"schema": {"type": "string"} if m.startswith("text/") else _BYTES} for m in answer.media
-        }
+    elif spec.media != (JSON,):
+        entry["content"] = {m: {"schema": {"type": "string"} if m.startswith("text/") else _BYTES} for m in spec.media}
     return entry
 
 
@@ -180,7 +207,7 @@ def _content(media: str, schema: Json) -> Json:
     return {"schema": {"type": "string"} if media.startswith("text/") else schema}
 
 
-def _problem(status: int | None, schemas: Mapping[Any, Json]) -> Json:
+def _problem(status: int | None, schemas: Schemas) -> Json:
     headers = {
         401: ("WWW-Authenticate",),
         405: ("Allow",),
@@ -204,7 +231,7 @@ def _headers(names: Iterable[str]) -> Json:
     return {name: ANSWER_HEADERS[name] for name in names}
 
 
-def _webhook(kind: str, schemas: Mapping[Any, Json]) -> Json:
+def _webhook(kind: str, schemas: Schemas) -> Json:
     body = schemas[BatchEventBody] if kind == "batch.completed" else schemas[JobEventBody]
     if kind == "webhook.test":
         body = {"type": "object", "required": ["type", "timestamp", "data"], "properties": _TEST}

@@ -1,6 +1,4 @@
-"""What the OpenAPI document shows as examples: a finished job as it is really written, and a refusal."""
-
-from typing import Any
+"""Examples of the OpenAPI document: a finished job as it is really written, and a problem document."""
 
 import msgspec
 
@@ -8,13 +6,12 @@ from core.clock import parse_rfc3339_ms
 from core.model.job import Job, OutputFile, Status
 from core.model.job_view import view
 from core.model.plan import Output, Plan
-from service.problems import FieldError, document_of, invalid
+from service.openapi.texts import Json
+from service.problems import FieldError, invalid, problem_document
 
 _BEGAN_MS = parse_rfc3339_ms("2026-11-20T22:59:44.120Z")
 _UUID = "019a3c1e-7b2f-7c3d-9e4f-0123456789ab"
 _PUBLIC_URL = "https://reelgate.example"
-
-Json = dict[str, Any]
 
 
 def example_job() -> Json:
@@ -61,8 +58,8 @@ def _output(url: str) -> OutputFile:
 
 
 def example_problem() -> Json:
-    """Show a refusal that points at what is wrong."""
+    """Show a problem that points at what is wrong."""
     wrong = FieldError(pointer="/colour", code="unknown_field", detail="Object contains unknown field 'colour'.")
-    document = document_of(invalid([wrong]), "/v1/jobs", request_id="7f61de60-c238-4ab0-99e8-0db0f7a031f4")
+    document = problem_document(invalid([wrong]), "/v1/jobs", request_id="7f61de60-c238-4ab0-99e8-0db0f7a031f4")
     shown: Json = msgspec.to_builtins(document)
     return shown

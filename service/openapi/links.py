@@ -1,12 +1,11 @@
-"""What can be done with a thing that was just made: the `links` of the OpenAPI document. Pure.
+"""OpenAPI links: from an answer that has made something to the operations that take its id. Pure.
 
-An answer with a Location has made something; whatever takes its id in the path is linked. Called by `schema.py` alone.
+An answer with a Location has made something; whatever takes its id in the path is linked.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
-Json = dict[str, Any]
+from service.openapi.texts import Json
 
 #: the shape of what was made, and the name that its id has in paths
 _MADE = {"JobView": "job_id", "BatchAccepted": "batch_id", "SessionView": "session_id", "UploadView": "upload_id"}

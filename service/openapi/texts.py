@@ -1,8 +1,8 @@
-"""The words of the OpenAPI document that belong to no single route: headers, ids, tags. Data only."""
+"""Descriptions in the OpenAPI document that belong to no single route: headers, ids, tags. Data only."""
 
 from typing import Any
 
-from service.http.headers import KEY_PATTERN
+Json = dict[str, Any]
 
 DESCRIPTION = (
     "POST one video edit, get one signed callback with the MP4. Every refusal is a problem document (RFC 9457) with a "
@@ -24,11 +24,11 @@ TAGS = {
 }
 
 
-def _id(prefix: str) -> dict[str, Any]:
+def _id(prefix: str) -> Json:
     return {"description": f"`{prefix}_` and a UUIDv7.", "examples": [f"{prefix}_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"]}
 
 
-PATH_IDS: dict[str, dict[str, Any]] = {
+PATH_IDS: dict[str, Json] = {
     "job_id": _id("job"),
     "session_id": _id("ses"),
     "upload_id": _id("upl"),
@@ -37,18 +37,18 @@ PATH_IDS: dict[str, dict[str, Any]] = {
 }
 
 
-def _text(words: str, example: str | None = None) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "string"}
+def _text(words: str, example: str | None = None) -> Json:
+    schema: Json = {"type": "string"}
     if example is not None:
         schema["examples"] = [example]
     return {"description": words, "schema": schema}
 
 
-def _seconds(words: str) -> dict[str, Any]:
+def _seconds(words: str) -> Json:
     return {"description": words, "schema": {"type": "integer", "minimum": 0}}
 
 
-ANSWER_HEADERS: dict[str, dict[str, Any]] = {
+ANSWER_HEADERS: dict[str, Json] = {
     "X-Request-Id": _text("The caller's, or one of ours."),
     "Location": _text("Where it is."),
     "Link": _text('The next page, `rel="next"`.'),
@@ -66,28 +66,10 @@ ANSWER_HEADERS: dict[str, dict[str, Any]] = {
     "Allow": _text("The methods of this path."),
 }
 
-_IDEMPOTENCY_KEY = {
-    "description": (
-        "Quoted or bare, 1 to 255 visible ASCII characters. The same call again gets the first answer, for 24 h. "
-        "Calls that do not take it are safe to repeat as they are."
-    ),
-    "schema": {"type": "string", "pattern": KEY_PATTERN, "examples": ['"4f1c"']},
-}
-
 #: what every call takes
-REQUEST_ID = {"X-Request-Id": _text("A name for this call, which comes back and stands in our logs.")}
+REQUEST_ID = _text("A name for this call, which comes back and stands in our logs.")
 
-REQUEST_HEADERS: dict[str, dict[str, Any]] = {
-    "Idempotency-Key": _IDEMPOTENCY_KEY,
-    "Prefer": _text("Wait for the end, up to 60 s.", "wait=30"),
-    "traceparent": _text("W3C trace context; goes on to the backend and the callback."),
-    "If-None-Match": _text("A known ETag: 304 while nothing has changed."),
-    "Range": _text("One range of bytes.", "bytes=0-1023"),
-    "If-Range": _text("The range is meant for the file with this ETag; another one comes whole."),
-    "Last-Event-ID": _text("Go on after this event."),
-}
-
-CALLBACK_HEADERS: dict[str, dict[str, Any]] = {
+CALLBACK_HEADERS: dict[str, Json] = {
     "webhook-id": _text("The event's id: the same at every attempt."),
     "webhook-timestamp": _text("Unix seconds of this attempt.", "1795213575"),
     "webhook-signature": _text(
@@ -96,7 +78,7 @@ CALLBACK_HEADERS: dict[str, dict[str, Any]] = {
 }
 
 #: one event of a stream, as OpenAPI 3.1 has it: each is described, not the stream
-SERVER_SENT_EVENT: dict[str, Any] = {
+SERVER_SENT_EVENT: Json = {
     "type": "object",
     "properties": {
         "id": {"type": "string", "description": "Give it back as Last-Event-ID to go on after it."},

@@ -1,46 +1,54 @@
-"""Cuts a prompt's tokens into clauses at what separates them. What a clause asks for is no concern here."""
+"""Segments a prompt's lexemes into clauses, at punctuation and conjunctions. What a clause asks for is no concern here."""
 
 from collections.abc import Iterable
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from core.redaction import redacted_repr
-from service.prompt.lexer import Token
-from service.prompt.lexicon import Part
+from service.prompt.lexer import Lexeme
+from service.prompt.lexicon import WordClass
 
-_SEPARATORS = frozenset({Part.STOP, Part.COMMA, Part.JOIN})
-NO_CONTENT = frozenset({Part.MARK, Part.TAG})
-UNKNOWN = frozenset({Part.OTHER, Part.QUOTE, Part.NAME})
-PROPERTIES = frozenset({Part.RESOLUTION, Part.FORMAT, Part.QUALITY, Part.SPEC})
+_SEPARATORS = frozenset({WordClass.SENTENCE_END, WordClass.COMMA, WordClass.CONJUNCTION})
+NO_CONTENT = frozenset({WordClass.PUNCTUATION, WordClass.TAG})
+UNKNOWN = frozenset({WordClass.CONTENT, WordClass.QUOTATION, WordClass.FILE_NAME})
+PROPERTIES = frozenset({WordClass.RESOLUTION, WordClass.FORMAT, WordClass.QUALITY, WordClass.SPEC})
+#: What a clause asks instead of wanting it. `perhaps_…`, `nothing`: only where the prompt holds no edit.
+Asks: TypeAlias = Literal["credits", "state", "perhaps_credits", "perhaps_state", "nothing"]
 
 
 @redacted_repr()
 class Clause(msgspec.Struct, frozen=True):
     """Tokens that belong together; `instead`: words that stand for what was taken away before them."""
 
-    tokens: tuple[Token, ...]
+    lexemes: tuple[Lexeme, ...]
     instead: str = ""
+    asks: Asks | None = None
 
     @property
     def start(self) -> int:
-        return self.tokens[0].start
+        return self.lexemes[0].start
 
     @property
     def end(self) -> int:
-        return self.tokens[-1].end
+        return self.lexemes[-1].end
 
     @property
-    def content(self) -> list[Token]:
+    def content(self) -> list[Lexeme]:
         """What counts for its intent: all but punctuation and tags."""
-        return [token for token in self.tokens if token.part not in NO_CONTENT]
+        return [lexeme for lexeme in self.lexemes if lexeme.word_class not in NO_CONTENT]
 
 
-def clauses_of(tokens: Iterable[Token]) -> list[Clause]:
+def split_clauses(lexemes: Iterable[Lexeme]) -> list[Clause]:
     """Cut at punctuation and at "and", "then"; every word and every tag is in exactly one clause."""
-    groups: list[list[Token]] = [[]]
-    for token in tokens:
-        if token.part in _SEPARATORS:
+    groups: list[list[Lexeme]] = [[]]
+    for lexeme in lexemes:
+        if lexeme.word_class in _SEPARATORS:
             groups.append([])
         else:
-            groups[-1].append(token)
-    return [Clause(tuple(group)) for group in groups if any(token.part is not Part.MARK for token in group)]
+            groups[-1].append(lexeme)
+    return [
+        Clause(tuple(group))
+        for group in groups
+        if any(lexeme.word_class is not WordClass.PUNCTUATION for lexeme in group)
+    ]

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from core.formats import MEDIUM_OF, format_of_name
 from core.profiles import Profile
-from service.prompt.lexer import tokens_of
-from service.prompt.lexicon import Part, words_in
+from service.prompt.lexer import tokenize
+from service.prompt.lexicon import WordClass, words_in
 
 #: A message of these words alone says that something shall be better, and not what.
 _VAGUE = words_in(
@@ -20,6 +20,8 @@ _VAGUE = words_in(
     好 看 好看 美 化 美化 优 优化 剪 辑 剪辑 编 编辑 处 理 处理 一 点 些 制 作 制作 改 进 改进 提 升 提升 专
     业 高 级 酷 炫 做 个 吧 得 变 帮我"""
 )
+#: In signs; whoever writes more than this says something.
+_LONGEST_VAGUE = 500
 _LENGTH = re.compile(
     r"\b(\d{1,4})[ -]?(seconds?|secs?|s|minutes?|mins?|hours?|hrs?)[ -]"
     r"(?:[a-z]{1,20} ){0,3}(?:recording|footage|clip|vlog|lecture|interview|podcast|webinar|raw)\b",
@@ -38,7 +40,9 @@ def prompt_hints(message: str | None, profile: Profile, media_names: Sequence[st
 
 
 def _is_vague(message: str) -> bool:
-    words = [token.text for token in tokens_of(message) if token.part is not Part.TAG]
+    if len(message) > _LONGEST_VAGUE:
+        return False
+    words = [lexeme.text for lexeme in tokenize(message) if lexeme.word_class is not WordClass.TAG]
     return all(word in _VAGUE or not any(sign.isalnum() for sign in word) for word in _single(words))
 
 

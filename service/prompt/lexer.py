@@ -1,4 +1,4 @@
-"""Cuts a prompt into tokens, each with the part it can play; opaque stretches become one token each.
+"""Lexer: cuts a prompt into lexemes, each with its word class; opaque stretches become one lexeme each.
 
 Positions are those of the prompt as the caller wrote it, so that what is kept can be kept to the letter.
 """
@@ -9,37 +9,39 @@ from typing import NamedTuple
 
 from core.opaque_text import stretches
 from core.redaction import redacted_repr
-from service.prompt.lexicon import ATOM, LONGEST_FROM, PHRASES, Part
+from service.prompt.lexicon import ATOM, LONGEST_FROM, PHRASES, WordClass
 
-_OPAQUE = {"tag": Part.TAG, "quote": Part.QUOTE, "name": Part.NAME}
+_OPAQUE = {"tag": WordClass.TAG, "quote": WordClass.QUOTATION, "name": WordClass.FILE_NAME}
 _RESOLUTION = re.compile(r"\d{3,4}p\d{0,3}|\d{3,4}x\d{3,4}|[2458]k")
 _RATIO = re.compile(r"(?:16:9|9:16|1:1|4:3|3:4|4:5|21:9|16x9|9x16)")
 _STOPS = frozenset("!?;。！？；…")
 _COMMAS = frozenset(",，、()（）【】[]{}—–―•*·")
+_KEYCAPS = frozenset("\ufe0f\u20e3")
+_NUMBERING = frozenset(".:)、）：") | _KEYCAPS
 _JOINS = frozenset("→>|")
 
 
-@redacted_repr("part", "start", "end")
-class Token(NamedTuple):
+@redacted_repr("word_class", "start", "end")
+class Lexeme(NamedTuple):
     """A word or phrase, lower-cased, and where it stands in the prompt (end exclusive)."""
 
-    part: Part
+    word_class: WordClass
     text: str
     start: int
     end: int
 
 
-def tokens_of(prompt: str) -> list[Token]:
-    """Cut a prompt, e.g. ``Cut it, then export`` into OTHER, THING, COMMA, JOIN and EXPORT."""
+def tokenize(prompt: str) -> list[Lexeme]:
+    """Cut a prompt, e.g. ``Cut it, then export`` into CONTENT, OBJECT, COMMA, CONJUNCTION and EXPORT."""
     folded = _folded(prompt)
-    tokens: list[Token] = []
+    lexemes: list[Lexeme] = []
     edge = 0
     for kind, start, end in stretches(prompt):
-        tokens += _between(folded, edge, start)
-        tokens.append(Token(_OPAQUE[kind], prompt[start:end], start, end))
+        lexemes += _between(folded, edge, start)
+        lexemes.append(Lexeme(_OPAQUE[kind], prompt[start:end], start, end))
         edge = end
-    tokens += _between(folded, edge, len(folded))
-    return _numbering_as_stops(tokens)
+    lexemes += _between(folded, edge, len(folded))
+    return _numbering_as_sentence_ends(lexemes)
 
 
 def _folded(text: str) -> str:
@@ -54,21 +56,21 @@ def _folded_sign(sign: str) -> str:
     return folded if len(folded) == 1 else sign
 
 
-def _between(folded: str, start: int, end: int) -> list[Token]:
+def _between(folded: str, start: int, end: int) -> list[Lexeme]:
     atoms = [match.span() for match in ATOM.finditer(folded, start, end)]
     words = [folded[begin:stop] for begin, stop in atoms]
-    tokens: list[Token] = []
+    lexemes: list[Lexeme] = []
     at = 0
     while at < len(words):
         length, part = _longest_phrase(words, at)
         begin, stop = atoms[at][0], atoms[at + length - 1][1]
-        part = part or _part_of_sign(folded, begin, words[at])
-        tokens.append(Token(part, folded[begin:stop], begin, stop))
+        part = part or _classify_sign(folded, begin, words[at])
+        lexemes.append(Lexeme(part, folded[begin:stop], begin, stop))
         at += length
-    return tokens
+    return lexemes
 
 
-def _longest_phrase(words: list[str], at: int) -> tuple[int, Part | None]:
+def _longest_phrase(words: list[str], at: int) -> tuple[int, WordClass | None]:
     for length in range(LONGEST_FROM.get(words[at], 0), 0, -1):
         part = PHRASES.get(tuple(words[at : at + length]))
         if part:
@@ -76,30 +78,36 @@ def _longest_phrase(words: list[str], at: int) -> tuple[int, Part | None]:
     return 1, None
 
 
-def _part_of_sign(folded: str, at: int, word: str) -> Part:
+def _classify_sign(folded: str, at: int, word: str) -> WordClass:
     if _RATIO.fullmatch(word):
-        return Part.ASPECT
+        return WordClass.ASPECT
     if _RESOLUTION.fullmatch(word):
-        return Part.RESOLUTION
+        return WordClass.RESOLUTION
     if word[0].isalnum() or word[0] == "_":
-        return Part.OTHER
-    return _punctuation(word, folded[at + len(word) : at + len(word) + 1])
+        return WordClass.CONTENT
+    return _classify_punctuation(word, folded[at + len(word) : at + len(word) + 1])
 
 
-def _punctuation(sign: str, following: str) -> Part:
+def _classify_punctuation(sign: str, following: str) -> WordClass:
     ends_word = not following or following.isspace() or not following.isascii()
     if sign in _STOPS or sign[0] in "\r\n" or (sign == "." and ends_word):
-        return Part.STOP
-    if sign in _COMMAS or (sign == "-" and (ends_word or following == ">")):
-        return Part.COMMA
-    return Part.JOIN if sign in _JOINS else Part.MARK
+        return WordClass.SENTENCE_END
+    if sign in _COMMAS or unicodedata.category(sign) == "So" or (sign == "-" and (ends_word or following == ">")):
+        return WordClass.COMMA
+    return WordClass.CONJUNCTION if sign in _JOINS else WordClass.PUNCTUATION
 
 
-def _numbering_as_stops(tokens: list[Token]) -> list[Token]:
-    """Read the ``2`` of a line that begins with ``2.`` or ``2)`` as part of what separates the lines."""
-    counted = list(tokens)
-    for at, token in enumerate(tokens[:-1]):
-        begins_line = at == 0 or tokens[at - 1].text[0] in "\r\n"
-        if begins_line and token.text.isdecimal() and tokens[at + 1].text in {".", ")", "、", "）"}:
-            counted[at] = token._replace(part=Part.STOP)
+def _numbering_as_sentence_ends(lexemes: list[Lexeme]) -> list[Lexeme]:
+    """Read ``2.`` or ``2)`` at a line's begin, ``2️⃣`` and ``step 2:`` as part of what separates."""
+    counted = list(lexemes)
+    for at, lexeme in enumerate(lexemes[:-1]):
+        following = lexemes[at + 1].text
+        if not lexeme.text.isdecimal() or following not in _NUMBERING:
+            continue
+        begins_line = at == 0 or lexemes[at - 1].text[0] in "\r\n"
+        is_step = at > 0 and lexemes[at - 1].text in {"step", "步骤"}
+        if begins_line or is_step or following in _KEYCAPS:
+            counted[at] = lexeme._replace(word_class=WordClass.SENTENCE_END)
+        if is_step:
+            counted[at - 1] = lexemes[at - 1]._replace(word_class=WordClass.SENTENCE_END)
     return counted

@@ -1,17 +1,17 @@
-"""Writes the message: what stays of a prompt when requests are taken out, to the letter and with no dangling "and"."""
+"""Composes the message: what stays of a prompt when requests are taken out, to the letter and with no dangling "and"."""
 
 import re
 from collections.abc import Sequence
 
 from service.prompt.clauses import Clause
-from service.prompt.lexicon import Part
+from service.prompt.lexicon import WordClass
 
 _STRENGTHS = (re.compile(r"[.!?;。！？；…\n]"), re.compile(r"[,，、—–()（）-]"), re.compile(r"\w"))
 _BRACKETS = re.compile(r"[()（）\[\]【】{}]")
-_SENTENCE_END = re.compile(r"\s*[.!?。！？]+")
+_SENTENCE_END = re.compile(r"\s*[)\]）】}]*[.!?。！？]*")
 
 
-def message_of(prompt: str, clauses: Sequence[Clause], *, kept: Sequence[bool]) -> str:
+def compose_message(prompt: str, clauses: Sequence[Clause], *, kept: Sequence[bool]) -> str:
     """Join what is kept. The tags of a clause that goes stay where they stood."""
     if all(kept) and not any(clause.instead for clause in clauses):
         return prompt.strip()
@@ -29,7 +29,7 @@ def message_of(prompt: str, clauses: Sequence[Clause], *, kept: Sequence[bool]) 
 
 
 def _tags(clause: Clause) -> str:
-    return " ".join(token.text for token in clause.tokens if token.part is Part.TAG)
+    return " ".join(lexeme.text for lexeme in clause.lexemes if lexeme.word_class is WordClass.TAG)
 
 
 def _separator(prompt: str, clauses: Sequence[Clause], last: int, at: int, *, is_tag: bool) -> str:

@@ -1,14 +1,14 @@
-"""Settles the output: what the caller set, else what the prompt names, else the defaults; and the hints it earns."""
+"""Merges the output settings: what the caller set, else what the prompt names, else the defaults; and the hints it earns."""
 
 from collections.abc import Iterator
 
 from core.model.plan import OUTPUT_FORMATS, RESOLUTIONS, Output, OutputAsk
-from service.prompt.specs import Named
+from service.prompt.specs import Specs
 
 _MOST_LINES = 1080
 
 
-def settled(asked: OutputAsk, named: Named, *, export: bool) -> Output:
+def merge_output(asked: OutputAsk, named: Specs, *, export: bool) -> Output:
     """Merge field by field; a resolution or format that is not rendered becomes the nearest that is."""
     return Output(
         export=export,
@@ -19,7 +19,7 @@ def settled(asked: OutputAsk, named: Named, *, export: bool) -> Output:
     )
 
 
-def output_hints(asked: OutputAsk, named: Named) -> Iterator[str]:
+def output_hints(asked: OutputAsk, named: Specs) -> Iterator[str]:
     """Say what was asked for and can't be had, and where the caller's fields overrule the prompt."""
     lines = _lines(asked.resolution) or named.resolution
     if lines and lines > _MOST_LINES:

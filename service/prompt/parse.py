@@ -11,15 +11,16 @@ import msgspec
 from core.model.plan import Action, OutputAsk, Plan, Reading
 from core.profiles import Profile
 from core.redaction import redacted_repr
-from service.prompt.clauses import UNKNOWN, Clause, clauses_of
+from service.prompt.clauses import UNKNOWN, Clause, split_clauses
 from service.prompt.hints import prompt_hints
-from service.prompt.intent import REQUESTS, Intent, intents_of
-from service.prompt.lexer import tokens_of
-from service.prompt.lexicon import Part, words_in
-from service.prompt.message import message_of
-from service.prompt.output import output_hints, settled
-from service.prompt.requests import divided
-from service.prompt.specs import Named, named_in
+from service.prompt.intent import REQUESTS, Intent, classify_clauses
+from service.prompt.lexer import tokenize
+from service.prompt.lexicon import WordClass, words_in
+from service.prompt.message import compose_message
+from service.prompt.output import merge_output, output_hints
+from service.prompt.questions import with_questions
+from service.prompt.requests import split_requests
+from service.prompt.specs import Specs, extract_specs
 
 #: What the backend is asked where media came and only the file is wanted.
 UNCHANGED_MEDIA = "Add the uploaded media to the timeline without any changes."
@@ -35,7 +36,7 @@ _QUOTES = {'"': '"', "'": "'", "“": "”", "「": "」", "`": "`"}
 
 
 @redacted_repr("intents", "has_media")
-class _Found(msgspec.Struct, frozen=True):
+class ParsedPrompt(msgspec.Struct, frozen=True):
     """A prompt cut into clauses, each with its intent."""
 
     prompt: str
@@ -48,13 +49,13 @@ def read_prompt(
     prompt: str, *, asked: OutputAsk, profile: Profile, media_names: Sequence[str], continues_session: bool
 ) -> Reading:
     """Decide message, action and output. `media_names` are file names or URLs, of what came with this job."""
-    found = _found(_unwrapped(prompt), has_media=bool(media_names))
-    named = named_in(found.clauses, found.intents)
+    found = _parse(_unwrapped(prompt), has_media=bool(media_names))
+    named = extract_specs(found.clauses, found.intents)
     plan = _with_aspect_ratio(_plan(found, asked), found, asked, named)
-    output = settled(asked, named, export=plan.action == "export")
+    output = merge_output(asked, named, export=plan.action == "export")
     hints = [
         *prompt_hints(None if plan.message == UNCHANGED_MEDIA else plan.message, profile, media_names),
-        *output_hints(asked, named),
+        *output_hints(asked, _asked_about(found) or named),
         *_plan_hints(plan, found, asked, continues_session=continues_session),
     ]
     return Reading(plan, output, tuple(hints))
@@ -75,15 +76,24 @@ def _unwrapped(prompt: str) -> str:
     return inner if wrapped else prompt
 
 
-def _found(prompt: str, *, has_media: bool) -> _Found:
-    clauses = [part for clause in clauses_of(tokens_of(prompt)) for part in divided(clause)]
-    return _Found(prompt, tuple(clauses), tuple(intents_of(clauses)), has_media)
+def _parse(prompt: str, *, has_media: bool) -> ParsedPrompt:
+    asked = with_questions(prompt, split_clauses(tokenize(prompt)))
+    clauses = [part for clause in asked for part in split_requests(clause)]
+    return ParsedPrompt(prompt, tuple(clauses), tuple(classify_clauses(clauses)), has_media)
 
 
-def _plan(found: _Found, asked: OutputAsk) -> Plan:
+def _asked_about(found: ParsedPrompt) -> Specs | None:
+    """What questions name, e.g. the 4k of `can I export in 4k?`: no output is made of it, yet a hint answers it."""
+    if not any(clause.asks for clause in found.clauses):
+        return None
+    wanted = zip(found.clauses, found.intents, strict=True)
+    return extract_specs(found.clauses, [Intent.SPEC if clause.asks else intent for clause, intent in wanted])
+
+
+def _plan(found: ParsedPrompt, asked: OutputAsk) -> Plan:
     exports = _wants_export(found, asked)
     if Intent.EDIT in found.intents:
-        return Plan(message_of(found.prompt, found.clauses, kept=_kept(found)), "export" if exports else "none")
+        return Plan(compose_message(found.prompt, found.clauses, kept=_kept(found)), "export" if exports else "none")
     if REQUESTS & set(found.intents):
         return _plan_without_edit(found) if exports else Plan(None, "none")
     information = [_INFORMATION[intent] for intent in found.intents if intent in _INFORMATION]
@@ -94,7 +104,7 @@ def _plan(found: _Found, asked: OutputAsk) -> Plan:
     return Plan(found.prompt.strip() or None, "export" if exports else "none")
 
 
-def _wants_export(found: _Found, asked: OutputAsk) -> bool:
+def _wants_export(found: ParsedPrompt, asked: OutputAsk) -> bool:
     """Follow the caller's field, else the last word of the prompt on it, else export."""
     if asked.export is not None:
         return asked.export
@@ -102,29 +112,32 @@ def _wants_export(found: _Found, asked: OutputAsk) -> bool:
     return not words or words[-1] is Intent.EXPORT
 
 
-def _plan_without_edit(found: _Found) -> Plan:
+def _plan_without_edit(found: ParsedPrompt) -> Plan:
     return Plan(_with_tags(UNCHANGED_MEDIA, found) if found.has_media else None, "export")
 
 
-def _kept(found: _Found) -> list[bool]:
+def _kept(found: ParsedPrompt) -> list[bool]:
     """Keep edits and what a person says around them; small talk goes with the request that it stands at."""
     kept = [
         not (intent in REQUESTS or intent is Intent.UPLOAD or (intent in _QUESTIONS and _is_clear(clause)))
         for intent, clause in zip(found.intents, found.clauses, strict=True)
     ]
-    for at, intent in enumerate(found.intents):
+    ends = range(len(kept))
+    for at in (*ends, *reversed(ends)):
         neighbours = [*kept[max(at - 1, 0) : at], *kept[at + 1 : at + 2]]
-        kept[at] = kept[at] and not (intent is Intent.POLITE and not all(neighbours))
+        kept[at] = kept[at] and not (found.intents[at] is Intent.POLITE and not all(neighbours))
     return kept
 
 
 def _is_clear(clause: Clause) -> bool:
     """Beside an edit, `how many credits are left` is a question, but `credits` may be what shall be shown."""
-    parts = {token.part for token in clause.content}
-    return Part.ASK in parts and (Part.ACCOUNT in parts or Part.STATE in parts)
+    if clause.asks:
+        return True
+    parts = {lexeme.word_class for lexeme in clause.content}
+    return WordClass.ASK in parts and (WordClass.ACCOUNT in parts or WordClass.STATE in parts)
 
 
-def _with_aspect_ratio(plan: Plan, found: _Found, asked: OutputAsk, named: Named) -> Plan:
+def _with_aspect_ratio(plan: Plan, found: ParsedPrompt, asked: OutputAsk, named: Specs) -> Plan:
     """Say the aspect ratio in the message, since only an edit changes it, unless the caller's words do already."""
     ratio = asked.aspect_ratio or named.aspect_ratio
     if ratio is None or ratio == named.aspect_in_edit or plan.action not in {"export", "none"}:
@@ -141,18 +154,18 @@ def _as_sentence(message: str | None) -> str:
     return f"{message} " if message.endswith((".", "!", "?", "。", "！", "？", "]]")) else f"{message}. "
 
 
-def _with_tags(message: str, found: _Found) -> str:
-    tags = [token.text for clause in found.clauses for token in clause.tokens if token.part is Part.TAG]
+def _with_tags(message: str, found: ParsedPrompt) -> str:
+    tags = [lexeme.text for clause in found.clauses for lexeme in clause.lexemes if lexeme.word_class is WordClass.TAG]
     return " ".join([message, *tags]).strip()
 
 
 def _posts(clause: Clause) -> bool:
-    parts = {token.part for token in clause.content}
-    publishes = Part.UPLOAD in parts or any(token.text in _PUBLISHING for token in clause.content)
-    return publishes and Part.PLACE in parts and not parts & UNKNOWN
+    parts = {lexeme.word_class for lexeme in clause.content}
+    publishes = WordClass.UPLOAD in parts or any(lexeme.text in _PUBLISHING for lexeme in clause.content)
+    return publishes and WordClass.PLACE in parts and not parts & UNKNOWN
 
 
-def _plan_hints(plan: Plan, found: _Found, asked: OutputAsk, *, continues_session: bool) -> Iterator[str]:
+def _plan_hints(plan: Plan, found: ParsedPrompt, asked: OutputAsk, *, continues_session: bool) -> Iterator[str]:
     dropped = {intent for intent, kept in zip(found.intents, _kept(found), strict=True) if not kept}
     if plan.message is not None and dropped & _QUESTIONS:
         yield "Ask for credits or the state in a prompt of its own; here only the edit is done."

@@ -1,4 +1,4 @@
-"""Divides a clause that is both an edit and a request for the file, and finds the edit that a request hides.
+"""Splits a clause that is both an edit and a request for the file, and finds the edit that a request hides.
 
 `trim 5 seconds before exporting it as mp4` has no comma, yet comes out as two clauses.
 `export the first 10 seconds` asks for an edit: it comes out with words of its own.
@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 
 from core.formats import format_of_name
 from service.prompt.clauses import NO_CONTENT, PROPERTIES, UNKNOWN, Clause
-from service.prompt.lexer import Token
-from service.prompt.lexicon import Part, words_in
+from service.prompt.lexer import Lexeme
+from service.prompt.lexicon import WordClass, words_in
 
-_LEAD_IN = frozenset({Part.POLITE, Part.GLUE, Part.ACCOUNT})
-_OBJECTS = PROPERTIES | {Part.THING, Part.PLACE, Part.IN, Part.WHOLE}
+_LEAD_IN = frozenset({WordClass.POLITE, WordClass.FUNCTION, WordClass.ACCOUNT})
+_OBJECTS = PROPERTIES | {WordClass.OBJECT, WordClass.PLACE, WordClass.PREPOSITION, WordClass.WHOLE}
 #: After these a word is a name or a likeness, no request: "an export", "the word download", "like a render".
 _NO_VERB_AFTER = words_in(
     """
@@ -29,140 +29,157 @@ _DRAWN = words_in("button icon badge label logo animation text banner screen bar
 _VERBS = frozenset({"export", "re-export", "reexport", "导出", "导出来"})
 
 
-def divided(clause: Clause) -> list[Clause]:
-    """Divide one clause into one to three; every token is in exactly one of them."""
-    tokens = clause.tokens
-    if not _has_content(tokens):
+def split_requests(clause: Clause) -> list[Clause]:
+    """Divide one clause into one to three, unless it asks instead of wanting; every lexeme is in exactly one of them."""
+    lexemes = clause.lexemes
+    if clause.asks or not _has_content(lexemes):
         return [clause]
-    lead = _after_lead_in(tokens)
-    if _is_request(tokens, lead):
-        return _hidden_edit(tokens, lead)
-    if not any(token.part is Part.EXPORT for token in tokens):
+    lead = _after_lead_in(lexemes)
+    if _is_request(lexemes, lead):
+        return _hidden_edit(lexemes, lead)
+    if not any(lexeme.word_class is WordClass.EXPORT for lexeme in lexemes):
         return [clause]
-    if tokens[lead].part is Part.WHEN:
-        return _request_before(tokens, lead)
-    cut = _request_behind(tokens)
-    return [clause] if cut is None else [Clause(tokens[:cut]), Clause(tokens[cut:])]
+    if lexemes[lead].word_class is WordClass.WHEN:
+        return _request_before(lexemes, lead)
+    cut = _request_behind(lexemes)
+    return [clause] if cut is None else [Clause(lexemes[:cut]), Clause(lexemes[cut:])]
 
 
-def _has_content(tokens: Iterable[Token]) -> bool:
-    return any(token.part in UNKNOWN for token in tokens)
+def _has_content(lexemes: Iterable[Lexeme]) -> bool:
+    return any(lexeme.word_class in UNKNOWN for lexeme in lexemes)
 
 
-def _after_lead_in(tokens: Sequence[Token]) -> int:
+def _after_lead_in(lexemes: Sequence[Lexeme]) -> int:
     lead = 0
-    while lead < len(tokens) - 1 and tokens[lead].part in _LEAD_IN | NO_CONTENT:
+    while lead < len(lexemes) - 1 and lexemes[lead].word_class in _LEAD_IN | NO_CONTENT:
         lead += 1
     return lead
 
 
-def _first_unknown(tokens: Sequence[Token]) -> int:
-    return next(index for index, token in enumerate(tokens) if token.part in UNKNOWN)
+def _first_unknown(lexemes: Sequence[Lexeme]) -> int:
+    return next(index for index, lexeme in enumerate(lexemes) if lexeme.word_class in UNKNOWN)
 
 
-def _known_tail(tokens: Sequence[Token]) -> int:
+def _known_tail(lexemes: Sequence[Lexeme]) -> int:
     """Where the run of known words begins that ends the clause."""
-    at = len(tokens)
-    while at and tokens[at - 1].part not in UNKNOWN:
+    at = len(lexemes)
+    while at and lexemes[at - 1].word_class not in UNKNOWN:
         at -= 1
     return at
 
 
-def _request_before(tokens: tuple[Token, ...], lead: int) -> list[Clause]:
+def _request_before(lexemes: tuple[Lexeme, ...], lead: int) -> list[Clause]:
     """``before exporting trim it``: the edit begins with the first unknown word."""
-    cut = _first_unknown(tokens)
-    if any(token.part is Part.EXPORT for token in tokens[lead:cut]):
-        return [Clause(tokens[:cut]), Clause(tokens[cut:])]
-    return [Clause(tokens)]
+    cut = _first_unknown(lexemes)
+    if any(lexemes[at].word_class is WordClass.EXPORT and not _is_noun(lexemes, at) for at in range(lead, cut)):
+        return [Clause(lexemes[:cut]), Clause(lexemes[cut:])]
+    return [Clause(lexemes)]
 
 
-def _request_behind(tokens: Sequence[Token]) -> int | None:
+def _request_behind(lexemes: Sequence[Lexeme]) -> int | None:
     """Where a request begins that ends an edit: ``… before exporting``, ``… export as mp4``."""
-    begin = _known_tail(tokens)
-    if any(token.text in _LETTERING for token in tokens[:begin]):
+    begin = _known_tail(lexemes)
+    if any(lexeme.text in _LETTERING for lexeme in lexemes[:begin]):
         return None
-    for at in range(max(begin, 1), len(tokens)):
-        if tokens[at].part is Part.EXPORT:
-            return _verb_or_connector(tokens, begin, at)
+    for at in range(max(begin, 1), len(lexemes)):
+        if lexemes[at].word_class is WordClass.EXPORT:
+            return _verb_or_connector(lexemes, begin, at)
     return None
 
 
-def _verb_or_connector(tokens: Sequence[Token], begin: int, at: int) -> int | None:
+def _verb_or_connector(lexemes: Sequence[Lexeme], begin: int, at: int) -> int | None:
     opener = at
-    while opener > begin and tokens[opener - 1].part in {Part.GLUE, Part.ACCOUNT, Part.POLITE, Part.ASK}:
-        if tokens[opener - 1].text in _NO_VERB_AFTER:
+    while opener > begin and lexemes[opener - 1].word_class in {
+        WordClass.FUNCTION,
+        WordClass.ACCOUNT,
+        WordClass.POLITE,
+        WordClass.ASK,
+    }:
+        if lexemes[opener - 1].text in _NO_VERB_AFTER:
             return None
         opener -= 1
-    before = tokens[opener - 1]
-    if opener > begin and before.part in {Part.WHEN, Part.NOT, Part.DONE}:
+    before = lexemes[opener - 1]
+    if opener > begin and before.word_class in {WordClass.WHEN, WordClass.NEGATION, WordClass.DONE}:
         return opener - 1
-    if before.text in _NO_VERB_AFTER or not any(token.part in _OBJECTS for token in tokens[at + 1 :]):
+    if before.text in _NO_VERB_AFTER or not any(lexeme.word_class in _OBJECTS for lexeme in lexemes[at + 1 :]):
         return None
     return opener - 1 if opener > begin and before.text in {"to", "for"} else opener
 
 
-def _is_request(tokens: Sequence[Token], lead: int) -> bool:
+def _is_request(lexemes: Sequence[Lexeme], lead: int) -> bool:
     """``export …`` by itself is one; ``download …`` and ``send me …`` are if they go on from the whole video."""
-    unknown, verb = _first_unknown(tokens), tokens[lead].text
+    unknown, verb = _first_unknown(lexemes), lexemes[lead].text
     if unknown <= lead:
         return False
     if verb in _VERBS:
-        return tokens[unknown].text not in _DRAWN
-    fetches = verb in _FETCHES or (verb in _HANDS and tokens[lead + 1].text in _TO_ME)
-    names_video = any(token.part in {Part.THING, Part.FORMAT, Part.RESOLUTION} for token in tokens[lead:unknown])
-    goes_on = tokens[_introduction(tokens, lead, unknown)].part in {Part.IN, Part.NOT, Part.WHEN}
+        return not _is_noun(lexemes, lead) and lexemes[unknown].text not in _DRAWN
+    fetches = verb in _FETCHES or (verb in _HANDS and lexemes[lead + 1].text in _TO_ME)
+    names_video = any(
+        lexeme.word_class in {WordClass.OBJECT, WordClass.FORMAT, WordClass.RESOLUTION}
+        for lexeme in lexemes[lead:unknown]
+    )
+    goes_on = lexemes[_introduction(lexemes, lead, unknown)].word_class in {
+        WordClass.PREPOSITION,
+        WordClass.NEGATION,
+        WordClass.WHEN,
+    }
     return fetches and names_video and goes_on
 
 
-def _hidden_edit(tokens: tuple[Token, ...], lead: int) -> list[Clause]:
+def _is_noun(lexemes: Sequence[Lexeme], at: int) -> bool:
+    """Tell `the export has no sound` from a request."""
+    return at > 0 and lexemes[at - 1].text in _NO_VERB_AFTER
+
+
+def _hidden_edit(lexemes: tuple[Lexeme, ...], lead: int) -> list[Clause]:
     """Divide ``export …`` with content: the request, and what would have to be edited for it, if anything."""
-    unknown = _first_unknown(tokens)
-    intro = _introduction(tokens, lead, unknown)
-    word = tokens[intro]
-    is_file_name = word.part is Part.IN and tokens[unknown].part is not Part.OTHER
-    if word.text in _FAR_AIMS or is_file_name or _is_address(tokens):
-        return [Clause(tuple(_without_content(token) for token in tokens))]
-    cut = unknown if word.part is Part.WHEN else max(intro, lead + 1)
-    end = max(_property_tail(tokens), unknown + 1)
-    again = _request_behind(tokens[cut:end])
+    unknown = _first_unknown(lexemes)
+    intro = _introduction(lexemes, lead, unknown)
+    word = lexemes[intro]
+    is_file_name = word.word_class is WordClass.PREPOSITION and lexemes[unknown].word_class is not WordClass.CONTENT
+    if word.text in _FAR_AIMS or is_file_name or _is_address(lexemes):
+        return [Clause(tuple(_without_content(lexeme) for lexeme in lexemes))]
+    cut = unknown if word.word_class is WordClass.WHEN else max(intro, lead + 1)
+    end = max(_property_tail(lexemes), unknown + 1)
+    again = _request_behind(lexemes[cut:end])
     end = end if again is None else cut + again
-    edit = Clause(tokens[cut:end], instead=_instead(tokens, cut))
-    return [Clause(tokens[:cut]), edit, *([Clause(tokens[end:])] if end < len(tokens) else [])]
+    edit = Clause(lexemes[cut:end], instead=_instead(lexemes, cut))
+    return [Clause(lexemes[:cut]), edit, *([Clause(lexemes[end:])] if end < len(lexemes) else [])]
 
 
-def _without_content(token: Token) -> Token:
+def _without_content(lexeme: Lexeme) -> Lexeme:
     """Make nothing of a far aim, and of ``as holiday.mov`` its format."""
-    ending = format_of_name(token.text) if token.part is Part.NAME else None
+    ending = format_of_name(lexeme.text) if lexeme.word_class is WordClass.FILE_NAME else None
     if ending:
-        return token._replace(part=Part.FORMAT, text=ending)
-    return token._replace(part=Part.GLUE) if token.part in UNKNOWN else token
+        return lexeme._replace(word_class=WordClass.FORMAT, text=ending)
+    return lexeme._replace(word_class=WordClass.FUNCTION) if lexeme.word_class in UNKNOWN else lexeme
 
 
-def _is_address(tokens: Sequence[Token]) -> bool:
-    return any(token.text == "@" for token in tokens)
+def _is_address(lexemes: Sequence[Lexeme]) -> bool:
+    return any(lexeme.text == "@" for lexeme in lexemes)
 
 
-def _introduction(tokens: Sequence[Token], lead: int, unknown: int) -> int:
+def _introduction(lexemes: Sequence[Lexeme], lead: int, unknown: int) -> int:
     """Find the word that leads to the unknown ones: ``with``, ``for``, an article, the verb itself."""
     at = unknown - 1
-    while at > lead and tokens[at].part in {Part.GLUE, Part.ACCOUNT} | NO_CONTENT:
+    while at > lead and lexemes[at].word_class in {WordClass.FUNCTION, WordClass.ACCOUNT} | NO_CONTENT:
         at -= 1
-    return at if tokens[at].part in {Part.IN, Part.NOT, Part.WHEN} else at + 1
+    return at if lexemes[at].word_class in {WordClass.PREPOSITION, WordClass.NEGATION, WordClass.WHEN} else at + 1
 
 
-def _property_tail(tokens: Sequence[Token]) -> int:
+def _property_tail(lexemes: Sequence[Lexeme]) -> int:
     """Where ``as mp4 in 720p`` begins at the end of a clause."""
-    begin = _known_tail(tokens)
-    leads = (at for at in range(begin, len(tokens)) if tokens[at].part is Part.IN)
-    first = next(leads, len(tokens))
-    return first if any(token.part in PROPERTIES for token in tokens[first:]) else len(tokens)
+    begin = _known_tail(lexemes)
+    leads = (at for at in range(begin, len(lexemes)) if lexemes[at].word_class is WordClass.PREPOSITION)
+    first = next(leads, len(lexemes))
+    return first if any(lexeme.word_class in PROPERTIES for lexeme in lexemes[first:]) else len(lexemes)
 
 
-def _instead(tokens: Sequence[Token], cut: int) -> str:
-    word, chinese = tokens[cut], not tokens[cut - 1].text.isascii() or not tokens[cut].text.isascii()
-    if word.part in {Part.IN, Part.NOT}:
+def _instead(lexemes: Sequence[Lexeme], cut: int) -> str:
+    word, chinese = lexemes[cut], not lexemes[cut - 1].text.isascii() or not lexemes[cut].text.isascii()
+    if word.word_class in {WordClass.PREPOSITION, WordClass.NEGATION}:
         return "制作视频，" if chinese else "make the video "
-    if tokens[cut - 1].part is Part.WHEN:
+    if lexemes[cut - 1].word_class is WordClass.WHEN:
         return ""
     if word.text in {"a", "an", "一个", "一段", "带"}:
         return "制作" if chinese else "make "

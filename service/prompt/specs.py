@@ -1,4 +1,4 @@
-"""Reads resolution, format, quality and aspect ratio from a prompt's clauses.
+"""Extracts resolution, format, quality and aspect ratio from a prompt's clauses.
 
 In a request for the file every such word counts. In an edit it counts only where it says what the video shall become
 (`turn it into a webm`), not what it is (`sharpen my 720p footage`) nor what it shows (`add a 4k badge`).
@@ -13,8 +13,8 @@ import msgspec
 from core.model.plan import ASPECT_RATIOS
 from service.prompt.clauses import Clause
 from service.prompt.intent import Intent
-from service.prompt.lexer import Token
-from service.prompt.lexicon import Part, words_in
+from service.prompt.lexer import Lexeme
+from service.prompt.lexicon import WordClass, words_in
 
 _NAMING = frozenset({Intent.EXPORT, Intent.SPEC})
 _T = TypeVar("_T")
@@ -38,7 +38,7 @@ _ARTICLES = frozenset({"a", "an", "个"})
 _FRAMES = words_in("format mode orientation version crop layout aspect 模式 格式 版 视频 画面")
 
 
-class Named(msgspec.Struct, frozen=True):
+class Specs(msgspec.Struct, frozen=True):
     """What a prompt names, the first of each kind; `resolution` as lines of the shorter side: ``1080``."""
 
     resolution: int | None = None
@@ -49,18 +49,22 @@ class Named(msgspec.Struct, frozen=True):
     aspect_in_edit: str | None = None
 
 
-def named_in(clauses: Sequence[Clause], intents: Sequence[Intent]) -> Named:
+def extract_specs(clauses: Sequence[Clause], intents: Sequence[Intent]) -> Specs:
     """Collect what the clauses name; a request for the file goes before an edit."""
     asked = [clause.content for clause, intent in zip(clauses, intents, strict=True) if intent in _NAMING]
     edits = [clause.content for clause, intent in zip(clauses, intents, strict=True) if intent is Intent.EDIT]
-    inside = [token for content in edits for token in _targets(content)]
-    tokens = [*(token for content in asked for token in _less_what_is(content)), *inside]
+    inside = [lexeme for content in edits for lexeme in _targets(content)]
+    lexemes = [*(lexeme for content in asked for lexeme in _less_what_is(content)), *inside]
     ratio_in_edit = _last_ratio(inside)
-    return Named(
-        resolution=_first(_lines(token) for token in tokens if token.part is Part.RESOLUTION),
-        format=_first("jpg" if token.text == "jpeg" else token.text for token in tokens if token.part is Part.FORMAT),
-        quality=_first(_quality(token.text) for token in tokens if token.part is Part.QUALITY),
-        aspect_ratio=ratio_in_edit or _last_ratio(tokens),
+    return Specs(
+        resolution=_first(_lines(lexeme) for lexeme in lexemes if lexeme.word_class is WordClass.RESOLUTION),
+        format=_first(
+            "jpg" if lexeme.text == "jpeg" else lexeme.text
+            for lexeme in lexemes
+            if lexeme.word_class is WordClass.FORMAT
+        ),
+        quality=_first(_quality(lexeme.text) for lexeme in lexemes if lexeme.word_class is WordClass.QUALITY),
+        aspect_ratio=ratio_in_edit or _last_ratio(lexemes),
         aspect_in_edit=ratio_in_edit,
     )
 
@@ -69,16 +73,16 @@ def _first(values: Iterable[_T | None]) -> _T | None:
     return next((value for value in values if value is not None), None)
 
 
-def _last_ratio(tokens: Sequence[Token]) -> str | None:
-    ratios = [_ratio(token) for token in tokens]
+def _last_ratio(lexemes: Sequence[Lexeme]) -> str | None:
+    ratios = [_ratio(lexeme) for lexeme in lexemes]
     return next((ratio for ratio in reversed(ratios) if ratio), None)
 
 
-def _ratio(token: Token) -> str | None:
-    if token.part is Part.RESOLUTION and "x" in token.text:
-        width, height = _size(token.text)
+def _ratio(lexeme: Lexeme) -> str | None:
+    if lexeme.word_class is WordClass.RESOLUTION and "x" in lexeme.text:
+        width, height = _size(lexeme.text)
         return "9:16" if height > width else None
-    return _RATIO_OF_WORD.get(token.text) if token.part is Part.ASPECT else None
+    return _RATIO_OF_WORD.get(lexeme.text) if lexeme.word_class is WordClass.ASPECT else None
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -86,11 +90,11 @@ def _size(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def _lines(token: Token) -> int | None:
+def _lines(lexeme: Lexeme) -> int | None:
     """Read ``1080p60``, ``1920x1080``, ``4k`` as the lines of the shorter side."""
-    text = token.text.replace(" ", "")
-    if text in _LINES_OF_WORD or token.text in _LINES_OF_WORD:
-        return _LINES_OF_WORD.get(text) or _LINES_OF_WORD[token.text]
+    text = lexeme.text.replace(" ", "")
+    if text in _LINES_OF_WORD or lexeme.text in _LINES_OF_WORD:
+        return _LINES_OF_WORD.get(text) or _LINES_OF_WORD[lexeme.text]
     if "x" in text:
         return min(_size(text))
     match = re.match(r"\d+", text)
@@ -102,37 +106,42 @@ def _quality(text: str) -> str:
     return next(found, "high")
 
 
-def _less_what_is(content: Sequence[Token]) -> list[Token]:
+def _less_what_is(content: Sequence[Lexeme]) -> list[Lexeme]:
     """Leave out the ``mov`` of ``convert my mov to mp4``."""
-    return [token for at, token in enumerate(content) if _word_before(content, at) not in _INPUTS]
+    return [lexeme for at, lexeme in enumerate(content) if _word_before(content, at) not in _INPUTS]
 
 
-def _targets(content: Sequence[Token]) -> list[Token]:
+def _targets(content: Sequence[Lexeme]) -> list[Lexeme]:
     """Pick the words of an edit that name what the video shall become."""
     return [
-        token
-        for at, token in enumerate(content)
-        if token.part in {Part.ASPECT, Part.RESOLUTION, Part.FORMAT} and _is_target(content, at)
+        lexeme
+        for at, lexeme in enumerate(content)
+        if lexeme.word_class in {WordClass.ASPECT, WordClass.RESOLUTION, WordClass.FORMAT} and _is_target(content, at)
     ]
 
 
-def _is_target(content: Sequence[Token], at: int) -> bool:
+def _is_target(content: Sequence[Lexeme], at: int) -> bool:
     before = _word_before(content, at)
     following = content[at + 1] if at + 1 < len(content) else None
     if before in _IS_ALREADY:
         return False
-    if content[at].part is Part.ASPECT and not content[at].text.isascii():
+    if content[at].word_class is WordClass.ASPECT and not content[at].text.isascii():
         return True
-    if content[at].text[0].isdigit() and content[at].part is Part.ASPECT:
+    if content[at].text[0].isdigit() and content[at].word_class is WordClass.ASPECT:
         return True
-    names_video = following is not None and (following.part in {Part.THING, Part.FORMAT} or following.text in _FRAMES)
-    ends = following is None or following.part is not Part.OTHER
-    return names_video or (ends and (before in _BECOMES or (at > 0 and content[at - 1].part is Part.THING)))
+    names_video = following is not None and (
+        following.word_class in {WordClass.OBJECT, WordClass.FORMAT} or following.text in _FRAMES
+    )
+    ends = following is None or following.word_class is not WordClass.CONTENT
+    return names_video or (ends and (before in _BECOMES or (at > 0 and content[at - 1].word_class is WordClass.OBJECT)))
 
 
-def _word_before(content: Sequence[Token], at: int) -> str:
+def _word_before(content: Sequence[Lexeme], at: int) -> str:
     """Take the word before, but for an article and one more property: ``it`` in ``make it a vertical gif``."""
     for index in range(at - 1, max(at - 4, -1), -1):
-        if content[index].text not in _ARTICLES and content[index].part not in {Part.RESOLUTION, Part.ASPECT}:
+        if content[index].text not in _ARTICLES and content[index].word_class not in {
+            WordClass.RESOLUTION,
+            WordClass.ASPECT,
+        }:
             return content[index].text.split()[-1]
     return ""

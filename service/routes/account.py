@@ -1,16 +1,17 @@
-"""What a tenant may want to know before and after its jobs: profiles, credits, usage."""
+"""A tenant's profiles, credits and usage."""
 
 import msgspec
 from litestar import Response
+from litestar.di import NamedDependency
 
 from core.clock import month_of, rfc3339
 from core.model.token import Token
 from core.profiles import PROFILES, Profile
-from service.auth import needs
-from service.context import Asked, context_of
-from service.http.body import read_query
-from service.jobs.views import answer
-from service.openapi.describe import KEYED, About, Answer, about, reads
+from service.auth import RequireScope
+from service.context import ApiRequest, context_of
+from service.http.query import query_params
+from service.http.responses import json_response
+from service.openapi.describe import ResponseDoc, problems, reads
 from service.schemas.requests import UsageQuery
 from service.schemas.responses import CreditsView, UsageView
 
@@ -19,41 +20,35 @@ _CREDITS_WAIT_S = 2.5
 
 
 class Profiles(msgspec.Struct):
-    """All profiles."""
-
     data: list[Profile]
 
 
 @reads(
     "/v1/profiles",
-    guards=[needs("read")],
-    opt=about(
-        About("listProfiles", "List the five skills", "Account", {200: Answer("The skills.", Profiles)}, scope="read")
-    ),
+    guards=[RequireScope("read")],
+    operation_id="listProfiles",
+    summary="List the five skills",
+    tags=["Account"],
+    responses={200: ResponseDoc("The skills.", Profiles)} | problems(),
 )
-async def list_profiles(request: Asked) -> Response[bytes]:  # noqa: ARG001 - a guard needs a request
+async def list_profiles(request: ApiRequest) -> Response[bytes]:  # noqa: ARG001 - a guard needs a request
     """List what a job can name as its profile."""
-    return answer(Profiles(list(PROFILES.values())))
+    return json_response(Profiles(list(PROFILES.values())))
 
 
 @reads(
     "/v1/credits",
-    guards=[needs("read")],
-    opt=about(
-        About(
-            "readCredits",
-            "Read the credits that are left",
-            "Account",
-            {200: Answer("Over the tokens that this tenant uses.", CreditsView)},
-            scope="read",
-        )
-    ),
+    guards=[RequireScope("read")],
+    operation_id="readCredits",
+    summary="Read the credits that are left",
+    tags=["Account"],
+    responses={200: ResponseDoc("Over the tokens that this tenant uses.", CreditsView)} | problems(),
 )
-async def read_credits(request: Asked) -> Response[bytes]:
+async def read_credits(request: ApiRequest) -> Response[bytes]:
     """Have a worker read the balances; without one in time, give those that were read last."""
-    parts, tenant = context_of(request), request.user.tenant
-    await parts.errands.ask("credits", tenant, b"", wait_s=_CREDITS_WAIT_S)
-    return answer(_sum(await parts.tokens.serving(tenant)))
+    context, tenant = context_of(request), request.user.tenant
+    await context.rpc.ask("credits", tenant, b"", wait_s=_CREDITS_WAIT_S)
+    return json_response(_sum(await context.tokens.serving(tenant)))
 
 
 def _sum(tokens: list[Token]) -> CreditsView:
@@ -69,28 +64,19 @@ def _sum(tokens: list[Token]) -> CreditsView:
 
 @reads(
     "/v1/usage",
-    guards=[needs("read")],
-    opt=about(
-        About(
-            "readUsage",
-            "Read a month's usage",
-            "Account",
-            {200: Answer("Jobs by end, credits, minutes made.", UsageView)},
-            scope="read",
-            refusals=(*KEYED, 422),
-            query=UsageQuery,
-        )
-    ),
+    guards=[RequireScope("read")],
+    operation_id="readUsage",
+    summary="Read a month's usage",
+    tags=["Account"],
+    responses={200: ResponseDoc("Jobs by end, credits, minutes made.", UsageView)} | problems(422),
+    dependencies={"params": query_params(UsageQuery)},
 )
-async def read_usage(request: Asked) -> Response[bytes]:
+async def read_usage(request: ApiRequest, params: NamedDependency[UsageQuery]) -> Response[bytes]:
     """Read what a month came to; the present one by default."""
-    parts = context_of(request)
-    month = read_query(request, UsageQuery).month or month_of(parts.clock.now_ms())
-    counts = await parts.usage.of_month(request.user.tenant, month)
+    context = context_of(request)
+    month = params.month or month_of(context.clock.now_ms())
+    counts = await context.usage.of_month(request.user.tenant, month)
     ends = ("succeeded", "failed", "canceled", "expired")
     jobs = {end: int(counts.get(f"jobs_{end}", 0)) for end in ends}
     minutes = round(counts.get("minutes", 0.0), 3)
-    return answer(UsageView(month=month, jobs=jobs, credits=counts.get("credits", 0.0), minutes=minutes))
-
-
-HANDLERS = (list_profiles, read_credits, read_usage)
+    return json_response(UsageView(month=month, jobs=jobs, credits=counts.get("credits", 0.0), minutes=minutes))

@@ -1,26 +1,26 @@
-"""Callbacks as they were sent: listed, and sent again, one by one or by a time range."""
+"""Deliveries of callbacks: listed, and redelivered one by one or by a time range."""
 
 from functools import partial
 from typing import Any
 
 import msgspec
 from litestar import Response, post
+from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from core.clock import parse_rfc3339_ms, rfc3339
 from core.events.delivery import Attempt, Delivery, DeliveryState
-from core.ids import is_id
-from service.auth import needs
-from service.context import ApiContext, Asked, context_of
-from service.http.body import decoded, read_bytes, read_query
-from service.http.headers import idempotency_key_of
-from service.http.pagination import page_of
-from service.jobs.submission import own_job
-from service.kept import Kept
-from service.once import answered_once, once
-from service.openapi.describe import KEYED, About, Answer, about, reads
-from service.problems import FieldError, Refused, invalid, not_found
-from service.schemas.requests import DeliveriesQuery, RedeliverAsk
+from service.auth import RequireScope
+from service.context import ApiContext, ApiRequest, context_of
+from service.http.body import decode_json, read_json_body
+from service.http.pagination import page_response
+from service.http.query import query_params
+from service.http.responses import encoded_response
+from service.idempotency import IdempotencyKeyHeader, StoredResponse, parse_key, run_once
+from service.lookup import own_delivery, own_job
+from service.openapi.describe import ResponseDoc, json_body, problems, reads
+from service.problems import ApiError, FieldError, invalid
+from service.schemas.requests import DeliveriesQuery, RedeliverRequest
 from service.schemas.responses import AttemptView, DeliveryPage, DeliveryView, Redelivered
 
 #: so many of a range are sent again by one call
@@ -40,13 +40,13 @@ def delivery_view(delivery: Delivery, event_id: str) -> DeliveryView:
         url=delivery.url,
         status=delivery.state,
         why=delivery.why,
-        attempts=tuple(_attempt(a) for a in delivery.attempts),
+        attempts=tuple(_attempt_view(a) for a in delivery.attempts),
         next_attempt_at=rfc3339(delivery.next_at_ms) if delivery.next_at_ms else None,
         created_at=rfc3339(delivery.created_at_ms),
     )
 
 
-def _attempt(attempt: Attempt) -> AttemptView:
+def _attempt_view(attempt: Attempt) -> AttemptView:
     return AttemptView(
         at=rfc3339(attempt.at_ms),
         status=attempt.status,
@@ -58,123 +58,108 @@ def _attempt(attempt: Attempt) -> AttemptView:
 
 @reads(
     "/v1/jobs/{job_id:str}/deliveries",
-    guards=[needs("read")],
-    opt=about(
-        About(
-            "listJobDeliveries",
-            "List a job's callbacks, oldest first",
-            "Deliveries",
-            {200: Answer("All of them.", DeliveryPage)},
-            scope="read",
-        )
-    ),
+    guards=[RequireScope("read")],
+    operation_id="listJobDeliveries",
+    summary="List a job's callbacks, oldest first",
+    tags=["Deliveries"],
+    responses={200: ResponseDoc("All of them.", DeliveryPage)} | problems(),
 )
-async def list_job_deliveries(request: Asked, job_id: FromPath[str]) -> Response[bytes]:
+async def list_job_deliveries(request: ApiRequest, job_id: FromPath[str]) -> Response[bytes]:
     """List what was sent for a job."""
-    parts = context_of(request)
-    job = await own_job(parts, request.user.tenant, job_id)
-    rows = [delivery_view(d, event_id) for d, event_id in await parts.deliveries.of_job(job.id)]
-    return page_of(request, parts, rows, more=False)
+    context = context_of(request)
+    job = await own_job(context, request.user.tenant, job_id)
+    rows = [delivery_view(d, event_id) for d, event_id in await context.deliveries.of_job(job.id)]
+    return page_response(request, rows, public_url=context.settings.public_url, more=False)
 
 
 @reads(
     "/v1/deliveries",
-    guards=[needs("read")],
-    opt=about(
-        About(
-            "listDeliveries",
-            "List callbacks in one state, newest first",
-            "Deliveries",
-            {200: Answer("A page of them; the dead ones by default.", DeliveryPage, headers=("Link",))},
-            scope="read",
-            refusals=(*KEYED, 422),
-            query=DeliveriesQuery,
-        )
-    ),
+    guards=[RequireScope("read")],
+    operation_id="listDeliveries",
+    summary="List callbacks in one state, newest first",
+    tags=["Deliveries"],
+    responses={200: ResponseDoc("A page of them; the dead ones by default.", DeliveryPage, headers=("Link",))}
+    | problems(422),
+    dependencies={"params": query_params(DeliveriesQuery)},
 )
-async def list_deliveries(request: Asked) -> Response[bytes]:
+async def list_deliveries(request: ApiRequest, params: NamedDependency[DeliveriesQuery]) -> Response[bytes]:
     """List the tenant's deliveries."""
-    parts, query = context_of(request), read_query(request, DeliveriesQuery)
-    found = await parts.deliveries.page(request.user.tenant, query.status, after=query.after, limit=query.limit + 1)
-    rows = [delivery_view(d, event_id) for d, event_id in found[: query.limit]]
-    return page_of(request, parts, rows, more=len(found) > query.limit)
+    context = context_of(request)
+    found = await context.deliveries.page(
+        request.user.tenant, params.status, after=params.after, limit=params.limit + 1
+    )
+    rows = [delivery_view(d, event_id) for d, event_id in found[: params.limit]]
+    return page_response(request, rows, public_url=context.settings.public_url, more=len(found) > params.limit)
 
 
 @post(
     "/v1/deliveries/{delivery_id:str}/redeliver",
-    guards=[needs("submit")],
+    guards=[RequireScope("submit")],
     status_code=202,
-    opt=about(
-        About(
-            "redeliver",
-            "Send a callback again",
-            "Deliveries",
-            {202: Answer("Its schedule starts anew.", DeliveryView, headers=("Idempotency-Replayed",))},
-            scope="submit",
-            refusals=(*KEYED, 409, 422),
-            headers=("Idempotency-Key",),
-        )
-    ),
+    operation_id="redeliver",
+    summary="Send a callback again",
+    tags=["Deliveries"],
+    responses={202: ResponseDoc("Its schedule starts anew.", DeliveryView, headers=("Idempotency-Replayed",))}
+    | problems(409, 422),
 )
-async def redeliver(request: Asked, delivery_id: FromPath[str]) -> Response[bytes]:
+async def redeliver(
+    request: ApiRequest, delivery_id: FromPath[str], idempotency_key: IdempotencyKeyHeader = None
+) -> Response[bytes]:
     """Send a callback again, under the same event id, whatever came of it before."""
-    parts, tenant = context_of(request), request.user.tenant
-    call = idempotency_key_of(
-        request.headers.get("idempotency-key"), path=f"/v1/deliveries/{delivery_id}/redeliver", body=b""
+    context, tenant = context_of(request), request.user.tenant
+    sent = await run_once(
+        context,
+        tenant,
+        parse_key(idempotency_key, path=request.scope["path"]),
+        partial(_redeliver, context, tenant, delivery_id),
     )
-    done = await once(parts, tenant, call, partial(_sent_again, parts, tenant, delivery_id))
-    return answered_once(done, status=202)
+    return encoded_response(sent.body, status=202, headers=sent.headers)
 
 
-async def _sent_again(parts: ApiContext, tenant: str, delivery_id: str) -> Kept:
-    delivery = await parts.deliveries.load(delivery_id) if is_id(delivery_id, "dlv") else None
-    if delivery is None or delivery.tenant != tenant:
-        raise not_found("delivery")
+async def _redeliver(context: ApiContext, tenant: str, delivery_id: str) -> StoredResponse:
+    delivery = await own_delivery(context, tenant, delivery_id)
     if delivery.state is DeliveryState.PENDING:
-        raise Refused(409, "being_sent", "Send it again when its schedule has ended.")
-    again = await parts.deliveries.send_again(delivery)
-    _, event_id = (await parts.deliveries.load_many([again.id]))[0]
-    return Kept(again.id, {}, msgspec.json.encode(delivery_view(again, event_id)))
+        raise ApiError(409, "being_sent", "Send it again when its schedule has ended.")
+    again = await context.deliveries.send_again(delivery)
+    _, event_id = (await context.deliveries.load_many([again.id]))[0]
+    return StoredResponse(again.id, {}, msgspec.json.encode(delivery_view(again, event_id)))
 
 
 @post(
     "/v1/deliveries:redeliver",
-    guards=[needs("submit")],
+    guards=[RequireScope("submit")],
     status_code=202,
-    opt=about(
-        About(
-            "redeliverRange",
-            "Send the callbacks of a time range again",
-            "Deliveries",
-            {202: Answer("So many are sent again.", Redelivered, headers=("Idempotency-Replayed",))},
-            scope="submit",
-            refusals=(*KEYED, 408, 409, 413, 415, 422),
-            headers=("Idempotency-Key",),
-            body=RedeliverAsk,
-            example={"since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z"},
-        )
-    ),
+    operation_id="redeliverRange",
+    summary="Send the callbacks of a time range again",
+    tags=["Deliveries"],
+    responses={202: ResponseDoc("So many are sent again.", Redelivered, headers=("Idempotency-Replayed",))}
+    | problems(408, 409, 413, 415, 422),
+    opt=json_body(RedeliverRequest, example={"since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z"}),
 )
-async def redeliver_range(request: Asked) -> Response[bytes]:
+async def redeliver_range(request: ApiRequest, idempotency_key: IdempotencyKeyHeader = None) -> Response[bytes]:
     """Send again what ended in a time range, the newest first."""
-    parts, tenant, raw = context_of(request), request.user.tenant, await read_bytes(request)
-    call = idempotency_key_of(request.headers.get("idempotency-key"), path="/v1/deliveries:redeliver", body=raw)
-    done = await once(parts, tenant, call, partial(_range_sent_again, parts, tenant, raw))
-    return answered_once(done, status=202)
+    context, tenant, raw = context_of(request), request.user.tenant, await read_json_body(request)
+    sent = await run_once(
+        context,
+        tenant,
+        parse_key(idempotency_key, path=request.scope["path"], body=raw),
+        partial(_redeliver_range, context, tenant, raw),
+    )
+    return encoded_response(sent.body, status=202, headers=sent.headers)
 
 
-async def _range_sent_again(parts: ApiContext, tenant: str, raw: bytes) -> Kept:
-    ask = decoded(raw, RedeliverAsk)
-    since_ms = _time(ask.since, "/since")
-    until_ms = _time(ask.until, "/until") if ask.until is not None else parts.clock.now_ms()
-    found = await _in_range(parts, tenant, DeliveryState(ask.status), since_ms, until_ms)
+async def _redeliver_range(context: ApiContext, tenant: str, raw: bytes) -> StoredResponse:
+    ask = decode_json(raw, RedeliverRequest)
+    since_ms = _parse_time_ms(ask.since, "/since")
+    until_ms = _parse_time_ms(ask.until, "/until") if ask.until is not None else context.clock.now_ms()
+    found = await _find_in_range(context, tenant, DeliveryState(ask.status), since_ms, until_ms)
     for delivery in found[:_RANGE_AT_ONCE]:
-        await parts.deliveries.send_again(delivery)
+        await context.deliveries.send_again(delivery)
     count = min(len(found), _RANGE_AT_ONCE)
-    return Kept("", {}, msgspec.json.encode(Redelivered(count=count, has_more=len(found) > _RANGE_AT_ONCE)))
+    return StoredResponse("", {}, msgspec.json.encode(Redelivered(count=count, has_more=len(found) > _RANGE_AT_ONCE)))
 
 
-def _time(text: str, at: str) -> int:
+def _parse_time_ms(text: str, at: str) -> int:
     try:
         return parse_rfc3339_ms(text)
     except (ValueError, OverflowError):
@@ -182,19 +167,16 @@ def _time(text: str, at: str) -> int:
         raise invalid([FieldError(pointer=at, code="invalid_value", detail=words)]) from None
 
 
-async def _in_range(
-    parts: ApiContext, tenant: str, state: DeliveryState, since_ms: int, until_ms: int
+async def _find_in_range(
+    context: ApiContext, tenant: str, state: DeliveryState, since_ms: int, until_ms: int
 ) -> list[Delivery]:
     """Collect a range's deliveries, at most one more than one call sends again."""
     found: list[Delivery] = []
     after: str | None = None
     while len(found) <= _RANGE_AT_ONCE:
-        page: list[Any] = await parts.deliveries.page(tenant, state, after=after, limit=_PAGE)
+        page: list[Any] = await context.deliveries.page(tenant, state, after=after, limit=_PAGE)
         found += [d for d, _ in page if since_ms <= d.created_at_ms <= until_ms]
         if len(page) < _PAGE or page[-1][0].created_at_ms < since_ms:
             break
         after = page[-1][0].id
     return found
-
-
-HANDLERS = (list_job_deliveries, list_deliveries, redeliver, redeliver_range)

@@ -1,38 +1,32 @@
-"""The API's description, for programs and for people. Works without the internet."""
+"""The OpenAPI document and the reference page that is made of it. Works without the internet."""
 
 from typing import Any
 
-from litestar import Request, Response
+from litestar import Response
 
-from service.openapi.describe import About, Answer, about, reads
-
-Anyone = Request[Any, Any, Any]
+from service.context import AnyRequest
+from service.openapi.describe import ResponseDoc, reads
 
 
 @reads(
     "/openapi.json",
-    opt=about(About("openapi", "This description", "Operation", {200: Answer("OpenAPI 3.1.", Any)}, refusals=())),
+    operation_id="openapi",
+    summary="This description",
+    tags=["Operation"],
+    responses={200: ResponseDoc("OpenAPI 3.1.", Any)},
 )
-async def openapi(request: Anyone) -> Response[bytes]:
+async def openapi(request: AnyRequest) -> Response[bytes]:
     """Give the description."""
     return Response(request.app.state["openapi"], media_type="application/json")
 
 
 @reads(
     "/docs",
-    opt=about(
-        About(
-            "docs",
-            "This description for people",
-            "Operation",
-            {200: Answer("A page.", media=("text/html",))},
-            refusals=(),
-        )
-    ),
+    operation_id="docs",
+    summary="This description for people",
+    tags=["Operation"],
+    responses={200: ResponseDoc("A page.", media=("text/html",))},
 )
-async def docs(request: Anyone) -> Response[str]:
+async def docs(request: AnyRequest) -> Response[str]:
     """Show the description."""
     return Response(request.app.state["docs"], media_type="text/html")
-
-
-HANDLERS = (openapi, docs)

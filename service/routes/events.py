@@ -4,20 +4,22 @@ from typing import Any
 
 import msgspec
 from litestar import Response
+from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Stream
 
 from core.ids import is_id
 from core.redaction import redacted_repr
 from core.store.events import StoredEvent
-from service.auth import needs
-from service.context import ApiContext, Asked, context_of
-from service.http.body import read_query
-from service.http.pagination import page_of
-from service.jobs.event_stream import events_of
-from service.jobs.submission import own_job
+from service.auth import RequireScope
+from service.context import ApiContext, ApiRequest, context_of
+from service.http.headers import LastEventIdHeader
+from service.http.pagination import page_response
+from service.http.query import query_params
+from service.jobs.event_stream import stream_events
 from service.jobs.views import with_fresh_link
-from service.openapi.describe import KEYED, About, Answer, about, reads
+from service.lookup import own_job
+from service.openapi.describe import ResponseDoc, problems, reads
 from service.problems import FieldError, invalid
 from service.schemas.requests import EventsQuery, PageQuery
 from service.schemas.responses import EventPage
@@ -28,39 +30,40 @@ _LIST_LIMIT = 500
 
 @reads(
     "/v1/jobs/{job_id:str}/events",
-    guards=[needs("read")],
-    opt=about(
-        About(
-            "followJob",
-            "Follow a job's events",
-            "Jobs",
-            {
-                200: Answer(
-                    "Server-Sent Events, or the list of events.",
-                    EventPage,
-                    media=("application/json", EVENT_STREAM),
-                    headers=("Cache-Control",),
-                )
-            },
-            scope="read",
-            refusals=(*KEYED, 422),
-            query=EventsQuery,
-            headers=("Last-Event-ID",),
+    guards=[RequireScope("read")],
+    operation_id="followJob",
+    summary="Follow a job's events",
+    tags=["Jobs"],
+    responses={
+        200: ResponseDoc(
+            "Server-Sent Events, or the list of events.",
+            EventPage,
+            media=("application/json", EVENT_STREAM),
+            headers=("Cache-Control",),
         )
-    ),
+    }
+    | problems(422),
+    dependencies={"params": query_params(EventsQuery)},
 )
-async def follow_job(request: Asked, job_id: FromPath[str]) -> Response[bytes] | Stream:
+async def follow_job(
+    request: ApiRequest,
+    job_id: FromPath[str],
+    params: NamedDependency[EventsQuery],
+    last_event_id: LastEventIdHeader = None,
+) -> Response[bytes] | Stream:
     """Stream the events, or list them for who accepts JSON alone."""
-    parts, query = context_of(request), read_query(request, EventsQuery)
-    job = await own_job(parts, request.user.tenant, job_id)
-    after = request.headers.get("last-event-id") or query.after
+    context = context_of(request)
+    job = await own_job(context, request.user.tenant, job_id)
+    after = last_event_id or params.after
     if wants_list(request.headers.get("accept", "")):
-        history = await parts.events.of_job(job.id, after=_checked(after), most=_LIST_LIMIT)
-        return page_of(request, parts, event_rows(parts, history.events), more=False)
+        history = await context.events.of_job(job.id, after=_check_event_id(after), most=_LIST_LIMIT)
+        return page_response(
+            request, _rows(context, history.events), public_url=context.settings.public_url, more=False
+        )
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     if request.method == "HEAD":
         return Stream(iter(()), media_type=EVENT_STREAM, headers=headers)
-    return Stream(events_of(parts, job, after=after), media_type=EVENT_STREAM, headers=headers)
+    return Stream(stream_events(context, job, after=after), media_type=EVENT_STREAM, headers=headers)
 
 
 def wants_list(accept: str) -> bool:
@@ -68,20 +71,20 @@ def wants_list(accept: str) -> bool:
     return "application/json" in accept and EVENT_STREAM not in accept
 
 
-def _checked(after: str | None) -> str | None:
+def _check_event_id(after: str | None) -> str | None:
     if after is not None and not is_id(after, "evt"):
         raise invalid([FieldError(pointer="/after", code="invalid_value", detail="This is no event id.")])
     return after
 
 
-def event_rows(parts: ApiContext, events: list[StoredEvent]) -> list[Any]:
+def _rows(context: ApiContext, events: list[StoredEvent]) -> list[Any]:
     """Show events with their ids and fresh links."""
-    return [Row(id=e.id, **msgspec.json.decode(with_fresh_link(parts, e.body))) for e in events]
+    return [EventRow(id=e.id, **msgspec.json.decode(with_fresh_link(context, e.body))) for e in events]
 
 
 @redacted_repr("id", "type")
-class Row(msgspec.Struct, kw_only=True):
-    """One event of a list, as `schemas.EventView` describes it."""
+class EventRow(msgspec.Struct, kw_only=True):
+    """One event of a list, as `service.schemas.responses.EventView` describes it."""
 
     id: str
     type: str
@@ -91,27 +94,20 @@ class Row(msgspec.Struct, kw_only=True):
 
 @reads(
     "/v1/events",
-    guards=[needs("read")],
-    opt=about(
-        About(
-            "listEvents",
-            "Read all events in order",
-            "Events",
-            {200: Answer("A page of the feed, oldest first.", EventPage, headers=("Link",))},
-            scope="read",
-            refusals=(*KEYED, 422),
-            query=PageQuery,
-        )
-    ),
+    guards=[RequireScope("read")],
+    operation_id="listEvents",
+    summary="Read all events in order",
+    tags=["Events"],
+    responses={200: ResponseDoc("A page of the feed, oldest first.", EventPage, headers=("Link",))} | problems(422),
+    dependencies={"params": query_params(PageQuery)},
 )
-async def list_events(request: Asked) -> Response[bytes]:
+async def list_events(request: ApiRequest, params: NamedDependency[PageQuery]) -> Response[bytes]:
     """Read the tenant's feed: what a receiver that was down reads to catch up."""
-    parts, query = context_of(request), read_query(request, PageQuery)
-    after = _checked(query.after)
-    history = await parts.events.of_tenant(request.user.tenant, after=after, most=query.limit + 1)
-    rows = event_rows(parts, history.events[: query.limit])
-    more = len(history.events) > query.limit
-    return page_of(request, parts, rows, more=more, cursor=rows[-1].id if rows else after)
-
-
-HANDLERS = (follow_job, list_events)
+    context = context_of(request)
+    after = _check_event_id(params.after)
+    history = await context.events.of_tenant(request.user.tenant, after=after, most=params.limit + 1)
+    rows = _rows(context, history.events[: params.limit])
+    more = len(history.events) > params.limit
+    return page_response(
+        request, rows, public_url=context.settings.public_url, more=more, cursor=rows[-1].id if rows else after
+    )

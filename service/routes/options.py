@@ -1,4 +1,4 @@
-"""What a path can do, for whoever asks with OPTIONS. The framework's own answer names one of a path's handlers alone."""
+"""OPTIONS: the methods of a path. The framework's own answer names one of a path's handlers alone."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from litestar import HttpMethod, Request, Response, route
 from litestar.handlers import HTTPRouteHandler
 
 
-def options_of(handlers: Iterable[HTTPRouteHandler]) -> HTTPRouteHandler:
+def options_handler(handlers: Iterable[HTTPRouteHandler]) -> HTTPRouteHandler:
     """Make the one handler that answers for all paths of these."""
     methods: defaultdict[str, set[str]] = defaultdict(lambda: {"OPTIONS"})
     for handler in handlers:

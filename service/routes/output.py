@@ -1,8 +1,9 @@
-"""What a job made: its timeline, and the file, for a key with the read scope or for whoever holds the signed link."""
+"""A job's timeline and output file, for a key with the read scope or for whoever holds the signed link."""
 
 from typing import Any
 
 from litestar import Response
+from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Stream
 
@@ -11,13 +12,14 @@ from core.model.job import Job, OutputFile
 from core.security.links import output_path
 from core.security.signing import verify_path
 from core.storage import FileMissing
-from service.auth import caller_of, needs
-from service.context import ApiContext, Asked, context_of
-from service.http.body import read_query
-from service.http.ranges import Unsatisfiable, span_of
-from service.jobs.submission import own_job
-from service.openapi.describe import KEYED, About, Answer, about, reads
-from service.problems import Refused, not_found
+from service.auth import RequireScope, authorize
+from service.context import ApiContext, ApiRequest, context_of
+from service.http.headers import IfNoneMatchHeader, IfRangeHeader, RangeHeader
+from service.http.query import query_params
+from service.http.ranges import RangeNotSatisfiable, parse_range
+from service.lookup import own_job
+from service.openapi.describe import ResponseDoc, problems, reads
+from service.problems import ApiError, not_found
 from service.schemas.requests import LinkQuery
 
 #: what comes with the file and with a part of it
@@ -27,27 +29,23 @@ MEDIA_TYPES = {"mp4": "video/mp4", "mov": "video/quicktime", "webm": "video/webm
 
 @reads(
     "/v1/jobs/{job_id:str}/timeline",
-    guards=[needs("read")],
-    opt=about(
-        About(
-            "readTimeline",
-            "Read a job's timeline",
-            "Jobs",
-            {200: Answer("The tracks, or the one-line summary.", Any, media=("application/json", "text/plain"))},
-            scope="read",
-        )
-    ),
+    guards=[RequireScope("read")],
+    operation_id="readTimeline",
+    summary="Read a job's timeline",
+    tags=["Jobs"],
+    responses={200: ResponseDoc("The tracks, or the one-line summary.", Any, media=("application/json", "text/plain"))}
+    | problems(),
 )
-async def read_timeline(request: Asked, job_id: FromPath[str]) -> Response[Any]:
+async def read_timeline(request: ApiRequest, job_id: FromPath[str]) -> Response[Any]:
     """Give the tracks after the job's edit; text/plain is the one-line summary."""
-    parts = context_of(request)
-    job = await own_job(parts, request.user.tenant, job_id)
-    tracks = await parts.jobs.field(job.id, "tracks")
-    return timeline_answer(request, job.timeline, None if job.data_removed else tracks)
+    context = context_of(request)
+    job = await own_job(context, request.user.tenant, job_id)
+    tracks = await context.jobs.field(job.id, "tracks")
+    return timeline_response(request, job.timeline, None if job.data_removed else tracks)
 
 
-def timeline_answer(request: Asked, summary: str | None, tracks: bytes | None) -> Response[Any]:
-    """Write a timeline as it is accepted. Raises Refused (404) where there is none yet."""
+def timeline_response(request: ApiRequest, summary: str | None, tracks: bytes | None) -> Response[Any]:
+    """Write a timeline as it is accepted. Raises ApiError (404) where there is none yet."""
     accept = request.headers.get("accept", "")
     if "text/plain" in accept and "application/json" not in accept:
         if summary is None:
@@ -60,32 +58,33 @@ def timeline_answer(request: Asked, summary: str | None, tracks: bytes | None) -
 
 @reads(
     "/v1/jobs/{job_id:str}/output",
-    opt=about(
-        About(
-            "readOutput",
-            "Download the finished file",
-            "Jobs",
-            {
-                200: Answer("The file.", media=tuple(MEDIA_TYPES.values()), headers=(*FILE_HEADERS, "Accept-Ranges")),
-                206: Answer(
-                    "A part of it.", media=tuple(MEDIA_TYPES.values()), headers=(*FILE_HEADERS, "Content-Range")
-                ),
-                302: Answer(
-                    "Files are not kept here: it is at the backend's.", media=("text/plain",), headers=("Location",)
-                ),
-                304: Answer("You have it already.", headers=("ETag",)),
-            },
-            scope="read",
-            refusals=(*KEYED, 416, 422),
-            query=LinkQuery,
-            headers=("Range", "If-Range", "If-None-Match"),
-        )
-    ),
+    operation_id="readOutput",
+    summary="Download the finished file",
+    tags=["Jobs"],
+    responses={
+        200: ResponseDoc("The file.", media=tuple(MEDIA_TYPES.values()), headers=(*FILE_HEADERS, "Accept-Ranges")),
+        206: ResponseDoc("A part of it.", media=tuple(MEDIA_TYPES.values()), headers=(*FILE_HEADERS, "Content-Range")),
+        302: ResponseDoc(
+            "Files are not kept here: it is at the backend's.", media=("text/plain",), headers=("Location",)
+        ),
+        304: ResponseDoc("You have it already.", headers=("ETag",)),
+    }
+    | problems(416, 422),
+    security=[{"apiKey": ["read"]}, {}],
+    dependencies={"params": query_params(LinkQuery)},
 )
-async def read_output(request: Asked, job_id: FromPath[str]) -> Response[Any] | Stream:
+async def read_output(
+    request: ApiRequest,
+    job_id: FromPath[str],
+    params: NamedDependency[LinkQuery],
+    *,
+    byte_range: RangeHeader = None,
+    if_range: IfRangeHeader = None,
+    if_none_match: IfNoneMatchHeader = None,
+) -> Response[Any] | Stream:
     """Stream the file from storage, or lead to where it is."""
-    parts = context_of(request)
-    job = await _job_for(request, parts, job_id)
+    context = context_of(request)
+    job = await _find_job(request, context, job_id, params)
     file = job.output
     if file is None:
         raise not_found("output (yet)")
@@ -93,72 +92,65 @@ async def read_output(request: Asked, job_id: FromPath[str]) -> Response[Any] | 
         if not file.backend_url:
             raise not_found("output (any more)")
         return Response(None, status_code=302, media_type="text/plain", headers={"Location": file.backend_url})
-    return await _from_storage(request, parts, job, file, file.path)
+    headers = _file_headers(job, file)
+    if headers["ETag"] in (if_none_match or ""):
+        await _stored_bytes(context, file.path)
+        return Response(None, status_code=304, headers=headers)
+    # A range that was meant for another version of the file is no range.
+    wanted = byte_range if if_range in (None, headers["ETag"]) else None
+    return await _stream_file(context, file, file.path, headers, wanted, head=request.method == "HEAD")
 
 
-async def _job_for(request: Asked, parts: ApiContext, job_id: str) -> Job:
+async def _find_job(request: ApiRequest, context: ApiContext, job_id: str, link: LinkQuery) -> Job:
     """Find the job for who may see it: by a signed link, else by a key."""
-    link = read_query(request, LinkQuery)
     if link.signature is None or link.expires is None:
-        caller = await caller_of(request)
-        if "read" not in caller.scopes:
-            raise Refused(403, "scope_missing", "This API key lacks the scope 'read'.")
-        return await own_job(parts, caller.tenant, job_id)
+        caller = await authorize(request, "read")
+        return await own_job(context, caller.tenant, job_id)
     good = verify_path(
-        parts.vault.link_keys,
+        context.encryption.link_keys,
         path=output_path(job_id),
         expires_at_s=link.expires,
         signature=link.signature,
-        now_s=parts.clock.now_ms() // 1000,
+        now_s=context.clock.now_ms() // 1000,
     )
     if not good:
-        raise Refused(403, "link_expired", "This link is not good (any more); read the job for a fresh one.")
-    job = await parts.jobs.load(job_id) if is_id(job_id, "job") else None
+        raise ApiError(403, "link_expired", "This link is not good (any more); read the job for a fresh one.")
+    job = await context.jobs.load(job_id) if is_id(job_id, "job") else None
     if job is None:
         raise not_found("job")
     return job
 
 
-async def _from_storage(
-    request: Asked, parts: ApiContext, job: Job, file: OutputFile, path: str
-) -> Response[Any] | Stream:
+async def _stored_bytes(context: ApiContext, path: str) -> int:
     try:
-        size_bytes = await parts.storage.size_bytes(path)
+        return await context.storage.size_bytes(path)
     except FileMissing:
         raise not_found("output (any more)") from None
-    headers = _headers(job, file)
-    if headers["ETag"] in request.headers.get("if-none-match", ""):
-        return Response(None, status_code=304, headers=headers)
+
+
+async def _stream_file(
+    context: ApiContext, file: OutputFile, path: str, headers: dict[str, str], byte_range: str | None, *, head: bool
+) -> Stream:
+    """Stream a file, or the part of it that the Range header asks for. Raises ApiError (416)."""
+    size_bytes = await _stored_bytes(context, path)
     try:
-        span = span_of(_range(request, headers["ETag"]), size_bytes=size_bytes)
-    except Unsatisfiable:
+        part = parse_range(byte_range, size_bytes=size_bytes)
+    except RangeNotSatisfiable:
         where = {"Content-Range": f"bytes */{size_bytes}"}
-        raise Refused(416, "range_not_satisfiable", f"It has {size_bytes} bytes.", headers=where) from None
-    start, end = span or (0, size_bytes)
-    headers["Content-Length"] = str(end - start)
-    if span:
+        raise ApiError(416, "range_not_satisfiable", f"It has {size_bytes} bytes.", headers=where) from None
+    start, end = part or (0, size_bytes)
+    headers = headers | {"Content-Length": str(end - start)}
+    if part:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{size_bytes}"
     media_type = MEDIA_TYPES.get(file.format, "application/octet-stream")
-    status = 206 if span else 200
-    if request.method == "HEAD":
-        return Stream(iter(()), status_code=status, headers=headers, media_type=media_type)
-    found = await parts.storage.read(path, start=start, end=end)
-    return Stream(found.chunks, status_code=status, headers=headers, media_type=media_type)
+    chunks = iter(()) if head else (await context.storage.read(path, start=start, end=end)).chunks
+    return Stream(chunks, status_code=206 if part else 200, headers=headers, media_type=media_type)
 
 
-def _headers(job: Job, file: OutputFile) -> dict[str, str]:
+def _file_headers(job: Job, file: OutputFile) -> dict[str, str]:
     return {
         "Accept-Ranges": "bytes",
         "ETag": f'"{job.id}"',
         "Cache-Control": "private, max-age=3600",
         "Content-Disposition": f'attachment; filename="{job.id}.{file.format}"',
     }
-
-
-def _range(request: Asked, tag: str) -> str | None:
-    """Take the range unless it was meant for another version of the file."""
-    condition = request.headers.get("if-range")
-    return request.headers.get("range") if condition in (None, tag) else None
-
-
-HANDLERS = (read_timeline, read_output)

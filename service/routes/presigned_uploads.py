@@ -1,118 +1,87 @@
-"""Uploads that go straight to storage (S3): a place is given out, the file comes there, and is looked at when it has come."""
+"""Presigned uploads: a file goes straight to storage (S3) by a signed URL, and is looked at when it has come."""
 
 from functools import partial
 
 import msgspec
 from litestar import Response, post
+from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from core.clock import rfc3339
-from core.ids import is_id
-from core.storage import FileMissing
-from core.store.uploads import UPLOAD_LIFE_MS
-from service.auth import needs
-from service.context import ApiContext, Asked, context_of
-from service.http.body import read_query
-from service.http.headers import idempotency_key_of
-from service.jobs.submission import own_upload
-from service.jobs.views import answer
-from service.kept import Kept
-from service.once import answered_once, once
-from service.openapi.describe import KEYED, About, Answer, about
-from service.problems import FieldError, Refused, invalid
+from service.auth import RequireScope
+from service.context import ApiContext, ApiRequest, context_of
+from service.http.query import query_params
+from service.http.responses import encoded_response, json_response
+from service.idempotency import IdempotencyKeyHeader, StoredResponse, parse_key, run_once
+from service.lookup import own_expected_upload, own_upload
+from service.openapi.describe import ResponseDoc, problems
+from service.problems import ApiError
 from service.schemas.requests import UploadQuery
-from service.schemas.responses import UploadPlace, UploadView
-from service.uploads.lifecycle import check_room, dropped, expected, kept, upload_view
-from service.uploads.receive import HEAD_BYTES, Inspector, check_announced, plain_name
+from service.schemas.responses import PresignedUpload, UploadView
+from service.uploads.inspector import Inspector
+from service.uploads.lifecycle import check_quota, keep_presigned, new_upload, upload_view
+from service.uploads.receive import required_name
 
 #: how long a URL to storage can be used
-_PLACE_LIFE_S = 3600
+_URL_LIFE_S = 3600
 
 
 @post(
     "/v1/uploads:presign",
-    guards=[needs("submit")],
+    guards=[RequireScope("submit")],
     status_code=201,
-    opt=about(
-        About(
-            "presignUpload",
-            "Get a URL to send a file straight to storage (with S3 as storage)",
-            "Uploads",
-            {
-                201: Answer(
-                    "PUT the file to `url`, then POST to `complete`.", UploadPlace, headers=("Idempotency-Replayed",)
-                )
-            },
-            scope="submit",
-            headers=("Idempotency-Key",),
-            refusals=(*KEYED, 409, 413, 415, 422),
-            query=UploadQuery,
+    operation_id="presignUpload",
+    summary="Get a URL to send a file straight to storage (with S3 as storage)",
+    tags=["Uploads"],
+    responses={
+        201: ResponseDoc(
+            "PUT the file to `url`, then POST to `complete`.", PresignedUpload, headers=("Idempotency-Replayed",)
         )
-    ),
+    }
+    | problems(409, 413, 415, 422),
+    dependencies={"params": query_params(UploadQuery)},
 )
-async def presign_upload(request: Asked) -> Response[bytes]:
+async def presign_upload(
+    request: ApiRequest, params: NamedDependency[UploadQuery], idempotency_key: IdempotencyKeyHeader = None
+) -> Response[bytes]:
     """Expect a file that comes to storage without us."""
-    parts, tenant = context_of(request), request.user.tenant
-    query = read_query(request, UploadQuery)
-    if query.filename is None:
-        raise invalid([FieldError(pointer="/filename", code="missing_field", detail="Add ?filename=clip.mp4.")])
-    path, name = "/v1/uploads:presign", plain_name(query.filename)
-    call = idempotency_key_of(request.headers.get("idempotency-key"), path=path, body=name.encode())
-    return answered_once(await once(parts, tenant, call, partial(_expecting, parts, tenant, name)), status=201)
+    context, tenant = context_of(request), request.user.tenant
+    name = required_name(params.filename)
+    key = parse_key(idempotency_key, path=request.scope["path"], body=name.encode())
+    made = await run_once(context, tenant, key, partial(_expect, context, tenant, name))
+    return encoded_response(made.body, status=201, headers=made.headers)
 
 
-async def _expecting(parts: ApiContext, tenant: str, name: str) -> Kept:
-    await check_room(parts, tenant, 0)
-    coming = expected(parts, tenant, name, Inspector(name).format)
-    url = await parts.storage.put_url(coming.path, for_s=_PLACE_LIFE_S)
+async def _expect(context: ApiContext, tenant: str, name: str) -> StoredResponse:
+    await check_quota(context, tenant, 0)
+    upload = new_upload(context, tenant, name, Inspector(name).format)
+    url = await context.storage.put_url(upload.path, for_s=_URL_LIFE_S)
     if url is None:
-        raise Refused(409, "not_available", "Files are stored in a folder here: send them to POST /v1/uploads.")
-    await parts.uploads.expect(coming)
-    place = UploadPlace(
-        id=coming.id,
+        raise ApiError(409, "not_available", "Files are stored in a folder here: send them to POST /v1/uploads.")
+    await context.uploads.expect(upload)
+    presigned = PresignedUpload(
+        id=upload.id,
         filename=name,
         url=url,
-        complete=f"{parts.settings.public_url}/v1/uploads/{coming.id}/complete",
-        expires_at=rfc3339(coming.created_at_ms + _PLACE_LIFE_S * 1000),
+        complete=f"{context.settings.public_url}/v1/uploads/{upload.id}/complete",
+        expires_at=rfc3339(upload.created_at_ms + _URL_LIFE_S * 1000),
     )
-    return Kept(coming.id, {}, msgspec.json.encode(place))
+    return StoredResponse(upload.id, {}, msgspec.json.encode(presigned))
 
 
 @post(
     "/v1/uploads/{upload_id:str}/complete",
-    guards=[needs("submit")],
+    guards=[RequireScope("submit")],
     status_code=200,
-    opt=about(
-        About(
-            "completeUpload",
-            "Say that a file has been sent straight to storage",
-            "Uploads",
-            {200: Answer("It is kept.", UploadView)},
-            scope="submit",
-            refusals=(*KEYED, 409, 413, 415),
-        )
-    ),
+    operation_id="completeUpload",
+    summary="Say that a file has been sent straight to storage",
+    tags=["Uploads"],
+    responses={200: ResponseDoc("It is kept.", UploadView)} | problems(409, 413, 415),
 )
-async def complete_upload(request: Asked, upload_id: FromPath[str]) -> Response[bytes]:
+async def complete_upload(request: ApiRequest, upload_id: FromPath[str]) -> Response[bytes]:
     """Look at a file that has come straight to storage, and keep it; a refused one is gone. Safe to repeat."""
-    parts, tenant = context_of(request), request.user.tenant
-    coming = await parts.uploads.expected(upload_id) if is_id(upload_id, "upl") else None
-    if coming is None or coming.tenant != tenant:
-        upload, goes_ms = await own_upload(parts, tenant, upload_id)
-        return answer(upload_view(upload, goes_ms))
-    try:
-        size_bytes = await parts.storage.size_bytes(coming.path)
-        head = await parts.storage.head(coming.path, HEAD_BYTES)
-    except FileMissing:
-        raise Refused(409, "not_uploaded", "The file is not there yet: PUT it to its url first.") from None
-    try:
-        check_announced(size_bytes, multipart=False)
-        Inspector(coming.filename).look_at(head)
-    except Refused:
-        await dropped(parts, coming)
-        raise
-    upload = await kept(parts, coming, size_bytes)
-    return answer(upload_view(upload, upload.created_at_ms + UPLOAD_LIFE_MS))
-
-
-HANDLERS = (presign_upload, complete_upload)
+    context, tenant = context_of(request), request.user.tenant
+    if expected := await own_expected_upload(context, tenant, upload_id):
+        return json_response(upload_view(await keep_presigned(context, expected)))
+    upload, expires_at_ms = await own_upload(context, tenant, upload_id)
+    return json_response(upload_view(upload, expires_at_ms))

@@ -1,28 +1,28 @@
-"""Sessions: made, read, closed. Their jobs are submitted like any other, with a `session_id`."""
+"""Sessions: created, read, closed. Their jobs are submitted like any other, with a `session_id`."""
 
 from functools import partial
 from typing import Any
 
 import msgspec
 from litestar import Response, delete, post
+from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from core.clock import rfc3339
 from core.ids import new_id
 from core.model.session import Session
-from service.auth import needs
-from service.context import ApiContext, Asked, context_of
-from service.http.body import decoded, has_body, read_bytes, read_query
-from service.http.headers import idempotency_key_of
-from service.http.pagination import page_of
-from service.jobs.submission import own_session
-from service.jobs.validation import profile_named
-from service.jobs.views import answer
-from service.kept import Kept
-from service.once import answered_once, once
-from service.openapi.describe import KEYED, About, Answer, about, reads
-from service.routes.output import timeline_answer
-from service.schemas.requests import PageQuery, SessionAsk
+from service.auth import RequireScope
+from service.context import ApiContext, ApiRequest, context_of
+from service.http.body import decode_json, has_body, read_json_body
+from service.http.pagination import page_response
+from service.http.query import query_params
+from service.http.responses import encoded_response, json_response
+from service.idempotency import IdempotencyKeyHeader, StoredResponse, parse_key, run_once
+from service.jobs.validation import find_profile
+from service.lookup import own_session
+from service.openapi.describe import ResponseDoc, json_body, problems, reads
+from service.routes.output import timeline_response
+from service.schemas.requests import PageQuery, SessionRequest
 from service.schemas.responses import SessionPage, SessionView
 
 #: so many of a session's last jobs are looked through for its tracks
@@ -31,50 +31,47 @@ _LOOK_BACK = 20
 
 @post(
     "/v1/sessions",
-    guards=[needs("submit")],
+    guards=[RequireScope("submit")],
     status_code=201,
-    opt=about(
-        About(
-            "createSession",
-            "Create a session",
-            "Sessions",
-            {201: Answer("The session.", SessionView, headers=("Location", "Idempotency-Replayed"))},
-            scope="submit",
-            refusals=(*KEYED, 408, 409, 413, 415, 422),
-            headers=("Idempotency-Key",),
-            body=SessionAsk,
-            body_needed=False,
-            example={"profile": "maker-free", "language": "en"},
-        )
-    ),
+    operation_id="createSession",
+    summary="Create a session",
+    tags=["Sessions"],
+    responses={201: ResponseDoc("The session.", SessionView, headers=("Location", "Idempotency-Replayed"))}
+    | problems(408, 409, 413, 415, 422),
+    opt=json_body(SessionRequest, required=False, example={"profile": "maker-free", "language": "en"}),
 )
-async def create_session(request: Asked) -> Response[bytes]:
+async def create_session(request: ApiRequest, idempotency_key: IdempotencyKeyHeader = None) -> Response[bytes]:
     """Make a session; the backend's is opened by its first job."""
-    parts, tenant = context_of(request), request.user.tenant
-    raw = await read_bytes(request) if has_body(request) else b""
-    ask = decoded(raw, SessionAsk) if raw else SessionAsk()
-    profile = profile_named(ask.profile or parts.settings.default_profile)
-    call = idempotency_key_of(request.headers.get("idempotency-key"), path="/v1/sessions", body=raw)
+    context, tenant = context_of(request), request.user.tenant
+    raw = await read_json_body(request) if has_body(request) else b""
+    ask = decode_json(raw, SessionRequest) if raw else SessionRequest()
+    profile = find_profile(ask.profile or context.settings.default_profile)
     session = Session(
         id=new_id("ses"),
         tenant=tenant,
         profile=profile.name,
         language=ask.language,
-        created_at_ms=parts.clock.now_ms(),
+        created_at_ms=context.clock.now_ms(),
     )
-    made = await once(parts, tenant, call, partial(_created, parts, session))
-    return answered_once(made, status=201)
+    made = await run_once(
+        context,
+        tenant,
+        parse_key(idempotency_key, path=request.scope["path"], body=raw),
+        partial(_create, context, session),
+    )
+    return encoded_response(made.body, status=201, headers=made.headers)
 
 
-async def _created(parts: ApiContext, session: Session) -> Kept:
-    await parts.sessions.create(session)
-    location = f"{parts.settings.public_url}/v1/sessions/{session.id}"
-    return Kept(session.id, {"Location": location}, msgspec.json.encode(await session_view(parts, session)))
+async def _create(context: ApiContext, session: Session) -> StoredResponse:
+    await context.sessions.create(session)
+    location = f"{context.settings.public_url}/v1/sessions/{session.id}"
+    shown = await session_view(context, session)
+    return StoredResponse(session.id, {"Location": location}, msgspec.json.encode(shown))
 
 
-async def session_view(parts: ApiContext, session: Session) -> SessionView:
+async def session_view(context: ApiContext, session: Session) -> SessionView:
     """Show a session as it is right now."""
-    waiting, first = await parts.sessions.queue_of(session.id)
+    waiting, first = await context.sessions.queue_of(session.id)
     return SessionView(
         id=session.id,
         profile=session.profile,
@@ -92,77 +89,66 @@ async def session_view(parts: ApiContext, session: Session) -> SessionView:
 
 @reads(
     "/v1/sessions",
-    guards=[needs("read")],
-    opt=about(
-        About(
-            "listSessions",
-            "List sessions, newest first",
-            "Sessions",
-            {200: Answer("A page of sessions.", SessionPage, headers=("Link",))},
-            scope="read",
-            refusals=(*KEYED, 422),
-            query=PageQuery,
-        )
-    ),
+    guards=[RequireScope("read")],
+    operation_id="listSessions",
+    summary="List sessions, newest first",
+    tags=["Sessions"],
+    responses={200: ResponseDoc("A page of sessions.", SessionPage, headers=("Link",))} | problems(422),
+    dependencies={"params": query_params(PageQuery)},
 )
-async def list_sessions(request: Asked) -> Response[bytes]:
+async def list_sessions(request: ApiRequest, params: NamedDependency[PageQuery]) -> Response[bytes]:
     """List the sessions that were made by hand and are open."""
-    parts, query = context_of(request), read_query(request, PageQuery)
-    found = await parts.sessions.page(request.user.tenant, after=query.after, limit=query.limit + 1)
-    rows = [await session_view(parts, s) for s in found[: query.limit]]
-    return page_of(request, parts, rows, more=len(found) > query.limit)
+    context = context_of(request)
+    found = await context.sessions.page(request.user.tenant, after=params.after, limit=params.limit + 1)
+    rows = [await session_view(context, s) for s in found[: params.limit]]
+    return page_response(request, rows, public_url=context.settings.public_url, more=len(found) > params.limit)
 
 
 @reads(
     "/v1/sessions/{session_id:str}",
-    guards=[needs("read")],
-    opt=about(
-        About("readSession", "Read a session", "Sessions", {200: Answer("The session.", SessionView)}, scope="read")
-    ),
+    guards=[RequireScope("read")],
+    operation_id="readSession",
+    summary="Read a session",
+    tags=["Sessions"],
+    responses={200: ResponseDoc("The session.", SessionView)} | problems(),
 )
-async def read_session(request: Asked, session_id: FromPath[str]) -> Response[bytes]:
+async def read_session(request: ApiRequest, session_id: FromPath[str]) -> Response[bytes]:
     """Read a session."""
-    parts = context_of(request)
-    return answer(await session_view(parts, await own_session(parts, request.user.tenant, session_id)))
+    context = context_of(request)
+    return json_response(await session_view(context, await own_session(context, request.user.tenant, session_id)))
 
 
 @reads(
     "/v1/sessions/{session_id:str}/timeline",
-    guards=[needs("read")],
-    opt=about(
-        About(
-            "readSessionTimeline",
-            "Read a session's timeline",
-            "Sessions",
-            {200: Answer("The tracks, or the one-line summary.", Any, media=("application/json", "text/plain"))},
-            scope="read",
-        )
-    ),
+    guards=[RequireScope("read")],
+    operation_id="readSessionTimeline",
+    summary="Read a session's timeline",
+    tags=["Sessions"],
+    responses={200: ResponseDoc("The tracks, or the one-line summary.", Any, media=("application/json", "text/plain"))}
+    | problems(),
 )
-async def read_session_timeline(request: Asked, session_id: FromPath[str]) -> Response[Any]:
+async def read_session_timeline(request: ApiRequest, session_id: FromPath[str]) -> Response[Any]:
     """Give the timeline as the session's last edit left it."""
-    parts = context_of(request)
-    session = await own_session(parts, request.user.tenant, session_id)
-    jobs = await parts.listing.jobs(session.tenant, session_id=session.id, limit=_LOOK_BACK)
+    context = context_of(request)
+    session = await own_session(context, request.user.tenant, session_id)
+    jobs = await context.job_queries.jobs(session.tenant, session_id=session.id, limit=_LOOK_BACK)
     for job in jobs:
-        tracks = None if job.data_removed else await parts.jobs.field(job.id, "tracks")
+        tracks = None if job.data_removed else await context.jobs.field(job.id, "tracks")
         if tracks is not None:
-            return timeline_answer(request, session.timeline or job.timeline, tracks)
-    return timeline_answer(request, session.timeline, None)
+            return timeline_response(request, session.timeline or job.timeline, tracks)
+    return timeline_response(request, session.timeline, None)
 
 
 @delete(
     "/v1/sessions/{session_id:str}",
-    guards=[needs("submit")],
+    guards=[RequireScope("submit")],
     status_code=204,
-    opt=about(
-        About("closeSession", "Close a session", "Sessions", {204: Answer("It takes no more jobs.")}, scope="submit")
-    ),
+    operation_id="closeSession",
+    summary="Close a session",
+    tags=["Sessions"],
+    responses={204: ResponseDoc("It takes no more jobs.")} | problems(),
 )
-async def close_session(request: Asked, session_id: FromPath[str]) -> None:
+async def close_session(request: ApiRequest, session_id: FromPath[str]) -> None:
     """Take no more jobs into a session; those that are in it go on."""
-    parts = context_of(request)
-    await parts.sessions.close(await own_session(parts, request.user.tenant, session_id))
-
-
-HANDLERS = (create_session, list_sessions, read_session, read_session_timeline, close_session)
+    context = context_of(request)
+    await context.sessions.close(await own_session(context, request.user.tenant, session_id))

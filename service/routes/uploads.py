@@ -1,132 +1,85 @@
 """Uploads: received as a raw body or as a form, kept until 24 h after their last use."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from functools import partial
 
 import msgspec
 from litestar import Response, delete, post
-from litestar.exceptions import HTTPException
+from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from core.store.uploads import UPLOAD_LIFE_MS
-from service.auth import needs
-from service.context import ApiContext, Asked, context_of
-from service.http.body import read_query
-from service.http.headers import idempotency_key_of
-from service.jobs.submission import own_upload
-from service.jobs.views import answer
-from service.kept import Kept
-from service.once import answered_once
-from service.openapi.describe import KEYED, About, Answer, about, reads
-from service.problems import FieldError, Refused, invalid
+from service.auth import RequireScope
+from service.context import ApiContext, ApiRequest, context_of
+from service.http.query import query_params
+from service.http.responses import encoded_response, json_response
+from service.idempotency import IdempotencyKeyHeader, StoredResponse, parse_key, run_once
+from service.lookup import own_upload
+from service.openapi.describe import ResponseDoc, file_body, problems, reads
 from service.schemas.requests import UploadQuery
 from service.schemas.responses import UploadView
-from service.uploads.keyed_upload import uploaded_once
-from service.uploads.lifecycle import check_room, dropped, stored, upload_view
-from service.uploads.receive import NamedFile, bounded, check_announced, first_file, plain_name
-
-#: how long a body may bring nothing
-_SILENCE_S = 30.0
+from service.uploads.hashed_file import HashedFile
+from service.uploads.inspector import NamedFile
+from service.uploads.lifecycle import check_quota, remove_upload, store_file, upload_view
+from service.uploads.receive import receive_file
 
 
 @post(
     "/v1/uploads",
-    guards=[needs("submit")],
+    guards=[RequireScope("submit")],
     status_code=201,
     request_max_body_size=None,
-    opt=about(
-        About(
-            "uploadFile",
-            "Upload a file",
-            "Uploads",
-            {201: Answer("It is kept.", UploadView, headers=("Location", "Idempotency-Replayed"))},
-            scope="submit",
-            refusals=(*KEYED, 408, 409, 413, 415, 422),
-            query=UploadQuery,
-            headers=("Idempotency-Key",),
-            body=bytes,
-            body_media=("application/octet-stream", "multipart/form-data"),
-        )
-    ),
+    operation_id="uploadFile",
+    summary="Upload a file",
+    tags=["Uploads"],
+    responses={201: ResponseDoc("It is kept.", UploadView, headers=("Location", "Idempotency-Replayed"))}
+    | problems(408, 409, 413, 415, 422),
+    dependencies={"params": query_params(UploadQuery)},
+    opt=file_body(),
 )
-async def upload_file(request: Asked) -> Response[bytes]:
+async def upload_file(
+    request: ApiRequest, params: NamedDependency[UploadQuery], idempotency_key: IdempotencyKeyHeader = None
+) -> Response[bytes]:
     """Stream a file to storage; a refused or broken one leaves nothing behind."""
-    parts, tenant = context_of(request), request.user.tenant
-    query = read_query(request, UploadQuery)
-    media_type, options = request.content_type
-    is_form = media_type == "multipart/form-data"
-    check_announced(request.content_length, multipart=is_form)
-    file = await _file(request, query, options.get("boundary", "") if is_form else None)
-    key = idempotency_key_of(request.headers.get("idempotency-key"), path="/v1/uploads", body=b"")
-    store = partial(_kept, parts, tenant, request.content_length or 0)
-    done = await uploaded_once(parts, tenant, key.key_hash if key else None, file, store)
-    return answered_once(done, status=201)
+    context, tenant = context_of(request), request.user.tenant
+    hashed = HashedFile(await receive_file(request, params.filename))
+    store = partial(_store, context, tenant, request.content_length or 0, hashed.file)
+    made = await run_once(
+        context, tenant, parse_key(idempotency_key, path=request.scope["path"], body=None), store, streamed=hashed
+    )
+    return encoded_response(made.body, status=201, headers=made.headers)
 
 
-async def _kept(parts: ApiContext, tenant: str, announced_bytes: int, file: NamedFile) -> Kept:
-    await check_room(parts, tenant, announced_bytes)
-    upload = await stored(parts, tenant, file)
-    location = f"{parts.settings.public_url}/v1/uploads/{upload.id}"
-    view = upload_view(upload, upload.created_at_ms + UPLOAD_LIFE_MS)
-    return Kept(upload.id, {"Location": location}, msgspec.json.encode(view))
-
-
-async def _file(request: Asked, query: UploadQuery, boundary: str | None) -> NamedFile:
-    chunks = bounded(_arriving(request))
-    if boundary is not None:
-        if not boundary:
-            raise Refused(400, "malformed_request", "The form's Content-Type names no boundary.")
-        name, chunks = await first_file(chunks, boundary)
-        return _named(query.filename or name, chunks)
-    if query.filename is None:
-        raise invalid([FieldError(pointer="/filename", code="missing_field", detail="Add ?filename=clip.mp4.")])
-    return _named(query.filename, chunks)
-
-
-def _named(name: str, chunks: AsyncIterator[bytes]) -> NamedFile:
-    return NamedFile(plain_name(name), chunks)
-
-
-async def _arriving(request: Asked) -> AsyncIterator[bytes]:
-    """Give the body's chunks; whoever stops half-way, or for too long, is refused."""
-    stream = request.stream()
-    try:
-        while True:
-            async with asyncio.timeout(_SILENCE_S):
-                chunk = await anext(stream, None)
-            if chunk is None:
-                return
-            if chunk:
-                yield chunk
-    except TimeoutError:
-        raise Refused(408, "request_timeout", f"Nothing came for {_SILENCE_S:.0f} s.") from None
-    except HTTPException:
-        raise Refused(400, "malformed_request", "The upload broke off.") from None
+async def _store(context: ApiContext, tenant: str, announced_bytes: int, file: NamedFile) -> StoredResponse:
+    await check_quota(context, tenant, announced_bytes)
+    upload = await store_file(context, tenant, file)
+    location = f"{context.settings.public_url}/v1/uploads/{upload.id}"
+    return StoredResponse(upload.id, {"Location": location}, msgspec.json.encode(upload_view(upload)))
 
 
 @reads(
     "/v1/uploads/{upload_id:str}",
-    guards=[needs("read")],
-    opt=about(About("readUpload", "Read an upload", "Uploads", {200: Answer("The upload.", UploadView)}, scope="read")),
+    guards=[RequireScope("read")],
+    operation_id="readUpload",
+    summary="Read an upload",
+    tags=["Uploads"],
+    responses={200: ResponseDoc("The upload.", UploadView)} | problems(),
 )
-async def read_upload(request: Asked, upload_id: FromPath[str]) -> Response[bytes]:
+async def read_upload(request: ApiRequest, upload_id: FromPath[str]) -> Response[bytes]:
     """Read what is known of an upload."""
-    upload, goes_ms = await own_upload(context_of(request), request.user.tenant, upload_id)
-    return answer(upload_view(upload, goes_ms))
+    upload, expires_at_ms = await own_upload(context_of(request), request.user.tenant, upload_id)
+    return json_response(upload_view(upload, expires_at_ms))
 
 
 @delete(
     "/v1/uploads/{upload_id:str}",
-    guards=[needs("submit")],
+    guards=[RequireScope("submit")],
     status_code=204,
-    opt=about(About("deleteUpload", "Delete an upload", "Uploads", {204: Answer("It is gone.")}, scope="submit")),
+    operation_id="deleteUpload",
+    summary="Delete an upload",
+    tags=["Uploads"],
+    responses={204: ResponseDoc("It is gone.")} | problems(),
 )
-async def delete_upload(request: Asked, upload_id: FromPath[str]) -> None:
+async def delete_upload(request: ApiRequest, upload_id: FromPath[str]) -> None:
     """Delete an upload now."""
-    parts = context_of(request)
-    upload, _ = await own_upload(parts, request.user.tenant, upload_id)
-    await dropped(parts, upload)
-
-
-HANDLERS = (upload_file, read_upload, delete_upload)
+    context = context_of(request)
+    upload, _ = await own_upload(context, request.user.tenant, upload_id)
+    await remove_upload(context, upload)

@@ -1,4 +1,4 @@
-"""The tenant's default callback target: read, set, its secret changed, switched on again, tried out."""
+"""The tenant's default webhook: read, set, its secret rotated, enabled again, tested."""
 
 from functools import partial
 
@@ -9,24 +9,22 @@ from core.clock import rfc3339
 from core.model.webhook import TenantWebhook
 from core.store.redis.codec import pack
 from core.store.tenants.webhooks import ROTATION_MS
-from service.auth import needs
-from service.context import ApiContext, Asked, context_of
-from service.http.body import decoded, read_bytes
-from service.http.headers import idempotency_key_of
-from service.jobs.validation import webhook_refusal
-from service.jobs.views import answer
-from service.kept import Kept
-from service.once import answered_once, once
-from service.openapi.describe import KEYED, About, Answer, about, reads
-from service.problems import Refused, invalid
+from service.auth import RequireScope
+from service.context import ApiContext, ApiRequest, context_of
+from service.http.body import decode_json, read_json_body
+from service.http.responses import encoded_response, json_response
+from service.idempotency import IdempotencyKeyHeader, StoredResponse, parse_key, run_once
+from service.jobs.validation import webhook_url_error
+from service.openapi.describe import ResponseDoc, json_body, problems, reads
+from service.problems import ApiError, invalid
 from service.schemas.requests import WebhookSettings
 from service.schemas.responses import NewSecret, TestedWebhook, WebhookView
 
-#: beyond the time that a receiver has, for a worker to take the errand
-_ERRAND_S = 5.0
+#: beyond the time that a receiver has, for a worker to take the call
+_RPC_MARGIN_S = 5.0
 
 
-class Heard(msgspec.Struct):
+class TestAttempt(msgspec.Struct):
     """What a worker says of a test: the fields that are told to the caller."""
 
     status: int | None = None
@@ -52,143 +50,123 @@ def webhook_view(webhook: TenantWebhook | None) -> WebhookView:
 
 @reads(
     "/v1/webhook",
-    guards=[needs("admin")],
-    opt=about(
-        About("readWebhook", "Read the default webhook", "Webhook", {200: Answer("It.", WebhookView)}, scope="admin")
-    ),
+    guards=[RequireScope("admin")],
+    operation_id="readWebhook",
+    summary="Read the default webhook",
+    tags=["Webhook"],
+    responses={200: ResponseDoc("It.", WebhookView)} | problems(),
 )
-async def read_webhook(request: Asked) -> Response[bytes]:
+async def read_webhook(request: ApiRequest) -> Response[bytes]:
     """Read the default webhook and its state."""
-    return answer(webhook_view(await context_of(request).webhooks.default(request.user.tenant)))
+    return json_response(webhook_view(await context_of(request).webhooks.default(request.user.tenant)))
 
 
 @put(
     "/v1/webhook",
-    guards=[needs("admin")],
-    opt=about(
-        About(
-            "setWebhook",
-            "Set the default webhook",
-            "Webhook",
-            {200: Answer("It is set, and active.", WebhookView)},
-            scope="admin",
-            refusals=(*KEYED, 408, 413, 415, 422),
-            body=WebhookSettings,
-            example={"url": "https://example.com/hook", "events": ["job.succeeded", "job.failed"]},
-        )
+    guards=[RequireScope("admin")],
+    operation_id="setWebhook",
+    summary="Set the default webhook",
+    tags=["Webhook"],
+    responses={200: ResponseDoc("It is set, and active.", WebhookView)} | problems(408, 413, 415, 422),
+    opt=json_body(
+        WebhookSettings, example={"url": "https://example.com/hook", "events": ["job.succeeded", "job.failed"]}
     ),
 )
-async def set_webhook(request: Asked) -> Response[bytes]:
+async def set_webhook(request: ApiRequest) -> Response[bytes]:
     """Set where callbacks go by default, and which."""
-    parts = context_of(request)
-    ask = decoded(await read_bytes(request), WebhookSettings)
-    if refusal := webhook_refusal(ask.url, parts.settings, at="/url"):
-        raise invalid([refusal])
+    context = context_of(request)
+    ask = decode_json(await read_json_body(request), WebhookSettings)
+    if error := webhook_url_error(ask.url, context.settings, at="/url"):
+        raise invalid([error])
     webhook = TenantWebhook(url=ask.url, events=tuple(dict.fromkeys(ask.events)))
-    await parts.webhooks.set_default(request.user.tenant, webhook)
-    return answer(webhook_view(webhook))
+    await context.webhooks.set_default(request.user.tenant, webhook)
+    return json_response(webhook_view(webhook))
 
 
 @post(
     "/v1/webhook:rotate-secret",
-    guards=[needs("admin")],
+    guards=[RequireScope("admin")],
     status_code=200,
-    opt=about(
-        About(
-            "rotateSecret",
-            "Make a new signing secret",
-            "Webhook",
-            {
-                200: Answer(
-                    "The new secret, this once. Ask again where the answer was lost: the ones before go on.",
-                    NewSecret,
-                    headers=("Cache-Control",),
-                )
-            },
-            scope="admin",
+    operation_id="rotateSecret",
+    summary="Make a new signing secret",
+    tags=["Webhook"],
+    responses={
+        200: ResponseDoc(
+            "The new secret, this once. Ask again where the answer was lost: the ones before go on.",
+            NewSecret,
+            headers=("Cache-Control",),
         )
-    ),
+    }
+    | problems(),
 )
-async def rotate_secret(request: Asked) -> Response[bytes]:
+async def rotate_secret(request: ApiRequest) -> Response[bytes]:
     """Make a new secret; for a day both sign."""
-    parts = context_of(request)
-    secret = await parts.webhooks.rotate_secret(request.user.tenant)
-    until = rfc3339(parts.clock.now_ms() + ROTATION_MS)
-    return answer(NewSecret(secret=secret, previous_valid_until=until), headers={"Cache-Control": "no-store"})
+    context = context_of(request)
+    secret = await context.webhooks.rotate_secret(request.user.tenant)
+    until = rfc3339(context.clock.now_ms() + ROTATION_MS)
+    return json_response(NewSecret(secret=secret, previous_valid_until=until), headers={"Cache-Control": "no-store"})
 
 
 @post(
     "/v1/webhook:enable",
-    guards=[needs("admin")],
+    guards=[RequireScope("admin")],
     status_code=200,
-    opt=about(
-        About(
-            "enableWebhook",
-            "Switch the default webhook on again",
-            "Webhook",
-            {200: Answer("It is active.", WebhookView)},
-            scope="admin",
-        )
-    ),
+    operation_id="enableWebhook",
+    summary="Switch the default webhook on again",
+    tags=["Webhook"],
+    responses={200: ResponseDoc("It is active.", WebhookView)} | problems(),
 )
-async def enable_webhook(request: Asked) -> Response[bytes]:
+async def enable_webhook(request: ApiRequest) -> Response[bytes]:
     """Send again to a URL that was disabled."""
-    parts, tenant = context_of(request), request.user.tenant
-    webhook = await _set(parts, tenant)
+    context, tenant = context_of(request), request.user.tenant
+    webhook = await _webhook_of(context, tenant)
     active = TenantWebhook(url=webhook.url, events=webhook.events)
-    await parts.webhooks.set_default(tenant, active)
-    return answer(webhook_view(active))
+    await context.webhooks.set_default(tenant, active)
+    return json_response(webhook_view(active))
 
 
-async def _set(parts: ApiContext, tenant: str) -> TenantWebhook:
-    webhook = await parts.webhooks.default(tenant)
+async def _webhook_of(context: ApiContext, tenant: str) -> TenantWebhook:
+    webhook = await context.webhooks.default(tenant)
     if webhook is None:
-        raise Refused(404, "not_found", "No default webhook is set: PUT /v1/webhook.")
+        raise ApiError(404, "not_found", "No default webhook is set: PUT /v1/webhook.")
     return webhook
 
 
 @post(
     "/v1/webhook:test",
-    guards=[needs("admin")],
+    guards=[RequireScope("admin")],
     status_code=200,
-    opt=about(
-        About(
-            "testWebhook",
-            "Send a signed test",
-            "Webhook",
-            {200: Answer("What the receiver answered.", TestedWebhook, headers=("Idempotency-Replayed",))},
-            scope="admin",
-            refusals=(*KEYED, 409, 422),
-            headers=("Idempotency-Key",),
-        )
-    ),
+    operation_id="testWebhook",
+    summary="Send a signed test",
+    tags=["Webhook"],
+    responses={200: ResponseDoc("What the receiver answered.", TestedWebhook, headers=("Idempotency-Replayed",))}
+    | problems(409, 422),
 )
-async def test_webhook(request: Asked) -> Response[bytes]:
+async def send_test(request: ApiRequest, idempotency_key: IdempotencyKeyHeader = None) -> Response[bytes]:
     """Have a worker send a signed ``webhook.test``, and tell what came back."""
-    parts, tenant = context_of(request), request.user.tenant
-    call = idempotency_key_of(request.headers.get("idempotency-key"), path="/v1/webhook:test", body=b"")
-    return answered_once(await once(parts, tenant, call, partial(_tested, parts, tenant)), status=200)
+    context, tenant = context_of(request), request.user.tenant
+    tested = await run_once(
+        context, tenant, parse_key(idempotency_key, path=request.scope["path"]), partial(_test, context, tenant)
+    )
+    return encoded_response(tested.body, status=200, headers=tested.headers)
 
 
-async def _tested(parts: ApiContext, tenant: str) -> Kept:
-    webhook = await _set(parts, tenant)
-    patience_s = parts.settings.callback_timeout_s + _ERRAND_S
-    raw = await parts.errands.ask("webhook_test", tenant, pack(webhook), wait_s=patience_s)
+async def _test(context: ApiContext, tenant: str) -> StoredResponse:
+    webhook = await _webhook_of(context, tenant)
+    patience_s = context.settings.callback_timeout_s + _RPC_MARGIN_S
+    raw = await context.rpc.ask("webhook_test", tenant, pack(webhook), wait_s=patience_s)
     if raw is None:
-        raise Refused(503, "unavailable", "No worker is there to send it.", headers={"Retry-After": "10"})
-    return Kept("", {}, msgspec.json.encode(tested(msgspec.json.decode(raw, type=Heard))))
+        raise ApiError(503, "unavailable", "No worker is there to send it.", headers={"Retry-After": "10"})
+    return StoredResponse("", {}, msgspec.json.encode(_test_view(msgspec.json.decode(raw, type=TestAttempt))))
 
 
-def tested(heard: Heard) -> TestedWebhook:
+def _test_view(attempt: TestAttempt) -> TestedWebhook:
     """Say what a test came to; 2xx alone is success."""
-    good = heard.status is not None and 200 <= heard.status < 300  # noqa: PLR2004 - the 2xx
+    good = attempt.status is not None and 200 <= attempt.status < 300  # noqa: PLR2004 - the 2xx
     return TestedWebhook(
         delivered=good,
-        status=heard.status,
-        error=heard.detail or None,
-        answer=heard.excerpt,
-        latency_ms=heard.latency_ms,
+        status=attempt.status,
+        error=attempt.detail or None,
+        answer=attempt.excerpt,
+        latency_ms=attempt.latency_ms,
     )
-
-
-HANDLERS = (read_webhook, set_webhook, rotate_secret, enable_webhook, test_webhook)

@@ -1,6 +1,6 @@
-"""What callers send and read besides the job itself: bodies, queries and answers. Shapes only, no rules between fields.
+"""Request schemas: the bodies and queries that callers send. Shapes only, no rules between fields.
 
-Bodies refuse unknown fields; `service/http/body.py` reads them and turns what is wrong into problem documents.
+Bodies refuse unknown fields; `service/http/body.py` decodes them and says what is wrong.
 """
 
 from typing import Annotated, Literal
@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from core.events.delivery import DeliveryState
+from core.events.event import JobEventType, TenantEventType
 from core.model.job import Status
 from core.redaction import redacted_repr
 
@@ -27,19 +28,6 @@ Prompt = Annotated[
 Language = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$", examples=["en", "zh-CN"])]
 ProfileName = Annotated[str, Meta(max_length=64, examples=["ai-video-pro-online"])]
 Id = Annotated[str, Meta(max_length=64)]
-JobEventName = Literal[
-    "job.queued", "job.started", "job.progress", "job.succeeded", "job.failed", "job.canceled", "job.expired"
-]
-TenantEventName = Literal[
-    "job.queued",
-    "job.started",
-    "job.progress",
-    "job.succeeded",
-    "job.failed",
-    "job.canceled",
-    "job.expired",
-    "batch.completed",
-]
 
 
 @redacted_repr()
@@ -47,7 +35,7 @@ class Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What a caller sends."""
 
 
-class MediaAsk(Body, kw_only=True):
+class MediaSource(Body, kw_only=True):
     """One file: either a public URL, or an upload of yours."""
 
     url: Url | None = None
@@ -64,23 +52,23 @@ class OutputSettings(Body, kw_only=True):
     aspect_ratio: Literal["16:9", "9:16", "1:1", "4:3", "3:4", "4:5", "21:9"] | None = None
 
 
-class WebhookAsk(Body, kw_only=True):
+class JobWebhook(Body, kw_only=True):
     """Where this job's callbacks go, instead of the tenant's default. No `events`: the four ends."""
 
     url: Url
-    events: Annotated[list[JobEventName], Meta(max_length=7)] = []
+    events: Annotated[list[JobEventType], Meta(max_length=7)] = []
 
 
-class JobAsk(Body, kw_only=True):
+class JobRequest(Body, kw_only=True):
     """A job as it is submitted."""
 
     prompt: Prompt
     profile: ProfileName | None = None
-    media: Annotated[list[MediaAsk], Meta(max_length=JOB_MEDIA)] = []
+    media: Annotated[list[MediaSource], Meta(max_length=JOB_MEDIA)] = []
     session_id: Id | None = None
     language: Language | None = None
     output: OutputSettings | None = None
-    webhook: WebhookAsk | None = None
+    webhook: JobWebhook | None = None
     metadata: dict[str, str] = {}
     priority: Annotated[int, Meta(ge=-100, le=100)] = 0
     max_credits: Annotated[int, Meta(ge=0, le=1_000_000_000)] | None = None
@@ -89,46 +77,46 @@ class JobAsk(Body, kw_only=True):
     retention_s: Annotated[int, Meta(ge=60, le=31_536_000)] = 2_592_000
 
 
-class SessionAsk(Body, kw_only=True):
+class SessionRequest(Body, kw_only=True):
     """A session to refine in; its jobs take its profile and language where they name none."""
 
     profile: ProfileName | None = None
     language: Language | None = None
 
 
-class ReplayAsk(Body, kw_only=True):
+class ReplayRequest(Body, kw_only=True):
     """`from` render: render the session's timeline again, without a new message."""
 
     start: Literal["start", "render"] = msgspec.field(name="from", default="start")
 
 
-class BatchAsk(Body, kw_only=True):
+class BatchRequest(Body, kw_only=True):
     """Many jobs at once. `session` shared: one session for all, in order."""
 
-    jobs: Annotated[list[JobAsk], Meta(min_length=1, max_length=BATCH_JOBS)]
+    jobs: Annotated[list[JobRequest], Meta(min_length=1, max_length=BATCH_JOBS)]
     session: Literal["separate", "shared"] = "separate"
-    webhook: WebhookAsk | None = None
+    webhook: JobWebhook | None = None
 
 
-class BatchFrame(Body, kw_only=True):
-    """A batch whose jobs are read one by one, so that each gets its own answer. Otherwise as `BatchAsk`."""
+class RawBatchRequest(Body, kw_only=True):
+    """A batch whose jobs are read one by one, so that each gets its own answer. Otherwise as `BatchRequest`."""
 
     jobs: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=BATCH_JOBS)]
     session: Literal["separate", "shared"] = "separate"
-    webhook: WebhookAsk | None = None
+    webhook: JobWebhook | None = None
 
 
 class WebhookSettings(Body, kw_only=True):
     """The tenant's default callback target."""
 
     url: Url
-    events: Annotated[list[TenantEventName], Meta(max_length=8)] = []
+    events: Annotated[list[TenantEventType], Meta(max_length=8)] = []
 
 
 Time = Annotated[str, Meta(max_length=40, examples=["2026-11-20T00:00:00Z"], extra_json_schema={"format": "date-time"})]
 
 
-class RedeliverAsk(Body, kw_only=True):
+class RedeliverRequest(Body, kw_only=True):
     """Send deliveries of a time range again: those that are dead, or `status`."""
 
     since: Time

@@ -1,14 +1,13 @@
-"""What callers read besides the job itself: shapes only. What they send is in `service/schemas/requests.py`."""
+"""Response schemas: what callers read besides the job itself (`core.model.job_view`). Shapes only."""
 
 from typing import Any, Literal
 
 from core.events.delivery import DeliveryState
-from core.events.event import EventType
+from core.events.event import EventType, JobEventType
 from core.model.job import Status
 from core.model.job_view import JobView, View
 from core.model.plan import Output, Plan
 from service.problems import ProblemDocument
-from service.schemas.requests import JobEventName
 
 
 class JobPage(View, kw_only=True):
@@ -50,7 +49,7 @@ class UploadView(View, kw_only=True):
     expires_at: str
 
 
-class UploadPlace(View, kw_only=True):
+class PresignedUpload(View, kw_only=True):
     """Where to PUT a file, straight to storage; then `complete` it."""
 
     id: str
@@ -104,7 +103,7 @@ class Probe(View, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-class JobData(View, kw_only=True):
+class JobEventData(View, kw_only=True):
     """`truncated`: the fields that were cut to keep a long body short, where any were; the job itself has them whole."""
 
     job: JobView
@@ -114,9 +113,9 @@ class JobData(View, kw_only=True):
 class JobEventBody(View, kw_only=True):
     """The body of a callback about a job, and of an event: under 20 kB."""
 
-    type: JobEventName
+    type: JobEventType
     timestamp: str
-    data: JobData
+    data: JobEventData
 
 
 class BatchItem(View, kw_only=True):

@@ -1,77 +1,97 @@
-"""What becomes of a file that is sent to us: expected, written, kept, or gone without a trace. Called by the upload routes."""
+"""The life of an upload: expected, written to storage, kept within its tenant's quota, deleted. Called by the upload routes."""
 
 import msgspec
 
 from core.clock import rfc3339
+from core.formats import HEAD_BYTES
 from core.ids import new_id
 from core.model.upload import Upload
+from core.storage import FileMissing
+from core.store.uploads import UPLOAD_LIFE_MS
 from service.context import ApiContext
-from service.problems import Refused
+from service.problems import ApiError
 from service.schemas.responses import UploadView
-from service.uploads.receive import Inspector, NamedFile
+from service.uploads.inspector import Inspector, NamedFile
+from service.uploads.receive import check_content_length
 
 
-async def check_room(parts: ApiContext, tenant: str, more_bytes: int) -> None:
+async def check_quota(context: ApiContext, tenant: str, more_bytes: int) -> None:
     """Refuse (413) what a tenant has no room for."""
-    limit = parts.settings.tenant_stored_bytes
-    if await parts.uploads.stored_bytes(tenant) + more_bytes > limit:
-        raise Refused(413, "storage_full", f"Your files may have {limit} bytes together; delete some.")
+    limit = context.settings.tenant_stored_bytes
+    if await context.uploads.stored_bytes(tenant) + more_bytes > limit:
+        raise ApiError(413, "storage_full", f"Your files may have {limit} bytes together; delete some.")
 
 
-async def stored(parts: ApiContext, tenant: str, file: NamedFile) -> Upload:
-    """Expect it, write it, keep it: a process that dies in between leaves what the workers' sweep drops."""
+async def store_file(context: ApiContext, tenant: str, file: NamedFile) -> Upload:
+    """Expect it, write it, keep it: a process that dies in between leaves what the workers' sweep deletes."""
     inspector = Inspector(file.name)
-    coming = expected(parts, tenant, file.name, inspector.format)
-    await parts.uploads.expect(coming)
+    upload = new_upload(context, tenant, file.name, inspector.format)
+    await context.uploads.expect(upload)
     try:
-        size_bytes = await parts.storage.write(coming.path, inspector.passing(file.chunks))
+        size_bytes = await context.storage.write(upload.path, inspector.passing(file.chunks))
     except BaseException:
-        await parts.uploads.drop(coming)
+        await context.uploads.drop(upload)
         raise
-    return await kept(parts, coming, size_bytes)
+    return await keep_upload(context, msgspec.structs.replace(upload, format=inspector.format or ""), size_bytes)
 
 
-def expected(parts: ApiContext, tenant: str, filename: str, named: str) -> Upload:
-    """Name a file that has not come yet."""
+def new_upload(context: ApiContext, tenant: str, filename: str, named_format: str | None) -> Upload:
+    """Name a file that has not come yet; of what format it is may be known only when it has."""
     upload_id = new_id("upl")
     return Upload(
         id=upload_id,
         tenant=tenant,
         filename=filename,
-        format=named,
+        format=named_format or "",
         size_bytes=0,
-        path=f"uploads/{upload_id}.{named}",
-        created_at_ms=parts.clock.now_ms(),
+        path=f"uploads/{upload_id}" + (f".{named_format}" if named_format else ""),
+        created_at_ms=context.clock.now_ms(),
     )
 
 
-async def kept(parts: ApiContext, coming: Upload, size_bytes: int) -> Upload:
-    """Remember it, unless the tenant keeps too much with it: then nothing stays, here nor in storage."""
-    upload = msgspec.structs.replace(coming, size_bytes=size_bytes, created_at_ms=parts.clock.now_ms())
+async def keep_presigned(context: ApiContext, upload: Upload) -> Upload:
+    """Look at a file that has come straight to storage, and keep it; one that is refused is deleted."""
     try:
-        total = await parts.uploads.keep(upload)
-    except BaseException:
-        await parts.storage.delete(upload.path)
+        size_bytes = await context.storage.size_bytes(upload.path)
+        head = await context.storage.head(upload.path, HEAD_BYTES)
+    except FileMissing:
+        raise ApiError(409, "not_uploaded", "The file is not there yet: PUT it to its url first.") from None
+    try:
+        check_content_length(size_bytes)
+        found = Inspector(upload.filename).check_head(head)
+    except ApiError:
+        await remove_upload(context, upload)
         raise
-    if total > parts.settings.tenant_stored_bytes:
-        await dropped(parts, upload)
-        await check_room(parts, upload.tenant, upload.size_bytes)
+    return await keep_upload(context, msgspec.structs.replace(upload, format=found), size_bytes)
+
+
+async def keep_upload(context: ApiContext, upload: Upload, size_bytes: int) -> Upload:
+    """Remember it, unless the tenant keeps too much with it: then nothing stays, here nor in storage."""
+    upload = msgspec.structs.replace(upload, size_bytes=size_bytes, created_at_ms=context.clock.now_ms())
+    try:
+        total_bytes = await context.uploads.keep(upload)
+    except BaseException:
+        await context.storage.delete(upload.path)
+        raise
+    if total_bytes > context.settings.tenant_stored_bytes:
+        await remove_upload(context, upload)
+        await check_quota(context, upload.tenant, upload.size_bytes)
     return upload
 
 
-async def dropped(parts: ApiContext, upload: Upload) -> None:
+async def remove_upload(context: ApiContext, upload: Upload) -> None:
     """Delete an upload, its bytes first."""
-    await parts.storage.delete(upload.path)
-    await parts.uploads.drop(upload)
+    await context.storage.delete(upload.path)
+    await context.uploads.drop(upload)
 
 
-def upload_view(upload: Upload, goes_ms: int) -> UploadView:
-    """Show an upload."""
+def upload_view(upload: Upload, expires_at_ms: int | None = None) -> UploadView:
+    """Show an upload; one that was just kept expires a day after it came."""
     return UploadView(
         id=upload.id,
         filename=upload.filename,
         format=upload.format,
         size_bytes=upload.size_bytes,
         created_at=rfc3339(upload.created_at_ms),
-        expires_at=rfc3339(goes_ms),
+        expires_at=rfc3339(expires_at_ms or upload.created_at_ms + UPLOAD_LIFE_MS),
     )

@@ -56,4 +56,4 @@ async def _settled(client: "redis.asyncio.Redis") -> None:
 
 async def _script_us(client: "redis.asyncio.Redis") -> float:
     stats = await client.info("commandstats")
-    return float(stats.get("cmdstat_evalsha", {}).get("usec", 0))
+    return float(stats.get("cmdstat_fcall", {}).get("usec", 0))

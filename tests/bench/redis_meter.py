@@ -4,7 +4,6 @@ A round trip is what a client sends before it reads again, however many commands
 """
 
 import asyncio
-import hashlib
 from collections import Counter
 from contextlib import suppress
 from typing import Any
@@ -12,27 +11,26 @@ from urllib.parse import urlsplit
 
 import redis.asyncio
 
-from core.store.redis.client import Store
+from sandbox.world.embedded_redis import address
 
 _CHUNK_BYTES = 1 << 16
 
 
 class Meter:
-    """A proxy that counts. `turns`: round trips by the first command of each, e.g. ``{"EVALSHA claim": 3}``."""
+    """A proxy that counts. `turns`: round trips by the first command of each, e.g. ``{"FCALL claim": 3}``."""
 
     def __init__(self, redis_url: str) -> None:
         where = urlsplit(redis_url)
-        self._host, self._port = where.hostname, where.port
+        self._host, self._port, self._password = where.hostname, where.port, where.password or ""
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
         self.turns: Counter[str] = Counter()
         self.commands = 0
-        self._scripts = _digests()
 
     async def start(self) -> str:
         """Listen, and give the address to use instead of Redis's."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return f"redis://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/0"
+        return address(self._server.sockets[0].getsockname()[1], self._password)
 
     async def stop(self) -> None:
         if self._server:
@@ -65,7 +63,7 @@ class Meter:
         if not words:
             return  # the rest of something long
         name = words[0].upper()
-        about = self._scripts.get(words[1], words[1][:12]) if name in {"EVALSHA", "EVAL"} else _kind(words[1:2])
+        about = words[1].rpartition("_")[0] if name == "FCALL" else _kind(words[1:2])
         self.turns[f"{name} {about}".strip()] += 1
 
 
@@ -89,17 +87,9 @@ def _kind(rest: list[str]) -> str:
     return ":".join(rest[0].split(":")[:2])[:24] if rest else ""
 
 
-def _digests() -> dict[str, str]:
-    store = Store(redis.asyncio.Redis())
-    return {
-        hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest(): name
-        for name, source in store._sources.items()
-    }
-
-
 async def redis_work(client: "redis.asyncio.Redis") -> tuple[int, float]:
-    """Ask Redis how many commands it has run so far, those inside scripts included, and for how long, in µs."""
+    """Ask Redis how many commands it has run so far, those inside operations included, and for how long, in µs."""
     stats: dict[str, dict[str, Any]] = await client.info("commandstats")
-    rows = [row for name, row in stats.items() if name not in {"cmdstat_info", "cmdstat_eval", "cmdstat_evalsha"}]
-    scripts = [row for name, row in stats.items() if name in {"cmdstat_eval", "cmdstat_evalsha"}]
-    return sum(row["calls"] for row in rows), sum(row["usec"] for row in (scripts or rows))
+    rows = [row for name, row in stats.items() if name not in {"cmdstat_info", "cmdstat_fcall"}]
+    operations = [row for name, row in stats.items() if name == "cmdstat_fcall"]
+    return sum(row["calls"] for row in rows), sum(row["usec"] for row in (operations or rows))

@@ -21,9 +21,9 @@ IDLE_S = 5.0
 _IDLE = (
     "ZRANGEBYSCORE arq:queue",
     "BLPOP",
-    "EVALSHA admit",
-    "EVALSHA renew",
-    "EVALSHA repair",
+    "FCALL admit_jobs",
+    "FCALL renew_leases",
+    "FCALL repair_queue",
     "PSETEX arq:queue",
     "PING",
 )

@@ -13,8 +13,9 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 
 from core.events.event import TENANT_EVENTS
-from service.app import ROUTES, described
-from service.openapi.docs_page import page_of
+from service.app import openapi_json
+from service.openapi.docs_page import docs_page
+from service.routes import ROUTES
 from tests.openapi_check import document
 
 ROOT = Path(__file__).parents[2]
@@ -24,8 +25,8 @@ OPERATIONS = [
 
 
 def test_the_committed_document_is_what_the_code_makes() -> None:
-    assert (ROOT / "openapi" / "openapi.json").read_bytes() == described()
-    subprocess.run([sys.executable, "-m", "service.openapi.write", "--check"], cwd=ROOT, check=True, timeout=60)
+    assert (ROOT / "openapi" / "openapi.json").read_bytes() == openapi_json()
+    subprocess.run([sys.executable, "-m", "service.write_openapi", "--check"], cwd=ROOT, check=True, timeout=60)
 
 
 def test_the_document_is_valid() -> None:
@@ -100,7 +101,7 @@ class _Targets(HTMLParser):
 
 def test_the_page_needs_no_script_and_no_other_host_and_its_links_lead_somewhere() -> None:
     targets = _Targets()
-    targets.feed(page_of(json.loads(described())))
+    targets.feed(docs_page(json.loads(openapi_json())))
     assert "script" not in targets.tags
     assert {link for link in targets.links if not link.startswith("#")} == {"/openapi.json"}
     assert {link[1:] for link in targets.links if link.startswith("#")} <= targets.ids

@@ -265,6 +265,19 @@ async def test_a_film_in_pieces_may_begin_with_another_box(clip, tmp_path, box):
     assert media.duration_ms == pytest.approx(LENGTH_S * 1000, abs=60)
 
 
+@pytest.mark.parametrize("form", ["mp3", "aac"])
+@pytest.mark.parametrize(
+    "junk", [bytes(3000), b"APETAGEX" + bytes(400), b"half a frame"], ids=["padding", "tag", "junk"]
+)
+async def test_sound_behind_something_that_players_skip_is_known(tmp_path, form, junk):
+    bare = await made(tmp_path / f"bare.{form}", "-f", "lavfi", "-i", "sine=d=2", "-id3v2_version", "0")
+    path = tmp_path / f"behind.{form}"
+    path.write_bytes(junk + bare.read_bytes())
+    media = await known(path)
+    assert (media.kind, media.format) == ("audio", form)
+    assert media.duration_ms == pytest.approx(2000, abs=150)
+
+
 async def test_sound_alone_is_cut_where_it_was_asked_for(tmp_path):
     halves = ("-f", "lavfi", "-i", "aevalsrc='if(lt(t,2),0,0.5*sin(2*PI*440*t))':d=4:s=48000")
     media = await known(await made(tmp_path / "halves.wav", *halves))

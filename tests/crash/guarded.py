@@ -41,7 +41,7 @@ class Worker:
     def meets(self, names: Sequence[str]) -> Side | None:
         """See a request go by, and say where to stop the worker about it."""
         self._lane.heard(self, names)
-        if "admit" in names:
+        if "admit_jobs" in names:
             self.ready.set()
         trap = self._lane.trap
         return trap.moment.side if trap and trap.catches(names) else None

@@ -1,18 +1,15 @@
-"""Tells what a worker is about to do from the bytes that it sends: which script of ours it runs in Redis, which call it makes.
+"""Tells what a worker is about to do from the bytes that it sends: which operation of ours it runs in Redis, which call it makes.
 
 Nothing is decoded further than that needs; what is not recognized has no names and passes.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from core.store.redis.client import Store
-
 
 class Request(NamedTuple):
-    """Bytes as they came, and the names by which a test may wait for them: ``("commit", "commit:end")``."""
+    """Bytes as they came, and the names by which a test may wait for them: ``("commit_job", "commit_job:end")``."""
 
     raw: bytes
     names: tuple[str, ...]
@@ -28,7 +25,7 @@ class RedisRequests:
         self._buffer += data
         while (end := _command_end(self._buffer)) is not None:
             raw, self._buffer = self._buffer[:end], self._buffer[end:]
-            yield Request(raw, _script_names(raw))
+            yield Request(raw, _operation_names(raw))
 
 
 class HttpRequests:
@@ -73,39 +70,20 @@ def _command_end(buffer: bytes) -> int | None:
     return at if at <= len(buffer) else None
 
 
-def _digests() -> dict[bytes, str]:
-    """Every script's digest, by which EVALSHA names it, and its text, which a restarted Redis is sent instead."""
-    sources = Store(None)._sources
-    return {hashlib.sha1(text.encode()).hexdigest().encode(): name for name, text in sources.items()}
-
-
-_SCRIPTS = _digests()
-_EVALSHA = re.compile(rb"\*\d+\r\n\$7\r\nEVALSHA\r\n\$40\r\n([0-9a-f]{40})\r\n")
-_EVAL = re.compile(rb"\*\d+\r\n\$4\r\nEVAL\r\n\$(\d+)\r\n")
+_FCALL = re.compile(rb"\*\d+\r\n\$5\r\nFCALL\r\n\$\d+\r\n([a-z_]+)_[0-9a-f]{12}\r\n")
 _STAGE = re.compile(rb"\xa5stage[\xa7\xa8\xa9](preparing|uploading|editing|recovering|rendering|storing)")
 
 
-def _script_names(raw: bytes) -> tuple[str, ...]:
-    if found := _EVALSHA.match(raw):
-        return _names_of(_SCRIPTS.get(found[1], ""), raw[found.end() :])
-    if found := _EVAL.match(raw):
-        ends = found.end() + int(found[1])
-        digest = hashlib.sha1(raw[found.end() : ends]).hexdigest().encode()
-        return _names_of(_SCRIPTS.get(digest, ""), raw[ends:])
-    return ()
-
-
-def _names_of(script: str, arguments: bytes) -> tuple[str, ...]:
-    """Say more of some scripts. Arguments are msgpack, so ``mode: end`` reads ``\\xa4mode\\xa3end``."""
-    match script:
-        case "commit":
-            ends = ("commit:end",) if b"\xa4mode\xa3end" in arguments else ()
-            parks = ("commit:park",) if b"\xa4mode\xa4park" in arguments else ()
+def _operation_names(raw: bytes) -> tuple[str, ...]:
+    """Say more of some operations. Arguments are msgpack, so ``mode: end`` reads ``\\xa4mode\\xa3end``."""
+    found = _FCALL.match(raw)
+    operation, arguments = (found[1].decode(), raw[found.end() :]) if found else ("", b"")
+    match operation:
+        case "commit_job":
+            ends = ("commit_job:end",) if b"\xa4mode\xa3end" in arguments else ()
+            parks = ("commit_job:park",) if b"\xa4mode\xa4park" in arguments else ()
             stage = _STAGE.search(arguments)
-            return ("commit", *ends, *parks, *((f"commit:{stage[1].decode()}",) if stage else ()))
+            return ("commit_job", *ends, *parks, *((f"commit_job:{stage[1].decode()}",) if stage else ()))
         case "claim":
             return ("claim:delivery" if b"dlv_" in arguments else "claim:job",)
-        case "tokens":
-            did = re.search(rb"\xa2do[\xa4\xa6](take|settle|note)", arguments)
-            return (did[1].decode(),) if did else ()
-    return (script,) if script else ()
+    return (operation,) if operation else ()

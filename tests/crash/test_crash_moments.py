@@ -18,15 +18,15 @@ from tests.crash.traps import How, Moment
 LANES = 5
 #: what a plain job writes and takes, in its order: begin, media, token, session, file, intent, edit, render id, render
 WRITES = (
-    *(("commit", nth) for nth in range(1, 9)),
-    ("commit:editing", 1),
-    ("commit:storing", 1),
-    ("commit:end", 1),
+    *(("commit_job", nth) for nth in range(1, 9)),
+    ("commit_job:editing", 1),
+    ("commit_job:storing", 1),
+    ("commit_job:end", 1),
     ("claim:job", 1),
-    ("take", 1),
-    ("settle", 1),
+    ("take_token", 1),
+    ("settle_token", 1),
     ("claim:delivery", 1),
-    ("deliver", 1),
+    ("record_delivery", 1),
 )
 #: what it asks of the backend; the state is read before the message, after it, and before the render
 CALLS = (
@@ -35,10 +35,10 @@ CALLS = (
     *((name, 1) for name in ("session", "upload", "message", "render", "claim-link", "status", "output")),
 )
 AFTER_THE_EDIT = {
-    "commit:storing",
-    "commit:end",
+    "commit_job:storing",
+    "commit_job:end",
     "claim:delivery",
-    "deliver",
+    "record_delivery",
     "render",
     "claim-link",
     "status",
@@ -61,7 +61,7 @@ async def ends_rightly(lane: Lane, moment: Moment, job: dict[str, Any]) -> bool:
     messages = (await lane.ground.sandbox.ledger())["messages"]
     was_sent = any(row["text"] == job["plan"]["message"] for row in messages)
     code = job["error"]["code"] if job["error"] else None
-    if moment.how == "freeze" and moment.name in ("commit", "message") and code == "edit_unconfirmed":
+    if moment.how == "freeze" and moment.name in ("commit_job", "message") and code == "edit_unconfirmed":
         return True  # the one that slept may have sent it when the others had given up
     return code == (None if was_sent else "edit_unconfirmed")
 

@@ -55,7 +55,7 @@ async def test_every_story_comes_to_its_end_although_workers_die_all_the_time(tm
         patience = {"REELGATE_RENDER_POLLS": "100", "REELGATE_RENDER_POLL_S": "0.4", "REELGATE_RECOVER_READS": "3"}
         async with open_lane(ground, 0, token=",".join(tokens), workers=WORKERS, **patience) as lane:
             await lane.all_ready()
-            lane.trap = Spree(Moment("commit", WRITES_PER_DEATH, "before", "kill"))
+            lane.trap = Spree(Moment("commit_job", WRITES_PER_DEATH, "before", "kill"))
             asks = list(asked())
             output = {"export": True, "resolution": "360p"}
             ids = [await lane.submit(prompt, output=output, timeout_s=DEADLINE_S) for prompt, _ in asks]

@@ -13,7 +13,7 @@ How = Literal["kill", "freeze", "end", "cut"]
 
 
 class Moment(NamedTuple):
-    """The `nth` request of a name, counted over all workers of a lane: ``Moment("commit", 6, "after", "kill")``."""
+    """The `nth` request of a name, counted over all workers of a lane: ``Moment("commit_job", 6, "after", "kill")``."""
 
     name: str
     nth: int

@@ -358,7 +358,7 @@ async def test_a_worker_killed_between_send_and_record_is_followed_by_one_that_s
     allowed = {"allow_addresses": "127.0.0.0/8", "allow_http": True}
     async with running_api(redis_url, tmp_path / "files", **allowed) as api, came:
         job = await api.submit(webhook={"url": hook})
-        await succeed(api.parts, job["id"])
+        await succeed(api.context, job["id"])
         async with a_worker(redis_url, tmp_path / "files") as first:
             await came.wait_for(lambda: len(ids) == 1)
             first.send_signal(signal.SIGKILL)

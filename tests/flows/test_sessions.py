@@ -61,11 +61,13 @@ class _Media(BaseHTTPRequestHandler):
         if self.path == "/words.mp4":
             return self._answer(b"just words, no film")
         ours = self.headers.get("accept-encoding") == "identity"
-        known = self.path == "/public.mp4" or (self.path == "/picky.mp4" and ours)
+        known = self.path.startswith("/public") or (self.path.startswith("/picky") and ours)
         return self._answer(self.clip) if known else self.send_error(403)
 
     def _answer(self, body: bytes) -> None:
         self.send_response(200)
+        if "named" in self.path:
+            self.send_header("content-disposition", "attachment; filename=x; filename*=UTF-8''%C3%BCber%zz.php")
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -235,6 +237,33 @@ def test_a_url_that_the_backend_cannot_fetch_is_fetched_by_us(gateway, media_url
     job = gateway.run(edit(unique_title()), media=media, output=EDIT_ONLY)
     assert job["status"] == "succeeded", job["error"]
     assert any(change.startswith("Video added") for change in job["changes"])
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("public/dl?id=7", "dl"),
+        ("public/clip.mp4;v=2", "clip"),
+        ("picky/v1.2", "v1.2"),
+        ("picky/file.php?f=clip.mp4", "file.php"),
+        ("picky/get?id=2", "get"),
+        ("picky/clip.mp4.download", "clip"),
+        ("picky/named?id=3", "\u00fcber%zz.php"),
+    ],
+)
+def test_a_url_that_says_nothing_of_its_file_is_brought_under_a_name_that_does(gateway, media_url, path, name):
+    """The backend takes a file by the ending of its name alone, and shows it without."""
+    job = gateway.run(edit(unique_title()), media=[{"url": f"{media_url}/{path}"}], output=EDIT_ONLY)
+    assert job["status"] == "succeeded", job["error"]
+    assert any(change.startswith(f"Video added: {name} (") for change in job["changes"]), job["changes"]
+
+
+def test_an_upload_without_an_ending_is_brought_under_a_name_that_has_one(gateway):
+    blob = gateway.http.post("/v1/uploads?filename=blob", content=gateway.clip().read_bytes()).json()
+    assert (blob["filename"], blob["format"]) == ("blob", "mp4")
+    job = gateway.run(edit(unique_title()), media=[{"upload_id": blob["id"]}], output=EDIT_ONLY)
+    assert job["status"] == "succeeded", job["error"]
+    assert any(change.startswith("Video added: blob (") for change in job["changes"]), job["changes"]
 
 
 @pytest.mark.parametrize(("path", "code"), [("nobody.mp4", "media_unreachable"), ("words.mp4", "unsupported_media")])

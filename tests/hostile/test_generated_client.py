@@ -62,10 +62,10 @@ async def test_a_generated_client_uploads_submits_and_follows_a_job_to_its_file(
     async with client_of(made, api, api.key) as client:
         file = types.File(payload=io.BytesIO(MP4), file_name="clip.mp4", mime_type="video/mp4")
         upload = await call("uploads.upload_file", body=models.UploadFileFilesBody(file=file))
-        ask = models.JobAsk(prompt="trim the first 2 seconds", media=[models.MediaAsk(upload_id=upload.id)])
+        ask = models.JobRequest(prompt="trim the first 2 seconds", media=[models.MediaSource(upload_id=upload.id)])
         job = await call("jobs.submit_job", body=ask, idempotency_key='"k1"')
         assert (job.status, job.wait.reason) == ("queued", "queued_behind")
-        await succeed(api.parts, job.id)
+        await succeed(api.context, job.id)
         followed = await call("jobs.follow_job", job.id)
         assert [event.type_ for event in followed.data] == ["job.queued", "job.started", "job.succeeded"]
         assert (await call("jobs.read_job", job.id)).output.size_bytes == len(VIDEO)

@@ -20,7 +20,7 @@ from core.events.delivery import DeliveryState
 from core.store.jobs.submissions import Accepted, Submission
 from service.context import ApiContext, open_context
 from service.jobs.validation import JobInputs, NewJob, draft
-from service.schemas.requests import JobAsk, MediaAsk, WebhookAsk
+from service.schemas.requests import JobRequest, JobWebhook, MediaSource
 from tests.api_fixture import settings_for
 from tests.hostile.ground import Ground
 from tests.job_ends import succeed
@@ -46,8 +46,8 @@ async def done(parts: ApiContext) -> dict[str, str]:
 
 def _drafted(parts: ApiContext) -> NewJob:
     url = "https://hooks.example.com/in"
-    ask = JobAsk(
-        prompt="trim it by 2 seconds", media=[MediaAsk(url="https://a.example/a.mp4")], webhook=WebhookAsk(url=url)
+    ask = JobRequest(
+        prompt="trim it by 2 seconds", media=[MediaSource(url="https://a.example/a.mp4")], webhook=JobWebhook(url=url)
     )
     now_ms = parts.clock.now_ms()
     return draft(ask, JobInputs(uploads={}), parts.settings, tenant="acme", now_ms=now_ms, trace=None)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.model import transitions
-from service.jobs.validation import read_before
+from service.prompt import read_cached
 from tests.api_fixture import ASK, Api, running_api
 from tests.job_ends import OWNER, fail, running, succeed
 
@@ -24,7 +24,7 @@ def files_in(folder: Path) -> list[Path]:
 
 async def test_a_deleted_job_leaves_a_tombstone_and_nothing_else(api: Api, tmp_path: Path) -> None:
     job = await api.submit(prompt='add a title "Secret words"', metadata={"who": "Ada"})
-    await succeed(api.parts, job["id"], reply="Secret words added")
+    await succeed(api.context, job["id"], reply="Secret words added")
     assert files_in(tmp_path)
     answer = await api.http.delete(f"/v1/jobs/{job['id']}")
     tombstone = answer.json()
@@ -43,7 +43,7 @@ async def test_a_deleted_job_leaves_a_tombstone_and_nothing_else(api: Api, tmp_p
 
 async def kept_of(api: Api, words: bytes) -> list[bytes]:
     """Name the keys in Redis under which these words can be read."""
-    redis = api.parts.store.redis
+    redis = api.context.store.redis
     reads = {b"stream": redis.xrange, b"hash": redis.hgetall, b"string": redis.get}
     found = []
     async for name in redis.scan_iter("*", count=1000):
@@ -60,7 +60,7 @@ async def test_a_deleted_job_s_words_are_in_no_kept_answer_either(api: Api) -> N
     batch = await api.http.post("/v1/batches", json={"jobs": [ask, ASK]}, headers=headers)
     assert await kept_of(api, words.encode())
     for job_id in (job["id"], batch.json()["jobs"][0]["id"]):
-        await succeed(api.parts, job_id)
+        await succeed(api.context, job_id)
         await api.http.delete(f"/v1/jobs/{job_id}")
     assert await kept_of(api, words.encode()) == []
     again = await api.http.post("/v1/jobs", json=ask, headers=headers)
@@ -72,13 +72,13 @@ async def test_a_deleted_job_s_words_are_in_no_kept_answer_either(api: Api) -> N
 
 
 async def test_no_process_remembers_how_a_prompt_was_read_after_its_job_was_deleted_or_forgotten(api: Api) -> None:
-    for remove in (api.http.delete, lambda path: api.parts.jobs.forget(path.rpartition("/")[2])):
+    for remove in (api.http.delete, lambda path: api.context.jobs.forget(path.rpartition("/")[2])):
         job = await api.submit()
-        await succeed(api.parts, job["id"])
-        assert read_before.cache_info().currsize > 0
+        await succeed(api.context, job["id"])
+        assert read_cached.cache_info().currsize > 0
         await remove(f"/v1/jobs/{job['id']}")
         async with asyncio.timeout(10):
-            while read_before.cache_info().currsize:
+            while read_cached.cache_info().currsize:
                 await api.http.get("/livez")
 
 
@@ -90,7 +90,7 @@ async def test_a_job_that_goes_on_is_not_deleted_nor_replayed(api: Api) -> None:
 
 async def test_a_replay_is_the_same_job_anew_in_a_session_of_its_own(api: Api) -> None:
     parent = await api.submit(metadata={"order": "7"}, priority=3)
-    await fail(api.parts, parent["id"])
+    await fail(api.context, parent["id"])
     answer = await api.http.post(f"/v1/jobs/{parent['id']}/replay", headers={"Idempotency-Key": "r"})
     child = answer.json()
     assert answer.status_code == 202
@@ -103,13 +103,13 @@ async def test_a_replay_is_the_same_job_anew_in_a_session_of_its_own(api: Api) -
 
 async def test_a_replay_of_the_render_sends_no_message_and_stays_in_the_session(api: Api) -> None:
     parent = await api.submit()
-    await fail(api.parts, parent["id"])
+    await fail(api.context, parent["id"])
     answer = await api.http.post(f"/v1/jobs/{parent['id']}/replay", json={"from": "render"})
     child = answer.json()
     assert answer.status_code == 202
     assert child["plan"] == {"message": None, "action": "export"}
     assert child["session_id"] == parent["session_id"]
-    assert (await api.parts.jobs.load(child["id"])).media == ()
+    assert (await api.context.jobs.load(child["id"])).media == ()
     never_ran = await api.submit()
     await api.http.post(f"/v1/jobs/{never_ran['id']}/cancel")
     lost = await api.http.post(f"/v1/jobs/{never_ran['id']}/replay", json={"from": "render"})
@@ -120,17 +120,17 @@ async def test_a_replay_of_the_render_sends_no_message_and_stays_in_the_session(
 
 async def test_a_cancel_reaches_a_running_job_over_what_its_worker_writes(api: Api) -> None:
     job = await api.submit()
-    now = await running(api.parts, job["id"])
+    now = await running(api.context, job["id"])
     answer = await api.http.post(f"/v1/jobs/{job['id']}/cancel")
     assert (answer.status_code, answer.json()["status"]) == (202, "canceling")
     assert answer.headers["retry-after"] == "1"
-    after = await api.parts.jobs.commit(now, transitions.spoke(now, "on it"), owner=OWNER)
+    after = await api.context.jobs.commit(now, transitions.progress_noted(now, "on it"), owner=OWNER)
     assert after.status == "canceling"
 
 
 async def test_a_spent_budget_is_refused_and_usage_says_why(redis_url: str, tmp_path: Path) -> None:
     async with running_api(redis_url, tmp_path, tenant_month_credits=50) as api:
-        await succeed(api.parts, (await api.submit())["id"], credits_used=50, credits_exact=True)
+        await succeed(api.context, (await api.submit())["id"], credits_used=50, credits_exact=True)
         over = await api.http.post("/v1/jobs", json=ASK)
         assert (over.status_code, over.json()["code"]) == (429, "budget_exceeded")
         usage = (await api.http.get("/v1/usage")).json()

@@ -54,8 +54,8 @@ async def test_a_shared_session_takes_all_in_order_or_none(api: Api) -> None:
 async def test_the_last_end_sends_one_callback_with_all_ends(api: Api) -> None:
     batch = await submit(api, ASK, ASK, ASK, webhook=HOOK)
     one, two, three = [j["id"] for j in batch["jobs"]]
-    await succeed(api.parts, one)
-    await fail(api.parts, two)
+    await succeed(api.context, one)
+    await fail(api.context, two)
     before = [e["type"] for e in (await api.http.get("/v1/events")).json()["data"]]
     assert "batch.completed" not in before
     await api.http.post(f"/v1/jobs/{three}/cancel")

@@ -100,9 +100,9 @@ async def test_a_snapshot_of_an_ended_job_is_all_there_is(api: Api) -> None:
 
 async def test_trimmed_history_gives_a_reset_and_a_snapshot(api: Api) -> None:
     job = await api.submit()
-    first = (await api.parts.events.of_job(job["id"])).events[0]
+    first = (await api.context.events.of_job(job["id"])).events[0]
     await api.http.post(f"/v1/jobs/{job['id']}/cancel")
-    await api.parts.store.redis.xtrim(key("events", job["id"]), maxlen=1, approximate=False)
+    await api.context.store.redis.xtrim(key("events", job["id"]), maxlen=1, approximate=False)
     async with following(api.http, job["id"], after=first.id) as reader:
         assert [e["event"] for e in await reader.rest()] == ["reset", "snapshot"]
 
@@ -123,22 +123,22 @@ async def test_many_readers_share_one_subscription_and_leave_nothing_behind(api:
         readers = [asyncio.create_task(read(jobs[n % 3]["id"])) for n in range(150)]
         for _ in readers:
             await opened.acquire()
-        subscribers = await api.parts.store.redis.pubsub_numsub("rg:events")
+        subscribers = await api.context.store.redis.pubsub_numsub("rg:events")
         assert subscribers[0][1] == 1
-        assert api.parts.hub.readers == 150
+        assert api.context.subscriptions.readers == 150
         for job in jobs:
             await api.http.post(f"/v1/jobs/{job['id']}/cancel")
         assert {tuple(await r) for r in readers} == {("snapshot", "job.canceled")}
-    assert api.parts.hub.readers == 0
+    assert api.context.subscriptions.readers == 0
 
 
 async def test_a_reader_that_vanishes_is_forgotten(api: Api) -> None:
     job = await api.submit()
     async with following(api.http, job["id"]) as reader:
         await reader.next()
-        assert api.parts.hub.readers == 1
+        assert api.context.subscriptions.readers == 1
     async with asyncio.timeout(10):
-        while api.parts.hub.readers:
+        while api.context.subscriptions.readers:
             await api.http.get("/livez")
 
 
@@ -146,7 +146,7 @@ async def test_readers_go_on_when_their_subscription_broke(api: Api) -> None:
     job = await api.submit()
     async with following(api.http, job["id"]) as reader:
         await reader.next()
-        await api.parts.store.redis.client_kill_filter(_type="pubsub")
+        await api.context.store.redis.client_kill_filter(_type="pubsub")
         await api.http.post(f"/v1/jobs/{job['id']}/cancel")
         assert [e["event"] for e in await reader.rest()] == ["job.canceled"]
 

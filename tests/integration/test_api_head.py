@@ -25,7 +25,7 @@ async def things(api: Api) -> dict[str, str]:
     batch = (await api.http.post("/v1/batches", json={"jobs": [{"prompt": "how many credits are left"}]})).json()
     upload = await api.http.post("/v1/uploads", params={"filename": "a.png"}, content=b"\x89PNG\r\n\x1a\n" + b"\0" * 99)
     job = await api.submit()
-    await succeed(api.parts, job["id"])
+    await succeed(api.context, job["id"])
     ids = {"job_id": job["id"], "session_id": job["session_id"]}
     return ids | {"batch_id": batch["id"], "upload_id": upload.json()["id"]}
 
@@ -46,7 +46,7 @@ async def test_a_head_of_a_stream_does_not_wait_for_its_end(api: Api) -> None:
     job = await api.submit()
     head = await api.http.head(f"/v1/jobs/{job['id']}/events")
     assert (head.status_code, head.headers["content-type"].partition(";")[0]) == (200, "text/event-stream")
-    assert api.parts.hub.readers == 0
+    assert api.context.subscriptions.readers == 0
 
 
 async def test_a_head_is_refused_with_the_status_of_a_get_and_no_body(api: Api) -> None:

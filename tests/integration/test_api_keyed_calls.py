@@ -9,7 +9,7 @@ import pytest
 
 from core.clock import rfc3339
 from core.store.redis.keys import key
-from service.http.headers import idempotency_key_of
+from service.idempotency import parse_key
 from tests.api_fixture import Api, running_api
 from tests.integration.test_api_uploads import MP4, PNG, files_in, presigned, s3_api
 from tests.integration.test_api_webhook import URL, dead_delivery
@@ -56,7 +56,7 @@ async def test_the_same_file_under_one_key_is_kept_once(api: Api, tmp_path: Path
     assert same(await sent(api, MP4), first)
     assert (await sent(api, MP4)).headers["location"] == first.headers["location"]
     assert len(files_in(tmp_path)) == 1
-    assert await api.parts.uploads.stored_bytes("acme") == len(MP4)
+    assert await api.context.uploads.stored_bytes("acme") == len(MP4)
 
 
 @pytest.mark.parametrize(
@@ -98,9 +98,9 @@ async def test_an_upload_that_still_comes_holds_its_key_and_one_that_broke_off_g
         query = {"filename": "a.mp4"}
         breaking = asyncio.create_task(other.post("/v1/uploads", params=query, content=chunks(), headers=KEY))
         await half.wait()
-        taken = key("idempotency", "acme", idempotency_key_of("4f1c", path="/v1/uploads", body=b"").key_hash)
+        taken = key("idempotency", "acme", parse_key("4f1c", path="/v1/uploads", body=b"").key_hash)
         async with asyncio.timeout(10):
-            while not await api.parts.store.redis.exists(taken):
+            while not await api.context.store.redis.exists(taken):
                 await api.http.get("/livez")
         busy = await sent(api, MP4)
         assert (busy.status_code, busy.json()["code"], busy.headers["retry-after"]) == (409, "in_progress", "1")
@@ -146,16 +146,16 @@ async def test_a_range_of_callbacks_is_sent_again_once_per_key(api: Api) -> None
 async def test_a_test_call_is_sent_once_per_key_and_a_failed_one_gives_it_back(api: Api) -> None:
     await api.http.put("/v1/webhook", json={"url": URL})
     assert (await api.http.post("/v1/webhook:test", headers=KEY)).status_code == 503, "no worker is there"
-    await api.parts.store.redis.delete(key("rpc_requests"))
+    await api.context.store.redis.delete(key("rpc_requests"))
 
     async def worker() -> None:
-        errand = await api.parts.errands.next(wait_s=10)
-        await api.parts.errands.answer(errand, b'{"status":204,"latency_ms":7,"excerpt":"ok"}')
+        errand = await api.context.rpc.next(wait_s=10)
+        await api.context.rpc.answer(errand, b'{"status":204,"latency_ms":7,"excerpt":"ok"}')
 
     first, _ = await asyncio.gather(api.http.post("/v1/webhook:test", headers=KEY), worker())
     assert first.json()["delivered"] is True
     assert same(await api.http.post("/v1/webhook:test", headers=KEY), first)
-    assert await api.parts.store.redis.llen(key("rpc_requests")) == 0
+    assert await api.context.store.redis.llen(key("rpc_requests")) == 0
 
 
 async def test_one_place_is_given_out_per_key(s3_api: Api) -> None:

@@ -24,7 +24,7 @@ async def api(redis_url: str, tmp_path: Path, clock: HandClock) -> AsyncIterator
 
 async def finished(api: Api, *, kept: bool = True) -> str:
     job_id = (await api.submit())["id"]
-    await succeed(api.parts, job_id, kept=kept)
+    await succeed(api.context, job_id, kept=kept)
     return job_id
 
 

@@ -97,8 +97,8 @@ async def test_metrics_count_by_route_and_never_by_id(redis_url: str, tmp_path: 
 async def test_readiness_warns_of_a_redis_that_may_forget(tmp_path: Path) -> None:
     with running_redis() as server:
         async with running_api(server.url, tmp_path) as api:
-            await api.parts.store.redis.config_set("appendonly", "no")
-            await api.parts.store.redis.config_set("maxmemory-policy", "allkeys-lru")
+            await api.context.store.redis.config_set("appendonly", "no")
+            await api.context.store.redis.config_set("maxmemory-policy", "allkeys-lru")
             warnings = (await api.http.get("/readyz")).json()["warnings"]
     assert len(warnings) == 2
     assert "AOF" in warnings[0]
@@ -129,7 +129,7 @@ async def test_submit_uploads_follows_and_downloads(api: Api, tmp_path: Path) ->
     (tmp_path / "clip.mp4").write_bytes(MP4)
     words = ["clip.mp4", "trim the first 2 seconds", "--output", "done.mp4"]
     child = await submitted(api, *words, cwd=tmp_path)
-    await succeed(api.parts, await job_there(api), reply="Trimmed.")
+    await succeed(api.context, await job_there(api), reply="Trimmed.")
     out, _ = await asyncio.wait_for(child.communicate(), 60)
     assert child.returncode == 0
     assert b"Trimmed." in out
@@ -139,7 +139,7 @@ async def test_submit_uploads_follows_and_downloads(api: Api, tmp_path: Path) ->
 
 async def test_submit_says_in_plain_words_what_went_wrong(api: Api, tmp_path: Path) -> None:
     child = await submitted(api, "https://x.example/a.mp4", "trim it by 2 seconds", "--wait", cwd=tmp_path)
-    await fail(api.parts, await job_there(api))
+    await fail(api.context, await job_there(api))
     _, logs = await asyncio.wait_for(child.communicate(), 60)
     assert child.returncode == 1
     assert b"could not render" in logs

@@ -77,14 +77,14 @@ async def test_two_thousand_readers_share_one_subscription_and_all_hear_the_end(
             more = await asyncio.gather(*(opened(api, job["id"]) for _ in range(AT_ONCE)))
             readers += more
             await asyncio.gather(*(reader.began.wait() for reader in more))
-        assert api.parts.hub.readers == MANY
-        redis = api.parts.store.redis
+        assert api.context.subscriptions.readers == MANY
+        redis = api.context.store.redis
         assert await redis.pubsub_numsub(EVENTS_CHANNEL) == [(EVENTS_CHANNEL.encode(), 1)]
         assert len([c for c in await redis.client_list() if c["sub"] != "0"]) == 1
         await api.http.post(f"/v1/jobs/{job['id']}/cancel")
         await asyncio.gather(*(reader.over.wait() for reader in readers))
         assert {tuple(reader.heard) for reader in readers} == {(b"snapshot", b"job.canceled")}
-    assert api.parts.hub.readers == 0
+    assert api.context.subscriptions.readers == 0
 
 
 def deaf(api: Api) -> socket.socket:
@@ -98,7 +98,7 @@ def deaf(api: Api) -> socket.socket:
 
 async def test_who_never_reads_holds_up_nobody_and_is_forgotten_when_gone(api: Api) -> None:
     job_id = (await api.submit(metadata={"words": "x" * 3500}))["id"]
-    now = await running(api.parts, job_id)
+    now = await running(api.context, job_id)
     now = await _spoken(api, now, transitions.edited(now, changes=("x" * 12_000,), timeline="Timeline"))
     slow = [await opened(api, job_id, line=deaf(api)) for _ in range(20)]
     async with all_closed(slow), asyncio.timeout(60):
@@ -108,15 +108,17 @@ async def test_who_never_reads_holds_up_nobody_and_is_forgotten_when_gone(api: A
         quick = await opened(api, job_id)
         await quick.began.wait()
         for n in range(EVENTS):
-            now = await _spoken(api, now, transitions.spoke(now, str(n)))
-        await _spoken(api, now, transitions.succeeded(now, now_ms=api.parts.clock.now_ms()))
+            now = await _spoken(api, now, transitions.progress_noted(now, str(n)))
+        await _spoken(api, now, transitions.succeeded(now, now_ms=api.context.clock.now_ms()))
         await quick.over.wait()
         assert quick.heard == [b"snapshot", *[b"job.progress"] * EVENTS, b"job.succeeded"]
-        assert api.parts.hub.readers == len(slow), "they have not heard it yet, and nothing has waited for them"
+        assert api.context.subscriptions.readers == len(slow), (
+            "they have not heard it yet, and nothing has waited for them"
+        )
     async with asyncio.timeout(20):
-        while api.parts.hub.readers:
+        while api.context.subscriptions.readers:
             await api.http.get("/livez")
 
 
 async def _spoken(api: Api, old: Job, new: Job) -> Job:
-    return await api.parts.jobs.commit(old, new, owner=OWNER, event=await told(api.parts, old, new))
+    return await api.context.jobs.commit(old, new, owner=OWNER, event=await told(api.context, old, new))

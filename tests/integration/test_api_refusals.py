@@ -173,10 +173,10 @@ async def test_a_missing_a_wrong_and_a_weak_key_are_told_apart(api: Api) -> None
 
 
 async def test_a_revoked_key_is_refused_at_once_by_a_process_that_remembers_it(api: Api) -> None:
-    issued = await api.parts.api_keys.create("acme")
+    issued = await api.context.api_keys.create("acme")
     async with client_of(api.url, issued.secret) as client:
         assert (await client.post("/v1/jobs", json=ASK)).status_code == 202
-        await api.parts.api_keys.revoke(issued.id)
+        await api.context.api_keys.revoke(issued.id)
         problem(await client.post("/v1/jobs", json=ASK), 401)
         problem(await client.get("/v1/jobs"), 401)
 

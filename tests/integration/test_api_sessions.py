@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.http.headers import idempotency_key_of
+from service.idempotency import parse_key
 from tests.api_fixture import ASK, Api, running_api
 from tests.job_ends import succeed
 
@@ -36,7 +36,7 @@ async def test_a_session_says_who_works_in_it_and_who_waits(api: Api) -> None:
     await api.submit(session_id=session["id"])
     read = (await api.http.get(f"/v1/sessions/{session['id']}")).json()
     assert (read["jobs_waiting"], read["running_job_id"]) == (2, first["id"])
-    await succeed(api.parts, first["id"])
+    await succeed(api.context, first["id"])
     assert (await api.http.get(f"/v1/sessions/{session['id']}")).json()["jobs_waiting"] == 1
     assert (await api.http.get(f"/v1/sessions/{session['id']}/timeline")).status_code == 200
 
@@ -60,11 +60,11 @@ async def test_a_session_is_made_once_per_key(api: Api) -> None:
 
 
 async def test_a_call_that_is_under_way_holds_its_key_and_a_refused_one_gives_it_back(api: Api) -> None:
-    call = idempotency_key_of("s", path="/v1/sessions", body=b"{}")
-    assert await api.parts.answers.open("acme", call.key_hash, call.body_hash)
+    call = parse_key("s", path="/v1/sessions", body=b"{}")
+    assert await api.context.stored_responses.open("acme", call.key_hash, call.body_hash)
     headers = {"Idempotency-Key": "s", "Content-Type": "application/json"}
     busy = await api.http.post("/v1/sessions", content=b"{}", headers=headers)
     assert (busy.status_code, busy.json()["code"]) == (409, "in_progress")
     assert int(busy.headers["retry-after"]) >= 1
-    await api.parts.answers.drop("acme", call.key_hash)
+    await api.context.stored_responses.drop("acme", call.key_hash)
     assert (await api.http.post("/v1/sessions", content=b"{}", headers=headers)).status_code == 201

@@ -13,8 +13,9 @@ from core.clock import HandClock
 from core.ids import new_id
 from core.model.upload import Upload
 from core.store.uploads import Uploads
-from service.problems import Refused
-from service.uploads.receive import Inspector, bounded
+from service.problems import ApiError
+from service.uploads.inspector import Inspector
+from service.uploads.receive import limit_body
 from tests.api_fixture import Api, running_api
 from tests.s3_fixture import BUCKET, access_to, s3
 
@@ -61,12 +62,41 @@ async def test_a_deleted_upload_is_gone_with_its_bytes(api: Api, tmp_path: Path)
     assert (await api.http.delete(f"/v1/uploads/{upload['id']}")).status_code == 204
     assert (await api.http.get(f"/v1/uploads/{upload['id']}")).status_code == 404
     assert files_in(tmp_path) == []
-    assert await api.parts.uploads.stored_bytes("acme") == 0
+    assert await api.context.uploads.stored_bytes("acme") == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["blob", "a", ".mp4", "....mp4", "v1.2", "IMG_2024.10.30", "clip.mp4.download", "get.php"]
+)
+async def test_a_file_whose_name_says_nothing_is_known_by_its_bytes_and_keeps_its_name(api: Api, name: str) -> None:
+    answer = await api.http.post("/v1/uploads", params={"filename": name}, content=MP4)
+    assert (answer.status_code, answer.json()["filename"], answer.json()["format"]) == (201, name, "mp4")
+    picture = await api.http.post("/v1/uploads", params={"filename": name}, content=PNG)
+    assert picture.json().get("format") == "png", picture.text
+
+
+async def test_the_backend_is_told_by_name_what_is_known_by_the_bytes(api: Api) -> None:
+    uploads = [
+        (await api.http.post("/v1/uploads", params={"filename": name}, content=MP4)).json()["id"]
+        for name in ("blob", "clip.mp4.download", "Ours.MP4", "b\u00fc.mov")
+    ]
+    job = await api.submit(media=[{"upload_id": i} for i in uploads])
+    kept = await api.context.jobs.load(job["id"])
+    assert [m.name for m in kept.media] == ["blob.mp4", "clip.mp4", "Ours.MP4", "b\u00fc.mov"]
+
+
+async def test_a_file_behind_a_large_cover_is_looked_at_where_it_begins(api: Api) -> None:
+    tag = b"ID3\x04\0\0" + bytes(300_000 >> shift & 0x7F for shift in (21, 14, 7, 0)) + b"\xff\xd8" * 150_000
+    aac = bytes.fromhex("fff15080020021fc") + bytes(8)
+    answer = await api.http.post("/v1/uploads", params={"filename": "song.aac"}, content=tag + aac * 100)
+    assert (answer.status_code, answer.json().get("format")) == (201, "aac"), answer.text
+    named = await api.http.post("/v1/uploads", params={"filename": "song.mp3"}, content=tag + aac * 100)
+    assert "the file is aac" in named.json()["detail"]
 
 
 REFUSED = [
     ({"filename": "clip.exe"}, MP4, 415),
-    ({"filename": "clip"}, MP4, 415),
+    ({"filename": "clip"}, b"hello", 415),
     ({"filename": "clip.mp4"}, PNG, 415),
     ({"filename": "clip.mp4"}, b"hello", 415),
     ({"filename": "clip.mp4"}, b"", 415),
@@ -108,10 +138,10 @@ async def and_one_byte(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def test_a_file_of_just_the_limit_passes_and_one_byte_more_does_not_although_nothing_was_announced() -> None:
-    passed = [len(chunk) async for chunk in Inspector("a.mp4").passing(bounded(half_a_gigabyte()))]
+    passed = [len(chunk) async for chunk in Inspector("a.mp4").passing(limit_body(half_a_gigabyte()))]
     assert sum(passed) == 500_000_000
-    more = Inspector("a.mp4").passing(bounded(and_one_byte(half_a_gigabyte())))
-    with pytest.raises(Refused) as refused:
+    more = Inspector("a.mp4").passing(limit_body(and_one_byte(half_a_gigabyte())))
+    with pytest.raises(ApiError) as refused:
         passed = [len(chunk) async for chunk in more]
     assert (refused.value.status, refused.value.code) == (413, "media_too_large")
     assert "500000000" in refused.value.detail
@@ -125,7 +155,7 @@ async def test_a_tenant_keeps_no_more_bytes_than_it_may(redis_url: str, tmp_path
         unannounced = await api.http.post("/v1/uploads", params={"filename": "a.mp4"}, content=_one(MP4))
         assert unannounced.status_code == 413
         assert len(files_in(tmp_path)) == 1
-        assert await api.parts.uploads.stored_bytes("acme") == len(MP4)
+        assert await api.context.uploads.stored_bytes("acme") == len(MP4)
 
 
 async def _one(chunk: bytes) -> AsyncIterator[bytes]:
@@ -142,7 +172,7 @@ async def test_an_upload_that_breaks_off_leaves_nothing(api: Api, tmp_path: Path
         while any("run_asgi" in repr(task) for task in asyncio.all_tasks()):
             await api.http.get("/livez")
     assert files_in(tmp_path) == []
-    assert await api.parts.uploads.stored_bytes("acme") == 0
+    assert await api.context.uploads.stored_bytes("acme") == 0
 
 
 async def begun(api: Api, *, length: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -170,6 +200,109 @@ async def test_a_broken_form_is_malformed_and_leaves_nothing(api: Api, tmp_path:
     assert files_in(tmp_path) == []
 
 
+def form(*parts: tuple[str | bytes, bytes], boundary: bytes = b"x") -> bytes:
+    """Write a form as a client would; a part is its head and its bytes."""
+    lines = [
+        b"--"
+        + boundary
+        + b"\r\n"
+        + (head.encode() if isinstance(head, str) else head)
+        + b"\r\n\r\n"
+        + content
+        + b"\r\n"
+        for head, content in parts
+    ]
+    return b"".join(lines) + b"--" + boundary + b"--\r\n"
+
+
+DATA = "Content-Disposition: form-data; "
+NAMES = [
+    (DATA + "name=f; filename=clip.mp4", "clip.mp4"),
+    (DATA + 'filename="clip.mp4"', "clip.mp4"),
+    (DATA + "name=f; filename*=utf-8''%C3%BCber.mp4", "\u00fcber.mp4"),
+    (DATA + "name=f; filename=\"=?utf-8?B?w7xiZXIubXA0?=\"; filename*=utf-8''%C3%BCber.mp4", "\u00fcber.mp4"),
+    (DATA + 'name=f; filename="=?utf-8?B?w7xiZXIubXA0?="', "\u00fcber.mp4"),
+    (DATA + 'name=f; filename="\u00fcber.mp4"', "\u00fcber.mp4"),
+    ((DATA + 'name=f; filename="\u00fcber.mp4"').encode("latin-1"), "\u00fcber.mp4"),
+    (DATA + 'name="\u00fc"; filename="\U0001f469\u200d\U0001f467.mp4"', "\U0001f469\u200d\U0001f467.mp4"),
+    (DATA + 'name=f; filename="a;b\\"c (1).mp4"', 'a;b"c (1).mp4'),
+    (DATA + 'name=f; filename="a%22b.mp4"', 'a"b.mp4'),
+    (DATA + 'name=f; filename="C:\\films\\a.mp4"', "a.mp4"),
+    (DATA + 'name=f; filename="/tmp/a.mp4"', "a.mp4"),
+    (DATA + 'name="file"; filename="blob"\r\nContent-Type: video/mp4', "blob"),
+    (DATA + 'name="file"\r\nContent-Type: video/mp4', "media"),
+    ('content-disposition: form-data;\r\n name="f";\r\n filename="folded.mp4"', "folded.mp4"),
+    ("Content-Type: video/mp4\r\nContent-Transfer-Encoding: binary\r\n" + DATA + "name=f; filename=a.mp4", "a.mp4"),
+    (DATA + f"name=f; filename*=utf-8''{'%F0%9F%98%80' * 250}.mp4", "\U0001f600" * 250 + ".mp4"),
+]
+
+
+@pytest.mark.parametrize(("head", "name"), NAMES, ids=range(len(NAMES)))
+async def test_a_form_s_file_is_named_as_its_client_named_it(api: Api, head: str | bytes, name: str) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = await api.http.post("/v1/uploads", content=form((head, MP4)), headers=headers)
+    assert (answer.status_code, answer.json().get("filename")) == (201, name), answer.text
+
+
+async def test_a_name_in_the_query_goes_before_the_form_s(api: Api) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    body = form((DATA + 'name=f; filename=""', MP4))
+    answer = await api.http.post("/v1/uploads?filename=mine.mp4", content=body, headers=headers)
+    assert (answer.status_code, answer.json().get("filename")) == (201, "mine.mp4")
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["a/b", '"a/b"', "===12==", "a:b", "a=b", "----x; charset=utf-8", '"a b"', "x ; a=b"],
+)
+async def test_a_boundary_is_read_quoted_as_it_should_be_or_not(api: Api, written: str) -> None:
+    boundary = written.partition(";")[0].strip().strip('"').encode()
+    headers = {"Content-Type": f"multipart/form-data; boundary={written}"}
+    body = form((DATA + "name=f; filename=a.mp4", MP4), boundary=boundary)
+    assert (await api.http.post("/v1/uploads", content=body, headers=headers)).status_code == 201
+
+
+async def test_fields_and_places_for_files_that_were_left_blank_are_passed_over(api: Api) -> None:
+    blank = (DATA + 'name=other; filename=""\r\nContent-Type: application/octet-stream', b"")
+    body = form(
+        (DATA + "name=note", b"hello"), blank, (DATA + "name=f; filename=a.mp4", MP4), blank, (DATA + "name=n", b"1")
+    )
+    answer = await api.http.post(
+        "/v1/uploads", content=body, headers={"Content-Type": "multipart/form-data; boundary=x"}
+    )
+    assert (answer.status_code, answer.json()["size_bytes"]) == (201, len(MP4))
+
+
+FILE = (DATA + "name=f; filename=a.mp4", MP4)
+WRONG_FORMS = [
+    (form(), 400, "empty"),
+    (form((DATA + "name=note", b"hello"), (DATA + "name=more", b"1")), 400, "none of its parts (2) has a filename"),
+    (form((DATA + 'name=f; filename=""', b"")), 400, "No file was chosen"),
+    (form((DATA + 'name=f; filename=""', MP4)), 415, "no name"),
+    (form((DATA + "name=f; filename=a.mp4", b"")), 415, "empty"),
+    (form(FILE, FILE), 400, "more than one file"),
+    (form(FILE)[:-10], 400, "ends before its last boundary"),
+    (form(FILE, boundary=b"y"), 400, "boundaries that Content-Type names"),
+    (b"", 400, "boundaries that Content-Type names"),
+    (form(*[(DATA + "name=x", b"1")] * 20, FILE), 400, "16 parts"),
+    (form((DATA + f"name=f; filename={'a' * 300}.mp4", MP4)), 422, "length"),
+    (form((DATA + f"name=f; filename={'a' * 20_000}.mp4", MP4)), 400, "length"),
+    (form(("Content-Type: video/mp4", MP4)), 400, "Missing Content-Disposition"),
+    (form((DATA + "name=f; filename=a.pdf", b"%PDF-1.7")), 415, ".pdf"),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "words"), WRONG_FORMS, ids=range(len(WRONG_FORMS)))
+async def test_a_refused_form_is_told_what_was_wrong_with_it(
+    api: Api, tmp_path: Path, body: bytes, status: int, words: str
+) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = await api.http.post("/v1/uploads", content=body, headers=headers)
+    assert answer.status_code == status, answer.text
+    assert words in answer.json()["detail"]
+    assert files_in(tmp_path) == []
+
+
 async def test_a_large_file_is_never_held_in_memory(api: Api) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         yield MP4
@@ -186,15 +319,15 @@ async def test_a_large_file_is_never_held_in_memory(api: Api) -> None:
 
 async def test_a_file_that_is_too_large_for_the_profile_is_refused_at_submit(api: Api) -> None:
     upload = (await api.http.post("/v1/uploads", params={"filename": "a.mp4"}, content=MP4)).json()
-    kept, _ = await api.parts.uploads.load(upload["id"])
+    kept, _ = await api.context.uploads.load(upload["id"])
     ask = {
         "prompt": "make a video",
         "profile": "free-video-generation-automatic",
         "media": [{"upload_id": upload["id"]}],
     }
-    await api.parts.uploads.keep(replace(kept, size_bytes=200_000_000))
+    await api.context.uploads.keep(replace(kept, size_bytes=200_000_000))
     assert (await api.http.post("/v1/jobs", json=ask)).status_code == 202
-    await api.parts.uploads.keep(replace(kept, size_bytes=200_000_001))
+    await api.context.uploads.keep(replace(kept, size_bytes=200_000_001))
     refused = await api.http.post("/v1/jobs", json=ask)
     assert (refused.status_code, refused.json()["code"]) == (422, "media_too_large")
     assert "200000000" in refused.json()["detail"]
@@ -233,7 +366,7 @@ async def test_a_file_that_is_not_what_its_name_says_is_gone_from_s3_too(s3_api:
         await anybody.put(place["url"], content=PNG)
     assert (await s3_api.http.post(place["complete"])).status_code == 415
     assert (await s3_api.http.post(place["complete"])).status_code == 404
-    assert await s3_api.parts.uploads.expected(place["id"]) is None
+    assert await s3_api.context.uploads.expected(place["id"]) is None
 
 
 async def test_a_stranger_cannot_complete_an_upload(s3_api: Api) -> None:
@@ -248,7 +381,7 @@ async def test_in_a_folder_there_is_no_url_to_send_to(api: Api) -> None:
 
 
 async def test_a_half_upload_of_a_process_that_died_is_dropped_a_day_later(api: Api, tmp_path: Path) -> None:
-    uploads, storage = api.parts.uploads, api.parts.storage
+    uploads, storage = api.context.uploads, api.context.storage
     half = Upload(
         id=new_id("upl"),
         tenant="acme",
@@ -261,7 +394,7 @@ async def test_a_half_upload_of_a_process_that_died_is_dropped_a_day_later(api: 
     goes_ms = await uploads.expect(half)
     await storage.write(half.path, half_of(MP4))
     assert await uploads.load(half.id) is None
-    later = Uploads(api.parts.store, HandClock(goes_ms + 1))
+    later = Uploads(api.context.store, HandClock(goes_ms + 1))
     assert [u.id for u in await later.due()] == [half.id]
 
 

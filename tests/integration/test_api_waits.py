@@ -29,10 +29,10 @@ async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
 async def known_pace(api: Api) -> None:
     """Let jobs of 40 s end, and wait until submits go by them."""
     for _ in range(4):
-        await succeed(api.parts, (await api.submit())["id"], takes_s=40)
-    await Admission(api.parts.store, api.parts.settings, api.parts.clock).admit(worker="w", slots=0)
+        await succeed(api.context, (await api.submit())["id"], takes_s=40)
+    await Admission(api.context.store, api.context.settings, api.context.clock).admit(worker="w", slots=0)
     async with asyncio.timeout(20):
-        while not api.parts.forecasts.lately().known:
+        while not api.context.timings.lately().known:
             await api.http.get("/livez")
 
 
@@ -50,8 +50,8 @@ async def told(api: Api, job_id: str) -> list[Any]:
 
 async def sent(api: Api, job_id: str) -> Any:
     """Read the bytes that a worker would send to the job's receiver."""
-    found = await api.parts.store.redis.zrange(key("job_deliveries", job_id), 0, -1)
-    claim = await api.parts.deliveries.claim(found[0].decode(), owner="w:1", lease_ms=1000)
+    found = await api.context.store.redis.zrange(key("job_deliveries", job_id), 0, -1)
+    claim = await api.context.deliveries.claim(found[0].decode(), owner="w:1", lease_ms=1000)
     return msgspec.json.decode(claim.event.body)
 
 
@@ -78,7 +78,7 @@ async def test_a_job_behind_another_of_its_session_says_behind_which(api: Api) -
 
 async def test_a_job_of_a_tenant_at_its_cap_says_so_from_the_beginning(redis_url: str, tmp_path: Path) -> None:
     async with running_api(redis_url, tmp_path, tenant_running_jobs=1) as api:
-        await running(api.parts, (await api.submit())["id"])
+        await running(api.context, (await api.submit())["id"])
         job = await api.submit(**QUEUED)
         capped = {"reason": "tenant_cap", "behind": None, "position": 1} | NOT_KNOWN
         assert job["wait"] == capped
@@ -117,34 +117,34 @@ async def test_no_words_of_a_caller_are_taken_for_a_place(api: Api) -> None:
 async def test_a_submit_is_one_round_trip_with_its_place_and_estimate(api: Api) -> None:
     await known_pace(api)
     await api.submit()
-    async with api.parts.store.redis.monitor() as heard:
+    async with api.context.store.redis.monitor() as heard:
         job = await api.submit()
         asked = []
         async for line in heard.listen():
             if line["client_type"] != "lua":
                 asked.append(line["command"].split(" ")[0])
-            if "EVALSHA" in asked:
+            if "FCALL" in asked:
                 break
     assert job["wait"]["eta_p50_s"]
     # an estimate that has grown old is read beside it, in one pipeline that nobody waits for
-    assert set(asked) <= {"EVALSHA", "LRANGE", "HVALS"}
+    assert set(asked) <= {"FCALL", "LRANGE", "HVALS"}
 
 
 async def staged(api: Api, *, been_s: float) -> Job:
     """Have a job that has been in its edit for so long."""
-    now = await running(api.parts, (await api.submit())["id"])
-    since_ms = api.parts.clock.now_ms() - int(been_s * 1000)
+    now = await running(api.context, (await api.submit())["id"])
+    since_ms = api.context.clock.now_ms() - int(been_s * 1000)
     new = msgspec.structs.replace(transitions.moved(now, Stage.EDITING), stage_since_ms=since_ms)
-    return await api.parts.jobs.commit(now, new, owner=OWNER)
+    return await api.context.jobs.commit(now, new, owner=OWNER)
 
 
 async def test_retry_after_comes_from_the_times_that_stages_have_taken(api: Api) -> None:
     for _ in range(3):
         edited = await staged(api, been_s=40)
-        await api.parts.jobs.commit(edited, transitions.moved(edited, Stage.RENDERING), owner=OWNER)
+        await api.context.jobs.commit(edited, transitions.moved(edited, Stage.RENDERING), owner=OWNER)
     job = await staged(api, been_s=10)
     async with asyncio.timeout(20):
-        while Stage.EDITING not in (await api.parts.forecasts.now()).stages:
+        while Stage.EDITING not in (await api.context.timings.now()).stages:
             await api.http.get("/livez")
     answer = await api.http.get(f"/v1/jobs/{job.id}")
     assert answer.headers["retry-after"] == "15", "half of the 30 s that are left"

@@ -24,11 +24,11 @@ async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
 async def dead_delivery(api: Api) -> str:
     """Let a callback die as a worker would, after one attempt."""
     job = await api.submit(webhook={"url": URL})
-    await succeed(api.parts, job["id"])
-    ((delivery, _),) = await api.parts.deliveries.of_job(job["id"])
-    attempt = Attempt(at_ms=api.parts.clock.now_ms(), status=500, latency_ms=12, excerpt="oops")
+    await succeed(api.context, job["id"])
+    ((delivery, _),) = await api.context.deliveries.of_job(job["id"])
+    attempt = Attempt(at_ms=api.context.clock.now_ms(), status=500, latency_ms=12, excerpt="oops")
     gone = msgspec.structs.replace(delivery, state=DeliveryState.DEAD, attempts=(attempt,), round=1, why="Gave up.")
-    await api.parts.deliveries.record(gone, owner=None)
+    await api.context.deliveries.record(gone, owner=None)
     return delivery.id
 
 
@@ -58,9 +58,9 @@ async def test_a_new_default_holds_for_the_very_next_job_on_every_process(
 
 async def test_a_disabled_url_says_since_when_and_why_until_it_is_enabled(api: Api) -> None:
     await api.http.put("/v1/webhook", json={"url": URL})
-    webhook = await api.parts.webhooks.default("acme")
+    webhook = await api.context.webhooks.default("acme")
     off = msgspec.structs.replace(webhook, state="disabled", disabled_at_ms=1_795_000_000_000, disabled_why="410")
-    await api.parts.webhooks.set_default("acme", off)
+    await api.context.webhooks.set_default("acme", off)
     read = (await api.http.get("/v1/webhook")).json()
     assert (read["status"], read["disabled_why"], read["disabled_at"]) == (
         "disabled",
@@ -71,19 +71,19 @@ async def test_a_disabled_url_says_since_when_and_why_until_it_is_enabled(api: A
 
 
 async def test_a_new_secret_is_shown_once_and_both_sign(api: Api) -> None:
-    (before,) = await api.parts.webhooks.signing_secrets("acme")
+    (before,) = await api.context.webhooks.signing_secrets("acme")
     answer = (await api.http.post("/v1/webhook:rotate-secret")).json()
     assert answer["secret"].startswith("whsec_")
-    assert await api.parts.webhooks.signing_secrets("acme") == [answer["secret"], before]
+    assert await api.context.webhooks.signing_secrets("acme") == [answer["secret"], before]
 
 
 async def test_a_test_is_done_by_a_worker_and_told_or_nobody_is_there(api: Api) -> None:
     await api.http.put("/v1/webhook", json={"url": URL})
 
     async def worker() -> None:
-        errand = await api.parts.errands.next(wait_s=10)
+        errand = await api.context.rpc.next(wait_s=10)
         assert (errand.kind, errand.tenant) == ("webhook_test", "acme")
-        await api.parts.errands.answer(errand, b'{"status":204,"latency_ms":7,"excerpt":"ok","retry_after_s":null}')
+        await api.context.rpc.answer(errand, b'{"status":204,"latency_ms":7,"excerpt":"ok","retry_after_s":null}')
 
     answer, _ = await asyncio.gather(api.http.post("/v1/webhook:test"), worker())
     assert answer.json() == {"delivered": True, "status": 204, "error": None, "answer": "ok", "latency_ms": 7}
@@ -112,7 +112,7 @@ async def test_one_is_sent_again_and_not_twice_at_once(api: Api) -> None:
 
 async def test_a_time_range_is_sent_again(api: Api) -> None:
     ids = [await dead_delivery(api) for _ in range(3)]
-    middle, _ = (await api.parts.deliveries.load_many([ids[1]]))[0]
+    middle, _ = (await api.context.deliveries.load_many([ids[1]]))[0]
     none = await api.http.post(
         "/v1/deliveries:redeliver", json={"since": "2020-01-01T00:00:00Z", "until": "2020-01-02T00:00:00Z"}
     )
@@ -128,8 +128,8 @@ async def test_credits_are_read_by_a_worker_and_summed_from_the_pool(api: Api) -
     unknown = (await api.http.get("/v1/credits")).json()
     assert unknown == {"available": None, "frozen": None, "total": None, "as_of": None}
     for secret, available in (("nmv_usr_a", 100), ("nmv_usr_b", 50)):
-        token_id = await api.parts.tokens.add(secret, kind="operator")
-        await api.parts.tokens.note_balance(token_id, available=available, frozen=10)
+        token_id = await api.context.tokens.add(secret, kind="operator")
+        await api.context.tokens.note_balance(token_id, available=available, frozen=10)
     known = (await api.http.get("/v1/credits")).json()
     assert (known["available"], known["frozen"], known["total"]) == (150, 20, 170)
     assert known["as_of"].endswith("Z")

@@ -172,7 +172,11 @@ async def test_an_unknown_name_is_said_to_be_one():
 
 
 @pytest.mark.parametrize(
-    "url", ["https://10.0.0.1/", "http://example.com/", "https://a@example.com/", "https://2130706433/"]
+    "url",
+    [
+        *("https://10.0.0.1/", "http://example.com/", "https://a@example.com/", "https://2130706433/"),
+        *("https://xn--a.example/", "https://xn--n3h.example/", "https://\u2603.example/", "https://[fe80::1%25eth0]/"),
+    ],
 )
 async def test_a_forbidden_target_is_an_answer_and_names_no_url(client, url):
     answer = await send(client, url)
@@ -182,7 +186,16 @@ async def test_a_forbidden_target_is_an_answer_and_names_no_url(client, url):
 
 
 @pytest.mark.parametrize(
-    "url", ["", "https://", "nonsense", "https://[::1", "https://exa mple.com/", "https://\ud800.com/"]
+    "url",
+    [
+        *("", "https://", "nonsense", "https://[::1", "https://exa mple.com/", "https://\ud800.com/"),
+        *(
+            "https://a.example/\ud800",
+            "https://a.example/\0",
+            "https://a.example:" + "9" * 5000,
+            "https://" + "a" * 70_000,
+        ),
+    ],
 )
 async def test_a_url_that_is_none_is_an_answer_too(client, url):
     assert (await send(client, url)).error is AttemptFault.FORBIDDEN
@@ -277,6 +290,12 @@ async def over_tls(tmp_path, pem, url_host, handler=answer_ok):
 async def test_tls_checks_the_name_although_the_number_is_dialled(tmp_path):
     pem = certificate(names=[x509.DNSName("hooks.example.com")])
     assert (await over_tls(tmp_path, pem, "hooks.example.com")).status == 200
+
+
+async def test_tls_checks_the_name_without_the_root_s_dot_and_in_ascii(tmp_path):
+    pem = certificate(names=[x509.DNSName("hooks.example.com"), x509.DNSName("xn--strae-oqa.example")])
+    for host in ("hooks.example.com.", "stra\u00dfe.example", "STRA\u1e9eE.example"):
+        assert (await over_tls(tmp_path, pem, host)).status == 200
 
 
 async def test_a_reset_over_tls_is_told_from_a_failed_handshake(tmp_path):

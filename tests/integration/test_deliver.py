@@ -13,7 +13,7 @@ import pytest
 
 from core.clock import rfc3339
 from core.events.delivery import Delivery, DeliveryState
-from core.events.event import spoken
+from core.events.event import progress_event
 from core.model.job import OutputFile, Webhook
 from core.model.plan import Plan
 from core.model.transitions import succeeded
@@ -242,7 +242,7 @@ async def progress_of(core: Core, url: str) -> Delivery:
     """Let a running job say that it still works."""
     job = await core.submit(webhook=Webhook(url=url, events=("job.progress",)))
     begun = await core.begin(job)
-    news = spoken(begun.job, webhook=None, public_url="", now_ms=core.clock.now_ms())
+    news = progress_event(begun.job, webhook=None, public_url="", now_ms=core.clock.now_ms())
     await core.jobs.commit(begun.job, msgspec.structs.replace(begun.job, version=begun.job.version + 1),
                            owner=begun.owner, event=news)  # fmt: skip
     [(delivery, _)] = await core.deliveries.of_job(job.id)

@@ -38,7 +38,7 @@ async def test_only_the_commit_of_an_intent_allows_to_send_and_only_until_the_ne
         assert not execution.handover.may_send
         await execution.commit(intent_of(execution.job))
         assert execution.handover.may_send
-        await execution.commit(StepResult(transitions.unsure(execution.job, now_ms=1)))
+        await execution.commit(StepResult(transitions.confirmation_needed(execution.job, now_ms=1)))
         assert not execution.handover.may_send
 
 

@@ -36,7 +36,10 @@ TENANTS = ("a", "b", "c")
 CAP = 3
 CREDITS = 200
 #: what a Redis without jobs may still hold
-LASTING = ("rg:rate", "rg:clock", "rg:feed", "rg:turn", "rg:usage", "rg:samples", "rg:tok", "rg:workers")
+LASTING = (
+    *("rg:rate", "rg:clock", "rg:feed", "rg:turn", "rg:usage", "rg:samples", "rg:tok", "rg:workers"),
+    key("function_libraries"),
+)
 
 
 class Gateway(RuleBasedStateMachine):
@@ -179,9 +182,11 @@ class Gateway(RuleBasedStateMachine):
     def come_back_from_the_dead(self, data: st.DataObject, ends: bool) -> None:
         ghost = data.draw(st.sampled_from(self.ghosts))
         before = self.stored(ghost.job)
-        new = transitions.succeeded if ends and ghost.job.started_at_ms else transitions.spoke
+        new = transitions.succeeded if ends and ghost.job.started_at_ms else transitions.progress_noted
         late = (
-            new(ghost.job, now_ms=self.now_ms) if new is transitions.succeeded else transitions.spoke(ghost.job, "late")
+            new(ghost.job, now_ms=self.now_ms)
+            if new is transitions.succeeded
+            else transitions.progress_noted(ghost.job, "late")
         )
         try:
             self.run(self.core.write(ghost, late))
@@ -278,10 +283,10 @@ class Gateway(RuleBasedStateMachine):
         if job.ended:
             assert place == [None, None, None, None, 0]
             return
-        in_line, backlog, admitted, arq, bell = place
-        assert in_line is not None, f"{job.id} is lost"
-        ways = [backlog is not None, admitted is not None and arq is not None and bell == 1]
-        assert ways.count(True) == (1 if in_line == 0 else 0)
+        in_session, backlog, admitted, arq, entry = place
+        assert in_session is not None, f"{job.id} is lost"
+        ways = [backlog is not None, admitted is not None and arq is not None and entry == 1]
+        assert ways.count(True) == (1 if in_session == 0 else 0)
 
     @invariant()
     def no_credits_are_spent_twice(self) -> None:

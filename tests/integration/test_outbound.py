@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 import httpcore
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from core.security.url_policy import parse_networks
+from core.security.url_policy import check_url, parse_networks
 from worker.outbound.client import ForbiddenTarget, GuardedBackend, guarded_client
 
 ONE = parse_networks("127.0.0.1/32")
@@ -146,3 +148,45 @@ async def test_a_long_url_that_was_accepted_is_also_sent():
     path = "\u526a" * 4000
     async with listening() as port, guarded_client(allow=ONE, http_allowed=False) as client:
         assert (await client.get(f"http://127.0.0.1:{port}/{path}")).status_code == 200
+
+
+async def test_an_international_name_is_asked_for_as_it_was_judged_and_by_one_spelling():
+    names = Names(["127.0.0.1"])
+    async with listening() as port, guarded_client(allow=ONE, http_allowed=True, resolver=names) as client:
+        for host in ("stra\u00dfe.example", "STRA\u1e9eE.example", "xn--strae-oqa.example", "mu\u0308nchen.example"):
+            assert (await client.get(f"http://{host}:{port}/\u00fc")).status_code == 200
+    assert names.asked == ["xn--strae-oqa.example"] * 3 + ["xn--mnchen-3ya.example"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://xn--n3h.example/", "http://xn--a.example/", "http://\u2603.example/", "http://\ud800.example/"),
+        *("http://a.example/\ud800", "http://[fe80::1%25eth0]/", "http://[::1", "http://a\0b.example/", "http://a.example/\0"),
+        *("http://a.example:99999999/", "http://a.example:" + "9" * 5000, "http://" + "a" * 70_000, "//a.example/", "", "http://"),
+        *("http://a:b@a.example/", "http://-\u00fc.example/"),
+    ],
+)  # fmt: skip
+async def test_what_is_no_url_to_call_is_refused_and_nothing_else_gets_out(url):
+    async with guarded_client(allow=ONE, http_allowed=True, resolver=Names(["127.0.0.1"])) as client:
+        with pytest.raises(ForbiddenTarget):
+            await client.get(url)
+
+
+HOSTS = st.one_of(
+    st.text(st.characters(), max_size=20),
+    st.lists(
+        st.sampled_from(["xn--", "a", "-", ".", "\u00fc", "\u00df", "_", "n3h", "3ya", "\u200d", "\u05d0", "\u0660", "1", "\u3002"])
+    ).map("".join),
+    st.builds("xn--{}.example".format, st.text("abcdefghijklmnopqrstuvwxyz0123456789-", max_size=12)),
+    st.builds("{}.example".format, st.text(st.characters(categories=["Ll", "Lo", "Mn", "Nd"]), max_size=8)),
+)  # fmt: skip
+
+
+@given(HOSTS)
+async def test_whatever_name_is_accepted_can_be_dialled_and_any_other_is_refused(host):
+    url = f"http://{host}/clip.mp4"
+    async with guarded_client(allow=ONE, http_allowed=True, resolver=Names([])) as client:
+        accepted = check_url(url, http_allowed=True, allow=ONE) is None
+        with pytest.raises(httpx.ConnectError if accepted else (ForbiddenTarget, httpx.ConnectError)):
+            await client.get(url)

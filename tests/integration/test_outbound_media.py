@@ -4,6 +4,8 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.errors import Code, Permanent
 from core.security.url_policy import parse_networks
@@ -16,7 +18,7 @@ CLIP = bytes(range(256)) * 1024
 
 def answer(status=200, body=b"", **headers):
     lines = [f"HTTP/1.1 {status} Said", *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items())]
-    return ("\r\n".join([*lines, "connection: close"]) + "\r\n\r\n").encode() + body
+    return ("\r\n".join([*lines, "connection: close"]) + "\r\n\r\n").encode("latin-1") + body
 
 
 PAGES = {
@@ -35,6 +37,26 @@ PAGES = {
     "/file": answer(301, location="file:///etc/passwd", content_length=0),
     "/nonsense": answer(301, location="https://[::1", content_length=0),
     "/garbage": b"what?\r\n\r\n",
+    **{
+        f"/odd{number}": answer(302, location=location, content_length=0)
+        for number, location in enumerate(
+            (
+                *("http://xn--a.example/", "http://xn--n3h.example/", "http://[fe80::1%25eth0]/", "http://[::1%eth0]/"),
+                *("//[", "http://a.example:99999999/", "http://a.example:" + "9" * 5000 + "/", "http://u:p@127.0.0.1/"),
+                *(
+                    "http://127.0.0.1:0/",
+                    "http://-.example/",
+                    "http://" + "a" * 300 + "/",
+                    "javascript:alert(1)",
+                    "http:///",
+                ),
+            )
+        )
+    },
+    "/latin1-location": answer(302, location="/%FC.mp4?\xfc", content_length=0),
+    "/%FC.mp4?%C3%BC": answer(body=b"x", content_length=1),
+    "/odd-length": answer(body=b"x", content_length="9" * 5000),
+    "/odd-lengths": answer(body=b"x", content_length="1, 2"),
 }
 
 
@@ -95,7 +117,20 @@ async def test_a_size_at_the_limit_passes_and_one_byte_more_does_not():
 
 @pytest.mark.parametrize(
     "path",
-    ["/missing.mp4", "/short.mp4", "/packed.mp4", "/loop", "/inside", "/metadata", "/file", "/nonsense", "/garbage"],
+    [
+        *(
+            "/missing.mp4",
+            "/short.mp4",
+            "/packed.mp4",
+            "/loop",
+            "/inside",
+            "/metadata",
+            "/file",
+            "/nonsense",
+            "/garbage",
+        ),
+        *(page for page in PAGES if page.startswith("/odd")),
+    ],
 )
 async def test_what_cannot_or_may_not_be_fetched_is_unreachable_and_no_url_is_told(path):
     with pytest.raises(Permanent) as refusal:
@@ -139,6 +174,11 @@ async def test_a_name_given_by_the_server_loses_its_folders():
         ("attachment; filename=..", ["https://a.example/b.mp4"], "b.mp4"),
         ("attachment", ["https://a.example/%2e%2e%2fb%0a.mp4"], "b.mp4"),
         ("\u0000;;;=", ["https://a.example/b.mp4"], "b.mp4"),
+        ("attachment; filename=x; filename*=UTF-8''clip.mp4", ["https://a.example/get"], "clip.mp4"),
+        ("attachment; filename=x.mov; filename*=nonsense''%FF", [], "x.mov"),
+        ("attachment; filename*=utf-8''%C3%BCber.mp4", [], "\u00fcber.mp4"),
+        ("attachment; filename=\u00fcber.mp4", [], "\u00fcber.mp4"),
+        ("attachment; filename*=a'b", ["https://[::1/\ud800.mp4"], "a'b"),
     ],
 )
 def test_a_file_is_named_safely(disposition, urls, name):
@@ -149,3 +189,49 @@ def test_a_long_name_is_cut_and_keeps_its_extension():
     name = filename_of("", f"https://a.example/{'a' * 500}.mp4")
     assert len(name) == 200
     assert name.endswith("a.mp4")
+
+
+async def test_a_redirect_in_latin_1_is_followed():
+    media, content = await fetch("/latin1-location")
+    assert (media.filename, content) == ("\u00fc.mp4", b"x")
+
+
+LINES = st.binary(max_size=60).map(lambda line: line.replace(b"\r", b"").replace(b"\n", b""))
+VALUES = st.one_of(
+    LINES,
+    LINES.map(lambda line: b"http://" + line),
+    LINES.map(lambda line: b"attachment; filename*=" + line),
+    st.sampled_from(["http://xn--a/", "http://\u2603/", "//[", "attachment; filename*=''%", "gzip", "-1"]).map(
+        str.encode
+    ),
+)
+
+
+@given(
+    st.sampled_from([200, 302, 206, 100, 999]),
+    st.sampled_from([b"Location", b"Content-Disposition", b"Content-Length", b"Content-Type", b"X"]),
+    VALUES,
+)
+async def test_whatever_a_header_holds_the_file_comes_or_is_unreachable(status, header, value):
+    PAGES["/any"] = b"HTTP/1.1 %d Said\r\n%s: %s\r\nconnection: close\r\n\r\nx" % (status, header, value)
+    ends = []
+    try:
+        media, _ = await fetch("/any")
+        ends.append(media.filename.isprintable() or media.filename.encode())
+    except Permanent as refusal:
+        ends.append(refusal.code in {Code.MEDIA_UNREACHABLE, Code.MEDIA_TOO_LARGE})
+    assert all(ends)
+
+
+@given(st.text(st.characters()))
+async def test_whatever_a_url_holds_it_is_fetched_or_unreachable(text):
+    async with guarded_client(allow=LOCAL, http_allowed=False, resolver=nobody) as client:
+        for url in (text, f"http://{text}", f"https://a.example/{text}", f"https://xn--{text}"):
+            with pytest.raises(Permanent) as refusal:
+                async with fetch_media(client, url, max_bytes=1):
+                    pass
+            assert refusal.value.code is Code.MEDIA_UNREACHABLE
+
+
+async def nobody(_host, _port):
+    return []

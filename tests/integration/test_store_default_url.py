@@ -43,7 +43,7 @@ async def fares(core: Core, *, failed: bool, **more: object) -> TenantWebhook | 
     """Let one callback to the default URL fail or not, and read what is known of the URL then."""
     found = await claimed(core)
     over = ended(found.delivery, DeliveryState.DEAD if failed else DeliveryState.DELIVERED)
-    await core.deliveries.record(over, owner="w:1", fared=EndpointOutcome(HOOK.url, failed, **more))  # type: ignore[arg-type]
+    await core.deliveries.record(over, owner="w:1", outcome=EndpointOutcome(HOOK.url, failed, **more))  # type: ignore[arg-type]
     return await core.webhooks.default("acme")
 
 
@@ -72,7 +72,7 @@ async def test_an_answer_of_the_url_before_says_nothing_about_the_one_that_was_s
     elsewhere = msgspec.structs.replace(HOOK, url="https://new.example.com/all")
     await core.webhooks.set_default("acme", elsewhere)
     off = EndpointOutcome(HOOK.url, failed=True, disabled_why="410")
-    await core.deliveries.record(ended(found.delivery, DeliveryState.DEAD), owner="w:1", fared=off)
+    await core.deliveries.record(ended(found.delivery, DeliveryState.DEAD), owner="w:1", outcome=off)
     assert await core.webhooks.default("acme") == elsewhere
 
 

@@ -62,7 +62,7 @@ async def talk(core: Core, words: int) -> tuple[Job, list[str]]:
     """A job that says so many words; returns the ids of its events."""
     claim = await core.begin(await core.submit())
     for number in range(words):
-        claim = await core.write(claim, transitions.spoke(claim.job, f"word {number}"))
+        claim = await core.write(claim, transitions.progress_noted(claim.job, f"word {number}"))
     await core.finish(claim)
     return claim.job, [e.id for e in (await core.events.of_job(claim.job.id, most=10_000)).events]
 

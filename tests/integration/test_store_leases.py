@@ -92,7 +92,7 @@ async def test_an_ended_or_unknown_job_is_nobody_s_and_its_bell_goes(core: Core,
     await core.run(job)
     for job_id in (job.id, "job_unknown"):
         await core.redis.zadd(key("arq_queue"), {job_id: 0})
-        await core.redis.set(key("arq_job", job_id), b"bell")
+        await core.redis.set(key("arq_job", job_id), b"entry")
         assert await core.jobs.claim(job_id, owner="w:9") is None
         assert await core.redis.exists(key("arq_job", job_id)) == 0
     assert await core.redis.zcard(key("arq_queue")) == 0
@@ -136,7 +136,7 @@ async def test_a_write_of_someone_who_lost_the_job_changes_nothing(core: Core, j
     core.clock.turn(by_s=13)
     await core.claim(job)
     before = await core.everything()
-    for new in (transitions.spoke(frozen.job, "late"), transitions.succeeded(frozen.job, now_ms=1)):
+    for new in (transitions.progress_noted(frozen.job, "late"), transitions.succeeded(frozen.job, now_ms=1)):
         with pytest.raises(LeaseLost):
             await core.write(frozen, new)
     assert await core.everything() == before
@@ -204,7 +204,11 @@ async def test_a_cancel_over_a_newer_record_is_refused_so_that_its_writer_reads_
 async def test_a_write_whose_answer_was_lost_is_made_once(core: Core, job: Job, mode: str) -> None:
     claim = await core.begin(job)
     now_ms = core.clock.now_ms()
-    new = transitions.succeeded(claim.job, now_ms=now_ms) if mode == "ends" else transitions.spoke(claim.job, "word")
+    new = (
+        transitions.succeeded(claim.job, now_ms=now_ms)
+        if mode == "ends"
+        else transitions.progress_noted(claim.job, "word")
+    )
     how = {"park_until_ms": now_ms + 60_000} if mode == "sleeps" else {}
     first = await core.write(claim, new, **how)
     before = await core.everything()
@@ -215,7 +219,7 @@ async def test_a_write_whose_answer_was_lost_is_made_once(core: Core, job: Job, 
 
 async def test_a_lost_answer_does_not_let_a_former_holder_go_on(core: Core, job: Job) -> None:
     claim = await core.begin(job)
-    new = transitions.spoke(claim.job, "word")
+    new = transitions.progress_noted(claim.job, "word")
     await core.write(claim, new)
     core.clock.turn(by_s=13)
     await core.claim(job)
@@ -264,7 +268,7 @@ async def test_what_is_handed_back_goes_on_at_once_with_no_crash_counted_and_a_d
     second = await core.claim(job)
     assert (second.crashes, second.taken_over) == (0, True)
     with pytest.raises(LeaseLost):
-        await core.write(claim, transitions.spoke(claim.job, "late"))
+        await core.write(claim, transitions.progress_noted(claim.job, "late"))
     await park(core, second, for_s=1)
     assert (await core.claim(job)).taken_over is False
 
@@ -297,28 +301,28 @@ async def test_a_worker_that_comes_back_after_the_repair_keeps_what_nobody_took(
     await core.finish(claim)
 
 
-@pytest.mark.parametrize("lost", ["entry", "bell", "both"])
+@pytest.mark.parametrize("lost", ["due time", "entry", "both"])
 @pytest.mark.parametrize("state", ["admitted", "asleep"])
-async def test_repair_hangs_up_what_arq_lost(core: Core, job: Job, lost: str, state: str) -> None:
+async def test_repair_enqueues_again_what_arq_lost(core: Core, job: Job, lost: str, state: str) -> None:
     if state == "asleep":
         await park(core, await core.begin(job), for_s=1)
         core.clock.turn(by_s=2)
-    if lost in ("entry", "both"):
+    if lost in ("due time", "both"):
         await core.redis.zrem(key("arq_queue"), job.id)
-    if lost in ("bell", "both"):
+    if lost in ("entry", "both"):
         await core.redis.delete(key("arq_job", job.id))
     assert (await core.turns.repair(0))[0] == 1
     assert await score(core, job) == core.clock.now_ms()
     assert await core.redis.exists(key("arq_job", job.id)) == 1
 
 
-async def test_repair_takes_away_an_entry_that_nothing_stands_behind(core: Core) -> None:
+async def test_repair_dequeues_an_id_that_has_no_record(core: Core) -> None:
     await core.redis.zadd(key("arq_queue"), {"job_gone": 1})
     assert await core.turns.repair(0) == (0, 0)
     assert await core.redis.zcard(key("arq_queue")) == 0
 
 
-async def test_letting_go_hangs_up_the_bell_that_arq_lost_meanwhile(core: Core, job: Job) -> None:
+async def test_letting_go_writes_the_queue_entry_that_arq_lost_meanwhile(core: Core, job: Job) -> None:
     claim = await core.begin(job)
     await core.redis.delete(key("arq_queue"), key("arq_job", job.id))
     await park(core, claim, for_s=1)

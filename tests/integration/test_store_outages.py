@@ -31,6 +31,7 @@ async def test_a_full_redis_still_reads(core: Core) -> None:
     await core.redis.config_set("maxmemory", 1)
     try:
         assert await core.read(job) == job
+        assert (await core.listing.queue_position(job)).position == 1
     finally:
         await core.redis.config_set("maxmemory", 0)
 

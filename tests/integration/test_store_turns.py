@@ -1,10 +1,14 @@
 """Who is let in when: fair over tenants, by priority within one, in order within a session."""
 
+import msgspec
 import pytest
 
 from core.errors import Code
 from core.model import transitions
 from core.model.job import Job, Status
+from core.store.jobs.queries import QueuePosition
+from core.store.jobs.submissions import Accepted
+from core.store.jobs.timings import Pace
 from core.store.redis.keys import key
 from tests.store_fixture import Core, core
 
@@ -45,7 +49,7 @@ async def test_a_tenant_at_its_cap_waits_and_comes_back_when_one_of_its_jobs_end
     await core.slots(10)
     jobs = [await core.submit() for _ in range(4)]
     assert set(await core.admitted()) == {jobs[0].id, jobs[1].id}
-    place = await core.listing.place(jobs[2])
+    place = await core.listing.queue_position(jobs[2])
     assert place.position == 1
     await core.run(jobs[0])
     assert set(await core.admitted()) == {jobs[1].id, jobs[2].id}
@@ -140,11 +144,11 @@ async def finish(core: Core, job: Job, end: str) -> None:
             await core.jobs.commit(job, over, owner=None, event=core.news(job, over))
 
 
-async def test_a_job_canceled_in_the_middle_of_its_session_s_line_holds_up_nobody(core: Core) -> None:
+async def test_a_job_canceled_in_the_middle_of_its_session_s_queue_holds_up_nobody(core: Core) -> None:
     first = await core.submit()
     middle = await core.submit(session_id=first.session_id, new_session=False)
     last = await core.submit(session_id=first.session_id, new_session=False)
-    assert (await core.listing.place(last)).behind == middle.id
+    assert (await core.listing.queue_position(last)).behind == middle.id
     await core.slots(10)
     await core.cancel(middle)
     assert await core.admitted() == [first.id]
@@ -177,3 +181,42 @@ async def test_a_queued_job_is_named_when_its_time_to_start_is_over(core: Core) 
     await finish(core, job, "expired")
     assert await core.turns.not_started_in_time() == []
     assert (await core.read(job)).status is Status.EXPIRED
+
+
+FORTY = Pace(p50_s=40, p90_s=90, at_once=4)
+
+
+@pytest.mark.parametrize(("before", "eta"), [(0, (40, 90)), (3, (40, 90)), (4, (80, 130)), (8, (120, 170))])
+async def test_an_estimate_counts_rounds_of_the_median(core: Core, before: int, eta: tuple[float, float]) -> None:
+    await fill(core, "acme", before)
+    found = await core.listing.queue_position(await core.submit(), FORTY)
+    assert (found.position, found.eta_p50_s, found.eta_p90_s) == (before + 1, *eta)
+
+
+async def test_in_a_session_one_runs_at_a_time(core: Core) -> None:
+    first = await core.submit()
+    second = await core.submit(session_id=first.session_id, new_session=False)
+    third = await core.submit(session_id=first.session_id, new_session=False)
+    assert await core.listing.queue_position(third, FORTY) == QueuePosition(second.id, 3, False, 120, 170)
+
+
+async def test_one_that_is_about_to_be_taken_has_no_position_but_an_estimate(core: Core) -> None:
+    await core.slots(1)
+    assert await core.listing.queue_position(await core.submit(), FORTY) == QueuePosition(eta_p50_s=40, eta_p90_s=90)
+
+
+async def test_without_a_pace_there_is_no_estimate(core: Core) -> None:
+    assert await core.listing.queue_position(await core.submit()) == QueuePosition(position=1)
+
+
+async def test_the_event_of_a_submit_says_what_a_reader_is_told_right_after(core: Core) -> None:
+    core.with_settings(tenant_running_jobs=1)
+    await fill(core, "acme", 5)
+    job = core.new_job()
+    accepted = await core.intake.accept([core.submission(job)], key_id="key_1", idempotency=None, pace=FORTY)
+    assert isinstance(accepted, Accepted)
+    found = await core.listing.queue_position(job, FORTY)
+    (event,) = (await core.events.of_job(job.id)).events
+    told = msgspec.json.decode(event.body)["data"]["job"]["wait"]
+    assert told == msgspec.json.decode(accepted.waits[0])
+    assert (told["position"], told["eta_p50_s"], told["eta_p90_s"]) == (6, found.eta_p50_s, found.eta_p90_s)

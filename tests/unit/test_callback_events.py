@@ -4,12 +4,14 @@ import msgspec
 import pytest
 
 from core.errors import Code
-from core.events.event import ENDS, JOB_EVENTS, EventType, event, event_type, spoken
+from core.events.event import END_EVENTS, JOB_EVENTS, JOB_LIMIT_BYTES, EventType, event, event_type, progress_event
 from core.ids import is_id
 from core.model import transitions
 from core.model.job import Job, Stage, Webhook
+from core.model.job_view import view
+from core.model.plan import Plan
 from core.model.webhook import TenantWebhook
-from core.store.events import stream_id
+from core.store.events import event_argument, stream_id
 from tests.store_fixture import PUBLIC_URL, make_job
 
 NOW_MS = 1_795_000_000_000
@@ -60,8 +62,8 @@ def test_a_body_says_what_when_and_the_whole_job(old: Job | None, new: Job, name
 def test_without_a_choice_a_webhook_hears_of_the_four_ends(old: Job | None, new: Job, name: EventType) -> None:
     mine = hooked(new)
     assert mine is not None
-    assert told(hooked(old), mine) == ([OWN] if name in ENDS else [])
-    assert told(old, new, DEFAULT) == ([None] if name in ENDS else [])
+    assert told(hooked(old), mine) == ([OWN] if name in END_EVENTS else [])
+    assert told(old, new, DEFAULT) == ([None] if name in END_EVENTS else [])
 
 
 @pytest.mark.parametrize(("old", "new", "name"), CHANGES)
@@ -82,9 +84,11 @@ def test_progress_is_called_back_only_when_it_is_spoken_and_asked_for() -> None:
     mine = hooked(begun, *JOB_EVENTS)
     assert mine is not None
     assert told(mine, transitions.moved(mine, Stage.EDITING)) == []
-    news = spoken(transitions.spoke(mine, "⏳ Still working..."), webhook=None, public_url=PUBLIC_URL, now_ms=NOW_MS)
+    news = progress_event(
+        transitions.progress_noted(mine, "⏳ Still working..."), webhook=None, public_url=PUBLIC_URL, now_ms=NOW_MS
+    )
     assert [d.url for d in news.deliveries] == [OWN]
-    assert spoken(begun, webhook=DEFAULT, public_url=PUBLIC_URL, now_ms=NOW_MS).deliveries == ()
+    assert progress_event(begun, webhook=DEFAULT, public_url=PUBLIC_URL, now_ms=NOW_MS).deliveries == ()
 
 
 def test_the_longest_job_makes_a_callback_under_twenty_kilobytes() -> None:
@@ -97,12 +101,27 @@ def test_the_longest_job_makes_a_callback_under_twenty_kilobytes() -> None:
 
 def test_only_what_can_be_subscribed_to_goes_into_the_feed() -> None:
     for old, new, name in CHANGES:
-        row = event(old, new, webhook=None, public_url=PUBLIC_URL, now_ms=NOW_MS).for_script(new)
-        assert row["feed"] is (name != "job.progress")
+        row = event_argument(event(old, new, webhook=None, public_url=PUBLIC_URL, now_ms=NOW_MS), new)
+        assert row["in_feed"] is (name != "job.progress")
 
 
 def test_the_tail_that_a_script_gets_completes_an_event_id() -> None:
-    row = event(None, queued, webhook=DEFAULT, public_url=PUBLIC_URL, now_ms=NOW_MS).for_script(queued)
+    row = event_argument(event(None, queued, webhook=DEFAULT, public_url=PUBLIC_URL, now_ms=NOW_MS), queued)
     made = f"evt_019a3c1e-7b2f-7003-{row['random']}"
     assert is_id(made, "evt")
     assert stream_id(made) == f"{0x019A3C1E7B2F}-3"
+
+
+def test_a_view_that_is_written_already_goes_into_the_body_as_it_is() -> None:
+    written = msgspec.json.encode(view(queued, public_url=PUBLIC_URL))
+    made = event(None, queued, webhook=None, public_url=PUBLIC_URL, now_ms=NOW_MS, view_json=written)
+    assert made.body == event(None, queued, webhook=None, public_url=PUBLIC_URL, now_ms=NOW_MS).body
+    assert written in made.body
+
+
+def test_a_view_that_is_too_long_for_a_callback_is_cut_also_where_it_was_written_already() -> None:
+    long = msgspec.structs.replace(queued, plan=Plan(message="m" * JOB_LIMIT_BYTES, action="export"))
+    written = msgspec.json.encode(view(long, public_url=PUBLIC_URL))
+    made = event(None, long, webhook=None, public_url=PUBLIC_URL, now_ms=NOW_MS, view_json=written)
+    assert msgspec.json.decode(made.body)["data"]["truncated"] == ["plan.message"]
+    assert len(made.body) < 20_000

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.formats import FORMATS, MEDIUM_OF, format_of_content, format_of_name, same_family
+from core.formats import (
+    FORMATS,
+    MEDIUM_OF,
+    foreign_suffix,
+    format_of_content,
+    format_of_name,
+    may_be_same_file,
+    name_as,
+    same_family,
+)
 
 PICTURE = ["-f", "lavfi", "-i", "color=red:size=32x32:rate=5:duration=0.4"]
 SOUND = ["-f", "lavfi", "-i", "sine=frequency=440:duration=0.4"]
@@ -121,3 +130,56 @@ def test_only_formats_of_one_container_stand_for_each_other() -> None:
     assert same_family("png", "png")
     assert not same_family("mp4", "webm")
     assert not same_family("jpg", "png")
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "told"),
+    [
+        ("clip.mp4", "mp4", "clip.mp4"),
+        ("Clip.MP4", "mp4", "Clip.MP4"),
+        ("clip.mov", "mp4", "clip.mov"),
+        ("clip.webm", "mkv", "clip.webm"),
+        ("photo.JPEG", "jpg", "photo.JPEG"),
+        ("blob", "mp4", "blob.mp4"),
+        ("", "png", "media.png"),
+        ("clip.mp4.download", "mp4", "clip.mp4"),
+        ("clip.mp4;v=2", "mp4", "clip.mp4"),
+        ("clip.mp4:large", "mp4", "clip.mp4"),
+        ("clip.mp4 (1)", "mp4", "clip.mp4"),
+        ("clip.mp4 ", "mp4", "clip.mp4"),
+        ("clip.mp4.crdownload", "webm", "clip.mp4.crdownload.webm"),
+        ("a.mp4x", "mp4", "a.mp4x.mp4"),
+        ("v1.2", "mp4", "v1.2.mp4"),
+        ("IMG_2024.10.30", "jpg", "IMG_2024.10.30.jpg"),
+        ("file.php", "gif", "file.php.gif"),
+        (".mp4", "mp4", ".mp4.mp4"),
+        ("\u00fcber;a=b", "mp3", "\u00fcber;a=b.mp3"),
+        ("clip.png", "mp4", "clip.png.mp4"),
+    ],
+)
+def test_a_name_is_told_with_the_ending_of_what_the_file_is(name: str, found: str, told: str) -> None:
+    assert name_as(name, found) == told
+    assert may_be_same_file(name, told)
+
+
+@given(st.text(), st.sampled_from(FORMATS))
+def test_whatever_a_name_is_its_told_form_ends_as_its_format_and_stays(name: str, found: str) -> None:
+    told = name_as(name, found)
+    assert same_family(format_of_name(told) or "", found)
+    assert name_as(told, found) == told
+
+
+def test_two_names_are_of_one_file_only_where_they_may_have_been_told_alike() -> None:
+    assert may_be_same_file("clip.mp4;v=1", "clip.mp4;v=2")
+    assert not may_be_same_file("clip.mov", "clip.mp4")
+    assert not may_be_same_file("blob", "blob2.mp4")
+    assert not may_be_same_file("None", "clip.mp4")
+
+
+def test_a_name_alone_says_that_a_file_is_of_another_type_only_by_an_ending_that_is_known() -> None:
+    named = {
+        name: foreign_suffix(name)
+        for name in ("a.PDF", "a.mp4.exe ", "a.flac", "a.php", "v1.2", "zip", ".zip", "a.m4v")
+    }
+    assert named == dict.fromkeys(named, None) | {"a.PDF": "pdf", "a.mp4.exe ": "exe", "a.flac": "flac"}
+    assert not any(foreign_suffix(f"a.{suffix}") for suffix in (*FORMATS, "jpeg"))

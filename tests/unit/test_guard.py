@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.security.url_policy import MAX_URL_CHARACTERS, address_allowed, check_url, parse_networks
+from core.security.url_policy import MAX_URL_CHARACTERS, address_allowed, ascii_url, check_url, parse_networks
 
 LOCAL = parse_networks("127.0.0.0/8,::1/128")
 
@@ -197,6 +197,48 @@ def test_a_malformed_or_misleading_url_is_refused_with_its_reason(url, code):
     assert refused(url) == code
 
 
+@pytest.mark.parametrize(
+    ("host", "ascii_host"),
+    [
+        ("stra\u00dfe.example", "xn--strae-oqa.example"),
+        ("STRA\u1e9eE.example", "xn--strae-oqa.example"),
+        ("R\u00c4KSM\u00d6RG\u00c5S.example", "xn--rksmrgs-5wao1o.example"),
+        ("mu\u0308nchen.example", "xn--mnchen-3ya.example"),
+        ("\u526a\u8f91.example", "xn--feru40m.example"),
+        ("\u526a\u8f91\u3002example", "xn--feru40m.example"),
+        ("\u05d0\u05d1.example.", "xn--4dbc.example."),
+        ("\u0645\u06cc\u200c\u062e.example", "xn--tgb9bvy774f.example"),
+        ("XN--MNCHEN-3YA.example", "XN--MNCHEN-3YA.example"),
+        ("hooks_1.example", "hooks_1.example"),
+        ("r3---sn-4g5e.example", "r3---sn-4g5e.example"),
+    ],
+)
+def test_an_international_name_passes_and_is_spelt_as_dns_has_it(host, ascii_host):
+    assert refused(f"https://{host}/\u00fc") is None
+    assert ascii_url(f"https://{host}:8443/\u00fc?\u00df#x") == f"https://{ascii_host}:8443/\u00fc?\u00df#x"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("xn--n3h.example", "xn--i-7iq.example", "\u2603.example", "\U0001f600.example", "a.xn--n3h.example"),
+        *("xn--a.example", "xn--.example", "XN--A.example", "xn--\u00fc.example", "xn--mnchen-.example", "xn--99999999999"),
+        *("\u00fc" * 60 + ".example", "\u00fc." * 100 + "example", "a\u200db.example", "\u05d0a.example", "-\u00fc.example"),
+        *("\u00fc_.example", "\u00fc..example", "\u0301a.example", "\u2100.example", "xn--e1a\uff0f.example"),
+    ],
+)  # fmt: skip
+def test_an_international_name_that_cannot_be_dialled_is_refused(host):
+    assert refused(f"https://{host}/") == "host_not_allowed"
+    assert refused(f"https://{host}/", allow=LOCAL) == "host_not_allowed"
+    assert ascii_url(f"https://{host}/") == f"https://{host}/"
+
+
+def test_joiners_pass_in_a_path_and_make_no_other_host():
+    assert refused("https://example.com/\U0001f469\u200d\U0001f467.mp4") is None
+    assert refused("https://loc\u200dalhost/", allow=LOCAL) == "host_not_allowed"
+    assert refused("https://loc\ufe0falhost/") == "address_not_allowed"
+
+
 def test_plain_http_passes_by_setting_or_for_an_allow_listed_address_only():
     assert refused("http://example.com/", http_allowed=True) is None
     assert refused("http://8.8.8.8/", allow=LOCAL) == "scheme_not_allowed"
@@ -231,8 +273,10 @@ def test_what_python_calls_private_or_multicast_is_never_dialled(address):
         assert not address_allowed(address, ())
 
 
-@given(st.text())
-def test_no_text_makes_the_check_fail(text):
+@given(st.text(st.characters()))
+def test_no_text_makes_the_check_or_the_spelling_fail(text):
+    assert isinstance(ascii_url(text), str)
+    assert isinstance(ascii_url(f"https://{text}"), str)
     check_url(f"https://{text}", http_allowed=False, allow=LOCAL)
     assert check_url(text.replace("://", ""), http_allowed=True, allow=LOCAL) is not None
 

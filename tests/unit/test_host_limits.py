@@ -3,6 +3,8 @@
 from contextlib import ExitStack
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.clock import HandClock
 from worker.callbacks.retry_policy import AttemptFault, AttemptResult, is_silence
@@ -159,3 +161,14 @@ def test_a_host_is_the_same_one_in_every_spelling():
         == "hooks.example.com:443"
     )
     assert host_of("http://hooks.example.com/") == "hooks.example.com:80"
+    assert (
+        host_of("https://stra\u00dfe.example/")
+        == host_of("https://xn--strae-oqa.example")
+        == "xn--strae-oqa.example:443"
+    )
+
+
+@given(st.text(st.characters()))
+def test_every_text_has_a_host_to_be_counted_for(text):
+    for url in (text, f"https://{text}", f"https://a.example:{text}", f"https://[{text}"):
+        assert host_of(url)

@@ -35,9 +35,9 @@ MOVING: dict[str, tuple[Verb, set[Status]]] = {
 STEPPING: dict[str, Verb] = {
     "moved": lambda j: transitions.moved(j, Stage.UPLOADING),
     "sending": lambda j: transitions.sending(j, sent=Sent(at_ms=NOW_MS, before="f")),
-    "sent_back": transitions.sent_back,
-    "unsure": lambda j: transitions.unsure(j, now_ms=NOW_MS),
-    "doomed": transitions.doomed,
+    "restarted": transitions.restarted,
+    "confirmation_needed": lambda j: transitions.confirmation_needed(j, now_ms=NOW_MS),
+    "session_lost": transitions.session_lost,
     "rendering": lambda j: transitions.rendering(j, render=RENDER),
 }
 
@@ -145,16 +145,16 @@ def test_a_refused_message_is_taken_back_with_its_token() -> None:
     sent = transitions.sending(
         transitions.token_taken(running(), token_id="tok_1"), sent=Sent(at_ms=NOW_MS, before="f")
     )
-    back = transitions.sent_back(sent)
+    back = transitions.restarted(sent)
     assert (back.sent, back.token_id, back.stage) == (None, None, Stage.PREPARING)
 
 
 def test_reads_that_find_nothing_are_counted_and_one_that_finds_a_change_is_not() -> None:
-    unsure = transitions.unsure(running(), now_ms=NOW_MS)
+    unsure = transitions.confirmation_needed(running(), now_ms=NOW_MS)
     assert unsure.recovery == Recovery(since_ms=NOW_MS)
-    once = transitions.still_unsure(unsure, seen=None)
-    seen = transitions.still_unsure(once, seen="f")
-    uncounted = transitions.still_unsure(seen, seen=None, counts=False)
+    once = transitions.still_unconfirmed(unsure, seen=None)
+    seen = transitions.still_unconfirmed(once, seen="f")
+    uncounted = transitions.still_unconfirmed(seen, seen=None, counts=False)
     assert [j.recovery and (j.recovery.reads, j.recovery.seen) for j in (once, seen, uncounted)] == [
         (1, None),
         (1, "f"),

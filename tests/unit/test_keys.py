@@ -5,9 +5,11 @@ from importlib import resources
 
 import pytest
 
-from core.store.redis.keys import _SHAPES, key, lua_prelude
+from core.store.redis.functions import operation_files
+from core.store.redis.keys import _SHAPES, key, keys_as_lua
 
-SCRIPTS = {f.name: f.read_text() for f in (resources.files("core.store") / "lua").iterdir()}
+LUA = resources.files("core.store") / "lua"
+SCRIPTS = {f.name: f.read_text() for f in (*operation_files(LUA), *(LUA / "shared").iterdir())}
 
 
 def example(name: str) -> tuple[list[str], str]:
@@ -23,7 +25,7 @@ def test_no_two_shapes_make_the_same_key() -> None:
 @pytest.mark.parametrize("name", list(_SHAPES))
 def test_lua_makes_the_very_key_that_python_makes(name: str) -> None:
     """The body of the Lua function is pieces joined by `..`: literals and parameters."""
-    found = re.search(rf"function K\.{name}\((.*?)\) return (.*) end", lua_prelude())
+    found = re.search(rf"function key\.{name}\((.*?)\) return (.*) end", keys_as_lua())
     assert found is not None
     parts, made = example(name)
     names = dict(zip(found[1].split(", ") if found[1] else [], parts, strict=True))
@@ -33,7 +35,7 @@ def test_lua_makes_the_very_key_that_python_makes(name: str) -> None:
 
 @pytest.mark.parametrize("name", list(SCRIPTS))
 def test_a_script_asks_only_for_keys_that_there_are(name: str) -> None:
-    assert set(re.findall(r"\bK\.(\w+)", SCRIPTS[name])) <= set(_SHAPES)
+    assert set(re.findall(r"\bkey\.(\w+)", SCRIPTS[name])) <= set(_SHAPES)
 
 
 def test_an_unknown_shape_or_a_missing_part_is_an_error() -> None:

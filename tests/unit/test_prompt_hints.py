@@ -72,6 +72,11 @@ def test_a_resolution_above_the_largest_is_told_of_it() -> None:
     assert hints("export in 4k") == "2160p is not rendered; the largest is 1080p, which is used."
 
 
+@pytest.mark.parametrize("prompt", ["can I export in 4k?", "能导出4K吗？"])
+def test_a_question_about_what_cannot_be_had_is_answered_by_a_hint(prompt: str) -> None:
+    assert hints(prompt) == "2160p is not rendered; the largest is 1080p, which is used."
+
+
 def test_a_format_that_no_video_comes_in_is_told_of_it() -> None:
     assert hints("export as gif") == "Videos come out as mp4, mov, webm, not as gif; mp4 is used."
 

@@ -1,6 +1,7 @@
 """What holds for any text at all: it is read, in linear work, and what the caller quoted stays as it was written."""
 
 import sys
+import time
 from itertools import pairwise
 from types import FrameType
 from typing import Any
@@ -13,18 +14,33 @@ from core.model.plan import OutputAsk, Plan, Reading
 from core.opaque_text import stretches
 from core.profiles import PROFILES
 from service.prompt import read_prompt
-from service.prompt.clauses import clauses_of
-from service.prompt.intent import Intent, intents_of
-from service.prompt.lexer import tokens_of
-from service.prompt.requests import divided
+from service.prompt.clauses import split_clauses
+from service.prompt.intent import Intent, classify_clauses
+from service.prompt.lexer import tokenize
+from service.prompt.requests import split_requests
 
+QUESTION_WORDS = (
+    "how many",
+    "can I",
+    "is it",
+    "could you",
+    "cost",
+    "?",
+    "吗",
+    "请问",
+    "？",
+    "if",
+    "I have",
+    "would you mind",
+)
 REQUEST_WORDS = (
     "export", "don't", "and", "then", ",", ".", "(", ")", "video", "1080p", "mp4", "in", "as", "credits", "upload",
     "status", "trim", "before", "with", "send me", "9:16", '"', "'", "“", "”", "[[story:adk]]", "[[", "]]", "\n", "1.",
     "-", "导出", "不要", "视频", "，", "。", "剪掉", "后", "\u202e", "\x00", "https://a.b/c.mp4", "to", "a", "Bob",
 )  # fmt: skip
 ANY_WORDS = st.lists(st.sampled_from(REQUEST_WORDS), max_size=30).map(" ".join)
-ANY_TEXT = st.text(max_size=300) | ANY_WORDS
+QUESTIONING = st.lists(st.sampled_from((*REQUEST_WORDS, *QUESTION_WORDS)), max_size=30).map(" ".join)
+ANY_TEXT = st.text(max_size=300) | ANY_WORDS | QUESTIONING
 QUOTABLE = st.text(st.characters(exclude_characters='"\r\n', exclude_categories=("Cs",)), min_size=1, max_size=40)
 REQUESTS = st.sampled_from(
     ["export in 1080p", "then send me the video", "and download it as mp4", "don't export", "导出", "不要导出"]
@@ -51,20 +67,20 @@ def test_any_text_gives_a_reading(prompt: str, media: bool) -> None:
 
 @given(ANY_TEXT)
 def test_every_token_stands_where_it_says_and_none_overlap(prompt: str) -> None:
-    tokens = tokens_of(prompt)
+    lexemes = tokenize(prompt)
 
-    edges = [edge for token in tokens for edge in (token.start, token.end)]
+    edges = [edge for lexeme in lexemes for edge in (lexeme.start, lexeme.end)]
     assert edges == sorted(edges)
-    assert all(len(token.text) == token.end - token.start for token in tokens)
+    assert all(len(lexeme.text) == lexeme.end - lexeme.start for lexeme in lexemes)
 
 
 @given(ANY_TEXT)
 def test_dividing_clauses_loses_no_token(prompt: str) -> None:
-    clauses = clauses_of(tokens_of(prompt))
+    clauses = split_clauses(tokenize(prompt))
 
-    parts = [part for clause in clauses for part in divided(clause)]
-    assert [token.start for part in parts for token in part.tokens] == [
-        token.start for clause in clauses for token in clause.tokens
+    parts = [part for clause in clauses for part in split_requests(clause)]
+    assert [lexeme.start for part in parts for lexeme in part.lexemes] == [
+        lexeme.start for clause in clauses for lexeme in clause.lexemes
     ]
 
 
@@ -84,19 +100,52 @@ def test_quoted_text_stays_to_the_letter_and_never_routes(words: str, request: s
     assert f'"{words}"' in (read(f"{request}. {edit}").plan.message or "")
 
 
+@given(QUOTABLE, st.sampled_from(["how many credits would {} cost?", "can I export {}?", "加{}要多少积分？"]))
+def test_a_question_is_never_paid_for_whatever_it_quotes(words: str, question: str) -> None:
+    assert read(question.format(f'"{words}"')).plan.message is None
+
+
 @given(ANY_WORDS)
 def test_no_request_for_the_file_is_left_in_a_message(prompt: str) -> None:
     message = read(prompt).plan.message or ""
 
-    clauses = [part for clause in clauses_of(tokens_of(message)) for part in divided(clause)]
-    assert not {Intent.EXPORT, Intent.NO_EXPORT} & set(intents_of(clauses))
+    clauses = [part for clause in split_clauses(tokenize(message)) for part in split_requests(clause)]
+    assert not {Intent.EXPORT, Intent.NO_EXPORT} & set(classify_clauses(clauses))
 
 
-@pytest.mark.parametrize("word", [*REQUEST_WORDS, *"\"'“‘「[(", "a-", "so that i can", "before exporting x", "720p a"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        *REQUEST_WORDS,
+        *QUESTION_WORDS,
+        "how many,",
+        "多少，",
+        "if it,",
+        *"\"'“‘「[(",
+        "a-",
+        "so that i can",
+        "before exporting x",
+        "720p a",
+    ],
+)
 def test_work_grows_no_faster_than_the_prompt(word: str) -> None:
     short, long = (lines_run_by((word + " ") * (length // len(word))) for length in (150, 1200))
 
     assert long < 14 * short
+
+
+@pytest.mark.parametrize(
+    "word", ["export", "how many, ", "多少，", "if it, ", "can I a, ", "1. ", "I have ", "'", "吗", "、"]
+)
+def test_the_longest_prompt_is_read_in_a_fraction_of_a_second(word: str) -> None:
+    prompt = word * (10_000 // len(word))
+    assert min(cpu_s_of(prompt) for _ in range(3)) < 0.3
+
+
+def cpu_s_of(prompt: str) -> float:
+    before = time.process_time()
+    read(prompt)
+    return time.process_time() - before
 
 
 def lines_run_by(prompt: str) -> int:

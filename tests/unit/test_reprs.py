@@ -26,10 +26,7 @@ CONTENT = {
 #: fields with such a name that hold something else; our own links may be shown
 HARMLESS = {
     ("core.security.links", "OutputLink", "url"),
-    ("service.openapi.describe", "About", "body"),
-    ("service.openapi.describe", "About", "headers"),
-    ("service.openapi.describe", "Answer", "media"),
-    ("service.openapi.describe", "Answer", "headers"),
+    ("service.openapi.describe", "BodyDoc", "media"),
 }
 
 

@@ -146,7 +146,7 @@ async def _record(
             outcome.delivery,
             owner=claim.owner,
             wake_ms=outcome.wake_ms,
-            fared=outcome.endpoint,
+            outcome=outcome.endpoint,
             unwanted=outcome.unwanted,
         )
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from core.events.event import Event, event, spoken
+from core.events.event import Event, event, progress_event
 from core.model import transitions
 from core.model.job import Job, Stage
 from core.store.jobs.records import Claim
@@ -108,9 +108,9 @@ class JobExecution:
 
     async def report_progress(self, message: str) -> None:
         """Let the caller hear, also by callback, that a long edit still works. While Redis is away nobody hears it."""
-        new = transitions.spoke(self.job, message)
+        new = transitions.progress_noted(self.job, message)
         public_url = self.context.settings.public_url
-        news = spoken(new, webhook=self.webhook, public_url=public_url, now_ms=self.now_ms)
+        news = progress_event(new, webhook=self.webhook, public_url=public_url, now_ms=self.now_ms)
         try:
             self.job = await self.context.jobs.commit(self.job, new, owner=self.lease.owner, event=news)
         except STORE_DOWN:

@@ -40,7 +40,7 @@ async def handle_fault(execution: JobExecution, fault: BackendFault) -> StepResu
 async def _change(execution: JobExecution, change: Change, fault: BackendFault) -> StepResult:
     match change:
         case Change.READ_INSTEAD_OF_SENDING:
-            return StepResult(transitions.unsure(execution.job, now_ms=execution.now_ms))
+            return StepResult(transitions.confirmation_needed(execution.job, now_ms=execution.now_ms))
         case Change.INVALIDATE_TOKEN:
             return await _invalidate_token(execution)
         case Change.LEAVE_SESSION:
@@ -60,7 +60,7 @@ async def _retry_later(execution: JobExecution, retry: RetryLater) -> StepResult
     faults = execution.job.faults + 1
     job = take_back_refused(execution.job)
     if retry.upload_doubt:
-        job = transitions.doubted(job)
+        job = transitions.upload_interrupted(job)
     until_ms = execution.now_ms + int(retry.delay_s * 1000)
     waiting = transitions.waiting(job, reason=retry.reason, until_ms=until_ms, faults=faults)
     return StepResult(waiting, park_s=retry.delay_s)
@@ -88,7 +88,7 @@ async def _exhaust_token(execution: JobExecution) -> StepResult:
         balance = await execution.context.token_pool.exhaust(job, job.token_id)
         available = balance.available if balance else None
         cost_at_least = raised_estimate(job, available=available, estimate=estimate(job))
-    return StepResult(transitions.sent_back(job, cost_at_least=cost_at_least))
+    return StepResult(transitions.restarted(job, cost_at_least=cost_at_least))
 
 
 async def _block_export(execution: JobExecution) -> StepResult:
@@ -104,21 +104,21 @@ async def _deny_scope(execution: JobExecution, fault: BackendFault) -> StepResul
         await execution.context.token_pool.deny(job, job.token_id, call=fault.call)
     if not may_take_another_token(job, session):
         raise Permanent(Code.SCOPE_MISSING, fault.detail or None)
-    return StepResult(transitions.sent_back(job), sessions.forgotten(session))
+    return StepResult(transitions.restarted(job), sessions.forgotten(session))
 
 
 def take_back_refused(job: Job) -> Job:
     """Void the intent of a message that the backend refused before any work; other jobs stay where they are."""
-    return transitions.sent_back(job) if message_was_refused(job) else job
+    return transitions.restarted(job) if message_was_refused(job) else job
 
 
 def _go_on_with(job: Job, token_id: str) -> Job:
     """A job that has yet to pay begins by reserving its credits; one that has paid goes on where it is."""
-    return transitions.sent_back(job) if may_begin_again(job) else transitions.token_changed(job, token_id=token_id)
+    return transitions.restarted(job) if may_begin_again(job) else transitions.token_changed(job, token_id=token_id)
 
 
 def _leave_session(job: Job, session: Session) -> StepResult:
     """Begin again in a new session, or say that the session is lost, and with it an edit."""
     if may_leave_session(job, session):
-        return StepResult(transitions.sent_back(job), sessions.forgotten(session))
-    return StepResult(transitions.doomed(job), sessions.given_up(session))
+        return StepResult(transitions.restarted(job), sessions.forgotten(session))
+    return StepResult(transitions.session_lost(job), sessions.given_up(session))

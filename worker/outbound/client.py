@@ -19,7 +19,7 @@ import httpcore
 import httpx
 
 from core.clock import stopwatch_s
-from core.security.url_policy import Address, Network, address_allowed, check_url
+from core.security.url_policy import Address, Network, address_allowed, ascii_url, check_url
 
 #: Turns a host name and a port into addresses, e.g. ``["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"]``.
 Resolver = Callable[[str, int], Awaitable[list[str]]]
@@ -95,7 +95,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
             answers = await asyncio.wait_for(self._resolve(host, port), timeout_s)
         except TimeoutError as late:
             raise httpcore.ConnectTimeout("the name was not resolved in time") from late
-        except (OSError, UnicodeError) as unknown:
+        except (OSError, ValueError) as unknown:  # the latter for a name that no look-up takes
             raise httpcore.ConnectError("the name cannot be resolved") from unknown
         return [ip_address(answer) for answer in dict.fromkeys(answers)]
 
@@ -127,7 +127,9 @@ class _Dialled(httpcore.AsyncNetworkStream):
         timeout: float | None = None,  # noqa: ASYNC109 - see above
     ) -> httpcore.AsyncNetworkStream:
         try:
-            return await self._stream.start_tls(ssl_context, server_hostname, timeout)
+            # A name is shown without the root's dot: certificates have none, and RFC 6066 wants none.
+            name = server_hostname.removesuffix(".") if server_hostname else None
+            return await self._stream.start_tls(ssl_context, name, timeout)
         except BaseException:
             await self._stream.aclose()
             raise
@@ -163,8 +165,15 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
         return await super().handle_async_request(request)
 
 
-#: what may dial the outside; made by `guarded_client` alone
-OutboundClient = httpx.AsyncClient
+class OutboundClient(httpx.AsyncClient):
+    """What may dial the outside; made by `guarded_client` alone."""
+
+    def build_request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Request:
+        """Make a request, its host spelt as it was judged at submit. Raises ForbiddenTarget."""
+        try:
+            return super().build_request(method, ascii_url(str(url)), **options)
+        except (httpx.InvalidURL, ValueError):
+            raise ForbiddenTarget("The URL cannot be read.") from None
 
 
 def guarded_client(
@@ -174,7 +183,7 @@ def guarded_client(
     timeout: httpx.Timeout = TIMEOUT,
     resolver: Resolver | None = None,
     tls: ssl.SSLContext | None = None,
-) -> httpx.AsyncClient:
+) -> OutboundClient:
     """Make the client for addresses that callers named: no proxies, no redirects, no cookies, no environment.
 
     One per process is enough. `tls` replaces the public certificate authorities, e.g. by those of a company.
@@ -187,6 +196,6 @@ def guarded_client(
     )
     # One tenant's receiver must not be able to leave a mark on another tenant's request.
     no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-    return httpx.AsyncClient(
+    return OutboundClient(
         transport=transport, timeout=timeout, cookies=no_cookies, trust_env=False, follow_redirects=False
     )

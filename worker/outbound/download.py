@@ -8,6 +8,7 @@ This module must not know where the bytes go.
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from http import HTTPStatus
+from urllib.parse import urljoin
 
 import httpx
 import msgspec
@@ -18,6 +19,8 @@ from core.redaction import redacted_repr
 from worker.outbound.client import ForbiddenTarget
 
 MAX_REDIRECTS = 5
+#: A length with more digits is none.
+_MOST_DIGITS = 18
 #: A server that sends nothing for this long has stopped; the whole file is bounded by the job's own deadline.
 IDLE = httpx.Timeout(30.0, connect=10.0)
 
@@ -54,7 +57,7 @@ async def _follow(client: httpx.AsyncClient, url: str) -> httpx.Response:
         if not response.has_redirect_location:
             return response
         await response.aclose()
-        url = str(response.url.join(response.headers["location"]))
+        url = urljoin(str(response.url), response.headers["location"])
     raise Permanent(Code.MEDIA_UNREACHABLE, "The media URL redirects too often.")
 
 
@@ -66,9 +69,8 @@ def _open_download(response: httpx.Response, asked_url: str, max_bytes: int) -> 
     size_bytes = _announced_size_bytes(response)
     if size_bytes is not None and size_bytes > max_bytes:
         raise _too_large(max_bytes)
-    disposition = response.headers.get("content-disposition", "")
     return Fetched(
-        filename=filename_of(disposition, asked_url, str(response.url)),
+        filename=filename_of(response.headers.get("content-disposition", ""), asked_url, str(response.url)),
         content_type=response.headers.get("content-type"),
         size_bytes=size_bytes,
         chunks=_capped(response, max_bytes),
@@ -99,13 +101,13 @@ def _told_as_permanent() -> Iterator[None]:
         raise Permanent(Code.MEDIA_UNREACHABLE, f"The media URL may not be fetched. {forbidden}") from None
     except httpx.TimeoutException:
         raise Permanent(Code.MEDIA_UNREACHABLE, "The media server took too long.") from None
-    except (httpx.HTTPError, httpx.InvalidURL):
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):  # a header may hold what a library fails at
         raise Permanent(Code.MEDIA_UNREACHABLE, "The media server could not be reached, or broke off.") from None
 
 
 def _announced_size_bytes(response: httpx.Response) -> int | None:
     text = response.headers.get("content-length", "")
-    return int(text) if text.isascii() and text.isdigit() else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
 
 
 def _too_large(max_bytes: int) -> Permanent:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from core.breaker import BreakerRule, CircuitBreaker
 from core.clock import Clock
+from core.security.url_policy import ascii_url
 
 PER_HOST = 4
 #: Attempts that a worker makes at a time. It has places of their own for them, beside those for jobs.
@@ -31,8 +32,11 @@ MAX_HOSTS_KNOWN = 10_000
 
 def host_of(url: str) -> str:
     """Name the place that attempts are counted by: host and port, e.g. ``hooks.example.com:8443``."""
-    parts = urlsplit(url)
-    port = parts.port or (80 if parts.scheme == "http" else 443)
+    try:
+        parts = urlsplit(ascii_url(url))
+        port = parts.port or (80 if parts.scheme == "http" else 443)
+    except ValueError:
+        return "unreadable:0"  # the client refuses it, whatever place it is counted for
     return f"{(parts.hostname or '').removesuffix('.')}:{port}"
 
 

@@ -1,14 +1,24 @@
-"""Whose turn it is, and what nobody looks after: admission round the tenants, and the repair of what was left behind."""
+"""Admission: fair turns over the tenants that wait, the repair of the queue, and what is due to expire or to be forgotten."""
+
+from typing import NamedTuple
 
 from core.clock import Clock
 from core.settings import Settings
 from core.store.redis.client import Store
 from core.store.redis.keys import key
-from core.store.redis.script_rules import script_rules
+
+
+class _Waiting(NamedTuple):
+    tenants: int
+
+
+class _Repaired(NamedTuple):
+    enqueued: int
+    cursor: int
 
 
 class Admission:
-    """Lets jobs in, counts those that wait, and finds those that are late."""
+    """Admits jobs, counts those that wait, and finds those that are late."""
 
     def __init__(self, store: Store, settings: Settings, clock: Clock) -> None:
         self._store = store
@@ -16,16 +26,18 @@ class Admission:
         self._clock = clock
 
     async def admit(self, *, worker: str | None = None, slots: int = 0, alive_s: float = 0, most: int = 256) -> int:
-        """Move jobs from backlogs into arq, round the tenants; say that a worker lives (slots) or goes (0)."""
-        beat = {"worker": worker, "slots": slots, "alive_ms": int(alive_s * 1000), "most": most}
-        return int(await self._store.run("admit", script_rules(self._settings, self._clock) | beat))
+        """Move jobs from backlogs into arq, round the tenants; say that a worker lives (slots) or goes (0).
+
+        Returns how many tenants have jobs that still wait.
+        """
+        beat = {"worker": worker, "slots": slots, "alive_ms": int(alive_s * 1000)}
+        limits = {"most": most, "tenant_running_jobs": self._settings.tenant_running_jobs}
+        return (await self._store.run("admit_jobs", self._clock.for_operations() | beat | limits, _Waiting)).tenants
 
     async def repair(self, cursor: int, *, most: int = 500) -> tuple[int, int]:
-        """Ring again for what a dead worker or arq left behind. Returns how many, and the next cursor."""
-        rung, after = await self._store.run(
-            "repair", script_rules(self._settings, self._clock) | {"cursor": cursor, "most": most}
-        )
-        return int(rung), int(after)
+        """Enqueue again what a dead worker or arq left behind. Returns how many, and the next cursor."""
+        arguments = self._clock.for_operations() | {"cursor": cursor, "most": most}
+        return await self._store.run("repair_queue", arguments, _Repaired)
 
     async def due(self) -> int:
         """Count the jobs that could run now: those in backlogs, and those in arq that are due."""

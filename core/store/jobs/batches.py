@@ -1,4 +1,4 @@
-"""Batches in Redis: written by the accept script, counted down by the commit script, read here."""
+"""Batches in Redis: written as their jobs are accepted, counted down as these end, and read here."""
 
 import msgspec
 
@@ -9,7 +9,7 @@ from core.store.redis.keys import key
 
 
 class Batches:
-    """Read batches."""
+    """Reads batches."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

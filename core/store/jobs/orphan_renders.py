@@ -1,4 +1,4 @@
-"""Renders whose job has ended, and that the backend may still be working on: kept until one of them has an end too."""
+"""Orphan renders: their job has ended, and the backend may still be working on them. Followed until they have an end too."""
 
 from core.clock import Clock
 from core.model.job import Record

@@ -1,19 +1,26 @@
-"""Lists of a tenant's jobs, newest first, and where a queued job stands. Ids sort by time."""
+"""Job queries: lists of a tenant's jobs, newest first, and where a queued job stands. Ids sort by time."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from core.model.job import Job, Status
 from core.store.jobs.records import Jobs
+from core.store.jobs.timings import Pace
 from core.store.redis.client import Store
 from core.store.redis.keys import key
 
 
 class QueuePosition(NamedTuple):
-    """Where a queued job stands: `behind` in its session, or `position` in its tenant's backlog, from 1."""
+    """Where a queued job stands: `behind` in its session, or `position` in its tenant's backlog, from 1.
 
-    behind: str | None
-    position: int | None
-    at_cap: bool
+    Without a position it is about to be taken. The estimates are seconds until it has ended, for one half and for nine
+    tenths of such jobs; None where it is not known how long jobs take.
+    """
+
+    behind: str | None = None
+    position: int | None = None
+    at_cap: bool = False
+    eta_p50_s: float | None = None
+    eta_p90_s: float | None = None
 
 
 class JobQueries:
@@ -58,17 +65,16 @@ class JobQueries:
         start = f"({after}" if after else "+"
         return [i.decode() for i in await self._store.redis.zrevrangebylex(name, start, "-", start=0, num=most)]
 
-    async def place(self, job: Job) -> QueuePosition:
-        """Say what a queued job waits for."""
-        pipe: Any = self._store.redis.pipeline(transaction=False)
-        pipe.zrank(key("backlog", job.tenant), job.id)
-        pipe.lpos(key("session_queue", job.session_id), job.id)
-        pipe.scard(key("running", job.tenant))
-        rank, in_line, running = await pipe.execute()
-        if in_line:
-            before = await self._store.redis.lindex(key("session_queue", job.session_id), in_line - 1)  # type: ignore[misc]
-            return QueuePosition(before.decode() if before else None, in_line + 1, at_cap=False)
-        return QueuePosition(None, None if rank is None else rank + 1, at_cap=running >= self._cap)
+    async def queue_position(self, job: Job, pace: Pace | None = None) -> QueuePosition:
+        """Say where a queued job stands, and when it may be expected to end."""
+        arguments = {
+            "id": job.id,
+            "tenant": job.tenant,
+            "session": job.session_id,
+            "tenant_running_jobs": self._cap,
+            "pace": pace._asdict() if pace else None,
+        }
+        return await self._store.run("locate_job", arguments, QueuePosition)
 
 
 def _matches(job: Job, tenant: str, status: Status | None, session_id: str | None, profile: str | None) -> bool:

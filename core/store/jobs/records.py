@@ -1,23 +1,34 @@
-"""Jobs in Redis: read, claim, commit, let go. Each write is one script, so it happens whole or not at all."""
+"""Job records in Redis: load, claim, commit, let go. Each write is one operation, so it happens whole or not at all."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from core.clock import Clock, month_of, rfc3339
 from core.events.event import Event, random_tail
 from core.model import transitions
-from core.model.job import ENDS, Job, Status
+from core.model.job import Job, Status
 from core.model.session import Session
 from core.model.webhook import TenantWebhook
 from core.settings import Settings
-from core.store.leases import LeaseLost
+from core.store.events import event_argument
+from core.store.leases import LeaseLost, claim
 from core.store.redis.client import Store
-from core.store.redis.codec import pack, unpack
+from core.store.redis.codec import raw, raw_record, unpack
 from core.store.redis.keys import key
-from core.store.redis.script_rules import script_rules
+from core.store.redis.results import Nothing
 
-_END_NAMES = {str(end): True for end in ENDS} | {"delivered": True, "dead": True}
+
+class _Committed(NamedTuple):
+    """`stale`: the record is another one now, and comes along."""
+
+    outcome: Literal["ok", "lost", "stale"]
+    record: bytes = b""
+
+
+class _Renewed(NamedTuple):
+    lost: tuple[str, ...]
+    canceling: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -40,9 +51,6 @@ class Jobs:
         self._settings = settings
         self._clock = clock
 
-    def _rules(self) -> dict[str, Any]:
-        return script_rules(self._settings, self._clock)
-
     async def load(self, job_id: str) -> Job | None:
         """Read a job, whoever's it is: the caller compares the tenant."""
         raw = await self._store.ask("HGET", key("job", job_id), "rec")
@@ -57,20 +65,16 @@ class Jobs:
 
     async def claim(self, job_id: str, *, owner: str) -> Claim | None:
         """Take a job for the length of a lease. None: it has ended, or another holds it; then leave it alone."""
-        answer = await self._store.run(
-            "claim",
-            self._rules() | {"id": job_id, "owner": owner, "lease_ms": self.lease_ms, "ends": _END_NAMES},
-        )
-        if answer[0] != b"yours":
+        found = await claim(self._store, self._clock, job_id, owner=owner, lease_ms=self.lease_ms)
+        if found is None:
             return None
-        webhook = unpack(answer[5], TenantWebhook) if answer[5] else None
         return Claim(
             owner=owner,
-            job=unpack(answer[1], Job),
-            session=unpack(answer[4], Session),
-            webhook=webhook,
-            crashes=int(answer[3]),
-            taken_over=bool(answer[6]),
+            job=unpack(found.record, Job),
+            session=unpack(found.session_record or b"", Session),
+            webhook=unpack(found.webhook, TenantWebhook) if found.webhook else None,
+            crashes=found.crashes,
+            taken_over=found.taken_over,
         )
 
     @property
@@ -99,12 +103,12 @@ class Jobs:
             arguments = self._commit_arguments(
                 old, new, owner=owner, event=event, session=session, park_until_ms=park_until_ms, fields=fields or {}
             )
-            answer = await self._store.run("commit", arguments)
-            if answer[0] == b"ok":
+            found = await self._store.run("commit_job", arguments, _Committed)
+            if found.outcome == "ok":
                 return new
-            if answer[0] == b"lost" or owner is None:
+            if found.outcome == "lost" or owner is None:
                 raise LeaseLost(new.id)
-            old = unpack(answer[1], Job)
+            old = unpack(found.record, Job)
             new = transitions.rebased(new, old)
             if park_until_ms is not None and new.status is Status.CANCELING:
                 park_until_ms = self._clock.now_ms()  # the cancel came while it was about to sleep
@@ -121,53 +125,51 @@ class Jobs:
         fields: Mapping[str, bytes],
     ) -> dict[str, Any]:
         now_ms = self._clock.now_ms()
-        mode = "end" if new.ended else "go" if park_until_ms is None else "park"
-        return self._rules() | {
+        mode = "end" if new.ended else "hold" if park_until_ms is None else "park"
+        return self._clock.for_operations() | {
             "id": new.id,
             "owner": owner,
             "version": old.version,
             "new_version": new.version,
-            "rec": pack(new),
+            "record": raw_record(new),
             "status": str(new.status),
             "tenant": new.tenant,
             "session": new.session_id,
-            "session_rec": pack(session) if session else None,
+            "session_record": raw_record(session) if session else None,
             # a step came through, or the job was put to sleep in good order: whatever killed a worker before is over
-            "survived": new.stage != old.stage or mode == "park",
-            "fields": dict(fields),
-            "events": [event.for_script(new)] if event else [],
+            "reset_crashes": new.stage != old.stage or mode == "park",
+            "fields": {name: raw(value) for name, value in fields.items()},
+            "event": event_argument(event, new) if event else None,
             "mode": mode,
-            "wake_ms": park_until_ms,
-            "wake": True if owner is None else None,
-            "retire_ms": now_ms + new.retention_s * 1000,
+            "tenant_running_jobs": self._settings.tenant_running_jobs,
+            "wake_at_ms": park_until_ms,
+            "retire_at_ms": now_ms + new.retention_s * 1000,
             "month": month_of(now_ms),
             "usage": _usage(new),
             "batch": _in_batch(new, now_ms),
             "stage_sample": _in_stage(old, new, now_ms),
-            "sample_ms": new.finished_at_ms - new.started_at_ms if new.finished_at_ms and new.started_at_ms else None,
+            "run_ms": new.finished_at_ms - new.started_at_ms if new.finished_at_ms and new.started_at_ms else None,
         }
 
     async def field(self, job_id: str, name: Literal["before", "tracks", "answered"]) -> bytes | None:
-        """Read what is kept beside the record: the draft before the message, the tracks after it, or under which
-        Idempotency-Key (hashed) the answer to its submit is kept.
+        """Read what is stored beside the record: the draft before the message, the tracks after it, or the
+        Idempotency-Key (hashed) under which the answer to its submit is stored.
         """
         return await self._store.redis.hget(key("job", job_id), name)  # type: ignore[misc, no-any-return]
 
     async def renew(self, owners: dict[str, str]) -> tuple[list[str], list[str]]:
         """Heartbeat of ids held, each with its owner. Returns those that were lost and those to be canceled."""
-        lost, canceling = await self._store.run(
-            "renew",
-            self._rules() | {"ids": list(owners), "owners": owners, "lease_ms": self.lease_ms},
-        )
-        return [i.decode() for i in lost], [i.decode() for i in canceling]
+        arguments = self._clock.for_operations() | {"owners": owners, "lease_ms": self.lease_ms}
+        found = await self._store.run("renew_leases", arguments, _Renewed)
+        return list(found.lost), list(found.canceling)
 
     async def hand_back(self, owners: dict[str, str]) -> None:
         """Let go of ids held, so that another worker goes on at once."""
-        await self._store.run("hand_back", self._rules() | {"owners": owners})
+        await self._store.run("hand_back", self._clock.for_operations() | {"owners": owners}, Nothing)
 
     async def forget(self, job_id: str) -> None:
         """Remove an ended job with all its traces; its file is to be deleted first."""
-        await self._store.run("forget", {"id": job_id})
+        await self._store.run("forget_job", {"id": job_id}, Nothing)
 
 
 def _in_stage(old: Job, new: Job, now_ms: int) -> dict[str, Any] | None:

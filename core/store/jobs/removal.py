@@ -1,4 +1,4 @@
-"""Removing what an ended job held: its record becomes a tombstone, its events and tracks go, and all processes hear."""
+"""Removal of an ended job's data: its record becomes a tombstone, its events and tracks go, and all processes hear of it."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from core.store.redis.keys import REMOVALS_CHANNEL, key
 
 
 class JobRemoval:
-    """Bury jobs. Files are deleted by the caller, first."""
+    """Removes the data of jobs. Files are deleted by the caller, first."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

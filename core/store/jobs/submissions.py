@@ -1,4 +1,4 @@
-"""Jobs come in: one script makes the last checks and writes everything that a 202 promises, or nothing."""
+"""Submissions: one operation makes the last checks and writes everything that a 202 stands for, or nothing."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
@@ -12,10 +12,11 @@ from core.model.job_view import UNPLACED
 from core.model.session import Session
 from core.redaction import redacted_repr
 from core.settings import Settings
+from core.store.events import event_argument
 from core.store.idempotency import IDEMPOTENCY_MS, waits_of
+from core.store.jobs.timings import Pace
 from core.store.redis.client import Store
-from core.store.redis.codec import pack
-from core.store.redis.script_rules import script_rules
+from core.store.redis.codec import raw, raw_record
 from core.store.uploads import UPLOAD_LIFE_MS
 
 
@@ -28,20 +29,12 @@ class Submission(NamedTuple):
 
 
 class Remembered(NamedTuple):
-    """What a caller remembers instead of reading it anew: the key, and the tenant's webhook as it is kept.
+    """What a caller remembers instead of reading it anew: the key, and the tenant's webhook as it is stored.
 
-    The script looks whether both still hold, and says ``revoked`` or ``webhook`` where one does not.
+    The operation looks whether both still hold, and says ``revoked`` or ``webhook`` where one does not.
     """
 
     webhook: bytes | None
-
-
-class Pace(NamedTuple):
-    """How long jobs take, and how many of the tenant's run at once: what the script makes estimates of."""
-
-    p50_s: float
-    p90_s: float
-    at_once: int
 
 
 class BatchStart(NamedTuple):
@@ -76,15 +69,28 @@ class Replayed(NamedTuple):
     waits: tuple[bytes, ...] = ()
 
 
-class Refused(NamedTuple):
+RefusalReason = Literal["reused", "rate", "queue_full", "overloaded", "no_session", "revoked", "webhook"]
+
+
+class NotAccepted(NamedTuple):
     """Nothing was written."""
 
-    why: Literal["reused", "rate", "queue_full", "overloaded", "no_session", "revoked", "webhook"]
+    why: RefusalReason
     retry_ms: int = 0
 
 
+@redacted_repr("outcome", "used", "reset_ms")
+class _Answer(NamedTuple):
+    outcome: Literal["accepted", "replayed", RefusalReason]
+    used: int = 0
+    reset_ms: int = 0
+    waits: tuple[bytes, ...] = ()
+    answer: bytes = b""
+    stored_waits: bytes | None = None
+
+
 def rank(job: Job) -> float:
-    """Order within a tenant: the higher priority first, then the earlier arrival."""
+    """Where a job stands in its tenant's backlog, the lowest first: by priority, then by arrival."""
     return -job.priority * 1e13 + job.created_at_ms
 
 
@@ -105,65 +111,74 @@ class Submissions:
         batch: BatchStart | None = None,
         remembered: Remembered | None = None,
         pace: Pace | None = None,
-    ) -> Accepted | Replayed | Refused:
+    ) -> Accepted | Replayed | NotAccepted:
         """Keep jobs, all or none. After `Accepted` nothing can lose them but Redis itself.
 
-        Each job's event is told with its place, written over `core.model.job_view.UNPLACED`; without `pace` there is no estimate.
+        Each job's event tells its position, written over `core.model.job_view.UNPLACED`; without `pace` there is no estimate.
         """
-        tenant = submissions[0].job.tenant
-        now_ms = self._clock.now_ms()
-        longest_ms = max(1000 * (s.job.start_timeout_s + s.job.timeout_s + 3600) for s in submissions)
-        answer = await self._store.run(
-            "accept",
-            script_rules(self._settings, self._clock)
-            | {
-                "tenant": tenant,
-                "key_id": key_id,
-                "jobs": [_submitted(s) for s in submissions],
-                "submits_per_minute": self._settings.submits_per_minute,
-                "tenant_queued_jobs": self._settings.tenant_queued_jobs,
-                "queue_limit": self._settings.queue_limit,
-                "upload_until_ms": now_ms + UPLOAD_LIFE_MS,
-                "idempotency": idempotency.key_hash if idempotency else None,
-                "body_hash": idempotency.body_hash if idempotency else None,
-                "answer": idempotency.answer if idempotency else None,
-                "idempotency_ms": max(IDEMPOTENCY_MS, longest_ms),
-                "batch": _started(batch) if batch else None,
-                "remembered": {"webhook": remembered.webhook or b""} if remembered else None,
-                "unplaced": UNPLACED,
-                "pace": pace._asdict() if pace else None,
-            },
-        )
-        match answer[0]:
-            case b"ok":
-                return Accepted(int(answer[1]), int(answer[2]), tuple(answer[3]))
-            case b"replay":
-                return Replayed(answer[1], waits_of(answer[2]))
-            case why:
-                return Refused(why.decode(), int(answer[1]) if len(answer) > 1 else 0)
+        arguments = self._limits() | {
+            "tenant": submissions[0].job.tenant,
+            "key_id": key_id,
+            "jobs": [_job_argument(each) for each in submissions],
+            "upload_until_ms": self._clock.now_ms() + UPLOAD_LIFE_MS,
+            "idempotency": _idempotency_argument(idempotency, submissions) if idempotency else None,
+            "batch": _batch_argument(batch) if batch else None,
+            "remembered": {"webhook": raw(remembered.webhook or b"")} if remembered else None,
+            "unplaced": raw(UNPLACED),
+            "pace": pace._asdict() if pace else None,
+        }
+        return _outcome(await self._store.run("accept_jobs", arguments, _Answer))
+
+    def _limits(self) -> dict[str, Any]:
+        return self._clock.for_operations() | {
+            "submits_per_minute": self._settings.submits_per_minute,
+            "tenant_queued_jobs": self._settings.tenant_queued_jobs,
+            "tenant_running_jobs": self._settings.tenant_running_jobs,
+            "queue_limit": self._settings.queue_limit,
+        }
 
 
-def _started(start: BatchStart) -> dict[str, Any]:
-    told = start.delivery
-    facts = {
+def _outcome(answer: _Answer) -> Accepted | Replayed | NotAccepted:
+    match answer.outcome:
+        case "accepted":
+            return Accepted(answer.used, answer.reset_ms, answer.waits)
+        case "replayed":
+            return Replayed(answer.answer, waits_of(answer.stored_waits))
+        case refused:
+            return NotAccepted(refused, answer.reset_ms)
+
+
+def _idempotency_argument(idempotency: Idempotency, submissions: Sequence[Submission]) -> dict[str, Any]:
+    longest_ms = max(1000 * (s.job.start_timeout_s + s.job.timeout_s + 3600) for s in submissions)
+    return {
+        "key_hash": idempotency.key_hash,
+        "body_hash": idempotency.body_hash,
+        "answer": raw(idempotency.answer),
+        "life_ms": max(IDEMPOTENCY_MS, longest_ms),
+    }
+
+
+def _batch_argument(start: BatchStart) -> dict[str, Any]:
+    delivery = start.delivery
+    return {
         "id": start.batch.id,
-        "rec": pack(start.batch),
+        "record": raw_record(start.batch),
         "jobs": " ".join(start.batch.job_ids),
         "created_at": rfc3339(start.batch.created_at_ms),
+        "delivery": {"id": delivery.id, "record": raw_record(delivery)} if delivery else None,
     }
-    return facts | ({"delivery": pack(told), "delivery_id": told.id} if told else {})
 
 
-def _submitted(submission: Submission) -> dict[str, Any]:
+def _job_argument(submission: Submission) -> dict[str, Any]:
     job = submission.job
     return {
         "id": job.id,
-        "rec": pack(job),
+        "record": raw_record(job),
         "session": job.session_id,
-        "session_rec": pack(submission.session) if submission.session else None,
+        "session_record": raw_record(submission.session) if submission.session else None,
         "profile": job.profile,
         "rank": rank(job),
         "start_by_ms": job.start_by_ms,
         "uploads": [m.upload_id for m in job.media if m.upload_id],
-        "events": [submission.event.for_script(job)],
+        "event": event_argument(submission.event, job),
     }

@@ -1,4 +1,4 @@
-"""How long jobs and each of their stages take, from the last of them, and how many run at once: what estimates are of."""
+"""Timing statistics: how long jobs and each of their stages take, by the last of them, and how many run at once."""
 
 import asyncio
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _ENOUGH = 3
 _FRESH_MS = 2000
 
 
-class Span(NamedTuple):
+class Quantiles(NamedTuple):
     """How long something takes, in seconds: one half of the times, and nine tenths."""
 
     p50_s: float
@@ -25,7 +25,7 @@ class Span(NamedTuple):
 
 
 class TimingStats(NamedTuple):
-    """Running times in seconds, and the places that all workers have together. `known`: enough jobs have ended.
+    """Running times in seconds, and the slots that all workers have together. `known`: enough jobs have ended.
 
     `stages`: those that enough jobs have come through.
     """
@@ -34,11 +34,19 @@ class TimingStats(NamedTuple):
     p90_s: float
     places: int
     known: bool
-    stages: Mapping[Stage, Span] = MappingProxyType({})
+    stages: Mapping[Stage, Quantiles] = MappingProxyType({})
+
+
+class Pace(NamedTuple):
+    """How long jobs take, and how many of a tenant's run at once: what a queued job's estimate is made of."""
+
+    p50_s: float
+    p90_s: float
+    at_once: int
 
 
 class Timings:
-    """Reads the forecast, at most every two seconds in a process."""
+    """Reads the statistics, at most every two seconds in a process."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -48,15 +56,15 @@ class Timings:
         self._reading: asyncio.Task[None] | None = None
 
     async def now(self) -> TimingStats:
-        """Give the present forecast."""
+        """Give the present statistics."""
         if self._is_old():
             await self._renew()
         return self._last
 
     def lately(self) -> TimingStats:
-        """Give the last forecast, for who must not wait; an old one is read anew meanwhile."""
+        """Give the last statistics, for who must not wait; old ones are read anew meanwhile."""
         if self._is_old() and (self._reading is None or self._reading.done()):
-            self._reading = asyncio.create_task(self._renew_if_possible(), name="forecast")
+            self._reading = asyncio.create_task(self._renew_if_possible(), name="timings")
         return self._last
 
     async def stop(self) -> None:
@@ -93,9 +101,9 @@ class Timings:
         return TimingStats(runs.p50_s, runs.p90_s, places, known=True, stages=stages)
 
 
-def _span(samples: list[bytes]) -> Span | None:
+def _span(samples: list[bytes]) -> Quantiles | None:
     times = sorted(int(float(ms)) for ms in samples)
-    return Span(_at(times, 0.5), _at(times, 0.9)) if len(times) >= _ENOUGH else None
+    return Quantiles(_at(times, 0.5), _at(times, 0.9)) if len(times) >= _ENOUGH else None
 
 
 def _at(ended_ms: list[int], share: float) -> float:

@@ -1,8 +1,7 @@
-"""The connections to Redis, its scripts and its failures: with `core.store.redis.pipeline` what knows redis-py's types."""
+"""The Redis client: connections, failures, and how operations are run. With `core.store.redis.pipeline` what knows redis-py's types."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from importlib import resources
 from typing import Any
 
 import msgspec
@@ -13,7 +12,6 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
     BusyLoadingError,
-    NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
@@ -27,12 +25,13 @@ from redis.exceptions import (
 )
 
 from core.store.redis.breaker import RedisBreaker
-from core.store.redis.keys import lua_prelude
+from core.store.redis.functions import Functions, Library, library
 from core.store.redis.pipeline import PipelinedConnection, Word
+from core.store.redis.results import R, read_result
 
 Redis = redis.asyncio.Redis
 Subscription = PubSub
-Row = dict[bytes, bytes]
+HashRow = dict[bytes, bytes]
 
 #: Redis is away, starting, full or a replica: the call may be made again later. Nothing was half done.
 STORE_DOWN = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, OutOfMemoryError, ReadOnlyError)
@@ -40,13 +39,8 @@ STORE_DOWN = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, OutOfMe
 #: whatever Redis or the way to it can say
 STORE_ERROR = RedisError
 
-#: refusals that redis-py has no class for, and that pass: its disk is full, a script runs too long, its replicas are gone
+#: refusals that redis-py has no class for, and that pass: its disk is full, an operation runs too long, its replicas are gone
 _PASSING = ("MISCONF", "BUSY", "NOREPLICAS", "MASTERDOWN")
-
-_NAMES = (
-    *("accept", "admit", "claim", "commit", "renew", "hand_back", "repair", "forget"),
-    *("close", "tokens", "deliver", "pick"),
-)
 
 
 class _Connection(AbstractConnection):
@@ -126,66 +120,34 @@ def connect(
 
 
 class Store:
-    """Redis and the scripts, as the modules beside this one use them."""
+    """Redis and the operations, as the modules above this one use them."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, *, functions: Library | None = None) -> None:
         self.redis = client
-        package = resources.files("core.store") / "lua"
-        prelude = lua_prelude() + "\n" + (package / "lib.lua").read_text()
-        self._sources = {name: prelude + "\n" + (package / f"{name}.lua").read_text() for name in _NAMES}
-        self._digests: dict[str, str] = {}
-        self._line: PipelinedConnection | None = None
+        self._functions = Functions(self.ask, functions or library())
+        self._connection: PipelinedConnection | None = None
 
     async def ask(self, *words: Word) -> Any:
         """Run one short command over the connection that all of them share: ``ask("HGET", name, "rec")``."""
-        if self._line is None:
-            self._line = PipelinedConnection(self.redis)
-        return await self._line.ask(*words)
+        if self._connection is None:
+            self._connection = PipelinedConnection(self.redis)
+        return await self._connection.ask(*words)
 
-    async def run(self, name: str, arguments: Mapping[str, Any]) -> Any:
-        """Run a script in one round trip; None arguments are absent in Lua."""
-        packed = msgspec.msgpack.encode({k: _for_lua(v) for k, v in arguments.items() if v is not None})
-        if name not in self._digests:
-            self._digests[name] = (await self.ask("SCRIPT", "LOAD", self._sources[name])).decode()
+    async def run(self, operation: str, arguments: Mapping[str, Any], result: type[R]) -> R:
+        """Run an operation of `core/store/lua/` in one round trip, and read its named results.
+
+        None arguments are absent in Lua; bytes go as `core.store.redis.codec.raw`.
+        """
         try:
-            return await self._evaluate(name, packed)
+            answer = await self._functions.call(operation, msgspec.msgpack.encode(arguments))
         except ResponseError as refusal:
             if str(refusal).startswith(_PASSING):
                 raise RedisConnectionError(f"Redis refuses for now: {str(refusal).split()[0]}") from None
             raise
-
-    async def _evaluate(self, name: str, packed: bytes) -> Any:
-        try:
-            return await self.ask("EVALSHA", self._digests[name], 0, packed)
-        except NoScriptError:  # Redis was restarted or flushed
-            return await self.ask("EVAL", self._sources[name], 0, packed)
+        return read_result(answer, result)
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._line:
-            await self._line.close()
+        if self._connection:
+            await self._connection.close()
         await self.redis.aclose()
-
-
-_PLAIN = frozenset({str, int, float, bool, type(None)})
-
-
-def _for_lua(value: Any) -> Any:
-    """Write bytes as msgpack strings, all through a value: the reader inside Redis knows no binary format."""
-    kind = type(value)
-    if kind in _PLAIN:
-        return value
-    if kind is bytes:
-        return _as_string(value)
-    if kind is dict:
-        return {name: _for_lua(inner) for name, inner in value.items()}
-    return [_for_lua(inner) for inner in value] if kind in (list, tuple) else value
-
-
-def _as_string(raw: bytes) -> msgspec.Raw:
-    size = len(raw)
-    if size < 1 << 8:
-        return msgspec.Raw(b"\xd9" + size.to_bytes(1, "big") + raw)
-    if size < 1 << 16:
-        return msgspec.Raw(b"\xda" + size.to_bytes(2, "big") + raw)
-    return msgspec.Raw(b"\xdb" + size.to_bytes(4, "big") + raw)

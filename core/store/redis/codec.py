@@ -1,4 +1,7 @@
-"""How records are written to Redis: msgpack, with unknown fields ignored, so that two versions can run side by side."""
+"""Encoding of records in Redis: msgpack, with unknown fields ignored, so that two versions can run side by side.
+
+The arguments of an operation are msgpack too; see `raw`.
+"""
 
 from typing import Any, TypeVar
 
@@ -19,6 +22,21 @@ def pack(record: Record) -> bytes:
 def unpack(raw: bytes, kind: type[R]) -> R:
     """Read a record. Raises msgspec.ValidationError where Redis holds something else."""
     return msgspec.msgpack.decode(raw, type=kind)
+
+
+def raw(data: bytes) -> msgspec.Raw:
+    """Write bytes as an argument of an operation: a msgpack string, since the reader inside Redis knows no binary format."""
+    size = len(data)
+    if size < 1 << 8:
+        return msgspec.Raw(b"\xd9" + size.to_bytes(1, "big") + data)
+    if size < 1 << 16:
+        return msgspec.Raw(b"\xda" + size.to_bytes(2, "big") + data)
+    return msgspec.Raw(b"\xdb" + size.to_bytes(4, "big") + data)
+
+
+def raw_record(record: Record) -> msgspec.Raw:
+    """Write a record as an argument of an operation."""
+    return raw(pack(record))
 
 
 def pack_json(value: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""Whether this Redis keeps what it is told: what `/readyz` and a starting process warn of."""
+"""Durability checks: what `/readyz` and a starting process warn of, where Redis may lose what it was told."""
 
 from redis.exceptions import ResponseError
 

@@ -1,49 +1,52 @@
-"""The one module that makes Redis keys, for Python and, as a prelude of small functions, for the Lua scripts.
+"""Redis keys: the one module that makes them, for Python by `key`, and for Lua as functions that are written from the same.
 
-Key names stand here with the type of what they hold. `{}` are filled with ids, tenant names or hashes, nothing else.
+Shapes stand here with the type of what they hold, and, for hashes, with every field. `{}` are filled with ids, tenant
+names or hashes, nothing else. Keys and fields keep their bytes from version to version, also where the word for them
+has become another one since.
 """
 
 _SHAPES = {
     # jobs
-    "job": "rg:job:{}",  # HASH rec ver status owner tenant session crashes handed reserved_on before tracks unwanted answered
+    "job": "rg:job:{}",  # HASH
     "jobs": "rg:jobs:{}",  # ZSET of a tenant's job ids, all scored 0: ids sort by time
     "jobs_status": "rg:jobs:{}:status:{}",  # the same for one status
     "jobs_profile": "rg:jobs:{}:profile:{}",  # the same for one profile
     "events": "rg:events:{}",  # STREAM of one job's events
-    "idempotency": "rg:idem:{}:{}",  # HASH body answer waits
+    "idempotency": "rg:idem:{}:{}",  # HASH of one caller's Idempotency-Key
     "rate": "rg:rate:{}",  # INT submits of an API key in the present window
-    "batch": "rg:bat:{}",  # HASH rec tenant jobs left delivery delivery_id finished_at_ms, and end:<job> of each
-    # turns
-    "backlog": "rg:backlog:{}",  # ZSET of a tenant's queued jobs by priority and arrival
-    "tenant_ring": "rg:ring",  # ZSET of tenants with a backlog, by turn
-    "tenant_turn": "rg:turn",  # INT last turn given
+    "batch": "rg:bat:{}",  # HASH
+    "retire": "rg:retire",  # ZSET of ended jobs and deliveries by the time at which they are forgotten
+    "orphan_renders": "rg:renders",  # ZSET of renders without a job, packed, by the time of the next look
+    # admission
+    "backlog": "rg:backlog:{}",  # ZSET of a tenant's jobs that could run, by rank: priority, then arrival
+    "tenant_ring": "rg:ring",  # ZSET of tenants with a backlog, by the number of their turn
+    "tenant_turn": "rg:turn",  # INT number of the last turn that was given
     "queued": "rg:queued:{}",  # ZSET of a tenant's jobs that have not started, by time of acceptance
     "queued_all": "rg:queued",  # ZSET of all jobs that have not started, by the time at which they expire
     "running": "rg:running:{}",  # SET of a tenant's admitted jobs
     "admitted": "rg:admitted",  # ZSET of admitted jobs by time of admission
     "workers": "rg:workers",  # HASH worker -> "alive until:slots"
-    "leases": "rg:leases",  # ZSET of leased ids by the end of the lease
-    "retire": "rg:retire",  # ZSET of ended jobs by the time at which they are forgotten
-    "usage": "rg:usage:{}:{}",  # HASH of a tenant's month
+    "leases": "rg:leases",  # ZSET of leased jobs and deliveries by the end of the lease
     # sessions
-    "session": "rg:ses:{}",  # HASH rec tenant closed
+    "session": "rg:ses:{}",  # HASH
     "sessions": "rg:sessions:{}",  # ZSET of a tenant's explicit sessions
     "session_jobs": "rg:ses:{}:jobs",  # ZSET of a session's jobs
     "session_queue": "rg:ses:{}:line",  # LIST of a session's jobs that have not ended; the first one may run
     # tenants
-    "tenant": "rg:tenant:{}",  # HASH secret, webhook and its state
+    "tenant": "rg:tenant:{}",  # HASH
     "tenants": "rg:tenants",  # SET of tenant names
     "tenant_keys": "rg:tenant:{}:keys",  # SET of API key ids
     "api_key": "rg:key:{}",  # HASH of one API key, by its keyed hash
     "api_key_hash": "rg:keyid:{}",  # STRING hash of an API key id
-    "feed": "rg:feed:{}",  # STREAM of a tenant's events, 14 days
+    "feed": "rg:feed:{}",  # STREAM of a tenant's events
     "event_clock": "rg:clock:{}",  # STRING "ms-seq" of a tenant's last event
+    "usage": "rg:usage:{}:{}",  # HASH of a tenant's month
     # uploads
-    "upload": "rg:upl:{}",  # HASH rec expected
+    "upload": "rg:upl:{}",  # HASH
     "uploads": "rg:uploads",  # ZSET of uploads by the time at which they go
-    "stored": "rg:stored:{}",  # INT bytes that a tenant keeps
+    "stored": "rg:stored:{}",  # INT bytes of uploads that are stored for a tenant
     # deliveries
-    "delivery": "rg:dlv:{}",  # HASH rec owner status
+    "delivery": "rg:dlv:{}",  # HASH
     "deliveries": "rg:dlvs:{}:{}",  # ZSET of a tenant's deliveries in one state
     "job_deliveries": "rg:job:{}:dlvs",  # ZSET of a job's deliveries
     # tokens
@@ -53,18 +56,66 @@ _SHAPES = {
     "token_reservations": "rg:tok:{}:held",  # HASH job -> credits reserved for it
     "anonymous_identity": "rg:identity",  # HASH of this installation's anonymous identity
     "anonymous_identity_lock": "rg:identity:lock",  # STRING the worker that renews it
-    # errands
-    "orphan_renders": "rg:renders",  # ZSET of renders without a job, packed, by the time of the next look
-    "rpc_requests": "rg:errands",  # LIST of outside calls that the API asks a worker for
-    "rpc_reply": "rg:errand:{}",  # LIST of one answer
+    # calls from the API to a worker
+    "rpc_requests": "rg:errands",  # LIST of what the API asks a worker for
+    "rpc_reply": "rg:errand:{}",  # LIST of one reply
     # estimates
     "run_samples": "rg:samples",  # LIST of the last ended jobs' running times, ms
     "stage_samples": "rg:samples:{}",  # LIST of the times that jobs have last been in a stage, ms
+    # Redis's own
+    "function_libraries": "rg:libraries",  # ZSET of our function libraries by the time (ms) at which they were loaded
     # arq's own
-    "arq_queue": "arq:queue",
-    "arq_job": "arq:job:{}",
-    "arq_in_progress": "arq:in-progress:{}",
+    "arq_queue": "arq:queue",  # ZSET of ids by the time at which they are due
+    "arq_job": "arq:job:{}",  # STRING what to call for an id
+    "arq_in_progress": "arq:in-progress:{}",  # STRING guards an id
     "arq_retry": "arq:retry:{}",
+}
+
+#: every field of a hash; those of `workers` and `token_reservations` are ids
+FIELDS = {
+    "job": frozenset(
+        {
+            *("rec", "ver", "status", "owner", "tenant", "session", "profile"),
+            "rank",  # where it stands in its tenant's backlog, once it comes there
+            "crashes",  # workers in a row that stopped in mid-step
+            "handed",  # the holder let go in mid-step, which is no crash
+            "reserved_on",  # the token that its credits are reserved on
+            *("promised", "promised_month"),  # credits of its tenant's budget that are reserved for it
+            *("before", "tracks"),  # the draft before its message, and what is on its timeline now
+            "answered",  # the Idempotency-Key (hashed) under which the answer to its submit is stored
+            "unwanted",  # why the URL that it named gets nothing more
+        }
+    ),
+    "idempotency": frozenset({"body", "answer", "waits"}),
+    "batch": frozenset(
+        {
+            *("rec", "tenant", "jobs", "left", "created_at", "finished_at_ms"),
+            *("delivery", "delivery_id"),  # the callback that its end sends
+            "end:{}",  # how this job ended
+        }
+    ),
+    "session": frozenset({"rec", "tenant", "closed"}),
+    "tenant": frozenset({"secrets", "webhook"}),
+    "api_key": frozenset({"rec"}),
+    "usage": frozenset(
+        {
+            *("jobs_succeeded", "jobs_failed", "jobs_canceled", "jobs_expired", "credits", "minutes"),
+            "promised",  # credits that are reserved for jobs that run
+        }
+    ),
+    "upload": frozenset({"rec", "expected"}),
+    "delivery": frozenset({"rec", "event", "owner", "status", "tenant", "crashes", "handed"}),
+    "token": frozenset(
+        {
+            *("secret", "digest", "kind", "tenant", "state", "scopes", "expires_ms", "user_id"),
+            *("available", "frozen", "read_at_ms", "reserved"),  # credits, and when the balance was read
+            "taken",  # how often, ever
+            "rest_until_ms",  # of a rate-limited one
+            "blocked",  # exports in a row that were refused
+            "denied",  # scopes that were refused, each after a space
+        }
+    ),
+    "anonymous_identity": frozenset({"client_id", "token_id", "rest_until_ms"}),
 }
 
 #: one message per event: the id of the job whose readers should look
@@ -80,16 +131,16 @@ def key(shape: str, *parts: str) -> str:
     return _SHAPES[shape].format(*parts)
 
 
-def lua_prelude() -> str:
-    """Write every shape as a Lua function: ``K.jobs_status(tenant, status)``."""
-    lines = ["local K = {}"]
+def keys_as_lua() -> str:
+    """Write every shape as a Lua function, ``key.jobs_status(tenant, status)``, and the channels."""
+    lines = ["local key = {}"]
     for name, shape in _SHAPES.items():
         parts = shape.split("{}")
         names = [f"p{n}" for n in range(len(parts) - 1)]
         body = " .. ".join(
             piece for n, part in enumerate(parts) for piece in (f"'{part}'", *names[n : n + 1]) if piece != "''"
         )
-        lines.append(f"function K.{name}({', '.join(names)}) return {body} end")
+        lines.append(f"function key.{name}({', '.join(names)}) return {body} end")
     channels = f"'{EVENTS_CHANNEL}', '{CANCEL_CHANNEL}', '{REMOVALS_CHANNEL}'"
     lines.append(f"local EVENTS_CHANNEL, CANCEL_CHANNEL, REMOVALS_CHANNEL = {channels}")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""One connection to Redis that all short calls of a process share: what is asked in the same moment goes out in one
+"""A pipelined connection to Redis that all short calls of a process share: what is asked in the same moment goes out in one
 write, and answers come back in order.
 
 `core.store.redis.client` alone uses it. redis-py opens the connection (address, TLS, password) and packs commands; its
@@ -40,7 +40,7 @@ class PipelinedConnection:
     async def _opened(self) -> "_Protocol":
         """Have one try at opening for all who wait: one after the other would each wait for a Redis that is silent."""
         if self._opening is None or self._opening.done():
-            self._opening = asyncio.create_task(self._open(), name="line")
+            self._opening = asyncio.create_task(self._open(), name="redis connection")
             self._opening.add_done_callback(_heard_of)
         return await asyncio.shield(self._opening)
 

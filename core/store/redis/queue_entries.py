@@ -1,6 +1,6 @@
-"""What stands in arq's queue for a job and for a delivery: constant bytes, since arq hands over the id by itself.
+"""Queue entries: what stands in arq's queue for a job and for a delivery. Constant bytes, since arq hands over the id by itself.
 
-The scripts write them and `core.queue` has arq read them; nothing else is in arq's own records.
+The operations write them and `core.queue` has arq read them; nothing else is in arq's own records.
 """
 
 import msgspec

@@ -1,4 +1,4 @@
-"""The names of all tenants. One comes to be with its first API key, and is never removed."""
+"""Tenants by their names. One comes to be with its first API key, and is never removed."""
 
 from core.store.redis.client import Store
 from core.store.redis.keys import key

@@ -1,6 +1,6 @@
-"""What a tenant has used in a month: counted by the commit script as jobs end, read here."""
+"""Usage of a tenant in a month: counted by each commit that ends a job, read here."""
 
-from core.store.redis.client import Row, Store
+from core.store.redis.client import HashRow, Store
 from core.store.redis.keys import key
 
 
@@ -12,5 +12,5 @@ class Usage:
 
     async def of_month(self, tenant: str, month: str) -> dict[str, float]:
         """Read the counts of a month such as ``2026-11``: ``{"jobs_succeeded": 3, "credits": 150, "minutes": 1.5}``."""
-        row: Row = await self._store.redis.hgetall(key("usage", tenant, month))  # type: ignore[misc]
+        row: HashRow = await self._store.redis.hgetall(key("usage", tenant, month))  # type: ignore[misc]
         return {name.decode(): float(value) for name, value in row.items() if name != b"promised"}

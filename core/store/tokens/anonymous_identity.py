@@ -1,8 +1,8 @@
-"""The installation's one anonymous identity in Redis: its lasting client id, its present token, and who renews it."""
+"""The installation's one anonymous identity at the backend: its lasting client id, its present token, and who renews it."""
 
 from typing import NamedTuple
 
-from core.store.redis.client import Row, Store
+from core.store.redis.client import HashRow, Store
 from core.store.redis.keys import key
 
 
@@ -23,7 +23,7 @@ class AnonymousIdentities:
     async def read(self, *, fresh_client_id: str) -> AnonymousIdentity:
         """Read the identity; the first caller ever gives it its client id."""
         await self._store.redis.hsetnx(key("anonymous_identity"), "client_id", fresh_client_id)  # type: ignore[misc]
-        row: Row = await self._store.redis.hgetall(key("anonymous_identity"))  # type: ignore[misc]
+        row: HashRow = await self._store.redis.hgetall(key("anonymous_identity"))  # type: ignore[misc]
         token = row.get(b"token_id")
         return AnonymousIdentity(
             row[b"client_id"].decode(), token.decode() if token else None, int(row.get(b"rest_until_ms", 0))

@@ -5,15 +5,15 @@ from typing import Any, NamedTuple
 
 from core.clock import Clock, month_of
 from core.ids import new_id
-from core.model.job import ENDS
 from core.model.token import Scope, Token, TokenState, Use, token_of
 from core.redaction import redacted_repr
 from core.security.encryption import Encryption
 from core.store.redis.client import Store
 from core.store.redis.keys import key
+from core.store.redis.results import Nothing
 
 #: so many refused exports in a row, and a token is not given to a job that exports any more
-_BLOCKED_FOR_GOOD = 2
+_REFUSED_EXPORTS = 2
 
 
 class OverBudget(Exception):  # noqa: N818 - it says what the tenant is
@@ -32,12 +32,28 @@ class _Opened(NamedTuple):
     until_ms: int
 
 
+class _Taken(NamedTuple):
+    token_id: str | None = None
+    over_budget: bool = False
+
+
+class _Settled(NamedTuple):
+    others: int
+
+
+class _Noted(NamedTuple):
+    known: bool = False
+    reserved: int = 0
+    in_flight: int = 0
+    taken: int = 0
+
+
 class Tokens:
     """Takes, settles and marks tokens. Only `secret_of` opens one."""
 
-    def __init__(self, store: Store, vault: Encryption, clock: Clock) -> None:
+    def __init__(self, store: Store, encryption: Encryption, clock: Clock) -> None:
         self._store = store
-        self._vault = vault
+        self._encryption = encryption
         self._clock = clock
         self._opened: dict[str, _Opened] = {}
 
@@ -61,7 +77,7 @@ class Tokens:
         if await self._store.redis.exists(key("token", token_id)) and not anew:
             return token_id
         row: dict[str, Any] = {
-            "secret": self._vault.lock(secret),
+            "secret": self._encryption.lock(secret),
             "digest": digest,
             "kind": kind,
             "tenant": tenant,
@@ -79,7 +95,7 @@ class Tokens:
 
     async def _id_of(self, secret: str) -> tuple[str, str]:
         """The id of a token, and the digest that it is known by: also one under a key that was rotated away."""
-        digests = self._vault.hashes(secret)
+        digests = self._encryption.hashes(secret)
         for digest in digests:
             if known := await self._store.redis.get(key("token_digest", digest)):
                 return known.decode(), digest
@@ -125,7 +141,7 @@ class Tokens:
         if locked is None:
             self._opened.pop(token_id, None)
             return None
-        opened = self._opened[token_id] = _Opened(self._vault.open(locked), now_ms + _OPENED_MS)
+        opened = self._opened[token_id] = _Opened(self._encryption.open(locked), now_ms + _OPENED_MS)
         return opened.secret
 
     async def take(
@@ -149,8 +165,7 @@ class Tokens:
         Raises OverBudget where the tenant would spend more than `month_limit` credits this month (0: no limit).
         """
         now_ms = self._clock.now_ms()
-        arguments = {
-            "do": "take",
+        arguments = self._clock.for_operations() | {
             "tenant": tenant,
             "job": job_id,
             "cost": cost,
@@ -159,54 +174,43 @@ class Tokens:
             "only": only,
             "anonymous": anonymous,
             "unread": unread,
-            "blocked_for_good": _BLOCKED_FOR_GOOD,
+            "refused_exports": _REFUSED_EXPORTS,
             "month": month_of(now_ms),
             "month_limit": month_limit,
-            "ends": {str(end): True for end in ENDS},
         }
-        answer = await self._store.run("tokens", arguments | self._clock.for_scripts())
-        if answer[0] == b"over_budget":
+        found = await self._store.run("take_token", arguments, _Taken)
+        if found.over_budget:
             raise OverBudget(tenant)
-        return answer[1].decode() if answer[0] == b"token" else None
+        return found.token_id
 
     async def settle(self, token_id: str, *, job_id: str, available: int | None, frozen: int | None) -> int:
         """Release a job's reservation, with the balance as just read. Returns how many others still hold one."""
-        answer = await self._store.run(
-            "tokens",
-            {
-                "do": "settle",
-                "token": token_id,
-                "job": job_id,
-                "available": available,
-                "frozen": frozen or 0,
-                "least": 1,
-            }
-            | self._clock.for_scripts(),
-        )
-        return int(answer[1])
+        balance = None if available is None else {"available": available, "frozen": frozen or 0}
+        arguments = self._clock.for_operations() | {"token": token_id, "job": job_id, "balance": balance}
+        return (await self._store.run("settle_token", arguments, _Settled)).others
 
     async def note_balance(self, token_id: str, *, available: int, frozen: int) -> Use | None:
         """Write a balance as just read; with credits in it an exhausted token serves again. None: it was removed."""
-        return await self._note(token_id, {"available": available, "frozen": frozen, "least": 1})
+        return await self._note(token_id, {"available": available, "frozen": frozen})
 
     async def use_of(self, token_id: str) -> Use | None:
         """Say who uses a token. None: it was removed."""
-        return await self._note(token_id, {})
+        return await self._note(token_id, None)
 
-    async def _note(self, token_id: str, balance: dict[str, int]) -> Use | None:
-        arguments = {"do": "note", "token": token_id} | self._clock.for_scripts()
-        answer = await self._store.run("tokens", arguments | balance)
-        return Use(*(int(number) for number in answer[1:])) if answer[0] == b"ok" else None
+    async def _note(self, token_id: str, balance: dict[str, int] | None) -> Use | None:
+        arguments = self._clock.for_operations() | {"token": token_id, "balance": balance}
+        found = await self._store.run("note_balance", arguments, _Noted)
+        return Use(found.reserved, found.in_flight, found.taken) if found.known else None
 
     async def mark(self, token_id: str, state: TokenState, *, rest_until_ms: int = 0) -> None:
         """Write what a refusal taught us about a token. What rests for a while must be of use otherwise."""
         resting = [TokenState.ACTIVE, TokenState.RATE_LIMITED] if state is TokenState.RATE_LIMITED else list(TokenState)
-        ask = {"do": "mark", "token": token_id, "state": str(state), "rest_until_ms": rest_until_ms}
-        await self._store.run("tokens", ask | {"instead_of": {str(before): True for before in resting}})
+        arguments = {"token": token_id, "state": state, "rest_until_ms": rest_until_ms, "instead_of": resting}
+        await self._store.run("mark_token", arguments, Nothing)
 
     async def note_denied(self, token_id: str, scope: Scope) -> None:
         """Write that the backend refused a call for want of a scope: whoever needs it takes another token."""
-        await self._store.run("tokens", {"do": "deny", "token": token_id, "scope": str(scope)})
+        await self._store.run("deny_scope", {"token": token_id, "scope": scope}, Nothing)
 
     async def note_export(self, token_id: str, *, allowed: bool) -> None:
         """Write whether the backend let a token export: one refusal may be a passing fault, two in a row are a plan."""

@@ -7,20 +7,23 @@ click sound").
 import re
 
 from worker.backend.gui_talk import chinese, english
-from worker.backend.gui_talk.rules import GuiAction
+from worker.backend.gui_talk.rules import GuiAction, Rule
 
 _REPORT = re.compile(
-    r"\W{0,3}(?:i|we)\b(?! (?:recommend|suggest))|"
+    r"(?<!\w)(?:i|we)\b(?!(?:['’]d| would)? (?:recommend|suggest|advise))|\b\d{1,2}:\d{2}\b|第\d+秒|"
     r"\b(?:added|removed|trimmed|placed|applied|inserted|replaced|moved|changed|created|cut|"
     r"sound|effect|graphic|animation|scene|shot|footage|has been|have been|was|were)\b|已|了|我|音效|动画|镜头|画面",
     re.IGNORECASE,
 )
 _LATER = re.compile(r"\b(?:once|when|after|until|if|to)\b|即可|以便|来", re.IGNORECASE)
+_LATIN, _HAN = re.compile(r"[a-z]", re.IGNORECASE), re.compile(r"[\u3400-\u9fff]")
 _EXPORT = re.compile(r"\b(?:export|download|render)|导出|下载", re.IGNORECASE)
 _ACCOUNT = re.compile(r"\b(?:account|billing|subscription)|账户|帐户|账单|订阅|积分", re.IGNORECASE)
 _PURPOSE = re.compile(
     r"\W{0,3}(?:(?:and|or|but|so) )?"
-    r"(?:to|if|when|once|whenever|after|before|for|in order to|as soon as)\b|"
+    r"(?:to|if|when|once|whenever|after|before|for|in case|in order to|as soon as)\b|"
+    r"\W{0,3}(?:(?:simply|just|then|now|and) )?(?:select|choose|pick|highlight|mark) (?:the|your|an?|any|one|this|that)\b|"
+    r"\W{0,3}(?:then |now |just ){0,2}go (?:ahead|on)\s?$|"
     r".{0,3}(?:如果|若|当|要|想|如需|为了|.{0,12}(?:后|前|时)$)",
     re.IGNORECASE,
 )
@@ -28,18 +31,30 @@ _SEQUEL = re.compile(
     r"\W{0,3}(?:(?:and|then|or|so) ){0,2}"
     r"(?:choose|select|pick|set|enter|type|download|save|share|wait|adjust|drag|drop|move|click|tap|hit|press|confirm|"
     r"start|export|use|follow|make|change|edit|view|see|enjoy|fine-tune|tweak|go|you\b|it['’]?ll\b|"
-    r"(?:it|your|the|this|that) .{0,40}\b(?:will|should|can)\b)|(?:并|然后|再|即可|就|选择|下载|保存|您|你|微调|调整)",
+    r"(?:it|your|the|this|that) .{0,40}\b(?:will|should|can)\b)|(?:并|然后|再|即可|就|选|下载|保存|您|你|微调|调整)",
     re.IGNORECASE,
 )
 
 
 def asked_for(masked: str, words: str) -> GuiAction | None:
     """Say what a clause of GUI talk asks for; None when it is content. `words` is the clause with its quotes open."""
-    reports = _REPORT.search(_LATER.split(masked, maxsplit=1)[0]) is not None
-    for rule in (*english.ENGLISH_RULES, *chinese.CHINESE_RULES):
-        if rule.pattern.match(masked) and not (rule.weak and reports):
+    if not masked.strip():
+        return None
+    for rule in _rules_for(masked):
+        if rule.pattern.match(masked) and not (rule.weak and _reports(masked)):
             return _refined(rule.action, words)
     return None
+
+
+def _rules_for(masked: str) -> tuple[Rule, ...]:
+    """Take the tables of the languages whose script is in the clause; both may be."""
+    return (english.ENGLISH_RULES if _LATIN.search(masked) else ()) + (
+        chinese.CHINESE_RULES if _HAN.search(masked) else ()
+    )
+
+
+def _reports(masked: str) -> bool:
+    return _REPORT.search(_LATER.split(masked, maxsplit=1)[0]) is not None
 
 
 def leads_to_next(masked: str) -> bool:

@@ -16,7 +16,14 @@ _SENTENCE_END = re.compile(r"(?:[.!?…]{1,4}[)\]*_]{0,3}(?=\s|$)|[。！？]{1,
 _LIST_MARK = re.compile(r"[^\S\n]{0,12}(?:(?:\d{1,3}[.)]|[-*•])[^\S\n]|#{1,6}[^\S\n])?[^\S\n]{0,12}")
 _CLAUSE_GAP = re.compile(
     r"[,;]\s|[，；]|[—–]{1,2}| - "
-    r"|(?<=\s)(?:(?<!drag )and(?: then)?|then|but|so|or|which)\s",
+    r"|(?<=\s)(?:(?<!drag )and(?! hold\b)(?: then)?|then|but|so|or|which)\s",
+    re.IGNORECASE,
+)
+#: ``In the dialog that appears, click OK``: the place alone is no clause.
+_ONLY_WHERE = re.compile(
+    r"\W{0,3}(?:then |and |now |next ){0,2}(?:in|on|from|under|inside|within|using|via|at) (?:the|your|this) "
+    r"(?:[\w-]{1,20} ){0,3}(?:button|icon|tab|menu|panel|pane|toolbar|side ?bar|ribbon|dialog|drop-?down|pop-?up|modal|"
+    r"window|page|settings|editor|library|inspector)\b[^,;]{0,40}",
     re.IGNORECASE,
 )
 
@@ -64,6 +71,8 @@ def clauses(masked: str, sentence: TextSpan) -> list[TextSpan]:
         end -= 1
     spans = []
     for gap in _CLAUSE_GAP.finditer(masked, start, end):
+        if gap[0][0] == "," and _ONLY_WHERE.fullmatch(masked, start, gap.start()):
+            continue
         spans.append(TextSpan(start, gap.start(), gap.end()))
         start = gap.end()
     return [*spans, TextSpan(start, end, end)]

@@ -90,7 +90,7 @@ def _content_parts(masked: str, parts: list[TextSpan], asked: list[GuiAction | N
     dropped = [action is not None for action in asked]
     for at in range(1, len(parts)):
         words = masked[parts[at].start : parts[at].end]
-        dropped[at] = dropped[at] or (dropped[at - 1] and follows_on(words))
+        dropped[at] = dropped[at] or (dropped[at - 1] and (not words.strip() or follows_on(words)))
     for at in range(len(parts) - 2, -1, -1):
         words = masked[parts[at].start : parts[at].end]
         dropped[at] = dropped[at] or not words.strip() or (dropped[at + 1] and leads_to_next(words))

@@ -29,8 +29,8 @@ async def confirm(execution: JobExecution, text: str) -> StepResult:
 
 def _read_again(execution: JobExecution, job: Job, *, seen: str | None, spoke: bool) -> StepResult:
     settings = execution.context.settings
-    unsure = transitions.unsure(job, now_ms=execution.now_ms, seen=seen, spoke=spoke and seen is None)
-    return StepResult(unsure, park_s=settings.settle_s if seen or spoke else settings.recover_first_s)
+    unconfirmed = transitions.confirmation_needed(job, now_ms=execution.now_ms, seen=seen, spoke=spoke and seen is None)
+    return StepResult(unconfirmed, park_s=settings.settle_s if seen or spoke else settings.recover_first_s)
 
 
 def with_reply(job: Job, text: str) -> Job:

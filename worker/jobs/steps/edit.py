@@ -22,7 +22,7 @@ _STILL_WORKING = "⏳ Still working..."
 async def edit(execution: JobExecution) -> StepResult:
     """Send the message and take in what comes; then find out what it did."""
     if not execution.handover.may_send:
-        return StepResult(transitions.unsure(execution.job, now_ms=execution.now_ms))
+        return StepResult(transitions.confirmation_needed(execution.job, now_ms=execution.now_ms))
     credentials, session_id = await execution.credentials(), execution.backend_session()
     await execution.context.leases.ensure_held(execution.lease)
     execution.give_up_permission()
@@ -37,14 +37,14 @@ async def edit(execution: JobExecution) -> StepResult:
 async def _confirm_or_recover(execution: JobExecution, transcript: Transcript | None) -> StepResult:
     """Find out what the message did. From here on a fault of another call must not look like a refused message."""
     if transcript is None or transcript.error:
-        return StepResult(transitions.unsure(execution.job, now_ms=execution.now_ms))
+        return StepResult(transitions.confirmation_needed(execution.job, now_ms=execution.now_ms))
     if not transcript.text:
         SILENT_EDITS.inc()
     try:
         return await confirm(execution, transcript.text)
     except BackendFault:
         job = with_reply(execution.job, transcript.text)
-        return StepResult(transitions.unsure(job, now_ms=execution.now_ms, spoke=job.reply is not None))
+        return StepResult(transitions.confirmation_needed(job, now_ms=execution.now_ms, spoke=job.reply is not None))
 
 
 async def _send(execution: JobExecution, credentials: Credentials, session_id: str) -> Transcript | None:

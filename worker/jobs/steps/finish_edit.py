@@ -33,7 +33,7 @@ async def finish_edit(
     fields = {"tracks": pack_json(drafts.tracks(state.draft))}
     if job.plan.action == "export":
         return StepResult(transitions.moved(job, Stage.RENDERING), session, fields=fields)
-    job = transitions.linked(job, claim_url=await make_claim_link(execution))
+    job = transitions.claim_link_found(job, claim_url=await make_claim_link(execution))
     return StepResult(transitions.succeeded(job, now_ms=execution.now_ms), session, fields=fields)
 
 

@@ -19,7 +19,7 @@ async def recover(execution: JobExecution) -> StepResult:
     job, settings, now_ms = execution.job, execution.context.settings, execution.now_ms
     _, recovery = required_intent(job)
     if (early_s := first_read_in_s(recovery, settings, now_ms)) > 0:
-        return StepResult(transitions.still_unsure(job, seen=None, counts=False), park_s=early_s)
+        return StepResult(transitions.still_unconfirmed(job, seen=None, counts=False), park_s=early_s)
     reading = await take_credit_reading(execution)
     state = await execution.context.backend.read_state(await execution.credentials(), execution.backend_session())
     seen = drafts.fingerprint(state.draft)
@@ -40,6 +40,6 @@ def _read_again(execution: JobExecution, seen: str) -> StepResult:
     job, settings = execution.job, execution.context.settings
     sent, recovery = required_intent(job)
     if seen != sent.before:
-        return StepResult(transitions.still_unsure(job, seen=seen), park_s=settings.settle_s)
+        return StepResult(transitions.still_unconfirmed(job, seen=seen), park_s=settings.settle_s)
     pause_s = settings.settle_s if recovery.spoke else settings.recover_every_s
-    return StepResult(transitions.still_unsure(job, seen=None), park_s=pause_s)
+    return StepResult(transitions.still_unconfirmed(job, seen=None), park_s=pause_s)

@@ -50,7 +50,7 @@ async def _ask(execution: JobExecution, wanted: Render) -> StepResult:
         await execution.context.token_pool.note_export(execution.job.token_id, allowed=True)
     claim_url = await make_claim_link(execution)
     session = msgspec.structs.replace(execution.session, claim_url=claim_url)
-    job = transitions.linked(execution.job, claim_url=claim_url)
+    job = transitions.claim_link_found(execution.job, claim_url=claim_url)
     asked = msgspec.structs.replace(wanted, asked=True, started_at_ms=execution.now_ms)
     return StepResult(transitions.polled(job, render=asked), session, park_s=execution.context.settings.render_poll_s)
 

@@ -7,7 +7,7 @@ last one arrived, and a file brought twice would stand on the timeline twice.
 import msgspec
 
 from core.errors import Code, Permanent, Temporary, WaitReason
-from core.formats import format_of_content
+from core.formats import HEAD_BYTES, format_of_content, may_be_same_file, name_as
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import MediaRef, Sent, Stage
@@ -22,7 +22,6 @@ from worker.jobs.step_result import StepResult
 from worker.jobs.steps.answer import answer_of
 from worker.outbound.download import fetch_media
 
-_HEAD_BYTES = 4096
 _SETTLING_S = 5.0
 
 
@@ -60,11 +59,13 @@ async def _resolve_doubt(execution: JobExecution) -> StepResult:
     """Before the first edit a new session settles whether a file is there; later the backend is asked."""
     job, session = execution.job, execution.session
     if not session.edits:
-        return StepResult(transitions.sent_back(job, upload_doubt=False), sessions.forgotten(session))
+        return StepResult(transitions.restarted(job, upload_doubt=False), sessions.forgotten(session))
     state = await execution.context.backend.read_state(await execution.credentials(), execution.backend_session())
     name = session.media[session.uploaded].name
-    seen = sum(1 for info in state.video_infos if isinstance(info, dict) and info.get("filename") == name)
-    brought = sum(1 for media in session.media[: session.uploaded] if media.name == name)
+    seen = sum(
+        1 for info in state.video_infos if isinstance(info, dict) and may_be_same_file(str(info.get("filename")), name)
+    )
+    brought = sum(1 for media in session.media[: session.uploaded] if may_be_same_file(media.name, name))
     there = session.uploaded + (1 if seen > brought else 0)
     return StepResult(transitions.moved(job, Stage.UPLOADING, upload_doubt=False), sessions.uploaded(session, there))
 
@@ -118,9 +119,10 @@ async def _fetch_and_send(execution: JobExecution, url: str) -> None:
     try:
         async with fetch_media(context.outbound, url, max_bytes=limit) as fetched:
             await context.storage.write(path, fetched.chunks)
-        if format_of_content(await context.storage.head(path, _HEAD_BYTES)) is None:
+        found = format_of_content(await context.storage.head(path, HEAD_BYTES))
+        if found is None:
             raise Permanent(Code.UNSUPPORTED_MEDIA, f"The file {fetched.filename} is none of the supported formats.")
-        await _send_file(execution, fetched.filename, path)
+        await _send_file(execution, name_as(fetched.filename, found), path)
     finally:
         await context.storage.delete(path)
 

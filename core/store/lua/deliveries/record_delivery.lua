@@ -1,0 +1,48 @@
+-- Write what came of a callback attempt.
+--
+-- Arguments: id, job, owner (absent: nobody holds it), record, status; pending: wake_at_ms; ended: retire_at_ms; and
+-- where there is something to say:
+--   outcome {url, failed, disabled_why, worn_since_ms}: how the tenant's default URL did
+--   unwanted: why the URL that the job named gets nothing more of this job
+-- Results: written; absent: another worker holds it.
+
+-- Unless another URL was set, or it was switched off, meanwhile.
+local function note_outcome(tenant, outcome)
+  local raw = call('HGET', key.tenant(tenant), 'webhook')
+  local webhook = raw and cmsgpack.unpack(raw)
+  if not webhook or webhook.url ~= outcome.url or webhook.state == 'disabled' then return end
+  if outcome.worn_since_ms and webhook.failing_since_ms ~= outcome.worn_since_ms then return end
+  if outcome.disabled_why then
+    webhook.state, webhook.disabled_at_ms, webhook.disabled_why = 'disabled', now_ms, outcome.disabled_why
+  elseif not outcome.failed then
+    webhook.failing_since_ms = nil
+  elseif not webhook.failing_since_ms then
+    webhook.failing_since_ms = now_ms
+  else
+    return
+  end
+  call('HSET', key.tenant(tenant), 'webhook', cmsgpack.pack(webhook))
+end
+
+local function end_delivery(a)
+  call('HSET', key.delivery(a.id), 'owner', '')
+  call('ZREM', key.leases(), a.id)
+  dequeue(a.id)
+  call('ZADD', key.retire(), a.retire_at_ms, a.id)
+end
+
+operation('record_delivery', function(a)
+  local found = read_fields(key.delivery(a.id), 'owner', 'status', 'tenant')
+  if not found.owner or (a.owner and found.owner ~= a.owner) then return {} end
+  write_delivery(a, found)
+  if a.status ~= 'pending' then
+    end_delivery(a)
+  elseif a.owner then
+    release_lease(a.id, a.wake_at_ms)
+  else
+    enqueue(a.id, a.wake_at_ms)
+  end
+  if a.outcome then note_outcome(found.tenant, a.outcome) end
+  if a.unwanted and call('EXISTS', key.job(a.job)) == 1 then call('HSET', key.job(a.job), 'unwanted', a.unwanted) end
+  return {written = true}
+end)

@@ -1,0 +1,131 @@
+-- Accept jobs (one, or a batch's): rate, caps, idempotency, records, indexes, events, backlogs, in one step.
+--
+-- Arguments: tenant, key_id, jobs, unplaced, upload_until_ms; the limits submits_per_minute, tenant_queued_jobs,
+-- tenant_running_jobs, queue_limit; and where there are any: idempotency {key_hash, body_hash, answer, life_ms},
+-- batch {id, record, jobs, created_at, delivery {id, record}}, remembered {webhook}, pace (`queue_position`).
+-- A job is {id, record, session, session_record, profile, rank, start_by_ms, uploads, event}.
+--
+-- Results: outcome, and
+--   accepted: used (submits in this window), reset_ms (till its end), waits (why each job waits, as JSON)
+--   replayed: answer, stored_waits (as they stand in its hash)
+--   rate: reset_ms
+--   reused, queue_full, overloaded, no_session: no more
+--   revoked, webhook: what the caller remembered of the key, or of the tenant's webhook, holds no longer
+
+-- As `core.model.job_view.WaitView` has it.
+local function wait_json(found)
+  local waits_for = found.at_cap and 'tenant_cap' or 'queued_behind'
+  return json_object(
+    'reason', json_string(found.behind and 'session_busy' or waits_for),
+    'behind', json_string(found.behind),
+    'position', json_number(found.position),
+    'eta_p50_s', json_number(found.eta_p50_s, '%.1f'),
+    'eta_p90_s', json_number(found.eta_p90_s, '%.1f')
+  )
+end
+
+-- Write why a job waits over the bytes that the event's body has in that place.
+local function place(body, unplaced, wait)
+  local from, to = string.find(body, unplaced, 1, true)
+  return from and string.sub(body, 1, from - 1) .. wait .. string.sub(body, to + 1) or body
+end
+
+local function answered_before(a)
+  if not a.idempotency then return nil end
+  local found = read_fields(key.idempotency(a.tenant, a.idempotency.key_hash), 'body', 'answer', 'waits')
+  if not found.body then return nil end
+  if found.body ~= a.idempotency.body_hash then return {outcome = 'reused'} end
+  return {outcome = 'replayed', answer = found.answer, stored_waits = found.waits}
+end
+
+local function over_limit(a, used)
+  local count = #a.jobs
+  if used + count > a.submits_per_minute then
+    return {outcome = 'rate', reset_ms = math.max(0, call('PTTL', key.rate(a.key_id)))}
+  end
+  if call('ZCARD', key.queued(a.tenant)) + count > a.tenant_queued_jobs then return {outcome = 'queue_full'} end
+  if call('ZCARD', key.queued_all()) + count > a.queue_limit then return {outcome = 'overloaded'} end
+end
+
+local function session_missing(a)
+  local created = {}
+  for _, job in ipairs(a.jobs) do
+    if job.session_record then
+      created[job.session] = true
+    elseif not created[job.session] then
+      local session = read_fields(key.session(job.session), 'tenant', 'closed')
+      if session.tenant ~= a.tenant or session.closed then return {outcome = 'no_session'} end
+    end
+  end
+end
+
+local function webhook_changed(a)
+  if not a.remembered then return nil end
+  local webhook = call('HGET', key.tenant(a.tenant), 'webhook') or ''
+  return webhook ~= a.remembered.webhook and {outcome = 'webhook'}
+end
+
+local function write_job(a, job)
+  if job.session_record then
+    call('HSET', key.session(job.session), 'rec', job.session_record, 'tenant', a.tenant)
+  end
+  call('HSET', key.job(job.id), 'rec', job.record, 'ver', 1, 'status', 'queued', 'owner', '', 'tenant', a.tenant,
+    'session', job.session, 'profile', job.profile, 'crashes', 0, 'rank', job.rank)
+  if a.idempotency then call('HSET', key.job(job.id), 'answered', a.idempotency.key_hash) end
+  call('ZADD', key.jobs(a.tenant), 0, job.id)
+  call('ZADD', key.jobs_status(a.tenant, 'queued'), 0, job.id)
+  call('ZADD', key.jobs_profile(a.tenant, job.profile), 0, job.id)
+  call('ZADD', key.session_jobs(job.session), 0, job.id)
+  call('ZADD', key.queued(a.tenant), now_ms, job.id)
+  call('ZADD', key.queued_all(), job.start_by_ms, job.id)
+  for _, upload in ipairs(job.uploads) do call('ZADD', key.uploads(), 'XX', a.upload_until_ms, upload) end
+end
+
+-- Give a job its place, and tell of it with that place.
+local function queue_job(a, job)
+  local nth = call('RPUSH', key.session_queue(job.session), job.id)
+  if nth == 1 then join_backlog(a.tenant, job.id, job.rank) end
+  local waiting = {id = job.id, tenant = a.tenant, session = job.session}
+  local wait = wait_json(queue_position(waiting, nth, a.tenant_running_jobs, a.pace))
+  job.event.body = place(job.event.body, a.unplaced, wait)
+  emit(job.event)
+  return wait
+end
+
+local function write_batch(batch, tenant, count)
+  call('HSET', key.batch(batch.id), 'rec', batch.record, 'tenant', tenant, 'jobs', batch.jobs, 'left', count,
+    'created_at', batch.created_at)
+  if batch.delivery then
+    call('HSET', key.batch(batch.id), 'delivery', batch.delivery.record, 'delivery_id', batch.delivery.id)
+  end
+end
+
+local function write_answer(tenant, idempotency, waits)
+  local stored = key.idempotency(tenant, idempotency.key_hash)
+  call('HSET', stored, 'body', idempotency.body_hash, 'answer', idempotency.answer, 'waits', table.concat(waits, '\n'))
+  call('PEXPIRE', stored, idempotency.life_ms)
+end
+
+operation('accept_jobs', function(a)
+  if a.remembered and call('EXISTS', key.api_key_hash(a.key_id)) == 0 then return {outcome = 'revoked'} end
+  local replayed = answered_before(a)
+  if replayed then return replayed end
+  local used = tonumber(call('GET', key.rate(a.key_id)) or '0')
+  local refused = over_limit(a, used) or session_missing(a) or webhook_changed(a)
+  if refused then return refused end
+
+  if used == 0 then
+    call('SET', key.rate(a.key_id), #a.jobs, 'PX', RATE_WINDOW_MS)
+  else
+    call('INCRBY', key.rate(a.key_id), #a.jobs)
+  end
+  local waits = {}
+  for _, job in ipairs(a.jobs) do
+    write_job(a, job)
+    table.insert(waits, queue_job(a, job))
+  end
+  if a.batch then write_batch(a.batch, a.tenant, #a.jobs) end
+  if a.idempotency then write_answer(a.tenant, a.idempotency, waits) end
+  admit_jobs(64, a.tenant_running_jobs)
+  return {outcome = 'accepted', used = used + #a.jobs, reset_ms = call('PTTL', key.rate(a.key_id)), waits = waits}
+end)

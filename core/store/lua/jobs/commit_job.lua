@@ -1,0 +1,97 @@
+-- Write a job's next record, if the writer still holds it and nobody wrote in between.
+--
+-- Arguments: id, version (of the record that was read), new_version, record, status, tenant, session, mode, fields
+-- (what is stored beside the record), tenant_running_jobs; owner (absent: the API's cancel, or the sweeper's expiry, which
+-- only the version fences); and where it applies: event, session_record, reset_crashes, stage_sample {stage, ms}.
+-- mode is one of
+--   hold: the holder goes on
+--   park: it lets go until wake_at_ms
+--   end: it is over; retire_at_ms, month, usage {name = by}, run_ms, batch {id, now, random}
+-- Results: outcome 'ok', 'lost' (another holds it), or 'stale' with the record as it is now; the caller rebases.
+
+-- Found written already, it is the same write again, whose answer was lost with the connection. One that let go is
+-- done; one that goes on must still be the holder.
+local function fenced(a, found)
+  if not found.ver then return {outcome = 'lost'} end
+  if found.rec == a.record and (a.mode ~= 'hold' or found.owner == a.owner) then return {outcome = 'ok'} end
+  if a.owner and found.owner ~= a.owner then return {outcome = 'lost'} end
+  if tonumber(found.ver) ~= a.version then return {outcome = 'stale', record = found.rec} end
+end
+
+local function write_record(a, status_before)
+  call('HSET', key.job(a.id), 'rec', a.record, 'ver', a.new_version, 'status', a.status)
+  if a.reset_crashes then call('HSET', key.job(a.id), 'crashes', 0) end
+  for field, value in pairs(a.fields) do call('HSET', key.job(a.id), field, value) end
+  if a.session_record then call('HSET', key.session(a.session), 'rec', a.session_record) end
+  if a.status == status_before then return end
+  call('ZREM', key.jobs_status(a.tenant, status_before), a.id)
+  call('ZADD', key.jobs_status(a.tenant, a.status), 0, a.id)
+  if status_before == 'queued' then
+    call('ZREM', key.queued(a.tenant), a.id)
+    call('ZREM', key.queued_all(), a.id)
+  end
+end
+
+local function write_sample(list, ms, most)
+  call('LPUSH', list, ms)
+  call('LTRIM', list, 0, most - 1)
+end
+
+-- Leave the session's queue; if it was the first there, the next one may be admitted.
+local function leave_session_queue(a)
+  local queue = key.session_queue(a.session)
+  local was_first = call('LINDEX', queue, 0) == a.id
+  call('LREM', queue, 1, a.id)
+  local next_id = call('LINDEX', queue, 0)
+  if was_first and next_id then join_backlog(a.tenant, next_id, call('HGET', key.job(next_id), 'rank')) end
+end
+
+-- Free everything that a job held: its place, its session's next, its tenant's turn, its reservations.
+local function free_job(a)
+  release_budget(a.id, a.tenant)
+  dequeue(a.id)
+  call('ZREM', key.leases(), a.id)
+  call('ZREM', key.admitted(), a.id)
+  call('SREM', key.running(a.tenant), a.id)
+  call('ZREM', key.backlog(a.tenant), a.id)
+  call('ZREM', key.queued(a.tenant), a.id)
+  call('ZREM', key.queued_all(), a.id)
+  leave_session_queue(a)
+  join_ring_if_backlog(a.tenant)
+  local token = call('HGET', key.job(a.id), 'reserved_on')
+  if token then release_token(token, a.id) end
+end
+
+local function end_job(a)
+  call('HSET', key.job(a.id), 'owner', '')
+  call('HDEL', key.job(a.id), 'before')
+  free_job(a)
+  call('ZADD', key.retire(), a.retire_at_ms, a.id)
+  for field, by in pairs(a.usage) do call('HINCRBYFLOAT', key.usage(a.tenant, a.month), field, by) end
+  if a.run_ms then write_sample(key.run_samples(), a.run_ms, RUN_SAMPLES) end
+  if a.batch then end_in_batch(a.batch, a.id, a.status) end
+  admit_jobs(16, a.tenant_running_jobs)
+end
+
+-- A cancel: the job's holder hears of it at once, and a sleeping job is woken.
+local function wake(id, owner)
+  call('PUBLISH', CANCEL_CHANNEL, id)
+  if owner == '' then call('ZADD', key.arq_queue(), 'XX', now_ms, id) end
+end
+
+operation('commit_job', function(a)
+  local found = read_fields(key.job(a.id), 'ver', 'owner', 'status', 'rec')
+  local outcome = fenced(a, found)
+  if outcome then return outcome end
+  write_record(a, found.status)
+  if a.event then emit(a.event) end
+  if a.stage_sample then write_sample(key.stage_samples(a.stage_sample.stage), a.stage_sample.ms, STAGE_SAMPLES) end
+  if a.mode == 'park' then
+    release_lease(a.id, a.wake_at_ms)
+  elseif a.mode == 'end' then
+    end_job(a)
+  elseif not a.owner then
+    wake(a.id, found.owner)
+  end
+  return {outcome = 'ok'}
+end)

@@ -1,0 +1,46 @@
+-- Fair admission: each tenant has a backlog; tenants with one stand in a ring, in the order of the turn numbers that they
+-- were given last; the one in front lets in one job and goes to the back.
+
+-- A tenant that stands in the ring keeps the turn that it has.
+local function join_ring(tenant)
+  call('ZADD', key.tenant_ring(), 'NX', call('INCR', key.tenant_turn()), tenant)
+end
+
+local function join_ring_if_backlog(tenant)
+  if call('ZCARD', key.backlog(tenant)) > 0 then join_ring(tenant) end
+end
+
+local function join_backlog(tenant, id, rank)
+  call('ZADD', key.backlog(tenant), rank, id)
+  join_ring(tenant)
+end
+
+-- How many jobs all living workers can hold; those that have died are forgotten.
+local function capacity()
+  local slots, workers = 0, call('HGETALL', key.workers())
+  for i = 1, #workers, 2 do
+    local until_ms, own_slots = string.match(workers[i + 1], '(%d+):(%d+)')
+    if tonumber(until_ms) > now_ms then slots = slots + tonumber(own_slots) else call('HDEL', key.workers(), workers[i]) end
+  end
+  return slots
+end
+
+-- One turn for each tenant, round the ring, while there is room for `most`. A tenant at its cap leaves the ring; the end
+-- of one of its jobs brings it back.
+local function admit_jobs(most, tenant_running_jobs)
+  local room = math.min(most, capacity() - call('ZCARD', key.admitted()))
+  while room > 0 do
+    local tenant = call('ZPOPMIN', key.tenant_ring())[1]
+    if not tenant then return end
+    if call('SCARD', key.running(tenant)) < tenant_running_jobs then
+      local id = call('ZPOPMIN', key.backlog(tenant))[1]
+      if id then
+        call('ZADD', key.admitted(), now_ms, id)
+        call('SADD', key.running(tenant), id)
+        enqueue(id, now_ms)
+        room = room - 1
+      end
+      join_ring_if_backlog(tenant)
+    end
+  end
+end

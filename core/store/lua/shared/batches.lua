@@ -1,0 +1,47 @@
+-- The end of a batch: counted down as its jobs end; the last end completes it and tells of it, in the same commit.
+
+-- The body of the event `batch.completed`.
+local function completed_json(batch, found, ends)
+  local rows, counts = {}, {succeeded = 0, failed = 0, canceled = 0, expired = 0}
+  for id in string.gmatch(found.jobs, '%S+') do
+    counts[ends[id]] = counts[ends[id]] + 1
+    table.insert(rows, json_object('id', json_string(id), 'status', json_string(ends[id])))
+  end
+  local now = json_string(batch.now)
+  return json_object('type', json_string('batch.completed'), 'timestamp', now, 'data', json_object('batch', json_object(
+    'id', json_string(batch.id),
+    'status', json_string('completed'),
+    'jobs', json_array(rows),
+    'counts', json_object(
+      'succeeded', json_number(counts.succeeded),
+      'failed', json_number(counts.failed),
+      'canceled', json_number(counts.canceled),
+      'expired', json_number(counts.expired)
+    ),
+    'created_at', json_string(found.created_at),
+    'finished_at', now
+  )))
+end
+
+local function read_ends(hash, jobs)
+  local ends = {}
+  for id in string.gmatch(jobs, '%S+') do ends[id] = call('HGET', hash, 'end:' .. id) end
+  return ends
+end
+
+-- Write down how a batch's job ended, once.
+-- `batch` is {id, now, now_ms, random}: its id, the time as callers read it and in ms, and the tail of the event's id.
+local function end_in_batch(batch, job, status)
+  local hash = key.batch(batch.id)
+  if call('EXISTS', hash) == 0 or call('HSETNX', hash, 'end:' .. job, status) == 0 then return end
+  if call('HINCRBY', hash, 'left', -1) > 0 then return end
+  call('HSET', hash, 'finished_at_ms', integer(batch.now_ms))
+  call('PEXPIRE', hash, BATCH_LIFE_MS)
+  local found = read_fields(hash, 'tenant', 'jobs', 'created_at', 'delivery', 'delivery_id')
+  local deliveries = {}
+  if found.delivery then
+    deliveries = {{id = found.delivery_id, record = found.delivery, tenant = found.tenant, job = batch.id}}
+  end
+  emit({type = 'batch.completed', tenant = found.tenant, body = completed_json(batch, found, read_ends(hash, found.jobs)),
+    in_feed = true, random = batch.random, deliveries = deliveries})
+end

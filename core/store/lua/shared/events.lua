@@ -1,0 +1,48 @@
+-- Events, and the deliveries that are written beside them: the same commit, so that neither is without the other.
+
+-- Make an event id that only grows within its tenant: a UUIDv7 of the time and a counter, so that it is also
+-- the id of the stream entry. `random` is '8xxx-xxxxxxxxxxxx'.
+local function next_event_id(tenant, random)
+  local last = call('GET', key.event_clock(tenant))
+  local ms, seq = now_ms, 0
+  if last then
+    local last_ms, last_seq = string.match(last, '(%d+)-(%d+)')
+    last_ms, last_seq = tonumber(last_ms), tonumber(last_seq)
+    if last_ms >= ms then
+      ms, seq = last_ms, last_seq + 1
+      if seq > 4095 then ms, seq = ms + 1, 0 end
+    end
+  end
+  local stream_id = string.format('%.0f-%.0f', ms, seq)
+  call('SET', key.event_clock(tenant), stream_id)
+  local high, low = math.floor(ms / 65536), ms % 65536
+  return stream_id, string.format('evt_%08x-%04x-7%03x-%s', high, low, seq, random)
+end
+
+-- Tell a job's readers, and for the types that callers can subscribe to also the tenant's feed.
+local function emit_event(event)
+  local stream_id, event_id = next_event_id(event.tenant, event.random)
+  if event.job then
+    call('XADD', key.events(event.job), 'MAXLEN', '~', EVENTS_PER_JOB, stream_id, 'id', event_id, 'type', event.type,
+      'body', event.body)
+  end
+  if event.in_feed then
+    call('XADD', key.feed(event.tenant), 'MINID', '~', integer(now_ms - FEED_LIFE_MS), stream_id, 'id', event_id,
+      'type', event.type, 'body', event.body)
+  end
+  if event.job then call('PUBLISH', EVENTS_CHANNEL, event.job) end
+  return event_id
+end
+
+local function create_delivery(delivery, event_id)
+  call('HSET', key.delivery(delivery.id), 'rec', delivery.record, 'event', event_id, 'owner', '', 'status', 'pending',
+    'tenant', delivery.tenant)
+  call('ZADD', key.deliveries(delivery.tenant, 'pending'), 0, delivery.id)
+  call('ZADD', key.job_deliveries(delivery.job), 0, delivery.id)
+  enqueue(delivery.id, now_ms)
+end
+
+local function emit(event)
+  local event_id = emit_event(event)
+  for _, delivery in ipairs(event.deliveries) do create_delivery(delivery, event_id) end
+end

@@ -1,0 +1,51 @@
+-- How an operation is called and answers: named arguments in, as one msgpack map; named results out, as a flat list of
+-- names and values. Checks come before the first write in every operation: Redis does not roll back.
+--
+-- call: redis.call, which there is only while an operation runs.
+-- now_ms: the time of the present call. One host's time for all: a lease is written by one process and judged by
+-- another. A test says what time it is.
+local call, now_ms
+
+local function redis_time_ms()
+  local seconds_and_us = call('TIME')
+  return seconds_and_us[1] * 1000 + math.floor(seconds_and_us[2] / 1000)
+end
+
+-- Write a number without the exponent that Lua gives to large ones.
+local function integer(number)
+  return string.format('%.0f', number)
+end
+
+-- Read some fields of a hash by their names; one that is missing is absent.
+local function read_fields(hash, ...)
+  local values, found = call('HMGET', hash, ...), {}
+  for i = 1, select('#', ...) do found[select(i, ...)] = values[i] or nil end
+  return found
+end
+
+-- Results may be strings, whole numbers, true, and lists of strings; false and nil are absent, and read as the default.
+local function flat(results)
+  local pairs_of_them = {}
+  for name, value in pairs(results) do
+    if value then
+      table.insert(pairs_of_them, name)
+      table.insert(pairs_of_them, value == true and 1 or value)
+    end
+  end
+  return pairs_of_them
+end
+
+-- Make a function of an operation that others can call as `<name>_<digest of this library>`. Redis refuses one as a whole
+-- where it is full, unless its flags say 'no-writes', or 'allow-oom' for those that free memory.
+local function operation(name, run, flags)
+  redis.register_function{
+    function_name = name .. '_' .. DIGEST,
+    flags = flags or {},
+    callback = function(_, arguments)
+      call = redis.call
+      local a = cmsgpack.unpack(arguments[1])
+      now_ms = a.now_ms or redis_time_ms()
+      return flat(run(a))
+    end,
+  }
+end

@@ -1,0 +1,34 @@
+-- arq's queue: an id is due at its score, and arq finds under it what to call. Leases are written into the same score.
+
+local function is_delivery(id)
+  return string.sub(id, 1, 4) == 'dlv_'
+end
+
+local function record_key(id)
+  return is_delivery(id) and key.delivery(id) or key.job(id)
+end
+
+local function enqueue(id, at_ms)
+  call('SET', key.arq_job(id), is_delivery(id) and DELIVERY_ENTRY or JOB_ENTRY)
+  call('ZADD', key.arq_queue(), at_ms, id)
+end
+
+local function dequeue(id)
+  call('ZREM', key.arq_queue(), id)
+  call('DEL', key.arq_job(id), key.arq_in_progress(id), key.arq_retry(id))
+end
+
+local function take_lease(id, owner, until_ms)
+  call('HSET', record_key(id), 'owner', owner)
+  call('ZADD', key.leases(), until_ms, id)
+  call('ZADD', key.arq_queue(), until_ms, id)
+  call('SET', key.arq_in_progress(id), owner, 'PX', math.max(1, until_ms - now_ms))
+end
+
+-- Let go: arq starts it again at `at_ms`. The queue entry is written anew, in case arq has lost it meanwhile.
+local function release_lease(id, at_ms)
+  call('HSET', record_key(id), 'owner', '')
+  call('ZREM', key.leases(), id)
+  enqueue(id, at_ms)
+  call('DEL', key.arq_in_progress(id), key.arq_retry(id))
+end

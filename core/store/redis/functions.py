@@ -1,0 +1,149 @@
+"""Redis Functions: every operation that must happen whole, as one library that Redis compiles once and keeps.
+
+The library is put together from `core/store/lua/`: the keys, the constants below, what `shared/` holds, and one file for
+each operation. Its name and those of its functions end in a digest of its source, so that two versions of this program
+run side by side on one Redis, each with its own. A Redis that does not know it, since it is new, was emptied or lost it
+in a restart, is given it by whoever notices first.
+"""
+
+import hashlib
+from collections.abc import Awaitable
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Any, NamedTuple, Protocol
+
+from redis.exceptions import ResponseError
+
+from core.events.delivery import DeliveryState
+from core.model.job import ENDS
+from core.store.redis.keys import key, keys_as_lua
+from core.store.redis.pipeline import Word
+from core.store.redis.queue_entries import DELIVERY_ENTRY, JOB_ENTRY
+
+#: events that are kept of one job
+EVENTS_PER_JOB = 500
+#: a tenant's feed, from which its deliveries take what they send, reaches so far back
+FEED_LIFE_MS = 14 * 86_400_000
+#: a batch is kept for so long after its end
+BATCH_LIFE_MS = 30 * 86_400_000
+#: submits of an API key are counted in windows of this length
+RATE_WINDOW_MS = 60_000
+#: running times, and times in a stage, that estimates are made of
+RUN_SAMPLES = 500
+STAGE_SAMPLES = 100
+
+#: libraries that are kept in Redis: this one, those of versions that run beside it, and some that one may go back to
+_LIBRARIES_KEPT = 8
+_NAME = "reelgate_"
+#: each may use what stands before it
+_SHARED = (
+    *("operation", "json", "queue", "events", "admission"),
+    *("queue_position", "reservations", "sessions", "batches", "deliveries"),
+)
+
+
+class Library(NamedTuple):
+    """A library as Redis takes it. `digest` ends its name, and the names of its functions."""
+
+    digest: str
+    source: str
+
+    @property
+    def name(self) -> str:
+        """Name it: ``reelgate_3f2a9c01d4e5``."""
+        return _NAME + self.digest
+
+    def function(self, operation: str) -> str:
+        """Name the function of an operation: ``claim_3f2a9c01d4e5``."""
+        return f"{operation}_{self.digest}"
+
+
+def make_library(body: str) -> Library:
+    """Make a library of Lua code that registers its functions under names that end in ``DIGEST``."""
+    digest = hashlib.sha256(body.encode()).hexdigest()[:12]
+    return Library(digest, f"#!lua name={_NAME}{digest}\nlocal DIGEST = '{digest}'\n{body}")
+
+
+@cache
+def library() -> Library:
+    """Put the library of this version together."""
+    folder = resources.files("core.store") / "lua"
+    shared = [(folder / "shared" / f"{name}.lua").read_text() for name in _SHARED]
+    own = [f"do\n{file.read_text()}end" for file in operation_files(folder)]
+    return make_library("\n".join([keys_as_lua(), _constants(), *shared, *own]))
+
+
+def operation_files(folder: Traversable) -> list[Traversable]:
+    """Find the file of every operation: ``jobs/commit_job.lua``."""
+    subjects = sorted((each for each in folder.iterdir() if each.is_dir()), key=lambda each: each.name)
+    files = [file for each in subjects if each.name != "shared" for file in each.iterdir()]
+    return sorted((file for file in files if file.name.endswith(".lua")), key=lambda file: file.name)
+
+
+def _constants() -> str:
+    """Write down for Lua what Python knows too."""
+    ends = sorted({str(end) for end in (*ENDS, DeliveryState.DELIVERED, DeliveryState.DEAD)})
+    constants = {
+        "END_STATES": "{" + ", ".join(f"{end} = true" for end in ends) + "}",
+        "JOB_ENTRY": _lua_string(JOB_ENTRY),
+        "DELIVERY_ENTRY": _lua_string(DELIVERY_ENTRY),
+        "EVENTS_PER_JOB": EVENTS_PER_JOB,
+        "FEED_LIFE_MS": FEED_LIFE_MS,
+        "BATCH_LIFE_MS": BATCH_LIFE_MS,
+        "RATE_WINDOW_MS": RATE_WINDOW_MS,
+        "RUN_SAMPLES": RUN_SAMPLES,
+        "STAGE_SAMPLES": STAGE_SAMPLES,
+    }
+    return "\n".join(f"local {name} = {value}" for name, value in constants.items())
+
+
+def _lua_string(raw: bytes) -> str:
+    return "'" + "".join(f"\\{byte:03d}" for byte in raw) + "'"
+
+
+class _Ask(Protocol):
+    def __call__(self, *words: Word) -> Awaitable[Any]: ...
+
+
+class Functions:
+    """Calls operations of a library, and gives it to a Redis that does not know it."""
+
+    def __init__(self, ask: _Ask, its_library: Library) -> None:
+        self._ask = ask
+        self._library = its_library
+
+    async def call(self, operation: str, packed: bytes) -> Any:
+        """Run an operation in one round trip; two more where Redis has to be given the library."""
+        function = self._library.function(operation)
+        try:
+            return await self._ask("FCALL", function, 0, packed)
+        except ResponseError as refusal:
+            if "unction not found" not in str(refusal):
+                raise
+        await self._load()
+        return await self._ask("FCALL", function, 0, packed)
+
+    async def _load(self) -> None:
+        """Give Redis the library, in the place of the same one where another process was faster, and tidy up."""
+        await self._ask("FUNCTION", "LOAD", "REPLACE", self._library.source)
+        seconds, _ = await self._ask("TIME")
+        await self._ask("ZADD", key("function_libraries"), int(seconds) * 1000, self._library.name)
+        await self._delete_old()
+
+    async def _delete_old(self) -> None:
+        """Delete all libraries of ours but those that were loaded last. One that is still used is loaded again."""
+        kept = set(await self._ask("ZREVRANGE", key("function_libraries"), 0, _LIBRARIES_KEPT - 1))
+        for found in await self._ask("FUNCTION", "LIST", "LIBRARYNAME", _NAME + "*"):
+            name = dict(zip(found[::2], found[1::2], strict=True))[b"library_name"]
+            if name not in kept:
+                await _ignore_missing(self._ask("FUNCTION", "DELETE", name))
+        await self._ask("ZREMRANGEBYRANK", key("function_libraries"), 0, -_LIBRARIES_KEPT - 1)
+
+
+async def _ignore_missing(deleting: Awaitable[Any]) -> None:
+    try:
+        await deleting
+    except ResponseError as refusal:
+        if "ibrary not found" not in str(refusal):
+            raise

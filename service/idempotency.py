@@ -1,0 +1,204 @@
+"""Idempotency-Key: the same call again has no second effect and gets the first response, byte for byte.
+
+https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+
+Every POST that makes or sends something goes through `run_once`, or through `replay_or_run` where its own write keeps
+the response in the same step (`service/jobs/submission.py`). POSTs that are safe to repeat as they are (cancel,
+complete, enable, `:validate`) take no key. Keys are a tenant's and a path's, and kept by `core.store.idempotency`.
+"""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Annotated, Any, NamedTuple, Protocol
+
+import msgspec
+from litestar.params import HeaderParameter
+
+from core.model.job_view import UNPLACED, JobView
+from core.redaction import redacted_repr
+from core.store.redis.client import STORE_DOWN
+from service.context import ApiContext
+from service.problems import ApiError
+
+#: an Idempotency-Key, quoted or bare
+KEY_PATTERN = r'^("[!-~]{1,255}"|[!#-~][!-~]{0,254})$'
+
+IdempotencyKeyHeader = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        description=(
+            "Quoted or bare, 1 to 255 visible ASCII characters. The same call again gets the first answer, for 24 h. "
+            "Calls that do not take it are safe to repeat as they are."
+        ),
+        schema_extra={"pattern": KEY_PATTERN, "examples": ['"4f1c"']},
+    ),
+]
+
+_KEY = re.compile(KEY_PATTERN)
+#: stands for the hash of a body that is still coming
+_COMING = "coming"
+#: how often a call that goes on says so, well within `core.store.idempotency.OPEN_MS`
+_EXTEND_EVERY_S = 30.0
+
+
+class IdempotencyKey(NamedTuple):
+    """An Idempotency-Key, hashed with its path, and the hash of the body's bytes."""
+
+    key_hash: str
+    body_hash: str
+
+
+class StreamedBody(Protocol):
+    """A body that is too large to be compared before the call runs."""
+
+    async def read_hash(self) -> str:
+        """Read what is left of it, and give the hash of all of it."""
+
+
+@redacted_repr("id")
+class StoredResponse(msgspec.Struct, frozen=True):
+    """A response as it is kept: its bytes, the headers that depend on what was made, and that one's id."""
+
+    id: str
+    headers: dict[str, str]
+    body: bytes
+
+
+Call = Callable[[], Awaitable[StoredResponse]]
+
+
+def parse_key(header: str | None, *, path: str, body: bytes | None = b"") -> IdempotencyKey | None:
+    """Read a key, quoted or bare, of a call to `path`; `body` None: it is streamed. Raises ApiError (400)."""
+    if header is None:
+        return None
+    if not _KEY.fullmatch(header):
+        raise ApiError(400, "malformed_request", "Idempotency-Key: 1 to 255 visible ASCII characters, quoted or bare.")
+    bare = header[1:-1] if header.startswith('"') else header
+    body_hash = _COMING if body is None else hashlib.sha256(body).hexdigest()
+    return IdempotencyKey(hashlib.sha256(f"{path}\n{bare}".encode()).hexdigest(), body_hash)
+
+
+async def replay_or_run(
+    context: ApiContext, tenant: str, key: IdempotencyKey | None, call: Call, *, streamed: StreamedBody | None = None
+) -> StoredResponse:
+    """Give the first response again, or run a call that keeps its response itself, or needs no key.
+
+    Raises ApiError: the key was used for another body (422), its call is under way (409), or what `call` raises.
+    """
+    if key is None:
+        return await call()
+    return await _first_response(context, tenant, key, streamed) or await call()
+
+
+async def run_once(
+    context: ApiContext, tenant: str, key: IdempotencyKey | None, call: Call, *, streamed: StreamedBody | None = None
+) -> StoredResponse:
+    """Run a call of several writes at most once; otherwise as `replay_or_run`.
+
+    A call that fails gives its key back; one whose process died keeps it for two minutes.
+    """
+    if key is not None:
+        call = partial(_run_holding, context, tenant, key, call, streamed)
+    return await replay_or_run(context, tenant, key, call, streamed=streamed)
+
+
+async def _first_response(
+    context: ApiContext, tenant: str, key: IdempotencyKey, streamed: StreamedBody | None
+) -> StoredResponse | None:
+    found = await context.stored_responses.find(tenant, key.key_hash)
+    if found is None:
+        return None
+    if found.answer is None:
+        raise _under_way() if found.body_hash == key.body_hash else key_reused()
+    if found.body_hash != (await streamed.read_hash() if streamed else key.body_hash):
+        raise key_reused()
+    return replayed(found.answer, found.waits)
+
+
+async def _run_holding(
+    context: ApiContext, tenant: str, key: IdempotencyKey, call: Call, streamed: StreamedBody | None
+) -> StoredResponse:
+    async with _holding(context, tenant, key):
+        response = await call()
+    body_hash = await streamed.read_hash() if streamed else key.body_hash
+    await context.stored_responses.keep(tenant, key.key_hash, body_hash, encode_response(response))
+    return response
+
+
+@asynccontextmanager
+async def _holding(context: ApiContext, tenant: str, key: IdempotencyKey) -> AsyncIterator[None]:
+    """Hold a key while its call runs; let it go where that fails. Raises ApiError (409) where another call holds it."""
+    if not await context.stored_responses.open(tenant, key.key_hash, key.body_hash):
+        raise _under_way()
+    extending = asyncio.create_task(_extend(context, tenant, key))
+    try:
+        yield
+    except BaseException:
+        await context.stored_responses.drop(tenant, key.key_hash)
+        raise
+    finally:
+        extending.cancel()
+
+
+async def _extend(context: ApiContext, tenant: str, key: IdempotencyKey) -> None:
+    while True:
+        await asyncio.sleep(_EXTEND_EVERY_S)
+        with suppress(*STORE_DOWN):
+            await context.stored_responses.stay_open(tenant, key.key_hash)
+
+
+def encode_response(response: StoredResponse) -> bytes:
+    """Write a response as it is kept."""
+    return msgspec.msgpack.encode(response)
+
+
+def replayed(stored: bytes, waits: Sequence[bytes]) -> StoredResponse:
+    """Read a kept response, as a repeated call gets it."""
+    first = with_waits(msgspec.msgpack.decode(stored, type=StoredResponse), waits)
+    return with_headers(first, {"Idempotency-Replayed": "true"})
+
+
+def with_headers(response: StoredResponse, headers: dict[str, str]) -> StoredResponse:
+    """Add headers that are true of this one call."""
+    return msgspec.structs.replace(response, headers=response.headers | headers)
+
+
+def with_waits(response: StoredResponse, waits: Sequence[bytes]) -> StoredResponse:
+    """Write into a response why each of its jobs waits, which is known only when they are accepted.
+
+    No caller's words can be taken for the bytes that are replaced: a quote inside of a JSON string is escaped.
+    """
+    body = response.body
+    for wait in waits:
+        body = body.replace(UNPLACED, wait, 1)
+    return msgspec.structs.replace(response, body=body)
+
+
+async def forget_job(context: ApiContext, tenant: str, key_hash: str, tombstone: JobView) -> None:
+    """Put a tombstone where a kept response shows the job; its key stays used."""
+    await context.stored_responses.change(tenant, key_hash, partial(_with_tombstone, tombstone=tombstone))
+
+
+def _with_tombstone(stored: bytes, waits: Sequence[bytes], *, tombstone: JobView) -> bytes:
+    """Replace the job: it is the response as a whole, or one of a batch's items."""
+    response = with_waits(msgspec.msgpack.decode(stored, type=StoredResponse), waits)
+    shown: dict[str, Any] = msgspec.json.decode(response.body)
+    for item in shown.get("items", ()):
+        if item["job"] and item["job"]["id"] == tombstone.id:
+            item["job"] = tombstone
+    now = tombstone if response.id == tombstone.id else shown
+    return encode_response(msgspec.structs.replace(response, body=msgspec.json.encode(now)))
+
+
+def _under_way() -> ApiError:
+    return ApiError(409, "in_progress", "Ask again for its answer.", headers={"Retry-After": "1"})
+
+
+def key_reused() -> ApiError:
+    """Refuse another body under a known key."""
+    return ApiError(422, "idempotency_key_reused", "Use a new Idempotency-Key for another body.")

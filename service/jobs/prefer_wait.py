@@ -1,0 +1,44 @@
+"""Prefer: wait=N (RFC 7240): answers a submit at once, or with the ended job if it ends while its caller waits."""
+
+import asyncio
+
+from litestar import Response
+
+from core.model.job import Job
+from service.context import ApiContext
+from service.http.responses import encoded_response, json_response
+from service.idempotency import StoredResponse
+from service.jobs.views import current_view
+
+#: when a job that was just accepted is worth a look
+_FIRST_LOOK_S = 2
+
+
+async def respond(context: ApiContext, accepted: StoredResponse, wait_s: int | None) -> Response[bytes]:
+    """Answer 202 with what was accepted, or 200 with the job where it ended within `wait_s`."""
+    headers = dict(accepted.headers)
+    if wait_s is not None:
+        headers["Preference-Applied"] = f"wait={wait_s}"
+        if ended := await _ended_within(context, accepted.id, wait_s):
+            return json_response(await current_view(context, ended), headers=headers)
+    headers["Retry-After"] = str(_FIRST_LOOK_S)
+    return encoded_response(accepted.body, status=202, headers=headers)
+
+
+async def _ended_within(context: ApiContext, job_id: str, wait_s: int) -> Job | None:
+    try:
+        async with asyncio.timeout(wait_s):
+            return await _end_of(context, job_id)
+    except TimeoutError:
+        return None
+
+
+async def _end_of(context: ApiContext, job_id: str) -> Job | None:
+    with context.subscriptions.to_job(job_id) as wakeup:
+        while not context.subscriptions.closing:
+            wakeup.clear()
+            job = await context.jobs.load(job_id)
+            if job is None or job.ended:
+                return job
+            await wakeup.wait()
+    return None

@@ -1,0 +1,21 @@
+"""Cache of how prompts were read: programs send the same few words with ever new files."""
+
+from functools import lru_cache
+
+from core.model.plan import OutputAsk, Reading
+from core.profiles import PROFILES
+from service.prompt.parse import read_prompt
+
+#: readings that a process remembers, until some job's content is removed
+_SIZE = 1024
+
+
+@lru_cache(maxsize=_SIZE)
+def read_cached(prompt: str, asked: OutputAsk, profile: str, names: tuple[str, ...], *, continues: bool) -> Reading:
+    """Read a prompt as `read_prompt` does; `profile` and `names` are those of a job's profile and media."""
+    return read_prompt(prompt, asked=asked, profile=PROFILES[profile], media_names=names, continues_session=continues)
+
+
+def clear_cache() -> None:
+    """Forget every prompt: one of them may be a job's that was deleted, and reading the others anew costs little."""
+    read_cached.cache_clear()

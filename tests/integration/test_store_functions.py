@@ -1,0 +1,125 @@
+"""The operations are Redis Functions: loaded when they are missing, side by side with another version's, and not for ever."""
+
+import asyncio
+
+import msgspec
+import pytest
+
+from core.store.redis.client import STORE_DOWN, Store, connect
+from core.store.redis.functions import Functions, Library, library, make_library
+from core.store.redis.keys import key
+from tests.redis_fixture import running_redis
+from tests.store_fixture import Core, core, settings_for
+
+__all__ = ["core"]
+
+
+def version(number: int) -> Library:
+    """Another version, whose one operation tells its number."""
+    return make_library(f"""redis.register_function('tell_' .. DIGEST, function(_, arguments) return {number} end)""")
+
+
+def of_version(core: Core, number: int) -> Functions:
+    return Functions(core.store.ask, version(number))
+
+
+async def loaded(core: Core) -> set[str]:
+    found = await core.redis.execute_command("FUNCTION", "LIST")
+    return {dict(zip(row[::2], row[1::2], strict=True))[b"library_name"].decode() for row in found}
+
+
+@pytest.fixture(autouse=True)
+async def without_functions(core: Core) -> None:
+    """What other tests have loaded stays through FLUSHALL."""
+    await core.redis.execute_command("FUNCTION", "FLUSH")
+
+
+async def test_a_redis_that_does_not_know_the_library_is_given_it(core: Core) -> None:
+    await core.submit()
+    assert await loaded(core) == {library().name}
+    await core.redis.execute_command("FUNCTION", "FLUSH")
+    await core.submit()
+    assert await loaded(core) == {library().name}
+
+
+async def test_many_who_find_it_missing_at_once_all_come_through(core: Core) -> None:
+    jobs = [core.new_job() for _ in range(20)]
+    await asyncio.gather(*(core.offer(job) for job in jobs))
+    assert await core.jobs.load_many([job.id for job in jobs]) == jobs
+
+
+async def test_the_library_outlives_an_emptied_redis(core: Core) -> None:
+    await core.submit()
+    await core.redis.flushall()
+    job = await core.submit()
+    assert await core.read(job) == job
+
+
+async def test_another_version_of_the_source_has_another_name_and_both_work(core: Core) -> None:
+    newer = make_library(library().source.split("\n", 2)[2] + "\n-- newer")
+    assert newer.digest != library().digest
+    async with asyncio.timeout(10):
+        for _ in range(2):
+            await core.submit()
+            await Core(core.redis, core.settings, core.clock, Store(core.redis, functions=newer)).submit()
+    assert await loaded(core) == {library().name, newer.name}
+
+
+async def test_of_many_versions_the_last_ones_are_kept(core: Core) -> None:
+    for number in range(12):
+        assert await of_version(core, number).call("tell", b"") == number
+        await core.redis.zadd(key("function_libraries"), {version(number).name: number})
+    assert await loaded(core) == {version(number).name for number in range(4, 12)}
+    assert await core.redis.zcard(key("function_libraries")) == 8
+
+
+async def test_a_version_that_still_runs_when_it_was_deleted_is_loaded_again(core: Core) -> None:
+    old = of_version(core, 0)
+    assert await old.call("tell", b"") == 0
+    await core.redis.execute_command("FUNCTION", "DELETE", version(0).name)
+    assert await old.call("tell", b"") == 0
+
+
+async def test_a_broken_library_is_told_and_not_loaded_for_ever(core: Core) -> None:
+    broken = Functions(core.store.ask, make_library("this is no Lua"))
+    with pytest.raises(Exception, match="compiling"):
+        await broken.call("tell", b"")
+
+
+async def test_a_full_redis_can_still_be_emptied(core: Core) -> None:
+    job = await core.run(await core.submit())
+    session = (await core.submit()).session_id
+    found = await core.sessions.load(session)
+    assert found is not None
+    await core.redis.config_set("maxmemory", 1)
+    try:
+        await core.jobs.forget(job.id)
+        await core.sessions.close(found)
+        with pytest.raises(STORE_DOWN):
+            await core.offer(core.new_job())
+    finally:
+        await core.redis.config_set("maxmemory", 0)
+    assert await core.jobs.load(job.id) is None
+
+
+async def test_bytes_of_every_length_arrive_whole(core: Core) -> None:
+    for size in (0, 31, 32, 255, 256, 65_535, 65_536, 200_000):
+        claim = await core.begin(await core.submit())
+        await core.write(
+            claim, msgspec.structs.replace(claim.job, version=claim.job.version + 1), fields={"tracks": b"\xff" * size}
+        )
+        assert await core.jobs.field(claim.job.id, "tracks") == b"\xff" * size
+
+
+async def test_a_redis_that_lost_everything_in_a_restart_goes_on() -> None:
+    with running_redis() as server:
+        client = connect(server.url, answer_s=2)
+        core = Core(client, settings_for(server.url))
+        await client.config_set("appendonly", "no")
+        await core.submit()
+        server.kill()
+        with pytest.raises(STORE_DOWN):
+            await core.submit()
+        server.restart()
+        await core.submit()
+        await client.aclose()

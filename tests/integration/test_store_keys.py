@@ -1,0 +1,104 @@
+"""`core.store.redis.keys` says what is in Redis: every key has a shape there, and every field of a hash its name."""
+
+import re
+from collections import defaultdict
+
+from core.errors import Code
+from core.events.batch import Batch
+from core.events.delivery import Delivery, DeliveryState
+from core.events.event import JOB_EVENTS
+from core.ids import new_id
+from core.model import transitions
+from core.model.job import OutputFile, Stage, Webhook
+from core.model.token import Scope, TokenState
+from core.model.upload import Upload
+from core.model.webhook import TenantWebhook
+from core.store.jobs.submissions import BatchStart, Idempotency
+from core.store.redis.keys import _SHAPES, FIELDS
+from tests.store_fixture import Core, core
+
+__all__ = ["core"]
+
+BY_ID = {"workers", "token_reservations"}
+
+
+def shape_of(name: str) -> str:
+    """Name the shape of a key: the one with the most words of its own."""
+    fitting = [
+        shape for shape, text in _SHAPES.items() if re.fullmatch(re.escape(text).replace(r"\{\}", "[^:]+"), name)
+    ]
+    assert fitting, f"{name} has no shape"
+    return max(fitting, key=lambda shape: len(_SHAPES[shape].replace("{}", "")))
+
+
+async def fields_in_redis(core: Core) -> dict[str, set[str]]:
+    found = defaultdict(set)
+    for name, value in (await core.everything()).items():
+        if isinstance(value, dict) and shape_of(name) not in BY_ID:
+            found[shape_of(name)] |= {re.sub("^end:.*", "end:{}", field.decode()) for field in value}
+    return dict(found)
+
+
+async def a_job_that_runs_with_all_that_can_be_beside_it(core: Core) -> None:
+    token = await core.tokens.add("secret", kind="operator", available=500, expires_ms=10**14, user_id="u")
+    await core.tokens.note_balance(token, available=500, frozen=10)
+    await core.tokens.note_export(token, allowed=False)
+    await core.tokens.note_denied(token, Scope.RENDER)
+    claim = await core.begin(await core.submit(webhook=Webhook(url="https://a.example/hook", events=JOB_EVENTS)))
+    await core.tokens.mark(token, TokenState.ACTIVE)
+    assert await core.tokens.take(
+        tenant="acme", job_id=claim.job.id, cost=60, until_ms=0, needs=[Scope.WRITE], only=None, anonymous=False
+    )
+    new = transitions.moved(claim.job, Stage.EDITING)
+    await core.write(claim, new, fields={"before": b"{}", "tracks": b"[]"})
+    await core.jobs.hand_back({claim.job.id: claim.owner})
+    (delivery, _), *_ = await core.deliveries.of_job(claim.job.id)
+    assert await core.deliveries.claim(delivery.id, owner="w:1", lease_ms=1000)
+    await core.deliveries.record(delivery, owner="w:1", unwanted="gone")
+
+
+async def a_batch_whose_jobs_end_in_every_way(core: Core) -> None:
+    now_ms = core.clock.now_ms()
+    jobs = [core.new_job(batch_id="bat_1") for _ in range(4)]
+    batch = Batch(id="bat_1", tenant="acme", job_ids=tuple(job.id for job in jobs), created_at_ms=now_ms)
+    told = Delivery(id=new_id("dlv"), tenant="acme", job_id="bat_1", type="batch.completed", created_at_ms=0)
+    submissions = [core.submission(job) for job in jobs]
+    call = Idempotency("hash", "body", b"answer")
+    await core.intake.accept(submissions, key_id="key_1", idempotency=call, batch=BatchStart(batch, told))
+    await core.run(jobs[0], Code.RENDER_FAILED)
+    claim = await core.begin(jobs[1])
+    file = OutputFile(path="a", format="mp4", duration_s=60, expires_at_ms=0)
+    await core.write(claim, transitions.succeeded(claim.job, now_ms=now_ms, credits_used=3, output=file))
+    await core.cancel(jobs[2])
+    stored = await core.read(jobs[3])
+    await core.jobs.commit(stored, transitions.expired(stored, now_ms=now_ms), owner=None)
+
+
+async def a_delivery_that_was_taken_over_and_handed_back(core: Core) -> None:
+    (delivery, _), *_ = await core.deliveries.page("acme", DeliveryState.PENDING, after=None, limit=1)
+    for owner in ("w:1", "w:2"):
+        assert await core.deliveries.claim(delivery.id, owner=owner, lease_ms=1000)
+        core.clock.turn(by_s=2)
+    await core.jobs.hand_back({delivery.id: "w:2"})
+
+
+async def a_session_and_an_upload(core: Core) -> None:
+    session = (await core.submit()).session_id
+    found = await core.sessions.load(session)
+    assert found is not None
+    await core.sessions.close(found)
+    upload = {"tenant": "acme", "filename": "a.mp4", "format": "mp4", "size_bytes": 1, "path": "a", "created_at_ms": 0}
+    await core.uploads.expect(Upload(id=new_id("upl"), **upload))
+
+
+async def test_every_field_of_a_hash_is_named_and_every_named_one_is_used(core: Core) -> None:
+    await core.slots(10)
+    await core.api_keys.create("acme")
+    await core.webhooks.set_default("acme", TenantWebhook(url="https://a.example/default"))
+    await core.identities.read(fresh_client_id="c")
+    await core.identities.write(token_id="tok_1", rest_until_ms=0)
+    await a_session_and_an_upload(core)
+    await a_job_that_runs_with_all_that_can_be_beside_it(core)
+    await a_batch_whose_jobs_end_in_every_way(core)
+    await a_delivery_that_was_taken_over_and_handed_back(core)
+    assert await fields_in_redis(core) == FIELDS

@@ -1,0 +1,106 @@
+"""How the API reads what came: bodies, headers, ranges."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.http.body import decode_json, field_error
+from service.http.headers import parse_traceparent, parse_wait_s
+from service.http.ranges import ByteRange, RangeNotSatisfiable, parse_range
+from service.problems import ApiError
+from service.schemas.requests import BatchRequest, JobRequest
+
+
+@pytest.mark.parametrize(
+    ("words", "pointer", "code"),
+    [
+        ("Expected `int` <= 1 - at `$.media[0].p`", "/media/0/p", "invalid_value"),
+        ("Object contains unknown field `a/b~c` - at `$.media[12]`", "/media/12/a~1b~0c", "unknown_field"),
+        ("Object missing required field `prompt`", "/prompt", "missing_field"),
+        ("Expected `str`, got `int` - at `$.metadata[...]`", "/metadata", "invalid_value"),
+        ("Expected `object`, got `array`", "", "invalid_value"),
+    ],
+)
+def test_what_is_wrong_gets_a_json_pointer(words: str, pointer: str, code: str) -> None:
+    error = field_error(words)
+    assert (error.pointer, error.code) == (pointer, code)
+
+
+def refusal_of(raw: bytes, kind: type) -> ApiError | None:
+    """Read bytes as a body; any error but a refusal is a bug."""
+    try:
+        assert isinstance(decode_json(raw, kind), kind)
+    except ApiError as refused:
+        return refused
+    return None
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_any_bytes_are_a_job_or_a_refusal(raw: bytes) -> None:
+    for kind in (JobRequest, BatchRequest):
+        refused = refusal_of(raw, kind)
+        assert refused is None or refused.status in {400, 422}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["prompt", "media", "x"]), inner),
+    max_leaves=8,
+)
+
+
+@given(JSON)
+def test_any_json_is_a_job_or_pointed_at(value: object) -> None:
+    refused = refusal_of(msgspec.json.encode(value), JobRequest)
+    assert refused is None or refused.status == 422
+    assert all(e.pointer == "" or e.pointer.startswith("/") for e in (refused.errors if refused else ()))
+
+
+@pytest.mark.parametrize(
+    ("prefer", "wanted_s"),
+    [
+        (None, None),
+        ("", None),
+        ("wait=30", 30),
+        ("respond-async, wait=5", 5),
+        ("WAIT = 7", 7),
+        ('wait="9"', 9),
+        ("wait=600", 60),
+        ("wait=-1", None),
+        ("wait=x", None),
+        ("await=5", None),
+        ("wait=0", 0),
+    ],
+)
+def test_prefer_says_how_long_to_wait(prefer: str | None, wanted_s: int | None) -> None:
+    assert parse_wait_s(prefer) == wanted_s
+
+
+def test_only_a_well_formed_traceparent_is_taken() -> None:
+    good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    assert parse_traceparent(good) == good
+    for bad in (None, "", good.upper(), good[:-1], "ff" + good[2:], "00-" + "0" * 32 + good[35:]):
+        assert parse_traceparent(bad) is None
+
+
+@given(st.integers(0, 50), st.integers(0, 60), st.integers(1, 40))
+def test_a_range_lies_inside_of_the_file(start: int, end: int, size_bytes: int) -> None:
+    try:
+        found = parse_range(f"bytes={start}-{end}", size_bytes=size_bytes)
+    except RangeNotSatisfiable:
+        assert start >= size_bytes
+        return
+    if end < start:
+        assert found is None
+    else:
+        assert found == ByteRange(start, min(end + 1, size_bytes))
+
+
+@given(st.text(max_size=60))
+def test_no_header_breaks_the_reading_of_ranges(header: str) -> None:
+    try:
+        found = parse_range(header, size_bytes=10)
+    except RangeNotSatisfiable:
+        return
+    assert found is None or 0 <= found.start < found.end <= 10
