@@ -13,6 +13,8 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
+from core.user_agent import user_agent
+
 CHUNK_BYTES = 1 << 20
 #: events that end a job
 ENDS = {"succeeded", "failed", "canceled", "expired"}
@@ -45,7 +47,8 @@ def submit(
     *media, prompt = words
     ask = {"prompt": prompt, "profile": profile, "session_id": session_id}
     timeout = httpx.Timeout(30.0, read=_SILENCE_S)
-    with httpx.Client(base_url=api, headers={"Authorization": f"Bearer {key}"}, timeout=timeout) as client:
+    headers = {"Authorization": f"Bearer {key}", "User-Agent": user_agent()}
+    with httpx.Client(base_url=api, headers=headers, timeout=timeout) as client:
         try:
             sender = Sender(client)
             job = sender.submit(media, {name: value for name, value in ask.items() if value})
@@ -128,7 +131,8 @@ class Sender:
 
     def download(self, url: str, path: Path) -> None:
         """Fetch a signed link: it needs no key, so none is sent along."""
-        with httpx.stream("GET", url, follow_redirects=True, timeout=self._client.timeout) as answer:
+        headers = {"User-Agent": user_agent()}
+        with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=self._client.timeout) as answer:
             if answer.is_error:
                 answer.read()
             size = int(_checked(answer).headers.get("Content-Length", 0))
