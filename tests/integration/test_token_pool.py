@@ -129,7 +129,7 @@ async def test_a_token_that_was_refused_a_scope_is_left_to_those_who_can_do_with
 async def handed_back(core: Core, context: WorkerContext, token_id: str, *, times: int) -> list[str | None]:
     """Let so many jobs be refused the same token at once; the tokens that they go on with come back."""
     jobs = [await core.submit() for _ in range(times)]
-    return await asyncio.gather(*(context.token_pool.invalidate(job, token_id) for job in jobs))
+    return await asyncio.gather(*(context.token_pool.invalidate(job, token_id, call="message") for job in jobs))
 
 
 async def test_of_fifty_jobs_that_hand_back_one_token_at_once_one_asks_the_backend(core, tmp_path):

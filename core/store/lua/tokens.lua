@@ -2,6 +2,7 @@
 -- 'take': reserve credits on the best token for a job; returns {'token', id}, {'none'} or {'over_budget'}
 -- 'settle': release a job's reservation and write the balance as read; returns {'ok', how many others hold one}
 -- 'note': write a balance where one was read; returns {'ok', reserved, jobs that hold it, times taken} or {'gone'}
+-- 'doubt': write that something bad was said of a token; returns {'ok', 1 where it was said before, and not just now}
 -- 'mark': write a state, in place of those that it may follow; 'deny': write that a scope was refused; return {'ok'}
 -- A job holds credits on one token at most. Its hash names that token in `reserved_on`, so that its end frees them even
 -- where the worker died between taking the token and writing so into the record.
@@ -37,8 +38,18 @@ end
 -- Nothing is said of a token that has left the pool.
 local function facts(id)
   local t = call('HMGET', K.token(id), 'state', 'tenant', 'expires_ms', 'available', 'reserved', 'rest_until_ms',
-    'scopes', 'kind', 'blocked', 'denied')
+    'scopes', 'kind', 'blocked', 'denied', 'doubted_ms')
   return t[1] and t
+end
+
+-- Whether a scope that the job needs was refused to this token a while ago: once, which may have been a mishap.
+local function is_doubted(id, t)
+  if a.now_ms - tonumber(t[11] or '0') > a.forgotten_ms then return false end
+  for scope in pairs(needs) do
+    local at_ms = call('HGET', K.token(id), 'doubt scope ' .. scope)
+    if at_ms and a.now_ms - tonumber(at_ms) <= a.forgotten_ms then return true end
+  end
+  return false
 end
 
 -- A worker that was frozen while its job ended must not hold credits for it: nobody would free them.
@@ -69,6 +80,7 @@ end
 local function write_balance(id)
   if call('EXISTS', K.token(id)) == 0 then return end
   call('HSET', K.token(id), 'available', a.available, 'frozen', a.frozen, 'read_at_ms', a.now_ms)
+  call('HDEL', K.token(id), 'doubt refused')
   if a.available >= a.least and call('HGET', K.token(id), 'state') == 'exhausted' then
     call('HSET', K.token(id), 'state', 'active')
   end
@@ -83,7 +95,7 @@ local function held_token()
 end
 
 -- A tenant's own first; of the others the one that expires first; one without an expiry last. An export that was
--- refused once may have been a passing fault: such a token is the last resort. None where the best one's balance was
+-- refused once, or a scope that was, may have been a passing fault: such a token is the last resort. None where the best one's balance was
 -- never read and must be: then nobody else is taken in its place.
 local function best_token()
   local best, best_score, read
@@ -92,7 +104,7 @@ local function best_token()
     if t and fits(id, t, a.cost) then
       local expires = tonumber(t[3] or '0')
       local score = (t[2] == '' and 1e15 or 0) + (expires == 0 and 9e14 or expires)
-      if needs.render and t[1] == 'export_blocked' then score = score + 1e16 end
+      if (needs.render and t[1] == 'export_blocked') or is_doubted(id, t) then score = score + 1e16 end
       if not best or score < best_score then best, best_score, read = id, score, t[4] end
     end
   end
@@ -111,6 +123,14 @@ if a['do'] == 'mark' then
     call('HSET', K.token(a.token), 'state', a.state, 'rest_until_ms', a.rest_until_ms)
   end
   return {'ok'}
+end
+if a['do'] == 'doubt' then
+  if call('EXISTS', K.token(a.token)) == 0 then return {'ok', 0} end
+  local since_ms = a.now_ms - tonumber(call('HGET', K.token(a.token), 'doubt ' .. a.what) or '0')
+  if since_ms > a.forgotten_ms then
+    call('HSET', K.token(a.token), 'doubt ' .. a.what, a.now_ms, 'doubted_ms', a.now_ms)
+  end
+  return {'ok', since_ms >= a.apart_ms and since_ms <= a.forgotten_ms and 1 or 0}
 end
 if a['do'] == 'deny' then
   local denied = call('HGET', K.token(a.token), 'denied') or ''

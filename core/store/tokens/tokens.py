@@ -16,6 +16,12 @@ from core.store.redis.keys import key
 _BLOCKED_FOR_GOOD = 2
 
 
+#: what was said of a token counts as said again when so long has passed, else it may be the same mishap
+_APART_MS = 1_000
+#: and until so long has passed, else it is as if it was never said
+_FORGOTTEN_MS = 3_600_000
+
+
 class OverBudget(Exception):  # noqa: N818 - it says what the tenant is
     """The tenant's month has no credits left for this job."""
 
@@ -71,7 +77,8 @@ class Tokens:
         known = {"expires_ms": expires_ms, "available": available, "user_id": user_id}
         row |= {name: value for name, value in known.items() if value is not None}
         pipe = self._store.redis.pipeline(transaction=True)
-        pipe.hdel(key("token", token_id), "expires_ms", "rest_until_ms", "blocked", "denied")
+        doubts = [f"doubt {what}" for what in ("refused", *(f"scope {scope}" for scope in Scope))]
+        pipe.hdel(key("token", token_id), "expires_ms", "rest_until_ms", "blocked", "denied", "doubted_ms", *doubts)
         pipe.hset(key("token", token_id), mapping=row)
         pipe.sadd(key("tokens"), token_id)
         await pipe.execute()
@@ -160,6 +167,7 @@ class Tokens:
             "anonymous": anonymous,
             "unread": unread,
             "blocked_for_good": _BLOCKED_FOR_GOOD,
+            "forgotten_ms": _FORGOTTEN_MS,
             "month": month_of(now_ms),
             "month_limit": month_limit,
             "ends": {str(end): True for end in ENDS},
@@ -203,6 +211,15 @@ class Tokens:
         resting = [TokenState.ACTIVE, TokenState.RATE_LIMITED] if state is TokenState.RATE_LIMITED else list(TokenState)
         ask = {"do": "mark", "token": token_id, "state": str(state), "rest_until_ms": rest_until_ms}
         await self._store.run("tokens", ask | {"instead_of": {str(before): True for before in resting}})
+
+    async def is_said_again(self, token_id: str, what: str) -> bool:
+        """Note that the backend said something bad of a token, and tell whether it did before: no single word counts.
+
+        `what`: ``"refused"``, or ``"scope write"``. A balance that is read takes back that it was refused.
+        """
+        ask = {"do": "doubt", "token": token_id, "what": what, "apart_ms": _APART_MS, "forgotten_ms": _FORGOTTEN_MS}
+        answer = await self._store.run("tokens", ask | self._clock.for_scripts())
+        return bool(answer[1])
 
     async def note_denied(self, token_id: str, scope: Scope) -> None:
         """Write that the backend refused a call for want of a scope: whoever needs it takes another token."""
