@@ -1,6 +1,5 @@
 """The client against a peer that answers with the bytes of a test: what is sent, and how every failure comes out."""
 
-import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator
@@ -12,6 +11,7 @@ import msgspec
 import pytest
 
 from core.profiles import PROFILES
+from tests.peer_fixture import answered, page, peer
 from worker.backend.client import Backend, Credentials
 from worker.backend.events import Heartbeat, StreamError, Text, Unknown
 from worker.backend.faults import BackendFault, Fault
@@ -21,57 +21,6 @@ from worker.backend.requests import attribution
 CALLER = Credentials("nmv_usr_secret", "maker-free", traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01")
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
-class Peer:
-    """StoredResponses every request with the same bytes, and remembers what it was sent."""
-
-    def __init__(self, answer: bytes, *, holds: bool) -> None:
-        self.answer = answer
-        self.holds = holds
-        self.requests: list[tuple[str, dict[str, str], bytes]] = []
-        self.connections = 0
-        self.url = ""
-        self.over = asyncio.Event()
-        self.closes = False
-        self.tasks: list[asyncio.Task[None] | None] = []
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        self.tasks.append(asyncio.current_task())
-        try:
-            while True:
-                await self._one(reader, writer)
-                if self.holds:
-                    await self.over.wait()
-                if self.closes or b"Content-Length" not in self.answer:
-                    break
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:-2])}
-        body = await reader.readexactly(int(headers.get("content-length", 0)))
-        self.requests.append((head[0], headers, body))
-        writer.write(self.answer)
-        await writer.drain()
-
-
-@asynccontextmanager
-async def peer(answer: bytes, *, holds: bool = False) -> AsyncIterator[Peer]:
-    made = Peer(answer, holds=holds)
-    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
-    made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
-        yield made
-    finally:
-        made.over.set()
-        server.close()
-        await server.wait_closed()
-        await asyncio.gather(*filter(None, made.tasks))
 
 
 class Counted:
@@ -102,12 +51,6 @@ async def backend(url: str, counted: Counted | None = None, answer_timeout_s: fl
         yield made
     finally:
         await made.aclose()
-
-
-def answered(body: object, status: str = "200 OK", *headers: str) -> bytes:
-    data = json.dumps(body).encode()
-    head = [f"HTTP/1.1 {status}", "Content-Type: application/json", f"Content-Length: {len(data)}", *headers]
-    return "\r\n".join([*head, "", ""]).encode() + data
 
 
 async def said(made: Backend, **more: float) -> list[object]:
@@ -296,11 +239,6 @@ async def test_a_message_is_refused_by_an_answer_or_by_a_first_frame(code: int, 
             STREAM + b'data: {"type":"tool_call","name":"cut"}\n\ndata: ' + json.dumps(refusal).encode() + b"\n\n"
         )
         assert StreamError("no", code) in await said(made)
-
-
-def page(status: str, body: bytes = b"<html>Sorry</html>", *headers: str) -> bytes:
-    head = [f"HTTP/1.1 {status}", "Content-Type: text/html", f"Content-Length: {len(body)}", *headers]
-    return "\r\n".join([*head, "", ""]).encode() + body
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,15 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 
 import pytest
 
+from core.clock import Clock
 from core.errors import Code, Permanent
 from core.security.url_policy import parse_networks
+from tests.peer_fixture import answered, peer
+from worker.callbacks.send import send
 from worker.outbound.client import guarded_client
 from worker.outbound.download import fetch_media, filename_of
 
@@ -149,3 +153,12 @@ def test_a_long_name_is_cut_and_keeps_its_extension():
     name = filename_of("", f"https://a.example/{'a' * 500}.mp4")
     assert len(name) == 200
     assert name.endswith("a.mp4")
+
+
+async def test_whoever_is_called_hears_who_calls():
+    async with peer(answered({}, "200 OK")) as remote, guarded_client(allow=LOCAL, http_allowed=True) as client:
+        async with fetch_media(client, f"{remote.url}/clip.mp4", max_bytes=100):
+            pass
+        await send(client, url=f"{remote.url}/hook", body=b"{}", headers={}, clock=Clock(), timeout_s=5)
+    agents = [headers["user-agent"] for _, headers, _ in remote.requests]
+    assert agents == [f"Reelgate/{version('reelgate')}"] * 2
