@@ -233,6 +233,7 @@ class TokenPool:
         scope = scope_of(call)
         if scope is Scope.RENDER:
             await self.note_export(token_id, allowed=False)
+        if scope in (None, Scope.RENDER):
             return
         if await self._tokens.is_said_again(token_id, f"scope {scope}"):
             await self._tokens.note_denied(token_id, scope)
