@@ -40,6 +40,11 @@ class CircuitBreaker:
         """Failures in a row: 0 for a breaker that has nothing to remember."""
         return self._failures
 
+    @property
+    def probing(self) -> bool:
+        """Whether a probe is under way: its end decides."""
+        return self._probing
+
     def wait_s(self, *, now_s: float) -> float:
         """How long a caller has to stay away; 0: it may call."""
         return max(0.0, self._shut_until_s - now_s) if self._is_open else 0.0
@@ -61,6 +66,11 @@ class CircuitBreaker:
             self._pause_s = min(self._pause_s * 2 or self._rule.first_pause_s, self._rule.longest_pause_s)
             self._shut_until_s = now_s + self._pause_s
             self._probing = False
+
+    def withdrawn(self) -> None:
+        """A call came to no end that says anything: a probe makes room for the next one, and no pause grows."""
+        if self._probing:
+            self._probing, self._shut_until_s = False, 0.0
 
     @property
     def _is_open(self) -> bool:

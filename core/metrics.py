@@ -34,6 +34,9 @@ BACKEND_REQUESTS = _counter("backend_requests_total", "Calls to the backend, by 
 BACKEND_REQUEST_SECONDS = _histogram(
     "backend_request_seconds", "Time of a call to the backend.", "call", buckets=_SLOW_S
 )
+BACKEND_SURPRISES = _counter(
+    "backend_surprises_total", "Answers of the backend in a shape that the contract does not know.", "call", "kind"
+)
 STREAM_EVENTS = _counter("stream_events_total", "Events of message streams.", "kind")
 SILENT_EDITS = _counter("silent_edits_total", "Messages whose stream closed without a word.")
 RECOVERIES = _counter("recoveries_total", "Edits confirmed or given up by reading the state.", "outcome")

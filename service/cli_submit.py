@@ -4,6 +4,7 @@ It knows the API's interface and nothing of its insides. Plain words on stdout; 
 """
 
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
@@ -45,7 +46,8 @@ def submit(
     *media, prompt = words
     ask = {"prompt": prompt, "profile": profile, "session_id": session_id}
     timeout = httpx.Timeout(30.0, read=_SILENCE_S)
-    with httpx.Client(base_url=api, headers={"Authorization": f"Bearer {key}"}, timeout=timeout) as client:
+    headers = {"Authorization": f"Bearer {key}", "User-Agent": f"Reelgate/{version('reelgate')}"}
+    with httpx.Client(base_url=api, headers=headers, timeout=timeout) as client:
         try:
             sender = Sender(client)
             job = sender.submit(media, {name: value for name, value in ask.items() if value})
@@ -128,7 +130,8 @@ class Sender:
 
     def download(self, url: str, path: Path) -> None:
         """Fetch a signed link: it needs no key, so none is sent along."""
-        with httpx.stream("GET", url, follow_redirects=True, timeout=self._client.timeout) as answer:
+        headers = {"User-Agent": f"Reelgate/{version('reelgate')}"}
+        with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=self._client.timeout) as answer:
             if answer.is_error:
                 answer.read()
             size = int(_checked(answer).headers.get("Content-Length", 0))

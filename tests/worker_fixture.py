@@ -33,6 +33,9 @@ class Calls(Counter[str]):
     def stream_event(self, kind: str) -> None:
         self[f"event {kind}"] += 1
 
+    def surprise(self, call: str, kind: str) -> None:
+        self[f"surprise {call} {kind}"] += 1
+
 
 @asynccontextmanager
 async def context_over(

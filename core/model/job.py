@@ -63,7 +63,7 @@ class MediaRef(Record, frozen=True, kw_only=True):
 
 
 class Sent(Record, frozen=True, kw_only=True):
-    """Written before a message's bytes go out: a job found with it is never sent again."""
+    """Written before a message's bytes go out: a job that has it never comes to a stage before its message again."""
 
     at_ms: int
     #: content fingerprint of the draft before the message
@@ -180,8 +180,8 @@ class Job(Record, frozen=True, kw_only=True):
     cost_at_least: int = 0
     #: an upload broke off, so it may be there or not
     upload_doubt: bool = False
-    #: the stage that is tried again, how often in a row, after passing faults
-    faults: int = 0
+    #: by call and fault (``"upload broken"``): how often the job went on trying after it; emptied by the next progress
+    tries: dict[str, int] = {}
     sent: Sent | None = None
     recovery: Recovery | None = None
     #: the message's effect was seen, or no message was needed

@@ -71,6 +71,11 @@ def moved_to(session: Session, token_id: str) -> Session:
     return msgspec.structs.replace(session, token_id=token_id)
 
 
+def of_user(session: Session, user_id: str | None) -> Session:
+    """The backend has named the account that the session belongs to; None: it did not."""
+    return msgspec.structs.replace(session, user_id=session.user_id or user_id)
+
+
 def uploaded(session: Session, count: int) -> Session:
     """So many of its files stand in the present generation."""
     return msgspec.structs.replace(session, uploaded=count)

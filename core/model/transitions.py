@@ -47,6 +47,10 @@ WORDS: dict[Stage, str] = {
 }
 
 
+#: the stages that lead to the message: a job whose message is out enters none of them
+BEFORE_MESSAGE = frozenset({Stage.PREPARING, Stage.UPLOADING, Stage.EDITING})
+
+
 class InvalidTransition(Exception):  # noqa: N818 - it names a programming error
     """A job was asked to go where no job may go."""
 
@@ -87,14 +91,17 @@ def started(job: Job, *, now_ms: int) -> Job:
 def moved(job: Job, stage: Stage, **facts: Any) -> Job:
     """The step before `stage` is done: the next checkpoint.
 
-    Passing faults are forgotten once the message is through: one that is refused begins again from the front, and its
-    pauses must go on growing.
+    A job whose message is out can only go on, whatever is refused later: its message would be paid for twice. What was
+    tried is forgotten once the message is through: one that is refused begins again from the front, and its pauses must
+    go on growing.
     """
     if job.ended or job.started_at_ms is None:
         raise InvalidTransition(f"{job.id}: {job.status} has no stage")
-    past_message = stage in (Stage.RECOVERING, Stage.RENDERING, Stage.STORING)
+    if job.sent is not None and stage in BEFORE_MESSAGE:
+        raise InvalidTransition(f"{job.id}: its message is out, and {stage} leads to another one")
     told = {"message": WORDS[stage], "percent": max(job.percent, PERCENT[stage])}
-    return _next(job, **({"stage": stage, "wait": None, "faults": 0 if past_message else job.faults} | told | facts))
+    tries = job.tries if stage in BEFORE_MESSAGE else {}
+    return _next(job, **({"stage": stage, "wait": None, "tries": tries} | told | facts))
 
 
 def token_taken(job: Job, *, token_id: str) -> Job:
@@ -108,8 +115,8 @@ def token_changed(job: Job, *, token_id: str) -> Job:
 
 
 def session_lost(job: Job) -> Job:
-    """The session and its timeline are gone: back to the step that says so."""
-    return moved(job, Stage.PREPARING)
+    """The session and its timeline are gone: the record stays where it is, and the loop ends the job."""
+    return _next(job, wait=None)
 
 
 def sending(job: Job, *, sent: Sent) -> Job:
@@ -118,8 +125,18 @@ def sending(job: Job, *, sent: Sent) -> Job:
 
 
 def restarted(job: Job, **facts: Any) -> Job:
-    """The backend refused everything so far, so the job starts over: an intent to send is void, and its token free."""
-    return moved(job, Stage.PREPARING, sent=None, recovery=None, token_id=None, **facts)
+    """Nothing was sent, or its refusal was noted: the job starts over, and its token is free."""
+    return moved(job, Stage.PREPARING, recovery=None, token_id=None, render=None, **facts)
+
+
+def message_refused(job: Job) -> Job:
+    """The backend refused the message itself, before any work: the intent to send is void, and the job starts over.
+
+    Only the stage that sends can hear that, and not while the job is canceled: its stream is closed then.
+    """
+    if job.stage is not Stage.EDITING or job.status is not Status.RUNNING:
+        raise InvalidTransition(f"{job.id}: nothing refuses a message at {job.stage}")
+    return restarted(msgspec.structs.replace(job, sent=None))
 
 
 def confirmation_needed(job: Job, *, now_ms: int, seen: str | None = None, spoke: bool = False) -> Job:
@@ -163,13 +180,17 @@ def polled(job: Job, *, render: Render) -> Job:
     """One more look at the render."""
     span = PERCENT[Stage.STORING] - PERCENT[Stage.RENDERING]
     percent = PERCENT[Stage.RENDERING] + span * min(render.percent, 100) // 100
-    return _next(job, render=render, percent=max(job.percent, percent), wait=None, faults=0)
+    return _next(job, render=render, percent=max(job.percent, percent), wait=None, tries={})
 
 
-def waiting(job: Job, *, reason: WaitReason, until_ms: int, faults: int | None = None) -> Job:
-    """The job goes to sleep and says why; `faults` counts how often in a row the backend failed."""
-    wait = Wait(reason=reason, until_ms=until_ms)
-    return _next(job, wait=wait, faults=job.faults if faults is None else faults)
+def waiting(job: Job, *, reason: WaitReason, until_ms: int) -> Job:
+    """The job goes to sleep and says why."""
+    return _next(job, wait=Wait(reason=reason, until_ms=until_ms))
+
+
+def trying_again(job: Job, *, after: str) -> Job:
+    """A call is made again, or another one in its place; `after`: which call failed, and how (``"upload broken"``)."""
+    return _next(job, tries=job.tries | {after: job.tries.get(after, 0) + 1})
 
 
 def upload_interrupted(job: Job) -> Job:

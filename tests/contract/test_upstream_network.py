@@ -1,14 +1,17 @@
 """The client against a peer that answers with the bytes of a test: what is sent, and how every failure comes out."""
 
-import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
 
+import brotli
 import msgspec
 import pytest
 
 from core.profiles import PROFILES
+from tests.peer_fixture import answered, page, peer
 from worker.backend.client import Backend, Credentials
 from worker.backend.events import Heartbeat, StreamError, Text, Unknown
 from worker.backend.faults import BackendFault, Fault
@@ -20,63 +23,13 @@ STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: clo
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-class Peer:
-    """StoredResponses every request with the same bytes, and remembers what it was sent."""
-
-    def __init__(self, answer: bytes, *, holds: bool) -> None:
-        self.answer = answer
-        self.holds = holds
-        self.requests: list[tuple[str, dict[str, str], bytes]] = []
-        self.connections = 0
-        self.url = ""
-        self.over = asyncio.Event()
-        self.closes = False
-        self.tasks: list[asyncio.Task[None] | None] = []
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        self.tasks.append(asyncio.current_task())
-        try:
-            while True:
-                await self._one(reader, writer)
-                if self.holds:
-                    await self.over.wait()
-                if self.closes or b"Content-Length" not in self.answer:
-                    break
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:-2])}
-        body = await reader.readexactly(int(headers.get("content-length", 0)))
-        self.requests.append((head[0], headers, body))
-        writer.write(self.answer)
-        await writer.drain()
-
-
-@asynccontextmanager
-async def peer(answer: bytes, *, holds: bool = False) -> AsyncIterator[Peer]:
-    made = Peer(answer, holds=holds)
-    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
-    made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
-        yield made
-    finally:
-        made.over.set()
-        server.close()
-        await server.wait_closed()
-        await asyncio.gather(*filter(None, made.tasks))
-
-
 class Counted:
     """Remembers what was counted."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str]] = []
         self.kinds: list[str] = []
+        self.surprises: list[tuple[str, str]] = []
 
     def request(self, call: str, code: str, seconds: float) -> None:
         assert seconds >= 0
@@ -84,6 +37,9 @@ class Counted:
 
     def stream_event(self, kind: str) -> None:
         self.kinds.append(kind)
+
+    def surprise(self, call: str, kind: str) -> None:
+        self.surprises.append((call, kind))
 
 
 @asynccontextmanager
@@ -95,12 +51,6 @@ async def backend(url: str, counted: Counted | None = None, answer_timeout_s: fl
         yield made
     finally:
         await made.aclose()
-
-
-def answered(body: object, status: str = "200 OK", *headers: str) -> bytes:
-    data = json.dumps(body).encode()
-    head = [f"HTTP/1.1 {status}", "Content-Type: application/json", f"Content-Length: {len(data)}", *headers]
-    return "\r\n".join([*head, "", ""]).encode() + data
 
 
 async def said(made: Backend, **more: float) -> list[object]:
@@ -300,12 +250,97 @@ async def test_a_message_is_refused_by_an_answer_or_by_a_first_frame(code: int, 
         assert StreamError("no", code) in await said(made)
 
 
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (page("403 Forbidden"), "page"),
+        (page("503 Service Unavailable", b""), "empty"),
+        (page("200 OK"), "page"),
+        (page("200 OK", b""), "empty"),
+        (answered([1]), "missing_field"),
+        (answered("hello"), "no_object"),
+        (answered({"code": 0, "data": None}), "missing_field"),
+        (answered({"code": 0, "data": {"balance": 7}}), "missing_field"),
+        (answered({"code": 7777, "message": "quota"}), "unknown_code"),
+    ],
+)
+async def test_an_answer_of_a_shape_that_nobody_has_described_is_counted(answer: bytes, kind: str) -> None:
+    counted = Counted()
+    async with peer(answer) as remote, backend(remote.url, counted) as made:
+        with pytest.raises(BackendFault):
+            await made.read_credits(CALLER)
+    assert counted.surprises == [("credits", kind)]
+
+
+@pytest.mark.parametrize(
+    "body", [{"code": 1001}, {"code": 429}, {"code": 500}, {"success": False}, {"code": 0, "data": {"available": 1}}]
+)
+async def test_known_refusals_and_answers_surprise_nobody(body: dict[str, object]) -> None:
+    counted = Counted()
+    async with peer(answered(body)) as remote, backend(remote.url, counted) as made:
+        with suppress(BackendFault):
+            await made.read_credits(CALLER)
+    assert counted.surprises == []
+
+
+async def test_events_that_nobody_has_described_are_counted_as_surprises() -> None:
+    counted = Counted()
+    async with peer(STREAM + b'data: {"type":"dance"}\n\n') as remote, backend(remote.url, counted) as made:
+        await said(made)
+    assert counted.surprises == [("message", "unknown_event")]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br"])
+async def test_an_answer_in_a_coding_that_was_not_asked_for_is_read(coding: str) -> None:
+    plain = b'{"code":0,"data":{"available":7}}'
+    body = gzip.compress(plain) if coding == "gzip" else brotli.compress(plain)
+    answer = page("200 OK", body, f"Content-Encoding: {coding}")
+    async with peer(answer) as remote, backend(remote.url) as made:
+        assert (await made.read_credits(CALLER)).available == 7
+    ((_, headers, _),) = remote.requests
+    assert headers["accept-encoding"] == "identity"
+
+
+async def test_whoever_calls_says_what_it_is_in_every_call() -> None:
+    async with peer(answered({"code": 0, "data": {"available": 1}})) as remote, backend(remote.url) as made:
+        await made.read_credits(CALLER)
+        with suppress(BackendFault):
+            await made.issue_anonymous_token("c0ffee", profile="maker-free")
+        with suppress(BackendFault):
+            await said(made)
+        with suppress(BackendFault):
+            async with made.fetch_output(CALLER, url=f"{remote.url}/film.mp4", render_id="render_1"):
+                pass
+    agents = {headers["user-agent"] for _, headers, _ in remote.requests}
+    assert (agents, len(remote.requests)) == ({f"Reelgate/{version('reelgate')}"}, 5)
+
+
+async def test_a_session_without_a_state_is_told_from_a_page_and_from_a_lost_session() -> None:
+    faults = {}
+    for name, answer in {
+        "none": answered({"detail": "Not Found"}, "404 Not Found"),
+        "null": answered({"code": 0, "data": None}),
+        "page": page("404 Not Found"),
+        "lost": answered({"code": 1002}),
+    }.items():
+        async with peer(answer) as remote, backend(remote.url) as made:
+            with pytest.raises(BackendFault) as caught:
+                await made.read_state(CALLER, "1")
+            faults[name] = caught.value.fault
+    assert faults == {
+        "none": Fault.NO_STATE,
+        "null": Fault.BROKEN,
+        "page": Fault.BROKEN,
+        "lost": Fault.SESSION_LOST,
+    }
+
+
 async def test_redirects_are_refused_and_not_followed() -> None:
     redirect = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
     async with peer(redirect) as remote, backend(remote.url) as made:
         with pytest.raises(BackendFault) as caught:
             await made.read_credits(CALLER)
-    assert (caught.value.fault, len(remote.requests)) == (Fault.REFUSED, 1)
+    assert (caught.value.fault, len(remote.requests)) == (Fault.BROKEN, 1), "it may be a login page of somebody else's"
 
 
 async def test_an_answer_that_lacks_what_was_asked_for_is_broken() -> None:

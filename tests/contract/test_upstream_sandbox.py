@@ -35,6 +35,8 @@ class Uncounted:
 
     def stream_event(self, kind: str) -> None: ...
 
+    def surprise(self, call: str, kind: str) -> None: ...
+
 
 class Stage(NamedTuple):
     """A session with a clip in it."""

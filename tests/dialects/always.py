@@ -37,7 +37,7 @@ GROUPS: dict[str, dict[str, Reply]] = {
 }
 CALLS = ("token", "session", "upload", "message", "credits", "state", "render", "status", "cancel", "download")
 #: a job has this long, which is less than a minute, so that what it asks in its life is what it asks in a minute
-TIMEOUT_S = 15
+TIMEOUT_S = 20
 #: the gateway's waits are a tenth of those in life or less, so in life a bound is kept ten times as easily
 MOST_A_MINUTE = {
     "token": 8,
@@ -57,7 +57,7 @@ MOST_A_MINUTE = {
     "message": 6,
 }
 #: a message that may have arrived is never sent again
-AT_MOST_ONCE = frozenset({"500", "502-html", "503", "reset", "empty", "null", "no-json"})
+AT_MOST_ONCE = frozenset({"403-html", "404-html", "502-html", "503", "500", "reset", "empty", "null", "no-json"})
 
 #: nothing was sent, and nothing will come: whoever is told of it may try later
 _UNAVAILABLE = frozenset({"backend_unavailable"})
@@ -76,9 +76,10 @@ _ANY: Mapping[str, frozenset[str]] = {
     "1001": _NO_TOKEN,
     "1002": frozenset({"session_lost", "backend_unavailable"}),
     "2001": frozenset({"credits_exhausted"}),
-    "4001": frozenset({"unsupported_media", "backend_unavailable"}),
-    "4002": frozenset({"media_too_large", "backend_unavailable"}),
-    "402": frozenset({"export_blocked", "backend_unavailable"}),
+    # about media only where media is brought or spoken of
+    "4001": _UNAVAILABLE,
+    "4002": _UNAVAILABLE,
+    "402": frozenset({"export_blocked"}),
     "403-scope": _SCOPE,
     "404-json": frozenset({"session_lost", "backend_unavailable"}),
     "429": _UNAVAILABLE,
@@ -104,8 +105,11 @@ _BY_CALL: Mapping[str, Mapping[str, frozenset[str]]] = {
     },
     "message": {
         **_all("500 502-html 503 reset empty null", _UNCONFIRMED),
-        # a page before the backend is no word of the backend's, and may be a refusal as well as a lost answer
-        **_all("403-html 404-html 404-json no-json", _UNCONFIRMED | _UNAVAILABLE | {"session_lost"}),
+        # a page before the backend is no word of the backend's: the answer behind it may be lost
+        **_all("403-html 404-html no-json", _UNCONFIRMED),
+        "404-json": _UNAVAILABLE | {"session_lost"},
+        "4001": frozenset({"unsupported_media"}),
+        "4002": frozenset({"media_too_large"}),
     },
     # a balance that can't be read is a witness less, and no more
     "credits": {
@@ -122,19 +126,14 @@ _BY_CALL: Mapping[str, Mapping[str, frozenset[str]]] = {
     # the edit is paid for: what hinders its export is told
     "render": {
         "1001": _NO_TOKEN | {"session_lost"},
-        "2001": _RENDERING | {"credits_exhausted"},
-        "4001": _RENDERING | {"unsupported_media"},
-        "4002": _RENDERING | {"media_too_large"},
-        "402": frozenset({"export_blocked"}),
+        **_all("2001 4001 4002", frozenset({"render_failed"})),
         **_all(f"404-json 429 {_FAILURES}", _RENDERING),
         "404-json": _RENDERING | {"session_lost"},
     },
     "status": {
         "1001": _RENDERING | {"session_lost", "credits_exhausted"},
         "1002": _RENDERING | {"session_lost"},
-        "2001": _RENDERING | {"credits_exhausted"},
-        "4001": _RENDERING | {"unsupported_media"},
-        "4002": _RENDERING | {"media_too_large"},
+        **_all("2001 4001 4002", frozenset({"render_failed"})),
         "402": _RENDERING | {"export_blocked"},
         "404-json": frozenset({"render_failed"}),
         # "a page instead of JSON is no unknown render": it is there, and can't be seen
@@ -145,9 +144,7 @@ _BY_CALL: Mapping[str, Mapping[str, frozenset[str]]] = {
     "download": {
         "1001": _NO_FILM | {"session_lost", "credits_exhausted"},
         "1002": _NO_FILM | {"session_lost"},
-        "2001": _NO_FILM | {"credits_exhausted"},
-        "4001": _NO_FILM | {"unsupported_media"},
-        "4002": _NO_FILM | {"media_too_large"},
+        **_all("2001 4001 4002", frozenset({"render_failed"})),
         "402": _NO_FILM | {"export_blocked"},
         "403-scope": _NO_FILM | _SCOPE,
         **_all(f"404-json 429 {_FAILURES}", _NO_FILM),

@@ -2,13 +2,18 @@
 
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
+from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job, Sent, Stage
 from core.store.leases import LeaseLost
+from tests.peer_fixture import answered, peer
 from tests.store_fixture import Core, core
 from tests.worker_fixture import context_over, in_hand
+from worker.backend.faults import BackendFault, Fault
+from worker.backend.responses import State
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
 from worker.jobs.step_result import Handover, StepResult
@@ -80,3 +85,46 @@ async def test_a_commit_that_was_refused_allows_nothing(core, context):
         with pytest.raises(LeaseLost):
             await execution.commit(intent_of(execution.job))
         assert not execution.handover.may_send
+
+
+NOT_FOUND = answered({"detail": "Not Found"}, "404 Not Found")
+
+
+async def at_state(core: Core, tmp_path, answer: bytes, *, edits: int = 0, sent: Sent | None = None) -> State:
+    """Read the state of a session in which so much has happened, where the backend gives this answer."""
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    job = transitions.token_taken(transitions.started(await core.submit(), now_ms=1), token_id=token_id)
+    session = sessions.opened(
+        core.submission(job).session, backend_id="b1", task_id=None, user_id=None, token_id=token_id
+    )
+    async with peer(answer) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        there = msgspec.structs.replace(job, sent=sent)
+        async with in_hand(core, context, there, msgspec.structs.replace(session, edits=edits)) as execution:
+            state = await execution.read_state()
+            assert execution.session.user_id == state.user_id
+            return state
+
+
+async def test_a_fresh_session_without_a_state_has_no_draft(core, tmp_path):
+    assert (await at_state(core, tmp_path, NOT_FOUND)).draft is None
+    gone = answered({"detail": "Session not found"}, "404 Not Found")
+    assert (await at_state(core, tmp_path, gone)).draft is None, "the message will hear whether it is gone"
+
+
+@pytest.mark.parametrize(("edits", "sent"), [(1, None), (0, Sent(at_ms=1, before="d0"))])
+async def test_where_something_was_edited_a_state_that_is_missing_is_no_empty_draft(core, tmp_path, edits, sent):
+    with pytest.raises(BackendFault) as missing:
+        await at_state(core, tmp_path, NOT_FOUND, edits=edits, sent=sent)
+    assert missing.value.fault is Fault.NO_STATE
+
+
+@pytest.mark.parametrize("body", [None, {}])
+async def test_an_answer_without_a_state_in_it_is_no_empty_draft(core, tmp_path, body):
+    with pytest.raises(BackendFault) as unreadable:
+        await at_state(core, tmp_path, answered({"code": 0, "data": body}))
+    assert unreadable.value.fault is Fault.BROKEN
+
+
+async def test_the_account_that_a_state_names_is_the_session_s(core, tmp_path):
+    told = answered({"code": 0, "data": {"user_id": "anon_7", "state": {"draft": None}}})
+    assert (await at_state(core, tmp_path, told)).user_id == "anon_7"

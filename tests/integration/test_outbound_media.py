@@ -2,13 +2,17 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.clock import Clock
 from core.errors import Code, Permanent
 from core.security.url_policy import parse_networks
+from tests.peer_fixture import answered, peer
+from worker.callbacks.send import send
 from worker.outbound.client import guarded_client
 from worker.outbound.download import fetch_media, filename_of
 
@@ -235,3 +239,12 @@ async def test_whatever_a_url_holds_it_is_fetched_or_unreachable(text):
 
 async def nobody(_host, _port):
     return []
+
+
+async def test_whoever_is_called_hears_who_calls():
+    async with peer(answered({}, "200 OK")) as remote, guarded_client(allow=LOCAL, http_allowed=True) as client:
+        async with fetch_media(client, f"{remote.url}/clip.mp4", max_bytes=100):
+            pass
+        await send(client, url=f"{remote.url}/hook", body=b"{}", headers={}, clock=Clock(), timeout_s=5)
+    agents = [headers["user-agent"] for _, headers, _ in remote.requests]
+    assert agents == [f"Reelgate/{version('reelgate')}"] * 2

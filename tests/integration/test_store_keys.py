@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 
-from core.errors import Code
+from core.errors import Code, WaitReason
 from core.events.batch import Batch
 from core.events.delivery import Delivery, DeliveryState
 from core.events.event import JOB_EVENTS
@@ -44,6 +44,8 @@ async def a_job_that_runs_with_all_that_can_be_beside_it(core: Core) -> None:
     await core.tokens.note_balance(token, available=500, frozen=10)
     await core.tokens.note_export(token, allowed=False)
     await core.tokens.note_denied(token, Scope.RENDER)
+    for what in ("refused", *(f"scope {scope}" for scope in Scope)):
+        assert not await core.tokens.is_said_again(token, what)
     claim = await core.begin(await core.submit(webhook=Webhook(url="https://a.example/hook", events=JOB_EVENTS)))
     await core.tokens.mark(token, TokenState.ACTIVE)
     assert await core.tokens.take(
@@ -96,7 +98,7 @@ async def test_every_field_of_a_hash_is_named_and_every_named_one_is_used(core: 
     await core.api_keys.create("acme")
     await core.webhooks.set_default("acme", TenantWebhook(url="https://a.example/default"))
     await core.identities.read(fresh_client_id="c")
-    await core.identities.write(token_id="tok_1", rest_until_ms=0)
+    await core.identities.write(token_id="tok_1", rest_until_ms=0, rest_reason=WaitReason.NO_CREDITS, refusals=1)
     await a_session_and_an_upload(core)
     await a_job_that_runs_with_all_that_can_be_beside_it(core)
     await a_batch_whose_jobs_end_in_every_way(core)

@@ -9,11 +9,15 @@ import pytest
 
 from core.errors import Code, Permanent, Temporary, WaitReason
 from core.model.plan import Plan
+from core.model.session import of_user
 from core.model.token import Scope, TokenState
+from core.profiles import PROFILES
 from core.store.redis.keys import key
+from tests.peer_fixture import answered, peer
 from tests.sandbox_fixture import running_sandbox
 from tests.store_fixture import Core, core
 from tests.worker_fixture import Calls, context_over
+from worker.backend.faults import BackendFault, Fault
 from worker.context import WorkerContext
 
 __all__ = ["core"]
@@ -129,7 +133,7 @@ async def test_a_token_that_was_refused_a_scope_is_left_to_those_who_can_do_with
 async def handed_back(core: Core, context: WorkerContext, token_id: str, *, times: int) -> list[str | None]:
     """Let so many jobs be refused the same token at once; the tokens that they go on with come back."""
     jobs = [await core.submit() for _ in range(times)]
-    return await asyncio.gather(*(context.token_pool.invalidate(job, token_id) for job in jobs))
+    return await asyncio.gather(*(context.token_pool.invalidate(job, token_id, call="message") for job in jobs))
 
 
 async def test_of_fifty_jobs_that_hand_back_one_token_at_once_one_asks_the_backend(core, tmp_path):
@@ -162,3 +166,121 @@ async def test_a_token_that_tells_its_balance_is_good_after_all(core, tmp_path):
         token = await core.tokens.get(token_id)
         assert token is not None
         assert token.state is TokenState.ACTIVE
+
+
+async def state_of(core: Core, token_id: str) -> TokenState | None:
+    token = await core.tokens.get(token_id)
+    return token.state if token else None
+
+
+async def test_a_balance_that_is_refused_once_takes_a_token_from_nobody(core, tmp_path):
+    async with peer(answered({"code": 1001})) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        token_id = await core.tokens.add("nmv_usr_a", kind="operator")
+        assert await taken_by_all(core, [context], [await core.submit()]) == [token_id]
+        job = await core.submit()
+        for _ in range(3):
+            assert await context.token_pool.invalidate(job, token_id, call="credits") == token_id
+        assert await state_of(core, token_id) is TokenState.ACTIVE, "all in the same moment"
+        core.clock.turn(by_s=2)
+        assert await context.token_pool.invalidate(job, token_id, call="credits") is None
+    assert await state_of(core, token_id) is TokenState.REVOKED
+
+
+async def test_a_balance_that_is_told_takes_back_that_it_was_refused(core, tmp_path):
+    async with peer(answered({"code": 1001})) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        token_id, job = await core.tokens.add("nmv_usr_a", kind="operator"), await core.submit()
+        assert await context.token_pool.invalidate(job, token_id, call="credits") == token_id
+        remote.answer = answered({"code": 0, "data": {"available": 500}})
+        assert await context.token_pool.invalidate(job, token_id, call="credits") == token_id
+        core.clock.turn(by_s=2)
+        remote.answer = answered({"code": 1001})
+        assert await context.token_pool.invalidate(job, token_id, call="credits") == token_id
+    assert await state_of(core, token_id) is TokenState.ACTIVE
+
+
+async def test_a_scope_that_is_refused_once_makes_a_token_the_last_resort_and_twice_closes_it(core, tmp_path):
+    async with context_over(core, tmp_path) as context:
+        odd, good = [await core.tokens.add(f"nmv_usr_{n}", kind="operator", available=500) for n in "ab"]
+        for _ in range(3):
+            job = await core.submit()
+            await context.token_pool.deny(job, odd, call="message")
+        assert await taken_by_all(core, [context], [await core.submit()]) == [good]
+        await core.tokens.remove(good)
+        assert await taken_by_all(core, [context], [await core.submit()]) == [odd], "one odd moment closes nothing"
+        core.clock.turn(by_s=2)
+        await context.token_pool.deny(await core.submit(), odd, call="message")
+        job = await core.submit()
+        with pytest.raises(Permanent) as ended:
+            await context.token_pool.reserve(job, core.submission(job).session)
+    assert ended.value.code is Code.SCOPE_MISSING
+
+
+async def test_what_was_said_of_a_token_long_ago_is_forgotten(core, tmp_path):
+    async with context_over(core, tmp_path) as context:
+        token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+        for _ in range(2):
+            await context.token_pool.deny(await core.submit(), token_id, call="message")
+            core.clock.turn(by_s=3 * 3600)
+        assert await taken_by_all(core, [context], [await core.submit()]) == [token_id]
+
+
+async def waits_for_identity(core: Core, context: WorkerContext) -> Temporary:
+    job = await core.submit()
+    with pytest.raises(Temporary) as waits:
+        await context.token_pool.reserve(job, core.submission(job).session)
+    return waits.value
+
+
+@pytest.mark.parametrize(
+    ("refusal", "reason"),
+    [
+        ({"code": 429}, WaitReason.NO_CREDITS),
+        ({"code": 2001}, WaitReason.NO_CREDITS),
+        ({"code": 1001}, WaitReason.BACKEND_DOWN),
+        ({"code": 4001}, WaitReason.BACKEND_DOWN),
+        ({"code": 403, "message": "no such scope"}, WaitReason.BACKEND_DOWN),
+    ],
+)
+async def test_the_identity_is_asked_for_once_more_and_then_rests_for_hours(core, tmp_path, refusal, reason):
+    calls = Calls()
+    async with (
+        peer(answered(refusal)) as remote,
+        context_over(core, tmp_path, backend=remote.url, calls=calls) as context,
+    ):
+        asked = []
+        for pause_s in (0, core.settings.rate_limited_s + 1, 3000, 700, 3700, 3700):
+            core.clock.turn(by_s=pause_s)
+            waits = await waits_for_identity(core, context)
+            assert waits.reason is reason
+            asked.append(calls["anonymous_token"])
+    assert asked == [1, 2, 2, 3, 3, 4]
+
+
+async def test_a_page_before_the_backend_lets_the_identity_rest_for_nobody_else(core, tmp_path):
+    page = b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nno"
+    async with peer(page) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        job = await core.submit()
+        with pytest.raises(BackendFault) as passing:
+            await context.token_pool.reserve(job, core.submission(job).session)
+        assert (passing.value.fault, passing.value.call) == (Fault.BROKEN, "anonymous_token")
+        remote.answer = answered({"data": {"token": "nmv_usr_new", "credits": 100}})
+        assert len(await taken_by_all(core, [context], [job])) == 1
+
+
+async def test_the_token_call_carries_the_job_s_skill_and_its_version(core, tmp_path):
+    answer = answered({"data": {"token": "nmv_usr_new", "credits": 100}})
+    async with peer(answer) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        await taken_by_all(core, [context], [await core.submit(profile="trimmer-exe")])
+    line, headers, _ = remote.requests[0]
+    assert line.startswith("POST /api/auth/anonymous-token ")
+    skill = PROFILES["trimmer-exe"]
+    assert (headers["x-skill-source"], headers["x-skill-version"]) == (skill.name, skill.version)
+
+
+async def test_the_registration_link_names_the_account_that_a_session_told_of(core, tmp_path):
+    async with context_over(core, tmp_path) as context:
+        job = await core.submit()
+        session = core.submission(job).session
+        assert await context.token_pool.registration_hint(job, session) is None
+        hint = await context.token_pool.registration_hint(job, of_user(session, "anon 7"))
+    assert hint == "Register at https://nemovideo.com/register?bind=anon%207 to get more credits."

@@ -44,3 +44,14 @@ def test_a_late_job_is_told_what_it_waited_for(reason, sent, code):
     if sent:
         job = msgspec.structs.replace(job, sent=Sent(at_ms=0, before="d0"))
     assert code_of_late(job) is code
+
+
+def test_a_job_that_was_trying_to_the_end_was_kept_by_the_backend_though_it_did_not_wait_just_then():
+    tried = transitions.trying_again(transitions.started(make_job(), now_ms=0), after="upload broken")
+    assert code_of_late(tried) is Code.BACKEND_UNAVAILABLE
+
+
+def test_an_edit_that_nobody_saw_come_or_fail_by_the_deadline_is_unconfirmed():
+    sending = transitions.sending(transitions.started(make_job(), now_ms=0), sent=Sent(at_ms=0, before="d0"))
+    assert code_of_late(sending) is Code.DEADLINE_EXCEEDED
+    assert code_of_late(transitions.confirmation_needed(sending, now_ms=1)) is Code.EDIT_UNCONFIRMED

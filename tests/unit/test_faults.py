@@ -81,8 +81,8 @@ def test_a_business_code_counts_more_than_the_status_beside_it() -> None:
         (400, Fault.REFUSED),
         (401, Fault.TOKEN_REFUSED),
         (402, Fault.EXPORT_BLOCKED),
-        (403, Fault.SCOPE_MISSING),
-        (404, Fault.REFUSED),
+        (403, Fault.REFUSED),
+        (404, Fault.NO_STATE),
         (408, Fault.BROKEN),
         (413, Fault.TOO_LARGE),
         (415, Fault.UNSUPPORTED),
@@ -110,7 +110,9 @@ def test_a_status_without_a_code_counts(status: int, expected: Fault) -> None:
         ("message", 409, {}, Fault.BUSY),
         ("message", 200, {"code": 1003, "message": "session is busy"}, Fault.BUSY),
         ("message", 404, {"detail": "Session not found"}, Fault.SESSION_LOST),
-        ("state", 404, {"detail": "Not Found"}, Fault.REFUSED),
+        ("state", 404, {"detail": "Not Found"}, Fault.NO_STATE),
+        ("state", 200, {"code": 404, "message": "not found"}, Fault.NO_STATE),
+        ("upload", 404, {"detail": "Not Found"}, Fault.REFUSED),
         ("render_status", 404, {}, Fault.RENDER_UNKNOWN),
         ("cancel_render", 404, {}, Fault.RENDER_UNKNOWN),
         ("download", 404, {}, Fault.RENDER_UNKNOWN),
@@ -122,6 +124,57 @@ def test_some_refusals_mean_what_their_call_makes_of_them(
     call: str, status: int, body: object, expected: Fault
 ) -> None:
     assert fault(call, status, body) is expected
+
+
+@pytest.mark.parametrize("words", ["token lacks the scope", "Permission denied", "Forbidden", "没有权限"])
+def test_a_403_is_about_scopes_where_it_says_so(words: str) -> None:
+    assert fault(status=403, body={"code": 403, "message": words}) is Fault.SCOPE_MISSING
+    assert fault(status=200, body={"code": 403, "message": words}) is Fault.SCOPE_MISSING
+
+
+CALLS = (
+    "anonymous_token",
+    "open_session",
+    "claim_token",
+    "upload",
+    "message",
+    "credits",
+    "state",
+    "render",
+    "render_status",
+    "cancel_render",
+    "download",
+)
+PAGES = {
+    "firewall": b"<html><head><title>403 Forbidden</title></head><body>permission, scope, session</body></html>",
+    "words": b"upstream connect error or disconnect/reset before headers",
+    "nothing": b"",
+    "list": b"[]",
+    "cut": b'{"code":1001,"mess',
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("status", [302, 400, 401, 402, 403, 404, 405, 409, 410, 422, 500, 502, 503, 520])
+@pytest.mark.parametrize("call", CALLS)
+def test_a_page_of_somebody_before_the_backend_is_a_passing_fault_whatever_its_status(call, status, page) -> None:
+    seen = fault_of(call, status, PAGES[page], {})
+    assert seen is not None
+    assert (seen.fault, seen.by_backend, seen.detail) == (Fault.BROKEN, False, f"HTTP {status}")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_can_say_too_often_and_too_large(page) -> None:
+    limited, large = (fault_of("upload", status, PAGES[page], {}) for status in (429, 413))
+    assert limited is not None
+    assert large is not None
+    assert (limited.fault, limited.by_backend, large.fault) == (Fault.RATE_LIMITED, False, Fault.TOO_LARGE)
+
+
+def test_what_the_backend_says_itself_is_told_apart() -> None:
+    seen = found(status=429, body={"code": 429})
+    assert seen is not None
+    assert seen.by_backend
 
 
 @pytest.mark.parametrize(

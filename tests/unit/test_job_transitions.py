@@ -36,8 +36,8 @@ STEPPING: dict[str, Verb] = {
     "moved": lambda j: transitions.moved(j, Stage.UPLOADING),
     "sending": lambda j: transitions.sending(j, sent=Sent(at_ms=NOW_MS, before="f")),
     "restarted": transitions.restarted,
+    "message_refused": transitions.message_refused,
     "confirmation_needed": lambda j: transitions.confirmation_needed(j, now_ms=NOW_MS),
-    "session_lost": transitions.session_lost,
     "rendering": lambda j: transitions.rendering(j, render=RENDER),
 }
 
@@ -120,12 +120,12 @@ def test_the_deadline_counts_from_the_start_and_the_start_from_acceptance() -> N
     assert transitions.started(job, now_ms=5000).deadline_ms == 25_000
 
 
-def test_faults_are_forgotten_once_the_message_is_through_and_not_by_beginning_again() -> None:
-    tired = transitions.waiting(running(), reason=WaitReason.BACKEND_DOWN, until_ms=NOW_MS, faults=3)
-    assert {stage: transitions.moved(tired, stage).faults for stage in Stage} == {
-        **dict.fromkeys((Stage.PREPARING, Stage.UPLOADING, Stage.EDITING), 3),
-        **dict.fromkeys((Stage.RECOVERING, Stage.RENDERING, Stage.STORING), 0),
-    }
+def test_tries_are_forgotten_once_the_message_is_through_and_not_by_beginning_again() -> None:
+    tired = transitions.trying_again(running(), after="upload broken")
+    kept = {stage for stage in Stage if transitions.moved(tired, stage).tries == {"upload broken": 1}}
+    forgotten = {stage for stage in Stage if transitions.moved(tired, stage).tries == {}}
+    assert kept == {Stage.PREPARING, Stage.UPLOADING, Stage.EDITING}
+    assert forgotten == {Stage.RECOVERING, Stage.RENDERING, Stage.STORING}
 
 
 def test_a_checkpoint_forgets_waits_and_never_goes_back_in_percent() -> None:
@@ -136,17 +136,38 @@ def test_a_checkpoint_forgets_waits_and_never_goes_back_in_percent() -> None:
     assert (back.wait, back.percent) == (None, tired.percent)
 
 
-def test_a_wait_keeps_the_faults_unless_it_counts_one_more() -> None:
-    once = transitions.waiting(running(), reason=WaitReason.BACKEND_DOWN, until_ms=NOW_MS, faults=1)
-    assert transitions.waiting(once, reason=WaitReason.NO_CREDITS, until_ms=NOW_MS).faults == 1
+def test_tries_are_counted_by_call_and_fault_and_a_wait_counts_none() -> None:
+    once = transitions.trying_again(running(), after="upload broken")
+    twice = transitions.trying_again(transitions.trying_again(once, after="state busy"), after="upload broken")
+    waiting = transitions.waiting(twice, reason=WaitReason.NO_CREDITS, until_ms=NOW_MS)
+    assert waiting.tries == {"upload broken": 2, "state busy": 1}
+
+
+def announced() -> Job:
+    """A job whose message may go out."""
+    taken = transitions.token_taken(running(), token_id="tok_1")
+    return transitions.sending(taken, sent=Sent(at_ms=NOW_MS, before="f"))
 
 
 def test_a_refused_message_is_taken_back_with_its_token() -> None:
-    sent = transitions.sending(
-        transitions.token_taken(running(), token_id="tok_1"), sent=Sent(at_ms=NOW_MS, before="f")
-    )
-    back = transitions.restarted(sent)
+    back = transitions.message_refused(announced())
     assert (back.sent, back.token_id, back.stage) == (None, None, Stage.PREPARING)
+
+
+@pytest.mark.parametrize("stage", [Stage.PREPARING, Stage.UPLOADING, Stage.EDITING])
+def test_a_job_whose_message_is_out_enters_no_stage_before_it(stage: Stage) -> None:
+    with pytest.raises(InvalidTransition):
+        transitions.moved(announced(), stage)
+
+
+def test_only_the_stage_that_sends_hears_that_a_message_was_refused() -> None:
+    unsure = transitions.confirmation_needed(announced(), now_ms=NOW_MS)
+    rendering = transitions.rendering(announced(), render=RENDER)
+    canceling = transitions.cancel_asked(announced(), now_ms=NOW_MS)
+    for job in (unsure, rendering, transitions.moved(rendering, Stage.STORING), canceling):
+        for verb in (transitions.message_refused, transitions.restarted):
+            with pytest.raises(InvalidTransition):
+                verb(job)
 
 
 def test_reads_that_find_nothing_are_counted_and_one_that_finds_a_change_is_not() -> None:

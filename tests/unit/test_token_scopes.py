@@ -34,7 +34,7 @@ def test_a_job_needs_what_its_plan_and_its_files_ask_for(message, action, media,
     assert needs_of(make_job(plan=Plan(message=message, action=action), media=media), session) == needs
 
 
-def test_every_call_lacks_one_scope():
+def test_a_refused_call_lacks_one_scope_and_a_look_at_a_render_says_of_none():
     calls = ("open_session", "message", "upload", "render", "cancel_render", "credits", "state", "render_status")
     assert [scope_of(call) for call in calls] == [
         "write",
@@ -44,5 +44,5 @@ def test_every_call_lacks_one_scope():
         "render",
         "read",
         "read",
-        "read",
+        None,
     ]

@@ -17,6 +17,7 @@ from worker.backend import requests, responses
 from worker.backend.events import Heartbeat, StreamDecoder, StreamError, StreamEvent, Unknown
 from worker.backend.faults import BackendFault, Fault, fault_of_stream
 from worker.backend.multipart import FileForm
+from worker.backend.surprises import Surprise
 from worker.backend.transport import BackendRequest, CallMetrics, Transport
 
 #: Taking a large file, or fetching it from a URL, takes the backend longer than other calls.
@@ -31,6 +32,8 @@ class Credentials(msgspec.Struct, frozen=True):
     profile: str
     #: W3C trace context of the job, e.g. ``00-4bf9…-00f0…-01``.
     traceparent: str | None = None
+    #: whose job makes the call; empty where it is nobody's
+    job_id: str = ""
 
 
 class Download(msgspec.Struct, frozen=True):
@@ -113,7 +116,9 @@ class Backend:
         form = FileForm(filename, size_bytes)
         headers = self._headers(credentials) | form.headers
         body = form.body(chunks)
-        request = BackendRequest("upload", "POST", _upload_path(session_id), headers, body, _UPLOAD_SILENCE_S)
+        request = BackendRequest(
+            "upload", "POST", _upload_path(session_id), headers, body, _UPLOAD_SILENCE_S, credentials.job_id
+        )
         async with aclosing(body):
             return await self._http.answer(request, responses.parse_uploaded_files)
 
@@ -196,6 +201,8 @@ class Backend:
         async for chunk in chunks:
             for event in decoder.feed(chunk):
                 self._metrics.stream_event(event.kind)
+                if isinstance(event, Unknown):
+                    self._metrics.surprise("message", Surprise.UNKNOWN_EVENT)
                 _raise_refusal(event, work_began=work_began)
                 work_began = work_began or _tells_of_work(event)
                 yield event
@@ -204,12 +211,12 @@ class Backend:
         self, call: str, path: str, credentials: Credentials, body: msgspec.Struct, *, silence_s: float | None = None
     ) -> BackendRequest:
         headers = self._headers(credentials) | {"Content-Type": "application/json"}
-        return BackendRequest(call, "POST", path, headers, msgspec.json.encode(body), silence_s)
+        return BackendRequest(call, "POST", path, headers, msgspec.json.encode(body), silence_s, credentials.job_id)
 
     def _request(
         self, call: str, method: Literal["GET", "POST"], path: str, credentials: Credentials
     ) -> BackendRequest:
-        return BackendRequest(call, method, path, self._headers(credentials))
+        return BackendRequest(call, method, path, self._headers(credentials), job_id=credentials.job_id)
 
     def _headers(self, credentials: Credentials) -> dict[str, str]:
         headers = requests.attribution(PROFILES[credentials.profile], platform=self._platform)

@@ -14,6 +14,7 @@ import msgspec
 from core.retry_after import parse_retry_after_s
 from worker.backend.events import SUCCESS_CODES, StreamError, code_of
 from worker.backend.redact import plain
+from worker.backend.surprises import Surprise
 
 
 class Fault(StrEnum):
@@ -41,16 +42,21 @@ class Fault(StrEnum):
     RENDER_UNKNOWN = "render_unknown"
     #: The session has a message running, or an export. Nothing was done.
     BUSY = "busy"
+    #: The session has no state, as a fresh one may have none.
+    NO_STATE = "no_state"
+    #: This process leaves the backend alone for `retry_after_s`: nothing was sent, and nobody was asked.
+    HELD_BACK = "held_back"
     #: No connection was made: nothing was sent.
     UNREACHABLE = "unreachable"
-    #: A 5xx, a silence or a lost connection: the bytes may have arrived, and been worked on.
+    #: A 5xx, a silence, a lost connection, or a page of somebody before the backend (a firewall, a CDN): the bytes may
+    #: have arrived, and been worked on.
     BROKEN = "broken"
     #: Any other refusal; the same call will be refused again.
     REFUSED = "refused"
 
 
 #: faults after which the same call may well succeed
-PASSING = frozenset({Fault.RATE_LIMITED, Fault.BUSY, Fault.UNREACHABLE, Fault.BROKEN})
+PASSING = frozenset({Fault.RATE_LIMITED, Fault.BUSY, Fault.HELD_BACK, Fault.UNREACHABLE, Fault.BROKEN})
 
 
 class BackendFault(Exception):  # noqa: N818 - the name is the subject
@@ -65,6 +71,8 @@ class BackendFault(Exception):  # noqa: N818 - the name is the subject
         code: int | None = None,
         retry_after_s: float | None = None,
         detail: str = "",
+        by_backend: bool = False,
+        surprise: Surprise | None = None,
     ) -> None:
         self.fault = fault
         self.call = call
@@ -72,6 +80,9 @@ class BackendFault(Exception):  # noqa: N818 - the name is the subject
         self.code = code
         self.retry_after_s = retry_after_s
         self.detail = detail
+        #: the backend itself said so, in JSON; not somebody before it, and not the network
+        self.by_backend = by_backend
+        self.surprise = surprise
         super().__init__(f"{call}: {fault}" + (f" ({detail})" if detail else ""))
 
     @property
@@ -92,17 +103,23 @@ _BY_CODE = {
 _BY_STATUS = {
     401: Fault.TOKEN_REFUSED,
     402: Fault.EXPORT_BLOCKED,
-    403: Fault.SCOPE_MISSING,
     408: Fault.BROKEN,
     413: Fault.TOO_LARGE,
     415: Fault.UNSUPPORTED,
     429: Fault.RATE_LIMITED,
 }
+#: codes of the contract, its open-ended HTTP ones among them
+_KNOWN_CODES = frozenset({*SUCCESS_CODES, *_BY_CODE, *range(400, 600)})
+#: what a page, which is nobody's business answer, can mean besides a passing fault: 413 is said by the proxy that a file
+#: is too large for
+_BY_STATUS_OF_PAGE = {413: Fault.TOO_LARGE, 429: Fault.RATE_LIMITED}
 _SUCCESS = range(200, 300)
 _SERVER_ERRORS = range(500, 600)
 _RENDER_CALLS = ("render_status", "cancel_render", "download")
 _SESSION_CALLS = ("message", "upload", "state", "render", "claim_token")
 _DUPLICATE_WORDS = ("duplicate", "already exist", "already been used", "already used", "exists already")
+#: a 403 is about scopes only where it says so
+_SCOPE_WORDS = ("scope", "permission", "forbidden", "not allowed", "权限")
 _BUSY_WORDS = (
     "busy",
     "in progress",
@@ -120,13 +137,34 @@ def fault_of(call: str, status: int, body: bytes | None, headers: Mapping[str, s
     A business code counts more than the HTTP status beside it. `body` is None where the answer is a stream or a file.
     """
     answer = _object(body)
+    if answer is None:
+        return None if status in _SUCCESS else _fault_of_page(call, status, body, headers)
     code = code_of(answer)
     fault = _classify(call, status, code, answer)
     if fault is None:
         return None
-    detail = plain(_words(answer)) or f"HTTP {status}"
     return BackendFault(
-        fault, call=call, status=status, code=code, retry_after_s=_retry_after_s(headers), detail=detail
+        fault,
+        call=call,
+        status=status,
+        code=code,
+        retry_after_s=_retry_after_s(headers),
+        detail=plain(_words(answer)) or f"HTTP {status}",
+        by_backend=True,
+        surprise=None if code is None or code in _KNOWN_CODES else Surprise.UNKNOWN_CODE,
+    )
+
+
+def _fault_of_page(call: str, status: int, body: bytes | None, headers: Mapping[str, str]) -> BackendFault:
+    """Read a refusal that is no JSON object: a page, or nothing at all. Its status says little of what it was for."""
+    fault = _BY_STATUS_OF_PAGE.get(status, Fault.BROKEN)
+    return BackendFault(
+        fault,
+        call=call,
+        status=status,
+        retry_after_s=_retry_after_s(headers),
+        detail=f"HTTP {status}",
+        surprise=Surprise.PAGE if body else Surprise.EMPTY,
     )
 
 
@@ -134,7 +172,7 @@ def fault_of_stream(error: StreamError, *, work_began: bool) -> BackendFault:
     """Read an error frame. Once something was said or begun it is BROKEN, whatever its code: work may be done."""
     known = None if error.code is None else _BY_CODE.get(error.code) or _by_status(error.code)
     fault = Fault.BROKEN if work_began or known is None else known
-    return BackendFault(fault, call="message", code=error.code, detail=plain(error.message))
+    return BackendFault(fault, call="message", code=error.code, detail=plain(error.message), by_backend=True)
 
 
 def _classify(call: str, status: int, code: int | None, answer: dict[str, Any]) -> Fault | None:
@@ -150,7 +188,9 @@ def _classify(call: str, status: int, code: int | None, answer: dict[str, Any]) 
 
 def _by_place(call: str, seen: int | None, words: str) -> Fault | None:
     """Read what means different things in different calls."""
-    if seen in (401, 402, 403, 429) or seen in _SERVER_ERRORS:
+    if seen == HTTPStatus.FORBIDDEN:
+        return Fault.SCOPE_MISSING if any(word in words for word in _SCOPE_WORDS) else Fault.REFUSED
+    if seen in (401, 402, 429) or seen in _SERVER_ERRORS:
         return None
     if call == "render" and any(word in words for word in _DUPLICATE_WORDS):
         return Fault.RENDER_DUPLICATE
@@ -160,22 +200,22 @@ def _by_place(call: str, seen: int | None, words: str) -> Fault | None:
         return Fault.RENDER_DUPLICATE if call == "render" else Fault.BUSY
     if seen in (404, 410) and call in _RENDER_CALLS:
         return Fault.RENDER_UNKNOWN
-    lost = call in _SESSION_CALLS and "session" in words and seen in (404, 410)
-    return Fault.SESSION_LOST if lost else None
+    if seen in (404, 410) and call in _SESSION_CALLS and "session" in words:
+        return Fault.SESSION_LOST
+    return Fault.NO_STATE if seen == HTTPStatus.NOT_FOUND and call == "state" else None
 
 
 def _by_status(seen: int | None) -> Fault | None:
     return Fault.BROKEN if seen in _SERVER_ERRORS else _BY_STATUS.get(seen or 0)
 
 
-def _object(body: bytes | None) -> dict[str, Any]:
-    if not body:
-        return {}
+def _object(body: bytes | None) -> dict[str, Any] | None:
+    """Decode a JSON object; None for a page, and for anything else that the backend itself does not say."""
     try:
-        answer = msgspec.json.decode(body)
+        answer = msgspec.json.decode(body or b"")
     except (msgspec.DecodeError, RecursionError):
-        return {}
-    return answer if isinstance(answer, dict) else {}
+        return None
+    return answer if isinstance(answer, dict) else None
 
 
 def _words(answer: dict[str, Any]) -> str:

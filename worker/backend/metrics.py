@@ -1,10 +1,17 @@
 """Counts what the backend is asked and what it answers, for the client, which knows no metrics."""
 
-from core.metrics import BACKEND_REQUEST_SECONDS, BACKEND_REQUESTS, STREAM_EVENTS
+import logging
+
+from core.metrics import BACKEND_REQUEST_SECONDS, BACKEND_REQUESTS, BACKEND_SURPRISES, STREAM_EVENTS
+
+log = logging.getLogger(__name__)
 
 
 class CallCounts:
     """The client's `CallMetrics`, in Prometheus."""
+
+    def __init__(self) -> None:
+        self._logged: set[tuple[str, str]] = set()
 
     def request(self, call: str, code: str, seconds: float) -> None:
         """Count one call and its time."""
@@ -14,3 +21,10 @@ class CallCounts:
     def stream_event(self, kind: str) -> None:
         """Count one event of a message stream."""
         STREAM_EVENTS.labels(kind).inc()
+
+    def surprise(self, call: str, kind: str) -> None:
+        """Count an answer of a shape that the contract does not know; each kind is logged once, without content."""
+        BACKEND_SURPRISES.labels(call, kind).inc()
+        if (call, kind) not in self._logged:
+            self._logged.add((call, kind))
+            log.warning("the backend's answer to %s has a shape that the contract does not know: %s", call, kind)

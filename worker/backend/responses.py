@@ -10,17 +10,25 @@ import msgspec
 
 from core.clock import parse_rfc3339_ms
 from core.redaction import redacted_repr
+from worker.backend.surprises import Surprise
 
 #: No size, length or balance is this large.
 _ABSURD = 1e15
 #: A time since the epoch is in seconds below this, in milliseconds above.
 _SECONDS_BELOW = 1e11
 
+#: what an answer may hold around its data
+_ENVELOPE = frozenset({"code", "success", "message", "msg", "data"})
+
 RenderWord: TypeAlias = Literal["pending", "processing", "completed", "failed"]
 
 
 class Unreadable(Exception):  # noqa: N818 - reads as what happened
-    """The answer is no JSON object, or lacks the one thing it was asked for."""
+    """The answer is no JSON object, or lacks the one thing it was asked for. `kind` says which."""
+
+    def __init__(self, words: str, kind: Surprise = Surprise.MISSING_FIELD) -> None:
+        self.kind = kind
+        super().__init__(words)
 
 
 @redacted_repr("user_id", "expires_at_ms", "credits")
@@ -70,6 +78,10 @@ class State(msgspec.Struct, frozen=True):
     user_id: str | None
 
 
+#: what a session without a state shows
+NO_STATE = State(draft=None, video_infos=[], generated_media=[], task_id=None, user_id=None)
+
+
 @redacted_repr("status", "progress")
 class RenderStatus(msgspec.Struct, frozen=True):
     """`progress`: percent. A cancelled render counts as failed."""
@@ -88,13 +100,13 @@ def open_envelope(body: bytes) -> dict[str, Any]:
     try:
         answer = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise Unreadable("the answer is no JSON") from error
+        raise Unreadable("the answer is no JSON", Surprise.PAGE) from error
     data = answer.get("data") if isinstance(answer, dict) else None
     inner = answer if data is None else data
     if isinstance(inner, list):
         return {"files": inner}
     if not isinstance(inner, dict):
-        raise Unreadable("the answer is no JSON object")
+        raise Unreadable("the answer is no JSON object", Surprise.NO_OBJECT)
     return inner
 
 
@@ -148,6 +160,8 @@ def parse_credits(data: dict[str, Any]) -> Credits:
 
 
 def parse_state(data: dict[str, Any]) -> State:
+    if data.keys() <= _ENVELOPE:
+        raise Unreadable("the answer holds no state")
     state = data.get("state")
     inner = state if isinstance(state, dict) else data
     return State(

@@ -15,9 +15,11 @@ import msgspec
 
 from core.clock import stopwatch_s
 from core.redaction import redacted_repr
+from core.user_agent import user_agent
 from worker.backend.breaker import BackendBreaker
 from worker.backend.faults import BackendFault, Fault, fault_of
 from worker.backend.responses import Unreadable, open_envelope
+from worker.backend.surprises import Surprise
 
 _LARGEST_ANSWER_BYTES = 32 * 1024 * 1024
 #: for each request httpcore looks at every connection of its pool: many small pools cost less than one large one
@@ -43,6 +45,9 @@ class CallMetrics(Protocol):
     def stream_event(self, kind: str) -> None:
         """Count one event of a message stream."""
 
+    def surprise(self, call: str, kind: str) -> None:
+        """Count one answer of a shape that the contract does not know."""
+
 
 @redacted_repr("call")
 class BackendRequest(msgspec.Struct, frozen=True):
@@ -54,6 +59,8 @@ class BackendRequest(msgspec.Struct, frozen=True):
     headers: dict[str, str]
     body: bytes | AsyncIterator[bytes] | None = None
     read_timeout_s: float | None = None
+    #: whose job makes the call; empty where it is nobody's
+    job_id: str = ""
 
 
 class Transport:
@@ -76,7 +83,13 @@ class Transport:
         self._answer_timeout_s = answer_timeout_s
         trust = httpx.create_ssl_context(trust_env=False)
         self._clients = [
-            httpx.AsyncClient(verify=trust, trust_env=False, follow_redirects=False, limits=_limits(keep=keep))
+            httpx.AsyncClient(
+                headers={"User-Agent": user_agent()},
+                verify=trust,
+                trust_env=False,
+                follow_redirects=False,
+                limits=_limits(keep=keep),
+            )
             for keep in (*[_KEPT_EACH] * _PLAIN_CLIENTS, *[0] * stream_clients)
         ]
         self._plain = itertools.cycle(self._clients[:_PLAIN_CLIENTS])
@@ -89,7 +102,7 @@ class Transport:
 
     async def answer(self, request: BackendRequest, read: Callable[[dict[str, Any]], T]) -> T:
         """Send, and `read` the answer out of its envelope. Raises BackendFault."""
-        with self._counted(request.call):
+        with self._counted(request):
             response = await self._send(request, "plain")
             async with aclosing(response):
                 body = await _whole_body(request.call, response)
@@ -97,7 +110,8 @@ class Transport:
             try:
                 return read(open_envelope(body))
             except Unreadable as error:
-                raise _unreadable(request.call, response, str(error)) from None
+                kind = error.kind if body else Surprise.EMPTY
+                raise _unreadable(request.call, response, str(error), kind) from None
 
     @asynccontextmanager
     async def stream(
@@ -108,7 +122,7 @@ class Transport:
         Raises BackendFault, also while the bytes are read. JSON is a refusal: a stream or a file was asked for.
         """
         async with AsyncExitStack() as held:
-            with self._counted(request.call):
+            with self._counted(request):
                 response = await self._send(request, connections)
                 held.push_async_callback(response.aclose)
                 await _require_bytes(request.call, response)
@@ -126,19 +140,26 @@ class Transport:
             return await client.send(built, stream=True)
 
     @contextmanager
-    def _counted(self, call: str) -> Iterator[None]:
-        started_s = stopwatch_s()
+    def _counted(self, request: BackendRequest) -> Iterator[None]:
+        call, started_s = request.call, stopwatch_s()
         self._breaker.enter(call, now_s=started_s)
-        code, trouble = "200", None
         try:
             yield
         except BackendFault as fault:
-            code, trouble = str(fault.code or fault.status or fault.fault), fault.fault
+            self._breaker.leave(call, fault.fault, job_id=request.job_id, now_s=stopwatch_s())
+            self._count(call, str(fault.code or fault.status or fault.fault), started_s)
+            if fault.surprise:
+                self._metrics.surprise(call, fault.surprise)
             raise
-        finally:
-            ended_s = stopwatch_s()
-            self._breaker.leave(trouble, now_s=ended_s)
-            self._metrics.request(call, code, ended_s - started_s)
+        except BaseException:
+            self._breaker.withdraw(call)
+            self._count(call, "cut", started_s)
+            raise
+        self._breaker.leave(call, None, job_id=request.job_id, now_s=stopwatch_s())
+        self._count(call, "200", started_s)
+
+    def _count(self, call: str, code: str, started_s: float) -> None:
+        self._metrics.request(call, code, stopwatch_s() - started_s)
 
 
 @contextmanager
@@ -174,7 +195,7 @@ async def _whole_body(call: str, response: httpx.Response) -> bytes:
         async for chunk in chunks:
             body += chunk
             if len(body) > _LARGEST_ANSWER_BYTES:
-                raise _unreadable(call, response, "the answer is too large")
+                raise _unreadable(call, response, "the answer is too large", Surprise.NO_OBJECT)
     return bytes(body)
 
 
@@ -182,7 +203,7 @@ async def _require_bytes(call: str, response: httpx.Response) -> None:
     if response.status_code == httpx.codes.OK and "json" not in response.headers.get("content-type", ""):
         return
     _raise_for_refusal(call, response, await _whole_body(call, response))
-    raise _unreadable(call, response, "the answer is not what was asked for")
+    raise _unreadable(call, response, "the answer is not what was asked for", Surprise.NO_STREAM)
 
 
 def _raise_for_refusal(call: str, response: httpx.Response, body: bytes) -> None:
@@ -191,8 +212,8 @@ def _raise_for_refusal(call: str, response: httpx.Response, body: bytes) -> None
         raise fault
 
 
-def _unreadable(call: str, response: httpx.Response, detail: str) -> BackendFault:
-    return BackendFault(Fault.BROKEN, call=call, status=response.status_code, detail=detail)
+def _unreadable(call: str, response: httpx.Response, detail: str, surprise: Surprise) -> BackendFault:
+    return BackendFault(Fault.BROKEN, call=call, status=response.status_code, detail=detail, surprise=surprise)
 
 
 def _size_bytes(response: httpx.Response) -> int | None:

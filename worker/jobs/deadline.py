@@ -1,7 +1,7 @@
 """Deadline and poison check: a job may go on, but not past its deadline, and not after it has killed its worker again and again. Pure."""
 
 from core.errors import Code, Permanent, WaitReason
-from core.model.job import Job
+from core.model.job import Job, Stage
 
 #: a job that killed so many workers at one stage is not run again
 _POISONED_AFTER = 3
@@ -16,11 +16,12 @@ def require_time(job: Job, *, crashes: int, now_ms: int) -> None:
 
 
 def code_of_late(job: Job) -> Code:
-    """Name the reason why a job is late, where it waited for one to the end."""
-    if job.wait and job.sent is None:
-        match job.wait.reason:
-            case WaitReason.NO_CREDITS:
-                return Code.CREDITS_EXHAUSTED
-            case WaitReason.BACKEND_DOWN | WaitReason.BACKEND_RATE_LIMITED:
-                return Code.BACKEND_UNAVAILABLE
-    return Code.DEADLINE_EXCEEDED
+    """Name the reason why a job is late: what it waited for to the end, or an edit that nobody saw come or fail."""
+    if job.stage is Stage.RECOVERING:
+        return Code.EDIT_UNCONFIRMED
+    if job.sent is not None:
+        return Code.DEADLINE_EXCEEDED
+    if job.wait and job.wait.reason is WaitReason.NO_CREDITS:
+        return Code.CREDITS_EXHAUSTED
+    waits = job.wait and job.wait.reason in (WaitReason.BACKEND_DOWN, WaitReason.BACKEND_RATE_LIMITED)
+    return Code.BACKEND_UNAVAILABLE if waits or job.tries else Code.DEADLINE_EXCEEDED

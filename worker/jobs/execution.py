@@ -9,12 +9,14 @@ from typing import Any
 import msgspec
 
 from core.events.event import Event, event, progress_event
+from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job, Stage
 from core.store.jobs.records import Claim
 from core.store.redis.client import STORE_DOWN
 from worker.backend.client import Credentials
 from worker.backend.faults import BackendFault, Fault
+from worker.backend.responses import NO_STATE, State
 from worker.context import WorkerContext
 from worker.jobs.metrics import JobGauge, count_end, count_stage
 from worker.jobs.step_result import Handover, StepResult
@@ -126,7 +128,9 @@ class JobExecution:
         job = self.job
         if job.token_id is None:
             return None
-        return await self.context.token_pool.credentials(job.token_id, profile=job.profile, traceparent=job.traceparent)
+        return await self.context.token_pool.credentials(
+            job.token_id, profile=job.profile, traceparent=job.traceparent, job_id=job.id
+        )
 
     async def credentials(self) -> Credentials:
         """Open the job's token for a call. Raises BackendFault(TOKEN_REFUSED) where an operator has removed it."""
@@ -141,6 +145,22 @@ class JobExecution:
             raise BackendFault(Fault.SESSION_LOST, call="session", detail="no session is open")
         return self.session.backend_id
 
+    async def read_state(self) -> State:
+        """Read the session's state; a fresh session, which may have none yet, has no draft. Raises BackendFault."""
+        try:
+            state = await self.context.backend.read_state(await self.credentials(), self.backend_session())
+        except BackendFault as fault:
+            if not self._is_fresh or not _says_no_state(fault):
+                raise
+            state = NO_STATE
+        self.session = sessions.of_user(self.session, state.user_id)
+        return state
+
+    @property
+    def _is_fresh(self) -> bool:
+        """Whether nothing can have been edited in the session yet."""
+        return self.job.sent is None and not self.session.edits
+
     async def unless_canceled(self, step: Coroutine[Any, Any, StepResult]) -> StepResult:
         """Run a step; close whatever it has open when the caller wants the job stopped. Raises CancelAsked."""
         running = asyncio.ensure_future(step)
@@ -154,6 +174,11 @@ class JobExecution:
             asked.cancel()
             running.cancel()
             await asyncio.gather(running, asked, return_exceptions=True)
+
+
+def _says_no_state(fault: BackendFault) -> bool:
+    """Whether a 404 may be a fresh session's: where the session itself is gone, the next call says so."""
+    return fault.fault is Fault.NO_STATE or (fault.fault is Fault.SESSION_LOST and fault.code in (None, 404))
 
 
 def _is_intent(old: Job, new: Job) -> bool:

@@ -1,16 +1,18 @@
 """Carries out what `worker.jobs.fault_policy` says of a backend's refusal: tells the pool, and makes the next record."""
 
-from core.errors import Code, Permanent, Temporary, WaitReason
+import logging
+
+from core.errors import Code, Permanent, Temporary
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job
 from core.model.session import Session
-from worker.backend.faults import BackendFault
+from worker.backend.faults import BackendFault, Fault
 from worker.jobs.execution import JobExecution
+from worker.jobs.failure import fail, wait
 from worker.jobs.fault_policy import (
-    Change,
-    EndJob,
-    RetryLater,
+    Reaction,
+    end_after,
     may_begin_again,
     may_leave_session,
     may_take_another_token,
@@ -18,107 +20,179 @@ from worker.jobs.fault_policy import (
     raised_estimate,
     reaction_to,
 )
+from worker.jobs.retry_rules import name_of, next_try, rest_s, tries_of
 from worker.jobs.step_result import Handover, StepResult
 from worker.tokens.estimate import estimate
 
+log = logging.getLogger(__name__)
+
+
+async def handle_error(execution: JobExecution, error: Permanent | Temporary | BackendFault) -> StepResult:
+    """Turn what a step raised into the next record."""
+    match error:
+        case Permanent():
+            return await fail(execution, error, execution.job)
+        case Temporary():
+            return await wait(execution, error, execution.job)
+    log.info("%s at %s: %s", execution.job.id, execution.job.stage, error)
+    return await handle_fault(execution, error)
+
 
 async def handle_fault(execution: JobExecution, fault: BackendFault) -> StepResult:
-    """Say how the job goes on. Raises Permanent or Temporary where it ends or waits as it is, and BackendFault.
+    """Say how the job goes on, or ends. Finding out what a fault means may itself be refused, or have to wait.
 
     Nothing is handed over: whatever was refused, the next step begins from the record alone.
     """
-    match reaction_to(fault, execution.job, execution.context.settings):
-        case RetryLater() as retry:
-            result = await _retry_later(execution, retry)
-        case EndJob() as end:
-            raise end.as_error()
-        case change:
-            result = await _change(execution, change, fault)
+    job = _without_refused_message(execution, fault)
+    try:
+        result = await _react(execution, job, fault)
+    except BackendFault as another:
+        log.info("%s at %s: and then %s", job.id, job.stage, another)
+        result = await _go_on_after(execution, job, another)
+    except Temporary as later:
+        result = await wait(execution, later, job)
     return result._replace(handover=Handover())
 
 
-async def _change(execution: JobExecution, change: Change, fault: BackendFault) -> StepResult:
-    match change:
-        case Change.READ_INSTEAD_OF_SENDING:
-            return StepResult(transitions.confirmation_needed(execution.job, now_ms=execution.now_ms))
-        case Change.INVALIDATE_TOKEN:
-            return await _invalidate_token(execution)
-        case Change.LEAVE_SESSION:
-            return _leave_session(execution.job, execution.session)
-        case Change.EXHAUST_TOKEN:
-            return await _exhaust_token(execution)
-        case Change.BLOCK_EXPORT:
-            return await _block_export(execution)
-        case Change.DENY_SCOPE:
-            return await _deny_scope(execution, fault)
+async def _go_on_after(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
+    try:
+        return _try_again(execution, job, fault)
+    except Permanent as end:
+        return await fail(execution, end, job)
 
 
-async def _retry_later(execution: JobExecution, retry: RetryLater) -> StepResult:
-    """Sleep; a message that was refused is not on its way any more. A token that rests is left to those who hold it."""
-    if retry.token_rests and execution.job.token_id:
-        await execution.context.token_pool.rest(execution.job.token_id, rest_s=retry.delay_s)
-    faults = execution.job.faults + 1
-    job = take_back_refused(execution.job)
-    if retry.upload_doubt:
+async def _react(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
+    """Carry the reaction out on `job`, which is the record without a message that was refused. Raises BackendFault."""
+    try:
+        match reaction_to(fault):
+            case Reaction.READ_INSTEAD_OF_SENDING:
+                return StepResult(transitions.confirmation_needed(job, now_ms=execution.now_ms))
+            case Reaction.INVALIDATE_TOKEN:
+                return await _invalidate_token(execution, job, fault)
+            case Reaction.LEAVE_SESSION:
+                return _leave_session(execution, job, fault)
+            case Reaction.EXHAUST_TOKEN:
+                return await _exhaust_token(execution, job, fault)
+            case Reaction.BLOCK_EXPORT:
+                return await _block_export(execution, fault)
+            case Reaction.DENY_SCOPE:
+                return await _deny_scope(execution, job, fault)
+            case Reaction.TRY_AGAIN:
+                return await _try_later(execution, job, fault)
+    except Permanent as end:
+        return await fail(execution, end, job)
+
+
+def _without_refused_message(execution: JobExecution, fault: BackendFault) -> Job:
+    """Void the intent of a message that the backend refused before any work; other jobs stay where they are."""
+    job = execution.job
+    refused = message_was_refused(fault, job, may_send=execution.handover.may_send)
+    return transitions.message_refused(job) if refused else job
+
+
+def _try_again(
+    execution: JobExecution,
+    following: Job,
+    fault: BackendFault,
+    session: Session | None = None,
+    *,
+    elsewhere: bool = False,
+) -> StepResult:
+    """Go on with `following` after the pause that the rules give. Raises Permanent where they give none.
+
+    `elsewhere`: with another token, or in a new session.
+    """
+    now_ms = execution.now_ms
+    again = next_try(fault, following, execution.context.settings, now_ms=now_ms, elsewhere=elsewhere)
+    if again is None:
+        raise end_after(fault, following)
+    if again.counts:
+        following = transitions.trying_again(following, after=name_of(fault))
+    if not again.delay_s and elsewhere:
+        return StepResult(following, session)
+    until_ms = now_ms + int(again.delay_s * 1000)
+    waiting = transitions.waiting(following, reason=again.reason, until_ms=until_ms)
+    return StepResult(waiting, session, park_s=again.delay_s)
+
+
+async def _try_later(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
+    """Sleep. A token that the backend itself told to rest is left to those who hold it."""
+    if fault.fault is Fault.RATE_LIMITED and fault.by_backend and execution.job.token_id:
+        pause_s = rest_s(fault, job, execution.context.settings)
+        await execution.context.token_pool.rest(execution.job.token_id, rest_s=pause_s)
+    if fault.call == "upload" and fault.maybe_done:
         job = transitions.upload_interrupted(job)
-    until_ms = execution.now_ms + int(retry.delay_s * 1000)
-    waiting = transitions.waiting(job, reason=retry.reason, until_ms=until_ms, faults=faults)
-    return StepResult(waiting, park_s=retry.delay_s)
+    return _try_again(execution, job, fault)
 
 
-async def _invalidate_token(execution: JobExecution) -> StepResult:
+async def _invalidate_token(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
     """Hand the very token back. Its successor is tried on the same session; without one the session's token is gone."""
-    job, session, pool = execution.job, execution.session, execution.context.token_pool
-    token_id = job.token_id or session.token_id
+    session, pool = execution.session, execution.context.token_pool
+    token_id = execution.job.token_id or session.token_id
     if token_id is None:
-        raise Temporary(WaitReason.NO_CREDITS, delay_s=1.0)
-    successor = await pool.invalidate(job, token_id)
+        return _try_again(execution, job, fault)
+    successor = await pool.invalidate(execution.job, token_id, call=fault.call)
     if successor == token_id:
-        return StepResult(take_back_refused(job), park_s=execution.context.settings.backoff_s)
-    await pool.release(job, token_id)
+        return _try_again(execution, job, fault)
+    await pool.release(execution.job, token_id)
     if successor and session.backend_id:
-        return StepResult(_go_on_with(job, successor), sessions.moved_to(session, successor))
-    return _leave_session(job, session)
+        following = _go_on_with(job, successor)
+        return _try_again(execution, following, fault, sessions.moved_to(session, successor), elsewhere=True)
+    return _abandon_session(job, session)
 
 
-async def _exhaust_token(execution: JobExecution) -> StepResult:
-    """Begin again: another token of the operator's may have credits; a session with an edit must wait for its own."""
-    job, cost_at_least = execution.job, execution.job.cost_at_least
-    if job.token_id:
-        balance = await execution.context.token_pool.exhaust(job, job.token_id)
+def _leave_session(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
+    """Begin again in a new session; one with an edit is asked for once more before it is given up."""
+    session = execution.session
+    if may_leave_session(job, session):
+        following, forgotten = transitions.restarted(job), sessions.forgotten(session)
+        return _try_again(execution, following, fault, forgotten, elsewhere=True)
+    if session.backend_id and not tries_of(fault, job):
+        return _try_again(execution, job, fault)
+    return _abandon_session(job, session)
+
+
+def _abandon_session(job: Job, session: Session) -> StepResult:
+    """Begin again in a new session, or say that the session is lost, and with it an edit. Tokens that are over end this."""
+    if may_leave_session(job, session):
+        return StepResult(transitions.restarted(job), sessions.forgotten(session))
+    return StepResult(transitions.session_lost(job), sessions.given_up(session))
+
+
+async def _exhaust_token(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
+    """Begin again: another token of the operator's may have credits; a session with an edit must wait for its own.
+
+    What comes after the message costs nothing, so a job that has paid asks again.
+    """
+    if not may_begin_again(job):
+        return _try_again(execution, job, fault)
+    cost_at_least, token_id = job.cost_at_least, execution.job.token_id
+    if token_id:
+        balance = await execution.context.token_pool.exhaust(execution.job, token_id)
         available = balance.available if balance else None
         cost_at_least = raised_estimate(job, available=available, estimate=estimate(job))
-    return StepResult(transitions.restarted(job, cost_at_least=cost_at_least))
+    following = transitions.restarted(job, cost_at_least=cost_at_least)
+    return _try_again(execution, following, fault, elsewhere=True)
 
 
-async def _block_export(execution: JobExecution) -> StepResult:
-    if execution.job.token_id:
+async def _block_export(execution: JobExecution, fault: BackendFault) -> StepResult:
+    """End the job. Only a refused render says something of the token."""
+    if execution.job.token_id and fault.call == "render":
         await execution.context.token_pool.note_export(execution.job.token_id, allowed=False)
     raise Permanent(Code.EXPORT_BLOCKED)
 
 
-async def _deny_scope(execution: JobExecution, fault: BackendFault) -> StepResult:
+async def _deny_scope(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
     """Remember what the token may not do, and take another one as long as one can."""
-    job, session = execution.job, execution.session
-    if job.token_id:
-        await execution.context.token_pool.deny(job, job.token_id, call=fault.call)
-    if not may_take_another_token(job, session):
-        raise Permanent(Code.SCOPE_MISSING, fault.detail or None)
-    return StepResult(transitions.restarted(job), sessions.forgotten(session))
-
-
-def take_back_refused(job: Job) -> Job:
-    """Void the intent of a message that the backend refused before any work; other jobs stay where they are."""
-    return transitions.restarted(job) if message_was_refused(job) else job
+    session, token_id = execution.session, execution.job.token_id
+    if token_id:
+        await execution.context.token_pool.deny(execution.job, token_id, call=fault.call)
+    if may_take_another_token(job, session):
+        following, forgotten = transitions.restarted(job), sessions.forgotten(session)
+        return _try_again(execution, following, fault, forgotten, elsewhere=True)
+    return _try_again(execution, job, fault)
 
 
 def _go_on_with(job: Job, token_id: str) -> Job:
     """A job that has yet to pay begins by reserving its credits; one that has paid goes on where it is."""
     return transitions.restarted(job) if may_begin_again(job) else transitions.token_changed(job, token_id=token_id)
-
-
-def _leave_session(job: Job, session: Session) -> StepResult:
-    """Begin again in a new session, or say that the session is lost, and with it an edit."""
-    if may_leave_session(job, session):
-        return StepResult(transitions.restarted(job), sessions.forgotten(session))
-    return StepResult(transitions.session_lost(job), sessions.given_up(session))

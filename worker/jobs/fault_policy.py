@@ -1,35 +1,24 @@
 """What a backend's refusal means for a job: the one table from `Fault` to a reaction. Pure.
 
-`worker.jobs.fault_handler` carries the reaction out. A message that may have arrived leads to reading, never to sending
-again; everything else may be asked again.
+`worker.jobs.fault_handler` carries the reaction out; when a call is made again says `worker.jobs.retry_rules`. A message
+that may have arrived leads to reading, never to sending again; everything else may be asked again.
 """
 
 from enum import Enum, auto
-from typing import NamedTuple, TypeAlias
 
-from core.errors import Code, Permanent, WaitReason
+from core.errors import Code, Permanent
 from core.model import session as sessions
 from core.model.job import Job, Stage, Status
 from core.model.session import Session
+from core.model.transitions import BEFORE_MESSAGE
 from core.profiles import PROFILES
-from core.settings import Settings
-from worker.backend.faults import PASSING, BackendFault, Fault
+from worker.backend.faults import BackendFault, Fault
 
-_BUSY_S = 3.0
-#: the longest growing pause between two tries while the backend fails
-_LONGEST_PAUSE_S = 60.0
-#: the longest rest after a 429 that does not say how long
-_LONGEST_REST_S = 300.0
-
-_ENDS = {
-    Fault.UNSUPPORTED: Code.UNSUPPORTED_MEDIA,
-    Fault.REFUSED: Code.BACKEND_UNAVAILABLE,
-    Fault.RENDER_DUPLICATE: Code.INTERNAL,
-    Fault.RENDER_UNKNOWN: Code.RENDER_FAILED,
-}
+#: the calls whose refusal can be about a file
+_MEDIA_CALLS = ("upload", "message")
 
 
-class Change(Enum):
+class Reaction(Enum):
     """What has to change before the job can go on."""
 
     #: the message may have been worked on: from now on the draft is read, and nothing is sent
@@ -44,74 +33,54 @@ class Change(Enum):
     BLOCK_EXPORT = auto()
     #: the token lacks a scope: begin again with one that has it
     DENY_SCOPE = auto()
+    #: nothing: the same call is made again later, as long as the retry rules allow it
+    TRY_AGAIN = auto()
 
 
-class RetryLater(NamedTuple):
-    """Ask again after `delay_s`. `token_rests`: nobody else shall take the token meanwhile."""
-
-    reason: WaitReason
-    delay_s: float
-    token_rests: bool = False
-    #: an upload broke off: before the next one the backend is asked what it has
-    upload_doubt: bool = False
-
-
-class EndJob(NamedTuple):
-    """The same call will be refused again: the job ends."""
-
-    code: Code
-    detail: str | None = None
-    hint: str | None = None
-
-    def as_error(self) -> Permanent:
-        return Permanent(self.code, self.detail, hint=self.hint)
+_CHANGES = {
+    Fault.TOKEN_REFUSED: Reaction.INVALIDATE_TOKEN,
+    Fault.SESSION_LOST: Reaction.LEAVE_SESSION,
+    Fault.NO_CREDITS: Reaction.EXHAUST_TOKEN,
+    Fault.EXPORT_BLOCKED: Reaction.BLOCK_EXPORT,
+    Fault.SCOPE_MISSING: Reaction.DENY_SCOPE,
+}
 
 
-Reaction: TypeAlias = Change | RetryLater | EndJob
+def reaction_to(fault: BackendFault) -> Reaction:
+    """Read the table. Total: every fault of every call has a reaction.
 
-
-def reaction_to(fault: BackendFault, job: Job, settings: Settings) -> Reaction:
-    """Read the table. Total: every fault at every stage has a reaction."""
+    The call that makes a token has none yet, so what it is refused for is no token's and no session's fault.
+    """
     if fault.call == "message" and fault.maybe_done:
-        return Change.READ_INSTEAD_OF_SENDING
+        return Reaction.READ_INSTEAD_OF_SENDING
+    if fault.call == "anonymous_token":
+        return Reaction.TRY_AGAIN
+    return _CHANGES.get(fault.fault, Reaction.TRY_AGAIN)
+
+
+def end_after(fault: BackendFault, job: Job) -> Permanent:
+    """Say how a job ends that gives up after a fault: by what was refused, and by what was paid for already."""
+    if fault.fault is Fault.SCOPE_MISSING and fault.call != "anonymous_token":
+        return Permanent(Code.SCOPE_MISSING, fault.detail or None)
+    if fault.fault is Fault.RENDER_UNKNOWN:
+        return Permanent(Code.RENDER_FAILED, fault.detail or None)
+    if job.sent is not None:
+        return Permanent(_code_after_message(fault, job), fault.detail or None)
     match fault.fault:
-        case Fault.TOKEN_REFUSED:
-            return Change.INVALIDATE_TOKEN
-        case Fault.SESSION_LOST:
-            return Change.LEAVE_SESSION
         case Fault.NO_CREDITS:
-            return Change.EXHAUST_TOKEN
-        case Fault.EXPORT_BLOCKED:
-            return Change.BLOCK_EXPORT
-        case Fault.SCOPE_MISSING:
-            return Change.DENY_SCOPE
-        case Fault.TOO_LARGE:
-            return EndJob(Code.MEDIA_TOO_LARGE, hint=_size_hint(job))
-        case passing if passing in PASSING:
-            return _retry_later(fault, job, settings)
-        case lasting:
-            return EndJob(_ENDS[lasting], fault.detail or None)
+            return Permanent(Code.CREDITS_EXHAUSTED)
+        case Fault.UNSUPPORTED if fault.call in _MEDIA_CALLS:
+            return Permanent(Code.UNSUPPORTED_MEDIA, fault.detail or None)
+        case Fault.TOO_LARGE if fault.call in _MEDIA_CALLS:
+            return Permanent(Code.MEDIA_TOO_LARGE, hint=_size_hint(job))
+    return Permanent(Code.BACKEND_UNAVAILABLE, fault.detail or None)
 
 
-def _retry_later(fault: BackendFault, job: Job, settings: Settings) -> RetryLater:
-    """Wait, with a growing pause; the backend's own word counts more where it asks for longer."""
-    doubt = fault.call == "upload" and fault.maybe_done
-    match fault.fault:
-        case Fault.RATE_LIMITED:
-            return RetryLater(WaitReason.BACKEND_RATE_LIMITED, _rest_s(fault, job, settings), token_rests=True)
-        case Fault.BUSY:
-            return RetryLater(WaitReason.SESSION_BUSY, _BUSY_S)
-    growing_s = min(_LONGEST_PAUSE_S, settings.backoff_s * _growth(job))
-    return RetryLater(WaitReason.BACKEND_DOWN, max(growing_s, fault.retry_after_s or 0.0), upload_doubt=doubt)
-
-
-def _rest_s(fault: BackendFault, job: Job, settings: Settings) -> float:
-    """The backend's own word, or else one try after 30 s, and from then on ever longer rests."""
-    return fault.retry_after_s or min(_LONGEST_REST_S, settings.rate_limited_s * _growth(job))
-
-
-def _growth(job: Job) -> int:
-    return 1 << min(job.faults, 10)
+def _code_after_message(fault: BackendFault, job: Job) -> Code:
+    """What came of a message that was sent: nobody could see, or its export was refused."""
+    if not job.edited:
+        return Code.EDIT_UNCONFIRMED
+    return Code.BACKEND_UNAVAILABLE if fault.fault is Fault.TOKEN_REFUSED else Code.RENDER_FAILED
 
 
 def _size_hint(job: Job) -> str:
@@ -121,20 +90,23 @@ def _size_hint(job: Job) -> str:
 
 def may_begin_again(job: Job) -> bool:
     """Whether nothing was paid for yet: the job's message was refused, or was never sent."""
-    return job.stage in (Stage.PREPARING, Stage.UPLOADING, Stage.EDITING) and job.status is Status.RUNNING
+    return job.sent is None and job.stage in BEFORE_MESSAGE and job.status is Status.RUNNING
 
 
-def message_was_refused(job: Job) -> bool:
-    """Whether a refusal voids the intent to send, since it came before any work.
+def message_was_refused(fault: BackendFault, job: Job, *, may_send: bool) -> bool:
+    """Whether a refusal voids the intent to send: it is the message's own, or comes before the message went out.
 
-    A job that is being cancelled has closed its stream, so nobody knows whether its message was refused.
+    `may_send`: this run has announced the message, and sent nothing since. A fault of any other call says nothing of a
+    message that is out; and a job that is being cancelled has closed its stream, so nobody knows what came of it.
     """
-    return job.stage is Stage.EDITING and job.status is Status.RUNNING
+    if job.stage is not Stage.EDITING or job.sent is None or job.status is not Status.RUNNING:
+        return False
+    return may_send or (fault.call == "message" and not fault.maybe_done)
 
 
 def may_leave_session(job: Job, session: Session) -> bool:
     """Whether the job can go on in a new session: no edit stands in this one, or may stand there."""
-    return not session.edits and job.stage is not Stage.RECOVERING
+    return not session.edits and job.sent is None and job.stage is not Stage.RECOVERING
 
 
 def may_take_another_token(job: Job, session: Session) -> bool:

@@ -70,7 +70,7 @@ async def follow_orphan_renders(context: WorkerContext) -> None:
 
 async def _take_back(context: WorkerContext, orphan: OrphanRender) -> Fate:
     """Cancel a render of an ended job, and say what became of it; without its token nobody can say any more."""
-    credentials = await context.token_pool.credentials(orphan.token_id, profile=orphan.profile)
+    credentials = await context.token_pool.credentials(orphan.token_id, profile=orphan.profile, job_id=orphan.job_id)
     if credentials is None:
         return Fate.OVER
     try:

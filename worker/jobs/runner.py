@@ -13,9 +13,10 @@ from core.store.redis.client import STORE_DOWN
 from worker import redis_outage
 from worker.backend.faults import BackendFault
 from worker.context import WorkerContext
-from worker.jobs.deadline import require_time
+from worker.jobs.deadline import code_of_late, require_time
 from worker.jobs.execution import CancelAsked, JobExecution
-from worker.jobs.failure import fail, handle_error
+from worker.jobs.failure import fail
+from worker.jobs.fault_handler import handle_error
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps import step_of
 from worker.leases import Lease
@@ -52,6 +53,7 @@ async def _next_result(execution: JobExecution) -> StepResult | None:
     """Do the next step, or say how the job ends or waits without it. None: look again."""
     try:
         require_time(execution.job, crashes=execution.crashes, now_ms=execution.now_ms)
+        _require_session(execution)
         return await _run_step(execution)
     except (Permanent, Temporary, BackendFault) as error:
         return await handle_error(execution, error)
@@ -62,7 +64,13 @@ async def _next_result(execution: JobExecution) -> StepResult | None:
         raise
     except Exception:
         log.exception("%s broke at %s", execution.job.id, execution.job.stage)
-        return await fail(execution, Permanent(Code.INTERNAL))
+        return await fail(execution, Permanent(Code.INTERNAL), execution.job)
+
+
+def _require_session(execution: JobExecution) -> None:
+    """Raise Permanent for a job whose session is lost, at whatever stage it heard of that."""
+    if execution.session.lost:
+        raise Permanent(Code.SESSION_LOST)
 
 
 async def _run_step(execution: JobExecution) -> StepResult | None:
@@ -74,7 +82,7 @@ async def _run_step(execution: JobExecution) -> StepResult | None:
                 return await step(execution)
             return await execution.unless_canceled(step(execution))
     except TimeoutError:
-        raise Permanent(Code.DEADLINE_EXCEEDED) from None
+        raise Permanent(code_of_late(execution.job)) from None
     except CancelAsked:
         await execution.reload()
         execution.lease.cancel_asked.clear()

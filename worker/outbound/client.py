@@ -20,6 +20,7 @@ import httpx
 
 from core.clock import stopwatch_s
 from core.security.url_policy import Address, Network, address_allowed, ascii_url, check_url
+from core.user_agent import user_agent
 
 #: Turns a host name and a port into addresses, e.g. ``["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"]``.
 Resolver = Callable[[str, int], Awaitable[list[str]]]
@@ -197,5 +198,10 @@ def guarded_client(
     # One tenant's receiver must not be able to leave a mark on another tenant's request.
     no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
     return OutboundClient(
-        transport=transport, timeout=timeout, cookies=no_cookies, trust_env=False, follow_redirects=False
+        headers={"User-Agent": user_agent()},
+        transport=transport,
+        timeout=timeout,
+        cookies=no_cookies,
+        trust_env=False,
+        follow_redirects=False,
     )

@@ -13,7 +13,7 @@ from core.errors import Temporary, WaitReason
 from core.model.token import Token
 from core.store.tokens.anonymous_identity import AnonymousIdentities, AnonymousIdentity
 from worker.backend.client import Backend
-from worker.backend.faults import BackendFault, Fault
+from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.backend.responses import IssuedToken
 from worker.single_flight import SingleFlight
 from worker.tokens.availability import is_over
@@ -24,9 +24,15 @@ log = logging.getLogger(__name__)
 _LOCK_S = 10.0
 #: how soon those who wait for another worker's renewal look again
 _LOOK_AGAIN_S = 0.2
-#: a job that waits for the identity's rest looks at least so often; the rest itself has a bound too
+#: a job that waits for the identity's rest looks at least so often: it may have got a token of another kind
 _LONGEST_NAP_S = 5.0
-_LONGEST_REST_S = 3600.0
+#: after the one more try that the contract asks for (BACKEND.md, "Errors", 429), rests of an hour and then of twice that
+_LATER_REST_S = 3600.0
+_LONGEST_REST_S = 86_400.0
+#: what is nobody's refusal: whoever asked waits by itself, and the identity does not rest
+_NO_REFUSALS = PASSING - {Fault.RATE_LIMITED}
+#: refusals that a registration would help against; after any other one the backend does not give what it should
+_FOR_WANT_OF_CREDITS = (Fault.RATE_LIMITED, Fault.NO_CREDITS)
 
 
 class IdentityTokens(Protocol):
@@ -85,7 +91,7 @@ class AnonymousTokenSource:
         if token and not is_over(token, now_ms=now_ms):
             return token.id
         if identity.rest_until_ms > now_ms:
-            raise _resting((identity.rest_until_ms - now_ms) / 1000)
+            raise _resting(identity.rest_reason, (identity.rest_until_ms - now_ms) / 1000)
         return None
 
     async def _renew(self, client_id: str, profile: str) -> str:
@@ -100,24 +106,37 @@ class AnonymousTokenSource:
 
     async def _replace(self, identity: AnonymousIdentity, profile: str) -> str:
         """Write down the new token before the old one is given up, so that a crash in between loses none."""
-        token_id = await self._tokens.add_issued(await self._issue(identity.client_id, profile))
-        await self._identities.write(token_id=token_id, rest_until_ms=0)
+        token_id = await self._tokens.add_issued(await self._issue(identity, profile))
+        await self._identities.write(token_id=token_id, rest_until_ms=0, refusals=0)
         log.info("the anonymous identity has a new token %s", token_id)
         if identity.token_id and identity.token_id != token_id:
             await self._tokens.expire(identity.token_id)
         return token_id
 
-    async def _issue(self, client_id: str, profile: str) -> IssuedToken:
-        """Ask the backend for a token; after a 429 the identity rests."""
+    async def _issue(self, identity: AnonymousIdentity, profile: str) -> IssuedToken:
+        """Ask the backend for a token; after a refusal the identity rests, for everybody."""
         try:
-            return await self._backend.issue_anonymous_token(client_id, profile=profile)
+            return await self._backend.issue_anonymous_token(identity.client_id, profile=profile)
         except BackendFault as fault:
-            if fault.fault is not Fault.RATE_LIMITED:
+            if fault.fault in _NO_REFUSALS or not fault.by_backend:
                 raise
-            rest_s = min(fault.retry_after_s or self._rate_limited_s, _LONGEST_REST_S)
-            await self._identities.write(rest_until_ms=self._clock.now_ms() + int(rest_s * 1000))
-            raise _resting(rest_s) from None
+            raise await self._rest_after(fault, identity) from None
+
+    async def _rest_after(self, fault: BackendFault, identity: AnonymousIdentity) -> Temporary:
+        reason = WaitReason.NO_CREDITS if fault.fault in _FOR_WANT_OF_CREDITS else WaitReason.BACKEND_DOWN
+        pause_s = rest_s(identity.refusals, fault.retry_after_s, first_s=self._rate_limited_s)
+        rest_until_ms = self._clock.now_ms() + int(pause_s * 1000)
+        refusals = identity.refusals + 1
+        await self._identities.write(rest_until_ms=rest_until_ms, rest_reason=reason, refusals=refusals)
+        log.warning("the anonymous identity gets no token (%s), and rests for %.0f s", fault.fault, pause_s)
+        return _resting(reason, pause_s)
 
 
-def _resting(rest_s: float) -> Temporary:
-    return Temporary(WaitReason.NO_CREDITS, delay_s=min(rest_s, _LONGEST_NAP_S))
+def rest_s(refusals: int, retry_after_s: float | None, *, first_s: float) -> float:
+    """How long the identity rests after so many refusals before this one: 30 s at first, then hours. Pure."""
+    usual_s = first_s if refusals == 0 else _LATER_REST_S * (1 << min(refusals - 1, 10))
+    return min(max(usual_s, retry_after_s or 0.0), _LONGEST_REST_S)
+
+
+def _resting(reason: WaitReason, pause_s: float) -> Temporary:
+    return Temporary(reason, delay_s=min(pause_s, _LONGEST_NAP_S))

@@ -13,13 +13,15 @@ OVER = (TokenState.EXPIRED, TokenState.REVOKED)
 _NO_TOKEN_S = 5.0
 #: a balance that was read longer ago is read again before a job waits for credits
 _STALE_MS = 15_000
-#: the scope that a call needs, where it is not reading
+#: the scope that a call needs; a look at a render, and its file, say nothing of the token's other calls
 _SCOPES = {
     "open_session": Scope.WRITE,
     "message": Scope.WRITE,
     "upload": Scope.UPLOAD,
     "render": Scope.RENDER,
     "cancel_render": Scope.RENDER,
+    "state": Scope.READ,
+    "credits": Scope.READ,
 }
 
 
@@ -70,6 +72,6 @@ def needs_of(job: Job, session: Session) -> frozenset[Scope]:
     return frozenset(scope for scope, needed in needs.items() if needed)
 
 
-def scope_of(call: str) -> Scope:
-    """Name the scope that a call was refused for."""
-    return _SCOPES.get(call, Scope.READ)
+def scope_of(call: str) -> Scope | None:
+    """Name the scope that a token lacks which was refused this call. None: that can't be told."""
+    return _SCOPES.get(call)

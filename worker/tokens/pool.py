@@ -10,7 +10,7 @@ from enum import Enum, auto
 from urllib.parse import quote
 
 from core.clock import Clock
-from core.errors import Code, Permanent, Temporary, WaitReason
+from core.errors import Code, Permanent
 from core.model.job import Job
 from core.model.session import Session, is_bound
 from core.model.token import Scope, Token, TokenState, Use
@@ -32,8 +32,6 @@ from worker.tokens.availability import (
 )
 from worker.tokens.estimate import estimate
 
-#: the wait where the backend does not say whether a refused token is over
-_UNTOLD_S = 1.0
 #: sessions may still name an expired anonymous token for so long
 _ANONYMOUS_KEPT_MS = 24 * 3600 * 1000
 
@@ -100,10 +98,14 @@ class TokenPool:
             if token.kind == "anonymous" and not token.in_flight and (token.expires_ms or over_ms) < over_ms:
                 await self._tokens.remove(token.id)
 
-    async def credentials(self, token_id: str, *, profile: str, traceparent: str | None = None) -> Credentials | None:
-        """Open a token for calls. None: an operator removed it."""
+    async def credentials(
+        self, token_id: str, *, profile: str, traceparent: str | None = None, job_id: str = ""
+    ) -> Credentials | None:
+        """Open a token for calls, a job's or (without `job_id`) nobody's. None: an operator removed it."""
         secret = await self._tokens.secret_of(token_id)
-        return Credentials(token=secret, profile=profile, traceparent=traceparent) if secret else None
+        if secret is None:
+            return None
+        return Credentials(token=secret, profile=profile, traceparent=traceparent, job_id=job_id)
 
     # Which token a job runs on.
 
@@ -184,22 +186,19 @@ class TokenPool:
 
     # What refusals teach.
 
-    async def invalidate(self, job: Job, token_id: str) -> str | None:
-        """The backend refused this very token (1001): hand it back, and get the one to go on with, if there is one.
+    async def invalidate(self, job: Job, token_id: str, *, call: str) -> str | None:
+        """The backend refused this very token (1001) in a call: get the one to go on with, which may be the same.
 
-        A token that tells its balance is good after all, and goes on. Only an anonymous token has a successor: the same
-        client id gets a new one, where no operator's token serves instead. Raises Temporary where the backend does not
-        say now.
+        One refusal takes no token from everybody: its balance must be refused as well. A token that tells its balance
+        is good after all, and one whose balance nobody tells now may be. Where it was the balance that was refused, the
+        same must be said once more, later. Only an anonymous token has a successor: the same client id gets a new one,
+        where no operator's token serves instead. Raises Temporary and BackendFault as `get_present_token` does.
         """
         token = await self._tokens.get(token_id)
         if token is None:
             return None
-        if token.state not in OVER:
-            match await self._check_and_retire(job, token):
-                case TokenCheck.ACCEPTED:
-                    return token_id
-                case TokenCheck.UNKNOWN:
-                    raise Temporary(WaitReason.BACKEND_DOWN, delay_s=_UNTOLD_S)
+        if token.state not in OVER and not await self._is_over(job, token, call=call):
+            return token_id
         if token.kind != "anonymous" or await self._tokens.serves(job.tenant):
             return None
         return await self._anonymous.get_present_token(profile=job.profile)
@@ -228,29 +227,35 @@ class TokenPool:
     async def deny(self, job: Job, token_id: str, *, call: str) -> None:
         """Remember that a token may not make a call, which shows only by its refusals; the job lets go of the token.
 
+        Refused once, it is the last resort of whoever needs the scope; refused again later, it is closed to them.
         Renders go by the token's plan: it may go on serving a job that does not export.
         """
         scope = scope_of(call)
         if scope is Scope.RENDER:
             await self.note_export(token_id, allowed=False)
-        else:
+        if scope in (None, Scope.RENDER):
+            return
+        if await self._tokens.is_said_again(token_id, f"scope {scope}"):
             await self._tokens.note_denied(token_id, scope)
-            await self.release(job, token_id)
+        await self.release(job, token_id)
 
     async def expire(self, token_id: str) -> None:
         """Let a token serve nobody any more, since another one has taken its place."""
         await self._tokens.mark(token_id, TokenState.EXPIRED)
 
-    async def _check_and_retire(self, job: Job, token: Token) -> TokenCheck:
-        """Ask the backend about a token, once for all who ask at the same time; one that it refuses is over."""
-        return await self._checks.run(token.id, lambda: self._retire_unless_accepted(job, token))
+    async def _is_over(self, job: Job, token: Token, *, call: str) -> bool:
+        """Whether a token that was refused in a call is refused its balance too; asked once for all who ask at once."""
+        check = await self._checks.run(token.id, lambda: self._check(job, token.id))
+        if check is not TokenCheck.REFUSED:
+            return False
+        if call == "credits" and not await self._tokens.is_said_again(token.id, "refused"):
+            return False
+        await self._retire(token)
+        return True
 
-    async def _retire_unless_accepted(self, job: Job, token: Token) -> TokenCheck:
-        check = await self._check(job, token.id)
-        if check is TokenCheck.REFUSED:
-            over = TokenState.EXPIRED if token.kind == "anonymous" else TokenState.REVOKED
-            await self._tokens.mark(token.id, over)
-        return check
+    async def _retire(self, token: Token) -> None:
+        over = TokenState.EXPIRED if token.kind == "anonymous" else TokenState.REVOKED
+        await self._tokens.mark(token.id, over)
 
     async def _check(self, job: Job, token_id: str) -> TokenCheck:
         """Ask the backend whether it takes a token at all, by reading its balance."""
@@ -283,21 +288,24 @@ class TokenPool:
                 with suppress(BackendFault):
                     await self.read_balance(credentials, token.id)
 
-    async def registration_hint(self, job: Job) -> str | None:
-        """Say where the caller of a job without credits registers the anonymous account; None: there is none."""
+    async def registration_hint(self, job: Job, session: Session) -> str | None:
+        """Say where the caller of a job without credits registers the anonymous account; None: there is none.
+
+        The account's id is in the answer that brought the token, or else in a session's or a state's.
+        """
         if await self._tokens.serves(job.tenant):
             return None
-        user_id = await self._anonymous.get_user_id()
+        user_id = await self._anonymous.get_user_id() or session.user_id
         if user_id is None:
             return None
         return f"Register at {self._web_url}/register?bind={quote(user_id, safe='')} to get more credits."
 
     async def _refresh(self, job: Job, tokens: Sequence[Token]) -> None:
-        """Read the balances of tokens that may serve a job; those that the backend refuses are over."""
+        """Read the balances of tokens that may serve a job; one that is refused its balance again and again is over."""
         for token in tokens:
-            await self._check_and_retire(job, token)
+            await self._is_over(job, token, call="credits")
 
     async def _read_for(self, job: Job, token_id: str) -> Credits | None:
         """Read a token's balance for a job that need not hold it. Raises BackendFault(TOKEN_REFUSED)."""
-        credentials = await self.credentials(token_id, profile=job.profile, traceparent=job.traceparent)
+        credentials = await self.credentials(token_id, profile=job.profile, traceparent=job.traceparent, job_id=job.id)
         return (await self.read_balance(credentials, token_id))[0] if credentials else None

@@ -113,9 +113,12 @@ FIELDS = {
             "rest_until_ms",  # of a rate-limited one
             "blocked",  # exports in a row that were refused
             "denied",  # scopes that were refused, each after a space
+            # when it was last held against the token, for whatever reason, and for which
+            *("doubted_ms", "doubt refused", "doubt scope read", "doubt scope write"),
+            *("doubt scope upload", "doubt scope render"),
         }
     ),
-    "anonymous_identity": frozenset({"client_id", "token_id", "rest_until_ms"}),
+    "anonymous_identity": frozenset({"client_id", "token_id", "rest_until_ms", "rest_reason", "refusals"}),
 }
 
 #: one message per event: the id of the job whose readers should look

@@ -2,16 +2,21 @@
 
 from typing import NamedTuple
 
+from core.errors import WaitReason
 from core.store.redis.client import HashRow, Store
 from core.store.redis.keys import key
 
 
 class AnonymousIdentity(NamedTuple):
-    """The client id that never changes, and the token that it has now."""
+    """The client id that never changes, the token that it has now, and how it was refused another one."""
 
     client_id: str
     token_id: str | None
     rest_until_ms: int
+    #: what whoever waits for the rest's end is told
+    rest_reason: WaitReason
+    #: refusals since it got its last token
+    refusals: int
 
 
 class AnonymousIdentities:
@@ -26,11 +31,15 @@ class AnonymousIdentities:
         row: HashRow = await self._store.redis.hgetall(key("anonymous_identity"))  # type: ignore[misc]
         token = row.get(b"token_id")
         return AnonymousIdentity(
-            row[b"client_id"].decode(), token.decode() if token else None, int(row.get(b"rest_until_ms", 0))
+            row[b"client_id"].decode(),
+            token.decode() if token else None,
+            int(row.get(b"rest_until_ms", 0)),
+            WaitReason(row.get(b"rest_reason", WaitReason.NO_CREDITS.encode()).decode()),
+            int(row.get(b"refusals", 0)),
         )
 
     async def write(self, **facts: str | int) -> None:
-        """Write the identity's present token, or how long it must rest after a 429."""
+        """Write the identity's present token, or how long it must rest after a refusal."""
         await self._store.redis.hset(key("anonymous_identity"), mapping=dict(facts))  # type: ignore[misc]
 
     async def lock(self, owner: str, *, for_s: float) -> bool:

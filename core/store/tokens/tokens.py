@@ -16,6 +16,12 @@ from core.store.redis.results import Nothing
 _REFUSED_EXPORTS = 2
 
 
+#: what was said of a token counts as said again when so long has passed, else it may be the same mishap
+_APART_MS = 1_000
+#: and until so long has passed, else it is as if it was never said
+_FORGOTTEN_MS = 3_600_000
+
+
 class OverBudget(Exception):  # noqa: N818 - it says what the tenant is
     """The tenant's month has no credits left for this job."""
 
@@ -46,6 +52,10 @@ class _Noted(NamedTuple):
     reserved: int = 0
     in_flight: int = 0
     taken: int = 0
+
+
+class _Doubted(NamedTuple):
+    said_before: bool = False
 
 
 class Tokens:
@@ -87,7 +97,8 @@ class Tokens:
         known = {"expires_ms": expires_ms, "available": available, "user_id": user_id}
         row |= {name: value for name, value in known.items() if value is not None}
         pipe = self._store.redis.pipeline(transaction=True)
-        pipe.hdel(key("token", token_id), "expires_ms", "rest_until_ms", "blocked", "denied")
+        doubts = [f"doubt {what}" for what in ("refused", *(f"scope {scope}" for scope in Scope))]
+        pipe.hdel(key("token", token_id), "expires_ms", "rest_until_ms", "blocked", "denied", "doubted_ms", *doubts)
         pipe.hset(key("token", token_id), mapping=row)
         pipe.sadd(key("tokens"), token_id)
         await pipe.execute()
@@ -175,6 +186,7 @@ class Tokens:
             "anonymous": anonymous,
             "unread": unread,
             "refused_exports": _REFUSED_EXPORTS,
+            "forgotten_ms": _FORGOTTEN_MS,
             "month": month_of(now_ms),
             "month_limit": month_limit,
         }
@@ -207,6 +219,19 @@ class Tokens:
         resting = [TokenState.ACTIVE, TokenState.RATE_LIMITED] if state is TokenState.RATE_LIMITED else list(TokenState)
         arguments = {"token": token_id, "state": state, "rest_until_ms": rest_until_ms, "instead_of": resting}
         await self._store.run("mark_token", arguments, Nothing)
+
+    async def is_said_again(self, token_id: str, what: str) -> bool:
+        """Note that the backend said something bad of a token, and tell whether it did before: no single word counts.
+
+        `what`: ``"refused"``, or ``"scope write"``. A balance that is read takes back that it was refused.
+        """
+        arguments = self._clock.for_operations() | {
+            "token": token_id,
+            "what": what,
+            "apart_ms": _APART_MS,
+            "forgotten_ms": _FORGOTTEN_MS,
+        }
+        return (await self._store.run("doubt_token", arguments, _Doubted)).said_before
 
     async def note_denied(self, token_id: str, scope: Scope) -> None:
         """Write that the backend refused a call for want of a scope: whoever needs it takes another token."""

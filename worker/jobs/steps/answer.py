@@ -33,8 +33,8 @@ async def _answer_credits(execution: JobExecution) -> StepResult:
 
 async def _answer_state(execution: JobExecution) -> StepResult:
     draft: dict[str, Any] | None = None
-    if backend_id := execution.session.backend_id:
-        draft = (await execution.context.backend.read_state(await execution.credentials(), backend_id)).draft
+    if execution.session.backend_id:
+        draft = (await execution.read_state()).draft
     summary = drafts.summary(draft)
     result = {"timeline": summary, "tracks": drafts.tracks(draft)}
     return _end_with(execution, result, reply=summary, timeline=summary)

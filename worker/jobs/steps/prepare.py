@@ -14,10 +14,8 @@ from worker.tokens.estimate import estimate
 
 
 async def prepare(execution: JobExecution) -> StepResult:
-    """Find what the job runs on. Ends it where its session is lost, or where it would cost too much."""
+    """Find what the job runs on. Ends it where it would cost too much."""
     job, session = execution.job, execution.session
-    if session.lost:
-        raise Permanent(Code.SESSION_LOST)
     _require_budget(job)
     if job.token_id is None or execution.handover.reserved_token_id != job.token_id:
         token_id = await execution.context.token_pool.reserve(job, session)

@@ -58,7 +58,7 @@ async def _ask(execution: JobExecution, wanted: Render) -> StepResult:
 async def _start_render(execution: JobExecution, render_id: str) -> None:
     """Have the backend render the draft as it is now, under this id; where it was begun before, nothing is to be done."""
     credentials, session_id = await execution.credentials(), execution.backend_session()
-    draft = (await execution.context.backend.read_state(credentials, session_id)).draft
+    draft = (await execution.read_state()).draft
     if draft is None or not drafts.exportable(draft):
         raise Permanent(Code.NOTHING_TO_EXPORT)
     await execution.context.leases.ensure_held(execution.lease)

@@ -17,6 +17,7 @@ from core.store.redis.codec import pack_json
 from worker.backend import drafts
 from worker.backend.faults import BackendFault, Fault
 from worker.jobs.execution import JobExecution
+from worker.jobs.retry_rules import tries_after
 from worker.jobs.settlement import take_credit_reading
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.answer import answer_of
@@ -45,7 +46,7 @@ async def _upload_next(execution: JobExecution) -> StepResult:
         return await _resolve_doubt(execution)
     session = execution.session
     await _bring(execution, session.media[session.uploaded])
-    moved = transitions.moved(execution.job, Stage.UPLOADING, faults=0)
+    moved = transitions.moved(execution.job, Stage.UPLOADING, tries=tries_after(execution.job, success_of="upload"))
     return StepResult(moved, sessions.uploaded(session, session.uploaded + 1))
 
 
@@ -132,7 +133,7 @@ async def _announce_message(execution: JobExecution) -> StepResult:
     reading = await take_credit_reading(execution)
     if execution.session.settling_until_ms > execution.now_ms and not reading.at_rest:
         raise Temporary(WaitReason.SESSION_BUSY, delay_s=_SETTLING_S)
-    state = await execution.context.backend.read_state(await execution.credentials(), execution.backend_session())
+    state = await execution.read_state()
     sent = Sent(
         at_ms=execution.now_ms,
         before=drafts.fingerprint(state.draft),

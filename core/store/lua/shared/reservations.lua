@@ -28,6 +28,7 @@ end
 local function write_balance(token, balance)
   if call('EXISTS', key.token(token)) == 0 then return end
   call('HSET', key.token(token), 'available', balance.available, 'frozen', balance.frozen, 'read_at_ms', now_ms)
+  call('HDEL', key.token(token), 'doubt refused')
   if balance.available > 0 and call('HGET', key.token(token), 'state') == 'exhausted' then
     call('HSET', key.token(token), 'state', 'active')
   end

@@ -2,7 +2,7 @@
 --
 -- Arguments: tenant, job, cost, until_ms (a token must not expire before), needs (scopes), anonymous (whether the
 -- installation's own may serve), unread (whether one may whose balance was never read), refused_exports (so many close a
--- token to exports), month, month_limit (credits; 0: none), only (this token or nothing).
+-- token to exports), forgotten_ms (what was said of a token counts for so long), month, month_limit (credits; 0: none), only (this token or nothing).
 -- Results: token_id; over_budget; neither: none serves.
 --
 -- A job holds credits on one token at most. Its hash names that token in `reserved_on`, so that its end frees them even
@@ -15,7 +15,7 @@ end
 -- Nothing is said of a token that has left the pool.
 local function read_token(id)
   local token = read_fields(key.token(id), 'state', 'tenant', 'expires_ms', 'available', 'reserved', 'rest_until_ms',
-    'scopes', 'kind', 'blocked', 'denied')
+    'scopes', 'kind', 'blocked', 'denied', 'doubted_ms')
   if not token.state then return nil end
   token.expires_ms = tonumber(token.expires_ms or '0')
   return token
@@ -33,6 +33,16 @@ end
 local function exports(a)
   for _, scope in ipairs(a.needs) do
     if scope == 'render' then return true end
+  end
+  return false
+end
+
+-- Whether a scope that the job needs was refused to this token a while ago: once, which may have been a mishap.
+local function is_doubted(a, id, token)
+  if now_ms - tonumber(token.doubted_ms or '0') > a.forgotten_ms then return false end
+  for _, scope in ipairs(a.needs) do
+    local at_ms = call('HGET', key.token(id), 'doubt scope ' .. scope)
+    if at_ms and now_ms - tonumber(at_ms) <= a.forgotten_ms then return true end
   end
   return false
 end
@@ -70,11 +80,12 @@ local function held_token(a)
 end
 
 -- A tenant's own first; of the others the one that expires first; one without an expiry last. An export that was
--- refused once may have been a passing fault: such a token is the last resort.
-local function order(a, token)
+-- refused once, or a scope that was, may have been a passing fault: such a token is the last resort.
+local function order(a, id, token)
   local by_owner = token.tenant == '' and 1e15 or 0
   local by_expiry = token.expires_ms == 0 and 9e14 or token.expires_ms
-  return by_owner + by_expiry + (exports(a) and token.state == 'export_blocked' and 1e16 or 0)
+  local is_last_resort = (exports(a) and token.state == 'export_blocked') or is_doubted(a, id, token)
+  return by_owner + by_expiry + (is_last_resort and 1e16 or 0)
 end
 
 -- None where the best one's balance was never read and must be: then nobody else is taken in its place.
@@ -83,7 +94,7 @@ local function best_token(a)
   for _, id in ipairs(a.only and {a.only} or call('SMEMBERS', key.tokens())) do
     local token = read_token(id)
     if token and fits(a, token, a.cost) then
-      local its_order = order(a, token)
+      local its_order = order(a, id, token)
       if not best or its_order < best_order then best, best_order, balance_read = id, its_order, token.available end
     end
   end
