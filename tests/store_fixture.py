@@ -28,7 +28,7 @@ from core.store.idempotency import StoredResponses
 from core.store.jobs.admission import Admission
 from core.store.jobs.queries import JobQueries
 from core.store.jobs.records import Claim, Jobs
-from core.store.jobs.submissions import Accepted, Idempotency, NotAccepted, Replayed, Submission, Submissions
+from core.store.jobs.submissions import Accepted, Idempotency, Rejected, Replayed, Submission, Submissions
 from core.store.redis.client import Redis, Store, connect
 from core.store.redis.keys import key
 from core.store.rpc import RpcQueue
@@ -111,7 +111,7 @@ class Core:
 
     async def offer(
         self, *jobs: Job, new_session: bool = True, key_id: str = "key_1", call: Idempotency | None = None
-    ) -> Accepted | Replayed | NotAccepted:
+    ) -> Accepted | Replayed | Rejected:
         """Submit, whatever comes of it."""
         submissions = [self.submission(job, session=new_session) for job in jobs]
         return await self.intake.accept(submissions, key_id=key_id, idempotency=call)

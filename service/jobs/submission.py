@@ -13,7 +13,7 @@ from core.metrics import JOBS_ACCEPTED
 from core.model.webhook import TenantWebhook
 from core.retry_after import format_retry_after
 from core.settings import Settings
-from core.store.jobs.submissions import Accepted, BatchStart, Idempotency, NotAccepted, Remembered, Replayed, Submission
+from core.store.jobs.submissions import Accepted, BatchStart, Idempotency, Rejected, Remembered, Replayed, Submission
 from core.store.redis.codec import unpack
 from core.store.tenants.api_keys import Caller
 from service.context import ApiContext
@@ -97,7 +97,7 @@ async def accept_jobs(
     outcome = await _accept_with_webhook(context, caller, jobs, idempotency, batch)
     if isinstance(outcome, Replayed):
         return replayed(outcome.answer, outcome.waits)
-    if isinstance(outcome, NotAccepted):
+    if isinstance(outcome, Rejected):
         if outcome.why == "revoked":
             context.cache.forget_callers()
         raise rejection_error(outcome, context.settings)
@@ -128,9 +128,9 @@ async def _accept_with_webhook(
     jobs: Sequence[NewJob],
     idempotency: Idempotency | None,
     batch: BatchStart | None,
-) -> Accepted | Replayed | NotAccepted:
+) -> Accepted | Replayed | Rejected:
     """Accept with the webhook that this process remembers; read it anew where the script says that it has changed."""
-    outcome: Accepted | Replayed | NotAccepted = NotAccepted("webhook")
+    outcome: Accepted | Replayed | Rejected = Rejected("webhook")
     for _ in range(_WEBHOOK_TRIES):
         stored = await context.cache.webhook(caller.tenant)
         outcome = await context.submissions.accept(
@@ -141,7 +141,7 @@ async def _accept_with_webhook(
             remembered=Remembered(stored),
             pace=pace_of(context.timings.lately(), tenant_places=context.settings.tenant_running_jobs),
         )
-        if not (isinstance(outcome, NotAccepted) and outcome.why == "webhook"):
+        if not (isinstance(outcome, Rejected) and outcome.why == "webhook"):
             break
         context.cache.forget_webhook(caller.tenant)
     return outcome
@@ -171,7 +171,7 @@ def rate_limit_headers(quota: int, left: int, reset_ms: int) -> dict[str, str]:
     }
 
 
-def rejection_error(rejected: NotAccepted, settings: Settings) -> ApiError:
+def rejection_error(rejected: Rejected, settings: Settings) -> ApiError:
     """Say why the accept script took nothing in."""
     quota = settings.submits_per_minute
     match rejected.why:

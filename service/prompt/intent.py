@@ -74,7 +74,7 @@ _FORMAL = frozenset({WordClass.RESOLUTION, WordClass.FORMAT})
 
 def classify_clauses(clauses: Sequence[Clause]) -> list[Intent]:
     """Read all clauses of a prompt; each one's neighbours decide where it could be two things."""
-    alone = [_asked(clause) or classify(clause.content) for clause in clauses]
+    alone = [_asked(clause) or classify_clause(clause.content) for clause in clauses]
     if Intent.EDIT in alone:
         alone = [_beside_an_edit(clause, intent) for clause, intent in zip(clauses, alone, strict=True)]
     return _with_neighbours(alone, clauses)
@@ -89,7 +89,7 @@ def _beside_an_edit(clause: Clause, intent: Intent) -> Intent:
     return intent if clause.asks in {None, "credits", "state"} else Intent.EDIT
 
 
-def classify(content: Sequence[Lexeme]) -> Intent:
+def classify_clause(content: Sequence[Lexeme]) -> Intent:
     """Read one clause by itself."""
     parts = [lexeme.word_class for lexeme in content]
     if not parts:

@@ -8,7 +8,7 @@ import pytest
 from core.ids import new_id
 from core.model.job import MediaRef
 from core.model.upload import Upload
-from core.store.jobs.submissions import Accepted, Idempotency, NotAccepted, Replayed
+from core.store.jobs.submissions import Accepted, Idempotency, Rejected, Replayed
 from core.store.redis.keys import key
 from tests.store_fixture import Core, core, make_job
 
@@ -44,7 +44,7 @@ async def test_a_batch_over_a_limit_leaves_nothing_behind(core: Core, limit: dic
     core.with_settings(**limit)
     before = await core.everything()
     refused = await core.offer(core.new_job(), core.new_job(), call=CALL)
-    assert isinstance(refused, NotAccepted)
+    assert isinstance(refused, Rejected)
     assert refused.why == why
     assert await core.everything() == before
     assert isinstance(await core.offer(core.new_job()), Accepted)
@@ -53,8 +53,8 @@ async def test_a_batch_over_a_limit_leaves_nothing_behind(core: Core, limit: dic
 async def test_limits_of_one_tenant_or_key_leave_others_alone(core: Core) -> None:
     core.with_settings(submits_per_minute=1, tenant_queued_jobs=1)
     assert isinstance(await core.offer(core.new_job(), key_id="key_1"), Accepted)
-    assert isinstance(await core.offer(core.new_job(), key_id="key_2"), NotAccepted)
-    assert isinstance(await core.offer(core.new_job("other"), key_id="key_1"), NotAccepted)
+    assert isinstance(await core.offer(core.new_job(), key_id="key_2"), Rejected)
+    assert isinstance(await core.offer(core.new_job("other"), key_id="key_1"), Rejected)
     assert isinstance(await core.offer(core.new_job("other"), key_id="key_3"), Accepted)
 
 
@@ -65,14 +65,14 @@ async def test_the_rate_says_what_is_used_and_when_the_window_ends(core: Core) -
     assert first.used == 2
     assert 59_000 < first.reset_ms <= 60_000
     refused = await core.offer(core.new_job(), core.new_job())
-    assert isinstance(refused, NotAccepted)
+    assert isinstance(refused, Rejected)
     assert 59_000 < refused.retry_ms <= 60_000
 
 
 async def test_more_at_once_than_a_whole_window_allows_is_refused_without_a_negative_wait(core: Core) -> None:
     core.with_settings(submits_per_minute=1)
     refused = await core.offer(core.new_job(), core.new_job())
-    assert refused == NotAccepted("rate", 0)
+    assert refused == Rejected("rate", 0)
 
 
 async def test_parallel_submits_never_pass_the_rate(core: Core) -> None:
@@ -91,7 +91,7 @@ async def test_a_session_that_is_not_open_to_the_tenant_refuses_all_of_a_batch(c
     before = await core.everything()
     into = core.new_job(session_id=new_id("ses") if state == "unknown" else first.session_id)
     submissions = [core.submission(core.new_job()), core.submission(into, session=False)]
-    assert await core.intake.accept(submissions, key_id="key_1", idempotency=CALL) == NotAccepted("no_session")
+    assert await core.intake.accept(submissions, key_id="key_1", idempotency=CALL) == Rejected("no_session")
     assert await core.everything() == before
 
 
@@ -113,7 +113,7 @@ async def test_the_same_call_again_gets_the_first_answer_byte_for_byte(core: Cor
 
 async def test_the_same_key_with_another_body_is_refused(core: Core) -> None:
     await core.offer(core.new_job(), call=CALL)
-    assert await core.offer(core.new_job(), call=CALL._replace(body_hash="other")) == NotAccepted("reused")
+    assert await core.offer(core.new_job(), call=CALL._replace(body_hash="other")) == Rejected("reused")
 
 
 async def test_a_key_belongs_to_its_tenant(core: Core) -> None:

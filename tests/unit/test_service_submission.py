@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from core.settings import Settings
-from core.store.jobs.submissions import NotAccepted
+from core.store.jobs.submissions import Rejected
 from service.jobs.submission import rejection_error
 
 SETTINGS = Settings.model_validate({"secret_keys": (SecretStr("k" * 40),)})
@@ -21,13 +21,13 @@ TOLD = {
 }
 
 
-@pytest.mark.parametrize("why", get_args(get_type_hints(NotAccepted)["why"]))
+@pytest.mark.parametrize("why", get_args(get_type_hints(Rejected)["why"]))
 def test_each_rejection_has_a_status_and_a_code_of_its_own(why: str) -> None:
-    error = rejection_error(NotAccepted(why, 1500), SETTINGS)
+    error = rejection_error(Rejected(why, 1500), SETTINGS)
     assert (error.status, error.code) == TOLD[why]
     assert ("Retry-After" in error.headers) == (error.status in {429, 503})
 
 
 def test_a_webhook_that_changes_all_the_time_is_no_session_that_is_gone() -> None:
-    assert rejection_error(NotAccepted("webhook"), SETTINGS).errors == ()
-    assert [e.pointer for e in rejection_error(NotAccepted("no_session"), SETTINGS).errors] == ["/session_id"]
+    assert rejection_error(Rejected("webhook"), SETTINGS).errors == ()
+    assert [e.pointer for e in rejection_error(Rejected("no_session"), SETTINGS).errors] == ["/session_id"]

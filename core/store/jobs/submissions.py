@@ -72,7 +72,7 @@ class Replayed(NamedTuple):
 RefusalReason = Literal["reused", "rate", "queue_full", "overloaded", "no_session", "revoked", "webhook"]
 
 
-class NotAccepted(NamedTuple):
+class Rejected(NamedTuple):
     """Nothing was written."""
 
     why: RefusalReason
@@ -111,7 +111,7 @@ class Submissions:
         batch: BatchStart | None = None,
         remembered: Remembered | None = None,
         pace: Pace | None = None,
-    ) -> Accepted | Replayed | NotAccepted:
+    ) -> Accepted | Replayed | Rejected:
         """Keep jobs, all or none. After `Accepted` nothing can lose them but Redis itself.
 
         Each job's event tells its position, written over `core.model.job_view.UNPLACED`; without `pace` there is no estimate.
@@ -138,14 +138,14 @@ class Submissions:
         }
 
 
-def _outcome(answer: _Answer) -> Accepted | Replayed | NotAccepted:
+def _outcome(answer: _Answer) -> Accepted | Replayed | Rejected:
     match answer.outcome:
         case "accepted":
             return Accepted(answer.used, answer.reset_ms, answer.waits)
         case "replayed":
             return Replayed(answer.answer, waits_of(answer.stored_waits))
         case refused:
-            return NotAccepted(refused, answer.reset_ms)
+            return Rejected(refused, answer.reset_ms)
 
 
 def _idempotency_argument(idempotency: Idempotency, submissions: Sequence[Submission]) -> dict[str, Any]:
