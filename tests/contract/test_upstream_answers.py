@@ -40,10 +40,47 @@ def read(body: object) -> dict[str, Any]:
         ({"status": "canceled", "progress": 900}, responses.RenderStatus("failed", 100, None, None, None)),
         ({"status": "compositing"}, responses.RenderStatus("processing", None, None, None, None)),
         ({"status": "completed", "output": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
+        ({"status": " Completed "}, responses.RenderStatus("completed", None, None, None, None)),
+        ({"outputUrl": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
+        (
+            {"status": "Failed", "error": {"message": "no memory"}},
+            responses.RenderStatus("failed", None, None, None, None, "no memory"),
+        ),
     ],
 )
 def test_both_shapes_of_a_renders_status_are_read(body: object, expected: responses.RenderStatus) -> None:
     assert responses.parse_render_status(read(body)) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "percent"),
+    [
+        (45, 45),
+        ("45", 45),
+        ("45%", 45),
+        ("45.5 %", 45),
+        (0.45, 45),
+        ("0.45", 45),
+        (1.0, 100),
+        (1, 1),
+        ("0.5%", 0),
+        (12.5, 12),
+        (-3, 0),
+        ("soon", None),
+        (True, None),
+        (None, None),
+    ],
+)
+def test_progress_is_read_as_a_share_and_in_percent(written: object, percent: int | None) -> None:
+    assert responses.parse_render_status({"status": "processing", "progress": written}).progress == percent
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [({"id": "a"}, "a"), ({"taskId": 7}, "7"), ({"id": "a", "task_id": "b"}, "a"), ({"status": "pending"}, None)],
+)
+def test_a_new_render_has_the_id_that_the_answer_names(body: dict[str, Any], named: str | None) -> None:
+    assert responses.parse_render_id(body) == named
 
 
 def test_a_balance_is_read_with_and_without_its_envelope() -> None:

@@ -4,9 +4,9 @@ The job's steps call it. It decides how a call is written and read; when to call
 is theirs. Nothing is ever sent twice here.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote, urljoin
 
 import msgspec
@@ -22,6 +22,8 @@ from worker.backend.transport import BackendRequest, CallMetrics, Transport
 
 #: Taking a large file, or fetching it from a URL, takes the backend longer than other calls.
 _UPLOAD_SILENCE_S = 300.0
+
+_T = TypeVar("_T")
 
 
 @redacted_repr("profile")
@@ -145,22 +147,29 @@ class Backend:
         session_id: str,
         draft: dict[str, Any],
         output: dict[str, Any],
-    ) -> None:
-        """Begin a render under an id of ours. RENDER_DUPLICATE: it was begun before, poll it."""
+    ) -> str | None:
+        """Begin a render under an id of ours, and return the one that the answer names. RENDER_DUPLICATE: it is there."""
         body = requests.RenderBody(id=render_id, session_id=session_id, draft=draft, output=output)
-        await self._http.answer(self._post("render", "/api/render/proxy/lambda", credentials, body), _nothing)
+        request = self._post("render", "/api/render/proxy/lambda", credentials, body)
+        return await self._http.answer(request, responses.parse_render_id)
 
-    async def read_render_status(self, credentials: Credentials, render_id: str) -> responses.RenderStatus:
-        """Ask how far a render is. RENDER_UNKNOWN: this token sees no such render."""
-        path = f"/api/render/proxy/lambda/{_segment(render_id)}"
-        return await self._http.answer(
-            self._request("render_status", "GET", path, credentials), responses.parse_render_status
-        )
+    async def read_render_status(self, credentials: Credentials, *render_ids: str) -> responses.RenderStatus:
+        """Ask how far a render is, by the first of its ids that is known. RENDER_UNKNOWN: this token sees none of them."""
 
-    async def cancel_render(self, credentials: Credentials, render_id: str) -> None:
-        """Take a render back; works while it is pending."""
-        path = f"/api/render/proxy/lambda/{_segment(render_id)}/cancel"
-        await self._http.answer(self._request("cancel_render", "POST", path, credentials), _nothing)
+        async def read(render_id: str) -> responses.RenderStatus:
+            request = self._request("render_status", "GET", _render_path(render_id), credentials)
+            return await self._http.answer(request, responses.parse_render_status)
+
+        return await _by_first_known(render_ids, read)
+
+    async def cancel_render(self, credentials: Credentials, *render_ids: str) -> None:
+        """Take a render back, by the first of its ids that is known; works while it is pending."""
+
+        async def take_back(render_id: str) -> None:
+            request = self._request("cancel_render", "POST", _render_path(render_id) + "/cancel", credentials)
+            await self._http.answer(request, _nothing)
+
+        await _by_first_known(render_ids, take_back)
 
     @asynccontextmanager
     async def fetch_output(
@@ -239,6 +248,22 @@ def _nothing(_: dict[str, Any]) -> None:
 
 def _segment(value: str) -> str:
     return quote(value, safe="")
+
+
+def _render_path(render_id: str) -> str:
+    return f"/api/render/proxy/lambda/{_segment(render_id)}"
+
+
+async def _by_first_known(render_ids: Sequence[str], call: Callable[[str], Awaitable[_T]]) -> _T:
+    """Make a call with a render's first id, and with the next one where that is unknown."""
+    *likelier, last = render_ids
+    for render_id in likelier:
+        try:
+            return await call(render_id)
+        except BackendFault as fault:
+            if fault.fault is not Fault.RENDER_UNKNOWN:
+                raise
+    return await call(last)
 
 
 def _upload_path(session_id: str) -> str:

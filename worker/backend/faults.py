@@ -124,6 +124,8 @@ def fault_of(call: str, status: int, body: bytes | None, headers: Mapping[str, s
     fault = _classify(call, status, code, answer)
     if fault is None:
         return None
+    if fault is Fault.RENDER_UNKNOWN and not _is_json(body):
+        fault = Fault.BROKEN  # a page of what stands before the backend, which knows of no render
     detail = plain(_words(answer)) or f"HTTP {status}"
     return BackendFault(
         fault, call=call, status=status, code=code, retry_after_s=_retry_after_s(headers), detail=detail
@@ -166,6 +168,10 @@ def _by_place(call: str, seen: int | None, words: str) -> Fault | None:
 
 def _by_status(seen: int | None) -> Fault | None:
     return Fault.BROKEN if seen in _SERVER_ERRORS else _BY_STATUS.get(seen or 0)
+
+
+def _is_json(body: bytes | None) -> bool:
+    return (body or b"").lstrip()[:1] in (b"{", b"[")
 
 
 def _object(body: bytes | None) -> dict[str, Any]:

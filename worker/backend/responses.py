@@ -10,6 +10,7 @@ import msgspec
 
 from core.clock import parse_rfc3339_ms
 from core.redaction import redacted_repr
+from worker.backend.redact import plain
 
 #: No size, length or balance is this large.
 _ABSURD = 1e15
@@ -72,13 +73,14 @@ class State(msgspec.Struct, frozen=True):
 
 @redacted_repr("status", "progress")
 class RenderStatus(msgspec.Struct, frozen=True):
-    """`progress`: percent. A cancelled render counts as failed."""
+    """`progress`: percent. A cancelled render counts as failed; `error` says why in the backend's words."""
 
     status: RenderWord
     progress: int | None
     url: str | None
     duration_s: float | None
     size_bytes: int | None
+    error: str | None = None
 
 
 def open_envelope(body: bytes) -> dict[str, Any]:
@@ -162,27 +164,50 @@ def parse_state(data: dict[str, Any]) -> State:
 def parse_render_status(data: dict[str, Any]) -> RenderStatus:
     output = data.get("output")
     made = output if isinstance(output, dict) else {}
-    progress = _number(data, "progress")
+    url = _text(made, "url") or _text(data, "outputUrl", "output_url") or (output if isinstance(output, str) else None)
     return RenderStatus(
-        status=_render_word(data.get("status")),
-        progress=None if progress is None else int(min(max(progress, 0.0), 100.0)),
-        url=_text(made, "url")
-        or _text(data, "outputUrl", "output_url")
-        or (output if isinstance(output, str) else None),
+        status=_render_word(data.get("status"), linked=url is not None),
+        progress=_percent(data.get("progress")),
+        url=url,
         duration_s=_number(made, "duration") or _number(data, "duration"),
         size_bytes=_whole(made, "size") or _whole(data, "size"),
+        error=_words_of(data.get("error")) or _words_of(data.get("message")),
     )
 
 
-def _render_word(status: object) -> RenderWord:
-    match str(status).lower():
-        case "completed" | "complete" | "succeeded" | "success" | "done":
+def parse_render_id(data: dict[str, Any]) -> str | None:
+    """Find by which id the backend goes on to speak of a render that it was asked for."""
+    return _text(data, "id", "renderId", "render_id", "taskId", "task_id")
+
+
+def _render_word(status: object, *, linked: bool) -> RenderWord:
+    """Read a status; without any a link to the film says that there is one."""
+    match str(status).strip().lower():
+        case "completed" | "complete" | "succeeded" | "success" | "done" | "finished":
             return "completed"
-        case "failed" | "error" | "cancelled" | "canceled":
+        case "none" | "" if linked:
+            return "completed"
+        case "failed" | "failure" | "error" | "cancelled" | "canceled":
             return "failed"
         case "pending" | "queued":
             return "pending"
     return "processing"
+
+
+def _percent(progress: object) -> int | None:
+    """Read ``45``, ``"45%"`` or ``0.45``: what is written as a fraction, and is at most one, is a share."""
+    written = str(progress).strip()
+    number = _finite(written.removesuffix("%")) if isinstance(progress, int | float | str) else None
+    if number is None or isinstance(progress, bool):
+        return None
+    is_share = "." in written and not written.endswith("%") and number <= 1
+    return int(min(max(number * 100 if is_share else number, 0.0), 100.0))
+
+
+def _words_of(error: object) -> str | None:
+    """Read ``"out of memory"`` or ``{"message": "out of memory"}``."""
+    words = error.get("message") if isinstance(error, dict) else error
+    return plain(words) or None if isinstance(words, str) else None
 
 
 def _draft(value: object) -> dict[str, Any] | None:
