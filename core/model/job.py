@@ -98,10 +98,18 @@ class Render(Record, frozen=True, kw_only=True):
     backend_id: str | None = None
     #: the resolution that was wanted is refused, so none is asked for
     any_resolution: bool = False
+    #: looks at it, in a row, that gave an error in the place of a status
+    errors: int = 0
     #: looks at it that said completed, and gave no link
     linkless: int = 0
+    #: how often its film was fetched in vain
+    fetches: int = 0
     url: str | None = None
+    #: what the status says of the film
     duration_s: float | None = None
+    size_bytes: int | None = None
+    #: the length of what is rendered, where its draft tells
+    timeline_s: float | None = None
 
     @property
     def ids(self) -> tuple[str, ...]:

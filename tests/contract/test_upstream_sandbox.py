@@ -135,7 +135,7 @@ async def test_the_whole_way_from_a_token_to_a_file(sandbox: Sandbox, backend: B
 
     await stage.render("render_whole_way")
     ended = await stage.rendered("render_whole_way")
-    async with backend.fetch_output(caller, url=ended.url, render_id="render_whole_way") as file:
+    async with backend.open_output(ended.url or "", None) as file:
         film = b"".join([chunk async for chunk in file.chunks])
     assert len(film) == file.size_bytes
     assert film[4:8] == b"ftyp"
@@ -256,7 +256,7 @@ async def test_an_output_comes_by_the_download_call_too(stage: Stage) -> None:
     await stage.say("cut the pauses")
     await stage.render(render_id := f"render_{uuid4().hex}")
     await stage.rendered(render_id)
-    async with stage.backend.fetch_output(stage.caller, url=None, render_id=render_id) as file:
+    async with stage.backend.open_download(stage.caller, render_id) as file:
         assert (await anext(file.chunks))[4:8] == b"ftyp"
 
 

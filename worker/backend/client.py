@@ -5,9 +5,9 @@ is theirs. Nothing is ever sent twice here.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Literal, TypeVar
-from urllib.parse import quote, urljoin
+from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
 
@@ -22,6 +22,7 @@ from worker.backend.transport import BackendRequest, CallMetrics, Transport
 
 #: Taking a large file, or fetching it from a URL, takes the backend longer than other calls.
 _UPLOAD_SILENCE_S = 300.0
+_PORTS = {"http": 80, "https": 443}
 
 _T = TypeVar("_T")
 
@@ -171,34 +172,37 @@ class Backend:
 
         await _by_first_known(render_ids, take_back)
 
-    @asynccontextmanager
-    async def fetch_output(
-        self, credentials: Credentials | None, *, url: str | None, render_id: str
-    ) -> AsyncIterator[Download]:
-        """Open a finished render's file: from its URL, without our token, or else by the download call. Repeatable.
+    def is_own(self, url: str) -> bool:
+        """Whether a URL is of the backend's own scheme, host and port: no other place may see a token."""
+        try:
+            return _origin(url) == _origin(self._base_url)
+        except ValueError:
+            return False
 
-        Raises TOKEN_REFUSED where it takes a token, and there is none.
-        """
-        async with AsyncExitStack() as held:
-            opened = await self._from_url(held, url) if url else None
-            if opened is None:
-                if credentials is None:
-                    raise BackendFault(
-                        Fault.TOKEN_REFUSED, call="download", detail="the token is no longer in the pool"
-                    )
-                request = self._request(
-                    "download", "GET", f"/api/render/proxy/{_segment(render_id)}/download", credentials
-                )
-                opened = await held.enter_async_context(self._http.stream(request, "stream"))
-            size_bytes, chunks = opened
+    def absolute(self, url: str) -> str:
+        """Complete a link that names no host: it is the backend's. What can't be read stays as it is."""
+        try:
+            return urljoin(self._base_url, url)
+        except ValueError:
+            return url
+
+    @asynccontextmanager
+    async def open_output(self, url: str, credentials: Credentials | None) -> AsyncIterator[Download]:
+        """Open a finished render's file at its URL, which must be the backend's own. Raises Redirected. Repeatable."""
+        if not self.is_own(url):
+            raise BackendFault(Fault.REFUSED, call="output", detail="the link is not of the backend's host")
+        headers = self._headers(credentials) if credentials else {"Accept-Encoding": "identity"}
+        request = BackendRequest("output", "GET", url, headers)
+        async with self._http.stream(request, "bare") as (size_bytes, chunks):
             yield Download(size_bytes, chunks)
 
-    async def _from_url(self, held: AsyncExitStack, url: str) -> tuple[int | None, AsyncIterator[bytes]] | None:
-        try:
-            request = BackendRequest("output", "GET", urljoin(self._base_url, url), {"Accept-Encoding": "identity"})
-            return await held.enter_async_context(self._http.stream(request, "bare"))
-        except (BackendFault, ValueError):
-            return None
+    @asynccontextmanager
+    async def open_download(self, credentials: Credentials, render_id: str) -> AsyncIterator[Download]:
+        """Open a finished render's file by the download call. Raises Redirected. Repeatable."""
+        path = f"/api/render/proxy/{_segment(render_id)}/download"
+        request = self._request("download", "GET", path, credentials)
+        async with self._http.stream(request, "stream") as (size_bytes, chunks):
+            yield Download(size_bytes, chunks)
 
     async def _events(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[StreamEvent, None]:
         decoder = StreamDecoder()
@@ -248,6 +252,11 @@ def _nothing(_: dict[str, Any]) -> None:
 
 def _segment(value: str) -> str:
     return quote(value, safe="")
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
 
 
 def _render_path(render_id: str) -> str:

@@ -12,18 +12,16 @@ import msgspec
 
 from core.errors import Code, Permanent
 from core.model import transitions
-from core.model.job import Job, Render, Stage
+from core.model.job import Job, Render
 from core.settings import Settings
 from worker.backend import drafts
 from worker.backend.faults import BackendFault, Fault
-from worker.backend.requests import new_render_id
 from worker.backend.responses import RenderStatus
 from worker.jobs.execution import JobExecution
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.claim_link import make_claim_link
+from worker.jobs.steps.new_render import name_render, render_anew
 
-#: a failed or forgotten render is begun again once
-_ATTEMPTS = 2
 #: however late it is, a render is looked at so often before it counts as stuck
 _LEAST_LOOKS = 3
 #: a finished render is looked at so often until its link comes, so many seconds apart; then the film is downloaded without
@@ -39,47 +37,47 @@ async def render(execution: JobExecution) -> StepResult:
     """Take the export one step further."""
     wanted = execution.job.render
     if wanted is None:
-        return _name_render(execution, attempt=1)
+        return name_render(execution, attempt=1)
     return await _poll(execution, wanted) if wanted.asked else await _ask(execution, wanted)
 
 
-def _name_render(execution: JobExecution, *, attempt: int, any_resolution: bool = False) -> StepResult:
-    """Write down the id before the render is asked for, so that no crash loses one."""
-    now_ms = execution.now_ms
-    wanted = Render(id=new_render_id(now_ms), attempt=attempt, started_at_ms=now_ms, any_resolution=any_resolution)
-    return StepResult(transitions.rendering(execution.job, render=wanted))
-
-
 async def _ask(execution: JobExecution, wanted: Render) -> StepResult:
-    output = _output_of(execution.job, wanted)
+    """Have the backend render the draft as it is now."""
+    draft, output = await _read_draft(execution), _output_of(execution.job, wanted)
     try:
-        named = await _start_render(execution, wanted.id, output)
+        named = await _start_render(execution, wanted.id, draft, output)
     except BackendFault as fault:
         if fault.fault is not Fault.REFUSED or "resolution" not in output:
             raise
-        return _name_render(execution, attempt=wanted.attempt, any_resolution=True)
-    return await _note_asked(execution, wanted, backend_id=None if named == wanted.id else named)
+        return name_render(execution, attempt=wanted.attempt, any_resolution=True)
+    backend_id = None if named == wanted.id else named
+    known = msgspec.structs.replace(wanted, backend_id=backend_id, timeline_s=drafts.length_s(draft))
+    return await _note_asked(execution, known)
 
 
-async def _note_asked(execution: JobExecution, wanted: Render, *, backend_id: str | None) -> StepResult:
+async def _read_draft(execution: JobExecution) -> dict[str, Any]:
+    credentials, session_id = await execution.credentials(), execution.backend_session()
+    draft = (await execution.context.backend.read_state(credentials, session_id)).draft
+    if draft is None or not drafts.exportable(draft):
+        raise Permanent(Code.NOTHING_TO_EXPORT)
+    return draft
+
+
+async def _note_asked(execution: JobExecution, wanted: Render) -> StepResult:
     if execution.job.token_id:
         await execution.context.token_pool.note_export(execution.job.token_id, allowed=True)
     claim_url = await make_claim_link(execution)
     session = msgspec.structs.replace(execution.session, claim_url=claim_url)
     job = transitions.linked(execution.job, claim_url=claim_url)
-    asked = msgspec.structs.replace(wanted, asked=True, backend_id=backend_id, started_at_ms=execution.now_ms)
+    asked = msgspec.structs.replace(wanted, asked=True, started_at_ms=execution.now_ms)
     return StepResult(transitions.polled(job, render=asked), session, park_s=execution.context.settings.render_poll_s)
 
 
-async def _start_render(execution: JobExecution, render_id: str, output: dict[str, str]) -> str | None:
-    """Have the backend render the draft as it is now, and return the render's id there, where the answer names one.
-
-    Where it was begun before, nothing is to be done.
-    """
+async def _start_render(
+    execution: JobExecution, render_id: str, draft: dict[str, Any], output: dict[str, str]
+) -> str | None:
+    """Ask for the render, and return its id at the backend, where the answer names one; nothing where it was begun before."""
     credentials, session_id = await execution.credentials(), execution.backend_session()
-    draft = (await execution.context.backend.read_state(credentials, session_id)).draft
-    if draft is None or not drafts.exportable(draft):
-        raise Permanent(Code.NOTHING_TO_EXPORT)
     await execution.context.leases.ensure_held(execution.lease)
     call = execution.context.backend.start_render(
         credentials, render_id=render_id, session_id=session_id, draft=draft, output=output
@@ -117,28 +115,29 @@ async def _poll(execution: JobExecution, wanted: Render) -> StepResult:
     try:
         status = await execution.context.backend.read_render_status(await execution.credentials(), *wanted.ids)
     except BackendFault as fault:
-        if not _tells_of_failure(fault, execution.job):
-            raise
-        return _render_anew(execution, wanted, fault.detail)
+        return _judge_error(execution, wanted, fault)
     match status.status:
         case "completed":
             return _take_link(execution, wanted, status)
         case "failed":
-            return _render_anew(execution, wanted, status.error)
+            return _fail(execution, wanted, status.error)
     return _poll_later(execution, wanted, status)
 
 
-def _tells_of_failure(fault: BackendFault, job: Job) -> bool:
-    """Whether what came instead of a status says that the render is no more: unknown, or an error in an answer of its own.
+def _judge_error(execution: JobExecution, wanted: Render, fault: BackendFault) -> StepResult:
+    """Take what came instead of a status: the render is unknown, or an answer of the backend's says that it failed.
 
-    An error that may pass, such as ``{"code": 500}``, must be said several times in a row.
+    One that may pass, such as ``{"code": 500}``, must be said several times in a row. What is no answer is raised.
     """
-    if fault.fault is Fault.RENDER_UNKNOWN:
-        return True
-    if fault.status not in range(200, 300):
-        return False
-    may_pass = fault.fault is Fault.BROKEN and fault.code is not None and job.faults + 1 >= _BROKEN_LOOKS
-    return fault.fault is Fault.REFUSED or may_pass
+    is_answer = fault.status in range(200, 300) and (fault.fault is Fault.REFUSED or fault.code is not None)
+    if fault.fault is Fault.RENDER_UNKNOWN or (is_answer and fault.fault is Fault.REFUSED):
+        return _fail(execution, wanted, fault.detail)
+    if not is_answer or fault.fault is not Fault.BROKEN:
+        raise fault
+    if wanted.errors + 1 >= _BROKEN_LOOKS:
+        return _fail(execution, wanted, fault.detail)
+    seen = msgspec.structs.replace(wanted, errors=wanted.errors + 1)
+    return StepResult(transitions.polled(execution.job, render=seen), park_s=execution.context.settings.render_poll_s)
 
 
 def _take_link(execution: JobExecution, wanted: Render, status: RenderStatus) -> StepResult:
@@ -147,20 +146,22 @@ def _take_link(execution: JobExecution, wanted: Render, status: RenderStatus) ->
         waits = msgspec.structs.replace(wanted, linkless=wanted.linkless + 1, percent=100)
         pause_s = min(_LINK_PAUSE_S, execution.context.settings.render_poll_s)
         return StepResult(transitions.polled(execution.job, render=waits), park_s=pause_s)
-    ready = msgspec.structs.replace(wanted, url=status.url, duration_s=status.duration_s, percent=100)
-    return StepResult(transitions.moved(transitions.polled(execution.job, render=ready), Stage.STORING))
+    done = transitions.rendered(
+        execution.job, url=status.url, duration_s=status.duration_s, size_bytes=status.size_bytes
+    )
+    return StepResult(done)
 
 
-def _render_anew(execution: JobExecution, wanted: Render, reason: str | None) -> StepResult:
-    if wanted.attempt >= _ATTEMPTS:
-        words = f"The backend could not render the timeline: {reason.rstrip('.')}." if reason else None
-        raise Permanent(Code.RENDER_FAILED, words)
-    return _name_render(execution, attempt=wanted.attempt + 1, any_resolution=wanted.any_resolution)
+def _fail(execution: JobExecution, failed: Render, reason: str | None) -> StepResult:
+    words = f"The backend could not render the timeline: {reason.rstrip('.')}." if reason else None
+    return render_anew(execution, failed, words)
 
 
 def _poll_later(execution: JobExecution, wanted: Render, status: RenderStatus) -> StepResult:
     settings = execution.context.settings
-    polled = msgspec.structs.replace(wanted, polls=wanted.polls + 1, percent=status.progress or wanted.percent)
+    polled = msgspec.structs.replace(
+        wanted, polls=wanted.polls + 1, errors=0, percent=status.progress or wanted.percent
+    )
     if _is_stuck(polled, settings, execution.now_ms):
         raise Permanent(Code.RENDER_TIMEOUT)
     return StepResult(transitions.polled(execution.job, render=polled), park_s=settings.render_poll_s)
