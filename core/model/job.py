@@ -59,6 +59,8 @@ class MediaRef(Record, frozen=True, kw_only=True):
     upload_id: str | None = None
     name: str
     size_bytes: int | None = None
+    #: the backend did not fetch the URL: its bytes are brought
+    by_bytes: bool = False
 
 
 class Sent(Record, frozen=True, kw_only=True):

@@ -341,9 +341,10 @@ async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
 async def test_a_file_is_sent_with_its_length_and_its_name() -> None:
     files = {"files": [{"filename": "a.mp4", "cdn_url": "https://cdn/a.mp4", "duration": 30.5, "width": 1920}]}
     async with peer(answered({"code": 0, "data": files})) as remote, backend(remote.url) as made:
-        (uploaded,) = await made.upload_file(
+        answer = await made.upload_file(
             CALLER, session_id="s", filename='we "ird\r\n街.mp4', size_bytes=6, chunks=chunks(b"abc", b"", b"def")
         )
+    (uploaded,) = answer.files
     assert (uploaded.cdn_url, uploaded.duration_s, uploaded.width, uploaded.hash) == (
         "https://cdn/a.mp4",
         30.5,

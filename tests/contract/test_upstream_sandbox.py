@@ -281,10 +281,11 @@ async def test_files_are_refused_with_their_fault(stage: Stage, clip: bytes) -> 
 
 async def test_a_media_url_is_fetched_by_the_backend_or_refused(stage: Stage) -> None:
     (info, *_) = (await stage.state()).video_infos
-    (uploaded,) = await stage.backend.upload_url(
+    answer = await stage.backend.upload_url(
         stage.caller, session_id=stage.session_id, urls=[info.get("cdn_url") or info["url"]]
     )
-    assert uploaded.duration_s == pytest.approx(4, abs=0.2)
+    assert answer.brought
+    assert answer.files[0].duration_s == pytest.approx(4, abs=0.2)
     with pytest.raises(BackendFault) as caught:
         await stage.backend.upload_url(stage.caller, session_id=stage.session_id, urls=["http://127.0.0.1:1/a.mp4"])
     assert caught.value.fault is Fault.REFUSED

@@ -112,22 +112,22 @@ class Backend:
 
     async def upload_file(
         self, credentials: Credentials, *, session_id: str, filename: str, size_bytes: int, chunks: AsyncIterator[bytes]
-    ) -> list[responses.UploadedFile]:
+    ) -> responses.UploadAnswer:
         """Send one file's bytes as they come. Raises also multipart.SizeMismatch, and whatever `chunks` raises."""
         form = FileForm(filename, size_bytes)
         headers = self._headers(credentials) | form.headers
         body = form.body(chunks)
         request = BackendRequest("upload", "POST", _upload_path(session_id), headers, body, _UPLOAD_SILENCE_S)
         async with aclosing(body):
-            return await self._http.answer(request, responses.parse_uploaded_files)
+            return await self._http.answer(request, responses.parse_upload_answer)
 
     async def upload_url(
         self, credentials: Credentials, *, session_id: str, urls: Sequence[str]
-    ) -> list[responses.UploadedFile]:
+    ) -> responses.UploadAnswer:
         """Let the backend fetch the files itself."""
         body = requests.UrlsBody(list(urls))
         request = self._post("upload", _upload_path(session_id), credentials, body, silence_s=_UPLOAD_SILENCE_S)
-        return await self._http.answer(request, responses.parse_uploaded_files)
+        return await self._http.answer(request, responses.parse_upload_answer)
 
     async def read_credits(self, credentials: Credentials) -> responses.Credits:
         """Read the token's balance."""
