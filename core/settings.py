@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     #: off: finished files are not kept, and ``output.url`` leads to the backend's own link
     keep_outputs: bool = True
     default_profile: str = "free-video-fast"
-    #: danger: address ranges that callbacks and media may reach although they are not public
+    #: danger: address ranges that callbacks, media, and films elsewhere may reach although they are not public
     allow_addresses: Networks = ()
     #: danger: lets callbacks and media use plain http
     allow_http: bool = False

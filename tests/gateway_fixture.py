@@ -125,6 +125,12 @@ class Gateway:
         """List the charged messages that hold a title: more than one is a double charge."""
         return [row for row in self.ledger()["messages"] if title in row["text"] and row["charged"]]
 
+    def renders(self, title: str) -> list[dict[str, Any]]:
+        """List the renders in the backend sessions to which a message with this title was sent."""
+        ledger = self.ledger()
+        sessions = {row["session_id"] for row in ledger["messages"] if title in row["text"]}
+        return [row for row in ledger["renders"] if row["session_id"] in sessions]
+
     def download(self, job: dict[str, Any]) -> Path:
         """Fetch a job's video by its signed link alone."""
         path = self.folder / f"{job['id']}.mp4"

@@ -39,11 +39,11 @@ class Calls(Counter[str]):
 
 @asynccontextmanager
 async def context_over(
-    core: Core, folder: Path, *, backend: str = NOBODY, calls: Calls | None = None
+    core: Core, folder: Path, *, backend: str = NOBODY, calls: Calls | None = None, allow: str = "127.0.0.0/8"
 ) -> AsyncIterator[WorkerContext]:
     """Build one worker's context over the store's classes."""
     asked = Backend(backend, platform="test", metrics=Calls() if calls is None else calls, stream_clients=1)
-    settings, outbound = core.settings, guarded_client(allow=parse_networks("127.0.0.1/32"), http_allowed=True)
+    settings, outbound = core.settings, guarded_client(allow=parse_networks(allow), http_allowed=True)
     try:
         yield WorkerContext(
             settings=settings,

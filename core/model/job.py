@@ -60,6 +60,8 @@ class MediaRef(Record, frozen=True, kw_only=True):
     upload_id: str | None = None
     name: str
     size_bytes: int | None = None
+    #: the backend did not fetch the URL: its bytes are brought
+    by_bytes: bool = False
 
 
 class Sent(Record, frozen=True, kw_only=True):
@@ -86,7 +88,7 @@ class Recovery(Record, frozen=True, kw_only=True):
 
 
 class Render(Record, frozen=True, kw_only=True):
-    """The render under way. `id` is ours: render_ + job + session generation + attempt."""
+    """The render under way. `id` is ours, e.g. ``render_1795633751024482913``; records of older versions have other forms."""
 
     id: str
     attempt: int
@@ -95,8 +97,32 @@ class Render(Record, frozen=True, kw_only=True):
     percent: int = 0
     #: the backend has said that it knows it
     asked: bool = False
+    #: its name at the backend, where that is not ours
+    backend_id: str | None = None
+    #: the resolution that was wanted is refused, so none is asked for
+    any_resolution: bool = False
+    #: looks at it, in a row, that gave an error in the place of a status
+    errors: int = 0
+    #: looks at it that said completed, and gave no link
+    linkless: int = 0
+    #: how often its film was fetched in vain
+    fetches: int = 0
     url: str | None = None
+    #: what the status says of the film
     duration_s: float | None = None
+    size_bytes: int | None = None
+    #: the length of what is rendered, where its draft tells
+    timeline_s: float | None = None
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Names to ask after it by, the one that the backend gave it first."""
+        return known_ids(self.id, self.backend_id)
+
+
+def known_ids(ours: str, backend_id: str | None) -> tuple[str, ...]:
+    """List a render's names, the one that the backend gave it first."""
+    return (ours,) if backend_id is None else (backend_id, ours)
 
 
 class OutputFile(Record, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ Action = Literal["export", "none", "credits", "state", "upload"]
 OUTPUT_FORMATS: tuple[str, ...] = ("mp4", "mov", "webm")
 #: From the smallest to the largest that the backend renders (the shorter side of the picture).
 RESOLUTIONS: tuple[str, ...] = ("360p", "480p", "540p", "720p", "1080p")
+_DEFAULT_RESOLUTION = "1080p"
 QUALITIES: tuple[str, ...] = ("low", "medium", "high")
 ASPECT_RATIOS: tuple[str, ...] = ("16:9", "9:16", "1:1", "4:3", "3:4", "4:5", "21:9")
 
@@ -22,8 +23,18 @@ class Output(msgspec.Struct, frozen=True, omit_defaults=False):
     export: bool = True
     format: str = "mp4"
     quality: str = "high"
-    resolution: str = "1080p"
+    resolution: str = _DEFAULT_RESOLUTION
     aspect_ratio: str | None = None
+    #: the caller or the prompt named a resolution
+    resolution_asked: bool = False
+
+    @property
+    def wanted_resolution(self) -> str | None:
+        """The resolution to ask the backend for; None leaves it to its own default, which is ours.
+
+        Records of older versions do not say whether one was asked for; one that is not the default was.
+        """
+        return self.resolution if self.resolution_asked or self.resolution != _DEFAULT_RESOLUTION else None
 
 
 class OutputAsk(msgspec.Struct, frozen=True):

@@ -81,6 +81,13 @@ def uploaded(session: Session, count: int) -> Session:
     return msgspec.structs.replace(session, uploaded=count)
 
 
+def brought_by_bytes(session: Session) -> Session:
+    """The backend did not fetch the next file by its URL: we do."""
+    at = session.uploaded
+    next_one = msgspec.structs.replace(session.media[at], by_bytes=True)
+    return msgspec.structs.replace(session, media=(*session.media[:at], next_one, *session.media[at + 1 :]))
+
+
 def joined(session: Session, media: tuple[MediaRef, ...]) -> Session:
     """A job brings its files."""
     return msgspec.structs.replace(session, media=session.media + media)

@@ -183,6 +183,22 @@ def polled(job: Job, *, render: Render) -> Job:
     return _next(job, render=render, percent=max(job.percent, percent), wait=None, tries={})
 
 
+def rendered(job: Job, *, url: str | None, duration_s: float | None, size_bytes: int | None) -> Job:
+    """The backend has the film, and says so much of it: it is fetched next. Without a link by the download call."""
+    render = job.render
+    assert render is not None
+    told = msgspec.structs.replace(render, url=url, duration_s=duration_s, size_bytes=size_bytes, percent=100)
+    return moved(polled(job, render=told), Stage.STORING)
+
+
+def unusable(job: Job) -> Job:
+    """The film could not be fetched, or is none: the render is looked at again, for a link that is good."""
+    render = job.render
+    assert render is not None
+    told = msgspec.structs.replace(render, url=None, linkless=0, fetches=render.fetches + 1)
+    return moved(job, Stage.RENDERING, render=told)
+
+
 def waiting(job: Job, *, reason: WaitReason, until_ms: int) -> Job:
     """The job goes to sleep and says why."""
     return _next(job, wait=Wait(reason=reason, until_ms=until_ms))

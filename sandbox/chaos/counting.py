@@ -1,7 +1,7 @@
 """What was lost or done twice, counted from outside: the answers to submits, the backend's ledger, the receiver's inbox.
 
 Pure. The chaos run and the crash tests call `judged` when everything has come to rest. A job's prompt holds a title that
-no other prompt holds, and the ids of its renders hold its own id: by these the ledger's rows find their job.
+no other prompt holds, and renders what its message has left in its session: by these the ledger's rows find their job.
 """
 
 from collections import Counter, defaultdict
@@ -59,7 +59,7 @@ def judged(
     """Count. `jobs`: what the gateway says of each by id; a job that it does not know is not in it."""
     ended = {job.id for job in accepted if jobs.get(job.id, {}).get("status") in ENDS}
     told = _told(received)
-    renders = _renders_of(accepted, ledger["renders"])
+    renders = _renders_of(accepted, ledger)
     return Verdict(
         accepted=len(accepted),
         ended=dict(Counter(_end_of(jobs[job_id]) for job_id in sorted(ended))),
@@ -81,14 +81,21 @@ def _charges(job: Accepted, messages: Iterable[Mapping[str, Any]]) -> int:
     return sum(1 for row in messages if job.title in row["text"] and row["charged"])
 
 
-def _renders_of(accepted: Sequence[Accepted], rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+def _renders_of(accepted: Sequence[Accepted], ledger: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
     """Sort the ledger's renders by job; one that is nobody's counts as its own."""
-    names = {job.id.removeprefix("job_"): job.id for job in accepted}
     found: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for row in rows:
-        owner = next((job_id for name, job_id in names.items() if name in row["id"]), row["id"])
+    for row in ledger["renders"]:
+        said = _last_before(row, ledger["messages"])
+        owner = next((job.id for job in accepted if job.title in said), row["id"])
         found[owner].append(row)
     return dict(found)
+
+
+def _last_before(render: Mapping[str, Any], messages: Iterable[Mapping[str, Any]]) -> str:
+    """Find what was said last in a render's session when it began."""
+    mine = (row for row in messages if row["session_id"] == render["session_id"] and row["at"] <= render["at"])
+    last = max(mine, key=lambda row: str(row["at"]), default=None)
+    return "" if last is None else str(last["text"])
 
 
 def _completed(rows: Iterable[Mapping[str, Any]]) -> int:

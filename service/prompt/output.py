@@ -10,11 +10,13 @@ _MOST_LINES = 1080
 
 def merge_output(asked: OutputAsk, named: Specs, *, export: bool) -> Output:
     """Merge field by field; a resolution or format that is not rendered becomes the nearest that is."""
+    lines = _lines(asked.resolution) or named.resolution
     return Output(
         export=export,
         format=_format(asked.format or named.format),
         quality=asked.quality or named.quality or Output().quality,
-        resolution=_resolution(_lines(asked.resolution) or named.resolution),
+        resolution=_resolution(lines),
+        resolution_asked=lines is not None,
         aspect_ratio=asked.aspect_ratio or named.aspect_ratio,
     )
 

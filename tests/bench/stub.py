@@ -6,6 +6,7 @@ to be read from prompts, and each call is known by its job. Sessions carry the t
 
 import asyncio
 import json
+import struct
 from collections import defaultdict
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -16,7 +17,25 @@ from uuid import uuid4
 PLAIN, HOLD_STREAM, HOLD_RENDER = "01", "02", "03"
 
 _HEARTBEAT_S = 5.0
-_FILE = b"\0" * 1000
+
+
+def _box(kind: bytes, *parts: bytes) -> bytes:
+    body = b"".join(parts)
+    return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+def _film() -> bytes:
+    """Write the boxes of a film of four seconds, without its pictures."""
+    header = _box(b"mvhd", bytes(12), struct.pack(">II", 1000, 4000), bytes(80))
+    size = _box(b"tkhd", bytes(76), struct.pack(">II", 640 << 16, 360 << 16))
+    samples = _box(b"stbl", _box(b"stsz", struct.pack(">III", 0, 0, 100)))
+    media = _box(b"mdia", _box(b"hdlr", bytes(8), b"vide", bytes(13)), _box(b"minf", samples))
+    return (
+        _box(b"ftyp", b"isom", bytes(4)) + _box(b"moov", header, _box(b"trak", size, media)) + _box(b"mdat", bytes(500))
+    )
+
+
+_FILE = _film()
 _VIDEO = {"id": "v1", "tt": 0, "sg": [{"id": "s1", "st": 0, "d": 4000, "src": "cdn://clip", "m": {"name": "clip"}}]}
 _TITLE = {"id": "t1", "tt": 7, "sg": [{"id": "s2", "st": 0, "d": 3000, "m": {"text": "Bench"}}]}
 

@@ -178,7 +178,7 @@ ENDS = {
     "recovering": "session_lost",
     "behind in its session": "session_lost",
     "parked render": "session_lost",
-    "left storing": "render_failed",
+    "left storing": "session_lost",
 }
 
 

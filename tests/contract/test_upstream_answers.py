@@ -40,10 +40,47 @@ def read(body: object) -> dict[str, Any]:
         ({"status": "canceled", "progress": 900}, responses.RenderStatus("failed", 100, None, None, None)),
         ({"status": "compositing"}, responses.RenderStatus("processing", None, None, None, None)),
         ({"status": "completed", "output": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
+        ({"status": " Completed "}, responses.RenderStatus("completed", None, None, None, None)),
+        ({"outputUrl": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
+        (
+            {"status": "Failed", "error": {"message": "no memory"}},
+            responses.RenderStatus("failed", None, None, None, None, "no memory"),
+        ),
     ],
 )
 def test_both_shapes_of_a_renders_status_are_read(body: object, expected: responses.RenderStatus) -> None:
     assert responses.parse_render_status(read(body)) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "percent"),
+    [
+        (45, 45),
+        ("45", 45),
+        ("45%", 45),
+        ("45.5 %", 45),
+        (0.45, 45),
+        ("0.45", 45),
+        (1.0, 100),
+        (1, 1),
+        ("0.5%", 0),
+        (12.5, 12),
+        (-3, 0),
+        ("soon", None),
+        (True, None),
+        (None, None),
+    ],
+)
+def test_progress_is_read_as_a_share_and_in_percent(written: object, percent: int | None) -> None:
+    assert responses.parse_render_status({"status": "processing", "progress": written}).progress == percent
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [({"id": "a"}, "a"), ({"taskId": 7}, "7"), ({"id": "a", "task_id": "b"}, "a"), ({"status": "pending"}, None)],
+)
+def test_a_new_render_has_the_id_that_the_answer_names(body: dict[str, Any], named: str | None) -> None:
+    assert responses.parse_render_id(body) == named
 
 
 def test_a_balance_is_read_with_and_without_its_envelope() -> None:
@@ -68,7 +105,46 @@ def test_a_state_is_read_with_all_or_nothing_in_it() -> None:
     "body", [{"code": 0, "data": {"files": [{"url": "u"}]}}, {"data": [{"url": "u"}]}, [{"url": "u"}], {"cdn_url": "u"}]
 )
 def test_uploaded_files_are_read_however_they_are_wrapped(body: object) -> None:
-    assert [file.cdn_url for file in responses.parse_uploaded_files(read(body))] == ["u"]
+    answer = responses.parse_upload_answer(read(body))
+    assert ([file.cdn_url for file in answer.files], answer.brought) == (["u"], True)
+
+
+FILE = {"filename": "a.mp4", "cdn_url": "u"}
+
+
+@pytest.mark.parametrize(
+    ("body", "brought", "says_no"),
+    [
+        ({"files": [FILE], "session_state_applied": True}, True, False),
+        ({"files": [FILE], "session_state_applied": "true"}, True, False),
+        ({"files": [{**FILE, "error": None, "code": 0, "success": True, "status": "ok"}]}, True, False),
+        ({"files": [FILE], "session_state_applied": False}, False, False),
+        ({"files": [FILE], "session_state_applied": "false"}, False, False),
+        ({"files": [FILE], "sessionStateApplied": 0}, False, False),
+        ({"files": []}, False, True),
+        ({"files": [None]}, False, True),
+        ({"files": [{}]}, False, True),
+        ({"files": [FILE, {"filename": "b.mp4", "error": "not reachable"}]}, False, True),
+        ({"files": [{"filename": "a.mp4", "success": False}]}, False, True),
+        ({"files": [{"filename": "a.mp4", "status": "failed"}]}, False, True),
+        ({"files": [{"filename": "a.mp4", "code": 4001}]}, False, True),
+        ({"files": [{"error": {"code": "4002", "message": "too large"}}]}, False, True),
+        ({"files": None}, False, False),
+        ({"message": "ok"}, False, False),
+        ({"code": 0, "data": None}, False, False),
+        ({}, False, False),
+    ],
+)
+def test_an_upload_is_believed_only_where_it_says_so(body: object, brought: bool, says_no: bool) -> None:
+    answer = responses.parse_upload_answer(read(body))
+    assert (answer.brought, answer.says_no) == (brought, says_no)
+
+
+def test_a_file_that_was_not_taken_says_why() -> None:
+    files = [FILE, {"filename": "b.mp4", "error": {"code": "4002", "message": "file too large"}}]
+    refused = responses.parse_upload_answer({"files": files}).refused
+    assert refused is not None
+    assert (refused.filename, refused.code, refused.error) == ("b.mp4", 4002, "file too large")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +186,7 @@ def test_any_answer_is_read_or_unreadable(body: object) -> None:
         responses.parse_issued_token,
         responses.parse_opened_session,
         responses.parse_claim_token,
-        responses.parse_uploaded_files,
+        responses.parse_upload_answer,
         responses.parse_credits,
         responses.parse_state,
         responses.parse_render_status,

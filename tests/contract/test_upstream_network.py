@@ -17,6 +17,7 @@ from worker.backend.events import Heartbeat, StreamError, Text, Unknown
 from worker.backend.faults import BackendFault, Fault
 from worker.backend.multipart import SizeMismatch
 from worker.backend.requests import attribution
+from worker.backend.transport import Redirected
 
 CALLER = Credentials("nmv_usr_secret", "maker-free", traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01")
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
@@ -384,9 +385,10 @@ async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
 async def test_a_file_is_sent_with_its_length_and_its_name() -> None:
     files = {"files": [{"filename": "a.mp4", "cdn_url": "https://cdn/a.mp4", "duration": 30.5, "width": 1920}]}
     async with peer(answered({"code": 0, "data": files})) as remote, backend(remote.url) as made:
-        (uploaded,) = await made.upload_file(
+        answer = await made.upload_file(
             CALLER, session_id="s", filename='we "ird\r\n街.mp4', size_bytes=6, chunks=chunks(b"abc", b"", b"def")
         )
+    (uploaded,) = answer.files
     assert (uploaded.cdn_url, uploaded.duration_s, uploaded.width, uploaded.hash) == (
         "https://cdn/a.mp4",
         30.5,
@@ -412,40 +414,83 @@ async def test_a_file_of_another_size_than_said_is_not_sent_whole(size_bytes: in
     assert remote.requests == []
 
 
-async def fetched(made: Backend, url: str | None) -> tuple[int | None, bytes]:
-    async with made.fetch_output(CALLER, url=url, render_id="render_1") as file:
+async def fetched(made: Backend, url: str, credentials: Credentials | None = None) -> tuple[int | None, bytes]:
+    async with made.open_output(url, credentials) as file:
         return file.size_bytes, b"".join([chunk async for chunk in file.chunks])
 
 
 FILE = b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nContent-Length: 5\r\n\r\nmovie"
 
 
-async def test_an_output_is_fetched_without_our_token() -> None:
+async def test_an_output_is_opened_without_our_token_unless_it_is_to_be_shown() -> None:
+    async with peer(FILE) as remote, backend(remote.url) as made:
+        url = remote.url + "/out.mp4?sig=1"
+        assert await fetched(made, url) == (5, b"movie")
+        assert await fetched(made, url, CALLER) == (5, b"movie")
+    (line, without, _), (_, shown, _) = remote.requests
+    assert line == "GET /out.mp4?sig=1 HTTP/1.1"
+    assert not {name for name in without if name.startswith(("authorization", "x-skill", "cookie", "traceparent"))}
+    assert shown["authorization"] == "Bearer nmv_usr_secret"
+
+
+async def test_an_output_of_another_host_is_not_opened() -> None:
     async with peer(FILE) as cdn, peer(FILE) as remote, backend(remote.url) as made:
-        assert await fetched(made, cdn.url + "/out.mp4?sig=1") == (5, b"movie")
-        ((line, headers, _),) = cdn.requests
-        assert line == "GET /out.mp4?sig=1 HTTP/1.1"
-        assert not {name for name in headers if name.startswith(("authorization", "x-skill", "cookie", "traceparent"))}
-        assert remote.requests == []
+        with pytest.raises(BackendFault) as caught:
+            await fetched(made, cdn.url + "/out.mp4", CALLER)
+    assert (caught.value.fault, cdn.requests) == (Fault.REFUSED, [])
 
 
 @pytest.mark.parametrize(
-    "url", [None, "", "http://127.0.0.1:1/out.mp4", "http://[bad", "ftp://x/y", "file:///etc/passwd"]
+    ("url", "own"),
+    [
+        ("https://api.example/x", True),
+        ("https://API.example:443/x", True),
+        ("https://api.example:8443/x", False),
+        ("http://api.example/x", False),
+        ("https://api.example.evil.test/x", False),
+        ("https://api.example@evil.test/x", False),
+        ("//api.example/x", False),
+        ("http://[bad", False),
+        ("https://api.example:port/x", False),
+        ("file:///etc/passwd", False),
+    ],
 )
-async def test_an_output_whose_url_fails_is_fetched_by_the_download_call(url: str | None) -> None:
-    async with peer(FILE) as remote, backend(remote.url) as made:
-        assert await fetched(made, url) == (5, b"movie")
+async def test_a_url_is_the_backends_own_by_scheme_host_and_port(url: str, own: bool) -> None:
+    async with backend("https://api.example/base") as made:
+        assert made.is_own(url) is own
+
+
+async def test_a_link_without_a_host_is_the_backends() -> None:
+    async with backend("https://api.example") as made:
+        assert made.absolute("/files/out.mp4") == "https://api.example/files/out.mp4"
+        assert made.absolute("https://cdn.example/out.mp4") == "https://cdn.example/out.mp4"
+        assert made.absolute("http://[bad") == "http://[bad"
+
+
+async def test_the_download_call_shows_the_token() -> None:
+    async with peer(FILE) as remote, backend(remote.url) as made, made.open_download(CALLER, "render/1") as file:
+        assert b"".join([chunk async for chunk in file.chunks]) == b"movie"
     ((line, headers, _),) = remote.requests
-    assert line == "GET /api/render/proxy/render_1/download HTTP/1.1"
+    assert line == "GET /api/render/proxy/render%2F1/download HTTP/1.1"
     assert headers["authorization"] == "Bearer nmv_usr_secret"
 
 
-async def test_an_output_url_without_a_host_is_the_backends_and_gets_no_token_either() -> None:
-    async with peer(FILE) as remote, backend(remote.url) as made:
-        assert await fetched(made, "/files/out.mp4") == (5, b"movie")
-    ((line, headers, _),) = remote.requests
-    assert line == "GET /files/out.mp4 HTTP/1.1"
-    assert "authorization" not in headers
+@pytest.mark.parametrize(
+    ("location", "target"),
+    [("/b.mp4?sig=1", "{url}/b.mp4?sig=1"), ("https://cdn.example/b.mp4", "https://cdn.example/b.mp4")],
+)
+async def test_a_file_that_is_elsewhere_is_told_so(location: str, target: str) -> None:
+    answer = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode()
+    async with peer(answer) as remote, backend(remote.url) as made:
+        with pytest.raises(Redirected) as caught:
+            await fetched(made, remote.url + "/a.mp4", CALLER)
+        assert caught.value.url == target.format(url=remote.url)
+
+
+async def test_a_redirected_message_is_none() -> None:
+    answer = b"HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n"
+    async with peer(answer) as remote, backend(remote.url) as made:
+        assert (await fault_of_message(made)).fault is Fault.REFUSED
 
 
 async def test_an_output_that_is_cut_off_is_broken() -> None:
@@ -460,5 +505,6 @@ async def test_a_render_that_is_unknown_has_no_output() -> None:
     unknown = answered({"code": 404, "message": "render not found"}, "404 Not Found")
     async with peer(unknown) as remote, backend(remote.url) as made:
         with pytest.raises(BackendFault) as caught:
-            await fetched(made, remote.url)
+            async with made.open_download(CALLER, "render_1"):
+                pass
     assert caught.value.fault is Fault.RENDER_UNKNOWN

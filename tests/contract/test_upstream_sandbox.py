@@ -137,7 +137,7 @@ async def test_the_whole_way_from_a_token_to_a_file(sandbox: Sandbox, backend: B
 
     await stage.render("render_whole_way")
     ended = await stage.rendered("render_whole_way")
-    async with backend.fetch_output(caller, url=ended.url, render_id="render_whole_way") as file:
+    async with backend.open_output(ended.url or "", None) as file:
         film = b"".join([chunk async for chunk in file.chunks])
     assert len(film) == file.size_bytes
     assert film[4:8] == b"ftyp"
@@ -258,7 +258,7 @@ async def test_an_output_comes_by_the_download_call_too(stage: Stage) -> None:
     await stage.say("cut the pauses")
     await stage.render(render_id := f"render_{uuid4().hex}")
     await stage.rendered(render_id)
-    async with stage.backend.fetch_output(stage.caller, url=None, render_id=render_id) as file:
+    async with stage.backend.open_download(stage.caller, render_id) as file:
         assert (await anext(file.chunks))[4:8] == b"ftyp"
 
 
@@ -283,10 +283,11 @@ async def test_files_are_refused_with_their_fault(stage: Stage, clip: bytes) -> 
 
 async def test_a_media_url_is_fetched_by_the_backend_or_refused(stage: Stage) -> None:
     (info, *_) = (await stage.state()).video_infos
-    (uploaded,) = await stage.backend.upload_url(
+    answer = await stage.backend.upload_url(
         stage.caller, session_id=stage.session_id, urls=[info.get("cdn_url") or info["url"]]
     )
-    assert uploaded.duration_s == pytest.approx(4, abs=0.2)
+    assert answer.brought
+    assert answer.files[0].duration_s == pytest.approx(4, abs=0.2)
     with pytest.raises(BackendFault) as caught:
         await stage.backend.upload_url(stage.caller, session_id=stage.session_id, urls=["http://127.0.0.1:1/a.mp4"])
     assert caught.value.fault is Fault.REFUSED

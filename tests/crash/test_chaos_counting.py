@@ -15,12 +15,14 @@ JOB = Accepted("job_0190-aa", "Q1N00001")
 OTHER = Accepted("job_0190-bb", "Q1N00002")
 
 
-def message(job, *, charged=50):
-    return {"text": f'add a title "{job.title}"', "charged": charged}
+def message(job, *, charged=50, at="10:00", session="one"):
+    return {"text": f'add a title "{job.title}"', "charged": charged, "session_id": session, "at": at}
 
 
-def render(job, *, status="completed", fetched=True, attempt=1):
-    return {"id": f"render_{job.id.removeprefix('job_')}_1_{attempt}", "status": status, "fetched": fetched}
+def render(job, *, status="completed", fetched=True):
+    """In one session the second job's message comes after the first one's render."""
+    facts = {"status": status, "fetched": fetched, "session_id": "one"}
+    return {"id": "render_1", "at": "10:01" if job is JOB else "10:03", **facts}
 
 
 def callback(job, *, webhook_id="evt_1", kind="job.succeeded", verified=True):
@@ -30,7 +32,10 @@ def callback(job, *, webhook_id="evt_1", kind="job.succeeded", verified=True):
 def verdict_of(*, jobs=None, messages=(), renders=(), received=None):
     """Judge two jobs that went well, but for what is given."""
     fine = {job.id: {"id": job.id, "status": "succeeded", "error": None} for job in (JOB, OTHER)}
-    ledger = {"messages": [message(JOB), message(OTHER), *messages], "renders": [render(JOB), render(OTHER), *renders]}
+    ledger = {
+        "messages": [message(JOB), message(OTHER, at="10:02"), *messages],
+        "renders": [render(JOB), render(OTHER), *renders],
+    }
     told = [callback(JOB), callback(OTHER, webhook_id="evt_2")] if received is None else received
     return judged([JOB, OTHER], jobs=fine | (jobs or {}), ledger=ledger, received=told)
 
@@ -47,7 +52,7 @@ def test_a_run_in_which_all_went_well_is_found_good():
 
 
 def test_a_refused_message_and_a_failed_render_before_the_good_ones_are_no_wrongs():
-    again = render(JOB, status="failed", fetched=False, attempt=2)
+    again = render(JOB, status="failed", fetched=False)
     assert verdict_of(messages=[message(JOB, charged=0)], renders=[again, render(JOB, status="cancelled")]).holds
 
 
@@ -66,7 +71,7 @@ def test_a_prompt_with_two_charged_rows_is_charged_twice():
 
 
 def test_two_completed_renders_for_one_job_are_one_too_many():
-    assert bad(verdict_of(renders=[render(JOB, attempt=2)])) == {"rendered_twice": (JOB.id,)}
+    assert bad(verdict_of(renders=[render(JOB)])) == {"rendered_twice": (JOB.id,)}
 
 
 @pytest.mark.parametrize("status", ["pending", "processing"])
@@ -75,7 +80,7 @@ def test_a_render_that_never_ended_is_an_orphan(status):
 
 
 def test_a_completed_render_that_nobody_read_is_an_orphan_also_when_it_belongs_to_nobody():
-    stray = {"id": "render_of_a_stranger", "status": "completed", "fetched": False}
+    stray = {"id": "render_of_a_stranger", "status": "completed", "fetched": False, "session_id": "two", "at": "10:09"}
     assert bad(verdict_of(renders=[stray])) == {"orphaned": ("render_of_a_stranger",)}
 
 

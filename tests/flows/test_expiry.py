@@ -65,6 +65,6 @@ def test_a_render_outlives_its_token_where_the_successor_sees_it(brief):
     job = gateway.run(f'add a title "{title}"', upload=gateway.clip(), output=EXPORT)
     assert code_of(job) == (None if sees else "session_lost")
     assert len(gateway.charged(title)) == 1
-    renders = [row for row in gateway.ledger()["renders"] if job["id"].removeprefix("job_") in row["id"]]
+    renders = gateway.renders(title)
     assert len(renders) == 1, "it is not rendered again"
     assert renders[0]["fetched"] is sees

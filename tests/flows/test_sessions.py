@@ -31,10 +31,6 @@ def sent(gateway: Gateway, title: str) -> list[dict]:
     return [row for row in gateway.ledger()["messages"] if title in row["text"]]
 
 
-def renders_of(gateway: Gateway, job_id: str) -> list[dict]:
-    return [row for row in gateway.ledger()["renders"] if job_id.removeprefix("job_") in row["id"]]
-
-
 def cancel_at(gateway: Gateway, job_id: str, stage: str) -> dict:
     """Cancel a job when it is in a stage, and wait for its end."""
     for _, event in gateway.events(job_id):
@@ -159,7 +155,7 @@ def test_a_cancel_ends_the_job_wherever_it_is_unless_the_backend_was_faster(gate
     )
     assert [c["type"] for c in gateway.callbacks(job_id)] == [f"job.{job['status']}"]
     assert len(gateway.charged(title)) <= 1
-    finished = [row for row in renders_of(gateway, job_id) if row["status"] not in ENDED_RENDERS]
+    finished = [row for row in gateway.renders(title) if row["status"] not in ENDED_RENDERS]
     assert all(row["fetched"] for row in finished)
 
 
@@ -174,13 +170,14 @@ def test_a_queued_job_is_canceled_at_once_and_costs_nothing(gateway):
 
 
 def test_a_stuck_render_is_cancelled_with_its_job(gateway):
-    job_id = gateway.submit(edit(unique_title(), "render-stuck"), upload=gateway.clip(), output=EXPORT)["id"]
+    title = unique_title()
+    job_id = gateway.submit(edit(title, "render-stuck"), upload=gateway.clip(), output=EXPORT)["id"]
     for _, event in gateway.events(job_id):
         job = event["data"]["job"]
         if job["stage"] == "rendering" and job["progress"]["percent"] > 60 and job["status"] == "running":
             gateway.http.post(f"/v1/jobs/{job_id}/cancel")
     assert gateway.job(job_id)["status"] == "canceled"
-    assert [row["status"] for row in renders_of(gateway, job_id)] == ["cancelled"]
+    assert [row["status"] for row in gateway.renders(title)] == ["cancelled"]
 
 
 def test_what_a_canceled_message_still_does_is_not_taken_for_the_next_job_s(gateway):
@@ -220,7 +217,7 @@ def test_the_deadline_ends_a_job_at_every_stage(gateway, late, stage):
     job = gateway.ended(submitted["id"])
     assert (job["status"], code_of(job)) == ("failed", "deadline_exceeded")
     assert len(sent(gateway, title)) <= 1
-    assert {row["status"] for row in renders_of(gateway, job["id"])} <= {"cancelled"}
+    assert {row["status"] for row in gateway.renders(title)} <= {"cancelled"}
 
 
 def test_what_comes_after_the_deadline_is_not_taken_for_the_next_job_s(gateway, late):

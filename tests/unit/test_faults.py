@@ -197,6 +197,14 @@ def test_retry_after_is_read_in_both_forms(headers: dict[str, str], expected_s: 
     assert seen.retry_after_s == expected_s
 
 
+@pytest.mark.parametrize("call", ["render_status", "cancel_render", "download"])
+@pytest.mark.parametrize("body", [b"<html><h1>404 Not Found</h1></html>", b"", b"not found"])
+def test_only_the_backend_itself_says_that_a_render_is_unknown(call: str, body: bytes) -> None:
+    seen = fault_of(call, 404, body, {})
+    assert seen is not None
+    assert seen.fault is Fault.BROKEN
+
+
 def test_only_what_may_have_arrived_is_maybe_done() -> None:
     assert {each for each in Fault if BackendFault(each, call="message").maybe_done} == {Fault.BROKEN}
 

@@ -27,7 +27,25 @@ def test_a_field_that_the_caller_set_wins_over_the_prompt() -> None:
 
     output = read("mute it, export in 720p mov, low quality, 9:16", asked).output
 
-    assert output == Output(format="webm", quality="medium", resolution="480p", aspect_ratio="1:1")
+    assert output == Output(
+        format="webm", quality="medium", resolution="480p", aspect_ratio="1:1", resolution_asked=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("output", "wanted"),
+    [
+        (read("mute it and export").output, None),
+        (read("mute it and export in 1080p").output, "1080p"),
+        (read("mute it and export in 4k").output, "1080p"),
+        (read("mute it", OutputAsk(resolution="1080p")).output, "1080p"),
+        # as older versions wrote them down
+        (Output(resolution="720p"), "720p"),
+        (Output(resolution="1080p"), None),
+    ],
+)
+def test_a_resolution_is_wanted_only_where_one_was_asked_for(output: Output, wanted: str | None) -> None:
+    assert output.wanted_resolution == wanted
 
 
 def test_a_field_that_the_caller_left_out_comes_from_the_prompt() -> None:

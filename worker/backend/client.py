@@ -4,10 +4,10 @@ The job's steps call it. It decides how a call is written and read; when to call
 is theirs. Nothing is ever sent twice here.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from typing import Any, Literal
-from urllib.parse import quote, urljoin
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Literal, TypeVar
+from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
 
@@ -22,6 +22,9 @@ from worker.backend.transport import BackendRequest, CallMetrics, Transport
 
 #: Taking a large file, or fetching it from a URL, takes the backend longer than other calls.
 _UPLOAD_SILENCE_S = 300.0
+_PORTS = {"http": 80, "https": 443}
+
+_T = TypeVar("_T")
 
 
 @redacted_repr("profile")
@@ -111,7 +114,7 @@ class Backend:
 
     async def upload_file(
         self, credentials: Credentials, *, session_id: str, filename: str, size_bytes: int, chunks: AsyncIterator[bytes]
-    ) -> list[responses.UploadedFile]:
+    ) -> responses.UploadAnswer:
         """Send one file's bytes as they come. Raises also multipart.SizeMismatch, and whatever `chunks` raises."""
         form = FileForm(filename, size_bytes)
         headers = self._headers(credentials) | form.headers
@@ -120,15 +123,15 @@ class Backend:
             "upload", "POST", _upload_path(session_id), headers, body, _UPLOAD_SILENCE_S, credentials.job_id
         )
         async with aclosing(body):
-            return await self._http.answer(request, responses.parse_uploaded_files)
+            return await self._http.answer(request, responses.parse_upload_answer)
 
     async def upload_url(
         self, credentials: Credentials, *, session_id: str, urls: Sequence[str]
-    ) -> list[responses.UploadedFile]:
+    ) -> responses.UploadAnswer:
         """Let the backend fetch the files itself."""
         body = requests.UrlsBody(list(urls))
         request = self._post("upload", _upload_path(session_id), credentials, body, silence_s=_UPLOAD_SILENCE_S)
-        return await self._http.answer(request, responses.parse_uploaded_files)
+        return await self._http.answer(request, responses.parse_upload_answer)
 
     async def read_credits(self, credentials: Credentials) -> responses.Credits:
         """Read the token's balance."""
@@ -149,51 +152,61 @@ class Backend:
         session_id: str,
         draft: dict[str, Any],
         output: dict[str, Any],
-    ) -> None:
-        """Begin a render under an id of ours. RENDER_DUPLICATE: it was begun before, poll it."""
+    ) -> str | None:
+        """Begin a render under an id of ours, and return the one that the answer names. RENDER_DUPLICATE: it is there."""
         body = requests.RenderBody(id=render_id, session_id=session_id, draft=draft, output=output)
-        await self._http.answer(self._post("render", "/api/render/proxy/lambda", credentials, body), _nothing)
+        request = self._post("render", "/api/render/proxy/lambda", credentials, body)
+        return await self._http.answer(request, responses.parse_render_id)
 
-    async def read_render_status(self, credentials: Credentials, render_id: str) -> responses.RenderStatus:
-        """Ask how far a render is. RENDER_UNKNOWN: this token sees no such render."""
-        path = f"/api/render/proxy/lambda/{_segment(render_id)}"
-        return await self._http.answer(
-            self._request("render_status", "GET", path, credentials), responses.parse_render_status
-        )
+    async def read_render_status(self, credentials: Credentials, *render_ids: str) -> responses.RenderStatus:
+        """Ask how far a render is, by the first of its ids that is known. RENDER_UNKNOWN: this token sees none of them."""
 
-    async def cancel_render(self, credentials: Credentials, render_id: str) -> None:
-        """Take a render back; works while it is pending."""
-        path = f"/api/render/proxy/lambda/{_segment(render_id)}/cancel"
-        await self._http.answer(self._request("cancel_render", "POST", path, credentials), _nothing)
+        async def read(render_id: str) -> responses.RenderStatus:
+            request = self._request("render_status", "GET", _render_path(render_id), credentials)
+            return await self._http.answer(request, responses.parse_render_status)
+
+        return await _by_first_known(render_ids, read)
+
+    async def cancel_render(self, credentials: Credentials, *render_ids: str) -> None:
+        """Take a render back, by the first of its ids that is known; works while it is pending."""
+
+        async def take_back(render_id: str) -> None:
+            request = self._request("cancel_render", "POST", _render_path(render_id) + "/cancel", credentials)
+            await self._http.answer(request, _nothing)
+
+        await _by_first_known(render_ids, take_back)
+
+    def is_own(self, url: str) -> bool:
+        """Whether a URL is of the backend's own scheme, host and port: no other place may see a token."""
+        try:
+            return _origin(url) == _origin(self._base_url)
+        except ValueError:
+            return False
+
+    def absolute(self, url: str) -> str:
+        """Complete a link that names no host: it is the backend's. What can't be read stays as it is."""
+        try:
+            return urljoin(self._base_url, url)
+        except ValueError:
+            return url
 
     @asynccontextmanager
-    async def fetch_output(
-        self, credentials: Credentials | None, *, url: str | None, render_id: str
-    ) -> AsyncIterator[Download]:
-        """Open a finished render's file: from its URL, without our token, or else by the download call. Repeatable.
-
-        Raises TOKEN_REFUSED where it takes a token, and there is none.
-        """
-        async with AsyncExitStack() as held:
-            opened = await self._from_url(held, url) if url else None
-            if opened is None:
-                if credentials is None:
-                    raise BackendFault(
-                        Fault.TOKEN_REFUSED, call="download", detail="the token is no longer in the pool"
-                    )
-                request = self._request(
-                    "download", "GET", f"/api/render/proxy/{_segment(render_id)}/download", credentials
-                )
-                opened = await held.enter_async_context(self._http.stream(request, "stream"))
-            size_bytes, chunks = opened
+    async def open_output(self, url: str, credentials: Credentials | None) -> AsyncIterator[Download]:
+        """Open a finished render's file at its URL, which must be the backend's own. Raises Redirected. Repeatable."""
+        if not self.is_own(url):
+            raise BackendFault(Fault.REFUSED, call="output", detail="the link is not of the backend's host")
+        headers = self._headers(credentials) if credentials else {"Accept-Encoding": "identity"}
+        request = BackendRequest("output", "GET", url, headers)
+        async with self._http.stream(request, "bare") as (size_bytes, chunks):
             yield Download(size_bytes, chunks)
 
-    async def _from_url(self, held: AsyncExitStack, url: str) -> tuple[int | None, AsyncIterator[bytes]] | None:
-        try:
-            request = BackendRequest("output", "GET", urljoin(self._base_url, url), {"Accept-Encoding": "identity"})
-            return await held.enter_async_context(self._http.stream(request, "bare"))
-        except (BackendFault, ValueError):
-            return None
+    @asynccontextmanager
+    async def open_download(self, credentials: Credentials, render_id: str) -> AsyncIterator[Download]:
+        """Open a finished render's file by the download call. Raises Redirected. Repeatable."""
+        path = f"/api/render/proxy/{_segment(render_id)}/download"
+        request = self._request("download", "GET", path, credentials)
+        async with self._http.stream(request, "stream") as (size_bytes, chunks):
+            yield Download(size_bytes, chunks)
 
     async def _events(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[StreamEvent, None]:
         decoder = StreamDecoder()
@@ -243,6 +256,27 @@ def _nothing(_: dict[str, Any]) -> None:
 
 def _segment(value: str) -> str:
     return quote(value, safe="")
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+
+
+def _render_path(render_id: str) -> str:
+    return f"/api/render/proxy/lambda/{_segment(render_id)}"
+
+
+async def _by_first_known(render_ids: Sequence[str], call: Callable[[str], Awaitable[_T]]) -> _T:
+    """Make a call with a render's first id, and with the next one where that is unknown."""
+    *likelier, last = render_ids
+    for render_id in likelier:
+        try:
+            return await call(render_id)
+        except BackendFault as fault:
+            if fault.fault is not Fault.RENDER_UNKNOWN:
+                raise
+    return await call(last)
 
 
 def _upload_path(session_id: str) -> str:

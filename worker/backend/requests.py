@@ -3,6 +3,7 @@
 Called by `client`. It must not know how the bytes travel.
 """
 
+import secrets
 from typing import Any
 
 import msgspec
@@ -14,6 +15,11 @@ from core.redaction import redacted_repr
 def attribution(skill: Profile, *, platform: str) -> dict[str, str]:
     """Name the skill that a call is made for; an export that lacks any of these is refused (BACKEND.md, "Headers")."""
     return {"X-Skill-Source": skill.name, "X-Skill-Version": skill.version, "X-Skill-Platform": platform}
+
+
+def new_render_id(now_ms: int) -> str:
+    """Make an id as the documents write it, ``render_`` and digits: the time, and chance, so that no two are the same."""
+    return f"render_{now_ms}{secrets.randbelow(1_000_000):06d}"
 
 
 class SessionBody(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ import msgspec
 
 from core.clock import parse_rfc3339_ms
 from core.redaction import redacted_repr
+from worker.backend.redact import plain
 from worker.backend.surprises import Surprise
 
 #: No size, length or balance is this large.
@@ -47,7 +48,7 @@ class OpenedSession(msgspec.Struct, frozen=True):
     user_id: str | None
 
 
-@redacted_repr("file_type", "duration_s", "width", "height")
+@redacted_repr("file_type", "duration_s", "width", "height", "code")
 class UploadedFile(msgspec.Struct, frozen=True):
     filename: str | None
     file_type: str | None
@@ -57,6 +58,33 @@ class UploadedFile(msgspec.Struct, frozen=True):
     height: int | None
     fps: float | None
     hash: str | None
+    #: why it was not taken, in the backend's words; None: nothing says that it was not
+    error: str | None = None
+    code: int | None = None
+
+
+class UploadAnswer(msgspec.Struct, frozen=True):
+    """What the backend says of an upload. `applied` None: it does not say whether the session has the files."""
+
+    files: list[UploadedFile]
+    applied: bool | None = None
+    #: the answer lists files, if only none
+    listed: bool = True
+
+    @property
+    def brought(self) -> bool:
+        """Whether it says that the files are there: each is named, none with an error, and the session has them."""
+        return bool(self.files) and self.refused is None and self.applied is not False
+
+    @property
+    def refused(self) -> UploadedFile | None:
+        """The first file that was not taken."""
+        return next((file for file in self.files if file.error is not None), None)
+
+    @property
+    def says_no(self) -> bool:
+        """Whether it says that nothing was taken, rather than nothing at all."""
+        return self.refused is not None or (self.listed and not self.files)
 
 
 class Credits(msgspec.Struct, frozen=True):
@@ -84,13 +112,14 @@ NO_STATE = State(draft=None, video_infos=[], generated_media=[], task_id=None, u
 
 @redacted_repr("status", "progress")
 class RenderStatus(msgspec.Struct, frozen=True):
-    """`progress`: percent. A cancelled render counts as failed."""
+    """`progress`: percent. A cancelled render counts as failed; `error` says why in the backend's words."""
 
     status: RenderWord
     progress: int | None
     url: str | None
     duration_s: float | None
     size_bytes: int | None
+    error: str | None = None
 
 
 def open_envelope(body: bytes) -> dict[str, Any]:
@@ -131,10 +160,17 @@ def parse_claim_token(data: dict[str, Any]) -> str:
     return _needed(data, "claim_token", "claimToken")
 
 
-def parse_uploaded_files(data: dict[str, Any]) -> list[UploadedFile]:
-    files = data.get("files", data.get("file", data))
-    listed = files if isinstance(files, list) else [files]
-    return [_uploaded_file(file) for file in listed if isinstance(file, dict)]
+#: one of these tells that an object speaks of a file
+_FILE_KEYS = ("filename", "name", "file_type", "fileType", "cdn_url", "cdnUrl", "url", "hash", "error")
+
+
+def parse_upload_answer(data: dict[str, Any]) -> UploadAnswer:
+    """Read ``{"files": […], "session_state_applied": true}``, or one file by itself."""
+    files = data.get("files", data.get("file"))
+    entries = files if isinstance(files, list) else [data if files is None else files]
+    known = [file for file in entries if isinstance(file, dict) and any(file.get(key) for key in _FILE_KEYS)]
+    applied = _flag(data.get("session_state_applied", data.get("sessionStateApplied")))
+    return UploadAnswer([_uploaded_file(file) for file in known], applied, listed=isinstance(files, list))
 
 
 def _uploaded_file(file: dict[str, Any]) -> UploadedFile:
@@ -147,7 +183,31 @@ def _uploaded_file(file: dict[str, Any]) -> UploadedFile:
         height=_whole(file, "height"),
         fps=_number(file, "fps"),
         hash=_text(file, "hash"),
+        error=_file_error(file),
+        code=_file_code(file),
     )
+
+
+def _file_error(file: dict[str, Any]) -> str | None:
+    """Say why a file was not taken, however that is written: ``error``, ``success``, ``status`` or ``code``."""
+    failed_word = str(file.get("status")).lower() in ("failed", "error", "rejected")
+    failed_code = _file_code(file) not in (None, 0, 200)
+    words = _words_of(file.get("error"))
+    if words is None and not (failed_word or failed_code or file.get("success") is False or file.get("error") is True):
+        return None
+    return words or _words_of(file.get("message")) or "it was not taken"
+
+
+def _file_code(file: dict[str, Any]) -> int | None:
+    """Read ``{"code": 4001}``, ``{"error": {"code": "4001"}}``."""
+    error = file.get("error")
+    inner = _whole(error, "code") if isinstance(error, dict) else None
+    return _whole(file, "code") if inner is None else inner
+
+
+def _flag(value: object) -> bool | None:
+    """Read ``true``, ``"false"`` or ``0``."""
+    return {"true": True, "1": True, "false": False, "0": False}.get(str(value).lower())
 
 
 def parse_credits(data: dict[str, Any]) -> Credits:
@@ -176,27 +236,50 @@ def parse_state(data: dict[str, Any]) -> State:
 def parse_render_status(data: dict[str, Any]) -> RenderStatus:
     output = data.get("output")
     made = output if isinstance(output, dict) else {}
-    progress = _number(data, "progress")
+    url = _text(made, "url") or _text(data, "outputUrl", "output_url") or (output if isinstance(output, str) else None)
     return RenderStatus(
-        status=_render_word(data.get("status")),
-        progress=None if progress is None else int(min(max(progress, 0.0), 100.0)),
-        url=_text(made, "url")
-        or _text(data, "outputUrl", "output_url")
-        or (output if isinstance(output, str) else None),
+        status=_render_word(data.get("status"), linked=url is not None),
+        progress=_percent(data.get("progress")),
+        url=url,
         duration_s=_number(made, "duration") or _number(data, "duration"),
         size_bytes=_whole(made, "size") or _whole(data, "size"),
+        error=_words_of(data.get("error")) or _words_of(data.get("message")),
     )
 
 
-def _render_word(status: object) -> RenderWord:
-    match str(status).lower():
-        case "completed" | "complete" | "succeeded" | "success" | "done":
+def parse_render_id(data: dict[str, Any]) -> str | None:
+    """Find by which id the backend goes on to speak of a render that it was asked for."""
+    return _text(data, "id", "renderId", "render_id", "taskId", "task_id")
+
+
+def _render_word(status: object, *, linked: bool) -> RenderWord:
+    """Read a status; without any a link to the film says that there is one."""
+    match str(status).strip().lower():
+        case "completed" | "complete" | "succeeded" | "success" | "done" | "finished":
             return "completed"
-        case "failed" | "error" | "cancelled" | "canceled":
+        case "none" | "" if linked:
+            return "completed"
+        case "failed" | "failure" | "error" | "cancelled" | "canceled":
             return "failed"
         case "pending" | "queued":
             return "pending"
     return "processing"
+
+
+def _percent(progress: object) -> int | None:
+    """Read ``45``, ``"45%"`` or ``0.45``: what is written as a fraction, and is at most one, is a share."""
+    written = str(progress).strip()
+    number = _finite(written.removesuffix("%")) if isinstance(progress, int | float | str) else None
+    if number is None or isinstance(progress, bool):
+        return None
+    is_share = "." in written and not written.endswith("%") and number <= 1
+    return int(min(max(number * 100 if is_share else number, 0.0), 100.0))
+
+
+def _words_of(error: object) -> str | None:
+    """Read ``"out of memory"`` or ``{"message": "out of memory"}``."""
+    words = error.get("message") if isinstance(error, dict) else error
+    return plain(words) or None if isinstance(words, str) else None
 
 
 def _draft(value: object) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar, cast
+from urllib.parse import urljoin
 
 import httpx
 import msgspec
@@ -27,6 +28,8 @@ _PLAIN_CLIENTS = 32
 _KEPT_EACH = 2
 #: a kept connection comes round again within this at three calls a second, and need not be made anew
 _KEPT_S = 15.0
+#: calls that may lead on to another address
+_FILE_CALLS = ("output", "download")
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _MALFORMED = (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeEncodeError)
 
@@ -61,6 +64,14 @@ class BackendRequest(msgspec.Struct, frozen=True):
     read_timeout_s: float | None = None
     #: whose job makes the call; empty where it is nobody's
     job_id: str = ""
+
+
+class Redirected(Exception):  # noqa: N818 - says what happened
+    """The file is elsewhere: at `url`, of whatever host."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        super().__init__("redirected")
 
 
 class Transport:
@@ -119,7 +130,8 @@ class Transport:
     ) -> AsyncIterator[tuple[int | None, AsyncIterator[bytes]]]:
         """Send, and hand out the answer's bytes as they come, with their number where it is known.
 
-        Raises BackendFault, also while the bytes are read. JSON is a refusal: a stream or a file was asked for.
+        Raises BackendFault, also while the bytes are read, and Redirected for a file. JSON is a refusal: a stream or a
+        file was asked for.
         """
         async with AsyncExitStack() as held:
             with self._counted(request):
@@ -200,10 +212,19 @@ async def _whole_body(call: str, response: httpx.Response) -> bytes:
 
 
 async def _require_bytes(call: str, response: httpx.Response) -> None:
+    if call in _FILE_CALLS and response.has_redirect_location:
+        raise Redirected(_target(call, response))
     if response.status_code == httpx.codes.OK and "json" not in response.headers.get("content-type", ""):
         return
     _raise_for_refusal(call, response, await _whole_body(call, response))
     raise _unreadable(call, response, "the answer is not what was asked for", Surprise.NO_STREAM)
+
+
+def _target(call: str, response: httpx.Response) -> str:
+    try:
+        return urljoin(str(response.url), response.headers["location"])
+    except ValueError:
+        raise _unreadable(call, response, "the answer leads nowhere", Surprise.NO_STREAM) from None
 
 
 def _raise_for_refusal(call: str, response: httpx.Response, body: bytes) -> None:

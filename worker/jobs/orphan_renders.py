@@ -5,6 +5,7 @@ A job that ends leaves its render on a list; `follow_orphan_renders` goes over t
 backend that hangs must not hold up the sweep.
 """
 
+from collections.abc import Sequence
 from enum import Enum, auto
 
 from core.store.jobs.orphan_renders import OrphanRender
@@ -37,7 +38,7 @@ async def abandon_render(execution: JobExecution) -> RenderStatus | None:
     if wanted is None or wanted.url:
         return None
     try:
-        status = await _cancel_or_look(execution.context.backend, await execution.credentials(), wanted.id)
+        status = await _cancel_or_look(execution.context.backend, await execution.credentials(), wanted.ids)
     except BackendFault as fault:
         if fault.fault in PASSING:
             raise
@@ -52,7 +53,12 @@ async def leave_render(execution: JobExecution) -> None:
     job = execution.job
     if job.render and not job.render.url and job.token_id:
         orphan = OrphanRender(
-            id=job.render.id, job_id=job.id, token_id=job.token_id, profile=job.profile, left_at_ms=execution.now_ms
+            id=job.render.id,
+            job_id=job.id,
+            token_id=job.token_id,
+            profile=job.profile,
+            left_at_ms=execution.now_ms,
+            backend_id=job.render.backend_id,
         )
         await execution.context.orphan_renders.leave(orphan)
 
@@ -74,18 +80,18 @@ async def _take_back(context: WorkerContext, orphan: OrphanRender) -> Fate:
     if credentials is None:
         return Fate.OVER
     try:
-        status = await _cancel_or_look(context.backend, credentials, orphan.id)
+        status = await _cancel_or_look(context.backend, credentials, orphan.ids)
     except BackendFault as fault:
         return Fate.GOES_ON if fault.fault in PASSING else Fate.OVER
     return Fate.GOES_ON if status and status.status in _UNDER_WAY else Fate.OVER
 
 
-async def _cancel_or_look(backend: Backend, credentials: Credentials, render_id: str) -> RenderStatus | None:
+async def _cancel_or_look(backend: Backend, credentials: Credentials, ids: Sequence[str]) -> RenderStatus | None:
     """Cancel a render; where that is refused, say how it stands. Raises BackendFault where nobody can say."""
     try:
-        await backend.cancel_render(credentials, render_id)
+        await backend.cancel_render(credentials, *ids)
     except BackendFault as fault:
         if fault.fault in PASSING and fault.fault is not Fault.BUSY:
             raise
-        return await backend.read_render_status(credentials, render_id)
+        return await backend.read_render_status(credentials, *ids)
     return None

@@ -1,7 +1,7 @@
 """Orphan renders: their job has ended, and the backend may still be working on them. Followed until they have an end too."""
 
 from core.clock import Clock
-from core.model.job import Record
+from core.model.job import Record, known_ids
 from core.store.redis.client import Store
 from core.store.redis.codec import pack, unpack
 from core.store.redis.keys import key
@@ -18,6 +18,13 @@ class OrphanRender(Record, frozen=True, kw_only=True):
     token_id: str
     profile: str
     left_at_ms: int
+    #: its name at the backend, where that is not ours
+    backend_id: str | None = None
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Names to ask after it by."""
+        return known_ids(self.id, self.backend_id)
 
 
 class OrphanRenders:

@@ -1,11 +1,12 @@
 """Reads drafts, the backend's own form of a timeline: what they hold, and what differs between two. Pure.
 
-The steps call these five: is it worth exporting, did it change, what changed, and what is on it. A draft comes from
+The steps call these six: is it worth exporting, how long is its film, did it change, what changed, what is on it. A draft comes from
 outside in a form that is only half documented (BACKEND.md, "The draft"): whatever it holds, nothing here raises.
 """
 
 from worker.backend.drafts.diff import changes
 from worker.backend.drafts.fingerprint import exportable, fingerprint
+from worker.backend.drafts.length import length_s
 from worker.backend.drafts.summary import summary, tracks
 
-__all__ = ["changes", "exportable", "fingerprint", "summary", "tracks"]
+__all__ = ["changes", "exportable", "fingerprint", "length_s", "summary", "tracks"]

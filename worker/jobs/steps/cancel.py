@@ -3,10 +3,8 @@
 A finish that the backend reached wins: its video is fetched, and the job succeeds.
 """
 
-import msgspec
-
 from core.model import transitions
-from core.model.job import Sent, Stage
+from core.model.job import Sent
 from worker.backend.faults import PASSING, BackendFault
 from worker.jobs.credit_reading import NO_READING, CreditReading
 from worker.jobs.execution import JobExecution
@@ -22,8 +20,8 @@ async def cancel(execution: JobExecution) -> StepResult:
     job = execution.job
     status = await abandon_render(execution)
     if status and status.status == "completed" and job.render:
-        ready = msgspec.structs.replace(job.render, url=status.url, duration_s=status.duration_s, percent=100)
-        return StepResult(transitions.moved(transitions.polled(job, render=ready), Stage.STORING))
+        done = transitions.rendered(job, url=status.url, duration_s=status.duration_s, size_bytes=status.size_bytes)
+        return StepResult(done)
     if job.sent and not job.edited:
         return await _wait_for_late_effects(execution, job.sent)
     canceled = transitions.canceled(job, now_ms=execution.now_ms)

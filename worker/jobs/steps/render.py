@@ -1,6 +1,7 @@
 """Exports: a render under an id of ours, asked for until the backend has it, then looked at until it is done.
 
-Asking twice under one id is harmless: "duplicate" means that it is there. A failed render gets one new id.
+Asking twice under one id is harmless: "duplicate" means that it is there. A failed render gets one new id, and so does
+one whose resolution is refused; it is asked for again without.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import msgspec
 
 from core.errors import Code, Permanent
 from core.model import transitions
-from core.model.job import Job, Render, Stage
+from core.model.job import Job, Render
 from core.settings import Settings
 from worker.backend import drafts
 from worker.backend.faults import BackendFault, Fault
@@ -19,11 +20,15 @@ from worker.backend.responses import RenderStatus
 from worker.jobs.execution import JobExecution
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.claim_link import make_claim_link
+from worker.jobs.steps.new_render import name_render, render_anew
 
-#: a failed or forgotten render is begun again once
-_ATTEMPTS = 2
 #: however late it is, a render is looked at so often before it counts as stuck
 _LEAST_LOOKS = 3
+#: a finished render is looked at so often until its link comes, so many seconds apart; then the film is downloaded without
+_LINK_LOOKS = 5
+_LINK_PAUSE_S = 5.0
+#: a status that says so often in a row that something is broken, in an answer that came through, is a failed render
+_BROKEN_LOOKS = 3
 #: how long a cancelled job waits for the answer to a render that it has just asked for
 _ANSWER_S = 5.0
 
@@ -32,20 +37,32 @@ async def render(execution: JobExecution) -> StepResult:
     """Take the export one step further."""
     wanted = execution.job.render
     if wanted is None:
-        return _name_render(execution, attempt=1)
+        return name_render(execution, attempt=1)
     return await _poll(execution, wanted) if wanted.asked else await _ask(execution, wanted)
 
 
-def _name_render(execution: JobExecution, *, attempt: int) -> StepResult:
-    """Write down the id before the render is asked for, so that no crash loses one."""
-    name = execution.job.id.removeprefix("job_")
-    render_id = f"render_{name}_{execution.session.generation}_{attempt}"
-    wanted = Render(id=render_id, attempt=attempt, started_at_ms=execution.now_ms)
-    return StepResult(transitions.rendering(execution.job, render=wanted))
-
-
 async def _ask(execution: JobExecution, wanted: Render) -> StepResult:
-    await _start_render(execution, wanted.id)
+    """Have the backend render the draft as it is now."""
+    draft, output = await _read_draft(execution), _output_of(execution.job, wanted)
+    try:
+        named = await _start_render(execution, wanted.id, draft, output)
+    except BackendFault as fault:
+        if fault.fault is not Fault.REFUSED or "resolution" not in output:
+            raise
+        return name_render(execution, attempt=wanted.attempt, any_resolution=True)
+    backend_id = None if named == wanted.id else named
+    known = msgspec.structs.replace(wanted, backend_id=backend_id, timeline_s=drafts.length_s(draft))
+    return await _note_asked(execution, known)
+
+
+async def _read_draft(execution: JobExecution) -> dict[str, Any]:
+    draft = (await execution.read_state()).draft
+    if draft is None or not drafts.exportable(draft):
+        raise Permanent(Code.NOTHING_TO_EXPORT)
+    return draft
+
+
+async def _note_asked(execution: JobExecution, wanted: Render) -> StepResult:
     if execution.job.token_id:
         await execution.context.token_pool.note_export(execution.job.token_id, allowed=True)
     claim_url = await make_claim_link(execution)
@@ -55,28 +72,28 @@ async def _ask(execution: JobExecution, wanted: Render) -> StepResult:
     return StepResult(transitions.polled(job, render=asked), session, park_s=execution.context.settings.render_poll_s)
 
 
-async def _start_render(execution: JobExecution, render_id: str) -> None:
-    """Have the backend render the draft as it is now, under this id; where it was begun before, nothing is to be done."""
+async def _start_render(
+    execution: JobExecution, render_id: str, draft: dict[str, Any], output: dict[str, str]
+) -> str | None:
+    """Ask for the render, and return its id at the backend, where the answer names one; nothing where it was begun before."""
     credentials, session_id = await execution.credentials(), execution.backend_session()
-    draft = (await execution.read_state()).draft
-    if draft is None or not drafts.exportable(draft):
-        raise Permanent(Code.NOTHING_TO_EXPORT)
     await execution.context.leases.ensure_held(execution.lease)
     call = execution.context.backend.start_render(
-        credentials, render_id=render_id, session_id=session_id, draft=draft, output=_output_of(execution.job)
+        credentials, render_id=render_id, session_id=session_id, draft=draft, output=output
     )
     try:
-        await _finish_despite_cancel(call)
+        return await _finish_despite_cancel(call)
     except BackendFault as fault:
         if fault.fault is not Fault.RENDER_DUPLICATE:
             raise
+    return None
 
 
-async def _finish_despite_cancel(call: Coroutine[Any, Any, None]) -> None:
+async def _finish_despite_cancel(call: Coroutine[Any, Any, str | None]) -> str | None:
     """Make a call that a cancel does not cut off: only what the backend has begun can be taken back."""
     asked = asyncio.ensure_future(call)
     try:
-        await asyncio.shield(asked)
+        return await asyncio.shield(asked)
     except asyncio.CancelledError:
         await asyncio.wait({asked}, timeout=_ANSWER_S)
         asked.cancel()
@@ -84,38 +101,66 @@ async def _finish_despite_cancel(call: Coroutine[Any, Any, None]) -> None:
         raise
 
 
-def _output_of(job: Job) -> dict[str, str]:
-    """Write the output as the render call takes it."""
+def _output_of(job: Job, wanted: Render) -> dict[str, str]:
+    """Write the output as the documents show it; a resolution only where one was asked for, and not refused."""
     ask = job.output_ask
-    return {"format": ask.format, "quality": ask.quality, "resolution": ask.resolution}
+    output = {"format": ask.format, "quality": ask.quality}
+    resolution = None if wanted.any_resolution else ask.wanted_resolution
+    return output | ({"resolution": resolution} if resolution else {})
 
 
 async def _poll(execution: JobExecution, wanted: Render) -> StepResult:
     """Look once at how far the render is."""
     try:
-        status = await execution.context.backend.read_render_status(await execution.credentials(), wanted.id)
+        status = await execution.context.backend.read_render_status(await execution.credentials(), *wanted.ids)
     except BackendFault as fault:
-        if fault.fault is not Fault.RENDER_UNKNOWN:
-            raise
-        return _render_anew(execution, wanted)
+        return _judge_error(execution, wanted, fault)
     match status.status:
         case "completed":
-            ready = msgspec.structs.replace(wanted, url=status.url, duration_s=status.duration_s, percent=100)
-            return StepResult(transitions.moved(transitions.polled(execution.job, render=ready), Stage.STORING))
+            return _take_link(execution, wanted, status)
         case "failed":
-            return _render_anew(execution, wanted)
+            return _fail(execution, wanted, status.error)
     return _poll_later(execution, wanted, status)
 
 
-def _render_anew(execution: JobExecution, wanted: Render) -> StepResult:
-    if wanted.attempt >= _ATTEMPTS:
-        raise Permanent(Code.RENDER_FAILED)
-    return _name_render(execution, attempt=wanted.attempt + 1)
+def _judge_error(execution: JobExecution, wanted: Render, fault: BackendFault) -> StepResult:
+    """Take what came instead of a status: the render is unknown, or an answer of the backend's says that it failed.
+
+    One that may pass, such as ``{"code": 500}``, must be said several times in a row. What is no answer is raised.
+    """
+    is_answer = fault.status in range(200, 300) and (fault.fault is Fault.REFUSED or fault.code is not None)
+    if fault.fault is Fault.RENDER_UNKNOWN or (is_answer and fault.fault is Fault.REFUSED):
+        return _fail(execution, wanted, fault.detail)
+    if not is_answer or fault.fault is not Fault.BROKEN:
+        raise fault
+    if wanted.errors + 1 >= _BROKEN_LOOKS:
+        return _fail(execution, wanted, fault.detail)
+    seen = msgspec.structs.replace(wanted, errors=wanted.errors + 1)
+    return StepResult(transitions.polled(execution.job, render=seen), park_s=execution.context.settings.render_poll_s)
+
+
+def _take_link(execution: JobExecution, wanted: Render, status: RenderStatus) -> StepResult:
+    """Go on to the film, once its link has come, or has not come for a while."""
+    if status.url is None and wanted.linkless < _LINK_LOOKS:
+        waits = msgspec.structs.replace(wanted, linkless=wanted.linkless + 1, percent=100)
+        pause_s = min(_LINK_PAUSE_S, execution.context.settings.render_poll_s)
+        return StepResult(transitions.polled(execution.job, render=waits), park_s=pause_s)
+    done = transitions.rendered(
+        execution.job, url=status.url, duration_s=status.duration_s, size_bytes=status.size_bytes
+    )
+    return StepResult(done)
+
+
+def _fail(execution: JobExecution, failed: Render, reason: str | None) -> StepResult:
+    words = f"The backend could not render the timeline: {reason.rstrip('.')}." if reason else None
+    return render_anew(execution, failed, words)
 
 
 def _poll_later(execution: JobExecution, wanted: Render, status: RenderStatus) -> StepResult:
     settings = execution.context.settings
-    polled = msgspec.structs.replace(wanted, polls=wanted.polls + 1, percent=status.progress or wanted.percent)
+    polled = msgspec.structs.replace(
+        wanted, polls=wanted.polls + 1, errors=0, percent=status.progress or wanted.percent
+    )
     if _is_stuck(polled, settings, execution.now_ms):
         raise Permanent(Code.RENDER_TIMEOUT)
     return StepResult(transitions.polled(execution.job, render=polled), park_s=settings.render_poll_s)

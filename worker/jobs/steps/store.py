@@ -1,62 +1,69 @@
-"""Stores the finished video under the job's id: doing it twice writes the same file."""
+"""Stores the finished video under the job's id: doing it twice writes the same file.
 
-from collections.abc import AsyncIterator
+What came is looked at before it is called a film. Where it is none, or nothing came, the render is looked at again, for a
+link that is good now; after a few such rounds it is rendered anew, and at last the job ends in words that say why.
+"""
+
 from typing import Any
 
+from core.errors import Code, Permanent
 from core.model import transitions
-from core.model.job import OutputFile, Render
-from worker.backend.faults import BackendFault, Fault
+from core.model.job import OutputFile, Render, Status
 from worker.jobs.execution import JobExecution
-from worker.jobs.mp4 import measure
+from worker.jobs.film_download import KeptFilm, NoFilm, fetch_film
 from worker.jobs.step_result import StepResult
+from worker.jobs.steps.new_render import render_anew
 
-#: containers whose length and size we can read
-_MEASURED_FORMATS = ("mp4", "mov")
+#: a render's film is fetched so often before it is rendered anew
+_FETCHES = 4
+#: the pause after each grows so much, up to so many seconds
+_GROWTH = 3
+_LONGEST_PAUSE_S = 60.0
 
 
 async def store(execution: JobExecution) -> StepResult:
-    """Fetch the render's file, or where keeping is off note the backend's own link, and end the job."""
-    render = execution.job.render
+    """Fetch the render's film, or where keeping is off note the backend's own link, and end the job."""
+    job, render = execution.job, execution.job.render
     assert render is not None
-    if execution.context.settings.keep_outputs:
-        output = await _download(execution, render)
-    else:
-        output = _output_file(execution, render, path=None, backend_url=render.url)
-    return StepResult(transitions.succeeded(execution.job, now_ms=execution.now_ms, output=output))
-
-
-async def _download(execution: JobExecution, render: Render) -> OutputFile:
-    backend, storage, job = execution.context.backend, execution.context.storage, execution.job
+    if not execution.context.settings.keep_outputs:
+        return _note_link(execution, render)
     path = f"outputs/{job.id}.{job.output_ask.format}"
     credentials = await execution.find_credentials()
-    async with backend.fetch_output(credentials, url=render.url, render_id=render.id) as download:
-        size_bytes = await storage.write(path, _whole(download.chunks, download.size_bytes))
-    measured = await _measure(execution, path) if job.output_ask.format in _MEASURED_FORMATS else {}
-    return _output_file(execution, render, path=path, size_bytes=size_bytes, **measured)
+    found = await fetch_film(execution.context, credentials, render, path, film_format=job.output_ask.format)
+    if isinstance(found, NoFilm):
+        return _try_again(execution, render, found)
+    return _succeed(execution, render, path=path, **_measures(found))
 
 
-async def _whole(chunks: AsyncIterator[bytes], size_bytes: int | None) -> AsyncIterator[bytes]:
-    """Pass the file on, and notice when it ends too early."""
-    seen_bytes = 0
-    async for chunk in chunks:
-        seen_bytes += len(chunk)
-        yield chunk
-    if seen_bytes == 0 or (size_bytes is not None and seen_bytes != size_bytes):
-        raise BackendFault(Fault.BROKEN, call="output", detail="the file ended too early")
+def _note_link(execution: JobExecution, render: Render) -> StepResult:
+    if render.url is None:
+        raise Permanent(Code.RENDER_FAILED, _NO_FILM + "The backend gave no link to it.")
+    return _succeed(execution, render, path=None, backend_url=render.url)
 
 
-async def _measure(execution: JobExecution, path: str) -> dict[str, Any]:
-    storage = execution.context.storage
-
-    async def read(start: int, end: int) -> bytes:
-        return b"".join([chunk async for chunk in (await storage.read(path, start=start, end=end)).chunks])
-
-    facts = await measure(read, await storage.size_bytes(path))
-    return {"duration_s": facts.duration_s, "width": facts.width, "height": facts.height} if facts else {}
+_NO_FILM = "The timeline was rendered, but there is no film. "
 
 
-def _output_file(execution: JobExecution, render: Render, *, path: str | None, **facts: Any) -> OutputFile:
+def _try_again(execution: JobExecution, render: Render, found: NoFilm) -> StepResult:
+    """Look at the render again, or have another one made. Who has canceled the job does not wait for that."""
+    words = _NO_FILM + found.reason
+    if execution.job.status is Status.CANCELING:
+        raise Permanent(Code.RENDER_FAILED, words)
+    if render.fetches + 1 >= _FETCHES and not found.may_pass:
+        return render_anew(execution, render, words)
+    pause_s = min(_LONGEST_PAUSE_S, execution.context.settings.backoff_s * _GROWTH ** min(render.fetches, 10))
+    return StepResult(transitions.unusable(execution.job), park_s=pause_s)
+
+
+def _succeed(execution: JobExecution, render: Render, *, path: str | None, **facts: Any) -> StepResult:
     job = execution.job
     known = {"duration_s": render.duration_s} | {name: value for name, value in facts.items() if value is not None}
     expires_at_ms = execution.now_ms + job.retention_s * 1000
-    return OutputFile(path=path, format=job.output_ask.format, expires_at_ms=expires_at_ms, **known)
+    output = OutputFile(path=path, format=job.output_ask.format, expires_at_ms=expires_at_ms, **known)
+    return StepResult(transitions.succeeded(job, now_ms=execution.now_ms, output=output))
+
+
+def _measures(kept: KeptFilm) -> dict[str, Any]:
+    facts = kept.facts
+    measured = {"duration_s": facts.duration_s, "width": facts.width, "height": facts.height}
+    return {"size_bytes": kept.size_bytes} | measured

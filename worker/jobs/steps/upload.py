@@ -1,8 +1,11 @@
 """Uploads the session's files, one at a time, then writes the intent to send the message.
 
-The backend fetches URLs itself; only where it cannot do we fetch and upload them. After a crash nobody knows whether the
-last one arrived, and a file brought twice would stand on the timeline twice.
+The backend fetches URLs itself; only where it cannot, or does not say that it has, do we fetch and upload them. A file that
+it does not say it has is looked for in the session's state, since one brought twice would stand on the timeline twice; so
+is one of which nobody knows after a crash whether it arrived.
 """
+
+from collections.abc import Collection
 
 import msgspec
 
@@ -11,11 +14,13 @@ from core.formats import HEAD_BYTES, format_of_content, may_be_same_file, name_a
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import MediaRef, Sent, Stage
+from core.model.session import Session
 from core.profiles import PROFILES
 from core.storage import FileMissing
 from core.store.redis.codec import pack_json
 from worker.backend import drafts
-from worker.backend.faults import BackendFault, Fault
+from worker.backend.faults import PASSING, BackendFault, Fault
+from worker.backend.responses import State, UploadAnswer
 from worker.jobs.execution import JobExecution
 from worker.jobs.retry_rules import tries_after
 from worker.jobs.settlement import take_credit_reading
@@ -24,6 +29,8 @@ from worker.jobs.steps.answer import answer_of
 from worker.outbound.download import fetch_media
 
 _SETTLING_S = 5.0
+#: what the code beside a file means that was not taken
+_FAULTS = {4001: Fault.UNSUPPORTED, 4002: Fault.TOO_LARGE}
 
 
 async def upload(execution: JobExecution) -> StepResult:
@@ -44,10 +51,56 @@ async def _upload_next(execution: JobExecution) -> StepResult:
         return _note_doubt(execution)
     if execution.job.upload_doubt:
         return await _resolve_doubt(execution)
-    session = execution.session
-    await _bring(execution, session.media[session.uploaded])
-    moved = transitions.moved(execution.job, Stage.UPLOADING, tries=tries_after(execution.job, success_of="upload"))
-    return StepResult(moved, sessions.uploaded(session, session.uploaded + 1))
+    media = execution.session.media[execution.session.uploaded]
+    answer = await _bring(execution, media)
+    if answer.brought or await _has_arrived(execution, media, answer):
+        moved = transitions.moved(execution.job, Stage.UPLOADING, tries=tries_after(execution.job, success_of="upload"))
+        return StepResult(moved, sessions.uploaded(execution.session, execution.session.uploaded + 1))
+    return _bring_otherwise(execution, media, answer)
+
+
+async def _has_arrived(execution: JobExecution, media: MediaRef, answer: UploadAnswer) -> bool:
+    """Ask the session whether it has a file, of which the upload's answer does not say so."""
+    try:
+        state = await execution.read_state()
+    except BackendFault as fault:
+        if fault.fault is Fault.REFUSED:
+            return False
+        raise _unbelieved() if fault.fault in PASSING else fault from None
+    names = {media.name, *(file.filename for file in answer.files if file.filename)}
+    return _is_there(execution.session, state, names)
+
+
+def _bring_otherwise(execution: JobExecution, media: MediaRef, answer: UploadAnswer) -> StepResult:
+    """Bring by its bytes what a URL did not bring; in a new session, where the file might yet come by the URL too.
+
+    Raises BackendFault where there is no other way.
+    """
+    job, session = execution.job, execution.session
+    refused = answer.refused
+    fault = _FAULTS.get(refused.code or 0, Fault.REFUSED) if refused else Fault.BROKEN
+    if media.url is None or media.by_bytes or fault is Fault.TOO_LARGE:
+        raise BackendFault(fault, call="upload", detail=refused.error or "") if refused else _unbelieved()
+    by_bytes = sessions.brought_by_bytes(session)
+    if answer.says_no or session.edits:
+        return StepResult(transitions.moved(job, Stage.UPLOADING), by_bytes)
+    return StepResult(transitions.restarted(job), sessions.forgotten(by_bytes))
+
+
+def _unbelieved() -> BackendFault:
+    return BackendFault(Fault.BROKEN, call="upload", detail="the backend does not say that it has the file")
+
+
+def _is_there(session: Session, state: State, names: Collection[str]) -> bool:
+    """Whether a session's state lists more files of these names than were brought before."""
+    seen = sum(
+        1 for info in state.video_infos if isinstance(info, dict) and _is_named(str(info.get("filename")), names)
+    )
+    return seen > sum(1 for media in session.media[: session.uploaded] if _is_named(media.name, names))
+
+
+def _is_named(name: str, names: Collection[str]) -> bool:
+    return any(may_be_same_file(name, one) for one in names)
 
 
 def _note_doubt(execution: JobExecution) -> StepResult:
@@ -62,35 +115,30 @@ async def _resolve_doubt(execution: JobExecution) -> StepResult:
     if not session.edits:
         return StepResult(transitions.restarted(job, upload_doubt=False), sessions.forgotten(session))
     state = await execution.context.backend.read_state(await execution.credentials(), execution.backend_session())
-    name = session.media[session.uploaded].name
-    seen = sum(
-        1 for info in state.video_infos if isinstance(info, dict) and may_be_same_file(str(info.get("filename")), name)
-    )
-    brought = sum(1 for media in session.media[: session.uploaded] if may_be_same_file(media.name, name))
-    there = session.uploaded + (1 if seen > brought else 0)
+    there = session.uploaded + _is_there(session, state, {session.media[session.uploaded].name})
     return StepResult(transitions.moved(job, Stage.UPLOADING, upload_doubt=False), sessions.uploaded(session, there))
 
 
-async def _bring(execution: JobExecution, media: MediaRef) -> None:
+async def _bring(execution: JobExecution, media: MediaRef) -> UploadAnswer:
     if media.upload_id:
-        await _send_stored(execution, media)
-    else:
-        await _send_url(execution, media)
+        return await _send_stored(execution, media)
+    assert media.url is not None
+    return await (_fetch_and_send if media.by_bytes else _send_url)(execution, media.url)
 
 
-async def _send_stored(execution: JobExecution, media: MediaRef) -> None:
+async def _send_stored(execution: JobExecution, media: MediaRef) -> UploadAnswer:
     found = await execution.context.uploads.load(media.upload_id or "")
     if found is None or found[0].tenant != execution.job.tenant:
         raise Permanent(Code.MEDIA_UNREACHABLE, f"The upload {media.upload_id} is gone.")
-    await _send_file(execution, media.name, found[0].path)
+    return await _send_file(execution, media.name, found[0].path)
 
 
-async def _send_file(execution: JobExecution, name: str, path: str) -> None:
+async def _send_file(execution: JobExecution, name: str, path: str) -> UploadAnswer:
     try:
         file = await execution.context.storage.read(path)
     except FileMissing:
         raise Permanent(Code.MEDIA_UNREACHABLE, f"The file {name} is no longer in our storage.") from None
-    await execution.context.backend.upload_file(
+    return await execution.context.backend.upload_file(
         await execution.credentials(),
         session_id=execution.backend_session(),
         filename=name,
@@ -99,20 +147,19 @@ async def _send_file(execution: JobExecution, name: str, path: str) -> None:
     )
 
 
-async def _send_url(execution: JobExecution, media: MediaRef) -> None:
-    """Let the backend fetch a URL; where it cannot, or does not know the file by its URL, bring it ourselves."""
-    assert media.url is not None
+async def _send_url(execution: JobExecution, url: str) -> UploadAnswer:
+    """Let the backend fetch a URL. That it cannot, or does not know the file by its URL, is an answer."""
     try:
-        await execution.context.backend.upload_url(
-            await execution.credentials(), session_id=execution.backend_session(), urls=[media.url]
+        return await execution.context.backend.upload_url(
+            await execution.credentials(), session_id=execution.backend_session(), urls=[url]
         )
     except BackendFault as fault:
         if fault.fault not in (Fault.REFUSED, Fault.UNSUPPORTED):
             raise
-        await _fetch_and_send(execution, media.url)
+        return UploadAnswer([])
 
 
-async def _fetch_and_send(execution: JobExecution, url: str) -> None:
+async def _fetch_and_send(execution: JobExecution, url: str) -> UploadAnswer:
     """Bring a file through our storage."""
     context = execution.context
     path = f"fetched/{execution.job.id}/{execution.session.uploaded}"
@@ -123,7 +170,7 @@ async def _fetch_and_send(execution: JobExecution, url: str) -> None:
         found = format_of_content(await context.storage.head(path, HEAD_BYTES))
         if found is None:
             raise Permanent(Code.UNSUPPORTED_MEDIA, f"The file {fetched.filename} is none of the supported formats.")
-        await _send_file(execution, name_as(fetched.filename, found), path)
+        return await _send_file(execution, name_as(fetched.filename, found), path)
     finally:
         await context.storage.delete(path)
 

@@ -1,0 +1,268 @@
+"""A finished render's film on its way into our storage: where it is fetched, who sees the token, and what is kept."""
+
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import imageio_ffmpeg
+import msgspec
+import pytest
+
+from core.errors import Code
+from core.model import session as sessions
+from core.model import transitions
+from core.model.job import Job, Render, Stage, Status
+from core.model.session import Session
+from core.storage import FileMissing
+from tests.scripted_backend import Answer, ScriptedBackend, film, moved, page, said, scripted_backend
+from tests.store_fixture import Core, core
+from tests.worker_fixture import context_over, in_hand
+from worker.context import WorkerContext
+from worker.jobs.execution import JobExecution
+from worker.jobs.runner import _next_result
+
+__all__ = ["core"]
+
+GONE = said({"code": 404, "message": "render not found"}, 404)
+REFUSED = said({"code": 401, "message": "a bearer token is required"}, 401)
+EXPIRED = Answer(b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", 403, "application/xml")
+TOKEN = "Bearer nmv_usr_a"
+
+
+@pytest.fixture(scope="module")
+def movie(tmp_path_factory) -> bytes:
+    path: Path = tmp_path_factory.mktemp("film") / "film.mp4"
+    sources = ("-f", "lavfi", "-i", "testsrc2=s=160x90:r=10:d=2", "-c:v", "libx264", "-pix_fmt", "yuv420p")
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *sources, str(path)], check=True)
+    return path.read_bytes()
+
+
+@pytest.fixture
+async def backend() -> AsyncIterator[ScriptedBackend]:
+    async with scripted_backend() as backend:
+        backend.says("status", done(backend.url + "/o.mp4"))
+        backend.says("download", GONE)
+        backend.says("credits", said({"code": 0, "data": {"available": 500}}))
+        backend.says("cancel", said({"code": 3003, "message": "the render has ended"}))
+        yield backend
+
+
+def done(url: str | None, **facts: object) -> Answer:
+    output = {"url": url, **facts} if url else None
+    return said({"taskId": "render_1", "status": "completed", "output": output})
+
+
+@pytest.fixture
+async def context(core: Core, backend: ScriptedBackend, tmp_path) -> AsyncIterator[WorkerContext]:
+    async with context_over(core, tmp_path, backend=backend.url) as context:
+        yield context
+
+
+@asynccontextmanager
+async def rendered(core: Core, context: WorkerContext, url: str | None, **facts: Any) -> AsyncIterator[JobExecution]:
+    """Hold a job whose render is finished, and whose film is fetched next."""
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    job = await core.submit()
+    started = transitions.token_taken(transitions.started(job, now_ms=job.created_at_ms), token_id=token_id)
+    render = Render(id="render_1", attempt=1, started_at_ms=job.created_at_ms, asked=True, url=url, **facts)
+    session = Session(id=job.session_id, tenant=job.tenant, profile=job.profile, created_at_ms=job.created_at_ms)
+    session = sessions.opened(session, backend_id="b1", task_id=None, user_id=None, token_id=token_id)
+    ready = transitions.moved(started, Stage.STORING, edited=True, render=render)
+    async with in_hand(core, context, ready, msgspec.structs.replace(session, edits=1)) as execution:
+        yield execution
+
+
+async def stepped(execution: JobExecution, steps: int = 1) -> Job:
+    """Take steps, as the loop does, without the store; what sleeps wakes at once."""
+    for _ in range(steps):
+        result = await _next_result(execution)
+        assert result is not None
+        execution.job, execution.session = result.job, result.session or execution.session
+        if execution.job.ended:
+            break
+    return execution.job
+
+
+async def stored(context: WorkerContext, job: Job) -> bytes | None:
+    try:
+        return await context.storage.head(f"outputs/{job.id}.mp4", 1 << 20)
+    except FileMissing:
+        return None
+
+
+async def ended(
+    core: Core, context: WorkerContext, url: str | None, *, steps: int = 30, **facts: Any
+) -> tuple[Job, bytes | None]:
+    async with rendered(core, context, url, **facts) as execution:
+        job = await stepped(execution, steps)
+        return job, await stored(context, job)
+
+
+def why(job: Job) -> tuple[Code, str] | None:
+    return (job.error.code, job.error.detail) if job.error else None
+
+
+async def test_a_film_is_kept_and_measured(core, context, backend, movie):
+    backend.says("/o.mp4", film(movie))
+    job, kept = await ended(core, context, backend.url + "/o.mp4", duration_s=2.1, size_bytes=len(movie))
+    assert (job.status, kept) == (Status.SUCCEEDED, movie)
+    assert job.output is not None
+    assert (job.output.duration_s, job.output.width, job.output.height) == (2.0, 160, 90)
+    assert [asked.token for asked in backend.calls("/o.mp4")] == [None]
+    assert not backend.calls("download")
+
+
+async def test_a_link_without_a_host_is_the_backends(core, context, backend, movie):
+    backend.says("/o.mp4", film(movie))
+    assert (await ended(core, context, "/o.mp4"))[1] == movie
+    assert [asked.token for asked in backend.calls("/o.mp4")] == [None]
+
+
+async def test_a_film_on_another_host_is_fetched_without_the_token(core, context, backend, movie):
+    backend.says("/o.mp4", film(movie))
+    assert (await ended(core, context, backend.other_url + "/o.mp4"))[1] == movie
+    assert [asked.token for asked in backend.calls("/o.mp4")] == [None]
+
+
+@pytest.mark.parametrize("refusal", [REFUSED, EXPIRED])
+async def test_the_token_is_tried_at_the_backends_own_host_where_the_link_refuses(
+    core, context, backend, movie, refusal
+):
+    backend.says("/o.mp4", refusal, film(movie))
+    assert (await ended(core, context, backend.url + "/o.mp4"))[1] == movie
+    assert [asked.token for asked in backend.calls("/o.mp4")] == [None, TOKEN]
+
+
+async def test_another_host_that_refuses_never_sees_the_token(core, context, backend):
+    backend.says("/o.mp4", REFUSED)
+    backend.says("status", done(backend.other_url + "/o.mp4"))
+    await ended(core, context, backend.other_url + "/o.mp4")
+    assert {asked.token for asked in backend.calls("/o.mp4")} == {None}
+
+
+async def test_redirects_are_followed_and_the_token_stays_behind(core, context, backend, movie):
+    backend.says("/o.mp4", REFUSED, moved("/hop"))
+    backend.says("/hop", moved(backend.other_url + "/there.mp4"))
+    backend.says("/there.mp4", moved(backend.url + "/back.mp4"))
+    backend.says("/back.mp4", film(movie))
+    assert (await ended(core, context, backend.url + "/o.mp4"))[1] == movie
+    assert [(asked.path, asked.token) for asked in backend.asked] == [
+        ("/o.mp4", None),
+        ("/o.mp4", TOKEN),
+        ("/hop", TOKEN),
+        ("/there.mp4", None),
+        ("/back.mp4", None),
+    ]
+
+
+async def test_a_redirect_to_an_address_that_is_not_public_is_not_followed(core, backend, movie, tmp_path):
+    backend.says("/o.mp4", moved(backend.other_url + "/there.mp4"))
+    backend.says("download", film(movie))
+    async with context_over(core, tmp_path, backend=backend.url, allow="127.0.0.1/32") as context:
+        assert (await ended(core, context, "/o.mp4"))[1] == movie
+    assert not backend.calls("/there.mp4")
+
+
+async def test_redirects_have_an_end(core, context, backend, movie):
+    backend.says("/o.mp4", moved("/o.mp4"))
+    backend.says("download", film(movie))
+    assert (await ended(core, context, "/o.mp4"))[1] == movie
+    assert len(backend.calls("/o.mp4")) == 6
+
+
+@pytest.mark.parametrize("url", [None, "http://127.0.0.1:1/o.mp4", "http://[bad", "ftp://x/y", "file:///etc/passwd"])
+async def test_a_film_whose_link_fails_comes_by_the_download_call(core, context, backend, movie, url):
+    backend.says("download", film(movie))
+    assert (await ended(core, context, url))[1] == movie
+    assert [(asked.path, asked.token) for asked in backend.asked] == [("/api/render/proxy/render_1/download", TOKEN)]
+
+
+async def test_a_download_that_leads_elsewhere_is_followed(core, context, backend, movie):
+    backend.says("/o.mp4", GONE)
+    backend.says("download", moved(backend.other_url + "/there.mp4"))
+    backend.says("/there.mp4", film(movie))
+    assert (await ended(core, context, "/o.mp4"))[1] == movie
+    assert [asked.token for asked in backend.calls("/there.mp4")] == [None]
+
+
+async def test_a_download_goes_by_the_backends_id_or_by_ours(core, context, backend, movie):
+    backend.says("download", GONE, film(movie))
+    assert (await ended(core, context, None, backend_id="lambda-7"))[1] == movie
+    assert [asked.path.split("/")[4] for asked in backend.calls("download")] == ["lambda-7", "render_1"]
+
+
+@pytest.mark.parametrize("refusal", [EXPIRED, GONE, said({}, 410), page(404), page(200), REFUSED])
+async def test_an_expired_link_is_asked_for_again(core, context, backend, movie, refusal):
+    backend.says("/stale.mp4", refusal)
+    backend.says("/o.mp4", film(movie))
+    job, kept = await ended(core, context, "/stale.mp4")
+    assert (job.status, kept) == (Status.SUCCEEDED, movie)
+    assert len(backend.calls("status")) == 1
+    assert not backend.calls("render")
+
+
+def cut(movie: bytes) -> Answer:
+    return film(movie[:-100])
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        (lambda _: page(), "The file that came is a web page, not a film in mp4."),
+        (lambda _: film(b"<?xml version='1.0'?><Error/>"), "The file that came is an XML document, not a film in mp4."),
+        (lambda _: film(b'{"error":"not ready"}'), "The file that came is a JSON document, not a film in mp4."),
+        (lambda _: said({"error": "not ready"}), "The film could not be fetched: its host answered 200."),
+        (lambda _: film(b""), "The file that came is empty."),
+        (cut, "The file that came is cut off."),
+        (lambda movie: film(movie[:-100], length=len(movie)), "The file that came is cut off."),
+        (lambda _: EXPIRED, "The film could not be fetched: its host answered 403."),
+    ],
+)
+async def test_what_is_no_film_is_fetched_anew_then_rendered_anew_and_then_told(core, context, backend, movie, told):
+    answer, reason = told
+    backend.says("/o.mp4", answer(movie))
+    backend.says("state", said({"code": 0, "data": {"state": {"draft": {"t": [{"tt": 0, "sg": [{"d": 2000}]}]}}}}))
+    backend.says("render", said({"success": True, "data": {"status": "pending"}}))
+    job, kept = await ended(core, context, "/o.mp4", steps=60)
+    assert why(job) == (Code.RENDER_FAILED, "The timeline was rendered, but there is no film. " + reason)
+    assert kept is None
+    assert len(backend.calls("render")) == 1
+    assert len(backend.calls("/o.mp4")) <= 10
+    assert len(backend.calls("download")) == 8
+
+
+async def test_a_film_of_a_second_render_is_as_good(core, context, backend, movie):
+    backend.says("/bad.mp4", page())
+    backend.says("/o.mp4", film(movie))
+    bad, good = done("/bad.mp4"), done("/o.mp4")
+    backend.says("status", bad, bad, bad, good)
+    backend.says("state", said({"code": 0, "data": {"state": {"draft": {"t": [{"tt": 0, "sg": [{"d": 2000}]}]}}}}))
+    backend.says("render", said({"success": True, "data": {"status": "pending"}}))
+    job, kept = await ended(core, context, "/bad.mp4", steps=60)
+    assert (job.status, kept, len(backend.calls("render"))) == (Status.SUCCEEDED, movie, 1)
+
+
+async def test_a_film_shorter_than_the_backend_says_is_fetched_again(core, context, backend, movie):
+    backend.says("/o.mp4", film(movie))
+    backend.says("status", done("/o.mp4", duration=2.0, size=len(movie)))
+    job, kept = await ended(core, context, "/o.mp4", duration_s=60.0)
+    assert (job.status, kept) == (Status.SUCCEEDED, movie)
+    assert len(backend.calls("/o.mp4")) == 2
+
+
+async def test_a_film_is_waited_for_while_the_backend_is_away(core, context, backend):
+    backend.says("/o.mp4", page(503))
+    backend.says("download", said({}, 503))
+    async with rendered(core, context, "/o.mp4") as execution:
+        job = await stepped(execution, 20)
+    assert (job.ended, len(backend.calls("render"))) == (False, 0)
+
+
+async def test_who_has_canceled_does_not_wait_for_another_film(core, context, backend):
+    backend.says("/o.mp4", page())
+    async with rendered(core, context, "/o.mp4") as execution:
+        execution.job = msgspec.structs.replace(execution.job, status=Status.CANCELING)
+        job = await stepped(execution)
+    assert job.status is Status.CANCELED

@@ -1,0 +1,241 @@
+"""Exports step by step: what is asked of a backend whose every answer a test has written, and what becomes of the render."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+
+from core.errors import Code
+from core.model import session as sessions
+from core.model import transitions
+from core.model.job import Job, Render, Stage
+from core.model.plan import Output
+from core.model.session import Session
+from core.store.jobs.orphan_renders import OrphanRender
+from tests.scripted_backend import ScriptedBackend, page, said, scripted_backend
+from tests.store_fixture import Core, core
+from tests.worker_fixture import context_over, in_hand
+from worker.context import WorkerContext
+from worker.jobs.execution import JobExecution
+from worker.jobs.orphan_renders import follow_orphan_renders, leave_render
+from worker.jobs.runner import _next_result
+
+__all__ = ["core"]
+
+DRAFT = {"t": [{"tt": 0, "sg": [{"st": 0, "d": 4000}]}]}
+OLD_ID = "render_019a3c1e-7b2f-7c3d-9e4f-0123456789ab_1_1"
+BEGUN = said({"success": True, "data": {"id": "lambda-7", "status": "pending", "progress": 5}})
+PROCESSING = said({"taskId": "lambda-7", "status": "processing", "progress": 40})
+UNKNOWN = said({"code": 404, "message": "render not found"}, 404)
+
+
+@pytest.fixture
+async def backend() -> AsyncIterator[ScriptedBackend]:
+    async with scripted_backend() as backend:
+        backend.says("state", said({"code": 0, "data": {"state": {"draft": DRAFT}}}))
+        backend.says("claim", said({"code": 0, "data": {"claim_token": "clm_1"}}))
+        backend.says("credits", said({"code": 0, "data": {"available": 500}}))
+        backend.says("render", BEGUN)
+        backend.says("status", PROCESSING)
+        yield backend
+
+
+@pytest.fixture
+async def context(core: Core, backend: ScriptedBackend, tmp_path) -> AsyncIterator[WorkerContext]:
+    async with context_over(core, tmp_path, backend=backend.url) as context:
+        yield context
+
+
+@asynccontextmanager
+async def at_export(
+    core: Core, context: WorkerContext, *, render: Render | None = None, **chosen: Any
+) -> AsyncIterator[JobExecution]:
+    """Hold a job whose edit is done, and that has its film rendered now."""
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    job = await core.submit(**chosen)
+    async with in_hand(core, context, *ready(job, token_id, render)) as execution:
+        yield execution
+
+
+def ready(job: Job, token_id: str, render: Render | None) -> tuple[Job, Session]:
+    job = transitions.token_taken(transitions.started(job, now_ms=job.created_at_ms), token_id=token_id)
+    job = transitions.moved(job, Stage.RENDERING, edited=True, render=render)
+    session = Session(id=job.session_id, tenant=job.tenant, profile=job.profile, created_at_ms=job.created_at_ms)
+    session = sessions.opened(session, backend_id="b1", task_id=None, user_id=None, token_id=token_id)
+    return job, msgspec.structs.replace(session, edits=1)
+
+
+async def stepped(execution: JobExecution, steps: int = 1) -> Job:
+    """Take steps, as the loop does, without the store; what sleeps wakes at once."""
+    for _ in range(steps):
+        result = await _next_result(execution)
+        assert result is not None
+        execution.job, execution.session = result.job, result.session or execution.session
+        if execution.job.ended:
+            break
+    return execution.job
+
+
+def rendering(job: Job) -> Render:
+    assert job.render is not None
+    return job.render
+
+
+async def test_a_render_is_asked_for_as_the_documents_show_it(core, context, backend):
+    async with at_export(core, context) as execution:
+        named = rendering(await stepped(execution))
+        assert not backend.calls("render"), "its id is written down first"
+        await stepped(execution)
+    [asked] = backend.calls("render")
+    assert asked.json == {
+        "id": named.id,
+        "sessionId": "b1",
+        "draft": DRAFT,
+        "output": {"format": "mp4", "quality": "high"},
+    }
+    assert re.fullmatch(r"render_\d{14,}", named.id)
+
+
+async def test_a_resolution_goes_along_where_one_was_asked_for(core, context, backend):
+    output = Output(format="mov", resolution="1080p", resolution_asked=True)
+    async with at_export(core, context, output_ask=output) as execution:
+        await stepped(execution, 2)
+    [asked] = backend.calls("render")
+    assert asked.json["output"] == {"format": "mov", "quality": "high", "resolution": "1080p"}
+
+
+@pytest.mark.parametrize(
+    "refusal", [said({"code": 400, "message": "invalid output"}, 400), said({"success": False, "error": "resolution?"})]
+)
+async def test_where_a_resolution_is_refused_the_render_is_asked_for_without(core, context, backend, refusal):
+    backend.says("render", refusal, BEGUN)
+    async with at_export(core, context, output_ask=Output(resolution="360p", resolution_asked=True)) as execution:
+        job = await stepped(execution, 3)
+    with_it, without = backend.calls("render")
+    assert with_it.json["output"]["resolution"] == "360p"
+    assert without.json["output"] == {"format": "mp4", "quality": "high"}
+    assert with_it.json["id"] != without.json["id"]
+    assert (rendering(job).attempt, rendering(job).asked) == (1, True)
+
+
+async def test_a_refusal_without_a_resolution_is_no_reason_to_ask_again(core, context, backend):
+    backend.says("render", said({"code": 400, "message": "invalid"}, 400))
+    async with at_export(core, context) as execution:
+        job = await stepped(execution, 2)
+    assert job.error is not None
+    assert job.error.code is Code.BACKEND_UNAVAILABLE
+    assert len(backend.calls("render")) == 1
+
+
+async def test_the_id_that_an_answer_names_is_the_one_that_is_asked_after(core, context, backend):
+    async with at_export(core, context) as execution:
+        job = await stepped(execution, 3)
+    [asked] = backend.calls("status")
+    assert asked.path == "/api/render/proxy/lambda/lambda-7"
+    assert rendering(job).ids == ("lambda-7", backend.calls("render")[0].json["id"])
+
+
+async def test_where_the_backends_id_is_unknown_ours_is_asked_after(core, context, backend):
+    backend.says("status", UNKNOWN, PROCESSING)
+    async with at_export(core, context) as execution:
+        job = await stepped(execution, 3)
+    ours = rendering(job).id
+    assert [asked.path.rpartition("/")[2] for asked in backend.calls("status")] == ["lambda-7", ours]
+    assert rendering(job).attempt == 1
+
+
+async def test_a_render_whose_id_has_the_form_of_older_versions_is_followed(core, context, backend):
+    render = Render(id=OLD_ID, attempt=1, started_at_ms=core.clock.now_ms(), asked=True)
+    async with at_export(core, context, render=render) as execution:
+        job = await stepped(execution)
+    assert [asked.path.rpartition("/")[2] for asked in backend.calls("status")] == [OLD_ID]
+    assert rendering(job).percent == 40
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        said({"success": False, "data": {"id": "lambda-7", "status": "failed", "error": "out of memory"}}),
+        said({"success": False, "error": "out of memory"}),
+        said({"code": 5001, "message": "out of memory"}),
+        said({"taskId": "lambda-7", "status": "FAILED", "error": {"message": "out of memory"}}),
+        UNKNOWN,
+    ],
+)
+async def test_a_failed_render_has_a_second_try_however_it_is_said(core, context, backend, failure):
+    backend.says("status", failure)
+    async with at_export(core, context) as execution:
+        second = rendering(await stepped(execution, 3))
+        assert (second.attempt, second.asked) == (2, False)
+        job = await stepped(execution, 4)
+    assert len({asked.json["id"] for asked in backend.calls("render")}) == 2
+    assert job.error is not None
+    assert job.error.code is Code.RENDER_FAILED
+
+
+async def test_who_is_told_of_a_failed_render_is_told_why(core, context, backend):
+    backend.says("status", said({"taskId": "lambda-7", "status": "failed", "error": "out of memory"}))
+    async with at_export(core, context) as execution:
+        job = await stepped(execution, 7)
+    assert job.error is not None
+    assert job.error.detail == "The backend could not render the timeline: out of memory."
+
+
+async def test_an_error_that_may_pass_is_a_failed_render_only_when_it_stays(core, context, backend):
+    backend.says("status", said({"code": 500, "message": "render crashed"}))
+    async with at_export(core, context) as execution:
+        await stepped(execution, 2)
+        assert [rendering(await stepped(execution)).attempt for _ in range(3)] == [1, 1, 2]
+
+
+@pytest.mark.parametrize("status", [404, 410, 502])
+async def test_a_page_instead_of_a_status_begins_no_second_render(core, context, backend, status):
+    backend.says("status", page(status))
+    async with at_export(core, context) as execution:
+        job = await stepped(execution, 6)
+    assert (rendering(job).attempt, job.ended) == (1, False)
+    assert len(backend.calls("render")) == 1
+
+
+async def test_a_finished_render_is_looked_at_until_its_link_comes(core, context, backend):
+    done = {"taskId": "lambda-7", "status": "COMPLETED"}
+    backend.says("status", said(done), said(done), said({**done, "output": {"url": "/o.mp4"}}))
+    async with at_export(core, context) as execution:
+        assert [(await stepped(execution)).stage for _ in range(5)] == [Stage.RENDERING] * 4 + [Stage.STORING]
+        assert rendering(execution.job).url == "/o.mp4"
+
+
+async def test_a_finished_render_whose_link_never_comes_is_downloaded_without(core, context, backend):
+    backend.says("status", said({"taskId": "lambda-7", "status": "completed"}))
+    async with at_export(core, context) as execution:
+        job = await stepped(execution, 8)
+    assert (job.stage, rendering(job).url) == (Stage.STORING, None)
+    assert len(backend.calls("status")) == 6
+
+
+async def test_a_left_render_is_taken_back_by_the_backends_name(core, context, backend):
+    backend.says("cancel", said({"success": True, "data": {}}))
+    async with at_export(core, context) as execution:
+        await stepped(execution, 2)
+        await leave_render(execution)
+    [orphan] = await context.orphan_renders.due()
+    assert orphan.ids[0] == "lambda-7"
+    await context.orphan_renders.forget(orphan)
+    await context.orphan_renders.leave(msgspec.structs.replace(orphan, job_id="job_gone"))
+    await follow_orphan_renders(context)
+    assert [asked.path for asked in backend.calls("cancel")] == ["/api/render/proxy/lambda/lambda-7/cancel"]
+    assert not await context.orphan_renders.due()
+
+
+async def test_a_left_render_that_an_older_version_wrote_down_is_taken_back(core, context, backend):
+    backend.says("cancel", said({"success": True, "data": {}}))
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    orphan = OrphanRender(
+        id=OLD_ID, job_id="job_gone", token_id=token_id, profile="free-video-fast", left_at_ms=core.clock.now_ms()
+    )
+    await context.orphan_renders.leave(orphan)
+    await follow_orphan_renders(context)
+    assert [asked.path for asked in backend.calls("cancel")] == [f"/api/render/proxy/lambda/{OLD_ID}/cancel"]

@@ -1,0 +1,228 @@
+"""Files on their way into a session, at a backend whose every answer a test has written: what is believed, and what not."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+
+from core.errors import Code
+from core.model import session as sessions
+from core.model import transitions
+from core.model.job import Job, MediaRef, Stage
+from core.model.session import Session
+from core.model.upload import Upload
+from tests.scripted_backend import Answer, Asked, ScriptedBackend, film, said, scripted_backend
+from tests.store_fixture import Core, core
+from tests.worker_fixture import context_over, in_hand
+from worker.backend.faults import BackendFault, Fault
+from worker.context import WorkerContext
+from worker.jobs.execution import JobExecution
+from worker.jobs.runner import _next_result
+from worker.jobs.steps.upload import upload
+
+__all__ = ["core"]
+
+CLIP = b"\0\0\0\x10ftypisom\0\0\0\0" + bytes(100)
+TAKEN = said({"code": 0, "data": {"files": [{"filename": "a.mp4", "cdn_url": "u"}], "session_state_applied": True}})
+NOT_APPLIED = said({"files": [{"filename": "a.mp4", "cdn_url": "u"}], "session_state_applied": False})
+NONE = said({"code": 0, "data": {"files": [], "session_state_applied": True}})
+NULL = said({"code": 0, "data": None})
+EMPTY = Answer()
+UNREACHABLE = said({"code": 0, "data": {"files": [{"filename": "a.mp4", "error": "could not be fetched"}]}})
+
+
+def holding(*names: str) -> Answer:
+    infos = [{"filename": name} for name in names]
+    return said({"code": 0, "data": {"state": {"draft": {}, "video_infos": infos}}})
+
+
+def refusing(code: int) -> Answer:
+    return said({"files": [{"filename": "a.mp4", "error": {"code": code, "message": "no"}}]})
+
+
+@pytest.fixture
+async def backend() -> AsyncIterator[ScriptedBackend]:
+    async with scripted_backend() as backend:
+        backend.says("state", holding())
+        backend.says("session", said({"code": 0, "data": {"session_id": "b2"}}))
+        backend.says("credits", said({"code": 0, "data": {"available": 500}}))
+        backend.says("/a.mp4", film(CLIP))
+        yield backend
+
+
+@pytest.fixture
+async def context(core: Core, backend: ScriptedBackend, tmp_path) -> AsyncIterator[WorkerContext]:
+    async with context_over(core, tmp_path, backend=backend.url) as context:
+        yield context
+
+
+@asynccontextmanager
+async def uploading(
+    core: Core, context: WorkerContext, *media: MediaRef, uploaded: int = 0, edits: int = 0
+) -> AsyncIterator[JobExecution]:
+    """Hold a job that brings its next file now."""
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    job = await core.submit(media=media)
+    started = transitions.token_taken(transitions.started(job, now_ms=job.created_at_ms), token_id=token_id)
+    session = Session(id=job.session_id, tenant=job.tenant, profile=job.profile, created_at_ms=job.created_at_ms)
+    session = sessions.opened(
+        sessions.joined(session, media), backend_id="b1", task_id=None, user_id=None, token_id=token_id
+    )
+    session = sessions.uploaded(session, uploaded)
+    session = msgspec.structs.replace(session, edits=edits)
+    async with in_hand(core, context, transitions.moved(started, Stage.UPLOADING), session) as execution:
+        yield execution
+
+
+async def stepped(execution: JobExecution, steps: int = 1) -> Job:
+    """Take steps, as the loop does, without the store."""
+    for _ in range(steps):
+        result = await _next_result(execution)
+        assert result is not None
+        execution.job, execution.session = result.job, result.session or execution.session
+        if execution.job.ended:
+            break
+    return execution.job
+
+
+def by_url(backend: ScriptedBackend) -> MediaRef:
+    return MediaRef(url=backend.url + "/a.mp4", name="a.mp4")
+
+
+def ways(backend: ScriptedBackend) -> list[str]:
+    return ["bytes" if "multipart" in asked.headers["content-type"] else "url" for asked in backend.calls("upload")]
+
+
+def sessions_of(asked: list[Asked]) -> list[str]:
+    return [one.path.rpartition("/")[2] for one in asked]
+
+
+async def test_what_is_said_to_be_taken_is_believed(core, context, backend):
+    backend.says("upload", TAKEN)
+    async with uploading(core, context, by_url(backend)) as execution:
+        await stepped(execution)
+        assert execution.session.uploaded == 1
+    assert (ways(backend), backend.calls("state")) == (["url"], [])
+
+
+@pytest.mark.parametrize("answer", [NONE, UNREACHABLE, refusing(4001), said({"code": 4003, "message": "unreachable"})])
+async def test_what_a_url_did_not_bring_is_brought_by_its_bytes_into_the_same_session(core, context, backend, answer):
+    backend.says("upload", answer, TAKEN)
+    async with uploading(core, context, by_url(backend)) as execution:
+        await stepped(execution, 2)
+        assert execution.session.uploaded == 1
+    assert ways(backend) == ["url", "bytes"]
+    assert sessions_of(backend.calls("upload")) == ["b1", "b1"]
+    assert CLIP in backend.calls("upload")[1].body
+
+
+@pytest.mark.parametrize("answer", [NULL, EMPTY, NOT_APPLIED])
+async def test_what_a_url_may_yet_bring_is_brought_by_its_bytes_into_a_new_session(core, context, backend, answer):
+    backend.says("upload", answer, TAKEN)
+    async with uploading(core, context, by_url(backend)) as execution:
+        await stepped(execution)
+        assert (execution.job.stage, execution.session.backend_id) == (Stage.PREPARING, None)
+        while execution.session.uploaded == 0:
+            await stepped(execution)
+    assert ways(backend) == ["url", "bytes"]
+    assert sessions_of(backend.calls("upload")) == ["b1", "b2"]
+
+
+@pytest.mark.parametrize("answer", [NONE, NULL, EMPTY, NOT_APPLIED, UNREACHABLE])
+async def test_what_the_session_has_all_the_same_is_not_brought_twice(core, context, backend, answer):
+    backend.says("upload", answer)
+    backend.says("state", holding("a.mp4"))
+    async with uploading(core, context, by_url(backend)) as execution:
+        await stepped(execution)
+        assert execution.session.uploaded == 1
+    assert ways(backend) == ["url"]
+
+
+async def test_a_file_of_the_same_name_that_came_before_is_not_taken_for_it(core, context, backend):
+    backend.says("upload", NONE, TAKEN)
+    backend.says("state", holding("a.mp4"))
+    async with uploading(core, context, by_url(backend), by_url(backend), uploaded=1) as execution:
+        await stepped(execution, 2)
+        assert execution.session.uploaded == 2
+    assert ways(backend) == ["url", "bytes"]
+
+
+async def test_after_an_edit_the_session_is_kept(core, context, backend):
+    backend.says("upload", NOT_APPLIED, TAKEN)
+    async with uploading(core, context, by_url(backend), edits=1) as execution:
+        await stepped(execution, 2)
+        assert (execution.session.uploaded, execution.session.backend_id) == (1, "b1")
+    assert ways(backend) == ["url", "bytes"]
+
+
+async def test_a_url_that_nobody_can_fetch_is_told_before_anything_is_paid_for(core, context, backend):
+    backend.says("upload", UNREACHABLE)
+    backend.says("/a.mp4", said({}, 404))
+    async with uploading(core, context, by_url(backend)) as execution:
+        job = await stepped(execution, 2)
+    assert job.error is not None
+    assert job.error.code is Code.MEDIA_UNREACHABLE
+    assert not backend.calls("message")
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [(4001, Code.UNSUPPORTED_MEDIA, ["url", "bytes"]), (4002, Code.MEDIA_TOO_LARGE, ["url"])],
+)
+async def test_a_file_that_is_refused_for_what_it_is_ends_the_job(core, context, backend, refusal):
+    code, *seen = refusal
+    backend.says("upload", refusing(code))
+    async with uploading(core, context, by_url(backend)) as execution:
+        job = await stepped(execution, 2)
+    assert job.error is not None
+    assert [job.error.code, ways(backend)] == seen
+
+
+async def stored_upload(core: Core, context: WorkerContext) -> MediaRef:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield CLIP
+
+    await context.storage.write("uploads/upl_1.mp4", chunks())
+    kept = Upload(
+        id="upl_1",
+        tenant="acme",
+        filename="a.mp4",
+        format="mp4",
+        size_bytes=len(CLIP),
+        path="uploads/upl_1.mp4",
+        created_at_ms=core.clock.now_ms(),
+    )
+    await core.uploads.keep(kept)
+    return MediaRef(upload_id="upl_1", name="a.mp4", size_bytes=len(CLIP))
+
+
+@pytest.mark.parametrize("answer", [NONE, NULL, EMPTY, NOT_APPLIED])
+async def test_bytes_that_are_not_said_to_be_taken_are_in_doubt(core, context, backend, answer):
+    backend.says("upload", answer)
+    async with uploading(core, context, await stored_upload(core, context)) as execution:
+        with pytest.raises(BackendFault) as caught:
+            await upload(execution)
+        assert (caught.value.fault, caught.value.call) == (Fault.BROKEN, "upload")
+        await stepped(execution)
+        assert (execution.job.upload_doubt, execution.session.uploaded) == (True, 0)
+        backend.says("upload", TAKEN)
+        while execution.session.uploaded == 0:
+            await stepped(execution)
+    assert sessions_of(backend.calls("upload")) == ["b1", "b1", "b2"]
+
+
+async def test_a_state_that_cannot_be_read_leaves_the_doubt(core, context, backend):
+    backend.says("upload", NONE)
+    backend.says("state", said({}, 503))
+    async with uploading(core, context, by_url(backend)) as execution:
+        await stepped(execution)
+        assert (execution.job.upload_doubt, execution.session.uploaded) == (True, 0)
+
+
+async def test_bytes_that_are_refused_end_the_job_in_the_backends_words(core, context, backend):
+    backend.says("upload", said({"files": [{"filename": "a.mp4", "error": "the disk is full"}]}))
+    async with uploading(core, context, await stored_upload(core, context)) as execution:
+        job = await stepped(execution)
+    assert job.error is not None
+    assert (job.error.code, job.error.detail) == (Code.BACKEND_UNAVAILABLE, "the disk is full")

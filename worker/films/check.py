@@ -1,0 +1,79 @@
+"""Judges whether a rendered file is the film that was asked for: its container, a picture, its length and its size.
+
+Generous where the backend's own words may be wrong: whoever refuses a good film has paid for an edit and shows nothing.
+"""
+
+import msgspec
+
+from core.formats import format_of_content, same_family
+from worker.films.facts import FilmFacts, NotAFilm, Read
+from worker.films.iso_media import read_iso_media
+from worker.films.matroska import read_matroska
+
+_HEAD_BYTES = 4096
+#: a file may be so much smaller than the backend said, who may have rounded
+_SIZE_SHORTFALL = 0.02
+#: a film may be so much longer or shorter than the backend said
+_LENGTH_SHARE, _LENGTH_S = 0.2, 2.0
+#: a film that is shorter than this share of its timeline, and a second, is not the timeline's
+_TIMELINE_SHARE, _TIMELINE_S = 0.5, 1.0
+_ISO_MEDIA = ("mp4", "mov", "m4a")
+#: a length of so much may be in milliseconds: the documents show ``30.5``, and do not say what that is
+_MILLISECONDS_FROM = 1000
+
+
+class Expected(msgspec.Struct, frozen=True):
+    """What is known of a film before it comes; None where it is not known."""
+
+    format: str
+    size_bytes: int | None = None
+    #: as the render's status has it
+    duration_s: float | None = None
+    timeline_s: float | None = None
+
+
+async def check_film(read: Read, size_bytes: int, expected: Expected) -> FilmFacts:
+    """Read a file's header. Raises NotAFilm."""
+    if size_bytes == 0:
+        raise NotAFilm("is empty")
+    facts = await _facts(read, size_bytes, expected.format)
+    if not facts.has_picture:
+        raise NotAFilm("has no picture in it")
+    if facts.duration_s is not None:
+        _check_length(facts.duration_s, expected)
+    if expected.size_bytes and size_bytes < expected.size_bytes * (1 - _SIZE_SHORTFALL):
+        raise NotAFilm(f"has {size_bytes:,} of {expected.size_bytes:,} bytes")
+    return facts
+
+
+async def _facts(read: Read, size_bytes: int, asked_format: str) -> FilmFacts:
+    head = await read(0, min(_HEAD_BYTES, size_bytes))
+    found = format_of_content(head)
+    if found is None or not same_family(asked_format, found):
+        raise NotAFilm(f"is {_name_of(head, found)}, not a film in {asked_format}")
+    return await (read_iso_media if found in _ISO_MEDIA else read_matroska)(read, size_bytes)
+
+
+def _name_of(head: bytes, found: str | None) -> str:
+    """Say what came instead of a film."""
+    if found:
+        return f"in {found}"
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text.startswith(b"<"):
+        return "a web page" if b"<html" in text or text.startswith(b"<!doctype html") else "an XML document"
+    return "a JSON document" if text.startswith((b"{", b"[")) else "of no known kind"
+
+
+def _check_length(film_s: float, expected: Expected) -> None:
+    if film_s <= 0:
+        raise NotAFilm("has no length")
+    if expected.duration_s:
+        in_ms = expected.duration_s >= _MILLISECONDS_FROM and _near(film_s, expected.duration_s / 1000)
+        if not in_ms and not _near(film_s, expected.duration_s):
+            raise NotAFilm(f"is {film_s:.1f} s long, not {expected.duration_s:.1f} s")
+    elif expected.timeline_s and film_s < expected.timeline_s * _TIMELINE_SHARE - _TIMELINE_S:
+        raise NotAFilm(f"is {film_s:.1f} s long, its timeline {expected.timeline_s:.1f} s")
+
+
+def _near(film_s: float, said_s: float) -> bool:
+    return abs(film_s - said_s) <= max(_LENGTH_S, said_s * _LENGTH_SHARE)

@@ -1,0 +1,183 @@
+"""Fetches a finished render's film into our storage, from wherever the backend has it, and looks at it.
+
+First its link without our token, then, where that is refused at the backend's own host, with it, then the download call.
+Redirects are followed a few hops: at the backend's own host with the token that came along, anywhere else without one and
+behind the guard for addresses that strangers named. Nothing that is no film is kept.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from http import HTTPStatus
+
+import msgspec
+
+from core.errors import Permanent
+from core.model.job import Render
+from core.storage import Storage
+from worker.backend.client import Credentials, Download
+from worker.backend.faults import PASSING, BackendFault, Fault
+from worker.backend.transport import Redirected
+from worker.context import WorkerContext
+from worker.films.check import Expected, check_film
+from worker.films.facts import FilmFacts, NotAFilm, Read
+from worker.outbound.download import fetch_media
+
+_MOST_HOPS = 5
+#: nobody's film is this large; without an end a broken server would fill our storage
+_LARGEST_FILM_BYTES = 50_000_000_000
+
+
+class KeptFilm(msgspec.Struct, frozen=True):
+    size_bytes: int
+    facts: FilmFacts
+
+
+class NoFilm(msgspec.Struct, frozen=True):
+    """Nothing came that can be kept. `reason` is for the caller: a sentence without URL or token."""
+
+    reason: str
+    #: the same address may well give it later
+    may_pass: bool = False
+    #: it may be given to whoever shows a token
+    wants_token: bool = False
+
+
+async def fetch_film(
+    context: WorkerContext, credentials: Credentials | None, render: Render, path: str, *, film_format: str
+) -> KeptFilm | NoFilm:
+    """Write the film to `path` in our storage."""
+    fetch = _Fetch(context, credentials, path, _expected(render, film_format))
+    found = await fetch.by_link(render.url, retry=render.fetches == 0) if render.url else _NO_LINK
+    if isinstance(found, NoFilm) and credentials:
+        return _weightier(found, await fetch.by_download(credentials, render.ids))
+    return found
+
+
+def _expected(render: Render, film_format: str) -> Expected:
+    return Expected(
+        format=film_format,
+        size_bytes=render.size_bytes,
+        duration_s=render.duration_s,
+        timeline_s=render.timeline_s,
+    )
+
+
+_NO_LINK = NoFilm("The backend gave no link to it.", may_pass=True)
+
+
+def _weightier(by_link: NoFilm, found: KeptFilm | NoFilm) -> KeptFilm | NoFilm:
+    """Tell of the link, which is where films are, unless there was none; it may pass if neither way was refused."""
+    if isinstance(found, KeptFilm):
+        return found
+    reason = found.reason if by_link is _NO_LINK else by_link.reason
+    return NoFilm(reason, may_pass=by_link.may_pass and found.may_pass)
+
+
+class _Fetch:
+    """One film's way into our storage."""
+
+    def __init__(self, context: WorkerContext, credentials: Credentials | None, path: str, expected: Expected) -> None:
+        self._context = context
+        self._credentials = credentials
+        self._path = path
+        self._expected = expected
+
+    async def by_link(self, link: str, *, retry: bool) -> KeptFilm | NoFilm:
+        """Fetch it as anybody may; `retry`: where that is refused, show the token to the backend's own host."""
+        url = self._context.backend.absolute(link)
+        found = await self._keep(_open(self._context, url, None))
+        wants_token = isinstance(found, NoFilm) and found.wants_token
+        if retry and wants_token and self._credentials and self._context.backend.is_own(url):
+            return await self._keep(_open(self._context, url, self._credentials))
+        return found
+
+    async def by_download(self, credentials: Credentials, render_ids: tuple[str, ...]) -> KeptFilm | NoFilm:
+        """Fetch it by the download call, by the first of the render's ids that is known."""
+        return await self._keep(_open_download(self._context, credentials, render_ids))
+
+    async def _keep(self, opening: AbstractAsyncContextManager[Download]) -> KeptFilm | NoFilm:
+        """Write what comes to storage, and look at it."""
+        storage = self._context.storage
+        try:
+            async with opening as download:
+                size_bytes = await storage.write(self._path, _whole(download))
+            return KeptFilm(size_bytes, await check_film(_reader(storage, self._path), size_bytes, self._expected))
+        except BackendFault as fault:
+            return _told_of_fault(fault)
+        except Permanent as refused:
+            return NoFilm(refused.detail)
+        except NotAFilm as bad:
+            await storage.delete(self._path)
+            return NoFilm(f"The file that came {bad.reason}.")
+
+
+def _told_of_fault(fault: BackendFault) -> NoFilm:
+    passing = fault.fault in PASSING and (fault.status is None or fault.status >= HTTPStatus.TOO_MANY_REQUESTS)
+    wants_token = fault.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    words = f"its host answered {fault.status}" if fault.status else fault.detail or str(fault.fault)
+    return NoFilm(f"The film could not be fetched: {words}.", may_pass=passing, wants_token=wants_token)
+
+
+async def _whole(download: Download) -> AsyncIterator[bytes]:
+    """Pass the file on. Raises NotAFilm when it ends too early."""
+    seen_bytes = 0
+    try:
+        async for chunk in download.chunks:
+            seen_bytes += len(chunk)
+            yield chunk
+    except BackendFault:
+        raise NotAFilm("is cut off") from None
+    if download.size_bytes is not None and seen_bytes != download.size_bytes:
+        raise NotAFilm("is cut off")
+
+
+def _reader(storage: Storage, path: str) -> Read:
+    async def read(start: int, end: int) -> bytes:
+        return b"".join([chunk async for chunk in (await storage.read(path, start=start, end=end)).chunks])
+
+    return read
+
+
+@asynccontextmanager
+async def _open(context: WorkerContext, url: str, credentials: Credentials | None) -> AsyncIterator[Download]:
+    """Open a file where its link leads. Raises BackendFault, or Permanent where it is not the backend's."""
+    async with AsyncExitStack() as held:
+        yield await _follow(context, held, url, credentials)
+
+
+@asynccontextmanager
+async def _open_download(
+    context: WorkerContext, credentials: Credentials, render_ids: tuple[str, ...]
+) -> AsyncIterator[Download]:
+    async with AsyncExitStack() as held:
+        try:
+            opened = await _enter_first_known(context, held, credentials, render_ids)
+        except Redirected as hop:
+            opened = await _follow(context, held, hop.url, credentials)
+        yield opened
+
+
+async def _enter_first_known(
+    context: WorkerContext, held: AsyncExitStack, credentials: Credentials, render_ids: tuple[str, ...]
+) -> Download:
+    *likelier, last = render_ids
+    for render_id in likelier:
+        try:
+            return await held.enter_async_context(context.backend.open_download(credentials, render_id))
+        except BackendFault as fault:
+            if fault.fault is not Fault.RENDER_UNKNOWN:
+                raise
+    return await held.enter_async_context(context.backend.open_download(credentials, last))
+
+
+async def _follow(context: WorkerContext, held: AsyncExitStack, url: str, credentials: Credentials | None) -> Download:
+    """Go where redirects lead, at the backend's host here, and from the first other one on behind the guard."""
+    for _ in range(_MOST_HOPS + 1):
+        if not context.backend.is_own(url):
+            fetched = await held.enter_async_context(fetch_media(context.outbound, url, max_bytes=_LARGEST_FILM_BYTES))
+            return Download(fetched.size_bytes, fetched.chunks)
+        try:
+            return await held.enter_async_context(context.backend.open_output(url, credentials))
+        except Redirected as hop:
+            url = hop.url
+    raise BackendFault(Fault.REFUSED, call="output", detail="its link redirects too often")

@@ -1,0 +1,25 @@
+"""Begins a render, or another one in the place of one that failed: writes its id down, so that no crash loses one."""
+
+from core.errors import Code, Permanent
+from core.model import transitions
+from core.model.job import Render
+from worker.backend.requests import new_render_id
+from worker.jobs.execution import JobExecution
+from worker.jobs.step_result import StepResult
+
+#: a failed or forgotten render, or one whose film can't be used, is begun again once
+_ATTEMPTS = 2
+
+
+def name_render(execution: JobExecution, *, attempt: int, any_resolution: bool = False) -> StepResult:
+    """Write down the id before the render is asked for."""
+    now_ms = execution.now_ms
+    wanted = Render(id=new_render_id(now_ms), attempt=attempt, started_at_ms=now_ms, any_resolution=any_resolution)
+    return StepResult(transitions.rendering(execution.job, render=wanted))
+
+
+def render_anew(execution: JobExecution, failed: Render, words: str | None) -> StepResult:
+    """Begin again once. Raises Permanent, in these words, when that was the second time."""
+    if failed.attempt >= _ATTEMPTS:
+        raise Permanent(Code.RENDER_FAILED, words)
+    return name_render(execution, attempt=failed.attempt + 1, any_resolution=failed.any_resolution)
