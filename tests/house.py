@@ -13,7 +13,12 @@ ROOMS = ("core", "service", "worker")
 TIME_READERS = {"core/clock.py"}
 KEY_MAKERS = {"core/store/redis/keys.py"}
 #: each part of the sandbox reads settings of its own, since it must not know ours
-ENVIRONMENT_READERS = {"core/settings.py", "sandbox/main.py", "sandbox/world/settings.py"}
+ENVIRONMENT_READERS = {
+    "core/settings.py",
+    "sandbox/main.py",
+    "sandbox/receiver/__main__.py",
+    "sandbox/world/settings.py",
+}
 KEY_PREFIX = "rg:"
 DATETIME_READS = {"now", "utcnow", "today"}
 ENVIRONMENT_NAMES = {"environ", "environb", "getenv"}

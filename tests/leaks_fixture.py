@@ -61,6 +61,7 @@ class Traces:
     """What a world has left: texts by where they were found, and how its jobs ended."""
 
     api_key: str = ""
+    redis_password: str = ""
     webhook_secrets: list[str] = field(default_factory=list)
     logs: dict[str, str] = field(default_factory=dict)
     answers: list[str] = field(default_factory=list)
@@ -72,7 +73,8 @@ class Traces:
 
     def secrets(self) -> list[str]:
         """All that may leave no process, apart from the one answer that shows a new one."""
-        return [*TOKENS, SECRET_KEY, WRONG_KEY, self.api_key, *(s.removeprefix("whsec_") for s in self.webhook_secrets)]
+        known = [*TOKENS, SECRET_KEY, WRONG_KEY, self.api_key, self.redis_password]
+        return [*known, *(s.removeprefix("whsec_") for s in self.webhook_secrets)]
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +82,7 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> Traces:
     folder = tmp_path_factory.mktemp("leaks")
     found = Traces()
     with running_gateway(folder, **SETTINGS) as gateway, _closed(gateway), media_server(folder) as media_url:
+        found.redis_password = urlsplit(gateway.world["redis_url"]).password or ""
         found.api_key, found.webhook_secrets = gateway.world["api_key"], [gateway.world["webhook_secret"]]
         gateway.http.event_hooks["response"].append(partial(_overhear, found))
         _lead_through(gateway, media_url, found)

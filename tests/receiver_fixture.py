@@ -1,6 +1,7 @@
 """The callback receiver as a process of its own, for any test that needs one."""
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,10 +28,9 @@ class Receiver:
 @asynccontextmanager
 async def running_receiver(*secrets: str) -> AsyncIterator[Receiver]:
     """Run a receiver that knows these secrets; it is gone when the block ends."""
-    options = [part for secret in secrets for part in ("--secret", secret)]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "sandbox.receiver", *options, stdout=asyncio.subprocess.PIPE
-    )
+    env = os.environ | {"RECEIVER_SECRETS": " ".join(secrets)}
+    command = (sys.executable, "-m", "sandbox.receiver")
+    process = await asyncio.create_subprocess_exec(*command, env=env, stdout=asyncio.subprocess.PIPE)
     try:
         line = (await process.stdout.readline()).decode()
         assert line.startswith("receiver ready "), f"the receiver did not start: {line!r}"

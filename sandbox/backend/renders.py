@@ -7,6 +7,7 @@ else can read it. Stories of the session's last message decide what the next ren
 import asyncio
 import contextlib
 import logging
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +31,10 @@ _STUCK_PERCENT = 40
 
 @dataclass
 class Render:
+    #: by which it is polled
     id: str
+    #: what its caller called it, the same unless the setting `render_ids` says otherwise
+    given_id: str
     session: Session
     token: Token
     draft: dict[str, Any]
@@ -72,7 +76,8 @@ class Renders:
         self._check(token, session, render_id, draft)
         story = session.render_stories.popleft() if session.render_stories else None
         begun = Render(
-            id=render_id,
+            id=self._name_of(render_id),
+            given_id=render_id,
             session=session,
             token=token,
             draft=draft,
@@ -82,7 +87,7 @@ class Renders:
             story=story,
             number=len(self.by_id),
         )
-        self.by_id[render_id] = begun
+        self.by_id[begun.id] = begun
         begun.task = asyncio.create_task(self._run(begun))
         if story == "render-duplicate":
             raise refusals.render_duplicate(render_id)
@@ -116,10 +121,13 @@ class Renders:
         found.fetched = True
         return found.film.path
 
+    def _name_of(self, given_id: str) -> str:
+        return given_id if self._settings.render_ids == "given" else f"lambda-{secrets.token_hex(8)}"
+
     def _check(self, token: Token, session: Session, render_id: str, draft: Any) -> None:
         if token.plan == "free" or session.export_blocked:
             raise refusals.export_blocked()
-        if render_id in self.by_id:
+        if any(other.given_id == render_id for other in self.by_id.values()):
             raise refusals.render_duplicate(render_id)
         if any(other.active for other in self.by_id.values() if other.session is session):
             raise refusals.export_under_way()

@@ -33,7 +33,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     gui_rate: float = 0.25
     #: shape of the message stream; `mixed` chooses by session
     seed_shape: Literal["vendor", "adk", "mixed"] = "mixed"
-    #: shape of a render's status: `task` (flat, `output.url`), `data` (wrapped, `outputUrl`); `mixed` by render
+    #: whose id a render has: `given` by its caller, or the backend's `own`, which the render call answers with and by
+    #: which alone it is then known; a caller's id is refused as a duplicate either way
+    render_ids: Literal["given", "own"] = "given"
+    #: shape of a render's status: `task` (flat, `taskId`, `output.url`), `data` (the second one: wrapped in `success` and
+    #: `data`, `id`, `outputUrl`); `mixed` by render
     render_shape: Literal["task", "data", "mixed"] = "mixed"
     #: renders at a time; the others are pending
     renders: int = 2

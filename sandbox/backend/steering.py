@@ -1,15 +1,21 @@
-"""How tests and integrators steer the look-alike: ledger, tokens, reset, faults. The real backend has no such calls."""
+"""How tests and integrators steer the look-alike: ledger, tokens, reset, faults. The real backend has no such calls.
+
+They ask for no token, so a web page's calls are refused.
+"""
 
 import secrets
 from typing import Any, TypeVar
 
 import msgspec
-from litestar import delete, get, post
+from litestar import Router, delete, get, post
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
 
 from sandbox.backend import ledger, refusals
 from sandbox.backend.calls import Call, memory_of
 from sandbox.backend.faults import STEERING, Faults
 from sandbox.backend.tokens import SCOPES, Token, register
+from sandbox.local import is_from_web_page
 
 T = TypeVar("T")
 
@@ -24,12 +30,12 @@ class NewToken(msgspec.Struct, forbid_unknown_fields=True):
     expires_in_s: float | None = None
 
 
-@get(f"{STEERING}/ledger")
+@get("/ledger")
 async def read_ledger(request: Call) -> dict[str, Any]:
     return memory_of(request).ledger()
 
 
-@post(f"{STEERING}/tokens", status_code=201)
+@post("/tokens", status_code=201)
 async def add_token(request: Call) -> dict[str, Any]:
     """Answers with the ledger's row and, here alone, the token itself."""
     memory = memory_of(request)
@@ -41,20 +47,20 @@ async def add_token(request: Call) -> dict[str, Any]:
     return {**ledger.token_row(token), "token": token.value}
 
 
-@post(f"{STEERING}/reset", status_code=200)
+@post("/reset", status_code=200)
 async def reset(request: Call) -> dict[str, Any]:
     await memory_of(request).reset()
     return {"reset": True}
 
 
-@post(f"{STEERING}/faults", status_code=200)
+@post("/faults", status_code=200)
 async def set_faults(request: Call) -> Faults:
     faults = await _read(request, Faults)
     memory_of(request).faults.set(faults)
     return faults
 
 
-@delete(f"{STEERING}/faults", status_code=200)
+@delete("/faults", status_code=200)
 async def end_faults(request: Call) -> Faults:
     memory_of(request).faults.clear()
     return memory_of(request).faults.now
@@ -78,4 +84,11 @@ async def _read(request: Call, kind: type[T]) -> T:
         raise refusals.malformed(str(error)) from None
 
 
-ROUTES = [read_ledger, add_token, reset, set_faults, end_faults]
+def _no_web_page(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    if is_from_web_page(connection.headers):
+        raise refusals.web_page()
+
+
+ROUTES = [
+    Router(STEERING, guards=[_no_web_page], route_handlers=[read_ledger, add_token, reset, set_faults, end_faults])
+]

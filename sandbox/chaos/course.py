@@ -13,7 +13,6 @@ from sandbox.chaos.asks import Ask, asks
 from sandbox.chaos.caller import Caller, CallerFailed
 from sandbox.chaos.counting import Accepted, Verdict, judged
 from sandbox.chaos.display import Display, Standing, display_on
-from sandbox.chaos.durable_redis import durable_redis
 from sandbox.chaos.mischief import Mischief
 from sandbox.chaos.settings import paced
 from sandbox.chaos.troubles import troubles
@@ -21,6 +20,7 @@ from sandbox.chaos.watch import Watch
 from sandbox.clips import make_talk_clip
 from sandbox.world.announce import receiver_address
 from sandbox.world.children import Child
+from sandbox.world.embedded_redis import embedded_redis
 from sandbox.world.folders import Folders
 from sandbox.world.settings import callers_environment, new_sandbox_token
 from sandbox.world.world import Wish, World, open_world
@@ -56,7 +56,8 @@ class Outcome(NamedTuple):
 async def run(wanted: Wanted, folders: Folders, screen: Console) -> Outcome:
     """Make a world, a run in it and its verdict. Raises ChildFailed, CallerFailed and httpx's errors."""
     env = paced(callers_environment(), token=new_sandbox_token())
-    redis = durable_redis(data_folder=folders.redis, log_path=folders.log("redis"), env=env)
+    # every write is flushed before its answer: killed at any time, it knows everything that it has said "ok" to
+    redis = embedded_redis(data_folder=folders.redis, log_path=folders.log("redis"), env=env, appendfsync="always")
     try:
         await redis.start()
         wish = Wish(wanted.apis, wanted.workers, redis_url=redis.address)

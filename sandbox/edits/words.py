@@ -8,8 +8,9 @@ import re
 from dataclasses import dataclass, field
 
 _QUOTED = re.compile(
-    r'["＂]([^"＂]+)["＂]|“([^”]+)”|「([^」]+)」|『([^』]+)』|《([^》]+)》|«([^»]+)»|‘([^’]+)’'
-    r"|(?<!\w)'([^'\n]+(?:'\w[^'\n]*)*)'(?!\w)"
+    r'["＂]([^"＂]+)["＂]|“([^“”]+)”|「([^「」]+)」|『([^『』]+)』|《([^《》]+)》|«([^«»]+)»|‘([^‘’]+)’'
+    # with a few apostrophes in it: without a bound each mark of many would look at all that follow
+    r"|(?<!\w)'([^'\n]+(?:'\w[^'\n]*){0,12})'(?!\w)"
 )
 _SMALL = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _ENGLISH: dict[str, float] = {name: float(number) for number, name in enumerate(_SMALL)} | {
@@ -28,7 +29,7 @@ _ENGLISH: dict[str, float] = {name: float(number) for number, name in enumerate(
 _CHINESE = {sign: number for number, sign in enumerate("零一二三四五六七八九")} | {"两": 2}
 
 _NAMES = "|".join(sorted(_ENGLISH, key=len, reverse=True))
-_NUMBER = rf"\d+(?:\.\d+)?|{_NAMES}|[零一二两三四五六七八九十百]+|半"
+_NUMBER = rf"\d{{1,9}}(?:\.\d+)?|{_NAMES}|[零一二两三四五六七八九十百]{{1,7}}|半"
 _MS_UNIT = r"milliseconds?|msecs?|ms|毫秒"
 _S_UNIT = r"seconds?|secs?|s|秒钟?"
 _MIN_UNIT = r"minutes?|mins?|m|分钟?"

@@ -5,6 +5,8 @@ Reads one request per connection, keeps what comes to /hook…, answers it as `m
     POST   /hook…          a callback; / is short for /hook
     GET    /_received      the list; ?at_least=N&wait_s=S waits for it; ?id= &type= &job_id= &path= choose
     DELETE /_received      forgets it
+
+Neither is for web pages.
 """
 
 import asyncio
@@ -16,6 +18,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
+from sandbox.local import is_from_web_page
 from sandbox.receiver.inbox import Inbox
 from sandbox.receiver.moods import behave, respond
 
@@ -80,6 +83,8 @@ async def _serve(inbox: Inbox, request: Request, writer: asyncio.StreamWriter) -
 
 
 async def _show(inbox: Inbox, request: Request, writer: asyncio.StreamWriter) -> None:
+    if is_from_web_page(request.headers):
+        return await respond(writer, HTTPStatus.FORBIDDEN)
     if request.method == "DELETE":
         inbox.clear()
         return await respond(writer, HTTPStatus.NO_CONTENT)

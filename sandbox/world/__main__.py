@@ -1,6 +1,7 @@
 """The command line behind `./run up` and `./run demo`."""
 
 import asyncio
+import sys
 
 import click
 
@@ -8,6 +9,11 @@ from sandbox.world.demo.course import demo
 from sandbox.world.until_told import until_told
 from sandbox.world.up import up
 from sandbox.world.world import Wish
+
+
+def _from_input(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
+    """Read a ``-`` as the first line of the input."""
+    return sys.stdin.readline().strip() if given == "-" else given
 
 
 @click.group()
@@ -20,7 +26,14 @@ def main() -> None:
 @click.option("--apis", type=click.IntRange(min=1), default=1, show_default=True, help="How many API processes.")
 @click.option("--workers", type=click.IntRange(min=0), default=1, show_default=True, help="How many workers.")
 @click.option("--backend", metavar="URL", help="Use this backend; otherwise the sandbox is started.")
-@click.option("--redis", "redis_url", metavar="URL", help="Use this Redis; otherwise an embedded one is started.")
+@click.option(
+    "--redis",
+    "redis_url",
+    metavar="URL",
+    callback=_from_input,
+    help="Use this Redis, otherwise an embedded one is started. With -, a line of the input holds the URL: its password "
+    "should not stand on a command line.",
+)
 def up_command(*, json_line: bool, apis: int, workers: int, backend: str | None, redis_url: str | None) -> None:
     """Leave a world running until Ctrl-C."""
     wish = Wish(apis, workers, backend, redis_url)

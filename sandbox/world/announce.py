@@ -46,11 +46,11 @@ def as_text(world: World) -> str:
 
 
 def curl_line(world: World) -> str:
-    """Write a call that works as it stands: a job that needs no file, and waits for its end."""
+    """Write a call that works as it stands: a job that needs no file, and waits for its end. Its key is in a file."""
     ask = {**ASK, "webhook": {"url": f"{receiver_address(world)}/hook"}}
     arguments = [
         "curl", "-sS", f"{world.apis[0].address}/v1/jobs",
-        "-H", f"Authorization: Bearer {world.api_key}",
+        "-H", f"@{world.folders.authorization}",
         "-H", "Content-Type: application/json",
         "-H", "Prefer: wait=60",
         "-d", json.dumps(ask),

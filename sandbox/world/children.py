@@ -8,10 +8,11 @@ import asyncio
 import os
 import re
 import signal
-from collections.abc import Coroutine, Mapping, Sequence
-from contextlib import suppress
+import tempfile
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from sandbox.world.tether import dying_with_parent
 from sandbox.world.together import together
@@ -32,16 +33,28 @@ class ChildFailed(Exception):  # noqa: N818 - it says what happened, as the pers
 
 
 class Child:
-    """A program that runs until it is stopped. `ready`: a pattern in what it prints; a group in it is the address."""
+    """A program that runs until it is stopped. `ready`: a pattern in what it prints; a group in it is the address.
+
+    `told` is all that it finds on its input, at each start: what others must not read off its command line.
+    """
 
     def __init__(
-        self, name: str, command: Sequence[str], *, env: Mapping[str, str], ready: str, address: str, log_path: Path
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        ready: str,
+        address: str,
+        log_path: Path,
+        told: str = "",
     ) -> None:
         self.name = name
         self.address = address
         self.log_path = log_path
         self._command = command
         self._env = env
+        self._told = told.encode()
         self._ready = re.compile(ready.encode(), re.MULTILINE)
         self._process: asyncio.subprocess.Process | None = None
 
@@ -53,12 +66,12 @@ class Child:
 
     async def start(self) -> None:
         """Start it and wait until it is ready. Raises ChildFailed. Also starts one again that was killed."""
-        with self.log_path.open("ab") as log:
+        with self.log_path.open("ab") as log, _input_of(self._told) as told:
             begins_at = log.tell()
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
                 env=self._env,
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=told,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -105,6 +118,15 @@ class Child:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         await self._process.wait()
+
+
+@contextmanager
+def _input_of(told: bytes) -> Iterator[IO[bytes]]:
+    """Make the input of a program that is to read this and no more: a file without a name, so nobody else opens it."""
+    with tempfile.TemporaryFile() as file:
+        file.write(told)
+        file.seek(0)
+        yield file
 
 
 async def start_all(children: Sequence[Child]) -> None:

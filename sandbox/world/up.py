@@ -1,6 +1,8 @@
 """`./run up`: a world that stays until Ctrl-C. A part that dies meanwhile is named, and the others go on without it."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -8,7 +10,7 @@ from sandbox.world.announce import as_json, as_text
 from sandbox.world.children import Child, ChildFailed
 from sandbox.world.folders import make_folders
 from sandbox.world.settings import callers_environment, new_sandbox_token, with_sandbox_account
-from sandbox.world.world import Wish, open_world
+from sandbox.world.world import Wish, World, open_world
 
 
 async def up(wish: Wish, *, json_line: bool) -> int:
@@ -19,12 +21,25 @@ async def up(wish: Wish, *, json_line: bool) -> int:
         caller = with_sandbox_account(caller, token=token)
     try:
         async with open_world(wish, folders=make_folders("up"), caller=caller, sandbox_token=token) as world:
-            click.echo(as_json(world) if json_line else as_text(world))
-            await asyncio.gather(*(name_end(child) for child in world.children()))
-            await asyncio.Event().wait()
+            with _key_kept(world):
+                click.echo(as_json(world) if json_line else as_text(world))
+                await asyncio.gather(*(name_end(child) for child in world.children()))
+                await asyncio.Event().wait()
     except ChildFailed as failed:
         click.echo(failed, err=True)
     return 1
+
+
+@contextmanager
+def _key_kept(world: World) -> Iterator[None]:
+    """Keep the API key where the printed curl line reads it, while it may be called."""
+    file = world.folders.authorization
+    file.touch(mode=0o600)
+    file.write_text(f"Authorization: Bearer {world.api_key}\n")
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
 
 
 async def name_end(child: Child) -> None:

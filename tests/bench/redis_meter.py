@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 import redis.asyncio
 
+from sandbox.world.embedded_redis import address
+
 _CHUNK_BYTES = 1 << 16
 
 
@@ -19,7 +21,7 @@ class Meter:
 
     def __init__(self, redis_url: str) -> None:
         where = urlsplit(redis_url)
-        self._host, self._port = where.hostname, where.port
+        self._host, self._port, self._password = where.hostname, where.port, where.password or ""
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
         self.turns: Counter[str] = Counter()
@@ -28,7 +30,7 @@ class Meter:
     async def start(self) -> str:
         """Listen, and give the address to use instead of Redis's."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return f"redis://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/0"
+        return address(self._server.sockets[0].getsockname()[1], self._password)
 
     async def stop(self) -> None:
         if self._server:

@@ -1,6 +1,7 @@
 """`openapi/callbacks.md`: each way of checking a signature is taken from the page as it stands there, and run."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -48,8 +49,11 @@ def judge_by(title: str, call: Call, folder: Path) -> bool:
     return done.returncode == 0
 
 
-def run(command: list[str], folder: Path, stdin: bytes) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(command, cwd=folder, input=stdin, capture_output=True, timeout=60, check=False)
+def run(command: list[str], folder: Path, stdin: bytes, **env: str) -> subprocess.CompletedProcess[bytes]:
+    """Run it; what is secret comes by the environment, since a command line is everybody's to read."""
+    return subprocess.run(
+        command, cwd=folder, env=os.environ | env, input=stdin, capture_output=True, timeout=60, check=False
+    )
 
 
 def as_json(call: Call) -> str:
@@ -58,30 +62,30 @@ def as_json(call: Call) -> str:
 
 def by_library(call: Call, folder: Path) -> subprocess.CompletedProcess[bytes]:
     driver = """
-import json, sys
+import json, os, sys
 from callback import verified
 from standardwebhooks import WebhookVerificationError
 
-call = json.loads(sys.argv[1])
+call = json.loads(os.environ["CALL"])
 try:
     verified(call["secret"], call["headers"], sys.stdin.buffer.read())
 except (WebhookVerificationError, ValueError):
     sys.exit(1)
 """
     (folder / "callback.py").write_text(block("python library"))
-    return run([sys.executable, "-c", driver, as_json(call)], folder, call.body)
+    return run([sys.executable, "-c", driver], folder, call.body, CALL=as_json(call))
 
 
 def by_plain_python(call: Call, folder: Path) -> subprocess.CompletedProcess[bytes]:
     driver = """
-import json, sys
+import json, os, sys
 from callback import is_ours
 
-call = json.loads(sys.argv[1])
+call = json.loads(os.environ["CALL"])
 sys.exit(not is_ours(call["secret"], call["headers"], sys.stdin.buffer.read(), now_s=call["now_s"]))
 """
     (folder / "callback.py").write_text(block("python plain"))
-    return run([sys.executable, "-c", driver, as_json(call)], folder, call.body)
+    return run([sys.executable, "-c", driver], folder, call.body, CALL=as_json(call))
 
 
 def by_node(call: Call, folder: Path) -> subprocess.CompletedProcess[bytes]:
@@ -89,12 +93,12 @@ def by_node(call: Call, folder: Path) -> subprocess.CompletedProcess[bytes]:
 import { readFileSync } from "node:fs";
 import { isOurs } from "./callback.mjs";
 
-const call = JSON.parse(process.argv[2]);
+const call = JSON.parse(process.env.CALL);
 process.exit(isOurs(call.secret, call.headers, readFileSync(0), call.now_s ?? undefined) ? 0 : 1);
 """
     (folder / "callback.mjs").write_text(block("javascript"))
     (folder / "driver.mjs").write_text(driver)
-    return run(["node", "driver.mjs", as_json(call)], folder, call.body)
+    return run(["node", "driver.mjs"], folder, call.body, CALL=as_json(call))
 
 
 def by_go(call: Call, folder: Path) -> subprocess.CompletedProcess[bytes]:
@@ -116,7 +120,7 @@ func main() {
 		Headers map[string]string
 		NowS    *int64 `json:"now_s"`
 	}
-	if json.Unmarshal([]byte(os.Args[1]), &call) != nil {
+	if json.Unmarshal([]byte(os.Getenv("CALL")), &call) != nil {
 		os.Exit(2)
 	}
 	header, now := http.Header{}, time.Now()
@@ -138,14 +142,14 @@ func main() {
     (folder / "go.mod").write_text("module example.com/receiver\n\ngo 1.21\n")
     built = run(["go", "build", "-o", "driver", "."], folder, b"")
     assert built.returncode == 0, built.stderr.decode()
-    return run([str(folder / "driver"), as_json(call)], folder, call.body)
+    return run([str(folder / "driver")], folder, call.body, CALL=as_json(call))
 
 
 def by_shell(call: Call, folder: Path) -> subprocess.CompletedProcess[bytes]:
-    (folder / "callback.sh").write_text(block("sh") + '\nis_ours "$@"\n')
+    (folder / "callback.sh").write_text(block("sh") + '\nis_ours "$SECRET" "$@"\n')
     now = [] if call.now_s is None else [str(call.now_s)]
     given = [call.headers.get(name, "") for name in SENT]
-    return run(["sh", "callback.sh", call.secret, *given, *now], folder, call.body)
+    return run(["sh", "callback.sh", *given, *now], folder, call.body, SECRET=call.secret)
 
 
 JUDGES: dict[str, Callable[[Call, Path], subprocess.CompletedProcess[bytes]]] = {

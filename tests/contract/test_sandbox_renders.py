@@ -225,3 +225,20 @@ async def test_a_download_is_named_as_what_it_is(caller, clip):
     download = await caller.http.get(f"/api/render/proxy/{render_id}/download")
 
     assert f'{render_id}.mov"' in download.headers["content-disposition"]
+
+
+async def test_a_render_may_get_an_id_of_the_backends_own_by_which_alone_it_is_known(clip):
+    settings = FAST | {"SANDBOX_RENDER_IDS": "own", "SANDBOX_RENDER_SHAPE": "data"}
+    async with running_sandbox(**settings) as sandbox, calling(sandbox.url, await sandbox.add_token()) as caller:
+        given, session_id = a_render(), await edited(caller, clip)
+
+        own = (await caller.export(session_id, given, resolution="360p")).json()["data"]["id"]
+        ended = await caller.ended(own)
+
+        assert own != given
+        assert (ended["data"]["id"], facts(ended)[0]) == (own, "completed")
+        assert (await caller.http.get(f"/api/render/proxy/{own}/download")).status_code == 200
+        for call in (f"lambda/{given}", f"{given}/download"):
+            assert (await caller.http.get(f"/api/render/proxy/{call}")).json()["code"] == 404
+        assert (await caller.export(session_id, given)).json()["message"].startswith("duplicate")
+        assert (await row(sandbox, given))["own_id"] == own

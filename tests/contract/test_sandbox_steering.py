@@ -123,6 +123,32 @@ async def test_an_unknown_fault_is_refused(sandbox, body):
         assert (await http.post("/_sandbox/faults", json=body)).status_code == 400
 
 
+OTHERS = [
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://127.0.0.1:1"},
+    {"Host": "rebound.example"},
+    {"Host": "127.0.0.1.evil.example"},
+    {"Host": "[::1"},
+    {"Host": ""},
+]
+
+
+@pytest.mark.parametrize("headers", OTHERS, ids=str)
+async def test_a_web_page_can_not_steer_it(sandbox, headers):
+    async with httpx.AsyncClient(base_url=sandbox.url, headers=headers, trust_env=False) as http:
+        for method, call in (("GET", "ledger"), ("POST", "tokens"), ("POST", "reset"), ("POST", "faults")):
+            assert (await http.request(method, f"/_sandbox/{call}")).status_code in {400, 403}
+        assert (await http.delete("/_sandbox/faults")).status_code in {400, 403}
+
+
+async def test_whoever_calls_it_by_localhost_or_from_a_page_of_its_own_may(sandbox):
+    port = httpx.URL(sandbox.url).port
+    async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as http:
+        for own in ({"Host": f"localhost:{port}"}, {"Origin": sandbox.url}, {"Host": f"[::1]:{port}"}):
+            assert (await http.get("/_sandbox/ledger", headers=own)).status_code == 200
+
+
 async def test_an_idle_session_ends():
     async with running_sandbox(SANDBOX_SESSION_IDLE_S=0) as one, calling(one.url, await one.add_token()) as caller:
         assert (await caller.state(await caller.open_session()))["code"] == 1002
@@ -164,7 +190,7 @@ async def test_who_goes_away_amid_a_body_has_not_broken_it():
     assert sandbox.stdout is not None
     port = (await sandbox.stdout.readline()).decode().strip().rpartition(":")[2]
     answers, caller = await asyncio.open_connection("127.0.0.1", int(port))
-    caller.write(b"POST /_sandbox/faults HTTP/1.1\r\nHost: s\r\nContent-Length: 1000\r\n")
+    caller.write(b"POST /_sandbox/faults HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n")
     caller.write(b"Expect: 100-continue\r\n\r\n{")
     assert b"100 Continue" in await answers.readline()
     caller.close()

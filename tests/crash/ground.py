@@ -49,7 +49,7 @@ class Ground:
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def redis_url(self, database: int) -> str:
-        return f"redis://127.0.0.1:{self.redis.port}/{database}"
+        return self.redis.url_of(database)
 
     async def verdict(self) -> Verdict:
         """Count over everything, when all renders have ended."""
@@ -70,7 +70,7 @@ async def laid_ground(
     clip = folder / "clip.mp4"
     await make_talk_clip(clip, scenes=1, duration_s=1.0, silences=(), size=(160, 90))
     with running_redis() as redis:
-        issued = [await _new_tenant(f"redis://127.0.0.1:{redis.port}/{database}") for database in range(lanes)]
+        issued = [await _new_tenant(redis.url_of(database)) for database in range(lanes)]
         async with (
             running_sandbox(**(SANDBOX | sandbox)) as backend,
             running_receiver(*(each.webhook_secret for each in issued)) as receiver,

@@ -80,7 +80,7 @@ class Lane:
         to_redis = await self._stack.enter_async_context(running_proxy(self.ground.redis.port, RedisRequests, worker))
         to_backend = await self._stack.enter_async_context(running_proxy(backend_port, HttpRequests, worker))
         addresses = {
-            "REDIS_URL": f"redis://127.0.0.1:{to_redis}/{self.database}",
+            "REDIS_URL": self.ground.redis.url_of(self.database, port=to_redis),
             "NEMO_API_URL": f"http://127.0.0.1:{to_backend}",
         }
         command = ("worker", "--metrics-port", "0")

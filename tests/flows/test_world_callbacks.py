@@ -1,4 +1,4 @@
-"""The demo's second look at a callback, against a receiver that runs."""
+"""The demo's second look at a callback, against a receiver that runs; and who may look into its inbox."""
 
 import json
 import os
@@ -60,3 +60,12 @@ async def test_what_the_receiver_could_not_verify_fails_the_demo_too(tmp_path):
         await call_back(client, job_id="job_1", secret=OTHER_SECRET)
         with pytest.raises(DemoFailed, match="could not make sense"):
             await Receiver(client, OTHER_SECRET).end_of("job_1")
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Host": "rebound.example"}])
+async def test_no_web_page_reads_or_empties_the_inbox(tmp_path, headers):
+    async with an_inbox(tmp_path) as client:
+        await call_back(client, job_id="job_1", secret=SECRET)
+        assert (await client.get("/_received", headers=headers)).status_code == 403
+        assert (await client.delete("/_received", headers=headers)).status_code == 403
+        assert len((await client.get("/_received")).json()) == 1

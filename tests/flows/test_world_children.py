@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -138,6 +139,30 @@ async def test_the_embedded_redis_keeps_what_it_was_given_through_a_kill(tmp_pat
         assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
         assert client.config_get("appendonly") == {"appendonly": "yes"}
     await child.stop()
+
+
+async def test_nobody_without_the_password_reads_or_writes_the_embedded_redis(tmp_path):
+    child = embedded_redis(data_folder=tmp_path, log_path=tmp_path / "redis.log", env=ENV)
+    await child.start()
+    where = urlsplit(child.address)
+    for password in (None, "wrong"):
+        with redis.Redis(where.hostname, where.port, password=password) as stranger:
+            with pytest.raises(redis.AuthenticationError):
+                stranger.set("mine", "yes")
+            with pytest.raises(redis.AuthenticationError):
+                stranger.keys()
+    await child.stop()
+
+
+async def test_a_child_finds_what_it_is_told_on_its_input_at_each_start(tmp_path):
+    says = "import signal; print(f'polite ready http://{input()}', flush=True); signal.sigwait([signal.SIGTERM])"
+    log = tmp_path / "log"
+    command = [sys.executable, "-c", says]
+    child = Child("told", command, env=ENV, ready=r"ready (http://\S+)", address="", log_path=log, told="one\ntwo\n")
+    for _ in range(2):
+        await child.start()
+        assert child.address == "http://one"
+        await child.stop()
 
 
 async def test_a_command_gives_what_it_printed_and_gets_its_input(tmp_path):

@@ -45,10 +45,12 @@ def test_the_json_line_has_the_fields_that_programs_read(tmp_path):
     }
 
 
-def test_the_curl_line_is_one_shell_command_with_the_key_and_a_whole_job(tmp_path):
-    words = shlex.split(curl_line(a_world(tmp_path)))
+def test_the_curl_line_is_one_shell_command_with_a_whole_job_and_the_key_in_a_file(tmp_path):
+    world = a_world(tmp_path)
+    words = shlex.split(curl_line(world))
     assert words[0] == "curl"
-    assert "Authorization: Bearer rg_key" in words
+    assert f"@{world.folders.authorization}" in words
+    assert "rg_key" not in curl_line(world)
     body = json.loads(words[-1])
     assert body["webhook"] == {"url": "http://127.0.0.1:7/hook"}
     assert body["profile"] == "free-video-generation-automatic"

@@ -7,7 +7,7 @@ from sandbox.edits.phrases.words import rule
 DENIALS = [
     rule(
         "aside",
-        r"\b(?:don'?t|do not|never)\s+(?:(?!\s+(?:and|but)\s)[^,.;!?\n])*",
+        r"\b(?:don'?t|do not|never)\s+(?:(?!\s+(?:and|but)\s)[^,.;!?\n]){0,}",
         r"(?:不要|别|无需|不用)(?!做?任何|修改|改动|音乐|背景音乐|配乐|转场|字幕|标题|文字|滤镜)[^,，。;；\n]*",
     )
 ]

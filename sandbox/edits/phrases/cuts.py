@@ -13,7 +13,7 @@ _STRETCH_ZH = r"(?:之间)?(?:的)?(?:部分|片段|内容|画面)?"
 _NO_MORE = r"(?:\s+and\s+(?:drop|remove|delete|cut)\s+the\s+rest)?"
 _GOAL = r"(?:(?:intro|introduction|opening|video|clip|thing|footage|it|recording|length|talk|beginning|down|result|total|duration)\s+)*"
 _ROUGHLY = r"(?:(?:only|under|at\s+most|about|exactly|around|just|less\s+than|no\s+more\s+than|max(?:imum)?|a\s+maximum\s+of|the\s+first)\s+)*"
-_IN_ALL = r"(?:\s*-?\s*(?:long|or\s+less|max(?:imum)?|in\s+(?:length|total)|total))*"
+_IN_ALL = r"(?:\s*(?:-\s*)?(?:long|or\s+less|max(?:imum)?|in\s+(?:length|total)|total))*"
 
 
 CUTS = [
@@ -23,7 +23,7 @@ CUTS = [
         r"footage|talk))?",
         r"\bjump[- ]cuts?\b|\b(?:silence|pause)s?\s+(?:removal|removed)\b",
         rf"{CUT_ZH}(?:所有|全部|视频|中间|中|里面?|其中|多余)*(?:的)*{_SILENT_ZH}",
-        rf"(?:把|将)?(?:所有|全部|视频|中间|中|里面?|多余)*的*{_SILENT_ZH}(?:都|全部)*(?:剪掉|去掉|删掉|删除|去除|剪除|移除|切掉|裁掉|剪去)",
+        rf"(?:把|将)?(?:所有|全部|视频|中间|中|里面?|多余)*(?:的)*{_SILENT_ZH}(?:都|全部)*(?:剪掉|去掉|删掉|删除|去除|剪除|移除|切掉|裁掉|剪去)",
     ),
     rule(
         "keep",

@@ -16,11 +16,11 @@ _ADJECTIVES = (
     rf"landscape|square|widescreen|second|about|\d+p|{RATIO}|{FINISHED_WORDS}|{TIME})[\s\-\x00,]+)*"
 )
 _UNCHANGED = (
-    r"(?:\s*,?\s*(?:unchanged|unedited|untouched|as(?:\s+(?:it|they))?(?:\s+(?:is|are))?|exactly|(?:and\s+)?(?:without|with\s+no)"
+    r"(?:\s*(?:,\s*)?(?:unchanged|unedited|untouched|as(?:\s+(?:it|they))?(?:\s+(?:is|are))?|exactly|(?:and\s+)?(?:without|with\s+no)"
     r"\s+(?:any\s+|other\s+|further\s+)*(?:changes?|edit(?:s|ing)?|modifications?)|and\s+(?:change\s+nothing(?:\s+else)?|"
     r"(?:leave|keep)\s+(?:it|them|everything)\s+(?:unchanged|as\s+\w+\s+\w+))))*"
 )
-_UNCHANGED_ZH = r"(?:\s*[,，]?\s*(?:不要?(?:做|作|进行)?(?:任何)?(?:的)?(?:修改|改动|更改|编辑|变化|改变)|保持(?:不变|原样)|原样不变))*"
+_UNCHANGED_ZH = r"(?:\s*(?:[,，]\s*)?(?:不要?(?:做|作|进行)?(?:任何)?(?:的)?(?:修改|改动|更改|编辑|变化|改变)|保持(?:不变|原样)|原样不变))*"
 _TO_THE_END = (
     r"(?:\s+(?:to|at|after|behind)\s+the\s+(?:(?:very\s+)?end|current\s+\w+|existing\s+\w+|first(?:\s+\w+)?|timeline|last\s+\w+|"
     r"video|project)(?:\s+of\s+(?:the|my)\s+\w+)?|\s+as\s+well|\s+too)*"
@@ -53,7 +53,7 @@ WHOLE = [
         rf"\b(?:turn|make|transform|convert)\s+{THE}(?:text|images?|photos?|pictures?|script)\b(?:\s*(?:,|and|&)\s*{_SOURCES})?"
         rf"\s+(?:in)?to\s+{_ADJECTIVES}{_FILM}",
         length=LENGTH,
-        texts=r"(«\d+»(?:\s*(?:,|and|、|和)*\s*«\d+»)*)",
+        texts=r"(«\d+»(?:(?:\s*(?:,|and|、|和))*\s*«\d+»){0,99})",
     ),
     rule(
         "finish",
@@ -69,10 +69,10 @@ WHOLE = [
         r"(?!\s+(?:faster|slower|louder|quieter|brighter|warmer|cooler|black|vertical|square|shorter|‹))",
         source=rf"\b(?:from|of|with|using|out\s+of|based\s+on)\s+{_SOURCES}",
         about=r"\b(?:about|promoting|advertising|announcing|introducing)\s+"
-        r"((?:(?!\s+(?:with|in|from|using|and\s+add|automatically)\b)[^,.;:!?\n‹«])+)",
+        r"((?:(?!\s+(?:with|in|from|using|and\s+add|automatically)\b)[^,.;:!?\n‹«]){1,})",
         purpose=r"\bfor\s+(?!free\b|tik|(?:instagram\s+)?reels|shorts|youtube|‹|«)"
-        r"((?:(?!\s+(?:with|in|from|using|and\s+add|automatically)\b)[^,.;:!?\n‹«])+)",
-        texts=r"(«\d+»(?:\s*(?:,|and|、|和)*\s*«\d+»)*)",
+        r"((?:(?!\s+(?:with|in|from|using|and\s+add|automatically)\b)[^,.;:!?\n‹«]){1,})",
+        texts=r"(«\d+»(?:(?:\s*(?:,|and|、|和))*\s*«\d+»){0,99})",
         length=LENGTH,
     ),
     rule(
@@ -81,7 +81,7 @@ WHOLE = [
         r"(?:产品|竖屏|横屏|短|推广|促销|精美|宣传|广告|营销|介绍|方形)*的?(?:视频|短片|宣传片|广告片?|片子|影片|幻灯片)",
         source=_SOURCES_ZH,
         about=r"关于([^,，。；;的]+)(?:的)?",
-        texts=r"(«\d+»(?:\s*(?:,|and|、|和)*\s*«\d+»)*)",
+        texts=r"(«\d+»(?:(?:\s*(?:,|and|、|和))*\s*«\d+»){0,99})",
         length=LENGTH,
     ),
     rule(

@@ -13,7 +13,7 @@ _KIND = (
     r"orange|pink|gold)\s+)*"
 )
 _ADD_ZH = r"(?:(?:加上?|添加|插入|显示|写上?|放上?|打上|配上|加入|设置)(?:一个|一行|个|上)?)?"
-_TEXTS = r"(?P<texts>«\d+»(?:\s*(?:,|and|&|、|，|和)*\s*«\d+»)*)"
+_TEXTS = r"(?P<texts>«\d+»(?:(?:\s*(?:,|and|&|、|，|和))*\s*«\d+»){0,99})"
 _TEXTS_B, _TEXTS_C = _TEXTS.replace("<texts>", "<texts_b>"), _TEXTS.replace("<texts>", "<texts_c>")
 
 _POSITION = (
@@ -70,7 +70,7 @@ UNQUOTED = [
     rule(
         "title",
         rf"{_ADD}{_KIND}\b(?P<what>{_WHAT})\s*(?::|saying|that\s+(?:says|reads)|which\s+says|reading|called|named)\s*:?\s*"
-        rf"(?P<words>(?:{_STOP}[^,.;!?\n‹«])+)",
+        rf"(?P<words>(?:{_STOP}[^,.;!?\n‹«]){{1,}})",
         rf"{_ADD_ZH}(?P<what_b>大标题|标题|文字|题目)\s*(?:[:：]|写着|叫做?|为|是)\s*(?P<words_b>[^,，。；;、\n‹]+)",
         **_DETAILS,
     ),

@@ -1,4 +1,10 @@
-"""Words that many wordings share, as pieces of patterns. ``‹k›`` stands for a time, ``«k»`` for a quoted text."""
+"""Words that many wordings share, as pieces of patterns. ``‹k›`` stands for a time, ``«k»`` for a quoted text.
+
+In a rule's patterns ``(…)*`` and ``(…)+`` mean *a few*, and ``\\d+`` is a number of a few digits: a run may be tried
+from each of its places, so that without a bound it would take quadratic time. Free text, which is taken to its end
+once, is written ``(…){1,}``. In a run each step can be read in one way alone: blanks stand on one side of a comma's
+pattern, not on both.
+"""
 
 import re
 
@@ -32,6 +38,9 @@ SHAPE = re.compile(
 )
 FINISHED = re.compile(FINISHED_WORDS, re.IGNORECASE)
 
+#: more than any sense has: "to the end of my video" brings six words
+_A_FEW = {")*": "){0,12}", ")+": "){1,12}", r"\d+": r"\d{1,9}"}
+
 
 def rule(kind: str, *heads: str, **details: str) -> Rule:
     """Make a rule from a head's wordings, tried from left to right, and the patterns of its details."""
@@ -39,4 +48,6 @@ def rule(kind: str, *heads: str, **details: str) -> Rule:
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
+    for endless, bounded in _A_FEW.items():
+        pattern = pattern.replace(endless, bounded)
     return re.compile(pattern, re.IGNORECASE)
