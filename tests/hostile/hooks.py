@@ -8,7 +8,7 @@ from typing import Any
 import schemathesis
 from hypothesis import strategies as st
 
-from service.http.headers import KEY_PATTERN
+from service.idempotency import KEY_PATTERN
 
 URLS = itertools.cycle(os.environ["REELGATE_APIS"].split(","))
 NUMBERS = itertools.count()

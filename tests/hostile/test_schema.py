@@ -19,7 +19,7 @@ from core.events import event as events
 from core.events.delivery import DeliveryState
 from core.store.jobs.submissions import Accepted, Submission
 from service.context import ApiContext, open_context
-from service.jobs.validation import JobInputs, NewJob, draft
+from service.jobs.validation import JobFacts, JobInputs, NewJob, validate
 from service.schemas.requests import JobRequest, JobWebhook, MediaSource
 from tests.api_fixture import settings_for
 from tests.hostile.ground import Ground
@@ -32,34 +32,35 @@ SCHEMATHESIS = Path(sys.executable).with_name("st")
 NEVER = {"presignUpload"}
 
 
-async def done(parts: ApiContext) -> dict[str, str]:
+async def done(context: ApiContext) -> dict[str, str]:
     """Bring a job to its end as a worker would, and let its callback die."""
-    made = _drafted(parts)
-    event = events.event(None, made.job, webhook=None, public_url=parts.settings.public_url, now_ms=0)
-    kept = await parts.intake.accept([Submission(made.job, made.session, event)], key_id="key_1", idempotency=None)
+    made = _new_job(context)
+    event = events.event(None, made.job, webhook=None, public_url=context.settings.public_url, now_ms=0)
+    kept = await context.submissions.accept(
+        [Submission(made.job, made.session, event)], key_id="key_1", idempotency=None
+    )
     assert isinstance(kept, Accepted)
-    await succeed(parts, made.job.id)
-    ((delivery, _),) = await parts.deliveries.of_job(made.job.id)
-    await parts.deliveries.record(msgspec.structs.replace(delivery, state=DeliveryState.DEAD, round=1), owner=None)
+    await succeed(context, made.job.id)
+    ((delivery, _),) = await context.deliveries.of_job(made.job.id)
+    await context.deliveries.record(msgspec.structs.replace(delivery, state=DeliveryState.DEAD, round=1), owner=None)
     return {"DONE_JOB": made.job.id, "DONE_SESSION": made.job.session_id, "DEAD_DELIVERY": delivery.id}
 
 
-def _drafted(parts: ApiContext) -> NewJob:
+def _new_job(context: ApiContext) -> NewJob:
     url = "https://hooks.example.com/in"
     ask = JobRequest(
         prompt="trim it by 2 seconds", media=[MediaSource(url="https://a.example/a.mp4")], webhook=JobWebhook(url=url)
     )
-    now_ms = parts.clock.now_ms()
-    return draft(ask, JobInputs(uploads={}), parts.settings, tenant="acme", now_ms=now_ms, trace=None)
+    return validate(ask, JobInputs(uploads={}), context.settings, JobFacts("acme", context.clock.now_ms()))
 
 
 async def arranged(ground: Ground) -> dict[str, str]:
     """Arrange it all, and name it as `schemathesis.toml` does."""
-    parts = open_context(settings_for(ground.redis.url, ground.storage))
+    context = open_context(settings_for(ground.redis.url, ground.storage))
     try:
-        return {f"REELGATE_{name}": made for name, made in (await done(parts)).items()}
+        return {f"REELGATE_{name}": made for name, made in (await done(context)).items()}
     finally:
-        await parts.store.close()
+        await context.store.close()
 
 
 def succeeded(ground: Ground) -> set[tuple[str, str]]:
