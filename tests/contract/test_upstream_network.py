@@ -310,7 +310,10 @@ async def test_whoever_calls_says_what_it_is_in_every_call() -> None:
         with suppress(BackendFault):
             await said(made)
         with suppress(BackendFault):
-            async with made.fetch_output(CALLER, url=f"{remote.url}/film.mp4", render_id="render_1"):
+            async with made.open_output(f"{remote.url}/film.mp4", CALLER):
+                pass
+        with suppress(BackendFault):
+            async with made.open_download(CALLER, "render_1"):
                 pass
     agents = {headers["user-agent"] for _, headers, _ in remote.requests}
     assert (agents, len(remote.requests)) == ({f"Reelgate/{version('reelgate')}"}, 5)
@@ -487,10 +490,10 @@ async def test_a_file_that_is_elsewhere_is_told_so(location: str, target: str) -
         assert caught.value.url == target.format(url=remote.url)
 
 
-async def test_a_redirected_message_is_none() -> None:
+async def test_whether_a_redirected_message_was_worked_on_nobody_knows() -> None:
     answer = b"HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n"
     async with peer(answer) as remote, backend(remote.url) as made:
-        assert (await fault_of_message(made)).fault is Fault.REFUSED
+        assert (await fault_of_message(made)).fault is Fault.BROKEN
 
 
 async def test_an_output_that_is_cut_off_is_broken() -> None:

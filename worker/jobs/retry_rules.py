@@ -94,7 +94,8 @@ def _pause_s(fault: BackendFault, job: Job, settings: Settings) -> float:
             return rest_s(fault, job, settings)
         case Fault.BUSY:
             return _doubled(_BUSY_TIMES * settings.backoff_s, tries, LONGEST_PAUSE_S)
-    return max(_doubled(settings.backoff_s, tries, LONGEST_PAUSE_S), fault.retry_after_s or 0.0)
+    first_s = max(settings.backoff_s, fault.retry_after_s or 0.0)
+    return _doubled(first_s, tries, max(first_s, LONGEST_PAUSE_S))
 
 
 def _doubled(first_s: float, times: int, longest_s: float) -> float:
