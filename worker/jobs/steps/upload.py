@@ -64,7 +64,7 @@ async def _has_arrived(execution: JobExecution, media: MediaRef, answer: UploadA
     try:
         state = await execution.read_state()
     except BackendFault as fault:
-        if fault.fault is Fault.REFUSED:
+        if fault.fault in (Fault.REFUSED, Fault.NO_STATE):
             return False
         raise _unbelieved() if fault.fault in PASSING else fault from None
     names = {media.name, *(file.filename for file in answer.files if file.filename)}
