@@ -237,14 +237,23 @@ async def test_no_connection_means_that_nothing_was_sent() -> None:
         CHUNKED + b"zz\r\n",
         b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 4\r\n\r\noops",
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
-        STREAM + b"data: " + b"x" * 5_000_000,
     ],
-    ids=["closed", "no HTTP", "half a head", "cut mid-stream", "bad chunk", "502", "JSON", "endless event"],
+    ids=["closed", "no HTTP", "half a head", "cut mid-stream", "bad chunk", "502", "JSON"],
 )
 async def test_a_message_that_may_have_arrived_is_maybe_done(answer: bytes) -> None:
     async with peer(answer) as remote, backend(remote.url) as made:
         seen = await fault_of_message(made)
     assert (seen.fault, seen.maybe_done, seen.call) == (Fault.BROKEN, True, "message")
+
+
+async def test_an_event_above_the_cap_costs_itself_and_no_refusal_after_it_means_that_nothing_was_done() -> None:
+    endless = b"data: " + b"x" * 5_000_000
+    async with peer(STREAM + endless) as remote, backend(remote.url) as made:
+        assert await said(made) == [Unknown(too_large=True)]
+        remote.answer = STREAM + endless + b'\n\ndata: {"type":"text","content":"Done."}\n\n'
+        assert await said(made) == [Unknown(too_large=True), Text("Done.")]
+        remote.answer = STREAM + endless + b'\n\ndata: {"code":1001,"message":"expired"}\n\n'
+        assert await said(made) == [Unknown(too_large=True), StreamError("expired", 1001)]
 
 
 async def test_silence_is_broken_after_its_time() -> None:

@@ -88,9 +88,159 @@ def test_text_and_a_tool_call_in_one_event_are_two() -> None:
     assert read_frame(json.dumps({"content": {"parts": parts}})) == [Text("Cutting.", "whole"), ToolCall("cut")]
 
 
-@pytest.mark.parametrize("data", ["{", "[DONE]", "nonsense", "[" * 100_000, '{"type":"text","content":"\\ud800"}'])
+@pytest.mark.parametrize("data", ["{", "DONE!?x", "nonsense", "[" * 100_000, '{"type":"text","content":"\\ud800"}'])
 def test_what_is_no_json_is_counted_and_ignored(data: str) -> None:
     assert read_frame(data) == [Unknown()]
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        "event: heartbeat\n\n",
+        "event: ping\ndata: {}\n\n",
+        'event: heartbeat\ndata: {"at": 1795213575}\n\n',
+        "event: keep-alive\ndata: \n\n",
+        *(
+            f"data: {word}\n\n"
+            for word in (
+                "heartbeat",
+                "ping",
+                "keepalive",
+                "keep-alive",
+                "KEEP_ALIVE",
+                '"heartbeat"',
+                "[DONE]",
+                "<ping>",
+            )
+        ),
+        'data: {"type":"ping"}\n\n',
+        'data: {"type":"keep-alive"}\n\n',
+        'data: {"event":"heartbeat"}\n\n',
+        'data: {"type":"done"}\n\n',
+    ],
+)
+def test_a_heartbeat_in_any_dress_is_one(stream: str) -> None:
+    assert decoded(stream.encode()) == [Heartbeat()]
+
+
+def test_a_text_in_an_event_that_is_named_a_heartbeat_is_a_text() -> None:
+    assert decoded(b'event: ping\ndata: {"type":"text","content":"Done."}\n\n') == [Text("Done.")]
+
+
+def test_what_is_too_large_is_counted_as_unknown_and_the_reply_goes_on() -> None:
+    decoder = StreamDecoder(max_event_bytes=100)
+    large = b'data: {"type":"text","content":"' + b"x" * 200 + b'"}\n\n'
+    assert decoder.feed(large + b'data: {"type":"text","content":"Done."}\n\n') == [
+        Unknown(too_large=True),
+        Text("Done."),
+    ]
+
+
+#: Error frames as agent servers write that put them together by hand, and what a caller may read of them.
+BY_HAND = [
+    ('data: {"error": "Tool "cut" failed"}', 'Tool "cut" failed'),
+    ('data: {"error": "first line\nsecond line"}', "first line"),
+    ('data: {"error": "first line\r\n\r\nsecond line"}', "first line"),
+    ('data: {"error": "first\ndata: second"}', "first second"),
+    ('data: {"error": "it\'s C:\\path"}', "it's C:\\path"),
+    ("data: {'error': 'it broke'}", "it broke"),
+    ('data: {"error": it broke}', "it broke"),
+    ('data: {"error":"cut off in the midd', "cut off in the midd"),
+    ('data: {"type": "error", "message": "Tool "cut" failed"}', None),
+    ('data: {"code": 500, "message": "Tool "cut" failed"}', None),
+    ('data: {"invocationId": "e-1", "errorCode": "X", "errorMessage": "Tool "cut" failed"}', None),
+    ("data: error: engine failed", "error: engine failed"),
+    ("data: Error: engine failed", "Error: engine failed"),
+    ("data: [ERROR] engine failed", None),
+    ("data: RuntimeError: upstream exploded", "RuntimeError: upstream exploded"),
+    ("data: google.genai.errors.ServerError: 503", None),
+    ("data: Internal Server Error", "Internal Server Error"),
+    ("data: Traceback (most recent call last):\ndata:   File", None),
+    ('data: "error: engine failed"', "error: engine failed"),
+    ("error: engine failed", "engine failed"),
+    ("event: error\ndata: engine failed", "engine failed"),
+    ('event: error\ndata: {"message": "engine failed"}', "engine failed"),
+    ("event: error\n", "the backend reported an error"),
+    ('data: {"status": "error", "message": "engine failed"}', "engine failed"),
+    ('data: {"success": false, "message": "engine failed"}', "engine failed"),
+]
+
+
+@pytest.mark.parametrize(("frame", "message"), BY_HAND)
+def test_an_error_that_was_put_together_by_hand_is_a_fault(frame: str, message: str | None) -> None:
+    stream = f"{frame}\n\n".encode()
+    (event,) = decoded(stream)
+    assert isinstance(event, StreamError)
+    assert message in (None, event.message)
+    for cut in range(len(stream) + 1):
+        assert decoded(stream[:cut], stream[cut:]) == [event]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "error: this is what the title says now",
+        '{"error": "shown on the screen"}',
+        "Error card added at 0:03.",
+        "I fixed the error in the captions. Internal Server Error is gone.",
+        "event: error",
+    ],
+)
+def test_a_reply_that_mentions_an_error_is_a_text(said: str) -> None:
+    vendor, agent = {"type": "text", "content": said}, {"content": {"parts": [{"text": said}]}, "error": None}
+    assert read_frame(json.dumps(vendor)) == [Text(said)]
+    assert read_frame(json.dumps(agent)) == [Text(said, "whole")]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        '{"type":"text","content":"She said "error: no" twice"}',
+        '{"type":"text","error":null,"content":"She said "no""}',
+        '{"content":{"parts":[{"text":"the "error": card"}]}}',
+        "No error: all is well",
+        "terror: a film",
+    ],
+)
+def test_a_broken_text_is_no_fault_and_no_reply(data: str) -> None:
+    assert read_frame(data) == [Unknown()]
+
+
+@pytest.mark.parametrize(
+    ("result", "failed"),
+    [
+        ({"ok": True}, False),
+        ({"render_id": "r-123", "status": "queued"}, False),
+        ({"status": "success", "error": None}, False),
+        ({"code": 0, "errors": []}, False),
+        ("Added the error card.", False),
+        (None, False),
+        ([1], False),
+        ({"error": "no such clip"}, True),
+        ({"error": {"message": "no such clip"}}, True),
+        ({"status": "error", "error_message": "no such clip"}, True),
+        ({"status": "FAILED"}, True),
+        ({"success": False}, True),
+        ({"isError": True, "content": [{"type": "text", "text": "no"}]}, True),
+        ({"result": {"status": "error"}}, True),
+        ({"result": "Error: no such clip"}, True),
+        ({"code": 4001}, True),
+        ("Error: no such clip", True),
+        ("Failed to cut", True),
+        ('{"error": "no such clip"}', True),
+    ],
+)
+def test_a_tools_result_tells_whether_it_failed_in_both_shapes(result: object, *, failed: bool) -> None:
+    vendor = {"type": "tool_result", "name": "cut", "result": result}
+    assert read_frame(json.dumps(vendor)) == [ToolResult("cut", failed)]
+    for key in ("functionResponse", "function_response"):
+        agent = {"content": {"parts": [{key: {"name": "cut", "response": result}}]}}
+        assert read_frame(json.dumps(agent)) == [ToolResult("cut", failed)]
+
+
+def test_a_result_may_say_beside_itself_that_it_failed() -> None:
+    frame = {"type": "tool_result", "name": "cut", "result": "no such clip", "is_error": True}
+    assert read_frame(json.dumps(frame)) == [ToolResult("cut", failed=True)]
 
 
 def test_an_error_repeats_no_token_and_no_link() -> None:
@@ -113,3 +263,22 @@ JSON = st.recursive(
 @given(JSON)
 def test_no_frame_breaks_it(frame: object) -> None:
     assert read_frame(json.dumps(frame))
+    assert read_frame(json.dumps(frame)[:-1])
+
+
+@given(
+    st.text() | st.lists(st.sampled_from([*"{}\"':, 0", "error", "code", "type", "null", "data", "\n"])).map("".join)
+)
+def test_no_words_break_it(words: str) -> None:
+    assert read_frame(words)
+    assert read_frame(words, name="error")
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "piece", ["{", "'", '"', " ", "error", "error ", "a.", '{"a":', '"a":1,', "internal ", "[", "{ "]
+)
+def test_long_words_take_linear_time(piece: str) -> None:
+    words = piece * (1_000_000 // len(piece))
+    for data in (words, "{" + words, '{"error": "' + words, "error: " + words):
+        assert read_frame(data)

@@ -1,13 +1,14 @@
 """Events into what a stream amounts to."""
 
 import itertools
+import json
 from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.backend.events import Heartbeat, StreamError, StreamEvent, Text, ToolCall, ToolResult
+from worker.backend.events import Heartbeat, StreamDecoder, StreamError, StreamEvent, Text, ToolCall, ToolResult
 from worker.backend.transcript import Transcript
 
 ISSUE = "I encountered a temporary issue. Please try again later."
@@ -93,6 +94,61 @@ def test_tools_are_noticed_and_not_told() -> None:
     assert not transcript([Heartbeat()]).saw_tools
     made = transcript([ToolCall("cut"), ToolResult("cut")])
     assert (made.saw_tools, made.text, made.error) == (True, "", None)
+
+
+def test_tools_that_ran_are_told_from_those_that_failed() -> None:
+    events = [ToolCall("cut"), ToolResult("cut"), ToolCall("title"), ToolResult("title", failed=True), ToolCall("mix")]
+    made = transcript(events)
+    assert (made.tools_ran, made.tools_failed, made.saw_tools) == (("cut",), ("title",), True)
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_a_call_without_a_result_neither_ran_nor_failed(failed: bool) -> None:
+    assert transcript([ToolCall("cut")]).tools_ran == ()
+    made = transcript([ToolResult("cut", failed)])
+    assert (bool(made.tools_ran), bool(made.tools_failed)) == (not failed, failed)
+
+
+RESULTS = st.sampled_from(
+    [
+        {"ok": True},
+        {"error": "no such clip"},
+        {"status": "error", "error_message": "no"},
+        {"status": "queued"},
+        "Error: no",
+    ]
+)
+STREAM_FRAMES = st.one_of(
+    st.builds(lambda result: {"type": "tool_result", "name": "cut", "result": result}, RESULTS),
+    st.builds(
+        lambda result: {"content": {"parts": [{"functionResponse": {"name": "cut", "response": result}}]}}, RESULTS
+    ),
+    st.sampled_from(
+        [
+            {"type": "tool_call", "name": "cut", "args": {"error": "none"}},
+            {"content": {"parts": [{"functionCall": {"name": "cut", "args": {}}}]}},
+            {"type": "text", "content": "No error: all is well. ⏳"},
+            {"error": "it broke"},
+        ]
+    ),
+)
+
+
+@given(st.lists(STREAM_FRAMES, max_size=6), st.sampled_from(["\n", "\r", "\r\n"]))
+def test_a_stream_cut_at_every_byte_amounts_to_the_same(frames: list[dict[str, object]], end: str) -> None:
+    said = [*(json.dumps(frame, ensure_ascii=False) for frame in frames), '{"error": "Tool "cut" failed"}', "heartbeat"]
+    stream = "".join(f"data: {data}{end}{end}" for data in said).encode()
+    whole = amount(stream)
+    assert whole[0] + whole[1] == ("cut",) * sum("esult" in data or "functionResponse" in data for data in said)
+    assert all(amount(stream[:cut], stream[cut:]) == whole for cut in range(len(stream) + 1))
+
+
+def amount(*chunks: bytes) -> tuple[tuple[str, ...], tuple[str, ...], str, str | None, bool]:
+    decoder, made = StreamDecoder(), Transcript()
+    for chunk in chunks:
+        for event in decoder.feed(chunk):
+            made.add(event)
+    return made.tools_ran, made.tools_failed, made.text, made.error, made.saw_tools
 
 
 @given(st.lists(st.builds(Text, st.text(), st.sampled_from(["plain", "chunk", "whole"]))))

@@ -17,7 +17,6 @@ from worker.backend import requests, responses
 from worker.backend.events import Heartbeat, StreamDecoder, StreamError, StreamEvent, Unknown
 from worker.backend.faults import BackendFault, Fault, fault_of_stream
 from worker.backend.multipart import FileForm
-from worker.backend.sse import EventTooLarge
 from worker.backend.transport import BackendRequest, CallMetrics, Transport
 
 #: Taking a large file, or fetching it from a URL, takes the backend longer than other calls.
@@ -195,10 +194,10 @@ class Backend:
         decoder = StreamDecoder()
         work_began = False
         async for chunk in chunks:
-            for event in _decoded(decoder, chunk):
+            for event in decoder.feed(chunk):
                 self._metrics.stream_event(event.kind)
                 _raise_refusal(event, work_began=work_began)
-                work_began = work_began or not isinstance(event, Heartbeat | Unknown)
+                work_began = work_began or _tells_of_work(event)
                 yield event
 
     def _post(
@@ -218,11 +217,9 @@ class Backend:
         return headers | ({"traceparent": credentials.traceparent} if credentials.traceparent else {})
 
 
-def _decoded(decoder: StreamDecoder, chunk: bytes) -> list[StreamEvent]:
-    try:
-        return decoder.feed(chunk)
-    except EventTooLarge as error:
-        raise BackendFault(Fault.BROKEN, call="message", detail=str(error)) from None
+def _tells_of_work(event: StreamEvent) -> bool:
+    """Tell what is said or begun from signs of life; an event too large to be read may be either."""
+    return event.too_large if isinstance(event, Unknown) else not isinstance(event, Heartbeat)
 
 
 def _raise_refusal(event: StreamEvent, *, work_began: bool) -> None:

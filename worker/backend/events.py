@@ -35,10 +35,11 @@ class ToolCall(msgspec.Struct, frozen=True):
 
 
 class ToolResult(msgspec.Struct, frozen=True):
-    """The backend finished something; its result is not kept."""
+    """The backend finished something; its result is not kept. `failed`: the result says that nothing came of it."""
 
     kind: ClassVar[str] = "tool_result"
     name: str
+    failed: bool = False
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
@@ -57,54 +58,111 @@ class StreamError(msgspec.Struct, frozen=True):
 
 
 class Unknown(msgspec.Struct, frozen=True):
-    """Something that nobody has described; counted, and otherwise ignored."""
+    """Something that nobody has described, or that is too large to be read; counted, and otherwise ignored."""
 
     kind: ClassVar[str] = "unknown"
+    too_large: bool = False
 
 
 #: Codes by which the backend says that all is well.
 SUCCESS_CODES = (0, 200)
 
+#: Words that servers send to keep a connection, or to say that they end; they may stand in brackets of any kind.
+_ALIVE = frozenset({"heartbeat", "ping", "pong", "keepalive", "alive", "done", "end", "eof", "eos", "finished"})
+_ERROR_NAMES = frozenset({"error", "exception"})
+_ERROR_KEY = r"error(?:_?(?:code|message|details|type|msg))?"
+#: A frame that was put together by hand, so that its quotes, line breaks or backslashes make it no JSON: behind other
+#: keys of its top level, whose values are sound, comes the error.
+_BROKEN_ERROR = re.compile(
+    r"\s*\{\s*(?:[\"']\w{1,40}[\"']\s{0,9}:\s{0,9}(?:\"[^\"\\]{0,200}\"|'[^'\\]{0,200}'|[\w.+-]{1,40})\s{0,9},\s{0,9}){0,8}"
+    rf"(?:[\"']{_ERROR_KEY}[\"']\s{{0,9}}:(?!\s{{0,9}}(?:null|none|false|0|\"\"|''|\{{\s{{0,9}}\}})\s{{0,9}}[,}}])"
+    r"|[\"'](?:type|event|status)[\"']\s{0,9}:\s{0,9}[\"']error[\"']"
+    r"|[\"']code[\"']\s{0,9}:\s{0,9}[\"']?(?!(?:0|200)\b)\d)",
+    re.IGNORECASE,
+)
+#: ``error: engine failed``, ``[ERROR] engine failed``, ``RuntimeError: …``, ``Internal Server Error``, a traceback.
+_PLAIN_ERROR = re.compile(
+    r"\W{0,3}(?:(?:(?:internal|server|upstream|agent|fatal|unexpected|an|unhandled|stream) ){0,3}"
+    r"(?:error|exception|failure|(?-i:[\w.]{1,60}(?:Error|Exception|Failure)))\b(?:\W{0,2}:|[\])}>]|\W{0,3}$)|traceback \(most recent|fatal\W{0,2}:)",
+    re.IGNORECASE,
+)
+_ERROR_FRAME = re.compile(rf"^\s*\{{.{{0,2000}}?[\"']{_ERROR_KEY}[\"']\s{{0,9}}:\s{{0,9}}", re.IGNORECASE | re.DOTALL)
+#: What a tool's result says of itself where nothing came of it.
+_FAILED = frozenset({"error", "failed", "failure", "exception"})
+_FAILED_KEYS = ("error", "errorCode", "error_code", "errorMessage", "error_message")
+_RESULT_KEYS = ("result", "response", "output")
+#: How deep a result may be wrapped: ``{"result": {"result": {"error": …}}}``.
+_WRAPS = 3
+#: No sign of life is longer.
+_LONGEST_SIGN = 20
+_FAILED_WORDS = re.compile(r"\W{0,3}(?:failed|failure)\b", re.IGNORECASE)
+
 StreamEvent: TypeAlias = Text | ToolCall | ToolResult | Heartbeat | StreamError | Unknown
 
 
 class StreamDecoder:
-    """Bytes in, events out. Raises sse.EventTooLarge."""
+    """Bytes in, events out."""
 
     def __init__(self, *, max_event_bytes: int = 4 * 1024 * 1024) -> None:
         self._frames = FrameDecoder(max_event_bytes=max_event_bytes)
 
     def feed(self, chunk: bytes) -> list[StreamEvent]:
         """Read on, with any bytes in any portions."""
-        return [event for data in self._frames.feed(chunk) for event in read_frame(data)]
+        return [event for frame in self._frames.feed(chunk) for event in read_frame(frame.data, name=frame.name)]
 
 
-def read_frame(data: str) -> list[StreamEvent]:
-    """Read one event's data, e.g. ``{"type":"text","content":"Done."}``; at least one event comes back."""
-    if not data.strip():
+def read_frame(data: str | None, *, name: str = "") -> list[StreamEvent]:
+    """Read one event's data, e.g. ``{"type":"text","content":"Done."}``; at least one event comes back.
+
+    `data` None: it was too large. `name`: what its ``event:`` line says; it decides only over heartbeats and errors.
+    """
+    if data is None:
+        return [Unknown(too_large=True)]
+    if name.strip().lower() in _ERROR_NAMES:
+        return [_error_of(data)]
+    events = _read(data)
+    return [Heartbeat()] if events == [Unknown()] and _is_heartbeat(name) else events
+
+
+def _read(data: str) -> list[StreamEvent]:
+    frame = _decoded(data)
+    if isinstance(frame, dict):
+        return _vendor_events(frame) or _agent_events(frame) or [Unknown()]
+    words = frame if isinstance(frame, str) else data
+    if not words.strip() or _is_heartbeat(words):
         return [Heartbeat()]
+    return [StreamError(_error_words(words))] if _is_error(words) else [Unknown()]
+
+
+def _decoded(data: str) -> Any:
+    """Decode JSON; None where it is none."""
     try:
-        frame = msgspec.json.decode(data.encode("utf-8", "replace"))
+        return msgspec.json.decode(data.encode("utf-8", "replace"))
     except (msgspec.DecodeError, RecursionError):
-        return [Unknown()]
-    if not isinstance(frame, dict):
-        return [Unknown()]
-    return _vendor_events(frame) or _agent_events(frame) or [Unknown()]
+        return None
+
+
+def _error_of(data: str) -> StreamError:
+    """Read the data of an event that is named an error, in whatever shape it says so."""
+    frame = _decoded(data)
+    if isinstance(frame, dict):
+        return StreamError(_words_of_error(frame), code_of(frame))
+    return StreamError(_error_words(frame if isinstance(frame, str) else data))
 
 
 def _vendor_events(frame: dict[str, Any]) -> list[StreamEvent]:
-    match frame.get("type"):
+    match frame.get("type", frame.get("event")):
         case "text":
             text = _text_of(frame, "content", "text")
             return [Text(text) if text else Heartbeat()]
         case "tool_call":
             return [ToolCall(_text_of(frame, "name"))]
         case "tool_result":
-            return [ToolResult(_text_of(frame, "name"))]
-        case "heartbeat" | "ping":
-            return [Heartbeat()]
+            return [ToolResult(_text_of(frame, "name"), failed=_says_failed(frame))]
         case "error":
-            return [StreamError(_error_words(frame), code_of(frame))]
+            return [StreamError(_words_of_error(frame), code_of(frame))]
+        case str(kind) if _is_heartbeat(kind):
+            return [Heartbeat()]
     return []
 
 
@@ -129,7 +187,7 @@ def _agent_tools(parts: list[dict[str, Any]]) -> list[StreamEvent]:
         if isinstance(call, dict):
             events.append(ToolCall(_text_of(call, "name")))
         if isinstance(answer, dict):
-            events.append(ToolResult(_text_of(answer, "name")))
+            events.append(ToolResult(_text_of(answer, "name"), failed=_says_failed(answer.get("response"))))
     return events
 
 
@@ -137,7 +195,8 @@ def _agent_error(frame: dict[str, Any]) -> list[StreamEvent]:
     said = frame.get("error") or frame.get("errorCode", frame.get("error_code"))
     said = said or frame.get("errorMessage", frame.get("error_message"))
     code = code_of(frame)
-    return [StreamError(_error_words(frame), code)] if said or code not in (None, *SUCCESS_CODES) else []
+    refused = frame.get("status") == "error" or frame.get("success") is False
+    return [StreamError(_words_of_error(frame), code)] if said or refused or code not in (None, *SUCCESS_CODES) else []
 
 
 def code_of(frame: dict[str, Any]) -> int | None:
@@ -152,13 +211,42 @@ def code_of(frame: dict[str, Any]) -> int | None:
     return None
 
 
-def _error_words(frame: dict[str, Any]) -> str:
+def _words_of_error(frame: dict[str, Any]) -> str:
     error = frame.get("error")
     holder = {**frame, **error} if isinstance(error, dict) else frame
     words = _text_of(holder, "errorMessage", "error_message", "error", "message", "content", "errorCode", "error_code")
-    return plain(words) or "the backend reported an error"
+    return _error_words(words)
 
 
 def _text_of(holder: dict[str, Any], *keys: str) -> str:
     values = (holder.get(key) for key in keys)
     return next((value for value in values if isinstance(value, str) and value), "")
+
+
+def _is_heartbeat(words: str) -> bool:
+    """Tell ``heartbeat``, ``keep-alive`` and ``[DONE]`` from words that say more."""
+    return len(words) <= _LONGEST_SIGN and re.sub(r"[\W_]", "", words).lower() in _ALIVE
+
+
+def _is_error(words: str) -> bool:
+    """Tell an error that somebody wrote by hand from other words; a text that mentions one comes as a text."""
+    return _BROKEN_ERROR.match(words) is not None or _PLAIN_ERROR.match(words) is not None
+
+
+def _error_words(words: str) -> str:
+    """Say what an error says, without the marks of a broken frame around it."""
+    return plain(_ERROR_FRAME.sub("", words).strip("\"'{}[] \r\n")) or "the backend reported an error"
+
+
+def _says_failed(result: Any, *, depth: int = 0) -> bool:
+    """Tell whether a tool's result is an error, at its top or in the result that it wraps."""
+    if isinstance(result, str):
+        return _is_error(result) or _FAILED_WORDS.match(result) is not None
+    if not isinstance(result, dict):
+        return False
+    refused = any(result.get(key) is False for key in ("success", "ok"))
+    flagged = any(result.get(key) is True for key in ("isError", "is_error"))
+    named = str(result.get("status", "")).lower() in _FAILED or any(result.get(key) for key in _FAILED_KEYS)
+    if refused or flagged or named or code_of(result) not in (None, *SUCCESS_CODES):
+        return True
+    return depth < _WRAPS and any(_says_failed(result.get(key), depth=depth + 1) for key in _RESULT_KEYS)

@@ -18,13 +18,16 @@ _SENTENCE_ENDS = ".!?…。！？:："
 
 
 class Transcript:
-    """Add events as they come; read `text`, `error` and `saw_tools` at any time."""
+    """Add events as they come; read `text`, `error` and what tools did at any time."""
 
     def __init__(self) -> None:
         self._spoken: list[str] = []
         self._chunks: list[str] = []
         self.error: str | None = None
+        #: Whether a tool was called at all, with a result or without.
         self.saw_tools = False
+        self._tools_ran: list[str] = []
+        self._tools_failed: list[str] = []
 
     def add(self, event: StreamEvent) -> None:
         """Take the next event. The first error is kept: what follows it is its echo."""
@@ -33,8 +36,11 @@ class Transcript:
                 self._chunks.append(text)
             case Text(text=text, form=form):
                 self._say(text, whole=form == "whole")
-            case ToolCall() | ToolResult():
+            case ToolCall():
                 self.saw_tools = True
+            case ToolResult(name=name, failed=failed):
+                self.saw_tools = True
+                (self._tools_failed if failed else self._tools_ran).append(name)
             case StreamError() if self.error is None:
                 self.error = event.message
 
@@ -46,6 +52,16 @@ class Transcript:
         if pending:
             spoken += _gap(spoken, pending, whole=True) + pending
         return _without_temporary_issue(spoken.strip())
+
+    @property
+    def tools_ran(self) -> tuple[str, ...]:
+        """The tools that gave a result which is no error, in their order: a sign that something was edited."""
+        return tuple(self._tools_ran)
+
+    @property
+    def tools_failed(self) -> tuple[str, ...]:
+        """The tools whose result is an error. One that gave no result is in neither."""
+        return tuple(self._tools_failed)
 
     def _say(self, text: str, *, whole: bool) -> None:
         pending = "".join(self._chunks)
