@@ -97,6 +97,11 @@ def moved(job: Job, stage: Stage, **facts: Any) -> Job:
     return _next(job, **({"stage": stage, "wait": None, "faults": 0 if past_message else job.faults} | told | facts))
 
 
+def moved_on(old: Job, new: Job) -> Job:
+    """A step's record with a version of its own, also where the step changed nothing."""
+    return new if new.version > old.version else msgspec.structs.replace(new, version=old.version + 1)
+
+
 def token_taken(job: Job, *, token_id: str) -> Job:
     """A token serves this job, with its estimated cost reserved."""
     return _next(job, token_id=token_id, wait=None)
@@ -122,17 +127,29 @@ def sent_back(job: Job, **facts: Any) -> Job:
     return moved(job, Stage.PREPARING, sent=None, recovery=None, token_id=None, **facts)
 
 
-def unsure(job: Job, *, now_ms: int, seen: str | None = None, spoke: bool = False) -> Job:
-    """What the message did is not known yet: from now on the state is read and nothing is sent."""
-    return moved(job, Stage.RECOVERING, recovery=Recovery(since_ms=now_ms, seen=seen, spoke=spoke))
+def unsure(
+    job: Job,
+    *,
+    now_ms: int,
+    seen: str | None = None,
+    spoke: bool = False,
+    tools_ran: bool = False,
+    frozen: int | None = None,
+) -> Job:
+    """What the message did is not known yet: from now on the state is read and nothing is sent.
+
+    What the stream has shown is written down with it, so that no crash forgets it.
+    """
+    recovery = Recovery(since_ms=now_ms, seen=seen, spoke=spoke, tools_ran=tools_ran, frozen=frozen)
+    return moved(job, Stage.RECOVERING, recovery=recovery)
 
 
-def still_unsure(job: Job, *, seen: str | None, counts: bool = True) -> Job:
-    """One more read of the state, with nothing confirmed yet; `seen` is the fingerprint of a changed draft."""
+def still_unsure(job: Job, *, seen: str | None, counts: bool = True, **facts: Any) -> Job:
+    """One more read of the state, with nothing confirmed yet; `seen` is the fingerprint of a changed state."""
     recovery = job.recovery
     assert recovery is not None
     reads = recovery.reads + (1 if seen is None and counts else 0)
-    return _next(job, recovery=msgspec.structs.replace(recovery, reads=reads, seen=seen), wait=None)
+    return _next(job, recovery=msgspec.structs.replace(recovery, reads=reads, seen=seen, **facts), wait=None)
 
 
 def answered(job: Job, *, reply: str) -> Job:
@@ -141,9 +158,9 @@ def answered(job: Job, *, reply: str) -> Job:
     return _next(job, reply=text or None, reply_truncated=truncated)
 
 
-def edited(job: Job, *, changes: tuple[str, ...], timeline: str, **facts: Any) -> Job:
+def edited(job: Job, *, changes: tuple[str, ...], **facts: Any) -> Job:
     """The message's effect is confirmed; `facts` are its cost, and what else came of it."""
-    return _next(job, edited=True, changes=changes, timeline=timeline, recovery=None, **facts)
+    return _next(job, edited=True, changes=changes, recovery=None, **facts)
 
 
 def shortened(text: str) -> tuple[str, bool]:

@@ -12,7 +12,7 @@ from worker.jobs.credit_reading import NO_READING, cost_of
 from worker.jobs.execution import JobExecution
 from worker.jobs.fault_handler import handle_fault, take_back_refused
 from worker.jobs.orphan_renders import abandon_render, leave_render
-from worker.jobs.settlement import settle_failed_job
+from worker.jobs.settlement import settle_failed_job, settling_session
 from worker.jobs.step_result import StepResult
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,8 @@ async def _close(execution: JobExecution, end: Permanent) -> tuple[dict[str, Any
     await execution.context.leases.ensure_held(execution.lease)
     if end.code is Code.POISONED:
         await leave_render(execution)
-        return cost_of(execution.job, NO_READING, confirmed=False), None
+        cost = {} if execution.job.edited else cost_of(execution.job, NO_READING)
+        return cost, settling_session(execution, NO_READING)
     try:
         await abandon_render(execution)
     except BackendFault:

@@ -13,7 +13,7 @@ from core.clock import Clock
 from core.errors import Code, Permanent, Temporary, WaitReason
 from core.model.job import Job
 from core.model.session import Session, is_bound
-from core.model.token import Scope, Token, TokenState, Use
+from core.model.token import Scope, SentMessage, Token, TokenState, Use
 from core.store.tokens.anonymous_identity import AnonymousIdentities
 from core.store.tokens.tokens import OverBudget, Tokens
 from worker.backend.client import Backend, Credentials
@@ -262,8 +262,10 @@ class TokenPool:
 
     # What tokens are worth.
 
-    async def read_balance(self, credentials: Credentials, token_id: str) -> tuple[Credits | None, Use | None]:
-        """Read a token's balance, write it down, and say who uses the token at that moment.
+    async def read_balance(
+        self, credentials: Credentials, token_id: str, *, job_id: str | None = None
+    ) -> tuple[Credits | None, Use | None]:
+        """Read a token's balance, write it down, and say who but this job has messages on the token at that moment.
 
         None: the backend does not say, which is no error; the token was removed. Raises BackendFault(TOKEN_REFUSED).
         """
@@ -272,9 +274,19 @@ class TokenPool:
         except BackendFault as fault:
             if fault.fault is Fault.TOKEN_REFUSED:
                 raise
-            return None, await self._tokens.use_of(token_id)
-        use = await self._tokens.note_balance(token_id, available=balance.available, frozen=balance.frozen)
+            return None, await self._tokens.use_of(token_id, job_id=job_id)
+        use = await self._tokens.note_balance(
+            token_id, available=balance.available, frozen=balance.frozen, job_id=job_id
+        )
         return balance, use
+
+    async def sent_on(self, token_id: str) -> dict[str, SentMessage]:
+        """List the messages that were sent on a token and whose cost is not settled yet, by job."""
+        return await self._tokens.sent_on(token_id)
+
+    async def note_stream_end(self, job: Job, token_id: str) -> None:
+        """A job's message is not listened to any more: from now on nobody knows whether its credits are still frozen."""
+        await self._tokens.note_stream_end(token_id, job_id=job.id)
 
     async def read_balances(self, tenant: str, *, profile: str) -> None:
         """Read the balance of every token that serves a tenant; whoever lists the tokens sees them."""

@@ -1,5 +1,6 @@
 """Jobs in Redis: read, claim, commit, let go. Each write is one script, so it happens whole or not at all."""
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -88,20 +89,25 @@ class Jobs:
         session: Session | None = None,
         park_until_ms: int | None = None,
         fields: Mapping[str, bytes] | None = None,
+        write_id: str | None = None,
     ) -> Job:
         """Write `new` over `old` and return what is stored now: `new`, perhaps with a caller's cancel added.
 
         Raises LeaseLost where another worker holds the job; then nothing was written. `park_until_ms` lets go of
         the job until then; an ended job is let go for good. `owner` None writes for the API and the sweeper, who
         hold no lease: they may only cancel or expire, and get LeaseLost where the version has moved on.
+        `write_id` names this write: under the same one it can be repeated when the answer was lost, and happens once.
         """
+        write_id = write_id or new_write_id()
         while True:
             arguments = self._commit_arguments(
                 old, new, owner=owner, event=event, session=session, park_until_ms=park_until_ms, fields=fields or {}
             )
-            answer = await self._store.run("commit", arguments)
+            answer = await self._store.run("commit", arguments | {"write": write_id})
             if answer[0] == b"ok":
                 return new
+            if answer[0] == b"again":
+                return unpack(answer[1], Job)
             if answer[0] == b"lost" or owner is None:
                 raise LeaseLost(new.id)
             old = unpack(answer[1], Job)
@@ -139,6 +145,8 @@ class Jobs:
             "mode": mode,
             "wake_ms": park_until_ms,
             "wake": True if owner is None else None,
+            "sending": _sending(old, new),
+            "unsent_on": old.token_id if old.sent and not new.sent else None,
             "retire_ms": now_ms + new.retention_s * 1000,
             "month": month_of(now_ms),
             "usage": _usage(new),
@@ -168,6 +176,18 @@ class Jobs:
     async def forget(self, job_id: str) -> None:
         """Remove an ended job with all its traces; its file is to be deleted first."""
         await self._store.run("forget", {"id": job_id})
+
+
+def new_write_id() -> str:
+    """Name one write."""
+    return secrets.token_hex(8)
+
+
+def _sending(old: Job, new: Job) -> dict[str, Any] | None:
+    """Say on which token a message is about to be sent, and what it will probably cost."""
+    if new.sent is None or old.sent is not None or new.token_id is None:
+        return None
+    return {"token": new.token_id, "cost": new.sent.cost}
 
 
 def _in_stage(old: Job, new: Job, now_ms: int) -> dict[str, Any] | None:

@@ -1,18 +1,24 @@
 -- Write a job's next record, if the writer still holds it and nobody wrote in between.
 -- mode: 'go' (the holder goes on), 'park' (it lets go until wake_ms), 'end' (it is over).
 -- owner nil: the API's cancel, or the sweeper's expiry, which only the version fences.
--- Returns {'ok'}, {'lost'} (another holds it), or {'stale', rec} (the record changed; the caller rebases).
--- Found written already, it is the same write again, whose answer was lost with the connection. One that let go is
--- done; one that goes on must still be the holder.
+-- Returns {'ok'}, {'again', rec} (this very write was made before; rec is what it wrote), {'lost'} (another holds it),
+-- or {'stale', rec} (the record changed; the caller rebases).
+-- A write has an id of its own, by which it is known again where its answer was lost with the connection: two writes
+-- may well have the same bytes. One that let go is done; one that goes on must still be the holder.
 local key = K.job(a.id)
-local found = call('HMGET', key, 'ver', 'owner', 'status', 'rec')
+local found = call('HMGET', key, 'ver', 'owner', 'status', 'rec', 'write')
 if not found[1] then return {'lost'} end
-if found[4] == a.rec and (a.mode ~= 'go' or found[2] == a.owner) then return {'ok'} end
-if a.owner and found[2] ~= a.owner then return {'lost'} end
+if found[5] == a.write and (a.mode ~= 'go' or found[2] == a.owner) then return {'again', found[4]} end
+if a.owner and found[2] ~= a.owner then
+  clear_suspicion(key, a.owner)
+  return {'lost'}
+end
 if tonumber(found[1]) ~= a.version then return {'stale', found[4]} end
 
-call('HSET', key, 'rec', a.rec, 'ver', a.new_version, 'status', a.status)
-if a.survived then call('HSET', key, 'crashes', 0) end
+call('HSET', key, 'rec', a.rec, 'ver', a.new_version, 'status', a.status, 'write', a.write)
+if a.survived then forget_crashes(key) end
+if a.unsent_on then call('HDEL', K.token_sent(a.unsent_on), a.id) end
+if a.sending then note_sending(a.sending, a.id) end
 for field, value in pairs(a.fields) do call('HSET', key, field, value) end
 if a.session_rec then call('HSET', K.session(a.session), 'rec', a.session_rec) end
 if a.status ~= found[3] then

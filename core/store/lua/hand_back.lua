@@ -7,6 +7,8 @@ for id, owner in pairs(a.owners) do
     call('HSET', key, 'handed', 1)
     put_back(id, a.now_ms, key)
     given = given + 1
+  else
+    clear_suspicion(key, owner)
   end
 end
 return given

@@ -40,6 +40,46 @@ local function put_back(id, at_ms, record_key)
   call('DEL', K.arq_in_progress(id), K.arq_retry(id))
 end
 
+local function process_of(owner)
+  return string.match(owner, '^(.*):[^:]*$') or owner
+end
+
+-- Whoever let a lease run out is suspected to have died of the work: 'suspects' holds "owner@ms" of each, 'crashes'
+-- their number.
+local function suspect(key, owner)
+  local suspects = call('HGET', key, 'suspects') or ''
+  call('HSET', key, 'suspects', suspects .. owner .. '@' .. string.format('%.0f', a.now_ms) .. '\n')
+  call('HINCRBY', key, 'crashes', 1)
+end
+
+-- A starved process that comes back was not killed. `lives(owner, since_ms)` tells which of the suspected are alive.
+local function clear_those_alive(key, lives)
+  local suspects = call('HGET', key, 'suspects')
+  if not suspects then return end
+  local left, cleared = '', 0
+  for owner, since_ms in string.gmatch(suspects, '([^\n]*)@(%d+)\n') do
+    if lives(owner, tonumber(since_ms)) then
+      cleared = cleared + 1
+    else
+      left = left .. owner .. '@' .. since_ms .. '\n'
+    end
+  end
+  if cleared > 0 then
+    call('HSET', key, 'suspects', left)
+    call('HINCRBY', key, 'crashes', -cleared)
+  end
+end
+
+-- Whoever hears that it has lost the work lives.
+local function clear_suspicion(key, owner)
+  clear_those_alive(key, function(suspected) return process_of(suspected) == process_of(owner) end)
+end
+
+local function forget_crashes(key)
+  call('HSET', key, 'crashes', 0)
+  call('HDEL', key, 'suspects')
+end
+
 local function record_key_of(id)
   if string.sub(id, 1, 4) == 'dlv_' then return K.delivery(id) end
   return K.job(id)
@@ -157,7 +197,15 @@ local function free_job(id, tenant, session)
   if call('ZCARD', K.backlog(tenant)) > 0 then call('ZADD', K.tenant_ring(), 'NX', call('INCR', K.tenant_turn()), tenant) end
 end
 
+-- A message is about to be sent on a token: `sending` is {token, cost}.
+local function note_sending(sending, job)
+  if call('EXISTS', K.token(sending.token)) == 0 then return end
+  call('HSET', K.token_sent(sending.token), job, string.format('%.0f:%.0f', sending.cost, a.now_ms))
+  call('HINCRBY', K.token(sending.token), 'sends', 1)
+end
+
 local function release_reserve(token, job)
+  call('HDEL', K.token_sent(token), job)
   local held = call('HGET', K.token_reservations(token), job)
   if held then
     call('HDEL', K.token_reservations(token), job)

@@ -4,6 +4,7 @@ for _, id in ipairs(a.ids) do
   local key = record_key_of(id)
   local found = call('HMGET', key, 'owner', 'status')
   if found[1] ~= a.owners[id] then
+    clear_suspicion(key, a.owners[id])
     table.insert(lost, id)
   else
     take_lease(id, a.owners[id], a.now_ms + a.lease_ms, key)

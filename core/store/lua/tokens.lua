@@ -1,7 +1,8 @@
 -- The token pool. a.do is one of:
 -- 'take': reserve credits on the best token for a job; returns {'token', id}, {'none'} or {'over_budget'}
 -- 'settle': release a job's reservation and write the balance as read; returns {'ok', how many others hold one}
--- 'note': write a balance where one was read; returns {'ok', reserved, jobs that hold it, times taken} or {'gone'}
+-- 'note': write a balance where one was read; returns {'ok', messages sent, those of other jobs not settled} or {'gone'}
+-- 'stream_end': write that a job's message is not listened to any more; returns {'ok'}
 -- 'mark': write a state, in place of those that it may follow; 'deny': write that a scope was refused; return {'ok'}
 -- A job holds credits on one token at most. Its hash names that token in `reserved_on`, so that its end frees them even
 -- where the worker died between taking the token and writing so into the record.
@@ -102,8 +103,13 @@ end
 if a['do'] == 'note' then
   if call('EXISTS', K.token(a.token)) == 0 then return {'gone'} end
   if a.available then write_balance(a.token) end
-  local use = call('HMGET', K.token(a.token), 'reserved', 'taken')
-  return {'ok', use[1] or '0', call('HLEN', K.token_reservations(a.token)), use[2] or '0'}
+  local others = call('HLEN', K.token_sent(a.token)) - call('HEXISTS', K.token_sent(a.token), a.job)
+  return {'ok', call('HGET', K.token(a.token), 'sends') or '0', others}
+end
+if a['do'] == 'stream_end' then
+  local sent = call('HGET', K.token_sent(a.token), a.job)
+  if sent then call('HSET', K.token_sent(a.token), a.job, string.match(sent, '^%d+') .. ':0') end
+  return {'ok'}
 end
 if a['do'] == 'mark' then
   local before = call('HGET', K.token(a.token), 'state')

@@ -5,7 +5,7 @@ Key names stand here with the type of what they hold. `{}` are filled with ids, 
 
 _SHAPES = {
     # jobs
-    "job": "rg:job:{}",  # HASH rec ver status owner tenant session crashes handed reserved_on before tracks unwanted answered
+    "job": "rg:job:{}",  # HASH rec ver status owner tenant session write crashes suspects handed reserved_on before tracks unwanted answered
     "jobs": "rg:jobs:{}",  # ZSET of a tenant's job ids, all scored 0: ids sort by time
     "jobs_status": "rg:jobs:{}:status:{}",  # the same for one status
     "jobs_profile": "rg:jobs:{}:profile:{}",  # the same for one profile
@@ -51,6 +51,7 @@ _SHAPES = {
     "token_digest": "rg:tokdigest:{}",  # STRING id of the token with this keyed hash
     "token": "rg:tok:{}",  # HASH of one token
     "token_reservations": "rg:tok:{}:held",  # HASH job -> credits reserved for it
+    "token_sent": "rg:tok:{}:sent",  # HASH job -> "credits:listened to since ms" of messages that were sent and not settled
     "anonymous_identity": "rg:identity",  # HASH of this installation's anonymous identity
     "anonymous_identity_lock": "rg:identity:lock",  # STRING the worker that renews it
     # errands

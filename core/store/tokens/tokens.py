@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 from core.clock import Clock, month_of
 from core.ids import new_id
 from core.model.job import ENDS
-from core.model.token import Scope, Token, TokenState, Use, token_of
+from core.model.token import Scope, SentMessage, Token, TokenState, Use, token_of
 from core.redaction import redacted_repr
 from core.security.encryption import Encryption
-from core.store.redis.client import Store
+from core.store.redis.client import Row, Store
 from core.store.redis.keys import key
 
 #: so many refused exports in a row, and a token is not given to a job that exports any more
@@ -95,7 +95,8 @@ class Tokens:
         pipe = self._store.redis.pipeline(transaction=True)
         pipe.srem(key("tokens"), token_id)
         self._opened.pop(token_id, None)
-        pipe.delete(key("token", token_id), key("token_reservations", token_id), key("token_digest", digest.decode()))
+        pipe.delete(key("token", token_id), key("token_reservations", token_id), key("token_sent", token_id))
+        pipe.delete(key("token_digest", digest.decode()))
         await pipe.execute()
         return True
 
@@ -185,16 +186,27 @@ class Tokens:
         )
         return int(answer[1])
 
-    async def note_balance(self, token_id: str, *, available: int, frozen: int) -> Use | None:
+    async def note_balance(
+        self, token_id: str, *, available: int, frozen: int, job_id: str | None = None
+    ) -> Use | None:
         """Write a balance as just read; with credits in it an exhausted token serves again. None: it was removed."""
-        return await self._note(token_id, {"available": available, "frozen": frozen, "least": 1})
+        return await self._note(token_id, {"available": available, "frozen": frozen, "least": 1}, job_id)
 
-    async def use_of(self, token_id: str) -> Use | None:
-        """Say who uses a token. None: it was removed."""
-        return await self._note(token_id, {})
+    async def use_of(self, token_id: str, *, job_id: str | None = None) -> Use | None:
+        """Say who but this job has messages on a token. None: it was removed."""
+        return await self._note(token_id, {}, job_id)
 
-    async def _note(self, token_id: str, balance: dict[str, int]) -> Use | None:
-        arguments = {"do": "note", "token": token_id} | self._clock.for_scripts()
+    async def sent_on(self, token_id: str) -> dict[str, SentMessage]:
+        """List the messages that were sent on a token and whose cost is not settled yet, by job."""
+        row: Row = await self._store.redis.hgetall(key("token_sent", token_id))  # type: ignore[misc]
+        return {job.decode(): _sent_message(value.decode()) for job, value in row.items()}
+
+    async def note_stream_end(self, token_id: str, *, job_id: str) -> None:
+        """Write that a job's message is not listened to any more."""
+        await self._store.run("tokens", {"do": "stream_end", "token": token_id, "job": job_id})
+
+    async def _note(self, token_id: str, balance: dict[str, int], job_id: str | None) -> Use | None:
+        arguments = {"do": "note", "token": token_id, "job": job_id or ""} | self._clock.for_scripts()
         answer = await self._store.run("tokens", arguments | balance)
         return Use(*(int(number) for number in answer[1:])) if answer[0] == b"ok" else None
 
@@ -231,3 +243,9 @@ class Tokens:
         if named:
             return named
         return [t for t in known if t.state is not TokenState.EXPIRED]
+
+
+def _sent_message(value: str) -> SentMessage:
+    """Read ``50:1795000000000``: its cost, and since when it is listened to."""
+    cost, _, open_since_ms = value.partition(":")
+    return SentMessage(int(cost), int(open_since_ms))
