@@ -46,6 +46,20 @@ WORDS: dict[Stage, str] = {
     Stage.STORING: "Saving the video",
 }
 
+#: ends after which a caller asks first of all whether they were paid for
+_TELLS_COST = frozenset(
+    {
+        Code.NOTHING_CHANGED,
+        Code.NEEDS_INPUT,
+        Code.EDIT_UNCONFIRMED,
+        Code.SESSION_LOST,
+        Code.DEADLINE_EXCEEDED,
+        Code.BACKEND_UNAVAILABLE,
+        Code.POISONED,
+        Code.INTERNAL,
+    }
+)
+
 
 class InvalidTransition(Exception):  # noqa: N818 - it names a programming error
     """A job was asked to go where no job may go."""
@@ -248,9 +262,18 @@ def failed(job: Job, *, now_ms: int, code: Code, detail: str | None = None, hint
 
 def with_cost(job: Job, *, credits_used: int | None = None, credits_exact: bool = False) -> Job:
     """Say what the job has cost, where that is known; part of the change that ends it."""
-    if credits_used is None:
+    if credits_used is not None:
+        job = msgspec.structs.replace(job, credits_used=credits_used, credits_exact=credits_exact)
+    if job.error is None or job.error.code not in _TELLS_COST or job.credits_used is None:
         return job
-    return msgspec.structs.replace(job, credits_used=credits_used, credits_exact=credits_exact)
+    hint = f"{job.error.hint} {_cost_in_words(job)}"
+    return msgspec.structs.replace(job, error=msgspec.structs.replace(job.error, hint=hint))
+
+
+def _cost_in_words(job: Job) -> str:
+    if job.credits_exact:
+        return f"It cost {job.credits_used} credits." if job.credits_used else "Nothing was charged."
+    return f"It may have cost about {job.credits_used} credits."
 
 
 def canceled(job: Job, *, now_ms: int) -> Job:

@@ -90,7 +90,15 @@ async def read_usage(request: Asked) -> Response[bytes]:
     ends = ("succeeded", "failed", "canceled", "expired")
     jobs = {end: int(counts.get(f"jobs_{end}", 0)) for end in ends}
     minutes = round(counts.get("minutes", 0.0), 3)
-    return answer(UsageView(month=month, jobs=jobs, credits=counts.get("credits", 0.0), minutes=minutes))
+    return answer(
+        UsageView(
+            month=month,
+            jobs=jobs,
+            credits=counts.get("credits", 0.0),
+            credits_estimated=counts.get("credits_estimated", 0.0),
+            minutes=minutes,
+        )
+    )
 
 
 HANDLERS = (list_profiles, read_credits, read_usage)

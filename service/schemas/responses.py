@@ -96,6 +96,7 @@ class UsageView(View, kw_only=True):
     month: str
     jobs: dict[str, int]
     credits: float
+    credits_estimated: float
     minutes: float
 
 

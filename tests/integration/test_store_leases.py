@@ -128,8 +128,18 @@ async def test_the_end_counts_in_the_month_s_usage(core: Core) -> None:
             if code
             else transitions.succeeded(claim.job, now_ms=now_ms)
         )
-        await core.write(claim, transitions.with_cost(over, credits_used=credits_used))
+        await core.write(claim, transitions.with_cost(over, credits_used=credits_used, credits_exact=True))
     assert await core.usage.of_month("acme", "2026-11") == {"jobs_succeeded": 1, "credits": 50, "jobs_failed": 1}
+
+
+async def test_credits_that_nobody_knows_to_be_spent_are_marked_in_the_month_s_usage(core: Core) -> None:
+    await core.slots(10)
+    for is_exact in (True, False):
+        claim = await core.begin(await core.submit())
+        over = transitions.failed(claim.job, now_ms=core.clock.now_ms(), code=Code.EDIT_UNCONFIRMED)
+        await core.write(claim, transitions.with_cost(over, credits_used=50, credits_exact=is_exact))
+    usage = await core.usage.of_month("acme", "2026-11")
+    assert (usage["credits"], usage["credits_estimated"]) == (100, 50)
 
 
 async def test_a_write_of_someone_who_lost_the_job_changes_nothing(core: Core, job: Job) -> None:

@@ -206,5 +206,11 @@ def _in_batch(job: Job, now_ms: int) -> dict[str, Any] | None:
 
 def _usage(job: Job) -> dict[str, float]:
     minutes = (job.output.duration_s or 0) / 60 if job.output else 0
-    counted = {f"jobs_{job.status}": 1.0, "credits": float(job.credits_used or 0), "minutes": minutes}
+    credits_used = float(job.credits_used or 0)
+    counted = {
+        f"jobs_{job.status}": 1.0,
+        "credits": credits_used,
+        "credits_estimated": 0.0 if job.credits_exact else credits_used,
+        "minutes": minutes,
+    }
     return {name: by for name, by in counted.items() if by}
