@@ -327,9 +327,9 @@ def test_edits_that_are_cancelled_half_way_count_in_the_month_s_budget(thrifty):
     clip = caller.upload(caller.clip())
     jobs = [caller.submit(edit(story="[[story:slow]]"), upload=clip, output=EDIT_ONLY)["id"] for _ in range(6)]
     for job_id in jobs:
-        for _, event in caller.events(job_id):
-            if event["data"]["job"]["stage"] == "editing" and event["data"]["job"]["status"] == "running":
-                caller.http.post(f"/v1/jobs/{job_id}/cancel")
+        stages = (event["data"]["job"]["stage"] for _, event in caller.events(job_id))
+        assert next(stage for stage in stages if stage == "editing")
+        caller.http.post(f"/v1/jobs/{job_id}/cancel")
     ends = [caller.ended(job_id) for job_id in jobs]
     assert {job["status"] for job in ends} == {"canceled"}
     assert sum(job["credits_used"] for job in ends) >= thrifty.spent(secret)

@@ -117,7 +117,7 @@ async def test_more_credits_than_the_caller_allows_are_not_asked_for(core, conte
 
 
 async def test_nobody_waits_for_credits_longer_than_the_start_timeout(core, context):
-    await core.tokens.add("nmv_usr_a", kind="operator", available=10)
+    await core.tokens.add("nmv_usr_a", kind="operator", available=0)
     job = await core.submit(start_timeout_s=20)
     waiting = await after_a_run(core, context, job)
     assert waiting.wait is not None

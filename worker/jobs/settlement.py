@@ -46,8 +46,10 @@ async def note_stream_end(execution: JobExecution) -> None:
 async def settle_cost(execution: JobExecution, job: Job, reading: CreditReading) -> dict[str, Any]:
     """Release the job's reservation, and say what the message has cost."""
     assert job.token_id is not None
-    await execution.context.token_pool.release(job, job.token_id, balance=reading.balance)
-    return cost_of(job, reading)
+    facts = cost_of(job, reading)
+    known = facts["credits_used"] if facts["credits_exact"] and facts["credits_used"] else None
+    await execution.context.token_pool.release(job, job.token_id, balance=reading.balance, cost=known)
+    return facts
 
 
 async def settle_failed_job(execution: JobExecution) -> tuple[dict[str, Any], Session | None]:

@@ -30,7 +30,7 @@ from worker.tokens.availability import (
     with_stale_balance,
     with_unread_balance,
 )
-from worker.tokens.estimate import estimate
+from worker.tokens.estimate import estimate, kind_of
 
 #: the wait where the backend does not say whether a refused token is over
 _UNTOLD_S = 1.0
@@ -110,6 +110,7 @@ class TokenPool:
     async def reserve(self, job: Job, session: Session) -> str:
         """Reserve a token for a job: the session's own, or before its first edit the best. Safe to repeat.
 
+        One that has fewer credits than the message will probably cost is the last choice: a refusal costs nothing.
         Raises Temporary(no_credits) where none fits, and BackendFault(TOKEN_REFUSED) where an edited session's token is
         over. A balance that was never read is read first, so that many jobs at once do not all try their luck. Before a
         job waits, balances that were read long ago are read again: somebody may have topped up.
@@ -126,13 +127,20 @@ class TokenPool:
             raise why_none_fits(job, session, serving, now_ms=self._clock.now_ms())
         return token_id
 
-    async def release(self, job: Job, token_id: str, *, balance: Credits | None = None) -> None:
-        """Free what a job has reserved on a token, and write the balance where it was just read. Safe to repeat."""
+    async def release(
+        self, job: Job, token_id: str, *, balance: Credits | None = None, cost: int | None = None
+    ) -> None:
+        """Free what a job has reserved on a token, and write the balance where it was just read. Safe to repeat.
+
+        `cost`: what the job's message has certainly cost, from which the next ones learn.
+        """
         await self._tokens.settle(
             token_id,
             job_id=job.id,
             available=balance.available if balance else None,
             frozen=balance.frozen if balance else None,
+            kind=kind_of(job),
+            learned=cost,
         )
 
     async def _require_own(self, session: Session) -> None:
@@ -155,19 +163,24 @@ class TokenPool:
             return token_id
         stale = with_stale_balance(await self._tokens.serving(job.tenant), now_ms=self._clock.now_ms())
         await self._refresh(job, stale)
-        return await self._reserve_best(job, session, anonymous=anonymous, unread=True) if stale else None
+        if stale and (token_id := await self._reserve_best(job, session, anonymous=anonymous, unread=True)):
+            return token_id
+        return await self._reserve_best(job, session, anonymous=anonymous, unread=True, last_choice=True)
 
-    async def _reserve_best(self, job: Job, session: Session, *, anonymous: bool, unread: bool) -> str | None:
+    async def _reserve_best(
+        self, job: Job, session: Session, *, anonymous: bool, unread: bool, last_choice: bool = False
+    ) -> str | None:
         """Reserve the session's own token, else another one as long as no edit ties the session to its own."""
         own = session.token_id if session.backend_id else None
         needs = needs_of(job, session)
-        reserved = await self._reserve_on(job, own, needs, anonymous=anonymous, unread=unread)
+        how = {"anonymous": anonymous, "unread": unread, "last_choice": last_choice}
+        reserved = await self._reserve_on(job, own, needs, **how)
         if reserved or own is None or is_bound(session):
             return reserved
-        return await self._reserve_on(job, None, needs, anonymous=anonymous, unread=unread)
+        return await self._reserve_on(job, None, needs, **how)
 
     async def _reserve_on(
-        self, job: Job, only: str | None, needs: frozenset[Scope], *, anonymous: bool, unread: bool
+        self, job: Job, only: str | None, needs: frozenset[Scope], *, anonymous: bool, unread: bool, last_choice: bool
     ) -> str | None:
         return await self._tokens.take(
             tenant=job.tenant,
@@ -179,6 +192,9 @@ class TokenPool:
             only=only,
             anonymous=anonymous,
             unread=unread,
+            kind=kind_of(job),
+            least=job.cost_at_least,
+            last_choice=last_choice,
             month_limit=self._month_limit,
         )
 
@@ -218,6 +234,8 @@ class TokenPool:
         balance = None
         with suppress(BackendFault):
             balance = await self._read_for(job, token_id)
+        if balance and balance.available < estimate(job):
+            await self._tokens.note_too_few(kind_of(job), balance.available)
         await self.release(job, token_id)
         return balance
 

@@ -1,6 +1,8 @@
 -- The token pool. a.do is one of:
 -- 'take': reserve credits on the best token for a job; returns {'token', id}, {'none'} or {'over_budget'}
--- 'settle': release a job's reservation and write the balance as read; returns {'ok', how many others hold one}
+-- 'settle': release a job's reservation, write the balance as read, and what such a message has cost; returns {'ok', how
+--   many others hold one}
+-- 'too_few': write that so many credits were refused as too few for such a message; returns {'ok'}
 -- 'note': write a balance where one was read; returns {'ok', messages sent, those of other jobs not settled} or {'gone'}
 -- 'stream_end': write that a job's message is not listened to any more; returns {'ok'}
 -- 'mark': write a state, in place of those that it may follow; 'deny': write that a scope was refused; return {'ok'}
@@ -8,6 +10,24 @@
 -- where the worker died between taking the token and writing so into the record.
 local needs = {}
 for _, scope in ipairs(a.needs or {}) do needs[scope] = true end
+
+-- What messages of a kind have taught: what the last one cost, and how many credits were too few for one. For a day.
+local COSTS_MS = 86400000
+
+local function learn(field, credits)
+  call('HSET', K.message_costs(), field, credits)
+  call('PEXPIRE', K.message_costs(), COSTS_MS)
+end
+
+-- How many credits a token must have: as many as the message will probably cost, or did last; as the last choice as many
+-- as are not known to be too few.
+local function enough()
+  local learned = call('HMGET', K.message_costs(), a.kind, a.kind .. ':too few')
+  local too_few = math.max(tonumber(learned[2] or '0'), a.least - 1)
+  local wanted = a.last_choice and 1 or math.min(a.cost, tonumber(learned[1] or a.cost))
+  if a.cost == 0 then return 0 end
+  return math.max(wanted, too_few + 1)
+end
 
 local function holds(words, word)
   return string.find(words, '+' .. word .. '+', 1, true) ~= nil
@@ -31,7 +51,7 @@ local function fits(id, t, cost)
   local expires = tonumber(t[3] or '0')
   if expires > 0 and expires < a.until_ms then return false end
   if not may(t) then return false end
-  if t[4] and tonumber(t[4]) - tonumber(t[5] or '0') < cost then return false end
+  if cost > 0 and t[4] and tonumber(t[4]) - tonumber(t[5] or '0') < cost then return false end
   return a.anonymous or a.only or t[8] ~= 'anonymous'
 end
 
@@ -86,11 +106,11 @@ end
 -- A tenant's own first; of the others the one that expires first; one without an expiry last. An export that was
 -- refused once may have been a passing fault: such a token is the last resort. None where the best one's balance was
 -- never read and must be: then nobody else is taken in its place.
-local function best_token()
+local function best_token(credits)
   local best, best_score, read
   for _, id in ipairs(call('SMEMBERS', K.tokens())) do
     local t = facts(id)
-    if t and fits(id, t, a.cost) then
+    if t and fits(id, t, credits) then
       local expires = tonumber(t[3] or '0')
       local score = (t[2] == '' and 1e15 or 0) + (expires == 0 and 9e14 or expires)
       if needs.render and t[1] == 'export_blocked' then score = score + 1e16 end
@@ -128,7 +148,16 @@ end
 if a['do'] == 'settle' then
   release_reserve(a.token, a.job)
   if a.available then write_balance(a.token) end
+  if a.learned then
+    learn(a.kind, a.learned)
+    local too_few = call('HGET', K.message_costs(), a.kind .. ':too few')
+    if too_few and tonumber(too_few) >= a.learned then call('HDEL', K.message_costs(), a.kind .. ':too few') end
+  end
   return {'ok', call('HLEN', K.token_reservations(a.token))}
+end
+if a['do'] == 'too_few' then
+  learn(a.kind .. ':too few', a.credits)
+  return {'ok'}
 end
 
 if over_budget() then return {'over_budget'} end
@@ -139,9 +168,9 @@ if elsewhere then release_reserve(elsewhere, a.job) end
 local chosen
 if a.only then
   local t = facts(a.only)
-  chosen = t and fits(a.only, t, a.cost) and (t[4] or a.unread) and a.only
+  chosen = t and fits(a.only, t, enough()) and (t[4] or a.unread) and a.only
 else
-  chosen = best_token()
+  chosen = best_token(enough())
 end
 if chosen then return reserve(chosen) end
 return {'none'}

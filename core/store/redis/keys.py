@@ -52,6 +52,7 @@ _SHAPES = {
     "token": "rg:tok:{}",  # HASH of one token
     "token_reservations": "rg:tok:{}:held",  # HASH job -> credits reserved for it
     "token_sent": "rg:tok:{}:sent",  # HASH job -> "credits:listened to since ms" of messages that were sent and not settled
+    "message_costs": "rg:costs",  # HASH kind of message -> credits that the last one cost, and how many were too few
     "anonymous_identity": "rg:identity",  # HASH of this installation's anonymous identity
     "anonymous_identity_lock": "rg:identity:lock",  # STRING the worker that renews it
     # errands

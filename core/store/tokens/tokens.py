@@ -140,6 +140,9 @@ class Tokens:
         only: str | None,
         anonymous: bool,
         unread: bool = True,
+        kind: str = "",
+        least: int = 0,
+        last_choice: bool = False,
         month_limit: int = 0,
     ) -> str | None:
         """Reserve `cost` credits on a token for a job, atomically over all workers. Safe to repeat for one job.
@@ -147,6 +150,8 @@ class Tokens:
         `needs`: the scopes that the job cannot do without. `only`: the session's own token, or nothing. `anonymous`:
         whether the installation's own identity may serve.
         `unread`: whether a token may whose balance was never read.
+        A token must have `cost` credits left, or as many as the last message of this `kind` did cost. As the
+        `last_choice` one will do that has fewer, unless so few were refused before; `least`: this very job knows so.
         Raises OverBudget where the tenant would spend more than `month_limit` credits this month (0: no limit).
         """
         now_ms = self._clock.now_ms()
@@ -160,6 +165,9 @@ class Tokens:
             "only": only,
             "anonymous": anonymous,
             "unread": unread,
+            "kind": kind,
+            "least": least,
+            "last_choice": last_choice,
             "blocked_for_good": _BLOCKED_FOR_GOOD,
             "month": month_of(now_ms),
             "month_limit": month_limit,
@@ -170,8 +178,20 @@ class Tokens:
             raise OverBudget(tenant)
         return answer[1].decode() if answer[0] == b"token" else None
 
-    async def settle(self, token_id: str, *, job_id: str, available: int | None, frozen: int | None) -> int:
-        """Release a job's reservation, with the balance as just read. Returns how many others still hold one."""
+    async def settle(
+        self,
+        token_id: str,
+        *,
+        job_id: str,
+        available: int | None,
+        frozen: int | None,
+        kind: str = "",
+        learned: int | None = None,
+    ) -> int:
+        """Release a job's reservation, with the balance as just read. Returns how many others still hold one.
+
+        `learned`: what a message of this `kind` has certainly cost.
+        """
         answer = await self._store.run(
             "tokens",
             {
@@ -181,10 +201,16 @@ class Tokens:
                 "available": available,
                 "frozen": frozen or 0,
                 "least": 1,
+                "kind": kind,
+                "learned": learned,
             }
             | self._clock.for_scripts(),
         )
         return int(answer[1])
+
+    async def note_too_few(self, kind: str, credits_: int) -> None:
+        """Write that so many credits were refused as too few for a message of this kind."""
+        await self._store.run("tokens", {"do": "too_few", "kind": kind, "credits": credits_})
 
     async def note_balance(
         self, token_id: str, *, available: int, frozen: int, job_id: str | None = None
