@@ -48,6 +48,7 @@ def hanging_media() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory) -> Iterator[Gateway]:
     waits = {"REELGATE_SETTLE_S": "0.6", "REELGATE_UNSEEN_EDIT_S": "8", "REELGATE_STREAM_LIMIT_S": "60"}
+    waits["REELGATE_STREAM_QUIET_S"] = "30"
     sandbox = {"SANDBOX_SECOND_STAGE_S": str(SECOND_STAGE_S), "SANDBOX_SILENT_RATE": "0", "SANDBOX_SLOW_S": "9"}
     with running_gateway(tmp_path_factory.mktemp("busy"), **waits, **sandbox) as running:
         yield running

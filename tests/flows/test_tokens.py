@@ -333,8 +333,9 @@ def test_edits_that_are_cancelled_half_way_count_in_the_month_s_budget(thrifty):
     ends = [caller.ended(job_id) for job_id in jobs]
     assert {job["status"] for job in ends} == {"canceled"}
     assert sum(job["credits_used"] for job in ends) >= thrifty.spent(secret)
-    refused = caller.run(edit(), upload=clip, output=EDIT_ONLY)
-    assert code_of(refused) == "budget_exceeded"
+    asked = {"prompt": edit(), "media": [{"upload_id": clip}], "output": EDIT_ONLY}
+    refused = caller.http.post("/v1/jobs", json=asked).json()
+    assert refused["code"] == "budget_exceeded"
     usage = caller.http.get("/v1/usage").json()
     assert usage["credits"] == 300
     assert usage["credits_estimated"] == sum(job["credits_used"] for job in ends if not job["credits_exact"])

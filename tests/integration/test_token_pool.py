@@ -87,7 +87,7 @@ async def test_an_operator_s_token_makes_the_anonymous_call_needless(core, tmp_p
     assert calls["anonymous_token"] == 0
     token = await core.tokens.get(token_id)
     assert token is not None
-    assert (token.available, token.reserved) == (80, 50), "its balance was read before it was taken"
+    assert (token.available, token.reserved) == (50, 50), "its balance was read before it was taken"
 
 
 async def test_a_tenant_s_own_token_is_taken_first_also_before_its_balance_was_ever_read(core, tmp_path):

@@ -75,7 +75,8 @@ def may_still_come(job: Job, reading: CreditReading, settings: Settings, now_ms:
     """Whether the backend may still be at work, and the longest that this can take is not over.
 
     That is the longest that a message may take where credits are frozen for it, or where a stream broke off and nobody
-    says what is frozen. What may as well be frozen for somebody else is waited for as long as a change may show late.
+    says what is frozen. What may as well be frozen for somebody else is waited for as long as a change may show late; of
+    a stream that broke off nobody knows what was being made.
     """
     sent, recovery = required_intent(job)
     work = work_on(sent, reading, restless=recovery.restless)
@@ -84,7 +85,9 @@ def may_still_come(job: Job, reading: CreditReading, settings: Settings, now_ms:
         case Work.GOES_ON:
             return in_time
         case Work.UNCLEAR:
-            return in_time and now_ms - recovery.since_ms <= patience_s(job, settings) * 1000
+            known = recovery.spoke or recovery.seen is not None
+            bound_s = patience_s(job, settings) if known else longest_patience_s(settings)
+            return in_time and now_ms - recovery.since_ms <= bound_s * 1000
         case Work.UNTOLD:
             return in_time and not recovery.spoke and recovery.seen is None
     return False

@@ -35,10 +35,13 @@ def _at_most(sent: dict[str, Any], job_id: str) -> Others:
     return Others(most=sum(message.cost for name, message in sent.items() if name != job_id))
 
 
-async def note_stream_end(execution: JobExecution) -> None:
-    """Let others on the token know that this message's credits may be settled from now on; alone nobody need know."""
+async def note_stream_end(execution: JobExecution, *, broke_off: bool) -> None:
+    """Let others on the token know that this message's credits may be settled from now on.
+
+    Where the job was alone on it, and its cost is settled at once, nobody need know.
+    """
     job = execution.job
-    if job.sent and job.sent.sends is None and job.token_id:
+    if job.sent and job.token_id and (broke_off or job.sent.sends is None):
         with suppress(*STORE_DOWN):
             await execution.context.token_pool.note_stream_end(job, job.token_id)
 

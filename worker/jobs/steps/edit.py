@@ -41,7 +41,7 @@ async def edit(execution: JobExecution) -> StepResult:
 
 async def _confirm_or_recover(execution: JobExecution, heard: Heard) -> StepResult:
     """Find out what the message did. From here on a fault of another call must not look like a refused message."""
-    await note_stream_end(execution)
+    await note_stream_end(execution, broke_off=not heard.closed)
     if not heard.closed:
         return StepResult(transitions.unsure(execution.job, now_ms=execution.now_ms, tools_ran=heard.tools_ran))
     if not heard.text:
