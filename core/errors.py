@@ -89,9 +89,7 @@ MEANINGS: dict[Code, Meaning] = {
     Code.DEADLINE_EXCEEDED: Meaning(
         "The job did not finish within its timeout_s.", True, "Raise timeout_s or use shorter clips, then replay."
     ),
-    Code.BACKEND_UNAVAILABLE: Meaning(
-        "The editing backend could not be reached.", True, "Replay the job later; nothing was charged."
-    ),
+    Code.BACKEND_UNAVAILABLE: Meaning("The editing backend could not be reached.", True, "Replay the job later."),
     Code.POISONED: Meaning(
         "The job stopped its worker three times.", False, "Report the job's id to the operator of this service."
     ),

@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     recover_reads: PositiveInt = 5
     #: two reads of a changed draft this far apart must agree, since generation has two stages
     settle_s: Seconds = 3.0
+    #: after a stream that closed by itself and no visible change: how long one may still show, five times as long for a
+    #: generation; so long, too, is waited for credits that may be frozen for somebody else
+    unseen_edit_s: Seconds = 60.0
     #: the wait after a 429, and the first of the growing waits when the backend fails
     rate_limited_s: Seconds = 30.0
     backoff_s: Seconds = 1.0

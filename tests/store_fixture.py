@@ -133,8 +133,8 @@ class Core:
         return [i.decode() for i in found]
 
     async def claim(self, job: Job) -> Claim:
-        """Claim a job that nobody holds."""
-        claim = await self.jobs.claim(job.id, owner=f"w:{next(self._owners)}")
+        """Claim a job that nobody holds, each time in a process of its own."""
+        claim = await self.jobs.claim(job.id, owner=f"w{next(self._owners)}:1")
         assert claim is not None
         return claim
 

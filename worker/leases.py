@@ -57,7 +57,8 @@ class Leases:
     def __init__(self, jobs: Jobs, store: Store, *, worker_id: str, lease_s: float) -> None:
         self._jobs = jobs
         self._store = store
-        self._worker_id = worker_id
+        #: names this process; each of its claims has an owner that begins with it
+        self.worker_id = worker_id
         self._lease_s = lease_s
         self._held: dict[str, Lease] = {}
         self._count = 0
@@ -67,7 +68,7 @@ class Leases:
     def new_owner(self) -> str:
         """Name one claim: no two of them are the same, also within this process."""
         self._count += 1
-        return f"{self._worker_id}:{self._count}"
+        return f"{self.worker_id}:{self._count}"
 
     @asynccontextmanager
     async def hold(self, item_id: str, owner: str) -> AsyncIterator[Lease]:

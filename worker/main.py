@@ -113,7 +113,7 @@ def _tasks_beside(context: WorkerContext) -> dict[str, Coroutine[Any, Any, None]
 
 async def _stay_listed(context: WorkerContext) -> None:
     """Say again and again that this worker lives, and let jobs in up to what all workers can hold."""
-    settings, name = context.settings, context.leases.new_owner()
+    settings, name = context.settings, context.leases.worker_id
     try:
         while True:
             with suppress(*STORE_DOWN):

@@ -70,21 +70,38 @@ class Sent(Record, frozen=True, kw_only=True):
     at_ms: int
     #: content fingerprint of the draft before the message
     before: str
+    #: content fingerprint of the whole state; None in records of an older version, which compared the draft alone
+    state: str | None = None
+    #: files that had been uploaded by then
+    uploads: int = 0
+    #: credits that the message will probably cost
+    cost: int = 0
     #: available + frozen before the message; None where the balance could not be read
     credits_total: int | None = None
-    #: how often the token had been taken by then, where this job alone held it: then the cost can be told exactly
-    alone_at: int | None = None
+    #: frozen before the message; None where the balance did not tell
+    frozen: int | None = None
+    #: credits that may have been frozen by then for other jobs of ours, whose messages had really been sent
+    others: int = 0
+    #: messages ever sent on the token by then, where no other of them was being worked on: then the cost can be told exactly
+    sends: int | None = None
 
 
 class Recovery(Record, frozen=True, kw_only=True):
     """How far the reading-instead-of-sending-again has come."""
 
     since_ms: int
-    #: the stream closed by itself, with words; then two unchanged reads say that nothing was edited
+    #: the stream closed by itself, with words or with what tools gave
     spoke: bool = False
+    #: a tool gave a result that is no error, so something was probably edited, whether it can be seen or not
+    tools_ran: bool = False
+    #: looks that showed no change
     reads: int = 0
-    #: fingerprint of the last changed draft; an edit counts when two reads agree
+    #: fingerprint of the last changed state; an edit counts when two reads agree
     seen: str | None = None
+    #: credits that were frozen on the token at the last look
+    frozen: int | None = None
+    #: what is frozen moved between two looks although no other job of ours was at work: somebody else's comes and goes
+    restless: bool = False
 
 
 class Render(Record, frozen=True, kw_only=True):

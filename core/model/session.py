@@ -5,7 +5,7 @@ Only the worker that holds the lease of the session's running job changes it, in
 
 import msgspec
 
-from core.model.job import MediaRef, Record
+from core.model.job import MediaRef, Record, Sent
 
 
 class Session(Record, frozen=True, kw_only=True):
@@ -33,6 +33,8 @@ class Session(Record, frozen=True, kw_only=True):
     lost: bool = False
     #: late effects of a cancelled or dropped message may come until then
     settling_until_ms: int = 0
+    #: the message that these would be effects of
+    settling: Sent | None = None
     claim_url: str | None = None
     timeline: str | None = None
 
@@ -74,6 +76,11 @@ def moved_to(session: Session, token_id: str) -> Session:
 def of_user(session: Session, user_id: str | None) -> Session:
     """The backend has named the account that the session belongs to; None: it did not."""
     return msgspec.structs.replace(session, user_id=session.user_id or user_id)
+
+
+def settled(session: Session) -> Session:
+    """No late effect can come any more."""
+    return msgspec.structs.replace(session, settling_until_ms=0, settling=None)
 
 
 def uploaded(session: Session, count: int) -> Session:

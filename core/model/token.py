@@ -37,8 +37,6 @@ class Token(NamedTuple):
     frozen: int | None
     reserved: int
     in_flight: int
-    #: how often it has been taken, ever
-    taken: int
     scopes: str
     user_id: str | None
     #: when the balance was read
@@ -55,11 +53,19 @@ class Token(NamedTuple):
 
 
 class Use(NamedTuple):
-    """Who uses a token at a moment: credits reserved on it, for how many jobs, and how often it was taken, ever."""
+    """Who uses a token at a moment: messages ever sent on it, and how many of other jobs are being worked on."""
 
-    reserved: int
-    in_flight: int
-    taken: int
+    sends: int
+    others_at_work: int
+
+
+class SentMessage(NamedTuple):
+    """A message that was really sent on a token, and whose cost is not settled yet."""
+
+    #: credits that it will probably cost
+    cost: int
+    #: its intent was written then; 0: its stream has closed since, so nobody knows whether its credits are still frozen
+    open_since_ms: int
 
 
 def token_of(token_id: str, row: Mapping[bytes, bytes], *, in_flight: int, now_ms: int) -> Token:
@@ -79,7 +85,6 @@ def token_of(token_id: str, row: Mapping[bytes, bytes], *, in_flight: int, now_m
         frozen=number(b"frozen"),
         reserved=number(b"reserved") or 0,
         in_flight=in_flight,
-        taken=number(b"taken") or 0,
         scopes=row[b"scopes"].decode(),
         user_id=user_id.decode() if user_id else None,
         read_at_ms=number(b"read_at_ms"),

@@ -46,6 +46,20 @@ WORDS: dict[Stage, str] = {
     Stage.STORING: "Saving the video",
 }
 
+#: ends after which a caller asks first of all whether they were paid for
+_TELLS_COST = frozenset(
+    {
+        Code.NOTHING_CHANGED,
+        Code.NEEDS_INPUT,
+        Code.EDIT_UNCONFIRMED,
+        Code.SESSION_LOST,
+        Code.DEADLINE_EXCEEDED,
+        Code.BACKEND_UNAVAILABLE,
+        Code.POISONED,
+        Code.INTERNAL,
+    }
+)
+
 
 #: the stages that lead to the message: a job whose message is out enters none of them
 BEFORE_MESSAGE = frozenset({Stage.PREPARING, Stage.UPLOADING, Stage.EDITING})
@@ -104,6 +118,11 @@ def moved(job: Job, stage: Stage, **facts: Any) -> Job:
     return _next(job, **({"stage": stage, "wait": None, "tries": tries} | told | facts))
 
 
+def moved_on(old: Job, new: Job) -> Job:
+    """A step's record with a version of its own, also where the step changed nothing."""
+    return new if new.version > old.version else msgspec.structs.replace(new, version=old.version + 1)
+
+
 def token_taken(job: Job, *, token_id: str) -> Job:
     """A token serves this job, with its estimated cost reserved."""
     return _next(job, token_id=token_id, wait=None)
@@ -139,17 +158,29 @@ def message_refused(job: Job) -> Job:
     return restarted(msgspec.structs.replace(job, sent=None))
 
 
-def confirmation_needed(job: Job, *, now_ms: int, seen: str | None = None, spoke: bool = False) -> Job:
-    """What the message did is not known yet: from now on the state is read and nothing is sent."""
-    return moved(job, Stage.RECOVERING, recovery=Recovery(since_ms=now_ms, seen=seen, spoke=spoke))
+def confirmation_needed(
+    job: Job,
+    *,
+    now_ms: int,
+    seen: str | None = None,
+    spoke: bool = False,
+    tools_ran: bool = False,
+    frozen: int | None = None,
+) -> Job:
+    """What the message did is not known yet: from now on the state is read and nothing is sent.
+
+    What the stream has shown is written down with it, so that no crash forgets it.
+    """
+    recovery = Recovery(since_ms=now_ms, seen=seen, spoke=spoke, tools_ran=tools_ran, frozen=frozen)
+    return moved(job, Stage.RECOVERING, recovery=recovery)
 
 
-def still_unconfirmed(job: Job, *, seen: str | None, counts: bool = True) -> Job:
-    """One more read of the state, with nothing confirmed yet; `seen` is the fingerprint of a changed draft."""
+def still_unconfirmed(job: Job, *, seen: str | None, counts: bool = True, **facts: Any) -> Job:
+    """One more read of the state, with nothing confirmed yet; `seen` is the fingerprint of a changed state."""
     recovery = job.recovery
     assert recovery is not None
     reads = recovery.reads + (1 if seen is None and counts else 0)
-    return _next(job, recovery=msgspec.structs.replace(recovery, reads=reads, seen=seen), wait=None)
+    return _next(job, recovery=msgspec.structs.replace(recovery, reads=reads, seen=seen, **facts), wait=None)
 
 
 def answered(job: Job, *, reply: str) -> Job:
@@ -158,9 +189,9 @@ def answered(job: Job, *, reply: str) -> Job:
     return _next(job, reply=text or None, reply_truncated=truncated)
 
 
-def edited(job: Job, *, changes: tuple[str, ...], timeline: str, **facts: Any) -> Job:
+def edited(job: Job, *, changes: tuple[str, ...], **facts: Any) -> Job:
     """The message's effect is confirmed; `facts` are its cost, and what else came of it."""
-    return _next(job, edited=True, changes=changes, timeline=timeline, recovery=None, **facts)
+    return _next(job, edited=True, changes=changes, recovery=None, **facts)
 
 
 def shortened(text: str) -> tuple[str, bool]:
@@ -268,9 +299,18 @@ def failed(job: Job, *, now_ms: int, code: Code, detail: str | None = None, hint
 
 def with_cost(job: Job, *, credits_used: int | None = None, credits_exact: bool = False) -> Job:
     """Say what the job has cost, where that is known; part of the change that ends it."""
-    if credits_used is None:
+    if credits_used is not None:
+        job = msgspec.structs.replace(job, credits_used=credits_used, credits_exact=credits_exact)
+    if job.error is None or job.error.code not in _TELLS_COST or job.credits_used is None:
         return job
-    return msgspec.structs.replace(job, credits_used=credits_used, credits_exact=credits_exact)
+    hint = f"{job.error.hint} {_cost_in_words(job)}"
+    return msgspec.structs.replace(job, error=msgspec.structs.replace(job.error, hint=hint))
+
+
+def _cost_in_words(job: Job) -> str:
+    if job.credits_exact:
+        return f"It cost {job.credits_used} credits." if job.credits_used else "Nothing was charged."
+    return f"It may have cost about {job.credits_used} credits."
 
 
 def canceled(job: Job, *, now_ms: int) -> Job:

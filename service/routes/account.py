@@ -79,4 +79,12 @@ async def read_usage(request: ApiRequest, params: NamedDependency[UsageQuery]) -
     ends = ("succeeded", "failed", "canceled", "expired")
     jobs = {end: int(counts.get(f"jobs_{end}", 0)) for end in ends}
     minutes = round(counts.get("minutes", 0.0), 3)
-    return json_response(UsageView(month=month, jobs=jobs, credits=counts.get("credits", 0.0), minutes=minutes))
+    return json_response(
+        UsageView(
+            month=month,
+            jobs=jobs,
+            credits=counts.get("credits", 0.0),
+            credits_estimated=counts.get("credits_estimated", 0.0),
+            minutes=minutes,
+        )
+    )

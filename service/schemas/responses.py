@@ -95,6 +95,7 @@ class UsageView(View, kw_only=True):
     month: str
     jobs: dict[str, int]
     credits: float
+    credits_estimated: float
     minutes: float
 
 

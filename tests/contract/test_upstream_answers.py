@@ -87,7 +87,8 @@ def test_a_balance_is_read_with_and_without_its_envelope() -> None:
     balance = {"available": 75, "frozen": "25", "total": 100.0}
     assert responses.parse_credits(read({"code": 0, "data": balance})) == responses.Credits(75, 25, 100)
     assert responses.parse_credits(read(balance)) == responses.Credits(75, 25, 100)
-    assert responses.parse_credits(read({"available": 75})) == responses.Credits(75, 0, 75)
+    assert responses.parse_credits(read({"available": 75})) == responses.Credits(75, 0, 75, tells_frozen=False)
+    assert responses.parse_credits(read({"available": 75, "total": 100})) == responses.Credits(75, 25, 100)
 
 
 def test_a_state_is_read_with_all_or_nothing_in_it() -> None:
@@ -96,9 +97,43 @@ def test_a_state_is_read_with_all_or_nothing_in_it() -> None:
         "task_id": 7,
         "user_id": "anon_1",
     }
-    assert responses.parse_state(read({"code": 0, "data": data})) == responses.State({"t": []}, [1], [], "7", "anon_1")
-    assert responses.parse_state(read({"draft": '{"t": []}'})).draft == {"t": []}
-    assert responses.parse_state(read({"data": {"state": {"draft": "?"}}})) == responses.State(None, [], [], None, None)
+    seen = responses.parse_state(read({"code": 0, "data": data}))
+    assert seen == responses.State({"t": []}, [1], [], "7", "anon_1", content=data["state"])
+    empty = responses.parse_state(read({"data": {"state": {"draft": "?"}}}))
+    assert empty == responses.State(None, [], [], None, None, content={"draft": "?"})
+
+
+DRAFT = {"d": 1000, "t": [{"id": "t1", "tt": 0, "sg": [{"d": 1000}]}]}
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"draft": DRAFT},
+        {"draft": json.dumps(DRAFT)},
+        {"draft": {"schema": 3, "draft": DRAFT}},
+        {"draft": json.dumps({"schema": 3, "draft": json.dumps(DRAFT)})},
+        {"draft": {"document": {"timeline": DRAFT}}},
+        {"project_timeline": DRAFT},
+        {"project": json.dumps({"timeline": DRAFT}), "video_infos": [{"t": "x"}]},
+        {"draft": None, "editor": {"draft": DRAFT}},
+    ],
+)
+def test_a_draft_is_known_by_its_shape_wherever_it_stands(state: dict[str, Any]) -> None:
+    assert responses.parse_state(read({"code": 0, "data": {"state": state}})).draft == DRAFT
+    assert responses.parse_state(read(state)).draft == DRAFT
+
+
+def test_uploads_are_read_as_a_list_or_by_name() -> None:
+    infos = {"h1": {"filename": "a.mp4"}, "h2": {"filename": "b.mp4"}}
+    state = responses.parse_state(read({"state": {"video_infos": infos}}))
+    assert state.video_infos == [{"filename": "a.mp4"}, {"filename": "b.mp4"}]
+
+
+@pytest.mark.parametrize("body", [{"code": 0, "data": None}, {"data": {}}, {"success": True}, {"data": {"state": 7}}])
+def test_an_answer_without_a_state_was_not_read_and_is_no_empty_timeline(body: object) -> None:
+    with pytest.raises(responses.Unreadable):
+        responses.parse_state(read(body))
 
 
 @pytest.mark.parametrize(

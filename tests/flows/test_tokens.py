@@ -321,6 +321,26 @@ def test_a_month_s_budget_holds_over_many_jobs_at_once(thrifty):
     assert (thrifty.spent(secret), thrifty.refused_messages(secret)) == (300, 0)
 
 
+def test_edits_that_are_cancelled_half_way_count_in_the_month_s_budget(thrifty):
+    caller, secret = thrifty.tenant("cancels"), thrifty.account(1000)
+    thrifty.give("cancels", secret)
+    clip = caller.upload(caller.clip())
+    jobs = [caller.submit(edit(story="[[story:slow]]"), upload=clip, output=EDIT_ONLY)["id"] for _ in range(6)]
+    for job_id in jobs:
+        stages = (event["data"]["job"]["stage"] for _, event in caller.events(job_id))
+        assert next(stage for stage in stages if stage == "editing")
+        caller.http.post(f"/v1/jobs/{job_id}/cancel")
+    ends = [caller.ended(job_id) for job_id in jobs]
+    assert {job["status"] for job in ends} == {"canceled"}
+    assert sum(job["credits_used"] for job in ends) >= thrifty.spent(secret)
+    asked = {"prompt": edit(), "media": [{"upload_id": clip}], "output": EDIT_ONLY}
+    refused = caller.http.post("/v1/jobs", json=asked).json()
+    assert refused["code"] == "budget_exceeded"
+    usage = caller.http.get("/v1/usage").json()
+    assert usage["credits"] == 300
+    assert usage["credits_estimated"] == sum(job["credits_used"] for job in ends if not job["credits_exact"])
+
+
 @pytest.mark.parametrize(("world", "end"), [("thrifty", ("failed", "session_lost")), ("seeing", ("succeeded", None))])
 def test_an_expired_anonymous_token_has_a_successor_that_sees_its_sessions_or_not(request, world, end):
     caller = request.getfixturevalue(world).gateway

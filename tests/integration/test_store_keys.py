@@ -9,7 +9,7 @@ from core.events.delivery import Delivery, DeliveryState
 from core.events.event import JOB_EVENTS
 from core.ids import new_id
 from core.model import transitions
-from core.model.job import OutputFile, Stage, Webhook
+from core.model.job import OutputFile, Sent, Webhook
 from core.model.token import Scope, TokenState
 from core.model.upload import Upload
 from core.model.webhook import TenantWebhook
@@ -19,7 +19,7 @@ from tests.store_fixture import Core, core
 
 __all__ = ["core"]
 
-BY_ID = {"workers", "token_reservations"}
+BY_ID = {"workers", "token_reservations", "token_sent", "message_costs"}
 
 
 def shape_of(name: str) -> str:
@@ -51,9 +51,13 @@ async def a_job_that_runs_with_all_that_can_be_beside_it(core: Core) -> None:
     assert await core.tokens.take(
         tenant="acme", job_id=claim.job.id, cost=60, until_ms=0, needs=[Scope.WRITE], only=None, anonymous=False
     )
-    new = transitions.moved(claim.job, Stage.EDITING)
+    taken = transitions.token_taken(claim.job, token_id=token)
+    new = transitions.sending(taken, sent=Sent(at_ms=1, before="d", cost=50))
     await core.write(claim, new, fields={"before": b"{}", "tracks": b"[]"})
-    await core.jobs.hand_back({claim.job.id: claim.owner})
+    core.clock.turn(by_s=60)
+    successor = await core.jobs.claim(claim.job.id, owner="w:successor")
+    assert successor is not None
+    await core.jobs.hand_back({claim.job.id: successor.owner})
     (delivery, _), *_ = await core.deliveries.of_job(claim.job.id)
     assert await core.deliveries.claim(delivery.id, owner="w:1", lease_ms=1000)
     await core.deliveries.record(delivery, owner="w:1", unwanted="gone")

@@ -1,6 +1,7 @@
 """Who holds a job: claims, writes that are fenced, heartbeats, handing over, and what is left behind."""
 
 import asyncio
+from typing import Any
 
 import msgspec
 import pytest
@@ -127,8 +128,18 @@ async def test_the_end_counts_in_the_month_s_usage(core: Core) -> None:
             if code
             else transitions.succeeded(claim.job, now_ms=now_ms)
         )
-        await core.write(claim, transitions.with_cost(over, credits_used=credits_used))
+        await core.write(claim, transitions.with_cost(over, credits_used=credits_used, credits_exact=True))
     assert await core.usage.of_month("acme", "2026-11") == {"jobs_succeeded": 1, "credits": 50, "jobs_failed": 1}
+
+
+async def test_credits_that_nobody_knows_to_be_spent_are_marked_in_the_month_s_usage(core: Core) -> None:
+    await core.slots(10)
+    for is_exact in (True, False):
+        claim = await core.begin(await core.submit())
+        over = transitions.failed(claim.job, now_ms=core.clock.now_ms(), code=Code.EDIT_UNCONFIRMED)
+        await core.write(claim, transitions.with_cost(over, credits_used=50, credits_exact=is_exact))
+    usage = await core.usage.of_month("acme", "2026-11")
+    assert (usage["credits"], usage["credits_estimated"]) == (100, 50)
 
 
 async def test_a_write_of_someone_who_lost_the_job_changes_nothing(core: Core, job: Job) -> None:
@@ -139,7 +150,44 @@ async def test_a_write_of_someone_who_lost_the_job_changes_nothing(core: Core, j
     for new in (transitions.progress_noted(frozen.job, "late"), transitions.succeeded(frozen.job, now_ms=1)):
         with pytest.raises(LeaseLost):
             await core.write(frozen, new)
-    assert await core.everything() == before
+    cleared = {b"crashes": b"0", b"suspects": b""}
+    before[key("job", job.id)] |= cleared
+    assert await core.everything() == before, "nothing but that its process lives"
+
+
+async def lapse(core: Core, job: Job, *owners: str) -> Claim:
+    """Let these take the job, one when the lease of the one before has run out."""
+    for owner in owners:
+        core.clock.turn(by_s=13)
+        claim = await core.jobs.claim(job.id, owner=owner)
+        assert claim is not None
+    return claim
+
+
+async def test_a_process_that_never_comes_back_counts_as_a_crash_and_each_of_them_counts(core: Core, job: Job) -> None:
+    assert (await lapse(core, job, "a:1", "b:1", "c:1", "d:1")).crashes == 3
+
+
+async def test_a_process_that_hears_of_its_lost_lease_was_not_killed(core: Core, job: Job) -> None:
+    await lapse(core, job, "a:1", "b:1", "c:1")
+    assert await core.jobs.renew({job.id: "a:1"}) == ([job.id], [])
+    await core.jobs.hand_back({job.id: "b:1"})
+    assert (await lapse(core, job, "d:1")).crashes == 1
+
+
+async def test_a_process_that_says_that_it_lives_after_it_lost_the_lease_was_not_killed(core: Core, job: Job) -> None:
+    for owner in ("a:1", "b:1", "c:1"):
+        await lapse(core, job, owner)
+        process = owner.partition(":")[0]
+        await core.turns.admit(worker=process, slots=1, alive_s=core.settings.lease_s)
+    assert (await lapse(core, job, "d:1")).crashes == 3, "each last spoke before it lost the lease"
+    await core.turns.admit(worker="a", slots=1, alive_s=core.settings.lease_s)
+    assert (await lapse(core, job, "e:1")).crashes == 3, "b, c and d"
+
+
+async def test_a_process_that_takes_its_own_job_over_was_not_killed(core: Core, job: Job) -> None:
+    claim = await lapse(core, job, "a:1", "a:2", "a:3", "a:4")
+    assert (claim.crashes, claim.taken_over) == (0, True)
 
 
 async def test_a_cancel_between_read_and_write_is_carried_along(core: Core, job: Job) -> None:
@@ -209,7 +257,8 @@ async def test_a_write_whose_answer_was_lost_is_made_once(core: Core, job: Job, 
         if mode == "ends"
         else transitions.progress_noted(claim.job, "word")
     )
-    how = {"park_until_ms": now_ms + 60_000} if mode == "sleeps" else {}
+    how: dict[str, Any] = {"park_until_ms": now_ms + 60_000} if mode == "sleeps" else {}
+    how["write_id"] = "w1"
     first = await core.write(claim, new, **how)
     before = await core.everything()
     again = await core.write(claim, new, **how)
@@ -220,11 +269,31 @@ async def test_a_write_whose_answer_was_lost_is_made_once(core: Core, job: Job, 
 async def test_a_lost_answer_does_not_let_a_former_holder_go_on(core: Core, job: Job) -> None:
     claim = await core.begin(job)
     new = transitions.progress_noted(claim.job, "word")
-    await core.write(claim, new)
+    await core.write(claim, new, write_id="w1")
     core.clock.turn(by_s=13)
     await core.claim(job)
     with pytest.raises(LeaseLost):
-        await core.write(claim, new)
+        await core.write(claim, new, write_id="w1")
+
+
+async def test_a_repeated_write_that_a_cancel_had_joined_tells_what_it_wrote(core: Core, job: Job) -> None:
+    claim = await core.begin(job)
+    await core.cancel(job)
+    new = transitions.progress_noted(claim.job, "word")
+    first = await core.write(claim, new, write_id="w1")
+    again = await core.write(claim, new, write_id="w1")
+    assert again.job == first.job
+    assert again.job.status is Status.CANCELING
+
+
+async def test_a_sleep_that_changes_nothing_in_the_record_puts_the_job_back_all_the_same(core: Core, job: Job) -> None:
+    claim = await core.begin(job)
+    until_ms = core.clock.now_ms() + 30_000
+    await core.write(claim, claim.job, park_until_ms=until_ms)
+    assert await score(core, job) == until_ms
+    core.clock.turn(by_s=30)
+    woken = await core.claim(job)
+    assert (woken.job, woken.crashes, woken.taken_over) == (claim.job, 0, False)
 
 
 async def test_a_session_and_what_lies_beside_the_record_are_written_with_it(core: Core, job: Job) -> None:

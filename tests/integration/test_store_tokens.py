@@ -3,11 +3,13 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
+from core.errors import Code
 from core.model import transitions
-from core.model.job import Stage
-from core.model.token import Scope, Token, TokenState
+from core.model.job import Sent, Stage
+from core.model.token import Scope, SentMessage, Token, TokenState, Use
 from core.security.encryption import Encryption
 from core.store.redis.keys import key
 from core.store.tokens.tokens import OverBudget
@@ -320,3 +322,71 @@ async def test_a_job_keeps_its_token_over_its_checkpoints(core: Core) -> None:
     await core.write(claim, transitions.moved(claim.job, Stage.UPLOADING))
     assert await take(core, claim.job.id) == token
     assert (await read(core, token)).reserved == 50
+
+
+async def test_a_token_with_fewer_credits_than_the_estimate_is_the_last_choice_and_not_tried_when_it_has_none(
+    core: Core,
+) -> None:
+    poor, rich = await add(core, "a", available=40), await add(core, "b", available=50)
+    await add(core, "c", available=0)
+    assert await take(core, "job_1") == rich
+    assert await take(core, "job_2") is None
+    assert await take(core, "job_2", last_choice=True) == poor
+    assert (await read(core, poor)).reserved == 50, "the budget counts what it may cost"
+    assert await take(core, "job_3", last_choice=True) is None
+    assert await take(core, "job_4", cost=0, only=poor) == poor, "what costs nothing needs no credits"
+
+
+async def test_credits_that_were_refused_as_too_few_are_not_tried_again_for_such_a_message(core: Core) -> None:
+    poor = await add(core, "a", available=40)
+    await core.tokens.note_too_few("maker-free:edit", 40)
+    assert await take(core, "job_1", kind="maker-free:edit", last_choice=True) is None
+    assert await take(core, "job_2", kind="", least=41, last_choice=True) is None, "this job has heard it itself"
+    assert await take(core, "job_3", kind="maker-free:generation", last_choice=True) == poor
+    core.clock.turn(by_s=1)
+    await core.tokens.settle(poor, job_id="job_3", available=41, frozen=0)
+    assert await take(core, "job_1", kind="maker-free:edit", last_choice=True) == poor
+
+
+async def test_what_the_last_message_did_cost_is_enough_for_the_next_and_contradicts_an_older_refusal(
+    core: Core,
+) -> None:
+    poor, kind = await add(core, "a", available=40), "maker-free:edit"
+    await core.tokens.note_too_few(kind, 40)
+    await core.tokens.settle(poor, job_id="job_0", available=40, frozen=0, kind=kind, learned=5)
+    assert await take(core, "job_1", kind=kind) == poor
+    assert (await read(core, poor)).reserved == 50
+    await core.tokens.settle(poor, job_id="job_1", available=40, frozen=0, kind=kind, learned=50)
+    assert await take(core, "job_2", kind=kind) is None
+
+
+async def test_a_message_counts_as_sent_from_its_intent_until_it_is_settled_or_refused(core: Core) -> None:
+    token_id = await add(core, "a")
+    job = await core.submit()
+    claim = await core.begin(job)
+    assert await take(core, job.id) == token_id
+    taken = transitions.token_taken(claim.job, token_id=token_id)
+    sending = transitions.sending(taken, sent=Sent(at_ms=1, before="d", cost=50))
+    claim = await core.write(claim, sending)
+    sent_ms = core.clock.now_ms()
+    assert await core.tokens.sent_on(token_id) == {job.id: SentMessage(50, sent_ms)}
+    assert await core.tokens.use_of(token_id, job_id=job.id) == Use(sends=1, others_at_work=0)
+    assert await core.tokens.use_of(token_id, job_id="another") == Use(sends=1, others_at_work=1)
+    await core.tokens.note_stream_end(token_id, job_id=job.id)
+    assert await core.tokens.sent_on(token_id) == {job.id: SentMessage(50, 0)}
+    claim = await core.write(claim, transitions.message_refused(claim.job))
+    assert await core.tokens.sent_on(token_id) == {}
+    claim = await core.write(claim, msgspec.structs.replace(sending, version=claim.job.version + 1))
+    await core.tokens.settle(token_id, job_id=job.id, available=950, frozen=0)
+    assert await core.tokens.use_of(token_id, job_id="another") == Use(sends=2, others_at_work=0)
+
+
+async def test_an_end_takes_back_that_a_message_is_being_worked_on(core: Core) -> None:
+    token_id = await add(core, "a")
+    job = await core.submit()
+    claim = await core.begin(job)
+    await take(core, job.id)
+    taken = transitions.token_taken(claim.job, token_id=token_id)
+    claim = await core.write(claim, transitions.sending(taken, sent=Sent(at_ms=1, before="d", cost=50)))
+    await core.finish(claim, Code.EDIT_UNCONFIRMED)
+    assert await core.tokens.sent_on(token_id) == {}

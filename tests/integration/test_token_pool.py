@@ -8,6 +8,7 @@ from itertools import cycle
 import pytest
 
 from core.errors import Code, Permanent, Temporary, WaitReason
+from core.model.job import Job
 from core.model.plan import Plan
 from core.model.session import of_user
 from core.model.token import Scope, TokenState
@@ -19,6 +20,7 @@ from tests.store_fixture import Core, core
 from tests.worker_fixture import Calls, context_over
 from worker.backend.faults import BackendFault, Fault
 from worker.context import WorkerContext
+from worker.jobs.runner import run_job
 
 __all__ = ["core"]
 
@@ -83,13 +85,13 @@ async def test_an_identity_that_gets_no_token_rests_and_is_asked_again_after_tha
 async def test_an_operator_s_token_makes_the_anonymous_call_needless(core, tmp_path):
     calls, job = Calls(), await core.submit()
     async with running_sandbox() as sandbox, context_over(core, tmp_path, backend=sandbox.url, calls=calls) as context:
-        token_id = await core.tokens.add(await sandbox.add_token(credits=80), kind="operator")
+        token_id = await core.tokens.add(await sandbox.add_token(credits=50), kind="operator")
         assert await taken_by_all(core, [context], [job]) == [token_id]
         assert await taken_by_all(core, [context], [await core.submit()]) == []
     assert calls["anonymous_token"] == 0
     token = await core.tokens.get(token_id)
     assert token is not None
-    assert (token.available, token.reserved) == (80, 50), "its balance was read before it was taken"
+    assert (token.available, token.reserved) == (50, 50), "its balance was read before it was taken"
 
 
 async def test_a_tenant_s_own_token_is_taken_first_also_before_its_balance_was_ever_read(core, tmp_path):
@@ -284,3 +286,37 @@ async def test_the_registration_link_names_the_account_that_a_session_told_of(co
         assert await context.token_pool.registration_hint(job, session) is None
         hint = await context.token_pool.registration_hint(job, of_user(session, "anon 7"))
     assert hint == "Register at https://nemovideo.com/register?bind=anon%207 to get more credits."
+
+
+async def after_two_runs(core: Core, context: WorkerContext, job: Job) -> Job:
+    """Run a job until it sleeps, and once more after a long time."""
+    await run_job(context, job.id)
+    core.clock.turn(by_s=60)
+    await run_job(context, job.id)
+    return await core.read(job)
+
+
+async def test_an_edit_that_costs_less_than_was_thought_is_tried_with_what_is_left(core, tmp_path):
+    settings = {"SANDBOX_EDIT_CREDITS": 5, "SANDBOX_GENERATE_CREDITS": 5, "SANDBOX_SILENT_RATE": 0}
+    async with running_sandbox(**settings) as sandbox, context_over(core, tmp_path, backend=sandbox.url) as context:
+        await core.tokens.add(await sandbox.add_token(credits=40), kind="operator")
+        job = await core.submit(plan=Plan(message='[[story:question]] add a title "A"', action="none"))
+        ended = await after_two_runs(core, context, job)
+        sent = (await sandbox.ledger())["messages"]
+    assert [row["charged"] for row in sent] == [5]
+    assert (ended.credits_used, ended.credits_exact) == (5, True)
+
+
+async def test_a_refusal_for_want_of_credits_is_heard_once_and_costs_nothing(core, tmp_path):
+    async with running_sandbox() as sandbox, context_over(core, tmp_path, backend=sandbox.url) as context:
+        await core.tokens.add(await sandbox.add_token(credits=40), kind="operator")
+        first, second = await core.submit(start_timeout_s=10_000), await core.submit(start_timeout_s=10_000)
+        waits = [await after_two_runs(core, context, job) for job in (first, second)]
+        assert [row["charged"] for row in (await sandbox.ledger())["messages"]] == [0]
+    assert [(job.wait and job.wait.reason, job.sent) for job in waits] == [(WaitReason.NO_CREDITS, None)] * 2
+    assert waits[0].cost_at_least == 41
+    core.clock.turn(by_s=10_000)
+    await run_job(context, first.id)
+    ended = await core.read(first)
+    assert ended.error is not None
+    assert ended.error.code is Code.CREDITS_EXHAUSTED

@@ -46,6 +46,33 @@ async def test_a_job_that_killed_its_worker_three_times_is_poisoned(core, contex
     assert (ended.status, code_of(ended), ended.credits_used) == (Status.FAILED, Code.POISONED, 0)
 
 
+async def test_a_message_that_a_poisoned_job_may_have_paid_for_counts_as_the_usual(core, context):
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    job = await core.submit()
+    claim = await core.begin(job)
+    sending = transitions.sending(claim.job, sent=Sent(at_ms=core.clock.now_ms(), before="d0", cost=50))
+    await core.write(claim, transitions.token_taken(sending, token_id=token_id))
+    for _ in range(2):
+        core.clock.turn(by_s=core.settings.lease_s + 1)
+        await core.claim(job)
+    core.clock.turn(by_s=core.settings.lease_s + 1)
+    ended = await after_a_run(core, context, job)
+    assert (code_of(ended), ended.credits_used, ended.credits_exact) == (Code.POISONED, 50, False)
+    assert "about 50 credits" in (ended.error.hint if ended.error else "")
+
+
+async def test_leases_that_ran_out_while_their_processes_lived_poison_nothing(core, context):
+    await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    job = await core.submit()
+    starved = await core.begin(job)
+    for _ in range(4):
+        core.clock.turn(by_s=core.settings.lease_s + 1)
+        owner, starved = starved.owner, await core.claim(job)
+        assert (await core.jobs.renew({job.id: owner}))[0] == [job.id], "it hears that it has lost the job"
+    core.clock.turn(by_s=core.settings.lease_s + 1)
+    assert (await after_a_run(core, context, job)).status is Status.RUNNING
+
+
 async def test_two_crashes_are_forgiven(core, context):
     await core.tokens.add("nmv_usr_a", kind="operator", available=500)
     job = await core.submit()
@@ -90,7 +117,7 @@ async def test_more_credits_than_the_caller_allows_are_not_asked_for(core, conte
 
 
 async def test_nobody_waits_for_credits_longer_than_the_start_timeout(core, context):
-    await core.tokens.add("nmv_usr_a", kind="operator", available=10)
+    await core.tokens.add("nmv_usr_a", kind="operator", available=0)
     job = await core.submit(start_timeout_s=20)
     waiting = await after_a_run(core, context, job)
     assert waiting.wait is not None
@@ -139,7 +166,7 @@ async def test_an_end_with_an_edit_that_may_still_land_lets_the_session_settle(c
     core.clock.turn(by_s=61)
     ended = await after_a_run(core, context, job)
     assert code_of(ended) is Code.DEADLINE_EXCEEDED
-    assert ended.credits_used is None, "nobody knows"
+    assert (ended.credits_used, ended.credits_exact) == (50, False), "nobody knows, so it counts as the usual"
     follower = await core.submit(session_id=job.session_id, new_session=False)
     assert (await core.claim(follower)).session.settling_until_ms > core.clock.now_ms()
 

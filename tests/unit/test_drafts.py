@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.backend.drafts import changes, exportable, fingerprint, summary, tracks
+from worker.backend.drafts import changes, exportable, fingerprint, state_fingerprint, summary, tracks
 
 
 def clip(
@@ -297,3 +297,51 @@ def test_a_draft_nested_without_end_is_read() -> None:
         deep = {"t": [deep]}
     assert fingerprint(deep) == fingerprint(deep)
     assert summary(deep) == "Timeline (1 track): 1. Track (empty)"
+
+
+def state(**facts: Any) -> dict[str, Any]:
+    """Make a session's state after one upload."""
+    infos = [{"filename": "a.mp4", "hash": "h1", "duration": 10}]
+    return {"draft": draft(clip()), "video_infos": infos, "generated_media": [], "canvas_config": {"fps": 30}} | facts
+
+
+def seen(made: dict[str, Any], uploads: int = 1) -> str:
+    return state_fingerprint(made, uploads=uploads)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        state(draft=draft(clip(d=9_000))),
+        state(draft=draft(clip() | {"material_id": "mat_2"})),
+        state(draft=draft(clip()) | {"subtitles": [{"text": "Hi"}]}),
+        state(canvas_config={"fps": 30, "elements": {"t": 1}}),
+        state(canvas_config={"fps": 25}),
+        state(generated_media=[{"type": "video"}]),
+        state(generated_media={"g1": {"type": "video"}}),
+        state(video_infos=[{"filename": "a.mp4"}, {"filename": "made.mp4"}]),
+        state(video_infos={"h1": {"filename": "a.mp4"}, "h2": {"filename": "made.mp4"}}),
+        state(overlays=[{"kind": "sparkle"}]),
+        state(project_timeline=draft(clip(), titles=(title("Hi"),))),
+    ],
+)
+def test_a_change_under_any_key_of_a_state_that_is_content_is_an_edit(changed: dict[str, Any]) -> None:
+    assert seen(changed) != seen(state())
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        {"video_infos": []},
+        {"video_infos": [{"filename": "a.mp4", "hash": "h1", "duration": 10, "analysis": "done"}]},
+        {"video_infos": {"h1": {"filename": "a.mp4"}}},
+        {"video_analyses": [{"scene": "beach"}]},
+        {"messages": [{"role": "model"}]},
+        {"session_id": "5", "updated_at": "2026-11-25T10:00:00Z", "revision": 8, "state_version": 3},
+        {"turn_count": 9, "mood": "busy", "suggestions": ["add music"]},
+        {"draft": draft(clip()) | {"updatedAt": 17, "ticks": 12}},
+        {"overlays": []},
+    ],
+)
+def test_ids_times_counters_talk_and_what_is_known_of_the_uploads_are_no_edit(noise: dict[str, Any]) -> None:
+    assert seen(state(**noise)) == seen(state())

@@ -1,6 +1,7 @@
 """What an edit amounts to: when one read is enough, when another is needed, and when nothing can come any more."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,63 +12,65 @@ from core.model.job import Job, Recovery, Sent
 from core.model.plan import Plan
 from tests.store_fixture import make_job
 from worker.backend.responses import Credits
-from worker.jobs.credit_reading import CreditReading
+from worker.jobs.credit_reading import NO_READING, CreditReading, Others, Work, work_on
 from worker.jobs.edit_outcome import (
     EditOutcome,
     first_read_in_s,
     may_still_come,
+    next_read_in_s,
     outcome_after_read,
     outcome_after_stream,
 )
 
-SETTINGS = SimpleNamespace(stream_limit_s=900.0, recover_first_s=30.0, recover_reads=5)
+SETTINGS: Any = SimpleNamespace(
+    stream_limit_s=900.0,
+    recover_first_s=30.0,
+    recover_every_s=60.0,
+    recover_reads=5,
+    settle_s=3.0,
+    unseen_edit_s=60.0,
+)
 CREDITS = st.integers(0, 500)
 BALANCES = st.none() | st.builds(
     lambda available, frozen: Credits(available=available, frozen=frozen, total=available + frozen), CREDITS, CREDITS
 )
-READINGS = st.builds(CreditReading, BALANCES, CREDITS, st.none() | st.integers(1, 9))
+OTHERS = st.builds(lambda least, more: Others(least, least + more), CREDITS, CREDITS)
+READINGS = st.builds(CreditReading, BALANCES, OTHERS, st.none() | st.integers(1, 9))
 LATER_MS = st.integers(0, 2_000_000)
 
 
-def sent_job(message: str = "trim", profile: str = "free-video-fast") -> Job:
+def sent_job(message: str = "trim", profile: str = "free-video-fast", *, reply: str | None = None) -> Job:
     job = make_job(profile=profile, plan=Plan(message=message, action="none"))
-    return msgspec.structs.replace(job, sent=Sent(at_ms=0, before="d"))
+    sent = Sent(at_ms=0, before="old draft", state="d", credits_total=500, frozen=0, sends=3)
+    return msgspec.structs.replace(job, sent=sent, reply=reply)
 
 
 GENERATION = sent_job("generate a video about bread", "free-video-generation-automatic")
-JOBS = st.sampled_from([sent_job(), GENERATION])
+QUESTION = sent_job(reply="Which part shall I cut?")
+JOBS = st.sampled_from([sent_job(), GENERATION, QUESTION])
 
 
-@given(JOBS, READINGS, st.booleans(), st.booleans())
-def test_one_read_is_never_enough_while_anything_is_frozen_or_unknown(job, reading, changed, spoke):
-    outcome = outcome_after_stream(job, reading, changed=changed, spoke=spoke)
+@given(JOBS, READINGS, st.booleans(), st.booleans(), st.booleans())
+def test_one_read_is_enough_only_for_a_visible_edit_or_a_question_while_nothing_is_frozen_for_it(
+    job, reading, changed, spoke, tools_ran
+):
+    outcome = outcome_after_stream(job, reading, changed=changed, spoke=spoke, tools_ran=tools_ran)
     if outcome is not EditOutcome.UNCERTAIN:
-        assert reading.balance is not None
-        assert reading.balance.frozen == 0
-        assert spoke
+        assert work_on(job.sent, reading) is Work.OVER
+        assert spoke or job is QUESTION
         assert not (changed and job is GENERATION), "its second stage comes after the stream"
+        assert changed or (job is QUESTION and not tools_ran), "talk and silence are looked after"
         assert outcome is (EditOutcome.CONFIRMED if changed else EditOutcome.NOTHING_DONE)
 
 
-@given(READINGS)
-def test_what_is_at_rest_does_not_still_work(reading):
-    assert not (reading.at_rest and reading.still_works)
-    assert reading.balance is not None or not (reading.at_rest or reading.still_works)
-
-
-@given(JOBS, READINGS, LATER_MS, st.booleans())
-def test_nothing_is_waited_for_past_the_longest_time_that_a_message_may_take(job, reading, later_ms, untold):
-    if may_still_come(job.sent, reading, SETTINGS, later_ms, untold=untold):
+@given(JOBS, READINGS, LATER_MS, st.booleans(), st.booleans())
+def test_nothing_is_waited_for_past_the_longest_time_that_a_message_may_take(job, reading, later_ms, spoke, restless):
+    recovering = msgspec.structs.replace(job, recovery=Recovery(since_ms=0, spoke=spoke, restless=restless))
+    if may_still_come(recovering, reading, SETTINGS, later_ms):
         assert later_ms <= 900_000
-        assert untold or reading.still_works
-    elif later_ms <= 900_000:
-        assert not reading.still_works
-
-
-@given(READINGS, CREDITS)
-def test_credits_that_others_have_reserved_are_not_this_jobs(reading, more):
-    if not reading.still_works:
-        assert not reading._replace(others_reserved=reading.others_reserved + more).still_works
+        work = work_on(job.sent, reading, restless=restless)
+        assert work is not Work.OVER
+        assert work is not Work.UNCLEAR or later_ms <= (60_000 if spoke and job is not GENERATION else 300_000)
 
 
 @given(LATER_MS)
@@ -86,34 +89,92 @@ def balance(available: int, frozen: int = 0) -> Credits:
     return Credits(available=available, frozen=frozen, total=available + frozen)
 
 
-AT_REST, AT_WORK, UNTOLD = (CreditReading(each, 0, 3) for each in (balance(450), balance(400, 50), None))
+AT_REST, AT_WORK = CreditReading(balance(500), sends=4), CreditReading(balance(450, 50), sends=4)
+PAID, UNCLEAR = CreditReading(balance(450), sends=4), CreditReading(balance(400, 50), Others(0, 50))
+SPOKE = Recovery(since_ms=0, spoke=True)
+
+
+def with_(recovery: Recovery, **facts: object) -> Recovery:
+    return msgspec.structs.replace(recovery, **facts)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("recovery", "reading", "seen", "later_s", "outcome"),
     [
-        # a changed draft counts when two reads agree, and nothing can come any more
+        # a changed state counts when two reads agree, and nothing can come any more
         (Recovery(since_ms=0), AT_REST, "new", 60, EditOutcome.UNCERTAIN),
         (Recovery(since_ms=0, seen="other"), AT_REST, "new", 60, EditOutcome.UNCERTAIN),
         (Recovery(since_ms=0, seen="new"), AT_WORK, "new", 60, EditOutcome.UNCERTAIN),
         (Recovery(since_ms=0, seen="new"), AT_WORK, "new", 901, EditOutcome.CONFIRMED),
         (Recovery(since_ms=0, seen="new"), AT_REST, "new", 60, EditOutcome.CONFIRMED),
-        (Recovery(since_ms=0, seen="new"), UNTOLD, "new", 60, EditOutcome.CONFIRMED),
-        # an unchanged one after five reads, while nothing is frozen
+        (Recovery(since_ms=0, seen="new"), NO_READING, "new", 60, EditOutcome.CONFIRMED),
+        # what may be frozen for somebody else is waited for as long as a change may show late
+        (Recovery(since_ms=0, seen="new"), UNCLEAR, "new", 50, EditOutcome.UNCERTAIN),
+        (Recovery(since_ms=0, seen="new"), UNCLEAR, "new", 61, EditOutcome.CONFIRMED),
+        # one that is another at each read has changed, and never agrees
+        (Recovery(since_ms=0, seen="other"), AT_REST, "new", 61, EditOutcome.CONFIRMED),
+        # after a drop, an unchanged one after five reads, while nothing is frozen
         (Recovery(since_ms=0, reads=3), AT_REST, "d", 600, EditOutcome.UNCERTAIN),
         (Recovery(since_ms=0, reads=4), AT_WORK, "d", 600, EditOutcome.UNCERTAIN),
         (Recovery(since_ms=0, reads=4), AT_WORK, "d", 901, EditOutcome.UNCONFIRMED),
         (Recovery(since_ms=0, reads=4), AT_REST, "d", 600, EditOutcome.UNCONFIRMED),
+        # what may as well be frozen for somebody else, for as long as a generation takes
+        (Recovery(since_ms=0, reads=4), UNCLEAR, "d", 299, EditOutcome.UNCERTAIN),
+        (Recovery(since_ms=0, reads=4), UNCLEAR, "d", 301, EditOutcome.UNCONFIRMED),
         # a backend that does not tell what is frozen may still be at work
-        (Recovery(since_ms=0, reads=4), UNTOLD, "d", 600, EditOutcome.UNCERTAIN),
-        (Recovery(since_ms=0, reads=4), UNTOLD, "d", 901, EditOutcome.UNCONFIRMED),
-        # two reads are enough where the stream has closed by itself, with words
-        (Recovery(since_ms=0, spoke=True), AT_REST, "d", 5, EditOutcome.UNCERTAIN),
-        (Recovery(since_ms=0, spoke=True, reads=1), AT_REST, "d", 5, EditOutcome.NOTHING_DONE),
-        (Recovery(since_ms=0, spoke=True, reads=1), UNTOLD, "d", 5, EditOutcome.NOTHING_DONE),
-        (Recovery(since_ms=0, spoke=True, reads=1), AT_WORK, "d", 5, EditOutcome.UNCERTAIN),
+        (Recovery(since_ms=0, reads=4), NO_READING, "d", 600, EditOutcome.UNCERTAIN),
+        (Recovery(since_ms=0, reads=4), NO_READING, "d", 901, EditOutcome.UNCONFIRMED),
+        # where the stream has closed by itself, with words, a change may show for a minute
+        (SPOKE, AT_REST, "d", 5, EditOutcome.UNCERTAIN),
+        (with_(SPOKE, reads=9), AT_REST, "d", 59, EditOutcome.UNCERTAIN),
+        (with_(SPOKE, reads=9), AT_REST, "d", 61, EditOutcome.NOTHING_DONE),
+        (with_(SPOKE, reads=9), NO_READING, "d", 61, EditOutcome.NOTHING_DONE),
+        (with_(SPOKE, reads=9), AT_WORK, "d", 61, EditOutcome.UNCERTAIN),
+        # a tool ran, or the message was paid for: something was done, whether it can be seen or not
+        (with_(SPOKE, tools_ran=True), AT_REST, "d", 59, EditOutcome.UNCERTAIN),
+        (with_(SPOKE, tools_ran=True), AT_REST, "d", 61, EditOutcome.UNSEEN),
+        (SPOKE, PAID, "d", 59, EditOutcome.UNCERTAIN),
+        (SPOKE, PAID, "d", 61, EditOutcome.UNSEEN),
+        (Recovery(since_ms=0, reads=4, tools_ran=True), AT_REST, "d", 300, EditOutcome.UNSEEN),
+        (Recovery(since_ms=0, reads=4), PAID, "d", 300, EditOutcome.UNSEEN),
     ],
 )
-def test_a_later_look_at_the_draft_has_one_meaning(recovery, reading, seen, later_s, outcome):
+def test_a_later_look_at_the_state_has_one_meaning(recovery, reading, seen, later_s, outcome):
     job = msgspec.structs.replace(sent_job(), recovery=recovery)
     assert outcome_after_read(job, reading, seen=seen, settings=SETTINGS, now_ms=later_s * 1000) is outcome
+
+
+@pytest.mark.parametrize("later_s", [61, 299])
+def test_a_generation_may_show_for_five_minutes(later_s):
+    job = msgspec.structs.replace(GENERATION, recovery=with_(SPOKE, tools_ran=True))
+    judge = lambda now_s: outcome_after_read(job, AT_REST, seen="d", settings=SETTINGS, now_ms=now_s * 1000)  # noqa: E731
+    assert (judge(later_s), judge(301)) == (EditOutcome.UNCERTAIN, EditOutcome.UNSEEN)
+
+
+def test_a_question_without_tools_needs_one_look_and_one_after_tools_is_no_question():
+    asks_again = msgspec.structs.replace(QUESTION, recovery=SPOKE)
+    assert outcome_after_stream(QUESTION, PAID, changed=False, spoke=True) is EditOutcome.NOTHING_DONE
+    assert outcome_after_stream(QUESTION, AT_WORK, changed=False, spoke=True) is EditOutcome.UNCERTAIN
+    assert (
+        outcome_after_read(asks_again, UNCLEAR, seen="d", settings=SETTINGS, now_ms=61_000) is EditOutcome.NOTHING_DONE
+    )
+    worked = {"changed": False, "spoke": True, "tools_ran": True}
+    assert outcome_after_stream(QUESTION, AT_REST, **worked) is EditOutcome.UNCERTAIN
+
+
+def test_a_record_of_an_older_version_is_compared_by_its_draft_alone():
+    job = msgspec.structs.replace(
+        sent_job(), sent=Sent(at_ms=0, before="old draft"), recovery=Recovery(since_ms=0, reads=4)
+    )
+    judge = lambda seen: outcome_after_read(job, AT_REST, seen=seen, settings=SETTINGS, now_ms=300_000)  # noqa: E731
+    assert (judge("old draft"), judge("new")) == (EditOutcome.UNCONFIRMED, EditOutcome.UNCERTAIN)
+
+
+def test_an_unchanged_state_is_looked_at_in_growing_pauses_and_when_its_time_is_over():
+    job, now_ms, pauses = msgspec.structs.replace(sent_job(), recovery=SPOKE), 0, []
+    while now_ms <= 60_000:
+        pauses.append(next_read_in_s(job, SETTINGS, now_ms, changed=False))
+        now_ms += int(pauses[-1] * 1000)
+        job = msgspec.structs.replace(job, recovery=with_(SPOKE, reads=len(pauses)))
+    assert pauses == [3, 6, 12, 24, pytest.approx(15, abs=0.1)]
+    assert next_read_in_s(job, SETTINGS, 0, changed=True) == 3

@@ -153,6 +153,8 @@ def test_a_session_with_an_edit_stays_with_its_token():
     assert not may_take_another_token(at(Stage.RENDERING), session())
 
 
-@pytest.mark.parametrize(("available", "least"), [(None, 0), (49, 0), (50, 100), (500, 100)])
-def test_a_refusal_of_a_token_with_credits_enough_doubles_the_estimate(available, least):
+@pytest.mark.parametrize(("available", "least"), [(None, 0), (49, 50), (40, 41), (50, 100), (500, 100)])
+def test_a_refusal_teaches_how_many_credits_are_too_few_and_where_they_were_enough_doubles_the_estimate(
+    available, least
+):
     assert raised_estimate(at(Stage.EDITING), available=available, estimate=50) == least

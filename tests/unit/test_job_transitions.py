@@ -61,6 +61,28 @@ def in_status(status: Status) -> Job:
     return ways[status]
 
 
+@pytest.mark.parametrize(
+    ("code", "used", "exact", "words"),
+    [
+        (Code.BACKEND_UNAVAILABLE, 0, True, "Nothing was charged."),
+        (Code.NOTHING_CHANGED, 50, True, "It cost 50 credits."),
+        (Code.NOTHING_CHANGED, 50, False, "It may have cost about 50 credits."),
+        (Code.EDIT_UNCONFIRMED, 50, False, "It may have cost about 50 credits."),
+        (Code.BACKEND_UNAVAILABLE, None, False, MEANINGS[Code.BACKEND_UNAVAILABLE].hint),
+        (Code.RENDER_FAILED, 50, True, MEANINGS[Code.RENDER_FAILED].hint),
+    ],
+)
+def test_a_bad_end_says_what_it_has_cost_and_never_that_nothing_was_charged_where_something_was(
+    code: Code, used: int | None, exact: bool, words: str
+) -> None:
+    ended = transitions.with_cost(
+        transitions.failed(running(), now_ms=NOW_MS, code=code), credits_used=used, credits_exact=exact
+    )
+    assert ended.error is not None
+    assert ended.error.hint.endswith(words)
+    assert used == 0 or "othing was charged" not in ended.error.hint
+
+
 @pytest.mark.parametrize("status", list(Status))
 @pytest.mark.parametrize("name", list(MOVING))
 def test_a_verb_goes_only_where_the_table_allows(name: str, status: Status) -> None:

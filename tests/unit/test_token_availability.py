@@ -22,7 +22,6 @@ def token(token_id: str = "tok_1", **facts) -> Token:
         "frozen": 0,
         "reserved": 0,
         "in_flight": 0,
-        "taken": 0,
         "scopes": "",
         "user_id": None,
         "read_at_ms": NOW_MS,

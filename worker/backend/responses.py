@@ -10,6 +10,7 @@ import msgspec
 
 from core.clock import parse_rfc3339_ms
 from core.redaction import redacted_repr
+from worker.backend.drafts import find_draft, written_out
 from worker.backend.redact import plain
 from worker.backend.surprises import Surprise
 
@@ -18,8 +19,8 @@ _ABSURD = 1e15
 #: A time since the epoch is in seconds below this, in milliseconds above.
 _SECONDS_BELOW = 1e11
 
-#: what an answer may hold around its data
-_ENVELOPE = frozenset({"code", "success", "message", "msg", "data"})
+#: What may stand around an answer, and says nothing by itself.
+_ENVELOPE = {"code", "data", "success", "message", "msg", "request_id", "requestId", "trace_id", "traceId"}
 
 RenderWord: TypeAlias = Literal["pending", "processing", "completed", "failed"]
 
@@ -88,11 +89,17 @@ class UploadAnswer(msgspec.Struct, frozen=True):
 
 
 class Credits(msgspec.Struct, frozen=True):
-    """`frozen`: reserved for work in progress."""
+    """`frozen`: reserved for work in progress; where the answer lacks it, what the total has beyond what is available."""
 
     available: int
     frozen: int
     total: int
+    #: whether the answer says what is frozen at all
+    tells_frozen: bool = True
+
+    def as_told(self) -> dict[str, int]:
+        """Write it as callers read it."""
+        return {"available": self.available, "frozen": self.frozen, "total": self.total}
 
 
 @redacted_repr("task_id")
@@ -104,6 +111,8 @@ class State(msgspec.Struct, frozen=True):
     generated_media: list[Any]
     task_id: str | None
     user_id: str | None
+    #: all that the state holds, JSON texts decoded
+    content: dict[str, Any] = {}
 
 
 #: what a session without a state shows
@@ -214,22 +223,26 @@ def parse_credits(data: dict[str, Any]) -> Credits:
     available = _whole(data, "available")
     if available is None:
         raise Unreadable("the answer lacks available")
-    frozen = _whole(data, "frozen") or 0
-    total = _whole(data, "total")
-    return Credits(available, frozen, available + frozen if total is None else total)
+    frozen, total = _whole(data, "frozen"), _whole(data, "total")
+    told = frozen is not None or total is not None
+    if frozen is None:
+        frozen = 0 if total is None else max(0, total - available)
+    return Credits(available, frozen, available + frozen if total is None else total, tells_frozen=told)
 
 
 def parse_state(data: dict[str, Any]) -> State:
-    if data.keys() <= _ENVELOPE:
-        raise Unreadable("the answer holds no state")
+    """Read a state. Raises Unreadable where there is none in the answer, which is not the same as an empty one."""
     state = data.get("state")
-    inner = state if isinstance(state, dict) else data
+    inner = written_out(state if state is not None else data)
+    if not isinstance(inner, dict) or (state is None and not data.keys() - _ENVELOPE):
+        raise Unreadable("the answer holds no state")
     return State(
-        draft=_draft(inner.get("draft")),
-        video_infos=_list(inner, "video_infos"),
-        generated_media=_list(inner, "generated_media"),
+        draft=find_draft(inner),
+        video_infos=_values(inner.get("video_infos")),
+        generated_media=_values(inner.get("generated_media")),
         task_id=_text(data, "task_id", "taskId"),
         user_id=_text(data, "user_id", "userId") or _text(inner, "user_id", "userId"),
+        content=inner,
     )
 
 
@@ -282,15 +295,6 @@ def _words_of(error: object) -> str | None:
     return plain(words) or None if isinstance(words, str) else None
 
 
-def _draft(value: object) -> dict[str, Any] | None:
-    if isinstance(value, str):
-        try:
-            value = msgspec.json.decode(value)
-        except (msgspec.DecodeError, RecursionError):
-            return None
-    return value if isinstance(value, dict) else None
-
-
 def _needed(data: dict[str, Any], *keys: str) -> str:
     found = _text(data, *keys)
     if found is None:
@@ -326,8 +330,10 @@ def _whole(data: dict[str, Any], key: str) -> int | None:
     return None if number is None else int(number)
 
 
-def _list(data: dict[str, Any], key: str) -> list[Any]:
-    value = data.get(key)
+def _values(value: object) -> list[Any]:
+    """Read a list, or the values of an object that names each of them."""
+    if isinstance(value, dict):
+        return list(value.values())
     return value if isinstance(value, list) else []
 
 

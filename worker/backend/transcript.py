@@ -24,6 +24,7 @@ class Transcript:
         self._spoken: list[str] = []
         self._chunks: list[str] = []
         self.error: str | None = None
+        #: Whether a tool was called at all, with a result or without.
         self.saw_tools = False
         self._tools_ran: list[str] = []
         self._tools_failed: list[str] = []

@@ -1,67 +1,120 @@
-"""What an edit amounts to: done, nothing, or not certain yet, by the draft and the credits after the message. Pure.
+"""What an edit amounts to: done, nothing, or not certain yet, by the state and the credits after the message. Pure.
 
-Words alone prove nothing. One read of the draft is enough when the stream spoke, nothing is frozen and it was no
-generation, whose second stage comes later. Else a changed draft counts when two reads agree, unchanged ones when there
-were enough of them; and none of that while the backend may still be at work (BACKEND.md, "The message stream").
+Words alone prove nothing, and neither does a state in which no change can be seen. One read is enough when the stream
+spoke, the change is there, nothing is frozen for it and it was no generation, whose second stage comes later. Else a
+changed state counts when two reads agree; an unchanged one only after a time in which it would have changed, or when
+the backend has just asked a question and used no tool (BACKEND.md, "The message stream").
 """
 
 from enum import Enum, auto
 
 from core.model.job import Job, Recovery, Sent
 from core.settings import Settings
-from worker.jobs.credit_reading import CreditReading
+from worker.backend import gui_talk
+from worker.jobs.credit_reading import CreditReading, Work, took_credits, work_on
 from worker.tokens.estimate import is_generation
 
-#: unchanged reads after a stream that spoke and closed by itself
-_SPOKEN_READS = 2
+#: a generation takes up to 300 s, five times as long as what else may show late
+_GENERATION_TIMES = 5
 
 
 class EditOutcome(Enum):
-    """How a job goes on after a look at the draft."""
+    """How a job goes on after a look at the state."""
 
-    #: the draft has changed, and nothing more can come
+    #: the state has changed, and nothing more can come
     CONFIRMED = auto()
+    #: something was done or paid for, and no change can be read
+    UNSEEN = auto()
     #: the backend answered, and edited nothing
     NOTHING_DONE = auto()
-    #: the draft did not change in all the time in which it could; whether it was charged nobody knows
+    #: the state did not change in all the time in which it could; whether it was charged nobody knows
     UNCONFIRMED = auto()
     #: read again
     UNCERTAIN = auto()
 
 
-def outcome_after_stream(job: Job, reading: CreditReading, *, changed: bool, spoke: bool) -> EditOutcome:
+def outcome_after_stream(
+    job: Job, reading: CreditReading, *, changed: bool, spoke: bool, tools_ran: bool = False
+) -> EditOutcome:
     """Judge the first look, right after the stream has closed by itself; `spoke`: it said something to the caller."""
-    if not spoke or not reading.at_rest or (changed and is_generation(job)):
-        return EditOutcome.UNCERTAIN
-    return EditOutcome.CONFIRMED if changed else EditOutcome.NOTHING_DONE
+    assert job.sent is not None
+    work = work_on(job.sent, reading)
+    if not changed and asks_only(job, tools_ran=tools_ran):
+        return EditOutcome.UNCERTAIN if _is_under_way(work) or reading.balance is None else EditOutcome.NOTHING_DONE
+    if changed and spoke and work is Work.OVER and not is_generation(job):
+        return EditOutcome.CONFIRMED
+    return EditOutcome.UNCERTAIN
 
 
 def outcome_after_read(job: Job, reading: CreditReading, *, seen: str, settings: Settings, now_ms: int) -> EditOutcome:
-    """Judge one more look, long after the message; `seen`: the draft's fingerprint."""
+    """Judge one more look, long after the message; `seen`: the state's fingerprint, as `fingerprint_before` takes it."""
     sent, recovery = required_intent(job)
-    if seen == sent.before:
-        return _outcome_of_unchanged(recovery, sent, reading, settings, now_ms)
-    if recovery.seen != seen or may_still_come(sent, reading, settings, now_ms):
+    late = now_ms - recovery.since_ms > patience_s(job, settings) * 1000
+    if may_still_come(job, reading, settings, now_ms):
         return EditOutcome.UNCERTAIN
-    return EditOutcome.CONFIRMED
+    if seen == fingerprint_before(sent):
+        return _outcome_of_unchanged(job, reading, settings, late=late)
+    # a field that no page knows may be another one at each read
+    return EditOutcome.CONFIRMED if recovery.seen == seen or (late and recovery.seen) else EditOutcome.UNCERTAIN
 
 
-def _outcome_of_unchanged(
-    recovery: Recovery, sent: Sent, reading: CreditReading, settings: Settings, now_ms: int
-) -> EditOutcome:
-    needed = _SPOKEN_READS if recovery.spoke else settings.recover_reads
-    # a backend that does not tell what is frozen may still be at work, unless it has closed the stream by itself
-    untold = reading.balance is None and not recovery.spoke
-    if recovery.reads + 1 < needed or may_still_come(sent, reading, settings, now_ms, untold=untold):
+def _outcome_of_unchanged(job: Job, reading: CreditReading, settings: Settings, *, late: bool) -> EditOutcome:
+    sent, recovery = required_intent(job)
+    asks = asks_only(job, tools_ran=recovery.tools_ran) and recovery.spoke
+    enough = late if recovery.spoke else recovery.reads + 1 >= settings.recover_reads
+    if asks:
+        return EditOutcome.NOTHING_DONE
+    if not enough:
         return EditOutcome.UNCERTAIN
+    if recovery.tools_ran or took_credits(sent, reading):
+        return EditOutcome.UNSEEN
     return EditOutcome.NOTHING_DONE if recovery.spoke else EditOutcome.UNCONFIRMED
 
 
-def may_still_come(
-    sent: Sent, reading: CreditReading, settings: Settings, now_ms: int, *, untold: bool = False
-) -> bool:
-    """Credits are frozen for this job, or nobody says so, and the longest that a message may take is not over."""
-    return (reading.still_works or untold) and now_ms - sent.at_ms <= settings.stream_limit_s * 1000
+def may_still_come(job: Job, reading: CreditReading, settings: Settings, now_ms: int) -> bool:
+    """Whether the backend may still be at work, and the longest that this can take is not over.
+
+    That is the longest that a message may take where credits are frozen for it, or where a stream broke off and nobody
+    says what is frozen. What may as well be frozen for somebody else is waited for as long as a change may show late; of
+    a stream that broke off nobody knows what was being made.
+    """
+    sent, recovery = required_intent(job)
+    work = work_on(sent, reading, restless=recovery.restless)
+    in_time = now_ms - sent.at_ms <= settings.stream_limit_s * 1000
+    match work:
+        case Work.GOES_ON:
+            return in_time
+        case Work.UNCLEAR:
+            known = recovery.spoke or recovery.seen is not None
+            bound_s = patience_s(job, settings) if known else longest_patience_s(settings)
+            return in_time and now_ms - recovery.since_ms <= bound_s * 1000
+        case Work.UNTOLD:
+            return in_time and not recovery.spoke and recovery.seen is None
+    return False
+
+
+def patience_s(job: Job, settings: Settings) -> float:
+    """How long after its stream an edit may still show."""
+    return settings.unseen_edit_s * (_GENERATION_TIMES if is_generation(job) else 1)
+
+
+def longest_patience_s(settings: Settings) -> float:
+    """How long after its stream an edit of any kind may still show."""
+    return settings.unseen_edit_s * _GENERATION_TIMES
+
+
+def asks_only(job: Job, *, tools_ran: bool) -> bool:
+    """Whether the backend has asked instead of working: a question, and no tool that gave anything."""
+    return not tools_ran and gui_talk.is_question(job.reply or "")
+
+
+def fingerprint_before(sent: Sent) -> str:
+    """What a look is compared with: the whole state, or the draft alone in a record of an older version."""
+    return sent.state or sent.before
+
+
+def _is_under_way(work: Work) -> bool:
+    return work in (Work.GOES_ON, Work.UNCLEAR)
 
 
 def first_read_in_s(recovery: Recovery, settings: Settings, now_ms: int) -> float:
@@ -69,6 +122,21 @@ def first_read_in_s(recovery: Recovery, settings: Settings, now_ms: int) -> floa
     if recovery.reads or recovery.seen or recovery.spoke:
         return 0.0
     return settings.recover_first_s - (now_ms - recovery.since_ms) / 1000
+
+
+def next_read_in_s(job: Job, settings: Settings, now_ms: int, *, changed: bool) -> float:
+    """Say when to look again: soon after a change, else after growing pauses, and when its time is over.
+
+    A stream that has not closed by itself is looked after in the documents' steps.
+    """
+    _, recovery = required_intent(job)
+    if changed:
+        return settings.settle_s
+    if not recovery.spoke:
+        return settings.recover_every_s
+    left_s = patience_s(job, settings) - (now_ms - recovery.since_ms) / 1000
+    growing_s = min(settings.settle_s * (1 << min(recovery.reads, 10)), settings.recover_every_s)
+    return growing_s if left_s <= 0 else min(growing_s, left_s + 0.01)
 
 
 def required_intent(job: Job) -> tuple[Sent, Recovery]:

@@ -12,7 +12,7 @@ from core.events.event import Event, event, progress_event
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job, Stage
-from core.store.jobs.records import Claim
+from core.store.jobs.records import Claim, new_write_id
 from core.store.redis.client import STORE_DOWN
 from worker.backend.client import Credentials
 from worker.backend.faults import BackendFault, Fault
@@ -50,9 +50,9 @@ class JobExecution:
 
     async def commit(self, result: StepResult) -> None:
         """Write the next record, however long Redis is away; then it is what steps see. Raises LeaseLost."""
-        old, new = self.job, self._with_stage_time(result.job)
+        old, new = self.job, transitions.moved_on(self.job, self._with_stage_time(result.job))
         park_until_ms = None if result.park_s is None else self._wake_ms(new, result.park_s)
-        news = self._event(old, new)
+        news, write_id = self._event(old, new), new_write_id()
         self.job = await until_redis_answers(
             lambda: self.context.jobs.commit(
                 old,
@@ -62,6 +62,7 @@ class JobExecution:
                 session=result.session,
                 park_until_ms=park_until_ms,
                 fields=result.fields,
+                write_id=write_id,
             )
         )
         self.session = result.session or self.session

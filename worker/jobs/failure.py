@@ -11,7 +11,7 @@ from worker.backend.faults import BackendFault
 from worker.jobs.credit_reading import NO_READING, cost_of
 from worker.jobs.execution import JobExecution
 from worker.jobs.orphan_renders import abandon_render, leave_render
-from worker.jobs.settlement import settle_failed_job
+from worker.jobs.settlement import settle_failed_job, settling_session
 from worker.jobs.step_result import StepResult
 
 #: an end waits so long for the backend to take a render back
@@ -66,12 +66,12 @@ async def _close(execution: JobExecution, end: Permanent, job: Job) -> tuple[dic
     await execution.context.leases.ensure_held(execution.lease)
     if end.code is Code.POISONED:
         await leave_render(execution)
-        return cost_of(job, NO_READING, confirmed=False), None
+        return {} if job.edited else cost_of(job, NO_READING), settling_session(execution, NO_READING)
     try:
         async with asyncio.timeout(_TAKE_BACK_S):
             await abandon_render(execution)
     except (BackendFault, TimeoutError):
         await leave_render(execution)
     if job.sent is None:
-        return cost_of(job, NO_READING, confirmed=False), None
+        return cost_of(job, NO_READING), None
     return await settle_failed_job(execution)

@@ -118,6 +118,8 @@ def raised_estimate(job: Job, *, available: int | None, estimate: int) -> int:
     """Say how many credits the next token must have at least.
 
     A token with credits enough for the estimate was refused: the message costs more than was thought. The next one must
-    have twice as much, so that this ends.
+    have twice as much, so that this ends. Of one with fewer it is known now that they are too few.
     """
-    return 2 * estimate if available is not None and available >= estimate else job.cost_at_least
+    if available is None:
+        return job.cost_at_least
+    return 2 * estimate if available >= estimate else max(job.cost_at_least, available + 1)

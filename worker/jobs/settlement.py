@@ -1,58 +1,114 @@
 """Settles what a job's message has cost: reads the credits, frees what was reserved, lets the session wait if it must."""
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
-from core.model.job import Job
+from core.model.job import Job, Sent
 from core.model.session import Session
 from core.store.redis.client import STORE_DOWN
 from worker.backend.faults import BackendFault
-from worker.jobs.credit_reading import CreditReading, cost_of
+from worker.jobs.credit_reading import NO_READING, CreditReading, Others, Work, cost_of, others_of, work_on
+from worker.jobs.edit_outcome import longest_patience_s
 from worker.jobs.execution import JobExecution
-from worker.tokens.estimate import estimate
 
 
-async def take_credit_reading(execution: JobExecution) -> CreditReading:
-    """Read the balance of the job's token, and who else uses it. Raises BackendFault(TOKEN_REFUSED)."""
-    assert execution.job.token_id is not None
-    pool = execution.context.token_pool
-    balance, use = await pool.read_balance(await execution.credentials(), execution.job.token_id)
-    if use is None:
-        return CreditReading(balance, 0, None)
-    own = estimate(execution.job)
-    return CreditReading(balance, max(0, use.reserved - own), use.taken if use.in_flight == 1 else None)
+async def take_credit_reading(execution: JobExecution, *, closely: bool = False) -> CreditReading:
+    """Read the balance of the job's token, and who else uses it. Raises BackendFault(TOKEN_REFUSED).
 
-
-async def settle_cost(execution: JobExecution, job: Job, reading: CreditReading, *, confirmed: bool) -> dict[str, Any]:
-    """Release the job's reservation, and say what the message has cost; `confirmed`: it was worked on for certain."""
+    `closely`: look at who had sent both before and after the balance is read, so that what they explain of it is known
+    and not only bounded.
+    """
+    job, pool = execution.job, execution.context.token_pool
     assert job.token_id is not None
-    await execution.context.token_pool.release(job, job.token_id, balance=reading.balance)
-    return cost_of(job, reading, confirmed=confirmed)
+    before = await pool.sent_on(job.token_id) if closely else {}
+    balance, use = await pool.read_balance(await execution.credentials(), job.token_id, job_id=job.id)
+    if use is None or not use.others_at_work:
+        return CreditReading(balance, sends=use.sends if use else None)
+    after = await pool.sent_on(job.token_id)
+    others = others_of(before, after, job_id=job.id, now_ms=execution.now_ms) if closely else _at_most(after, job.id)
+    return CreditReading(balance, others)
+
+
+def _at_most(sent: dict[str, Any], job_id: str) -> Others:
+    return Others(most=sum(message.cost for name, message in sent.items() if name != job_id))
+
+
+async def note_stream_end(execution: JobExecution, *, broke_off: bool) -> None:
+    """Let others on the token know that this message's credits may be settled from now on.
+
+    Where the job was alone on it, and its cost is settled at once, nobody need know.
+    """
+    job = execution.job
+    if job.sent and job.token_id and (broke_off or job.sent.sends is None):
+        with suppress(*STORE_DOWN):
+            await execution.context.token_pool.note_stream_end(job, job.token_id)
+
+
+async def settle_cost(execution: JobExecution, job: Job, reading: CreditReading) -> dict[str, Any]:
+    """Release the job's reservation, and say what the message has cost."""
+    assert job.token_id is not None
+    facts = cost_of(job, reading)
+    known = facts["credits_used"] if facts["credits_exact"] and facts["credits_used"] else None
+    await execution.context.token_pool.release(job, job.token_id, balance=reading.balance, cost=known)
+    return facts
 
 
 async def settle_failed_job(execution: JobExecution) -> tuple[dict[str, Any], Session | None]:
     """Say what a job that ends badly has cost, and how its session must wait for what may still come.
 
-    Nothing is said of the cost where the backend does not answer now.
+    Where the backend does not answer now the message counts as what such a one costs.
     """
     job = execution.job
-    if job.sent is None:
-        return {"credits_used": 0, "credits_exact": True}, None
-    if job.edited or job.token_id is None:
+    if job.edited:
         return {}, None
+    if job.sent is None or job.token_id is None:
+        return cost_of(job, NO_READING), settling_session(execution, NO_READING)
     try:
-        reading = await take_credit_reading(execution)
-        cost = await settle_cost(execution, job, reading, confirmed=False)
-        return cost, settling_session(execution, reading)
+        reading = await take_credit_reading(execution, closely=True)
+        return await settle_cost(execution, job, reading), settling_session(execution, reading)
     except (BackendFault, *STORE_DOWN):
-        return {}, settling_session(execution, None)
+        return cost_of(job, NO_READING), settling_session(execution, NO_READING)
 
 
-def settling_session(execution: JobExecution, reading: CreditReading | None) -> Session | None:
-    """Let the session's next job wait for late effects of this one's message, unless a balance says that none can come."""
-    sent = execution.job.sent
-    if sent is None or execution.job.edited or (reading and reading.at_rest):
+def settling_session(execution: JobExecution, reading: CreditReading) -> Session | None:
+    """Let the session's next job wait for late effects of a job that ends, unless the balance says that none can come."""
+    job = execution.job
+    if job.sent is None or job.edited or work_on(job.sent, reading) is Work.OVER:
         return None
+    return _settling(execution, job.sent)
+
+
+def session_after_edit(execution: JobExecution, reading: CreditReading) -> Session:
+    """Let the session's next job wait where an edit was seen, and what is frozen does not say that it was all."""
+    sent = execution.job.sent
+    if sent is None or work_on(sent, reading) in (Work.OVER, Work.UNTOLD):
+        return execution.session
+    return _settling(execution, sent)
+
+
+def _settling(execution: JobExecution, sent: Sent) -> Session:
     until_ms = sent.at_ms + int(execution.context.settings.stream_limit_s * 1000)
-    return msgspec.structs.replace(execution.session, settling_until_ms=until_ms)
+    return msgspec.structs.replace(execution.session, settling_until_ms=until_ms, settling=sent)
+
+
+def is_settling(execution: JobExecution, reading: CreditReading) -> bool:
+    """Whether late effects of an earlier message may still come into the session.
+
+    That is for the whole time that a message may take where credits are frozen for it, or nobody says so. What may as
+    well be frozen for somebody else is waited for as long as a change may show late.
+    """
+    session, settings, now_ms = execution.session, execution.context.settings, execution.now_ms
+    if session.settling_until_ms <= now_ms:
+        return False
+    work = _work_on_earlier(session.settling, reading)
+    if work is Work.UNCLEAR and session.settling:
+        return now_ms <= session.settling.at_ms + longest_patience_s(settings) * 1000
+    return work is not Work.OVER
+
+
+def _work_on_earlier(sent: Sent | None, reading: CreditReading) -> Work:
+    if sent is not None:
+        return work_on(sent, reading)
+    return Work.OVER if reading.frozen == 0 else Work.UNCLEAR

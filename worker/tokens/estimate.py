@@ -39,6 +39,11 @@ def _brings_footage(job: Job) -> bool:
     return any(MEDIUM_OF.get(format_of_name(media.name) or "") == "video" for media in job.media)
 
 
+def kind_of(job: Job) -> str:
+    """Name the kind of message whose cost is learned: ``maker-free:edit``, ``maker-free:generation``."""
+    return f"{job.profile}:{'generation' if is_generation(job) else 'edit'}"
+
+
 def usual_cost(job: Job) -> int:
     """Credits that such a message costs as a rule: 50 for an edit, 100 for a generation, 0 where none is sent."""
     if job.plan.message is None:

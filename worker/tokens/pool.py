@@ -13,7 +13,7 @@ from core.clock import Clock
 from core.errors import Code, Permanent
 from core.model.job import Job
 from core.model.session import Session, is_bound
-from core.model.token import Scope, Token, TokenState, Use
+from core.model.token import Scope, SentMessage, Token, TokenState, Use
 from core.store.tokens.anonymous_identity import AnonymousIdentities
 from core.store.tokens.tokens import OverBudget, Tokens
 from worker.backend.client import Backend, Credentials
@@ -30,7 +30,7 @@ from worker.tokens.availability import (
     with_stale_balance,
     with_unread_balance,
 )
-from worker.tokens.estimate import estimate
+from worker.tokens.estimate import estimate, kind_of
 
 #: sessions may still name an expired anonymous token for so long
 _ANONYMOUS_KEPT_MS = 24 * 3600 * 1000
@@ -112,6 +112,7 @@ class TokenPool:
     async def reserve(self, job: Job, session: Session) -> str:
         """Reserve a token for a job: the session's own, or before its first edit the best. Safe to repeat.
 
+        One that has fewer credits than the message will probably cost is the last choice: a refusal costs nothing.
         Raises Temporary(no_credits) where none fits, and BackendFault(TOKEN_REFUSED) where an edited session's token is
         over. A balance that was never read is read first, so that many jobs at once do not all try their luck. Before a
         job waits, balances that were read long ago are read again: somebody may have topped up.
@@ -128,13 +129,20 @@ class TokenPool:
             raise why_none_fits(job, session, serving, now_ms=self._clock.now_ms())
         return token_id
 
-    async def release(self, job: Job, token_id: str, *, balance: Credits | None = None) -> None:
-        """Free what a job has reserved on a token, and write the balance where it was just read. Safe to repeat."""
+    async def release(
+        self, job: Job, token_id: str, *, balance: Credits | None = None, cost: int | None = None
+    ) -> None:
+        """Free what a job has reserved on a token, and write the balance where it was just read. Safe to repeat.
+
+        `cost`: what the job's message has certainly cost, from which the next ones learn.
+        """
         await self._tokens.settle(
             token_id,
             job_id=job.id,
             available=balance.available if balance else None,
             frozen=balance.frozen if balance else None,
+            kind=kind_of(job),
+            learned=cost,
         )
 
     async def _require_own(self, session: Session) -> None:
@@ -157,19 +165,24 @@ class TokenPool:
             return token_id
         stale = with_stale_balance(await self._tokens.serving(job.tenant), now_ms=self._clock.now_ms())
         await self._refresh(job, stale)
-        return await self._reserve_best(job, session, anonymous=anonymous, unread=True) if stale else None
+        if stale and (token_id := await self._reserve_best(job, session, anonymous=anonymous, unread=True)):
+            return token_id
+        return await self._reserve_best(job, session, anonymous=anonymous, unread=True, last_choice=True)
 
-    async def _reserve_best(self, job: Job, session: Session, *, anonymous: bool, unread: bool) -> str | None:
+    async def _reserve_best(
+        self, job: Job, session: Session, *, anonymous: bool, unread: bool, last_choice: bool = False
+    ) -> str | None:
         """Reserve the session's own token, else another one as long as no edit ties the session to its own."""
         own = session.token_id if session.backend_id else None
         needs = needs_of(job, session)
-        reserved = await self._reserve_on(job, own, needs, anonymous=anonymous, unread=unread)
+        how = {"anonymous": anonymous, "unread": unread, "last_choice": last_choice}
+        reserved = await self._reserve_on(job, own, needs, **how)
         if reserved or own is None or is_bound(session):
             return reserved
-        return await self._reserve_on(job, None, needs, anonymous=anonymous, unread=unread)
+        return await self._reserve_on(job, None, needs, **how)
 
     async def _reserve_on(
-        self, job: Job, only: str | None, needs: frozenset[Scope], *, anonymous: bool, unread: bool
+        self, job: Job, only: str | None, needs: frozenset[Scope], *, anonymous: bool, unread: bool, last_choice: bool
     ) -> str | None:
         return await self._tokens.take(
             tenant=job.tenant,
@@ -181,6 +194,9 @@ class TokenPool:
             only=only,
             anonymous=anonymous,
             unread=unread,
+            kind=kind_of(job),
+            least=job.cost_at_least,
+            last_choice=last_choice,
             month_limit=self._month_limit,
         )
 
@@ -217,6 +233,8 @@ class TokenPool:
         balance = None
         with suppress(BackendFault):
             balance = await self._read_for(job, token_id)
+        if balance and balance.available < estimate(job):
+            await self._tokens.note_too_few(kind_of(job), balance.available)
         await self.release(job, token_id)
         return balance
 
@@ -267,8 +285,10 @@ class TokenPool:
 
     # What tokens are worth.
 
-    async def read_balance(self, credentials: Credentials, token_id: str) -> tuple[Credits | None, Use | None]:
-        """Read a token's balance, write it down, and say who uses the token at that moment.
+    async def read_balance(
+        self, credentials: Credentials, token_id: str, *, job_id: str | None = None
+    ) -> tuple[Credits | None, Use | None]:
+        """Read a token's balance, write it down, and say who but this job has messages on the token at that moment.
 
         None: the backend does not say, which is no error; the token was removed. Raises BackendFault(TOKEN_REFUSED).
         """
@@ -277,9 +297,19 @@ class TokenPool:
         except BackendFault as fault:
             if fault.fault is Fault.TOKEN_REFUSED:
                 raise
-            return None, await self._tokens.use_of(token_id)
-        use = await self._tokens.note_balance(token_id, available=balance.available, frozen=balance.frozen)
+            return None, await self._tokens.use_of(token_id, job_id=job_id)
+        use = await self._tokens.note_balance(
+            token_id, available=balance.available, frozen=balance.frozen, job_id=job_id
+        )
         return balance, use
+
+    async def sent_on(self, token_id: str) -> dict[str, SentMessage]:
+        """List the messages that were sent on a token and whose cost is not settled yet, by job."""
+        return await self._tokens.sent_on(token_id)
+
+    async def note_stream_end(self, job: Job, token_id: str) -> None:
+        """A job's message is not listened to any more: from now on nobody knows whether its credits are still frozen."""
+        await self._tokens.note_stream_end(token_id, job_id=job.id)
 
     async def read_balances(self, tenant: str, *, profile: str) -> None:
         """Read the balance of every token that serves a tenant; whoever lists the tokens sees them."""

@@ -1,5 +1,6 @@
 """Job records in Redis: load, claim, commit, let go. Each write is one operation, so it happens whole or not at all."""
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -22,7 +23,7 @@ from core.store.redis.results import Nothing
 class _Committed(NamedTuple):
     """`stale`: the record is another one now, and comes along."""
 
-    outcome: Literal["ok", "lost", "stale"]
+    outcome: Literal["ok", "again", "lost", "stale"]
     record: bytes = b""
 
 
@@ -92,20 +93,25 @@ class Jobs:
         session: Session | None = None,
         park_until_ms: int | None = None,
         fields: Mapping[str, bytes] | None = None,
+        write_id: str | None = None,
     ) -> Job:
         """Write `new` over `old` and return what is stored now: `new`, perhaps with a caller's cancel added.
 
         Raises LeaseLost where another worker holds the job; then nothing was written. `park_until_ms` lets go of
         the job until then; an ended job is let go for good. `owner` None writes for the API and the sweeper, who
         hold no lease: they may only cancel or expire, and get LeaseLost where the version has moved on.
+        `write_id` names this write: under the same one it can be repeated when the answer was lost, and happens once.
         """
+        write_id = write_id or new_write_id()
         while True:
             arguments = self._commit_arguments(
                 old, new, owner=owner, event=event, session=session, park_until_ms=park_until_ms, fields=fields or {}
             )
-            found = await self._store.run("commit_job", arguments, _Committed)
+            found = await self._store.run("commit_job", arguments | {"write": write_id}, _Committed)
             if found.outcome == "ok":
                 return new
+            if found.outcome == "again":
+                return unpack(found.record, Job)
             if found.outcome == "lost" or owner is None:
                 raise LeaseLost(new.id)
             old = unpack(found.record, Job)
@@ -144,6 +150,8 @@ class Jobs:
             "tenant_running_jobs": self._settings.tenant_running_jobs,
             "wake_at_ms": park_until_ms,
             "retire_at_ms": now_ms + new.retention_s * 1000,
+            "sending": _sending(old, new),
+            "unsent_on": old.token_id if old.sent and not new.sent else None,
             "month": month_of(now_ms),
             "usage": _usage(new),
             "batch": _in_batch(new, now_ms),
@@ -172,6 +180,18 @@ class Jobs:
         await self._store.run("forget_job", {"id": job_id}, Nothing)
 
 
+def new_write_id() -> str:
+    """Name one write."""
+    return secrets.token_hex(8)
+
+
+def _sending(old: Job, new: Job) -> dict[str, Any] | None:
+    """Say on which token a message is about to be sent, and what it will probably cost."""
+    if new.sent is None or old.sent is not None or new.token_id is None:
+        return None
+    return {"token": new.token_id, "cost": new.sent.cost}
+
+
 def _in_stage(old: Job, new: Job, now_ms: int) -> dict[str, Any] | None:
     """Say how long a stage took that a job comes through, for the estimates."""
     came_through = new.status in (Status.RUNNING, Status.SUCCEEDED) and new.stage != old.stage
@@ -188,5 +208,11 @@ def _in_batch(job: Job, now_ms: int) -> dict[str, Any] | None:
 
 def _usage(job: Job) -> dict[str, float]:
     minutes = (job.output.duration_s or 0) / 60 if job.output else 0
-    counted = {f"jobs_{job.status}": 1.0, "credits": float(job.credits_used or 0), "minutes": minutes}
+    credits_used = float(job.credits_used or 0)
+    counted = {
+        f"jobs_{job.status}": 1.0,
+        "credits": credits_used,
+        "credits_estimated": 0.0 if job.credits_exact else credits_used,
+        "minutes": minutes,
+    }
     return {name: by for name, by in counted.items() if by}

@@ -29,6 +29,8 @@ FEED_LIFE_MS = 14 * 86_400_000
 BATCH_LIFE_MS = 30 * 86_400_000
 #: submits of an API key are counted in windows of this length
 RATE_WINDOW_MS = 60_000
+#: what messages of a kind have cost is remembered for so long
+MESSAGE_COSTS_LIFE_MS = 86_400_000
 #: running times, and times in a stage, that estimates are made of
 RUN_SAMPLES = 500
 STAGE_SAMPLES = 100
@@ -38,7 +40,7 @@ _LIBRARIES_KEPT = 8
 _NAME = "reelgate_"
 #: each may use what stands before it
 _SHARED = (
-    *("operation", "json", "queue", "events", "admission"),
+    *("operation", "json", "queue", "suspicion", "events", "admission"),
     *("queue_position", "reservations", "sessions", "batches", "deliveries"),
 )
 
@@ -93,6 +95,7 @@ def _constants() -> str:
         "BATCH_LIFE_MS": BATCH_LIFE_MS,
         "RATE_WINDOW_MS": RATE_WINDOW_MS,
         "RUN_SAMPLES": RUN_SAMPLES,
+        "MESSAGE_COSTS_LIFE_MS": MESSAGE_COSTS_LIFE_MS,
         "STAGE_SAMPLES": STAGE_SAMPLES,
     }
     return "\n".join(f"local {name} = {value}" for name, value in constants.items())

@@ -54,6 +54,8 @@ _SHAPES = {
     "token_digest": "rg:tokdigest:{}",  # STRING id of the token with this keyed hash
     "token": "rg:tok:{}",  # HASH of one token
     "token_reservations": "rg:tok:{}:held",  # HASH job -> credits reserved for it
+    "token_sent": "rg:tok:{}:sent",  # HASH job -> "credits:listened to since ms" of messages that were sent and not settled
+    "message_costs": "rg:costs",  # HASH kind of message -> credits that the last one cost, and how many were too few
     "anonymous_identity": "rg:identity",  # HASH of this installation's anonymous identity
     "anonymous_identity_lock": "rg:identity:lock",  # STRING the worker that renews it
     # calls from the API to a worker
@@ -71,13 +73,14 @@ _SHAPES = {
     "arq_retry": "arq:retry:{}",
 }
 
-#: every field of a hash; those of `workers` and `token_reservations` are ids
+#: every field of a hash; those of `workers`, `token_reservations` and `token_sent` are ids, of `message_costs` kinds
 FIELDS = {
     "job": frozenset(
         {
             *("rec", "ver", "status", "owner", "tenant", "session", "profile"),
             "rank",  # where it stands in its tenant's backlog, once it comes there
-            "crashes",  # workers in a row that stopped in mid-step
+            "write",  # the id of the last write, by which it is known again
+            *("crashes", "suspects"),  # workers in a row that stopped in mid-step: how many, and who when
             "handed",  # the holder let go in mid-step, which is no crash
             "reserved_on",  # the token that its credits are reserved on
             *("promised", "promised_month"),  # credits of its tenant's budget that are reserved for it
@@ -100,16 +103,17 @@ FIELDS = {
     "usage": frozenset(
         {
             *("jobs_succeeded", "jobs_failed", "jobs_canceled", "jobs_expired", "credits", "minutes"),
+            "credits_estimated",  # of the credits those that nobody knows to have been charged
             "promised",  # credits that are reserved for jobs that run
         }
     ),
     "upload": frozenset({"rec", "expected"}),
-    "delivery": frozenset({"rec", "event", "owner", "status", "tenant", "crashes", "handed"}),
+    "delivery": frozenset({"rec", "event", "owner", "status", "tenant", "crashes", "suspects", "handed"}),
     "token": frozenset(
         {
             *("secret", "digest", "kind", "tenant", "state", "scopes", "expires_ms", "user_id"),
             *("available", "frozen", "read_at_ms", "reserved"),  # credits, and when the balance was read
-            "taken",  # how often, ever
+            "sends",  # messages, ever
             "rest_until_ms",  # of a rate-limited one
             "blocked",  # exports in a row that were refused
             "denied",  # scopes that were refused, each after a space

@@ -11,6 +11,9 @@ class Usage:
         self._store = store
 
     async def of_month(self, tenant: str, month: str) -> dict[str, float]:
-        """Read the counts of a month such as ``2026-11``: ``{"jobs_succeeded": 3, "credits": 150, "minutes": 1.5}``."""
+        """Read the counts of a month such as ``2026-11``: ``{"jobs_succeeded": 3, "credits": 150, "credits_estimated": 50, "minutes": 1.5}``.
+
+        What was estimated is part of the credits: nobody knows whether it was charged.
+        """
         row: HashRow = await self._store.redis.hgetall(key("usage", tenant, month))  # type: ignore[misc]
         return {name.decode(): float(value) for name, value in row.items() if name != b"promised"}

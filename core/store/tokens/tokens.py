@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 from core.clock import Clock, month_of
 from core.ids import new_id
-from core.model.token import Scope, Token, TokenState, Use, token_of
+from core.model.token import Scope, SentMessage, Token, TokenState, Use, token_of
 from core.redaction import redacted_repr
 from core.security.encryption import Encryption
-from core.store.redis.client import Store
+from core.store.redis.client import HashRow, Store
 from core.store.redis.keys import key
 from core.store.redis.results import Nothing
 
@@ -49,9 +49,8 @@ class _Settled(NamedTuple):
 
 class _Noted(NamedTuple):
     known: bool = False
-    reserved: int = 0
-    in_flight: int = 0
-    taken: int = 0
+    sends: int = 0
+    others: int = 0
 
 
 class _Doubted(NamedTuple):
@@ -122,7 +121,8 @@ class Tokens:
         pipe = self._store.redis.pipeline(transaction=True)
         pipe.srem(key("tokens"), token_id)
         self._opened.pop(token_id, None)
-        pipe.delete(key("token", token_id), key("token_reservations", token_id), key("token_digest", digest.decode()))
+        pipe.delete(key("token", token_id), key("token_reservations", token_id), key("token_sent", token_id))
+        pipe.delete(key("token_digest", digest.decode()))
         await pipe.execute()
         return True
 
@@ -166,6 +166,9 @@ class Tokens:
         only: str | None,
         anonymous: bool,
         unread: bool = True,
+        kind: str = "",
+        least: int = 0,
+        last_choice: bool = False,
         month_limit: int = 0,
     ) -> str | None:
         """Reserve `cost` credits on a token for a job, atomically over all workers. Safe to repeat for one job.
@@ -173,6 +176,8 @@ class Tokens:
         `needs`: the scopes that the job cannot do without. `only`: the session's own token, or nothing. `anonymous`:
         whether the installation's own identity may serve.
         `unread`: whether a token may whose balance was never read.
+        A token must have `cost` credits left, or as many as the last message of this `kind` did cost. As the
+        `last_choice` one will do that has fewer, unless so few were refused before; `least`: this very job knows so.
         Raises OverBudget where the tenant would spend more than `month_limit` credits this month (0: no limit).
         """
         now_ms = self._clock.now_ms()
@@ -187,6 +192,9 @@ class Tokens:
             "unread": unread,
             "refused_exports": _REFUSED_EXPORTS,
             "forgotten_ms": _FORGOTTEN_MS,
+            "kind": kind,
+            "least": least,
+            "last_choice": last_choice,
             "month": month_of(now_ms),
             "month_limit": month_limit,
         }
@@ -195,24 +203,51 @@ class Tokens:
             raise OverBudget(tenant)
         return found.token_id
 
-    async def settle(self, token_id: str, *, job_id: str, available: int | None, frozen: int | None) -> int:
-        """Release a job's reservation, with the balance as just read. Returns how many others still hold one."""
+    async def settle(
+        self,
+        token_id: str,
+        *,
+        job_id: str,
+        available: int | None,
+        frozen: int | None,
+        kind: str = "",
+        learned: int | None = None,
+    ) -> int:
+        """Release a job's reservation, with the balance as just read. Returns how many others still hold one.
+
+        `learned`: what a message of this `kind` has certainly cost.
+        """
         balance = None if available is None else {"available": available, "frozen": frozen or 0}
-        arguments = self._clock.for_operations() | {"token": token_id, "job": job_id, "balance": balance}
-        return (await self._store.run("settle_token", arguments, _Settled)).others
+        arguments = {"token": token_id, "job": job_id, "balance": balance, "kind": kind, "learned": learned}
+        return (await self._store.run("settle_token", self._clock.for_operations() | arguments, _Settled)).others
 
-    async def note_balance(self, token_id: str, *, available: int, frozen: int) -> Use | None:
+    async def note_too_few(self, kind: str, credits_: int) -> None:
+        """Write that so many credits were refused as too few for a message of this kind."""
+        await self._store.run("note_too_few", {"kind": kind, "credits": credits_}, Nothing)
+
+    async def note_balance(
+        self, token_id: str, *, available: int, frozen: int, job_id: str | None = None
+    ) -> Use | None:
         """Write a balance as just read; with credits in it an exhausted token serves again. None: it was removed."""
-        return await self._note(token_id, {"available": available, "frozen": frozen})
+        return await self._note(token_id, {"available": available, "frozen": frozen}, job_id)
 
-    async def use_of(self, token_id: str) -> Use | None:
-        """Say who uses a token. None: it was removed."""
-        return await self._note(token_id, None)
+    async def use_of(self, token_id: str, *, job_id: str | None = None) -> Use | None:
+        """Say who but this job has messages on a token. None: it was removed."""
+        return await self._note(token_id, None, job_id)
 
-    async def _note(self, token_id: str, balance: dict[str, int] | None) -> Use | None:
-        arguments = self._clock.for_operations() | {"token": token_id, "balance": balance}
+    async def sent_on(self, token_id: str) -> dict[str, SentMessage]:
+        """List the messages that were sent on a token and whose cost is not settled yet, by job."""
+        row: HashRow = await self._store.redis.hgetall(key("token_sent", token_id))  # type: ignore[misc]
+        return {job.decode(): _sent_message(value.decode()) for job, value in row.items()}
+
+    async def note_stream_end(self, token_id: str, *, job_id: str) -> None:
+        """Write that a job's message is not listened to any more."""
+        await self._store.run("end_stream", {"token": token_id, "job": job_id}, Nothing)
+
+    async def _note(self, token_id: str, balance: dict[str, int] | None, job_id: str | None) -> Use | None:
+        arguments = self._clock.for_operations() | {"token": token_id, "balance": balance, "job": job_id}
         found = await self._store.run("note_balance", arguments, _Noted)
-        return Use(found.reserved, found.in_flight, found.taken) if found.known else None
+        return Use(found.sends, found.others) if found.known else None
 
     async def mark(self, token_id: str, state: TokenState, *, rest_until_ms: int = 0) -> None:
         """Write what a refusal taught us about a token. What rests for a while must be of use otherwise."""
@@ -260,3 +295,9 @@ class Tokens:
         if named:
             return named
         return [t for t in known if t.state is not TokenState.EXPIRED]
+
+
+def _sent_message(value: str) -> SentMessage:
+    """Read ``50:1795000000000``: its cost, and since when it is listened to."""
+    cost, _, open_since_ms = value.partition(":")
+    return SentMessage(int(cost), int(open_since_ms))

@@ -1,12 +1,14 @@
-"""Fingerprints drafts by their content: whether two are the same work, and whether there is something to export.
+"""Fingerprints drafts and whole states by their content: whether two are the same work, and whether there is something to export.
 
 A fingerprint takes in every key it does not know to be a record of who, when or how often, so that a change under a
-key that nobody documented still counts. At the top, where such records live, only keys that are known count.
+key that nobody documented still counts. At the top, where such records live, only keys that are known count. No page
+says under which keys the backend shows an edit, so it is the whole state that tells whether there was one.
 """
 
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from worker.backend.drafts.parse import META, SEGMENTS, TRACKS, dicts, pick
@@ -35,8 +37,21 @@ _RECORD_KEY = re.compile(
 #: Whatever somebody wrote is content, also if it reads like a time.
 _WRITTEN = {"text", "content", "caption", "txt", "title", "name"}
 _TIME_VALUE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
+#: Ids that say which material, sound or look is used: a change of one is an edit.
+_REFERENCE_KEY = re.compile(
+    r"(?:.*_)?(?:material|media|asset|resource|source|music|audio|font|effect|filter|transition|template|sticker|voice)"
+    r"(?:_id|Id|ID)"
+)
+#: Keys of a state that talk alone changes, or that tell what is known of the uploads: no edit.
+_NO_EDIT_KEY = re.compile(
+    r"(?:.*_)?(?:anal\w*|embeddings?|waveforms?|thumbnails?|previews?|transcripts?|asr|status|progress|messages?|history"
+    r"|conversations?|chat\w*|turns?|events?|logs?|usage|credits?|tokens?|stats|metrics|language|suggestions?)",
+    re.IGNORECASE,
+)
+_UPLOADS = "video_infos"
 _EPOCH_S, _EPOCH_MS = (1.4e9, 4e9), (1.4e12, 4e12)
 _DEEPEST = 24
+_NOTHING: tuple[object, ...] = (None, "", [], {})
 
 
 def exportable(draft: object) -> bool:
@@ -52,21 +67,62 @@ def fingerprint(draft: object) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _content(value: Any, depth: int) -> Any:
-    """Keep what is content, in one spelling: ``10.0`` is 10, and empty is the same as missing."""
+def state_fingerprint(state: Mapping[str, Any], *, uploads: int) -> str:
+    """Name the content of a whole state: a change under any key is one, but for what the `uploads` files brought.
+
+    An upload may show late, so of the uploads' list only the entries beyond their number count: those were made there.
+    """
+    told = {key: _top_of_draft(value) if key == "draft" else value for key, value in state.items()}
+    kept = {
+        key: _content(value, _DEEPEST, references=True) for key, value in told.items() if _may_tell_edit(key, value)
+    }
+    kept["made"] = max(0, _length(state.get(_UPLOADS)) - uploads)
+    canonical = json.dumps({key: value for key, value in kept.items() if value not in _NOTHING}, sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _may_tell_edit(key: str, value: object) -> bool:
+    """Whether a key of a state's top may be content. A bare number or word of unknown meaning there is a counter."""
+    if key == _UPLOADS or _NO_EDIT_KEY.fullmatch(key) or _is_record(key, value, references=True):
+        return False
+    return isinstance(value, dict | list) or key in _CONTENT_AT_TOP
+
+
+def _top_of_draft(draft: object) -> object:
+    if not isinstance(draft, dict):
+        return draft
+    return {key: value for key, value in draft.items() if _may_tell_edit(str(key), value)}
+
+
+def _length(value: object) -> int:
+    return len(value) if isinstance(value, dict | list) else 0
+
+
+def _content(value: Any, depth: int, *, references: bool = False) -> Any:
+    """Keep what is content, in one spelling: ``10.0`` is 10, and empty is the same as missing.
+
+    `references`: whether ids count that say what material is used.
+    """
     if depth == 0:
         return None
     if isinstance(value, dict):
-        kept = {str(key): _content(inner, depth - 1) for key, inner in value.items() if not _is_record(str(key), inner)}
-        return {key: inner for key, inner in kept.items() if inner not in (None, "", [], {})}
+        told = ((str(key), inner) for key, inner in value.items())
+        kept = {
+            key: _content(inner, depth - 1, references=references)
+            for key, inner in told
+            if not _is_record(key, inner, references=references)
+        }
+        return {key: inner for key, inner in kept.items() if inner not in _NOTHING}
     if isinstance(value, list):
-        return [_content(inner, depth - 1) for inner in value]
+        return [_content(inner, depth - 1, references=references) for inner in value]
     if isinstance(value, float):
         return int(value) if value.is_integer() else repr(value)
     return _unsigned(value) if isinstance(value, str) else value
 
 
-def _is_record(key: str, value: object) -> bool:
+def _is_record(key: str, value: object, *, references: bool = False) -> bool:
+    if references and _REFERENCE_KEY.fullmatch(key):
+        return False
     if _RECORD_KEY.fullmatch(key):
         return True
     if isinstance(value, str):

@@ -26,9 +26,8 @@ def answer_of(job: Job) -> _AnswerStep | None:
 
 async def _answer_credits(execution: JobExecution) -> StepResult:
     balance = await execution.context.backend.read_credits(await execution.credentials())
-    result = {"available": balance.available, "frozen": balance.frozen, "total": balance.total}
     words = f"{balance.available} credits available, {balance.frozen} in use."
-    return _end_with(execution, {"credits": result}, reply=words)
+    return _end_with(execution, {"credits": balance.as_told()}, reply=words)
 
 
 async def _answer_state(execution: JobExecution) -> StepResult:

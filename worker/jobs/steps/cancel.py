@@ -6,7 +6,8 @@ A finish that the backend reached wins: its video is fetched, and the job succee
 from core.model import transitions
 from core.model.job import Sent
 from worker.backend.faults import PASSING, BackendFault
-from worker.jobs.credit_reading import NO_READING, CreditReading
+from worker.jobs.credit_reading import NO_READING, CreditReading, Work, work_on
+from worker.jobs.edit_outcome import patience_s
 from worker.jobs.execution import JobExecution
 from worker.jobs.orphan_renders import abandon_render
 from worker.jobs.settlement import settle_cost, settling_session, take_credit_reading
@@ -37,17 +38,28 @@ async def _wait_for_late_effects(execution: JobExecution, sent: Sent) -> StepRes
     if (early_s := settings.settle_s - (now_ms - sent.at_ms) / 1000) > 0:
         return StepResult(transitions.still_canceling(job), park_s=early_s)
     reading = await _take_reading_if_any(execution)
-    if reading.still_works and execution.now_ms < sent.at_ms + int(settings.stream_limit_s * 1000):
+    if _may_still_come(execution, sent, reading):
         return StepResult(transitions.still_canceling(job), park_s=min(_LOOK_AGAIN_S, settings.recover_every_s))
-    cost = await settle_cost(execution, job, reading, confirmed=False)
+    cost = await settle_cost(execution, job, reading)
     canceled = transitions.with_cost(transitions.canceled(job, now_ms=execution.now_ms), **cost)
     return StepResult(canceled, settling_session(execution, reading))
+
+
+def _may_still_come(execution: JobExecution, sent: Sent, reading: CreditReading) -> bool:
+    """Whether credits are frozen for the message, or as long as a change may show late, may be."""
+    settings, since_ms = execution.context.settings, execution.now_ms - sent.at_ms
+    match work_on(sent, reading):
+        case Work.GOES_ON:
+            return since_ms < settings.stream_limit_s * 1000
+        case Work.UNCLEAR:
+            return since_ms < patience_s(execution.job, settings) * 1000
+    return False
 
 
 async def _take_reading_if_any(execution: JobExecution) -> CreditReading:
     """Read the balance, or nothing where the token is over: then its sessions are too."""
     try:
-        return await take_credit_reading(execution)
+        return await take_credit_reading(execution, closely=True)
     except BackendFault as fault:
         if fault.fault in PASSING:
             raise

@@ -4,17 +4,22 @@ Only the run that has itself just written the intent may send. Whoever finds an 
 """
 
 import asyncio
+import logging
 
 from core.clock import stopwatch_s
 from core.metrics import SILENT_EDITS
 from core.model import transitions
+from core.store.redis.client import STORE_DOWN
 from worker.backend.client import Credentials
 from worker.backend.events import Heartbeat, StreamEvent
 from worker.backend.faults import BackendFault
 from worker.backend.transcript import Transcript
 from worker.jobs.execution import JobExecution
+from worker.jobs.settlement import note_stream_end
 from worker.jobs.step_result import StepResult
-from worker.jobs.steps.confirm import confirm, with_reply
+from worker.jobs.steps.confirm import Heard, confirm, with_reply
+
+log = logging.getLogger(__name__)
 
 _STILL_WORKING = "⏳ Still working..."
 
@@ -28,30 +33,37 @@ async def edit(execution: JobExecution) -> StepResult:
     execution.give_up_permission()
     execution.lease.streaming = True
     try:
-        transcript = await _send(execution, credentials, session_id)
+        heard = await _send(execution, credentials, session_id)
     finally:
         execution.lease.streaming = False
-    return await _confirm_or_recover(execution, transcript)
+    return await _confirm_or_recover(execution, heard)
 
 
-async def _confirm_or_recover(execution: JobExecution, transcript: Transcript | None) -> StepResult:
+async def _confirm_or_recover(execution: JobExecution, heard: Heard) -> StepResult:
     """Find out what the message did. From here on a fault of another call must not look like a refused message."""
-    if transcript is None or transcript.error:
-        return StepResult(transitions.confirmation_needed(execution.job, now_ms=execution.now_ms))
-    if not transcript.text:
+    await note_stream_end(execution, broke_off=not heard.closed)
+    if not heard.closed:
+        return StepResult(
+            transitions.confirmation_needed(execution.job, now_ms=execution.now_ms, tools_ran=heard.tools_ran)
+        )
+    if not heard.text:
         SILENT_EDITS.inc()
     try:
-        return await confirm(execution, transcript.text)
-    except BackendFault:
-        job = with_reply(execution.job, transcript.text)
-        return StepResult(transitions.confirmation_needed(job, now_ms=execution.now_ms, spoke=job.reply is not None))
+        return await confirm(execution, heard)
+    except (BackendFault, *STORE_DOWN):
+        job = with_reply(execution.job, heard.text)
+        unsure = transitions.confirmation_needed(
+            job, now_ms=execution.now_ms, spoke=heard.spoke, tools_ran=heard.tools_ran
+        )
+        return StepResult(unsure, park_s=execution.context.settings.backoff_s)
 
 
-async def _send(execution: JobExecution, credentials: Credentials, session_id: str) -> Transcript | None:
-    """Send, and listen until the stream closes. None: it said nothing for too long, or would not end."""
+async def _send(execution: JobExecution, credentials: Credentials, session_id: str) -> Heard:
+    """Send, and listen until the stream closes, or says nothing for too long, or would not end."""
     transcript, settings = Transcript(), execution.context.settings
     text = execution.job.plan.message
     assert text is not None
+    closed = False
     try:
         async with (
             asyncio.timeout(settings.stream_limit_s),
@@ -62,9 +74,14 @@ async def _send(execution: JobExecution, credentials: Credentials, session_id: s
             listener = _Listener(execution, transcript)
             async for event in events:
                 await listener.add(event)
+        closed = transcript.error is None
     except TimeoutError:
-        return None
-    return transcript
+        pass
+    except BackendFault as fault:
+        if not fault.maybe_done:
+            raise
+        log.info("%s: %s", execution.job.id, fault)
+    return Heard(transcript.text, bool(transcript.tools_ran), closed)
 
 
 class _Listener:

@@ -12,24 +12,43 @@ from worker.backend import drafts, gui_talk
 from worker.backend.responses import State
 from worker.jobs.credit_reading import CreditReading
 from worker.jobs.execution import JobExecution
-from worker.jobs.settlement import settle_cost
+from worker.jobs.settlement import session_after_edit, settle_cost
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.claim_link import make_claim_link
+
+#: what is said of a change in the state that the timeline does not show
+_SOMETHING = ("Timeline changed",)
+_UNSEEN = (
+    "The backend worked on this, but no difference could be seen in the timeline: look at the result before you use it."
+)
 
 
 async def finish_edit(
     execution: JobExecution, job: Job, state: State, reading: CreditReading, *, asked_for_credits: bool = False
 ) -> StepResult:
     """The edit is confirmed: settle its cost, and go on to the export if there is one."""
-    changes = tuple(drafts.changes(await _draft_before(execution), state.draft))
-    facts = await settle_cost(execution, job, reading, confirmed=True)
+    changes = tuple(drafts.changes(await _draft_before(execution), state.draft)) or _SOMETHING
+    facts = await settle_cost(execution, job, reading)
     if asked_for_credits and reading.balance:
-        facts["result"] = {"credits": msgspec.structs.asdict(reading.balance)}
+        facts["result"] = {"credits": reading.balance.as_told()}
     if job.reply is None:
         facts["reply"] = transitions.shortened(". ".join(changes))[0] or None
+    return await _go_on(execution, transitions.edited(job, changes=changes, **facts), state, reading)
+
+
+async def finish_unseen(execution: JobExecution, job: Job, state: State, reading: CreditReading) -> StepResult:
+    """Something was done or paid for, and nobody can read what: go on with what is there, and say so."""
+    facts = await settle_cost(execution, job, reading)
+    edited = transitions.edited(job, changes=(), hints=(*job.hints, _UNSEEN), **facts)
+    return await _go_on(execution, edited, state, reading)
+
+
+async def _go_on(execution: JobExecution, job: Job, state: State, reading: CreditReading) -> StepResult:
+    """Keep the timeline, and go on to the export, or end. What may still come after all, the session's next job waits for."""
     timeline = drafts.summary(state.draft)
-    job = transitions.edited(job, changes=changes, timeline=timeline, **facts)
-    session = msgspec.structs.replace(execution.session, edits=execution.session.edits + 1, timeline=timeline)
+    job = msgspec.structs.replace(job, timeline=timeline)
+    session = session_after_edit(execution, reading)
+    session = msgspec.structs.replace(session, edits=session.edits + 1, timeline=timeline)
     fields = {"tracks": pack_json(drafts.tracks(state.draft))}
     if job.plan.action == "export":
         return StepResult(transitions.moved(job, Stage.RENDERING), session, fields=fields)
@@ -41,7 +60,7 @@ async def finish_without_edit(execution: JobExecution, job: Job, reading: Credit
     """It answered, and edited nothing: a question, or just words. The session stays open."""
     code = Code.NEEDS_INPUT if gui_talk.is_question(job.reply or "") else Code.NOTHING_CHANGED
     ended = transitions.failed(job, now_ms=execution.now_ms, code=code)
-    cost = await settle_cost(execution, job, reading, confirmed=True)
+    cost = await settle_cost(execution, job, reading)
     return StepResult(transitions.with_cost(ended, **cost))
 
 

@@ -3,15 +3,24 @@
 After a drop the first read waits; what later reads amount to says `worker.jobs.edit_outcome`.
 """
 
+import msgspec
+
 from core.errors import Code, Permanent
 from core.metrics import RECOVERIES
 from core.model import transitions
-from worker.backend import drafts
-from worker.jobs.edit_outcome import EditOutcome, first_read_in_s, outcome_after_read, required_intent
+from core.model.job import Job
+from worker.jobs.credit_reading import is_restless
+from worker.jobs.edit_outcome import (
+    EditOutcome,
+    first_read_in_s,
+    next_read_in_s,
+    outcome_after_read,
+    required_intent,
+)
 from worker.jobs.execution import JobExecution
-from worker.jobs.settlement import take_credit_reading
 from worker.jobs.step_result import StepResult
-from worker.jobs.steps.finish_edit import finish_edit, finish_without_edit
+from worker.jobs.steps.finish_edit import finish_edit, finish_unseen, finish_without_edit
+from worker.jobs.steps.look import Look, look
 
 
 async def recover(execution: JobExecution) -> StepResult:
@@ -20,26 +29,32 @@ async def recover(execution: JobExecution) -> StepResult:
     _, recovery = required_intent(job)
     if (early_s := first_read_in_s(recovery, settings, now_ms)) > 0:
         return StepResult(transitions.still_unconfirmed(job, seen=None, counts=False), park_s=early_s)
-    reading = await take_credit_reading(execution)
-    state = await execution.context.backend.read_state(await execution.credentials(), execution.backend_session())
-    seen = drafts.fingerprint(state.draft)
-    match outcome_after_read(job, reading, seen=seen, settings=settings, now_ms=execution.now_ms):
+    seen = await look(execution, closely=True)
+    job = _with_restlessness(job, seen)
+    match outcome_after_read(job, seen.reading, seen=seen.seen, settings=settings, now_ms=execution.now_ms):
         case EditOutcome.CONFIRMED:
             RECOVERIES.labels("confirmed").inc()
-            return await finish_edit(execution, job, state, reading)
+            return await finish_edit(execution, job, seen.state, seen.reading)
+        case EditOutcome.UNSEEN:
+            RECOVERIES.labels("unseen").inc()
+            return await finish_unseen(execution, job, seen.state, seen.reading)
         case EditOutcome.NOTHING_DONE:
-            return await finish_without_edit(execution, job, reading)
+            return await finish_without_edit(execution, job, seen.reading)
         case EditOutcome.UNCONFIRMED:
             RECOVERIES.labels("unconfirmed").inc()
             raise Permanent(Code.EDIT_UNCONFIRMED)
-    return _read_again(execution, seen)
+    return _read_again(execution, job, seen)
 
 
-def _read_again(execution: JobExecution, seen: str) -> StepResult:
-    """A changed draft is looked at again soon; an unchanged one later, unless the backend has said that it is done."""
-    job, settings = execution.job, execution.context.settings
-    sent, recovery = required_intent(job)
-    if seen != sent.before:
-        return StepResult(transitions.still_unconfirmed(job, seen=seen), park_s=settings.settle_s)
-    pause_s = settings.settle_s if recovery.spoke else settings.recover_every_s
-    return StepResult(transitions.still_unconfirmed(job, seen=None), park_s=pause_s)
+def _with_restlessness(job: Job, seen: Look) -> Job:
+    """Remember that somebody else's credits come and go."""
+    _, recovery = required_intent(job)
+    restless = recovery.restless or is_restless(recovery.frozen, seen.reading)
+    return msgspec.structs.replace(job, recovery=msgspec.structs.replace(recovery, restless=restless))
+
+
+def _read_again(execution: JobExecution, job: Job, seen: Look) -> StepResult:
+    pause_s = next_read_in_s(job, execution.context.settings, execution.now_ms, changed=seen.changed)
+    frozen = seen.reading.frozen
+    again = transitions.still_unconfirmed(job, seen=seen.seen if seen.changed else None, frozen=frozen)
+    return StepResult(again, park_s=pause_s)

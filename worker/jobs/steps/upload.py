@@ -21,12 +21,14 @@ from core.store.redis.codec import pack_json
 from worker.backend import drafts
 from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.backend.responses import State, UploadAnswer
+from worker.jobs.credit_reading import CreditReading
 from worker.jobs.execution import JobExecution
 from worker.jobs.retry_rules import tries_after
-from worker.jobs.settlement import take_credit_reading
+from worker.jobs.settlement import is_settling, take_credit_reading
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.answer import answer_of
 from worker.outbound.download import fetch_media
+from worker.tokens.estimate import estimate
 
 _SETTLING_S = 5.0
 #: what the code beside a file means that was not taken
@@ -177,20 +179,31 @@ async def _fetch_and_send(execution: JobExecution, url: str) -> UploadAnswer:
 
 async def _announce_message(execution: JobExecution) -> StepResult:
     """Write down the draft and the balance as they are, and that the message goes out next."""
-    reading = await take_credit_reading(execution)
-    if execution.session.settling_until_ms > execution.now_ms and not reading.at_rest:
+    settling = execution.session.settling_until_ms > execution.now_ms
+    reading = await take_credit_reading(execution, closely=settling)
+    if is_settling(execution, reading):
         raise Temporary(WaitReason.SESSION_BUSY, delay_s=_SETTLING_S)
     state = await execution.read_state()
-    sent = Sent(
-        at_ms=execution.now_ms,
-        before=drafts.fingerprint(state.draft),
-        credits_total=reading.total,
-        alone_at=reading.alone_at,
-    )
     draft_before = pack_json(state.draft)
     return StepResult(
-        transitions.sending(execution.job, sent=sent),
-        msgspec.structs.replace(execution.session, settling_until_ms=0),
+        transitions.sending(execution.job, sent=_intent(execution, state, reading)),
+        sessions.settled(execution.session),
         fields={"before": draft_before},
         handover=msgspec.structs.replace(execution.handover, draft_before=draft_before),
+    )
+
+
+def _intent(execution: JobExecution, state: State, reading: CreditReading) -> Sent:
+    """Say how everything was before the message."""
+    uploads = execution.session.uploaded
+    return Sent(
+        at_ms=execution.now_ms,
+        before=drafts.fingerprint(state.draft),
+        state=drafts.state_fingerprint(state.content, uploads=uploads),
+        uploads=uploads,
+        cost=estimate(execution.job),
+        credits_total=reading.total,
+        frozen=reading.frozen,
+        others=reading.others.most,
+        sends=reading.sends,
     )

@@ -2,25 +2,36 @@
 --
 -- Arguments: id, version (of the record that was read), new_version, record, status, tenant, session, mode, fields
 -- (what is stored beside the record), tenant_running_jobs; owner (absent: the API's cancel, or the sweeper's expiry, which
--- only the version fences); and where it applies: event, session_record, reset_crashes, stage_sample {stage, ms}.
+-- only the version fences); write (the id of this very write); and where it applies: event, session_record,
+-- reset_crashes, stage_sample {stage, ms}, sending {token, cost} (a message is about to go out), unsent_on (the token on
+-- which it did not).
 -- mode is one of
 --   hold: the holder goes on
 --   park: it lets go until wake_at_ms
 --   end: it is over; retire_at_ms, month, usage {name = by}, run_ms, batch {id, now, random}
--- Results: outcome 'ok', 'lost' (another holds it), or 'stale' with the record as it is now; the caller rebases.
+-- Results: outcome 'ok', 'again' with the record that this very write has written before, 'lost' (another holds it), or
+-- 'stale' with the record as it is now; the caller rebases.
 
--- Found written already, it is the same write again, whose answer was lost with the connection. One that let go is
--- done; one that goes on must still be the holder.
+-- A write has an id of its own, by which it is known again where its answer was lost with the connection: two writes may
+-- well have the same bytes. One that let go is done; one that goes on must still be the holder.
 local function fenced(a, found)
   if not found.ver then return {outcome = 'lost'} end
-  if found.rec == a.record and (a.mode ~= 'hold' or found.owner == a.owner) then return {outcome = 'ok'} end
-  if a.owner and found.owner ~= a.owner then return {outcome = 'lost'} end
+  if found.write == a.write and (a.mode ~= 'hold' or found.owner == a.owner) then
+    return {outcome = 'again', record = found.rec}
+  end
+  if a.owner and found.owner ~= a.owner then
+    clear_suspicion(key.job(a.id), a.owner)
+    return {outcome = 'lost'}
+  end
   if tonumber(found.ver) ~= a.version then return {outcome = 'stale', record = found.rec} end
 end
 
 local function write_record(a, status_before)
-  call('HSET', key.job(a.id), 'rec', a.record, 'ver', a.new_version, 'status', a.status)
-  if a.reset_crashes then call('HSET', key.job(a.id), 'crashes', 0) end
+  call('HSET', key.job(a.id), 'rec', a.record, 'ver', a.new_version, 'status', a.status,
+    'write', a.write)
+  if a.reset_crashes then forget_crashes(key.job(a.id)) end
+  if a.unsent_on then call('HDEL', key.token_sent(a.unsent_on), a.id) end
+  if a.sending then note_sending(a.sending, a.id) end
   for field, value in pairs(a.fields) do call('HSET', key.job(a.id), field, value) end
   if a.session_record then call('HSET', key.session(a.session), 'rec', a.session_record) end
   if a.status == status_before then return end
@@ -80,7 +91,7 @@ local function wake(id, owner)
 end
 
 operation('commit_job', function(a)
-  local found = read_fields(key.job(a.id), 'ver', 'owner', 'status', 'rec')
+  local found = read_fields(key.job(a.id), 'ver', 'owner', 'status', 'rec', 'write')
   local outcome = fenced(a, found)
   if outcome then return outcome end
   write_record(a, found.status)

@@ -4,6 +4,15 @@
 --   record, webhook (the tenant's default), crashes,
 --   taken_over: the holder before stopped in mid-step
 --   session_record of a job, event_id of a delivery
+-- Whether a process has said that it lives since it was suspected. When it last did is its "alive until" less a lease.
+local function lives_since(lease_ms)
+  return function(owner, since_ms)
+    local said = call('HGET', key.workers(), process_of(owner))
+    local until_ms = said and tonumber(string.match(said, '(%d+):'))
+    return until_ms and until_ms - lease_ms > since_ms
+  end
+end
+
 operation('claim', function(a)
   local record = record_key(a.id)
   local found = read_fields(record, 'rec', 'status', 'owner', 'tenant', 'session', 'event')
@@ -17,7 +26,9 @@ operation('claim', function(a)
     call('ZADD', key.arq_queue(), 'XX', lease_ends_ms, a.id)
     return {}
   end
-  if left_behind then call('HINCRBY', record, 'crashes', 1) end
+  if left_behind then suspect(record, found.owner) end
+  clear_suspicion(record, a.owner)
+  clear_suspects(record, lives_since(a.lease_ms))
   local handed_back = call('HDEL', record, 'handed') == 1
   take_lease(a.id, a.owner, now_ms + a.lease_ms)
   return {

@@ -6,6 +6,8 @@ operation('hand_back', function(a)
     if call('HGET', record_key(id), 'owner') == owner then
       call('HSET', record_key(id), 'handed', 1)
       release_lease(id, now_ms)
+    else
+      clear_suspicion(record_key(id), owner)
     end
   end
   return {}

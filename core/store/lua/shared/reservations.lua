@@ -1,6 +1,14 @@
--- Reservations of a job: credits of a token, and a share of its tenant's budget for the month.
+-- Reservations of a job: credits of a token, and a share of its tenant's budget for the month; and what a message costs.
+
+-- A message is about to be sent on a token: `sending` is {token, cost}.
+local function note_sending(sending, job)
+  if call('EXISTS', key.token(sending.token)) == 0 then return end
+  call('HSET', key.token_sent(sending.token), job, integer(sending.cost) .. ':' .. integer(now_ms))
+  call('HINCRBY', key.token(sending.token), 'sends', 1)
+end
 
 local function release_token(token, job)
+  call('HDEL', key.token_sent(token), job)
   local credits = call('HGET', key.token_reservations(token), job)
   if credits then
     call('HDEL', key.token_reservations(token), job)
@@ -32,4 +40,10 @@ local function write_balance(token, balance)
   if balance.available > 0 and call('HGET', key.token(token), 'state') == 'exhausted' then
     call('HSET', key.token(token), 'state', 'active')
   end
+end
+
+-- What messages of a kind have taught: what the last one cost, and how many credits were too few for one.
+local function learn(field, credits)
+  call('HSET', key.message_costs(), field, credits)
+  call('PEXPIRE', key.message_costs(), MESSAGE_COSTS_LIFE_MS)
 end

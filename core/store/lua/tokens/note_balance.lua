@@ -1,14 +1,14 @@
--- Say who uses a token, and write its balance where one was read.
--- Arguments: token, balance {available, frozen}.
--- Results: known (absent: it was removed), reserved, in_flight (jobs that hold it), taken (how often, ever).
+-- Say who else has messages on a token, and write its balance where one was read.
+-- Arguments: token, balance {available, frozen}, job (whose own message does not count).
+-- Results: known (absent: it was removed), sends (messages that were sent on it, ever), others (those of other jobs that
+-- are not settled).
 operation('note_balance', function(a)
   if call('EXISTS', key.token(a.token)) == 0 then return {} end
   if a.balance then write_balance(a.token, a.balance) end
-  local token = read_fields(key.token(a.token), 'reserved', 'taken')
+  local sent = key.token_sent(a.token)
   return {
     known = true,
-    reserved = tonumber(token.reserved or '0'),
-    in_flight = call('HLEN', key.token_reservations(a.token)),
-    taken = tonumber(token.taken or '0'),
+    sends = tonumber(call('HGET', key.token(a.token), 'sends') or '0'),
+    others = call('HLEN', sent) - (a.job and call('HEXISTS', sent, a.job) or 0),
   }
 end)

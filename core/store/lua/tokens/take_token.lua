@@ -3,10 +3,22 @@
 -- Arguments: tenant, job, cost, until_ms (a token must not expire before), needs (scopes), anonymous (whether the
 -- installation's own may serve), unread (whether one may whose balance was never read), refused_exports (so many close a
 -- token to exports), forgotten_ms (what was said of a token counts for so long), month, month_limit (credits; 0: none), only (this token or nothing).
+-- kind (of message, by which costs are learned), least (credits that a token must have, by what this job has learned),
+-- last_choice (one with fewer credits than the message may cost is taken too, if they are not known to be too few).
 -- Results: token_id; over_budget; neither: none serves.
 --
 -- A job holds credits on one token at most. Its hash names that token in `reserved_on`, so that its end frees them even
 -- where the worker died between taking the token and writing so into the record.
+
+-- How many credits a token must have: as many as the message will probably cost, or did last; as the last choice as many
+-- as are not known to be too few.
+local function credits_needed(a)
+  if a.cost == 0 then return 0 end
+  local learned = call('HMGET', key.message_costs(), a.kind, a.kind .. ':too few')
+  local too_few = math.max(tonumber(learned[2] or '0'), a.least - 1)
+  local wanted = a.last_choice and 1 or math.min(a.cost, tonumber(learned[1] or a.cost))
+  return math.max(wanted, too_few + 1)
+end
 
 local function holds(words, word)
   return string.find(words, '+' .. word .. '+', 1, true) ~= nil
@@ -59,7 +71,7 @@ local function fits(a, token, cost)
   if not is_usable(a, token) or not has_scopes(token, a.needs) then return false end
   if token.tenant ~= '' and token.tenant ~= a.tenant then return false end
   if token.expires_ms > 0 and token.expires_ms < a.until_ms then return false end
-  if token.available and tonumber(token.available) - tonumber(token.reserved or '0') < cost then return false end
+  if cost > 0 and token.available and tonumber(token.available) - tonumber(token.reserved or '0') < cost then return false end
   return a.anonymous or a.only or token.kind ~= 'anonymous'
 end
 
@@ -91,9 +103,10 @@ end
 -- None where the best one's balance was never read and must be: then nobody else is taken in its place.
 local function best_token(a)
   local best, best_order, balance_read
+  local credits = credits_needed(a)
   for _, id in ipairs(a.only and {a.only} or call('SMEMBERS', key.tokens())) do
     local token = read_token(id)
-    if token and fits(a, token, a.cost) then
+    if token and fits(a, token, credits) then
       local its_order = order(a, id, token)
       if not best or its_order < best_order then best, best_order, balance_read = id, its_order, token.available end
     end
@@ -107,7 +120,6 @@ local function reserve(a, token)
   if status and END_STATES[status] then return {} end
   if call('HSETNX', key.token_reservations(token), a.job, a.cost) == 1 then
     call('HINCRBY', key.token(token), 'reserved', a.cost)
-    call('HINCRBY', key.token(token), 'taken', 1)
   end
   if status then
     call('HSET', key.job(a.job), 'reserved_on', token)

@@ -1,0 +1,40 @@
+-- Who is suspected to have died of a job: whoever let its lease run out. A starved process that comes back was not killed.
+--
+-- A record's field 'suspects' holds "owner@ms" of each, one a line; 'crashes' is their number.
+
+local function process_of(owner)
+  return string.match(owner, '^(.*):[^:]*$') or owner
+end
+
+local function suspect(record, owner)
+  local suspects = call('HGET', record, 'suspects') or ''
+  call('HSET', record, 'suspects', suspects .. owner .. '@' .. integer(now_ms) .. '\n')
+  call('HINCRBY', record, 'crashes', 1)
+end
+
+-- Clear those of whom `lives(owner, since_ms)` says that they are alive.
+local function clear_suspects(record, lives)
+  local suspects = call('HGET', record, 'suspects')
+  if not suspects then return end
+  local left, cleared = '', 0
+  for owner, since_ms in string.gmatch(suspects, '([^\n]*)@(%d+)\n') do
+    if lives(owner, tonumber(since_ms)) then
+      cleared = cleared + 1
+    else
+      left = left .. owner .. '@' .. since_ms .. '\n'
+    end
+  end
+  if cleared == 0 then return end
+  call('HSET', record, 'suspects', left)
+  call('HINCRBY', record, 'crashes', -cleared)
+end
+
+-- Whoever hears that it has lost the work lives.
+local function clear_suspicion(record, owner)
+  clear_suspects(record, function(suspected) return process_of(suspected) == process_of(owner) end)
+end
+
+local function forget_crashes(record)
+  call('HSET', record, 'crashes', 0)
+  call('HDEL', record, 'suspects')
+end

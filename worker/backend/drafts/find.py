@@ -1,0 +1,63 @@
+"""Finds the draft in a state: under its own key or another one, nested, or written as JSON text. Pure.
+
+No page settles where it stands (BACKEND.md, "Open doubts"), so a draft is known by its shape: tracks that hold segments.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from worker.backend.drafts.parse import SEGMENTS, TRACKS
+
+_KEY = "draft"
+_DEEPEST = 6
+
+
+def written_out(value: Any, depth: int = _DEEPEST) -> Any:
+    """Decode what stands in a state as JSON text, ``"{\\"t\\": []}"``, at any depth; what is no JSON stays a text."""
+    if depth == 0:
+        return value
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        try:
+            return written_out(msgspec.json.decode(value), depth - 1)
+        except (msgspec.DecodeError, RecursionError):
+            return value
+    if isinstance(value, dict):
+        return {key: written_out(inner, depth - 1) for key, inner in value.items()}
+    return value
+
+
+def find_draft(state: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Find the draft in a state that is written out. None: there is none."""
+    named = state.get(_KEY)
+    if isinstance(named, dict):
+        return _innermost(named)
+    return next(_by_shape(dict(state), _DEEPEST), None)
+
+
+def _innermost(draft: dict[str, Any]) -> dict[str, Any]:
+    """Unwrap ``{"schema": 3, "draft": {…}}``; one that has tracks of its own is what it is."""
+    if any(isinstance(draft.get(key), list) for key in TRACKS):
+        return draft
+    inner = draft.get(_KEY)
+    if isinstance(inner, dict):
+        return _innermost(inner)
+    return next(_by_shape(draft, _DEEPEST), draft)
+
+
+def _by_shape(value: Any, depth: int) -> Iterator[dict[str, Any]]:
+    if not isinstance(value, dict) or depth == 0:
+        return
+    if any(_are_tracks(value.get(key)) for key in TRACKS):
+        yield value
+    for inner in value.values():
+        yield from _by_shape(inner, depth - 1)
+
+
+def _are_tracks(value: object) -> bool:
+    """Whether a list holds tracks: objects with segments, which may be none."""
+    tracks = value if isinstance(value, list) else []
+    return any(
+        isinstance(track, dict) and any(isinstance(track.get(key), list) for key in SEGMENTS) for track in tracks
+    )

@@ -1,0 +1,38 @@
+"""One look at what a message did: the balance, then the state. Reads, and decides nothing."""
+
+from typing import NamedTuple
+
+from core.model.job import Sent
+from worker.backend import drafts
+from worker.backend.responses import State
+from worker.jobs.credit_reading import CreditReading
+from worker.jobs.edit_outcome import fingerprint_before
+from worker.jobs.execution import JobExecution
+from worker.jobs.settlement import take_credit_reading
+
+
+class Look(NamedTuple):
+    """What was there. `seen`: the state's fingerprint; `changed`: it is another one than before the message."""
+
+    state: State
+    reading: CreditReading
+    seen: str
+    changed: bool
+
+
+async def look(execution: JobExecution, *, closely: bool = False) -> Look:
+    """Look once. `closely`: be exact about who else uses the token."""
+    sent = execution.job.sent
+    assert sent is not None
+    # credits first: where they say that nothing can come any more, the state read after them is the last one
+    reading = await take_credit_reading(execution, closely=closely)
+    state = await execution.context.backend.read_state(await execution.credentials(), execution.backend_session())
+    seen = _fingerprint(state, sent)
+    return Look(state, reading, seen, changed=seen != fingerprint_before(sent))
+
+
+def _fingerprint(state: State, sent: Sent) -> str:
+    """Name what is compared, as the intent did."""
+    if sent.state is None:
+        return drafts.fingerprint(state.draft)
+    return drafts.state_fingerprint(state.content, uploads=sent.uploads)
