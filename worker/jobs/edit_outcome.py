@@ -66,7 +66,8 @@ def _outcome_of_unchanged(job: Job, reading: CreditReading, settings: Settings, 
         return EditOutcome.NOTHING_DONE
     if not enough:
         return EditOutcome.UNCERTAIN
-    if recovery.tools_ran or took_credits(sent, reading):
+    # of a message that may never have arrived, a balance that somebody else may use as well is no sign
+    if recovery.tools_ran or (recovery.spoke and took_credits(sent, reading)):
         return EditOutcome.UNSEEN
     return EditOutcome.NOTHING_DONE if recovery.spoke else EditOutcome.UNCONFIRMED
 
