@@ -132,11 +132,14 @@ def with_(recovery: Recovery, **facts: object) -> Recovery:
         (with_(SPOKE, reads=9), AT_WORK, "d", 61, EditOutcome.UNCERTAIN),
         # a tool ran, or the message was paid for: something was done, whether it can be seen or not
         (with_(SPOKE, tools_ran=True), AT_REST, "d", 59, EditOutcome.UNCERTAIN),
-        (with_(SPOKE, tools_ran=True), AT_REST, "d", 61, EditOutcome.UNSEEN),
-        (SPOKE, PAID, "d", 59, EditOutcome.UNCERTAIN),
-        (SPOKE, PAID, "d", 61, EditOutcome.UNSEEN),
+        (with_(SPOKE, reads=2, tools_ran=True), AT_REST, "d", 61, EditOutcome.UNSEEN),
+        (with_(SPOKE, reads=2), PAID, "d", 59, EditOutcome.UNCERTAIN),
+        (with_(SPOKE, reads=2), PAID, "d", 61, EditOutcome.UNSEEN),
+        # and not by the clock alone: somebody must have looked
+        (with_(SPOKE, reads=1, tools_ran=True), AT_REST, "d", 61, EditOutcome.UNCERTAIN),
         (Recovery(since_ms=0, reads=4, tools_ran=True), AT_REST, "d", 300, EditOutcome.UNSEEN),
-        (Recovery(since_ms=0, reads=4), PAID, "d", 300, EditOutcome.UNSEEN),
+        # but for a message that may never have arrived: somebody else may have paid for something
+        (Recovery(since_ms=0, reads=4), PAID, "d", 300, EditOutcome.UNCONFIRMED),
     ],
 )
 def test_a_later_look_at_the_state_has_one_meaning(recovery, reading, seen, later_s, outcome):
@@ -146,7 +149,7 @@ def test_a_later_look_at_the_state_has_one_meaning(recovery, reading, seen, late
 
 @pytest.mark.parametrize("later_s", [61, 299])
 def test_a_generation_may_show_for_five_minutes(later_s):
-    job = msgspec.structs.replace(GENERATION, recovery=with_(SPOKE, tools_ran=True))
+    job = msgspec.structs.replace(GENERATION, recovery=with_(SPOKE, reads=2, tools_ran=True))
     judge = lambda now_s: outcome_after_read(job, AT_REST, seen="d", settings=SETTINGS, now_ms=now_s * 1000)  # noqa: E731
     assert (judge(later_s), judge(301)) == (EditOutcome.UNCERTAIN, EditOutcome.UNSEEN)
 

@@ -16,6 +16,8 @@ from worker.tokens.estimate import is_generation
 
 #: a generation takes up to 300 s, five times as long as what else may show late
 _GENERATION_TIMES = 5
+#: by the clock, and not by it alone, since nobody may have looked
+_LEAST_LOOKS = 3
 
 
 class EditOutcome(Enum):
@@ -61,12 +63,13 @@ def outcome_after_read(job: Job, reading: CreditReading, *, seen: str, settings:
 def _outcome_of_unchanged(job: Job, reading: CreditReading, settings: Settings, *, late: bool) -> EditOutcome:
     sent, recovery = required_intent(job)
     asks = asks_only(job, tools_ran=recovery.tools_ran) and recovery.spoke
-    enough = late if recovery.spoke else recovery.reads + 1 >= settings.recover_reads
+    enough = recovery.reads + 1 >= (_LEAST_LOOKS if recovery.spoke else settings.recover_reads)
     if asks:
         return EditOutcome.NOTHING_DONE
-    if not enough:
+    if not enough or (recovery.spoke and not late):
         return EditOutcome.UNCERTAIN
-    if recovery.tools_ran or took_credits(sent, reading):
+    # of a message that may never have arrived, a balance that somebody else may use as well is no sign
+    if recovery.tools_ran or (recovery.spoke and took_credits(sent, reading)):
         return EditOutcome.UNSEEN
     return EditOutcome.NOTHING_DONE if recovery.spoke else EditOutcome.UNCONFIRMED
 
@@ -136,7 +139,7 @@ def next_read_in_s(job: Job, settings: Settings, now_ms: int, *, changed: bool) 
         return settings.recover_every_s
     left_s = patience_s(job, settings) - (now_ms - recovery.since_ms) / 1000
     growing_s = min(settings.settle_s * (1 << min(recovery.reads, 10)), settings.recover_every_s)
-    return growing_s if left_s <= 0 else min(growing_s, left_s + 0.01)
+    return settings.settle_s if left_s <= 0 else min(growing_s, left_s + 0.01)
 
 
 def required_intent(job: Job) -> tuple[Sent, Recovery]:
