@@ -13,6 +13,8 @@ __all__ = ["redis_server", "redis_url"]
 ROOT = Path(__file__).parent
 #: what takes longest, longest first: side by side with others these begin, so that none of them is left for the end
 LONG = (
+    "dialects/test_always.py",
+    "dialects/test_dialects.py",
     "crash/test_crash_moments.py",
     "flows/test_world_demo.py",
     "crash/test_chaos.py",
