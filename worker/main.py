@@ -15,8 +15,10 @@ from prometheus_client import start_http_server
 from core.logs import configure_logs
 from core.metrics import REGISTRY
 from core.queue import LeasedWorker, make_worker
+from core.security.encryption import Encryption
 from core.settings import Settings, load_settings
-from core.store.redis.client import STORE_DOWN, Redis, connect
+from core.store.redis.client import STORE_DOWN, Redis, Store, connect
+from core.store.secret_keys import WrongSecretKeys, check_secret_keys
 from worker import redis_outage
 from worker.callbacks.deliver import run_delivery
 from worker.context import WorkerContext, build_context
@@ -41,7 +43,10 @@ def worker(host: str, metrics_port: int) -> None:
     """Run jobs and send callbacks until SIGTERM."""
     settings = load_settings()
     configure_logs(settings.log_level)
-    uvloop.run(serve(settings, host=host, metrics_port=metrics_port))
+    try:
+        uvloop.run(serve(settings, host=host, metrics_port=metrics_port))
+    except WrongSecretKeys as wrong:
+        raise click.ClickException(str(wrong)) from None
 
 
 async def serve(settings: Settings, *, host: str, metrics_port: int) -> None:
@@ -52,7 +57,7 @@ async def serve(settings: Settings, *, host: str, metrics_port: int) -> None:
     async with AsyncExitStack() as stack:
         client = connect(settings.redis_url.get_secret_value(), answer_s=_ANSWER_S, connections=256)
         context = await build_context(settings, client, stack)
-        if not await _wait_for_redis(client, stop):
+        if not await _wait_for_redis(Store(client), context.encryption, stop):
             return
         for secret in settings.nemo_tokens:
             await context.token_pool.add_operator_token(secret.get_secret_value())
@@ -61,11 +66,15 @@ async def serve(settings: Settings, *, host: str, metrics_port: int) -> None:
         await _run(context, client, stop, f"http://{host}:{server.server_port}")
 
 
-async def _wait_for_redis(client: Redis, stop: asyncio.Event) -> bool:
-    """Wait until Redis answers. False: told to stop before it did."""
+async def _wait_for_redis(store: Store, encryption: Encryption, stop: asyncio.Event) -> bool:
+    """Wait until Redis answers, and warn of what is wrong with it. False: told to stop before it did.
+
+    Raises WrongSecretKeys.
+    """
     while not stop.is_set():
         with suppress(*STORE_DOWN):
-            await client.ping()
+            for warning in await check_secret_keys(store, encryption):
+                log.warning(warning)
             return True
         log.warning("waiting for Redis")
         await redis_outage.pause()
