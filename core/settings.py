@@ -5,12 +5,14 @@ A bad value stops the process at start with the variable's name, never with its 
 
 import ipaddress
 import sys
+from collections.abc import Callable
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, PositiveInt, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from core.logs import LogFormat
 from core.profiles import PROFILES
 
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
@@ -46,6 +48,8 @@ class Settings(BaseSettings):
     #: danger: lets callbacks and media use plain http
     allow_http: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    #: auto: readable lines on a terminal, else JSON
+    log_format: LogFormat = "auto"
 
     #: submits that one key may make in a minute, exact over all replicas
     submits_per_minute: PositiveInt = 60
@@ -173,13 +177,17 @@ def variable_of(field: str) -> str:
     return alias if isinstance(alias, str) else f"REELGATE_{field.upper()}"
 
 
-def load_settings() -> Settings:
-    """Read the environment, or stop the process with a sentence for each bad variable."""
+def _to_stderr(sentence: str) -> None:
+    sys.stderr.write(f"{sentence}\n")
+
+
+def load_settings(*, report: Callable[[str], object] = _to_stderr) -> Settings:
+    """Read the environment, or stop the process after a sentence for each bad variable, which goes to `report`."""
     try:
         return Settings()
     except ValidationError as bad:
         for error in bad.errors(include_input=False, include_url=False, include_context=False):
             where = str(error["loc"][0])
             name = variable_of(where) if where in Settings.model_fields else where.upper()
-            sys.stderr.write(f"{name}: {error['msg']}\n")
+            report(f"{name}: {error['msg']}")
         raise SystemExit(2) from None

@@ -1,7 +1,6 @@
 """The API process: `reelgate api`. Binds a port, serves the app, says when it is ready, ends cleanly on SIGTERM."""
 
 import asyncio
-import logging
 import signal
 import socket
 import sys
@@ -13,9 +12,9 @@ from litestar.types import ASGIApp
 from prometheus_client import start_http_server
 from uvicorn.config import LoopFactoryType
 
-from core.logs import configure_logs
+from core.logs import get_logger
 from core.metrics import REGISTRY
-from core.settings import load_settings
+from core.process import ProcessCommand, load_process_settings
 from core.store.redis.client import STORE_DOWN
 from core.store.redis.durability import durability_warnings
 from core.store.secret_keys import WrongSecretKeys, check_secret_keys
@@ -23,7 +22,7 @@ from service.app import build_app
 from service.context import ApiContext, open_context
 from service.http.protocol import LimitedProtocol
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: how long open requests may go on after SIGTERM; event streams end at once
 SHUTDOWN_GRACE_S = 10
@@ -109,14 +108,13 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-@click.command()
+@click.command(cls=ProcessCommand)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option("--port", default=8080, show_default=True, help="0 picks a free one.")
 @click.option("--metrics-port", type=int, help="Serve /metrics there instead.")
 def api(host: str, port: int, metrics_port: int | None) -> None:
     """Serve the HTTP API."""
-    settings = load_settings()
-    configure_logs(settings.log_level)
+    settings = load_process_settings()
     listener = _bind(host, port)
     if metrics_port is not None:
         start_http_server(metrics_port, addr=host, registry=REGISTRY)

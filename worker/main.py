@@ -1,7 +1,6 @@
 """The worker process: runs the queue, the heartbeat, the periodic tasks and the metrics page, and stops cleanly."""
 
 import asyncio
-import logging
 import signal
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
@@ -12,11 +11,12 @@ import click
 import uvloop
 from prometheus_client import start_http_server
 
-from core.logs import configure_logs
+from core.logs import bind, get_logger
 from core.metrics import REGISTRY
-from core.queue import LeasedWorker, make_worker
+from core.process import ProcessCommand, load_process_settings
+from core.queue import LeasedWorker, Run, make_worker
 from core.security.encryption import Encryption
-from core.settings import Settings, load_settings
+from core.settings import Settings
 from core.store.redis.client import STORE_DOWN, Redis, Store, connect
 from core.store.secret_keys import WrongSecretKeys, check_secret_keys
 from worker import redis_outage
@@ -28,7 +28,7 @@ from worker.maintenance.periodic import run_periodically
 from worker.maintenance.sweeper import run_sweeper
 from worker.rpc import run_rpc_server
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: Redis answers in time, or counts as away
 _ANSWER_S = 5.0
@@ -36,13 +36,12 @@ _ANSWER_S = 5.0
 _DELIVERY_PLACES = 256
 
 
-@click.command()
+@click.command(cls=ProcessCommand)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where the metrics are served.")
 @click.option("--metrics-port", default=9100, show_default=True, help="0 picks a free one.")
 def worker(host: str, metrics_port: int) -> None:
     """Run jobs and send callbacks until SIGTERM."""
-    settings = load_settings()
-    configure_logs(settings.log_level)
+    settings = load_process_settings()
     try:
         uvloop.run(serve(settings, host=host, metrics_port=metrics_port))
     except WrongSecretKeys as wrong:
@@ -99,12 +98,22 @@ def _make_queue(context: WorkerContext, client: Redis) -> LeasedWorker:
     settings = context.settings
     return make_worker(
         client,
-        run_job=partial(run_job, context),
-        run_delivery=partial(run_delivery, context),
+        run_job=_naming("job_id", partial(run_job, context)),
+        run_delivery=_naming("delivery_id", partial(run_delivery, context)),
         places=settings.worker_jobs + _DELIVERY_PLACES,
         poll_s=settings.poll_s,
         lease_s=settings.lease_s,
     )
+
+
+def _naming(field: str, run: Run) -> Run:
+    """Let every log line of a run say what it runs; each runs in a task, and so in a context, of its own."""
+
+    async def run_named(item_id: str) -> None:
+        bind(**{field: item_id})
+        await run(item_id)
+
+    return run_named
 
 
 def _tasks_beside(context: WorkerContext) -> dict[str, Coroutine[Any, Any, None]]:
@@ -139,7 +148,7 @@ async def _stop(context: WorkerContext, queue: LeasedWorker, running: asyncio.Ta
     Whatever is handed back keeps its checkpoint, and costs no try.
     """
     queue.allow_pick_jobs = False
-    log.info("stopping with %d jobs and callbacks in hand", len(context.leases))
+    log.info("stopping", in_hand=len(context.leases))
     with suppress(*STORE_DOWN):
         await context.leases.hand_back_all(streams_too=False)
     with suppress(TimeoutError):

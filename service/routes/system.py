@@ -1,10 +1,9 @@
 """Health probes and Prometheus metrics. None of them needs a key."""
 
-import logging
-
 from litestar import Response
 from litestar.openapi import ResponseSpec
 
+from core.logs import get_logger
 from core.metrics import exposition
 from core.store.redis.client import STORE_DOWN
 from core.store.redis.durability import durability_warnings
@@ -14,7 +13,7 @@ from service.http.responses import json_response
 from service.openapi.describe import ResponseDoc, reads
 from service.schemas.responses import Probe
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 ANSWERS: dict[int, ResponseSpec] = {
     200: ResponseDoc("Yes.", Probe),
