@@ -4,8 +4,10 @@ A bad value stops the process at start with the variable's name, never with its 
 """
 
 import ipaddress
+import os
 import sys
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -20,6 +22,9 @@ Networks = Annotated[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 SHORTEST_SECRET_KEY = 32
+
+#: what `reelgate submit` reads
+_CLIENT_VARIABLES = {"REELGATE_API", "REELGATE_API_KEY"}
 
 
 class Settings(BaseSettings):
@@ -175,6 +180,14 @@ def variable_of(field: str) -> str:
     """Name the environment variable of a field: ``lease_s`` is ``REELGATE_LEASE_S``."""
     alias = Settings.model_fields[field].validation_alias
     return alias if isinstance(alias, str) else f"REELGATE_{field.upper()}"
+
+
+def unknown_variables() -> dict[str, str | None]:
+    """Name what the environment holds that looks like a setting and is none, with the setting that may be meant."""
+    known = {variable_of(field) for field in Settings.model_fields} | _CLIENT_VARIABLES
+    others = [name for name in os.environ if name.upper() not in known]
+    nearest = {name: next(iter(get_close_matches(name.upper(), known, n=1, cutoff=0.85)), None) for name in others}
+    return {name: near for name, near in nearest.items() if near or name.upper().startswith(("REELGATE_", "NEMO_"))}
 
 
 def _to_stderr(sentence: str) -> None:

@@ -4,7 +4,7 @@ The job's steps call it. It decides how a call is written and read; when to call
 is theirs. Nothing is ever sent twice here.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any, Literal
 from urllib.parse import quote, urljoin
@@ -17,7 +17,7 @@ from worker.backend import requests, responses
 from worker.backend.events import Heartbeat, StreamDecoder, StreamError, StreamEvent, Unknown
 from worker.backend.faults import BackendFault, Fault, fault_of_stream
 from worker.backend.multipart import FileForm
-from worker.backend.transport import BackendRequest, CallMetrics, Transport
+from worker.backend.transport import BackendRequest, CallMetrics, RecordedAnswer, Transport
 
 #: Taking a large file, or fetching it from a URL, takes the backend longer than other calls.
 _UPLOAD_SILENCE_S = 300.0
@@ -69,6 +69,10 @@ class Backend:
     async def aclose(self) -> None:
         """End all connections."""
         await self._http.aclose()
+
+    def record_answers(self, note: Callable[[RecordedAnswer], None]) -> None:
+        """Let `note` see every answer as it came, for diagnosis."""
+        self._http.record_answers(note)
 
     async def issue_anonymous_token(self, client_id: str, *, profile: str) -> responses.IssuedToken:
         """Ask for this installation's token. RATE_LIMITED while an earlier one lives."""
