@@ -17,10 +17,12 @@ from worker.backend.client import Backend, Credentials
 from worker.backend.faults import BackendFault
 from worker.backend.metrics import CallCounts
 from worker.context import platform_of, token_pool_over
-from worker.doctor.backend_checks import BackendCheckup
+from worker.doctor.calls import RecordedCalls
 from worker.doctor.doubts import Seen, doubts_after
 from worker.doctor.findings import Finding, Report, Verdict, scrub, works
+from worker.doctor.harmless import HarmlessChecks, read_balance
 from worker.doctor.local_checks import bad_settings, check_redis, check_settings, check_storage
+from worker.doctor.paid import PaidChecks
 from worker.tokens.anonymous import AnonymousTokenSource
 from worker.tokens.pool import TokenPool
 
@@ -115,13 +117,18 @@ async def _credentials(ground: _Ground, found: _Findings) -> list[Credentials]:
 
 async def _examine_backend(ground: _Ground, credentials: Credentials, found: _Findings, wish: Wish | None) -> None:
     """Make the calls with the first token; of the others the balance is read."""
-    checkup = BackendCheckup(ground.backend, credentials, ground.settings, found.seen)
-    if wish:
-        await checkup.run(clip_url=wish.clip_url, spend=wish.spend)
+    settings, seen = ground.settings, found.seen
+    calls = RecordedCalls(ground.backend, credentials, base_url=settings.nemo_api_url)
+    if wish is None:
+        await read_balance(calls, seen)
     else:
-        await checkup.read_balance()
-    found.findings.extend(checkup.findings)
-    found.private.update(checkup.private)
+        session_id = await HarmlessChecks(calls, seen).run(clip_url=wish.clip_url)
+        if not wish.spend:
+            calls.skip("message and export", "--spend was not given: they cost credits")
+        elif session_id:
+            await PaidChecks(calls, seen, settings).run(session_id)
+    found.findings.extend(calls.findings)
+    found.private.update(calls.private)
 
 
 def _private(settings: Settings) -> set[str]:
