@@ -1,4 +1,7 @@
-"""ASGI middleware around the app: request ids, and the two HTTP metrics. It knows no route and reads no body."""
+"""ASGI middleware around the app: request ids, the two HTTP metrics, and a log line for each request.
+
+It knows no route and reads no body. A line says the route's template and never the path: a caller wrote that.
+"""
 
 from uuid import uuid4
 
