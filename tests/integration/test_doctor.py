@@ -10,6 +10,7 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 import pytest
@@ -73,8 +74,9 @@ class Report:
         self.told = told
 
     def verdict(self, area: str, what: str) -> str:
-        [found] = [row for row in self.told["findings"] if (row["area"], row["what"]) == (area, what)]
-        return found["verdict"]
+        found = [row["verdict"] for row in self.told["findings"] if (row["area"], row["what"]) == (area, what)]
+        assert len(found) == 1, self.told["findings"]
+        return str(found[0])
 
     def came(self, what: str) -> str:
         return next(str(row["came"]) for row in self.told["findings"] if row["what"] == what)
@@ -351,7 +353,7 @@ def test_a_redis_user_that_may_not_call_functions_is_told(checkup: Doctor):
     with redis.Redis.from_url(url) as client:
         client.acl_setuser("weak", enabled=True, passwords=["+word"], keys=["*"], commands=["+@all", "-fcall"])
         try:
-            weak = url.replace("redis://", "redis://weak:word@")
+            weak = urlunsplit(urlsplit(url)._replace(netloc=f"weak:word@127.0.0.1:{urlsplit(url).port}"))
             report = checkup.report(REDIS_URL=weak, NEMO_API_URL="http://127.0.0.1:9")[1]
         finally:
             client.acl_deluser("weak")

@@ -133,7 +133,8 @@ async def _examine_backend(ground: _Ground, credentials: Credentials, found: _Fi
 
 def _private(settings: Settings) -> set[str]:
     secrets = (*settings.nemo_tokens, *settings.secret_keys, settings.redis_url)
-    return {secret.get_secret_value() for secret in secrets}
+    password = urlsplit(settings.redis_url.get_secret_value()).password
+    return {secret.get_secret_value() for secret in secrets} | ({password} if password else set())
 
 
 def _report(backend: str, found: _Findings, *, account: str, spent: bool) -> Report:
