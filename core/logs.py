@@ -1,40 +1,70 @@
-"""Logs: one JSON object a line on stderr, with ids and no content.
+"""Logs: one JSON object a line on stderr, with ids and no content; readable lines where a person sits at a terminal.
 
 No prompt, media URL, token, key or query string is ever passed to a log call; libraries that would log them are
-turned down here. An exception is told by its kind and its place, since its words may be a caller's content.
+turned down here. An exception is told by its kind and its place, since its words may be a caller's content. Who logs
+says what happened in fixed words, and everything else in fields: ``log.info("job ended", status="failed")``. What a
+request or a job is known by (`job_id`, `tenant`, `request_id`, `trace_id`) is bound once, by `bind`.
 """
 
 import logging
+import re
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
+from types import TracebackType
+from typing import Literal, cast
 
 import structlog
+from structlog.stdlib import BoundLogger, ProcessorFormatter
 from structlog.typing import EventDict, Processor
+
+LogFormat = Literal["auto", "json", "console"]
 
 #: these write URLs, arguments or bodies at INFO
 _TALKATIVE = ("httpx", "httpcore", "arq", "uvicorn.access", "litestar", "asyncio", "hpack")
+#: these put what they quote, a repr or a line of code, behind the first line
+_FIRST_LINE_ONLY = ("asyncio", "py.warnings")
+_TRACE_ID = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-")
 #: of a trace the innermost places
 _FRAMES = 12
 
+#: what every line gets, ours or a library's
+_COMMON: list[Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
 
-def configure_logs(level: str) -> None:
+#: binds fields to all lines of the running task, and to those of tasks that it starts
+bind = structlog.contextvars.bind_contextvars
+#: the same for the length of a block
+bound = structlog.contextvars.bound_contextvars
+
+
+def get_logger(name: str) -> BoundLogger:
+    """Make a logger that takes fields: ``get_logger(__name__)``."""
+    processors = [structlog.stdlib.filter_by_level, *_COMMON, ProcessorFormatter.wrap_for_formatter]
+    logger = structlog.wrap_logger(
+        logging.getLogger(name), processors=processors, wrapper_class=BoundLogger, cache_logger_on_first_use=True
+    )
+    return cast("BoundLogger", logger)
+
+
+def trace_id_of(traceparent: str | None) -> str | None:
+    """Take the trace's id out of a W3C trace context, where it is one."""
+    found = _TRACE_ID.match(traceparent or "")
+    return found[1] if found else None
+
+
+def configure_logs(level: str, log_format: LogFormat = "auto") -> None:
     """Send the logs of this process, libraries' included, through one formatter."""
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _without_words,
-                structlog.processors.JSONRenderer(),
-            ],
+        ProcessorFormatter(
+            foreign_pre_chain=_COMMON,
+            processors=[ProcessorFormatter.remove_processors_meta, _without_words, _renderer(log_format)],
         )
     )
     root = logging.getLogger()
@@ -44,13 +74,34 @@ def configure_logs(level: str) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+def _renderer(log_format: LogFormat) -> Processor:
+    if log_format == "console" or (log_format == "auto" and sys.stderr.isatty()):
+        return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    return structlog.processors.JSONRenderer(default=lambda value: type(value).__name__)
+
+
+def log_crashes() -> None:
+    """Make log lines of what Python would write to stderr itself: errors that nobody caught, and warnings."""
+    logging.captureWarnings(capture=True)
+    log = logging.getLogger(__name__)
+
+    def uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        log.critical("an error was caught by nobody", exc_info=(kind, error, trace))
+
+    sys.excepthook = uncaught
+    threading.excepthook = lambda told: uncaught(
+        told.exc_type, cast("BaseException", told.exc_value), told.exc_traceback
+    )
+    sys.unraisablehook = lambda told: uncaught(told.exc_type, cast("BaseException", told.exc_value), told.exc_traceback)
+
+
 def _without_words(_: object, __: str, event: EventDict) -> EventDict:
-    """Write exceptions as ``KeyError at run.py:70 < run.py:52``, and cut off what asyncio adds to its own events."""
+    """Write exceptions as ``KeyError at run.py:70 < run.py:52``, and cut off what libraries quote."""
     info = event.pop("exc_info", None)
-    error = info[1] if isinstance(info, tuple) else info
+    error = sys.exc_info()[1] if info is True else info[1] if isinstance(info, tuple) else info
     if isinstance(error, BaseException):
         event["exception"] = ", during ".join(_told(each) for each in _chain(error))
-    if event.get("logger") == "asyncio":
+    if event.get("logger") in _FIRST_LINE_ONLY:
         event["event"] = str(event["event"]).partition("\n")[0]
     return event
 

@@ -6,7 +6,6 @@ pick-up asks Redis six times for each id, one id after the other; here one opera
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple, cast
@@ -15,10 +14,11 @@ import msgspec
 from arq.connections import ArqRedis
 from arq.worker import Worker, func
 
+from core.logs import get_logger
 from core.store.redis.client import STORE_ERROR, Redis, Store
 from core.store.redis.queue_entries import RUN_DELIVERY, RUN_JOB
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: ids picked up by one call, so that Redis is never held up for long
 _AT_ONCE = 256
@@ -74,7 +74,7 @@ class LeasedWorker(Worker):
         try:
             await run(item_id)
         except Exception:
-            log.exception("%s broke; it is run again when its lease is over", item_id)
+            log.exception("a run broke; it is run again when its lease is over", item_id=item_id)
 
     def _ended(self, item_id: str, task: asyncio.Task[None]) -> None:
         self.jobs_complete += 1
@@ -84,7 +84,7 @@ class LeasedWorker(Worker):
 
 
 async def _wait_for_redis(away: Exception) -> None:
-    log.warning("Redis is away (%s), waiting", type(away).__name__)
+    log.warning("Redis is away, waiting", error=type(away).__name__)
     await asyncio.sleep(_AWAY_S)
 
 

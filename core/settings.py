@@ -4,13 +4,17 @@ A bad value stops the process at start with the variable's name, never with its 
 """
 
 import ipaddress
+import os
 import sys
+from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, PositiveInt, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from core.logs import LogFormat
 from core.profiles import PROFILES
 
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
@@ -18,6 +22,9 @@ Networks = Annotated[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 SHORTEST_SECRET_KEY = 32
+
+#: what `reelgate submit` reads
+_CLIENT_VARIABLES = {"REELGATE_API", "REELGATE_API_KEY"}
 
 
 class Settings(BaseSettings):
@@ -46,6 +53,8 @@ class Settings(BaseSettings):
     #: danger: lets callbacks and media use plain http
     allow_http: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    #: auto: readable lines on a terminal, else JSON
+    log_format: LogFormat = "auto"
 
     #: submits that one key may make in a minute, exact over all replicas
     submits_per_minute: PositiveInt = 60
@@ -176,13 +185,25 @@ def variable_of(field: str) -> str:
     return alias if isinstance(alias, str) else f"REELGATE_{field.upper()}"
 
 
-def load_settings() -> Settings:
-    """Read the environment, or stop the process with a sentence for each bad variable."""
+def unknown_variables() -> dict[str, str | None]:
+    """Name what the environment holds that looks like a setting and is none, with the setting that may be meant."""
+    known = {variable_of(field) for field in Settings.model_fields} | _CLIENT_VARIABLES
+    others = [name for name in os.environ if name.upper() not in known]
+    nearest = {name: next(iter(get_close_matches(name.upper(), known, n=1, cutoff=0.85)), None) for name in others}
+    return {name: near for name, near in nearest.items() if near or name.upper().startswith(("REELGATE_", "NEMO_"))}
+
+
+def _to_stderr(sentence: str) -> None:
+    sys.stderr.write(f"{sentence}\n")
+
+
+def load_settings(*, report: Callable[[str], object] = _to_stderr) -> Settings:
+    """Read the environment, or stop the process after a sentence for each bad variable, which goes to `report`."""
     try:
         return Settings()
     except ValidationError as bad:
         for error in bad.errors(include_input=False, include_url=False, include_context=False):
             where = str(error["loc"][0])
             name = variable_of(where) if where in Settings.model_fields else where.upper()
-            sys.stderr.write(f"{name}: {error['msg']}\n")
+            report(f"{name}: {error['msg']}")
         raise SystemExit(2) from None

@@ -1,6 +1,6 @@
 """The API process: `reelgate api`. Binds a port, serves the app, says when it is ready, ends cleanly on SIGTERM."""
 
-import logging
+import asyncio
 import signal
 import socket
 import sys
@@ -12,21 +12,24 @@ from litestar.types import ASGIApp
 from prometheus_client import start_http_server
 from uvicorn.config import LoopFactoryType
 
-from core.logs import configure_logs
+from core.logs import get_logger
 from core.metrics import REGISTRY
-from core.settings import load_settings
+from core.process import ProcessCommand, load_process_settings
 from core.store.redis.client import STORE_DOWN
 from core.store.redis.durability import durability_warnings
+from core.store.secret_keys import WrongSecretKeys, check_secret_keys
 from service.app import build_app
 from service.context import ApiContext, open_context
 from service.http.protocol import LimitedProtocol
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: how long open requests may go on after SIGTERM; event streams end at once
 SHUTDOWN_GRACE_S = 10
 #: connections that wait to be accepted
 _BACKLOG = 2048
+#: how often a Redis that was away at the start is looked for
+_LOOK_S = 0.5
 
 
 class _Server(uvicorn.Server):
@@ -36,24 +39,45 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._context = context
         self._address = address
+        #: why it may not serve, once that is known
+        self.refused: WrongSecretKeys | None = None
+        self._waiting: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        redis_answered = await self._check_redis()
+        if self.refused:
+            return await self._context.store.close()
         await super().startup(sockets)
-        await _log_warnings(self._context)
+        if not redis_answered:
+            log.warning("Redis does not answer yet")
+            self._waiting = asyncio.create_task(self._check_redis_once_it_answers())
         sys.stdout.write(f"api ready {self._address}\n")
         sys.stdout.flush()
+        return None
+
+    async def _check_redis(self) -> bool:
+        """Warn of what is wrong with Redis, and end where its data is not ours to read. False: it does not answer."""
+        try:
+            warnings = await check_secret_keys(self._context.store, self._context.encryption)
+            warnings += await durability_warnings(self._context.store)
+        except STORE_DOWN:
+            return False
+        except WrongSecretKeys as wrong:
+            self.refused, self.should_exit = wrong, True
+            return True
+        for warning in warnings:
+            log.warning(warning)
+        return True
+
+    async def _check_redis_once_it_answers(self) -> None:
+        while not await self._check_redis():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(_LOOK_S)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._waiting:
+            self._waiting.cancel()
         self._context.subscriptions.end_streams()
         await super().shutdown(sockets)
-
-
-async def _log_warnings(context: ApiContext) -> None:
-    try:
-        for warning in await durability_warnings(context.store):
-            log.warning(warning)
-    except STORE_DOWN:
-        log.warning("Redis does not answer yet")
 
 
 def uvicorn_config(app: ASGIApp, *, loop: LoopFactoryType = "uvloop") -> uvicorn.Config:
@@ -84,14 +108,13 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-@click.command()
+@click.command(cls=ProcessCommand)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option("--port", default=8080, show_default=True, help="0 picks a free one.")
 @click.option("--metrics-port", type=int, help="Serve /metrics there instead.")
 def api(host: str, port: int, metrics_port: int | None) -> None:
     """Serve the HTTP API."""
-    settings = load_settings()
-    configure_logs(settings.log_level)
+    settings = load_process_settings()
     listener = _bind(host, port)
     if metrics_port is not None:
         start_http_server(metrics_port, addr=host, registry=REGISTRY)
@@ -101,6 +124,8 @@ def api(host: str, port: int, metrics_port: int | None) -> None:
     server = _Server(config, context=context, address=f"http://{where}:{listener.getsockname()[1]}")
     _exit_zero_on_signals()
     server.run(sockets=[listener])
+    if server.refused:
+        raise click.ClickException(str(server.refused))
 
 
 def _exit_zero_on_signals() -> None:

@@ -4,7 +4,6 @@ Routes and rules raise `ApiError`; `problem_response`, the app's exception handl
 was raised, into the one shape. It shows no traces and no messages of unexpected errors.
 """
 
-import logging
 import traceback
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -14,9 +13,10 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
+from core.logs import get_logger
 from core.store.redis.client import STORE_DOWN
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -189,4 +189,4 @@ def _log_unexpected(error: Exception) -> None:
     """Log where an unexpected error came from, without its message, which may hold a caller's content."""
     frames = traceback.extract_tb(error.__traceback__)[-8:]
     where = " < ".join(f"{f.filename.rsplit('/', 1)[-1]}:{f.lineno}" for f in reversed(frames))
-    log.error("unexpected %s at %s", type(error).__name__, where)
+    log.error("unexpected error", error=type(error).__name__, where=where)

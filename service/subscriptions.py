@@ -7,16 +7,16 @@ is removed, and after every break too.
 """
 
 import asyncio
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from core.logs import get_logger
 from core.store.events import Events
 from core.store.redis.client import STORE_DOWN, Subscription
 from core.store.redis.keys import REMOVALS_CHANNEL
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: how long one look for messages lasts, and the pause before a new subscription
 _LOOK_S = 15.0
@@ -81,7 +81,7 @@ class Subscriptions:
                 finally:
                     await subscription.aclose()  # type: ignore[no-untyped-call]
             except STORE_DOWN as away:
-                log.warning("events: Redis is away (%s), subscribing again", type(away).__name__)
+                log.warning("Redis is away, events are subscribed to again", error=type(away).__name__)
             await asyncio.sleep(_RETRY_S)
 
     def _catch_up(self) -> None:

@@ -5,18 +5,18 @@ was frozen stops before it can do harm; the scripts refuse its writes in any cas
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from core.clock import stopwatch_s
+from core.logs import get_logger
 from core.store.jobs.records import Jobs
 from core.store.leases import LeaseLost
 from core.store.redis.client import STORE_DOWN, Store
 from core.store.redis.keys import CANCEL_CHANNEL
 from worker import redis_outage
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: leases renewed by one script call, so that Redis is never held up for long
 _AT_ONCE = 500
@@ -82,7 +82,7 @@ class Leases:
             if not lease.lost:
                 raise
             task.uncancel()
-            log.warning("lost the lease of %s", item_id)
+            log.warning("lost a lease", item_id=item_id)
         finally:
             if self._held.get(item_id) is lease:
                 del self._held[item_id]
@@ -104,7 +104,7 @@ class Leases:
             try:
                 await self._renew_all()
             except STORE_DOWN as away:
-                log.warning("heartbeat: Redis is away (%s)", type(away).__name__)
+                log.warning("Redis is away, no lease is renewed", error=type(away).__name__)
 
     async def _renew_all(self) -> None:
         for some in _slices(list(self._held.values()), _AT_ONCE):

@@ -1,7 +1,6 @@
 """The worker process: runs the queue, the heartbeat, the periodic tasks and the metrics page, and stops cleanly."""
 
 import asyncio
-import logging
 import signal
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
@@ -12,11 +11,14 @@ import click
 import uvloop
 from prometheus_client import start_http_server
 
-from core.logs import configure_logs
+from core.logs import bind, get_logger
 from core.metrics import REGISTRY
-from core.queue import LeasedWorker, make_worker
-from core.settings import Settings, load_settings
-from core.store.redis.client import STORE_DOWN, Redis, connect
+from core.process import ProcessCommand, load_process_settings
+from core.queue import LeasedWorker, Run, make_worker
+from core.security.encryption import Encryption
+from core.settings import Settings
+from core.store.redis.client import STORE_DOWN, Redis, Store, connect
+from core.store.secret_keys import WrongSecretKeys, check_secret_keys
 from worker import redis_outage
 from worker.callbacks.deliver import run_delivery
 from worker.context import WorkerContext, build_context
@@ -26,7 +28,7 @@ from worker.maintenance.periodic import run_periodically
 from worker.maintenance.sweeper import run_sweeper
 from worker.rpc import run_rpc_server
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: Redis answers in time, or counts as away
 _ANSWER_S = 5.0
@@ -34,14 +36,16 @@ _ANSWER_S = 5.0
 _DELIVERY_PLACES = 256
 
 
-@click.command()
+@click.command(cls=ProcessCommand)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where the metrics are served.")
 @click.option("--metrics-port", default=9100, show_default=True, help="0 picks a free one.")
 def worker(host: str, metrics_port: int) -> None:
     """Run jobs and send callbacks until SIGTERM."""
-    settings = load_settings()
-    configure_logs(settings.log_level)
-    uvloop.run(serve(settings, host=host, metrics_port=metrics_port))
+    settings = load_process_settings()
+    try:
+        uvloop.run(serve(settings, host=host, metrics_port=metrics_port))
+    except WrongSecretKeys as wrong:
+        raise click.ClickException(str(wrong)) from None
 
 
 async def serve(settings: Settings, *, host: str, metrics_port: int) -> None:
@@ -52,7 +56,7 @@ async def serve(settings: Settings, *, host: str, metrics_port: int) -> None:
     async with AsyncExitStack() as stack:
         client = connect(settings.redis_url.get_secret_value(), answer_s=_ANSWER_S, connections=256)
         context = await build_context(settings, client, stack)
-        if not await _wait_for_redis(client, stop):
+        if not await _wait_for_redis(Store(client), context.encryption, stop):
             return
         for secret in settings.nemo_tokens:
             await context.token_pool.add_operator_token(secret.get_secret_value())
@@ -61,11 +65,15 @@ async def serve(settings: Settings, *, host: str, metrics_port: int) -> None:
         await _run(context, client, stop, f"http://{host}:{server.server_port}")
 
 
-async def _wait_for_redis(client: Redis, stop: asyncio.Event) -> bool:
-    """Wait until Redis answers. False: told to stop before it did."""
+async def _wait_for_redis(store: Store, encryption: Encryption, stop: asyncio.Event) -> bool:
+    """Wait until Redis answers, and warn of what is wrong with it. False: told to stop before it did.
+
+    Raises WrongSecretKeys.
+    """
     while not stop.is_set():
         with suppress(*STORE_DOWN):
-            await client.ping()
+            for warning in await check_secret_keys(store, encryption):
+                log.warning(warning)
             return True
         log.warning("waiting for Redis")
         await redis_outage.pause()
@@ -90,12 +98,22 @@ def _make_queue(context: WorkerContext, client: Redis) -> LeasedWorker:
     settings = context.settings
     return make_worker(
         client,
-        run_job=partial(run_job, context),
-        run_delivery=partial(run_delivery, context),
+        run_job=_naming("job_id", partial(run_job, context)),
+        run_delivery=_naming("delivery_id", partial(run_delivery, context)),
         places=settings.worker_jobs + _DELIVERY_PLACES,
         poll_s=settings.poll_s,
         lease_s=settings.lease_s,
     )
+
+
+def _naming(field: str, run: Run) -> Run:
+    """Let every log line of a run say what it runs; each runs in a task, and so in a context, of its own."""
+
+    async def run_named(item_id: str) -> None:
+        bind(**{field: item_id})
+        await run(item_id)
+
+    return run_named
 
 
 def _tasks_beside(context: WorkerContext) -> dict[str, Coroutine[Any, Any, None]]:
@@ -130,7 +148,7 @@ async def _stop(context: WorkerContext, queue: LeasedWorker, running: asyncio.Ta
     Whatever is handed back keeps its checkpoint, and costs no try.
     """
     queue.allow_pick_jobs = False
-    log.info("stopping with %d jobs and callbacks in hand", len(context.leases))
+    log.info("stopping", in_hand=len(context.leases))
     with suppress(*STORE_DOWN):
         await context.leases.hand_back_all(streams_too=False)
     with suppress(TimeoutError):

@@ -4,12 +4,12 @@ Requests and replies go over Redis (`core.store.rpc`).
 """
 
 import asyncio
-import logging
 
 import msgspec
 
 from core.clock import rfc3339
 from core.ids import new_id
+from core.logs import get_logger
 from core.model.webhook import TenantWebhook
 from core.security.signing import headers
 from core.store.redis.client import STORE_DOWN
@@ -18,7 +18,7 @@ from worker import redis_outage
 from worker.callbacks.send import send
 from worker.context import WorkerContext
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: requests that one worker serves at a time: a test may take as long as its receiver lets it wait
 _AT_ONCE = 32

@@ -10,6 +10,7 @@ from core.clock import Clock
 from core.security.encryption import Encryption
 from core.settings import Settings, load_settings
 from core.store.redis.client import STORE_DOWN, Store, connect
+from core.store.secret_keys import WrongSecretKeys, check_secret_keys
 from core.store.tenants.api_keys import ApiKeys
 from core.store.tenants.tenants import Tenants
 from core.store.tokens.tokens import Tokens
@@ -27,7 +28,7 @@ class CliContext:
 
 
 def run_with_store(command: Callable[[CliContext], Awaitable[None]]) -> None:
-    """Run a command against Redis. Ends it with a sentence where Redis does not answer."""
+    """Run a command against Redis. Ends it with a sentence where Redis is away, or was written under other keys."""
     asyncio.run(_run(load_settings(), command))
 
 
@@ -36,9 +37,13 @@ async def _run(settings: Settings, command: Callable[[CliContext], Awaitable[Non
     encryption = Encryption([key.get_secret_value() for key in settings.secret_keys])
     clock = Clock()
     try:
+        for warning in await check_secret_keys(store, encryption):
+            click.echo(f"Warning: {warning}", err=True)
         await command(CliContext(Tenants(store), ApiKeys(store, encryption, clock), Tokens(store, encryption, clock)))
     except STORE_DOWN:
         raise click.ClickException("Redis does not answer at REDIS_URL.") from None
+    except WrongSecretKeys as wrong:
+        raise click.ClickException(str(wrong)) from None
     finally:
         await store.close()
 

@@ -23,7 +23,8 @@ class Encryption:
     """Encrypts, decrypts and hashes under the configured keys. Its repr shows none of them."""
 
     def __init__(self, keys: Sequence[str]) -> None:
-        self._boxes = MultiFernet([Fernet(base64.urlsafe_b64encode(_derived(key, "at rest"))) for key in keys])
+        boxes = [Fernet(base64.urlsafe_b64encode(_derived(key, "at rest"))) for key in keys]
+        self._writing, self._boxes = boxes[0], MultiFernet(boxes)
         self._hash_keys = [_derived(key, "hash") for key in keys]
         #: these sign links to files, the writing one first
         self.link_keys = [_derived(key, "link") for key in keys]
@@ -39,6 +40,22 @@ class Encryption:
         except InvalidToken:
             raise Undecryptable("a stored secret cannot be read with the configured keys") from None
 
+    def can_open(self, locked: bytes) -> bool:
+        """Tell whether `open` would succeed."""
+        return _opens(self._boxes, locked)
+
+    def writes_like(self, locked: bytes) -> bool:
+        """Tell whether this was locked under the key that `lock` uses now."""
+        return _opens(self._writing, locked)
+
     def hashes(self, secret: str) -> list[str]:
         """Hash a secret under every key, the writing one first: store the first, look up all."""
         return [hmac.new(key, secret.encode(), hashlib.sha256).hexdigest() for key in self._hash_keys]
+
+
+def _opens(box: Fernet | MultiFernet, locked: bytes) -> bool:
+    try:
+        box.decrypt(locked)
+    except InvalidToken:
+        return False
+    return True

@@ -1,11 +1,18 @@
-"""ASGI middleware around the app: request ids, and the two HTTP metrics. It knows no route and reads no body."""
+"""ASGI middleware around the app: request ids, the two HTTP metrics, and a log line for each request.
+
+It knows no route and reads no body. A line says the route's template and never the path: a caller wrote that.
+"""
 
 from uuid import uuid4
 
 from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Scope, Send
 
 from core.clock import stopwatch_s
+from core.ids import is_id
+from core.logs import bound, get_logger, trace_id_of
 from core.metrics import HTTP_REQUEST_SECONDS, HTTP_REQUESTS
+
+log = get_logger(__name__)
 
 _LONGEST_ID = 128
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
@@ -46,14 +53,41 @@ async def _call_counting(app: ASGIApp, scope: Scope, receive: Receive, send: Sen
             _add_header(message, request_id)
         await send(message)
 
-    try:
-        await app(scope, receive, send_with_id)
-    finally:
-        route = str(scope.get("path_template") or "(none)")
-        method = str(scope["method"])  # type: ignore[typeddict-item]
-        method = method if method in _METHODS else "(other)"
-        HTTP_REQUESTS.labels(method, route, str(status)).inc()
-        HTTP_REQUEST_SECONDS.labels(route).observe(stopwatch_s() - began_s)
+    with bound(request_id=request_id, **_trace(scope)):
+        try:
+            await app(scope, receive, send_with_id)
+        finally:
+            _note(scope, status, stopwatch_s() - began_s)
+
+
+def _note(scope: Scope, status: int, seconds: float) -> None:
+    """Count a request that is over, and log it."""
+    route = str(scope.get("path_template") or "(none)")
+    method = str(scope["method"])  # type: ignore[typeddict-item]
+    method = method if method in _METHODS else "(other)"
+    HTTP_REQUESTS.labels(method, route, str(status)).inc()
+    HTTP_REQUEST_SECONDS.labels(route).observe(seconds)
+    log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1), **_who_and_what(scope))
+
+
+def _who_and_what(scope: Scope) -> dict[str, str]:
+    """Name the tenant, where the key was good, and the job that the path names, where that is an id."""
+    found = {}
+    if caller := scope.get("user"):
+        found["tenant"] = str(caller.tenant)
+    job_id = str(scope.get("path_params", {}).get("job_id", ""))
+    return found | ({"job_id": job_id} if is_id(job_id, "job") else {})
+
+
+def _trace(scope: Scope) -> dict[str, str]:
+    given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), None)
+    trace_id = trace_id_of(given)
+    return {"trace_id": trace_id} if trace_id else {}
+
+
+def log_unread(status: int, *, request_id: str) -> None:
+    """Log a request that was refused before it could be read."""
+    log.info("request", method="(none)", route="(none)", status=status, request_id=request_id)
 
 
 def _add_header(start: HTTPResponseStartEvent, request_id: str) -> None:

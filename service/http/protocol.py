@@ -13,6 +13,7 @@ from uuid import uuid4
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service.http.middleware import log_unread
 from service.problems import PROBLEM_JSON, ApiError, problem_document
 
 #: the request line and the headers together
@@ -92,7 +93,9 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if not self._is_responding():
-            self.transport.write(raw_response(error))
+            request_id = str(uuid4())
+            self.transport.write(raw_response(error, request_id))
+            log_unread(error.status, request_id=request_id)
         self.transport.close()
 
     def _is_responding(self) -> bool:
@@ -124,9 +127,8 @@ def _too_large(*, url_bytes: int) -> ApiError:
     return ApiError(431, "headers_too_large", words)
 
 
-def raw_response(error: ApiError) -> bytes:
+def raw_response(error: ApiError, request_id: str) -> bytes:
     """Write a refusal as the bytes of an answer, for a request that never reached the app."""
-    request_id = str(uuid4())
     body = msgspec.json.encode(problem_document(error, "", request_id=request_id))
     head = [
         f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}",

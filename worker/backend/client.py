@@ -18,7 +18,7 @@ from worker.backend.events import Heartbeat, StreamDecoder, StreamError, StreamE
 from worker.backend.faults import BackendFault, Fault, fault_of_stream
 from worker.backend.multipart import FileForm
 from worker.backend.surprises import Surprise
-from worker.backend.transport import BackendRequest, CallMetrics, Transport
+from worker.backend.transport import BackendRequest, CallMetrics, RecordedAnswer, Transport
 
 #: Taking a large file, or fetching it from a URL, takes the backend longer than other calls.
 _UPLOAD_SILENCE_S = 300.0
@@ -75,6 +75,10 @@ class Backend:
     async def aclose(self) -> None:
         """End all connections."""
         await self._http.aclose()
+
+    def record_answers(self, note: Callable[[RecordedAnswer], None]) -> None:
+        """Let `note` see every answer as it came, for diagnosis."""
+        self._http.record_answers(note)
 
     async def issue_anonymous_token(self, client_id: str, *, profile: str) -> responses.IssuedToken:
         """Ask for this installation's token. RATE_LIMITED while an earlier one lives."""

@@ -1,10 +1,9 @@
 """Counts what the backend is asked and what it answers, for the client, which knows no metrics."""
 
-import logging
-
+from core.logs import get_logger
 from core.metrics import BACKEND_REQUEST_SECONDS, BACKEND_REQUESTS, BACKEND_SURPRISES, STREAM_EVENTS
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class CallCounts:
@@ -27,4 +26,4 @@ class CallCounts:
         BACKEND_SURPRISES.labels(call, kind).inc()
         if (call, kind) not in self._logged:
             self._logged.add((call, kind))
-            log.warning("the backend's answer to %s has a shape that the contract does not know: %s", call, kind)
+            log.warning("the backend's answer has a shape that the contract does not know", call=call, kind=kind)

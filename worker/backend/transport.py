@@ -74,6 +74,17 @@ class Redirected(Exception):  # noqa: N818 - says what happened
         super().__init__("redirected")
 
 
+@redacted_repr("method", "status")
+class RecordedAnswer(msgspec.Struct, frozen=True):
+    """An answer as it came, for whoever wants to see its shape. `headers` are named in lower case."""
+
+    method: str
+    path: str
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
 class Transport:
     """Sends requests. Close it with `aclose`."""
 
@@ -110,6 +121,17 @@ class Transport:
         """End all connections."""
         for client in self._clients:
             await client.aclose()
+
+    def record_answers(self, note: Callable[[RecordedAnswer], None]) -> None:
+        """Hand each answer to `note`, read to its end, before anybody else reads it. For diagnosis: streams stand still."""
+
+        async def record(response: httpx.Response) -> None:
+            request, body = response.request, await response.aread()
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            note(RecordedAnswer(request.method, request.url.path, response.status_code, headers, body))
+
+        for client in self._clients:
+            client.event_hooks = {"response": [record]}
 
     async def answer(self, request: BackendRequest, read: Callable[[dict[str, Any]], T]) -> T:
         """Send, and `read` the answer out of its envelope. Raises BackendFault."""

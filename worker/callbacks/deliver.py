@@ -3,12 +3,12 @@
 Called by the queue. Where it may be sent to now says `worker.outbound.host_limits`, what a result means `retry_policy`.
 """
 
-import logging
 import random
 from typing import NamedTuple
 
 import msgspec
 
+from core.logs import bind, get_logger, trace_id_of
 from core.metrics import CALLBACK_SECONDS, CALLBACKS
 from core.redaction import redacted_repr
 from core.security.links import with_link
@@ -24,6 +24,7 @@ from worker.callbacks.retry_policy import (
     Decision,
     decide,
     disable_if_worn_out,
+    is_failure,
     is_silence,
     is_stale_progress,
 )
@@ -31,7 +32,7 @@ from worker.callbacks.send import send
 from worker.context import WorkerContext
 from worker.redis_outage import until_redis_answers
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @redacted_repr()
@@ -53,12 +54,14 @@ async def run_delivery(context: WorkerContext, delivery_id: str) -> None:
                 lease.streaming = True  # a stopping worker lets an attempt end, so that it is not made twice
                 await _attempt(context, claim)
     except LeaseLost:
-        log.warning("%s is held by another worker now", delivery_id)
+        log.warning("held by another worker now")
     except STORE_DOWN as away:
-        log.warning("%s waits for Redis (%s)", delivery_id, type(away).__name__)
+        log.warning("waiting for Redis", error=type(away).__name__)
 
 
 async def _attempt(context: WorkerContext, claim: DeliveryClaim) -> None:
+    delivery = claim.delivery
+    bind(job_id=delivery.job_id, tenant=delivery.tenant, trace_id=trace_id_of(delivery.traceparent))
     target = target_of(claim)
     if isinstance(target, Dead):
         return await _record(context, claim, None, target)
@@ -140,6 +143,8 @@ async def _record(
 ) -> None:
     """Write down what came back and what follows, however long Redis is away. Raises LeaseLost."""
     outcome = outcome_of(claim, result, decision, now_ms=context.clock.now_ms())
+    if result and is_failure(result):
+        _log_failure(claim, result, decision)
     CALLBACKS.labels(claim.delivery.type, type(decision).__name__.lower()).inc()
     await until_redis_answers(
         lambda: context.deliveries.record(
@@ -149,4 +154,16 @@ async def _record(
             outcome=outcome.endpoint,
             unwanted=outcome.unwanted,
         )
+    )
+
+
+def _log_failure(claim: DeliveryClaim, result: AttemptResult, decision: Decision) -> None:
+    log.info(
+        "callback attempt failed",
+        type=claim.delivery.type,
+        attempt=claim.delivery.round + 1,
+        status=result.status,
+        error=str(result.error) if result.error else None,
+        ms=result.latency_ms,
+        follows=type(decision).__name__.lower(),
     )

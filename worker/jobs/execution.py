@@ -1,7 +1,6 @@
 """One job in this worker's hands: its record and session as last written, and the way to write the next ones."""
 
 import asyncio
-import logging
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import msgspec
 
 from core.events.event import Event, event, progress_event
+from core.logs import get_logger
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job, Stage
@@ -23,7 +23,7 @@ from worker.jobs.step_result import Handover, StepResult
 from worker.leases import Lease
 from worker.redis_outage import until_redis_answers
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class CancelAsked(Exception):  # noqa: N818 - it says what happened
@@ -97,8 +97,8 @@ class JobExecution:
         count_stage(old, self.job, now_ms=self.now_ms)
         if self.job.ended:
             count_end(self.job)
-            code = self.job.error.code if self.job.error else ""
-            log.info("%s ended %s %s", self.job.id, self.job.status, code)
+            code = str(self.job.error.code) if self.job.error else None
+            log.info("job ended", status=str(self.job.status), code=code)
 
     @contextmanager
     def in_flight(self) -> Iterator[None]:

@@ -1,8 +1,7 @@
 """Carries out what `worker.jobs.fault_policy` says of a backend's refusal: tells the pool, and makes the next record."""
 
-import logging
-
 from core.errors import Code, Permanent, Temporary
+from core.logs import get_logger
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job
@@ -24,7 +23,7 @@ from worker.jobs.retry_rules import name_of, next_try, rest_s, tries_of
 from worker.jobs.step_result import Handover, StepResult
 from worker.tokens.estimate import estimate
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 async def handle_error(execution: JobExecution, error: Permanent | Temporary | BackendFault) -> StepResult:
@@ -34,7 +33,7 @@ async def handle_error(execution: JobExecution, error: Permanent | Temporary | B
             return await fail(execution, error, execution.job)
         case Temporary():
             return await wait(execution, error, execution.job)
-    log.info("%s at %s: %s", execution.job.id, execution.job.stage, error)
+    log.info("a call failed", stage=str(execution.job.stage), fault=str(error))
     return await handle_fault(execution, error)
 
 
@@ -47,7 +46,7 @@ async def handle_fault(execution: JobExecution, fault: BackendFault) -> StepResu
     try:
         result = await _react(execution, job, fault)
     except BackendFault as another:
-        log.info("%s at %s: and then %s", job.id, job.stage, another)
+        log.info("a call failed after a failed one", stage=str(job.stage), fault=str(another))
         result = await _go_on_after(execution, job, another)
     except Temporary as later:
         result = await wait(execution, later, job)

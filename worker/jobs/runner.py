@@ -3,9 +3,9 @@ record, the loop commits it. A job that sleeps is let go of; one that fails ends
 """
 
 import asyncio
-import logging
 
 from core.errors import Code, Permanent, Temporary
+from core.logs import bind, get_logger, trace_id_of
 from core.model.job import Status
 from core.store.jobs.records import Claim
 from core.store.leases import LeaseLost
@@ -21,7 +21,7 @@ from worker.jobs.step_result import StepResult
 from worker.jobs.steps import step_of
 from worker.leases import Lease
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 async def run_job(context: WorkerContext, job_id: str) -> None:
@@ -32,14 +32,15 @@ async def run_job(context: WorkerContext, job_id: str) -> None:
             async with context.leases.hold(job_id, claim.owner) as lease:
                 await _advance(context, claim, lease)
     except LeaseLost:
-        log.warning("%s is held by another worker now", job_id)
+        log.warning("held by another worker now")
     except STORE_DOWN as away:
-        log.warning("%s waits for Redis (%s)", job_id, type(away).__name__)
+        log.warning("waiting for Redis", error=type(away).__name__)
 
 
 async def _advance(context: WorkerContext, claim: Claim, lease: Lease) -> None:
     """Step by step, until the job ends, sleeps, or this worker stops."""
     execution = JobExecution(context, claim, lease)
+    bind(tenant=claim.job.tenant, trace_id=trace_id_of(claim.job.traceparent))
     with execution.in_flight():
         while not execution.job.ended and not execution.parked:
             if context.leases.stopping:
@@ -63,7 +64,7 @@ async def _next_result(execution: JobExecution) -> StepResult | None:
     except LeaseLost:
         raise
     except Exception:
-        log.exception("%s broke at %s", execution.job.id, execution.job.stage)
+        log.exception("a step broke", stage=str(execution.job.stage))
         return await fail(execution, Permanent(Code.INTERNAL), execution.job)
 
 

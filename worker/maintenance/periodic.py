@@ -1,13 +1,13 @@
 """Periodic tasks: what a worker does again and again beside its jobs, and what one failure must not end."""
 
 import asyncio
-import logging
 import random
 from collections.abc import Awaitable, Callable
 
+from core.logs import get_logger
 from core.store.redis.client import STORE_DOWN
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 async def run_periodically(name: str, task: Callable[[], Awaitable[None]], *, every_s: float) -> None:
@@ -17,6 +17,6 @@ async def run_periodically(name: str, task: Callable[[], Awaitable[None]], *, ev
         try:
             await task()
         except STORE_DOWN as away:
-            log.warning("%s: Redis is away (%s)", name, type(away).__name__)
+            log.warning("Redis is away", task=name, error=type(away).__name__)
         except Exception:
-            log.exception("%s broke", name)
+            log.exception("a periodic task broke", task=name)

@@ -3,9 +3,8 @@
 Every worker sweeps; each part is safe to do twice or by two at once. Nothing here touches a job that somebody holds.
 """
 
-import logging
-
 from core.events.event import event
+from core.logs import get_logger
 from core.metrics import JOBS_FINISHED
 from core.model import transitions
 from core.model.job import Job, Status
@@ -14,7 +13,7 @@ from worker.context import WorkerContext
 from worker.maintenance.gauges import update_gauges
 from worker.maintenance.periodic import run_periodically
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 async def run_sweeper(context: WorkerContext) -> None:
@@ -32,7 +31,7 @@ async def sweep(context: WorkerContext, cursor: int) -> int:
     """Sweep once; returns where the next one goes on."""
     rung, cursor = await context.admission.repair(cursor)
     if rung:
-        log.warning("rang again for %d jobs or callbacks that were left behind", rung)
+        log.warning("rang again for jobs or callbacks that were left behind", count=rung)
     await _expire_jobs(context)
     await _remove_retired(context)
     await _remove_unused_uploads(context)

@@ -4,12 +4,12 @@
 identity would only get round the free allowance, so a refusal to renew is waited out. It must not know jobs.
 """
 
-import logging
 import uuid
 from typing import Protocol
 
 from core.clock import Clock
 from core.errors import Temporary, WaitReason
+from core.logs import get_logger
 from core.model.token import Token
 from core.store.tokens.anonymous_identity import AnonymousIdentities, AnonymousIdentity
 from worker.backend.client import Backend
@@ -18,7 +18,7 @@ from worker.backend.responses import IssuedToken
 from worker.single_flight import SingleFlight
 from worker.tokens.availability import is_over
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: how long a worker that renews keeps the others out, should it die
 _LOCK_S = 10.0
@@ -108,7 +108,7 @@ class AnonymousTokenSource:
         """Write down the new token before the old one is given up, so that a crash in between loses none."""
         token_id = await self._tokens.add_issued(await self._issue(identity, profile))
         await self._identities.write(token_id=token_id, rest_until_ms=0, refusals=0)
-        log.info("the anonymous identity has a new token %s", token_id)
+        log.info("the anonymous identity has a new token", token_id=token_id)
         if identity.token_id and identity.token_id != token_id:
             await self._tokens.expire(identity.token_id)
         return token_id
@@ -128,7 +128,7 @@ class AnonymousTokenSource:
         rest_until_ms = self._clock.now_ms() + int(pause_s * 1000)
         refusals = identity.refusals + 1
         await self._identities.write(rest_until_ms=rest_until_ms, rest_reason=reason, refusals=refusals)
-        log.warning("the anonymous identity gets no token (%s), and rests for %.0f s", fault.fault, pause_s)
+        log.warning("the anonymous identity gets no token, and rests", fault=str(fault.fault), rest_s=round(pause_s))
         return _resting(reason, pause_s)
 
 

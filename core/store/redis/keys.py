@@ -61,6 +61,8 @@ _SHAPES = {
     # calls from the API to a worker
     "rpc_requests": "rg:errands",  # LIST of what the API asks a worker for
     "rpc_reply": "rg:errand:{}",  # LIST of one reply
+    # the installation
+    "secret_key_seals": "rg:seals",  # LIST of a known value, sealed under the keys that last wrote here, newest first
     # estimates
     "run_samples": "rg:samples",  # LIST of the last ended jobs' running times, ms
     "stage_samples": "rg:samples:{}",  # LIST of the times that jobs have last been in a stage, ms

@@ -29,6 +29,11 @@ class _Secrets(Record, frozen=True, kw_only=True):
     all: tuple[WebhookSecret, ...]
 
 
+def locked_secrets(stored: bytes) -> list[bytes]:
+    """List the signing secrets in a tenant's field ``secrets``, as they are stored: encrypted."""
+    return [secret.locked for secret in unpack(stored, _Secrets).all]
+
+
 class Webhooks:
     """Reads and writes the default webhook and the signing secrets of each tenant."""
 

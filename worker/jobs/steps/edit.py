@@ -4,9 +4,9 @@ Only the run that has itself just written the intent may send. Whoever finds an 
 """
 
 import asyncio
-import logging
 
 from core.clock import stopwatch_s
+from core.logs import get_logger
 from core.metrics import SILENT_EDITS
 from core.model import transitions
 from core.store.redis.client import STORE_DOWN
@@ -19,7 +19,7 @@ from worker.jobs.settlement import note_stream_end
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.confirm import Heard, confirm, with_reply
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _STILL_WORKING = "⏳ Still working..."
 
@@ -80,7 +80,7 @@ async def _send(execution: JobExecution, credentials: Credentials, session_id: s
     except BackendFault as fault:
         if not fault.maybe_done:
             raise
-        log.info("%s: %s", execution.job.id, fault)
+        log.info("the message's stream broke off", fault=str(fault))
     return Heard(transcript.text, bool(transcript.tools_ran), closed)
 
 

@@ -1,0 +1,73 @@
+"""Secret-key check: are REELGATE_SECRET_KEYS those that this Redis was written under?
+
+With other keys every API key is unknown and no stored secret opens, which looks like callers' mistakes. So a known
+value is kept in Redis, sealed under the writing key of whoever came last and of the one before: a process that can
+open neither has the wrong keys. API, worker and commands ask at their start, `/readyz` at each look.
+"""
+
+from typing import Any
+
+from core.security.encryption import Encryption
+from core.store.redis.client import Store
+from core.store.redis.keys import key
+from core.store.tenants.webhooks import locked_secrets
+
+WRONG_KEYS = (
+    "REELGATE_SECRET_KEYS: what is stored in this Redis was written under another key. Give the key that was used "
+    "before (a new one goes in front of it, with a comma), or another REDIS_URL."
+)
+NEWER_KEY = (
+    "Redis also holds secrets under a newer key that is not in REELGATE_SECRET_KEYS: what was written under it cannot "
+    "be read here."
+)
+_KNOWN_VALUE = "reelgate"
+#: of the key that writes now, and of the one before it: a process that has not got the new one yet goes on
+_SEALS_KEPT = 2
+#: of a Redis without a seal, as earlier versions left it, so many stored secrets are tried
+_SAMPLE = 20
+
+
+class WrongSecretKeys(Exception):  # noqa: N818 - it says what they are
+    """Nothing in this Redis opens under the configured keys. Its words are a sentence for the operator."""
+
+    def __init__(self) -> None:
+        super().__init__(WRONG_KEYS)
+
+
+async def check_secret_keys(store: Store, encryption: Encryption) -> list[str]:
+    """Compare the configured keys with what Redis was written under; the first to come writes the seal.
+
+    Returns warnings, each a sentence. Raises WrongSecretKeys. One round trip where all is well.
+    """
+    newest = await store.ask("LINDEX", key("secret_key_seals"), 0)
+    if newest and encryption.writes_like(newest):
+        return []
+    warnings: list[str] = []
+
+    async def add_seal(pipe: Any) -> None:
+        seals = await pipe.lrange(key("secret_key_seals"), 0, -1)
+        await _require_readable(store, encryption, seals)
+        warnings[:] = [NEWER_KEY] if seals and not encryption.can_open(seals[0]) else []
+        pipe.multi()
+        if not warnings:
+            pipe.lpush(key("secret_key_seals"), encryption.lock(_KNOWN_VALUE))
+            pipe.ltrim(key("secret_key_seals"), 0, _SEALS_KEPT - 1)
+
+    # watched: of two processes that come first at once, with different keys, one is right and the other is told
+    await store.redis.transaction(add_seal, key("secret_key_seals"))
+    return warnings
+
+
+async def _require_readable(store: Store, encryption: Encryption, seals: list[bytes]) -> None:
+    known = seals or await _stored_secrets(store)
+    if known and not any(map(encryption.can_open, known)):
+        raise WrongSecretKeys
+
+
+async def _stored_secrets(store: Store) -> list[bytes]:
+    """Fetch some secrets as they are stored, encrypted: backend tokens, and tenants' webhook secrets."""
+    tokens = await store.ask("SRANDMEMBER", key("tokens"), _SAMPLE)
+    tenants = await store.ask("SRANDMEMBER", key("tenants"), _SAMPLE)
+    found = [await store.ask("HGET", key("token", each.decode()), "secret") for each in tokens]
+    webhooks = [await store.ask("HGET", key("tenant", each.decode()), "secrets") for each in tenants]
+    return [secret for secret in found if secret] + [s for raw in webhooks if raw for s in locked_secrets(raw)]

@@ -1,0 +1,114 @@
+"""Checks of what is ours: settings, Redis and storage. Each gives findings, and none raises."""
+
+from collections.abc import AsyncIterator, Iterable
+
+from core.clock import Clock
+from core.ids import new_id
+from core.security.encryption import Encryption
+from core.settings import Settings, unknown_variables
+from core.storage import Storage
+from core.store.jobs.records import Jobs
+from core.store.redis.client import STORE_DOWN, STORE_ERROR, Store
+from core.store.redis.durability import durability_warnings
+from core.store.secret_keys import WrongSecretKeys, check_secret_keys
+from worker.doctor.findings import Finding, Verdict
+
+_OLDEST_REDIS = 7
+_PROBE = b"reelgate doctor"
+
+
+def check_settings(settings: Settings) -> Iterable[Finding]:
+    """Look for names that nobody reads, and for what is well-formed and yet no way to run for real."""
+    yield Finding("settings", "values", Verdict.OK, "every variable can be read", "all can")
+    for name, near in sorted(unknown_variables().items()):
+        came = f"{name} is read by nobody" + (f"; {near} may be meant" if near else "")
+        yield Finding("settings", "names", Verdict.WARNING, "names that are in the README", came)
+    if settings.public_url.startswith("http://"):
+        came = "REELGATE_PUBLIC_URL is plain http: links to films go over the net in the clear"
+        yield Finding("settings", "public URL", Verdict.WARNING, "https, and reachable by callers", came)
+    if settings.allow_http or settings.allow_addresses:
+        came = "REELGATE_ALLOW_HTTP or REELGATE_ALLOW_ADDRESSES opens what is closed by default"
+        yield Finding("settings", "outbound", Verdict.WARNING, "public addresses by https alone", came)
+
+
+def bad_settings(sentences: Iterable[str]) -> list[Finding]:
+    """Make findings of what `load_settings` said."""
+    return [Finding("settings", "values", Verdict.BAD, "every variable can be read", each) for each in sentences]
+
+
+async def check_redis(store: Store, settings: Settings, encryption: Encryption) -> list[Finding]:
+    """Look at Redis: is it there, new enough, durable, ours to read, and does it run functions?"""
+    try:
+        return [
+            await _version(store),
+            *await _durability(store),
+            await _secret_keys(store, encryption),
+            await _functions(store, settings),
+        ]
+    except STORE_DOWN as away:
+        came = f"{type(away).__name__}: it does not answer, or takes no writes"
+        return [Finding("redis", "connection", Verdict.BAD, "an answer at REDIS_URL", came)]
+    except STORE_ERROR as refusal:
+        came = f"{type(refusal).__name__}: it refuses this user or this command"
+        return [Finding("redis", "connection", Verdict.BAD, "a user that may do all", came)]
+
+
+async def _version(store: Store) -> Finding:
+    found = await store.redis.info("server")
+    name = "Valkey" if "valkey_version" in found else "Redis"
+    version = str(found.get("valkey_version") or found.get("redis_version"))
+    verdict = Verdict.OK if int(version.partition(".")[0]) >= _OLDEST_REDIS else Verdict.BAD
+    return Finding("redis", "version", verdict, "Redis 7.0 or newer, or Valkey", f"{name} {version}")
+
+
+async def _durability(store: Store) -> list[Finding]:
+    expected = "appendonly yes, maxmemory-policy noeviction"
+    if warnings := await durability_warnings(store):
+        return [Finding("redis", "durability", Verdict.WARNING, expected, each) for each in warnings]
+    return [Finding("redis", "durability", Verdict.OK, expected, "nothing speaks against it")]
+
+
+async def _secret_keys(store: Store, encryption: Encryption) -> Finding:
+    expected = "the keys under which this Redis was written"
+    try:
+        warnings = await check_secret_keys(store, encryption)
+    except WrongSecretKeys as wrong:
+        return Finding("redis", "secret keys", Verdict.BAD, expected, str(wrong))
+    if warnings:
+        return Finding("redis", "secret keys", Verdict.WARNING, expected, " ".join(warnings))
+    return Finding("redis", "secret keys", Verdict.OK, expected, "they are")
+
+
+async def _functions(store: Store, settings: Settings) -> Finding:
+    """Load our functions as every process does, and call one that finds nothing to do."""
+    expected = "may call FUNCTION and FCALL"
+    try:
+        await Jobs(store, settings, Clock()).renew({new_id("job"): "doctor"})
+    except STORE_DOWN:
+        raise
+    except STORE_ERROR as refusal:
+        return Finding("redis", "functions", Verdict.BAD, expected, f"refused: {type(refusal).__name__}")
+    return Finding("redis", "functions", Verdict.OK, expected, "may")
+
+
+async def check_storage(where: str) -> Finding:
+    """Write, read and delete a file."""
+    expected, path = "a file can be written, read and deleted", f"doctor/{new_id('upl')}"
+    try:
+        storage = Storage(where)
+        await storage.write(path, _chunks())
+        came = await storage.head(path, len(_PROBE))
+        await storage.delete(path)
+    except Exception as error:  # noqa: BLE001 - whatever the storage raises is what was to be found out
+        return Finding("storage", _kind(where), Verdict.BAD, expected, f"{type(error).__name__} from REELGATE_STORAGE")
+    if came != _PROBE:
+        return Finding("storage", _kind(where), Verdict.BAD, expected, "other bytes came back")
+    return Finding("storage", _kind(where), Verdict.OK, expected, "all three")
+
+
+async def _chunks() -> AsyncIterator[bytes]:
+    yield _PROBE
+
+
+def _kind(where: str) -> str:
+    return "S3" if where.startswith("s3://") else "folder"

@@ -1,0 +1,151 @@
+"""One run of the doctor: what is ours first, then the backend with the token that the gateway would use."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from core.clock import Clock, rfc3339
+from core.errors import Temporary
+from core.security.encryption import Encryption, Undecryptable
+from core.settings import Settings
+from core.store.redis.client import STORE_ERROR, Store, connect
+from core.store.tokens.anonymous_identity import AnonymousIdentities
+from core.store.tokens.tokens import Tokens
+from worker.backend.client import Backend, Credentials
+from worker.backend.faults import BackendFault
+from worker.backend.metrics import CallCounts
+from worker.context import platform_of, token_pool_over
+from worker.doctor.calls import RecordedCalls
+from worker.doctor.doubts import Seen, doubts_after
+from worker.doctor.findings import Finding, Report, Verdict, scrub, works
+from worker.doctor.harmless import HarmlessChecks, read_balance
+from worker.doctor.local_checks import bad_settings, check_redis, check_settings, check_storage
+from worker.doctor.paid import PaidChecks
+from worker.tokens.anonymous import AnonymousTokenSource
+from worker.tokens.pool import TokenPool
+
+_REDIS_ANSWER_S = 5.0
+
+
+class Wish(NamedTuple):
+    """What a run shall do besides the harmless calls."""
+
+    clip_url: str | None
+    spend: bool
+
+
+class _Findings(NamedTuple):
+    findings: list[Finding]
+    seen: Seen
+    private: set[str]
+
+
+class _Ground(NamedTuple):
+    """The parts of a worker that are looked at; not a whole one, which would not come up where one of them is wrong."""
+
+    settings: Settings
+    store: Store
+    encryption: Encryption
+    backend: Backend
+    token_pool: TokenPool
+
+
+def report_of_bad_settings(sentences: list[str]) -> Report:
+    """Report what could not be read; nothing else can be looked at then."""
+    return _report("", _Findings(bad_settings(sentences), Seen(), set()), account="none", spent=False)
+
+
+async def examine(settings: Settings, wish: Wish) -> Report:
+    """Look at everything, and make the report."""
+    found = _Findings(list(check_settings(settings)), Seen(anonymous=not settings.nemo_tokens), _private(settings))
+    async with _ground(settings) as ground:
+        found.findings.extend(await check_redis(ground.store, settings, ground.encryption))
+        found.findings.append(await check_storage(settings.storage))
+        for number, credentials in enumerate(await _credentials(ground, found), 1):
+            await _examine_backend(ground, credentials, found, wish if number == 1 else None)
+    where = urlsplit(settings.nemo_api_url)
+    account = "anonymous" if found.seen.anonymous else "NEMO_TOKEN"
+    return _report(f"{where.scheme}://{where.netloc}", found, account=account, spent=wish.spend)
+
+
+@asynccontextmanager
+async def _ground(settings: Settings) -> AsyncIterator[_Ground]:
+    store = Store(connect(settings.redis_url.get_secret_value(), answer_s=_REDIS_ANSWER_S))
+    encryption = Encryption([key.get_secret_value() for key in settings.secret_keys])
+    backend = Backend(
+        settings.nemo_api_url,
+        platform=platform_of(settings),
+        metrics=CallCounts(),
+        stream_clients=1,
+        first_pause_s=settings.backoff_s,
+    )
+    clock = Clock()
+    tokens = Tokens(store, encryption, clock)
+    pool = token_pool_over(tokens, AnonymousIdentities(store), backend, clock, settings)
+    try:
+        yield _Ground(settings, store, encryption, backend, pool)
+    finally:
+        await backend.aclose()
+        await store.close()
+
+
+async def _credentials(ground: _Ground, found: _Findings) -> list[Credentials]:
+    """Take the operator's tokens, or else the present one of this installation's anonymous identity."""
+    settings = ground.settings
+    if settings.nemo_tokens:
+        return [Credentials(token.get_secret_value(), settings.default_profile) for token in settings.nemo_tokens]
+    source = AnonymousTokenSource(
+        ground.token_pool,
+        AnonymousIdentities(ground.store),
+        ground.backend,
+        Clock(),
+        rate_limited_s=settings.rate_limited_s,
+    )
+    expected = "one token of this installation's identity, for 7 days"
+    try:
+        token_id = await source.get_present_token(profile=settings.default_profile)
+        credentials = await ground.token_pool.credentials(token_id, profile=settings.default_profile)
+    except (BackendFault, Temporary, Undecryptable, STORE_ERROR) as why:
+        came = str(why.fault) if isinstance(why, BackendFault) else type(why).__name__
+        found.findings.append(Finding("backend", "anonymous token", Verdict.BAD, expected, came))
+        return []
+    found.findings.append(Finding("backend", "anonymous token", Verdict.OK, expected, "there is one"))
+    return [credentials] if credentials else []
+
+
+async def _examine_backend(ground: _Ground, credentials: Credentials, found: _Findings, wish: Wish | None) -> None:
+    """Make the calls with the first token; of the others the balance is read."""
+    settings, seen = ground.settings, found.seen
+    calls = RecordedCalls(ground.backend, credentials, base_url=settings.nemo_api_url)
+    if wish is None:
+        await read_balance(calls, seen)
+    else:
+        session_id = await HarmlessChecks(calls, seen).run(clip_url=wish.clip_url)
+        if not wish.spend:
+            calls.skip("message and export", "--spend was not given: they cost credits")
+        elif session_id:
+            await PaidChecks(calls, seen, settings).run(session_id)
+    found.findings.extend(calls.findings)
+    found.private.update(calls.private)
+
+
+def _private(settings: Settings) -> set[str]:
+    secrets = (*settings.nemo_tokens, *settings.secret_keys, settings.redis_url)
+    password = urlsplit(settings.redis_url.get_secret_value()).password
+    return {secret.get_secret_value() for secret in secrets} | ({password} if password else set())
+
+
+def _report(backend: str, found: _Findings, *, account: str, spent: bool) -> Report:
+    report = Report(
+        version=version("reelgate"),
+        made_at=rfc3339(Clock().now_ms()),
+        backend=backend,
+        account=account,
+        spent=spent,
+        works=works(found.findings),
+        findings=tuple(found.findings),
+        doubts=doubts_after(found.seen),
+    )
+    return scrub(report, found.private)
