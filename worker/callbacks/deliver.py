@@ -26,12 +26,16 @@ from worker.callbacks.retry_policy import (
     disable_if_worn_out,
     is_silence,
     is_stale_progress,
+    says_nothing,
 )
 from worker.callbacks.send import send
 from worker.context import WorkerContext
 from worker.redis_outage import until_redis_answers
 
 log = logging.getLogger(__name__)
+
+#: after an attempt that we spoilt ourselves
+_OUR_FAULT_MS = 2_000
 
 
 @redacted_repr()
@@ -69,6 +73,8 @@ async def _attempt(context: WorkerContext, claim: DeliveryClaim) -> None:
     with context.host_limits.hold(tenant, url):
         prepared = await _prepare(context, claim, url, event)
         result = await _send(context, tenant, prepared)
+    if says_nothing(result):
+        return await _postpone(context, claim, context.clock.now_ms() + _OUR_FAULT_MS)
     return await _record(context, claim, result, _decide(context, claim, result))
 
 
@@ -91,7 +97,7 @@ def _url_of(claim: DeliveryClaim) -> str | Dead:
 
 
 async def _postpone(context: WorkerContext, claim: DeliveryClaim, turn_ms: int) -> None:
-    """Let go of a delivery whose host has all that it can take from us, or is paused; no attempt is used up."""
+    """Let go of a delivery that can't be sent now, or was not heard through our fault; no attempt is used up."""
     if is_stale_progress(claim.delivery, at_ms=turn_ms):
         return await _record(context, claim, None, Dead("It could not be sent while it was news."))
     waiting = msgspec.structs.replace(claim.delivery, next_at_ms=turn_ms)
@@ -116,7 +122,8 @@ async def _send(context: WorkerContext, tenant: str, prepared: Prepared) -> Atte
         clock=context.clock,
         timeout_s=context.settings.callback_timeout_s,
     )
-    context.host_limits.record(tenant, prepared.url, silent=is_silence(result), latency_ms=result.latency_ms)
+    if not says_nothing(result):
+        context.host_limits.record(tenant, prepared.url, silent=is_silence(result), latency_ms=result.latency_ms)
     CALLBACK_SECONDS.observe(result.latency_ms / 1000)
     return result
 
