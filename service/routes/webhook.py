@@ -8,6 +8,7 @@ from litestar import Response, post, put
 from core.clock import rfc3339
 from core.model.webhook import TenantWebhook
 from core.store.redis.codec import pack
+from core.store.rpc import TooManyRequests
 from core.store.tenants.webhooks import ROTATION_MS
 from service.auth import needs
 from service.context import ApiContext, Asked, context_of
@@ -24,6 +25,7 @@ from service.schemas.responses import NewSecret, TestedWebhook, WebhookView
 
 #: beyond the time that a receiver has, for a worker to take the errand
 _ERRAND_S = 5.0
+_TESTS_UNDER_WAY = "So many tests are under way already; wait for one to end."
 
 
 class Heard(msgspec.Struct):
@@ -158,7 +160,7 @@ async def _set(parts: ApiContext, tenant: str) -> TenantWebhook:
             "Webhook",
             {200: Answer("What the receiver answered.", TestedWebhook, headers=("Idempotency-Replayed",))},
             scope="admin",
-            refusals=(*KEYED, 409, 422),
+            refusals=(*KEYED, 409, 422, 429),
             headers=("Idempotency-Key",),
         )
     ),
@@ -173,7 +175,10 @@ async def test_webhook(request: Asked) -> Response[bytes]:
 async def _tested(parts: ApiContext, tenant: str) -> Kept:
     webhook = await _set(parts, tenant)
     patience_s = parts.settings.callback_timeout_s + _ERRAND_S
-    raw = await parts.errands.ask("webhook_test", tenant, pack(webhook), wait_s=patience_s)
+    try:
+        raw = await parts.errands.ask("webhook_test", tenant, pack(webhook), wait_s=patience_s)
+    except TooManyRequests:
+        raise Refused(429, "rate_limited", _TESTS_UNDER_WAY, headers={"Retry-After": "5"}) from None
     if raw is None:
         raise Refused(503, "unavailable", "No worker is there to send it.", headers={"Retry-After": "10"})
     return Kept("", {}, msgspec.json.encode(tested(msgspec.json.decode(raw, type=Heard))))

@@ -59,6 +59,7 @@ _SHAPES = {
     # calls from the API to a worker
     "rpc_requests": "rg:errands",  # LIST of what the API asks a worker for
     "rpc_reply": "rg:errand:{}",  # LIST of one reply
+    "rpc_under_way": "rg:errands:{}:{}",  # ZSET of a tenant's requests of one kind, by the time they are over at the latest
     # estimates
     "run_samples": "rg:samples",  # LIST of the last ended jobs' running times, ms
     "stage_samples": "rg:samples:{}",  # LIST of the times that jobs have last been in a stage, ms
