@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 
 #: Redis answers in time, or counts as away
 _ANSWER_S = 5.0
-#: deliveries have places of their own beside the jobs
-_DELIVERY_PLACES = 256
+#: deliveries have places of their own beside the jobs: for attempts, and for those who wait for one
+_DELIVERY_PLACES = 512
 
 
 @click.command()

@@ -68,7 +68,7 @@ async def _attempt(context: WorkerContext, claim: DeliveryClaim) -> None:
         return await _record(context, claim, None, target)
     url, event = target
     tenant = claim.delivery.tenant
-    if (turn_ms := context.host_limits.book_turn_ms(tenant, url)) is not None:
+    if (turn_ms := await context.host_limits.turn_ms(tenant, url)) is not None:
         return await _postpone(context, claim, turn_ms)
     with context.host_limits.hold(tenant, url):
         prepared = await _prepare(context, claim, url, event)
