@@ -282,7 +282,17 @@ async def test_who_finds_no_place_sleeps_without_using_up_an_attempt_and_others_
         stale = await after_attempt(context, late)
         assert (stale.state, stale.attempts) == (DeliveryState.DEAD, ())
         assert (await after_attempt(context, stranger)).state is DeliveryState.DELIVERED, "though it is the same host"
-    assert len(await receiver.received(path="/hook/hang")) == PER_HOST
+        assert len(await receiver.received(path="/hook/hang")) == PER_HOST
+
+
+async def test_those_who_sleep_are_called_before_their_time_once_their_host_has_room(core, context, receiver):
+    limits = HostLimits(core.clock, wait_s=0.0)
+    context = dataclasses.replace(context, host_limits=limits)
+    deliveries = [(await told(core, receiver.hook))[0] for _ in range(PER_HOST + 20)]
+    await asyncio.gather(*(run_delivery(context, each.id) for each in deliveries))
+    after = [await context.deliveries.load(each.id) for each in deliveries]
+    assert {each.state for each in after} == {DeliveryState.DELIVERED}
+    assert len(await receiver.received(at_least=len(deliveries))) == len(deliveries), "each of them once"
 
 
 async def test_an_attempt_that_we_spoilt_is_made_again_and_counts_nowhere(core, context, receiver):

@@ -127,7 +127,15 @@ def test_those_who_are_turned_away_come_again_one_after_another_and_none_very_la
     assert min(times) > 0
     assert max(times) <= LONGEST_SLEEP_MS + 1
     busiest_second = max(sum(at_ms // 1000 == second for at_ms in times) for second in range(301))
-    assert busiest_second < 100, "they do not all come at once"
+    assert busiest_second <= 10_000 / 20, "they do not all come at once"
+
+
+def test_a_host_that_has_not_answered_yet_is_taken_to_be_as_slow_as_it_is_already(limits, clock):
+    with ExitStack() as stack:
+        fill(limits, stack, "acme", [URL] * PER_HOST)
+        clock.turn(by_s=4)
+        times = [limits.book_turn_ms("acme", URL) - clock.now_ms() for _ in range(10)]
+    assert times[-1] > 10_000 - 10
 
 
 def test_those_who_wait_for_a_slow_host_come_less_often_than_for_a_fast_one(limits, clock):

@@ -48,34 +48,47 @@ class Prepared(NamedTuple):
 
 
 async def run_delivery(context: WorkerContext, delivery_id: str) -> None:
-    """Make one attempt at a delivery, if it is ours to make."""
+    """Make one attempt at a delivery, if it is ours to make; then at those that sleep though its host has room now."""
+    host = await _run(context, delivery_id)
+    while host and not context.leases.stopping and (sleeper := context.host_limits.recall(*host)):
+        host = await _run(context, sleeper)
+
+
+async def _run(context: WorkerContext, delivery_id: str) -> tuple[str, str] | None:
+    """Make one attempt, or put it off; returns the tenant and the URL where others may sleep for the same host."""
     owner = context.leases.new_owner()
     try:
         claim = await context.deliveries.claim(delivery_id, owner=owner, lease_ms=context.jobs.lease_ms)
         if claim:
             async with context.leases.hold(delivery_id, owner) as lease:
                 lease.streaming = True  # a stopping worker lets an attempt end, so that it is not made twice
-                await _attempt(context, claim)
+                return await _attempt(context, claim)
     except LeaseLost:
         log.warning("%s is held by another worker now", delivery_id)
     except STORE_DOWN as away:
         log.warning("%s waits for Redis (%s)", delivery_id, type(away).__name__)
+    return None
 
 
-async def _attempt(context: WorkerContext, claim: DeliveryClaim) -> None:
+async def _attempt(context: WorkerContext, claim: DeliveryClaim) -> tuple[str, str] | None:
     target = target_of(claim)
     if isinstance(target, Dead):
-        return await _record(context, claim, None, target)
+        await _record(context, claim, None, target)
+        return None
     url, event = target
     tenant = claim.delivery.tenant
     if (turn_ms := await context.host_limits.turn_ms(tenant, url)) is not None:
-        return await _postpone(context, claim, turn_ms)
+        await _postpone(context, claim, turn_ms)
+        context.host_limits.note_sleeper(tenant, url, claim.delivery.id)
+        return tenant, url
     with context.host_limits.hold(tenant, url):
         prepared = await _prepare(context, claim, url, event)
         result = await _send(context, tenant, prepared)
     if says_nothing(result):
-        return await _postpone(context, claim, context.clock.now_ms() + _OUR_FAULT_MS)
-    return await _record(context, claim, result, _decide(context, claim, result))
+        await _postpone(context, claim, context.clock.now_ms() + _OUR_FAULT_MS)
+        return None
+    await _record(context, claim, result, _decide(context, claim, result))
+    return tenant, url
 
 
 def target_of(claim: DeliveryClaim) -> tuple[str, StoredEvent] | Dead:

@@ -2,8 +2,8 @@
 circuit breaker for hosts that are silent.
 
 Whoever sends asks `turn_ms` before an attempt, makes it inside `hold`, and tells `record` what came back. Who finds no
-place waits a moment in this process and gets the next one that is free; only where that is hopeless it is told to come
-again later. A host that answers fast gets more places. All of it lives in this process and may be forgotten: it spares
+place waits a moment in this process and gets the next one that is free; where that is hopeless it is told to come again
+later, and `recall` names it earlier if its host turns out to have room. A host that answers fast gets more places. All of it lives in this process and may be forgotten: it spares
 others, it decides nothing about a delivery. A host is counted
 for each tenant by itself, so one tenant's dead URL does not hold up another's under the same name. The breaker counts
 silence only (no connection, no answer in time); a host that answers 500 is alive, and may serve others under its name.
@@ -27,10 +27,12 @@ AT_ONCE = 240
 FREE_PER_TENANT = 4
 #: Five silences in a row pause a host; its probe keeps the others away for the length of an attempt, and a bit.
 RULE = BreakerRule(failures_allowed=5, first_pause_s=5.0, longest_pause_s=300.0, probe_s=20.0)
-#: An attempt is taken to last so long before any has ended.
-FIRST_PACE_MS = 50.0
+#: An attempt is taken to last so long before any has ended, and no shorter than those under way already do.
+FIRST_PACE_MS = 10.0
 #: So long somebody waits in this process for a place, and so many do.
 WAIT_S, MOST_WAITING = 1.0, 240
+#: So many of those who sleep are known by name, for each host, to be called before their time.
+MOST_SLEEPERS = 10_000
 #: Nobody who is turned away sleeps longer than this beyond a pause, however many others wait.
 LONGEST_SLEEP_MS = 300_000
 #: Above this many known hosts, those that are idle and in no pause are forgotten.
@@ -51,18 +53,35 @@ class _Turns:
     """Attempts under way to one host or by one tenant, and turns for those who have to come again."""
 
     def __init__(self) -> None:
-        self.under_way = 0
+        #: when each attempt began, the oldest first
+        self._begun_ms: dict[int, int] = {}
+        self._count = 0
         #: how long an attempt takes, the later ones counting more
         self._pace_ms = FIRST_PACE_MS
         self._booked_ms = 0.0
 
-    def gap_ms(self, places: int) -> float:
-        """How long it takes until the next of these places gets free."""
-        return self._pace_ms / places
+    @property
+    def under_way(self) -> int:
+        return len(self._begun_ms)
 
-    def book_ms(self, from_ms: int, places: int) -> int:
+    def begin(self, now_ms: int) -> int:
+        """An attempt begins; returns its number, to be told at its end."""
+        self._count += 1
+        self._begun_ms[self._count] = now_ms
+        return self._count
+
+    def end(self, number: int) -> None:
+        """An attempt is over."""
+        del self._begun_ms[number]
+
+    def gap_ms(self, places: int, now_ms: int) -> float:
+        """How long it takes until the next of these places gets free."""
+        oldest_ms = next(iter(self._begun_ms.values()), now_ms)
+        return max(self._pace_ms, now_ms - oldest_ms) / places
+
+    def book_ms(self, from_ms: int, places: int, now_ms: int) -> int:
         """Give everybody who is turned away a time of his own, at the pace at which places get free."""
-        gap_ms = self.gap_ms(places)
+        gap_ms = self.gap_ms(places, now_ms)
         self._booked_ms = max(self._booked_ms, from_ms) + gap_ms
         if self._booked_ms > from_ms + LONGEST_SLEEP_MS:
             self._booked_ms = from_ms + gap_ms  # a round is full; the next one mixes with it
@@ -85,6 +104,8 @@ class _Host(_Turns):
         #: who waits for a place, and how many were told that they have one and have not taken it yet
         self.line: deque[asyncio.Future[None]] = deque()
         self.promised = 0
+        #: what was told to come again later, the latest of very many
+        self.sleepers: deque[str] = deque(maxlen=MOST_SLEEPERS)
 
     @property
     def has_room(self) -> bool:
@@ -94,9 +115,9 @@ class _Host(_Turns):
     def is_idle(self) -> bool:
         return not (self.under_way or self.promised or self.line)
 
-    def wait_ms(self) -> float:
+    def wait_ms(self, now_ms: int) -> float:
         """How long the next one in the line will wait, as far as one can tell."""
-        return (len(self.line) + 1) * self.gap_ms(self.places)
+        return (len(self.line) + 1) * self.gap_ms(self.places, now_ms)
 
     def wake(self) -> None:
         """Give the places that are free to those who have waited longest."""
@@ -143,12 +164,29 @@ class HostLimits:
             host.wake()  # somebody else may want what this one could not take
         return turn_ms
 
+    def note_sleeper(self, tenant: str, url: str, delivery_id: str) -> None:
+        """Remember who sleeps until its turn, so that `recall` can call it earlier."""
+        if host := self._hosts.get((tenant, host_of(url))):
+            host.sleepers.append(delivery_id)
+
+    def recall(self, tenant: str, url: str) -> str | None:
+        """Name one who sleeps although its host has room by now. It may have come by itself meanwhile."""
+        host = self._hosts.get((tenant, host_of(url)))
+        if host is None or not host.sleepers or host.line or not self._has_room(tenant, host):
+            return None
+        return host.sleepers.popleft()
+
+    def _has_room(self, tenant: str, host: _Host) -> bool:
+        now_ms, mine = self._clock.now_ms(), self._tenants.get(tenant)
+        full = self._under_way >= AT_ONCE or (mine and mine.under_way >= self._share())
+        return not full and host.has_room and host.paused_until_ms(now_ms) <= now_ms
+
     def _is_worth_waiting(self, tenant: str, host: _Host) -> bool:
         now_ms = self._clock.now_ms()
         if (host.has_room and not host.line) or host.paused_until_ms(now_ms) > now_ms:
             return False
         share = (MOST_WAITING - self._waiting.total()) // FREE_PER_TENANT
-        return self._waiting[tenant] < share and host.wait_ms() <= self._wait_s * 1000
+        return self._waiting[tenant] < share and host.wait_ms(now_ms) <= self._wait_s * 1000
 
     async def _wait(self, tenant: str, host: _Host) -> None:
         """Stand in a host's line until a place gets free, for `wait_s` at most."""
@@ -181,12 +219,12 @@ class HostLimits:
         now_ms = self._clock.now_ms()
         host, mine = self._hosts.get((tenant, host_of(url))), self._tenants.get(tenant)
         if host and (free_ms := host.paused_until_ms(now_ms)) > now_ms:
-            return host.book_ms(free_ms, PER_HOST)
+            return host.book_ms(free_ms, PER_HOST, now_ms)
         if host and not host.has_room:
-            return host.book_ms(now_ms, host.places)
+            return host.book_ms(now_ms, host.places, now_ms)
         share = self._share()
         if self._under_way >= AT_ONCE or (mine and mine.under_way >= share):
-            return self._tenants.setdefault(tenant, _Turns()).book_ms(now_ms, share)
+            return self._tenants.setdefault(tenant, _Turns()).book_ms(now_ms, share, now_ms)
         return None
 
     def _share(self) -> int:
@@ -197,19 +235,18 @@ class HostLimits:
         """Hold a place for one attempt. Nothing may be awaited since `turn_ms` said None."""
         host = self._hosts.setdefault((tenant, host_of(url)), _Host())
         mine = self._tenants.setdefault(tenant, _Turns())
-        host.breaker.begin(now_s=self._clock.now_ms() / 1000)
-        self._count(host, mine, 1)
+        now_ms = self._clock.now_ms()
+        host.breaker.begin(now_s=now_ms / 1000)
+        self._under_way += 1
+        numbers = host.begin(now_ms), mine.begin(now_ms)
         try:
             yield
         finally:
-            self._count(host, mine, -1)
+            self._under_way -= 1
+            host.end(numbers[0])
+            mine.end(numbers[1])
             host.wake()
             self._forget_idle(tenant)
-
-    def _count(self, host: _Host, mine: _Turns, by: int) -> None:
-        self._under_way += by
-        host.under_way += by
-        mine.under_way += by
 
     def record(self, tenant: str, url: str, *, silent: bool, latency_ms: int) -> None:
         """Remember how the host behaved, inside `hold`; `silent`: it gave no sign at all."""
