@@ -32,8 +32,8 @@ log = get_logger(__name__)
 
 #: Redis answers in time, or counts as away
 _ANSWER_S = 5.0
-#: deliveries have places of their own beside the jobs
-_DELIVERY_PLACES = 256
+#: deliveries have places of their own beside the jobs: for attempts, and for those who wait for one
+_DELIVERY_PLACES = 512
 
 
 @click.command(cls=ProcessCommand)

@@ -17,22 +17,27 @@ from core.store.rpc import RpcRequest
 from worker import redis_outage
 from worker.callbacks.send import send
 from worker.context import WorkerContext
+from worker.outbound.fair_places import FairPlaces
 
 log = get_logger(__name__)
 
-#: requests that one worker serves at a time: a test may take as long as its receiver lets it wait
-_AT_ONCE = 32
+#: Requests that one worker serves at a time, and one tenant's of them: a test may take as long as its receiver lets it
+#: wait. Whoever has to wait does it here, so that nobody stands before others in Redis.
+_AT_ONCE, _PER_TENANT = 128, 8
+#: Requests that one worker takes from Redis before some of them are over.
+_MOST_TAKEN = 1000
 _WAIT_S = 5.0
 
 
 async def run_rpc_server(context: WorkerContext) -> None:
-    """Serve requests for ever, none of them held up by a slow one before it."""
-    places = asyncio.Semaphore(_AT_ONCE)
+    """Serve requests for ever, none of them held up by a slow one before it or by another tenant's many."""
+    taken, places = asyncio.Semaphore(_MOST_TAKEN), FairPlaces(in_all=_AT_ONCE, per_tenant=_PER_TENANT)
     async with asyncio.TaskGroup() as under_way:
         while True:
-            await places.acquire()
+            await taken.acquire()
             request = await _next_request(context)
-            under_way.create_task(_serve(context, request)).add_done_callback(lambda _: places.release())
+            serving = under_way.create_task(_serve(context, request, places))
+            serving.add_done_callback(lambda _: taken.release())
 
 
 async def _next_request(context: WorkerContext) -> RpcRequest:
@@ -46,9 +51,11 @@ async def _next_request(context: WorkerContext) -> RpcRequest:
             log.exception("an RPC request could not be read")
 
 
-async def _serve(context: WorkerContext, request: RpcRequest) -> None:
+async def _serve(context: WorkerContext, request: RpcRequest, places: FairPlaces) -> None:
     try:
-        await context.rpc_queue.answer(request, await _handle(context, request))
+        async with places.hold(request.tenant):
+            reply = await _handle(context, request)
+        await context.rpc_queue.answer(request, reply)
     except STORE_DOWN:
         return  # whoever asked is told that nobody answered
     except Exception:

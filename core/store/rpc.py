@@ -1,12 +1,16 @@
 """RPC from the API to a worker, as request and reply over Redis: outside calls, since the API itself calls nobody.
 
-A request that nobody took in time is forgotten; it must be harmless to do twice or never.
+A request that nobody took in time is forgotten; it must be harmless to do twice or never. Of each kind a tenant has a
+few under way at a time, so that none of them keeps the workers from the others.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Literal, NamedTuple
 
 import msgspec
 
+from core.clock import Clock
 from core.ids import new_id
 from core.redaction import redacted_repr
 from core.store.redis.client import Store
@@ -17,11 +21,18 @@ RpcKind = Literal["credits", "webhook_test"]
 #: of more requests than this the oldest are forgotten, so that a fleet without workers does not fill Redis
 _MOST = 1000
 
+#: requests of one kind that one tenant may have under way, over all processes
+PER_TENANT = 8
+
 #: a request waits for a worker, and its reply for the API, no longer than this
 _LIFE_S = 30
 
 #: Redis lets go of who waits up to 0.1 s late, and the API takes one that is silent for 0.7 s for away
 _STEP_S = 0.2
+
+
+class TooManyRequests(Exception):  # noqa: N818 - says what was asked for
+    """The tenant has as many requests of this kind under way as it may have; ask again when one is over."""
 
 
 @redacted_repr("id", "kind", "tenant")
@@ -37,18 +48,40 @@ class RpcRequest(NamedTuple):
 class RpcQueue:
     """Asks, takes and answers requests."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Clock | None = None) -> None:
         self._store = store
+        self._clock = clock or Clock()
 
     async def ask(self, kind: RpcKind, tenant: str, body: bytes, *, wait_s: float) -> bytes | None:
-        """Have a worker do it, and wait for its reply. None: nobody answered in time."""
+        """Have a worker do it, and wait for its reply. None: nobody answered in time. Raises TooManyRequests."""
         request = RpcRequest(new_id("evt"), kind, tenant, body)
+        async with self._counted(request):
+            await self._push(request)
+            return await self._blocking_pop(key("rpc_reply", request.id), wait_s)
+
+    @asynccontextmanager
+    async def _counted(self, request: RpcRequest) -> AsyncIterator[None]:
+        """Count a request as under way; of an API process that died they are over with the life of a request."""
+        counted, now_ms = key("rpc_under_way", request.kind, request.tenant), self._clock.now_ms()
+        pipe = self._store.redis.pipeline(transaction=True)
+        pipe.zremrangebyscore(counted, 0, now_ms)
+        pipe.zadd(counted, {request.id: now_ms + _LIFE_S * 1000})
+        pipe.zcard(counted)
+        pipe.expire(counted, _LIFE_S)
+        under_way = (await pipe.execute())[2]
+        try:
+            if under_way > PER_TENANT:
+                raise TooManyRequests
+            yield
+        finally:
+            await self._store.redis.zrem(counted, request.id)
+
+    async def _push(self, request: RpcRequest) -> None:
         pipe = self._store.redis.pipeline(transaction=True)
         pipe.rpush(key("rpc_requests"), msgspec.msgpack.encode(request))
         pipe.ltrim(key("rpc_requests"), -_MOST, -1)
         pipe.expire(key("rpc_requests"), _LIFE_S)
         await pipe.execute()
-        return await self._blocking_pop(key("rpc_reply", request.id), wait_s)
 
     async def next(self, *, wait_s: float) -> RpcRequest | None:
         """Wait for a request."""

@@ -8,6 +8,7 @@ from litestar import Response, post, put
 from core.clock import rfc3339
 from core.model.webhook import TenantWebhook
 from core.store.redis.codec import pack
+from core.store.rpc import TooManyRequests
 from core.store.tenants.webhooks import ROTATION_MS
 from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
@@ -22,6 +23,7 @@ from service.schemas.responses import NewSecret, TestedWebhook, WebhookView
 
 #: beyond the time that a receiver has, for a worker to take the call
 _RPC_MARGIN_S = 5.0
+_TESTS_UNDER_WAY = "So many tests are under way already; wait for one to end."
 
 
 class TestAttempt(msgspec.Struct):
@@ -140,7 +142,7 @@ async def _webhook_of(context: ApiContext, tenant: str) -> TenantWebhook:
     summary="Send a signed test",
     tags=["Webhook"],
     responses={200: ResponseDoc("What the receiver answered.", TestedWebhook, headers=("Idempotency-Replayed",))}
-    | problems(409, 422),
+    | problems(409, 422, 429),
 )
 async def send_test(request: ApiRequest, idempotency_key: IdempotencyKeyHeader = None) -> Response[bytes]:
     """Have a worker send a signed ``webhook.test``, and tell what came back."""
@@ -154,7 +156,10 @@ async def send_test(request: ApiRequest, idempotency_key: IdempotencyKeyHeader =
 async def _test(context: ApiContext, tenant: str) -> StoredResponse:
     webhook = await _webhook_of(context, tenant)
     patience_s = context.settings.callback_timeout_s + _RPC_MARGIN_S
-    raw = await context.rpc.ask("webhook_test", tenant, pack(webhook), wait_s=patience_s)
+    try:
+        raw = await context.rpc.ask("webhook_test", tenant, pack(webhook), wait_s=patience_s)
+    except TooManyRequests:
+        raise ApiError(429, "rate_limited", _TESTS_UNDER_WAY, headers={"Retry-After": "5"}) from None
     if raw is None:
         raise ApiError(503, "unavailable", "No worker is there to send it.", headers={"Retry-After": "10"})
     return StoredResponse("", {}, msgspec.json.encode(_test_view(msgspec.json.decode(raw, type=TestAttempt))))

@@ -37,7 +37,7 @@ GROUPS: dict[str, dict[str, Reply]] = {
 }
 CALLS = ("token", "session", "upload", "message", "credits", "state", "render", "status", "cancel", "download")
 #: a job has this long, which is less than a minute, so that what it asks in its life is what it asks in a minute
-TIMEOUT_S = 20
+TIMEOUT_S = 30
 #: the gateway's waits are a tenth of those in life or less, so in life a bound is kept ten times as easily
 MOST_A_MINUTE = {
     "token": 8,

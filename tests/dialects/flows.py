@@ -20,7 +20,7 @@ Job = dict[str, Any]
 Files = Mapping[str, Path]
 
 #: no flow takes nearly as long; what waits for something that never comes ends by this
-TIMEOUT_S = 40
+TIMEOUT_S = 120
 _TITLE = "HELLO"
 _COMMON = {"timeout_s": TIMEOUT_S, "start_timeout_s": TIMEOUT_S, "output": {"resolution": "360p"}}
 

@@ -9,6 +9,7 @@ import pytest
 
 from core.clock import rfc3339
 from core.events.delivery import Attempt, DeliveryState
+from core.store.rpc import PER_TENANT
 from tests.api_fixture import Api, running_api
 from tests.job_ends import succeed
 
@@ -89,6 +90,17 @@ async def test_a_test_is_done_by_a_worker_and_told_or_nobody_is_there(api: Api) 
     assert answer.json() == {"delivered": True, "status": 204, "error": None, "answer": "ok", "latency_ms": 7}
     alone = await api.http.post("/v1/webhook:test")
     assert (alone.status_code, alone.json()["code"]) == (503, "unavailable")
+
+
+async def test_a_tenant_with_many_tests_under_way_is_told_to_wait_for_one(api: Api) -> None:
+    await api.http.put("/v1/webhook", json={"url": URL})
+    under_way = [asyncio.create_task(api.http.post("/v1/webhook:test")) for _ in range(PER_TENANT)]
+    taken = [await api.context.rpc.next(wait_s=10) for _ in under_way]
+    refused = await api.http.post("/v1/webhook:test")
+    assert (refused.status_code, refused.json()["code"], refused.headers["retry-after"]) == (429, "rate_limited", "5")
+    for errand in taken:
+        await api.context.rpc.answer(errand, b'{"status":204,"latency_ms":7,"excerpt":"ok"}')
+    assert {(await each).status_code for each in under_way} == {200}
 
 
 async def test_what_was_sent_is_listed_with_each_attempt(api: Api) -> None:

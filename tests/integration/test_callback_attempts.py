@@ -11,6 +11,7 @@ from ipaddress import ip_address
 
 import httpx
 import pytest
+import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -301,6 +302,15 @@ async def test_tls_checks_the_name_without_the_root_s_dot_and_in_ascii(tmp_path)
 async def test_a_reset_over_tls_is_told_from_a_failed_handshake(tmp_path):
     pem = certificate(names=[x509.DNSName("hooks.example.com")])
     assert (await over_tls(tmp_path, pem, "hooks.example.com", reset_after_request)).error is AttemptFault.BROKEN
+
+
+def test_tls_is_the_same_on_the_loop_that_a_worker_runs_on(tmp_path):
+    pem = certificate(names=[x509.DNSName("hooks.example.com")])
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(over_tls(tmp_path, pem, "hooks.example.com")).status == 200
+        assert runner.run(over_tls(tmp_path, pem, "other.example.com")).error is AttemptFault.TLS
+        reset = runner.run(over_tls(tmp_path, pem, "hooks.example.com", reset_after_request))
+    assert reset.error is AttemptFault.BROKEN
 
 
 async def test_a_certificate_for_another_name_is_refused(tmp_path):

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from core.clock import rfc3339
+from core.clock import rfc3339, stopwatch_s
 from core.events.delivery import Delivery, DeliveryState
 from core.events.event import progress_event
 from core.model.job import OutputFile, Webhook
@@ -50,7 +50,7 @@ async def context(core: Core):
         stack.pop_all().push_async_callback(built.outbound.aclose)  # the client is the fixture's
         yield dataclasses.replace(
             built, clock=core.clock, encryption=core.vault, webhooks=core.webhooks, deliveries=core.deliveries,
-            jobs=core.jobs, host_limits=HostLimits(core.clock),
+            jobs=core.jobs, host_limits=HostLimits(core.clock, wait_s=0.1),
         )  # fmt: skip
         await built.outbound.aclose()
         await built.backend.aclose()
@@ -273,15 +273,37 @@ async def test_who_finds_no_place_sleeps_without_using_up_an_attempt_and_others_
     await core.api_keys.create("other")
     [stranger] = await told(core, receiver.hook, tenant="other")
     async with hanging(context, receiver, taken):
-        after = [await after_attempt(context, each) for each in waiting]
+        after = await asyncio.gather(*(after_attempt(context, each) for each in waiting))
         assert {(each.state, each.round, each.attempts) for each in after} == {(DeliveryState.PENDING, 0, ())}
         wakes = [await due_ms(core, each) for each in waiting]
-        assert wakes == sorted(set(wakes)) == [each.next_at_ms for each in after]
+        assert len(set(wakes)) == len(waiting), "each at a time of its own"
+        assert wakes == [each.next_at_ms for each in after]
         core.clock.turn(by_s=125)
         stale = await after_attempt(context, late)
         assert (stale.state, stale.attempts) == (DeliveryState.DEAD, ())
         assert (await after_attempt(context, stranger)).state is DeliveryState.DELIVERED, "though it is the same host"
-    assert len(await receiver.received(path="/hook/hang")) == PER_HOST
+        assert len(await receiver.received(path="/hook/hang")) == PER_HOST
+
+
+async def test_those_who_sleep_are_called_before_their_time_once_their_host_has_room(core, context, receiver):
+    limits = HostLimits(core.clock, wait_s=0.0)
+    context = dataclasses.replace(context, host_limits=limits)
+    deliveries = [(await told(core, receiver.hook))[0] for _ in range(PER_HOST + 20)]
+    await asyncio.gather(*(run_delivery(context, each.id) for each in deliveries))
+    after = [await context.deliveries.load(each.id) for each in deliveries]
+    assert {each.state for each in after} == {DeliveryState.DELIVERED}
+    assert len(await receiver.received(at_least=len(deliveries))) == len(deliveries), "each of them once"
+
+
+async def test_an_attempt_that_we_spoilt_is_made_again_and_counts_nowhere(core, context, receiver):
+    [delivery] = await told(core, f"{receiver.hook}/hang")
+    async with hanging(context, receiver, [delivery]):
+        until_s = stopwatch_s() + 1.2
+        while stopwatch_s() < until_s:
+            pass  # the whole process is held up, past the end of the attempt
+    after = await core.deliveries.load(delivery.id)
+    assert (after.state, after.round, after.attempts) == (DeliveryState.PENDING, 0, ())
+    assert await due_ms(core, delivery) == after.next_at_ms > core.clock.now_ms()
 
 
 async def test_a_stopping_worker_lets_an_attempt_end_so_that_it_is_made_once(core, context, receiver):

@@ -3,14 +3,14 @@
 import asyncio
 from contextlib import asynccontextmanager
 
-import httpcore
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.security.url_policy import check_url, parse_networks
-from worker.outbound.client import ForbiddenTarget, GuardedBackend, guarded_client
+from worker.outbound.client import ForbiddenTarget, guarded_client
+from worker.outbound.dialler import GuardedDialler
 
 ONE = parse_networks("127.0.0.1/32")
 PUBLIC = "93.184.215.14"
@@ -97,9 +97,10 @@ async def test_one_bad_address_among_the_answers_refuses_the_name(answers):
     "host", ["2130706434", "0x7f.2", "0177.0.0.2", "127.2", "127.0.0.2", "::ffff:127.0.0.2", "::1"]
 )
 async def test_a_strange_spelling_is_refused_by_the_dialler_itself_too(host):
-    backend = GuardedBackend(allow=ONE)
-    with pytest.raises((ForbiddenTarget, httpcore.ConnectError)):
-        await backend.connect_tcp(host, 1, timeout=5)
+    dialler = GuardedDialler(allow=ONE)
+    with pytest.raises((ForbiddenTarget, httpx.ConnectError)):
+        await dialler.dial(host, 1, timeout_s=5)
+    await dialler.aclose()
 
 
 async def test_a_name_without_answers_cannot_be_connected_to():

@@ -13,8 +13,8 @@ from core.errors import Code, Permanent
 from core.security.url_policy import parse_networks
 from tests.peer_fixture import answered, peer
 from worker.callbacks.send import send
-from worker.outbound.client import guarded_client
-from worker.outbound.download import fetch_media, filename_of
+from worker.outbound.client import MEDIA_PER_TENANT, guarded_client
+from worker.outbound.download import FetchLimits, fetch_media, filename_of
 
 LOCAL = parse_networks("127.0.0.1/32")
 CLIP = bytes(range(256)) * 1024
@@ -248,3 +248,85 @@ async def test_whoever_is_called_hears_who_calls():
         await send(client, url=f"{remote.url}/hook", body=b"{}", headers={}, clock=Clock(), timeout_s=5)
     agents = [headers["user-agent"] for _, headers, _ in remote.requests]
     assert agents == [f"Reelgate/{version('reelgate')}"] * 2
+
+
+@asynccontextmanager
+async def dripping(first, again, pause_s):
+    """A server that never ends: ``b"1\\r\\nx\\r\\n"`` every `pause_s` after its first words."""
+    hung_up = asyncio.Event()
+
+    async def serve(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(first)
+        try:
+            while True:
+                writer.write(again)
+                await writer.drain()
+                await asyncio.sleep(pause_s)
+        except ConnectionError:
+            hung_up.set()
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/clip.mp4", hung_up
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "pause_s"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"x", 0.01),
+        (CHUNKED, b"1\r\nx\r\n", 0.01),
+        (CHUNKED, b"1\r\nx\r\n" * 1000, 0),
+        (CHUNKED + b"1;", b"e", 0.01),
+        (b"HTTP/1.1 200 OK\r\nx: ", b"y", 0.01),
+        (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n", 0.3),
+    ],
+)
+async def test_a_server_that_drips_is_left_at_its_limit_and_not_waited_for(first, again, pause_s):
+    limits = FetchLimits(open_s=1.0, first_s=1.0)
+    async with (
+        dripping(first, again, pause_s) as (url, hung_up),
+        guarded_client(allow=LOCAL, http_allowed=True) as client,
+    ):
+
+        async def whole():
+            async with fetch_media(client, url, max_bytes=1_000_000, limits=limits) as media:
+                return [chunk async for chunk in media.chunks]
+
+        with pytest.raises(Permanent) as refusal:
+            await whole()
+        assert refusal.value.code is Code.MEDIA_UNREACHABLE
+        await asyncio.wait_for(hung_up.wait(), 10)
+
+
+def test_a_fetch_may_last_as_long_as_its_bytes_are_worth_and_no_longer_than_a_quarter_of_an_hour():
+    limits = FetchLimits()
+    assert limits.allowed_s(0) == 20
+    assert limits.allowed_s(1_600_000) == 120
+    assert limits.allowed_s(500_000_000) == 900
+
+
+async def test_one_tenant_s_fetches_leave_places_for_another_s():
+    hang, nothing = asyncio.Event(), (b"HTTP/1.1 200 OK\r\n\r\n", b"", 0.05)
+    async with dripping(*nothing) as (url, _), guarded_client(allow=LOCAL, http_allowed=True) as client:
+        opened, modest_is_in = [], asyncio.Event()
+
+        async def fetch_for(tenant):
+            async with fetch_media(client, url, max_bytes=1, tenant=tenant):
+                opened.append(tenant)
+                if tenant == "modest":
+                    modest_is_in.set()
+                await hang.wait()
+
+        greedy = [asyncio.create_task(fetch_for("greedy")) for _ in range(100)]
+        modest = asyncio.create_task(fetch_for("modest"))
+        await asyncio.wait_for(modest_is_in.wait(), 20)
+        assert opened.count("greedy") <= MEDIA_PER_TENANT
+        hang.set()
+        await asyncio.gather(*greedy, modest)
+    assert len(opened) == 101

@@ -27,12 +27,16 @@ from worker.callbacks.retry_policy import (
     is_failure,
     is_silence,
     is_stale_progress,
+    says_nothing,
 )
 from worker.callbacks.send import send
 from worker.context import WorkerContext
 from worker.redis_outage import until_redis_answers
 
 log = get_logger(__name__)
+
+#: after an attempt that we spoilt ourselves
+_OUR_FAULT_MS = 2_000
 
 
 @redacted_repr()
@@ -45,34 +49,49 @@ class Prepared(NamedTuple):
 
 
 async def run_delivery(context: WorkerContext, delivery_id: str) -> None:
-    """Make one attempt at a delivery, if it is ours to make."""
+    """Make one attempt at a delivery, if it is ours to make; then at those that sleep though its host has room now."""
+    host = await _run(context, delivery_id)
+    while host and not context.leases.stopping and (sleeper := context.host_limits.recall(*host)):
+        host = await _run(context, sleeper)
+
+
+async def _run(context: WorkerContext, delivery_id: str) -> tuple[str, str] | None:
+    """Make one attempt, or put it off; returns the tenant and the URL where others may sleep for the same host."""
     owner = context.leases.new_owner()
     try:
         claim = await context.deliveries.claim(delivery_id, owner=owner, lease_ms=context.jobs.lease_ms)
         if claim:
             async with context.leases.hold(delivery_id, owner) as lease:
                 lease.streaming = True  # a stopping worker lets an attempt end, so that it is not made twice
-                await _attempt(context, claim)
+                return await _attempt(context, claim)
     except LeaseLost:
         log.warning("held by another worker now")
     except STORE_DOWN as away:
         log.warning("waiting for Redis", error=type(away).__name__)
+    return None
 
 
-async def _attempt(context: WorkerContext, claim: DeliveryClaim) -> None:
+async def _attempt(context: WorkerContext, claim: DeliveryClaim) -> tuple[str, str] | None:
     delivery = claim.delivery
     bind(job_id=delivery.job_id, tenant=delivery.tenant, trace_id=trace_id_of(delivery.traceparent))
     target = target_of(claim)
     if isinstance(target, Dead):
-        return await _record(context, claim, None, target)
+        await _record(context, claim, None, target)
+        return None
     url, event = target
     tenant = claim.delivery.tenant
-    if (turn_ms := context.host_limits.book_turn_ms(tenant, url)) is not None:
-        return await _postpone(context, claim, turn_ms)
+    if (turn_ms := await context.host_limits.turn_ms(tenant, url)) is not None:
+        await _postpone(context, claim, turn_ms)
+        context.host_limits.note_sleeper(tenant, url, claim.delivery.id)
+        return tenant, url
     with context.host_limits.hold(tenant, url):
         prepared = await _prepare(context, claim, url, event)
         result = await _send(context, tenant, prepared)
-    return await _record(context, claim, result, _decide(context, claim, result))
+    if says_nothing(result):
+        await _postpone(context, claim, context.clock.now_ms() + _OUR_FAULT_MS)
+        return None
+    await _record(context, claim, result, _decide(context, claim, result))
+    return tenant, url
 
 
 def target_of(claim: DeliveryClaim) -> tuple[str, StoredEvent] | Dead:
@@ -94,7 +113,7 @@ def _url_of(claim: DeliveryClaim) -> str | Dead:
 
 
 async def _postpone(context: WorkerContext, claim: DeliveryClaim, turn_ms: int) -> None:
-    """Let go of a delivery whose host has all that it can take from us, or is paused; no attempt is used up."""
+    """Let go of a delivery that can't be sent now, or was not heard through our fault; no attempt is used up."""
     if is_stale_progress(claim.delivery, at_ms=turn_ms):
         return await _record(context, claim, None, Dead("It could not be sent while it was news."))
     waiting = msgspec.structs.replace(claim.delivery, next_at_ms=turn_ms)
@@ -119,7 +138,8 @@ async def _send(context: WorkerContext, tenant: str, prepared: Prepared) -> Atte
         clock=context.clock,
         timeout_s=context.settings.callback_timeout_s,
     )
-    context.host_limits.record(tenant, prepared.url, silent=is_silence(result), latency_ms=result.latency_ms)
+    if not says_nothing(result):
+        context.host_limits.record(tenant, prepared.url, silent=is_silence(result), latency_ms=result.latency_ms)
     CALLBACK_SECONDS.observe(result.latency_ms / 1000)
     return result
 

@@ -34,6 +34,8 @@ class AttemptFault(StrEnum):
     TIMEOUT = "timeout"
     BROKEN = "connection_broken"
     NOT_HTTP = "not_http"
+    TOO_LARGE = "answer_too_large"
+    OUR_LATENESS = "our_lateness"
     UNKNOWN = "unknown"
 
 
@@ -120,6 +122,11 @@ def _delay_s(step_s: float, jitter: float, retry_after_s: float | None) -> float
     """Spread a step by ±20 %, and wait longer if asked to, within reason."""
     spread_s = step_s * (1 - JITTER + 2 * JITTER * jitter)
     return max(spread_s, min(retry_after_s or 0.0, RETRY_AFTER_STEPS * step_s))
+
+
+def says_nothing(result: AttemptResult) -> bool:
+    """Tell whether an attempt was spoilt by us: it counts neither for the delivery nor against the host."""
+    return result.error is AttemptFault.OUR_LATENESS
 
 
 def is_silence(result: AttemptResult) -> bool:

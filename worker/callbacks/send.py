@@ -16,10 +16,14 @@ from core.clock import Clock, stopwatch_s
 from core.retry_after import parse_retry_after_s
 from worker.callbacks.retry_policy import AttemptFault, AttemptResult
 from worker.outbound.client import ForbiddenTarget
+from worker.outbound.http11 import AnswerTooLarge
+from worker.outbound.loop_lag import LagWatch
 
 #: Enough to let a polite answer end, so that its connection can be used again.
 MAX_ANSWER_BYTES = 64_000
 MAX_EXCERPT_BYTES = 1_000
+#: A polite answer comes in a few pieces; each costs time, however small it is.
+MAX_ANSWER_PIECES = 256
 
 _WORDS = {
     AttemptFault.FORBIDDEN: "The URL may not be called.",
@@ -30,6 +34,8 @@ _WORDS = {
     AttemptFault.TIMEOUT: "The receiver did not answer in time.",
     AttemptFault.BROKEN: "The connection broke before an answer came.",
     AttemptFault.NOT_HTTP: "The receiver's answer was not HTTP.",
+    AttemptFault.TOO_LARGE: "The receiver sent too much before its answer.",
+    AttemptFault.OUR_LATENESS: "This service was too busy to hear the answer in time.",
     AttemptFault.UNKNOWN: "The attempt failed.",
 }
 
@@ -56,29 +62,38 @@ async def send(
     Once a status has come, it is the answer: a body that drips, breaks or never ends does not undo it.
     """
     received, started_s, fault = _Received(), stopwatch_s(), None
-    try:
-        async with asyncio.timeout(timeout_s):
-            await _exchange(client, url, body, headers, received)
-    except Exception as broken:  # noqa: BLE001 - an attempt ends in an answer, whatever broke
-        fault = broken
+    with LagWatch() as watch:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await _exchange(client, url, body, headers, received)
+        except Exception as broken:  # noqa: BLE001 - an attempt ends in an answer, whatever broke
+            fault = broken
     latency_ms = round((stopwatch_s() - started_s) * 1000)
     if received.response is not None:
         return _result_of(received.response, bytes(received.start), latency_ms, clock.now_ms())
     assert fault is not None
-    return AttemptResult(error=classify(fault), detail=_detail(fault), latency_ms=latency_ms)
+    return _failure(fault, latency_ms, ours=watch.was_late)
+
+
+def _failure(fault: BaseException, latency_ms: int, *, ours: bool) -> AttemptResult:
+    """Say what broke an attempt. `ours`: this process was late, so that a time-out says nothing about the receiver."""
+    kind, detail = classify(fault), _detail(fault)
+    if ours and kind is AttemptFault.TIMEOUT:
+        kind, detail = AttemptFault.OUR_LATENESS, _WORDS[AttemptFault.OUR_LATENESS]
+    return AttemptResult(error=kind, detail=detail, latency_ms=latency_ms)
 
 
 async def _exchange(
     client: httpx.AsyncClient, url: str, body: bytes, headers: Mapping[str, str], received: _Received
 ) -> None:
-    asked = {"accept-encoding": "identity", **headers}
-    async with client.stream("POST", url, content=body, headers=asked) as response:
+    asked, most = {"accept-encoding": "identity", **headers}, {"most_bytes": MAX_ANSWER_BYTES}
+    async with client.stream("POST", url, content=body, headers=asked, extensions=most) as response:
         received.response = response
-        read_bytes = 0
-        async for chunk in response.aiter_raw():
-            read_bytes += len(chunk)
-            received.start += chunk[: MAX_EXCERPT_BYTES - len(received.start)]
-            if read_bytes >= MAX_ANSWER_BYTES:
+        pieces = 0
+        async for piece in response.aiter_raw():
+            pieces += 1
+            received.start += piece[: MAX_EXCERPT_BYTES - len(received.start)]
+            if pieces >= MAX_ANSWER_PIECES:
                 return
 
 
@@ -105,8 +120,6 @@ def classify(fault: BaseException) -> AttemptFault:
     """Name what broke an attempt, by the most telling exception in its chain of causes."""
     if isinstance(fault, (TimeoutError, httpx.TimeoutException)):
         return AttemptFault.TIMEOUT
-    if isinstance(fault, httpx.RemoteProtocolError) and "disconnected" in str(fault):
-        return AttemptFault.BROKEN
     causes = list(_causes(fault))
     for exception, kind in _FAULTS:
         if any(isinstance(link, exception) for link in causes):
@@ -115,10 +128,7 @@ def classify(fault: BaseException) -> AttemptFault:
 
 
 def _causes(fault: BaseException | None) -> Iterator[BaseException]:
-    """Walk back to where a fault came from.
-
-    Contexts count, since httpcore's pool cuts causes off; TLS asking for more bytes is a context of every read.
-    """
+    """Walk back to where a fault came from; TLS asking for more bytes is a context of every read."""
     while fault is not None:
         if not isinstance(fault, (ssl.SSLWantReadError, ssl.SSLWantWriteError)):
             yield fault
@@ -128,6 +138,7 @@ def _causes(fault: BaseException | None) -> Iterator[BaseException]:
 #: Most telling first: httpx wraps a failed look-up, handshake or dial in the same ConnectError.
 _FAULTS: tuple[tuple[type[BaseException], AttemptFault], ...] = (
     (ForbiddenTarget, AttemptFault.FORBIDDEN),
+    (AnswerTooLarge, AttemptFault.TOO_LARGE),
     (httpx.InvalidURL, AttemptFault.FORBIDDEN),
     (httpx.UnsupportedProtocol, AttemptFault.FORBIDDEN),
     (socket.gaierror, AttemptFault.NAME_NOT_FOUND),

@@ -1,8 +1,7 @@
 """The harmless calls of a job, in its order: balance, session, a fresh session's state, a clip by bytes and by URL."""
 
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable
 from importlib import resources
-from typing import Any
 from urllib.parse import urlsplit
 
 from worker.backend.client import Credentials
@@ -140,7 +139,3 @@ def _clip() -> bytes:
 
 async def _one_chunk(content: bytes) -> AsyncIterator[bytes]:
     yield content
-
-
-def _listed(value: object) -> Iterator[object]:
-    yield from value if isinstance(value, list) else ()

@@ -5,24 +5,50 @@ What goes wrong becomes `Permanent` with a code that the caller of the job can r
 This module must not know where the bytes go.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from http import HTTPStatus
+from typing import NamedTuple
 from urllib.parse import urljoin
 
 import httpx
 import msgspec
 
+from core.clock import stopwatch_s
 from core.errors import Code, Permanent
 from core.file_names import first_name, name_of_disposition, name_of_url
 from core.redaction import redacted_repr
-from worker.outbound.client import ForbiddenTarget
+from worker.outbound.client import ForbiddenTarget, OutboundClient
+from worker.outbound.loop_lag import LagWatch
 
 MAX_REDIRECTS = 5
+_AS_IT_IS = {"accept-encoding": "identity"}
+#: What a small file may come wrapped in; a large one in as much as itself.
+_FRAMING_BYTES = 64_000
 #: A length with more digits is none.
 _MOST_DIGITS = 18
-#: A server that sends nothing for this long has stopped; the whole file is bounded by the job's own deadline.
+#: A server that sends nothing for this long has stopped.
 IDLE = httpx.Timeout(30.0, connect=10.0)
+
+
+class FetchLimits(NamedTuple):
+    """How long a server may let us wait; our own time with the bytes, and our lateness, are not counted."""
+
+    #: all redirects and the head of the answer
+    open_s: float = 60.0
+    #: the whole body
+    body_s: float = 900.0
+    #: past the first seconds the average may not be slower
+    first_s: float = 20.0
+    slowest_bytes_per_s: int = 16_000
+
+    def allowed_s(self, seen_bytes: int) -> float:
+        """How long we may have waited in all, once so many bytes of the body came."""
+        return min(self.body_s, self.first_s + seen_bytes / self.slowest_bytes_per_s)
+
+
+LIMITS = FetchLimits()
 
 
 @redacted_repr("content_type", "size_bytes")
@@ -36,23 +62,29 @@ class Fetched(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def fetch_media(client: httpx.AsyncClient, url: str, *, max_bytes: int) -> AsyncGenerator[Fetched, None]:
-    """Open a download of `max_bytes` at most. Raises Permanent(media_unreachable or media_too_large).
+async def fetch_media(
+    client: OutboundClient, url: str, *, max_bytes: int, tenant: str = "", limits: FetchLimits = LIMITS
+) -> AsyncGenerator[Fetched, None]:
+    """Open a download of `max_bytes` at most, once the tenant has a place for it.
 
-    The cap is held while `chunks` are read, whatever size was announced.
+    Raises Permanent(media_unreachable or media_too_large). Caps are held while `chunks` are read, whatever was announced.
     """
-    with _told_as_permanent():
-        response = await _follow(client, url)
-    try:
-        yield _open_download(response, url, max_bytes)
-    finally:
-        await response.aclose()
+    async with client.media_places.hold(tenant):
+        with _told_as_permanent():
+            async with asyncio.timeout(limits.open_s):
+                response = await _follow(client, url, most_bytes=2 * max_bytes + _FRAMING_BYTES)
+        try:
+            yield _open_download(response, url, max_bytes, limits)
+        finally:
+            await response.aclose()
 
 
-async def _follow(client: httpx.AsyncClient, url: str) -> httpx.Response:
+async def _follow(client: OutboundClient, url: str, *, most_bytes: int) -> httpx.Response:
     """Go where redirects lead; the client judges each hop as it judged the first."""
     for _ in range(MAX_REDIRECTS + 1):
-        request = client.build_request("GET", url, headers={"accept-encoding": "identity"}, timeout=IDLE)
+        request = client.build_request(
+            "GET", url, headers=_AS_IT_IS, timeout=IDLE, extensions={"most_bytes": most_bytes}
+        )
         response = await client.send(request, stream=True)
         if not response.has_redirect_location:
             return response
@@ -61,7 +93,7 @@ async def _follow(client: httpx.AsyncClient, url: str) -> httpx.Response:
     raise Permanent(Code.MEDIA_UNREACHABLE, "The media URL redirects too often.")
 
 
-def _open_download(response: httpx.Response, asked_url: str, max_bytes: int) -> Fetched:
+def _open_download(response: httpx.Response, asked_url: str, max_bytes: int, limits: FetchLimits) -> Fetched:
     if response.status_code != HTTPStatus.OK:
         raise Permanent(Code.MEDIA_UNREACHABLE, f"The media server answered {response.status_code}.")
     if response.headers.get("content-encoding", "identity") != "identity":
@@ -73,7 +105,7 @@ def _open_download(response: httpx.Response, asked_url: str, max_bytes: int) -> 
         filename=filename_of(response.headers.get("content-disposition", ""), asked_url, str(response.url)),
         content_type=response.headers.get("content-type"),
         size_bytes=size_bytes,
-        chunks=_capped(response, max_bytes),
+        chunks=_capped(response, max_bytes, limits),
     )
 
 
@@ -82,14 +114,21 @@ def filename_of(disposition: str, *urls: str) -> str:
     return first_name(name_of_disposition(disposition), *map(name_of_url, urls))
 
 
-async def _capped(response: httpx.Response, max_bytes: int) -> AsyncIterator[bytes]:
-    seen_bytes = 0
+async def _capped(response: httpx.Response, max_bytes: int, limits: FetchLimits) -> AsyncIterator[bytes]:
+    seen_bytes, waited_s, pieces = 0, 0.0, response.aiter_raw()
     with _told_as_permanent():
-        async for chunk in response.aiter_raw():
-            seen_bytes += len(chunk)
+        while True:
+            began_s = stopwatch_s()
+            with LagWatch() as lag:
+                async with asyncio.timeout(limits.allowed_s(seen_bytes) - waited_s):
+                    piece = await anext(pieces, None)
+            waited_s += stopwatch_s() - began_s - lag.late_s
+            if piece is None:
+                return
+            seen_bytes += len(piece)
             if seen_bytes > max_bytes:
                 raise _too_large(max_bytes)
-            yield chunk
+            yield piece
 
 
 @contextmanager
@@ -99,7 +138,7 @@ def _told_as_permanent() -> Iterator[None]:
         yield
     except ForbiddenTarget as forbidden:
         raise Permanent(Code.MEDIA_UNREACHABLE, f"The media URL may not be fetched. {forbidden}") from None
-    except httpx.TimeoutException:
+    except (TimeoutError, httpx.TimeoutException):
         raise Permanent(Code.MEDIA_UNREACHABLE, "The media server took too long.") from None
     except (httpx.HTTPError, httpx.InvalidURL, ValueError):  # a header may hold what a library fails at
         raise Permanent(Code.MEDIA_UNREACHABLE, "The media server could not be reached, or broke off.") from None

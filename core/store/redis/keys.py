@@ -61,6 +61,7 @@ _SHAPES = {
     # calls from the API to a worker
     "rpc_requests": "rg:errands",  # LIST of what the API asks a worker for
     "rpc_reply": "rg:errand:{}",  # LIST of one reply
+    "rpc_under_way": "rg:errands:{}:{}",  # ZSET of a tenant's requests of one kind, by the time they are over at the latest
     # the installation
     "secret_key_seals": "rg:seals",  # LIST of a known value, sealed under the keys that last wrote here, newest first
     # estimates

@@ -167,7 +167,7 @@ async def _fetch_and_send(execution: JobExecution, url: str) -> UploadAnswer:
     path = f"fetched/{execution.job.id}/{execution.session.uploaded}"
     limit = PROFILES[execution.job.profile].max_bytes
     try:
-        async with fetch_media(context.outbound, url, max_bytes=limit) as fetched:
+        async with fetch_media(context.outbound, url, max_bytes=limit, tenant=execution.job.tenant) as fetched:
             await context.storage.write(path, fetched.chunks)
         found = format_of_content(await context.storage.head(path, HEAD_BYTES))
         if found is None:

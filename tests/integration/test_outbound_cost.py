@@ -1,0 +1,103 @@
+"""What receivers that send without end cost us: told by processor time, so that it holds on a busy machine."""
+
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+import uvloop
+
+from core.clock import Clock
+from core.security.url_policy import parse_networks
+from tests.evil_receivers import EVIL
+from worker.callbacks.send import send
+from worker.outbound.client import guarded_client
+
+LOCAL = parse_networks("127.0.0.1/32")
+GOOD_TIMES = 15
+
+
+@pytest.fixture(scope="module")
+def receivers():
+    """URLs by kind, served by a process of their own."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.evil_receivers"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        yield json.loads(process.stdout.readline())
+        process.stdin.close()
+        process.kill()
+
+
+async def attempt(client, url, timeout_s=15.0):
+    return await send(client, url=url, body=b"event", headers={}, clock=Clock(), timeout_s=timeout_s)
+
+
+def in_worker_loop(run):
+    """Run `run(client)` on the loop that a worker runs on."""
+
+    async def whole():
+        async with guarded_client(allow=LOCAL, http_allowed=True) as client:
+            return await run(client)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(whole())
+
+
+async def cost_s(client, url, times=1):
+    await attempt(client, url, timeout_s=1.0)
+    before_s = time.process_time()
+    results = [await attempt(client, url, timeout_s=1.0) for _ in range(times)]
+    return (time.process_time() - before_s) / times, results
+
+
+@pytest.mark.parametrize("kind", EVIL)
+def test_an_endless_answer_costs_a_small_part_of_its_time_and_ends_in_an_answer(receivers, kind):
+    spent_s, [result] = in_worker_loop(lambda client: cost_s(client, receivers[kind]))
+    assert spent_s < 0.2
+    assert result.status == 200 or result.error in {"answer_too_large", "timeout"}
+
+
+@contextmanager
+def besieged(client, urls):
+    """Have an attempt under way at each of these, over and over."""
+
+    async def again(url):
+        while True:
+            await attempt(client, url)
+            await asyncio.sleep(1)
+
+    tasks = [asyncio.create_task(again(url)) for url in urls]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def median_work_s(client, url):
+    """How much this process does from the start of an attempt to its end, whoever it does it for."""
+    spent = []
+
+    async def callbacks():
+        for _ in range(GOOD_TIMES):
+            await asyncio.sleep(0.1)
+            before_s = time.process_time()
+            assert (await attempt(client, url)).status == 200
+            spent.append(time.process_time() - before_s)
+
+    await asyncio.gather(*(callbacks() for _ in range(60)))
+    return statistics.median(spent)
+
+
+def test_sixty_good_receivers_hear_as_soon_beside_sixty_evil_ones(receivers):
+    async def both(client):
+        alone_s = await median_work_s(client, receivers["good"])
+        with besieged(client, [receivers[kind] for kind in EVIL] * 5):
+            return alone_s, await median_work_s(client, receivers["good"])
+
+    alone_s, beside_s = in_worker_loop(both)
+    assert beside_s <= 2 * alone_s + 0.01

@@ -1,0 +1,146 @@
+"""Connections that receivers keep open, and what they do on them: each event is asked for once wherever that can be."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from core.security.url_policy import parse_networks
+from worker.outbound.client import guarded_client
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+LOCAL = parse_networks("127.0.0.1/32")
+
+
+class Server:
+    """Answers each request on a connection by the next of `answers`; None hangs up without a byte."""
+
+    def __init__(self, *answers):
+        self.answers = answers
+        self.bodies = []
+        self.connections = 0
+        self.url = ""
+        self.hung_up = asyncio.Event()
+
+    async def serve(self, reader, writer):
+        self.connections += 1
+        try:
+            for answer in self.answers:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+                self.bodies.append(await reader.readexactly(length))
+                if answer is None:
+                    break
+                writer.write(answer)
+                await writer.drain()
+            else:
+                await reader.read()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+            self.hung_up.set()
+
+
+@asynccontextmanager
+async def serving(*answers):
+    server = Server(*answers)
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
+    try:
+        yield server
+    finally:
+        listening.close()
+        await listening.wait_closed()
+
+
+async def post(client, server, times=2):
+    answers = [await client.post(server.url, content=b"event %d" % number) for number in range(times)]
+    assert [answer.status_code // 100 for answer in answers] == [2] * times
+    return answers
+
+
+@pytest.fixture
+async def client():
+    async with guarded_client(allow=LOCAL, http_allowed=True) as guarded:
+        yield guarded
+
+
+async def test_a_polite_connection_serves_again(client):
+    async with serving(OK, OK, OK) as server:
+        await post(client, server, times=3)
+    assert (server.connections, len(server.bodies)) == (1, 3)
+
+
+async def test_one_that_dies_with_the_request_under_way_is_replaced_at_once(client):
+    async with serving(OK, None) as server:
+        await post(client, server)
+    assert server.bodies == [b"event 0", b"event 1", b"event 1"], "the very bytes once more, on a fresh connection"
+    assert server.connections == 2
+
+
+async def test_a_fresh_one_that_dies_is_no_reason_to_send_twice(client):
+    async with serving(None) as server:
+        with pytest.raises(httpx.ReadError):
+            await client.post(server.url, content=b"event")
+    assert server.bodies == [b"event"]
+
+
+async def test_a_byte_of_the_answer_is_an_answer_and_nothing_is_sent_again(client):
+    async with serving(OK, b"H") as server:
+        await client.post(server.url, content=b"event 0")
+        with pytest.raises(httpx.HTTPError):
+            await client.post(server.url, content=b"event 1", timeout=0.3)
+    assert server.bodies == [b"event 0", b"event 1"]
+
+
+@pytest.mark.parametrize(
+    "left_over",
+    [
+        OK + b"\r\njunk",
+        OK + OK,
+        OK + b"\n",
+        b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello",
+        b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ],
+)
+async def test_one_with_bytes_left_over_is_not_used_again(client, left_over):
+    async with serving(left_over, OK) as server:
+        await post(client, server, times=3)
+    assert server.bodies == [b"event 0", b"event 1", b"event 2"]
+    assert server.connections == 3
+
+
+@pytest.mark.parametrize("while_idle", [b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n", b""])
+async def test_one_that_speaks_or_ends_while_it_is_idle_is_not_used_again(client, while_idle):
+    said = asyncio.Event()
+
+    async def serve(reader, writer):
+        await reader.readuntil(b"event")
+        writer.write(OK)
+        await writer.drain()
+        await asyncio.wait_for(answered.wait(), 10)
+        writer.write(while_idle)
+        if not while_idle:
+            writer.close()
+        await asyncio.sleep(0)
+        said.set()
+        await reader.read()
+        writer.close()
+
+    answered, listening = asyncio.Event(), await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with listening:
+        url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
+        assert (await client.post(url, content=b"event")).status_code == 200
+        answered.set()
+        await said.wait()
+        assert (await client.post(url, content=b"event")).status_code == 200
+
+
+async def test_requests_that_are_under_way_together_share_no_connection(client):
+    async with serving(*[OK] * 50) as server:
+        await asyncio.gather(*(post(client, server, times=4) for _ in range(100)))
+    assert sorted(server.bodies) == sorted([b"event 0", b"event 1", b"event 2", b"event 3"] * 100)
+    assert server.connections >= 100

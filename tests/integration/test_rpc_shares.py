@@ -1,0 +1,75 @@
+"""What the API asks workers for is shared out: one tenant's hanging tests hold up nobody else's."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from core.model.webhook import TenantWebhook
+from core.store.redis.codec import pack
+from core.store.rpc import PER_TENANT, TooManyRequests
+from tests.receiver_fixture import running_receiver
+from tests.store_fixture import Core, core
+from tests.worker_fixture import context_over
+from worker.rpc import run_rpc_server
+
+__all__ = ["core"]
+
+
+@pytest.fixture
+async def receiver():
+    async with running_receiver() as running:
+        yield running
+
+
+@asynccontextmanager
+async def serving(core: Core, folder):
+    """One worker that serves requests."""
+    async with context_over(core, folder) as context:
+        server = asyncio.create_task(run_rpc_server(context))
+        try:
+            yield
+        finally:
+            server.cancel()
+            await asyncio.gather(server, return_exceptions=True)
+
+
+def asked_for_a_test(core: Core, tenant: str, url: str) -> asyncio.Task:
+    return asyncio.create_task(core.errands.ask("webhook_test", tenant, pack(TenantWebhook(url=url)), wait_s=10))
+
+
+async def test_tenants_whose_receivers_hang_hold_up_no_other_tenant(core, receiver, tmp_path):
+    for tenant in (*(f"greedy{number}" for number in range(5)), "modest"):
+        await core.api_keys.create(tenant)
+    async with serving(core, tmp_path):
+        hanging = [
+            asked_for_a_test(core, f"greedy{number}", f"{receiver.hook}/hang")
+            for number in range(5)
+            for _ in range(PER_TENANT)
+        ]
+        await receiver.received(at_least=5 * PER_TENANT)
+        answer = await asyncio.wait_for(asked_for_a_test(core, "modest", receiver.hook), 5)
+        assert answer is not None
+        assert b'"status":200' in answer
+        for task in hanging:
+            task.cancel()
+        await asyncio.gather(*hanging, return_exceptions=True)
+
+
+async def test_a_tenant_that_floods_is_refused_and_its_other_calls_are_not(core):
+    asked = [asyncio.create_task(core.errands.ask("webhook_test", "acme", b"", wait_s=20)) for _ in range(PER_TENANT)]
+    taken = [await core.errands.next(wait_s=5) for _ in asked]
+    with pytest.raises(TooManyRequests):
+        await core.errands.ask("webhook_test", "acme", b"", wait_s=20)
+    assert await core.errands.ask("credits", "acme", b"", wait_s=0.01) is None, "of another kind"
+    assert await core.errands.ask("webhook_test", "other", b"", wait_s=0.01) is None, "of another tenant"
+    for request in taken:
+        await core.errands.answer(request, b"sent")
+    assert await asyncio.gather(*asked) == [b"sent"] * PER_TENANT
+    assert await core.errands.ask("webhook_test", "acme", b"", wait_s=0.01) is None, "one that is over counts no more"
+
+
+async def test_requests_of_an_api_process_that_died_are_over_with_their_life(core):
+    for number in range(PER_TENANT):
+        await core.redis.zadd("rg:errands:webhook_test:acme", {f"dead{number}": 1})
+    assert await core.errands.ask("webhook_test", "acme", b"", wait_s=0.01) is None
