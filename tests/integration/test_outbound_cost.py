@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import statistics
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ from worker.callbacks.send import send
 from worker.outbound.client import guarded_client
 
 LOCAL = parse_networks("127.0.0.1/32")
-GOOD_TIMES = 15
+GOOD_TIMES = 20
 
 
 @pytest.fixture(scope="module")
@@ -78,26 +77,24 @@ def besieged(client, urls):
             task.cancel()
 
 
-async def median_work_s(client, url):
-    """How much this process does from the start of an attempt to its end, whoever it does it for."""
-    spent = []
+async def work_s(client, url):
+    """How much processor time this process spends while sixty receivers are called so many times each."""
+    before_s = time.process_time()
 
     async def callbacks():
         for _ in range(GOOD_TIMES):
             await asyncio.sleep(0.1)
-            before_s = time.process_time()
             assert (await attempt(client, url)).status == 200
-            spent.append(time.process_time() - before_s)
 
     await asyncio.gather(*(callbacks() for _ in range(60)))
-    return statistics.median(spent)
+    return time.process_time() - before_s
 
 
-def test_sixty_good_receivers_hear_as_soon_beside_sixty_evil_ones(receivers):
+def test_sixty_evil_receivers_take_less_of_a_worker_than_the_sixty_good_ones_beside_them(receivers):
     async def both(client):
-        alone_s = await median_work_s(client, receivers["good"])
+        alone_s = await work_s(client, receivers["good"])
         with besieged(client, [receivers[kind] for kind in EVIL] * 5):
-            return alone_s, await median_work_s(client, receivers["good"])
+            return alone_s, await work_s(client, receivers["good"])
 
     alone_s, beside_s = in_worker_loop(both)
-    assert beside_s <= 2 * alone_s + 0.01
+    assert beside_s <= 2 * alone_s
