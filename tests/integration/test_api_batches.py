@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
+from time import process_time, thread_time
 from typing import Any
 
 import pytest
 
-from core.clock import stopwatch_s
 from tests.api_fixture import ASK, Api, running_api
 from tests.job_ends import fail, succeed
 
@@ -96,13 +96,14 @@ async def test_a_batch_without_a_job_to_accept_is_refused(api: Api, body: dict[s
 
 
 async def test_a_batch_of_long_prompts_does_not_hold_up_the_other_callers(api: Api) -> None:
-    """The process goes on with other things meanwhile: its longest silence is a small part of the batch's time."""
+    """The loop goes on with other things meanwhile: by processor time its longest turn is a small part of the batch."""
     words = [f'cut the pauses, put the title "Part {n}" at the top, and export in 1080p. ' * 100 for n in range(12)]
     sending = asyncio.create_task(submit(api, *(ASK | {"prompt": text[:8000]} for text in words)))
-    turns_s = [stopwatch_s()]
+    began_s, turns_s = process_time(), [thread_time()]
     while not sending.done():
         await asyncio.sleep(0)
-        turns_s.append(stopwatch_s())
+        turns_s.append(thread_time())
+    whole_s = process_time() - began_s
     assert len((await sending)["jobs"]) == len(words)
     longest_s = max(later - earlier for earlier, later in pairwise(turns_s))
-    assert longest_s < (turns_s[-1] - turns_s[0]) / 6
+    assert longest_s < whole_s / 6
