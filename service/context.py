@@ -115,7 +115,7 @@ def open_context(settings: Settings, *, clock: Clock | None = None) -> ApiContex
         rpc=RpcQueue(store),
         stored_responses=StoredResponses(store),
         batches=Batches(store),
-        job_removal=JobRemoval(store),
+        job_removal=JobRemoval(store, public_url=settings.public_url),
         timings=Timings(store, clock),
         cache=Cache(api_keys, webhooks, encryption, clock),
         subscriptions=Subscriptions(events, on_removal=clear_cache),

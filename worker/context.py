@@ -14,6 +14,7 @@ from core.store.deliveries import Deliveries
 from core.store.jobs.admission import Admission
 from core.store.jobs.orphan_renders import OrphanRenders
 from core.store.jobs.records import Jobs
+from core.store.jobs.removal import JobRemoval
 from core.store.redis.client import Redis, Store
 from core.store.rpc import RpcQueue
 from core.store.tenants.webhooks import Webhooks
@@ -39,6 +40,7 @@ class WorkerContext:
     webhooks: Webhooks
     uploads: Uploads
     orphan_renders: OrphanRenders
+    job_removal: JobRemoval
     rpc_queue: RpcQueue
     storage: Storage
     backend: Backend
@@ -66,6 +68,7 @@ async def build_context(settings: Settings, client: Redis, stack: AsyncExitStack
         webhooks=Webhooks(store, encryption, clock),
         uploads=Uploads(store, clock),
         orphan_renders=OrphanRenders(store, clock),
+        job_removal=JobRemoval(store, public_url=settings.public_url),
         rpc_queue=RpcQueue(store),
         storage=Storage(settings.storage),
         backend=backend,

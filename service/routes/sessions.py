@@ -11,13 +11,14 @@ from litestar.params import FromPath
 from core.clock import rfc3339
 from core.ids import new_id
 from core.model.session import Session
+from core.store.idempotency import StoredResponse
 from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.body import decode_json, has_body, read_json_body
 from service.http.pagination import page_response
 from service.http.query import query_params
 from service.http.responses import encoded_response, json_response
-from service.idempotency import IdempotencyKeyHeader, StoredResponse, parse_key, run_once
+from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
 from service.jobs.validation import find_profile
 from service.lookup import own_session
 from service.openapi.describe import ResponseDoc, json_body, problems, reads
@@ -131,6 +132,9 @@ async def read_session_timeline(request: ApiRequest, session_id: FromPath[str]) 
     """Give the timeline as the session's last edit left it."""
     context = context_of(request)
     session = await own_session(context, request.user.tenant, session_id)
+    if session.timeline_of is not None:
+        tracks = await context.jobs.field(session.timeline_of, "tracks") if session.timeline_of else None
+        return timeline_response(request, session.timeline, tracks)
     jobs = await context.job_queries.jobs(session.tenant, session_id=session.id, limit=_LOOK_BACK)
     for job in jobs:
         tracks = None if job.data_removed else await context.jobs.field(job.id, "tracks")

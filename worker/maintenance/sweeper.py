@@ -74,6 +74,8 @@ async def _remove(context: WorkerContext, item_id: str) -> None:
     job = await context.jobs.load(item_id)
     if job and job.output and job.output.path:
         await context.storage.delete(job.output.path)
+    if job and not job.data_removed:
+        await context.job_removal.remove(job)
     await context.jobs.forget(item_id)
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 from redis.exceptions import ResponseError
 
 from core.events.delivery import DeliveryState
-from core.model.job import ENDS
+from core.model.job import ENDS, REMOVED_NAME
 from core.store.redis.keys import key, keys_as_lua
 from core.store.redis.pipeline import Word
 from core.store.redis.queue_entries import DELIVERY_ENTRY, JOB_ENTRY
@@ -90,6 +90,7 @@ def _constants() -> str:
         "END_STATES": "{" + ", ".join(f"{end} = true" for end in ends) + "}",
         "JOB_ENTRY": _lua_string(JOB_ENTRY),
         "DELIVERY_ENTRY": _lua_string(DELIVERY_ENTRY),
+        "REMOVED_NAME": _lua_string(REMOVED_NAME.encode()),
         "EVENTS_PER_JOB": EVENTS_PER_JOB,
         "FEED_LIFE_MS": FEED_LIFE_MS,
         "BATCH_LIFE_MS": BATCH_LIFE_MS,

@@ -100,7 +100,12 @@ FIELDS = {
             "end:{}",  # how this job ended
         }
     ),
-    "session": frozenset({"rec", "tenant", "closed"}),
+    "session": frozenset(
+        {
+            *("rec", "tenant", "closed"),
+            "removed",  # jobs whose data was removed while another one runs here
+        }
+    ),
     "tenant": frozenset({"secrets", "webhook"}),
     "api_key": frozenset({"rec"}),
     "usage": frozenset(

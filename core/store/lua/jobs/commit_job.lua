@@ -33,7 +33,7 @@ local function write_record(a, status_before)
   if a.unsent_on then call('HDEL', key.token_sent(a.unsent_on), a.id) end
   if a.sending then note_sending(a.sending, a.id) end
   for field, value in pairs(a.fields) do call('HSET', key.job(a.id), field, value) end
-  if a.session_record then call('HSET', key.session(a.session), 'rec', a.session_record) end
+  if a.session_record then write_session(a.session, a.session_record, a.id) end
   if a.status == status_before then return end
   call('ZREM', key.jobs_status(a.tenant, status_before), a.id)
   call('ZADD', key.jobs_status(a.tenant, a.status), 0, a.id)
@@ -53,6 +53,7 @@ local function leave_session_queue(a)
   local queue = key.session_queue(a.session)
   local was_first = call('LINDEX', queue, 0) == a.id
   call('LREM', queue, 1, a.id)
+  if was_first then call('HDEL', key.session(a.session), 'removed') end
   local next_id = call('LINDEX', queue, 0)
   if was_first and next_id then join_backlog(a.tenant, next_id, call('HGET', key.job(next_id), 'rank')) end
 end
