@@ -105,7 +105,7 @@ def open_context(settings: Settings, *, clock: Clock | None = None) -> ApiContex
         jobs=jobs,
         job_queries=JobQueries(store, jobs, tenant_running_jobs=settings.tenant_running_jobs),
         events=events,
-        sessions=Sessions(store),
+        sessions=Sessions(store, clock),
         api_keys=api_keys,
         webhooks=webhooks,
         usage=Usage(store),

@@ -17,6 +17,7 @@ from core.store.jobs.records import Jobs
 from core.store.jobs.removal import JobRemoval
 from core.store.redis.client import Redis, Store
 from core.store.rpc import RpcQueue
+from core.store.sessions import Sessions
 from core.store.tenants.webhooks import Webhooks
 from core.store.tokens.anonymous_identity import AnonymousIdentities
 from core.store.tokens.tokens import Tokens
@@ -41,6 +42,7 @@ class WorkerContext:
     uploads: Uploads
     orphan_renders: OrphanRenders
     job_removal: JobRemoval
+    sessions: Sessions
     rpc_queue: RpcQueue
     storage: Storage
     backend: Backend
@@ -69,6 +71,7 @@ async def build_context(settings: Settings, client: Redis, stack: AsyncExitStack
         uploads=Uploads(store, clock),
         orphan_renders=OrphanRenders(store, clock),
         job_removal=JobRemoval(store, public_url=settings.public_url),
+        sessions=Sessions(store, clock),
         rpc_queue=RpcQueue(store),
         storage=Storage(settings.storage),
         backend=backend,

@@ -22,6 +22,7 @@ from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
 from service.jobs.validation import find_profile
 from service.lookup import own_session
 from service.openapi.describe import ResponseDoc, json_body, problems, reads
+from service.problems import ApiError
 from service.routes.output import timeline_response
 from service.schemas.requests import PageQuery, SessionRequest
 from service.schemas.responses import SessionPage, SessionView
@@ -38,7 +39,7 @@ _LOOK_BACK = 20
     summary="Create a session",
     tags=["Sessions"],
     responses={201: ResponseDoc("The session.", SessionView, headers=("Location", "Idempotency-Replayed"))}
-    | problems(408, 409, 413, 415, 422),
+    | problems(408, 409, 413, 415, 422, 429),
     opt=json_body(SessionRequest, required=False, example={"profile": "maker-free", "language": "en"}),
 )
 async def create_session(request: ApiRequest, idempotency_key: IdempotencyKeyHeader = None) -> Response[bytes]:
@@ -64,7 +65,10 @@ async def create_session(request: ApiRequest, idempotency_key: IdempotencyKeyHea
 
 
 async def _create(context: ApiContext, session: Session) -> StoredResponse:
-    await context.sessions.create(session)
+    limits = context.settings
+    if not await context.sessions.create(session, most=limits.tenant_sessions, idle_s=limits.session_idle_s):
+        words = f"{limits.tenant_sessions} sessions may be open; close some: DELETE /v1/sessions/{{id}}."
+        raise ApiError(429, "too_many_sessions", words, headers={"Retry-After": "60"})
     location = f"{context.settings.public_url}/v1/sessions/{session.id}"
     shown = await session_view(context, session)
     return StoredResponse(session.id, {"Location": location}, msgspec.json.encode(shown))

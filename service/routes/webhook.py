@@ -95,7 +95,7 @@ async def set_webhook(request: ApiRequest) -> Response[bytes]:
     tags=["Webhook"],
     responses={
         200: ResponseDoc(
-            "The new secret, this once. Ask again where the answer was lost: the ones before go on.",
+            "The new secret, this once. The one before it goes on for a day; one before that ends.",
             NewSecret,
             headers=("Cache-Control",),
         )

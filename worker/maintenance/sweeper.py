@@ -35,6 +35,7 @@ async def sweep(context: WorkerContext, cursor: int) -> int:
     await _expire_jobs(context)
     await _remove_retired(context)
     await _remove_unused_uploads(context)
+    await context.sessions.close_idle(idle_s=context.settings.session_idle_s)
     await context.token_pool.remove_old_anonymous()
     await update_gauges(context)
     return cursor

@@ -27,6 +27,8 @@ EVENTS_PER_JOB = 500
 FEED_LIFE_MS = 14 * 86_400_000
 #: a batch is kept for so long after its end
 BATCH_LIFE_MS = 30 * 86_400_000
+#: a month's usage is kept for so long after its last change: 25 months
+USAGE_LIFE_MS = 25 * 31 * 86_400_000
 #: submits of an API key are counted in windows of this length
 RATE_WINDOW_MS = 60_000
 #: what messages of a kind have cost is remembered for so long
@@ -94,6 +96,7 @@ def _constants() -> str:
         "EVENTS_PER_JOB": EVENTS_PER_JOB,
         "FEED_LIFE_MS": FEED_LIFE_MS,
         "BATCH_LIFE_MS": BATCH_LIFE_MS,
+        "USAGE_LIFE_MS": USAGE_LIFE_MS,
         "RATE_WINDOW_MS": RATE_WINDOW_MS,
         "RUN_SAMPLES": RUN_SAMPLES,
         "MESSAGE_COSTS_LIFE_MS": MESSAGE_COSTS_LIFE_MS,

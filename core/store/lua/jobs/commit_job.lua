@@ -8,7 +8,7 @@
 -- mode is one of
 --   hold: the holder goes on
 --   park: it lets go until wake_at_ms
---   end: it is over; retire_at_ms, month, usage {name = by}, run_ms, batch {id, now, random}
+--   end: it is over; session_idle_ms, retire_at_ms, month, usage {name = by}, run_ms, batch {id, now, random}
 -- Results: outcome 'ok', 'again' with the record that this very write has written before, 'lost' (another holds it), or
 -- 'stale' with the record as it is now; the caller rebases.
 
@@ -79,7 +79,9 @@ local function end_job(a)
   call('HDEL', key.job(a.id), 'before')
   free_job(a)
   call('ZADD', key.retire(), a.retire_at_ms, a.id)
+  use_session(a.session, a.tenant, a.session_idle_ms)
   for field, by in pairs(a.usage) do call('HINCRBYFLOAT', key.usage(a.tenant, a.month), field, by) end
+  call('PEXPIRE', key.usage(a.tenant, a.month), USAGE_LIFE_MS)
   if a.run_ms then write_sample(key.run_samples(), a.run_ms, RUN_SAMPLES) end
   if a.batch then end_in_batch(a.batch, a.id, a.status) end
   admit_jobs(16, a.tenant_running_jobs)

@@ -61,3 +61,15 @@ local function write_session(session, record, writer)
   end
   call('HSET', key.session(session), 'rec', record)
 end
+
+local function close_session(session, tenant)
+  call('ZREM', key.sessions(tenant), session)
+  call('ZREM', key.idle_sessions(), session)
+  if call('EXISTS', key.session(session)) == 1 then call('HSET', key.session(session), 'closed', '1') end
+  delete_session_if_over(session)
+end
+
+-- A job comes into an explicit session, or has ended there: it is kept for so long from now.
+local function use_session(session, tenant, idle_ms)
+  if call('ZSCORE', key.sessions(tenant), session) then call('ZADD', key.idle_sessions(), now_ms + idle_ms, session) end
+end
