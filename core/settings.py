@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     tenant_running_jobs: PositiveInt = 100
     #: jobs of one tenant that may be queued
     tenant_queued_jobs: PositiveInt = 10_000
+    #: explicit sessions that one tenant may have open, and how long one stays open without a job
+    tenant_sessions: PositiveInt = 10_000
+    session_idle_s: PositiveInt = 2_592_000
     #: bytes of uploads that one tenant may keep
     tenant_stored_bytes: PositiveInt = 50_000_000_000
     #: credits that one tenant may spend in a month; 0 is no limit

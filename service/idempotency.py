@@ -13,13 +13,12 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Annotated, Any, NamedTuple, Protocol
+from typing import Annotated, NamedTuple, Protocol
 
 import msgspec
 from litestar.params import HeaderParameter
 
-from core.model.job_view import UNPLACED, JobView
-from core.redaction import redacted_repr
+from core.store.idempotency import StoredResponse, decode_response, encode_response, with_waits
 from core.store.redis.client import STORE_DOWN
 from service.context import ApiContext
 from service.problems import ApiError
@@ -58,15 +57,6 @@ class StreamedBody(Protocol):
 
     async def read_hash(self) -> str:
         """Read what is left of it, and give the hash of all of it."""
-
-
-@redacted_repr("id")
-class StoredResponse(msgspec.Struct, frozen=True):
-    """A response as it is kept: its bytes, the headers that depend on what was made, and that one's id."""
-
-    id: str
-    headers: dict[str, str]
-    body: bytes
 
 
 Call = Callable[[], Awaitable[StoredResponse]]
@@ -152,47 +142,15 @@ async def _extend(context: ApiContext, tenant: str, key: IdempotencyKey) -> None
             await context.stored_responses.stay_open(tenant, key.key_hash)
 
 
-def encode_response(response: StoredResponse) -> bytes:
-    """Write a response as it is kept."""
-    return msgspec.msgpack.encode(response)
-
-
 def replayed(stored: bytes, waits: Sequence[bytes]) -> StoredResponse:
     """Read a kept response, as a repeated call gets it."""
-    first = with_waits(msgspec.msgpack.decode(stored, type=StoredResponse), waits)
+    first = with_waits(decode_response(stored), waits)
     return with_headers(first, {"Idempotency-Replayed": "true"})
 
 
 def with_headers(response: StoredResponse, headers: dict[str, str]) -> StoredResponse:
     """Add headers that are true of this one call."""
     return msgspec.structs.replace(response, headers=response.headers | headers)
-
-
-def with_waits(response: StoredResponse, waits: Sequence[bytes]) -> StoredResponse:
-    """Write into a response why each of its jobs waits, which is known only when they are accepted.
-
-    No caller's words can be taken for the bytes that are replaced: a quote inside of a JSON string is escaped.
-    """
-    body = response.body
-    for wait in waits:
-        body = body.replace(UNPLACED, wait, 1)
-    return msgspec.structs.replace(response, body=body)
-
-
-async def forget_job(context: ApiContext, tenant: str, key_hash: str, tombstone: JobView) -> None:
-    """Put a tombstone where a kept response shows the job; its key stays used."""
-    await context.stored_responses.change(tenant, key_hash, partial(_with_tombstone, tombstone=tombstone))
-
-
-def _with_tombstone(stored: bytes, waits: Sequence[bytes], *, tombstone: JobView) -> bytes:
-    """Replace the job: it is the response as a whole, or one of a batch's items."""
-    response = with_waits(msgspec.msgpack.decode(stored, type=StoredResponse), waits)
-    shown: dict[str, Any] = msgspec.json.decode(response.body)
-    for item in shown.get("items", ()):
-        if item["job"] and item["job"]["id"] == tombstone.id:
-            item["job"] = tombstone
-    now = tombstone if response.id == tombstone.id else shown
-    return encode_response(msgspec.structs.replace(response, body=msgspec.json.encode(now)))
 
 
 def _under_way() -> ApiError:

@@ -43,6 +43,7 @@ _TITLES: dict[str, tuple[str, bool]] = {
     "in_progress": ("A call with this Idempotency-Key is under way.", True),
     "rate_limited": ("Too many submits.", True),
     "queue_full": ("The tenant's queue is full.", True),
+    "too_many_sessions": ("The tenant has too many sessions open.", True),
     "budget_exceeded": ("The month's credits are used up.", True),
     "overloaded": ("All queues together are full.", True),
     "unavailable": ("The store does not answer.", True),

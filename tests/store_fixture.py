@@ -75,7 +75,7 @@ class Core:
         self._take_rules()
         self.listing = JobQueries(self.store, self.jobs, tenant_running_jobs=settings.tenant_running_jobs)
         self.deliveries = Deliveries(self.store, self.clock)
-        self.sessions = Sessions(self.store)
+        self.sessions = Sessions(self.store, self.clock)
         self.api_keys = ApiKeys(self.store, self.vault, self.clock)
         self.webhooks = Webhooks(self.store, self.vault, self.clock)
         self.usage = Usage(self.store)

@@ -13,7 +13,8 @@ from core.model.session import Session
 from core.security.url_policy import parse_networks
 from core.storage import Storage
 from core.store.jobs.orphan_renders import OrphanRenders
-from tests.store_fixture import Core
+from core.store.jobs.removal import JobRemoval
+from tests.store_fixture import PUBLIC_URL, Core
 from worker.backend.client import Backend
 from worker.context import WorkerContext, token_pool_over
 from worker.jobs.execution import JobExecution
@@ -55,6 +56,8 @@ async def context_over(
             webhooks=core.webhooks,
             uploads=core.uploads,
             orphan_renders=OrphanRenders(core.store, core.clock),
+            job_removal=JobRemoval(core.store, public_url=PUBLIC_URL),
+            sessions=core.sessions,
             rpc_queue=core.errands,
             storage=Storage(str(folder)),
             backend=asked,

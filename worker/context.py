@@ -14,8 +14,10 @@ from core.store.deliveries import Deliveries
 from core.store.jobs.admission import Admission
 from core.store.jobs.orphan_renders import OrphanRenders
 from core.store.jobs.records import Jobs
+from core.store.jobs.removal import JobRemoval
 from core.store.redis.client import Redis, Store
 from core.store.rpc import RpcQueue
+from core.store.sessions import Sessions
 from core.store.tenants.webhooks import Webhooks
 from core.store.tokens.anonymous_identity import AnonymousIdentities
 from core.store.tokens.tokens import Tokens
@@ -39,6 +41,8 @@ class WorkerContext:
     webhooks: Webhooks
     uploads: Uploads
     orphan_renders: OrphanRenders
+    job_removal: JobRemoval
+    sessions: Sessions
     rpc_queue: RpcQueue
     storage: Storage
     backend: Backend
@@ -66,6 +70,8 @@ async def build_context(settings: Settings, client: Redis, stack: AsyncExitStack
         webhooks=Webhooks(store, encryption, clock),
         uploads=Uploads(store, clock),
         orphan_renders=OrphanRenders(store, clock),
+        job_removal=JobRemoval(store, public_url=settings.public_url),
+        sessions=Sessions(store, clock),
         rpc_queue=RpcQueue(store),
         storage=Storage(settings.storage),
         backend=backend,

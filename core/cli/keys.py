@@ -5,7 +5,7 @@ import msgspec
 
 from core.cli.context import CliContext, run_with_store, show_table, tenant_name
 from core.clock import rfc3339
-from core.store.tenants.api_keys import SCOPES, IssuedKey
+from core.store.tenants.api_keys import KEYS_PER_TENANT, SCOPES, IssuedKey, TooManyKeys
 
 
 @click.group()
@@ -23,7 +23,11 @@ def create_key(tenant: str, scopes: tuple[str, ...], as_json: bool) -> None:
         raise click.BadParameter("a tenant has a name", param_hint="--tenant")
 
     async def command(context: CliContext) -> None:
-        _show(tenant, await context.api_keys.create(tenant, scopes=scopes or SCOPES), as_json=as_json)
+        try:
+            issued = await context.api_keys.create(tenant, scopes=scopes or SCOPES)
+        except TooManyKeys:
+            raise click.ClickException(f"{tenant} has {KEYS_PER_TENANT} keys; revoke some") from None
+        _show(tenant, issued, as_json=as_json)
 
     run_with_store(command)
 

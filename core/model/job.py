@@ -53,6 +53,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How every record here is written: defaults are left out, which halves its size in Redis."""
 
 
+#: what a file of a removed job is called where it is still counted
+REMOVED_NAME = "(deleted)"
+
+
 class MediaRef(Record, frozen=True, kw_only=True):
     """One file of a job: a public URL, or an upload of ours. `size_bytes` is known for uploads only."""
 
@@ -62,6 +66,10 @@ class MediaRef(Record, frozen=True, kw_only=True):
     size_bytes: int | None = None
     #: the backend did not fetch the URL: its bytes are brought
     by_bytes: bool = False
+    #: in a session's list: the job that brought it; None in records of an older version
+    job_id: str | None = None
+    #: the data of that job was deleted, and the file stands at the backend alone
+    removed: bool = False
 
 
 class Sent(Record, frozen=True, kw_only=True):

@@ -37,6 +37,8 @@ class Session(Record, frozen=True, kw_only=True):
     settling: Sent | None = None
     claim_url: str | None = None
     timeline: str | None = None
+    #: the job whose edit left that timeline; None where nobody wrote it down, "" where it went with a deleted job's data
+    timeline_of: str | None = None
 
 
 def is_bound(session: Session) -> bool:
@@ -54,13 +56,21 @@ def opened(session: Session, *, backend_id: str, task_id: str | None, user_id: s
         token_id=token_id,
         generation=session.generation + 1,
         uploaded=0,
+        media=_to_bring(session),
         claim_url=None,
     )
 
 
 def forgotten(session: Session) -> Session:
     """The backend lost it, or its token refused everything, before an edit: it can be opened again."""
-    return msgspec.structs.replace(session, backend_id=None, task_id=None, token_id=None, uploaded=0)
+    return msgspec.structs.replace(
+        session, backend_id=None, task_id=None, token_id=None, uploaded=0, media=_to_bring(session)
+    )
+
+
+def _to_bring(session: Session) -> tuple[MediaRef, ...]:
+    """List the files that a new generation can have; of those of a deleted job nobody knows any more where they were."""
+    return tuple(media for media in session.media if not media.removed)
 
 
 def given_up(session: Session) -> Session:
@@ -95,6 +105,12 @@ def brought_by_bytes(session: Session) -> Session:
     return msgspec.structs.replace(session, media=(*session.media[:at], next_one, *session.media[at + 1 :]))
 
 
-def joined(session: Session, media: tuple[MediaRef, ...]) -> Session:
-    """A job brings its files."""
-    return msgspec.structs.replace(session, media=session.media + media)
+def joined(session: Session, media: tuple[MediaRef, ...], *, job_id: str | None = None) -> Session:
+    """A job brings its files; by its id they are found again when its data is deleted."""
+    brought = tuple(msgspec.structs.replace(each, job_id=job_id) for each in media)
+    return msgspec.structs.replace(session, media=session.media + brought)
+
+
+def edited(session: Session, *, job_id: str, timeline: str) -> Session:
+    """A job's edit is confirmed, and this is the timeline since."""
+    return msgspec.structs.replace(session, edits=session.edits + 1, timeline=timeline, timeline_of=job_id)

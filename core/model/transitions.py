@@ -348,5 +348,14 @@ def removed(job: Job) -> Job:
         webhook=None,
         plan=Plan(message=None, action=job.plan.action),
         render=None,
+        error=job.error and _without_words(job),
         data_removed=True,
     )
+
+
+def _without_words(job: Job) -> Problem | None:
+    """Say of an error what its code says, and its cost: its own words may name files, or be the backend's."""
+    assert job.error is not None
+    meaning = MEANINGS[job.error.code]
+    plain = msgspec.structs.replace(job.error, detail=meaning.title, hint=meaning.hint)
+    return with_cost(msgspec.structs.replace(job, error=plain)).error

@@ -3,9 +3,12 @@
 A call of several writes opens its key first, and stores its response when it is through: meanwhile the key is taken.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
+from core.model.job_view import UNPLACED, JobView
 from core.redaction import redacted_repr
 from core.store.redis.client import Store
 from core.store.redis.keys import key
@@ -14,6 +17,36 @@ from core.store.redis.keys import key
 IDEMPOTENCY_MS = 24 * 3600 * 1000
 #: a call that died half-way blocks its key no longer than this
 OPEN_MS = 120_000
+
+
+@redacted_repr("id")
+class StoredResponse(msgspec.Struct, frozen=True):
+    """A response as it is kept: its bytes, the headers that depend on what was made, and that one's id."""
+
+    id: str
+    headers: dict[str, str]
+    body: bytes
+
+
+def encode_response(response: StoredResponse) -> bytes:
+    """Write a response as it is kept."""
+    return msgspec.msgpack.encode(response)
+
+
+def decode_response(stored: bytes) -> StoredResponse:
+    """Read a kept response."""
+    return msgspec.msgpack.decode(stored, type=StoredResponse)
+
+
+def with_waits(response: StoredResponse, waits: Sequence[bytes]) -> StoredResponse:
+    """Write into a response why each of its jobs waits, which is known only when they are accepted.
+
+    No caller's words can be taken for the bytes that are replaced: a quote inside of a JSON string is escaped.
+    """
+    body = response.body
+    for wait in waits:
+        body = body.replace(UNPLACED, wait, 1)
+    return msgspec.structs.replace(response, body=body)
 
 
 @redacted_repr("body_hash")
@@ -58,15 +91,15 @@ class StoredResponses:
         pipe.pexpire(name, IDEMPOTENCY_MS)
         await pipe.execute()
 
-    async def change(self, tenant: str, key_hash: str, changed: Callable[[bytes, tuple[bytes, ...]], bytes]) -> None:
-        """Write a stored response anew, made of it and of its waits, for as long as it would have been stored."""
+    async def forget_job(self, tenant: str, key_hash: str, tombstone: JobView) -> None:
+        """Put a tombstone where a stored response shows the job; its key stays used, for as long as it would have been."""
         name = key("idempotency", tenant, key_hash)
 
         async def write(pipe: Any) -> None:
             answer, waits = await pipe.hmget(name, ["answer", "waits"])
             pipe.multi()
             if answer:
-                pipe.hset(name, "answer", changed(answer, waits_of(waits)))
+                pipe.hset(name, "answer", _with_tombstone(answer, waits_of(waits), tombstone))
                 pipe.hdel(name, "waits")
 
         await self._store.redis.transaction(write, name)
@@ -79,3 +112,14 @@ class StoredResponses:
 def waits_of(joined: bytes | None) -> tuple[bytes, ...]:
     """Read why jobs waited, as it is stored beside their answer."""
     return tuple(joined.split(b"\n")) if joined else ()
+
+
+def _with_tombstone(stored: bytes, waits: Sequence[bytes], tombstone: JobView) -> bytes:
+    """Replace the job: it is the response as a whole, or one of a batch's items."""
+    response = with_waits(decode_response(stored), waits)
+    shown: dict[str, Any] = msgspec.json.decode(response.body)
+    for item in shown.get("items", ()):
+        if item["job"] and item["job"]["id"] == tombstone.id:
+            item["job"] = tombstone
+    now = tombstone if response.id == tombstone.id else shown
+    return encode_response(msgspec.structs.replace(response, body=msgspec.json.encode(now)))

@@ -3,18 +3,26 @@
 The record itself is changed by the job that runs in the session, in the same commit.
 """
 
+from typing import NamedTuple
+
+from core.clock import Clock
 from core.model.session import Session
 from core.store.redis.client import Store
-from core.store.redis.codec import pack, unpack
+from core.store.redis.codec import raw_record, unpack
 from core.store.redis.keys import key
 from core.store.redis.results import Nothing
+
+
+class _Opened(NamedTuple):
+    opened: bool = False
 
 
 class Sessions:
     """Reads, creates and closes sessions."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
+        self._clock = clock
 
     async def page(self, tenant: str, *, after: str | None = None, limit: int = 20) -> list[Session]:
         """Read up to `limit` explicit sessions older than `after`, newest first."""
@@ -27,12 +35,24 @@ class Sessions:
         raw, closed = await self._store.redis.hmget(key("session", session_id), ["rec", "closed"])  # type: ignore[misc]
         return unpack(raw, Session) if raw and not closed else None
 
-    async def create(self, session: Session) -> None:
-        """Write an explicit session."""
-        pipe = self._store.redis.pipeline(transaction=True)
-        pipe.hset(key("session", session.id), mapping={"rec": pack(session), "tenant": session.tenant})
-        pipe.zadd(key("sessions", session.tenant), {session.id: 0})
-        await pipe.execute()
+    async def create(self, session: Session, *, most: int, idle_s: float) -> bool:
+        """Write an explicit session, which goes `idle_s` after its last use. False: its tenant has `most` already."""
+        arguments = self._clock.for_operations() | {
+            "session": session.id,
+            "tenant": session.tenant,
+            "record": raw_record(session),
+            "most": most,
+            "idle_ms": int(idle_s * 1000),
+        }
+        return (await self._store.run("open_session", arguments, _Opened)).opened
+
+    async def close_idle(self, *, idle_s: float, most: int = 100) -> None:
+        """Close explicit sessions that nobody has used for so long."""
+        now_ms = self._clock.now_ms()
+        due = await self._store.redis.zrangebyscore(key("idle_sessions"), "-inf", now_ms, start=0, num=most)
+        for session_id in due:
+            arguments = {"session": session_id.decode(), "idle_ms": int(idle_s * 1000)}
+            await self._store.run("close_idle_session", self._clock.for_operations() | arguments, Nothing)
 
     async def close(self, session: Session) -> None:
         """Take no more jobs into a session; those that are in it go on."""

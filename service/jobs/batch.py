@@ -13,11 +13,12 @@ from core.events.batch import Batch, completion
 from core.ids import new_id
 from core.model.job import ENDS, Status
 from core.model.session import Session
+from core.store.idempotency import StoredResponse
 from core.store.jobs.submissions import BatchStart
 from core.store.tenants.api_keys import Caller
 from service.context import ApiContext
 from service.http.body import decode_json
-from service.idempotency import IdempotencyKey, StoredResponse
+from service.idempotency import IdempotencyKey
 from service.jobs.submission import accept_jobs, load_inputs, validate_beside_loop
 from service.jobs.validation import JobFacts, JobInputs, NewJob, webhook_url_error
 from service.problems import ApiError, FieldError, invalid, problem_document

@@ -5,9 +5,9 @@ import asyncio
 from litestar import Response
 
 from core.model.job import Job
+from core.store.idempotency import StoredResponse
 from service.context import ApiContext
 from service.http.responses import encoded_response, json_response
-from service.idempotency import StoredResponse
 from service.jobs.views import current_view
 
 #: when a job that was just accepted is worth a look

@@ -9,9 +9,10 @@ from core.model.job import Job
 from core.model.plan import Plan
 from core.model.session import Session
 from core.settings import Settings
+from core.store.idempotency import StoredResponse
 from core.store.tenants.api_keys import Caller
 from service.context import ApiContext
-from service.idempotency import IdempotencyKey, StoredResponse
+from service.idempotency import IdempotencyKey
 from service.jobs.submission import accept_jobs, job_response
 from service.jobs.validation import NewJob, implicit_session, new_job
 from service.lookup import own_job, own_upload

@@ -13,19 +13,12 @@ from core.metrics import JOBS_ACCEPTED
 from core.model.webhook import TenantWebhook
 from core.retry_after import format_retry_after
 from core.settings import Settings
+from core.store.idempotency import StoredResponse, encode_response, with_waits
 from core.store.jobs.submissions import Accepted, BatchStart, Idempotency, Rejected, Remembered, Replayed, Submission
 from core.store.redis.codec import unpack
 from core.store.tenants.api_keys import Caller
 from service.context import ApiContext
-from service.idempotency import (
-    IdempotencyKey,
-    StoredResponse,
-    encode_response,
-    key_reused,
-    replayed,
-    with_headers,
-    with_waits,
-)
+from service.idempotency import IdempotencyKey, key_reused, replayed, with_headers
 from service.jobs.eta import pace_of
 from service.jobs.validation import JobFacts, JobInputs, NewJob, validate
 from service.lookup import own_session, own_upload

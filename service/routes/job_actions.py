@@ -7,17 +7,18 @@ from core.events import event as events
 from core.metrics import JOBS_FINISHED
 from core.model.job import Job
 from core.model.job_view import JobView
-from core.model.transitions import cancel_asked, removed
+from core.model.transitions import cancel_asked
+from core.store.idempotency import StoredResponse
 from core.store.leases import LeaseLost
 from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.body import decode_json, has_body, read_json_body
 from service.http.headers import PreferHeader, TraceparentHeader, parse_traceparent, parse_wait_s
 from service.http.responses import json_response
-from service.idempotency import IdempotencyKeyHeader, StoredResponse, forget_job, parse_key, replay_or_run
+from service.idempotency import IdempotencyKeyHeader, parse_key, replay_or_run
 from service.jobs.prefer_wait import respond
 from service.jobs.replay import accept_replay
-from service.jobs.views import current_view, linked_view
+from service.jobs.views import current_view
 from service.lookup import own_job
 from service.openapi.describe import ResponseDoc, json_body, problems
 from service.problems import ApiError
@@ -90,18 +91,8 @@ async def delete_job(request: ApiRequest, job_id: FromPath[str]) -> Response[byt
     if not job.data_removed:
         if job.output and job.output.path:
             await context.storage.delete(job.output.path)
-        tombstone = removed(job)
-        await _forget_response(context, job, tombstone)
-        await context.job_removal.bury(job, tombstone)
-        job = tombstone
+        job = await context.job_removal.remove(job)
     return json_response(await current_view(context, job))
-
-
-async def _forget_response(context: ApiContext, job: Job, tombstone: Job) -> None:
-    """Take a job's words out of the response that a repeated submit would get; the key stays used."""
-    answered_under = await context.jobs.field(job.id, "answered")
-    if answered_under:
-        await forget_job(context, job.tenant, answered_under.decode(), linked_view(context, tombstone))
 
 
 @post(

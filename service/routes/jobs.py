@@ -9,6 +9,7 @@ from litestar.params import FromPath
 from core.ids import is_id
 from core.model.job_view import JobView
 from core.profiles import PROFILES
+from core.store.idempotency import StoredResponse
 from service.auth import RequireScope
 from service.context import ApiRequest, context_of
 from service.http.body import decode_json, read_json_body
@@ -23,7 +24,7 @@ from service.http.headers import (
 from service.http.pagination import page_response
 from service.http.query import query_params
 from service.http.responses import json_response
-from service.idempotency import IdempotencyKeyHeader, StoredResponse, parse_key, replay_or_run
+from service.idempotency import IdempotencyKeyHeader, parse_key, replay_or_run
 from service.jobs.prefer_wait import respond
 from service.jobs.submission import accept_job, check_job
 from service.jobs.views import current_view, current_views, etag_of, seconds_to_next_look

@@ -8,11 +8,12 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from core.clock import rfc3339
+from core.store.idempotency import StoredResponse
 from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.query import query_params
 from service.http.responses import encoded_response, json_response
-from service.idempotency import IdempotencyKeyHeader, StoredResponse, parse_key, run_once
+from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
 from service.lookup import own_expected_upload, own_upload
 from service.openapi.describe import ResponseDoc, problems
 from service.problems import ApiError

@@ -11,16 +11,18 @@ from litestar.params import FromPath
 from core.clock import rfc3339
 from core.ids import new_id
 from core.model.session import Session
+from core.store.idempotency import StoredResponse
 from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.body import decode_json, has_body, read_json_body
 from service.http.pagination import page_response
 from service.http.query import query_params
 from service.http.responses import encoded_response, json_response
-from service.idempotency import IdempotencyKeyHeader, StoredResponse, parse_key, run_once
+from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
 from service.jobs.validation import find_profile
 from service.lookup import own_session
 from service.openapi.describe import ResponseDoc, json_body, problems, reads
+from service.problems import ApiError
 from service.routes.output import timeline_response
 from service.schemas.requests import PageQuery, SessionRequest
 from service.schemas.responses import SessionPage, SessionView
@@ -37,7 +39,7 @@ _LOOK_BACK = 20
     summary="Create a session",
     tags=["Sessions"],
     responses={201: ResponseDoc("The session.", SessionView, headers=("Location", "Idempotency-Replayed"))}
-    | problems(408, 409, 413, 415, 422),
+    | problems(408, 409, 413, 415, 422, 429),
     opt=json_body(SessionRequest, required=False, example={"profile": "maker-free", "language": "en"}),
 )
 async def create_session(request: ApiRequest, idempotency_key: IdempotencyKeyHeader = None) -> Response[bytes]:
@@ -63,7 +65,10 @@ async def create_session(request: ApiRequest, idempotency_key: IdempotencyKeyHea
 
 
 async def _create(context: ApiContext, session: Session) -> StoredResponse:
-    await context.sessions.create(session)
+    limits = context.settings
+    if not await context.sessions.create(session, most=limits.tenant_sessions, idle_s=limits.session_idle_s):
+        words = f"{limits.tenant_sessions} sessions may be open; close some: DELETE /v1/sessions/{{id}}."
+        raise ApiError(429, "too_many_sessions", words, headers={"Retry-After": "60"})
     location = f"{context.settings.public_url}/v1/sessions/{session.id}"
     shown = await session_view(context, session)
     return StoredResponse(session.id, {"Location": location}, msgspec.json.encode(shown))
@@ -131,6 +136,9 @@ async def read_session_timeline(request: ApiRequest, session_id: FromPath[str]) 
     """Give the timeline as the session's last edit left it."""
     context = context_of(request)
     session = await own_session(context, request.user.tenant, session_id)
+    if session.timeline_of is not None:
+        tracks = await context.jobs.field(session.timeline_of, "tracks") if session.timeline_of else None
+        return timeline_response(request, session.timeline, tracks)
     jobs = await context.job_queries.jobs(session.tenant, session_id=session.id, limit=_LOOK_BACK)
     for job in jobs:
         tracks = None if job.data_removed else await context.jobs.field(job.id, "tracks")

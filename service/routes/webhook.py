@@ -7,6 +7,7 @@ from litestar import Response, post, put
 
 from core.clock import rfc3339
 from core.model.webhook import TenantWebhook
+from core.store.idempotency import StoredResponse
 from core.store.redis.codec import pack
 from core.store.rpc import TooManyRequests
 from core.store.tenants.webhooks import ROTATION_MS
@@ -14,7 +15,7 @@ from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.body import decode_json, read_json_body
 from service.http.responses import encoded_response, json_response
-from service.idempotency import IdempotencyKeyHeader, StoredResponse, parse_key, run_once
+from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
 from service.jobs.validation import webhook_url_error
 from service.openapi.describe import ResponseDoc, json_body, problems, reads
 from service.problems import ApiError, invalid
@@ -94,7 +95,7 @@ async def set_webhook(request: ApiRequest) -> Response[bytes]:
     tags=["Webhook"],
     responses={
         200: ResponseDoc(
-            "The new secret, this once. Ask again where the answer was lost: the ones before go on.",
+            "The new secret, this once. The one before it goes on for a day; one before that ends.",
             NewSecret,
             headers=("Cache-Control",),
         )

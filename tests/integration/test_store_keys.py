@@ -13,9 +13,10 @@ from core.model.job import OutputFile, Sent, Webhook
 from core.model.token import Scope, TokenState
 from core.model.upload import Upload
 from core.model.webhook import TenantWebhook
+from core.store.jobs.removal import JobRemoval
 from core.store.jobs.submissions import BatchStart, Idempotency
 from core.store.redis.keys import _SHAPES, FIELDS
-from tests.store_fixture import Core, core
+from tests.store_fixture import PUBLIC_URL, Core, core
 
 __all__ = ["core"]
 
@@ -97,6 +98,14 @@ async def a_session_and_an_upload(core: Core) -> None:
     await core.uploads.expect(Upload(id=new_id("upl"), **upload))
 
 
+async def a_job_whose_data_is_removed_while_another_runs_in_its_session(core: Core) -> None:
+    first = await core.submit()
+    second = await core.submit(session_id=first.session_id, new_session=False)
+    over = await core.run(first)
+    await core.begin(second)
+    await JobRemoval(core.store, public_url=PUBLIC_URL).remove(over)
+
+
 async def test_every_field_of_a_hash_is_named_and_every_named_one_is_used(core: Core) -> None:
     await core.slots(10)
     await core.api_keys.create("acme")
@@ -107,4 +116,5 @@ async def test_every_field_of_a_hash_is_named_and_every_named_one_is_used(core: 
     await a_job_that_runs_with_all_that_can_be_beside_it(core)
     await a_batch_whose_jobs_end_in_every_way(core)
     await a_delivery_that_was_taken_over_and_handed_back(core)
+    await a_job_whose_data_is_removed_while_another_runs_in_its_session(core)
     assert await fields_in_redis(core) == FIELDS

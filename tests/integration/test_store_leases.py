@@ -438,7 +438,7 @@ async def test_a_session_outlives_the_first_of_its_jobs_and_goes_with_the_last(c
 async def test_an_explicit_session_stays_without_jobs_until_it_is_closed(core: Core) -> None:
     job = core.new_job()
     session = msgspec.structs.replace(core.submission(job).session, implicit=False)
-    await core.sessions.create(session)
+    await core.sessions.create(session, most=9, idle_s=60)
     await core.offer(job, new_session=False)
     await core.cancel(job)
     await core.jobs.forget(job.id)

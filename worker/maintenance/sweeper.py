@@ -35,6 +35,7 @@ async def sweep(context: WorkerContext, cursor: int) -> int:
     await _expire_jobs(context)
     await _remove_retired(context)
     await _remove_unused_uploads(context)
+    await context.sessions.close_idle(idle_s=context.settings.session_idle_s)
     await context.token_pool.remove_old_anonymous()
     await update_gauges(context)
     return cursor
@@ -74,6 +75,8 @@ async def _remove(context: WorkerContext, item_id: str) -> None:
     job = await context.jobs.load(item_id)
     if job and job.output and job.output.path:
         await context.storage.delete(job.output.path)
+    if job and not job.data_removed:
+        await context.job_removal.remove(job)
     await context.jobs.forget(item_id)
 
 

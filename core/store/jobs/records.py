@@ -150,6 +150,7 @@ class Jobs:
             "tenant_running_jobs": self._settings.tenant_running_jobs,
             "wake_at_ms": park_until_ms,
             "retire_at_ms": now_ms + new.retention_s * 1000,
+            "session_idle_ms": int(self._settings.session_idle_s * 1000),
             "sending": _sending(old, new),
             "unsent_on": old.token_id if old.sent and not new.sent else None,
             "month": month_of(now_ms),

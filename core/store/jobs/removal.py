@@ -1,35 +1,62 @@
-"""Removal of an ended job's data: its record becomes a tombstone, its events and tracks go, and all processes hear of it."""
-
-from typing import Any
+"""Removal of an ended job's data: whatever it said or named, wherever that is kept; a tombstone stays, till it is forgotten."""
 
 from core.model.job import Job
-from core.store.events import stream_id
+from core.model.job_view import view
+from core.model.transitions import removed
+from core.store.idempotency import StoredResponses
 from core.store.redis.client import Store
-from core.store.redis.codec import pack
-from core.store.redis.keys import REMOVALS_CHANNEL, key
+from core.store.redis.codec import raw_record
+from core.store.redis.functions import EVENTS_PER_JOB
+from core.store.redis.keys import key
+from core.store.redis.results import Nothing
+
+#: entries of a feed that are looked through at once
+_PAGE = 200
 
 
 class JobRemoval:
     """Removes the data of jobs. Files are deleted by the caller, first."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, public_url: str) -> None:
         self._store = store
+        self._responses = StoredResponses(store)
+        self._public_url = public_url
 
-    async def bury(self, job: Job, tombstone: Job) -> None:
-        """Write the tombstone over an ended job, unless it was removed meanwhile. Safe to repeat."""
-        name = key("job", job.id)
-        told = await self._store.redis.xrange(key("events", job.id))
-        ids = [stream_id(row[b"id"].decode()) for _, row in told]
+    async def remove(self, job: Job) -> Job:
+        """Write a tombstone over an ended job and return it. Safe to repeat, also where a process died half-way."""
+        tombstone = removed(job)
+        await self._forget_response(tombstone)
+        arguments = {
+            "id": job.id,
+            "record": raw_record(tombstone),
+            "version": tombstone.version,
+            "fed": await self._fed_alone(job),
+        }
+        await self._store.run("bury_job", arguments, Nothing)
+        return tombstone
 
-        async def write(pipe: Any) -> None:
-            there = await pipe.exists(name)
-            pipe.multi()
-            if there:
-                pipe.hset(name, mapping={"rec": pack(tombstone), "ver": tombstone.version})
-                pipe.hdel(name, "tracks", "before", "answered")
-            pipe.delete(key("events", job.id))
-            pipe.publish(REMOVALS_CHANNEL, job.id)
-            if ids:
-                pipe.xdel(key("feed", job.tenant), *ids)
+    async def _forget_response(self, tombstone: Job) -> None:
+        """Take a job's words out of the response that a repeated submit would get; the key stays used."""
+        answered_under = await self._store.redis.hget(key("job", tombstone.id), "answered")  # type: ignore[misc]
+        if answered_under:
+            shown = view(tombstone, public_url=self._public_url)
+            await self._responses.forget_job(tombstone.tenant, answered_under.decode(), shown)
 
-        await self._store.redis.transaction(write, name)
+    async def _fed_alone(self, job: Job) -> list[str]:
+        """Name the job's events in its tenant's feed that its own stream, which was too long, has no more."""
+        first, count = await self._first_and_count(job.id)
+        if count < EVENTS_PER_JOB:
+            return []
+        found, start = [], str(job.created_at_ms)
+        while rows := await self._store.redis.xrange(key("feed", job.tenant), start, first, count=_PAGE):
+            found += [i.decode() for i, row in rows if row[b"type"] != b"batch.completed" and _names(row[b"body"], job)]
+            start = f"({rows[-1][0].decode()}"
+        return found
+
+    async def _first_and_count(self, job_id: str) -> tuple[str, int]:
+        rows = await self._store.redis.xrange(key("events", job_id), count=1)
+        return (rows[0][0].decode() if rows else "+"), await self._store.redis.xlen(key("events", job_id))
+
+
+def _names(body: bytes, job: Job) -> bool:
+    return job.id.encode() in body

@@ -135,6 +135,7 @@ class Submissions:
             "tenant_queued_jobs": self._settings.tenant_queued_jobs,
             "tenant_running_jobs": self._settings.tenant_running_jobs,
             "queue_limit": self._settings.queue_limit,
+            "session_idle_ms": int(self._settings.session_idle_s * 1000),
         }
 
 

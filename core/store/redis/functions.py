@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 from redis.exceptions import ResponseError
 
 from core.events.delivery import DeliveryState
-from core.model.job import ENDS
+from core.model.job import ENDS, REMOVED_NAME
 from core.store.redis.keys import key, keys_as_lua
 from core.store.redis.pipeline import Word
 from core.store.redis.queue_entries import DELIVERY_ENTRY, JOB_ENTRY
@@ -27,6 +27,8 @@ EVENTS_PER_JOB = 500
 FEED_LIFE_MS = 14 * 86_400_000
 #: a batch is kept for so long after its end
 BATCH_LIFE_MS = 30 * 86_400_000
+#: a month's usage is kept for so long after its last change: 25 months
+USAGE_LIFE_MS = 25 * 31 * 86_400_000
 #: submits of an API key are counted in windows of this length
 RATE_WINDOW_MS = 60_000
 #: what messages of a kind have cost is remembered for so long
@@ -90,9 +92,11 @@ def _constants() -> str:
         "END_STATES": "{" + ", ".join(f"{end} = true" for end in ends) + "}",
         "JOB_ENTRY": _lua_string(JOB_ENTRY),
         "DELIVERY_ENTRY": _lua_string(DELIVERY_ENTRY),
+        "REMOVED_NAME": _lua_string(REMOVED_NAME.encode()),
         "EVENTS_PER_JOB": EVENTS_PER_JOB,
         "FEED_LIFE_MS": FEED_LIFE_MS,
         "BATCH_LIFE_MS": BATCH_LIFE_MS,
+        "USAGE_LIFE_MS": USAGE_LIFE_MS,
         "RATE_WINDOW_MS": RATE_WINDOW_MS,
         "RUN_SAMPLES": RUN_SAMPLES,
         "MESSAGE_COSTS_LIFE_MS": MESSAGE_COSTS_LIFE_MS,

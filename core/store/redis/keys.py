@@ -30,6 +30,7 @@ _SHAPES = {
     # sessions
     "session": "rg:ses:{}",  # HASH
     "sessions": "rg:sessions:{}",  # ZSET of a tenant's explicit sessions
+    "idle_sessions": "rg:idle-sessions",  # ZSET of explicit sessions by the time at which they go if nobody uses them
     "session_jobs": "rg:ses:{}:jobs",  # ZSET of a session's jobs
     "session_queue": "rg:ses:{}:line",  # LIST of a session's jobs that have not ended; the first one may run
     # tenants
@@ -100,7 +101,12 @@ FIELDS = {
             "end:{}",  # how this job ended
         }
     ),
-    "session": frozenset({"rec", "tenant", "closed"}),
+    "session": frozenset(
+        {
+            *("rec", "tenant", "closed"),
+            "removed",  # jobs whose data was removed while another one runs here
+        }
+    ),
     "tenant": frozenset({"secrets", "webhook"}),
     "api_key": frozenset({"rec"}),
     "usage": frozenset(
@@ -134,6 +140,52 @@ EVENTS_CHANNEL = "rg:events"
 CANCEL_CHANNEL = "rg:cancel"
 #: one message per job whose content was removed: its id
 REMOVALS_CHANNEL = "rg:removals"
+
+
+#: why each shape does not grow for ever: what ends a key, or bounds what stands in it
+BOUNDS = {
+    **dict.fromkeys(
+        ("job", "jobs", "jobs_status", "jobs_profile", "session_jobs"), "goes with its job, at the end of its retention"
+    ),
+    "events": "goes with its job; EVENTS_PER_JOB",
+    "idempotency": "TTL of a day, or until its job has ended",
+    "rate": "TTL of RATE_WINDOW_MS",
+    "batch": "TTL of BATCH_LIFE_MS from its last end on",
+    "retire": "jobs and deliveries that are kept; the sweeper empties it",
+    "orphan_renders": "each is followed for a day at most",
+    **dict.fromkeys(("backlog", "queued", "session_queue"), "tenant_queued_jobs; a job leaves it when it ends"),
+    "queued_all": "queue_limit; a job leaves it when it starts or expires",
+    **dict.fromkeys(("tenant_ring", "tenants"), "tenants, which an operator makes"),
+    **dict.fromkeys(("tenant_turn",), "one number"),
+    "running": "tenant_running_jobs",
+    **dict.fromkeys(("admitted", "leases", "workers"), "what all workers together hold"),
+    "session": "an implicit one goes with its last job, an explicit one session_idle_s after its last use",
+    **dict.fromkeys(("sessions", "idle_sessions"), "tenant_sessions; left after session_idle_s without use"),
+    "tenant": "one webhook and two secrets of a tenant, which an operator makes",
+    **dict.fromkeys(("tenant_keys", "api_key", "api_key_hash"), "KEYS_PER_TENANT; an operator revokes them"),
+    **dict.fromkeys(("feed", "event_clock"), "TTL of FEED_LIFE_MS from the tenant's last event on"),
+    "usage": "TTL of USAGE_LIFE_MS from its last change on",
+    **dict.fromkeys(("upload", "uploads"), "UPLOAD_LIFE_MS after the last use; the sweeper drops them"),
+    "stored": "one number",
+    **dict.fromkeys(
+        ("delivery", "deliveries", "job_deliveries"), "retires FEED_LIFE_MS after its end, or with its job"
+    ),
+    **dict.fromkeys(
+        ("tokens", "token", "token_digest"), "an operator adds and removes them; old anonymous ones are swept"
+    ),
+    **dict.fromkeys(("token_reservations", "token_sent"), "jobs that run; a job leaves it when it ends"),
+    "message_costs": "kinds of messages, a closed set; TTL of MESSAGE_COSTS_LIFE_MS",
+    "anonymous_identity": "one",
+    "anonymous_identity_lock": "TTL of the renewal",
+    **dict.fromkeys(("rpc_requests", "rpc_reply", "rpc_under_way"), "TTL of half a minute"),
+    "secret_key_seals": "one for each configured key",
+    "run_samples": "RUN_SAMPLES",
+    "stage_samples": "STAGE_SAMPLES",
+    "function_libraries": "eight",
+    **dict.fromkeys(
+        ("arq_queue", "arq_job", "arq_in_progress", "arq_retry"), "what is queued or held; leaves at its end"
+    ),
+}
 
 
 def key(shape: str, *parts: str) -> str:

@@ -13,7 +13,14 @@ from core.store.redis.codec import pack, unpack
 from core.store.redis.keys import key
 from core.store.tenants.webhooks import Webhooks
 
+#: more keys than this nobody can keep apart
+KEYS_PER_TENANT = 10_000
+
 SCOPES = ("submit", "read", "admin")
+
+
+class TooManyKeys(Exception):  # noqa: N818 - says what the tenant has
+    """The tenant has KEYS_PER_TENANT keys; revoke some."""
 
 
 class Caller(NamedTuple):
@@ -54,7 +61,9 @@ class ApiKeys:
         self._clock = clock
 
     async def create(self, tenant: str, *, scopes: tuple[str, ...] = SCOPES) -> IssuedKey:
-        """Make an API key, and the tenant with its webhook secret where it is new."""
+        """Make an API key, and the tenant with its webhook secret where it is new. Raises TooManyKeys."""
+        if await self._store.redis.scard(key("tenant_keys", tenant)) >= KEYS_PER_TENANT:  # type: ignore[misc]
+            raise TooManyKeys(tenant)
         webhook_secret = await self._webhooks.create_secret(tenant)
         issued = IssuedKey(new_id("key"), f"rg_{secrets.token_urlsafe(32)}", tenant, scopes, webhook_secret)
         digest = self._encryption.hashes(issued.secret)[0]

@@ -70,7 +70,7 @@ class Webhooks:
         return [self._encryption.open(s.locked) for s in stored if s.until_ms is None or s.until_ms > now_ms]
 
     async def rotate_secret(self, tenant: str) -> str:
-        """Make a new signing secret and return it, this once; each one before it goes on to the end of its day."""
+        """Make a new signing secret and return it, this once; the present one goes on for a day, one before that ends."""
         secret = new_secret()
         now = WebhookSecret(locked=self._encryption.lock(secret))
         name = key("tenant", tenant)
@@ -81,11 +81,10 @@ class Webhooks:
             pipe.multi()
             pipe.hset(name, "secrets", pack(all_of_them))
 
-        # two rotations at once must not lose the secret that one of them has shown
+        # of two rotations at once both have shown a secret, and both sign
         await self._store.redis.transaction(put_first, name)
         return secret
 
     def _outgoing(self, before: Sequence[WebhookSecret]) -> list[WebhookSecret]:
         now_ms = self._clock.now_ms()
-        still_signing = [s for s in before if s.until_ms is None or s.until_ms > now_ms]
-        return [msgspec.structs.replace(s, until_ms=s.until_ms or now_ms + ROTATION_MS) for s in still_signing]
+        return [msgspec.structs.replace(s, until_ms=now_ms + ROTATION_MS) for s in before if s.until_ms is None]

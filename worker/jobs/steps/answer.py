@@ -41,7 +41,7 @@ async def _answer_state(execution: JobExecution) -> StepResult:
 
 async def _answer_upload(execution: JobExecution) -> StepResult:
     session = execution.session
-    names = [media.name for media in session.media[: session.uploaded]]
+    names = [media.name for media in session.media[: session.uploaded] if not media.removed]
     words = f"Uploaded: {', '.join(names)}." if names else "There was no file to upload."
     return _end_with(execution, {"uploaded": names}, reply=words)
 

@@ -11,4 +11,5 @@ async def start(execution: JobExecution) -> StepResult:
     job, now_ms = execution.job, execution.now_ms
     if now_ms > job.start_by_ms:
         return StepResult(transitions.expired(job, now_ms=now_ms))
-    return StepResult(transitions.started(job, now_ms=now_ms), sessions.joined(execution.session, job.media))
+    session = sessions.joined(execution.session, job.media, job_id=job.id)
+    return StepResult(transitions.started(job, now_ms=now_ms), session)

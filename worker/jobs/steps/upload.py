@@ -94,11 +94,17 @@ def _unbelieved() -> BackendFault:
 
 
 def _is_there(session: Session, state: State, names: Collection[str]) -> bool:
-    """Whether a session's state lists more files of these names than were brought before."""
+    """Whether a session's state lists more files of these names than were brought before.
+
+    Where a name went with its job's data, all files are counted.
+    """
+    before = session.media[: session.uploaded]
+    if any(media.removed for media in before):
+        return len(state.video_infos) > len(before)
     seen = sum(
         1 for info in state.video_infos if isinstance(info, dict) and _is_named(str(info.get("filename")), names)
     )
-    return seen > sum(1 for media in session.media[: session.uploaded] if _is_named(media.name, names))
+    return seen > sum(1 for media in before if _is_named(media.name, names))
 
 
 def _is_named(name: str, names: Collection[str]) -> bool:

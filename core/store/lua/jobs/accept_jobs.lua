@@ -1,7 +1,7 @@
 -- Accept jobs (one, or a batch's): rate, caps, idempotency, records, indexes, events, backlogs, in one step.
 --
 -- Arguments: tenant, key_id, jobs, unplaced, upload_until_ms; the limits submits_per_minute, tenant_queued_jobs,
--- tenant_running_jobs, queue_limit; and where there are any: idempotency {key_hash, body_hash, answer, life_ms},
+-- tenant_running_jobs, queue_limit, session_idle_ms; and where there are any: idempotency {key_hash, body_hash, answer, life_ms},
 -- batch {id, record, jobs, created_at, delivery {id, record}}, remembered {webhook}, pace (`queue_position`).
 -- A job is {id, record, session, session_record, profile, rank, start_by_ms, uploads, event}.
 --
@@ -76,6 +76,7 @@ local function write_job(a, job)
   call('ZADD', key.jobs_status(a.tenant, 'queued'), 0, job.id)
   call('ZADD', key.jobs_profile(a.tenant, job.profile), 0, job.id)
   call('ZADD', key.session_jobs(job.session), 0, job.id)
+  use_session(job.session, a.tenant, a.session_idle_ms)
   call('ZADD', key.queued(a.tenant), now_ms, job.id)
   call('ZADD', key.queued_all(), job.start_by_ms, job.id)
   for _, upload in ipairs(job.uploads) do call('ZADD', key.uploads(), 'XX', a.upload_until_ms, upload) end

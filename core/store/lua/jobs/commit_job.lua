@@ -8,7 +8,7 @@
 -- mode is one of
 --   hold: the holder goes on
 --   park: it lets go until wake_at_ms
---   end: it is over; retire_at_ms, month, usage {name = by}, run_ms, batch {id, now, random}
+--   end: it is over; session_idle_ms, retire_at_ms, month, usage {name = by}, run_ms, batch {id, now, random}
 -- Results: outcome 'ok', 'again' with the record that this very write has written before, 'lost' (another holds it), or
 -- 'stale' with the record as it is now; the caller rebases.
 
@@ -33,7 +33,7 @@ local function write_record(a, status_before)
   if a.unsent_on then call('HDEL', key.token_sent(a.unsent_on), a.id) end
   if a.sending then note_sending(a.sending, a.id) end
   for field, value in pairs(a.fields) do call('HSET', key.job(a.id), field, value) end
-  if a.session_record then call('HSET', key.session(a.session), 'rec', a.session_record) end
+  if a.session_record then write_session(a.session, a.session_record, a.id) end
   if a.status == status_before then return end
   call('ZREM', key.jobs_status(a.tenant, status_before), a.id)
   call('ZADD', key.jobs_status(a.tenant, a.status), 0, a.id)
@@ -53,6 +53,7 @@ local function leave_session_queue(a)
   local queue = key.session_queue(a.session)
   local was_first = call('LINDEX', queue, 0) == a.id
   call('LREM', queue, 1, a.id)
+  if was_first then call('HDEL', key.session(a.session), 'removed') end
   local next_id = call('LINDEX', queue, 0)
   if was_first and next_id then join_backlog(a.tenant, next_id, call('HGET', key.job(next_id), 'rank')) end
 end
@@ -78,7 +79,9 @@ local function end_job(a)
   call('HDEL', key.job(a.id), 'before')
   free_job(a)
   call('ZADD', key.retire(), a.retire_at_ms, a.id)
+  use_session(a.session, a.tenant, a.session_idle_ms)
   for field, by in pairs(a.usage) do call('HINCRBYFLOAT', key.usage(a.tenant, a.month), field, by) end
+  call('PEXPIRE', key.usage(a.tenant, a.month), USAGE_LIFE_MS)
   if a.run_ms then write_sample(key.run_samples(), a.run_ms, RUN_SAMPLES) end
   if a.batch then end_in_batch(a.batch, a.id, a.status) end
   admit_jobs(16, a.tenant_running_jobs)

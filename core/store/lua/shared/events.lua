@@ -14,7 +14,7 @@ local function next_event_id(tenant, random)
     end
   end
   local stream_id = string.format('%.0f-%.0f', ms, seq)
-  call('SET', key.event_clock(tenant), stream_id)
+  call('SET', key.event_clock(tenant), stream_id, 'PX', FEED_LIFE_MS)
   local high, low = math.floor(ms / 65536), ms % 65536
   return stream_id, string.format('evt_%08x-%04x-7%03x-%s', high, low, seq, random)
 end
@@ -29,6 +29,7 @@ local function emit_event(event)
   if event.in_feed then
     call('XADD', key.feed(event.tenant), 'MINID', '~', integer(now_ms - FEED_LIFE_MS), stream_id, 'id', event_id,
       'type', event.type, 'body', event.body)
+    call('PEXPIRE', key.feed(event.tenant), FEED_LIFE_MS)
   end
   if event.job then call('PUBLISH', EVENTS_CHANNEL, event.job) end
   return event_id

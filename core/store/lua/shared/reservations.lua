@@ -30,6 +30,7 @@ local function reserve_budget(job, tenant, month, credits)
   release_budget(job, tenant)
   call('HSET', key.job(job), 'promised', credits, 'promised_month', month)
   call('HINCRBYFLOAT', key.usage(tenant, month), 'promised', credits)
+  call('PEXPIRE', key.usage(tenant, month), USAGE_LIFE_MS)
 end
 
 -- A balance as it was just read. An exhausted token with credits in it serves again.
