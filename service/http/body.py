@@ -74,15 +74,16 @@ def field_error(words: str) -> FieldError:
     """Turn msgspec's words, ``Expected `int` <= 1 - at `$.media[0].p` ``, into an error with a pointer."""
     match = _LOCATION.match(words)
     what, path = (match["what"], match["path"] or "") if match else (words, "")
-    pointer = "".join(f"/{_escaped(a or b)}" for a, b in _PATH_STEP.findall(path) if a or b)
+    pointer = "".join(f"/{escape_pointer(a or b)}" for a, b in _PATH_STEP.findall(path) if a or b)
     code = "invalid_value"
     if named := _FIELD_NAME.match(what):
-        pointer += f"/{_escaped(named[2])}"
+        pointer += f"/{escape_pointer(named[2])}"
         code = "unknown_field" if named[1] == "contains unknown" else "missing_field"
     return FieldError(pointer=pointer, code=code, detail=f"{what.replace('`', chr(39))}.")
 
 
-def _escaped(step: str) -> str:
+def escape_pointer(step: str) -> str:
+    """Write a name as one step of a JSON pointer: ``a/b~c`` is ``a~1b~0c``."""
     return step.replace("~", "~0").replace("/", "~1")
 
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from tests.api_fixture import ASK, CLIP, Api, client_of, running_api
+from tests.openapi_check import document
 
 
 @pytest.fixture
@@ -185,6 +186,40 @@ async def test_a_wrong_query_is_pointed_at(api: Api) -> None:
     for query in ({"limit": "0"}, {"limit": "x"}, {"status": "gone"}):
         document = problem(await api.http.get("/v1/jobs", params=query), 422)
         assert document["errors"][0]["pointer"] == f"/{next(iter(query))}"
+
+
+ROUTES = [
+    (method.upper(), path.replace("{job_id}", "job_1"), [p["name"] for p in entry["parameters"] if p["in"] == "query"])
+    for path, methods in document()["paths"].items()
+    for method, entry in methods.items()
+    if path.startswith("/v1/")
+]
+
+
+@pytest.mark.parametrize(("method", "path", "known"), ROUTES, ids=[f"{m} {p}" for m, p, _ in ROUTES])
+async def test_every_call_points_at_what_its_query_may_not_hold(
+    api: Api, method: str, path: str, known: list[str]
+) -> None:
+    refused = problem(await api.http.request(method, f"{path}?limt=1&a/b=&limt=2"), 422)
+    assert refused["code"] == "unknown_field"
+    assert [e["pointer"] for e in refused["errors"]] == ["/limt", "/a~1b"]
+    assert all(name in refused["detail"] for name in known or ["it takes none"])
+    for name in known:
+        twice = problem(await api.http.request(method, f"{path}?{name}=1&{name}=1"), 422)
+        assert [(e["pointer"], e["code"]) for e in twice["errors"]] == [(f"/{name}", "repeated_field")]
+
+
+async def test_a_query_is_looked_at_for_head_and_not_for_options_nor_without_a_key(api: Api) -> None:
+    assert (await api.http.head("/v1/jobs?x=1")).status_code == 422
+    assert (await api.http.options("/v1/jobs?x=1")).status_code == 204
+    assert (await api.http.get("/livez?x=1")).status_code == 200
+    async with httpx.AsyncClient(base_url=api.url, trust_env=False) as nobody:
+        problem(await nobody.get("/v1/jobs?x=1"), 401)
+
+
+async def test_a_query_of_nothing_but_unknown_names_gets_a_short_answer(api: Api) -> None:
+    query = "&".join(f"x{n}" for n in range(5000))
+    assert len(problem(await api.http.get(f"/v1/jobs?{query}"), 422)["errors"]) == 20
 
 
 async def test_the_request_id_is_echoed_where_it_is_plain(api: Api) -> None:
