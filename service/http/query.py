@@ -38,7 +38,7 @@ def check_query(request: Request[Any, Any, Any]) -> None:
     """Refuse a query that names what the call does not take, or one thing twice (422). Hook of the app, after guards."""
     if request.method == "OPTIONS" or not request.scope["path"].startswith("/v1/") or not request.scope["query_string"]:
         return
-    given = Counter(name for name, _ in request.query_params.multi_items())
+    given = Counter(name for name, _ in request.query_params.items())
     if errors := list(_query_errors(given, _known_names(request.route_handler))):
         raise invalid(errors[:_MOST_ERRORS])
 

@@ -208,6 +208,7 @@ def _problem(status: int | None, schemas: Schemas) -> Json:
         401: ("WWW-Authenticate",),
         405: ("Allow",),
         409: ("Retry-After",),
+        415: ("Accept", "Accept-Encoding"),
         416: ("Content-Range",),
         503: ("Retry-After",),
     }
