@@ -14,6 +14,7 @@ from litestar.types import ASGIApp
 from service.context import ApiContext
 from service.http.body import BODY_LIMIT_BYTES
 from service.http.middleware import add_request_ids
+from service.http.query import check_query
 from service.openapi.docs_page import docs_page
 from service.openapi.document import build_document
 from service.problems import problem_response
@@ -42,6 +43,7 @@ def _config(context: ApiContext, handlers: list[Any]) -> AppConfig:
     return AppConfig(
         route_handlers=handlers,
         state=State({"context": context, "openapi": openapi_json(), "docs": docs_page(_document())}),
+        before_request=check_query,
         exception_handlers={Exception: problem_response},
         lifespan=[_lifespan],
         request_max_body_size=BODY_LIMIT_BYTES,

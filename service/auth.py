@@ -9,7 +9,7 @@ from core.clock import stopwatch_s
 from core.store.redis.client import STORE_DOWN
 from core.store.tenants.api_keys import Caller
 from service.context import REDIS_TIMEOUT_S, ApiContext
-from service.problems import scope_missing, unauthorized, unknown_key
+from service.problems import ApiError, scope_missing, unauthorized, unknown_key
 
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
 
@@ -35,10 +35,7 @@ class RequireScope:
 
 async def authorize(connection: AnyConnection, scope: str, *, cached: bool = False) -> Caller:
     """Find who calls. Raises ApiError: 401 without a good key, 403 where it lacks the scope."""
-    kind, _, api_key = connection.headers.get("authorization", "").partition(" ")
-    api_key = api_key.strip()
-    if kind.lower() != "bearer" or not api_key or len(api_key) > _LONGEST_KEY or not api_key.isascii():
-        raise unauthorized("Send Authorization: Bearer <API key>.")
+    api_key = _bearer_key(connection.headers.get("authorization", ""))
     context: ApiContext = connection.app.state["context"]
     caller = await (context.cache.caller(api_key) if cached else _find_caller(context, api_key))
     if caller is None:
@@ -46,6 +43,25 @@ async def authorize(connection: AnyConnection, scope: str, *, cached: bool = Fal
     if scope not in caller.scopes:
         raise scope_missing(scope)
     return caller
+
+
+def _bearer_key(authorization: str) -> str:
+    """Read the key out of the header. Raises ApiError (401) with what was wrong, and nothing of what may be secret."""
+    scheme, _, api_key = authorization.strip().partition(" ")
+    api_key = api_key.strip()
+    if not scheme:
+        raise _no_key("this request has no Authorization")
+    if scheme.lower() != "bearer":
+        raise _no_key("this Authorization has another scheme")
+    if not api_key:
+        raise _no_key("nothing follows Bearer")
+    if len(api_key) > _LONGEST_KEY or not api_key.isascii() or len(api_key.split()) > 1:
+        raise _no_key("what follows Bearer is more than one key, or none of ours")
+    return api_key
+
+
+def _no_key(what: str) -> ApiError:
+    return unauthorized(f"Send Authorization: Bearer <API key>; {what}.")
 
 
 async def _find_caller(context: ApiContext, api_key: str) -> Caller | None:

@@ -38,6 +38,9 @@ IdempotencyKeyHeader = Annotated[
     ),
 ]
 
+_RULE = "1 to 255 visible ASCII characters, quoted or bare"
+#: characters, with its quotes
+_LONGEST_KEY = 257
 _KEY = re.compile(KEY_PATTERN)
 #: stands for the hash of a body that is still coming
 _COMING = "coming"
@@ -67,10 +70,18 @@ def parse_key(header: str | None, *, path: str, body: bytes | None = b"") -> Ide
     if header is None:
         return None
     if not _KEY.fullmatch(header):
-        raise ApiError(400, "malformed_request", "Idempotency-Key: 1 to 255 visible ASCII characters, quoted or bare.")
+        raise ApiError(400, "malformed_request", f"Idempotency-Key: {_RULE}; this one {_what_is_wrong(header)}.")
     bare = header[1:-1] if header.startswith('"') else header
     body_hash = _COMING if body is None else hashlib.sha256(body).hexdigest()
     return IdempotencyKey(hashlib.sha256(f"{path}\n{bare}".encode()).hexdigest(), body_hash)
+
+
+def _what_is_wrong(header: str) -> str:
+    if len(header) > _LONGEST_KEY:
+        return f"has a length of {len(header)}"
+    if header in {"", '""'}:
+        return "is empty"
+    return "has spaces or other characters, or came in several lines"
 
 
 async def replay_or_run(

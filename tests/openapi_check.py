@@ -59,6 +59,8 @@ _OURS = {"location", "link", "retry-after", "ratelimit", "ratelimit-policy", "id
     "content-range",
     "allow",
     "www-authenticate",
+    "accept",
+    "accept-encoding",
 }
 
 

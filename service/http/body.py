@@ -1,6 +1,7 @@
 """JSON bodies: received within limits, and decoded into structs; what is wrong is told with a JSON pointer (RFC 6901)."""
 
 import asyncio
+import codecs
 import re
 from functools import cache
 from typing import Any, TypeVar, cast
@@ -16,22 +17,69 @@ T = TypeVar("T")
 BODY_LIMIT_BYTES = 4_000_000
 BODY_LIMIT_S = 20.0
 
+#: charsets that a body in UTF-8 may be told to have
+_UTF_8 = {"", "utf-8", "utf8", "us-ascii", "ascii"}
+_CHARSET = re.compile(r';\s*charset\s*=\s*"?([^;"\s]*)', re.IGNORECASE)
+#: UTF-32 first: its mark begins with that of UTF-16
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+    (codecs.BOM_UTF8, "UTF-8 with a byte order mark"),
+)
+#: so much of what a header held is told back
+_MOST_TOLD = 80
+
 _LOCATION = re.compile(r"^(?P<what>.*?)(?: - at `(?P<key>key in )?\$(?P<path>.*)`)?$", re.DOTALL)
 _PATH_STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]|\[\.\.\.\]")
 _FIELD_NAME = re.compile(r"Object (contains unknown|missing required) field `(.*)`", re.DOTALL)
 
 
 async def read_json_body(request: Request[Any, Any, Any]) -> bytes:
-    """Receive a JSON body whole. Refuses another content type (415), and one that drips in (408)."""
-    media_type, _, _ = request.headers.get("content-type", "").partition(";")
-    media_type = media_type.strip().lower()
-    if media_type != "application/json" and not media_type.endswith("+json"):
-        raise ApiError(415, "unsupported_media_type", "Send application/json.", headers={"Accept": "application/json"})
+    """Receive a JSON body whole. Refuses another type, charset or encoding (415), and one that drips in (408)."""
+    _check_content_type(request.headers.get("content-type", ""))
+    check_content_encoding(request)
     try:
         async with asyncio.timeout(BODY_LIMIT_S):
-            return await request.body()
+            raw = await request.body()
     except TimeoutError:
         raise ApiError(408, "request_timeout", f"The body must come within {BODY_LIMIT_S:.0f} s.") from None
+    if other := _other_encoding(raw):
+        raise _not_taken(f"Send JSON in UTF-8, without a byte order mark; this body is {other}.")
+    return raw
+
+
+def _check_content_type(content_type: str) -> None:
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        came = f"came as '{media_type[:_MOST_TOLD]}'" if media_type else "names no Content-Type"
+        raise _not_taken(f"Send application/json; this request {came}.")
+    charset = _CHARSET.search(content_type)
+    if charset and charset[1].lower() not in _UTF_8:
+        raise _not_taken(f"Send JSON in UTF-8; this request says charset={charset[1][:_MOST_TOLD]}.")
+
+
+def check_content_encoding(request: Request[Any, Any, Any]) -> None:
+    """Refuse a compressed body (415, with what is taken: RFC 9110, 15.5.16): it could grow without end."""
+    given = request.headers.get("content-encoding", "").strip()
+    if given.lower() not in {"", "identity"}:
+        words = f"Send the body as it is; this one came with Content-Encoding: {given[:_MOST_TOLD]}."
+        raise ApiError(415, "unsupported_media_type", words, headers={"Accept-Encoding": "identity"})
+
+
+def _not_taken(words: str) -> ApiError:
+    return ApiError(415, "unsupported_media_type", words, headers={"Accept": "application/json"})
+
+
+def _other_encoding(raw: bytes) -> str | None:
+    """Name the encoding of a body that is not plain UTF-8: by its mark, or by the zeros beside its first character."""
+    for mark, name in _MARKS:
+        if raw.startswith(mark):
+            return name
+    if len(raw) >= 4 and raw[:4].count(0) == 3:  # noqa: PLR2004 - bytes of a character in UTF-32
+        return "UTF-32"
+    return "UTF-16" if raw[:2].count(0) == 1 and len(raw) > 1 else None
 
 
 @cache
@@ -62,7 +110,8 @@ def _check_syntax(raw: bytes | msgspec.Raw) -> None:
 def _malformed(why: Exception, raw: bytes | msgspec.Raw) -> ApiError:
     if isinstance(why, msgspec.DecodeError):
         return ApiError(400, "malformed_json", _with_position(str(why), raw))
-    return ApiError(400, "malformed_json", "The body is not UTF-8, or nested too deeply.")
+    words = "The body is nested too deeply." if isinstance(why, RecursionError) else "The body is not UTF-8."
+    return ApiError(400, "malformed_json", words)
 
 
 def _with_position(words: str, raw: bytes | msgspec.Raw) -> str:
@@ -74,15 +123,16 @@ def field_error(words: str) -> FieldError:
     """Turn msgspec's words, ``Expected `int` <= 1 - at `$.media[0].p` ``, into an error with a pointer."""
     match = _LOCATION.match(words)
     what, path = (match["what"], match["path"] or "") if match else (words, "")
-    pointer = "".join(f"/{_escaped(a or b)}" for a, b in _PATH_STEP.findall(path) if a or b)
+    pointer = "".join(f"/{escape_pointer(a or b)}" for a, b in _PATH_STEP.findall(path) if a or b)
     code = "invalid_value"
     if named := _FIELD_NAME.match(what):
-        pointer += f"/{_escaped(named[2])}"
+        pointer += f"/{escape_pointer(named[2])}"
         code = "unknown_field" if named[1] == "contains unknown" else "missing_field"
     return FieldError(pointer=pointer, code=code, detail=f"{what.replace('`', chr(39))}.")
 
 
-def _escaped(step: str) -> str:
+def escape_pointer(step: str) -> str:
+    """Write a name as one step of a JSON pointer: ``a/b~c`` is ``a~1b~0c``."""
     return step.replace("~", "~0").replace("/", "~1")
 
 

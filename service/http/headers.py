@@ -4,6 +4,7 @@ A handler that names one of these types in its signature gets it from Litestar, 
 """
 
 import re
+from collections.abc import Iterable
 from typing import Annotated
 
 from litestar.params import HeaderParameter
@@ -35,6 +36,7 @@ IfRangeHeader = Annotated[
 LONGEST_WAIT_S = 60
 
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?(?=$|[,;\s])", re.IGNORECASE)
+_OPAQUE_TAG = re.compile(r'"[^"]*"')
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -50,6 +52,19 @@ def parse_traceparent(header: str | None) -> str | None:
 
 
 def matches_etag(if_none_match: str | None, etag: str) -> bool:
-    """Compare weakly, as If-None-Match does."""
-    given = [t.strip().removeprefix("W/") for t in (if_none_match or "").split(",")]
-    return "*" in given or etag.removeprefix("W/") in given
+    """Compare weakly, as If-None-Match does; a tag may hold a comma."""
+    given = (if_none_match or "").strip()
+    return given == "*" or etag.removeprefix("W/") in _OPAQUE_TAG.findall(given)
+
+
+def join_field_lines(lines: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Join the lines of a field that comes more than once into one list (RFC 9110, 5.3); the same line again is dropped.
+
+    A field that may come only once becomes a value that it can't have, and is judged as such: no line wins in silence.
+    """
+    joined: dict[bytes, list[bytes]] = {}
+    for name, value in lines:
+        values = joined.setdefault(name, [])
+        if value not in values:
+            values.append(value)
+    return [(name, b", ".join(values)) for name, values in joined.items()]

@@ -11,6 +11,7 @@ from core.clock import stopwatch_s
 from core.ids import is_id
 from core.logs import bound, get_logger, trace_id_of
 from core.metrics import HTTP_REQUEST_SECONDS, HTTP_REQUESTS
+from service.http.headers import join_field_lines
 
 log = get_logger(__name__)
 
@@ -43,6 +44,7 @@ def add_request_ids(app: ASGIApp) -> ASGIApp:
 async def _call_counting(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     began_s = stopwatch_s()
     request_id = request_id_of(scope)
+    scope["headers"] = join_field_lines(scope["headers"])
     scope["request_id"] = request_id  # type: ignore[typeddict-unknown-key]
     status = 500
 

@@ -1,16 +1,58 @@
-"""Query parameters as one struct: `dependencies={"params": query_params(JobsQuery)}` hands it to a handler."""
+"""Query parameters as one struct: `dependencies={"params": query_params(JobsQuery)}` hands it to a handler.
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+`check_query` runs before every handler, those that take no query among them.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 from litestar import Request
 from litestar.di import Provide
+from litestar.handlers import HTTPRouteHandler
 
-from service.http.body import field_error
+from service.http.body import escape_pointer, field_error
 from service.problems import FieldError, invalid
 
 T = TypeVar("T")
+
+#: errors that one refusal tells
+_MOST_ERRORS = 20
+
+
+def query_type(handler: HTTPRouteHandler) -> Any:
+    """Find the struct that a handler takes its query as; None: it takes no query."""
+    hints = get_type_hints(handler.fn, include_extras=True)
+    return next(iter(get_args(hints.get("params"))), None)
+
+
+@cache
+def _known_names(handler: HTTPRouteHandler) -> tuple[str, ...]:
+    kind = query_type(handler)
+    return tuple(field.encode_name for field in msgspec.structs.fields(kind)) if kind else ()
+
+
+def check_query(request: Request[Any, Any, Any]) -> None:
+    """Refuse a query that names what the call does not take, or one thing twice (422). Hook of the app, after guards."""
+    if request.method == "OPTIONS" or not request.scope["path"].startswith("/v1/") or not request.scope["query_string"]:
+        return
+    given = Counter(name for name, _ in request.query_params.items())
+    if errors := list(_query_errors(given, _known_names(request.route_handler))):
+        raise invalid(errors[:_MOST_ERRORS])
+
+
+def _query_errors(given: Mapping[str, int], known: tuple[str, ...]) -> Iterator[FieldError]:
+    takes = f"it takes {', '.join(known)}" if known else "it takes none"
+    for name, times in given.items():
+        pointer = f"/{escape_pointer(name)}"
+        if name not in known:
+            words = f"This call has no query parameter '{name}': {takes}."
+            yield FieldError(pointer=pointer, code="unknown_field", detail=words)
+        elif times > 1:
+            words = f"The query names '{name}' {times} times: send it once."
+            yield FieldError(pointer=pointer, code="repeated_field", detail=words)
 
 
 def query_params(kind: type[T]) -> Provide:
@@ -23,7 +65,7 @@ def query_params(kind: type[T]) -> Provide:
 
 
 def read_query(request: Request[Any, Any, Any], kind: type[T]) -> T:
-    """Read the query's known fields; an unknown one is left alone, a wrong one is refused (422)."""
+    """Read the query's fields, which `check_query` has looked at; a wrong one is refused (422)."""
     given: Mapping[str, str] = {name: value for name, value in request.query_params.items() if value != ""}
     try:
         query = msgspec.convert(given, kind, strict=False)

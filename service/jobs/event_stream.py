@@ -33,6 +33,21 @@ def encode_frame(event: str, data: bytes, event_id: str | None = None) -> bytes:
     return id_line + f"event: {event}\n".encode() + b"data: " + data + b"\n\n"
 
 
+async def has_all(context: ApiContext, job: Job, after: str | None) -> bool:
+    """Whether nothing can follow an event any more: it is the last one of an ended job."""
+    return job.ended and after is not None and after == await _last_id(context, job)
+
+
+async def _last_id(context: ApiContext, job: Job) -> str | None:
+    """Name what a reader who knows all comes back with.
+
+    Of an ended job whose events are gone that is an id made of the job's own, older than any event that it had: a
+    browser keeps the id that it has until it gets another, and would come back with it for ever.
+    """
+    last_id = await context.events.last_id(job.id)
+    return last_id or (f"evt_{job.id.removeprefix('job_')}" if job.ended else None)
+
+
 async def stream_events(context: ApiContext, job: Job, *, after: str | None) -> AsyncIterator[bytes]:
     """Write the stream of a job. It ends with the job, or when this process is to end."""
     subscriptions = context.subscriptions
@@ -84,7 +99,7 @@ class EventReader:
 
     async def _snapshot(self, *, reset: bool) -> list[bytes]:
         """Show the job as it is. Its last event is named first, so that nothing after it can be missed."""
-        last_id = await self._context.events.last_id(self._job.id)
+        last_id = await _last_id(self._context, self._job)
         job = await self._context.jobs.load(self._job.id) or self._job
         body = {
             "type": "snapshot",

@@ -17,6 +17,7 @@ from litestar.params import HeaderParameter
 from core.events.event import TENANT_EVENTS
 from core.model.job_view import JobView
 from service.auth import RequireScope
+from service.http.query import query_type
 from service.http.responses import JSON
 from service.openapi.describe import BodyDoc, ResponseDoc
 from service.openapi.examples import example_job, example_problem
@@ -82,7 +83,7 @@ def _info() -> Json:
 
 def _schemas(handlers: list[HTTPRouteHandler]) -> tuple[dict[Any, Json], dict[str, Json]]:
     """Make the schemas of all bodies and queries, by their types, and those that are components, by their names."""
-    queries = {kind for handler in handlers if (kind := _query_of(handler))}
+    queries = {kind for handler in handlers if (kind := query_type(handler))}
     bodies = {body.kind: None for handler in handlers if (body := _body_of(handler)) and body.kind}
     answers = {a.data_container: None for h in handlers for a in (h.responses or {}).values() if a.data_container}
     kinds = list(dict.fromkeys([ProblemDocument, JobEventBody, BatchEventBody, *answers, *bodies, *queries]))
@@ -94,11 +95,6 @@ def _schemas(handlers: list[HTTPRouteHandler]) -> tuple[dict[Any, Json], dict[st
 
 def _hints(handler: HTTPRouteHandler) -> dict[str, Any]:
     return get_type_hints(handler.fn, include_extras=True)
-
-
-def _query_of(handler: HTTPRouteHandler) -> Any:
-    """Find the struct that a handler takes its query as, see `service/http/query.py`."""
-    return next(iter(get_args(_hints(handler).get("params"))), None)
 
 
 def _body_of(handler: HTTPRouteHandler) -> BodyDoc | None:
@@ -137,7 +133,7 @@ def _path_parameters(path: str) -> list[Json]:
 
 
 def _query_parameters(handler: HTTPRouteHandler, schemas: Schemas) -> list[Json]:
-    kind = _query_of(handler)
+    kind = query_type(handler)
     properties: dict[str, Json] = schemas[kind]["properties"] if kind else {}
     return [{"name": name, "in": "query", "schema": _without_null(s)} for name, s in properties.items()]
 
@@ -212,6 +208,7 @@ def _problem(status: int | None, schemas: Schemas) -> Json:
         401: ("WWW-Authenticate",),
         405: ("Allow",),
         409: ("Retry-After",),
+        415: ("Accept", "Accept-Encoding"),
         416: ("Content-Range",),
         503: ("Retry-After",),
     }

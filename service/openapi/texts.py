@@ -58,6 +58,8 @@ ANSWER_HEADERS: dict[str, Json] = {
     "RateLimit-Policy": _text("Submits per key and window.", '"submit";q=60;w=60'),
     "Idempotency-Replayed": _text("`true`: this is the answer that the first call got."),
     "Preference-Applied": _text("The wait that was granted.", "wait=30"),
+    "Accept": _text("The content type that is taken.", "application/json"),
+    "Accept-Encoding": _text("The content encoding that is taken.", "identity"),
     "Accept-Ranges": _text("`bytes`."),
     "Cache-Control": _text("How long the answer may be kept, and by whom.", "private, no-cache"),
     "Content-Disposition": _text("The name to save it under."),

@@ -16,7 +16,7 @@ from service.context import ApiContext, ApiRequest, context_of
 from service.http.headers import LastEventIdHeader
 from service.http.pagination import page_response
 from service.http.query import query_params
-from service.jobs.event_stream import stream_events
+from service.jobs.event_stream import has_all, stream_events
 from service.jobs.views import with_fresh_link
 from service.lookup import own_job
 from service.openapi.describe import ResponseDoc, problems, reads
@@ -40,7 +40,8 @@ _LIST_LIMIT = 500
             EventPage,
             media=("application/json", EVENT_STREAM),
             headers=("Cache-Control",),
-        )
+        ),
+        204: ResponseDoc("The job has ended, and `Last-Event-ID` or `after` is its last event: do not ask again."),
     }
     | problems(422),
     dependencies={"params": query_params(EventsQuery)},
@@ -61,6 +62,8 @@ async def follow_job(
             request, _rows(context, history.events), public_url=context.settings.public_url, more=False
         )
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    if await has_all(context, job, after):
+        return Response(b"", status_code=204)  # the answer at which an EventSource gives up
     if request.method == "HEAD":
         return Stream(iter(()), media_type=EVENT_STREAM, headers=headers)
     return Stream(stream_events(context, job, after=after), media_type=EVENT_STREAM, headers=headers)

@@ -14,7 +14,7 @@ from core.security.signing import verify_path
 from core.storage import FileMissing
 from service.auth import RequireScope, authorize
 from service.context import ApiContext, ApiRequest, context_of
-from service.http.headers import IfNoneMatchHeader, IfRangeHeader, RangeHeader
+from service.http.headers import IfNoneMatchHeader, IfRangeHeader, RangeHeader, matches_etag
 from service.http.query import query_params
 from service.http.ranges import RangeNotSatisfiable, parse_range
 from service.lookup import own_job
@@ -93,7 +93,7 @@ async def read_output(
             raise not_found("output (any more)")
         return Response(None, status_code=302, media_type="text/plain", headers={"Location": file.backend_url})
     headers = _file_headers(job, file)
-    if headers["ETag"] in (if_none_match or ""):
+    if matches_etag(if_none_match, headers["ETag"]):
         await _stored_bytes(context, file.path)
         return Response(None, status_code=304, headers=headers)
     # A range that was meant for another version of the file is no range.

@@ -12,6 +12,7 @@ from litestar.exceptions import HTTPException
 
 from core.clock import stopwatch_s
 from core.file_names import MOST_OWN_CHARACTERS, plain_name
+from service.http.body import check_content_encoding
 from service.problems import ApiError, FieldError, invalid
 from service.uploads.form import boundary_of, read_first_file
 from service.uploads.inspector import UPLOAD_LIMIT_BYTES, NamedFile, too_large
@@ -27,6 +28,7 @@ _SLOWEST_BYTES_PER_S = 1000
 
 async def receive_file(request: Request[Any, Any, Any], filename: str | None) -> NamedFile:
     """Begin to receive the file of a request; `filename` goes before the form's. Raises ApiError where there is none."""
+    check_content_encoding(request)
     is_form = request.content_type[0] == "multipart/form-data"
     check_content_length(request.content_length, multipart=is_form)
     chunks = limit_body(_chunks_of(request))

@@ -150,7 +150,8 @@ def test_no_id_leads_anywhere_that_it_should_not(clients: list[httpx.Client], ho
             target = re.sub(r"\{\w+\}", hostile.replace("\\", r"\\"), path).encode()
             url = clients[0].base_url.copy_with(raw_path=target)
             answer = clients[0].request(method, url, headers={"Accept": "application/json"})
-            assert answer.status_code in {400, 404, 405, 415}, (method, target, answer.text)
+            in_query = {422} if "?" in hostile else set()  # the rest of the path is the query then
+            assert answer.status_code in {400, 404, 405, 415} | in_query, (method, target, answer.text)
             assert "x-evil" not in answer.headers
             if method != "head":
                 check_refusal(answer)
@@ -195,7 +196,8 @@ HEADERS = [
     ("X-Forwarded-For", "127.0.0.1," * 1000, 202),
     ("X-HTTP-Method-Override", "DELETE", 202),
     ("Host", "evil.example:99999", 202),
-    ("Content-Encoding", "gzip", 202),
+    ("Content-Encoding", "gzip", 415),
+    ("Content-Encoding", "identity", 202),
     ("Cookie", "=;" * 10_000, 202),
     ("Accept", "*/*;q=\xff," * 1000, 202),
 ]

@@ -86,8 +86,55 @@ async def test_a_reader_goes_on_at_any_id_on_any_process_without_gap_or_repeat(
         async with following(second.http, job["id"], after=first["id"]) as reader:
             events = await reader.rest()
             assert [e["event"] for e in events] == ["job.canceled"]
-        async with following(second.http, job["id"], after=events[0]["id"]) as reader:
-            assert await reader.rest() == []
+        again = await second.http.get(f"/v1/jobs/{job['id']}/events", headers={"Last-Event-ID": events[0]["id"]})
+        assert (again.status_code, again.content) == (204, b"")
+
+
+async def ended_job(api: Api) -> str:
+    job = await api.submit()
+    await api.http.post(f"/v1/jobs/{job['id']}/cancel")
+    return job["id"]
+
+
+async def come_back(api: Api, job_id: str, after: str, *, how: str = "header", method: str = "GET") -> httpx.Response:
+    """Ask for a job's stream as a browser does that has seen the event `after`."""
+    named = {"headers": {"Last-Event-ID": after}} if how == "header" else {"params": {"after": after}}
+    return await api.http.request(method, f"/v1/jobs/{job_id}/events", **named)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("how", ["header", "query"])
+async def test_who_comes_back_after_the_end_with_the_last_id_is_told_to_stop(api: Api, how: str, method: str) -> None:
+    job_id = await ended_job(api)
+    events = (await api.context.events.of_job(job_id)).events
+    assert (await come_back(api, job_id, events[-1].id, how=how, method=method)).status_code == 204
+    assert (await come_back(api, job_id, events[0].id, how=how, method=method)).status_code == 200
+
+
+async def test_who_has_the_last_event_of_a_job_that_goes_on_still_waits_for_the_end(api: Api) -> None:
+    job = await api.submit()
+    last_id = await api.context.events.last_id(job["id"])
+    async with following(api.http, job["id"], after=last_id) as reader:
+        await api.http.post(f"/v1/jobs/{job['id']}/cancel")
+        assert [e["event"] for e in await reader.rest()] == ["job.canceled"]
+
+
+@pytest.mark.parametrize("removal", ["kept", "deleted", "trimmed", "forgotten"])
+async def test_a_browser_that_takes_each_id_it_is_sent_stops_in_the_end(api: Api, removal: str) -> None:
+    job_id = await ended_job(api)
+    last_id = (await api.context.events.of_job(job_id)).events[0].id
+    if removal == "deleted":
+        assert (await api.http.delete(f"/v1/jobs/{job_id}")).status_code == 200
+    if removal == "trimmed":
+        await api.context.store.redis.xtrim(key("events", job_id), maxlen=1, approximate=False)
+    if removal == "forgotten":
+        await api.context.store.redis.delete(key("events", job_id))
+    for _ in range(3):
+        answer = await come_back(api, job_id, last_id)
+        if answer.status_code == 204:
+            return
+        last_id = [line[4:] for line in answer.text.splitlines() if line.startswith("id: ")][-1]
+    pytest.fail("It asks for ever.")
 
 
 async def test_a_snapshot_of_an_ended_job_is_all_there_is(api: Api) -> None:

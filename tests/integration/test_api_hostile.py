@@ -28,8 +28,9 @@ async def said(api: Api, head: bytes, body: bytes = b"") -> bytes:
 
 REQUESTS = [
     (b"GET /v1/jobs?limit=%ff HTTP/1.1\nHost: x\nKEY\n", 422),
-    (b"GET /v1/jobs?%ff=%fe&&=&limit=1 HTTP/1.1\nHost: x\nKEY\n", 200),
-    (b"GET /v1/jobs?status=queued&status=failed HTTP/1.1\nHost: x\nKEY\n", 200),
+    (b"GET /v1/jobs?%ff=%fe&&=&limit=1 HTTP/1.1\nHost: x\nKEY\n", 422),
+    (b"GET /v1/jobs?&&limit=1& HTTP/1.1\nHost: x\nKEY\n", 200),
+    (b"GET /v1/jobs?status=queued&status=failed HTTP/1.1\nHost: x\nKEY\n", 422),
     (b"GET /v1/jobs?after=" + b"a" * 65 + b" HTTP/1.1\nHost: x\nKEY\n", 422),
     (b"GET /v1/jobs/%00%ff%2e%2e HTTP/1.1\nHost: x\nKEY\n", 404),
     (b"GET /v1/jobs/job_" + b"0" * 4000 + b" HTTP/1.1\nHost: x\nKEY\n", 404),

@@ -138,3 +138,24 @@ async def test_another_tenants_things_are_not_there(api: Api) -> None:
         assert (await stranger.get("/v1/jobs")).json()["data"] == []
         query = {"session_id": job["session_id"]}
         assert (await stranger.get("/v1/jobs", params=query)).json()["data"] == []
+
+
+async def test_a_tag_is_found_in_any_of_several_lines(api: Api) -> None:
+    url = f"/v1/jobs/{(await api.submit())['id']}"
+    tag = (await api.http.get(url)).headers["etag"]
+    for method in ("GET", "HEAD"):
+        for tags in ((tag, '"x"'), ('"x"', tag), ('"x", "y"', f'"z", {tag}')):
+            answer = await api.http.request(method, url, headers=[("If-None-Match", t) for t in tags])
+            assert answer.status_code == 304, tags
+
+
+@pytest.mark.parametrize("lines", [["return=minimal", "wait=0"], ["wait=0", "return=minimal"]])
+async def test_a_preference_is_found_in_any_of_several_lines(api: Api, lines: list[str]) -> None:
+    answer = await api.http.post("/v1/jobs", json=ASK, headers=[("Prefer", line) for line in lines])
+    assert answer.headers["preference-applied"] == "wait=0"
+
+
+async def test_what_is_accepted_may_come_in_several_lines(api: Api) -> None:
+    url = f"/v1/jobs/{(await api.submit())['id']}/events"
+    answer = await api.http.get(url, headers=[("Accept", "application/json"), ("Accept", "text/plain")])
+    assert answer.headers["content-type"] == "application/json"

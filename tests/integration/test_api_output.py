@@ -70,6 +70,25 @@ async def test_a_range_gives_those_bytes(api: Api, header: str, status: int, par
         assert answer.headers["content-range"] == f"bytes {start}-{end}/{len(VIDEO)}"
 
 
+async def test_ranges_in_several_lines_are_several_ranges(api: Api) -> None:
+    job_id = await finished(api)
+    for method in ("GET", "HEAD"):
+        lines = [("Range", "bytes=0-1"), ("Range", "bytes=5-6")]
+        answer = await api.http.request(method, f"/v1/jobs/{job_id}/output", headers=lines)
+        assert (answer.status_code, answer.headers["content-length"]) == (200, str(len(VIDEO)))
+
+
+async def test_a_file_is_known_by_its_tag_alone(api: Api) -> None:
+    url = f"/v1/jobs/{await finished(api)}/output"
+    tag = (await api.http.head(url)).headers["etag"]
+    for method in ("GET", "HEAD"):
+        for lines in ([f'"x", W/{tag}'], ['"x"', tag], [tag, '"x"'], ["*"]):
+            answer = await api.http.request(method, url, headers=[("If-None-Match", line) for line in lines])
+            assert (answer.status_code, answer.content) == (304, b""), lines
+        other = await api.http.request(method, url, headers={"If-None-Match": f'"x{tag}y'})
+        assert other.status_code == 200
+
+
 async def test_a_head_tells_the_size_and_sends_nothing(api: Api) -> None:
     job_id = await finished(api)
     answer = await api.http.head(f"/v1/jobs/{job_id}/output")

@@ -1,6 +1,9 @@
 """Everything that is refused, and in which words: each as a problem document, with nothing half done."""
 
 import asyncio
+import gzip
+import json
+import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ import msgspec
 import pytest
 
 from tests.api_fixture import ASK, CLIP, Api, client_of, running_api
+from tests.openapi_check import document
 
 
 @pytest.fixture
@@ -88,6 +92,94 @@ async def test_unknown_paths_methods_and_content_types_are_problems_too(api: Api
     assert {"GET", "POST"} <= set(wrong_method.headers["allow"].split(", "))
     problem(await api.http.post("/v1/jobs", content=b"prompt=x"), 415)
     problem(await api.http.post("/v1/jobs", data={"prompt": "x"}), 415)
+
+
+TAKEN = [
+    "application/json",
+    "Application/JSON; charset=UTF-8",
+    'application/json;charset="utf8"; x=y',
+    "application/json; charset=us-ascii",
+    "application/vnd.acme.job+json; version=1",
+]
+
+
+@pytest.mark.parametrize("content_type", TAKEN)
+async def test_json_is_taken_under_each_of_its_names(api: Api, content_type: str) -> None:
+    headers = {"Content-Type": content_type, "Content-Encoding": "identity"}
+    answer = await api.http.post("/v1/jobs:validate", content=json.dumps(ASK).encode(), headers=headers)
+    assert answer.status_code == 200, answer.text
+
+
+ASKED = json.dumps(ASK | {"prompt": "trim the first 2 seconds é"}, ensure_ascii=False)
+#: Content-Type, Content-Encoding, body; the words that say what came
+NOT_TAKEN = [
+    ("text/plain", "", ASKED.encode(), "came as 'text/plain'"),
+    ("", "", ASKED.encode(), "names no Content-Type"),
+    ("application/json; charset=latin-1", "", ASKED.encode("latin-1"), "charset=latin-1"),
+    ("application/json; charset=utf-16", "", ASKED.encode("utf-16-le"), "charset=utf-16"),
+    ("application/json", "", ASKED.encode("utf-8-sig"), "byte order mark; this body is UTF-8 with"),
+    ("application/json", "", ASKED.encode("utf-16"), "UTF-16"),
+    ("application/json", "", ASKED.encode("utf-16-be"), "UTF-16"),
+    ("application/json", "", ASKED.encode("utf-32"), "UTF-32"),
+    ("application/json", "", ASKED.encode("utf-32-be"), "UTF-32"),
+    ("application/json", "gzip", gzip.compress(ASKED.encode()), "Content-Encoding: gzip"),
+    ("application/json", "identity, deflate", zlib.compress(ASKED.encode()), "Content-Encoding: identity, deflate"),
+]
+
+
+@pytest.mark.parametrize(("content_type", "encoding", "body", "words"), NOT_TAKEN, ids=range(len(NOT_TAKEN)))
+async def test_what_json_may_not_come_in_is_told_with_what_is_taken(
+    api: Api, content_type: str, encoding: str, body: bytes, words: str
+) -> None:
+    given = {"Content-Type": content_type, "Content-Encoding": encoding}
+    headers = {name: value for name, value in given.items() if value}
+    for path in ("/v1/jobs", "/v1/jobs:validate", "/v1/batches", "/v1/sessions"):
+        answer = await api.http.post(path, content=body, headers=headers)
+        assert words in problem(answer, 415)["detail"]
+        taken = ("accept-encoding", "identity") if encoding else ("accept", "application/json")
+        assert answer.headers[taken[0]] == taken[1]
+
+
+async def test_a_compressed_upload_is_told_so(api: Api) -> None:
+    body, form = gzip.compress(b"x" * 99), "multipart/form-data; boundary=x"
+    for content_type in ("application/octet-stream", form):
+        headers = {"Content-Encoding": "gzip", "Content-Type": content_type}
+        answer = await api.http.post("/v1/uploads?filename=a.mp4", content=body, headers=headers)
+        assert "Content-Encoding: gzip" in problem(answer, 415)["detail"]
+        assert answer.headers["accept-encoding"] == "identity"
+
+
+async def test_a_body_that_is_not_utf_8_and_one_that_is_too_deep_are_told_apart(api: Api) -> None:
+    for body, words in ((b'{"prompt": "\xff"}', "UTF-8"), (b'{"prompt":' + b"[" * 100_000, "nested")):
+        answer = await api.http.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"})
+        assert words in problem(answer, 400)["detail"]
+
+
+UNAUTHORIZED = [
+    ([], "no Authorization"),
+    (["Basic abc"], "another scheme"),
+    (["Bearer"], "nothing follows"),
+    (["Bearer a b"], "more than one key"),
+    (["Bearer a", "Bearer b"], "more than one key"),
+    (["Bearer rg_wrong"], "not known"),
+]
+
+
+@pytest.mark.parametrize(("lines", "words"), UNAUTHORIZED, ids=range(len(UNAUTHORIZED)))
+async def test_who_is_not_let_in_hears_what_is_wrong_with_the_key(api: Api, lines: list[str], words: str) -> None:
+    async with httpx.AsyncClient(base_url=api.url, trust_env=False) as nobody:
+        answer = await nobody.get("/v1/jobs", headers=[("Authorization", line) for line in lines])
+        assert words in problem(answer, 401)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"), [(["x" * 300], "300"), (['""'], "empty"), (["a", "b"], "several lines"), (["a b"], "spaces")]
+)
+async def test_an_idempotency_key_that_is_none_is_told_why(api: Api, keys: list[str], words: str) -> None:
+    answer = await api.http.post("/v1/jobs", json=ASK, headers=[("Idempotency-Key", k) for k in keys])
+    assert words in problem(answer, 400)["detail"]
+    same = await api.http.post("/v1/jobs", json=ASK, headers=[("Idempotency-Key", "a"), ("Idempotency-Key", "a")])
+    assert same.status_code == 202
 
 
 KEYED = b"Authorization: Bearer KEY\r\n"
@@ -185,6 +277,40 @@ async def test_a_wrong_query_is_pointed_at(api: Api) -> None:
     for query in ({"limit": "0"}, {"limit": "x"}, {"status": "gone"}):
         document = problem(await api.http.get("/v1/jobs", params=query), 422)
         assert document["errors"][0]["pointer"] == f"/{next(iter(query))}"
+
+
+ROUTES = [
+    (method.upper(), path.replace("{job_id}", "job_1"), [p["name"] for p in entry["parameters"] if p["in"] == "query"])
+    for path, methods in document()["paths"].items()
+    for method, entry in methods.items()
+    if path.startswith("/v1/")
+]
+
+
+@pytest.mark.parametrize(("method", "path", "known"), ROUTES, ids=[f"{m} {p}" for m, p, _ in ROUTES])
+async def test_every_call_points_at_what_its_query_may_not_hold(
+    api: Api, method: str, path: str, known: list[str]
+) -> None:
+    refused = problem(await api.http.request(method, f"{path}?limt=1&a/b=&limt=2"), 422)
+    assert refused["code"] == "unknown_field"
+    assert [e["pointer"] for e in refused["errors"]] == ["/limt", "/a~1b"]
+    assert all(name in refused["detail"] for name in known or ["it takes none"])
+    for name in known:
+        twice = problem(await api.http.request(method, f"{path}?{name}=1&{name}=1"), 422)
+        assert [(e["pointer"], e["code"]) for e in twice["errors"]] == [(f"/{name}", "repeated_field")]
+
+
+async def test_a_query_is_looked_at_for_head_and_not_for_options_nor_without_a_key(api: Api) -> None:
+    assert (await api.http.head("/v1/jobs?x=1")).status_code == 422
+    assert (await api.http.options("/v1/jobs?x=1")).status_code == 204
+    assert (await api.http.get("/livez?x=1")).status_code == 200
+    async with httpx.AsyncClient(base_url=api.url, trust_env=False) as nobody:
+        problem(await nobody.get("/v1/jobs?x=1"), 401)
+
+
+async def test_a_query_of_nothing_but_unknown_names_gets_a_short_answer(api: Api) -> None:
+    query = "&".join(f"x{n}" for n in range(5000))
+    assert len(problem(await api.http.get(f"/v1/jobs?{query}"), 422)["errors"]) == 20
 
 
 async def test_the_request_id_is_echoed_where_it_is_plain(api: Api) -> None:

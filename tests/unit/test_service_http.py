@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.http.body import decode_json, field_error
-from service.http.headers import parse_traceparent, parse_wait_s
+from service.http.headers import join_field_lines, matches_etag, parse_traceparent, parse_wait_s
 from service.http.ranges import ByteRange, RangeNotSatisfiable, parse_range
 from service.problems import ApiError
 from service.schemas.requests import BatchRequest, JobRequest
@@ -104,3 +104,29 @@ def test_no_header_breaks_the_reading_of_ranges(header: str) -> None:
     except RangeNotSatisfiable:
         return
     assert found is None or 0 <= found.start < found.end <= 10
+
+
+@pytest.mark.parametrize(
+    ("if_none_match", "matches"),
+    [
+        ('"a"', True),
+        ('W/"a"', True),
+        ('"b", W/"a" , "c"', True),
+        ('"b","a"', True),
+        (" * ", True),
+        ('"x,*,y"', False),
+        ('"b, a"', False),
+        ('"ab"', False),
+        ("a", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_a_tag_is_found_in_a_list_of_tags(if_none_match: str | None, matches: bool) -> None:
+    assert matches_etag(if_none_match, '"a"') is matches
+    assert matches_etag(if_none_match, 'W/"a"') is matches
+
+
+def test_lines_of_one_field_are_one_list_in_their_order() -> None:
+    lines = [(b"prefer", b"return=minimal"), (b"accept", b"*/*"), (b"prefer", b"wait=1"), (b"accept", b"*/*")]
+    assert join_field_lines(lines) == [(b"prefer", b"return=minimal, wait=1"), (b"accept", b"*/*")]
