@@ -224,8 +224,8 @@ def upgraded(folder: Path, last: Dump) -> Iterator[World]:
         file.write_bytes(content)
     with ExitStack() as stack:
         start = lambda *command, **env: stack.enter_context(running(*command, env=env, folder=folder))  # noqa: E731
-        secrets = [part for each in last.webhook_secrets.values() for secret in each for part in ("--secret", secret)]
-        receiver = start("receiver", *secrets)
+        secrets = [secret for each in last.webhook_secrets.values() for secret in each]
+        receiver = start("receiver", RECEIVER_SECRETS=" ".join(secrets))
         tokens = ",".join(f"{token}:{credits_}" for token, credits_ in last.backend_tokens.items())
         sandbox = start("sandbox", **FAST_SANDBOX, SANDBOX_TOKENS=tokens)
         server = stack.enter_context(running_redis())
