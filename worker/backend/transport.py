@@ -180,7 +180,8 @@ class Transport:
         try:
             yield
         except BackendFault as fault:
-            self._breaker.leave(call, fault.fault, job_id=request.job_id, now_s=stopwatch_s())
+            told = None if _is_about_file(fault) else fault.fault
+            self._breaker.leave(call, told, job_id=request.job_id, now_s=stopwatch_s())
             self._count(call, str(fault.code or fault.status or fault.fault), started_s)
             if fault.surprise:
                 self._metrics.surprise(call, fault.surprise)
@@ -240,6 +241,12 @@ async def _require_bytes(call: str, response: httpx.Response) -> None:
         return
     _raise_for_refusal(call, response, await _whole_body(call, response))
     raise _unreadable(call, response, "the answer is not what was asked for", Surprise.NO_STREAM)
+
+
+def _is_about_file(fault: BackendFault) -> bool:
+    """Tell a storage's page that refuses one file from trouble of the backend's: nobody else is held up by it."""
+    answered = fault.status is not None and fault.status < httpx.codes.INTERNAL_SERVER_ERROR
+    return answered and fault.fault is Fault.BROKEN and fault.call in _FILE_CALLS
 
 
 def _target(call: str, response: httpx.Response) -> str:

@@ -40,6 +40,8 @@ class NoFilm(msgspec.Struct, frozen=True):
     may_pass: bool = False
     #: it may be given to whoever shows a token
     wants_token: bool = False
+    #: nobody was asked: this process leaves the backend alone for now
+    unasked: bool = False
 
 
 async def fetch_film(
@@ -66,11 +68,14 @@ _NO_LINK = NoFilm("The backend gave no link to it.", may_pass=True)
 
 
 def _weightier(by_link: NoFilm, found: KeptFilm | NoFilm) -> KeptFilm | NoFilm:
-    """Tell of the link, which is where films are, unless there was none; it may pass if neither way was refused."""
+    """Tell of the link, which is where films are, unless there was none.
+
+    It may pass if neither way was refused, or the last one was not asked at all.
+    """
     if isinstance(found, KeptFilm):
         return found
     reason = found.reason if by_link is _NO_LINK else by_link.reason
-    return NoFilm(reason, may_pass=by_link.may_pass and found.may_pass)
+    return NoFilm(reason, may_pass=(by_link.may_pass and found.may_pass) or found.unasked)
 
 
 class _Fetch:
@@ -115,7 +120,10 @@ def _told_of_fault(fault: BackendFault) -> NoFilm:
     passing = fault.fault in PASSING and (fault.status is None or fault.status >= HTTPStatus.TOO_MANY_REQUESTS)
     wants_token = fault.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
     words = f"its host answered {fault.status}" if fault.status else fault.detail or str(fault.fault)
-    return NoFilm(f"The film could not be fetched: {words}.", may_pass=passing, wants_token=wants_token)
+    unasked = fault.fault is Fault.HELD_BACK
+    return NoFilm(
+        f"The film could not be fetched: {words}.", may_pass=passing, wants_token=wants_token, unasked=unasked
+    )
 
 
 async def _whole(download: Download) -> AsyncIterator[bytes]:

@@ -56,7 +56,7 @@ def rest_s(fault: BackendFault, job: Job, settings: Settings) -> float:
     """How long whoever was told 429 stays away: the backend's own word or else 30 s, and each time twice as long."""
     first_s, longest_s = settings.rate_limited_s, LONGEST_REST_S
     if fault.retry_after_s:
-        first_s, longest_s = fault.retry_after_s, LONGEST_TOLD_REST_S
+        first_s, longest_s = max(fault.retry_after_s, settings.backoff_s), LONGEST_TOLD_REST_S
     return _doubled(first_s, tries_of(fault, job), longest_s)
 
 
