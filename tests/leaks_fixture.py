@@ -148,7 +148,7 @@ def _dripping(gateway: Gateway, found: Traces) -> Iterator[None]:
     """Send a part of a body and no more, and read what is said of that in the end."""
     where = urlsplit(gateway.world["api"])
     with socket.create_connection((where.hostname or "", where.port or 0), timeout=60) as line:
-        head = f"POST /v1/jobs?{QUERY} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.world['api_key']}"
+        head = f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.world['api_key']}"
         line.sendall(f"{head}\r\nContent-Type: application/json\r\nContent-Length: 999\r\n\r\n{PROMPT}".encode())
         yield
         said = b"".join(iter(lambda: line.recv(65_536), b"")).decode()
@@ -227,6 +227,7 @@ def _ask_by_every_status(http: httpx.Client, good: dict[str, Any]) -> None:
     http.post(f"/v1/jobs/{job_id}/cancel")
     http.post("/v1/jobs", json=good | {"metadata": {PROMPT: PROMPT * 5000}})
     http.post("/v1/jobs", content=PROMPT * 200_000, headers={"Content-Type": "application/json"})
+    http.post(f"/v1/jobs?{QUERY}", json=good)
     http.get(f"/v1/jobs?{QUERY}={PROMPT * 2400}", headers={"X-Long": PROMPT * 200})
     http.get("/v1/jobs", headers={"X-Long": f"{PROMPT * 4000}"})
     http.get("/v1/events", params={"after": PROMPT})
