@@ -21,18 +21,22 @@ def hold_the_loop(for_s):
 
 @asynccontextmanager
 async def silent_receiver():
-    asked = asyncio.Event()
+    asked, ended = asyncio.Event(), asyncio.Event()
 
     async def serve(reader, writer):
         await reader.readuntil(b"event")
         asked.set()
         await reader.read()
         writer.close()
+        ended.set()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server, guarded_client(allow=LOCAL, http_allowed=True) as client:
+    async with server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        yield asked, asyncio.create_task(send(client, url=url, body=b"event", headers={}, clock=Clock(), timeout_s=1.0))
+        async with guarded_client(allow=LOCAL, http_allowed=True) as client:
+            attempt = send(client, url=url, body=b"event", headers={}, clock=Clock(), timeout_s=1.0)
+            yield asked, asyncio.create_task(attempt)
+        await ended.wait()
 
 
 async def test_an_attempt_that_times_out_while_the_loop_is_held_says_nothing_of_its_host():
