@@ -111,6 +111,6 @@ def joined(session: Session, media: tuple[MediaRef, ...], *, job_id: str | None 
     return msgspec.structs.replace(session, media=session.media + brought)
 
 
-def edited(session: Session, *, job_id: str, timeline: str) -> Session:
+def timeline_changed(session: Session, *, job_id: str, timeline: str) -> Session:
     """A job's edit is confirmed, and this is the timeline since."""
     return msgspec.structs.replace(session, edits=session.edits + 1, timeline=timeline, timeline_of=job_id)

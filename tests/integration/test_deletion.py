@@ -55,7 +55,7 @@ async def begin(api: Api, job_id: str) -> tuple[Job, sessions.Session, str]:
 async def end(api: Api, begun: tuple[Job, sessions.Session, str], words: str) -> None:
     job, session, owner = begun
     context = api.context
-    session = sessions.edited(session, job_id=job.id, timeline=f"Timeline: {words}")
+    session = sessions.timeline_changed(session, job_id=job.id, timeline=f"Timeline: {words}")
     session = msgspec.structs.replace(session, claim_url=f"https://nemo.example/claim?ct={words}")
     edited = transitions.edited(job, changes=(words,), timeline=f"Timeline: {words}", reply=words)
     edited = await context.jobs.commit(

@@ -124,7 +124,7 @@ class AnonymousTokenSource:
 
     async def _rest_after(self, fault: BackendFault, identity: AnonymousIdentity) -> Temporary:
         reason = WaitReason.NO_CREDITS if fault.fault in _FOR_WANT_OF_CREDITS else WaitReason.BACKEND_DOWN
-        pause_s = rest_s(identity.refusals, fault.retry_after_s, first_s=self._rate_limited_s)
+        pause_s = identity_rest_s(identity.refusals, fault.retry_after_s, first_s=self._rate_limited_s)
         rest_until_ms = self._clock.now_ms() + int(pause_s * 1000)
         refusals = identity.refusals + 1
         await self._identities.write(rest_until_ms=rest_until_ms, rest_reason=reason, refusals=refusals)
@@ -132,7 +132,7 @@ class AnonymousTokenSource:
         return _resting(reason, pause_s)
 
 
-def rest_s(refusals: int, retry_after_s: float | None, *, first_s: float) -> float:
+def identity_rest_s(refusals: int, retry_after_s: float | None, *, first_s: float) -> float:
     """How long the identity rests after so many refusals before this one: 30 s at first, then hours. Pure."""
     usual_s = first_s if refusals == 0 else _LATER_REST_S * (1 << min(refusals - 1, 10))
     return min(max(usual_s, retry_after_s or 0.0), _LONGEST_REST_S)

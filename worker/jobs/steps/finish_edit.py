@@ -48,7 +48,7 @@ async def _go_on(execution: JobExecution, job: Job, state: State, reading: Credi
     """Keep the timeline, and go on to the export, or end. What may still come after all, the session's next job waits for."""
     timeline = drafts.summary(state.draft)
     job = msgspec.structs.replace(job, timeline=timeline)
-    session = sessions.edited(session_after_edit(execution, reading), job_id=job.id, timeline=timeline)
+    session = sessions.timeline_changed(session_after_edit(execution, reading), job_id=job.id, timeline=timeline)
     fields = {"tracks": pack_json(drafts.tracks(state.draft))}
     if job.plan.action == "export":
         return StepResult(transitions.moved(job, Stage.RENDERING), session, fields=fields)
