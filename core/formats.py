@@ -8,7 +8,7 @@ import posixpath
 import re
 from typing import Literal
 
-from core.file_names import UNNAMED
+from core.file_names import UNNAMED, plain_name
 from core.sniff import HEAD_BYTES, format_of_content
 
 __all__ = ["FORMATS", "HEAD_BYTES", "MEDIUM_OF", "Medium", "foreign_suffix", "format_of_content"]
@@ -76,7 +76,7 @@ def name_as(name: str, found: str) -> str:
         named = format_of_name(name[: match.end()])
         if named and same_family(named, found):
             return name[: match.end()]
-    return f"{name.rstrip(' .') or UNNAMED}.{found}"
+    return f"{plain_name(name).rstrip(' .') or UNNAMED}.{found}"
 
 
 def may_be_same_file(one: str, other: str) -> bool:

@@ -70,8 +70,17 @@ def configure_logs(level: str, log_format: LogFormat = "auto") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    _hand_over_to_root()
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _hand_over_to_root() -> None:
+    """Take back the handlers that libraries gave their own loggers (uvicorn does), which would write past the formatter."""
+    for logger in logging.root.manager.loggerDict.values():
+        if isinstance(logger, logging.Logger):
+            logger.handlers.clear()
+            logger.propagate = True
 
 
 def _renderer(log_format: LogFormat) -> Processor:

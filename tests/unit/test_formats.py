@@ -155,6 +155,8 @@ def test_only_formats_of_one_container_stand_for_each_other() -> None:
         (".mp4", "mp4", ".mp4.mp4"),
         ("\u00fcber;a=b", "mp3", "\u00fcber;a=b.mp3"),
         ("clip.png", "mp4", "clip.png.mp4"),
+        ("/", "mp4", "media.mp4"),
+        ("https://?x", "mp4", "?x.mp4"),
     ],
 )
 def test_a_name_is_told_with_the_ending_of_what_the_file_is(name: str, found: str, told: str) -> None:

@@ -2,11 +2,12 @@
 
 import asyncio
 import json
-import logging
+import logging.config
 import subprocess
 import sys
 
 import pytest
+import uvicorn.config
 
 from core.logs import bound, configure_logs, get_logger, trace_id_of
 
@@ -75,6 +76,14 @@ def test_fields_are_told_beside_what_is_bound_in_our_lines_and_in_a_librarys(cap
     assert (ours["event"], ours["status"], ours["job_id"], ours["tenant"]) == ("job ended", "failed", "job_1", "acme")
     assert (ours["level"], ours["logger"], ours["timestamp"][-1]) == ("info", "worker.main", "Z")
     assert (theirs["event"], theirs["job_id"]) == ("a library's line", "job_1")
+
+
+def test_a_librarys_own_handlers_do_not_write_past_the_formatter(capsys):
+    logging.config.dictConfig(uvicorn.config.LOGGING_CONFIG)
+    configure_logs("INFO")
+    logging.getLogger("uvicorn.error").warning("a library's %s", "line")
+    [line] = logged(capsys)
+    assert line["event"] == "a library's line"
 
 
 def test_a_value_that_is_no_json_is_told_by_its_type_and_an_exception_as_ever(capsys):
