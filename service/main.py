@@ -14,10 +14,10 @@ from uvicorn.config import LoopFactoryType
 
 from core.logs import get_logger
 from core.metrics import REGISTRY
-from core.process import ProcessCommand, load_process_settings
+from core.process_command import ProcessCommand, load_process_settings
 from core.store.redis.client import STORE_DOWN
 from core.store.redis.durability import durability_warnings
-from core.store.secret_keys import WrongSecretKeys, check_secret_keys
+from core.store.secret_key_check import WrongSecretKeys, check_secret_keys
 from service.app import build_app
 from service.context import ApiContext, open_context
 from service.http.protocol import LimitedProtocol

@@ -13,12 +13,12 @@ from prometheus_client import start_http_server
 
 from core.logs import bind, get_logger
 from core.metrics import REGISTRY
-from core.process import ProcessCommand, load_process_settings
+from core.process_command import ProcessCommand, load_process_settings
 from core.queue import LeasedWorker, Run, make_worker
 from core.security.encryption import Encryption
 from core.settings import Settings
 from core.store.redis.client import STORE_DOWN, Redis, Store, connect
-from core.store.secret_keys import WrongSecretKeys, check_secret_keys
+from core.store.secret_key_check import WrongSecretKeys, check_secret_keys
 from worker import redis_outage
 from worker.callbacks.deliver import run_delivery
 from worker.context import WorkerContext, build_context

@@ -11,7 +11,7 @@ import msgspec
 
 from core.errors import Code, WaitReason
 from core.model.plan import Output, Plan
-from core.redaction import redacted_repr
+from core.redacted_repr import redacted_repr
 
 
 class Status(StrEnum):

@@ -19,7 +19,7 @@ from core import cli
 from core.security.encryption import Encryption
 from core.store.redis.client import Store, connect
 from core.store.redis.keys import key
-from core.store.secret_keys import NEWER_KEY, WRONG_KEYS, WrongSecretKeys, check_secret_keys
+from core.store.secret_key_check import NEWER_KEY, WRONG_KEYS, WrongSecretKeys, check_secret_keys
 from tests.redis_fixture import RedisServer, running_redis
 from tests.until import until
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from core.clock import parse_rfc3339_ms
-from core.redaction import redacted_repr
+from core.redacted_repr import redacted_repr
 from worker.backend.drafts import find_draft, written_out
 from worker.backend.redact import plain
 from worker.backend.surprises import Surprise

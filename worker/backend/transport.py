@@ -15,7 +15,7 @@ import httpx
 import msgspec
 
 from core.clock import stopwatch_s
-from core.redaction import redacted_repr
+from core.redacted_repr import redacted_repr
 from core.user_agent import user_agent
 from worker.backend.breaker import BackendBreaker
 from worker.backend.faults import BackendFault, Fault, fault_of

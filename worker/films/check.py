@@ -5,7 +5,7 @@ Generous where the backend's own words may be wrong: whoever refuses a good film
 
 import msgspec
 
-from core.formats import format_of_content, same_family
+from core.media.formats import format_of_content, same_family
 from worker.films.facts import FilmFacts, NotAFilm, Read
 from worker.films.iso_media import read_iso_media
 from worker.films.matroska import read_matroska

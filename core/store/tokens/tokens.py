@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from core.clock import Clock, month_of
 from core.ids import new_id
 from core.model.token import Scope, SentMessage, Token, TokenState, Use, token_of
-from core.redaction import redacted_repr
+from core.redacted_repr import redacted_repr
 from core.security.encryption import Encryption
 from core.store.redis.client import HashRow, Store
 from core.store.redis.keys import key

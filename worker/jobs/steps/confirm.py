@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from core.model import transitions
 from core.model.job import Job
-from core.redaction import redacted_repr
+from core.redacted_repr import redacted_repr
 from worker.backend import gui_talk
 from worker.jobs.edit_outcome import EditOutcome, outcome_after_stream
 from worker.jobs.execution import JobExecution

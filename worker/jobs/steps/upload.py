@@ -10,7 +10,7 @@ from collections.abc import Collection
 import msgspec
 
 from core.errors import Code, Permanent, Temporary, WaitReason
-from core.formats import HEAD_BYTES, format_of_content, may_be_same_file, name_as
+from core.media.formats import HEAD_BYTES, format_of_content, may_be_same_file, name_as
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import MediaRef, Sent, Stage
