@@ -21,13 +21,13 @@ from service.http.headers import (
     parse_traceparent,
     parse_wait_s,
 )
+from service.http.json_response import json_response
 from service.http.pagination import page_response
 from service.http.query import query_params
-from service.http.responses import json_response
 from service.idempotency import IdempotencyKeyHeader, parse_key, replay_or_run
+from service.jobs.current_view import current_view, current_views, etag_of, seconds_to_next_look
 from service.jobs.prefer_wait import respond
 from service.jobs.submission import accept_job, check_job
-from service.jobs.views import current_view, current_views, etag_of, seconds_to_next_look
 from service.lookup import own_job
 from service.openapi.describe import ResponseDoc, json_body, problems, reads
 from service.schemas.requests import JobRequest, JobsQuery

@@ -15,10 +15,10 @@ from worker.backend.faults import BackendFault
 from worker.context import WorkerContext
 from worker.jobs.deadline import code_of_late, require_time
 from worker.jobs.execution import CancelAsked, JobExecution
-from worker.jobs.failure import fail
-from worker.jobs.fault_handler import handle_error
+from worker.jobs.fault_handling import handle_error
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps import step_of
+from worker.jobs.wait_or_fail import fail
 from worker.leases import Lease
 
 log = get_logger(__name__)

@@ -17,8 +17,8 @@ from tests.store_fixture import Core, core
 from tests.worker_fixture import context_over, in_hand
 from worker.backend.faults import BackendFault, Fault
 from worker.context import WorkerContext
-from worker.jobs.fault_handler import handle_fault
-from worker.jobs.retry_rules import TRIES, name_of
+from worker.jobs.fault_handling import handle_fault
+from worker.jobs.retry_policy import TRIES, name_of
 from worker.jobs.step_result import Handover
 
 __all__ = ["core"]

@@ -1,6 +1,6 @@
 """What a backend's refusal means for a job: the one table from `Fault` to a reaction. Pure.
 
-`worker.jobs.fault_handler` carries the reaction out; when a call is made again says `worker.jobs.retry_rules`. A message
+`worker.jobs.fault_handling` carries the reaction out; when a call is made again says `worker.jobs.retry_policy`. A message
 that may have arrived leads to reading, never to sending again; everything else may be asked again.
 """
 
