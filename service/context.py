@@ -7,7 +7,9 @@ from typing import Any
 from litestar import Request
 from litestar.datastructures import State
 
+from core.background import Background
 from core.clock import Clock
+from core.loop_watch import watch_loop
 from core.security.encryption import Encryption
 from core.settings import Settings
 from core.storage import Storage
@@ -21,6 +23,7 @@ from core.store.jobs.removal import JobRemoval
 from core.store.jobs.submissions import Submissions
 from core.store.jobs.timings import Timings
 from core.store.redis.client import Redis, Store, connect
+from core.store.redis.watch import watch_redis
 from core.store.rpc import RpcQueue
 from core.store.sessions import Sessions
 from core.store.tenants.api_keys import ApiKeys, Caller
@@ -72,11 +75,14 @@ class ApiContext:
     timings: Timings
     cache: Cache
     subscriptions: Subscriptions
+    #: what looks at this process itself
+    watches: Background
 
     async def start(self) -> None:
         """Listen for events, and open the connections now: a first thousand callers must not wait for that too."""
         self.subscriptions.start()
         self.timings.lately()
+        self.watches.start(watch_loop(), watch_redis(self.store))
         pings = (self.store.redis.ping() for _ in range(REDIS_CONNECTIONS - 1))
         await asyncio.gather(*pings, return_exceptions=True)
 
@@ -84,6 +90,7 @@ class ApiContext:
         """Let go of readers and connections."""
         await self.subscriptions.stop()
         await self.timings.stop()
+        await self.watches.stop()
         await self.store.close()
 
 
@@ -119,6 +126,7 @@ def open_context(settings: Settings, *, clock: Clock | None = None) -> ApiContex
         timings=Timings(store, clock),
         cache=Cache(api_keys, webhooks, encryption, clock),
         subscriptions=Subscriptions(events, on_removal=clear_cache),
+        watches=Background(),
     )
 
 

@@ -14,6 +14,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from core.logs import get_logger
+from core.metrics import REFUSALS
 from core.store.redis.client import STORE_DOWN
 
 log = get_logger(__name__)
@@ -53,6 +54,8 @@ _TITLES: dict[str, tuple[str, bool]] = {
     "request_timeout": ("The body came too slowly.", True),
     "internal": ("Something went wrong on our side.", True),
 }
+#: the codes that refusals are counted under
+PROBLEM_CODES = tuple(_TITLES)
 _CODE_OF_STATUS = {
     400: "malformed_request",
     401: "unauthorized",
@@ -145,14 +148,24 @@ def problem_response(request: Request[Any, Any, Any], error: Exception) -> Respo
     known = _as_api_error(error)
     request_id = str(request.scope.get("request_id", ""))
     document = problem_document(known, request.scope["path"], request_id=request_id)
+    count_refusal(known)
     return Response(
         msgspec.json.encode(document), status_code=known.status, media_type=PROBLEM_JSON, headers=known.headers
     )
 
 
+def count_refusal(error: ApiError) -> None:
+    """Count a refusal under the code that has a title, of which there is a closed set."""
+    REFUSALS.labels(_titled_code(error)).inc()
+
+
+def _titled_code(error: ApiError) -> str:
+    return error.code if error.code in _TITLES else _CODE_OF_STATUS.get(error.status, "malformed_request")
+
+
 def problem_document(error: ApiError, path: str, *, request_id: str = "") -> ProblemDocument:
     """Write an error as its document."""
-    title, retryable = _TITLES.get(error.code) or _TITLES[_CODE_OF_STATUS.get(error.status, "malformed_request")]
+    title, retryable = _TITLES[_titled_code(error)]
     return ProblemDocument(
         type=f"urn:reelgate:problem:{error.code}",
         title=title,

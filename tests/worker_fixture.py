@@ -37,6 +37,9 @@ class Calls(Counter[str]):
     def surprise(self, call: str, kind: str) -> None:
         self[f"surprise {call} {kind}"] += 1
 
+    def tls_failure(self) -> None:
+        self["tls failure"] += 1
+
 
 @asynccontextmanager
 async def context_over(
@@ -49,6 +52,7 @@ async def context_over(
         yield WorkerContext(
             settings=settings,
             clock=core.clock,
+            store=core.store,
             encryption=core.vault,
             jobs=core.jobs,
             admission=core.turns,

@@ -34,6 +34,7 @@ from worker.tokens.pool import TokenPool
 class WorkerContext:
     settings: Settings
     clock: Clock
+    store: Store
     encryption: Encryption
     jobs: Jobs
     admission: Admission
@@ -63,6 +64,7 @@ async def build_context(settings: Settings, client: Redis, stack: AsyncExitStack
     return WorkerContext(
         settings=settings,
         clock=clock,
+        store=store,
         encryption=encryption,
         jobs=jobs,
         admission=Admission(store, settings, clock),

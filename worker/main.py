@@ -12,12 +12,14 @@ import uvloop
 from prometheus_client import start_http_server
 
 from core.logs import bind, get_logger
+from core.loop_watch import watch_loop
 from core.metrics import REGISTRY
 from core.process_command import ProcessCommand, load_process_settings
 from core.queue import LeasedWorker, Run, make_worker
 from core.security.encryption import Encryption
 from core.settings import Settings
 from core.store.redis.client import STORE_DOWN, Redis, Store, connect
+from core.store.redis.watch import watch_redis
 from core.store.secret_key_check import WrongSecretKeys, check_secret_keys
 from worker import redis_outage
 from worker.callbacks.deliver import run_delivery
@@ -26,6 +28,7 @@ from worker.jobs.orphan_renders import follow_orphan_renders
 from worker.jobs.runner import run_job
 from worker.maintenance.periodic import run_periodically
 from worker.maintenance.sweeper import run_sweeper
+from worker.metrics import show_metrics
 from worker.rpc import run_rpc_server
 
 log = get_logger(__name__)
@@ -60,6 +63,7 @@ async def serve(settings: Settings, *, host: str, metrics_port: int) -> None:
             return
         for secret in settings.nemo_tokens:
             await context.token_pool.add_operator_token(secret.get_secret_value())
+        show_metrics(context)
         server, _ = start_http_server(metrics_port, addr=host, registry=REGISTRY)
         stack.callback(server.shutdown)
         await _run(context, client, stop, f"http://{host}:{server.server_port}")
@@ -126,6 +130,8 @@ def _tasks_beside(context: WorkerContext) -> dict[str, Coroutine[Any, Any, None]
         "orphan renders": run_periodically("orphan renders", follow, every_s=context.settings.sweep_s),
         "rpc": run_rpc_server(context),
         "admission": _stay_listed(context),
+        "loop watch": watch_loop(),
+        "Redis watch": watch_redis(context.store),
     }
 
 

@@ -44,6 +44,8 @@ class Delivery(Record, frozen=True, kw_only=True):
     #: attempts since it was last asked for, by the schedule or by a caller
     round: int = 0
     next_at_ms: int | None = None
+    #: when it was last asked for again, after an end
+    again_at_ms: int | None = None
     why: str | None = None
 
 

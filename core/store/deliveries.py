@@ -101,7 +101,14 @@ class Deliveries:
 
         Where somebody else has just done so, that stays as it is.
         """
-        again = msgspec.structs.replace(delivery, state=DeliveryState.PENDING, round=0, why=None, next_at_ms=None)
+        again = msgspec.structs.replace(
+            delivery,
+            state=DeliveryState.PENDING,
+            round=0,
+            why=None,
+            next_at_ms=None,
+            again_at_ms=self._clock.now_ms(),
+        )
         arguments = self._arguments(again) | {"status_before": str(delivery.state)}
         if (await self._store.run("repeat_delivery", arguments, _Written)).written:
             return again

@@ -1,9 +1,12 @@
 """Leases: a worker holds a job or a delivery for a while, and whatever it writes is refused once another one does."""
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from core.clock import Clock
+from core.metrics import LEASES_TAKEN_OVER
 from core.store.redis.client import Store
+
+LeaseKind = Literal["job", "delivery"]
 
 
 class LeaseLost(Exception):  # noqa: N818 - it says what happened
@@ -20,6 +23,8 @@ class Claimed(NamedTuple):
     crashes: int = 0
     #: the holder before stopped in mid-step
     taken_over: bool = False
+    #: it had let its lease run out, where it did not hand it back
+    left_behind: bool = False
     session_record: bytes | None = None
     event_id: str = ""
 
@@ -28,4 +33,11 @@ async def claim(store: Store, clock: Clock, item_id: str, *, owner: str, lease_m
     """Take a job or a delivery for the length of a lease. None: it has ended, or another holds it."""
     arguments: dict[str, Any] = {"id": item_id, "owner": owner, "lease_ms": lease_ms}
     found = await store.run("claim", arguments | clock.for_operations(), Claimed)
+    if found.left_behind:
+        LEASES_TAKEN_OVER.labels(kind_of(item_id)).inc()
     return found if found.claimed else None
+
+
+def kind_of(item_id: str) -> LeaseKind:
+    """Say what an id names that can be leased."""
+    return "delivery" if item_id.startswith("dlv_") else "job"

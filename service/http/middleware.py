@@ -68,7 +68,7 @@ def _note(scope: Scope, status: int, seconds: float) -> None:
     method = str(scope["method"])  # type: ignore[typeddict-item]
     method = method if method in _METHODS else "(other)"
     HTTP_REQUESTS.labels(method, route, str(status)).inc()
-    HTTP_REQUEST_SECONDS.labels(route).observe(seconds)
+    HTTP_REQUEST_SECONDS.labels(method, route).observe(seconds)
     log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1), **_who_and_what(scope))
 
 

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from core.cli import keys, tokens
-from core.metrics import exposition
+from core.metrics import Shows, exposition, show_metrics_of
 from core.model.job import Stage, Status
 from core.model.transitions import TRANSITIONS
 from core.settings import Settings, variable_of
@@ -96,6 +96,8 @@ def test_every_file_that_is_named_exists(page):
 
 
 def test_the_runbook_names_metrics_that_are_shown():
+    for process in (Shows.API, Shows.WORKER):
+        show_metrics_of(process)
     shown = exposition()[0].decode()
     named = set(re.findall(r"`(reelgate_\w+)", (ROOT / "deploy" / "RUNBOOK.md").read_text()))
     assert len(named) > 10

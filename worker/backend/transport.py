@@ -21,6 +21,7 @@ from worker.backend.breaker import BackendBreaker
 from worker.backend.faults import BackendFault, Fault, fault_of
 from worker.backend.responses import Unreadable, open_envelope
 from worker.backend.surprises import Surprise
+from worker.causes import is_tls_failure
 
 _LARGEST_ANSWER_BYTES = 32 * 1024 * 1024
 #: for each request httpcore looks at every connection of its pool: many small pools cost less than one large one
@@ -50,6 +51,9 @@ class CallMetrics(Protocol):
 
     def surprise(self, call: str, kind: str) -> None:
         """Count one answer of a shape that the contract does not know."""
+
+    def tls_failure(self) -> None:
+        """Count one connection that failed at its TLS handshake."""
 
 
 @redacted_repr("call")
@@ -117,6 +121,10 @@ class Transport:
         self._plain = itertools.cycle(self._clients[:_PLAIN_CLIENTS])
         self._streams = itertools.cycle(self._clients[_PLAIN_CLIENTS:])
 
+    def leaves_alone(self, call: str) -> bool:
+        """Whether calls of a kind, or those of all kinds (``connections``), are held back now."""
+        return self._breaker.is_open(call)
+
     async def aclose(self) -> None:
         """End all connections."""
         for client in self._clients:
@@ -182,9 +190,11 @@ class Transport:
         except BackendFault as fault:
             told = None if _is_about_file(fault) else fault.fault
             self._breaker.leave(call, told, job_id=request.job_id, now_s=stopwatch_s())
-            self._count(call, str(fault.code or fault.status or fault.fault), started_s)
+            self._count(call, fault.label, started_s)
             if fault.surprise:
                 self._metrics.surprise(call, fault.surprise)
+            if fault.tls:
+                self._metrics.tls_failure()
             raise
         except BaseException:
             self._breaker.withdraw(call)
@@ -203,7 +213,8 @@ def network_faults(call: str) -> Iterator[None]:
     try:
         yield
     except _NEVER_SENT as error:
-        raise BackendFault(Fault.UNREACHABLE, call=call, detail=type(error).__name__) from None
+        tls = is_tls_failure(error)
+        raise BackendFault(Fault.UNREACHABLE, call=call, detail=type(error).__name__, tls=tls) from None
     except _MALFORMED as error:
         raise BackendFault(Fault.REFUSED, call=call, detail=type(error).__name__) from None
     except httpx.HTTPError as error:

@@ -8,17 +8,19 @@ from typing import NamedTuple
 
 import msgspec
 
+from core.events.delivery import DeliveryState
 from core.logs import bind, get_logger, trace_id_of
-from core.metrics import CALLBACK_SECONDS, CALLBACKS
+from core.metrics import CALLBACK_DELAY_SECONDS, CALLBACK_SECONDS, CALLBACKS, TLS_FAILURES
 from core.redacted_repr import redacted_repr
 from core.security.links import with_link
 from core.security.signing import headers
 from core.store.deliveries import DeliveryClaim
-from core.store.events import StoredEvent
+from core.store.events import StoredEvent, event_ms
 from core.store.leases import LeaseLost
 from core.store.redis.client import STORE_DOWN
 from worker.callbacks.record import outcome_of
 from worker.callbacks.retry_policy import (
+    AttemptFault,
     AttemptResult,
     Dead,
     Decision,
@@ -27,6 +29,7 @@ from worker.callbacks.retry_policy import (
     is_failure,
     is_silence,
     is_stale_progress,
+    outcome_name,
     says_nothing,
 )
 from worker.callbacks.send import send
@@ -141,6 +144,8 @@ async def _send(context: WorkerContext, tenant: str, prepared: Prepared) -> Atte
     if not says_nothing(result):
         context.host_limits.record(tenant, prepared.url, silent=is_silence(result), latency_ms=result.latency_ms)
     CALLBACK_SECONDS.observe(result.latency_ms / 1000)
+    if result.error is AttemptFault.TLS:
+        TLS_FAILURES.labels("receiver").inc()
     return result
 
 
@@ -165,7 +170,7 @@ async def _record(
     outcome = outcome_of(claim, result, decision, now_ms=context.clock.now_ms())
     if result and is_failure(result):
         _log_failure(claim, result, decision)
-    CALLBACKS.labels(claim.delivery.type, type(decision).__name__.lower()).inc()
+    CALLBACKS.labels(claim.delivery.type, outcome_name(decision)).inc()
     await until_redis_answers(
         lambda: context.deliveries.record(
             outcome.delivery,
@@ -175,6 +180,15 @@ async def _record(
             unwanted=outcome.unwanted,
         )
     )
+    if outcome.delivery.state is DeliveryState.DELIVERED:
+        _observe_delay(context, claim)
+
+
+def _observe_delay(context: WorkerContext, claim: DeliveryClaim) -> None:
+    """Count how long a receiver had to wait for what it has now."""
+    assert claim.event is not None
+    since_ms = claim.delivery.again_at_ms or event_ms(claim.event.id)
+    CALLBACK_DELAY_SECONDS.labels(claim.delivery.type).observe(max(0, context.clock.now_ms() - since_ms) / 1000)
 
 
 def _log_failure(claim: DeliveryClaim, result: AttemptResult, decision: Decision) -> None:
@@ -185,5 +199,5 @@ def _log_failure(claim: DeliveryClaim, result: AttemptResult, decision: Decision
         status=result.status,
         error=str(result.error) if result.error else None,
         ms=result.latency_ms,
-        follows=type(decision).__name__.lower(),
+        follows=outcome_name(decision),
     )

@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from core.clock import Clock, month_of, rfc3339
 from core.events.event import Event, random_tail
+from core.metrics import JOB_SECONDS, JOB_WAIT_SECONDS, JOBS_FINISHED
 from core.model import transitions
 from core.model.job import Job, Status
 from core.model.session import Session
@@ -108,10 +109,10 @@ class Jobs:
                 old, new, owner=owner, event=event, session=session, park_until_ms=park_until_ms, fields=fields or {}
             )
             found = await self._store.run("commit_job", arguments | {"write": write_id}, _Committed)
-            if found.outcome == "ok":
-                return new
-            if found.outcome == "again":
-                return unpack(found.record, Job)
+            if found.outcome in ("ok", "again"):
+                written = new if found.outcome == "ok" else unpack(found.record, Job)
+                _count(old, written)
+                return written
             if found.outcome == "lost" or owner is None:
                 raise LeaseLost(new.id)
             old = unpack(found.record, Job)
@@ -179,6 +180,17 @@ class Jobs:
     async def forget(self, job_id: str) -> None:
         """Remove an ended job with all its traces; its file is to be deleted first."""
         await self._store.run("forget_job", {"id": job_id}, Nothing)
+
+
+def _count(old: Job, new: Job) -> None:
+    """Count a start or an end that was written, by whomever: a worker, an API's cancel, the sweeper."""
+    if old.started_at_ms is None and new.started_at_ms is not None:
+        JOB_WAIT_SECONDS.observe(max(0, new.started_at_ms - new.created_at_ms) / 1000)
+    if new.ended and not old.ended:
+        code = str(new.error.code) if new.error else ""
+        JOBS_FINISHED.labels(new.profile, str(new.status), code).inc()
+        over_ms = (new.finished_at_ms or new.created_at_ms) - new.created_at_ms
+        JOB_SECONDS.labels(str(new.status), code).observe(max(0, over_ms) / 1000)
 
 
 def new_write_id() -> str:

@@ -2,7 +2,7 @@
 -- Arguments: id, owner, lease_ms.
 -- Results: claimed (absent: it is over, or another holds it), and then
 --   record, webhook (the tenant's default), crashes,
---   taken_over: the holder before stopped in mid-step
+--   taken_over: the holder before stopped in mid-step; left_behind: it let its lease run out
 --   session_record of a job, event_id of a delivery
 -- Whether a process has said that it lives since it was suspected. When it last did is its "alive until" less a lease.
 local function lives_since(lease_ms)
@@ -37,6 +37,7 @@ operation('claim', function(a)
     webhook = call('HGET', key.tenant(found.tenant), 'webhook'),
     crashes = tonumber(call('HGET', record, 'crashes') or '0'),
     taken_over = left_behind or handed_back,
+    left_behind = left_behind,
     session_record = found.session and call('HGET', key.session(found.session), 'rec'),
     event_id = found.event,
   }
