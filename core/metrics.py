@@ -155,6 +155,12 @@ CALLBACK_DELAY_SECONDS = _histogram(
     buckets=_DELAY_S,
     by=Shows.WORKER,
 )
+CALLBACKS_LATE = _counter(
+    "callbacks_late_total",
+    "Deliveries of which it became certain that they will not have arrived within 10 minutes.",
+    "type",
+    by=Shows.WORKER,
+)
 CALLBACKS_PENDING = _gauge(
     "callbacks_pending", "Deliveries that are still to arrive, those between two attempts included.", by=Shows.WORKER
 )

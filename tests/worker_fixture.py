@@ -12,6 +12,7 @@ from core.model.job import Job
 from core.model.session import Session
 from core.security.url_policy import parse_networks
 from core.storage import Storage
+from core.store.gauges import GaugeStore
 from core.store.jobs.orphan_renders import OrphanRenders
 from core.store.jobs.removal import JobRemoval
 from tests.store_fixture import PUBLIC_URL, Core
@@ -56,6 +57,7 @@ async def context_over(
             encryption=core.vault,
             jobs=core.jobs,
             admission=core.turns,
+            gauges=GaugeStore(core.store, settings, core.clock),
             deliveries=core.deliveries,
             webhooks=core.webhooks,
             uploads=core.uploads,

@@ -14,6 +14,7 @@ from core.metrics import (
     BACKEND_SURPRISES,
     CALLBACK_DELAY_SECONDS,
     CALLBACKS,
+    CALLBACKS_LATE,
     CREDITS,
     JOB_SECONDS,
     JOBS,
@@ -54,12 +55,17 @@ JOB_STATES = (Status.QUEUED, Status.RUNNING, Status.CANCELING, *Stage, *WaitReas
 
 
 def show_metrics(context: WorkerContext) -> None:
-    """Show a worker's metrics. Safe to repeat."""
+    """Show a worker's metrics, and what this one is about. Safe to repeat."""
+    preset_metrics()
+    _show_itself(context)
+
+
+def preset_metrics() -> None:
+    """Show every label set of a worker that its code knows. Safe to repeat."""
     show_metrics_of(Shows.WORKER)
     _preset_jobs()
     _preset_backend()
     _preset_callbacks()
-    _show_itself(context)
 
 
 def _preset_jobs() -> None:
@@ -100,6 +106,7 @@ def _preset_callbacks() -> None:
     for type_, outcome in product(TENANT_EVENTS, OUTCOMES):
         CALLBACKS.labels(type_, outcome)
     for type_ in TENANT_EVENTS:
+        CALLBACKS_LATE.labels(type_)
         CALLBACK_DELAY_SECONDS.labels(type_)
 
 

@@ -119,6 +119,8 @@ class Deliveries:
         delivery = await self.load(delivery_id)
         pipe = self._store.redis.pipeline(transaction=True)
         pipe.zrem(key("retire"), delivery_id)
+        pipe.zrem(key("deliveries_pending"), delivery_id)
+        pipe.zrem(key("deliveries_dead"), delivery_id)
         pipe.delete(key("delivery", delivery_id))
         if delivery:
             pipe.zrem(key("deliveries", delivery.tenant, str(delivery.state)), delivery_id)
@@ -150,11 +152,3 @@ class Deliveries:
         name = key("deliveries", tenant, str(state))
         found = await self._store.redis.zrevrangebylex(name, start, "-", start=0, num=limit)
         return await self.load_many([i.decode() for i in found])
-
-    async def dead_count(self) -> int:
-        """Count the dead deliveries of all tenants, for the metrics."""
-        tenants = [t.decode() for t in await self._store.redis.smembers(key("tenants"))]  # type: ignore[misc]
-        pipe = self._store.redis.pipeline(transaction=False)
-        for tenant in tenants:
-            pipe.zcard(key("deliveries", tenant, "dead"))
-        return sum(await pipe.execute()) if tenants else 0

@@ -20,7 +20,10 @@ from tests.store_fixture import PUBLIC_URL, Core, core
 
 __all__ = ["core"]
 
-BY_ID = {"workers", "token_reservations", "token_sent", "message_costs"}
+BY_ID = {
+    *("workers", "token_reservations", "token_sent", "message_costs", "token_entries", "token_sums"),
+    *("backlog_counts", "backlog_sums", "gauges"),
+}
 
 
 def shape_of(name: str) -> str:
@@ -46,7 +49,7 @@ async def a_job_that_runs_with_all_that_can_be_beside_it(core: Core) -> None:
     await core.tokens.note_export(token, allowed=False)
     await core.tokens.note_denied(token, Scope.RENDER)
     for what in ("refused", *(f"scope {scope}" for scope in Scope)):
-        assert not await core.tokens.is_refused_again(token, what)
+        assert not await core.tokens.note_refusal(token, what)
     claim = await core.begin(await core.submit(webhook=Webhook(url="https://a.example/hook", events=JOB_EVENTS)))
     await core.tokens.mark(token, TokenState.ACTIVE)
     assert await core.tokens.take(

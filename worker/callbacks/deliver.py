@@ -10,7 +10,7 @@ import msgspec
 
 from core.events.delivery import DeliveryState
 from core.logs import bind, get_logger, trace_id_of
-from core.metrics import CALLBACK_DELAY_SECONDS, CALLBACK_SECONDS, CALLBACKS, TLS_FAILURES
+from core.metrics import CALLBACK_DELAY_SECONDS, CALLBACK_SECONDS, CALLBACKS, CALLBACKS_LATE, TLS_FAILURES
 from core.redacted_repr import redacted_repr
 from core.security.links import with_link
 from core.security.signing import headers
@@ -38,6 +38,8 @@ from worker.redis_outage import until_redis_answers
 
 log = get_logger(__name__)
 
+#: what has not arrived by then is late, in `CALLBACKS_LATE`
+_LATE_MS = 600_000
 #: after an attempt that we spoilt ourselves
 _OUR_FAULT_MS = 2_000
 
@@ -120,7 +122,8 @@ async def _postpone(context: WorkerContext, claim: DeliveryClaim, turn_ms: int) 
     if is_stale_progress(claim.delivery, at_ms=turn_ms):
         return await _record(context, claim, None, Dead("It could not be sent while it was news."))
     waiting = msgspec.structs.replace(claim.delivery, next_at_ms=turn_ms)
-    return await context.deliveries.record(waiting, owner=claim.owner, wake_ms=turn_ms)
+    await context.deliveries.record(waiting, owner=claim.owner, wake_ms=turn_ms)
+    return _count_lateness(claim, turn_ms)
 
 
 async def _prepare(context: WorkerContext, claim: DeliveryClaim, url: str, event: StoredEvent) -> Prepared:
@@ -181,14 +184,29 @@ async def _record(
         )
     )
     if outcome.delivery.state is DeliveryState.DELIVERED:
-        _observe_delay(context, claim)
+        _observe_delay(claim, context.clock.now_ms())
+    if outcome.wake_ms is not None:
+        _count_lateness(claim, outcome.wake_ms)
 
 
-def _observe_delay(context: WorkerContext, claim: DeliveryClaim) -> None:
-    """Count how long a receiver had to wait for what it has now."""
+def _observe_delay(claim: DeliveryClaim, now_ms: int) -> None:
+    """Count how long a receiver had to wait for what it has now; what came late by surprise is late, too."""
+    delay_ms = max(0, now_ms - _since_ms(claim))
+    CALLBACK_DELAY_SECONDS.labels(claim.delivery.type).observe(delay_ms / 1000)
+    _count_lateness(claim, now_ms)
+
+
+def _count_lateness(claim: DeliveryClaim, at_ms: int) -> None:
+    """Count a delivery once, when it is late or will be: it arrives, or is tried again, at `at_ms`."""
+    late_ms = _since_ms(claim) + _LATE_MS
+    if at_ms > late_ms >= (claim.delivery.next_at_ms or 0):
+        CALLBACKS_LATE.labels(claim.delivery.type).inc()
+
+
+def _since_ms(claim: DeliveryClaim) -> int:
+    """Since when a receiver waits: from the event on, or from the wish to send it again."""
     assert claim.event is not None
-    since_ms = claim.delivery.again_at_ms or event_ms(claim.event.id)
-    CALLBACK_DELAY_SECONDS.labels(claim.delivery.type).observe(max(0, context.clock.now_ms() - since_ms) / 1000)
+    return claim.delivery.again_at_ms or event_ms(claim.event.id)
 
 
 def _log_failure(claim: DeliveryClaim, result: AttemptResult, decision: Decision) -> None:

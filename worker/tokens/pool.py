@@ -87,16 +87,10 @@ class TokenPool:
         """Read a token's facts. None: it was removed."""
         return await self._tokens.get(token_id)
 
-    async def all_tokens(self) -> list[Token]:
-        """Read the facts of all tokens."""
-        return await self._tokens.all()
-
     async def remove_old_anonymous(self) -> None:
         """Remove anonymous tokens that expired a day ago and that no job uses any more: there is a new one a week."""
         over_ms = self._clock.now_ms() - _ANONYMOUS_KEPT_MS
-        for token in await self._tokens.all():
-            if token.kind == "anonymous" and not token.in_flight and (token.expires_ms or over_ms) < over_ms:
-                await self._tokens.remove(token.id)
+        await self._tokens.remove_old_anonymous(before_ms=over_ms)
 
     async def credentials(
         self, token_id: str, *, profile: str, traceparent: str | None = None, job_id: str = ""

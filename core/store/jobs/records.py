@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from core.clock import Clock, month_of, rfc3339
+from core.errors import WaitReason
 from core.events.event import Event, random_tail
 from core.metrics import JOB_SECONDS, JOB_WAIT_SECONDS, JOBS_FINISHED
 from core.model import transitions
-from core.model.job import Job, Status
+from core.model.job import Job, Stage, Status
 from core.model.session import Session
 from core.model.webhook import TenantWebhook
 from core.settings import Settings
@@ -140,6 +141,7 @@ class Jobs:
             "new_version": new.version,
             "record": raw_record(new),
             "status": str(new.status),
+            "at": place_of(new),
             "tenant": new.tenant,
             "session": new.session_id,
             "session_record": raw_record(session) if session else None,
@@ -180,6 +182,24 @@ class Jobs:
     async def forget(self, job_id: str) -> None:
         """Remove an ended job with all its traces; its file is to be deleted first."""
         await self._store.run("forget_job", {"id": job_id}, Nothing)
+
+
+#: what a place has in the place of a stage or a reason to wait
+_NONE = "-"
+#: where a job that has started can be shown
+PLACES = {
+    f"{status}/{stage}/{wait}": (status, stage, wait)
+    for status in (Status.RUNNING, Status.CANCELING)
+    for stage in (_NONE, *Stage)
+    for wait in (_NONE, *WaitReason)
+}
+
+
+def place_of(job: Job) -> str | None:
+    """Name where a job is shown in the gauges: ``running/rendering/-``. None: it has not started, or has ended."""
+    if job.status not in (Status.RUNNING, Status.CANCELING):
+        return None
+    return f"{job.status}/{job.stage or _NONE}/{job.wait.reason if job.wait else _NONE}"
 
 
 def _count(old: Job, new: Job) -> None:
