@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from core.clock import month_of
 from core.events import event as events
+from core.http.retry_after import format_retry_after
 from core.metrics import JOBS_ACCEPTED
 from core.model.webhook import TenantWebhook
-from core.retry_after import format_retry_after
 from core.settings import Settings
 from core.store.idempotency import StoredResponse, encode_response, with_waits
 from core.store.jobs.submissions import Accepted, BatchStart, Idempotency, Rejected, Remembered, Replayed, Submission

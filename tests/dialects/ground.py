@@ -20,7 +20,8 @@ from typing import Any
 
 import httpx
 
-from tests.dialects.proxy import Proxy, Seat, running_proxy
+from tests.dialects.proxy import Proxy, Seat
+from tests.dialects.proxy_server import running_proxy
 from tests.gateway_fixture import FAST, Gateway, running_gateway
 
 _ROOT = Path(__file__).parents[2]
