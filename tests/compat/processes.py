@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from sandbox.world.tether import dying_with_parent
+from sandbox.world.parent_death import dying_with_parent
 
 _STOP_S = 20
 _OURS = ("NEMO_", "REELGATE_", "SANDBOX_", "REDIS_URL", "SKILL_SOURCE", "VIRTUAL_ENV", "PYTHONPATH")

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TypeVar
 
-from sandbox.world.tether import dying_with_parent
+from sandbox.world.parent_death import dying_with_parent
 from sandbox.world.together import together
 
 T = TypeVar("T")

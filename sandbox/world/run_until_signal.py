@@ -8,7 +8,7 @@ ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED = 130
 
 
-async def until_told(work: Coroutine[None, None, int], *, when_told: int = INTERRUPTED) -> int:
+async def run_until_signal(work: Coroutine[None, None, int], *, when_told: int = INTERRUPTED) -> int:
     """Give the exit status of `work`, or `when_told` if it was told to end. A second Ctrl-C changes nothing."""
     task = asyncio.ensure_future(work)
     told = False

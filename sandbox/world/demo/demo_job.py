@@ -5,11 +5,11 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
-from sandbox.world.demo.asks import Ask
+from sandbox.world.demo.api_client import ENDS, DemoFailed, Gateway
 from sandbox.world.demo.callbacks import Receiver
 from sandbox.world.demo.film import faults, probe
-from sandbox.world.demo.gateway import ENDS, DemoFailed, Gateway
 from sandbox.world.demo.progress import Display
+from sandbox.world.demo.skills import Ask
 from sandbox.world.demo.table import Row
 
 LOOK_EVERY_S = 0.3

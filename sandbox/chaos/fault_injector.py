@@ -1,4 +1,4 @@
-"""Causes troubles, and puts everything back: whoever was killed is started again, whoever was frozen goes on.
+"""Injects the faults of a chaos run, and ends them: whoever was killed is started again, whoever was frozen goes on.
 
 It touches the run's own processes alone. One process has one trouble at a time; one that is in trouble is left alone.
 """
@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 import httpx
 
-from sandbox.chaos.troubles import Kind, Trouble
-from sandbox.world.children import Child
+from sandbox.chaos.fault_schedule import Kind, Trouble
+from sandbox.world.child_process import Child
 from sandbox.world.world import World
 
 _FAULTS = "/_sandbox/faults"
@@ -21,7 +21,7 @@ _BACKEND: dict[Kind, dict[str, float]] = {
 }
 
 
-class Mischief:
+class FaultInjector:
     """Runs troubles against one world."""
 
     def __init__(self, world: World, redis: Child, backend: httpx.AsyncClient) -> None:

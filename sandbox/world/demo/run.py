@@ -14,12 +14,12 @@ from rich.console import Console
 
 from sandbox.ffmpeg import FfmpegFailed
 from sandbox.world.announce import receiver_address
-from sandbox.world.children import ChildFailed, while_alive
-from sandbox.world.demo.asks import ASKS, make_material
+from sandbox.world.child_process import ChildFailed, while_alive
+from sandbox.world.demo.api_client import DemoFailed, Gateway
 from sandbox.world.demo.callbacks import Receiver
-from sandbox.world.demo.gateway import DemoFailed, Gateway
+from sandbox.world.demo.demo_job import Stage, show
 from sandbox.world.demo.progress import Display, display_on
-from sandbox.world.demo.show import Stage, show
+from sandbox.world.demo.skills import ASKS, make_material
 from sandbox.world.demo.table import Row, console, table_of
 from sandbox.world.folders import Folders, make_folders
 from sandbox.world.settings import callers_environment, new_sandbox_token, without_accounts

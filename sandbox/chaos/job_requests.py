@@ -1,6 +1,6 @@
 """What the callers of a chaos run ask for: jobs of several kinds, drawn from a seed, each with a title of its own.
 
-Pure. `course` submits them. Every story that the backend knows comes up, alone or several at once.
+Pure. `run` submits them. Every story that the backend knows comes up, alone or several at once.
 """
 
 import random

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox.world.children import Child
+from sandbox.world.child_process import Child
 from sandbox.world.folders import Folders
 from sandbox.world.ports import free_port
 

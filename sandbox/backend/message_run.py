@@ -1,4 +1,4 @@
-"""How a run goes: which events are said when, when the edit lands in the draft, and what becomes of its credits.
+"""Runs one message: which events are sent when, when the edit lands in the draft, and what becomes of its credits.
 
 `messages.py` starts it; the run goes on when nobody listens any more, as the real backend edits and bills on.
 What is said, `answers.py` decides. Knows nothing of tokens' rules or HTTP.

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from sandbox.world.children import Child, ChildFailed, first_end, start_all, stop_all, while_alive
+from sandbox.world.child_process import Child, ChildFailed, first_end, start_all, stop_all, while_alive
 from sandbox.world.commands import run
 from sandbox.world.embedded_redis import embedded_redis
-from sandbox.world.until_told import until_told
+from sandbox.world.run_until_signal import run_until_signal
 
 ROOT = Path(__file__).resolve().parents[2]
 ENV = dict(os.environ)
@@ -36,7 +36,7 @@ signal.sigwait([signal.SIGTERM])
 #: a world of one child, whose pid it prints
 WORLD = f"""
 import asyncio, os, pathlib, sys
-from sandbox.world.children import Child
+from sandbox.world.child_process import Child
 async def main():
     child = Child('polite', [sys.executable, '-c', {POLITE!r}], env=dict(os.environ), ready='polite ready',
                   address='', log_path=pathlib.Path(sys.argv[1]))
@@ -217,7 +217,7 @@ async def test_whoever_tells_it_to_end_everything_is_put_in_order_first(number):
             in_order.append("stopped")
         return 0
 
-    assert await until_told(work(), when_told=7) == 7
+    assert await run_until_signal(work(), when_told=7) == 7
     assert in_order == ["stopped"]
 
 
@@ -225,4 +225,4 @@ async def test_without_being_told_the_works_own_status_counts():
     async def work():
         return 1
 
-    assert await until_told(work()) == 1
+    assert await run_until_signal(work()) == 1

@@ -1,6 +1,6 @@
 """Ties a child process to its parent's life, so that even a parent that was killed leaves nothing behind.
 
-Linux alone offers this; elsewhere the orderly stop in `children.py` is all there is.
+Linux alone offers this; elsewhere the orderly stop in `child_process.py` is all there is.
 """
 
 import ctypes

@@ -84,7 +84,7 @@ async def test_a_reset_ends_what_is_running(sandbox):
         assert not (await talk).cut
 
 
-async def test_every_call_breaks_where_faults_say_so_except_the_steering(sandbox):
+async def test_every_call_breaks_where_faults_say_so_except_the_control_calls(sandbox):
     await sandbox.faults(http_500_rate=1)
 
     async with calling(sandbox.url, "nmv_usr_set") as caller:

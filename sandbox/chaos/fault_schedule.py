@@ -1,4 +1,4 @@
-"""Which troubles come when: drawn from a seed before the run begins. Pure; `mischief` causes them."""
+"""Schedule of the faults of a chaos run: drawn from a seed before the run begins. Pure; `fault_injector` causes them."""
 
 import random
 from collections.abc import Iterator

@@ -9,17 +9,17 @@ from typing import Any, NamedTuple
 import httpx
 from rich.console import Console
 
-from sandbox.chaos.asks import Ask, asks
 from sandbox.chaos.caller import Caller, CallerFailed
 from sandbox.chaos.counting import Accepted, Verdict, judged
 from sandbox.chaos.display import Display, Standing, display_on
-from sandbox.chaos.mischief import Mischief
+from sandbox.chaos.fault_injector import FaultInjector
+from sandbox.chaos.fault_schedule import troubles
+from sandbox.chaos.job_requests import Ask, asks
 from sandbox.chaos.settings import paced
-from sandbox.chaos.troubles import troubles
 from sandbox.chaos.watch import Watch
 from sandbox.clips import make_talk_clip
 from sandbox.world.announce import receiver_address
-from sandbox.world.children import Child
+from sandbox.world.child_process import Child
 from sandbox.world.embedded_redis import embedded_redis
 from sandbox.world.folders import Folders
 from sandbox.world.settings import callers_environment, new_sandbox_token
@@ -111,17 +111,17 @@ class Course:
     async def run(self, redis: Child, display: Display) -> Outcome:
         """Submit amid troubles, then wait for rest, then count."""
         self._clips = [await self._clip(number) for number in range(_CLIPS)]
-        mischief = Mischief(self._world, redis, self._outside.backend)
-        showing = asyncio.create_task(self._show(display, mischief))
+        injector = FaultInjector(self._world, redis, self._outside.backend)
+        showing = asyncio.create_task(self._show(display, injector))
         try:
             async with asyncio.TaskGroup() as group:
-                causing = group.create_task(mischief.run(troubles(self._wanted.seconds, seed=self._wanted.seed)))
+                causing = group.create_task(injector.run(troubles(self._wanted.seconds, seed=self._wanted.seed)))
                 submitting = group.create_task(self._submit_all())
                 group.create_task(self._watch.until(lambda: causing.done() and submitting.done(), self._caller))
             verdict = await self._rested()
         finally:
             showing.cancel()
-        return Outcome(verdict, self._watch.longest_standstill_s, dict(mischief.caused))
+        return Outcome(verdict, self._watch.longest_standstill_s, dict(injector.caused))
 
     async def _clip(self, number: int) -> str:
         path = self._world.folders.input / f"clip-{number}.mp4"
@@ -184,10 +184,10 @@ class Course:
         ledger, received = await self._outside.ledger(), await self._outside.received()
         return judged(self._accepted, jobs=jobs, ledger=ledger, received=received)
 
-    async def _show(self, display: Display, mischief: Mischief) -> None:
+    async def _show(self, display: Display, injector: FaultInjector) -> None:
         while True:
             ended = len(self._watch.jobs) - self._watch.unended
-            caused = sum(mischief.caused.values())
+            caused = sum(injector.caused.values())
             display.show(Standing(self._wanted.jobs, len(self._accepted), ended, caused), now_s=_now_s())
             await asyncio.sleep(_LOOK_EVERY_S)
 

@@ -1,4 +1,4 @@
-"""How tests and integrators steer the look-alike: ledger, tokens, reset, faults. The real backend has no such calls.
+"""The control calls of the look-alike, for tests and integrators: ledger, tokens, reset, faults. The real backend has none.
 
 They ask for no token, so a web page's calls are refused.
 """
@@ -13,7 +13,7 @@ from litestar.handlers import BaseRouteHandler
 
 from sandbox.backend import ledger, refusals
 from sandbox.backend.calls import Call, memory_of
-from sandbox.backend.faults import STEERING, Faults
+from sandbox.backend.faults import CONTROL_PATH, Faults
 from sandbox.backend.tokens import SCOPES, Token, register
 from sandbox.local import is_from_web_page
 
@@ -90,5 +90,5 @@ def _no_web_page(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHan
 
 
 ROUTES = [
-    Router(STEERING, guards=[_no_web_page], route_handlers=[read_ledger, add_token, reset, set_faults, end_faults])
+    Router(CONTROL_PATH, guards=[_no_web_page], route_handlers=[read_ledger, add_token, reset, set_faults, end_faults])
 ]
