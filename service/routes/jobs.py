@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from litestar import Response, post
+from litestar import HttpMethod, Response, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
@@ -10,7 +10,7 @@ from core.ids import is_id
 from core.model.job_view import JobView
 from core.profiles import PROFILES
 from core.store.idempotency import StoredResponse
-from service.auth import RequireScope
+from service.auth import GuardedRoute, RequireScope
 from service.context import ApiRequest, context_of
 from service.http.body import decode_json, read_json_body
 from service.http.headers import (
@@ -44,8 +44,9 @@ EXAMPLE = {
 }
 
 
-@post(
+@GuardedRoute(
     "/v1/jobs",
+    http_method=HttpMethod.POST,
     guards=[RequireScope("submit", cached=True)],
     status_code=202,
     operation_id="submitJob",
