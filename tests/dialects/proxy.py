@@ -24,6 +24,7 @@ from sandbox.backend.connection import CuttableProtocol, cut_off
 from tests.dialects import shapes
 from tests.dialects.codings import ENCODERS
 from tests.dialects.dialects import AS_IT_IS, PACE, Dialect, shaped
+from tests.until import PATIENCE_S
 
 _CALLS = (
     ("token", "POST", re.compile(r"/api/auth/anonymous-token")),
@@ -259,7 +260,7 @@ class Proxy:
     async def open(self) -> None:
         """Be ready to ask the sandbox, in the event loop that serves."""
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
-        self._http = httpx.AsyncClient(base_url=self._upstream, trust_env=False, timeout=120, limits=limits)
+        self._http = httpx.AsyncClient(base_url=self._upstream, trust_env=False, timeout=PATIENCE_S, limits=limits)
 
     async def aclose(self) -> None:
         assert self._http is not None
@@ -305,7 +306,7 @@ def running_proxy(upstream: str) -> Iterator[Proxy]:
     server = _Server(config, proxy)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [first, second]}, daemon=True)
     thread.start()
-    assert server.ready.wait(10)
+    assert server.ready.wait(PATIENCE_S)
     try:
         yield proxy
     finally:

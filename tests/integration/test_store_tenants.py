@@ -7,6 +7,7 @@ from core.security.encryption import Encryption
 from core.store.redis.durability import durability_warnings
 from core.store.redis.keys import key
 from tests.store_fixture import SECRET_KEY, Core, core
+from tests.until import PATIENCE_S
 
 __all__ = ["core"]
 
@@ -75,8 +76,8 @@ async def test_the_default_webhook_is_read_as_it_was_written(core: Core) -> None
 
 
 async def test_an_errand_is_done_by_one_worker_and_answered(core: Core) -> None:
-    asked = asyncio.create_task(core.errands.ask("credits", "acme", b"x", wait_s=5))
-    errand = await core.errands.next(wait_s=5)
+    asked = asyncio.create_task(core.errands.ask("credits", "acme", b"x", wait_s=PATIENCE_S))
+    errand = await core.errands.next(wait_s=PATIENCE_S)
     assert errand is not None
     assert (errand.kind, errand.tenant, errand.body) == ("credits", "acme", b"x")
     assert await core.errands.next(wait_s=0.01) is None
