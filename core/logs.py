@@ -104,8 +104,27 @@ def _hand_over_to_root() -> None:
             logger.propagate = True
 
 
+def say_ready(kind: str, address: str, log_format: LogFormat) -> None:
+    """Write on stdout the one line that whoever started the process waits for, in the form of the log's lines.
+
+    ``{"event": "worker ready", "address": "http://127.0.0.1:9100", …}``, or ``worker ready http://127.0.0.1:9100``.
+    """
+    if is_for_people(log_format):
+        sys.stdout.write(f"{kind} ready {address}\n")
+    else:
+        processors = [structlog.processors.add_log_level, _COMMON[-1], _renderer("json")]
+        said = structlog.wrap_logger(structlog.PrintLogger(sys.stdout), processors=processors)
+        said.info(f"{kind} ready", address=address, logger=__name__)
+    sys.stdout.flush()
+
+
+def is_for_people(log_format: LogFormat) -> bool:
+    """Whether lines are made to be read at a terminal, not by programs."""
+    return log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
+
+
 def _renderer(log_format: LogFormat) -> Processor:
-    if log_format == "console" or (log_format == "auto" and sys.stderr.isatty()):
+    if is_for_people(log_format):
         return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     encoder = json.JSONEncoder(default=lambda value: type(value).__name__)  # `json.dumps` would make one for each line
     return lambda _, __, event: encoder.encode(event)

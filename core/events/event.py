@@ -141,4 +141,5 @@ def _delivery(kind: EventType, job: Job, url: str | None, now_ms: int) -> Delive
         url=url,
         created_at_ms=now_ms,
         traceparent=job.traceparent,
+        request_id=job.request_id,
     )

@@ -217,6 +217,8 @@ class Job(Record, frozen=True, kw_only=True):
     parent_id: str | None = None
     batch_id: str | None = None
     traceparent: str | None = None
+    #: X-Request-Id of the call that submitted it, for the logs
+    request_id: str | None = None
 
     # how far it has come
     started_at_ms: int | None = None

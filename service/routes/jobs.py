@@ -18,7 +18,7 @@ from service.http.headers import (
     PreferHeader,
     TraceparentHeader,
     matches_etag,
-    parse_traceparent,
+    origin_of,
     parse_wait_s,
 )
 from service.http.json_response import json_response
@@ -69,10 +69,10 @@ async def submit_job(
     context, caller = context_of(request), request.user
     raw = await read_json_body(request)
     key = parse_key(idempotency_key, path=request.scope["path"], body=raw)
-    trace = parse_traceparent(traceparent)
+    origin = origin_of(request.scope, traceparent)
 
     async def call() -> StoredResponse:
-        return await accept_job(context, caller, decode_json(raw, JobRequest), key=key, traceparent=trace)
+        return await accept_job(context, caller, decode_json(raw, JobRequest), key=key, origin=origin)
 
     accepted = await replay_or_run(context, caller.tenant, key, call)
     return await respond(context, accepted, parse_wait_s(prefer))

@@ -9,6 +9,7 @@ from core.model.job import Job
 from core.store.events import StoredEvent, stream_id
 from core.store.redis.keys import key
 from tests.store_fixture import Core, core
+from tests.until import PATIENCE_S
 
 __all__ = ["core"]
 
@@ -99,10 +100,10 @@ async def test_the_feed_keeps_fourteen_days(core: Core) -> None:
 async def test_a_word_of_each_event_of_a_known_job_goes_out_to_whoever_listens(core: Core) -> None:
     subscription = await core.events.subscribe()
     for _ in ("news", "removals"):
-        await subscription.get_message(timeout=5)
+        await subscription.get_message(timeout=PATIENCE_S)
     job, unknown_yet = await core.submit(), await core.submit()
     await core.begin(job)
-    message = await subscription.get_message(ignore_subscribe_messages=True, timeout=5)
+    message = await subscription.get_message(ignore_subscribe_messages=True, timeout=PATIENCE_S)
     await subscription.aclose()
     assert message is not None
     assert message["data"].decode() == job.id != unknown_yet.id

@@ -40,7 +40,8 @@ async def run_job(context: WorkerContext, job_id: str) -> None:
 async def _advance(context: WorkerContext, claim: Claim, lease: Lease) -> None:
     """Step by step, until the job ends, sleeps, or this worker stops."""
     execution = JobExecution(context, claim, lease)
-    bind(tenant=claim.job.tenant, trace_id=trace_id_of(claim.job.traceparent))
+    job = claim.job
+    bind(tenant=job.tenant, trace_id=trace_id_of(job.traceparent), request_id=job.request_id)
     with execution.in_flight():
         while not execution.job.ended and not execution.parked:
             if context.leases.stopping:
