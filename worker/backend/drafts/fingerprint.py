@@ -81,6 +81,12 @@ def state_fingerprint(state: Mapping[str, Any], *, uploads: int) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+def same_draft(one: object, other: object) -> bool:
+    """Whether two drafts hold the same work, by all that counts in a state: also by what material is used."""
+    told = [{} if draft is None else {"draft": draft} for draft in (one, other)]
+    return state_fingerprint(told[0], uploads=0) == state_fingerprint(told[1], uploads=0)
+
+
 def _may_tell_edit(key: str, value: object) -> bool:
     """Whether a key of a state's top may be content. A bare number or word of unknown meaning there is a counter."""
     if key == _UPLOADS or _NO_EDIT_KEY.fullmatch(key) or _is_record(key, value, references=True):

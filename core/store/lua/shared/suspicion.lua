@@ -29,6 +29,15 @@ local function clear_suspects(record, lives)
   call('HINCRBY', record, 'crashes', -cleared)
 end
 
+-- How long ago the last one was suspected; absent where nobody is.
+local function suspected_since_ms(record)
+  local last
+  for since_ms in string.gmatch(call('HGET', record, 'suspects') or '', '@(%d+)\n') do
+    last = math.max(last or 0, tonumber(since_ms))
+  end
+  return last and now_ms - last
+end
+
 -- Whoever hears that it has lost the work lives.
 local function clear_suspicion(record, owner)
   clear_suspects(record, function(suspected) return process_of(suspected) == process_of(owner) end)
