@@ -140,6 +140,8 @@ class Render(Record, frozen=True, kw_only=True):
     size_bytes: int | None = None
     #: the length of what is rendered, where its draft tells
     timeline_s: float | None = None
+    #: nothing but sounds is rendered
+    sound_only: bool = False
 
     @property
     def ids(self) -> tuple[str, ...]:

@@ -63,6 +63,7 @@ def _expected(render: Render, film_format: str) -> Expected:
         size_bytes=render.size_bytes,
         duration_s=render.duration_s,
         timeline_s=render.timeline_s,
+        sound_only=render.sound_only,
     )
 
 

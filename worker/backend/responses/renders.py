@@ -30,7 +30,8 @@ def parse_render_status(data: dict[str, Any]) -> RenderStatus:
         status=_render_word(data.get("status"), linked=url is not None),
         progress=_percent(data.get("progress")),
         url=url,
-        duration_s=number(made, "duration") or number(data, "duration"),
+        # beside the status it may as well be how long the render took
+        duration_s=number(made, "duration"),
         size_bytes=whole(made, "size") or whole(data, "size"),
         error=words_of(data.get("error")) or words_of(data.get("message")),
     )

@@ -55,7 +55,9 @@ async def _ask(execution: JobExecution, wanted: Render) -> StepResult:
             raise
         return name_render(execution, attempt=wanted.attempt, any_resolution=True)
     backend_id = None if named == wanted.id else named
-    known = msgspec.structs.replace(wanted, backend_id=backend_id, timeline_s=drafts.length_s(draft))
+    known = msgspec.structs.replace(
+        wanted, backend_id=backend_id, timeline_s=drafts.length_s(draft), sound_only=drafts.sound_only(draft)
+    )
     return await _note_asked(execution, known)
 
 
