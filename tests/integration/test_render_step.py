@@ -138,6 +138,15 @@ async def test_the_id_that_an_answer_names_is_the_one_that_is_asked_after(core, 
     assert rendering(job).ids == ("lambda-7", backend.calls("render")[0].json["id"])
 
 
+async def test_an_answer_that_names_our_id_and_its_own_is_asked_after_by_its_own(core, context, backend):
+    async with at_export(core, context) as execution:
+        ours = rendering(await stepped(execution)).id
+        backend.says("render", said({"success": True, "data": {"id": ours, "taskId": "lambda-7", "status": "pending"}}))
+        job = await stepped(execution, 2)
+    assert [asked.path.rpartition("/")[2] for asked in backend.calls("status")] == ["lambda-7"]
+    assert rendering(job).ids == ("lambda-7", ours)
+
+
 async def test_where_the_backends_id_is_unknown_ours_is_asked_after(core, context, backend):
     backend.says("status", UNKNOWN, PROCESSING)
     async with at_export(core, context) as execution:

@@ -331,6 +331,8 @@ def seen(made: dict[str, Any], uploads: int = 1) -> str:
         state(video_infos=[{"filename": "a.mp4"}, {"filename": "made.mp4"}]),
         state(video_infos={"h1": {"filename": "a.mp4"}, "h2": {"filename": "made.mp4"}}),
         state(overlays=[{"kind": "sparkle"}]),
+        state(subtitle_style="bold"),
+        state(bgm_volume=0.2),
         state(project_timeline=draft(clip(), titles=(title("Hi"),))),
     ],
 )

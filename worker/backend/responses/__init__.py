@@ -6,7 +6,7 @@ status (BACKEND.md, "Calls"); what is missing is None. It must not know how the 
 
 from worker.backend.responses.accounts import Credits, IssuedToken, parse_credits, parse_issued_token
 from worker.backend.responses.envelope import Unreadable, open_envelope
-from worker.backend.responses.renders import RenderStatus, parse_render_id, parse_render_status
+from worker.backend.responses.renders import RenderStatus, parse_render_ids, parse_render_status
 from worker.backend.responses.sessions import (
     NO_STATE,
     OpenedSession,
@@ -32,7 +32,7 @@ __all__ = [
     "parse_credits",
     "parse_issued_token",
     "parse_opened_session",
-    "parse_render_id",
+    "parse_render_ids",
     "parse_render_status",
     "parse_state",
     "parse_upload_answer",

@@ -37,9 +37,10 @@ def parse_render_status(data: dict[str, Any]) -> RenderStatus:
     )
 
 
-def parse_render_id(data: dict[str, Any]) -> str | None:
-    """Find by which id the backend goes on to speak of a render that it was asked for."""
-    return text(data, "id", "renderId", "render_id", "taskId", "task_id")
+def parse_render_ids(data: dict[str, Any]) -> list[str]:
+    """List by which ids the backend may go on to speak of a render that it was asked for; it may name ours, and its own."""
+    named = (text(data, key) for key in ("id", "renderId", "render_id", "taskId", "task_id"))
+    return [name for name in named if name]
 
 
 def _render_word(status: object, *, linked: bool) -> RenderWord:

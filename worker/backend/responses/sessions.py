@@ -1,5 +1,6 @@
 """What the backend says of a session: its names, the link that opens it in a browser, its state."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -45,12 +46,18 @@ def parse_claim_token(data: dict[str, Any]) -> str:
     return needed(data, "claim_token", "claimToken")
 
 
+#: what stands beside a state and tells of no timeline
+_ABOUT_NO_TIMELINE = re.compile(r"(?:user|account|task|session|plan|meta|usage|credit|quota|link|page)", re.IGNORECASE)
+
+
 def parse_state(data: dict[str, Any]) -> State:
     """Read a state. Raises Unreadable where there is none in the answer, which is not the same as an empty one."""
-    state = data.get("state")
-    inner = written_out(state if state is not None else data)
+    told = written_out(data)
+    state = told.get("state")
+    inner = state if state is not None else told
     if not isinstance(inner, dict) or (state is None and not data.keys() - ENVELOPE):
         raise Unreadable("the answer holds no state")
+    inner = _beside(told) | inner if state is not None else inner
     return State(
         draft=find_draft(inner),
         video_infos=values(inner.get("video_infos")),
@@ -59,3 +66,12 @@ def parse_state(data: dict[str, Any]) -> State:
         user_id=text(data, "user_id", "userId") or text(inner, "user_id", "userId"),
         content=inner,
     )
+
+
+def _beside(told: dict[str, Any]) -> dict[str, Any]:
+    """Find what is told of the timeline beside the state: ``{"state": {…}, "canvas_config": {…}}``."""
+    return {
+        key: value
+        for key, value in told.items()
+        if key != "state" and isinstance(value, dict | list) and not _ABOUT_NO_TIMELINE.match(key)
+    }

@@ -49,12 +49,11 @@ async def _ask(execution: JobExecution, wanted: Render) -> StepResult:
     if draft is None or not drafts.exportable(draft):
         return _wait_for_draft(execution)
     try:
-        named = await _start_render(execution, wanted.id, draft, output)
+        backend_id = await _start_render(execution, wanted.id, draft, output)
     except BackendFault as fault:
         if fault.fault is not Fault.REFUSED or "resolution" not in output:
             raise
         return name_render(execution, attempt=wanted.attempt, any_resolution=True)
-    backend_id = None if named == wanted.id else named
     known = msgspec.structs.replace(
         wanted, backend_id=backend_id, timeline_s=drafts.length_s(draft), sound_only=drafts.sound_only(draft)
     )
@@ -84,7 +83,7 @@ async def _note_asked(execution: JobExecution, wanted: Render) -> StepResult:
 async def _start_render(
     execution: JobExecution, render_id: str, draft: dict[str, Any], output: dict[str, str]
 ) -> str | None:
-    """Ask for the render, and return its id at the backend, where the answer names one; nothing where it was begun before."""
+    """Ask for the render, and return its own id at the backend, where the answer names one that is not ours."""
     credentials, session_id = await execution.credentials(), execution.backend_session()
     await execution.context.leases.ensure_held(execution.lease)
     call = execution.context.backend.start_render(
