@@ -29,6 +29,7 @@ def tombstone_of(job: Job) -> Job:
         webhook=None,
         plan=Plan(message=None, action=job.plan.action),
         render=None,
+        request_id=None,  # a caller's own words, maybe
         error=job.error and _without_words(job),
         data_removed=True,
     )

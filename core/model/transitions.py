@@ -137,20 +137,22 @@ def message_refused(job: Job) -> Job:
     return restarted(msgspec.structs.replace(job, sent=None))
 
 
-def confirmation_needed(
-    job: Job,
-    *,
-    now_ms: int,
-    seen: str | None = None,
-    spoke: bool = False,
-    tools_ran: bool = False,
-    frozen: int | None = None,
-) -> Job:
+def stream_closed(job: Job, *, now_ms: int, **shown: Any) -> Job:
+    """The message's stream has closed by itself: what it has shown is written down before anybody looks what it did.
+
+    `shown`: fields of `Recovery`. Who finds them looks, as the one who heard them would have done.
+    """
+    if job.stage is not Stage.EDITING:
+        raise InvalidTransition(f"{job.id}: no stream is open at {job.stage}")
+    return _next(job, recovery=Recovery(since_ms=now_ms, **shown))
+
+
+def confirmation_needed(job: Job, *, now_ms: int, **found: Any) -> Job:
     """What the message did is not known yet: from now on the state is read and nothing is sent.
 
-    What the stream has shown is written down with it, so that no crash forgets it.
+    `found`: fields of `Recovery`, beside those that are written down already.
     """
-    recovery = Recovery(since_ms=now_ms, seen=seen, spoke=spoke, tools_ran=tools_ran, frozen=frozen)
+    recovery = msgspec.structs.replace(job.recovery or Recovery(since_ms=now_ms), **found)
     return moved(job, Stage.RECOVERING, recovery=recovery)
 
 
@@ -209,9 +211,9 @@ def unusable(job: Job) -> Job:
     return moved(job, Stage.RENDERING, render=told)
 
 
-def waiting(job: Job, *, reason: WaitReason, until_ms: int) -> Job:
-    """The job goes to sleep and says why."""
-    return _next(job, wait=Wait(reason=reason, until_ms=until_ms))
+def waiting(job: Job, *, reason: WaitReason, until_ms: int, times: int = 0) -> Job:
+    """The job goes to sleep and says why; `times`: how often in a row it has done so already."""
+    return _next(job, wait=Wait(reason=reason, until_ms=until_ms, times=times))
 
 
 def trying_again(job: Job, *, after: str) -> Job:

@@ -29,6 +29,7 @@ from tests.dialects.asgi import (
 )
 from tests.dialects.codings import ENCODERS
 from tests.dialects.dialects import AS_IT_IS, PACE, Dialect, shaped
+from tests.until import PATIENCE_S
 
 #: calls that a page may come to at a first try: a message is not among them, since it may have been worked on
 _AGAIN = frozenset({"session", "upload", "credits", "state", "status", "film", "download"})
@@ -226,7 +227,7 @@ class Proxy:
     async def open(self) -> None:
         """Be ready to ask the sandbox, in the event loop that serves."""
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
-        self._http = httpx.AsyncClient(base_url=self._upstream, trust_env=False, timeout=120, limits=limits)
+        self._http = httpx.AsyncClient(base_url=self._upstream, trust_env=False, timeout=PATIENCE_S, limits=limits)
 
     async def aclose(self) -> None:
         assert self._http is not None

@@ -9,6 +9,7 @@ import uvicorn
 
 from sandbox.backend.connection import CuttableProtocol
 from tests.dialects.proxy import OTHER_HOST, Proxy
+from tests.until import PATIENCE_S
 
 
 class _Server(uvicorn.Server):
@@ -50,7 +51,7 @@ def running_proxy(upstream: str) -> Iterator[Proxy]:
     server = _Server(config, proxy)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [first, second]}, daemon=True)
     thread.start()
-    assert server.ready.wait(10)
+    assert server.ready.wait(PATIENCE_S)
     try:
         yield proxy
     finally:

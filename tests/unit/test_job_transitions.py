@@ -39,6 +39,7 @@ STEPPING: dict[str, Verb] = {
     "sending": lambda j: transitions.sending(j, sent=Sent(at_ms=NOW_MS, before="f")),
     "restarted": transitions.restarted,
     "message_refused": transitions.message_refused,
+    "stream_closed": lambda j: transitions.stream_closed(j, now_ms=NOW_MS, spoke=True),
     "confirmation_needed": lambda j: transitions.confirmation_needed(j, now_ms=NOW_MS),
     "rendering": lambda j: transitions.rendering(j, render=RENDER),
 }
@@ -192,6 +193,13 @@ def test_only_the_stage_that_sends_hears_that_a_message_was_refused() -> None:
         for verb in (transitions.message_refused, transitions.restarted):
             with pytest.raises(InvalidTransition):
                 verb(job)
+
+
+def test_what_a_stream_has_shown_stays_with_a_job_that_has_to_look_again() -> None:
+    shown = transitions.stream_closed(announced(), now_ms=NOW_MS, spoke=True, tools_ran=True)
+    unsure = transitions.confirmation_needed(shown, now_ms=NOW_MS + 9_000, seen="f", frozen=50)
+    assert (shown.stage, unsure.stage) == (Stage.EDITING, Stage.RECOVERING)
+    assert unsure.recovery == Recovery(since_ms=NOW_MS, spoke=True, tools_ran=True, seen="f", frozen=50)
 
 
 def test_reads_that_find_nothing_are_counted_and_one_that_finds_a_change_is_not() -> None:
