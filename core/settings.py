@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from core.logs import LogFormat
 from core.profiles import PROFILES
 from core.secret_files import FOLDER, SecretFiles, read_secret_files
+from core.sentinel_url import is_sentinel_url, parse_sentinel_url
 
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
 Networks = Annotated[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], NoDecode]
@@ -151,6 +152,9 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _redis_address(cls, value: SecretStr) -> SecretStr:
+        if is_sentinel_url(value.get_secret_value()):
+            parse_sentinel_url(value.get_secret_value())
+            return value
         where = urlsplit(value.get_secret_value())
         try:
             known = where.scheme in ("redis", "rediss", "unix") and where.port != 0

@@ -227,3 +227,33 @@ def test_no_setting_is_named_as_kubernetes_names_services():
 
 def test_what_callers_set_for_the_command_line_stops_nobody(monkeypatch):
     assert read(monkeypatch, REELGATE_API="https://reelgate.example.com", REELGATE_API_KEY="rg_x")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis+sentinel://s1:26379,s2:26380,s3/mymaster/2",
+        "rediss+sentinel://user:word@s1/mymaster?sentinel_password=other",
+        "redis+sentinel://:word@10.0.0.1:26379/mymaster",
+    ],
+)
+def test_sentinels_may_say_where_redis_is(monkeypatch, url):
+    assert read(monkeypatch, REDIS_URL=url).redis_url.get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis+sentinel://s1:26379",
+        "redis+sentinel:///qwertz",
+        "redis+sentinel://s1:qwertz/mymaster",
+        "redis+sentinel://s1:0/mymaster",
+        "redis+sentinel://s1/mymaster/qwertz",
+    ],
+)
+def test_an_address_of_sentinels_that_cannot_be_is_told_without_itself(monkeypatch, capsys, url):
+    with pytest.raises(SystemExit):
+        read(monkeypatch, REDIS_URL=url)
+    said = capsys.readouterr().err
+    assert said.startswith("REDIS_URL: ")
+    assert "qwertz" not in said

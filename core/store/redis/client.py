@@ -24,10 +24,12 @@ from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
 
+from core.sentinel_url import is_sentinel_url, parse_sentinel_url
 from core.store.redis.breaker import RedisBreaker
 from core.store.redis.functions import Functions, Library, library
 from core.store.redis.pipeline import PipelinedConnection, Word
 from core.store.redis.results import R, read_result
+from core.store.redis.sentinel import Sentinels
 
 Redis = redis.asyncio.Redis
 Subscription = PubSub
@@ -68,6 +70,11 @@ class _Connection(AbstractConnection):
         except RedisTimeoutError:
             self._unanswered(asked_s)
             raise
+        except ReadOnlyError:
+            await self.disconnect(
+                nowait=True
+            )  # it was the primary, and is none any more: the next look finds the other
+            raise
         self.breaker.answered()
         return answer
 
@@ -83,6 +90,26 @@ class _Connection(AbstractConnection):
             raise RedisTimeoutError("Redis took too long to take a command") from None
         finally:
             self.socket_timeout = limit_s
+
+
+class _SentinelConnection(_Connection):
+    """A connection to whatever the Sentinels call the primary when it is opened."""
+
+    sentinels: Sentinels
+    host: str
+    port: int
+
+    async def _connect(self) -> None:
+        self.host, self.port = await self.sentinels.primary()
+        await super()._connect()  # type: ignore[no-untyped-call,safe-super]  # TCP or TLS is mixed in
+
+    async def on_connect(self) -> None:
+        """Believe the server itself: a Sentinel hears late that its primary was demoted."""
+        await super().on_connect()
+        await self.send_command("ROLE")
+        role, *_ = await self.read_response()
+        if role != b"master":
+            raise RedisConnectionError("this Redis is no primary any more")
 
 
 class _Pool(redis.asyncio.BlockingConnectionPool):
@@ -104,6 +131,10 @@ def connect(
     `queue_s`: how long a call may wait for a free connection before that; as long as for an answer by default.
     `rest_s`: between two tries while Redis is away; callers in between are refused without asking.
     """
+    kind, sentinels = _Connection, None
+    if is_sentinel_url(url):
+        where = parse_sentinel_url(url)
+        kind, sentinels, url = _SentinelConnection, Sentinels(where), where.redis_url
     pool = _Pool.from_url(
         url,
         max_connections=connections,
@@ -114,8 +145,8 @@ def connect(
         health_check_interval=0,
     )
     pool.breaker = RedisBreaker(rest_s)
-    facts = {"breaker": pool.breaker}
-    pool.connection_class = type("Connection", (_Connection, pool.connection_class), facts)
+    facts = {"breaker": pool.breaker, "sentinels": sentinels}
+    pool.connection_class = type("Connection", (kind, pool.connection_class), facts)
     return redis.asyncio.Redis.from_pool(pool)
 
 

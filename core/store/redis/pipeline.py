@@ -13,7 +13,7 @@ from typing import Any, cast
 import redis.asyncio
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 Word = bytes | str | int
@@ -116,12 +116,19 @@ class _Protocol(asyncio.Protocol):
 
     def _hand_out(self, answer: Any) -> None:
         asked, _ = self._waiting.popleft()
+        if isinstance(answer, ReadOnlyError):
+            self._close_demoted()
         if asked.done():
             return
         if isinstance(answer, RedisError):
             asked.set_exception(answer)
         else:
             asked.set_result(answer)
+
+    def _close_demoted(self) -> None:
+        """Leave a primary that is none any more, once what came with its word is handed out: the next call finds the other."""
+        self._why = RedisConnectionError("this Redis is no primary any more")
+        self._loop.call_soon(self._transport.abort)
 
     def _look(self) -> None:
         """Break off where Redis has been silent for too long: later answers could not be told apart any more.
