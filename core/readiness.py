@@ -13,7 +13,7 @@ from core.logs import get_logger
 from core.security.encryption import Encryption
 from core.store.redis.client import STORE_ERROR, Store
 from core.store.redis.durability import durability_warnings
-from core.store.secret_keys import WrongSecretKeys, check_secret_keys
+from core.store.secret_key_check import WrongSecretKeys, check_secret_keys
 
 log = get_logger(__name__)
 

@@ -1,6 +1,6 @@
 """The operator's commands: API keys, backend tokens and Redis itself. They talk to Redis alone."""
 
-from core.cli.keys import keys
+from core.cli.api_keys import keys
 from core.cli.redis import redis
 from core.cli.tokens import tokens
 

@@ -6,7 +6,7 @@ from litestar.openapi import ResponseSpec
 from core.metrics import exposition
 from core.readiness import Report
 from service.context import AnyRequest, context_of
-from service.http.responses import json_response
+from service.http.json_response import json_response
 from service.openapi.describe import ResponseDoc, reads
 from service.schemas.responses import Probe
 

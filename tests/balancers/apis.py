@@ -11,10 +11,10 @@ from pathlib import Path
 import httpx
 
 from tests.api_fixture import SECRET_KEY
-from tests.until import until
+from tests.ready_line import address_in
+from tests.until import PATIENCE_S, until
 
 REELGATE = Path(sys.executable).with_name("reelgate")
-PATIENCE_S = 60
 
 
 class ApiProcess:
@@ -33,7 +33,7 @@ class ApiProcess:
         )
         assert self._child.stdout is not None
         line = await asyncio.wait_for(self._child.stdout.readline(), PATIENCE_S)
-        assert line.startswith(b"api ready "), line
+        assert address_in(line.decode(), "api") == self.url, line
 
     def tell_to_end(self, number: signal.Signals = signal.SIGTERM) -> None:
         assert self._child is not None

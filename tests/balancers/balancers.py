@@ -14,12 +14,11 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.until import until
+from tests.until import PATIENCE_S, until
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 #: where Debian puts servers, which is not on everybody's path
 PLACES = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
-START_S = 20
 
 
 class Kind(NamedTuple):
@@ -66,11 +65,11 @@ async def running_balancer(kind: Kind, *, port: int, apis: tuple[int, int], fold
     with log.open("wb") as loud:
         child = await asyncio.create_subprocess_exec(*kind.command(program, file, folder), stdout=loud, stderr=loud)
     try:
-        await until(lambda: _listens(port), within_s=START_S)
+        await until(lambda: _listens(port), within_s=PATIENCE_S)
         yield f"http://127.0.0.1:{port}"
     finally:
         child.terminate()
-        await asyncio.wait_for(child.wait(), START_S)
+        await asyncio.wait_for(child.wait(), PATIENCE_S)
 
 
 async def _listens(port: int) -> bool:

@@ -18,9 +18,9 @@ from tests.balancers.apis import ApiProcess, running_apis
 from tests.balancers.balancers import HAPROXY, NGINX, Kind, running_balancer
 from tests.balancers.callers import ASK, Reader, Record, call_on, upload_slowly
 from tests.job_ends import OWNER, running, told
-from tests.until import until
+from tests.until import PATIENCE_S, until
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(4 * PATIENCE_S)
 
 CALLERS = 6
 READERS = 4
@@ -39,7 +39,7 @@ class Ground:
 
     def client(self) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {self.key}"}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, trust_env=False, timeout=60)
+        return httpx.AsyncClient(base_url=self.url, headers=headers, trust_env=False, timeout=PATIENCE_S)
 
 
 @asynccontextmanager
@@ -54,7 +54,7 @@ async def laid_ground(kind: Kind, redis_url: str, folder: Path, *, delay_s: floa
         url = await stack.enter_async_context(running_balancer(kind, port=port, apis=ports, folder=folder))
         issued = await context.api_keys.create("acme")
         ground = Ground(apis, url, issued.secret, context)
-        await until(lambda: _answers(ground), within_s=30)
+        await until(lambda: _answers(ground), within_s=PATIENCE_S)
         yield ground
 
 

@@ -12,6 +12,7 @@ import pytest
 from sandbox.world.ports import free_port
 from tests.api_fixture import ASK, Api, running_api
 from tests.balancers.apis import ApiProcess, running_apis
+from tests.until import PATIENCE_S
 
 MP4 = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + b"\0" * 20_000
 LONG = {"REELGATE_DRAIN_DELAY_S": "600", "REELGATE_REQUEST_GRACE_S": "600"}
@@ -34,7 +35,7 @@ async def one_api(beside: Api, folder: Path, **settings: str) -> AsyncIterator[A
 
 def client_of(api: ApiProcess, beside: Api) -> httpx.AsyncClient:
     headers = {"Authorization": f"Bearer {beside.key}"}
-    return httpx.AsyncClient(base_url=api.url, headers=headers, trust_env=False, timeout=30)
+    return httpx.AsyncClient(base_url=api.url, headers=headers, trust_env=False, timeout=PATIENCE_S)
 
 
 class Line:
@@ -74,7 +75,7 @@ class Line:
 async def dialled(api: ApiProcess, beside: Api) -> AsyncIterator[Line]:
     line = Line(*await asyncio.open_connection("127.0.0.1", api.port), beside.key)
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             yield line
     finally:
         line.close()

@@ -16,7 +16,7 @@ from core.clock import stopwatch_s
 from tests.api_fixture import ASK, client_of, running_api
 from tests.integration.test_api_process import process
 from tests.redis_fixture import RedisServer, running_redis
-from tests.until import until
+from tests.until import PATIENCE_S, until
 
 CALLS = [
     ("GET", "/v1/jobs"),
@@ -103,7 +103,7 @@ async def test_every_call_hears_within_a_second_that_redis_is_away(
         else:
             assert (answer.status_code, int(answer.headers["retry-after"]) >= 1) == (503, True)
             assert (answer.json()["code"], answer.json()["retryable"]) == ("unavailable", True)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while (await client.post("/v1/jobs", json=ASK)).status_code != 202:
             pass
         while (await client.get("/readyz")).json()["status"] != "ok":
@@ -127,7 +127,7 @@ async def test_before_redis_was_ever_reached_a_process_has_not_started(tmp_path:
             async def started() -> bool:
                 return (await client.get("/startupz")).status_code == 200
 
-            await until(started, within_s=20)
+            await until(started, within_s=PATIENCE_S)
             assert (await client.get("/readyz")).json()["status"] == "ok"
             server.kill()
             assert [(await client.get(path)).status_code for path in ("/readyz", "/startupz")] == [200, 200]

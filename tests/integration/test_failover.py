@@ -13,9 +13,9 @@ from core.store.jobs.submissions import Accepted
 from core.store.redis.client import STORE_DOWN, connect
 from tests.sentinels_fixture import Watched, running_sentinels
 from tests.store_fixture import SECRET_KEY, Core, settings_for
-from tests.until import until
+from tests.until import PATIENCE_S, until
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(4 * PATIENCE_S)
 
 REELGATE = Path(sys.executable).with_name("reelgate")
 JOBS = 10_000
@@ -40,7 +40,7 @@ async def core(watched: Watched) -> AsyncIterator[Core]:
         except (redis.RedisError, KeyError):  # of a server that is not up yet, or knows nothing yet
             return False
 
-    await until(settled, within_s=60, every_s=0.2)
+    await until(settled, within_s=PATIENCE_S, every_s=0.2)
     client = connect(watched.url, answer_s=0.7, rest_s=0.2)
     core = Core(client, settings_for(watched.url, tenant_queued_jobs=1_000_000))
     yield core
@@ -83,7 +83,7 @@ async def failover(watched: Watched) -> tuple[int | None, str]:
     child = await asyncio.create_subprocess_exec(
         REELGATE, "redis", "failover", env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    out, _ = await asyncio.wait_for(child.communicate(), 120)
+    out, _ = await asyncio.wait_for(child.communicate(), PATIENCE_S)
     return child.returncode, out.decode()
 
 
@@ -119,7 +119,7 @@ async def test_a_connection_to_a_primary_that_was_demoted_is_left(watched: Watch
             except STORE_DOWN:
                 return False
 
-        await until(writes, within_s=30)
+        await until(writes, within_s=PATIENCE_S)
 
 
 async def test_a_failover_without_sentinels_is_refused_with_a_sentence(redis_url: str) -> None:
@@ -127,5 +127,5 @@ async def test_a_failover_without_sentinels_is_refused_with_a_sentence(redis_url
     child = await asyncio.create_subprocess_exec(
         REELGATE, "redis", "failover", env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    out, _ = await asyncio.wait_for(child.communicate(), 60)
+    out, _ = await asyncio.wait_for(child.communicate(), PATIENCE_S)
     assert (child.returncode, "names no Sentinels" in out.decode()) == (1, True)
