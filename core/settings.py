@@ -87,11 +87,14 @@ class Settings(BaseSettings):
     queue_limit: PositiveInt = 1_000_000
 
     #: how long an API goes on as usual after SIGTERM, unready, so that balancers send nothing more
-    drain_delay_s: float = Field(5.0, ge=0, le=900)
+    drain_delay_s: float = Field(10.0, ge=0, le=900)
     #: after that: how long requests in progress, uploads among them, may go on before they are cut off
     request_grace_s: float = Field(60.0, ge=0, le=3600)
     #: how long an API keeps an idle connection: longer than the balancer does, which may be about to use it
     keep_alive_s: int = Field(75, ge=1, le=3600)
+
+    #: replicas of Redis that must have a job before its caller gets a 202; without them it is 503
+    wait_replicas: int = Field(0, ge=0, le=10)
 
     #: jobs that one worker process holds at once
     worker_jobs: int = Field(1000, ge=1, le=20_000)

@@ -11,6 +11,7 @@ import redis
 
 from core.store.jobs.submissions import Accepted
 from core.store.redis.client import STORE_DOWN, connect
+from core.store.redis.functions import NotReplicated
 from tests.sentinels_fixture import Watched, running_sentinels
 from tests.store_fixture import SECRET_KEY, Core, settings_for
 from tests.until import PATIENCE_S, until
@@ -24,7 +25,7 @@ BEFORE = 3_000
 CALLERS = 16
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def watched() -> Iterator[Watched]:
     with running_sentinels() as servers:
         yield servers
@@ -50,8 +51,9 @@ async def core(watched: Watched) -> AsyncIterator[Core]:
 class Load:
     """Callers who submit until Redis has moved and enough jobs are accepted. What was refused is its caller's to know."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, *, jobs: int = JOBS) -> None:
         self._core = core
+        self._jobs = jobs
         self.accepted: list[str] = []
         self.refused = 0
         self.many = asyncio.Event()
@@ -61,7 +63,7 @@ class Load:
         await asyncio.gather(*(self._submit() for _ in range(CALLERS)))
 
     async def _submit(self) -> None:
-        while len(self.accepted) < JOBS or not self.moved.is_set():
+        while len(self.accepted) < self._jobs or not self.moved.is_set():
             job = self._core.new_job()
             try:
                 if isinstance(await self._core.offer(job), Accepted):
@@ -103,6 +105,32 @@ async def test_a_planned_failover_under_load_loses_none_of_ten_thousand(watched:
     assert await lost(core, load.accepted) == []
     with watched.server(before) as client:
         assert client.role()[0] == b"slave"
+
+
+async def test_a_primary_that_is_killed_under_load_takes_nothing_along_that_a_replica_was_waited_for(
+    watched: Watched, core: Core
+) -> None:
+    core.with_settings(wait_replicas=1, tenant_queued_jobs=1_000_000)
+    before = watched.primary()
+    load = Load(core, jobs=2 * BEFORE)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(load.run())
+        await load.many.wait()
+        watched.servers[before].kill()
+
+        async def moved() -> bool:
+            return await asyncio.to_thread(watched.primary) != before
+
+        await until(moved, within_s=PATIENCE_S, every_s=0.1)
+        load.moved.set()
+    assert load.refused
+    assert await lost(core, load.accepted) == []
+
+
+async def test_a_job_that_no_replica_takes_in_time_is_not_promised(core: Core) -> None:
+    core.with_settings(wait_replicas=9)
+    with pytest.raises(NotReplicated):
+        await core.offer(core.new_job())
 
 
 async def test_a_connection_to_a_primary_that_was_demoted_is_left(watched: Watched, core: Core) -> None:

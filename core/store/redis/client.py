@@ -1,7 +1,7 @@
 """The Redis client: connections, failures, and how operations are run. With `core.store.redis.pipeline` what knows redis-py's types."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -155,22 +155,30 @@ class Store:
 
     def __init__(self, client: Redis, *, functions: Library | None = None) -> None:
         self.redis = client
-        self._functions = Functions(self.ask, functions or library())
+        self._functions = Functions(self.ask, self.ask_in_a_row, functions or library())
         self._connection: PipelinedConnection | None = None
 
     async def ask(self, *words: Word) -> Any:
         """Run one short command over the connection that all of them share: ``ask("HGET", name, "rec")``."""
+        return await self._pipelined().ask(*words)
+
+    async def ask_in_a_row(self, *commands: Sequence[Word]) -> list[Any]:
+        """Run short commands over it, of which the next one speaks of what was done before."""
+        return await self._pipelined().ask_in_a_row(*commands)
+
+    def _pipelined(self) -> PipelinedConnection:
         if self._connection is None:
             self._connection = PipelinedConnection(self.redis)
-        return await self._connection.ask(*words)
+        return self._connection
 
-    async def run(self, operation: str, arguments: Mapping[str, Any], result: type[R]) -> R:
+    async def run(self, operation: str, arguments: Mapping[str, Any], result: type[R], *, replicas: int = 0) -> R:
         """Run an operation of `core/store/lua/` in one round trip, and read its named results.
 
-        None arguments are absent in Lua; bytes go as `core.store.redis.codec.raw`.
+        None arguments are absent in Lua; bytes go as `core.store.redis.codec.raw`. Raises NotReplicated where what it
+        wrote is not with so many `replicas`.
         """
         try:
-            answer = await self._functions.call(operation, msgspec.msgpack.encode(arguments))
+            answer = await self._functions.call(operation, msgspec.msgpack.encode(arguments), replicas=replicas)
         except ResponseError as refusal:
             if str(refusal).startswith(_PASSING):
                 raise RedisConnectionError(f"Redis refuses for now: {str(refusal).split()[0]}") from None

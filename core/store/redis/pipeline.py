@@ -8,6 +8,7 @@ call does. Nothing that blocks or takes turns (BLPOP, WATCH, subscriptions) may 
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, cast
 
 import redis.asyncio
@@ -32,10 +33,17 @@ class PipelinedConnection:
 
     async def ask(self, *words: Word) -> Any:
         """Send one command. Raises what redis-py raises; while Redis is away nothing is tried twice."""
-        wire = self._wire
-        if wire is None or wire.closed:
-            wire = await self._opened()
-        return await wire.ask(*words)
+        return await (await self._open_wire()).ask(*words)
+
+    async def ask_in_a_row(self, *commands: Sequence[Word]) -> list[Any]:
+        """Send commands of which the next one speaks of what this connection did before, as WAIT does."""
+        wire = await self._open_wire()
+        return await asyncio.gather(*[wire.ask(*words) for words in commands])
+
+    async def _open_wire(self) -> "_Protocol":
+        if self._wire is None or self._wire.closed:
+            return await self._opened()
+        return self._wire
 
     async def _opened(self) -> "_Protocol":
         """Have one try at opening for all who wait: one after the other would each wait for a Redis that is silent."""
