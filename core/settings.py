@@ -223,7 +223,7 @@ def unknown_names() -> dict[str, str | None]:
     variables = [name for name in os.environ if not _is_known(name)]
     nearest = {name: _nearest(name) for name in variables}
     looks_alike = {n: near for n, near in nearest.items() if near or n.upper().startswith(("REELGATE_", "NEMO_"))}
-    return looks_alike | {name: _nearest(name) for name in _secret_files().unknown}
+    return looks_alike | {name: _nearest_to_file(name) for name in _secret_files().unknown}
 
 
 def _settings_names() -> set[str]:
@@ -237,12 +237,23 @@ def _is_known(name: str) -> bool:
 
 def _nearest(name: str) -> str | None:
     """Find the setting that may be meant: a prefix too many or too few is the first thing to go wrong."""
-    name, known = name.upper(), _settings_names() | _CLIENT_VARIABLES
+    name = name.upper()
     if name.startswith("REELGATE_"):
-        bare = {each.removeprefix("REELGATE_"): each for each in sorted(known)}
-        near = get_close_matches(name.removeprefix("REELGATE_"), bare, n=1, cutoff=0.7)
-        return bare[near[0]] if near else None
-    return next(iter(get_close_matches(name, sorted(known), n=1, cutoff=0.85)), None)
+        return _nearest_bare(name, cutoff=0.7)
+    return next(iter(get_close_matches(name, sorted(_settings_names() | _CLIENT_VARIABLES), n=1, cutoff=0.85)), None)
+
+
+def _nearest_to_file(name: str) -> str | None:
+    """Find the setting that a file may be meant for: in a folder of ours ``redis-url`` is near too."""
+    name = name.upper().replace("-", "_").replace(".", "_")
+    return _nearest(name) or _nearest_bare(name, cutoff=0.85)
+
+
+def _nearest_bare(name: str, *, cutoff: float) -> str | None:
+    """Compare without the prefix."""
+    bare = {each.removeprefix("REELGATE_"): each for each in sorted(_settings_names() | _CLIENT_VARIABLES)}
+    near = get_close_matches(name.removeprefix("REELGATE_"), bare, n=1, cutoff=cutoff)
+    return bare[near[0]] if near else None
 
 
 def _secret_files() -> SecretFiles:
@@ -259,14 +270,14 @@ def _mistyped(files: SecretFiles) -> Iterable[str]:
     """Write a sentence for each name that is surely meant for us, and unknown."""
     for name in sorted(os.environ):
         if name.upper().startswith("REELGATE_") and not _is_known(name):
-            yield f"{name}: there is no such setting{_hint(name)}"
+            yield f"{name}: there is no such setting{_hint(_nearest(name))}"
     for name in files.unknown:
-        if name.upper().startswith(("REELGATE_", "NEMO_")) or _nearest(name):
-            yield f"{name}: this file in {FOLDER} is named as no setting{_hint(name)}"
+        near = _nearest_to_file(name)
+        if near or name.upper().startswith(("REELGATE_", "NEMO_")):
+            yield f"{name}: this file in {FOLDER} is named as no setting{_hint(near)}"
 
 
-def _hint(name: str) -> str:
-    near = _nearest(name)
+def _hint(near: str | None) -> str:
     return f"; {near} may be meant" if near else "; README.md has them all"
 
 

@@ -183,7 +183,14 @@ def test_a_mistyped_variable_stops_the_process_with_the_nearest_name(monkeypatch
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("REELGATE_LEASE", "REELGATE_LEASE_S"), ("REDISURL", "REDIS_URL"), ("NEMO_TOKENS", "NEMO_TOKEN")],
+    [
+        ("REELGATE_LEASE", "REELGATE_LEASE_S"),
+        ("REDISURL", "REDIS_URL"),
+        ("redis-url", "REDIS_URL"),
+        ("secret_keys", "REELGATE_SECRET_KEYS"),
+        ("reelgate.lease.s", "REELGATE_LEASE_S"),
+        ("NEMO_TOKENS", "NEMO_TOKEN"),
+    ],
 )
 def test_a_mistyped_file_stops_the_process_with_the_nearest_name(folder, capsys, name, hint):
     (folder / name).write_text("hush")
