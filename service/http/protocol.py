@@ -7,7 +7,9 @@ route; how long a body may take is for those who read it (`service/http/body.py`
 
 import asyncio
 import fcntl
+import re
 import struct
+import sys
 import termios
 from collections.abc import Callable
 from http import HTTPStatus
@@ -26,6 +28,7 @@ HEAD_LIMIT_BYTES = 65_536
 HEAD_LIMIT_S = 10.0
 #: so long a caller that has its answer may go on sending a body that is thrown away
 LINGER_S = 10.0
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
 
 class _AnswerTransport:
@@ -44,6 +47,8 @@ class LimitedProtocol(HttpToolsProtocol):
         super().__init__(*args, **named)
         self._deadline: asyncio.TimerHandle | None = None
         self._in_head = False
+        #: the next byte is the first of a request
+        self._between = True
         self._head_bytes = 0
         self._error: ApiError | None = None
         #: the last answer is out, and the rest of its request is awaited
@@ -63,13 +68,13 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._error is not None:
             return
         head = self.headers
-        super().data_received(data)
+        super().data_received(_with_ascii_target(data) if self._between else data)
         if self._in_head and self.headers is head:
             self._count_head(len(data))
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._head_bytes, self._between = True, 0, False
         self._start_deadline(within_s=HEAD_LIMIT_S)
 
     def on_headers_complete(self) -> None:
@@ -90,6 +95,7 @@ class LimitedProtocol(HttpToolsProtocol):
         elif self.cycle.response_complete:
             self._quiet_since_s = self.loop.time()
             self._start_deadline(within_s=self.timeout_keep_alive)
+        self._between = True
         super().on_message_complete()
         self.cycle.more_body = False  # also where its answer was complete before
 
@@ -133,8 +139,9 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what the parser gave up at; `msg` is uvicorn's and says nothing more."""
-        self._refuse(self._error or ApiError(400, "malformed_request", "This is no HTTP request."))
+        """Refuse what the parser gave up at, in its words; `msg` is uvicorn's and says nothing more."""
+        words = f"This is no HTTP request: {sys.exception()}."
+        self._refuse(self._error or ApiError(400, "malformed_request", words))
         del msg
 
     def _count_head(self, more_bytes: int) -> None:
@@ -174,6 +181,14 @@ class LimitedProtocol(HttpToolsProtocol):
             self._refuse(ApiError(408, "request_timeout", words))
         elif not self.transport.is_closing():
             self.transport.close()
+
+
+def _with_ascii_target(data: bytes) -> bytes:
+    """Escape what is not ASCII in a request's first line: curl and others send a URL as it was typed."""
+    line, end, rest = data.partition(b"\n")
+    if line.isascii():
+        return data
+    return _NOT_ASCII.sub(lambda byte: b"%%%02X" % byte[0][0], line) + end + rest
 
 
 def _too_large(*, url_bytes: int) -> ApiError:

@@ -14,7 +14,7 @@ from core.clock import rfc3339
 from core.events.event import END_EVENTS
 from core.ids import is_id
 from core.model.job import Job
-from core.store.events import StoredEvent
+from core.store.events import StoredEvent, is_same_event
 from core.store.redis.client import STORE_DOWN
 from service.context import ApiContext
 from service.jobs.current_view import current_view, with_fresh_link
@@ -39,7 +39,10 @@ def encode_frame(event: str, data: bytes, event_id: str | None = None) -> bytes:
 
 async def has_all(context: ApiContext, job: Job, after: str | None) -> bool:
     """Whether nothing can follow an event any more: it is the last one of an ended job."""
-    return job.ended and after is not None and after == await _last_id(context, job)
+    if not job.ended or after is None or not is_id(after, "evt"):
+        return False
+    last_id = await _last_id(context, job)
+    return last_id is not None and is_same_event(after, last_id)
 
 
 async def _last_id(context: ApiContext, job: Job) -> str | None:
@@ -132,7 +135,8 @@ class EventReader:
         return frames
 
     async def _is_at_last(self) -> bool:
-        return await self._context.events.last_id(self._job.id) in (None, self._after)
+        last_id = await self._context.events.last_id(self._job.id)
+        return last_id is None or (self._after is not None and is_same_event(self._after, last_id))
 
     def _advance(self, event: StoredEvent) -> bytes:
         """Move behind an event, and write it."""
