@@ -96,6 +96,15 @@ def test_a_balance_is_read_with_and_without_its_envelope() -> None:
     assert responses.parse_credits(read({"available": 75, "total": 100})) == responses.Credits(75, 25, 100)
 
 
+@pytest.mark.parametrize("named", [{"user_id": 7}, {"userId": "7"}, {"user": {"id": 7}}, {"uid": "7"}])
+def test_the_account_is_found_however_it_is_named(named: dict[str, Any]) -> None:
+    opened = responses.parse_opened_session({"session_id": "s"} | named)
+    issued = responses.parse_issued_token({"token": "t"} | named)
+    seen = responses.parse_state({"state": {"draft": None}} | named)
+    within = responses.parse_state({"state": {"draft": None} | named})
+    assert [told.user_id for told in (opened, issued, seen, within)] == ["7"] * 4
+
+
 def test_a_state_is_read_with_all_or_nothing_in_it() -> None:
     data = {
         "state": {"draft": {"t": []}, "video_infos": [1], "generated_media": None},
