@@ -42,6 +42,12 @@ def read(body: object) -> dict[str, Any]:
         ({"status": "completed", "output": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
         ({"status": " Completed "}, responses.RenderStatus("completed", None, None, None, None)),
         ({"outputUrl": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
+        ({"status": "done", "url": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
+        ({"status": "done", "videoUrl": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
+        (
+            {"status": "done", "output": {"download_url": "u"}},
+            responses.RenderStatus("completed", None, "u", None, None),
+        ),
         (
             {"status": "Failed", "error": {"message": "no memory"}},
             responses.RenderStatus("failed", None, None, None, None, "no memory"),
