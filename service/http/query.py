@@ -14,7 +14,7 @@ from litestar import Request
 from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 
-from core.file_names import decoded_text
+from core.media.file_names import decoded_text
 from service.http.body import escape_pointer, field_error
 from service.problems import FieldError, invalid
 
