@@ -10,6 +10,7 @@ from litestar.datastructures import State
 from core.background import Background
 from core.clock import Clock
 from core.loop_watch import watch_loop
+from core.readiness import Readiness
 from core.security.encryption import Encryption
 from core.settings import Settings
 from core.storage import Storage
@@ -77,6 +78,7 @@ class ApiContext:
     subscriptions: Subscriptions
     #: what looks at this process itself
     watches: Background
+    readiness: Readiness
 
     async def start(self) -> None:
         """Listen for events, and open the connections now: a first thousand callers must not wait for that too."""
@@ -127,6 +129,7 @@ def open_context(settings: Settings, *, clock: Clock | None = None) -> ApiContex
         cache=Cache(api_keys, webhooks, encryption, clock),
         subscriptions=Subscriptions(events, on_removal=clear_cache),
         watches=Background(),
+        readiness=Readiness(store, encryption),
     )
 
 

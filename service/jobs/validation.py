@@ -20,6 +20,7 @@ from core.profiles import PROFILES, Profile
 from core.redacted_repr import redacted_repr
 from core.security.url_policy import check_url
 from core.settings import Settings
+from service.http.headers import NOWHERE, Origin
 from service.problems import FieldError, invalid
 from service.prompt import needs_media, read_cached
 from service.schemas.requests import JobRequest, MediaSource
@@ -56,7 +57,7 @@ class JobFacts(NamedTuple):
 
     tenant: str
     now_ms: int
-    traceparent: str | None = None
+    origin: Origin = NOWHERE
     batch_id: str | None = None
 
 
@@ -192,6 +193,7 @@ def _job(ask: JobRequest, reading: Reading, session: Session, facts: JobFacts, *
         retention_s=ask.retention_s,
         created_at_ms=facts.now_ms,
         batch_id=facts.batch_id,
-        traceparent=facts.traceparent,
+        traceparent=facts.origin.traceparent,
+        request_id=facts.origin.request_id,
         **found,
     )

@@ -17,14 +17,13 @@ from core.store.redis.client import Store, connect
 from core.store.tenants.api_keys import ApiKeys
 from core.store.tokens.tokens import Tokens
 from tests.gateway_fixture import Gateway, running_gateway, unique_title
-
-pytestmark = pytest.mark.timeout(240)
+from tests.until import PATIENCE_S
 
 SECRET_KEY = "k" * 40
 EDIT_ONLY = {"export": False}
 EXPORT = {"export": True, "resolution": "360p"}
 #: so long does a job in these tests wait for credits that nobody brings
-PATIENCE_S = 8
+NO_CREDITS_S = 8
 DAY_MS = 86_400_000
 
 
@@ -72,7 +71,10 @@ class Office:
 
     def _with_store(self, call):
         async def opened():
-            store, vault = Store(connect(self.gateway.world["redis_url"], answer_s=5)), Encryption([SECRET_KEY])
+            store, vault = (
+                Store(connect(self.gateway.world["redis_url"], answer_s=PATIENCE_S)),
+                Encryption([SECRET_KEY]),
+            )
             try:
                 return await call(ApiKeys(store, vault, Clock()), Tokens(store, vault, Clock()))
             finally:
@@ -114,7 +116,7 @@ def crowd(office):
     anonymous, many = office.gateway, office.tenant("crowd")
     secret = office.account(100)
     office.give("crowd", secret)
-    short = {"output": EDIT_ONLY, "start_timeout_s": PATIENCE_S + 7}
+    short = {"output": EDIT_ONLY, "start_timeout_s": NO_CREDITS_S + 7}
     clips = {caller: caller.upload(anonymous.clip()) for caller in (anonymous, many)}
     jobs = [many.submit(edit(), upload=clips[many], **short)["id"] for _ in range(50)]
     alone = [anonymous.submit(edit(), upload=clips[anonymous], **short)["id"] for _ in range(20)]
@@ -131,7 +133,7 @@ def dry(office, crowd):
         office.give(name.replace(" ", "-"), office.account(1000))
         first = caller.run(edit(), upload=caller.clip(), output=EDIT_ONLY)
         assert first["status"] == "succeeded", first["error"]
-        title, patience_s = unique_title(), PATIENCE_S if name == "left dry" else 60
+        title, patience_s = unique_title(), NO_CREDITS_S if name == "left dry" else 60
         job = caller.submit(edit(title), session_id=first["session_id"], output=EDIT_ONLY, start_timeout_s=patience_s)
         waits[name] = (caller, secret, job["id"], title)
     caller, secret, job_id, _ = waits["topped up"]

@@ -22,12 +22,13 @@ import redis
 
 from core.store.redis.keys import key
 from core.store.rpc import RpcRequest
+from tests.ready_line import address_in
 from tests.redis_fixture import RedisServer, running_redis
+from tests.until import PATIENCE_S
 
 REELGATE = Path(sys.executable).with_name("reelgate")
 SECRET_KEY = "k" * 40
 #: every answer comes well before this: whatever takes longer hangs
-PATIENCE_S = 40
 _LOUD = re.compile(rb'"level": ?"(error|critical)"|Traceback')
 _HEARD = b'{"status":204,"error":null,"detail":"","excerpt":"","latency_ms":1}'
 
@@ -82,7 +83,7 @@ def laid_ground(folder: Path) -> Iterator[Ground]:
         urls = tuple(stack.enter_context(_process(env, log)) for log in logs)
         stack.enter_context(_rpc_server(server.url))
         words = [REELGATE, "keys", "create", "--tenant", "acme", "--json"]
-        issued = json.loads(subprocess.run(words, env=env, check=True, capture_output=True, timeout=60).stdout)
+        issued = json.loads(subprocess.run(words, env=env, check=True, capture_output=True, timeout=PATIENCE_S).stdout)
         yield Ground(urls, issued["key"], server, storage, logs)
 
 
@@ -92,6 +93,7 @@ def _environment(redis_url: str, storage: Path) -> dict[str, str]:
         "REDIS_URL": redis_url,
         "REELGATE_SECRET_KEYS": SECRET_KEY,
         "REELGATE_STORAGE": str(storage),
+        "REELGATE_DRAIN_DELAY_S": "0",
         "REELGATE_SUBMITS_PER_MINUTE": "1000000",
         "REELGATE_TENANT_QUEUED_JOBS": "1000000",
     }
@@ -106,12 +108,12 @@ def _process(env: dict[str, str], log: Path) -> Iterator[str]:
     ):
         try:
             assert api.stdout is not None
-            line = api.stdout.readline()
-            assert line.startswith("api ready "), log.read_text()
-            yield line.split()[-1]
+            address = address_in(api.stdout.readline(), "api")
+            assert address, log.read_text()
+            yield address
         finally:
             api.terminate()
-            api.wait(30)
+            api.wait(PATIENCE_S)
 
 
 @contextmanager

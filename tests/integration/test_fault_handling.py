@@ -286,7 +286,7 @@ async def test_pauses_grow_while_the_backend_stays_away_and_have_a_bound(core, c
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
-async def test_pauses_go_on_growing_for_a_message_that_is_refused_again_and_again(core, context):
+async def test_pauses_go_on_growing_for_a_message_that_note_refusal_and_again(core, context):
     job = await core.submit()
     pauses, tries = [], {}
     for _ in range(6):

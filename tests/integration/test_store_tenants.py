@@ -7,6 +7,7 @@ from core.security.encryption import Encryption
 from core.store.redis.durability import durability_warnings
 from core.store.redis.keys import key
 from tests.store_fixture import SECRET_KEY, Core, core
+from tests.until import PATIENCE_S
 
 __all__ = ["core"]
 
@@ -75,8 +76,8 @@ async def test_the_default_webhook_is_read_as_it_was_written(core: Core) -> None
 
 
 async def test_an_rpc_request_is_done_by_one_worker_and_answered(core: Core) -> None:
-    asked = asyncio.create_task(core.rpc.ask("credits", "acme", b"x", wait_s=5))
-    request = await core.rpc.next(wait_s=5)
+    asked = asyncio.create_task(core.rpc.ask("credits", "acme", b"x", wait_s=PATIENCE_S))
+    request = await core.rpc.next(wait_s=PATIENCE_S)
     assert request is not None
     assert (request.kind, request.tenant, request.body) == ("credits", "acme", b"x")
     assert await core.rpc.next(wait_s=0.01) is None

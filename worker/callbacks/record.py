@@ -62,6 +62,7 @@ def with_attempt(
         delivery,
         attempts=(*delivery.attempts, *made)[-_ATTEMPTS_KEPT:],
         round=delivery.round + 1,
+        spoilt=0,
         state=state,
         why=why,
         next_at_ms=wake_ms,

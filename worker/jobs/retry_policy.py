@@ -5,6 +5,7 @@ job gives up after the rule's number of tries, or where there is none when its t
 token or in a new session may do so at once the first time, since it does not ask the same again.
 """
 
+from http import HTTPStatus
 from typing import NamedTuple
 
 from core.errors import WaitReason
@@ -60,6 +61,11 @@ def rest_s(fault: BackendFault, job: Job, settings: Settings) -> float:
     return _doubled(first_s, tries_of(fault, job), longest_s)
 
 
+def grown_s(first_s: float, times: int) -> float:
+    """How long to wait for the same once more, after so many times: each is twice as long, up to a minute."""
+    return _doubled(first_s, times, max(first_s, LONGEST_PAUSE_S))
+
+
 def tries_of(fault: BackendFault, job: Job) -> int:
     """How often the job has gone on after this fault of this call."""
     return job.tries.get(name_of(fault), 0)
@@ -80,7 +86,8 @@ def _most_tries(fault: BackendFault, job: Job) -> float:
     """Passing faults are waited out, unless the job is canceled. What is refused ends at once, unless it was paid for."""
     if fault.fault in PASSING:
         return TRIES if job.status is Status.CANCELING else float("inf")
-    if fault.fault in _REFUSED_FOR_GOOD:
+    # a 403 that names no scope may be a firewall's, which lets the next call through
+    if fault.fault in _REFUSED_FOR_GOOD and fault.status != HTTPStatus.FORBIDDEN:
         return TRIES if job.sent is not None else 0
     return TRIES
 

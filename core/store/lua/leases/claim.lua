@@ -1,7 +1,7 @@
 -- Take a job or a delivery, for as long as the lease lasts.
 -- Arguments: id, owner, lease_ms.
 -- Results: claimed (absent: it is over, or another holds it), and then
---   record, webhook (the tenant's default), crashes,
+--   record, webhook (the tenant's default), crashes, suspected_since_ms (how long ago the last of them was)
 --   taken_over: the holder before stopped in mid-step; left_behind: it let its lease run out
 --   session_record of a job, event_id of a delivery
 -- Whether a process has said that it lives since it was suspected. When it last did is its "alive until" less a lease.
@@ -36,6 +36,7 @@ operation('claim', function(a)
     record = found.rec,
     webhook = call('HGET', key.tenant(found.tenant), 'webhook'),
     crashes = tonumber(call('HGET', record, 'crashes') or '0'),
+    suspected_since_ms = suspected_since_ms(record),
     taken_over = left_behind or handed_back,
     left_behind = left_behind,
     session_record = found.session and call('HGET', key.session(found.session), 'rec'),

@@ -30,6 +30,15 @@ local function uncount_crashes(record, lives)
   call('HINCRBY', record, 'crashes', -cleared)
 end
 
+-- How long ago the last one was suspected; absent where nobody is.
+local function suspected_since_ms(record)
+  local last
+  for since_ms in string.gmatch(call('HGET', record, 'suspects') or '', '@(%d+)\n') do
+    last = math.max(last or 0, tonumber(since_ms))
+  end
+  return last and now_ms - last
+end
+
 -- Whoever hears that it has lost the work lives.
 local function uncount_own_crash(record, owner)
   uncount_crashes(record, function(suspected) return process_of(suspected) == process_of(owner) end)
