@@ -84,6 +84,8 @@ def _preset_jobs() -> None:
 
 
 def _preset_backend() -> None:
+    for call in (CONNECTIONS, *CALLS):
+        BACKEND_BREAKER.labels(call)
     for call in CALLS:
         BACKEND_REQUEST_SECONDS.labels(call)
     for call, code in product(CALLS, USUAL_LABELS):
@@ -98,6 +100,7 @@ def _preset_backend() -> None:
         TOKENS.labels(str(state))
     for kind in ("available", "frozen", "reserved"):
         CREDITS.labels(kind)
+    OPEN_STREAMS.labels("messages")
     for to in ("backend", "receiver", "media"):
         TLS_FAILURES.labels(to)
 

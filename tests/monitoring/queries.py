@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,6 +39,7 @@ def grouped_by(query: str) -> set[str]:
     return {label.strip() for each in lists for label in each.split(",") if label.strip()}
 
 
+@cache
 def shown() -> dict[str, list[dict[str, str]]]:
     """The label sets of every sample that the two processes show before anything has happened, by its name."""
     show_metrics([*ROUTES, METRICS])
