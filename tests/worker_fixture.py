@@ -18,6 +18,7 @@ from tests.store_fixture import PUBLIC_URL, Core
 from worker.backend.client import Backend
 from worker.context import WorkerContext, token_pool_over
 from worker.jobs.execution import JobExecution
+from worker.jobs.runner import _next_result
 from worker.leases import Leases
 from worker.outbound.client import guarded_client
 from worker.outbound.host_limits import HostLimits
@@ -81,3 +82,14 @@ async def in_hand(
         execution = JobExecution(context, claim, lease)
         execution.job, execution.session = job, session or execution.session
         yield execution
+
+
+async def stepped(execution: JobExecution, steps: int = 1) -> Job:
+    """Take steps, as the loop does, without the store; what sleeps wakes at once."""
+    for _ in range(steps):
+        result = await _next_result(execution)
+        assert result is not None
+        execution.job, execution.session = result.job, result.session or execution.session
+        if execution.job.ended:
+            break
+    return execution.job
