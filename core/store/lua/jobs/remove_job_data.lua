@@ -21,7 +21,7 @@ local function forget_deliveries(tenant, job)
   call('DEL', key.job_deliveries(job))
 end
 
-operation('bury_job', function(a)
+operation('remove_job_data', function(a)
   local job = key.job(a.id)
   local found = read_fields(job, 'tenant', 'session', 'rec')
   if not found.tenant then return {} end
