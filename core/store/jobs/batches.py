@@ -9,8 +9,6 @@ from core.store.redis.keys import key
 
 
 class Batches:
-    """Reads batches."""
-
     def __init__(self, store: Store) -> None:
         self._store = store
 

@@ -188,7 +188,6 @@ class Jobs:
 
 
 def new_write_id() -> str:
-    """Name one write."""
     return secrets.token_hex(8)
 
 
