@@ -11,14 +11,14 @@ import click
 import uvloop
 from prometheus_client import start_http_server
 
-from core.logs import bind, get_logger
+from core.logs import bind, get_logger, say_ready
 from core.metrics import REGISTRY
-from core.process import ProcessCommand, load_process_settings
+from core.process_command import ProcessCommand, load_process_settings
 from core.queue import LeasedWorker, Run, make_worker
 from core.security.encryption import Encryption
 from core.settings import Settings
 from core.store.redis.client import STORE_DOWN, Redis, Store, connect
-from core.store.secret_keys import WrongSecretKeys, check_secret_keys
+from core.store.secret_key_check import WrongSecretKeys, check_secret_keys
 from worker import redis_outage
 from worker.callbacks.deliver import run_delivery
 from worker.context import WorkerContext, build_context
@@ -49,7 +49,7 @@ def worker(host: str, metrics_port: int) -> None:
 
 
 async def serve(settings: Settings, *, host: str, metrics_port: int) -> None:
-    """Run one worker process until it is told to stop."""
+    """Run one worker process until it is told to stop. Raises WrongSecretKeys."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -84,14 +84,33 @@ async def _run(context: WorkerContext, client: Redis, stop: asyncio.Event, url: 
     queue = _make_queue(context, client)
     beside = [asyncio.create_task(coroutine, name=name) for name, coroutine in _tasks_beside(context).items()]
     running = asyncio.create_task(queue.async_run())
-    print(f"worker ready {url}", flush=True)  # noqa: T201 - the line that whoever started us waits for
+    say_ready("worker", url, context.settings.log_format)
     waiting = asyncio.create_task(stop.wait())
-    await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    keys = asyncio.create_task(_watch_secret_keys(Store(client), context))
+    await asyncio.wait({running, waiting, keys}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     await _stop(context, queue, running)
     for task in beside:
         task.cancel()
     await asyncio.gather(*beside, return_exceptions=True)
+    if keys.done():
+        keys.result()  # raises WrongSecretKeys, the one end that it has
+    keys.cancel()
+
+
+async def _watch_secret_keys(store: Store, context: WorkerContext) -> None:
+    """Look again and again whether Redis is still one that our keys open: it may have been replaced.
+
+    Raises WrongSecretKeys; whoever goes on then would take every stored secret for broken.
+    """
+    told: list[str] = []
+    while True:
+        await asyncio.sleep(context.settings.sweep_s)
+        with suppress(*STORE_DOWN):
+            warnings = await check_secret_keys(store, context.encryption)
+            for warning in set(warnings).difference(told):
+                log.warning(warning)
+            told = warnings
 
 
 def _make_queue(context: WorkerContext, client: Redis) -> LeasedWorker:

@@ -11,7 +11,7 @@ import msgspec
 
 from core.errors import Code, WaitReason
 from core.model.plan import Output, Plan
-from core.redaction import redacted_repr
+from core.redacted_repr import redacted_repr
 
 
 class Status(StrEnum):
@@ -225,6 +225,8 @@ class Job(Record, frozen=True, kw_only=True):
     parent_id: str | None = None
     batch_id: str | None = None
     traceparent: str | None = None
+    #: X-Request-Id of the call that submitted it, for the logs
+    request_id: str | None = None
 
     # how far it has come
     started_at_ms: int | None = None

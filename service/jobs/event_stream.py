@@ -16,7 +16,7 @@ from core.model.job import Job
 from core.store.events import StoredEvent
 from core.store.redis.client import STORE_DOWN
 from service.context import ApiContext
-from service.jobs.views import current_view, with_fresh_link
+from service.jobs.current_view import current_view, with_fresh_link
 
 HEARTBEAT_S = 15.0
 #: the pause before another look while Redis is away

@@ -80,7 +80,6 @@ async def through(lane: Lane, turns: list[tuple[Moment, str]], problems: list[st
             problems.append(f"{moment}: {job['id']} ended {job['status']} {job['error']}")
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("how", ["kill", "freeze", "cut"])
 async def test_a_worker_that_stops_at_any_moment_loses_and_repeats_nothing(tmp_path, how):
     problems: list[str] = []

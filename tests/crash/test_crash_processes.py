@@ -9,8 +9,9 @@ from tests.crash.ground import laid_ground
 from tests.crash.lane import open_lane
 from tests.crash.left_over import crashes_of, left_over
 from tests.crash.traps import Moment, Trap
+from tests.until import PATIENCE_S
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(200)]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TITLE = 'add a title "{title}"'
 EXPORT = {"export": True, "resolution": "360p"}
@@ -101,7 +102,7 @@ async def anonymous_jobs_go_well(ground, database, moment):
     async with open_lane(ground, database) as lane:
         await lane.all_ready()
         lane.trap = Trap(moment)
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(PATIENCE_S):
             ids = [await lane.submit(TITLE, output=EXPORT) for _ in range(3)]
             ends = {(await lane.ended(job_id))["status"] for job_id in ids}
             for job_id in ids:

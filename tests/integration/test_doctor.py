@@ -21,7 +21,8 @@ from core.security.encryption import Encryption
 from core.store.redis.keys import key
 from tests.compat.processes import PROGRAMS, clean_environment, running
 from tests.dialects.dialects import Dialect, Film
-from tests.dialects.proxy import Seat, running_proxy
+from tests.dialects.proxy import Seat
+from tests.dialects.proxy_server import running_proxy
 from worker.doctor.command import doctor
 
 TOKEN, FREE_TOKEN = "nmv_usr_of_the_operator_1", "nmv_usr_that_may_not_export"

@@ -15,7 +15,7 @@ from tests.store_fixture import Core, core
 from tests.worker_fixture import context_over, in_hand
 from worker.backend.faults import BackendFault, Fault
 from worker.context import WorkerContext
-from worker.jobs.fault_handler import handle_error
+from worker.jobs.fault_handling import handle_error
 from worker.jobs.runner import run_job
 
 __all__ = ["core"]

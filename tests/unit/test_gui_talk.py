@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.growth_in_time import is_linear
 from worker.backend.gui_talk import is_question, translate
 
 GUI_ALONE = [
@@ -240,11 +241,12 @@ def test_no_text_breaks_it(text: str) -> None:
     assert isinstance(is_question(text), bool)
 
 
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     "piece", ["a", " ", "click ", "you can ", "click the ", ".", ", ", '"', "1. ", "点击", "在", "\n", "’", "drag and "]
 )
 def test_a_long_text_of_one_piece_takes_linear_time(piece: str) -> None:
-    text = piece * (20_000 // len(piece))
-    assert len(translate(text).text) <= len(text)
-    is_question(text)
+    def read(text: str) -> None:
+        assert len(translate(text).text) <= len(text)
+        is_question(text)
+
+    assert is_linear(read, piece, most_characters=20_000)

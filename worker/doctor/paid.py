@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from core.clock import Clock, stopwatch_s
+from core.media.sniff import format_of_content
 from core.settings import Settings
-from core.sniff import format_of_content
 from worker.backend.drafts import exportable, fingerprint
 from worker.backend.events import Heartbeat
 from worker.backend.faults import BackendFault

@@ -6,7 +6,7 @@ paid for an edit and shows nothing. A length is wrong only where nothing that wa
 
 import msgspec
 
-from core.formats import format_of_content, same_family
+from core.media.formats import format_of_content, same_family
 from worker.films.facts import FilmFacts, NotAFilm, Read
 from worker.films.iso_media import read_iso_media
 from worker.films.matroska import read_matroska

@@ -42,7 +42,7 @@ _LIBRARIES_KEPT = 8
 _NAME = "reelgate_"
 #: each may use what stands before it
 _SHARED = (
-    *("operation", "json", "queue", "suspicion", "events", "admission"),
+    *("operation", "json", "queue", "crash_count", "events", "admission"),
     *("queue_position", "reservations", "sessions", "batches", "deliveries"),
 )
 

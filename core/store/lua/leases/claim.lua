@@ -26,9 +26,9 @@ operation('claim', function(a)
     call('ZADD', key.arq_queue(), 'XX', lease_ends_ms, a.id)
     return {}
   end
-  if left_behind then suspect(record, found.owner) end
-  clear_suspicion(record, a.owner)
-  clear_suspects(record, lives_since(a.lease_ms))
+  if left_behind then count_crash(record, found.owner) end
+  uncount_own_crash(record, a.owner)
+  uncount_crashes(record, lives_since(a.lease_ms))
   local handed_back = call('HDEL', record, 'handed') == 1
   take_lease(a.id, a.owner, now_ms + a.lease_ms)
   return {

@@ -7,7 +7,7 @@ operation('hand_back', function(a)
       call('HSET', record_key(id), 'handed', 1)
       release_lease(id, now_ms + a.in_ms)
     else
-      clear_suspicion(record_key(id), owner)
+      uncount_own_crash(record_key(id), owner)
     end
   end
   return {}
