@@ -84,7 +84,7 @@ class Core:
         self.identities = AnonymousIdentities(self.store)
         self.uploads = Uploads(self.store, self.clock)
         self.events = Events(self.store)
-        self.errands = RpcQueue(self.store)
+        self.rpc = RpcQueue(self.store)
         self.answers = StoredResponses(self.store)
         self._owners = count(1)
 

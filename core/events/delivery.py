@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from core.model.job import Record
-from core.redaction import redacted_repr
+from core.redacted_repr import redacted_repr
 
 
 class DeliveryState(StrEnum):

@@ -58,6 +58,8 @@ _OTHER_SERVICE_PORTS = frozenset(
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)(?:[/?#].*)?")
 _AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]{1,5}))?")
+#: Visible ASCII but the backslash: what nearly every URL is made of.
+_PLAIN = re.compile(r"[!-\[\]-~]+")
 #: Zero-width joiners, with which Persian words and emoji are made; in a host name IDNA judges them.
 _JOINERS = "\u200c\u200d"
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
@@ -153,8 +155,12 @@ def _split(url: str) -> tuple[str, str, int | None]:
 
 
 def _check_characters(text: str) -> None:
-    if not all((char.isprintable() and not char.isspace() and char != "\\") or char in _JOINERS for char in text):
+    if not _PLAIN.fullmatch(text) and not all(_is_visible(char) for char in text):
         raise _Refused("url_malformed", "A URL must not contain spaces, backslashes or invisible characters.")
+
+
+def _is_visible(char: str) -> bool:
+    return (char.isprintable() and not char.isspace() and char != "\\") or char in _JOINERS
 
 
 def _check_host(host: str, allow: Sequence[Network]) -> bool:
@@ -172,7 +178,7 @@ def _literal(host: str) -> Address | None:
     try:
         if host.startswith("["):
             return _bracketed(host[1:-1])
-        return IPv4Address(host)
+        return IPv4Address(host) if host[-1:].isdigit() else None
     except ValueError:
         if host.startswith("["):
             raise _Refused("host_not_allowed", "The URL's IPv6 address cannot be read.") from None

@@ -12,7 +12,7 @@ import msgspec
 
 from core.clock import Clock
 from core.ids import new_id
-from core.redaction import redacted_repr
+from core.redacted_repr import redacted_repr
 from core.store.redis.client import Store
 from core.store.redis.keys import key
 

@@ -5,8 +5,8 @@ from urllib.parse import urlencode
 
 from litestar import Request, Response
 
+from service.http.json_response import json_response
 from service.http.query import query_items
-from service.http.responses import json_response
 
 
 def page_response(

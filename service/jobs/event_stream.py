@@ -5,6 +5,7 @@ process it comes to. https://html.spec.whatwg.org/multipage/server-sent-events.h
 """
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -16,7 +17,7 @@ from core.model.job import Job
 from core.store.events import StoredEvent, is_same_event
 from core.store.redis.client import STORE_DOWN
 from service.context import ApiContext
-from service.jobs.views import current_view, with_fresh_link
+from service.jobs.current_view import current_view, with_fresh_link
 
 HEARTBEAT_S = 15.0
 #: the pause before another look while Redis is away
@@ -25,6 +26,9 @@ _RETRY_S = 1.0
 _AT_ONCE = 100
 _RETRY_FIELD = b"retry: 3000\n\n"
 _HEARTBEAT = b": still here\n\n"
+#: when a reader of a process that ends comes back: sooner than after a break, which may be an outage
+_COMES_BACK_MS = (200, 2000)
+_DICE = random.SystemRandom()
 
 
 def encode_frame(event: str, data: bytes, event_id: str | None = None) -> bytes:
@@ -65,6 +69,13 @@ async def stream_events(context: ApiContext, job: Job, *, after: str | None) -> 
                 continue
             if not await _is_set_within(wakeup, HEARTBEAT_S):
                 yield _HEARTBEAT
+        if not reader.over:
+            yield _farewell()
+
+
+def _farewell() -> bytes:
+    """Send a reader on to another process: not all at the same moment, since there may be thousands."""
+    return f"retry: {_DICE.randint(*_COMES_BACK_MS)}\n\n".encode()
 
 
 async def _is_set_within(wakeup: asyncio.Event, patience_s: float) -> bool:

@@ -13,8 +13,8 @@ from core.store.rpc import TooManyRequests
 from service.auth import RequireScope
 from service.context import ApiRequest, context_of
 from service.http.headers import origin_of
+from service.http.json_response import json_response
 from service.http.query import query_params
-from service.http.responses import json_response
 from service.openapi.describe import ResponseDoc, problems, reads
 from service.schemas.requests import UsageQuery
 from service.schemas.responses import CreditsView, UsageView

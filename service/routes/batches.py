@@ -11,7 +11,7 @@ from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.body import read_json_body
 from service.http.headers import TraceparentHeader, origin_of
-from service.http.responses import json_response
+from service.http.json_response import json_response
 from service.idempotency import IdempotencyKeyHeader, parse_key, replay_or_run
 from service.jobs.batch import accept_batch, batch_view
 from service.jobs.prefer_wait import respond

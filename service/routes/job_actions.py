@@ -14,11 +14,11 @@ from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.body import decode_json, has_body, read_json_body
 from service.http.headers import PreferHeader, TraceparentHeader, origin_of, parse_wait_s
-from service.http.responses import json_response
+from service.http.json_response import json_response
 from service.idempotency import IdempotencyKeyHeader, parse_key, replay_or_run
+from service.jobs.current_view import current_view
 from service.jobs.prefer_wait import respond
 from service.jobs.replay import accept_replay
-from service.jobs.views import current_view
 from service.lookup import own_job
 from service.openapi.describe import ResponseDoc, json_body, problems
 from service.problems import ApiError

@@ -15,7 +15,7 @@ from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.body import decode_json, read_json_body
 from service.http.headers import Origin, origin_of
-from service.http.responses import encoded_response, json_response
+from service.http.json_response import encoded_response, json_response
 from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
 from service.jobs.validation import webhook_url_error
 from service.openapi.describe import ResponseDoc, json_body, problems, reads

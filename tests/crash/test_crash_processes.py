@@ -71,6 +71,22 @@ async def test_a_job_that_kills_its_worker_three_times_ends_poisoned_and_the_nex
         assert await left_over(lane) == []
 
 
+async def test_workers_that_were_starved_at_one_step_one_after_the_other_poison_nothing(ground, token):
+    async with open_lane(ground, 3, token=token, workers=4) as lane:
+        job = await lane.run(Moment("session", 1, "before", "freeze"), TITLE, times=3, output=EXPORT)
+        assert job["status"] == "succeeded"
+        assert await crashes_of(lane, job["id"]) == 0
+        assert await left_over(lane) == []
+
+
+async def test_what_a_stream_has_shown_outlives_the_worker_that_heard_it(ground, token):
+    async with open_lane(ground, 3, token=token) as lane:
+        moment = Moment("commit_job:editing", 2, "after", "kill")
+        job = await lane.run(moment, TITLE + " [[story:question]]", output=EXPORT)
+        assert (job["error"]["code"], bool(job["reply"])) == ("needs_input", True)
+        assert job["credits_used"] == 50
+
+
 async def test_a_worker_that_stops_while_it_renews_the_anonymous_identity_holds_nobody_up_for_long(ground):
     moments = [
         Moment("token", 1, "before", "kill"),

@@ -20,7 +20,8 @@ from typing import Any
 
 import httpx
 
-from tests.dialects.proxy import Proxy, Seat, running_proxy
+from tests.dialects.proxy import Proxy, Seat
+from tests.dialects.proxy_server import running_proxy
 from tests.gateway_fixture import FAST, Gateway, running_gateway
 from tests.until import PATIENCE_S
 
@@ -74,6 +75,10 @@ class Ground:
     environment: Mapping[str, str]
     #: closes what the cases hold
     stack: ExitStack
+
+    def calls(self) -> int:
+        """Count what the gateway has asked so far."""
+        return sum(seat.calls.total() for seat in (self.proxy.stranger, *list(self.proxy.seats.values())))
 
     def open_cases(self, seats: Mapping[str, Seat], *, without_token: frozenset[str] = frozenset()) -> dict[str, Case]:
         """Make a tenant for each name. One without a token is served by the installation's anonymous identity."""

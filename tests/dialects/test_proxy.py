@@ -17,9 +17,11 @@ import pytest
 
 from sandbox.clips import make_talk_clip
 from tests.dialects import shapes
+from tests.dialects.asgi import Reply
 from tests.dialects.dialects import AS_IT_IS, DIALECTS, Dialect, mixed
 from tests.dialects.ground import running_stand_in
-from tests.dialects.proxy import Proxy, Reply, Seat, drafts_in, running_proxy
+from tests.dialects.proxy import Proxy, Seat, drafts_in
+from tests.dialects.proxy_server import running_proxy
 from tests.until import PATIENCE_S, until
 
 ATTRIBUTION = {"X-Skill-Source": "free-video-fast", "X-Skill-Version": "1.0.0", "X-Skill-Platform": "unknown"}

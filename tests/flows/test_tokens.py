@@ -36,22 +36,22 @@ class Office:
 
     def tenant(self, name: str) -> Gateway:
         """Make a tenant and the caller that it sends."""
-        issued = self._at_desk(lambda api_keys, _: api_keys.create(name))
+        issued = self._with_store(lambda api_keys, _: api_keys.create(name))
         caller = Gateway(self.gateway.world | {"api_key": issued.secret}, self.gateway.folder)
         return self._callers.enter_context(closing(caller))
 
     def give(self, tenant: str, secret: str, *, first: bool = False, scopes: str = "") -> str:
         """Put a token into the pool; the one that expires first is taken first."""
         expires_ms = Clock().now_ms() + DAY_MS if first else None
-        return self._at_desk(
+        return self._with_store(
             lambda _, tokens: tokens.add(secret, kind="operator", tenant=tenant, expires_ms=expires_ms, scopes=scopes)
         )
 
     def take_away(self, token_id: str) -> None:
-        assert self._at_desk(lambda _, tokens: tokens.remove(token_id))
+        assert self._with_store(lambda _, tokens: tokens.remove(token_id))
 
     def state(self, token_id: str) -> str:
-        return self._at_desk(lambda _, tokens: tokens.get(token_id)).state
+        return self._with_store(lambda _, tokens: tokens.get(token_id)).state
 
     def account(self, credits_: int, **facts: object) -> str:
         """Open an account at the backend and return its token."""
@@ -69,14 +69,14 @@ class Office:
         rows = self.gateway.ledger()["messages"]
         return sum(row["token_id"] == backend_id(secret) and row["status"] == "refused" for row in rows)
 
-    def _at_desk(self, errand):
+    def _with_store(self, call):
         async def opened():
             store, vault = (
                 Store(connect(self.gateway.world["redis_url"], answer_s=PATIENCE_S)),
                 Encryption([SECRET_KEY]),
             )
             try:
-                return await errand(ApiKeys(store, vault, Clock()), Tokens(store, vault, Clock()))
+                return await call(ApiKeys(store, vault, Clock()), Tokens(store, vault, Clock()))
             finally:
                 await store.close()
 

@@ -152,8 +152,8 @@ async def test_a_test_call_is_sent_once_per_key_and_a_failed_one_gives_it_back(a
     await api.context.store.redis.delete(key("rpc_requests"))
 
     async def worker() -> None:
-        errand = await api.context.rpc.next(wait_s=PATIENCE_S)
-        await api.context.rpc.answer(errand, b'{"status":204,"latency_ms":7,"excerpt":"ok"}')
+        rpc_request = await api.context.rpc.next(wait_s=PATIENCE_S)
+        await api.context.rpc.answer(rpc_request, b'{"status":204,"latency_ms":7,"excerpt":"ok"}')
 
     first, _ = await asyncio.gather(api.http.post("/v1/webhook:test", headers=KEY), worker())
     assert first.json()["delivered"] is True

@@ -176,6 +176,9 @@ def test_anything_like_a_token_is_taken_out() -> None:
         "在开始编辑之前：您想处理视频的哪一部分，成片需要多长？",
         "请告诉我标题的内容。",
         "您想保留原声吗",
+        "I can cut it. Should I cut the intro or the end?",
+        "The clip is 10 s long. Do you want me to trim the start or the end?",
+        "I've added the music. Which colour would you like for the title?",
     ],
 )
 def test_a_question_is_one(text: str) -> None:
@@ -194,6 +197,10 @@ def test_a_question_is_one(text: str) -> None:
         "I looked at your footage. It already has a steady picture and clear sound, so I kept everything.",
         'I did not understand: "what?". I left the timeline as it is.',
         "已添加标题。还需要其他修改吗？",
+        "I've trimmed the clip. Do you want me to add music too?",
+        "Title added. Want me to export it?",
+        "Done! Should I render it now?",
+        "标题已添加。需要我导出视频吗？",
         "我查看了您的素材，画面稳定、声音清晰，因此保持原样。",
     ],
 )

@@ -10,7 +10,7 @@ import msgspec
 
 from core.logs import bind, get_logger, trace_id_of
 from core.metrics import CALLBACK_SECONDS, CALLBACKS
-from core.redaction import redacted_repr
+from core.redacted_repr import redacted_repr
 from core.security.links import with_link
 from core.security.signing import headers
 from core.store.deliveries import DeliveryClaim
