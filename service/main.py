@@ -12,12 +12,14 @@ from litestar.types import ASGIApp
 from prometheus_client import start_http_server
 from uvicorn.config import LoopFactoryType
 
+from core.errors import StartRefused
 from core.logs import get_logger
 from core.metrics import REGISTRY
 from core.process import ProcessCommand, load_process_settings
+from core.store.formats import check_formats
 from core.store.redis.client import STORE_DOWN
 from core.store.redis.durability import durability_warnings
-from core.store.secret_keys import WrongSecretKeys, check_secret_keys
+from core.store.secret_keys import check_secret_keys
 from service.app import build_app
 from service.context import ApiContext, open_context
 from service.http.protocol import LimitedProtocol
@@ -40,8 +42,9 @@ class _Server(uvicorn.Server):
         self._context = context
         self._address = address
         #: why it may not serve, once that is known
-        self.refused: WrongSecretKeys | None = None
+        self.refused: StartRefused | None = None
         self._waiting: asyncio.Task[None] | None = None
+        self._member: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         redis_answered = await self._check_redis()
@@ -51,6 +54,7 @@ class _Server(uvicorn.Server):
         if not redis_answered:
             log.warning("Redis does not answer yet")
             self._waiting = asyncio.create_task(self._check_redis_once_it_answers())
+        self._member = asyncio.create_task(self._context.membership.run(), name="membership")
         sys.stdout.write(f"api ready {self._address}\n")
         sys.stdout.flush()
         return None
@@ -58,12 +62,14 @@ class _Server(uvicorn.Server):
     async def _check_redis(self) -> bool:
         """Warn of what is wrong with Redis, and end where its data is not ours to read. False: it does not answer."""
         try:
+            await check_formats(self._context.store)
             warnings = await check_secret_keys(self._context.store, self._context.encryption)
             warnings += await durability_warnings(self._context.store)
+            await self._context.membership.note()
         except STORE_DOWN:
             return False
-        except WrongSecretKeys as wrong:
-            self.refused, self.should_exit = wrong, True
+        except StartRefused as refused:
+            self.refused, self.should_exit = refused, True
             return True
         for warning in warnings:
             log.warning(warning)
@@ -76,6 +82,8 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._waiting:
             self._waiting.cancel()
+        if self._member:
+            self._member.cancel()
         self._context.subscriptions.end_streams()
         await super().shutdown(sockets)
 

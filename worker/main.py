@@ -11,14 +11,15 @@ import click
 import uvloop
 from prometheus_client import start_http_server
 
+from core.errors import StartRefused
 from core.logs import bind, get_logger
 from core.metrics import REGISTRY
 from core.process import ProcessCommand, load_process_settings
 from core.queue import LeasedWorker, Run, make_worker
-from core.security.encryption import Encryption
 from core.settings import Settings
-from core.store.redis.client import STORE_DOWN, Redis, Store, connect
-from core.store.secret_keys import WrongSecretKeys, check_secret_keys
+from core.store.formats import check_formats
+from core.store.redis.client import STORE_DOWN, Redis, connect
+from core.store.secret_keys import check_secret_keys
 from worker import redis_outage
 from worker.callbacks.deliver import run_delivery
 from worker.context import WorkerContext, build_context
@@ -44,8 +45,8 @@ def worker(host: str, metrics_port: int) -> None:
     settings = load_process_settings()
     try:
         uvloop.run(serve(settings, host=host, metrics_port=metrics_port))
-    except WrongSecretKeys as wrong:
-        raise click.ClickException(str(wrong)) from None
+    except StartRefused as refused:
+        raise click.ClickException(str(refused)) from None
 
 
 async def serve(settings: Settings, *, host: str, metrics_port: int) -> None:
@@ -56,7 +57,7 @@ async def serve(settings: Settings, *, host: str, metrics_port: int) -> None:
     async with AsyncExitStack() as stack:
         client = connect(settings.redis_url.get_secret_value(), answer_s=_ANSWER_S, connections=256)
         context = await build_context(settings, client, stack)
-        if not await _wait_for_redis(Store(client), context.encryption, stop):
+        if not await _wait_for_redis(context, stop):
             return
         for secret in settings.nemo_tokens:
             await context.token_pool.add_operator_token(secret.get_secret_value())
@@ -65,15 +66,17 @@ async def serve(settings: Settings, *, host: str, metrics_port: int) -> None:
         await _run(context, client, stop, f"http://{host}:{server.server_port}")
 
 
-async def _wait_for_redis(store: Store, encryption: Encryption, stop: asyncio.Event) -> bool:
+async def _wait_for_redis(context: WorkerContext, stop: asyncio.Event) -> bool:
     """Wait until Redis answers, and warn of what is wrong with it. False: told to stop before it did.
 
-    Raises WrongSecretKeys.
+    Raises StartRefused. From then on this process is known to the others.
     """
     while not stop.is_set():
         with suppress(*STORE_DOWN):
-            for warning in await check_secret_keys(store, encryption):
+            await check_formats(context.store)
+            for warning in await check_secret_keys(context.store, context.encryption):
                 log.warning(warning)
+            await context.membership.note()
             return True
         log.warning("waiting for Redis")
         await redis_outage.pause()
@@ -92,6 +95,7 @@ async def _run(context: WorkerContext, client: Redis, stop: asyncio.Event, url: 
     for task in beside:
         task.cancel()
     await asyncio.gather(*beside, return_exceptions=True)
+    await context.membership.leave()
 
 
 def _make_queue(context: WorkerContext, client: Redis) -> LeasedWorker:
@@ -126,6 +130,7 @@ def _tasks_beside(context: WorkerContext) -> dict[str, Coroutine[Any, Any, None]
         "orphan renders": run_periodically("orphan renders", follow, every_s=context.settings.sweep_s),
         "rpc": run_rpc_server(context),
         "admission": _stay_listed(context),
+        "membership": context.membership.run(),
     }
 
 

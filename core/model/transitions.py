@@ -350,6 +350,7 @@ def removed(job: Job) -> Job:
         render=None,
         error=job.error and _without_words(job),
         data_removed=True,
+        beyond={},  # what is unknown may be words
     )
 
 

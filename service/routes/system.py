@@ -3,11 +3,13 @@
 from litestar import Response
 from litestar.openapi import ResponseSpec
 
+from core.errors import StartRefused
 from core.logs import get_logger
 from core.metrics import exposition
+from core.store.formats import check_formats
 from core.store.redis.client import STORE_DOWN
 from core.store.redis.durability import durability_warnings
-from core.store.secret_keys import WrongSecretKeys, check_secret_keys
+from core.store.secret_keys import check_secret_keys
 from service.context import AnyRequest, ApiContext, context_of
 from service.http.responses import json_response
 from service.openapi.describe import ResponseDoc, reads
@@ -43,12 +45,13 @@ async def _probe_redis(context: ApiContext) -> Response[bytes]:
     if context.subscriptions.closing:
         return json_response(Probe(status="unavailable"), status=503)
     try:
+        await check_formats(context.store)
         warnings = await check_secret_keys(context.store, context.encryption) + await durability_warnings(context.store)
     except STORE_DOWN:
         return json_response(Probe(status="unavailable"), status=503, headers={"Retry-After": "1"})
-    except WrongSecretKeys as wrong:
-        log.error(str(wrong))  # noqa: TRY400 - where it was found says nothing
-        return json_response(Probe(status="unavailable", warnings=(str(wrong),)), status=503)
+    except StartRefused as refused:
+        log.error(str(refused))  # noqa: TRY400 - where it was found says nothing
+        return json_response(Probe(status="unavailable", warnings=(str(refused),)), status=503)
     return json_response(Probe(status="ok", warnings=tuple(warnings)))
 
 
