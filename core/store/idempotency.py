@@ -11,7 +11,7 @@ import msgspec
 from core.model.job_view import UNPLACED, JobView
 from core.redaction import redacted_repr
 from core.store.redis.client import Store
-from core.store.redis.codec import decode
+from core.store.redis.codec import Unreadable, decode
 from core.store.redis.keys import key
 
 #: an answer is replayed for so long, and in any case until its job has ended
@@ -98,9 +98,15 @@ class StoredResponses:
 
         async def write(pipe: Any) -> None:
             answer, waits = await pipe.hmget(name, ["answer", "waits"])
+            try:
+                after = _with_tombstone(answer, waits_of(waits), tombstone) if answer else None
+            except Unreadable:
+                pipe.multi()
+                pipe.delete(name)  # the job's words go, also where nobody can tell them from the rest
+                return
             pipe.multi()
-            if answer:
-                pipe.hset(name, "answer", _with_tombstone(answer, waits_of(waits), tombstone))
+            if after:
+                pipe.hset(name, "answer", after)
                 pipe.hdel(name, "waits")
 
         await self._store.redis.transaction(write, name)

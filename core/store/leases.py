@@ -36,7 +36,7 @@ async def claim(store: Store, clock: Clock, item_id: str, *, owner: str, lease_m
     """
     arguments: dict[str, Any] = {"id": item_id, "owner": owner, "lease_ms": lease_ms}
     found = await store.run("claim", arguments | clock.for_operations(), Claimed)
-    if found.unreadable_fmt:
+    if found.unreadable_fmt is not None:
         unreadable(
             "delivery" if item_id.startswith("dlv_") else "job", item_id, f"its format is {found.unreadable_fmt}"
         )

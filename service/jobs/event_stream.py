@@ -15,6 +15,7 @@ from core.ids import is_id
 from core.model.job import Job
 from core.store.events import StoredEvent
 from core.store.redis.client import STORE_DOWN
+from core.store.redis.codec import Unreadable
 from service.context import ApiContext
 from service.jobs.views import current_view, with_fresh_link
 
@@ -93,6 +94,8 @@ class EventReader:
         except STORE_DOWN:
             await asyncio.sleep(_RETRY_S)
             frames, self.behind = [], True
+        except Unreadable:  # who comes back is told
+            frames, self.over = [], True
         else:
             self.behind = len(frames) >= _AT_ONCE
         return frames

@@ -76,6 +76,10 @@ class Jobs:
             await set_aside(self._store, self._clock, job_id, owner=owner)
             return None
 
+    async def set_aside(self, job_id: str, *, owner: str) -> None:
+        """Let go of a job whose record has become one that cannot be read."""
+        await set_aside(self._store, self._clock, job_id, owner=owner)
+
     @property
     def lease_ms(self) -> int:
         """How long a claim lasts without a heartbeat."""
@@ -95,7 +99,8 @@ class Jobs:
     ) -> Job:
         """Write `new` over `old` and return what is stored now: `new`, perhaps with a caller's cancel added.
 
-        Raises LeaseLost where another worker holds the job; then nothing was written. `park_until_ms` lets go of
+        Raises LeaseLost where another worker holds the job, and Unreadable where somebody has written what this release
+        cannot read; then nothing was written. `park_until_ms` lets go of
         the job until then; an ended job is let go for good. `owner` None writes for the API and the sweeper, who
         hold no lease: they may only cancel or expire, and get LeaseLost where the version has moved on.
         `write_id` names this write: under the same one it can be repeated when the answer was lost, and happens once.

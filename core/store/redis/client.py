@@ -165,7 +165,7 @@ class Store:
 
     def read(self, kind: type[Stored], raw: bytes, fmt: bytes | None, *, item_id: str) -> Stored:
         """Read a record with the format that stands beside it. Raises Unreadable."""
-        told = int(fmt) if fmt and fmt.isdigit() else FIRST_FORMAT
+        told = FIRST_FORMAT if fmt is None else int(fmt) if fmt.isdigit() else 0
         if not is_readable(self.release, self.mark, told):
             raise unreadable(kind_of(kind), item_id, f"its format is {told}")
         return unpack(raw, kind, item_id=item_id)

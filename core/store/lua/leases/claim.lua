@@ -14,12 +14,18 @@ local function lives_since(lease_ms)
   end
 end
 
--- What is needed beside a record: its tenant's webhook, and a job's session; `fmt`: the newer one's of both.
+-- What is needed beside a record: its tenant's webhook, and a job's session.
 local function read_beside(found)
   local tenant = read_fields(key.tenant(found.tenant), 'webhook', 'fmt')
   local session = found.session and read_fields(key.session(found.session), 'rec', 'fmt') or {}
-  local fmt = math.max(tonumber(tenant.fmt or FIRST_FORMAT), tonumber(session.fmt or FIRST_FORMAT))
-  return {webhook = tenant.webhook, session_record = session.rec, fmt = fmt}
+  return {webhook = tenant.webhook, session_record = session.rec, formats = {found.fmt, tenant.fmt, session.fmt}}
+end
+
+-- The first format of some that this release cannot read; 0 for what is no number.
+local function unreadable_format(formats)
+  for i = 1, 3 do
+    if not is_readable(formats[i]) then return tonumber(formats[i]) or 0 end
+  end
 end
 
 -- A worker of a newer release has it: it stays due, after a moment in which that one may come to it first.
@@ -50,9 +56,10 @@ operation('claim', function(a)
     return {}
   end
   local beside = read_beside(found)
-  if not (is_readable(found.fmt) and is_readable(beside.fmt)) then
+  local unreadable_fmt = unreadable_format(beside.formats)
+  if unreadable_fmt then
     leave_to_another(a.id)
-    return {unreadable_fmt = tonumber(is_readable(found.fmt) and beside.fmt or found.fmt)}
+    return {unreadable_fmt = unreadable_fmt}
   end
   if call('HDEL', record, 'aside') == 1 then return give_new_turn(a.id, found) end
   if left_behind then suspect(record, found.owner) end

@@ -2,7 +2,7 @@
 
 -- A record that holds what only a newer release knows stays marked as that one's, whoever writes it.
 local function stamp(hash)
-  if written_fmt > tonumber(call('HGET', hash, 'fmt') or '0') then call('HSET', hash, 'fmt', written_fmt) end
+  if written_fmt > (tonumber(call('HGET', hash, 'fmt') or '0') or 0) then call('HSET', hash, 'fmt', written_fmt) end
 end
 
 local function read_mark()
@@ -14,9 +14,10 @@ local function read_mark()
   }
 end
 
--- Whether this release understands what is marked so.
+-- Whether this release understands what is marked so. What is no number is nothing that it knows.
 local function is_readable(fmt)
   fmt = tonumber(fmt or FIRST_FORMAT)
+  if not fmt then return false end
   if fmt <= FORMAT then return fmt >= READS_FROM end
   local mark = read_mark()
   return fmt <= mark.written and mark.oldest_reader <= FORMAT
