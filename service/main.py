@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import socket
-import sys
 from typing import Any, cast
 
 import click
@@ -13,13 +12,13 @@ from prometheus_client import start_http_server
 from uvicorn.config import LoopFactoryType
 
 from core.errors import StartRefused
-from core.logs import get_logger
+from core.logs import get_logger, say_ready
 from core.metrics import REGISTRY
-from core.process import ProcessCommand, load_process_settings
+from core.process_command import ProcessCommand, load_process_settings
 from core.store.formats import check_formats
 from core.store.redis.client import STORE_DOWN
 from core.store.redis.durability import durability_warnings
-from core.store.secret_keys import check_secret_keys
+from core.store.secret_key_check import check_secret_keys
 from service.app import build_app
 from service.context import ApiContext, open_context
 from service.http.protocol import LimitedProtocol
@@ -55,8 +54,7 @@ class _Server(uvicorn.Server):
             log.warning("Redis does not answer yet")
             self._waiting = asyncio.create_task(self._check_redis_once_it_answers())
         self._member = asyncio.create_task(self._context.membership.run(), name="membership")
-        sys.stdout.write(f"api ready {self._address}\n")
-        sys.stdout.flush()
+        say_ready("api", self._address, self._context.settings.log_format)
         return None
 
     async def _check_redis(self) -> bool:

@@ -12,14 +12,14 @@ import uvloop
 from prometheus_client import start_http_server
 
 from core.errors import StartRefused
-from core.logs import bind, get_logger
+from core.logs import bind, get_logger, say_ready
 from core.metrics import REGISTRY
-from core.process import ProcessCommand, load_process_settings
+from core.process_command import ProcessCommand, load_process_settings
 from core.queue import LeasedWorker, Run, make_worker
 from core.settings import Settings
 from core.store.formats import check_formats
 from core.store.redis.client import STORE_DOWN, Redis, connect
-from core.store.secret_keys import check_secret_keys
+from core.store.secret_key_check import check_secret_keys
 from worker import redis_outage
 from worker.callbacks.deliver import run_delivery
 from worker.context import WorkerContext, build_context
@@ -50,7 +50,7 @@ def worker(host: str, metrics_port: int) -> None:
 
 
 async def serve(settings: Settings, *, host: str, metrics_port: int) -> None:
-    """Run one worker process until it is told to stop."""
+    """Run one worker process until it is told to stop. Raises StartRefused."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -87,15 +87,35 @@ async def _run(context: WorkerContext, client: Redis, stop: asyncio.Event, url: 
     queue = _make_queue(context, client)
     beside = [asyncio.create_task(coroutine, name=name) for name, coroutine in _tasks_beside(context).items()]
     running = asyncio.create_task(queue.async_run())
-    print(f"worker ready {url}", flush=True)  # noqa: T201 - the line that whoever started us waits for
+    say_ready("worker", url, context.settings.log_format)
     waiting = asyncio.create_task(stop.wait())
-    await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    refusal = asyncio.create_task(_watch_redis(context))
+    await asyncio.wait({running, waiting, refusal}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     await _stop(context, queue, running)
     for task in beside:
         task.cancel()
     await asyncio.gather(*beside, return_exceptions=True)
     await context.membership.leave()
+    if refusal.done():
+        refusal.result()  # raises StartRefused, the one end that it has
+    refusal.cancel()
+
+
+async def _watch_redis(context: WorkerContext) -> None:
+    """Look again and again whether Redis is still one that is ours to serve: it may have been replaced.
+
+    Raises StartRefused; whoever goes on then would take every stored secret, or every record, for broken.
+    """
+    told: list[str] = []
+    while True:
+        await asyncio.sleep(context.settings.sweep_s)
+        with suppress(*STORE_DOWN):
+            await check_formats(context.store)
+            warnings = await check_secret_keys(context.store, context.encryption)
+            for warning in set(warnings).difference(told):
+                log.warning(warning)
+            told = warnings
 
 
 def _make_queue(context: WorkerContext, client: Redis) -> LeasedWorker:

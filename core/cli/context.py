@@ -12,7 +12,7 @@ from core.security.encryption import Encryption
 from core.settings import Settings, load_settings
 from core.store.formats import check_formats
 from core.store.redis.client import STORE_DOWN, Store, connect
-from core.store.secret_keys import check_secret_keys
+from core.store.secret_key_check import check_secret_keys
 from core.store.tenants.api_keys import ApiKeys
 from core.store.tenants.tenants import Tenants
 from core.store.tokens.tokens import Tokens

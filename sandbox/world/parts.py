@@ -42,4 +42,5 @@ def _speaking(kind: str, name: str, arguments: list[str], env: Mapping[str, str]
 
 
 def _ready_line(kind: str) -> str:
-    return rf"^{kind} ready (http://\S+)"
+    """Find a process's address where it says that it is ready, in plain words or in a line of JSON."""
+    return rf'^(?=.*\b{kind} ready\b).*?(http://[^\s"]+)'

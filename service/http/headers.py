@@ -5,9 +5,10 @@ A handler that names one of these types in its signature gets it from Litestar, 
 
 import re
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from litestar.params import HeaderParameter
+from litestar.types import Scope
 
 PreferHeader = Annotated[
     str | None,
@@ -49,6 +50,22 @@ def parse_wait_s(prefer: str | None) -> int | None:
 def parse_traceparent(header: str | None) -> str | None:
     """Take a well-formed traceparent; any other is as good as none."""
     return header if header and _TRACEPARENT.fullmatch(header) else None
+
+
+class Origin(NamedTuple):
+    """The call that something comes from, for the logs of what it leads to: its request's id and its trace."""
+
+    request_id: str | None = None
+    traceparent: str | None = None
+
+
+#: what no call asked for
+NOWHERE = Origin()
+
+
+def origin_of(scope: Scope, traceparent: str | None = None) -> Origin:
+    """Name the call of this scope; `traceparent` is the header as it came."""
+    return Origin(str(scope.get("request_id", "")) or None, parse_traceparent(traceparent))
 
 
 def matches_etag(if_none_match: str | None, etag: str) -> bool:

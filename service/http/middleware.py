@@ -3,9 +3,11 @@
 It knows no route and reads no body. A line says the route's template and never the path: a caller wrote that.
 """
 
-from uuid import uuid4
+from functools import cache
 
 from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Scope, Send
+from prometheus_client import Counter, Histogram
+from uuid_utils import uuid4
 
 from core.clock import stopwatch_s
 from core.ids import is_id
@@ -67,9 +69,19 @@ def _note(scope: Scope, status: int, seconds: float) -> None:
     route = str(scope.get("path_template") or "(none)")
     method = str(scope["method"])  # type: ignore[typeddict-item]
     method = method if method in _METHODS else "(other)"
-    HTTP_REQUESTS.labels(method, route, str(status)).inc()
-    HTTP_REQUEST_SECONDS.labels(route).observe(seconds)
+    _counter(method, route, status).inc()
+    _histogram(route).observe(seconds)
     log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1), **_who_and_what(scope))
+
+
+@cache  # a closed set, as labels are; looking one up costs more than counting
+def _counter(method: str, route: str, status: int) -> Counter:
+    return HTTP_REQUESTS.labels(method, route, str(status))
+
+
+@cache
+def _histogram(route: str) -> Histogram:
+    return HTTP_REQUEST_SECONDS.labels(route)
 
 
 def _who_and_what(scope: Scope) -> dict[str, str]:

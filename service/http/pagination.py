@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from litestar import Request, Response
 
-from service.http.responses import json_response
+from service.http.json_response import json_response
 
 
 def page_response(

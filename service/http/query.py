@@ -34,8 +34,11 @@ def _known_names(handler: HTTPRouteHandler) -> tuple[str, ...]:
     return tuple(field.encode_name for field in msgspec.structs.fields(kind)) if kind else ()
 
 
-def check_query(request: Request[Any, Any, Any]) -> None:
-    """Refuse a query that names what the call does not take, or one thing twice (422). Hook of the app, after guards."""
+async def check_query(request: Request[Any, Any, Any]) -> None:
+    """Refuse a query that names what the call does not take, or one thing twice (422). Hook of the app, after guards.
+
+    It waits for nothing, but Litestar would run a plain function in a thread.
+    """
     if request.method == "OPTIONS" or not request.scope["path"].startswith("/v1/") or not request.scope["query_string"]:
         return
     given = Counter(name for name, _ in request.query_params.items())

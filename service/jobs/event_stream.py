@@ -17,7 +17,7 @@ from core.store.events import StoredEvent
 from core.store.redis.client import STORE_DOWN
 from core.store.redis.codec import Unreadable
 from service.context import ApiContext
-from service.jobs.views import current_view, with_fresh_link
+from service.jobs.current_view import current_view, with_fresh_link
 
 HEARTBEAT_S = 15.0
 #: the pause before another look while Redis is away

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from enum import StrEnum
 
-from core.formats import FORMATS
+from core.media.formats import FORMATS
 
 
 class WordClass(StrEnum):

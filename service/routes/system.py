@@ -9,9 +9,9 @@ from core.metrics import exposition
 from core.store.formats import check_formats
 from core.store.redis.client import STORE_DOWN
 from core.store.redis.durability import durability_warnings
-from core.store.secret_keys import check_secret_keys
+from core.store.secret_key_check import check_secret_keys
 from service.context import AnyRequest, ApiContext, context_of
-from service.http.responses import json_response
+from service.http.json_response import json_response
 from service.openapi.describe import ResponseDoc, reads
 from service.schemas.responses import Probe
 

@@ -9,7 +9,7 @@ from multipart import (  # type: ignore[import-untyped]
     PushMultipartParser,
 )
 
-from core.file_names import UNNAMED, filename_of_disposition
+from core.media.file_names import UNNAMED, filename_of_disposition
 from service.problems import ApiError
 from service.uploads.inspector import NamedFile
 

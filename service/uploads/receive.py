@@ -11,7 +11,7 @@ from litestar import Request
 from litestar.exceptions import HTTPException
 
 from core.clock import stopwatch_s
-from core.file_names import MOST_OWN_CHARACTERS, plain_name
+from core.media.file_names import MOST_OWN_CHARACTERS, plain_name
 from service.http.body import check_content_encoding
 from service.problems import ApiError, FieldError, invalid
 from service.uploads.form import boundary_of, read_first_file

@@ -13,7 +13,7 @@ import pytest_asyncio
 from sandbox.clips import make_talk_clip
 from tests.sandbox_caller import calling
 from tests.sandbox_fixture import ROOT, running_sandbox
-from tests.until import until
+from tests.until import PATIENCE_S, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -160,7 +160,7 @@ async def test_it_ends_cleanly_when_told_to_while_a_stream_is_open():
         talk = asyncio.create_task(caller.say(session_id, "trim [[story:heartbeats-only]]"))
         await sandbox.until(lambda ledger: bool(ledger["messages"]))
         sandbox.process.terminate()
-        assert await asyncio.wait_for(sandbox.process.wait(), 10) == 0
+        assert await asyncio.wait_for(sandbox.process.wait(), PATIENCE_S) == 0
         await asyncio.gather(talk, return_exceptions=True)
 
 
@@ -173,9 +173,9 @@ async def test_no_ffmpeg_outlives_it(tmp_path):
         draft = {"t": [{"tt": 0, "sg": segments}]}
         body = {"id": "render_long", "sessionId": session_id, "draft": draft, "output": {"format": "mp4"}}
         await caller.http.post("/api/render/proxy/lambda", json=body)
-        await until(lambda: asyncio.to_thread(processes_in, sandbox.data), within_s=30)
+        await until(lambda: asyncio.to_thread(processes_in, sandbox.data), within_s=PATIENCE_S)
         sandbox.process.terminate()
-        await asyncio.wait_for(sandbox.process.wait(), 30)
+        await asyncio.wait_for(sandbox.process.wait(), PATIENCE_S)
 
         assert processes_in(sandbox.data) == []
 

@@ -77,10 +77,15 @@ def test_progress_is_read_as_a_share_and_in_percent(written: object, percent: in
 
 @pytest.mark.parametrize(
     ("body", "named"),
-    [({"id": "a"}, "a"), ({"taskId": 7}, "7"), ({"id": "a", "task_id": "b"}, "a"), ({"status": "pending"}, None)],
+    [
+        ({"id": "a"}, ["a"]),
+        ({"taskId": 7}, ["7"]),
+        ({"id": "a", "task_id": "b"}, ["a", "b"]),
+        ({"status": "pending"}, []),
+    ],
 )
-def test_a_new_render_has_the_id_that_the_answer_names(body: dict[str, Any], named: str | None) -> None:
-    assert responses.parse_render_id(body) == named
+def test_a_new_render_has_the_ids_that_the_answer_names(body: dict[str, Any], named: list[str]) -> None:
+    assert responses.parse_render_ids(body) == named
 
 
 def test_a_balance_is_read_with_and_without_its_envelope() -> None:
@@ -101,6 +106,14 @@ def test_a_state_is_read_with_all_or_nothing_in_it() -> None:
     assert seen == responses.State({"t": []}, [1], [], "7", "anon_1", content=data["state"])
     empty = responses.parse_state(read({"data": {"state": {"draft": "?"}}}))
     assert empty == responses.State(None, [], [], None, None, content={"draft": "?"})
+
+
+def test_what_is_told_of_the_timeline_beside_a_state_is_part_of_it() -> None:
+    beside = {"canvas_config": {"ratio": "9:16"}, "user": {"plan": "free"}, "task_name": "project", "links": ["x"]}
+    seen = responses.parse_state(read({"code": 0, "data": {"state": {"draft": {"t": []}}} | beside}))
+    assert seen.content == {"draft": {"t": []}, "canvas_config": {"ratio": "9:16"}}
+    elsewhere = responses.parse_state(read({"data": {"state": {"video_infos": []}, "draft": {"t": [{"sg": []}]}}}))
+    assert elsewhere.draft == {"t": [{"sg": []}]}
 
 
 DRAFT = {"d": 1000, "t": [{"id": "t1", "tt": 0, "sg": [{"d": 1000}]}]}
@@ -160,6 +173,15 @@ FILE = {"filename": "a.mp4", "cdn_url": "u"}
         ({"files": [None]}, False, True),
         ({"files": [{}]}, False, True),
         ({"files": [FILE, {"filename": "b.mp4", "error": "not reachable"}]}, False, True),
+        ({"files": [FILE | {"status": "download_failed"}]}, False, True),
+        ({"files": [FILE | {"ok": False}]}, False, True),
+        ({"files": [FILE | {"session_state_applied": False}]}, False, True),
+        ({"files": [FILE | {"error_message": "fetch failed"}]}, False, True),
+        ({"files": [FILE | {"errorCode": "4003"}]}, False, True),
+        ({"files": [FILE], "errors": ["b.mp4 is not reachable"]}, False, True),
+        ({"files": [], "failed": [{"url": "b.mp4", "reason": "403"}]}, False, True),
+        ({"files": [FILE], "errors": [], "failed": None}, True, False),
+        ({"files": [FILE | {"cdn_url": None}]}, False, False),
         ({"files": [{"filename": "a.mp4", "success": False}]}, False, True),
         ({"files": [{"filename": "a.mp4", "status": "failed"}]}, False, True),
         ({"files": [{"filename": "a.mp4", "code": 4001}]}, False, True),

@@ -7,7 +7,7 @@ that counts by call and by distinct job has no cause to hold up any other case.
 
 from collections.abc import Mapping
 
-from tests.dialects.proxy import Reply, page
+from tests.dialects.asgi import Reply, page
 
 
 def _json(status: int, code: int, message: str) -> Reply:

@@ -24,9 +24,7 @@ from tests.dialects.always import CALLS, GROUPS, TIMEOUT_S, codes_of, most_a_min
 from tests.dialects.dialects import Dialect
 from tests.dialects.ground import Case, Ground, running_ground, running_stand_in
 from tests.dialects.proxy import Seat
-from tests.until import until
-
-pytestmark = pytest.mark.timeout(400)
+from tests.until import PATIENCE_S, until
 
 AT_ONCE = 12
 #: what an end may take beyond the job's time: the machine is shared
@@ -124,7 +122,7 @@ def ended(case: Case, name: str, clip: Path, *, timeout_s: int = TIMEOUT_S) -> E
     prompt = f'{story}add a title "{name}" and export in 360p'
     job = case.gateway.submit(prompt, upload=clip, timeout_s=timeout_s, start_timeout_s=timeout_s, webhook=None)
     if canceled:
-        asyncio.run(until(lambda: looked_at(case, job["id"]), within_s=60, every_s=0.1))
+        asyncio.run(until(lambda: looked_at(case, job["id"]), within_s=PATIENCE_S, every_s=0.1))
         case.gateway.http.post(f"/v1/jobs/{job['id']}/cancel")
     job = case.gateway.ended(job["id"])
     return Ended(job, Counter(case.seat.calls), len(case.messages()))
@@ -137,13 +135,13 @@ async def looked_at(case: Case, job_id: str) -> bool:
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_where_nothing_bad_is_said_the_job_succeeds(ends, group):
-    well = ends[f"{TOLD_WELL}-{group}"].result(timeout=380)
+    well = ends[f"{TOLD_WELL}-{group}"].result()
     assert (well.code, well.charged) == ("succeeded", 1)
 
 
 @pytest.mark.parametrize(("call", "answer"), TABLE)
 def test_a_job_ends_in_time_with_the_right_code_after_few_calls(ends, call, answer):
-    seen = ends[f"{call}-{answer}"].result(timeout=380)
+    seen = ends[f"{call}-{answer}"].result()
     said = "; ".join(complaints(seen, call, answer))
     assert not said, f"{said}; asked for {dict(seen.calls)}"
 

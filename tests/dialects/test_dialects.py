@@ -16,8 +16,6 @@ from tests.dialects.flows import FLOWS, End, end_of, make_files
 from tests.dialects.ground import Case, running_ground, running_stand_in
 from tests.dialects.proxy import Seat
 
-pytestmark = pytest.mark.timeout(400)
-
 SEEDS = (1, 7, 10)
 EACH = ("replay", "iterative")
 AT_ONCE = 24
@@ -80,7 +78,7 @@ def outcome_of(case: Case, flow: str, files) -> Outcome:
 
 
 def seen(told: dict[str, Future[Outcome]], dialect: Dialect, flow: str) -> Outcome:
-    return told[name_of((dialect, flow))].result(timeout=380)
+    return told[name_of((dialect, flow))].result()
 
 
 @pytest.mark.parametrize("flow", FLOWS)

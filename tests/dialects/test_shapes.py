@@ -8,9 +8,11 @@ import httpx
 import pytest
 
 from tests.dialects import shapes
+from tests.dialects.asgi import Reply, page
 from tests.dialects.codings import Gzip, StoredBrotli
 from tests.dialects.dialects import AS_IT_IS, DIALECTS, PACE, Dialect, mixed, shaped
-from tests.dialects.proxy import Reply, Seat, _lagging, drafts_in, page, running_proxy
+from tests.dialects.proxy import Seat, _lagging, drafts_in
+from tests.dialects.proxy_server import running_proxy
 
 DRAFT = {
     "t": [{"id": "t1", "tt": 0, "sg": [{"id": "s1", "st": 0, "d": 2000, "src": "http://x/a.mp4"}]}],

@@ -12,6 +12,7 @@ import pytest
 
 from core.store.redis.keys import key
 from tests.api_fixture import Api, running_api
+from tests.until import PATIENCE_S
 
 
 @pytest.fixture
@@ -158,7 +159,9 @@ async def test_many_readers_share_one_subscription_and_leave_nothing_behind(api:
     jobs = [await api.submit() for _ in range(3)]
     limits = httpx.Limits(max_connections=200)
     headers = {"Authorization": f"Bearer {api.key}"}
-    async with httpx.AsyncClient(base_url=api.url, headers=headers, trust_env=False, limits=limits, timeout=30) as many:
+    async with httpx.AsyncClient(
+        base_url=api.url, headers=headers, trust_env=False, limits=limits, timeout=PATIENCE_S
+    ) as many:
         opened = asyncio.Semaphore(0)
 
         async def read(job_id: str) -> list[str]:
@@ -184,7 +187,7 @@ async def test_a_reader_that_vanishes_is_forgotten(api: Api) -> None:
     async with following(api.http, job["id"]) as reader:
         await reader.next()
         assert api.context.subscriptions.readers == 1
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while api.context.subscriptions.readers:
             await api.http.get("/livez")
 

@@ -18,6 +18,7 @@ from service.uploads.inspector import Inspector
 from service.uploads.receive import limit_body
 from tests.api_fixture import Api, running_api
 from tests.s3_fixture import BUCKET, access_to, s3
+from tests.until import PATIENCE_S
 
 __all__ = ["s3"]
 
@@ -168,7 +169,7 @@ async def test_an_upload_that_breaks_off_leaves_nothing(api: Api, tmp_path: Path
     writer.write(MP4 * 20)
     await writer.drain()
     writer.close()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while any("run_asgi" in repr(task) for task in asyncio.all_tasks()):
             await api.http.get("/livez")
     assert files_in(tmp_path) == []

@@ -16,6 +16,7 @@ from core.clock import stopwatch_s
 from tests.api_fixture import ASK, client_of, running_api
 from tests.integration.test_api_process import process
 from tests.redis_fixture import RedisServer, running_redis
+from tests.until import PATIENCE_S
 
 CALLS = [
     ("GET", "/v1/jobs"),
@@ -98,7 +99,7 @@ async def test_every_call_hears_within_a_second_that_redis_is_away(
         assert (answer.status_code, int(answer.headers["retry-after"]) >= 1) == (503, True)
         if answer.request.url.path.startswith("/v1/"):
             assert (answer.json()["code"], answer.json()["retryable"]) == ("unavailable", True)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while (await client.post("/v1/jobs", json=ASK)).status_code != 202:
             pass
     assert {a.status_code for a in await asked(client, 3)} == {200, 202}

@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +232,42 @@ async def test_what_is_no_film_is_fetched_anew_then_rendered_anew_and_then_told(
     assert len(backend.calls("render")) == 1
     assert len(backend.calls("/o.mp4")) <= 10
     assert len(backend.calls("download")) == 8
+
+
+@pytest.fixture
+async def passing_on(core: Core, backend: ScriptedBackend, tmp_path) -> AsyncIterator[WorkerContext]:
+    """A worker that keeps no films."""
+    async with context_over(core, tmp_path, backend=backend.url) as context:
+        yield replace(context, settings=context.settings.model_copy(update={"keep_outputs": False}))
+
+
+async def test_where_films_are_not_kept_they_are_looked_at_and_their_link_is_told_whole(
+    core, passing_on, backend, movie
+):
+    backend.says("/o.mp4", page(), film(movie))
+    job, kept = await ended(core, passing_on, "/o.mp4")
+    assert (job.status, kept) == (Status.SUCCEEDED, None)
+    assert job.output is not None
+    assert (job.output.path, job.output.backend_url) == (None, backend.url + "/o.mp4")
+    assert (job.output.size_bytes, job.output.width) == (len(movie), 160)
+    assert len(backend.calls("/o.mp4")) == 2
+
+
+async def test_where_films_are_not_kept_what_is_none_is_no_success(core, passing_on, backend):
+    backend.says("/o.mp4", page())
+    backend.says("state", said({"code": 0, "data": {"state": {"draft": {"t": [{"tt": 0, "sg": [{"d": 2000}]}]}}}}))
+    backend.says("render", said({"success": True, "data": {"status": "pending"}}))
+    job, _ = await ended(core, passing_on, "/o.mp4", steps=60)
+    assert job.error is not None
+    assert job.error.code is Code.RENDER_FAILED
+
+
+async def test_where_films_are_not_kept_one_that_only_the_token_opens_is(core, passing_on, backend, movie):
+    backend.says("/o.mp4", REFUSED, film(movie))
+    job, kept = await ended(core, passing_on, "/o.mp4")
+    assert kept == movie
+    assert job.output is not None
+    assert (job.output.path, job.output.backend_url) == (f"outputs/{job.id}.mp4", None)
 
 
 async def test_a_film_of_a_second_render_is_as_good(core, context, backend, movie):

@@ -10,6 +10,7 @@ from core.store.redis.functions import Functions, Library, library, make_library
 from core.store.redis.keys import key
 from tests.redis_fixture import running_redis
 from tests.store_fixture import Core, core, settings_for
+from tests.until import PATIENCE_S
 
 __all__ = ["core"]
 
@@ -58,7 +59,7 @@ async def test_the_library_outlives_an_emptied_redis(core: Core) -> None:
 async def test_another_version_of_the_source_has_another_name_and_both_work(core: Core) -> None:
     newer = make_library(library().source.split("\n", 2)[2] + "\n-- newer")
     assert newer.digest != library().digest
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         for _ in range(2):
             await core.submit()
             await Core(core.redis, core.settings, core.clock, Store(core.redis, functions=newer)).submit()
@@ -113,7 +114,7 @@ async def test_bytes_of_every_length_arrive_whole(core: Core) -> None:
 
 async def test_a_redis_that_lost_everything_in_a_restart_goes_on() -> None:
     with running_redis() as server:
-        client = connect(server.url, answer_s=2)
+        client = connect(server.url, answer_s=PATIENCE_S)
         core = Core(client, settings_for(server.url))
         await client.config_set("appendonly", "no")
         await core.submit()

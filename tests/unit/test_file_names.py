@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.file_names import (
+from core.media.file_names import (
     MOST_CHARACTERS,
     filename_of_disposition,
     first_name,

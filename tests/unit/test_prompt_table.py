@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pytest
 
-from core.model.plan import OutputAsk, Reading
+from core.model.plan import Reading, RequestedOutput
 from core.profiles import PROFILES
 from service.prompt import UNCHANGED_MEDIA, read_prompt
 
@@ -608,7 +608,7 @@ ROWS = [
 def read(prompt: str) -> Reading:
     return read_prompt(
         prompt,
-        asked=OutputAsk(),
+        asked=RequestedOutput(),
         profile=PROFILES["ai-video-pro-online"],
         media_names=["clip.mp4"],
         continues_session=False,

@@ -14,7 +14,8 @@ from core.model.formats import Mark, Release, format_to_write, is_readable, refu
 from core.model.job import Job, MediaRef, Problem, Record, Recovery, Render, Sent, Wait, Webhook
 from core.model.plan import Output, Plan
 from core.model.session import Session
-from core.model.transitions import failed, removed, started
+from core.model.tombstone import removed
+from core.model.transitions import failed, started
 from core.model.upload import Upload
 from core.model.webhook import TenantWebhook
 from core.store.redis.codec import Unreadable, pack, unpack

@@ -30,6 +30,8 @@ _LARGEST_FILM_BYTES = 50_000_000_000
 class KeptFilm(msgspec.Struct, frozen=True):
     size_bytes: int
     facts: FilmFacts
+    #: its link gave it to us without a token, as it gives it to anybody
+    public: bool = False
 
 
 class NoFilm(msgspec.Struct, frozen=True):
@@ -61,6 +63,7 @@ def _expected(render: Render, film_format: str) -> Expected:
         size_bytes=render.size_bytes,
         duration_s=render.duration_s,
         timeline_s=render.timeline_s,
+        sound_only=render.sound_only,
     )
 
 
@@ -94,7 +97,7 @@ class _Fetch:
         wants_token = isinstance(found, NoFilm) and found.wants_token
         if retry and wants_token and self._credentials and self._context.backend.is_own(url):
             return await self._keep(_open(self._context, url, self._credentials))
-        return found
+        return msgspec.structs.replace(found, public=True) if isinstance(found, KeptFilm) else found
 
     async def by_download(self, credentials: Credentials, render_ids: tuple[str, ...]) -> KeptFilm | NoFilm:
         """Fetch it by the download call, by the first of the render's ids that is known."""

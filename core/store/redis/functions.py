@@ -45,7 +45,7 @@ _LIBRARIES_KEPT = 8
 _NAME = "reelgate_"
 #: each may use what stands before it
 _SHARED = (
-    *("operation", "formats", "msgpack", "json", "queue", "suspicion", "events", "admission"),
+    *("operation", "formats", "msgpack", "json", "queue", "crash_count", "events", "admission"),
     *("queue_position", "reservations", "sessions", "batches", "deliveries"),
 )
 

@@ -1,7 +1,8 @@
--- Write that something bad was said of a token, and tell whether it was said before: no single word counts.
+-- Note that the backend refused a token, or one of its scopes, and tell whether it did before: one refusal alone does not
+-- count.
 -- Arguments: token, what ('refused', or 'scope write'), apart_ms (sooner it may be the same mishap), forgotten_ms (later
--- it is as if it was never said). Results: said_before.
-operation('doubt_token', function(a)
+-- it is as if it never did). Results: said_before.
+operation('note_refusal', function(a)
   if call('EXISTS', key.token(a.token)) == 0 then return {} end
   local since_ms = now_ms - tonumber(call('HGET', key.token(a.token), 'doubt ' .. a.what) or '0')
   if since_ms > a.forgotten_ms then

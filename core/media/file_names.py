@@ -2,7 +2,7 @@
 
 None of them is trusted: what comes out is a name without folders and without what could move a cursor or turn text
 around (`plain_name`, for what a caller keeps here), or without anything that some file system or header cannot take
-(`safe_name`, for what a server says). It may be empty, or end like no known format; `core.formats` judges that.
+(`safe_name`, for what a server says). It may be empty, or end like no known format; `core.media.formats` judges that.
 Nothing here raises, whatever the text holds.
 """
 

@@ -11,6 +11,7 @@ from worker.backend.faults import BackendFault
 from worker.jobs.credit_reading import NO_READING, cost_of
 from worker.jobs.execution import JobExecution
 from worker.jobs.orphan_renders import abandon_render, leave_render
+from worker.jobs.retry_policy import grown_s
 from worker.jobs.settlement import settle_failed_job, settling_session
 from worker.jobs.step_result import StepResult
 
@@ -28,8 +29,9 @@ async def wait(execution: JobExecution, reason: Temporary, job: Job) -> StepResu
         left_ms = min(left_ms, job.start_by_ms - now_ms)
         if now_ms >= job.start_by_ms:
             return await fail(execution, Permanent(Code.CREDITS_EXHAUSTED), job)
-    delay_ms = max(0, min(int(reason.delay_s * 1000), left_ms))
-    waiting = transitions.waiting(job, reason=reason.reason, until_ms=now_ms + delay_ms)
+    times = job.wait.times + 1 if job.wait and job.wait.reason is reason.reason else 0
+    delay_ms = max(0, min(int(grown_s(reason.delay_s, times) * 1000), left_ms))
+    waiting = transitions.waiting(job, reason=reason.reason, until_ms=now_ms + delay_ms, times=times)
     return StepResult(waiting, park_s=delay_ms / 1000)
 
 

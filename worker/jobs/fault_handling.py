@@ -1,4 +1,4 @@
-"""Carries out what `worker.jobs.fault_policy` says of a backend's refusal: tells the pool, and makes the next record."""
+"""Carries out what `worker.jobs.fault_reactions` says of a backend's refusal: tells the pool, and makes the next record."""
 
 from core.errors import Code, Permanent, Temporary
 from core.logs import get_logger
@@ -8,8 +8,7 @@ from core.model.job import Job
 from core.model.session import Session
 from worker.backend.faults import BackendFault, Fault
 from worker.jobs.execution import JobExecution
-from worker.jobs.failure import fail, wait
-from worker.jobs.fault_policy import (
+from worker.jobs.fault_reactions import (
     Reaction,
     end_after,
     may_begin_again,
@@ -19,8 +18,9 @@ from worker.jobs.fault_policy import (
     raised_estimate,
     reaction_to,
 )
-from worker.jobs.retry_rules import name_of, next_try, rest_s, tries_of
+from worker.jobs.retry_policy import name_of, next_try, rest_s, tries_of
 from worker.jobs.step_result import Handover, StepResult
+from worker.jobs.wait_or_fail import fail, wait
 from worker.tokens.estimate import estimate
 
 log = get_logger(__name__)

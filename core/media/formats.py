@@ -8,8 +8,8 @@ import posixpath
 import re
 from typing import Literal
 
-from core.file_names import UNNAMED, plain_name
-from core.sniff import HEAD_BYTES, format_of_content
+from core.media.file_names import UNNAMED, plain_name
+from core.media.sniff import HEAD_BYTES, format_of_content
 
 __all__ = ["FORMATS", "HEAD_BYTES", "MEDIUM_OF", "Medium", "foreign_suffix", "format_of_content"]
 __all__ += ["format_of_name", "may_be_same_file", "name_as", "same_family"]

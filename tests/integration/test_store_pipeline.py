@@ -9,11 +9,12 @@ from redis.exceptions import ResponseError
 
 from core.store.redis.client import STORE_DOWN, Store, connect
 from tests.redis_fixture import RedisServer, running_redis
+from tests.until import PATIENCE_S
 
 
 @pytest.fixture
 async def store(redis_url: str) -> AsyncIterator[Store]:
-    store = Store(connect(redis_url, answer_s=5.0))
+    store = Store(connect(redis_url, answer_s=PATIENCE_S))
     yield store
     await store.close()
 
@@ -66,7 +67,7 @@ async def test_a_silent_redis_is_away_and_back_without_mixing_up_answers() -> No
 
 async def test_a_restarted_redis_is_found_again() -> None:
     with running_redis() as server:
-        store = Store(connect(server.url, answer_s=2.0))
+        store = Store(connect(server.url, answer_s=PATIENCE_S))
         await store.ask("PING")
         server.kill()
         with pytest.raises(STORE_DOWN):
@@ -78,7 +79,7 @@ async def test_a_restarted_redis_is_found_again() -> None:
 
 async def test_whoever_waits_when_redis_dies_hears_of_it() -> None:
     with running_redis() as server:
-        store = Store(connect(server.url, answer_s=5.0))
+        store = Store(connect(server.url, answer_s=PATIENCE_S))
         await store.ask("PING")
         server.process.send_signal(signal.SIGSTOP)
         waiting = [asyncio.ensure_future(store.ask("PING")) for _ in range(10)]

@@ -1,6 +1,6 @@
 """Content sniffing: which of the formats a file is, told by its first bytes as ffmpeg tells it.
 
-`core.formats` gives this out as `format_of_content`. Names are no concern of it, and it knows only what ffmpeg plays:
+`core.media.formats` gives this out as `format_of_content`. Names are no concern of it, and it knows only what ffmpeg plays:
 a HEIC picture is in the container of an MP4 and is none. Sources: ISO/IEC 14496-12 (boxes), RFC 8794 (EBML), the RIFF,
 RF64 and BW64 headers, ID3v2.4, APEv2, and ISO/IEC 11172-3 and 13818-7 for the frames of MP3 and AAC.
 """

@@ -17,8 +17,8 @@ from tests.store_fixture import Core, core
 from tests.worker_fixture import context_over, in_hand
 from worker.backend.faults import BackendFault, Fault
 from worker.context import WorkerContext
-from worker.jobs.fault_handler import handle_fault
-from worker.jobs.retry_rules import TRIES, name_of
+from worker.jobs.fault_handling import handle_fault
+from worker.jobs.retry_policy import TRIES, name_of
 from worker.jobs.step_result import Handover
 
 __all__ = ["core"]
@@ -286,7 +286,7 @@ async def test_pauses_grow_while_the_backend_stays_away_and_have_a_bound(core, c
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
-async def test_pauses_go_on_growing_for_a_message_that_is_refused_again_and_again(core, context):
+async def test_pauses_go_on_growing_for_a_message_that_note_refusal_and_again(core, context):
     job = await core.submit()
     pauses, tries = [], {}
     for _ in range(6):

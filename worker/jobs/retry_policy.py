@@ -60,6 +60,11 @@ def rest_s(fault: BackendFault, job: Job, settings: Settings) -> float:
     return _doubled(first_s, tries_of(fault, job), longest_s)
 
 
+def grown_s(first_s: float, times: int) -> float:
+    """How long to wait for the same once more, after so many times: each is twice as long, up to a minute."""
+    return _doubled(first_s, times, max(first_s, LONGEST_PAUSE_S))
+
+
 def tries_of(fault: BackendFault, job: Job) -> int:
     """How often the job has gone on after this fault of this call."""
     return job.tries.get(name_of(fault), 0)

@@ -11,7 +11,7 @@ from core.model.job import Job, Sent, Stage
 from core.model.session import Session
 from tests.store_fixture import make_job
 from worker.backend.faults import BackendFault, Fault
-from worker.jobs.fault_policy import (
+from worker.jobs.fault_reactions import (
     Reaction,
     end_after,
     may_begin_again,

@@ -13,7 +13,7 @@ from core.model import transitions
 from core.model.job import Job, Sent, Stage
 from tests.store_fixture import make_job
 from worker.backend.faults import PASSING, BackendFault, Fault
-from worker.jobs.retry_rules import (
+from worker.jobs.retry_policy import (
     LONGEST_PAUSE_S,
     LONGEST_REST_S,
     LONGEST_TOLD_REST_S,

@@ -1,6 +1,6 @@
 """What a backend's refusal means for a job: the one table from `Fault` to a reaction. Pure.
 
-`worker.jobs.fault_handler` carries the reaction out; when a call is made again says `worker.jobs.retry_rules`. A message
+`worker.jobs.fault_handling` carries the reaction out; when a call is made again says `worker.jobs.retry_policy`. A message
 that may have arrived leads to reading, never to sending again; everything else may be asked again.
 """
 
@@ -64,6 +64,8 @@ def end_after(fault: BackendFault, job: Job) -> Permanent:
         return Permanent(Code.SCOPE_MISSING, fault.detail or None)
     if fault.fault is Fault.RENDER_UNKNOWN:
         return Permanent(Code.RENDER_FAILED, fault.detail or None)
+    if fault.fault is Fault.NO_STATE and job.edited:
+        return Permanent(Code.NOTHING_TO_EXPORT)
     if job.sent is not None:
         return Permanent(_code_after_message(fault, job), fault.detail or None)
     match fault.fault:

@@ -1,4 +1,5 @@
--- Who is suspected to have died of a job: whoever let its lease run out. A starved process that comes back was not killed.
+-- Counts the workers that died of a job: whoever let its lease run out, until it is heard of again (a starved process was
+-- not killed).
 --
 -- A record's field 'suspects' holds "owner@ms" of each, one a line; 'crashes' is their number.
 
@@ -6,14 +7,14 @@ local function process_of(owner)
   return string.match(owner, '^(.*):[^:]*$') or owner
 end
 
-local function suspect(record, owner)
+local function count_crash(record, owner)
   local suspects = call('HGET', record, 'suspects') or ''
   call('HSET', record, 'suspects', suspects .. owner .. '@' .. integer(now_ms) .. '\n')
   call('HINCRBY', record, 'crashes', 1)
 end
 
--- Clear those of whom `lives(owner, since_ms)` says that they are alive.
-local function clear_suspects(record, lives)
+-- Take back the crashes of those of whom `lives(owner, since_ms)` says that they are alive.
+local function uncount_crashes(record, lives)
   local suspects = call('HGET', record, 'suspects')
   if not suspects then return end
   local left, cleared = '', 0
@@ -29,9 +30,18 @@ local function clear_suspects(record, lives)
   call('HINCRBY', record, 'crashes', -cleared)
 end
 
+-- How long ago the last one was suspected; absent where nobody is.
+local function suspected_since_ms(record)
+  local last
+  for since_ms in string.gmatch(call('HGET', record, 'suspects') or '', '@(%d+)\n') do
+    last = math.max(last or 0, tonumber(since_ms))
+  end
+  return last and now_ms - last
+end
+
 -- Whoever hears that it has lost the work lives.
-local function clear_suspicion(record, owner)
-  clear_suspects(record, function(suspected) return process_of(suspected) == process_of(owner) end)
+local function uncount_own_crash(record, owner)
+  uncount_crashes(record, function(suspected) return process_of(suspected) == process_of(owner) end)
 end
 
 local function forget_crashes(record)
