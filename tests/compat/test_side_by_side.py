@@ -112,7 +112,7 @@ def _written(client: redis.Redis, expected: int) -> int:
         return found if found == expected else 0
 
     with suppress(TimeoutError):
-        return asyncio.run(until(seen, within_s=10))
+        return asyncio.run(until(seen, within_s=30))
     return int(client.hget("rg:format", "written"))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from core.events.batch import Batch
 from core.events.delivery import DeliveryState, EndpointOutcome
 from core.ids import new_id
 from core.metrics import REGISTRY
@@ -18,8 +19,10 @@ from core.model.transitions import succeeded
 from core.model.upload import Upload
 from core.model.webhook import TenantWebhook
 from core.store.formats import Membership, WrongFormat, check_formats
+from core.store.jobs.batches import Batches
 from core.store.jobs.orphan_renders import OrphanRender, OrphanRenders
 from core.store.jobs.removal import JobRemoval
+from core.store.jobs.submissions import BatchStart
 from core.store.leases import LeaseLost
 from core.store.redis.client import Store
 from core.store.redis.codec import Unreadable
@@ -168,6 +171,15 @@ async def test_the_format_stands_beside_every_record(core: Core):
     assert {shape: await core.redis.hget(key(shape, item), "fmt") for shape, item in beside} == dict.fromkeys(
         (shape for shape, _ in beside), b"2"
     )
+
+
+async def test_a_record_that_is_written_again_gets_the_format_of_now(core: Core):
+    await core.slots(9)
+    job = await core.submit()
+    assert await core.redis.hget(key("job", job.id), "fmt") == b"1"
+    core.store.mark = Mark(2, 1)
+    await core.begin(job)
+    assert await core.redis.hget(key("job", job.id), "fmt") == b"2"
 
 
 async def test_an_older_release_that_writes_a_newer_record_leaves_it_marked(core: Core):
@@ -441,7 +453,31 @@ async def test_orphan_renders_behind_a_broken_one_or_of_a_broken_job_are_followe
     assert [raw == b"x" or bad.id.encode() in raw for raw in left] == [True, True], (
         "the third is over: its token is gone"
     )
-    assert await renders.due() == []
+    assert await core.redis.zscore(key("orphan_renders"), b"x") == core.clock.now_ms() + UNREADABLE_REST_MS
+
+
+async def test_an_end_of_a_batch_s_job_that_only_a_newer_release_knows_keeps_no_other_from_its_end(core: Core):
+    await core.slots(9)
+    jobs = [core.new_job(batch_id="bat_1") for _ in range(2)]
+    batch = Batch(id="bat_1", tenant="acme", job_ids=tuple(job.id for job in jobs), created_at_ms=1)
+    submissions = [core.submission(job) for job in jobs]
+    await core.intake.accept(submissions, key_id="key_1", idempotency=None, batch=BatchStart(batch, None))
+    await core.redis.hset(key("batch", "bat_1"), mapping={f"end:{jobs[0].id}": "skipped", "left": 1})
+    await core.run(jobs[1])
+    assert (await Batches(core.store).load("bat_1")).finished_at_ms is not None
+
+
+async def test_a_token_keeps_what_a_newer_release_says_of_it_and_one_that_cannot_be_read_is_passed_over(core: Core):
+    good, bad = [await core.tokens.add(secret, kind="operator", available=500) for secret in ("a", "b")]
+    await core.redis.hset(key("token", good), "future", "1")
+    await core.redis.hset(key("token", bad), "state", "of a newer release")
+    job = await core.submit()
+    needs = {"cost": 50, "until_ms": 0, "needs": [], "only": None, "anonymous": False}
+    assert await core.tokens.take(tenant="acme", job_id=job.id, **needs) == good
+    await core.tokens.settle(good, job_id=job.id, available=400, frozen=0)
+    await core.tokens.add("a", kind="operator", anew=True)
+    assert await core.redis.hget(key("token", good), "future") == b"1"
+    assert [token.id for token in await core.tokens.all()] == [good]
 
 
 async def test_a_session_that_cannot_be_read_keeps_no_job_from_its_removal(core: Core):

@@ -14,7 +14,7 @@ from core.model.formats import Mark, Release, format_to_write, is_readable, refu
 from core.model.job import Job, MediaRef, Problem, Record, Recovery, Render, Sent, Wait, Webhook
 from core.model.plan import Output, Plan
 from core.model.session import Session
-from core.model.tombstone import removed
+from core.model.tombstone import tombstone_of
 from core.model.transitions import failed, started
 from core.model.upload import Upload
 from core.model.webhook import TenantWebhook
@@ -144,7 +144,7 @@ def test_what_is_unknown_of_a_deleted_job_goes_with_its_words():
     told["plan"]["words"] = "trim it"
     job = unpack(msgspec.msgpack.encode(told), Job)
     over = failed(started(job, now_ms=1), now_ms=2, code=Code.INTERNAL)
-    assert b"trim it" not in pack(removed(over))
+    assert b"trim it" not in pack(tombstone_of(over))
 
 
 @given(text=st.text())

@@ -31,7 +31,8 @@ local function has_unknown_api(processes)
   for _, process in pairs(processes) do
     if process.kind == 'api' then known = known + 1 end
   end
-  return call('PUBSUB', 'NUMSUB', EVENTS_CHANNEL)[2] > known
+  local allowed, listeners = pcall(call, 'PUBSUB', 'NUMSUB', EVENTS_CHANNEL)
+  return allowed and listeners[2] > known
 end
 
 local function oldest_format(a, processes)
