@@ -149,6 +149,8 @@ class Render(Record, frozen=True, kw_only=True):
     linkless: int = 0
     #: how often its film was fetched in vain
     fetches: int = 0
+    #: the token was shown at its link, in vain
+    token_tried: bool = False
     url: str | None = None
     #: what the status says of the film
     duration_s: float | None = None

@@ -70,7 +70,7 @@ class Membership:
         self._process_id = process_id
         self._alive_s = lease_s + _MARGIN_S
         self._settle_s = settle_s
-        self._joined = False
+        self._joined = self._left = False
 
     async def note(self) -> None:
         """Say that this process lives, and hear what may be written."""
@@ -83,6 +83,7 @@ class Membership:
 
     async def leave(self) -> None:
         """Say that this process goes: after all else by which others see it, or they would take it for an older one."""
+        self._left = True
         if self._joined:
             with suppress(*STORE_DOWN):  # then it is forgotten by itself
                 await self._note(0)
@@ -103,7 +104,7 @@ class Membership:
 
     async def run(self) -> None:
         """Say so for ever."""
-        while True:
+        while not self._left:
             with suppress(*STORE_DOWN):
                 await self.note()
             await asyncio.sleep(_EVERY_S)

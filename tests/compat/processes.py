@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from sandbox.world.tether import dying_with_parent
+from sandbox.world.parent_death import dying_with_parent
 from tests.ready_line import address_in
 from tests.until import PATIENCE_S
 

@@ -42,6 +42,7 @@ GATEWAY = {n: v for n, v in FAST.items() if n.startswith("REELGATE_")} | {
     "REELGATE_LEASE_S": "4",
     "REELGATE_FORMAT_SETTLE_S": "1",
     "REELGATE_DRAIN_S": "1",
+    "REELGATE_DRAIN_DELAY_S": "0.3",
     "NEMO_TOKEN": ",".join(TOKENS),
 }
 BACKEND = {n: v for n, v in FAST.items() if n.startswith("SANDBOX_")} | {

@@ -136,6 +136,21 @@ async def test_the_token_is_tried_at_the_backends_own_host_where_the_link_refuse
     assert [asked.token for asked in backend.calls("/o.mp4")] == [None, TOKEN]
 
 
+async def test_the_token_is_tried_at_a_link_that_refuses_after_a_passing_fault(core, context, backend, movie):
+    backend.says("/o.mp4", page(502), REFUSED, film(movie))
+    assert (await ended(core, context, backend.url + "/o.mp4"))[1] == movie
+    assert [asked.token for asked in backend.calls("/o.mp4")] == [None, None, TOKEN]
+
+
+async def test_the_token_is_tried_again_at_the_last_link(core, context, backend, movie):
+    backend.says("/stale.mp4", EXPIRED)
+    backend.says("/o.mp4", REFUSED, film(movie))
+    stale = done("/stale.mp4")
+    backend.says("status", stale, stale, done("/o.mp4"))
+    assert (await ended(core, context, "/stale.mp4"))[1] == movie
+    assert [asked.token for asked in backend.calls("/stale.mp4")] == [None, TOKEN, None, None]
+
+
 async def test_another_host_that_refuses_never_sees_the_token(core, context, backend):
     backend.says("/o.mp4", REFUSED)
     backend.says("status", done(backend.other_url + "/o.mp4"))
@@ -230,7 +245,7 @@ async def test_what_is_no_film_is_fetched_anew_then_rendered_anew_and_then_told(
     assert why(job) == (Code.RENDER_FAILED, "The timeline was rendered, but there is no film. " + reason)
     assert kept is None
     assert len(backend.calls("render")) == 1
-    assert len(backend.calls("/o.mp4")) <= 10
+    assert len(backend.calls("/o.mp4")) <= 12, "four times a render without the token, and twice with it"
     assert len(backend.calls("download")) == 8
 
 

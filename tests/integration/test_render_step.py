@@ -171,7 +171,6 @@ async def test_a_render_whose_id_has_the_form_of_older_versions_is_followed(core
         said({"success": False, "error": "out of memory"}),
         said({"code": 5001, "message": "out of memory"}),
         said({"taskId": "lambda-7", "status": "FAILED", "error": {"message": "out of memory"}}),
-        UNKNOWN,
     ],
 )
 async def test_a_failed_render_has_a_second_try_however_it_is_said(core, context, backend, failure):
@@ -181,6 +180,21 @@ async def test_a_failed_render_has_a_second_try_however_it_is_said(core, context
         assert (second.attempt, second.asked) == (2, False)
         job = await stepped(execution, 4)
     assert len({asked.json["id"] for asked in backend.calls("render")}) == 2
+    assert job.error is not None
+    assert job.error.code is Code.RENDER_FAILED
+
+
+async def test_a_render_that_is_not_known_yet_is_looked_at_once_more_and_one_that_is_lost_has_a_second_try(
+    core, context, backend
+):
+    backend.says("status", UNKNOWN, UNKNOWN, PROCESSING, UNKNOWN)
+    async with at_export(core, context) as execution:
+        late = rendering(await stepped(execution, 3))
+        known = rendering(await stepped(execution))
+        assert [(seen.attempt, seen.errors) for seen in (late, known)] == [(1, 1), (1, 0)]
+        second = rendering(await stepped(execution, 2))
+        assert (second.attempt, second.asked) == (2, False)
+        job = await stepped(execution, 3)
     assert job.error is not None
     assert job.error.code is Code.RENDER_FAILED
 

@@ -39,6 +39,13 @@ def text(data: dict[str, Any], *keys: str) -> str | None:
     return None
 
 
+def user_of(data: dict[str, Any]) -> str | None:
+    """Find the account that an answer names: ``{"user_id": "anon_7"}``, ``{"user": {"id": 7}}``."""
+    user = data.get("user")
+    inner = text(user, "id", "user_id", "userId") if isinstance(user, dict) else None
+    return text(data, "user_id", "userId", "uid") or inner
+
+
 def number(data: dict[str, Any], key: str) -> float | None:
     return finite(data.get(key))
 
