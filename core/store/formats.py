@@ -16,7 +16,7 @@ from core.errors import StartRefused
 from core.ids import new_id
 from core.logs import get_logger
 from core.model.formats import FIRST_FORMAT, Mark, refusal
-from core.store.redis.client import STORE_DOWN, Store
+from core.store.redis.client import STORE_DOWN, STORE_ERROR, Store
 from core.store.redis.keys import key
 
 log = get_logger(__name__)
@@ -103,8 +103,10 @@ class Membership:
         return noted
 
     async def run(self) -> None:
-        """Say so for ever."""
+        """Say so for ever; while Redis is away, or refuses it, nobody hears it."""
         while not self._left:
-            with suppress(*STORE_DOWN):
+            try:
                 await self.note()
+            except STORE_ERROR as refused:
+                log.warning("Redis is away, or does not take what this process says", error=type(refused).__name__)
             await asyncio.sleep(_EVERY_S)

@@ -139,6 +139,15 @@ async def test_an_api_of_a_release_before_formats_keeps_the_mark_down(core: Core
     assert await fleet.mark() == Mark(2, 1)
 
 
+async def test_a_process_can_say_that_it_lives_to_a_redis_that_is_full(core: Core, fleet: Fleet):
+    await fleet.process(V2).note()
+    await core.redis.config_set("maxmemory", 1)
+    try:
+        await fleet.process(V2).note()
+    finally:
+        await core.redis.config_set("maxmemory", 0)
+
+
 async def test_whoever_goes_in_order_is_forgotten_at_once(core: Core, fleet: Fleet):
     process = fleet.process(V2)
     await process.note()

@@ -1,6 +1,7 @@
 -- Say that a process lives and which format it writes, and move the mark: down at once to what the oldest that lives can
 -- read, up when for `settle_ms` none has lived that could not read more.
 -- Arguments: process, kind ('api', 'worker'), format, oldest_reader (of that format), alive_ms (0: it goes), settle_ms.
+-- A Redis that is full allows it: a process must be able to start then.
 -- Results: written, oldest_reader (the mark as it is now); older, a format below it that somebody who lives writes.
 
 -- Who lives, by what each last said: "alive until:format:kind". Those that have died are forgotten.
@@ -67,4 +68,4 @@ operation('note_process', function(a)
   local oldest = oldest_format(a, living())
   local mark = move_mark(a, oldest)
   return {written = mark.written, oldest_reader = mark.oldest_reader, older = oldest < mark.oldest_reader and oldest}
-end)
+end, {'allow-oom'})
