@@ -3,7 +3,7 @@
 import re
 from typing import Literal
 
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 IdKind = Literal["job", "ses", "upl", "bat", "evt", "dlv", "tok", "key"]
 

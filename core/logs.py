@@ -6,6 +6,7 @@ says what happened in fixed words, and everything else in fields: ``log.info("jo
 request or a job is known by (`job_id`, `tenant`, `request_id`, `trace_id`) is bound once, by `bind`.
 """
 
+import json
 import logging
 import re
 import sys
@@ -13,10 +14,10 @@ import threading
 import traceback
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import structlog
-from structlog.stdlib import BoundLogger, ProcessorFormatter
+from structlog.stdlib import BoundLogger
 from structlog.typing import EventDict, Processor
 
 LogFormat = Literal["auto", "json", "console"]
@@ -45,7 +46,7 @@ bound = structlog.contextvars.bound_contextvars
 
 def get_logger(name: str) -> BoundLogger:
     """Make a logger that takes fields: ``get_logger(__name__)``."""
-    processors = [structlog.stdlib.filter_by_level, *_COMMON, ProcessorFormatter.wrap_for_formatter]
+    processors = [structlog.stdlib.filter_by_level, *_COMMON, _as_record]
     logger = structlog.wrap_logger(
         logging.getLogger(name), processors=processors, wrapper_class=BoundLogger, cache_logger_on_first_use=True
     )
@@ -61,18 +62,38 @@ def trace_id_of(traceparent: str | None) -> str | None:
 def configure_logs(level: str, log_format: LogFormat = "auto") -> None:
     """Send the logs of this process, libraries' included, through one formatter."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        ProcessorFormatter(
-            foreign_pre_chain=_COMMON,
-            processors=[ProcessorFormatter.remove_processors_meta, _without_words, _renderer(log_format)],
-        )
-    )
+    handler.setFormatter(_Formatter(_renderer(log_format)))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no line tells them
     _hand_over_to_root()
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _as_record(_: object, __: str, event: EventDict) -> tuple[tuple[EventDict], dict[str, Any]]:
+    """Hand our own line to `logging` as it is: a dictionary where libraries have a text."""
+    return (event,), {}
+
+
+class _Formatter(logging.Formatter):
+    """Writes a line, ours or a library's. structlog's own formatter does the same by a copy of each record."""
+
+    def __init__(self, render: Processor) -> None:
+        super().__init__()
+        self._render = render
+
+    def format(self, record: logging.LogRecord) -> str:
+        event = dict(record.msg) if isinstance(record.msg, dict) else _foreign(record)
+        return cast("str", self._render(None, record.levelname.lower(), _without_words(event)))
+
+
+def _foreign(record: logging.LogRecord) -> EventDict:
+    event: EventDict = {"event": record.getMessage(), "exc_info": record.exc_info}
+    for add in _COMMON:
+        event = cast("EventDict", add(logging.getLogger(record.name), record.levelname.lower(), event))
+    return event
 
 
 def _hand_over_to_root() -> None:
@@ -83,10 +104,30 @@ def _hand_over_to_root() -> None:
             logger.propagate = True
 
 
+def say_ready(kind: str, address: str, log_format: LogFormat) -> None:
+    """Write on stdout the one line that whoever started the process waits for, in the form of the log's lines.
+
+    ``{"event": "worker ready", "address": "http://127.0.0.1:9100", …}``, or ``worker ready http://127.0.0.1:9100``.
+    """
+    if is_for_people(log_format):
+        sys.stdout.write(f"{kind} ready {address}\n")
+    else:
+        processors = [structlog.processors.add_log_level, _COMMON[-1], _renderer("json")]
+        said = structlog.wrap_logger(structlog.PrintLogger(sys.stdout), processors=processors)
+        said.info(f"{kind} ready", address=address, logger=__name__)
+    sys.stdout.flush()
+
+
+def is_for_people(log_format: LogFormat) -> bool:
+    """Whether lines are made to be read at a terminal, not by programs."""
+    return log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
+
+
 def _renderer(log_format: LogFormat) -> Processor:
-    if log_format == "console" or (log_format == "auto" and sys.stderr.isatty()):
+    if is_for_people(log_format):
         return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    return structlog.processors.JSONRenderer(default=lambda value: type(value).__name__)
+    encoder = json.JSONEncoder(default=lambda value: type(value).__name__)  # `json.dumps` would make one for each line
+    return lambda _, __, event: encoder.encode(event)
 
 
 def log_crashes() -> None:
@@ -104,7 +145,7 @@ def log_crashes() -> None:
     sys.unraisablehook = lambda told: uncaught(told.exc_type, cast("BaseException", told.exc_value), told.exc_traceback)
 
 
-def _without_words(_: object, __: str, event: EventDict) -> EventDict:
+def _without_words(event: EventDict) -> EventDict:
     """Write exceptions as ``KeyError at run.py:70 < run.py:52``, and cut off what libraries quote."""
     info = event.pop("exc_info", None)
     error = sys.exc_info()[1] if info is True else info[1] if isinstance(info, tuple) else info

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from core.formats import FORMATS
+from core.media.formats import FORMATS
 
 _CLOSERS = {
     '"': '"',

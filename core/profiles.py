@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from core.formats import FORMATS
+from core.media.formats import FORMATS
 
 _MB = 1_000_000
 _VIDEO_FORMATS = ("mp4", "mov", "avi", "webm")

@@ -28,7 +28,7 @@ _AWAY_S = 0.2
 Run = Callable[[str], Awaitable[None]]
 
 
-class _Picked(NamedTuple):
+class _Due(NamedTuple):
     ids: tuple[str, ...]
 
 
@@ -52,16 +52,16 @@ class LeasedWorker(Worker):
     async def _poll_iteration(self) -> None:
         try:
             if self.allow_pick_jobs and self.job_counter < self.max_jobs:
-                for item_id in await self._picked(min(self.max_jobs - self.job_counter, _AT_ONCE)):
+                for item_id in await self._poll(min(self.max_jobs - self.job_counter, _AT_ONCE)):
                     await self._start(item_id)
             await self.heart_beat()
         except STORE_ERROR as away:
             await _wait_for_redis(away)
 
-    async def _picked(self, most: int) -> tuple[str, ...]:
+    async def _poll(self, most: int) -> tuple[str, ...]:
         """Take what is due. Where the answer is lost, the ids are due again one lease later."""
         arguments = {"lease_ms": self._lease_ms, "most": most}
-        return (await self._store.run("pick_due", arguments, _Picked)).ids
+        return (await self._store.run("poll_queue", arguments, _Due)).ids
 
     async def _start(self, item_id: str) -> None:
         await self.sem.acquire()

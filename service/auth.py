@@ -3,7 +3,7 @@
 from typing import Any
 
 from litestar.connection import ASGIConnection
-from litestar.handlers import BaseRouteHandler
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
 from core.clock import stopwatch_s
 from core.store.redis.client import STORE_DOWN
@@ -31,6 +31,14 @@ class RequireScope:
     async def __call__(self, connection: AnyConnection, _: BaseRouteHandler) -> None:
         """Check the key. Raises ApiError (401, 403)."""
         connection.scope["user"] = await authorize(connection, self.scope, cached=self._cached)
+
+
+class GuardedRoute(HTTPRouteHandler):
+    """A route of the call that counts: its guards get the handler itself, of which Litestar makes a copy for each."""
+
+    async def authorize_connection(self, connection: AnyConnection) -> None:
+        for guard in self.resolve_guards():
+            await guard(connection, self)  # type: ignore[misc]
 
 
 async def authorize(connection: AnyConnection, scope: str, *, cached: bool = False) -> Caller:

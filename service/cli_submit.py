@@ -3,6 +3,7 @@
 It knows the API's interface and nothing of its insides. Plain words on stdout; bars on a terminal only.
 """
 
+import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Self
 import click
 import httpx
 import msgspec
+from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
@@ -22,12 +24,31 @@ _SILENCE_S = 60.0
 _RECONNECTS = 20
 
 
+def _off_the_command_line(context: click.Context, option: click.Parameter, given: str) -> str:
+    """Take a key from the environment, or for ``-`` from the first line of the input; others can read command lines."""
+    if context.get_parameter_source(str(option.name)) is ParameterSource.ENVIRONMENT:
+        return given
+    if given != "-":
+        words = (
+            "others on this machine can read it there: set REELGATE_API_KEY, or give --key - and the key on the input"
+        )
+        raise click.BadParameter(words)
+    return sys.stdin.readline().strip()
+
+
 @click.command()
 @click.argument("words", nargs=-1, required=True, metavar="[FILE_OR_URL]... PROMPT")
 @click.option(
     "--api", default="http://127.0.0.1:8080", envvar="REELGATE_API", show_default=True, help="Or REELGATE_API."
 )
-@click.option("--key", required=True, envvar="REELGATE_API_KEY", help="Or REELGATE_API_KEY.")
+@click.option(
+    "--key",
+    required=True,
+    envvar="REELGATE_API_KEY",
+    callback=_off_the_command_line,
+    metavar="-",
+    help="The first line of the input holds the key; without it REELGATE_API_KEY does.",
+)
 @click.option("--profile", help="One of `GET /v1/profiles`.")
 @click.option("--session", "session_id", help="Go on in this session.")
 @click.option("--wait", is_flag=True, help="Follow the job and download its video.")

@@ -8,6 +8,7 @@ from litestar import Request
 from litestar.datastructures import State
 
 from core.clock import Clock
+from core.readiness import Readiness
 from core.security.encryption import Encryption
 from core.settings import Settings
 from core.storage import Storage
@@ -72,6 +73,7 @@ class ApiContext:
     timings: Timings
     cache: Cache
     subscriptions: Subscriptions
+    readiness: Readiness
 
     async def start(self) -> None:
         """Listen for events, and open the connections now: a first thousand callers must not wait for that too."""
@@ -119,6 +121,7 @@ def open_context(settings: Settings, *, clock: Clock | None = None) -> ApiContex
         timings=Timings(store, clock),
         cache=Cache(api_keys, webhooks, encryption, clock),
         subscriptions=Subscriptions(events, on_removal=clear_cache),
+        readiness=Readiness(store, encryption),
     )
 
 

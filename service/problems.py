@@ -15,6 +15,7 @@ from litestar.exceptions import HTTPException
 
 from core.logs import get_logger
 from core.store.redis.client import STORE_DOWN
+from core.store.redis.functions import NotReplicated
 
 log = get_logger(__name__)
 
@@ -169,6 +170,9 @@ def problem_document(error: ApiError, path: str, *, request_id: str = "") -> Pro
 def _as_api_error(error: Exception) -> ApiError:
     if isinstance(error, ApiError):
         return error
+    if isinstance(error, NotReplicated):
+        words = "It is kept, but not by as many replicas as it should be. Repeat it with the same Idempotency-Key."
+        return ApiError(503, "unavailable", words, headers={"Retry-After": "1"})
     if isinstance(error, STORE_DOWN):
         return ApiError(503, "unavailable", "Redis does not answer; nothing was done.", headers={"Retry-After": "1"})
     if isinstance(error, HTTPException) and error.status_code < 500:  # noqa: PLR2004 - the caller's own errors

@@ -19,6 +19,7 @@ from service.app import build_app
 from service.context import ApiContext, open_context
 from service.main import uvicorn_config
 from tests.openapi_check import check_answer
+from tests.until import PATIENCE_S
 
 CLIP = {"url": "https://media.example.com/clip.mp4"}
 ASK = {"prompt": "trim the first 2 seconds", "media": [CLIP]}
@@ -50,7 +51,7 @@ def client_of(url: str, key: str) -> httpx.AsyncClient:
     """Make a client; every answer that it gets is held against the OpenAPI document."""
     headers = {"Authorization": f"Bearer {key}"}
     hooks = {"response": [check_answer]}
-    return httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=20, event_hooks=hooks)
+    return httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=PATIENCE_S, event_hooks=hooks)
 
 
 def settings_for(redis_url: str, storage: Path | str, **chosen: Any) -> Settings:

@@ -17,6 +17,8 @@ LONG = (
     "dialects/test_dialects.py",
     "crash/test_crash_moments.py",
     "flows/test_world_demo.py",
+    "balancers/test_restarts.py",
+    "integration/test_failover.py",
     "crash/test_chaos.py",
     "flows/test_tokens.py",
     "flows/test_world_up.py",

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 
 from sandbox.clips import make_talk_clip
+from tests.until import PATIENCE_S
 
 ENDS = ("job.succeeded", "job.failed", "job.canceled", "job.expired")
 
@@ -54,9 +55,9 @@ class Gateway:
         self.world = world
         self.folder = folder
         headers = {"Authorization": f"Bearer {world['api_key']}"}
-        self.http = httpx.Client(base_url=world["api"], headers=headers, timeout=60, trust_env=False)
-        self.sandbox = httpx.Client(base_url=world["backend"], timeout=30, trust_env=False)
-        self.receiver = httpx.Client(base_url=world["receiver"], timeout=60, trust_env=False)
+        self.http = httpx.Client(base_url=world["api"], headers=headers, timeout=PATIENCE_S, trust_env=False)
+        self.sandbox = httpx.Client(base_url=world["backend"], timeout=PATIENCE_S, trust_env=False)
+        self.receiver = httpx.Client(base_url=world["receiver"], timeout=PATIENCE_S, trust_env=False)
 
     def close(self) -> None:
         for client in (self.http, self.sandbox, self.receiver):
@@ -135,7 +136,7 @@ class Gateway:
     def download(self, job: dict[str, Any]) -> Path:
         """Fetch a job's video by its signed link alone."""
         path = self.folder / f"{job['id']}.mp4"
-        answer = httpx.get(job["output"]["url"], timeout=60, trust_env=False)
+        answer = httpx.get(job["output"]["url"], timeout=PATIENCE_S, trust_env=False)
         assert answer.status_code == 200, answer.text
         path.write_bytes(answer.content)
         return path
@@ -160,4 +161,4 @@ def running_gateway(folder: Path, *arguments: str, **environment: str) -> Iterat
                 yield gateway
         finally:
             up.terminate()
-            up.wait(30)
+            up.wait(PATIENCE_S)

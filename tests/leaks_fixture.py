@@ -23,6 +23,7 @@ import pytest
 import redis
 
 from tests.gateway_fixture import Gateway, running_gateway
+from tests.until import PATIENCE_S
 
 PROMPT, MEDIA, QUERY = (f"{name}{secrets.token_hex(8)}" for name in ("PROMPTMARK", "MEDIAMARK", "QUERYMARK"))
 CONTENT = (PROMPT, MEDIA, QUERY)
@@ -147,7 +148,7 @@ def _lead_through(gateway: Gateway, media_url: str, found: Traces) -> None:
 def _dripping(gateway: Gateway, found: Traces) -> Iterator[None]:
     """Send a part of a body and no more, and read what is said of that in the end."""
     where = urlsplit(gateway.world["api"])
-    with socket.create_connection((where.hostname or "", where.port or 0), timeout=60) as line:
+    with socket.create_connection((where.hostname or "", where.port or 0), timeout=PATIENCE_S) as line:
         head = f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.world['api_key']}"
         line.sendall(f"{head}\r\nContent-Type: application/json\r\nContent-Length: 999\r\n\r\n{PROMPT}".encode())
         yield
@@ -277,7 +278,7 @@ def _without_redis(gateway: Gateway) -> None:
     for _ in range(2):
         with suppress(httpx.HTTPError):
             gateway.http.post("/v1/jobs", json={"prompt": PROMPT})
-    while gateway.http.get("/readyz").is_error:
+    while gateway.http.get("/readyz").json()["status"] != "ok":
         pass
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx
 
+from tests.until import PATIENCE_S
+
 
 class Receiver:
     """A running receiver: `url` is its address, `hook` the URL that takes callbacks well."""
@@ -17,7 +19,7 @@ class Receiver:
         self.url = url
         self.hook = f"{url}/hook"
 
-    async def received(self, *, at_least: int = 0, wait_s: float = 10.0, **wanted: str) -> list[dict[str, Any]]:
+    async def received(self, *, at_least: int = 0, wait_s: float = PATIENCE_S, **wanted: str) -> list[dict[str, Any]]:
         """List what came in, after waiting for `at_least` of it; `wanted` chooses by id, type, job_id or path."""
         query = {"at_least": str(at_least), "wait_s": str(wait_s), **wanted}
         async with httpx.AsyncClient(trust_env=False, timeout=wait_s + 10) as client:
@@ -37,4 +39,4 @@ async def running_receiver(*secrets: str) -> AsyncIterator[Receiver]:
         yield Receiver(line.split()[-1])
     finally:
         process.terminate()
-        assert await asyncio.wait_for(process.wait(), 10) == 0
+        assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 0

@@ -17,8 +17,9 @@ import redis
 
 from sandbox.world.embedded_redis import READY, address, command, configuration, new_password
 from sandbox.world.ports import free_port
+from tests.until import PATIENCE_S
 
-_START_S = 20
+_START_S = PATIENCE_S
 _TRIES = 5
 
 

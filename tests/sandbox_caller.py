@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from tests.until import until
+from tests.until import PATIENCE_S, until
 
 ATTRIBUTION = {"X-Skill-Source": "free-video-fast", "X-Skill-Version": "1.0.0", "X-Skill-Platform": "unknown"}
 
@@ -98,7 +98,7 @@ class Caller:
     async def status(self, render_id: str) -> dict[str, Any]:
         return dict((await self.http.get(f"/api/render/proxy/lambda/{render_id}")).json())
 
-    async def ended(self, render_id: str, *, within_s: float = 60) -> dict[str, Any]:
+    async def ended(self, render_id: str, *, within_s: float = PATIENCE_S) -> dict[str, Any]:
         """Poll until a render has ended, and return its last status in whichever shape. Raises TimeoutError."""
 
         async def look() -> dict[str, Any]:
@@ -120,7 +120,7 @@ def message(session_id: str, text: str) -> dict[str, Any]:
 @asynccontextmanager
 async def calling(url: str, token: str) -> AsyncIterator[Caller]:
     headers = {**ATTRIBUTION, "Authorization": f"Bearer {token}"}
-    async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=PATIENCE_S) as http:
         yield Caller(http)
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import httpx
 
-from tests.until import until
+from tests.until import PATIENCE_S, until
 
 ROOT = Path(__file__).parents[1]
-_STOP_S = 10
+_STOP_S = PATIENCE_S
 
 
 class Sandbox:
@@ -26,7 +26,7 @@ class Sandbox:
         #: the folder of its uploads and films
         self.data = data
         self.process = process
-        self._http = httpx.AsyncClient(base_url=url, trust_env=False, timeout=30)
+        self._http = httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE_S)
 
     async def ledger(self) -> dict[str, Any]:
         return await self._steer("GET", "ledger")
@@ -51,7 +51,7 @@ class Sandbox:
     async def reset(self) -> None:
         await self._steer("POST", "reset")
 
-    async def until(self, done: Callable[[dict[str, Any]], bool], *, within_s: float = 30) -> dict[str, Any]:
+    async def until(self, done: Callable[[dict[str, Any]], bool], *, within_s: float = PATIENCE_S) -> dict[str, Any]:
         """Read the ledger until it shows what a test waits for, and return it. Raises TimeoutError."""
 
         async def look() -> dict[str, Any] | None:

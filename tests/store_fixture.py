@@ -39,6 +39,7 @@ from core.store.tenants.webhooks import Webhooks
 from core.store.tokens.anonymous_identity import AnonymousIdentities
 from core.store.tokens.tokens import Tokens
 from core.store.uploads import Uploads
+from tests.until import PATIENCE_S
 
 SECRET_KEY = "s" * 40
 PUBLIC_URL = "https://reelgate.test"
@@ -83,7 +84,7 @@ class Core:
         self.identities = AnonymousIdentities(self.store)
         self.uploads = Uploads(self.store, self.clock)
         self.events = Events(self.store)
-        self.errands = RpcQueue(self.store)
+        self.rpc = RpcQueue(self.store)
         self.answers = StoredResponses(self.store)
         self._owners = count(1)
 
@@ -200,6 +201,6 @@ class Core:
 
 @pytest.fixture
 async def core(redis_url: str) -> AsyncIterator[Core]:
-    client = connect(redis_url, answer_s=5.0)
+    client = connect(redis_url, answer_s=PATIENCE_S)
     yield Core(client, settings_for(redis_url))
     await client.aclose()

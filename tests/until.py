@@ -6,6 +6,10 @@ from typing import TypeVar
 
 Seen = TypeVar("Seen")
 
+#: How long anything is waited for that comes in a moment on a machine with nothing else to do. It ends what hangs, and
+#: judges nothing: on a busy machine a moment is a minute.
+PATIENCE_S = 240
+
 
 async def until(look: Callable[[], Awaitable[Seen]], *, within_s: float, every_s: float = 0.02) -> Seen:
     """Look until what is seen is true, and return it. Raises TimeoutError."""

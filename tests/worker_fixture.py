@@ -58,7 +58,7 @@ async def context_over(
             orphan_renders=OrphanRenders(core.store, core.clock),
             job_removal=JobRemoval(core.store, public_url=PUBLIC_URL),
             sessions=core.sessions,
-            rpc_queue=core.errands,
+            rpc_queue=core.rpc,
             storage=Storage(str(folder)),
             backend=asked,
             token_pool=token_pool_over(core.tokens, core.identities, asked, core.clock, settings),

@@ -135,9 +135,9 @@ class Leases:
             except STORE_DOWN:
                 await redis_outage.pause()
 
-    async def hand_back(self, lease: Lease) -> None:
-        """Let go of one job that has not ended, so that another worker goes on at once."""
-        await self._jobs.hand_back({lease.item_id: lease.owner})
+    async def hand_back(self, lease: Lease, *, in_s: float = 0) -> None:
+        """Let go of one job that has not ended, so that another worker goes on at once, or in so many seconds."""
+        await self._jobs.hand_back({lease.item_id: lease.owner}, in_s=in_s)
 
     async def hand_back_all(self, *, streams_too: bool) -> None:
         """Let go of everything that is held, or of all but the open streams, and stop those who work on it."""

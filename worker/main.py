@@ -1,24 +1,22 @@
-"""The worker process: runs the queue, the heartbeat, the periodic tasks and the metrics page, and stops cleanly."""
+"""The worker process: runs the queue, the heartbeat, the periodic tasks and its pages, and stops cleanly."""
 
 import asyncio
 import signal
 from collections.abc import Coroutine
-from contextlib import AsyncExitStack, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from functools import partial
 from typing import Any
 
 import click
 import uvloop
-from prometheus_client import start_http_server
 
-from core.logs import bind, get_logger
-from core.metrics import REGISTRY
-from core.process import ProcessCommand, load_process_settings
+from core.logs import bind, get_logger, say_ready
+from core.process_command import ProcessCommand, load_process_settings
 from core.queue import LeasedWorker, Run, make_worker
-from core.security.encryption import Encryption
+from core.readiness import Readiness
 from core.settings import Settings
 from core.store.redis.client import STORE_DOWN, Redis, Store, connect
-from core.store.secret_keys import WrongSecretKeys, check_secret_keys
+from core.store.secret_key_check import WrongSecretKeys, check_secret_keys
 from worker import redis_outage
 from worker.callbacks.deliver import run_delivery
 from worker.context import WorkerContext, build_context
@@ -26,6 +24,7 @@ from worker.jobs.orphan_renders import follow_orphan_renders
 from worker.jobs.runner import run_job
 from worker.maintenance.periodic import run_periodically
 from worker.maintenance.sweeper import run_sweeper
+from worker.probes import CannotListen, pages_of, serve_pages
 from worker.rpc import run_rpc_server
 
 log = get_logger(__name__)
@@ -37,42 +36,46 @@ _DELIVERY_PLACES = 512
 
 
 @click.command(cls=ProcessCommand)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where the metrics are served.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where probes and metrics are served.")
 @click.option("--metrics-port", default=9100, show_default=True, help="0 picks a free one.")
 def worker(host: str, metrics_port: int) -> None:
     """Run jobs and send callbacks until SIGTERM."""
     settings = load_process_settings()
     try:
         uvloop.run(serve(settings, host=host, metrics_port=metrics_port))
-    except WrongSecretKeys as wrong:
+    except (WrongSecretKeys, CannotListen) as wrong:
         raise click.ClickException(str(wrong)) from None
 
 
 async def serve(settings: Settings, *, host: str, metrics_port: int) -> None:
-    """Run one worker process until it is told to stop."""
+    """Run one worker process until it is told to stop. Raises WrongSecretKeys."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         client = connect(settings.redis_url.get_secret_value(), answer_s=_ANSWER_S, connections=256)
         context = await build_context(settings, client, stack)
-        if not await _wait_for_redis(Store(client), context.encryption, stop):
+        readiness = Readiness(Store(client), context.encryption)
+        url = await stack.enter_async_context(_serve_pages(readiness, host, metrics_port))
+        if not await _wait_for_redis(readiness, stop):
             return
         for secret in settings.nemo_tokens:
             await context.token_pool.add_operator_token(secret.get_secret_value())
-        server, _ = start_http_server(metrics_port, addr=host, registry=REGISTRY)
-        stack.callback(server.shutdown)
-        await _run(context, client, stop, f"http://{host}:{server.server_port}")
+        await _run(context, client, readiness, stop, url)
 
 
-async def _wait_for_redis(store: Store, encryption: Encryption, stop: asyncio.Event) -> bool:
+def _serve_pages(readiness: Readiness, host: str, port: int) -> AbstractAsyncContextManager[str]:
+    return serve_pages(pages_of(readiness), host=host, port=port)
+
+
+async def _wait_for_redis(readiness: Readiness, stop: asyncio.Event) -> bool:
     """Wait until Redis answers, and warn of what is wrong with it. False: told to stop before it did.
 
     Raises WrongSecretKeys.
     """
     while not stop.is_set():
         with suppress(*STORE_DOWN):
-            for warning in await check_secret_keys(store, encryption):
+            for warning in await readiness.look():
                 log.warning(warning)
             return True
         log.warning("waiting for Redis")
@@ -80,18 +83,38 @@ async def _wait_for_redis(store: Store, encryption: Encryption, stop: asyncio.Ev
     return False
 
 
-async def _run(context: WorkerContext, client: Redis, stop: asyncio.Event, url: str) -> None:
+async def _run(context: WorkerContext, client: Redis, readiness: Readiness, stop: asyncio.Event, url: str) -> None:
     queue = _make_queue(context, client)
     beside = [asyncio.create_task(coroutine, name=name) for name, coroutine in _tasks_beside(context).items()]
     running = asyncio.create_task(queue.async_run())
-    print(f"worker ready {url}", flush=True)  # noqa: T201 - the line that whoever started us waits for
+    say_ready("worker", url, context.settings.log_format)
     waiting = asyncio.create_task(stop.wait())
-    await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    keys = asyncio.create_task(_watch_secret_keys(Store(client), context))
+    await asyncio.wait({running, waiting, keys}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
+    readiness.draining = True
     await _stop(context, queue, running)
     for task in beside:
         task.cancel()
     await asyncio.gather(*beside, return_exceptions=True)
+    if keys.done():
+        keys.result()  # raises WrongSecretKeys, the one end that it has
+    keys.cancel()
+
+
+async def _watch_secret_keys(store: Store, context: WorkerContext) -> None:
+    """Look again and again whether Redis is still one that our keys open: it may have been replaced.
+
+    Raises WrongSecretKeys; whoever goes on then would take every stored secret for broken.
+    """
+    told: list[str] = []
+    while True:
+        await asyncio.sleep(context.settings.sweep_s)
+        with suppress(*STORE_DOWN):
+            warnings = await check_secret_keys(store, context.encryption)
+            for warning in set(warnings).difference(told):
+                log.warning(warning)
+            told = warnings
 
 
 def _make_queue(context: WorkerContext, client: Redis) -> LeasedWorker:

@@ -9,12 +9,14 @@ import msgspec
 
 from core.clock import rfc3339
 from core.ids import new_id
-from core.logs import get_logger
+from core.logs import bind, get_logger
 from core.model.webhook import TenantWebhook
 from core.security.signing import headers
 from core.store.redis.client import STORE_DOWN
 from core.store.rpc import RpcRequest
 from worker import redis_outage
+from worker.callbacks.deliver import log_failure
+from worker.callbacks.retry_policy import is_taken
 from worker.callbacks.send import send
 from worker.context import WorkerContext
 from worker.outbound.fair_places import FairPlaces
@@ -52,6 +54,7 @@ async def _next_request(context: WorkerContext) -> RpcRequest:
 
 
 async def _serve(context: WorkerContext, request: RpcRequest, places: FairPlaces) -> None:
+    bind(tenant=request.tenant, request_id=request.request_id)
     try:
         async with places.hold(request.tenant):
             reply = await _handle(context, request)
@@ -84,4 +87,6 @@ async def _test_webhook(context: WorkerContext, request: RpcRequest) -> bytes:
         clock=context.clock,
         timeout_s=context.settings.callback_timeout_s,
     )
+    if not is_taken(result):
+        log_failure("webhook.test", result, attempt=1, follows="nothing")
     return msgspec.json.encode(result)

@@ -10,7 +10,7 @@ from core.clock import Clock
 from core.security.encryption import Encryption
 from core.settings import Settings, load_settings
 from core.store.redis.client import STORE_DOWN, Store, connect
-from core.store.secret_keys import WrongSecretKeys, check_secret_keys
+from core.store.secret_key_check import WrongSecretKeys, check_secret_keys
 from core.store.tenants.api_keys import ApiKeys
 from core.store.tenants.tenants import Tenants
 from core.store.tokens.tokens import Tokens

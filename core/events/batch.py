@@ -18,7 +18,14 @@ class Batch(Record, frozen=True, kw_only=True):
     finished_at_ms: int | None = None
 
 
-def completion(batch: Batch, *, url: str | None, webhook: TenantWebhook | None) -> Delivery | None:
+def completion(
+    batch: Batch,
+    *,
+    url: str | None,
+    webhook: TenantWebhook | None,
+    traceparent: str | None = None,
+    request_id: str | None = None,
+) -> Delivery | None:
     """Prepare the one callback of a batch: to its own URL, else to the tenant's default, unless that asked for others."""
     wanted = webhook and webhook.state == "active" and (not webhook.events or "batch.completed" in webhook.events)
     if url is None and not wanted:
@@ -30,4 +37,6 @@ def completion(batch: Batch, *, url: str | None, webhook: TenantWebhook | None) 
         type="batch.completed",
         url=url,
         created_at_ms=batch.created_at_ms,
+        traceparent=traceparent,
+        request_id=request_id,
     )

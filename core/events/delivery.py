@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from core.model.job import Record
-from core.redaction import redacted_repr
+from core.redacted_repr import redacted_repr
 
 
 class DeliveryState(StrEnum):
@@ -39,10 +39,14 @@ class Delivery(Record, frozen=True, kw_only=True):
     created_at_ms: int
     #: W3C trace context of the job, which goes on to the receiver
     traceparent: str | None = None
+    #: X-Request-Id of the call that submitted the job, for the logs
+    request_id: str | None = None
     state: DeliveryState = DeliveryState.PENDING
     attempts: tuple[Attempt, ...] = ()
     #: attempts since it was last asked for, by the schedule or by a caller
     round: int = 0
+    #: attempts in a row that we spoilt ourselves, and that do not count
+    spoilt: int = 0
     next_at_ms: int | None = None
     why: str | None = None
 

@@ -4,10 +4,10 @@ An event's body is written once, in the commit that made it true. Each callback 
 ``output.url``, under the event's id; `core.events.truncate` says what a long one leaves out.
 """
 
-import secrets
 from typing import Literal, cast, get_args
 
 import msgspec
+from uuid_utils import uuid4
 
 from core.clock import rfc3339
 from core.events.delivery import Delivery
@@ -16,7 +16,7 @@ from core.ids import new_id
 from core.model.job import Job, Status
 from core.model.job_view import JobView, view
 from core.model.webhook import TenantWebhook
-from core.redaction import redacted_repr
+from core.redacted_repr import redacted_repr
 
 #: what a job's webhook may ask for
 JobEventType = Literal[
@@ -58,8 +58,7 @@ class Event(msgspec.Struct, frozen=True):
 
 def random_tail() -> str:
     """Make the random end of an event's id, ``8xxx-xxxxxxxxxxxx``; the operation that commits it makes the rest."""
-    tail = secrets.token_hex(8)
-    return f"{'89ab'[int(tail[0], 16) % 4]}{tail[1:4]}-{tail[4:16]}"
+    return str(uuid4())[-17:]
 
 
 def event_type(old: Job | None, new: Job) -> EventType:
@@ -142,4 +141,5 @@ def _delivery(kind: EventType, job: Job, url: str | None, now_ms: int) -> Delive
         url=url,
         created_at_ms=now_ms,
         traceparent=job.traceparent,
+        request_id=job.request_id,
     )

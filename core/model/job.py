@@ -11,7 +11,7 @@ import msgspec
 
 from core.errors import Code, WaitReason
 from core.model.plan import Output, Plan
-from core.redaction import redacted_repr
+from core.redacted_repr import redacted_repr
 
 
 class Status(StrEnum):
@@ -102,6 +102,8 @@ class Recovery(Record, frozen=True, kw_only=True):
     spoke: bool = False
     #: a tool gave a result that is no error, so something was probably edited, whether it can be seen or not
     tools_ran: bool = False
+    #: its words send to the account's credits
+    asked_for_credits: bool = False
     #: looks that showed no change
     reads: int = 0
     #: fingerprint of the last changed state; an edit counts when two reads agree
@@ -132,12 +134,16 @@ class Render(Record, frozen=True, kw_only=True):
     linkless: int = 0
     #: how often its film was fetched in vain
     fetches: int = 0
+    #: the token was shown at its link, in vain
+    token_tried: bool = False
     url: str | None = None
     #: what the status says of the film
     duration_s: float | None = None
     size_bytes: int | None = None
     #: the length of what is rendered, where its draft tells
     timeline_s: float | None = None
+    #: nothing but sounds is rendered
+    sound_only: bool = False
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -177,6 +183,8 @@ class Wait(Record, frozen=True, kw_only=True):
 
     reason: WaitReason
     until_ms: int
+    #: how often in a row it was waited for this already
+    times: int = 0
 
 
 class Webhook(Record, frozen=True, kw_only=True):
@@ -217,6 +225,8 @@ class Job(Record, frozen=True, kw_only=True):
     parent_id: str | None = None
     batch_id: str | None = None
     traceparent: str | None = None
+    #: X-Request-Id of the call that submitted it, for the logs
+    request_id: str | None = None
 
     # how far it has come
     started_at_ms: int | None = None

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from core.redaction import redacted_repr
+from core.redacted_repr import redacted_repr
 
 Action = Literal["export", "none", "credits", "state", "upload"]
 
@@ -37,7 +37,7 @@ class Output(msgspec.Struct, frozen=True, omit_defaults=False):
         return self.resolution if self.resolution_asked or self.resolution != _DEFAULT_RESOLUTION else None
 
 
-class OutputAsk(msgspec.Struct, frozen=True):
+class RequestedOutput(msgspec.Struct, frozen=True):
     """What the caller set in the job's `output`; None where the prompt may decide."""
 
     export: bool | None = None

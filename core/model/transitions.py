@@ -9,7 +9,7 @@ import msgspec
 
 from core.errors import MEANINGS, Code, WaitReason
 from core.model.job import ENDS, Job, Problem, Recovery, Render, Sent, Stage, Status, Wait
-from core.model.plan import Plan
+from core.model.progress import PERCENT, WORDS
 
 TRANSITIONS: frozenset[tuple[Status, Status]] = frozenset(
     {
@@ -24,27 +24,6 @@ TRANSITIONS: frozenset[tuple[Status, Status]] = frozenset(
         (Status.CANCELING, Status.CANCELED),
     }
 )
-
-
-#: how far a job is when it enters a stage, in percent
-PERCENT: dict[Stage, int] = {
-    Stage.PREPARING: 2,
-    Stage.UPLOADING: 10,
-    Stage.EDITING: 25,
-    Stage.RECOVERING: 40,
-    Stage.RENDERING: 60,
-    Stage.STORING: 92,
-}
-
-#: what a caller hears when a job enters a stage
-WORDS: dict[Stage, str] = {
-    Stage.PREPARING: "Connecting...",
-    Stage.UPLOADING: "Uploading",
-    Stage.EDITING: "Editing",
-    Stage.RECOVERING: "Checking what the edit did",
-    Stage.RENDERING: "Rendering",
-    Stage.STORING: "Saving the video",
-}
 
 #: ends after which a caller asks first of all whether they were paid for
 _TELLS_COST = frozenset(
@@ -158,20 +137,22 @@ def message_refused(job: Job) -> Job:
     return restarted(msgspec.structs.replace(job, sent=None))
 
 
-def confirmation_needed(
-    job: Job,
-    *,
-    now_ms: int,
-    seen: str | None = None,
-    spoke: bool = False,
-    tools_ran: bool = False,
-    frozen: int | None = None,
-) -> Job:
+def stream_closed(job: Job, *, now_ms: int, **shown: Any) -> Job:
+    """The message's stream has closed by itself: what it has shown is written down before anybody looks what it did.
+
+    `shown`: fields of `Recovery`. Who finds them looks, as the one who heard them would have done.
+    """
+    if job.stage is not Stage.EDITING:
+        raise InvalidTransition(f"{job.id}: no stream is open at {job.stage}")
+    return _next(job, recovery=Recovery(since_ms=now_ms, **shown))
+
+
+def confirmation_needed(job: Job, *, now_ms: int, **found: Any) -> Job:
     """What the message did is not known yet: from now on the state is read and nothing is sent.
 
-    What the stream has shown is written down with it, so that no crash forgets it.
+    `found`: fields of `Recovery`, beside those that are written down already.
     """
-    recovery = Recovery(since_ms=now_ms, seen=seen, spoke=spoke, tools_ran=tools_ran, frozen=frozen)
+    recovery = msgspec.structs.replace(job.recovery or Recovery(since_ms=now_ms), **found)
     return moved(job, Stage.RECOVERING, recovery=recovery)
 
 
@@ -222,17 +203,18 @@ def rendered(job: Job, *, url: str | None, duration_s: float | None, size_bytes:
     return moved(polled(job, render=told), Stage.STORING)
 
 
-def unusable(job: Job) -> Job:
+def unusable(job: Job, *, token_tried: bool = False) -> Job:
     """The film could not be fetched, or is none: the render is looked at again, for a link that is good."""
     render = job.render
     assert render is not None
-    told = msgspec.structs.replace(render, url=None, linkless=0, fetches=render.fetches + 1)
+    tried = render.token_tried or token_tried
+    told = msgspec.structs.replace(render, url=None, linkless=0, fetches=render.fetches + 1, token_tried=tried)
     return moved(job, Stage.RENDERING, render=told)
 
 
-def waiting(job: Job, *, reason: WaitReason, until_ms: int) -> Job:
-    """The job goes to sleep and says why."""
-    return _next(job, wait=Wait(reason=reason, until_ms=until_ms))
+def waiting(job: Job, *, reason: WaitReason, until_ms: int, times: int = 0) -> Job:
+    """The job goes to sleep and says why; `times`: how often in a row it has done so already."""
+    return _next(job, wait=Wait(reason=reason, until_ms=until_ms, times=times))
 
 
 def trying_again(job: Job, *, after: str) -> Job:
@@ -325,37 +307,3 @@ def expired(job: Job, *, now_ms: int) -> Job:
 
 def _ended(job: Job, status: Status, *, now_ms: int, **facts: Any) -> Job:
     return _next(job, status=_go(job, status), finished_at_ms=now_ms, stage=None, wait=None, **facts)
-
-
-def removed(job: Job) -> Job:
-    """What is left of an ended job when its data is deleted: a tombstone."""
-    if not job.ended:
-        raise InvalidTransition(f"{job.id}: only an ended job can be deleted")
-    return msgspec.structs.replace(
-        job,
-        version=job.version + 1,
-        prompt="",
-        media=(),
-        reply=None,
-        reply_truncated=False,
-        changes=(),
-        timeline=None,
-        result=None,
-        output=None,
-        claim_url=None,
-        metadata={},
-        hints=(),
-        webhook=None,
-        plan=Plan(message=None, action=job.plan.action),
-        render=None,
-        error=job.error and _without_words(job),
-        data_removed=True,
-    )
-
-
-def _without_words(job: Job) -> Problem | None:
-    """Say of an error what its code says, and its cost: its own words may name files, or be the backend's."""
-    assert job.error is not None
-    meaning = MEANINGS[job.error.code]
-    plain = msgspec.structs.replace(job.error, detail=meaning.title, hint=meaning.hint)
-    return with_cost(msgspec.structs.replace(job, error=plain)).error

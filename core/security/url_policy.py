@@ -58,6 +58,8 @@ _OTHER_SERVICE_PORTS = frozenset(
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)(?:[/?#].*)?")
 _AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]{1,5}))?")
+#: Visible ASCII but the backslash: what nearly every URL is made of.
+_PLAIN = re.compile(r"[!-\[\]-~]+")
 #: Zero-width joiners, with which Persian words and emoji are made; in a host name IDNA judges them.
 _JOINERS = "\u200c\u200d"
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
@@ -138,7 +140,7 @@ def _split(url: str) -> tuple[str, str, int | None]:
     """Take a URL apart into scheme, host (with brackets) and port; what two parsers might read differently fails."""
     if len(url) > MAX_URL_CHARACTERS:
         raise _Refused("url_too_long", f"A URL may have {MAX_URL_CHARACTERS} characters at most.")
-    if not all((char.isprintable() and not char.isspace() and char != "\\") or char in _JOINERS for char in url):
+    if not _PLAIN.fullmatch(url) and not all(_is_visible(char) for char in url):
         raise _Refused("url_malformed", "A URL must not contain spaces, backslashes or invisible characters.")
     whole = _URL.fullmatch(url)
     if whole is None:
@@ -149,6 +151,10 @@ def _split(url: str) -> tuple[str, str, int | None]:
     if authority is None or not authority[1]:
         raise _Refused("url_malformed", "The URL's host or port cannot be read.")
     return whole[1].lower(), authority[1], int(authority[2]) if authority[2] else None
+
+
+def _is_visible(char: str) -> bool:
+    return (char.isprintable() and not char.isspace() and char != "\\") or char in _JOINERS
 
 
 def _check_host(host: str, allow: Sequence[Network]) -> bool:
@@ -166,7 +172,7 @@ def _literal(host: str) -> Address | None:
     try:
         if host.startswith("["):
             return _bracketed(host[1:-1])
-        return IPv4Address(host)
+        return IPv4Address(host) if host[-1:].isdigit() else None
     except ValueError:
         if host.startswith("["):
             raise _Refused("host_not_allowed", "The URL's IPv6 address cannot be read.") from None

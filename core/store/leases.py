@@ -18,6 +18,8 @@ class Claimed(NamedTuple):
     #: the tenant's default webhook
     webhook: bytes | None = None
     crashes: int = 0
+    #: how long ago the last process was lost that counts as a crash; None where none counts
+    suspected_since_ms: int | None = None
     #: the holder before stopped in mid-step
     taken_over: bool = False
     session_record: bytes | None = None

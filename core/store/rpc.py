@@ -12,7 +12,7 @@ import msgspec
 
 from core.clock import Clock
 from core.ids import new_id
-from core.redaction import redacted_repr
+from core.redacted_repr import redacted_repr
 from core.store.redis.client import Store
 from core.store.redis.keys import key
 
@@ -43,6 +43,8 @@ class RpcRequest(NamedTuple):
     kind: RpcKind
     tenant: str
     body: bytes
+    #: of the call that asks, for the logs
+    request_id: str | None = None
 
 
 class RpcQueue:
@@ -52,9 +54,11 @@ class RpcQueue:
         self._store = store
         self._clock = clock or Clock()
 
-    async def ask(self, kind: RpcKind, tenant: str, body: bytes, *, wait_s: float) -> bytes | None:
+    async def ask(
+        self, kind: RpcKind, tenant: str, body: bytes, *, wait_s: float, request_id: str | None = None
+    ) -> bytes | None:
         """Have a worker do it, and wait for its reply. None: nobody answered in time. Raises TooManyRequests."""
-        request = RpcRequest(new_id("evt"), kind, tenant, body)
+        request = RpcRequest(new_id("evt"), kind, tenant, body, request_id)
         async with self._counted(request):
             await self._push(request)
             return await self._blocking_pop(key("rpc_reply", request.id), wait_s)

@@ -12,6 +12,9 @@ from core.store.redis.codec import raw_record, unpack
 from core.store.redis.keys import key
 from core.store.redis.results import Nothing
 
+#: sessions that one command names
+_AT_ONCE = 500
+
 
 class _Opened(NamedTuple):
     opened: bool = False
@@ -45,6 +48,15 @@ class Sessions:
             "idle_ms": int(idle_s * 1000),
         }
         return (await self._store.run("open_session", arguments, _Opened)).opened
+
+    async def schedule_unscheduled(self, *, idle_s: float) -> None:
+        """Let explicit sessions of an older version, which end by no time, go `idle_s` from now unless they are used."""
+        goes_ms = self._clock.now_ms() + int(idle_s * 1000)
+        for tenant in await self._store.redis.smembers(key("tenants")):  # type: ignore[misc]
+            ids = await self._store.redis.zrange(key("sessions", tenant.decode()), 0, -1)
+            for start in range(0, len(ids), _AT_ONCE):
+                chunk = dict.fromkeys(ids[start : start + _AT_ONCE], goes_ms)
+                await self._store.redis.zadd(key("idle_sessions"), chunk, nx=True)
 
     async def close_idle(self, *, idle_s: float, most: int = 100) -> None:
         """Close explicit sessions that nobody has used for so long."""

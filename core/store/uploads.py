@@ -1,13 +1,20 @@
 """Uploads in Redis; their bytes are in `core.storage`. One is gone 24 h after its last use."""
 
+from typing import Any, NamedTuple
+
 from core.clock import Clock
 from core.model.upload import Upload
 from core.store.redis.client import Store
-from core.store.redis.codec import pack, unpack
+from core.store.redis.codec import pack, raw_record, unpack
 from core.store.redis.keys import key
+from core.store.redis.results import Nothing
 
 #: an upload is kept for so long after its last use
 UPLOAD_LIFE_MS = 24 * 3600 * 1000
+
+
+class _Kept(NamedTuple):
+    stored_bytes: int = 0
 
 
 class Uploads:
@@ -28,12 +35,11 @@ class Uploads:
 
     async def keep(self, upload: Upload) -> int:
         """Remember a stored upload, from its `created_at_ms` on; returns the bytes that its tenant keeps now."""
-        pipe = self._store.redis.pipeline(transaction=True)
-        pipe.hset(key("upload", upload.id), mapping={"rec": pack(upload)})
-        pipe.hdel(key("upload", upload.id), "expected")
-        pipe.zadd(key("uploads"), {upload.id: upload.created_at_ms + UPLOAD_LIFE_MS})
-        pipe.incrby(key("stored", upload.tenant), upload.size_bytes)
-        return int((await pipe.execute())[3])
+        arguments = self._arguments(upload) | {
+            "record": raw_record(upload),
+            "goes_ms": upload.created_at_ms + UPLOAD_LIFE_MS,
+        }
+        return (await self._store.run("keep_upload", arguments, _Kept)).stored_bytes
 
     async def stored_bytes(self, tenant: str) -> int:
         """Count the bytes of uploads that a tenant keeps."""
@@ -57,13 +63,12 @@ class Uploads:
         return (unpack(raw, Upload), int(goes_ms), bool(expected)) if raw and goes_ms else None
 
     async def drop(self, upload: Upload) -> None:
-        """Forget an upload, expected or kept; its bytes are to be deleted first."""
-        pipe = self._store.redis.pipeline(transaction=True)
-        pipe.zrem(key("uploads"), upload.id)
-        pipe.delete(key("upload", upload.id))
-        removed, _ = await pipe.execute()
-        if removed:
-            await self._store.redis.decrby(key("stored", upload.tenant), upload.size_bytes)
+        """Forget an upload, expected or kept, as it was read; its bytes are to be deleted first. Safe to repeat."""
+        await self._store.run("drop_upload", self._arguments(upload), Nothing)
+
+    @staticmethod
+    def _arguments(upload: Upload) -> dict[str, Any]:
+        return {"id": upload.id, "tenant": upload.tenant, "size_bytes": upload.size_bytes}
 
     async def due(self, *, most: int = 100) -> list[Upload]:
         """Name uploads whose time is over."""

@@ -18,6 +18,7 @@ from core.store.jobs.submissions import BatchStart
 from core.store.tenants.api_keys import Caller
 from service.context import ApiContext
 from service.http.body import decode_json
+from service.http.headers import Origin
 from service.idempotency import IdempotencyKey
 from service.jobs.submission import accept_jobs, load_inputs, validate_beside_loop
 from service.jobs.validation import JobFacts, JobInputs, NewJob, webhook_url_error
@@ -34,16 +35,16 @@ class CheckedJobs(NamedTuple):
 
 
 async def accept_batch(
-    context: ApiContext, caller: Caller, raw: bytes, *, key: IdempotencyKey | None, traceparent: str | None
+    context: ApiContext, caller: Caller, raw: bytes, *, key: IdempotencyKey | None, origin: Origin
 ) -> StoredResponse:
     """Accept a batch's jobs in one step. Raises ApiError where none may be, or one of a shared session may not."""
     ask = decode_json(raw, RawBatchRequest)
     if ask.webhook and (error := webhook_url_error(ask.webhook.url, context.settings)):
         raise invalid([error])
-    facts = JobFacts(caller.tenant, context.clock.now_ms(), traceparent, new_id("bat"))
+    facts = JobFacts(caller.tenant, context.clock.now_ms(), origin, new_id("bat"))
     checked = await _check_all(context, ask, facts)
     start = await _start(context, ask, facts, checked)
-    response = _response(context, start.batch, checked)
+    response = _response(context, start.batch, checked, origin)
     return await accept_jobs(context, caller, list(checked.new.values()), response=response, key=key, batch=start)
 
 
@@ -97,15 +98,22 @@ async def _start(context: ApiContext, ask: RawBatchRequest, facts: JobFacts, che
         session_id=jobs[0].session_id if ask.session == "shared" else None,
         created_at_ms=facts.now_ms,
     )
-    url = ask.webhook.url if ask.webhook else None
-    return BatchStart(batch, completion(batch, url=url, webhook=await context.webhooks.default(facts.tenant)))
+    done = completion(
+        batch,
+        url=ask.webhook.url if ask.webhook else None,
+        webhook=await context.webhooks.default(facts.tenant),
+        **facts.origin._asdict(),
+    )
+    return BatchStart(batch, done)
 
 
-def _response(context: ApiContext, batch: Batch, checked: CheckedJobs) -> StoredResponse:
+def _response(context: ApiContext, batch: Batch, checked: CheckedJobs, origin: Origin) -> StoredResponse:
     """Write the 202 before it is true: the bytes are kept with the jobs."""
     path = "/v1/batches"
     items = {n: _item(n, new.view_json) for n, new in checked.new.items()} | {
-        n: BatchItem(index=n, status=e.status, job=None, problem=problem_document(e, path))
+        n: BatchItem(
+            index=n, status=e.status, job=None, problem=problem_document(e, path, request_id=origin.request_id or "")
+        )
         for n, e in checked.errors.items()
     }
     shown = batch_view(batch, dict.fromkeys(batch.job_ids, Status.QUEUED))

@@ -7,8 +7,8 @@ from litestar import Response
 from core.model.job import Job
 from core.store.idempotency import StoredResponse
 from service.context import ApiContext
-from service.http.responses import encoded_response, json_response
-from service.jobs.views import current_view
+from service.http.json_response import encoded_response, json_response
+from service.jobs.current_view import current_view
 
 #: when a job that was just accepted is worth a look
 _FIRST_LOOK_S = 2

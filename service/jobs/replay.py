@@ -12,6 +12,7 @@ from core.settings import Settings
 from core.store.idempotency import StoredResponse
 from core.store.tenants.api_keys import Caller
 from service.context import ApiContext
+from service.http.headers import NOWHERE, Origin
 from service.idempotency import IdempotencyKey
 from service.jobs.submission import accept_jobs, job_response
 from service.jobs.validation import NewJob, implicit_session, new_job
@@ -28,13 +29,13 @@ async def accept_replay(
     *,
     start: Start,
     key: IdempotencyKey | None,
-    traceparent: str | None,
+    origin: Origin,
 ) -> StoredResponse:
     """Accept a job like one that has ended."""
     parent = await own_job(context, caller.tenant, job_id)
     session = await context.sessions.load(parent.session_id)
     now_ms = context.clock.now_ms()
-    new = replay(parent, session, context.settings, start=start, now_ms=now_ms, traceparent=traceparent)
+    new = replay(parent, session, context.settings, start=start, now_ms=now_ms, origin=origin)
     for media in new.job.media:
         if media.upload_id:
             await own_upload(context, parent.tenant, media.upload_id)
@@ -42,7 +43,7 @@ async def accept_replay(
 
 
 def replay(
-    parent: Job, session: Session | None, settings: Settings, *, start: Start, now_ms: int, traceparent: str | None
+    parent: Job, session: Session | None, settings: Settings, *, start: Start, now_ms: int, origin: Origin = NOWHERE
 ) -> NewJob:
     """Make the replay, and the session that has to be made for it. Raises ApiError (409) where it cannot be. Pure.
 
@@ -73,7 +74,8 @@ def replay(
         retention_s=parent.retention_s,
         created_at_ms=now_ms,
         parent_id=parent.id,
-        traceparent=traceparent,
+        traceparent=origin.traceparent,
+        request_id=origin.request_id,
     )
     return new_job(job, fresh, settings)
 

@@ -9,15 +9,17 @@ from collections.abc import Sequence
 
 from core.clock import month_of
 from core.events import event as events
+from core.http.retry_after import format_retry_after
 from core.metrics import JOBS_ACCEPTED
+from core.model.upload import Upload
 from core.model.webhook import TenantWebhook
-from core.retry_after import format_retry_after
 from core.settings import Settings
 from core.store.idempotency import StoredResponse, encode_response, with_waits
 from core.store.jobs.submissions import Accepted, BatchStart, Idempotency, Rejected, Remembered, Replayed, Submission
 from core.store.redis.codec import unpack
 from core.store.tenants.api_keys import Caller
 from service.context import ApiContext
+from service.http.headers import NOWHERE, Origin
 from service.idempotency import IdempotencyKey, key_reused, replayed, with_headers
 from service.jobs.eta import pace_of
 from service.jobs.validation import JobFacts, JobInputs, NewJob, validate
@@ -34,32 +36,38 @@ _WEBHOOK_TRIES = 5
 
 
 async def accept_job(
-    context: ApiContext, caller: Caller, ask: JobRequest, *, key: IdempotencyKey | None, traceparent: str | None
+    context: ApiContext, caller: Caller, ask: JobRequest, *, key: IdempotencyKey | None, origin: Origin
 ) -> StoredResponse:
     """Check a job and accept it."""
-    new = await check_job(context, caller.tenant, ask, traceparent=traceparent)
+    new = await check_job(context, caller.tenant, ask, origin=origin)
     return await accept_jobs(context, caller, [new], response=job_response(new), key=key)
 
 
-async def check_job(context: ApiContext, tenant: str, ask: JobRequest, *, traceparent: str | None = None) -> NewJob:
+async def check_job(context: ApiContext, tenant: str, ask: JobRequest, *, origin: Origin = NOWHERE) -> NewJob:
     """Make all checks of a job that is no batch's, and accept nothing."""
     inputs = await load_inputs(context, tenant, ask)
-    facts = JobFacts(tenant, context.clock.now_ms(), traceparent)
+    facts = JobFacts(tenant, context.clock.now_ms(), origin)
     return await validate_beside_loop(ask, inputs, context.settings, facts)
 
 
 async def load_inputs(context: ApiContext, tenant: str, ask: JobRequest) -> JobInputs:
     """Load what a job names. Raises ApiError (404) where it is not there, or another tenant's."""
-    numbered = {m.upload_id: n for n, m in enumerate(ask.media) if m.upload_id is not None}
-    found = await asyncio.gather(
-        *(own_upload(context, tenant, i, at=f"/media/{n}/upload_id") for i, n in numbered.items())
-    )
-    uploads = {upload.id: upload for upload, _ in found}
+    uploads = await _load_uploads(context, tenant, ask)
     if ask.session_id is None:
         return JobInputs(uploads)
     session = await own_session(context, tenant, ask.session_id, at="/session_id")
     busy, _ = await context.sessions.queue_of(session.id)
     return JobInputs(uploads, session, continues=bool(session.media or session.edits or busy))
+
+
+async def _load_uploads(context: ApiContext, tenant: str, ask: JobRequest) -> dict[str, Upload]:
+    numbered = {m.upload_id: n for n, m in enumerate(ask.media) if m.upload_id is not None}
+    if not numbered:
+        return {}
+    found = await asyncio.gather(
+        *(own_upload(context, tenant, i, at=f"/media/{n}/upload_id") for i, n in numbered.items())
+    )
+    return {upload.id: upload for upload, _ in found}
 
 
 async def validate_beside_loop(ask: JobRequest, inputs: JobInputs, settings: Settings, facts: JobFacts) -> NewJob:

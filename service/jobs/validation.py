@@ -8,18 +8,19 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from core.file_names import MOST_OWN_CHARACTERS, UNNAMED, plain_name_of_url
-from core.formats import FORMATS, foreign_suffix, name_as
 from core.ids import new_id
+from core.media.file_names import MOST_OWN_CHARACTERS, UNNAMED, plain_name_of_url
+from core.media.formats import FORMATS, foreign_suffix, name_as
 from core.model.job import Job, MediaRef, Webhook
 from core.model.job_view import view
-from core.model.plan import OutputAsk, Reading
+from core.model.plan import Reading, RequestedOutput
 from core.model.session import Session
 from core.model.upload import Upload
 from core.profiles import PROFILES, Profile
-from core.redaction import redacted_repr
+from core.redacted_repr import redacted_repr
 from core.security.url_policy import check_url
 from core.settings import Settings
+from service.http.headers import NOWHERE, Origin
 from service.problems import FieldError, invalid
 from service.prompt import needs_media, read_cached
 from service.schemas.requests import JobRequest, MediaSource
@@ -56,7 +57,7 @@ class JobFacts(NamedTuple):
 
     tenant: str
     now_ms: int
-    traceparent: str | None = None
+    origin: Origin = NOWHERE
     batch_id: str | None = None
 
 
@@ -163,7 +164,7 @@ def webhook_url_error(url: str, settings: Settings, *, at: str = "/webhook/url")
 
 def _read(ask: JobRequest, profile: Profile, media: tuple[MediaRef, ...], *, continues: bool) -> Reading:
     output = ask.output
-    asked = OutputAsk(
+    asked = RequestedOutput(
         export=output.export if output else None,
         format=output.format if output else None,
         quality=output.quality if output else None,
@@ -192,6 +193,7 @@ def _job(ask: JobRequest, reading: Reading, session: Session, facts: JobFacts, *
         retention_s=ask.retention_s,
         created_at_ms=facts.now_ms,
         batch_id=facts.batch_id,
-        traceparent=facts.traceparent,
+        traceparent=facts.origin.traceparent,
+        request_id=facts.origin.request_id,
         **found,
     )

@@ -11,7 +11,7 @@ from litestar import HttpMethod, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 
-from service.http.responses import JSON
+from service.http.json_response import JSON
 from service.problems import ProblemDocument
 
 #: what any call with a key can be refused with; 422: for a query that it does not take

@@ -17,8 +17,8 @@ from litestar.params import HeaderParameter
 from core.events.event import TENANT_EVENTS
 from core.model.job_view import JobView
 from service.auth import RequireScope
+from service.http.json_response import JSON
 from service.http.query import query_type
-from service.http.responses import JSON
 from service.openapi.describe import BodyDoc, ResponseDoc
 from service.openapi.examples import example_job, example_problem
 from service.openapi.links import add_links

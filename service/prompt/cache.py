@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from core.model.plan import OutputAsk, Reading
+from core.model.plan import Reading, RequestedOutput
 from core.profiles import PROFILES
 from service.prompt.parse import read_prompt
 
@@ -11,7 +11,9 @@ _SIZE = 1024
 
 
 @lru_cache(maxsize=_SIZE)
-def read_cached(prompt: str, asked: OutputAsk, profile: str, names: tuple[str, ...], *, continues: bool) -> Reading:
+def read_cached(
+    prompt: str, asked: RequestedOutput, profile: str, names: tuple[str, ...], *, continues: bool
+) -> Reading:
     """Read a prompt as `read_prompt` does; `profile` and `names` are those of a job's profile and media."""
     return read_prompt(prompt, asked=asked, profile=PROFILES[profile], media_names=names, continues_session=continues)
 

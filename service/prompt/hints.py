@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from core.formats import MEDIUM_OF, format_of_name
+from core.media.formats import MEDIUM_OF, format_of_name
 from core.profiles import Profile
 from service.prompt.lexer import tokenize
 from service.prompt.lexicon import WordClass, words_in

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from core.model.plan import OUTPUT_FORMATS, RESOLUTIONS, Output, OutputAsk
+from core.model.plan import OUTPUT_FORMATS, RESOLUTIONS, Output, RequestedOutput
 from service.prompt.specs import Specs
 
 _MOST_LINES = 1080
 
 
-def merge_output(asked: OutputAsk, named: Specs, *, export: bool) -> Output:
+def merge_output(asked: RequestedOutput, named: Specs, *, export: bool) -> Output:
     """Merge field by field; a resolution or format that is not rendered becomes the nearest that is."""
     lines = _lines(asked.resolution) or named.resolution
     return Output(
@@ -21,7 +21,7 @@ def merge_output(asked: OutputAsk, named: Specs, *, export: bool) -> Output:
     )
 
 
-def output_hints(asked: OutputAsk, named: Specs) -> Iterator[str]:
+def output_hints(asked: RequestedOutput, named: Specs) -> Iterator[str]:
     """Say what was asked for and can't be had, and where the caller's fields overrule the prompt."""
     lines = _lines(asked.resolution) or named.resolution
     if lines and lines > _MOST_LINES:

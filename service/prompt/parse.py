@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from core.model.plan import Action, OutputAsk, Plan, Reading
+from core.model.plan import Action, Plan, Reading, RequestedOutput
 from core.profiles import Profile
-from core.redaction import redacted_repr
+from core.redacted_repr import redacted_repr
 from service.prompt.clauses import UNKNOWN, Clause, split_clauses
 from service.prompt.hints import prompt_hints
 from service.prompt.intent import REQUESTS, Intent, classify_clauses
@@ -46,7 +46,7 @@ class ParsedPrompt(msgspec.Struct, frozen=True):
 
 
 def read_prompt(
-    prompt: str, *, asked: OutputAsk, profile: Profile, media_names: Sequence[str], continues_session: bool
+    prompt: str, *, asked: RequestedOutput, profile: Profile, media_names: Sequence[str], continues_session: bool
 ) -> Reading:
     """Decide message, action and output. `media_names` are file names or URLs, of what came with this job."""
     found = _parse(_unwrapped(prompt), has_media=bool(media_names))
@@ -90,7 +90,7 @@ def _asked_about(found: ParsedPrompt) -> Specs | None:
     return extract_specs(found.clauses, [Intent.SPEC if clause.asks else intent for clause, intent in wanted])
 
 
-def _plan(found: ParsedPrompt, asked: OutputAsk) -> Plan:
+def _plan(found: ParsedPrompt, asked: RequestedOutput) -> Plan:
     exports = _wants_export(found, asked)
     if Intent.EDIT in found.intents:
         return Plan(compose_message(found.prompt, found.clauses, kept=_kept(found)), "export" if exports else "none")
@@ -104,7 +104,7 @@ def _plan(found: ParsedPrompt, asked: OutputAsk) -> Plan:
     return Plan(found.prompt.strip() or None, "export" if exports else "none")
 
 
-def _wants_export(found: ParsedPrompt, asked: OutputAsk) -> bool:
+def _wants_export(found: ParsedPrompt, asked: RequestedOutput) -> bool:
     """Follow the caller's field, else the last word of the prompt on it, else export."""
     if asked.export is not None:
         return asked.export
@@ -137,7 +137,7 @@ def _is_clear(clause: Clause) -> bool:
     return WordClass.ASK in parts and (WordClass.ACCOUNT in parts or WordClass.STATE in parts)
 
 
-def _with_aspect_ratio(plan: Plan, found: ParsedPrompt, asked: OutputAsk, named: Specs) -> Plan:
+def _with_aspect_ratio(plan: Plan, found: ParsedPrompt, asked: RequestedOutput, named: Specs) -> Plan:
     """Say the aspect ratio in the message, since only an edit changes it, unless the caller's words do already."""
     ratio = asked.aspect_ratio or named.aspect_ratio
     if ratio is None or ratio == named.aspect_in_edit or plan.action not in {"export", "none"}:
@@ -165,7 +165,7 @@ def _posts(clause: Clause) -> bool:
     return publishes and WordClass.PLACE in parts and not parts & UNKNOWN
 
 
-def _plan_hints(plan: Plan, found: ParsedPrompt, asked: OutputAsk, *, continues_session: bool) -> Iterator[str]:
+def _plan_hints(plan: Plan, found: ParsedPrompt, asked: RequestedOutput, *, continues_session: bool) -> Iterator[str]:
     dropped = {intent for intent, kept in zip(found.intents, _kept(found), strict=True) if not kept}
     if plan.message is not None and dropped & _QUESTIONS:
         yield "Ask for credits or the state in a prompt of its own; here only the edit is done."

@@ -6,7 +6,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from core.formats import format_of_name
+from core.media.formats import format_of_name
 from service.prompt.clauses import NO_CONTENT, PROPERTIES, UNKNOWN, Clause
 from service.prompt.lexer import Lexeme
 from service.prompt.lexicon import WordClass, words_in

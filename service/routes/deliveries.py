@@ -14,9 +14,9 @@ from core.store.idempotency import StoredResponse
 from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.body import decode_json, read_json_body
+from service.http.json_response import encoded_response
 from service.http.pagination import page_response
 from service.http.query import query_params
-from service.http.responses import encoded_response
 from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
 from service.lookup import own_delivery, own_job
 from service.openapi.describe import ResponseDoc, json_body, problems, reads

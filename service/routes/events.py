@@ -9,15 +9,15 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from core.ids import is_id
-from core.redaction import redacted_repr
+from core.redacted_repr import redacted_repr
 from core.store.events import StoredEvent
 from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.headers import LastEventIdHeader
 from service.http.pagination import page_response
 from service.http.query import query_params
+from service.jobs.current_view import with_fresh_link
 from service.jobs.event_stream import has_all, stream_events
-from service.jobs.views import with_fresh_link
 from service.lookup import own_job
 from service.openapi.describe import ResponseDoc, problems, reads
 from service.problems import FieldError, invalid

@@ -13,12 +13,12 @@ from core.store.leases import LeaseLost
 from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.body import decode_json, has_body, read_json_body
-from service.http.headers import PreferHeader, TraceparentHeader, parse_traceparent, parse_wait_s
-from service.http.responses import json_response
+from service.http.headers import PreferHeader, TraceparentHeader, origin_of, parse_wait_s
+from service.http.json_response import json_response
 from service.idempotency import IdempotencyKeyHeader, parse_key, replay_or_run
+from service.jobs.current_view import current_view
 from service.jobs.prefer_wait import respond
 from service.jobs.replay import accept_replay
-from service.jobs.views import current_view
 from service.lookup import own_job
 from service.openapi.describe import ResponseDoc, json_body, problems
 from service.problems import ApiError
@@ -122,11 +122,11 @@ async def replay_job(
     context, caller = context_of(request), request.user
     raw = await read_json_body(request) if has_body(request) else b""
     key = parse_key(idempotency_key, path=request.scope["path"], body=raw)
-    trace = parse_traceparent(traceparent)
+    origin = origin_of(request.scope, traceparent)
 
     async def call() -> StoredResponse:
         ask = decode_json(raw, ReplayRequest) if raw else ReplayRequest()
-        return await accept_replay(context, caller, job_id, start=ask.start, key=key, traceparent=trace)
+        return await accept_replay(context, caller, job_id, start=ask.start, key=key, origin=origin)
 
     accepted = await replay_or_run(context, caller.tenant, key, call)
     return await respond(context, accepted, parse_wait_s(prefer))

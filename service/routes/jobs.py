@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from litestar import Response, post
+from litestar import HttpMethod, Response, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
@@ -10,7 +10,7 @@ from core.ids import is_id
 from core.model.job_view import JobView
 from core.profiles import PROFILES
 from core.store.idempotency import StoredResponse
-from service.auth import RequireScope
+from service.auth import GuardedRoute, RequireScope
 from service.context import ApiRequest, context_of
 from service.http.body import decode_json, read_json_body
 from service.http.headers import (
@@ -18,16 +18,16 @@ from service.http.headers import (
     PreferHeader,
     TraceparentHeader,
     matches_etag,
-    parse_traceparent,
+    origin_of,
     parse_wait_s,
 )
+from service.http.json_response import json_response
 from service.http.pagination import page_response
 from service.http.query import query_params
-from service.http.responses import json_response
 from service.idempotency import IdempotencyKeyHeader, parse_key, replay_or_run
+from service.jobs.current_view import current_view, current_views, etag_of, seconds_to_next_look
 from service.jobs.prefer_wait import respond
 from service.jobs.submission import accept_job, check_job
-from service.jobs.views import current_view, current_views, etag_of, seconds_to_next_look
 from service.lookup import own_job
 from service.openapi.describe import ResponseDoc, json_body, problems, reads
 from service.schemas.requests import JobRequest, JobsQuery
@@ -44,8 +44,9 @@ EXAMPLE = {
 }
 
 
-@post(
+@GuardedRoute(
     "/v1/jobs",
+    http_method=HttpMethod.POST,
     guards=[RequireScope("submit", cached=True)],
     status_code=202,
     operation_id="submitJob",
@@ -68,10 +69,10 @@ async def submit_job(
     context, caller = context_of(request), request.user
     raw = await read_json_body(request)
     key = parse_key(idempotency_key, path=request.scope["path"], body=raw)
-    trace = parse_traceparent(traceparent)
+    origin = origin_of(request.scope, traceparent)
 
     async def call() -> StoredResponse:
-        return await accept_job(context, caller, decode_json(raw, JobRequest), key=key, traceparent=trace)
+        return await accept_job(context, caller, decode_json(raw, JobRequest), key=key, origin=origin)
 
     accepted = await replay_or_run(context, caller.tenant, key, call)
     return await respond(context, accepted, parse_wait_s(prefer))

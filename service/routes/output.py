@@ -9,8 +9,7 @@ from litestar.response import Stream
 
 from core.ids import is_id
 from core.model.job import Job, OutputFile
-from core.security.links import output_path
-from core.security.signing import verify_path
+from core.security.links import output_path, verify_path
 from core.storage import FileMissing
 from service.auth import RequireScope, authorize
 from service.context import ApiContext, ApiRequest, context_of
@@ -96,9 +95,10 @@ async def read_output(
     if matches_etag(if_none_match, headers["ETag"]):
         await _stored_bytes(context, file.path)
         return Response(None, status_code=304, headers=headers)
-    # A range that was meant for another version of the file is no range.
-    wanted = byte_range if if_range in (None, headers["ETag"]) else None
-    return await _stream_file(context, file, file.path, headers, wanted, head=request.method == "HEAD")
+    head = request.method == "HEAD"
+    # A range that was meant for another version of the file is no range, and only GET has ranges (RFC 9110, 14.2).
+    wanted = byte_range if if_range in (None, headers["ETag"]) and not head else None
+    return await _stream_file(context, file, file.path, headers, wanted, head=head)
 
 
 async def _find_job(request: ApiRequest, context: ApiContext, job_id: str, link: LinkQuery) -> Job:

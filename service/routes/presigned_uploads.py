@@ -11,8 +11,8 @@ from core.clock import rfc3339
 from core.store.idempotency import StoredResponse
 from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
+from service.http.json_response import encoded_response, json_response
 from service.http.query import query_params
-from service.http.responses import encoded_response, json_response
 from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
 from service.lookup import own_expected_upload, own_upload
 from service.openapi.describe import ResponseDoc, problems

@@ -10,8 +10,8 @@ from litestar.params import FromPath
 from core.store.idempotency import StoredResponse
 from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
+from service.http.json_response import encoded_response, json_response
 from service.http.query import query_params
-from service.http.responses import encoded_response, json_response
 from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
 from service.lookup import own_upload
 from service.openapi.describe import ResponseDoc, file_body, problems, reads

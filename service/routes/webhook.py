@@ -14,7 +14,8 @@ from core.store.tenants.webhooks import ROTATION_MS
 from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.body import decode_json, read_json_body
-from service.http.responses import encoded_response, json_response
+from service.http.headers import Origin, origin_of
+from service.http.json_response import encoded_response, json_response
 from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
 from service.jobs.validation import webhook_url_error
 from service.openapi.describe import ResponseDoc, json_body, problems, reads
@@ -148,17 +149,18 @@ async def _webhook_of(context: ApiContext, tenant: str) -> TenantWebhook:
 async def send_test(request: ApiRequest, idempotency_key: IdempotencyKeyHeader = None) -> Response[bytes]:
     """Have a worker send a signed ``webhook.test``, and tell what came back."""
     context, tenant = context_of(request), request.user.tenant
-    tested = await run_once(
-        context, tenant, parse_key(idempotency_key, path=request.scope["path"]), partial(_test, context, tenant)
-    )
+    key = parse_key(idempotency_key, path=request.scope["path"])
+    tested = await run_once(context, tenant, key, partial(_test, context, tenant, origin_of(request.scope)))
     return encoded_response(tested.body, status=200, headers=tested.headers)
 
 
-async def _test(context: ApiContext, tenant: str) -> StoredResponse:
+async def _test(context: ApiContext, tenant: str, origin: Origin) -> StoredResponse:
     webhook = await _webhook_of(context, tenant)
     patience_s = context.settings.callback_timeout_s + _RPC_MARGIN_S
     try:
-        raw = await context.rpc.ask("webhook_test", tenant, pack(webhook), wait_s=patience_s)
+        raw = await context.rpc.ask(
+            "webhook_test", tenant, pack(webhook), wait_s=patience_s, request_id=origin.request_id
+        )
     except TooManyRequests:
         raise ApiError(429, "rate_limited", _TESTS_UNDER_WAY, headers={"Retry-After": "5"}) from None
     if raw is None:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
-from core.formats import FORMATS, HEAD_BYTES, foreign_suffix, format_of_content, format_of_name, same_family
+from core.media.formats import FORMATS, HEAD_BYTES, foreign_suffix, format_of_content, format_of_name, same_family
 from service.problems import ApiError
 
 #: the largest file that any profile takes, inclusive

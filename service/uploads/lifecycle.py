@@ -3,8 +3,8 @@
 import msgspec
 
 from core.clock import rfc3339
-from core.formats import HEAD_BYTES
 from core.ids import new_id
+from core.media.formats import HEAD_BYTES
 from core.model.upload import Upload
 from core.storage import FileMissing
 from core.store.uploads import UPLOAD_LIFE_MS

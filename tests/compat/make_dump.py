@@ -31,6 +31,7 @@ from tests.compat.dump import Dump, Repeat, Told, paths_of
 from tests.compat.processes import Process, clean_environment, running
 from tests.gateway_fixture import FAST
 from tests.redis_fixture import running_redis
+from tests.until import PATIENCE_S
 
 SECRET_KEY = "opens nothing but the dump of the last version"
 PUBLIC_URL = "https://reelgate.test"
@@ -103,9 +104,9 @@ class World:
             self._found(tenant)
         self.api = self._run("api", env=self.env)
         self.http = {
-            t: httpx.Client(base_url=self.api.url, headers=bearer(k), timeout=60) for t, k in self.keys.items()
+            t: httpx.Client(base_url=self.api.url, headers=bearer(k), timeout=PATIENCE_S) for t, k in self.keys.items()
         }
-        self.sandbox = httpx.Client(base_url=self.backend.url, timeout=30)
+        self.sandbox = httpx.Client(base_url=self.backend.url, timeout=PATIENCE_S)
 
     def _found(self, tenant: str) -> None:
         made = json.loads(self.command("keys", "create", "--tenant", tenant, "--json"))

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from sandbox.world.tether import dying_with_parent
+from sandbox.world.parent_death import dying_with_parent
+from tests.ready_line import address_in
+from tests.until import PATIENCE_S
 
-_STOP_S = 20
+_STOP_S = PATIENCE_S
 _OURS = ("NEMO_", "REELGATE_", "SANDBOX_", "REDIS_URL", "SKILL_SOURCE", "VIRTUAL_ENV", "PYTHONPATH")
 
 #: where this checkout has its own
@@ -59,9 +61,10 @@ def running(
     ):
         assert process.stdout is not None
         line = process.stdout.readline()
-        started = Process(line.split()[-1] if line else "", log, process)
+        address = address_in(line, kind)
+        started = Process(address or "", log, process)
         try:
-            assert line.startswith(f"{kind} ready "), f"{kind} did not start: {line!r}, see {log}"
+            assert address, f"{kind} did not start: {line!r}, see {log}"
             yield started
         finally:
             started.end()

@@ -30,7 +30,7 @@ from tests.compat.dump import Dump
 from tests.compat.processes import PROGRAMS, clean_environment, running
 from tests.gateway_fixture import FAST, Gateway
 from tests.redis_fixture import running_redis
-from tests.until import until
+from tests.until import PATIENCE_S, until
 
 LAST = dump.read()
 ENDED = {"succeeded", "failed", "canceled", "expired"}
@@ -239,7 +239,7 @@ def upgraded(folder: Path, last: Dump) -> Iterator[World]:
             "REELGATE_PUBLIC_URL": last.public_url,
         }
         api, worker = start("api", **env), start("worker", **env)
-        http = stack.enter_context(httpx.Client(base_url=receiver.url, timeout=60, trust_env=False))
+        http = stack.enter_context(httpx.Client(base_url=receiver.url, timeout=PATIENCE_S, trust_env=False))
         world = World(by_ms, client, http, env, [api.log, worker.log])
         where = {"api": api.url, "backend": sandbox.url, "receiver": receiver.url}
         for tenant, key in last.api_keys.items():
@@ -341,7 +341,7 @@ def test_no_lease_and_no_render_stays_behind(world: World):
     async def none_left() -> bool:
         return not world.redis.exists("rg:leases", "rg:renders")
 
-    assert asyncio.run(until(none_left, within_s=30))
+    assert asyncio.run(until(none_left, within_s=PATIENCE_S))
 
 
 def test_nobody_complains_of_what_he_reads(world: World):

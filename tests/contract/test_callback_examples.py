@@ -16,6 +16,7 @@ import pytest
 
 from core.events.event import Envelope
 from core.security.signing import headers, new_secret
+from tests.until import PATIENCE_S
 
 OPENAPI = Path(__file__).resolve().parents[2] / "openapi"
 PAGE = (OPENAPI / "callbacks.md").read_text()
@@ -52,7 +53,7 @@ def judge_by(title: str, call: Call, folder: Path) -> bool:
 def run(command: list[str], folder: Path, stdin: bytes, **env: str) -> subprocess.CompletedProcess[bytes]:
     """Run it; what is secret comes by the environment, since a command line is everybody's to read."""
     return subprocess.run(
-        command, cwd=folder, env=os.environ | env, input=stdin, capture_output=True, timeout=60, check=False
+        command, cwd=folder, env=os.environ | env, input=stdin, capture_output=True, timeout=PATIENCE_S, check=False
     )
 
 

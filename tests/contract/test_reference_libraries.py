@@ -18,9 +18,9 @@ from svix import webhooks as svix
 from core.events.event import event
 from core.security.signing import headers, new_secret, sign
 from tests.store_fixture import make_job
+from tests.until import PATIENCE_S
 
 NPM_VERSION = "1.1.1"
-NPM_LIMIT_S = 60
 EVENT = "evt_019aa2c7-5d1f-7003-9b1e-4c5d6e7f8091"
 #: the page of the specification gives these
 KNOWN_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -71,7 +71,7 @@ def npm_folder(tmp_path_factory) -> Path:
     (folder / "verify.js").write_text(_NODE)
     command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", f"standardwebhooks@{NPM_VERSION}"]
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, timeout=NPM_LIMIT_S, check=False)
+        done = subprocess.run(command, cwd=folder, capture_output=True, timeout=PATIENCE_S, check=False)
     except subprocess.TimeoutExpired:
         pytest.skip("npm's registry does not answer in time")
     if done.returncode:
@@ -88,7 +88,7 @@ def verify(request) -> Verify:
     def by_npm(secret: str, sent: dict[str, str], body: bytes) -> bool:
         call = json.dumps({"secret": secret, "headers": sent, "body": body.decode()})
         done = subprocess.run(
-            ["node", "verify.js"], cwd=folder, input=call.encode(), capture_output=True, timeout=30, check=False
+            ["node", "verify.js"], cwd=folder, input=call.encode(), capture_output=True, timeout=PATIENCE_S, check=False
         )
         assert done.returncode in (0, 3), done.stderr.decode()
         return done.returncode == 0

@@ -42,6 +42,12 @@ def read(body: object) -> dict[str, Any]:
         ({"status": "completed", "output": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
         ({"status": " Completed "}, responses.RenderStatus("completed", None, None, None, None)),
         ({"outputUrl": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
+        ({"status": "done", "url": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
+        ({"status": "done", "videoUrl": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
+        (
+            {"status": "done", "output": {"download_url": "u"}},
+            responses.RenderStatus("completed", None, "u", None, None),
+        ),
         (
             {"status": "Failed", "error": {"message": "no memory"}},
             responses.RenderStatus("failed", None, None, None, None, "no memory"),
@@ -77,10 +83,15 @@ def test_progress_is_read_as_a_share_and_in_percent(written: object, percent: in
 
 @pytest.mark.parametrize(
     ("body", "named"),
-    [({"id": "a"}, "a"), ({"taskId": 7}, "7"), ({"id": "a", "task_id": "b"}, "a"), ({"status": "pending"}, None)],
+    [
+        ({"id": "a"}, ["a"]),
+        ({"taskId": 7}, ["7"]),
+        ({"id": "a", "task_id": "b"}, ["a", "b"]),
+        ({"status": "pending"}, []),
+    ],
 )
-def test_a_new_render_has_the_id_that_the_answer_names(body: dict[str, Any], named: str | None) -> None:
-    assert responses.parse_render_id(body) == named
+def test_a_new_render_has_the_ids_that_the_answer_names(body: dict[str, Any], named: list[str]) -> None:
+    assert responses.parse_render_ids(body) == named
 
 
 def test_a_balance_is_read_with_and_without_its_envelope() -> None:
@@ -89,6 +100,15 @@ def test_a_balance_is_read_with_and_without_its_envelope() -> None:
     assert responses.parse_credits(read(balance)) == responses.Credits(75, 25, 100)
     assert responses.parse_credits(read({"available": 75})) == responses.Credits(75, 0, 75, tells_frozen=False)
     assert responses.parse_credits(read({"available": 75, "total": 100})) == responses.Credits(75, 25, 100)
+
+
+@pytest.mark.parametrize("named", [{"user_id": 7}, {"userId": "7"}, {"user": {"id": 7}}, {"uid": "7"}])
+def test_the_account_is_found_however_it_is_named(named: dict[str, Any]) -> None:
+    opened = responses.parse_opened_session({"session_id": "s"} | named)
+    issued = responses.parse_issued_token({"token": "t"} | named)
+    seen = responses.parse_state({"state": {"draft": None}} | named)
+    within = responses.parse_state({"state": {"draft": None} | named})
+    assert [told.user_id for told in (opened, issued, seen, within)] == ["7"] * 4
 
 
 def test_a_state_is_read_with_all_or_nothing_in_it() -> None:
@@ -101,6 +121,14 @@ def test_a_state_is_read_with_all_or_nothing_in_it() -> None:
     assert seen == responses.State({"t": []}, [1], [], "7", "anon_1", content=data["state"])
     empty = responses.parse_state(read({"data": {"state": {"draft": "?"}}}))
     assert empty == responses.State(None, [], [], None, None, content={"draft": "?"})
+
+
+def test_what_is_told_of_the_timeline_beside_a_state_is_part_of_it() -> None:
+    beside = {"canvas_config": {"ratio": "9:16"}, "user": {"plan": "free"}, "task_name": "project", "links": ["x"]}
+    seen = responses.parse_state(read({"code": 0, "data": {"state": {"draft": {"t": []}}} | beside}))
+    assert seen.content == {"draft": {"t": []}, "canvas_config": {"ratio": "9:16"}}
+    elsewhere = responses.parse_state(read({"data": {"state": {"video_infos": []}, "draft": {"t": [{"sg": []}]}}}))
+    assert elsewhere.draft == {"t": [{"sg": []}]}
 
 
 DRAFT = {"d": 1000, "t": [{"id": "t1", "tt": 0, "sg": [{"d": 1000}]}]}
@@ -160,6 +188,15 @@ FILE = {"filename": "a.mp4", "cdn_url": "u"}
         ({"files": [None]}, False, True),
         ({"files": [{}]}, False, True),
         ({"files": [FILE, {"filename": "b.mp4", "error": "not reachable"}]}, False, True),
+        ({"files": [FILE | {"status": "download_failed"}]}, False, True),
+        ({"files": [FILE | {"ok": False}]}, False, True),
+        ({"files": [FILE | {"session_state_applied": False}]}, False, True),
+        ({"files": [FILE | {"error_message": "fetch failed"}]}, False, True),
+        ({"files": [FILE | {"errorCode": "4003"}]}, False, True),
+        ({"files": [FILE], "errors": ["b.mp4 is not reachable"]}, False, True),
+        ({"files": [], "failed": [{"url": "b.mp4", "reason": "403"}]}, False, True),
+        ({"files": [FILE], "errors": [], "failed": None}, True, False),
+        ({"files": [FILE | {"cdn_url": None}]}, False, False),
         ({"files": [{"filename": "a.mp4", "success": False}]}, False, True),
         ({"files": [{"filename": "a.mp4", "status": "failed"}]}, False, True),
         ({"files": [{"filename": "a.mp4", "code": 4001}]}, False, True),

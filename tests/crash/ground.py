@@ -16,6 +16,7 @@ from tests.crash.nursery import Nursery, running_nursery
 from tests.receiver_fixture import Receiver, running_receiver
 from tests.redis_fixture import RedisServer, running_redis
 from tests.sandbox_fixture import Sandbox, running_sandbox
+from tests.until import PATIENCE_S
 
 SANDBOX = {
     "SANDBOX_EDIT_MIN_S": 0.05,
@@ -31,7 +32,7 @@ SANDBOX = {
 }
 SECRET_KEY = "k" * 40
 #: how long a render that nobody waits for any more may take to end
-_RENDERS_END_S = 60
+_RENDERS_END_S = PATIENCE_S
 
 
 @dataclass
@@ -81,7 +82,7 @@ async def laid_ground(
 
 async def _new_tenant(redis_url: str) -> IssuedKey:
     """Make a tenant with an API key, and the secret that its callbacks are signed with."""
-    store = Store(connect(redis_url, answer_s=5))
+    store = Store(connect(redis_url, answer_s=PATIENCE_S))
     try:
         return await ApiKeys(store, Encryption([SECRET_KEY]), Clock()).create("acme", scopes=SCOPES)
     finally:

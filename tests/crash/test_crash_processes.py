@@ -9,8 +9,9 @@ from tests.crash.ground import laid_ground
 from tests.crash.lane import open_lane
 from tests.crash.left_over import crashes_of, left_over
 from tests.crash.traps import Moment, Trap
+from tests.until import PATIENCE_S
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(200)]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TITLE = 'add a title "{title}"'
 EXPORT = {"export": True, "resolution": "360p"}
@@ -70,6 +71,22 @@ async def test_a_job_that_kills_its_worker_three_times_ends_poisoned_and_the_nex
         assert await left_over(lane) == []
 
 
+async def test_workers_that_were_starved_at_one_step_one_after_the_other_poison_nothing(ground, token):
+    async with open_lane(ground, 3, token=token, workers=4) as lane:
+        job = await lane.run(Moment("session", 1, "before", "freeze"), TITLE, times=3, output=EXPORT)
+        assert job["status"] == "succeeded"
+        assert await crashes_of(lane, job["id"]) == 0
+        assert await left_over(lane) == []
+
+
+async def test_what_a_stream_has_shown_outlives_the_worker_that_heard_it(ground, token):
+    async with open_lane(ground, 3, token=token) as lane:
+        moment = Moment("commit_job:editing", 2, "after", "kill")
+        job = await lane.run(moment, TITLE + " [[story:question]]", output=EXPORT)
+        assert (job["error"]["code"], bool(job["reply"])) == ("needs_input", True)
+        assert job["credits_used"] == 50
+
+
 async def test_a_worker_that_stops_while_it_renews_the_anonymous_identity_holds_nobody_up_for_long(ground):
     moments = [
         Moment("token", 1, "before", "kill"),
@@ -85,7 +102,7 @@ async def anonymous_jobs_go_well(ground, database, moment):
     async with open_lane(ground, database) as lane:
         await lane.all_ready()
         lane.trap = Trap(moment)
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(PATIENCE_S):
             ids = [await lane.submit(TITLE, output=EXPORT) for _ in range(3)]
             ends = {(await lane.ended(job_id))["status"] for job_id in ids}
             for job_id in ids:

@@ -11,8 +11,9 @@ import redis.asyncio
 from tests.crash.ground import laid_ground
 from tests.crash.lane import LIMIT_S, open_lane
 from tests.crash.left_over import left_over
+from tests.lateness import timed
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TITLE = 'add a title "{title}"'
 EXPORT = {"export": True, "resolution": "360p"}
@@ -65,19 +66,28 @@ async def test_what_got_its_202_right_before_redis_was_killed_is_there_when_it_c
     assert await ends_of(lane, ids) <= ENDS
 
 
+async def own_time(call):
+    """Make a call, and say how long it took without what this machine was late."""
+    async with timed() as time:
+        return await call, time.own_s
+
+
 async def test_while_redis_is_away_callers_get_a_503_that_says_when_to_come_back(ground, lane):
     job_id = await lane.submit(TITLE, output={"export": False})
     body = {"prompt": "mute it", "media": [{"upload_id": await lane.upload()}]}
     ground.redis.process.send_signal(signal.SIGSTOP)
-    frozen = [await lane.http.get(f"/v1/jobs/{job_id}"), await lane.http.post("/v1/jobs", json=body)]
+    frozen = [
+        await own_time(lane.http.get(f"/v1/jobs/{job_id}")),
+        await own_time(lane.http.post("/v1/jobs", json=body)),
+    ]
     ground.redis.kill()
-    gone = [await lane.http.get(f"/v1/jobs/{job_id}"), await lane.http.post("/v1/jobs", json=body)]
+    gone = [await own_time(lane.http.get(f"/v1/jobs/{job_id}")), await own_time(lane.http.post("/v1/jobs", json=body))]
     ground.redis.restart()
-    for answer in frozen + gone:
+    for answer, own_s in frozen + gone:
         assert answer.status_code == 503
         assert answer.headers["content-type"] == "application/problem+json"
         assert int(answer.headers["retry-after"]) >= 1
-        assert answer.elapsed.total_seconds() < 2, "within 1 s, and as much again for a busy machine"
+        assert own_s < 2, "within 1 s, and as much again for what the API's process waits for its turn"
     assert await ends_of(lane, [job_id]) <= ENDS
 
 

@@ -2,8 +2,6 @@
 
 import asyncio
 
-import pytest
-
 from tests.crash.ground import laid_ground
 from tests.crash.lane import open_lane
 from tests.crash.left_over import left_over
@@ -39,7 +37,7 @@ WORKERS = 4
 WRITES_PER_DEATH = 25
 #: no job's end may come from its own deadline, however slow the machine: these tell only that something hangs
 DEADLINE_S = 300
-LIMIT_S = 400
+LIMIT_S = 900
 
 
 def asked():
@@ -50,7 +48,6 @@ def asked():
             yield f'add a title "{{title}}"{tags}', end
 
 
-@pytest.mark.timeout(LIMIT_S + 120)
 async def test_every_story_comes_to_its_end_although_workers_die_all_the_time(tmp_path):
     async with laid_ground(tmp_path, lanes=1, SANDBOX_SEED_SHAPE="vendor") as ground:
         tokens = [await ground.sandbox.add_token(credits=1_000_000) for _ in range(40)]

@@ -20,8 +20,10 @@ from typing import Any
 
 import httpx
 
-from tests.dialects.proxy import Proxy, Seat, running_proxy
+from tests.dialects.proxy import Proxy, Seat
+from tests.dialects.proxy_server import running_proxy
 from tests.gateway_fixture import FAST, Gateway, running_gateway
+from tests.until import PATIENCE_S
 
 _ROOT = Path(__file__).parents[2]
 _CREDITS = 25_000
@@ -35,7 +37,7 @@ class Tenant(Gateway):
         self.folder = world.folder
         headers = {"Authorization": f"Bearer {api_key}"}
         address = world.world["api"]
-        self.http = httpx.Client(base_url=address, headers=headers, timeout=120, trust_env=False, verify=trust)
+        self.http = httpx.Client(base_url=address, headers=headers, timeout=PATIENCE_S, trust_env=False, verify=trust)
         self.sandbox, self.receiver = sandbox, world.receiver
 
     def close(self) -> None:
@@ -74,6 +76,10 @@ class Ground:
     #: closes what the cases hold
     stack: ExitStack
 
+    def calls(self) -> int:
+        """Count what the gateway has asked so far."""
+        return sum(seat.calls.total() for seat in (self.proxy.stranger, *list(self.proxy.seats.values())))
+
     def open_cases(self, seats: Mapping[str, Seat], *, without_token: frozenset[str] = frozenset()) -> dict[str, Case]:
         """Make a tenant for each name. One without a token is served by the installation's anonymous identity."""
         tokens = {name: "" if name in without_token else f"nmv_usr_{secrets.token_hex(12)}" for name in seats}
@@ -108,7 +114,7 @@ def running_ground(folder: Path, sandbox_url: str, **environment: str) -> Iterat
     with (
         running_proxy(sandbox_url) as proxy,
         running_gateway(folder, "--backend", proxy.url, **env) as world,
-        httpx.Client(base_url=sandbox_url, timeout=30, trust_env=False) as sandbox,
+        httpx.Client(base_url=sandbox_url, timeout=PATIENCE_S, trust_env=False) as sandbox,
         ExitStack() as stack,
     ):
         yield Ground(world, proxy, sandbox, env, stack)
@@ -129,4 +135,4 @@ def running_stand_in(**environment: str) -> Iterator[str]:
                 yield line.split()[-1]
             finally:
                 process.terminate()
-                process.wait(15)
+                process.wait(PATIENCE_S)

@@ -6,39 +6,31 @@ world at once. What a dialect is, `dialects.py` says; this is the side of it tha
 
 import itertools
 import json
-import re
-import socket
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-import uvicorn
 
-from sandbox.backend.connection import CuttableProtocol, cut_off
 from tests.dialects import shapes
+from tests.dialects.asgi import (
+    Asked,
+    Reply,
+    begin_reply,
+    coding_headers,
+    end_reply,
+    page,
+    read_request,
+    send_chunk,
+    send_reply,
+)
 from tests.dialects.codings import ENCODERS
 from tests.dialects.dialects import AS_IT_IS, PACE, Dialect, shaped
+from tests.until import PATIENCE_S
 
-_CALLS = (
-    ("token", "POST", re.compile(r"/api/auth/anonymous-token")),
-    ("claim", "POST", re.compile(r"/api/auth/claim-token")),
-    ("session", "POST", re.compile(r"/api/tasks/me/with-session/nemo_agent")),
-    ("message", "POST", re.compile(r"/run_sse")),
-    ("upload", "POST", re.compile(r"/api/upload-video/nemo_agent/me/(?P<subject>[^/]+)")),
-    ("credits", "GET", re.compile(r"/api/credits/balance/simple")),
-    ("state", "GET", re.compile(r"/api/state/nemo_agent/me/(?P<subject>[^/]+)/latest")),
-    ("render", "POST", re.compile(r"/api/render/proxy/lambda")),
-    ("cancel", "POST", re.compile(r"/api/render/proxy/lambda/(?P<subject>[^/]+)/cancel")),
-    ("status", "GET", re.compile(r"/api/render/proxy/lambda/(?P<subject>[^/]+)")),
-    ("download", "GET", re.compile(r"/api/render/proxy/(?P<subject>[^/]+)/download")),
-    ("film", "GET", re.compile(r"/films/(?P<subject>.+)")),
-)
 #: calls that a page may come to at a first try: a message is not among them, since it may have been worked on
 _AGAIN = frozenset({"session", "upload", "credits", "state", "status", "film", "download"})
 #: reading calls and which of their answers is null: the state's second one comes after the message
@@ -46,32 +38,6 @@ _NULL_AT = {"session": 1, "credits": 1, "state": 2, "status": 1}
 _LATE_LOOKS = 2
 _EXPIRED_LOOKS = 2
 OTHER_HOST = "127.0.0.2"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One request of the gateway's. `subject`: the session or render in its path."""
-
-    call: str
-    method: str
-    path: str
-    subject: str
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def token(self) -> str:
-        return self.headers.get("authorization", "").removeprefix("Bearer ").strip()
-
-
-@dataclass(frozen=True)
-class Reply:
-    """One answer. Without a status the connection is reset."""
-
-    status: int | None
-    body: bytes = b""
-    content_type: str = "application/json"
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -96,7 +62,7 @@ class Seat:
 
 
 class Proxy:
-    """The ASGI application. Only `running_proxy` starts one."""
+    """The ASGI application. Only `running_proxy` of `proxy_server.py` starts one."""
 
     def __init__(self, upstream: str) -> None:
         self.url = ""
@@ -110,14 +76,14 @@ class Proxy:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
-            asked = await _asked(scope, receive)
+            asked = await read_request(scope, receive)
             seat = self._seat(asked)
             seat.calls[asked.call] += 1
             reply = self._by_itself(asked, seat)
             if reply is None and asked.call == "message":
                 await self._converse(asked, seat, send)
             else:
-                await _send(scope, send, reply or await self._mapped(asked, seat), seat.dialect)
+                await send_reply(scope, send, reply or await self._mapped(asked, seat), seat.dialect.coding)
 
     def _seat(self, asked: Asked) -> Seat:
         film = self._films.get(asked.subject.split("/")[0]) if asked.call == "film" else None
@@ -250,73 +216,22 @@ class Proxy:
         encoder, frames = ENCODERS[seat.dialect.coding](), seat.dialect.frames or (lambda chunk: chunk)
         ask = self._http.stream("POST", asked.path, headers=_forwarded(asked), content=self._body(asked, seat))
         async with ask as answer:
-            await _begin(send, answer.status_code, answer.headers["content-type"], _coded(seat.dialect))
+            await begin_reply(
+                send, answer.status_code, answer.headers["content-type"], coding_headers(seat.dialect.coding)
+            )
             with_frames = "event-stream" in answer.headers["content-type"]
             async for chunk in answer.aiter_raw():
-                await _more(send, encoder.feed(frames(chunk) if with_frames else chunk))
-            await _end(send, encoder.end())
+                await send_chunk(send, encoder.feed(frames(chunk) if with_frames else chunk))
+            await end_reply(send, encoder.end())
 
     async def open(self) -> None:
         """Be ready to ask the sandbox, in the event loop that serves."""
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
-        self._http = httpx.AsyncClient(base_url=self._upstream, trust_env=False, timeout=120, limits=limits)
+        self._http = httpx.AsyncClient(base_url=self._upstream, trust_env=False, timeout=PATIENCE_S, limits=limits)
 
     async def aclose(self) -> None:
         assert self._http is not None
         await self._http.aclose()
-
-
-class _Server(uvicorn.Server):
-    """Serves in a thread, opens and closes the proxy in its own event loop, and says when it listens."""
-
-    def __init__(self, config: uvicorn.Config, proxy: Proxy) -> None:
-        super().__init__(config)
-        self._proxy = proxy
-        self.ready = threading.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._proxy.open()
-        await super().startup(sockets)
-        self.ready.set()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().shutdown(sockets)
-        await self._proxy.aclose()
-
-
-@contextmanager
-def running_proxy(upstream: str) -> Iterator[Proxy]:
-    """Serve a proxy before a sandbox on a free port, under two addresses of this machine, until the end of the block."""
-    proxy = Proxy(upstream)
-    first = socket.create_server(("127.0.0.1", 0), backlog=512)
-    second = socket.create_server((OTHER_HOST, first.getsockname()[1]), backlog=512)
-    proxy.url = f"http://127.0.0.1:{first.getsockname()[1]}"
-    config = uvicorn.Config(
-        proxy,
-        http=CuttableProtocol,
-        ws="none",
-        loop="asyncio",
-        lifespan="off",
-        log_level="warning",
-        access_log=False,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=1,
-    )
-    server = _Server(config, proxy)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [first, second]}, daemon=True)
-    thread.start()
-    assert server.ready.wait(10)
-    try:
-        yield proxy
-    finally:
-        server.should_exit = True
-        thread.join(10)
-
-
-def page(status: int) -> Reply:
-    """Write a page as a CDN or a firewall has it, with the words of an error inside that is none of ours."""
-    text = f"<html><head><title>{status}</title></head><body><h1>{status}</h1><hr>cloudfront</body></html>"
-    return Reply(status, text.encode(), "text/html; charset=utf-8")
 
 
 def drafts_in(value: Any) -> Iterator[Any]:
@@ -364,45 +279,3 @@ def _with_story(body: bytes, story: str) -> bytes:
 def _forwarded(asked: Asked) -> dict[str, str]:
     left_out = ("host", "content-length", "transfer-encoding", "connection", "accept-encoding")
     return {name: value for name, value in asked.headers.items() if name not in left_out}
-
-
-async def _asked(scope: Any, receive: Any) -> Asked:
-    body, more = b"", True
-    while more:
-        event = await receive()
-        body, more = body + event.get("body", b""), event.get("more_body", False)
-    headers = {name.decode().lower(): value.decode() for name, value in scope["headers"]}
-    path, method = scope["path"], scope["method"]
-    for call, by, pattern in _CALLS:
-        if method == by and (found := pattern.fullmatch(path)):
-            return Asked(call, method, path, found.groupdict().get("subject", ""), headers, body)
-    return Asked("other", method, path, "", headers, body)
-
-
-def _coded(dialect: Dialect) -> dict[str, str]:
-    return {"content-encoding": dialect.coding} if dialect.coding else {}
-
-
-async def _send(scope: Any, send: Any, reply: Reply, dialect: Dialect) -> None:
-    if reply.status is None:
-        await cut_off(scope, flush=False)
-        return
-    is_json = reply.content_type.startswith("application/json") and bool(reply.body)
-    encoder = ENCODERS[dialect.coding if is_json else ""]()
-    body = encoder.feed(reply.body) + encoder.end()
-    headers = {**reply.headers, **(_coded(dialect) if is_json else {}), "content-length": str(len(body))}
-    await _begin(send, reply.status, reply.content_type, headers)
-    await _end(send, body)
-
-
-async def _begin(send: Any, status: int, content_type: str, headers: Mapping[str, str]) -> None:
-    pairs = [(n.encode(), v.encode()) for n, v in {"content-type": content_type, **headers}.items()]
-    await send({"type": "http.response.start", "status": status, "headers": pairs})
-
-
-async def _more(send: Any, chunk: bytes) -> None:
-    await send({"type": "http.response.body", "body": chunk, "more_body": True})
-
-
-async def _end(send: Any, chunk: bytes) -> None:
-    await send({"type": "http.response.body", "body": chunk, "more_body": False})

@@ -15,8 +15,6 @@ from tests.dialects.ground import Case, running_ground, running_stand_in
 from tests.dialects.proxy import Seat
 from tests.dialects.shapes import others_frozen
 
-pytestmark = pytest.mark.timeout(240)
-
 UNSEEN_S = 3
 SHORT = {
     "REELGATE_SETTLE_S": "0.4",

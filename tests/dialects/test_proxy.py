@@ -17,10 +17,12 @@ import pytest
 
 from sandbox.clips import make_talk_clip
 from tests.dialects import shapes
+from tests.dialects.asgi import Reply
 from tests.dialects.dialects import AS_IT_IS, DIALECTS, Dialect, mixed
 from tests.dialects.ground import running_stand_in
-from tests.dialects.proxy import Proxy, Reply, Seat, drafts_in, running_proxy
-from tests.until import until
+from tests.dialects.proxy import Proxy, Seat, drafts_in
+from tests.dialects.proxy_server import running_proxy
+from tests.until import PATIENCE_S, until
 
 ATTRIBUTION = {"X-Skill-Source": "free-video-fast", "X-Skill-Version": "1.0.0", "X-Skill-Platform": "unknown"}
 SPOKEN = (*DIALECTS, *(mixed(seed) for seed in (1, 7, 10)))
@@ -53,7 +55,7 @@ class Knower:
         ground.sandbox.post("/_sandbox/tokens", json={"token": token, "credits": 500})
         ground.proxy.seats[token] = self.seat = Seat(dialect)
         headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity", **ATTRIBUTION}
-        self.http = httpx.AsyncClient(base_url=ground.proxy.url, headers=headers, trust_env=False, timeout=30)
+        self.http = httpx.AsyncClient(base_url=ground.proxy.url, headers=headers, trust_env=False, timeout=PATIENCE_S)
         self.clip = ground.clip
 
     async def ask(self, method: str, path: str, **content: Any) -> Any:
@@ -87,11 +89,11 @@ class Knower:
 
     async def film(self, session_id: str, before: Any) -> bytes:
         """Export when the edit can be seen, and fetch the film."""
-        await until(lambda: self.differs(session_id, before), within_s=10)
+        await until(lambda: self.differs(session_id, before), within_s=PATIENCE_S)
         draft = next(drafts_in(await self.state(session_id)))
         body = {"id": "render_1" + session_id, "sessionId": session_id, "draft": draft, "output": {"format": "mp4"}}
         begun = await self.ask("POST", "/api/render/proxy/lambda", json=body)
-        link = await until(lambda: self.link(begun["id"]), within_s=30, every_s=0.1)
+        link = await until(lambda: self.link(begun["id"]), within_s=PATIENCE_S, every_s=0.1)
         fetched = await self.fetched(link)
         for _ in range(3):
             if fetched.status_code != httpx.codes.OK:

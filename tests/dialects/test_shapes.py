@@ -8,9 +8,11 @@ import httpx
 import pytest
 
 from tests.dialects import shapes
+from tests.dialects.asgi import Reply, page
 from tests.dialects.codings import Gzip, StoredBrotli
 from tests.dialects.dialects import AS_IT_IS, DIALECTS, PACE, Dialect, mixed, shaped
-from tests.dialects.proxy import Reply, Seat, _lagging, drafts_in, page, running_proxy
+from tests.dialects.proxy import Seat, _lagging, drafts_in
+from tests.dialects.proxy_server import running_proxy
 
 DRAFT = {
     "t": [{"id": "t1", "tt": 0, "sg": [{"id": "s1", "st": 0, "d": 2000, "src": "http://x/a.mp4"}]}],
@@ -89,6 +91,14 @@ def without_material(data):
 def test_a_session_without_media_has_nothing_on_its_timeline_yet():
     empty = {"state": {"draft": {}, "video_infos": [], "generated_media": [], "canvas_config": {}}}
     assert shapes.change_in_canvas("state", empty)["state"]["draft"] == {}
+
+
+def test_what_is_made_of_nothing_is_one_piece_that_no_edit_moves():
+    made = {**STATE, "state": {**STATE["state"], "video_infos": []}}
+    [track] = shapes.change_in_canvas("state", made)["state"]["draft"]["t"]
+    assert len(track["sg"]) == 1
+    nothing = {**made, "state": {**made["state"], "draft": {}}}
+    assert shapes.change_in_canvas("state", nothing)["state"]["draft"] == {}
 
 
 def test_video_infos_come_by_name():

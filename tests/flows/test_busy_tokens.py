@@ -11,8 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tests.gateway_fixture import Gateway, running_gateway, unique_title
-
-pytestmark = pytest.mark.timeout(240)
+from tests.until import PATIENCE_S
 
 EDIT_ONLY = {"export": False}
 SECOND_STAGE_S = 5
@@ -24,7 +23,7 @@ class _Hangs(BaseHTTPRequestHandler):
     released = threading.Event()
 
     def do_GET(self) -> None:
-        self.released.wait(60)
+        self.released.wait(PATIENCE_S)
         self.send_error(404)
 
     def log_message(self, *_: object) -> None:

@@ -27,14 +27,12 @@ from tests.api_fixture import SECRET_KEY, running_api
 from tests.gateway_fixture import Gateway, running_gateway
 from tests.integration.test_callback_attempts import certificate
 from tests.job_ends import succeed
-
-pytestmark = pytest.mark.timeout(240)
+from tests.until import PATIENCE_S
 
 TIMEOUT_S = 1.0
 #: a prompt that no backend edit answers
 QUICK = "how many credits do I have left?"
 #: how long a busy machine may take to do what is waited for
-LIMIT_S = 60
 _names = itertools.count(1)
 
 
@@ -68,7 +66,7 @@ class Tenant(Gateway):
 
     def until(self, job_id: str, good: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Look at a job's one delivery until it is as wanted."""
-        deadline = time.monotonic() + LIMIT_S
+        deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             found = self.deliveries(job_id)
             if found and good(found[0]):
@@ -101,7 +99,7 @@ def tenant(world):
 @contextmanager
 def new_tenant(world: Gateway) -> Iterator[Tenant]:
     async def create() -> IssuedKey:
-        store = Store(connect(world.world["redis_url"], answer_s=5))
+        store = Store(connect(world.world["redis_url"], answer_s=PATIENCE_S))
         try:
             return await ApiKeys(store, Encryption([SECRET_KEY]), Clock()).create(f"tenant-{next(_names)}")
         finally:

@@ -9,8 +9,6 @@ import pytest
 from sandbox.clips import make_image, make_talk_clip
 from tests.film import boxes, color, watch
 
-pytestmark = pytest.mark.timeout(300)
-
 SMALL = {"resolution": "360p"}
 SILENCES = ((3.0, 5.0), (8.0, 9.5))
 TALK_S = 12.0

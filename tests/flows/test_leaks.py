@@ -5,13 +5,9 @@ One world at debug level is led through every story, every refusal and every bad
 
 import re
 
-import pytest
-
 from tests.leaks_fixture import CONTENT, EDITS, EXPORTS, Traces, traces
 
 __all__ = ["traces"]
-
-pytestmark = pytest.mark.timeout(300)
 
 GATEWAY_LOGS = {"api-1.log", "worker-1.log"}
 

@@ -14,8 +14,7 @@ import pytest
 
 from tests.compat.processes import PROGRAMS, clean_environment
 from tests.gateway_fixture import running_gateway
-
-pytestmark = pytest.mark.timeout(300)
+from tests.until import PATIENCE_S
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
@@ -48,16 +47,13 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> Said:
         gateway.http.get("/v1/nowhere/at-all?secret=1")
         gateway.http.get("/v1/jobs/not-an-id")
         gateway.http.get("/v1/jobs", headers={"Authorization": "Bearer rg_wrong"})
+        gateway.http.put("/v1/webhook", json=hook)
+        gateway.http.post("/v1/webhook:test", headers={"X-Request-Id": "req-of-a-test"})
         _send_what_is_no_http(gateway.world["api"])
     for log in folder.glob(".reelgate/*/logs/*.log"):
         if re.match("api|worker", log.name):
-            found.lines[log.stem] = [_parsed(line) for line in log.read_text().splitlines() if not _is_ready(line)]
+            found.lines[log.stem] = [_parsed(line) for line in log.read_text().splitlines()]
     return found
-
-
-def _is_ready(line: str) -> bool:
-    """The one line on stdout, which whoever started the process waits for."""
-    return re.fullmatch(r"(api|worker) ready http://\S+", line) is not None
 
 
 def _parsed(line: str) -> dict[str, Any]:
@@ -68,7 +64,7 @@ def _parsed(line: str) -> dict[str, Any]:
 
 def _send_what_is_no_http(url: str) -> None:
     host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=30) as line:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as line:
         line.sendall(b"HELLO\r\n\r\n")
         assert line.recv(100).startswith(b"HTTP/1.1 400 ")
 
@@ -101,10 +97,24 @@ def test_a_refused_request_has_its_line_too_and_no_word_of_it(said: Said):
     assert not any(word in text for word in ("at-all", "secret=1", "not-an-id", "rg_wrong", "HELLO", "mute it"))
 
 
-def test_a_job_s_lines_name_it_its_tenant_and_its_trace(said: Said):
+@pytest.mark.parametrize("kind", ["api", "worker"])
+def test_the_line_by_which_a_process_says_that_it_is_ready_is_one_of_them(said: Said, kind: str):
+    [ready] = said.of(f"{kind}-1", f"{kind} ready")
+    assert ready["address"].startswith("http://127.0.0.1:")
+
+
+def test_a_job_s_lines_name_it_its_tenant_its_trace_and_the_request_that_submitted_it(said: Said):
     [ended] = said.of("worker-1", "job ended")
-    about = {name: ended[name] for name in ("job_id", "tenant", "trace_id", "status")}
-    assert about == {"job_id": said.job["id"], "tenant": "demo", "trace_id": TRACE_ID, "status": said.job["status"]}
+    assert ended["status"] == said.job["status"]
+    lines = [row for row in said.lines["worker-1"] if row.get("job_id") == said.job["id"]]
+    assert len(lines) > 2
+    about = {(row["tenant"], row["trace_id"], row["request_id"]) for row in lines}
+    assert about == {("demo", TRACE_ID, "req-of-the-caller")}
+
+
+def test_a_failed_test_of_a_webhook_is_logged_with_its_tenant_and_its_request(said: Said):
+    [row] = said.of("worker-1", "callback attempt failed", type="webhook.test")
+    assert (row["status"], row["tenant"], row["request_id"]) == (500, "demo", "req-of-a-test")
 
 
 def test_a_failed_callback_attempt_is_logged_with_its_number_and_status(said: Said):
@@ -156,5 +166,5 @@ def test_a_reader_at_a_terminal_gets_readable_lines_unless_json_is_chosen(chosen
         while b"waiting for Redis" not in text:
             text += shown.read(1000)
         child.send_signal(signal.SIGTERM)
-        child.wait(60)
+        child.wait(PATIENCE_S)
     assert (b'"event"' in text) == (chosen == "json")

@@ -12,8 +12,6 @@ import pytest
 
 from tests.gateway_fixture import Gateway, running_gateway, unique_title
 
-pytestmark = pytest.mark.timeout(240)
-
 EDIT_ONLY = {"export": False}
 EXPORT = {"export": True, "resolution": "360p"}
 ENDED_RENDERS = ("failed", "cancelled")

@@ -4,13 +4,11 @@ import asyncio
 import signal
 
 import httpx
-import pytest
 
 from sandbox.world.folders import make_folders
 from sandbox.world.settings import callers_environment, new_sandbox_token, with_sandbox_account
 from sandbox.world.world import Wish, open_world
-
-pytestmark = pytest.mark.timeout(90)
+from tests.until import PATIENCE_S
 
 
 async def test_a_worker_stops_although_what_it_holds_cannot_be_handed_over(tmp_path):
@@ -24,14 +22,14 @@ async def test_a_worker_stops_although_what_it_holds_cannot_be_handed_over(tmp_p
         world.redis.signal(signal.SIGKILL)
         await world.redis.end()
         world.workers[0].signal(signal.SIGTERM)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             assert "by itself with status 0" in str(await world.workers[0].end())
 
 
 async def until_three_edit(api: str, key: str) -> None:
     """Submit three slow jobs, and follow each until its message is on its way."""
     headers = {"Authorization": f"Bearer {key}"}
-    async with httpx.AsyncClient(base_url=api, headers=headers, trust_env=False, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=api, headers=headers, trust_env=False, timeout=PATIENCE_S) as http:
         for number in range(3):
             prompt = f"[[story:slow]] generate a 5-second promotional video from my text: number {number}"
             body = {"prompt": prompt, "profile": "free-video-generation-automatic"}

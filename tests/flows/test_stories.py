@@ -9,8 +9,6 @@ import pytest
 
 from tests.gateway_fixture import unique_title
 
-pytestmark = pytest.mark.timeout(240)
-
 
 class Told(NamedTuple):
     """A story, the end that its caller must learn of, and how many charged messages the ledger may show."""

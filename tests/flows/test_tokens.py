@@ -17,14 +17,13 @@ from core.store.redis.client import Store, connect
 from core.store.tenants.api_keys import ApiKeys
 from core.store.tokens.tokens import Tokens
 from tests.gateway_fixture import Gateway, running_gateway, unique_title
-
-pytestmark = pytest.mark.timeout(240)
+from tests.until import PATIENCE_S
 
 SECRET_KEY = "k" * 40
 EDIT_ONLY = {"export": False}
 EXPORT = {"export": True, "resolution": "360p"}
 #: so long does a job in these tests wait for credits that nobody brings
-PATIENCE_S = 8
+NO_CREDITS_S = 8
 DAY_MS = 86_400_000
 
 
@@ -37,22 +36,22 @@ class Office:
 
     def tenant(self, name: str) -> Gateway:
         """Make a tenant and the caller that it sends."""
-        issued = self._at_desk(lambda api_keys, _: api_keys.create(name))
+        issued = self._with_store(lambda api_keys, _: api_keys.create(name))
         caller = Gateway(self.gateway.world | {"api_key": issued.secret}, self.gateway.folder)
         return self._callers.enter_context(closing(caller))
 
     def give(self, tenant: str, secret: str, *, first: bool = False, scopes: str = "") -> str:
         """Put a token into the pool; the one that expires first is taken first."""
         expires_ms = Clock().now_ms() + DAY_MS if first else None
-        return self._at_desk(
+        return self._with_store(
             lambda _, tokens: tokens.add(secret, kind="operator", tenant=tenant, expires_ms=expires_ms, scopes=scopes)
         )
 
     def take_away(self, token_id: str) -> None:
-        assert self._at_desk(lambda _, tokens: tokens.remove(token_id))
+        assert self._with_store(lambda _, tokens: tokens.remove(token_id))
 
     def state(self, token_id: str) -> str:
-        return self._at_desk(lambda _, tokens: tokens.get(token_id)).state
+        return self._with_store(lambda _, tokens: tokens.get(token_id)).state
 
     def account(self, credits_: int, **facts: object) -> str:
         """Open an account at the backend and return its token."""
@@ -70,11 +69,14 @@ class Office:
         rows = self.gateway.ledger()["messages"]
         return sum(row["token_id"] == backend_id(secret) and row["status"] == "refused" for row in rows)
 
-    def _at_desk(self, errand):
+    def _with_store(self, call):
         async def opened():
-            store, vault = Store(connect(self.gateway.world["redis_url"], answer_s=5)), Encryption([SECRET_KEY])
+            store, vault = (
+                Store(connect(self.gateway.world["redis_url"], answer_s=PATIENCE_S)),
+                Encryption([SECRET_KEY]),
+            )
             try:
-                return await errand(ApiKeys(store, vault, Clock()), Tokens(store, vault, Clock()))
+                return await call(ApiKeys(store, vault, Clock()), Tokens(store, vault, Clock()))
             finally:
                 await store.close()
 
@@ -114,7 +116,7 @@ def crowd(office):
     anonymous, many = office.gateway, office.tenant("crowd")
     secret = office.account(100)
     office.give("crowd", secret)
-    short = {"output": EDIT_ONLY, "start_timeout_s": PATIENCE_S + 7}
+    short = {"output": EDIT_ONLY, "start_timeout_s": NO_CREDITS_S + 7}
     clips = {caller: caller.upload(anonymous.clip()) for caller in (anonymous, many)}
     jobs = [many.submit(edit(), upload=clips[many], **short)["id"] for _ in range(50)]
     alone = [anonymous.submit(edit(), upload=clips[anonymous], **short)["id"] for _ in range(20)]
@@ -131,7 +133,7 @@ def dry(office, crowd):
         office.give(name.replace(" ", "-"), office.account(1000))
         first = caller.run(edit(), upload=caller.clip(), output=EDIT_ONLY)
         assert first["status"] == "succeeded", first["error"]
-        title, patience_s = unique_title(), PATIENCE_S if name == "left dry" else 60
+        title, patience_s = unique_title(), NO_CREDITS_S if name == "left dry" else 60
         job = caller.submit(edit(title), session_id=first["session_id"], output=EDIT_ONLY, start_timeout_s=patience_s)
         waits[name] = (caller, secret, job["id"], title)
     caller, secret, job_id, _ = waits["topped up"]

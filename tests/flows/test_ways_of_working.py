@@ -7,8 +7,6 @@ import pytest
 from sandbox.clips import make_talk_clip
 from tests.gateway_fixture import unique_title
 
-pytestmark = pytest.mark.timeout(240)
-
 
 def session_of(gateway, **fields):
     answer = gateway.http.post("/v1/sessions", json=fields)

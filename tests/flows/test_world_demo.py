@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import pytest
 
-pytestmark = pytest.mark.timeout(600)
+from tests.until import PATIENCE_S
 
 SKILLS = (
     "free-video-fast",
@@ -26,7 +26,14 @@ def shown(tmp_path_factory):
     env = {**os.environ, "NEMO_TOKEN": "nmv_usr_real"}
     command = [sys.executable, "-m", "sandbox.world", "demo"]
     ended = subprocess.run(
-        command, cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=580, check=False
+        command,
+        cwd=folder,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
     return ended, folder
 

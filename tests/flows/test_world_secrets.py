@@ -16,9 +16,8 @@ import pytest
 import redis
 
 from core.store.redis.client import Store, connect
-from tests.flows.test_world_up import ENV, PATIENCE_S, descendants
-
-pytestmark = pytest.mark.timeout(300)
+from tests.flows.test_world_up import ENV, descendants
+from tests.until import PATIENCE_S
 
 MARKED = {
     "NEMO_TOKEN": "nmv_usr_markedmarkedmarked",
@@ -104,7 +103,7 @@ async def test_its_redis_is_reached_by_its_address_and_by_nobody_without_it(worl
         stranger.dbsize()
     with redis.Redis.from_url(line["redis_url"]) as client:
         assert client.ping()
-    store = Store(connect(line["redis_url"], answer_s=5))
+    store = Store(connect(line["redis_url"], answer_s=PATIENCE_S))
     assert await store.redis.ping()
     await store.close()
     pool = await arq.create_pool(arq.connections.RedisSettings.from_dsn(line["redis_url"]))
@@ -138,9 +137,11 @@ def test_no_command_line_of_a_demo_or_a_chaos_run_holds_what_looks_like_a_secret
         ]
 
 
-def test_a_redis_may_be_named_on_the_input(world, tmp_path):
+@pytest.mark.parametrize("named", [("--redis", "-"), ("--redis", "{url}"), ("--redis={url}",)])
+def test_the_password_of_a_redis_that_is_named_stays_on_no_command_line(world, tmp_path, named):
     _, line, _ = world
-    command = [sys.executable, "-m", "sandbox.world", "up", "--json", "--workers", "0", "--redis", "-"]
+    words = [word.format(url=line["redis_url"]) for word in named]
+    command = [sys.executable, "-m", "sandbox.world", "up", "--json", "--workers", "0", *words]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=tmp_path, env=ENV | MARKED, **pipes) as process:
         process.stdin.write(f"{line['redis_url']}\n")

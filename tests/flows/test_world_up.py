@@ -15,11 +15,8 @@ import httpx
 import pytest
 
 from sandbox.world.embedded_redis import embedded_redis
+from tests.until import PATIENCE_S
 
-pytestmark = pytest.mark.timeout(300)
-
-#: longer than a world takes to stop, also where many others run beside it
-PATIENCE_S = 60
 ENV = {name: value for name, value in os.environ.items() if not name.startswith(("NEMO_", "REELGATE_", "SANDBOX_"))}
 
 
@@ -129,9 +126,7 @@ def test_the_curl_line_works_as_it_is_printed(tmp_path):
     with up(tmp_path) as world:
         printed = iter(world.stdout.readline, "")
         curl = next(line for line in printed if line.startswith("curl "))
-        job = json.loads(
-            subprocess.run(shlex.split(curl), capture_output=True, check=True, timeout=PATIENCE_S * 2).stdout
-        )
+        job = json.loads(subprocess.run(shlex.split(curl), capture_output=True, check=True, timeout=PATIENCE_S).stdout)
         assert job["id"].startswith("job_")
         assert job["status"] == "succeeded"
 
@@ -157,7 +152,7 @@ def test_a_part_that_does_not_start_is_named_with_its_reason(tmp_path):
     command = [sys.executable, "-m", "sandbox.world", "up", "--json"]
     env = ENV | {"REELGATE_LEASE_S": "nonsense"}
     failed = subprocess.run(
-        command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=PATIENCE_S * 2, check=False
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     assert failed.returncode == 1
     assert failed.stdout == ""

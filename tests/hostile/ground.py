@@ -1,7 +1,7 @@
 """What hostile requests are sent to: two API processes as they run in production, on one Redis and one storage folder.
 
-No worker is there. Nothing goes out, every job stays queued, and the two errands that the API gives to workers are
-answered by a clerk that knows nothing.
+No worker is there. Nothing goes out, every job stays queued, and the two RPC requests that the API makes of workers are
+answered by a server that knows nothing.
 """
 
 import json
@@ -22,12 +22,13 @@ import redis
 
 from core.store.redis.keys import key
 from core.store.rpc import RpcRequest
+from tests.ready_line import address_in
 from tests.redis_fixture import RedisServer, running_redis
+from tests.until import PATIENCE_S
 
 REELGATE = Path(sys.executable).with_name("reelgate")
 SECRET_KEY = "k" * 40
 #: every answer comes well before this: whatever takes longer hangs
-PATIENCE_S = 40
 _LOUD = re.compile(rb'"level": ?"(error|critical)"|Traceback')
 _HEARD = b'{"status":204,"error":null,"detail":"","excerpt":"","latency_ms":1}'
 
@@ -73,16 +74,16 @@ class Ground:
 
 @contextmanager
 def laid_ground(folder: Path) -> Iterator[Ground]:
-    """Start Redis, two API processes and the clerk; end them afterwards."""
+    """Start Redis, two API processes and an RPC server; end them afterwards."""
     storage = folder / "storage"
     logs = (folder / "api-0.log", folder / "api-1.log")
     with ExitStack() as stack:
         server = stack.enter_context(running_redis())
         env = _environment(server.url, storage)
         urls = tuple(stack.enter_context(_process(env, log)) for log in logs)
-        stack.enter_context(_clerk(server.url))
+        stack.enter_context(_rpc_server(server.url))
         words = [REELGATE, "keys", "create", "--tenant", "acme", "--json"]
-        issued = json.loads(subprocess.run(words, env=env, check=True, capture_output=True, timeout=60).stdout)
+        issued = json.loads(subprocess.run(words, env=env, check=True, capture_output=True, timeout=PATIENCE_S).stdout)
         yield Ground(urls, issued["key"], server, storage, logs)
 
 
@@ -92,6 +93,7 @@ def _environment(redis_url: str, storage: Path) -> dict[str, str]:
         "REDIS_URL": redis_url,
         "REELGATE_SECRET_KEYS": SECRET_KEY,
         "REELGATE_STORAGE": str(storage),
+        "REELGATE_DRAIN_DELAY_S": "0",
         "REELGATE_SUBMITS_PER_MINUTE": "1000000",
         "REELGATE_TENANT_QUEUED_JOBS": "1000000",
     }
@@ -106,19 +108,19 @@ def _process(env: dict[str, str], log: Path) -> Iterator[str]:
     ):
         try:
             assert api.stdout is not None
-            line = api.stdout.readline()
-            assert line.startswith("api ready "), log.read_text()
-            yield line.split()[-1]
+            address = address_in(api.stdout.readline(), "api")
+            assert address, log.read_text()
+            yield address
         finally:
             api.terminate()
-            api.wait(30)
+            api.wait(PATIENCE_S)
 
 
 @contextmanager
-def _clerk(redis_url: str) -> Iterator[None]:
-    """Answer errands as a worker would whose receivers are all well."""
+def _rpc_server(redis_url: str) -> Iterator[None]:
+    """Answer RPC requests as a worker would whose receivers are all well."""
     over = threading.Event()
-    thread = threading.Thread(target=_answer_errands, args=(redis_url, over), name="clerk")
+    thread = threading.Thread(target=_answer_rpc, args=(redis_url, over), name="rpc server")
     thread.start()
     try:
         yield
@@ -127,13 +129,13 @@ def _clerk(redis_url: str) -> Iterator[None]:
         thread.join()
 
 
-def _answer_errands(redis_url: str, over: threading.Event) -> None:
+def _answer_rpc(redis_url: str, over: threading.Event) -> None:
     with closing(redis.Redis.from_url(redis_url)) as client:
         while not over.is_set():
             if found := client.blpop([key("rpc_requests")], timeout=1):
-                errand = msgspec.msgpack.decode(found[1], type=RpcRequest)
-                client.rpush(key("rpc_reply", errand.id), _HEARD)
-                client.expire(key("rpc_reply", errand.id), 30)
+                request = msgspec.msgpack.decode(found[1], type=RpcRequest)
+                client.rpush(key("rpc_reply", request.id), _HEARD)
+                client.expire(key("rpc_reply", request.id), 30)
 
 
 def main() -> None:

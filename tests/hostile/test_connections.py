@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from service.http.protocol import HEAD_LIMIT_BYTES
-from tests.hostile.ground import PATIENCE_S, Ground
+from tests.hostile.ground import Ground
+from tests.until import PATIENCE_S
 
 MP4 = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + b"\0" * 5000
 

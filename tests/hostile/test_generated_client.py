@@ -13,6 +13,7 @@ import pytest
 from tests.api_fixture import Api, running_api
 from tests.job_ends import VIDEO, succeed
 from tests.openapi_check import DOCUMENT
+from tests.until import PATIENCE_S
 
 GENERATE = Path(sys.executable).with_name("openapi-python-client")
 #: the maker knows no video, so it is told that one is a file
@@ -38,7 +39,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     name = "made_client"
     words = ["generate", "--path", DOCUMENT, "--output-path", folder / name, "--meta", "none", "--config", config]
     words.append("--fail-on-warning")
-    done = subprocess.run([GENERATE, *words], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([GENERATE, *words], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)

@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from core.events import event as events
 from core.events.delivery import DeliveryState
@@ -74,7 +73,6 @@ def succeeded(ground: Ground) -> set[tuple[str, str]]:
     return found
 
 
-@pytest.mark.timeout(400)
 def test_two_processes_do_what_the_description_says(ground: Ground, tmp_path: Path) -> None:
     env = os.environ | {
         "REELGATE_API": ground.urls[0],

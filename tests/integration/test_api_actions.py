@@ -10,6 +10,7 @@ from core.model import transitions
 from service.prompt import read_cached
 from tests.api_fixture import ASK, Api, running_api
 from tests.job_ends import OWNER, fail, running, succeed
+from tests.until import PATIENCE_S
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ async def test_no_process_remembers_how_a_prompt_was_read_after_its_job_was_dele
         await succeed(api.context, job["id"])
         assert read_cached.cache_info().currsize > 0
         await remove(f"/v1/jobs/{job['id']}")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while read_cached.cache_info().currsize:
                 await api.http.get("/livez")
 

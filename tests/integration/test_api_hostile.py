@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.api_fixture import Api, running_api
+from tests.until import PATIENCE_S
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ async def said(api: Api, head: bytes, body: bytes = b"") -> bytes:
     key = b"Authorization: Bearer " + api.key.encode()
     writer.write(head.replace(b"KEY", key).replace(b"\n", b"\r\n") + b"Connection: close\r\n\r\n" + body)
     await writer.drain()
-    answer = await asyncio.wait_for(reader.read(), 30)
+    answer = await asyncio.wait_for(reader.read(), PATIENCE_S)
     writer.close()
     return answer
 

@@ -15,6 +15,7 @@ from tests.integration.test_api_uploads import MP4, PNG, files_in, presigned, s3
 from tests.integration.test_api_webhook import URL, dead_delivery
 from tests.openapi_check import document
 from tests.s3_fixture import s3
+from tests.until import PATIENCE_S
 
 __all__ = ["s3", "s3_api"]
 
@@ -94,12 +95,14 @@ async def test_an_upload_that_still_comes_holds_its_key_and_one_that_broke_off_g
         await over.wait()
         raise ConnectionAbortedError
 
-    async with httpx.AsyncClient(base_url=api.url, headers=api.http.headers, trust_env=False, timeout=20) as other:
+    async with httpx.AsyncClient(
+        base_url=api.url, headers=api.http.headers, trust_env=False, timeout=PATIENCE_S
+    ) as other:
         query = {"filename": "a.mp4"}
         breaking = asyncio.create_task(other.post("/v1/uploads", params=query, content=chunks(), headers=KEY))
         await half.wait()
         taken = key("idempotency", "acme", parse_key("4f1c", path="/v1/uploads", body=b"").key_hash)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not await api.context.store.redis.exists(taken):
                 await api.http.get("/livez")
         busy = await sent(api, MP4)
@@ -107,7 +110,7 @@ async def test_an_upload_that_still_comes_holds_its_key_and_one_that_broke_off_g
         over.set()
         with pytest.raises(ConnectionAbortedError):
             await breaking
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while (answer := await sent(api, MP4)).status_code == 409:
             pass
     assert answer.status_code == 201
@@ -149,8 +152,8 @@ async def test_a_test_call_is_sent_once_per_key_and_a_failed_one_gives_it_back(a
     await api.context.store.redis.delete(key("rpc_requests"))
 
     async def worker() -> None:
-        errand = await api.context.rpc.next(wait_s=10)
-        await api.context.rpc.answer(errand, b'{"status":204,"latency_ms":7,"excerpt":"ok"}')
+        rpc_request = await api.context.rpc.next(wait_s=PATIENCE_S)
+        await api.context.rpc.answer(rpc_request, b'{"status":204,"latency_ms":7,"excerpt":"ok"}')
 
     first, _ = await asyncio.gather(api.http.post("/v1/webhook:test", headers=KEY), worker())
     assert first.json()["delivered"] is True

@@ -70,6 +70,16 @@ async def test_a_range_gives_those_bytes(api: Api, header: str, status: int, par
         assert answer.headers["content-range"] == f"bytes {start}-{end}/{len(VIDEO)}"
 
 
+@pytest.mark.parametrize("header", ["bytes=0-9", "bytes=-1", f"bytes={len(VIDEO)}-", "lines=1-2"])
+async def test_a_range_means_nothing_to_head(api: Api, header: str) -> None:
+    job_id = await finished(api)
+    whole = await api.http.head(f"/v1/jobs/{job_id}/output")
+    answer = await api.http.head(f"/v1/jobs/{job_id}/output", headers={"Range": header})
+    assert (answer.status_code, answer.headers["content-length"]) == (200, str(len(VIDEO)))
+    assert "content-range" not in answer.headers
+    assert answer.headers["accept-ranges"] == whole.headers["accept-ranges"] == "bytes"
+
+
 async def test_ranges_in_several_lines_are_several_ranges(api: Api) -> None:
     job_id = await finished(api)
     for method in ("GET", "HEAD"):

@@ -14,7 +14,9 @@ import pytest
 from sandbox.world.ports import free_port
 from tests.api_fixture import ASK, SECRET_KEY, Api, running_api
 from tests.job_ends import VIDEO, fail, succeed
+from tests.ready_line import address_in
 from tests.redis_fixture import running_redis
+from tests.until import PATIENCE_S
 
 REELGATE = Path(sys.executable).with_name("reelgate")
 MP4 = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + b"\0" * 20_000
@@ -28,14 +30,16 @@ async def process(redis_url: str, storage: Path, *words: str) -> AsyncIterator[t
         "REELGATE_SECRET_KEYS": SECRET_KEY,
         "REELGATE_STORAGE": str(storage),
         "REELGATE_LOG_LEVEL": "DEBUG",
+        "REELGATE_DRAIN_DELAY_S": "0",
     }
     child = await asyncio.create_subprocess_exec(
         REELGATE, "api", "--port", "0", *words, env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     try:
         line = (await child.stdout.readline()).decode()
-        assert line.startswith("api ready http://127.0.0.1:"), line
-        yield line.split()[-1], child
+        address = address_in(line, "api")
+        assert address, line
+        yield address, child
     finally:
         if child.returncode is None:
             child.kill()
@@ -48,14 +52,14 @@ async def test_the_process_says_when_it_is_ready_and_ends_cleanly_with_open_stre
     async with running_api(redis_url, tmp_path) as beside, process(redis_url, tmp_path) as (url, child):
         job = await beside.submit()
         headers = {"Authorization": f"Bearer {beside.key}"}
-        async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=PATIENCE_S) as client:
             assert (await client.get("/readyz")).json() == {"status": "ok", "warnings": []}
             async with client.stream("GET", f"/v1/jobs/{job['id']}/events") as answer:
                 lines = answer.aiter_lines()
                 assert await anext(lines) == "retry: 3000"
                 child.send_signal(signal.SIGTERM)
                 assert [line async for line in lines][-1] == ""
-        out, logs = await asyncio.wait_for(child.communicate(), 20)
+        out, logs = await asyncio.wait_for(child.communicate(), PATIENCE_S)
         assert (child.returncode, out) == (0, b"")
         for secret in (beside.key, SECRET_KEY, ASK["prompt"], "clip.mp4"):
             assert secret.encode() not in logs
@@ -64,7 +68,7 @@ async def test_the_process_says_when_it_is_ready_and_ends_cleanly_with_open_stre
 async def test_metrics_can_have_a_port_of_their_own(redis_url: str, tmp_path: Path) -> None:
     port = free_port()
     started = process(redis_url, tmp_path, "--metrics-port", str(port))
-    async with started as (url, _), httpx.AsyncClient(trust_env=False, timeout=30) as client:
+    async with started as (url, _), httpx.AsyncClient(trust_env=False, timeout=PATIENCE_S) as client:
         await client.get(f"{url}/livez")
         assert (await client.get(f"{url}/metrics")).status_code == 404
         text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
@@ -76,7 +80,7 @@ async def test_a_bad_setting_stops_the_process_with_its_name_and_without_its_val
     child = await asyncio.create_subprocess_exec(
         REELGATE, "api", "--port", "0", env=env, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
-    out, logs = await asyncio.wait_for(child.communicate(), 60)
+    out, logs = await asyncio.wait_for(child.communicate(), PATIENCE_S)
     assert child.returncode != 0
     assert b"REELGATE_SECRET_KEYS" in logs
     assert b"too-short" not in out + logs
@@ -119,7 +123,7 @@ async def submitted(api: Api, *words: str, cwd: Path) -> asyncio.subprocess.Proc
 
 
 async def job_there(api: Api) -> str:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while not (jobs := (await api.http.get("/v1/jobs")).json()["data"]):
             pass
     return jobs[0]["id"]
@@ -130,7 +134,7 @@ async def test_submit_uploads_follows_and_downloads(api: Api, tmp_path: Path) ->
     words = ["clip.mp4", "trim the first 2 seconds", "--output", "done.mp4"]
     child = await submitted(api, *words, cwd=tmp_path)
     await succeed(api.context, await job_there(api), reply="Trimmed.")
-    out, _ = await asyncio.wait_for(child.communicate(), 60)
+    out, _ = await asyncio.wait_for(child.communicate(), PATIENCE_S)
     assert child.returncode == 0
     assert b"Trimmed." in out
     assert b"saved done.mp4" in out
@@ -140,9 +144,30 @@ async def test_submit_uploads_follows_and_downloads(api: Api, tmp_path: Path) ->
 async def test_submit_says_in_plain_words_what_went_wrong(api: Api, tmp_path: Path) -> None:
     child = await submitted(api, "https://x.example/a.mp4", "trim it by 2 seconds", "--wait", cwd=tmp_path)
     await fail(api.context, await job_there(api))
-    _, logs = await asyncio.wait_for(child.communicate(), 60)
+    _, logs = await asyncio.wait_for(child.communicate(), PATIENCE_S)
     assert child.returncode == 1
     assert b"could not render" in logs
     missing = await submitted(api, "missing.mp4", "trim it", cwd=tmp_path)
-    _, logs = await asyncio.wait_for(missing.communicate(), 60)
+    _, logs = await asyncio.wait_for(missing.communicate(), PATIENCE_S)
     assert (missing.returncode, b"there is no file missing.mp4" in logs) == (1, True)
+
+
+async def submitted_with_key(api: Api, key: str, cwd: Path) -> tuple[int | None, str, str]:
+    """Run a submit with ``--key`` and the key on its input; give its status and what it said."""
+    env = {name: value for name, value in os.environ.items() if name != "REELGATE_API_KEY"}
+    words = ["submit", "--key", key, "--api", api.url, "how many credits do I have?"]
+    pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
+    child = await asyncio.create_subprocess_exec(REELGATE, *words, env=env, cwd=cwd, **pipes)
+    out, errors = await child.communicate(f"{api.key}\n".encode())
+    return child.returncode, out.decode(), errors.decode()
+
+
+async def test_a_key_is_read_from_the_input(api: Api, tmp_path: Path) -> None:
+    status, out, errors = await submitted_with_key(api, "-", tmp_path)
+    assert (status, " is queued" in out) == (0, True), errors
+
+
+async def test_a_key_on_the_command_line_is_refused_and_not_repeated(api: Api, tmp_path: Path) -> None:
+    status, out, errors = await submitted_with_key(api, api.key, tmp_path)
+    assert (status, "set REELGATE_API_KEY" in errors) == (2, True)
+    assert api.key not in out + errors

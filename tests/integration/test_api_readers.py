@@ -13,6 +13,7 @@ from core.model.job import Job
 from core.store.redis.keys import EVENTS_CHANNEL
 from tests.api_fixture import Api, running_api
 from tests.job_ends import OWNER, running, told
+from tests.until import PATIENCE_S
 
 MANY = 2000
 #: opened at the same time
@@ -72,7 +73,7 @@ async def all_closed(readers: list[Line]) -> AsyncIterator[None]:
 async def test_two_thousand_readers_share_one_subscription_and_all_hear_the_end(api: Api) -> None:
     job = await api.submit()
     readers: list[Line] = []
-    async with all_closed(readers), asyncio.timeout(120):
+    async with all_closed(readers), asyncio.timeout(PATIENCE_S):
         for _ in range(0, MANY, AT_ONCE):
             more = await asyncio.gather(*(opened(api, job["id"]) for _ in range(AT_ONCE)))
             readers += more
@@ -101,7 +102,7 @@ async def test_who_never_reads_holds_up_nobody_and_is_forgotten_when_gone(api: A
     now = await running(api.context, job_id)
     now = await _spoken(api, now, transitions.edited(now, changes=("x" * 12_000,), timeline="Timeline"))
     slow = [await opened(api, job_id, line=deaf(api)) for _ in range(20)]
-    async with all_closed(slow), asyncio.timeout(60):
+    async with all_closed(slow), asyncio.timeout(PATIENCE_S):
         for reader in slow:
             await reader.began.wait()
             reader.transport.pause_reading()
@@ -115,7 +116,7 @@ async def test_who_never_reads_holds_up_nobody_and_is_forgotten_when_gone(api: A
         assert api.context.subscriptions.readers == len(slow), (
             "they have not heard it yet, and nothing has waited for them"
         )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while api.context.subscriptions.readers:
             await api.http.get("/livez")
 

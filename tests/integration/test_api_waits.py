@@ -15,6 +15,7 @@ from core.store.redis.keys import key
 from tests.api_fixture import ASK, Api, running_api
 from tests.integration.test_api_events import following
 from tests.job_ends import OWNER, running, succeed
+from tests.until import PATIENCE_S
 
 NOT_KNOWN = {"eta_p50_s": None, "eta_p90_s": None}
 QUEUED = {"webhook": {"url": "https://hooks.example.com/in", "events": ["job.queued"]}}
@@ -31,7 +32,7 @@ async def known_pace(api: Api) -> None:
     for _ in range(4):
         await succeed(api.context, (await api.submit())["id"], takes_s=40)
     await Admission(api.context.store, api.context.settings, api.context.clock).admit(worker="w", slots=0)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not api.context.timings.lately().known:
             await api.http.get("/livez")
 
@@ -143,7 +144,7 @@ async def test_retry_after_comes_from_the_times_that_stages_have_taken(api: Api)
         edited = await staged(api, been_s=40)
         await api.context.jobs.commit(edited, transitions.moved(edited, Stage.RENDERING), owner=OWNER)
     job = await staged(api, been_s=10)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while Stage.EDITING not in (await api.context.timings.now()).stages:
             await api.http.get("/livez")
     answer = await api.http.get(f"/v1/jobs/{job.id}")

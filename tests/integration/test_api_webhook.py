@@ -12,6 +12,7 @@ from core.events.delivery import Attempt, DeliveryState
 from core.store.rpc import PER_TENANT
 from tests.api_fixture import Api, running_api
 from tests.job_ends import succeed
+from tests.until import PATIENCE_S
 
 URL = "https://hooks.example.com/in"
 
@@ -82,9 +83,9 @@ async def test_a_test_is_done_by_a_worker_and_told_or_nobody_is_there(api: Api) 
     await api.http.put("/v1/webhook", json={"url": URL})
 
     async def worker() -> None:
-        errand = await api.context.rpc.next(wait_s=10)
-        assert (errand.kind, errand.tenant) == ("webhook_test", "acme")
-        await api.context.rpc.answer(errand, b'{"status":204,"latency_ms":7,"excerpt":"ok","retry_after_s":null}')
+        rpc_request = await api.context.rpc.next(wait_s=PATIENCE_S)
+        assert (rpc_request.kind, rpc_request.tenant) == ("webhook_test", "acme")
+        await api.context.rpc.answer(rpc_request, b'{"status":204,"latency_ms":7,"excerpt":"ok","retry_after_s":null}')
 
     answer, _ = await asyncio.gather(api.http.post("/v1/webhook:test"), worker())
     assert answer.json() == {"delivered": True, "status": 204, "error": None, "answer": "ok", "latency_ms": 7}
@@ -95,11 +96,11 @@ async def test_a_test_is_done_by_a_worker_and_told_or_nobody_is_there(api: Api) 
 async def test_a_tenant_with_many_tests_under_way_is_told_to_wait_for_one(api: Api) -> None:
     await api.http.put("/v1/webhook", json={"url": URL})
     under_way = [asyncio.create_task(api.http.post("/v1/webhook:test")) for _ in range(PER_TENANT)]
-    taken = [await api.context.rpc.next(wait_s=10) for _ in under_way]
+    taken = [await api.context.rpc.next(wait_s=PATIENCE_S) for _ in under_way]
     refused = await api.http.post("/v1/webhook:test")
     assert (refused.status_code, refused.json()["code"], refused.headers["retry-after"]) == (429, "rate_limited", "5")
-    for errand in taken:
-        await api.context.rpc.answer(errand, b'{"status":204,"latency_ms":7,"excerpt":"ok"}')
+    for rpc_request in taken:
+        await api.context.rpc.answer(rpc_request, b'{"status":204,"latency_ms":7,"excerpt":"ok"}')
     assert {(await each).status_code for each in under_way} == {200}
 
 

@@ -20,7 +20,9 @@ from cryptography.x509.oid import NameOID
 from core.clock import Clock, stopwatch_s
 from core.security.signing import headers, new_secret
 from core.security.url_policy import parse_networks
+from tests.lateness import timed
 from tests.receiver_fixture import running_receiver
+from tests.until import PATIENCE_S
 from worker.callbacks.retry_policy import AttemptFault, DisableUrl, decide
 from worker.callbacks.send import MAX_ANSWER_BYTES, MAX_EXCERPT_BYTES, safe_text
 from worker.callbacks.send import send as send_callback
@@ -76,9 +78,10 @@ async def test_a_status_is_the_answer_and_a_redirect_is_not_followed(client, rec
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
 async def test_both_forms_of_retry_after_are_understood(client, receiver, form):
+    began_s = stopwatch_s()
     answer = await send(client, f"{receiver.hook}/retry-after/{form}/90")
     assert answer.status == 429
-    assert 80 < answer.retry_after_s <= 90
+    assert 89 - (stopwatch_s() - began_s) < answer.retry_after_s <= 90, "a date has no parts of a second"
 
 
 async def test_the_two_answer_headers_are_understood(client, receiver):
@@ -115,19 +118,19 @@ async def test_a_receiver_without_an_answer_is_a_fault_of_its_kind(client, recei
 
 
 async def test_a_dripping_body_is_cut_at_the_limit_and_the_status_counts(client, receiver):
-    started_s = stopwatch_s()
-    answer = await send(client, f"{receiver.hook}/drip-body", timeout_s=1.5)
+    async with timed() as time:
+        answer = await send(client, f"{receiver.hook}/drip-body", timeout_s=1.5)
     assert answer.status == 200
     assert answer.excerpt.startswith(".")
-    assert stopwatch_s() - started_s < 1.5 + 10
+    assert time.own_s < 1.5 + 1
 
 
 @pytest.mark.parametrize("mood", ["endless", "gzip-bomb"])
 async def test_an_endless_answer_and_a_packed_one_are_read_no_further_than_the_limit(client, receiver, mood):
-    answer = await send(client, f"{receiver.hook}/{mood}", timeout_s=30)
+    answer = await send(client, f"{receiver.hook}/{mood}", timeout_s=PATIENCE_S)
     assert answer.status == 200
     assert len(answer.excerpt.encode()) <= MAX_EXCERPT_BYTES
-    assert answer.latency_ms < 30_000
+    assert answer.latency_ms < PATIENCE_S * 1000
 
 
 async def test_what_is_read_of_an_endless_answer_stays_near_64_kb():
@@ -150,7 +153,7 @@ async def test_what_is_read_of_an_endless_answer_stays_near_64_kb():
 
     async with served(pour) as port, guarded_client(allow=LOCAL, http_allowed=False) as client:
         answer = await send(client, f"http://127.0.0.1:{port}/")
-        await asyncio.wait_for(gone.wait(), 10)
+        await asyncio.wait_for(gone.wait(), PATIENCE_S)
     assert answer.status == 200
     # the kernel's buffers on both sides take what nobody reads
     assert sent_bytes < MAX_ANSWER_BYTES + 16_000_000
@@ -357,7 +360,7 @@ async def test_a_handshake_that_hangs_is_a_timeout_and_leaves_no_connection_open
 
     async with served(listen_only) as port:
         answer = await send(client, f"https://127.0.0.1:{port}/", timeout_s=0.3)
-        await asyncio.wait_for(gone.wait(), 10)
+        await asyncio.wait_for(gone.wait(), PATIENCE_S)
     assert answer.error is AttemptFault.TIMEOUT
 
 

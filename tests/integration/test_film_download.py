@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,21 @@ async def test_the_token_is_tried_at_the_backends_own_host_where_the_link_refuse
     assert [asked.token for asked in backend.calls("/o.mp4")] == [None, TOKEN]
 
 
+async def test_the_token_is_tried_at_a_link_that_refuses_after_a_passing_fault(core, context, backend, movie):
+    backend.says("/o.mp4", page(502), REFUSED, film(movie))
+    assert (await ended(core, context, backend.url + "/o.mp4"))[1] == movie
+    assert [asked.token for asked in backend.calls("/o.mp4")] == [None, None, TOKEN]
+
+
+async def test_the_token_is_tried_again_at_the_last_link(core, context, backend, movie):
+    backend.says("/stale.mp4", EXPIRED)
+    backend.says("/o.mp4", REFUSED, film(movie))
+    stale = done("/stale.mp4")
+    backend.says("status", stale, stale, done("/o.mp4"))
+    assert (await ended(core, context, "/stale.mp4"))[1] == movie
+    assert [asked.token for asked in backend.calls("/stale.mp4")] == [None, TOKEN, None, None]
+
+
 async def test_another_host_that_refuses_never_sees_the_token(core, context, backend):
     backend.says("/o.mp4", REFUSED)
     backend.says("status", done(backend.other_url + "/o.mp4"))
@@ -229,8 +245,44 @@ async def test_what_is_no_film_is_fetched_anew_then_rendered_anew_and_then_told(
     assert why(job) == (Code.RENDER_FAILED, "The timeline was rendered, but there is no film. " + reason)
     assert kept is None
     assert len(backend.calls("render")) == 1
-    assert len(backend.calls("/o.mp4")) <= 10
+    assert len(backend.calls("/o.mp4")) <= 12, "four times a render without the token, and twice with it"
     assert len(backend.calls("download")) == 8
+
+
+@pytest.fixture
+async def passing_on(core: Core, backend: ScriptedBackend, tmp_path) -> AsyncIterator[WorkerContext]:
+    """A worker that keeps no films."""
+    async with context_over(core, tmp_path, backend=backend.url) as context:
+        yield replace(context, settings=context.settings.model_copy(update={"keep_outputs": False}))
+
+
+async def test_where_films_are_not_kept_they_are_looked_at_and_their_link_is_told_whole(
+    core, passing_on, backend, movie
+):
+    backend.says("/o.mp4", page(), film(movie))
+    job, kept = await ended(core, passing_on, "/o.mp4")
+    assert (job.status, kept) == (Status.SUCCEEDED, None)
+    assert job.output is not None
+    assert (job.output.path, job.output.backend_url) == (None, backend.url + "/o.mp4")
+    assert (job.output.size_bytes, job.output.width) == (len(movie), 160)
+    assert len(backend.calls("/o.mp4")) == 2
+
+
+async def test_where_films_are_not_kept_what_is_none_is_no_success(core, passing_on, backend):
+    backend.says("/o.mp4", page())
+    backend.says("state", said({"code": 0, "data": {"state": {"draft": {"t": [{"tt": 0, "sg": [{"d": 2000}]}]}}}}))
+    backend.says("render", said({"success": True, "data": {"status": "pending"}}))
+    job, _ = await ended(core, passing_on, "/o.mp4", steps=60)
+    assert job.error is not None
+    assert job.error.code is Code.RENDER_FAILED
+
+
+async def test_where_films_are_not_kept_one_that_only_the_token_opens_is(core, passing_on, backend, movie):
+    backend.says("/o.mp4", REFUSED, film(movie))
+    job, kept = await ended(core, passing_on, "/o.mp4")
+    assert kept == movie
+    assert job.output is not None
+    assert (job.output.path, job.output.backend_url) == (f"outputs/{job.id}.mp4", None)
 
 
 async def test_a_film_of_a_second_render_is_as_good(core, context, backend, movie):

@@ -12,6 +12,7 @@ from core.store.leases import LeaseLost
 from tests.peer_fixture import answered, peer
 from tests.store_fixture import Core, core
 from tests.worker_fixture import context_over, in_hand
+from worker.backend.drafts import state_fingerprint
 from worker.backend.faults import BackendFault, Fault
 from worker.backend.responses import State
 from worker.context import WorkerContext
@@ -116,6 +117,13 @@ async def test_where_something_was_edited_a_state_that_is_missing_is_no_empty_dr
     with pytest.raises(BackendFault) as missing:
         await at_state(core, tmp_path, NOT_FOUND, edits=edits, sent=sent)
     assert missing.value.fault is Fault.NO_STATE
+
+
+async def test_a_state_that_was_missing_before_the_message_may_be_missing_after_it(core, tmp_path):
+    nothing_there = Sent(at_ms=1, before="d0", state=state_fingerprint({}, uploads=0))
+    assert (await at_state(core, tmp_path, NOT_FOUND, sent=nothing_there)).draft is None
+    with pytest.raises(BackendFault):
+        await at_state(core, tmp_path, NOT_FOUND, sent=nothing_there, edits=1)
 
 
 @pytest.mark.parametrize("body", [None, {}])

@@ -29,6 +29,7 @@ from core.store.leases import LeaseLost
 from core.store.redis.client import connect
 from core.store.redis.keys import key
 from tests.store_fixture import Core, settings_for
+from tests.until import PATIENCE_S
 
 T = TypeVar("T")
 
@@ -67,7 +68,7 @@ class Gateway(RuleBasedStateMachine):
         return self.runner.run(work)
 
     async def build(self, url: str) -> Core:
-        return Core(connect(url, answer_s=5), settings_for(url, tenant_running_jobs=CAP))
+        return Core(connect(url, answer_s=PATIENCE_S), settings_for(url, tenant_running_jobs=CAP))
 
     @property
     def now_ms(self) -> int:

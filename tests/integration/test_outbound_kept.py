@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from core.security.url_policy import parse_networks
+from tests.until import PATIENCE_S
 from worker.outbound.client import guarded_client
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -121,7 +122,7 @@ async def test_one_that_speaks_or_ends_while_it_is_idle_is_not_used_again(client
         await reader.readuntil(b"event")
         writer.write(OK)
         await writer.drain()
-        await asyncio.wait_for(answered.wait(), 10)
+        await asyncio.wait_for(answered.wait(), PATIENCE_S)
         writer.write(while_idle)
         if not while_idle:
             writer.close()

@@ -12,6 +12,7 @@ from core.clock import Clock
 from core.errors import Code, Permanent
 from core.security.url_policy import parse_networks
 from tests.peer_fixture import answered, peer
+from tests.until import PATIENCE_S
 from worker.callbacks.send import send
 from worker.outbound.client import MEDIA_PER_TENANT, guarded_client
 from worker.outbound.download import FetchLimits, fetch_media, filename_of
@@ -301,7 +302,7 @@ async def test_a_server_that_drips_is_left_at_its_limit_and_not_waited_for(first
         with pytest.raises(Permanent) as refusal:
             await whole()
         assert refusal.value.code is Code.MEDIA_UNREACHABLE
-        await asyncio.wait_for(hung_up.wait(), 10)
+        await asyncio.wait_for(hung_up.wait(), PATIENCE_S)
 
 
 def test_a_fetch_may_last_as_long_as_its_bytes_are_worth_and_no_longer_than_a_quarter_of_an_hour():
@@ -325,7 +326,7 @@ async def test_one_tenant_s_fetches_leave_places_for_another_s():
 
         greedy = [asyncio.create_task(fetch_for("greedy")) for _ in range(100)]
         modest = asyncio.create_task(fetch_for("modest"))
-        await asyncio.wait_for(modest_is_in.wait(), 20)
+        await asyncio.wait_for(modest_is_in.wait(), PATIENCE_S)
         assert opened.count("greedy") <= MEDIA_PER_TENANT
         hang.set()
         await asyncio.gather(*greedy, modest)

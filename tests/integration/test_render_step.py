@@ -11,7 +11,7 @@ import pytest
 from core.errors import Code
 from core.model import session as sessions
 from core.model import transitions
-from core.model.job import Job, Render, Stage
+from core.model.job import Job, Render, Sent, Stage
 from core.model.plan import Output
 from core.model.session import Session
 from core.store.jobs.orphan_renders import OrphanRender
@@ -138,6 +138,15 @@ async def test_the_id_that_an_answer_names_is_the_one_that_is_asked_after(core, 
     assert rendering(job).ids == ("lambda-7", backend.calls("render")[0].json["id"])
 
 
+async def test_an_answer_that_names_our_id_and_its_own_is_asked_after_by_its_own(core, context, backend):
+    async with at_export(core, context) as execution:
+        ours = rendering(await stepped(execution)).id
+        backend.says("render", said({"success": True, "data": {"id": ours, "taskId": "lambda-7", "status": "pending"}}))
+        job = await stepped(execution, 2)
+    assert [asked.path.rpartition("/")[2] for asked in backend.calls("status")] == ["lambda-7"]
+    assert rendering(job).ids == ("lambda-7", ours)
+
+
 async def test_where_the_backends_id_is_unknown_ours_is_asked_after(core, context, backend):
     backend.says("status", UNKNOWN, PROCESSING)
     async with at_export(core, context) as execution:
@@ -162,7 +171,6 @@ async def test_a_render_whose_id_has_the_form_of_older_versions_is_followed(core
         said({"success": False, "error": "out of memory"}),
         said({"code": 5001, "message": "out of memory"}),
         said({"taskId": "lambda-7", "status": "FAILED", "error": {"message": "out of memory"}}),
-        UNKNOWN,
     ],
 )
 async def test_a_failed_render_has_a_second_try_however_it_is_said(core, context, backend, failure):
@@ -172,6 +180,21 @@ async def test_a_failed_render_has_a_second_try_however_it_is_said(core, context
         assert (second.attempt, second.asked) == (2, False)
         job = await stepped(execution, 4)
     assert len({asked.json["id"] for asked in backend.calls("render")}) == 2
+    assert job.error is not None
+    assert job.error.code is Code.RENDER_FAILED
+
+
+async def test_a_render_that_is_not_known_yet_is_looked_at_once_more_and_one_that_is_lost_has_a_second_try(
+    core, context, backend
+):
+    backend.says("status", UNKNOWN, UNKNOWN, PROCESSING, UNKNOWN)
+    async with at_export(core, context) as execution:
+        late = rendering(await stepped(execution, 3))
+        known = rendering(await stepped(execution))
+        assert [(seen.attempt, seen.errors) for seen in (late, known)] == [(1, 1), (1, 0)]
+        second = rendering(await stepped(execution, 2))
+        assert (second.attempt, second.asked) == (2, False)
+        job = await stepped(execution, 3)
     assert job.error is not None
     assert job.error.code is Code.RENDER_FAILED
 
@@ -214,6 +237,53 @@ async def test_a_finished_render_whose_link_never_comes_is_downloaded_without(co
         job = await stepped(execution, 8)
     assert (job.stage, rendering(job).url) == (Stage.STORING, None)
     assert len(backend.calls("status")) == 6
+
+
+EMPTY = said({"code": 0, "data": {"state": {"draft": {}}}})
+
+
+async def test_a_draft_that_is_empty_after_an_edit_is_waited_for_as_long_as_an_edit_may_show_late(
+    core, context, backend
+):
+    backend.says("state", EMPTY, EMPTY, said({"code": 0, "data": {"state": {"draft": DRAFT}}}))
+    async with at_export(core, context) as execution:
+        execution.job = msgspec.structs.replace(
+            execution.job, sent=Sent(at_ms=0, before="d0"), stage_since_ms=core.clock.now_ms()
+        )
+        await stepped(execution, 3)
+        assert not backend.calls("render")
+        await stepped(execution)
+    assert len(backend.calls("render")) == 1
+
+
+async def test_a_draft_that_stays_empty_is_nothing_to_export(core, context, backend):
+    backend.says("state", EMPTY)
+    async with at_export(core, context) as execution:
+        execution.job = msgspec.structs.replace(
+            execution.job, sent=Sent(at_ms=0, before="d0"), stage_since_ms=core.clock.now_ms()
+        )
+        await stepped(execution, 2)
+        core.clock.turn(by_s=core.settings.unseen_edit_s + 1)
+        job = await stepped(execution)
+    assert job.error is not None
+    assert job.error.code is Code.NOTHING_TO_EXPORT
+
+
+async def test_a_left_render_that_never_ends_is_asked_after_ever_more_rarely_and_some_thirty_times_a_day(
+    core, context, backend
+):
+    backend.says("cancel", said({"code": 3003, "message": "too late"}))
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    left_at_ms = core.clock.now_ms()
+    orphan = OrphanRender(
+        id=OLD_ID, job_id="job_gone", token_id=token_id, profile="free-video-fast", left_at_ms=left_at_ms
+    )
+    await context.orphan_renders.leave(orphan)
+    while core.clock.now_ms() - left_at_ms < 25 * 3600 * 1000:
+        await follow_orphan_renders(context)
+        core.clock.turn(by_s=30)
+    assert 20 <= len(backend.calls("status")) <= 50
+    assert not await context.orphan_renders.due()
 
 
 async def test_a_left_render_is_taken_back_by_the_backends_name(core, context, backend):

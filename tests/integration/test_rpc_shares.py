@@ -10,6 +10,7 @@ from core.store.redis.codec import pack
 from core.store.rpc import PER_TENANT, TooManyRequests
 from tests.receiver_fixture import running_receiver
 from tests.store_fixture import Core, core
+from tests.until import PATIENCE_S
 from tests.worker_fixture import context_over
 from worker.rpc import run_rpc_server
 
@@ -35,7 +36,7 @@ async def serving(core: Core, folder):
 
 
 def asked_for_a_test(core: Core, tenant: str, url: str) -> asyncio.Task:
-    return asyncio.create_task(core.errands.ask("webhook_test", tenant, pack(TenantWebhook(url=url)), wait_s=10))
+    return asyncio.create_task(core.rpc.ask("webhook_test", tenant, pack(TenantWebhook(url=url)), wait_s=PATIENCE_S))
 
 
 async def test_tenants_whose_receivers_hang_hold_up_no_other_tenant(core, receiver, tmp_path):
@@ -48,7 +49,7 @@ async def test_tenants_whose_receivers_hang_hold_up_no_other_tenant(core, receiv
             for _ in range(PER_TENANT)
         ]
         await receiver.received(at_least=5 * PER_TENANT)
-        answer = await asyncio.wait_for(asked_for_a_test(core, "modest", receiver.hook), 5)
+        answer = await asyncio.wait_for(asked_for_a_test(core, "modest", receiver.hook), PATIENCE_S)
         assert answer is not None
         assert b'"status":200' in answer
         for task in hanging:
@@ -57,19 +58,21 @@ async def test_tenants_whose_receivers_hang_hold_up_no_other_tenant(core, receiv
 
 
 async def test_a_tenant_that_floods_is_refused_and_its_other_calls_are_not(core):
-    asked = [asyncio.create_task(core.errands.ask("webhook_test", "acme", b"", wait_s=20)) for _ in range(PER_TENANT)]
-    taken = [await core.errands.next(wait_s=5) for _ in asked]
+    asked = [
+        asyncio.create_task(core.rpc.ask("webhook_test", "acme", b"", wait_s=PATIENCE_S)) for _ in range(PER_TENANT)
+    ]
+    taken = [await core.rpc.next(wait_s=PATIENCE_S) for _ in asked]
     with pytest.raises(TooManyRequests):
-        await core.errands.ask("webhook_test", "acme", b"", wait_s=20)
-    assert await core.errands.ask("credits", "acme", b"", wait_s=0.01) is None, "of another kind"
-    assert await core.errands.ask("webhook_test", "other", b"", wait_s=0.01) is None, "of another tenant"
+        await core.rpc.ask("webhook_test", "acme", b"", wait_s=PATIENCE_S)
+    assert await core.rpc.ask("credits", "acme", b"", wait_s=0.01) is None, "of another kind"
+    assert await core.rpc.ask("webhook_test", "other", b"", wait_s=0.01) is None, "of another tenant"
     for request in taken:
-        await core.errands.answer(request, b"sent")
+        await core.rpc.answer(request, b"sent")
     assert await asyncio.gather(*asked) == [b"sent"] * PER_TENANT
-    assert await core.errands.ask("webhook_test", "acme", b"", wait_s=0.01) is None, "one that is over counts no more"
+    assert await core.rpc.ask("webhook_test", "acme", b"", wait_s=0.01) is None, "one that is over counts no more"
 
 
 async def test_requests_of_an_api_process_that_died_are_over_with_their_life(core):
     for number in range(PER_TENANT):
         await core.redis.zadd("rg:errands:webhook_test:acme", {f"dead{number}": 1})
-    assert await core.errands.ask("webhook_test", "acme", b"", wait_s=0.01) is None
+    assert await core.rpc.ask("webhook_test", "acme", b"", wait_s=0.01) is None

@@ -19,9 +19,10 @@ from core import cli
 from core.security.encryption import Encryption
 from core.store.redis.client import Store, connect
 from core.store.redis.keys import key
-from core.store.secret_keys import NEWER_KEY, WRONG_KEYS, WrongSecretKeys, check_secret_keys
+from core.store.secret_key_check import NEWER_KEY, WRONG_KEYS, WrongSecretKeys, check_secret_keys
+from tests.ready_line import address_in
 from tests.redis_fixture import RedisServer, running_redis
-from tests.until import until
+from tests.until import PATIENCE_S, until
 
 REELGATE = Path(sys.executable).with_name("reelgate")
 OLD, NEW, OTHER = "o" * 40, "n" * 40, "x" * 40
@@ -33,6 +34,7 @@ def environment(redis_url: str, keys: str, folder: Path) -> dict[str, str]:
         "REDIS_URL": redis_url,
         "REELGATE_SECRET_KEYS": keys,
         "REELGATE_STORAGE": str(folder),
+        "REELGATE_DRAIN_DELAY_S": "0",
         "NEMO_API_URL": "http://127.0.0.1:9",
     }
 
@@ -56,9 +58,9 @@ async def started(redis_url: str, keys: str, folder: Path, *words: str) -> Async
 
 async def outcome(redis_url: str, keys: str, folder: Path, *words: str) -> tuple[int | None, str]:
     """Run a process to its end, which is a clean one where it says that it is ready; give its status and its errors."""
-    async with started(redis_url, keys, folder, *words) as child, asyncio.timeout(60):
+    async with started(redis_url, keys, folder, *words) as child, asyncio.timeout(PATIENCE_S):
         line = await child.stdout.readline()
-        if b" ready http" in line:
+        if b" ready" in line:
             child.send_signal(signal.SIGTERM)
         _, errors = await child.communicate()
         return child.returncode, errors.decode()
@@ -70,7 +72,7 @@ async def checking(redis_url: str) -> AsyncIterator[Any]:
     stores: list[Store] = []
 
     async def check(*keys: str) -> list[str]:
-        stores.append(Store(connect(redis_url, answer_s=5)))
+        stores.append(Store(connect(redis_url, answer_s=PATIENCE_S)))
         return await check_secret_keys(stores[-1], Encryption(keys))
 
     try:
@@ -162,17 +164,29 @@ async def test_processes_with_the_same_keys_start_at_once_on_an_empty_redis(redi
 
 async def test_a_redis_that_is_replaced_while_the_api_runs_is_told_by_readyz(redis_url: str, tmp_path: Path):
     async with started(redis_url, OLD, tmp_path, *COMMANDS["api"]) as child, httpx.AsyncClient(trust_env=False) as http:
-        url = (await child.stdout.readline()).decode().split()[-1]
+        url = address_in((await child.stdout.readline()).decode(), "api")
         assert (await http.get(f"{url}/readyz")).status_code == 200
         with redis.Redis.from_url(redis_url) as client:
             client.flushall()
             client.lpush(key("secret_key_seals"), Encryption([OTHER]).lock("reelgate"))
         answer = await http.get(f"{url}/readyz")
-        assert (answer.status_code, answer.json()) == (503, {"status": "unavailable", "warnings": [WRONG_KEYS]})
+        assert (answer.status_code, answer.json()) == (200, {"status": "degraded", "warnings": [WRONG_KEYS]})
         assert (await http.get(f"{url}/livez")).status_code == 200
         child.send_signal(signal.SIGTERM)
         _, errors = await child.communicate()
     assert WRONG_KEYS in [json.loads(line)["event"] for line in errors.splitlines()]
+
+
+async def test_a_redis_that_is_replaced_while_a_worker_runs_ends_it_with_the_sentence(redis_url: str, tmp_path: Path):
+    async with started(redis_url, OLD, tmp_path, *COMMANDS["worker"]) as child:
+        await child.stdout.readline()
+        with redis.Redis.from_url(redis_url) as client:
+            client.flushall()
+            client.lpush(key("secret_key_seals"), Encryption([OTHER]).lock("reelgate"))
+        _, errors = await child.communicate()
+    assert child.returncode not in (0, None)
+    rows = [json.loads(line) for line in errors.splitlines()]
+    assert [row["level"] for row in rows if row["event"] == WRONG_KEYS] == ["error"]
 
 
 @pytest.fixture
@@ -189,20 +203,20 @@ async def test_a_redis_that_is_away_at_the_start_is_checked_when_it_comes(
     written = await asyncio.to_thread(command, server.url, OLD, "keys", "create", "--tenant", "acme")
     assert written.exit_code == 0
     server.kill()
-    async with started(server.url, keys, tmp_path, *COMMANDS[kind]) as child, asyncio.timeout(60):
+    async with started(server.url, keys, tmp_path, *COMMANDS[kind]) as child, asyncio.timeout(PATIENCE_S):
         errors = b""
         while b"Redis" not in errors:
             errors += await child.stderr.readline()
         server.restart()
         if comes_up:
-            url = (await child.stdout.readline()).decode().split()[-1]
+            url = address_in((await child.stdout.readline()).decode(), kind)
             async with httpx.AsyncClient(trust_env=False) as http:
                 path = "/readyz" if kind == "api" else "/metrics"
 
                 async def ready() -> bool:
                     return (await http.get(url + path)).status_code == 200
 
-                await until(ready, within_s=20)
+                await until(ready, within_s=PATIENCE_S)
             child.send_signal(signal.SIGTERM)
         _, more = await child.communicate()
         assert (child.returncode == 0) == comes_up

@@ -9,6 +9,7 @@ from core.model.job import Job
 from core.store.events import StoredEvent, stream_id
 from core.store.redis.keys import key
 from tests.store_fixture import Core, core
+from tests.until import PATIENCE_S
 
 __all__ = ["core"]
 
@@ -96,15 +97,16 @@ async def test_the_feed_keeps_fourteen_days(core: Core) -> None:
     assert newest.id.encode() in left[-1].body
 
 
-async def test_a_word_of_each_event_goes_out_to_whoever_listens(core: Core) -> None:
+async def test_a_word_of_each_event_of_a_known_job_goes_out_to_whoever_listens(core: Core) -> None:
     subscription = await core.events.subscribe()
     for _ in ("news", "removals"):
-        await subscription.get_message(timeout=5)
-    job = await core.submit()
-    message = await subscription.get_message(ignore_subscribe_messages=True, timeout=5)
+        await subscription.get_message(timeout=PATIENCE_S)
+    job, unknown_yet = await core.submit(), await core.submit()
+    await core.begin(job)
+    message = await subscription.get_message(ignore_subscribe_messages=True, timeout=PATIENCE_S)
     await subscription.aclose()
     assert message is not None
-    assert message["data"].decode() == job.id
+    assert message["data"].decode() == job.id != unknown_yet.id
 
 
 @pytest.mark.parametrize("text", ["", "evt_", "evt_zz", "42-1", "evt_019a3c1e-7b2f-7003-8000-00000000000g0"])

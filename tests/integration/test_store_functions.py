@@ -10,6 +10,7 @@ from core.store.redis.functions import Functions, Library, library, make_library
 from core.store.redis.keys import key
 from tests.redis_fixture import running_redis
 from tests.store_fixture import Core, core, settings_for
+from tests.until import PATIENCE_S
 
 __all__ = ["core"]
 
@@ -20,7 +21,7 @@ def version(number: int) -> Library:
 
 
 def of_version(core: Core, number: int) -> Functions:
-    return Functions(core.store.ask, version(number))
+    return Functions(core.store.ask, core.store.ask_in_a_row, version(number))
 
 
 async def loaded(core: Core) -> set[str]:
@@ -58,7 +59,7 @@ async def test_the_library_outlives_an_emptied_redis(core: Core) -> None:
 async def test_another_version_of_the_source_has_another_name_and_both_work(core: Core) -> None:
     newer = make_library(library().source.split("\n", 2)[2] + "\n-- newer")
     assert newer.digest != library().digest
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         for _ in range(2):
             await core.submit()
             await Core(core.redis, core.settings, core.clock, Store(core.redis, functions=newer)).submit()
@@ -81,7 +82,7 @@ async def test_a_version_that_still_runs_when_it_was_deleted_is_loaded_again(cor
 
 
 async def test_a_broken_library_is_told_and_not_loaded_for_ever(core: Core) -> None:
-    broken = Functions(core.store.ask, make_library("this is no Lua"))
+    broken = Functions(core.store.ask, core.store.ask_in_a_row, make_library("this is no Lua"))
     with pytest.raises(Exception, match="compiling"):
         await broken.call("tell", b"")
 
@@ -113,7 +114,7 @@ async def test_bytes_of_every_length_arrive_whole(core: Core) -> None:
 
 async def test_a_redis_that_lost_everything_in_a_restart_goes_on() -> None:
     with running_redis() as server:
-        client = connect(server.url, answer_s=2)
+        client = connect(server.url, answer_s=PATIENCE_S)
         core = Core(client, settings_for(server.url))
         await client.config_set("appendonly", "no")
         await core.submit()

@@ -46,7 +46,7 @@ async def a_job_that_runs_with_all_that_can_be_beside_it(core: Core) -> None:
     await core.tokens.note_export(token, allowed=False)
     await core.tokens.note_denied(token, Scope.RENDER)
     for what in ("refused", *(f"scope {scope}" for scope in Scope)):
-        assert not await core.tokens.is_said_again(token, what)
+        assert not await core.tokens.note_refusal(token, what)
     claim = await core.begin(await core.submit(webhook=Webhook(url="https://a.example/hook", events=JOB_EVENTS)))
     await core.tokens.mark(token, TokenState.ACTIVE)
     assert await core.tokens.take(

@@ -18,6 +18,7 @@ from core.store.leases import LeaseLost
 from core.store.redis.client import connect
 from core.store.redis.keys import CANCEL_CHANNEL, key
 from tests.store_fixture import Core, core, settings_for
+from tests.until import PATIENCE_S
 
 __all__ = ["core"]
 
@@ -224,9 +225,9 @@ async def test_a_cancel_is_told_to_the_holder_at_once_and_by_the_next_heartbeat(
     claim = await core.begin(job)
     async with core.redis.pubsub() as heard:
         await heard.subscribe(CANCEL_CHANNEL)
-        await heard.get_message(timeout=5)
+        await heard.get_message(timeout=PATIENCE_S)
         await core.cancel(job)
-        message = await heard.get_message(ignore_subscribe_messages=True, timeout=5)
+        message = await heard.get_message(ignore_subscribe_messages=True, timeout=PATIENCE_S)
     assert message is not None
     assert message["data"].decode() == job.id
     assert await core.jobs.renew({job.id: claim.owner}) == ([], [job.id])
@@ -463,7 +464,7 @@ class Ahead(Clock):
 
 
 async def test_a_host_whose_clock_is_ahead_takes_over_nothing_that_another_one_holds(redis_url: str) -> None:
-    client = connect(redis_url, answer_s=5)
+    client = connect(redis_url, answer_s=PATIENCE_S)
     here, ahead = (Core(client, settings_for(redis_url), clock) for clock in (Clock(), Ahead()))
     job = here.new_job()
     await here.slots(10)

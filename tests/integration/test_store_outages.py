@@ -9,6 +9,7 @@ from core.store.redis.client import STORE_DOWN, connect
 from core.store.redis.keys import key
 from tests.redis_fixture import running_redis
 from tests.store_fixture import Core, core, settings_for
+from tests.until import PATIENCE_S
 
 __all__ = ["core"]
 
@@ -69,25 +70,26 @@ async def test_a_cancel_is_never_lost_whenever_it_comes(core: Core) -> None:
         for _ in range(moment):
             await asyncio.sleep(0)
         asking.cancel()
-        done, _ = await asyncio.wait({asking}, timeout=10)
+        done, _ = await asyncio.wait({asking}, timeout=PATIENCE_S)
         assert done, f"a cancel after {moment} turns of the loop was lost"
 
 
 async def test_a_redis_that_takes_nothing_counts_as_away() -> None:
     with running_redis() as server:
-        client = connect(server.url, answer_s=0.2)
-        await client.ping()
+        hasty, patient = connect(server.url, answer_s=0.2), connect(server.url, answer_s=PATIENCE_S)
+        await patient.ping()
         server.process.send_signal(signal.SIGSTOP)
         with pytest.raises(STORE_DOWN):
-            await client.set("a", b"x" * 50_000_000)
+            await hasty.set("a", b"x" * 50_000_000)
         server.process.send_signal(signal.SIGCONT)
-        await client.ping()
-        await client.aclose()
+        await patient.ping()
+        await hasty.aclose()
+        await patient.aclose()
 
 
 async def test_what_was_accepted_is_there_after_redis_was_killed() -> None:
     with running_redis() as server:
-        client = connect(server.url, answer_s=2)
+        client = connect(server.url, answer_s=PATIENCE_S)
         core = Core(client, settings_for(server.url))
         await client.config_set("appendfsync", "always")
         jobs = [await core.submit() for _ in range(20)]

@@ -19,16 +19,16 @@ from core.store.redis.client import STORE_DOWN, connect
 from core.store.redis.keys import key
 from tests.redis_fixture import running_redis
 from tests.store_fixture import Core, settings_for
-from tests.until import until
+from tests.until import PATIENCE_S, until
 
 LEASE_S = 1.0
 Run = Callable[[Core, str], Awaitable[None]]
 
 
 @asynccontextmanager
-async def house(url: str, *, answer_s: float = 10) -> AsyncIterator[Core]:
+async def house(url: str) -> AsyncIterator[Core]:
     """The store with the real clock, since arq has no other."""
-    client = connect(url, answer_s=answer_s)
+    client = connect(url, answer_s=PATIENCE_S)
     core = Core(client, settings_for(url, lease_s=LEASE_S), Clock())
     await core.turns.admit(worker="w", slots=100, alive_s=600)
     try:
@@ -38,7 +38,9 @@ async def house(url: str, *, answer_s: float = 10) -> AsyncIterator[Core]:
 
 
 @asynccontextmanager
-async def working(core: Core, run: Run, *, places: int = 4, answer_s: float = 10) -> AsyncIterator[LeasedWorker]:
+async def working(
+    core: Core, run: Run, *, places: int = 4, answer_s: float = PATIENCE_S
+) -> AsyncIterator[LeasedWorker]:
     """A worker that runs jobs until the block ends."""
     url = core.settings.redis_url.get_secret_value()
     client = connect(url, answer_s=answer_s)
@@ -79,7 +81,7 @@ async def to_its_end(core: Core, job_id: str) -> None:
         await core.finish(claim)
 
 
-async def all_ended(core: Core, jobs: list[Job], *, within_s: float = 60) -> list[Job]:
+async def all_ended(core: Core, jobs: list[Job]) -> list[Job]:
     """Wait until all have ended; the sweeper's repair runs meanwhile, as in a real worker."""
 
     async def look() -> list[Job]:
@@ -90,7 +92,7 @@ async def all_ended(core: Core, jobs: list[Job], *, within_s: float = 60) -> lis
             await core.turns.repair(0)
         return []
 
-    return await until(look, within_s=within_s)
+    return await until(look, within_s=PATIENCE_S)
 
 
 async def notices(caplog: pytest.LogCaptureFixture) -> None:
@@ -100,7 +102,7 @@ async def notices(caplog: pytest.LogCaptureFixture) -> None:
     async def look() -> bool:
         return any("Redis is away" in message for message in caplog.messages[before:])
 
-    await until(look, within_s=30)
+    await until(look, within_s=PATIENCE_S)
 
 
 async def idle(worker: LeasedWorker) -> None:
@@ -109,7 +111,7 @@ async def idle(worker: LeasedWorker) -> None:
     async def look() -> bool:
         return worker.job_counter == 0
 
-    await until(look, within_s=30)
+    await until(look, within_s=PATIENCE_S)
 
 
 async def test_jobs_run_to_their_end_and_arq_keeps_nothing(redis_url: str) -> None:
@@ -173,12 +175,12 @@ async def submit_when_back(core: Core, number: int) -> list[Job]:
             return await submit(core, number)
         return []
 
-    return await until(look, within_s=30)
+    return await until(look, within_s=PATIENCE_S)
 
 
 async def test_a_redis_that_freezes_costs_neither_places_nor_connections(caplog: pytest.LogCaptureFixture) -> None:
     with running_redis() as server:
-        async with house(server.url, answer_s=1) as core, working(core, to_its_end, places=2, answer_s=1) as worker:
+        async with house(server.url) as core, working(core, to_its_end, places=2, answer_s=1) as worker:
             for _ in range(3):
                 jobs = await submit(core, 4)
                 os.kill(server.process.pid, signal.SIGSTOP)
@@ -232,6 +234,6 @@ async def test_the_end_of_a_worker_that_was_frozen_does_not_disturb_the_new_hold
 
 async def taken_over(core: Core, job: Job) -> Claim:
     """Claim a job as soon as its lease has run out, and start it."""
-    claim = await until(partial(take, core, job.id), within_s=20)
+    claim = await until(partial(take, core, job.id), within_s=PATIENCE_S)
     assert claim is not None
     return await core.write(claim, transitions.started(claim.job, now_ms=core.clock.now_ms()))

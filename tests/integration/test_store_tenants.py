@@ -1,4 +1,4 @@
-"""Tenants, their keys and secrets, errands, and what is said of a Redis that does not keep things."""
+"""Tenants, their keys and secrets, RPC, and what is said of a Redis that does not keep things."""
 
 import asyncio
 
@@ -7,6 +7,7 @@ from core.security.encryption import Encryption
 from core.store.redis.durability import durability_warnings
 from core.store.redis.keys import key
 from tests.store_fixture import SECRET_KEY, Core, core
+from tests.until import PATIENCE_S
 
 __all__ = ["core"]
 
@@ -74,19 +75,19 @@ async def test_the_default_webhook_is_read_as_it_was_written(core: Core) -> None
     assert await core.webhooks.default("other") is None
 
 
-async def test_an_errand_is_done_by_one_worker_and_answered(core: Core) -> None:
-    asked = asyncio.create_task(core.errands.ask("credits", "acme", b"x", wait_s=5))
-    errand = await core.errands.next(wait_s=5)
-    assert errand is not None
-    assert (errand.kind, errand.tenant, errand.body) == ("credits", "acme", b"x")
-    assert await core.errands.next(wait_s=0.01) is None
-    await core.errands.answer(errand, b"read")
+async def test_an_rpc_request_is_done_by_one_worker_and_answered(core: Core) -> None:
+    asked = asyncio.create_task(core.rpc.ask("credits", "acme", b"x", wait_s=PATIENCE_S))
+    request = await core.rpc.next(wait_s=PATIENCE_S)
+    assert request is not None
+    assert (request.kind, request.tenant, request.body) == ("credits", "acme", b"x")
+    assert await core.rpc.next(wait_s=0.01) is None
+    await core.rpc.answer(request, b"read")
     assert await asked == b"read"
 
 
-async def test_errands_that_nobody_does_are_answered_by_nothing_and_do_not_pile_up(core: Core) -> None:
+async def test_rpc_requests_that_nobody_takes_are_answered_by_nothing_and_do_not_pile_up(core: Core) -> None:
     await core.redis.rpush(key("rpc_requests"), *(b"old" for _ in range(2000)))
-    assert await core.errands.ask("credits", "acme", b"", wait_s=0.01) is None
+    assert await core.rpc.ask("credits", "acme", b"", wait_s=0.01) is None
     assert await core.redis.llen(key("rpc_requests")) == 1000
     assert 0 < await core.redis.ttl(key("rpc_requests")) <= 30
 

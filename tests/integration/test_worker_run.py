@@ -1,19 +1,21 @@
 """The loop that runs a job, without a queue and with a backend that is away: what it waits for, and how it ends."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
 
-from core.errors import Code, WaitReason
+from core.errors import Code, Permanent, WaitReason
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job, MediaRef, Sent, Stage, Status
+from tests.peer_fixture import peer
 from tests.store_fixture import Core, core
 from tests.worker_fixture import context_over, in_hand
 from worker.backend.faults import BackendFault, Fault
 from worker.context import WorkerContext
-from worker.jobs.fault_handler import handle_error
+from worker.jobs.fault_handling import handle_error
 from worker.jobs.runner import run_job
 
 __all__ = ["core"]
@@ -42,8 +44,30 @@ async def test_a_job_that_killed_its_worker_three_times_is_poisoned(core, contex
         core.clock.turn(by_s=core.settings.lease_s + 1)
         await core.claim(job)
     core.clock.turn(by_s=core.settings.lease_s + 1)
-    ended = await after_a_run(core, context, job)
+    ended = await after_verdict(core, context, job)
     assert (ended.status, code_of(ended), ended.credits_used) == (Status.FAILED, Code.POISONED, 0)
+
+
+async def after_verdict(core: Core, context: WorkerContext, job: Job) -> Job:
+    """Run a job at which three workers were lost, as long as they may come back and then once more."""
+    assert (await after_a_run(core, context, job)).status is Status.RUNNING
+    core.clock.turn(by_s=5 * core.settings.lease_s)
+    return await after_a_run(core, context, job)
+
+
+async def test_starved_workers_that_come_back_while_a_job_waits_for_them_were_not_killed_by_it(core, context):
+    await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    job = await core.submit()
+    starved = [await core.begin(job)]
+    for _ in range(2):
+        core.clock.turn(by_s=core.settings.lease_s + 1)
+        starved.append(await core.claim(job))
+    core.clock.turn(by_s=core.settings.lease_s + 1)
+    assert (await after_a_run(core, context, job)).status is Status.RUNNING
+    core.clock.turn(by_s=core.settings.lease_s)
+    await core.jobs.renew({job.id: starved[1].owner})
+    core.clock.turn(by_s=5 * core.settings.lease_s)
+    assert (await after_a_run(core, context, job)).status is Status.RUNNING
 
 
 async def test_a_message_that_a_poisoned_job_may_have_paid_for_counts_as_the_usual(core, context):
@@ -56,7 +80,7 @@ async def test_a_message_that_a_poisoned_job_may_have_paid_for_counts_as_the_usu
         core.clock.turn(by_s=core.settings.lease_s + 1)
         await core.claim(job)
     core.clock.turn(by_s=core.settings.lease_s + 1)
-    ended = await after_a_run(core, context, job)
+    ended = await after_verdict(core, context, job)
     assert (code_of(ended), ended.credits_used, ended.credits_exact) == (Code.POISONED, 50, False)
     assert "about 50 credits" in (ended.error.hint if ended.error else "")
 
@@ -93,6 +117,30 @@ async def test_a_job_waits_while_the_backend_is_away_and_ends_at_its_deadline(co
     assert (ended.status, code_of(ended), ended.credits_used) == (Status.FAILED, Code.BACKEND_UNAVAILABLE, 0)
     token = (await core.tokens.all())[0]
     assert (token.reserved, token.in_flight) == (0, 0)
+
+
+async def test_a_job_that_waits_for_credits_looks_after_pauses_that_grow_to_a_minute(core, context):
+    await core.tokens.add("nmv_usr_a", kind="operator", available=0)
+    job, pauses_s = await core.submit(), []
+    for _ in range(6):
+        waiting = await after_a_run(core, context, job)
+        assert waiting.wait is not None
+        assert waiting.wait.reason is WaitReason.NO_CREDITS
+        pauses_s.append((waiting.wait.until_ms - core.clock.now_ms()) / 1000)
+        core.clock.turn(by_s=pauses_s[-1])
+    assert pauses_s == [5, 10, 20, 40, 60, 60]
+
+
+async def test_a_silent_backend_holds_up_no_bad_end(core, tmp_path):
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    job = await core.submit(timeout_s=60)
+    sent = Sent(at_ms=core.clock.now_ms(), before="d0", cost=50)
+    async with peer(b"", holds=True) as silent, context_over(core, tmp_path, backend=silent.url) as context:
+        started = transitions.token_taken(transitions.started(job, now_ms=job.created_at_ms), token_id=token_id)
+        async with in_hand(core, context, transitions.sending(started, sent=sent)) as execution, asyncio.timeout(30):
+            result = await handle_error(execution, Permanent(Code.DEADLINE_EXCEEDED))
+    assert (result.job.credits_used, result.job.credits_exact) == (50, False)
+    assert silent.requests
 
 
 async def test_a_job_that_comes_too_late_expires(core, context):

@@ -7,7 +7,7 @@ from core.errors import Code, Permanent, WaitReason
 from core.model import transitions
 from core.model.job import Sent
 from tests.store_fixture import make_job
-from worker.jobs.deadline import code_of_late, require_time
+from worker.jobs.deadline import code_of_late, require_time, verdict_in_s
 
 
 def test_a_job_may_go_on_until_its_deadline():
@@ -16,6 +16,12 @@ def test_a_job_may_go_on_until_its_deadline():
     with pytest.raises(Permanent) as late:
         require_time(job, crashes=0, now_ms=60_000)
     assert late.value.code is Code.DEADLINE_EXCEEDED
+
+
+def test_nobody_is_poisoned_before_those_who_were_lost_had_time_to_come_back():
+    assert verdict_in_s(crashes=2, lost_since_s=0, lease_s=12) == 0
+    assert verdict_in_s(crashes=3, lost_since_s=10, lease_s=12) == 50
+    assert verdict_in_s(crashes=3, lost_since_s=60, lease_s=12) == 0
 
 
 def test_two_crashes_at_one_stage_are_forgiven_and_three_are_not():

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.backend.drafts import changes, exportable, fingerprint, state_fingerprint, summary, tracks
+from worker.backend.drafts import (
+    changes,
+    exportable,
+    fingerprint,
+    length_s,
+    sound_only,
+    state_fingerprint,
+    summary,
+    tracks,
+)
 
 
 def clip(
@@ -322,6 +331,8 @@ def seen(made: dict[str, Any], uploads: int = 1) -> str:
         state(video_infos=[{"filename": "a.mp4"}, {"filename": "made.mp4"}]),
         state(video_infos={"h1": {"filename": "a.mp4"}, "h2": {"filename": "made.mp4"}}),
         state(overlays=[{"kind": "sparkle"}]),
+        state(subtitle_style="bold"),
+        state(bgm_volume=0.2),
         state(project_timeline=draft(clip(), titles=(title("Hi"),))),
     ],
 )
@@ -345,3 +356,41 @@ def test_a_change_under_any_key_of_a_state_that_is_content_is_an_edit(changed: d
 )
 def test_ids_times_counters_talk_and_what_is_known_of_the_uploads_are_no_edit(noise: dict[str, Any]) -> None:
     assert seen(state(**noise)) == seen(state())
+
+
+def track(kind: int, *segments: dict[str, Any]) -> dict[str, Any]:
+    return {"tt": kind, "sg": list(segments)}
+
+
+@pytest.mark.parametrize(
+    ("layers", "length"),
+    [
+        # three of sixty seconds, by themselves and left where they stood
+        ([track(0, {"st": 0, "d": 3000, "in": 12_000})], 3),
+        ([track(0, {"st": 57_000, "d": 3000})], 3),
+        # twice as fast, and slower: nobody says whose length that is
+        ([track(0, {"st": 0, "d": 60_000, "m": {"speed": 2.0}})], None),
+        ([track(0, {"st": 0, "d": 60_000, "speed": 0.5})], None),
+        # stills one after the other, that overlap or not
+        ([track(0, *({"st": n * 2000, "d": 2000} for n in range(5)))], 10),
+        ([track(0, *({"st": n * 1500, "d": 2000} for n in range(5)))], 8),
+        # sounds and words that go on after the picture ask for nothing
+        ([track(0, {"st": 0, "d": 4000}), track(1, {"st": 0, "d": 60_000}), track(7, {"st": 0, "d": 9000})], 4),
+        ([track(1, {"st": 0, "d": 60_000})], None),
+        ([], None),
+    ],
+)
+def test_a_film_must_be_as_long_as_what_is_surely_shown_in_it(
+    layers: list[dict[str, Any]], length: float | None
+) -> None:
+    assert length_s({"t": layers}) == length
+
+
+def test_a_timeline_of_sounds_alone_shows_nothing() -> None:
+    sound, empty = track(1, {"st": 0, "d": 4000}), track(0)
+    assert [sound_only({"t": layers}) for layers in ([sound], [sound, empty], [sound, track(0, {"d": 1})], [])] == [
+        True,
+        True,
+        False,
+        False,
+    ]

@@ -165,6 +165,18 @@ def test_a_question_without_tools_needs_one_look_and_one_after_tools_is_no_quest
     assert outcome_after_stream(QUESTION, AT_REST, **worked) is EditOutcome.UNCERTAIN
 
 
+def test_a_change_beside_the_draft_waits_for_the_draft_which_is_what_is_rendered():
+    assert outcome_after_stream(sent_job(), PAID, changed=True, spoke=True) is EditOutcome.CONFIRMED
+    beside = outcome_after_stream(sent_job(), PAID, changed=True, spoke=True, elsewhere=True)
+    assert beside is EditOutcome.UNCERTAIN
+    job = msgspec.structs.replace(sent_job(), recovery=with_(SPOKE, seen="new"))
+
+    def judge(later_s: int) -> EditOutcome:
+        return outcome_after_read(job, PAID, seen="new", settings=SETTINGS, now_ms=later_s * 1000, elsewhere=True)
+
+    assert (judge(29), judge(31)) == (EditOutcome.UNCERTAIN, EditOutcome.CONFIRMED)
+
+
 def test_a_record_of_an_older_version_is_compared_by_its_draft_alone():
     job = msgspec.structs.replace(
         sent_job(), sent=Sent(at_ms=0, before="old draft"), recovery=Recovery(since_ms=0, reads=4)

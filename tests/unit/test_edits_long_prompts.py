@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 from sandbox.edits import edit
 from sandbox.media import Media
 
-pytestmark = pytest.mark.timeout(120)
-
 #: what the API allows
 LONGEST = 10_000
 #: what quadratic patterns took was a hundred times as much and more, what some lists took did not end at all

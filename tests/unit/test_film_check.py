@@ -120,6 +120,24 @@ def test_the_backends_own_word_on_length_is_held_against_the_film(made):
     assert refusal_of(made["mp4"], duration_s=90_000.0) == "is 3.0 s long, not 90000.0 s"
 
 
+@pytest.mark.parametrize("unit", [1000, 1 << 20])
+def test_a_size_that_may_have_been_rounded_up_is_no_shortfall(made, unit):
+    film = made["mp4"] + b"\0\0\0\x08free" * 20_000
+    assert checked(film, Expected("mp4", size_bytes=-(-len(film) // unit) * unit)).has_picture
+    assert "bytes" in refusal_of(film, size_bytes=(-(-len(film) // unit) + 1) * unit * 2)
+
+
+def test_a_length_in_the_status_that_is_about_something_else_refuses_no_film_that_is_as_long_as_its_timeline(made):
+    assert checked(made["mp4"], Expected("mp4", duration_s=42.0, timeline_s=3.0)).has_picture
+    assert refusal_of(made["mp4"], duration_s=30.0, timeline_s=30.0) == "is 3.0 s long, not 30.0 s"
+    assert refusal_of(made["mp4"], duration_s=0.5, timeline_s=0.5) == "is 3.0 s long, not 0.5 s"
+
+
+def test_of_a_timeline_of_sounds_alone_a_film_without_a_picture_is_the_film(made):
+    assert not checked(made["empty-sound.mp4"], Expected("mp4", sound_only=True, duration_s=3.0)).has_picture
+    assert refusal_of(made["empty-sound.mp4"], sound_only=True, duration_s=30.0) == "is 3.0 s long, not 30.0 s"
+
+
 def test_a_timeline_is_held_against_a_film_of_which_nothing_else_is_known(made):
     for timeline_s in (1.0, 3.0, 7.0):
         assert checked(made["mp4"], Expected("mp4", timeline_s=timeline_s)).has_picture

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.formats import (
+from core.media.formats import (
     FORMATS,
     MEDIUM_OF,
     foreign_suffix,

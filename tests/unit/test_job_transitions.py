@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from core.errors import MEANINGS, Code, WaitReason
 from core.model import transitions
 from core.model.job import ENDS, Job, OutputFile, Recovery, Render, Sent, Stage, Status
+from core.model.progress import PERCENT
+from core.model.tombstone import tombstone_of
 from core.model.transitions import TRANSITIONS, InvalidTransition
 from core.store.redis.codec import pack, unpack
 from tests.store_fixture import make_job
@@ -37,6 +39,7 @@ STEPPING: dict[str, Verb] = {
     "sending": lambda j: transitions.sending(j, sent=Sent(at_ms=NOW_MS, before="f")),
     "restarted": transitions.restarted,
     "message_refused": transitions.message_refused,
+    "stream_closed": lambda j: transitions.stream_closed(j, now_ms=NOW_MS, spoke=True),
     "confirmation_needed": lambda j: transitions.confirmation_needed(j, now_ms=NOW_MS),
     "rendering": lambda j: transitions.rendering(j, render=RENDER),
 }
@@ -192,6 +195,13 @@ def test_only_the_stage_that_sends_hears_that_a_message_was_refused() -> None:
                 verb(job)
 
 
+def test_what_a_stream_has_shown_stays_with_a_job_that_has_to_look_again() -> None:
+    shown = transitions.stream_closed(announced(), now_ms=NOW_MS, spoke=True, tools_ran=True)
+    unsure = transitions.confirmation_needed(shown, now_ms=NOW_MS + 9_000, seen="f", frozen=50)
+    assert (shown.stage, unsure.stage) == (Stage.EDITING, Stage.RECOVERING)
+    assert unsure.recovery == Recovery(since_ms=NOW_MS, spoke=True, tools_ran=True, seen="f", frozen=50)
+
+
 def test_reads_that_find_nothing_are_counted_and_one_that_finds_a_change_is_not() -> None:
     unsure = transitions.confirmation_needed(running(), now_ms=NOW_MS)
     assert unsure.recovery == Recovery(since_ms=NOW_MS)
@@ -209,7 +219,7 @@ def test_reads_that_find_nothing_are_counted_and_one_that_finds_a_change_is_not(
 def test_a_render_s_percent_stays_between_its_stage_and_the_next(percent: int) -> None:
     job = transitions.rendering(running(), render=RENDER)
     after = transitions.polled(job, render=msgspec.structs.replace(RENDER, percent=percent))
-    assert transitions.PERCENT[Stage.RENDERING] <= after.percent <= transitions.PERCENT[Stage.STORING]
+    assert PERCENT[Stage.RENDERING] <= after.percent <= PERCENT[Stage.STORING]
 
 
 @pytest.mark.parametrize("code", list(Code))
@@ -253,7 +263,7 @@ def test_a_deleted_job_is_a_tombstone_that_keeps_how_it_ended() -> None:
     ended = transitions.succeeded(
         transitions.started(job, now_ms=NOW_MS), now_ms=NOW_MS, output=file, reply="secret reply"
     )
-    tombstone = transitions.removed(transitions.with_cost(ended, credits_used=50, credits_exact=True))
+    tombstone = tombstone_of(transitions.with_cost(ended, credits_used=50, credits_exact=True))
     assert (tombstone.status, tombstone.credits_used, tombstone.data_removed) == (Status.SUCCEEDED, 50, True)
     raw = pack(tombstone)
     for gone in (b"trim the first", b"secret reply", b"jobs/1.mp4", b"order", b"be brief"):
@@ -263,7 +273,7 @@ def test_a_deleted_job_is_a_tombstone_that_keeps_how_it_ended() -> None:
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.RUNNING, Status.CANCELING])
 def test_a_job_that_has_not_ended_cannot_be_deleted(status: Status) -> None:
     with pytest.raises(InvalidTransition):
-        transitions.removed(in_status(status))
+        tombstone_of(in_status(status))
 
 
 @pytest.mark.parametrize("status", list(Status))

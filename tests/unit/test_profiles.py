@@ -2,7 +2,7 @@
 
 import msgspec
 
-from core.formats import FORMATS
+from core.media.formats import FORMATS
 from core.profiles import PROFILES
 
 FOUR = {"free-video-fast", "ai-video-pro-online", "trimmer-exe", "maker-free"}

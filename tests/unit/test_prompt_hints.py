@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.model.plan import OutputAsk
+from core.model.plan import RequestedOutput
 from core.profiles import PROFILES
 from service.prompt import read_prompt
 
@@ -11,7 +11,7 @@ PRO = "ai-video-pro-online"
 
 def hints(prompt: str, *media: str, profile: str = PRO, continues: bool = True) -> str:
     reading = read_prompt(
-        prompt, asked=OutputAsk(), profile=PROFILES[profile], media_names=media, continues_session=continues
+        prompt, asked=RequestedOutput(), profile=PROFILES[profile], media_names=media, continues_session=continues
     )
     return "\n".join(reading.hints)
 

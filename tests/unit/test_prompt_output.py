@@ -2,16 +2,20 @@
 
 import pytest
 
-from core.model.plan import Output, OutputAsk, Plan, Reading
+from core.model.plan import Output, Plan, Reading, RequestedOutput
 from core.profiles import PROFILES
 from service.prompt import UNCHANGED_MEDIA, needs_media, read_prompt
 
 VIDEO, TEXT = PROFILES["trimmer-exe"], PROFILES["free-video-generation-automatic"]
-NOTHING_SET = OutputAsk()
+NOTHING_SET = RequestedOutput()
 
 
 def read(
-    prompt: str, asked: OutputAsk = NOTHING_SET, *, media: tuple[str, ...] = ("clip.mp4",), continues: bool = False
+    prompt: str,
+    asked: RequestedOutput = NOTHING_SET,
+    *,
+    media: tuple[str, ...] = ("clip.mp4",),
+    continues: bool = False,
 ) -> Reading:
     return read_prompt(prompt, asked=asked, profile=VIDEO, media_names=media, continues_session=continues)
 
@@ -23,7 +27,7 @@ def test_what_nobody_names_has_its_default() -> None:
 
 
 def test_a_field_that_the_caller_set_wins_over_the_prompt() -> None:
-    asked = OutputAsk(format="webm", quality="medium", resolution="480p", aspect_ratio="1:1")
+    asked = RequestedOutput(format="webm", quality="medium", resolution="480p", aspect_ratio="1:1")
 
     output = read("mute it, export in 720p mov, low quality, 9:16", asked).output
 
@@ -38,7 +42,7 @@ def test_a_field_that_the_caller_set_wins_over_the_prompt() -> None:
         (read("mute it and export").output, None),
         (read("mute it and export in 1080p").output, "1080p"),
         (read("mute it and export in 4k").output, "1080p"),
-        (read("mute it", OutputAsk(resolution="1080p")).output, "1080p"),
+        (read("mute it", RequestedOutput(resolution="1080p")).output, "1080p"),
         # as older versions wrote them down
         (Output(resolution="720p"), "720p"),
         (Output(resolution="1080p"), None),
@@ -49,7 +53,7 @@ def test_a_resolution_is_wanted_only_where_one_was_asked_for(output: Output, wan
 
 
 def test_a_field_that_the_caller_left_out_comes_from_the_prompt() -> None:
-    output = read("mute it, export in 720p mov, low quality", OutputAsk(format="mp4")).output
+    output = read("mute it, export in 720p mov, low quality", RequestedOutput(format="mp4")).output
 
     assert (output.format, output.resolution, output.quality) == ("mp4", "720p", "low")
 
@@ -101,7 +105,7 @@ def test_new_media_are_put_on_the_timeline_before_they_are_exported() -> None:
 
 
 def test_the_caller_may_forbid_an_export() -> None:
-    reading = read("mute it and export", OutputAsk(export=False))
+    reading = read("mute it and export", RequestedOutput(export=False))
 
     assert reading.plan == Plan("mute it", "none")
     assert not reading.output.export
@@ -109,16 +113,16 @@ def test_the_caller_may_forbid_an_export() -> None:
 
 
 def test_the_caller_may_insist_on_an_export() -> None:
-    assert read("mute it, don't export", OutputAsk(export=True)).plan == Plan("mute it", "export")
+    assert read("mute it, don't export", RequestedOutput(export=True)).plan == Plan("mute it", "export")
 
 
 @pytest.mark.parametrize("prompt", ["credits", "status", "upload this"])
 def test_what_edits_nothing_exports_nothing(prompt: str) -> None:
-    assert not read(prompt, OutputAsk(export=True)).output.export
+    assert not read(prompt, RequestedOutput(export=True)).output.export
 
 
 def test_an_aspect_ratio_that_the_caller_set_goes_into_the_message() -> None:
-    asked = OutputAsk(aspect_ratio="9:16")
+    asked = RequestedOutput(aspect_ratio="9:16")
 
     assert read("mute it", asked).plan.message == "mute it. Change the aspect ratio to 9:16."
     assert read("Mute it!", asked).plan.message == "Mute it! Change the aspect ratio to 9:16."
@@ -127,11 +131,11 @@ def test_an_aspect_ratio_that_the_caller_set_goes_into_the_message() -> None:
 
 
 def test_an_aspect_ratio_that_the_message_names_is_not_said_twice() -> None:
-    assert read("make it vertical", OutputAsk(aspect_ratio="9:16")).plan.message == "make it vertical"
+    assert read("make it vertical", RequestedOutput(aspect_ratio="9:16")).plan.message == "make it vertical"
 
 
 def test_the_callers_aspect_ratio_is_the_last_word_over_the_prompts() -> None:
-    reading = read("make it vertical", OutputAsk(aspect_ratio="1:1"))
+    reading = read("make it vertical", RequestedOutput(aspect_ratio="1:1"))
 
     assert reading.plan.message == "make it vertical. Change the aspect ratio to 1:1."
     assert reading.output.aspect_ratio == "1:1"
@@ -139,7 +143,7 @@ def test_the_callers_aspect_ratio_is_the_last_word_over_the_prompts() -> None:
 
 
 def test_a_question_takes_no_aspect_ratio() -> None:
-    assert read("credits", OutputAsk(aspect_ratio="9:16")).plan == Plan(None, "credits")
+    assert read("credits", RequestedOutput(aspect_ratio="9:16")).plan == Plan(None, "credits")
 
 
 def test_a_message_or_an_export_needs_media_in_a_new_session() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.model.plan import OutputAsk, Plan, Reading
+from core.model.plan import Plan, Reading, RequestedOutput
 from core.opaque_text import stretches
 from core.profiles import PROFILES
 from service.prompt import read_prompt
@@ -50,7 +50,7 @@ REQUESTS = st.sampled_from(
 def read(prompt: str, *, media: bool = True) -> Reading:
     return read_prompt(
         prompt,
-        asked=OutputAsk(),
+        asked=RequestedOutput(),
         profile=PROFILES["trimmer-exe"],
         media_names=["a.mp4"] if media else [],
         continues_session=False,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.retry_after import LONGEST_S, format_retry_after, parse_retry_after_s
+from core.http.retry_after import LONGEST_S, format_retry_after, parse_retry_after_s
 
 NOW_MS = 1_795_000_000_000
 SOON = format_datetime(datetime.fromtimestamp(NOW_MS / 1000 + 120, UTC), usegmt=True)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.until import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ("demo", "up", "test", "check", "chaos", "bench", "openapi", "setup")
 #: a uv that notes how it was called and makes a .venv that looks right
@@ -42,7 +44,12 @@ def has(machine, name, script):
 
 def run(clone, *arguments, path):
     return subprocess.run(
-        [clone / "run", *arguments], env={"PATH": str(path)}, capture_output=True, text=True, timeout=30, check=False
+        [clone / "run", *arguments],
+        env={"PATH": str(path)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 from sandbox.backend.channel import Closed
 from sandbox.backend.memory import Memory
 from sandbox.backend.settings import Settings
+from tests.until import PATIENCE_S
 
 
 @pytest.mark.parametrize("steps", [0, 1, 3])
@@ -18,6 +19,6 @@ async def test_a_run_that_is_ended_at_once_closes_its_stream(tmp_path, steps):
     for _ in range(steps):
         await asyncio.sleep(0)
     await memory.stop()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         *_, last = [event async for event in run.channel.events()]
     assert last == Closed()

@@ -26,20 +26,20 @@ def ended(**facts: object) -> Job:
 
 def test_a_replay_starts_anew_unless_the_session_is_one_to_refine_in() -> None:
     parent = ended(session_id="ses_1")
-    alone = replay(parent, None, SETTINGS, start="start", now_ms=NOW_MS, traceparent=None)
+    alone = replay(parent, None, SETTINGS, start="start", now_ms=NOW_MS)
     assert alone.session.implicit
     assert (alone.job.status, alone.job.version, alone.job.parent_id) == (Status.QUEUED, 1, parent.id)
     assert alone.job.media == parent.media
-    together = replay(parent, SESSION, SETTINGS, start="start", now_ms=NOW_MS, traceparent=None)
+    together = replay(parent, SESSION, SETTINGS, start="start", now_ms=NOW_MS)
     assert (together.session, together.job.session_id) == (None, "ses_1")
 
 
 def test_a_render_is_replayed_only_where_the_backend_still_has_the_session() -> None:
     parent = ended(session_id="ses_1")
     at_backend = msgspec.structs.replace(SESSION, backend_id="55")
-    made = replay(parent, at_backend, SETTINGS, start="render", now_ms=NOW_MS, traceparent=None)
+    made = replay(parent, at_backend, SETTINGS, start="render", now_ms=NOW_MS)
     assert (made.job.plan.message, made.job.plan.action, made.job.media) == (None, "export", ())
     for session in (None, SESSION, msgspec.structs.replace(at_backend, lost=True)):
         with pytest.raises(ApiError) as caught:
-            replay(parent, session, SETTINGS, start="render", now_ms=NOW_MS, traceparent=None)
+            replay(parent, session, SETTINGS, start="render", now_ms=NOW_MS)
         assert caught.value.code == "session_lost"

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.formats import FORMATS, HEAD_BYTES, format_of_content
+from core.media.formats import FORMATS, HEAD_BYTES, format_of_content
 
 PICTURE = ("-f", "lavfi", "-i", "testsrc2=s=64x64:r=10:d=1")
 SOUND = ("-f", "lavfi", "-i", "sine=frequency=440:duration=2")

@@ -1,6 +1,9 @@
 """`deploy/`: that what is written there hangs together. No engine runs here, so it is read as an engine would."""
 
+import os
 import re
+import shlex
+import subprocess
 from pathlib import Path
 
 import yaml
@@ -17,6 +20,12 @@ def stage(name):
     return re.search(rf"^FROM \S+ AS {name}$(.*?)(?=^FROM |\Z)", DOCKERFILE, re.DOTALL | re.MULTILINE)[1]
 
 
+def redis_script():
+    shell, flag, script = SERVICES["redis"]["command"]
+    assert (shell, flag) == ("sh", "-c")
+    return script
+
+
 def read_env(name):
     lines = (DEPLOY / name).read_text().splitlines()
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
@@ -29,10 +38,25 @@ def test_there_are_two_apis_two_workers_a_redis_and_a_balancer():
 
 
 def test_redis_keeps_what_it_accepted():
-    words = SERVICES["redis"]["command"]
+    words = shlex.split(redis_script())
     assert words[words.index("--appendonly") + 1] == "yes"
     assert words[words.index("--maxmemory-policy") + 1] == "noeviction"
     assert "redis:/data" in SERVICES["redis"]["volumes"]
+
+
+def test_redis_takes_a_password_that_is_on_no_command_line(tmp_path):
+    [password] = re.findall(r"^REDIS_PASSWORD=(.+)$", (DEPLOY / "sandbox.env").read_text(), re.MULTILINE)
+    assert SERVICES["redis"]["environment"]["REDISCLI_AUTH"] == "${REDIS_PASSWORD}"
+    script = redis_script().replace("${REDIS_MAXMEMORY:-1gb}", "1gb").replace("$$", "$")
+    told = tmp_path / "docker-entrypoint.sh"
+    told.write_text('#!/bin/sh\necho "$@"\ncat\n')
+    told.chmod(0o700)
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "REDIS_PASSWORD": password}
+    done = subprocess.run(["sh", "-c", script], env=env, capture_output=True, text=True, check=True)
+    words, configuration = done.stdout.splitlines()
+    assert words.startswith("valkey-server - --appendonly yes ")
+    assert password not in words
+    assert configuration == f"requirepass {password}"
 
 
 def test_every_process_of_the_gateway_is_confined_and_gets_its_settings():
@@ -40,7 +64,8 @@ def test_every_process_of_the_gateway_is_confined_and_gets_its_settings():
         service = SERVICES[name]
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
-        assert service["environment"]["REDIS_URL"] == "redis://redis:6379/0"
+        url = service["environment"]["REDIS_URL"]
+        assert re.fullmatch(r"redis://:\$\{REDIS_PASSWORD:\?[^}]+\}@redis:6379/0", url)
         assert ":?" in service["environment"]["REELGATE_SECRET_KEYS"]
 
 

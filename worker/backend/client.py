@@ -12,7 +12,7 @@ from urllib.parse import quote, urljoin, urlsplit
 import msgspec
 
 from core.profiles import PROFILES
-from core.redaction import redacted_repr
+from core.redacted_repr import redacted_repr
 from worker.backend import requests, responses
 from worker.backend.events import Heartbeat, StreamDecoder, StreamError, StreamEvent, Unknown
 from worker.backend.faults import BackendFault, Fault, fault_of_stream
@@ -157,10 +157,11 @@ class Backend:
         draft: dict[str, Any],
         output: dict[str, Any],
     ) -> str | None:
-        """Begin a render under an id of ours, and return the one that the answer names. RENDER_DUPLICATE: it is there."""
+        """Begin a render under an id of ours, and return another one that the answer names. RENDER_DUPLICATE: it is there."""
         body = requests.RenderBody(id=render_id, session_id=session_id, draft=draft, output=output)
         request = self._post("render", "/api/render/proxy/lambda", credentials, body)
-        return await self._http.answer(request, responses.parse_render_id)
+        named = await self._http.answer(request, responses.parse_render_ids)
+        return next((name for name in named if name != render_id), None)
 
     async def read_render_status(self, credentials: Credentials, *render_ids: str) -> responses.RenderStatus:
         """Ask how far a render is, by the first of its ids that is known. RENDER_UNKNOWN: this token sees none of them."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from core.retry_after import parse_retry_after_s
+from core.http.retry_after import parse_retry_after_s
 from worker.backend.events import SUCCESS_CODES, StreamError, code_of
 from worker.backend.redact import plain
 from worker.backend.surprises import Surprise

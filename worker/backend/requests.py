@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from core.profiles import Profile
-from core.redaction import redacted_repr
+from core.redacted_repr import redacted_repr
 
 
 def attribution(skill: Profile, *, platform: str) -> dict[str, str]:

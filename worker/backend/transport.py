@@ -15,8 +15,8 @@ import httpx
 import msgspec
 
 from core.clock import stopwatch_s
-from core.redaction import redacted_repr
-from core.user_agent import user_agent
+from core.http.user_agent import user_agent
+from core.redacted_repr import redacted_repr
 from worker.backend.breaker import BackendBreaker
 from worker.backend.faults import BackendFault, Fault, fault_of
 from worker.backend.responses import Unreadable, open_envelope

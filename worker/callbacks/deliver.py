@@ -10,7 +10,7 @@ import msgspec
 
 from core.logs import bind, get_logger, trace_id_of
 from core.metrics import CALLBACK_SECONDS, CALLBACKS
-from core.redaction import redacted_repr
+from core.redacted_repr import redacted_repr
 from core.security.links import with_link
 from core.security.signing import headers
 from core.store.deliveries import DeliveryClaim
@@ -24,19 +24,17 @@ from worker.callbacks.retry_policy import (
     Decision,
     decide,
     disable_if_worn_out,
-    is_failure,
     is_silence,
     is_stale_progress,
+    is_taken,
     says_nothing,
+    spoilt_pause_s,
 )
 from worker.callbacks.send import send
 from worker.context import WorkerContext
 from worker.redis_outage import until_redis_answers
 
 log = get_logger(__name__)
-
-#: after an attempt that we spoilt ourselves
-_OUR_FAULT_MS = 2_000
 
 
 @redacted_repr()
@@ -73,7 +71,12 @@ async def _run(context: WorkerContext, delivery_id: str) -> tuple[str, str] | No
 
 async def _attempt(context: WorkerContext, claim: DeliveryClaim) -> tuple[str, str] | None:
     delivery = claim.delivery
-    bind(job_id=delivery.job_id, tenant=delivery.tenant, trace_id=trace_id_of(delivery.traceparent))
+    bind(
+        job_id=delivery.job_id,
+        tenant=delivery.tenant,
+        trace_id=trace_id_of(delivery.traceparent),
+        request_id=delivery.request_id,
+    )
     target = target_of(claim)
     if isinstance(target, Dead):
         await _record(context, claim, None, target)
@@ -87,8 +90,8 @@ async def _attempt(context: WorkerContext, claim: DeliveryClaim) -> tuple[str, s
     with context.host_limits.hold(tenant, url):
         prepared = await _prepare(context, claim, url, event)
         result = await _send(context, tenant, prepared)
-    if says_nothing(result):
-        await _postpone(context, claim, context.clock.now_ms() + _OUR_FAULT_MS)
+    if (pause_s := spoilt_pause_s(claim.delivery, result)) is not None:
+        await _make_anew(context, claim, result, pause_s)
         return None
     await _record(context, claim, result, _decide(context, claim, result))
     return tenant, url
@@ -113,11 +116,18 @@ def _url_of(claim: DeliveryClaim) -> str | Dead:
 
 
 async def _postpone(context: WorkerContext, claim: DeliveryClaim, turn_ms: int) -> None:
-    """Let go of a delivery that can't be sent now, or was not heard through our fault; no attempt is used up."""
+    """Let go of a delivery that can't be sent now; no attempt is used up."""
     if is_stale_progress(claim.delivery, at_ms=turn_ms):
         return await _record(context, claim, None, Dead("It could not be sent while it was news."))
     waiting = msgspec.structs.replace(claim.delivery, next_at_ms=turn_ms)
     return await context.deliveries.record(waiting, owner=claim.owner, wake_ms=turn_ms)
+
+
+async def _make_anew(context: WorkerContext, claim: DeliveryClaim, result: AttemptResult, pause_s: float) -> None:
+    """Put off an attempt that we spoilt; it is not used up."""
+    log_failure(claim.delivery.type, result, attempt=claim.delivery.round + 1, follows="anew")
+    spoilt = msgspec.structs.replace(claim.delivery, spoilt=claim.delivery.spoilt + 1)
+    await _postpone(context, claim._replace(delivery=spoilt), context.clock.now_ms() + int(pause_s * 1000))
 
 
 async def _prepare(context: WorkerContext, claim: DeliveryClaim, url: str, event: StoredEvent) -> Prepared:
@@ -163,8 +173,9 @@ async def _record(
 ) -> None:
     """Write down what came back and what follows, however long Redis is away. Raises LeaseLost."""
     outcome = outcome_of(claim, result, decision, now_ms=context.clock.now_ms())
-    if result and is_failure(result):
-        _log_failure(claim, result, decision)
+    if result and not is_taken(result):
+        follows = type(decision).__name__.lower()
+        log_failure(claim.delivery.type, result, attempt=claim.delivery.round + 1, follows=follows)
     CALLBACKS.labels(claim.delivery.type, type(decision).__name__.lower()).inc()
     await until_redis_answers(
         lambda: context.deliveries.record(
@@ -177,13 +188,14 @@ async def _record(
     )
 
 
-def _log_failure(claim: DeliveryClaim, result: AttemptResult, decision: Decision) -> None:
+def log_failure(event_type: str, result: AttemptResult, *, attempt: int, follows: str) -> None:
+    """Log an attempt that was not taken; `follows`: what is done about it, e.g. ``retryin``."""
     log.info(
         "callback attempt failed",
-        type=claim.delivery.type,
-        attempt=claim.delivery.round + 1,
+        type=event_type,
+        attempt=attempt,
         status=result.status,
         error=str(result.error) if result.error else None,
         ms=result.latency_ms,
-        follows=type(decision).__name__.lower(),
+        follows=follows,
     )

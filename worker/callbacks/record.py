@@ -10,7 +10,7 @@ import msgspec
 
 from core.events.delivery import Attempt, Delivery, DeliveryState, EndpointOutcome
 from core.model.webhook import TenantWebhook
-from core.redaction import redacted_repr
+from core.redacted_repr import redacted_repr
 from core.store.deliveries import DeliveryClaim
 from worker.callbacks.retry_policy import (
     WORN_OUT,
@@ -62,6 +62,7 @@ def with_attempt(
         delivery,
         attempts=(*delivery.attempts, *made)[-_ATTEMPTS_KEPT:],
         round=delivery.round + 1,
+        spoilt=0,
         state=state,
         why=why,
         next_at_ms=wake_ms,

@@ -19,6 +19,8 @@ RETRY_AFTER_STEPS = 2
 #: A URL that has done nothing but fail for this long is disabled.
 WORN_OUT_S = 5 * 86_400
 WORN_OUT = "Nothing but failures for 5 days."
+#: So many attempts in a row that we spoilt are made anew, after growing pauses; the next one counts for the delivery.
+MOST_SPOILT, FIRST_SPOILT_PAUSE_S = 6, 2.0
 #: A progress event that could not be sent for so long says nothing any more: the next one is due.
 _PROGRESS_LIFE_MS = 120_000
 
@@ -93,7 +95,7 @@ def decide(*, attempt: int, result: AttemptResult, retried: bool, jitter: float,
     `retried` is false for progress events: the next one says more. `jitter` is random, 0 to 1; `step_scale`
     shrinks all steps where nobody can wait for days.
     """
-    taken = _is_taken(result)
+    taken = is_taken(result)
     if result.disable:
         return DisableUrl("The receiver answered webhook-delivery: disable.", delivered=taken)
     if result.status == HTTPStatus.GONE:
@@ -110,11 +112,12 @@ def decide(*, attempt: int, result: AttemptResult, retried: bool, jitter: float,
 
 
 def is_failure(result: AttemptResult) -> bool:
-    """Tell whether a result speaks against its URL; one that says it does not want this message does not."""
-    return not _is_taken(result) and not result.abort
+    """Tell whether a result speaks against its URL: not where it does not want this message, nor where we were late."""
+    return not (is_taken(result) or result.abort or says_nothing(result))
 
 
-def _is_taken(result: AttemptResult) -> bool:
+def is_taken(result: AttemptResult) -> bool:
+    """Tell whether the receiver took the message: 2xx alone is success."""
     return result.status is not None and HTTPStatus.OK <= result.status < HTTPStatus.MULTIPLE_CHOICES
 
 
@@ -125,8 +128,18 @@ def _delay_s(step_s: float, jitter: float, retry_after_s: float | None) -> float
 
 
 def says_nothing(result: AttemptResult) -> bool:
-    """Tell whether an attempt was spoilt by us: it counts neither for the delivery nor against the host."""
+    """Tell whether an attempt was spoilt by us: that never counts against the host or the URL."""
     return result.error is AttemptFault.OUR_LATENESS
+
+
+def spoilt_pause_s(delivery: Delivery, result: AttemptResult) -> float | None:
+    """Say after how many seconds an attempt that we spoilt is made anew, as if it had not been made.
+
+    None: the attempt counts. So does one that we spoilt where many before it were, too: all retries have an end.
+    """
+    if not says_nothing(result) or delivery.spoilt >= MOST_SPOILT:
+        return None
+    return FIRST_SPOILT_PAUSE_S * float(2**delivery.spoilt)
 
 
 def is_silence(result: AttemptResult) -> bool:

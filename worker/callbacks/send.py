@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 import httpx
 
 from core.clock import Clock, stopwatch_s
-from core.retry_after import parse_retry_after_s
+from core.http.retry_after import parse_retry_after_s
 from worker.callbacks.retry_policy import AttemptFault, AttemptResult
 from worker.outbound.client import ForbiddenTarget
 from worker.outbound.http11 import AnswerTooLarge

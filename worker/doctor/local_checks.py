@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator, Iterable
 from core.clock import Clock
 from core.ids import new_id
 from core.security.encryption import Encryption
-from core.settings import Settings, unknown_variables
+from core.settings import Settings, unknown_names
 from core.storage import Storage
 from core.store.jobs.records import Jobs
 from core.store.redis.client import STORE_DOWN, STORE_ERROR, Store
 from core.store.redis.durability import durability_warnings
-from core.store.secret_keys import WrongSecretKeys, check_secret_keys
+from core.store.secret_key_check import WrongSecretKeys, check_secret_keys
 from worker.doctor.findings import Finding, Verdict
 
 _OLDEST_REDIS = 7
@@ -20,7 +20,7 @@ _PROBE = b"reelgate doctor"
 def check_settings(settings: Settings) -> Iterable[Finding]:
     """Look for names that nobody reads, and for what is well-formed and yet no way to run for real."""
     yield Finding("settings", "values", Verdict.OK, "every variable can be read", "all can")
-    for name, near in sorted(unknown_variables().items()):
+    for name, near in sorted(unknown_names().items()):
         came = f"{name} is read by nobody" + (f"; {near} may be meant" if near else "")
         yield Finding("settings", "names", Verdict.WARNING, "names that are in the README", came)
     if settings.public_url.startswith("http://"):

@@ -4,23 +4,22 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable
-from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 from core.clock import Clock, stopwatch_s
+from core.media.sniff import format_of_content
 from core.settings import Settings
-from core.sniff import format_of_content
-from worker.backend.client import Download
 from worker.backend.drafts import exportable, fingerprint
 from worker.backend.events import Heartbeat
 from worker.backend.faults import BackendFault
 from worker.backend.responses import RenderStatus
-from worker.backend.transport import Redirected
 from worker.doctor.calls import RecordedCalls
 from worker.doctor.doubts import Seen
+from worker.doctor.film import FilmFetch
 from worker.doctor.findings import Finding, Verdict
 from worker.doctor.harmless import read_balance
+from worker.outbound.client import OutboundClient
 
 MESSAGE = "Put the uploaded clip on the timeline as it is, without any other change."
 #: an edit that shows no change is looked for so many times
@@ -31,8 +30,9 @@ _NO_DRAFT: dict[str, Any] = {}
 class PaidChecks:
     """Goes on in the session that the harmless calls have made."""
 
-    def __init__(self, calls: RecordedCalls, seen: Seen, settings: Settings) -> None:
+    def __init__(self, calls: RecordedCalls, seen: Seen, settings: Settings, outbound: OutboundClient) -> None:
         self._calls = calls
+        self._outbound = outbound
         self._seen = seen
         self._settings = settings
 
@@ -114,12 +114,12 @@ class PaidChecks:
             return
         render_id = f"render_{Clock().now_ms()}"
         self._calls.private.add(render_id)
-        if await self._start_render(session_id, render_id, state.draft or _NO_DRAFT):
-            done = await self._await_render(render_id)
-            if done is not None:
-                await self._film(render_id, done)
+        ids = await self._start_render(session_id, render_id, state.draft or _NO_DRAFT)
+        if ids and (done := await self._await_render(ids)):
+            await self._film(ids, done)
 
-    async def _start_render(self, session_id: str, render_id: str, draft: dict[str, Any]) -> bool:
+    async def _start_render(self, session_id: str, render_id: str, draft: dict[str, Any]) -> tuple[str, ...]:
+        """Ask for a render; by which ids it is known, none where it was refused."""
         starting = self._calls.backend.start_render(
             self._calls.credentials,
             render_id=render_id,
@@ -132,15 +132,15 @@ class PaidChecks:
         self._calls.private |= named
         self._seen.render_answer = "refused" if not started else _id_words(named, render_id)
         self._seen.exported = None if started else False
-        return bool(started)
+        return (*(named - {render_id}), render_id) if started else ()
 
-    async def _await_render(self, render_id: str) -> RenderStatus | None:
+    async def _await_render(self, ids: tuple[str, ...]) -> RenderStatus | None:
         expected = "pending, processing, then completed with a link"
         status = None
         for _ in range(self._settings.render_polls):
             self._calls.answers.clear()
             try:
-                status = await self._calls.backend.read_render_status(self._calls.credentials, render_id)
+                status = await self._calls.backend.read_render_status(self._calls.credentials, *ids)
             except BackendFault as fault:
                 self._calls.findings.append(self._calls.failure("render status", expected, fault, Verdict.BAD))
                 return None
@@ -153,10 +153,11 @@ class PaidChecks:
         self._seen.exported = completed
         return status if completed else None
 
-    async def _film(self, render_id: str, status: RenderStatus) -> None:
+    async def _film(self, ids: tuple[str, ...], status: RenderStatus) -> None:
         """Fetch the film as a job does: by its link, else by the download call."""
         self._calls.private |= {status.url, urlsplit(status.url).query} if status.url else set()
-        film = await self._calls.make("the film", "an mp4 by its link, without a token", self._fetch(render_id, status))
+        way = FilmFetch(self._calls.backend, self._outbound, self._calls.credentials, ids, status.url)
+        film = await self._calls.make("the film", "an mp4 by its link, without a token", way.fetch())
         asked = [answer for answer in self._calls.answers if not answer.path.endswith("/download")]
         link = _link_words(status.url, self._calls.host)
         self._seen.output_link = f"{link}; asked: {', '.join(str(answer.status) for answer in asked) or 'never'}"
@@ -164,19 +165,6 @@ class PaidChecks:
             self._calls.judge_last(Verdict.BAD)
         elif film is not None and len(self._calls.answers) > len(asked):
             self._calls.judge_last(Verdict.WARNING)
-
-    async def _fetch(self, render_id: str, status: RenderStatus) -> bytes:
-        backend, credentials = self._calls.backend, self._calls.credentials
-        url = backend.absolute(status.url or "")
-        if status.url and backend.is_own(url):
-            with suppress(BackendFault, Redirected):
-                return await _read(backend.open_output(url, None))
-        return await _read(backend.open_download(credentials, render_id))
-
-
-async def _read(opening: AbstractAsyncContextManager[Download]) -> bytes:
-    async with opening as download:
-        return b"".join([chunk async for chunk in download.chunks])
 
 
 async def _done(call: Awaitable[object]) -> bool:

@@ -23,6 +23,7 @@ from worker.doctor.findings import Finding, Report, Verdict, scrub, works
 from worker.doctor.harmless import HarmlessChecks, read_balance
 from worker.doctor.local_checks import bad_settings, check_redis, check_settings, check_storage
 from worker.doctor.paid import PaidChecks
+from worker.outbound.client import OutboundClient, guarded_client
 from worker.tokens.anonymous import AnonymousTokenSource
 from worker.tokens.pool import TokenPool
 
@@ -50,6 +51,7 @@ class _Ground(NamedTuple):
     encryption: Encryption
     backend: Backend
     token_pool: TokenPool
+    outbound: OutboundClient
 
 
 def report_of_bad_settings(sentences: list[str]) -> Report:
@@ -84,9 +86,11 @@ async def _ground(settings: Settings) -> AsyncIterator[_Ground]:
     clock = Clock()
     tokens = Tokens(store, encryption, clock)
     pool = token_pool_over(tokens, AnonymousIdentities(store), backend, clock, settings)
+    outbound = guarded_client(allow=settings.allow_addresses, http_allowed=settings.allow_http)
     try:
-        yield _Ground(settings, store, encryption, backend, pool)
+        yield _Ground(settings, store, encryption, backend, pool, outbound)
     finally:
+        await outbound.aclose()
         await backend.aclose()
         await store.close()
 
@@ -126,7 +130,7 @@ async def _examine_backend(ground: _Ground, credentials: Credentials, found: _Fi
         if not wish.spend:
             calls.skip("message and export", "--spend was not given: they cost credits")
         elif session_id:
-            await PaidChecks(calls, seen, settings).run(session_id)
+            await PaidChecks(calls, seen, settings, ground.outbound).run(session_id)
     found.findings.extend(calls.findings)
     found.private.update(calls.private)
 

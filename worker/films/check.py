@@ -1,18 +1,20 @@
 """Judges whether a rendered file is the film that was asked for: its container, a picture, its length and its size.
 
-Generous where the backend's own words may be wrong: whoever refuses a good film has paid for an edit and shows nothing.
+Generous where the backend's own words may be wrong, or may not mean what they seem to: whoever refuses a good film has
+paid for an edit and shows nothing. A length is wrong only where nothing that was told agrees with it.
 """
 
 import msgspec
 
-from core.formats import format_of_content, same_family
+from core.media.formats import format_of_content, same_family
 from worker.films.facts import FilmFacts, NotAFilm, Read
 from worker.films.iso_media import read_iso_media
 from worker.films.matroska import read_matroska
 
 _HEAD_BYTES = 4096
-#: a file may be so much smaller than the backend said, who may have rounded
+#: a file may be so much smaller than the backend said; or by less than a unit, where that may have rounded it up
 _SIZE_SHORTFALL = 0.02
+_SIZE_UNITS = (1 << 20, 1_000_000, 1 << 10, 1000)
 #: a film may be so much longer or shorter than the backend said
 _LENGTH_SHARE, _LENGTH_S = 0.2, 2.0
 #: a film that is shorter than this share of its timeline, and a second, is not the timeline's
@@ -30,6 +32,8 @@ class Expected(msgspec.Struct, frozen=True):
     #: as the render's status has it
     duration_s: float | None = None
     timeline_s: float | None = None
+    #: its timeline holds sounds alone, so there may be nothing to see
+    sound_only: bool = False
 
 
 async def check_film(read: Read, size_bytes: int, expected: Expected) -> FilmFacts:
@@ -37,11 +41,11 @@ async def check_film(read: Read, size_bytes: int, expected: Expected) -> FilmFac
     if size_bytes == 0:
         raise NotAFilm("is empty")
     facts = await _facts(read, size_bytes, expected.format)
-    if not facts.has_picture:
+    if not facts.has_picture and not expected.sound_only:
         raise NotAFilm("has no picture in it")
     if facts.duration_s is not None:
         _check_length(facts.duration_s, expected)
-    if expected.size_bytes and size_bytes < expected.size_bytes * (1 - _SIZE_SHORTFALL):
+    if expected.size_bytes and size_bytes < expected.size_bytes - _may_lack_bytes(expected.size_bytes):
         raise NotAFilm(f"has {size_bytes:,} of {expected.size_bytes:,} bytes")
     return facts
 
@@ -67,12 +71,23 @@ def _name_of(head: bytes, found: str | None) -> str:
 def _check_length(film_s: float, expected: Expected) -> None:
     if film_s <= 0:
         raise NotAFilm("has no length")
+    timeline_s = expected.timeline_s
     if expected.duration_s:
-        in_ms = expected.duration_s >= _MILLISECONDS_FROM and _near(film_s, expected.duration_s / 1000)
-        if not in_ms and not _near(film_s, expected.duration_s):
+        # what the status says is believed to be about something else where the timeline alone agrees with the film
+        if not _is_said(film_s, expected.duration_s) and not (timeline_s and _near(film_s, timeline_s)):
             raise NotAFilm(f"is {film_s:.1f} s long, not {expected.duration_s:.1f} s")
-    elif expected.timeline_s and film_s < expected.timeline_s * _TIMELINE_SHARE - _TIMELINE_S:
-        raise NotAFilm(f"is {film_s:.1f} s long, its timeline {expected.timeline_s:.1f} s")
+    elif timeline_s and film_s < timeline_s * _TIMELINE_SHARE - _TIMELINE_S:
+        raise NotAFilm(f"is {film_s:.1f} s long, its timeline {timeline_s:.1f} s")
+
+
+def _may_lack_bytes(said_bytes: int) -> float:
+    rounded_to = next((unit for unit in _SIZE_UNITS if said_bytes % unit == 0), 1)
+    return max(said_bytes * _SIZE_SHORTFALL, rounded_to - 1)
+
+
+def _is_said(film_s: float, said: float) -> bool:
+    """Whether a length is the one that was said, in seconds or in milliseconds."""
+    return _near(film_s, said) or (said >= _MILLISECONDS_FROM and _near(film_s, said / 1000))
 
 
 def _near(film_s: float, said_s: float) -> bool:

@@ -1,10 +1,23 @@
-"""Deadline and poison check: a job may go on, but not past its deadline, and not after it has killed its worker again and again. Pure."""
+"""Deadline and poison check: a job may go on, but not past its deadline, and not after it has killed its worker again and again. Pure.
+
+Of a process that is not heard of nobody knows whether it is dead, or starved on a busy host. So nobody is said to have
+been killed before those who were lost had time to come back.
+"""
 
 from core.errors import Code, Permanent, WaitReason
 from core.model.job import Job, Stage
 
 #: a job that killed so many workers at one stage is not run again
 _POISONED_AFTER = 3
+#: a process that lives is heard of again within so many leases, however busy its host
+_LEASES_TO_COME_BACK = 5
+
+
+def verdict_in_s(*, crashes: int, lost_since_s: float, lease_s: float) -> float:
+    """Say how long to leave a job alone that seems to have killed its workers; 0: what is known of it is all."""
+    if crashes < _POISONED_AFTER:
+        return 0.0
+    return max(0.0, _LEASES_TO_COME_BACK * lease_s - lost_since_s)
 
 
 def require_time(job: Job, *, crashes: int, now_ms: int) -> None:

@@ -3,7 +3,8 @@
 Words alone prove nothing, and neither does a state in which no change can be seen. One read is enough when the stream
 spoke, the change is there, nothing is frozen for it and it was no generation, whose second stage comes later. Else a
 changed state counts when two reads agree; an unchanged one only after a time in which it would have changed, or when
-the backend has just asked a question and used no tool (BACKEND.md, "The message stream").
+the backend has just asked a question and used no tool (BACKEND.md, "The message stream"). What is rendered is the draft:
+where the change stands beside it, the draft may be late, and is given some time to follow.
 """
 
 from enum import Enum, auto
@@ -16,6 +17,8 @@ from worker.tokens.estimate import is_generation
 
 #: a generation takes up to 300 s, five times as long as what else may show late
 _GENERATION_TIMES = 5
+#: a draft may be so much later than what stands beside it, as a part of the time in which an edit may show late
+_DRAFT_SHARE = 0.5
 #: by the clock, and not by it alone, since nobody may have looked
 _LEAST_LOOKS = 3
 
@@ -36,26 +39,34 @@ class EditOutcome(Enum):
 
 
 def outcome_after_stream(
-    job: Job, reading: CreditReading, *, changed: bool, spoke: bool, tools_ran: bool = False
+    job: Job, reading: CreditReading, *, changed: bool, spoke: bool, tools_ran: bool = False, elsewhere: bool = False
 ) -> EditOutcome:
-    """Judge the first look, right after the stream has closed by itself; `spoke`: it said something to the caller."""
+    """Judge the first look, right after the stream has closed by itself; `spoke`: it said something to the caller.
+
+    `elsewhere`: the draft is still the one before the message.
+    """
     assert job.sent is not None
     work = work_on(job.sent, reading)
     if not changed and asks_only(job, tools_ran=tools_ran):
         return EditOutcome.UNCERTAIN if _is_under_way(work) or reading.balance is None else EditOutcome.NOTHING_DONE
-    if changed and spoke and work is Work.OVER and not is_generation(job):
+    if changed and not elsewhere and spoke and work is Work.OVER and not is_generation(job):
         return EditOutcome.CONFIRMED
     return EditOutcome.UNCERTAIN
 
 
-def outcome_after_read(job: Job, reading: CreditReading, *, seen: str, settings: Settings, now_ms: int) -> EditOutcome:
+def outcome_after_read(
+    job: Job, reading: CreditReading, *, seen: str, settings: Settings, now_ms: int, elsewhere: bool = False
+) -> EditOutcome:
     """Judge one more look, long after the message; `seen`: the state's fingerprint, as `fingerprint_before` takes it."""
     sent, recovery = required_intent(job)
-    late = now_ms - recovery.since_ms > patience_s(job, settings) * 1000
+    waited_ms = now_ms - recovery.since_ms
+    late = waited_ms > patience_s(job, settings) * 1000
     if may_still_come(job, reading, settings, now_ms):
         return EditOutcome.UNCERTAIN
     if seen == fingerprint_before(sent):
         return _outcome_of_unchanged(job, reading, settings, late=late)
+    if elsewhere and waited_ms <= settings.unseen_edit_s * _DRAFT_SHARE * 1000:
+        return EditOutcome.UNCERTAIN
     # a field that no page knows may be another one at each read
     return EditOutcome.CONFIRMED if recovery.seen == seen or (late and recovery.seen) else EditOutcome.UNCERTAIN
 

@@ -14,6 +14,8 @@ from core.model import transitions
 from core.model.job import Job, Stage
 from core.store.jobs.records import Claim, new_write_id
 from core.store.redis.client import STORE_DOWN
+from core.store.redis.codec import unpack_json
+from worker.backend import drafts
 from worker.backend.client import Credentials
 from worker.backend.faults import BackendFault, Fault
 from worker.backend.responses import NO_STATE, State
@@ -24,6 +26,9 @@ from worker.leases import Lease
 from worker.redis_outage import until_redis_answers
 
 log = get_logger(__name__)
+
+#: the fingerprint of a state in which there is nothing
+_NOTHING_THERE = drafts.state_fingerprint(NO_STATE.content, uploads=0)
 
 
 class CancelAsked(Exception):  # noqa: N818 - it says what happened
@@ -147,20 +152,25 @@ class JobExecution:
         return self.session.backend_id
 
     async def read_state(self) -> State:
-        """Read the session's state; a fresh session, which may have none yet, has no draft. Raises BackendFault."""
+        """Read the session's state; a session in which nothing can be seen yet may have none. Raises BackendFault."""
         try:
             state = await self.context.backend.read_state(await self.credentials(), self.backend_session())
         except BackendFault as fault:
-            if not self._is_fresh or not _says_no_state(fault):
+            if not self._may_lack_state or not _says_no_state(fault):
                 raise
             state = NO_STATE
         self.session = sessions.of_user(self.session, state.user_id)
         return state
 
+    async def draft_before(self) -> Any:
+        """The draft before the message, from this run's own hand or as the run that sent it wrote it down."""
+        return unpack_json(self.handover.draft_before or await self.context.jobs.field(self.job.id, "before"))
+
     @property
-    def _is_fresh(self) -> bool:
-        """Whether nothing can have been edited in the session yet."""
-        return self.job.sent is None and not self.session.edits
+    def _may_lack_state(self) -> bool:
+        """Whether a state that is missing is an empty one: no edit is known, and there was nothing before the message."""
+        sent = self.job.sent
+        return not self.session.edits and (sent is None or sent.state == _NOTHING_THERE)
 
     async def unless_canceled(self, step: Coroutine[Any, Any, StepResult]) -> StepResult:
         """Run a step; close whatever it has open when the caller wants the job stopped. Raises CancelAsked."""

@@ -24,6 +24,8 @@ class Fate(Enum):
     GOES_ON = auto()
 
 
+#: the next look at one comes after so large a part of the time for which it has been followed, and within an hour
+_PART_OF_AGE, _LONGEST_PAUSE_S = 0.25, 3600.0
 #: words of a render that the backend still works on
 _UNDER_WAY = ("pending", "processing")
 
@@ -69,9 +71,15 @@ async def follow_orphan_renders(context: WorkerContext) -> None:
         job = await context.jobs.load(orphan.job_id)
         # a job that has not ended after all minds its render by itself, and leaves it anew
         if (job and not job.ended) or await _take_back(context, orphan) is Fate.GOES_ON:
-            await context.orphan_renders.look_again(orphan, in_s=context.settings.render_poll_s)
+            await context.orphan_renders.look_again(orphan, in_s=_pause_s(context, orphan))
         else:
             await context.orphan_renders.forget(orphan)
+
+
+def _pause_s(context: WorkerContext, orphan: OrphanRender) -> float:
+    """Grow with the time for which it has been followed, so that one which never ends is asked after some thirty times."""
+    followed_s = (context.clock.now_ms() - orphan.left_at_ms) / 1000
+    return min(max(context.settings.render_poll_s, followed_s * _PART_OF_AGE), _LONGEST_PAUSE_S)
 
 
 async def _take_back(context: WorkerContext, orphan: OrphanRender) -> Fate:

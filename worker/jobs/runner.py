@@ -13,12 +13,12 @@ from core.store.redis.client import STORE_DOWN
 from worker import redis_outage
 from worker.backend.faults import BackendFault
 from worker.context import WorkerContext
-from worker.jobs.deadline import code_of_late, require_time
+from worker.jobs.deadline import code_of_late, require_time, verdict_in_s
 from worker.jobs.execution import CancelAsked, JobExecution
-from worker.jobs.failure import fail
-from worker.jobs.fault_handler import handle_error
+from worker.jobs.fault_handling import handle_error
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps import step_of
+from worker.jobs.wait_or_fail import fail
 from worker.leases import Lease
 
 log = get_logger(__name__)
@@ -40,7 +40,11 @@ async def run_job(context: WorkerContext, job_id: str) -> None:
 async def _advance(context: WorkerContext, claim: Claim, lease: Lease) -> None:
     """Step by step, until the job ends, sleeps, or this worker stops."""
     execution = JobExecution(context, claim, lease)
-    bind(tenant=claim.job.tenant, trace_id=trace_id_of(claim.job.traceparent))
+    job = claim.job
+    bind(tenant=job.tenant, trace_id=trace_id_of(job.traceparent), request_id=job.request_id)
+    if early_s := _verdict_in_s(context, claim):
+        log.warning("waits for the workers that were lost at it", seconds=round(early_s))
+        return await context.leases.hand_back(lease, in_s=early_s)
     with execution.in_flight():
         while not execution.job.ended and not execution.parked:
             if context.leases.stopping:
@@ -48,6 +52,11 @@ async def _advance(context: WorkerContext, claim: Claim, lease: Lease) -> None:
             if result := await _next_result(execution):
                 await execution.commit(result)
     return None
+
+
+def _verdict_in_s(context: WorkerContext, claim: Claim) -> float:
+    lost_since_s = (claim.suspected_since_ms or 0) / 1000
+    return verdict_in_s(crashes=claim.crashes, lost_since_s=lost_since_s, lease_s=context.settings.lease_s)
 
 
 async def _next_result(execution: JobExecution) -> StepResult | None:

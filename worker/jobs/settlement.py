@@ -1,5 +1,6 @@
 """Settles what a job's message has cost: reads the credits, frees what was reserved, lets the session wait if it must."""
 
+import asyncio
 from contextlib import suppress
 from typing import Any
 
@@ -12,6 +13,9 @@ from worker.backend.faults import BackendFault
 from worker.jobs.credit_reading import NO_READING, CreditReading, Others, Work, cost_of, others_of, work_on
 from worker.jobs.edit_outcome import longest_patience_s
 from worker.jobs.execution import JobExecution
+
+#: an end waits so long for a balance that would say what it has cost
+_ANSWER_S = 5.0
 
 
 async def take_credit_reading(execution: JobExecution, *, closely: bool = False) -> CreditReading:
@@ -58,7 +62,7 @@ async def settle_cost(execution: JobExecution, job: Job, reading: CreditReading)
 async def settle_failed_job(execution: JobExecution) -> tuple[dict[str, Any], Session | None]:
     """Say what a job that ends badly has cost, and how its session must wait for what may still come.
 
-    Where the backend does not answer now the message counts as what such a one costs.
+    Where the backend does not answer soon the message counts as what such a one costs.
     """
     job = execution.job
     if job.edited:
@@ -66,9 +70,10 @@ async def settle_failed_job(execution: JobExecution) -> tuple[dict[str, Any], Se
     if job.sent is None or job.token_id is None:
         return cost_of(job, NO_READING), settling_session(execution, NO_READING)
     try:
-        reading = await take_credit_reading(execution, closely=True)
+        async with asyncio.timeout(_ANSWER_S):
+            reading = await take_credit_reading(execution, closely=True)
         return await settle_cost(execution, job, reading), settling_session(execution, reading)
-    except (BackendFault, *STORE_DOWN):
+    except (BackendFault, TimeoutError, *STORE_DOWN):
         return cost_of(job, NO_READING), settling_session(execution, NO_READING)
 
 

@@ -17,11 +17,14 @@ log = get_logger(__name__)
 
 
 async def run_sweeper(context: WorkerContext) -> None:
-    """Sweep every few seconds, each time from where the last one stopped."""
-    cursor = 0
+    """Sweep every few seconds, each time from where the last one stopped; first what an older version left endless."""
+    cursor, is_first = 0, True
 
     async def sweep_on() -> None:
-        nonlocal cursor
+        nonlocal cursor, is_first
+        if is_first:
+            await context.sessions.schedule_unscheduled(idle_s=context.settings.session_idle_s)
+            is_first = False
         cursor = await sweep(context, cursor)
 
     await run_periodically("sweep", sweep_on, every_s=context.settings.sweep_s)

@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 
+from core.http.user_agent import user_agent
 from core.security.url_policy import Network, ascii_url
-from core.user_agent import user_agent
 from worker.outbound.dialler import ForbiddenTarget
 from worker.outbound.fair_places import FairPlaces
 from worker.outbound.resolver import Resolver

@@ -17,8 +17,8 @@ import msgspec
 
 from core.clock import stopwatch_s
 from core.errors import Code, Permanent
-from core.file_names import first_name, name_of_disposition, name_of_url
-from core.redaction import redacted_repr
+from core.media.file_names import first_name, name_of_disposition, name_of_url
+from core.redacted_repr import redacted_repr
 from worker.outbound.client import ForbiddenTarget, OutboundClient
 from worker.outbound.loop_lag import LagWatch
 

@@ -2,7 +2,7 @@
 
 import re
 
-from core.formats import MEDIUM_OF, format_of_name
+from core.media.formats import MEDIUM_OF, format_of_name
 from core.model.job import Job
 
 #: the vendor's figures, about

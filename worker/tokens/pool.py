@@ -213,7 +213,7 @@ class TokenPool:
         token = await self._tokens.get(token_id)
         if token is None:
             return None
-        if token.state not in OVER and not await self._is_over(job, token, call=call):
+        if token.state not in OVER and not await self._retire_if_over(job, token, call=call):
             return token_id
         if token.kind != "anonymous" or await self._tokens.serves(job.tenant):
             return None
@@ -253,7 +253,8 @@ class TokenPool:
             await self.note_export(token_id, allowed=False)
         if scope in (None, Scope.RENDER):
             return
-        if await self._tokens.is_said_again(token_id, f"scope {scope}"):
+        refused_before = await self._tokens.note_refusal(token_id, f"scope {scope}")
+        if refused_before:
             await self._tokens.note_denied(token_id, scope)
         await self.release(job, token_id)
 
@@ -261,12 +262,15 @@ class TokenPool:
         """Let a token serve nobody any more, since another one has taken its place."""
         await self._tokens.mark(token_id, TokenState.EXPIRED)
 
-    async def _is_over(self, job: Job, token: Token, *, call: str) -> bool:
-        """Whether a token that was refused in a call is refused its balance too; asked once for all who ask at once."""
+    async def _retire_if_over(self, job: Job, token: Token, *, call: str) -> bool:
+        """Retire a token that was refused in a call if it is refused its balance too, and tell whether it was.
+
+        The balance is asked for once for all who ask at once.
+        """
         check = await self._checks.run(token.id, lambda: self._check(job, token.id))
         if check is not TokenCheck.REFUSED:
             return False
-        if call == "credits" and not await self._tokens.is_said_again(token.id, "refused"):
+        if call == "credits" and not await self._tokens.note_refusal(token.id, "refused"):
             return False
         await self._retire(token)
         return True
@@ -333,7 +337,7 @@ class TokenPool:
     async def _refresh(self, job: Job, tokens: Sequence[Token]) -> None:
         """Read the balances of tokens that may serve a job; one that is refused its balance again and again is over."""
         for token in tokens:
-            await self._is_over(job, token, call="credits")
+            await self._retire_if_over(job, token, call="credits")
 
     async def _read_for(self, job: Job, token_id: str) -> Credits | None:
         """Read a token's balance for a job that need not hold it. Raises BackendFault(TOKEN_REFUSED)."""

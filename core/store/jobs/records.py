@@ -34,7 +34,10 @@ class _Renewed(NamedTuple):
 
 @dataclass(frozen=True)
 class Claim:
-    """What a worker holds while its lease lasts. `taken_over`: the one before stopped in mid-step."""
+    """What a worker holds while its lease lasts. `taken_over`: the one before stopped in mid-step.
+
+    `crashes`: processes that were lost at this step and were not heard of since, the last one `suspected_since_ms` ago.
+    """
 
     owner: str
     job: Job
@@ -42,6 +45,7 @@ class Claim:
     webhook: TenantWebhook | None
     crashes: int
     taken_over: bool
+    suspected_since_ms: int | None = None
 
 
 class Jobs:
@@ -76,6 +80,7 @@ class Jobs:
             webhook=unpack(found.webhook, TenantWebhook) if found.webhook else None,
             crashes=found.crashes,
             taken_over=found.taken_over,
+            suspected_since_ms=found.suspected_since_ms,
         )
 
     @property
@@ -172,9 +177,10 @@ class Jobs:
         found = await self._store.run("renew_leases", arguments, _Renewed)
         return list(found.lost), list(found.canceling)
 
-    async def hand_back(self, owners: dict[str, str]) -> None:
-        """Let go of ids held, so that another worker goes on at once."""
-        await self._store.run("hand_back", self._clock.for_operations() | {"owners": owners}, Nothing)
+    async def hand_back(self, owners: dict[str, str], *, in_s: float = 0) -> None:
+        """Let go of ids held, so that another worker goes on at once, or in so many seconds."""
+        arguments = {"owners": owners, "in_ms": int(in_s * 1000)}
+        await self._store.run("hand_back", self._clock.for_operations() | arguments, Nothing)
 
     async def forget(self, job_id: str) -> None:
         """Remove an ended job with all its traces; its file is to be deleted first."""

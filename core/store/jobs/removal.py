@@ -2,7 +2,7 @@
 
 from core.model.job import Job
 from core.model.job_view import view
-from core.model.transitions import removed
+from core.model.tombstone import tombstone_of
 from core.store.idempotency import StoredResponses
 from core.store.redis.client import Store
 from core.store.redis.codec import raw_record
@@ -24,7 +24,7 @@ class JobRemoval:
 
     async def remove(self, job: Job) -> Job:
         """Write a tombstone over an ended job and return it. Safe to repeat, also where a process died half-way."""
-        tombstone = removed(job)
+        tombstone = tombstone_of(job)
         await self._forget_response(tombstone)
         arguments = {
             "id": job.id,

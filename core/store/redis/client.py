@@ -1,7 +1,7 @@
 """The Redis client: connections, failures, and how operations are run. With `core.store.redis.pipeline` what knows redis-py's types."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -24,10 +24,12 @@ from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
 
+from core.sentinel_url import is_sentinel_url, parse_sentinel_url
 from core.store.redis.breaker import RedisBreaker
 from core.store.redis.functions import Functions, Library, library
 from core.store.redis.pipeline import PipelinedConnection, Word
 from core.store.redis.results import R, read_result
+from core.store.redis.sentinel import Sentinels
 
 Redis = redis.asyncio.Redis
 Subscription = PubSub
@@ -68,6 +70,11 @@ class _Connection(AbstractConnection):
         except RedisTimeoutError:
             self._unanswered(asked_s)
             raise
+        except ReadOnlyError:
+            await self.disconnect(
+                nowait=True
+            )  # it was the primary, and is none any more: the next look finds the other
+            raise
         self.breaker.answered()
         return answer
 
@@ -83,6 +90,26 @@ class _Connection(AbstractConnection):
             raise RedisTimeoutError("Redis took too long to take a command") from None
         finally:
             self.socket_timeout = limit_s
+
+
+class _SentinelConnection(_Connection):
+    """A connection to whatever the Sentinels call the primary when it is opened."""
+
+    sentinels: Sentinels
+    host: str
+    port: int
+
+    async def _connect(self) -> None:
+        self.host, self.port = await self.sentinels.primary()
+        await super()._connect()  # type: ignore[no-untyped-call,safe-super]  # TCP or TLS is mixed in
+
+    async def on_connect(self) -> None:
+        """Believe the server itself: a Sentinel hears late that its primary was demoted."""
+        await super().on_connect()
+        await self.send_command("ROLE")
+        role, *_ = await self.read_response()
+        if role != b"master":
+            raise RedisConnectionError("this Redis is no primary any more")
 
 
 class _Pool(redis.asyncio.BlockingConnectionPool):
@@ -104,6 +131,10 @@ def connect(
     `queue_s`: how long a call may wait for a free connection before that; as long as for an answer by default.
     `rest_s`: between two tries while Redis is away; callers in between are refused without asking.
     """
+    kind, sentinels = _Connection, None
+    if is_sentinel_url(url):
+        where = parse_sentinel_url(url)
+        kind, sentinels, url = _SentinelConnection, Sentinels(where), where.redis_url
     pool = _Pool.from_url(
         url,
         max_connections=connections,
@@ -114,8 +145,8 @@ def connect(
         health_check_interval=0,
     )
     pool.breaker = RedisBreaker(rest_s)
-    facts = {"breaker": pool.breaker}
-    pool.connection_class = type("Connection", (_Connection, pool.connection_class), facts)
+    facts = {"breaker": pool.breaker, "sentinels": sentinels}
+    pool.connection_class = type("Connection", (kind, pool.connection_class), facts)
     return redis.asyncio.Redis.from_pool(pool)
 
 
@@ -124,22 +155,30 @@ class Store:
 
     def __init__(self, client: Redis, *, functions: Library | None = None) -> None:
         self.redis = client
-        self._functions = Functions(self.ask, functions or library())
+        self._functions = Functions(self.ask, self.ask_in_a_row, functions or library())
         self._connection: PipelinedConnection | None = None
 
     async def ask(self, *words: Word) -> Any:
         """Run one short command over the connection that all of them share: ``ask("HGET", name, "rec")``."""
+        return await self._pipelined().ask(*words)
+
+    async def ask_in_a_row(self, *commands: Sequence[Word]) -> list[Any]:
+        """Run short commands over it, of which the next one speaks of what was done before."""
+        return await self._pipelined().ask_in_a_row(*commands)
+
+    def _pipelined(self) -> PipelinedConnection:
         if self._connection is None:
             self._connection = PipelinedConnection(self.redis)
-        return await self._connection.ask(*words)
+        return self._connection
 
-    async def run(self, operation: str, arguments: Mapping[str, Any], result: type[R]) -> R:
+    async def run(self, operation: str, arguments: Mapping[str, Any], result: type[R], *, replicas: int = 0) -> R:
         """Run an operation of `core/store/lua/` in one round trip, and read its named results.
 
-        None arguments are absent in Lua; bytes go as `core.store.redis.codec.raw`.
+        None arguments are absent in Lua; bytes go as `core.store.redis.codec.raw`. Raises NotReplicated where what it
+        wrote is not with so many `replicas`.
         """
         try:
-            answer = await self._functions.call(operation, msgspec.msgpack.encode(arguments))
+            answer = await self._functions.call(operation, msgspec.msgpack.encode(arguments), replicas=replicas)
         except ResponseError as refusal:
             if str(refusal).startswith(_PASSING):
                 raise RedisConnectionError(f"Redis refuses for now: {str(refusal).split()[0]}") from None

@@ -7,12 +7,13 @@ in a restart, is given it by whoever notices first.
 """
 
 import hashlib
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any, NamedTuple, Protocol
 
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from core.events.delivery import DeliveryState
@@ -40,9 +41,11 @@ STAGE_SAMPLES = 100
 #: libraries that are kept in Redis: this one, those of versions that run beside it, and some that one may go back to
 _LIBRARIES_KEPT = 8
 _NAME = "reelgate_"
+#: less than the API waits for any answer
+_REPLICATION_MS = 500
 #: each may use what stands before it
 _SHARED = (
-    *("operation", "json", "queue", "suspicion", "events", "admission"),
+    *("operation", "json", "queue", "crash_count", "events", "admission"),
     *("queue_position", "reservations", "sessions", "batches", "deliveries"),
 )
 
@@ -113,23 +116,44 @@ class _Ask(Protocol):
     def __call__(self, *words: Word) -> Awaitable[Any]: ...
 
 
+class _AskInARow(Protocol):
+    def __call__(self, *commands: Sequence[Word]) -> Awaitable[list[Any]]: ...
+
+
+class NotReplicated(RedisConnectionError):  # noqa: N818 - it says what is wrong
+    """It is written, but not by as many replicas as are asked for; it may be there after a crash of the primary, or not."""
+
+
 class Functions:
     """Calls operations of a library, and gives it to a Redis that does not know it."""
 
-    def __init__(self, ask: _Ask, its_library: Library) -> None:
+    def __init__(self, ask: _Ask, ask_in_a_row: _AskInARow, its_library: Library) -> None:
         self._ask = ask
+        self._ask_in_a_row = ask_in_a_row
         self._library = its_library
 
-    async def call(self, operation: str, packed: bytes) -> Any:
-        """Run an operation in one round trip; two more where Redis has to be given the library."""
+    async def call(self, operation: str, packed: bytes, *, replicas: int = 0) -> Any:
+        """Run an operation in one round trip; two more where Redis has to be given the library.
+
+        Raises NotReplicated where fewer than `replicas` have what it wrote within half a second.
+        """
         function = self._library.function(operation)
         try:
-            return await self._ask("FCALL", function, 0, packed)
+            return await self._call(function, packed, replicas)
         except ResponseError as refusal:
             if "unction not found" not in str(refusal):
                 raise
         await self._load()
-        return await self._ask("FCALL", function, 0, packed)
+        return await self._call(function, packed, replicas)
+
+    async def _call(self, function: str, packed: bytes, replicas: int) -> Any:
+        call = ("FCALL", function, 0, packed)
+        if not replicas:
+            return await self._ask(*call)
+        answer, having_it = await self._ask_in_a_row(call, ("WAIT", replicas, _REPLICATION_MS))
+        if having_it < replicas:
+            raise NotReplicated(f"{having_it} of {replicas} replicas have it")
+        return answer
 
     async def _load(self) -> None:
         """Give Redis the library, in the place of the same one where another process was faster, and tidy up."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from core.clock import Clock
 from core.ids import new_id
 from core.model.job import Record
-from core.redaction import redacted_repr
+from core.redacted_repr import redacted_repr
 from core.security.encryption import Encryption
 from core.store.redis.client import Store
 from core.store.redis.codec import pack, unpack

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from core.clock import Clock, month_of
 from core.ids import new_id
 from core.model.token import Scope, SentMessage, Token, TokenState, Use, token_of
-from core.redaction import redacted_repr
+from core.redacted_repr import redacted_repr
 from core.security.encryption import Encryption
 from core.store.redis.client import HashRow, Store
 from core.store.redis.keys import key
@@ -53,7 +53,7 @@ class _Noted(NamedTuple):
     others: int = 0
 
 
-class _Doubted(NamedTuple):
+class _RefusalNoted(NamedTuple):
     said_before: bool = False
 
 
@@ -255,8 +255,8 @@ class Tokens:
         arguments = {"token": token_id, "state": state, "rest_until_ms": rest_until_ms, "instead_of": resting}
         await self._store.run("mark_token", arguments, Nothing)
 
-    async def is_said_again(self, token_id: str, what: str) -> bool:
-        """Note that the backend said something bad of a token, and tell whether it did before: no single word counts.
+    async def note_refusal(self, token_id: str, what: str) -> bool:
+        """Note that the backend refused a token or one of its scopes, and tell whether it did before.
 
         `what`: ``"refused"``, or ``"scope write"``. A balance that is read takes back that it was refused.
         """
@@ -266,7 +266,7 @@ class Tokens:
             "apart_ms": _APART_MS,
             "forgotten_ms": _FORGOTTEN_MS,
         }
-        return (await self._store.run("doubt_token", arguments, _Doubted)).said_before
+        return (await self._store.run("note_refusal", arguments, _RefusalNoted)).said_before
 
     async def note_denied(self, token_id: str, scope: Scope) -> None:
         """Write that the backend refused a call for want of a scope: whoever needs it takes another token."""

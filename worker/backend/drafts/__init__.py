@@ -7,8 +7,8 @@ here raises.
 
 from worker.backend.drafts.diff import changes
 from worker.backend.drafts.find import find_draft, written_out
-from worker.backend.drafts.fingerprint import exportable, fingerprint, state_fingerprint
-from worker.backend.drafts.length import length_s
+from worker.backend.drafts.fingerprint import exportable, fingerprint, same_draft, state_fingerprint
+from worker.backend.drafts.length import length_s, sound_only
 from worker.backend.drafts.summary import summary, tracks
 
 __all__ = [
@@ -17,6 +17,8 @@ __all__ = [
     "find_draft",
     "fingerprint",
     "length_s",
+    "same_draft",
+    "sound_only",
     "state_fingerprint",
     "summary",
     "tracks",

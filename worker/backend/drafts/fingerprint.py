@@ -28,6 +28,12 @@ _CONTENT_AT_TOP = {
     *TRACKS,
     *META,
 }
+#: what a key of a state's top speaks of that is content, whatever stands under it
+_CONTENT_NOUN = re.compile(
+    r"(?:.*_)?(?:style|theme|font|colou?r|music|bgm|voice|ratio|resolution|orientation|template|effects?|look|subtitles?"
+    r"|captions?|title|text|background|cover|transitions?|stickers?|filters?|speed|volume)(?:_(?:style|name|preset|type))?",
+    re.IGNORECASE,
+)
 _RECORD_KEY = re.compile(
     r"_.*|(?:.*_)?(?:id|uuid|guid|hash|etag|nonce|stamp|timestamp|token|signature|revision|rev|ver|version|seq|ts|cursor)"
     r"|.*(?:Id|ID|Uuid|Hash|Stamp|Token|Signature|Revision|Version|Cursor)|[mc]time|reads?|read_?[aA]t"
@@ -81,11 +87,17 @@ def state_fingerprint(state: Mapping[str, Any], *, uploads: int) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+def same_draft(one: object, other: object) -> bool:
+    """Whether two drafts hold the same work, by all that counts in a state: also by what material is used."""
+    told = [{} if draft is None else {"draft": draft} for draft in (one, other)]
+    return state_fingerprint(told[0], uploads=0) == state_fingerprint(told[1], uploads=0)
+
+
 def _may_tell_edit(key: str, value: object) -> bool:
     """Whether a key of a state's top may be content. A bare number or word of unknown meaning there is a counter."""
     if key == _UPLOADS or _NO_EDIT_KEY.fullmatch(key) or _is_record(key, value, references=True):
         return False
-    return isinstance(value, dict | list) or key in _CONTENT_AT_TOP
+    return isinstance(value, dict | list) or key in _CONTENT_AT_TOP or _CONTENT_NOUN.fullmatch(key) is not None
 
 
 def _top_of_draft(draft: object) -> object:

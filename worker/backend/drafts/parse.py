@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from core.redaction import redacted_repr
+from core.redacted_repr import redacted_repr
 from worker.backend.redact import one_line
 
 TrackKind: TypeAlias = Literal["video", "audio", "text", "other"]

@@ -22,14 +22,34 @@ _COURTESY = re.compile(
     r"还(?:需要|有).{0,12}(?:吗|什么)|其他.{0,10}吗|(?:满意|喜欢|如何|怎么样)吗?[？?]",
     re.IGNORECASE,
 )
+#: Offered for a next time, where the same words say that something was done.
+_OFFER = re.compile(
+    r"\b(?:want|like|need|prefer) (?:me|us) to\b|\b(?:shall|should|can|may) (?:I|we)\b|(?:需要|要不要|是否需要|想让|要)我",
+    re.IGNORECASE,
+)
+_DONE = re.compile(
+    r"\b(?:added|trimmed|removed|applied|created|generated|updated|changed|replaced|inserted|adjusted|edited|muted|merged"
+    r"|cropped|resized|slowed|shortened|extended|moved|brightened|stabili[sz]ed|done|finished|completed|all set)\b"
+    r"|\b(?:I['’]ve|I have|has been|have been|was|were) (?:cut|split|made|set)\b|(?:已|完成|好了|搞定)",
+    re.IGNORECASE,
+)
 _PART = re.compile(r"[^.!?。！？\n]*[.!?。！？\n]?")
 
 
 def is_question(text: str) -> bool:
-    """Tell "Which part should I cut?" from "Done. Anything else?"; quoted words do not count."""
-    parts = (found[0].strip() for found in _PART.finditer(hide_quoted(text)))
-    return any(
-        part.endswith(("?", "？")) or _ASKS.search(part) is not None
-        for part in parts
-        if part and not _COURTESY.search(part)
-    )
+    """Tell "Which part should I cut?" from "Done. Anything else?"; quoted words do not count.
+
+    Where a sentence before it says that something was done, an offer to do more is no question either.
+    """
+    done = False
+    for part in (found[0].strip() for found in _PART.finditer(hide_quoted(text))):
+        if _is_asked(part) and not (done and _OFFER.search(part)):
+            return True
+        done = done or _DONE.search(part) is not None
+    return False
+
+
+def _is_asked(part: str) -> bool:
+    if not part or _COURTESY.search(part):
+        return False
+    return part.endswith(("?", "？")) or _ASKS.search(part) is not None

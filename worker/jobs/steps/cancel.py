@@ -13,7 +13,8 @@ from worker.jobs.orphan_renders import abandon_render
 from worker.jobs.settlement import settle_cost, settling_session, take_credit_reading
 from worker.jobs.step_result import StepResult
 
-_LOOK_AGAIN_S = 5.0
+#: the next look comes after so large a part of the time since the message, and not sooner than this
+_PART_OF_TIME, _LOOK_AGAIN_S = 0.25, 5.0
 
 
 async def cancel(execution: JobExecution) -> StepResult:
@@ -39,7 +40,8 @@ async def _wait_for_late_effects(execution: JobExecution, sent: Sent) -> StepRes
         return StepResult(transitions.still_canceling(job), park_s=early_s)
     reading = await _take_reading_if_any(execution)
     if _may_still_come(execution, sent, reading):
-        return StepResult(transitions.still_canceling(job), park_s=min(_LOOK_AGAIN_S, settings.recover_every_s))
+        growing_s = max(_LOOK_AGAIN_S, _PART_OF_TIME * (now_ms - sent.at_ms) / 1000)
+        return StepResult(transitions.still_canceling(job), park_s=min(growing_s, settings.recover_every_s))
     cost = await settle_cost(execution, job, reading)
     canceled = transitions.with_cost(transitions.canceled(job, now_ms=execution.now_ms), **cost)
     return StepResult(canceled, settling_session(execution, reading))

@@ -1,15 +1,20 @@
-"""Sends the message, once, and listens until the backend closes the stream.
+"""Sends the message, once, and listens until the backend closes the stream; what it said is written down, then looked after.
 
-Only the run that has itself just written the intent may send. Whoever finds an intent reads the state instead.
+Only the run that has itself just written the intent may send. Whoever finds an intent reads the state instead, and whoever
+finds what a stream has shown goes on from there.
 """
 
 import asyncio
+from typing import NamedTuple
 
 from core.clock import stopwatch_s
 from core.logs import get_logger
 from core.metrics import SILENT_EDITS
 from core.model import transitions
+from core.model.job import Job
+from core.redacted_repr import redacted_repr
 from core.store.redis.client import STORE_DOWN
+from worker.backend import gui_talk
 from worker.backend.client import Credentials
 from worker.backend.events import Heartbeat, StreamEvent
 from worker.backend.faults import BackendFault
@@ -17,15 +22,30 @@ from worker.backend.transcript import Transcript
 from worker.jobs.execution import JobExecution
 from worker.jobs.settlement import note_stream_end
 from worker.jobs.step_result import StepResult
-from worker.jobs.steps.confirm import Heard, confirm, with_reply
+from worker.jobs.steps.confirm import confirm
 
 log = get_logger(__name__)
 
 _STILL_WORKING = "⏳ Still working..."
 
 
+@redacted_repr("tools_ran", "closed")
+class Heard(NamedTuple):
+    """What a message's stream has shown. `text`: all that the backend said."""
+
+    text: str
+    #: a tool gave a result that is no error
+    tools_ran: bool
+    #: the stream closed by itself, and told of no fault
+    closed: bool
+    #: tools were called, and of none it was told what it gave
+    kept_results_back: bool = False
+
+
 async def edit(execution: JobExecution) -> StepResult:
-    """Send the message and take in what comes; then find out what it did."""
+    """Send the message and take in what comes, or find out what it did."""
+    if execution.job.recovery:
+        return await _confirm_or_recover(execution)
     if not execution.handover.may_send:
         return StepResult(transitions.confirmation_needed(execution.job, now_ms=execution.now_ms))
     credentials, session_id = await execution.credentials(), execution.backend_session()
@@ -36,25 +56,35 @@ async def edit(execution: JobExecution) -> StepResult:
         heard = await _send(execution, credentials, session_id)
     finally:
         execution.lease.streaming = False
-    return await _confirm_or_recover(execution, heard)
-
-
-async def _confirm_or_recover(execution: JobExecution, heard: Heard) -> StepResult:
-    """Find out what the message did. From here on a fault of another call must not look like a refused message."""
     await note_stream_end(execution, broke_off=not heard.closed)
+    return StepResult(_written_down(execution.job, heard, now_ms=execution.now_ms))
+
+
+def _written_down(job: Job, heard: Heard, *, now_ms: int) -> Job:
+    """Keep what a stream has shown: of one that broke off that tools ran, of one that closed what it said as well."""
     if not heard.closed:
-        return StepResult(
-            transitions.confirmation_needed(execution.job, now_ms=execution.now_ms, tools_ran=heard.tools_ran)
-        )
+        return transitions.confirmation_needed(job, now_ms=now_ms, tools_ran=heard.tools_ran)
     if not heard.text:
         SILENT_EDITS.inc()
+    said = gui_talk.translate(heard.text)
+    answered = transitions.answered(job, reply=said.text) if said.text else job
+    # a tool without a result may be the one that asks
+    ran = heard.tools_ran or (heard.kept_results_back and not gui_talk.is_question(said.text))
+    return transitions.stream_closed(
+        answered,
+        now_ms=now_ms,
+        spoke=bool(said.text) or ran,
+        tools_ran=ran,
+        asked_for_credits="credits" in said.actions,
+    )
+
+
+async def _confirm_or_recover(execution: JobExecution) -> StepResult:
+    """Find out what the message did. From here on a fault of another call must not look like a refused message."""
     try:
-        return await confirm(execution, heard)
+        return await confirm(execution)
     except (BackendFault, *STORE_DOWN):
-        job = with_reply(execution.job, heard.text)
-        unsure = transitions.confirmation_needed(
-            job, now_ms=execution.now_ms, spoke=heard.spoke, tools_ran=heard.tools_ran
-        )
+        unsure = transitions.confirmation_needed(execution.job, now_ms=execution.now_ms)
         return StepResult(unsure, park_s=execution.context.settings.backoff_s)
 
 
@@ -81,7 +111,7 @@ async def _send(execution: JobExecution, credentials: Credentials, session_id: s
         if not fault.maybe_done:
             raise
         log.info("the message's stream broke off", fault=str(fault))
-    return Heard(transcript.text, bool(transcript.tools_ran), closed)
+    return Heard(transcript.text, bool(transcript.tools_ran), closed, transcript.kept_results_back)
 
 
 class _Listener:

@@ -1,14 +1,12 @@
 """Finishes an edit, once it is certain what the message did: settles the cost, and goes on to the export or the end."""
 
-from typing import Any
-
 import msgspec
 
 from core.errors import Code
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job, Stage
-from core.store.redis.codec import pack_json, unpack_json
+from core.store.redis.codec import pack_json
 from worker.backend import drafts, gui_talk
 from worker.backend.responses import State
 from worker.jobs.credit_reading import CreditReading
@@ -24,13 +22,11 @@ _UNSEEN = (
 )
 
 
-async def finish_edit(
-    execution: JobExecution, job: Job, state: State, reading: CreditReading, *, asked_for_credits: bool = False
-) -> StepResult:
+async def finish_edit(execution: JobExecution, job: Job, state: State, reading: CreditReading) -> StepResult:
     """The edit is confirmed: settle its cost, and go on to the export if there is one."""
-    changes = tuple(drafts.changes(await _draft_before(execution), state.draft)) or _SOMETHING
+    changes = tuple(drafts.changes(await execution.draft_before(), state.draft)) or _SOMETHING
     facts = await settle_cost(execution, job, reading)
-    if asked_for_credits and reading.balance:
+    if job.recovery and job.recovery.asked_for_credits and reading.balance:
         facts["result"] = {"credits": reading.balance.as_told()}
     if job.reply is None:
         facts["reply"] = transitions.shortened(". ".join(changes))[0] or None
@@ -62,9 +58,3 @@ async def finish_without_edit(execution: JobExecution, job: Job, reading: Credit
     ended = transitions.failed(job, now_ms=execution.now_ms, code=code)
     cost = await settle_cost(execution, job, reading)
     return StepResult(transitions.with_cost(ended, **cost))
-
-
-async def _draft_before(execution: JobExecution) -> Any:
-    """The draft before the message, from this run's own hand or as the run that sent it wrote it down."""
-    kept = execution.handover.draft_before or await execution.context.jobs.field(execution.job.id, "before")
-    return unpack_json(kept)

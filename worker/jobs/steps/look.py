@@ -12,12 +12,16 @@ from worker.jobs.settlement import take_credit_reading
 
 
 class Look(NamedTuple):
-    """What was there. `seen`: the state's fingerprint; `changed`: it is another one than before the message."""
+    """What was there. `seen`: the state's fingerprint; `changed`: it is another one than before the message.
+
+    `elsewhere`: the draft is still the one before the message, and what has changed stands beside it.
+    """
 
     state: State
     reading: CreditReading
     seen: str
     changed: bool
+    elsewhere: bool
 
 
 async def look(execution: JobExecution, *, closely: bool = False) -> Look:
@@ -26,9 +30,14 @@ async def look(execution: JobExecution, *, closely: bool = False) -> Look:
     assert sent is not None
     # credits first: where they say that nothing can come any more, the state read after them is the last one
     reading = await take_credit_reading(execution, closely=closely)
-    state = await execution.context.backend.read_state(await execution.credentials(), execution.backend_session())
+    state = await execution.read_state()
     seen = _fingerprint(state, sent)
-    return Look(state, reading, seen, changed=seen != fingerprint_before(sent))
+    changed = seen != fingerprint_before(sent)
+    return Look(state, reading, seen, changed, elsewhere=changed and await _has_old_draft(execution, state))
+
+
+async def _has_old_draft(execution: JobExecution, state: State) -> bool:
+    return drafts.same_draft(await execution.draft_before(), state.draft)
 
 
 def _fingerprint(state: State, sent: Sent) -> str:

@@ -31,7 +31,10 @@ async def recover(execution: JobExecution) -> StepResult:
         return StepResult(transitions.still_unconfirmed(job, seen=None, counts=False), park_s=early_s)
     seen = await look(execution, closely=True)
     job = _with_restlessness(job, seen)
-    match outcome_after_read(job, seen.reading, seen=seen.seen, settings=settings, now_ms=execution.now_ms):
+    now_ms = execution.now_ms
+    match outcome_after_read(
+        job, seen.reading, seen=seen.seen, settings=settings, now_ms=now_ms, elsewhere=seen.elsewhere
+    ):
         case EditOutcome.CONFIRMED:
             RECOVERIES.labels("confirmed").inc()
             return await finish_edit(execution, job, seen.state, seen.reading)

@@ -5,6 +5,7 @@ one whose resolution is refused; it is asked for again without.
 """
 
 import asyncio
+import math
 from collections.abc import Coroutine
 from typing import Any
 
@@ -12,11 +13,12 @@ import msgspec
 
 from core.errors import Code, Permanent
 from core.model import transitions
-from core.model.job import Job, Render
+from core.model.job import Job, Render, Stage
 from core.settings import Settings
 from worker.backend import drafts
 from worker.backend.faults import BackendFault, Fault
 from worker.backend.responses import RenderStatus
+from worker.jobs.edit_outcome import patience_s
 from worker.jobs.execution import JobExecution
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.claim_link import make_claim_link
@@ -27,8 +29,9 @@ _LEAST_LOOKS = 3
 #: a finished render is looked at so often until its link comes, so many seconds apart; then the film is downloaded without
 _LINK_LOOKS = 5
 _LINK_PAUSE_S = 5.0
-#: a status that says so often in a row that something is broken, in an answer that came through, is a failed render
-_BROKEN_LOOKS = 3
+#: a status that says so often in a row that something is broken, in an answer that came through, is a failed render; and
+#: one that is unknown so often is lost: a new one may not be known everywhere yet
+_BROKEN_LOOKS, _UNKNOWN_LOOKS = 3, 2
 #: how long a cancelled job waits for the answer to a render that it has just asked for
 _ANSWER_S = 5.0
 
@@ -42,24 +45,30 @@ async def render(execution: JobExecution) -> StepResult:
 
 
 async def _ask(execution: JobExecution, wanted: Render) -> StepResult:
-    """Have the backend render the draft as it is now."""
-    draft, output = await _read_draft(execution), _output_of(execution.job, wanted)
+    """Have the backend render the draft as it is now; one that is still empty after an edit may come late."""
+    draft, output = (await execution.read_state()).draft, _output_of(execution.job, wanted)
+    if draft is None or not drafts.exportable(draft):
+        return _wait_for_draft(execution)
     try:
-        named = await _start_render(execution, wanted.id, draft, output)
+        backend_id = await _start_render(execution, wanted.id, draft, output)
     except BackendFault as fault:
         if fault.fault is not Fault.REFUSED or "resolution" not in output:
             raise
         return name_render(execution, attempt=wanted.attempt, any_resolution=True)
-    backend_id = None if named == wanted.id else named
-    known = msgspec.structs.replace(wanted, backend_id=backend_id, timeline_s=drafts.length_s(draft))
+    known = msgspec.structs.replace(
+        wanted, backend_id=backend_id, timeline_s=drafts.length_s(draft), sound_only=drafts.sound_only(draft)
+    )
     return await _note_asked(execution, known)
 
 
-async def _read_draft(execution: JobExecution) -> dict[str, Any]:
-    draft = (await execution.read_state()).draft
-    if draft is None or not drafts.exportable(draft):
+def _wait_for_draft(execution: JobExecution) -> StepResult:
+    """Look again, after growing pauses, for as long as an edit may show late. Raises Permanent after that."""
+    job, settings = execution.job, execution.context.settings
+    waited_s = (execution.now_ms - job.stage_since_ms) / 1000 if job.sent and job.stage_since_ms else math.inf
+    if waited_s > patience_s(job, settings):
         raise Permanent(Code.NOTHING_TO_EXPORT)
-    return draft
+    pause_s = min(max(settings.settle_s, waited_s / 2), settings.recover_every_s)
+    return StepResult(transitions.moved(job, Stage.RENDERING), park_s=pause_s)
 
 
 async def _note_asked(execution: JobExecution, wanted: Render) -> StepResult:
@@ -75,7 +84,7 @@ async def _note_asked(execution: JobExecution, wanted: Render) -> StepResult:
 async def _start_render(
     execution: JobExecution, render_id: str, draft: dict[str, Any], output: dict[str, str]
 ) -> str | None:
-    """Ask for the render, and return its id at the backend, where the answer names one; nothing where it was begun before."""
+    """Ask for the render, and return its own id at the backend, where the answer names one that is not ours."""
     credentials, session_id = await execution.credentials(), execution.backend_session()
     await execution.context.leases.ensure_held(execution.lease)
     call = execution.context.backend.start_render(
@@ -126,14 +135,15 @@ async def _poll(execution: JobExecution, wanted: Render) -> StepResult:
 def _judge_error(execution: JobExecution, wanted: Render, fault: BackendFault) -> StepResult:
     """Take what came instead of a status: the render is unknown, or an answer of the backend's says that it failed.
 
-    One that may pass, such as ``{"code": 500}``, must be said several times in a row. What is no answer is raised.
+    What may pass, such as ``{"code": 500}``, must be said several times in a row. What is no answer is raised.
     """
     is_answer = fault.status in range(200, 300) and (fault.fault is Fault.REFUSED or fault.code is not None)
-    if fault.fault is Fault.RENDER_UNKNOWN or (is_answer and fault.fault is Fault.REFUSED):
+    is_unknown = fault.fault is Fault.RENDER_UNKNOWN
+    if is_answer and fault.fault is Fault.REFUSED:
         return _fail(execution, wanted, fault.detail)
-    if not is_answer or fault.fault is not Fault.BROKEN:
+    if not is_unknown and not (is_answer and fault.fault is Fault.BROKEN):
         raise fault
-    if wanted.errors + 1 >= _BROKEN_LOOKS:
+    if wanted.errors + 1 >= (_UNKNOWN_LOOKS if is_unknown else _BROKEN_LOOKS):
         return _fail(execution, wanted, fault.detail)
     seen = msgspec.structs.replace(wanted, errors=wanted.errors + 1)
     return StepResult(transitions.polled(execution.job, render=seen), park_s=execution.context.settings.render_poll_s)

@@ -1,7 +1,8 @@
 """Stores the finished video under the job's id: doing it twice writes the same file.
 
-What came is looked at before it is called a film. Where it is none, or nothing came, the render is looked at again, for a
-link that is good now; after a few such rounds it is rendered anew, and at last the job ends in words that say why.
+What came is looked at before it is called a film, also where it is not kept. Where it is none, or nothing came, the render
+is looked at again, for a link that is good now; after a few such rounds it is rendered anew, and at last the job ends in
+words that say why.
 """
 
 from typing import Any
@@ -22,23 +23,23 @@ _LONGEST_PAUSE_S = 60.0
 
 
 async def store(execution: JobExecution) -> StepResult:
-    """Fetch the render's film, or where keeping is off note the backend's own link, and end the job."""
+    """Fetch the render's film and look at it, keep it, or where keeping is off note the backend's own link, and end the job.
+
+    A film that only our token opens is kept all the same: nobody else could have it.
+    """
     job, render = execution.job, execution.job.render
     assert render is not None
-    if not execution.context.settings.keep_outputs:
-        return _note_link(execution, render)
     path = f"outputs/{job.id}.{job.output_ask.format}"
     credentials = await execution.find_credentials()
-    found = await fetch_film(execution.context, credentials, render, path, film_format=job.output_ask.format)
+    asked, last = job.output_ask, _is_last(render)
+    found = await fetch_film(execution.context, credentials, render, path, film_format=asked.format, last=last)
     if isinstance(found, NoFilm):
         return _try_again(execution, render, found)
+    if found.public and render.url and not execution.context.settings.keep_outputs:
+        await execution.context.storage.delete(path)
+        link = execution.context.backend.absolute(render.url)
+        return _succeed(execution, render, path=None, backend_url=link, **_measures(found))
     return _succeed(execution, render, path=path, **_measures(found))
-
-
-def _note_link(execution: JobExecution, render: Render) -> StepResult:
-    if render.url is None:
-        raise Permanent(Code.RENDER_FAILED, _NO_FILM + "The backend gave no link to it.")
-    return _succeed(execution, render, path=None, backend_url=render.url)
 
 
 _NO_FILM = "The timeline was rendered, but there is no film. "
@@ -49,10 +50,14 @@ def _try_again(execution: JobExecution, render: Render, found: NoFilm) -> StepRe
     words = _NO_FILM + found.reason
     if execution.job.status is Status.CANCELING:
         raise Permanent(Code.RENDER_FAILED, words)
-    if render.fetches + 1 >= _FETCHES and not found.may_pass:
+    if _is_last(render) and not found.may_pass:
         return render_anew(execution, render, words)
     pause_s = min(_LONGEST_PAUSE_S, execution.context.settings.backoff_s * _GROWTH ** min(render.fetches, 10))
-    return StepResult(transitions.unusable(execution.job), park_s=pause_s)
+    return StepResult(transitions.unusable(execution.job, token_tried=found.token_tried), park_s=pause_s)
+
+
+def _is_last(render: Render) -> bool:
+    return render.fetches + 1 >= _FETCHES
 
 
 def _succeed(execution: JobExecution, render: Render, *, path: str | None, **facts: Any) -> StepResult:

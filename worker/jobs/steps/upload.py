@@ -10,7 +10,7 @@ from collections.abc import Collection
 import msgspec
 
 from core.errors import Code, Permanent, Temporary, WaitReason
-from core.formats import HEAD_BYTES, format_of_content, may_be_same_file, name_as
+from core.media.formats import HEAD_BYTES, format_of_content, may_be_same_file, name_as
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import MediaRef, Sent, Stage
@@ -23,7 +23,7 @@ from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.backend.responses import State, UploadAnswer
 from worker.jobs.credit_reading import CreditReading
 from worker.jobs.execution import JobExecution
-from worker.jobs.retry_rules import tries_after
+from worker.jobs.retry_policy import tries_after
 from worker.jobs.settlement import is_settling, take_credit_reading
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.answer import answer_of

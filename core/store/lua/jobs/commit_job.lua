@@ -20,7 +20,7 @@ local function fenced(a, found)
     return {outcome = 'again', record = found.rec}
   end
   if a.owner and found.owner ~= a.owner then
-    clear_suspicion(key.job(a.id), a.owner)
+    uncount_own_crash(key.job(a.id), a.owner)
     return {outcome = 'lost'}
   end
   if tonumber(found.ver) ~= a.version then return {outcome = 'stale', record = found.rec} end

@@ -1,7 +1,7 @@
 -- Take a job or a delivery, for as long as the lease lasts.
 -- Arguments: id, owner, lease_ms.
 -- Results: claimed (absent: it is over, or another holds it), and then
---   record, webhook (the tenant's default), crashes,
+--   record, webhook (the tenant's default), crashes, suspected_since_ms (how long ago the last of them was)
 --   taken_over: the holder before stopped in mid-step
 --   session_record of a job, event_id of a delivery
 -- Whether a process has said that it lives since it was suspected. When it last did is its "alive until" less a lease.
@@ -26,9 +26,9 @@ operation('claim', function(a)
     call('ZADD', key.arq_queue(), 'XX', lease_ends_ms, a.id)
     return {}
   end
-  if left_behind then suspect(record, found.owner) end
-  clear_suspicion(record, a.owner)
-  clear_suspects(record, lives_since(a.lease_ms))
+  if left_behind then count_crash(record, found.owner) end
+  uncount_own_crash(record, a.owner)
+  uncount_crashes(record, lives_since(a.lease_ms))
   local handed_back = call('HDEL', record, 'handed') == 1
   take_lease(a.id, a.owner, now_ms + a.lease_ms)
   return {
@@ -36,6 +36,7 @@ operation('claim', function(a)
     record = found.rec,
     webhook = call('HGET', key.tenant(found.tenant), 'webhook'),
     crashes = tonumber(call('HGET', record, 'crashes') or '0'),
+    suspected_since_ms = suspected_since_ms(record),
     taken_over = left_behind or handed_back,
     session_record = found.session and call('HGET', key.session(found.session), 'rec'),
     event_id = found.event,

@@ -6,7 +6,7 @@ operation('renew_leases', function(a)
   for id, owner in pairs(a.owners) do
     local found = read_fields(record_key(id), 'owner', 'status')
     if found.owner ~= owner then
-      clear_suspicion(record_key(id), owner)
+      uncount_own_crash(record_key(id), owner)
       table.insert(lost, id)
     else
       take_lease(id, owner, now_ms + a.lease_ms)

@@ -31,7 +31,8 @@ local function emit_event(event)
       'type', event.type, 'body', event.body)
     call('PEXPIRE', key.feed(event.tenant), FEED_LIFE_MS)
   end
-  if event.job then call('PUBLISH', EVENTS_CHANNEL, event.job) end
+  -- nobody reads the events of a job yet that nobody knows of
+  if event.job and event.type ~= 'job.queued' then call('PUBLISH', EVENTS_CHANNEL, event.job) end
   return event_id
 end
 

@@ -50,7 +50,7 @@ local function exports(a)
 end
 
 -- Whether a scope that the job needs was refused to this token a while ago: once, which may have been a mishap.
-local function is_doubted(a, id, token)
+local function was_refused_a_scope(a, id, token)
   if now_ms - tonumber(token.doubted_ms or '0') > a.forgotten_ms then return false end
   for _, scope in ipairs(a.needs) do
     local at_ms = call('HGET', key.token(id), 'doubt scope ' .. scope)
@@ -96,7 +96,7 @@ end
 local function order(a, id, token)
   local by_owner = token.tenant == '' and 1e15 or 0
   local by_expiry = token.expires_ms == 0 and 9e14 or token.expires_ms
-  local is_last_resort = (exports(a) and token.state == 'export_blocked') or is_doubted(a, id, token)
+  local is_last_resort = (exports(a) and token.state == 'export_blocked') or was_refused_a_scope(a, id, token)
   return by_owner + by_expiry + (is_last_resort and 1e16 or 0)
 end
 

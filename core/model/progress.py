@@ -1,0 +1,23 @@
+"""Progress of a job: how far it is in each stage, and in which words its caller hears of it. Data only."""
+
+from core.model.job import Stage
+
+#: how far a job is when it enters a stage, in percent
+PERCENT: dict[Stage, int] = {
+    Stage.PREPARING: 2,
+    Stage.UPLOADING: 10,
+    Stage.EDITING: 25,
+    Stage.RECOVERING: 40,
+    Stage.RENDERING: 60,
+    Stage.STORING: 92,
+}
+
+#: what a caller hears when a job enters a stage
+WORDS: dict[Stage, str] = {
+    Stage.PREPARING: "Connecting...",
+    Stage.UPLOADING: "Uploading",
+    Stage.EDITING: "Editing",
+    Stage.RECOVERING: "Checking what the edit did",
+    Stage.RENDERING: "Rendering",
+    Stage.STORING: "Saving the video",
+}

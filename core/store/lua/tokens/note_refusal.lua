@@ -1,0 +1,12 @@
+-- Note that the backend refused a token, or one of its scopes, and tell whether it did before: one refusal alone does not
+-- count.
+-- Arguments: token, what ('refused', or 'scope write'), apart_ms (sooner it may be the same mishap), forgotten_ms (later
+-- it is as if it never did). Results: said_before.
+operation('note_refusal', function(a)
+  if call('EXISTS', key.token(a.token)) == 0 then return {} end
+  local since_ms = now_ms - tonumber(call('HGET', key.token(a.token), 'doubt ' .. a.what) or '0')
+  if since_ms > a.forgotten_ms then
+    call('HSET', key.token(a.token), 'doubt ' .. a.what, now_ms, 'doubted_ms', now_ms)
+  end
+  return {said_before = since_ms >= a.apart_ms and since_ms <= a.forgotten_ms}
+end)

@@ -1,0 +1,350 @@
+"""What each refusal of the backend's means for a job: the whole table, over a real store and a backend that is away."""
+
+import itertools
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+
+from core.errors import Code, WaitReason
+from core.model import session as sessions
+from core.model import transitions
+from core.model.job import Job, Recovery, Render, Sent, Stage, Status
+from core.model.session import Session
+from core.model.token import TokenState
+from tests.store_fixture import Core, core
+from tests.worker_fixture import context_over, in_hand
+from worker.backend.faults import BackendFault, Fault
+from worker.context import WorkerContext
+from worker.jobs.fault_handling import handle_fault
+from worker.jobs.retry_policy import TRIES, name_of
+from worker.jobs.step_result import Handover
+
+__all__ = ["core"]
+
+
+@pytest.fixture
+async def context(core: Core, tmp_path) -> AsyncIterator[WorkerContext]:
+    async with context_over(core, tmp_path) as context:
+        yield context
+
+
+def at(job: Job, stage: Stage, *, token_id: str = "tok_1") -> Job:
+    """Bring a job to a stage."""
+    job = transitions.token_taken(transitions.started(job, now_ms=job.created_at_ms), token_id=token_id)
+    sent = Sent(at_ms=job.created_at_ms, before="d0")
+    match stage:
+        case Stage.PREPARING:
+            return job
+        case Stage.UPLOADING:
+            return transitions.moved(job, stage)
+        case Stage.EDITING:
+            return transitions.sending(job, sent=sent)
+        case Stage.RECOVERING:
+            return msgspec.structs.replace(
+                transitions.moved(job, stage), sent=sent, recovery=Recovery(since_ms=job.created_at_ms)
+            )
+    render = Render(id="render_1", attempt=1, started_at_ms=job.created_at_ms, asked=True)
+    return transitions.rendering(transitions.sending(job, sent=sent), render=render)
+
+
+def opened(job: Job, *, edits: int = 0, token_id: str = "tok_1") -> Session:
+    session = Session(id=job.session_id, tenant=job.tenant, profile=job.profile, created_at_ms=job.created_at_ms)
+    session = sessions.opened(session, backend_id="b1", task_id=None, user_id=None, token_id=token_id)
+    return msgspec.structs.replace(session, edits=edits, uploaded=1)
+
+
+async def judged(
+    core: Core,
+    context: WorkerContext,
+    stage: Stage,
+    fault: BackendFault,
+    *,
+    edits: int = 0,
+    token_id: str = "tok_1",
+    tried: int = 0,
+    may_send: bool = False,
+    **facts: Any,
+):
+    """How a job goes on that has met this fault, and the same one so often before."""
+    job = await core.submit()
+    there = msgspec.structs.replace(at(job, stage, token_id=token_id), **facts)
+    there = msgspec.structs.replace(there, tries={name_of(fault): tried} if tried else {})
+    async with in_hand(core, context, there, opened(job, edits=edits, token_id=token_id)) as execution:
+        execution.handover = Handover(may_send=may_send)
+        return await handle_fault(execution, fault)
+
+
+def code_of(job: Job) -> Code | None:
+    return job.error.code if job.error else None
+
+
+class Goes(NamedTuple):
+    """A fault at a stage, and how the job goes on: its stage, whether its message counts as sent, why it waits."""
+
+    stage: Stage
+    call: str
+    fault: Fault
+    to: Stage
+    sent: bool
+    reason: WaitReason | None = None
+
+
+ON = (
+    # a message that may have arrived is never sent again; one that was refused is void
+    Goes(Stage.EDITING, "message", Fault.BROKEN, Stage.RECOVERING, sent=True),
+    Goes(Stage.EDITING, "message", Fault.UNREACHABLE, Stage.PREPARING, sent=False, reason=WaitReason.BACKEND_DOWN),
+    Goes(Stage.EDITING, "message", Fault.RATE_LIMITED, Stage.PREPARING, False, WaitReason.BACKEND_RATE_LIMITED),
+    Goes(Stage.EDITING, "message", Fault.BUSY, Stage.PREPARING, sent=False, reason=WaitReason.SESSION_BUSY),
+    Goes(Stage.EDITING, "message", Fault.SESSION_LOST, Stage.PREPARING, sent=False),
+    Goes(Stage.EDITING, "message", Fault.NO_CREDITS, Stage.PREPARING, sent=False),
+    # everything else is asked again where it stands
+    Goes(Stage.PREPARING, "open_session", Fault.BROKEN, Stage.PREPARING, sent=False, reason=WaitReason.BACKEND_DOWN),
+    Goes(Stage.UPLOADING, "upload", Fault.BROKEN, Stage.UPLOADING, sent=False, reason=WaitReason.BACKEND_DOWN),
+    Goes(Stage.RECOVERING, "state", Fault.BROKEN, Stage.RECOVERING, sent=True, reason=WaitReason.BACKEND_DOWN),
+    Goes(Stage.RECOVERING, "state", Fault.RATE_LIMITED, Stage.RECOVERING, True, WaitReason.BACKEND_RATE_LIMITED),
+    Goes(Stage.RENDERING, "render_status", Fault.BROKEN, Stage.RENDERING, sent=True, reason=WaitReason.BACKEND_DOWN),
+    Goes(Stage.RENDERING, "render", Fault.BUSY, Stage.RENDERING, sent=True, reason=WaitReason.SESSION_BUSY),
+    Goes(Stage.UPLOADING, "upload", Fault.SESSION_LOST, Stage.PREPARING, sent=False),
+    # what one token may not do another one may
+    Goes(Stage.PREPARING, "open_session", Fault.SCOPE_MISSING, Stage.PREPARING, sent=False),
+    Goes(Stage.UPLOADING, "upload", Fault.SCOPE_MISSING, Stage.PREPARING, sent=False),
+    Goes(Stage.EDITING, "message", Fault.SCOPE_MISSING, Stage.PREPARING, sent=False),
+)
+
+
+async def test_a_passing_fault_leads_back_to_the_right_stage(core, context):
+    found = []
+    for goes in ON:
+        following = await judged(core, context, goes.stage, BackendFault(goes.fault, call=goes.call))
+        job = following.job
+        reason = job.wait.reason if job.wait else None
+        found.append(goes._replace(to=job.stage, sent=job.sent is not None, reason=reason))
+        assert (following.park_s is not None) == (reason is not None), goes
+    assert found == list(ON)
+
+
+ENDS = (
+    (Fault.UNSUPPORTED, "upload", Code.UNSUPPORTED_MEDIA),
+    (Fault.TOO_LARGE, "upload", Code.MEDIA_TOO_LARGE),
+    (Fault.REFUSED, "open_session", Code.BACKEND_UNAVAILABLE),
+    (Fault.UNSUPPORTED, "credits", Code.BACKEND_UNAVAILABLE),
+    (Fault.TOO_LARGE, "anonymous_token", Code.BACKEND_UNAVAILABLE),
+)
+#: what is refused again and again after the message was paid for
+PAID_ENDS = (
+    (Fault.SCOPE_MISSING, "render", Code.SCOPE_MISSING),
+    (Fault.REFUSED, "render", Code.RENDER_FAILED),
+    (Fault.NO_CREDITS, "render_status", Code.RENDER_FAILED),
+    (Fault.NO_CREDITS, "download", Code.RENDER_FAILED),
+    (Fault.RENDER_UNKNOWN, "output", Code.RENDER_FAILED),
+)
+
+
+async def test_a_lasting_refusal_ends_the_job_with_its_code(core, context):
+    for fault, call, code in ENDS:
+        following = await judged(core, context, Stage.UPLOADING, BackendFault(fault, call=call))
+        assert (code_of(following.job), following.job.credits_used) == (code, 0), (fault, call)
+
+
+async def test_what_is_refused_after_the_message_is_asked_again_and_then_told(core, context):
+    for fault, call, code in PAID_ENDS:
+        refused = BackendFault(fault, call=call)
+        following = await judged(core, context, Stage.RENDERING, refused, edits=1, edited=True)
+        assert (following.job.stage, following.park_s) == (Stage.RENDERING, 1.0), (fault, call)
+        following = await judged(core, context, Stage.RENDERING, refused, edits=1, edited=True, tried=TRIES)
+        assert code_of(following.job) is code, (fault, call)
+
+
+async def test_a_plan_that_does_not_export_ends_the_job_at_once(core, context):
+    following = await judged(core, context, Stage.RENDERING, BackendFault(Fault.EXPORT_BLOCKED, call="render"))
+    assert code_of(following.job) is Code.EXPORT_BLOCKED
+
+
+async def test_an_end_after_the_message_never_says_that_nothing_was_charged(core, context):
+    refused = BackendFault(Fault.TOKEN_REFUSED, call="render")
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    following = await judged(
+        core, context, Stage.RENDERING, refused, edits=1, edited=True, token_id=token_id, tried=TRIES
+    )
+    assert code_of(following.job) is Code.BACKEND_UNAVAILABLE
+    assert following.job.error is not None
+    assert following.job.error.hint == 'Replay with {"from": "render"}: it costs no credits.'
+
+
+CALLS = (
+    "anonymous_token",
+    "token",
+    "session",
+    "open_session",
+    "upload",
+    "message",
+    "state",
+    "credits",
+    "render",
+    "render_status",
+    "cancel_render",
+    "output",
+    "download",
+)
+BEFORE_MESSAGE = (Stage.PREPARING, Stage.UPLOADING, Stage.EDITING)
+
+
+async def test_every_fault_of_every_call_at_every_stage_has_an_answer_and_none_leads_to_a_second_message(core, context):
+    """The table whole: a message that is out is not sent again, whatever is refused, and however often it was."""
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    for fault, call, stage in itertools.product(Fault, CALLS, Stage):
+        where = (fault, call, stage)
+        own_refusal = call == "message" and fault is not Fault.BROKEN
+        facts = {"edited": True, "edits": 1} if stage in (Stage.RENDERING, Stage.STORING) else {}
+        following = await judged(core, context, stage, BackendFault(fault, call=call), token_id=token_id, **facts)
+        job = following.job
+        assert job.status in (Status.RUNNING, Status.FAILED), where
+        if stage in (Stage.PREPARING, Stage.UPLOADING) or (stage is Stage.EDITING and own_refusal):
+            assert job.sent is None, where
+        else:
+            assert job.sent is not None, where
+            assert job.ended or job.stage not in BEFORE_MESSAGE or job.stage is stage is Stage.EDITING, where
+
+
+@pytest.mark.parametrize("fault", Fault)
+async def test_a_job_cancelled_amid_its_message_never_goes_back_before_it(core, context, fault):
+    job = at(await core.submit(), Stage.EDITING)
+    job = transitions.cancel_asked(job, now_ms=job.created_at_ms)
+    async with in_hand(core, context, job, opened(job)) as execution:
+        following = await handle_fault(execution, BackendFault(fault, call="credits"))
+    assert following.job.sent is not None
+    assert following.job.stage in (Stage.EDITING, None)
+
+
+async def test_what_comes_before_the_bytes_of_an_announced_message_begins_again(core, context):
+    removed = BackendFault(Fault.TOKEN_REFUSED, call="token")
+    sent = await judged(core, context, Stage.EDITING, removed, token_id="tok_gone")
+    unsent = await judged(core, context, Stage.EDITING, removed, token_id="tok_gone", may_send=True)
+    assert (sent.job.sent is not None, unsent.job.sent) == (True, None)
+
+
+#: refusals that a job answers by going on elsewhere, or with the same token: each with its call and its end
+ENDLESS = (
+    (Fault.SESSION_LOST, "upload", Code.BACKEND_UNAVAILABLE),
+    (Fault.SESSION_LOST, "message", Code.BACKEND_UNAVAILABLE),
+    (Fault.TOKEN_REFUSED, "message", Code.BACKEND_UNAVAILABLE),
+    (Fault.NO_CREDITS, "message", Code.CREDITS_EXHAUSTED),
+    (Fault.SCOPE_MISSING, "message", Code.SCOPE_MISSING),
+)
+
+
+@pytest.mark.parametrize(("fault", "call", "code"), ENDLESS)
+async def test_a_refusal_that_is_repeated_has_growing_pauses_and_an_end(core, context, fault, call, code):
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    job, pauses, tries = await core.submit(), [], {}
+    stage = Stage.EDITING if call == "message" else Stage.UPLOADING
+    for _ in range(TRIES + 1):
+        again = msgspec.structs.replace(at(job, stage, token_id=token_id), tries=tries)
+        async with in_hand(core, context, again, opened(job, token_id=token_id)) as execution:
+            following = await handle_fault(execution, BackendFault(fault, call=call))
+        pauses.append(following.park_s or 0.0)
+        tries = dict(following.job.tries)
+        core.clock.turn(by_s=core.settings.lease_s + 1)
+    assert (code_of(following.job), following.job.sent) == (code, None)
+    assert pauses[:-1] == sorted(pauses[:-1])
+    assert sum(pauses) >= 30
+
+
+async def test_a_session_that_is_lost_before_its_first_edit_can_be_opened_again(core, context):
+    following = await judged(core, context, Stage.UPLOADING, BackendFault(Fault.SESSION_LOST, call="upload"))
+    assert following.session is not None
+    assert (following.session.lost, following.session.backend_id, following.session.uploaded) == (False, None, 0)
+
+
+async def test_a_session_with_an_edit_is_asked_for_once_more_and_then_given_up(core, context):
+    lost = BackendFault(Fault.SESSION_LOST, call="state")
+    for stage, edits in ((Stage.UPLOADING, 1), (Stage.RECOVERING, 0), (Stage.RENDERING, 1)):
+        once = await judged(core, context, stage, lost, edits=edits)
+        assert (once.session, once.job.stage, once.park_s) == (None, stage, 1.0)
+        following = await judged(core, context, stage, lost, edits=edits, tried=1)
+        assert following.session is not None
+        assert (following.session.lost, following.job.stage) == (True, stage)
+
+
+async def test_an_upload_that_broke_off_may_be_there_and_a_refused_one_is_not(core, context):
+    broken = await judged(core, context, Stage.UPLOADING, BackendFault(Fault.BROKEN, call="upload"))
+    refused = await judged(core, context, Stage.UPLOADING, BackendFault(Fault.UNREACHABLE, call="upload"))
+    assert (broken.job.upload_doubt, refused.job.upload_doubt) == (True, False)
+
+
+async def test_pauses_grow_while_the_backend_stays_away_and_have_a_bound(core, context):
+    job = at(await core.submit(), Stage.UPLOADING)
+    pauses = []
+    for _ in range(9):
+        async with in_hand(core, context, job, opened(job)) as execution:
+            following = await handle_fault(execution, BackendFault(Fault.UNREACHABLE, call="upload"))
+        pauses.append(following.park_s)
+        job = following.job
+        core.clock.turn(by_s=core.settings.lease_s + 1)
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+async def test_pauses_go_on_growing_for_a_message_that_note_refusal_and_again(core, context):
+    job = await core.submit()
+    pauses, tries = [], {}
+    for _ in range(6):
+        sending = msgspec.structs.replace(at(job, Stage.EDITING), tries=tries)
+        async with in_hand(core, context, sending, opened(job)) as execution:
+            following = await handle_fault(execution, BackendFault(Fault.RATE_LIMITED, call="message"))
+        pauses.append(following.park_s)
+        tries = dict(transitions.moved(following.job, Stage.UPLOADING).tries)
+        core.clock.turn(by_s=core.settings.lease_s + 1)
+    assert pauses == [30, 60, 120, 240, 300, 300]
+
+
+async def test_a_session_with_an_edit_is_not_left_for_want_of_a_scope(core, context):
+    refused = BackendFault(Fault.SCOPE_MISSING, call="upload")
+    once = await judged(core, context, Stage.UPLOADING, refused, edits=1)
+    assert (once.session, once.park_s) == (None, 1.0)
+    ended = await judged(core, context, Stage.UPLOADING, refused, edits=1, tried=TRIES)
+    assert code_of(ended.job) is Code.SCOPE_MISSING
+
+
+async def test_retry_after_is_honoured(core, context):
+    limited = BackendFault(Fault.RATE_LIMITED, call="state", retry_after_s=7)
+    away = BackendFault(Fault.BROKEN, call="state", retry_after_s=90)
+    assert (await judged(core, context, Stage.RECOVERING, limited)).park_s == 7
+    assert (await judged(core, context, Stage.RECOVERING, away)).park_s == 90
+
+
+async def test_a_job_that_is_being_canceled_keeps_its_message_for_sent(core, context):
+    job = at(await core.submit(), Stage.EDITING)
+    job = transitions.cancel_asked(job, now_ms=job.created_at_ms)
+    async with in_hand(core, context, job, opened(job)) as execution:
+        following = await handle_fault(execution, BackendFault(Fault.UNREACHABLE, call="credits"))
+    assert (following.job.status, following.job.sent is not None) == (Status.CANCELING, True)
+
+
+async def test_a_refused_token_is_not_given_up_while_the_backend_does_not_say_whether_it_is_good(core, context):
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    refused = BackendFault(Fault.TOKEN_REFUSED, call="message")
+    following = await judged(core, context, Stage.EDITING, refused, token_id=token_id)
+    assert following.job.wait is not None
+    assert following.job.wait.reason is WaitReason.BACKEND_DOWN
+    token = await core.tokens.get(token_id)
+    assert token is not None
+    assert token.state is TokenState.ACTIVE
+
+
+@pytest.mark.parametrize(("edits", "lost"), [(0, False), (1, True)])
+async def test_the_session_of_a_removed_token_is_opened_anew_or_lost(core, context, edits, lost):
+    refused = BackendFault(Fault.TOKEN_REFUSED, call="token")
+    following = await judged(core, context, Stage.PREPARING, refused, edits=edits, token_id="tok_gone")
+    assert following.session is not None
+    assert (following.session.lost, following.session.backend_id) == (lost, "b1" if lost else None)
+    assert following.job.stage is Stage.PREPARING
+
+
+async def test_a_token_without_credits_rests_and_lets_go_of_what_was_reserved(core, context):
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    await judged(core, context, Stage.EDITING, BackendFault(Fault.NO_CREDITS, call="message"), token_id=token_id)
+    token = await core.tokens.get(token_id)
+    assert token is not None
+    assert (token.state, token.reserved) == (TokenState.EXHAUSTED, 0)

@@ -1,0 +1,53 @@
+"""What the backend says of an account: a new anonymous token, a balance."""
+
+from typing import Any
+
+import msgspec
+
+from core.redacted_repr import redacted_repr
+from worker.backend.responses.envelope import Unreadable
+from worker.backend.responses.values import moment_ms, needed, user_of, whole
+
+
+@redacted_repr("user_id", "expires_at_ms", "credits")
+class IssuedToken(msgspec.Struct, frozen=True):
+    """A new anonymous token."""
+
+    token: str
+    user_id: str | None
+    expires_at_ms: int | None
+    credits: int | None
+
+
+class Credits(msgspec.Struct, frozen=True):
+    """`frozen`: reserved for work in progress; where the answer lacks it, what the total has beyond what is available."""
+
+    available: int
+    frozen: int
+    total: int
+    #: whether the answer says what is frozen at all
+    tells_frozen: bool = True
+
+    def as_told(self) -> dict[str, int]:
+        """Write it as callers read it."""
+        return {"available": self.available, "frozen": self.frozen, "total": self.total}
+
+
+def parse_issued_token(data: dict[str, Any]) -> IssuedToken:
+    return IssuedToken(
+        token=needed(data, "token", "access_token"),
+        user_id=user_of(data),
+        expires_at_ms=moment_ms(data.get("expires_at", data.get("expiresAt"))),
+        credits=whole(data, "credits"),
+    )
+
+
+def parse_credits(data: dict[str, Any]) -> Credits:
+    available = whole(data, "available")
+    if available is None:
+        raise Unreadable("the answer lacks available")
+    frozen, total = whole(data, "frozen"), whole(data, "total")
+    told = frozen is not None or total is not None
+    if frozen is None:
+        frozen = 0 if total is None else max(0, total - available)
+    return Credits(available, frozen, available + frozen if total is None else total, tells_frozen=told)

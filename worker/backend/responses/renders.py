@@ -1,0 +1,72 @@
+"""What the backend says of a render: its name, how far it is, and its film. Both shapes of a status are read."""
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from core.redacted_repr import redacted_repr
+from worker.backend.responses.values import finite, number, text, whole, words_of
+
+#: under which keys a film's link may stand, in the output or beside the status
+_LINK_KEYS = (
+    *("url", "outputUrl", "output_url", "downloadUrl", "download_url"),
+    *("videoUrl", "video_url", "fileUrl", "file_url"),
+)
+RenderWord: TypeAlias = Literal["pending", "processing", "completed", "failed"]
+
+
+@redacted_repr("status", "progress")
+class RenderStatus(msgspec.Struct, frozen=True):
+    """`progress`: percent. A cancelled render counts as failed; `error` says why in the backend's words."""
+
+    status: RenderWord
+    progress: int | None
+    url: str | None
+    duration_s: float | None
+    size_bytes: int | None
+    error: str | None = None
+
+
+def parse_render_status(data: dict[str, Any]) -> RenderStatus:
+    output = data.get("output")
+    made = output if isinstance(output, dict) else {}
+    url = text(made, *_LINK_KEYS) or text(data, *_LINK_KEYS) or (output if isinstance(output, str) else None)
+    return RenderStatus(
+        status=_render_word(data.get("status"), linked=url is not None),
+        progress=_percent(data.get("progress")),
+        url=url,
+        # beside the status it may as well be how long the render took
+        duration_s=number(made, "duration"),
+        size_bytes=whole(made, "size") or whole(data, "size"),
+        error=words_of(data.get("error")) or words_of(data.get("message")),
+    )
+
+
+def parse_render_ids(data: dict[str, Any]) -> list[str]:
+    """List by which ids the backend may go on to speak of a render that it was asked for; it may name ours, and its own."""
+    named = (text(data, key) for key in ("id", "renderId", "render_id", "taskId", "task_id"))
+    return [name for name in named if name]
+
+
+def _render_word(status: object, *, linked: bool) -> RenderWord:
+    """Read a status; without any a link to the film says that there is one."""
+    match str(status).strip().lower():
+        case "completed" | "complete" | "succeeded" | "success" | "done" | "finished":
+            return "completed"
+        case "none" | "" if linked:
+            return "completed"
+        case "failed" | "failure" | "error" | "cancelled" | "canceled":
+            return "failed"
+        case "pending" | "queued":
+            return "pending"
+    return "processing"
+
+
+def _percent(progress: object) -> int | None:
+    """Read ``45``, ``"45%"`` or ``0.45``: what is written as a fraction, and is at most one, is a share."""
+    written = str(progress).strip()
+    number = finite(written.removesuffix("%")) if isinstance(progress, int | float | str) else None
+    if number is None or isinstance(progress, bool):
+        return None
+    is_share = "." in written and not written.endswith("%") and number <= 1
+    return int(min(max(number * 100 if is_share else number, 0.0), 100.0))

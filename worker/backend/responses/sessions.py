@@ -1,0 +1,77 @@
+"""What the backend says of a session: its names, the link that opens it in a browser, its state."""
+
+import re
+from typing import Any
+
+import msgspec
+
+from core.redacted_repr import redacted_repr
+from worker.backend.drafts import find_draft, written_out
+from worker.backend.responses.envelope import ENVELOPE, Unreadable
+from worker.backend.responses.values import needed, text, user_of, values
+
+
+class OpenedSession(msgspec.Struct, frozen=True):
+    session_id: str
+    task_id: str | None
+    user_id: str | None
+
+
+@redacted_repr("task_id")
+class State(msgspec.Struct, frozen=True):
+    """A session as it is now. `draft` is the backend's own form: `worker.backend.drafts` reads it."""
+
+    draft: dict[str, Any] | None
+    video_infos: list[Any]
+    generated_media: list[Any]
+    task_id: str | None
+    user_id: str | None
+    #: all that the state holds, JSON texts decoded
+    content: dict[str, Any] = {}
+
+
+#: what a session without a state shows
+NO_STATE = State(draft=None, video_infos=[], generated_media=[], task_id=None, user_id=None)
+
+
+def parse_opened_session(data: dict[str, Any]) -> OpenedSession:
+    return OpenedSession(
+        session_id=needed(data, "session_id", "sessionId"),
+        task_id=text(data, "task_id", "taskId"),
+        user_id=user_of(data),
+    )
+
+
+def parse_claim_token(data: dict[str, Any]) -> str:
+    return needed(data, "claim_token", "claimToken")
+
+
+#: what stands beside a state and tells of no timeline
+_ABOUT_NO_TIMELINE = re.compile(r"(?:user|account|task|session|plan|meta|usage|credit|quota|link|page)", re.IGNORECASE)
+
+
+def parse_state(data: dict[str, Any]) -> State:
+    """Read a state. Raises Unreadable where there is none in the answer, which is not the same as an empty one."""
+    told = written_out(data)
+    state = told.get("state")
+    inner = state if state is not None else told
+    if not isinstance(inner, dict) or (state is None and not data.keys() - ENVELOPE):
+        raise Unreadable("the answer holds no state")
+    inner = _beside(told) | inner if state is not None else inner
+    return State(
+        draft=find_draft(inner),
+        video_infos=values(inner.get("video_infos")),
+        generated_media=values(inner.get("generated_media")),
+        task_id=text(data, "task_id", "taskId"),
+        user_id=user_of(data) or user_of(inner),
+        content=inner,
+    )
+
+
+def _beside(told: dict[str, Any]) -> dict[str, Any]:
+    """Find what is told of the timeline beside the state: ``{"state": {…}, "canvas_config": {…}}``."""
+    return {
+        key: value
+        for key, value in told.items()
+        if key != "state" and isinstance(value, dict | list) and not _ABOUT_NO_TIMELINE.match(key)
+    }

@@ -1,0 +1,197 @@
+"""Carries out what `worker.jobs.fault_reactions` says of a backend's refusal: tells the pool, and makes the next record."""
+
+from core.errors import Code, Permanent, Temporary
+from core.logs import get_logger
+from core.model import session as sessions
+from core.model import transitions
+from core.model.job import Job
+from core.model.session import Session
+from worker.backend.faults import BackendFault, Fault
+from worker.jobs.execution import JobExecution
+from worker.jobs.fault_reactions import (
+    Reaction,
+    end_after,
+    may_begin_again,
+    may_leave_session,
+    may_take_another_token,
+    message_was_refused,
+    raised_estimate,
+    reaction_to,
+)
+from worker.jobs.retry_policy import name_of, next_try, rest_s, tries_of
+from worker.jobs.step_result import Handover, StepResult
+from worker.jobs.wait_or_fail import fail, wait
+from worker.tokens.estimate import estimate
+
+log = get_logger(__name__)
+
+
+async def handle_error(execution: JobExecution, error: Permanent | Temporary | BackendFault) -> StepResult:
+    """Turn what a step raised into the next record."""
+    match error:
+        case Permanent():
+            return await fail(execution, error, execution.job)
+        case Temporary():
+            return await wait(execution, error, execution.job)
+    log.info("a call failed", stage=str(execution.job.stage), fault=str(error))
+    return await handle_fault(execution, error)
+
+
+async def handle_fault(execution: JobExecution, fault: BackendFault) -> StepResult:
+    """Say how the job goes on, or ends. Finding out what a fault means may itself be refused, or have to wait.
+
+    Nothing is handed over: whatever was refused, the next step begins from the record alone.
+    """
+    job = _without_refused_message(execution, fault)
+    try:
+        result = await _react(execution, job, fault)
+    except BackendFault as another:
+        log.info("a call failed after a failed one", stage=str(job.stage), fault=str(another))
+        result = await _go_on_after(execution, job, another)
+    except Temporary as later:
+        result = await wait(execution, later, job)
+    return result._replace(handover=Handover())
+
+
+async def _go_on_after(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
+    try:
+        return _try_again(execution, job, fault)
+    except Permanent as end:
+        return await fail(execution, end, job)
+
+
+async def _react(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
+    """Carry the reaction out on `job`, which is the record without a message that was refused. Raises BackendFault."""
+    try:
+        match reaction_to(fault):
+            case Reaction.READ_INSTEAD_OF_SENDING:
+                return StepResult(transitions.confirmation_needed(job, now_ms=execution.now_ms))
+            case Reaction.INVALIDATE_TOKEN:
+                return await _invalidate_token(execution, job, fault)
+            case Reaction.LEAVE_SESSION:
+                return _leave_session(execution, job, fault)
+            case Reaction.EXHAUST_TOKEN:
+                return await _exhaust_token(execution, job, fault)
+            case Reaction.BLOCK_EXPORT:
+                return await _block_export(execution, fault)
+            case Reaction.DENY_SCOPE:
+                return await _deny_scope(execution, job, fault)
+            case Reaction.TRY_AGAIN:
+                return await _try_later(execution, job, fault)
+    except Permanent as end:
+        return await fail(execution, end, job)
+
+
+def _without_refused_message(execution: JobExecution, fault: BackendFault) -> Job:
+    """Void the intent of a message that the backend refused before any work; other jobs stay where they are."""
+    job = execution.job
+    refused = message_was_refused(fault, job, may_send=execution.handover.may_send)
+    return transitions.message_refused(job) if refused else job
+
+
+def _try_again(
+    execution: JobExecution,
+    following: Job,
+    fault: BackendFault,
+    session: Session | None = None,
+    *,
+    elsewhere: bool = False,
+) -> StepResult:
+    """Go on with `following` after the pause that the rules give. Raises Permanent where they give none.
+
+    `elsewhere`: with another token, or in a new session.
+    """
+    now_ms = execution.now_ms
+    again = next_try(fault, following, execution.context.settings, now_ms=now_ms, elsewhere=elsewhere)
+    if again is None:
+        raise end_after(fault, following)
+    if again.counts:
+        following = transitions.trying_again(following, after=name_of(fault))
+    if not again.delay_s and elsewhere:
+        return StepResult(following, session)
+    until_ms = now_ms + int(again.delay_s * 1000)
+    waiting = transitions.waiting(following, reason=again.reason, until_ms=until_ms)
+    return StepResult(waiting, session, park_s=again.delay_s)
+
+
+async def _try_later(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
+    """Sleep. A token that the backend itself told to rest is left to those who hold it."""
+    if fault.fault is Fault.RATE_LIMITED and fault.by_backend and execution.job.token_id:
+        pause_s = rest_s(fault, job, execution.context.settings)
+        await execution.context.token_pool.rest(execution.job.token_id, rest_s=pause_s)
+    if fault.call == "upload" and fault.maybe_done:
+        job = transitions.upload_interrupted(job)
+    return _try_again(execution, job, fault)
+
+
+async def _invalidate_token(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
+    """Hand the very token back. Its successor is tried on the same session; without one the session's token is gone."""
+    session, pool = execution.session, execution.context.token_pool
+    token_id = execution.job.token_id or session.token_id
+    if token_id is None:
+        return _try_again(execution, job, fault)
+    successor = await pool.invalidate(execution.job, token_id, call=fault.call)
+    if successor == token_id:
+        return _try_again(execution, job, fault)
+    await pool.release(execution.job, token_id)
+    if successor and session.backend_id:
+        following = _go_on_with(job, successor)
+        return _try_again(execution, following, fault, sessions.moved_to(session, successor), elsewhere=True)
+    return _abandon_session(job, session)
+
+
+def _leave_session(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
+    """Begin again in a new session; one with an edit is asked for once more before it is given up."""
+    session = execution.session
+    if may_leave_session(job, session):
+        following, forgotten = transitions.restarted(job), sessions.forgotten(session)
+        return _try_again(execution, following, fault, forgotten, elsewhere=True)
+    if session.backend_id and not tries_of(fault, job):
+        return _try_again(execution, job, fault)
+    return _abandon_session(job, session)
+
+
+def _abandon_session(job: Job, session: Session) -> StepResult:
+    """Begin again in a new session, or say that the session is lost, and with it an edit. Tokens that are over end this."""
+    if may_leave_session(job, session):
+        return StepResult(transitions.restarted(job), sessions.forgotten(session))
+    return StepResult(transitions.session_lost(job), sessions.given_up(session))
+
+
+async def _exhaust_token(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
+    """Begin again: another token of the operator's may have credits; a session with an edit must wait for its own.
+
+    What comes after the message costs nothing, so a job that has paid asks again.
+    """
+    if not may_begin_again(job):
+        return _try_again(execution, job, fault)
+    cost_at_least, token_id = job.cost_at_least, execution.job.token_id
+    if token_id:
+        balance = await execution.context.token_pool.exhaust(execution.job, token_id)
+        available = balance.available if balance else None
+        cost_at_least = raised_estimate(job, available=available, estimate=estimate(job))
+    following = transitions.restarted(job, cost_at_least=cost_at_least)
+    return _try_again(execution, following, fault, elsewhere=True)
+
+
+async def _block_export(execution: JobExecution, fault: BackendFault) -> StepResult:
+    """End the job. Only a refused render says something of the token."""
+    if execution.job.token_id and fault.call == "render":
+        await execution.context.token_pool.note_export(execution.job.token_id, allowed=False)
+    raise Permanent(Code.EXPORT_BLOCKED)
+
+
+async def _deny_scope(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
+    """Remember what the token may not do, and take another one as long as one can."""
+    session, token_id = execution.session, execution.job.token_id
+    if token_id:
+        await execution.context.token_pool.deny(execution.job, token_id, call=fault.call)
+    if may_take_another_token(job, session):
+        following, forgotten = transitions.restarted(job), sessions.forgotten(session)
+        return _try_again(execution, following, fault, forgotten, elsewhere=True)
+    return _try_again(execution, job, fault)
+
+
+def _go_on_with(job: Job, token_id: str) -> Job:
+    """A job that has yet to pay begins by reserving its credits; one that has paid goes on where it is."""
+    return transitions.restarted(job) if may_begin_again(job) else transitions.token_changed(job, token_id=token_id)

@@ -1,0 +1,113 @@
+"""When a job makes a refused or broken call again, and when it gives up: the one place for pauses and ends. Pure.
+
+Each kind of fault has a rule. Pauses double from the rule's first one, per job and per call that fails in this way; a
+job gives up after the rule's number of tries, or where there is none when its time is over. What goes on with another
+token or in a new session may do so at once the first time, since it does not ask the same again.
+"""
+
+from http import HTTPStatus
+from typing import NamedTuple
+
+from core.errors import WaitReason
+from core.model.job import Job, Status
+from core.settings import Settings
+from worker.backend.faults import PASSING, BackendFault, Fault
+
+#: the longest growing pause between two tries
+LONGEST_PAUSE_S = 60.0
+#: the longest rest after a 429 that does not say how long, and after one that does
+LONGEST_REST_S = 300.0
+LONGEST_TOLD_REST_S = 3600.0
+#: tries after the first call, where the backend refuses what it will probably refuse again
+TRIES = 5
+#: while this process leaves the backend alone and does not say for how long
+_HELD_BACK_S = 1.0
+_BUSY_TIMES = 3
+#: the same call will be refused again, as far as anybody knows
+_REFUSED_FOR_GOOD = frozenset({Fault.REFUSED, Fault.UNSUPPORTED, Fault.TOO_LARGE})
+_REASONS = {
+    Fault.RATE_LIMITED: WaitReason.BACKEND_RATE_LIMITED,
+    Fault.BUSY: WaitReason.SESSION_BUSY,
+    Fault.NO_CREDITS: WaitReason.NO_CREDITS,
+}
+
+
+class Try(NamedTuple):
+    """Make the call again after `delay_s`. `counts`: the next pause is longer; not where nothing was sent."""
+
+    reason: WaitReason
+    delay_s: float
+    counts: bool = True
+
+
+def next_try(fault: BackendFault, job: Job, settings: Settings, *, now_ms: int, elsewhere: bool = False) -> Try | None:
+    """Say when a job makes its call again; None: it gives up. `elsewhere`: with another token, or in a new session.
+
+    The pause never leads past the job's deadline, at which it ends.
+    """
+    tries = tries_of(fault, job)
+    if tries >= _most_tries(fault, job):
+        return None
+    pause_s = 0.0 if elsewhere and tries == 0 else _pause_s(fault, job, settings)
+    left_s = max(0.0, (job.deadline_ms - now_ms) / 1000)
+    return Try(_REASONS.get(fault.fault, WaitReason.BACKEND_DOWN), min(pause_s, left_s), counts=_was_sent(fault))
+
+
+def rest_s(fault: BackendFault, job: Job, settings: Settings) -> float:
+    """How long whoever was told 429 stays away: the backend's own word or else 30 s, and each time twice as long."""
+    first_s, longest_s = settings.rate_limited_s, LONGEST_REST_S
+    if fault.retry_after_s:
+        first_s, longest_s = max(fault.retry_after_s, settings.backoff_s), LONGEST_TOLD_REST_S
+    return _doubled(first_s, tries_of(fault, job), longest_s)
+
+
+def grown_s(first_s: float, times: int) -> float:
+    """How long to wait for the same once more, after so many times: each is twice as long, up to a minute."""
+    return _doubled(first_s, times, max(first_s, LONGEST_PAUSE_S))
+
+
+def tries_of(fault: BackendFault, job: Job) -> int:
+    """How often the job has gone on after this fault of this call."""
+    return job.tries.get(name_of(fault), 0)
+
+
+def tries_after(job: Job, *, success_of: str) -> dict[str, int]:
+    """What is still counted after a call that succeeded: its passing faults are over."""
+    over = {f"{success_of} {fault}" for fault in PASSING}
+    return {name: times for name, times in job.tries.items() if name not in over}
+
+
+def name_of(fault: BackendFault) -> str:
+    """Name what is counted: ``"upload broken"``."""
+    return f"{fault.call} {fault.fault}"
+
+
+def _most_tries(fault: BackendFault, job: Job) -> float:
+    """Passing faults are waited out, unless the job is canceled. What is refused ends at once, unless it was paid for."""
+    if fault.fault in PASSING:
+        return TRIES if job.status is Status.CANCELING else float("inf")
+    # a 403 that names no scope may be a firewall's, which lets the next call through
+    if fault.fault in _REFUSED_FOR_GOOD and fault.status != HTTPStatus.FORBIDDEN:
+        return TRIES if job.sent is not None else 0
+    return TRIES
+
+
+def _pause_s(fault: BackendFault, job: Job, settings: Settings) -> float:
+    tries = tries_of(fault, job)
+    match fault.fault:
+        case Fault.HELD_BACK:
+            return fault.retry_after_s or _HELD_BACK_S
+        case Fault.RATE_LIMITED:
+            return rest_s(fault, job, settings)
+        case Fault.BUSY:
+            return _doubled(_BUSY_TIMES * settings.backoff_s, tries, LONGEST_PAUSE_S)
+    first_s = max(settings.backoff_s, fault.retry_after_s or 0.0)
+    return _doubled(first_s, tries, max(first_s, LONGEST_PAUSE_S))
+
+
+def _doubled(first_s: float, times: int, longest_s: float) -> float:
+    return float(min(longest_s, first_s * (1 << min(times, 20))))
+
+
+def _was_sent(fault: BackendFault) -> bool:
+    return fault.fault is not Fault.HELD_BACK

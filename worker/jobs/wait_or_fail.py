@@ -1,0 +1,79 @@
+"""How a job ends badly or waits: the next record, and nothing left open behind it."""
+
+import asyncio
+from typing import Any
+
+from core.errors import MEANINGS, Code, Permanent, Temporary, WaitReason
+from core.model import transitions
+from core.model.job import Job, Status
+from core.model.session import Session
+from worker.backend.faults import BackendFault
+from worker.jobs.credit_reading import NO_READING, cost_of
+from worker.jobs.execution import JobExecution
+from worker.jobs.orphan_renders import abandon_render, leave_render
+from worker.jobs.retry_policy import grown_s
+from worker.jobs.settlement import settle_failed_job, settling_session
+from worker.jobs.step_result import StepResult
+
+#: an end waits so long for the backend to take a render back
+_TAKE_BACK_S = 5.0
+
+
+async def wait(execution: JobExecution, reason: Temporary, job: Job) -> StepResult:
+    """Let go of the job until it is worth another look; one that has waited too long for credits ends.
+
+    `job`: its record as far as it is true, which may be ahead of the one that is written.
+    """
+    now_ms, left_ms = execution.now_ms, job.deadline_ms - execution.now_ms
+    if reason.reason is WaitReason.NO_CREDITS and job.sent is None:
+        left_ms = min(left_ms, job.start_by_ms - now_ms)
+        if now_ms >= job.start_by_ms:
+            return await fail(execution, Permanent(Code.CREDITS_EXHAUSTED), job)
+    times = job.wait.times + 1 if job.wait and job.wait.reason is reason.reason else 0
+    delay_ms = max(0, min(int(grown_s(reason.delay_s, times) * 1000), left_ms))
+    waiting = transitions.waiting(job, reason=reason.reason, until_ms=now_ms + delay_ms, times=times)
+    return StepResult(waiting, park_s=delay_ms / 1000)
+
+
+async def fail(execution: JobExecution, end: Permanent, job: Job) -> StepResult:
+    """End a job badly, or as canceled where its caller wanted that anyway; no render is left behind. `job`: see `wait`."""
+    cost, session = await _close(execution, end, job)
+    now_ms = execution.now_ms
+    if job.status is Status.CANCELING:
+        return StepResult(transitions.with_cost(transitions.canceled(job, now_ms=now_ms), **cost), session)
+    if job.started_at_ms is None:
+        job = transitions.started(job, now_ms=now_ms)
+    hint = await _hint(execution, end, job)
+    ended = transitions.failed(job, now_ms=now_ms, code=end.code, detail=end.detail, hint=hint)
+    return StepResult(transitions.with_cost(ended, **cost), session)
+
+
+async def _hint(execution: JobExecution, end: Permanent, job: Job) -> str:
+    """Say what a caller can do: without credits register the anonymous account, else what goes with the code.
+
+    What was paid for is not paid for again where an export alone is missing.
+    """
+    if end.code is Code.BACKEND_UNAVAILABLE and job.sent is not None:
+        return MEANINGS[Code.RENDER_FAILED if job.edited else Code.EDIT_UNCONFIRMED].hint
+    if end.code is not Code.CREDITS_EXHAUSTED:
+        return end.hint
+    return await execution.context.token_pool.registration_hint(job, execution.session) or end.hint
+
+
+async def _close(execution: JobExecution, end: Permanent, job: Job) -> tuple[dict[str, Any], Session | None]:
+    """Leave nothing open at the backend, and say what the job has cost as far as that can be said.
+
+    A poisoned job asks for nothing more here: these very calls may be what kills workers.
+    """
+    await execution.context.leases.ensure_held(execution.lease)
+    if end.code is Code.POISONED:
+        await leave_render(execution)
+        return {} if job.edited else cost_of(job, NO_READING), settling_session(execution, NO_READING)
+    try:
+        async with asyncio.timeout(_TAKE_BACK_S):
+            await abandon_render(execution)
+    except (BackendFault, TimeoutError):
+        await leave_render(execution)
+    if job.sent is None:
+        return cost_of(job, NO_READING), None
+    return await settle_failed_job(execution)
