@@ -45,7 +45,7 @@ async def context_over(
     core: Core, folder: Path, *, backend: str = NOBODY, calls: Calls | None = None, allow: str = "127.0.0.0/8"
 ) -> AsyncIterator[WorkerContext]:
     """Build one worker's context over the store's classes."""
-    asked = Backend(backend, platform="test", metrics=Calls() if calls is None else calls, stream_clients=1)
+    asked = Backend(backend, platform="test", metrics=Calls() if calls is None else calls)
     settings, outbound = core.settings, guarded_client(allow=parse_networks(allow), http_allowed=True)
     try:
         yield WorkerContext(

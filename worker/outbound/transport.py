@@ -8,26 +8,17 @@ import ssl
 from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
-from typing import NamedTuple
 
 import httpx
 
-from core.clock import stopwatch_s
 from core.security.url_policy import Network, check_url
+from worker.connections.idle import IdleConnections, Origin, origin_of
 from worker.outbound.dialler import ForbiddenTarget, GuardedDialler
 from worker.outbound.http11 import Http11Connection, KeptConnectionDied
 from worker.outbound.resolver import Resolver
 
 #: idle connections: how many, and for how long
 KEPT, KEPT_S = 64, 15.0
-
-
-class Origin(NamedTuple):
-    """Who a connection leads to: ``("https", "hooks.example.com", 443)``."""
-
-    scheme: str
-    host: str
-    port: int
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
@@ -37,7 +28,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self, *, allow: Sequence[Network], http_allowed: bool, resolver: Resolver | None, tls: ssl.SSLContext
     ) -> None:
         self._dialler = GuardedDialler(allow=allow, resolver=resolver)
-        self._idle = IdleConnections()
+        self._idle = IdleConnections[Http11Connection](most=KEPT, longest_s=KEPT_S)
         self._tls = tls
         self._allow = tuple(allow)
         self._http_allowed = http_allowed
@@ -48,7 +39,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         refusal = check_url(str(target), http_allowed=self._http_allowed, allow=self._allow)
         if refusal is not None:
             raise ForbiddenTarget(refusal.detail)
-        origin = _origin_of(request.url)
+        origin = origin_of(request.url)
         if (kept := self._idle.take(origin)) and (response := await self._exchange_over_kept(origin, kept, request)):
             return response
         return await self._exchange(origin, await self._dial(origin, request), request)
@@ -84,44 +75,3 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         self._idle.close()
         await self._dialler.aclose()
-
-
-def _origin_of(url: httpx.URL) -> Origin:
-    return Origin(url.scheme, url.raw_host.decode("ascii"), url.port or (443 if url.scheme == "https" else 80))
-
-
-class IdleConnections:
-    """Connections that wait for another request to their origin, the latest first."""
-
-    def __init__(self) -> None:
-        #: with the time at which each was put here, oldest first
-        self._kept: list[tuple[float, Origin, Http11Connection]] = []
-
-    def take(self, origin: Origin) -> Http11Connection | None:
-        """Take one out that is fit to serve."""
-        self._drop_unfit()
-        for position in range(len(self._kept) - 1, -1, -1):
-            if self._kept[position][1] == origin:
-                return self._kept.pop(position)[2]
-        return None
-
-    def keep(self, origin: Origin, connection: Http11Connection) -> None:
-        """Put one here, or close it where it is not fit."""
-        self._kept.append((stopwatch_s(), origin, connection))
-        self._drop_unfit()
-
-    def close(self) -> None:
-        """Close all of them."""
-        for _, _, connection in self._kept:
-            connection.close()
-        self._kept.clear()
-
-    def _drop_unfit(self) -> None:
-        oldest_s, last = stopwatch_s() - KEPT_S, len(self._kept) - KEPT
-        fit = []
-        for position, (since_s, origin, connection) in enumerate(self._kept):
-            if position >= last and since_s > oldest_s and connection.is_reusable:
-                fit.append((since_s, origin, connection))
-            else:
-                connection.close()
-        self._kept = fit
