@@ -12,6 +12,7 @@ from core.model.job import Job
 from core.model.session import Session
 from core.security.url_policy import parse_networks
 from core.storage import Storage
+from core.store.formats import Membership
 from core.store.jobs.orphan_renders import OrphanRenders
 from core.store.jobs.removal import JobRemoval
 from tests.store_fixture import PUBLIC_URL, Core
@@ -44,13 +45,17 @@ async def context_over(
     core: Core, folder: Path, *, backend: str = NOBODY, calls: Calls | None = None, allow: str = "127.0.0.0/8"
 ) -> AsyncIterator[WorkerContext]:
     """Build one worker's context over the store's classes."""
-    asked = Backend(backend, platform="test", metrics=Calls() if calls is None else calls, stream_clients=1)
+    asked = Backend(backend, platform="test", metrics=Calls() if calls is None else calls)
     settings, outbound = core.settings, guarded_client(allow=parse_networks(allow), http_allowed=True)
     try:
         yield WorkerContext(
             settings=settings,
             clock=core.clock,
             encryption=core.vault,
+            store=core.store,
+            membership=Membership(
+                core.store, core.clock, kind="worker", process_id="this worker", lease_s=settings.lease_s, settle_s=3600
+            ),
             jobs=core.jobs,
             admission=core.turns,
             deliveries=core.deliveries,

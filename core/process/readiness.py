@@ -9,11 +9,13 @@ import asyncio
 from enum import StrEnum
 from typing import NamedTuple
 
+from core.errors import StartRefused
 from core.logs import get_logger
 from core.security.encryption import Encryption
+from core.store.formats import check_formats
 from core.store.redis.client import STORE_ERROR, Store
 from core.store.redis.durability import durability_warnings
-from core.store.secret_key_check import WrongSecretKeys, check_secret_keys
+from core.store.secret_key_check import check_secret_keys
 
 log = get_logger(__name__)
 
@@ -61,7 +63,8 @@ class Readiness:
         self.redis_reached = False
 
     async def look(self) -> list[str]:
-        """Look at Redis and name what is wrong with it, each in a sentence. Raises STORE_DOWN, WrongSecretKeys."""
+        """Look at Redis and name what is wrong with it, each in a sentence. Raises STORE_DOWN, StartRefused."""
+        await check_formats(self._store)
         warnings = await check_secret_keys(self._store, self._encryption) + await durability_warnings(self._store)
         self.redis_reached = True
         return warnings
@@ -72,7 +75,7 @@ class Readiness:
             return ReadinessReport(Condition.DRAINING)
         try:
             return ReadinessReport(Condition.OK, tuple(await self._look_in_time()))
-        except (*_AWAY, WrongSecretKeys) as wrong:
+        except (*_AWAY, StartRefused) as wrong:
             return ReadinessReport(self._condition_without_redis(), _sentences(wrong))
 
     async def started(self) -> ReadinessReport:
@@ -97,7 +100,7 @@ class Readiness:
 
 
 def _sentences(wrong: Exception) -> tuple[str, ...]:
-    if isinstance(wrong, WrongSecretKeys):
+    if isinstance(wrong, StartRefused):
         log.error(str(wrong))
         return (str(wrong),)
     return ("Redis does not answer.",)

@@ -109,8 +109,11 @@ def timeline(draft: object) -> Timeline:
 
 def pick(holders: tuple[dict[str, Any], ...], keys: Keys) -> object:
     """Find the first of `keys` that one of `holders` has; None where none has."""
-    found = (holder.get(key) for key in keys for holder in holders)
-    return next((value for value in found if value is not None), None)
+    for key in keys:
+        for holder in holders:
+            if (value := holder.get(key)) is not None:
+                return value
+    return None
 
 
 def dicts(value: object) -> Iterator[dict[str, Any]]:
