@@ -25,6 +25,7 @@ from tests.crash.proxies import running_proxy
 from tests.crash.requests import HttpRequests, RedisRequests
 from tests.crash.traps import Moment, Trap
 from tests.gateway_fixture import FAST
+from tests.lateness import Lateness
 from tests.until import PATIENCE_S, until
 
 LEASE_S = 1
@@ -62,10 +63,11 @@ class Lane:
         self.elsewhere = asyncio.Event()
         #: starts of workers that follow those that were sent away
         self.followers: list[asyncio.Task[Worker]] = []
-        #: how long it took from the last stop until another worker wrote
+        #: how long it took from the last stop until another worker wrote, without what this machine was late
         self.gone_on_after_s: float | None = None
         self._stopped: Worker | None = None
-        self._stopped_at_s = 0.0
+        self._since_stop = Lateness()
+        self._watch: asyncio.Task[None] | None = None
         self._env = env
         self._started = 0
         self._stack = AsyncExitStack()
@@ -93,6 +95,7 @@ class Lane:
 
     async def close(self) -> None:
         """End all workers."""
+        self._end_watch()
         await asyncio.gather(*self.followers)
         await self._stack.aclose()
 
@@ -100,7 +103,9 @@ class Lane:
         """Begin to wait for somebody else to go on."""
         self._stopped = worker
         self.elsewhere.clear()
-        self._stopped_at_s = asyncio.get_running_loop().time()
+        self._since_stop = Lateness()
+        self._end_watch()
+        self._watch = asyncio.create_task(self._since_stop.watch())
         self.gone_on_after_s = None
 
     def follow(self, worker: Worker, how: signal.Signals) -> None:
@@ -114,7 +119,12 @@ class Lane:
         if self._stopped is not worker and not _WRITES.isdisjoint(names):
             self.elsewhere.set()
             if self.gone_on_after_s is None:
-                self.gone_on_after_s = asyncio.get_running_loop().time() - self._stopped_at_s
+                self.gone_on_after_s = self._since_stop.own_s
+                self._end_watch()
+
+    def _end_watch(self) -> None:
+        if self._watch:
+            self._watch.cancel()
 
     async def run(self, moment: Moment | None, prompt: str, *, times: int = 1, **fields: Any) -> dict[str, Any]:
         """Submit a job, stop whoever works on it at the moment, wait for its end and callback, and return the job.

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from core.logs import configure_logs, get_logger, log_crashes
-from core.settings import Settings, load_settings
+from core.settings import Settings, load_settings, unknown_names
 
 log = get_logger(__name__)
 
@@ -37,7 +37,9 @@ def _logged(refusal: click.ClickException) -> SystemExit:
 
 
 def load_process_settings() -> Settings:
-    """Read the environment, or end the process with a log line for each bad variable; then log as it says."""
+    """Read the settings, or end the process with a log line for each bad name or value; then log as they say."""
     settings = load_settings(report=log.error)
     configure_logs(settings.log_level, settings.log_format)
+    for name, near in sorted(unknown_names().items()):
+        log.warning("this looks like a setting and is none", variable=name, meant=near)
     return settings
