@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     lease_s: float = Field(12.0, ge=0.3, le=300)
     #: how long streams may go on after SIGTERM
     drain_s: float = Field(20.0, ge=0, le=900)
-    #: how often an idle worker looks for work
+    #: the shortest time between two looks of a worker for work; an idle one is woken
     poll_s: float = Field(0.01, ge=0.001, le=5)
     #: how often lost leases, late jobs and old things are looked for
     sweep_s: float = Field(3.0, ge=0.05, le=5)
