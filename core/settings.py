@@ -1,14 +1,16 @@
 """Settings: the one module that reads the environment. Everybody else is handed a `Settings`.
 
-A bad value stops the process at start with the variable's name, never with its value.
+A variable wins over a file of its name in REELGATE_SECRETS_DIR. A bad value, and a name that begins like ours and is
+none, stop the process at start with the variable's name, never with its value.
 """
 
 import ipaddress
 import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, PositiveInt, SecretStr, ValidationError, field_validator
@@ -16,6 +18,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.logs import LogFormat
 from core.profiles import PROFILES
+from core.secret_files import FOLDER, SecretFiles, read_secret_files
+from core.sentinel_url import is_sentinel_url, parse_sentinel_url
 
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
 Networks = Annotated[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], NoDecode]
@@ -25,6 +29,14 @@ SHORTEST_SECRET_KEY = 32
 
 #: what `reelgate submit` reads
 _CLIENT_VARIABLES = {"REELGATE_API", "REELGATE_API_KEY"}
+#: what the storage reads by itself, and may stand in the folder of secrets too
+_STORAGE_PREFIX = "AWS_"
+#: what Kubernetes tells every container of a service whose name begins with "reelgate" (``enableServiceLinks``):
+#: REELGATE_SERVICE_HOST, REELGATE_API_PORT_8080_TCP_ADDR. deploy/compose.yaml reads a REELGATE_PORT.
+#: https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables
+_INJECTED = re.compile(
+    r"REELGATE(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+)
 
 
 class Settings(BaseSettings):
@@ -40,6 +52,8 @@ class Settings(BaseSettings):
     skill_source: str | None = Field(None, validation_alias="SKILL_SOURCE")
     #: the first encrypts and keys the hashes, all of them read, so that it can be rotated
     secret_keys: Secrets
+    #: a folder with a file for each setting that is not in the environment; ``None`` or empty: none
+    secrets_dir: str | None = None
 
     #: where callers reach the API; every link in an answer begins with it
     public_url: str = "http://127.0.0.1:8080"
@@ -72,11 +86,23 @@ class Settings(BaseSettings):
     #: queued jobs of all tenants together; past it a submit gets 503
     queue_limit: PositiveInt = 1_000_000
 
+    #: how long an API goes on as usual after SIGTERM, unready, so that balancers send nothing more
+    drain_delay_s: float = Field(10.0, ge=0, le=900)
+    #: after that: how long requests in progress, uploads among them, may go on before they are cut off
+    request_grace_s: float = Field(60.0, ge=0, le=3600)
+    #: how long an API keeps an idle connection: longer than the balancer does, which may be about to use it
+    keep_alive_s: int = Field(75, ge=1, le=3600)
+
+    #: replicas of Redis that must have a job before its caller gets a 202; without them it is 503
+    wait_replicas: int = Field(0, ge=0, le=10)
+
     #: jobs that one worker process holds at once
     worker_jobs: int = Field(1000, ge=1, le=20_000)
     #: how long a worker may be silent before another takes its jobs
     lease_s: float = Field(12.0, ge=0.3, le=300)
-    #: how long streams may go on after SIGTERM
+    #: how long no older release must have run before records are written as only newer ones read them
+    format_settle_s: float = Field(3600, ge=0, le=604_800)
+    #: how long a worker's streams may go on after SIGTERM
     drain_s: float = Field(20.0, ge=0, le=900)
     #: the shortest time between two looks of a worker for work; an idle one is woken
     poll_s: float = Field(0.01, ge=0.001, le=5)
@@ -131,6 +157,9 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _redis_address(cls, value: SecretStr) -> SecretStr:
+        if is_sentinel_url(value.get_secret_value()):
+            parse_sentinel_url(value.get_secret_value())
+            return value
         where = urlsplit(value.get_secret_value())
         try:
             known = where.scheme in ("redis", "rediss", "unix") and where.port != 0
@@ -188,12 +217,70 @@ def variable_of(field: str) -> str:
     return alias if isinstance(alias, str) else f"REELGATE_{field.upper()}"
 
 
-def unknown_variables() -> dict[str, str | None]:
-    """Name what the environment holds that looks like a setting and is none, with the setting that may be meant."""
-    known = {variable_of(field) for field in Settings.model_fields} | _CLIENT_VARIABLES
-    others = [name for name in os.environ if name.upper() not in known]
-    nearest = {name: next(iter(get_close_matches(name.upper(), known, n=1, cutoff=0.85)), None) for name in others}
-    return {name: near for name, near in nearest.items() if near or name.upper().startswith(("REELGATE_", "NEMO_"))}
+def unknown_names() -> dict[str, str | None]:
+    """Name what looks like a setting and is none, in the environment and among the files, with what may be meant.
+
+    Files of other names in the folder are named too: nobody reads them.
+    """
+    variables = [name for name in os.environ if not _is_known(name)]
+    nearest = {name: _nearest(name) for name in variables}
+    looks_alike = {n: near for n, near in nearest.items() if near or n.upper().startswith(("REELGATE_", "NEMO_"))}
+    return looks_alike | {name: _nearest_to_file(name) for name in _secret_files().unknown}
+
+
+def _settings_names() -> set[str]:
+    return {variable_of(field) for field in Settings.model_fields}
+
+
+def _is_known(name: str) -> bool:
+    name = name.upper()
+    return name in _settings_names() | _CLIENT_VARIABLES or _INJECTED.fullmatch(name) is not None
+
+
+def _nearest(name: str) -> str | None:
+    """Find the setting that may be meant: a prefix too many or too few is the first thing to go wrong."""
+    name = name.upper()
+    if name.startswith("REELGATE_"):
+        return _nearest_bare(name, cutoff=0.7)
+    return next(iter(get_close_matches(name, sorted(_settings_names() | _CLIENT_VARIABLES), n=1, cutoff=0.85)), None)
+
+
+def _nearest_to_file(name: str) -> str | None:
+    """Find the setting that a file may be meant for: in a folder of ours ``redis-url`` is near too."""
+    name = name.upper().replace("-", "_").replace(".", "_")
+    return _nearest(name) or _nearest_bare(name, cutoff=0.85)
+
+
+def _nearest_bare(name: str, *, cutoff: float) -> str | None:
+    """Compare without the prefix."""
+    bare = {each.removeprefix("REELGATE_"): each for each in sorted(_settings_names() | _CLIENT_VARIABLES)}
+    near = get_close_matches(name.removeprefix("REELGATE_"), bare, n=1, cutoff=cutoff)
+    return bare[near[0]] if near else None
+
+
+def _secret_files() -> SecretFiles:
+    """Read the folder that the environment names."""
+    folder = next((value for name, value in os.environ.items() if name.upper() == FOLDER), "")
+    return read_secret_files(folder, _may_be_a_file)
+
+
+def _may_be_a_file(name: str) -> bool:
+    return name.startswith(_STORAGE_PREFIX) or (name != FOLDER and name in _settings_names() | _CLIENT_VARIABLES)
+
+
+def _mistyped(files: SecretFiles) -> Iterable[str]:
+    """Write a sentence for each name that is surely meant for us, and unknown."""
+    for name in sorted(os.environ):
+        if name.upper().startswith("REELGATE_") and not _is_known(name):
+            yield f"{name}: there is no such setting{_hint(_nearest(name))}"
+    for name in files.unknown:
+        near = _nearest_to_file(name)
+        if near or name.upper().startswith(("REELGATE_", "NEMO_")):
+            yield f"{name}: this file in {FOLDER} is named as no setting{_hint(near)}"
+
+
+def _hint(near: str | None) -> str:
+    return f"; {near} may be meant" if near else "; README.md has them all"
 
 
 def _to_stderr(sentence: str) -> None:
@@ -201,12 +288,31 @@ def _to_stderr(sentence: str) -> None:
 
 
 def load_settings(*, report: Callable[[str], object] = _to_stderr) -> Settings:
-    """Read the environment, or stop the process after a sentence for each bad variable, which goes to `report`."""
+    """Read environment and files, or stop the process after a sentence for each bad name or value, told to `report`."""
+    files = _secret_files()
+    sentences = [*files.faults, *_mistyped(files)]
+    told = {name.upper() for name in os.environ}
+    from_files = {name: value for name, value in files.values.items() if name not in told}
     try:
-        return Settings()
+        settings = Settings(**_as_fields(from_files))
     except ValidationError as bad:
-        for error in bad.errors(include_input=False, include_url=False, include_context=False):
-            where = str(error["loc"][0])
-            name = variable_of(where) if where in Settings.model_fields else where.upper()
-            report(f"{name}: {error['msg']}")
+        sentences += _bad_values(bad, from_files)
+    if sentences:
+        for sentence in sentences:
+            report(sentence)
         raise SystemExit(2) from None
+    os.environ.update({n: value for n, value in from_files.items() if n.startswith(_STORAGE_PREFIX)})
+    return settings
+
+
+def _as_fields(values: dict[str, str]) -> dict[str, Any]:
+    """Name values as pydantic wants them: a field by its alias where it has one."""
+    fields = {variable_of(field): info.validation_alias or field for field, info in Settings.model_fields.items()}
+    return {str(fields[name]): value for name, value in values.items() if name in fields}
+
+
+def _bad_values(bad: ValidationError, from_files: dict[str, str]) -> Iterable[str]:
+    for error in bad.errors(include_input=False, include_url=False, include_context=False):
+        where = str(error["loc"][0])
+        name = variable_of(where) if where in Settings.model_fields else where.upper()
+        yield f"{name}: {error['msg']}" + (f" (its file in {FOLDER})" if name in from_files else "")

@@ -36,7 +36,8 @@ def build_app(context: ApiContext, *, metrics: bool = True) -> ASGIApp:
     """Build the API. `metrics`: whether ``/metrics`` is served here, or on a port of its own."""
     handlers = [*ROUTES, *((METRICS,) if metrics else ())]
     first = options_handler(handlers)  # else the framework makes one of its own for each path
-    return add_request_ids(Litestar.from_config(_config(context, [first, *handlers])))
+    app = Litestar.from_config(_config(context, [first, *handlers]))
+    return add_request_ids(app, is_closing=lambda: context.subscriptions.closing)
 
 
 def _config(context: ApiContext, handlers: list[Any]) -> AppConfig:

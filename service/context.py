@@ -8,11 +8,13 @@ from litestar import Request
 from litestar.datastructures import State
 
 from core.clock import Clock
+from core.process.readiness import Readiness
 from core.security.encryption import Encryption
 from core.settings import Settings
 from core.storage import Storage
 from core.store.deliveries import Deliveries
 from core.store.events import Events
+from core.store.formats import Membership, new_process_id
 from core.store.idempotency import StoredResponses
 from core.store.jobs.batches import Batches
 from core.store.jobs.queries import JobQueries
@@ -53,6 +55,8 @@ class ApiContext:
     clock: Clock
     encryption: Encryption
     store: Store
+    #: this process among all that serve this Redis
+    membership: Membership
     storage: Storage
     submissions: Submissions
     jobs: Jobs
@@ -72,6 +76,7 @@ class ApiContext:
     timings: Timings
     cache: Cache
     subscriptions: Subscriptions
+    readiness: Readiness
 
     async def start(self) -> None:
         """Listen for events, and open the connections now: a first thousand callers must not wait for that too."""
@@ -84,6 +89,7 @@ class ApiContext:
         """Let go of readers and connections."""
         await self.subscriptions.stop()
         await self.timings.stop()
+        await self.membership.leave()
         await self.store.close()
 
 
@@ -100,6 +106,14 @@ def open_context(settings: Settings, *, clock: Clock | None = None) -> ApiContex
         clock=clock,
         encryption=encryption,
         store=store,
+        membership=Membership(
+            store,
+            clock,
+            kind="api",
+            process_id=new_process_id(),
+            lease_s=settings.lease_s,
+            settle_s=settings.format_settle_s,
+        ),
         storage=Storage(settings.storage),
         submissions=Submissions(store, settings, clock),
         jobs=jobs,
@@ -119,6 +133,7 @@ def open_context(settings: Settings, *, clock: Clock | None = None) -> ApiContex
         timings=Timings(store, clock),
         cache=Cache(api_keys, webhooks, encryption, clock),
         subscriptions=Subscriptions(events, on_removal=clear_cache),
+        readiness=Readiness(store, encryption),
     )
 
 

@@ -1,8 +1,15 @@
-"""The API process: `reelgate api`. Binds a port, serves the app, says when it is ready, ends cleanly on SIGTERM."""
+"""The API process: `reelgate api`. Binds a port, serves the app, says when it is ready, and drains on SIGTERM.
+
+To drain: `/readyz` says 503 at once, and all goes on for `drain_delay_s`, in which balancers hear of it. Then nobody is
+listened to any more, event streams end, each answer is its connection's last, idle connections are closed, and what is
+under way has `request_grace_s` to end. Ctrl-C leaves out the delay, and a second one the grace.
+"""
 
 import asyncio
 import signal
 import socket
+from collections.abc import Callable
+from types import FrameType
 from typing import Any, cast
 
 import click
@@ -11,36 +18,43 @@ from litestar.types import ASGIApp
 from prometheus_client import start_http_server
 from uvicorn.config import LoopFactoryType
 
+from core.errors import StartRefused
 from core.logs import get_logger, say_ready
 from core.metrics import REGISTRY
-from core.process_command import ProcessCommand, load_process_settings
+from core.process.command import ProcessCommand, load_process_settings
 from core.store.redis.client import STORE_DOWN
-from core.store.redis.durability import durability_warnings
-from core.store.secret_key_check import WrongSecretKeys, check_secret_keys
 from service.app import build_app
 from service.context import ApiContext, open_context
+from service.http.drain import stop_listening
 from service.http.protocol import LimitedProtocol
 
 log = get_logger(__name__)
 
-#: how long open requests may go on after SIGTERM; event streams end at once
-SHUTDOWN_GRACE_S = 10
 #: connections that wait to be accepted
 _BACKLOG = 2048
 #: how often a Redis that was away at the start is looked for
 _LOOK_S = 0.5
+#: how often an ending process looks whether it is through
+_TICK_S = 0.05
+#: an ending process closes a connection that has been idle for so long; a balancer that still wants it uses it before
+_IDLE_S = 2.0
+#: those who are cut off have so long to say so
+_LAST_WORDS_S = 1
 
 
 class _Server(uvicorn.Server):
-    """Says when it is ready, and lets the readers of events go first when it is to end."""
+    """Says when it is ready, and drains before it ends."""
 
     def __init__(self, config: uvicorn.Config, *, context: ApiContext, address: str) -> None:
         super().__init__(config)
         self._context = context
         self._address = address
         #: why it may not serve, once that is known
-        self.refused: WrongSecretKeys | None = None
+        self.refused: StartRefused | None = None
         self._waiting: asyncio.Task[None] | None = None
+        self._member: asyncio.Task[None] | None = None
+        #: somebody at a terminal waits for the end, and no balancer
+        self._hurried = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         redis_answered = await self._check_redis()
@@ -50,18 +64,19 @@ class _Server(uvicorn.Server):
         if not redis_answered:
             log.warning("Redis does not answer yet")
             self._waiting = asyncio.create_task(self._check_redis_once_it_answers())
+        self._member = asyncio.create_task(self._context.membership.run(), name="membership")
         say_ready("api", self._address, self._context.settings.log_format)
         return None
 
     async def _check_redis(self) -> bool:
         """Warn of what is wrong with Redis, and end where its data is not ours to read. False: it does not answer."""
         try:
-            warnings = await check_secret_keys(self._context.store, self._context.encryption)
-            warnings += await durability_warnings(self._context.store)
+            warnings = await self._context.readiness.look()
+            await self._context.membership.note()
         except STORE_DOWN:
             return False
-        except WrongSecretKeys as wrong:
-            self.refused, self.should_exit = wrong, True
+        except StartRefused as refused:
+            self.refused, self.should_exit = refused, True
             return True
         for warning in warnings:
             log.warning(warning)
@@ -71,14 +86,57 @@ class _Server(uvicorn.Server):
         while not await self._check_redis():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(_LOOK_S)
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Be told to end: from this moment on `/readyz` says so."""
+        self._context.readiness.draining = True
+        self._hurried = self._hurried or sig == signal.SIGINT
+        super().handle_exit(sig, frame)
+
+    async def main_loop(self) -> None:
+        """Serve until told to end, and then until every balancer knows."""
+        await super().main_loop()
+        self._context.readiness.draining = True
+        if not self._hurried and not self.refused:
+            delay_s = self._context.settings.drain_delay_s
+            log.info("draining", delay_s=delay_s)
+            await self._serve_while(lambda: True, most_s=delay_s)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let everybody go in order; cut off who has not gone when the grace is over."""
         if self._waiting:
             self._waiting.cancel()
         self._context.subscriptions.end_streams()
+        await stop_listening(self.servers, sockets or [])
+        await self._serve_while(self._has_connections, most_s=self._context.settings.request_grace_s)
+        await self._cut_off()
         await super().shutdown(sockets)
+        if self._member:
+            self._member.cancel()
+
+    async def _serve_while(self, so: Callable[[], bool], *, most_s: float) -> None:
+        """Go on serving while it is so; a second Ctrl-C ends it."""
+        loop = asyncio.get_running_loop()
+        ends_s = loop.time() + most_s
+        while not self.force_exit and loop.time() < ends_s and so():
+            await self.on_tick(0)  # keeps the answers' Date right
+            await asyncio.sleep(_TICK_S)
+
+    def _has_connections(self) -> bool:
+        """Close what is idle, and say whether anything else is left."""
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, LimitedProtocol):
+                connection.close_if_idle(for_s=0 if self._hurried else _IDLE_S)
+        return bool(self.server_state.connections)
+
+    async def _cut_off(self) -> None:
+        if tasks := list(self.server_state.tasks):
+            log.warning("requests are cut off", requests=len(tasks))
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=_LAST_WORDS_S)
 
 
-def uvicorn_config(app: ASGIApp, *, loop: LoopFactoryType = "uvloop") -> uvicorn.Config:
+def uvicorn_config(app: ASGIApp, *, keep_alive_s: int = 75, loop: LoopFactoryType = "uvloop") -> uvicorn.Config:
     """Say how the app is served, here and in tests."""
     return uvicorn.Config(
         cast("Any", app),  # Litestar and uvicorn each have types of their own for the same calls
@@ -90,7 +148,8 @@ def uvicorn_config(app: ASGIApp, *, loop: LoopFactoryType = "uvloop") -> uvicorn
         access_log=False,
         server_header=False,
         backlog=_BACKLOG,
-        timeout_graceful_shutdown=SHUTDOWN_GRACE_S,
+        timeout_keep_alive=keep_alive_s,
+        timeout_graceful_shutdown=_LAST_WORDS_S,  # what needed longer has had its time before
     )
 
 
@@ -117,7 +176,8 @@ def api(host: str, port: int, metrics_port: int | None) -> None:
     if metrics_port is not None:
         start_http_server(metrics_port, addr=host, registry=REGISTRY)
     context = open_context(settings)
-    config = uvicorn_config(build_app(context, metrics=metrics_port is None))
+    app = build_app(context, metrics=metrics_port is None)
+    config = uvicorn_config(app, keep_alive_s=settings.keep_alive_s)
     where = f"[{host}]" if ":" in host else host
     server = _Server(config, context=context, address=f"http://{where}:{listener.getsockname()[1]}")
     _exit_zero_on_signals()

@@ -278,7 +278,7 @@ def _without_redis(gateway: Gateway) -> None:
     for _ in range(2):
         with suppress(httpx.HTTPError):
             gateway.http.post("/v1/jobs", json={"prompt": PROMPT})
-    while gateway.http.get("/readyz").is_error:
+    while gateway.http.get("/readyz").json()["status"] != "ok":
         pass
 
 

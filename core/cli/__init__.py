@@ -1,6 +1,7 @@
-"""The operator's commands: API keys and backend tokens. They talk to Redis alone."""
+"""The operator's commands: API keys, backend tokens and Redis itself. They talk to Redis alone."""
 
 from core.cli.api_keys import keys
+from core.cli.redis import redis
 from core.cli.tokens import tokens
 
-__all__ = ["keys", "tokens"]
+__all__ = ["keys", "redis", "tokens"]

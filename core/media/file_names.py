@@ -8,6 +8,7 @@ Nothing here raises, whatever the text holds.
 
 import re
 from base64 import b64decode
+from itertools import groupby
 from pathlib import PurePosixPath
 from quopri import decodestring
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -40,6 +41,11 @@ def plain_name(text: str) -> str:
     last = text.replace("\\", "/").rpartition("/")[2]
     clean = _HARMFUL.sub("", last)
     return clean if clean.strip(" .") else ""
+
+
+def decoded_text(raw: bytes) -> str:
+    """Read bytes that nobody names a charset of: UTF-8, or what browsers of old wrote. Loses nothing."""
+    return _decoded(raw)
 
 
 def safe_name(text: str) -> str:
@@ -121,19 +127,25 @@ def _read_extended(text: str) -> tuple[str, bytes]:
 
 def _read_plain(text: str) -> str:
     if _ENCODED_WORD.match(text) and not _ENCODED_WORD.sub("", text):
-        return "".join(_read_word(*word) for word in _ENCODED_WORD.findall(text))
+        return _read_words(_ENCODED_WORD.findall(text))
     escaped = text.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
     return _decoded(_bytes(escaped))
 
 
-def _read_word(charset: str, encoding: str, text: str) -> str:
+def _read_words(words: list[tuple[str, str, str]]) -> str:
+    """Read encoded words (charset, encoding, text). Some clients cut a character in two: those of one charset are joined."""
+    runs = groupby(words, key=lambda word: word[0].lower())
+    return "".join(_decoded(b"".join(_bytes_of_word(*word) for word in run), charset) for charset, run in runs)
+
+
+def _bytes_of_word(charset: str, encoding: str, text: str) -> bytes:
     raw = text.encode("ascii", "ignore")
     if encoding in "Qq":
-        return _decoded(decodestring(raw, header=True), charset)
+        return decodestring(raw, header=True)
     try:
-        return _decoded(b64decode(raw + b"=" * (-len(raw) % 4), validate=True), charset)
+        return b64decode(raw + b"=" * (-len(raw) % 4), validate=True)
     except ValueError:
-        return f"=?{charset}?{encoding}?{text}?="
+        return f"=?{charset}?{encoding}?{text}?=".encode()
 
 
 def _bytes(text: str) -> bytes:

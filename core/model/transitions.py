@@ -203,11 +203,12 @@ def rendered(job: Job, *, url: str | None, duration_s: float | None, size_bytes:
     return moved(polled(job, render=told), Stage.STORING)
 
 
-def unusable(job: Job) -> Job:
+def unusable(job: Job, *, token_tried: bool = False) -> Job:
     """The film could not be fetched, or is none: the render is looked at again, for a link that is good."""
     render = job.render
     assert render is not None
-    told = msgspec.structs.replace(render, url=None, linkless=0, fetches=render.fetches + 1)
+    tried = render.token_tried or token_tried
+    told = msgspec.structs.replace(render, url=None, linkless=0, fetches=render.fetches + 1, token_tried=tried)
     return moved(job, Stage.RENDERING, render=told)
 
 

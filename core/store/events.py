@@ -25,7 +25,7 @@ class StoredEvent(NamedTuple):
 
 
 class History(NamedTuple):
-    """Events after an id. `trimmed`: some between that id and the first one here are gone."""
+    """Events after an id. `trimmed`: some between that id and the first one here are gone, or the id is later than all."""
 
     events: list[StoredEvent]
     trimmed: bool
@@ -54,6 +54,11 @@ def event_argument(event: Event, job: Job) -> dict[str, Any]:
     }
 
 
+def is_same_event(one: str, other: str) -> bool:
+    """Tell whether two event ids name one entry of a stream, however they are written."""
+    return one == other or stream_id(one) == stream_id(other)
+
+
 class Events:
     """Reads events, and hears of new ones."""
 
@@ -72,11 +77,20 @@ class Events:
         start = f"({stream_id(after)}" if after else "-"
         found = await self._store.redis.xrange(stream, start, "+", count=most)
         events = [StoredEvent(row[b"id"].decode(), row[b"type"].decode(), row[b"body"]) for _, row in found]
-        return History(events, await self._trimmed(stream, after) if after else False)
+        if after is None:
+            return History(events, trimmed=False)
+        return History(
+            events, trimmed=await self._trimmed(stream, after) or (not events and await self._is_unknown(stream, after))
+        )
 
     async def _trimmed(self, stream: str, after: str) -> bool:
         first = await self._store.redis.xrange(stream, "-", "+", count=1)
         return not first or _order(first[0][0].decode()) > _order(stream_id(after))
+
+    async def _is_unknown(self, stream: str, after: str) -> bool:
+        """Whether an id is later than all that is here, as after a failover that lost some: nothing would follow it."""
+        last = await self._store.redis.xrevrange(stream, "+", "-", count=1)
+        return bool(last) and _order(last[0][0].decode()) < _order(stream_id(after))
 
     async def last_id(self, job_id: str) -> str | None:
         """Name a job's latest event."""

@@ -12,7 +12,7 @@ from litestar.exceptions import InternalServerException
 from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
 from litestar.types import ASGIApp
 
-from sandbox.backend import media_routes, refusals, session_routes, steering
+from sandbox.backend import control_routes, media_routes, refusals, session_routes
 from sandbox.backend.faults import Front
 from sandbox.backend.memory import Memory
 from sandbox.backend.refusals import Refused
@@ -27,7 +27,7 @@ _RENDER_CALLS = "/api/render/"
 def build(memory: Memory) -> ASGIApp:
     """Whoever serves it calls `memory.stop()` at the end."""
     app = Litestar(
-        route_handlers=[*session_routes.ROUTES, *media_routes.ROUTES, *steering.ROUTES],
+        route_handlers=[*session_routes.ROUTES, *media_routes.ROUTES, *control_routes.ROUTES],
         exception_handlers={Refused: _refuse, HTTP_500_INTERNAL_SERVER_ERROR: _break},
         state=State({"memory": memory}),
         openapi_config=None,

@@ -1,7 +1,7 @@
 """Faults for everybody, set and ended over `/_sandbox/faults`: errors, cut streams, slowness, being down.
 
-`Front` stands before the whole application and plays all but the cut streams, which `routes.py` asks for. The steering
-calls themselves never suffer. Seconds here are real, since they are the test's, not the backend's.
+`Front` stands before the whole application and plays all but the cut streams, which `session_routes.py` asks for. The
+control calls themselves never suffer. Seconds here are real, since they are the test's, not the backend's.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from sandbox.backend.clock import Clock
 from sandbox.backend.connection import cut_off
 
-STEERING = "/_sandbox"
+CONTROL_PATH = "/_sandbox"
 
 
 class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,7 +67,7 @@ class Front:
         self._box = box
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP or scope["path"].startswith(STEERING):
+        if scope["type"] != ScopeType.HTTP or scope["path"].startswith(CONTROL_PATH):
             await self._app(scope, receive, send)
         elif self._box.is_down():
             await self._turn_away(scope, send)

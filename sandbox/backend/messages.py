@@ -1,7 +1,7 @@
 """Takes messages in: checks, refuses or charges them, and starts their runs, which outlive the call.
 
-`routes.py` calls `start` and streams what the run says. Which story it is, `stories.py` reads; how a run goes,
-`performance.py` knows. Nothing here knows HTTP.
+`session_routes.py` calls `start` and streams what the run says. Which story it is, `stories.py` reads; how a run goes,
+`message_run.py` knows. Nothing here knows HTTP.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from sandbox.backend import refusals, stories, talk
 from sandbox.backend.chance import share
 from sandbox.backend.channel import Closed
 from sandbox.backend.clock import Clock
-from sandbox.backend.performance import Performance
+from sandbox.backend.message_run import Performance
 from sandbox.backend.runs import Message, Run
 from sandbox.backend.sessions import Session, Sessions
 from sandbox.backend.settings import Settings

@@ -9,12 +9,12 @@ import httpx
 from rich.console import Console
 
 from sandbox.chaos.caller import CallerFailed
-from sandbox.chaos.course import Outcome, Wanted, run
+from sandbox.chaos.run import Outcome, Wanted, run
 from sandbox.chaos.table import complaints, table_of
-from sandbox.world.children import ChildFailed
+from sandbox.world.child_process import ChildFailed
 from sandbox.world.demo.table import console
 from sandbox.world.folders import make_folders
-from sandbox.world.until_told import until_told
+from sandbox.world.run_until_signal import run_until_signal
 
 _SEEDS = 1 << 16
 
@@ -30,7 +30,7 @@ _SEEDS = 1 << 16
 def main(*, jobs: int, seconds: float, seed: int | None, workers: int, apis: int) -> None:
     """Run many jobs while everything around them fails, and count what was lost or done twice."""
     chosen = secrets.randbelow(_SEEDS) if seed is None else seed
-    raise SystemExit(asyncio.run(until_told(chaos(Wanted(jobs, seconds, chosen, workers, apis)))))
+    raise SystemExit(asyncio.run(run_until_signal(chaos(Wanted(jobs, seconds, chosen, workers, apis)))))
 
 
 async def chaos(wanted: Wanted) -> int:

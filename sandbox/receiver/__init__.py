@@ -3,7 +3,7 @@
 It is written from the outside's point of view: plain HTTP over asyncio, signatures checked with the standardwebhooks
 library, nothing imported from the gateway. The demo and the tests run it as a process of its own.
 
-    inbox     what came in, and whether its signature holds
-    moods     the paths under /hook and how each answers or misbehaves
-    server    HTTP in: reads a request, hands it on, closes the connection
+    inbox      what came in, and whether its signature holds
+    behaviours the paths under /hook and how each answers or misbehaves
+    server     HTTP in: reads a request, hands it on, closes the connection
 """

@@ -1,6 +1,6 @@
 """HTTP in, by hand, since some of the answers are ones that no HTTP server would send.
 
-Reads one request per connection, keeps what comes to /hook…, answers it as `moods` says, and shows the inbox:
+Reads one request per connection, keeps what comes to /hook…, answers it as `behaviours` says, and shows the inbox:
 
     POST   /hook…          a callback; / is short for /hook
     GET    /_received      the list; ?at_least=N&wait_s=S waits for it; ?id= &type= &job_id= &path= choose
@@ -19,8 +19,8 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from sandbox.local import is_from_web_page
+from sandbox.receiver.behaviours import behave, respond
 from sandbox.receiver.inbox import Inbox
-from sandbox.receiver.moods import behave, respond
 
 MAX_BODY_BYTES = 1_000_000
 _CHOICES = ("id", "type", "job_id", "path")

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from sandbox.world.demo.course import demo
-from sandbox.world.until_told import until_told
+from sandbox.world.demo.run import demo
+from sandbox.world.run_until_signal import run_until_signal
 from sandbox.world.up import up
 from sandbox.world.world import Wish
 
@@ -41,13 +41,13 @@ def main() -> None:
 def up_command(*, json_line: bool, apis: int, workers: int, backend: str | None, redis_url: str | None) -> None:
     """Leave a world running until Ctrl-C."""
     wish = Wish(apis, workers, backend, redis_url)
-    raise SystemExit(asyncio.run(until_told(up(wish, json_line=json_line), when_told=0)))
+    raise SystemExit(asyncio.run(run_until_signal(up(wish, json_line=json_line), when_told=0)))
 
 
 @main.command("demo")
 def demo_command() -> None:
     """Show five skills from POST to verified callback."""
-    raise SystemExit(asyncio.run(until_told(demo())))
+    raise SystemExit(asyncio.run(run_until_signal(demo())))
 
 
 def _begin_anew_with_passwords_on_the_input(words: Sequence[str]) -> None:

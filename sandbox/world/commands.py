@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sandbox.world.children import ChildFailed
-from sandbox.world.tether import dying_with_parent
+from sandbox.world.child_process import ChildFailed
+from sandbox.world.parent_death import dying_with_parent
 
 
 async def run(command: Sequence[str], *, env: Mapping[str, str], stdin: str, log_path: Path) -> str:

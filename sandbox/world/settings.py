@@ -9,8 +9,15 @@ from collections.abc import Mapping
 
 SANDBOX_CREDITS = 25_000
 
-#: what a world on one machine needs: callbacks to loopback, and Ctrl-C that does not wait long for streams
-LOCAL_CHOICES = {"REELGATE_ALLOW_ADDRESSES": "127.0.0.0/8", "REELGATE_ALLOW_HTTP": "true", "REELGATE_DRAIN_S": "2"}
+#: what a world on one machine needs: callbacks to loopback, and Ctrl-C that waits neither long for streams and requests
+#: nor for a balancer that is not there
+LOCAL_CHOICES = {
+    "REELGATE_ALLOW_ADDRESSES": "127.0.0.0/8",
+    "REELGATE_ALLOW_HTTP": "true",
+    "REELGATE_DRAIN_S": "2",
+    "REELGATE_DRAIN_DELAY_S": "0",
+    "REELGATE_REQUEST_GRACE_S": "5",
+}
 #: the sandbox may be asked more often than the real backend, and as long as its renders may take on two cores
 SANDBOX_PACE = {"REELGATE_RENDER_POLL_S": "0.5", "REELGATE_RENDER_POLLS": "300", "REELGATE_SETTLE_S": "0.5"}
 

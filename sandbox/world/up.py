@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import click
 
 from sandbox.world.announce import as_json, as_text
-from sandbox.world.children import Child, ChildFailed
+from sandbox.world.child_process import Child, ChildFailed
 from sandbox.world.folders import make_folders
 from sandbox.world.settings import callers_environment, new_sandbox_token, with_sandbox_account
 from sandbox.world.world import Wish, World, open_world

@@ -11,12 +11,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sandbox.world.children import Child, start_all, stop_all
+from sandbox.world.child_process import Child, start_all, stop_all
 from sandbox.world.commands import run
 from sandbox.world.embedded_redis import embedded_redis
 from sandbox.world.folders import Folders
-from sandbox.world.parts import HOST, REELGATE, api_part, backend_part, receiver_part, worker_part
 from sandbox.world.ports import free_port
+from sandbox.world.processes import HOST, REELGATE, api_part, backend_part, receiver_part, worker_part
 from sandbox.world.settings import SANDBOX_PACE, gateway_environment, sandbox_environment
 
 

@@ -27,6 +27,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "UTF-16"),
     (codecs.BOM_UTF16_BE, "UTF-16"),
     (codecs.BOM_UTF8, "UTF-8 with a byte order mark"),
+    (b"\x1f\x8b", "compressed with gzip"),
 )
 #: so much of what a header held is told back
 _MOST_TOLD = 80

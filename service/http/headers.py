@@ -36,15 +36,16 @@ IfRangeHeader = Annotated[
 
 LONGEST_WAIT_S = 60
 
-_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?(?=$|[,;\s])", re.IGNORECASE)
+#: what stands in quotes belongs to another preference
+_WAIT = re.compile(r'"(?:[^"\\]|\\.)*"|(?:^|[,;\s])wait\s*=\s*"?([0-9]{1,9})"?(?=$|[,;\s])', re.IGNORECASE)
 _OPAQUE_TAG = re.compile(r'"[^"]*"')
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def parse_wait_s(prefer: str | None) -> int | None:
     """Read ``wait=30``; more than a minute is a minute. None: the caller does not wait."""
-    match = _WAIT.search(prefer) if prefer else None
-    return min(int(match[1]), LONGEST_WAIT_S) if match else None
+    waits = [match[1] for match in _WAIT.finditer(prefer or "") if match[1]]
+    return min(int(waits[0]), LONGEST_WAIT_S) if waits else None
 
 
 def parse_traceparent(header: str | None) -> str | None:
@@ -52,7 +53,7 @@ def parse_traceparent(header: str | None) -> str | None:
     return header if header and _TRACEPARENT.fullmatch(header) else None
 
 
-class Origin(NamedTuple):
+class CallOrigin(NamedTuple):
     """The call that something comes from, for the logs of what it leads to: its request's id and its trace."""
 
     request_id: str | None = None
@@ -60,12 +61,12 @@ class Origin(NamedTuple):
 
 
 #: what no call asked for
-NOWHERE = Origin()
+NOWHERE = CallOrigin()
 
 
-def origin_of(scope: Scope, traceparent: str | None = None) -> Origin:
+def origin_of(scope: Scope, traceparent: str | None = None) -> CallOrigin:
     """Name the call of this scope; `traceparent` is the header as it came."""
-    return Origin(str(scope.get("request_id", "")) or None, parse_traceparent(traceparent))
+    return CallOrigin(str(scope.get("request_id", "")) or None, parse_traceparent(traceparent))
 
 
 def matches_etag(if_none_match: str | None, etag: str) -> bool:

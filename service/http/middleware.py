@@ -1,10 +1,15 @@
-"""ASGI middleware around the app: request ids, the two HTTP metrics, and a log line for each request.
+"""ASGI middleware around the app: request ids, the two HTTP metrics, a log line for each request, and the last answers.
+
+While the process ends, each answer is the last one of its connection, and whoever runs out of time is told so.
 
 It knows no route and reads no body. A line says the route's template and never the path: a caller wrote that.
 """
 
+import asyncio
+from collections.abc import Callable
 from functools import cache
 
+import msgspec
 from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
 from uuid_utils import uuid4
@@ -14,6 +19,7 @@ from core.ids import is_id
 from core.logs import bound, get_logger, trace_id_of
 from core.metrics import HTTP_REQUEST_SECONDS, HTTP_REQUESTS
 from service.http.headers import join_field_lines
+from service.problems import PROBLEM_JSON, ApiError, problem_document
 
 log = get_logger(__name__)
 
@@ -31,14 +37,22 @@ def request_id_of(scope: Scope) -> str:
     return str(uuid4())
 
 
-def add_request_ids(app: ASGIApp) -> ASGIApp:
-    """Wrap the app, so that every response carries its request's id and is counted."""
+def add_request_ids(app: ASGIApp, *, is_closing: Callable[[], bool]) -> ASGIApp:
+    """Wrap the app, so that every response carries its request's id and is counted.
+
+    `is_closing`: whether this process lets go of its connections.
+    """
+
+    async def send_last(message: Message, send: Send) -> None:
+        if message["type"] == "http.response.start" and is_closing():
+            message["headers"] = [*message["headers"], (b"connection", b"close")]
+        await send(message)
 
     async def with_request_id(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":  # type: ignore[comparison-overlap]
             await app(scope, receive, send)
             return
-        await _call_counting(app, scope, receive, send)
+        await _call_counting(app, scope, receive, lambda message: send_last(message, send))
 
     return with_request_id
 
@@ -48,20 +62,32 @@ async def _call_counting(app: ASGIApp, scope: Scope, receive: Receive, send: Sen
     request_id = request_id_of(scope)
     scope["headers"] = join_field_lines(scope["headers"])
     scope["request_id"] = request_id  # type: ignore[typeddict-unknown-key]
-    status = 500
+    status, began = 500, False
 
     async def send_with_id(message: Message) -> None:
-        nonlocal status
+        nonlocal status, began
         if message["type"] == "http.response.start":
-            status = message["status"]
+            status, began = message["status"], True
             _add_header(message, request_id)
         await send(message)
 
     with bound(request_id=request_id, **_trace(scope)):
         try:
             await app(scope, receive, send_with_id)
+        except asyncio.CancelledError:  # only the end of the process cancels requests
+            if not began:
+                await _refuse_at_the_end(scope, send_with_id, request_id)
         finally:
             _note(scope, status, stopwatch_s() - began_s)
+
+
+async def _refuse_at_the_end(scope: Scope, send: Send, request_id: str) -> None:
+    """Tell a caller whose request took longer than an ending process can wait."""
+    error = ApiError(503, "unavailable", "This process ends, and could not wait for the request's end; send it again.")
+    body = msgspec.json.encode(problem_document(error, scope["path"], request_id=request_id))
+    headers = [(b"content-type", PROBLEM_JSON.encode()), (b"content-length", b"%d" % len(body)), (b"retry-after", b"1")]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def _note(scope: Scope, status: int, seconds: float) -> None:

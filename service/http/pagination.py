@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from litestar import Request, Response
 
 from service.http.json_response import json_response
+from service.http.query import query_items
 
 
 def page_response(
@@ -18,5 +19,5 @@ def page_response(
 
 
 def _next_link(request: Request[Any, Any, Any], public_url: str, after: str) -> str:
-    query = {**{name: value for name, value in request.query_params.items() if name != "after"}, "after": after}
+    query = {**{name: value for name, value in query_items(request) if name != "after"}, "after": after}
     return f'<{public_url}{request.scope["path"]}?{urlencode(query)}>; rel="next"'

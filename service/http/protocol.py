@@ -1,13 +1,19 @@
 """HTTP protocol of a connection: uvicorn's, with limits of time and size. `service/main.py` serves with it.
 
 Decided here: how long a request's head may take and how large it may be, how long the rest of a body that nobody reads
-is awaited, and that what is no HTTP is answered with a problem document too. It knows no route; how long a body may
-take is for those who read it (`service/http/body.py`, `service/routes/uploads.py`).
+is awaited, when a connection is idle, and that what is no HTTP is answered with a problem document too. It knows no
+route; how long a body may take is for those who read it (`service/http/body.py`, `service/routes/uploads.py`).
 """
 
 import asyncio
+import fcntl
+import re
+import struct
+import sys
+import termios
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import msgspec
@@ -22,6 +28,18 @@ HEAD_LIMIT_BYTES = 65_536
 HEAD_LIMIT_S = 10.0
 #: so long a caller that has its answer may go on sending a body that is thrown away
 LINGER_S = 10.0
+#: fields that offer another protocol, and the one that names them
+_OFFERS = {b"upgrade", b"http2-settings", b"connection"}
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
+
+
+class _AnswerTransport:
+    """What answers are written to: the connection's transport, but for what happens at the end of the last one."""
+
+    def __init__(self, transport: asyncio.Transport, *, close: Callable[[], None]) -> None:
+        self.write = transport.write
+        self.is_closing = transport.is_closing
+        self.close = close
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -31,11 +49,19 @@ class LimitedProtocol(HttpToolsProtocol):
         super().__init__(*args, **named)
         self._deadline: asyncio.TimerHandle | None = None
         self._in_head = False
+        #: the next byte is the first of a request
+        self._between = True
         self._head_bytes = 0
+        #: what is being parsed, and whether its head is to be parsed once more
+        self._piece, self._is_offer = b"", False
         self._error: ApiError | None = None
+        #: the last answer is out, and the rest of its request is awaited
+        self._lingering = False
+        self._quiet_since_s = self.loop.time()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._answers = _AnswerTransport(transport, close=self._close_after_answer)
         self._start_deadline(within_s=HEAD_LIMIT_S)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -46,39 +72,105 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._error is not None:
             return
         head = self.headers
-        super().data_received(data)
+        self._piece = _with_ascii_target(data) if self._between else data
+        super().data_received(self._piece)
         if self._in_head and self.headers is head:
             self._count_head(len(data))
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._head_bytes, self._between = True, 0, False
         self._start_deadline(within_s=HEAD_LIMIT_S)
 
     def on_headers_complete(self) -> None:
+        if self._lingering:
+            raise ValueError("the last answer is out")  # whatever comes after it is not ours to do any more
         self._in_head = False
         self._stop_deadline()
+        self._is_offer = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        if self._is_offer:
+            return
         fields = sum(len(name) + len(value) + 4 for name, value in self.headers)
         if len(self.url) + fields > HEAD_LIMIT_BYTES:
             self._error = _too_large(url_bytes=len(self.url))
             raise ValueError("the head is too large")  # the parser's way out; answered by send_400_response
         super().on_headers_complete()
+        self.cycle.transport = self._answers  # type: ignore[assignment]  # it has what an answer needs
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Read a request that offers another protocol (Java's client does, and curl --http2) as if it offered none.
+
+        uvicorn calls this where the parser stops after such a head; it would take the body for the next request.
+        """
+        at = cast("Any", sys.exception()).args[0]
+        head, rest = self._head_without_offer(), self._piece[at:]
+        self.parser = type(self.parser)(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn makes it
+        super().data_received(head + rest)
+
+    def _head_without_offer(self) -> bytes:
+        """Write a request's head anew without the fields that offer another protocol (RFC 9110, 7.8)."""
+        line = b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        kept = [(name, value) for name, value in self.headers if name not in _OFFERS]
+        if not self.parser.should_keep_alive():
+            kept.append((b"connection", b"close"))
+        return b"\r\n".join([line, *(b"%s: %s" % field for field in kept), b"", b""])
 
     def on_message_complete(self) -> None:
-        if self.cycle.response_complete:
-            self._start_deadline(within_s=HEAD_LIMIT_S)
+        if self._is_offer:
+            return
+        if self._lingering:
+            self.transport.close()
+        elif self.cycle.response_complete:
+            self._quiet_since_s = self.loop.time()
+            self._start_deadline(within_s=self.timeout_keep_alive)
+        self._between = True
         super().on_message_complete()
+        self.cycle.more_body = False  # also where its answer was complete before
 
     def on_response_complete(self) -> None:
+        self._quiet_since_s = self.loop.time()
+        if self._lingering:
+            return self.flow.resume_reading()
         super().on_response_complete()
         if self._in_head:
             self._unset_keepalive_if_required()
         elif self.cycle.response_complete and self.cycle.more_body:
             self._start_deadline(within_s=LINGER_S)
+        return None
+
+    def close_if_idle(self, *, for_s: float) -> None:
+        """Close it if no request is under way on it, nor on its way here, and none has been for so long.
+
+        What is on the way and not here yet nobody can see: the longer it was quiet, the less there is.
+        """
+        if self._is_idle and self.loop.time() - self._quiet_since_s >= for_s and not self._has_unread():
+            self.transport.close()
+
+    @property
+    def _is_idle(self) -> bool:
+        answered = self.cycle is None or (self.cycle.response_complete and not self.cycle.more_body)
+        return answered and not self._in_head and not self.transport.is_closing()
+
+    def _has_unread(self) -> bool:
+        """Whether the system holds bytes that we have not been given yet."""
+        unread = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.FIONREAD, bytes(4))
+        (unread_bytes,) = struct.unpack("i", unread)
+        return bool(unread_bytes)
+
+    def _close_after_answer(self) -> None:
+        """Close once the rest of the request is in: a close with bytes unread resets it, and may cost the answer."""
+        if self.cycle.more_body and not self.transport.is_closing():
+            self._lingering = True
+            self.transport.write_eof()
+            self._start_deadline(within_s=LINGER_S)
+        else:
+            self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what the parser gave up at; `msg` is uvicorn's and says nothing more."""
-        self._refuse(self._error or ApiError(400, "malformed_request", "This is no HTTP request."))
+        """Refuse what the parser gave up at, in its words; `msg` is uvicorn's and says nothing more."""
+        words = f"This is no HTTP request: {sys.exception()}."
+        self._refuse(self._error or ApiError(400, "malformed_request", words))
         del msg
 
     def _count_head(self, more_bytes: int) -> None:
@@ -118,6 +210,14 @@ class LimitedProtocol(HttpToolsProtocol):
             self._refuse(ApiError(408, "request_timeout", words))
         elif not self.transport.is_closing():
             self.transport.close()
+
+
+def _with_ascii_target(data: bytes) -> bytes:
+    """Escape what is not ASCII in a request's first line: curl and others send a URL as it was typed."""
+    line, end, rest = data.partition(b"\n")
+    if line.isascii():
+        return data
+    return _NOT_ASCII.sub(lambda byte: b"%%%02X" % byte[0][0], line) + end + rest
 
 
 def _too_large(*, url_bytes: int) -> ApiError:

@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, TypeVar, get_args, get_type_hints
+from urllib.parse import parse_qsl
 
 import msgspec
 from litestar import Request
 from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 
+from core.media.file_names import decoded_text
 from service.http.body import escape_pointer, field_error
 from service.problems import FieldError, invalid
 
@@ -41,9 +43,20 @@ async def check_query(request: Request[Any, Any, Any]) -> None:
     """
     if request.method == "OPTIONS" or not request.scope["path"].startswith("/v1/") or not request.scope["query_string"]:
         return
-    given = Counter(name for name, _ in request.query_params.items())
+    given = Counter(name for name, _ in query_items(request))
     if errors := list(_query_errors(given, _known_names(request.route_handler))):
         raise invalid(errors[:_MOST_ERRORS])
+
+
+def query_items(request: Request[Any, Any, Any]) -> list[tuple[str, str]]:
+    """Read a query's names and values in their order; escapes that are no UTF-8 are read as Windows-1252, and not lost."""
+    raw = request.scope["query_string"].decode("latin-1")
+    found = parse_qsl(raw, keep_blank_values=True, encoding="latin-1")
+    return [(_text(name), _text(value)) for name, value in found]
+
+
+def _text(escaped: str) -> str:
+    return decoded_text(escaped.encode("latin-1"))
 
 
 def _query_errors(given: Mapping[str, int], known: tuple[str, ...]) -> Iterator[FieldError]:
@@ -69,7 +82,7 @@ def query_params(kind: type[T]) -> Provide:
 
 def read_query(request: Request[Any, Any, Any], kind: type[T]) -> T:
     """Read the query's fields, which `check_query` has looked at; a wrong one is refused (422)."""
-    given: Mapping[str, str] = {name: value for name, value in request.query_params.items() if value != ""}
+    given: Mapping[str, str] = {name: value for name, value in query_items(request) if value != ""}
     try:
         query = msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as wrong:

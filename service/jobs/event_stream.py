@@ -5,6 +5,7 @@ process it comes to. https://html.spec.whatwg.org/multipage/server-sent-events.h
 """
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -13,8 +14,9 @@ from core.clock import rfc3339
 from core.events.event import END_EVENTS
 from core.ids import is_id
 from core.model.job import Job
-from core.store.events import StoredEvent
+from core.store.events import StoredEvent, is_same_event
 from core.store.redis.client import STORE_DOWN
+from core.store.redis.codec import Unreadable
 from service.context import ApiContext
 from service.jobs.current_view import current_view, with_fresh_link
 
@@ -25,6 +27,9 @@ _RETRY_S = 1.0
 _AT_ONCE = 100
 _RETRY_FIELD = b"retry: 3000\n\n"
 _HEARTBEAT = b": still here\n\n"
+#: when a reader of a process that ends comes back: sooner than after a break, which may be an outage
+_COMES_BACK_MS = (200, 2000)
+_DICE = random.SystemRandom()
 
 
 def encode_frame(event: str, data: bytes, event_id: str | None = None) -> bytes:
@@ -35,7 +40,10 @@ def encode_frame(event: str, data: bytes, event_id: str | None = None) -> bytes:
 
 async def has_all(context: ApiContext, job: Job, after: str | None) -> bool:
     """Whether nothing can follow an event any more: it is the last one of an ended job."""
-    return job.ended and after is not None and after == await _last_id(context, job)
+    if not job.ended or after is None or not is_id(after, "evt"):
+        return False
+    last_id = await _last_id(context, job)
+    return last_id is not None and is_same_event(after, last_id)
 
 
 async def _last_id(context: ApiContext, job: Job) -> str | None:
@@ -62,6 +70,13 @@ async def stream_events(context: ApiContext, job: Job, *, after: str | None) -> 
                 continue
             if not await _is_set_within(wakeup, HEARTBEAT_S):
                 yield _HEARTBEAT
+        if not reader.over:
+            yield _farewell()
+
+
+def _farewell() -> bytes:
+    """Send a reader on to another process: not all at the same moment, since there may be thousands."""
+    return f"retry: {_DICE.randint(*_COMES_BACK_MS)}\n\n".encode()
 
 
 async def _is_set_within(wakeup: asyncio.Event, patience_s: float) -> bool:
@@ -93,6 +108,8 @@ class EventReader:
         except STORE_DOWN:
             await asyncio.sleep(_RETRY_S)
             frames, self.behind = [], True
+        except Unreadable:  # who comes back is told
+            frames, self.over = [], True
         else:
             self.behind = len(frames) >= _AT_ONCE
         return frames
@@ -121,7 +138,8 @@ class EventReader:
         return frames
 
     async def _is_at_last(self) -> bool:
-        return await self._context.events.last_id(self._job.id) in (None, self._after)
+        last_id = await self._context.events.last_id(self._job.id)
+        return last_id is None or (self._after is not None and is_same_event(self._after, last_id))
 
     def _advance(self, event: StoredEvent) -> bytes:
         """Move behind an event, and write it."""

@@ -137,7 +137,7 @@ _WORDS: dict[WordClass, str] = {
         final|finished|final version of|clean|free|new|full|whole|entire|polished|edited|raw|nice|at the end|
         in the end|完整|整个|最终|剪辑好的|做好的|完成的""",
     WordClass.FUNCTION: """
-        a|an|the|your|our|its|it's|it’s|you|you're|you’re|we|they|me to|of|off|out|over to|back to|just|
+        a|an|the|your|our|its|it's|it’s|you|u|ya|ur|you're|you’re|we|they|me to|of|off|out|over to|back to|just|
         only|can|could|would|will|shall|should|must|may|might|want|wants|wanted|want you to|need|needs|needed|let|
         let's|lets|let me|go|ahead|go ahead|i'd|i’d|id like|i'd like|i’d like|would like|i would like|i'll|
         i’ll|i'm|i’m|am|be|been|was|were|able|make sure|make sure to|make sure you|remember to|remember|

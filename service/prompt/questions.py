@@ -17,7 +17,7 @@ from service.prompt.lexicon import WordClass
 _LEAD = (
     r"(?:\W{0,3}(?:hi|hello|hey|ok|okay|so|well|and|but|also|oh|wait|btw|by the way|please|pls|plz|sorry|hmm?|um|now|then|or|"
     r"(?:(?:i|we)(?:['’]?ve| have)(?: got)? )?(?:just |a |one |another |quick |small ){0,3}"
-    r"(?:questions?|asking|wondering|curious|checking)|"
+    r"(?:questions?|q|asking|wondering|curious|checking)|"
     r"(?:i|we)(?:['’]?m| am| was|['’]re| were)? (?:just )?(?:wonder(?:ing)?|curious|asking)(?: about)?|"
     r"(?:do you |does anyone |you )?know|any idea|may i ask|can i ask|"
     r"(?:i|we)(?:['’]d| would)? (?:like|want|need|love) to (?:know|ask|check|find out)|"
@@ -95,7 +95,8 @@ _STATEMENT = re.compile(
     re.IGNORECASE,
 )
 _PLAN = re.compile(
-    r"\W{0,3}(?:i|we)(?:['’]?d| would)? ?(?:want|need|like|love|plan)\b|\W{0,3}(?:如果|要是|假如|我想)", re.IGNORECASE
+    rf"\W{{0,3}}(?:i|we)(?:['’]?d| would)? ?(?:want|need|like|love|plan)\b|\W{{0,3}}{_VERBED}\b|\W{{0,3}}(?:如果|要是|假如|我想)",
+    re.IGNORECASE,
 )
 #: A sentence that begins so asks to its end: `请问剪掉停顿再导出要多少积分`.
 _INQUIRY = re.compile(r"\W{0,3}(?:(?:你好|您好)\W{0,3})?(?:请问|想问|问一下|我想知道|想知道)")

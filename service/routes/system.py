@@ -3,17 +3,12 @@
 from litestar import Response
 from litestar.openapi import ResponseSpec
 
-from core.logs import get_logger
 from core.metrics import exposition
-from core.store.redis.client import STORE_DOWN
-from core.store.redis.durability import durability_warnings
-from core.store.secret_key_check import WrongSecretKeys, check_secret_keys
-from service.context import AnyRequest, ApiContext, context_of
+from core.process.readiness import ReadinessReport
+from service.context import AnyRequest, context_of
 from service.http.json_response import json_response
 from service.openapi.describe import ResponseDoc, reads
 from service.schemas.responses import Probe
-
-log = get_logger(__name__)
 
 ANSWERS: dict[int, ResponseSpec] = {
     200: ResponseDoc("Yes.", Probe),
@@ -29,27 +24,25 @@ async def livez() -> Response[bytes]:
 
 @reads("/readyz", operation_id="readyz", summary="May requests come here?", tags=["Operation"], responses=ANSWERS)
 async def readyz(request: AnyRequest) -> Response[bytes]:
-    """Look at Redis, and warn where it might forget what was accepted."""
-    return await _probe_redis(context_of(request))
+    """Look at Redis, and warn where it might forget what was accepted.
+
+    200 also while Redis is away (`degraded`): calls are answered with 503 then, in our words. 503 before Redis was ever
+    reached (`starting`), and once this process has been told to end (`draining`).
+    """
+    return _probe_response(await context_of(request).readiness.report())
 
 
 @reads("/startupz", operation_id="startupz", summary="Has the process started?", tags=["Operation"], responses=ANSWERS)
 async def startupz(request: AnyRequest) -> Response[bytes]:
-    """Look at Redis once more: the process has started when it reached it."""
-    return await _probe_redis(context_of(request))
+    """Say whether Redis was reached for the first time: the process has started then, and stays so."""
+    return _probe_response(await context_of(request).readiness.started())
 
 
-async def _probe_redis(context: ApiContext) -> Response[bytes]:
-    if context.subscriptions.closing:
-        return json_response(Probe(status="unavailable"), status=503)
-    try:
-        warnings = await check_secret_keys(context.store, context.encryption) + await durability_warnings(context.store)
-    except STORE_DOWN:
-        return json_response(Probe(status="unavailable"), status=503, headers={"Retry-After": "1"})
-    except WrongSecretKeys as wrong:
-        log.error(str(wrong))  # noqa: TRY400 - where it was found says nothing
-        return json_response(Probe(status="unavailable", warnings=(str(wrong),)), status=503)
-    return json_response(Probe(status="ok", warnings=tuple(warnings)))
+def _probe_response(report: ReadinessReport) -> Response[bytes]:
+    probe = Probe(status=report.condition.value, warnings=report.warnings)
+    if report.ready:
+        return json_response(probe)
+    return json_response(probe, status=503, headers={"Retry-After": "1"})
 
 
 @reads(

@@ -100,7 +100,7 @@ class UsageView(View, kw_only=True):
 
 
 class Probe(View, kw_only=True):
-    status: Literal["ok", "unavailable"]
+    status: Literal["ok", "degraded", "starting", "draining"]
     warnings: tuple[str, ...] = ()
 
 

@@ -19,6 +19,17 @@ _HEAD_LINE_BYTES = 16_384
 _BOUNDARY = re.compile(r';\s*boundary\s*=\s*(?:"([^"]*)"|([^;"]*))', re.IGNORECASE)
 
 
+#: what a part's bytes may be said to be written in, which changes none of them (RFC 2045, 6.2)
+_PLAIN_ENCODINGS = {"", "identity", "7bit", "8bit", "binary"}
+
+
+class _FormParser(PushMultipartParser):  # type: ignore[misc]
+    """Takes parts as e-mail writes them, too: of another disposition than ``form-data``, or of none."""
+
+    def _create_segment(self, headerlist: list[tuple[str, str]]) -> MultipartSegment:
+        return MultipartSegment(headerlist)
+
+
 def boundary_of(content_type: str) -> bytes:
     """Read a form's boundary, quoted as it should be or not: ``boundary=a/b`` is ``a/b``. Raises ApiError (400)."""
     found = _BOUNDARY.search(content_type)
@@ -40,9 +51,18 @@ async def read_first_file(chunks: AsyncIterator[bytes], boundary: bytes) -> Name
             continue
         start = await anext(events, None)
         if name or start:
-            return NamedFile(name, _payload(events, start))
+            _check_encoding(event)
+            return NamedFile(name or UNNAMED, _payload(events, start))
         blank = True
     raise ApiError(400, "malformed_request", _no_file(parts, blank=blank))
+
+
+def _check_encoding(part: MultipartSegment) -> None:
+    """Refuse (415) a file that is wrapped once more inside its part."""
+    for name in ("Content-Transfer-Encoding", "Content-Encoding"):
+        if part.header(name, "").strip().lower() not in _PLAIN_ENCODINGS:
+            words = f"Send the file's bytes as they are; its part came with {name}: {part.header(name)[:40]}."
+            raise ApiError(415, "unsupported_media", words)
 
 
 def _no_file(parts: int, *, blank: bool) -> str:
@@ -67,7 +87,7 @@ async def _parse(chunks: AsyncIterator[bytes], boundary: bytes) -> AsyncIterator
     """
     began = False
     try:
-        parser = PushMultipartParser(
+        parser = _FormParser(
             boundary, max_segment_count=_MOST_PARTS, max_header_size=_HEAD_LINE_BYTES, header_charset="latin-1"
         )
         async for chunk in chunks:

@@ -29,13 +29,22 @@ _SLOWEST_BYTES_PER_S = 1000
 async def receive_file(request: Request[Any, Any, Any], filename: str | None) -> NamedFile:
     """Begin to receive the file of a request; `filename` goes before the form's. Raises ApiError where there is none."""
     check_content_encoding(request)
-    is_form = request.content_type[0] == "multipart/form-data"
+    is_form = _is_form(request.content_type[0])
     check_content_length(request.content_length, multipart=is_form)
     chunks = limit_body(_chunks_of(request))
     if not is_form:
         return NamedFile(required_name(filename), chunks)
     file = await read_first_file(chunks, boundary_of(request.headers.get("content-type", "")))
     return NamedFile(_plain(filename or file.name), file.chunks)
+
+
+def _is_form(media_type: str) -> bool:
+    """Tell a form from the bytes of a file. Raises ApiError (415) for what is wrapped in another way."""
+    kind = media_type.lower()
+    if kind.startswith("multipart/") and kind != "multipart/form-data":
+        words = f"Send multipart/form-data, or the bytes of the file alone; this came as {kind[:60]}."
+        raise ApiError(415, "unsupported_media", words)
+    return kind == "multipart/form-data"
 
 
 def required_name(filename: str | None) -> str:

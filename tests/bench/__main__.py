@@ -7,7 +7,7 @@ from time import perf_counter
 import click
 import uvloop
 
-from sandbox.world.children import ChildFailed
+from sandbox.world.child_process import ChildFailed
 from tests.bench import flight, growth, jobs, roundtrips, submits, takeover
 from tests.bench.machine import steal
 from tests.bench.table import Row, show

@@ -13,9 +13,9 @@ from typing import Any
 
 import httpx
 
-from sandbox.world.children import Child
+from sandbox.world.child_process import Child
 from sandbox.world.folders import Folders, make_folders
-from sandbox.world.parts import worker_part
+from sandbox.world.processes import worker_part
 from sandbox.world.settings import callers_environment
 from sandbox.world.world import Wish, World, open_world
 from tests.bench.load import request_bytes

@@ -7,7 +7,7 @@ from time import perf_counter
 import click
 import redis.asyncio
 
-from sandbox.world.children import stop_all
+from sandbox.world.child_process import stop_all
 from sandbox.world.embedded_redis import embedded_redis
 from sandbox.world.folders import make_folders
 from sandbox.world.settings import callers_environment

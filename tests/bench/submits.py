@@ -5,7 +5,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from sandbox.world.children import Child
+from sandbox.world.child_process import Child
 from sandbox.world.folders import Folders
 from sandbox.world.ports import free_port
 from tests.bench.ground import JOB, Ground, ground

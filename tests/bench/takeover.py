@@ -4,7 +4,7 @@ import asyncio
 import signal
 from time import perf_counter
 
-from sandbox.world.children import Child
+from sandbox.world.child_process import Child
 from tests.bench.ground import Ground, ground
 from tests.bench.load import percentile, send_all
 from tests.bench.stub import HOLD_STREAM, new_trace

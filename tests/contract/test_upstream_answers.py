@@ -42,6 +42,12 @@ def read(body: object) -> dict[str, Any]:
         ({"status": "completed", "output": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
         ({"status": " Completed "}, responses.RenderStatus("completed", None, None, None, None)),
         ({"outputUrl": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
+        ({"status": "done", "url": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
+        ({"status": "done", "videoUrl": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
+        (
+            {"status": "done", "output": {"download_url": "u"}},
+            responses.RenderStatus("completed", None, "u", None, None),
+        ),
         (
             {"status": "Failed", "error": {"message": "no memory"}},
             responses.RenderStatus("failed", None, None, None, None, "no memory"),
@@ -94,6 +100,15 @@ def test_a_balance_is_read_with_and_without_its_envelope() -> None:
     assert responses.parse_credits(read(balance)) == responses.Credits(75, 25, 100)
     assert responses.parse_credits(read({"available": 75})) == responses.Credits(75, 0, 75, tells_frozen=False)
     assert responses.parse_credits(read({"available": 75, "total": 100})) == responses.Credits(75, 25, 100)
+
+
+@pytest.mark.parametrize("named", [{"user_id": 7}, {"userId": "7"}, {"user": {"id": 7}}, {"uid": "7"}])
+def test_the_account_is_found_however_it_is_named(named: dict[str, Any]) -> None:
+    opened = responses.parse_opened_session({"session_id": "s"} | named)
+    issued = responses.parse_issued_token({"token": "t"} | named)
+    seen = responses.parse_state({"state": {"draft": None}} | named)
+    within = responses.parse_state({"state": {"draft": None} | named})
+    assert [told.user_id for told in (opened, issued, seen, within)] == ["7"] * 4
 
 
 def test_a_state_is_read_with_all_or_nothing_in_it() -> None:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from sandbox.world.tether import dying_with_parent
+from sandbox.world.parent_death import dying_with_parent
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from sandbox.chaos.asks import asks
 from sandbox.chaos.counting import Accepted, judged
+from sandbox.chaos.fault_schedule import troubles
+from sandbox.chaos.job_requests import asks
 from sandbox.chaos.table import complaints
-from sandbox.chaos.troubles import troubles
 from sandbox.chaos.watch import Watch
 from tests.crash.ground import laid_ground
 from tests.crash.lane import open_lane

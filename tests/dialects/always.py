@@ -36,8 +36,9 @@ GROUPS: dict[str, dict[str, Reply]] = {
     },
 }
 CALLS = ("token", "session", "upload", "message", "credits", "state", "render", "status", "cancel", "download")
-#: a job has this long, which is less than a minute, so that what it asks in its life is what it asks in a minute
-TIMEOUT_S = 30
+#: a job has at least this long, on a slow machine as many times as long as a good one takes there
+LEAST_TIMEOUT_S = 30
+TIMES_A_GOOD_ONE = 10
 #: the gateway's waits are a tenth of those in life or less, so in life a bound is kept ten times as easily
 MOST_A_MINUTE = {
     "token": 8,
@@ -47,7 +48,8 @@ MOST_A_MINUTE = {
     "render": 10,
     "cancel": 10,
     "download": 10,
-    "film": 10,
+    # four times without the token and twice with it, of two renders
+    "film": 12,
     # read before and after a message, and for as long as an edit may come
     "credits": 40,
     "state": 40,
@@ -157,8 +159,10 @@ def codes_of(call: str, answer: str) -> frozenset[str]:
     return _BY_CALL.get(call, {}).get(answer) or _ANY.get(answer) or _UNAVAILABLE
 
 
-def most_a_minute(call: str, answer: str, asked: str) -> int:
-    """Bound how often `asked` may be called in a minute by a job to whose `call` the answer is always `answer`."""
+def most_calls(call: str, answer: str, asked: str, *, minutes: float, doublings: int) -> int:
+    """Bound how often `asked` may be called in so many minutes, one at least, by a job to whose `call` the answer is
+    always `answer`. `doublings`: of the time that a job has on a quick machine; with pauses that double each is a try.
+    """
     if asked == "message" and (call != "message" or answer in AT_MOST_ONCE):
         return 1
-    return MOST_A_MINUTE.get(asked, 0)
+    return int(MOST_A_MINUTE.get(asked, 0) * max(1.0, minutes)) + (doublings if asked in MOST_A_MINUTE else 0)

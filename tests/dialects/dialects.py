@@ -101,6 +101,17 @@ def mixed(seed: int) -> Dialect:
     return reduce(_both, chosen, Dialect(f"mix-{seed}"))
 
 
+def covering() -> list[Dialect]:
+    """Speak all kinds at once, so often that every dialect is spoken once: with one of each other kind beside it."""
+    rounds = max(len(kind) for kind in KINDS)
+    return [
+        reduce(
+            _both, (kind[(turn + place) % len(kind)] for place, kind in enumerate(KINDS)), Dialect(f"all-kinds-{turn}")
+        )
+        for turn in range(rounds)
+    ]
+
+
 def _both(one: Dialect, other: Dialect) -> Dialect:
     return Dialect(
         name=f"{one.name}+{other.name}",

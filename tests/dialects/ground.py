@@ -76,6 +76,10 @@ class Ground:
     #: closes what the cases hold
     stack: ExitStack
 
+    def calls(self) -> int:
+        """Count what the gateway has asked so far."""
+        return sum(seat.calls.total() for seat in (self.proxy.stranger, *list(self.proxy.seats.values())))
+
     def open_cases(self, seats: Mapping[str, Seat], *, without_token: frozenset[str] = frozenset()) -> dict[str, Case]:
         """Make a tenant for each name. One without a token is served by the installation's anonymous identity."""
         tokens = {name: "" if name in without_token else f"nmv_usr_{secrets.token_hex(12)}" for name in seats}

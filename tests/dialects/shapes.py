@@ -135,8 +135,11 @@ def _change_in_material(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def _unmoved(state: dict[str, Any]) -> dict[str, Any]:
-    """Show the media on the timeline as they came, whatever was edited: the draft does not tell the change."""
-    media = state.get("video_infos") or []
+    """Show the media on the timeline as they came, or where there are none one piece for all that was made of nothing.
+
+    Whatever is edited then, the draft does not tell the change.
+    """
+    media = state.get("video_infos") or ([None] if (state.get("draft") or {}).get("t") else [])
     segments = [{"id": f"s{n}", "st": n * _PLACEHOLDER_MS, "d": _PLACEHOLDER_MS} for n, _ in enumerate(media)]
     draft = {"t": [{"id": "t0", "tt": 0, "sg": segments}]} if segments else {}
     return {**state, "draft": draft, "canvas_config": {"width": 1920, "height": 1080, "fps": 30}}

@@ -93,6 +93,14 @@ def test_a_session_without_media_has_nothing_on_its_timeline_yet():
     assert shapes.change_in_canvas("state", empty)["state"]["draft"] == {}
 
 
+def test_what_is_made_of_nothing_is_one_piece_that_no_edit_moves():
+    made = {**STATE, "state": {**STATE["state"], "video_infos": []}}
+    [track] = shapes.change_in_canvas("state", made)["state"]["draft"]["t"]
+    assert len(track["sg"]) == 1
+    nothing = {**made, "state": {**made["state"], "draft": {}}}
+    assert shapes.change_in_canvas("state", nothing)["state"]["draft"] == {}
+
+
 def test_video_infos_come_by_name():
     assert shapes.infos_by_name("state", STATE)["state"]["video_infos"]["abc"]["filename"] == "a.mp4"
 

@@ -9,10 +9,10 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
+from sandbox.world.demo.api_client import DemoFailed
 from sandbox.world.demo.callbacks import Receiver
-from sandbox.world.demo.gateway import DemoFailed
 from sandbox.world.folders import make_folders
-from sandbox.world.parts import receiver_part
+from sandbox.world.processes import receiver_part
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER_SECRET = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"

@@ -93,6 +93,7 @@ def _environment(redis_url: str, storage: Path) -> dict[str, str]:
         "REDIS_URL": redis_url,
         "REELGATE_SECRET_KEYS": SECRET_KEY,
         "REELGATE_STORAGE": str(storage),
+        "REELGATE_DRAIN_DELAY_S": "0",
         "REELGATE_SUBMITS_PER_MINUTE": "1000000",
         "REELGATE_TENANT_QUEUED_JOBS": "1000000",
     }

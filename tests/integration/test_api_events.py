@@ -120,6 +120,28 @@ async def test_who_has_the_last_event_of_a_job_that_goes_on_still_waits_for_the_
         assert [e["event"] for e in await reader.rest()] == ["job.canceled"]
 
 
+#: well-formed, and later than any event: another job's, or one that a failover lost
+LATER = "evt_ffffffff-ffff-7fff-bfff-ffffffffffff"
+
+
+async def test_an_id_that_is_later_than_all_events_is_none_of_them(api: Api) -> None:
+    job = await api.submit()
+    async with following(api.http, job["id"], after=LATER) as reader:
+        assert [(await reader.next())["event"], (await reader.next())["event"]] == ["reset", "snapshot"]
+        await api.http.post(f"/v1/jobs/{job['id']}/cancel")
+        assert [e["event"] for e in await reader.rest()] == ["job.canceled"]
+    async with following(api.http, job["id"], after=LATER) as reader:
+        again = await reader.rest()
+    assert [e["event"] for e in again] == ["reset", "snapshot"]
+    assert (await come_back(api, job["id"], again[-1]["id"])).status_code == 204
+
+
+async def test_the_last_id_is_known_in_whatever_spelling(api: Api) -> None:
+    job_id = await ended_job(api)
+    last_id = await api.context.events.last_id(job_id)
+    assert (await come_back(api, job_id, f"{last_id[:-12]}{'0' * 12}")).status_code == 204
+
+
 @pytest.mark.parametrize("removal", ["kept", "deleted", "trimmed", "forgotten"])
 async def test_a_browser_that_takes_each_id_it_is_sent_stops_in_the_end(api: Api, removal: str) -> None:
     job_id = await ended_job(api)

@@ -30,6 +30,7 @@ async def process(redis_url: str, storage: Path, *words: str) -> AsyncIterator[t
         "REELGATE_SECRET_KEYS": SECRET_KEY,
         "REELGATE_STORAGE": str(storage),
         "REELGATE_LOG_LEVEL": "DEBUG",
+        "REELGATE_DRAIN_DELAY_S": "0",
     }
     child = await asyncio.create_subprocess_exec(
         REELGATE, "api", "--port", "0", *words, env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE

@@ -121,6 +121,7 @@ NOT_TAKEN = [
     ("application/json", "", ASKED.encode("utf-8-sig"), "byte order mark; this body is UTF-8 with"),
     ("application/json", "", ASKED.encode("utf-16"), "UTF-16"),
     ("application/json", "", ASKED.encode("utf-16-be"), "UTF-16"),
+    ("application/json", "", gzip.compress(ASKED.encode()), "compressed with gzip"),
     ("application/json", "", ASKED.encode("utf-32"), "UTF-32"),
     ("application/json", "", ASKED.encode("utf-32-be"), "UTF-32"),
     ("application/json", "gzip", gzip.compress(ASKED.encode()), "Content-Encoding: gzip"),

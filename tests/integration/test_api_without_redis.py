@@ -16,7 +16,7 @@ from core.clock import stopwatch_s
 from tests.api_fixture import ASK, client_of, running_api
 from tests.integration.test_api_process import process
 from tests.redis_fixture import RedisServer, running_redis
-from tests.until import PATIENCE_S
+from tests.until import PATIENCE_S, until
 
 CALLS = [
     ("GET", "/v1/jobs"),
@@ -29,6 +29,8 @@ CALLS = [
     ("GET", "/readyz"),
     ("GET", "/startupz"),
 ]
+#: what probes hear of a Redis that was there and is away: no process is to leave for that
+PROBED = {"/readyz": "degraded", "/startupz": "ok"}
 #: more than there are connections to Redis, several times over
 AT_ONCE = 150
 
@@ -96,10 +98,40 @@ async def test_every_call_hears_within_a_second_that_redis_is_away(
     finally:
         back(server)
     for answer in answers:
-        assert (answer.status_code, int(answer.headers["retry-after"]) >= 1) == (503, True)
-        if answer.request.url.path.startswith("/v1/"):
+        if probed := PROBED.get(answer.request.url.path):
+            assert (answer.status_code, answer.json()["status"]) == (200, probed)
+        else:
+            assert (answer.status_code, int(answer.headers["retry-after"]) >= 1) == (503, True)
             assert (answer.json()["code"], answer.json()["retryable"]) == ("unavailable", True)
     async with asyncio.timeout(PATIENCE_S):
         while (await client.post("/v1/jobs", json=ASK)).status_code != 202:
             pass
+        while (await client.get("/readyz")).json()["status"] != "ok":
+            pass
     assert {a.status_code for a in await asked(client, 3)} == {200, 202}
+
+
+async def test_before_redis_was_ever_reached_a_process_has_not_started(tmp_path: Path) -> None:
+    with running_redis() as server:
+        server.kill()
+        async with (
+            process(server.url, tmp_path) as (url, _),
+            httpx.AsyncClient(base_url=url, trust_env=False) as client,
+        ):
+            for path in ("/readyz", "/startupz"):
+                answer = await client.get(path)
+                assert (answer.status_code, answer.json()["status"]) == (503, "starting")
+            assert (await client.get("/livez")).status_code == 200
+            server.restart()
+
+            async def started() -> bool:
+                return (await client.get("/startupz")).status_code == 200
+
+            await until(started, within_s=PATIENCE_S)
+            assert (await client.get("/readyz")).json()["status"] == "ok"
+            server.kill()
+            assert [(await client.get(path)).status_code for path in ("/readyz", "/startupz")] == [200, 200]
+            assert (await client.get("/readyz")).json() == {
+                "status": "degraded",
+                "warnings": ["Redis does not answer."],
+            }

@@ -21,7 +21,8 @@ from core.security.encryption import Encryption
 from core.store.redis.keys import key
 from tests.compat.processes import PROGRAMS, clean_environment, running
 from tests.dialects.dialects import Dialect, Film
-from tests.dialects.proxy import Seat, running_proxy
+from tests.dialects.proxy import Seat
+from tests.dialects.proxy_server import running_proxy
 from worker.doctor.command import doctor
 
 TOKEN, FREE_TOKEN = "nmv_usr_of_the_operator_1", "nmv_usr_that_may_not_export"
@@ -334,18 +335,28 @@ def test_a_bad_setting_is_a_finding_with_its_name_and_without_its_value(checkup:
 
 @pytest.mark.parametrize(
     ("name", "meant"),
-    [
-        ("REELGATE_LEASES_S", "REELGATE_LEASE_S"),
-        ("REELGATE_SECRET_KEY", "REELGATE_SECRET_KEYS"),
-        ("NEMO_TOKENS", "NEMO_TOKEN"),
-        ("REELGTE_STORAGE", "REELGATE_STORAGE"),
-        ("REELGATE_QWERTZ", None),
-    ],
+    [("NEMO_TOKENS", "NEMO_TOKEN"), ("REELGTE_STORAGE", "REELGATE_STORAGE"), ("NEMO_QWERTZ", None)],
 )
-def test_a_mistyped_name_is_told_with_the_one_that_may_be_meant(checkup: Doctor, name: str, meant: str | None):
+def test_a_name_that_looks_like_a_setting_is_told_with_the_one_that_may_be_meant(
+    checkup: Doctor, name: str, meant: str | None
+):
     _, report = checkup.report(**{name: "hush"}, NEMO_API_URL="http://127.0.0.1:9")
     told = [row["came"] for row in report.told["findings"] if row["what"] == "names"]
     assert told == [f"{name} is read by nobody" + (f"; {meant} may be meant" if meant else "")]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("REELGATE_LEASES_S", "REELGATE_LEASE_S may be meant"),
+        ("REELGATE_SECRET_KEY", "REELGATE_SECRET_KEYS may be meant"),
+        ("REELGATE_QWERTZ", "README.md has them all"),
+    ],
+)
+def test_a_mistyped_name_of_ours_is_bad_since_no_process_starts_with_it(checkup: Doctor, name: str, hint: str):
+    _, report = checkup.report(**{name: "hush"}, NEMO_API_URL="http://127.0.0.1:9")
+    told = [(row["verdict"], row["came"]) for row in report.told["findings"] if row["area"] == "settings"]
+    assert told == [("bad", f"{name}: there is no such setting; {hint}")]
 
 
 def test_a_redis_that_forgets_is_a_warning_and_one_of_other_keys_or_none_at_all_is_bad(checkup: Doctor):

@@ -19,10 +19,9 @@ from core.model.session import Session
 from core.storage import FileMissing
 from tests.scripted_backend import Answer, ScriptedBackend, film, moved, page, said, scripted_backend
 from tests.store_fixture import Core, core
-from tests.worker_fixture import context_over, in_hand
+from tests.worker_fixture import context_over, in_hand, stepped
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
-from worker.jobs.runner import _next_result
 
 __all__ = ["core"]
 
@@ -75,17 +74,6 @@ async def rendered(core: Core, context: WorkerContext, url: str | None, **facts:
         yield execution
 
 
-async def stepped(execution: JobExecution, steps: int = 1) -> Job:
-    """Take steps, as the loop does, without the store; what sleeps wakes at once."""
-    for _ in range(steps):
-        result = await _next_result(execution)
-        assert result is not None
-        execution.job, execution.session = result.job, result.session or execution.session
-        if execution.job.ended:
-            break
-    return execution.job
-
-
 async def stored(context: WorkerContext, job: Job) -> bytes | None:
     try:
         return await context.storage.head(f"outputs/{job.id}.mp4", 1 << 20)
@@ -134,6 +122,21 @@ async def test_the_token_is_tried_at_the_backends_own_host_where_the_link_refuse
     backend.says("/o.mp4", refusal, film(movie))
     assert (await ended(core, context, backend.url + "/o.mp4"))[1] == movie
     assert [asked.token for asked in backend.calls("/o.mp4")] == [None, TOKEN]
+
+
+async def test_the_token_is_tried_at_a_link_that_refuses_after_a_passing_fault(core, context, backend, movie):
+    backend.says("/o.mp4", page(502), REFUSED, film(movie))
+    assert (await ended(core, context, backend.url + "/o.mp4"))[1] == movie
+    assert [asked.token for asked in backend.calls("/o.mp4")] == [None, None, TOKEN]
+
+
+async def test_the_token_is_tried_again_at_the_last_link(core, context, backend, movie):
+    backend.says("/stale.mp4", EXPIRED)
+    backend.says("/o.mp4", REFUSED, film(movie))
+    stale = done("/stale.mp4")
+    backend.says("status", stale, stale, done("/o.mp4"))
+    assert (await ended(core, context, "/stale.mp4"))[1] == movie
+    assert [asked.token for asked in backend.calls("/stale.mp4")] == [None, TOKEN, None, None]
 
 
 async def test_another_host_that_refuses_never_sees_the_token(core, context, backend):
@@ -230,7 +233,7 @@ async def test_what_is_no_film_is_fetched_anew_then_rendered_anew_and_then_told(
     assert why(job) == (Code.RENDER_FAILED, "The timeline was rendered, but there is no film. " + reason)
     assert kept is None
     assert len(backend.calls("render")) == 1
-    assert len(backend.calls("/o.mp4")) <= 10
+    assert len(backend.calls("/o.mp4")) <= 12, "four times a render without the token, and twice with it"
     assert len(backend.calls("download")) == 8
 
 

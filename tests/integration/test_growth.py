@@ -1,16 +1,26 @@
 """Growth: every list that a call makes longer has a bound or an end."""
 
+import asyncio
 from pathlib import Path
 
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from core.cli.api_keys import keys as cli_keys
 from core.clock import HandClock
 from core.ids import new_id
 from core.model.session import Session
+from core.model.upload import Upload
 from core.store.redis.functions import FEED_LIFE_MS, USAGE_LIFE_MS
 from core.store.redis.keys import _SHAPES, BOUNDS, key
+from core.store.tenants.api_keys import KEYS_PER_TENANT, TooManyKeys
 from tests.api_fixture import running_api
-from tests.store_fixture import Core, core
+from tests.store_fixture import SECRET_KEY, Core, core
 
 __all__ = ["core"]
+
+MP4 = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + b"\0" * 20_000
 
 
 def test_every_shape_of_a_key_says_what_bounds_or_ends_it() -> None:
@@ -52,6 +62,70 @@ async def test_a_session_is_closed_when_nobody_has_used_it_for_long(core: Core) 
     await core.sessions.close_idle(idle_s=100)
     assert await core.sessions.load(used.id) is None
     assert await core.redis.zcard(key("idle_sessions")) == 0
+
+
+async def test_a_session_of_an_older_version_which_had_no_end_gets_one(core: Core) -> None:
+    await core.api_keys.create("acme")
+    old, new = await explicit(core), await explicit(core)
+    await core.redis.zrem(key("idle_sessions"), old.id)
+    core.clock.turn(by_s=60)
+    await core.sessions.schedule_unscheduled(idle_s=100)
+    core.clock.turn(by_s=50)
+    await core.sessions.close_idle(idle_s=100)
+    assert (await core.sessions.load(new.id), await core.sessions.load(old.id)) == (None, old), "each by its own time"
+    core.clock.turn(by_s=51)
+    await core.sessions.close_idle(idle_s=100)
+    assert await core.sessions.load(old.id) is None
+
+
+async def test_past_the_cap_of_its_keys_a_tenant_gets_none_until_one_is_revoked(core: Core) -> None:
+    issued = await core.api_keys.create("acme")
+    others = [f"key_{number}" for number in range(KEYS_PER_TENANT - 1)]
+    await core.redis.sadd(key("tenant_keys", "acme"), *others)
+    with pytest.raises(TooManyKeys):
+        await core.api_keys.create("acme")
+    words = ["create", "--tenant", "acme"]
+    env = {"REDIS_URL": core.settings.redis_url.get_secret_value(), "REELGATE_SECRET_KEYS": SECRET_KEY}
+    refused = await asyncio.to_thread(CliRunner().invoke, cli_keys, words, env=env)
+    assert (refused.exit_code, refused.output) == (1, "Error: acme has 10000 keys; revoke some\n")
+    assert await core.api_keys.revoke(issued.id)
+    assert await core.api_keys.create("acme")
+
+
+def upload_of(core: Core) -> Upload:
+    return Upload(
+        id=new_id("upl"), tenant="acme", filename="a.mp4", format="mp4", size_bytes=500, path="a",
+        created_at_ms=core.clock.now_ms(),
+    )  # fmt: skip
+
+
+async def test_an_upload_is_counted_once_whoever_keeps_it_and_given_back_once_whoever_drops_it(core: Core) -> None:
+    upload, other = upload_of(core), upload_of(core)
+    for each in (upload, other):
+        await core.uploads.expect(msgspec.structs.replace(each, size_bytes=0))
+    await asyncio.gather(*(core.uploads.keep(upload) for _ in range(5)))
+    assert await core.uploads.stored_bytes("acme") == 500
+    await core.uploads.drop(other)
+    assert await core.uploads.stored_bytes("acme") == 500, "one that never came counts nothing"
+    await asyncio.gather(*(core.uploads.drop(upload) for _ in range(5)))
+    assert await core.redis.exists(key("stored", "acme")) == 0
+
+
+async def test_files_that_are_deleted_or_forgotten_leave_nothing_counted(redis_url: str, tmp_path: Path) -> None:
+    clock = HandClock()
+    async with running_api(redis_url, tmp_path, clock=clock) as api:
+        uploads = api.context.uploads
+        for name in ("deleted", "forgotten"):
+            kept = (await api.http.post("/v1/uploads", params={"filename": f"{name}.mp4"}, content=MP4)).json()
+            assert await uploads.stored_bytes("acme") == len(MP4)
+            if name == "deleted":
+                await api.http.delete(f"/v1/uploads/{kept['id']}")
+                assert await uploads.stored_bytes("acme") == 0
+        clock.turn(by_s=25 * 3600)
+        for over in await uploads.due():
+            await uploads.drop(over)
+        assert await uploads.stored_bytes("acme") == 0
+        assert [name async for name in api.context.store.redis.scan_iter("rg:upl*")] == []
 
 
 async def test_past_its_cap_a_tenant_is_told_to_close_sessions(redis_url: str, tmp_path: Path) -> None:

@@ -17,11 +17,10 @@ from core.model.session import Session
 from core.store.jobs.orphan_renders import OrphanRender
 from tests.scripted_backend import ScriptedBackend, page, said, scripted_backend
 from tests.store_fixture import Core, core
-from tests.worker_fixture import context_over, in_hand
+from tests.worker_fixture import context_over, in_hand, stepped
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
 from worker.jobs.orphan_renders import follow_orphan_renders, leave_render
-from worker.jobs.runner import _next_result
 
 __all__ = ["core"]
 
@@ -66,17 +65,6 @@ def ready(job: Job, token_id: str, render: Render | None) -> tuple[Job, Session]
     session = Session(id=job.session_id, tenant=job.tenant, profile=job.profile, created_at_ms=job.created_at_ms)
     session = sessions.opened(session, backend_id="b1", task_id=None, user_id=None, token_id=token_id)
     return job, msgspec.structs.replace(session, edits=1)
-
-
-async def stepped(execution: JobExecution, steps: int = 1) -> Job:
-    """Take steps, as the loop does, without the store; what sleeps wakes at once."""
-    for _ in range(steps):
-        result = await _next_result(execution)
-        assert result is not None
-        execution.job, execution.session = result.job, result.session or execution.session
-        if execution.job.ended:
-            break
-    return execution.job
 
 
 def rendering(job: Job) -> Render:
@@ -171,7 +159,6 @@ async def test_a_render_whose_id_has_the_form_of_older_versions_is_followed(core
         said({"success": False, "error": "out of memory"}),
         said({"code": 5001, "message": "out of memory"}),
         said({"taskId": "lambda-7", "status": "FAILED", "error": {"message": "out of memory"}}),
-        UNKNOWN,
     ],
 )
 async def test_a_failed_render_has_a_second_try_however_it_is_said(core, context, backend, failure):
@@ -181,6 +168,21 @@ async def test_a_failed_render_has_a_second_try_however_it_is_said(core, context
         assert (second.attempt, second.asked) == (2, False)
         job = await stepped(execution, 4)
     assert len({asked.json["id"] for asked in backend.calls("render")}) == 2
+    assert job.error is not None
+    assert job.error.code is Code.RENDER_FAILED
+
+
+async def test_a_render_that_is_not_known_yet_is_looked_at_once_more_and_one_that_is_lost_has_a_second_try(
+    core, context, backend
+):
+    backend.says("status", UNKNOWN, UNKNOWN, PROCESSING, UNKNOWN)
+    async with at_export(core, context) as execution:
+        late = rendering(await stepped(execution, 3))
+        known = rendering(await stepped(execution))
+        assert [(seen.attempt, seen.errors) for seen in (late, known)] == [(1, 1), (1, 0)]
+        second = rendering(await stepped(execution, 2))
+        assert (second.attempt, second.asked) == (2, False)
+        job = await stepped(execution, 3)
     assert job.error is not None
     assert job.error.code is Code.RENDER_FAILED
 

@@ -106,6 +106,8 @@ def test_nothing_breaks_the_reading(url, header):
     [
         ('form-data; name="f"; filename="clip.mp4"', "clip.mp4"),
         ("form-data; name=f; filename=clip.mp4", "clip.mp4"),
+        ('form-data; filename="=?utf-8?B?5pel5g==?= =?UTF-8?B?nKzoqp4ubXA0?="', "\u65e5\u672c\u8a9e.mp4"),
+        ('form-data; filename="=?utf-8?Q?=E6=97?= =?utf-8?Q?=A5.mp4?="', "\u65e5.mp4"),
         ("attachment;filename = clip.mp4 ;x=1", "clip.mp4"),
         ("attachment; FileName=clip.mp4", "clip.mp4"),
         ("attachment; filename=my clip.mp4", "my clip.mp4"),

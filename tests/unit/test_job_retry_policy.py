@@ -47,6 +47,11 @@ def tries(fault: BackendFault, job: Job, *, most: int = 200, elsewhere: bool = F
     return made
 
 
+def test_a_403_without_a_scope_is_tried_again_and_every_other_refusal_ends_at_once():
+    assert len(tries(BackendFault(Fault.REFUSED, call="upload", status=403), started())) == TRIES
+    assert tries(BackendFault(Fault.REFUSED, call="upload", status=400), started()) == []
+
+
 @given(
     st.sampled_from([fault for fault in Fault if fault is not Fault.HELD_BACK]),
     st.sampled_from(CALLS),

@@ -3,19 +3,23 @@
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.clock import rfc3339
 from core.events.event import event
 from core.model import transitions
 from core.model.job import Job, OutputFile
 from core.security.encryption import Encryption
-from core.security.links import LINK_LIFE_MS, output_link, output_path, with_link
-from core.security.signing import verify_path
+from core.security.links import LINK_LIFE_MS, output_link, output_path, sign_path, verify_path, with_link
 from tests.store_fixture import PUBLIC_URL, make_job
 
 NOW_MS = 1_795_000_000_000
 DAY_MS = 24 * 3600 * 1000
 VAULT = Encryption(["s" * 40])
+PATH = "/v1/jobs/job_019a3c1e-7b2f-7c3d-9e4f-0123456789ab/output"
+KEY = b"k" * 32
 
 
 def finished(**file: str | None) -> Job:
@@ -75,3 +79,40 @@ def test_nothing_is_put_into_a_body_that_leads_elsewhere_or_nowhere() -> None:
     for job in (make_job(), finished(path=None, backend_url="https://backend.example.com/1.mp4")):
         body = body_of(job)
         assert with_link(body, VAULT, public_url=PUBLIC_URL, now_ms=NOW_MS) == body
+
+
+# --- the signature itself
+
+
+def signed(key=KEY, path=PATH, expires_at_s=2_000):
+    query = dict(
+        part.split("=", 1) for part in sign_path(key, path=path, expires_at_s=expires_at_s).split("?")[1].split("&")
+    )
+    return query["signature"]
+
+
+def test_a_link_holds_until_it_expires():
+    link = sign_path(KEY, path=PATH, expires_at_s=2_000)
+    assert link.startswith(f"{PATH}?expires=2000&signature=")
+    assert verify_path([KEY], path=PATH, expires_at_s=2_000, signature=signed(), now_s=1_999)
+    assert not verify_path([KEY], path=PATH, expires_at_s=2_000, signature=signed(), now_s=2_000)
+
+
+def test_a_link_with_a_later_expiry_or_another_path_does_not_hold():
+    assert not verify_path([KEY], path=PATH, expires_at_s=2_001, signature=signed(), now_s=1_000)
+    assert not verify_path([KEY], path=PATH + "x", expires_at_s=2_000, signature=signed(), now_s=1_000)
+
+
+def test_a_link_made_before_the_key_was_rotated_still_holds_while_the_old_key_is_read():
+    assert verify_path([b"n" * 32, KEY], path=PATH, expires_at_s=2_000, signature=signed(), now_s=1_000)
+    assert not verify_path([b"n" * 32], path=PATH, expires_at_s=2_000, signature=signed(), now_s=1_000)
+
+
+@given(st.text())
+def test_no_made_up_signature_holds_or_breaks_the_check(signature):
+    assert not verify_path([KEY], path=PATH, expires_at_s=2_000, signature=signature, now_s=1_000)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 42])
+def test_a_cut_signature_does_not_hold(cut):
+    assert not verify_path([KEY], path=PATH, expires_at_s=2_000, signature=signed()[:cut], now_s=1_000)

@@ -99,6 +99,8 @@ EXPORT_FIRST_OR_AMID = [
 ONLY_EXPORT = [
     only_export("export"),
     only_export("EXPORT!!!"),
+    only_export("could u downlaod it for me"),
+    only_export("can ya export ur video pls"),
     only_export("ｅｘｐｏｒｔ 1080P"),
     only_export('"export 1080p MP4"'),
     only_export("Hi! Please export the video in 720p. Thanks!", "720p"),
@@ -547,6 +549,9 @@ AS_PEOPLE_WRITE = [
 BESIDE_QUESTIONS = [
     Row("Would exporting use credits? If not, export it please.", None, "credits"),
     Row("do you charge for exports", None, "credits"),
+    Row("exporting it again, does that cost credits?", None, "credits"),
+    Row("adding music, is that free?", None, "credits"),
+    Row("hi! quick q: does downloading eat credits??", None, "credits"),
     Row("can I get more credits?", None, "credits"),
     Row("积分怎么获得？", None, "credits"),
     Row("导出需要多长时间，大概要多少积分", None, "credits"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from core.cli import keys, tokens
+from core.cli import keys, redis, tokens
 from core.metrics import exposition
 from core.model.job import Stage, Status
 from core.model.transitions import TRANSITIONS
@@ -14,7 +14,10 @@ from core.settings import Settings, variable_of
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
-PAGES = ("README.md", "DECISIONS.md", "CHANGELOG.md", "deploy/README.md", "deploy/RUNBOOK.md", "openapi/callbacks.md")
+PAGES = (
+    *("README.md", "CONTRIBUTING.md", "DECISIONS.md", "CHANGELOG.md"),
+    *("deploy/README.md", "deploy/RUNBOOK.md", "openapi/callbacks.md"),
+)
 
 
 def table(first_heading: str) -> list[list[str]]:
@@ -105,4 +108,4 @@ def test_the_runbook_names_metrics_that_are_shown():
 
 def test_the_runbook_names_commands_that_exist():
     for room, command in re.findall(r"`reelgate (\w+) (\w+)", (ROOT / "deploy" / "RUNBOOK.md").read_text()):
-        assert command in {"keys": keys, "tokens": tokens}[room].commands
+        assert command in {"keys": keys, "tokens": tokens, "redis": redis}[room].commands

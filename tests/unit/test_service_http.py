@@ -71,6 +71,9 @@ def test_any_json_is_a_job_or_pointed_at(value: object) -> None:
         ("wait=x", None),
         ("await=5", None),
         ("wait=0", 0),
+        ('for="a, wait=9"', None),
+        ('for="a, wait=9", wait=3', 3),
+        ("wait=1, wait=50", 1),
     ],
 )
 def test_prefer_says_how_long_to_wait(prefer: str | None, wanted_s: int | None) -> None:

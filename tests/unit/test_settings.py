@@ -1,8 +1,10 @@
 """Settings: what cannot work stops a process at its start, with the variable's name and without its value."""
 
+import os
+
 import pytest
 
-from core.settings import load_settings
+from core.settings import Settings, load_settings, unknown_names, variable_of
 
 KEY = "k" * 40
 
@@ -66,3 +68,199 @@ def test_no_secret_is_in_the_repr(monkeypatch):
     settings = read(monkeypatch, REDIS_URL="redis://:hushhush@127.0.0.1:6379/0", NEMO_TOKEN="nmv_usr_hushhush")
     assert "hushhush" not in repr(settings)
     assert KEY not in repr(settings)
+
+
+@pytest.fixture
+def folder(monkeypatch, tmp_path):
+    """A folder of secrets that the environment names, with the one setting that is needed."""
+    monkeypatch.delenv("REELGATE_SECRET_KEYS", raising=False)
+    monkeypatch.setenv("REELGATE_SECRETS_DIR", str(tmp_path))
+    (tmp_path / "REELGATE_SECRET_KEYS").write_text(KEY)
+    return tmp_path
+
+
+def refusals(capsys) -> list[str]:
+    """Read the settings, which must be refused; give the sentences."""
+    with pytest.raises(SystemExit) as stopped:
+        load_settings()
+    assert stopped.value.code == 2
+    return capsys.readouterr().err.splitlines()
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_setting_may_come_from_a_file_of_its_name_without_the_line_break_at_its_end(folder, end):
+    (folder / "REELGATE_LEASE_S").write_text(f"7{end}")
+    (folder / "REDIS_URL").write_text(f"redis://:hush@10.0.0.1/0{end}")
+    (folder / "NEMO_TOKEN").write_text(f"nmv_usr_a, nmv_usr_b{end}")
+    (folder / "reelgate_poll_s").write_text(f"2{end}")
+    (folder / "REELGATE_SECRET_KEYS").write_text(f"{KEY},{KEY[:-1]}x{end}")
+    settings = load_settings()
+    assert (settings.lease_s, settings.poll_s) == (7, 2)
+    assert settings.redis_url.get_secret_value() == "redis://:hush@10.0.0.1/0"
+    assert [token.get_secret_value() for token in settings.nemo_tokens] == ["nmv_usr_a", "nmv_usr_b"]
+    assert [len(key.get_secret_value()) for key in settings.secret_keys] == [40, 40]
+
+
+def test_every_setting_may_come_from_a_file(folder):
+    for field, info in Settings.model_fields.items():
+        if field not in {"secret_keys", "secrets_dir"} and isinstance(info.default, int | float | str):
+            (folder / variable_of(field)).write_text(str(info.default))
+    assert load_settings().secrets_dir == str(folder)
+
+
+def test_files_are_read_as_kubernetes_mounts_them(monkeypatch, tmp_path):
+    written = tmp_path / "..2026_11_25_21_00_00.123456789"
+    written.mkdir()
+    (written / "REELGATE_SECRET_KEYS").write_text(KEY)
+    (tmp_path / "..data").symlink_to(written.name)
+    (tmp_path / "REELGATE_SECRET_KEYS").symlink_to("..data/REELGATE_SECRET_KEYS")
+    (tmp_path / ".hidden").write_text("nobody's")
+    monkeypatch.delenv("REELGATE_SECRET_KEYS", raising=False)
+    monkeypatch.setenv("REELGATE_SECRETS_DIR", str(tmp_path))
+    assert load_settings().secret_keys[0].get_secret_value() == KEY
+
+
+@pytest.mark.parametrize("said", ["5", ""])
+def test_a_variable_wins_over_a_file_also_where_it_is_empty(folder, monkeypatch, said):
+    (folder / "SKILL_SOURCE").write_text("file")
+    monkeypatch.setenv("SKILL_SOURCE", said)
+    assert load_settings().skill_source == (said or None)
+
+
+def test_a_bad_value_in_a_file_is_told_with_its_name_and_without_itself(folder, capsys):
+    (folder / "REELGATE_LEASE_S").write_text("qwertz")
+    [said] = refusals(capsys)
+    assert said.startswith("REELGATE_LEASE_S: ")
+    assert said.endswith("(its file in REELGATE_SECRETS_DIR)")
+    assert "qwertz" not in said
+
+
+def test_what_cannot_be_read_is_named_whole_and_at_once(folder, capsys):
+    (folder / "REDIS_URL").symlink_to("..data/gone")
+    (folder / "REELGATE_STORAGE").mkdir()
+    (folder / "NEMO_TOKEN").write_bytes(b"\xff\xfe")
+    (folder / "reelgate_lease_s").write_text("3")
+    (folder / "REELGATE_LEASE_S").write_text("3")
+    os.mkfifo(folder / "REELGATE_POLL_S")
+    assert {said.partition(":")[0] for said in refusals(capsys)} == {
+        "REDIS_URL",
+        "REELGATE_STORAGE",
+        "NEMO_TOKEN",
+        "REELGATE_LEASE_S",
+        "REELGATE_POLL_S",
+    }
+
+
+def test_a_folder_that_is_not_there_is_named(monkeypatch, capsys):
+    monkeypatch.setenv("REELGATE_SECRETS_DIR", "/qwertz/nowhere")
+    monkeypatch.setenv("REELGATE_SECRET_KEYS", KEY)
+    assert refusals(capsys) == ["REELGATE_SECRETS_DIR: this folder cannot be read (No such file or directory)"]
+
+
+def test_an_empty_name_of_a_folder_is_none(monkeypatch):
+    assert read(monkeypatch, REELGATE_SECRETS_DIR="").secret_keys
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("REELGATE_LEASES_S", "REELGATE_LEASE_S may be meant"),
+        ("REELGATE_LEASE", "REELGATE_LEASE_S may be meant"),
+        ("REELGATE_SECRET_KEY", "REELGATE_SECRET_KEYS may be meant"),
+        ("REELGATE_DRAIN_DELAY", "REELGATE_DRAIN_DELAY_S may be meant"),
+        ("REELGATE_REDIS_URL", "REDIS_URL may be meant"),
+        ("REELGATE_NEMO_TOKEN", "NEMO_TOKEN may be meant"),
+        ("reelgate_lease", "REELGATE_LEASE_S may be meant"),
+        ("REELGATE_QWERTZ", "README.md has them all"),
+        ("REELGATE_", "README.md has them all"),
+    ],
+)
+def test_a_mistyped_variable_stops_the_process_with_the_nearest_name(monkeypatch, capsys, name, hint):
+    monkeypatch.setenv("REELGATE_SECRET_KEYS", KEY)
+    monkeypatch.setenv(name, "hush")
+    assert refusals(capsys) == [f"{name}: there is no such setting; {hint}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("REELGATE_LEASE", "REELGATE_LEASE_S"),
+        ("REDISURL", "REDIS_URL"),
+        ("redis-url", "REDIS_URL"),
+        ("secret_keys", "REELGATE_SECRET_KEYS"),
+        ("reelgate.lease.s", "REELGATE_LEASE_S"),
+        ("NEMO_TOKENS", "NEMO_TOKEN"),
+    ],
+)
+def test_a_mistyped_file_stops_the_process_with_the_nearest_name(folder, capsys, name, hint):
+    (folder / name).write_text("hush")
+    [said] = refusals(capsys)
+    assert said == f"{name}: this file in REELGATE_SECRETS_DIR is named as no setting; {hint} may be meant"
+
+
+def test_files_that_are_meant_for_somebody_else_stop_nobody_and_are_named(folder, monkeypatch):
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY", raising=False)
+    (folder / "password-of-the-database").write_text("hush")
+    (folder / "certificates").mkdir()
+    (folder / "AWS_SECRET_ACCESS_KEY").write_text("hush\n")
+    load_settings()
+    assert unknown_names()["password-of-the-database"] is None
+    assert "certificates" not in unknown_names()
+    assert os.environ["AWS_SECRET_ACCESS_KEY"] == "hush", "the storage looks for it there"
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+
+
+@pytest.mark.parametrize("service", ["REELGATE", "REELGATE_API", "REELGATE_WORKER_METRICS"])
+def test_what_kubernetes_tells_of_services_stops_nobody(monkeypatch, service):
+    host, port = "10.96.0.7", "8080"
+    injected = {
+        "SERVICE_HOST": host,
+        "SERVICE_PORT": port,
+        "SERVICE_PORT_HTTP": port,
+        "PORT": f"tcp://{host}:{port}",
+        "PORT_8080_TCP": f"tcp://{host}:{port}",
+        "PORT_8080_TCP_PROTO": "tcp",
+        "PORT_8080_TCP_PORT": port,
+        "PORT_8080_TCP_ADDR": host,
+    }
+    assert read(monkeypatch, **{f"{service}_{name}": value for name, value in injected.items()})
+    assert not [name for name in unknown_names() if name.startswith(service)]
+
+
+def test_no_setting_is_named_as_kubernetes_names_services():
+    names = [variable_of(field) for field in Settings.model_fields]
+    assert not [name for name in names if name.endswith(("_SERVICE_HOST", "_PORT")) or "_SERVICE_PORT" in name]
+
+
+def test_what_callers_set_for_the_command_line_stops_nobody(monkeypatch):
+    assert read(monkeypatch, REELGATE_API="https://reelgate.example.com", REELGATE_API_KEY="rg_x")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis+sentinel://s1:26379,s2:26380,s3/mymaster/2",
+        "rediss+sentinel://user:word@s1/mymaster?sentinel_password=other",
+        "redis+sentinel://:word@10.0.0.1:26379/mymaster",
+    ],
+)
+def test_sentinels_may_say_where_redis_is(monkeypatch, url):
+    assert read(monkeypatch, REDIS_URL=url).redis_url.get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis+sentinel://s1:26379",
+        "redis+sentinel:///qwertz",
+        "redis+sentinel://s1:qwertz/mymaster",
+        "redis+sentinel://s1:0/mymaster",
+        "redis+sentinel://s1/mymaster/qwertz",
+    ],
+)
+def test_an_address_of_sentinels_that_cannot_be_is_told_without_itself(monkeypatch, capsys, url):
+    with pytest.raises(SystemExit):
+        read(monkeypatch, REDIS_URL=url)
+    said = capsys.readouterr().err
+    assert said.startswith("REDIS_URL: ")
+    assert "qwertz" not in said

@@ -30,6 +30,13 @@ def test_chunks_and_the_whole_after_them_count_once() -> None:
     assert transcript(events).text == "I cut it.\nDone."
 
 
+def test_a_tool_whose_result_never_came_is_neither_run_nor_failed() -> None:
+    called = transcript([ToolCall("cut"), Text("Cut.")])
+    assert (called.kept_results_back, called.tools_ran) == (True, ())
+    assert not transcript([ToolCall("cut"), ToolResult("cut", failed=True)]).kept_results_back
+    assert not transcript([Text("Cut.")]).kept_results_back
+
+
 def test_chunks_whose_whole_never_came_count() -> None:
     assert transcript([Text("One.", "whole"), Text("I cut ", "chunk"), Text("it", "chunk")]).text == "One.\nI cut it"
 

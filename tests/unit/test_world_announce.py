@@ -4,7 +4,7 @@ import json
 import shlex
 
 from sandbox.world.announce import as_json, as_text, curl_line
-from sandbox.world.children import Child
+from sandbox.world.child_process import Child
 from sandbox.world.folders import make_folders
 from sandbox.world.world import World
 

@@ -5,10 +5,10 @@ import io
 import pytest
 from rich.console import Console
 
-from sandbox.world.demo.asks import ASKS, TEXT
+from sandbox.world.demo.demo_job import job_of, reason_of
 from sandbox.world.demo.film import Film, faults, index_comes_first
 from sandbox.world.demo.progress import display_on, state_of
-from sandbox.world.demo.show import job_of, reason_of
+from sandbox.world.demo.skills import ASKS, TEXT
 from sandbox.world.demo.table import Row, table_of
 
 PRO = next(ask for ask in ASKS if ask.skill == "ai-video-pro-online")

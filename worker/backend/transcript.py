@@ -59,6 +59,11 @@ class Transcript:
         return tuple(self._tools_ran)
 
     @property
+    def kept_results_back(self) -> bool:
+        """Whether tools were called, and none of them gave a result of either kind."""
+        return self.saw_tools and not (self._tools_ran or self._tools_failed)
+
+    @property
     def tools_failed(self) -> tuple[str, ...]:
         """The tools whose result is an error. One that gave no result is in neither."""
         return tuple(self._tools_failed)

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Iterable
 from core.clock import Clock
 from core.ids import new_id
 from core.security.encryption import Encryption
-from core.settings import Settings, unknown_variables
+from core.settings import Settings, unknown_names
 from core.storage import Storage
+from core.store.formats import WrongFormat, check_formats
 from core.store.jobs.records import Jobs
 from core.store.redis.client import STORE_DOWN, STORE_ERROR, Store
 from core.store.redis.durability import durability_warnings
@@ -20,7 +21,7 @@ _PROBE = b"reelgate doctor"
 def check_settings(settings: Settings) -> Iterable[Finding]:
     """Look for names that nobody reads, and for what is well-formed and yet no way to run for real."""
     yield Finding("settings", "values", Verdict.OK, "every variable can be read", "all can")
-    for name, near in sorted(unknown_variables().items()):
+    for name, near in sorted(unknown_names().items()):
         came = f"{name} is read by nobody" + (f"; {near} may be meant" if near else "")
         yield Finding("settings", "names", Verdict.WARNING, "names that are in the README", came)
     if settings.public_url.startswith("http://"):
@@ -43,6 +44,7 @@ async def check_redis(store: Store, settings: Settings, encryption: Encryption) 
             await _version(store),
             *await _durability(store),
             await _secret_keys(store, encryption),
+            await _formats(store),
             await _functions(store, settings),
         ]
     except STORE_DOWN as away:
@@ -77,6 +79,15 @@ async def _secret_keys(store: Store, encryption: Encryption) -> Finding:
     if warnings:
         return Finding("redis", "secret keys", Verdict.WARNING, expected, " ".join(warnings))
     return Finding("redis", "secret keys", Verdict.OK, expected, "they are")
+
+
+async def _formats(store: Store) -> Finding:
+    expected = "records that this release reads"
+    try:
+        await check_formats(store)
+    except WrongFormat as wrong:
+        return Finding("redis", "record format", Verdict.BAD, expected, str(wrong))
+    return Finding("redis", "record format", Verdict.OK, expected, f"format {store.mark.written} is written")
 
 
 async def _functions(store: Store, settings: Settings) -> Finding:

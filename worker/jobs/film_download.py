@@ -44,14 +44,19 @@ class NoFilm(msgspec.Struct, frozen=True):
     wants_token: bool = False
     #: nobody was asked: this process leaves the backend alone for now
     unasked: bool = False
+    #: the token was shown at its link, in vain
+    token_tried: bool = False
 
 
 async def fetch_film(
-    context: WorkerContext, credentials: Credentials | None, render: Render, path: str, *, film_format: str
+    context: WorkerContext, credentials: Credentials | None, render: Render, path: str, *, film_format: str, last: bool
 ) -> KeptFilm | NoFilm:
-    """Write the film to `path` in our storage."""
+    """Write the film to `path` in our storage. `last`: its link is not tried again, so all is tried now.
+
+    The token is shown at a link that refuses once, and once more at the last, which may be another link.
+    """
     fetch = _Fetch(context, credentials, path, _expected(render, film_format))
-    found = await fetch.by_link(render.url, retry=render.fetches == 0) if render.url else _NO_LINK
+    found = await fetch.by_link(render.url, show=last or not render.token_tried) if render.url else _NO_LINK
     if isinstance(found, NoFilm) and credentials:
         return _weightier(found, await fetch.by_download(credentials, render.ids))
     return found
@@ -78,7 +83,8 @@ def _weightier(by_link: NoFilm, found: KeptFilm | NoFilm) -> KeptFilm | NoFilm:
     if isinstance(found, KeptFilm):
         return found
     reason = found.reason if by_link is _NO_LINK else by_link.reason
-    return NoFilm(reason, may_pass=(by_link.may_pass and found.may_pass) or found.unasked)
+    may_pass = (by_link.may_pass and found.may_pass) or found.unasked
+    return NoFilm(reason, may_pass=may_pass, token_tried=by_link.token_tried)
 
 
 class _Fetch:
@@ -90,13 +96,14 @@ class _Fetch:
         self._path = path
         self._expected = expected
 
-    async def by_link(self, link: str, *, retry: bool) -> KeptFilm | NoFilm:
-        """Fetch it as anybody may; `retry`: where that is refused, show the token to the backend's own host."""
+    async def by_link(self, link: str, *, show: bool) -> KeptFilm | NoFilm:
+        """Fetch it as anybody may; `show`: where that is refused, show the token to the backend's own host."""
         url = self._context.backend.absolute(link)
         found = await self._keep(_open(self._context, url, None))
         wants_token = isinstance(found, NoFilm) and found.wants_token
-        if retry and wants_token and self._credentials and self._context.backend.is_own(url):
-            return await self._keep(_open(self._context, url, self._credentials))
+        if show and wants_token and self._credentials and self._context.backend.is_own(url):
+            with_it = await self._keep(_open(self._context, url, self._credentials))
+            return msgspec.structs.replace(with_it, token_tried=True) if isinstance(with_it, NoFilm) else with_it
         return msgspec.structs.replace(found, public=True) if isinstance(found, KeptFilm) else found
 
     async def by_download(self, credentials: Credentials, render_ids: tuple[str, ...]) -> KeptFilm | NoFilm:

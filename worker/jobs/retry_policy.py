@@ -5,6 +5,7 @@ job gives up after the rule's number of tries, or where there is none when its t
 token or in a new session may do so at once the first time, since it does not ask the same again.
 """
 
+from http import HTTPStatus
 from typing import NamedTuple
 
 from core.errors import WaitReason
@@ -85,7 +86,8 @@ def _most_tries(fault: BackendFault, job: Job) -> float:
     """Passing faults are waited out, unless the job is canceled. What is refused ends at once, unless it was paid for."""
     if fault.fault in PASSING:
         return TRIES if job.status is Status.CANCELING else float("inf")
-    if fault.fault in _REFUSED_FOR_GOOD:
+    # a 403 that names no scope may be a firewall's, which lets the next call through
+    if fault.fault in _REFUSED_FOR_GOOD and fault.status != HTTPStatus.FORBIDDEN:
         return TRIES if job.sent is not None else 0
     return TRIES
 

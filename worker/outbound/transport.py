@@ -1,12 +1,13 @@
 """Sends requests over guarded connections, and keeps those that are fit to serve again.
 
 A connection that says anything, or ends, while it is idle is not used again. Where that is only found out with the
-request under way (it died without a byte of the answer) the request goes out once more, over a fresh connection.
+request under way (it died without a byte of the answer, or says 408) the request goes out once more, over a fresh connection.
 """
 
 import ssl
 from collections.abc import Sequence
 from functools import partial
+from http import HTTPStatus
 
 import httpx
 
@@ -39,12 +40,25 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         if refusal is not None:
             raise ForbiddenTarget(refusal.detail)
         origin = origin_of(request.url)
-        if kept := self._idle.take(origin):
-            try:
-                return await self._exchange(origin, kept, request)
-            except KeptConnectionDied:
-                pass
+        if (kept := self._idle.take(origin)) and (response := await self._exchange_over_kept(origin, kept, request)):
+            return response
         return await self._exchange(origin, await self._dial(origin, request), request)
+
+    async def _exchange_over_kept(
+        self, origin: Origin, kept: Http11Connection, request: httpx.Request
+    ) -> httpx.Response | None:
+        """Send a request over a connection that has served before. None: it was over, and nobody has read the request.
+
+        A 408 there is said of the time that it was idle (RFC 9110, 15.5.9).
+        """
+        try:
+            response = await self._exchange(origin, kept, request)
+        except KeptConnectionDied:
+            return None
+        if response.status_code != HTTPStatus.REQUEST_TIMEOUT:
+            return response
+        kept.close()
+        return None
 
     async def _dial(self, origin: Origin, request: httpx.Request) -> Http11Connection:
         timeout_s = request.extensions.get("timeout", {}).get("connect")

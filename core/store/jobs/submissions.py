@@ -114,6 +114,8 @@ class Submissions:
     ) -> Accepted | Replayed | Rejected:
         """Keep jobs, all or none. After `Accepted` nothing can lose them but Redis itself.
 
+        Raises NotReplicated where they are kept, but not by as many replicas as the settings ask for.
+
         Each job's event tells its position, written over `core.model.job_view.UNPLACED`; without `pace` there is no estimate.
         """
         arguments = self._limits() | {
@@ -127,7 +129,7 @@ class Submissions:
             "unplaced": raw(UNPLACED),
             "pace": pace._asdict() if pace else None,
         }
-        return _outcome(await self._store.run("accept_jobs", arguments, _Answer))
+        return _outcome(await self._store.run("accept_jobs", arguments, _Answer, replicas=self._settings.wait_replicas))
 
     def _limits(self) -> dict[str, Any]:
         return self._clock.for_operations() | {

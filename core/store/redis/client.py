@@ -1,8 +1,9 @@
 """The Redis client: connections, failures, and how operations are run. With `core.store.redis.pipeline` what knows redis-py's types."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import msgspec
 import redis.asyncio
@@ -24,10 +25,15 @@ from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
 
+from core.model.formats import FIRST_FORMAT, THIS_RELEASE, Mark, format_to_write, is_readable
+from core.model.job import Record
+from core.sentinel_url import is_sentinel_url, parse_sentinel_url
 from core.store.redis.breaker import RedisBreaker
+from core.store.redis.codec import Unreadable, kind_of, unpack, unreadable
 from core.store.redis.functions import Functions, Library, library
 from core.store.redis.pipeline import PipelinedConnection, Word
 from core.store.redis.results import R, read_result
+from core.store.redis.sentinel import Sentinels
 
 #: of the time that an answer may take, a wait for something takes so much at a time
 _SHARE_OF_SILENCE = 0.3
@@ -35,6 +41,7 @@ _SHARE_OF_SILENCE = 0.3
 Redis = redis.asyncio.Redis
 Subscription = PubSub
 HashRow = dict[bytes, bytes]
+Stored = TypeVar("Stored", bound=Record)
 
 #: Redis is away, starting, full or a replica: the call may be made again later. Nothing was half done.
 STORE_DOWN = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, OutOfMemoryError, ReadOnlyError)
@@ -71,6 +78,11 @@ class _Connection(AbstractConnection):
         except RedisTimeoutError:
             self._unanswered(asked_s)
             raise
+        except ReadOnlyError:
+            await self.disconnect(
+                nowait=True
+            )  # it was the primary, and is none any more: the next look finds the other
+            raise
         self.breaker.answered()
         return answer
 
@@ -86,6 +98,26 @@ class _Connection(AbstractConnection):
             raise RedisTimeoutError("Redis took too long to take a command") from None
         finally:
             self.socket_timeout = limit_s
+
+
+class _SentinelConnection(_Connection):
+    """A connection to whatever the Sentinels call the primary when it is opened."""
+
+    sentinels: Sentinels
+    host: str
+    port: int
+
+    async def _connect(self) -> None:
+        self.host, self.port = await self.sentinels.primary()
+        await super()._connect()  # type: ignore[no-untyped-call,safe-super]  # TCP or TLS is mixed in
+
+    async def on_connect(self) -> None:
+        """Believe the server itself: a Sentinel hears late that its primary was demoted."""
+        await super().on_connect()
+        await self.send_command("ROLE")
+        role, *_ = await self.read_response()
+        if role != b"master":
+            raise RedisConnectionError("this Redis is no primary any more")
 
 
 class _Pool(redis.asyncio.BlockingConnectionPool):
@@ -107,6 +139,10 @@ def connect(
     `queue_s`: how long a call may wait for a free connection before that; as long as for an answer by default.
     `rest_s`: between two tries while Redis is away; callers in between are refused without asking.
     """
+    kind, sentinels = _Connection, None
+    if is_sentinel_url(url):
+        where = parse_sentinel_url(url)
+        kind, sentinels, url = _SentinelConnection, Sentinels(where), where.redis_url
     pool = _Pool.from_url(
         url,
         max_connections=connections,
@@ -117,8 +153,8 @@ def connect(
         health_check_interval=0,
     )
     pool.breaker = RedisBreaker(rest_s)
-    facts = {"breaker": pool.breaker}
-    pool.connection_class = type("Connection", (_Connection, pool.connection_class), facts)
+    facts = {"breaker": pool.breaker, "sentinels": sentinels}
+    pool.connection_class = type("Connection", (kind, pool.connection_class), facts)
     return redis.asyncio.Redis.from_pool(pool)
 
 
@@ -127,15 +163,25 @@ class Store:
 
     def __init__(self, client: Redis, *, functions: Library | None = None) -> None:
         self.redis = client
-        self._functions = Functions(self.ask, functions or library())
+        self.release = THIS_RELEASE
+        #: what may be written now, as last heard; `core.store.formats` listens
+        self.mark = Mark()
+        self._functions = Functions(self.ask, self.ask_in_a_row, functions or library())
         self._connection: PipelinedConnection | None = None
         self._waiting: PipelinedConnection | None = None
 
     async def ask(self, *words: Word) -> Any:
         """Run one short command over the connection that all of them share: ``ask("HGET", name, "rec")``."""
+        return await self._pipelined().ask(*words)
+
+    async def ask_in_a_row(self, *commands: Sequence[Word]) -> list[Any]:
+        """Run short commands over it, of which the next one speaks of what was done before."""
+        return await self._pipelined().ask_in_a_row(*commands)
+
+    def _pipelined(self) -> PipelinedConnection:
         if self._connection is None:
             self._connection = PipelinedConnection(self.redis)
-        return await self._connection.ask(*words)
+        return self._connection
 
     async def wait_for(self, name: str, *, within_s: float) -> bytes | None:
         """Take the first of a list, as soon as there is one. It has a connection of its own meanwhile."""
@@ -158,18 +204,44 @@ class Store:
             self._waiting = PipelinedConnection(self.redis)
         return await self._waiting.ask(*words)
 
-    async def run(self, operation: str, arguments: Mapping[str, Any], result: type[R]) -> R:
+    async def run(self, operation: str, arguments: Mapping[str, Any], result: type[R], *, replicas: int = 0) -> R:
         """Run an operation of `core/store/lua/` in one round trip, and read its named results.
 
-        None arguments are absent in Lua; bytes go as `core.store.redis.codec.raw`.
+        None arguments are absent in Lua; bytes go as `core.store.redis.codec.raw`. Raises NotReplicated where what it
+        wrote is not with so many `replicas`.
         """
         try:
-            answer = await self._functions.call(operation, msgspec.msgpack.encode(arguments))
+            packed = msgspec.msgpack.encode({**arguments, "fmt": self.fmt})
+            answer = await self._functions.call(operation, packed, replicas=replicas)
         except ResponseError as refusal:
             if str(refusal).startswith(_PASSING):
                 raise RedisConnectionError(f"Redis refuses for now: {str(refusal).split()[0]}") from None
             raise
         return read_result(answer, result)
+
+    @property
+    def fmt(self) -> int:
+        """The format in which records are written now; it stands beside each."""
+        return format_to_write(self.release, self.mark)
+
+    def fmt_over(self, before: bytes | None) -> int:
+        """The format of a record that is written over one of format `before`: never below it."""
+        return max(self.fmt, int(before or FIRST_FORMAT))
+
+    def read(self, kind: type[Stored], raw: bytes, fmt: bytes | None, *, item_id: str) -> Stored:
+        """Read a record with the format that stands beside it. Raises Unreadable."""
+        told = FIRST_FORMAT if fmt is None else int(fmt) if fmt.isdigit() else 0
+        if not is_readable(self.release, self.mark, told):
+            raise unreadable(kind_of(kind), item_id, f"its format is {told}")
+        return unpack(raw, kind, item_id=item_id)
+
+    def read_all(self, kind: type[Stored], rows: Iterable[tuple[str, bytes | None, bytes | None]]) -> list[Stored]:
+        """Read records, each with its id and its format; those that are gone or cannot be read are left out."""
+        found = []
+        for item_id, raw, fmt in rows:
+            with suppress(Unreadable):
+                found += [self.read(kind, raw, fmt, item_id=item_id)] if raw else []
+        return found
 
     async def close(self) -> None:
         """Close all connections."""

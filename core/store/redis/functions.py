@@ -7,15 +7,17 @@ in a restart, is given it by whoever notices first.
 """
 
 import hashlib
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any, NamedTuple, Protocol
 
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from core.events.delivery import DeliveryState
+from core.model.formats import FIRST_FORMAT, THIS_RELEASE
 from core.model.job import ENDS, REMOVED_NAME
 from core.store.redis.keys import key, keys_as_lua
 from core.store.redis.pipeline import Word
@@ -35,6 +37,8 @@ RATE_WINDOW_MS = 60_000
 MESSAGE_COSTS_LIFE_MS = 86_400_000
 #: a worker looks for work so often although nobody has woken it, and then learns what is due before the next time
 IDLE_POLL_MS = 1000
+#: what only a newer release can read is left to its workers for so long at a time
+ANOTHERS_TURN_MS = 1_000
 #: running times, and times in a stage, that estimates are made of
 RUN_SAMPLES = 500
 STAGE_SAMPLES = 100
@@ -42,9 +46,11 @@ STAGE_SAMPLES = 100
 #: libraries that are kept in Redis: this one, those of versions that run beside it, and some that one may go back to
 _LIBRARIES_KEPT = 8
 _NAME = "reelgate_"
+#: less than the API waits for any answer
+_REPLICATION_MS = 500
 #: each may use what stands before it
 _SHARED = (
-    *("operation", "json", "queue", "crash_count", "events", "admission"),
+    *("operation", "formats", "msgpack", "json", "queue", "crash_count", "events", "admission"),
     *("queue_position", "reservations", "sessions", "batches", "deliveries"),
 )
 
@@ -94,7 +100,11 @@ def _constants() -> str:
         "END_STATES": "{" + ", ".join(f"{end} = true" for end in ends) + "}",
         "JOB_ENTRY": _lua_string(JOB_ENTRY),
         "DELIVERY_ENTRY": _lua_string(DELIVERY_ENTRY),
+        "ANOTHERS_TURN_MS": ANOTHERS_TURN_MS,
         "REMOVED_NAME": _lua_string(REMOVED_NAME.encode()),
+        "FORMAT": THIS_RELEASE.format,
+        "READS_FROM": THIS_RELEASE.reads_from,
+        "FIRST_FORMAT": FIRST_FORMAT,
         "EVENTS_PER_JOB": EVENTS_PER_JOB,
         "FEED_LIFE_MS": FEED_LIFE_MS,
         "BATCH_LIFE_MS": BATCH_LIFE_MS,
@@ -116,23 +126,44 @@ class _Ask(Protocol):
     def __call__(self, *words: Word) -> Awaitable[Any]: ...
 
 
+class _AskInARow(Protocol):
+    def __call__(self, *commands: Sequence[Word]) -> Awaitable[list[Any]]: ...
+
+
+class NotReplicated(RedisConnectionError):  # noqa: N818 - it says what is wrong
+    """It is written, but not by as many replicas as are asked for; it may be there after a crash of the primary, or not."""
+
+
 class Functions:
     """Calls operations of a library, and gives it to a Redis that does not know it."""
 
-    def __init__(self, ask: _Ask, its_library: Library) -> None:
+    def __init__(self, ask: _Ask, ask_in_a_row: _AskInARow, its_library: Library) -> None:
         self._ask = ask
+        self._ask_in_a_row = ask_in_a_row
         self._library = its_library
 
-    async def call(self, operation: str, packed: bytes) -> Any:
-        """Run an operation in one round trip; two more where Redis has to be given the library."""
+    async def call(self, operation: str, packed: bytes, *, replicas: int = 0) -> Any:
+        """Run an operation in one round trip; two more where Redis has to be given the library.
+
+        Raises NotReplicated where fewer than `replicas` have what it wrote within half a second.
+        """
         function = self._library.function(operation)
         try:
-            return await self._ask("FCALL", function, 0, packed)
+            return await self._call(function, packed, replicas)
         except ResponseError as refusal:
             if "unction not found" not in str(refusal):
                 raise
         await self._load()
-        return await self._ask("FCALL", function, 0, packed)
+        return await self._call(function, packed, replicas)
+
+    async def _call(self, function: str, packed: bytes, replicas: int) -> Any:
+        call = ("FCALL", function, 0, packed)
+        if not replicas:
+            return await self._ask(*call)
+        answer, having_it = await self._ask_in_a_row(call, ("WAIT", replicas, _REPLICATION_MS))
+        if having_it < replicas:
+            raise NotReplicated(f"{having_it} of {replicas} replicas have it")
+        return answer
 
     async def _load(self) -> None:
         """Give Redis the library, in the place of the same one where another process was faster, and tidy up."""

@@ -7,12 +7,13 @@ of a pool for each call, with timers around every step, costs several times what
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, cast
 
 import redis.asyncio
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 Word = bytes | str | int
@@ -31,10 +32,17 @@ class PipelinedConnection:
 
     async def ask(self, *words: Word) -> Any:
         """Send one command. Raises what redis-py raises; while Redis is away nothing is tried twice."""
-        wire = self._wire
-        if wire is None or wire.closed:
-            wire = await self._opened()
-        return await wire.ask(*words)
+        return await (await self._open_wire()).ask(*words)
+
+    async def ask_in_a_row(self, *commands: Sequence[Word]) -> list[Any]:
+        """Send commands of which the next one speaks of what this connection did before, as WAIT does."""
+        wire = await self._open_wire()
+        return await asyncio.gather(*[wire.ask(*words) for words in commands])
+
+    async def _open_wire(self) -> "_Protocol":
+        if self._wire is None or self._wire.closed:
+            return await self._opened()
+        return self._wire
 
     async def _opened(self) -> "_Protocol":
         """Have one try at opening for all who wait: one after the other would each wait for a Redis that is silent."""
@@ -124,12 +132,19 @@ class _Protocol(asyncio.Protocol):
 
     def _hand_out(self, answer: Any) -> None:
         asked, _ = self._waiting.popleft()
+        if isinstance(answer, ReadOnlyError):
+            self._close_demoted()
         if asked.done():
             return
         if isinstance(answer, RedisError):
             asked.set_exception(answer)
         else:
             asked.set_result(answer)
+
+    def _close_demoted(self) -> None:
+        """Leave a primary that is none any more, once what came with its word is handed out: the next call finds the other."""
+        self._why = RedisConnectionError("this Redis is no primary any more")
+        self._loop.call_soon(self._transport.abort)
 
     def _look(self) -> None:
         """Break off where Redis has been silent for too long: later answers could not be told apart any more.

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from sandbox.world.demo.gateway import DemoFailed, checked
+from sandbox.world.demo.api_client import DemoFailed, checked
 
 WAIT_S = 20
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import av
 
-from sandbox.world.demo.asks import Ask
+from sandbox.world.demo.skills import Ask
 
 BOX_HEADER_BYTES = 8
 WIDE, HIGH = 1920, 1080

@@ -6,7 +6,7 @@ import msgspec
 
 from core.redacted_repr import redacted_repr
 from worker.backend.responses.envelope import Unreadable
-from worker.backend.responses.values import moment_ms, needed, text, whole
+from worker.backend.responses.values import moment_ms, needed, user_of, whole
 
 
 @redacted_repr("user_id", "expires_at_ms", "credits")
@@ -36,7 +36,7 @@ class Credits(msgspec.Struct, frozen=True):
 def parse_issued_token(data: dict[str, Any]) -> IssuedToken:
     return IssuedToken(
         token=needed(data, "token", "access_token"),
-        user_id=text(data, "user_id", "userId"),
+        user_id=user_of(data),
         expires_at_ms=moment_ms(data.get("expires_at", data.get("expiresAt"))),
         credits=whole(data, "credits"),
     )

@@ -7,6 +7,11 @@ import msgspec
 from core.redacted_repr import redacted_repr
 from worker.backend.responses.values import finite, number, text, whole, words_of
 
+#: under which keys a film's link may stand, in the output or beside the status
+_LINK_KEYS = (
+    *("url", "outputUrl", "output_url", "downloadUrl", "download_url"),
+    *("videoUrl", "video_url", "fileUrl", "file_url"),
+)
 RenderWord: TypeAlias = Literal["pending", "processing", "completed", "failed"]
 
 
@@ -25,7 +30,7 @@ class RenderStatus(msgspec.Struct, frozen=True):
 def parse_render_status(data: dict[str, Any]) -> RenderStatus:
     output = data.get("output")
     made = output if isinstance(output, dict) else {}
-    url = text(made, "url") or text(data, "outputUrl", "output_url") or (output if isinstance(output, str) else None)
+    url = text(made, *_LINK_KEYS) or text(data, *_LINK_KEYS) or (output if isinstance(output, str) else None)
     return RenderStatus(
         status=_render_word(data.get("status"), linked=url is not None),
         progress=_percent(data.get("progress")),

@@ -8,7 +8,7 @@ import msgspec
 from core.redacted_repr import redacted_repr
 from worker.backend.drafts import find_draft, written_out
 from worker.backend.responses.envelope import ENVELOPE, Unreadable
-from worker.backend.responses.values import needed, text, values
+from worker.backend.responses.values import needed, text, user_of, values
 
 
 class OpenedSession(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ def parse_opened_session(data: dict[str, Any]) -> OpenedSession:
     return OpenedSession(
         session_id=needed(data, "session_id", "sessionId"),
         task_id=text(data, "task_id", "taskId"),
-        user_id=text(data, "user_id", "userId"),
+        user_id=user_of(data),
     )
 
 
@@ -63,7 +63,7 @@ def parse_state(data: dict[str, Any]) -> State:
         video_infos=values(inner.get("video_infos")),
         generated_media=values(inner.get("generated_media")),
         task_id=text(data, "task_id", "taskId"),
-        user_id=text(data, "user_id", "userId") or text(inner, "user_id", "userId"),
+        user_id=user_of(data) or user_of(inner),
         content=inner,
     )
 

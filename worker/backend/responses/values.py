@@ -3,6 +3,7 @@
 from typing import Any
 
 from core.clock import parse_rfc3339_ms
+from worker.backend.numbers import finite_number
 from worker.backend.redact import plain
 from worker.backend.responses.envelope import Unreadable
 
@@ -39,18 +40,19 @@ def text(data: dict[str, Any], *keys: str) -> str | None:
     return None
 
 
+def user_of(data: dict[str, Any]) -> str | None:
+    """Find the account that an answer names: ``{"user_id": "anon_7"}``, ``{"user": {"id": 7}}``."""
+    user = data.get("user")
+    inner = text(user, "id", "user_id", "userId") if isinstance(user, dict) else None
+    return text(data, "user_id", "userId", "uid") or inner
+
+
 def number(data: dict[str, Any], key: str) -> float | None:
     return finite(data.get(key))
 
 
 def finite(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if abs(number) < _ABSURD else None
+    return finite_number(value, below=_ABSURD)
 
 
 def whole(data: dict[str, Any], key: str) -> int | None:

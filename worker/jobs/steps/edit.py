@@ -38,6 +38,8 @@ class Heard(NamedTuple):
     tools_ran: bool
     #: the stream closed by itself, and told of no fault
     closed: bool
+    #: tools were called, and of none it was told what it gave
+    kept_results_back: bool = False
 
 
 async def edit(execution: JobExecution) -> StepResult:
@@ -66,11 +68,13 @@ def _written_down(job: Job, heard: Heard, *, now_ms: int) -> Job:
         SILENT_EDITS.inc()
     said = gui_talk.translate(heard.text)
     answered = transitions.answered(job, reply=said.text) if said.text else job
+    # a tool without a result may be the one that asks
+    ran = heard.tools_ran or (heard.kept_results_back and not gui_talk.is_question(said.text))
     return transitions.stream_closed(
         answered,
         now_ms=now_ms,
-        spoke=bool(said.text) or heard.tools_ran,
-        tools_ran=heard.tools_ran,
+        spoke=bool(said.text) or ran,
+        tools_ran=ran,
         asked_for_credits="credits" in said.actions,
     )
 
@@ -107,7 +111,7 @@ async def _send(execution: JobExecution, credentials: Credentials, session_id: s
         if not fault.maybe_done:
             raise
         log.info("the message's stream broke off", fault=str(fault))
-    return Heard(transcript.text, bool(transcript.tools_ran), closed)
+    return Heard(transcript.text, bool(transcript.tools_ran), closed, transcript.kept_results_back)
 
 
 class _Listener:

@@ -29,8 +29,9 @@ _LEAST_LOOKS = 3
 #: a finished render is looked at so often until its link comes, so many seconds apart; then the film is downloaded without
 _LINK_LOOKS = 5
 _LINK_PAUSE_S = 5.0
-#: a status that says so often in a row that something is broken, in an answer that came through, is a failed render
-_BROKEN_LOOKS = 3
+#: a status that says so often in a row that something is broken, in an answer that came through, is a failed render; and
+#: one that is unknown so often is lost: a new one may not be known everywhere yet
+_BROKEN_LOOKS, _UNKNOWN_LOOKS = 3, 2
 #: how long a cancelled job waits for the answer to a render that it has just asked for
 _ANSWER_S = 5.0
 
@@ -134,14 +135,15 @@ async def _poll(execution: JobExecution, wanted: Render) -> StepResult:
 def _judge_error(execution: JobExecution, wanted: Render, fault: BackendFault) -> StepResult:
     """Take what came instead of a status: the render is unknown, or an answer of the backend's says that it failed.
 
-    One that may pass, such as ``{"code": 500}``, must be said several times in a row. What is no answer is raised.
+    What may pass, such as ``{"code": 500}``, must be said several times in a row. What is no answer is raised.
     """
     is_answer = fault.status in range(200, 300) and (fault.fault is Fault.REFUSED or fault.code is not None)
-    if fault.fault is Fault.RENDER_UNKNOWN or (is_answer and fault.fault is Fault.REFUSED):
+    is_unknown = fault.fault is Fault.RENDER_UNKNOWN
+    if is_answer and fault.fault is Fault.REFUSED:
         return _fail(execution, wanted, fault.detail)
-    if not is_answer or fault.fault is not Fault.BROKEN:
+    if not is_unknown and not (is_answer and fault.fault is Fault.BROKEN):
         raise fault
-    if wanted.errors + 1 >= _BROKEN_LOOKS:
+    if wanted.errors + 1 >= (_UNKNOWN_LOOKS if is_unknown else _BROKEN_LOOKS):
         return _fail(execution, wanted, fault.detail)
     seen = msgspec.structs.replace(wanted, errors=wanted.errors + 1)
     return StepResult(transitions.polled(execution.job, render=seen), park_s=execution.context.settings.render_poll_s)

@@ -31,7 +31,8 @@ async def store(execution: JobExecution) -> StepResult:
     assert render is not None
     path = f"outputs/{job.id}.{job.output_ask.format}"
     credentials = await execution.find_credentials()
-    found = await fetch_film(execution.context, credentials, render, path, film_format=job.output_ask.format)
+    asked, last = job.output_ask, _is_last(render)
+    found = await fetch_film(execution.context, credentials, render, path, film_format=asked.format, last=last)
     if isinstance(found, NoFilm):
         return _try_again(execution, render, found)
     if found.public and render.url and not execution.context.settings.keep_outputs:
@@ -49,10 +50,14 @@ def _try_again(execution: JobExecution, render: Render, found: NoFilm) -> StepRe
     words = _NO_FILM + found.reason
     if execution.job.status is Status.CANCELING:
         raise Permanent(Code.RENDER_FAILED, words)
-    if render.fetches + 1 >= _FETCHES and not found.may_pass:
+    if _is_last(render) and not found.may_pass:
         return render_anew(execution, render, words)
     pause_s = min(_LONGEST_PAUSE_S, execution.context.settings.backoff_s * _GROWTH ** min(render.fetches, 10))
-    return StepResult(transitions.unusable(execution.job), park_s=pause_s)
+    return StepResult(transitions.unusable(execution.job, token_tried=found.token_tried), park_s=pause_s)
+
+
+def _is_last(render: Render) -> bool:
+    return render.fetches + 1 >= _FETCHES
 
 
 def _succeed(execution: JobExecution, render: Render, *, path: str | None, **facts: Any) -> StepResult:

@@ -1,0 +1,38 @@
+"""`reelgate redis`: what an operator does with Redis itself."""
+
+import asyncio
+
+import click
+
+from core.sentinel_url import is_sentinel_url, parse_sentinel_url
+from core.settings import load_settings
+from core.store.redis.client import STORE_ERROR
+from core.store.redis.failover import FailoverFailed, Moved, PlannedFailover
+
+
+@click.group()
+def redis() -> None:
+    """Move Redis's primary."""
+
+
+@redis.command("failover")
+def failover() -> None:
+    """Move the primary to a replica without losing what was accepted: pause writes, wait, fail over, look."""
+    url = load_settings().redis_url.get_secret_value()
+    if not is_sentinel_url(url):
+        raise click.ClickException("REDIS_URL names no Sentinels: it must be like redis+sentinel://host:26379/name/0")
+    try:
+        moved = asyncio.run(PlannedFailover(parse_sentinel_url(url)).run())
+    except FailoverFailed as failed:
+        raise click.ClickException(str(failed)) from None
+    except STORE_ERROR as away:
+        raise click.ClickException(f"Redis or its Sentinels do not answer ({type(away).__name__}).") from None
+    click.echo(_told(moved))
+
+
+def _told(moved: Moved) -> str:
+    (old_host, old_port), (new_host, new_port) = moved.old, moved.new
+    return (
+        f"The primary moved from {old_host}:{old_port} to {new_host}:{new_port}, which has all {moved.offset} bytes of "
+        f"history. Writes were paused for {moved.paused_s:.1f} s."
+    )

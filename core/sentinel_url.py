@@ -1,0 +1,60 @@
+"""Address of a Redis that Sentinels watch over: ``redis+sentinel://:word@s1:26379,s2,s3/mymaster/0``.
+
+User and password are Redis's own; the Sentinels' stand in the query: ``?sentinel_password=…``. ``rediss+sentinel``
+speaks TLS to Redis and to Sentinels.
+"""
+
+from typing import NamedTuple
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+SCHEMES = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
+_SENTINEL_PORT = 26_379
+_FORM = "must be like redis+sentinel://:password@host:26379,host:26379/name/0"
+
+
+class SentinelUrl(NamedTuple):
+    """What the address says. None of it may be logged: `redis_url` and the password are secrets."""
+
+    sentinels: tuple[tuple[str, int], ...]
+    #: the name under which the Sentinels know the primary
+    service: str
+    #: how the primary is spoken to, once its host and port are known: a URL with a host that is none
+    redis_url: str
+    sentinel_username: str | None
+    sentinel_password: str | None
+    tls: bool
+
+    def __repr__(self) -> str:
+        return f"SentinelUrl({self.service!r})"
+
+
+def is_sentinel_url(url: str) -> bool:
+    """Whether Sentinels say where Redis is."""
+    return urlsplit(url).scheme in SCHEMES
+
+
+def parse_sentinel_url(url: str) -> SentinelUrl:
+    """Read it. Raises ValueError, whose words show nothing of it."""
+    try:
+        where = urlsplit(url)
+        user, at, hosts = where.netloc.rpartition("@")
+        sentinels = tuple(_place(each) for each in hosts.split(",") if each)
+    except ValueError:  # its words would
+        raise ValueError(_FORM) from None
+    service, _, database = where.path.strip("/").partition("/")
+    if where.scheme not in SCHEMES or not sentinels or not service or (database and not database.isdigit()):
+        raise ValueError(_FORM)
+    query = dict(parse_qsl(where.query))
+    username, password = query.pop("sentinel_username", None), query.pop("sentinel_password", None)
+    scheme = SCHEMES[where.scheme]
+    redis_url = f"{scheme}://{user}{at}primary.invalid/{database or 0}?{urlencode(query)}"
+    return SentinelUrl(sentinels, service, redis_url, username, password, scheme == "rediss")
+
+
+def _place(text: str) -> tuple[str, int]:
+    """Raises ValueError where it is no host, with or without a port."""
+    place = urlsplit(f"//{text}")
+    port = _SENTINEL_PORT if place.port is None else place.port
+    if not place.hostname or not port:
+        raise ValueError(text)
+    return place.hostname, port

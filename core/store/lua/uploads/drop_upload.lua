@@ -1,0 +1,11 @@
+-- Forget an upload, expected or kept; what was counted of it is counted no more. Safe to repeat. A Redis that is full
+-- allows it.
+-- Arguments: id, tenant, size_bytes.
+operation('drop_upload', function(a)
+  local found = read_fields(key.upload(a.id), 'rec', 'expected')
+  call('ZREM', key.uploads(), a.id)
+  call('DEL', key.upload(a.id))
+  if not found.rec or found.expected then return {} end
+  if call('DECRBY', key.stored(a.tenant), integer(a.size_bytes)) <= 0 then call('DEL', key.stored(a.tenant)) end
+  return {}
+end, {'allow-oom'})

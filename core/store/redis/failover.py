@@ -1,0 +1,150 @@
+"""Planned failover: the primary moves, and nothing that was accepted is lost.
+
+Sentinels alone promote a replica while the old primary goes on accepting for some ten seconds, and all of that is lost.
+So writes are paused first, and go on only once the old primary is a replica itself: whoever writes meanwhile waits, finds
+the new primary once its call has timed out, or is refused with a 503; nobody is accepted and forgotten.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+import redis.asyncio
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError, ResponseError
+
+from core.clock import stopwatch_s
+from core.sentinel_url import SentinelUrl
+from core.store.redis.sentinel import NodeAddress, Sentinels
+
+#: writes are paused for no longer than this, also where this process dies in between
+PAUSE_S = 60.0
+#: how long a replica may take to have everything that was written before the pause
+CATCH_UP_S = 10.0
+#: how long Sentinels may take to promote one
+PROMOTION_S = 25.0
+_LOOK_S = 0.05
+
+
+class FailoverFailed(Exception):  # noqa: N818 - it says what happened
+    """The primary is where it was, and writes go on, unless the words say otherwise. They are for the operator."""
+
+
+class Moved(NamedTuple):
+    """The primary has moved. `paused_s`: how long nobody could write. `offset`: what was written before, in bytes."""
+
+    old: NodeAddress
+    new: NodeAddress
+    paused_s: float
+    offset: int
+
+
+class PlannedFailover:
+    """One failover, from the address of the Sentinels."""
+
+    def __init__(self, url: SentinelUrl) -> None:
+        self._url = url
+        self._sentinels = Sentinels(url)
+
+    async def run(self) -> Moved:
+        """Pause writes, wait for a replica, let the Sentinels promote it, and look. Raises FailoverFailed."""
+        old = await self._sentinels.primary()
+        replicas = await self._healthy_replicas()
+        async with self._client(old) as primary:
+            began_s = stopwatch_s()
+            await _command(primary, "CLIENT", "PAUSE", int(PAUSE_S * 1000), "WRITE")
+            try:
+                offset = await _offset(primary)
+                await self._wait_until_caught_up(replicas, offset)
+                new = await self._promote(old)
+            except BaseException:
+                await _command(primary, "CLIENT", "UNPAUSE")
+                raise
+            await self._demote(primary, new)
+            paused_s = stopwatch_s() - began_s
+            await self._look(new, offset)
+        return Moved(old, new, paused_s, offset)
+
+    async def _healthy_replicas(self) -> list[NodeAddress]:
+        """Find those that a Sentinel would promote."""
+        rows = await self._sentinels.replicas()
+        healthy = [row for row in rows if row["flags"] == "slave" and row["master-link-status"] == "ok"]
+        if not healthy:
+            raise FailoverFailed("No replica is in touch with the primary; nothing was done.")
+        return [(row["ip"], int(row["port"])) for row in healthy if row.get("slave-priority") != "0"]
+
+    async def _wait_until_caught_up(self, replicas: list[NodeAddress], offset: int) -> None:
+        """Wait until each of them has all: which one is promoted is the Sentinels' to choose."""
+
+        async def caught_up(replica: NodeAddress) -> bool:
+            async with self._client(replica) as client:
+                return await _offset(client) >= offset
+
+        async def all_caught_up() -> bool:
+            return all(await asyncio.gather(*(caught_up(each) for each in replicas)))
+
+        await _until(all_caught_up, CATCH_UP_S, "A replica did not catch up in time; the primary is where it was.")
+
+    async def _promote(self, old: NodeAddress) -> NodeAddress:
+        try:
+            await self._sentinels.command("SENTINEL", "FAILOVER", self._sentinels.service)
+        except ResponseError as refusal:
+            if not str(refusal).startswith("INPROG"):  # a primary whose writes are paused looks ill to them
+                raise FailoverFailed(f"The Sentinels refuse: {refusal}. The primary is where it was.") from None
+
+        async def moved() -> bool:
+            new = await self._sentinels.primary()
+            return new != old and await self._role(new) == b"master"
+
+        await _until(moved, PROMOTION_S, "The Sentinels promoted nobody in time; look at their log.")
+        return await self._sentinels.primary()
+
+    async def _role(self, at: NodeAddress) -> bytes:
+        async with self._client(at) as client:
+            role, *_ = await _command(client, "ROLE")
+        return bytes(role)
+
+    async def _look(self, new: NodeAddress, offset: int) -> None:
+        async with self._client(new) as client:
+            if await _offset(client) < offset:
+                raise FailoverFailed(f"{new[0]}:{new[1]} was promoted and lacks some of what was written last.")
+
+    async def _demote(self, primary: Redis, new: NodeAddress) -> None:
+        """Make the old primary a replica: what was paused is refused as READONLY, and its callers are sent on.
+
+        The Sentinels would do so themselves, but the pause keeps their words from it too.
+        """
+        await _command(primary, "REPLICAOF", *new)
+        await _command(primary, "CLIENT", "UNPAUSE")
+        for kind in ("normal", "pubsub"):
+            await _command(primary, "CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+
+    def _client(self, at: NodeAddress) -> Redis:
+        client: Redis = redis.asyncio.Redis.from_url(self._url.redis_url, retry=Retry(NoBackoff(), 0), socket_timeout=5)
+        client.connection_pool.connection_kwargs |= {"host": at[0], "port": at[1]}
+        return client
+
+
+async def _command(client: Redis, *words: str | int) -> Any:
+    return await client.execute_command(*words)  # type: ignore[no-untyped-call]
+
+
+async def _offset(client: Redis) -> int:
+    """Read how much of the history a server has, in bytes: as a primary or as a replica."""
+    found = await client.info("replication")
+    return int(found.get("slave_repl_offset", found["master_repl_offset"]))
+
+
+async def _until(so: Callable[[], Awaitable[bool]], within_s: float, else_words: str) -> None:
+    """Look until it is so; a server that does not answer in between is looked at again. Raises FailoverFailed."""
+    ends_s = stopwatch_s() + within_s
+    while stopwatch_s() < ends_s:
+        try:
+            if await so():
+                return
+        except (RedisError, OSError):
+            pass
+        await asyncio.sleep(_LOOK_S)
+    raise FailoverFailed(else_words)

@@ -1,0 +1,101 @@
+"""Redis Sentinel: where the primary is, and how it is moved.
+
+A process asks when it opens a connection, and again when that broke: so it follows a failover without being told. Of the
+Sentinels' answers the most common one counts, since one that was cut off may still name the primary of before.
+https://redis.io/docs/latest/develop/reference/sentinel-clients/
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+
+from core.sentinel_url import SentinelUrl
+
+#: where a server or a Sentinel listens: host and port
+NodeAddress = tuple[str, int]
+
+#: a Sentinel that does not answer within this has no vote
+_ANSWER_S = 0.3
+
+
+class Sentinels:
+    """The Sentinels of one primary."""
+
+    def __init__(self, url: SentinelUrl) -> None:
+        self._url = url
+
+    @property
+    def service(self) -> str:
+        """The primary's name."""
+        return self._url.service
+
+    async def primary(self) -> NodeAddress:
+        """Ask where the primary is. Raises one of STORE_DOWN where no Sentinel knows."""
+        asking = [asyncio.create_task(self._ask_one(each)) for each in self._url.sentinels]
+        votes: Counter[NodeAddress] = Counter()
+        try:
+            for answer in asyncio.as_completed(asking):
+                if (found := await answer) is not None:
+                    votes[found] += 1
+                if votes.total() > len(asking) // 2:
+                    break
+        finally:
+            for each in asking:
+                each.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
+        if not votes:
+            raise RedisConnectionError("no Sentinel knows the primary")
+        return votes.most_common(1)[0][0]
+
+    async def _ask_one(self, sentinel: NodeAddress) -> NodeAddress | None:
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                found = await self._command(sentinel, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._url.service)
+        except (RedisError, OSError, TimeoutError):
+            return None
+        return (found[0].decode(), int(found[1])) if found else None
+
+    async def replicas(self) -> list[dict[str, str]]:
+        """List the primary's replicas as a Sentinel sees them: ``ip``, ``port``, ``flags``, ``master-link-status``."""
+        rows = await self.command("SENTINEL", "REPLICAS", self._url.service)
+        return [_as_dict(row) for row in rows]
+
+    async def command(self, *words: str) -> Any:
+        """Give a command to the first Sentinel that answers. Raises what it refuses with, or one of STORE_DOWN."""
+        for sentinel in self._url.sentinels:
+            try:
+                return await self._command(sentinel, *words)
+            except (RedisConnectionError, OSError, TimeoutError):
+                continue
+        raise RedisConnectionError("no Sentinel answers")
+
+    async def _command(self, sentinel: NodeAddress, *words: str) -> Any:
+        host, port = sentinel
+        kind = redis.asyncio.SSLConnection if self._url.tls else redis.asyncio.Connection
+        connection = kind(
+            host=host,
+            port=port,
+            username=self._url.sentinel_username,
+            password=self._url.sentinel_password,
+            socket_timeout=2.0,
+            socket_connect_timeout=_ANSWER_S,
+            retry=Retry(NoBackoff(), 0),
+        )
+        try:
+            await connection.connect()  # type: ignore[no-untyped-call]
+            await connection.send_command(*words)
+            return await connection.read_response()
+        finally:
+            await connection.disconnect(nowait=True)
+
+
+def _as_dict(row: Sequence[bytes]) -> dict[str, str]:
+    texts = [each.decode() for each in row]
+    return dict(zip(texts[::2], texts[1::2], strict=True))

@@ -1,0 +1,89 @@
+"""The demo's course: the material, a world, the first skill on an anonymous token, the other four on a registered one.
+
+The world begins without any token of an operator's, so the first job uses the installation's anonymous identity; then
+the registered token is added as an operator would add it, and the jobs after that use it.
+"""
+
+import asyncio
+from pathlib import Path
+
+import av
+import click
+import httpx
+from rich.console import Console
+
+from sandbox.ffmpeg import FfmpegFailed
+from sandbox.world.announce import receiver_address
+from sandbox.world.child_process import ChildFailed, while_alive
+from sandbox.world.demo.api_client import DemoFailed, Gateway
+from sandbox.world.demo.callbacks import Receiver
+from sandbox.world.demo.demo_job import Stage, show
+from sandbox.world.demo.progress import Display, display_on
+from sandbox.world.demo.skills import ASKS, make_material
+from sandbox.world.demo.table import Row, console, table_of
+from sandbox.world.folders import Folders, make_folders
+from sandbox.world.settings import callers_environment, new_sandbox_token, without_accounts
+from sandbox.world.together import together
+from sandbox.world.world import Wish, World, open_world
+
+OUTPUT = Path("demo-output")
+LIMIT_S = 600
+CALL_LIMIT_S = 60
+
+#: what may go wrong in ways that a sentence explains; anything else is a fault of the demo's own
+EXPECTED = (ChildFailed, DemoFailed, FfmpegFailed, av.FFmpegError, httpx.HTTPError)
+
+
+async def demo() -> int:
+    """Give 0 when all five jobs came out right, otherwise 1 after a sentence that says what did not."""
+    screen, folders = console(), make_folders("demo")
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            rows = await _perform(screen, folders)
+    except TimeoutError:
+        return failed(f"it was not over after {LIMIT_S} s; the logs are in {folders.logs}")
+    except EXPECTED as problem:
+        return failed(f"{problem or type(problem).__name__}; the logs are in {folders.logs}")
+    screen.print(table_of(rows))
+    wrong = [f"{row.skill} {fault}" for row in rows for fault in row.faults]
+    if wrong:
+        return failed("; ".join(wrong))
+    screen.print(f"Five films are in {OUTPUT}/, five callbacks came and their signatures hold.", highlight=False)
+    return 0
+
+
+def failed(sentence: str) -> int:
+    click.echo(f"The demo failed: {sentence}.", err=True)
+    return 1
+
+
+async def _perform(screen: Console, folders: Folders) -> list[Row]:
+    token = new_sandbox_token()
+    clear(OUTPUT)
+    screen.print("Making clips and images ...", highlight=False)
+    await make_material(folders.input)
+    screen.print("Starting Redis, the backend, a receiver, the API and a worker ...", highlight=False)
+    caller = without_accounts(callers_environment())
+    async with open_world(Wish(), folders=folders, caller=caller, sandbox_token=token) as world:
+        with display_on(screen) as display:
+            return await while_alive(world.children(), _five_jobs(world, display, token=token))
+
+
+def clear(output: Path) -> None:
+    output.mkdir(exist_ok=True)
+    for ask in ASKS:
+        (output / f"{ask.skill}.mp4").unlink(missing_ok=True)
+
+
+async def _five_jobs(world: World, display: Display, *, token: str) -> list[Row]:
+    headers = {"Authorization": f"Bearer {world.api_key}"}
+    address, receiver = world.apis[0].address, receiver_address(world)
+    async with (
+        httpx.AsyncClient(base_url=address, headers=headers, timeout=CALL_LIMIT_S, trust_env=False) as to_api,
+        httpx.AsyncClient(base_url=receiver, timeout=CALL_LIMIT_S, trust_env=False) as to_receiver,
+    ):
+        inbox = Receiver(to_receiver, world.webhook_secret or "")
+        stage = Stage(Gateway(to_api), inbox, f"{receiver}/hook", display, world.folders.input, OUTPUT)
+        first = await show(ASKS[0], stage)
+        await world.command("tokens", "add", stdin=f"{token}\n")
+        return [first, *await together(show(ask, stage) for ask in ASKS[1:])]

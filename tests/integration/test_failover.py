@@ -1,0 +1,159 @@
+"""Redis changes hands under load, by real Sentinels: whoever was told that a job is kept finds it afterwards."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from core.store.jobs.submissions import Accepted
+from core.store.redis.client import STORE_DOWN, connect
+from core.store.redis.functions import NotReplicated
+from tests.sentinels_fixture import Watched, running_sentinels
+from tests.store_fixture import SECRET_KEY, Core, settings_for
+from tests.until import PATIENCE_S, until
+
+pytestmark = pytest.mark.timeout(4 * PATIENCE_S)
+
+REELGATE = Path(sys.executable).with_name("reelgate")
+JOBS = 10_000
+#: of which so many are there before Redis moves
+BEFORE = 3_000
+CALLERS = 16
+
+
+@pytest.fixture
+def watched() -> Iterator[Watched]:
+    with running_sentinels() as servers:
+        yield servers
+
+
+@pytest.fixture
+async def core(watched: Watched) -> AsyncIterator[Core]:
+    """The store over the Sentinels' address, once they all know each other."""
+
+    async def settled() -> bool:
+        try:
+            return await asyncio.to_thread(watched.settled)
+        except (redis.RedisError, KeyError):  # of a server that is not up yet, or knows nothing yet
+            return False
+
+    await until(settled, within_s=PATIENCE_S, every_s=0.2)
+    client = connect(watched.url, answer_s=0.7, rest_s=0.2)
+    core = Core(client, settings_for(watched.url, tenant_queued_jobs=1_000_000))
+    yield core
+    await core.store.close()
+
+
+class Load:
+    """Callers who submit until Redis has moved and enough jobs are accepted. What was refused is its caller's to know."""
+
+    def __init__(self, core: Core, *, jobs: int = JOBS) -> None:
+        self._core = core
+        self._jobs = jobs
+        self.accepted: list[str] = []
+        self.refused = 0
+        self.many = asyncio.Event()
+        self.moved = asyncio.Event()
+
+    async def run(self) -> None:
+        await asyncio.gather(*(self._submit() for _ in range(CALLERS)))
+
+    async def _submit(self) -> None:
+        while len(self.accepted) < self._jobs or not self.moved.is_set():
+            job = self._core.new_job()
+            try:
+                if isinstance(await self._core.offer(job), Accepted):
+                    self.accepted.append(job.id)
+            except STORE_DOWN:
+                self.refused += 1
+                await asyncio.sleep(0.05)
+            if len(self.accepted) >= BEFORE:
+                self.many.set()
+
+
+async def lost(core: Core, accepted: list[str]) -> list[str]:
+    found = await asyncio.gather(*(core.jobs.load(job_id) for job_id in accepted))
+    return [job_id for job_id, job in zip(accepted, found, strict=True) if job is None]
+
+
+async def failover(watched: Watched) -> tuple[int | None, str]:
+    env = os.environ | {"REDIS_URL": watched.url, "REELGATE_SECRET_KEYS": SECRET_KEY}
+    child = await asyncio.create_subprocess_exec(
+        REELGATE, "redis", "failover", env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    out, _ = await asyncio.wait_for(child.communicate(), PATIENCE_S)
+    return child.returncode, out.decode()
+
+
+async def test_a_planned_failover_under_load_loses_none_of_ten_thousand(watched: Watched, core: Core) -> None:
+    before = watched.primary()
+    load = Load(core)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(load.run())
+        await load.many.wait()
+        status, told = await failover(watched)
+        load.moved.set()
+    assert status == 0, told
+    after = watched.primary()
+    assert after != before
+    assert f"from 127.0.0.1:{before} to 127.0.0.1:{after}" in told
+    assert load.refused, "it was under load while Redis moved"
+    assert await lost(core, load.accepted) == []
+    with watched.server(before) as client:
+        assert client.role()[0] == b"slave"
+
+
+async def test_a_primary_that_is_killed_under_load_takes_nothing_along_that_a_replica_was_waited_for(
+    watched: Watched, core: Core
+) -> None:
+    core.with_settings(wait_replicas=1, tenant_queued_jobs=1_000_000)
+    before = watched.primary()
+    load = Load(core, jobs=2 * BEFORE)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(load.run())
+        await load.many.wait()
+        watched.servers[before].kill()
+
+        async def moved() -> bool:
+            return await asyncio.to_thread(watched.primary) != before
+
+        await until(moved, within_s=PATIENCE_S, every_s=0.1)
+        load.moved.set()
+    assert load.refused
+    assert await lost(core, load.accepted) == []
+
+
+async def test_a_job_that_no_replica_takes_in_time_is_not_promised(core: Core) -> None:
+    core.with_settings(wait_replicas=9)
+    with pytest.raises(NotReplicated):
+        await core.offer(core.new_job())
+
+
+async def test_a_connection_to_a_primary_that_was_demoted_is_left(watched: Watched, core: Core) -> None:
+    with watched.server(watched.primary()) as client:
+        await core.store.ask("SET", "a", "1")
+        client.replicaof("127.0.0.1", "1")
+        with pytest.raises(STORE_DOWN):
+            await core.store.ask("SET", "a", "2")
+        client.replicaof("NO", "ONE")
+
+        async def writes() -> bool:
+            try:
+                return bool(await core.store.ask("SET", "a", "3"))
+            except STORE_DOWN:
+                return False
+
+        await until(writes, within_s=PATIENCE_S)
+
+
+async def test_a_failover_without_sentinels_is_refused_with_a_sentence(redis_url: str) -> None:
+    env = os.environ | {"REDIS_URL": redis_url, "REELGATE_SECRET_KEYS": SECRET_KEY}
+    child = await asyncio.create_subprocess_exec(
+        REELGATE, "redis", "failover", env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    out, _ = await asyncio.wait_for(child.communicate(), PATIENCE_S)
+    assert (child.returncode, "names no Sentinels" in out.decode()) == (1, True)
