@@ -16,8 +16,8 @@ import httpx
 from worker.connections.idle import OwnedBody
 from worker.connections.wire import Wire
 
-MOST_HEAD_BYTES = 65_536
-MOST_INTERIM_ANSWERS = 16
+_MOST_HEAD_BYTES = 65_536
+_MOST_INTERIM_ANSWERS = 16
 #: a body that comes in chunks goes out in bunches of more than this
 _BUNCH_BYTES = 65_536
 
@@ -159,7 +159,7 @@ class _Answer:
 
     def _count_head(self, more_bytes: int) -> None:
         self._head_bytes += more_bytes
-        if not self.has_head and (self._head_bytes > MOST_HEAD_BYTES or self._interim > MOST_INTERIM_ANSWERS):
+        if not self.has_head and (self._head_bytes > _MOST_HEAD_BYTES or self._interim > _MOST_INTERIM_ANSWERS):
             raise httpx.RemoteProtocolError("the answer's head is too large")
 
     def on_message_begin(self) -> None:
