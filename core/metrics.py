@@ -50,6 +50,10 @@ CALLBACKS_DEAD = _gauge("callbacks_dead", "Deliveries that were given up.")
 HTTP_REQUESTS = _counter("http_requests_total", "Requests to the API.", "method", "route", "status")
 HTTP_REQUEST_SECONDS = _histogram("http_request_seconds", "Time of a request to the API.", "route", buckets=_FAST_S)
 
+UNREADABLE_RECORDS = _counter(
+    "unreadable_records_total", "Records that this release cannot read; each was left as it is.", "kind"
+)
+
 
 def exposition() -> tuple[bytes, str]:
     """Write all metrics as Prometheus reads them, with their content type."""

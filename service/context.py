@@ -8,12 +8,13 @@ from litestar import Request
 from litestar.datastructures import State
 
 from core.clock import Clock
-from core.readiness import Readiness
+from core.process.readiness import Readiness
 from core.security.encryption import Encryption
 from core.settings import Settings
 from core.storage import Storage
 from core.store.deliveries import Deliveries
 from core.store.events import Events
+from core.store.formats import Membership, new_process_id
 from core.store.idempotency import StoredResponses
 from core.store.jobs.batches import Batches
 from core.store.jobs.queries import JobQueries
@@ -54,6 +55,8 @@ class ApiContext:
     clock: Clock
     encryption: Encryption
     store: Store
+    #: this process among all that serve this Redis
+    membership: Membership
     storage: Storage
     submissions: Submissions
     jobs: Jobs
@@ -86,6 +89,7 @@ class ApiContext:
         """Let go of readers and connections."""
         await self.subscriptions.stop()
         await self.timings.stop()
+        await self.membership.leave()
         await self.store.close()
 
 
@@ -102,6 +106,14 @@ def open_context(settings: Settings, *, clock: Clock | None = None) -> ApiContex
         clock=clock,
         encryption=encryption,
         store=store,
+        membership=Membership(
+            store,
+            clock,
+            kind="api",
+            process_id=new_process_id(),
+            lease_s=settings.lease_s,
+            settle_s=settings.format_settle_s,
+        ),
         storage=Storage(settings.storage),
         submissions=Submissions(store, settings, clock),
         jobs=jobs,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from core.metrics import exposition
-from core.readiness import Readiness, Report
+from core.process.readiness import Readiness, ReadinessReport
 
 #: a request's head is no larger than this, and an exchange takes no longer
 _HEAD_LIMIT_BYTES = 16_384
@@ -51,7 +51,7 @@ def pages_of(readiness: Readiness) -> Pages:
     return {"/livez": livez, "/readyz": readyz, "/metrics": metrics}
 
 
-def _readiness_page(report: Report) -> Page:
+def _readiness_page(report: ReadinessReport) -> Page:
     body = msgspec.json.encode({"status": report.condition.value, "warnings": report.warnings})
     return Page(200 if report.ready else 503, body)
 

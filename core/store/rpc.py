@@ -14,6 +14,7 @@ from core.clock import Clock
 from core.ids import new_id
 from core.redacted_repr import redacted_repr
 from core.store.redis.client import Store
+from core.store.redis.codec import decode
 from core.store.redis.keys import key
 
 RpcKind = Literal["credits", "webhook_test"]
@@ -88,9 +89,9 @@ class RpcQueue:
         await pipe.execute()
 
     async def next(self, *, wait_s: float) -> RpcRequest | None:
-        """Wait for a request."""
+        """Wait for a request. Raises Unreadable for one that a release has made that asks for more; it is gone then."""
         raw = await self._blocking_pop(key("rpc_requests"), wait_s)
-        return msgspec.msgpack.decode(raw, type=RpcRequest) if raw else None
+        return decode(raw, RpcRequest) if raw else None
 
     async def answer(self, request: RpcRequest, body: bytes) -> None:
         """Reply to a request."""

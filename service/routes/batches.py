@@ -58,7 +58,6 @@ async def submit_batch(
     responses={200: ResponseDoc("It, and how its jobs stand.", BatchView)} | problems(),
 )
 async def read_batch(request: ApiRequest, batch_id: FromPath[str]) -> Response[bytes]:
-    """Read a batch."""
     context = context_of(request)
     batch = await own_batch(context, request.user.tenant, batch_id)
     return json_response(batch_view(batch, await _statuses(context, batch)))

@@ -143,7 +143,6 @@ def matches_nothing(params: JobsQuery) -> bool:
 async def read_job(
     request: ApiRequest, job_id: FromPath[str], if_none_match: IfNoneMatchHeader = None
 ) -> Response[Any]:
-    """Read a job."""
     context = context_of(request)
     job = await own_job(context, request.user.tenant, job_id)
     shown = await current_view(context, job)

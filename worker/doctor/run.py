@@ -80,7 +80,6 @@ async def _ground(settings: Settings) -> AsyncIterator[_Ground]:
         settings.nemo_api_url,
         platform=platform_of(settings),
         metrics=CallCounts(),
-        stream_clients=1,
         first_pause_s=settings.backoff_s,
     )
     clock = Clock()

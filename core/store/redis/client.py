@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import msgspec
 import redis.asyncio
@@ -24,8 +25,11 @@ from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
 
+from core.model.formats import FIRST_FORMAT, THIS_RELEASE, Mark, format_to_write, is_readable
+from core.model.job import Record
 from core.sentinel_url import is_sentinel_url, parse_sentinel_url
 from core.store.redis.breaker import RedisBreaker
+from core.store.redis.codec import Unreadable, kind_of, unpack, unreadable
 from core.store.redis.functions import Functions, Library, library
 from core.store.redis.pipeline import PipelinedConnection, Word
 from core.store.redis.results import R, read_result
@@ -34,6 +38,7 @@ from core.store.redis.sentinel import Sentinels
 Redis = redis.asyncio.Redis
 Subscription = PubSub
 HashRow = dict[bytes, bytes]
+Stored = TypeVar("Stored", bound=Record)
 
 #: Redis is away, starting, full or a replica: the call may be made again later. Nothing was half done.
 STORE_DOWN = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, OutOfMemoryError, ReadOnlyError)
@@ -155,6 +160,9 @@ class Store:
 
     def __init__(self, client: Redis, *, functions: Library | None = None) -> None:
         self.redis = client
+        self.release = THIS_RELEASE
+        #: what may be written now, as last heard; `core.store.formats` listens
+        self.mark = Mark()
         self._functions = Functions(self.ask, self.ask_in_a_row, functions or library())
         self._connection: PipelinedConnection | None = None
 
@@ -178,12 +186,37 @@ class Store:
         wrote is not with so many `replicas`.
         """
         try:
-            answer = await self._functions.call(operation, msgspec.msgpack.encode(arguments), replicas=replicas)
+            packed = msgspec.msgpack.encode({**arguments, "fmt": self.fmt})
+            answer = await self._functions.call(operation, packed, replicas=replicas)
         except ResponseError as refusal:
             if str(refusal).startswith(_PASSING):
                 raise RedisConnectionError(f"Redis refuses for now: {str(refusal).split()[0]}") from None
             raise
         return read_result(answer, result)
+
+    @property
+    def fmt(self) -> int:
+        """The format in which records are written now; it stands beside each."""
+        return format_to_write(self.release, self.mark)
+
+    def fmt_over(self, before: bytes | None) -> int:
+        """The format of a record that is written over one of format `before`: never below it."""
+        return max(self.fmt, int(before or FIRST_FORMAT))
+
+    def read(self, kind: type[Stored], raw: bytes, fmt: bytes | None, *, item_id: str) -> Stored:
+        """Read a record with the format that stands beside it. Raises Unreadable."""
+        told = FIRST_FORMAT if fmt is None else int(fmt) if fmt.isdigit() else 0
+        if not is_readable(self.release, self.mark, told):
+            raise unreadable(kind_of(kind), item_id, f"its format is {told}")
+        return unpack(raw, kind, item_id=item_id)
+
+    def read_all(self, kind: type[Stored], rows: Iterable[tuple[str, bytes | None, bytes | None]]) -> list[Stored]:
+        """Read records, each with its id and its format; those that are gone or cannot be read are left out."""
+        found = []
+        for item_id, raw, fmt in rows:
+            with suppress(Unreadable):
+                found += [self.read(kind, raw, fmt, item_id=item_id)] if raw else []
+        return found
 
     async def close(self) -> None:
         """Close all connections."""

@@ -17,6 +17,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from core.events.delivery import DeliveryState
+from core.model.formats import FIRST_FORMAT, THIS_RELEASE
 from core.model.job import ENDS, REMOVED_NAME
 from core.store.redis.keys import key, keys_as_lua
 from core.store.redis.pipeline import Word
@@ -34,6 +35,8 @@ USAGE_LIFE_MS = 25 * 31 * 86_400_000
 RATE_WINDOW_MS = 60_000
 #: what messages of a kind have cost is remembered for so long
 MESSAGE_COSTS_LIFE_MS = 86_400_000
+#: what only a newer release can read is left to its workers for so long at a time
+ANOTHERS_TURN_MS = 1_000
 #: running times, and times in a stage, that estimates are made of
 RUN_SAMPLES = 500
 STAGE_SAMPLES = 100
@@ -45,7 +48,7 @@ _NAME = "reelgate_"
 _REPLICATION_MS = 500
 #: each may use what stands before it
 _SHARED = (
-    *("operation", "json", "queue", "crash_count", "events", "admission"),
+    *("operation", "formats", "msgpack", "json", "queue", "crash_count", "events", "admission"),
     *("queue_position", "reservations", "sessions", "batches", "deliveries"),
 )
 
@@ -95,7 +98,11 @@ def _constants() -> str:
         "END_STATES": "{" + ", ".join(f"{end} = true" for end in ends) + "}",
         "JOB_ENTRY": _lua_string(JOB_ENTRY),
         "DELIVERY_ENTRY": _lua_string(DELIVERY_ENTRY),
+        "ANOTHERS_TURN_MS": ANOTHERS_TURN_MS,
         "REMOVED_NAME": _lua_string(REMOVED_NAME.encode()),
+        "FORMAT": THIS_RELEASE.format,
+        "READS_FROM": THIS_RELEASE.reads_from,
+        "FIRST_FORMAT": FIRST_FORMAT,
         "EVENTS_PER_JOB": EVENTS_PER_JOB,
         "FEED_LIFE_MS": FEED_LIFE_MS,
         "BATCH_LIFE_MS": BATCH_LIFE_MS,

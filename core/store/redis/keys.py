@@ -65,6 +65,8 @@ _SHAPES = {
     "rpc_under_way": "rg:errands:{}:{}",  # ZSET of a tenant's requests of one kind, by the time they are over at the latest
     # the installation
     "secret_key_seals": "rg:seals",  # LIST of a known value, sealed under the keys that last wrote here, newest first
+    "formats": "rg:format",  # HASH the mark: in which record format is written, and who may read it
+    "processes": "rg:processes",  # HASH API or worker -> "alive until:format:kind"
     # estimates
     "run_samples": "rg:samples",  # LIST of the last ended jobs' running times, ms
     "stage_samples": "rg:samples:{}",  # LIST of the times that jobs have last been in a stage, ms
@@ -77,11 +79,13 @@ _SHAPES = {
     "arq_retry": "arq:retry:{}",
 }
 
-#: every field of a hash; those of `workers`, `token_reservations` and `token_sent` are ids, of `message_costs` kinds
+#: every field of a hash; those of `workers`, `processes`, `token_reservations` and `token_sent` are ids, of `message_costs` kinds
 FIELDS = {
     "job": frozenset(
         {
             *("rec", "ver", "status", "owner", "tenant", "session", "profile"),
+            "fmt",  # here and below: the record's format
+            "aside",  # it could not be read, and holds no place until it is tried again
             "rank",  # where it stands in its tenant's backlog, once it comes there
             "write",  # the id of the last write, by which it is known again
             *("crashes", "suspects"),  # workers in a row that stopped in mid-step: how many, and who when
@@ -93,22 +97,22 @@ FIELDS = {
             "unwanted",  # why the URL that it named gets nothing more
         }
     ),
-    "idempotency": frozenset({"body", "answer", "waits"}),
+    "idempotency": frozenset({"body", "answer", "waits", "fmt"}),
     "batch": frozenset(
         {
-            *("rec", "tenant", "jobs", "left", "created_at", "finished_at_ms"),
+            *("rec", "fmt", "tenant", "jobs", "left", "created_at", "finished_at_ms"),
             *("delivery", "delivery_id"),  # the callback that its end sends
             "end:{}",  # how this job ended
         }
     ),
     "session": frozenset(
         {
-            *("rec", "tenant", "closed"),
+            *("rec", "fmt", "tenant", "closed"),
             "removed",  # jobs whose data was removed while another one runs here
         }
     ),
-    "tenant": frozenset({"secrets", "webhook"}),
-    "api_key": frozenset({"rec"}),
+    "tenant": frozenset({"secrets", "webhook", "fmt"}),
+    "api_key": frozenset({"rec", "fmt"}),
     "usage": frozenset(
         {
             *("jobs_succeeded", "jobs_failed", "jobs_canceled", "jobs_expired", "credits", "minutes"),
@@ -116,13 +120,15 @@ FIELDS = {
             "promised",  # credits that are reserved for jobs that run
         }
     ),
-    "upload": frozenset({"rec", "expected"}),
-    "delivery": frozenset({"rec", "event", "owner", "status", "tenant", "crashes", "suspects", "handed"}),
+    "upload": frozenset({"rec", "fmt", "expected"}),
+    "delivery": frozenset({"rec", "fmt", "event", "owner", "status", "tenant", "crashes", "suspects", "handed"}),
     "token": frozenset(
         {
             *("secret", "digest", "kind", "tenant", "state", "scopes", "expires_ms", "user_id"),
             *("available", "frozen", "read_at_ms", "reserved"),  # credits, and when the balance was read
+            "fmt",
             "sends",  # messages, ever
+            "taken",  # how often it was taken while a release ran that knows no `sends`
             "rest_until_ms",  # of a rate-limited one
             "blocked",  # exports in a row that were refused
             "denied",  # scopes that were refused, each after a space
@@ -132,6 +138,13 @@ FIELDS = {
         }
     ),
     "anonymous_identity": frozenset({"client_id", "token_id", "rest_until_ms", "rest_reason", "refusals"}),
+    "formats": frozenset(
+        {
+            *("written", "oldest_reader"),
+            "not_before_ms",  # the time at which `written` rises, unless somebody is there who could not read it
+            "first_until_ms",  # so long workers of a release before formats may hold tokens
+        }
+    ),
 }
 
 #: one message per event: the id of the job whose readers should look
@@ -179,6 +192,8 @@ BOUNDS = {
     "anonymous_identity_lock": "TTL of the renewal",
     **dict.fromkeys(("rpc_requests", "rpc_reply", "rpc_under_way"), "TTL of half a minute"),
     "secret_key_seals": "one for each configured key",
+    "formats": "one",
+    "processes": "API and worker processes; those that have died are dropped",
     "run_samples": "RUN_SAMPLES",
     "stage_samples": "STAGE_SAMPLES",
     "function_libraries": "eight",

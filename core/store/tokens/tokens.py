@@ -1,6 +1,7 @@
 """The token pool, shared by all workers: encrypted at rest, named by an id everywhere else."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from core.clock import Clock, month_of
@@ -9,6 +10,7 @@ from core.model.token import Scope, SentMessage, Token, TokenState, Use, token_o
 from core.redacted_repr import redacted_repr
 from core.security.encryption import Encryption
 from core.store.redis.client import HashRow, Store
+from core.store.redis.codec import Unreadable, unreadable
 from core.store.redis.keys import key
 from core.store.redis.results import Nothing
 
@@ -92,6 +94,7 @@ class Tokens:
             "tenant": tenant,
             "state": "active",
             "scopes": scopes,
+            "fmt": self._store.fmt,
         }
         known = {"expires_ms": expires_ms, "available": available, "user_id": user_id}
         row |= {name: value for name, value in known.items() if value is not None}
@@ -127,17 +130,27 @@ class Tokens:
         return True
 
     async def all(self) -> list[Token]:
-        """List the pool, without secrets."""
+        """List the pool, without secrets and without those that cannot be read."""
         ids = sorted(i.decode() for i in await self._store.redis.smembers(key("tokens")))  # type: ignore[misc]
-        return [token for token_id in ids if (token := await self.get(token_id))]
+        found = []
+        for token_id in ids:
+            with suppress(Unreadable):
+                found += [token] if (token := await self.get(token_id)) else []
+        return found
 
     async def get(self, token_id: str) -> Token | None:
-        """Read one token's facts."""
+        """Read one token's facts. Raises Unreadable."""
         pipe = self._store.redis.pipeline(transaction=False)
         pipe.hgetall(key("token", token_id))
         pipe.hlen(key("token_reservations", token_id))
         row, in_flight = await pipe.execute()
-        return token_of(token_id, row, in_flight=in_flight, now_ms=self._clock.now_ms()) if row else None
+        return self._read(token_id, row, in_flight) if row else None
+
+    def _read(self, token_id: str, row: HashRow, in_flight: int) -> Token:
+        try:
+            return token_of(token_id, row, in_flight=in_flight, now_ms=self._clock.now_ms())
+        except (KeyError, ValueError):
+            raise unreadable("token", token_id, "a field is missing, or has a value of a newer release") from None
 
     async def secret_of(self, token_id: str) -> str | None:
         """Open a token, for the call that carries it and nothing else. None: it was removed.

@@ -1,6 +1,6 @@
 """One TCP or TLS connection below the HTTP parser, which holds no more of what comes in than two pieces.
 
-`dialler` opens it, `http11` reads and writes it. It knows no HTTP and no time limits.
+`dial` opens it, a `http11` reads and writes it. It knows no HTTP and no time limits.
 """
 
 import asyncio
