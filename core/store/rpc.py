@@ -28,9 +28,6 @@ PER_TENANT = 8
 #: a request waits for a worker, and its reply for the API, no longer than this
 _LIFE_S = 30
 
-#: Redis lets go of who waits up to 0.1 s late, and the API takes one that is silent for 0.7 s for away
-_STEP_S = 0.2
-
 
 class TooManyRequests(Exception):  # noqa: N818 - says what was asked for
     """The tenant has as many requests of this kind under way as it may have; ask again when one is over."""
@@ -62,7 +59,7 @@ class RpcQueue:
         request = RpcRequest(new_id("evt"), kind, tenant, body, request_id)
         async with self._counted(request):
             await self._push(request)
-            return await self._blocking_pop(key("rpc_reply", request.id), wait_s)
+            return await self._store.wait_for(key("rpc_reply", request.id), within_s=wait_s)
 
     @asynccontextmanager
     async def _counted(self, request: RpcRequest) -> AsyncIterator[None]:
@@ -90,7 +87,7 @@ class RpcQueue:
 
     async def next(self, *, wait_s: float) -> RpcRequest | None:
         """Wait for a request. Raises Unreadable for one that a release has made that asks for more; it is gone then."""
-        raw = await self._blocking_pop(key("rpc_requests"), wait_s)
+        raw = await self._store.wait_for(key("rpc_requests"), within_s=wait_s)
         return decode(raw, RpcRequest) if raw else None
 
     async def answer(self, request: RpcRequest, body: bytes) -> None:
@@ -99,13 +96,3 @@ class RpcQueue:
         pipe.rpush(key("rpc_reply", request.id), body)
         pipe.expire(key("rpc_reply", request.id), _LIFE_S)
         await pipe.execute()
-
-    async def _blocking_pop(self, name: str, wait_s: float) -> bytes | None:
-        """Pop in short waits, each well within the time that an answer of Redis may take."""
-        while True:
-            found = await self._store.redis.blpop([name], timeout=min(_STEP_S, wait_s))  # type: ignore[misc, arg-type]
-            if found:
-                return bytes(found[1])
-            wait_s -= _STEP_S
-            if wait_s <= 0:
-                return None

@@ -91,7 +91,7 @@ def test_uv_on_the_path_is_enough_and_a_second_time_it_is_not_even_asked(clone, 
     has(machine, "uv", UV)
     assert run(clone, "setup", path=machine).returncode == 0
     assert run(clone, "setup", path=machine).returncode == 0
-    assert (clone / "asked").read_text() == "sync --frozen --all-extras --quiet\n"
+    assert (clone / "asked").read_text() == "sync --frozen --all-extras --group deploy --quiet\n"
 
 
 def test_a_changed_lock_file_sets_up_again(clone, machine):
@@ -106,7 +106,7 @@ def test_the_benchs_peers_come_only_with_the_bench_and_do_not_undo_the_rest(clon
     has(machine, "uv", UV)
     for command in ("bench", "bench", "setup"):
         run(clone, command, path=machine)
-    assert (clone / "asked").read_text() == "sync --frozen --all-extras --group bench --quiet\n"
+    assert (clone / "asked").read_text() == "sync --frozen --all-extras --group deploy --group bench --quiet\n"
 
 
 def test_the_script_is_accepted_by_a_plain_posix_shell():

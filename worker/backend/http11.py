@@ -93,8 +93,7 @@ class BackendConnection:
 
     async def _write(self, data: bytes, write_s: float) -> None:
         try:
-            async with asyncio.timeout(write_s):
-                await self._wire.write(data)
+            await self._wire.write(data, within_s=write_s)
         except TimeoutError as late:
             raise httpx.WriteTimeout("the request was not taken in time") from late
 

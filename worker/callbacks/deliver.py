@@ -11,7 +11,7 @@ import msgspec
 from core.logs import bind, get_logger, trace_id_of
 from core.metrics import CALLBACK_SECONDS, CALLBACKS
 from core.redacted_repr import redacted_repr
-from core.security.links import with_link
+from core.security.signed_links import with_link
 from core.security.signing import headers
 from core.store.deliveries import DeliveryClaim
 from core.store.events import StoredEvent

@@ -74,8 +74,7 @@ class Http11Connection:
             async for chunk in request.stream:
                 sent += self._parser.send(h11.Data(data=chunk)) or b""
             sent += self._parser.send(h11.EndOfMessage()) or b""
-            async with asyncio.timeout(write_s):
-                await self._wire.write(sent)
+            await self._wire.write(sent, within_s=write_s)
         except h11.LocalProtocolError as unfit:
             raise httpx.LocalProtocolError(str(unfit)) from unfit
         except TimeoutError as late:

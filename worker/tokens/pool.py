@@ -234,7 +234,7 @@ class TokenPool:
         with suppress(BackendFault):
             balance = await self._read_for(job, token_id)
         if balance and balance.available < estimate(job):
-            await self._tokens.note_too_few(kind_of(job), balance.available)
+            await self._tokens.note_credits_refused(kind_of(job), balance.available)
         await self.release(job, token_id)
         return balance
 

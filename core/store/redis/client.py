@@ -35,6 +35,9 @@ from core.store.redis.pipeline import PipelinedConnection, Word
 from core.store.redis.results import R, read_result
 from core.store.redis.sentinel import Sentinels
 
+#: of the time that an answer may take, a wait for something takes so much at a time
+_SHARE_OF_SILENCE = 0.3
+
 Redis = redis.asyncio.Redis
 Subscription = PubSub
 HashRow = dict[bytes, bytes]
@@ -165,6 +168,7 @@ class Store:
         self.mark = Mark()
         self._functions = Functions(self.ask, self.ask_in_a_row, functions or library())
         self._connection: PipelinedConnection | None = None
+        self._waiting: PipelinedConnection | None = None
 
     async def ask(self, *words: Word) -> Any:
         """Run one short command over the connection that all of them share: ``ask("HGET", name, "rec")``."""
@@ -178,6 +182,27 @@ class Store:
         if self._connection is None:
             self._connection = PipelinedConnection(self.redis)
         return self._connection
+
+    async def wait_for(self, name: str, *, within_s: float) -> bytes | None:
+        """Take the first of a list, as soon as there is one. It has a connection of its own meanwhile."""
+        while within_s > 0:
+            wait_s = min(self.longest_wait_s, within_s)
+            if found := await self.redis.blpop([name], timeout=wait_s):  # type: ignore[misc, arg-type]
+                return bytes(found[1])
+            within_s -= wait_s
+        return None
+
+    @property
+    def longest_wait_s(self) -> float:
+        """Say how long Redis may hold a wait: it lets go up to 0.1 s late, and one that is silent counts as away."""
+        answer_s: float = self.redis.connection_pool.connection_kwargs["socket_timeout"]
+        return answer_s * _SHARE_OF_SILENCE
+
+    async def ask_waiting(self, *words: Word) -> Any:
+        """Run a command that Redis may hold for `longest_wait_s`, over a connection for the one task that does so."""
+        if self._waiting is None:
+            self._waiting = PipelinedConnection(self.redis)
+        return await self._waiting.ask(*words)
 
     async def run(self, operation: str, arguments: Mapping[str, Any], result: type[R], *, replicas: int = 0) -> R:
         """Run an operation of `core/store/lua/` in one round trip, and read its named results.
@@ -220,6 +245,7 @@ class Store:
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._connection:
-            await self._connection.close()
+        for connection in (self._connection, self._waiting):
+            if connection:
+                await connection.close()
         await self.redis.aclose()

@@ -35,6 +35,8 @@ USAGE_LIFE_MS = 25 * 31 * 86_400_000
 RATE_WINDOW_MS = 60_000
 #: what messages of a kind have cost is remembered for so long
 MESSAGE_COSTS_LIFE_MS = 86_400_000
+#: a worker looks for work so often although nobody has woken it, and then learns what is due before the next time
+IDLE_POLL_MS = 1000
 #: what only a newer release can read is left to its workers for so long at a time
 ANOTHERS_TURN_MS = 1_000
 #: running times, and times in a stage, that estimates are made of
@@ -108,6 +110,7 @@ def _constants() -> str:
         "BATCH_LIFE_MS": BATCH_LIFE_MS,
         "USAGE_LIFE_MS": USAGE_LIFE_MS,
         "RATE_WINDOW_MS": RATE_WINDOW_MS,
+        "IDLE_POLL_MS": IDLE_POLL_MS,
         "RUN_SAMPLES": RUN_SAMPLES,
         "MESSAGE_COSTS_LIFE_MS": MESSAGE_COSTS_LIFE_MS,
         "STAGE_SAMPLES": STAGE_SAMPLES,

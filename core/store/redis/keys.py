@@ -26,6 +26,7 @@ _SHAPES = {
     "running": "rg:running:{}",  # SET of a tenant's admitted jobs
     "admitted": "rg:admitted",  # ZSET of admitted jobs by time of admission
     "workers": "rg:workers",  # HASH worker -> "alive until:slots"
+    "wakeup": "rg:wakeup",  # LIST of one token at most, for a worker that waits for work
     "leases": "rg:leases",  # ZSET of leased jobs and deliveries by the end of the lease
     # sessions
     "session": "rg:ses:{}",  # HASH
@@ -171,6 +172,7 @@ BOUNDS = {
     **dict.fromkeys(("tenant_ring", "tenants"), "tenants, which an operator makes"),
     **dict.fromkeys(("tenant_turn",), "one number"),
     "running": "tenant_running_jobs",
+    "wakeup": "one token; whoever looks for work takes it",
     **dict.fromkeys(("admitted", "leases", "workers"), "what all workers together hold"),
     "session": "an implicit one goes with its last job, an explicit one session_idle_s after its last use",
     **dict.fromkeys(("sessions", "idle_sessions"), "tenant_sessions; left after session_idle_s without use"),
