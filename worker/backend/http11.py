@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import httptools
 import httpx
 
+from core.redacted_repr import redacted_repr
 from worker.connections.idle import OwnedBody
 from worker.connections.wire import Wire
 
@@ -36,6 +37,7 @@ class Times(NamedTuple):
     read_s: float
 
 
+@redacted_repr("method", "times")
 class Outgoing(NamedTuple):
     """A request as it goes out. `target`: path and query, escaped. `headers`: Host and Content-Length among them."""
 
