@@ -8,6 +8,10 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
+class StartRefused(Exception):  # noqa: N818 - it says what happened
+    """A process may not serve this Redis, and ends at its start. The words are a sentence for the operator."""
+
+
 class Code(StrEnum):
     """The codes of a failed job, as callers read them in ``error.code``."""
 

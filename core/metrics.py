@@ -212,6 +212,11 @@ def show_metrics_of(process: Shows) -> None:
     BUILD_INFO.labels(version("reelgate"), python_version(), str(process)).set(1)
 
 
+UNREADABLE_RECORDS = _counter(
+    "unreadable_records_total", "Records that this release cannot read; each was left as it is.", "kind"
+)
+
+
 def exposition() -> tuple[bytes, str]:
     """Write all metrics as Prometheus reads them, with their content type."""
     return generate_latest(REGISTRY), CONTENT_TYPE_LATEST

@@ -3,10 +3,15 @@
 arq hands over ids and nothing else. Where a job stands, whether it sleeps and when it is over is written by our own
 operations, which check the owner of the lease: so arq's own finish and retry, which do not, are switched off here. Its
 pick-up asks Redis six times for each id, one id after the other; here one operation picks up all that is due.
+
+A worker that has room does not ask again and again: it blocks on a list to which the operations push a token where
+something becomes due soon. A token that is lost costs a look a second later; what is due later is known from the last
+look. A full worker takes no token, and gives back one that came too late.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple, cast
 
@@ -16,6 +21,8 @@ from arq.worker import Worker, func
 
 from core.logs import get_logger
 from core.store.redis.client import STORE_ERROR, Redis, Store
+from core.store.redis.functions import IDLE_POLL_MS
+from core.store.redis.keys import key
 from core.store.redis.queue_entries import RUN_DELIVERY, RUN_JOB
 
 log = get_logger(__name__)
@@ -29,7 +36,8 @@ Run = Callable[[str], Awaitable[None]]
 
 
 class _Due(NamedTuple):
-    ids: tuple[str, ...]
+    ids: tuple[str, ...] = ()
+    next_in_ms: int = IDLE_POLL_MS
 
 
 class LeasedWorker(Worker):
@@ -40,32 +48,69 @@ class LeasedWorker(Worker):
         self._store = store
         self._runs = runs
         self._lease_ms = int(lease_s * 1000)
+        #: something is due, or a place has become free
+        self._woken = asyncio.Event()
+        self._may_take = asyncio.Event()
+        self._may_take.set()
 
     async def main(self) -> None:
-        """Work for ever. arq asks Redis for its version first, so a Redis that goes away right then starts it anew."""
-        while True:
-            try:
-                return await super().main()
-            except STORE_ERROR as away:
-                await _wait_for_redis(away)
+        """Work for ever."""
+        listening = asyncio.create_task(self._listen(), name="work")
+        try:
+            while True:
+                try:
+                    await self._poll_iteration()
+                except STORE_ERROR as away:
+                    await _wait_for_redis(away)
+        finally:
+            listening.cancel()
 
     async def _poll_iteration(self) -> None:
-        try:
-            if self.allow_pick_jobs and self.job_counter < self.max_jobs:
-                for item_id in await self._poll(min(self.max_jobs - self.job_counter, _AT_ONCE)):
-                    await self._start(item_id)
-            await self.heart_beat()
-        except STORE_ERROR as away:
-            await _wait_for_redis(away)
+        """Take what is due, then wait until something is, but never less than the shortest pause between two looks."""
+        self._woken.clear()
+        wait_s = IDLE_POLL_MS / 1000
+        if self._has_room:
+            due = await self._poll(min(self.max_jobs - self.job_counter, _AT_ONCE))
+            for item_id in due.ids:
+                await self._start(item_id)
+            wait_s = min(wait_s, due.next_in_ms / 1000)
+        await self.heart_beat()
+        looked_s = self.loop.time()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._woken.wait()
+        await asyncio.sleep(looked_s + self.poll_delay_s - self.loop.time())
 
-    async def _poll(self, most: int) -> tuple[str, ...]:
+    async def _poll(self, most: int) -> _Due:
         """Take what is due. Where the answer is lost, the ids are due again one lease later."""
-        arguments = {"lease_ms": self._lease_ms, "most": most}
-        return (await self._store.run("poll_queue", arguments, _Due)).ids
+        return await self._store.run("poll_queue", {"lease_ms": self._lease_ms, "most": most}, _Due)
+
+    @property
+    def _has_room(self) -> bool:
+        return bool(self.allow_pick_jobs) and self.job_counter < self.max_jobs
+
+    async def _listen(self) -> None:
+        """Wait for tokens for ever, as long as there is room."""
+        while True:
+            await self._may_take.wait()
+            try:
+                if await self._store.ask_waiting("BLPOP", key("wakeup"), str(self._store.longest_wait_s)):
+                    await self._hear()
+            except STORE_ERROR:
+                await asyncio.sleep(_AWAY_S)
+
+    async def _hear(self) -> None:
+        if self._has_room:
+            self._woken.set()
+        else:  # it is full, or stops: this one is another worker's, which would sleep on
+            self._may_take.clear()
+            await self._store.ask("RPUSH", key("wakeup"), 1)
 
     async def _start(self, item_id: str) -> None:
         await self.sem.acquire()
         self.job_counter += 1
+        if not self._has_room:
+            self._may_take.clear()
         run = self._runs[RUN_DELIVERY if item_id.startswith("dlv_") else RUN_JOB]
         task = self.tasks[item_id] = self.loop.create_task(self._run(run, item_id))
         task.add_done_callback(partial(self._ended, item_id))
@@ -79,6 +124,9 @@ class LeasedWorker(Worker):
     def _ended(self, item_id: str, task: asyncio.Task[None]) -> None:
         self.jobs_complete += 1
         self._release_sem_dec_counter_on_complete()
+        if self._has_room and not self._may_take.is_set():
+            self._may_take.set()
+            self._woken.set()
         if self.tasks.get(item_id) is task:
             del self.tasks[item_id]
 

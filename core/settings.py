@@ -100,9 +100,11 @@ class Settings(BaseSettings):
     worker_jobs: int = Field(1000, ge=1, le=20_000)
     #: how long a worker may be silent before another takes its jobs
     lease_s: float = Field(12.0, ge=0.3, le=300)
+    #: how long no older release must have run before records are written as only newer ones read them
+    format_settle_s: float = Field(3600, ge=0, le=604_800)
     #: how long a worker's streams may go on after SIGTERM
     drain_s: float = Field(20.0, ge=0, le=900)
-    #: how often an idle worker looks for work
+    #: the shortest time between two looks of a worker for work; an idle one is woken
     poll_s: float = Field(0.01, ge=0.001, le=5)
     #: how often lost leases, late jobs and old things are looked for
     sweep_s: float = Field(3.0, ge=0.05, le=5)

@@ -145,7 +145,6 @@ class Sender:
                     bar.to(progress["percent"], progress["message"])
 
     def read(self, job_id: str) -> dict[str, Any]:
-        """Read the job."""
         job: dict[str, Any] = _checked(self._client.get(f"/v1/jobs/{job_id}")).json()
         return job
 
@@ -183,7 +182,6 @@ class Bar:
         self._progress.stop()
 
     def by(self, amount: int) -> None:
-        """Move on."""
         self._progress.advance(self._task, amount)
 
     def to(self, percent: int, words: str) -> None:

@@ -10,12 +10,13 @@ from litestar.datastructures import State
 from core.background import Background
 from core.clock import Clock
 from core.loop_watch import watch_loop
-from core.readiness import Readiness
+from core.process.readiness import Readiness
 from core.security.encryption import Encryption
 from core.settings import Settings
 from core.storage import Storage
 from core.store.deliveries import Deliveries
 from core.store.events import Events
+from core.store.formats import Membership, new_process_id
 from core.store.idempotency import StoredResponses
 from core.store.jobs.batches import Batches
 from core.store.jobs.queries import JobQueries
@@ -57,6 +58,8 @@ class ApiContext:
     clock: Clock
     encryption: Encryption
     store: Store
+    #: this process among all that serve this Redis
+    membership: Membership
     storage: Storage
     submissions: Submissions
     jobs: Jobs
@@ -93,6 +96,7 @@ class ApiContext:
         await self.subscriptions.stop()
         await self.timings.stop()
         await self.watches.stop()
+        await self.membership.leave()
         await self.store.close()
 
 
@@ -109,6 +113,14 @@ def open_context(settings: Settings, *, clock: Clock | None = None) -> ApiContex
         clock=clock,
         encryption=encryption,
         store=store,
+        membership=Membership(
+            store,
+            clock,
+            kind="api",
+            process_id=new_process_id(),
+            lease_s=settings.lease_s,
+            settle_s=settings.format_settle_s,
+        ),
         storage=Storage(settings.storage),
         submissions=Submissions(store, settings, clock),
         jobs=jobs,

@@ -18,11 +18,11 @@ from litestar.types import ASGIApp
 from prometheus_client import start_http_server
 from uvicorn.config import LoopFactoryType
 
+from core.errors import StartRefused
 from core.logs import get_logger, say_ready
 from core.metrics import REGISTRY
-from core.process_command import ProcessCommand, load_process_settings
+from core.process.command import ProcessCommand, load_process_settings
 from core.store.redis.client import STORE_DOWN
-from core.store.secret_key_check import WrongSecretKeys
 from service.app import build_app
 from service.context import ApiContext, open_context
 from service.http.drain import stop_listening
@@ -50,8 +50,9 @@ class _Server(uvicorn.Server):
         self._context = context
         self._address = address
         #: why it may not serve, once that is known
-        self.refused: WrongSecretKeys | None = None
+        self.refused: StartRefused | None = None
         self._waiting: asyncio.Task[None] | None = None
+        self._member: asyncio.Task[None] | None = None
         #: somebody at a terminal waits for the end, and no balancer
         self._hurried = False
 
@@ -63,6 +64,7 @@ class _Server(uvicorn.Server):
         if not redis_answered:
             log.warning("Redis does not answer yet")
             self._waiting = asyncio.create_task(self._check_redis_once_it_answers())
+        self._member = asyncio.create_task(self._context.membership.run(), name="membership")
         say_ready("api", self._address, self._context.settings.log_format)
         return None
 
@@ -70,10 +72,11 @@ class _Server(uvicorn.Server):
         """Warn of what is wrong with Redis, and end where its data is not ours to read. False: it does not answer."""
         try:
             warnings = await self._context.readiness.look()
+            await self._context.membership.note()
         except STORE_DOWN:
             return False
-        except WrongSecretKeys as wrong:
-            self.refused, self.should_exit = wrong, True
+        except StartRefused as refused:
+            self.refused, self.should_exit = refused, True
             return True
         for warning in warnings:
             log.warning(warning)
@@ -107,6 +110,8 @@ class _Server(uvicorn.Server):
         await self._serve_while(self._has_connections, most_s=self._context.settings.request_grace_s)
         await self._cut_off()
         await super().shutdown(sockets)
+        if self._member:
+            self._member.cancel()
 
     async def _serve_while(self, so: Callable[[], bool], *, most_s: float) -> None:
         """Go on serving while it is so; a second Ctrl-C ends it."""

@@ -13,17 +13,19 @@ from core.metrics import (
     JOBS_FINISHED,
     OPEN_STREAMS,
     REFUSALS,
+    UNREADABLE_RECORDS,
     Shows,
     show_metrics_of,
 )
 from core.model.job import Status
 from core.profiles import PROFILES
+from core.store.redis.codec import RECORD_KINDS
 from service.problems import PROBLEM_CODES
 
 _PARAMETER = re.compile(r"\{(\w+):\w+\}")
 
 
-def show_metrics(handlers: Iterable[HTTPRouteHandler]) -> None:
+def show_api_metrics(handlers: Iterable[HTTPRouteHandler]) -> None:
     """Show the API's metrics, those of each route among them. Safe to repeat."""
     show_metrics_of(Shows.API)
     OPEN_STREAMS.labels("events")
@@ -33,6 +35,8 @@ def show_metrics(handlers: Iterable[HTTPRouteHandler]) -> None:
     JOB_SECONDS.labels(str(Status.CANCELED), "")
     for code in PROBLEM_CODES:
         REFUSALS.labels(code)
+    for kind in RECORD_KINDS:
+        UNREADABLE_RECORDS.labels(kind)
     for handler in handlers:
         _preset_route(handler)
 

@@ -16,6 +16,7 @@ from litestar.exceptions import HTTPException
 from core.logs import get_logger
 from core.metrics import REFUSALS
 from core.store.redis.client import STORE_DOWN
+from core.store.redis.codec import Unreadable
 from core.store.redis.functions import NotReplicated
 
 log = get_logger(__name__)
@@ -49,6 +50,7 @@ _TITLES: dict[str, tuple[str, bool]] = {
     "budget_exceeded": ("The month's credits are used up.", True),
     "overloaded": ("All queues together are full.", True),
     "unavailable": ("The store does not answer.", True),
+    "record_unreadable": ("This release cannot read what is stored.", True),
     "session_lost": ("The session is gone.", False),
     "link_expired": ("The link is not good any more.", False),
     "range_not_satisfiable": ("The range lies outside of the file.", False),
@@ -57,6 +59,10 @@ _TITLES: dict[str, tuple[str, bool]] = {
 }
 #: the codes that refusals are counted under
 PROBLEM_CODES = tuple(_TITLES)
+_UNREADABLE = (
+    "The stored {} cannot be read by this process: a newer release of this service wrote it, or it is damaged. Nothing "
+    "was done and nothing else is concerned; ask again later, or tell the operator."
+)
 _CODE_OF_STATUS = {
     400: "malformed_request",
     401: "unauthorized",
@@ -188,6 +194,8 @@ def _as_api_error(error: Exception) -> ApiError:
         return ApiError(503, "unavailable", words, headers={"Retry-After": "1"})
     if isinstance(error, STORE_DOWN):
         return ApiError(503, "unavailable", "Redis does not answer; nothing was done.", headers={"Retry-After": "1"})
+    if isinstance(error, Unreadable):
+        return ApiError(503, "record_unreadable", _UNREADABLE.format(error.kind), headers={"Retry-After": "60"})
     if isinstance(error, HTTPException) and error.status_code < 500:  # noqa: PLR2004 - the caller's own errors
         return _from_framework(error)
     _log_unexpected(error)

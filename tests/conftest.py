@@ -24,6 +24,7 @@ LONG = (
     "flows/test_world_up.py",
     "crash/test_crash_processes.py",
     "crash/test_crash_stories.py",
+    "compat/test_side_by_side.py",
     "compat/test_last_version.py",
     "hostile/test_schema.py",
     "flows/test_sessions.py",

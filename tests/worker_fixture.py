@@ -12,6 +12,7 @@ from core.model.job import Job
 from core.model.session import Session
 from core.security.url_policy import parse_networks
 from core.storage import Storage
+from core.store.formats import Membership
 from core.store.gauges import GaugeStore
 from core.store.jobs.orphan_renders import OrphanRenders
 from core.store.jobs.removal import JobRemoval
@@ -19,6 +20,7 @@ from tests.store_fixture import PUBLIC_URL, Core
 from worker.backend.client import Backend
 from worker.context import WorkerContext, token_pool_over
 from worker.jobs.execution import JobExecution
+from worker.jobs.runner import _next_result
 from worker.leases import Leases
 from worker.outbound.client import guarded_client
 from worker.outbound.host_limits import HostLimits
@@ -47,14 +49,17 @@ async def context_over(
     core: Core, folder: Path, *, backend: str = NOBODY, calls: Calls | None = None, allow: str = "127.0.0.0/8"
 ) -> AsyncIterator[WorkerContext]:
     """Build one worker's context over the store's classes."""
-    asked = Backend(backend, platform="test", metrics=Calls() if calls is None else calls, stream_clients=1)
+    asked = Backend(backend, platform="test", metrics=Calls() if calls is None else calls)
     settings, outbound = core.settings, guarded_client(allow=parse_networks(allow), http_allowed=True)
     try:
         yield WorkerContext(
             settings=settings,
             clock=core.clock,
-            store=core.store,
             encryption=core.vault,
+            store=core.store,
+            membership=Membership(
+                core.store, core.clock, kind="worker", process_id="this worker", lease_s=settings.lease_s, settle_s=3600
+            ),
             jobs=core.jobs,
             admission=core.turns,
             gauges=GaugeStore(core.store, settings, core.clock),
@@ -87,3 +92,14 @@ async def in_hand(
         execution = JobExecution(context, claim, lease)
         execution.job, execution.session = job, session or execution.session
         yield execution
+
+
+async def stepped(execution: JobExecution, steps: int = 1) -> Job:
+    """Take steps, as the loop does, without the store; what sleeps wakes at once."""
+    for _ in range(steps):
+        result = await _next_result(execution)
+        assert result is not None
+        execution.job, execution.session = result.job, result.session or execution.session
+        if execution.job.ended:
+            break
+    return execution.job

@@ -1,16 +1,14 @@
 """What every part of a worker is handed: one typed struct, and the one place that builds it."""
 
-import os
-import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from core.clock import Clock
-from core.ids import new_id
 from core.security.encryption import Encryption
 from core.settings import Settings
 from core.storage import Storage
 from core.store.deliveries import Deliveries
+from core.store.formats import Membership, new_process_id
 from core.store.gauges import GaugeStore
 from core.store.jobs.admission import Admission
 from core.store.jobs.orphan_renders import OrphanRenders
@@ -35,8 +33,10 @@ from worker.tokens.pool import TokenPool
 class WorkerContext:
     settings: Settings
     clock: Clock
-    store: Store
     encryption: Encryption
+    store: Store
+    #: this process among all that serve this Redis
+    membership: Membership
     jobs: Jobs
     admission: Admission
     gauges: GaugeStore
@@ -63,11 +63,20 @@ async def build_context(settings: Settings, client: Redis, stack: AsyncExitStack
     encryption = Encryption([key.get_secret_value() for key in settings.secret_keys])
     jobs = Jobs(store, settings, clock)
     backend = _open_backend(settings, stack)
+    worker_id = new_process_id()
     return WorkerContext(
         settings=settings,
         clock=clock,
-        store=store,
         encryption=encryption,
+        store=store,
+        membership=Membership(
+            store,
+            clock,
+            kind="worker",
+            process_id=worker_id,
+            lease_s=settings.lease_s,
+            settle_s=settings.format_settle_s,
+        ),
         jobs=jobs,
         admission=Admission(store, settings, clock),
         gauges=GaugeStore(store, settings, clock),
@@ -83,7 +92,7 @@ async def build_context(settings: Settings, client: Redis, stack: AsyncExitStack
         token_pool=token_pool_over(
             Tokens(store, encryption, clock), AnonymousIdentities(store), backend, clock, settings
         ),
-        leases=Leases(jobs, store, worker_id=_worker_id(), lease_s=settings.lease_s),
+        leases=Leases(jobs, store, worker_id=worker_id, lease_s=settings.lease_s),
         host_limits=HostLimits(clock),
         outbound=_open_outbound(settings, stack),
     )
@@ -127,7 +136,3 @@ def platform_of(settings: Settings, installed_at: str = __file__) -> str:
         return settings.skill_source
     marks = {"/.clawhub/": "clawhub", "/.cursor/skills/": "cursor"}
     return next((name for mark, name in marks.items() if mark in installed_at), "unknown")
-
-
-def _worker_id() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}:{new_id('evt')[-6:]}"

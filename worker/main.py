@@ -11,15 +11,17 @@ import click
 import uvloop
 
 from core.background import Background
+from core.errors import StartRefused
 from core.logs import bind, get_logger, say_ready
 from core.loop_watch import watch_loop
-from core.process_command import ProcessCommand, load_process_settings
+from core.process.command import ProcessCommand, load_process_settings
+from core.process.readiness import Readiness
 from core.queue import LeasedWorker, Run, make_worker
-from core.readiness import Readiness
 from core.settings import Settings
-from core.store.redis.client import STORE_DOWN, Redis, Store, connect
+from core.store.formats import check_formats
+from core.store.redis.client import STORE_DOWN, Redis, connect
 from core.store.redis.watch import watch_redis
-from core.store.secret_key_check import WrongSecretKeys, check_secret_keys
+from core.store.secret_key_check import check_secret_keys
 from worker import redis_outage
 from worker.callbacks.deliver import run_delivery
 from worker.context import WorkerContext, build_context
@@ -27,7 +29,7 @@ from worker.jobs.orphan_renders import follow_orphan_renders
 from worker.jobs.runner import run_job
 from worker.maintenance.periodic import run_periodically
 from worker.maintenance.sweeper import run_sweeper
-from worker.metrics import show_metrics
+from worker.metrics import show_worker_metrics
 from worker.probes import CannotListen, pages_of, serve_pages
 from worker.rpc import run_rpc_server
 
@@ -47,25 +49,25 @@ def worker(host: str, metrics_port: int) -> None:
     settings = load_process_settings()
     try:
         uvloop.run(serve(settings, host=host, metrics_port=metrics_port))
-    except (WrongSecretKeys, CannotListen) as wrong:
-        raise click.ClickException(str(wrong)) from None
+    except (StartRefused, CannotListen) as refused:
+        raise click.ClickException(str(refused)) from None
 
 
 async def serve(settings: Settings, *, host: str, metrics_port: int) -> None:
-    """Run one worker process until it is told to stop. Raises WrongSecretKeys."""
+    """Run one worker process until it is told to stop. Raises StartRefused."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         client = connect(settings.redis_url.get_secret_value(), answer_s=_ANSWER_S, connections=256)
         context = await build_context(settings, client, stack)
-        readiness = Readiness(Store(client), context.encryption)
-        show_metrics(context)
+        readiness = Readiness(context.store, context.encryption)
+        show_worker_metrics(context)
         watches = Background()
         watches.start(watch_loop(), watch_redis(context.store))
         stack.push_async_callback(watches.stop)
         url = await stack.enter_async_context(_serve_pages(readiness, host, metrics_port))
-        if not await _wait_for_redis(readiness, stop):
+        if not await _wait_for_redis(context, readiness, stop):
             return
         for secret in settings.nemo_tokens:
             await context.token_pool.add_operator_token(secret.get_secret_value())
@@ -76,15 +78,16 @@ def _serve_pages(readiness: Readiness, host: str, port: int) -> AbstractAsyncCon
     return serve_pages(pages_of(readiness), host=host, port=port)
 
 
-async def _wait_for_redis(readiness: Readiness, stop: asyncio.Event) -> bool:
+async def _wait_for_redis(context: WorkerContext, readiness: Readiness, stop: asyncio.Event) -> bool:
     """Wait until Redis answers, and warn of what is wrong with it. False: told to stop before it did.
 
-    Raises WrongSecretKeys.
+    Raises StartRefused. From then on this process is known to the others.
     """
     while not stop.is_set():
         with suppress(*STORE_DOWN):
             for warning in await readiness.look():
                 log.warning(warning)
+            await context.membership.note()
             return True
         log.warning("waiting for Redis")
         await redis_outage.pause()
@@ -97,29 +100,31 @@ async def _run(context: WorkerContext, client: Redis, readiness: Readiness, stop
     running = asyncio.create_task(queue.async_run())
     say_ready("worker", url, context.settings.log_format)
     waiting = asyncio.create_task(stop.wait())
-    keys = asyncio.create_task(_watch_secret_keys(Store(client), context))
-    await asyncio.wait({running, waiting, keys}, return_when=asyncio.FIRST_COMPLETED)
+    refusal = asyncio.create_task(_watch_redis(context))
+    await asyncio.wait({running, waiting, refusal}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     readiness.draining = True
     await _stop(context, queue, running)
     for task in beside:
         task.cancel()
     await asyncio.gather(*beside, return_exceptions=True)
-    if keys.done():
-        keys.result()  # raises WrongSecretKeys, the one end that it has
-    keys.cancel()
+    await context.membership.leave()
+    if refusal.done():
+        refusal.result()  # raises StartRefused, the one end that it has
+    refusal.cancel()
 
 
-async def _watch_secret_keys(store: Store, context: WorkerContext) -> None:
-    """Look again and again whether Redis is still one that our keys open: it may have been replaced.
+async def _watch_redis(context: WorkerContext) -> None:
+    """Look again and again whether Redis is still one that is ours to serve: it may have been replaced.
 
-    Raises WrongSecretKeys; whoever goes on then would take every stored secret for broken.
+    Raises StartRefused; whoever goes on then would take every stored secret, or every record, for broken.
     """
     told: list[str] = []
     while True:
         await asyncio.sleep(context.settings.sweep_s)
         with suppress(*STORE_DOWN):
-            warnings = await check_secret_keys(store, context.encryption)
+            await check_formats(context.store)
+            warnings = await check_secret_keys(context.store, context.encryption)
             for warning in set(warnings).difference(told):
                 log.warning(warning)
             told = warnings
@@ -157,6 +162,7 @@ def _tasks_beside(context: WorkerContext) -> dict[str, Coroutine[Any, Any, None]
         "orphan renders": run_periodically("orphan renders", follow, every_s=context.settings.sweep_s),
         "rpc": run_rpc_server(context),
         "admission": _stay_listed(context),
+        "membership": context.membership.run(),
     }
 
 

@@ -28,6 +28,7 @@ from core.metrics import (
     STREAM_EVENTS,
     TLS_FAILURES,
     TOKENS,
+    UNREADABLE_RECORDS,
     WORKER_SLOTS,
     WORKER_SLOTS_USED,
     Shows,
@@ -37,6 +38,7 @@ from core.model.job import Stage, Status
 from core.model.token import TokenState
 from core.profiles import PROFILES
 from core.store.leases import LeaseKind
+from core.store.redis.codec import RECORD_KINDS
 from worker.backend.breaker import CONNECTIONS
 from worker.backend.events import KINDS
 from worker.backend.faults import USUAL_LABELS
@@ -54,7 +56,7 @@ _ENDS = (
 JOB_STATES = (Status.QUEUED, Status.RUNNING, Status.CANCELING, *Stage, *WaitReason)
 
 
-def show_metrics(context: WorkerContext) -> None:
+def show_worker_metrics(context: WorkerContext) -> None:
     """Show a worker's metrics, and what this one is about. Safe to repeat."""
     preset_metrics()
     _show_itself(context)
@@ -78,6 +80,8 @@ def _preset_jobs() -> None:
     for stage in Stage:
         JOBS_IN_FLIGHT.labels(str(stage))
         STAGE_SECONDS.labels(str(stage))
+    for kind in RECORD_KINDS:
+        UNREADABLE_RECORDS.labels(kind)
     for kind in get_args(LeaseKind):
         LEASES_LOST.labels(kind)
         LEASES_TAKEN_OVER.labels(kind)

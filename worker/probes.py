@@ -13,7 +13,8 @@ from typing import NamedTuple
 import msgspec
 
 from core.metrics import exposition
-from core.readiness import Readiness, Report
+from core.process.readiness import Readiness, ReadinessReport
+from core.redacted_repr import redacted_repr
 
 #: a request's head is no larger than this, and an exchange takes no longer
 _HEAD_LIMIT_BYTES = 16_384
@@ -25,6 +26,7 @@ class CannotListen(Exception):  # noqa: N818 - it says what is wrong
     """The port is taken, or the host is none of this machine's."""
 
 
+@redacted_repr("status", "media_type")
 class Page(NamedTuple):
     """What is answered."""
 
@@ -51,7 +53,7 @@ def pages_of(readiness: Readiness) -> Pages:
     return {"/livez": livez, "/readyz": readyz, "/metrics": metrics}
 
 
-def _readiness_page(report: Report) -> Page:
+def _readiness_page(report: ReadinessReport) -> Page:
     body = msgspec.json.encode({"status": report.condition.value, "warnings": report.warnings})
     return Page(200 if report.ready else 503, body)
 

@@ -13,6 +13,7 @@ from core.logs import bind, get_logger
 from core.model.webhook import TenantWebhook
 from core.security.signing import headers
 from core.store.redis.client import STORE_DOWN
+from core.store.redis.codec import unpack
 from core.store.rpc import RpcRequest
 from worker import redis_outage
 from worker.callbacks.deliver import log_failure
@@ -75,7 +76,7 @@ async def _handle(context: WorkerContext, request: RpcRequest) -> bytes:
 async def _test_webhook(context: WorkerContext, request: RpcRequest) -> bytes:
     """Send a signed ``webhook.test`` and tell what the receiver answered."""
     now_ms = context.clock.now_ms()
-    webhook = msgspec.msgpack.decode(request.body, type=TenantWebhook)
+    webhook = unpack(request.body, TenantWebhook, item_id=request.tenant)
     body = msgspec.json.encode({"type": "webhook.test", "timestamp": rfc3339(now_ms), "data": {}})
     secrets = await context.webhooks.signing_secrets(request.tenant)
     signed = headers(secrets, message_id=new_id("evt"), timestamp_s=now_ms // 1000, body=body)

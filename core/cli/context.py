@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import click
 
 from core.clock import Clock
+from core.errors import StartRefused
 from core.security.encryption import Encryption
 from core.settings import Settings, load_settings
+from core.store.formats import check_formats
 from core.store.redis.client import STORE_DOWN, Store, connect
-from core.store.secret_key_check import WrongSecretKeys, check_secret_keys
+from core.store.secret_key_check import check_secret_keys
 from core.store.tenants.api_keys import ApiKeys
 from core.store.tenants.tenants import Tenants
 from core.store.tokens.tokens import Tokens
@@ -37,13 +39,14 @@ async def _run(settings: Settings, command: Callable[[CliContext], Awaitable[Non
     encryption = Encryption([key.get_secret_value() for key in settings.secret_keys])
     clock = Clock()
     try:
+        await check_formats(store)
         for warning in await check_secret_keys(store, encryption):
             click.echo(f"Warning: {warning}", err=True)
         await command(CliContext(Tenants(store), ApiKeys(store, encryption, clock), Tokens(store, encryption, clock)))
     except STORE_DOWN:
         raise click.ClickException("Redis does not answer at REDIS_URL.") from None
-    except WrongSecretKeys as wrong:
-        raise click.ClickException(str(wrong)) from None
+    except StartRefused as refused:
+        raise click.ClickException(str(refused)) from None
     finally:
         await store.close()
 

@@ -48,9 +48,24 @@ class Stage(StrEnum):
     STORING = "storing"
 
 
+#: how the field `Record.beyond` is called while a record is being written; Redis never sees it
+BEYOND = "~beyond"
+
+
 @redacted_repr("id", "version", "status", "stage", "state", "type", "code", "reason")
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How every record here is written: defaults are left out, which halves its size in Redis."""
+    """How every record here is written: defaults are left out, which halves its size in Redis.
+
+    What a caller was promised is `promised`: it is written also where it equals today's default.
+    """
+
+    #: fields that a newer release wrote into this record and that are unknown here; kept so that no write loses them
+    beyond: dict[str, Any] = msgspec.field(default_factory=dict, name=BEYOND)
+
+
+def promised(value: Any) -> Any:
+    """Make a field that is always written. `value` is what a record of format 1 means that does not say, for ever."""
+    return msgspec.field(default_factory=lambda: value)
 
 
 #: what a file of a removed job is called where it is still counted
@@ -191,7 +206,7 @@ class Webhook(Record, frozen=True, kw_only=True):
     """Where a job's callbacks go; `events` empty means the four ends."""
 
     url: str
-    events: tuple[str, ...] = ()
+    events: tuple[str, ...] = promised(())
 
 
 class Job(Record, frozen=True, kw_only=True):
@@ -210,17 +225,17 @@ class Job(Record, frozen=True, kw_only=True):
     profile: str
     media: tuple[MediaRef, ...] = ()
     session_id: str
-    language: str | None = None
+    language: str | None = promised(None)
     output_ask: Output
     plan: Plan
     hints: tuple[str, ...] = ()
-    webhook: Webhook | None = None
+    webhook: Webhook | None = promised(None)
     metadata: dict[str, str] = {}
-    priority: int = 0
-    max_credits: int | None = None
-    start_timeout_s: int = 3600
-    timeout_s: int = 1800
-    retention_s: int = 2_592_000
+    priority: int = promised(0)
+    max_credits: int | None = promised(None)
+    start_timeout_s: int = promised(3600)
+    timeout_s: int = promised(1800)
+    retention_s: int = promised(2_592_000)
     created_at_ms: int
     parent_id: str | None = None
     batch_id: str | None = None

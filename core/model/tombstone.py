@@ -32,6 +32,7 @@ def tombstone_of(job: Job) -> Job:
         request_id=None,  # a caller's own words, maybe
         error=job.error and _without_words(job),
         data_removed=True,
+        beyond={},  # what is unknown may be words
     )
 
 

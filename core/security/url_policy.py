@@ -106,16 +106,18 @@ def check_url(url: str, *, http_allowed: bool, allow: Sequence[Network]) -> Refu
 def ascii_url(url: str) -> str:
     """Spell a URL's host as DNS has it: ``https://straße.de/ü`` is ``https://xn--strae-oqa.de/ü``.
 
-    Whoever dials does this first. A URL that `check_url` refuses for its host comes back as it is.
+    Whoever dials does this first. Raises ValueError for a host that `check_url` refuses; what else is wrong with a URL
+    is for others to say, and a path may hold anything, as in the redirects of careless servers.
     """
     whole = _URL.fullmatch(url)
     authority = whole and _AUTHORITY.fullmatch(whole[2])
     if not whole or not authority or authority[1].isascii():
         return url
     try:
+        _check_characters(authority[1])
         name = _ascii_name(authority[1])
-    except _Refused:
-        return url
+    except _Refused as refused:
+        raise ValueError(refused.refusal.detail) from None
     return url[: whole.start(2)] + name + url[whole.start(2) + len(authority[1]) :]
 
 
@@ -140,8 +142,7 @@ def _split(url: str) -> tuple[str, str, int | None]:
     """Take a URL apart into scheme, host (with brackets) and port; what two parsers might read differently fails."""
     if len(url) > MAX_URL_CHARACTERS:
         raise _Refused("url_too_long", f"A URL may have {MAX_URL_CHARACTERS} characters at most.")
-    if not _PLAIN.fullmatch(url) and not all(_is_visible(char) for char in url):
-        raise _Refused("url_malformed", "A URL must not contain spaces, backslashes or invisible characters.")
+    _check_characters(url)
     whole = _URL.fullmatch(url)
     if whole is None:
         raise _Refused("url_malformed", "A full URL is needed, e.g. https://example.com/hook.")
@@ -151,6 +152,11 @@ def _split(url: str) -> tuple[str, str, int | None]:
     if authority is None or not authority[1]:
         raise _Refused("url_malformed", "The URL's host or port cannot be read.")
     return whole[1].lower(), authority[1], int(authority[2]) if authority[2] else None
+
+
+def _check_characters(text: str) -> None:
+    if not _PLAIN.fullmatch(text) and not all(_is_visible(char) for char in text):
+        raise _Refused("url_malformed", "A URL must not contain spaces, backslashes or invisible characters.")
 
 
 def _is_visible(char: str) -> bool:

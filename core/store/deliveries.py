@@ -9,11 +9,12 @@ from core.clock import Clock
 from core.events.delivery import Delivery, DeliveryState, EndpointOutcome
 from core.model.webhook import TenantWebhook
 from core.store.events import StoredEvent, stream_id
-from core.store.leases import LeaseLost, claim
+from core.store.leases import LeaseLost, claim, set_aside
 from core.store.redis.client import Store
-from core.store.redis.codec import raw_record, unpack
+from core.store.redis.codec import Unreadable, raw_record, unpack
 from core.store.redis.functions import FEED_LIFE_MS
 from core.store.redis.keys import key
+from core.store.redis.lists import page_of
 
 #: an ended delivery can be sent again as long as the tenant's feed has its event
 KEPT_MS = FEED_LIFE_MS
@@ -42,12 +43,16 @@ class Deliveries:
         self._clock = clock
 
     async def claim(self, delivery_id: str, *, owner: str, lease_ms: int) -> DeliveryClaim | None:
-        """Take a delivery for one attempt. None: it is over, or another worker holds it."""
+        """Take a delivery for one attempt. None: it is over, another worker holds it, or it cannot be read."""
         claimed = await claim(self._store, self._clock, delivery_id, owner=owner, lease_ms=lease_ms)
         if claimed is None:
             return None
-        delivery = unpack(claimed.record, Delivery)
-        webhook = unpack(claimed.webhook, TenantWebhook) if claimed.webhook else None
+        try:
+            delivery = unpack(claimed.record, Delivery, item_id=delivery_id)
+            webhook = unpack(claimed.webhook, TenantWebhook, item_id=delivery_id) if claimed.webhook else None
+        except Unreadable:
+            await set_aside(self._store, self._clock, delivery_id, owner=owner)
+            return None
         found, unwanted = await self._beside(delivery, claimed.event_id)
         return DeliveryClaim(owner, delivery, found, webhook, unwanted)
 
@@ -128,16 +133,19 @@ class Deliveries:
         await pipe.execute()
 
     async def load(self, delivery_id: str) -> Delivery | None:
-        """Read a delivery, whoever's it is: the caller compares the tenant."""
-        raw = await self._store.redis.hget(key("delivery", delivery_id), "rec")  # type: ignore[misc]
-        return unpack(raw, Delivery) if raw else None
+        """Read a delivery, whoever's it is: the caller compares the tenant. Raises Unreadable."""
+        raw, fmt = await self._store.redis.hmget(key("delivery", delivery_id), ["rec", "fmt"])  # type: ignore[misc]
+        return self._store.read(Delivery, raw, fmt, item_id=delivery_id) if raw else None
 
     async def load_many(self, delivery_ids: Sequence[str]) -> list[tuple[Delivery, str]]:
-        """Read deliveries, each with the id of its event, in this order."""
+        """Read deliveries, each with the id of its event, in this order; those that cannot be read are left out."""
         pipe = self._store.redis.pipeline(transaction=False)
         for delivery_id in delivery_ids:
-            pipe.hmget(key("delivery", delivery_id), ["rec", "event"])
-        return [(unpack(rec, Delivery), event.decode()) for rec, event in await pipe.execute() if rec]
+            pipe.hmget(key("delivery", delivery_id), ["rec", "fmt", "event"])
+        rows = list(zip(delivery_ids, await pipe.execute(), strict=True))
+        events = {delivery_id: event.decode() for delivery_id, (_, _, event) in rows if event}
+        found = self._store.read_all(Delivery, ((delivery_id, raw, fmt) for delivery_id, (raw, fmt, _) in rows))
+        return [(delivery, events[delivery.id]) for delivery in found if delivery.id in events]
 
     async def of_job(self, job_id: str) -> list[tuple[Delivery, str]]:
         """List a job's deliveries, oldest first."""
@@ -148,7 +156,5 @@ class Deliveries:
         self, tenant: str, state: DeliveryState, *, after: str | None, limit: int
     ) -> list[tuple[Delivery, str]]:
         """List a tenant's deliveries in one state, newest first, beginning after an id."""
-        start = f"({after}" if after else "+"
         name = key("deliveries", tenant, str(state))
-        found = await self._store.redis.zrevrangebylex(name, start, "-", start=0, num=limit)
-        return await self.load_many([i.decode() for i in found])
+        return await page_of(self._store, name, self.load_many, after=after, limit=limit)

@@ -11,6 +11,7 @@ import msgspec
 from core.model.job_view import UNPLACED, JobView
 from core.redacted_repr import redacted_repr
 from core.store.redis.client import Store
+from core.store.redis.codec import Unreadable, decode
 from core.store.redis.keys import key
 
 #: an answer is replayed for so long, and in any case until its job has ended
@@ -34,8 +35,8 @@ def encode_response(response: StoredResponse) -> bytes:
 
 
 def decode_response(stored: bytes) -> StoredResponse:
-    """Read a kept response."""
-    return msgspec.msgpack.decode(stored, type=StoredResponse)
+    """Read a kept response. Raises Unreadable."""
+    return decode(stored, StoredResponse)
 
 
 def with_waits(response: StoredResponse, waits: Sequence[bytes]) -> StoredResponse:
@@ -87,7 +88,7 @@ class StoredResponses:
         """Store the response of a call that is through."""
         name = key("idempotency", tenant, key_hash)
         pipe = self._store.redis.pipeline(transaction=True)
-        pipe.hset(name, mapping={"body": body_hash, "answer": answer})
+        pipe.hset(name, mapping={"body": body_hash, "answer": answer, "fmt": self._store.fmt})
         pipe.pexpire(name, IDEMPOTENCY_MS)
         await pipe.execute()
 
@@ -97,9 +98,15 @@ class StoredResponses:
 
         async def write(pipe: Any) -> None:
             answer, waits = await pipe.hmget(name, ["answer", "waits"])
+            try:
+                after = _with_tombstone(answer, waits_of(waits), tombstone) if answer else None
+            except Unreadable:
+                pipe.multi()
+                pipe.delete(name)  # the job's words go, also where nobody can tell them from the rest
+                return
             pipe.multi()
-            if answer:
-                pipe.hset(name, "answer", _with_tombstone(answer, waits_of(waits), tombstone))
+            if after:
+                pipe.hset(name, "answer", after)
                 pipe.hdel(name, "waits")
 
         await self._store.redis.transaction(write, name)

@@ -6,14 +6,16 @@ few under way at a time, so that none of them keeps the workers from the others.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
 from core.clock import Clock
 from core.ids import new_id
+from core.model.formats import FIRST_FORMAT
 from core.redacted_repr import redacted_repr
 from core.store.redis.client import Store
+from core.store.redis.codec import decode
 from core.store.redis.keys import key
 
 RpcKind = Literal["credits", "webhook_test"]
@@ -27,17 +29,14 @@ PER_TENANT = 8
 #: a request waits for a worker, and its reply for the API, no longer than this
 _LIFE_S = 30
 
-#: Redis lets go of who waits up to 0.1 s late, and the API takes one that is silent for 0.7 s for away
-_STEP_S = 0.2
-
 
 class TooManyRequests(Exception):  # noqa: N818 - says what was asked for
     """The tenant has as many requests of this kind under way as it may have; ask again when one is over."""
 
 
 @redacted_repr("id", "kind", "tenant")
-class RpcRequest(NamedTuple):
-    """What a worker is asked to do: ``("credits", "acme", b"")``."""
+class RpcRequest(msgspec.Struct, frozen=True, array_like=True):
+    """What a worker is asked to do: ``("credits", "acme", b"")``. What a newer release says beyond it is not read."""
 
     id: str
     kind: RpcKind
@@ -61,7 +60,7 @@ class RpcQueue:
         request = RpcRequest(new_id("evt"), kind, tenant, body, request_id)
         async with self._counted(request):
             await self._push(request)
-            return await self._blocking_pop(key("rpc_reply", request.id), wait_s)
+            return await self._store.wait_for(key("rpc_reply", request.id), within_s=wait_s)
 
     @asynccontextmanager
     async def _counted(self, request: RpcRequest) -> AsyncIterator[None]:
@@ -82,15 +81,16 @@ class RpcQueue:
 
     async def _push(self, request: RpcRequest) -> None:
         pipe = self._store.redis.pipeline(transaction=True)
-        pipe.rpush(key("rpc_requests"), msgspec.msgpack.encode(request))
+        told = request if self._store.fmt > FIRST_FORMAT else _as_first_told(request)
+        pipe.rpush(key("rpc_requests"), msgspec.msgpack.encode(told))
         pipe.ltrim(key("rpc_requests"), -_MOST, -1)
         pipe.expire(key("rpc_requests"), _LIFE_S)
         await pipe.execute()
 
     async def next(self, *, wait_s: float) -> RpcRequest | None:
-        """Wait for a request."""
-        raw = await self._blocking_pop(key("rpc_requests"), wait_s)
-        return msgspec.msgpack.decode(raw, type=RpcRequest) if raw else None
+        """Wait for a request. Raises Unreadable for one that a release has made that asks for more; it is gone then."""
+        raw = await self._store.wait_for(key("rpc_requests"), within_s=wait_s)
+        return decode(raw, RpcRequest) if raw else None
 
     async def answer(self, request: RpcRequest, body: bytes) -> None:
         """Reply to a request."""
@@ -99,12 +99,7 @@ class RpcQueue:
         pipe.expire(key("rpc_reply", request.id), _LIFE_S)
         await pipe.execute()
 
-    async def _blocking_pop(self, name: str, wait_s: float) -> bytes | None:
-        """Pop in short waits, each well within the time that an answer of Redis may take."""
-        while True:
-            found = await self._store.redis.blpop([name], timeout=min(_STEP_S, wait_s))  # type: ignore[misc, arg-type]
-            if found:
-                return bytes(found[1])
-            wait_s -= _STEP_S
-            if wait_s <= 0:
-                return None
+
+def _as_first_told(request: RpcRequest) -> tuple[str, RpcKind, str, bytes]:
+    """Say it in the four parts that releases before formats read, which refuse a fifth."""
+    return request.id, request.kind, request.tenant, request.body

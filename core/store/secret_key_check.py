@@ -7,6 +7,7 @@ open neither has the wrong keys. API, worker and commands ask at their start, `/
 
 from typing import Any
 
+from core.errors import StartRefused
 from core.security.encryption import Encryption
 from core.store.redis.client import Store
 from core.store.redis.keys import key
@@ -27,7 +28,7 @@ _SEALS_KEPT = 2
 _SAMPLE = 20
 
 
-class WrongSecretKeys(Exception):  # noqa: N818 - it says what they are
+class WrongSecretKeys(StartRefused):
     """Nothing in this Redis opens under the configured keys. Its words are a sentence for the operator."""
 
     def __init__(self) -> None:

@@ -3,13 +3,16 @@
 The record itself is changed by the job that runs in the session, in the same commit.
 """
 
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from core.clock import Clock
 from core.model.session import Session
 from core.store.redis.client import Store
-from core.store.redis.codec import raw_record, unpack
+from core.store.redis.codec import Unreadable, raw_record
 from core.store.redis.keys import key
+from core.store.redis.lists import page_of
 from core.store.redis.results import Nothing
 
 #: sessions that one command names
@@ -29,14 +32,23 @@ class Sessions:
 
     async def page(self, tenant: str, *, after: str | None = None, limit: int = 20) -> list[Session]:
         """Read up to `limit` explicit sessions older than `after`, newest first."""
-        start = f"({after}" if after else "+"
-        found = await self._store.redis.zrevrangebylex(key("sessions", tenant), start, "-", start=0, num=limit)
-        return [session for i in found if (session := await self.load(i.decode()))]
+        return await page_of(self._store, key("sessions", tenant), self._load_many, after=after, limit=limit)
+
+    async def _load_many(self, session_ids: Sequence[str]) -> list[Session]:
+        found = []
+        for session_id in session_ids:
+            with suppress(Unreadable):
+                found += [session] if (session := await self.load(session_id)) else []
+        return found
 
     async def load(self, session_id: str) -> Session | None:
-        """Read a session, whoever's it is: the caller compares the tenant. None also once it was closed."""
-        raw, closed = await self._store.redis.hmget(key("session", session_id), ["rec", "closed"])  # type: ignore[misc]
-        return unpack(raw, Session) if raw and not closed else None
+        """Read a session, whoever's it is: the caller compares the tenant. None also once it was closed.
+
+        Raises Unreadable.
+        """
+        found = await self._store.redis.hmget(key("session", session_id), ["rec", "fmt", "closed"])  # type: ignore[misc]
+        raw, fmt, closed = found
+        return self._store.read(Session, raw, fmt, item_id=session_id) if raw and not closed else None
 
     async def create(self, session: Session, *, most: int, idle_s: float) -> bool:
         """Write an explicit session, which goes `idle_s` after its last use. False: its tenant has `most` already."""

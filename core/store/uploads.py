@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 from core.clock import Clock
 from core.model.upload import Upload
 from core.store.redis.client import Store
-from core.store.redis.codec import pack, raw_record, unpack
+from core.store.redis.codec import Unreadable, pack, raw_record
 from core.store.redis.keys import key
+from core.store.redis.lists import postpone
 from core.store.redis.results import Nothing
 
 #: an upload is kept for so long after its last use
@@ -28,7 +29,7 @@ class Uploads:
         """Write down a file before its first byte comes, so that a half of one is found and dropped; till when (ms)."""
         until_ms = self._clock.now_ms() + UPLOAD_LIFE_MS
         pipe = self._store.redis.pipeline(transaction=True)
-        pipe.hset(key("upload", upload.id), mapping={"rec": pack(upload), "expected": "1"})
+        pipe.hset(key("upload", upload.id), mapping={"rec": pack(upload), "fmt": self._store.fmt, "expected": "1"})
         pipe.zadd(key("uploads"), {upload.id: until_ms})
         await pipe.execute()
         return until_ms
@@ -57,10 +58,12 @@ class Uploads:
 
     async def _find(self, upload_id: str) -> tuple[Upload, int, bool] | None:
         pipe = self._store.redis.pipeline(transaction=False)
-        pipe.hmget(key("upload", upload_id), ["rec", "expected"])
+        pipe.hmget(key("upload", upload_id), ["rec", "fmt", "expected"])
         pipe.zscore(key("uploads"), upload_id)
-        (raw, expected), goes_ms = await pipe.execute()
-        return (unpack(raw, Upload), int(goes_ms), bool(expected)) if raw and goes_ms else None
+        (raw, fmt, expected), goes_ms = await pipe.execute()
+        if not (raw and goes_ms):
+            return None
+        return self._store.read(Upload, raw, fmt, item_id=upload_id), int(goes_ms), bool(expected)
 
     async def drop(self, upload: Upload) -> None:
         """Forget an upload, expected or kept, as it was read; its bytes are to be deleted first. Safe to repeat."""
@@ -71,7 +74,14 @@ class Uploads:
         return {"id": upload.id, "tenant": upload.tenant, "size_bytes": upload.size_bytes}
 
     async def due(self, *, most: int = 100) -> list[Upload]:
-        """Name uploads whose time is over."""
+        """Name uploads whose time is over. One that cannot be read is looked at again later."""
         ids = await self._store.redis.zrangebyscore(key("uploads"), "-inf", self._clock.now_ms(), start=0, num=most)
-        found = [await self._find(i.decode()) for i in ids]
+        found = [await self._find_or_postpone(i.decode()) for i in ids]
         return [f[0] for f in found if f]
+
+    async def _find_or_postpone(self, upload_id: str) -> tuple[Upload, int, bool] | None:
+        try:
+            return await self._find(upload_id)
+        except Unreadable:
+            await postpone(self._store, self._clock, "uploads", upload_id)
+            return None

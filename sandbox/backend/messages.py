@@ -1,6 +1,6 @@
 """Takes messages in: checks, refuses or charges them, and starts their runs, which outlive the call.
 
-`routes.py` calls `start` and streams what the run says. Which story it is, `stories.py` reads; how a run goes,
+`session_routes.py` calls `start` and streams what the run says. Which story it is, `stories.py` reads; how a run goes,
 `message_run.py` knows. Nothing here knows HTTP.
 """
 

@@ -1,6 +1,6 @@
 """How a message's events look on the wire: the vendor's shape and the agent server's, whole or in chunks.
 
-`messages.py` says what happened; `routes.py` sends the bytes made here. Knows nothing of drafts, credits or stories.
+`messages.py` says what happened; `session_routes.py` sends the bytes made here. Knows nothing of drafts, credits or stories.
 Shapes: BACKEND.md, "The message stream"; the agent server's as in the captured streams (camelCase, no `event:`).
 """
 

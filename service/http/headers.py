@@ -53,7 +53,7 @@ def parse_traceparent(header: str | None) -> str | None:
     return header if header and _TRACEPARENT.fullmatch(header) else None
 
 
-class Origin(NamedTuple):
+class CallOrigin(NamedTuple):
     """The call that something comes from, for the logs of what it leads to: its request's id and its trace."""
 
     request_id: str | None = None
@@ -61,12 +61,12 @@ class Origin(NamedTuple):
 
 
 #: what no call asked for
-NOWHERE = Origin()
+NOWHERE = CallOrigin()
 
 
-def origin_of(scope: Scope, traceparent: str | None = None) -> Origin:
+def call_origin_of(scope: Scope, traceparent: str | None = None) -> CallOrigin:
     """Name the call of this scope; `traceparent` is the header as it came."""
-    return Origin(str(scope.get("request_id", "")) or None, parse_traceparent(traceparent))
+    return CallOrigin(str(scope.get("request_id", "")) or None, parse_traceparent(traceparent))
 
 
 def matches_etag(if_none_match: str | None, etag: str) -> bool:

@@ -13,7 +13,7 @@ import sys
 import termios
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import msgspec
@@ -28,6 +28,8 @@ HEAD_LIMIT_BYTES = 65_536
 HEAD_LIMIT_S = 10.0
 #: so long a caller that has its answer may go on sending a body that is thrown away
 LINGER_S = 10.0
+#: fields that offer another protocol, and the one that names them
+_OFFERS = {b"upgrade", b"http2-settings", b"connection"}
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
 
@@ -50,6 +52,8 @@ class LimitedProtocol(HttpToolsProtocol):
         #: the next byte is the first of a request
         self._between = True
         self._head_bytes = 0
+        #: what is being parsed, and whether its head is to be parsed once more
+        self._piece, self._is_offer = b"", False
         self._error: ApiError | None = None
         #: the last answer is out, and the rest of its request is awaited
         self._lingering = False
@@ -68,7 +72,8 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._error is not None:
             return
         head = self.headers
-        super().data_received(_with_ascii_target(data) if self._between else data)
+        self._piece = _with_ascii_target(data) if self._between else data
+        super().data_received(self._piece)
         if self._in_head and self.headers is head:
             self._count_head(len(data))
 
@@ -82,6 +87,9 @@ class LimitedProtocol(HttpToolsProtocol):
             raise ValueError("the last answer is out")  # whatever comes after it is not ours to do any more
         self._in_head = False
         self._stop_deadline()
+        self._is_offer = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        if self._is_offer:
+            return
         fields = sum(len(name) + len(value) + 4 for name, value in self.headers)
         if len(self.url) + fields > HEAD_LIMIT_BYTES:
             self._error = _too_large(url_bytes=len(self.url))
@@ -89,7 +97,28 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         self.cycle.transport = self._answers  # type: ignore[assignment]  # it has what an answer needs
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Read a request that offers another protocol (Java's client does, and curl --http2) as if it offered none.
+
+        uvicorn calls this where the parser stops after such a head; it would take the body for the next request.
+        """
+        at = cast("Any", sys.exception()).args[0]
+        head, rest = self._head_without_offer(), self._piece[at:]
+        self.parser = type(self.parser)(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn makes it
+        super().data_received(head + rest)
+
+    def _head_without_offer(self) -> bytes:
+        """Write a request's head anew without the fields that offer another protocol (RFC 9110, 7.8)."""
+        line = b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        kept = [(name, value) for name, value in self.headers if name not in _OFFERS]
+        if not self.parser.should_keep_alive():
+            kept.append((b"connection", b"close"))
+        return b"\r\n".join([line, *(b"%s: %s" % field for field in kept), b"", b""])
+
     def on_message_complete(self) -> None:
+        if self._is_offer:
+            return
         if self._lingering:
             self.transport.close()
         elif self.cycle.response_complete:

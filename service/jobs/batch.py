@@ -18,7 +18,7 @@ from core.store.jobs.submissions import BatchStart
 from core.store.tenants.api_keys import Caller
 from service.context import ApiContext
 from service.http.body import decode_json
-from service.http.headers import Origin
+from service.http.headers import CallOrigin
 from service.idempotency import IdempotencyKey
 from service.jobs.submission import accept_jobs, load_inputs, validate_beside_loop
 from service.jobs.validation import JobFacts, JobInputs, NewJob, webhook_url_error
@@ -35,7 +35,7 @@ class CheckedJobs(NamedTuple):
 
 
 async def accept_batch(
-    context: ApiContext, caller: Caller, raw: bytes, *, key: IdempotencyKey | None, origin: Origin
+    context: ApiContext, caller: Caller, raw: bytes, *, key: IdempotencyKey | None, origin: CallOrigin
 ) -> StoredResponse:
     """Accept a batch's jobs in one step. Raises ApiError where none may be, or one of a shared session may not."""
     ask = decode_json(raw, RawBatchRequest)
@@ -107,7 +107,7 @@ async def _start(context: ApiContext, ask: RawBatchRequest, facts: JobFacts, che
     return BatchStart(batch, done)
 
 
-def _response(context: ApiContext, batch: Batch, checked: CheckedJobs, origin: Origin) -> StoredResponse:
+def _response(context: ApiContext, batch: Batch, checked: CheckedJobs, origin: CallOrigin) -> StoredResponse:
     """Write the 202 before it is true: the bytes are kept with the jobs."""
     path = "/v1/batches"
     items = {n: _item(n, new.view_json) for n, new in checked.new.items()} | {

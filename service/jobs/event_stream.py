@@ -17,6 +17,7 @@ from core.metrics import OPEN_STREAMS
 from core.model.job import Job
 from core.store.events import StoredEvent, is_same_event
 from core.store.redis.client import STORE_DOWN
+from core.store.redis.codec import Unreadable
 from service.context import ApiContext
 from service.jobs.current_view import current_view, with_fresh_link
 
@@ -108,6 +109,8 @@ class EventReader:
         except STORE_DOWN:
             await asyncio.sleep(_RETRY_S)
             frames, self.behind = [], True
+        except Unreadable:  # who comes back is told
+            frames, self.over = [], True
         else:
             self.behind = len(frames) >= _AT_ONCE
         return frames

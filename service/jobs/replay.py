@@ -12,7 +12,7 @@ from core.settings import Settings
 from core.store.idempotency import StoredResponse
 from core.store.tenants.api_keys import Caller
 from service.context import ApiContext
-from service.http.headers import NOWHERE, Origin
+from service.http.headers import NOWHERE, CallOrigin
 from service.idempotency import IdempotencyKey
 from service.jobs.submission import accept_jobs, job_response
 from service.jobs.validation import NewJob, implicit_session, new_job
@@ -29,7 +29,7 @@ async def accept_replay(
     *,
     start: Start,
     key: IdempotencyKey | None,
-    origin: Origin,
+    origin: CallOrigin,
 ) -> StoredResponse:
     """Accept a job like one that has ended."""
     parent = await own_job(context, caller.tenant, job_id)
@@ -43,7 +43,7 @@ async def accept_replay(
 
 
 def replay(
-    parent: Job, session: Session | None, settings: Settings, *, start: Start, now_ms: int, origin: Origin = NOWHERE
+    parent: Job, session: Session | None, settings: Settings, *, start: Start, now_ms: int, origin: CallOrigin = NOWHERE
 ) -> NewJob:
     """Make the replay, and the session that has to be made for it. Raises ApiError (409) where it cannot be. Pure.
 

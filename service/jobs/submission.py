@@ -19,7 +19,7 @@ from core.store.jobs.submissions import Accepted, BatchStart, Idempotency, Rejec
 from core.store.redis.codec import unpack
 from core.store.tenants.api_keys import Caller
 from service.context import ApiContext
-from service.http.headers import NOWHERE, Origin
+from service.http.headers import NOWHERE, CallOrigin
 from service.idempotency import IdempotencyKey, key_reused, replayed, with_headers
 from service.jobs.eta import pace_of
 from service.jobs.validation import JobFacts, JobInputs, NewJob, validate
@@ -36,14 +36,14 @@ _WEBHOOK_TRIES = 5
 
 
 async def accept_job(
-    context: ApiContext, caller: Caller, ask: JobRequest, *, key: IdempotencyKey | None, origin: Origin
+    context: ApiContext, caller: Caller, ask: JobRequest, *, key: IdempotencyKey | None, origin: CallOrigin
 ) -> StoredResponse:
     """Check a job and accept it."""
     new = await check_job(context, caller.tenant, ask, origin=origin)
     return await accept_jobs(context, caller, [new], response=job_response(new), key=key)
 
 
-async def check_job(context: ApiContext, tenant: str, ask: JobRequest, *, origin: Origin = NOWHERE) -> NewJob:
+async def check_job(context: ApiContext, tenant: str, ask: JobRequest, *, origin: CallOrigin = NOWHERE) -> NewJob:
     """Make all checks of a job that is no batch's, and accept nothing."""
     inputs = await load_inputs(context, tenant, ask)
     facts = JobFacts(tenant, context.clock.now_ms(), origin)

@@ -20,7 +20,7 @@ from core.profiles import PROFILES, Profile
 from core.redacted_repr import redacted_repr
 from core.security.url_policy import check_url
 from core.settings import Settings
-from service.http.headers import NOWHERE, Origin
+from service.http.headers import NOWHERE, CallOrigin
 from service.problems import FieldError, invalid
 from service.prompt import needs_media, read_cached
 from service.schemas.requests import JobRequest, MediaSource
@@ -57,7 +57,7 @@ class JobFacts(NamedTuple):
 
     tenant: str
     now_ms: int
-    origin: Origin = NOWHERE
+    origin: CallOrigin = NOWHERE
     batch_id: str | None = None
 
 

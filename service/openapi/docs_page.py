@@ -9,7 +9,6 @@ from service.openapi.texts import Json
 
 
 def docs_page(document: Json) -> str:
-    """Write the page."""
     info = document["info"]
     body = "".join([*_operations(document), *_webhooks(document), *_schemas(document)])
     return (

@@ -30,7 +30,6 @@ _PAGE = 200
 
 
 def delivery_view(delivery: Delivery, event_id: str) -> DeliveryView:
-    """Show a delivery."""
     of_batch = delivery.job_id.startswith("bat_")
     return DeliveryView(
         id=delivery.id,

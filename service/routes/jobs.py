@@ -17,8 +17,8 @@ from service.http.headers import (
     IfNoneMatchHeader,
     PreferHeader,
     TraceparentHeader,
+    call_origin_of,
     matches_etag,
-    origin_of,
     parse_wait_s,
 )
 from service.http.json_response import json_response
@@ -69,7 +69,7 @@ async def submit_job(
     context, caller = context_of(request), request.user
     raw = await read_json_body(request)
     key = parse_key(idempotency_key, path=request.scope["path"], body=raw)
-    origin = origin_of(request.scope, traceparent)
+    origin = call_origin_of(request.scope, traceparent)
 
     async def call() -> StoredResponse:
         return await accept_job(context, caller, decode_json(raw, JobRequest), key=key, origin=origin)
@@ -143,7 +143,6 @@ def matches_nothing(params: JobsQuery) -> bool:
 async def read_job(
     request: ApiRequest, job_id: FromPath[str], if_none_match: IfNoneMatchHeader = None
 ) -> Response[Any]:
-    """Read a job."""
     context = context_of(request)
     job = await own_job(context, request.user.tenant, job_id)
     shown = await current_view(context, job)

@@ -118,7 +118,6 @@ async def list_sessions(request: ApiRequest, params: NamedDependency[PageQuery])
     responses={200: ResponseDoc("The session.", SessionView)} | problems(),
 )
 async def read_session(request: ApiRequest, session_id: FromPath[str]) -> Response[bytes]:
-    """Read a session."""
     context = context_of(request)
     return json_response(await session_view(context, await own_session(context, request.user.tenant, session_id)))
 

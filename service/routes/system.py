@@ -4,7 +4,7 @@ from litestar import Response
 from litestar.openapi import ResponseSpec
 
 from core.metrics import exposition
-from core.readiness import Report
+from core.process.readiness import ReadinessReport
 from service.context import AnyRequest, context_of
 from service.http.json_response import json_response
 from service.openapi.describe import ResponseDoc, reads
@@ -38,7 +38,7 @@ async def startupz(request: AnyRequest) -> Response[bytes]:
     return _probe_response(await context_of(request).readiness.started())
 
 
-def _probe_response(report: Report) -> Response[bytes]:
+def _probe_response(report: ReadinessReport) -> Response[bytes]:
     probe = Probe(status=report.condition.value, warnings=report.warnings)
     if report.ready:
         return json_response(probe)

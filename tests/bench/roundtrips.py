@@ -19,7 +19,7 @@ JOBS = 30
 IDLE_S = 5.0
 #: an idle worker looks for work and says that it lives; no job asks for these
 _IDLE = (
-    "ZRANGEBYSCORE arq:queue",
+    "FCALL poll_queue",
     "BLPOP",
     "FCALL admit_jobs",
     "FCALL renew_leases",

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,11 +41,20 @@ class Process:
 
 @contextmanager
 def running(
-    kind: str, *options: str, env: Mapping[str, str], folder: Path, programs: Path = PROGRAMS, name: str = ""
+    kind: str,
+    *options: str,
+    env: Mapping[str, str],
+    folder: Path,
+    programs: Path = PROGRAMS,
+    reelgate: Sequence[str] = (),
+    name: str = "",
 ) -> Iterator[Process]:
-    """Run an ``api``, ``worker``, ``sandbox`` or ``receiver`` of the checkout whose programs these are."""
+    """Run an ``api``, ``worker``, ``sandbox`` or ``receiver`` of the checkout whose programs these are.
+
+    `reelgate`: the words that start another checkout's under these programs.
+    """
     program, *arguments = COMMANDS[kind]
-    command = [str(programs / program), *arguments, *options]
+    command = [*(reelgate or [str(programs / program)]), *arguments, *options]
     log = folder / f"{name or kind}.log"
     with (
         log.open("w") as errors,

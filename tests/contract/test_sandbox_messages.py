@@ -21,12 +21,6 @@ async def sandbox():
         yield running
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def caller(sandbox):
-    async with calling(sandbox.url, await sandbox.add_token()) as made:
-        yield made
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def clip(tmp_path_factory):
     path = tmp_path_factory.mktemp("clips") / "city.mp4"

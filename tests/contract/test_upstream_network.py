@@ -48,9 +48,7 @@ class Counted:
 
 @asynccontextmanager
 async def backend(url: str, counted: Counted | None = None, answer_timeout_s: float = 60) -> AsyncIterator[Backend]:
-    made = Backend(
-        url, platform="unknown", metrics=counted or Counted(), answer_timeout_s=answer_timeout_s, stream_clients=2
-    )
+    made = Backend(url, platform="unknown", metrics=counted or Counted(), answer_timeout_s=answer_timeout_s)
     try:
         yield made
     finally:

@@ -98,7 +98,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def backend(sandbox: Sandbox) -> AsyncIterator[Backend]:
-    made = Backend(sandbox.url, platform="unknown", metrics=Uncounted(), stream_clients=2)
+    made = Backend(sandbox.url, platform="unknown", metrics=Uncounted())
     yield made
     await made.aclose()
 

@@ -25,6 +25,7 @@ from tests.crash.proxies import running_proxy
 from tests.crash.requests import HttpRequests, RedisRequests
 from tests.crash.traps import Moment, Trap
 from tests.gateway_fixture import FAST
+from tests.lateness import Lateness
 from tests.until import PATIENCE_S, until
 
 LEASE_S = 1
@@ -32,6 +33,8 @@ LEASE_S = 1
 LIMIT_S = PATIENCE_S
 UNAVAILABLE = 503
 _AGAIN_S = 0.1
+#: operations by which a worker shows that it has an item in hand: it writes it, or lets go of it
+_WRITES = frozenset({"commit_job", "record_delivery", "hand_back"})
 
 _WAITS = {name: value for name, value in FAST.items() if name.startswith("REELGATE_")}
 GATEWAY = _WAITS | {
@@ -60,10 +63,11 @@ class Lane:
         self.elsewhere = asyncio.Event()
         #: starts of workers that follow those that were sent away
         self.followers: list[asyncio.Task[Worker]] = []
-        #: how long it took from the last stop until another worker wrote
+        #: how long it took from the last stop until another worker wrote, without what this machine was late
         self.gone_on_after_s: float | None = None
         self._stopped: Worker | None = None
-        self._stopped_at_s = 0.0
+        self._since_stop = Lateness()
+        self._watch: asyncio.Task[None] | None = None
         self._env = env
         self._started = 0
         self._stack = AsyncExitStack()
@@ -91,13 +95,17 @@ class Lane:
 
     async def close(self) -> None:
         """End all workers."""
+        self._end_watch()
         await asyncio.gather(*self.followers)
         await self._stack.aclose()
 
     def stopped(self, worker: Worker) -> None:
         """Begin to wait for somebody else to go on."""
         self._stopped = worker
-        self._stopped_at_s = asyncio.get_running_loop().time()
+        self.elsewhere.clear()
+        self._since_stop = Lateness()
+        self._end_watch()
+        self._watch = asyncio.create_task(self._since_stop.watch())
         self.gone_on_after_s = None
 
     def follow(self, worker: Worker, how: signal.Signals) -> None:
@@ -108,10 +116,15 @@ class Lane:
 
     def heard(self, worker: Worker, names: Sequence[str]) -> None:
         """Notice that somebody else goes on."""
-        if self._stopped is not worker and ("commit_job" in names or "record_delivery" in names):
+        if self._stopped is not worker and not _WRITES.isdisjoint(names):
             self.elsewhere.set()
             if self.gone_on_after_s is None:
-                self.gone_on_after_s = asyncio.get_running_loop().time() - self._stopped_at_s
+                self.gone_on_after_s = self._since_stop.own_s
+                self._end_watch()
+
+    def _end_watch(self) -> None:
+        if self._watch:
+            self._watch.cancel()
 
     async def run(self, moment: Moment | None, prompt: str, *, times: int = 1, **fields: Any) -> dict[str, Any]:
         """Submit a job, stop whoever works on it at the moment, wait for its end and callback, and return the job.

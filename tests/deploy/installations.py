@@ -37,7 +37,6 @@ INSTALLATIONS: dict[str, tuple[str, ...]] = {
         "api.drain.delaySeconds=0",
         "api.drain.requestsSeconds=1",
         "worker.drainSeconds=0",
-        'valkey.size="1Gi"',
     ),
     "slow to go": (
         "small",
@@ -63,7 +62,7 @@ def of_kind(installation: str, *kinds: str) -> dict[str, Object]:
 
 def workloads(installation: str) -> dict[str, Object]:
     """Give what makes pods, by component: ``api``, ``worker``, ``valkey``, ``sandbox``."""
-    made = of_kind(installation, "Deployment", "StatefulSet").values()
+    made = of_kind(installation, "Deployment").values()
     return {found["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/component"]: found for found in made}
 
 

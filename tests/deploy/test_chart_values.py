@@ -9,7 +9,6 @@ import yaml
 
 from core.settings import Settings, variable_of
 from tests.deploy.helm import CHART, NAMESPACE, RELEASE, as_options, helm, refusal
-from tests.deploy.test_chart_policies import COMING
 
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
@@ -103,7 +102,7 @@ def test_the_schema_knows_every_value_and_no_other():
 def test_the_settings_that_the_chart_keeps_to_itself_exist():
     kept = set(SCHEMA["properties"]["settings"]["propertyNames"]["allOf"][1]["not"]["enum"])
     settings = {variable_of(field) for field in Settings.model_fields}
-    assert kept <= settings | COMING
+    assert kept <= settings
     pattern = re.compile(SCHEMA["properties"]["settings"]["propertyNames"]["allOf"][0]["pattern"])
     assert {name for name in settings if not pattern.search(name)} == {"REDIS_URL", "NEMO_TOKEN"}
 

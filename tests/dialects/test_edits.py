@@ -91,27 +91,32 @@ def test_an_edit_whose_tools_ran_and_that_never_shows_goes_on_and_says_so(cases)
     assert charged(cases["never-shows"][0]) == 2
 
 
-def test_a_question_ends_after_one_look_and_talk_only_when_nothing_can_come(cases):
+@pytest.fixture(scope="module")
+def usual_s(cases) -> float:
+    """How long an edit takes here that nothing stands in the way of: what a machine is busy with lengthens all alike."""
+    return took_s(run(cases, "as-it-is", 'add a title "A"'))
+
+
+def test_a_question_ends_after_one_look_and_talk_only_when_nothing_can_come(cases, usual_s):
     question = run(cases, "question", '[[story:question]] add a title "A"')
     assert code_of(question) == "needs_input"
-    assert took_s(question) < UNSEEN_S
+    assert took_s(question) < UNSEEN_S + usual_s
     talk = run(cases, "never-shows-talk", '[[story:unchanged]] add a title "A"')
     assert took_s(talk) >= UNSEEN_S
     assert talk["status"] == "succeeded", "it took credits, so something may have been done"
     assert any("no difference could be seen" in hint for hint in talk["hints"])
 
 
-def test_somebody_else_s_frozen_credits_delay_no_edit(cases):
-    usual = took_s(run(cases, "as-it-is", 'add a title "A"'))
+def test_somebody_else_s_frozen_credits_delay_no_edit(cases, usual_s):
     job = run(cases, "others", 'add a title "A"')
     assert job["status"] == "succeeded", job["error"]
-    assert took_s(job) < usual + 1.5
+    assert took_s(job) < 2 * usual_s + 1.5
 
 
-def test_somebody_else_s_credits_that_come_and_go_delay_an_edit_no_longer_than_a_change_may_show_late(cases):
+def test_somebody_else_s_credits_that_come_and_go_delay_an_edit_no_longer_than_a_change_may_show_late(cases, usual_s):
     job = run(cases, "moving", 'add a title "A"')
     assert job["status"] == "succeeded", job["error"]
-    assert took_s(job) < UNSEEN_S + 4
+    assert took_s(job) < UNSEEN_S + 3 + 2 * usual_s
 
 
 def test_an_edit_s_own_frozen_credits_are_seen_beside_somebody_else_s(cases):

@@ -29,7 +29,7 @@ from tests.integration.test_callback_attempts import certificate
 from tests.job_ends import succeed
 from tests.until import PATIENCE_S
 
-TIMEOUT_S = 1.0
+TIMEOUT_S = 3.0
 #: a prompt that no backend edit answers
 QUICK = "how many credits do I have left?"
 #: how long a busy machine may take to do what is waited for

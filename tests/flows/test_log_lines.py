@@ -147,7 +147,13 @@ def test_what_a_process_refuses_at_its_start_is_a_line_too(name: str, tmp_path: 
 def run(*words: str, cwd: Path, **env: str) -> "subprocess.CompletedProcess[str]":
     env = clean_environment() | {"REELGATE_SECRET_KEYS": "k" * 40} | env
     return subprocess.run(
-        [PROGRAMS / "reelgate", *words], env=env, cwd=cwd, capture_output=True, text=True, check=False, timeout=120
+        [PROGRAMS / "reelgate", *words],
+        env=env,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
     )
 
 

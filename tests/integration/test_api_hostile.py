@@ -107,3 +107,32 @@ async def test_a_batch_of_more_jobs_than_a_minute_takes_is_told_so_for_good(redi
         answer = await api.http.post("/v1/batches", json={"jobs": [ask] * 3})
         assert (answer.status_code, answer.json()["retryable"]) == (422, False)
         assert "2" in answer.json()["detail"]
+
+
+OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAA\r\n"
+BODY = b'{"prompt": "how many credits do I have?"}'
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)
+WHOLE = b"Content-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
+
+
+@pytest.mark.parametrize("body", [WHOLE, CHUNKED], ids=["whole", "chunked"])
+@pytest.mark.parametrize("cut", [None, -1, -20, 60, 120])
+async def test_a_request_that_offers_another_protocol_is_read_as_if_it_did_not(
+    api: Api, body: bytes, cut: int | None
+) -> None:
+    """Java's client offers HTTP/2 in each first request, and so does ``curl --http2``."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(api.url.rsplit(":", 1)[1]))
+    key = b"Host: x\r\nAuthorization: Bearer " + api.key.encode() + b"\r\n"
+    request = b"POST /v1/jobs HTTP/1.1\r\n" + OFFER + key + b"Content-Type: application/json\r\n" + body
+    for number in range(2):
+        writer.write(request[:cut])
+        await writer.drain()
+        if cut is not None:
+            await api.http.get("/livez")
+            writer.write(request[cut:])
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 202 "), (number, head)
+        await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]))
+    writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: upgrade, close\r\nUpgrade: websocket\r\n\r\n")
+    assert (await asyncio.wait_for(reader.read(), PATIENCE_S)).startswith(b"HTTP/1.1 200 ")
+    writer.close()

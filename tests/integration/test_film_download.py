@@ -19,10 +19,9 @@ from core.model.session import Session
 from core.storage import FileMissing
 from tests.scripted_backend import Answer, ScriptedBackend, film, moved, page, said, scripted_backend
 from tests.store_fixture import Core, core
-from tests.worker_fixture import context_over, in_hand
+from tests.worker_fixture import context_over, in_hand, stepped
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
-from worker.jobs.runner import _next_result
 
 __all__ = ["core"]
 
@@ -73,17 +72,6 @@ async def rendered(core: Core, context: WorkerContext, url: str | None, **facts:
     ready = transitions.moved(started, Stage.STORING, edited=True, render=render)
     async with in_hand(core, context, ready, msgspec.structs.replace(session, edits=1)) as execution:
         yield execution
-
-
-async def stepped(execution: JobExecution, steps: int = 1) -> Job:
-    """Take steps, as the loop does, without the store; what sleeps wakes at once."""
-    for _ in range(steps):
-        result = await _next_result(execution)
-        assert result is not None
-        execution.job, execution.session = result.job, result.session or execution.session
-        if execution.job.ended:
-            break
-    return execution.job
 
 
 async def stored(context: WorkerContext, job: Job) -> bytes | None:

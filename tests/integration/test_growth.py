@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import CliRunner
-from core.cli.keys import keys as cli_keys
 
+from core.cli.api_keys import keys as cli_keys
 from core.clock import HandClock
 from core.ids import new_id
 from core.model.session import Session

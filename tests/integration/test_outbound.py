@@ -103,6 +103,15 @@ async def test_a_strange_spelling_is_refused_by_the_dialler_itself_too(host):
     await dialler.aclose()
 
 
+@pytest.mark.parametrize("host", ["a\u00adb.example", "example\uff0ecom", "\u2603.example", "xn--n3h.example"])
+async def test_a_name_that_submit_refuses_is_refused_at_the_call_too(host):
+    url = f"http://{host}/"
+    assert check_url(url, http_allowed=True, allow=ONE)
+    async with guarded_client(allow=ONE, http_allowed=True, resolver=Names(["127.0.0.1"])) as client:
+        with pytest.raises(ForbiddenTarget):
+            await client.get(url)
+
+
 async def test_a_name_without_answers_cannot_be_connected_to():
     async with guarded_client(allow=ONE, http_allowed=True, resolver=Names([])) as client:
         with pytest.raises(httpx.ConnectError):

@@ -11,6 +11,7 @@ from tests.until import PATIENCE_S
 from worker.outbound.client import guarded_client
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+IDLE_TOO_LONG = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 LOCAL = parse_networks("127.0.0.1/32")
 
 
@@ -79,6 +80,19 @@ async def test_one_that_dies_with_the_request_under_way_is_replaced_at_once(clie
         await post(client, server)
     assert server.bodies == [b"event 0", b"event 1", b"event 1"], "the very bytes once more, on a fresh connection"
     assert server.connections == 2
+
+
+async def test_one_that_was_idle_too_long_for_its_server_is_replaced_at_once(client):
+    async with serving(OK, IDLE_TOO_LONG) as server:
+        answers = await post(client, server)
+    assert [answer.text for answer in answers] == ["ok", "ok"]
+    assert (server.connections, server.bodies) == (2, [b"event 0", b"event 1", b"event 1"])
+
+
+async def test_a_fresh_one_that_says_408_has_answered(client):
+    async with serving(IDLE_TOO_LONG) as server:
+        assert (await client.post(server.url, content=b"event")).status_code == 408
+    assert server.bodies == [b"event"]
 
 
 async def test_a_fresh_one_that_dies_is_no_reason_to_send_twice(client):

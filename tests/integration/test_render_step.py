@@ -17,11 +17,10 @@ from core.model.session import Session
 from core.store.jobs.orphan_renders import OrphanRender
 from tests.scripted_backend import ScriptedBackend, page, said, scripted_backend
 from tests.store_fixture import Core, core
-from tests.worker_fixture import context_over, in_hand
+from tests.worker_fixture import context_over, in_hand, stepped
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
 from worker.jobs.orphan_renders import follow_orphan_renders, leave_render
-from worker.jobs.runner import _next_result
 
 __all__ = ["core"]
 
@@ -66,17 +65,6 @@ def ready(job: Job, token_id: str, render: Render | None) -> tuple[Job, Session]
     session = Session(id=job.session_id, tenant=job.tenant, profile=job.profile, created_at_ms=job.created_at_ms)
     session = sessions.opened(session, backend_id="b1", task_id=None, user_id=None, token_id=token_id)
     return job, msgspec.structs.replace(session, edits=1)
-
-
-async def stepped(execution: JobExecution, steps: int = 1) -> Job:
-    """Take steps, as the loop does, without the store; what sleeps wakes at once."""
-    for _ in range(steps):
-        result = await _next_result(execution)
-        assert result is not None
-        execution.job, execution.session = result.job, result.session or execution.session
-        if execution.job.ended:
-            break
-    return execution.job
 
 
 def rendering(job: Job) -> Render:

@@ -3,10 +3,11 @@
 import msgspec
 import pytest
 
-from core.events.delivery import Attempt, Delivery, DeliveryState, EndpointOutcome
+from core.events.delivery import DeliveryState, EndpointOutcome
 from core.model.job import Webhook
 from core.model.webhook import TenantWebhook
 from core.store.deliveries import DeliveryClaim
+from tests.callback_deliveries import claim, ended
 from tests.store_fixture import Core, core
 
 __all__ = ["core"]
@@ -26,17 +27,6 @@ async def claimed(core: Core, **asked: object) -> DeliveryClaim:
     await core.run(job)
     [(found, _)] = await core.deliveries.of_job(job.id)
     return await claim(core, found)
-
-
-async def claim(core: Core, delivery: Delivery, owner: str = "w:1") -> DeliveryClaim:
-    found = await core.deliveries.claim(delivery.id, owner=owner, lease_ms=core.jobs.lease_ms)
-    assert found is not None
-    return found
-
-
-def ended(delivery: Delivery, state: DeliveryState) -> Delivery:
-    tried = (*delivery.attempts, Attempt(at_ms=1, status=500))
-    return msgspec.structs.replace(delivery, state=state, attempts=tried, round=delivery.round + 1)
 
 
 async def fares(core: Core, *, failed: bool, **more: object) -> TenantWebhook | None:

@@ -3,12 +3,13 @@
 import msgspec
 import pytest
 
-from core.events.delivery import Attempt, Delivery, DeliveryState
+from core.events.delivery import Delivery, DeliveryState
 from core.model.job import Webhook
 from core.model.webhook import TenantWebhook
-from core.store.deliveries import KEPT_MS, DeliveryClaim
+from core.store.deliveries import KEPT_MS
 from core.store.leases import LeaseLost
 from core.store.redis.keys import key
+from tests.callback_deliveries import claim, ended
 from tests.store_fixture import Core, core
 
 __all__ = ["core"]
@@ -23,17 +24,6 @@ async def delivery(core: Core) -> Delivery:
     await core.run(job)
     [(found, _)] = await core.deliveries.of_job(job.id)
     return found
-
-
-async def claim(core: Core, delivery: Delivery, owner: str = "w:1") -> DeliveryClaim:
-    found = await core.deliveries.claim(delivery.id, owner=owner, lease_ms=core.jobs.lease_ms)
-    assert found is not None
-    return found
-
-
-def ended(delivery: Delivery, state: DeliveryState) -> Delivery:
-    tried = (*delivery.attempts, Attempt(at_ms=1, status=500))
-    return msgspec.structs.replace(delivery, state=state, attempts=tried, round=delivery.round + 1)
 
 
 async def page(core: Core, state: DeliveryState) -> list[str]:

@@ -9,19 +9,21 @@ from core.events.delivery import Delivery, DeliveryState
 from core.events.event import JOB_EVENTS
 from core.ids import new_id
 from core.model import transitions
+from core.model.formats import FIRST_FORMAT
 from core.model.job import OutputFile, Sent, Webhook
 from core.model.token import Scope, TokenState
 from core.model.upload import Upload
 from core.model.webhook import TenantWebhook
+from core.store.formats import Membership
 from core.store.jobs.removal import JobRemoval
 from core.store.jobs.submissions import BatchStart, Idempotency
-from core.store.redis.keys import _SHAPES, FIELDS
+from core.store.redis.keys import _SHAPES, FIELDS, key
 from tests.store_fixture import PUBLIC_URL, Core, core
 
 __all__ = ["core"]
 
 BY_ID = {
-    *("workers", "token_reservations", "token_sent", "message_costs", "token_entries", "token_sums"),
+    *("workers", "processes", "token_reservations", "token_sent", "message_costs", "token_entries", "token_sums"),
     *("backlog_counts", "backlog_sums", "gauges"),
 }
 
@@ -109,8 +111,22 @@ async def a_job_whose_data_is_removed_while_another_runs_in_its_session(core: Co
     await JobRemoval(core.store, public_url=PUBLIC_URL).remove(over)
 
 
+async def a_mark_that_has_risen_and_fallen(core: Core) -> None:
+    for settle_s in (0, 0, 600):
+        member = {"kind": "worker", "process_id": "w:9", "lease_s": 1, "settle_s": settle_s}
+        await Membership(core.store, core.clock, **member).note()
+        if core.store.mark.written > FIRST_FORMAT:
+            await core.slots(10)  # of a worker that is not known here
+
+
+async def a_job_that_cannot_be_read(core: Core) -> None:
+    job = await core.submit()
+    await core.redis.hset(key("job", job.id), "rec", b"x")
+    assert await core.jobs.claim(job.id, owner="w:1") is None
+
+
 async def test_every_field_of_a_hash_is_named_and_every_named_one_is_used(core: Core) -> None:
-    await core.slots(10)
+    await a_mark_that_has_risen_and_fallen(core)
     await core.api_keys.create("acme")
     await core.webhooks.set_default("acme", TenantWebhook(url="https://a.example/default"))
     await core.identities.read(fresh_client_id="c")
@@ -120,4 +136,5 @@ async def test_every_field_of_a_hash_is_named_and_every_named_one_is_used(core: 
     await a_batch_whose_jobs_end_in_every_way(core)
     await a_delivery_that_was_taken_over_and_handed_back(core)
     await a_job_whose_data_is_removed_while_another_runs_in_its_session(core)
+    await a_job_that_cannot_be_read(core)
     assert await fields_in_redis(core) == FIELDS

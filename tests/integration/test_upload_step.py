@@ -9,16 +9,15 @@ import pytest
 from core.errors import Code
 from core.model import session as sessions
 from core.model import transitions
-from core.model.job import Job, MediaRef, Stage
+from core.model.job import MediaRef, Stage
 from core.model.session import Session
 from core.model.upload import Upload
 from tests.scripted_backend import Answer, Asked, ScriptedBackend, film, said, scripted_backend
 from tests.store_fixture import Core, core
-from tests.worker_fixture import context_over, in_hand
+from tests.worker_fixture import context_over, in_hand, stepped
 from worker.backend.faults import BackendFault, Fault
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
-from worker.jobs.runner import _next_result
 from worker.jobs.steps.upload import upload
 
 __all__ = ["core"]
@@ -73,17 +72,6 @@ async def uploading(
     session = msgspec.structs.replace(session, edits=edits)
     async with in_hand(core, context, transitions.moved(started, Stage.UPLOADING), session) as execution:
         yield execution
-
-
-async def stepped(execution: JobExecution, steps: int = 1) -> Job:
-    """Take steps, as the loop does, without the store."""
-    for _ in range(steps):
-        result = await _next_result(execution)
-        assert result is not None
-        execution.job, execution.session = result.job, result.session or execution.session
-        if execution.job.ended:
-            break
-    return execution.job
 
 
 def by_url(backend: ScriptedBackend) -> MediaRef:

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from core.readiness import Readiness
+from core.process.readiness import Readiness
 from core.security.encryption import Encryption
 from core.store.redis.client import Store, connect
 from sandbox.world.ports import free_port

@@ -12,6 +12,7 @@ from core.model import transitions
 from core.model.job import Job, MediaRef, Sent, Stage, Status
 from tests.peer_fixture import peer
 from tests.store_fixture import Core, core
+from tests.until import PATIENCE_S
 from tests.worker_fixture import context_over, in_hand
 from worker.backend.faults import BackendFault, Fault
 from worker.context import WorkerContext
@@ -137,7 +138,10 @@ async def test_a_silent_backend_holds_up_no_bad_end(core, tmp_path):
     sent = Sent(at_ms=core.clock.now_ms(), before="d0", cost=50)
     async with peer(b"", holds=True) as silent, context_over(core, tmp_path, backend=silent.url) as context:
         started = transitions.token_taken(transitions.started(job, now_ms=job.created_at_ms), token_id=token_id)
-        async with in_hand(core, context, transitions.sending(started, sent=sent)) as execution, asyncio.timeout(30):
+        async with (
+            in_hand(core, context, transitions.sending(started, sent=sent)) as execution,
+            asyncio.timeout(PATIENCE_S),
+        ):
             result = await handle_error(execution, Permanent(Code.DEADLINE_EXCEEDED))
     assert (result.job.credits_used, result.job.credits_exact) == (50, False)
     assert silent.requests

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from prometheus_client.parser import text_string_to_metric_families
 
 from core.metrics import exposition
-from service.metrics import show_metrics
+from service.metrics import show_api_metrics
 from service.routes import METRICS, ROUTES
 from worker.metrics import preset_metrics
 
@@ -42,7 +42,7 @@ def grouped_by(query: str) -> set[str]:
 @cache
 def shown() -> dict[str, list[dict[str, str]]]:
     """The label sets of every sample that the two processes show before anything has happened, by its name."""
-    show_metrics([*ROUTES, METRICS])
+    show_api_metrics([*ROUTES, METRICS])
     preset_metrics()
     found: dict[str, list[dict[str, str]]] = defaultdict(list)
     for family in text_string_to_metric_families(exposition()[0].decode()):

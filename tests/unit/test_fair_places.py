@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from tests.until import PATIENCE_S
 from worker.outbound.fair_places import FairPlaces
 
 
@@ -90,4 +91,4 @@ async def test_a_place_is_given_back_whatever_happens_in_it():
             async with places.hold("a"):
                 1 / 0  # noqa: B018
     async with AsyncExitStack() as stack:
-        await asyncio.wait_for(stack.enter_async_context(places.hold("a")), 1)
+        await asyncio.wait_for(stack.enter_async_context(places.hold("a")), PATIENCE_S)

@@ -6,7 +6,7 @@ import pytest
 
 from core import metrics
 from core.metrics import REGISTRY, Shows, exposition, show_metrics_of
-from service.metrics import show_metrics as show_api_metrics
+from service.metrics import show_api_metrics
 from service.problems import PROBLEM_CODES, ApiError, count_refusal
 from service.routes import METRICS, ROUTES
 from worker.backend.faults import OTHER_CODE, BackendFault, Fault

@@ -14,7 +14,10 @@ from core.settings import Settings, variable_of
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
-PAGES = ("README.md", "DECISIONS.md", "CHANGELOG.md", "deploy/README.md", "deploy/RUNBOOK.md", "openapi/callbacks.md")
+PAGES = (
+    *("README.md", "CONTRIBUTING.md", "DECISIONS.md", "CHANGELOG.md"),
+    *("deploy/README.md", "deploy/RUNBOOK.md", "deploy/chart/README.md", "openapi/callbacks.md"),
+)
 
 
 def table(first_heading: str) -> list[list[str]]:

@@ -13,7 +13,7 @@ from worker.backend.faults import BackendFault, Fault
 CONNECTIONS = "connections"
 #: so many failures in a row open a breaker: each of another job, or each without a connection
 FAILURES_ALLOWED = 5
-LONGEST_PAUSE_S = 30.0
+_LONGEST_PAUSE_S = 30.0
 #: while one call tries the backend after a pause, the others wait this long
 PROBE_S = 5.0
 #: calls that wait for their answer's first bytes, at the most and at the least
@@ -32,7 +32,7 @@ class BackendBreaker:
         self._rule = BreakerRule(
             failures_allowed=FAILURES_ALLOWED,
             first_pause_s=first_pause_s,
-            longest_pause_s=LONGEST_PAUSE_S,
+            longest_pause_s=_LONGEST_PAUSE_S,
             probe_s=PROBE_S,
         )
         self._connections = CircuitBreaker(self._rule)

@@ -57,7 +57,6 @@ class Backend:
         metrics: CallMetrics,
         connect_timeout_s: float = 10,
         answer_timeout_s: float = 60,
-        stream_clients: int = 8,
         first_pause_s: float = 1,
     ) -> None:
         self._base_url = base_url
@@ -68,7 +67,6 @@ class Backend:
             metrics=metrics,
             connect_timeout_s=connect_timeout_s,
             answer_timeout_s=answer_timeout_s,
-            stream_clients=stream_clients,
             first_pause_s=first_pause_s,
         )
 
@@ -78,7 +76,7 @@ class Backend:
 
     async def aclose(self) -> None:
         """End all connections."""
-        await self._http.aclose()
+        self._http.close()
 
     def record_answers(self, note: Callable[[RecordedAnswer], None]) -> None:
         """Let `note` see every answer as it came, for diagnosis."""

@@ -1,15 +1,13 @@
 """HTTP transport to the backend: connections, limits, and every failure as a `BackendFault`; not what a call means.
 
-Called by `client` alone, and the only module here that knows httpx. Redirects are not followed and the environment's
-proxies are not used. A message's connection is never one that was used before: on a fresh one "could not connect" is
-certain to mean that nothing was sent.
+Called by `client` alone. A message's connection is never one that was used before (`connections`).
 """
 
-import itertools
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar, cast
-from urllib.parse import urljoin
+from urllib.parse import unquote, urljoin, urlsplit
 
 import httpx
 import msgspec
@@ -18,20 +16,18 @@ from core.clock import stopwatch_s
 from core.http.user_agent import user_agent
 from core.redacted_repr import redacted_repr
 from worker.backend.breaker import BackendBreaker
+from worker.backend.connections import BackendConnections
 from worker.backend.faults import BackendFault, Fault, fault_of
-from worker.backend.responses import Unreadable, open_envelope
+from worker.backend.http11 import Outgoing, Times
+from worker.backend.responses import UnreadableAnswer, open_envelope
 from worker.backend.surprises import Surprise
 from worker.causes import is_tls_failure
+from worker.connections.idle import origin_of
 
 _LARGEST_ANSWER_BYTES = 32 * 1024 * 1024
-#: for each request httpcore looks at every connection of its pool: many small pools cost less than one large one
-_PLAIN_CLIENTS = 32
-_KEPT_EACH = 2
-#: a kept connection comes round again within this at three calls a second, and need not be made anew
-_KEPT_S = 15.0
 #: calls that may lead on to another address
 _FILE_CALLS = ("output", "download")
-_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout)
 _MALFORMED = (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeEncodeError)
 
 T = TypeVar("T")
@@ -99,58 +95,40 @@ class Transport:
         metrics: CallMetrics,
         connect_timeout_s: float,
         answer_timeout_s: float,
-        stream_clients: int,
         first_pause_s: float,
     ) -> None:
         self._base_url = base_url.rstrip("/")
+        self._base = httpx.URL(self._base_url)
         self._metrics = metrics
         self._breaker = BackendBreaker(first_pause_s=first_pause_s)
         self._connect_timeout_s = connect_timeout_s
         self._answer_timeout_s = answer_timeout_s
-        trust = httpx.create_ssl_context(trust_env=False)
-        self._clients = [
-            httpx.AsyncClient(
-                headers={"User-Agent": user_agent()},
-                verify=trust,
-                trust_env=False,
-                follow_redirects=False,
-                limits=_limits(keep=keep),
-            )
-            for keep in (*[_KEPT_EACH] * _PLAIN_CLIENTS, *[0] * stream_clients)
-        ]
-        self._plain = itertools.cycle(self._clients[:_PLAIN_CLIENTS])
-        self._streams = itertools.cycle(self._clients[_PLAIN_CLIENTS:])
+        self._connections = BackendConnections()
+        self._headers = {"Accept": "*/*", "User-Agent": user_agent()}
+        self._note: Callable[[RecordedAnswer], None] | None = None
 
     def leaves_alone(self, call: str) -> bool:
         """Whether calls of a kind, or those of all kinds (``connections``), are held back now."""
         return self._breaker.is_open(call)
 
-    async def aclose(self) -> None:
-        """End all connections."""
-        for client in self._clients:
-            await client.aclose()
+    def close(self) -> None:
+        """End all connections that nobody uses."""
+        self._connections.close()
 
     def record_answers(self, note: Callable[[RecordedAnswer], None]) -> None:
         """Hand each answer to `note`, read to its end, before anybody else reads it. For diagnosis: streams stand still."""
-
-        async def record(response: httpx.Response) -> None:
-            request, body = response.request, await response.aread()
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            note(RecordedAnswer(request.method, request.url.path, response.status_code, headers, body))
-
-        for client in self._clients:
-            client.event_hooks = {"response": [record]}
+        self._note = note
 
     async def answer(self, request: BackendRequest, read: Callable[[dict[str, Any]], T]) -> T:
         """Send, and `read` the answer out of its envelope. Raises BackendFault."""
         with self._counted(request):
             response = await self._send(request, "plain")
             async with aclosing(response):
-                body = await _whole_body(request.call, response)
+                body = await _whole_body(request.call, response, within_s=self._silence_s(request))
             _raise_for_refusal(request.call, response, body)
             try:
                 return read(open_envelope(body))
-            except Unreadable as error:
+            except UnreadableAnswer as error:
                 kind = error.kind if body else Surprise.EMPTY
                 raise _unreadable(request.call, response, str(error), kind) from None
 
@@ -167,19 +145,38 @@ class Transport:
             with self._counted(request):
                 response = await self._send(request, connections)
                 held.push_async_callback(response.aclose)
-                await _require_bytes(request.call, response)
+                _raise_for_redirect(request.call, response, at=self._url(request, connections))
+                await _require_bytes(request.call, response, within_s=self._silence_s(request))
             yield _size_bytes(response), await held.enter_async_context(aclosing(_chunks(request.call, response)))
 
     async def _send(self, request: BackendRequest, connections: Connections) -> httpx.Response:
-        client = next(self._plain if connections == "plain" else self._streams)
-        url = request.target if connections == "bare" else self._base_url + request.target
-        silence_s = request.read_timeout_s or self._answer_timeout_s
-        timeout = httpx.Timeout(self._answer_timeout_s, connect=self._connect_timeout_s, read=silence_s)
         with network_faults(request.call):
-            built = client.build_request(
-                request.method, url, headers=request.headers, content=request.body, timeout=timeout
-            )
-            return await client.send(built, stream=True)
+            url, target = self._place(request, connections)
+            outgoing = self._outgoing(request, url.netloc.decode("ascii"), target)
+            response = await self._connections.send(outgoing, origin_of(url), fresh=connections != "plain")
+            if self._note:
+                self._note(await _recorded(request.method, target, response))
+            return response
+
+    def _place(self, request: BackendRequest, connections: Connections) -> tuple[httpx.URL, str]:
+        """Find whom to ask, and for what: a parsed URL costs as much as the rest of a request, so that is parsed once."""
+        if connections == "bare":
+            url = httpx.URL(request.target)
+            return url, url.raw_path.decode("ascii")
+        return self._base, self._base.path.rstrip("/") + request.target
+
+    def _url(self, request: BackendRequest, connections: Connections) -> str:
+        return request.target if connections == "bare" else self._base_url + request.target
+
+    def _outgoing(self, request: BackendRequest, host: str, target: str) -> Outgoing:
+        body = b"" if request.body is None else request.body
+        length = {"Content-Length": str(len(body))} if isinstance(body, bytes) and request.method != "GET" else {}
+        times = Times(self._connect_timeout_s, self._answer_timeout_s, self._silence_s(request))
+        headers = {"Host": host} | self._headers | request.headers | length
+        return Outgoing(request.method, target, headers, body, times)
+
+    def _silence_s(self, request: BackendRequest) -> float:
+        return request.read_timeout_s or self._answer_timeout_s
 
     @contextmanager
     def _counted(self, request: BackendRequest) -> Iterator[None]:
@@ -221,8 +218,10 @@ def network_faults(call: str) -> Iterator[None]:
         raise BackendFault(Fault.BROKEN, call=call, detail=type(error).__name__) from None
 
 
-def _limits(*, keep: int) -> httpx.Limits:
-    return httpx.Limits(max_connections=None, max_keepalive_connections=keep, keepalive_expiry=_KEPT_S)
+async def _recorded(method: str, target: str, response: httpx.Response) -> RecordedAnswer:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    path = unquote(urlsplit(target).path)
+    return RecordedAnswer(method, path, response.status_code, headers, await response.aread())
 
 
 async def _chunks(call: str, response: httpx.Response) -> AsyncGenerator[bytes, None]:
@@ -235,22 +234,37 @@ async def _chunks(call: str, response: httpx.Response) -> AsyncGenerator[bytes, 
             yield chunk
 
 
-async def _whole_body(call: str, response: httpx.Response) -> bytes:
+async def _whole_body(call: str, response: httpx.Response, *, within_s: float) -> bytes:
+    """Read a body to its end. It has as long in all as one silence may be: who drips keeps nobody for ever."""
     body = bytearray()
-    async with aclosing(_chunks(call, response)) as chunks:
-        async for chunk in chunks:
-            body += chunk
-            if len(body) > _LARGEST_ANSWER_BYTES:
-                raise _unreadable(call, response, "the answer is too large", Surprise.NO_OBJECT)
+    try:
+        async with asyncio.timeout(within_s), aclosing(_chunks(call, response)) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > _LARGEST_ANSWER_BYTES:
+                    raise _unreadable(call, response, "the answer is too large", Surprise.NO_OBJECT)
+    except TimeoutError:
+        raise BackendFault(
+            Fault.BROKEN, call=call, status=response.status_code, detail="it did not end in time"
+        ) from None
     return bytes(body)
 
 
-async def _require_bytes(call: str, response: httpx.Response) -> None:
-    if call in _FILE_CALLS and response.has_redirect_location:
-        raise Redirected(_target(call, response))
+def _raise_for_redirect(call: str, response: httpx.Response, *, at: str) -> None:
+    """Say where a file is that is not at this URL."""
+    if call not in _FILE_CALLS or not response.has_redirect_location:
+        return
+    try:
+        target = urljoin(at, response.headers["location"])
+    except ValueError:
+        raise _unreadable(call, response, "the answer leads nowhere", Surprise.NO_STREAM) from None
+    raise Redirected(target)
+
+
+async def _require_bytes(call: str, response: httpx.Response, *, within_s: float) -> None:
     if response.status_code == httpx.codes.OK and "json" not in response.headers.get("content-type", ""):
         return
-    _raise_for_refusal(call, response, await _whole_body(call, response))
+    _raise_for_refusal(call, response, await _whole_body(call, response, within_s=within_s))
     raise _unreadable(call, response, "the answer is not what was asked for", Surprise.NO_STREAM)
 
 
@@ -258,13 +272,6 @@ def _is_about_file(fault: BackendFault) -> bool:
     """Tell a storage's page that refuses one file from trouble of the backend's: nobody else is held up by it."""
     answered = fault.status is not None and fault.status < httpx.codes.INTERNAL_SERVER_ERROR
     return answered and fault.fault is Fault.BROKEN and fault.call in _FILE_CALLS
-
-
-def _target(call: str, response: httpx.Response) -> str:
-    try:
-        return urljoin(str(response.url), response.headers["location"])
-    except ValueError:
-        raise _unreadable(call, response, "the answer leads nowhere", Surprise.NO_STREAM) from None
 
 
 def _raise_for_refusal(call: str, response: httpx.Response, body: bytes) -> None:

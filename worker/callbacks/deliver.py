@@ -12,7 +12,7 @@ from core.events.delivery import DeliveryState
 from core.logs import bind, get_logger, trace_id_of
 from core.metrics import CALLBACK_DELAY_SECONDS, CALLBACK_SECONDS, CALLBACKS, CALLBACKS_LATE, TLS_FAILURES
 from core.redacted_repr import redacted_repr
-from core.security.links import with_link
+from core.security.signed_links import with_link
 from core.security.signing import headers
 from core.store.deliveries import DeliveryClaim
 from core.store.events import StoredEvent, event_ms
@@ -63,7 +63,7 @@ async def _run(context: WorkerContext, delivery_id: str) -> tuple[str, str] | No
     """Make one attempt, or put it off; returns the tenant and the URL where others may sleep for the same host."""
     owner = context.leases.new_owner()
     try:
-        claim = await context.deliveries.claim(delivery_id, owner=owner, lease_ms=context.jobs.lease_ms)
+        claim = await context.deliveries.claim(delivery_id, owner=owner, lease_ms=context.leases.lease_ms)
         if claim:
             async with context.leases.hold(delivery_id, owner) as lease:
                 lease.streaming = True  # a stopping worker lets an attempt end, so that it is not made twice

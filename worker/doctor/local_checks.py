@@ -7,6 +7,7 @@ from core.ids import new_id
 from core.security.encryption import Encryption
 from core.settings import Settings, unknown_names
 from core.storage import Storage
+from core.store.formats import WrongFormat, check_formats
 from core.store.jobs.records import Jobs
 from core.store.redis.client import STORE_DOWN, STORE_ERROR, Store
 from core.store.redis.durability import durability_warnings
@@ -43,6 +44,7 @@ async def check_redis(store: Store, settings: Settings, encryption: Encryption) 
             await _version(store),
             *await _durability(store),
             await _secret_keys(store, encryption),
+            await _formats(store),
             await _functions(store, settings),
         ]
     except STORE_DOWN as away:
@@ -77,6 +79,15 @@ async def _secret_keys(store: Store, encryption: Encryption) -> Finding:
     if warnings:
         return Finding("redis", "secret keys", Verdict.WARNING, expected, " ".join(warnings))
     return Finding("redis", "secret keys", Verdict.OK, expected, "they are")
+
+
+async def _formats(store: Store) -> Finding:
+    expected = "records that this release reads"
+    try:
+        await check_formats(store)
+    except WrongFormat as wrong:
+        return Finding("redis", "record format", Verdict.BAD, expected, str(wrong))
+    return Finding("redis", "record format", Verdict.OK, expected, f"format {store.mark.written} is written")
 
 
 async def _functions(store: Store, settings: Settings) -> Finding:

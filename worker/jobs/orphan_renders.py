@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from enum import Enum, auto
 
 from core.store.jobs.orphan_renders import OrphanRender
+from core.store.redis.codec import Unreadable
 from worker.backend.client import Backend, Credentials
 from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.backend.responses import RenderStatus
@@ -68,9 +69,7 @@ async def leave_render(execution: JobExecution) -> None:
 async def follow_orphan_renders(context: WorkerContext) -> None:
     """Look once at each that is due."""
     for orphan in await context.orphan_renders.due():
-        job = await context.jobs.load(orphan.job_id)
-        # a job that has not ended after all minds its render by itself, and leaves it anew
-        if (job and not job.ended) or await _take_back(context, orphan) is Fate.GOES_ON:
+        if await _may_still_be_wanted(context, orphan.job_id) or await _take_back(context, orphan) is Fate.GOES_ON:
             await context.orphan_renders.look_again(orphan, in_s=_pause_s(context, orphan))
         else:
             await context.orphan_renders.forget(orphan)
@@ -80,6 +79,15 @@ def _pause_s(context: WorkerContext, orphan: OrphanRender) -> float:
     """Grow with the time for which it has been followed, so that one which never ends is asked after some thirty times."""
     followed_s = (context.clock.now_ms() - orphan.left_at_ms) / 1000
     return min(max(context.settings.render_poll_s, followed_s * _PART_OF_AGE), _LONGEST_PAUSE_S)
+
+
+async def _may_still_be_wanted(context: WorkerContext, job_id: str) -> bool:
+    """Whether its job has not ended after all: then it minds its render by itself, and leaves it anew."""
+    try:
+        job = await context.jobs.load(job_id)
+    except Unreadable:
+        return True
+    return job is not None and not job.ended
 
 
 async def _take_back(context: WorkerContext, orphan: OrphanRender) -> Fate:

@@ -10,6 +10,7 @@ from core.model.job import Status
 from core.store.jobs.records import Claim
 from core.store.leases import LeaseLost
 from core.store.redis.client import STORE_DOWN
+from core.store.redis.codec import Unreadable
 from worker import redis_outage
 from worker.backend.faults import BackendFault
 from worker.context import WorkerContext
@@ -30,11 +31,19 @@ async def run_job(context: WorkerContext, job_id: str) -> None:
         claim = await context.jobs.claim(job_id, owner=context.leases.new_owner())
         if claim:
             async with context.leases.hold(job_id, claim.owner) as lease:
-                await _advance(context, claim, lease)
+                await _advance_or_set_aside(context, claim, lease)
     except LeaseLost:
         log.warning("held by another worker now")
     except STORE_DOWN as away:
         log.warning("waiting for Redis", error=type(away).__name__)
+
+
+async def _advance_or_set_aside(context: WorkerContext, claim: Claim, lease: Lease) -> None:
+    """Advance a job, unless somebody meanwhile writes a record that this release cannot read."""
+    try:
+        await _advance(context, claim, lease)
+    except Unreadable:
+        await context.jobs.set_aside(claim.job.id, owner=lease.owner)
 
 
 async def _advance(context: WorkerContext, claim: Claim, lease: Lease) -> None:
@@ -70,7 +79,7 @@ async def _next_result(execution: JobExecution) -> StepResult | None:
     except STORE_DOWN:
         await redis_outage.pause()
         return None
-    except LeaseLost:
+    except (LeaseLost, Unreadable):
         raise
     except Exception:
         log.exception("a step broke", stage=str(execution.job.stage))

@@ -15,8 +15,16 @@ async def run_periodically(name: str, task: Callable[[], Awaitable[None]], *, ev
     while True:
         await asyncio.sleep(every_s * random.uniform(0.5, 1.0))
         try:
-            await task()
+            await run_unless_it_breaks(name, task)
         except STORE_DOWN as away:
             log.warning("Redis is away", task=name, error=type(away).__name__)
-        except Exception:
-            log.exception("a periodic task broke", task=name)
+
+
+async def run_unless_it_breaks(name: str, task: Callable[[], Awaitable[None]]) -> None:
+    """Run a task; its errors go to the log and to nobody else. Raises STORE_DOWN."""
+    try:
+        await task()
+    except STORE_DOWN:
+        raise
+    except Exception:
+        log.exception("a periodic task broke", task=name)

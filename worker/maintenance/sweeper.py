@@ -3,14 +3,18 @@
 Every worker sweeps; each part is safe to do twice or by two at once. Nothing here touches a job that somebody holds.
 """
 
+from collections.abc import Awaitable, Callable
+from functools import partial
+
 from core.events.event import event
 from core.logs import get_logger
 from core.model import transitions
 from core.model.job import Job, Status
 from core.store.leases import LeaseLost
+from core.store.redis.codec import Unreadable
 from worker.context import WorkerContext
 from worker.maintenance.gauges import update_gauges
-from worker.maintenance.periodic import run_periodically
+from worker.maintenance.periodic import run_periodically, run_unless_it_breaks
 
 log = get_logger(__name__)
 
@@ -34,20 +38,32 @@ async def sweep(context: WorkerContext, cursor: int) -> int:
     rung, cursor = await context.admission.repair(cursor)
     if rung:
         log.warning("rang again for jobs or callbacks that were left behind", count=rung)
-    await _expire_jobs(context)
-    await _remove_retired(context)
-    await _remove_unused_uploads(context)
-    await context.sessions.close_idle(idle_s=context.settings.session_idle_s)
-    await context.token_pool.remove_old_anonymous()
-    await update_gauges(context)
+    for name, part in _parts(context).items():
+        await run_unless_it_breaks(name, part)
     return cursor
+
+
+def _parts(context: WorkerContext) -> dict[str, Callable[[], Awaitable[None]]]:
+    """Name what else is looked after; one that breaks keeps none of the others from its turn."""
+    return {
+        "expire jobs": partial(_expire_jobs, context),
+        "remove what is over": partial(_remove_retired, context),
+        "remove unused uploads": partial(_remove_unused_uploads, context),
+        "close idle sessions": partial(context.sessions.close_idle, idle_s=context.settings.session_idle_s),
+        "remove old tokens": context.token_pool.remove_old_anonymous,
+        "gauges": partial(update_gauges, context),
+    }
 
 
 async def _expire_jobs(context: WorkerContext) -> None:
     """End queued jobs whose start_timeout_s is over."""
-    for job in await context.jobs.load_many(await context.admission.not_started_in_time()):
+    due = await context.admission.not_started_in_time()
+    jobs = await context.jobs.load_many(due)
+    for job in jobs:
         if job.status is Status.QUEUED:
             await _expire(context, job)
+    for job_id in set(due) - {job.id for job in jobs}:
+        await context.admission.look_again_later("queued_all", job_id)
 
 
 async def _expire(context: WorkerContext, job: Job) -> None:
@@ -65,7 +81,15 @@ async def _remove_retired(context: WorkerContext) -> None:
     """Remove ended jobs and deliveries whose time is over: all of them, since they end as fast as they began."""
     while due := await context.admission.to_retire():
         for item_id in due:
-            await _remove(context, item_id)
+            await _remove_if_readable(context, item_id)
+
+
+async def _remove_if_readable(context: WorkerContext, item_id: str) -> None:
+    """Remove it, or leave it for later where nobody here can say what else goes with it."""
+    try:
+        await _remove(context, item_id)
+    except Unreadable:
+        await context.admission.look_again_later("retire", item_id)
 
 
 async def _remove(context: WorkerContext, item_id: str) -> None:

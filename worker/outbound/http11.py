@@ -6,13 +6,14 @@ byte a packet) is listened to in bunches with pauses between, so that it costs t
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from http import HTTPStatus
 
 import h11
 import httpx
 
-from worker.outbound.wire import Wire
+from worker.connections.idle import OwnedBody
+from worker.connections.wire import Wire
 
 MOST_HEAD_BYTES = 65_536
 MOST_INTERIM_ANSWERS = 16
@@ -61,7 +62,7 @@ class Http11Connection:
         return httpx.Response(
             head.status_code,
             headers=head.headers.raw_items(),
-            stream=_Body(self._body(answer), on_end),
+            stream=OwnedBody(self._body(answer), on_end),
             extensions={"http_version": b"HTTP/" + head.http_version, "reason_phrase": bytes(head.reason)},
         )
 
@@ -73,8 +74,7 @@ class Http11Connection:
             async for chunk in request.stream:
                 sent += self._parser.send(h11.Data(data=chunk)) or b""
             sent += self._parser.send(h11.EndOfMessage()) or b""
-            async with asyncio.timeout(write_s):
-                await self._wire.write(sent)
+            await self._wire.write(sent, within_s=write_s)
         except h11.LocalProtocolError as unfit:
             raise httpx.LocalProtocolError(str(unfit)) from unfit
         except TimeoutError as late:
@@ -160,24 +160,6 @@ class _Answer:
             return 0.0
         self._debt_bytes -= _PAUSE_PAYS_BYTES
         return _PAUSE_S
-
-
-class _Body(httpx.AsyncByteStream):
-    """A body that is read once, and then lets go of its connection."""
-
-    def __init__(self, pieces: AsyncGenerator[bytes, None], on_end: Callable[[], None]) -> None:
-        self._pieces = pieces
-        self._on_end = on_end
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for piece in self._pieces:
-            yield piece
-
-    async def aclose(self) -> None:
-        try:
-            await self._pieces.aclose()
-        finally:
-            self._on_end()
 
 
 def _announces_body(head: h11.Response) -> bool:

@@ -1,11 +1,12 @@
 """Admission: fair turns over the tenants that wait, the repair of the queue, and what is due to expire or to be forgotten."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from core.clock import Clock
 from core.settings import Settings
 from core.store.redis.client import Store
 from core.store.redis.keys import key
+from core.store.redis.lists import postpone
 
 
 class _Waiting(NamedTuple):
@@ -44,6 +45,10 @@ class Admission:
         now_ms = self._clock.now_ms()
         found = await self._store.redis.zrangebyscore(key("retire"), "-inf", now_ms, start=0, num=most)
         return [i.decode() for i in found]
+
+    async def look_again_later(self, list_name: Literal["retire", "queued_all"], item_id: str) -> None:
+        """Put off what is due there and cannot be read, so that it stands in nobody's way."""
+        await postpone(self._store, self._clock, list_name, item_id)
 
     async def not_started_in_time(self, *, most: int = 100) -> list[str]:
         """Name the queued jobs that should have expired by now."""

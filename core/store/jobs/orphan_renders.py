@@ -3,15 +3,19 @@
 from core.clock import Clock
 from core.model.job import Record, known_ids
 from core.store.redis.client import Store
-from core.store.redis.codec import pack, unpack
+from core.store.redis.codec import Unreadable, pack, unpack
 from core.store.redis.keys import key
+from core.store.redis.lists import postpone
 
 #: no render is followed for longer than this
 _LONGEST_MS = 24 * 3600 * 1000
 
 
 class OrphanRender(Record, frozen=True, kw_only=True):
-    """What it takes to ask after a render: whose it was, and the token that began it."""
+    """What it takes to ask after a render: whose it was, and the token that began it.
+
+    Its bytes are its place in the list, so whoever writes them again must write them as they came.
+    """
 
     id: str
     job_id: str
@@ -39,10 +43,17 @@ class OrphanRenders:
         await self._store.redis.zadd(key("orphan_renders"), {pack(render): self._clock.now_ms()}, nx=True)
 
     async def due(self, *, most: int = 100) -> list[OrphanRender]:
-        """Name those that are to be looked at now."""
+        """Name those that are to be looked at now. One that cannot be read is looked at again later."""
         now_ms = self._clock.now_ms()
         found = await self._store.redis.zrangebyscore(key("orphan_renders"), "-inf", now_ms, start=0, num=most)
-        return [unpack(raw, OrphanRender) for raw in found]
+        return [render for raw in found if (render := await self._read_or_postpone(raw))]
+
+    async def _read_or_postpone(self, raw: bytes) -> OrphanRender | None:
+        try:
+            return unpack(raw, OrphanRender)
+        except Unreadable:
+            await postpone(self._store, self._clock, "orphan_renders", raw)
+            return None
 
     async def look_again(self, render: OrphanRender, *, in_s: float) -> None:
         """Put off the next look, or forget a render that was followed for a day."""

@@ -15,9 +15,9 @@ from core.model.session import Session
 from core.model.webhook import TenantWebhook
 from core.settings import Settings
 from core.store.events import event_argument
-from core.store.leases import LeaseLost, claim
+from core.store.leases import Claimed, LeaseLost, claim, set_aside
 from core.store.redis.client import Store
-from core.store.redis.codec import raw, raw_record, unpack
+from core.store.redis.codec import Unreadable, raw, raw_record, unpack
 from core.store.redis.keys import key
 from core.store.redis.results import Nothing
 
@@ -59,31 +59,32 @@ class Jobs:
         self._clock = clock
 
     async def load(self, job_id: str) -> Job | None:
-        """Read a job, whoever's it is: the caller compares the tenant."""
-        raw = await self._store.ask("HGET", key("job", job_id), "rec")
-        return unpack(raw, Job) if raw else None
+        """Read a job, whoever's it is: the caller compares the tenant. Raises Unreadable."""
+        raw, fmt = await self._store.ask("HMGET", key("job", job_id), "rec", "fmt")
+        return self._store.read(Job, raw, fmt, item_id=job_id) if raw else None
 
     async def load_many(self, job_ids: Sequence[str]) -> list[Job]:
-        """Read jobs in one round trip, in this order; those that are gone are left out."""
+        """Read jobs in one round trip, in this order; those that are gone or cannot be read are left out."""
         pipe = self._store.redis.pipeline(transaction=False)
         for job_id in job_ids:
-            pipe.hget(key("job", job_id), "rec")
-        return [unpack(raw, Job) for raw in await pipe.execute() if raw]
+            pipe.hmget(key("job", job_id), ["rec", "fmt"])
+        rows = zip(job_ids, await pipe.execute(), strict=True)
+        return self._store.read_all(Job, ((job_id, raw, fmt) for job_id, (raw, fmt) in rows))
 
     async def claim(self, job_id: str, *, owner: str) -> Claim | None:
-        """Take a job for the length of a lease. None: it has ended, or another holds it; then leave it alone."""
+        """Take a job for the length of a lease. None: it has ended, another holds it, or it cannot be read."""
         found = await claim(self._store, self._clock, job_id, owner=owner, lease_ms=self.lease_ms)
         if found is None:
             return None
-        return Claim(
-            owner=owner,
-            job=unpack(found.record, Job),
-            session=unpack(found.session_record or b"", Session),
-            webhook=unpack(found.webhook, TenantWebhook) if found.webhook else None,
-            crashes=found.crashes,
-            taken_over=found.taken_over,
-            suspected_since_ms=found.suspected_since_ms,
-        )
+        try:
+            return _claim_of(found, job_id, owner)
+        except Unreadable:
+            await set_aside(self._store, self._clock, job_id, owner=owner)
+            return None
+
+    async def set_aside(self, job_id: str, *, owner: str) -> None:
+        """Let go of a job whose record has become one that cannot be read."""
+        await set_aside(self._store, self._clock, job_id, owner=owner)
 
     @property
     def lease_ms(self) -> int:
@@ -104,7 +105,8 @@ class Jobs:
     ) -> Job:
         """Write `new` over `old` and return what is stored now: `new`, perhaps with a caller's cancel added.
 
-        Raises LeaseLost where another worker holds the job; then nothing was written. `park_until_ms` lets go of
+        Raises LeaseLost where another worker holds the job, and Unreadable where somebody has written what this release
+        cannot read; then nothing was written. `park_until_ms` lets go of
         the job until then; an ended job is let go for good. `owner` None writes for the API and the sweeper, who
         hold no lease: they may only cancel or expire, and get LeaseLost where the version has moved on.
         `write_id` names this write: under the same one it can be repeated when the answer was lost, and happens once.
@@ -190,6 +192,19 @@ class Jobs:
         await self._store.run("forget_job", {"id": job_id}, Nothing)
 
 
+def _claim_of(found: Claimed, job_id: str, owner: str) -> Claim:
+    job = unpack(found.record, Job, item_id=job_id)
+    return Claim(
+        owner=owner,
+        job=job,
+        session=unpack(found.session_record or b"", Session, item_id=job.session_id),
+        webhook=unpack(found.webhook, TenantWebhook, item_id=job.tenant) if found.webhook else None,
+        crashes=found.crashes,
+        taken_over=found.taken_over,
+        suspected_since_ms=found.suspected_since_ms,
+    )
+
+
 #: what a place has in the place of a stage or a reason to wait
 _NONE = "-"
 #: where a job that has started can be shown
@@ -220,7 +235,6 @@ def _count(old: Job, new: Job) -> None:
 
 
 def new_write_id() -> str:
-    """Name one write."""
     return secrets.token_hex(8)
 
 

@@ -32,7 +32,7 @@ class JobRemoval:
             "version": tombstone.version,
             "fed": await self._fed_alone(job),
         }
-        await self._store.run("bury_job", arguments, Nothing)
+        await self._store.run("remove_job_data", arguments, Nothing)
         return tombstone
 
     async def _forget_response(self, tombstone: Job) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import msgspec
 import redis.asyncio
@@ -24,16 +25,23 @@ from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
 
+from core.model.formats import FIRST_FORMAT, THIS_RELEASE, Mark, format_to_write, is_readable
+from core.model.job import Record
 from core.sentinel_url import is_sentinel_url, parse_sentinel_url
 from core.store.redis.breaker import RedisBreaker
+from core.store.redis.codec import Unreadable, record_kind, unpack, unreadable
 from core.store.redis.functions import Functions, Library, library
 from core.store.redis.pipeline import PipelinedConnection, Word
 from core.store.redis.results import R, read_result
 from core.store.redis.sentinel import Sentinels
 
+#: of the time that an answer may take, a wait for something takes so much at a time
+_SHARE_OF_SILENCE = 0.3
+
 Redis = redis.asyncio.Redis
 Subscription = PubSub
 HashRow = dict[bytes, bytes]
+Stored = TypeVar("Stored", bound=Record)
 
 #: Redis is away, starting, full or a replica: the call may be made again later. Nothing was half done.
 STORE_DOWN = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, OutOfMemoryError, ReadOnlyError)
@@ -155,8 +163,12 @@ class Store:
 
     def __init__(self, client: Redis, *, functions: Library | None = None) -> None:
         self.redis = client
+        self.release = THIS_RELEASE
+        #: what may be written now, as last heard; `core.store.formats` listens
+        self.mark = Mark()
         self._functions = Functions(self.ask, self.ask_in_a_row, functions or library())
         self._connection: PipelinedConnection | None = None
+        self._waiting: PipelinedConnection | None = None
 
     async def ask(self, *words: Word) -> Any:
         """Run one short command over the connection that all of them share: ``ask("HGET", name, "rec")``."""
@@ -171,6 +183,27 @@ class Store:
             self._connection = PipelinedConnection(self.redis)
         return self._connection
 
+    async def wait_for(self, name: str, *, within_s: float) -> bytes | None:
+        """Take the first of a list, as soon as there is one. It has a connection of its own meanwhile."""
+        while within_s > 0:
+            wait_s = min(self.longest_wait_s, within_s)
+            if found := await self.redis.blpop([name], timeout=wait_s):  # type: ignore[misc, arg-type]
+                return bytes(found[1])
+            within_s -= wait_s
+        return None
+
+    @property
+    def longest_wait_s(self) -> float:
+        """Say how long Redis may hold a wait: it lets go up to 0.1 s late, and one that is silent counts as away."""
+        answer_s: float = self.redis.connection_pool.connection_kwargs["socket_timeout"]
+        return answer_s * _SHARE_OF_SILENCE
+
+    async def ask_waiting(self, *words: Word) -> Any:
+        """Run a command that Redis may hold for `longest_wait_s`, over a connection for the one task that does so."""
+        if self._waiting is None:
+            self._waiting = PipelinedConnection(self.redis)
+        return await self._waiting.ask(*words)
+
     async def run(self, operation: str, arguments: Mapping[str, Any], result: type[R], *, replicas: int = 0) -> R:
         """Run an operation of `core/store/lua/` in one round trip, and read its named results.
 
@@ -178,15 +211,41 @@ class Store:
         wrote is not with so many `replicas`.
         """
         try:
-            answer = await self._functions.call(operation, msgspec.msgpack.encode(arguments), replicas=replicas)
+            packed = msgspec.msgpack.encode({**arguments, "fmt": self.fmt})
+            answer = await self._functions.call(operation, packed, replicas=replicas)
         except ResponseError as refusal:
             if str(refusal).startswith(_PASSING):
                 raise RedisConnectionError(f"Redis refuses for now: {str(refusal).split()[0]}") from None
             raise
         return read_result(answer, result)
 
+    @property
+    def fmt(self) -> int:
+        """The format in which records are written now; it stands beside each."""
+        return format_to_write(self.release, self.mark)
+
+    def fmt_over(self, before: bytes | None) -> int:
+        """The format of a record that is written over one of format `before`: never below it."""
+        return max(self.fmt, int(before or FIRST_FORMAT))
+
+    def read(self, kind: type[Stored], raw: bytes, fmt: bytes | None, *, item_id: str) -> Stored:
+        """Read a record with the format that stands beside it. Raises Unreadable."""
+        told = FIRST_FORMAT if fmt is None else int(fmt) if fmt.isdigit() else 0
+        if not is_readable(self.release, self.mark, told):
+            raise unreadable(record_kind(kind), item_id, f"its format is {told}")
+        return unpack(raw, kind, item_id=item_id)
+
+    def read_all(self, kind: type[Stored], rows: Iterable[tuple[str, bytes | None, bytes | None]]) -> list[Stored]:
+        """Read records, each with its id and its format; those that are gone or cannot be read are left out."""
+        found = []
+        for item_id, raw, fmt in rows:
+            with suppress(Unreadable):
+                found += [self.read(kind, raw, fmt, item_id=item_id)] if raw else []
+        return found
+
     async def close(self) -> None:
         """Close all connections."""
-        if self._connection:
-            await self._connection.close()
+        for connection in (self._connection, self._waiting):
+            if connection:
+                await connection.close()
         await self.redis.aclose()

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from core.clock import stopwatch_s
 from core.sentinel_url import SentinelUrl
-from core.store.redis.sentinel import Address, Sentinels
+from core.store.redis.sentinel import NodeAddress, Sentinels
 
 #: writes are paused for no longer than this, also where this process dies in between
 PAUSE_S = 60.0
@@ -35,8 +35,8 @@ class FailoverFailed(Exception):  # noqa: N818 - it says what happened
 class Moved(NamedTuple):
     """The primary has moved. `paused_s`: how long nobody could write. `offset`: what was written before, in bytes."""
 
-    old: Address
-    new: Address
+    old: NodeAddress
+    new: NodeAddress
     paused_s: float
     offset: int
 
@@ -67,7 +67,7 @@ class PlannedFailover:
             await self._look(new, offset)
         return Moved(old, new, paused_s, offset)
 
-    async def _healthy_replicas(self) -> list[Address]:
+    async def _healthy_replicas(self) -> list[NodeAddress]:
         """Find those that a Sentinel would promote."""
         rows = await self._sentinels.replicas()
         healthy = [row for row in rows if row["flags"] == "slave" and row["master-link-status"] == "ok"]
@@ -75,10 +75,10 @@ class PlannedFailover:
             raise FailoverFailed("No replica is in touch with the primary; nothing was done.")
         return [(row["ip"], int(row["port"])) for row in healthy if row.get("slave-priority") != "0"]
 
-    async def _wait_until_caught_up(self, replicas: list[Address], offset: int) -> None:
+    async def _wait_until_caught_up(self, replicas: list[NodeAddress], offset: int) -> None:
         """Wait until each of them has all: which one is promoted is the Sentinels' to choose."""
 
-        async def caught_up(replica: Address) -> bool:
+        async def caught_up(replica: NodeAddress) -> bool:
             async with self._client(replica) as client:
                 return await _offset(client) >= offset
 
@@ -87,7 +87,7 @@ class PlannedFailover:
 
         await _until(all_caught_up, CATCH_UP_S, "A replica did not catch up in time; the primary is where it was.")
 
-    async def _promote(self, old: Address) -> Address:
+    async def _promote(self, old: NodeAddress) -> NodeAddress:
         try:
             await self._sentinels.command("SENTINEL", "FAILOVER", self._sentinels.service)
         except ResponseError as refusal:
@@ -101,17 +101,17 @@ class PlannedFailover:
         await _until(moved, PROMOTION_S, "The Sentinels promoted nobody in time; look at their log.")
         return await self._sentinels.primary()
 
-    async def _role(self, at: Address) -> bytes:
+    async def _role(self, at: NodeAddress) -> bytes:
         async with self._client(at) as client:
             role, *_ = await _command(client, "ROLE")
         return bytes(role)
 
-    async def _look(self, new: Address, offset: int) -> None:
+    async def _look(self, new: NodeAddress, offset: int) -> None:
         async with self._client(new) as client:
             if await _offset(client) < offset:
                 raise FailoverFailed(f"{new[0]}:{new[1]} was promoted and lacks some of what was written last.")
 
-    async def _demote(self, primary: Redis, new: Address) -> None:
+    async def _demote(self, primary: Redis, new: NodeAddress) -> None:
         """Make the old primary a replica: what was paused is refused as READONLY, and its callers are sent on.
 
         The Sentinels would do so themselves, but the pause keeps their words from it too.
@@ -121,7 +121,7 @@ class PlannedFailover:
         for kind in ("normal", "pubsub"):
             await _command(primary, "CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
 
-    def _client(self, at: Address) -> Redis:
+    def _client(self, at: NodeAddress) -> Redis:
         client: Redis = redis.asyncio.Redis.from_url(self._url.redis_url, retry=Retry(NoBackoff(), 0), socket_timeout=5)
         client.connection_pool.connection_kwargs |= {"host": at[0], "port": at[1]}
         return client

@@ -17,6 +17,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from core.events.delivery import DeliveryState
+from core.model.formats import FIRST_FORMAT, THIS_RELEASE
 from core.model.job import ENDS, REMOVED_NAME
 from core.store.redis.keys import key, keys_as_lua
 from core.store.redis.pipeline import Word
@@ -38,6 +39,10 @@ MESSAGE_COSTS_LIFE_MS = 86_400_000
 REFUSED_EXPORTS = 2
 #: until so long has passed a refusal counts that a token was told once, else it is as if it never was
 REFUSAL_FORGOTTEN_MS = 3_600_000
+#: a worker looks for work so often although nobody has woken it, and then learns what is due before the next time
+IDLE_POLL_MS = 1000
+#: what only a newer release can read is left to its workers for so long at a time
+ANOTHERS_TURN_MS = 1_000
 #: running times, and times in a stage, that estimates are made of
 RUN_SAMPLES = 500
 STAGE_SAMPLES = 100
@@ -49,7 +54,7 @@ _NAME = "reelgate_"
 _REPLICATION_MS = 500
 #: each may use what stands before it
 _SHARED = (
-    *("operation", "json", "queue", "crash_count", "gauges", "events", "admission"),
+    *("operation", "formats", "msgpack", "json", "queue", "crash_count", "gauges", "events", "admission"),
     *("queue_position", "tokens", "reservations", "sessions", "batches", "deliveries"),
 )
 
@@ -99,7 +104,11 @@ def _constants() -> str:
         "END_STATES": "{" + ", ".join(f"{end} = true" for end in ends) + "}",
         "JOB_ENTRY": _lua_string(JOB_ENTRY),
         "DELIVERY_ENTRY": _lua_string(DELIVERY_ENTRY),
+        "ANOTHERS_TURN_MS": ANOTHERS_TURN_MS,
         "REMOVED_NAME": _lua_string(REMOVED_NAME.encode()),
+        "FORMAT": THIS_RELEASE.format,
+        "READS_FROM": THIS_RELEASE.reads_from,
+        "FIRST_FORMAT": FIRST_FORMAT,
         "EVENTS_PER_JOB": EVENTS_PER_JOB,
         "FEED_LIFE_MS": FEED_LIFE_MS,
         "BATCH_LIFE_MS": BATCH_LIFE_MS,
@@ -107,6 +116,7 @@ def _constants() -> str:
         "RATE_WINDOW_MS": RATE_WINDOW_MS,
         "REFUSED_EXPORTS": REFUSED_EXPORTS,
         "REFUSAL_FORGOTTEN_MS": REFUSAL_FORGOTTEN_MS,
+        "IDLE_POLL_MS": IDLE_POLL_MS,
         "RUN_SAMPLES": RUN_SAMPLES,
         "MESSAGE_COSTS_LIFE_MS": MESSAGE_COSTS_LIFE_MS,
         "STAGE_SAMPLES": STAGE_SAMPLES,

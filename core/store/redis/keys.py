@@ -30,6 +30,7 @@ _SHAPES = {
     "backlog_counts": "rg:backlogs",  # HASH tenant -> "why they wait:how many", as it is in the sums
     "backlog_sums": "rg:backlogs:sums",  # HASH why they wait -> how many, of all tenants
     "workers": "rg:workers",  # HASH worker -> "alive until:slots"
+    "wakeup": "rg:wakeup",  # LIST of one token at most, for a worker that waits for work
     "leases": "rg:leases",  # ZSET of leased jobs and deliveries by the end of the lease
     # sessions
     "session": "rg:ses:{}",  # HASH
@@ -82,6 +83,8 @@ _SHAPES = {
     # gauges
     "gauges": "rg:gauges",  # HASH of what was counted over all of Redis, and when
     "gauges_holder": "rg:gauges:holder",  # STRING the worker that counts
+    "formats": "rg:format",  # HASH the mark: in which record format is written, and who may read it
+    "processes": "rg:processes",  # HASH API or worker -> "alive until:format:kind"
     # estimates
     "run_samples": "rg:samples",  # LIST of the last ended jobs' running times, ms
     "stage_samples": "rg:samples:{}",  # LIST of the times that jobs have last been in a stage, ms
@@ -94,12 +97,14 @@ _SHAPES = {
     "arq_retry": "arq:retry:{}",
 }
 
-#: every field of a hash; those of `workers`, `token_reservations`, `token_sent` and `token_entries` are ids, of
+#: every field of a hash; those of `workers`, `processes`, `token_reservations`, `token_sent` and `token_entries` are ids, of
 #: `backlog_counts` tenants, of `message_costs` and the sums kinds, of `gauges` names
 FIELDS = {
     "job": frozenset(
         {
             *("rec", "ver", "status", "owner", "tenant", "session", "profile"),
+            "fmt",  # here and below: the record's format
+            "aside",  # it could not be read, and holds no place until it is tried again
             "rank",  # where it stands in its tenant's backlog, once it comes there
             "write",  # the id of the last write, by which it is known again
             *("crashes", "suspects"),  # workers in a row that stopped in mid-step: how many, and who when
@@ -112,22 +117,22 @@ FIELDS = {
             "unwanted",  # why the URL that it named gets nothing more
         }
     ),
-    "idempotency": frozenset({"body", "answer", "waits"}),
+    "idempotency": frozenset({"body", "answer", "waits", "fmt"}),
     "batch": frozenset(
         {
-            *("rec", "tenant", "jobs", "left", "created_at", "finished_at_ms"),
+            *("rec", "fmt", "tenant", "jobs", "left", "created_at", "finished_at_ms"),
             *("delivery", "delivery_id"),  # the callback that its end sends
             "end:{}",  # how this job ended
         }
     ),
     "session": frozenset(
         {
-            *("rec", "tenant", "closed"),
+            *("rec", "fmt", "tenant", "closed"),
             "removed",  # jobs whose data was removed while another one runs here
         }
     ),
-    "tenant": frozenset({"secrets", "webhook"}),
-    "api_key": frozenset({"rec"}),
+    "tenant": frozenset({"secrets", "webhook", "fmt"}),
+    "api_key": frozenset({"rec", "fmt"}),
     "usage": frozenset(
         {
             *("jobs_succeeded", "jobs_failed", "jobs_canceled", "jobs_expired", "credits", "minutes"),
@@ -135,13 +140,15 @@ FIELDS = {
             "promised",  # credits that are reserved for jobs that run
         }
     ),
-    "upload": frozenset({"rec", "expected"}),
-    "delivery": frozenset({"rec", "event", "owner", "status", "tenant", "crashes", "suspects", "handed"}),
+    "upload": frozenset({"rec", "fmt", "expected"}),
+    "delivery": frozenset({"rec", "fmt", "event", "owner", "status", "tenant", "crashes", "suspects", "handed"}),
     "token": frozenset(
         {
             *("secret", "digest", "kind", "tenant", "state", "scopes", "expires_ms", "user_id"),
             *("available", "frozen", "read_at_ms", "reserved"),  # credits, and when the balance was read
+            "fmt",
             "sends",  # messages, ever
+            "taken",  # how often it was taken while a release ran that knows no `sends`
             "rest_until_ms",  # of a rate-limited one
             "blocked",  # exports in a row that were refused
             "denied",  # scopes that were refused, each after a space
@@ -151,6 +158,13 @@ FIELDS = {
         }
     ),
     "anonymous_identity": frozenset({"client_id", "token_id", "rest_until_ms", "rest_reason", "refusals"}),
+    "formats": frozenset(
+        {
+            *("written", "oldest_reader"),
+            "not_before_ms",  # the time at which `written` rises, unless somebody is there who could not read it
+            "first_until_ms",  # so long workers of a release before formats may hold tokens
+        }
+    ),
 }
 
 #: one message per event: the id of the job whose readers should look
@@ -177,6 +191,7 @@ BOUNDS = {
     **dict.fromkeys(("tenant_ring", "tenants"), "tenants, which an operator makes"),
     **dict.fromkeys(("tenant_turn",), "one number"),
     "running": "tenant_running_jobs",
+    "wakeup": "one token; whoever looks for work takes it",
     **dict.fromkeys(("admitted", "leases", "workers", "jobs_at"), "what all workers together hold"),
     "queued_since": "queue_limit; a job leaves it when it starts or ends",
     "backlog_counts": "tenants with a backlog",
@@ -212,6 +227,8 @@ BOUNDS = {
     "anonymous_identity_lock": "TTL of the renewal",
     **dict.fromkeys(("rpc_requests", "rpc_reply", "rpc_under_way"), "TTL of half a minute"),
     "secret_key_seals": "one for each configured key",
+    "formats": "one",
+    "processes": "API and worker processes; those that have died are dropped",
     "run_samples": "RUN_SAMPLES",
     "stage_samples": "STAGE_SAMPLES",
     "function_libraries": "eight",

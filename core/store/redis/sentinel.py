@@ -18,7 +18,8 @@ from redis.exceptions import RedisError
 
 from core.sentinel_url import SentinelUrl
 
-Address = tuple[str, int]
+#: where a server or a Sentinel listens: host and port
+NodeAddress = tuple[str, int]
 
 #: a Sentinel that does not answer within this has no vote
 _ANSWER_S = 0.3
@@ -35,10 +36,10 @@ class Sentinels:
         """The primary's name."""
         return self._url.service
 
-    async def primary(self) -> Address:
+    async def primary(self) -> NodeAddress:
         """Ask where the primary is. Raises one of STORE_DOWN where no Sentinel knows."""
         asking = [asyncio.create_task(self._ask_one(each)) for each in self._url.sentinels]
-        votes: Counter[Address] = Counter()
+        votes: Counter[NodeAddress] = Counter()
         try:
             for answer in asyncio.as_completed(asking):
                 if (found := await answer) is not None:
@@ -53,7 +54,7 @@ class Sentinels:
             raise RedisConnectionError("no Sentinel knows the primary")
         return votes.most_common(1)[0][0]
 
-    async def _ask_one(self, sentinel: Address) -> Address | None:
+    async def _ask_one(self, sentinel: NodeAddress) -> NodeAddress | None:
         try:
             async with asyncio.timeout(_ANSWER_S):
                 found = await self._command(sentinel, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._url.service)
@@ -75,7 +76,7 @@ class Sentinels:
                 continue
         raise RedisConnectionError("no Sentinel answers")
 
-    async def _command(self, sentinel: Address, *words: str) -> Any:
+    async def _command(self, sentinel: NodeAddress, *words: str) -> Any:
         host, port = sentinel
         kind = redis.asyncio.SSLConnection if self._url.tls else redis.asyncio.Connection
         connection = kind(

@@ -9,7 +9,7 @@ from core.model.job import Record
 from core.redacted_repr import redacted_repr
 from core.security.encryption import Encryption
 from core.store.redis.client import Store
-from core.store.redis.codec import pack, unpack
+from core.store.redis.codec import pack
 from core.store.redis.keys import key
 from core.store.tenants.webhooks import Webhooks
 
@@ -69,7 +69,7 @@ class ApiKeys:
         digest = self._encryption.hashes(issued.secret)[0]
         row = KeyRow(id=issued.id, tenant=tenant, scopes=scopes, created_at_ms=self._clock.now_ms())
         pipe = self._store.redis.pipeline(transaction=True)
-        pipe.hset(key("api_key", digest), mapping={"rec": pack(row)})
+        pipe.hset(key("api_key", digest), mapping={"rec": pack(row), "fmt": self._store.fmt})
         pipe.set(key("api_key_hash", issued.id), digest)
         pipe.sadd(key("tenant_keys", tenant), issued.id)
         pipe.sadd(key("tenants"), tenant)
@@ -77,16 +77,16 @@ class ApiKeys:
         return issued
 
     async def find_caller(self, api_key: str) -> Caller | None:
-        """Look up an API key by its hashes under all configured keys."""
+        """Look up an API key by its hashes under all configured keys. Raises Unreadable."""
         for digest in self._encryption.hashes(api_key):
-            raw = await self._store.ask("HGET", key("api_key", digest), "rec")
+            raw, fmt = await self._store.ask("HMGET", key("api_key", digest), "rec", "fmt")
             if raw:
-                row = unpack(raw, KeyRow)
+                row = self._store.read(KeyRow, raw, fmt, item_id="")
                 return Caller(row.tenant, row.id, frozenset(row.scopes))
         return None
 
     async def of_tenant(self, tenant: str) -> list[KeyRow]:
-        """List a tenant's keys, oldest first."""
+        """List a tenant's keys, oldest first; those that cannot be read are left out."""
         ids = sorted(i.decode() for i in await self._store.redis.smembers(key("tenant_keys", tenant)))  # type: ignore[misc]
         return [row for key_id in ids if (row := (await self._find(key_id))[1])]
 
@@ -107,5 +107,6 @@ class ApiKeys:
         digest = await self._store.redis.get(key("api_key_hash", key_id))
         if digest is None:
             return None, None
-        raw = await self._store.redis.hget(key("api_key", digest.decode()), "rec")  # type: ignore[misc]
-        return digest.decode(), unpack(raw, KeyRow) if raw else None
+        raw, fmt = await self._store.redis.hmget(key("api_key", digest.decode()), ["rec", "fmt"])  # type: ignore[misc]
+        rows = self._store.read_all(KeyRow, [(key_id, raw, fmt)])
+        return digest.decode(), rows[0] if rows else None

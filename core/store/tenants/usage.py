@@ -5,8 +5,6 @@ from core.store.redis.keys import key
 
 
 class Usage:
-    """Reads usage."""
-
     def __init__(self, store: Store) -> None:
         self._store = store
 

@@ -1,6 +1,7 @@
 """A tenant's default webhook, and the secrets that sign its callbacks. Secrets are encrypted, and rotate with a day's overlap."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from core.model.webhook import TenantWebhook
 from core.security.encryption import Encryption
 from core.security.signing import new_secret
 from core.store.redis.client import Store
-from core.store.redis.codec import pack, unpack
+from core.store.redis.codec import Unreadable, pack, unpack
 from core.store.redis.keys import key
 
 #: both secrets sign for so long after a rotation
@@ -31,7 +32,9 @@ class _Secrets(Record, frozen=True, kw_only=True):
 
 def locked_secrets(stored: bytes) -> list[bytes]:
     """List the signing secrets in a tenant's field ``secrets``, as they are stored: encrypted."""
-    return [secret.locked for secret in unpack(stored, _Secrets).all]
+    with suppress(Unreadable):
+        return [secret.locked for secret in unpack(stored, _Secrets).all]
+    return []
 
 
 class Webhooks:
@@ -43,30 +46,40 @@ class Webhooks:
         self._clock = clock
 
     async def default(self, tenant: str) -> TenantWebhook | None:
-        """Read the default webhook."""
-        raw = await self._store.ask("HGET", key("tenant", tenant), "webhook")
-        return unpack(raw, TenantWebhook) if raw else None
+        """Read the default webhook. Raises Unreadable."""
+        raw, fmt = await self._stored(tenant)
+        return self._store.read(TenantWebhook, raw, fmt, item_id=tenant) if raw else None
+
+    async def _stored(self, tenant: str) -> tuple[bytes | None, bytes | None]:
+        raw, fmt = await self._store.ask("HMGET", key("tenant", tenant), "webhook", "fmt")
+        return raw, fmt
 
     async def stored_default(self, tenant: str) -> bytes | None:
         """Read the default webhook as it is stored, to compare it later; `core.store.redis.codec.unpack` opens it."""
         return await self._store.redis.hget(key("tenant", tenant), "webhook")  # type: ignore[misc, no-any-return]
 
     async def set_default(self, tenant: str, webhook: TenantWebhook) -> None:
-        """Write the default webhook."""
-        await self._store.redis.hset(key("tenant", tenant), "webhook", pack(webhook))  # type: ignore[misc, arg-type]
+        """Write the default webhook; what a newer release keeps beside it stays."""
+        raw, fmt = await self._stored(tenant)
+        before = self._store.read(TenantWebhook, raw, fmt, item_id=tenant) if raw else webhook
+        kept = msgspec.structs.replace(webhook, beyond=before.beyond)
+        row = {"webhook": pack(kept), "fmt": self._store.fmt_over(fmt)}
+        await self._store.redis.hset(key("tenant", tenant), mapping=row)  # type: ignore[misc]
 
     async def create_secret(self, tenant: str) -> str | None:
         """Make the first signing secret of a tenant and return it, this once. None: it has one."""
         secret = new_secret()
         first = _Secrets(all=(WebhookSecret(locked=self._encryption.lock(secret)),))
         fresh = await self._store.redis.hsetnx(key("tenant", tenant), "secrets", pack(first))  # type: ignore[misc, arg-type]
+        if fresh:
+            await self._store.redis.hset(key("tenant", tenant), "fmt", self._store.fmt)  # type: ignore[misc, arg-type]
         return secret if fresh else None
 
     async def signing_secrets(self, tenant: str) -> list[str]:
-        """Open the secrets that sign now: the present one, and for a day the one before it."""
-        raw = await self._store.ask("HGET", key("tenant", tenant), "secrets")
+        """Open the secrets that sign now: the present one, and for a day the one before it. Raises Unreadable."""
+        raw, fmt = await self._store.ask("HMGET", key("tenant", tenant), "secrets", "fmt")
         now_ms = self._clock.now_ms()
-        stored = unpack(raw, _Secrets).all if raw else ()
+        stored = self._store.read(_Secrets, raw, fmt, item_id=tenant).all if raw else ()
         return [self._encryption.open(s.locked) for s in stored if s.until_ms is None or s.until_ms > now_ms]
 
     async def rotate_secret(self, tenant: str) -> str:
@@ -76,10 +89,11 @@ class Webhooks:
         name = key("tenant", tenant)
 
         async def put_first(pipe: Any) -> None:
-            raw = await pipe.hget(name, "secrets")
-            all_of_them = _Secrets(all=(now, *self._outgoing(unpack(raw, _Secrets).all if raw else ())))
+            raw, fmt = await pipe.hmget(name, ["secrets", "fmt"])
+            before = self._store.read(_Secrets, raw, fmt, item_id=tenant) if raw else _Secrets(all=())
+            after = msgspec.structs.replace(before, all=(now, *self._outgoing(before.all)))
             pipe.multi()
-            pipe.hset(name, "secrets", pack(all_of_them))
+            pipe.hset(name, mapping={"secrets": pack(after), "fmt": self._store.fmt_over(fmt)})
 
         # of two rotations at once both have shown a secret, and both sign
         await self._store.redis.transaction(put_first, name)

@@ -19,6 +19,11 @@ class AnonymousIdentity(NamedTuple):
     refusals: int
 
 
+def _reason_of(word: str) -> WaitReason:
+    """Read why the identity rests; a reason that is not known here is as good as none."""
+    return WaitReason(word) if word in set(WaitReason) else WaitReason.NO_CREDITS
+
+
 class AnonymousIdentities:
     """Reads and writes the one identity, and lets one worker of all renew its token."""
 
@@ -34,7 +39,7 @@ class AnonymousIdentities:
             row[b"client_id"].decode(),
             token.decode() if token else None,
             int(row.get(b"rest_until_ms", 0)),
-            WaitReason(row.get(b"rest_reason", WaitReason.NO_CREDITS.encode()).decode()),
+            _reason_of(row.get(b"rest_reason", b"").decode()),
             int(row.get(b"refusals", 0)),
         )
 

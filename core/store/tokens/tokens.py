@@ -1,6 +1,7 @@
 """The token pool, shared by all workers: encrypted at rest, named by an id everywhere else."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from core.clock import Clock, month_of
@@ -9,7 +10,7 @@ from core.model.token import Scope, SentMessage, Token, TokenState, Use, token_o
 from core.redacted_repr import redacted_repr
 from core.security.encryption import Encryption
 from core.store.redis.client import HashRow, Store
-from core.store.redis.codec import raw
+from core.store.redis.codec import Unreadable, raw, unreadable
 from core.store.redis.keys import key
 from core.store.redis.results import Nothing
 
@@ -101,6 +102,7 @@ class Tokens:
             "tenant": tenant,
             "state": "active",
             "scopes": scopes,
+            "fmt": self._store.fmt,
         }
         known = {"expires_ms": expires_ms, "available": available, "user_id": user_id}
         row |= {name: value for name, value in known.items() if value is not None}
@@ -133,7 +135,7 @@ class Tokens:
             await self.remove(token_id)
 
     async def all(self) -> list[Token]:
-        """List the pool, without secrets."""
+        """List the pool, without secrets and without those that cannot be read."""
         return await self._load(await self._store.redis.smembers(key("tokens")))  # type: ignore[misc]
 
     async def _load(self, ids: Iterable[bytes]) -> list[Token]:
@@ -143,17 +145,30 @@ class Tokens:
         return [token for some in found for token in some]
 
     async def _load_some(self, token_ids: Sequence[str]) -> list[Token]:
+        found = []
+        for token_id, row, in_flight in await self._rows(token_ids):
+            with suppress(Unreadable):
+                found += [self._read(token_id, row, in_flight)] if row else []
+        return found
+
+    async def _rows(self, token_ids: Sequence[str]) -> list[tuple[str, HashRow, int]]:
         pipe = self._store.redis.pipeline(transaction=False)
         for token_id in token_ids:
             pipe.hgetall(key("token", token_id))
             pipe.hlen(key("token_reservations", token_id))
-        answers, now_ms = await pipe.execute(), self._clock.now_ms()
-        rows = zip(token_ids, answers[::2], answers[1::2], strict=True)
-        return [token_of(token_id, row, in_flight=held, now_ms=now_ms) for token_id, row, held in rows if row]
+        answers = await pipe.execute()
+        return list(zip(token_ids, answers[::2], answers[1::2], strict=True))
 
     async def get(self, token_id: str) -> Token | None:
-        """Read one token's facts."""
-        return next(iter(await self._load_some([token_id])), None)
+        """Read one token's facts. Raises Unreadable."""
+        [(_, row, in_flight)] = await self._rows([token_id])
+        return self._read(token_id, row, in_flight) if row else None
+
+    def _read(self, token_id: str, row: HashRow, in_flight: int) -> Token:
+        try:
+            return token_of(token_id, row, in_flight=in_flight, now_ms=self._clock.now_ms())
+        except (KeyError, ValueError):
+            raise unreadable("token", token_id, "a field is missing, or has a value of a newer release") from None
 
     async def secret_of(self, token_id: str) -> str | None:
         """Open a token, for the call that carries it and nothing else. None: it was removed.
@@ -235,9 +250,9 @@ class Tokens:
         arguments = {"token": token_id, "job": job_id, "balance": balance, "kind": kind, "learned": learned}
         return (await self._store.run("settle_token", self._clock.for_operations() | arguments, _Settled)).others
 
-    async def note_too_few(self, kind: str, credits_: int) -> None:
+    async def note_credits_refused(self, kind: str, credits_: int) -> None:
         """Write that so many credits were refused as too few for a message of this kind."""
-        await self._store.run("note_too_few", {"kind": kind, "credits": credits_}, Nothing)
+        await self._store.run("note_credits_refused", {"kind": kind, "credits": credits_}, Nothing)
 
     async def note_balance(
         self, token_id: str, *, available: int, frozen: int, job_id: str | None = None

@@ -10,13 +10,15 @@
 {{- end }}
 {{- end }}
 
-{{/* (dict "to" list "port" 6379), as such places stand in values */}}
+{{/* (dict "to" list "ports" list), as such places stand in values */}}
 {{- define "reelgate.to" -}}
 {{- if .to }}
 - to:
     {{- toYaml .to | nindent 4 }}
   ports:
-    - {protocol: TCP, port: {{ .port }}}
+    {{- range .ports }}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
 {{- end }}
 {{- end }}
 

@@ -3,7 +3,6 @@
 The other modules here work on what this one reads. It decides which key means what, and nothing about words.
 """
 
-import math
 from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
 from urllib.parse import unquote
@@ -11,6 +10,7 @@ from urllib.parse import unquote
 import msgspec
 
 from core.redacted_repr import redacted_repr
+from worker.backend.numbers import finite_number
 from worker.backend.redact import one_line
 
 TrackKind: TypeAlias = Literal["video", "audio", "text", "other"]
@@ -109,23 +109,19 @@ def timeline(draft: object) -> Timeline:
 
 def pick(holders: tuple[dict[str, Any], ...], keys: Keys) -> object:
     """Find the first of `keys` that one of `holders` has; None where none has."""
-    found = (holder.get(key) for key in keys for holder in holders)
-    return next((value for value in found if value is not None), None)
+    for key in keys:
+        for holder in holders:
+            if (value := holder.get(key)) is not None:
+                return value
+    return None
 
 
 def dicts(value: object) -> Iterator[dict[str, Any]]:
     return (each for each in value if isinstance(each, dict)) if isinstance(value, list) else iter(())
 
 
-def number(value: object) -> float | None:
-    """Read ``10``, ``10.0`` or ``"10"``; None for anything that is no finite, sensible number."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        read = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return read if math.isfinite(read) and abs(read) < _LARGEST else None
+def _number(value: object) -> float | None:
+    return finite_number(value, below=_LARGEST)
 
 
 def _holders(value: object) -> tuple[dict[str, Any], ...]:
@@ -157,7 +153,7 @@ def _segment(value: dict[str, Any]) -> Segment:
         position=_position(pick(holders, _POSITION)),
         color=_words((*style, *holders), _COLOR),
         motion=_words((*style, *holders), _MOTION),
-        speed=number(pick(holders, _SPEED)),
+        speed=_number(pick(holders, _SPEED)),
         fade_in_ms=_length(holders, _FADE_IN) or None,
         fade_out_ms=_length(holders, _FADE_OUT) or None,
         transition=_named(pick(holders, _TRANSITION), "transition"),
@@ -172,7 +168,7 @@ def _words(holders: tuple[dict[str, Any], ...], keys: Keys, *, limit: int = _LON
 
 
 def _length(holders: tuple[dict[str, Any], ...], keys: Keys) -> float | None:
-    read = number(pick(holders, keys))
+    read = _number(pick(holders, keys))
     return read if read is None or read >= 0 else None
 
 
@@ -187,7 +183,7 @@ def _file_name(source: str | None) -> str | None:
 def _volume(holders: tuple[dict[str, Any], ...]) -> float | None:
     if pick(holders, _MUTED) is True:
         return 0.0
-    read = number(pick(holders, _VOLUME))
+    read = _number(pick(holders, _VOLUME))
     if read is None:
         return None
     return max(0.0, read / 100 if read > _PERCENT_ABOVE else read)
@@ -197,7 +193,7 @@ def _position(value: object) -> str | None:
     """Read ``"top-center"``, or ``{"x": 0.5, "y": 0.1}`` in parts of the picture."""
     if isinstance(value, str):
         return one_line(value, limit=_LONGEST_NAME) or None
-    across, down = (number(value.get(axis)) for axis in ("x", "y")) if isinstance(value, dict) else (None, None)
+    across, down = (_number(value.get(axis)) for axis in ("x", "y")) if isinstance(value, dict) else (None, None)
     if across is None or down is None:
         return None
     words = f"{_third(down, 'top', 'bottom')}-{_third(across, 'left', 'right')}"
@@ -226,9 +222,9 @@ def _size(holders: tuple[dict[str, Any], ...]) -> tuple[float | None, float | No
     ratio = pick((*holders, *canvas), ("ratio", "aspect_ratio", "aspectRatio"))
     across, colon, down = ratio.partition(":") if isinstance(ratio, str) else ("", "", "")
     width, height = (
-        number(pick((*holders, *canvas), ("width", "w"))),
-        number(pick((*holders, *canvas), ("height", "h"))),
+        _number(pick((*holders, *canvas), ("width", "w"))),
+        _number(pick((*holders, *canvas), ("height", "h"))),
     )
     if colon and (width is None or height is None):
-        width, height = number(across), number(down)
+        width, height = _number(across), _number(down)
     return (width, height) if width and height and width > 0 and height > 0 else (None, None)

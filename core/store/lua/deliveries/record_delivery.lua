@@ -7,21 +7,22 @@
 -- Results: written; absent: another worker holds it.
 
 -- Unless another URL was set, or it was switched off, meanwhile.
-local function note_outcome(tenant, outcome)
-  local raw = call('HGET', key.tenant(tenant), 'webhook')
-  local webhook = raw and cmsgpack.unpack(raw)
-  if not webhook or webhook.url ~= outcome.url or webhook.state == 'disabled' then return end
-  if outcome.worn_since_ms and webhook.failing_since_ms ~= outcome.worn_since_ms then return end
+local function changes_of(webhook, outcome)
+  local failing_since_ms = packed_field(webhook, 'failing_since_ms')
+  if packed_field(webhook, 'url') ~= outcome.url or packed_field(webhook, 'state') == 'disabled' then return nil end
+  if outcome.worn_since_ms and failing_since_ms ~= outcome.worn_since_ms then return nil end
   if outcome.disabled_why then
-    webhook.state, webhook.disabled_at_ms, webhook.disabled_why = 'disabled', now_ms, outcome.disabled_why
-  elseif not outcome.failed then
-    webhook.failing_since_ms = nil
-  elseif not webhook.failing_since_ms then
-    webhook.failing_since_ms = now_ms
-  else
-    return
+    return {state = cmsgpack.pack('disabled'), disabled_at_ms = cmsgpack.pack(now_ms),
+      disabled_why = cmsgpack.pack(outcome.disabled_why)}
   end
-  call('HSET', key.tenant(tenant), 'webhook', cmsgpack.pack(webhook))
+  if not outcome.failed then return {failing_since_ms = false} end
+  return not failing_since_ms and {failing_since_ms = cmsgpack.pack(now_ms)}
+end
+
+local function note_outcome(tenant, outcome)
+  local webhook = call('HGET', key.tenant(tenant), 'webhook')
+  local readable, changes = pcall(changes_of, webhook, outcome)
+  if readable and changes then call('HSET', key.tenant(tenant), 'webhook', with_fields(webhook, changes)) end
 end
 
 local function end_delivery(a)

@@ -67,10 +67,10 @@ end
 
 local function write_job(a, job)
   if job.session_record then
-    call('HSET', key.session(job.session), 'rec', job.session_record, 'tenant', a.tenant)
+    call('HSET', key.session(job.session), 'rec', job.session_record, 'tenant', a.tenant, 'fmt', written_fmt)
   end
   call('HSET', key.job(job.id), 'rec', job.record, 'ver', 1, 'status', 'queued', 'owner', '', 'tenant', a.tenant,
-    'session', job.session, 'profile', job.profile, 'crashes', 0, 'rank', job.rank)
+    'session', job.session, 'profile', job.profile, 'crashes', 0, 'rank', job.rank, 'fmt', written_fmt)
   if a.idempotency then call('HSET', key.job(job.id), 'answered', a.idempotency.key_hash) end
   call('ZADD', key.jobs(a.tenant), 0, job.id)
   call('ZADD', key.jobs_status(a.tenant, 'queued'), 0, job.id)
@@ -96,7 +96,7 @@ end
 
 local function write_batch(batch, tenant, count)
   call('HSET', key.batch(batch.id), 'rec', batch.record, 'tenant', tenant, 'jobs', batch.jobs, 'left', count,
-    'created_at', batch.created_at)
+    'created_at', batch.created_at, 'fmt', written_fmt)
   if batch.delivery then
     call('HSET', key.batch(batch.id), 'delivery', batch.delivery.record, 'delivery_id', batch.delivery.id)
   end
@@ -104,7 +104,8 @@ end
 
 local function write_answer(tenant, idempotency, waits)
   local stored = key.idempotency(tenant, idempotency.key_hash)
-  call('HSET', stored, 'body', idempotency.body_hash, 'answer', idempotency.answer, 'waits', table.concat(waits, '\n'))
+  call('HSET', stored, 'body', idempotency.body_hash, 'answer', idempotency.answer, 'waits', table.concat(waits, '\n'),
+    'fmt', written_fmt)
   call('PEXPIRE', stored, idempotency.life_ms)
 end
 

@@ -29,6 +29,7 @@ end
 local function write_record(a, found)
   call('HSET', key.job(a.id), 'rec', a.record, 'ver', a.new_version, 'status', a.status,
     'write', a.write)
+  stamp(key.job(a.id))
   if a.reset_crashes then forget_crashes(key.job(a.id)) end
   if a.unsent_on then call('HDEL', key.token_sent(a.unsent_on), a.id) end
   if a.sending then note_sending(a.sending, a.id) end
@@ -50,16 +51,6 @@ local function write_sample(list, ms, most)
   call('LTRIM', list, 0, most - 1)
 end
 
--- Leave the session's queue; if it was the first there, the next one may be admitted.
-local function leave_session_queue(a)
-  local queue = key.session_queue(a.session)
-  local was_first = call('LINDEX', queue, 0) == a.id
-  call('LREM', queue, 1, a.id)
-  if was_first then call('HDEL', key.session(a.session), 'removed') end
-  local next_id = call('LINDEX', queue, 0)
-  if was_first and next_id then join_backlog(a.tenant, next_id, call('HGET', key.job(next_id), 'rank')) end
-end
-
 -- Free everything that a job held: its place, its session's next, its tenant's turn, its reservations.
 local function free_job(a)
   release_budget(a.id, a.tenant)
@@ -71,7 +62,7 @@ local function free_job(a)
   call('ZREM', key.queued(a.tenant), a.id)
   call('ZREM', key.queued_all(), a.id)
   call('ZREM', key.queued_since(), a.id)
-  leave_session_queue(a)
+  leave_session_queue(a.session, a.tenant, a.id)
   join_ring_if_backlog(a.tenant)
   local token = call('HGET', key.job(a.id), 'reserved_on')
   if token then release_token(token, a.id) end
@@ -93,7 +84,7 @@ end
 -- A cancel: the job's holder hears of it at once, and a sleeping job is woken.
 local function wake(id, owner)
   call('PUBLISH', CANCEL_CHANNEL, id)
-  if owner == '' then call('ZADD', key.arq_queue(), 'XX', now_ms, id) end
+  if owner == '' and call('ZADD', key.arq_queue(), 'XX', 'CH', now_ms, id) == 1 then wake_worker() end
 end
 
 operation('commit_job', function(a)

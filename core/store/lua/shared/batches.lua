@@ -4,7 +4,7 @@
 local function completed_json(batch, found, ends)
   local rows, counts = {}, {succeeded = 0, failed = 0, canceled = 0, expired = 0}
   for id in string.gmatch(found.jobs, '%S+') do
-    counts[ends[id]] = counts[ends[id]] + 1
+    counts[ends[id]] = (counts[ends[id]] or 0) + 1
     table.insert(rows, json_object('id', json_string(id), 'status', json_string(ends[id])))
   end
   local now = json_string(batch.now)

@@ -38,7 +38,7 @@ end
 
 local function create_delivery(delivery, event_id)
   call('HSET', key.delivery(delivery.id), 'rec', delivery.record, 'event', event_id, 'owner', '', 'status', 'pending',
-    'tenant', delivery.tenant)
+    'tenant', delivery.tenant, 'fmt', written_fmt)
   call('ZADD', key.deliveries(delivery.tenant, 'pending'), 0, delivery.id)
   call('ZADD', key.job_deliveries(delivery.job), 0, delivery.id)
   show_delivery(delivery.id, 'pending', now_ms)

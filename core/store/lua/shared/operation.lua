@@ -4,7 +4,8 @@
 -- call: redis.call, which there is only while an operation runs.
 -- now_ms: the time of the present call. One host's time for all: a lease is written by one process and judged by
 -- another. A test says what time it is.
-local call, now_ms
+-- written_fmt: the format in which the caller writes records.
+local call, now_ms, written_fmt
 
 local function redis_time_ms()
   local seconds_and_us = call('TIME')
@@ -45,6 +46,7 @@ local function operation(name, run, flags)
       call = redis.call
       local a = cmsgpack.unpack(arguments[1])
       now_ms = a.now_ms or redis_time_ms()
+      written_fmt = a.fmt
       return flat(run(a))
     end,
   }

@@ -8,9 +8,17 @@ local function record_key(id)
   return is_delivery(id) and key.delivery(id) or key.job(id)
 end
 
+-- Wake one of the workers that wait for work. One token is enough: whoever takes it looks at all that is due, and wakes
+-- the next one where something is left.
+local function wake_worker()
+  if call('LLEN', key.wakeup()) == 0 then call('RPUSH', key.wakeup(), 1) end
+end
+
+-- What is due later is found by workers' own looks.
 local function enqueue(id, at_ms)
   call('SET', key.arq_job(id), is_delivery(id) and DELIVERY_ENTRY or JOB_ENTRY)
   call('ZADD', key.arq_queue(), at_ms, id)
+  if at_ms < now_ms + IDLE_POLL_MS then wake_worker() end
 end
 
 local function dequeue(id)

@@ -7,6 +7,34 @@ local function note_sending(sending, job)
   call('HINCRBY', key.token(sending.token), 'sends', 1)
 end
 
+-- Releases of the first format count how often a token was taken, and write down no message that they send. While they
+-- may run, what they do is told from their reservations, and what is done here is counted as they do.
+local function first_format_runs()
+  return tonumber(call('HGET', key.formats(), 'first_until_ms') or '0') > now_ms
+end
+
+local function note_taken(token)
+  if first_format_runs() then call('HINCRBY', key.token(token), 'taken', 1) end
+end
+
+local function messages_ever(token)
+  local counted = read_fields(key.token(token), 'sends', 'taken')
+  return tonumber(counted.sends or '0') + tonumber(counted.taken or '0')
+end
+
+local function others_at_work(token, job)
+  local messages = first_format_runs() and key.token_reservations(token) or key.token_sent(token)
+  return call('HLEN', messages) - (job and call('HEXISTS', messages, job) or 0)
+end
+
+-- A release that writes down no message takes none off the list either when its job ends.
+local function forget_ended_messages(token)
+  for _, job in ipairs(call('HKEYS', key.token_sent(token))) do
+    local status = call('HGET', key.job(job), 'status')
+    if not status or END_STATES[status] then call('HDEL', key.token_sent(token), job) end
+  end
+end
+
 local function release_token(token, job)
   call('HDEL', key.token_sent(token), job)
   local credits = call('HGET', key.token_reservations(token), job)

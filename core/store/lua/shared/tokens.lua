@@ -19,12 +19,14 @@ local function holds(words, word)
   return string.find(words, '+' .. word .. '+', 1, true) ~= nil
 end
 
--- Nothing is said of a token that has left the pool.
+-- Nothing is said of a token that has left the pool. One of which a field is missing serves nobody.
 local function read_token(id)
   local token = read_fields(key.token(id), 'state', 'tenant', 'expires_ms', 'available', 'frozen', 'reserved',
     'rest_until_ms', 'scopes', 'kind', 'blocked', 'denied', 'doubted_ms', 'doubt scope read', 'doubt scope write',
     'doubt scope upload', 'doubt scope render')
   if not token.state then return nil end
+  if not (token.scopes and token.kind and token.tenant) then token.state = 'unreadable' end
+  token.scopes, token.kind, token.tenant = token.scopes or '', token.kind or '', token.tenant or ''
   token.expires_ms = tonumber(token.expires_ms or '0')
   token.rest_until_ms = tonumber(token.rest_until_ms or '0')
   -- what rests after a 429 serves again by itself

@@ -5,10 +5,6 @@
 operation('note_balance', function(a)
   if call('EXISTS', key.token(a.token)) == 0 then return {} end
   if a.balance then write_balance(a.token, a.balance) end
-  local sent = key.token_sent(a.token)
-  return {
-    known = true,
-    sends = tonumber(call('HGET', key.token(a.token), 'sends') or '0'),
-    others = call('HLEN', sent) - (a.job and call('HEXISTS', sent, a.job) or 0),
-  }
+  forget_ended_messages(a.token)
+  return {known = true, sends = messages_ever(a.token), others = others_at_work(a.token, a.job)}
 end)

@@ -182,6 +182,7 @@ local function reserve(a, token)
   if status and END_STATES[status] then return {} end
   if call('HSETNX', key.token_reservations(token), a.job, a.cost) == 1 then
     call('HINCRBY', key.token(token), 'reserved', a.cost)
+    note_taken(token)
     index_token(token)
   end
   if status then

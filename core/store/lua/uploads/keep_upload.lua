@@ -5,6 +5,7 @@ operation('keep_upload', function(a)
   local upload = key.upload(a.id)
   local found = read_fields(upload, 'rec', 'expected')
   call('HSET', upload, 'rec', a.record)
+  stamp(upload)
   call('HDEL', upload, 'expected')
   call('ZADD', key.uploads(), a.goes_ms, a.id)
   local is_counted = found.rec and not found.expected

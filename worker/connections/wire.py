@@ -1,6 +1,6 @@
 """One TCP or TLS connection below the HTTP parser, which holds no more of what comes in than two pieces.
 
-`dialler` opens it, `http11` reads and writes it. It knows no HTTP and no time limits.
+`dial` opens it, a `http11` reads and writes it. It knows no HTTP and no time limits.
 """
 
 import asyncio
@@ -55,11 +55,12 @@ class Wire(asyncio.BufferedProtocol):
         self._resume()
         return piece
 
-    async def write(self, data: bytes) -> None:
-        """Send, and wait while the other side takes nothing. That it is gone is for `read` to say."""
+    async def write(self, data: bytes, *, within_s: float | None) -> None:
+        """Send, and wait while the other side takes nothing. That it is gone is for `read` to say. Raises TimeoutError."""
         self.transport.write(data)
         if self._writable and not self._ended:
-            await self._writable
+            async with asyncio.timeout(within_s):
+                await self._writable
 
     @contextmanager
     def unheard(self) -> Iterator[None]:

@@ -22,14 +22,16 @@ local function forget_deliveries(tenant, job)
   call('DEL', key.job_deliveries(job))
 end
 
-operation('bury_job', function(a)
+operation('remove_job_data', function(a)
   local job = key.job(a.id)
   local found = read_fields(job, 'tenant', 'session', 'rec')
   if not found.tenant then return {} end
-  remove_from_session(found.session, cmsgpack.unpack(found.rec))
+  local readable, media = pcall(files_of, found.rec)
+  remove_from_session(found.session, {id = a.id, media = readable and media})
   forget_events(found.tenant, a.id, a.fed)
   forget_deliveries(found.tenant, a.id)
   call('HSET', job, 'rec', a.record, 'ver', a.version)
+  stamp(job)
   call('HDEL', job, 'tracks', 'before', 'answered', 'unwanted')
   call('PUBLISH', REMOVALS_CHANNEL, a.id)
   return {}

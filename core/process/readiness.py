@@ -9,11 +9,13 @@ import asyncio
 from enum import StrEnum
 from typing import NamedTuple
 
+from core.errors import StartRefused
 from core.logs import get_logger
 from core.security.encryption import Encryption
+from core.store.formats import check_formats
 from core.store.redis.client import STORE_ERROR, Store
 from core.store.redis.durability import durability_warnings
-from core.store.secret_key_check import WrongSecretKeys, check_secret_keys
+from core.store.secret_key_check import check_secret_keys
 
 log = get_logger(__name__)
 
@@ -36,7 +38,7 @@ class Condition(StrEnum):
     DRAINING = "draining"
 
 
-class Report(NamedTuple):
+class ReadinessReport(NamedTuple):
     """What a probe hears. `warnings`: what an operator should mend, each a sentence."""
 
     condition: Condition
@@ -61,24 +63,25 @@ class Readiness:
         self.redis_reached = False
 
     async def look(self) -> list[str]:
-        """Look at Redis and name what is wrong with it, each in a sentence. Raises STORE_DOWN, WrongSecretKeys."""
+        """Look at Redis and name what is wrong with it, each in a sentence. Raises STORE_DOWN, StartRefused."""
+        await check_formats(self._store)
         warnings = await check_secret_keys(self._store, self._encryption) + await durability_warnings(self._store)
         self.redis_reached = True
         return warnings
 
-    async def report(self) -> Report:
+    async def report(self) -> ReadinessReport:
         """Say whether work may come here. Answers within LOOK_S whatever Redis does."""
         if self.draining:
-            return Report(Condition.DRAINING)
+            return ReadinessReport(Condition.DRAINING)
         try:
-            return Report(Condition.OK, tuple(await self._look_in_time()))
-        except (*_AWAY, WrongSecretKeys) as wrong:
-            return Report(self._condition_without_redis(), _sentences(wrong))
+            return ReadinessReport(Condition.OK, tuple(await self._look_in_time()))
+        except (*_AWAY, StartRefused) as wrong:
+            return ReadinessReport(self._condition_without_redis(), _sentences(wrong))
 
-    async def started(self) -> Report:
+    async def started(self) -> ReadinessReport:
         """Say whether Redis was reached for the first time; once that is so, nobody is asked any more."""
         if self.redis_reached:
-            return Report(Condition.OK)
+            return ReadinessReport(Condition.OK)
         return await self.report()
 
     def _condition_without_redis(self) -> Condition:
@@ -97,7 +100,7 @@ class Readiness:
 
 
 def _sentences(wrong: Exception) -> tuple[str, ...]:
-    if isinstance(wrong, WrongSecretKeys):
+    if isinstance(wrong, StartRefused):
         log.error(str(wrong))
         return (str(wrong),)
     return ("Redis does not answer.",)

@@ -1,0 +1,24 @@
+-- Record formats (`core/model/formats.py`): `fmt` beside each record, and the mark for all processes.
+
+-- A record that holds what only a newer release knows stays marked as that one's, whoever writes it.
+local function stamp(hash)
+  if written_fmt > (tonumber(call('HGET', hash, 'fmt') or '0') or 0) then call('HSET', hash, 'fmt', written_fmt) end
+end
+
+local function read_mark()
+  local found = read_fields(key.formats(), 'written', 'oldest_reader', 'not_before_ms')
+  return {
+    written = tonumber(found.written or FIRST_FORMAT),
+    oldest_reader = tonumber(found.oldest_reader or FIRST_FORMAT),
+    not_before_ms = tonumber(found.not_before_ms),
+  }
+end
+
+-- Whether this release understands what is marked so. What is no number is nothing that it knows.
+local function is_readable(fmt)
+  fmt = tonumber(fmt or FIRST_FORMAT)
+  if not fmt then return false end
+  if fmt <= FORMAT then return fmt >= READS_FROM end
+  local mark = read_mark()
+  return fmt <= mark.written and mark.oldest_reader <= FORMAT
+end

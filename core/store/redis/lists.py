@@ -1,0 +1,33 @@
+"""Lists of ids in Redis, read so that a record that cannot be read costs itself alone: it is passed over, or put off."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from core.clock import Clock
+from core.store.redis.client import Store
+from core.store.redis.keys import key
+
+Item = TypeVar("Item")
+
+#: until the next look at something due that cannot be read
+UNREADABLE_REST_MS = 600_000
+
+
+async def page_of(
+    store: Store, name: str, load: Callable[[Sequence[str]], Awaitable[list[Item]]], *, after: str | None, limit: int
+) -> list[Item]:
+    """Read up to `limit` items of a list that ids sort by time, newest first, beginning after an id."""
+    found: list[Item] = []
+    while len(found) < limit:
+        start = f"({after}" if after else "+"
+        ids = [i.decode() for i in await store.redis.zrevrangebylex(name, start, "-", start=0, num=limit)]
+        found += await load(ids)
+        if len(ids) < limit:
+            break
+        after = ids[-1]
+    return found[:limit]
+
+
+async def postpone(store: Store, clock: Clock, list_name: str, member: str | bytes) -> None:
+    """Make a member of a list of what is due (``retire``) due again later, so that it stands in nobody's way."""
+    await store.ask("ZADD", key(list_name), "XX", clock.now_ms() + UNREADABLE_REST_MS, member)

@@ -1,0 +1,68 @@
+"""The connections to the backend: dialled when needed, kept while they are fit, one request at a time on each.
+
+A message's connection is never one that was used before: on a fresh one "could not connect" is certain to mean that
+nothing was sent. No cookies, no redirects, no proxies, no environment.
+"""
+
+import asyncio
+import socket
+from functools import partial
+from ipaddress import ip_address
+
+import httpx
+
+from core.clock import stopwatch_s
+from core.security.url_policy import Address
+from worker.backend.http11 import BackendConnection, Outgoing
+from worker.connections.dial import connect_to_any, shake_hands
+from worker.connections.idle import IdleConnections, Origin
+
+#: idle connections: how many, and for how long
+_KEPT, _KEPT_S = 64, 15.0
+
+
+class BackendConnections:
+    """Sends requests, and gives responses of httpx, whose bodies come while they are read."""
+
+    def __init__(self) -> None:
+        self._tls = httpx.create_ssl_context(trust_env=False)
+        self._idle = IdleConnections[BackendConnection](most=_KEPT, longest_s=_KEPT_S)
+
+    async def send(self, request: Outgoing, origin: Origin, *, fresh: bool) -> httpx.Response:
+        """Send one request, over a connection of its own where that must be `fresh`.
+
+        Raises httpx.ConnectError or httpx.ConnectTimeout where nothing was sent, other errors of httpx where it may have.
+        """
+        connection = None if fresh else self._idle.take(origin)
+        connection = connection or await self._dial(origin, request.times.connect_s)
+        end = connection.close if fresh else partial(self._idle.keep, origin, connection)
+        try:
+            return await connection.exchange(request, on_end=end)
+        except BaseException:
+            connection.close()
+            raise
+
+    async def _dial(self, origin: Origin, timeout_s: float) -> BackendConnection:
+        if origin.scheme not in {"http", "https"}:
+            raise httpx.UnsupportedProtocol("only http and https are spoken here")
+        deadline_s = stopwatch_s() + timeout_s
+        wire = await connect_to_any(await _addresses(origin, timeout_s), origin.port, deadline_s=deadline_s)
+        if origin.scheme == "https":
+            await shake_hands(wire, self._tls, origin.host, timeout_s=timeout_s)
+        return BackendConnection(wire)
+
+    def close(self) -> None:
+        """End the idle ones; those in use end with their responses."""
+        self._idle.close()
+
+
+async def _addresses(origin: Origin, timeout_s: float) -> list[Address]:
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(timeout_s):
+            found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+    except TimeoutError as late:
+        raise httpx.ConnectTimeout("the name was not resolved in time") from late
+    except (OSError, UnicodeError) as unknown:
+        raise httpx.ConnectError("the name cannot be resolved") from unknown
+    return [ip_address(address[0]) for *_, address in found]
