@@ -13,6 +13,7 @@ from core.store.redis.client import HashRow, Store
 from core.store.redis.codec import Unreadable, unreadable
 from core.store.redis.keys import key
 from core.store.redis.results import Nothing
+from core.store.retired_hash_keys import hashes_under_retired_keys
 
 #: so many refused exports in a row, and a token is not given to a job that exports any more
 _REFUSED_EXPORTS = 2
@@ -109,7 +110,7 @@ class Tokens:
     async def _id_of(self, secret: str) -> tuple[str, str]:
         """The id of a token, and the digest that it is known by: also one under a key that was rotated away."""
         digests = self._encryption.hashes(secret)
-        for digest in digests:
+        for digest in digests + await hashes_under_retired_keys(self._store, self._encryption, secret):
             if known := await self._store.redis.get(key("token_digest", digest)):
                 return known.decode(), digest
         name = key("token_digest", digests[0])
