@@ -147,6 +147,13 @@ def test_what_the_house_rules_allow_passes(source, path):
     assert list(house["breaches_in"](source, path)) == []
 
 
+def test_a_public_name_that_stands_in_two_modules_is_found():
+    two = {"core/a.py": "def load(): ...\ndef _own(): ...\nlog = 1", "worker/b.py": "load = 1\n_own = 2\nlog = 2"}
+    [breach] = house["names_that_stand_twice"](two)
+    assert str(breach).startswith("worker/b.py:1: defines load, as core/a.py does")
+    assert list(house["names_that_stand_twice"]({"core/a.py": "from b import load\ndef load(): ..."})) == []
+
+
 def test_a_lua_script_that_spells_a_key_is_found():
     assert len(list(house["breaches_in_script"]("local k = 'rg:job:' .. id", "core/store/accept.lua"))) == 1
     assert list(house["breaches_in_script"]("local k = KEYS[1] -- an rg: key", "core/store/accept.lua")) == []

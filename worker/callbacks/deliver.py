@@ -57,7 +57,7 @@ async def _run(context: WorkerContext, delivery_id: str) -> tuple[str, str] | No
     """Make one attempt, or put it off; returns the tenant and the URL where others may sleep for the same host."""
     owner = context.leases.new_owner()
     try:
-        claim = await context.deliveries.claim(delivery_id, owner=owner, lease_ms=context.jobs.lease_ms)
+        claim = await context.deliveries.claim(delivery_id, owner=owner, lease_ms=context.leases.lease_ms)
         if claim:
             async with context.leases.hold(delivery_id, owner) as lease:
                 lease.streaming = True  # a stopping worker lets an attempt end, so that it is not made twice

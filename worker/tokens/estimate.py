@@ -39,7 +39,7 @@ def _brings_footage(job: Job) -> bool:
     return any(MEDIUM_OF.get(format_of_name(media.name) or "") == "video" for media in job.media)
 
 
-def kind_of(job: Job) -> str:
+def message_kind(job: Job) -> str:
     """Name the kind of message whose cost is learned: ``maker-free:edit``, ``maker-free:generation``."""
     return f"{job.profile}:{'generation' if is_generation(job) else 'edit'}"
 
