@@ -287,8 +287,8 @@ class Tokens:
 
     async def note_export(self, token_id: str, *, allowed: bool) -> None:
         """Write whether the backend let a token export: one refusal may be a passing fault, two in a row are a plan."""
-        token = await self.get(token_id)
-        if token is None or (allowed and token.state is not TokenState.EXPORT_BLOCKED):
+        before = await self._store.ask("HGET", key("token", token_id), "state")
+        if before is None or (allowed and before.decode() != TokenState.EXPORT_BLOCKED):
             return
         state = TokenState.ACTIVE if allowed else TokenState.EXPORT_BLOCKED
         await self.mark(token_id, state)
