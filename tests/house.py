@@ -1,11 +1,12 @@
-"""Three rules of the house that no linter knows: who reads the time, who makes Redis keys, who reads the environment.
+"""Four rules of the house that no linter knows: who reads the time, who makes Redis keys, who reads the environment, and
+that a public name stands in one module alone.
 
 `./run check` runs it over the working tree and prints one line per breach. It looks at syntax alone, imports nothing.
 """
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,8 @@ ENVIRONMENT_READERS = {
 KEY_PREFIX = "rg:"
 DATETIME_READS = {"now", "utcnow", "today"}
 ENVIRONMENT_NAMES = {"environ", "environb", "getenv"}
+#: names that mean the same wherever they stand: a module's logger, its type variables, the handlers of its routes
+SHARED_NAMES = {"log", "T", "R", "S", "HANDLERS"}
 
 
 class Breach(NamedTuple):
@@ -80,10 +83,36 @@ def breaches_in_script(text: str, path: str) -> Iterator[Breach]:
             yield Breach(path, number, "spells a Redis key; make it by a function of `key`")
 
 
+def public_names(source: str) -> Iterator[tuple[str, int]]:
+    """List the names that a module defines for others, each with its line."""
+    for node in ast.parse(source).body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                found = [name]
+            case ast.Assign(targets=targets):
+                found = [target.id for target in targets if isinstance(target, ast.Name)]
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                found = [name]
+            case _:
+                found = []
+        yield from ((name, node.lineno) for name in found if not name.startswith("_") and name not in SHARED_NAMES)
+
+
+def names_that_stand_twice(sources: Mapping[str, str]) -> Iterator[Breach]:
+    """Judge all modules together, by path: one public name has one meaning, and one place."""
+    first: dict[str, str] = {}
+    for path, source in sources.items():
+        for name, line in public_names(source):
+            if first.setdefault(name, path) != path:
+                yield Breach(path, line, f"defines {name}, as {first[name]} does; one of them means something else")
+
+
 def all_breaches(root: Path) -> Iterator[Breach]:
     for room in (*ROOMS, "sandbox"):
         for file in sorted((root / room).rglob("*.py")):
             yield from breaches_in(file.read_text("utf-8"), file.relative_to(root).as_posix())
+    modules = (file for room in ROOMS for file in sorted((root / room).rglob("*.py")))
+    yield from names_that_stand_twice({file.relative_to(root).as_posix(): file.read_text("utf-8") for file in modules})
     for room in ROOMS:
         for file in sorted((root / room).rglob("*.lua")):
             yield from breaches_in_script(file.read_text("utf-8"), file.relative_to(root).as_posix())

@@ -65,6 +65,11 @@ class Leases:
         #: this process takes no further step
         self.stopping = False
 
+    @property
+    def lease_ms(self) -> int:
+        """How long a claim lasts without a heartbeat."""
+        return int(self._lease_s * 1000)
+
     def new_owner(self) -> str:
         """Name one claim: no two of them are the same, also within this process."""
         self._count += 1

@@ -14,6 +14,7 @@ import msgspec
 
 from core.metrics import exposition
 from core.process.readiness import Readiness, ReadinessReport
+from core.redacted_repr import redacted_repr
 
 #: a request's head is no larger than this, and an exchange takes no longer
 _HEAD_LIMIT_BYTES = 16_384
@@ -25,6 +26,7 @@ class CannotListen(Exception):  # noqa: N818 - it says what is wrong
     """The port is taken, or the host is none of this machine's."""
 
 
+@redacted_repr("status", "media_type")
 class Page(NamedTuple):
     """What is answered."""
 

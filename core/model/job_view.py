@@ -104,7 +104,7 @@ class JobView(View, kw_only=True):
 
 
 def view(job: Job, *, public_url: str) -> JobView:
-    """Show a job. `output.url` is null here: `core.security.links.with_link` puts a fresh one in."""
+    """Show a job. `output.url` is null here: `core.security.signed_links.with_link` puts a fresh one in."""
     return JobView(
         id=job.id,
         status=job.status,

@@ -10,6 +10,7 @@ import msgspec
 from core.errors import MEANINGS, Code, WaitReason
 from core.model.job import ENDS, Job, Problem, Recovery, Render, Sent, Stage, Status, Wait
 from core.model.progress import PERCENT, WORDS
+from core.model.reply import shortened_reply
 
 TRANSITIONS: frozenset[tuple[Status, Status]] = frozenset(
     {
@@ -46,10 +47,6 @@ BEFORE_MESSAGE = frozenset({Stage.PREPARING, Stage.UPLOADING, Stage.EDITING})
 
 class InvalidTransition(Exception):  # noqa: N818 - it names a programming error
     """A job was asked to go where no job may go."""
-
-
-#: a reply is given to callers up to this many bytes of UTF-8
-REPLY_LIMIT_BYTES = 4096
 
 
 def _go(job: Job, status: Status) -> Status:
@@ -166,21 +163,13 @@ def still_unconfirmed(job: Job, *, seen: str | None, counts: bool = True, **fact
 
 def answered(job: Job, *, reply: str) -> Job:
     """What the backend said, without its GUI talk."""
-    text, truncated = shortened(reply)
+    text, truncated = shortened_reply(reply)
     return _next(job, reply=text or None, reply_truncated=truncated)
 
 
 def edited(job: Job, *, changes: tuple[str, ...], **facts: Any) -> Job:
     """The message's effect is confirmed; `facts` are its cost, and what else came of it."""
     return _next(job, edited=True, changes=changes, recovery=None, **facts)
-
-
-def shortened(text: str) -> tuple[str, bool]:
-    """Cut a reply to 4 kB of UTF-8 without splitting a character; says whether it was cut."""
-    raw = text.encode()
-    if len(raw) <= REPLY_LIMIT_BYTES:
-        return text, False
-    return raw[:REPLY_LIMIT_BYTES].decode(errors="ignore"), True
 
 
 def rendering(job: Job, *, render: Render) -> Job:

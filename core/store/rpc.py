@@ -6,12 +6,13 @@ few under way at a time, so that none of them keeps the workers from the others.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
 from core.clock import Clock
 from core.ids import new_id
+from core.model.formats import FIRST_FORMAT
 from core.redacted_repr import redacted_repr
 from core.store.redis.client import Store
 from core.store.redis.codec import decode
@@ -34,8 +35,8 @@ class TooManyRequests(Exception):  # noqa: N818 - says what was asked for
 
 
 @redacted_repr("id", "kind", "tenant")
-class RpcRequest(NamedTuple):
-    """What a worker is asked to do: ``("credits", "acme", b"")``."""
+class RpcRequest(msgspec.Struct, frozen=True, array_like=True):
+    """What a worker is asked to do: ``("credits", "acme", b"")``. What a newer release says beyond it is not read."""
 
     id: str
     kind: RpcKind
@@ -80,7 +81,8 @@ class RpcQueue:
 
     async def _push(self, request: RpcRequest) -> None:
         pipe = self._store.redis.pipeline(transaction=True)
-        pipe.rpush(key("rpc_requests"), msgspec.msgpack.encode(request))
+        told = request if self._store.fmt > FIRST_FORMAT else _as_first_told(request)
+        pipe.rpush(key("rpc_requests"), msgspec.msgpack.encode(told))
         pipe.ltrim(key("rpc_requests"), -_MOST, -1)
         pipe.expire(key("rpc_requests"), _LIFE_S)
         await pipe.execute()
@@ -96,3 +98,8 @@ class RpcQueue:
         pipe.rpush(key("rpc_reply", request.id), body)
         pipe.expire(key("rpc_reply", request.id), _LIFE_S)
         await pipe.execute()
+
+
+def _as_first_told(request: RpcRequest) -> tuple[str, RpcKind, str, bytes]:
+    """Say it in the four parts that releases before formats read, which refuse a fifth."""
+    return request.id, request.kind, request.tenant, request.body

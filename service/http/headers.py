@@ -64,7 +64,7 @@ class CallOrigin(NamedTuple):
 NOWHERE = CallOrigin()
 
 
-def origin_of(scope: Scope, traceparent: str | None = None) -> CallOrigin:
+def call_origin_of(scope: Scope, traceparent: str | None = None) -> CallOrigin:
     """Name the call of this scope; `traceparent` is the header as it came."""
     return CallOrigin(str(scope.get("request_id", "")) or None, parse_traceparent(traceparent))
 

@@ -9,7 +9,7 @@ import msgspec
 from core.errors import WaitReason
 from core.model.job import Job, Status
 from core.model.job_view import JobView, WaitView, view
-from core.security.links import output_link, with_link
+from core.security.signed_links import output_link, with_link
 from core.store.jobs.queries import QueuePosition
 from service.context import ApiContext
 from service.jobs.eta import look_again_s, pace_of

@@ -12,7 +12,7 @@ from core.profiles import PROFILES, Profile
 from core.store.rpc import TooManyRequests
 from service.auth import RequireScope
 from service.context import ApiRequest, context_of
-from service.http.headers import origin_of
+from service.http.headers import call_origin_of
 from service.http.json_response import json_response
 from service.http.query import query_params
 from service.openapi.describe import ResponseDoc, problems, reads
@@ -52,7 +52,7 @@ async def read_credits(request: ApiRequest) -> Response[bytes]:
     """Have a worker read the balances; without one in time, give those that were read last."""
     context, tenant = context_of(request), request.user.tenant
     with suppress(TooManyRequests):  # those under way bring what this one would have
-        request_id = origin_of(request.scope).request_id
+        request_id = call_origin_of(request.scope).request_id
         await context.rpc.ask("credits", tenant, b"", wait_s=_CREDITS_WAIT_S, request_id=request_id)
     return json_response(_sum(await context.tokens.serving(tenant)))
 

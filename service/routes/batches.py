@@ -10,7 +10,7 @@ from core.model.job import Status
 from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.body import read_json_body
-from service.http.headers import TraceparentHeader, origin_of
+from service.http.headers import TraceparentHeader, call_origin_of
 from service.http.json_response import json_response
 from service.idempotency import IdempotencyKeyHeader, parse_key, replay_or_run
 from service.jobs.batch import accept_batch, batch_view
@@ -44,7 +44,7 @@ async def submit_batch(
     context, caller = context_of(request), request.user
     raw = await read_json_body(request)
     key = parse_key(idempotency_key, path=request.scope["path"], body=raw)
-    origin = origin_of(request.scope, traceparent)
+    origin = call_origin_of(request.scope, traceparent)
     call = partial(accept_batch, context, caller, raw, key=key, origin=origin)
     return await respond(context, await replay_or_run(context, caller.tenant, key, call), None)
 

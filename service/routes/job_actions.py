@@ -13,7 +13,7 @@ from core.store.leases import LeaseLost
 from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.body import decode_json, has_body, read_json_body
-from service.http.headers import PreferHeader, TraceparentHeader, origin_of, parse_wait_s
+from service.http.headers import PreferHeader, TraceparentHeader, call_origin_of, parse_wait_s
 from service.http.json_response import json_response
 from service.idempotency import IdempotencyKeyHeader, parse_key, replay_or_run
 from service.jobs.current_view import current_view
@@ -122,7 +122,7 @@ async def replay_job(
     context, caller = context_of(request), request.user
     raw = await read_json_body(request) if has_body(request) else b""
     key = parse_key(idempotency_key, path=request.scope["path"], body=raw)
-    origin = origin_of(request.scope, traceparent)
+    origin = call_origin_of(request.scope, traceparent)
 
     async def call() -> StoredResponse:
         ask = decode_json(raw, ReplayRequest) if raw else ReplayRequest()

@@ -17,8 +17,8 @@ from service.http.headers import (
     IfNoneMatchHeader,
     PreferHeader,
     TraceparentHeader,
+    call_origin_of,
     matches_etag,
-    origin_of,
     parse_wait_s,
 )
 from service.http.json_response import json_response
@@ -69,7 +69,7 @@ async def submit_job(
     context, caller = context_of(request), request.user
     raw = await read_json_body(request)
     key = parse_key(idempotency_key, path=request.scope["path"], body=raw)
-    origin = origin_of(request.scope, traceparent)
+    origin = call_origin_of(request.scope, traceparent)
 
     async def call() -> StoredResponse:
         return await accept_job(context, caller, decode_json(raw, JobRequest), key=key, origin=origin)

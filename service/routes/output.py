@@ -9,7 +9,7 @@ from litestar.response import Stream
 
 from core.ids import is_id
 from core.model.job import Job, OutputFile
-from core.security.links import output_path, verify_path
+from core.security.signed_links import output_path, verify_path
 from core.storage import FileMissing
 from service.auth import RequireScope, authorize
 from service.context import ApiContext, ApiRequest, context_of

@@ -14,7 +14,7 @@ from core.store.tenants.webhooks import ROTATION_MS
 from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.body import decode_json, read_json_body
-from service.http.headers import CallOrigin, origin_of
+from service.http.headers import CallOrigin, call_origin_of
 from service.http.json_response import encoded_response, json_response
 from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
 from service.jobs.validation import webhook_url_error
@@ -150,7 +150,7 @@ async def send_test(request: ApiRequest, idempotency_key: IdempotencyKeyHeader =
     """Have a worker send a signed ``webhook.test``, and tell what came back."""
     context, tenant = context_of(request), request.user.tenant
     key = parse_key(idempotency_key, path=request.scope["path"])
-    tested = await run_once(context, tenant, key, partial(_test, context, tenant, origin_of(request.scope)))
+    tested = await run_once(context, tenant, key, partial(_test, context, tenant, call_origin_of(request.scope)))
     return encoded_response(tested.body, status=200, headers=tested.headers)
 
 

@@ -33,6 +33,8 @@ LEASE_S = 1
 LIMIT_S = PATIENCE_S
 UNAVAILABLE = 503
 _AGAIN_S = 0.1
+#: operations by which a worker shows that it has an item in hand: it writes it, or lets go of it
+_WRITES = frozenset({"commit_job", "record_delivery", "hand_back"})
 
 _WAITS = {name: value for name, value in FAST.items() if name.startswith("REELGATE_")}
 GATEWAY = _WAITS | {
@@ -100,6 +102,7 @@ class Lane:
     def stopped(self, worker: Worker) -> None:
         """Begin to wait for somebody else to go on."""
         self._stopped = worker
+        self.elsewhere.clear()
         self._since_stop = Lateness()
         self._end_watch()
         self._watch = asyncio.create_task(self._since_stop.watch())
@@ -113,7 +116,7 @@ class Lane:
 
     def heard(self, worker: Worker, names: Sequence[str]) -> None:
         """Notice that somebody else goes on."""
-        if self._stopped is not worker and ("commit_job" in names or "record_delivery" in names):
+        if self._stopped is not worker and not _WRITES.isdisjoint(names):
             self.elsewhere.set()
             if self.gone_on_after_s is None:
                 self.gone_on_after_s = self._since_stop.own_s

@@ -23,6 +23,8 @@ STORE = ("--root", str(FOLDER / "store"), "--runroot", str(FOLDER / "run"), "--s
 _AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 _BASE = "docker.io/library/python:3.11-slim-bookworm"
 _BUILD_S = 900
+#: layers of some changes of our code; each is some hundred megabytes
+_MOST_IMAGES = 40
 
 
 def need(*programs: str) -> None:
@@ -59,12 +61,19 @@ def build(target: str) -> str:
     need("buildah", "debootstrap")
     name = f"localhost/reelgate-{target}"
     with alone():
+        _forget_old_layers()
         if _BASE not in buildah("images", "--format", "{{.Name}}:{{.Tag}}").split():
             _make_base()
         options = ("--isolation", "chroot", "--pull-never", "--layers", "--volume", f"{_AUTHORITIES}:{_AUTHORITIES}:ro")
         files = ("--file", "deploy/Dockerfile", "--ignorefile", "deploy/Dockerfile.dockerignore")
         buildah("build", *options, *files, "--target", target, "--tag", f"{name}:test", ".")
     return name
+
+
+def _forget_old_layers() -> None:
+    """Let go of what bears no name, once that has become much; the next build is one from nothing."""
+    if len(buildah("images", "--all", "--quiet").split()) > _MOST_IMAGES:
+        buildah("rmi", "--prune", "--force")
 
 
 def build_redis() -> str:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import urllib.request
@@ -59,7 +58,7 @@ def started(container: str, words: list[str], redis_url: str) -> Iterator[str]:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
         assert process.stdout
-        yield re.search(r"^\w+ ready (http://\S+)$", process.stdout.readline())[1]
+        yield json.loads(process.stdout.readline())["address"]
     finally:
         # buildah keeps the signal to itself
         os.killpg(process.pid, signal.SIGTERM)

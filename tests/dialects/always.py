@@ -69,7 +69,8 @@ _SCOPE = frozenset({"scope_missing"})
 _UNCONFIRMED = frozenset({"edit_unconfirmed"})
 _RENDERING = frozenset({"render_failed", "render_timeout", "backend_unavailable", "deadline_exceeded"})
 _NO_FILM = frozenset({"render_failed", "backend_unavailable", "deadline_exceeded"})
-_NO_STATE = frozenset({"edit_unconfirmed", "nothing_to_export", "session_lost", "backend_unavailable"})
+#: tools ran, so it was edited for all that anybody knows: its export costs nothing once there is a state
+_NO_STATE = frozenset({"edit_unconfirmed", "nothing_to_export", "session_lost", "backend_unavailable", "render_failed"})
 #: as if the call had been made well
 FINE = frozenset({"succeeded"})
 

@@ -18,7 +18,7 @@ from core.model.job import OutputFile, Webhook
 from core.model.plan import Plan
 from core.model.transitions import succeeded
 from core.model.webhook import TenantWebhook
-from core.security.links import verify_path
+from core.security.signed_links import verify_path
 from core.store.redis.keys import key
 from tests.receiver_fixture import Receiver, running_receiver
 from tests.store_fixture import Core, core, settings_for

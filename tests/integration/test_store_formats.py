@@ -182,6 +182,21 @@ async def test_the_format_stands_beside_every_record(core: Core):
     )
 
 
+async def test_an_rpc_request_has_four_parts_while_a_release_lives_that_reads_no_more(core: Core):
+    for mark, parts in ((Mark(1, 1), 4), (Mark(2, 1), 5)):
+        core.store.mark = mark
+        await core.rpc.ask("credits", "acme", b"", wait_s=0.01, request_id="req_1")
+        [raw] = await core.redis.lrange(key("rpc_requests"), 0, -1)
+        assert len(msgspec.msgpack.decode(raw)) == parts
+        assert (await core.rpc.next(wait_s=1)).tenant == "acme"
+
+
+async def test_an_rpc_request_of_a_newer_release_is_done_without_what_it_says_beyond(core: Core):
+    raw = msgspec.msgpack.encode(("evt_1", "credits", "acme", b"x", "req_1", {"newer": 1}))
+    await core.redis.rpush(key("rpc_requests"), raw)
+    assert (await core.rpc.next(wait_s=1)).body == b"x"
+
+
 async def test_a_record_that_is_written_again_gets_the_format_of_now(core: Core):
     await core.slots(9)
     job = await core.submit()

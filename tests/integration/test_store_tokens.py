@@ -339,7 +339,7 @@ async def test_a_token_with_fewer_credits_than_the_estimate_is_the_last_choice_a
 
 async def test_credits_that_were_refused_as_too_few_are_not_tried_again_for_such_a_message(core: Core) -> None:
     poor = await add(core, "a", available=40)
-    await core.tokens.note_too_few("maker-free:edit", 40)
+    await core.tokens.note_credits_refused("maker-free:edit", 40)
     assert await take(core, "job_1", kind="maker-free:edit", last_choice=True) is None
     assert await take(core, "job_2", kind="", least=41, last_choice=True) is None, "this job has heard it itself"
     assert await take(core, "job_3", kind="maker-free:generation", last_choice=True) == poor
@@ -352,7 +352,7 @@ async def test_what_the_last_message_did_cost_is_enough_for_the_next_and_contrad
     core: Core,
 ) -> None:
     poor, kind = await add(core, "a", available=40), "maker-free:edit"
-    await core.tokens.note_too_few(kind, 40)
+    await core.tokens.note_credits_refused(kind, 40)
     await core.tokens.settle(poor, job_id="job_0", available=40, frozen=0, kind=kind, learned=5)
     assert await take(core, "job_1", kind=kind) == poor
     assert (await read(core, poor)).reserved == 50

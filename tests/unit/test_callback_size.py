@@ -10,7 +10,7 @@ from core.model.job import OutputFile
 from core.model.plan import Plan
 from core.model.transitions import failed, started, succeeded
 from core.security.encryption import Encryption
-from core.security.links import with_link
+from core.security.signed_links import with_link
 from tests.store_fixture import make_job
 
 URL = "https://reelgate.example.com/gateways/one"

@@ -3,13 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.model.transitions import REPLY_LIMIT_BYTES, answered, shortened, started
+from core.model.reply import REPLY_LIMIT_BYTES, shortened_reply
+from core.model.transitions import answered, started
 from tests.store_fixture import make_job
 
 
 @given(st.text(alphabet=st.sampled_from("aé剪🎬"), min_size=900, max_size=4200))
 def test_a_cut_reply_is_a_beginning_that_fits_and_could_not_be_a_character_longer(text: str) -> None:
-    kept, cut = shortened(text)
+    kept, cut = shortened_reply(text)
     assert text.startswith(kept)
     assert len(kept.encode()) <= REPLY_LIMIT_BYTES
     assert cut == (kept != text)
@@ -18,8 +19,8 @@ def test_a_cut_reply_is_a_beginning_that_fits_and_could_not_be_a_character_longe
 
 
 def test_a_reply_of_exactly_the_limit_is_whole() -> None:
-    assert shortened("a" * REPLY_LIMIT_BYTES) == ("a" * REPLY_LIMIT_BYTES, False)
-    assert shortened("a" * REPLY_LIMIT_BYTES + "b") == ("a" * REPLY_LIMIT_BYTES, True)
+    assert shortened_reply("a" * REPLY_LIMIT_BYTES) == ("a" * REPLY_LIMIT_BYTES, False)
+    assert shortened_reply("a" * REPLY_LIMIT_BYTES + "b") == ("a" * REPLY_LIMIT_BYTES, True)
 
 
 def test_a_job_says_when_its_reply_was_cut_and_no_reply_is_none() -> None:

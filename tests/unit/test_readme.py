@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 PAGES = (
     *("README.md", "CONTRIBUTING.md", "DECISIONS.md", "CHANGELOG.md"),
-    *("deploy/README.md", "deploy/RUNBOOK.md", "openapi/callbacks.md"),
+    *("deploy/README.md", "deploy/RUNBOOK.md", "deploy/chart/README.md", "openapi/callbacks.md"),
 )
 
 

@@ -25,7 +25,7 @@ CONTENT = {
 }
 #: fields with such a name that hold something else; our own links may be shown
 HARMLESS = {
-    ("core.security.links", "OutputLink", "url"),
+    ("core.security.signed_links", "OutputLink", "url"),
     ("service.openapi.describe", "BodyDoc", "media"),
 }
 

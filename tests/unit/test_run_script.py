@@ -91,7 +91,7 @@ def test_uv_on_the_path_is_enough_and_a_second_time_it_is_not_even_asked(clone, 
     has(machine, "uv", UV)
     assert run(clone, "setup", path=machine).returncode == 0
     assert run(clone, "setup", path=machine).returncode == 0
-    assert (clone / "asked").read_text() == "sync --frozen --all-extras --quiet\n"
+    assert (clone / "asked").read_text() == "sync --frozen --all-extras --group deploy --quiet\n"
 
 
 def test_a_changed_lock_file_sets_up_again(clone, machine):
@@ -106,7 +106,7 @@ def test_the_benchs_peers_come_only_with_the_bench_and_do_not_undo_the_rest(clon
     has(machine, "uv", UV)
     for command in ("bench", "bench", "setup"):
         run(clone, command, path=machine)
-    assert (clone / "asked").read_text() == "sync --frozen --all-extras --group bench --quiet\n"
+    assert (clone / "asked").read_text() == "sync --frozen --all-extras --group deploy --group bench --quiet\n"
 
 
 def test_the_script_is_accepted_by_a_plain_posix_shell():
@@ -145,6 +145,13 @@ def test_a_breach_of_a_house_rule_is_found(source, path):
 )
 def test_what_the_house_rules_allow_passes(source, path):
     assert list(house["breaches_in"](source, path)) == []
+
+
+def test_a_public_name_that_stands_in_two_modules_is_found():
+    two = {"core/a.py": "def load(): ...\ndef _own(): ...\nlog = 1", "worker/b.py": "load = 1\n_own = 2\nlog = 2"}
+    [breach] = house["names_that_stand_twice"](two)
+    assert str(breach).startswith("worker/b.py:1: defines load, as core/a.py does")
+    assert list(house["names_that_stand_twice"]({"core/a.py": "from b import load\ndef load(): ..."})) == []
 
 
 def test_a_lua_script_that_spells_a_key_is_found():

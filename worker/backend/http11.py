@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 import httptools
 import httpx
 
+from core.redacted_repr import redacted_repr
 from worker.connections.idle import OwnedBody
 from worker.connections.wire import Wire
 
-MOST_HEAD_BYTES = 65_536
-MOST_INTERIM_ANSWERS = 16
+_MOST_HEAD_BYTES = 65_536
+_MOST_INTERIM_ANSWERS = 16
 #: a body that comes in chunks goes out in bunches of more than this
 _BUNCH_BYTES = 65_536
 
@@ -36,6 +37,7 @@ class Times(NamedTuple):
     read_s: float
 
 
+@redacted_repr("method", "times")
 class Outgoing(NamedTuple):
     """A request as it goes out. `target`: path and query, escaped. `headers`: Host and Content-Length among them."""
 
@@ -159,7 +161,7 @@ class _Answer:
 
     def _count_head(self, more_bytes: int) -> None:
         self._head_bytes += more_bytes
-        if not self.has_head and (self._head_bytes > MOST_HEAD_BYTES or self._interim > MOST_INTERIM_ANSWERS):
+        if not self.has_head and (self._head_bytes > _MOST_HEAD_BYTES or self._interim > _MOST_INTERIM_ANSWERS):
             raise httpx.RemoteProtocolError("the answer's head is too large")
 
     def on_message_begin(self) -> None:

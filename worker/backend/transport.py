@@ -19,7 +19,7 @@ from worker.backend.breaker import BackendBreaker
 from worker.backend.connections import BackendConnections
 from worker.backend.faults import BackendFault, Fault, fault_of
 from worker.backend.http11 import Outgoing, Times
-from worker.backend.responses import Unreadable, open_envelope
+from worker.backend.responses import UnreadableAnswer, open_envelope
 from worker.backend.surprises import Surprise
 from worker.connections.idle import origin_of
 
@@ -120,7 +120,7 @@ class Transport:
             _raise_for_refusal(request.call, response, body)
             try:
                 return read(open_envelope(body))
-            except Unreadable as error:
+            except UnreadableAnswer as error:
                 kind = error.kind if body else Surprise.EMPTY
                 raise _unreadable(request.call, response, str(error), kind) from None
 

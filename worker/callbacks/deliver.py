@@ -11,7 +11,7 @@ import msgspec
 from core.logs import bind, get_logger, trace_id_of
 from core.metrics import CALLBACK_SECONDS, CALLBACKS
 from core.redacted_repr import redacted_repr
-from core.security.links import with_link
+from core.security.signed_links import with_link
 from core.security.signing import headers
 from core.store.deliveries import DeliveryClaim
 from core.store.events import StoredEvent
@@ -57,7 +57,7 @@ async def _run(context: WorkerContext, delivery_id: str) -> tuple[str, str] | No
     """Make one attempt, or put it off; returns the tenant and the URL where others may sleep for the same host."""
     owner = context.leases.new_owner()
     try:
-        claim = await context.deliveries.claim(delivery_id, owner=owner, lease_ms=context.jobs.lease_ms)
+        claim = await context.deliveries.claim(delivery_id, owner=owner, lease_ms=context.leases.lease_ms)
         if claim:
             async with context.leases.hold(delivery_id, owner) as lease:
                 lease.streaming = True  # a stopping worker lets an attempt end, so that it is not made twice

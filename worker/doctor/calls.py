@@ -1,6 +1,6 @@
 """The doctor's way to call the backend: the gateway's own client, each answer a finding with its shape.
 
-`worker.doctor.harmless` and `paid` decide what is called, and what an answer settles.
+`worker.doctor.free_checks` and `paid` decide what is called, and what an answer settles.
 """
 
 from collections.abc import Awaitable

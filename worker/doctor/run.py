@@ -20,9 +20,9 @@ from worker.context import platform_of, token_pool_over
 from worker.doctor.calls import RecordedCalls
 from worker.doctor.doubts import Seen, doubts_after
 from worker.doctor.findings import Finding, Report, Verdict, scrub, works
-from worker.doctor.harmless import HarmlessChecks, read_balance
+from worker.doctor.free_checks import HarmlessChecks, read_balance
 from worker.doctor.local_checks import bad_settings, check_redis, check_settings, check_storage
-from worker.doctor.paid import PaidChecks
+from worker.doctor.paid_checks import PaidChecks
 from worker.outbound.client import OutboundClient, guarded_client
 from worker.tokens.anonymous import AnonymousTokenSource
 from worker.tokens.pool import TokenPool

@@ -64,8 +64,6 @@ def end_after(fault: BackendFault, job: Job) -> Permanent:
         return Permanent(Code.SCOPE_MISSING, fault.detail or None)
     if fault.fault is Fault.RENDER_UNKNOWN:
         return Permanent(Code.RENDER_FAILED, fault.detail or None)
-    if fault.fault is Fault.NO_STATE and job.edited:
-        return Permanent(Code.NOTHING_TO_EXPORT)
     if job.sent is not None:
         return Permanent(_code_after_message(fault, job), fault.detail or None)
     match fault.fault:

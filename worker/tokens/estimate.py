@@ -44,7 +44,7 @@ def exceeds_limit(job: Job) -> bool:
     return job.max_credits is not None and estimate(job) > job.max_credits
 
 
-def kind_of(job: Job) -> str:
+def message_kind(job: Job) -> str:
     """Name the kind of message whose cost is learned: ``maker-free:edit``, ``maker-free:generation``."""
     return f"{job.profile}:{'generation' if is_generation(job) else 'edit'}"
 

@@ -30,7 +30,7 @@ from worker.tokens.availability import (
     with_stale_balance,
     with_unread_balance,
 )
-from worker.tokens.estimate import estimate, exceeds_limit, kind_of
+from worker.tokens.estimate import estimate, exceeds_limit, message_kind
 
 #: sessions may still name an expired anonymous token for so long
 _ANONYMOUS_KEPT_MS = 24 * 3600 * 1000
@@ -149,7 +149,7 @@ class TokenPool:
             job_id=job.id,
             available=balance.available if balance else None,
             frozen=balance.frozen if balance else None,
-            kind=kind_of(job),
+            kind=message_kind(job),
             learned=cost,
         )
 
@@ -202,7 +202,7 @@ class TokenPool:
             only=only,
             anonymous=anonymous,
             unread=unread,
-            kind=kind_of(job),
+            kind=message_kind(job),
             least=job.cost_at_least,
             last_choice=last_choice,
             month_limit=self._month_limit,
@@ -242,7 +242,7 @@ class TokenPool:
         with suppress(BackendFault):
             balance = await self._read_for(job, token_id)
         if balance and balance.available < estimate(job):
-            await self._tokens.note_too_few(kind_of(job), balance.available)
+            await self._tokens.note_credits_refused(message_kind(job), balance.available)
         await self.release(job, token_id)
         return balance
 

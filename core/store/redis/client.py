@@ -29,7 +29,7 @@ from core.model.formats import FIRST_FORMAT, THIS_RELEASE, Mark, format_to_write
 from core.model.job import Record
 from core.sentinel_url import is_sentinel_url, parse_sentinel_url
 from core.store.redis.breaker import RedisBreaker
-from core.store.redis.codec import Unreadable, kind_of, unpack, unreadable
+from core.store.redis.codec import Unreadable, record_kind, unpack, unreadable
 from core.store.redis.functions import Functions, Library, library
 from core.store.redis.pipeline import PipelinedConnection, Word
 from core.store.redis.results import R, read_result
@@ -232,7 +232,7 @@ class Store:
         """Read a record with the format that stands beside it. Raises Unreadable."""
         told = FIRST_FORMAT if fmt is None else int(fmt) if fmt.isdigit() else 0
         if not is_readable(self.release, self.mark, told):
-            raise unreadable(kind_of(kind), item_id, f"its format is {told}")
+            raise unreadable(record_kind(kind), item_id, f"its format is {told}")
         return unpack(raw, kind, item_id=item_id)
 
     def read_all(self, kind: type[Stored], rows: Iterable[tuple[str, bytes | None, bytes | None]]) -> list[Stored]:

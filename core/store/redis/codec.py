@@ -53,7 +53,7 @@ def unreadable(kind: str, item_id: str, why: str) -> Unreadable:
     return Unreadable(kind, why)
 
 
-def kind_of(kind: type) -> str:
+def record_kind(kind: type) -> str:
     """Name a kind of record for metrics and logs: ``"tenant_webhook"``."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower().strip("_")
 
@@ -76,7 +76,7 @@ def decode(raw: bytes, kind: type[S], *, item_id: str = "") -> S:
     try:
         return msgspec.msgpack.decode(raw, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise unreadable(kind_of(kind), item_id, _place_of(error)) from None
+        raise unreadable(record_kind(kind), item_id, _place_of(error)) from None
 
 
 def _place_of(error: Exception) -> str:

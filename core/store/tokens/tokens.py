@@ -234,9 +234,9 @@ class Tokens:
         arguments = {"token": token_id, "job": job_id, "balance": balance, "kind": kind, "learned": learned}
         return (await self._store.run("settle_token", self._clock.for_operations() | arguments, _Settled)).others
 
-    async def note_too_few(self, kind: str, credits_: int) -> None:
+    async def note_credits_refused(self, kind: str, credits_: int) -> None:
         """Write that so many credits were refused as too few for a message of this kind."""
-        await self._store.run("note_too_few", {"kind": kind, "credits": credits_}, Nothing)
+        await self._store.run("note_credits_refused", {"kind": kind, "credits": credits_}, Nothing)
 
     async def note_balance(
         self, token_id: str, *, available: int, frozen: int, job_id: str | None = None

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from core.redacted_repr import redacted_repr
-from worker.backend.responses.envelope import Unreadable
+from worker.backend.responses.envelope import UnreadableAnswer
 from worker.backend.responses.values import moment_ms, needed, user_of, whole
 
 
@@ -45,7 +45,7 @@ def parse_issued_token(data: dict[str, Any]) -> IssuedToken:
 def parse_credits(data: dict[str, Any]) -> Credits:
     available = whole(data, "available")
     if available is None:
-        raise Unreadable("the answer lacks available")
+        raise UnreadableAnswer("the answer lacks available")
     frozen, total = whole(data, "frozen"), whole(data, "total")
     told = frozen is not None or total is not None
     if frozen is None:

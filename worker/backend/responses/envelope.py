@@ -10,7 +10,7 @@ from worker.backend.surprises import Surprise
 ENVELOPE = {"code", "data", "success", "message", "msg", "request_id", "requestId", "trace_id", "traceId"}
 
 
-class Unreadable(Exception):  # noqa: N818 - reads as what happened
+class UnreadableAnswer(Exception):  # noqa: N818 - reads as what happened
     """The answer is no JSON object, or lacks the one thing it was asked for. `kind` says which."""
 
     def __init__(self, words: str, kind: Surprise = Surprise.MISSING_FIELD) -> None:
@@ -19,17 +19,17 @@ class Unreadable(Exception):  # noqa: N818 - reads as what happened
 
 
 def open_envelope(body: bytes) -> dict[str, Any]:
-    """Decode an answer and take it out of its envelope. Raises Unreadable."""
+    """Decode an answer and take it out of its envelope. Raises UnreadableAnswer."""
     if not body.strip():
         return {}
     try:
         answer = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise Unreadable("the answer is no JSON", Surprise.PAGE) from error
+        raise UnreadableAnswer("the answer is no JSON", Surprise.PAGE) from error
     data = answer.get("data") if isinstance(answer, dict) else None
     inner = answer if data is None else data
     if isinstance(inner, list):
         return {"files": inner}
     if not isinstance(inner, dict):
-        raise Unreadable("the answer is no JSON object", Surprise.NO_OBJECT)
+        raise UnreadableAnswer("the answer is no JSON object", Surprise.NO_OBJECT)
     return inner

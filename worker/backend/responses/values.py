@@ -5,7 +5,7 @@ from typing import Any
 from core.clock import parse_rfc3339_ms
 from worker.backend.numbers import finite_number
 from worker.backend.redact import plain
-from worker.backend.responses.envelope import Unreadable
+from worker.backend.responses.envelope import UnreadableAnswer
 
 #: No size, length or balance is this large.
 _ABSURD = 1e15
@@ -27,7 +27,7 @@ def words_of(error: object) -> str | None:
 def needed(data: dict[str, Any], *keys: str) -> str:
     found = text(data, *keys)
     if found is None:
-        raise Unreadable(f"the answer lacks {keys[0]}")
+        raise UnreadableAnswer(f"the answer lacks {keys[0]}")
     return found
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from core.model import transitions
 from core.model.job import Job
+from core.model.reply import shortened_reply
 from worker.backend import drafts
 from worker.jobs.execution import JobExecution
 from worker.jobs.step_result import StepResult
@@ -49,7 +50,7 @@ async def _answer_upload(execution: JobExecution) -> StepResult:
 def _end_with(
     execution: JobExecution, result: dict[str, Any], *, reply: str, timeline: str | None = None
 ) -> StepResult:
-    text, truncated = transitions.shortened(reply)
+    text, truncated = shortened_reply(reply)
     facts = {"reply": text, "reply_truncated": truncated, "timeline": timeline, "credits_used": 0}
     ended = transitions.succeeded(execution.job, now_ms=execution.now_ms, result=result, credits_exact=True, **facts)
     return StepResult(ended)

@@ -5,7 +5,7 @@ from worker.jobs.edit_outcome import EditOutcome, outcome_after_stream, required
 from worker.jobs.execution import JobExecution
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.finish_edit import finish_edit, finish_without_edit
-from worker.jobs.steps.look import Look, look
+from worker.jobs.steps.read_state import Look, look
 
 
 async def confirm(execution: JobExecution) -> StepResult:

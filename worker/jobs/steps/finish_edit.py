@@ -6,6 +6,7 @@ from core.errors import Code
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job
+from core.model.reply import shortened_reply
 from core.store.redis.codec import pack_json
 from worker.backend import drafts, gui_talk
 from worker.backend.responses import State
@@ -30,7 +31,7 @@ async def finish_edit(execution: JobExecution, job: Job, state: State, reading: 
     if job.recovery and job.recovery.asked_for_credits and reading.balance:
         facts["result"] = {"credits": reading.balance.as_told()}
     if job.reply is None:
-        facts["reply"] = transitions.shortened(". ".join(changes))[0] or None
+        facts["reply"] = shortened_reply(". ".join(changes))[0] or None
     return await _go_on(execution, transitions.edited(job, changes=changes, **facts), state, reading)
 
 

@@ -20,7 +20,7 @@ from worker.jobs.edit_outcome import (
 from worker.jobs.execution import JobExecution
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.finish_edit import finish_edit, finish_unseen, finish_without_edit
-from worker.jobs.steps.look import Look, look
+from worker.jobs.steps.read_state import Look, look
 
 
 async def recover(execution: JobExecution) -> StepResult:

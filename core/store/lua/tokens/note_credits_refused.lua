@@ -1,5 +1,5 @@
 -- Write that so many credits were refused as too few for a message. Arguments: kind, credits.
-operation('note_too_few', function(a)
+operation('note_credits_refused', function(a)
   learn(a.kind .. ':too few', a.credits)
   return {}
 end)

@@ -18,7 +18,7 @@ from worker.doctor.calls import RecordedCalls
 from worker.doctor.doubts import Seen
 from worker.doctor.film import FilmFetch
 from worker.doctor.findings import Finding, Verdict
-from worker.doctor.harmless import read_balance
+from worker.doctor.free_checks import read_balance
 from worker.outbound.client import OutboundClient
 
 MESSAGE = "Put the uploaded clip on the timeline as it is, without any other change."

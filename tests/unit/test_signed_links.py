@@ -12,7 +12,7 @@ from core.events.event import event
 from core.model import transitions
 from core.model.job import Job, OutputFile
 from core.security.encryption import Encryption
-from core.security.links import LINK_LIFE_MS, output_link, output_path, sign_path, verify_path, with_link
+from core.security.signed_links import LINK_LIFE_MS, output_link, output_path, sign_path, verify_path, with_link
 from tests.store_fixture import PUBLIC_URL, make_job
 
 NOW_MS = 1_795_000_000_000
