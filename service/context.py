@@ -118,6 +118,7 @@ def open_context(settings: Settings, *, clock: Clock | None = None) -> ApiContex
             clock,
             kind="api",
             process_id=new_process_id(),
+            secret_key_names=encryption.key_names,
             lease_s=settings.lease_s,
             settle_s=settings.format_settle_s,
         ),

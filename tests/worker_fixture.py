@@ -58,7 +58,13 @@ async def context_over(
             encryption=core.vault,
             store=core.store,
             membership=Membership(
-                core.store, core.clock, kind="worker", process_id="this worker", lease_s=settings.lease_s, settle_s=3600
+                core.store,
+                core.clock,
+                kind="worker",
+                process_id="this worker",
+                secret_key_names=core.vault.key_names,
+                lease_s=settings.lease_s,
+                settle_s=3600,
             ),
             jobs=core.jobs,
             admission=core.turns,

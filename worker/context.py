@@ -74,6 +74,7 @@ async def build_context(settings: Settings, client: Redis, stack: AsyncExitStack
             clock,
             kind="worker",
             process_id=worker_id,
+            secret_key_names=encryption.key_names,
             lease_s=settings.lease_s,
             settle_s=settings.format_settle_s,
         ),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from core.cli import keys, redis, tokens
+from core.cli import keys, redis, secrets, tokens
 from core.metrics import Shows, exposition, show_metrics_of
 from core.model.job import Stage, Status
 from core.model.transitions import TRANSITIONS
@@ -110,4 +110,4 @@ def test_the_runbook_names_metrics_that_are_shown():
 
 def test_the_runbook_names_commands_that_exist():
     for room, command in re.findall(r"`reelgate (\w+) (\w+)", (ROOT / "deploy" / "RUNBOOK.md").read_text()):
-        assert command in {"keys": keys, "tokens": tokens, "redis": redis}[room].commands
+        assert command in {"keys": keys, "tokens": tokens, "redis": redis, "secrets": secrets}[room].commands

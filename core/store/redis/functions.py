@@ -39,6 +39,8 @@ MESSAGE_COSTS_LIFE_MS = 86_400_000
 REFUSED_EXPORTS = 2
 #: until so long has passed a refusal counts that a token was told once, else it is as if it never was
 REFUSAL_FORGOTTEN_MS = 3_600_000
+#: it is known for so long when a secret key last wrote
+SECRET_KEY_USE_KEPT_MS = 30 * 86_400_000
 #: a worker looks for work so often although nobody has woken it, and then learns what is due before the next time
 IDLE_POLL_MS = 1000
 #: what only a newer release can read is left to its workers for so long at a time
@@ -55,7 +57,7 @@ _REPLICATION_MS = 500
 #: each may use what stands before it
 _SHARED = (
     *("operation", "formats", "msgpack", "json", "queue", "crash_count", "gauges", "events", "admission"),
-    *("queue_position", "tokens", "reservations", "sessions", "batches", "deliveries"),
+    *("queue_position", "tokens", "reservations", "sessions", "batches", "deliveries", "processes"),
 )
 
 
@@ -120,6 +122,7 @@ def _constants() -> str:
         "RUN_SAMPLES": RUN_SAMPLES,
         "MESSAGE_COSTS_LIFE_MS": MESSAGE_COSTS_LIFE_MS,
         "STAGE_SAMPLES": STAGE_SAMPLES,
+        "SECRET_KEY_USE_KEPT_MS": SECRET_KEY_USE_KEPT_MS,
     }
     return "\n".join(f"local {name} = {value}" for name, value in constants.items())
 

@@ -80,11 +80,13 @@ _SHAPES = {
     "rpc_under_way": "rg:errands:{}:{}",  # ZSET of a tenant's requests of one kind, by the time they are over at the latest
     # the installation
     "secret_key_seals": "rg:seals",  # LIST of a known value, sealed under the keys that last wrote here, newest first
+    "secret_keys_used": "rg:secret-keys",  # HASH name of a secret key -> the time at which a process last wrote under it
+    "retired_hash_keys": "rg:hash-keys",  # HASH name of a secret key -> what its keyed hashes were made with, encrypted
     # gauges
     "gauges": "rg:gauges",  # HASH of what was counted over all of Redis, and when
     "gauges_holder": "rg:gauges:holder",  # STRING the worker that counts
     "formats": "rg:format",  # HASH the mark: in which record format is written, and who may read it
-    "processes": "rg:processes",  # HASH API or worker -> "alive until:format:kind"
+    "processes": "rg:processes",  # HASH API or worker -> "alive until:format:kind:its secret keys' names"
     # estimates
     "run_samples": "rg:samples",  # LIST of the last ended jobs' running times, ms
     "stage_samples": "rg:samples:{}",  # LIST of the times that jobs have last been in a stage, ms
@@ -98,7 +100,8 @@ _SHAPES = {
 }
 
 #: every field of a hash; those of `workers`, `processes`, `token_reservations`, `token_sent` and `token_entries` are ids, of
-#: `backlog_counts` tenants, of `message_costs` and the sums kinds, of `gauges` names
+#: `backlog_counts` tenants, of `message_costs` and the sums kinds, of `gauges` names, of `secret_keys_used` and
+#: `retired_hash_keys` names of keys
 FIELDS = {
     "job": frozenset(
         {
@@ -227,6 +230,8 @@ BOUNDS = {
     "anonymous_identity_lock": "TTL of the renewal",
     **dict.fromkeys(("rpc_requests", "rpc_reply", "rpc_under_way"), "TTL of half a minute"),
     "secret_key_seals": "one for each configured key",
+    "secret_keys_used": "secret keys that were in use within SECRET_KEY_USE_KEPT_MS",
+    "retired_hash_keys": "secret keys that an operator has rotated away, a few a year",
     "formats": "one",
     "processes": "API and worker processes; those that have died are dropped",
     "run_samples": "RUN_SAMPLES",

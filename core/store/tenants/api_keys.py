@@ -11,6 +11,7 @@ from core.security.encryption import Encryption
 from core.store.redis.client import Store
 from core.store.redis.codec import pack
 from core.store.redis.keys import key
+from core.store.retired_hash_keys import hashes_under_retired_keys
 from core.store.tenants.webhooks import Webhooks
 
 #: more keys than this nobody can keep apart
@@ -77,8 +78,12 @@ class ApiKeys:
         return issued
 
     async def find_caller(self, api_key: str) -> Caller | None:
-        """Look up an API key by its hashes under all configured keys. Raises Unreadable."""
-        for digest in self._encryption.hashes(api_key):
+        """Look up an API key by its hashes under all configured keys, and those that were rotated away. Raises Unreadable."""
+        found = await self._find_by(self._encryption.hashes(api_key))
+        return found or await self._find_by(await hashes_under_retired_keys(self._store, self._encryption, api_key))
+
+    async def _find_by(self, digests: list[str]) -> Caller | None:
+        for digest in digests:
             raw, fmt = await self._store.ask("HMGET", key("api_key", digest), "rec", "fmt")
             if raw:
                 row = self._store.read(KeyRow, raw, fmt, item_id="")

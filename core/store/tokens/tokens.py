@@ -13,6 +13,7 @@ from core.store.redis.client import HashRow, Store
 from core.store.redis.codec import Unreadable, raw, unreadable
 from core.store.redis.keys import key
 from core.store.redis.results import Nothing
+from core.store.retired_hash_keys import hashes_under_retired_keys
 
 #: what was said of a token counts as said again when so long has passed, else it may be the same mishap
 _APART_MS = 1_000
@@ -114,7 +115,7 @@ class Tokens:
     async def _id_of(self, secret: str) -> tuple[str, str]:
         """The id of a token, and the digest that it is known by: also one under a key that was rotated away."""
         digests = self._encryption.hashes(secret)
-        for digest in digests:
+        for digest in digests + await hashes_under_retired_keys(self._store, self._encryption, secret):
             if known := await self._store.redis.get(key("token_digest", digest)):
                 return known.decode(), digest
         name = key("token_digest", digests[0])
