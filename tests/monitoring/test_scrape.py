@@ -29,8 +29,9 @@ def prometheus(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> It
     targets = {"api": gateway.world["metrics"]["api"], "worker": gateway.world["metrics"]["worker"]}
     with scraping(binary, targets, tmp_path_factory.mktemp("prometheus")) as asked:
         asked.until("count(up == 1) == 2")
-        job = gateway.submit(f"generate a title {unique_title()}", profile="free-video-generation-automatic")
-        gateway.ended(job["id"])
+        ask = f"generate a 4-second promotional video from my text: {unique_title()}"
+        job = gateway.submit(ask, profile="free-video-generation-automatic")
+        assert gateway.ended(job["id"])["status"] == "succeeded"
         gateway.callbacks(job["id"])
         asked.until('sum(reelgate_jobs_finished_total{status="succeeded"}) == 1')
         asked.until('sum(reelgate_callback_delay_seconds_count{type="job.succeeded"}) == 1')

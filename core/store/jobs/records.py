@@ -175,7 +175,8 @@ class Jobs:
         """Read what is stored beside the record: the draft before the message, the tracks after it, or the
         Idempotency-Key (hashed) under which the answer to its submit is stored.
         """
-        return await self._store.redis.hget(key("job", job_id), name)  # type: ignore[misc, no-any-return]
+        found: bytes | None = await self._store.ask("HGET", key("job", job_id), name)
+        return found
 
     async def renew(self, owners: dict[str, str]) -> tuple[list[str], list[str]]:
         """Heartbeat of ids held, each with its owner. Returns those that were lost and those to be canceled."""

@@ -88,6 +88,7 @@ local function count(a)
   gauges.slots = capacity()
   gauges.slots_used = call('ZCARD', key.admitted())
   gauges.workers = call('HLEN', key.workers())
+  index_strangers()
   wake_tokens()
   local sums = call('HGETALL', key.token_sums())
   for i = 1, #sums, 2 do gauges['token ' .. sums[i]] = math.max(0, tonumber(sums[i + 1])) end

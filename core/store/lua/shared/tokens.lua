@@ -155,9 +155,13 @@ local function write_entry(id, entry)
   end
 end
 
--- Write a token's place in the index anew, or take one out that has left the pool.
+-- Write a token's place in the index anew, or take one out that has left the pool. One that is named in the pool alone has an
+-- entry too, so that it is not looked for again and again.
 local function index_token(id)
   local token = read_token(id)
+  if not token and call('SISMEMBER', key.tokens(), id) == 1 then
+    token = {state = 'unreadable', scopes = '', kind = '', tenant = '', expires_ms = 0, rest_until_ms = 0}
+  end
   local text, text_before = token and entry_of(token), call('HGET', key.token_entries(), id) or nil
   if text == text_before then return end
   local before, after = parse_entry(text_before), parse_entry(text)
