@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 from core.clock import Clock, month_of, rfc3339
 from core.errors import WaitReason
 from core.events.event import Event, random_tail
+from core.ids import cell_of, id_prefix
 from core.metrics import JOB_SECONDS, JOB_WAIT_SECONDS, JOBS_FINISHED
 from core.model import transitions
 from core.model.job import Job, Stage, Status
@@ -257,7 +258,13 @@ def _in_stage(old: Job, new: Job, now_ms: int) -> dict[str, Any] | None:
 def _in_batch(job: Job, now_ms: int) -> dict[str, Any] | None:
     if job.batch_id is None or not job.ended:
         return None
-    return {"id": job.batch_id, "now": rfc3339(now_ms), "now_ms": now_ms, "random": random_tail()}
+    return {
+        "id": job.batch_id,
+        "now": rfc3339(now_ms),
+        "now_ms": now_ms,
+        "id_prefix": id_prefix("evt", cell_of(job.batch_id)),
+        "random": random_tail(),
+    }
 
 
 def _usage(job: Job) -> dict[str, float]:
