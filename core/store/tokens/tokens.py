@@ -70,6 +70,11 @@ class _RefusalNoted(NamedTuple):
     said_before: bool = False
 
 
+class _Serving(NamedTuple):
+    named: bool = False
+    tokens: tuple[str, ...] = ()
+
+
 class Tokens:
     """Takes, settles and marks tokens. Only `secret_of` opens one."""
 
@@ -137,11 +142,11 @@ class Tokens:
 
     async def all(self) -> list[Token]:
         """List the pool, without secrets and without those that cannot be read."""
-        return await self._load(await self._store.redis.smembers(key("tokens")))  # type: ignore[misc]
+        return await self._load([each.decode() for each in await self._store.redis.smembers(key("tokens"))])  # type: ignore[misc]
 
-    async def _load(self, ids: Iterable[bytes]) -> list[Token]:
+    async def _load(self, ids: Iterable[str]) -> list[Token]:
         """Read tokens in one round trip for every few hundred, in the order of their ids."""
-        names = sorted(each.decode() for each in ids)
+        names = sorted(ids)
         found = [await self._load_some(names[start : start + _AT_ONCE]) for start in range(0, len(names), _AT_ONCE)]
         return [token for some in found for token in some]
 
@@ -314,18 +319,17 @@ class Tokens:
 
     async def serves(self, tenant: str) -> bool:
         """Whether an operator's or this tenant's own token is in the pool: then nobody is anonymous."""
-        pipe = self._store.redis.pipeline(transaction=False)
-        for owner in (tenant, _EVERYBODY):
-            pipe.scard(key("named_tokens", owner))
-        return any(await pipe.execute())
+        return (await self._find_serving(tenant)).named
 
     async def serving(self, tenant: str) -> list[Token]:
         """List the tokens that this tenant's jobs may run on: the operator's and its own, or else the anonymous one."""
-        named = await self._store.redis.sunion([key("named_tokens", owner) for owner in (tenant, _EVERYBODY)])  # type: ignore[misc]
-        if named:
-            return await self._load(named)
-        anonymous = await self._load(await self._store.redis.zrange(key("anonymous_tokens"), 0, -1))
-        return [t for t in anonymous if t.state is not TokenState.EXPIRED]
+        found = await self._find_serving(tenant)
+        tokens = await self._load(found.tokens)
+        return tokens if found.named else [t for t in tokens if t.state is not TokenState.EXPIRED]
+
+    async def _find_serving(self, tenant: str) -> _Serving:
+        arguments = self._clock.for_operations() | {"tenant": tenant}
+        return await self._store.run("find_serving_tokens", arguments, _Serving)
 
 
 def _sent_message(value: str) -> SentMessage:

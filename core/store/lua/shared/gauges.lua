@@ -18,16 +18,20 @@ end
 -- Keep how many jobs of a tenant wait behind others, and how many because of its cap; of all tenants together the sums.
 local function count_backlog(tenant, tenant_running_jobs)
   local backlog = call('ZCARD', key.backlog(tenant))
-  local reason = call('SCARD', key.running(tenant)) >= tenant_running_jobs and 'tenant_cap' or 'queued_behind'
+  local at_cap = backlog > 0 and call('SCARD', key.running(tenant)) >= tenant_running_jobs
+  local reason = at_cap and 'tenant_cap' or 'queued_behind'
   local after = backlog > 0 and reason .. ':' .. integer(backlog) or nil
   local before = call('HGET', key.backlog_counts(), tenant) or nil
   if before == after then return end
+  local changes = {[reason] = backlog}
   if before then
     local reason_before, number = string.match(before, '^(.*):(%d+)$')
-    call('HINCRBY', key.backlog_sums(), reason_before, -tonumber(number))
+    changes[reason_before] = (changes[reason_before] or 0) - tonumber(number)
+  end
+  for sum, change in pairs(changes) do
+    if change ~= 0 then call('HINCRBY', key.backlog_sums(), sum, change) end
   end
   if after then
-    call('HINCRBY', key.backlog_sums(), reason, backlog)
     call('HSET', key.backlog_counts(), tenant, after)
   else
     call('HDEL', key.backlog_counts(), tenant)
