@@ -30,6 +30,7 @@ ProblemCode = Literal[
     "media_too_large",
     "storage_full",
     "uri_too_long",
+    "misdirected",
     "unsupported_media_type",
     "unsupported_media",
     "range_not_satisfiable",
@@ -183,6 +184,12 @@ PROBLEMS: Mapping[ProblemCode, ProblemMeaning] = MappingProxyType(
         ),
         "uri_too_long": ProblemMeaning(
             "The URL is too long.", False, "The request's first line has no end in sight.", "Shorten the query."
+        ),
+        "misdirected": ProblemMeaning(
+            "This belongs to another cell.",
+            False,
+            "The service has several cells, and the request came to another one than its id or key belongs to. Nothing was done.",
+            "Call the cell that `detail` names, with a key of that cell; if that is the one you called, tell the operator.",
         ),
         "unsupported_media_type": ProblemMeaning(
             "The body's content type is not taken here.",

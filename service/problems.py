@@ -14,6 +14,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from core.logs import get_logger
+from core.metrics import REFUSALS
 from core.store.redis.client import STORE_DOWN
 from core.store.redis.codec import Unreadable
 from core.store.redis.functions import NotReplicated
@@ -23,6 +24,8 @@ log = get_logger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
 
+#: the codes that refusals are counted under
+PROBLEM_CODES = tuple(PROBLEMS)
 _UNREADABLE = (
     "The stored {} cannot be read by this process: a newer release of this service wrote it, or it is damaged. Nothing "
     "was done and nothing else is concerned; ask again later, or tell the operator."
@@ -36,6 +39,7 @@ _CODE_OF_STATUS: dict[int, ProblemCode] = {
     409: "conflict",
     413: "too_large",
     415: "unsupported_media_type",
+    421: "misdirected",
     422: "invalid",
     429: "rate_limited",
     500: "internal",
@@ -119,6 +123,23 @@ def scope_missing(scope: str) -> ApiError:
     return ApiError(403, "scope_missing", f"This API key lacks the scope '{scope}'.")
 
 
+def refuse_foreign(what: str, cell: str, *, here: str, at: str | None = None) -> None:
+    """Refuse what names another cell than this one (`here`): only there it is known. Raises ApiError (421).
+
+    `at`: the pointer to where a body names it.
+    """
+    if cell in ("", here):
+        return
+    came_to = f"cell '{here}'" if here else "one without a name"
+    words = (
+        f"This {what} belongs to cell '{cell}', and the request came to {came_to}; nothing was done. It is known at the "
+        f"address and to the API keys of cell '{cell}' alone. Where that is the address you called, its load balancer "
+        "sends it to the wrong cell: tell the operator of this service."
+    )
+    errors = [FieldError(pointer=at, code="misdirected", detail=words)] if at else []
+    raise ApiError(421, "misdirected", words, errors=errors)
+
+
 def invalid(errors: Sequence[FieldError]) -> ApiError:
     """Refuse wrong values. The first one's words are the detail, its code the problem's where all agree."""
     codes = {e.code for e in errors}
@@ -130,9 +151,15 @@ def problem_response(request: Request[Any, Any, Any], error: Exception) -> Respo
     known = _as_api_error(error)
     request_id = str(request.scope.get("request_id", ""))
     document = problem_document(known, request.scope["path"], request_id=request_id)
+    count_refusal(known)
     return Response(
         msgspec.json.encode(document), status_code=known.status, media_type=PROBLEM_JSON, headers=known.headers
     )
+
+
+def count_refusal(error: ApiError) -> None:
+    """Count a refusal under its code, of which there is a closed set."""
+    REFUSALS.labels(error.code).inc()
 
 
 def problem_document(error: ApiError, path: str, *, request_id: str = "") -> ProblemDocument:

@@ -13,6 +13,7 @@ from core.settings import Settings, load_settings
 from core.store.formats import check_formats
 from core.store.redis.client import STORE_DOWN, Store, connect
 from core.store.secret_key_check import check_secret_keys
+from core.store.secret_rewrap import SecretRewrap
 from core.store.tenants.api_keys import ApiKeys
 from core.store.tenants.tenants import Tenants
 from core.store.tokens.tokens import Tokens
@@ -27,6 +28,7 @@ class CliContext:
     tenants: Tenants
     api_keys: ApiKeys
     tokens: Tokens
+    secret_rewrap: SecretRewrap
 
 
 def run_with_store(command: Callable[[CliContext], Awaitable[None]]) -> None:
@@ -42,13 +44,22 @@ async def _run(settings: Settings, command: Callable[[CliContext], Awaitable[Non
         await check_formats(store)
         for warning in await check_secret_keys(store, encryption):
             click.echo(f"Warning: {warning}", err=True)
-        await command(CliContext(Tenants(store), ApiKeys(store, encryption, clock), Tokens(store, encryption, clock)))
+        await command(_context(store, encryption, clock, cell=settings.cell))
     except STORE_DOWN:
         raise click.ClickException("Redis does not answer at REDIS_URL.") from None
     except StartRefused as refused:
         raise click.ClickException(str(refused)) from None
     finally:
         await store.close()
+
+
+def _context(store: Store, encryption: Encryption, clock: Clock, *, cell: str) -> CliContext:
+    return CliContext(
+        tenants=Tenants(store),
+        api_keys=ApiKeys(store, encryption, clock, cell=cell),
+        tokens=Tokens(store, encryption, clock),
+        secret_rewrap=SecretRewrap(store, encryption, clock),
+    )
 
 
 def tenant_name(_: click.Context, __: click.Parameter, value: str) -> str:

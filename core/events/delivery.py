@@ -51,6 +51,8 @@ class Delivery(Record, frozen=True, kw_only=True):
     #: attempts in a row that we spoilt ourselves, and that do not count
     spoilt: int = 0
     next_at_ms: int | None = None
+    #: when it was last asked for again, after an end
+    again_at_ms: int | None = None
     why: str | None = None
 
 

@@ -26,6 +26,8 @@ class Encryption:
         boxes = [Fernet(base64.urlsafe_b64encode(_derived(key, "at rest"))) for key in keys]
         self._writing, self._boxes = boxes[0], MultiFernet(boxes)
         self._hash_keys = [_derived(key, "hash") for key in keys]
+        #: what the keys are called where they must not be shown, the writing one first: ``("3f2a9c01d4e5", "b1…")``
+        self.key_names = tuple(_derived(key, "name").hex()[:12] for key in keys)
         #: these sign links to files, the writing one first
         self.link_keys = [_derived(key, "link") for key in keys]
 
@@ -50,7 +52,16 @@ class Encryption:
 
     def hashes(self, secret: str) -> list[str]:
         """Hash a secret under every key, the writing one first: store the first, look up all."""
-        return [hmac.new(key, secret.encode(), hashlib.sha256).hexdigest() for key in self._hash_keys]
+        return [keyed_hash(key, secret) for key in self._hash_keys]
+
+    def older_hash_keys(self) -> dict[str, bytes]:
+        """Give what hashes were made with under all keys but the writing one, by the names of those keys."""
+        return dict(zip(self.key_names[1:], self._hash_keys[1:], strict=True))
+
+
+def keyed_hash(hash_key: bytes, secret: str) -> str:
+    """Hash a secret, so that it is recognized and not read."""
+    return hmac.new(hash_key, secret.encode(), hashlib.sha256).hexdigest()
 
 
 def _opens(box: Fernet | MultiFernet, locked: bytes) -> bool:

@@ -8,6 +8,7 @@ more, and falls at once when somebody comes who cannot.
 import asyncio
 import os
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Literal, NamedTuple
 
@@ -52,7 +53,7 @@ async def check_formats(store: Store) -> None:
 
 
 class Membership:
-    """This process among all that serve a Redis."""
+    """This process among all that serve a Redis. Others hear its format, and the names of its secret keys."""
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class Membership:
         *,
         kind: Literal["api", "worker"],
         process_id: str,
+        secret_key_names: Sequence[str],
         lease_s: float,
         settle_s: float,
     ) -> None:
@@ -68,6 +70,7 @@ class Membership:
         self._clock = clock
         self._kind = kind
         self._process_id = process_id
+        self._secret_key_names = secret_key_names
         self._alive_s = lease_s + _MARGIN_S
         self._settle_s = settle_s
         self._joined = self._left = False
@@ -97,6 +100,7 @@ class Membership:
             "oldest_reader": release.oldest_reader,
             "alive_ms": int(alive_s * 1000),
             "settle_ms": int(self._settle_s * 1000),
+            "secret_keys": list(self._secret_key_names),
         }
         noted = await self._store.run("note_process", arguments, _Noted)
         self._store.mark = Mark(noted.written, noted.oldest_reader)

@@ -59,6 +59,11 @@ async def check_secret_keys(store: Store, encryption: Encryption) -> list[str]:
     return warnings
 
 
+async def forget_older_seals(store: Store) -> None:
+    """Keep the newest seal alone: nothing is stored under older keys, so a process that has none but these is refused."""
+    await store.ask("LTRIM", key("secret_key_seals"), 0, 0)
+
+
 async def _require_readable(store: Store, encryption: Encryption, seals: list[bytes]) -> None:
     known = seals or await _stored_secrets(store)
     if known and not any(map(encryption.can_open, known)):

@@ -20,12 +20,13 @@ from service.problems import ProblemDocument
 #: codes that a call may be refused with, by status
 Refusals = Mapping[int, tuple[ProblemCode, ...]]
 
-#: what any call with a key can be refused with; 422: for a query that it does not take
+#: what any call with a key can be refused with; 421: by another cell; 422: for a query that it does not take
 _KEYED: Refusals = {
     400: ("malformed_request",),
     401: ("unauthorized",),
     403: ("scope_missing",),
     404: ("not_found",),
+    421: ("misdirected",),
     422: ("unknown_field",),
     503: ("unavailable", "record_unreadable"),
 }

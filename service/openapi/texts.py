@@ -12,7 +12,7 @@ DESCRIPTION = (
 )
 
 API_KEY = (
-    "An API key: `Authorization: Bearer rg_…`, made with `reelgate keys create`. It has scopes: `read`, `submit`, `admin`. "
+    "An API key: `Authorization: Bearer rg_…`, made with `reelgate keys create` (`rg_eu1.…` in a cell called eu1). It has scopes: `read`, `submit`, `admin`. "
     "It is a secret of your server: whoever has it spends your credits, so it never goes into a page or an app."
 )
 
@@ -50,7 +50,8 @@ _UUID = "019a3c1e-7b2f-7c3d-9e4f-0123456789ab"
 
 def _id(prefix: str, words: str) -> Json:
     return {
-        "description": f"{words} `{prefix}_` and a UUIDv7; another tenant's is 404.",
+        "description": f"{words} `{prefix}_` and a UUIDv7, between them the name of a cell and `_` where there are several; "
+        "another tenant's is 404.",
         "examples": [f"{prefix}_{_UUID}"],
     }
 

@@ -4,7 +4,6 @@ from litestar import Response, delete, post
 from litestar.params import FromPath
 
 from core.events import event as events
-from core.metrics import JOBS_FINISHED
 from core.model.job import Job
 from core.model.job_view import JobView
 from core.model.transitions import cancel_asked
@@ -67,8 +66,6 @@ async def _cancel(context: ApiContext, job: Job) -> Job:
         except LeaseLost:
             job = await own_job(context, job.tenant, job.id)
             continue
-        if written.ended:
-            JOBS_FINISHED.labels(written.profile, written.status, "").inc()
         return written
 
 

@@ -55,7 +55,13 @@ class Fleet:
         store = Store(self._core.redis)
         store.release = release
         return Membership(
-            store, self._core.clock, kind=kind, process_id=f"p:{self._count}", lease_s=10, settle_s=SETTLE_S
+            store,
+            self._core.clock,
+            kind=kind,
+            process_id=f"p:{self._count}",
+            secret_key_names=self._core.vault.key_names,
+            lease_s=10,
+            settle_s=SETTLE_S,
         )
 
     async def mark(self) -> Mark:

@@ -22,7 +22,10 @@ from tests.store_fixture import PUBLIC_URL, Core, core
 
 __all__ = ["core"]
 
-BY_ID = {"workers", "processes", "token_reservations", "token_sent", "message_costs"}
+BY_ID = {
+    *("workers", "processes", "token_reservations", "token_sent", "message_costs", "token_entries", "token_sums"),
+    *("backlog_counts", "backlog_sums", "gauges", "secret_keys_used", "retired_hash_keys"),
+}
 
 
 def shape_of(name: str) -> str:
@@ -110,8 +113,8 @@ async def a_job_whose_data_is_removed_while_another_runs_in_its_session(core: Co
 
 async def a_mark_that_has_risen_and_fallen(core: Core) -> None:
     for settle_s in (0, 0, 600):
-        member = {"kind": "worker", "process_id": "w:9", "lease_s": 1, "settle_s": settle_s}
-        await Membership(core.store, core.clock, **member).note()
+        member = {"kind": "worker", "process_id": "w:9", "secret_key_names": core.vault.key_names}
+        await Membership(core.store, core.clock, **member, lease_s=1, settle_s=settle_s).note()
         if core.store.mark.written > FIRST_FORMAT:
             await core.slots(10)  # of a worker that is not known here
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from core.cli import keys, redis, tokens
-from core.metrics import exposition
+from core.cli import keys, redis, secrets, tokens
+from core.metrics import Shows, exposition, show_metrics_of
 from core.model.job import Stage, Status
 from core.model.transitions import TRANSITIONS
 from core.settings import Settings, variable_of
@@ -40,7 +40,7 @@ def default_of(field: str) -> str:
         return "needed"
     value = info.default.get_secret_value() if isinstance(info.default, SecretStr) else info.default
     match value:
-        case None | ():
+        case None | () | "":
             return "–"
         case bool():
             return f"`{str(value).lower()}`"
@@ -99,6 +99,8 @@ def test_every_file_that_is_named_exists(page):
 
 
 def test_the_runbook_names_metrics_that_are_shown():
+    for process in (Shows.API, Shows.WORKER):
+        show_metrics_of(process)
     shown = exposition()[0].decode()
     named = set(re.findall(r"`(reelgate_\w+)", (ROOT / "deploy" / "RUNBOOK.md").read_text()))
     assert len(named) > 10
@@ -108,4 +110,4 @@ def test_the_runbook_names_metrics_that_are_shown():
 
 def test_the_runbook_names_commands_that_exist():
     for room, command in re.findall(r"`reelgate (\w+) (\w+)", (ROOT / "deploy" / "RUNBOOK.md").read_text()):
-        assert command in {"keys": keys, "tokens": tokens, "redis": redis}[room].commands
+        assert command in {"keys": keys, "tokens": tokens, "redis": redis, "secrets": secrets}[room].commands

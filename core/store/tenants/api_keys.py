@@ -1,16 +1,18 @@
 """API keys: who a request comes from, and what it may do. Only a keyed hash of a key is stored."""
 
+import re
 import secrets
 from typing import NamedTuple
 
 from core.clock import Clock
-from core.ids import new_id
+from core.ids import CELL_NAME, new_id
 from core.model.job import Record
 from core.redacted_repr import redacted_repr
 from core.security.encryption import Encryption
 from core.store.redis.client import Store
 from core.store.redis.codec import pack
 from core.store.redis.keys import key
+from core.store.retired_hash_keys import hashes_under_retired_keys
 from core.store.tenants.webhooks import Webhooks
 
 #: more keys than this nobody can keep apart
@@ -18,9 +20,17 @@ KEYS_PER_TENANT = 10_000
 
 SCOPES = ("submit", "read", "admin")
 
+_NAMED = re.compile(rf"rg_({CELL_NAME})\.")
+
 
 class TooManyKeys(Exception):  # noqa: N818 - says what the tenant has
     """The tenant has KEYS_PER_TENANT keys; revoke some."""
+
+
+def cell_of_key(api_key: str) -> str:
+    """Name the cell that an API key was made in, ``eu1`` of ``rg_eu1.…``; empty where it names none."""
+    found = _NAMED.match(api_key)
+    return found[1] if found else ""
 
 
 class Caller(NamedTuple):
@@ -54,8 +64,9 @@ class KeyRow(Record, frozen=True, kw_only=True):
 class ApiKeys:
     """Creates, finds, lists and revokes API keys."""
 
-    def __init__(self, store: Store, encryption: Encryption, clock: Clock) -> None:
+    def __init__(self, store: Store, encryption: Encryption, clock: Clock, *, cell: str = "") -> None:
         self._store = store
+        self._prefix = f"rg_{cell}." if cell else "rg_"
         self._encryption = encryption
         self._webhooks = Webhooks(store, encryption, clock)
         self._clock = clock
@@ -65,7 +76,7 @@ class ApiKeys:
         if await self._store.redis.scard(key("tenant_keys", tenant)) >= KEYS_PER_TENANT:  # type: ignore[misc]
             raise TooManyKeys(tenant)
         webhook_secret = await self._webhooks.create_secret(tenant)
-        issued = IssuedKey(new_id("key"), f"rg_{secrets.token_urlsafe(32)}", tenant, scopes, webhook_secret)
+        issued = IssuedKey(new_id("key"), f"{self._prefix}{secrets.token_urlsafe(32)}", tenant, scopes, webhook_secret)
         digest = self._encryption.hashes(issued.secret)[0]
         row = KeyRow(id=issued.id, tenant=tenant, scopes=scopes, created_at_ms=self._clock.now_ms())
         pipe = self._store.redis.pipeline(transaction=True)
@@ -77,8 +88,12 @@ class ApiKeys:
         return issued
 
     async def find_caller(self, api_key: str) -> Caller | None:
-        """Look up an API key by its hashes under all configured keys. Raises Unreadable."""
-        for digest in self._encryption.hashes(api_key):
+        """Look up an API key by its hashes under all configured keys, and those that were rotated away. Raises Unreadable."""
+        found = await self._find_by(self._encryption.hashes(api_key))
+        return found or await self._find_by(await hashes_under_retired_keys(self._store, self._encryption, api_key))
+
+    async def _find_by(self, digests: list[str]) -> Caller | None:
+        for digest in digests:
             raw, fmt = await self._store.ask("HMGET", key("api_key", digest), "rec", "fmt")
             if raw:
                 row = self._store.read(KeyRow, raw, fmt, item_id="")

@@ -1,39 +1,17 @@
 -- Say that a process lives and which format it writes, and move the mark: down at once to what the oldest that lives can
 -- read, up when for `settle_ms` none has lived that could not read more.
--- Arguments: process, kind ('api', 'worker'), format, oldest_reader (of that format), alive_ms (0: it goes), settle_ms.
+-- Arguments: process, kind ('api', 'worker'), format, oldest_reader (of that format), alive_ms (0: it goes), settle_ms,
+-- secret_keys (names of those that it has, the writing one first).
 -- A Redis that is full allows it: a process must be able to start then.
 -- Results: written, oldest_reader (the mark as it is now); older, a format below it that somebody who lives writes.
 
--- Who lives, by what each last said: "alive until:format:kind". Those that have died are forgotten.
-local function living()
-  local found, processes = {}, call('HGETALL', key.processes())
-  for i = 1, #processes, 2 do
-    local until_ms, format, kind = string.match(processes[i + 1], '(%d+):(%d+):(%a+)')
-    if tonumber(until_ms) > now_ms then
-      found[processes[i]] = {format = tonumber(format), kind = kind}
-    else
-      call('HDEL', key.processes(), processes[i])
-    end
+-- When which secret key last wrote: links that were signed under it work for a while after that.
+local function note_secret_key(name)
+  call('HSET', key.secret_keys_used(), name, integer(now_ms))
+  local used = call('HGETALL', key.secret_keys_used())
+  for i = 1, #used, 2 do
+    if tonumber(used[i + 1]) < now_ms - SECRET_KEY_USE_KEPT_MS then call('HDEL', key.secret_keys_used(), used[i]) end
   end
-  return found
-end
-
--- Releases before formats do not speak here. Their workers are listed as such, and their APIs listen for events.
-local function has_unknown_worker(processes)
-  local workers = call('HGETALL', key.workers())
-  for i = 1, #workers, 2 do
-    local until_ms = tonumber(string.match(workers[i + 1], '(%d+):'))
-    if until_ms > now_ms and not processes[workers[i]] then return true end
-  end
-end
-
-local function has_unknown_api(processes)
-  local known = 0
-  for _, process in pairs(processes) do
-    if process.kind == 'api' then known = known + 1 end
-  end
-  local allowed, listeners = pcall(call, 'PUBSUB', 'NUMSUB', EVENTS_CHANNEL)
-  return allowed and listeners[2] > known
 end
 
 local function oldest_format(a, processes)
@@ -64,8 +42,11 @@ operation('note_process', function(a)
     local mark = read_mark()
     return {written = mark.written, oldest_reader = mark.oldest_reader}
   end
-  call('HSET', key.processes(), a.process, string.format('%.0f:%d:%s', now_ms + a.alive_ms, a.format, a.kind))
-  local oldest = oldest_format(a, living())
+  local secret_keys = table.concat(a.secret_keys, ',')
+  local told = string.format('%.0f:%d:%s:%s', now_ms + a.alive_ms, a.format, a.kind, secret_keys)
+  call('HSET', key.processes(), a.process, told)
+  note_secret_key(a.secret_keys[1])
+  local oldest = oldest_format(a, living_processes())
   local mark = move_mark(a, oldest)
   return {written = mark.written, oldest_reader = mark.oldest_reader, older = oldest < mark.oldest_reader and oldest}
 end, {'allow-oom'})

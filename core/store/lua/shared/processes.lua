@@ -1,0 +1,34 @@
+-- Processes that serve this Redis, by what each says of itself.
+
+-- Who lives, by what each last said: "alive until:format:kind:secret keys". Releases before secret keys were named say
+-- nothing of theirs. Those that have died are forgotten.
+local function living_processes()
+  local found, processes = {}, call('HGETALL', key.processes())
+  for i = 1, #processes, 2 do
+    local until_ms, format, kind, rest = string.match(processes[i + 1], '(%d+):(%d+):(%a+)(.*)')
+    if tonumber(until_ms) > now_ms then
+      found[processes[i]] = {format = tonumber(format), kind = kind, secret_keys = string.sub(rest, 2)}
+    else
+      call('HDEL', key.processes(), processes[i])
+    end
+  end
+  return found
+end
+
+-- Releases before formats do not speak here. Their workers are listed as such, and their APIs listen for events.
+local function has_unknown_worker(processes)
+  local workers = call('HGETALL', key.workers())
+  for i = 1, #workers, 2 do
+    local until_ms = tonumber(string.match(workers[i + 1], '(%d+):'))
+    if until_ms > now_ms and not processes[workers[i]] then return true end
+  end
+end
+
+local function has_unknown_api(processes)
+  local known = 0
+  for _, process in pairs(processes) do
+    if process.kind == 'api' then known = known + 1 end
+  end
+  local allowed, listeners = pcall(call, 'PUBSUB', 'NUMSUB', EVENTS_CHANNEL)
+  return allowed and listeners[2] > known
+end
