@@ -10,7 +10,8 @@ from typing import Literal, NamedTuple
 
 from core.security.url_policy import UrlRefusalCode
 
-ProblemCode = Literal[
+#: codes of a call as a whole
+CallCode = Literal[
     "malformed_request",
     "malformed_json",
     "unauthorized",
@@ -35,15 +36,6 @@ ProblemCode = Literal[
     "unsupported_media",
     "range_not_satisfiable",
     "invalid",
-    "invalid_value",
-    "missing_field",
-    "unknown_field",
-    "repeated_field",
-    "too_long",
-    "too_many",
-    "unknown_profile",
-    "media_needed",
-    UrlRefusalCode,
     "idempotency_key_reused",
     "rate_limited",
     "queue_full",
@@ -55,6 +47,19 @@ ProblemCode = Literal[
     "overloaded",
     "record_unreadable",
 ]
+#: codes of one value; a problem has it as its own where all its wrong values agree
+FieldCode = Literal[
+    "invalid_value",
+    "missing_field",
+    "unknown_field",
+    "repeated_field",
+    "too_long",
+    "too_many",
+    "unknown_profile",
+    "media_needed",
+    UrlRefusalCode,
+]
+ProblemCode = Literal[CallCode, FieldCode]
 
 
 class ProblemMeaning(NamedTuple):

@@ -7,7 +7,7 @@ was raised, into the one shape. It shows no traces and no messages of unexpected
 import traceback
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from litestar import Request, Response
@@ -18,14 +18,14 @@ from core.metrics import REFUSALS
 from core.store.redis.client import STORE_DOWN
 from core.store.redis.codec import Unreadable
 from core.store.redis.functions import NotReplicated
-from service.problem_codes import PROBLEMS, ProblemCode
+from service.problem_codes import PROBLEMS, CallCode, ProblemCode
 
 log = get_logger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
 
 #: the codes that refusals are counted under
-PROBLEM_CODES = tuple(PROBLEMS)
+PROBLEM_CODES: tuple[str, ...] = get_args(CallCode)
 _UNREADABLE = (
     "The stored {} cannot be read by this process: a newer release of this service wrote it, or it is damaged. Nothing "
     "was done and nothing else is concerned; ask again later, or tell the operator."
@@ -158,8 +158,9 @@ def problem_response(request: Request[Any, Any, Any], error: Exception) -> Respo
 
 
 def count_refusal(error: ApiError) -> None:
-    """Count a refusal under its code, of which there is a closed set."""
-    REFUSALS.labels(error.code).inc()
+    """Count a refusal under its code; that of a single value under the code of its status, since they are many."""
+    counted = error.code if error.code in PROBLEM_CODES else _CODE_OF_STATUS.get(error.status, "malformed_request")
+    REFUSALS.labels(counted).inc()
 
 
 def problem_document(error: ApiError, path: str, *, request_id: str = "") -> ProblemDocument:
