@@ -13,8 +13,11 @@ from core.redacted_repr import redacted_repr
 class DeliveryState(StrEnum):
     """What became of a delivery. `pending` moves on by itself; the others are ends that a redelivery leaves again."""
 
+    #: Its attempts go on by their schedule.
     PENDING = "pending"
+    #: The receiver answered 2xx.
     DELIVERED = "delivered"
+    #: Given up, by its schedule's end or by the receiver's wish; `why` tells. It can be sent again for 14 days.
     DEAD = "dead"
 
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 PAGES = (
     *("README.md", "CONTRIBUTING.md", "DECISIONS.md", "CHANGELOG.md"),
-    *("deploy/README.md", "deploy/RUNBOOK.md", "deploy/chart/README.md", "openapi/callbacks.md"),
+    *("deploy/README.md", "deploy/RUNBOOK.md", "deploy/chart/README.md", "openapi/callbacks.md", "openapi/errors.md"),
 )
 
 
@@ -27,10 +27,10 @@ def table(first_heading: str) -> list[list[str]]:
 
 
 def words_in_code(status: Status) -> str:
-    """Read the comment that stands above a status in core/model/job.py."""
+    """Read the comment that stands above a status in core/model/job.py: what callers are told, and what is for us."""
     source = (ROOT / "core" / "model" / "job.py").read_text()
-    [words] = re.findall(rf'#: (.+)\n    {status.name} = "{status}"', source)
-    return words
+    [block] = re.findall(rf'((?:    #.+\n)+)    {status.name} = "{status}"', source)
+    return " ".join(line.strip().lstrip("#: ") for line in block.splitlines())
 
 
 def default_of(field: str) -> str:
