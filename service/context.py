@@ -107,7 +107,7 @@ def open_context(settings: Settings, *, clock: Clock | None = None) -> ApiContex
     encryption = Encryption([key.get_secret_value() for key in settings.secret_keys])
     jobs = Jobs(store, settings, clock)
     events = Events(store)
-    api_keys, webhooks = ApiKeys(store, encryption, clock), Webhooks(store, encryption, clock)
+    api_keys, webhooks = ApiKeys(store, encryption, clock, cell=settings.cell), Webhooks(store, encryption, clock)
     return ApiContext(
         settings=settings,
         clock=clock,

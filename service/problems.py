@@ -39,6 +39,7 @@ _TITLES: dict[str, tuple[str, bool]] = {
     "headers_too_large": ("The headers are too large.", False),
     "media_too_large": ("A file is too large.", False),
     "storage_full": ("The tenant keeps too many bytes.", False),
+    "misdirected": ("This belongs to another cell.", False),
     "unsupported_media_type": ("The body's content type is not taken here.", False),
     "unsupported_media": ("A file's format is not supported.", False),
     "invalid": ("A value is wrong.", False),
@@ -72,6 +73,7 @@ _CODE_OF_STATUS = {
     409: "conflict",
     413: "too_large",
     415: "unsupported_media_type",
+    421: "misdirected",
     422: "invalid",
     429: "rate_limited",
     500: "internal",
@@ -141,6 +143,23 @@ def unknown_key() -> ApiError:
 def scope_missing(scope: str) -> ApiError:
     """Refuse a key that may not do this."""
     return ApiError(403, "scope_missing", f"This API key lacks the scope '{scope}'.")
+
+
+def refuse_foreign(what: str, cell: str, *, here: str, at: str | None = None) -> None:
+    """Refuse what names another cell than this one (`here`): only there it is known. Raises ApiError (421).
+
+    `at`: the pointer to where a body names it.
+    """
+    if cell in ("", here):
+        return
+    came_to = f"cell '{here}'" if here else "one without a name"
+    words = (
+        f"This {what} belongs to cell '{cell}', and the request came to {came_to}; nothing was done. It is known at the "
+        f"address and to the API keys of cell '{cell}' alone. Where that is the address you called, its load balancer "
+        "sends it to the wrong cell: tell the operator of this service."
+    )
+    errors = [FieldError(pointer=at, code="misdirected", detail=words)] if at else []
+    raise ApiError(421, "misdirected", words, errors=errors)
 
 
 def invalid(errors: Sequence[FieldError]) -> ApiError:

@@ -59,13 +59,12 @@ class Deliveries:
     async def _beside(self, delivery: Delivery, event_id: str) -> tuple[StoredEvent | None, str | None]:
         """Find the event in the feed or at its job, and what its job's URL has said."""
         at = stream_id(event_id)
-        pipe = self._store.redis.pipeline(transaction=False)
-        for stream in (key("feed", delivery.tenant), key("events", delivery.job_id)):
-            pipe.xrange(stream, at, at)
-        pipe.hget(key("job", delivery.job_id), "unwanted")
-        fed, told, unwanted = await pipe.execute()
-        found = fed or told
-        event = StoredEvent(event_id, found[0][1][b"type"].decode(), found[0][1][b"body"]) if found else None
+        fed, told, unwanted = await self._store.ask_in_a_row(
+            ("XRANGE", key("feed", delivery.tenant), at, at),
+            ("XRANGE", key("events", delivery.job_id), at, at),
+            ("HGET", key("job", delivery.job_id), "unwanted"),
+        )
+        event = _stored_event(event_id, *(fed or told)[0]) if fed or told else None
         return event, unwanted.decode() if unwanted and delivery.url else None
 
     async def record(
@@ -158,3 +157,9 @@ class Deliveries:
         """List a tenant's deliveries in one state, newest first, beginning after an id."""
         name = key("deliveries", tenant, str(state))
         return await page_of(self._store, name, self.load_many, after=after, limit=limit)
+
+
+def _stored_event(event_id: str, _: bytes, row: Sequence[bytes]) -> StoredEvent:
+    """Read an entry of a stream: its id there, and names and values in turn."""
+    fields = dict(zip(row[::2], row[1::2], strict=True))
+    return StoredEvent(event_id, fields[b"type"].decode(), fields[b"body"])

@@ -14,8 +14,8 @@ from litestar.openapi import ResponseSpec
 from service.http.json_response import JSON
 from service.problems import ProblemDocument
 
-#: what any call with a key can be refused with; 422: for a query that it does not take
-_KEYED = (400, 401, 403, 404, 422, 503)
+#: what any call with a key can be refused with; 421: by another cell; 422: for a query that it does not take
+_KEYED = (400, 401, 403, 404, 421, 422, 503)
 
 
 class ResponseDoc(ResponseSpec):

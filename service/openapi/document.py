@@ -69,7 +69,7 @@ def build_document(handlers: Iterable[HTTPRouteHandler]) -> Json:
                 "apiKey": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "An API key: `rg_…`, made with `reelgate keys create`.",
+                    "description": "An API key: `rg_…`, made with `reelgate keys create`; `rg_eu1.…` in a cell that is called eu1.",
                 }
             },
         },

@@ -25,7 +25,8 @@ TAGS = {
 
 
 def _id(prefix: str) -> Json:
-    return {"description": f"`{prefix}_` and a UUIDv7.", "examples": [f"{prefix}_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"]}
+    words = f"`{prefix}_` and a UUIDv7; between them the name of a cell and `_`, where the service has several."
+    return {"description": words, "examples": [f"{prefix}_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"]}
 
 
 PATH_IDS: dict[str, Json] = {

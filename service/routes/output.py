@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Stream
 
-from core.ids import is_id
+from core.ids import cell_of, is_id
 from core.model.job import Job, OutputFile
 from core.security.signed_links import output_path, verify_path
 from core.storage import FileMissing
@@ -18,7 +18,7 @@ from service.http.query import query_params
 from service.http.ranges import RangeNotSatisfiable, parse_range
 from service.lookup import own_job
 from service.openapi.describe import ResponseDoc, problems, reads
-from service.problems import ApiError, not_found
+from service.problems import ApiError, not_found, refuse_foreign
 from service.schemas.requests import LinkQuery
 
 #: what comes with the file and with a part of it
@@ -106,6 +106,7 @@ async def _find_job(request: ApiRequest, context: ApiContext, job_id: str, link:
     if link.signature is None or link.expires is None:
         caller = await authorize(request, "read")
         return await own_job(context, caller.tenant, job_id)
+    refuse_foreign("link", cell_of(job_id), here=context.settings.cell)
     good = verify_path(
         context.encryption.link_keys,
         path=output_path(job_id),

@@ -49,7 +49,7 @@ async def create_session(request: ApiRequest, idempotency_key: IdempotencyKeyHea
     ask = decode_json(raw, SessionRequest) if raw else SessionRequest()
     profile = find_profile(ask.profile or context.settings.default_profile)
     session = Session(
-        id=new_id("ses"),
+        id=new_id("ses", context.settings.cell),
         tenant=tenant,
         profile=profile.name,
         language=ask.language,

@@ -40,7 +40,7 @@ def default_of(field: str) -> str:
         return "needed"
     value = info.default.get_secret_value() if isinstance(info.default, SecretStr) else info.default
     match value:
-        case None | ():
+        case None | () | "":
             return "–"
         case bool():
             return f"`{str(value).lower()}`"

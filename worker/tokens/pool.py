@@ -30,7 +30,7 @@ from worker.tokens.availability import (
     with_stale_balance,
     with_unread_balance,
 )
-from worker.tokens.estimate import estimate, message_kind
+from worker.tokens.estimate import estimate, exceeds_limit, message_kind
 
 #: sessions may still name an expired anonymous token for so long
 _ANONYMOUS_KEPT_MS = 24 * 3600 * 1000
@@ -122,6 +122,14 @@ class TokenPool:
             serving = await self._tokens.serving(job.tenant)
             raise why_none_fits(job, session, serving, now_ms=self._clock.now_ms())
         return token_id
+
+    async def reserve_at_once(self, job: Job, session: Session) -> str | None:
+        """Reserve a token for a job that begins, where one look into Redis finds it. None: `reserve` finds out more."""
+        if session.backend_id or exceeds_limit(job):
+            return None
+        with suppress(OverBudget):
+            return await self._reserve_known(job, session)
+        return None
 
     async def release(
         self, job: Job, token_id: str, *, balance: Credits | None = None, cost: int | None = None

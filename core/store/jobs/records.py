@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 from core.clock import Clock, month_of, rfc3339
 from core.errors import WaitReason
 from core.events.event import Event, random_tail
+from core.ids import cell_of, id_prefix
 from core.metrics import JOB_SECONDS, JOB_WAIT_SECONDS, JOBS_FINISHED
 from core.model import transitions
 from core.model.job import Job, Stage, Status
@@ -174,7 +175,8 @@ class Jobs:
         """Read what is stored beside the record: the draft before the message, the tracks after it, or the
         Idempotency-Key (hashed) under which the answer to its submit is stored.
         """
-        return await self._store.redis.hget(key("job", job_id), name)  # type: ignore[misc, no-any-return]
+        found: bytes | None = await self._store.ask("HGET", key("job", job_id), name)
+        return found
 
     async def renew(self, owners: dict[str, str]) -> tuple[list[str], list[str]]:
         """Heartbeat of ids held, each with its owner. Returns those that were lost and those to be canceled."""
@@ -256,7 +258,13 @@ def _in_stage(old: Job, new: Job, now_ms: int) -> dict[str, Any] | None:
 def _in_batch(job: Job, now_ms: int) -> dict[str, Any] | None:
     if job.batch_id is None or not job.ended:
         return None
-    return {"id": job.batch_id, "now": rfc3339(now_ms), "now_ms": now_ms, "random": random_tail()}
+    return {
+        "id": job.batch_id,
+        "now": rfc3339(now_ms),
+        "now_ms": now_ms,
+        "id_prefix": id_prefix("evt", cell_of(job.batch_id)),
+        "random": random_tail(),
+    }
 
 
 def _usage(job: Job) -> dict[str, float]:
