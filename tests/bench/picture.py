@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from tests.bench.ground import Ground, ground
 from tests.bench.load import send_all
-from tests.bench.stub import HOLD_STREAM, PLAIN, new_trace
+from tests.bench.stub import HOLD_RENDER, HOLD_STREAM, PLAIN, new_trace
 from tests.monitoring.dashboard import Panel, legend_of, panels
 from tests.monitoring.prometheus import Prometheus, scraping
 
@@ -36,7 +36,13 @@ async def run_and_plot(path: Path) -> None:
     program = shutil.which("prometheus")
     if program is None:
         raise RuntimeError("there is no prometheus on this machine's PATH")
-    settings = {"REELGATE_SWEEP_S": "0.5", "REELGATE_WORKER_JOBS": "40", "REELGATE_LEASE_S": "3"}
+    settings = {
+        "REELGATE_SWEEP_S": "0.5",
+        "REELGATE_WORKER_JOBS": "40",
+        "REELGATE_LEASE_S": "3",
+        "REELGATE_RENDER_POLL_S": "2",
+        "REELGATE_TENANT_RUNNING_JOBS": "50",
+    }
     async with ground("dashboard", workers=2, **settings) as at:
         folder = Path(tempfile.mkdtemp(dir=at.world.folders.world))
         targets = {
@@ -51,8 +57,10 @@ async def run_and_plot(path: Path) -> None:
 
 
 async def _run(at: Ground) -> None:
-    """Bring the jobs; in the busiest phase one worker is killed, and comes back."""
-    held = [new_trace(HOLD_STREAM) for _ in range(5)]
+    """Bring the jobs: some whose streams stay open, some that render for ever, and the others. In the busiest phase one
+    worker is killed, and comes back; then the tenant is at its cap, too.
+    """
+    held = [new_trace(kind) for kind, number in ((HOLD_STREAM, 5), (HOLD_RENDER, 25)) for _ in range(number)]
     await send_all(at.jobs_url, at.requests(held), connections=2)
     for number, (rate, for_s) in enumerate(RATES):
         if number == 1:
@@ -85,14 +93,15 @@ def _plot(prometheus: Prometheus, path: Path, start_s: float, end_s: float) -> N
         else:
             _plot_panel(prometheus, axes, panel, start_s, end_s, labels_time=place >= len(shown) - _COLUMNS)
     figure.suptitle("The dashboard of deploy/monitoring, from a run of the bench; x: seconds", fontsize=8)
-    figure.savefig(path, dpi=90, pil_kwargs={"optimize": True})
+    figure.savefig(path, dpi=80, pil_kwargs={"optimize": True})
 
 
 def _plot_panel(
     prometheus: Prometheus, axes: Axes, panel: Panel, start_s: float, end_s: float, *, labels_time: bool
 ) -> None:
     scale, lines = _SCALE.get(panel.unit, 1.0), _lines(prometheus, panel, start_s, end_s)
-    for legend, points in sorted(lines, key=_highest, reverse=True)[:_LINES]:
+    seen = [line for line in sorted(lines, key=_highest, reverse=True) if _highest(line)]
+    for legend, points in (seen or lines)[:_LINES]:
         axes.plot([at_s - start_s for at_s, _ in points], [value * scale for _, value in points], label=legend)
     axes.set_title(f"{panel.title} [{_NAME[panel.unit]}]" if _NAME[panel.unit] else panel.title)
     axes.set_xlim(0, end_s - start_s)
