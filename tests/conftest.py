@@ -33,6 +33,7 @@ LONG = (
     "flows/test_stories.py",
     "flows/test_callbacks.py",
     "crash/test_crash_redis.py",
+    "crash/test_restore.py",
 )
 
 # No deadline for one example: it would judge the machine's load. New examples come with every run, so a few are enough

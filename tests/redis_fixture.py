@@ -62,6 +62,11 @@ class RedisServer:
         process.wait(_START_S)
         raise DidNotStart
 
+    @property
+    def aof_folder(self) -> Path:
+        """Where its append-only file lies, in parts; a stopped one may be given another."""
+        return self._folder / "appendonlydir"
+
     def kill(self) -> None:
         self.process.kill()
         self._over()
