@@ -37,3 +37,14 @@ def cell_of(text: str) -> str:
     """Name the cell in which an id was made; empty where it names none, or is no id."""
     found = _SHAPE.fullmatch(text)
     return (found[1] or "") if found else ""
+
+
+def first_id(kind: IdKind, at_ms: int, cell: str = "") -> str:
+    """Make what stands before all ids that are made from then on: ``job_019a3c1e-7b2f``. `at_ms`: 48 bits, as in a UUIDv7."""
+    digits = f"{min(max(at_ms, 0), 2**48 - 1):012x}"
+    return f"{id_prefix(kind, cell)}{digits[:8]}-{digits[8:]}"
+
+
+def made_ms(text: str) -> int:
+    """Tell when an id was made, in milliseconds since the epoch."""
+    return int(text.rpartition("_")[2].replace("-", "")[:12], 16)

@@ -125,7 +125,7 @@ def open_context(settings: Settings, *, clock: Clock | None = None) -> ApiContex
         storage=Storage(settings.storage),
         submissions=Submissions(store, settings, clock),
         jobs=jobs,
-        job_queries=JobQueries(store, jobs, tenant_running_jobs=settings.tenant_running_jobs),
+        job_queries=JobQueries(store, jobs, tenant_running_jobs=settings.tenant_running_jobs, cell=settings.cell),
         events=events,
         sessions=Sessions(store, clock),
         api_keys=api_keys,

@@ -184,9 +184,14 @@ def _query_parameters(handler: HTTPRouteHandler, schemas: Schemas) -> list[Json]
     kind = query_type(handler)
     properties: dict[str, Json] = schemas[kind]["properties"] if kind else {}
     return [
-        {"name": name, "in": "query", "description": s.get("description", ""), "schema": _without_null(s)}
+        {"name": name, "in": "query", "description": s.get("description", ""), "schema": _without_null(s), **_style(s)}
         for name, s in properties.items()
     ]
+
+
+def _style(schema: Json) -> Json:
+    """A map is written entry by entry: ``metadata[order]=7``."""
+    return {"style": "deepObject", "explode": True} if schema.get("type") == "object" else {}
 
 
 def _without_null(schema: Json) -> Json:

@@ -8,7 +8,7 @@ from litestar import Response, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from core.clock import parse_rfc3339_ms, rfc3339
+from core.clock import rfc3339
 from core.events.delivery import Attempt, Delivery, DeliveryState
 from core.store.idempotency import StoredResponse
 from service.auth import RequireScope
@@ -17,10 +17,11 @@ from service.http.body import decode_json, read_json_body
 from service.http.json_response import encoded_response
 from service.http.pagination import page_response
 from service.http.query import query_params
+from service.http.times import parse_time_ms
 from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
 from service.lookup import own_delivery, own_job
 from service.openapi.describe import IDEMPOTENT, JSON_BODY, QUERY, ResponseDoc, json_body, problems, reads
-from service.problems import ApiError, FieldError, invalid
+from service.problems import ApiError
 from service.schemas.requests import DeliveriesQuery, RedeliverRequest
 from service.schemas.responses import AttemptView, DeliveryPage, DeliveryView, Redelivered
 
@@ -166,21 +167,13 @@ async def redeliver_range(request: ApiRequest, idempotency_key: IdempotencyKeyHe
 
 async def _redeliver_range(context: ApiContext, tenant: str, raw: bytes) -> StoredResponse:
     ask = decode_json(raw, RedeliverRequest)
-    since_ms = _parse_time_ms(ask.since, "/since")
-    until_ms = _parse_time_ms(ask.until, "/until") if ask.until is not None else context.clock.now_ms()
+    since_ms = parse_time_ms(ask.since, "/since")
+    until_ms = parse_time_ms(ask.until, "/until") if ask.until is not None else context.clock.now_ms()
     found = await _find_in_range(context, tenant, DeliveryState(ask.status), since_ms, until_ms)
     for delivery in found[:_RANGE_AT_ONCE]:
         await context.deliveries.send_again(delivery)
     count = min(len(found), _RANGE_AT_ONCE)
     return StoredResponse("", {}, msgspec.json.encode(Redelivered(count=count, has_more=len(found) > _RANGE_AT_ONCE)))
-
-
-def _parse_time_ms(text: str, at: str) -> int:
-    try:
-        return parse_rfc3339_ms(text)
-    except (ValueError, OverflowError):
-        words = "Write a time like 2026-11-20T00:00:00Z."
-        raise invalid([FieldError(pointer=at, code="invalid_value", detail=words)]) from None
 
 
 async def _find_in_range(

@@ -10,6 +10,7 @@ from core.ids import is_id
 from core.model.job_view import JobView
 from core.profiles import PROFILES
 from core.store.idempotency import StoredResponse
+from core.store.jobs.queries import JobFilter, JobsFound
 from service.auth import GuardedRoute, RequireScope
 from service.context import ApiRequest, context_of
 from service.http.body import decode_json, read_json_body
@@ -24,6 +25,7 @@ from service.http.headers import (
 from service.http.json_response import json_response
 from service.http.pagination import page_response
 from service.http.query import query_params
+from service.http.times import parse_time_ms
 from service.idempotency import IdempotencyKeyHeader, parse_key, replay_or_run
 from service.jobs.current_view import current_view, current_views, etag_of, seconds_to_next_look
 from service.jobs.prefer_wait import respond
@@ -146,24 +148,35 @@ async def list_jobs(request: ApiRequest, params: NamedDependency[JobsQuery]) -> 
     Cost: nothing. A page whose filters match little may be short or empty while `has_more` is true: go on.
     """
     context = context_of(request)
-    if matches_nothing(params):
-        return page_response(request, [], public_url=context.settings.public_url, more=False)
-    found = await context.job_queries.jobs(
-        request.user.tenant,
-        status=params.status,
-        session_id=params.session_id,
-        profile=params.profile,
-        after=params.after,
-        limit=params.limit + 1,
-    )
-    rows = await current_views(context, found[: params.limit])
-    return page_response(request, rows, public_url=context.settings.public_url, more=len(found) > params.limit)
+    found = JobsFound([], None)
+    if not matches_nothing(params):
+        found = await context.job_queries.page(
+            request.user.tenant, job_filter(params), after=params.after, limit=params.limit
+        )
+    rows = await current_views(context, found.jobs)
+    more = found.next_after is not None
+    return page_response(request, rows, public_url=context.settings.public_url, more=more, cursor=found.next_after)
 
 
 def matches_nothing(params: JobsQuery) -> bool:
     """Whether a filter can match no job; what is no id and no profile must not reach the store either."""
     no_session = params.session_id is not None and not is_id(params.session_id, "ses")
-    return no_session or (params.profile is not None and params.profile not in PROFILES)
+    no_batch = params.batch_id is not None and not is_id(params.batch_id, "bat")
+    return no_session or no_batch or (params.profile is not None and params.profile not in PROFILES)
+
+
+def job_filter(params: JobsQuery) -> JobFilter:
+    """Read a query's filters. Raises ApiError (422) for what is no time."""
+    since, until = params.created_after, params.created_before
+    return JobFilter(
+        status=params.status,
+        session_id=params.session_id,
+        profile=params.profile,
+        batch_id=params.batch_id,
+        created_from_ms=None if since is None else parse_time_ms(since, "/created_after"),
+        created_until_ms=None if until is None else parse_time_ms(until, "/created_before"),
+        metadata=params.metadata,
+    )
 
 
 @reads(

@@ -12,6 +12,7 @@ from core.clock import rfc3339
 from core.ids import new_id
 from core.model.session import Session
 from core.store.idempotency import StoredResponse
+from core.store.jobs.queries import JobFilter
 from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.body import decode_json, has_body, read_json_body
@@ -164,8 +165,8 @@ async def read_session_timeline(request: ApiRequest, session_id: FromPath[str]) 
     if session.timeline_of is not None:
         tracks = await context.jobs.field(session.timeline_of, "tracks") if session.timeline_of else None
         return timeline_response(request, session.timeline, tracks)
-    jobs = await context.job_queries.jobs(session.tenant, session_id=session.id, limit=_LOOK_BACK)
-    for job in jobs:
+    last = await context.job_queries.page(session.tenant, JobFilter(session_id=session.id), limit=_LOOK_BACK)
+    for job in last.jobs:
         tracks = None if job.data_removed else await context.jobs.field(job.id, "tracks")
         if tracks is not None:
             return timeline_response(request, session.timeline or job.timeline, tracks)

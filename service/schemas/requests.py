@@ -193,6 +193,7 @@ class PageQuery(msgspec.Struct, kw_only=True):
     after: Cursor | None = None
 
 
+@redacted_repr("limit", "after", "status", "session_id", "profile", "batch_id", "created_after", "created_before")
 class JobsQuery(PageQuery, kw_only=True):
     """Which jobs to list. What is absent filters nothing; several filters must all match."""
 
@@ -202,6 +203,15 @@ class JobsQuery(PageQuery, kw_only=True):
     session_id: Id | None = None
     #: Those that use this skill.
     profile: ProfileName | None = None
+    #: Those of this batch.
+    batch_id: Annotated[str, Meta(max_length=64, examples=["bat_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"])] | None = None
+    #: Those accepted from this time on, inclusive: RFC 3339 with an offset (write its `+` as `%2B`).
+    created_after: Time | None = None
+    #: Those accepted before this time, exclusive: the next window begins where this one ends, and none is counted twice.
+    created_before: Time | None = None
+    #: Those whose `metadata` has these very values: `metadata[order]=7`, up to ten of them. Jobs are looked through for
+    #: them, so name a time as well where you can.
+    metadata: Annotated[dict[str, str], Meta(max_length=10, examples=[{"order": "7"}])] = {}
 
 
 class EventsQuery(msgspec.Struct, kw_only=True):
