@@ -19,8 +19,6 @@ from core.store.retired_hash_keys import hashes_under_retired_keys
 _APART_MS = 1_000
 #: tokens that are read in one round trip
 _AT_ONCE = 250
-#: whose tokens serve all tenants, in the index
-_EVERYBODY = "*"
 
 
 class OverBudget(Exception):  # noqa: N818 - it says what the tenant is
@@ -49,6 +47,15 @@ class _Removed(NamedTuple):
 
 class _Old(NamedTuple):
     tokens: tuple[str, ...] = ()
+
+
+class _Count(NamedTuple):
+    named: int
+
+
+class _Names(NamedTuple):
+    named: tuple[bytes, ...] = ()
+    anonymous: tuple[bytes, ...] = ()
 
 
 class _Taken(NamedTuple):
@@ -314,18 +321,16 @@ class Tokens:
 
     async def serves(self, tenant: str) -> bool:
         """Whether an operator's or this tenant's own token is in the pool: then nobody is anonymous."""
-        pipe = self._store.redis.pipeline(transaction=False)
-        for owner in (tenant, _EVERYBODY):
-            pipe.scard(key("named_tokens", owner))
-        return any(await pipe.execute())
+        arguments = self._clock.for_operations() | {"tenant": tenant}
+        return (await self._store.run("count_tokens", arguments, _Count)).named > 0
 
     async def serving(self, tenant: str) -> list[Token]:
         """List the tokens that this tenant's jobs may run on: the operator's and its own, or else the anonymous one."""
-        named = await self._store.redis.sunion([key("named_tokens", owner) for owner in (tenant, _EVERYBODY)])  # type: ignore[misc]
-        if named:
-            return await self._load(named)
-        anonymous = await self._load(await self._store.redis.zrange(key("anonymous_tokens"), 0, -1))
-        return [t for t in anonymous if t.state is not TokenState.EXPIRED]
+        arguments = self._clock.for_operations() | {"tenant": tenant}
+        ids = await self._store.run("name_tokens", arguments, _Names)
+        if ids.named:
+            return await self._load(ids.named)
+        return [t for t in await self._load(ids.anonymous) if t.state is not TokenState.EXPIRED]
 
 
 def _sent_message(value: str) -> SentMessage:
