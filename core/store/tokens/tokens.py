@@ -19,8 +19,6 @@ from core.store.retired_hash_keys import hashes_under_retired_keys
 _APART_MS = 1_000
 #: tokens that are read in one round trip
 _AT_ONCE = 250
-#: whose tokens serve all tenants, in the index
-_EVERYBODY = "*"
 
 
 class OverBudget(Exception):  # noqa: N818 - it says what the tenant is
