@@ -47,11 +47,11 @@ class CircuitBreaker:
 
     def wait_s(self, *, now_s: float) -> float:
         """How long a caller has to stay away; 0: it may call."""
-        return max(0.0, self._shut_until_s - now_s) if self._is_open else 0.0
+        return max(0.0, self._shut_until_s - now_s) if self.is_open else 0.0
 
     def begin(self, *, now_s: float) -> None:
         """A call goes out. Where the breaker is half open, it is the probe."""
-        if self._is_open:
+        if self.is_open:
             self._probing = True
             self._shut_until_s = max(self._shut_until_s, now_s + self._rule.probe_s)
 
@@ -62,7 +62,7 @@ class CircuitBreaker:
     def failed(self, *, now_s: float) -> None:
         """A call failed: the last one that was allowed, or a probe, opens the breaker."""
         self._failures += 1
-        if self._is_open and (self._probing or not self._pause_s):
+        if self.is_open and (self._probing or not self._pause_s):
             self._pause_s = min(self._pause_s * 2 or self._rule.first_pause_s, self._rule.longest_pause_s)
             self._shut_until_s = now_s + self._pause_s
             self._probing = False
@@ -73,5 +73,6 @@ class CircuitBreaker:
             self._probing, self._shut_until_s = False, 0.0
 
     @property
-    def _is_open(self) -> bool:
+    def is_open(self) -> bool:
+        """Whether callers are kept away, or one of them is finding out whether they must be."""
         return self._failures >= self._rule.failures_allowed

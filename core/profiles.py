@@ -19,20 +19,29 @@ _ANY_PLAYER = "Export as MP4 for widest compatibility."
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """One skill. `name` and `version` are what the backend sees in its attribution headers."""
 
+    #: What a job's `profile` names.
     name: str
+    #: The skill's version, as the backend is told it.
     version: str = "1.0.0"
+    #: Its name for people.
     title: str
+    #: What it starts from.
     made_for: str
-    #: Largest file, inclusive.
+    #: The largest file that it takes, inclusive, in bytes. A larger one is refused before anything is charged.
     max_bytes: int = 500 * _MB
+    #: Formats that it takes; others are refused.
     formats: tuple[str, ...] = FORMATS
+    #: Of these, those that work most smoothly.
     best_formats: tuple[str, ...] = _VIDEO_FORMATS
+    #: A prompt that it is good at, to begin from.
     typical_ask: str
+    #: How long such a prompt takes, without the time in the queue.
     typical_time: str
+    #: What gives better results, in sentences.
     advice: tuple[str, ...]
-    #: False where a text alone is enough to make a video from.
+    #: Whether a job needs at least one file; false: a text alone is enough to make a video from.
     needs_media: bool = True
-    #: Clips up to this length go fastest.
+    #: Clips up to this length, in seconds, go fastest.
     short_clip_s: int = 60
 
 

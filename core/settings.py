@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, PositiveInt, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from core.ids import CELL_NAME
 from core.logs import LogFormat
 from core.profiles import PROFILES
 from core.secret_files import FOLDER, SecretFiles, read_secret_files
@@ -62,6 +63,9 @@ class Settings(BaseSettings):
     #: off: finished files are not kept, and ``output.url`` leads to the backend's own link
     keep_outputs: bool = True
     default_profile: str = "free-video-fast"
+    #: its name where this installation is one of several behind one address, e.g. ``eu1``; empty: it is the only one,
+    #: or the one that was there before there were others
+    cell: str = ""
     #: danger: address ranges that callbacks, media, and films elsewhere may reach although they are not public
     allow_addresses: Networks = ()
     #: danger: lets callbacks and media use plain http
@@ -196,6 +200,13 @@ class Settings(BaseSettings):
     def _long_enough(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         if not value or any(len(key.get_secret_value()) < SHORTEST_SECRET_KEY for key in value):
             raise ValueError(f"needs one or more keys of at least {SHORTEST_SECRET_KEY} characters")
+        return value
+
+    @field_validator("cell")
+    @classmethod
+    def _cell_name(cls, value: str) -> str:
+        if value and not re.fullmatch(CELL_NAME, value):
+            raise ValueError("may hold 1 to 12 lower-case letters and digits alone")
         return value
 
     @field_validator("default_profile")

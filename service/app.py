@@ -15,6 +15,7 @@ from service.context import ApiContext
 from service.http.body import BODY_LIMIT_BYTES
 from service.http.middleware import add_request_ids
 from service.http.query import check_query
+from service.metrics import show_api_metrics
 from service.openapi.docs_page import docs_page
 from service.openapi.document import build_document
 from service.problems import problem_response
@@ -35,6 +36,7 @@ def openapi_json() -> bytes:
 def build_app(context: ApiContext, *, metrics: bool = True) -> ASGIApp:
     """Build the API. `metrics`: whether ``/metrics`` is served here, or on a port of its own."""
     handlers = [*ROUTES, *((METRICS,) if metrics else ())]
+    show_api_metrics(handlers)
     first = options_handler(handlers)  # else the framework makes one of its own for each path
     app = Litestar.from_config(_config(context, [first, *handlers]))
     return add_request_ids(app, is_closing=lambda: context.subscriptions.closing)

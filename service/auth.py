@@ -7,9 +7,9 @@ from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
 from core.clock import stopwatch_s
 from core.store.redis.client import STORE_DOWN
-from core.store.tenants.api_keys import Caller
+from core.store.tenants.api_keys import Caller, cell_of_key
 from service.context import REDIS_TIMEOUT_S, ApiContext
-from service.problems import ApiError, scope_missing, unauthorized, unknown_key
+from service.problems import ApiError, refuse_foreign, scope_missing, unauthorized, unknown_key
 
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
 
@@ -29,7 +29,7 @@ class RequireScope:
         self._cached = cached
 
     async def __call__(self, connection: AnyConnection, _: BaseRouteHandler) -> None:
-        """Check the key. Raises ApiError (401, 403)."""
+        """Check the key. Raises ApiError (401, 403, 421)."""
         connection.scope["user"] = await authorize(connection, self.scope, cached=self._cached)
 
 
@@ -42,9 +42,10 @@ class GuardedRoute(HTTPRouteHandler):
 
 
 async def authorize(connection: AnyConnection, scope: str, *, cached: bool = False) -> Caller:
-    """Find who calls. Raises ApiError: 401 without a good key, 403 where it lacks the scope."""
+    """Find who calls. Raises ApiError: 401 without a good key, 403 where it lacks the scope, 421 for another cell's."""
     api_key = _bearer_key(connection.headers.get("authorization", ""))
     context: ApiContext = connection.app.state["context"]
+    refuse_foreign("API key", cell_of_key(api_key), here=context.settings.cell)  # before Redis is asked for anything
     caller = await (context.cache.caller(api_key) if cached else _find_caller(context, api_key))
     if caller is None:
         raise unknown_key()

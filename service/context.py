@@ -7,7 +7,9 @@ from typing import Any
 from litestar import Request
 from litestar.datastructures import State
 
+from core.background import Background
 from core.clock import Clock
+from core.loop_watch import watch_loop
 from core.process.readiness import Readiness
 from core.security.encryption import Encryption
 from core.settings import Settings
@@ -23,6 +25,7 @@ from core.store.jobs.removal import JobRemoval
 from core.store.jobs.submissions import Submissions
 from core.store.jobs.timings import Timings
 from core.store.redis.client import Redis, Store, connect
+from core.store.redis.watch import watch_redis
 from core.store.rpc import RpcQueue
 from core.store.sessions import Sessions
 from core.store.tenants.api_keys import ApiKeys, Caller
@@ -76,12 +79,15 @@ class ApiContext:
     timings: Timings
     cache: Cache
     subscriptions: Subscriptions
+    #: what looks at this process itself
+    watches: Background
     readiness: Readiness
 
     async def start(self) -> None:
         """Listen for events, and open the connections now: a first thousand callers must not wait for that too."""
         self.subscriptions.start()
         self.timings.lately()
+        self.watches.start(watch_loop(), watch_redis(self.store))
         pings = (self.store.redis.ping() for _ in range(REDIS_CONNECTIONS - 1))
         await asyncio.gather(*pings, return_exceptions=True)
 
@@ -89,6 +95,7 @@ class ApiContext:
         """Let go of readers and connections."""
         await self.subscriptions.stop()
         await self.timings.stop()
+        await self.watches.stop()
         await self.membership.leave()
         await self.store.close()
 
@@ -100,7 +107,7 @@ def open_context(settings: Settings, *, clock: Clock | None = None) -> ApiContex
     encryption = Encryption([key.get_secret_value() for key in settings.secret_keys])
     jobs = Jobs(store, settings, clock)
     events = Events(store)
-    api_keys, webhooks = ApiKeys(store, encryption, clock), Webhooks(store, encryption, clock)
+    api_keys, webhooks = ApiKeys(store, encryption, clock, cell=settings.cell), Webhooks(store, encryption, clock)
     return ApiContext(
         settings=settings,
         clock=clock,
@@ -118,7 +125,7 @@ def open_context(settings: Settings, *, clock: Clock | None = None) -> ApiContex
         storage=Storage(settings.storage),
         submissions=Submissions(store, settings, clock),
         jobs=jobs,
-        job_queries=JobQueries(store, jobs, tenant_running_jobs=settings.tenant_running_jobs),
+        job_queries=JobQueries(store, jobs, tenant_running_jobs=settings.tenant_running_jobs, cell=settings.cell),
         events=events,
         sessions=Sessions(store, clock),
         api_keys=api_keys,
@@ -134,6 +141,7 @@ def open_context(settings: Settings, *, clock: Clock | None = None) -> ApiContex
         timings=Timings(store, clock),
         cache=Cache(api_keys, webhooks, encryption, clock),
         subscriptions=Subscriptions(events, on_removal=clear_cache),
+        watches=Background(),
         readiness=Readiness(store, encryption),
     )
 

@@ -31,8 +31,9 @@ IdempotencyKeyHeader = Annotated[
     HeaderParameter(
         name="Idempotency-Key",
         description=(
-            "Quoted or bare, 1 to 255 visible ASCII characters. The same call again gets the first answer, for 24 h. "
-            "Calls that do not take it are safe to repeat as they are."
+            "A name of your own for this very call, 1 to 255 visible ASCII characters, quoted or bare. The same call again, "
+            "with the same bytes, gets the first answer and does nothing twice, for 24 h and at least until the job ends. "
+            "Without it a call that is repeated after a broken connection may be done, and charged, twice."
         ),
         schema_extra={"pattern": KEY_PATTERN, "examples": ['"4f1c"']},
     ),

@@ -1,15 +1,18 @@
-"""Looks up what a caller names by its id. What is another tenant's does not exist for it: 404, in the same words."""
+"""Looks up what a caller names by its id. What is another tenant's does not exist for it: 404, in the same words.
+
+What another cell has made is 421: only there anybody knows it.
+"""
 
 from typing import Protocol, TypeVar
 
 from core.events.batch import Batch
 from core.events.delivery import Delivery
-from core.ids import is_id
+from core.ids import IdKind, cell_of, is_id
 from core.model.job import Job
 from core.model.session import Session
 from core.model.upload import Upload
 from service.context import ApiContext
-from service.problems import not_found
+from service.problems import not_found, refuse_foreign
 
 
 class _Owned(Protocol):
@@ -18,41 +21,50 @@ class _Owned(Protocol):
 
 
 T = TypeVar("T", bound=_Owned)
+_NAMES: dict[IdKind, str] = {"job": "job", "ses": "session", "upl": "upload", "bat": "batch", "dlv": "delivery"}
 
 
 async def own_job(context: ApiContext, tenant: str, job_id: str) -> Job:
-    """Load a job of this tenant's. Raises ApiError (404)."""
-    return _own(await context.jobs.load(job_id) if is_id(job_id, "job") else None, tenant, "job")
+    """Load a job of this tenant's. Raises ApiError (404, 421)."""
+    return _own(await context.jobs.load(job_id) if _is_here(context, job_id, "job") else None, tenant, "job")
 
 
 async def own_session(context: ApiContext, tenant: str, session_id: str, *, at: str | None = None) -> Session:
-    """Load a session of this tenant's; `at`: where a body names it. Raises ApiError (404)."""
-    found = await context.sessions.load(session_id) if is_id(session_id, "ses") else None
+    """Load a session of this tenant's; `at`: where a body names it. Raises ApiError (404, 421)."""
+    found = await context.sessions.load(session_id) if _is_here(context, session_id, "ses", at) else None
     return _own(found, tenant, "session", at)
 
 
 async def own_upload(context: ApiContext, tenant: str, upload_id: str, *, at: str | None = None) -> tuple[Upload, int]:
-    """Load an upload of this tenant's, and when it goes (ms since the epoch). Raises ApiError (404)."""
-    found = await context.uploads.load(upload_id) if is_id(upload_id, "upl") else None
+    """Load an upload of this tenant's, and when it goes (ms since the epoch). Raises ApiError (404, 421)."""
+    found = await context.uploads.load(upload_id) if _is_here(context, upload_id, "upl", at) else None
     upload, expires_at_ms = found if found and found[1] > context.clock.now_ms() else (None, 0)
     return _own(upload, tenant, "upload", at), expires_at_ms
 
 
 async def own_expected_upload(context: ApiContext, tenant: str, upload_id: str) -> Upload | None:
     """Load an upload of this tenant's that has not come yet; None where there is none."""
-    found = await context.uploads.expected(upload_id) if is_id(upload_id, "upl") else None
+    found = await context.uploads.expected(upload_id) if _is_here(context, upload_id, "upl") else None
     return found if found and found.tenant == tenant else None
 
 
 async def own_batch(context: ApiContext, tenant: str, batch_id: str) -> Batch:
-    """Load a batch of this tenant's. Raises ApiError (404)."""
-    return _own(await context.batches.load(batch_id) if is_id(batch_id, "bat") else None, tenant, "batch")
+    """Load a batch of this tenant's. Raises ApiError (404, 421)."""
+    return _own(await context.batches.load(batch_id) if _is_here(context, batch_id, "bat") else None, tenant, "batch")
 
 
 async def own_delivery(context: ApiContext, tenant: str, delivery_id: str) -> Delivery:
-    """Load a delivery of this tenant's. Raises ApiError (404)."""
-    found = await context.deliveries.load(delivery_id) if is_id(delivery_id, "dlv") else None
+    """Load a delivery of this tenant's. Raises ApiError (404, 421)."""
+    found = await context.deliveries.load(delivery_id) if _is_here(context, delivery_id, "dlv") else None
     return _own(found, tenant, "delivery")
+
+
+def _is_here(context: ApiContext, text: str, kind: IdKind, at: str | None = None) -> bool:
+    """Tell whether it could be an id of this cell's. Raises ApiError (421) for another one's."""
+    if not is_id(text, kind):
+        return False
+    refuse_foreign(_NAMES[kind], cell_of(text), here=context.settings.cell, at=at)
+    return True
 
 
 def _own(found: T | None, tenant: str, what: str, at: str | None = None) -> T:

@@ -7,60 +7,30 @@ was raised, into the one shape. It shows no traces and no messages of unexpected
 import traceback
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from core.logs import get_logger
+from core.metrics import REFUSALS
 from core.store.redis.client import STORE_DOWN, STORE_FULL
 from core.store.redis.codec import Unreadable
 from core.store.redis.functions import NotReplicated
+from service.problem_codes import PROBLEMS, CallCode, ProblemCode
 
 log = get_logger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
 
-#: code -> title, and whether the same request may succeed later
-_TITLES: dict[str, tuple[str, bool]] = {
-    "malformed_request": ("The request is malformed.", False),
-    "malformed_json": ("The body is not JSON.", False),
-    "unauthorized": ("An API key is needed.", False),
-    "scope_missing": ("The API key lacks a needed scope.", False),
-    "not_found": ("There is no such thing.", False),
-    "method_not_allowed": ("This path does not know the method.", False),
-    "conflict": ("The present state does not allow this.", False),
-    "not_ended": ("The job has not ended.", True),
-    "being_sent": ("The callback is still being sent.", True),
-    "too_large": ("The body is too large.", False),
-    "uri_too_long": ("The URL is too long.", False),
-    "headers_too_large": ("The headers are too large.", False),
-    "media_too_large": ("A file is too large.", False),
-    "storage_full": ("The tenant keeps too many bytes.", False),
-    "unsupported_media_type": ("The body's content type is not taken here.", False),
-    "unsupported_media": ("A file's format is not supported.", False),
-    "invalid": ("A value is wrong.", False),
-    "idempotency_key_reused": ("The Idempotency-Key was used for another body.", False),
-    "in_progress": ("A call with this Idempotency-Key is under way.", True),
-    "rate_limited": ("Too many submits.", True),
-    "queue_full": ("The tenant's queue is full.", True),
-    "too_many_sessions": ("The tenant has too many sessions open.", True),
-    "budget_exceeded": ("The month's credits are used up.", True),
-    "overloaded": ("All queues together are full.", True),
-    "unavailable": ("The store does not answer.", True),
-    "record_unreadable": ("This release cannot read what is stored.", True),
-    "session_lost": ("The session is gone.", False),
-    "link_expired": ("The link is not good any more.", False),
-    "range_not_satisfiable": ("The range lies outside of the file.", False),
-    "request_timeout": ("The body came too slowly.", True),
-    "internal": ("Something went wrong on our side.", True),
-}
+#: the codes that refusals are counted under
+PROBLEM_CODES: tuple[str, ...] = get_args(CallCode)
 _UNREADABLE = (
     "The stored {} cannot be read by this process: a newer release of this service wrote it, or it is damaged. Nothing "
     "was done and nothing else is concerned; ask again later, or tell the operator."
 )
-_CODE_OF_STATUS = {
+_CODE_OF_STATUS: dict[int, ProblemCode] = {
     400: "malformed_request",
     401: "unauthorized",
     403: "scope_missing",
@@ -69,6 +39,7 @@ _CODE_OF_STATUS = {
     409: "conflict",
     413: "too_large",
     415: "unsupported_media_type",
+    421: "misdirected",
     422: "invalid",
     429: "rate_limited",
     500: "internal",
@@ -79,22 +50,34 @@ _CODE_OF_STATUS = {
 class FieldError(msgspec.Struct, frozen=True, kw_only=True):
     """One wrong value. `pointer` is a JSON pointer (RFC 6901) into the body, or names the query's field."""
 
+    #: Where it is: `/media/0/url` in a body, `/limit` in a query; empty: the whole body.
     pointer: str
-    code: str
+    #: What is wrong, for programs. The catalogue of codes says what to do about each.
+    code: ProblemCode
+    #: What is wrong, for people, e.g. with the range that is allowed.
     detail: str
 
 
 class ProblemDocument(msgspec.Struct, kw_only=True):
     """RFC 9457, with our extensions: `code` for programs, `retryable`: the same request may succeed later."""
 
+    #: `urn:reelgate:problem:` and the code. It names the kind of problem, and leads nowhere.
     type: str
+    #: The kind of problem in one sentence, the same for each code. For people; programs read `code`.
     title: str
+    #: The HTTP status, as in the answer's first line.
     status: int
+    #: What was wrong with this very request. Show it to whoever wrote the request.
     detail: str
+    #: The path that was called.
     instance: str
-    code: str
+    #: What happened, for programs: decide by it. New codes may be added, so have a branch for those that you do not know.
+    code: ProblemCode
+    #: Whether the same request may succeed later, unchanged. Repeating one that is not retryable wastes your limit.
     retryable: bool
+    #: The name of this call, as in `X-Request-Id`. Quote it when you report a problem: the logs are found by it.
     request_id: str
+    #: Every wrong value, where the problem is with values; else empty.
     errors: tuple[FieldError, ...] = ()
 
 
@@ -104,7 +87,7 @@ class ApiError(Exception):
     def __init__(
         self,
         status: int,
-        code: str,
+        code: ProblemCode,
         detail: str,
         *,
         errors: Sequence[FieldError] = (),
@@ -140,11 +123,27 @@ def scope_missing(scope: str) -> ApiError:
     return ApiError(403, "scope_missing", f"This API key lacks the scope '{scope}'.")
 
 
+def refuse_foreign(what: str, cell: str, *, here: str, at: str | None = None) -> None:
+    """Refuse what names another cell than this one (`here`): only there it is known. Raises ApiError (421).
+
+    `at`: the pointer to where a body names it.
+    """
+    if cell in ("", here):
+        return
+    came_to = f"cell '{here}'" if here else "one without a name"
+    words = (
+        f"This {what} belongs to cell '{cell}', and the request came to {came_to}; nothing was done. It is known at the "
+        f"address and to the API keys of cell '{cell}' alone. Where that is the address you called, its load balancer "
+        "sends it to the wrong cell: tell the operator of this service."
+    )
+    errors = [FieldError(pointer=at, code="misdirected", detail=words)] if at else []
+    raise ApiError(421, "misdirected", words, errors=errors)
+
+
 def invalid(errors: Sequence[FieldError]) -> ApiError:
     """Refuse wrong values. The first one's words are the detail, its code the problem's where all agree."""
     codes = {e.code for e in errors}
-    code = codes.pop() if len(codes) == 1 else "invalid"
-    return ApiError(422, code, errors[0].detail, errors=errors)
+    return ApiError(422, codes.pop() if len(codes) == 1 else "invalid", errors[0].detail, errors=errors)
 
 
 def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -152,22 +151,29 @@ def problem_response(request: Request[Any, Any, Any], error: Exception) -> Respo
     known = _as_api_error(error)
     request_id = str(request.scope.get("request_id", ""))
     document = problem_document(known, request.scope["path"], request_id=request_id)
+    count_refusal(known)
     return Response(
         msgspec.json.encode(document), status_code=known.status, media_type=PROBLEM_JSON, headers=known.headers
     )
 
 
+def count_refusal(error: ApiError) -> None:
+    """Count a refusal under its code; that of a single value under the code of its status, since they are many."""
+    counted = error.code if error.code in PROBLEM_CODES else _CODE_OF_STATUS.get(error.status, "malformed_request")
+    REFUSALS.labels(counted).inc()
+
+
 def problem_document(error: ApiError, path: str, *, request_id: str = "") -> ProblemDocument:
     """Write an error as its document."""
-    title, retryable = _TITLES.get(error.code) or _TITLES[_CODE_OF_STATUS.get(error.status, "malformed_request")]
+    meaning = PROBLEMS[error.code]
     return ProblemDocument(
         type=f"urn:reelgate:problem:{error.code}",
-        title=title,
+        title=meaning.title,
         status=error.status,
         detail=error.detail,
         instance=path,
         code=error.code,
-        retryable=retryable,
+        retryable=meaning.retryable,
         request_id=request_id,
         errors=error.errors,
     )

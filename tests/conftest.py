@@ -18,6 +18,7 @@ LONG = (
     "crash/test_crash_moments.py",
     "flows/test_world_demo.py",
     "balancers/test_restarts.py",
+    "balancers/test_cells.py",
     "integration/test_failover.py",
     "crash/test_chaos.py",
     "flows/test_tokens.py",

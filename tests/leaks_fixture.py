@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -272,12 +273,15 @@ def _administer(gateway: Gateway, upload_id: str, found: Traces) -> None:
 
 
 def _without_redis(gateway: Gateway) -> None:
-    """Let Redis be silent for longer than anybody waits for it, while calls come in."""
-    with redis.Redis.from_url(gateway.world["redis_url"]) as client:
-        client.execute_command("CLIENT", "PAUSE", 2_500, "ALL")
-    for _ in range(2):
-        with suppress(httpx.HTTPError):
-            gateway.http.post("/v1/jobs", json={"prompt": PROMPT})
+    """Let Redis be silent for longer than anybody waits for it, while calls come in, until one has met that."""
+    refused = False
+    while not refused:
+        with redis.Redis.from_url(gateway.world["redis_url"]) as client:
+            client.execute_command("CLIENT", "PAUSE", 2_500, "ALL")
+        for _ in range(2):
+            with suppress(httpx.HTTPError):
+                answer = gateway.http.post("/v1/jobs", json={"prompt": PROMPT})
+                refused = refused or answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
     while gateway.http.get("/readyz").json()["status"] != "ok":
         pass
 

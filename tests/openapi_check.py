@@ -52,6 +52,10 @@ async def check_answer(answer: httpx.Response) -> None:
     elif media.endswith("json") and "schema" in content[media]:
         await answer.aread()
         _check_schema(answer.json(), content[media]["schema"])
+        if media == "application/problem+json":
+            code = answer.json()["code"]
+            named = content[media]["examples"].keys()
+            assert code in named, f"{operation['operationId']} does not say that {answer.status_code} may be {code}"
 
 
 _OURS = {"location", "link", "retry-after", "ratelimit", "ratelimit-policy", "idempotency-replayed", "etag"} | {

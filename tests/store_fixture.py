@@ -24,6 +24,7 @@ from core.security.encryption import Encryption
 from core.settings import Settings
 from core.store.deliveries import Deliveries
 from core.store.events import Events
+from core.store.gauges import Gauges, GaugeStore
 from core.store.idempotency import StoredResponses
 from core.store.jobs.admission import Admission
 from core.store.jobs.queries import JobQueries
@@ -97,6 +98,7 @@ class Core:
         self.intake = Submissions(self.store, self.settings, self.clock)
         self.jobs = Jobs(self.store, self.settings, self.clock)
         self.turns = Admission(self.store, self.settings, self.clock)
+        self.gauge_store = GaugeStore(self.store, self.settings, self.clock)
 
     def new_job(self, tenant: str = "acme", **chosen: Any) -> Job:
         return make_job(tenant, created_at_ms=self.clock.now_ms(), **chosen)
@@ -127,6 +129,12 @@ class Core:
     async def slots(self, number: int) -> None:
         """One worker lives with so many places, until the clock is turned by a day."""
         await self.turns.admit(worker="w", slots=number, alive_s=86400)
+
+    async def gauges(self, worker: str = "w") -> Gauges:
+        """What is shown over all of Redis, counted now if this worker may."""
+        found = await self.gauge_store.read(worker=worker)
+        assert found is not None
+        return found
 
     async def admitted(self) -> list[str]:
         """Name what is in arq, in the order in which it was let in."""

@@ -13,6 +13,7 @@ from core.model.session import Session
 from core.security.url_policy import parse_networks
 from core.storage import Storage
 from core.store.formats import Membership
+from core.store.gauges import GaugeStore
 from core.store.jobs.orphan_renders import OrphanRenders
 from core.store.jobs.removal import JobRemoval
 from tests.store_fixture import PUBLIC_URL, Core
@@ -39,6 +40,9 @@ class Calls(Counter[str]):
     def surprise(self, call: str, kind: str) -> None:
         self[f"surprise {call} {kind}"] += 1
 
+    def tls_failure(self) -> None:
+        self["tls failure"] += 1
+
 
 @asynccontextmanager
 async def context_over(
@@ -64,6 +68,7 @@ async def context_over(
             ),
             jobs=core.jobs,
             admission=core.turns,
+            gauges=GaugeStore(core.store, settings, core.clock),
             deliveries=core.deliveries,
             webhooks=core.webhooks,
             uploads=core.uploads,

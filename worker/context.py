@@ -9,6 +9,7 @@ from core.settings import Settings
 from core.storage import Storage
 from core.store.deliveries import Deliveries
 from core.store.formats import Membership, new_process_id
+from core.store.gauges import GaugeStore
 from core.store.jobs.admission import Admission
 from core.store.jobs.orphan_renders import OrphanRenders
 from core.store.jobs.records import Jobs
@@ -38,6 +39,7 @@ class WorkerContext:
     membership: Membership
     jobs: Jobs
     admission: Admission
+    gauges: GaugeStore
     deliveries: Deliveries
     webhooks: Webhooks
     uploads: Uploads
@@ -78,6 +80,7 @@ async def build_context(settings: Settings, client: Redis, stack: AsyncExitStack
         ),
         jobs=jobs,
         admission=Admission(store, settings, clock),
+        gauges=GaugeStore(store, settings, clock),
         deliveries=Deliveries(store, clock),
         webhooks=Webhooks(store, encryption, clock),
         uploads=Uploads(store, clock),

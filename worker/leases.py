@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager
 
 from core.clock import stopwatch_s
 from core.logs import get_logger
+from core.metrics import LEASES_LOST
 from core.store.jobs.records import Jobs
-from core.store.leases import LeaseLost
+from core.store.leases import LeaseKind, LeaseLost, kind_of
 from core.store.redis.client import STORE_DOWN, Store
 from core.store.redis.keys import CANCEL_CHANNEL
 from worker import redis_outage
@@ -88,6 +89,9 @@ class Leases:
                 raise
             task.uncancel()
             log.warning("lost a lease", item_id=item_id)
+        except LeaseLost:
+            LEASES_LOST.labels(kind_of(item_id)).inc()
+            raise
         finally:
             if self._held.get(item_id) is lease:
                 del self._held[item_id]
@@ -117,6 +121,7 @@ class Leases:
             lost, canceling = await self._jobs.renew({lease.item_id: lease.owner for lease in some})
             for lease in some:
                 if lease.item_id in lost and self._held.get(lease.item_id) is lease:
+                    LEASES_LOST.labels(kind_of(lease.item_id)).inc()
                     lease.lose()
                 else:
                     lease.note_renewal(before_s)
@@ -162,6 +167,15 @@ class Leases:
 
     def __len__(self) -> int:
         return len(self._held)
+
+    def count(self, kind: LeaseKind) -> int:
+        """Count what is held of one kind; also asked from the thread that serves the metrics."""
+        return sum(kind_of(item_id) == kind for item_id in tuple(self._held))
+
+    @property
+    def open_streams(self) -> int:
+        """Count the jobs whose message's stream is open."""
+        return sum(lease.streaming for lease in tuple(self._held.values()) if kind_of(lease.item_id) == "job")
 
 
 def _slices(leases: list[Lease], size: int) -> list[list[Lease]]:

@@ -10,14 +10,17 @@ from typing import Any
 import click
 import uvloop
 
+from core.background import Background
 from core.errors import StartRefused
 from core.logs import bind, get_logger, say_ready
+from core.loop_watch import watch_loop
 from core.process.command import ProcessCommand, load_process_settings
 from core.process.readiness import Readiness
 from core.queue import LeasedWorker, Run, make_worker
 from core.settings import Settings
 from core.store.formats import check_formats
 from core.store.redis.client import STORE_DOWN, Redis, connect
+from core.store.redis.watch import watch_redis
 from core.store.secret_key_check import check_secret_keys
 from worker import redis_outage
 from worker.callbacks.deliver import run_delivery
@@ -26,6 +29,7 @@ from worker.jobs.orphan_renders import follow_orphan_renders
 from worker.jobs.runner import run_job
 from worker.maintenance.periodic import run_periodically
 from worker.maintenance.sweeper import run_sweeper
+from worker.metrics import show_worker_metrics
 from worker.probes import CannotListen, pages_of, serve_pages
 from worker.rpc import run_rpc_server
 
@@ -58,6 +62,10 @@ async def serve(settings: Settings, *, host: str, metrics_port: int) -> None:
         client = connect(settings.redis_url.get_secret_value(), answer_s=_ANSWER_S, connections=256)
         context = await build_context(settings, client, stack)
         readiness = Readiness(context.store, context.encryption)
+        show_worker_metrics(context)
+        watches = Background()
+        watches.start(watch_loop(), watch_redis(context.store))
+        stack.push_async_callback(watches.stop)
         url = await stack.enter_async_context(_serve_pages(readiness, host, metrics_port))
         if not await _wait_for_redis(context, readiness, stop):
             return

@@ -79,7 +79,7 @@ async def _test_webhook(context: WorkerContext, request: RpcRequest) -> bytes:
     webhook = unpack(request.body, TenantWebhook, item_id=request.tenant)
     body = msgspec.json.encode({"type": "webhook.test", "timestamp": rfc3339(now_ms), "data": {}})
     secrets = await context.webhooks.signing_secrets(request.tenant)
-    signed = headers(secrets, message_id=new_id("evt"), timestamp_s=now_ms // 1000, body=body)
+    signed = headers(secrets, message_id=new_id("evt", context.settings.cell), timestamp_s=now_ms // 1000, body=body)
     result = await send(
         context.outbound,
         url=webhook.url,

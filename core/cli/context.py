@@ -44,7 +44,7 @@ async def _run(settings: Settings, command: Callable[[CliContext], Awaitable[Non
         await check_formats(store)
         for warning in await check_secret_keys(store, encryption):
             click.echo(f"Warning: {warning}", err=True)
-        await command(_context(store, encryption, clock))
+        await command(_context(store, encryption, clock, cell=settings.cell))
     except STORE_FULL:
         raise click.ClickException("Redis is full: give it more memory, or delete something.") from None
     except STORE_DOWN:
@@ -55,10 +55,10 @@ async def _run(settings: Settings, command: Callable[[CliContext], Awaitable[Non
         await store.close()
 
 
-def _context(store: Store, encryption: Encryption, clock: Clock) -> CliContext:
+def _context(store: Store, encryption: Encryption, clock: Clock, *, cell: str) -> CliContext:
     return CliContext(
         tenants=Tenants(store),
-        api_keys=ApiKeys(store, encryption, clock),
+        api_keys=ApiKeys(store, encryption, clock, cell=cell),
         tokens=Tokens(store, encryption, clock),
         secret_rewrap=SecretRewrap(store, encryption, clock),
     )

@@ -1,4 +1,4 @@
-"""`reelgate tokens`: add, list and remove backend tokens."""
+"""`reelgate tokens`: add, list, compare and remove backend tokens."""
 
 import sys
 
@@ -7,6 +7,7 @@ import click
 from core.cli.context import CliContext, run_with_store, show_table, tenant_name
 from core.clock import parse_rfc3339_ms, rfc3339
 from core.model.token import Scope, Token
+from core.security.encryption import Undecryptable, token_fingerprint
 
 _LONGEST_TOKEN = 4096
 _TITLES = (
@@ -38,7 +39,7 @@ def _time_ms(_: click.Context, __: click.Parameter, value: str | None) -> int | 
 
 @click.group()
 def tokens() -> None:
-    """Add, list and remove backend tokens."""
+    """Add, list, compare and remove backend tokens."""
 
 
 @tokens.command("add")
@@ -70,6 +71,25 @@ def list_tokens() -> None:
         show_table(_TITLES, map(_row, await context.tokens.all()))
 
     run_with_store(command)
+
+
+@tokens.command("fingerprints")
+def show_fingerprints() -> None:
+    """Print each token's fingerprint and id. A fingerprint that two cells print is of a token that both use."""
+
+    async def command(context: CliContext) -> None:
+        for token in await context.tokens.all():
+            if token.kind != "anonymous" and (secret := await _opened(context, token.id)):
+                click.echo(f"{token_fingerprint(secret)} {token.id}")
+
+    run_with_store(command)
+
+
+async def _opened(context: CliContext, token_id: str) -> str | None:
+    try:
+        return await context.tokens.secret_of(token_id)
+    except Undecryptable:
+        raise click.ClickException(f"{token_id} was written under a key that is not in REELGATE_SECRET_KEYS") from None
 
 
 def _row(token: Token) -> tuple[object, ...]:

@@ -1,7 +1,7 @@
 """The batch record: many jobs that were submitted at once, and the one callback when the last of them has ended. Pure."""
 
 from core.events.delivery import Delivery
-from core.ids import new_id
+from core.ids import cell_of, new_id
 from core.model.job import Record
 from core.model.webhook import TenantWebhook
 
@@ -31,7 +31,7 @@ def completion(
     if url is None and not wanted:
         return None
     return Delivery(
-        id=new_id("dlv"),
+        id=new_id("dlv", cell_of(batch.id)),
         tenant=batch.tenant,
         job_id=batch.id,
         type="batch.completed",

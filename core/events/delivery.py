@@ -13,8 +13,11 @@ from core.redacted_repr import redacted_repr
 class DeliveryState(StrEnum):
     """What became of a delivery. `pending` moves on by itself; the others are ends that a redelivery leaves again."""
 
+    #: Its attempts go on by their schedule.
     PENDING = "pending"
+    #: The receiver answered 2xx.
     DELIVERED = "delivered"
+    #: Given up, by its schedule's end or by the receiver's wish; `why` tells. It can be sent again for 14 days.
     DEAD = "dead"
 
 
@@ -48,6 +51,8 @@ class Delivery(Record, frozen=True, kw_only=True):
     #: attempts in a row that we spoilt ourselves, and that do not count
     spoilt: int = 0
     next_at_ms: int | None = None
+    #: when it was last asked for again, after an end
+    again_at_ms: int | None = None
     why: str | None = None
 
 

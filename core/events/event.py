@@ -12,7 +12,7 @@ from uuid_utils import uuid4
 from core.clock import rfc3339
 from core.events.delivery import Delivery
 from core.events.truncate import fitted
-from core.ids import new_id
+from core.ids import cell_of, new_id
 from core.model.job import Job, Status
 from core.model.job_view import JobView, view
 from core.model.webhook import TenantWebhook
@@ -134,7 +134,7 @@ def _deliveries(kind: EventType, job: Job, webhook: TenantWebhook | None, now_ms
 
 def _delivery(kind: EventType, job: Job, url: str | None, now_ms: int) -> Delivery:
     return Delivery(
-        id=new_id("dlv"),
+        id=new_id("dlv", cell_of(job.id)),
         tenant=job.tenant,
         job_id=job.id,
         type=kind,

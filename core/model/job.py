@@ -14,22 +14,26 @@ from core.model.plan import Output, Plan
 from core.redacted_repr import redacted_repr
 
 
+# Comments that begin with "#:" are shown to callers.
 class Status(StrEnum):
-    """What a caller reads in ``status``. Each says who moves it on, and what happens if the process dies in it."""
+    """Where a job stands. The last four are ends, which never change."""
 
-    #: accepted and kept; admission moves it on when its turn, its tenant's cap and its session allow
+    #: Accepted and kept. It starts when its turn, its tenant's cap and its session allow; `wait` says why it waits.
+    # Admission moves it on.
     QUEUED = "queued"
-    #: a worker holds its lease; if that worker dies, the lease runs out and another goes on at the same stage
+    #: At work; `stage` says at what. It survives the crash of the process that works on it.
+    # A worker holds its lease; if that worker dies, the lease runs out and another goes on at the same stage.
     RUNNING = "running"
-    #: its caller wants it stopped; the worker closes the stream, cancels the render and ends it
+    #: Its cancel was asked for and is being carried out; seconds at most.
+    # The worker closes the stream, cancels the render and ends it.
     CANCELING = "canceling"
-    #: ended well; never changes
+    #: Ended well: read `output`, or `result` for a question.
     SUCCEEDED = "succeeded"
-    #: ended badly, `error` says why; never changes
+    #: Ended badly: `error` says why, what that cost and whether a replay helps.
     FAILED = "failed"
-    #: ended because its caller asked; never changes
+    #: Ended because its caller asked. What was charged by then stays charged.
     CANCELED = "canceled"
-    #: never started within start_timeout_s; never changes
+    #: Never started within `start_timeout_s`. Nothing was charged.
     EXPIRED = "expired"
 
 
@@ -40,11 +44,17 @@ ENDS = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELED, Status.EXPIR
 class Stage(StrEnum):
     """The step that a running job is in."""
 
+    #: Gets a token and opens or finds the session.
     PREPARING = "preparing"
+    #: Brings the media to the backend.
     UPLOADING = "uploading"
+    #: The message is at the backend, which edits. From here on credits may be charged.
     EDITING = "editing"
+    #: The connection to the edit broke; the timeline is read until its change shows. Nothing is sent, or charged, twice.
     RECOVERING = "recovering"
+    #: The film is being rendered, which costs no credits.
     RENDERING = "rendering"
+    #: The film is fetched, checked and kept.
     STORING = "storing"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from core.clock import rfc3339
-from core.errors import MEANINGS, WaitReason
+from core.errors import MEANINGS, Code, WaitReason
 from core.model.job import Job, Problem, Stage, Status
 from core.model.plan import Plan
 from core.redacted_repr import redacted_repr
@@ -19,18 +19,28 @@ class View(msgspec.Struct, kw_only=True):
     """Every struct that callers read: all fields are always there."""
 
 
+# Comments that begin with "#:" are shown to callers.
 class Progress(View, kw_only=True):
+    """How far a job has come."""
+
+    #: 0 to 100, and never back. 100 alone says that it has succeeded.
     percent: int
+    #: One line for a person to look at. Its words may change, so decide by `status` and `stage`.
     message: str
 
 
 class WaitView(View, kw_only=True):
     """Why a job waits; the position and the estimates are null where they are not known."""
 
+    #: Why, and so what would help.
     reason: WaitReason
+    #: The job of the same session that runs before it.
     behind: str | None = None
+    #: Its place among your tenant's waiting jobs, from 1.
     position: int | None = None
+    #: Seconds until it will probably have ended: one of two such jobs is faster.
     eta_p50_s: float | None = None
+    #: The same with a margin: nine of ten such jobs are faster. Show this one to people who wait.
     eta_p90_s: float | None = None
 
 
@@ -39,67 +49,122 @@ UNPLACED = msgspec.json.encode(WaitView(reason=WaitReason.QUEUED_BEHIND))
 
 
 class OutputView(View, kw_only=True):
+    """The finished film."""
+
+    #: Where to download it: a signed link that needs no key, and expires. Do not store it, since each reading of the job
+    #: gives a fresh one; whoever has it can fetch the film. Null in stored events before they are shown.
     url: str | None
+    #: The film's container: `mp4`, `mov` or `webm`.
     format: str
+    #: Its length in seconds; null where it could not be told.
     duration_s: float | None
+    #: Its size in bytes.
     size_bytes: int | None
+    #: The picture's width in pixels; null for sound alone.
     width: int | None
+    #: The picture's height in pixels; null for sound alone.
     height: int | None
+    #: Until when `url` works: a day, and no longer than the file is kept (`retention_s` after the job's end). Download
+    #: what you want to keep.
     expires_at: str
 
 
 class ProblemView(View, kw_only=True):
     """A problem object as in RFC 9457, inside a job."""
 
+    #: `urn:reelgate:problem:` and the code. It names the kind of problem, and leads nowhere.
     type: str
+    #: The kind of problem in one sentence, the same for each code.
     title: str
+    #: What went wrong with this very job, for people.
     detail: str
-    code: str
+    #: Why the job failed, for programs: decide by it. New codes may be added, so have a branch for those you do not know.
+    code: Code
+    #: Whether a replay may succeed. A replay from the start is charged anew; one `from` render is not.
     retryable: bool
+    #: What to do next, for people.
     hint: str
 
 
 class Links(View, kw_only=True):
+    """Where to go on from here. They need your key, and do not expire."""
+
+    #: `GET`: this job.
     self: str
+    #: `POST`: cancel it.
     cancel: str
+    #: `GET`: follow its events as they come.
     events: str
+    #: `GET`: the film, with your key; 404 until it is there.
     output: str
+    #: `GET`: the callbacks that were sent for it.
     deliveries: str
 
 
 class JobView(View, kw_only=True):
-    """A job as callers read it."""
+    """A job as callers read it: the same in answers, events and callbacks."""
 
+    #: Names the job in every other call. Store it with your order before you do anything else.
     id: str
+    #: Where it stands. `succeeded`, `failed`, `canceled` and `expired` are ends, and never change.
     status: Status
+    #: What a running job is at; null before it starts and after it has ended.
     stage: Stage | None
+    #: Counts its changes. Of two copies, as when callbacks overtake each other, the higher one is newer.
     version: int
+    #: The skill that it uses, see `GET /v1/profiles`.
     profile: str
+    #: Its session. Submit another job with it to go on from this job's timeline.
     session_id: str
+    #: The language in which the backend answers, as asked for or detected; null: not known yet.
     language: str | None
+    #: How far it has come, for people who watch.
     progress: Progress
+    #: Why it waits; null while it does not.
     wait: WaitView | None
+    #: How its prompt was read.
     plan: Plan
+    #: What would do better next time, or what is doubtful about the result, in sentences for people.
     hints: tuple[str, ...]
+    #: What the backend said, up to 4 kB; for `needs_input` it is the question. Null: nothing yet.
     reply: str | None
+    #: Whether the reply was longer and is cut.
     reply_truncated: bool
+    #: What the edit did, a sentence for each change. Empty where none was made or seen.
     changes: tuple[str, ...]
+    #: The timeline after it in one line; `GET /v1/jobs/{job_id}/timeline` has the tracks. Null until an edit was made.
     timeline: str | None
+    #: The answer to a prompt that asked for credits, the state or an upload; null for edits.
     result: dict[str, Any] | None
+    #: The film; null until it is there, and where none was asked for.
     output: OutputView | None
+    #: Credits of the backend that it has cost; null while it is not known.
     credits_used: int | None
+    #: Whether that number was read from the balance (true), or is an estimate since others used the token as well.
     credits_exact: bool
+    #: Where a person takes over the session in the backend's editor; null where there is none.
     claim_url: str | None
+    #: Why it failed; null unless `status` is `failed`. The call that reads a failed job is still HTTP 200.
     error: ProblemView | None
+    #: How often a worker has begun it. More than 1 means that a worker died, which cost nothing.
     attempts: int
+    #: The job that it replays; null: none.
     parent_id: str | None
+    #: The batch that it came in; null: none.
     batch_id: str | None
+    #: Its rank among your own waiting jobs, -100 to 100: higher goes first.
     priority: int
+    #: What you gave it, as sent. Put your own ids here.
     metadata: dict[str, str]
+    #: Whether its prompt, media, output and reply are deleted, by `DELETE` or after `retention_s`.
     data_removed: bool
+    #: When it was accepted.
     created_at: str
+    #: When a worker first began it; null: not yet.
     started_at: str | None
+    #: When it ended; null: not yet.
     finished_at: str | None
+    #: Where to go on from here.
     links: Links
 
 

@@ -18,14 +18,19 @@ ASPECT_RATIOS: tuple[str, ...] = ("16:9", "9:16", "1:1", "4:3", "3:4", "4:5", "2
 
 
 class Output(msgspec.Struct, frozen=True, omit_defaults=False):
-    """What the job shall deliver, all fields settled. `aspect_ratio` None: as the media have it."""
+    """What the job shall deliver, all fields settled: from the request, else from the prompt, else by default."""
 
+    #: Whether a film is rendered. Without one only the session's timeline changes.
     export: bool = True
+    #: The film's container: `mp4`, `mov` or `webm`.
     format: str = "mp4"
+    #: `low`, `medium` or `high`: larger files look better.
     quality: str = "high"
+    #: The shorter side of the picture, from `360p` to `1080p`.
     resolution: str = _DEFAULT_RESOLUTION
+    #: The picture's shape, e.g. `9:16`; null: as the media have it.
     aspect_ratio: str | None = None
-    #: the caller or the prompt named a resolution
+    #: Whether the request or the prompt named a resolution; else the backend's own default is taken.
     resolution_asked: bool = False
 
     @property
@@ -49,9 +54,12 @@ class RequestedOutput(msgspec.Struct, frozen=True):
 
 @redacted_repr("action")
 class Plan(msgspec.Struct, frozen=True):
-    """`message`: the text that goes to the backend, None if nothing does. `action`: what follows it."""
+    """How the prompt was read. Look at it with `POST /v1/jobs:validate` before you pay for it."""
 
+    #: The text that goes to the backend, which is what costs credits; null: nothing does, and nothing is charged.
     message: str | None
+    #: What follows it: `export` renders a film, `none` leaves the edit in the session, `credits` and `state` answer a
+    #: question in `result`, `upload` only brings the media into the session.
     action: Action
 
 

@@ -64,6 +64,14 @@ def keyed_hash(hash_key: bytes, secret: str) -> str:
     return hmac.new(hash_key, secret.encode(), hashlib.sha256).hexdigest()
 
 
+def token_fingerprint(token: str) -> str:
+    """Hash a backend token under no key of ours, so that a cell with other keys knows it again: 16 hex digits.
+
+    Of tokens alone, which are long and random: a short secret could be guessed from it.
+    """
+    return keyed_hash(b"reelgate-fingerprint-v1", token)[:16]
+
+
 def _opens(box: Fernet | MultiFernet, locked: bytes) -> bool:
     try:
         box.decrypt(locked)

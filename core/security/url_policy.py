@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Literal
 
 import idna
 import msgspec
@@ -67,15 +68,26 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
+UrlRefusalCode = Literal[
+    "url_too_long",
+    "url_malformed",
+    "user_info_not_allowed",
+    "address_not_allowed",
+    "host_not_allowed",
+    "scheme_not_allowed",
+    "port_not_allowed",
+]
+
+
 class Refusal(msgspec.Struct, frozen=True):
     """Why a URL may not be called. `code` is for programs, e.g. ``address_not_allowed``; `detail` is one sentence."""
 
-    code: str
+    code: UrlRefusalCode
     detail: str
 
 
 class _Refused(Exception):  # noqa: N818 - carries a Refusal from a rule to `check_url`
-    def __init__(self, code: str, detail: str) -> None:
+    def __init__(self, code: UrlRefusalCode, detail: str) -> None:
         self.refusal = Refusal(code, detail)
 
 

@@ -59,13 +59,12 @@ class Deliveries:
     async def _beside(self, delivery: Delivery, event_id: str) -> tuple[StoredEvent | None, str | None]:
         """Find the event in the feed or at its job, and what its job's URL has said."""
         at = stream_id(event_id)
-        pipe = self._store.redis.pipeline(transaction=False)
-        for stream in (key("feed", delivery.tenant), key("events", delivery.job_id)):
-            pipe.xrange(stream, at, at)
-        pipe.hget(key("job", delivery.job_id), "unwanted")
-        fed, told, unwanted = await pipe.execute()
-        found = fed or told
-        event = StoredEvent(event_id, found[0][1][b"type"].decode(), found[0][1][b"body"]) if found else None
+        fed, told, unwanted = await self._store.ask_in_a_row(
+            ("XRANGE", key("feed", delivery.tenant), at, at),
+            ("XRANGE", key("events", delivery.job_id), at, at),
+            ("HGET", key("job", delivery.job_id), "unwanted"),
+        )
+        event = _stored_event(event_id, *(fed or told)[0]) if fed or told else None
         return event, unwanted.decode() if unwanted and delivery.url else None
 
     async def record(
@@ -106,7 +105,14 @@ class Deliveries:
 
         Where somebody else has just done so, that stays as it is.
         """
-        again = msgspec.structs.replace(delivery, state=DeliveryState.PENDING, round=0, why=None, next_at_ms=None)
+        again = msgspec.structs.replace(
+            delivery,
+            state=DeliveryState.PENDING,
+            round=0,
+            why=None,
+            next_at_ms=None,
+            again_at_ms=self._clock.now_ms(),
+        )
         arguments = self._arguments(again) | {"status_before": str(delivery.state)}
         if (await self._store.run("repeat_delivery", arguments, _Written)).written:
             return again
@@ -117,6 +123,8 @@ class Deliveries:
         delivery = await self.load(delivery_id)
         pipe = self._store.redis.pipeline(transaction=True)
         pipe.zrem(key("retire"), delivery_id)
+        pipe.zrem(key("deliveries_pending"), delivery_id)
+        pipe.zrem(key("deliveries_dead"), delivery_id)
         pipe.delete(key("delivery", delivery_id))
         if delivery:
             pipe.zrem(key("deliveries", delivery.tenant, str(delivery.state)), delivery_id)
@@ -150,10 +158,8 @@ class Deliveries:
         name = key("deliveries", tenant, str(state))
         return await page_of(self._store, name, self.load_many, after=after, limit=limit)
 
-    async def dead_count(self) -> int:
-        """Count the dead deliveries of all tenants, for the metrics."""
-        tenants = [t.decode() for t in await self._store.redis.smembers(key("tenants"))]  # type: ignore[misc]
-        pipe = self._store.redis.pipeline(transaction=False)
-        for tenant in tenants:
-            pipe.zcard(key("deliveries", tenant, "dead"))
-        return sum(await pipe.execute()) if tenants else 0
+
+def _stored_event(event_id: str, _: bytes, row: Sequence[bytes]) -> StoredEvent:
+    """Read an entry of a stream: its id there, and names and values in turn."""
+    fields = dict(zip(row[::2], row[1::2], strict=True))
+    return StoredEvent(event_id, fields[b"type"].decode(), fields[b"body"])

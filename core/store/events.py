@@ -7,6 +7,7 @@ entry, so that any process can go on from any id without an index.
 from typing import Any, NamedTuple
 
 from core.events.event import Event, random_tail
+from core.ids import cell_of, id_prefix
 from core.model.job import Job
 from core.redacted_repr import redacted_repr
 from core.store.redis.client import Store, Subscription
@@ -33,20 +34,26 @@ class History(NamedTuple):
 
 def stream_id(event_id: str) -> str:
     """Turn ``evt_019a3c1e-7b2f-7003-…`` into the stream's ``1763679042351-3``. Raises ValueError for no such id."""
-    digits = event_id.removeprefix("evt_").replace("-", "")
+    digits = event_id.rpartition("_")[2].replace("-", "")
     if len(digits) != 32:  # noqa: PLR2004 - the length of a UUID in hex
         raise ValueError("not an event id")
     return f"{int(digits[:12], 16)}-{int(digits[13:16], 16)}"
 
 
+def event_ms(event_id: str) -> int:
+    """Read when an event came to be out of its id. Raises ValueError for no such id."""
+    return int(stream_id(event_id).partition("-")[0])
+
+
 def event_argument(event: Event, job: Job) -> dict[str, Any]:
-    """Write an event as the operations read it; `random` is the tail of its id's UUID."""
+    """Write an event as the operations read it; `id_prefix` and `random` begin and end its id."""
     return {
         "type": event.type,
         "tenant": job.tenant,
         "job": job.id,
         "body": raw(event.body),
         "in_feed": event.type != "job.progress",
+        "id_prefix": id_prefix("evt", cell_of(job.id)),
         "random": random_tail(),
         "deliveries": [
             {"id": d.id, "record": raw_record(d), "tenant": d.tenant, "job": d.job_id} for d in event.deliveries

@@ -1,12 +1,15 @@
 """Leases: a worker holds a job or a delivery for a while, and whatever it writes is refused once another one does."""
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from core.clock import Clock
+from core.metrics import LEASES_TAKEN_OVER
 from core.store.redis.client import Store
 from core.store.redis.codec import unreadable
 from core.store.redis.lists import UNREADABLE_REST_MS
 from core.store.redis.results import Nothing
+
+LeaseKind = Literal["job", "delivery"]
 
 
 class LeaseLost(Exception):  # noqa: N818 - it says what happened
@@ -25,6 +28,8 @@ class Claimed(NamedTuple):
     suspected_since_ms: int | None = None
     #: the holder before stopped in mid-step
     taken_over: bool = False
+    #: it had let its lease run out, where it did not hand it back
+    left_behind: bool = False
     session_record: bytes | None = None
     event_id: str = ""
     #: a newer release wrote it, so it was left to that one
@@ -38,11 +43,16 @@ async def claim(store: Store, clock: Clock, item_id: str, *, owner: str, lease_m
     """
     arguments: dict[str, Any] = {"id": item_id, "owner": owner, "lease_ms": lease_ms}
     found = await store.run("claim", arguments | clock.for_operations(), Claimed)
+    if found.left_behind:
+        LEASES_TAKEN_OVER.labels(kind_of(item_id)).inc()
     if found.unreadable_fmt is not None:
-        unreadable(
-            "delivery" if item_id.startswith("dlv_") else "job", item_id, f"its format is {found.unreadable_fmt}"
-        )
+        unreadable(kind_of(item_id), item_id, f"its format is {found.unreadable_fmt}")
     return found if found.claimed else None
+
+
+def kind_of(item_id: str) -> LeaseKind:
+    """Say what an id names that can be leased."""
+    return "delivery" if item_id.startswith("dlv_") else "job"
 
 
 async def set_aside(store: Store, clock: Clock, item_id: str, *, owner: str) -> None:

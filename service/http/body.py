@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 from litestar import Request
 
+from service.problem_codes import ProblemCode
 from service.problems import ApiError, FieldError, invalid
 
 T = TypeVar("T")
@@ -125,7 +126,7 @@ def field_error(words: str) -> FieldError:
     match = _LOCATION.match(words)
     what, path = (match["what"], match["path"] or "") if match else (words, "")
     pointer = "".join(f"/{escape_pointer(a or b)}" for a, b in _PATH_STEP.findall(path) if a or b)
-    code = "invalid_value"
+    code: ProblemCode = "invalid_value"
     if named := _FIELD_NAME.match(what):
         pointer += f"/{escape_pointer(named[2])}"
         code = "unknown_field" if named[1] == "contains unknown" else "missing_field"

@@ -12,25 +12,62 @@ from litestar.types import Scope
 
 PreferHeader = Annotated[
     str | None,
-    HeaderParameter(name="Prefer", description="Wait for the end, up to 60 s.", schema_extra={"examples": ["wait=30"]}),
+    HeaderParameter(
+        name="Prefer",
+        description=(
+            "`wait=N`: seconds to wait for the job's end, 0 to 60 (more is 60). 200 with the ended job if it ends in time, else 202 as "
+            "without it. Absent: no wait. It holds a connection open, so let your client's own timeout be longer."
+        ),
+        schema_extra={"examples": ["wait=30"]},
+    ),
 ]
 TraceparentHeader = Annotated[
     str | None,
-    HeaderParameter(name="traceparent", description="W3C trace context; goes on to the backend and the callback."),
+    HeaderParameter(
+        name="traceparent",
+        description=(
+            "W3C trace context. It goes on to the backend and to the callbacks, so that one trace shows all of a job. One "
+            "that is malformed is ignored."
+        ),
+        schema_extra={"examples": ["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]},
+    ),
 ]
 IfNoneMatchHeader = Annotated[
     str | None,
-    HeaderParameter(name="If-None-Match", description="A known ETag: 304 while nothing has changed."),
+    HeaderParameter(
+        name="If-None-Match",
+        description="The `ETag` of what you have: 304 without a body while nothing has changed. Makes polling cheap.",
+        schema_extra={"examples": ['W/"5f1d0c7e9b2a4c6d8e0f1a2b"']},
+    ),
 ]
-LastEventIdHeader = Annotated[str | None, HeaderParameter(name="Last-Event-ID", description="Go on after this event.")]
+LastEventIdHeader = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Last-Event-ID",
+        description=(
+            "Go on after this event; browsers send it by themselves. Without it a snapshot comes first. An id whose history "
+            "is gone gives `reset` and a snapshot."
+        ),
+        schema_extra={"examples": ["evt_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"]},
+    ),
+]
 RangeHeader = Annotated[
     str | None,
-    HeaderParameter(name="Range", description="One range of bytes.", schema_extra={"examples": ["bytes=0-1023"]}),
+    HeaderParameter(
+        name="Range",
+        description="One range of bytes, to go on with a download that broke off: 206. Several at once give the whole file.",
+        schema_extra={"examples": ["bytes=0-1023"]},
+    ),
 ]
 IfRangeHeader = Annotated[
     str | None,
     HeaderParameter(
-        name="If-Range", description="The range is meant for the file with this ETag; another one comes whole."
+        name="If-Range",
+        description=(
+            "The `ETag` of the file that the range belongs to. If the file is another one now it comes whole, and no two "
+            "halves are mixed."
+        ),
+        schema_extra={"examples": ['"job_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"']},
     ),
 ]
 

@@ -19,7 +19,7 @@ from core.ids import is_id
 from core.logs import bound, get_logger, trace_id_of
 from core.metrics import HTTP_REQUEST_SECONDS, HTTP_REQUESTS
 from service.http.headers import join_field_lines
-from service.problems import PROBLEM_JSON, ApiError, problem_document
+from service.problems import PROBLEM_JSON, ApiError, count_refusal, problem_document
 
 log = get_logger(__name__)
 
@@ -84,6 +84,7 @@ async def _call_counting(app: ASGIApp, scope: Scope, receive: Receive, send: Sen
 async def _refuse_at_the_end(scope: Scope, send: Send, request_id: str) -> None:
     """Tell a caller whose request took longer than an ending process can wait."""
     error = ApiError(503, "unavailable", "This process ends, and could not wait for the request's end; send it again.")
+    count_refusal(error)
     body = msgspec.json.encode(problem_document(error, scope["path"], request_id=request_id))
     headers = [(b"content-type", PROBLEM_JSON.encode()), (b"content-length", b"%d" % len(body)), (b"retry-after", b"1")]
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
@@ -96,7 +97,7 @@ def _note(scope: Scope, status: int, seconds: float) -> None:
     method = str(scope["method"])  # type: ignore[typeddict-item]
     method = method if method in _METHODS else "(other)"
     _counter(method, route, status).inc()
-    _histogram(route).observe(seconds)
+    _histogram(method, route).observe(seconds)
     log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1), **_who_and_what(scope))
 
 
@@ -106,8 +107,8 @@ def _counter(method: str, route: str, status: int) -> Counter:
 
 
 @cache
-def _histogram(route: str) -> Histogram:
-    return HTTP_REQUEST_SECONDS.labels(route)
+def _histogram(method: str, route: str) -> Histogram:
+    return HTTP_REQUEST_SECONDS.labels(method, route)
 
 
 def _who_and_what(scope: Scope) -> dict[str, str]:

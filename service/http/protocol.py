@@ -20,7 +20,7 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.http.middleware import log_unread
-from service.problems import PROBLEM_JSON, ApiError, problem_document
+from service.problems import PROBLEM_JSON, ApiError, count_refusal, problem_document
 
 #: the request line and the headers together
 HEAD_LIMIT_BYTES = 65_536
@@ -188,6 +188,7 @@ class LimitedProtocol(HttpToolsProtocol):
             request_id = str(uuid4())
             self.transport.write(raw_response(error, request_id))
             log_unread(error.status, request_id=request_id)
+            count_refusal(error)
         self.transport.close()
 
     def _is_responding(self) -> bool:

@@ -3,10 +3,11 @@
 `check_query` runs before every handler, those that take no query among them.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, NamedTuple, TypeVar, cast, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -20,6 +21,7 @@ from service.problems import FieldError, invalid
 
 T = TypeVar("T")
 
+_ENTRY = re.compile(r"([^\[\]]+)\[(.+)\]", re.DOTALL)
 #: errors that one refusal tells
 _MOST_ERRORS = 20
 
@@ -30,10 +32,37 @@ def query_type(handler: HTTPRouteHandler) -> Any:
     return next(iter(get_args(hints.get("params"))), None)
 
 
+class _KnownNames(NamedTuple):
+    """What a call takes: ``status``, and of maps each entry, ``metadata[order]``."""
+
+    plain: tuple[str, ...] = ()
+    maps: tuple[str, ...] = ()
+
+    def knows(self, name: str) -> bool:
+        return name in self.plain or _entry_of(name, self.maps) is not None
+
+    def __str__(self) -> str:
+        return ", ".join((*self.plain, *(f"{name}[…]" for name in self.maps)))
+
+
+def _entry_of(name: str, maps: tuple[str, ...]) -> tuple[str, str] | None:
+    """Split ``metadata[order]`` into the map and the entry."""
+    found = _ENTRY.fullmatch(name)
+    return (found[1], found[2]) if found and found[1] in maps else None
+
+
 @cache
-def _known_names(handler: HTTPRouteHandler) -> tuple[str, ...]:
+def _names_of(kind: Any) -> _KnownNames:
+    fields = msgspec.structs.fields(kind)
+    hints = get_type_hints(kind)
+    maps = [f.encode_name for f in fields if get_origin(hints[f.name]) is dict]
+    return _KnownNames(tuple(f.encode_name for f in fields if f.encode_name not in maps), tuple(maps))
+
+
+@cache
+def _known_names(handler: HTTPRouteHandler) -> _KnownNames:
     kind = query_type(handler)
-    return tuple(field.encode_name for field in msgspec.structs.fields(kind)) if kind else ()
+    return _names_of(kind) if kind else _KnownNames()
 
 
 async def check_query(request: Request[Any, Any, Any]) -> None:
@@ -59,16 +88,30 @@ def _text(escaped: str) -> str:
     return decoded_text(escaped.encode("latin-1"))
 
 
-def _query_errors(given: Mapping[str, int], known: tuple[str, ...]) -> Iterator[FieldError]:
-    takes = f"it takes {', '.join(known)}" if known else "it takes none"
+def _query_errors(given: Mapping[str, int], known: _KnownNames) -> Iterator[FieldError]:
+    takes = f"it takes {known}" if known.plain else "it takes none"
     for name, times in given.items():
         pointer = f"/{escape_pointer(name)}"
-        if name not in known:
+        if not known.knows(name):
             words = f"This call has no query parameter '{name}': {takes}."
             yield FieldError(pointer=pointer, code="unknown_field", detail=words)
         elif times > 1:
             words = f"The query names '{name}' {times} times: send it once."
             yield FieldError(pointer=pointer, code="repeated_field", detail=words)
+
+
+def _sorted_out(
+    items: list[tuple[str, str]], maps: tuple[str, ...]
+) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """Tell plain values, of which an empty one is as good as none, from the entries of maps, which are as they are."""
+    plain: dict[str, str] = {}
+    entries: dict[str, dict[str, str]] = {}
+    for name, value in items:
+        if entry := _entry_of(name, maps):
+            entries.setdefault(entry[0], {})[entry[1]] = value
+        elif value != "":
+            plain[name] = value
+    return plain, entries
 
 
 def query_params(kind: type[T]) -> Provide:
@@ -82,9 +125,9 @@ def query_params(kind: type[T]) -> Provide:
 
 def read_query(request: Request[Any, Any, Any], kind: type[T]) -> T:
     """Read the query's fields, which `check_query` has looked at; a wrong one is refused (422)."""
-    given: Mapping[str, str] = {name: value for name, value in query_items(request) if value != ""}
+    given, maps = _sorted_out(query_items(request), _names_of(cast("Any", kind)).maps)
     try:
-        query = msgspec.convert(given, kind, strict=False)
+        query = msgspec.convert(given | maps, kind, strict=False)
     except msgspec.ValidationError as wrong:
         raise invalid([field_error(str(wrong))]) from None
     if nulls := [name for name in given if getattr(query, name, given) is None]:

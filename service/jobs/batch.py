@@ -41,7 +41,7 @@ async def accept_batch(
     ask = decode_json(raw, RawBatchRequest)
     if ask.webhook and (error := webhook_url_error(ask.webhook.url, context.settings)):
         raise invalid([error])
-    facts = JobFacts(caller.tenant, context.clock.now_ms(), origin, new_id("bat"))
+    facts = JobFacts(caller.tenant, context.clock.now_ms(), origin, new_id("bat", context.settings.cell))
     checked = await _check_all(context, ask, facts)
     start = await _start(context, ask, facts, checked)
     response = _response(context, start.batch, checked, origin)

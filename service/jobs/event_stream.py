@@ -13,6 +13,7 @@ import msgspec
 from core.clock import rfc3339
 from core.events.event import END_EVENTS
 from core.ids import is_id
+from core.metrics import OPEN_STREAMS
 from core.model.job import Job
 from core.store.events import StoredEvent, is_same_event
 from core.store.redis.client import STORE_DOWN
@@ -59,7 +60,7 @@ async def _last_id(context: ApiContext, job: Job) -> str | None:
 async def stream_events(context: ApiContext, job: Job, *, after: str | None) -> AsyncIterator[bytes]:
     """Write the stream of a job. It ends with the job, or when this process is to end."""
     subscriptions = context.subscriptions
-    with subscriptions.to_job(job.id) as wakeup:
+    with subscriptions.to_job(job.id) as wakeup, OPEN_STREAMS.labels("events").track_inprogress():
         yield _RETRY_FIELD
         reader = EventReader(context, job, after)
         while not reader.over and not subscriptions.closing:

@@ -54,9 +54,9 @@ def replay(
     alone = session is None or session.implicit or session.lost
     fresh = None
     if start == "start" and alone:
-        fresh = implicit_session(parent.tenant, parent.profile, parent.language, now_ms)
+        fresh = implicit_session(parent.tenant, parent.profile, parent.language, now_ms, cell=settings.cell)
     job = Job(
-        id=new_id("job"),
+        id=new_id("job", settings.cell),
         tenant=parent.tenant,
         prompt=parent.prompt,
         profile=parent.profile,

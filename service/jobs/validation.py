@@ -74,8 +74,11 @@ def validate(ask: JobRequest, inputs: JobInputs, settings: Settings, facts: JobF
     if not media and needs_media(reading, profile, continues_session=inputs.continues):
         words = f"'{profile.name}' edits media: add at least one file to media, or go on in a session that has some."
         raise invalid([FieldError(pointer="/media", code="media_needed", detail=words)])
-    session = inputs.session or implicit_session(facts.tenant, profile.name, ask.language, facts.now_ms)
-    job = _job(ask, reading, session, facts, media=media, profile=profile.name)
+    session = inputs.session or implicit_session(
+        facts.tenant, profile.name, ask.language, facts.now_ms, cell=settings.cell
+    )
+    job_id = new_id("job", settings.cell)
+    job = _job(ask, reading, session, facts, id=job_id, media=media, profile=profile.name)
     return new_job(job, None if inputs.session else session, settings)
 
 
@@ -93,10 +96,11 @@ def _checked_fields(ask: JobRequest, inputs: JobInputs, settings: Settings) -> t
     return profile, tuple(m for m in media if isinstance(m, MediaRef))
 
 
-def implicit_session(tenant: str, profile: str, language: str | None, now_ms: int) -> Session:
+def implicit_session(tenant: str, profile: str, language: str | None, now_ms: int, *, cell: str) -> Session:
     """Make the session of a job that names none."""
+    session_id = new_id("ses", cell)
     return Session(
-        id=new_id("ses"), tenant=tenant, profile=profile, language=language, created_at_ms=now_ms, implicit=True
+        id=session_id, tenant=tenant, profile=profile, language=language, created_at_ms=now_ms, implicit=True
     )
 
 
@@ -176,7 +180,6 @@ def _read(ask: JobRequest, profile: Profile, media: tuple[MediaRef, ...], *, con
 
 def _job(ask: JobRequest, reading: Reading, session: Session, facts: JobFacts, **found: Any) -> Job:
     return Job(
-        id=new_id("job"),
         tenant=facts.tenant,
         prompt=ask.prompt,
         session_id=session.id,

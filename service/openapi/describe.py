@@ -4,37 +4,81 @@ Litestar's arguments say what they can: `operation_id`, `summary`, `tags`, `resp
 knows no headers and one media type, and it knows nothing of a body that is read as bytes: those are added here.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from litestar import HttpMethod, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 
+from core.security.url_policy import UrlRefusalCode
 from service.http.json_response import JSON
+from service.problem_codes import ProblemCode
 from service.problems import ProblemDocument
 
-#: what any call with a key can be refused with; 422: for a query that it does not take
-_KEYED = (400, 401, 403, 404, 422, 503)
+#: codes that a call may be refused with, by status
+Refusals = Mapping[int, tuple[ProblemCode, ...]]
+
+#: what any call with a key can be refused with; 421: by another cell; 422: for a query that it does not take
+_KEYED: Refusals = {
+    400: ("malformed_request",),
+    401: ("unauthorized",),
+    403: ("scope_missing",),
+    404: ("not_found",),
+    421: ("misdirected",),
+    422: ("unknown_field",),
+    503: ("unavailable", "record_unreadable"),
+}
+#: a query that it does take
+QUERY: Refusals = {422: ("repeated_field", "invalid_value", "invalid")}
+JSON_BODY: Refusals = {
+    400: ("malformed_json",),
+    408: ("request_timeout",),
+    413: ("too_large",),
+    415: ("unsupported_media_type",),
+    422: ("invalid_value", "missing_field", "invalid"),
+}
+IDEMPOTENT: Refusals = {409: ("in_progress",), 422: ("idempotency_key_reused",)}
+PUBLIC_URL: Refusals = {422: get_args(UrlRefusalCode)}
 
 
 class ResponseDoc(ResponseSpec):
-    """One way a call can be answered. `kind`: the struct of its JSON; None: no body, or bytes of `media`."""
+    """One way a call can be answered. `kind`: the struct of its JSON; None: no body, or bytes of `media`.
+
+    `example`: the name of an example of `service/openapi/examples.py`, where it is not that of `kind`.
+    """
 
     def __init__(
-        self, words: str, kind: Any = None, *, media: tuple[str, ...] = (JSON,), headers: tuple[str, ...] = ()
+        self,
+        words: str,
+        kind: Any = None,
+        *,
+        media: tuple[str, ...] = (JSON,),
+        headers: tuple[str, ...] = (),
+        example: str | None = None,
     ) -> None:
         super().__init__(kind, generate_examples=False, description=words, media_type=media[0])
         self.media = media
         self.headers = headers
+        self.example: str = getattr(kind, "__name__", "") if example is None else example
 
 
-def problems(*statuses: int) -> dict[int, ResponseSpec]:
+class RefusalDoc(ResponseSpec):
+    """The problem documents that a call may be refused with under one status."""
+
+    def __init__(self, codes: Iterable[ProblemCode]) -> None:
+        super().__init__(ProblemDocument, generate_examples=False, description="")
+        self.codes = tuple(dict.fromkeys(codes))
+
+
+def problems(*refusals: Refusals) -> dict[int, ResponseSpec]:
     """Describe the problem documents of a call that needs a key: those of all such calls, and these."""
-    return {
-        status: ResponseSpec(ProblemDocument, generate_examples=False, description="")
-        for status in sorted({*_KEYED, *statuses})
-    }
+    found: dict[int, list[ProblemCode]] = {}
+    for refusal in (_KEYED, *refusals):
+        for status, codes in refusal.items():
+            found.setdefault(status, []).extend(codes)
+    return {status: RefusalDoc(codes) for status, codes in sorted(found.items())}
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,38 @@
 """API reference page at `/docs`: the OpenAPI document as plain HTML, so that it needs no script and no other host."""
 
+import re
 from collections.abc import Iterator
 from html import escape
+from json import dumps
 from typing import Any
 
+from service.openapi.catalogue import statuses_of
 from service.openapi.docs_style import STYLE
 from service.openapi.texts import Json
+
+_CODE = re.compile(r"`([^`]+)`")
+_BOLD = re.compile(r"\*\*([^*]+)\*\*")
+#: what a schema says beside its type, in this order
+_FACTS = {
+    "default": "default",
+    "minimum": "from",
+    "maximum": "to",
+    "minLength": "at least so many characters:",
+    "maxLength": "at most so many characters:",
+    "maxItems": "at most so many:",
+    "examples": "e.g.",
+}
 
 
 def docs_page(document: Json) -> str:
     info = document["info"]
-    body = "".join([*_operations(document), *_webhooks(document), *_schemas(document)])
+    body = "".join([*_operations(document), *_webhooks(document), *_codes(document), *_schemas(document)])
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(info['title'])}</title><style>{STYLE}</style></head><body>"
         f"<nav>{''.join(_menu(document))}</nav><main><h1>{escape(info['title'])}</h1>"
-        f'<p>{escape(info["description"])}</p><p><a href="/openapi.json">openapi.json</a></p>{body}</main></body></html>'
+        f'{_words(info["description"])}<p><a href="/openapi.json">openapi.json</a></p>{body}</main></body></html>'
     )
 
 
@@ -44,7 +60,7 @@ def _operations(document: Json) -> Iterator[str]:
         yield f"<h2>{escape(tag)}</h2>"
         for method, path, entry in entries:
             yield f'<section id="{entry["operationId"]}"><h3><b class="{method}">{method}</b> <code>{escape(path)}</code></h3>'
-            yield f"<p>{escape(entry['summary'])}. {escape(entry.get('description', ''))}</p>"
+            yield f"<p>{escape(entry['summary'])}.</p>{_words(entry.get('description', ''))}"
             yield from _details(entry)
             yield "</section>"
 
@@ -52,18 +68,18 @@ def _operations(document: Json) -> Iterator[str]:
 def _webhooks(document: Json) -> Iterator[str]:
     yield "<h2>Callbacks</h2>"
     for kind, methods in document["webhooks"].items():
-        yield f"<section><h3><code>{escape(kind)}</code></h3>"
+        yield f"<section><h3><code>{escape(kind)}</code></h3>{_words(methods['post']['description'])}"
         yield from _details(methods["post"])
         yield "</section>"
 
 
 def _details(entry: Json) -> Iterator[str]:
     parameters = entry.get("parameters", [])
-    rows = [(p["name"], p["in"], _type(p["schema"]), p.get("description", "")) for p in parameters]
+    rows = [(p["name"], p["in"], _type(p["schema"]), _words(p["description"], p["schema"])) for p in parameters]
     yield from _table(("parameter", "in", "type", ""), rows)
     for media, content in entry.get("requestBody", {}).get("content", {}).items():
         yield f"<p>Body: <code>{escape(media)}</code> {_type(content.get('schema', {}))}</p>"
-    answers = [(status, ", ".join(_media(a)), a["description"]) for status, a in entry["responses"].items()]
+    answers = [(status, ", ".join(_media(a)), _words(a["description"])) for status, a in entry["responses"].items()]
     yield from _table(("answer", "media type", ""), answers)
 
 
@@ -72,24 +88,71 @@ def _media(answer: Json) -> Iterator[str]:
         yield f"{escape(media)} {_type(content.get('schema', {}))}"
 
 
+def _codes(document: Json) -> Iterator[str]:
+    """Write the catalogue: what a call can be refused with, and what a job can fail with."""
+    statuses = statuses_of(document)
+    yield "<h2>Codes of errors</h2><h3>A call was refused</h3>"
+    refusals = [(*_code_row(c), ", ".join(statuses[c["code"]])) for c in _listed(document, "ProblemCode")]
+    yield from _table(("code", "again", "", "", "status"), refusals)
+    yield "<h3>A job failed</h3>"
+    yield from _table(("code", "again", "", ""), [_code_row(c) for c in _listed(document, "Code")])
+
+
+def _listed(document: Json, name: str) -> list[Json]:
+    codes: list[Json] = document["components"]["schemas"][name]["x-codes"]
+    return codes
+
+
+def _code_row(entry: Json) -> tuple[str, ...]:
+    return (
+        f"<code>{escape(entry['code'])}</code>",
+        "yes" if entry["retryable"] else "no",
+        _words(f"{entry['title']} {entry['meaning']}"),
+        _words(entry["action"]),
+    )
+
+
 def _schemas(document: Json) -> Iterator[str]:
     yield "<h2>Schemas</h2>"
     for name, schema in document["components"]["schemas"].items():
-        yield f'<section id="schema-{name}"><h3>{escape(name)}</h3><p>{escape(schema.get("description", ""))}</p>'
+        yield f'<section id="schema-{name}"><h3>{escape(name)}</h3>{_words(schema["description"])}'
         needed = set(schema.get("required", ()))
-        rows = [(f, _type(s), "needed" if f in needed else "") for f, s in schema.get("properties", {}).items()]
-        yield from _table(("field", "type", ""), rows)
+        fields = schema.get("properties", {}).items()
+        rows = [(f, _type(s), "needed" if f in needed else "", _words(s["description"], s)) for f, s in fields]
+        yield from _table(("field", "type", "", ""), rows)
         yield "</section>"
 
 
 def _table(heads: tuple[str, ...], rows: list[Any]) -> Iterator[str]:
-    """Write a table; only cells made by `_type` hold markup."""
+    """Write a table; only cells made by `_type` and `_words` hold markup."""
     if not rows:
         return
     yield f"<table><tr>{''.join(f'<th>{h}</th>' for h in heads)}</tr>"
     for row in rows:
         yield f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>"
     yield "</table>"
+
+
+def _words(text: str, schema: Json | None = None) -> str:
+    """Write a description, which is Markdown of three kinds: paragraphs, lists and code; then a schema's bounds and example."""
+    paragraphs = [_paragraph(escape(block)) for block in text.split("\n\n") if block]
+    bounds = "; ".join(_bounds(schema or {}))
+    return "".join([*paragraphs, f"<p>{bounds}</p>" if bounds else ""])
+
+
+def _paragraph(block: str) -> str:
+    marked = _BOLD.sub(r"<b>\1</b>", _CODE.sub(r"<code>\1</code>", block))
+    lines = [line.removeprefix("- ") for line in marked.splitlines()]
+    return f"<ul>{''.join(f'<li>{line}</li>' for line in lines)}</ul>" if block.startswith("- ") else f"<p>{marked}</p>"
+
+
+def _bounds(schema: Json) -> Iterator[str]:
+    """Tell the default, the range and the first example of a value."""
+    facts = [schema, *schema.get("anyOf", ())]
+    for key, words in _FACTS.items():
+        if found := [part[key] for part in facts if part.get(key) is not None]:
+            shown = found[0][0] if key == "examples" else found[0]
+            yield f"{words} <code>{escape(shown if isinstance(shown, str) else dumps(shown, ensure_ascii=False))}</code>"
 
 
 def _type(schema: Json) -> str:

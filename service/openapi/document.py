@@ -1,48 +1,57 @@
-"""The OpenAPI 3.1 document, generated from the handlers: their Litestar arguments, signatures and guards.
+"""The OpenAPI 3.1 document, generated from the handlers: their Litestar arguments, signatures, guards and docstrings.
 
 Litestar's own generator is not used: of msgspec's schemas it loses closed objects, formats, defaults and bounds, and a
 `ResponseSpec` of its has no headers and one media type (DECISIONS.md). Served, and written by `service/write_openapi.py`.
 """
 
+import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-import msgspec
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.params import HeaderParameter
 
 from core.events.event import TENANT_EVENTS
-from core.model.job_view import JobView
 from service.auth import RequireScope
 from service.http.json_response import JSON
 from service.http.query import query_type
-from service.openapi.describe import BodyDoc, ResponseDoc
-from service.openapi.examples import example_job, example_problem
+from service.openapi.describe import BodyDoc, RefusalDoc, ResponseDoc
+from service.openapi.examples import EXAMPLES, TEXT_EXAMPLES, example_problem
 from service.openapi.links import add_links
+from service.openapi.schemas import add_examples, schemas_of
 from service.openapi.texts import (
     ANSWER_HEADERS,
+    API_KEY,
+    BYTES,
+    CALLBACK_ANSWERS,
     CALLBACK_HEADERS,
     DESCRIPTION,
+    EVENTS,
     PATH_IDS,
     REQUEST_ID,
     SERVER_SENT_EVENT,
     TAGS,
+    UPLOAD_FORM,
     Json,
 )
+from service.problem_codes import ProblemCode
 from service.problems import PROBLEM_JSON, ProblemDocument
 from service.schemas.responses import BatchEventBody, JobEventBody
 
-_REF = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"\{(\w+):\w+\}")
 
 Schemas = Mapping[Any, Json]
 
-#: `format` is of OpenAPI 3.0, and what the makers of clients look for
-_BYTES: Json = {"type": "string", "format": "binary"}
-_FORM: Json = {"type": "object", "required": ["file"], "properties": {"file": _BYTES}}
+#: what the framework or the connection refuses, whatever was called
+_ANYWHERE: dict[ProblemCode, int] = {
+    "method_not_allowed": 405,
+    "uri_too_long": 414,
+    "headers_too_large": 431,
+    "internal": 500,
+}
 
 
 def build_document(handlers: Iterable[HTTPRouteHandler]) -> Json:
@@ -65,13 +74,9 @@ def build_document(handlers: Iterable[HTTPRouteHandler]) -> Json:
         "webhooks": {kind: {"post": _webhook(kind, schemas)} for kind in (*TENANT_EVENTS, "webhook.test")},
         "components": {
             "schemas": dict(sorted(components.items())),
-            "securitySchemes": {
-                "apiKey": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "description": "An API key: `rg_…`, made with `reelgate keys create`.",
-                }
-            },
+            "headers": ANSWER_HEADERS,
+            "examples": _problem_examples([handler for _, handler in routed]),
+            "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer", "description": API_KEY}},
         },
     }
 
@@ -84,13 +89,32 @@ def _info() -> Json:
 def _schemas(handlers: list[HTTPRouteHandler]) -> tuple[dict[Any, Json], dict[str, Json]]:
     """Make the schemas of all bodies and queries, by their types, and those that are components, by their names."""
     queries = {kind for handler in handlers if (kind := query_type(handler))}
-    bodies = {body.kind: None for handler in handlers if (body := _body_of(handler)) and body.kind}
+    bodies = [body for handler in handlers if (body := _body_of(handler)) and body.kind]
     answers = {a.data_container: None for h in handlers for a in (h.responses or {}).values() if a.data_container}
-    kinds = list(dict.fromkeys([ProblemDocument, JobEventBody, BatchEventBody, *answers, *bodies, *queries]))
-    found, components = msgspec.json.schema_components(kinds, ref_template=_REF)
-    by_kind = dict(zip(kinds, found, strict=True)) | {kind: components[kind.__name__] for kind in queries}
+    kinds = [ProblemDocument, JobEventBody, BatchEventBody, *answers, *(b.kind for b in bodies), *queries]
+    schemas, components = schemas_of(kinds)
+    for name, example in EXAMPLES.items():
+        if (named := name.partition(",")[0]) in components:
+            add_examples(components[named], example, components)
+    for body in bodies:
+        add_examples(schemas[body.kind], body.example, components)
+    by_kind = schemas | {kind: components[kind.__name__] for kind in queries}
     names = {kind.__name__ for kind in queries}
     return by_kind, {name: schema for name, schema in components.items() if name not in names}
+
+
+def _problem_examples(handlers: list[HTTPRouteHandler]) -> Json:
+    """Show each code of a refusal under the first status that a handler names it with."""
+    found = {code: status for h in handlers for status, a in _refusals(h) for code in reversed(a.codes)}
+    return {
+        code: {"summary": example["title"], "value": example}
+        for code, status in sorted((found | _ANYWHERE).items())
+        if (example := example_problem(code, status))
+    }
+
+
+def _refusals(handler: HTTPRouteHandler) -> list[tuple[int, RefusalDoc]]:
+    return [(status, a) for status, a in (handler.responses or {}).items() if isinstance(a, RefusalDoc)]
 
 
 def _hints(handler: HTTPRouteHandler) -> dict[str, Any]:
@@ -106,16 +130,34 @@ def _operation(path: str, handler: HTTPRouteHandler, schemas: Schemas) -> Json:
     entry: Json = {
         "operationId": handler.operation_id,
         "summary": handler.summary,
+        "description": "\n\n".join(_description(handler, security)),
         "tags": list(handler.tags or ()),
         "security": security,
         "parameters": [*_path_parameters(path), *_query_parameters(handler, schemas), *_header_parameters(handler)],
         "responses": _responses(handler, schemas),
     }
-    if security:
-        entry["description"] = f"Needs a key with the scope `{security[0]['apiKey'][0]}`."
     if body := _body_of(handler):
         entry["requestBody"] = _body(body, schemas)
     return entry
+
+
+def _description(handler: HTTPRouteHandler, security: list[Json]) -> Iterator[str]:
+    """Take a handler's docstring, whose last paragraph says when to use it and what it costs; then the scope."""
+    words = inspect.cleandoc(handler.fn.__doc__ or "").replace("``", "`")
+    what, _, rest = words.partition("\nWhen: ")
+    when, _, cost = rest.partition("\nCost: ")
+    yield from (" ".join(paragraph.split()) for paragraph in what.split("\n\n") if paragraph)
+    if when and cost:
+        yield f"**When.** {_sentence(when)}"
+        yield f"**Cost.** {_sentence(cost)}"
+    if security:
+        yield f"Needs a key with the scope `{security[0]['apiKey'][0]}`."
+
+
+def _sentence(words: str) -> str:
+    """Put a part of a docstring on one line, with a large letter in front."""
+    line = " ".join(words.split())
+    return line[0].upper() + line[1:]
 
 
 def _security(handler: HTTPRouteHandler) -> list[Json]:
@@ -127,7 +169,13 @@ def _security(handler: HTTPRouteHandler) -> list[Json]:
 
 def _path_parameters(path: str) -> list[Json]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", **PATH_IDS[name]}}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": PATH_IDS[name]["description"],
+            "schema": {"type": "string", "examples": PATH_IDS[name]["examples"]},
+        }
         for name in _PARAMETER.findall(path)
     ]
 
@@ -135,7 +183,15 @@ def _path_parameters(path: str) -> list[Json]:
 def _query_parameters(handler: HTTPRouteHandler, schemas: Schemas) -> list[Json]:
     kind = query_type(handler)
     properties: dict[str, Json] = schemas[kind]["properties"] if kind else {}
-    return [{"name": name, "in": "query", "schema": _without_null(s)} for name, s in properties.items()]
+    return [
+        {"name": name, "in": "query", "description": s.get("description", ""), "schema": _without_null(s), **_style(s)}
+        for name, s in properties.items()
+    ]
+
+
+def _style(schema: Json) -> Json:
+    """A map is written entry by entry: ``metadata[order]=7``."""
+    return {"style": "deepObject", "explode": True} if schema.get("type") == "object" else {}
 
 
 def _without_null(schema: Json) -> Json:
@@ -144,7 +200,7 @@ def _without_null(schema: Json) -> Json:
     rest = {
         name: value
         for name, value in schema.items()
-        if name not in {"anyOf", "default"} or (name == "default" and value is not None)
+        if name not in {"anyOf", "default", "description"} or (name == "default" and value is not None)
     }
     if len(kept) == 1:
         return {**kept[0], **rest}
@@ -169,8 +225,8 @@ def _header(taken: HeaderParameter) -> Json:
 
 def _body(body: BodyDoc, schemas: Schemas) -> Json:
     if body.kind is None:
-        forms = {"multipart/form-data": _FORM}
-        return {"required": True, "content": {m: {"schema": forms.get(m, _BYTES)} for m in body.media}}
+        forms = {"multipart/form-data": UPLOAD_FORM}
+        return {"required": True, "content": {m: {"schema": forms.get(m, BYTES)} for m in body.media}}
     content: Json = {"schema": schemas[body.kind]}
     if body.example is not None:
         content["example"] = body.example
@@ -180,71 +236,93 @@ def _body(body: BodyDoc, schemas: Schemas) -> Json:
 def _responses(handler: HTTPRouteHandler, schemas: Schemas) -> Json:
     described = sorted((handler.responses or {}).items())
     return {str(status): _response(status, spec, schemas) for status, spec in described} | {
-        "default": _problem(None, schemas)
+        "default": _problem(None, tuple(_ANYWHERE), schemas)
     }
 
 
 def _response(status: int, spec: ResponseSpec, schemas: Schemas) -> Json:
+    if isinstance(spec, RefusalDoc):
+        return _problem(status, spec.codes, schemas)
     if not isinstance(spec, ResponseDoc):
-        return _problem(status, schemas)
+        raise TypeError("describe an answer by ResponseDoc or problems()")
     entry: Json = {"description": spec.description, "headers": _headers(("X-Request-Id", *spec.headers))}
     if spec.data_container is not None:
-        entry["content"] = {m: _content(m, schemas[spec.data_container]) for m in spec.media}
-        if spec.data_container is JobView:
-            entry["content"][JSON]["example"] = example_job()
+        entry["content"] = {m: _content(m, schemas[spec.data_container], spec.example) for m in spec.media}
     elif spec.media != (JSON,):
-        entry["content"] = {m: {"schema": {"type": "string"} if m.startswith("text/") else _BYTES} for m in spec.media}
+        entry["content"] = {m: _content(m, BYTES, spec.example) for m in spec.media}
     return entry
 
 
-def _content(media: str, schema: Json) -> Json:
+def _content(media: str, schema: Json, example: str) -> Json:
+    if media == JSON:
+        return {"schema": schema, "example": EXAMPLES[example]} if example in EXAMPLES else {"schema": schema}
     if media == "text/event-stream":
-        return {"schema": SERVER_SENT_EVENT}
-    return {"schema": {"type": "string"} if media.startswith("text/") else schema}
+        schema = SERVER_SENT_EVENT
+    elif media.startswith("text/"):
+        schema = {"type": "string"}
+    shown = (example, media)
+    return {"schema": schema, "example": TEXT_EXAMPLES[shown]} if shown in TEXT_EXAMPLES else {"schema": schema}
 
 
-def _problem(status: int | None, schemas: Schemas) -> Json:
-    headers = {
-        401: ("WWW-Authenticate",),
-        405: ("Allow",),
-        409: ("Retry-After",),
-        415: ("Accept", "Accept-Encoding"),
-        416: ("Content-Range",),
-        503: ("Retry-After",),
-    }
-    limited = ("Retry-After", "RateLimit", "RateLimit-Policy")
-    names = limited if status == HTTPStatus.TOO_MANY_REQUESTS else headers.get(status or 0, ())
-    content: Json = {"schema": schemas[ProblemDocument]}
-    if status == HTTPStatus.UNPROCESSABLE_ENTITY:
-        content["example"] = example_problem()
+_STATUS_HEADERS: Mapping[int | None, tuple[str, ...]] = {
+    None: ("Allow",),  # of a 405, which any path may answer
+    401: ("WWW-Authenticate",),
+    409: ("Retry-After",),
+    415: ("Accept", "Accept-Encoding"),
+    416: ("Content-Range",),
+    429: ("Retry-After", "RateLimit", "RateLimit-Policy"),
+    503: ("Retry-After",),
+}
+
+
+def _problem(status: int | None, codes: tuple[ProblemCode, ...], schemas: Schemas) -> Json:
+    """Describe a refusal: a problem document, with an example for each code that it may have."""
+    title = HTTPStatus(status).phrase if status else "Any other refusal"
     return {
-        "description": HTTPStatus(status).phrase if status else "Any other refusal.",
-        "headers": _headers(("X-Request-Id", *names)),
-        "content": {PROBLEM_JSON: content},
-    }
-
-
-def _headers(names: Iterable[str]) -> Json:
-    return {name: ANSWER_HEADERS[name] for name in names}
-
-
-def _webhook(kind: str, schemas: Schemas) -> Json:
-    body = schemas[BatchEventBody] if kind == "batch.completed" else schemas[JobEventBody]
-    if kind == "webhook.test":
-        body = {"type": "object", "required": ["type", "timestamp", "data"], "properties": _TEST}
-    return {
-        "operationId": f"on.{kind}",
-        "summary": f"Callback: {kind}",
-        "tags": ["Callbacks"],
-        "security": [],
-        "parameters": [{"name": name, "in": "header", "required": True, **h} for name, h in CALLBACK_HEADERS.items()],
-        "requestBody": {"required": True, "content": {JSON: {"schema": body}}},
-        "responses": {
-            "2XX": {"description": "Received. Nothing else is success; redirects are not followed."},
-            "410": {"description": "Stop, and disable this URL."},
-            "default": {"description": "Sent again by the schedule; Retry-After is honoured up to twice the step."},
+        "description": f"{title}: {', '.join(f'`{code}`' for code in codes)}.",
+        "headers": _headers(("X-Request-Id", *_STATUS_HEADERS.get(status, ()))),
+        "content": {
+            PROBLEM_JSON: {
+                "schema": schemas[ProblemDocument],
+                "examples": {code: {"$ref": f"#/components/examples/{code}"} for code in codes},
+            }
         },
     }
 
 
-_TEST: Json = {"type": {"const": "webhook.test"}, "timestamp": {"type": "string"}, "data": {"type": "object"}}
+def _headers(names: Iterable[str]) -> Json:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _webhook(kind: str, schemas: Schemas) -> Json:
+    body, example = _webhook_body(kind, schemas)
+    return {
+        "operationId": f"on.{kind}",
+        "summary": f"Callback: {kind}",
+        "description": EVENTS[kind],
+        "tags": ["Callbacks"],
+        "security": [],
+        "parameters": [{"name": name, "in": "header", "required": True, **h} for name, h in CALLBACK_HEADERS.items()],
+        "requestBody": {"required": True, "content": {JSON: {"schema": body, "example": example}}},
+        "responses": CALLBACK_ANSWERS,
+    }
+
+
+def _webhook_body(kind: str, schemas: Schemas) -> tuple[Json, Any]:
+    if kind == "webhook.test":
+        return _TEST, EXAMPLES[kind]
+    if kind == "batch.completed":
+        return schemas[BatchEventBody], EXAMPLES["BatchEventBody"]
+    return schemas[JobEventBody], EXAMPLES["JobEventBody"] | {"type": kind}
+
+
+_TEST: Json = {
+    "type": "object",
+    "description": "The body of a test: like the others, about nothing.",
+    "required": ["type", "timestamp", "data"],
+    "properties": {
+        "type": {"const": "webhook.test", "description": "What it is."},
+        "timestamp": {"type": "string", "description": "When it was asked for."},
+        "data": {"type": "object", "description": "Empty."},
+    },
+}

@@ -15,7 +15,7 @@ from service.context import ApiRequest, context_of
 from service.http.headers import call_origin_of
 from service.http.json_response import json_response
 from service.http.query import query_params
-from service.openapi.describe import ResponseDoc, problems, reads
+from service.openapi.describe import QUERY, ResponseDoc, problems, reads
 from service.schemas.requests import UsageQuery
 from service.schemas.responses import CreditsView, UsageView
 
@@ -23,7 +23,11 @@ from service.schemas.responses import CreditsView, UsageView
 _CREDITS_WAIT_S = 2.5
 
 
+# Comments that begin with "#:" are shown to callers.
 class Profiles(msgspec.Struct):
+    """The skills that a job can name."""
+
+    #: All of them.
     data: list[Profile]
 
 
@@ -36,7 +40,11 @@ class Profiles(msgspec.Struct):
     responses={200: ResponseDoc("The skills.", Profiles)} | problems(),
 )
 async def list_profiles(request: ApiRequest) -> Response[bytes]:  # noqa: ARG001 - a guard needs a request
-    """List what a job can name as its profile."""
+    """List the five skills: what each is made for, which files it takes, and what it does best.
+
+    When: before the first job, to choose its `profile`.
+    Cost: nothing. They change only with a new release.
+    """
     return json_response(Profiles(list(PROFILES.values())))
 
 
@@ -46,10 +54,14 @@ async def list_profiles(request: ApiRequest) -> Response[bytes]:  # noqa: ARG001
     operation_id="readCredits",
     summary="Read the credits that are left",
     tags=["Account"],
-    responses={200: ResponseDoc("Over the tokens that this tenant uses.", CreditsView)} | problems(),
+    responses={200: ResponseDoc("The credits, over the tokens that this tenant uses.", CreditsView)} | problems(),
 )
 async def read_credits(request: ApiRequest) -> Response[bytes]:
-    """Have a worker read the balances; without one in time, give those that were read last."""
+    """Have a worker read the balances; without one in time, give those that were read last: see `as_of`.
+
+    When: to show or watch what is left. A job that lacks credits says so itself.
+    Cost: nothing. It takes up to 2.5 s, since the backend is asked.
+    """
     context, tenant = context_of(request), request.user.tenant
     with suppress(TooManyRequests):  # those under way bring what this one would have
         request_id = call_origin_of(request.scope).request_id
@@ -74,11 +86,15 @@ def _sum(tokens: list[Token]) -> CreditsView:
     operation_id="readUsage",
     summary="Read a month's usage",
     tags=["Account"],
-    responses={200: ResponseDoc("Jobs by end, credits, minutes made.", UsageView)} | problems(422),
+    responses={200: ResponseDoc("Jobs by end, credits, minutes made.", UsageView)} | problems(QUERY),
     dependencies={"params": query_params(UsageQuery)},
 )
 async def read_usage(request: ApiRequest, params: NamedDependency[UsageQuery]) -> Response[bytes]:
-    """Read what a month came to; the present one by default."""
+    """Give what a month came to, the present one by default: jobs by their ends, credits, minutes of film.
+
+    When: for a bill or a budget.
+    Cost: nothing. Months are kept for 25 months.
+    """
     context = context_of(request)
     month = params.month or month_of(context.clock.now_ms())
     counts = await context.usage.of_month(request.user.tenant, month)

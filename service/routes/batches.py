@@ -16,8 +16,8 @@ from service.idempotency import IdempotencyKeyHeader, parse_key, replay_or_run
 from service.jobs.batch import accept_batch, batch_view
 from service.jobs.prefer_wait import respond
 from service.lookup import own_batch
-from service.openapi.describe import ResponseDoc, json_body, problems, reads
-from service.routes.jobs import ACCEPTED_HEADERS, EXAMPLE, SUBMIT_REFUSALS
+from service.openapi.describe import IDEMPOTENT, JSON_BODY, ResponseDoc, json_body, problems, reads
+from service.routes.jobs import ACCEPTED_HEADERS, EXAMPLE, FULL, JOB_REFUSALS
 from service.schemas.requests import BatchRequest
 from service.schemas.responses import BatchAccepted, BatchView
 
@@ -31,16 +31,23 @@ from service.schemas.responses import BatchAccepted, BatchView
     tags=["Batches"],
     responses={
         202: ResponseDoc(
-            "An answer per job; those that are well are accepted.", BatchAccepted, headers=ACCEPTED_HEADERS
+            "An answer per job: look at each. Those that are well are accepted.",
+            BatchAccepted,
+            headers=ACCEPTED_HEADERS,
         )
     }
-    | problems(*SUBMIT_REFUSALS),
+    | problems(JSON_BODY, IDEMPOTENT, JOB_REFUSALS, FULL, {422: ("too_many", "malformed_json", "not_found")}),
     opt=json_body(BatchRequest, example={"jobs": [EXAMPLE], "session": "separate"}),
 )
 async def submit_batch(
     request: ApiRequest, idempotency_key: IdempotencyKeyHeader = None, traceparent: TraceparentHeader = None
 ) -> Response[bytes]:
-    """Accept a batch's jobs in one step. It counts as so many submits."""
+    """Accept up to 100 jobs in one step, with an answer for each, and one callback when all have ended.
+
+    When: many edits belong together. With `"session": "shared"` they refine one timeline in order; else they run side by
+    side.
+    Cost: as many submits of the key's minute as it has jobs, and for each job what it costs alone.
+    """
     context, caller = context_of(request), request.user
     raw = await read_json_body(request)
     key = parse_key(idempotency_key, path=request.scope["path"], body=raw)
@@ -55,9 +62,14 @@ async def submit_batch(
     operation_id="readBatch",
     summary="Read a batch",
     tags=["Batches"],
-    responses={200: ResponseDoc("It, and how its jobs stand.", BatchView)} | problems(),
+    responses={200: ResponseDoc("The batch, and how its jobs stand.", BatchView)} | problems(),
 )
 async def read_batch(request: ApiRequest, batch_id: FromPath[str]) -> Response[bytes]:
+    """Give a batch and how its jobs stand, those that were deleted since among them.
+
+    When: to see how far it is; its end is told by `batch.completed`.
+    Cost: nothing.
+    """
     context = context_of(request)
     batch = await own_batch(context, request.user.tenant, batch_id)
     return json_response(batch_view(batch, await _statuses(context, batch)))

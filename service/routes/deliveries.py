@@ -8,7 +8,7 @@ from litestar import Response, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from core.clock import parse_rfc3339_ms, rfc3339
+from core.clock import rfc3339
 from core.events.delivery import Attempt, Delivery, DeliveryState
 from core.store.idempotency import StoredResponse
 from service.auth import RequireScope
@@ -17,10 +17,11 @@ from service.http.body import decode_json, read_json_body
 from service.http.json_response import encoded_response
 from service.http.pagination import page_response
 from service.http.query import query_params
+from service.http.times import parse_time_ms
 from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
 from service.lookup import own_delivery, own_job
-from service.openapi.describe import ResponseDoc, json_body, problems, reads
-from service.problems import ApiError, FieldError, invalid
+from service.openapi.describe import IDEMPOTENT, JSON_BODY, QUERY, ResponseDoc, json_body, problems, reads
+from service.problems import ApiError
 from service.schemas.requests import DeliveriesQuery, RedeliverRequest
 from service.schemas.responses import AttemptView, DeliveryPage, DeliveryView, Redelivered
 
@@ -62,10 +63,14 @@ def _attempt_view(attempt: Attempt) -> AttemptView:
     operation_id="listJobDeliveries",
     summary="List a job's callbacks, oldest first",
     tags=["Deliveries"],
-    responses={200: ResponseDoc("All of them.", DeliveryPage)} | problems(),
+    responses={200: ResponseDoc("All of them, on one page.", DeliveryPage)} | problems(),
 )
 async def list_job_deliveries(request: ApiRequest, job_id: FromPath[str]) -> Response[bytes]:
-    """List what was sent for a job."""
+    """List the callbacks of a job, each with its attempts and the start of what the receiver answered.
+
+    When: a callback did not arrive, or arrived twice.
+    Cost: nothing.
+    """
     context = context_of(request)
     job = await own_job(context, request.user.tenant, job_id)
     rows = [delivery_view(d, event_id) for d, event_id in await context.deliveries.of_job(job.id)]
@@ -79,11 +84,15 @@ async def list_job_deliveries(request: ApiRequest, job_id: FromPath[str]) -> Res
     summary="List callbacks in one state, newest first",
     tags=["Deliveries"],
     responses={200: ResponseDoc("A page of them; the dead ones by default.", DeliveryPage, headers=("Link",))}
-    | problems(422),
+    | problems(QUERY),
     dependencies={"params": query_params(DeliveriesQuery)},
 )
 async def list_deliveries(request: ApiRequest, params: NamedDependency[DeliveriesQuery]) -> Response[bytes]:
-    """List the tenant's deliveries."""
+    """List the tenant's callbacks in one state, by default those that were given up.
+
+    When: after an outage of your receiver, to see what to send again.
+    Cost: nothing.
+    """
     context = context_of(request)
     found = await context.deliveries.page(
         request.user.tenant, params.status, after=params.after, limit=params.limit + 1
@@ -100,12 +109,16 @@ async def list_deliveries(request: ApiRequest, params: NamedDependency[Deliverie
     summary="Send a callback again",
     tags=["Deliveries"],
     responses={202: ResponseDoc("Its schedule starts anew.", DeliveryView, headers=("Idempotency-Replayed",))}
-    | problems(409, 422),
+    | problems(IDEMPOTENT, {409: ("being_sent",)}),
 )
 async def redeliver(
     request: ApiRequest, delivery_id: FromPath[str], idempotency_key: IdempotencyKeyHeader = None
 ) -> Response[bytes]:
-    """Send a callback again, under the same event id, whatever came of it before."""
+    """Send a callback again, under the same event id, whatever came of it before.
+
+    When: your receiver missed it, or lost what it got. One that remembers ids takes it once all the same.
+    Cost: nothing; up to ten calls of your receiver.
+    """
     context, tenant = context_of(request), request.user.tenant
     sent = await run_once(
         context,
@@ -132,12 +145,16 @@ async def _redeliver(context: ApiContext, tenant: str, delivery_id: str) -> Stor
     operation_id="redeliverRange",
     summary="Send the callbacks of a time range again",
     tags=["Deliveries"],
-    responses={202: ResponseDoc("So many are sent again.", Redelivered, headers=("Idempotency-Replayed",))}
-    | problems(408, 409, 413, 415, 422),
+    responses={202: ResponseDoc("They are on their way again.", Redelivered, headers=("Idempotency-Replayed",))}
+    | problems(JSON_BODY, IDEMPOTENT),
     opt=json_body(RedeliverRequest, example={"since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z"}),
 )
 async def redeliver_range(request: ApiRequest, idempotency_key: IdempotencyKeyHeader = None) -> Response[bytes]:
-    """Send again what ended in a time range, the newest first."""
+    """Send again the callbacks that were made in a time range, newest first, up to 1,000 at a time.
+
+    When: your receiver was down for long enough that deliveries died. To catch up by reading there is `GET /v1/events`.
+    Cost: nothing; up to ten calls of your receiver for each.
+    """
     context, tenant, raw = context_of(request), request.user.tenant, await read_json_body(request)
     sent = await run_once(
         context,
@@ -150,21 +167,13 @@ async def redeliver_range(request: ApiRequest, idempotency_key: IdempotencyKeyHe
 
 async def _redeliver_range(context: ApiContext, tenant: str, raw: bytes) -> StoredResponse:
     ask = decode_json(raw, RedeliverRequest)
-    since_ms = _parse_time_ms(ask.since, "/since")
-    until_ms = _parse_time_ms(ask.until, "/until") if ask.until is not None else context.clock.now_ms()
+    since_ms = parse_time_ms(ask.since, "/since")
+    until_ms = parse_time_ms(ask.until, "/until") if ask.until is not None else context.clock.now_ms()
     found = await _find_in_range(context, tenant, DeliveryState(ask.status), since_ms, until_ms)
     for delivery in found[:_RANGE_AT_ONCE]:
         await context.deliveries.send_again(delivery)
     count = min(len(found), _RANGE_AT_ONCE)
     return StoredResponse("", {}, msgspec.json.encode(Redelivered(count=count, has_more=len(found) > _RANGE_AT_ONCE)))
-
-
-def _parse_time_ms(text: str, at: str) -> int:
-    try:
-        return parse_rfc3339_ms(text)
-    except (ValueError, OverflowError):
-        words = "Write a time like 2026-11-20T00:00:00Z."
-        raise invalid([FieldError(pointer=at, code="invalid_value", detail=words)]) from None
 
 
 async def _find_in_range(

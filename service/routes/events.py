@@ -19,7 +19,7 @@ from service.http.query import query_params
 from service.jobs.current_view import with_fresh_link
 from service.jobs.event_stream import has_all, stream_events
 from service.lookup import own_job
-from service.openapi.describe import ResponseDoc, problems, reads
+from service.openapi.describe import QUERY, ResponseDoc, problems, reads
 from service.problems import FieldError, invalid
 from service.schemas.requests import EventsQuery, PageQuery
 from service.schemas.responses import EventPage
@@ -36,14 +36,14 @@ _LIST_LIMIT = 500
     tags=["Jobs"],
     responses={
         200: ResponseDoc(
-            "Server-Sent Events, or the list of events.",
+            "Server-Sent Events until the job ends, or the list of its events so far.",
             EventPage,
             media=("application/json", EVENT_STREAM),
             headers=("Cache-Control",),
         ),
         204: ResponseDoc("The job has ended, and `Last-Event-ID` or `after` is its last event: do not ask again."),
     }
-    | problems(422),
+    | problems(QUERY),
     dependencies={"params": query_params(EventsQuery)},
 )
 async def follow_job(
@@ -52,7 +52,11 @@ async def follow_job(
     params: NamedDependency[EventsQuery],
     last_event_id: LastEventIdHeader = None,
 ) -> Response[bytes] | Stream:
-    """Stream the events, or list them for who accepts JSON alone."""
+    """Stream a job's events as they come (Server-Sent Events), or list them for whoever accepts JSON alone.
+
+    When: somebody watches a job, through a server of yours. After a break go on with `Last-Event-ID`, on any process.
+    Cost: nothing. An open stream holds a connection until the job ends.
+    """
     context = context_of(request)
     job = await own_job(context, request.user.tenant, job_id)
     after = last_event_id or params.after
@@ -101,11 +105,16 @@ class EventRow(msgspec.Struct, kw_only=True):
     operation_id="listEvents",
     summary="Read all events in order",
     tags=["Events"],
-    responses={200: ResponseDoc("A page of the feed, oldest first.", EventPage, headers=("Link",))} | problems(422),
+    responses={200: ResponseDoc("A page of the feed, oldest first.", EventPage, headers=("Link",))} | problems(QUERY),
     dependencies={"params": query_params(PageQuery)},
 )
 async def list_events(request: ApiRequest, params: NamedDependency[PageQuery]) -> Response[bytes]:
-    """Read the tenant's feed: what a receiver that was down reads to catch up."""
+    """Read all events of the tenant in order, for 14 days, under the same ids as its callbacks.
+
+    When: a receiver was down and catches up, or there is none and one poll shall cover all jobs. Keep the last id, and ask
+    for what comes after it.
+    Cost: nothing.
+    """
     context = context_of(request)
     after = _check_event_id(params.after)
     history = await context.events.of_tenant(request.user.tenant, after=after, most=params.limit + 1)

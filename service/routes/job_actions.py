@@ -4,7 +4,6 @@ from litestar import Response, delete, post
 from litestar.params import FromPath
 
 from core.events import event as events
-from core.metrics import JOBS_FINISHED
 from core.model.job import Job
 from core.model.job_view import JobView
 from core.model.transitions import cancel_asked
@@ -20,9 +19,9 @@ from service.jobs.current_view import current_view
 from service.jobs.prefer_wait import respond
 from service.jobs.replay import accept_replay
 from service.lookup import own_job
-from service.openapi.describe import ResponseDoc, json_body, problems
+from service.openapi.describe import IDEMPOTENT, JSON_BODY, ResponseDoc, json_body, problems
 from service.problems import ApiError
-from service.routes.jobs import ACCEPTED_HEADERS, SUBMIT_REFUSALS, WAITED_HEADERS
+from service.routes.jobs import ACCEPTED_HEADERS, FULL, WAITED_HEADERS
 from service.schemas.requests import ReplayRequest
 
 
@@ -34,13 +33,19 @@ from service.schemas.requests import ReplayRequest
     summary="Cancel a job",
     tags=["Jobs"],
     responses={
-        202: ResponseDoc("It is being stopped, or has been.", JobView, headers=("Retry-After",)),
-        200: ResponseDoc("It had ended already.", JobView),
+        202: ResponseDoc(
+            "It is being stopped, or has been.", JobView, headers=("Retry-After",), example="JobView, canceling"
+        ),
+        200: ResponseDoc("It had ended already, and stays as it is.", JobView, example="JobView, canceled"),
     }
     | problems(),
 )
 async def cancel_job(request: ApiRequest, job_id: FromPath[str]) -> Response[bytes]:
-    """Stop a job. Safe to repeat."""
+    """Stop a job: a queued one at once, a running one within seconds, its edit and render at the backend too.
+
+    When: nobody wants the film any more. Safe to repeat; it needs no Idempotency-Key.
+    Cost: nothing. What was charged by then stays charged (`credits_used`).
+    """
     context = context_of(request)
     job = await own_job(context, request.user.tenant, job_id)
     if job.ended:
@@ -61,8 +66,6 @@ async def _cancel(context: ApiContext, job: Job) -> Job:
         except LeaseLost:
             job = await own_job(context, job.tenant, job.id)
             continue
-        if written.ended:
-            JOBS_FINISHED.labels(written.profile, written.status, "").inc()
         return written
 
 
@@ -80,10 +83,15 @@ async def _event(context: ApiContext, old: Job, new: Job) -> events.Event:
     operation_id="deleteJob",
     summary="Delete what an ended job holds",
     tags=["Jobs"],
-    responses={200: ResponseDoc("What is left of it: `data_removed` is true.", JobView)} | problems(409),
+    responses={200: ResponseDoc("What is left of it: `data_removed` is true.", JobView, example="JobView, deleted")}
+    | problems({409: ("not_ended",)}),
 )
 async def delete_job(request: ApiRequest, job_id: FromPath[str]) -> Response[bytes]:
-    """Delete an ended job's prompt, media, output and reply; a tombstone stays. Safe to repeat."""
+    """Delete an ended job's prompt, media, output, reply and metadata everywhere; its id, times and cost stay.
+
+    When: the film has been fetched, or its owner wants it gone. By itself this happens after `retention_s`. Safe to repeat.
+    Cost: nothing, and there is no way back: the film is gone, and the job cannot be replayed.
+    """
     context = context_of(request)
     job = await own_job(context, request.user.tenant, job_id)
     if not job.ended:
@@ -104,11 +112,16 @@ async def delete_job(request: ApiRequest, job_id: FromPath[str]) -> Response[byt
     tags=["Jobs"],
     responses={
         202: ResponseDoc(
-            "A new job with this one as its `parent_id`.", JobView, headers=(*ACCEPTED_HEADERS, "Preference-Applied")
+            "A new job with this one as its `parent_id`.",
+            JobView,
+            headers=(*ACCEPTED_HEADERS, "Preference-Applied"),
+            example="JobView, queued",
         ),
-        200: ResponseDoc("It ended while you waited.", JobView, headers=WAITED_HEADERS),
+        200: ResponseDoc(
+            "It ended while you waited (`Prefer`), well or badly: see `status`.", JobView, headers=WAITED_HEADERS
+        ),
     }
-    | problems(*SUBMIT_REFUSALS),
+    | problems(JSON_BODY, IDEMPOTENT, FULL, {409: ("conflict", "not_ended", "session_lost")}),
     opt=json_body(ReplayRequest, required=False, example={"from": "render"}),
 )
 async def replay_job(
@@ -118,7 +131,12 @@ async def replay_job(
     prefer: PreferHeader = None,
     traceparent: TraceparentHeader = None,
 ) -> Response[bytes]:
-    """Submit a job like one that has ended: from its start, or only its render."""
+    """Submit a job like one that has ended: from its start, or only its render.
+
+    When: a job failed and its error is `retryable`. `{"from": "render"}` after `render_failed` and `render_timeout`; else from
+    the start, which is the default.
+    Cost: one submit of the key's minute. From the start the message is charged anew; `from` render costs no credits.
+    """
     context, caller = context_of(request), request.user
     raw = await read_json_body(request) if has_body(request) else b""
     key = parse_key(idempotency_key, path=request.scope["path"], body=raw)

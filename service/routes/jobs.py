@@ -10,6 +10,7 @@ from core.ids import is_id
 from core.model.job_view import JobView
 from core.profiles import PROFILES
 from core.store.idempotency import StoredResponse
+from core.store.jobs.queries import JobFilter, JobsFound
 from service.auth import GuardedRoute, RequireScope
 from service.context import ApiRequest, context_of
 from service.http.body import decode_json, read_json_body
@@ -24,16 +25,33 @@ from service.http.headers import (
 from service.http.json_response import json_response
 from service.http.pagination import page_response
 from service.http.query import query_params
+from service.http.times import parse_time_ms
 from service.idempotency import IdempotencyKeyHeader, parse_key, replay_or_run
 from service.jobs.current_view import current_view, current_views, etag_of, seconds_to_next_look
 from service.jobs.prefer_wait import respond
 from service.jobs.submission import accept_job, check_job
 from service.lookup import own_job
-from service.openapi.describe import ResponseDoc, json_body, problems, reads
+from service.openapi.describe import (
+    IDEMPOTENT,
+    JSON_BODY,
+    PUBLIC_URL,
+    QUERY,
+    Refusals,
+    ResponseDoc,
+    json_body,
+    problems,
+    reads,
+)
 from service.schemas.requests import JobRequest, JobsQuery
 from service.schemas.responses import JobPage, Validated
 
-SUBMIT_REFUSALS = (408, 409, 413, 415, 422, 429)
+#: what is wrong with a job that was read
+JOB_REFUSALS: Refusals = {
+    422: ("invalid", "unknown_profile", "media_needed", "unsupported_media", "media_too_large", "too_large")
+    + PUBLIC_URL[422]
+}
+#: a job that is well is not taken
+FULL: Refusals = {429: ("rate_limited", "queue_full", "budget_exceeded"), 503: ("overloaded",)}
 ACCEPTED_HEADERS = ("Location", "Retry-After", "RateLimit", "RateLimit-Policy", "Idempotency-Replayed")
 WAITED_HEADERS = ("Location", "RateLimit", "RateLimit-Policy", "Idempotency-Replayed", "Preference-Applied")
 EXAMPLE = {
@@ -53,10 +71,17 @@ EXAMPLE = {
     summary="Submit a job",
     tags=["Jobs"],
     responses={
-        202: ResponseDoc("Accepted: the job is kept.", JobView, headers=(*ACCEPTED_HEADERS, "Preference-Applied")),
-        200: ResponseDoc("It ended while you waited.", JobView, headers=WAITED_HEADERS),
+        202: ResponseDoc(
+            "Accepted: the job is kept, whatever crashes now.",
+            JobView,
+            headers=(*ACCEPTED_HEADERS, "Preference-Applied"),
+            example="JobView, queued",
+        ),
+        200: ResponseDoc(
+            "It ended while you waited (`Prefer`), well or badly: see `status`.", JobView, headers=WAITED_HEADERS
+        ),
     }
-    | problems(*SUBMIT_REFUSALS),
+    | problems(JSON_BODY, IDEMPOTENT, JOB_REFUSALS, FULL),
     opt=json_body(JobRequest, example=EXAMPLE),
 )
 async def submit_job(
@@ -65,7 +90,13 @@ async def submit_job(
     prefer: PreferHeader = None,
     traceparent: TraceparentHeader = None,
 ) -> Response[bytes]:
-    """Accept a job, or give again the response that the same call got before."""
+    """Accept a video edit and answer at once; it is carried out behind the call, and a signed callback tells its end.
+
+    When: for every edit. Send an Idempotency-Key, so that a repeated call is the same job. Try prompts out with
+    `POST /v1/jobs:validate`.
+    Cost: one submit of the key's minute, and the backend's credits when its message is sent: typically 50 for an edit and
+    100 where something is generated. Rendering costs no credits. A refused call costs nothing.
+    """
     context, caller = context_of(request), request.user
     raw = await read_json_body(request)
     key = parse_key(idempotency_key, path=request.scope["path"], body=raw)
@@ -86,11 +117,16 @@ async def submit_job(
     summary="Check a job without submitting it",
     tags=["Jobs"],
     responses={200: ResponseDoc("A submit would be accepted; this is how the prompt is read.", Validated)}
-    | problems(408, 413, 415, 422),
+    | problems(JSON_BODY, JOB_REFUSALS),
     opt=json_body(JobRequest, example=EXAMPLE),
 )
 async def validate_job(request: ApiRequest) -> Response[bytes]:
-    """Make all checks and accept nothing."""
+    """Make all checks of a submit and tell how the prompt is read, and accept nothing.
+
+    When: while a person writes a prompt, or a program is being built: it shows what would go to the backend and what would
+    be delivered.
+    Cost: nothing. Media are not fetched, so a URL that is well-formed may still fail later.
+    """
     ask = decode_json(await read_json_body(request), JobRequest)
     job = (await check_job(context_of(request), request.user.tenant, ask)).job
     return json_response(Validated(valid=True, plan=job.plan, output=job.output_ask, hints=job.hints))
@@ -102,30 +138,45 @@ async def validate_job(request: ApiRequest) -> Response[bytes]:
     operation_id="listJobs",
     summary="List jobs, newest first",
     tags=["Jobs"],
-    responses={200: ResponseDoc("A page of jobs.", JobPage, headers=("Link",))} | problems(422),
+    responses={200: ResponseDoc("A page of jobs.", JobPage, headers=("Link",))} | problems(QUERY),
     dependencies={"params": query_params(JobsQuery)},
 )
 async def list_jobs(request: ApiRequest, params: NamedDependency[JobsQuery]) -> Response[bytes]:
-    """List jobs; the pages stay stable while new ones arrive."""
+    """List the tenant's jobs by any of the filters; pages stay stable while new jobs arrive.
+
+    When: to find jobs, or to reconcile them with your orders. To hear of ends use callbacks, or `GET /v1/events`.
+    Cost: nothing. A page whose filters match little may be short or empty while `has_more` is true: go on.
+    """
     context = context_of(request)
-    if matches_nothing(params):
-        return page_response(request, [], public_url=context.settings.public_url, more=False)
-    found = await context.job_queries.jobs(
-        request.user.tenant,
-        status=params.status,
-        session_id=params.session_id,
-        profile=params.profile,
-        after=params.after,
-        limit=params.limit + 1,
-    )
-    rows = await current_views(context, found[: params.limit])
-    return page_response(request, rows, public_url=context.settings.public_url, more=len(found) > params.limit)
+    found = JobsFound([], None)
+    if not matches_nothing(params):
+        found = await context.job_queries.page(
+            request.user.tenant, job_filter(params), after=params.after, limit=params.limit
+        )
+    rows = await current_views(context, found.jobs)
+    more = found.next_after is not None
+    return page_response(request, rows, public_url=context.settings.public_url, more=more, cursor=found.next_after)
 
 
 def matches_nothing(params: JobsQuery) -> bool:
     """Whether a filter can match no job; what is no id and no profile must not reach the store either."""
     no_session = params.session_id is not None and not is_id(params.session_id, "ses")
-    return no_session or (params.profile is not None and params.profile not in PROFILES)
+    no_batch = params.batch_id is not None and not is_id(params.batch_id, "bat")
+    return no_session or no_batch or (params.profile is not None and params.profile not in PROFILES)
+
+
+def job_filter(params: JobsQuery) -> JobFilter:
+    """Read a query's filters. Raises ApiError (422) for what is no time."""
+    since, until = params.created_after, params.created_before
+    return JobFilter(
+        status=params.status,
+        session_id=params.session_id,
+        profile=params.profile,
+        batch_id=params.batch_id,
+        created_from_ms=None if since is None else parse_time_ms(since, "/created_after"),
+        created_until_ms=None if until is None else parse_time_ms(until, "/created_before"),
+        metadata=params.metadata,
+    )
 
 
 @reads(
@@ -135,14 +186,24 @@ def matches_nothing(params: JobsQuery) -> bool:
     summary="Read a job",
     tags=["Jobs"],
     responses={
-        200: ResponseDoc("The job.", JobView, headers=("ETag", "Retry-After", "Cache-Control")),
-        304: ResponseDoc("It looks as it did.", headers=("ETag", "Retry-After", "Cache-Control")),
+        200: ResponseDoc(
+            "The job; a failed one is 200 too.", JobView, headers=("ETag", "Retry-After", "Cache-Control")
+        ),
+        304: ResponseDoc(
+            "It looks as it did when you got this ETag.", headers=("ETag", "Retry-After", "Cache-Control")
+        ),
     }
     | problems(),
 )
 async def read_job(
     request: ApiRequest, job_id: FromPath[str], if_none_match: IfNoneMatchHeader = None
 ) -> Response[Any]:
+    """Give a job as it is now, with a fresh link to its film.
+
+    When: to look at a job, or to poll where no callback can reach you: as often as `Retry-After` says, with
+    `If-None-Match`.
+    Cost: nothing.
+    """
     context = context_of(request)
     job = await own_job(context, request.user.tenant, job_id)
     shown = await current_view(context, job)

@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Stream
 
-from core.ids import is_id
+from core.ids import cell_of, is_id
 from core.model.job import Job, OutputFile
 from core.security.signed_links import output_path, verify_path
 from core.storage import FileMissing
@@ -17,8 +17,8 @@ from service.http.headers import IfNoneMatchHeader, IfRangeHeader, RangeHeader, 
 from service.http.query import query_params
 from service.http.ranges import RangeNotSatisfiable, parse_range
 from service.lookup import own_job
-from service.openapi.describe import ResponseDoc, problems, reads
-from service.problems import ApiError, not_found
+from service.openapi.describe import QUERY, ResponseDoc, problems, reads
+from service.problems import ApiError, not_found, refuse_foreign
 from service.schemas.requests import LinkQuery
 
 #: what comes with the file and with a part of it
@@ -32,11 +32,19 @@ MEDIA_TYPES = {"mp4": "video/mp4", "mov": "video/quicktime", "webm": "video/webm
     operation_id="readTimeline",
     summary="Read a job's timeline",
     tags=["Jobs"],
-    responses={200: ResponseDoc("The tracks, or the one-line summary.", Any, media=("application/json", "text/plain"))}
+    responses={
+        200: ResponseDoc(
+            "The tracks, or the one-line summary.", Any, media=("application/json", "text/plain"), example="timeline"
+        )
+    }
     | problems(),
 )
 async def read_timeline(request: ApiRequest, job_id: FromPath[str]) -> Response[Any]:
-    """Give the tracks after the job's edit; text/plain is the one-line summary."""
+    """Give the timeline after the job's edit: its tracks as JSON, or one line of text for `Accept: text/plain`.
+
+    When: to show what an edit did, or to check an `edit_unconfirmed` before a replay. 404 until there is one.
+    Cost: nothing.
+    """
     context = context_of(request)
     job = await own_job(context, request.user.tenant, job_id)
     tracks = await context.jobs.field(job.id, "tracks")
@@ -61,14 +69,23 @@ def timeline_response(request: ApiRequest, summary: str | None, tracks: bytes | 
     summary="Download the finished file",
     tags=["Jobs"],
     responses={
-        200: ResponseDoc("The file.", media=tuple(MEDIA_TYPES.values()), headers=(*FILE_HEADERS, "Accept-Ranges")),
-        206: ResponseDoc("A part of it.", media=tuple(MEDIA_TYPES.values()), headers=(*FILE_HEADERS, "Content-Range")),
+        200: ResponseDoc(
+            "The whole file.", media=tuple(MEDIA_TYPES.values()), headers=(*FILE_HEADERS, "Accept-Ranges")
+        ),
+        206: ResponseDoc(
+            "The part that `Range` asked for.",
+            media=tuple(MEDIA_TYPES.values()),
+            headers=(*FILE_HEADERS, "Content-Range"),
+        ),
         302: ResponseDoc(
-            "Files are not kept here: it is at the backend's.", media=("text/plain",), headers=("Location",)
+            "Files are not kept here: it is at the backend's.",
+            media=("text/plain",),
+            headers=("Location",),
+            example="redirect",
         ),
         304: ResponseDoc("You have it already.", headers=("ETag",)),
     }
-    | problems(416, 422),
+    | problems(QUERY, {403: ("link_expired",), 416: ("range_not_satisfiable",)}),
     security=[{"apiKey": ["read"]}, {}],
     dependencies={"params": query_params(LinkQuery)},
 )
@@ -81,7 +98,12 @@ async def read_output(
     if_range: IfRangeHeader = None,
     if_none_match: IfNoneMatchHeader = None,
 ) -> Response[Any] | Stream:
-    """Stream the file from storage, or lead to where it is."""
+    """Stream the film from storage, or lead to where it is; for a key, or for whoever has the signed link.
+
+    When: `output` is there. Go on after a break with `Range` and `If-Range`. Copy what you want to keep for longer than
+    `retention_s`.
+    Cost: nothing.
+    """
     context = context_of(request)
     job = await _find_job(request, context, job_id, params)
     file = job.output
@@ -106,6 +128,7 @@ async def _find_job(request: ApiRequest, context: ApiContext, job_id: str, link:
     if link.signature is None or link.expires is None:
         caller = await authorize(request, "read")
         return await own_job(context, caller.tenant, job_id)
+    refuse_foreign("link", cell_of(job_id), here=context.settings.cell)
     good = verify_path(
         context.encryption.link_keys,
         path=output_path(job_id),

@@ -15,7 +15,7 @@ from service.http.json_response import encoded_response, json_response
 from service.http.query import query_params
 from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
 from service.lookup import own_expected_upload, own_upload
-from service.openapi.describe import ResponseDoc, problems
+from service.openapi.describe import IDEMPOTENT, QUERY, ResponseDoc, problems
 from service.problems import ApiError
 from service.schemas.requests import UploadQuery
 from service.schemas.responses import PresignedUpload, UploadView
@@ -39,13 +39,26 @@ _URL_LIFE_S = 3600
             "PUT the file to `url`, then POST to `complete`.", PresignedUpload, headers=("Idempotency-Replayed",)
         )
     }
-    | problems(409, 413, 415, 422),
+    | problems(
+        IDEMPOTENT,
+        QUERY,
+        {
+            409: ("not_available",),
+            413: ("storage_full",),
+            415: ("unsupported_media",),
+            422: ("missing_field", "too_long"),
+        },
+    ),
     dependencies={"params": query_params(UploadQuery)},
 )
 async def presign_upload(
     request: ApiRequest, params: NamedDependency[UploadQuery], idempotency_key: IdempotencyKeyHeader = None
 ) -> Response[bytes]:
-    """Expect a file that comes to storage without us."""
+    """Give a signed URL to which a file can be sent straight to storage, past this API.
+
+    When: files are large or many, and the installation keeps them in S3; else 409, and `POST /v1/uploads` takes them.
+    Cost: nothing. The URL works for an hour; a file that is never completed is deleted.
+    """
     context, tenant = context_of(request), request.user.tenant
     name = required_name(params.filename)
     key = parse_key(idempotency_key, path=request.scope["path"], body=name.encode())
@@ -77,10 +90,21 @@ async def _expect(context: ApiContext, tenant: str, name: str) -> StoredResponse
     operation_id="completeUpload",
     summary="Say that a file has been sent straight to storage",
     tags=["Uploads"],
-    responses={200: ResponseDoc("It is kept.", UploadView)} | problems(409, 413, 415),
+    responses={200: ResponseDoc("The file is kept.", UploadView)}
+    | problems(
+        {
+            409: ("not_uploaded",),
+            413: ("media_too_large", "storage_full"),
+            415: ("unsupported_media",),
+        }
+    ),
 )
 async def complete_upload(request: ApiRequest, upload_id: FromPath[str]) -> Response[bytes]:
-    """Look at a file that has come straight to storage, and keep it; a refused one is gone. Safe to repeat."""
+    """Look at a file that has come straight to storage, and keep it; one that is refused is deleted.
+
+    When: your PUT to the presigned `url` was answered. A job can use the file from then on. Safe to repeat.
+    Cost: nothing but room, as for any upload.
+    """
     context, tenant = context_of(request), request.user.tenant
     if expected := await own_expected_upload(context, tenant, upload_id):
         return json_response(upload_view(await keep_presigned(context, expected)))

@@ -12,6 +12,7 @@ from core.clock import rfc3339
 from core.ids import new_id
 from core.model.session import Session
 from core.store.idempotency import StoredResponse
+from core.store.jobs.queries import JobFilter
 from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.body import decode_json, has_body, read_json_body
@@ -21,7 +22,7 @@ from service.http.query import query_params
 from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
 from service.jobs.validation import find_profile
 from service.lookup import own_session
-from service.openapi.describe import ResponseDoc, json_body, problems, reads
+from service.openapi.describe import IDEMPOTENT, JSON_BODY, QUERY, ResponseDoc, json_body, problems, reads
 from service.problems import ApiError
 from service.routes.output import timeline_response
 from service.schemas.requests import PageQuery, SessionRequest
@@ -38,18 +39,27 @@ _LOOK_BACK = 20
     operation_id="createSession",
     summary="Create a session",
     tags=["Sessions"],
-    responses={201: ResponseDoc("The session.", SessionView, headers=("Location", "Idempotency-Replayed"))}
-    | problems(408, 409, 413, 415, 422, 429),
+    responses={
+        201: ResponseDoc(
+            "The session.", SessionView, headers=("Location", "Idempotency-Replayed"), example="SessionView, new"
+        )
+    }
+    | problems(JSON_BODY, IDEMPOTENT, {422: ("unknown_profile",), 429: ("too_many_sessions",)}),
     opt=json_body(SessionRequest, required=False, example={"profile": "maker-free", "language": "en"}),
 )
 async def create_session(request: ApiRequest, idempotency_key: IdempotencyKeyHeader = None) -> Response[bytes]:
-    """Make a session; the backend's is opened by its first job."""
+    """Make a session, in which several jobs refine one timeline, one after another.
+
+    When: a person iterates: edit, look, edit again. Each job of its own makes a session by itself, so a single edit needs
+    none; its `session_id` can be gone on with as well.
+    Cost: nothing; the backend's session is opened by its first job. It stays open until it is closed, or unused for a month.
+    """
     context, tenant = context_of(request), request.user.tenant
     raw = await read_json_body(request) if has_body(request) else b""
     ask = decode_json(raw, SessionRequest) if raw else SessionRequest()
     profile = find_profile(ask.profile or context.settings.default_profile)
     session = Session(
-        id=new_id("ses"),
+        id=new_id("ses", context.settings.cell),
         tenant=tenant,
         profile=profile.name,
         language=ask.language,
@@ -98,11 +108,15 @@ async def session_view(context: ApiContext, session: Session) -> SessionView:
     operation_id="listSessions",
     summary="List sessions, newest first",
     tags=["Sessions"],
-    responses={200: ResponseDoc("A page of sessions.", SessionPage, headers=("Link",))} | problems(422),
+    responses={200: ResponseDoc("A page of sessions.", SessionPage, headers=("Link",))} | problems(QUERY),
     dependencies={"params": query_params(PageQuery)},
 )
 async def list_sessions(request: ApiRequest, params: NamedDependency[PageQuery]) -> Response[bytes]:
-    """List the sessions that were made by hand and are open."""
+    """List the sessions that were made by hand and are open.
+
+    When: to go on in one, or to close those that are done with.
+    Cost: nothing.
+    """
     context = context_of(request)
     found = await context.sessions.page(request.user.tenant, after=params.after, limit=params.limit + 1)
     rows = [await session_view(context, s) for s in found[: params.limit]]
@@ -118,6 +132,11 @@ async def list_sessions(request: ApiRequest, params: NamedDependency[PageQuery])
     responses={200: ResponseDoc("The session.", SessionView)} | problems(),
 )
 async def read_session(request: ApiRequest, session_id: FromPath[str]) -> Response[bytes]:
+    """Give a session as it is now: its files, its timeline, and how many jobs wait in it.
+
+    When: before the next job of somebody who iterates, to see whether it is `lost`.
+    Cost: nothing.
+    """
     context = context_of(request)
     return json_response(await session_view(context, await own_session(context, request.user.tenant, session_id)))
 
@@ -128,18 +147,26 @@ async def read_session(request: ApiRequest, session_id: FromPath[str]) -> Respon
     operation_id="readSessionTimeline",
     summary="Read a session's timeline",
     tags=["Sessions"],
-    responses={200: ResponseDoc("The tracks, or the one-line summary.", Any, media=("application/json", "text/plain"))}
+    responses={
+        200: ResponseDoc(
+            "The tracks, or the one-line summary.", Any, media=("application/json", "text/plain"), example="timeline"
+        )
+    }
     | problems(),
 )
 async def read_session_timeline(request: ApiRequest, session_id: FromPath[str]) -> Response[Any]:
-    """Give the timeline as the session's last edit left it."""
+    """Give the timeline as the session's last edit left it: tracks as JSON, or one line for `Accept: text/plain`.
+
+    When: to show what the next job would go on from. 404 until something was edited.
+    Cost: nothing.
+    """
     context = context_of(request)
     session = await own_session(context, request.user.tenant, session_id)
     if session.timeline_of is not None:
         tracks = await context.jobs.field(session.timeline_of, "tracks") if session.timeline_of else None
         return timeline_response(request, session.timeline, tracks)
-    jobs = await context.job_queries.jobs(session.tenant, session_id=session.id, limit=_LOOK_BACK)
-    for job in jobs:
+    last = await context.job_queries.page(session.tenant, JobFilter(session_id=session.id), limit=_LOOK_BACK)
+    for job in last.jobs:
         tracks = None if job.data_removed else await context.jobs.field(job.id, "tracks")
         if tracks is not None:
             return timeline_response(request, session.timeline or job.timeline, tracks)
@@ -156,6 +183,11 @@ async def read_session_timeline(request: ApiRequest, session_id: FromPath[str]) 
     responses={204: ResponseDoc("It takes no more jobs.")} | problems(),
 )
 async def close_session(request: ApiRequest, session_id: FromPath[str]) -> None:
-    """Take no more jobs into a session; those that are in it go on."""
+    """Take no more jobs into a session; those that are in it go on.
+
+    When: nobody will refine it any more. Its jobs and films stay as long as their own retention says. A closed session is 404
+    from then on.
+    Cost: nothing, and there is no way back.
+    """
     context = context_of(request)
     await context.sessions.close(await own_session(context, request.user.tenant, session_id))

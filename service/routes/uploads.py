@@ -14,13 +14,21 @@ from service.http.json_response import encoded_response, json_response
 from service.http.query import query_params
 from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
 from service.lookup import own_upload
-from service.openapi.describe import ResponseDoc, file_body, problems, reads
+from service.openapi.describe import IDEMPOTENT, QUERY, Refusals, ResponseDoc, file_body, problems, reads
 from service.schemas.requests import UploadQuery
 from service.schemas.responses import UploadView
 from service.uploads.hashed_file import HashedFile
 from service.uploads.inspector import NamedFile
 from service.uploads.lifecycle import check_quota, remove_upload, store_file, upload_view
 from service.uploads.receive import receive_file
+
+#: a file that is not taken
+UPLOAD: Refusals = {
+    408: ("request_timeout",),
+    413: ("media_too_large", "storage_full"),
+    415: ("unsupported_media", "unsupported_media_type"),
+    422: ("missing_field", "too_long"),
+}
 
 
 @post(
@@ -31,15 +39,19 @@ from service.uploads.receive import receive_file
     operation_id="uploadFile",
     summary="Upload a file",
     tags=["Uploads"],
-    responses={201: ResponseDoc("It is kept.", UploadView, headers=("Location", "Idempotency-Replayed"))}
-    | problems(408, 409, 413, 415, 422),
+    responses={201: ResponseDoc("The file is kept.", UploadView, headers=("Location", "Idempotency-Replayed"))}
+    | problems(UPLOAD, IDEMPOTENT, QUERY),
     dependencies={"params": query_params(UploadQuery)},
     opt=file_body(),
 )
 async def upload_file(
     request: ApiRequest, params: NamedDependency[UploadQuery], idempotency_key: IdempotencyKeyHeader = None
 ) -> Response[bytes]:
-    """Stream a file to storage; a refused or broken one leaves nothing behind."""
+    """Take a file, as a raw body or a form, and keep it for jobs; a refused or broken one leaves nothing behind.
+
+    When: your media are not on a public URL. Use the id in `media[].upload_id`, in as many jobs as you like.
+    Cost: nothing but room: its bytes count against the tenant's limit until a day after its last use.
+    """
     context, tenant = context_of(request), request.user.tenant
     hashed = HashedFile(await receive_file(request, params.filename))
     store = partial(_store, context, tenant, request.content_length or 0, hashed.file)
@@ -65,7 +77,11 @@ async def _store(context: ApiContext, tenant: str, announced_bytes: int, file: N
     responses={200: ResponseDoc("The upload.", UploadView)} | problems(),
 )
 async def read_upload(request: ApiRequest, upload_id: FromPath[str]) -> Response[bytes]:
-    """Read what is known of an upload."""
+    """Give what is known of an upload, and until when it is kept.
+
+    When: before a job names an upload that may be gone.
+    Cost: nothing; reading does not keep it for longer.
+    """
     upload, expires_at_ms = await own_upload(context_of(request), request.user.tenant, upload_id)
     return json_response(upload_view(upload, expires_at_ms))
 
@@ -80,7 +96,11 @@ async def read_upload(request: ApiRequest, upload_id: FromPath[str]) -> Response
     responses={204: ResponseDoc("It is gone.")} | problems(),
 )
 async def delete_upload(request: ApiRequest, upload_id: FromPath[str]) -> None:
-    """Delete an upload now."""
+    """Delete an upload now, instead of a day after its last use.
+
+    When: its jobs have ended, or the tenant's room is full. A job that names it and has not begun fails.
+    Cost: nothing, and there is no way back.
+    """
     context = context_of(request)
     upload, _ = await own_upload(context, request.user.tenant, upload_id)
     await remove_upload(context, upload)

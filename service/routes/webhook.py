@@ -18,7 +18,7 @@ from service.http.headers import CallOrigin, call_origin_of
 from service.http.json_response import encoded_response, json_response
 from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
 from service.jobs.validation import webhook_url_error
-from service.openapi.describe import ResponseDoc, json_body, problems, reads
+from service.openapi.describe import IDEMPOTENT, JSON_BODY, PUBLIC_URL, ResponseDoc, json_body, problems, reads
 from service.problems import ApiError, invalid
 from service.schemas.requests import WebhookSettings
 from service.schemas.responses import NewSecret, TestedWebhook, WebhookView
@@ -58,10 +58,19 @@ def webhook_view(webhook: TenantWebhook | None) -> WebhookView:
     operation_id="readWebhook",
     summary="Read the default webhook",
     tags=["Webhook"],
-    responses={200: ResponseDoc("It.", WebhookView)} | problems(),
+    responses={
+        200: ResponseDoc(
+            "The target and its state; `unset` where there is none.", WebhookView, example="WebhookView, disabled"
+        )
+    }
+    | problems(),
 )
 async def read_webhook(request: ApiRequest) -> Response[bytes]:
-    """Read the default webhook and its state."""
+    """Give the default callback target, what it hears of, and whether it was disabled.
+
+    When: callbacks stay away.
+    Cost: nothing.
+    """
     return json_response(webhook_view(await context_of(request).webhooks.default(request.user.tenant)))
 
 
@@ -71,13 +80,17 @@ async def read_webhook(request: ApiRequest) -> Response[bytes]:
     operation_id="setWebhook",
     summary="Set the default webhook",
     tags=["Webhook"],
-    responses={200: ResponseDoc("It is set, and active.", WebhookView)} | problems(408, 413, 415, 422),
+    responses={200: ResponseDoc("It is set, and active.", WebhookView)} | problems(JSON_BODY, PUBLIC_URL),
     opt=json_body(
         WebhookSettings, example={"url": "https://example.com/hook", "events": ["job.succeeded", "job.failed"]}
     ),
 )
 async def set_webhook(request: ApiRequest) -> Response[bytes]:
-    """Set where callbacks go by default, and which."""
+    """Set where callbacks of jobs without a webhook of their own go, and which.
+
+    When: once, before the first job. Callbacks under way go to the new URL from their next attempt on. Safe to repeat.
+    Cost: nothing. A URL that cannot be called fails later, not here: try it with `POST /v1/webhook:test`.
+    """
     context = context_of(request)
     ask = decode_json(await read_json_body(request), WebhookSettings)
     if error := webhook_url_error(ask.url, context.settings, at="/url"):
@@ -104,7 +117,11 @@ async def set_webhook(request: ApiRequest) -> Response[bytes]:
     | problems(),
 )
 async def rotate_secret(request: ApiRequest) -> Response[bytes]:
-    """Make a new secret; for a day both sign."""
+    """Make a new signing secret and show it this once; for a day both it and the last one sign.
+
+    When: the secret may be known to somebody, or regularly. Put the new one into your receiver within the day.
+    Cost: nothing. A second rotation within the day ends the oldest secret at once: calls that a receiver checks by it fail.
+    """
     context = context_of(request)
     secret = await context.webhooks.rotate_secret(request.user.tenant)
     until = rfc3339(context.clock.now_ms() + ROTATION_MS)
@@ -121,7 +138,11 @@ async def rotate_secret(request: ApiRequest) -> Response[bytes]:
     responses={200: ResponseDoc("It is active.", WebhookView)} | problems(),
 )
 async def enable_webhook(request: ApiRequest) -> Response[bytes]:
-    """Send again to a URL that was disabled."""
+    """Send again to the default target after it was disabled.
+
+    When: your receiver works again. What died meanwhile is sent by `POST /v1/deliveries:redeliver`. Safe to repeat.
+    Cost: nothing.
+    """
     context, tenant = context_of(request), request.user.tenant
     webhook = await _webhook_of(context, tenant)
     active = TenantWebhook(url=webhook.url, events=webhook.events)
@@ -144,10 +165,14 @@ async def _webhook_of(context: ApiContext, tenant: str) -> TenantWebhook:
     summary="Send a signed test",
     tags=["Webhook"],
     responses={200: ResponseDoc("What the receiver answered.", TestedWebhook, headers=("Idempotency-Replayed",))}
-    | problems(409, 422, 429),
+    | problems(IDEMPOTENT, {429: ("rate_limited",)}),
 )
 async def send_test(request: ApiRequest, idempotency_key: IdempotencyKeyHeader = None) -> Response[bytes]:
-    """Have a worker send a signed ``webhook.test``, and tell what came back."""
+    """Have a worker send a signed ``webhook.test`` to the default target, and tell what came back.
+
+    When: a receiver is new or has changed. It goes out once, and is not tried again.
+    Cost: nothing. The call waits for your receiver, up to 20 s; eight may be under way at once.
+    """
     context, tenant = context_of(request), request.user.tenant
     key = parse_key(idempotency_key, path=request.scope["path"])
     tested = await run_once(context, tenant, key, partial(_test, context, tenant, call_origin_of(request.scope)))

@@ -27,74 +27,123 @@ Prompt = Annotated[
 ]
 Language = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$", examples=["en", "zh-CN"])]
 ProfileName = Annotated[str, Meta(max_length=64, examples=["ai-video-pro-online"])]
-Id = Annotated[str, Meta(max_length=64)]
+Id = Annotated[str, Meta(max_length=64, examples=["ses_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"])]
 
 
+# Comments that begin with "#:" are shown to callers: they say what a field is for, and what it costs to get it wrong.
 @redacted_repr()
 class Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What a caller sends."""
 
 
 class MediaSource(Body, kw_only=True):
-    """One file: either a public URL, or an upload of yours."""
+    """One file: either a public URL, or an upload of yours. Both, or neither, is a 422."""
 
+    #: A public https URL of the file. It must answer without cookies or headers until the job has begun, else the job
+    #: ends as `media_unreachable`. It is not fetched before.
     url: Url | None = None
+    #: A file of yours that `POST /v1/uploads` has taken. Using it keeps it for another day.
     upload_id: Annotated[str, Meta(max_length=64, examples=["upl_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"])] | None = None
 
 
 class OutputSettings(Body, kw_only=True):
-    """What the job shall deliver. What is absent is read from the prompt."""
+    """What the job shall deliver. What is absent is read from the prompt; what is here wins over the prompt."""
 
-    export: bool | None = None
-    format: Literal["mp4", "mov", "webm"] | None = None
-    quality: Literal["low", "medium", "high"] | None = None
-    resolution: Literal["360p", "480p", "540p", "720p", "1080p"] | None = None
-    aspect_ratio: Literal["16:9", "9:16", "1:1", "4:3", "3:4", "4:5", "21:9"] | None = None
+    #: Whether to render a film. False leaves the edit in the session, for a next job there; absent: true, unless the
+    #: prompt says that it wants none. Rendering takes time and no credits.
+    export: Annotated[bool, Meta(examples=[True])] | None = None
+    #: The film's container; absent: what the prompt says, else `mp4`, which plays everywhere.
+    format: Annotated[Literal["mp4", "mov", "webm"], Meta(examples=["mp4"])] | None = None
+    #: Larger files look better; absent: what the prompt says, else `high`.
+    quality: Annotated[Literal["low", "medium", "high"], Meta(examples=["high"])] | None = None
+    #: The shorter side of the picture; absent: what the prompt says, else `1080p`.
+    resolution: Annotated[Literal["360p", "480p", "540p", "720p", "1080p"], Meta(examples=["1080p"])] | None = None
+    #: The picture's shape; absent: what the prompt says, else as the media have it. It is part of the edit, so asking
+    #: for another one later takes another (charged) job.
+    aspect_ratio: (
+        Annotated[Literal["16:9", "9:16", "1:1", "4:3", "3:4", "4:5", "21:9"], Meta(examples=["9:16"])] | None
+    ) = None
 
 
 class JobWebhook(Body, kw_only=True):
-    """Where this job's callbacks go, instead of the tenant's default. No `events`: the four ends."""
+    """Where this job's callbacks go, instead of the tenant's default."""
 
+    #: A public https URL that answers 2xx within 15 s. Calls are signed (Standard Webhooks), and tried again for three
+    #: days; a URL that is not public is refused here.
     url: Url
-    events: Annotated[list[JobEventType], Meta(max_length=7)] = []
+    #: What to be told of; empty: the four ends. `job.progress` comes every 2 minutes at most and is not tried again.
+    events: Annotated[list[JobEventType], Meta(max_length=7, examples=[["job.succeeded", "job.failed"]])] = []
 
 
 class JobRequest(Body, kw_only=True):
-    """A job as it is submitted."""
+    """A job as it is submitted. Only `prompt` is always needed; unknown fields are refused."""
 
+    #: What to do, in English or Chinese, as to a person: `cut the pauses, add background music, and export in 1080p`.
+    #: Vague words cost the same as clear ones and end as `nothing_changed` or `needs_input`.
     prompt: Prompt
+    #: The skill to use, see `GET /v1/profiles`; absent: the session's, else the installation's default. It decides which
+    #: files are taken and what a prompt is good for.
     profile: ProfileName | None = None
-    media: Annotated[list[MediaSource], Meta(max_length=JOB_MEDIA)] = []
+    #: The files to work on, in this order. Most skills need at least one, unless the session has some already.
+    media: Annotated[
+        list[MediaSource], Meta(max_length=JOB_MEDIA, examples=[[{"url": "https://example.com/clip.mp4"}]])
+    ] = []
+    #: Go on in this session, from the timeline that its last job left; absent: a session of its own. Jobs of one session
+    #: run one at a time, in order.
     session_id: Id | None = None
+    #: The language for the backend's answers (BCP 47); absent: detected from the prompt.
     language: Language | None = None
+    #: What to deliver.
     output: OutputSettings | None = None
+    #: Where its callbacks go; absent: to the tenant's default. It replaces the default, it does not add to it.
     webhook: JobWebhook | None = None
-    metadata: dict[str, str] = {}
-    priority: Annotated[int, Meta(ge=-100, le=100)] = 0
-    max_credits: Annotated[int, Meta(ge=0, le=1_000_000_000)] | None = None
-    start_timeout_s: Annotated[int, Meta(ge=1, le=604_800)] = 3600
-    timeout_s: Annotated[int, Meta(ge=1, le=86_400)] = 1800
-    retention_s: Annotated[int, Meta(ge=60, le=31_536_000)] = 2_592_000
+    #: Your own strings, which come back as sent in answers, events and callbacks; 4,000 bytes as JSON. Lists can be
+    #: filtered by them. Put ids here and nothing secret.
+    metadata: Annotated[dict[str, str], Meta(examples=[{"order": "7"}])] = {}
+    #: Its rank among your own waiting jobs: higher goes first. It takes nothing from other tenants.
+    priority: Annotated[int, Meta(ge=-100, le=100, examples=[10])] = 0
+    #: The most credits that its message may cost. A job that would cost more ends as `budget_exceeded` before anything is
+    #: charged; absent: no limit of its own. An edit typically costs 50 to 100.
+    max_credits: Annotated[int, Meta(ge=0, le=1_000_000_000, examples=[200])] | None = None
+    #: Seconds that it may wait for its start; then it ends as `expired`, uncharged. Short ones suit people who wait.
+    start_timeout_s: Annotated[int, Meta(ge=1, le=604_800, examples=[600])] = 3600
+    #: Seconds that it may take from its start; then it ends as `deadline_exceeded`, and what was charged stays charged. Too
+    #: short a time pays for films that you never get.
+    timeout_s: Annotated[int, Meta(ge=1, le=86_400, examples=[1800])] = 1800
+    #: Seconds for which the job, its film and its texts are kept after its end: by default 30 days. Then nobody can bring
+    #: them back.
+    retention_s: Annotated[int, Meta(ge=60, le=31_536_000, examples=[604_800])] = 2_592_000
 
 
 class SessionRequest(Body, kw_only=True):
     """A session to refine in; its jobs take its profile and language where they name none."""
 
+    #: The skill of its jobs, see `GET /v1/profiles`; absent: the installation's default.
     profile: ProfileName | None = None
+    #: The language for the backend's answers (BCP 47); absent: detected from each prompt.
     language: Language | None = None
 
 
 class ReplayRequest(Body, kw_only=True):
-    """`from` render: render the session's timeline again, without a new message."""
+    """From where to play a job again."""
 
-    start: Literal["start", "render"] = msgspec.field(name="from", default="start")
+    #: `start`: the whole job, whose message is charged anew. `render`: only the session's timeline is rendered again, which
+    #: costs no credits; right after `render_failed` and `render_timeout`.
+    start: Annotated[Literal["start", "render"], Meta(examples=["render"])] = msgspec.field(
+        name="from", default="start"
+    )
 
 
 class BatchRequest(Body, kw_only=True):
-    """Many jobs at once. `session` shared: one session for all, in order."""
+    """Many jobs at once. They count as so many submits, and those that are well are accepted in one step."""
 
+    #: The jobs. In separate sessions a wrong one is refused alone, in its item of the answer; in a shared session one
+    #: wrong job refuses all.
     jobs: Annotated[list[JobRequest], Meta(min_length=1, max_length=BATCH_JOBS)]
-    session: Literal["separate", "shared"] = "separate"
+    #: `separate`: each has a session of its own, and they run side by side. `shared`: one session for all, where each goes
+    #: on from the timeline of the one before.
+    session: Annotated[Literal["separate", "shared"], Meta(examples=["separate"])] = "separate"
+    #: Where the one `batch.completed` goes; absent: to the tenant's default.
     webhook: JobWebhook | None = None
 
 
@@ -109,58 +158,95 @@ class RawBatchRequest(Body, kw_only=True):
 class WebhookSettings(Body, kw_only=True):
     """The tenant's default callback target."""
 
+    #: A public https URL that answers 2xx within 15 s. It hears of all jobs that name no webhook of their own; after five
+    #: days of failure alone it is disabled.
     url: Url
-    events: Annotated[list[TenantEventType], Meta(max_length=8)] = []
+    #: What to be told of; empty: the four ends of jobs, and `batch.completed`.
+    events: Annotated[list[TenantEventType], Meta(max_length=8, examples=[["job.succeeded", "job.failed"]])] = []
 
 
 Time = Annotated[str, Meta(max_length=40, examples=["2026-11-20T00:00:00Z"], extra_json_schema={"format": "date-time"})]
 
 
 class RedeliverRequest(Body, kw_only=True):
-    """Send deliveries of a time range again: those that are dead, or `status`."""
+    """Send deliveries of a time range again."""
 
+    #: From when on, by the time at which the delivery was made, inclusive: RFC 3339 with an offset.
     since: Time
+    #: Until when, inclusive; absent: now.
     until: Time | None = None
-    status: Literal["dead", "delivered"] = "dead"
+    #: Which: those that were given up, or those that arrived. Sending arrived ones again doubles them, under the same
+    #: `webhook-id`.
+    status: Annotated[Literal["dead", "delivered"], Meta(examples=["dead"])] = "dead"
 
 
-Limit = Annotated[int, Meta(ge=1, le=100)]
-Cursor = Annotated[str, Meta(max_length=64)]
-
-
-class JobsQuery(msgspec.Struct, kw_only=True):
-    status: Status | None = None
-    session_id: Id | None = None
-    profile: ProfileName | None = None
-    limit: Limit = 20
-    after: Cursor | None = None
+Limit = Annotated[int, Meta(ge=1, le=100, examples=[50])]
+Cursor = Annotated[str, Meta(max_length=64, examples=["job_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"])]
 
 
 class PageQuery(msgspec.Struct, kw_only=True):
+    """Which page of a list."""
+
+    #: Rows on the page, at most.
     limit: Limit = 20
+    #: Go on after this one: the `next_cursor` of the page before. Absent: from the beginning.
     after: Cursor | None = None
+
+
+@redacted_repr("limit", "after", "status", "session_id", "profile", "batch_id", "created_after", "created_before")
+class JobsQuery(PageQuery, kw_only=True):
+    """Which jobs to list. What is absent filters nothing; several filters must all match."""
+
+    #: Those that stand there.
+    status: Annotated[Status, Meta(examples=["failed"])] | None = None
+    #: Those of this session.
+    session_id: Id | None = None
+    #: Those that use this skill.
+    profile: ProfileName | None = None
+    #: Those of this batch.
+    batch_id: Annotated[str, Meta(max_length=64, examples=["bat_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"])] | None = None
+    #: Those accepted from this time on, inclusive: RFC 3339 with an offset (write its `+` as `%2B`).
+    created_after: Time | None = None
+    #: Those accepted before this time, exclusive: the next window begins where this one ends, and none is counted twice.
+    created_before: Time | None = None
+    #: Those whose `metadata` has these very values: `metadata[order]=7`, up to ten of them. Jobs are looked through for
+    #: them, so name a time as well where you can.
+    metadata: Annotated[dict[str, str], Meta(max_length=10, examples=[{"order": "7"}])] = {}
 
 
 class EventsQuery(msgspec.Struct, kw_only=True):
-    after: Cursor | None = None
+    """Where to go on in a job's events."""
+
+    #: Go on after this event, as `Last-Event-ID` does, which wins. Absent: from a snapshot on.
+    after: Annotated[str, Meta(max_length=64, examples=["evt_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"])] | None = None
 
 
-class DeliveriesQuery(msgspec.Struct, kw_only=True):
-    status: DeliveryState = DeliveryState.DEAD
-    limit: Limit = 20
-    after: Cursor | None = None
+class DeliveriesQuery(PageQuery, kw_only=True):
+    """Which deliveries to list."""
+
+    #: Those that stand there; by default those that were given up, which you may want to send again.
+    status: Annotated[DeliveryState, Meta(examples=["dead"])] = DeliveryState.DEAD
 
 
 class UploadQuery(msgspec.Struct, kw_only=True):
+    """What the file is called."""
+
+    #: The file's name with its ending, needed for a raw body; in a form it wins over the part's own name. A name of a
+    #: format that is not taken refuses the file before its bytes are read.
     filename: Annotated[str, Meta(min_length=1, max_length=255, examples=["clip.mp4"])] | None = None
 
 
 class LinkQuery(msgspec.Struct, kw_only=True):
-    """The signed part of ``output.url``."""
+    """The signed part of ``output.url``. Take both from there, as they are."""
 
-    expires: Annotated[int, Meta(ge=0, le=10**12)] | None = None
-    signature: Annotated[str, Meta(max_length=128)] | None = None
+    #: When the link ends, in Unix seconds.
+    expires: Annotated[int, Meta(ge=0, le=10**12, examples=[1795303784])] | None = None
+    #: The link's signature, in the place of a key.
+    signature: Annotated[str, Meta(max_length=128, examples=["3q2-7w"])] | None = None
 
 
 class UsageQuery(msgspec.Struct, kw_only=True):
+    """Which month."""
+
+    #: The month in UTC; absent: the present one. Months are kept for 25 months.
     month: Annotated[str, Meta(pattern=r"^([0-9]{4}-(0[1-9]|1[0-2]))?$", examples=["2026-11"])] | None = None

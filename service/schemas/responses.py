@@ -10,231 +10,358 @@ from core.model.plan import Output, Plan
 from service.problems import ProblemDocument
 
 
-class JobPage(View, kw_only=True):
-    data: list[JobView]
+# Comments that begin with "#:" are shown to callers.
+class PageView(View, kw_only=True):
+    """A page of a list. Follow `next_cursor` while `has_more` is true: a page may have few rows, or none, before that."""
+
+    #: Hand it over as `after` to go on; null where nothing follows. It stays good while new things arrive.
     next_cursor: str | None
+    #: Whether more may follow. The end of a list is told by this alone, never by a short page.
     has_more: bool
 
 
-class Validated(View, kw_only=True):
-    """How the prompt was read."""
+class JobPage(PageView, kw_only=True):
+    """A page of jobs, newest first."""
 
+    #: The jobs.
+    data: list[JobView]
+
+
+class Validated(View, kw_only=True):
+    """How a prompt was read, and what a submit would do with it."""
+
+    #: Always true: what a submit would refuse is refused here with the same problem.
     valid: bool
+    #: What goes to the backend, and what follows.
     plan: Plan
+    #: What would be delivered, all fields settled.
     output: Output
+    #: What would do better, in sentences. Nothing of it is an error.
     hints: tuple[str, ...]
 
 
 class EventView(View, kw_only=True):
-    """One event; `id` is the ``webhook-id`` of its callbacks."""
+    """One event."""
 
+    #: The event's id, which is the `webhook-id` of its callbacks too. Remember it to take each event once.
     id: str
+    #: What happened.
     type: EventType
+    #: When it happened.
     timestamp: str
+    #: `job` for events of a job, as it was then; `batch` for `batch.completed`.
     data: dict[str, Any]
 
 
-class EventPage(View, kw_only=True):
+class EventPage(PageView, kw_only=True):
+    """A page of events, oldest first."""
+
+    #: The events.
     data: list[EventView]
-    next_cursor: str | None
-    has_more: bool
 
 
 class UploadView(View, kw_only=True):
+    """A file that is kept for your jobs."""
+
+    #: What a job's `media[].upload_id` names.
     id: str
+    #: The name that came with it, without folders.
     filename: str
+    #: What its bytes say that it is, one of the 13 formats.
     format: str
+    #: Its size in bytes. All uploads together count against the tenant's limit.
     size_bytes: int
+    #: When it came.
     created_at: str
+    #: When it is deleted: 24 hours after its last use. A job that names it later is refused.
     expires_at: str
 
 
 class PresignedUpload(View, kw_only=True):
     """Where to PUT a file, straight to storage; then `complete` it."""
 
+    #: The upload's id. It can be used when it is completed.
     id: str
+    #: The name that was given.
     filename: str
+    #: How to send the file to `url`.
     method: Literal["PUT"] = "PUT"
+    #: Where to send it: a signed URL of the storage. Send no API key there.
     url: str
+    #: POST here when it has been sent. A file that is never completed is deleted.
     complete: str
+    #: Until when `url` works: an hour.
     expires_at: str
 
 
 class SessionView(View, kw_only=True):
-    """`jobs_waiting`: its jobs that have not ended; `running_job_id`: the one whose turn it is."""
+    """A session: a timeline that several jobs refine one after another."""
 
+    #: What a job's `session_id` names.
     id: str
+    #: The skill of its jobs, where they name none.
     profile: str
+    #: The language of its jobs, where they name none; null: detected from each prompt.
     language: str | None
+    #: Names of the files that its jobs have brought.
     media: tuple[str, ...]
+    #: How many edits were made in it.
     edits: int
+    #: Whether the backend forgot it, and its timeline with it. Then its jobs end as `session_lost`: make a new one.
     lost: bool
+    #: Its jobs that have not ended, the running one included.
     jobs_waiting: int
+    #: The job whose turn it is; null: none.
     running_job_id: str | None
+    #: The timeline in one line; null: nothing was edited yet.
     timeline: str | None
+    #: Where a person takes it over in the backend's editor; null where there is none.
     claim_url: str | None
+    #: When it was made.
     created_at: str
 
 
-class SessionPage(View, kw_only=True):
+class SessionPage(PageView, kw_only=True):
+    """A page of sessions, newest first."""
+
+    #: The sessions that were made by hand and are open; those that jobs make for themselves are not listed.
     data: list[SessionView]
-    next_cursor: str | None
-    has_more: bool
 
 
 class CreditsView(View, kw_only=True):
-    """Over the tokens that this tenant uses; null where they were never read."""
+    """Credits over the tokens that this tenant uses; null where they were never read."""
 
+    #: What new jobs can spend.
     available: int | None
+    #: Held back by the backend for messages that are being worked on: charged at their end, or given back.
     frozen: int | None
+    #: Both together.
     total: int | None
+    #: When the oldest part of it was read. Older than some seconds: no worker answered in time.
     as_of: str | None
 
 
 class UsageView(View, kw_only=True):
+    """What a month came to."""
+
+    #: The month, in UTC.
     month: str
+    #: How many jobs ended in it, by their end: `succeeded`, `failed`, `canceled`, `expired`.
     jobs: dict[str, int]
+    #: Credits that they cost, estimates included.
     credits: float
+    #: Of these, those that nobody knows to have been charged.
     credits_estimated: float
+    #: Length of the films that were made, in minutes.
     minutes: float
 
 
 class Probe(View, kw_only=True):
+    """How a process is."""
+
+    #: `ok`; `degraded`: Redis is away, calls are answered with 503; `starting`: Redis was never reached; `draining`: it ends.
     status: Literal["ok", "degraded", "starting", "draining"]
+    #: What an operator should mend, in sentences.
     warnings: tuple[str, ...] = ()
 
 
 class JobEventData(View, kw_only=True):
-    """`truncated`: the fields that were cut to keep a long body short, where any were; the job itself has them whole."""
+    """What a job's event is about."""
 
+    #: The job as it was then, with a fresh `output.url`.
     job: JobView
+    #: The fields that were cut to keep a long body short, where any were; `GET /v1/jobs/{job_id}` has them whole.
     truncated: tuple[str, ...] = ()
 
 
 class JobEventBody(View, kw_only=True):
     """The body of a callback about a job, and of an event: under 20 kB."""
 
+    #: What happened.
     type: JobEventType
+    #: When it happened, not when it was sent: attempts can be hours apart.
     timestamp: str
+    #: What it is about.
     data: JobEventData
 
 
 class BatchItem(View, kw_only=True):
     """The answer to one job of a batch: it, or why it was not accepted."""
 
+    #: Its place in the request's `jobs`, from 0.
     index: int
+    #: The status that a submit of its own would have got: 202, or a refusal's.
     status: int
+    #: The job; null: it was refused.
     job: JobView | None
+    #: Why it was refused; null: it was accepted. Only refused ones need to be sent again.
     problem: ProblemDocument | None
 
 
 class BatchView(View, kw_only=True):
-    """`jobs`: those that were accepted, and how they stand; `session_id`: the one that they share."""
+    """A batch, and how its jobs stand."""
 
+    #: Names it in `GET /v1/batches/{batch_id}`, and in the `batch_id` of its jobs.
     id: str
+    #: `completed` when all its jobs have ended, however they did.
     status: Literal["running", "completed"]
+    #: The session that all its jobs share; null: each has its own.
     session_id: str | None
+    #: Those that were accepted, in order.
     jobs: tuple["BatchJob", ...]
+    #: How many stand where, by status.
     counts: dict[str, int]
+    #: When it was accepted.
     created_at: str
+    #: When its last job ended; null: not yet.
     finished_at: str | None
 
 
 class BatchJob(View, kw_only=True):
+    """One job of a batch, in short."""
+
+    #: The job's id: `GET /v1/jobs/{job_id}` has all of it.
     id: str
+    #: Where it stands.
     status: Status
 
 
 class BatchAccepted(BatchView, kw_only=True):
+    """A batch that was accepted, with an answer for each of its jobs."""
+
+    #: An answer per job of the request, in its order. Look at each: some may have been refused.
     items: tuple[BatchItem, ...]
 
 
 class BatchEnds(View, kw_only=True):
     """A batch when its last job has ended."""
 
+    #: The batch's id.
     id: str
+    #: All its jobs have ended, however they did.
     status: Literal["completed"]
+    #: Its jobs and their ends, in order.
     jobs: tuple[BatchJob, ...]
+    #: How many ended how, by status.
     counts: dict[str, int]
+    #: When it was accepted.
     created_at: str
+    #: When its last job ended.
     finished_at: str
 
 
 class BatchData(View, kw_only=True):
+    """What a batch's callback is about."""
+
+    #: The batch.
     batch: BatchEnds
 
 
 class BatchEventBody(View, kw_only=True):
     """The body of the one callback of a batch."""
 
+    #: What happened.
     type: Literal["batch.completed"]
+    #: When its last job ended.
     timestamp: str
+    #: What it is about.
     data: BatchData
 
 
 class AttemptView(View, kw_only=True):
+    """One try to deliver a callback."""
+
+    #: When it was made.
     at: str
+    #: The HTTP status that the receiver answered with; null: it gave no answer.
     status: int | None
+    #: How long the receiver took, in milliseconds. 15,000 is the end of patience.
     latency_ms: int
+    #: Why there was no good answer, in a sentence; null: there was.
     error: str | None
+    #: The start of what the receiver answered.
     answer: str
 
 
 class DeliveryView(View, kw_only=True):
-    """What was sent where. `url` null: the tenant's default, as it is at each attempt."""
+    """A callback: what was sent where, and what became of it."""
 
+    #: What `POST /v1/deliveries/{delivery_id}/redeliver` names.
     id: str
+    #: The event that it carries: its `webhook-id`, the same at every attempt.
     event_id: str
+    #: The event's type.
     type: str
+    #: The job that it is about; null: it is about a batch.
     job_id: str | None
+    #: The batch that it is about; null: it is about a job.
     batch_id: str | None
+    #: Where it goes; null: to the tenant's default, as that is at each attempt.
     url: str | None
+    #: What became of it.
     status: DeliveryState
+    #: Why it was given up; null: it was not.
     why: str | None
+    #: The attempts so far, oldest first.
     attempts: tuple[AttemptView, ...]
+    #: When the next attempt comes; null: none does.
     next_attempt_at: str | None
+    #: When the event happened.
     created_at: str
 
 
-class DeliveryPage(View, kw_only=True):
+class DeliveryPage(PageView, kw_only=True):
+    """A page of callbacks."""
+
+    #: The callbacks.
     data: list[DeliveryView]
-    next_cursor: str | None
-    has_more: bool
 
 
 class Redelivered(View, kw_only=True):
-    """How many are sent again; `has_more`: ask again for the rest of the range."""
+    """What was sent again."""
 
+    #: How many are sent again: 1,000 at most.
     count: int
+    #: Whether the range has more than one call sends again: call again for the rest.
     has_more: bool
 
 
 class WebhookView(View, kw_only=True):
-    """`disabled_at` and `disabled_why`: since when and why nothing is sent.
+    """The tenant's default callback target, and how it fares."""
 
-    `failing_since`: the first of the failures since it last took something; five days of them disable it.
-    """
-
+    #: Where callbacks go; null: none is set.
     url: str | None
+    #: What it is told of; empty: the four ends of jobs, and `batch.completed`.
     events: tuple[str, ...]
+    #: `disabled`: nothing is sent until `POST /v1/webhook:enable`. `unset`: there is none.
     status: Literal["active", "disabled", "unset"]
+    #: The first of the failures since it last took something; five days of them disable it. Null: it takes what comes.
     failing_since: str | None
+    #: Since when nothing is sent; null: something is.
     disabled_at: str | None
+    #: Why nothing is sent; null: something is.
     disabled_why: str | None
 
 
 class NewSecret(View, kw_only=True):
-    """Shown this once; the one before it goes on until then."""
+    """A new signing secret, shown this once."""
 
+    #: `whsec_` and base64. Store it where your receiver verifies signatures; nobody can show it again.
     secret: str
+    #: Until then calls carry signatures by both secrets, so you have that long to change over.
     previous_valid_until: str
 
 
 class TestedWebhook(View, kw_only=True):
     """What the receiver answered to a signed ``webhook.test``."""
 
+    #: Whether it answered 2xx.
     delivered: bool
+    #: The HTTP status that it answered with; null: it gave no answer.
     status: int | None
+    #: Why there was no answer, in a sentence; null: there was one.
     error: str | None
+    #: The start of what it answered.
     answer: str
+    #: How long it took, in milliseconds.
     latency_ms: int

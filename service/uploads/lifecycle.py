@@ -37,7 +37,7 @@ async def store_file(context: ApiContext, tenant: str, file: NamedFile) -> Uploa
 
 def new_upload(context: ApiContext, tenant: str, filename: str, named_format: str | None) -> Upload:
     """Name a file that has not come yet; of what format it is may be known only when it has."""
-    upload_id = new_id("upl")
+    upload_id = new_id("upl", context.settings.cell)
     return Upload(
         id=upload_id,
         tenant=tenant,

@@ -1,4 +1,4 @@
-"""A real HAProxy and a real nginx before two APIs, each with the configuration that `deploy/` gives to operators.
+"""A real HAProxy and a real nginx before two APIs, or before two cells, each with the configuration that `deploy/` gives to operators.
 
 Debian's packages `haproxy` and `nginx-light` bring them. Where one is missing, its tests are skipped and say so.
 """
@@ -53,14 +53,24 @@ def configuration(kind: Kind, *, port: int, apis: tuple[int, int], folder: Path)
     return text
 
 
+def cells_configuration(*, port: int, cells: dict[str, int], folder: Path) -> str:
+    """Take the operator's configuration for cells, each with one API here, and put the map beside it."""
+    shutil.copy(DEPLOY / "cells" / "cells.map", folder)
+    text = (DEPLOY / "cells" / HAPROXY.configuration).read_text().replace("bind :8080", f"bind 127.0.0.1:{port}")
+    for cell, api in cells.items():
+        for number in (1, 2):
+            text = text.replace(f"{cell}-api-{number}:8080", f"127.0.0.1:{api}")
+    return text
+
+
 @asynccontextmanager
-async def running_balancer(kind: Kind, *, port: int, apis: tuple[int, int], folder: Path) -> AsyncIterator[str]:
-    """Run it before the APIs on these ports, and give its address."""
+async def running_balancer(kind: Kind, text: str, *, port: int, folder: Path) -> AsyncIterator[str]:
+    """Run it with this configuration, which listens at `port`, and give its address."""
     program = shutil.which(kind.name, path=PLACES)
     if program is None:
         pytest.skip(f"{kind.name} is not installed here (Debian: apt-get install {kind.name})")
     file = folder / kind.configuration
-    file.write_text(configuration(kind, port=port, apis=apis, folder=folder))
+    file.write_text(text)
     log = folder / f"{kind.name}.log"
     with log.open("wb") as loud:
         child = await asyncio.create_subprocess_exec(*kind.command(program, file, folder), stdout=loud, stderr=loud)

@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 import httpx
 
@@ -38,7 +39,9 @@ async def call_on(record: Record, http: httpx.AsyncClient) -> list[str]:
     """Submit, read and upload, again and again until it is over; give the ids of the jobs that were accepted."""
     ids = []
     while not record.over.is_set():
-        job = (await record.call(http, 202, "POST", "/v1/jobs", json=ASK)).json()
+        answer = await record.call(http, 202, "POST", "/v1/jobs", json=ASK)
+        assert answer.status_code == HTTPStatus.ACCEPTED, f"{answer.status_code} {answer.text}"
+        job = answer.json()
         ids.append(job["id"])
         await record.call(http, 200, "GET", f"/v1/jobs/{job['id']}")
         await record.call(http, 201, "POST", "/v1/uploads?filename=a.mp4", content=MP4)

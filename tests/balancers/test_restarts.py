@@ -15,7 +15,7 @@ from sandbox.world.ports import free_port
 from service.context import ApiContext, open_context
 from tests.api_fixture import settings_for
 from tests.balancers.apis import ApiProcess, running_apis
-from tests.balancers.balancers import HAPROXY, NGINX, Kind, running_balancer
+from tests.balancers.balancers import HAPROXY, NGINX, Kind, configuration, running_balancer
 from tests.balancers.callers import ASK, Reader, Record, call_on, upload_slowly
 from tests.job_ends import OWNER, running, told
 from tests.until import PATIENCE_S, until
@@ -51,7 +51,8 @@ async def laid_ground(kind: Kind, redis_url: str, folder: Path, *, delay_s: floa
         apis = await stack.enter_async_context(
             running_apis(redis_url, folder / "storage", ports, REELGATE_DRAIN_DELAY_S=str(delay_s))
         )
-        url = await stack.enter_async_context(running_balancer(kind, port=port, apis=ports, folder=folder))
+        text = configuration(kind, port=port, apis=ports, folder=folder)
+        url = await stack.enter_async_context(running_balancer(kind, text, port=port, folder=folder))
         issued = await context.api_keys.create("acme")
         ground = Ground(apis, url, issued.secret, context)
         await until(lambda: _answers(ground), within_s=PATIENCE_S)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from time import perf_counter
 
 import click
@@ -10,6 +11,7 @@ import uvloop
 from sandbox.world.child_process import ChildFailed
 from tests.bench import flight, growth, jobs, roundtrips, submits, takeover
 from tests.bench.machine import steal
+from tests.bench.picture import run_and_plot
 from tests.bench.table import Row, show
 
 MEASURES: dict[str, Callable[[], Awaitable[list[Row]]]] = {
@@ -46,8 +48,14 @@ async def _measured(name: str, within_s: float) -> list[Row]:
 
 @click.command()
 @click.option("--only", "names", multiple=True, type=click.Choice(list(MEASURES)), help="May be repeated.")
-def main(names: tuple[str, ...]) -> None:
+@click.option(
+    "--picture", type=click.Path(path_type=Path), help="Plot the dashboard of a run there, and measure nothing."
+)
+def main(names: tuple[str, ...], picture: Path | None) -> None:
     """Measure the gateway and print one table."""
+    if picture:
+        uvloop.run(run_and_plot(picture))
+        return
     busy_s, idle_s = steal()
     rows = uvloop.run(_all(names or tuple(MEASURES)))
     busy_s, idle_s = steal()[0] - busy_s, steal()[1] - idle_s

@@ -14,6 +14,7 @@ from openapi_spec_validator import validate
 
 from core.events.event import TENANT_EVENTS
 from service.app import openapi_json
+from service.openapi.catalogue import catalogue_markdown
 from service.openapi.docs_page import docs_page
 from service.routes import ROUTES
 from tests.openapi_check import document
@@ -27,6 +28,7 @@ OPERATIONS = [
 
 def test_the_committed_document_is_what_the_code_makes() -> None:
     assert (ROOT / "openapi" / "openapi.json").read_bytes() == openapi_json()
+    assert (ROOT / "openapi" / "errors.md").read_text("utf-8") == catalogue_markdown(document())
     subprocess.run([sys.executable, "-m", "service.write_openapi", "--check"], cwd=ROOT, check=True, timeout=PATIENCE_S)
 
 
@@ -74,14 +76,37 @@ def test_every_callback_is_described_with_its_signature() -> None:
 
 
 def test_every_example_fits_its_own_schema() -> None:
-    bodies = [entry.get("requestBody", {}) for _, _, entry in OPERATIONS]
+    callbacks = [entry["post"] for entry in document()["webhooks"].values()]
+    bodies = [entry.get("requestBody", {}) for entry in (*(e for _, _, e in OPERATIONS), *callbacks)]
     answers = [answer for _, _, entry in OPERATIONS for answer in entry["responses"].values()]
     contents = [content for part in (*bodies, *answers) for content in part.get("content", {}).values()]
     shown = [content for content in contents if "example" in content]
     assert len(shown) > 20
-    for content in shown:
-        schema = {**content["schema"], "components": document()["components"]}
-        assert list(OAS31Validator(schema).iter_errors(content["example"])) == []
+    problem = {"$ref": "#/components/schemas/ProblemDocument"}
+    refusals = [(problem, example["value"]) for example in document()["components"]["examples"].values()]
+    assert len(refusals) > 40
+    for schema, example in [*((content["schema"], content["example"]) for content in shown), *refusals]:
+        whole = {**schema, "components": document()["components"]}
+        assert list(OAS31Validator(whole).iter_errors(example)) == []
+
+
+def test_every_example_of_a_field_fits_the_field() -> None:
+    for name, schema in document()["components"]["schemas"].items():
+        for field_name, field in schema.get("properties", {}).items():
+            whole = {**field, "components": document()["components"]}
+            for example in field.get("examples", ()):
+                assert list(OAS31Validator(whole).iter_errors(example)) == [], (name, field_name)
+
+
+def test_the_page_tells_what_each_field_and_each_code_means() -> None:
+    page = docs_page(document())
+    for words in (
+        "Counts its changes.",
+        "<code>edit_unconfirmed</code>",
+        "Wait for <code>Retry-After</code>",
+        "e.g. <code>",
+    ):
+        assert words in page
 
 
 class _Targets(HTMLParser):

@@ -160,7 +160,7 @@ def test_uploads_are_read_as_a_list_or_by_name() -> None:
 
 @pytest.mark.parametrize("body", [{"code": 0, "data": None}, {"data": {}}, {"success": True}, {"data": {"state": 7}}])
 def test_an_answer_without_a_state_was_not_read_and_is_no_empty_timeline(body: object) -> None:
-    with pytest.raises(responses.Unreadable):
+    with pytest.raises(responses.UnreadableAnswer):
         responses.parse_state(read(body))
 
 
@@ -239,7 +239,7 @@ def test_a_tokens_expiry_is_read_in_every_form(stamp: object, at_ms: int | None)
 
 @pytest.mark.parametrize("body", [b"<html>", b"[1", b"7", b'"ok"'])
 def test_what_is_no_object_is_unreadable(body: bytes) -> None:
-    with pytest.raises(responses.Unreadable):
+    with pytest.raises(responses.UnreadableAnswer):
         responses.open_envelope(body)
 
 
@@ -263,5 +263,5 @@ def test_any_answer_is_read_or_unreadable(body: object) -> None:
         responses.parse_state,
         responses.parse_render_status,
     ):
-        with contextlib.suppress(responses.Unreadable):
+        with contextlib.suppress(responses.UnreadableAnswer):
             reader(read(body))

@@ -42,6 +42,9 @@ class Counted:
     def surprise(self, call: str, kind: str) -> None:
         self.surprises.append((call, kind))
 
+    def tls_failure(self) -> None:
+        self.surprises.append(("", "tls"))
+
 
 @asynccontextmanager
 async def backend(url: str, counted: Counted | None = None, answer_timeout_s: float = 60) -> AsyncIterator[Backend]:

@@ -37,6 +37,8 @@ class Uncounted:
 
     def surprise(self, call: str, kind: str) -> None: ...
 
+    def tls_failure(self) -> None: ...
+
 
 class Stage(NamedTuple):
     """A session with a clip in it."""

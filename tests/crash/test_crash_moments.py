@@ -16,10 +16,10 @@ from tests.crash.left_over import left_over
 from tests.crash.traps import How, Moment
 
 LANES = 5
-#: what a plain job writes and takes, in its order: begin, media, token, session, file, intent, what was heard, edit,
+#: what a plain job writes and takes, in its order: begin with a token, session, file, intent, what was heard, edit with a
 #: render id, render
 WRITES = (
-    *(("commit_job", nth) for nth in range(1, 10)),
+    *(("commit_job", nth) for nth in range(1, 8)),
     *(("commit_job:editing", nth) for nth in (1, 2)),
     ("commit_job:storing", 1),
     ("commit_job:end", 1),
@@ -54,7 +54,7 @@ def moments(how: How) -> list[Moment]:
 
 def exports(moment: Moment) -> bool:
     """Whether the moment comes after the edit: the others need no video."""
-    return moment.nth > 7 or moment[:2] == ("state", 3) or moment.name in AFTER_THE_EDIT
+    return moment.nth > 6 or moment[:2] == ("state", 3) or moment.name in AFTER_THE_EDIT
 
 
 async def ends_rightly(lane: Lane, moment: Moment, job: dict[str, Any]) -> bool:

@@ -57,6 +57,20 @@ def test_a_token_that_is_added_again_keeps_its_id_and_takes_what_is_said_now(run
     assert [row["SCOPES"] for row in listed(run, tokens)] == ["*"]
 
 
+def test_a_token_in_two_cells_has_one_fingerprint_whatever_their_secret_keys_are(run, redis_server):
+    def there(*arguments: str, stdin: str = "") -> Result:
+        environment = {"REDIS_URL": redis_server.url_of(1), "REELGATE_SECRET_KEYS": "another cell's " * 3}
+        return CliRunner().invoke(tokens, arguments, input=stdin, env=environment)
+
+    mine = [run(tokens, "add", stdin=secret).output.strip() for secret in (SECRET, f"{SECRET}2")]
+    theirs = there("add", stdin=SECRET).output.strip()
+    here = {line.split()[1]: line.split()[0] for line in run(tokens, "fingerprints").output.splitlines()}
+    assert set(here) == set(mine)
+    assert there("fingerprints").output == f"{here[mine[0]]} {theirs}\n"
+    assert len(set(here.values())) == 2
+    assert there("remove", theirs).exit_code == 0
+
+
 def test_a_token_that_is_removed_is_gone(run):
     token_id = run(tokens, "add", stdin=SECRET).output.strip()
     assert run(tokens, "remove", token_id).exit_code == 0

@@ -14,6 +14,7 @@ import pytest
 from core.clock import rfc3339, stopwatch_s
 from core.events.delivery import Delivery, DeliveryState
 from core.events.event import progress_event
+from core.metrics import REGISTRY
 from core.model.job import OutputFile, Webhook
 from core.model.plan import Plan
 from core.model.transitions import succeeded
@@ -25,6 +26,7 @@ from tests.store_fixture import Core, core, settings_for
 from worker.callbacks.deliver import run_delivery
 from worker.callbacks.retry_policy import WORN_OUT, WORN_OUT_S
 from worker.context import WorkerContext, build_context
+from worker.metrics import preset_metrics
 from worker.outbound.host_limits import PER_HOST, HostLimits
 
 __all__ = ["core"]
@@ -379,3 +381,55 @@ async def test_a_prompt_of_any_length_goes_out_as_less_than_20_kb(core, context,
     assert len(received["text"].encode()) < 20_000
     assert received["body"]["data"]["truncated"] == ["plan.message"]
     assert received["body"]["data"]["job"]["metadata"] == asked["metadata"]
+
+
+class Counted:
+    """What was counted since now."""
+
+    def __init__(self) -> None:
+        preset_metrics()
+        self._before = {name: self._now(name) for name in self._names}
+
+    _names = ("callback_delay_seconds_count", "callback_delay_seconds_sum", "callbacks_late_total")
+
+    def _now(self, name: str) -> float:
+        return REGISTRY.get_sample_value(f"reelgate_{name}", {"type": "job.succeeded"}) or 0.0
+
+    @property
+    def since(self) -> tuple[float, ...]:
+        """How many arrived, after how many seconds together, and how many are late."""
+        return tuple(round(self._now(name) - self._before[name], 3) for name in self._names)
+
+
+async def test_how_long_a_receiver_waited_is_counted_from_the_event_to_its_2xx(core, context, receiver):
+    await set_default(core, receiver, "/fail/1")
+    [delivery] = await told(core, None)
+    counted = Counted()
+    await after_attempt(context, delivery)
+    assert counted.since == (0, 0, 0)
+    core.clock.turn(by_s=5)
+    assert (await after_attempt(context, delivery)).state is DeliveryState.DELIVERED
+    assert counted.since == (1, 5, 0)
+
+
+async def test_a_callback_is_late_once_it_is_certain_and_once_only(core, context, receiver):
+    await set_default(core, receiver, "/status/500")
+    [delivery] = await told(core, None)
+    counted, late = Counted(), []
+    for _ in range(6):
+        pending = await after_attempt(context, delivery)
+        late.append(counted.since[2])
+        core.clock.turn(by_s=(pending.next_at_ms - core.clock.now_ms()) / 1000)
+    assert late == [0, 0, 1, 1, 1, 1], "the fourth attempt, half an hour after the third, is beyond ten minutes"
+
+
+async def test_one_that_is_asked_for_again_days_later_waits_from_then_on(core, context, receiver):
+    await set_default(core, receiver)
+    [delivery] = await told(core, None)
+    await after_attempt(context, delivery)
+    core.clock.turn(by_s=2 * DAY_S)
+    again = await core.deliveries.send_again(await core.deliveries.load(delivery.id))
+    counted = Counted()
+    core.clock.turn(by_s=3)
+    await after_attempt(context, again)
+    assert counted.since == (1, 3, 0)

@@ -9,6 +9,7 @@ from core.clock import stopwatch_s
 from core.ids import new_id
 from core.model.job import MediaRef
 from core.model.upload import Upload
+from core.store.jobs.queries import JobFilter
 from core.store.jobs.submissions import Accepted, Idempotency, Rejected, Replayed
 from core.store.redis.keys import key
 from tests.store_fixture import Core, core, make_job
@@ -21,9 +22,9 @@ CALL = Idempotency("hash-of-key", "hash-of-body", b"\x00the first answer\xff")
 async def test_an_accepted_job_stands_in_every_index_and_has_told_its_first_event(core: Core) -> None:
     job = await core.submit()
     assert await core.read(job) == job
-    assert [j.id for j in await core.listing.jobs("acme")] == [job.id]
-    assert [j.id for j in await core.listing.jobs("acme", profile=job.profile)] == [job.id]
-    assert [j.id for j in await core.listing.jobs("acme", session_id=job.session_id)] == [job.id]
+    assert [j.id for j in (await core.listing.page("acme")).jobs] == [job.id]
+    assert [j.id for j in (await core.listing.page("acme", JobFilter(profile=job.profile))).jobs] == [job.id]
+    assert [j.id for j in (await core.listing.page("acme", JobFilter(session_id=job.session_id))).jobs] == [job.id]
     assert [e.type for e in (await core.events.of_job(job.id)).events] == ["job.queued"]
     assert [e.type for e in (await core.events.of_tenant("acme")).events] == ["job.queued"]
     session = await core.sessions.load(job.session_id)
@@ -133,7 +134,7 @@ async def test_a_hundred_parallel_submits_with_one_key_make_one_job(core: Core) 
     answers = await asyncio.gather(*(core.offer(core.new_job(), call=CALL) for _ in range(100)))
     (accepted,) = [a for a in answers if isinstance(a, Accepted)]
     assert {a for a in answers if a is not accepted} == {Replayed(CALL.answer, accepted.waits)}
-    assert len(await core.listing.jobs("acme", limit=200)) == 1
+    assert len((await core.listing.page("acme", limit=200)).jobs) == 1
 
 
 async def test_an_answer_is_kept_until_its_job_must_have_ended(core: Core) -> None:

@@ -165,14 +165,6 @@ async def test_waiting_in_a_session_takes_no_place_of_the_tenant(core: Core) -> 
     assert set(await core.admitted()) == {first.id, alone.id}
 
 
-async def test_the_gauges_of_the_queue_count_what_waits(core: Core) -> None:
-    first = await core.submit()
-    core.clock.turn(by_s=5)
-    await core.submit("other")
-    assert await core.turns.due() == 2
-    assert await core.turns.oldest_queued_ms() == first.created_at_ms
-
-
 async def test_a_queued_job_is_named_when_its_time_to_start_is_over(core: Core) -> None:
     job = await core.submit(start_timeout_s=60)
     assert await core.turns.not_started_in_time() == []

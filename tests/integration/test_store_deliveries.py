@@ -98,13 +98,13 @@ async def test_a_dead_delivery_can_be_sent_again_under_the_same_event(core: Core
     first = await claim(core, delivery)
     await core.deliveries.record(ended(delivery, DeliveryState.DEAD), owner="w:1")
     await core.api_keys.create("acme")
-    assert await core.deliveries.dead_count() == 1
+    assert (await core.gauges()).dead == 1
     dead = await core.deliveries.load(delivery.id)
     assert dead is not None
     again = await core.deliveries.send_again(dead)
     assert (again.state, again.round, len(again.attempts)) == (DeliveryState.PENDING, 0, 1)
     assert await page(core, DeliveryState.DEAD) == []
-    assert await core.deliveries.dead_count() == 0
+    assert (await core.gauges()).dead == 0
     core.clock.turn(by_s=KEPT_MS / 1000 + 1)
     assert delivery.id not in await core.turns.to_retire()
     second = await claim(core, delivery, "w:2")

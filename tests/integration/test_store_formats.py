@@ -431,7 +431,7 @@ async def test_lists_and_pages_go_on_behind_what_cannot_be_read(core: Core):
         await core.redis.hset(key("job", job.id), "rec", BROKEN)
         [(delivery, _)] = await core.deliveries.of_job(job.id)
         await core.redis.hset(key("delivery", delivery.id), "rec", BROKEN)
-    assert [job.id for job in await core.listing.jobs("acme", limit=2)] == [jobs[6].id, jobs[1].id]
+    assert [job.id for job in (await core.listing.page("acme", limit=2)).jobs] == [jobs[6].id, jobs[1].id]
     page = await core.deliveries.page("acme", DeliveryState.PENDING, after=None, limit=3)
     assert [delivery.job_id for delivery, _ in page] == [jobs[6].id, jobs[1].id, jobs[0].id]
     sessions = [Session(id=new_id("ses"), tenant="acme", profile="p", created_at_ms=n) for n in range(5)]

@@ -23,8 +23,8 @@ from tests.store_fixture import PUBLIC_URL, Core, core
 __all__ = ["core"]
 
 BY_ID = {
-    *("workers", "processes", "token_reservations", "token_sent", "message_costs"),
-    *("secret_keys_used", "retired_hash_keys"),
+    *("workers", "processes", "token_reservations", "token_sent", "message_costs", "token_entries", "token_sums"),
+    *("backlog_counts", "backlog_sums", "gauges", "secret_keys_used", "retired_hash_keys"),
 }
 
 

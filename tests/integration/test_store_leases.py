@@ -13,6 +13,7 @@ from core.model import transitions
 from core.model.job import Job, Stage, Status
 from core.model.token import Scope
 from core.model.webhook import TenantWebhook
+from core.store.jobs.queries import JobFilter
 from core.store.jobs.records import Claim
 from core.store.leases import LeaseLost
 from core.store.redis.client import connect
@@ -116,7 +117,7 @@ async def test_the_end_frees_everything_that_the_job_held(core: Core, job: Job) 
     balance = await core.tokens.get(token)
     assert balance is not None
     assert (balance.reserved, balance.in_flight) == (0, 0)
-    assert [j.id for j in await core.listing.jobs("acme", status=Status.SUCCEEDED)] == [ended.id]
+    assert [j.id for j in (await core.listing.page("acme", JobFilter(status=Status.SUCCEEDED))).jobs] == [ended.id]
 
 
 async def test_the_end_counts_in_the_month_s_usage(core: Core) -> None:

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from core.cli import keys, redis, secrets, tokens
-from core.metrics import exposition
+from core.metrics import Shows, exposition, show_metrics_of
 from core.model.job import Stage, Status
 from core.model.transitions import TRANSITIONS
 from core.settings import Settings, variable_of
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 PAGES = (
     *("README.md", "CONTRIBUTING.md", "DECISIONS.md", "CHANGELOG.md"),
-    *("deploy/README.md", "deploy/RUNBOOK.md", "deploy/chart/README.md", "openapi/callbacks.md"),
+    *("deploy/README.md", "deploy/RUNBOOK.md", "deploy/chart/README.md", "openapi/callbacks.md", "openapi/errors.md"),
 )
 
 
@@ -27,10 +27,10 @@ def table(first_heading: str) -> list[list[str]]:
 
 
 def words_in_code(status: Status) -> str:
-    """Read the comment that stands above a status in core/model/job.py."""
+    """Read the comment that stands above a status in core/model/job.py: what callers are told, and what is for us."""
     source = (ROOT / "core" / "model" / "job.py").read_text()
-    [words] = re.findall(rf'#: (.+)\n    {status.name} = "{status}"', source)
-    return words
+    [block] = re.findall(rf'((?:    #.+\n)+)    {status.name} = "{status}"', source)
+    return " ".join(line.strip().lstrip("#: ") for line in block.splitlines())
 
 
 def default_of(field: str) -> str:
@@ -40,7 +40,7 @@ def default_of(field: str) -> str:
         return "needed"
     value = info.default.get_secret_value() if isinstance(info.default, SecretStr) else info.default
     match value:
-        case None | ():
+        case None | () | "":
             return "–"
         case bool():
             return f"`{str(value).lower()}`"
@@ -99,6 +99,8 @@ def test_every_file_that_is_named_exists(page):
 
 
 def test_the_runbook_names_metrics_that_are_shown():
+    for process in (Shows.API, Shows.WORKER):
+        show_metrics_of(process)
     shown = exposition()[0].decode()
     named = set(re.findall(r"`(reelgate_\w+)", (ROOT / "deploy" / "RUNBOOK.md").read_text()))
     assert len(named) > 10

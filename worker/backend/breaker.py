@@ -9,6 +9,8 @@ per process: a guess that each worker makes for itself, and may forget.
 from core.breaker import BreakerRule, CircuitBreaker
 from worker.backend.faults import BackendFault, Fault
 
+#: what names the breaker of all calls together
+CONNECTIONS = "connections"
 #: so many failures in a row open a breaker: each of another job, or each without a connection
 FAILURES_ALLOWED = 5
 _LONGEST_PAUSE_S = 30.0
@@ -36,6 +38,12 @@ class BackendBreaker:
         self._connections = CircuitBreaker(self._rule)
         self._calls: dict[str, _CallBreaker] = {}
         self._pacing = Pacing()
+
+    def is_open(self, call: str) -> bool:
+        """Whether calls of a kind are held back, until one of them has been answered; ``connections``: all calls."""
+        if call == CONNECTIONS:
+            return self._connections.is_open
+        return call in self._calls and self._calls[call].breaker.is_open
 
     def enter(self, call: str, *, now_s: float) -> None:
         """Begin a call, or raise HELD_BACK without having sent a byte."""

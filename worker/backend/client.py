@@ -70,6 +70,10 @@ class Backend:
             first_pause_s=first_pause_s,
         )
 
+    def leaves_alone(self, call: str) -> bool:
+        """Whether calls of a kind, or those of all kinds (``connections``), are held back now."""
+        return self._http.leaves_alone(call)
+
     async def aclose(self) -> None:
         """End all connections."""
         self._http.close()

@@ -98,6 +98,8 @@ _LONGEST_SIGN = 20
 _FAILED_WORDS = re.compile(r"\W{0,3}(?:failed|failure)\b", re.IGNORECASE)
 
 StreamEvent: TypeAlias = Text | ToolCall | ToolResult | Heartbeat | StreamError | Unknown
+#: the kinds of all of them
+KINDS = tuple(event.kind for event in (Text, ToolCall, ToolResult, Heartbeat, StreamError, Unknown))
 
 
 class StreamDecoder:

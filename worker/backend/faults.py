@@ -73,6 +73,7 @@ class BackendFault(Exception):  # noqa: N818 - the name is the subject
         detail: str = "",
         by_backend: bool = False,
         surprise: Surprise | None = None,
+        tls: bool = False,
     ) -> None:
         self.fault = fault
         self.call = call
@@ -83,7 +84,16 @@ class BackendFault(Exception):  # noqa: N818 - the name is the subject
         #: the backend itself said so, in JSON; not somebody before it, and not the network
         self.by_backend = by_backend
         self.surprise = surprise
+        #: no connection was made, for a certificate or another failure of TLS
+        self.tls = tls
         super().__init__(f"{call}: {fault}" + (f" ({detail})" if detail else ""))
+
+    @property
+    def label(self) -> str:
+        """Name what came back, for a metric: a code, a status or a fault's name of a closed set."""
+        if self.code is not None and self.code not in _LABELED_CODES:
+            return OTHER_CODE
+        return str(self.code or self.status or self.fault)
 
     @property
     def maybe_done(self) -> bool:
@@ -113,6 +123,14 @@ _KNOWN_CODES = frozenset({*SUCCESS_CODES, *_BY_CODE, *range(400, 600)})
 #: what a page, which is nobody's business answer, can mean besides a passing fault: 413 is said by the proxy that a file
 #: is too large for
 _BY_STATUS_OF_PAGE = {413: Fault.TOO_LARGE, 429: Fault.RATE_LIMITED}
+#: codes that a metric names as they are; a backend may send any number
+_LABELED_CODES = frozenset({*_BY_CODE, *range(100, 600)})
+OTHER_CODE = "(other)"
+#: what calls usually end with, by their labels: an answer, a cut from this side, the contract's codes, faults without an answer
+USUAL_LABELS = (
+    *("200", "cut", Fault.UNREACHABLE, Fault.BROKEN, Fault.REFUSED),
+    *map(str, (*_BY_CODE, *_BY_STATUS, 400, 403, 404, 500, 502, 503, 504)),
+)
 _SUCCESS = range(200, 300)
 _SERVER_ERRORS = range(500, 600)
 _RENDER_CALLS = ("render_status", "cancel_render", "download")

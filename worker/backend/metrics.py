@@ -1,7 +1,7 @@
 """Counts what the backend is asked and what it answers, for the client, which knows no metrics."""
 
 from core.logs import get_logger
-from core.metrics import BACKEND_REQUEST_SECONDS, BACKEND_REQUESTS, BACKEND_SURPRISES, STREAM_EVENTS
+from core.metrics import BACKEND_REQUEST_SECONDS, BACKEND_REQUESTS, BACKEND_SURPRISES, STREAM_EVENTS, TLS_FAILURES
 
 log = get_logger(__name__)
 
@@ -27,3 +27,7 @@ class CallCounts:
         if (call, kind) not in self._logged:
             self._logged.add((call, kind))
             log.warning("the backend's answer has a shape that the contract does not know", call=call, kind=kind)
+
+    def tls_failure(self) -> None:
+        """Count a connection that failed at its TLS handshake."""
+        TLS_FAILURES.labels("backend").inc()

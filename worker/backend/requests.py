@@ -11,6 +11,12 @@ import msgspec
 from core.profiles import Profile
 from core.redacted_repr import redacted_repr
 
+#: every kind of call, as metrics and faults name it
+CALLS = (
+    *("anonymous_token", "open_session", "claim_token", "message", "upload", "credits", "state"),
+    *("render", "render_status", "cancel_render", "output", "download"),
+)
+
 
 def attribution(skill: Profile, *, platform: str) -> dict[str, str]:
     """Name the skill that a call is made for; an export that lacks any of these is refused (BACKEND.md, "Headers")."""

@@ -21,6 +21,7 @@ from worker.backend.faults import BackendFault, Fault, fault_of
 from worker.backend.http11 import Outgoing, Times
 from worker.backend.responses import UnreadableAnswer, open_envelope
 from worker.backend.surprises import Surprise
+from worker.causes import is_tls_failure
 from worker.connections.idle import origin_of
 
 _LARGEST_ANSWER_BYTES = 32 * 1024 * 1024
@@ -46,6 +47,9 @@ class CallMetrics(Protocol):
 
     def surprise(self, call: str, kind: str) -> None:
         """Count one answer of a shape that the contract does not know."""
+
+    def tls_failure(self) -> None:
+        """Count one connection that failed at its TLS handshake."""
 
 
 @redacted_repr("call")
@@ -102,6 +106,10 @@ class Transport:
         self._connections = BackendConnections()
         self._headers = {"Accept": "*/*", "User-Agent": user_agent()}
         self._note: Callable[[RecordedAnswer], None] | None = None
+
+    def leaves_alone(self, call: str) -> bool:
+        """Whether calls of a kind, or those of all kinds (``connections``), are held back now."""
+        return self._breaker.is_open(call)
 
     def close(self) -> None:
         """End all connections that nobody uses."""
@@ -179,9 +187,11 @@ class Transport:
         except BackendFault as fault:
             told = None if _is_about_file(fault) else fault.fault
             self._breaker.leave(call, told, job_id=request.job_id, now_s=stopwatch_s())
-            self._count(call, str(fault.code or fault.status or fault.fault), started_s)
+            self._count(call, fault.label, started_s)
             if fault.surprise:
                 self._metrics.surprise(call, fault.surprise)
+            if fault.tls:
+                self._metrics.tls_failure()
             raise
         except BaseException:
             self._breaker.withdraw(call)
@@ -200,7 +210,8 @@ def network_faults(call: str) -> Iterator[None]:
     try:
         yield
     except _NEVER_SENT as error:
-        raise BackendFault(Fault.UNREACHABLE, call=call, detail=type(error).__name__) from None
+        tls = is_tls_failure(error)
+        raise BackendFault(Fault.UNREACHABLE, call=call, detail=type(error).__name__, tls=tls) from None
     except _MALFORMED as error:
         raise BackendFault(Fault.REFUSED, call=call, detail=type(error).__name__) from None
     except httpx.HTTPError as error:

@@ -8,17 +8,19 @@ from typing import NamedTuple
 
 import msgspec
 
+from core.events.delivery import DeliveryState
 from core.logs import bind, get_logger, trace_id_of
-from core.metrics import CALLBACK_SECONDS, CALLBACKS
+from core.metrics import CALLBACK_DELAY_SECONDS, CALLBACK_SECONDS, CALLBACKS, CALLBACKS_LATE, TLS_FAILURES
 from core.redacted_repr import redacted_repr
 from core.security.signed_links import with_link
 from core.security.signing import headers
 from core.store.deliveries import DeliveryClaim
-from core.store.events import StoredEvent
+from core.store.events import StoredEvent, event_ms
 from core.store.leases import LeaseLost
 from core.store.redis.client import STORE_DOWN
 from worker.callbacks.record import outcome_of
 from worker.callbacks.retry_policy import (
+    AttemptFault,
     AttemptResult,
     Dead,
     Decision,
@@ -27,6 +29,7 @@ from worker.callbacks.retry_policy import (
     is_silence,
     is_stale_progress,
     is_taken,
+    outcome_name,
     says_nothing,
     spoilt_pause_s,
 )
@@ -35,6 +38,9 @@ from worker.context import WorkerContext
 from worker.redis_outage import until_redis_answers
 
 log = get_logger(__name__)
+
+#: what has not arrived by then is late, in `CALLBACKS_LATE`
+_LATE_MS = 600_000
 
 
 @redacted_repr()
@@ -120,7 +126,8 @@ async def _postpone(context: WorkerContext, claim: DeliveryClaim, turn_ms: int) 
     if is_stale_progress(claim.delivery, at_ms=turn_ms):
         return await _record(context, claim, None, Dead("It could not be sent while it was news."))
     waiting = msgspec.structs.replace(claim.delivery, next_at_ms=turn_ms)
-    return await context.deliveries.record(waiting, owner=claim.owner, wake_ms=turn_ms)
+    await context.deliveries.record(waiting, owner=claim.owner, wake_ms=turn_ms)
+    return _count_lateness(claim, turn_ms)
 
 
 async def _make_anew(context: WorkerContext, claim: DeliveryClaim, result: AttemptResult, pause_s: float) -> None:
@@ -151,6 +158,8 @@ async def _send(context: WorkerContext, tenant: str, prepared: Prepared) -> Atte
     if not says_nothing(result):
         context.host_limits.record(tenant, prepared.url, silent=is_silence(result), latency_ms=result.latency_ms)
     CALLBACK_SECONDS.observe(result.latency_ms / 1000)
+    if result.error is AttemptFault.TLS:
+        TLS_FAILURES.labels("receiver").inc()
     return result
 
 
@@ -173,10 +182,10 @@ async def _record(
 ) -> None:
     """Write down what came back and what follows, however long Redis is away. Raises LeaseLost."""
     outcome = outcome_of(claim, result, decision, now_ms=context.clock.now_ms())
+    follows = outcome_name(decision)
     if result and not is_taken(result):
-        follows = type(decision).__name__.lower()
         log_failure(claim.delivery.type, result, attempt=claim.delivery.round + 1, follows=follows)
-    CALLBACKS.labels(claim.delivery.type, type(decision).__name__.lower()).inc()
+    CALLBACKS.labels(claim.delivery.type, follows).inc()
     await until_redis_answers(
         lambda: context.deliveries.record(
             outcome.delivery,
@@ -186,6 +195,30 @@ async def _record(
             unwanted=outcome.unwanted,
         )
     )
+    if outcome.delivery.state is DeliveryState.DELIVERED:
+        _observe_delay(claim, context.clock.now_ms())
+    if outcome.wake_ms is not None:
+        _count_lateness(claim, outcome.wake_ms)
+
+
+def _observe_delay(claim: DeliveryClaim, now_ms: int) -> None:
+    """Count how long a receiver had to wait for what it has now; what came late by surprise is late, too."""
+    delay_ms = max(0, now_ms - _since_ms(claim))
+    CALLBACK_DELAY_SECONDS.labels(claim.delivery.type).observe(delay_ms / 1000)
+    _count_lateness(claim, now_ms)
+
+
+def _count_lateness(claim: DeliveryClaim, at_ms: int) -> None:
+    """Count a delivery once, when it is late or will be: it arrives, or is tried again, at `at_ms`."""
+    late_ms = _since_ms(claim) + _LATE_MS
+    if at_ms > late_ms >= (claim.delivery.next_at_ms or 0):
+        CALLBACKS_LATE.labels(claim.delivery.type).inc()
+
+
+def _since_ms(claim: DeliveryClaim) -> int:
+    """Since when a receiver waits: from the event on, or from the wish to send it again."""
+    assert claim.event is not None
+    return claim.delivery.again_at_ms or event_ms(claim.event.id)
 
 
 def log_failure(event_type: str, result: AttemptResult, *, attempt: int, follows: str) -> None:

@@ -89,6 +89,15 @@ class DisableUrl(msgspec.Struct, frozen=True, tag=True):
 Decision = Delivered | RetryIn | Dead | DisableUrl
 
 
+def outcome_name(decision: Decision | type[Decision]) -> str:
+    """Name a decision for metrics and logs: ``delivered``, ``retryin``, ``dead``, ``disableurl``."""
+    kind = decision if isinstance(decision, type) else type(decision)
+    return kind.__name__.lower()
+
+
+OUTCOMES = tuple(outcome_name(kind) for kind in (Delivered, RetryIn, Dead, DisableUrl))
+
+
 def decide(*, attempt: int, result: AttemptResult, retried: bool, jitter: float, step_scale: float) -> Decision:
     """Say what follows attempt number `attempt` (the first is 1).
 

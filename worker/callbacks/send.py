@@ -8,13 +8,14 @@ This module must not know jobs, Redis or how often something was tried.
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import httpx
 
 from core.clock import Clock, stopwatch_s
 from core.http.retry_after import parse_retry_after_s
 from worker.callbacks.retry_policy import AttemptFault, AttemptResult
+from worker.causes import causes_of
 from worker.outbound.client import ForbiddenTarget
 from worker.outbound.http11 import AnswerTooLarge
 from worker.outbound.loop_lag import LagWatch
@@ -120,19 +121,11 @@ def classify(fault: BaseException) -> AttemptFault:
     """Name what broke an attempt, by the most telling exception in its chain of causes."""
     if isinstance(fault, (TimeoutError, httpx.TimeoutException)):
         return AttemptFault.TIMEOUT
-    causes = list(_causes(fault))
+    causes = list(causes_of(fault))
     for exception, kind in _FAULTS:
         if any(isinstance(link, exception) for link in causes):
             return kind
     return AttemptFault.UNKNOWN
-
-
-def _causes(fault: BaseException | None) -> Iterator[BaseException]:
-    """Walk back to where a fault came from; TLS asking for more bytes is a context of every read."""
-    while fault is not None:
-        if not isinstance(fault, (ssl.SSLWantReadError, ssl.SSLWantWriteError)):
-            yield fault
-        fault = fault.__cause__ or fault.__context__
 
 
 #: Most telling first: httpx wraps a failed look-up, handshake or dial in the same ConnectError.
@@ -154,7 +147,7 @@ _FAULTS: tuple[tuple[type[BaseException], AttemptFault], ...] = (
 
 def _detail(fault: BaseException) -> str:
     words = _WORDS[classify(fault)]
-    for link in _causes(fault):
+    for link in causes_of(fault):
         if isinstance(link, ForbiddenTarget):
             return str(link)
         if isinstance(link, ssl.SSLCertVerificationError):

@@ -20,7 +20,7 @@ from worker.backend.client import Credentials
 from worker.backend.faults import BackendFault, Fault
 from worker.backend.responses import NO_STATE, State
 from worker.context import WorkerContext
-from worker.jobs.metrics import JobGauge, count_end, count_stage
+from worker.jobs.metrics import JobGauge, count_stage
 from worker.jobs.step_result import Handover, StepResult
 from worker.leases import Lease
 from worker.redis_outage import until_redis_answers
@@ -101,7 +101,6 @@ class JobExecution:
             self._gauge.show(self.job.stage)
         count_stage(old, self.job, now_ms=self.now_ms)
         if self.job.ended:
-            count_end(self.job)
             code = str(self.job.error.code) if self.job.error else None
             log.info("job ended", status=str(self.job.status), code=code)
 

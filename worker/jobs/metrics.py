@@ -1,6 +1,6 @@
-"""Counts the jobs that this process works on, by stage, and how they end."""
+"""Counts the jobs that this process works on, by stage. Their starts and ends are counted by the commit that writes them."""
 
-from core.metrics import JOBS_FINISHED, JOBS_IN_FLIGHT, STAGE_SECONDS
+from core.metrics import JOBS_IN_FLIGHT, STAGE_SECONDS
 from core.model.job import Job, Stage
 
 
@@ -23,8 +23,3 @@ def count_stage(old: Job, new: Job, *, now_ms: int) -> None:
     """Count how long a stage took that a job has left."""
     if old.stage and old.stage != new.stage and old.stage_since_ms:
         STAGE_SECONDS.labels(old.stage).observe((now_ms - old.stage_since_ms) / 1000)
-
-
-def count_end(job: Job) -> None:
-    """Count a job that has ended."""
-    JOBS_FINISHED.labels(job.profile, job.status, job.error.code if job.error else "").inc()

@@ -8,7 +8,6 @@ from functools import partial
 
 from core.events.event import event
 from core.logs import get_logger
-from core.metrics import JOBS_FINISHED
 from core.model import transitions
 from core.model.job import Job, Status
 from core.store.leases import LeaseLost
@@ -76,7 +75,6 @@ async def _expire(context: WorkerContext, job: Job) -> None:
         await context.jobs.commit(job, over, owner=None, event=news)
     except LeaseLost:
         return  # it has started, or was cancelled, at the last moment
-    JOBS_FINISHED.labels(over.profile, over.status, "").inc()
 
 
 async def _remove_retired(context: WorkerContext) -> None:

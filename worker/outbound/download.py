@@ -18,7 +18,9 @@ import msgspec
 from core.clock import stopwatch_s
 from core.errors import Code, Permanent
 from core.media.file_names import first_name, name_of_disposition, name_of_url
+from core.metrics import TLS_FAILURES
 from core.redacted_repr import redacted_repr
+from worker.causes import is_tls_failure
 from worker.outbound.client import ForbiddenTarget, OutboundClient
 from worker.outbound.loop_lag import LagWatch
 
@@ -140,7 +142,9 @@ def _told_as_permanent() -> Iterator[None]:
         raise Permanent(Code.MEDIA_UNREACHABLE, f"The media URL may not be fetched. {forbidden}") from None
     except (TimeoutError, httpx.TimeoutException):
         raise Permanent(Code.MEDIA_UNREACHABLE, "The media server took too long.") from None
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError):  # a header may hold what a library fails at
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as broken:  # a header may hold what a library fails at
+        if is_tls_failure(broken):
+            TLS_FAILURES.labels("media").inc()
         raise Permanent(Code.MEDIA_UNREACHABLE, "The media server could not be reached, or broke off.") from None
 
 

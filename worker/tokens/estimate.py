@@ -39,6 +39,11 @@ def _brings_footage(job: Job) -> bool:
     return any(MEDIUM_OF.get(format_of_name(media.name) or "") == "video" for media in job.media)
 
 
+def exceeds_limit(job: Job) -> bool:
+    """Whether a job's message will probably cost more than its caller allows."""
+    return job.max_credits is not None and estimate(job) > job.max_credits
+
+
 def message_kind(job: Job) -> str:
     """Name the kind of message whose cost is learned: ``maker-free:edit``, ``maker-free:generation``."""
     return f"{job.profile}:{'generation' if is_generation(job) else 'edit'}"

@@ -30,7 +30,7 @@ from worker.tokens.availability import (
     with_stale_balance,
     with_unread_balance,
 )
-from worker.tokens.estimate import estimate, message_kind
+from worker.tokens.estimate import estimate, exceeds_limit, message_kind
 
 #: sessions may still name an expired anonymous token for so long
 _ANONYMOUS_KEPT_MS = 24 * 3600 * 1000
@@ -87,16 +87,10 @@ class TokenPool:
         """Read a token's facts. None: it was removed."""
         return await self._tokens.get(token_id)
 
-    async def all_tokens(self) -> list[Token]:
-        """Read the facts of all tokens."""
-        return await self._tokens.all()
-
     async def remove_old_anonymous(self) -> None:
         """Remove anonymous tokens that expired a day ago and that no job uses any more: there is a new one a week."""
         over_ms = self._clock.now_ms() - _ANONYMOUS_KEPT_MS
-        for token in await self._tokens.all():
-            if token.kind == "anonymous" and not token.in_flight and (token.expires_ms or over_ms) < over_ms:
-                await self._tokens.remove(token.id)
+        await self._tokens.remove_old_anonymous(before_ms=over_ms)
 
     async def credentials(
         self, token_id: str, *, profile: str, traceparent: str | None = None, job_id: str = ""
@@ -128,6 +122,14 @@ class TokenPool:
             serving = await self._tokens.serving(job.tenant)
             raise why_none_fits(job, session, serving, now_ms=self._clock.now_ms())
         return token_id
+
+    async def reserve_at_once(self, job: Job, session: Session) -> str | None:
+        """Reserve a token for a job that begins, where one look into Redis finds it. None: `reserve` finds out more."""
+        if session.backend_id or exceeds_limit(job):
+            return None
+        with suppress(OverBudget):
+            return await self._reserve_known(job, session)
+        return None
 
     async def release(
         self, job: Job, token_id: str, *, balance: Credits | None = None, cost: int | None = None

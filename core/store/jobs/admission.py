@@ -19,7 +19,7 @@ class _Repaired(NamedTuple):
 
 
 class Admission:
-    """Admits jobs, counts those that wait, and finds those that are late."""
+    """Admits jobs, and finds those that are late."""
 
     def __init__(self, store: Store, settings: Settings, clock: Clock) -> None:
         self._store = store
@@ -39,22 +39,6 @@ class Admission:
         """Enqueue again what a dead worker or arq left behind. Returns how many, and the next cursor."""
         arguments = self._clock.for_operations() | {"cursor": cursor, "most": most}
         return await self._store.run("repair_queue", arguments, _Repaired)
-
-    async def due(self) -> int:
-        """Count the jobs that could run now: those in backlogs, and those in arq that are due."""
-        pipe = self._store.redis.pipeline(transaction=False)
-        pipe.zcard(key("queued_all"))
-        pipe.zcount(key("arq_queue"), "-inf", self._clock.now_ms())
-        return sum(await pipe.execute())
-
-    async def oldest_queued_ms(self) -> int | None:
-        """Say when the oldest queued job was accepted, over all tenants that wait."""
-        waiting = await self._store.redis.zrange(key("tenant_ring"), 0, -1)
-        pipe = self._store.redis.pipeline(transaction=False)
-        for tenant in waiting:
-            pipe.zrange(key("queued", tenant.decode()), 0, 0, withscores=True)
-        firsts = [found[0][1] for found in (await pipe.execute() if waiting else []) if found]
-        return int(min(firsts)) if firsts else None
 
     async def to_retire(self, *, most: int = 100) -> list[str]:
         """Name ended jobs and deliveries whose time is over."""

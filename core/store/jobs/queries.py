@@ -1,12 +1,24 @@
 """Job queries: lists of a tenant's jobs, newest first, and where a queued job stands. Ids sort by time."""
 
+from collections.abc import AsyncIterator, Mapping
 from typing import NamedTuple
 
+import msgspec
+
+from core.ids import first_id, made_ms
 from core.model.job import Job, Status
+from core.redacted_repr import redacted_repr
 from core.store.jobs.records import Jobs
 from core.store.jobs.timings import Pace
 from core.store.redis.client import Store
 from core.store.redis.keys import key
+
+#: so many jobs are looked at for one page at most
+LOOKED_AT = 2000
+_AT_ONCE = 200
+#: a job's id is made so long after the time that it was accepted at, at most: a batch's are checked in between
+ID_SLACK_MS = 600_000
+_NEVER_MS = 2**48 - 1 - ID_SLACK_MS
 
 
 class QueuePosition(NamedTuple):
@@ -23,47 +35,100 @@ class QueuePosition(NamedTuple):
     eta_p90_s: float | None = None
 
 
-class JobQueries:
-    """Pages that stay stable while jobs arrive: a cursor is the last id of the page before."""
+@redacted_repr("status")
+class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which of a tenant's jobs are wanted: those that match all that is here. Times are ms since the epoch."""
 
-    def __init__(self, store: Store, jobs: Jobs, *, tenant_running_jobs: int) -> None:
+    status: Status | None = None
+    session_id: str | None = None
+    profile: str | None = None
+    batch_id: str | None = None
+    #: inclusive
+    created_from_ms: int | None = None
+    #: exclusive
+    created_until_ms: int | None = None
+    metadata: Mapping[str, str] = {}
+
+    def takes(self, job: Job) -> bool:
+        """Tell whether a job is wanted."""
+        return (
+            self.status in (None, job.status)
+            and self.session_id in (None, job.session_id)
+            and self.profile in (None, job.profile)
+            and self.batch_id in (None, job.batch_id)
+            and (self.created_from_ms is None or self.created_from_ms <= job.created_at_ms)
+            and (self.created_until_ms is None or job.created_at_ms < self.created_until_ms)
+            and all(job.metadata.get(name) == value for name, value in self.metadata.items())
+        )
+
+    def made_within_ms(self) -> tuple[int, int]:
+        """Say between which times the ids of the wanted jobs were made, both inclusive."""
+        earliest, latest = self.created_from_ms or 0, self.created_until_ms or _NEVER_MS
+        if self.batch_id is not None:
+            earliest, latest = max(earliest, made_ms(self.batch_id)), min(latest, made_ms(self.batch_id))
+        return earliest - ID_SLACK_MS, latest + ID_SLACK_MS
+
+
+ALL_JOBS = JobFilter()
+
+
+class JobsFound(NamedTuple):
+    """A page of jobs. `next_after`: where to go on; None: there are no more."""
+
+    jobs: list[Job]
+    next_after: str | None
+
+
+class JobQueries:
+    """Pages that stay stable while jobs arrive: a cursor is the last id of the page before, or the last one looked at."""
+
+    def __init__(self, store: Store, jobs: Jobs, *, tenant_running_jobs: int, cell: str = "") -> None:
         self._store = store
         self._jobs = jobs
         self._cap = tenant_running_jobs
+        self._cell = cell
 
-    async def jobs(
-        self,
-        tenant: str,
-        *,
-        status: Status | None = None,
-        session_id: str | None = None,
-        profile: str | None = None,
-        after: str | None = None,
-        limit: int = 20,
-    ) -> list[Job]:
-        """Read up to `limit` jobs older than `after`, matching every filter."""
-        name = self._index(tenant, status, session_id, profile)
+    async def page(
+        self, tenant: str, wanted: JobFilter = ALL_JOBS, *, after: str | None = None, limit: int = 20
+    ) -> JobsFound:
+        """Read up to `limit` wanted jobs older than `after`, newest first.
+
+        It looks at `LOOKED_AT` jobs at most, so that a rare one costs Redis no more than a common one: then the page is
+        short, and goes on after the last one looked at.
+        """
         found: list[Job] = []
-        while len(found) < limit:
-            ids = await self._ids(name, after, limit + 1)
-            page = await self._jobs.load_many(ids)
-            found += [j for j in page if _matches(j, tenant, status, session_id, profile)]
-            if len(ids) <= limit:
-                break
-            after = ids[-1]
-        return found[:limit]
+        looked = 0
+        async for ids in self._ids(tenant, wanted, after, limit + 1):
+            found += [j for j in await self._jobs.load_many(ids) if j.tenant == tenant and wanted.takes(j)]
+            if len(found) > limit:
+                return JobsFound(found[:limit], found[limit - 1].id)
+            looked += len(ids)
+            if looked >= LOOKED_AT:
+                return JobsFound(found, ids[-1])
+        return JobsFound(found, None)
 
-    @staticmethod
-    def _index(tenant: str, status: Status | None, session_id: str | None, profile: str | None) -> str:
-        if session_id:
-            return key("session_jobs", session_id)
-        if status:
-            return key("jobs_status", tenant, str(status))
-        return key("jobs_profile", tenant, profile) if profile else key("jobs", tenant)
+    async def _ids(self, tenant: str, wanted: JobFilter, after: str | None, first: int) -> AsyncIterator[list[str]]:
+        """Name the jobs that may be wanted, newest first: a page's worth, then many at once."""
+        index, most = _index(tenant, wanted), first
+        for oldest, newest in self._ranges(wanted):
+            last = min(after, newest) if after else newest
+            while ids := await self._ids_between(index, oldest, last, most):
+                yield ids
+                if len(ids) < most:
+                    break
+                last, most = ids[-1], _AT_ONCE
 
-    async def _ids(self, name: str, after: str | None, most: int) -> list[str]:
-        start = f"({after}" if after else "+"
-        return [i.decode() for i in await self._store.redis.zrevrangebylex(name, start, "-", start=0, num=most)]
+    async def _ids_between(self, index: str, oldest: str, before: str, most: int) -> list[str]:
+        rows = await self._store.redis.zrevrangebylex(index, f"({before}", f"[{oldest}", start=0, num=most)
+        return [row.decode() for row in rows]
+
+    def _ranges(self, wanted: JobFilter) -> list[tuple[str, str]]:
+        """Say where the ids stand, last range first: those without a cell's name may be older than that name."""
+        earliest_ms, latest_ms = wanted.made_within_ms()
+        return sorted(
+            ((first_id("job", earliest_ms, c), first_id("job", latest_ms + 1, c)) for c in {"", self._cell}),
+            reverse=True,
+        )
 
     async def queue_position(self, job: Job, pace: Pace | None = None) -> QueuePosition:
         """Say where a queued job stands, and when it may be expected to end."""
@@ -77,10 +142,10 @@ class JobQueries:
         return await self._store.run("locate_job", arguments, QueuePosition)
 
 
-def _matches(job: Job, tenant: str, status: Status | None, session_id: str | None, profile: str | None) -> bool:
-    return (
-        job.tenant == tenant
-        and status in (None, job.status)
-        and session_id in (None, job.session_id)
-        and profile in (None, job.profile)
-    )
+def _index(tenant: str, wanted: JobFilter) -> str:
+    """Choose the shortest list that has all wanted jobs."""
+    if wanted.session_id:
+        return key("session_jobs", wanted.session_id)
+    if wanted.status:
+        return key("jobs_status", tenant, str(wanted.status))
+    return key("jobs_profile", tenant, wanted.profile) if wanted.profile else key("jobs", tenant)

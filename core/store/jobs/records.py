@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from core.clock import Clock, month_of, rfc3339
+from core.errors import WaitReason
 from core.events.event import Event, random_tail
+from core.ids import cell_of, id_prefix
+from core.metrics import JOB_SECONDS, JOB_WAIT_SECONDS, JOBS_FINISHED
 from core.model import transitions
-from core.model.job import Job, Status
+from core.model.job import Job, Stage, Status
 from core.model.session import Session
 from core.model.webhook import TenantWebhook
 from core.settings import Settings
@@ -115,10 +118,10 @@ class Jobs:
                 old, new, owner=owner, event=event, session=session, park_until_ms=park_until_ms, fields=fields or {}
             )
             found = await self._store.run("commit_job", arguments | {"write": write_id}, _Committed)
-            if found.outcome == "ok":
-                return new
-            if found.outcome == "again":
-                return unpack(found.record, Job)
+            if found.outcome in ("ok", "again"):
+                written = new if found.outcome == "ok" else unpack(found.record, Job)
+                _count(old, written)
+                return written
             if found.outcome == "lost" or owner is None:
                 raise LeaseLost(new.id)
             old = unpack(found.record, Job)
@@ -146,6 +149,7 @@ class Jobs:
             "new_version": new.version,
             "record": raw_record(new),
             "status": str(new.status),
+            "at": place_of(new),
             "tenant": new.tenant,
             "session": new.session_id,
             "session_record": raw_record(session) if session else None,
@@ -171,7 +175,8 @@ class Jobs:
         """Read what is stored beside the record: the draft before the message, the tracks after it, or the
         Idempotency-Key (hashed) under which the answer to its submit is stored.
         """
-        return await self._store.redis.hget(key("job", job_id), name)  # type: ignore[misc, no-any-return]
+        found: bytes | None = await self._store.ask("HGET", key("job", job_id), name)
+        return found
 
     async def renew(self, owners: dict[str, str]) -> tuple[list[str], list[str]]:
         """Heartbeat of ids held, each with its owner. Returns those that were lost and those to be canceled."""
@@ -202,6 +207,35 @@ def _claim_of(found: Claimed, job_id: str, owner: str) -> Claim:
     )
 
 
+#: what a place has in the place of a stage or a reason to wait
+_NONE = "-"
+#: where a job that has started can be shown
+PLACES = {
+    f"{status}/{stage}/{wait}": (status, stage, wait)
+    for status in (Status.RUNNING, Status.CANCELING)
+    for stage in (_NONE, *Stage)
+    for wait in (_NONE, *WaitReason)
+}
+
+
+def place_of(job: Job) -> str | None:
+    """Name where a job is shown in the gauges: ``running/rendering/-``. None: it has not started, or has ended."""
+    if job.status not in (Status.RUNNING, Status.CANCELING):
+        return None
+    return f"{job.status}/{job.stage or _NONE}/{job.wait.reason if job.wait else _NONE}"
+
+
+def _count(old: Job, new: Job) -> None:
+    """Count a start or an end that was written, by whomever: a worker, an API's cancel, the sweeper."""
+    if old.started_at_ms is None and new.started_at_ms is not None:
+        JOB_WAIT_SECONDS.observe(max(0, new.started_at_ms - new.created_at_ms) / 1000)
+    if new.ended and not old.ended:
+        code = str(new.error.code) if new.error else ""
+        JOBS_FINISHED.labels(new.profile, str(new.status), code).inc()
+        over_ms = (new.finished_at_ms or new.created_at_ms) - new.created_at_ms
+        JOB_SECONDS.labels(str(new.status), code).observe(max(0, over_ms) / 1000)
+
+
 def new_write_id() -> str:
     return secrets.token_hex(8)
 
@@ -224,7 +258,13 @@ def _in_stage(old: Job, new: Job, now_ms: int) -> dict[str, Any] | None:
 def _in_batch(job: Job, now_ms: int) -> dict[str, Any] | None:
     if job.batch_id is None or not job.ended:
         return None
-    return {"id": job.batch_id, "now": rfc3339(now_ms), "now_ms": now_ms, "random": random_tail()}
+    return {
+        "id": job.batch_id,
+        "now": rfc3339(now_ms),
+        "now_ms": now_ms,
+        "id_prefix": id_prefix("evt", cell_of(job.batch_id)),
+        "random": random_tail(),
+    }
 
 
 def _usage(job: Job) -> dict[str, float]:

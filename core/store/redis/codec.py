@@ -42,6 +42,10 @@ class Unreadable(Exception):  # noqa: N818 - it says what the record is
         self.kind = kind
 
 
+#: the kinds of records that this release knows, as they are counted where one cannot be read
+RECORD_KINDS = ("job", "session", "delivery", "upload", "tenant_webhook", "secrets", "orphan_render", "token", "draft")
+
+
 def unreadable(kind: str, item_id: str, why: str) -> Unreadable:
     """Count and log a record that cannot be read. `why` must name no content."""
     UNREADABLE_RECORDS.labels(kind).inc()

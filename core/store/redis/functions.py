@@ -35,6 +35,10 @@ USAGE_LIFE_MS = 25 * 31 * 86_400_000
 RATE_WINDOW_MS = 60_000
 #: what messages of a kind have cost is remembered for so long
 MESSAGE_COSTS_LIFE_MS = 86_400_000
+#: so many refused exports in a row, and a token is not given to a job that exports any more
+REFUSED_EXPORTS = 2
+#: until so long has passed a refusal counts that a token was told once, else it is as if it never was
+REFUSAL_FORGOTTEN_MS = 3_600_000
 #: it is known for so long when a secret key last wrote
 SECRET_KEY_USE_KEPT_MS = 30 * 86_400_000
 #: a worker looks for work so often although nobody has woken it, and then learns what is due before the next time
@@ -52,8 +56,8 @@ _NAME = "reelgate_"
 _REPLICATION_MS = 500
 #: each may use what stands before it
 _SHARED = (
-    *("operation", "formats", "msgpack", "json", "queue", "crash_count", "events", "admission"),
-    *("queue_position", "reservations", "sessions", "batches", "deliveries", "processes"),
+    *("operation", "formats", "msgpack", "json", "queue", "crash_count", "gauges", "events", "admission"),
+    *("queue_position", "tokens", "reservations", "sessions", "batches", "deliveries", "processes"),
 )
 
 
@@ -112,6 +116,8 @@ def _constants() -> str:
         "BATCH_LIFE_MS": BATCH_LIFE_MS,
         "USAGE_LIFE_MS": USAGE_LIFE_MS,
         "RATE_WINDOW_MS": RATE_WINDOW_MS,
+        "REFUSED_EXPORTS": REFUSED_EXPORTS,
+        "REFUSAL_FORGOTTEN_MS": REFUSAL_FORGOTTEN_MS,
         "IDLE_POLL_MS": IDLE_POLL_MS,
         "RUN_SAMPLES": RUN_SAMPLES,
         "MESSAGE_COSTS_LIFE_MS": MESSAGE_COSTS_LIFE_MS,

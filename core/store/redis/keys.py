@@ -25,6 +25,10 @@ _SHAPES = {
     "queued_all": "rg:queued",  # ZSET of all jobs that have not started, by the time at which they expire
     "running": "rg:running:{}",  # SET of a tenant's admitted jobs
     "admitted": "rg:admitted",  # ZSET of admitted jobs by time of admission
+    "queued_since": "rg:queued-since",  # ZSET of all jobs that have not started, by time of acceptance
+    "jobs_at": "rg:jobs-at:{}",  # ZSET of jobs that have started, by when they came to this status, stage and wait
+    "backlog_counts": "rg:backlogs",  # HASH tenant -> "why they wait:how many", as it is in the sums
+    "backlog_sums": "rg:backlogs:sums",  # HASH why they wait -> how many, of all tenants
     "workers": "rg:workers",  # HASH worker -> "alive until:slots"
     "wakeup": "rg:wakeup",  # LIST of one token at most, for a worker that waits for work
     "leases": "rg:leases",  # ZSET of leased jobs and deliveries by the end of the lease
@@ -51,12 +55,22 @@ _SHAPES = {
     "delivery": "rg:dlv:{}",  # HASH
     "deliveries": "rg:dlvs:{}:{}",  # ZSET of a tenant's deliveries in one state
     "job_deliveries": "rg:job:{}:dlvs",  # ZSET of a job's deliveries
+    "deliveries_pending": "rg:dlvs-pending",  # ZSET of all pending deliveries, by when they came to be so
+    "deliveries_dead": "rg:dlvs-dead",  # ZSET of all that were given up, by when
     # tokens
     "tokens": "rg:tokens",  # SET of token ids
     "token_digest": "rg:tokdigest:{}",  # STRING id of the token with this keyed hash
     "token": "rg:tok:{}",  # HASH of one token
     "token_reservations": "rg:tok:{}:held",  # HASH job -> credits reserved for it
     "token_sent": "rg:tok:{}:sent",  # HASH job -> "credits:listened to since ms" of messages that were sent and not settled
+    "token_entries": "rg:toks",  # HASH token -> what the index of tokens holds of it
+    "token_groups": "rg:toks:groups:{}",  # SET of the groups of tokens that are alike, of one tenant or of everybody
+    "tokens_by_credits": "rg:toks:credits:{}",  # ZSET of a group's tokens by the credits that are free
+    "tokens_by_expiry": "rg:toks:expiry:{}:{}",  # ZSET of a group's tokens on one level of credits, by expiry
+    "token_wakes": "rg:toks:wakes",  # ZSET of tokens by when something of them changes by itself
+    "token_sums": "rg:pool-sums",  # HASH state -> tokens, and kind of credits -> credits, of the whole pool
+    "named_tokens": "rg:toks:named:{}",  # SET of the tokens of a tenant, or of everybody, that are not anonymous
+    "anonymous_tokens": "rg:toks:anonymous",  # ZSET of anonymous tokens by expiry
     "message_costs": "rg:costs",  # HASH kind of message -> credits that the last one cost, and how many were too few
     "anonymous_identity": "rg:identity",  # HASH of this installation's anonymous identity
     "anonymous_identity_lock": "rg:identity:lock",  # STRING the worker that renews it
@@ -68,6 +82,9 @@ _SHAPES = {
     "secret_key_seals": "rg:seals",  # LIST of a known value, sealed under the keys that last wrote here, newest first
     "secret_keys_used": "rg:secret-keys",  # HASH name of a secret key -> the time at which a process last wrote under it
     "retired_hash_keys": "rg:hash-keys",  # HASH name of a secret key -> what its keyed hashes were made with, encrypted
+    # gauges
+    "gauges": "rg:gauges",  # HASH of what was counted over all of Redis, and when
+    "gauges_holder": "rg:gauges:holder",  # STRING the worker that counts
     "formats": "rg:format",  # HASH the mark: in which record format is written, and who may read it
     "processes": "rg:processes",  # HASH API or worker -> "alive until:format:kind:its secret keys' names"
     # estimates
@@ -82,8 +99,9 @@ _SHAPES = {
     "arq_retry": "arq:retry:{}",
 }
 
-#: every field of a hash; those of `workers`, `processes`, `token_reservations` and `token_sent` are ids, of `message_costs` kinds, of
-#: `secret_keys_used` and `retired_hash_keys` names of keys
+#: every field of a hash; those of `workers`, `processes`, `token_reservations`, `token_sent` and `token_entries` are ids, of
+#: `backlog_counts` tenants, of `message_costs` and the sums kinds, of `gauges` names, of `secret_keys_used` and
+#: `retired_hash_keys` names of keys
 FIELDS = {
     "job": frozenset(
         {
@@ -94,6 +112,7 @@ FIELDS = {
             "write",  # the id of the last write, by which it is known again
             *("crashes", "suspects"),  # workers in a row that stopped in mid-step: how many, and who when
             "handed",  # the holder let go in mid-step, which is no crash
+            "at",  # where `jobs_at` shows it
             "reserved_on",  # the token that its credits are reserved on
             *("promised", "promised_month"),  # credits of its tenant's budget that are reserved for it
             *("before", "tracks"),  # the draft before its message, and what is on its timeline now
@@ -176,7 +195,21 @@ BOUNDS = {
     **dict.fromkeys(("tenant_turn",), "one number"),
     "running": "tenant_running_jobs",
     "wakeup": "one token; whoever looks for work takes it",
-    **dict.fromkeys(("admitted", "leases", "workers"), "what all workers together hold"),
+    **dict.fromkeys(("admitted", "leases", "workers", "jobs_at"), "what all workers together hold"),
+    "queued_since": "queue_limit; a job leaves it when it starts or ends",
+    "backlog_counts": "tenants with a backlog",
+    "backlog_sums": "reasons to wait, a closed set",
+    **dict.fromkeys(
+        ("deliveries_pending", "deliveries_dead"), "deliveries; one leaves them when it ends or is forgotten"
+    ),
+    **dict.fromkeys(
+        ("token_entries", "token_groups", "tokens_by_credits", "tokens_by_expiry", "token_wakes", "named_tokens"),
+        "tokens, which an operator adds and removes",
+    ),
+    "anonymous_tokens": "old anonymous tokens are swept",
+    "token_sums": "states and kinds of credits, a closed set",
+    "gauges": "names of gauges, a closed set",
+    "gauges_holder": "TTL of the lease",
     "session": "an implicit one goes with its last job, an explicit one session_idle_s after its last use",
     **dict.fromkeys(("sessions", "idle_sessions"), "tenant_sessions; left after session_idle_s without use"),
     "tenant": "one webhook and two secrets of a tenant, which an operator makes",

@@ -1,10 +1,11 @@
 """API keys: who a request comes from, and what it may do. Only a keyed hash of a key is stored."""
 
+import re
 import secrets
 from typing import NamedTuple
 
 from core.clock import Clock
-from core.ids import new_id
+from core.ids import CELL_NAME, new_id
 from core.model.job import Record
 from core.redacted_repr import redacted_repr
 from core.security.encryption import Encryption
@@ -19,9 +20,17 @@ KEYS_PER_TENANT = 10_000
 
 SCOPES = ("submit", "read", "admin")
 
+_NAMED = re.compile(rf"rg_({CELL_NAME})\.")
+
 
 class TooManyKeys(Exception):  # noqa: N818 - says what the tenant has
     """The tenant has KEYS_PER_TENANT keys; revoke some."""
+
+
+def cell_of_key(api_key: str) -> str:
+    """Name the cell that an API key was made in, ``eu1`` of ``rg_eu1.…``; empty where it names none."""
+    found = _NAMED.match(api_key)
+    return found[1] if found else ""
 
 
 class Caller(NamedTuple):
@@ -55,8 +64,9 @@ class KeyRow(Record, frozen=True, kw_only=True):
 class ApiKeys:
     """Creates, finds, lists and revokes API keys."""
 
-    def __init__(self, store: Store, encryption: Encryption, clock: Clock) -> None:
+    def __init__(self, store: Store, encryption: Encryption, clock: Clock, *, cell: str = "") -> None:
         self._store = store
+        self._prefix = f"rg_{cell}." if cell else "rg_"
         self._encryption = encryption
         self._webhooks = Webhooks(store, encryption, clock)
         self._clock = clock
@@ -66,7 +76,7 @@ class ApiKeys:
         if await self._store.redis.scard(key("tenant_keys", tenant)) >= KEYS_PER_TENANT:  # type: ignore[misc]
             raise TooManyKeys(tenant)
         webhook_secret = await self._webhooks.create_secret(tenant)
-        issued = IssuedKey(new_id("key"), f"rg_{secrets.token_urlsafe(32)}", tenant, scopes, webhook_secret)
+        issued = IssuedKey(new_id("key"), f"{self._prefix}{secrets.token_urlsafe(32)}", tenant, scopes, webhook_secret)
         digest = self._encryption.hashes(issued.secret)[0]
         row = KeyRow(id=issued.id, tenant=tenant, scopes=scopes, created_at_ms=self._clock.now_ms())
         pipe = self._store.redis.pipeline(transaction=True)

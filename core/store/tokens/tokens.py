@@ -1,6 +1,6 @@
 """The token pool, shared by all workers: encrypted at rest, named by an id everywhere else."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -10,19 +10,15 @@ from core.model.token import Scope, SentMessage, Token, TokenState, Use, token_o
 from core.redacted_repr import redacted_repr
 from core.security.encryption import Encryption
 from core.store.redis.client import HashRow, Store
-from core.store.redis.codec import Unreadable, unreadable
+from core.store.redis.codec import Unreadable, raw, unreadable
 from core.store.redis.keys import key
 from core.store.redis.results import Nothing
 from core.store.retired_hash_keys import hashes_under_retired_keys
 
-#: so many refused exports in a row, and a token is not given to a job that exports any more
-_REFUSED_EXPORTS = 2
-
-
 #: what was said of a token counts as said again when so long has passed, else it may be the same mishap
 _APART_MS = 1_000
-#: and until so long has passed, else it is as if it was never said
-_FORGOTTEN_MS = 3_600_000
+#: tokens that are read in one round trip
+_AT_ONCE = 250
 
 
 class OverBudget(Exception):  # noqa: N818 - it says what the tenant is
@@ -39,6 +35,18 @@ class _Opened(NamedTuple):
 
     secret: str
     until_ms: int
+
+
+class _Added(NamedTuple):
+    added: bool = False
+
+
+class _Removed(NamedTuple):
+    removed: bool = False
+
+
+class _Old(NamedTuple):
+    tokens: tuple[str, ...] = ()
 
 
 class _Taken(NamedTuple):
@@ -58,6 +66,11 @@ class _Noted(NamedTuple):
 
 class _RefusalNoted(NamedTuple):
     said_before: bool = False
+
+
+class _Serving(NamedTuple):
+    named: bool = False
+    tokens: tuple[str, ...] = ()
 
 
 class Tokens:
@@ -86,10 +99,8 @@ class Tokens:
         One that is there already keeps its id, and all that is known of it; `anew` forgets what refusals have taught.
         """
         token_id, digest = await self._id_of(secret)
-        if await self._store.redis.exists(key("token", token_id)) and not anew:
-            return token_id
         row: dict[str, Any] = {
-            "secret": self._encryption.lock(secret),
+            "secret": raw(self._encryption.lock(secret)),
             "digest": digest,
             "kind": kind,
             "tenant": tenant,
@@ -99,12 +110,9 @@ class Tokens:
         }
         known = {"expires_ms": expires_ms, "available": available, "user_id": user_id}
         row |= {name: value for name, value in known.items() if value is not None}
-        pipe = self._store.redis.pipeline(transaction=True)
-        doubts = [f"doubt {what}" for what in ("refused", *(f"scope {scope}" for scope in Scope))]
-        pipe.hdel(key("token", token_id), "expires_ms", "rest_until_ms", "blocked", "denied", "doubted_ms", *doubts)
-        pipe.hset(key("token", token_id), mapping=row)
-        pipe.sadd(key("tokens"), token_id)
-        await pipe.execute()
+        pairs = [word for pair in row.items() for word in pair]
+        arguments = self._clock.for_operations() | {"token": token_id, "row": pairs, "anew": anew}
+        await self._store.run("add_token", arguments, _Added)
         return token_id
 
     async def _id_of(self, secret: str) -> tuple[str, str]:
@@ -119,32 +127,45 @@ class Tokens:
 
     async def remove(self, token_id: str) -> bool:
         """Take a token out of the pool. Jobs that run on it end as if it had been revoked."""
-        digest = await self._store.redis.hget(key("token", token_id), "digest")  # type: ignore[misc]
-        if digest is None:
-            return False
-        pipe = self._store.redis.pipeline(transaction=True)
-        pipe.srem(key("tokens"), token_id)
         self._opened.pop(token_id, None)
-        pipe.delete(key("token", token_id), key("token_reservations", token_id), key("token_sent", token_id))
-        pipe.delete(key("token_digest", digest.decode()))
-        await pipe.execute()
-        return True
+        return (
+            await self._store.run("remove_token", self._clock.for_operations() | {"token": token_id}, _Removed)
+        ).removed
+
+    async def remove_old_anonymous(self, *, before_ms: int, most: int = 100) -> None:
+        """Remove anonymous tokens that expired before then and that no job uses any more."""
+        found = await self._store.run("old_anonymous", {"before_ms": before_ms, "most": most}, _Old)
+        for token_id in found.tokens:
+            await self.remove(token_id)
 
     async def all(self) -> list[Token]:
         """List the pool, without secrets and without those that cannot be read."""
-        ids = sorted(i.decode() for i in await self._store.redis.smembers(key("tokens")))  # type: ignore[misc]
+        return await self._load([each.decode() for each in await self._store.redis.smembers(key("tokens"))])  # type: ignore[misc]
+
+    async def _load(self, ids: Iterable[str]) -> list[Token]:
+        """Read tokens in one round trip for every few hundred, in the order of their ids."""
+        names = sorted(ids)
+        found = [await self._load_some(names[start : start + _AT_ONCE]) for start in range(0, len(names), _AT_ONCE)]
+        return [token for some in found for token in some]
+
+    async def _load_some(self, token_ids: Sequence[str]) -> list[Token]:
         found = []
-        for token_id in ids:
+        for token_id, row, in_flight in await self._rows(token_ids):
             with suppress(Unreadable):
-                found += [token] if (token := await self.get(token_id)) else []
+                found += [self._read(token_id, row, in_flight)] if row else []
         return found
+
+    async def _rows(self, token_ids: Sequence[str]) -> list[tuple[str, HashRow, int]]:
+        pipe = self._store.redis.pipeline(transaction=False)
+        for token_id in token_ids:
+            pipe.hgetall(key("token", token_id))
+            pipe.hlen(key("token_reservations", token_id))
+        answers = await pipe.execute()
+        return list(zip(token_ids, answers[::2], answers[1::2], strict=True))
 
     async def get(self, token_id: str) -> Token | None:
         """Read one token's facts. Raises Unreadable."""
-        pipe = self._store.redis.pipeline(transaction=False)
-        pipe.hgetall(key("token", token_id))
-        pipe.hlen(key("token_reservations", token_id))
-        row, in_flight = await pipe.execute()
+        [(_, row, in_flight)] = await self._rows([token_id])
         return self._read(token_id, row, in_flight) if row else None
 
     def _read(self, token_id: str, row: HashRow, in_flight: int) -> Token:
@@ -204,8 +225,6 @@ class Tokens:
             "only": only,
             "anonymous": anonymous,
             "unread": unread,
-            "refused_exports": _REFUSED_EXPORTS,
-            "forgotten_ms": _FORGOTTEN_MS,
             "kind": kind,
             "least": least,
             "last_choice": last_choice,
@@ -266,7 +285,12 @@ class Tokens:
     async def mark(self, token_id: str, state: TokenState, *, rest_until_ms: int = 0) -> None:
         """Write what a refusal taught us about a token. What rests for a while must be of use otherwise."""
         resting = [TokenState.ACTIVE, TokenState.RATE_LIMITED] if state is TokenState.RATE_LIMITED else list(TokenState)
-        arguments = {"token": token_id, "state": state, "rest_until_ms": rest_until_ms, "instead_of": resting}
+        arguments = self._clock.for_operations() | {
+            "token": token_id,
+            "state": state,
+            "rest_until_ms": rest_until_ms,
+            "instead_of": resting,
+        }
         await self._store.run("mark_token", arguments, Nothing)
 
     async def note_refusal(self, token_id: str, what: str) -> bool:
@@ -278,37 +302,32 @@ class Tokens:
             "token": token_id,
             "what": what,
             "apart_ms": _APART_MS,
-            "forgotten_ms": _FORGOTTEN_MS,
         }
         return (await self._store.run("note_refusal", arguments, _RefusalNoted)).said_before
 
     async def note_denied(self, token_id: str, scope: Scope) -> None:
         """Write that the backend refused a call for want of a scope: whoever needs it takes another token."""
-        await self._store.run("deny_scope", {"token": token_id, "scope": scope}, Nothing)
+        arguments = self._clock.for_operations() | {"token": token_id, "scope": scope}
+        await self._store.run("deny_scope", arguments, Nothing)
 
     async def note_export(self, token_id: str, *, allowed: bool) -> None:
         """Write whether the backend let a token export: one refusal may be a passing fault, two in a row are a plan."""
-        token = await self.get(token_id)
-        if token is None or (allowed and token.state is not TokenState.EXPORT_BLOCKED):
-            return
-        state = TokenState.ACTIVE if allowed else TokenState.EXPORT_BLOCKED
-        await self.mark(token_id, state)
-        if allowed:
-            await self._store.redis.hset(key("token", token_id), "blocked", 0)  # type: ignore[misc, arg-type]
-        else:
-            await self._store.redis.hincrby(key("token", token_id), "blocked", 1)  # type: ignore[misc]
+        arguments = self._clock.for_operations() | {"token": token_id, "allowed": allowed}
+        await self._store.run("note_export", arguments, Nothing)
 
     async def serves(self, tenant: str) -> bool:
         """Whether an operator's or this tenant's own token is in the pool: then nobody is anonymous."""
-        return any(t.kind != "anonymous" and t.tenant in ("", tenant) for t in await self.all())
+        return (await self._find_serving(tenant)).named
 
     async def serving(self, tenant: str) -> list[Token]:
         """List the tokens that this tenant's jobs may run on: the operator's and its own, or else the anonymous one."""
-        known = [t for t in await self.all() if t.tenant in ("", tenant)]
-        named = [t for t in known if t.kind != "anonymous"]
-        if named:
-            return named
-        return [t for t in known if t.state is not TokenState.EXPIRED]
+        found = await self._find_serving(tenant)
+        tokens = await self._load(found.tokens)
+        return tokens if found.named else [t for t in tokens if t.state is not TokenState.EXPIRED]
+
+    async def _find_serving(self, tenant: str) -> _Serving:
+        arguments = self._clock.for_operations() | {"tenant": tenant}
+        return await self._store.run("find_serving_tokens", arguments, _Serving)
 
 
 def _sent_message(value: str) -> SentMessage:

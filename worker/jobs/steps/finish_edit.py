@@ -5,7 +5,7 @@ import msgspec
 from core.errors import Code
 from core.model import session as sessions
 from core.model import transitions
-from core.model.job import Job, Stage
+from core.model.job import Job
 from core.model.reply import shortened_reply
 from core.store.redis.codec import pack_json
 from worker.backend import drafts, gui_talk
@@ -15,6 +15,7 @@ from worker.jobs.execution import JobExecution
 from worker.jobs.settlement import session_after_edit, settle_cost
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.claim_link import make_claim_link
+from worker.jobs.steps.new_render import first_render
 
 #: what is said of a change in the state that the timeline does not show
 _SOMETHING = ("Timeline changed",)
@@ -48,7 +49,8 @@ async def _go_on(execution: JobExecution, job: Job, state: State, reading: Credi
     session = sessions.timeline_changed(session_after_edit(execution, reading), job_id=job.id, timeline=timeline)
     fields = {"tracks": pack_json(drafts.tracks(state.draft))}
     if job.plan.action == "export":
-        return StepResult(transitions.moved(job, Stage.RENDERING), session, fields=fields)
+        named = first_render(now_ms=execution.now_ms)
+        return StepResult(transitions.rendering(job, render=named), session, fields=fields)
     job = transitions.claim_link_found(job, claim_url=await make_claim_link(execution))
     return StepResult(transitions.succeeded(job, now_ms=execution.now_ms), session, fields=fields)
 

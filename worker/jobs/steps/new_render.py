@@ -11,6 +11,11 @@ from worker.jobs.step_result import StepResult
 _ATTEMPTS = 2
 
 
+def first_render(*, now_ms: int) -> Render:
+    """Make the id of a job's first render, to be written down with the checkpoint that leads to it."""
+    return Render(id=new_render_id(now_ms), attempt=1, started_at_ms=now_ms)
+
+
 def name_render(execution: JobExecution, *, attempt: int, any_resolution: bool = False) -> StepResult:
     """Write down the id before the render is asked for."""
     now_ms = execution.now_ms

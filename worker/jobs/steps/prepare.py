@@ -10,7 +10,7 @@ from worker.jobs.execution import JobExecution
 from worker.jobs.language import detect_language
 from worker.jobs.step_result import Handover, StepResult
 from worker.jobs.steps.answer import answer_of
-from worker.tokens.estimate import estimate
+from worker.tokens.estimate import estimate, exceeds_limit
 
 
 async def prepare(execution: JobExecution) -> StepResult:
@@ -65,8 +65,6 @@ def _uninterrupted(execution: JobExecution) -> Handover:
 
 def _require_budget(job: Job) -> None:
     """Raise Permanent where the job would cost more than its caller allows."""
-    cost = estimate(job)
-    if job.max_credits is not None and cost > job.max_credits:
-        raise Permanent(
-            Code.BUDGET_EXCEEDED, f"The edit costs about {cost} credits, and max_credits is {job.max_credits}."
-        )
+    if exceeds_limit(job):
+        words = f"The edit costs about {estimate(job)} credits, and max_credits is {job.max_credits}."
+        raise Permanent(Code.BUDGET_EXCEEDED, words)

@@ -1,5 +1,7 @@
 """The first step: the job leaves the queue. No outside thing yet, so that a caller hears of the start at once."""
 
+import msgspec
+
 from core.model import session as sessions
 from core.model import transitions
 from worker.jobs.execution import JobExecution
@@ -7,9 +9,13 @@ from worker.jobs.step_result import StepResult
 
 
 async def start(execution: JobExecution) -> StepResult:
-    """Note the start, unless it comes too late, and the job's files in its session; what it needs is found out next."""
+    """Note the start, unless it comes too late, the job's files in its session, and its token where one is at hand."""
     job, now_ms = execution.job, execution.now_ms
     if now_ms > job.start_by_ms:
         return StepResult(transitions.expired(job, now_ms=now_ms))
     session = sessions.joined(execution.session, job.media, job_id=job.id)
-    return StepResult(transitions.started(job, now_ms=now_ms), session)
+    started = transitions.started(job, now_ms=now_ms)
+    if token_id := await execution.context.token_pool.reserve_at_once(started, session):
+        handover = msgspec.structs.replace(execution.handover, reserved_token_id=token_id)
+        return StepResult(transitions.token_taken(started, token_id=token_id), session, handover=handover)
+    return StepResult(started, session)

@@ -27,6 +27,7 @@ from worker.jobs.retry_policy import tries_after
 from worker.jobs.settlement import is_settling, take_credit_reading
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.answer import answer_of
+from worker.jobs.steps.new_render import first_render
 from worker.outbound.download import fetch_media
 from worker.tokens.estimate import estimate
 
@@ -43,7 +44,8 @@ async def upload(execution: JobExecution) -> StepResult:
     if answer := answer_of(job):
         return await answer(execution)
     if job.plan.message is None:
-        return StepResult(transitions.moved(job, Stage.RENDERING, edited=True))
+        named = first_render(now_ms=execution.now_ms)
+        return StepResult(transitions.moved(job, Stage.RENDERING, edited=True, render=named))
     return await _announce_message(execution)
 
 

@@ -79,6 +79,7 @@ local function write_job(a, job)
   use_session(job.session, a.tenant, a.session_idle_ms)
   call('ZADD', key.queued(a.tenant), now_ms, job.id)
   call('ZADD', key.queued_all(), job.start_by_ms, job.id)
+  call('ZADD', key.queued_since(), now_ms, job.id)
   for _, upload in ipairs(job.uploads) do call('ZADD', key.uploads(), 'XX', a.upload_until_ms, upload) end
 end
 
@@ -128,6 +129,6 @@ operation('accept_jobs', function(a)
   end
   if a.batch then write_batch(a.batch, a.tenant, #a.jobs) end
   if a.idempotency then write_answer(a.tenant, a.idempotency, waits) end
-  admit_jobs(64, a.tenant_running_jobs)
+  admit_jobs(64, a.tenant_running_jobs, a.tenant)
   return {outcome = 'accepted', used = used + #a.jobs, reset_ms = call('PTTL', key.rate(a.key_id)), waits = waits}
 end)

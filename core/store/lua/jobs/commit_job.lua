@@ -1,14 +1,14 @@
 -- Write a job's next record, if the writer still holds it and nobody wrote in between.
 --
 -- Arguments: id, version (of the record that was read), new_version, record, status, tenant, session, mode, fields
--- (what is stored beside the record), tenant_running_jobs; owner (absent: the API's cancel, or the sweeper's expiry, which
+-- (what is stored beside the record), tenant_running_jobs; at (where a job that has started is shown, see `show_job`); owner (absent: the API's cancel, or the sweeper's expiry, which
 -- only the version fences); write (the id of this very write); and where it applies: event, session_record,
 -- reset_crashes, stage_sample {stage, ms}, sending {token, cost} (a message is about to go out), unsent_on (the token on
 -- which it did not).
 -- mode is one of
 --   hold: the holder goes on
 --   park: it lets go until wake_at_ms
---   end: it is over; session_idle_ms, retire_at_ms, month, usage {name = by}, run_ms, batch {id, now, random}
+--   end: it is over; session_idle_ms, retire_at_ms, month, usage {name = by}, run_ms, batch {id, now, now_ms, id_prefix, random}
 -- Results: outcome 'ok', 'again' with the record that this very write has written before, 'lost' (another holds it), or
 -- 'stale' with the record as it is now; the caller rebases.
 
@@ -26,7 +26,7 @@ local function fenced(a, found)
   if tonumber(found.ver) ~= a.version then return {outcome = 'stale', record = found.rec} end
 end
 
-local function write_record(a, status_before)
+local function write_record(a, found)
   call('HSET', key.job(a.id), 'rec', a.record, 'ver', a.new_version, 'status', a.status,
     'write', a.write)
   stamp(key.job(a.id))
@@ -34,13 +34,15 @@ local function write_record(a, status_before)
   if a.unsent_on then call('HDEL', key.token_sent(a.unsent_on), a.id) end
   if a.sending then note_sending(a.sending, a.id) end
   for field, value in pairs(a.fields) do call('HSET', key.job(a.id), field, value) end
+  show_job(a.id, found.at, a.at)
   if a.session_record then write_session(a.session, a.session_record, a.id) end
-  if a.status == status_before then return end
-  call('ZREM', key.jobs_status(a.tenant, status_before), a.id)
+  if a.status == found.status then return end
+  call('ZREM', key.jobs_status(a.tenant, found.status), a.id)
   call('ZADD', key.jobs_status(a.tenant, a.status), 0, a.id)
-  if status_before == 'queued' then
+  if found.status == 'queued' then
     call('ZREM', key.queued(a.tenant), a.id)
     call('ZREM', key.queued_all(), a.id)
+    call('ZREM', key.queued_since(), a.id)
   end
 end
 
@@ -59,6 +61,7 @@ local function free_job(a)
   call('ZREM', key.backlog(a.tenant), a.id)
   call('ZREM', key.queued(a.tenant), a.id)
   call('ZREM', key.queued_all(), a.id)
+  call('ZREM', key.queued_since(), a.id)
   leave_session_queue(a.session, a.tenant, a.id)
   join_ring_if_backlog(a.tenant)
   local token = call('HGET', key.job(a.id), 'reserved_on')
@@ -75,7 +78,7 @@ local function end_job(a)
   call('PEXPIRE', key.usage(a.tenant, a.month), USAGE_LIFE_MS)
   if a.run_ms then write_sample(key.run_samples(), a.run_ms, RUN_SAMPLES) end
   if a.batch then end_in_batch(a.batch, a.id, a.status) end
-  admit_jobs(16, a.tenant_running_jobs)
+  admit_jobs(16, a.tenant_running_jobs, a.tenant)
 end
 
 -- A cancel: the job's holder hears of it at once, and a sleeping job is woken.
@@ -85,10 +88,10 @@ local function wake(id, owner)
 end
 
 operation('commit_job', function(a)
-  local found = read_fields(key.job(a.id), 'ver', 'owner', 'status', 'rec', 'write')
+  local found = read_fields(key.job(a.id), 'ver', 'owner', 'status', 'rec', 'write', 'at')
   local outcome = fenced(a, found)
   if outcome then return outcome end
-  write_record(a, found.status)
+  write_record(a, found)
   if a.event then emit(a.event) end
   if a.stage_sample then write_sample(key.stage_samples(a.stage_sample.stage), a.stage_sample.ms, STAGE_SAMPLES) end
   if a.mode == 'park' then

@@ -3,7 +3,7 @@
 -- Results: unreadable_fmt (of what only another release reads: nothing was done), claimed (absent: it is over, or another
 -- holds it), and then
 --   record, webhook (the tenant's default), crashes, suspected_since_ms (how long ago the last of them was)
---   taken_over: the holder before stopped in mid-step
+--   taken_over: the holder before stopped in mid-step; left_behind: it let its lease run out
 --   session_record of a job, event_id of a delivery
 -- Whether a process has said that it lives since it was suspected. When it last did is its "alive until" less a lease.
 local function lives_since(lease_ms)
@@ -74,6 +74,7 @@ operation('claim', function(a)
     crashes = tonumber(call('HGET', record, 'crashes') or '0'),
     suspected_since_ms = suspected_since_ms(record),
     taken_over = left_behind or handed_back,
+    left_behind = left_behind,
     session_record = beside.session_record,
     event_id = found.event,
   }

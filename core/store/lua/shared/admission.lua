@@ -25,13 +25,21 @@ local function capacity()
   return slots
 end
 
+-- Write down what turns and new jobs have changed of these tenants.
+local function count_backlogs(tenants, tenant_running_jobs)
+  for tenant in pairs(tenants) do count_backlog(tenant, tenant_running_jobs) end
+end
+
 -- One turn for each tenant, round the ring, while there is room for `most`. A tenant at its cap leaves the ring; the end
--- of one of its jobs brings it back.
-local function admit_jobs(most, tenant_running_jobs)
+-- of one of its jobs brings it back. `changed`: a tenant whose backlog was changed before.
+local function admit_jobs(most, tenant_running_jobs, changed)
+  local tenants = {}
+  if changed then tenants[changed] = true end
   local room = math.min(most, capacity() - call('ZCARD', key.admitted()))
   while room > 0 do
     local tenant = call('ZPOPMIN', key.tenant_ring())[1]
-    if not tenant then return end
+    if not tenant then break end
+    tenants[tenant] = true
     if call('SCARD', key.running(tenant)) < tenant_running_jobs then
       local id = call('ZPOPMIN', key.backlog(tenant))[1]
       if id then
@@ -43,4 +51,5 @@ local function admit_jobs(most, tenant_running_jobs)
       join_ring_if_backlog(tenant)
     end
   end
+  count_backlogs(tenants, tenant_running_jobs)
 end

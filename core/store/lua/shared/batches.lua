@@ -30,7 +30,8 @@ local function read_ends(hash, jobs)
 end
 
 -- Write down how a batch's job ended, once.
--- `batch` is {id, now, now_ms, random}: its id, the time as callers read it and in ms, and the tail of the event's id.
+-- `batch` is {id, now, now_ms, id_prefix, random}: its id, the time as callers read it and in ms, and how the event's id
+-- begins and ends.
 local function end_in_batch(batch, job, status)
   local hash = key.batch(batch.id)
   if call('EXISTS', hash) == 0 or call('HSETNX', hash, 'end:' .. job, status) == 0 then return end
@@ -43,5 +44,5 @@ local function end_in_batch(batch, job, status)
     deliveries = {{id = found.delivery_id, record = found.delivery, tenant = found.tenant, job = batch.id}}
   end
   emit({type = 'batch.completed', tenant = found.tenant, body = completed_json(batch, found, read_ends(hash, found.jobs)),
-    in_feed = true, random = batch.random, deliveries = deliveries})
+    in_feed = true, id_prefix = batch.id_prefix, random = batch.random, deliveries = deliveries})
 end

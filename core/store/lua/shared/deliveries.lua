@@ -5,5 +5,6 @@ local function write_delivery(a, found)
   if a.status ~= found.status then
     call('ZREM', key.deliveries(found.tenant, found.status), a.id)
     call('ZADD', key.deliveries(found.tenant, a.status), 0, a.id)
+    show_delivery(a.id, a.status, now_ms)
   end
 end

@@ -1,8 +1,8 @@
 -- Events, and the deliveries that are written beside them: the same commit, so that neither is without the other.
 
 -- Make an event id that only grows within its tenant: a UUIDv7 of the time and a counter, so that it is also
--- the id of the stream entry. `random` is '8xxx-xxxxxxxxxxxx'.
-local function next_event_id(tenant, random)
+-- the id of the stream entry. `prefix` is 'evt_', in a cell 'evt_eu1_'; `random` is '8xxx-xxxxxxxxxxxx'.
+local function next_event_id(tenant, prefix, random)
   local last = call('GET', key.event_clock(tenant))
   local ms, seq = now_ms, 0
   if last then
@@ -16,12 +16,12 @@ local function next_event_id(tenant, random)
   local stream_id = string.format('%.0f-%.0f', ms, seq)
   call('SET', key.event_clock(tenant), stream_id, 'PX', FEED_LIFE_MS)
   local high, low = math.floor(ms / 65536), ms % 65536
-  return stream_id, string.format('evt_%08x-%04x-7%03x-%s', high, low, seq, random)
+  return stream_id, string.format('%s%08x-%04x-7%03x-%s', prefix, high, low, seq, random)
 end
 
 -- Tell a job's readers, and for the types that callers can subscribe to also the tenant's feed.
 local function emit_event(event)
-  local stream_id, event_id = next_event_id(event.tenant, event.random)
+  local stream_id, event_id = next_event_id(event.tenant, event.id_prefix, event.random)
   if event.job then
     call('XADD', key.events(event.job), 'MAXLEN', '~', EVENTS_PER_JOB, stream_id, 'id', event_id, 'type', event.type,
       'body', event.body)
@@ -41,6 +41,7 @@ local function create_delivery(delivery, event_id)
     'tenant', delivery.tenant, 'fmt', written_fmt)
   call('ZADD', key.deliveries(delivery.tenant, 'pending'), 0, delivery.id)
   call('ZADD', key.job_deliveries(delivery.job), 0, delivery.id)
+  show_delivery(delivery.id, 'pending', now_ms)
   enqueue(delivery.id, now_ms)
 end
 

@@ -41,6 +41,7 @@ local function release_token(token, job)
   if credits then
     call('HDEL', key.token_reservations(token), job)
     call('HINCRBY', key.token(token), 'reserved', -tonumber(credits))
+    index_token(token)
   end
   if call('HGET', key.job(job), 'reserved_on') == token then call('HDEL', key.job(job), 'reserved_on') end
 end
@@ -69,6 +70,7 @@ local function write_balance(token, balance)
   if balance.available > 0 and call('HGET', key.token(token), 'state') == 'exhausted' then
     call('HSET', key.token(token), 'state', 'active')
   end
+  index_token(token)
 end
 
 -- What messages of a kind have taught: what the last one cost, and how many credits were too few for one.

@@ -5,6 +5,7 @@ operation('deny_scope', function(a)
   local denied = call('HGET', key.token(a.token), 'denied') or ''
   if not string.find(denied, a.scope, 1, true) then
     call('HSET', key.token(a.token), 'denied', denied .. ' ' .. a.scope)
+    index_token(a.token)
   end
   return {}
 end)

@@ -7,5 +7,6 @@ operation('mark_token', function(a)
       call('HSET', key.token(a.token), 'state', a.state, 'rest_until_ms', a.rest_until_ms)
     end
   end
+  index_token(a.token)
   return {}
 end)

@@ -1,12 +1,13 @@
 -- Note that the backend refused a token, or one of its scopes, and tell whether it did before: one refusal alone does not
 -- count.
--- Arguments: token, what ('refused', or 'scope write'), apart_ms (sooner it may be the same mishap), forgotten_ms (later
--- it is as if it never did). Results: said_before.
+-- Arguments: token, what ('refused', or 'scope write'), apart_ms (sooner it may be the same mishap; after
+-- REFUSAL_FORGOTTEN_MS it is as if it never did). Results: said_before.
 operation('note_refusal', function(a)
   if call('EXISTS', key.token(a.token)) == 0 then return {} end
   local since_ms = now_ms - tonumber(call('HGET', key.token(a.token), 'doubt ' .. a.what) or '0')
-  if since_ms > a.forgotten_ms then
+  if since_ms > REFUSAL_FORGOTTEN_MS then
     call('HSET', key.token(a.token), 'doubt ' .. a.what, now_ms, 'doubted_ms', now_ms)
+    index_token(a.token)
   end
-  return {said_before = since_ms >= a.apart_ms and since_ms <= a.forgotten_ms}
+  return {said_before = since_ms >= a.apart_ms and since_ms <= REFUSAL_FORGOTTEN_MS}
 end)

@@ -1,8 +1,8 @@
 -- Reserve credits for a job on the best token, or on the one that it holds already.
 --
 -- Arguments: tenant, job, cost, until_ms (a token must not expire before), needs (scopes), anonymous (whether the
--- installation's own may serve), unread (whether one may whose balance was never read), refused_exports (so many close a
--- token to exports), forgotten_ms (what was said of a token counts for so long), month, month_limit (credits; 0: none), only (this token or nothing).
+-- installation's own may serve), unread (whether one may whose balance was never read), month, month_limit (credits; 0:
+-- none), only (this token or nothing),
 -- kind (of message, by which costs are learned), least (credits that a token must have, by what this job has learned),
 -- last_choice (one with fewer credits than the message may cost is taken too, if they are not known to be too few).
 -- Results: token_id; over_budget; neither: none serves.
@@ -20,58 +20,16 @@ local function credits_needed(a)
   return math.max(wanted, too_few + 1)
 end
 
-local function holds(words, word)
-  return string.find(words, '+' .. word .. '+', 1, true) ~= nil
-end
-
--- Nothing is said of a token that has left the pool.
-local function read_token(id)
-  local token = read_fields(key.token(id), 'state', 'tenant', 'expires_ms', 'available', 'reserved', 'rest_until_ms',
-    'scopes', 'kind', 'blocked', 'denied', 'doubted_ms')
-  if not token.state then return nil end
-  token.expires_ms = tonumber(token.expires_ms or '0')
-  return token
-end
-
-local function has_scopes(token, needs)
-  local scopes, denied = '+' .. token.scopes .. '+', '+' .. string.gsub(token.denied or '', ' ', '+') .. '+'
-  for _, scope in ipairs(needs) do
-    if holds(denied, scope) then return false end
-    if token.scopes ~= '' and not holds(scopes, scope) and not holds(scopes, '*') then return false end
-  end
-  return true
-end
-
-local function exports(a)
-  for _, scope in ipairs(a.needs) do
-    if scope == 'render' then return true end
-  end
-  return false
-end
-
--- Whether a scope that the job needs was refused to this token a while ago: once, which may have been a mishap.
-local function was_refused_a_scope(a, id, token)
-  if now_ms - tonumber(token.doubted_ms or '0') > a.forgotten_ms then return false end
-  for _, scope in ipairs(a.needs) do
-    local at_ms = call('HGET', key.token(id), 'doubt scope ' .. scope)
-    if at_ms and now_ms - tonumber(at_ms) <= a.forgotten_ms then return true end
-  end
-  return false
-end
-
-local function is_usable(a, token)
-  if token.state == 'rate_limited' then return tonumber(token.rest_until_ms or '0') <= now_ms end
-  if token.state == 'export_blocked' then
-    return not (exports(a) and tonumber(token.blocked or '0') >= a.refused_exports)
-  end
-  return token.state == 'active'
-end
-
+-- Whether a token will do, whatever the index says of it.
 local function fits(a, token, cost)
-  if not is_usable(a, token) or not has_scopes(token, a.needs) then return false end
+  if not is_usable(token) then return false end
+  for _, scope in ipairs(a.needs) do
+    if not may(token, scope) then return false end
+  end
   if token.tenant ~= '' and token.tenant ~= a.tenant then return false end
   if token.expires_ms > 0 and token.expires_ms < a.until_ms then return false end
-  if cost > 0 and token.available and tonumber(token.available) - tonumber(token.reserved or '0') < cost then return false end
+  local free = free_credits(token)
+  if cost > 0 and free and free < cost then return false end
   return a.anonymous or a.only or token.kind ~= 'anonymous'
 end
 
@@ -91,27 +49,131 @@ local function held_token(a)
   return token and (a.only or fits(a, token, 0)) and id
 end
 
+-- What is looked at of one level of credits, from each of its two ends, before all of it is.
+local LOOKED_AT = 16
+
+local function first_on_level(a, group, level)
+  local found = call('ZRANGEBYSCORE', key.tokens_by_expiry(group, level), integer(a.until_ms), '+inf', 'WITHSCORES',
+    'LIMIT', 0, 1)
+  -- of two that expire together the one whose balance is known
+  return found[1], found[1] and tonumber(found[2]) + (level == 'unread' and 0.5 or 0)
+end
+
+-- Of these tokens of a level, which come by expiry, the first that has the credits.
+local function first_with_credits(group, tokens, credits)
+  for i = 1, #tokens, 2 do
+    local free = call('ZSCORE', key.tokens_by_credits(group), tokens[i])
+    if free and tonumber(free) >= credits then return tokens[i], tonumber(tokens[i + 1]) end
+  end
+end
+
+-- Some tokens of the level that the credits are on have them, and some do not. The first of them is among those that expire
+-- soon, or else one of those with the credits serves too; where none of either is found, all are looked at.
+local function first_on_split_level(a, group, credits)
+  local by_credits, level = key.tokens_by_credits(group), level_of(credits)
+  local rich = call('ZRANGEBYSCORE', by_credits, credits, '(' .. integer(2 ^ level), 'LIMIT', 0, LOOKED_AT)
+  if #rich == 0 then return nil end
+  local by_expiry = key.tokens_by_expiry(group, level)
+  local early = call('ZRANGEBYSCORE', by_expiry, integer(a.until_ms), '+inf', 'WITHSCORES', 'LIMIT', 0, LOOKED_AT)
+  local id, expires_ms = first_with_credits(group, early, credits)
+  if id or #early < 2 * LOOKED_AT then return id, expires_ms end
+  for _, other in ipairs(rich) do
+    local its_ms = tonumber(call('ZSCORE', by_expiry, other) or '0')
+    if its_ms >= a.until_ms and (not id or its_ms < expires_ms) then id, expires_ms = other, its_ms end
+  end
+  if id or #rich < LOOKED_AT then return id, expires_ms end
+  return first_with_credits(group, call('ZRANGEBYSCORE', by_expiry, integer(a.until_ms), '+inf', 'WITHSCORES'), credits)
+end
+
+local function levels_above(group, level)
+  local most = call('ZREVRANGE', key.tokens_by_credits(group), 0, 0, 'WITHSCORES')[2]
+  local levels = {'unread'}
+  for above = level + 1, most and level_of(tonumber(most)) or -1 do table.insert(levels, above) end
+  return levels
+end
+
+-- The token of a group that expires first, of those that have the credits or were never asked for theirs.
+local function first_of_group(a, group, credits)
+  local best, best_ms
+  local function consider(id, expires_ms)
+    if id and (not best or expires_ms < best_ms) then best, best_ms = id, expires_ms end
+  end
+  for _, level in ipairs(levels_above(group, credits > 0 and level_of(credits) or -1)) do
+    consider(first_on_level(a, group, level))
+  end
+  if credits > 0 then consider(first_on_split_level(a, group, credits)) end
+  return best, best_ms
+end
+
+-- The groups of an owner whose tokens may do what the job needs. `doubted`: those that were refused some of it once, a while
+-- ago, or those that were not.
+local function groups_for(a, owner, doubted)
+  local groups = {}
+  for _, group in ipairs(call('SMEMBERS', key.token_groups(owner))) do
+    local kind, mays, doubts = string.match(group, '^(%l) (%d+) (%d+) ')
+    local suits, is_doubted_one = a.anonymous or kind ~= 'a', false
+    for place, scope in ipairs(SCOPES) do
+      if a.needed[scope] then
+        suits = suits and string.sub(mays, place, place) == '1'
+        is_doubted_one = is_doubted_one or string.sub(doubts, place, place) == '1'
+      end
+    end
+    if suits and is_doubted_one == doubted then table.insert(groups, group) end
+  end
+  return groups
+end
+
+local function first_of_groups(a, groups, credits)
+  local best, best_ms
+  for _, group in ipairs(groups) do
+    local id, expires_ms = first_of_group(a, group, credits)
+    if id and (not best or expires_ms < best_ms) then best, best_ms = id, expires_ms end
+  end
+  return best
+end
+
+-- What a process of another version has written is in no index: such a token is put where it belongs, and the next one found.
+local function sure_of_groups(a, owner, doubted, credits)
+  while true do
+    local id = first_of_groups(a, groups_for(a, owner, doubted), credits)
+    if not id then return nil end
+    local token, entry = read_token(id), call('HGET', key.token_entries(), id)
+    if token and fits(a, token, credits) then return id, token end
+    index_token(id)
+    if call('HGET', key.token_entries(), id) == entry then return nil end
+  end
+end
+
 -- A tenant's own first; of the others the one that expires first; one without an expiry last. An export that was
 -- refused once, or a scope that was, may have been a passing fault: such a token is the last resort.
-local function order(a, id, token)
-  local by_owner = token.tenant == '' and 1e15 or 0
-  local by_expiry = token.expires_ms == 0 and 9e14 or token.expires_ms
-  local is_last_resort = (exports(a) and token.state == 'export_blocked') or was_refused_a_scope(a, id, token)
-  return by_owner + by_expiry + (is_last_resort and 1e16 or 0)
+local function find_token(a, credits)
+  for _, doubted in ipairs({false, true}) do
+    for _, owner in ipairs({a.tenant, '*'}) do
+      local id, token = sure_of_groups(a, owner, doubted, credits)
+      if id then return id, token end
+    end
+  end
+end
+
+local function named_token(a, credits)
+  local token = read_token(a.only)
+  if token and fits(a, token, credits) then return a.only, token end
 end
 
 -- None where the best one's balance was never read and must be: then nobody else is taken in its place.
 local function best_token(a)
-  local best, best_order, balance_read
+  a.needed = {}
+  for _, scope in ipairs(a.needs) do a.needed[scope] = true end
   local credits = credits_needed(a)
-  for _, id in ipairs(a.only and {a.only} or call('SMEMBERS', key.tokens())) do
-    local token = read_token(id)
-    if token and fits(a, token, credits) then
-      local its_order = order(a, id, token)
-      if not best or its_order < best_order then best, best_order, balance_read = id, its_order, token.available end
-    end
+  local id, token
+  if a.only then
+    id, token = named_token(a, credits)
+  else
+    index_strangers()
+    wake_tokens()
+    id, token = find_token(a, credits)
   end
-  return (balance_read or a.unread) and best
+  return id and (token.available or a.unread) and id
 end
 
 -- A worker that was frozen while its job ended must not hold credits for it: nobody would free them.
@@ -121,6 +183,7 @@ local function reserve(a, token)
   if call('HSETNX', key.token_reservations(token), a.job, a.cost) == 1 then
     call('HINCRBY', key.token(token), 'reserved', a.cost)
     note_taken(token)
+    index_token(token)
   end
   if status then
     call('HSET', key.job(a.job), 'reserved_on', token)

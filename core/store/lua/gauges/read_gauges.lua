@@ -1,0 +1,111 @@
+-- Read the gauges over all of Redis. One worker at a time counts them anew, as long as its lease lasts; the others read what
+-- it has counted. It costs the same however many jobs, tenants, tokens and deliveries there are.
+-- Arguments: worker, lease_ms, places (where a job that has started can be shown), tenant_running_jobs, some (how many of
+-- each kind are looked at, to mend what a process of another version has not kept).
+-- Results: gauges, names and numbers in turn.
+
+local function sum(hash, field)
+  return math.max(0, tonumber(call('HGET', hash, field) or '0'))
+end
+
+-- The oldest of a place are those that a process of another version has ended or forgotten.
+local function drop_ended_jobs(place, some)
+  for _, id in ipairs(call('ZRANGE', key.jobs_at(place), 0, some - 1)) do
+    local found = read_fields(key.job(id), 'status', 'at')
+    if not found.status or END_STATES[found.status] or found.at ~= place then
+      call('ZREM', key.jobs_at(place), id)
+    end
+  end
+end
+
+local function count_started_jobs(a, gauges)
+  local started = 0
+  for _, place in ipairs(a.places) do
+    drop_ended_jobs(place, a.some)
+    gauges[place] = call('ZCARD', key.jobs_at(place))
+    started = started + gauges[place]
+  end
+  return started
+end
+
+-- Those that wait for their session are neither in a backlog nor let in.
+local function count_queued_jobs(gauges, started)
+  local behind, at_cap = sum(key.backlog_sums(), 'queued_behind'), sum(key.backlog_sums(), 'tenant_cap')
+  local let_in = math.max(0, call('ZCARD', key.admitted()) - started)
+  gauges.queued = call('ZCARD', key.queued_all())
+  gauges.tenant_cap = math.min(at_cap, gauges.queued)
+  gauges.queued_behind = math.min(behind + let_in, gauges.queued - gauges.tenant_cap)
+  gauges.session_busy = gauges.queued - gauges.tenant_cap - gauges.queued_behind
+end
+
+local function oldest_ms(zset)
+  return tonumber(call('ZRANGE', zset, 0, 0, 'WITHSCORES')[2] or '0')
+end
+
+-- Show what an older version has queued, and forget what it has taken out of the queue.
+local function mend_queue(some)
+  for _, id in ipairs(call('ZRANGE', key.queued_since(), 0, some - 1)) do
+    if not call('ZSCORE', key.queued_all(), id) then call('ZREM', key.queued_since(), id) end
+  end
+  if call('ZCARD', key.queued_since()) >= call('ZCARD', key.queued_all()) then return end
+  for _, id in ipairs(call('ZRANGE', key.queued_all(), 0, some - 1)) do
+    call('ZADD', key.queued_since(), 'NX', made_at_ms(id), id)
+  end
+end
+
+local function mend_tenant(tenant, a)
+  count_backlog(tenant, a.tenant_running_jobs)
+  for _, id in ipairs(call('ZRANGE', key.deliveries(tenant, 'pending'), 0, a.some - 1)) do
+    call('ZADD', key.deliveries_pending(), 'NX', made_at_ms(id), id)
+  end
+  for _, id in ipairs(call('ZRANGE', key.deliveries(tenant, 'dead'), 0, a.some - 1)) do
+    call('ZADD', key.deliveries_dead(), 'NX', now_ms, id)
+  end
+end
+
+local function drop_ended_deliveries(zset, state, some)
+  for _, id in ipairs(call('ZRANGE', zset, 0, some - 1)) do
+    if call('HGET', key.delivery(id), 'status') ~= state then call('ZREM', zset, id) end
+  end
+end
+
+local function mend(a)
+  mend_queue(a.some)
+  for _, tenant in ipairs(call('SRANDMEMBER', key.tenants(), a.some)) do mend_tenant(tenant, a) end
+  drop_ended_deliveries(key.deliveries_pending(), 'pending', a.some)
+  drop_ended_deliveries(key.deliveries_dead(), 'dead', a.some)
+  for _, token in ipairs(call('SRANDMEMBER', key.tokens(), a.some)) do index_token(token) end
+end
+
+local function count(a)
+  local gauges = {counted_ms = now_ms}
+  count_queued_jobs(gauges, count_started_jobs(a, gauges))
+  gauges.due = gauges.queued + call('ZCOUNT', key.arq_queue(), '-inf', now_ms)
+  gauges.oldest_queued_ms = oldest_ms(key.queued_since())
+  gauges.pending = call('ZCARD', key.deliveries_pending())
+  gauges.oldest_pending_ms = oldest_ms(key.deliveries_pending())
+  gauges.dead = call('ZCARD', key.deliveries_dead())
+  gauges.slots = capacity()
+  gauges.slots_used = call('ZCARD', key.admitted())
+  gauges.workers = call('HLEN', key.workers())
+  index_strangers()
+  wake_tokens()
+  local sums = call('HGETALL', key.token_sums())
+  for i = 1, #sums, 2 do gauges['token ' .. sums[i]] = math.max(0, tonumber(sums[i + 1])) end
+  local words = {}
+  for name, number in pairs(gauges) do
+    table.insert(words, name)
+    table.insert(words, integer(number))
+  end
+  call('HSET', key.gauges(), unpack(words))
+end
+
+operation('read_gauges', function(a)
+  local holder = call('GET', key.gauges_holder())
+  if not holder or holder == a.worker then
+    call('SET', key.gauges_holder(), a.worker, 'PX', a.lease_ms)
+    mend(a)
+    count(a)
+  end
+  return {gauges = call('HGETALL', key.gauges())}
+end)

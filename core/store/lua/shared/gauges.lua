@@ -1,0 +1,59 @@
+-- What the gauges over all of Redis are read off: kept by whoever changes something, so that nobody has to count jobs,
+-- tenants or deliveries. Each part can be written again at any time from what is there, which mends what a process of
+-- another version has not kept.
+
+-- Show a job that has started under its status, its stage and why it waits, 'running/rendering/backend_down', and not any
+-- more where it was. `after` is absent for one that has ended.
+local function show_job(id, before, after)
+  if before == after then return end
+  if before then call('ZREM', key.jobs_at(before), id) end
+  if after then
+    call('ZADD', key.jobs_at(after), now_ms, id)
+    call('HSET', key.job(id), 'at', after)
+  else
+    call('HDEL', key.job(id), 'at')
+  end
+end
+
+-- Keep how many jobs of a tenant wait behind others, and how many because of its cap; of all tenants together the sums.
+local function count_backlog(tenant, tenant_running_jobs)
+  local backlog = call('ZCARD', key.backlog(tenant))
+  local at_cap = backlog > 0 and call('SCARD', key.running(tenant)) >= tenant_running_jobs
+  local reason = at_cap and 'tenant_cap' or 'queued_behind'
+  local after = backlog > 0 and reason .. ':' .. integer(backlog) or nil
+  local before = call('HGET', key.backlog_counts(), tenant) or nil
+  if before == after then return end
+  local changes = {[reason] = backlog}
+  if before then
+    local reason_before, number = string.match(before, '^(.*):(%d+)$')
+    changes[reason_before] = (changes[reason_before] or 0) - tonumber(number)
+  end
+  for sum, change in pairs(changes) do
+    if change ~= 0 then call('HINCRBY', key.backlog_sums(), sum, change) end
+  end
+  if after then
+    call('HSET', key.backlog_counts(), tenant, after)
+  else
+    call('HDEL', key.backlog_counts(), tenant)
+  end
+end
+
+-- When an id of ours was made: it begins with the time.
+local function made_at_ms(id)
+  local high, low = string.match(id, '^%l+_(%x%x%x%x%x%x%x%x)%-(%x%x%x%x)')
+  return high and tonumber(high .. low, 16) or 0
+end
+
+-- Keep which deliveries are pending, since when, and which were given up. `state` is absent for one that is gone.
+local function show_delivery(id, state, since_ms)
+  if state == 'pending' then
+    call('ZADD', key.deliveries_pending(), since_ms, id)
+  else
+    call('ZREM', key.deliveries_pending(), id)
+  end
+  if state == 'dead' then
+    call('ZADD', key.deliveries_dead(), now_ms, id)
+  else
+    call('ZREM', key.deliveries_dead(), id)
+  end
+end

@@ -1,0 +1,13 @@
+-- Put a token into the pool, or write one anew of which nothing is to be remembered that refusals have taught.
+-- Arguments: token, row (names and values in turn), anew.
+-- Results: added; absent: it is there, and stays as it is.
+operation('add_token', function(a)
+  local token = key.token(a.token)
+  if call('EXISTS', token) == 1 and not a.anew then return {} end
+  call('HDEL', token, 'expires_ms', 'rest_until_ms', 'blocked', 'denied', 'doubted_ms', 'doubt refused',
+    'doubt scope read', 'doubt scope write', 'doubt scope upload', 'doubt scope render')
+  call('HSET', token, unpack(a.row))
+  call('SADD', key.tokens(), a.token)
+  index_token(a.token)
+  return {added = true}
+end)

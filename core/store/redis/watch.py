@@ -1,0 +1,45 @@
+"""Watches the way to Redis for the metrics: how long a round trip takes, whether it is away, whether it keeps what it is told."""
+
+import asyncio
+import math
+
+from core.clock import stopwatch_s
+from core.metrics import REDIS_AWAY, REDIS_DURABLE, REDIS_ROUND_TRIP_SECONDS
+from core.store.redis.client import STORE_DOWN, STORE_ERROR, Store
+from core.store.redis.durability import is_durable
+
+#: between two looks, and looks from one question about durability to the next
+_EVERY_S = 2.0
+_LOOKS = 15
+
+
+async def watch_redis(store: Store, *, every_s: float = _EVERY_S) -> None:
+    """Look for ever. It is a guest on the connection that all calls share, so it waits as long as they do."""
+    while True:
+        await look_at_durability(store)
+        for _ in range(_LOOKS):
+            await look_at_round_trip(store)
+            await asyncio.sleep(every_s)
+
+
+async def look_at_round_trip(store: Store) -> None:
+    """Measure one round trip; where Redis does not answer, say so."""
+    began_s = stopwatch_s()
+    try:
+        await store.ask("PING")
+    except STORE_DOWN:
+        REDIS_AWAY.set(1)
+    except STORE_ERROR:  # it answers, though not this
+        REDIS_AWAY.set(0)
+    else:
+        REDIS_AWAY.set(0)
+        REDIS_ROUND_TRIP_SECONDS.observe(stopwatch_s() - began_s)
+
+
+async def look_at_durability(store: Store) -> None:
+    """Ask whether Redis keeps what it is told. While it is away it stays said what was true before."""
+    try:
+        durable = await is_durable(store)
+    except STORE_ERROR:
+        return
+    REDIS_DURABLE.set(math.nan if durable is None else durable)

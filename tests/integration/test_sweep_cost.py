@@ -1,0 +1,38 @@
+"""What a worker's sweep costs Redis: nothing for each token, and nothing for each tenant."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from core.ids import new_id
+from core.store.redis.keys import key
+from tests.integration.test_store_gauges import commands
+from tests.store_fixture import Core, core
+from tests.worker_fixture import context_over
+from worker.maintenance.sweeper import sweep
+
+__all__ = ["core"]
+
+
+async def add_tokens(core: Core, number: int) -> None:
+    for start in range(0, number, 100):
+        some = (core.tokens.add(f"{number} {n}", kind="operator", available=9) for n in range(start, start + 100))
+        await asyncio.gather(*some)
+
+
+async def add_tenants(core: Core, number: int) -> None:
+    await core.redis.sadd(key("tenants"), *(new_id("key") for _ in range(number)))  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("add", [add_tokens, add_tenants])
+async def test_a_sweep_costs_the_same_however_many_there_are(core: Core, tmp_path: Path, add) -> None:
+    async with context_over(core, tmp_path) as context:
+        await add(core, 100)
+        await sweep(context, 0)
+        few = await commands(core, lambda: sweep(context, 0))
+        await add(core, 4900)
+        await sweep(context, 0)
+        many = await commands(core, lambda: sweep(context, 0))
+    assert few["cmdstat_fcall"] == many["cmdstat_fcall"]
+    assert sum(many.values()) <= 1.05 * sum(few.values())
