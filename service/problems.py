@@ -15,7 +15,7 @@ from litestar.exceptions import HTTPException
 
 from core.logs import get_logger
 from core.metrics import REFUSALS
-from core.store.redis.client import STORE_DOWN
+from core.store.redis.client import STORE_DOWN, STORE_FULL
 from core.store.redis.codec import Unreadable
 from core.store.redis.functions import NotReplicated
 from service.problem_codes import PROBLEMS, CallCode, ProblemCode
@@ -185,6 +185,9 @@ def _as_api_error(error: Exception) -> ApiError:
     if isinstance(error, NotReplicated):
         words = "It is kept, but not by as many replicas as it should be. Repeat it with the same Idempotency-Key."
         return ApiError(503, "unavailable", words, headers={"Retry-After": "1"})
+    if isinstance(error, STORE_FULL):
+        words = "There is no room to keep more at present; nothing was done. Reading and deleting still work."
+        return ApiError(503, "unavailable", words, headers={"Retry-After": "30"})
     if isinstance(error, STORE_DOWN):
         return ApiError(503, "unavailable", "Redis does not answer; nothing was done.", headers={"Retry-After": "1"})
     if isinstance(error, Unreadable):

@@ -11,7 +11,7 @@ from core.errors import StartRefused
 from core.security.encryption import Encryption
 from core.settings import Settings, load_settings
 from core.store.formats import check_formats
-from core.store.redis.client import STORE_DOWN, Store, connect
+from core.store.redis.client import STORE_DOWN, STORE_FULL, Store, connect
 from core.store.secret_key_check import check_secret_keys
 from core.store.secret_rewrap import SecretRewrap
 from core.store.tenants.api_keys import ApiKeys
@@ -45,6 +45,8 @@ async def _run(settings: Settings, command: Callable[[CliContext], Awaitable[Non
         for warning in await check_secret_keys(store, encryption):
             click.echo(f"Warning: {warning}", err=True)
         await command(_context(store, encryption, clock, cell=settings.cell))
+    except STORE_FULL:
+        raise click.ClickException("Redis is full: give it more memory, or delete something.") from None
     except STORE_DOWN:
         raise click.ClickException("Redis does not answer at REDIS_URL.") from None
     except StartRefused as refused:

@@ -11,7 +11,7 @@ import msgspec
 from core.model.job_view import UNPLACED, JobView
 from core.redacted_repr import redacted_repr
 from core.store.redis.client import Store
-from core.store.redis.codec import Unreadable, decode
+from core.store.redis.codec import Unreadable, decode, raw
 from core.store.redis.keys import key
 
 #: an answer is replayed for so long, and in any case until its job has ended
@@ -59,6 +59,10 @@ class StoredAnswer(NamedTuple):
     waits: tuple[bytes, ...] = ()
 
 
+class _Replaced(NamedTuple):
+    done: bool = False
+
+
 class StoredResponses:
     """Finds, opens and stores responses."""
 
@@ -94,22 +98,14 @@ class StoredResponses:
 
     async def forget_job(self, tenant: str, key_hash: str, tombstone: JobView) -> None:
         """Put a tombstone where a stored response shows the job; its key stays used, for as long as it would have been."""
-        name = key("idempotency", tenant, key_hash)
-
-        async def write(pipe: Any) -> None:
-            answer, waits = await pipe.hmget(name, ["answer", "waits"])
-            try:
-                after = _with_tombstone(answer, waits_of(waits), tombstone) if answer else None
-            except Unreadable:
-                pipe.multi()
-                pipe.delete(name)  # the job's words go, also where nobody can tell them from the rest
+        name, done = key("idempotency", tenant, key_hash), False
+        while not done:
+            answer, waits = await self._store.ask("HMGET", name, "answer", "waits")
+            if not answer:
                 return
-            pipe.multi()
-            if after:
-                pipe.hset(name, "answer", after)
-                pipe.hdel(name, "waits")
-
-        await self._store.redis.transaction(write, name)
+            after = _without_job(answer, waits_of(waits), tombstone)
+            facts = {"tenant": tenant, "key_hash": key_hash, "before": raw(answer), "after": after and raw(after)}
+            done = (await self._store.run("replace_answer", facts, _Replaced)).done
 
     async def drop(self, tenant: str, key_hash: str) -> None:
         """Let a key go whose call was rejected: a rejected request does not use it up."""
@@ -119,6 +115,14 @@ class StoredResponses:
 def waits_of(joined: bytes | None) -> tuple[bytes, ...]:
     """Read why jobs waited, as it is stored beside their answer."""
     return tuple(joined.split(b"\n")) if joined else ()
+
+
+def _without_job(stored: bytes, waits: Sequence[bytes], tombstone: JobView) -> bytes | None:
+    """Take a job's words out of an answer; None where nobody can tell them from the rest: then all of it goes."""
+    try:
+        return _with_tombstone(stored, waits, tombstone)
+    except Unreadable:
+        return None
 
 
 def _with_tombstone(stored: bytes, waits: Sequence[bytes], tombstone: JobView) -> bytes:

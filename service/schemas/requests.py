@@ -168,6 +168,13 @@ class WebhookSettings(Body, kw_only=True):
 Time = Annotated[str, Meta(max_length=40, examples=["2026-11-20T00:00:00Z"], extra_json_schema={"format": "date-time"})]
 
 
+#: a time in a query, where a value that is empty is as good as none: so its format is told by a pattern
+QueryTime = Annotated[
+    str,
+    Meta(max_length=40, pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ].+)?$", examples=["2026-11-20T00:00:00Z"]),
+]
+
+
 class RedeliverRequest(Body, kw_only=True):
     """Send deliveries of a time range again."""
 
@@ -206,9 +213,9 @@ class JobsQuery(PageQuery, kw_only=True):
     #: Those of this batch.
     batch_id: Annotated[str, Meta(max_length=64, examples=["bat_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"])] | None = None
     #: Those accepted from this time on, inclusive: RFC 3339 with an offset (write its `+` as `%2B`).
-    created_after: Time | None = None
+    created_after: QueryTime | None = None
     #: Those accepted before this time, exclusive: the next window begins where this one ends, and none is counted twice.
-    created_before: Time | None = None
+    created_before: QueryTime | None = None
     #: Those whose `metadata` has these very values: `metadata[order]=7`, up to ten of them. Jobs are looked through for
     #: them, so name a time as well where you can.
     metadata: Annotated[dict[str, str], Meta(max_length=10, examples=[{"order": "7"}])] = {}

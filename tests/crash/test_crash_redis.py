@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
@@ -102,6 +103,38 @@ async def test_workers_outlive_a_redis_that_is_away_for_several_leases_and_finis
     assert await ends_of(lane, ids) <= ENDS
     for pid in workers:
         os.kill(pid, 0)  # raises where it has ended
+
+
+@asynccontextmanager
+async def full(ground):
+    async with redis.asyncio.Redis.from_url(ground.redis_url(0)) as client:
+        await client.config_set("maxmemory", 1)
+        try:
+            yield
+        finally:
+            await client.config_set("maxmemory", 0)
+
+
+async def test_a_full_redis_refuses_submits_with_a_clear_word_and_workers_go_on_when_there_is_room(ground, lane):
+    """Callers may read and delete meanwhile, and workers hold what they have for several leases."""
+    over = await lane.submit(TITLE, output={"export": False})
+    await ends_of(lane, [over])
+    body = {"prompt": "mute it", "media": [{"upload_id": await lane.upload()}]}
+    prompts = (TITLE, TITLE + " [[story:slow]]", TITLE + " [[story:drop-stream]]")
+    ids = [await lane.submit(prompt, output=EXPORT) for prompt in prompts]
+    await ground.sandbox.until(lambda ledger: any(row["status"] == "running" for row in ledger["messages"]))
+    async with full(ground):
+        refused = await lane.http.post("/v1/jobs", json=body)
+        assert (refused.status_code, refused.headers["content-type"]) == (503, "application/problem+json")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert "no room" in refused.json()["detail"]
+        for job_id in ids:
+            assert (await lane.http.get(f"/v1/jobs/{job_id}")).status_code == 200
+        assert (await lane.http.get("/v1/jobs")).status_code == 200
+        assert (await lane.http.delete(f"/v1/jobs/{over}")).is_success
+        assert (await lane.http.get("/readyz")).status_code == 200
+        await ground.sandbox.until(lambda ledger: all(row["status"] != "running" for row in ledger["messages"]))
+    assert await ends_of(lane, ids) <= ENDS
 
 
 async def test_jobs_wait_for_a_backend_that_is_down_say_so_and_come_back_by_themselves(ground, lane):

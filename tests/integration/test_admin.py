@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import redis
 from click.testing import CliRunner, Result
 
 from core.cli import keys, tokens
@@ -116,3 +117,16 @@ def test_a_redis_that_is_away_is_told_in_a_sentence():
     environment = {"REDIS_URL": "redis://127.0.0.1:9/0", "REELGATE_SECRET_KEYS": SECRET_KEY}
     away = CliRunner().invoke(tokens, ["list"], env=environment)
     assert (away.exit_code, away.output.strip()) == (1, "Error: Redis does not answer at REDIS_URL.")
+
+
+def test_a_redis_that_is_full_is_named_as_such_and_what_frees_room_still_works(run, redis_url):
+    key_id = json.loads(run(keys, "create", "--tenant", "acme", "--json").output)["id"]
+    with redis.Redis.from_url(redis_url) as client:
+        client.config_set("maxmemory", 1)
+        try:
+            refused = run(keys, "create", "--tenant", "acme")
+            revoked = run(keys, "revoke", key_id)
+        finally:
+            client.config_set("maxmemory", 0)
+    assert (refused.exit_code, "Redis is full" in refused.output) == (1, True)
+    assert revoked.exit_code == 0

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import redis
@@ -51,9 +52,10 @@ async def core(watched: Watched) -> AsyncIterator[Core]:
 class Load:
     """Callers who submit until Redis has moved and enough jobs are accepted. What was refused is its caller's to know."""
 
-    def __init__(self, core: Core, *, jobs: int = JOBS) -> None:
+    def __init__(self, core: Core, *, jobs: int = JOBS, before: int = BEFORE) -> None:
         self._core = core
         self._jobs = jobs
+        self._before = before
         self.accepted: list[str] = []
         self.refused = 0
         self.many = asyncio.Event()
@@ -71,7 +73,7 @@ class Load:
             except STORE_DOWN:
                 self.refused += 1
                 await asyncio.sleep(0.05)
-            if len(self.accepted) >= BEFORE:
+            if len(self.accepted) >= self._before:
                 self.many.set()
 
 
@@ -107,24 +109,77 @@ async def test_a_planned_failover_under_load_loses_none_of_ten_thousand(watched:
         assert client.role()[0] == b"slave"
 
 
+class Care(NamedTuple):
+    """What an operator has set: REELGATE_WAIT_REPLICAS, and Redis's min-replicas-to-write."""
+
+    wait_replicas: int
+    min_replicas: int
+
+
+NONE, WAITING, BOTH = Care(0, 0), Care(1, 0), Care(1, 1)
+DIES_WITH = 1_000
+
+
+def take_care(watched: Watched, core: Core, care: Care) -> None:
+    core.with_settings(wait_replicas=care.wait_replicas, tenant_queued_jobs=1_000_000)
+    for port in watched.servers:
+        with watched.server(port) as client:
+            client.config_set("min-replicas-to-write", care.min_replicas)
+
+
+async def crash(watched: Watched, before: int) -> None:
+    """Kill the primary, and wait until another one is promoted."""
+    watched.servers[before].kill()
+
+    async def moved() -> bool:
+        return await asyncio.to_thread(watched.primary) != before
+
+    await until(moved, within_s=PATIENCE_S, every_s=0.1)
+
+
+def cut_off(watched: Watched, port: int) -> None:
+    """Let a primary's replicas lose it for good; whoever else is connected notices nothing."""
+    with watched.server(port) as client:
+        client.config_set("requirepass", "another one than the replicas know")
+        client.execute_command("CLIENT", "KILL", "TYPE", "replica")
+
+
+@pytest.mark.parametrize("care", [WAITING, BOTH], ids=["WAIT", "WAIT and min-replicas-to-write"])
 async def test_a_primary_that_is_killed_under_load_takes_nothing_along_that_a_replica_was_waited_for(
-    watched: Watched, core: Core
+    watched: Watched, core: Core, care: Care
 ) -> None:
-    core.with_settings(wait_replicas=1, tenant_queued_jobs=1_000_000)
-    before = watched.primary()
+    take_care(watched, core, care)
     load = Load(core, jobs=2 * BEFORE)
     async with asyncio.TaskGroup() as group:
         group.create_task(load.run())
         await load.many.wait()
-        watched.servers[before].kill()
-
-        async def moved() -> bool:
-            return await asyncio.to_thread(watched.primary) != before
-
-        await until(moved, within_s=PATIENCE_S, every_s=0.1)
+        await crash(watched, watched.primary())
         load.moved.set()
     assert load.refused
     assert await lost(core, load.accepted) == []
+
+
+@pytest.mark.parametrize("care", [NONE, WAITING, BOTH], ids=["nothing set", "WAIT", "WAIT and min-replicas-to-write"])
+async def test_a_primary_that_dies_after_it_had_lost_its_replicas_takes_along_what_nobody_waited_for(
+    watched: Watched, core: Core, care: Care
+) -> None:
+    """The worst that a crash can find. Without care what is accepted meanwhile is gone: so the ground can lose jobs."""
+    take_care(watched, core, care)
+    before, load = watched.primary(), Load(core, jobs=2 * DIES_WITH, before=DIES_WITH)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(load.run())
+        await load.many.wait()
+        cut_off(watched, before)
+        until_cut = len(load.accepted)
+
+        async def noticed() -> bool:
+            return len(load.accepted) >= until_cut + 300 or load.refused >= CALLERS
+
+        await until(noticed, within_s=PATIENCE_S)
+        await crash(watched, before)
+        load.moved.set()
+    gone = await lost(core, load.accepted)
+    assert bool(gone) is (care is NONE)
 
 
 async def test_a_job_that_no_replica_takes_in_time_is_not_promised(core: Core) -> None:

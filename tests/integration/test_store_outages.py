@@ -4,6 +4,7 @@ import asyncio
 import signal
 
 import pytest
+from redis.exceptions import AuthenticationError
 
 from core.store.redis.client import STORE_DOWN, connect
 from core.store.redis.keys import key
@@ -101,3 +102,19 @@ async def test_what_was_accepted_is_there_after_redis_was_killed() -> None:
         await core.slots(30)
         assert set(await core.admitted()) == {job.id for job in jobs}
         await client.aclose()
+
+
+async def test_a_new_password_for_redis_takes_the_old_ones_place_without_a_break() -> None:
+    """As deploy/RUNBOOK.md says: both are good for a while, and whoever is connected stays so."""
+    with running_redis() as server:
+        before = connect(server.url, answer_s=PATIENCE_S)
+        await before.execute_command("ACL", "SETUSER", "default", ">the-new-one")
+        after = connect(server.url.replace(server.password, "the-new-one"), answer_s=PATIENCE_S)
+        await after.set("a", 1)
+        await before.execute_command("ACL", "SETUSER", "default", f"<{server.password}")
+        assert await before.get("a") == await after.get("a") == b"1"
+        late = connect(server.url, answer_s=PATIENCE_S)
+        with pytest.raises(AuthenticationError):
+            await late.ping()
+        for each in (before, after, late):
+            await each.aclose()

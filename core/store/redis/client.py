@@ -46,6 +46,9 @@ Stored = TypeVar("Stored", bound=Record)
 #: Redis is away, starting, full or a replica: the call may be made again later. Nothing was half done.
 STORE_DOWN = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, OutOfMemoryError, ReadOnlyError)
 
+#: of these: it is full, and takes nothing that needs room
+STORE_FULL = OutOfMemoryError
+
 #: whatever Redis or the way to it can say
 STORE_ERROR = RedisError
 
