@@ -1,5 +1,6 @@
 """What a world's processes write: every line is JSON with fields; one line for each request, one for a failed callback."""
 
+import asyncio
 import json
 import os
 import re
@@ -14,7 +15,7 @@ import pytest
 
 from tests.compat.processes import PROGRAMS, clean_environment
 from tests.gateway_fixture import running_gateway
-from tests.until import PATIENCE_S
+from tests.until import PATIENCE_S, until
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
@@ -36,7 +37,8 @@ class Said:
 @pytest.fixture(scope="module")
 def said(tmp_path_factory: pytest.TempPathFactory) -> Said:
     folder, found = tmp_path_factory.mktemp("lines"), Said()
-    with running_gateway(folder) as gateway, gateway.http, gateway.sandbox, gateway.receiver:
+    at_once = {"REELGATE_FORMAT_SETTLE_S": "0"}
+    with running_gateway(folder, **at_once) as gateway, gateway.http, gateway.sandbox, gateway.receiver:
         hook = {"url": f"{gateway.world['receiver']}/hook/status/500"}
         headers = {"X-Request-Id": "req-of-the-caller", "traceparent": TRACEPARENT}
         media = [{"upload_id": gateway.upload(gateway.clip())}]
@@ -48,12 +50,23 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> Said:
         gateway.http.get("/v1/jobs/not-an-id")
         gateway.http.get("/v1/jobs", headers={"Authorization": "Bearer rg_wrong"})
         gateway.http.put("/v1/webhook", json=hook)
+        _wait_for_newest_format(folder)
         gateway.http.post("/v1/webhook:test", headers={"X-Request-Id": "req-of-a-test"})
         _send_what_is_no_http(gateway.world["api"])
     for log in folder.glob(".reelgate/*/logs/*.log"):
         if re.match("api|worker", log.name):
             found.lines[log.stem] = [_parsed(line) for line in log.read_text().splitlines()]
     return found
+
+
+def _wait_for_newest_format(folder: Path) -> None:
+    """Wait until the API asks workers in the words of this release, which carry a request's id."""
+    [log] = folder.glob(".reelgate/*/logs/api-1.log")
+
+    async def moved() -> bool:
+        return "the record format moves" in log.read_text()
+
+    asyncio.run(until(moved, within_s=PATIENCE_S, every_s=0.1))
 
 
 def _parsed(line: str) -> dict[str, Any]:
