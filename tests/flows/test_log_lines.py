@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.compat.processes import PROGRAMS, clean_environment
-from tests.gateway_fixture import running_gateway
+from tests.gateway_fixture import Gateway, running_gateway
 from tests.until import PATIENCE_S, until
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -50,8 +50,8 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> Said:
         gateway.http.get("/v1/jobs/not-an-id")
         gateway.http.get("/v1/jobs", headers={"Authorization": "Bearer rg_wrong"})
         gateway.http.put("/v1/webhook", json=hook)
-        _wait_for_newest_format(folder)
-        gateway.http.post("/v1/webhook:test", headers={"X-Request-Id": "req-of-a-test"})
+        [worker_log] = folder.glob(".reelgate/*/logs/worker-1.log")
+        _test_webhook(gateway, worker_log)
         _send_what_is_no_http(gateway.world["api"])
     for log in folder.glob(".reelgate/*/logs/*.log"):
         if re.match("api|worker", log.name):
@@ -59,14 +59,17 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> Said:
     return found
 
 
-def _wait_for_newest_format(folder: Path) -> None:
-    """Wait until the API asks workers in the words of this release, which carry a request's id."""
-    [log] = folder.glob(".reelgate/*/logs/api-1.log")
+def _test_webhook(gateway: Gateway, log: Path) -> None:
+    """Test it until the worker has been asked in the words of this release, which carry a request's id."""
 
-    async def moved() -> bool:
-        return "the record format moves" in log.read_text()
+    def tested() -> bool:
+        gateway.http.post("/v1/webhook:test", headers={"X-Request-Id": "req-of-a-test"})
+        return "req-of-a-test" in log.read_text()
 
-    asyncio.run(until(moved, within_s=PATIENCE_S, every_s=0.1))
+    async def told() -> bool:
+        return tested()
+
+    asyncio.run(until(told, within_s=PATIENCE_S, every_s=0.5))
 
 
 def _parsed(line: str) -> dict[str, Any]:
@@ -126,7 +129,7 @@ def test_a_job_s_lines_name_it_its_tenant_its_trace_and_the_request_that_submitt
 
 
 def test_a_failed_test_of_a_webhook_is_logged_with_its_tenant_and_its_request(said: Said):
-    [row] = said.of("worker-1", "callback attempt failed", type="webhook.test")
+    *_, row = said.of("worker-1", "callback attempt failed", type="webhook.test")
     assert (row["status"], row["tenant"], row["request_id"]) == (500, "demo", "req-of-a-test")
 
 
