@@ -6,6 +6,7 @@
 import os
 import secrets
 from collections.abc import Mapping
+from pathlib import Path
 
 SANDBOX_CREDITS = 25_000
 
@@ -24,6 +25,12 @@ SANDBOX_PACE = {"REELGATE_RENDER_POLL_S": "0.5", "REELGATE_RENDER_POLLS": "300",
 
 def callers_environment() -> dict[str, str]:
     return dict(os.environ)
+
+
+def cache_folder(caller: Mapping[str, str]) -> Path:
+    """Name the folder for what can be made again, by the XDG Base Directory Specification: ``~/.cache/reelgate``."""
+    chosen = Path(caller.get("XDG_CACHE_HOME", ""))
+    return (chosen if chosen.is_absolute() else Path.home() / ".cache") / "reelgate"
 
 
 def new_sandbox_token() -> str:

