@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ("demo", "up", "test", "check", "chaos", "bench", "openapi", "setup")
 #: a uv that notes how it was called and makes a .venv that looks right
 UV = 'echo "$@" >>asked; /bin/mkdir -p .venv/bin; echo >.venv/bin/python; /bin/chmod +x .venv/bin/python'
+EVERYTHING = "sync --frozen --all-extras --group deploy --group footage"
+WORLD = "sync --frozen --no-default-groups --all-extras --quiet"
 house = runpy.run_path(str(ROOT / "tests" / "house.py"))
 
 
@@ -42,10 +44,10 @@ def has(machine, name, script):
     (machine / name).chmod(0o755)
 
 
-def run(clone, *arguments, path):
+def run(clone, *arguments, path, **environment):
     return subprocess.run(
         [clone / "run", *arguments],
-        env={"PATH": str(path)},
+        env={"PATH": str(path), **environment},
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
@@ -91,7 +93,7 @@ def test_uv_on_the_path_is_enough_and_a_second_time_it_is_not_even_asked(clone, 
     has(machine, "uv", UV)
     assert run(clone, "setup", path=machine).returncode == 0
     assert run(clone, "setup", path=machine).returncode == 0
-    assert (clone / "asked").read_text() == "sync --frozen --all-extras --group deploy --quiet\n"
+    assert (clone / "asked").read_text() == f"{EVERYTHING} --quiet\n"
 
 
 def test_a_changed_lock_file_sets_up_again(clone, machine):
@@ -106,7 +108,43 @@ def test_the_benchs_peers_come_only_with_the_bench_and_do_not_undo_the_rest(clon
     has(machine, "uv", UV)
     for command in ("bench", "bench", "setup"):
         run(clone, command, path=machine)
-    assert (clone / "asked").read_text() == "sync --frozen --all-extras --group deploy --group bench --quiet\n"
+    assert (clone / "asked").read_text() == f"{EVERYTHING} --group bench --quiet\n"
+
+
+@pytest.mark.parametrize("command", ["demo", "up", "chaos", "openapi"])
+def test_a_world_is_set_up_without_developers_tools(clone, machine, command):
+    has(machine, "uv", UV)
+    for _ in range(2):
+        run(clone, command, path=machine)
+    assert (clone / "asked").read_text() == f"{WORLD} --group footage\n"
+
+
+def test_footage_that_cannot_be_had_stops_no_demo(clone, machine):
+    has(machine, "uv", f'case "$*" in *footage*) echo "$@" >>asked; exit 1;; esac; {UV}')
+    run(clone, "demo", path=machine)
+    assert (clone / "asked").read_text() == f"{WORLD} --group footage\n{WORLD}\n"
+
+
+def test_the_tools_come_with_the_check_and_serve_a_world_too(clone, machine):
+    has(machine, "uv", UV)
+    for command in ("up", "check", "up"):
+        run(clone, command, path=machine)
+    assert (clone / "asked").read_text() == f"{WORLD} --group footage\n{EVERYTHING} --quiet\n"
+
+
+def test_packages_are_fetched_by_the_authorities_that_the_system_knows(clone, machine):
+    has(machine, "uv", f'echo "$UV_SYSTEM_CERTS" >certs; {UV}')
+    run(clone, "setup", path=machine)
+    assert (clone / "certs").read_text() == "true\n"
+
+
+def test_pip_that_fetches_uv_takes_the_systems_bundle(clone, machine, tmp_path):
+    has(machine, "python3", 'case "$*" in *"-m venv"*) /bin/mkdir -p .tools/bin; /bin/cp "$0" .tools/bin/python;; '
+        '*"-m pip"*) echo "$PIP_CERT" >cert; exit 1;; esac')  # fmt: skip
+    bundle = tmp_path / "bundle.pem"
+    bundle.touch()
+    run(clone, "setup", path=machine, SSL_CERT_FILE=str(bundle))
+    assert (clone / "cert").read_text() == f"{bundle}\n"
 
 
 def test_the_script_is_accepted_by_a_plain_posix_shell():
