@@ -1,18 +1,33 @@
 """The demo's judgement: what counts as a fault, and what a person reads while it runs."""
 
 import io
+import re
+import wave
 
 import pytest
 from rich.console import Console
 
 from sandbox.world.demo.demo_job import job_of, reason_of
 from sandbox.world.demo.film import Film, faults, index_comes_first
+from sandbox.world.demo.page import Shown, page_of
 from sandbox.world.demo.progress import display_on, state_of
+from sandbox.world.demo.sheets import Still, moments
 from sandbox.world.demo.skills import ASKS, TEXT
 from sandbox.world.demo.table import Row, table_of
 
 PRO = next(ask for ask in ASKS if ask.skill == "ai-video-pro-online")
 GOOD = Film(18.5, 1920, 1080, "h264", "aac", streams_at_once=True)
+JOB_ID = "job_01a215aa-438e-73c7-a834-aa4324e86607"
+ROW = Row(
+    "maker-free",
+    JOB_ID,
+    12.34,
+    34.0,
+    30.5,
+    "1920x1080",
+    ("2 cuts made", "Title added", "Music added " * 5),
+    "job.succeeded, verified",
+)
 
 
 def box(kind, content=b""):
@@ -110,9 +125,54 @@ def test_a_failed_jobs_reason_is_its_code_and_detail():
     assert reason_of({"error": None}) == "no code: no reason given"
 
 
-def test_the_table_has_all_that_was_promised():
+def test_the_bars_fit_80_columns():
     written = io.StringIO()
-    row = Row("maker-free", "job_1", 12.34, 30.5, "1920x1080", "Title added", "job.succeeded, signature verified")
-    Console(file=written, width=180).print(table_of([row]))
-    for words in ("maker-free", "job_1", "12.3 s", "30.5 s", "1920x1080", "Title added", "signature verified"):
+    checking = {
+        "status": "running",
+        "stage": "recovering",
+        "progress": {"percent": 40, "message": "Checking what it did"},
+    }
+    with display_on(Console(file=written, width=80, force_terminal=True)) as display:
+        for skill in ("maker-free", "free-video-generation-automatic"):
+            display.show(skill, checking)
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.getvalue()).splitlines()
+    assert [line.split()[0] for line in lines[-2:]] == ["maker-free", "free-video-generation-automatic"]
+    assert max(map(len, lines)) <= 80
+
+
+def test_the_table_has_all_that_was_promised_in_80_columns():
+    written = io.StringIO()
+    Console(file=written, width=80).print(table_of([ROW, ROW._replace(before_s=0.0)]))
+    for words in (
+        "maker-free",
+        JOB_ID,
+        "12.3 s",
+        "34.0 s -> 30.5 s",
+        "1920x1080",
+        "Title added",
+        "job.succeeded, verified",
+    ):
         assert words in written.getvalue()
+    assert max(map(len, written.getvalue().splitlines())) == 80
+
+
+def test_the_page_says_what_was_asked_for_and_what_came_of_it():
+    page = page_of([Shown("cut it", ROW, ("a.mp4",), stills=6)], ["Somebody, CC BY"])
+    for words in ("“cut it”", JOB_ID, "30.5 s, from 34.0 s", "<li>Title added</li>", "input/a.mp4", "Somebody, CC BY"):
+        assert words in page
+
+
+def test_what_comes_from_outside_is_text_on_the_page_and_no_markup():
+    row = ROW._replace(changes=("<script>alert(1)</script>",))
+    page = page_of([Shown('<b>"bold" & more', row, ('"><i>.mp4',), stills=6)], ["<u>me"])
+    for markup in ("<script", "<b>", "<i>", "<u>"):
+        assert markup not in page
+
+
+def test_stills_are_spread_over_the_clips_as_if_they_were_one(tmp_path):
+    long, short = tmp_path / "long.wav", tmp_path / "short.wav"
+    for path, seconds in ((long, 5), (short, 1)):
+        with wave.open(str(path), "wb") as file:
+            file.setparams((1, 2, 8000, 0, "NONE", ""))
+            file.writeframes(bytes(2 * 8000 * seconds))
+    assert moments([long, short]) == [*(Still(long, at + 0.5) for at in range(5)), Still(short, 0.5)]

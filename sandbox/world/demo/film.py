@@ -38,6 +38,12 @@ def probe(path: Path) -> Film:
         )
 
 
+def length_s(path: Path) -> float:
+    """Read how long a file goes on; 0 for a still. Raises `av.FFmpegError`."""
+    with av.open(str(path)) as container:
+        return 0.0 if container.format.name.endswith("_pipe") else (container.duration or 0) / av.time_base
+
+
 def index_comes_first(path: Path) -> bool:
     """Tell whether a player can begin before the whole MP4 is there: its ``moov`` box stands before its ``mdat``."""
     with path.open("rb") as file:

@@ -6,8 +6,11 @@ from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 NAME_WIDTH = 32
+#: leaves room for a few words in 80 columns
+BAR_WIDTH = 14
 
 
 class Display(Protocol):
@@ -50,7 +53,8 @@ def display_on(console: Console) -> Iterator[Display]:
     if not console.is_terminal:
         yield Lines(console)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.fields[doing]}"))
+    words = TextColumn("{task.fields[doing]}", table_column=Column(no_wrap=True, overflow="ellipsis"))
+    columns = (TextColumn("{task.description}"), BarColumn(BAR_WIDTH), TimeElapsedColumn(), words)
     with Progress(*columns, console=console) as progress:
         yield Bars(progress)
 

@@ -5,6 +5,7 @@ the registered token is added as an operator would add it, and the jobs after th
 """
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import av
@@ -18,16 +19,19 @@ from sandbox.world.child_process import ChildFailed, while_alive
 from sandbox.world.demo.api_client import DemoFailed, Gateway
 from sandbox.world.demo.callbacks import Receiver
 from sandbox.world.demo.demo_job import Stage, show
-from sandbox.world.demo.material import lay_out, missing
+from sandbox.world.demo.material import credits_of, lay_out, missing
+from sandbox.world.demo.page import Shown, page_of
 from sandbox.world.demo.progress import Display, display_on
 from sandbox.world.demo.skills import ASKS
-from sandbox.world.demo.table import Row, console, table_of
+from sandbox.world.demo.table import console, table_of
 from sandbox.world.folders import Folders, make_folders
 from sandbox.world.settings import cache_folder, callers_environment, new_sandbox_token, without_accounts
 from sandbox.world.together import together
 from sandbox.world.world import Wish, World, open_world
 
 OUTPUT = Path("demo-output")
+PAGE = OUTPUT / "index.html"
+THINGS = [thing for ask in ASKS for thing in ask.material]
 LIMIT_S = 600
 CALL_LIMIT_S = 60
 
@@ -40,16 +44,18 @@ async def demo() -> int:
     screen, folders = console(), make_folders("demo")
     try:
         async with asyncio.timeout(LIMIT_S):
-            rows = await _perform(screen, folders)
+            films = await _perform(screen, folders)
     except TimeoutError:
         return failed(f"it was not over after {LIMIT_S} s; the logs are in {folders.logs}")
     except EXPECTED as problem:
         return failed(f"{problem or type(problem).__name__}; the logs are in {folders.logs}")
+    rows = [film.row for film in films]
     screen.print(table_of(rows))
     wrong = [f"{row.skill} {fault}" for row in rows for fault in row.faults]
     if wrong:
         return failed("; ".join(wrong))
-    screen.print(f"Five films are in {OUTPUT}/, five callbacks came and their signatures hold.", highlight=False)
+    screen.print("Five films, five callbacks whose signatures hold.", highlight=False)
+    screen.print(f"See them, before and after: {PAGE}", highlight=False)
     return 0
 
 
@@ -58,28 +64,38 @@ def failed(sentence: str) -> int:
     return 1
 
 
-async def _perform(screen: Console, folders: Folders) -> list[Row]:
-    token = new_sandbox_token()
+async def _perform(screen: Console, folders: Folders) -> list[Shown]:
+    token, kept = new_sandbox_token(), cache_folder(callers_environment()) / "clips"
     clear(OUTPUT)
-    things = [thing for ask in ASKS for thing in ask.material]
-    kept = cache_folder(callers_environment()) / "clips"
-    if number := missing(things, kept):
-        screen.print(f"Drawing {number} clips and images, kept in {kept} from now on ...", highlight=False)
-    await lay_out(things, folders.input, kept)
+    await _lay_out(screen, folders, kept)
     screen.print("Starting Redis, the backend, a receiver, the API and a worker ...", highlight=False)
     caller = without_accounts(callers_environment())
     async with open_world(Wish(), folders=folders, caller=caller, sandbox_token=token) as world:
         with display_on(screen) as display:
-            return await while_alive(world.children(), _five_jobs(world, display, token=token))
+            films = await while_alive(world.children(), _five_jobs(world, display, token=token))
+    PAGE.write_text(page_of(films, credits_of(THINGS)), encoding="utf-8")
+    return films
+
+
+async def _lay_out(screen: Console, folders: Folders, kept: Path) -> None:
+    number = missing(THINGS, kept)
+    more = " (this once half a minute more, to draw the clips)" if number else ""
+    screen.print(f"Five jobs; on two cores that is about a minute{more}.", highlight=False)
+    if number:
+        screen.print(f"Drawing {number} clips and stills, which are kept in {kept} ...", highlight=False)
+    await lay_out(THINGS, folders.input, kept)
+    await asyncio.to_thread(shutil.copytree, folders.input, OUTPUT / "input")
 
 
 def clear(output: Path) -> None:
-    output.mkdir(exist_ok=True)
-    for ask in ASKS:
-        (output / f"{ask.skill}.mp4").unlink(missing_ok=True)
+    """Take away what the last demo left; whatever else is there stays."""
+    (output / "pictures").mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(output / "input", ignore_errors=True)
+    for left in (output / "index.html", *(output / f"{ask.skill}.mp4" for ask in ASKS)):
+        left.unlink(missing_ok=True)
 
 
-async def _five_jobs(world: World, display: Display, *, token: str) -> list[Row]:
+async def _five_jobs(world: World, display: Display, *, token: str) -> list[Shown]:
     headers = {"Authorization": f"Bearer {world.api_key}"}
     address, receiver = world.apis[0].address, receiver_address(world)
     async with (
