@@ -92,7 +92,7 @@ def _plot(prometheus: Prometheus, path: Path, start_s: float, end_s: float) -> N
             axes.set_axis_off()
         else:
             _plot_panel(prometheus, axes, panel, start_s, end_s, labels_time=place >= len(shown) - _COLUMNS)
-    figure.suptitle("The dashboard of deploy/monitoring, from a run of the bench; x: seconds", fontsize=8)
+    figure.suptitle("The dashboard of deploy/chart, from a run of the bench; x: seconds", fontsize=8)
     figure.savefig(path, dpi=80, pil_kwargs={"optimize": True})
 
 
