@@ -142,7 +142,7 @@ def open_context(settings: Settings, *, clock: Clock | None = None) -> ApiContex
         cache=Cache(api_keys, webhooks, encryption, clock),
         subscriptions=Subscriptions(events, on_removal=clear_cache),
         watches=Background(),
-        readiness=Readiness(store, encryption),
+        readiness=Readiness(store, encryption, cell=settings.cell),
     )
 
 

@@ -59,6 +59,15 @@ async def own_delivery(context: ApiContext, tenant: str, delivery_id: str) -> De
     return _own(found, tenant, "delivery")
 
 
+def require_ids_of_here(context: ApiContext, **named: str | None) -> None:
+    """Check the ids that a query names, by their parameters: a filter or a cursor of another cell's finds nothing here.
+
+    Raises ApiError (421). What is no id is left to whoever reads it.
+    """
+    for parameter, text in named.items():
+        refuse_foreign(f"'{parameter}'", cell_of(text or ""), here=context.settings.cell, at=f"/{parameter}")
+
+
 def _is_here(context: ApiContext, text: str, kind: IdKind, at: str | None = None) -> bool:
     """Tell whether it could be an id of this cell's. Raises ApiError (421) for another one's."""
     if not is_id(text, kind):

@@ -18,7 +18,7 @@ from service.http.pagination import page_response
 from service.http.query import query_params
 from service.jobs.current_view import with_fresh_link
 from service.jobs.event_stream import has_all, stream_events
-from service.lookup import own_job
+from service.lookup import own_job, require_ids_of_here
 from service.openapi.describe import QUERY, ResponseDoc, problems, reads
 from service.problems import FieldError, invalid
 from service.schemas.requests import EventsQuery, PageQuery
@@ -59,6 +59,7 @@ async def follow_job(
     """
     context = context_of(request)
     job = await own_job(context, request.user.tenant, job_id)
+    require_ids_of_here(context, after=params.after)
     after = last_event_id or params.after
     if wants_list(request.headers.get("accept", "")):
         history = await context.events.of_job(job.id, after=_check_event_id(after), most=_LIST_LIMIT)
@@ -116,6 +117,7 @@ async def list_events(request: ApiRequest, params: NamedDependency[PageQuery]) -
     Cost: nothing.
     """
     context = context_of(request)
+    require_ids_of_here(context, after=params.after)
     after = _check_event_id(params.after)
     history = await context.events.of_tenant(request.user.tenant, after=after, most=params.limit + 1)
     rows = _rows(context, history.events[: params.limit])

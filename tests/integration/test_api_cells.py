@@ -122,6 +122,29 @@ async def test_a_foreign_id_is_told_so_to_a_key_of_this_cell(api: Api, method: s
     misdirected(await api.http.request(method, path))
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"jobs?session_id=ses_{FOREIGN}",
+        f"jobs?batch_id=bat_{FOREIGN}&status=failed",
+        f"jobs?after=job_{FOREIGN}",
+        f"sessions?after=ses_{FOREIGN}",
+        f"deliveries?after=dlv_{FOREIGN}",
+        f"events?after=evt_{FOREIGN}",
+        f"jobs/OWN/events?after=evt_{FOREIGN}",
+    ],
+)
+async def test_a_filter_or_a_cursor_of_another_cell_is_told_so_instead_of_finding_nothing(api: Api, query: str) -> None:
+    own = await api.submit()
+    answer = await api.http.get(f"/v1/{query.replace('OWN', own['id'])}", headers={"Accept": "application/json"})
+    named = query.partition("?")[2].partition("=")[0]
+    problem = misdirected(answer)
+    assert [error["pointer"] for error in problem["errors"]] == [f"/{named}"]
+    assert f"'{named}'" in problem["detail"]
+    for mine in (f"after={own['id']}", f"session_id={own['session_id']}", "after=anything"):
+        assert (await api.http.get(f"/v1/jobs?{mine}")).status_code == 200
+
+
 async def test_a_body_that_names_what_is_in_another_cell_is_told_where(api: Api) -> None:
     for field, pointer in (
         ({"media": [{"upload_id": f"upl_{FOREIGN}"}]}, "/media/0/upload_id"),
