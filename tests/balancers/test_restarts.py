@@ -1,6 +1,7 @@
 """Two APIs behind a real balancer, restarted in turn under load: no call fails, and no event stream loses its place."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ async def _commit(context: ApiContext, old: Job, new: Job) -> Job:
     return await context.jobs.commit(old, new, owner=OWNER, event=await told(context, old, new))
 
 
-@pytest.mark.parametrize(("kind", "delay_s"), [(HAPROXY, 3), (NGINX, 1.5)], ids=["haproxy", "nginx"])
+@pytest.mark.parametrize(("kind", "delay_s"), [(HAPROXY, 5), (NGINX, 1.5)], ids=["haproxy", "nginx"])
 async def test_two_apis_are_restarted_in_turn_under_load_and_nobody_notices(
     redis_url: str, tmp_path: Path, kind: Kind, delay_s: float
 ) -> None:
@@ -129,3 +130,31 @@ async def test_two_apis_are_restarted_in_turn_under_load_and_nobody_notices(
         assert len(accepted) > 100
         for each in accepted:
             assert await ground.context.jobs.load(each)
+
+
+async def _taken_for_down(folder: Path) -> bool:
+    """Whether HAProxy has said of both APIs that they are down."""
+    log = (folder / "haproxy.log").read_text()
+    return all(f"Server apis/api-{number} is DOWN" in log for number in (1, 2))
+
+
+async def test_apis_that_are_only_slow_are_no_503_although_their_checks_time_out(
+    redis_url: str, tmp_path: Path
+) -> None:
+    """Both are frozen, as on a host that is short of time: calls wait, none is refused, each is made once."""
+    async with laid_ground(HAPROXY, redis_url, tmp_path, delay_s=0) as ground, ground.client() as http:
+        for api in ground.apis:
+            api.tell_to_end(signal.SIGSTOP)
+        try:
+            await until(lambda: _taken_for_down(tmp_path), within_s=PATIENCE_S)
+            record = Record()
+            calls = [asyncio.create_task(record.call(http, 202, "POST", "/v1/jobs", json=ASK)) for _ in range(4)]
+            calls += [asyncio.create_task(record.call(http, 200, "GET", "/v1/jobs")) for _ in range(4)]
+            # answered by the balancer itself, which has had the calls by then
+            assert (await http.get("/metrics")).status_code == 404
+        finally:
+            for api in ground.apis:
+                api.tell_to_end(signal.SIGCONT)
+        await asyncio.gather(*calls)
+        assert record.failures == []
+        assert len((await http.get("/v1/jobs")).json()["data"]) == 4

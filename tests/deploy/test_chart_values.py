@@ -9,6 +9,7 @@ import yaml
 
 from core.settings import Settings, variable_of
 from tests.deploy.helm import CHART, NAMESPACE, RELEASE, as_options, helm, refusal
+from tests.deploy.installations import INSTALLATIONS
 
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
@@ -128,6 +129,11 @@ def test_the_notes_warn_of_what_is_for_trying_out():
     assert "No NetworkPolicy" in said
     assert "port-forward service/films-api 8080:80" in said
     assert "create secret" not in said
+
+
+def test_the_page_counts_the_installations_that_are_rendered():
+    word = {10: "ten", 11: "eleven", 12: "twelve", 13: "thirteen"}[len(INSTALLATIONS)]
+    assert f"| rendered | {word} installations" in README
 
 
 def test_the_page_names_every_file_of_values_and_every_top_level_value():
