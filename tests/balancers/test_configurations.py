@@ -33,6 +33,12 @@ def test_whoever_is_checked_is_tried_too_where_all_checks_fail(file: str) -> Non
     assert found == checked | {f"{name}-unchecked": servers for name, servers in checked.items()}
 
 
+def test_nginx_keeps_no_score_of_failures() -> None:
+    """Each of its workers would have one, in which an API that is back stays bad until a call to it has ended well."""
+    servers = re.findall(r"^ +server (\S+)(.*);$", (DEPLOY / "nginx.conf").read_text(), re.MULTILINE)
+    assert [rest.strip() for _, rest in servers] == ["max_fails=0"] * 2
+
+
 def test_one_cell_s_servers_cannot_take_all_connections() -> None:
     text = (DEPLOY / "cells/haproxy.cfg").read_text()
     everybodys, usual = (int(found) for found in re.findall(r"maxconn (\d+)$", text, re.MULTILINE)[:2])
