@@ -27,6 +27,7 @@ from tests.deploy.installations import (
     selected,
     workloads,
 )
+from worker.metrics import preset_metrics
 
 RESTRICTED = {
     "allowPrivilegeEscalation": False,
@@ -306,6 +307,7 @@ def test_keda_counts_queued_and_running_jobs_for_each_slot():
     query = trigger["metadata"]["query"]
     asked = re.findall(r"\b(\w+)\{", query)
     assert asked == ["reelgate_queue_due_jobs", "reelgate_jobs_in_flight"]
+    preset_metrics()
     shown = exposition()[0].decode()
     assert all(f"# TYPE {name} gauge" in shown for name in asked)
     # every worker shows the same queue, and its own jobs
