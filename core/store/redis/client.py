@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 import redis.asyncio
@@ -65,8 +65,11 @@ class _Connection(AbstractConnection):
 
     #: shared by all connections of a client
     breaker: RedisBreaker
+    #: it was the primary, and is none any more
+    demoted = False
 
     async def connect(self) -> None:
+        self.demoted = False
         asked_s = asyncio.get_running_loop().time()
         try:
             await super().connect()  # type: ignore[no-untyped-call]
@@ -82,9 +85,7 @@ class _Connection(AbstractConnection):
             self._unanswered(asked_s)
             raise
         except ReadOnlyError:
-            await self.disconnect(
-                nowait=True
-            )  # it was the primary, and is none any more: the next look finds the other
+            self.demoted = True
             raise
         self.breaker.answered()
         return answer
@@ -132,6 +133,15 @@ class _Pool(redis.asyncio.BlockingConnectionPool):
         if not self.breaker.may_call():
             raise RedisConnectionError("Redis was away a moment ago")
         await super().ensure_connection(connection)
+
+    async def release(self, connection: AbstractConnection) -> None:
+        """Leave a primary that was demoted, so that the next look finds the other.
+
+        No sooner: to redis-py's transactions a connection that goes in the middle is a reason to try again, without end.
+        """
+        if cast("_Connection", connection).demoted:
+            await connection.disconnect(nowait=True)
+        await super().release(connection)
 
 
 def connect(
