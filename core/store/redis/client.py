@@ -25,7 +25,7 @@ from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
 
-from core.model.formats import FIRST_FORMAT, THIS_RELEASE, Mark, format_to_write, is_readable
+from core.model.formats import FIRST_FORMAT, THIS_RELEASE, Mark, format_to_write, is_readable, read_format
 from core.model.job import Record
 from core.sentinel_url import is_sentinel_url, parse_sentinel_url
 from core.store.redis.breaker import RedisBreaker
@@ -243,7 +243,7 @@ class Store:
 
     def read(self, kind: type[Stored], raw: bytes, fmt: bytes | None, *, item_id: str) -> Stored:
         """Read a record with the format that stands beside it. Raises Unreadable."""
-        told = FIRST_FORMAT if fmt is None else int(fmt) if fmt.isdigit() else 0
+        told = read_format(fmt)
         if not is_readable(self.release, self.mark, told):
             raise unreadable(record_kind(kind), item_id, f"its format is {told}")
         return unpack(raw, kind, item_id=item_id)
