@@ -7,6 +7,7 @@ from hashlib import blake2b
 import msgspec
 
 from core.errors import WaitReason
+from core.model.input_view import input_view
 from core.model.job import Job, Status
 from core.model.job_view import JobView, WaitView, view
 from core.security.signed_links import output_link, with_link
@@ -16,8 +17,9 @@ from service.jobs.eta import look_again_s, pace_of
 
 
 async def current_view(context: ApiContext, job: Job) -> JobView:
-    """Show one job as it is right now."""
+    """Show one job as it is right now, with what it was asked for."""
     shown = linked_view(context, job)
+    shown.input = input_view(job)
     if job.status is Status.QUEUED:
         pace = pace_of(await context.timings.now(), tenant_places=context.settings.tenant_running_jobs)
         shown.wait = _wait_view(await context.job_queries.queue_position(job, pace))
@@ -69,7 +71,7 @@ def etag_of(shown: JobView) -> str:
 
 def with_fresh_link(context: ApiContext, body: bytes) -> bytes:
     """Put a fresh link into a kept event's body; the many that tell of no file go out as they are."""
-    if b'"output":{' not in body:
+    if b'"output":{' not in body and b'"batch":{' not in body:
         return body
     settings = context.settings
     return with_link(body, context.encryption, public_url=settings.public_url, now_ms=context.clock.now_ms())

@@ -5,8 +5,9 @@ from typing import Any, Literal
 from core.events.delivery import DeliveryState
 from core.events.event import EventType, JobEventType
 from core.model.job import Status
-from core.model.job_view import JobView, View
+from core.model.job_view import JobView
 from core.model.plan import Output, Plan
+from core.model.view import View
 from service.problems import ProblemDocument
 
 
@@ -75,6 +76,13 @@ class UploadView(View, kw_only=True):
     created_at: str
     #: When it is deleted: 24 hours after its last use. A job that names it later is refused.
     expires_at: str
+
+
+class UploadPage(PageView, kw_only=True):
+    """A page of uploads, newest first."""
+
+    #: The files that are there now.
+    data: list[UploadView]
 
 
 class PresignedUpload(View, kw_only=True):
@@ -224,6 +232,16 @@ class BatchJob(View, kw_only=True):
     id: str
     #: Where it stands.
     status: Status
+    #: `GET`: its film, with your key; null until it is there. It does not expire before the film does. Answers that an older
+    #: release gave first do not have it.
+    output: str | None = None
+
+
+class BatchPage(PageView, kw_only=True):
+    """A page of batches, newest first."""
+
+    #: The batches of the last 40 days.
+    data: list[BatchView]
 
 
 class BatchAccepted(BatchView, kw_only=True):
