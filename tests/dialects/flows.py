@@ -13,7 +13,7 @@ from typing import Any
 import av
 
 from sandbox.clips import make_image, make_talk_clip
-from tests.dialects.ground import Case
+from tests.dialects.harness import Case
 from tests.until import until
 
 Job = dict[str, Any]

@@ -43,7 +43,7 @@ class _Findings(NamedTuple):
     private: set[str]
 
 
-class _Ground(NamedTuple):
+class _DoctorContext(NamedTuple):
     """The parts of a worker that are looked at; not a whole one, which would not come up where one of them is wrong."""
 
     settings: Settings
@@ -62,18 +62,18 @@ def report_of_bad_settings(sentences: list[str]) -> Report:
 async def examine(settings: Settings, wish: Wish) -> Report:
     """Look at everything, and make the report."""
     found = _Findings(list(check_settings(settings)), Seen(anonymous=not settings.nemo_tokens), _private(settings))
-    async with _ground(settings) as ground:
-        found.findings.extend(await check_redis(ground.store, settings, ground.encryption))
+    async with _open_context(settings) as context:
+        found.findings.extend(await check_redis(context.store, settings, context.encryption))
         found.findings.append(await check_storage(settings.storage))
-        for number, credentials in enumerate(await _credentials(ground, found), 1):
-            await _examine_backend(ground, credentials, found, wish if number == 1 else None)
+        for number, credentials in enumerate(await _credentials(context, found), 1):
+            await _examine_backend(context, credentials, found, wish if number == 1 else None)
     where = urlsplit(settings.nemo_api_url)
     account = "anonymous" if found.seen.anonymous else "NEMO_TOKEN"
     return _report(f"{where.scheme}://{where.netloc}", found, account=account, spent=wish.spend)
 
 
 @asynccontextmanager
-async def _ground(settings: Settings) -> AsyncIterator[_Ground]:
+async def _open_context(settings: Settings) -> AsyncIterator[_DoctorContext]:
     store = Store(connect(settings.redis_url.get_secret_value(), answer_s=_REDIS_ANSWER_S))
     encryption = Encryption([key.get_secret_value() for key in settings.secret_keys])
     backend = Backend(
@@ -87,29 +87,29 @@ async def _ground(settings: Settings) -> AsyncIterator[_Ground]:
     pool = token_pool_over(tokens, AnonymousIdentities(store), backend, clock, settings)
     outbound = guarded_client(allow=settings.allow_addresses, http_allowed=settings.allow_http)
     try:
-        yield _Ground(settings, store, encryption, backend, pool, outbound)
+        yield _DoctorContext(settings, store, encryption, backend, pool, outbound)
     finally:
         await outbound.aclose()
         await backend.aclose()
         await store.close()
 
 
-async def _credentials(ground: _Ground, found: _Findings) -> list[Credentials]:
+async def _credentials(context: _DoctorContext, found: _Findings) -> list[Credentials]:
     """Take the operator's tokens, or else the present one of this installation's anonymous identity."""
-    settings = ground.settings
+    settings = context.settings
     if settings.nemo_tokens:
         return [Credentials(token.get_secret_value(), settings.default_profile) for token in settings.nemo_tokens]
     source = AnonymousTokenSource(
-        ground.token_pool,
-        AnonymousIdentities(ground.store),
-        ground.backend,
+        context.token_pool,
+        AnonymousIdentities(context.store),
+        context.backend,
         Clock(),
         rate_limited_s=settings.rate_limited_s,
     )
     expected = "one token of this installation's identity, for 7 days"
     try:
         token_id = await source.get_present_token(profile=settings.default_profile)
-        credentials = await ground.token_pool.credentials(token_id, profile=settings.default_profile)
+        credentials = await context.token_pool.credentials(token_id, profile=settings.default_profile)
     except (BackendFault, Temporary, Undecryptable, STORE_ERROR) as why:
         came = str(why.fault) if isinstance(why, BackendFault) else type(why).__name__
         found.findings.append(Finding("backend", "anonymous token", Verdict.BAD, expected, came))
@@ -118,10 +118,12 @@ async def _credentials(ground: _Ground, found: _Findings) -> list[Credentials]:
     return [credentials] if credentials else []
 
 
-async def _examine_backend(ground: _Ground, credentials: Credentials, found: _Findings, wish: Wish | None) -> None:
+async def _examine_backend(
+    context: _DoctorContext, credentials: Credentials, found: _Findings, wish: Wish | None
+) -> None:
     """Make the calls with the first token; of the others the balance is read."""
-    settings, seen = ground.settings, found.seen
-    calls = RecordedCalls(ground.backend, credentials, base_url=settings.nemo_api_url)
+    settings, seen = context.settings, found.seen
+    calls = RecordedCalls(context.backend, credentials, base_url=settings.nemo_api_url)
     if wish is None:
         await read_balance(calls, seen)
     else:
@@ -129,7 +131,7 @@ async def _examine_backend(ground: _Ground, credentials: Credentials, found: _Fi
         if not wish.spend:
             calls.skip("message and export", "--spend was not given: they cost credits")
         elif session_id:
-            await PaidChecks(calls, seen, settings, ground.outbound).run(session_id)
+            await PaidChecks(calls, seen, settings, context.outbound).run(session_id)
     found.findings.extend(calls.findings)
     found.private.update(calls.private)
 

@@ -1,6 +1,6 @@
-"""Where a measurement takes place: the gateway's real processes over a real Redis, with the bench's own backend.
+"""Harness of a measurement: the gateway's real processes over a real Redis, with the bench's own backend.
 
-Each measurement has a ground of its own, with the settings that it needs, and leaves nothing running.
+Each measurement has a harness of its own, with the settings that it needs, and leaves nothing running.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ JOB = {
 
 
 @dataclass
-class Ground:
+class Harness:
     """A running gateway and the backend that it drives."""
 
     world: World
@@ -67,7 +67,7 @@ class Ground:
             yield request_bytes(self.jobs_url, body, {**self.headers, "traceparent": traceparent(trace)})
 
     async def another_worker(self) -> Child:
-        """Start one more worker; it stops with the ground."""
+        """Start one more worker; it stops with the harness."""
         child = worker_part(len(self.world.workers) + 1, self.world.folders, self.world.environment)
         self.world.workers.append(child)
         await child.start()
@@ -92,9 +92,9 @@ class Ground:
 
 
 @asynccontextmanager
-async def ground(
+async def running_harness(
     name: str, *, workers: int = 1, redis_url: str | None = None, **settings: str
-) -> AsyncIterator[Ground]:
+) -> AsyncIterator[Harness]:
     """Start a gateway. `settings` are environment variables."""
     stub = Stub()
     server, beat = await serve(stub)
@@ -105,7 +105,7 @@ async def ground(
             address, key = world.apis[0].address, world.api_key
             auth = {"Authorization": f"Bearer {key}"}
             async with httpx.AsyncClient(base_url=address, headers=auth, trust_env=False, timeout=60) as http:
-                yield Ground(world, stub, http)
+                yield Harness(world, stub, http)
     finally:
         server.close()
         beat.cancel()

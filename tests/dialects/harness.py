@@ -1,4 +1,4 @@
-"""What the tests of dialects stand on: a sandbox, proxies before it, and worlds whose backend is a proxy.
+"""Harness of the dialects' tests: a sandbox, proxies before it, and worlds whose backend is a proxy.
 
 Every case is a tenant with a backend token of its own. By the token the proxy knows the case, the sandbox's ledger tells
 what it was charged, and what is learned of one token is no other case's.
@@ -65,7 +65,7 @@ class Case:
 
 
 @dataclass
-class Ground:
+class Harness:
     """A world behind a proxy, and the means to open cases in it."""
 
     world: Gateway
@@ -108,7 +108,7 @@ def _named(token: str) -> str:
 
 
 @contextmanager
-def running_ground(folder: Path, sandbox_url: str, **environment: str) -> Iterator[Ground]:
+def running_harness(folder: Path, sandbox_url: str, **environment: str) -> Iterator[Harness]:
     """Start a world whose backend is a proxy before a sandbox that runs already."""
     env = {"REELGATE_SECRET_KEYS": secrets.token_urlsafe(32), **environment}
     with (
@@ -117,7 +117,7 @@ def running_ground(folder: Path, sandbox_url: str, **environment: str) -> Iterat
         httpx.Client(base_url=sandbox_url, timeout=PATIENCE_S, trust_env=False) as sandbox,
         ExitStack() as stack,
     ):
-        yield Ground(world, proxy, sandbox, env, stack)
+        yield Harness(world, proxy, sandbox, env, stack)
 
 
 @contextmanager
