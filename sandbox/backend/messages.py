@@ -7,10 +7,10 @@
 import asyncio
 
 from sandbox.backend import refusals, stories, talk
-from sandbox.backend.chance import share
 from sandbox.backend.channel import Closed
 from sandbox.backend.clock import Clock
 from sandbox.backend.message_run import Performance
+from sandbox.backend.pseudo_random import pseudo_random
 from sandbox.backend.runs import Message, Run
 from sandbox.backend.sessions import Session, Sessions
 from sandbox.backend.settings import Settings
@@ -74,7 +74,7 @@ class Messages:
             edited=edited,
             used_urls=frozenset(media.url for media in session.new_media),
             cost=cost,
-            luck=share(session.number, plan.prompt, session.messages),
+            draw=pseudo_random(session.number, plan.prompt, session.messages),
             shape=self._shape(plan, session),
             language=talk.language_of(plan.prompt, session.language),
         )
@@ -99,6 +99,6 @@ class Messages:
         if plan.shape is not None:
             return plan.shape
         seed = self._settings.seed_shape
-        if seed == "vendor" or (seed == "mixed" and share("shape", session.number) < _HALF):
+        if seed == "vendor" or (seed == "mixed" and pseudo_random("shape", session.number) < _HALF):
             return "vendor"
-        return "adk-partial" if share("partial", session.number) < _HALF else "adk"
+        return "adk-partial" if pseudo_random("partial", session.number) < _HALF else "adk"

@@ -38,7 +38,7 @@ class Run:
     #: credits, frozen until it ends
     cost: int
     #: 0 up to 1, by hash: what chance decides goes by it
-    luck: float
+    draw: float
     shape: Shape
     language: Language
     channel: Channel = field(default_factory=Channel)
