@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from tests.contract.test_upstream_network import CALLER, backend, fault_of_message
+from tests.contract.test_backend_network import CALLER, backend, fault_of_message
 from tests.peer_fixture import answered, page, peer
 from worker.backend.client import Backend
 from worker.backend.faults import BackendFault, Fault
