@@ -213,7 +213,7 @@ def trying_again(job: Job, *, after: str) -> Job:
 
 def upload_interrupted(job: Job) -> Job:
     """An upload broke off: before the next one the backend is asked what it has."""
-    return msgspec.structs.replace(job, upload_doubt=True)
+    return msgspec.structs.replace(job, upload_in_doubt=True)
 
 
 def claim_link_found(job: Job, *, claim_url: str | None) -> Job:
