@@ -11,7 +11,7 @@ import msgspec
 
 from core.errors import Code, WaitReason
 from core.model.plan import Output, Plan
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 
 
 # Comments that begin with "#:" are shown to callers.

@@ -11,7 +11,7 @@ from core.clock import rfc3339
 from core.errors import MEANINGS, Code, WaitReason
 from core.model.job import Job, Problem, Stage, Status
 from core.model.plan import Plan
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 
 
 @redacted_repr("id", "version", "status", "stage", "type", "code", "reason")

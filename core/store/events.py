@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from core.events.event import Event, random_tail
 from core.ids import cell_of, id_prefix
 from core.model.job import Job
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from core.store.redis.client import Store, Subscription
 from core.store.redis.codec import raw, raw_record
 from core.store.redis.functions import EVENTS_PER_JOB

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import httptools
 import httpx
 
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from worker.connections.idle import OwnedBody
 from worker.connections.wire import Wire
 

@@ -14,7 +14,7 @@ import msgspec
 
 from core.clock import stopwatch_s
 from core.http.user_agent import user_agent
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from worker.backend.breaker import BackendBreaker
 from worker.backend.connections import BackendConnections
 from worker.backend.faults import BackendFault, Fault, fault_of

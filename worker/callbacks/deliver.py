@@ -11,7 +11,7 @@ import msgspec
 from core.events.delivery import DeliveryState
 from core.logs import bind, get_logger, trace_id_of
 from core.metrics import CALLBACK_DELAY_SECONDS, CALLBACK_SECONDS, CALLBACKS, CALLBACKS_LATE, TLS_FAILURES
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from core.security.signed_links import with_link
 from core.security.signing import headers
 from core.store.deliveries import DeliveryClaim

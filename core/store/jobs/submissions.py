@@ -10,7 +10,7 @@ from core.events.event import Event
 from core.model.job import Job
 from core.model.job_view import UNPLACED
 from core.model.session import Session
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from core.settings import Settings
 from core.store.events import event_argument
 from core.store.idempotency import IDEMPOTENCY_MS, waits_of

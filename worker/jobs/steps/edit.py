@@ -12,7 +12,7 @@ from core.logs import get_logger
 from core.metrics import SILENT_EDITS
 from core.model import transitions
 from core.model.job import Job
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from core.store.redis.client import STORE_DOWN
 from worker.backend import gui_talk
 from worker.backend.client import Credentials
