@@ -13,7 +13,7 @@ from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
 from litestar.types import ASGIApp
 
 from sandbox.backend import control_routes, media_routes, refusals, session_routes
-from sandbox.backend.faults import Front
+from sandbox.backend.faults import FaultMiddleware
 from sandbox.backend.refusals import Refused
 from sandbox.backend.state import BackendState
 
@@ -33,7 +33,7 @@ def build(state: BackendState) -> ASGIApp:
         openapi_config=None,
         logging_config=None,
     )
-    return Front(app, state.faults)
+    return FaultMiddleware(app, state.faults)
 
 
 def _refuse(request: Request[Any, Any, Any], refused: Refused) -> Response[dict[str, Any]]:

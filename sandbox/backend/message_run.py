@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 _HALF = 0.5
 
 
-class Performance:
-    def __init__(self, settings: Settings, clock: Clock, once: stories.Once) -> None:
+class MessageRunner:
+    def __init__(self, settings: Settings, clock: Clock, once: stories.FiredStories) -> None:
         self._settings = settings
         self._clock = clock
         self._once = once
@@ -131,10 +131,10 @@ class Performance:
         run.session.busy = False
         run.session.used_at_s = self._clock.now_s()
         if landed:
-            run.token.purse.spend(run.cost)
+            run.token.credit_account.spend(run.cost)
             run.message.charged = run.cost
         else:
-            run.token.purse.thaw(run.cost)
+            run.token.credit_account.thaw(run.cost)
 
     def _answer(self, run: Run) -> None:
         _report_tools(run)

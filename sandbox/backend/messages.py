@@ -9,7 +9,7 @@ import asyncio
 from sandbox.backend import refusals, stories, talk
 from sandbox.backend.channel import Closed
 from sandbox.backend.clock import Clock
-from sandbox.backend.message_run import Performance
+from sandbox.backend.message_run import MessageRunner
 from sandbox.backend.pseudo_random import pseudo_random
 from sandbox.backend.runs import Message, Run
 from sandbox.backend.sessions import Session, Sessions
@@ -27,8 +27,8 @@ class Messages:
         self._clock = clock
         self._tokens = tokens
         self._sessions = sessions
-        self._once = stories.Once()
-        self._performance = Performance(settings, clock, self._once)
+        self._once = stories.FiredStories()
+        self._performance = MessageRunner(settings, clock, self._once)
         self._tasks: set[asyncio.Task[None]] = set()
         self.received: list[Message] = []
 
@@ -63,7 +63,7 @@ class Messages:
             raise refusals.session_busy()
         edited = edit(plan.prompt, session.draft, list(session.media().values()), list(session.new_media))
         cost = self._cost(plan, edited)
-        token.purse.freeze(cost)
+        token.credit_account.freeze(cost)
         session.busy = True
         session.messages += 1
         return Run(

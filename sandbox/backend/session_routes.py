@@ -27,7 +27,7 @@ async def anonymous_token(request: Call) -> dict[str, Any]:
             "token": token.value,
             "user_id": token.user_id,
             "expires_at": rfc3339(token.expires_at_s or 0),
-            "credits": token.purse.available,
+            "credits": token.credit_account.available,
         }
     )
 
@@ -56,7 +56,7 @@ async def claim_token(request: Call) -> dict[str, Any]:
 
 @get("/api/credits/balance/simple")
 async def balance(request: Call) -> dict[str, Any]:
-    return done(dict(state_of(request).tokens.caller(request.headers, "read").purse.balance()))
+    return done(dict(state_of(request).tokens.caller(request.headers, "read").credit_account.balance()))
 
 
 @get("/api/state/nemo_agent/me/{session_id:str}/latest")

@@ -8,7 +8,7 @@ from typing import Any
 
 from sandbox.backend import ledger
 from sandbox.backend.clock import Clock
-from sandbox.backend.faults import FaultBox
+from sandbox.backend.faults import ActiveFaults
 from sandbox.backend.files import FileStore
 from sandbox.backend.messages import Messages
 from sandbox.backend.renders import Renders
@@ -22,7 +22,7 @@ class BackendState:
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings = settings
         self.clock = Clock(settings.time_scale)
-        self.faults = FaultBox(self.clock)
+        self.faults = ActiveFaults(self.clock)
         self.file_store = FileStore(folder)
         self.ingest = MediaIngest(self.file_store, self.clock, fetch_s=settings.fetch_s)
         self._begin()

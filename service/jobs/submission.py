@@ -15,7 +15,7 @@ from core.model.upload import Upload
 from core.model.webhook import TenantWebhook
 from core.settings import Settings
 from core.store.idempotency import StoredResponse, encode_response, with_waits
-from core.store.jobs.submissions import Accepted, BatchStart, Idempotency, Rejected, Remembered, Replayed, Submission
+from core.store.jobs.submissions import Accepted, BatchStart, Idempotency, Preconditions, Rejected, Replayed, Submission
 from core.store.redis.codec import unpack
 from core.store.tenants.api_keys import Caller
 from service.context import ApiContext
@@ -139,7 +139,7 @@ async def _accept_with_webhook(
             key_id=caller.key_id,
             idempotency=idempotency,
             batch=batch,
-            remembered=Remembered(stored),
+            preconditions=Preconditions(stored),
             pace=pace_of(context.timings.lately(), tenant_places=context.settings.tenant_running_jobs),
         )
         if not (isinstance(outcome, Rejected) and outcome.why == "webhook"):

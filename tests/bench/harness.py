@@ -17,7 +17,7 @@ from sandbox.world.child_process import Child
 from sandbox.world.folders import Folders, make_folders
 from sandbox.world.processes import worker_part
 from sandbox.world.settings import callers_environment
-from sandbox.world.world import Wish, World, open_world
+from sandbox.world.world import World, WorldSpec, open_world
 from tests.bench.load import request_bytes
 from tests.bench.stub import PLAIN, Stub, new_trace, serve, traceparent
 
@@ -99,9 +99,9 @@ async def running_harness(
     stub = Stub()
     server, beat = await serve(stub)
     caller = {**callers_environment(), **SETTINGS, **settings}
-    wish = Wish(apis=1, workers=workers, backend=stub.url, redis_url=redis_url)
+    spec = WorldSpec(apis=1, workers=workers, backend=stub.url, redis_url=redis_url)
     try:
-        async with open_world(wish, folders=_folders(name), caller=caller, sandbox_token="") as world:
+        async with open_world(spec, folders=_folders(name), caller=caller, sandbox_token="") as world:
             address, key = world.apis[0].address, world.api_key
             auth = {"Authorization": f"Bearer {key}"}
             async with httpx.AsyncClient(base_url=address, headers=auth, trust_env=False, timeout=60) as http:

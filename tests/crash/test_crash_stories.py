@@ -5,7 +5,7 @@ import asyncio
 from tests.crash.harness import running_harness
 from tests.crash.lane import open_lane
 from tests.crash.left_over import left_over
-from tests.crash.traps import Moment, Spree
+from tests.crash.traps import EveryNthTrap, Moment
 
 #: how a job with this story ends when nobody dies; None is success
 ENDS = {
@@ -54,7 +54,7 @@ async def test_every_story_comes_to_its_end_although_workers_die_all_the_time(tm
         patience = {"REELGATE_RENDER_POLLS": "100", "REELGATE_RENDER_POLL_S": "0.4", "REELGATE_RECOVER_READS": "3"}
         async with open_lane(harness, 0, token=",".join(tokens), workers=WORKERS, **patience) as lane:
             await lane.all_ready()
-            lane.trap = Spree(Moment("commit_job", WRITES_PER_DEATH, "before", "kill"))
+            lane.trap = EveryNthTrap(Moment("commit_job", WRITES_PER_DEATH, "before", "kill"))
             asks = list(asked())
             output = {"export": True, "resolution": "360p"}
             ids = [await lane.submit(prompt, output=output, timeout_s=DEADLINE_S) for prompt, _ in asks]

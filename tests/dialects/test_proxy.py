@@ -47,7 +47,7 @@ def harness(tmp_path_factory) -> Iterator[Harness]:
         yield Harness(proxy, sandbox, clip)
 
 
-class Knower:
+class DialectClient:
     """A client that knows the dialect: it asks again where that is called for, and finds what it needs wherever it is."""
 
     def __init__(self, harness: Harness, dialect: Dialect) -> None:
@@ -149,28 +149,30 @@ def unstored(body: bytes) -> bytes:
 
 @pytest.mark.parametrize("dialect", SPOKEN, ids=lambda dialect: dialect.name.split("+")[0])
 async def test_who_knows_a_dialect_gets_the_film_in_it(harness, dialect):
-    knower = Knower(harness, dialect)
-    async with knower.http:
-        film = await knower.film(*await knower.edited())
+    client_of_dialect = DialectClient(harness, dialect)
+    async with client_of_dialect.http:
+        film = await client_of_dialect.film(*await client_of_dialect.edited())
     assert b"ftyp" in film[:12]
 
 
 async def test_as_it_is_the_proxy_says_what_the_sandbox_says(harness):
-    knower = Knower(harness, AS_IT_IS)
-    async with knower.http:
-        session_id, _ = await knower.edited()
+    client_of_dialect = DialectClient(harness, AS_IT_IS)
+    async with client_of_dialect.http:
+        session_id, _ = await client_of_dialect.edited()
         path = f"/api/state/nemo_agent/me/{session_id}/latest"
-        through = (await knower.http.get(path)).json()
-        past = harness.sandbox.get(path, headers={"Authorization": knower.http.headers["Authorization"]}).json()
-        refused = await knower.http.get("/api/state/nemo_agent/me/1/latest")
+        through = (await client_of_dialect.http.get(path)).json()
+        past = harness.sandbox.get(
+            path, headers={"Authorization": client_of_dialect.http.headers["Authorization"]}
+        ).json()
+        refused = await client_of_dialect.http.get("/api/state/nemo_agent/me/1/latest")
     assert without_records(through) == without_records(past)
     assert refused.json()["code"] == 1002
 
 
 async def test_what_a_seat_always_says_hinders_no_other_call(harness):
-    knower = Knower(harness, AS_IT_IS)
-    knower.seat.always["credits"] = Reply(200, b'{"code":2001,"message":"insufficient credits"}')
-    async with knower.http:
-        assert (await knower.http.get("/api/credits/balance/simple")).json()["code"] == 2001
-        assert await knower.edited()
-    assert knower.seat.calls["credits"] == 1
+    client_of_dialect = DialectClient(harness, AS_IT_IS)
+    client_of_dialect.seat.always["credits"] = Reply(200, b'{"code":2001,"message":"insufficient credits"}')
+    async with client_of_dialect.http:
+        assert (await client_of_dialect.http.get("/api/credits/balance/simple")).json()["code"] == 2001
+        assert await client_of_dialect.edited()
+    assert client_of_dialect.seat.calls["credits"] == 1

@@ -16,7 +16,7 @@ from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.jobs.retry_policy import (
     LONGEST_PAUSE_S,
     TRIES,
-    Try,
+    NextTry,
     name_of,
     next_try,
     tries_after,
@@ -32,7 +32,7 @@ def started(**facts) -> Job:
     return msgspec.structs.replace(transitions.started(make_job(**facts), now_ms=0), stage=Stage.UPLOADING)
 
 
-def tries(fault: BackendFault, job: Job, *, most: int = 200, elsewhere: bool = False) -> list[tuple[float, Try]]:
+def tries(fault: BackendFault, job: Job, *, most: int = 200, elsewhere: bool = False) -> list[tuple[float, NextTry]]:
     """Play it on a clock until it gives up, or its time is over: each try with the moment at which it is made."""
     now_s, made = 0.0, []
     while now_s < job.timeout_s and len(made) < most:
@@ -115,7 +115,7 @@ def test_a_pause_in_which_nothing_was_sent_counts_as_none():
 
 def test_the_backend_s_own_word_counts_more_where_it_asks_for_longer():
     slow = BackendFault(Fault.BROKEN, call="state", retry_after_s=90)
-    assert tries(slow, started(), most=1)[0][1] == Try(WaitReason.BACKEND_DOWN, 90.0)
+    assert tries(slow, started(), most=1)[0][1] == NextTry(WaitReason.BACKEND_DOWN, 90.0)
 
 
 def test_each_call_and_fault_is_counted_for_itself():

@@ -29,7 +29,7 @@ _VALUE = re.compile(rb"[\t -~]*")
 _LENGTHS = (b"content-length", b"transfer-encoding")
 
 
-class Times(NamedTuple):
+class Timeouts(NamedTuple):
     """How long may pass until a connection is there, until a piece is taken, and until the next piece comes."""
 
     connect_s: float
@@ -45,7 +45,7 @@ class Outgoing(NamedTuple):
     target: str
     headers: Mapping[str, str]
     body: bytes | AsyncIterator[bytes]
-    times: Times
+    times: Timeouts
 
 
 class BackendConnection:

@@ -30,7 +30,7 @@ from worker.tokens.pool import TokenPool
 _REDIS_ANSWER_S = 5.0
 
 
-class Wish(NamedTuple):
+class RunOptions(NamedTuple):
     """What a run shall do besides the harmless calls."""
 
     clip_url: str | None
@@ -59,17 +59,17 @@ def report_of_bad_settings(sentences: list[str]) -> Report:
     return _report("", _Findings(bad_settings(sentences), Seen(), set()), account="none", spent=False)
 
 
-async def examine(settings: Settings, wish: Wish) -> Report:
+async def examine(settings: Settings, options: RunOptions) -> Report:
     """Look at everything, and make the report."""
     found = _Findings(list(check_settings(settings)), Seen(anonymous=not settings.nemo_tokens), _private(settings))
     async with _open_context(settings) as context:
         found.findings.extend(await check_redis(context.store, settings, context.encryption))
         found.findings.append(await check_storage(settings.storage))
         for number, credentials in enumerate(await _credentials(context, found), 1):
-            await _examine_backend(context, credentials, found, wish if number == 1 else None)
+            await _examine_backend(context, credentials, found, options if number == 1 else None)
     where = urlsplit(settings.nemo_api_url)
     account = "anonymous" if found.seen.anonymous else "NEMO_TOKEN"
-    return _report(f"{where.scheme}://{where.netloc}", found, account=account, spent=wish.spend)
+    return _report(f"{where.scheme}://{where.netloc}", found, account=account, spent=options.spend)
 
 
 @asynccontextmanager
@@ -119,16 +119,16 @@ async def _credentials(context: _DoctorContext, found: _Findings) -> list[Creden
 
 
 async def _examine_backend(
-    context: _DoctorContext, credentials: Credentials, found: _Findings, wish: Wish | None
+    context: _DoctorContext, credentials: Credentials, found: _Findings, options: RunOptions | None
 ) -> None:
     """Make the calls with the first token; of the others the balance is read."""
     settings, seen = context.settings, found.seen
     calls = RecordedCalls(context.backend, credentials, base_url=settings.nemo_api_url)
-    if wish is None:
+    if options is None:
         await read_balance(calls, seen)
     else:
-        session_id = await HarmlessChecks(calls, seen).run(clip_url=wish.clip_url)
-        if not wish.spend:
+        session_id = await HarmlessChecks(calls, seen).run(clip_url=options.clip_url)
+        if not options.spend:
             calls.skip("message and export", "--spend was not given: they cost credits")
         elif session_id:
             await PaidChecks(calls, seen, settings, context.outbound).run(session_id)

@@ -30,7 +30,7 @@ _REASONS = {
 }
 
 
-class Try(NamedTuple):
+class NextTry(NamedTuple):
     """Make the call again after `delay_s`. `counts`: the next pause is longer; not where nothing was sent."""
 
     reason: WaitReason
@@ -38,7 +38,9 @@ class Try(NamedTuple):
     counts: bool = True
 
 
-def next_try(fault: BackendFault, job: Job, settings: Settings, *, now_ms: int, elsewhere: bool = False) -> Try | None:
+def next_try(
+    fault: BackendFault, job: Job, settings: Settings, *, now_ms: int, elsewhere: bool = False
+) -> NextTry | None:
     """Say when a job makes its call again; None: it gives up. `elsewhere`: with another token, or in a new session.
 
     The pause never leads past the job's deadline, at which it ends.
@@ -48,7 +50,7 @@ def next_try(fault: BackendFault, job: Job, settings: Settings, *, now_ms: int, 
         return None
     pause_s = 0.0 if elsewhere and tries == 0 else _pause_s(fault, job, settings)
     left_s = max(0.0, (job.deadline_ms - now_ms) / 1000)
-    return Try(_REASONS.get(fault.fault, WaitReason.BACKEND_DOWN), min(pause_s, left_s), counts=_was_sent(fault))
+    return NextTry(_REASONS.get(fault.fault, WaitReason.BACKEND_DOWN), min(pause_s, left_s), counts=_was_sent(fault))
 
 
 def grown_s(first_s: float, times: int) -> float:

@@ -28,8 +28,8 @@ class Submission(NamedTuple):
     event: Event
 
 
-class Remembered(NamedTuple):
-    """What a caller remembers instead of reading it anew: the key, and the tenant's webhook as it is stored.
+class Preconditions(NamedTuple):
+    """What was read earlier, and must still hold: the API key, and the tenant's webhook as it is stored.
 
     The operation looks whether both still hold, and says ``revoked`` or ``webhook`` where one does not.
     """
@@ -109,7 +109,7 @@ class Submissions:
         key_id: str,
         idempotency: Idempotency | None,
         batch: BatchStart | None = None,
-        remembered: Remembered | None = None,
+        preconditions: Preconditions | None = None,
         pace: Pace | None = None,
     ) -> Accepted | Replayed | Rejected:
         """Keep jobs, all or none. After `Accepted` nothing can lose them but Redis itself.
@@ -125,7 +125,7 @@ class Submissions:
             "upload_until_ms": self._clock.now_ms() + UPLOAD_LIFE_MS,
             "idempotency": _idempotency_argument(idempotency, submissions) if idempotency else None,
             "batch": _batch_argument(batch) if batch else None,
-            "remembered": {"webhook": raw(remembered.webhook or b"")} if remembered else None,
+            "remembered": {"webhook": raw(preconditions.webhook or b"")} if preconditions else None,
             "unplaced": raw(UNPLACED),
             "pace": pace._asdict() if pace else None,
         }
