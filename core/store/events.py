@@ -40,11 +40,6 @@ def stream_id(event_id: str) -> str:
     return f"{int(digits[:12], 16)}-{int(digits[13:16], 16)}"
 
 
-def event_ms(event_id: str) -> int:
-    """Read when an event came to be out of its id. Raises ValueError for no such id."""
-    return int(stream_id(event_id).partition("-")[0])
-
-
 def event_argument(event: Event, job: Job) -> dict[str, Any]:
     """Write an event as the operations read it; `id_prefix` and `random` begin and end its id."""
     return {
