@@ -1,4 +1,4 @@
-"""The line between a run and the one client that listens to it: the client may leave at any time, the run goes on."""
+"""Channel from a run to the one client that listens to it: the client may leave at any time, the run goes on."""
 
 import asyncio
 from collections.abc import AsyncIterator

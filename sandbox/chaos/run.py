@@ -1,4 +1,4 @@
-"""A run from its world to its verdict: callers submit, troubles come, everything heals, comes to rest, and is counted."""
+"""A chaos run from its world to its verdict: callers submit, faults come and end, all comes to rest and is counted."""
 
 import asyncio
 import itertools

@@ -4,7 +4,7 @@ import asyncio
 
 import redis.asyncio
 
-from tests.bench.filling import store_ended
+from tests.bench.fill_redis import store_ended
 from tests.bench.harness import Harness, running_harness
 from tests.bench.load import send_all
 from tests.bench.stub import PLAIN, new_trace

@@ -1,4 +1,4 @@
-"""At which moment a worker is stopped, and how."""
+"""Traps: at which moment a worker is stopped, and how."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The first look at what a message did, right after its stream has closed by itself."""
+"""Confirms an edit right after its stream has closed by itself: the first look at what the message did."""
 
 from core.model import transitions
 from worker.jobs.edit_outcome import EditOutcome, outcome_after_stream, required_intent

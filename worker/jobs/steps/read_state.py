@@ -1,4 +1,4 @@
-"""One look at what a message did: the balance, then the state. Reads, and decides nothing."""
+"""Reads the balance and the state after a message, in this order, and decides nothing."""
 
 from typing import NamedTuple
 

@@ -4,7 +4,7 @@ open stream, and how soon a new one is picked up meanwhile.
 
 import asyncio
 
-from tests.bench.filling import store_rendering
+from tests.bench.fill_redis import store_rendering
 from tests.bench.harness import Harness, running_harness
 from tests.bench.load import percentile, send_all
 from tests.bench.machine import rss_mib
@@ -24,7 +24,7 @@ BETWEEN_PROBES_S = 0.1
 async def measure() -> list[Row]:
     """Fill one worker, then probe it."""
     settings = {"REELGATE_WORKER_JOBS": "15000", "REELGATE_RENDER_POLL_S": str(POLL_S)}
-    async with running_harness("flight", workers=0, **settings) as harness:
+    async with running_harness("concurrency", workers=0, **settings) as harness:
         renders = [new_trace(HOLD_RENDER) for _ in range(RENDERS)]
         await store_rendering(harness, renders, over_s=POLL_S)
         await harness.another_worker()

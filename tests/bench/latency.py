@@ -15,7 +15,7 @@ async def measure() -> list[Row]:
     """Take jobs from POST to callback, one after the other."""
     first_s: list[float] = []
     whole_s: list[float] = []
-    async with running_harness("jobs") as harness:
+    async with running_harness("latency") as harness:
         for number in range(WARM_UP + JOBS):
             _, first, whole = await harness.whole_job()
             if number >= WARM_UP:
