@@ -20,7 +20,7 @@ from typing import Any
 
 import httpx
 
-from tests.dialects.proxy import Proxy, Seat
+from tests.dialects.proxy import Conversation, Proxy
 from tests.dialects.proxy_server import running_proxy
 from tests.gateway_fixture import FAST, Gateway, running_gateway
 from tests.until import PATIENCE_S
@@ -47,10 +47,10 @@ class Tenant(Gateway):
 
 @dataclass(frozen=True)
 class Case:
-    """One tenant, its seat at the proxy, and its token's name in the ledger."""
+    """One tenant, its conversation at the proxy, and its token's name in the ledger."""
 
     gateway: Tenant
-    seat: Seat
+    conversation: Conversation
     token_id: str
 
     def messages(self) -> list[dict[str, Any]]:
@@ -78,19 +78,24 @@ class Harness:
 
     def calls(self) -> int:
         """Count what the gateway has asked so far."""
-        return sum(seat.calls.total() for seat in (self.proxy.stranger, *list(self.proxy.seats.values())))
+        return sum(
+            conversation.calls.total()
+            for conversation in (self.proxy.stranger, *list(self.proxy.conversations.values()))
+        )
 
-    def open_cases(self, seats: Mapping[str, Seat], *, without_token: frozenset[str] = frozenset()) -> dict[str, Case]:
+    def open_cases(
+        self, conversations: Mapping[str, Conversation], *, without_token: frozenset[str] = frozenset()
+    ) -> dict[str, Case]:
         """Make a tenant for each name. One without a token is served by the installation's anonymous identity."""
-        tokens = {name: "" if name in without_token else f"nmv_usr_{secrets.token_hex(12)}" for name in seats}
+        tokens = {name: "" if name in without_token else f"nmv_usr_{secrets.token_hex(12)}" for name in conversations}
         for token in filter(None, tokens.values()):
             self.sandbox.post("/_sandbox/tokens", json={"token": token, "credits": _CREDITS}).raise_for_status()
-        self.proxy.seats |= {token: seats[name] for name, token in tokens.items() if token}
+        self.proxy.conversations |= {token: conversations[name] for name, token in tokens.items() if token}
         keys, trust = self._enrol(tokens), ssl.create_default_context()
-        opened = {name: Tenant(self.world, keys[name], self.sandbox, trust) for name in seats}
+        opened = {name: Tenant(self.world, keys[name], self.sandbox, trust) for name in conversations}
         for tenant in opened.values():
             self.stack.callback(tenant.close)
-        return {name: Case(opened[name], seats[name], _named(tokens[name])) for name in seats}
+        return {name: Case(opened[name], conversations[name], _named(tokens[name])) for name in conversations}
 
     def _enrol(self, tokens: Mapping[str, str]) -> dict[str, str]:
         command = [sys.executable, "-m", "tests.dialects.enrol"]

@@ -26,7 +26,7 @@ from tests.dialects.always import CALLS, GROUPS, LEAST_TIMEOUT_S, TIMES_A_GOOD_O
 from tests.dialects.dialects import Dialect
 from tests.dialects.harness import Case, Harness, running_harness, running_stand_in
 from tests.dialects.patience import STALLED_S, awaited
-from tests.dialects.proxy import Seat
+from tests.dialects.proxy import Conversation
 from tests.until import wait_until
 
 #: `awaited` sees long before whether something stands still
@@ -124,10 +124,12 @@ def ends(tmp_path_factory) -> Iterator[Ends]:
 
 def begin_group(name: str, harness: Harness, pool: ThreadPoolExecutor, clip: Path) -> dict[str, Future[Ended]]:
     """Open a group's cases and submit their jobs, after the one to which nothing bad is said."""
-    seats = {f"{call}-{answer}": seat_of(name, call, answer) for call in CALLS for answer in GROUPS[name]}
-    seats[f"{TOLD_WELL}-{name}"] = Seat()
-    strangers = [case for case in seats if case.startswith("token-")]
-    cases = harness.open_cases(seats, without_token=frozenset(strangers))
+    conversations = {
+        f"{call}-{answer}": conversation_of(name, call, answer) for call in CALLS for answer in GROUPS[name]
+    }
+    conversations[f"{TOLD_WELL}-{name}"] = Conversation()
+    strangers = [case for case in conversations if case.startswith("token-")]
+    cases = harness.open_cases(conversations, without_token=frozenset(strangers))
     well = f"{TOLD_WELL}-{name}"
     good = pool.submit(ended, cases[well], well, clip, Pace(LONGEST_S, GRACE_S))
     turns = pool.submit(one_by_one, harness, {case: cases[case] for case in strangers}, clip, good)
@@ -143,10 +145,10 @@ def pace_after(good: Future[Ended], *, least_s: int = LEAST_TIMEOUT_S) -> Pace:
     return Pace(timeout_s, max(GRACE_S, 2 * took_s), math.ceil(math.log2(timeout_s / least_s)))
 
 
-def seat_of(group: str, call: str, answer: str) -> Seat:
+def conversation_of(group: str, call: str, answer: str) -> Conversation:
     """Say always the same to a call; a download is asked for only where the film's link does not lead to it."""
     dialect = Dialect("gone", film="gone") if call == "download" else Dialect("plain")
-    return Seat(dialect, always={call: GROUPS[group][answer]})
+    return Conversation(dialect, always={call: GROUPS[group][answer]})
 
 
 def one_by_one(harness: Harness, cases: dict[str, Case], clip: Path, good: Future[Ended]) -> dict[str, Ended]:
@@ -155,7 +157,7 @@ def one_by_one(harness: Harness, cases: dict[str, Case], clip: Path, good: Futur
     with redis.Redis.from_url(harness.world.world["redis_url"]) as store:
         for name, case in cases.items():
             store.hdel(key("anonymous_identity"), "rest_until_ms", "refusals")
-            harness.proxy.stranger = case.seat
+            harness.proxy.stranger = case.conversation
             told[name] = ended(case, name, clip, pace_after(good, least_s=SHORTER))
     return told
 
@@ -171,12 +173,12 @@ def ended(case: Case, name: str, clip: Path, pace: Pace) -> Ended:
         wait_until(lambda: looked_at(case, job["id"]), within_s=LONGEST_S, every_s=0.1)
         case.gateway.http.post(f"/v1/jobs/{job['id']}/cancel")
     job = case.gateway.ended(job["id"])
-    return Ended(job, Counter(case.seat.calls), len(case.messages()), pace)
+    return Ended(job, Counter(case.conversation.calls), len(case.messages()), pace)
 
 
 def looked_at(case: Case, job_id: str) -> bool:
     """Whether the job's render is under way, or the job is over."""
-    return case.seat.calls["status"] > 0 or case.gateway.job(job_id)["finished_at"] is not None
+    return case.conversation.calls["status"] > 0 or case.gateway.job(job_id)["finished_at"] is not None
 
 
 @pytest.mark.parametrize("group", GROUPS)

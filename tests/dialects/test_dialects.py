@@ -16,7 +16,7 @@ from tests.dialects.dialects import AS_IT_IS, DIALECTS, KINDS, Dialect, covering
 from tests.dialects.flows import FLOWS, End, end_of, make_files
 from tests.dialects.harness import Case, Harness, running_harness, running_stand_in
 from tests.dialects.patience import awaited
-from tests.dialects.proxy import Seat
+from tests.dialects.proxy import Conversation
 
 #: `awaited` sees long before whether something stands still
 pytestmark = pytest.mark.timeout(3600)
@@ -77,7 +77,7 @@ def told(tmp_path_factory):
     folder = tmp_path_factory.mktemp("dialects")
     with running_stand_in(**STEADY) as sandbox, running_harness(folder, sandbox, **SHORT) as harness:
         files = make_files(folder)
-        cases = harness.open_cases({name_of(spoken).replace(".", "-"): Seat(spoken[0]) for spoken in PLAN})
+        cases = harness.open_cases({name_of(spoken).replace(".", "-"): Conversation(spoken[0]) for spoken in PLAN})
         with ThreadPoolExecutor(AT_ONCE) as pool:
             running = {
                 name_of(spoken): pool.submit(outcome_of, cases[name_of(spoken)], spoken[1], files) for spoken in PLAN
@@ -89,7 +89,7 @@ def told(tmp_path_factory):
 def outcome_of(case: Case, flow: str, files) -> Outcome:
     ends = tuple(end_of(case, job) for job in FLOWS[flow].run(case, files))
     left = [row for row in case.renders() if not row["fetched"] and row["status"] not in ("failed", "cancelled")]
-    return Outcome(ends, len(case.messages()), case.seat.leaked, len(left))
+    return Outcome(ends, len(case.messages()), case.conversation.leaked, len(left))
 
 
 def seen(told: Told, dialect: Dialect, flow: str) -> Outcome:

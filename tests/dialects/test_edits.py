@@ -12,7 +12,7 @@ import pytest
 from tests.dialects.dialects import AS_IT_IS, Dialect
 from tests.dialects.flows import make_files
 from tests.dialects.harness import Case, running_harness, running_stand_in
-from tests.dialects.proxy import Seat
+from tests.dialects.proxy import Conversation
 from tests.dialects.shapes import others_frozen
 
 UNSEEN_S = 3
@@ -52,7 +52,7 @@ def cases(tmp_path_factory):
     folder = tmp_path_factory.mktemp("edits")
     with running_stand_in(**STEADY) as sandbox, running_harness(folder, sandbox, **SHORT) as harness:
         files = make_files(folder)
-        opened = harness.open_cases({name: Seat(dialect) for name, dialect in SEATS.items()})
+        opened = harness.open_cases({name: Conversation(dialect) for name, dialect in SEATS.items()})
         yield {name: (case, case.gateway.upload(files["two"])) for name, case in opened.items()}
 
 

@@ -20,7 +20,7 @@ from tests.dialects import shapes
 from tests.dialects.asgi import Reply
 from tests.dialects.dialects import AS_IT_IS, DIALECTS, Dialect, mixed
 from tests.dialects.harness import running_stand_in
-from tests.dialects.proxy import Proxy, Seat, drafts_in
+from tests.dialects.proxy import Conversation, Proxy, drafts_in
 from tests.dialects.proxy_server import running_proxy
 from tests.until import PATIENCE_S, until
 
@@ -53,7 +53,7 @@ class DialectClient:
     def __init__(self, harness: Harness, dialect: Dialect) -> None:
         token = f"nmv_usr_{dialect.name.split('+')[0]}"
         harness.sandbox.post("/_sandbox/tokens", json={"token": token, "credits": 500})
-        harness.proxy.seats[token] = self.seat = Seat(dialect)
+        harness.proxy.conversations[token] = self.conversation = Conversation(dialect)
         headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity", **ATTRIBUTION}
         self.http = httpx.AsyncClient(base_url=harness.proxy.url, headers=headers, trust_env=False, timeout=PATIENCE_S)
         self.clip = harness.clip
@@ -169,10 +169,10 @@ async def test_as_it_is_the_proxy_says_what_the_sandbox_says(harness):
     assert refused.json()["code"] == 1002
 
 
-async def test_what_a_seat_always_says_hinders_no_other_call(harness):
+async def test_what_is_always_said_to_one_call_hinders_no_other(harness):
     client_of_dialect = DialectClient(harness, AS_IT_IS)
-    client_of_dialect.seat.always["credits"] = Reply(200, b'{"code":2001,"message":"insufficient credits"}')
+    client_of_dialect.conversation.always["credits"] = Reply(200, b'{"code":2001,"message":"insufficient credits"}')
     async with client_of_dialect.http:
         assert (await client_of_dialect.http.get("/api/credits/balance/simple")).json()["code"] == 2001
         assert await client_of_dialect.edited()
-    assert client_of_dialect.seat.calls["credits"] == 1
+    assert client_of_dialect.conversation.calls["credits"] == 1

@@ -14,12 +14,12 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
 
 
 @pytest.fixture(autouse=True)
-def no_outcry(request: pytest.FixtureRequest) -> Iterator[None]:
+def no_error_logged(request: pytest.FixtureRequest) -> Iterator[None]:
     """No process may log an error, whatever it is asked."""
     if "harness" not in request.fixturenames:
         yield
         return
     running: Harness = request.getfixturevalue("harness")
-    before = len(running.outcry())
+    before = len(running.error_lines())
     yield
-    assert running.outcry()[before:] == []
+    assert running.error_lines()[before:] == []

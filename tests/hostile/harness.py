@@ -65,7 +65,7 @@ class Harness:
                 client.get("/livez")
         raise AssertionError("it never came to be so")
 
-    def outcry(self) -> list[bytes]:
+    def error_lines(self) -> list[bytes]:
         """List the log lines of errors: there shall be none, whatever was asked."""
         lines = (line for log in self.logs for line in log.read_bytes().splitlines())
         return [line for line in lines if _LOUD.search(line)]
@@ -142,7 +142,7 @@ def main() -> None:
     with TemporaryDirectory() as folder, running_harness(Path(folder)) as harness:
         print(json.dumps({"urls": harness.urls, "key": harness.key, "folder": folder, "redis": harness.redis.url}))  # noqa: T201 - a command
         sys.stdin.readline()
-        print(b"\n".join(harness.outcry()).decode())  # noqa: T201 - a command
+        print(b"\n".join(harness.error_lines()).decode())  # noqa: T201 - a command
 
 
 if __name__ == "__main__":
