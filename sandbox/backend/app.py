@@ -12,9 +12,10 @@ from litestar.exceptions import InternalServerException
 from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
 from litestar.types import ASGIApp
 
-from sandbox.backend import control_routes, media_routes, refusals, session_routes
+from sandbox.backend import refusals
 from sandbox.backend.faults import FaultMiddleware
 from sandbox.backend.refusals import Refused
+from sandbox.backend.routes import control, media, sessions
 from sandbox.backend.state import BackendState
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ _RENDER_CALLS = "/api/render/"
 def build(state: BackendState) -> ASGIApp:
     """Whoever serves it calls `state.stop()` at the end."""
     app = Litestar(
-        route_handlers=[*session_routes.ROUTES, *media_routes.ROUTES, *control_routes.ROUTES],
+        route_handlers=[*sessions.ROUTES, *media.ROUTES, *control.ROUTES],
         exception_handlers={Refused: _refuse, HTTP_500_INTERNAL_SERVER_ERROR: _break},
         state=State({"backend": state}),
         openapi_config=None,

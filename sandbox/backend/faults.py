@@ -1,6 +1,6 @@
 """Faults for everybody, set and ended over `/_sandbox/faults`: errors, cut streams, slowness, being down.
 
-`FaultMiddleware` stands before the whole application and plays all but the cut streams, which `session_routes.py` asks for. The
+`FaultMiddleware` stands before the whole application and plays all but the cut streams, which `routes/sessions.py` asks for. The
 control calls themselves never suffer. Seconds here are real, since they are the test's, not the backend's.
 """
 

@@ -6,8 +6,8 @@ Pure views of the other modules' records. Tokens appear by id alone.
 from typing import Any
 
 from sandbox.backend.clock import rfc3339
+from sandbox.backend.messages.run import Message
 from sandbox.backend.renders import Render
-from sandbox.backend.runs import Message
 from sandbox.backend.sessions import Session
 from sandbox.backend.tokens import Token
 

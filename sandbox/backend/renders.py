@@ -1,6 +1,6 @@
 """Exports: who may begin one, the bounded pool that renders them, their status, cancel and file.
 
-`media_routes.py` calls it, `sandbox/render` makes the film. A render belongs to the token's account that began it; no one
+`routes/media.py` calls it, `sandbox/render` makes the film. A render belongs to the token's account that began it; no one
 else can read it. Stories of the session's last message decide what the next render meets.
 """
 

@@ -10,7 +10,7 @@ from sandbox.backend import ledger
 from sandbox.backend.clock import Clock
 from sandbox.backend.faults import ActiveFaults
 from sandbox.backend.files import FileStore
-from sandbox.backend.messages import Messages
+from sandbox.backend.messages.accept import Messages
 from sandbox.backend.renders import Renders
 from sandbox.backend.sessions import Sessions
 from sandbox.backend.settings import Settings

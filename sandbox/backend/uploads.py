@@ -1,6 +1,6 @@
 """Ingests media: from a form or from URLs, to disk, never whole in memory, refused by name, size and bytes.
 
-Called by `media_routes.py`. What it returns is stored and probed; putting it into a session is `sessions.py`'s.
+Called by `routes/media.py`. What it returns is stored and probed; putting it into a session is `sessions.py`'s.
 """
 
 import asyncio

@@ -2,8 +2,8 @@
 
 import pytest
 
-from sandbox.backend import stories, talk
-from sandbox.backend.answers import is_silent, sentences
+from sandbox.backend.messages import stories, talk
+from sandbox.backend.messages.answers import is_silent, sentences
 from sandbox.edits import Edited
 
 DONE = Edited(draft={}, said=["I added a title."], not_understood=[], changed=True, generated=False, stages=[])

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from sandbox.backend.channel import Closed
+from sandbox.backend.messages.channel import Closed
 from sandbox.backend.settings import Settings
 from sandbox.backend.state import BackendState
 from tests.until import PATIENCE_S

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox.backend import stories
+from sandbox.backend.messages import stories
 
 
 def test_tags_are_no_part_of_the_prompt():

@@ -12,8 +12,8 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from sandbox.backend import ledger, refusals
-from sandbox.backend.calls import Call, state_of
 from sandbox.backend.faults import CONTROL_PATH, Faults
+from sandbox.backend.routes.calls import Call, state_of
 from sandbox.backend.tokens import SCOPES, Token, register
 from sandbox.local import is_from_web_page
 

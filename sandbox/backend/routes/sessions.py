@@ -7,12 +7,13 @@ from typing import Any
 from litestar import get, post
 from litestar.response import Stream
 
-from sandbox.backend import refusals, sessions, stream
-from sandbox.backend.calls import Call, done, json_of, state_of
-from sandbox.backend.channel import Closed
+from sandbox.backend import refusals, sessions
 from sandbox.backend.clock import rfc3339
 from sandbox.backend.connection import cut_off
-from sandbox.backend.runs import Run
+from sandbox.backend.messages import stream
+from sandbox.backend.messages.channel import Closed
+from sandbox.backend.messages.run import Run
+from sandbox.backend.routes.calls import Call, done, json_of, state_of
 
 
 @post("/api/auth/anonymous-token", status_code=200)

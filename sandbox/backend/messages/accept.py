@@ -1,20 +1,21 @@
 """Takes messages in: checks, refuses or charges them, and starts their runs, which outlive the call.
 
-`session_routes.py` calls `start` and streams what the run says. Which story it is, `stories.py` reads; how a run goes,
-`message_run.py` knows. Nothing here knows HTTP.
+`routes/sessions.py` calls `start` and streams what the run says. Which story it is, `stories.py` reads; how a run goes,
+`runner.py` knows. Nothing here knows HTTP.
 """
 
 import asyncio
 
-from sandbox.backend import refusals, stories, talk
-from sandbox.backend.channel import Closed
+from sandbox.backend import refusals
 from sandbox.backend.clock import Clock
-from sandbox.backend.message_run import MessageRunner
+from sandbox.backend.messages import stories, talk
+from sandbox.backend.messages.channel import Closed
+from sandbox.backend.messages.run import Message, Run
+from sandbox.backend.messages.runner import MessageRunner
+from sandbox.backend.messages.stories import Plan
 from sandbox.backend.pseudo_random import pseudo_random
-from sandbox.backend.runs import Message, Run
 from sandbox.backend.sessions import Session, Sessions
 from sandbox.backend.settings import Settings
-from sandbox.backend.stories import Plan
 from sandbox.backend.tokens import Token, Tokens
 from sandbox.edits import Edited, edit
 

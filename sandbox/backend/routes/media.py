@@ -8,8 +8,8 @@ from litestar.exceptions import NotFoundException
 from litestar.response import File
 
 from sandbox.backend import refusals, render_status
-from sandbox.backend.calls import Call, base_url, done, json_of, state_of
 from sandbox.backend.files import ROOT
+from sandbox.backend.routes.calls import Call, base_url, done, json_of, state_of
 from sandbox.backend.sessions import video_info
 from sandbox.backend.uploads import Taken, limit_bytes
 

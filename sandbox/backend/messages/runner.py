@@ -1,6 +1,6 @@
 """Runs one message: which events are sent when, when the edit lands in the draft, and what becomes of its credits.
 
-`messages.py` starts it; the run goes on when nobody listens any more, as the real backend edits and bills on.
+`accept.py` starts it; the run goes on when nobody listens any more, as the real backend edits and bills on.
 What is said, `answers.py` decides. Knows nothing of tokens' rules or HTTP.
 """
 
@@ -9,13 +9,13 @@ import contextlib
 import logging
 from typing import Any
 
-from sandbox.backend import answers, stories, talk
-from sandbox.backend.channel import Closed
 from sandbox.backend.clock import Clock
+from sandbox.backend.messages import answers, stories, talk
+from sandbox.backend.messages.channel import Closed
+from sandbox.backend.messages.run import Run
+from sandbox.backend.messages.stream import Failure, Heartbeat, Text, ToolCall, ToolResult
 from sandbox.backend.pseudo_random import pseudo_random
-from sandbox.backend.runs import Run
 from sandbox.backend.settings import Settings
-from sandbox.backend.stream import Failure, Heartbeat, Text, ToolCall, ToolResult
 
 log = logging.getLogger(__name__)
 

@@ -1,12 +1,12 @@
 """What the backend says about one message, sentence by sentence: pure, from the edit, the plan and two numbers.
 
-`messages.py` asks; `talk.py` has the words.
+`accept.py` asks; `talk.py` has the words.
 """
 
 from collections.abc import Sequence
 
-from sandbox.backend.stories import Plan
-from sandbox.backend.talk import (
+from sandbox.backend.messages.stories import Plan
+from sandbox.backend.messages.talk import (
     GUI,
     NOT_UNDERSTOOD,
     NOTHING_CHANGED,

@@ -1,6 +1,6 @@
 """Which story a message tells: reads the `[[story:NAME]]` tags and decides, purely, what they mean for the run.
 
-`messages.py` asks for a `Plan`; `FiredStories` remembers which of the one-time stories have fired.
+`accept.py` asks for a `Plan`; `FiredStories` remembers which of the one-time stories have fired.
 """
 
 import re

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from sandbox.backend.stream import Event
+from sandbox.backend.messages.stream import Event
 
 
 @dataclass(frozen=True)
