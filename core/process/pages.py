@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from core.metrics import exposition
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 
 #: a request's head is no larger than this, and an exchange takes no longer
 _HEAD_LIMIT_BYTES = 16_384
