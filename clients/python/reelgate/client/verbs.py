@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from reelgate.client import calls
 from reelgate.client.calls import Call, JobAsk, Media
 from reelgate.client.effects import ByteProgress, Emit, Steps, Work
-from reelgate.client.errors import DownloadFailed, NoAnswer, Refused, StillRunning, require_success
+from reelgate.client.errors import DownloadFailed, NoAnswer, NotFound, Refused, StillRunning, require_success
 from reelgate.client.event_reader import SILENCE_S, EventReader
 from reelgate.client.exchange import Circumstances, exchange
 from reelgate.client.film_download import download, film_of
@@ -129,5 +129,7 @@ def saved(here: Circumstances, job_id: str, to: Path) -> Steps[Path]:
     """Download a film that is there. Raises DownloadFailed, whatever keeps it from coming, and OSError."""
     try:
         return (yield from download(here, job_id, to))
+    except NotFound:
+        raise
     except (NoAnswer, Refused) as why:
         raise DownloadFailed(job_id, to, str(why)) from why
