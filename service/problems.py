@@ -26,6 +26,8 @@ PROBLEM_JSON = "application/problem+json"
 
 #: the codes that refusals are counted under
 PROBLEM_CODES: tuple[str, ...] = get_args(CallCode)
+#: of a request that was broken off, by us or by Redis
+UNKNOWN_END = "whether it was done is not known. Repeat it, with the same Idempotency-Key where it had one."
 _UNREADABLE = (
     "The stored {} cannot be read by this process: a newer release of this service wrote it, or it is damaged. Nothing "
     "was done and nothing else is concerned; ask again later, or tell the operator."
@@ -189,7 +191,7 @@ def _as_api_error(error: Exception) -> ApiError:
         words = "There is no room to keep more at present; nothing was done. Reading and deleting still work."
         return ApiError(503, "unavailable", words, headers={"Retry-After": "30"})
     if isinstance(error, STORE_DOWN):
-        return ApiError(503, "unavailable", "Redis does not answer; nothing was done.", headers={"Retry-After": "1"})
+        return ApiError(503, "unavailable", f"Redis does not answer; {UNKNOWN_END}", headers={"Retry-After": "1"})
     if isinstance(error, Unreadable):
         return ApiError(503, "record_unreadable", _UNREADABLE.format(error.kind), headers={"Retry-After": "60"})
     if isinstance(error, HTTPException) and error.status_code < 500:  # noqa: PLR2004 - the caller's own errors

@@ -1,6 +1,7 @@
 """The public view of a job: the one representation that answers, events and callbacks share.
 
-Pure. `output.url` and the position in the queue are put in on the way out, since both are true only for a moment.
+Pure. `output.url` and the position in the queue are put in on the way out, since both are true only for a moment, and so
+is what it was asked for (`input_view`), since it is as long as a prompt.
 """
 
 from typing import Any
@@ -9,14 +10,10 @@ import msgspec
 
 from core.clock import rfc3339
 from core.errors import MEANINGS, Code, WaitReason
+from core.model.input_view import InputView
 from core.model.job import Job, Problem, Stage, Status
 from core.model.plan import Plan
-from core.redacted_repr import redacted_repr
-
-
-@redacted_repr("id", "version", "status", "stage", "type", "code", "reason")
-class View(msgspec.Struct, kw_only=True):
-    """Every struct that callers read: all fields are always there."""
+from core.model.view import View
 
 
 # Comments that begin with "#:" are shown to callers.
@@ -102,7 +99,7 @@ class Links(View, kw_only=True):
 
 
 class JobView(View, kw_only=True):
-    """A job as callers read it: the same in answers, events and callbacks."""
+    """A job as callers read it: the same in answers, events and callbacks, but for `input`."""
 
     #: Names the job in every other call. Store it with your order before you do anything else.
     id: str
@@ -122,6 +119,9 @@ class JobView(View, kw_only=True):
     progress: Progress
     #: Why it waits; null while it does not.
     wait: WaitView | None
+    #: What it was asked for. Null in the answer to its submit, in events and in callbacks, which stay small, and once its
+    #: data is removed: read the job.
+    input: InputView | None
     #: How its prompt was read.
     plan: Plan
     #: What would do better next time, or what is doubtful about the result, in sentences for people.
@@ -180,6 +180,7 @@ def view(job: Job, *, public_url: str) -> JobView:
         language=job.language,
         progress=Progress(percent=job.percent, message=job.message),
         wait=_wait(job),
+        input=None,
         plan=job.plan,
         hints=job.hints,
         reply=job.reply,

@@ -19,7 +19,7 @@ from core.ids import is_id
 from core.logs import bound, get_logger, trace_id_of
 from core.metrics import HTTP_REQUEST_SECONDS, HTTP_REQUESTS
 from service.http.headers import join_field_lines
-from service.problems import PROBLEM_JSON, ApiError, count_refusal, problem_document
+from service.problems import PROBLEM_JSON, UNKNOWN_END, ApiError, count_refusal, problem_document
 
 log = get_logger(__name__)
 
@@ -83,7 +83,7 @@ async def _call_counting(app: ASGIApp, scope: Scope, receive: Receive, send: Sen
 
 async def _refuse_at_the_end(scope: Scope, send: Send, request_id: str) -> None:
     """Tell a caller whose request took longer than an ending process can wait."""
-    error = ApiError(503, "unavailable", "This process ends, and could not wait for the request's end; send it again.")
+    error = ApiError(503, "unavailable", f"This process ends, and could not wait for the request's end; {UNKNOWN_END}")
     count_refusal(error)
     body = msgspec.json.encode(problem_document(error, scope["path"], request_id=request_id))
     headers = [(b"content-type", PROBLEM_JSON.encode()), (b"content-length", b"%d" % len(body)), (b"retry-after", b"1")]

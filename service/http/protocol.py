@@ -184,16 +184,19 @@ class LimitedProtocol(HttpToolsProtocol):
         self._stop_deadline()
         if self.transport.is_closing():
             return
-        if not self._is_responding():
+        if self.cycle and not self.cycle.more_body and not self.cycle.response_complete:
+            self.cycle.keep_alive = False  # the requests before are well, and get their answers first
+            return
+        if not self._has_answered():
             request_id = str(uuid4())
             self.transport.write(raw_response(error, request_id))
             log_unread(error.status, request_id=request_id)
             count_refusal(error)
         self.transport.close()
 
-    def _is_responding(self) -> bool:
-        """Whether an answer is being written, to the request before, say: nothing may get into its middle."""
-        return self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
+    def _has_answered(self) -> bool:
+        """Whether the answer has begun before its request's end: nothing may get into its middle, or behind it."""
+        return self.cycle is not None and self.cycle.response_started and self.cycle.more_body
 
     def _start_deadline(self, *, within_s: float) -> None:
         self._stop_deadline()

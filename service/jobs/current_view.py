@@ -7,6 +7,7 @@ from hashlib import blake2b
 import msgspec
 
 from core.errors import WaitReason
+from core.model.input_view import input_view
 from core.model.job import Job, Status
 from core.model.job_view import JobView, WaitView, view
 from core.security.signed_links import output_link, with_link
@@ -16,8 +17,9 @@ from service.jobs.eta import look_again_s, pace_of
 
 
 async def current_view(context: ApiContext, job: Job) -> JobView:
-    """Show one job as it is right now."""
+    """Show one job as it is right now, with what it was asked for."""
     shown = linked_view(context, job)
+    shown.input = input_view(job)
     if job.status is Status.QUEUED:
         pace = pace_of(await context.timings.now(), tenant_places=context.settings.tenant_running_jobs)
         shown.wait = _wait_view(await context.job_queries.queue_position(job, pace))

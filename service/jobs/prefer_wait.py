@@ -6,6 +6,7 @@ from litestar import Response
 
 from core.model.job import Job
 from core.store.idempotency import StoredResponse
+from core.store.redis.client import STORE_DOWN
 from service.context import ApiContext
 from service.http.json_response import encoded_response, json_response
 from service.jobs.current_view import current_view
@@ -26,10 +27,11 @@ async def respond(context: ApiContext, accepted: StoredResponse, wait_s: int | N
 
 
 async def _ended_within(context: ApiContext, job_id: str, wait_s: int) -> Job | None:
+    """Wait for a job's end. None: it did not come, or nobody can look; that the job is accepted stays true."""
     try:
         async with asyncio.timeout(wait_s):
             return await _end_of(context, job_id)
-    except TimeoutError:
+    except (TimeoutError, *STORE_DOWN):
         return None
 
 

@@ -11,7 +11,8 @@ import msgspec
 from core.clock import parse_rfc3339_ms
 from core.errors import MEANINGS, Code, WaitReason
 from core.events.delivery import DeliveryState
-from core.model.job import Job, OutputFile, Problem, Stage, Status, Wait
+from core.model.input_view import input_view
+from core.model.job import Job, MediaRef, OutputFile, Problem, Stage, Status, Wait, Webhook
 from core.model.job_view import JobView, WaitView, view
 from core.model.plan import Output, Plan
 from core.profiles import PROFILES
@@ -38,11 +39,17 @@ _SUBMITTED = Job(
     tenant="acme",
     prompt="cut the pauses, add background music, and export in 1080p",
     profile="ai-video-pro-online",
+    media=(
+        MediaRef(url="https://example.com/clip.mp4", name="clip.mp4"),
+        MediaRef(upload_id=_UPLOAD, name="logo.png", size_bytes=48_213),
+    ),
     session_id=_SESSION,
     language="en",
     output_ask=Output(resolution_asked=True),
     plan=Plan(message="cut the pauses, add background music", action="export"),
     hints=("Clips under 60 seconds go fastest.",),
+    webhook=Webhook(url=_HOOK, events=("job.succeeded", "job.failed")),
+    max_credits=200,
     metadata={"order": "7"},
     created_at_ms=_BEGAN_MS,
 )
@@ -92,7 +99,9 @@ _IN_SESSION = _shown(
     ),
     wait=WaitView(reason=WaitReason.SESSION_BUSY, behind=_JOB),
 )
-_SUCCEEDED = _shown(_changed(_EDITED, status=Status.SUCCEEDED, percent=100, message="Done", output=_FILM))
+_SUCCEEDED = _shown(
+    _changed(_EDITED, status=Status.SUCCEEDED, percent=100, message="Done", output=_FILM), input=input_view(_SUBMITTED)
+)
 _FAILED = _shown(
     _changed(
         _EDITED,

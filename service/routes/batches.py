@@ -36,7 +36,9 @@ from service.schemas.responses import BatchAccepted, BatchView
             headers=ACCEPTED_HEADERS,
         )
     }
-    | problems(JSON_BODY, IDEMPOTENT, JOB_REFUSALS, FULL, {422: ("too_many", "malformed_json", "not_found")}),
+    | problems(
+        JSON_BODY, IDEMPOTENT, JOB_REFUSALS, FULL, {422: ("too_many", "malformed_json", "not_found", "misdirected")}
+    ),
     opt=json_body(BatchRequest, example={"jobs": [EXAMPLE], "session": "separate"}),
 )
 async def submit_batch(

@@ -5,8 +5,9 @@ from typing import Any, Literal
 from core.events.delivery import DeliveryState
 from core.events.event import EventType, JobEventType
 from core.model.job import Status
-from core.model.job_view import JobView, View
+from core.model.job_view import JobView
 from core.model.plan import Output, Plan
+from core.model.view import View
 from service.problems import ProblemDocument
 
 

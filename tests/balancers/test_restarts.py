@@ -100,7 +100,7 @@ async def _commit(context: ApiContext, old: Job, new: Job) -> Job:
     return await context.jobs.commit(old, new, owner=OWNER, event=await told(context, old, new))
 
 
-@pytest.mark.parametrize(("kind", "delay_s"), [(HAPROXY, 3), (NGINX, 1.5)], ids=["haproxy", "nginx"])
+@pytest.mark.parametrize(("kind", "delay_s"), [(HAPROXY, 3), (NGINX, 3)], ids=["haproxy", "nginx"])
 async def test_two_apis_are_restarted_in_turn_under_load_and_nobody_notices(
     redis_url: str, tmp_path: Path, kind: Kind, delay_s: float
 ) -> None:

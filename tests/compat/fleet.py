@@ -6,9 +6,8 @@ behind a load balancer does. What a caller was told, and what the backend's ledg
 
 import random
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,9 @@ import httpx
 from tests.compat.last_release import command
 from tests.compat.processes import Process, running
 from tests.gateway_fixture import unique_title
+from tests.until import PATIENCE_S, wait_until
 
 ENDS = {"succeeded", "failed", "canceled", "expired"}
-_CALL_S = 60
-_JOB_S = 90
 
 
 class Fleet:
@@ -79,7 +77,7 @@ class Caller:
 
     def __init__(self, fleet: Fleet, api_key: str, hook: str, clip: bytes) -> None:
         self._fleet = fleet
-        self._http = httpx.Client(headers={"Authorization": f"Bearer {api_key}"}, timeout=_CALL_S, trust_env=False)
+        self._http = httpx.Client(headers={"Authorization": f"Bearer {api_key}"}, timeout=PATIENCE_S, trust_env=False)
         self._hook = hook
         self._clip = clip
         self._session_id: str | None = None
@@ -87,29 +85,28 @@ class Caller:
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Call one of the APIs, and another one where that one goes just now."""
-        give_up_s = time.monotonic() + _CALL_S
-        while True:
-            url = random.choice(self._fleet.apis())
-            try:
-                answer = self._http.request(method, url + path, **options)
-            except httpx.TransportError:
-                answer = None
-            if answer is not None and answer.status_code != 503:
-                return answer
-            assert time.monotonic() < give_up_s, f"nobody answered {method} {path}"
-            time.sleep(0.05)
+
+        def answer() -> list[httpx.Response]:
+            with suppress(httpx.TransportError):
+                found = self._http.request(method, random.choice(self._fleet.apis()) + path, **options)
+                return [found] if found.status_code != 503 else []
+            return []
+
+        [answered] = wait_until(
+            answer, within_s=PATIENCE_S, every_s=0.05, told=lambda: f"nobody answered {method} {path}"
+        )
+        return answered
 
     def run(self, n: int) -> None:
         """Submit the n-th kind of job and wait for its end."""
         job = self._submit(n)
         self.accepted.append(job)
-        give_up_s = time.monotonic() + _JOB_S
-        while True:
+
+        def ended() -> bool:
             job.shown = self.job(job.id)
-            if job.shown["status"] in ENDS:
-                return
-            assert time.monotonic() < give_up_s, f"{job.id} is still {job.shown}"
-            time.sleep(0.1)
+            return job.shown["status"] in ENDS
+
+        wait_until(ended, within_s=PATIENCE_S, every_s=0.1, told=lambda: job.shown)
 
     def job(self, job_id: str) -> dict[str, Any]:
         answer = self.call("GET", f"/v1/jobs/{job_id}")
@@ -193,7 +190,7 @@ class Load:
         """Wait until so many more jobs have ended."""
         with self._ended:
             goal = self.count + more
-            assert self._ended.wait_for(lambda: self.count >= goal or self.failures, timeout=_JOB_S)
+            assert self._ended.wait_for(lambda: self.count >= goal or self.failures, timeout=PATIENCE_S)
         if self.failures:
             raise self.failures[0]
 

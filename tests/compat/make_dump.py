@@ -31,7 +31,7 @@ from tests.compat.dump import Dump, Repeat, Told, paths_of
 from tests.compat.processes import Process, clean_environment, running
 from tests.gateway_fixture import FAST
 from tests.redis_fixture import running_redis
-from tests.until import PATIENCE_S
+from tests.until import PATIENCE_S, wait_until
 
 SECRET_KEY = "opens nothing but the dump of the last version"
 PUBLIC_URL = "https://reelgate.test"
@@ -190,11 +190,7 @@ class World:
 
 
 def until(done: Callable[[], bool], what: str, told: Callable[[], str] = str) -> None:
-    for _ in range(1200):
-        if done():
-            return
-        time.sleep(0.05)
-    raise TimeoutError(f"{what}: {told()}")
+    wait_until(done, within_s=PATIENCE_S, every_s=0.05, told=lambda: f"{what}: {told()}")
 
 
 def token_of(tenant: str) -> str:

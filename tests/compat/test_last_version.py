@@ -31,7 +31,7 @@ from tests.compat.processes import PROGRAMS, clean_environment, running
 from tests.compat.shown import differences
 from tests.gateway_fixture import FAST, Gateway
 from tests.redis_fixture import running_redis
-from tests.until import PATIENCE_S, until
+from tests.until import PATIENCE_S, wait_until
 
 LAST = dump.read()
 ENDED = {"succeeded", "failed", "canceled", "expired"}
@@ -316,10 +316,7 @@ def test_no_credits_stay_reserved(world: World):
 
 
 def test_no_lease_and_no_render_stays_behind(world: World):
-    async def none_left() -> bool:
-        return not world.redis.exists("rg:leases", "rg:renders")
-
-    assert asyncio.run(until(none_left, within_s=PATIENCE_S))
+    assert wait_until(lambda: not world.redis.exists("rg:leases", "rg:renders"), within_s=PATIENCE_S)
 
 
 def test_nobody_complains_of_what_he_reads(world: World):

@@ -4,7 +4,6 @@ Nothing accepted is lost, nothing is done twice, and nothing that a caller was t
 witness for what was charged and rendered, the receiver for what was called back.
 """
 
-import asyncio
 import json
 import subprocess
 from collections import Counter
@@ -26,7 +25,7 @@ from tests.compat.processes import PROGRAMS, clean_environment, running
 from tests.compat.shown import differences
 from tests.gateway_fixture import FAST, Gateway
 from tests.redis_fixture import running_redis
-from tests.until import until
+from tests.until import PATIENCE_S, wait_until
 
 CALLERS = 5
 #: jobs that end between two steps of a roll
@@ -97,7 +96,8 @@ def rolled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rolled]:
                     fleet.start(place, checkout)
                 written.append(_written(client, FORMAT_OF[checkout == ROOT]))
             load.wait_for(BETWEEN)
-        received = gateway.receiver.get("/_received", params={"at_least": _callbacks_due(load.accepted), "wait_s": 30})
+        due = {"at_least": _callbacks_due(load.accepted), "wait_s": PATIENCE_S / 2}
+        received = gateway.receiver.get("/_received", params=due)
         yield Rolled(load.accepted, gateway.ledger(), received.json(), client, fleet.logs, callers[0], written)
 
 
@@ -106,14 +106,14 @@ FORMAT_OF = {False: FIRST_FORMAT, True: THIS_RELEASE.format}
 
 
 def _written(client: redis.Redis, expected: int) -> int:
-    """Read the mark once it says what is expected, or after some seconds as it is; nobody moves it while all are old."""
+    """Read the mark once it says what is expected, or when patience is over as it is; nobody moves it while all are old."""
 
-    async def seen() -> int:
+    def seen() -> int:
         found = int(client.hget("rg:format", "written") or FIRST_FORMAT)
         return found if found == expected else 0
 
     with suppress(TimeoutError):
-        return asyncio.run(until(seen, within_s=30))
+        return wait_until(seen, within_s=PATIENCE_S)
     return int(client.hget("rg:format", "written"))
 
 

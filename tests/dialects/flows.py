@@ -14,7 +14,7 @@ import av
 
 from sandbox.clips import make_image, make_talk_clip
 from tests.dialects.ground import Case
-from tests.until import until
+from tests.until import wait_until
 
 Job = dict[str, Any]
 Files = Mapping[str, Path]
@@ -133,10 +133,10 @@ def _cancel_render(case: Case, files: Files) -> list[Job]:
 
 
 def _canceled(case: Case, job_id: str, *, once: Callable[[], bool]) -> list[Job]:
-    async def seen() -> bool:
+    def seen() -> bool:
         return once() or case.gateway.job(job_id)["finished_at"] is not None
 
-    asyncio.run(until(seen, within_s=TIMEOUT_S + 15, every_s=0.1))
+    wait_until(seen, within_s=TIMEOUT_S + 15, every_s=0.1)
     case.gateway.http.post(f"/v1/jobs/{job_id}/cancel")
     return [case.gateway.ended(job_id)]
 

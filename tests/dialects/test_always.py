@@ -27,7 +27,7 @@ from tests.dialects.dialects import Dialect
 from tests.dialects.ground import Case, Ground, running_ground, running_stand_in
 from tests.dialects.patience import STALLED_S, awaited
 from tests.dialects.proxy import Seat
-from tests.until import until
+from tests.until import wait_until
 
 #: `awaited` sees long before whether something stands still
 pytestmark = pytest.mark.timeout(3600)
@@ -166,13 +166,13 @@ def ended(case: Case, name: str, clip: Path, pace: Pace) -> Ended:
     times = {"timeout_s": pace.timeout_s, "start_timeout_s": pace.timeout_s}
     job = case.gateway.submit(prompt, upload=clip, webhook=None, **times)
     if canceled:
-        asyncio.run(until(lambda: looked_at(case, job["id"]), within_s=LONGEST_S, every_s=0.1))
+        wait_until(lambda: looked_at(case, job["id"]), within_s=LONGEST_S, every_s=0.1)
         case.gateway.http.post(f"/v1/jobs/{job['id']}/cancel")
     job = case.gateway.ended(job["id"])
     return Ended(job, Counter(case.seat.calls), len(case.messages()), pace)
 
 
-async def looked_at(case: Case, job_id: str) -> bool:
+def looked_at(case: Case, job_id: str) -> bool:
     """Whether the job's render is under way, or the job is over."""
     return case.seat.calls["status"] > 0 or case.gateway.job(job_id)["finished_at"] is not None
 

@@ -7,7 +7,6 @@ import signal
 import ssl
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from ipaddress import ip_address
@@ -27,12 +26,11 @@ from tests.api_fixture import SECRET_KEY, running_api
 from tests.gateway_fixture import Gateway, running_gateway
 from tests.integration.test_callback_attempts import certificate
 from tests.job_ends import succeed
-from tests.until import PATIENCE_S
+from tests.until import PATIENCE_S, wait_until
 
 TIMEOUT_S = 3.0
 #: a prompt that no backend edit answers
 QUICK = "how many credits do I have left?"
-#: how long a busy machine may take to do what is waited for
 _names = itertools.count(1)
 
 
@@ -66,12 +64,12 @@ class Tenant(Gateway):
 
     def until(self, job_id: str, good: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Look at a job's one delivery until it is as wanted."""
-        deadline = time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline:
+
+        def look() -> dict[str, Any]:
             found = self.deliveries(job_id)
-            if found and good(found[0]):
-                return found[0]
-        raise AssertionError(f"it never came to that: {self.deliveries(job_id)}")
+            return found[0] if found and good(found[0]) else {}
+
+        return wait_until(look, within_s=PATIENCE_S, told=lambda: self.deliveries(job_id))
 
     def over(self, job_id: str) -> dict[str, Any]:
         return self.until(job_id, lambda delivery: delivery["status"] != "pending")

@@ -1,6 +1,5 @@
 """What a world's processes write: every line is JSON with fields; one line for each request, one for a failed callback."""
 
-import asyncio
 import json
 import os
 import re
@@ -15,7 +14,7 @@ import pytest
 
 from tests.compat.processes import PROGRAMS, clean_environment
 from tests.gateway_fixture import Gateway, running_gateway
-from tests.until import PATIENCE_S, until
+from tests.until import PATIENCE_S, wait_until
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
@@ -66,10 +65,7 @@ def _test_webhook(gateway: Gateway, log: Path) -> None:
         gateway.http.post("/v1/webhook:test", headers={"X-Request-Id": "req-of-a-test"})
         return "req-of-a-test" in log.read_text()
 
-    async def told() -> bool:
-        return tested()
-
-    asyncio.run(until(told, within_s=PATIENCE_S, every_s=0.5))
+    wait_until(tested, within_s=PATIENCE_S, every_s=0.5)
 
 
 def _parsed(line: str) -> dict[str, Any]:

@@ -1,11 +1,9 @@
 """Renders that outlive their job, at a backend that takes back only what is pending: each is followed to its end."""
 
-import asyncio
-
 import pytest
 
 from tests.gateway_fixture import Gateway, running_gateway, unique_title
-from tests.until import until
+from tests.until import wait_until
 
 RENDER_S = 8
 LONGEST_S = 60
@@ -26,11 +24,11 @@ def render_of(gateway: Gateway, title: str) -> dict:
 def seen_as(gateway: Gateway, title: str, **facts: object) -> dict:
     """Wait until a job's render is as wanted, and return it. Raises TimeoutError."""
 
-    async def look() -> dict:
+    def look() -> dict:
         row = render_of(gateway, title)
         return row if facts.items() <= row.items() else {}
 
-    return asyncio.run(until(look, within_s=LONGEST_S, every_s=0.1))
+    return wait_until(look, within_s=LONGEST_S, every_s=0.1)
 
 
 def exporting(gateway: Gateway, **fields: object) -> tuple[str, str]:

@@ -28,7 +28,6 @@ from tests.until import PATIENCE_S
 
 REELGATE = Path(sys.executable).with_name("reelgate")
 SECRET_KEY = "k" * 40
-#: every answer comes well before this: whatever takes longer hangs
 _LOUD = re.compile(rb'"level": ?"(error|critical)"|Traceback')
 _HEARD = b'{"status":204,"error":null,"detail":"","excerpt":"","latency_ms":1}'
 

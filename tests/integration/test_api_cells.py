@@ -129,3 +129,7 @@ async def test_a_body_that_names_what_is_in_another_cell_is_told_where(api: Api)
     ):
         problem = misdirected(await api.http.post("/v1/jobs", json=ASK | field))
         assert [error["pointer"] for error in problem["errors"]] == [pointer]
+    jobs = [ASK | {"media": [{"upload_id": f"upl_{FOREIGN}"}]}]
+    batch = await api.http.post("/v1/batches", json={"jobs": jobs, "session": "shared"})
+    told = [(error["pointer"], error["code"]) for error in batch.json()["errors"]]
+    assert (batch.status_code, told) == (422, [("/jobs/0/media/0/upload_id", "misdirected")])

@@ -178,6 +178,8 @@ async def test_what_outlasts_the_grace_is_cut_off_with_a_problem_document(beside
         status, fields, body = await line.hear()
         assert (status, fields["content-type"], fields["connection"]) == (503, "application/problem+json", "close")
         assert (b'"retryable":true' in body, fields["retry-after"]) == (True, "1")
+        assert b"is not known" in body
+        assert b"Idempotency-Key" in body
         assert await api.ended() == 0
     assert not [path for path in (tmp_path / "storage").rglob("*") if path.is_file()], "nothing of it is left"
 

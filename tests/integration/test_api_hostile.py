@@ -1,6 +1,7 @@
 """Hostile requests: whatever comes over the wire is answered, never with a 5xx, and never with what is not described."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -70,6 +71,26 @@ async def test_no_request_breaks_the_api(api: Api, head: bytes, status: int | No
     if found >= 400:
         assert b"application/problem+json" in answer
     assert b"Traceback" not in answer
+
+
+@pytest.mark.parametrize("how", [b"", b"Connection: close\r\n"], ids=["kept", "last"])
+async def test_the_rest_of_a_refused_request_is_no_request_of_its_own(api: Api, how: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(api.url.rsplit(":", 1)[1]))
+    writer.write(b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\n" + how + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 401 ")
+    await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]))
+    writer.write(b"no chunk\r\n")
+    assert await asyncio.wait_for(reader.read(), PATIENCE_S) == b"", "one answer for one request"
+    writer.close()
+
+
+async def test_what_follows_a_request_and_is_none_does_not_cost_that_one_its_answer(api: Api) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(api.url.rsplit(":", 1)[1]))
+    writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n" * 2 + b"no request\r\n\r\n")
+    answers = await asyncio.wait_for(reader.read(), PATIENCE_S)
+    assert re.findall(rb"HTTP/1.1 (\d+) ", answers) == [b"200", b"200"]
+    writer.close()
 
 
 BODIES = [

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.api_fixture import ASK, CLIP, Api, running_api
+from tests.balancers.callers import MP4
 
 
 @pytest.fixture
@@ -27,7 +28,8 @@ async def test_a_submitted_job_is_accepted_kept_and_read_again(api: Api) -> None
     assert job["metadata"] == {"order": "7"}
     assert job["plan"] == {"message": "trim the first 2 seconds", "action": "export"}
     read = (await api.http.get(f"/v1/jobs/{job['id']}")).json()
-    assert read | {"wait": None} == job | {"wait": None}
+    assert job["input"] is None
+    assert read | {"wait": None, "input": None} == job | {"wait": None}
     assert read["wait"] == {
         "reason": "queued_behind",
         "behind": None,
@@ -35,6 +37,43 @@ async def test_a_submitted_job_is_accepted_kept_and_read_again(api: Api) -> None
         "eta_p50_s": None,
         "eta_p90_s": None,
     }
+
+
+async def test_a_job_gives_back_what_it_was_asked_for_until_its_data_is_deleted(api: Api) -> None:
+    upload = (await api.http.post("/v1/uploads?filename=a.mp4", content=MP4)).json()
+    asked = {
+        "media": [CLIP, {"upload_id": upload["id"]}],
+        "output": {"resolution": "720p"},
+        "webhook": {"url": "https://example.com/hook?token=of-theirs", "events": ["job.failed"]},
+        "language": "en",
+        "max_credits": 200,
+    }
+    job = await api.submit(**asked)
+    url, name = CLIP["url"], "clip.mp4"
+    given = {
+        "prompt": ASK["prompt"],
+        "media": [
+            {"url": url, "upload_id": None, "name": name, "size_bytes": None},
+            {"url": None, "upload_id": upload["id"], "name": "a.mp4", "size_bytes": len(MP4)},
+        ],
+        "webhook": {"url": "https://example.com/hook", "events": ["job.failed"]},
+        "language": "en",
+        "max_credits": 200,
+        "start_timeout_s": 3600,
+        "timeout_s": 1800,
+        "retention_s": 2_592_000,
+    }
+    [listed] = (await api.http.get("/v1/jobs")).json()["data"]
+    canceled = (await api.http.post(f"/v1/jobs/{job['id']}/cancel")).json()
+    for shown in (listed, canceled, (await api.http.get(f"/v1/jobs/{job['id']}")).json()):
+        output = shown["input"].pop("output")
+        assert shown["input"] == given
+        assert (output["resolution"], output["format"], output["export"]) == ("720p", "mp4", True)
+    told = (await api.http.get("/v1/events")).json()["data"]
+    assert told
+    assert {event["data"]["job"]["input"] for event in told} == {None}
+    await api.http.delete(f"/v1/jobs/{job['id']}")
+    assert (await api.http.get(f"/v1/jobs/{job['id']}")).json()["input"] is None
 
 
 async def test_an_unchanged_job_is_answered_with_304_until_it_changes(api: Api) -> None:

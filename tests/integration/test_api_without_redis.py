@@ -13,6 +13,8 @@ import httpx
 import pytest
 
 from core.clock import stopwatch_s
+from core.store.idempotency import StoredResponse
+from service.jobs.prefer_wait import respond
 from tests.api_fixture import ASK, client_of, running_api
 from tests.integration.test_api_process import process
 from tests.redis_fixture import RedisServer, running_redis
@@ -109,6 +111,15 @@ async def test_every_call_hears_within_a_second_that_redis_is_away(
         while (await client.get("/readyz")).json()["status"] != "ok":
             pass
     assert {a.status_code for a in await asked(client, 3)} == {200, 202}
+
+
+async def test_who_waits_for_the_end_of_an_accepted_job_is_told_that_it_is_accepted(tmp_path: Path) -> None:
+    with running_redis() as server:
+        async with running_api(server.url, tmp_path) as api:
+            accepted = StoredResponse((await api.submit())["id"], {}, b"{}")
+            server.kill()
+            answer = await respond(api.context, accepted, 60)
+            assert (answer.status_code, answer.content) == (202, accepted.body)
 
 
 async def test_before_redis_was_ever_reached_a_process_has_not_started(tmp_path: Path) -> None:

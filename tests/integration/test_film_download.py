@@ -1,5 +1,6 @@
 """A finished render's film on its way into our storage: where it is fetched, who sees the token, and what is kept."""
 
+import itertools
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -101,6 +102,36 @@ async def test_a_film_is_kept_and_measured(core, context, backend, movie):
     assert (job.output.duration_s, job.output.width, job.output.height) == (2.0, 160, 90)
     assert [asked.token for asked in backend.calls("/o.mp4")] == [None]
     assert not backend.calls("download")
+
+
+def whole(movie: bytes, *, told: bool = True) -> dict[str, str]:
+    return {"Content-Range": f"bytes 0-{len(movie) - 1}/{len(movie)}"} if told else {}
+
+
+UNUSUAL = [
+    lambda movie: film(movie, "application/json"),
+    lambda movie: Answer(movie, 203, "video/mp4"),
+    lambda movie: Answer(movie, 206, "video/mp4", whole(movie)),
+    lambda movie: Answer(movie, 206, "video/mp4", whole(movie, told=False)),
+]
+
+
+@pytest.mark.parametrize("said", [*itertools.product(["/o.mp4", "download"], UNUSUAL)])
+async def test_a_film_under_another_name_is_known_by_its_bytes(core, context, backend, movie, said):
+    by, answer = said
+    backend.says("/o.mp4", GONE)
+    backend.says(by, answer(movie))
+    job, kept = await ended(core, context, "/o.mp4")
+    assert (job.status, kept) == (Status.SUCCEEDED, movie)
+
+
+@pytest.mark.parametrize("part", [(0, -100), (100, None)])
+async def test_a_part_of_a_film_is_none(core, context, backend, movie, part):
+    start, end = part
+    told = {"Content-Range": f"bytes {start}-{len(movie) + (end or 0) - 1}/{len(movie)}"}
+    backend.says("/o.mp4", Answer(movie[start:end], 206, "video/mp4", told), film(movie))
+    job, kept = await ended(core, context, "/o.mp4")
+    assert (job.status, kept, len(backend.calls("/o.mp4"))) == (Status.SUCCEEDED, movie, 2)
 
 
 async def test_a_link_without_a_host_is_the_backends(core, context, backend, movie):

@@ -2,9 +2,8 @@
 
 import json
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,15 +12,14 @@ import httpx
 
 from sandbox.world.ports import free_port
 from tests.monitoring.queries import DEPLOY
-
-_START_S = 30.0
+from tests.until import PATIENCE_S, wait_until
 
 
 class Prometheus:
     """Asks it. Waits are for what it has scraped, never for time."""
 
     def __init__(self, url: str) -> None:
-        self._http = httpx.Client(base_url=url, trust_env=False, timeout=20)
+        self._http = httpx.Client(base_url=url, trust_env=False, timeout=PATIENCE_S)
 
     def query(self, query: str) -> list[dict[str, Any]]:
         """Ask for a query's present values. Raises AssertionError with Prometheus's own words."""
@@ -41,14 +39,9 @@ class Prometheus:
         found = self.query(query)
         return float(found[0]["value"][1]) if found else None
 
-    def until(self, query: str, *, within_s: float = 60) -> list[dict[str, Any]]:
-        """Ask until there is something."""
-        deadline_s = time.monotonic() + within_s
-        while time.monotonic() < deadline_s:
-            if found := self.query(query):
-                return found
-            time.sleep(0.2)
-        raise TimeoutError(query)
+    def until(self, query: str) -> list[dict[str, Any]]:
+        """Ask until there is something. Raises TimeoutError."""
+        return wait_until(lambda: self.query(query), within_s=PATIENCE_S, every_s=0.2, told=lambda: query)
 
     def get(self, path: str) -> Any:
         return self._http.get(path).json()["data"]
@@ -79,7 +72,7 @@ def scraping(
         finally:
             asked.close()
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=PATIENCE_S)
 
 
 def _config(targets: dict[str, Sequence[str]], every: str) -> dict[str, Any]:
@@ -95,13 +88,10 @@ def _config(targets: dict[str, Sequence[str]], every: str) -> dict[str, Any]:
 
 
 def _wait_for(asked: Prometheus, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline_s = time.monotonic() + _START_S
-    while time.monotonic() < deadline_s:
+    def answers() -> bool:
         assert process.poll() is None, log.read_text()
-        try:
-            asked.query("1")
-        except (httpx.HTTPError, ValueError):
-            time.sleep(0.2)
-        else:
-            return
-    raise TimeoutError("Prometheus does not start")
+        with suppress(httpx.HTTPError, ValueError):
+            return bool(asked.query("1"))
+        return False
+
+    wait_until(answers, within_s=PATIENCE_S, every_s=0.2)

@@ -11,6 +11,7 @@ import yaml
 from core.errors import Code
 from tests.monitoring.promtool import program
 from tests.monitoring.queries import DEPLOY, shown, whats_wrong
+from tests.until import PATIENCE_S
 
 RULES = DEPLOY / "monitoring" / "rules.yaml"
 CASES = Path(__file__).with_name("rules_test.yaml")
@@ -25,7 +26,7 @@ CALLERS = {
 
 
 def run(*command: str) -> str:
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -85,5 +86,7 @@ def test_both_service_levels_burn_in_two_windows_above_a_floor_of_traffic():
 
 def test_the_bounds_of_the_service_levels_are_buckets():
     samples = shown()
-    for metric, bound in re.findall(r'(reelgate_\w+_bucket)\{[^}]*le="([\d.]+)"', RULES.read_text()):
+    bounds = set(re.findall(r'(reelgate_\w+_bucket)\{[^}]*le="([\d.]+)"', RULES.read_text()))
+    assert len(bounds) == 2, "one of each level"
+    for metric, bound in bounds:
         assert any(labels["le"] == bound for labels in samples[metric]), (metric, bound)

@@ -4,6 +4,7 @@ Called by `client` alone. A message's connection is never one that was used befo
 """
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar, cast
@@ -14,6 +15,7 @@ import msgspec
 
 from core.clock import stopwatch_s
 from core.http.user_agent import user_agent
+from core.media.sniff import format_of_content
 from core.redacted_repr import redacted_repr
 from worker.backend.breaker import BackendBreaker
 from worker.backend.connections import BackendConnections
@@ -27,6 +29,10 @@ from worker.connections.idle import origin_of
 _LARGEST_ANSWER_BYTES = 32 * 1024 * 1024
 #: calls that may lead on to another address
 _FILE_CALLS = ("output", "download")
+#: of a whole file: what is behind its last byte is nothing
+_CONTENT_RANGE = re.compile(r"bytes 0-(?P<last>\d{1,18})/(?P<size>\d{1,18})")
+#: a film's kind is known by as many
+_TELLING_BYTES = 4096
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout)
 _MALFORMED = (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeEncodeError)
 
@@ -123,8 +129,8 @@ class Transport:
         """Send, and `read` the answer out of its envelope. Raises BackendFault."""
         with self._counted(request):
             response = await self._send(request, "plain")
-            async with aclosing(response):
-                body = await _whole_body(request.call, response, within_s=self._silence_s(request))
+            async with aclosing(response), aclosing(_chunks(request.call, response)) as chunks:
+                body = await _whole_body(request.call, response, chunks, within_s=self._silence_s(request))
             _raise_for_refusal(request.call, response, body)
             try:
                 return read(open_envelope(body))
@@ -139,15 +145,16 @@ class Transport:
         """Send, and hand out the answer's bytes as they come, with their number where it is known.
 
         Raises BackendFault, also while the bytes are read, and Redirected for a file. JSON is a refusal: a stream or a
-        file was asked for.
+        file was asked for. A file that is only called JSON, or a part where it is the whole, is a file.
         """
         async with AsyncExitStack() as held:
             with self._counted(request):
                 response = await self._send(request, connections)
                 held.push_async_callback(response.aclose)
                 _raise_for_redirect(request.call, response, at=self._url(request, connections))
-                await _require_bytes(request.call, response, within_s=self._silence_s(request))
-            yield _size_bytes(response), await held.enter_async_context(aclosing(_chunks(request.call, response)))
+                chunks = await held.enter_async_context(aclosing(_chunks(request.call, response)))
+                head = await _require_bytes(request.call, response, chunks, within_s=self._silence_s(request))
+            yield _size_bytes(response), await held.enter_async_context(aclosing(_behind(head, chunks)))
 
     async def _send(self, request: BackendRequest, connections: Connections) -> httpx.Response:
         with network_faults(request.call):
@@ -234,20 +241,45 @@ async def _chunks(call: str, response: httpx.Response) -> AsyncGenerator[bytes, 
             yield chunk
 
 
-async def _whole_body(call: str, response: httpx.Response, *, within_s: float) -> bytes:
+async def _behind(head: bytes, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """Give bytes that were read already, and then those that follow."""
+    if head:
+        yield head
+    async for chunk in chunks:
+        yield chunk
+
+
+async def _whole_body(
+    call: str, response: httpx.Response, chunks: AsyncIterator[bytes], *, within_s: float, head: bytes = b""
+) -> bytes:
     """Read a body to its end. It has as long in all as one silence may be: who drips keeps nobody for ever."""
-    body = bytearray()
+    body = bytearray(head)
+    async with _ending_in_time(call, response, within_s=within_s):
+        async for chunk in chunks:
+            body += chunk
+            if len(body) > _LARGEST_ANSWER_BYTES:
+                raise _unreadable(call, response, "the answer is too large", Surprise.NO_OBJECT)
+    return bytes(body)
+
+
+async def _head(call: str, response: httpx.Response, chunks: AsyncIterator[bytes], *, within_s: float) -> bytes:
+    """Read as many bytes as tell what a file is, fewer where it ends before."""
+    head = bytearray()
+    async with _ending_in_time(call, response, within_s=within_s):
+        while len(head) < _TELLING_BYTES and (chunk := await anext(chunks, None)):
+            head += chunk
+    return bytes(head)
+
+
+@asynccontextmanager
+async def _ending_in_time(call: str, response: httpx.Response, *, within_s: float) -> AsyncIterator[None]:
     try:
-        async with asyncio.timeout(within_s), aclosing(_chunks(call, response)) as chunks:
-            async for chunk in chunks:
-                body += chunk
-                if len(body) > _LARGEST_ANSWER_BYTES:
-                    raise _unreadable(call, response, "the answer is too large", Surprise.NO_OBJECT)
+        async with asyncio.timeout(within_s):
+            yield
     except TimeoutError:
         raise BackendFault(
             Fault.BROKEN, call=call, status=response.status_code, detail="it did not end in time"
         ) from None
-    return bytes(body)
 
 
 def _raise_for_redirect(call: str, response: httpx.Response, *, at: str) -> None:
@@ -261,11 +293,27 @@ def _raise_for_redirect(call: str, response: httpx.Response, *, at: str) -> None
     raise Redirected(target)
 
 
-async def _require_bytes(call: str, response: httpx.Response, *, within_s: float) -> None:
+async def _require_bytes(
+    call: str, response: httpx.Response, chunks: AsyncIterator[bytes], *, within_s: float
+) -> bytes:
+    """Raise what an answer says that is no stream and no file. Returns what of it had to be read to tell."""
     if response.status_code == httpx.codes.OK and "json" not in response.headers.get("content-type", ""):
-        return
-    _raise_for_refusal(call, response, await _whole_body(call, response, within_s=within_s))
+        return b""
+    head = b""
+    if call in _FILE_CALLS and _may_be_whole(response):
+        head = await _head(call, response, chunks, within_s=within_s)
+        if format_of_content(head):
+            return head
+    _raise_for_refusal(call, response, await _whole_body(call, response, chunks, within_s=within_s, head=head))
     raise _unreadable(call, response, "the answer is not what was asked for", Surprise.NO_STREAM)
+
+
+def _may_be_whole(response: httpx.Response) -> bool:
+    """Tell a file from a part of one: storages answer 206 to who asked for no part, and mean all of it."""
+    if response.status_code != httpx.codes.PARTIAL_CONTENT:
+        return response.status_code in (httpx.codes.OK, httpx.codes.NON_AUTHORITATIVE_INFORMATION)
+    told = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", "bytes 0-0/1"))
+    return told is not None and int(told["last"]) + 1 == int(told["size"])
 
 
 def _is_about_file(fault: BackendFault) -> bool:
