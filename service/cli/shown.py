@@ -39,12 +39,11 @@ def print_result(job: Job) -> None:
 
 def print_job(job: Job) -> None:
     """Show a job, a fact a line; what there is nothing to say of is left out."""
-    prompt = (job.input or {}).get("prompt")
     facts: list[tuple[str, object]] = [
         ("id", job.id),
         ("status", f"{state_of(job)} ({job.stage})" if job.stage else state_of(job)),
         ("waits", _wait_of(job)),
-        ("prompt", prompt or job.plan.message),
+        ("prompt", _prompt_of(job)),
         ("profile", job.profile),
         ("session", job.session_id),
         ("replays", job.parent_id),
@@ -66,6 +65,10 @@ def print_job(job: Job) -> None:
 
 def state_of(job: Job) -> str:
     return f"{job.status} {job.progress.percent} %" if job.status == "running" else job.status
+
+
+def _prompt_of(job: Job) -> str | None:
+    return job.input.prompt if job.input else job.plan.message
 
 
 def _wait_of(job: Job) -> str | None:
@@ -99,11 +102,12 @@ def print_event(event: Event, *, as_json: bool) -> None:
 
 
 def print_jobs(jobs: Iterable[Job]) -> None:
+    """List jobs; what one looks for first stands on the left, where a narrow terminal leaves it."""
     rows = [
-        (job.id, state_of(job), local(job.created_at), _credits_of(job), job.profile, (job.input or {}).get("prompt"))
+        (job.id, state_of(job), local(job.created_at, short=True), _prompt_of(job), job.profile, _credits_of(job))
         for job in jobs
     ]
-    print_table(("ID", "STATUS", "CREATED", "CREDITS", "PROFILE", "PROMPT"), rows)
+    print_table(("ID", "STATUS", "CREATED", "PROMPT", "PROFILE", "CREDITS"), rows)
 
 
 def print_deliveries(deliveries: Iterable[Delivery]) -> None:
@@ -153,6 +157,6 @@ def printable(text: str, *, breaks: bool = False) -> str:
     return "".join(char if char.isprintable() or (breaks and char == "\n") else " " for char in text)
 
 
-def local(at: datetime | None) -> str:
+def local(at: datetime | None, *, short: bool = False) -> str:
     """Write a time as this machine's."""
-    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else ""
+    return at.astimezone().strftime("%m-%d %H:%M" if short else "%Y-%m-%d %H:%M:%S") if at else ""

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from reelgate.client import AsyncReelgate, JobAsk, Reelgate, async_client, calls, client, types
-from reelgate.client.effects import FileBody
+from reelgate.client.effects import Answer, FileBody
 from reelgate.client.errors import FAMILIES
 from reelgate.client.transport import Outgoing
 
@@ -55,6 +55,7 @@ CALLS = {
     "listJobDeliveries": calls.job_deliveries("job_1"),
     "followJob": calls.job_history("job_1"),
     "uploadFile": calls.upload(FileBody(Path("a.mp4"), 9), "a.mp4", key="k"),
+    "listUploads": calls.list_uploads(limit=5, after="upl_0"),
     "readUpload": calls.read_upload("upl_1"),
     "deleteUpload": calls.delete_upload("upl_1"),
     "createSession": calls.create_session("p", "en", key="k"),
@@ -63,6 +64,8 @@ CALLS = {
     "readSessionTimeline": calls.session_timeline("ses_1"),
     "closeSession": calls.close_session("ses_1"),
     "submitBatch": calls.submit_batch([ASK], "shared", {"url": "https://x.example"}, key="k"),
+    "listBatches": calls.list_batches(limit=5, after="bat_0"),
+    "cancelBatch": calls.cancel_batch("bat_1"),
     "readBatch": calls.read_batch("bat_1"),
     "listDeliveries": calls.list_deliveries(limit=5, after="dlv_0"),
     "redeliver": calls.redeliver("dlv_1", key="k"),
@@ -77,6 +80,8 @@ CALLS = {
     "rotateSecret": calls.rotate_secret(),
     "testWebhook": calls.test_webhook(key="k"),
 }
+#: what the interface promises, and this API may not have yet
+TO_COME = {"listUploads", "listBatches", "cancelBatch"}
 #: a result and the schema that it reads
 RESULTS = {
     types.Job: "JobView",
@@ -98,6 +103,10 @@ RESULTS = {
     types.Wait: "WaitView",
     types.Progress: "Progress",
     types.Plan: "Plan",
+    types.Input: "InputView",
+    types.InputMedia: "MediaView",
+    types.InputWebhook: "JobWebhookView",
+    types.Deliverable: "Output",
     types.Redelivered: "Redelivered",
 }
 
@@ -107,7 +116,19 @@ def operation(name: str) -> tuple[str, str, dict]:
         for method, told in methods.items():
             if isinstance(told, dict) and told.get("operationId") == name:
                 return method.upper(), path, told
+    if name in TO_COME:
+        pytest.skip(f"the API has no {name} yet")
     raise AssertionError(f"the document has no {name}")
+
+
+def examples_of(told: dict) -> list[tuple[int, object]]:
+    """Give the JSON examples of an operation's good answers, each with its status."""
+    found = []
+    for status, answer in told["responses"].items():
+        media = answer.get("content", {}).get("application/json", {}) if status.startswith("2") else {}
+        named = [each["value"] for each in media.get("examples", {}).values()]
+        found += [(int(status), example) for example in ([media["example"]] if "example" in media else named)]
+    return found
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -120,6 +141,15 @@ def test_a_call_is_one_of_the_document(name):
     assert {name.partition("[")[0] for name, _ in request.params} <= known
     takes_key = any(each.get("name") == "Idempotency-Key" for each in told.get("parameters", ()))
     assert (request.headers.get("idempotency-key") == '"k"') == takes_key
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_the_documents_own_answers_are_read(name):
+    _, _, told = operation(name)
+    examples = examples_of(told)
+    assert examples or set(told["responses"]) >= {"204"}
+    for status, example in examples:
+        assert CALLS[name].read(Answer(status, {}, json.dumps(example).encode())) is not None
 
 
 @pytest.mark.parametrize("name", [name for name, call in CALLS.items() if isinstance(call.request.body, bytes)])

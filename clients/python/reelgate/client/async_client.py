@@ -231,12 +231,22 @@ class AsyncBatches(AsyncCaller):
         """Upload what is a file, and submit all. Look at each of `items`: some may have been refused."""
         return await self._run(partial(verbs.submit_batch, asks=asks, session=session, webhook=webhook, key=key))
 
+    def list(self) -> AsyncIterator[Batch]:
+        return self._iterate(partial(verbs.pages, page=partial(calls.list_batches, limit=calls.MOST_ROWS)))
+
     async def read(self, batch_id: str) -> Batch:
         return await self._call(calls.read_batch(batch_id))
+
+    async def cancel(self, batch_id: str) -> Batch:
+        """Cancel those of its jobs that have not ended."""
+        return await self._call(calls.cancel_batch(batch_id))
 
 
 class AsyncUploads(AsyncCaller):
     """Files that are kept for jobs; `Reelgate.upload` sends one."""
+
+    def list(self) -> AsyncIterator[Upload]:
+        return self._iterate(partial(verbs.pages, page=partial(calls.list_uploads, limit=calls.MOST_ROWS)))
 
     async def read(self, upload_id: str) -> Upload:
         return await self._call(calls.read_upload(upload_id))

@@ -183,6 +183,10 @@ def upload(body: FileBody, filename: str, *, key: str) -> Call[Upload]:
     return Call(request, read_as(Upload))
 
 
+def list_uploads(*, limit: int | None = None, after: str | None = None) -> Call[Page[Upload]]:
+    return Call(_get("/v1/uploads", _page(limit, after)), read_as(Page[Upload]))
+
+
 def read_upload(upload_id: str) -> Call[Upload]:
     return Call(_get(f"/v1/uploads/{_segment(upload_id)}"), read_as(Upload))
 
@@ -217,6 +221,14 @@ def submit_batch(
 ) -> Call[Batch]:
     body = {"jobs": [ask.body() for ask in asks], "session": session} | ({"webhook": webhook} if webhook else {})
     return Call(_post("/v1/batches", body, key=key), read_as(Batch))
+
+
+def list_batches(*, limit: int | None = None, after: str | None = None) -> Call[Page[Batch]]:
+    return Call(_get("/v1/batches", _page(limit, after)), read_as(Page[Batch]))
+
+
+def cancel_batch(batch_id: str) -> Call[Batch]:
+    return Call(_post(f"/v1/batches/{_segment(batch_id)}/cancel"), read_as(Batch))
 
 
 def read_batch(batch_id: str) -> Call[Batch]:

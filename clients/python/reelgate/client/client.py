@@ -225,12 +225,22 @@ class Batches(Caller):
         """Upload what is a file, and submit all. Look at each of `items`: some may have been refused."""
         return self._run(partial(verbs.submit_batch, asks=asks, session=session, webhook=webhook, key=key))
 
+    def list(self) -> Iterator[Batch]:
+        return self._iterate(partial(verbs.pages, page=partial(calls.list_batches, limit=calls.MOST_ROWS)))
+
     def read(self, batch_id: str) -> Batch:
         return self._call(calls.read_batch(batch_id))
+
+    def cancel(self, batch_id: str) -> Batch:
+        """Cancel those of its jobs that have not ended."""
+        return self._call(calls.cancel_batch(batch_id))
 
 
 class Uploads(Caller):
     """Files that are kept for jobs; `Reelgate.upload` sends one."""
+
+    def list(self) -> Iterator[Upload]:
+        return self._iterate(partial(verbs.pages, page=partial(calls.list_uploads, limit=calls.MOST_ROWS)))
 
     def read(self, upload_id: str) -> Upload:
         return self._call(calls.read_upload(upload_id))

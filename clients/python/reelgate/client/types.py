@@ -86,6 +86,47 @@ class Output(Result, frozen=True, kw_only=True):
     expires_at: datetime | None = None
 
 
+class InputMedia(Result, frozen=True, kw_only=True):
+    """A file that a job was given."""
+
+    url: str | None = None
+    upload_id: str | None = None
+    name: str = ""
+    size_bytes: int | None = None
+
+
+class Deliverable(Result, frozen=True, kw_only=True):
+    """What a job shall deliver."""
+
+    export: bool = True
+    format: str = "mp4"
+    quality: str = "high"
+    resolution: str = ""
+    aspect_ratio: str | None = None
+    resolution_asked: bool = False
+
+
+class InputWebhook(Result, frozen=True, kw_only=True):
+    """Where a job's callbacks go; the URL is without its query."""
+
+    url: str = ""
+    events: tuple[str, ...] = ()
+
+
+class Input(Result, frozen=True, kw_only=True):
+    """What a job was asked for."""
+
+    prompt: str = ""
+    media: tuple[InputMedia, ...] = ()
+    output: Deliverable = Deliverable()
+    webhook: InputWebhook | None = None
+    language: str | None = None
+    max_credits: int | None = None
+    start_timeout_s: int | None = None
+    timeout_s: int | None = None
+    retention_s: int | None = None
+
+
 class Links(Result, frozen=True, kw_only=True):
     """Where to go on from a job."""
 
@@ -126,7 +167,7 @@ class Job(Result, frozen=True, kw_only=True):
     priority: int = 0
     metadata: dict[str, str] = {}
     data_removed: bool = False
-    input: dict[str, Any] | None = None
+    input: Input | None = None
     estimate: dict[str, Any] | None = None
     created_at: datetime | None = None
     started_at: datetime | None = None
@@ -140,11 +181,11 @@ class Job(Result, frozen=True, kw_only=True):
 
 
 class Validated(Result, frozen=True, kw_only=True):
-    """How a prompt is read; `output` is what would be delivered."""
+    """How a prompt is read, and what would be delivered."""
 
     valid: bool = True
     plan: Plan = Plan()
-    output: dict[str, Any] = {}
+    output: Deliverable = Deliverable()
     hints: tuple[str, ...] = ()
     estimate: dict[str, Any] | None = None
 
@@ -185,11 +226,11 @@ class Session(Result, frozen=True, kw_only=True):
 
 
 class BatchJob(Result, frozen=True, kw_only=True):
-    """One job of a batch, in short."""
+    """One job of a batch, in short; `output` is where its film is, with the key."""
 
     id: str
     status: str
-    output: Output | None = None
+    output: str | None = None
 
 
 class BatchItem(Result, frozen=True, kw_only=True):
