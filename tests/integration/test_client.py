@@ -70,6 +70,41 @@ class Losing(httpx.AsyncHTTPTransport):
         raise httpx.ReadError("lost", request=request)
 
 
+class Cutting(httpx.AsyncHTTPTransport):
+    """A network that breaks in the middle of the first answers under a path."""
+
+    def __init__(self, path: str, *, after_bytes: int, times: int) -> None:
+        super().__init__()
+        self.cuts = times
+        self._path = path
+        self._after_bytes = after_bytes
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = await super().handle_async_request(request)
+        if self.cuts and request.url.path.endswith(self._path):
+            self.cuts -= 1
+            answer.stream = CutStream(answer.stream, self._after_bytes)
+        return answer
+
+
+class CutStream(httpx.AsyncByteStream):
+    """An answer's bytes up to a place, and then a broken connection."""
+
+    def __init__(self, stream: Any, after_bytes: int) -> None:
+        self._stream = stream
+        self._left_bytes = after_bytes
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._stream:
+            yield chunk[: self._left_bytes]
+            self._left_bytes -= len(chunk)
+            if self._left_bytes <= 0:
+                raise httpx.ReadError("cut")
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
 async def the_job(api: Api) -> str:
     async with asyncio.timeout(PATIENCE_S):
         while not (jobs := (await api.http.get("/v1/jobs")).json()["data"]):
@@ -142,6 +177,28 @@ async def test_events_are_followed_resumed_and_over(api: Api, reelgate: AsyncRee
     assert resumed == [history[1].id, history[2].id]
     assert [event async for event in reelgate.events(job.id, after=history[2].id)] == []
     assert [event.id async for event in reelgate.feed()] == [event.id for event in history]
+
+
+async def test_a_film_comes_whole_over_connections_that_break(api: Api, tmp_path: Path) -> None:
+    to, seen = tmp_path / "out.mp4", []
+    network = Cutting("/output", after_bytes=400_000, times=3)
+    async with httpx.AsyncClient(transport=network) as http, AsyncReelgate(api.url, api.key, http=http) as client:
+        job = await client.submit(PROMPT, CLIP["url"])
+        await succeed(api.context, job.id)
+        await client.download(job.id, to, progress=lambda *progress: seen.append(progress))
+    assert (network.cuts, to.read_bytes() == VIDEO) == (0, True)
+    assert seen == sorted(seen)
+
+
+async def test_events_come_once_each_over_streams_that_break(api: Api) -> None:
+    network = Cutting("/events", after_bytes=1000, times=2)
+    async with httpx.AsyncClient(transport=network) as http, AsyncReelgate(api.url, api.key, http=http) as client:
+        job = await client.submit(PROMPT, CLIP["url"])
+        await succeed(api.context, job.id)
+        history = [event.id for event in (await client.history(job.id)).data]
+        network.cuts = 2  # the list was no stream
+        assert [event.id async for event in client.events(job.id, after=history[0])] == history[1:]
+    assert network.cuts == 0
 
 
 async def test_a_film_is_gone_on_with_from_a_part(api: Api, reelgate: AsyncReelgate, tmp_path: Path) -> None:

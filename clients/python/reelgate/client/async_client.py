@@ -69,11 +69,9 @@ class AsyncReelgate(AsyncCaller):
 
     def __init__(self, address: str, key: str, *, retry_s: float = 60.0, http: httpx.AsyncClient | None = None) -> None:
         outgoing = Outgoing(address, key)
-        self._own = None if http else httpx.AsyncClient(verify=tls_context())
-        super().__init__(
-            WaitingDriver(http or self._own or httpx.AsyncClient(), outgoing),
-            Circumstances(policy=RetryPolicy(within_s=retry_s)),
-        )
+        self._http = http or httpx.AsyncClient(verify=tls_context())
+        self._is_own = http is None
+        super().__init__(WaitingDriver(self._http, outgoing), Circumstances(policy=RetryPolicy(within_s=retry_s)))
         self.sessions = AsyncSessions(self._driver, self._here)
         self.batches = AsyncBatches(self._driver, self._here)
         self.uploads = AsyncUploads(self._driver, self._here)
@@ -90,8 +88,8 @@ class AsyncReelgate(AsyncCaller):
 
     async def close(self) -> None:
         """Let go of the connections."""
-        if self._own:
-            await self._own.aclose()
+        if self._is_own:
+            await self._http.aclose()
 
     async def run(
         self,

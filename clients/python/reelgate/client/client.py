@@ -69,11 +69,9 @@ class Reelgate(Caller):
 
     def __init__(self, address: str, key: str, *, retry_s: float = 60.0, http: httpx.Client | None = None) -> None:
         outgoing = Outgoing(address, key)
-        self._own = None if http else httpx.Client(verify=tls_context())
-        super().__init__(
-            BlockingDriver(http or self._own or httpx.Client(), outgoing),
-            Circumstances(policy=RetryPolicy(within_s=retry_s)),
-        )
+        self._http = http or httpx.Client(verify=tls_context())
+        self._is_own = http is None
+        super().__init__(BlockingDriver(self._http, outgoing), Circumstances(policy=RetryPolicy(within_s=retry_s)))
         self.sessions = Sessions(self._driver, self._here)
         self.batches = Batches(self._driver, self._here)
         self.uploads = Uploads(self._driver, self._here)
@@ -88,8 +86,8 @@ class Reelgate(Caller):
 
     def close(self) -> None:
         """Let go of the connections."""
-        if self._own:
-            self._own.close()
+        if self._is_own:
+            self._http.close()
 
     def run(
         self,
