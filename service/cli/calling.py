@@ -17,6 +17,7 @@ from reelgate.client import (
     Unavailable,
 )
 from service.cli.options import Access
+from service.cli.shown import printable
 
 INTERRUPTED = 130
 
@@ -87,12 +88,10 @@ def ending_of(error: ReelgateError) -> type[click.ClickException]:
             return NotSaved
         case StillRunning():
             return GoesOn
-        case NoAnswer() | Unavailable():
-            return MayWorkLater
-        case LimitReached() if error.retryable:
+        case NoAnswer() | Unavailable() | LimitReached() if error.retryable:
             return MayWorkLater
     return click.ClickException
 
 
 def _with(words: str, advice: list[str]) -> str:
-    return "\n".join([words, *advice])
+    return printable("\n".join([words, *advice]), breaks=True)

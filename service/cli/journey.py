@@ -9,6 +9,7 @@ from reelgate.client import (
     DownloadFailed,
     Job,
     NoAnswer,
+    NotAuthorized,
     NotFound,
     Reelgate,
     Refused,
@@ -18,7 +19,7 @@ from reelgate.client import (
 from reelgate.client.calls import JobOptions
 from reelgate.client.types import Profile, Upload
 from service.cli.bars import bytes_bar, job_bar
-from service.cli.options import Access, JobWish
+from service.cli.options import JobWish
 from service.cli.preflight import Words, check_files
 from service.cli.shown import print_json, print_result
 
@@ -49,10 +50,14 @@ class Journey:
 
     def _check(self, words: Words, wish: JobWish) -> None:
         """See that the API answers, and takes this skill, these sizes and this session."""
-        largest_bytes = largest_of(self._reelgate.profiles(), wish.profile)
-        check_files(words.files, largest_bytes=largest_bytes)
-        if wish.session_id:
-            self._reelgate.sessions.read(wish.session_id)
+        try:
+            largest_bytes = largest_of(self._reelgate.profiles(), wish.profile)
+            check_files(words.files, largest_bytes=largest_bytes)
+            if wish.session_id:
+                self._reelgate.sessions.read(wish.session_id)
+        except NotAuthorized as refused:
+            if refused.code != "scope_missing":  # a key that may only submit looks at nothing, and submits all the same
+                raise
 
     def _upload(self, file: Path) -> Upload:
         with bytes_bar(f"uploading {file.name}", quiet=self._log.quiet) as bar:
@@ -62,7 +67,11 @@ class Journey:
         """Follow a job to its end, however it ends."""
         self._log.goes_on(job_id)
         with job_bar(quiet=self._log.quiet) as bar:
-            job = self._reelgate.wait(job_id, within_s=timeout_s, progress=bar.job)
+            try:
+                job = self._reelgate.wait(job_id, within_s=timeout_s, progress=bar.job)
+            except Refused as refused:
+                self._log.at = "waiting" if refused.retryable else "ended"
+                raise
         self._log.ended(job)
         return job
 
@@ -89,10 +98,9 @@ class Journey:
 class Log:
     """Says what happens, and what to do where it ends: Ctrl-C, an API that is away, a disk that is full."""
 
-    def __init__(self, access: Access, output: Path | None, *, quiet: bool) -> None:
+    def __init__(self, output: Path | None, *, quiet: bool) -> None:
         self.at = "checking"
         self.quiet = quiet
-        self._access = access
         self._output = output
         self._job_id = ""
 
@@ -157,3 +165,5 @@ def finish(journey: Journey, job: Job, output: Path | None, *, as_json: bool) ->
     require_success(job)
     if job.output:
         journey.download(job, output)
+    elif output:
+        click.echo(f"{job.id} has no film, so {output} is not written", err=True)

@@ -1,11 +1,14 @@
 """`reelgate list`, `show`, `events`, `cancel`, `replay`, `deliveries` and `credits`: what is there, and what becomes of it."""
 
 from itertools import islice
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from service.cli.options import Access, with_access
+
+if TYPE_CHECKING:
+    from reelgate.client.calls import JobFilters
 
 _STATUSES = ("queued", "running", "canceling", "succeeded", "failed", "canceled", "expired")
 _JOB = click.argument("job_id")
@@ -23,10 +26,15 @@ def list_command(
     """List jobs, newest first."""
     from service.cli import calling, shown  # noqa: PLC0415 - so that --help need not wait
 
-    filters = {"status": status, "profile": profile, "session_id": session_id}
-    given = {name: value for name, value in filters.items() if value}
+    filters: JobFilters = {}
+    if status:
+        filters["status"] = status
+    if profile:
+        filters["profile"] = profile
+    if session_id:
+        filters["session_id"] = session_id
     with calling.calling(Access(api, key)) as reelgate:
-        jobs = list(islice(reelgate.jobs(**given), limit))  # type: ignore[arg-type]
+        jobs = list(islice(reelgate.jobs(**filters), limit))
     if as_json:
         shown.print_json(jobs)
     else:

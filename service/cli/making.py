@@ -83,7 +83,7 @@ def wait_command(
     if output:
         preflight.check_output(output)
     access = Access(api, key)
-    log = journey.Log(access, output, quiet=as_json)
+    log = journey.Log(output, quiet=as_json)
     with calling.calling(access, advice=log.advice, patience_s=journey.JOB_PATIENCE_S) as reelgate:
         way = journey.Journey(reelgate, log)
         job = way.wait(job_id, timeout_s=timeout_s)
@@ -104,7 +104,7 @@ def download_command(job_id: str, *, output: Path | None, api: str, key: str, as
 
     preflight.check_output(output or Path(f"{job_id}.mp4"))
     access = Access(api, key)
-    log = journey.Log(access, output, quiet=as_json)
+    log = journey.Log(output, quiet=as_json)
     with calling.calling(access, advice=log.advice, patience_s=journey.JOB_PATIENCE_S) as reelgate:
         job = reelgate.job(job_id)
         log.ended(job)
@@ -147,7 +147,7 @@ def _go(
     preflight.check_files(words.files)
     if wait:
         preflight.check_output(output or Path("job.mp4"))
-    log = journey.Log(access, output, quiet=as_json)
+    log = journey.Log(output, quiet=as_json)
     with calling.calling(access, advice=log.advice) as reelgate:
         job = journey.Journey(reelgate, log).begin(words, wish, options)
     if not wait:

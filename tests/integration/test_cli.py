@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,25 @@ async def test_what_is_wrong_is_said_before_anything_is_sent(api: Api, folder: P
         ended_with, _, err = await ran(api, folder, *words)
         assert (ended_with, said in err) == (code, True), (words, err)
     assert (uploads(api), (await api.http.get("/v1/jobs")).json()["data"]) == ([], [])
+
+
+async def test_a_key_that_may_only_submit_does_so(api: Api, folder: Path) -> None:
+    narrow = (await api.context.api_keys.create("acme", scopes=("submit",))).secret
+    code, out, err = await ran(replace(api, key=narrow), folder, "submit", "clip.mp4", TRIM)
+    assert (code, out) == (0, f"{await the_job(api)} is queued\n"), err
+
+
+async def test_a_job_that_is_not_there_does_not_go_on(api: Api, folder: Path) -> None:
+    code, _, err = await ran(api, folder, "wait", "job_019aa2c7-5d1f-7003-9b1e-4c5d6e7f8091")
+    assert (code, err.startswith("Error: 404"), "goes on" in err) == (1, True, False)
+
+
+async def test_a_place_for_a_film_stays_empty_where_there_is_none(api: Api, folder: Path) -> None:
+    child = await started(api, folder, "run", "how many credits do I have?", "-o", "out.mp4")
+    await succeed(api.context, await the_job(api), output=None, result={"credits": 7})
+    code, out, err = await ended(child)
+    assert (code, '"credits": 7' in out, "is not written" in err) == (0, True, True)
+    assert names_in(folder) == ["clip.mp4"]
 
 
 async def test_ctrl_c_says_how_to_go_on_and_how_to_cancel(api: Api, folder: Path) -> None:
