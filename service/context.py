@@ -100,10 +100,12 @@ class ApiContext:
         await self.store.close()
 
 
-def open_context(settings: Settings, *, clock: Clock | None = None) -> ApiContext:
+def open_context(
+    settings: Settings, *, clock: Clock | None = None, redis_timeout_s: float = REDIS_TIMEOUT_S
+) -> ApiContext:
     """Build it. Nothing is called yet: a Redis that is away is no reason not to start."""
     clock = clock or Clock()
-    store = Store(_connect(settings))
+    store = Store(_connect(settings, redis_timeout_s))
     encryption = Encryption([key.get_secret_value() for key in settings.secret_keys])
     jobs = Jobs(store, settings, clock)
     events = Events(store)
@@ -146,11 +148,9 @@ def open_context(settings: Settings, *, clock: Clock | None = None) -> ApiContex
     )
 
 
-def _connect(settings: Settings) -> Redis:
+def _connect(settings: Settings, timeout_s: float) -> Redis:
     url = settings.redis_url.get_secret_value()
-    return connect(
-        url, answer_s=REDIS_TIMEOUT_S, connections=REDIS_CONNECTIONS, queue_s=REDIS_QUEUE_S, rest_s=REDIS_REST_S
-    )
+    return connect(url, answer_s=timeout_s, connections=REDIS_CONNECTIONS, queue_s=REDIS_QUEUE_S, rest_s=REDIS_REST_S)
 
 
 def context_of(request: AnyRequest) -> ApiContext:

@@ -120,8 +120,8 @@ class JobView(View, kw_only=True):
     #: Why it waits; null while it does not.
     wait: WaitView | None
     #: What it was asked for. Null in the answer to its submit, in events and in callbacks, which stay small, and once its
-    #: data is removed: read the job.
-    input: InputView | None
+    #: data is removed: read the job. Events of an older release do not have it.
+    input: InputView | None = None
     #: How its prompt was read.
     plan: Plan
     #: What would do better next time, or what is doubtful about the result, in sentences for people.
@@ -180,7 +180,6 @@ def view(job: Job, *, public_url: str) -> JobView:
         language=job.language,
         progress=Progress(percent=job.percent, message=job.message),
         wait=_wait(job),
-        input=None,
         plan=job.plan,
         hints=job.hints,
         reply=job.reply,

@@ -1,5 +1,7 @@
 """Uploads in Redis; their bytes are in `core.storage`. One is gone 24 h after its last use."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from core.clock import Clock
@@ -7,7 +9,7 @@ from core.model.upload import Upload
 from core.store.redis.client import Store
 from core.store.redis.codec import Unreadable, pack, raw_record
 from core.store.redis.keys import key
-from core.store.redis.lists import postpone
+from core.store.redis.lists import page_of, postpone
 from core.store.redis.results import Nothing
 
 #: an upload is kept for so long after its last use
@@ -50,6 +52,20 @@ class Uploads:
         """Read an upload that has come, whoever's it is, and when it goes (ms since the epoch)."""
         found = await self._find(upload_id)
         return found[:2] if found and not found[2] else None
+
+    async def page(self, tenant: str, *, after: str | None = None, limit: int = 20) -> list[tuple[Upload, int]]:
+        """Read up to `limit` uploads of a tenant that are older than `after`, newest first, each with when it goes (ms).
+
+        One that cannot be read is passed over.
+        """
+        return await page_of(self._store, key("tenant_uploads", tenant), self._load_many, after=after, limit=limit)
+
+    async def _load_many(self, upload_ids: Sequence[str]) -> list[tuple[Upload, int]]:
+        found = []
+        for upload_id in upload_ids:
+            with suppress(Unreadable):
+                found += [kept] if (kept := await self.load(upload_id)) else []
+        return [(upload, goes_ms) for upload, goes_ms in found if goes_ms > self._clock.now_ms()]
 
     async def expected(self, upload_id: str) -> Upload | None:
         """Read an upload that has not come yet, or not whole, whoever's it is."""

@@ -14,17 +14,22 @@ from core.ids import new_id
 from core.model.job import ENDS, Status
 from core.model.session import Session
 from core.store.idempotency import StoredResponse
+from core.store.jobs.batches import BatchedJob
 from core.store.jobs.submissions import BatchStart
 from core.store.tenants.api_keys import Caller
 from service.context import ApiContext
 from service.http.body import decode_json
 from service.http.headers import CallOrigin
 from service.idempotency import IdempotencyKey
+from service.jobs.cancel import request_cancel
 from service.jobs.submission import accept_jobs, load_inputs, validate_beside_loop
 from service.jobs.validation import JobFacts, JobInputs, NewJob, webhook_url_error
 from service.problems import ApiError, FieldError, invalid, problem_document
 from service.schemas.requests import JobRequest, RawBatchRequest
 from service.schemas.responses import BatchAccepted, BatchItem, BatchJob, BatchView
+
+#: a job that nobody knows any more, nor how it ended
+_FORGOTTEN = BatchedJob(Status.QUEUED)
 
 
 class CheckedJobs(NamedTuple):
@@ -116,7 +121,7 @@ def _response(context: ApiContext, batch: Batch, checked: CheckedJobs, origin: C
         )
         for n, e in checked.errors.items()
     }
-    shown = batch_view(batch, dict.fromkeys(batch.job_ids, Status.QUEUED))
+    shown = batch_view(context, batch, dict.fromkeys(batch.job_ids, BatchedJob(Status.QUEUED)))
     body = BatchAccepted(
         items=tuple(item for _, item in sorted(items.items())),
         **{name: getattr(shown, name) for name in BatchView.__struct_fields__},
@@ -130,15 +135,35 @@ def _item(number: int, view_json: bytes) -> BatchItem:
     return BatchItem(index=number, status=202, job=view, problem=None)
 
 
-def batch_view(batch: Batch, statuses: dict[str, Status]) -> BatchView:
-    """Show a batch whose jobs have these statuses."""
-    counts = Counter(str(s) for s in statuses.values())
+async def current_batch_view(context: ApiContext, batch: Batch) -> BatchView:
+    """Show a batch as its jobs stand right now; of those that are forgotten, as they ended."""
+    ended = await context.batches.ends(batch.id)
+    open_ids = [i for i in batch.job_ids if i not in ended]
+    now = {j.id: BatchedJob(j.status) for j in await context.jobs.load_many(open_ids)} if open_ids else {}
+    return batch_view(context, batch, {i: ended.get(i) or now.get(i, _FORGOTTEN) for i in batch.job_ids})
+
+
+def batch_view(context: ApiContext, batch: Batch, jobs: dict[str, BatchedJob]) -> BatchView:
+    """Show a batch whose jobs stand so."""
+    counts = Counter(str(job.status) for job in jobs.values())
     return BatchView(
         id=batch.id,
-        status="completed" if all(s in ENDS for s in statuses.values()) else "running",
+        status="completed" if all(job.status in ENDS for job in jobs.values()) else "running",
         session_id=batch.session_id,
-        jobs=tuple(BatchJob(id=i, status=statuses[i]) for i in batch.job_ids),
+        jobs=tuple(_batch_job(context, i, jobs[i]) for i in batch.job_ids),
         counts={str(s): counts[str(s)] for s in Status},
         created_at=rfc3339(batch.created_at_ms),
         finished_at=rfc3339(batch.finished_at_ms) if batch.finished_at_ms else None,
     )
+
+
+def _batch_job(context: ApiContext, job_id: str, job: BatchedJob) -> BatchJob:
+    output = context.settings.public_url + job.output if job.output else None
+    return BatchJob(id=job_id, status=job.status, output=output)
+
+
+async def cancel_batch_jobs(context: ApiContext, batch: Batch) -> None:
+    """Cancel those of a batch's jobs that have not ended. Safe to repeat."""
+    for job in await context.jobs.load_many(batch.job_ids):
+        if not job.ended:
+            await request_cancel(context, job)

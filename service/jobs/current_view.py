@@ -71,7 +71,7 @@ def etag_of(shown: JobView) -> str:
 
 def with_fresh_link(context: ApiContext, body: bytes) -> bytes:
     """Put a fresh link into a kept event's body; the many that tell of no file go out as they are."""
-    if b'"output":{' not in body:
+    if b'"output":{' not in body and b'"batch":{' not in body:
         return body
     settings = context.settings
     return with_link(body, context.encryption, public_url=settings.public_url, now_ms=context.clock.now_ms())

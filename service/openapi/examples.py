@@ -164,7 +164,7 @@ _BATCH_AS_ACCEPTED = r.BatchAccepted(
     id=_BATCH,
     status="running",
     session_id=None,
-    jobs=(r.BatchJob(id=_JOB, status=Status.QUEUED),),
+    jobs=(r.BatchJob(id=_JOB, status=Status.QUEUED, output=None),),
     counts=_QUEUE,
     created_at=_BEGAN,
     finished_at=None,
@@ -177,7 +177,7 @@ _BATCH_NOW = r.BatchView(
     id=_BATCH,
     status="completed",
     session_id=_SESSION,
-    jobs=(r.BatchJob(id=_JOB, status=Status.SUCCEEDED),),
+    jobs=(r.BatchJob(id=_JOB, status=Status.SUCCEEDED, output=f"{_PUBLIC_URL}/v1/jobs/{_JOB}/output"),),
     counts=_ENDS,
     created_at=_BEGAN,
     finished_at=_ENDED,
@@ -260,6 +260,7 @@ _MADE: dict[str, Any] = {
     ),
     "EventPage": r.EventPage(data=[_EVENT_ROW], next_cursor=_EVENT_ROW.id, has_more=True),
     "UploadView": _UPLOADED,
+    "UploadPage": r.UploadPage(data=[_UPLOADED], next_cursor=_UPLOAD, has_more=True),
     "PresignedUpload": r.PresignedUpload(
         id=_UPLOAD,
         filename="clip.mp4",
@@ -286,6 +287,7 @@ _MADE: dict[str, Any] = {
     "BatchAccepted": _BATCH_AS_ACCEPTED,
     "BatchAccepted, ended": msgspec.structs.replace(_BATCH_AS_ACCEPTED, session_id=_SESSION, finished_at=_ENDED),
     "BatchView": _BATCH_NOW,
+    "BatchPage": r.BatchPage(data=[_BATCH_NOW], next_cursor=_BATCH, has_more=True),
     "BatchEventBody": r.BatchEventBody(
         type="batch.completed",
         timestamp=_ENDED,

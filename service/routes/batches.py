@@ -3,23 +3,24 @@
 from functools import partial
 
 from litestar import Response, post
+from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from core.events.batch import Batch
-from core.model.job import Status
 from service.auth import RequireScope
-from service.context import ApiContext, ApiRequest, context_of
+from service.context import ApiRequest, context_of
 from service.http.body import read_json_body
 from service.http.headers import TraceparentHeader, call_origin_of
 from service.http.json_response import json_response
+from service.http.pagination import page_response
+from service.http.query import query_params
 from service.idempotency import IdempotencyKeyHeader, parse_key, replay_or_run
-from service.jobs.batch import accept_batch, batch_view
+from service.jobs.batch import accept_batch, cancel_batch_jobs, current_batch_view
 from service.jobs.prefer_wait import respond
 from service.lookup import own_batch
-from service.openapi.describe import IDEMPOTENT, JSON_BODY, ResponseDoc, json_body, problems, reads
+from service.openapi.describe import IDEMPOTENT, JSON_BODY, QUERY, ResponseDoc, json_body, problems, reads
 from service.routes.jobs import ACCEPTED_HEADERS, EXAMPLE, FULL, JOB_REFUSALS
-from service.schemas.requests import BatchRequest
-from service.schemas.responses import BatchAccepted, BatchView
+from service.schemas.requests import BatchRequest, PageQuery
+from service.schemas.responses import BatchAccepted, BatchPage, BatchView
 
 
 @post(
@@ -74,12 +75,54 @@ async def read_batch(request: ApiRequest, batch_id: FromPath[str]) -> Response[b
     """
     context = context_of(request)
     batch = await own_batch(context, request.user.tenant, batch_id)
-    return json_response(batch_view(batch, await _statuses(context, batch)))
+    return json_response(await current_batch_view(context, batch))
 
 
-async def _statuses(context: ApiContext, batch: Batch) -> dict[str, Status]:
-    """Read how the jobs stand; of those that are forgotten, how they ended."""
-    ended = {i: Status(s) for i, s in (await context.batches.ends(batch.id)).items()}
-    open_ids = [i for i in batch.job_ids if i not in ended]
-    now = {j.id: j.status for j in await context.jobs.load_many(open_ids)} if open_ids else {}
-    return {i: ended.get(i) or now.get(i, Status.QUEUED) for i in batch.job_ids}
+@reads(
+    "/v1/batches",
+    guards=[RequireScope("read")],
+    operation_id="listBatches",
+    summary="List batches, newest first",
+    tags=["Batches"],
+    responses={200: ResponseDoc("A page of batches.", BatchPage, headers=("Link",))} | problems(QUERY),
+    dependencies={"params": query_params(PageQuery)},
+)
+async def list_batches(request: ApiRequest, params: NamedDependency[PageQuery]) -> Response[bytes]:
+    """List the batches of the last 40 days, and how their jobs stand.
+
+    When: an id was lost, or to see what is under way. A batch's jobs: `GET /v1/jobs?batch_id=`.
+    Cost: nothing.
+    """
+    context = context_of(request)
+    found = await context.batches.page(request.user.tenant, after=params.after, limit=params.limit + 1)
+    rows = [await current_batch_view(context, batch) for batch in found[: params.limit]]
+    return page_response(request, rows, public_url=context.settings.public_url, more=len(found) > params.limit)
+
+
+@post(
+    "/v1/batches/{batch_id:str}/cancel",
+    guards=[RequireScope("submit")],
+    status_code=202,
+    operation_id="cancelBatch",
+    summary="Cancel a batch's jobs",
+    tags=["Batches"],
+    responses={
+        202: ResponseDoc("Its jobs are being stopped, or have been.", BatchView, headers=("Retry-After",)),
+        200: ResponseDoc("All had ended already, and stay as they are.", BatchView),
+    }
+    | problems(),
+)
+async def cancel_batch(request: ApiRequest, batch_id: FromPath[str]) -> Response[bytes]:
+    """Stop those of a batch's jobs that have not ended: queued ones at once, running ones within seconds.
+
+    When: nobody wants what is left of it. `batch.completed` comes as always. Safe to repeat; it needs no Idempotency-Key.
+    Cost: nothing. What was charged by then stays charged.
+    """
+    context = context_of(request)
+    batch = await own_batch(context, request.user.tenant, batch_id)
+    if batch.finished_at_ms is not None:
+        return json_response(await current_batch_view(context, batch))
+    await cancel_batch_jobs(context, batch)
+    after = await current_batch_view(context, await own_batch(context, request.user.tenant, batch_id))
+    headers = {} if after.status == "completed" else {"Retry-After": "1"}
+    return json_response(after, status=202, headers=headers)

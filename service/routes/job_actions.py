@@ -3,18 +3,15 @@
 from litestar import Response, delete, post
 from litestar.params import FromPath
 
-from core.events import event as events
-from core.model.job import Job
 from core.model.job_view import JobView
-from core.model.transitions import cancel_asked
 from core.store.idempotency import StoredResponse
-from core.store.leases import LeaseLost
 from service.auth import RequireScope
-from service.context import ApiContext, ApiRequest, context_of
+from service.context import ApiRequest, context_of
 from service.http.body import decode_json, has_body, read_json_body
 from service.http.headers import PreferHeader, TraceparentHeader, call_origin_of, parse_wait_s
 from service.http.json_response import json_response
 from service.idempotency import IdempotencyKeyHeader, parse_key, replay_or_run
+from service.jobs.cancel import request_cancel
 from service.jobs.current_view import current_view
 from service.jobs.prefer_wait import respond
 from service.jobs.replay import accept_replay
@@ -50,30 +47,9 @@ async def cancel_job(request: ApiRequest, job_id: FromPath[str]) -> Response[byt
     job = await own_job(context, request.user.tenant, job_id)
     if job.ended:
         return json_response(await current_view(context, job))
-    after = await _cancel(context, job)
+    after = await request_cancel(context, job)
     headers = {} if after.ended else {"Retry-After": "1"}
     return json_response(await current_view(context, after), status=202, headers=headers)
-
-
-async def _cancel(context: ApiContext, job: Job) -> Job:
-    """Write the cancel over whatever the job's worker has written meanwhile."""
-    while True:
-        after = cancel_asked(job, now_ms=context.clock.now_ms()) if not job.ended else job
-        if after is job:
-            return job
-        try:
-            written = await context.jobs.commit(job, after, owner=None, event=await _event(context, job, after))
-        except LeaseLost:
-            job = await own_job(context, job.tenant, job.id)
-            continue
-        return written
-
-
-async def _event(context: ApiContext, old: Job, new: Job) -> events.Event:
-    webhook = await context.webhooks.default(new.tenant)
-    return events.event(
-        old, new, webhook=webhook, public_url=context.settings.public_url, now_ms=context.clock.now_ms()
-    )
 
 
 @delete(

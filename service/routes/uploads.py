@@ -11,12 +11,13 @@ from core.store.idempotency import StoredResponse
 from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.json_response import encoded_response, json_response
+from service.http.pagination import page_response
 from service.http.query import query_params
 from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
 from service.lookup import own_upload
 from service.openapi.describe import IDEMPOTENT, QUERY, Refusals, ResponseDoc, file_body, problems, reads
-from service.schemas.requests import UploadQuery
-from service.schemas.responses import UploadView
+from service.schemas.requests import PageQuery, UploadQuery
+from service.schemas.responses import UploadPage, UploadView
 from service.uploads.hashed_file import HashedFile
 from service.uploads.inspector import NamedFile
 from service.uploads.lifecycle import check_quota, remove_upload, store_file, upload_view
@@ -66,6 +67,27 @@ async def _store(context: ApiContext, tenant: str, announced_bytes: int, file: N
     upload = await store_file(context, tenant, file)
     location = f"{context.settings.public_url}/v1/uploads/{upload.id}"
     return StoredResponse(upload.id, {"Location": location}, msgspec.json.encode(upload_view(upload)))
+
+
+@reads(
+    "/v1/uploads",
+    guards=[RequireScope("read")],
+    operation_id="listUploads",
+    summary="List uploads, newest first",
+    tags=["Uploads"],
+    responses={200: ResponseDoc("A page of uploads.", UploadPage, headers=("Link",))} | problems(QUERY),
+    dependencies={"params": query_params(PageQuery)},
+)
+async def list_uploads(request: ApiRequest, params: NamedDependency[PageQuery]) -> Response[bytes]:
+    """List the files that are kept for the tenant's jobs, and until when.
+
+    When: its room is full, or an id was lost.
+    Cost: nothing; listing does not keep them for longer.
+    """
+    context = context_of(request)
+    found = await context.uploads.page(request.user.tenant, after=params.after, limit=params.limit + 1)
+    rows = [upload_view(upload, goes_ms) for upload, goes_ms in found[: params.limit]]
+    return page_response(request, rows, public_url=context.settings.public_url, more=len(found) > params.limit)
 
 
 @reads(

@@ -78,6 +78,13 @@ class UploadView(View, kw_only=True):
     expires_at: str
 
 
+class UploadPage(PageView, kw_only=True):
+    """A page of uploads, newest first."""
+
+    #: The files that are there now.
+    data: list[UploadView]
+
+
 class PresignedUpload(View, kw_only=True):
     """Where to PUT a file, straight to storage; then `complete` it."""
 
@@ -225,6 +232,16 @@ class BatchJob(View, kw_only=True):
     id: str
     #: Where it stands.
     status: Status
+    #: `GET`: its film, with your key; null until it is there. It does not expire before the film does. Answers that an older
+    #: release gave first do not have it.
+    output: str | None = None
+
+
+class BatchPage(PageView, kw_only=True):
+    """A page of batches, newest first."""
+
+    #: The batches of the last 40 days.
+    data: list[BatchView]
 
 
 class BatchAccepted(BatchView, kw_only=True):

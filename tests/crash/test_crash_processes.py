@@ -87,6 +87,17 @@ async def test_what_a_stream_has_shown_outlives_the_worker_that_heard_it(ground,
         assert job["credits_used"] == 50
 
 
+@pytest.mark.parametrize(("story", "code"), [("slow", None), ("unchanged", "edit_unconfirmed")])
+async def test_nobody_calls_a_message_talk_alone_whose_worker_was_killed_while_it_heard_the_answer(
+    ground, token, story, code
+):
+    async with open_lane(ground, 3, token=token) as lane:
+        prompt = f"{TITLE} [[story:{story}]]"
+        job = await lane.run(Moment("message", 1, "amid", "kill"), prompt, output={"export": False})
+        assert (job["error"]["code"] if job["error"] else None) == code
+        assert (job["credits_used"], "recovering" in await lane.stages(job["id"])) == (50, True)
+
+
 async def test_a_worker_that_stops_while_it_renews_the_anonymous_identity_holds_nobody_up_for_long(ground):
     moments = [
         Moment("token", 1, "before", "kill"),

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from core.clock import Clock, HandClock
+from core.model import transitions
+from core.store.redis.keys import key
 from tests.api_fixture import ASK, Api, running_api
-from tests.job_ends import fail, succeed
+from tests.job_ends import OWNER, fail, running, succeed, told
 
 HOOK = {"url": "https://hooks.example.com/batch"}
 
@@ -61,19 +64,61 @@ async def test_the_last_end_sends_one_callback_with_all_ends(api: Api) -> None:
     await api.http.post(f"/v1/jobs/{three}/cancel")
     events = [e for e in (await api.http.get("/v1/events")).json()["data"] if e["type"] == "batch.completed"]
     assert len(events) == 1
-    told = events[0]["data"]["batch"]
-    assert told["jobs"] == [
-        {"id": one, "status": "succeeded"},
-        {"id": two, "status": "failed"},
-        {"id": three, "status": "canceled"},
+    batch_told = events[0]["data"]["batch"]
+    assert batch_told["jobs"] == [
+        {"id": one, "status": "succeeded", "output": f"{api.url}/v1/jobs/{one}/output"},
+        {"id": two, "status": "failed", "output": None},
+        {"id": three, "status": "canceled", "output": None},
     ]
-    assert told["counts"] == {"succeeded": 1, "failed": 1, "canceled": 1, "expired": 0}
+    assert batch_told["counts"] == {"succeeded": 1, "failed": 1, "canceled": 1, "expired": 0}
     pending = (await api.http.get("/v1/deliveries", params={"status": "pending"})).json()["data"]
     assert [(d["url"], d["event_id"], d["batch_id"]) for d in pending if d["type"] == "batch.completed"] == [
         (HOOK["url"], events[0]["id"], batch["id"])
     ]
     read = (await api.http.get(f"/v1/batches/{batch['id']}")).json()
-    assert (read["status"], read["finished_at"]) == ("completed", told["finished_at"])
+    assert (read["status"], read["finished_at"]) == ("completed", batch_told["finished_at"])
+    assert read["jobs"] == batch_told["jobs"]
+
+
+async def test_batches_are_listed_newest_first_to_their_tenant_alone(api: Api) -> None:
+    batches = [(await submit(api, ASK))["id"] for _ in range(3)]
+    first = await api.http.get("/v1/batches", params={"limit": 2})
+    assert [b["id"] for b in first.json()["data"]] == batches[:0:-1]
+    last = await api.http.get(first.links["next"]["url"])
+    assert ([b["id"] for b in last.json()["data"]], last.json()["has_more"]) == (batches[:1], False)
+    assert last.json()["data"][0] == (await api.http.get(f"/v1/batches/{batches[0]}")).json()
+    async with await api.caller("other") as stranger:
+        assert (await stranger.get("/v1/batches")).json()["data"] == []
+
+
+async def test_a_batch_leaves_the_list_in_time(redis_url: str, tmp_path: Path) -> None:
+    clock = HandClock(Clock().now_ms())
+    async with running_api(redis_url, tmp_path, clock=clock) as api:
+        await submit(api, ASK)
+        clock.turn(by_s=41 * 86_400)
+        new = await submit(api, ASK)
+        assert [b["id"] for b in (await api.http.get("/v1/batches")).json()["data"]] == [new["id"]]
+        assert 0 < await api.context.store.redis.pttl(key("batches", "acme")) <= 40 * 86_400_000
+
+
+async def test_a_canceled_batch_ends_with_all_that_had_not_ended(api: Api) -> None:
+    batch = await submit(api, ASK, ASK, ASK)
+    one, two, _ = [j["id"] for j in batch["jobs"]]
+    await succeed(api.context, one)
+    await running(api.context, two)
+    answer = await api.http.post(f"/v1/batches/{batch['id']}/cancel")
+    assert (answer.status_code, answer.headers["retry-after"]) == (202, "1")
+    assert [j["status"] for j in answer.json()["jobs"]] == ["succeeded", "canceling", "canceled"]
+    again = await api.http.post(f"/v1/batches/{batch['id']}/cancel")
+    assert (again.status_code, again.json()) == (202, answer.json())
+    now = await api.context.jobs.load(two)
+    assert now is not None
+    ended = transitions.canceled(now, now_ms=api.context.clock.now_ms())
+    await api.context.jobs.commit(now, ended, owner=OWNER, event=await told(api.context, now, ended))
+    over = await api.http.post(f"/v1/batches/{batch['id']}/cancel")
+    assert (over.status_code, over.json()["status"]) == (200, "completed")
+    async with await api.caller("other") as stranger:
+        assert (await stranger.post(f"/v1/batches/{batch['id']}/cancel")).status_code == 404
 
 
 async def test_a_batch_counts_as_its_jobs_and_is_accepted_once(redis_url: str, tmp_path: Path) -> None:

@@ -59,6 +59,18 @@ async def test_a_form_is_kept_the_same_way(api: Api, tmp_path: Path) -> None:
     assert [f.read_bytes() for f in files_in(tmp_path)] == [MP4]
 
 
+async def test_uploads_are_listed_newest_first_while_they_are_there(api: Api) -> None:
+    ids = [(await api.http.post(f"/v1/uploads?filename={n}.mp4", content=MP4)).json()["id"] for n in range(3)]
+    first = await api.http.get("/v1/uploads", params={"limit": 2})
+    assert [u["id"] for u in first.json()["data"]] == ids[:0:-1]
+    last = await api.http.get(first.links["next"]["url"])
+    assert last.json()["data"] == [(await api.http.get(f"/v1/uploads/{ids[0]}")).json()]
+    await api.http.delete(f"/v1/uploads/{ids[1]}")
+    assert [u["id"] for u in (await api.http.get("/v1/uploads")).json()["data"]] == [ids[2], ids[0]]
+    async with await api.caller("other") as stranger:
+        assert (await stranger.get("/v1/uploads")).json()["data"] == []
+
+
 async def test_a_deleted_upload_is_gone_with_its_bytes(api: Api, tmp_path: Path) -> None:
     upload = (await api.http.post("/v1/uploads", params={"filename": "a.png"}, content=PNG)).json()
     async with await api.caller("other") as stranger:

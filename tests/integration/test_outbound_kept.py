@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from core.security.url_policy import parse_networks
+from tests.slow_peer import bytes_taken_late, standing_still
 from tests.until import PATIENCE_S
 from worker.outbound.client import guarded_client
 
@@ -159,3 +160,31 @@ async def test_requests_that_are_under_way_together_share_no_connection(client):
         await asyncio.gather(*(post(client, server, times=4) for _ in range(100)))
     assert sorted(server.bodies) == sorted([b"event 0", b"event 1", b"event 2", b"event 3"] * 100)
     assert server.connections >= 100
+
+
+async def test_an_answer_counts_although_nothing_more_of_the_request_is_taken(client):
+    over = asyncio.Event()
+
+    async def answer_at_once(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.transport.pause_reading()
+        writer.write(OK)
+        await over.wait()
+        writer.transport.abort()
+
+    listening = await asyncio.start_server(answer_at_once, "127.0.0.1", 0)
+    async with listening:
+        url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
+        try:
+            answers = [await client.post(url, content=bytes(20_000_000), timeout=PATIENCE_S) for _ in range(2)]
+        finally:
+            over.set()
+    assert [answer.status_code for answer in answers] == [200, 200]
+
+
+@pytest.mark.parametrize("length", [300_000, 20_000_000], ids=["the system holds it", "we hold it"])
+async def test_what_nobody_has_taken_in_time_is_not_sent_later(client, length):
+    with standing_still() as (listener, url):
+        with pytest.raises(httpx.TimeoutException):
+            await client.post(url, content=bytes(length), timeout=0.2)
+        assert await bytes_taken_late(listener) < length

@@ -1,7 +1,7 @@
 """A time-out that this process caused itself is nobody else's fault."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from core.clock import Clock, stopwatch_s
 from core.security.url_policy import parse_networks
@@ -26,7 +26,8 @@ async def silent_receiver():
     async def serve(reader, writer):
         await reader.readuntil(b"event")
         asked.set()
-        await reader.read()
+        with suppress(ConnectionResetError):
+            await reader.read()
         writer.close()
         ended.set()
 

@@ -41,7 +41,7 @@ async def fields_in_redis(core: Core) -> dict[str, set[str]]:
     found = defaultdict(set)
     for name, value in (await core.everything()).items():
         if isinstance(value, dict) and shape_of(name) not in BY_ID:
-            found[shape_of(name)] |= {re.sub("^end:.*", "end:{}", field.decode()) for field in value}
+            found[shape_of(name)] |= {re.sub("^(end|out):.*", r"\1:{}", field.decode()) for field in value}
     return dict(found)
 
 

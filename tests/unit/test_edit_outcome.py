@@ -147,6 +147,17 @@ def test_a_later_look_at_the_state_has_one_meaning(recovery, reading, seen, late
     assert outcome_after_read(job, reading, seen=seen, settings=SETTINGS, now_ms=later_s * 1000) is outcome
 
 
+UNHEARD = st.builds(Recovery, since_ms=st.just(0), seen=st.none() | st.just("new"), reads=st.integers(0, 9))
+
+
+@given(JOBS, UNHEARD, READINGS, st.sampled_from(["d", "new"]), LATER_MS)
+def test_a_message_whose_stream_nobody_heard_to_its_end_is_never_talk_alone(job, recovery, reading, seen, later_ms):
+    """Its worker was killed amid it, and what it had heard is gone with it."""
+    job = msgspec.structs.replace(job, recovery=recovery)
+    outcome = outcome_after_read(job, reading, seen=seen, settings=SETTINGS, now_ms=later_ms)
+    assert outcome is not EditOutcome.NOTHING_DONE
+
+
 @pytest.mark.parametrize("later_s", [61, 299])
 def test_a_generation_may_show_for_five_minutes(later_s):
     job = msgspec.structs.replace(GENERATION, recovery=with_(SPOKE, reads=2, tools_ran=True))

@@ -39,7 +39,7 @@ class BackendConnections:
         try:
             return await connection.exchange(request, on_end=end)
         except BaseException:
-            connection.close()
+            connection.give_up()
             raise
 
     async def _dial(self, origin: Origin, timeout_s: float) -> BackendConnection:

@@ -5,7 +5,6 @@ chunks or, where it has neither, with the connection. What the backend's address
 price is put on crumbs, unlike in `worker.outbound.http11`.
 """
 
-import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 import httptools
 import httpx
 
+from core.clock import stopwatch_s
 from core.redacted_repr import redacted_repr
 from worker.connections.idle import OwnedBody
 from worker.connections.wire import Wire
@@ -67,9 +67,8 @@ class BackendConnection:
         """
         self._is_reusable = False
         answer, read_s = _Answer(), request.times.read_s
-        sent_whole = await self._send(request)
-        while not answer.has_head:
-            answer.feed(await self._read(read_s))
+        sent_whole = await self._send(request, answer)
+        await self._head(answer, read_s)
         body = self._body(answer, read_s, sent_whole=sent_whole)
         return httpx.Response(answer.status, headers=answer.headers, stream=OwnedBody(body, on_end))
 
@@ -77,27 +76,40 @@ class BackendConnection:
         """Let go of it."""
         self._wire.close()
 
-    async def _send(self, request: Outgoing) -> bool:
+    def give_up(self) -> None:
+        """Let go of it, and of what was not taken of its request."""
+        self._wire.give_up()
+
+    async def _send(self, request: Outgoing, answer: "_Answer") -> bool:
         """Send it all, and say so; not the rest of a body that the backend has answered already, or hung up at."""
         waiting, write_s = _head_bytes(request), request.times.write_s
         if isinstance(request.body, bytes):
-            await self._write(waiting + request.body, write_s)
-            return True
+            return await self._write(waiting + request.body, answer, write_s)
         async for chunk in request.body:
             if len(waiting) > _BUNCH_BYTES:
-                await self._write(waiting, write_s)
-                waiting = b""
-                if not self._wire.is_quiet:
+                if not await self._write(waiting, answer, write_s):
                     return False
+                waiting = b""
             waiting += chunk
-        await self._write(waiting, write_s)
-        return True
+        return await self._write(waiting, answer, write_s)
 
-    async def _write(self, data: bytes, write_s: float) -> None:
+    async def _write(self, data: bytes, answer: "_Answer", write_s: float) -> bool:
+        """Send a piece and wait until it is taken; False where an answer came first. Interim ones are read meanwhile."""
+        self._wire.write(data)
         try:
-            await self._wire.write(data, within_s=write_s)
+            while not await self._wire.taken(within_s=write_s):
+                answer.feed(await self._read(write_s))
+                if answer.has_head:
+                    return False
         except TimeoutError as late:
             raise httpx.WriteTimeout("the request was not taken in time") from late
+        return True
+
+    async def _head(self, answer: "_Answer", read_s: float) -> None:
+        """Read the answer's head, which has as long in all as one silence may be."""
+        until_s = stopwatch_s() + read_s
+        while not answer.has_head:
+            answer.feed(await self._read(until_s - stopwatch_s()))
 
     async def _body(self, answer: "_Answer", read_s: float, *, sent_whole: bool) -> AsyncGenerator[bytes, None]:
         while True:
@@ -110,8 +122,7 @@ class BackendConnection:
 
     async def _read(self, read_s: float) -> bytes:
         try:
-            async with asyncio.timeout(read_s):
-                return await self._wire.read()
+            return await self._wire.read(within_s=read_s)
         except TimeoutError as late:
             raise httpx.ReadTimeout("nothing came in time") from late
         except OSError as broken:

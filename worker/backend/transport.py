@@ -170,7 +170,7 @@ class Transport:
         if connections == "bare":
             url = httpx.URL(request.target)
             return url, url.raw_path.decode("ascii")
-        return self._base, self._base.path.rstrip("/") + request.target
+        return self._base, self._base.raw_path.decode("ascii").rstrip("/") + request.target
 
     def _url(self, request: BackendRequest, connections: Connections) -> str:
         return request.target if connections == "bare" else self._base_url + request.target

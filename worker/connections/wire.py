@@ -4,12 +4,16 @@
 """
 
 import asyncio
-from collections.abc import Iterator
+import socket
+import struct
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import cast
 
 #: what is taken from the system at a time; whoever sends more waits until it was read
 PIECE_BYTES = 16_384
+#: a socket that is closed like this drops what it has not sent (socket(7), SO_LINGER)
+_DROP_UNSENT = struct.pack("ii", 1, 0)
 
 
 class Wire(asyncio.BufferedProtocol):
@@ -17,18 +21,22 @@ class Wire(asyncio.BufferedProtocol):
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
+        #: what is below TLS, too
+        self._lowest: asyncio.Transport | None = None
         self._space = bytearray(PIECE_BYTES)
         self._unread = bytearray()
         self._paused = False
         self._ended = False
         self._fault: Exception | None = None
-        self._reader: asyncio.Future[None] | None = None
-        self._writable: asyncio.Future[None] | None = None
+        self._is_full = False
+        self._is_lost = False
+        #: whoever waits for something to come, or to be taken
+        self._waiting: asyncio.Future[None] | None = None
 
     @property
     def is_quiet(self) -> bool:
-        """Both sides are there, and nothing came that nobody has read."""
-        return not (self._ended or self._unread or self.transport.is_closing())
+        """Both sides are there, nothing came that nobody has read, and nothing is left to be sent."""
+        return not (self._has_news() or self.transport.is_closing() or self._unsent_bytes())
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -40,14 +48,9 @@ class Wire(asyncio.BufferedProtocol):
         """Read and write over another transport from now on: the handshake is done."""
         self._transport = transport
 
-    async def read(self) -> bytes:
-        """Wait for the next piece, b"" at the end. Raises OSError."""
-        if not self._unread and not self._ended:
-            self._reader = asyncio.get_running_loop().create_future()
-            try:
-                await self._reader
-            finally:
-                self._reader = None
+    async def read(self, *, within_s: float | None) -> bytes:
+        """Wait for the next piece, b"" at the end. Raises OSError, TimeoutError."""
+        await self._until(self._has_news, within_s)
         if not self._unread and self._fault:
             raise self._fault
         piece = bytes(self._unread)
@@ -55,12 +58,18 @@ class Wire(asyncio.BufferedProtocol):
         self._resume()
         return piece
 
-    async def write(self, data: bytes, *, within_s: float | None) -> None:
-        """Send, and wait while the other side takes nothing. That it is gone is for `read` to say. Raises TimeoutError."""
-        self.transport.write(data)
-        if self._writable and not self._ended:
-            async with asyncio.timeout(within_s):
-                await self._writable
+    def write(self, data: bytes) -> None:
+        """Send. That the other side is gone is for `read` to say."""
+        if not self.transport.is_closing():  # uvloop's raises there
+            self.transport.write(data)
+
+    async def taken(self, *, within_s: float | None) -> bool:
+        """Wait while the other side takes too little of what is sent; False where it says something first, or is gone.
+
+        Raises TimeoutError.
+        """
+        await self._until(lambda: self._has_news() or not self._is_full, within_s)
+        return not self._has_news()
 
     @contextmanager
     def unheard(self) -> Iterator[None]:
@@ -83,10 +92,16 @@ class Wire(asyncio.BufferedProtocol):
         """Let go of it at once."""
         self.transport.abort()
 
+    def give_up(self) -> None:
+        """Let go of it at once: what the other side has not taken yet, it never gets, not from the system either."""
+        if not self._is_lost:
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_UNSENT)
+        self.transport.abort()
+
     # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by name
+        self._transport = self._lowest = cast("asyncio.Transport", transport)  # uvloop's is none by name
 
     def get_buffer(self, _sizehint: int) -> bytearray:
         return self._space
@@ -95,23 +110,48 @@ class Wire(asyncio.BufferedProtocol):
         self._unread += self._space[:nbytes]
         if len(self._unread) >= PIECE_BYTES:
             self._pause()
-        _wake(self._reader)
+        self._wake()
 
     def eof_received(self) -> None:
         self._ended = True
-        _wake(self._reader)
+        self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._ended, self._fault = True, exc
-        _wake(self._reader)
-        _wake(self._writable)
+        self._ended, self._is_lost, self._fault = True, True, exc
+        self._wake()
 
     def pause_writing(self) -> None:
-        self._writable = asyncio.get_running_loop().create_future()
+        self._is_full = True
 
     def resume_writing(self) -> None:
-        _wake(self._writable)
-        self._writable = None
+        self._is_full = False
+        self._wake()
+
+    def _has_news(self) -> bool:
+        return bool(self._unread) or self._ended
+
+    def _unsent_bytes(self) -> int:
+        assert self._lowest is not None
+        return self.transport.get_write_buffer_size() + self._lowest.get_write_buffer_size()
+
+    async def _until(self, happened: Callable[[], bool], within_s: float | None) -> None:
+        """Wait for one of the loop's calls to bring something about. Raises TimeoutError."""
+        try:
+            async with asyncio.timeout(within_s):
+                while not happened():
+                    self._waiting = asyncio.get_running_loop().create_future()
+                    await self._waiting
+        except TimeoutError:
+            # after a standstill of this process, timers run before what has come meanwhile is seen
+            await asyncio.sleep(0)
+            if not happened():
+                raise
+        finally:
+            self._waiting = None
+
+    def _wake(self) -> None:
+        if self._waiting and not self._waiting.done():
+            self._waiting.set_result(None)
 
     def _pause(self) -> None:
         if not self._paused and not self._ended:
@@ -122,8 +162,3 @@ class Wire(asyncio.BufferedProtocol):
         if self._paused and not self._ended:
             self._paused = False
             self.transport.resume_reading()
-
-
-def _wake(waiting: asyncio.Future[None] | None) -> None:
-    if waiting and not waiting.done():
-        waiting.set_result(None)

@@ -74,7 +74,8 @@ class Http11Connection:
             async for chunk in request.stream:
                 sent += self._parser.send(h11.Data(data=chunk)) or b""
             sent += self._parser.send(h11.EndOfMessage()) or b""
-            await self._wire.write(sent, within_s=write_s)
+            self._wire.write(sent)
+            await self._wire.taken(within_s=write_s)
         except h11.LocalProtocolError as unfit:
             raise httpx.LocalProtocolError(str(unfit)) from unfit
         except TimeoutError as late:
@@ -112,8 +113,7 @@ class Http11Connection:
 
     async def _read(self, answer: "_Answer") -> bytes:
         try:
-            async with asyncio.timeout(answer.timeouts.get("read")):
-                data = await self._wire.read()
+            data = await self._wire.read(within_s=answer.timeouts.get("read"))
         except TimeoutError as late:
             raise httpx.ReadTimeout("nothing came in time") from late
         except OSError as broken:
@@ -137,6 +137,10 @@ class Http11Connection:
     def close(self) -> None:
         """Let go of it."""
         self._wire.close()
+
+    def give_up(self) -> None:
+        """Let go of it, and of what was not taken of its request."""
+        self._wire.give_up()
 
 
 class _Answer:

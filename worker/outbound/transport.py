@@ -69,7 +69,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         try:
             return await connection.exchange(request, on_end=partial(self._idle.keep, origin, connection))
         except BaseException:
-            connection.close()
+            connection.give_up()
             raise
 
     async def aclose(self) -> None:

@@ -1,10 +1,24 @@
 """Batches in Redis: written as their jobs are accepted, counted down as these end, and read here."""
 
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
 import msgspec
 
 from core.events.batch import Batch
+from core.model.job import Status
 from core.store.redis.client import Store
+from core.store.redis.codec import Unreadable
 from core.store.redis.keys import key
+from core.store.redis.lists import page_of
+
+
+class BatchedJob(NamedTuple):
+    """How a job of a batch stands. `output`: the path of ours at which its film is, where there is one."""
+
+    status: Status
+    output: str | None = None
 
 
 class Batches:
@@ -20,7 +34,23 @@ class Batches:
         batch = self._store.read(Batch, raw, fmt, item_id=batch_id)
         return msgspec.structs.replace(batch, finished_at_ms=int(finished) if finished else None)
 
-    async def ends(self, batch_id: str) -> dict[str, str]:
-        """Read how each job that has ended did: ``{"job_…": "succeeded"}``. They are kept longer than the jobs may be."""
+    async def page(self, tenant: str, *, after: str | None = None, limit: int = 20) -> list[Batch]:
+        """Read up to `limit` batches older than `after`, newest first. One that cannot be read is passed over."""
+        return await page_of(self._store, key("batches", tenant), self._load_many, after=after, limit=limit)
+
+    async def _load_many(self, batch_ids: Sequence[str]) -> list[Batch]:
+        found = []
+        for batch_id in batch_ids:
+            with suppress(Unreadable):
+                found += [batch] if (batch := await self.load(batch_id)) else []
+        return found
+
+    async def ends(self, batch_id: str) -> dict[str, BatchedJob]:
+        """Read how each job that has ended did, by its id. They are kept longer than the jobs may be."""
         row = await self._store.redis.hgetall(key("batch", batch_id))  # type: ignore[misc]
-        return {n.decode().removeprefix("end:"): v.decode() for n, v in row.items() if n.startswith(b"end:")}
+        found = {name.decode(): value.decode() for name, value in row.items() if name[:4] in (b"end:", b"out:")}
+        return {
+            name.removeprefix("end:"): BatchedJob(Status(status), found.get(name.replace("end:", "out:")))
+            for name, status in found.items()
+            if name.startswith("end:")
+        }

@@ -14,6 +14,7 @@ from core.model import transitions
 from core.model.job import Job, Stage, Status
 from core.model.session import Session
 from core.model.webhook import TenantWebhook
+from core.security.signed_links import output_path
 from core.settings import Settings
 from core.store.events import event_argument
 from core.store.leases import Claimed, LeaseLost, claim, set_aside
@@ -264,6 +265,7 @@ def _in_batch(job: Job, now_ms: int) -> dict[str, Any] | None:
         "now_ms": now_ms,
         "id_prefix": id_prefix("evt", cell_of(job.batch_id)),
         "random": random_tail(),
+        "output": output_path(job.id) if job.output else None,
     }
 
 

@@ -7,6 +7,7 @@ from core.clock import Clock, rfc3339
 from core.events.batch import Batch
 from core.events.delivery import Delivery
 from core.events.event import Event
+from core.ids import cell_of, first_id
 from core.model.job import Job
 from core.model.job_view import UNPLACED
 from core.model.session import Session
@@ -17,6 +18,7 @@ from core.store.idempotency import IDEMPOTENCY_MS, waits_of
 from core.store.jobs.timings import Pace
 from core.store.redis.client import Store
 from core.store.redis.codec import raw, raw_record
+from core.store.redis.functions import BATCH_LISTED_MS
 from core.store.uploads import UPLOAD_LIFE_MS
 
 
@@ -169,6 +171,7 @@ def _batch_argument(start: BatchStart) -> dict[str, Any]:
         "jobs": " ".join(start.batch.job_ids),
         "created_at": rfc3339(start.batch.created_at_ms),
         "delivery": {"id": delivery.id, "record": raw_record(delivery)} if delivery else None,
+        "oldest": first_id("bat", start.batch.created_at_ms - BATCH_LISTED_MS, cell_of(start.batch.id)),
     }
 
 

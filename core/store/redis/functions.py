@@ -29,6 +29,8 @@ EVENTS_PER_JOB = 500
 FEED_LIFE_MS = 14 * 86_400_000
 #: a batch is kept for so long after its end
 BATCH_LIFE_MS = 30 * 86_400_000
+#: a batch stands in its tenant's list for so long after it was accepted: its jobs may take some days
+BATCH_LISTED_MS = BATCH_LIFE_MS + 10 * 86_400_000
 #: a month's usage is kept for so long after its last change: 25 months
 USAGE_LIFE_MS = 25 * 31 * 86_400_000
 #: submits of an API key are counted in windows of this length
@@ -114,6 +116,7 @@ def _constants() -> str:
         "EVENTS_PER_JOB": EVENTS_PER_JOB,
         "FEED_LIFE_MS": FEED_LIFE_MS,
         "BATCH_LIFE_MS": BATCH_LIFE_MS,
+        "BATCH_LISTED_MS": BATCH_LISTED_MS,
         "USAGE_LIFE_MS": USAGE_LIFE_MS,
         "RATE_WINDOW_MS": RATE_WINDOW_MS,
         "REFUSED_EXPORTS": REFUSED_EXPORTS,

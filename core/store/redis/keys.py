@@ -15,6 +15,7 @@ _SHAPES = {
     "idempotency": "rg:idem:{}:{}",  # HASH of one caller's Idempotency-Key
     "rate": "rg:rate:{}",  # INT submits of an API key in the present window
     "batch": "rg:bat:{}",  # HASH
+    "batches": "rg:batches:{}",  # ZSET of a tenant's batches, all scored 0: ids sort by time
     "retire": "rg:retire",  # ZSET of ended jobs and deliveries by the time at which they are forgotten
     "orphan_renders": "rg:renders",  # ZSET of renders without a job, packed, by the time of the next look
     # admission
@@ -50,6 +51,7 @@ _SHAPES = {
     # uploads
     "upload": "rg:upl:{}",  # HASH
     "uploads": "rg:uploads",  # ZSET of uploads by the time at which they go
+    "tenant_uploads": "rg:uploads:{}",  # ZSET of a tenant's uploads that have come, all scored 0: ids sort by time
     "stored": "rg:stored:{}",  # INT bytes of uploads that are stored for a tenant
     # deliveries
     "delivery": "rg:dlv:{}",  # HASH
@@ -126,6 +128,7 @@ FIELDS = {
             *("rec", "fmt", "tenant", "jobs", "left", "created_at", "finished_at_ms"),
             *("delivery", "delivery_id"),  # the callback that its end sends
             "end:{}",  # how this job ended
+            "out:{}",  # where its film is, as a path of ours
         }
     ),
     "session": frozenset(
@@ -187,6 +190,7 @@ BOUNDS = {
     "idempotency": "TTL of a day, or until its job has ended",
     "rate": "TTL of RATE_WINDOW_MS",
     "batch": "TTL of BATCH_LIFE_MS from its last end on",
+    "batches": "those of the last BATCH_LISTED_MS; TTL of as long from the last one on",
     "retire": "jobs and deliveries that are kept; the sweeper empties it",
     "orphan_renders": "each is followed for a day at most",
     **dict.fromkeys(("backlog", "queued", "session_queue"), "tenant_queued_jobs; a job leaves it when it ends"),
@@ -216,7 +220,9 @@ BOUNDS = {
     **dict.fromkeys(("tenant_keys", "api_key", "api_key_hash"), "KEYS_PER_TENANT; an operator revokes them"),
     **dict.fromkeys(("feed", "event_clock"), "TTL of FEED_LIFE_MS from the tenant's last event on"),
     "usage": "TTL of USAGE_LIFE_MS from its last change on",
-    **dict.fromkeys(("upload", "uploads"), "UPLOAD_LIFE_MS after the last use; the sweeper drops them"),
+    **dict.fromkeys(
+        ("upload", "uploads", "tenant_uploads"), "UPLOAD_LIFE_MS after the last use; the sweeper drops them"
+    ),
     "stored": "one number",
     **dict.fromkeys(
         ("delivery", "deliveries", "job_deliveries"), "retires FEED_LIFE_MS after its end, or with its job"

@@ -2,7 +2,7 @@
 --
 -- Arguments: tenant, key_id, jobs, unplaced, upload_until_ms; the limits submits_per_minute, tenant_queued_jobs,
 -- tenant_running_jobs, queue_limit, session_idle_ms; and where there are any: idempotency {key_hash, body_hash, answer, life_ms},
--- batch {id, record, jobs, created_at, delivery {id, record}}, remembered {webhook}, pace (`queue_position`).
+-- batch {id, record, jobs, created_at, delivery {id, record}, oldest}, remembered {webhook}, pace (`queue_position`).
 -- A job is {id, record, session, session_record, profile, rank, start_by_ms, uploads, event}.
 --
 -- Results: outcome, and
@@ -100,6 +100,10 @@ local function write_batch(batch, tenant, count)
   if batch.delivery then
     call('HSET', key.batch(batch.id), 'delivery', batch.delivery.record, 'delivery_id', batch.delivery.id)
   end
+  local listed = key.batches(tenant)
+  call('ZREMRANGEBYLEX', listed, '-', '(' .. batch.oldest)
+  call('ZADD', listed, 0, batch.id)
+  call('PEXPIRE', listed, BATCH_LISTED_MS)
 end
 
 local function write_answer(tenant, idempotency, waits)

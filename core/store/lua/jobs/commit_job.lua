@@ -8,7 +8,7 @@
 -- mode is one of
 --   hold: the holder goes on
 --   park: it lets go until wake_at_ms
---   end: it is over; session_idle_ms, retire_at_ms, month, usage {name = by}, run_ms, batch {id, now, now_ms, id_prefix, random}
+--   end: it is over; session_idle_ms, retire_at_ms, month, usage {name = by}, run_ms, batch (`end_in_batch`)
 -- Results: outcome 'ok', 'again' with the record that this very write has written before, 'lost' (another holds it), or
 -- 'stale' with the record as it is now; the caller rebases.
 

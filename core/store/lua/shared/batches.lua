@@ -1,11 +1,13 @@
 -- The end of a batch: counted down as its jobs end; the last end completes it and tells of it, in the same commit.
 
 -- The body of the event `batch.completed`.
-local function completed_json(batch, found, ends)
+local function completed_json(batch, found, ends, outputs)
   local rows, counts = {}, {succeeded = 0, failed = 0, canceled = 0, expired = 0}
   for id in string.gmatch(found.jobs, '%S+') do
     counts[ends[id]] = (counts[ends[id]] or 0) + 1
-    table.insert(rows, json_object('id', json_string(id), 'status', json_string(ends[id])))
+    table.insert(rows, json_object(
+      'id', json_string(id), 'status', json_string(ends[id]), 'output', json_string(outputs[id])
+    ))
   end
   local now = json_string(batch.now)
   return json_object('type', json_string('batch.completed'), 'timestamp', now, 'data', json_object('batch', json_object(
@@ -23,18 +25,19 @@ local function completed_json(batch, found, ends)
   )))
 end
 
-local function read_ends(hash, jobs)
-  local ends = {}
-  for id in string.gmatch(jobs, '%S+') do ends[id] = call('HGET', hash, 'end:' .. id) end
-  return ends
+local function read_of_jobs(hash, field, jobs)
+  local found = {}
+  for id in string.gmatch(jobs, '%S+') do found[id] = call('HGET', hash, field .. id) or nil end
+  return found
 end
 
 -- Write down how a batch's job ended, once.
--- `batch` is {id, now, now_ms, id_prefix, random}: its id, the time as callers read it and in ms, and how the event's id
--- begins and ends.
+-- `batch` is {id, now, now_ms, id_prefix, random, output}: its id, the time as callers read it and in ms, how the event's id
+-- begins and ends, and where the job's film is, if there is one.
 local function end_in_batch(batch, job, status)
   local hash = key.batch(batch.id)
   if call('EXISTS', hash) == 0 or call('HSETNX', hash, 'end:' .. job, status) == 0 then return end
+  if batch.output then call('HSET', hash, 'out:' .. job, batch.output) end
   if call('HINCRBY', hash, 'left', -1) > 0 then return end
   call('HSET', hash, 'finished_at_ms', integer(batch.now_ms))
   call('PEXPIRE', hash, BATCH_LIFE_MS)
@@ -43,6 +46,7 @@ local function end_in_batch(batch, job, status)
   if found.delivery then
     deliveries = {{id = found.delivery_id, record = found.delivery, tenant = found.tenant, job = batch.id}}
   end
-  emit({type = 'batch.completed', tenant = found.tenant, body = completed_json(batch, found, read_ends(hash, found.jobs)),
+  local body = completed_json(batch, found, read_of_jobs(hash, 'end:', found.jobs), read_of_jobs(hash, 'out:', found.jobs))
+  emit({type = 'batch.completed', tenant = found.tenant, body = body,
     in_feed = true, id_prefix = batch.id_prefix, random = batch.random, deliveries = deliveries})
 end

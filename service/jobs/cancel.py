@@ -1,0 +1,29 @@
+"""Cancels a job: a queued one ends at once, the worker of a running one hears of it and ends it at the backend too."""
+
+from core.events import event as events
+from core.model.job import Job
+from core.model.transitions import cancel_asked
+from core.store.leases import LeaseLost
+from service.context import ApiContext
+from service.lookup import own_job
+
+
+async def request_cancel(context: ApiContext, job: Job) -> Job:
+    """Write the cancel over whatever the job's worker has written meanwhile."""
+    while True:
+        after = cancel_asked(job, now_ms=context.clock.now_ms()) if not job.ended else job
+        if after is job:
+            return job
+        try:
+            written = await context.jobs.commit(job, after, owner=None, event=await _event(context, job, after))
+        except LeaseLost:
+            job = await own_job(context, job.tenant, job.id)
+            continue
+        return written
+
+
+async def _event(context: ApiContext, old: Job, new: Job) -> events.Event:
+    webhook = await context.webhooks.default(new.tenant)
+    return events.event(
+        old, new, webhook=webhook, public_url=context.settings.public_url, now_ms=context.clock.now_ms()
+    )
