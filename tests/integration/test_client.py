@@ -224,7 +224,7 @@ async def test_refusals_come_as_their_family(reelgate: AsyncReelgate, api: Api, 
             await AsyncReelgate(api.url, "rg_no-such-key", http=http).credits()
 
 
-async def test_the_rest_of_the_api_reads_as_typed_results(api: Api, reelgate: AsyncReelgate) -> None:
+async def test_the_rest_of_the_api_reads_as_typed_results(reelgate: AsyncReelgate, tmp_path: Path) -> None:
     assert (await reelgate.validate(PROMPT, CLIP["url"])).plan.action == "export"
     session = await reelgate.sessions.create()
     batch = await reelgate.batches.submit([JobAsk(PROMPT, CLIP["url"]), JobAsk(PROMPT)], session="separate")
@@ -236,9 +236,18 @@ async def test_the_rest_of_the_api_reads_as_typed_results(api: Api, reelgate: As
     assert (await reelgate.cancel(job_id)).status == "canceled"
     again = await reelgate.replay(job_id)
     assert again.parent_id == job_id
+    assert (await reelgate.job(again.id)).input.prompt == PROMPT
     assert (await reelgate.delete(job_id)).data_removed
     assert [each.id async for each in reelgate.sessions.list()] == [session.id]
     await reelgate.sessions.close(session.id)
+    assert [each.id async for each in reelgate.batches.list()] == [batch.id]
+    assert (await reelgate.batches.cancel(batch.id)).counts["canceled"] == 1
+    (tmp_path / "clip.mp4").write_bytes(MP4)
+    upload = await reelgate.upload(tmp_path / "clip.mp4")
+    assert [each.id async for each in reelgate.uploads.list()] == [upload.id]
+    assert (await reelgate.uploads.read(upload.id)).size_bytes == len(MP4)
+    await reelgate.uploads.delete(upload.id)
+    assert [each async for each in reelgate.uploads.list()] == []
     assert "trimmer-exe" in {profile.name for profile in await reelgate.profiles()}
     assert (await reelgate.usage()).jobs["canceled"] == 1
     assert (await reelgate.webhook.set("https://x.example/hook")).status == "active"
