@@ -1,10 +1,13 @@
 """The callers' commands as processes against the real API: what they say, where, and with which exit code."""
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
+import struct
 import sys
+import termios
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -197,6 +200,21 @@ async def test_jobs_are_listed_shown_cancelled_and_replayed(api: Api, folder: Pa
     assert (await told(api, folder, "show", again["id"]))["status"] == "queued"
     _, out, _ = await ran(api, folder, "show", again["id"])
     assert f"replays   {job['id']}" in out
+
+
+async def test_a_list_fits_the_terminal(api: Api, folder: Path) -> None:
+    job = await api.submit(prompt="cut the pauses, " * 20)
+    ours, its = os.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 72, 0, 0))
+    env = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    env |= {"REELGATE_API": api.url, "REELGATE_API_KEY": api.key}
+    child = await asyncio.create_subprocess_exec(REELGATE, "list", env=env, cwd=folder, stdout=its, stderr=its)
+    assert await asyncio.wait_for(child.wait(), PATIENCE_S) == 0
+    os.close(its)
+    lines = os.read(ours, 65_536).decode().splitlines()
+    os.close(ours)
+    assert [line.split()[0] for line in lines] == ["ID", job["id"]]
+    assert max(map(len, lines)) <= 72
 
 
 async def test_events_are_shown_and_followed(api: Api, folder: Path) -> None:

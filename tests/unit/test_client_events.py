@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reelgate.client import NoAnswer, NotFound, StillRunning, verbs
+from reelgate.client import JobAsk, NoAnswer, NotFound, StillRunning, verbs
 from reelgate.client.effects import Failure
 from reelgate.client.sse import SseDecoder
 from tests.client_script import Played, Time, answer, circumstances, play, problem
@@ -122,6 +122,21 @@ def test_waiting_gives_up_when_the_api_has_been_away_for_too_long():
     steps = verbs.wait(circumstances(within_s=30, clock=clock), "job_1", within_s=None, progress=None)
     with pytest.raises(NoAnswer):
         play(steps, [job("running"), OPEN, *[Failure("ConnectError", sent=False)] * 100], clock=clock)
+
+
+def test_run_names_its_job_where_the_api_goes_away_behind_it():
+    clock = Time()
+    steps = verbs.run(
+        circumstances(within_s=30, clock=clock),
+        JobAsk("trim it"),
+        to=None,
+        key=None,
+        within_s=None,
+        progress=None,
+    )
+    with pytest.raises(StillRunning) as told:
+        play(steps, [job("queued"), *[Failure("ConnectError", sent=False)] * 100], clock=clock)
+    assert told.value.job_id == "job_1"
 
 
 @given(st.lists(st.integers(min_value=0, max_value=200), max_size=6))

@@ -65,6 +65,12 @@ def test_retry_after_is_heeded_in_seconds_and_as_a_date():
     assert played.pauses_s == [7.0, 9.0]
 
 
+@pytest.mark.parametrize("asked", ["0", "soon", "", "Thu, 01 Jan 1970 00:00:00 GMT"])
+def test_without_a_time_to_wait_for_there_is_a_pause_all_the_same(asked):
+    busy = problem(503, "unavailable", retryable=True, retry_after=asked)
+    assert play(exchange(circumstances(), SUBMIT), [busy, busy, answer(202, JOB)]).pauses_s == [0.25, 0.5]
+
+
 def test_pauses_grow_and_stay_bounded():
     clock = Time()
     failures = [Failure("ConnectError", sent=False)] * 200

@@ -14,7 +14,7 @@ ReelgateError
     Unavailable         the service's own trouble
   JobNotDone            a job ended otherwise than well: `.job`, `.code`, `.problem`, `.retryable`
     JobFailed, JobCanceled, JobExpired
-  StillRunning          `wait` was told to end sooner: `.job_id`
+  StillRunning          `wait` was told to end sooner, or `run` lost sight of its job: `.job_id`
   NoFilm                the job has none: `.job`
   DownloadFailed        the film is there and did not come: `.job_id`, `.path`
   BadSignature          a callback is not from whom it says
@@ -178,7 +178,7 @@ def require_success(job: Job) -> Job:
 
 
 class StillRunning(ReelgateError):
-    """The job goes on; it was waited for as long as was asked."""
+    """The job goes on: it was waited for as long as was asked, or the API is away. Wait for it again by its id."""
 
     code = "still_running"
     retryable = True

@@ -45,12 +45,10 @@ def pause_s(
 
     `failures`: how many there were, this one included. `dice`: 0 to 1, since others wait for the same moment.
     """
+    grown_s = min(policy.first_pause_s * 2 ** (failures - 1), policy.longest_pause_s) * (0.5 + dice / 2)
     asked_s = retry_after_s(outcome, now) if isinstance(outcome, Answer) else None
-    if asked_s is None:
-        grown_s = min(policy.first_pause_s * 2 ** (failures - 1), policy.longest_pause_s)
-        pause = grown_s * (0.5 + dice / 2)
-    else:
-        pause = asked_s + dice * min(1.0, asked_s / 10)
+    # What is asked for is taken, but nobody is called without a pause at all.
+    pause = grown_s if not asked_s else asked_s + dice * min(1.0, asked_s / 10)
     return pause if failing_for_s + pause <= policy.within_s else None
 
 

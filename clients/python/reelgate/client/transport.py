@@ -4,6 +4,7 @@ import platform
 import ssl
 from importlib.metadata import version
 
+import certifi
 import httpx
 
 from reelgate.client.effects import Answer, Failure, Request
@@ -31,8 +32,10 @@ def check_address(url: str) -> str:
 
 
 def tls_context() -> ssl.SSLContext:
-    """Trust what this machine trusts, e.g. a company's own authority."""
-    return ssl.create_default_context()
+    """Trust what this machine trusts, e.g. a company's own authority, and Mozilla's list, since some machines have none."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
 
 
 class Outgoing:

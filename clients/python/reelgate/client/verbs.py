@@ -10,7 +10,15 @@ from typing import Any, Literal, Protocol, TypeVar
 from reelgate.client import calls
 from reelgate.client.calls import Call, JobAsk, Media
 from reelgate.client.effects import ByteProgress, Emit, Steps, Work
-from reelgate.client.errors import DownloadFailed, NoAnswer, NotFound, Refused, StillRunning, require_success
+from reelgate.client.errors import (
+    DownloadFailed,
+    NoAnswer,
+    NotFound,
+    Refused,
+    StillRunning,
+    Unavailable,
+    require_success,
+)
 from reelgate.client.event_reader import SILENCE_S, EventReader
 from reelgate.client.exchange import Circumstances, exchange
 from reelgate.client.film_download import download, film_of
@@ -118,7 +126,11 @@ def run(
 ) -> Steps[Job]:
     """Upload, submit, wait, and download where the job has a film. Raises JobNotDone, StillRunning, DownloadFailed."""
     submitted = yield from submit(here, ask, key=key, progress=None)
-    job = require_success((yield from wait(here, submitted.id, within_s=within_s, progress=progress)))
+    try:
+        job = yield from wait(here, submitted.id, within_s=within_s, progress=progress)
+    except (NoAnswer, Unavailable) as away:
+        raise StillRunning(submitted.id) from away
+    require_success(job)
     if to is not None:
         film_of(job)
         yield from saved(here, job.id, to)
