@@ -27,6 +27,9 @@ class JobWish(NamedTuple):
     max_credits: int | None
     metadata: dict[str, str]
 
+    def __repr__(self) -> str:
+        return f"JobWish({self.profile!r}, {self.session_id!r})"
+
 
 def _off_the_command_line(context: click.Context, option: click.Parameter, given: str) -> str:
     """Take a key from the environment, or for ``-`` from the first line of the input; others can read command lines."""

@@ -20,6 +20,9 @@ class Words(NamedTuple):
     media: tuple[str, ...]
     prompt: str
 
+    def __repr__(self) -> str:
+        return f"Words(media={len(self.media)})"
+
     @property
     def files(self) -> list[Path]:
         return [Path(each) for each in self.media if "://" not in each]

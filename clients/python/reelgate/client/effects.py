@@ -33,11 +33,11 @@ class Request:
     """One HTTP request. `url`: a path of the API, or a whole URL, which gets no API key."""
 
     method: str
-    url: str
+    url: str = field(repr=False)
     #: whether it may be sent again although nobody knows what became of it
     repeatable: bool = True
-    params: tuple[tuple[str, str], ...] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
+    params: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | FileBody | None = field(default=None, repr=False)
     #: silence that ends it; None: as the client is set
     silence_s: float | None = None
@@ -53,7 +53,7 @@ class Answer:
     """What came back. Header names are lower case; the body is empty where it is read by `Read`."""
 
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
 
     @property
