@@ -10,11 +10,11 @@ from typing import Any
 import click
 import uvloop
 
-from core.background import Background
 from core.errors import StartRefused
 from core.logs import bind, get_logger, say_ready
-from core.loop_watch import watch_loop
+from core.process.background import Background
 from core.process.command import ProcessCommand, load_process_settings
+from core.process.loop_watch import watch_loop
 from core.process.readiness import Readiness
 from core.queue import LeasedWorker, Run, make_worker
 from core.settings import Settings

@@ -14,7 +14,7 @@ import msgspec
 
 from core.metrics import exposition
 from core.process.readiness import Readiness, ReadinessReport
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 
 #: a request's head is no larger than this, and an exchange takes no longer
 _HEAD_LIMIT_BYTES = 16_384

@@ -9,7 +9,7 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from core.ids import is_id
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from core.store.events import StoredEvent
 from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of

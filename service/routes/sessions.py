@@ -78,7 +78,7 @@ async def _create(context: ApiContext, session: Session) -> StoredResponse:
     limits = context.settings
     if not await context.sessions.create(session, most=limits.tenant_sessions, idle_s=limits.session_idle_s):
         words = f"{limits.tenant_sessions} sessions may be open; close some: DELETE /v1/sessions/{{id}}."
-        raise ApiError(429, "too_many_sessions", words, headers={"Retry-After": "60"})
+        raise ApiError(429, "too_many_sessions", words)
     location = f"{context.settings.public_url}/v1/sessions/{session.id}"
     shown = await session_view(context, session)
     return StoredResponse(session.id, {"Location": location}, msgspec.json.encode(shown))

@@ -163,7 +163,7 @@ async def test_a_primary_that_is_killed_under_load_takes_nothing_along_that_a_re
 async def test_a_primary_that_dies_after_it_had_lost_its_replicas_takes_along_what_nobody_waited_for(
     watched: Watched, core: Core, care: Care
 ) -> None:
-    """The worst that a crash can find. Without care what is accepted meanwhile is gone: so the ground can lose jobs."""
+    """The worst that a crash can find. Without care what is accepted meanwhile is gone: so this setup can lose jobs."""
     take_care(watched, core, care)
     before, load = watched.primary(), Load(core, jobs=2 * DIES_WITH, before=DIES_WITH)
     async with asyncio.TaskGroup() as group:

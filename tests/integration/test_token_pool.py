@@ -1,4 +1,4 @@
-"""Which token a job gets, over a real store and the backend's look-alike: one anonymous call for all, balances first."""
+"""Which token a job gets, over a real store and the sandbox: one anonymous call for all, balances first."""
 
 import asyncio
 import uuid

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from core.clock import Clock, month_of
 from core.ids import new_id
 from core.model.token import Scope, SentMessage, Token, TokenState, Use, token_of
-from core.redacted_repr import redacted_repr
 from core.security.encryption import Encryption
+from core.security.redacted_repr import redacted_repr
 from core.store.redis.client import HashRow, Store
 from core.store.redis.codec import Unreadable, raw, unreadable
 from core.store.redis.keys import key

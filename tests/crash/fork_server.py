@@ -18,7 +18,7 @@ from sandbox.world.parent_death import dying_with_parent
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class Nursery:
+class ForkServer:
     """The running program, as tests use it."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
@@ -36,13 +36,13 @@ class Nursery:
 
 
 @asynccontextmanager
-async def running_nursery(program: str) -> AsyncIterator[Nursery]:
+async def running_fork_server(program: str) -> AsyncIterator[ForkServer]:
     """Run it until the block ends; what it has forked ends with it."""
     command = [sys.executable, "-m", program]
     pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, **pipes)
     try:
-        yield Nursery(process)
+        yield ForkServer(process)
     finally:
         process.stdin.close()
         await process.wait()

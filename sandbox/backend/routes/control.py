@@ -1,4 +1,4 @@
-"""The control calls of the look-alike, for tests and integrators: ledger, tokens, reset, faults. The real backend has none.
+"""The control calls of the sandbox, for tests and integrators: ledger, tokens, reset, faults. The real backend has none.
 
 They ask for no token, so a web page's calls are refused.
 """
@@ -12,8 +12,8 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from sandbox.backend import ledger, refusals
-from sandbox.backend.calls import Call, memory_of
 from sandbox.backend.faults import CONTROL_PATH, Faults
+from sandbox.backend.routes.calls import Call, state_of
 from sandbox.backend.tokens import SCOPES, Token, register
 from sandbox.local import is_from_web_page
 
@@ -32,38 +32,38 @@ class NewToken(msgspec.Struct, forbid_unknown_fields=True):
 
 @get("/ledger")
 async def read_ledger(request: Call) -> dict[str, Any]:
-    return memory_of(request).ledger()
+    return state_of(request).ledger()
 
 
 @post("/tokens", status_code=201)
 async def add_token(request: Call) -> dict[str, Any]:
     """Answers with the ledger's row and, here alone, the token itself."""
-    memory = memory_of(request)
+    state = state_of(request)
     wish = await _read(request, NewToken)
     if not SCOPES.issuperset(wish.scopes):
         raise refusals.malformed(f"scopes are {', '.join(sorted(SCOPES))}")
-    token = _made(wish, memory.clock.now_s())
-    memory.tokens.add(token)
+    token = _made(wish, state.clock.now_s())
+    state.tokens.add(token)
     return {**ledger.token_row(token), "token": token.value}
 
 
 @post("/reset", status_code=200)
 async def reset(request: Call) -> dict[str, Any]:
-    await memory_of(request).reset()
+    await state_of(request).reset()
     return {"reset": True}
 
 
 @post("/faults", status_code=200)
 async def set_faults(request: Call) -> Faults:
     faults = await _read(request, Faults)
-    memory_of(request).faults.set(faults)
+    state_of(request).faults.set(faults)
     return faults
 
 
 @delete("/faults", status_code=200)
 async def end_faults(request: Call) -> Faults:
-    memory_of(request).faults.clear()
-    return memory_of(request).faults.now
+    state_of(request).faults.clear()
+    return state_of(request).faults.now
 
 
 def _made(wish: NewToken, now_s: float) -> Token:

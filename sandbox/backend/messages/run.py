@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sandbox.backend.channel import Channel
+from sandbox.backend.messages.channel import Channel
+from sandbox.backend.messages.stories import Plan, Shape
+from sandbox.backend.messages.talk import Language
 from sandbox.backend.sessions import Session
-from sandbox.backend.stories import Plan, Shape
-from sandbox.backend.talk import Language
 from sandbox.backend.tokens import Token
 from sandbox.edits import Edited
 
@@ -38,7 +38,7 @@ class Run:
     #: credits, frozen until it ends
     cost: int
     #: 0 up to 1, by hash: what chance decides goes by it
-    luck: float
+    draw: float
     shape: Shape
     language: Language
     channel: Channel = field(default_factory=Channel)

@@ -1,20 +1,21 @@
 """Takes messages in: checks, refuses or charges them, and starts their runs, which outlive the call.
 
-`session_routes.py` calls `start` and streams what the run says. Which story it is, `stories.py` reads; how a run goes,
-`message_run.py` knows. Nothing here knows HTTP.
+`routes/sessions.py` calls `start` and streams what the run says. Which story it is, `stories.py` reads; how a run goes,
+`runner.py` knows. Nothing here knows HTTP.
 """
 
 import asyncio
 
-from sandbox.backend import refusals, stories, talk
-from sandbox.backend.chance import share
-from sandbox.backend.channel import Closed
+from sandbox.backend import refusals
 from sandbox.backend.clock import Clock
-from sandbox.backend.message_run import Performance
-from sandbox.backend.runs import Message, Run
+from sandbox.backend.messages import stories, talk
+from sandbox.backend.messages.channel import Closed
+from sandbox.backend.messages.run import Message, Run
+from sandbox.backend.messages.runner import MessageRunner
+from sandbox.backend.messages.stories import Plan
+from sandbox.backend.pseudo_random import pseudo_random
 from sandbox.backend.sessions import Session, Sessions
 from sandbox.backend.settings import Settings
-from sandbox.backend.stories import Plan
 from sandbox.backend.tokens import Token, Tokens
 from sandbox.edits import Edited, edit
 
@@ -27,8 +28,8 @@ class Messages:
         self._clock = clock
         self._tokens = tokens
         self._sessions = sessions
-        self._once = stories.Once()
-        self._performance = Performance(settings, clock, self._once)
+        self._once = stories.FiredStories()
+        self._performance = MessageRunner(settings, clock, self._once)
         self._tasks: set[asyncio.Task[None]] = set()
         self.received: list[Message] = []
 
@@ -63,7 +64,7 @@ class Messages:
             raise refusals.session_busy()
         edited = edit(plan.prompt, session.draft, list(session.media().values()), list(session.new_media))
         cost = self._cost(plan, edited)
-        token.purse.freeze(cost)
+        token.credit_account.freeze(cost)
         session.busy = True
         session.messages += 1
         return Run(
@@ -74,7 +75,7 @@ class Messages:
             edited=edited,
             used_urls=frozenset(media.url for media in session.new_media),
             cost=cost,
-            luck=share(session.number, plan.prompt, session.messages),
+            draw=pseudo_random(session.number, plan.prompt, session.messages),
             shape=self._shape(plan, session),
             language=talk.language_of(plan.prompt, session.language),
         )
@@ -99,6 +100,6 @@ class Messages:
         if plan.shape is not None:
             return plan.shape
         seed = self._settings.seed_shape
-        if seed == "vendor" or (seed == "mixed" and share("shape", session.number) < _HALF):
+        if seed == "vendor" or (seed == "mixed" and pseudo_random("shape", session.number) < _HALF):
             return "vendor"
-        return "adk-partial" if share("partial", session.number) < _HALF else "adk"
+        return "adk-partial" if pseudo_random("partial", session.number) < _HALF else "adk"

@@ -1,6 +1,6 @@
 """Runs one message: which events are sent when, when the edit lands in the draft, and what becomes of its credits.
 
-`messages.py` starts it; the run goes on when nobody listens any more, as the real backend edits and bills on.
+`accept.py` starts it; the run goes on when nobody listens any more, as the real backend edits and bills on.
 What is said, `answers.py` decides. Knows nothing of tokens' rules or HTTP.
 """
 
@@ -9,21 +9,21 @@ import contextlib
 import logging
 from typing import Any
 
-from sandbox.backend import answers, stories, talk
-from sandbox.backend.chance import share
-from sandbox.backend.channel import Closed
 from sandbox.backend.clock import Clock
-from sandbox.backend.runs import Run
+from sandbox.backend.messages import answers, stories, talk
+from sandbox.backend.messages.channel import Closed
+from sandbox.backend.messages.run import Run
+from sandbox.backend.messages.stream import Failure, Heartbeat, Text, ToolCall, ToolResult
+from sandbox.backend.pseudo_random import pseudo_random
 from sandbox.backend.settings import Settings
-from sandbox.backend.stream import Failure, Heartbeat, Text, ToolCall, ToolResult
 
 log = logging.getLogger(__name__)
 
 _HALF = 0.5
 
 
-class Performance:
-    def __init__(self, settings: Settings, clock: Clock, once: stories.Once) -> None:
+class MessageRunner:
+    def __init__(self, settings: Settings, clock: Clock, once: stories.FiredStories) -> None:
         self._settings = settings
         self._clock = clock
         self._once = once
@@ -91,7 +91,7 @@ class Performance:
     async def _break(self, run: Run) -> None:
         await self._work(run, self._span_s(run) / 2)
         run.channel.say(Text(talk.STARTING[run.language]))
-        run.channel.say(Failure("upstream exploded", modelled=run.luck < _HALF))
+        run.channel.say(Failure("upstream exploded", modelled=run.draw < _HALF))
 
     async def _work(self, run: Run, nominal_s: float) -> None:
         """Let time pass, with heartbeats."""
@@ -109,7 +109,7 @@ class Performance:
             return settings.slow_s
         if run.edited.generated and run.plan.edits:
             return settings.generate_s
-        return settings.edit_min_s + (settings.edit_max_s - settings.edit_min_s) * run.luck
+        return settings.edit_min_s + (settings.edit_max_s - settings.edit_min_s) * run.draw
 
     def _land(self, run: Run) -> None:
         """The edit is in the draft and paid for, also when it changed nothing: talking costs as well."""
@@ -131,19 +131,19 @@ class Performance:
         run.session.busy = False
         run.session.used_at_s = self._clock.now_s()
         if landed:
-            run.token.purse.spend(run.cost)
+            run.token.credit_account.spend(run.cost)
             run.message.charged = run.cost
         else:
-            run.token.purse.thaw(run.cost)
+            run.token.credit_account.thaw(run.cost)
 
     def _answer(self, run: Run) -> None:
         _report_tools(run)
         settings = self._settings
-        if answers.is_silent(run.plan, run.edited, luck=run.luck, silent_rate=settings.silent_rate):
+        if answers.is_silent(run.plan, run.edited, draw=run.draw, silent_rate=settings.silent_rate):
             return
-        luck = share("gui", run.luck)
-        said = answers.sentences(run.plan, run.edited, run.language, luck=luck, gui_rate=settings.gui_rate)
-        if run.shape == "adk" and share("joined", run.luck) < _HALF:
+        draw = pseudo_random("gui", run.draw)
+        said = answers.sentences(run.plan, run.edited, run.language, draw=draw, gui_rate=settings.gui_rate)
+        if run.shape == "adk" and pseudo_random("joined", run.draw) < _HALF:
             said = ["\u2028".join(said)]  # models do send it, and it breaks readers that split lines on it
         for sentence in said:
             run.channel.say(Text(sentence))

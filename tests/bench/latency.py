@@ -3,7 +3,7 @@
 The bench's backend answers at once, so that all but the waits between two looks at a render is the gateway's own time.
 """
 
-from tests.bench.ground import ground
+from tests.bench.harness import running_harness
 from tests.bench.load import percentile
 from tests.bench.table import Row, at_most
 
@@ -15,9 +15,9 @@ async def measure() -> list[Row]:
     """Take jobs from POST to callback, one after the other."""
     first_s: list[float] = []
     whole_s: list[float] = []
-    async with ground("jobs") as at:
+    async with running_harness("latency") as harness:
         for number in range(WARM_UP + JOBS):
-            _, first, whole = await at.whole_job()
+            _, first, whole = await harness.whole_job()
             if number >= WARM_UP:
                 first_s.append(first)
                 whole_s.append(whole)

@@ -1,4 +1,4 @@
-"""What lanes stand on, shared by all of them: Redis, the backend, the callback receiver, and the nursery of workers."""
+"""Harness of the crash tests: the Redis, backend, callback receiver and fork server that all lanes share."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +12,7 @@ from core.store.redis.client import Store, connect
 from core.store.tenants.api_keys import SCOPES, ApiKeys, IssuedKey
 from sandbox.chaos.counting import Accepted, Verdict, judged
 from sandbox.clips import make_talk_clip
-from tests.crash.nursery import Nursery, running_nursery
+from tests.crash.fork_server import ForkServer, running_fork_server
 from tests.receiver_fixture import Receiver, running_receiver
 from tests.redis_fixture import RedisServer, running_redis
 from tests.sandbox_fixture import Sandbox, running_sandbox
@@ -36,14 +36,14 @@ _RENDERS_END_S = PATIENCE_S
 
 
 @dataclass
-class Ground:
+class Harness:
     """The shared parts. `keys` are API keys, one for each lane; `accepted` and `jobs` collect what `verdict` counts."""
 
     folder: Path
     redis: RedisServer
     sandbox: Sandbox
     receiver: Receiver
-    nursery: Nursery
+    fork_server: ForkServer
     clip: Path
     keys: list[str]
     accepted: list[Accepted] = field(default_factory=list)
@@ -64,9 +64,9 @@ def _renders_are_over(ledger: dict[str, Any]) -> bool:
 
 
 @asynccontextmanager
-async def laid_ground(
-    folder: Path, *, lanes: int, nursery: str = "tests.crash.nursery", **sandbox: Any
-) -> AsyncIterator[Ground]:
+async def running_harness(
+    folder: Path, *, lanes: int, fork_server: str = "tests.crash.fork_server", **sandbox: Any
+) -> AsyncIterator[Harness]:
     """Start what `lanes` lanes need. Each lane has a database of Redis, and in it a tenant, of its own."""
     clip = folder / "clip.mp4"
     await make_talk_clip(clip, scenes=1, duration_s=1.0, silences=(), size=(160, 90))
@@ -75,9 +75,9 @@ async def laid_ground(
         async with (
             running_sandbox(**(SANDBOX | sandbox)) as backend,
             running_receiver(*(each.webhook_secret for each in issued)) as receiver,
-            running_nursery(nursery) as workers,
+            running_fork_server(fork_server) as workers,
         ):
-            yield Ground(folder, redis, backend, receiver, workers, clip, [each.secret for each in issued])
+            yield Harness(folder, redis, backend, receiver, workers, clip, [each.secret for each in issued])
 
 
 async def _new_tenant(redis_url: str) -> IssuedKey:

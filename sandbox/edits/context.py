@@ -1,4 +1,4 @@
-"""What an edit works on: the draft, the media at hand, the language to answer in. One desk serves one prompt.
+"""What an edit works on: the draft, the media at hand, the language to answer in. Each prompt has its own.
 
 Called by `edit` and handed to each edit in turn. It decides nothing about edits.
 """
@@ -13,7 +13,7 @@ from sandbox.media import Media
 
 
 @dataclass
-class Desk:
+class EditContext:
     """The work on one prompt. `said` grows by a sentence with each edit."""
 
     draft: Draft

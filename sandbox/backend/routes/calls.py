@@ -1,4 +1,4 @@
-"""What all routes need of a call: the memory behind it, its JSON, the address it came to, the answer's envelope."""
+"""What all routes need of a call: the state behind it, its JSON, the address it came to, the answer's envelope."""
 
 from typing import Any
 
@@ -6,14 +6,14 @@ import msgspec
 from litestar import Request
 
 from sandbox.backend import refusals
-from sandbox.backend.memory import Memory
+from sandbox.backend.state import BackendState
 
 Call = Request[Any, Any, Any]
 
 
-def memory_of(call: Call) -> Memory:
-    memory: Memory = call.app.state.memory
-    return memory
+def state_of(call: Call) -> BackendState:
+    state: BackendState = call.app.state.backend
+    return state
 
 
 def base_url(call: Call) -> str:

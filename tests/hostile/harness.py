@@ -1,4 +1,4 @@
-"""What hostile requests are sent to: two API processes as they run in production, on one Redis and one storage folder.
+"""Harness of the hostile tests: two API processes as they run in production, on one Redis and one storage folder.
 
 No worker is there. Nothing goes out, every job stays queued, and the two RPC requests that the API makes of workers are
 answered by a server that knows nothing.
@@ -33,7 +33,7 @@ _HEARD = b'{"status":204,"error":null,"detail":"","excerpt":"","latency_ms":1}'
 
 
 @dataclass(frozen=True)
-class Ground:
+class Harness:
     """`urls` of the API processes, an API key with all scopes, and what is behind them, to see what was left there."""
 
     urls: tuple[str, ...]
@@ -65,14 +65,14 @@ class Ground:
                 client.get("/livez")
         raise AssertionError("it never came to be so")
 
-    def outcry(self) -> list[bytes]:
+    def error_lines(self) -> list[bytes]:
         """List the log lines of errors: there shall be none, whatever was asked."""
         lines = (line for log in self.logs for line in log.read_bytes().splitlines())
         return [line for line in lines if _LOUD.search(line)]
 
 
 @contextmanager
-def laid_ground(folder: Path) -> Iterator[Ground]:
+def running_harness(folder: Path) -> Iterator[Harness]:
     """Start Redis, two API processes and an RPC server; end them afterwards."""
     storage = folder / "storage"
     logs = (folder / "api-0.log", folder / "api-1.log")
@@ -83,7 +83,7 @@ def laid_ground(folder: Path) -> Iterator[Ground]:
         stack.enter_context(_rpc_server(server.url))
         words = [REELGATE, "keys", "create", "--tenant", "acme", "--json"]
         issued = json.loads(subprocess.run(words, env=env, check=True, capture_output=True, timeout=PATIENCE_S).stdout)
-        yield Ground(urls, issued["key"], server, storage, logs)
+        yield Harness(urls, issued["key"], server, storage, logs)
 
 
 def _environment(redis_url: str, storage: Path) -> dict[str, str]:
@@ -138,11 +138,11 @@ def _answer_rpc(redis_url: str, over: threading.Event) -> None:
 
 
 def main() -> None:
-    """Lay the ground and leave it there until Enter, to try something by hand."""
-    with TemporaryDirectory() as folder, laid_ground(Path(folder)) as ground:
-        print(json.dumps({"urls": ground.urls, "key": ground.key, "folder": folder, "redis": ground.redis.url}))  # noqa: T201 - a command
+    """Start the harness and leave it running until Enter, to try something by hand."""
+    with TemporaryDirectory() as folder, running_harness(Path(folder)) as harness:
+        print(json.dumps({"urls": harness.urls, "key": harness.key, "folder": folder, "redis": harness.redis.url}))  # noqa: T201 - a command
         sys.stdin.readline()
-        print(b"\n".join(ground.outcry()).decode())  # noqa: T201 - a command
+        print(b"\n".join(harness.error_lines()).decode())  # noqa: T201 - a command
 
 
 if __name__ == "__main__":

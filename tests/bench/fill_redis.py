@@ -1,4 +1,4 @@
-"""Fills a ground's Redis by the gateway's own scripts, faster than jobs could be run: with jobs that have ended, and with
+"""Fills a harness's Redis by the gateway's own scripts, faster than jobs could be run: with jobs that have ended, and with
 jobs that sleep until the next look at their render.
 """
 
@@ -16,19 +16,19 @@ from core.model.job import Job, Render, Stage
 from core.security.encryption import Encryption
 from core.store.redis.client import connect
 from core.store.tokens.tokens import Tokens
-from tests.bench.ground import SETTINGS, Ground
+from tests.bench.harness import SETTINGS, Harness
 from tests.bench.stub import traceparent
 from tests.store_fixture import Core, make_job, settings_for
 
-#: the tenant of a ground
+#: the tenant of a harness
 TENANT = "demo"
 #: jobs accepted by one script call
 AT_ONCE = 100
 
 
 @asynccontextmanager
-async def _core(at: Ground) -> AsyncIterator[Core]:
-    url = at.world.redis_url
+async def _core(harness: Harness) -> AsyncIterator[Core]:
+    url = harness.world.redis_url
     core = Core(connect(url, answer_s=30), settings_for(url, **_PLENTY), Clock())
     try:
         yield core
@@ -39,10 +39,10 @@ async def _core(at: Ground) -> AsyncIterator[Core]:
 _PLENTY = {"tenant_queued_jobs": 10**9, "queue_limit": 10**9, "tenant_running_jobs": 10**6}
 
 
-async def store_ended(at: Ground, number: int, *, within_s: float) -> int:
+async def store_ended(harness: Harness, number: int, *, within_s: float) -> int:
     """Store so many jobs that have ended, or as many as the time allows. No worker may run meanwhile."""
     until_s = perf_counter() + within_s
-    async with _core(at) as core:
+    async with _core(harness) as core:
         for start in range(0, number, AT_ONCE):
             if perf_counter() > until_s:
                 return start
@@ -57,11 +57,11 @@ async def _cancel(core: Core, job: Job) -> None:
     await core.jobs.commit(job, after, owner=None, event=core.news(job, after))
 
 
-async def store_rendering(at: Ground, traces: Sequence[str], *, over_s: float) -> None:
+async def store_rendering(harness: Harness, traces: Sequence[str], *, over_s: float) -> None:
     """Store jobs whose render is under way; they wake one after the other, the last in `over_s`."""
-    async with _core(at) as core:
+    async with _core(harness) as core:
         await core.turns.admit(worker="filling", slots=2 * len(traces), alive_s=600)
-        token_id = await _token(at, core)
+        token_id = await _token(harness, core)
         for start in range(0, len(traces), AT_ONCE):
             made = [_made(core, trace) for trace in traces[start : start + AT_ONCE]]
             await core.offer(*made, key_id=f"key_{start}")
@@ -71,8 +71,8 @@ async def store_rendering(at: Ground, traces: Sequence[str], *, over_s: float) -
         await core.turns.admit(worker="filling", slots=0)
 
 
-async def _token(at: Ground, core: Core) -> str:
-    vault = Encryption(at.world.environment["REELGATE_SECRET_KEYS"].split(","))
+async def _token(harness: Harness, core: Core) -> str:
+    vault = Encryption(harness.world.environment["REELGATE_SECRET_KEYS"].split(","))
     return await Tokens(core.store, vault, core.clock).add(SETTINGS["NEMO_TOKEN"], kind="operator", available=10**9)
 
 

@@ -1,12 +1,12 @@
 """What the backend says about one message, sentence by sentence: pure, from the edit, the plan and two numbers.
 
-`messages.py` asks; `talk.py` has the words.
+`accept.py` asks; `talk.py` has the words.
 """
 
 from collections.abc import Sequence
 
-from sandbox.backend.stories import Plan
-from sandbox.backend.talk import (
+from sandbox.backend.messages.stories import Plan
+from sandbox.backend.messages.talk import (
     GUI,
     NOT_UNDERSTOOD,
     NOTHING_CHANGED,
@@ -21,20 +21,20 @@ from sandbox.edits import Edited
 _SPEAKING = frozenset({"gui", "temporary-issue", "question", "unchanged"})
 
 
-def is_silent(plan: Plan, edited: Edited, *, luck: float, silent_rate: float) -> bool:
+def is_silent(plan: Plan, edited: Edited, *, draw: float, silent_rate: float) -> bool:
     """Whether the stream closes without a word. Only real edits do, and by chance only where no story is told."""
     if not plan.edits or not edited.changed or plan.stories & _SPEAKING:
         return False
-    return "silent" in plan.stories or (not plan.stories and luck < silent_rate)
+    return "silent" in plan.stories or (not plan.stories and draw < silent_rate)
 
 
-def sentences(plan: Plan, edited: Edited, language: Language, *, luck: float, gui_rate: float) -> list[str]:
+def sentences(plan: Plan, edited: Edited, language: Language, *, draw: float, gui_rate: float) -> list[str]:
     """The whole answer, one text each."""
     content = _content(plan, edited, language)
     if "gui" in plan.stories:
         content = _among(content, GUI[language])
-    elif luck < gui_rate and not plan.stories:
-        content = [*content, GUI[language][int(luck / gui_rate * len(GUI[language]))]]
+    elif draw < gui_rate and not plan.stories:
+        content = [*content, GUI[language][int(draw / gui_rate * len(GUI[language]))]]
     return [*content, TEMPORARY_ISSUE[language]] if "temporary-issue" in plan.stories else content
 
 

@@ -1,4 +1,4 @@
-"""StoredResponses as they were seen, in every shape, and as nobody has seen them yet."""
+"""Responses of the backend, in every shape that was seen, and in shapes that nobody has seen yet."""
 
 import contextlib
 import json

@@ -10,7 +10,7 @@ from contextlib import aclosing, asynccontextmanager, suppress
 import pytest
 import uvloop
 
-from tests.contract.test_upstream_network import CALLER, backend, fault_of_message
+from tests.contract.test_backend_network import CALLER, backend, fault_of_message
 from tests.peer_fixture import answered, page, peer
 from tests.slow_peer import bytes_taken_late, standing_still
 from tests.until import PATIENCE_S, until

@@ -1,6 +1,6 @@
-"""Where a measurement takes place: the gateway's real processes over a real Redis, with the bench's own backend.
+"""Harness of a measurement: the gateway's real processes over a real Redis, with the bench's own backend.
 
-Each measurement has a ground of its own, with the settings that it needs, and leaves nothing running.
+Each measurement has a harness of its own, with the settings that it needs, and leaves nothing running.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from sandbox.world.child_process import Child
 from sandbox.world.folders import Folders, make_folders
 from sandbox.world.processes import worker_part
 from sandbox.world.settings import callers_environment
-from sandbox.world.world import Wish, World, open_world
+from sandbox.world.world import World, WorldSpec, open_world
 from tests.bench.load import request_bytes
 from tests.bench.stub import PLAIN, Stub, new_trace, serve, traceparent
 
@@ -41,7 +41,7 @@ JOB = {
 
 
 @dataclass
-class Ground:
+class Harness:
     """A running gateway and the backend that it drives."""
 
     world: World
@@ -67,7 +67,7 @@ class Ground:
             yield request_bytes(self.jobs_url, body, {**self.headers, "traceparent": traceparent(trace)})
 
     async def another_worker(self) -> Child:
-        """Start one more worker; it stops with the ground."""
+        """Start one more worker; it stops with the harness."""
         child = worker_part(len(self.world.workers) + 1, self.world.folders, self.world.environment)
         self.world.workers.append(child)
         await child.start()
@@ -92,20 +92,20 @@ class Ground:
 
 
 @asynccontextmanager
-async def ground(
+async def running_harness(
     name: str, *, workers: int = 1, redis_url: str | None = None, **settings: str
-) -> AsyncIterator[Ground]:
+) -> AsyncIterator[Harness]:
     """Start a gateway. `settings` are environment variables."""
     stub = Stub()
     server, beat = await serve(stub)
     caller = {**callers_environment(), **SETTINGS, **settings}
-    wish = Wish(apis=1, workers=workers, backend=stub.url, redis_url=redis_url)
+    spec = WorldSpec(apis=1, workers=workers, backend=stub.url, redis_url=redis_url)
     try:
-        async with open_world(wish, folders=_folders(name), caller=caller, sandbox_token="") as world:
+        async with open_world(spec, folders=_folders(name), caller=caller, sandbox_token="") as world:
             address, key = world.apis[0].address, world.api_key
             auth = {"Authorization": f"Bearer {key}"}
             async with httpx.AsyncClient(base_url=address, headers=auth, trust_env=False, timeout=60) as http:
-                yield Ground(world, stub, http)
+                yield Harness(world, stub, http)
     finally:
         server.close()
         beat.cancel()

@@ -1,6 +1,6 @@
 """How a message's events look on the wire: the vendor's shape and the agent server's, whole or in chunks.
 
-`messages.py` says what happened; `session_routes.py` sends the bytes made here. Knows nothing of drafts, credits or stories.
+`accept.py` says what happened; `routes/sessions.py` sends the bytes made here. Knows nothing of drafts, credits or stories.
 Shapes: BACKEND.md, "The message stream"; the agent server's as in the captured streams (camelCase, no `event:`).
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sandbox.backend.clock import Clock
-from sandbox.backend.stories import Shape
+from sandbox.backend.messages.stories import Shape
 
 
 @dataclass(frozen=True)

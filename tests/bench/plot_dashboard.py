@@ -16,7 +16,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tests.bench.ground import Ground, ground
+from tests.bench.harness import Harness, running_harness
 from tests.bench.load import send_all
 from tests.bench.stub import HOLD_RENDER, HOLD_STREAM, PLAIN, new_trace
 from tests.monitoring.dashboard import Panel, legend_of, panels
@@ -43,39 +43,39 @@ async def run_and_plot(path: Path) -> None:
         "REELGATE_RENDER_POLL_S": "2",
         "REELGATE_TENANT_RUNNING_JOBS": "50",
     }
-    async with ground("dashboard", workers=2, **settings) as at:
-        folder = Path(tempfile.mkdtemp(dir=at.world.folders.world))
+    async with running_harness("dashboard", workers=2, **settings) as harness:
+        folder = Path(tempfile.mkdtemp(dir=harness.world.folders.world))
         targets = {
-            "api": [f"{api.address}/metrics" for api in at.world.apis],
-            "worker": [f"{worker.address.removesuffix('/metrics')}/metrics" for worker in at.world.workers],
+            "api": [f"{api.address}/metrics" for api in harness.world.apis],
+            "worker": [f"{worker.address.removesuffix('/metrics')}/metrics" for worker in harness.world.workers],
         }
         began_s = time.time()
         with scraping(program, targets, folder) as prometheus:
-            await _run(at)
+            await _run(harness)
             await asyncio.sleep(2)
             await asyncio.to_thread(_plot, prometheus, path, began_s, time.time())
 
 
-async def _run(at: Ground) -> None:
+async def _run(harness: Harness) -> None:
     """Bring the jobs: some whose streams stay open, some that render for ever, and the others. In the busiest phase one
     worker is killed, and comes back; then the tenant is at its cap, too.
     """
     held = [new_trace(kind) for kind, number in ((HOLD_STREAM, 5), (HOLD_RENDER, 25)) for _ in range(number)]
-    await send_all(at.jobs_url, at.requests(held), connections=2)
+    await send_all(harness.jobs_url, harness.requests(held), connections=2)
     for number, (rate, for_s) in enumerate(RATES):
         if number == 1:
-            at.world.workers[1].signal(signal.SIGKILL)
-        await _bring(at, rate, for_s)
+            harness.world.workers[1].signal(signal.SIGKILL)
+        await _bring(harness, rate, for_s)
         if number == 1:
-            await at.world.workers[1].end()
-            await at.world.workers[1].start()
+            await harness.world.workers[1].end()
+            await harness.world.workers[1].start()
 
 
-async def _bring(at: Ground, rate: int, for_s: float) -> None:
+async def _bring(harness: Harness, rate: int, for_s: float) -> None:
     until_s = time.monotonic() + for_s
     for second in itertools.count(1):
         if rate:
-            await send_all(at.jobs_url, at.requests(new_trace(PLAIN) for _ in range(rate)), connections=2)
+            await send_all(harness.jobs_url, harness.requests(new_trace(PLAIN) for _ in range(rate)), connections=2)
         left_s = until_s - time.monotonic()
         if left_s <= 0 or second > for_s:
             return

@@ -1,6 +1,6 @@
 """Which story a message tells: reads the `[[story:NAME]]` tags and decides, purely, what they mean for the run.
 
-`messages.py` asks for a `Plan`; `Once` remembers which of the one-time stories have fired.
+`accept.py` asks for a `Plan`; `FiredStories` remembers which of the one-time stories have fired.
 """
 
 import re
@@ -36,7 +36,7 @@ ENDINGS: dict[str, Ending] = {
 }
 
 
-class Once:
+class FiredStories:
     """Remembers what has fired for which text."""
 
     def __init__(self) -> None:
@@ -87,12 +87,12 @@ def read(text: str, *, dropped: bool = False) -> Plan:
     )
 
 
-def refusing(plan: Plan, text: str, once: Once) -> str | None:
+def refusing(plan: Plan, text: str, once: FiredStories) -> str | None:
     """Name the story that refuses this message before any work; several fire one after another, a call each."""
     return next((name for name in REFUSING if name in plan.stories and once.fires(name, text)), None)
 
 
-def rendering(plan: Plan, text: str, once: Once) -> list[str]:
+def rendering(plan: Plan, text: str, once: FiredStories) -> list[str]:
     """Name what waits for the next renders after this message, in order."""
     return [
         name for name in RENDERING if name in plan.stories and (name not in RENDERING_ONCE or once.fires(name, text))

@@ -1,4 +1,4 @@
-"""What the tests of dialects stand on: a sandbox, proxies before it, and worlds whose backend is a proxy.
+"""Harness of the dialects' tests: a sandbox, proxies before it, and worlds whose backend is a proxy.
 
 Every case is a tenant with a backend token of its own. By the token the proxy knows the case, the sandbox's ledger tells
 what it was charged, and what is learned of one token is no other case's.
@@ -20,7 +20,7 @@ from typing import Any
 
 import httpx
 
-from tests.dialects.proxy import Proxy, Seat
+from tests.dialects.proxy import Conversation, Proxy
 from tests.dialects.proxy_server import running_proxy
 from tests.gateway_fixture import FAST, Gateway, running_gateway
 from tests.until import PATIENCE_S
@@ -47,10 +47,10 @@ class Tenant(Gateway):
 
 @dataclass(frozen=True)
 class Case:
-    """One tenant, its seat at the proxy, and its token's name in the ledger."""
+    """One tenant, its conversation at the proxy, and its token's name in the ledger."""
 
     gateway: Tenant
-    seat: Seat
+    conversation: Conversation
     token_id: str
 
     def messages(self) -> list[dict[str, Any]]:
@@ -65,7 +65,7 @@ class Case:
 
 
 @dataclass
-class Ground:
+class Harness:
     """A world behind a proxy, and the means to open cases in it."""
 
     world: Gateway
@@ -78,19 +78,24 @@ class Ground:
 
     def calls(self) -> int:
         """Count what the gateway has asked so far."""
-        return sum(seat.calls.total() for seat in (self.proxy.stranger, *list(self.proxy.seats.values())))
+        return sum(
+            conversation.calls.total()
+            for conversation in (self.proxy.stranger, *list(self.proxy.conversations.values()))
+        )
 
-    def open_cases(self, seats: Mapping[str, Seat], *, without_token: frozenset[str] = frozenset()) -> dict[str, Case]:
+    def open_cases(
+        self, conversations: Mapping[str, Conversation], *, without_token: frozenset[str] = frozenset()
+    ) -> dict[str, Case]:
         """Make a tenant for each name. One without a token is served by the installation's anonymous identity."""
-        tokens = {name: "" if name in without_token else f"nmv_usr_{secrets.token_hex(12)}" for name in seats}
+        tokens = {name: "" if name in without_token else f"nmv_usr_{secrets.token_hex(12)}" for name in conversations}
         for token in filter(None, tokens.values()):
             self.sandbox.post("/_sandbox/tokens", json={"token": token, "credits": _CREDITS}).raise_for_status()
-        self.proxy.seats |= {token: seats[name] for name, token in tokens.items() if token}
+        self.proxy.conversations |= {token: conversations[name] for name, token in tokens.items() if token}
         keys, trust = self._enrol(tokens), ssl.create_default_context()
-        opened = {name: Tenant(self.world, keys[name], self.sandbox, trust) for name in seats}
+        opened = {name: Tenant(self.world, keys[name], self.sandbox, trust) for name in conversations}
         for tenant in opened.values():
             self.stack.callback(tenant.close)
-        return {name: Case(opened[name], seats[name], _named(tokens[name])) for name in seats}
+        return {name: Case(opened[name], conversations[name], _named(tokens[name])) for name in conversations}
 
     def _enrol(self, tokens: Mapping[str, str]) -> dict[str, str]:
         command = [sys.executable, "-m", "tests.dialects.enrol"]
@@ -108,7 +113,7 @@ def _named(token: str) -> str:
 
 
 @contextmanager
-def running_ground(folder: Path, sandbox_url: str, **environment: str) -> Iterator[Ground]:
+def running_harness(folder: Path, sandbox_url: str, **environment: str) -> Iterator[Harness]:
     """Start a world whose backend is a proxy before a sandbox that runs already."""
     env = {"REELGATE_SECRET_KEYS": secrets.token_urlsafe(32), **environment}
     with (
@@ -117,7 +122,7 @@ def running_ground(folder: Path, sandbox_url: str, **environment: str) -> Iterat
         httpx.Client(base_url=sandbox_url, timeout=PATIENCE_S, trust_env=False) as sandbox,
         ExitStack() as stack,
     ):
-        yield Ground(world, proxy, sandbox, env, stack)
+        yield Harness(world, proxy, sandbox, env, stack)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The client, the drafts and the GUI talk against the look-alike backend: every call, every story that it tells."""
+"""The client, the drafts and the GUI talk against the sandbox: every call, every story that it tells."""
 
 import asyncio
 from collections.abc import AsyncIterator

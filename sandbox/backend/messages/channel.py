@@ -1,10 +1,10 @@
-"""The line between a run and the one client that listens to it: the client may leave at any time, the run goes on."""
+"""Channel from a run to the one client that listens to it: the client may leave at any time, the run goes on."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from sandbox.backend.stream import Event
+from sandbox.backend.messages.stream import Event
 
 
 @dataclass(frozen=True)
