@@ -60,6 +60,9 @@ def test_a_value_that_means_nothing_is_refused_by_its_name(values):
         (("real", "networkPolicy.storage.to=[]"), "networkPolicy.storage.to: name the peers"),
         (("real", 'storage.existingClaim="films"'), "storage: give a url or an existingClaim, not both"),
         (("sandbox", 'expose.by="ingress"'), "publicUrl: say where callers reach the API"),
+        (("small", 'publicUrl="https://10.1.2.3"'), "publicUrl: the route is for its host"),
+        (("small", 'publicUrl="https://Reelgate.example.com"'), "publicUrl: the route is for its host"),
+        (("real", 'publicUrl="http://[2001:db8::1]:8080"'), "publicUrl: the route is for its host"),
         (("real", "expose.httpRoute.parentRefs=[]"), "expose.httpRoute.parentRefs: name the Gateway"),
         (("real", 'worker.autoscaling.keda.prometheusUrl=""'), "prometheusUrl: say where the Prometheus is"),
         (("real", "worker.autoscaling.minReplicas=31"), "worker.autoscaling: minReplicas is above maxReplicas"),
@@ -75,6 +78,11 @@ def test_a_value_that_means_nothing_is_refused_by_its_name(values):
 )
 def test_values_that_do_not_go_together_are_refused_in_a_sentence(values, sentence):
     assert sentence in refusal(*values)
+
+
+@pytest.mark.parametrize("release", ["films.eu", "1films"])
+def test_a_release_after_which_no_service_can_be_named_is_refused(release):
+    assert "the release's name" in refusal("small", release=release)
 
 
 def leaves(schema: dict, values: dict, path: str = ""):

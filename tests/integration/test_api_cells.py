@@ -115,6 +115,9 @@ async def test_a_foreign_link_is_told_so_without_a_key(redis_url: str, tmp_path:
         ("DELETE", f"/v1/uploads/upl_{FOREIGN}"),
         ("POST", f"/v1/uploads/upl_{FOREIGN}/complete"),
         ("GET", f"/v1/batches/bat_{FOREIGN}"),
+        ("GET", f"/v1/jobs?batch_id=bat_{FOREIGN}"),
+        ("GET", f"/v1/jobs?session_id=ses_{FOREIGN}"),
+        ("GET", f"/v1/events?after=evt_{FOREIGN}"),
         ("POST", f"/v1/deliveries/dlv_{FOREIGN}/redeliver"),
     ],
 )

@@ -93,6 +93,7 @@ _SHAPES = {
     "run_samples": "rg:samples",  # LIST of the last ended jobs' running times, ms
     "stage_samples": "rg:samples:{}",  # LIST of the times that jobs have last been in a stage, ms
     # Redis's own
+    "failover": "rg:failover",  # STRING there while the primary is being moved by hand
     "function_libraries": "rg:libraries",  # ZSET of our function libraries by the time (ms) at which they were loaded
     # arq's own
     "arq_queue": "arq:queue",  # ZSET of ids by the time at which they are due
@@ -242,6 +243,7 @@ BOUNDS = {
     "processes": "API and worker processes; those that have died are dropped",
     "run_samples": "RUN_SAMPLES",
     "stage_samples": "STAGE_SAMPLES",
+    "failover": "one",
     "function_libraries": "eight",
     **dict.fromkeys(
         ("arq_queue", "arq_job", "arq_in_progress", "arq_retry"), "what is queued or held; leaves at its end"
