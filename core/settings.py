@@ -28,7 +28,7 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 SHORTEST_SECRET_KEY = 32
 
-#: what `reelgate submit` reads
+#: what the callers' commands read
 _CLIENT_VARIABLES = {"REELGATE_API", "REELGATE_API_KEY"}
 #: what the storage reads by itself, and may stand in the folder of secrets too
 _STORAGE_PREFIX = "AWS_"

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from core.cli import keys, redis, secrets, tokens
+from core.cli.api_keys import keys
+from core.cli.redis import redis
+from core.cli.secrets import secrets
+from core.cli.tokens import tokens
 from core.metrics import Shows, exposition, show_metrics_of
 from core.model.job import Stage, Status
 from core.model.transitions import TRANSITIONS
@@ -16,7 +19,14 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 PAGES = (
     *("README.md", "CONTRIBUTING.md", "DECISIONS.md", "CHANGELOG.md"),
-    *("deploy/README.md", "deploy/RUNBOOK.md", "deploy/chart/README.md", "openapi/callbacks.md", "openapi/errors.md"),
+    *(
+        "deploy/README.md",
+        "deploy/RUNBOOK.md",
+        "deploy/chart/README.md",
+        "openapi/callbacks.md",
+        "openapi/errors.md",
+        "clients/python/README.md",
+    ),
 )
 
 
