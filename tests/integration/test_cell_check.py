@@ -10,7 +10,7 @@ import pytest
 import redis
 from click.testing import CliRunner
 
-from core import cli
+from core.cli.api_keys import keys
 from core.security.encryption import Encryption
 from core.store.cell_check import WrongCell, check_cell
 from core.store.redis.keys import key
@@ -74,6 +74,6 @@ async def test_the_probe_and_the_commands_tell_who_has_no_name(redis_url: str, t
         warnings = (await api.http.get("/readyz")).json()["warnings"]
     assert [each for each in warnings if "REELGATE_CELL is not set" in each]
     env = {"REDIS_URL": redis_url, "REELGATE_SECRET_KEYS": SECRET_KEY}
-    listed = await asyncio.to_thread(CliRunner().invoke, cli.keys, ["list"], env=env)
+    listed = await asyncio.to_thread(CliRunner().invoke, keys, ["list"], env=env)
     assert listed.exit_code == 0
     assert "REELGATE_CELL is not set" in listed.output

@@ -15,7 +15,7 @@ import pytest
 import redis
 from click.testing import CliRunner, Result
 
-from core import cli
+from core.cli.tokens import tokens
 from core.security.encryption import Encryption
 from core.store.redis.client import STORE_DOWN, Store, connect
 from core.store.redis.keys import key
@@ -84,7 +84,7 @@ async def checking(redis_url: str) -> AsyncIterator[Any]:
 
 def command(redis_url: str, keys: str, *words: str, stdin: str = "") -> Result:
     env = {"REDIS_URL": redis_url, "REELGATE_SECRET_KEYS": keys}
-    return CliRunner().invoke({"keys": cli.keys, "tokens": cli.tokens}[words[0]], words[1:], input=stdin, env=env)
+    return CliRunner().invoke({"keys": keys, "tokens": tokens}[words[0]], words[1:], input=stdin, env=env)
 
 
 @pytest.fixture
