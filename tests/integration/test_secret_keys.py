@@ -82,8 +82,8 @@ async def checking(redis_url: str) -> AsyncIterator[Any]:
             await store.close()
 
 
-def command(redis_url: str, keys: str, *words: str, stdin: str = "") -> Result:
-    env = {"REDIS_URL": redis_url, "REELGATE_SECRET_KEYS": keys}
+def command(redis_url: str, secret_keys: str, *words: str, stdin: str = "") -> Result:
+    env = {"REDIS_URL": redis_url, "REELGATE_SECRET_KEYS": secret_keys}
     return CliRunner().invoke({"keys": keys, "tokens": tokens}[words[0]], words[1:], input=stdin, env=env)
 
 
