@@ -15,6 +15,7 @@ import pytest
 import redis
 from click.testing import CliRunner, Result
 
+from core.cli.api_keys import keys
 from core.cli.tokens import tokens
 from core.security.encryption import Encryption
 from core.store.redis.client import STORE_DOWN, Store, connect
