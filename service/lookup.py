@@ -33,36 +33,36 @@ _NAMES: dict[IdKind, str] = {
 
 async def own_job(context: ApiContext, tenant: str, job_id: str) -> Job:
     """Load a job of this tenant's. Raises ApiError (404, 421)."""
-    return _own(await context.jobs.load(job_id) if is_here(context, job_id, "job") else None, tenant, "job")
+    return _own(await context.jobs.load(job_id) if _is_here(context, job_id, "job") else None, tenant, "job")
 
 
 async def own_session(context: ApiContext, tenant: str, session_id: str, *, at: str | None = None) -> Session:
     """Load a session of this tenant's; `at`: where a body names it. Raises ApiError (404, 421)."""
-    found = await context.sessions.load(session_id) if is_here(context, session_id, "ses", at) else None
+    found = await context.sessions.load(session_id) if _is_here(context, session_id, "ses", at) else None
     return _own(found, tenant, "session", at)
 
 
 async def own_upload(context: ApiContext, tenant: str, upload_id: str, *, at: str | None = None) -> tuple[Upload, int]:
     """Load an upload of this tenant's, and when it goes (ms since the epoch). Raises ApiError (404, 421)."""
-    found = await context.uploads.load(upload_id) if is_here(context, upload_id, "upl", at) else None
+    found = await context.uploads.load(upload_id) if _is_here(context, upload_id, "upl", at) else None
     upload, expires_at_ms = found if found and found[1] > context.clock.now_ms() else (None, 0)
     return _own(upload, tenant, "upload", at), expires_at_ms
 
 
 async def own_expected_upload(context: ApiContext, tenant: str, upload_id: str) -> Upload | None:
     """Load an upload of this tenant's that has not come yet; None where there is none."""
-    found = await context.uploads.expected(upload_id) if is_here(context, upload_id, "upl") else None
+    found = await context.uploads.expected(upload_id) if _is_here(context, upload_id, "upl") else None
     return found if found and found.tenant == tenant else None
 
 
 async def own_batch(context: ApiContext, tenant: str, batch_id: str) -> Batch:
     """Load a batch of this tenant's. Raises ApiError (404, 421)."""
-    return _own(await context.batches.load(batch_id) if is_here(context, batch_id, "bat") else None, tenant, "batch")
+    return _own(await context.batches.load(batch_id) if _is_here(context, batch_id, "bat") else None, tenant, "batch")
 
 
 async def own_delivery(context: ApiContext, tenant: str, delivery_id: str) -> Delivery:
     """Load a delivery of this tenant's. Raises ApiError (404, 421)."""
-    found = await context.deliveries.load(delivery_id) if is_here(context, delivery_id, "dlv") else None
+    found = await context.deliveries.load(delivery_id) if _is_here(context, delivery_id, "dlv") else None
     return _own(found, tenant, "delivery")
 
 
@@ -75,7 +75,7 @@ def require_ids_of_here(context: ApiContext, **named: str | None) -> None:
         refuse_foreign(f"'{parameter}'", cell_of(text or ""), here=context.settings.cell, at=f"/{parameter}")
 
 
-def is_here(context: ApiContext, text: str, kind: IdKind, at: str | None = None) -> bool:
+def _is_here(context: ApiContext, text: str, kind: IdKind, at: str | None = None) -> bool:
     """Tell whether it could be an id of this cell's. Raises ApiError (421) for another one's."""
     if not is_id(text, kind):
         return False

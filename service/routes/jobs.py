@@ -6,12 +6,13 @@ from litestar import HttpMethod, Response, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from core.ids import is_id
 from core.model.job_view import JobView
 from core.profiles import PROFILES
 from core.store.idempotency import StoredResponse
 from core.store.jobs.queries import JobFilter, JobsFound
 from service.auth import GuardedRoute, RequireScope
-from service.context import ApiContext, ApiRequest, context_of
+from service.context import ApiRequest, context_of
 from service.http.body import decode_json, read_json_body
 from service.http.headers import (
     IfNoneMatchHeader,
@@ -29,7 +30,7 @@ from service.idempotency import IdempotencyKeyHeader, parse_key, replay_or_run
 from service.jobs.current_view import current_view, current_views, etag_of, seconds_to_next_look
 from service.jobs.prefer_wait import respond
 from service.jobs.submission import accept_job, check_job
-from service.lookup import is_here, own_job, require_ids_of_here
+from service.lookup import own_job, require_ids_of_here
 from service.openapi.describe import (
     IDEMPOTENT,
     JSON_BODY,
@@ -149,7 +150,7 @@ async def list_jobs(request: ApiRequest, params: NamedDependency[JobsQuery]) -> 
     context = context_of(request)
     require_ids_of_here(context, session_id=params.session_id, batch_id=params.batch_id, after=params.after)
     found = JobsFound([], None)
-    if not matches_nothing(context, params):
+    if not matches_nothing(params):
         found = await context.job_queries.page(
             request.user.tenant, job_filter(params), after=params.after, limit=params.limit
         )
@@ -158,13 +159,10 @@ async def list_jobs(request: ApiRequest, params: NamedDependency[JobsQuery]) -> 
     return page_response(request, rows, public_url=context.settings.public_url, more=more, cursor=found.next_after)
 
 
-def matches_nothing(context: ApiContext, params: JobsQuery) -> bool:
-    """Whether a filter can match no job; what is no id and no profile must not reach the store either.
-
-    Raises ApiError (421) for another cell's session or batch.
-    """
-    no_session = params.session_id is not None and not is_here(context, params.session_id, "ses")
-    no_batch = params.batch_id is not None and not is_here(context, params.batch_id, "bat")
+def matches_nothing(params: JobsQuery) -> bool:
+    """Whether a filter can match no job; what is no id and no profile must not reach the store either."""
+    no_session = params.session_id is not None and not is_id(params.session_id, "ses")
+    no_batch = params.batch_id is not None and not is_id(params.batch_id, "bat")
     return no_session or no_batch or (params.profile is not None and params.profile not in PROFILES)
 
 
