@@ -291,7 +291,7 @@ def _mistyped(files: SecretFiles) -> Iterable[str]:
 
 
 def _hint(near: str | None) -> str:
-    return f"; {near} may be meant" if near else "; README.md has them all"
+    return f"; {near} may be meant" if near else "; docs/CONFIGURATION.md has them all"
 
 
 def _to_stderr(sentence: str) -> None:

@@ -24,7 +24,7 @@ def check_settings(settings: Settings) -> Iterable[Finding]:
     yield Finding("settings", "values", Verdict.OK, "every variable can be read", "all can")
     for name, near in sorted(unknown_names().items()):
         came = f"{name} is read by nobody" + (f"; {near} may be meant" if near else "")
-        yield Finding("settings", "names", Verdict.WARNING, "names that are in the README", came)
+        yield Finding("settings", "names", Verdict.WARNING, "names that are in docs/CONFIGURATION.md", came)
     if settings.public_url.startswith("http://"):
         came = "REELGATE_PUBLIC_URL is plain http: links to films go over the net in the clear"
         yield Finding("settings", "public URL", Verdict.WARNING, "https, and reachable by callers", came)
