@@ -2,7 +2,7 @@
 
 import msgspec
 
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 
 
 @redacted_repr("id", "version", "status", "stage", "type", "code", "reason")
