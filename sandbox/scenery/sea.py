@@ -29,7 +29,7 @@ def draw_boat(canvas: Canvas, hull: str, sails: tuple[str, str]) -> None:
     wide, high = canvas.width, canvas.height
     deck, mast = high * 0.82, wide * 0.52
     canvas.rect(mast - 1.5, high * 0.02, 3, high * 0.8, "#4a3426")
-    canvas.fill(mast + 5, wide * 0.9, lambda x: high * 0.06 + (x - mast) * 1.72, lambda _: deck - 12, sails[0])
-    canvas.fill(wide * 0.16, mast - 5, lambda x: high * 0.14 + (mast - x) * 1.7, lambda _: deck - 12, sails[1])
+    canvas.fill(mast + 5, wide * 0.9, lambda x: high * 0.06 + (x - mast) * 2.3, lambda _: deck - 12, sails[0])
+    canvas.fill(wide * 0.16, mast - 5, lambda x: high * 0.14 + (mast - x) * 2.1, lambda _: deck - 12, sails[1])
     canvas.fill(wide * 0.06, wide * 0.96, lambda _: deck, lambda x: high - 2 - 0.001 * abs(x - wide / 2) ** 2.2, hull)
     canvas.rect(wide * 0.08, deck + 4, wide * 0.85, 3, "#ffffffc0")

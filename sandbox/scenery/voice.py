@@ -21,7 +21,7 @@ _SOFT_S = 0.04
 
 def line(length_s: float, silences: Silences, pitch_hz: int) -> str:
     """Write an audio source of stereo sound."""
-    turns = f"(2*PI*({pitch_hz}*t-{pitch_hz}*0.02*cos(2*PI*0.8*t)-{pitch_hz}*0.012*cos(2*PI*2.1*t)))"
+    turns = f"(2*PI*({pitch_hz}*t-{pitch_hz}*0.014*cos(2*PI*0.6*t)-{pitch_hz}*0.004*cos(2*PI*2.1*t)))"
     vowel = "(0.5+0.5*sin(2*PI*1.9*t+2*sin(0.7*t)))"
     tones = "+".join(f"({_a(k, pitch_hz)})*sin({k}*ld(0))" for k in range(1, _HARMONICS + 1))
     sound = f"st(0,{turns});st(1,{vowel});0.2*{_SYLLABLES}*{_PHRASES}*{_gate(silences)}*({tones})"

@@ -23,10 +23,13 @@ SKILLS = (
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory):
-    """Run the demo once, in an empty folder, with a token in the environment that it must not use."""
+def shown(tmp_path_factory, pytestconfig):
+    """Run the demo once, in an empty folder, with a token in the environment that it must not use.
+
+    Its clips are kept for the next run of the tests, as they are for a user.
+    """
     folder = tmp_path_factory.mktemp("demo")
-    env = {**os.environ, "NEMO_TOKEN": "nmv_usr_real", "XDG_CACHE_HOME": str(folder / "cache")}
+    env = {**os.environ, "NEMO_TOKEN": "nmv_usr_real", "XDG_CACHE_HOME": str(pytestconfig.cache.mkdir("demo"))}
     command = [sys.executable, "-m", "sandbox.world", "demo"]
     ended = subprocess.run(
         command,

@@ -78,11 +78,11 @@ async def _perform(screen: Console, folders: Folders) -> list[Shown]:
 
 
 async def _lay_out(screen: Console, folders: Folders, kept: Path) -> None:
-    number = missing(THINGS, kept)
-    more = " (this once half a minute more, to draw the clips)" if number else ""
-    screen.print(f"Five jobs; on two cores that is about a minute{more}.", highlight=False)
-    if number:
-        screen.print(f"Drawing {number} clips and stills, which are kept in {kept} ...", highlight=False)
+    screen.print("Five jobs; on two cores that is about a minute.", highlight=False)
+    if number := missing(THINGS, kept):
+        place = f"~/{kept.relative_to(Path.home())}" if kept.is_relative_to(Path.home()) else kept
+        words = f"Drawing {number} clips and stills (once, half a minute; kept in {place}) ..."
+        screen.print(words, highlight=False, soft_wrap=True)
     await lay_out(THINGS, folders.input, kept)
     await asyncio.to_thread(shutil.copytree, folders.input, OUTPUT / "input")
 
