@@ -81,7 +81,7 @@ async def _lay_out(screen: Console, folders: Folders, kept: Path) -> None:
     screen.print("Five jobs; on two cores that is about a minute.", highlight=False)
     if number := missing(THINGS, kept):
         place = f"~/{kept.relative_to(Path.home())}" if kept.is_relative_to(Path.home()) else kept
-        words = f"Drawing {number} clips and stills (once, half a minute; kept in {place}) ..."
+        words = f"Drawing {number} clips (once, half a minute; kept in {place}) ..."
         screen.print(words, highlight=False, soft_wrap=True)
     await lay_out(THINGS, folders.input, kept)
     await asyncio.to_thread(shutil.copytree, folders.input, OUTPUT / "input")
