@@ -175,7 +175,7 @@ QueryTime = Annotated[
 ]
 
 
-class RedeliverRequest(Body, kw_only=True):
+class RedeliveryRange(Body, kw_only=True):
     """Send deliveries of a time range again."""
 
     #: From when on, by the time at which the delivery was made, inclusive: RFC 3339 with an offset.
