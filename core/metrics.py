@@ -52,7 +52,7 @@ _ATTEMPT_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 20)
 _DELAY_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600, 1800, 3600, 14_400, 43_200, 86_400, 259_200)
 #: from acceptance: milliseconds on an idle gateway, an hour by default until a job expires, a day at most
 _WAIT_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600, 1800, 3600, 14_400, 86_400)
-#: from acceptance to the end; 1,800 s is what "in time" means in deploy/monitoring/rules.yaml
+#: from acceptance to the end; 1,800 s is what "in time" means in deploy/chart/monitoring/rules.yaml
 _JOB_S = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640, 900, 1800, 3600, 7200, 14_400, 86_400)
 _ROUND_TRIP_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _LAG_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)

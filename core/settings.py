@@ -28,7 +28,7 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 SHORTEST_SECRET_KEY = 32
 
-#: what `reelgate submit` reads
+#: what the callers' commands read
 _CLIENT_VARIABLES = {"REELGATE_API", "REELGATE_API_KEY"}
 #: what the storage reads by itself, and may stand in the folder of secrets too
 _STORAGE_PREFIX = "AWS_"
@@ -291,7 +291,7 @@ def _mistyped(files: SecretFiles) -> Iterable[str]:
 
 
 def _hint(near: str | None) -> str:
-    return f"; {near} may be meant" if near else "; README.md has them all"
+    return f"; {near} may be meant" if near else "; docs/CONFIGURATION.md has them all"
 
 
 def _to_stderr(sentence: str) -> None:

@@ -1,4 +1,4 @@
-"""Tells a program's call from one that somebody's web page makes through the browser of this machine's user.
+"""Origin check: tells a program's call from one that a web page makes through the browser of this machine's user.
 
 What steers the sandbox and what reads the receiver's inbox asks for no token, since only loopback leads there. A browser
 leads there too: across origins, which it names in `Origin`, or under a name that was made to mean 127.0.0.1 (DNS

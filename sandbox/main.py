@@ -1,4 +1,4 @@
-"""The command that serves the look-alike of the NemoVideo backend: its options, its socket, its clean end.
+"""The command that serves the sandbox, a stand-in for the NemoVideo backend: its options, its socket, its clean end.
 
 Prints one line, `sandbox ready http://127.0.0.1:PORT`, when it listens. What it serves, `backend/app.py` builds.
 """
@@ -16,8 +16,8 @@ import uvicorn
 
 from sandbox.backend.app import build
 from sandbox.backend.connection import CuttableProtocol
-from sandbox.backend.memory import Memory
 from sandbox.backend.settings import BadSetting, Settings, read
+from sandbox.backend.state import BackendState
 from sandbox.backend.tokens import registered
 
 _GRACE_S = 1
@@ -34,7 +34,7 @@ _KEEP_ALIVE_S = 75
     help="Folder for uploads and films; without it a temporary one.",
 )
 def sandbox(host: str, port: int, data: Path | None) -> None:
-    """Serve a look-alike of the NemoVideo backend that really edits. Its settings are SANDBOX_ variables."""
+    """Serve a stand-in for the NemoVideo backend that really edits. Its settings are SANDBOX_ variables."""
     logging.basicConfig(level=logging.WARNING)
     settings = _settings()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -42,7 +42,7 @@ def sandbox(host: str, port: int, data: Path | None) -> None:
     with tempfile.TemporaryDirectory(prefix="sandbox-") as temporary:
         folder = data or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        _serve(Memory(settings, folder), _listening(host, port))
+        _serve(BackendState(settings, folder), _listening(host, port))
 
 
 def _settings() -> Settings:
@@ -63,9 +63,9 @@ def _listening(host: str, port: int) -> socket.socket:
 class _Server(uvicorn.Server):
     """Says when it listens, and ends what runs before it waits for the streams to end."""
 
-    def __init__(self, config: uvicorn.Config, memory: Memory) -> None:
+    def __init__(self, config: uvicorn.Config, state: BackendState) -> None:
         super().__init__(config)
-        self._memory = memory
+        self._state = state
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -75,13 +75,13 @@ class _Server(uvicorn.Server):
             sys.stdout.flush()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._memory.stop()
+        await self._state.stop()
         await super().shutdown(sockets)
 
 
-def _serve(memory: Memory, listener: socket.socket) -> None:
+def _serve(state: BackendState, listener: socket.socket) -> None:
     config = uvicorn.Config(
-        build(memory),
+        build(state),
         http=CuttableProtocol,
         ws="none",
         lifespan="on",
@@ -91,7 +91,7 @@ def _serve(memory: Memory, listener: socket.socket) -> None:
         timeout_graceful_shutdown=_GRACE_S,
         timeout_keep_alive=_KEEP_ALIVE_S,
     )
-    _Server(config, memory).run(sockets=[listener])
+    _Server(config, state).run(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ from typing import Any
 from litestar import Request
 from litestar.datastructures import State
 
-from core.background import Background
 from core.clock import Clock
-from core.loop_watch import watch_loop
+from core.process.background import Background
+from core.process.loop_watch import watch_loop
 from core.process.readiness import Readiness
 from core.security.encryption import Encryption
 from core.settings import Settings
@@ -144,7 +144,7 @@ def open_context(
         cache=Cache(api_keys, webhooks, encryption, clock),
         subscriptions=Subscriptions(events, on_removal=clear_cache),
         watches=Background(),
-        readiness=Readiness(store, encryption),
+        readiness=Readiness(store, encryption, cell=settings.cell),
     )
 
 

@@ -166,7 +166,7 @@ def with_headers(response: StoredResponse, headers: dict[str, str]) -> StoredRes
 
 
 def _under_way() -> ApiError:
-    return ApiError(409, "in_progress", "Ask again for its answer.", headers={"Retry-After": "1"})
+    return ApiError(409, "in_progress", "Ask again for its answer.")
 
 
 def key_reused() -> ApiError:

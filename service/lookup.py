@@ -21,7 +21,14 @@ class _Owned(Protocol):
 
 
 T = TypeVar("T", bound=_Owned)
-_NAMES: dict[IdKind, str] = {"job": "job", "ses": "session", "upl": "upload", "bat": "batch", "dlv": "delivery"}
+_NAMES: dict[IdKind, str] = {
+    "job": "job",
+    "ses": "session",
+    "upl": "upload",
+    "bat": "batch",
+    "dlv": "delivery",
+    "evt": "event",
+}
 
 
 async def own_job(context: ApiContext, tenant: str, job_id: str) -> Job:
@@ -57,6 +64,15 @@ async def own_delivery(context: ApiContext, tenant: str, delivery_id: str) -> De
     """Load a delivery of this tenant's. Raises ApiError (404, 421)."""
     found = await context.deliveries.load(delivery_id) if _is_here(context, delivery_id, "dlv") else None
     return _own(found, tenant, "delivery")
+
+
+def require_ids_of_here(context: ApiContext, **named: str | None) -> None:
+    """Check the ids that a query names, by their parameters: a filter or a cursor of another cell's finds nothing here.
+
+    Raises ApiError (421). What is no id is left to whoever reads it.
+    """
+    for parameter, text in named.items():
+        refuse_foreign(f"'{parameter}'", cell_of(text or ""), here=context.settings.cell, at=f"/{parameter}")
 
 
 def _is_here(context: ApiContext, text: str, kind: IdKind, at: str | None = None) -> bool:

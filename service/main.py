@@ -9,19 +9,19 @@ import asyncio
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from types import FrameType
 from typing import Any, cast
 
 import click
 import uvicorn
 from litestar.types import ASGIApp
-from prometheus_client import start_http_server
 from uvicorn.config import LoopFactoryType
 
 from core.errors import StartRefused
 from core.logs import get_logger, say_ready
-from core.metrics import REGISTRY
 from core.process.command import ProcessCommand, load_process_settings
+from core.process.pages import CannotListen, metrics_page, serve_pages
 from core.store.redis.client import STORE_DOWN
 from service.app import build_app
 from service.context import ApiContext, open_context
@@ -45,16 +45,27 @@ _LAST_WORDS_S = 1
 class _Server(uvicorn.Server):
     """Says when it is ready, and drains before it ends."""
 
-    def __init__(self, config: uvicorn.Config, *, context: ApiContext, address: str) -> None:
+    def __init__(
+        self, config: uvicorn.Config, *, context: ApiContext, address: str, metrics_at: tuple[str, int] | None
+    ) -> None:
         super().__init__(config)
         self._context = context
         self._address = address
+        self._metrics_at = metrics_at
         #: why it may not serve, once that is known
         self.refused: StartRefused | None = None
         self._waiting: asyncio.Task[None] | None = None
         self._member: asyncio.Task[None] | None = None
         #: somebody at a terminal waits for the end, and no balancer
         self._hurried = False
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until told to end, and the metrics until after that. Raises CannotListen where they have a port that is taken."""
+        async with AsyncExitStack() as stack:
+            if self._metrics_at:
+                host, port = self._metrics_at
+                await stack.enter_async_context(serve_pages({"/metrics": metrics_page}, host=host, port=port))
+            await super().serve(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         redis_answered = await self._check_redis()
@@ -173,15 +184,18 @@ def api(host: str, port: int, metrics_port: int | None) -> None:
     """Serve the HTTP API."""
     settings = load_process_settings()
     listener = _bind(host, port)
-    if metrics_port is not None:
-        start_http_server(metrics_port, addr=host, registry=REGISTRY)
     context = open_context(settings)
     app = build_app(context, metrics=metrics_port is None)
     config = uvicorn_config(app, keep_alive_s=settings.keep_alive_s)
     where = f"[{host}]" if ":" in host else host
-    server = _Server(config, context=context, address=f"http://{where}:{listener.getsockname()[1]}")
+    address = f"http://{where}:{listener.getsockname()[1]}"
+    metrics_at = (host, metrics_port) if metrics_port is not None else None
+    server = _Server(config, context=context, address=address, metrics_at=metrics_at)
     _exit_zero_on_signals()
-    server.run(sockets=[listener])
+    try:
+        server.run(sockets=[listener])
+    except CannotListen as taken:
+        raise click.ClickException(str(taken)) from None
     if server.refused:
         raise click.ClickException(str(server.refused))
 

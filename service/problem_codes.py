@@ -71,6 +71,8 @@ class ProblemMeaning(NamedTuple):
     meaning: str
     #: what the caller does about it
     action: str
+    #: when it is worth asking again, where the refusal itself does not say it better: the answer's Retry-After
+    retry_after_s: int | None = None
 
 
 _FIX = "Change what `errors[].pointer` names, then send it again."
@@ -137,6 +139,7 @@ PROBLEMS: Mapping[ProblemCode, ProblemMeaning] = MappingProxyType(
             True,
             "Only an ended job can be replayed or deleted. Nothing was done.",
             "Wait for its end, or cancel it first.",
+            retry_after_s=5,
         ),
         "being_sent": ProblemMeaning(
             "The callback is still being sent.",
@@ -149,6 +152,7 @@ PROBLEMS: Mapping[ProblemCode, ProblemMeaning] = MappingProxyType(
             True,
             "The first call under this key has not been answered yet. Nothing is done twice.",
             "Ask again after `Retry-After` with the same key: you get the first call's answer.",
+            retry_after_s=1,
         ),
         "session_lost": ProblemMeaning(
             "The session is gone.",
@@ -305,18 +309,21 @@ PROBLEMS: Mapping[ProblemCode, ProblemMeaning] = MappingProxyType(
             True,
             "So many of your jobs wait already. This one was not accepted.",
             "Wait until some have ended, then submit again with the same Idempotency-Key.",
+            retry_after_s=30,
         ),
         "too_many_sessions": ProblemMeaning(
             "The tenant has too many sessions open.",
             True,
             "Sessions that were made by hand stay open until they are closed, or unused for a month.",
             "Close those that are done with: `DELETE /v1/sessions/{session_id}`.",
+            retry_after_s=60,
         ),
         "budget_exceeded": ProblemMeaning(
             "The month's credits are used up.",
             True,
             "Your tenant has spent the credits that the operator allows it for this calendar month (UTC).",
             "Ask the operator for more, or wait for the next month.",
+            retry_after_s=86_400,
         ),
         "headers_too_large": ProblemMeaning(
             "The headers are too large.",
@@ -335,18 +342,21 @@ PROBLEMS: Mapping[ProblemCode, ProblemMeaning] = MappingProxyType(
             True,
             "Redis, or the worker that the call needs, does not answer. Nothing was done unless `detail` says so.",
             "Repeat it after `Retry-After` with the same Idempotency-Key.",
+            retry_after_s=1,
         ),
         "overloaded": ProblemMeaning(
             "All queues together are full.",
             True,
             "The whole installation has more queued jobs than it takes. This one was not accepted.",
             "Wait for `Retry-After`, then twice as long each time.",
+            retry_after_s=30,
         ),
         "record_unreadable": ProblemMeaning(
             "This release cannot read what is stored.",
             True,
             "A newer release wrote the record, as during an upgrade, or it is damaged. Nothing else is concerned.",
             "Ask again in a minute; tell the operator if it stays.",
+            retry_after_s=60,
         ),
     }
 )

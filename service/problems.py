@@ -84,7 +84,7 @@ class ProblemDocument(msgspec.Struct, kw_only=True):
 
 
 class ApiError(Exception):
-    """The request ends here, with this problem document. `headers` come with it."""
+    """The request ends here, with this problem document. `headers` come with it; Retry-After is the code's, or theirs."""
 
     def __init__(
         self,
@@ -100,7 +100,8 @@ class ApiError(Exception):
         self.code = code
         self.detail = detail
         self.errors = tuple(errors)
-        self.headers = dict(headers or {})
+        wait_s = PROBLEMS[code].retry_after_s
+        self.headers = ({"Retry-After": str(wait_s)} if wait_s else {}) | dict(headers or {})
 
 
 def not_found(what: str, *, at: str | None = None) -> ApiError:
@@ -186,14 +187,14 @@ def _as_api_error(error: Exception) -> ApiError:
         return error
     if isinstance(error, NotReplicated):
         words = "It is kept, but not by as many replicas as it should be. Repeat it with the same Idempotency-Key."
-        return ApiError(503, "unavailable", words, headers={"Retry-After": "1"})
+        return ApiError(503, "unavailable", words)
     if isinstance(error, STORE_FULL):
         words = "There is no room to keep more at present; nothing was done. Reading and deleting still work."
         return ApiError(503, "unavailable", words, headers={"Retry-After": "30"})
     if isinstance(error, STORE_DOWN):
-        return ApiError(503, "unavailable", f"Redis does not answer; {UNKNOWN_END}", headers={"Retry-After": "1"})
+        return ApiError(503, "unavailable", f"Redis does not answer; {UNKNOWN_END}")
     if isinstance(error, Unreadable):
-        return ApiError(503, "record_unreadable", _UNREADABLE.format(error.kind), headers={"Retry-After": "60"})
+        return ApiError(503, "record_unreadable", _UNREADABLE.format(error.kind))
     if isinstance(error, HTTPException) and error.status_code < 500:  # noqa: PLR2004 - the caller's own errors
         return _from_framework(error)
     _log_unexpected(error)

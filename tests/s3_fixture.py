@@ -1,4 +1,4 @@
-"""A look-alike of S3 on loopback, in a process of its own."""
+"""A stand-in for S3 on loopback, in a process of its own."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ def access_to(address: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory):
-    """A look-alike of S3 on loopback, in a process of its own."""
+    """A stand-in for S3 on loopback, in a process of its own."""
     port = free_port()
     log = (tmp_path_factory.mktemp("s3") / "log").open("w")
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
@@ -40,4 +40,4 @@ def answers_at(address, server):
         except OSError:
             continue
         return
-    raise AssertionError("the look-alike of S3 ended by itself")
+    raise AssertionError("the stand-in for S3 ended by itself")

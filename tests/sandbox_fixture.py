@@ -1,4 +1,4 @@
-"""Starts the look-alike backend as a real process on a free port, for tests of every kind, and ends it afterwards."""
+"""Starts the sandbox as a real process on a free port, for tests of every kind, and ends it afterwards."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ _STOP_S = PATIENCE_S
 
 
 class Sandbox:
-    """A running look-alike and the calls that steer it."""
+    """A running sandbox and the calls that steer it."""
 
     def __init__(self, url: str, process: asyncio.subprocess.Process, data: Path) -> None:
         self.url = url

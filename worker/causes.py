@@ -1,4 +1,4 @@
-"""Where a failed connection comes from: the chain of causes behind the one exception that a library hands out. Pure."""
+"""Exception chains: the causes behind the one exception that a library raises for a failed connection. Pure."""
 
 import ssl
 from collections.abc import Iterator

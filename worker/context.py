@@ -1,4 +1,4 @@
-"""What every part of a worker is handed: one typed struct, and the one place that builds it."""
+"""The worker process's context: settings, clock, stores and clients in one typed struct, built in one place."""
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass

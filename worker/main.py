@@ -10,18 +10,18 @@ from typing import Any
 import click
 import uvloop
 
-from core.background import Background
 from core.errors import StartRefused
 from core.logs import bind, get_logger, say_ready
-from core.loop_watch import watch_loop
+from core.process.background import Background
 from core.process.command import ProcessCommand, load_process_settings
+from core.process.loop_watch import watch_loop
+from core.process.pages import CannotListen, serve_pages
 from core.process.readiness import Readiness
 from core.queue import LeasedWorker, Run, make_worker
 from core.settings import Settings
-from core.store.formats import check_formats
 from core.store.redis.client import STORE_DOWN, Redis, connect
 from core.store.redis.watch import watch_redis
-from core.store.secret_key_check import check_secret_keys
+from core.store.start_check import check_start
 from worker import redis_outage
 from worker.callbacks.deliver import run_delivery
 from worker.context import WorkerContext, build_context
@@ -30,7 +30,7 @@ from worker.jobs.runner import run_job
 from worker.maintenance.periodic import run_periodically
 from worker.maintenance.sweeper import run_sweeper
 from worker.metrics import show_worker_metrics
-from worker.probes import CannotListen, pages_of, serve_pages
+from worker.probes import pages_of
 from worker.rpc import run_rpc_server
 
 log = get_logger(__name__)
@@ -61,7 +61,7 @@ async def serve(settings: Settings, *, host: str, metrics_port: int) -> None:
     async with AsyncExitStack() as stack:
         client = connect(settings.redis_url.get_secret_value(), answer_s=_ANSWER_S, connections=256)
         context = await build_context(settings, client, stack)
-        readiness = Readiness(context.store, context.encryption)
+        readiness = Readiness(context.store, context.encryption, cell=settings.cell)
         show_worker_metrics(context)
         watches = Background()
         watches.start(watch_loop(), watch_redis(context.store))
@@ -123,8 +123,7 @@ async def _watch_redis(context: WorkerContext) -> None:
     while True:
         await asyncio.sleep(context.settings.sweep_s)
         with suppress(*STORE_DOWN):
-            await check_formats(context.store)
-            warnings = await check_secret_keys(context.store, context.encryption)
+            warnings = await check_start(context.store, context.encryption, cell=context.settings.cell)
             for warning in set(warnings).difference(told):
                 log.warning(warning)
             told = warnings

@@ -1,41 +1,9 @@
-"""The worker's HTTP pages: `/livez`, `/readyz` and `/metrics`, answered by the event loop that runs the jobs.
-
-A thread would answer for a loop that is stuck; here a stuck loop answers nobody, and whoever probes sees that. A worker
-takes no HTTP otherwise, so this reads a request line and no more.
-"""
-
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
-from http import HTTPStatus
-from typing import NamedTuple
+"""The worker's HTTP pages: `/livez`, `/readyz` and `/metrics`, answered by the event loop that runs the jobs."""
 
 import msgspec
 
-from core.metrics import exposition
+from core.process.pages import Page, Pages, metrics_page
 from core.process.readiness import Readiness, ReadinessReport
-from core.redacted_repr import redacted_repr
-
-#: a request's head is no larger than this, and an exchange takes no longer
-_HEAD_LIMIT_BYTES = 16_384
-_EXCHANGE_S = 10.0
-_JSON = "application/json"
-
-
-class CannotListen(Exception):  # noqa: N818 - it says what is wrong
-    """The port is taken, or the host is none of this machine's."""
-
-
-@redacted_repr("status", "media_type")
-class Page(NamedTuple):
-    """What is answered."""
-
-    status: int
-    body: bytes
-    media_type: str = _JSON
-
-
-Pages = Mapping[str, Callable[[], Awaitable[Page]]]
 
 
 def pages_of(readiness: Readiness) -> Pages:
@@ -47,59 +15,9 @@ def pages_of(readiness: Readiness) -> Pages:
     async def readyz() -> Page:
         return _readiness_page(await readiness.report())
 
-    async def metrics() -> Page:
-        return Page(200, *exposition())
-
-    return {"/livez": livez, "/readyz": readyz, "/metrics": metrics}
+    return {"/livez": livez, "/readyz": readyz, "/metrics": metrics_page}
 
 
 def _readiness_page(report: ReadinessReport) -> Page:
     body = msgspec.json.encode({"status": report.condition.value, "warnings": report.warnings})
     return Page(200 if report.ready else 503, body)
-
-
-@asynccontextmanager
-async def serve_pages(pages: Pages, *, host: str, port: int) -> AsyncIterator[str]:
-    """Serve them until the block ends, and give the address. Port 0 picks a free one. Raises CannotListen."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            with suppress(OSError, TimeoutError, EOFError, asyncio.LimitOverrunError):
-                async with asyncio.timeout(_EXCHANGE_S):
-                    await _exchange(pages, reader, writer)
-        finally:
-            writer.close()
-
-    try:
-        server = await asyncio.start_server(answer, host, port, limit=_HEAD_LIMIT_BYTES)
-    except OSError as taken:
-        raise CannotListen(f"cannot listen on {host}:{port}: {taken.strerror}") from None
-    try:
-        where = f"[{host}]" if ":" in host else host
-        yield f"http://{where}:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-
-
-async def _exchange(pages: Pages, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Read one request and answer it."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    method, _, rest = head.partition(b"\r\n")[0].decode("latin-1").partition(" ")
-    page = await _page_for(pages, method, rest.partition(" ")[0].partition("?")[0])
-    fields = [
-        f"HTTP/1.1 {page.status} {HTTPStatus(page.status).phrase}",
-        f"Content-Type: {page.media_type}",
-        f"Content-Length: {len(page.body)}",
-        "Cache-Control: no-store",
-        "Connection: close",
-    ]
-    writer.write("\r\n".join([*fields, "", ""]).encode() + (b"" if method == "HEAD" else page.body))
-    await writer.drain()
-
-
-async def _page_for(pages: Pages, method: str, path: str) -> Page:
-    if path not in pages:
-        return Page(404, b'{"status":"not found"}')
-    if method not in {"GET", "HEAD"}:
-        return Page(405, b'{"status":"method not allowed"}')
-    return await pages[path]()

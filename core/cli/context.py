@@ -10,10 +10,9 @@ from core.clock import Clock
 from core.errors import StartRefused
 from core.security.encryption import Encryption
 from core.settings import Settings, load_settings
-from core.store.formats import check_formats
 from core.store.redis.client import STORE_DOWN, STORE_FULL, Store, connect
-from core.store.secret_key_check import check_secret_keys
 from core.store.secret_rewrap import SecretRewrap
+from core.store.start_check import check_start
 from core.store.tenants.api_keys import ApiKeys
 from core.store.tenants.tenants import Tenants
 from core.store.tokens.tokens import Tokens
@@ -41,8 +40,7 @@ async def _run(settings: Settings, command: Callable[[CliContext], Awaitable[Non
     encryption = Encryption([key.get_secret_value() for key in settings.secret_keys])
     clock = Clock()
     try:
-        await check_formats(store)
-        for warning in await check_secret_keys(store, encryption):
+        for warning in await check_start(store, encryption, cell=settings.cell):
             click.echo(f"Warning: {warning}", err=True)
         await command(_context(store, encryption, clock, cell=settings.cell))
     except STORE_FULL:

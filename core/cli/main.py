@@ -1,6 +1,9 @@
 """The `reelgate` command. Each room brings its own commands as entry points, so that none is named here."""
 
-from importlib.metadata import entry_points
+import ast
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
 
 import click
 
@@ -24,8 +27,35 @@ class _Rooms(click.Group):
             return command
         return None
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's interface
+        """List the commands without loading them, which would take seconds."""
+        entries = sorted(entry_points(group=_GROUP), key=lambda entry: entry.name)
+        rows = [(entry.name, words) for entry in entries if (words := summary_of(entry)) is not None]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def summary_of(entry: EntryPoint) -> str | None:
+    """Read the first sentence of a command's docstring from its file; None where that is not installed."""
+    try:
+        spec = find_spec(entry.module)
+    except ModuleNotFoundError:
+        return None
+    if spec is None or spec.origin is None:
+        return None
+    for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and node.name == entry.attr:
+            return _first_sentence(ast.get_docstring(node) or "")
+    return ""
+
+
+def _first_sentence(words: str) -> str:
+    line = words.partition("\n")[0]
+    return line.partition(". ")[0].partition(": ")[0].rstrip(".") + "." if line else ""
+
 
 @click.command(cls=_Rooms)
+@click.version_option(package_name="reelgate", prog_name="reelgate")
 def main() -> None:
     """Reelgate: POST one video edit, get one signed callback with the MP4."""
 

@@ -1,6 +1,7 @@
 """`reelgate redis`: what an operator does with Redis itself."""
 
 import asyncio
+import signal
 
 import click
 
@@ -22,12 +23,23 @@ def failover() -> None:
     if not is_sentinel_url(url):
         raise click.ClickException("REDIS_URL names no Sentinels: it must be like redis+sentinel://host:26379/name/0")
     try:
-        moved = asyncio.run(PlannedFailover(parse_sentinel_url(url)).run())
+        moved = asyncio.run(_fail_over(url))
     except FailoverFailed as failed:
         raise click.ClickException(str(failed)) from None
+    except asyncio.CancelledError:
+        raise click.ClickException("Stopped; writes go on. `SENTINEL GET-MASTER-ADDR-BY-NAME` says where.") from None
     except STORE_ERROR as away:
         raise click.ClickException(f"Redis or its Sentinels do not answer ({type(away).__name__}).") from None
     click.echo(_told(moved))
+
+
+async def _fail_over(url: str) -> Moved:
+    """Fail over, and end in order where a terminal or a pod goes in between: writes shall not stay paused."""
+    task = asyncio.current_task()
+    assert task is not None
+    for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(each, task.cancel)
+    return await PlannedFailover(parse_sentinel_url(url)).run()
 
 
 def _told(moved: Moved) -> str:

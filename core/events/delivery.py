@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from core.model.job import Record
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 
 
 class DeliveryState(StrEnum):

@@ -16,7 +16,7 @@ from core.ids import cell_of, new_id
 from core.model.job import Job, Status
 from core.model.job_view import JobView, view
 from core.model.webhook import TenantWebhook
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 
 #: what a job's webhook may ask for
 JobEventType = Literal[

@@ -1,4 +1,4 @@
-"""What everything that goes out says it is: backend calls, callbacks, fetched media, the command line."""
+"""The User-Agent header of everything that goes out: backend calls, callbacks, fetched media, the command line."""
 
 from functools import cache
 from importlib.metadata import version

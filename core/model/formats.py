@@ -24,6 +24,17 @@ THIS_RELEASE = Release(format=2, reads_from=1, oldest_reader=1)
 FIRST_FORMAT = 1
 
 
+#: no format has more digits; what says that it has is none
+_MOST_DIGITS = 9
+
+
+def read_format(told: bytes | None) -> int:
+    """Read the format that stands beside a record, or in the mark; 0, which no release reads, for what is no number."""
+    if told is None:
+        return FIRST_FORMAT
+    return int(told) if told.isdigit() and len(told) <= _MOST_DIGITS else 0
+
+
 class Mark(NamedTuple):
     """What stands in Redis for all processes."""
 
@@ -35,6 +46,8 @@ class Mark(NamedTuple):
 
 def refusal(release: Release, mark: Mark) -> str | None:
     """Say why a release may not serve a Redis; None: it may."""
+    if not mark.written or not mark.oldest_reader:
+        return "What this Redis says of its record formats is no number: look at it, or give another REDIS_URL."
     if release.format < mark.oldest_reader:
         return (
             f"This release is too old for this Redis: it reads records up to format {release.format}, and they are "

@@ -11,7 +11,7 @@ import msgspec
 
 from core.errors import Code, WaitReason
 from core.model.plan import Output, Plan
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 
 
 # Comments that begin with "#:" are shown to callers.
@@ -264,8 +264,8 @@ class Job(Record, frozen=True, kw_only=True):
     token_id: str | None = None
     #: learned from a refusal: the message costs more credits than was thought
     cost_at_least: int = 0
-    #: an upload broke off, so it may be there or not
-    upload_doubt: bool = False
+    #: an upload broke off, so it may be there or not; every release's records call it `upload_doubt`
+    upload_in_doubt: bool = msgspec.field(default=False, name="upload_doubt")
     #: by call and fault (``"upload broken"``): how often the job went on trying after it; emptied by the next progress
     tries: dict[str, int] = {}
     sent: Sent | None = None

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 
 Action = Literal["export", "none", "credits", "state", "upload"]
 

@@ -9,7 +9,7 @@ import msgspec
 
 from core.errors import MEANINGS, Code, WaitReason
 from core.model.job import ENDS, Job, Problem, Recovery, Render, Sent, Stage, Status, Wait
-from core.model.progress import PERCENT, WORDS
+from core.model.progress import PERCENT, STAGE_WORDS, STATUS_WORDS
 from core.model.reply import shortened_reply
 
 TRANSITIONS: frozenset[tuple[Status, Status]] = frozenset(
@@ -74,7 +74,7 @@ def started(job: Job, *, now_ms: int) -> Job:
         started_at_ms=now_ms,
         attempts=1,
         percent=PERCENT[Stage.PREPARING],
-        message=WORDS[Stage.PREPARING],
+        message=STAGE_WORDS[Stage.PREPARING],
     )
 
 
@@ -89,7 +89,7 @@ def moved(job: Job, stage: Stage, **facts: Any) -> Job:
         raise InvalidTransition(f"{job.id}: {job.status} has no stage")
     if job.sent is not None and stage in BEFORE_MESSAGE:
         raise InvalidTransition(f"{job.id}: its message is out, and {stage} leads to another one")
-    told = {"message": WORDS[stage], "percent": max(job.percent, PERCENT[stage])}
+    told = {"message": STAGE_WORDS[stage], "percent": max(job.percent, PERCENT[stage])}
     tries = job.tries if stage in BEFORE_MESSAGE else {}
     return _next(job, **({"stage": stage, "wait": None, "tries": tries} | told | facts))
 
@@ -213,7 +213,7 @@ def trying_again(job: Job, *, after: str) -> Job:
 
 def upload_interrupted(job: Job) -> Job:
     """An upload broke off: before the next one the backend is asked what it has."""
-    return msgspec.structs.replace(job, upload_doubt=True)
+    return msgspec.structs.replace(job, upload_in_doubt=True)
 
 
 def claim_link_found(job: Job, *, claim_url: str | None) -> Job:
@@ -234,10 +234,11 @@ def progress_noted(job: Job, message: str) -> Job:
 def cancel_asked(job: Job, *, now_ms: int) -> Job:
     """The caller wants it stopped: a queued job ends at once, a running one when its worker has cleaned up."""
     if job.status is Status.QUEUED:
-        return _ended(job, Status.CANCELED, now_ms=now_ms, cancel_requested_at_ms=now_ms, message="Canceled")
+        return _ended(job, Status.CANCELED, now_ms=now_ms, cancel_requested_at_ms=now_ms)
     if job.status is Status.CANCELING:
         return job
-    return _next(job, status=_go(job, Status.CANCELING), cancel_requested_at_ms=now_ms, message="Canceling")
+    words = STATUS_WORDS[Status.CANCELING]
+    return _next(job, status=_go(job, Status.CANCELING), cancel_requested_at_ms=now_ms, message=words)
 
 
 def rebased(new: Job, stored: Job) -> Job:
@@ -258,14 +259,14 @@ def rebased(new: Job, stored: Job) -> Job:
 
 def succeeded(job: Job, *, now_ms: int, **facts: Any) -> Job:
     """The job ends well."""
-    return _ended(job, Status.SUCCEEDED, now_ms=now_ms, percent=100, message="Done", **facts)
+    return _ended(job, Status.SUCCEEDED, now_ms=now_ms, percent=100, **facts)
 
 
 def failed(job: Job, *, now_ms: int, code: Code, detail: str | None = None, hint: str | None = None) -> Job:
     """The job ends badly."""
     meaning = MEANINGS[code]
     problem = Problem(code=code, detail=detail or meaning.title, hint=hint or meaning.hint, retryable=meaning.retryable)
-    return _ended(job, Status.FAILED, now_ms=now_ms, error=problem, message="Failed")
+    return _ended(job, Status.FAILED, now_ms=now_ms, error=problem)
 
 
 def with_cost(job: Job, *, credits_used: int | None = None, credits_exact: bool = False) -> Job:
@@ -286,13 +287,21 @@ def _cost_in_words(job: Job) -> str:
 
 def canceled(job: Job, *, now_ms: int) -> Job:
     """A running job has been stopped for its caller."""
-    return _ended(job, Status.CANCELED, now_ms=now_ms, message="Canceled")
+    return _ended(job, Status.CANCELED, now_ms=now_ms)
 
 
 def expired(job: Job, *, now_ms: int) -> Job:
     """The job was never started in time."""
-    return _ended(job, Status.EXPIRED, now_ms=now_ms, message="Expired before it could start")
+    return _ended(job, Status.EXPIRED, now_ms=now_ms)
 
 
 def _ended(job: Job, status: Status, *, now_ms: int, **facts: Any) -> Job:
-    return _next(job, status=_go(job, status), finished_at_ms=now_ms, stage=None, wait=None, **facts)
+    return _next(
+        job,
+        status=_go(job, status),
+        message=STATUS_WORDS[status],
+        finished_at_ms=now_ms,
+        stage=None,
+        wait=None,
+        **facts,
+    )

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 
 #: a time that callers read: RFC 3339 in UTC, with milliseconds
 Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]

@@ -12,10 +12,9 @@ from typing import NamedTuple
 from core.errors import StartRefused
 from core.logs import get_logger
 from core.security.encryption import Encryption
-from core.store.formats import check_formats
 from core.store.redis.client import STORE_ERROR, Store
 from core.store.redis.durability import durability_warnings
-from core.store.secret_key_check import check_secret_keys
+from core.store.start_check import check_start
 
 log = get_logger(__name__)
 
@@ -53,9 +52,10 @@ class ReadinessReport(NamedTuple):
 class Readiness:
     """Looks at Redis for those who probe, once for all who ask at the same time."""
 
-    def __init__(self, store: Store, encryption: Encryption) -> None:
+    def __init__(self, store: Store, encryption: Encryption, *, cell: str = "") -> None:
         self._store = store
         self._encryption = encryption
+        self._cell = cell
         self._look: asyncio.Task[list[str]] | None = None
         #: the process has been told to end
         self.draining = False
@@ -64,8 +64,8 @@ class Readiness:
 
     async def look(self) -> list[str]:
         """Look at Redis and name what is wrong with it, each in a sentence. Raises STORE_DOWN, StartRefused."""
-        await check_formats(self._store)
-        warnings = await check_secret_keys(self._store, self._encryption) + await durability_warnings(self._store)
+        warnings = await check_start(self._store, self._encryption, cell=self._cell)
+        warnings += await durability_warnings(self._store)
         self.redis_reached = True
         return warnings
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from core.events.event import Event, random_tail
 from core.ids import cell_of, id_prefix
 from core.model.job import Job
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from core.store.redis.client import Store, Subscription
 from core.store.redis.codec import raw, raw_record
 from core.store.redis.functions import EVENTS_PER_JOB
@@ -38,11 +38,6 @@ def stream_id(event_id: str) -> str:
     if len(digits) != 32:  # noqa: PLR2004 - the length of a UUID in hex
         raise ValueError("not an event id")
     return f"{int(digits[:12], 16)}-{int(digits[13:16], 16)}"
-
-
-def event_ms(event_id: str) -> int:
-    """Read when an event came to be out of its id. Raises ValueError for no such id."""
-    return int(stream_id(event_id).partition("-")[0])
 
 
 def event_argument(event: Event, job: Job) -> dict[str, Any]:

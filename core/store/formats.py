@@ -16,7 +16,7 @@ from core.clock import Clock
 from core.errors import StartRefused
 from core.ids import new_id
 from core.logs import get_logger
-from core.model.formats import FIRST_FORMAT, Mark, refusal
+from core.model.formats import Mark, read_format, refusal
 from core.store.redis.client import STORE_DOWN, STORE_ERROR, Store
 from core.store.redis.keys import key
 
@@ -46,7 +46,7 @@ def new_process_id() -> str:
 async def check_formats(store: Store) -> None:
     """Look whether this release may serve this Redis, and write from now on what the mark says. Raises WrongFormat."""
     written, oldest_reader = await store.ask("HMGET", key("formats"), "written", "oldest_reader")
-    mark = Mark(int(written or FIRST_FORMAT), int(oldest_reader or FIRST_FORMAT))
+    mark = Mark(read_format(written), read_format(oldest_reader))
     if words := refusal(store.release, mark):
         raise WrongFormat(words)
     store.mark = mark

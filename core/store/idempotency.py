@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from core.model.job_view import UNPLACED, JobView
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from core.store.redis.client import Store
 from core.store.redis.codec import Unreadable, decode, raw
 from core.store.redis.keys import key

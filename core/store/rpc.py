@@ -13,7 +13,7 @@ import msgspec
 from core.clock import Clock
 from core.ids import new_id
 from core.model.formats import FIRST_FORMAT
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from core.store.redis.client import Store
 from core.store.redis.codec import decode
 from core.store.redis.keys import key

@@ -12,8 +12,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from core.clock import Clock, rfc3339
-from core.redacted_repr import redacted_repr
 from core.security.encryption import Encryption
+from core.security.redacted_repr import redacted_repr
 from core.security.signed_links import LINK_LIFE_MS
 from core.store.redis.client import Store
 from core.store.redis.codec import Unreadable, raw

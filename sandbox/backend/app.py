@@ -1,4 +1,4 @@
-"""Builds the look-alike's web application: all routes, how a refusal is answered, and the faults before everything.
+"""Builds the sandbox's web application: all routes, how a refusal is answered, and the faults before everything.
 
 `sandbox/main.py` serves it. Decides nothing about the backend's behaviour itself.
 """
@@ -12,10 +12,11 @@ from litestar.exceptions import InternalServerException
 from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
 from litestar.types import ASGIApp
 
-from sandbox.backend import control_routes, media_routes, refusals, session_routes
-from sandbox.backend.faults import Front
-from sandbox.backend.memory import Memory
+from sandbox.backend import refusals
+from sandbox.backend.faults import FaultMiddleware
 from sandbox.backend.refusals import Refused
+from sandbox.backend.routes import control, media, sessions
+from sandbox.backend.state import BackendState
 
 log = logging.getLogger(__name__)
 
@@ -24,16 +25,16 @@ _LEFT = "client disconnected prematurely"
 _RENDER_CALLS = "/api/render/"
 
 
-def build(memory: Memory) -> ASGIApp:
-    """Whoever serves it calls `memory.stop()` at the end."""
+def build(state: BackendState) -> ASGIApp:
+    """Whoever serves it calls `state.stop()` at the end."""
     app = Litestar(
-        route_handlers=[*session_routes.ROUTES, *media_routes.ROUTES, *control_routes.ROUTES],
+        route_handlers=[*sessions.ROUTES, *media.ROUTES, *control.ROUTES],
         exception_handlers={Refused: _refuse, HTTP_500_INTERNAL_SERVER_ERROR: _break},
-        state=State({"memory": memory}),
+        state=State({"backend": state}),
         openapi_config=None,
         logging_config=None,
     )
-    return Front(app, memory.faults)
+    return FaultMiddleware(app, state.faults)
 
 
 def _refuse(request: Request[Any, Any, Any], refused: Refused) -> Response[dict[str, Any]]:

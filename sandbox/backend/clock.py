@@ -1,4 +1,4 @@
-"""The look-alike's one module that reads the time and waits. Nominal seconds are the real backend's, unscaled."""
+"""The sandbox's one module that reads the time and waits. Nominal seconds are the real backend's, unscaled."""
 
 import asyncio
 import time

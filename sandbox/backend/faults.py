@@ -1,6 +1,6 @@
 """Faults for everybody, set and ended over `/_sandbox/faults`: errors, cut streams, slowness, being down.
 
-`Front` stands before the whole application and plays all but the cut streams, which `session_routes.py` asks for. The
+`FaultMiddleware` stands before the whole application and plays all but the cut streams, which `routes/sessions.py` asks for. The
 control calls themselves never suffer. Seconds here are real, since they are the test's, not the backend's.
 """
 
@@ -28,7 +28,7 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     down_s: float = 0.0
 
 
-class FaultBox:
+class ActiveFaults:
     """Holds the faults of now and throws the dice for them, from a fixed seed."""
 
     def __init__(self, clock: Clock) -> None:
@@ -59,10 +59,10 @@ class FaultBox:
         return self._dice.random() < self.now.drop_stream_rate
 
 
-class Front:
+class FaultMiddleware:
     """ASGI middleware; `box` is asked at each call."""
 
-    def __init__(self, app: ASGIApp, box: FaultBox) -> None:
+    def __init__(self, app: ASGIApp, box: ActiveFaults) -> None:
         self._app = app
         self._box = box
 

@@ -1,4 +1,4 @@
-"""Where files lie and under which unguessable address they are served. Knows nothing of media, sessions or renders."""
+"""File store: where files lie, and under which unguessable address each is served. Knows no media, sessions or renders."""
 
 import secrets
 import shutil
@@ -11,7 +11,7 @@ ROOT = "files"
 
 
 @dataclass(frozen=True)
-class Place:
+class StoredFile:
     secret: str
     path: Path
 
@@ -21,30 +21,30 @@ class Place:
         return f"{ROOT}/{self.secret}/{quote(self.path.name)}"
 
 
-class Shelf:
+class FileStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._places: dict[str, Place] = {}
+        self._files: dict[str, StoredFile] = {}
 
-    def place(self, name: str) -> Place:
+    def create(self, name: str) -> StoredFile:
         """Make room for one file of that name."""
         secret = secrets.token_urlsafe(24)
         folder = self._folder / secret
         folder.mkdir(parents=True)
-        self._places[secret] = Place(secret, folder / _safe(name))
-        return self._places[secret]
+        self._files[secret] = StoredFile(secret, folder / _safe(name))
+        return self._files[secret]
 
     def find(self, secret: str) -> Path | None:
-        place = self._places.get(secret)
-        return place.path if place is not None and place.path.is_file() else None
+        stored = self._files.get(secret)
+        return stored.path if stored is not None and stored.path.is_file() else None
 
-    def remove(self, place: Place) -> None:
-        self._places.pop(place.secret, None)
-        shutil.rmtree(place.path.parent, ignore_errors=True)
+    def remove(self, stored: StoredFile) -> None:
+        self._files.pop(stored.secret, None)
+        shutil.rmtree(stored.path.parent, ignore_errors=True)
 
     def clear(self) -> None:
-        for place in list(self._places.values()):
-            self.remove(place)
+        for stored in list(self._files.values()):
+            self.remove(stored)
 
 
 def _safe(name: str) -> str:

@@ -6,8 +6,8 @@ Pure views of the other modules' records. Tokens appear by id alone.
 from typing import Any
 
 from sandbox.backend.clock import rfc3339
+from sandbox.backend.messages.run import Message
 from sandbox.backend.renders import Render
-from sandbox.backend.runs import Message
 from sandbox.backend.sessions import Session
 from sandbox.backend.tokens import Token
 
@@ -19,8 +19,8 @@ def token_row(token: Token) -> dict[str, Any]:
         "anonymous": token.anonymous,
         "plan": token.plan,
         "scopes": sorted(token.scopes),
-        **token.purse.balance(),
-        "spent": token.purse.spent,
+        **token.credit_account.balance(),
+        "spent": token.credit_account.spent,
         "expires_at": rfc3339(token.expires_at_s) if token.expires_at_s is not None else None,
         "at": rfc3339(token.made_at_s),
     }

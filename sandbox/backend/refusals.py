@@ -1,4 +1,4 @@
-"""Every way in which the backend says no: code, HTTP status and words. Raised anywhere, answered in `app.py`.
+"""Refusals of the backend: code, HTTP status and words of each. Raised anywhere, answered in `app.py`.
 
 Most come as HTTP 200 with a code, as the real one does it. Where its manual names no code for a case, the number is
 ours: 1003 session busy, 3001 nothing to export, 3002 export under way, 3003 render ended, 4003 URL unreachable.

@@ -41,4 +41,4 @@ def _as_data(render: Render, base_url: str) -> dict[str, Any]:
 
 
 def _url(render: Render, base_url: str) -> str:
-    return f"{base_url}/{render.place.address}" if render.place is not None else ""
+    return f"{base_url}/{render.stored.address}" if render.stored is not None else ""

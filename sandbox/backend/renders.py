@@ -1,6 +1,6 @@
 """Exports: who may begin one, the bounded pool that renders them, their status, cancel and file.
 
-`media_routes.py` calls it, `sandbox/render` makes the film. A render belongs to the token's account that began it; no one
+`routes/media.py` calls it, `sandbox/render` makes the film. A render belongs to the token's account that began it; no one
 else can read it. Stories of the session's last message decide what the next render meets.
 """
 
@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from sandbox.backend import refusals
 from sandbox.backend.clock import Clock
-from sandbox.backend.files import Place, Shelf
+from sandbox.backend.files import FileStore, StoredFile
 from sandbox.backend.sessions import Session
 from sandbox.backend.settings import Settings
 from sandbox.backend.tokens import Token
@@ -48,7 +48,7 @@ class Render:
     status: Status = "pending"
     progress: int = _BEGUN_PERCENT
     film: Rendered | None = None
-    place: Place | None = None
+    stored: StoredFile | None = None
     error: str | None = None
     ended_at_s: float | None = None
     #: whether a token that may has read it as completed, or its file
@@ -61,10 +61,10 @@ class Render:
 
 
 class Renders:
-    def __init__(self, settings: Settings, clock: Clock, shelf: Shelf) -> None:
+    def __init__(self, settings: Settings, clock: Clock, file_store: FileStore) -> None:
         self._settings = settings
         self._clock = clock
-        self._shelf = shelf
+        self._file_store = file_store
         self._pool = asyncio.Semaphore(settings.renders)
         self.by_id: dict[str, Render] = {}
 
@@ -162,16 +162,16 @@ class Renders:
         if begun.story == "render-failed":
             await self._clock.pass_time(self._settings.edit_min_s)
             raise RenderFailed("the render node ran out of memory")
-        place = self._shelf.place(f"output.{begun.output.get('format', 'mp4')}")
+        stored = self._file_store.create(f"output.{begun.output.get('format', 'mp4')}")
         least = asyncio.create_task(self._clock.pass_time(self._settings.render_s))
         try:
-            film = await render(begun.draft, begun.output, begun.media, into=place.path, on_progress=_watch(begun))
+            film = await render(begun.draft, begun.output, begun.media, into=stored.path, on_progress=_watch(begun))
             await least
         except BaseException:
             least.cancel()
-            self._shelf.remove(place)
+            self._file_store.remove(stored)
             raise
-        begun.film, begun.place = film, place
+        begun.film, begun.stored = film, stored
         self._end(begun, "completed")
 
     def _end(self, ended: Render, status: Status) -> None:

@@ -1,6 +1,6 @@
 """A project in progress: its draft, its media, and who may use it. It hangs on its token, and ends when idle.
 
-`message_run.py` changes drafts, `renders.py` reads them, the routes show them; none of them decides who sees what.
+`messages/runner.py` changes drafts, `renders.py` reads them, the routes show them; none of them decides who sees what.
 """
 
 import random

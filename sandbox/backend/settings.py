@@ -1,4 +1,4 @@
-"""Decides how the look-alike behaves: every setting, its default, its unit, and how the environment names it.
+"""Decides how the sandbox behaves: every setting, its default, its unit, and how the environment names it.
 
 Read once, by `sandbox/main.py`; everybody else is handed the result. The variable of a field is `SANDBOX_` and
 the field's name in capitals. Fields whose comment says *nominal* are divided by `time_scale` before use.

@@ -17,7 +17,7 @@ SCOPES = frozenset({"read", "write", "upload", "render", "*"})
 
 
 @dataclass
-class Purse:
+class CreditAccount:
     """Credits. What is frozen belongs to a running message: it is spent when the edit lands, else it thaws."""
 
     available: int
@@ -50,7 +50,7 @@ class Token:
     account: str
     plan: str
     scopes: frozenset[str]
-    purse: Purse
+    credit_account: CreditAccount
     made_at_s: float
     anonymous: bool
     expires_at_s: float | None = None
@@ -135,7 +135,7 @@ class Tokens:
             account=before.account if before is not None and inherits else secrets.token_hex(8),
             plan="anonymous" if self._settings.anonymous_exports else "free",
             scopes=ALL_SCOPES,
-            purse=Purse(self._settings.anonymous_credits),
+            credit_account=CreditAccount(self._settings.anonymous_credits),
             made_at_s=now_s,
             anonymous=True,
             expires_at_s=now_s + self._clock.real_s(self._settings.token_life_s),
@@ -159,7 +159,7 @@ def register(
         account=name,
         plan=plan,
         scopes=frozenset(scopes),
-        purse=Purse(credits_),
+        credit_account=CreditAccount(credits_),
         made_at_s=made_at_s,
         anonymous=False,
         expires_at_s=expires_at_s,

@@ -1,6 +1,6 @@
-"""Takes media in: from a form or from URLs, to disk, never whole in memory, refused by name, size and bytes.
+"""Ingests media: from a form or from URLs, to disk, never whole in memory, refused by name, size and bytes.
 
-Called by `media_routes.py`. What it returns is on the shelf and probed; putting it into a session is `sessions.py`'s.
+Called by `routes/media.py`. What it returns is stored and probed; putting it into a session is `sessions.py`'s.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from litestar.datastructures import UploadFile
 
 from sandbox.backend import refusals
 from sandbox.backend.clock import Clock
-from sandbox.backend.files import Place, Shelf
+from sandbox.backend.files import FileStore, StoredFile
 from sandbox.backend.settings import Settings
 from sandbox.media import Media, NotMedia, probe
 
@@ -29,7 +29,7 @@ _EXTENSIONS = frozenset({*refusals.FORMATS, "jpeg"})
 @dataclass(frozen=True)
 class Taken:
     media: Media
-    place: Place
+    stored: StoredFile
     hash: str
     size_bytes: int
     at_s: float
@@ -41,11 +41,11 @@ def limit_bytes(settings: Settings, headers: Mapping[str, str]) -> int:
     return settings.generation_upload_bytes if generates else settings.upload_bytes
 
 
-class Intake:
+class MediaIngest:
     """`base_url` in the calls is where the caller reached us: the media's own URL begins with it."""
 
-    def __init__(self, shelf: Shelf, clock: Clock, *, fetch_s: float) -> None:
-        self._shelf = shelf
+    def __init__(self, file_store: FileStore, clock: Clock, *, fetch_s: float) -> None:
+        self._file_store = file_store
         self._clock = clock
         self._fetch_s = fetch_s
         self._probes = asyncio.Semaphore(_PROBES)
@@ -53,14 +53,14 @@ class Intake:
         self._known: dict[str, Media] = {}
 
     async def all_of(self, coming: AsyncIterator[Taken]) -> list[Taken]:
-        """Take all files of a call; where one is refused none stays on the shelf."""
+        """Take all files of a call; where one is refused, none is kept."""
         taken: list[Taken] = []
         try:
             async for one in coming:
                 taken.append(one)  # noqa: PERF401 - those before a refused one must be known
         except BaseException:
             for one in taken:
-                self._shelf.remove(one.place)
+                self._file_store.remove(one.stored)
             raise
         return taken
 
@@ -85,17 +85,17 @@ class Intake:
             raise refusals.url_unreachable() from None
 
     async def _take(self, pieces: AsyncIterator[bytes], name: str, *, base_url: str, limit_bytes: int) -> Taken:
-        place = self._shelf.place(name)
+        stored = self._file_store.create(name)
         try:
-            digest, size_bytes = await _write(pieces, place.path, limit_bytes)
-            media = await self._probed(digest, place.path, url=f"{base_url}/{place.address}", name=name)
+            digest, size_bytes = await _write(pieces, stored.path, limit_bytes)
+            media = await self._probed(digest, stored.path, url=f"{base_url}/{stored.address}", name=name)
         except NotMedia:
-            self._shelf.remove(place)
+            self._file_store.remove(stored)
             raise refusals.unsupported_file() from None
         except BaseException:
-            self._shelf.remove(place)
+            self._file_store.remove(stored)
             raise
-        return Taken(media, place, digest, size_bytes, self._clock.now_s())
+        return Taken(media, stored, digest, size_bytes, self._clock.now_s())
 
     async def _probed(self, digest: str, path: Path, *, url: str, name: str) -> Media:
         async with self._probes:

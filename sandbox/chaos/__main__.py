@@ -9,7 +9,7 @@ import httpx
 from rich.console import Console
 
 from sandbox.chaos.caller import CallerFailed
-from sandbox.chaos.run import Outcome, Wanted, run
+from sandbox.chaos.run import ChaosOptions, Outcome, run
 from sandbox.chaos.table import complaints, table_of
 from sandbox.world.child_process import ChildFailed
 from sandbox.world.demo.table import console
@@ -30,10 +30,10 @@ _SEEDS = 1 << 16
 def main(*, jobs: int, seconds: float, seed: int | None, workers: int, apis: int) -> None:
     """Run many jobs while everything around them fails, and count what was lost or done twice."""
     chosen = secrets.randbelow(_SEEDS) if seed is None else seed
-    raise SystemExit(asyncio.run(run_until_signal(chaos(Wanted(jobs, seconds, chosen, workers, apis)))))
+    raise SystemExit(asyncio.run(run_until_signal(chaos(ChaosOptions(jobs, seconds, chosen, workers, apis)))))
 
 
-async def chaos(wanted: Wanted) -> int:
+async def chaos(wanted: ChaosOptions) -> int:
     """Give 0 when nothing was lost and nothing done twice, otherwise 1 after saying what was."""
     screen, folders = console(), make_folders("chaos")
     screen.print(f"Chaos with seed {wanted.seed}; logs are in {folders.logs}", highlight=False)

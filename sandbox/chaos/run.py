@@ -1,4 +1,4 @@
-"""A run from its world to its verdict: callers submit, troubles come, everything heals, comes to rest, and is counted."""
+"""A chaos run from its world to its verdict: callers submit, faults come and end, all comes to rest and is counted."""
 
 import asyncio
 import itertools
@@ -23,7 +23,7 @@ from sandbox.world.child_process import Child
 from sandbox.world.embedded_redis import embedded_redis
 from sandbox.world.folders import Folders
 from sandbox.world.settings import callers_environment, new_sandbox_token
-from sandbox.world.world import Wish, World, open_world
+from sandbox.world.world import World, WorldSpec, open_world
 
 _CLIPS = 2
 #: jobs are submitted in this part of the time, so that troubles meet them at every stage
@@ -36,7 +36,7 @@ _REST_S = 45.0
 _LOOK_EVERY_S = 0.3
 
 
-class Wanted(NamedTuple):
+class ChaosOptions(NamedTuple):
     """How long, how much, and from which seed."""
 
     jobs: int
@@ -53,15 +53,15 @@ class Outcome(NamedTuple):
     caused: dict[str, int]
 
 
-async def run(wanted: Wanted, folders: Folders, screen: Console) -> Outcome:
+async def run(wanted: ChaosOptions, folders: Folders, screen: Console) -> Outcome:
     """Make a world, a run in it and its verdict. Raises ChildFailed, CallerFailed and httpx's errors."""
     env = paced(callers_environment(), token=new_sandbox_token())
     # every write is flushed before its answer: killed at any time, it knows everything that it has said "ok" to
     redis = embedded_redis(data_folder=folders.redis, log_path=folders.log("redis"), env=env, appendfsync="always")
     try:
         await redis.start()
-        wish = Wish(wanted.apis, wanted.workers, redis_url=redis.address)
-        async with open_world(wish, folders=folders, caller=env, sandbox_token=env["NEMO_TOKEN"]) as world:
+        spec = WorldSpec(wanted.apis, wanted.workers, redis_url=redis.address)
+        async with open_world(spec, folders=folders, caller=env, sandbox_token=env["NEMO_TOKEN"]) as world:
             with display_on(screen, jobs=wanted.jobs) as display:
                 async with _calling(world) as (caller, outside):
                     return await Course(wanted, world, caller, outside).run(redis, display)
@@ -99,7 +99,7 @@ class Outside(NamedTuple):
 class Course:
     """One run in a running world."""
 
-    def __init__(self, wanted: Wanted, world: World, caller: Caller, outside: Outside) -> None:
+    def __init__(self, wanted: ChaosOptions, world: World, caller: Caller, outside: Outside) -> None:
         self._wanted = wanted
         self._world = world
         self._caller = caller

@@ -1,4 +1,4 @@
-"""The last word of a chaos run: the counts, and the jobs behind those that should be 0."""
+"""Result table of a chaos run: the counts, and the jobs behind those that should be 0."""
 
 from collections.abc import Iterator
 

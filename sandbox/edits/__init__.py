@@ -1,4 +1,4 @@
-"""Understands a prompt and edits a draft: what the look-alike of the backend's agent thinks with. Pure, deterministic.
+"""Understands a prompt and edits a draft: what stands in for the backend's agent. Pure, deterministic.
 
 Called by the sandbox's message call. Decided here: on which media a prompt works, and whether it makes a new video or edits
 one; what each edit does stands in its own module. It knows no files, no sessions and no clock.
@@ -12,7 +12,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.edits.desk import Desk
+from sandbox.edits.context import EditContext
 from sandbox.edits.generate import generate, material_of
 from sandbox.edits.material import apart
 from sandbox.edits.phrases import FILLER, RULES
@@ -52,47 +52,47 @@ def edit(text: str, draft: dict[str, Any], media: Sequence[Media], new_media: Se
     if not any(ask.kind != "aside" for ask in asks):
         missed = reading.not_understood or ([] if reading.asks else [text.strip()])
         return Edited(deepcopy(before), not_understood=[words for words in missed if words])
-    desk = Desk(deepcopy(before), {one.url: one for one in media}, prompt)
-    stages = _work(desk, asks, material, media, new_media)
+    context = EditContext(deepcopy(before), {one.url: one for one in media}, prompt)
+    stages = _work(context, asks, material, media, new_media)
     return Edited(
-        desk.draft,
-        desk.said,
+        context.draft,
+        context.said,
         reading.not_understood,
-        changed=desk.draft != before,
+        changed=context.draft != before,
         generated=bool(stages),
         stages=stages[:-1],
     )
 
 
 def _work(
-    desk: Desk, asks: list[Ask], material: list[str], media: Sequence[Media], new_media: Sequence[Media]
+    context: EditContext, asks: list[Ask], material: list[str], media: Sequence[Media], new_media: Sequence[Media]
 ) -> list[Draft]:
-    """Do all edits on the desk; hands out the stages of a video that was made from nothing."""
+    """Do all edits; hands out the stages of a video that was made from nothing."""
     making = next((ask for ask in asks if ask.kind == "generate"), None)
     sources = list(new_media or media)
-    texts = material_of(desk, asks, material)
+    texts = material_of(context, asks, material)
     if making and (
         texts or any(one.kind == "image" for one in sources) or ("purpose" in making.details and not sources)
     ):
-        desk.draft = empty_draft()
-        return generate(desk, asks, texts, sources)
+        context.draft = empty_draft()
+        return generate(context, asks, texts, sources)
     if making:
         asks = spelled_out([Ask("finish", making.details, making.words), *(ask for ask in asks if ask is not making)])
-    _set_table(desk, asks, media, new_media)
-    if desk.main:
-        carry_out(desk, asks)
+    _set_table(context, asks, media, new_media)
+    if context.main:
+        carry_out(context, asks)
     else:
-        desk.say(
+        context.say(
             "There is nothing on the timeline to edit yet: upload a clip first.", "时间线上还没有内容,请先上传素材。"
         )
     return []
 
 
-def _set_table(desk: Desk, asks: list[Ask], media: Sequence[Media], new_media: Sequence[Media]) -> None:
+def _set_table(context: EditContext, asks: list[Ask], media: Sequence[Media], new_media: Sequence[Media]) -> None:
     """Put on the timeline what this prompt is about."""
     if new_media and not any(ask.kind == "append" for ask in asks):
-        desk.draft = empty_draft()
-    if not desk.main:
-        place(desk.draft, list(new_media or media))
+        context.draft = empty_draft()
+    if not context.main:
+        place(context.draft, list(new_media or media))
     else:
-        place(desk.draft, list(new_media))
+        place(context.draft, list(new_media))

@@ -6,7 +6,7 @@ All of them say which stretches of the timeline go, and `_remove` takes those ou
 import re
 from collections.abc import Iterable
 
-from sandbox.edits.desk import Desk, clock, detail, seconds
+from sandbox.edits.context import EditContext, clock, detail, seconds
 from sandbox.edits.reading import Ask
 from sandbox.edits.timeline import TEXT, Segment, lay_out, part, segments
 
@@ -21,112 +21,112 @@ _TRIM_SHARE = 0.05
 _LEAST_LEFT_MS = 100
 
 
-def trim_first(desk: Desk, ask: Ask) -> None:
+def trim_first(context: EditContext, ask: Ask) -> None:
     """Take the first seconds off."""
-    length = desk.ms(ask, "length", 0)
-    if _remove(desk, [(0, length)]):
-        desk.say(f"Trimmed the first {seconds(length)}s.", f"已剪掉开头{seconds(length)}秒。")
+    length = context.ms(ask, "length", 0)
+    if _remove(context, [(0, length)]):
+        context.say(f"Trimmed the first {seconds(length)}s.", f"已剪掉开头{seconds(length)}秒。")
 
 
-def trim_last(desk: Desk, ask: Ask) -> None:
+def trim_last(context: EditContext, ask: Ask) -> None:
     """Take the last seconds off."""
-    length, total = desk.ms(ask, "length", 0), desk.total_ms
-    if _remove(desk, [(total - length, total)]):
-        desk.say(f"Trimmed the last {seconds(length)}s.", f"已剪掉结尾{seconds(length)}秒。")
+    length, total = context.ms(ask, "length", 0), context.total_ms
+    if _remove(context, [(total - length, total)]):
+        context.say(f"Trimmed the last {seconds(length)}s.", f"已剪掉结尾{seconds(length)}秒。")
 
 
-def keep_first(desk: Desk, ask: Ask) -> None:
+def keep_first(context: EditContext, ask: Ask) -> None:
     """Keep the first seconds alone."""
-    _keep(desk, (0, desk.ms(ask, "length", 0)))
+    _keep(context, (0, context.ms(ask, "length", 0)))
 
 
-def keep_last(desk: Desk, ask: Ask) -> None:
+def keep_last(context: EditContext, ask: Ask) -> None:
     """Keep the last seconds alone."""
-    _keep(desk, (desk.total_ms - desk.ms(ask, "length", 0), desk.total_ms))
+    _keep(context, (context.total_ms - context.ms(ask, "length", 0), context.total_ms))
 
 
-def keep(desk: Desk, ask: Ask) -> None:
+def keep(context: EditContext, ask: Ask) -> None:
     """Keep one stretch alone."""
-    _keep(desk, span_of(desk, detail(ask, "span")))
+    _keep(context, span_of(context, detail(ask, "span")))
 
 
-def cut_range(desk: Desk, ask: Ask) -> None:
+def cut_range(context: EditContext, ask: Ask) -> None:
     """Take one stretch out; "from 60 to 30 seconds" is a length to come down to."""
-    start, end = span_of(desk, detail(ask, "span"))
+    start, end = span_of(context, detail(ask, "span"))
     if end < start:
-        _shorten(desk, end)
-    elif _remove(desk, [(start, end)]):
-        desk.say(f"Cut out {clock(start)}-{clock(end)}.", f"已剪掉{clock(start)}到{clock(end)}的部分。")
+        _shorten(context, end)
+    elif _remove(context, [(start, end)]):
+        context.say(f"Cut out {clock(start)}-{clock(end)}.", f"已剪掉{clock(start)}到{clock(end)}的部分。")
 
 
-def cut_to(desk: Desk, ask: Ask) -> None:
+def cut_to(context: EditContext, ask: Ask) -> None:
     """Come down to a length."""
-    _shorten(desk, desk.ms(ask, "length", 0))
+    _shorten(context, context.ms(ask, "length", 0))
 
 
-def cut_pauses(desk: Desk, _: Ask) -> None:
+def cut_pauses(context: EditContext, _: Ask) -> None:
     """Take the silent stretches out."""
-    found = [span for segment in desk.main for span in _pauses(desk, segment)]
+    found = [span for segment in context.main for span in _pauses(context, segment)]
     if not found:
-        desk.say("I found no pauses to cut.", "没有找到可以剪掉的停顿。")
+        context.say("I found no pauses to cut.", "没有找到可以剪掉的停顿。")
         return
-    before = desk.total_ms
-    if _remove(desk, found):
-        gone = seconds(before - desk.total_ms)
-        desk.say(f"Cut {len(found)} silent pauses ({gone}s removed).", f"已剪掉{len(found)}处停顿(共{gone}秒)。")
+    before = context.total_ms
+    if _remove(context, found):
+        gone = seconds(before - context.total_ms)
+        context.say(f"Cut {len(found)} silent pauses ({gone}s removed).", f"已剪掉{len(found)}处停顿(共{gone}秒)。")
 
 
-def trim(desk: Desk, _: Ask) -> None:
+def trim(context: EditContext, _: Ask) -> None:
     """Tidy both ends: the silence there goes, or half a second where there is none."""
-    if not desk.main:
+    if not context.main:
         return
-    total = desk.total_ms
-    pauses = [span for segment in desk.main for span in _pauses(desk, segment)]
+    total = context.total_ms
+    pauses = [span for segment in context.main for span in _pauses(context, segment)]
     small = min(_TRIM_MS, int(total * _TRIM_SHARE))
     head = next((end for start, end in pauses if start <= _BREATH_MS), small)
     tail = next((start for start, end in reversed(pauses) if end >= total - _BREATH_MS), total - small)
-    if _remove(desk, [(0, head), (tail, total)]):
-        desk.say(
+    if _remove(context, [(0, head), (tail, total)]):
+        context.say(
             f"Trimmed {seconds(head)}s off the start and {seconds(total - tail)}s off the end.",
             f"已修剪开头{seconds(head)}秒和结尾{seconds(total - tail)}秒。",
         )
 
 
-def join(desk: Desk, _: Ask) -> None:
+def join(context: EditContext, _: Ask) -> None:
     """Say that the clips are one video: they were put on one track as they came."""
-    count = len(desk.main)
+    count = len(context.main)
     if count > 1:
-        desk.say(f"Joined {count} clips into one video.", f"已将{count}个片段合并为一个视频。")
+        context.say(f"Joined {count} clips into one video.", f"已将{count}个片段合并为一个视频。")
 
 
-def span_of(desk: Desk, words: str) -> Span:
+def span_of(context: EditContext, words: str) -> Span:
     """Read ``‹0› to ‹1›`` or ``5-10``."""
     first, second = re.findall(r"‹\d+›|\d+(?:\.\d+)?", words)[:2]
-    return desk.told.ms(first), desk.told.ms(second)
+    return context.told.ms(first), context.told.ms(second)
 
 
-def _shorten(desk: Desk, length: int) -> None:
-    total = desk.total_ms
+def _shorten(context: EditContext, length: int) -> None:
+    total = context.total_ms
     if total <= length:
-        desk.say(
+        context.say(
             f"The video is {seconds(total)}s, already within {seconds(length)}s.",
             f"视频为{seconds(total)}秒,无需再剪。",
         )
-    elif _remove(desk, [(length, total)]):
-        desk.say(
+    elif _remove(context, [(length, total)]):
+        context.say(
             f"Cut the video down to {seconds(length)}s (from {seconds(total)}s).", f"已将视频剪到{seconds(length)}秒。"
         )
 
 
-def _keep(desk: Desk, span: Span) -> None:
+def _keep(context: EditContext, span: Span) -> None:
     start, end = span
-    if _remove(desk, [(0, start), (end, desk.total_ms)]):
-        desk.say(f"Kept {clock(start)}-{clock(end)} alone.", f"只保留了{clock(start)}到{clock(end)}的部分。")
+    if _remove(context, [(0, start), (end, context.total_ms)]):
+        context.say(f"Kept {clock(start)}-{clock(end)} alone.", f"只保留了{clock(start)}到{clock(end)}的部分。")
 
 
-def _pauses(desk: Desk, segment: Segment) -> list[Span]:
+def _pauses(context: EditContext, segment: Segment) -> list[Span]:
     """List a segment's silent stretches on the timeline, a breath kept next to each word."""
-    source, speed = desk.media.get(segment["src"]), segment["m"].get("speed", 1.0)
+    source, speed = context.media.get(segment["src"]), segment["m"].get("speed", 1.0)
     if source is None or not source.has_audio:
         return []
     first, last = segment["in"], segment["in"] + segment["d"] * speed
@@ -143,22 +143,24 @@ def _pauses(desk: Desk, segment: Segment) -> list[Span]:
     ]
 
 
-def _remove(desk: Desk, spans: Iterable[Span]) -> bool:
+def _remove(context: EditContext, spans: Iterable[Span]) -> bool:
     """Take stretches out of the timeline; tells whether there was anything to take, and something is left."""
-    gone = _merged((max(0, a), min(b, desk.total_ms)) for a, b in spans)
-    main = desk.main
+    gone = _merged((max(0, a), min(b, context.total_ms)) for a, b in spans)
+    main = context.main
     left = [piece for segment in main for piece in _outside(segment, gone)]
     if sum(piece["d"] for piece in left) < _LEAST_LEFT_MS:
-        desk.say("That cut would leave nothing, so I left the timeline as it is.", "这样剪就没有内容了,所以没有改动。")
+        context.say(
+            "That cut would leave nothing, so I left the timeline as it is.", "这样剪就没有内容了,所以没有改动。"
+        )
         return False
     if not gone:
-        desk.say("There is nothing at that place to cut.", "该位置没有可以剪掉的内容。")
+        context.say("There is nothing at that place to cut.", "该位置没有可以剪掉的内容。")
         return False
     fade_in, fade_out = main[0]["m"].get("fade_in"), main[-1]["m"].get("fade_out")
     main[:] = left
     _fade_ends(main, fade_in, fade_out)
-    _ripple(segments(desk.draft, TEXT), gone)
-    lay_out(desk.draft)
+    _ripple(segments(context.draft, TEXT), gone)
+    lay_out(context.draft)
     return True
 
 

@@ -3,7 +3,7 @@
 from copy import deepcopy
 from itertools import pairwise
 
-from sandbox.edits.desk import Desk, detail, seconds
+from sandbox.edits.context import EditContext, detail, seconds
 from sandbox.edits.reading import Ask
 from sandbox.edits.timeline import AUDIO, MUSIC_SRC, TEXT, VIDEO, Segment, lay_out, leading, part, segments
 
@@ -28,22 +28,22 @@ _STYLES = {
 _STYLES_ZH = {"wipe": "擦除", "slide": "滑动", "zoom": "缩放", "fade-black": "黑场"}
 
 
-def add_transitions(desk: Desk, ask: Ask) -> None:
+def add_transitions(context: EditContext, ask: Ask) -> None:
     """Cross over at each cut. One segment alone is first split at its scene changes, or else in its middle."""
-    main = segments(desk.draft, VIDEO)
+    main = segments(context.draft, VIDEO)
     if len(main) == 1:
-        _split(desk)
-    cuts = leading(desk.draft)[1:] if main else []
-    style, length = style_of(detail(ask, "style")), desk.ms(ask, "length", _usual_length_ms(len(cuts)))
+        _split(context)
+    cuts = leading(context.draft)[1:] if main else []
+    style, length = style_of(detail(ask, "style")), context.ms(ask, "length", _usual_length_ms(len(cuts)))
     for segment in cuts:
         segment["m"]["transition"] = {"style": style, "d": length}
-    lay_out(desk.draft)
-    count = sum("transition" in segment["m"] for segment in desk.main)
+    lay_out(context.draft)
+    count = sum("transition" in segment["m"] for segment in context.main)
     if count:
         said, named = f"{count} {style} transition{'s' if count > 1 else ''}", _STYLES_ZH.get(style, "叠化")
-        desk.say(f"Added {said} ({seconds(length)}s).", f"已添加{count}处{named}转场({seconds(length)}秒)。")
+        context.say(f"Added {said} ({seconds(length)}s).", f"已添加{count}处{named}转场({seconds(length)}秒)。")
     else:
-        desk.say("There is no cut to put a transition on.", "没有可以添加转场的剪辑点。")
+        context.say("There is no cut to put a transition on.", "没有可以添加转场的剪辑点。")
 
 
 def _usual_length_ms(count: int) -> int:
@@ -51,14 +51,14 @@ def _usual_length_ms(count: int) -> int:
     return min(_TRANSITION_MS, max(_QUICK_MS, _ALL_TRANSITIONS_MS // max(1, count)))
 
 
-def remove_effects(desk: Desk, *, fades: bool) -> None:
+def remove_effects(context: EditContext, *, fades: bool) -> None:
     """Take the fades of the whole, or the transitions, out."""
-    for segment in desk.main:
+    for segment in context.main:
         for name in ("fade_in", "fade_out") if fades else ("transition",):
             segment["m"].pop(name, None)
-    lay_out(desk.draft)
+    lay_out(context.draft)
     what, what_zh = ("fades", "淡入淡出") if fades else ("transitions", "转场")
-    desk.say(f"Removed the {what}.", f"已移除{what_zh}。")
+    context.say(f"Removed the {what}.", f"已移除{what_zh}。")
 
 
 def style_of(words: str) -> str:
@@ -67,11 +67,11 @@ def style_of(words: str) -> str:
     return next((style for style, names in _STYLES.items() if any(name in words for name in names)), "crossfade")
 
 
-def _split(desk: Desk) -> None:
+def _split(context: EditContext) -> None:
     """A lone still has nothing to cross over to; a lone film has its scenes, or its middle."""
-    main = leading(desk.draft)
+    main = leading(context.draft)
     only = main[0]
-    source = desk.media.get(only["src"])
+    source = context.media.get(only["src"])
     if source is None or source.kind == "image":
         return
     speed = only["m"].get("speed", 1.0)
@@ -93,46 +93,46 @@ def _without_fades(segment: Segment, starts_inside: bool, ends_inside: bool) -> 
     return kept
 
 
-def fade(desk: Desk, ask: Ask) -> None:
+def fade(context: EditContext, ask: Ask) -> None:
     """Fade the whole in from black, out to black, or both."""
-    way, length = detail(ask, "way").lower(), desk.ms(ask, "length", _FADE_MS)
-    length = min(length, desk.total_ms // 2)
+    way, length = detail(ask, "way").lower(), context.ms(ask, "length", _FADE_MS)
+    length = min(length, context.total_ms // 2)
     fades_out = any(word in way for word in ("out", "to black", "出"))
     fades_in = any(word in way for word in ("in", "from black", "入")) and not (
         "ending" in ask.details and not fades_out
     )
     if fades_in:
-        desk.main[0]["m"]["fade_in"] = length
-        desk.say(f"Added a {seconds(length)}s fade-in.", f"已添加{seconds(length)}秒淡入。")
+        context.main[0]["m"]["fade_in"] = length
+        context.say(f"Added a {seconds(length)}s fade-in.", f"已添加{seconds(length)}秒淡入。")
     if fades_out:
-        desk.main[-1]["m"]["fade_out"] = length
-        desk.say(f"Added a {seconds(length)}s fade-out.", f"已添加{seconds(length)}秒淡出。")
+        context.main[-1]["m"]["fade_out"] = length
+        context.say(f"Added a {seconds(length)}s fade-out.", f"已添加{seconds(length)}秒淡出。")
 
 
-def change_speed(desk: Desk, ask: Ask) -> None:
+def change_speed(context: EditContext, ask: Ask) -> None:
     """Play the whole faster or slower, with its titles in step; music keeps its pace."""
-    times = _within_bounds(desk, _times(ask))
-    for segment in desk.main:
+    times = _within_bounds(context, _times(ask))
+    for segment in context.main:
         segment["m"]["speed"] = round(segment["m"].get("speed", 1.0) * times, 3)
         segment["d"] = round(segment["d"] / times)
-    for segment in segments(desk.draft, TEXT) + _placed_sounds(desk):
+    for segment in segments(context.draft, TEXT) + _placed_sounds(context):
         segment["st"], segment["d"] = round(segment["st"] / times), round(segment["d"] / times)
-    lay_out(desk.draft)
+    lay_out(context.draft)
     word, word_zh = ("faster", "加速") if times > 1 else ("slower", "减速")
-    desk.say(f"Made it {word}: {times:g}x speed, now {seconds(desk.total_ms)}s.", f"已{word_zh}到{times:g}倍速。")
+    context.say(f"Made it {word}: {times:g}x speed, now {seconds(context.total_ms)}s.", f"已{word_zh}到{times:g}倍速。")
 
 
-def _within_bounds(desk: Desk, times: float) -> float:
+def _within_bounds(context: EditContext, times: float) -> float:
     """What is fast already takes less: the length must fit the speed, or a part would be left out."""
-    speeds: list[float] = [segment["m"].get("speed", 1.0) for segment in desk.main]
+    speeds: list[float] = [segment["m"].get("speed", 1.0) for segment in context.main]
     return min(_FASTEST / max(speeds), max(_SLOWEST / min(speeds), times))
 
 
-def _placed_sounds(desk: Desk) -> list[Segment]:
+def _placed_sounds(context: EditContext) -> list[Segment]:
     """List the user's sounds that lie below pictures."""
-    if not segments(desk.draft, VIDEO):
+    if not segments(context.draft, VIDEO):
         return []
-    return [s for s in segments(desk.draft, AUDIO) if not s["m"].get("loop") and not s["src"].startswith(MUSIC_SRC)]
+    return [s for s in segments(context.draft, AUDIO) if not s["m"].get("loop") and not s["src"].startswith(MUSIC_SRC)]
 
 
 def _times(ask: Ask) -> float:

@@ -7,7 +7,7 @@ and music on top.
 from copy import deepcopy
 from dataclasses import dataclass
 
-from sandbox.edits.desk import Desk, detail, seconds
+from sandbox.edits.context import EditContext, detail, seconds
 from sandbox.edits.look import change_aspect
 from sandbox.edits.reading import Ask
 from sandbox.edits.sound import add_music
@@ -40,43 +40,43 @@ class _Slot:
     length_ms: int = 0
 
 
-def material_of(desk: Desk, asks: list[Ask], texts: list[str]) -> list[str]:
+def material_of(context: EditContext, asks: list[Ask], texts: list[str]) -> list[str]:
     """List what the video shall say: its title, its subject, what was quoted, then the text that was given."""
-    titles = [text for ask in asks if ask.kind == "title" for text in texts_of(desk, ask)]
-    quoted = [text for ask in asks if ask.kind == "generate" for text in texts_of(desk, ask)]
-    return [*titles, *_subject(desk, asks, "about"), *quoted, *texts]
+    titles = [text for ask in asks if ask.kind == "title" for text in texts_of(context, ask)]
+    quoted = [text for ask in asks if ask.kind == "generate" for text in texts_of(context, ask)]
+    return [*titles, *_subject(context, asks, "about"), *quoted, *texts]
 
 
-def generate(desk: Desk, asks: list[Ask], texts: list[str], media: list[Media]) -> list[Draft]:
-    """Build the video into the desk's draft, and hand out its stages: raw and final. Needs a text or a picture.
+def generate(context: EditContext, asks: list[Ask], texts: list[str], media: list[Media]) -> list[Draft]:
+    """Build the video into the context's draft, and hand out its stages: raw and final. Needs a text or a picture.
 
     `texts` are what the user gave, the first being the headline.
     """
-    lines = [line for text in texts or _subject(desk, asks, "purpose") for line in sentences(text)]
+    lines = [line for text in texts or _subject(context, asks, "purpose") for line in sentences(text)]
     pictures = [one for one in media if one.kind != "audio"]
-    total = _wished_ms(desk, asks)
+    total = _wished_ms(context, asks)
     headline, rest = _headline(lines, pictures)
     slots = _slots(headline, rest, pictures)
     cross = min(_CROSS_MS, total // (len(slots) * 5))
     _share_out(slots, total + cross * (len(slots) - 1))
-    _prepare(desk, slots, pictures, asks)
-    _build(desk, slots, cross, total)
-    raw = deepcopy(desk.draft)
-    _write(desk, slots, rest)
-    _accompany(desk, media, asks)
-    _say(desk, slots, total)
-    carry_out(desk, [ask for ask in asks if ask.kind in _ON_TOP])
-    return [raw, desk.draft]
+    _prepare(context, slots, pictures, asks)
+    _build(context, slots, cross, total)
+    raw = deepcopy(context.draft)
+    _write(context, slots, rest)
+    _accompany(context, media, asks)
+    _say(context, slots, total)
+    carry_out(context, [ask for ask in asks if ask.kind in _ON_TOP])
+    return [raw, context.draft]
 
 
-def _subject(desk: Desk, asks: list[Ask], name: str) -> list[str]:
+def _subject(context: EditContext, asks: list[Ask], name: str) -> list[str]:
     """Read what a video is to be about from "a video about city life"."""
-    found = (desk.told.original(detail(ask, name)).strip() for ask in asks if ask.kind == "generate")
+    found = (context.told.original(detail(ask, name)).strip() for ask in asks if ask.kind == "generate")
     return [words[:1].upper() + words[1:] for words in found if words]
 
 
-def _wished_ms(desk: Desk, asks: list[Ask]) -> int:
-    lengths = (desk.ms(ask, "length", 0) for ask in asks if ask.kind in {"generate", "cut_to"})
+def _wished_ms(context: EditContext, asks: list[Ask]) -> int:
+    lengths = (context.ms(ask, "length", 0) for ask in asks if ask.kind in {"generate", "cut_to"})
     return max(_SHORTEST_MS, min(next(filter(None, lengths), _DEFAULT_MS), _LONGEST_MS))
 
 
@@ -107,65 +107,65 @@ def _share_out(slots: list[_Slot], left: int) -> None:
         left -= slot.length_ms
 
 
-def _prepare(desk: Desk, slots: list[_Slot], pictures: list[Media], asks: list[Ask]) -> None:
+def _prepare(context: EditContext, slots: list[_Slot], pictures: list[Media], asks: list[Ask]) -> None:
     """Settle the video's name and shape."""
     if pictures:
-        frame(desk.draft, pictures[0])
-    desk.draft["m"]["title"] = slots[0].text
+        frame(context.draft, pictures[0])
+    context.draft["m"]["title"] = slots[0].text
     for ask in asks:
         if ask.kind == "aspect":
-            change_aspect(desk, ask)
+            change_aspect(context, ask)
 
 
-def _build(desk: Desk, slots: list[_Slot], cross: int, total: int) -> None:
+def _build(context: EditContext, slots: list[_Slot], cross: int, total: int) -> None:
     """Lay the pictures out; the last card makes the whole `total` to the millisecond."""
-    main = track(desk.draft, VIDEO, "Video")
+    main = track(context.draft, VIDEO, "Video")
     for number, slot in enumerate(slots):
         src = slot.media.url if slot.media else COLOR_SRC + _CARD_COLORS[number % len(_CARD_COLORS)]
-        m = _manner(desk, slot) | ({"transition": {"style": "crossfade", "d": cross}} if number else {})
-        put(desk.draft, main, {"st": 0, "d": slot.length_ms, "src": src, "in": 0, "m": m})
-    lay_out(desk.draft)
-    main[-1]["d"] += total - desk.total_ms
-    lay_out(desk.draft)
+        m = _manner(context, slot) | ({"transition": {"style": "crossfade", "d": cross}} if number else {})
+        put(context.draft, main, {"st": 0, "d": slot.length_ms, "src": src, "in": 0, "m": m})
+    lay_out(context.draft)
+    main[-1]["d"] += total - context.total_ms
+    lay_out(context.draft)
 
 
-def _manner(desk: Desk, slot: _Slot) -> dict[str, object]:
+def _manner(context: EditContext, slot: _Slot) -> dict[str, object]:
     if slot.media is None:
         return {"name": "Title card", "volume": 0.0}
-    m = {"name": title_of(slot.media), "volume": 1.0, "fit": _fit(desk, slot.media)}
+    m = {"name": title_of(slot.media), "volume": 1.0, "fit": _fit(context, slot.media)}
     return m | ({"zoom": _ZOOM} if slot.media.kind == "image" else {})
 
 
-def _fit(desk: Desk, media: Media) -> str:
-    shape = media.width / max(1, media.height) * desk.draft["m"]["height"] / desk.draft["m"]["width"]
+def _fit(context: EditContext, media: Media) -> str:
+    shape = media.width / max(1, media.height) * context.draft["m"]["height"] / context.draft["m"]["width"]
     return "cover" if 1 / _NEARLY <= shape <= _NEARLY else "contain"
 
 
-def _write(desk: Desk, slots: list[_Slot], rest: list[str]) -> None:
+def _write(context: EditContext, slots: list[_Slot], rest: list[str]) -> None:
     """Write the cards' texts, and the other lines below the pictures."""
-    main = desk.main
+    main = context.main
     for slot, segment in zip(slots, main, strict=True):
         if slot.text:
             m = {"name": "Title", "text": slot.text, "position": "center", "fade_in": 300, "fade_out": 300}
             m["style"] = {"color": "white", "size": "large" if len(slot.text) <= _LONGEST_HEADLINE // 2 else "medium"}
             start, length = _clear_of_crossings(segment["st"], segment["d"])
-            put(desk.draft, track(desk.draft, TEXT, "Title"), {"st": start, "d": length, "m": m})
+            put(context.draft, track(context.draft, TEXT, "Title"), {"st": start, "d": length, "m": m})
     if any(slot.media for slot in slots) and (below := rest[:-1] or rest):
         manner = {"position": "bottom-center", "style": {"color": "white", "size": "small"}}
         start = main[1]["st"] + main[1]["m"]["transition"]["d"]
-        caption(desk, below, start, main[-1]["st"] - start, manner)
+        caption(context, below, start, main[-1]["st"] - start, manner)
 
 
-def _accompany(desk: Desk, media: list[Media], asks: list[Ask]) -> None:
+def _accompany(context: EditContext, media: list[Media], asks: list[Ask]) -> None:
     """Lay music below and fade out, without a word: the one sentence about the video tells it."""
-    place(desk.draft, [one for one in media if one.kind == "audio"])
-    said = len(desk.said)
+    place(context.draft, [one for one in media if one.kind == "audio"])
+    said = len(context.said)
     wanted = next((ask for ask in asks if ask.kind == "music"), Ask("music", {}))
     if not any(ask.kind == "remove" for ask in asks):
-        add_music(desk, wanted, default_style="upbeat")
-    del desk.said[said:]
-    desk.main[-1]["m"]["fade_out"] = _CROSS_MS
-    lay_out(desk.draft)
+        add_music(context, wanted, default_style="upbeat")
+    del context.said[said:]
+    context.main[-1]["m"]["fade_out"] = _CROSS_MS
+    lay_out(context.draft)
 
 
 def _clear_of_crossings(start: int, length: int) -> tuple[int, int]:
@@ -174,10 +174,10 @@ def _clear_of_crossings(start: int, length: int) -> tuple[int, int]:
     return start + margin, length - margin - min(_CROSS_MS, length // 5)
 
 
-def _say(desk: Desk, slots: list[_Slot], total: int) -> None:
+def _say(context: EditContext, slots: list[_Slot], total: int) -> None:
     pictures = sum(slot.media is not None for slot in slots)
     cards = len(slots) - pictures
-    desk.say(
+    context.say(
         f'Made a {seconds(total)}s video: "{slots[0].text}", {cards} title cards, {pictures} pictures, crossfades and music.',
         f"已生成{seconds(total)}秒视频:“{slots[0].text}”,{cards}张标题卡、{pictures}个画面、转场和音乐。",
     )

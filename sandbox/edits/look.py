@@ -2,7 +2,7 @@
 
 import re
 
-from sandbox.edits.desk import Desk, detail
+from sandbox.edits.context import EditContext, detail
 from sandbox.edits.reading import Ask
 from sandbox.edits.timeline import VIDEO, segments
 
@@ -20,34 +20,34 @@ _NAMED_RATIOS = {
 }
 
 
-def change_look(desk: Desk, ask: Ask) -> None:
+def change_look(context: EditContext, ask: Ask) -> None:
     """Put a filter on the whole picture, once."""
     name = next(key for key in _LOOKS if key in ask.details)
     look, english, chinese = _LOOKS[name]
-    for segment in segments(desk.draft, VIDEO):
+    for segment in segments(context.draft, VIDEO):
         looks = [other for other in segment["m"].get("look", []) if other != look]
         segment["m"]["look"] = [*looks, look]
-    desk.say(f"Made the picture {english}.", f"画面已调为{chinese}。")
+    context.say(f"Made the picture {english}.", f"画面已调为{chinese}。")
 
 
-def remove_looks(desk: Desk) -> None:
+def remove_looks(context: EditContext) -> None:
     """Take all filters off."""
-    for segment in segments(desk.draft, VIDEO):
+    for segment in segments(context.draft, VIDEO):
         segment["m"].pop("look", None)
-    desk.say("Removed the filters.", "已移除滤镜。")
+    context.say("Removed the filters.", "已移除滤镜。")
 
 
-def change_aspect(desk: Desk, ask: Ask) -> None:
+def change_aspect(context: EditContext, ask: Ask) -> None:
     """Give the video another shape: its pictures fill it, cropped, or with bars where that was asked for."""
     ratio = ratio_of(detail(ask, "ratio"))
     fit = "contain" if detail(ask, "fit") else "cover"
     across, down = (int(side) for side in ratio.split(":"))
     short = min(across, down)
-    desk.draft["m"] |= {"width": _SHORT_SIDE_PX * across // short, "height": _SHORT_SIDE_PX * down // short}
-    for segment in segments(desk.draft, VIDEO):
+    context.draft["m"] |= {"width": _SHORT_SIDE_PX * across // short, "height": _SHORT_SIDE_PX * down // short}
+    for segment in segments(context.draft, VIDEO):
         segment["m"]["fit"] = fit
     how, how_zh = ("cropped to fill", "裁剪填满") if fit == "cover" else ("with bars", "保留黑边")
-    desk.say(f"Changed the aspect ratio to {ratio} ({how}).", f"画面比例已改为{ratio}({how_zh})。")
+    context.say(f"Changed the aspect ratio to {ratio} ({how}).", f"画面比例已改为{ratio}({how_zh})。")
 
 
 def ratio_of(words: str) -> str:

@@ -1,6 +1,6 @@
 """Edits of what is heard: music below, the clips' own volume, silence. Pure."""
 
-from sandbox.edits.desk import Desk, detail
+from sandbox.edits.context import EditContext, detail
 from sandbox.edits.reading import Ask
 from sandbox.edits.timeline import AUDIO, MUSIC_SRC, VIDEO, Segment, lay_out, put, segments, track
 
@@ -51,7 +51,7 @@ _STYLES = {
 }
 
 
-def add_music(desk: Desk, ask: Ask, *, default_style: str = "lo-fi") -> None:
+def add_music(context: EditContext, ask: Ask, *, default_style: str = "lo-fi") -> None:
     """Lay music below everything: the session's own audio where it has some on the timeline, else made here.
 
     Music that is there already is changed, not doubled.
@@ -59,18 +59,18 @@ def add_music(desk: Desk, ask: Ask, *, default_style: str = "lo-fi") -> None:
     volume = _percent(ask, MUSIC_VOLUME)
     words = detail(ask, "style").lower()
     style = next((name for name, known in _STYLES.items() if any(word in words for word in known)), "")
-    if not style and use_own_music(desk, volume):
+    if not style and use_own_music(context, volume):
         return
-    there = music_of(desk)
+    there = music_of(context)
     if there and not style:
         _set(there, volume)
-        desk.say(f"Set the music to {volume:.0%}.", f"音乐音量已设为{volume:.0%}。")
+        context.say(f"Set the music to {volume:.0%}.", f"音乐音量已设为{volume:.0%}。")
         return
-    _clear(desk)
-    song = put(desk.draft, track(desk.draft, AUDIO, "BGM"), _song(style or default_style, volume))
-    lay_out(desk.draft)
+    _clear(context)
+    song = put(context.draft, track(context.draft, AUDIO, "BGM"), _song(style or default_style, volume))
+    lay_out(context.draft)
     name = song["m"]["name"]
-    desk.say(f"Added background music: {name} ({volume:.0%}).", f"已添加背景音乐:{name}(音量{volume:.0%})。")
+    context.say(f"Added background music: {name} ({volume:.0%}).", f"已添加背景音乐:{name}(音量{volume:.0%})。")
 
 
 def _song(style: str, volume: float) -> Segment:
@@ -78,71 +78,71 @@ def _song(style: str, volume: float) -> Segment:
     return {"st": 0, "d": 1, "src": f"{MUSIC_SRC}{style}", "in": 0, "m": m}
 
 
-def use_own_music(desk: Desk, volume: float = MUSIC_VOLUME) -> bool:
+def use_own_music(context: EditContext, volume: float = MUSIC_VOLUME) -> bool:
     """Make the audio that was uploaded the background music; tells whether there was any beside pictures."""
-    own = [segment for segment in segments(desk.draft, AUDIO) if not segment["m"].get("loop")]
-    if not own or not segments(desk.draft, VIDEO):
+    own = [segment for segment in segments(context.draft, AUDIO) if not segment["m"].get("loop")]
+    if not own or not segments(context.draft, VIDEO):
         return False
     song = own[0]
-    _clear(desk)
+    _clear(context)
     song |= {"st": 0, "m": {**song["m"], "volume": volume, "loop": True, "fade_out": _FADE_OUT_MS}}
-    track(desk.draft, AUDIO, "BGM").append(song)
-    lay_out(desk.draft)
+    track(context.draft, AUDIO, "BGM").append(song)
+    lay_out(context.draft)
     name = song["m"]["name"]
-    desk.say(
+    context.say(
         f"Added your audio as background music: {name} ({volume:.0%}).",
         f"已将你的音频设为背景音乐:{name}(音量{volume:.0%})。",
     )
     return True
 
 
-def music_of(desk: Desk) -> list[Segment]:
+def music_of(context: EditContext) -> list[Segment]:
     """List the segments that are background music."""
-    return [segment for segment in segments(desk.draft, AUDIO) if segment["m"].get("loop")]
+    return [segment for segment in segments(context.draft, AUDIO) if segment["m"].get("loop")]
 
 
-def remove_music(desk: Desk) -> None:
+def remove_music(context: EditContext) -> None:
     """Take the music out."""
-    if music_of(desk):
-        _clear(desk)
-        desk.say("Removed the background music.", "已移除背景音乐。")
+    if music_of(context):
+        _clear(context)
+        context.say("Removed the background music.", "已移除背景音乐。")
     else:
-        desk.say("There is no music to remove.", "没有背景音乐可以移除。")
+        context.say("There is no music to remove.", "没有背景音乐可以移除。")
 
 
-def _clear(desk: Desk) -> None:
-    desk.draft["t"] = [one for one in desk.draft["t"] if one["tt"] != AUDIO]
+def _clear(context: EditContext) -> None:
+    context.draft["t"] = [one for one in context.draft["t"] if one["tt"] != AUDIO]
 
 
-def fade_music_out(desk: Desk, ask: Ask) -> None:
+def fade_music_out(context: EditContext, ask: Ask) -> None:
     """Let the music go softly."""
-    length = desk.ms(ask, "length", 2 * _FADE_OUT_MS)
-    for song in music_of(desk):
+    length = context.ms(ask, "length", 2 * _FADE_OUT_MS)
+    for song in music_of(context):
         song["m"]["fade_out"] = min(length, song["d"])
-        desk.say("The music fades out at the end.", "背景音乐将在结尾淡出。")
+        context.say("The music fades out at the end.", "背景音乐将在结尾淡出。")
 
 
-def mute(desk: Desk, ask: Ask) -> None:
+def mute(context: EditContext, ask: Ask) -> None:
     """Silence the clips, or the music where that is what was named."""
-    if detail(ask, "music") and music_of(desk):
-        _set(music_of(desk), 0.0)
-        desk.say("Muted the music.", "背景音乐已静音。")
+    if detail(ask, "music") and music_of(context):
+        _set(music_of(context), 0.0)
+        context.say("Muted the music.", "背景音乐已静音。")
         return
-    _set(segments(desk.draft, VIDEO), 0.0)
-    desk.say("Muted the original sound.", "已将视频原声静音。")
+    _set(segments(context.draft, VIDEO), 0.0)
+    context.say("Muted the original sound.", "已将视频原声静音。")
 
 
-def change_volume(desk: Desk, ask: Ask) -> None:
+def change_volume(context: EditContext, ask: Ask) -> None:
     """Set or move the volume of the clips, or of the music where that is what was named."""
     is_music = any(word in detail(ask, "of").lower() for word in ("music", "bgm", "音乐", "配乐"))
-    changed = music_of(desk) if is_music else segments(desk.draft, VIDEO) or segments(desk.draft, AUDIO)
+    changed = music_of(context) if is_music else segments(context.draft, VIDEO) or segments(context.draft, AUDIO)
     if not changed:
-        desk.say("There is no music whose volume could change.", "没有可以调整音量的音乐。")
+        context.say("There is no music whose volume could change.", "没有可以调整音量的音乐。")
         return
     volume = _volume(ask, changed[0]["m"].get("volume", 1.0))
     _set(changed, volume)
     what, what_zh = ("music", "音乐") if is_music else ("original sound", "原声")
-    desk.say(f"Set the {what} to {volume:.0%}.", f"{what_zh}音量已设为{volume:.0%}。")
+    context.say(f"Set the {what} to {volume:.0%}.", f"{what_zh}音量已设为{volume:.0%}。")
 
 
 def _volume(ask: Ask, now: float) -> float:

@@ -1,41 +1,41 @@
 """Carries out the edits of one prompt, in the order in which they make sense, whatever order they were said in. Pure.
 
 Time is cut before titles are set, so that "add a title and trim the first 2 seconds" leaves the title where it was meant.
-Called by `edit`; each edit is a function on the desk.
+Called by `edit`; each edit is a function on the context.
 """
 
 import re
 from collections.abc import Callable, Sequence
 
 from sandbox.edits import cuts, flow, look, sound, titles
-from sandbox.edits.desk import Desk, detail
+from sandbox.edits.context import EditContext, detail
 from sandbox.edits.phrases import FINISHED, SHAPE
 from sandbox.edits.reading import Ask
 from sandbox.edits.timeline import lay_out
 
-Edit = Callable[[Desk, Ask], None]
+Edit = Callable[[EditContext, Ask], None]
 
 
-def _remove(desk: Desk, ask: Ask) -> None:
+def _remove(context: EditContext, ask: Ask) -> None:
     what = detail(ask, "what").lower()
     if any(word in what for word in ("music", "bgm", "track", "音乐", "配乐")):
-        sound.remove_music(desk)
+        sound.remove_music(context)
     elif any(word in what for word in ("title", "text", "caption", "subtitle", "标题", "字幕", "文字")):
-        titles.remove_words(desk, captions_only=any(word in what for word in ("caption", "subtitle", "字幕")))
+        titles.remove_words(context, captions_only=any(word in what for word in ("caption", "subtitle", "字幕")))
     elif "filter" in what or "滤镜" in what:
-        look.remove_looks(desk)
+        look.remove_looks(context)
     else:
-        flow.remove_effects(desk, fades="fade" in what)
+        flow.remove_effects(context, fades="fade" in what)
 
 
-def _place(desk: Desk, _: Ask) -> None:
-    names = ", ".join(segment["m"]["name"] for segment in desk.main)
-    desk.say(f"Put the media on the timeline unchanged: {names}.", f"已将素材原样放到时间线上:{names}。")
+def _place(context: EditContext, _: Ask) -> None:
+    names = ", ".join(segment["m"]["name"] for segment in context.main)
+    context.say(f"Put the media on the timeline unchanged: {names}.", f"已将素材原样放到时间线上:{names}。")
 
 
-def _append(desk: Desk, _: Ask) -> None:
-    name = desk.main[-1]["m"]["name"]
-    desk.say(f"Added {name} to the end of the timeline.", f"已将{name}添加到时间线末尾。")
+def _append(context: EditContext, _: Ask) -> None:
+    name = context.main[-1]["m"]["name"]
+    context.say(f"Added {name} to the end of the timeline.", f"已将{name}添加到时间线末尾。")
 
 
 #: Every edit, in the order of doing.
@@ -70,12 +70,12 @@ _SINGULAR = {"aspect", "music", "transitions", "join", "trim", "pauses", "place"
 _ORDER = {kind: list(STEPS).index("trim") if kind in _CUTS else place for place, kind in enumerate(STEPS)}
 
 
-def carry_out(desk: Desk, asks: Sequence[Ask]) -> None:
+def carry_out(context: EditContext, asks: Sequence[Ask]) -> None:
     """Do the edits. Cuts are done in the order in which they were said."""
     known = [ask for ask in asks if ask.kind in STEPS]
     for ask in sorted(known, key=lambda ask: _ORDER[ask.kind]):
-        STEPS[ask.kind](desk, ask)
-    lay_out(desk.draft)
+        STEPS[ask.kind](context, ask)
+    lay_out(context.draft)
 
 
 def spelled_out(asks: Sequence[Ask]) -> list[Ask]:

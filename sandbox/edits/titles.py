@@ -3,8 +3,8 @@
 import re
 from typing import Any
 
+from sandbox.edits.context import EditContext, detail, seconds
 from sandbox.edits.cuts import span_of
-from sandbox.edits.desk import Desk, detail, seconds
 from sandbox.edits.reading import Ask
 from sandbox.edits.timeline import TEXT, Segment, put, track
 
@@ -32,18 +32,19 @@ _DOWN = (("top", ("top", "upper", "上", "顶")), ("bottom", ("bottom", "lower",
 _ACROSS = (("left", ("left", "左")), ("right", ("right", "右")))
 
 
-def add_title(desk: Desk, ask: Ask) -> None:
+def add_title(context: EditContext, ask: Ask) -> None:
     """Put a title, or captions, on the picture. Several texts in one ask follow one another."""
-    texts, what = texts_of(desk, ask), detail(ask, "what").lower()
+    texts, what = texts_of(context, ask), detail(ask, "what").lower()
     if any(word in what for word in ("caption", "subtitle", "字幕")):
-        _add_captions(desk, ask, [sentence for text in texts for sentence in sentences(text)])
+        _add_captions(context, ask, [sentence for text in texts for sentence in sentences(text)])
         return
     if _REPLACING.search(ask.words):
-        _take_off(desk, "Title")
-    start, length = _when(desk, ask)
+        _take_off(context, "Title")
+    start, length = _when(context, ask)
     for number, text in enumerate(texts):
         _say_title(
-            desk, _add(desk, "Title", text, (start + number * length, length), _manner(desk, ask, text, "center"))
+            context,
+            _add(context, "Title", text, (start + number * length, length), _manner(context, ask, text, "center")),
         )
 
 
@@ -52,66 +53,66 @@ def sentences(text: str) -> list[str]:
     return [found.strip() for found in _SENTENCE.findall(text) if found.strip()]
 
 
-def remove_words(desk: Desk, *, captions_only: bool) -> None:
+def remove_words(context: EditContext, *, captions_only: bool) -> None:
     """Take titles and captions, or the captions alone, off the picture."""
-    gone = _take_off(desk, "Captions")
+    gone = _take_off(context, "Captions")
     if not captions_only:
-        gone |= _take_off(desk, "Title")
+        gone |= _take_off(context, "Title")
     if gone:
-        desk.say("Removed the text.", "已移除文字。")
+        context.say("Removed the text.", "已移除文字。")
     else:
-        desk.say("There is no text to remove.", "没有文字可以移除。")
+        context.say("There is no text to remove.", "没有文字可以移除。")
 
 
-def _take_off(desk: Desk, name: str) -> bool:
+def _take_off(context: EditContext, name: str) -> bool:
     """Drop a track of words; tells whether there was one."""
-    kept = [one for one in desk.draft["t"] if one["tt"] != TEXT or one["m"]["name"] != name]
-    gone = len(kept) < len(desk.draft["t"])
-    desk.draft["t"] = kept
+    kept = [one for one in context.draft["t"] if one["tt"] != TEXT or one["m"]["name"] != name]
+    gone = len(kept) < len(context.draft["t"])
+    context.draft["t"] = kept
     return gone
 
 
-def caption(desk: Desk, texts: list[str], start: int, length: int, manner: dict[str, Any]) -> None:
+def caption(context: EditContext, texts: list[str], start: int, length: int, manner: dict[str, Any]) -> None:
     """Spread texts over a stretch of the timeline, longer ones for longer."""
     weights = [max(10, len(text)) for text in texts]
     at, done = start, 0
     for text, weight in zip(texts, weights, strict=True):
         done += weight
         end = start + length * done // sum(weights)
-        _add(desk, "Captions", text, (at, end - at), manner)
+        _add(context, "Captions", text, (at, end - at), manner)
         at = end
 
 
-def _add_captions(desk: Desk, ask: Ask, texts: list[str]) -> None:
+def _add_captions(context: EditContext, ask: Ask, texts: list[str]) -> None:
     is_timed = any(detail(ask, name) for name in ("span", "begin", "length", "ending", "opening"))
-    start, length = _when(desk, ask) if is_timed else (0, desk.total_ms)
-    manner = _manner(desk, ask, "", "bottom-center") | {"style": {"color": _color(ask), "size": "small"}}
-    caption(desk, texts, start, length, manner)
+    start, length = _when(context, ask) if is_timed else (0, context.total_ms)
+    manner = _manner(context, ask, "", "bottom-center") | {"style": {"color": _color(ask), "size": "small"}}
+    caption(context, texts, start, length, manner)
     count, quoted = len(texts), f'"{texts[0]}"' if texts else ""
     more, more_zh = (f" and {count - 1} more", f"等{count}条") if count > 1 else ("", "")
-    desk.say(
+    context.say(
         f"Captions added: {quoted}{more} ({seconds(length)}s).",
         f"已添加字幕:{quoted}{more_zh}(共{seconds(length)}秒)。",
     )
 
 
-def texts_of(desk: Desk, ask: Ask) -> list[str]:
+def texts_of(context: EditContext, ask: Ask) -> list[str]:
     """List the texts that a title or a caption was asked to show."""
     if words := detail(ask, "words"):
-        return [desk.told.original(words).strip(" \"'“”.")] if "\n" not in words else [desk.told.original(words)]
-    return [desk.told.texts[int(number)] for number in re.findall(r"«(\d+)»", detail(ask, "texts"))]
+        return [context.told.original(words).strip(" \"'“”.")] if "\n" not in words else [context.told.original(words)]
+    return [context.told.texts[int(number)] for number in re.findall(r"«(\d+)»", detail(ask, "texts"))]
 
 
-def _when(desk: Desk, ask: Ask) -> tuple[int, int]:
+def _when(context: EditContext, ask: Ask) -> tuple[int, int]:
     """Read where a title starts and how long it stays, kept within the timeline."""
-    total = desk.total_ms
+    total = context.total_ms
     if detail(ask, "throughout"):
         return 0, total
     if span := detail(ask, "span"):
-        start, end = sorted(span_of(desk, span))
+        start, end = sorted(span_of(context, span))
         return _within(start, end - start, total)
-    length = min(desk.ms(ask, "length", _TITLE_MS), total)
-    start = total - length if detail(ask, "ending") else desk.ms(ask, "begin", 0)
+    length = min(context.ms(ask, "length", _TITLE_MS), total)
+    start = total - length if detail(ask, "ending") else context.ms(ask, "begin", 0)
     return _within(start, length, total)
 
 
@@ -120,7 +121,7 @@ def _within(start: int, length: int, total: int) -> tuple[int, int]:
     return start, min(length, total - start)
 
 
-def _manner(desk: Desk, ask: Ask, text: str, default_position: str) -> dict[str, Any]:
+def _manner(context: EditContext, ask: Ask, text: str, default_position: str) -> dict[str, Any]:
     size = (
         "small" if re.search(r"small|tiny|小", detail(ask, "size")) else "medium" if len(text) > _LONG_TEXT else "large"
     )
@@ -129,7 +130,7 @@ def _manner(desk: Desk, ask: Ask, text: str, default_position: str) -> dict[str,
         "style": {"color": _color(ask), "size": size},
     }
     if fading := detail(ask, "fading"):
-        manner["fade_in"] = desk.told.ms(fading[: fading.index("›") + 1]) if "›" in fading else _FADE_IN_MS
+        manner["fade_in"] = context.told.ms(fading[: fading.index("›") + 1]) if "›" in fading else _FADE_IN_MS
     return manner
 
 
@@ -147,12 +148,12 @@ def _position(words: str, default: str) -> str:
     return f"{down}-{across}" if down else across
 
 
-def _add(desk: Desk, name: str, text: str, when: tuple[int, int], manner: dict[str, Any]) -> Segment:
+def _add(context: EditContext, name: str, text: str, when: tuple[int, int], manner: dict[str, Any]) -> Segment:
     m = {"name": name, "text": text, **manner}
-    return put(desk.draft, track(desk.draft, TEXT, name), {"st": when[0], "d": when[1], "m": m})
+    return put(context.draft, track(context.draft, TEXT, name), {"st": when[0], "d": when[1], "m": m})
 
 
-def _say_title(desk: Desk, title: Segment) -> None:
+def _say_title(context: EditContext, title: Segment) -> None:
     m, start, end = title["m"], seconds(title["st"]), seconds(title["st"] + title["d"])
     where = f"{m['style']['color']}, {m['position']}, {start}-{end}s"
-    desk.say(f'Title added: "{m["text"]}" ({where}).', f"已添加标题:“{m['text']}”({start}-{end}秒)。")
+    context.say(f'Title added: "{m["text"]}" ({where}).', f"已添加标题:“{m['text']}”({start}-{end}秒)。")

@@ -1,4 +1,4 @@
-"""A callback receiver as an integrator would run one, and a whole zoo of bad ones: ``python -m sandbox.receiver``.
+"""A callback receiver as an integrator would run one, and many bad ones: ``python -m sandbox.receiver``.
 
 It is written from the outside's point of view: plain HTTP over asyncio, signatures checked with the standardwebhooks
 library, nothing imported from the gateway. The demo and the tests run it as a process of its own.

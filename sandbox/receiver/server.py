@@ -1,4 +1,4 @@
-"""HTTP in, by hand, since some of the answers are ones that no HTTP server would send.
+"""HTTP server of the receiver, written by hand, since some of its answers are ones that no HTTP server would send.
 
 Reads one request per connection, keeps what comes to /hook…, answers it as `behaviours` says, and shows the inbox:
 

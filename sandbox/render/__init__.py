@@ -45,10 +45,10 @@ async def render(
     """
     made = plan(draft, output, media)
     with tempfile.TemporaryDirectory(dir=into.parent, prefix=".render-") as folder:
-        desk = Path(folder)
-        _lay_out(desk, made)
-        out = desk / f"out.{made.format}"
-        frames = await _encoded(made, desk, out.name, on_progress)
+        work_folder = Path(folder)
+        _lay_out(work_folder, made)
+        out = work_folder / f"out.{made.format}"
+        frames = await _encoded(made, work_folder, out.name, on_progress)
         return _put(out, into, made, frames)
 
 
@@ -57,7 +57,7 @@ def _put(out: Path, into: Path, made: Plan, frames: int) -> Rendered:
     return Rendered(into, frames / made.fps, into.stat().st_size, made.width, made.height)
 
 
-async def _encoded(made: Plan, desk: Path, out: str, on_progress: Callable[[int], None]) -> int:
+async def _encoded(made: Plan, work_folder: Path, out: str, on_progress: Callable[[int], None]) -> int:
     """Write the file and tell how many frames it has: where none are found, ffmpeg may see no error."""
     told: list[str] = []
     tell = _percentages(made, on_progress)
@@ -67,7 +67,7 @@ async def _encoded(made: Plan, desk: Path, out: str, on_progress: Callable[[int]
         tell(line)
 
     try:
-        await ffmpeg.run(ffmpeg_args(made, out), cwd=desk, on_out=read)
+        await ffmpeg.run(ffmpeg_args(made, out), cwd=work_folder, on_out=read)
     except ffmpeg.FfmpegFailed as problem:
         raise RenderFailed(f"the video could not be encoded: {problem}") from problem
     if not (frames := ffmpeg.frames(told)):
@@ -75,11 +75,11 @@ async def _encoded(made: Plan, desk: Path, out: str, on_progress: Callable[[int]
     return frames
 
 
-def _lay_out(desk: Path, made: Plan) -> None:
-    (desk / FONT_FILE).symlink_to(FONT)
-    (desk / GRAPH_FILE).write_text(filter_graph(made), encoding="utf-8")
+def _lay_out(work_folder: Path, made: Plan) -> None:
+    (work_folder / FONT_FILE).symlink_to(FONT)
+    (work_folder / GRAPH_FILE).write_text(filter_graph(made), encoding="utf-8")
     for number, words in enumerate(made.words):
-        (desk / words_file(number)).write_text(wrapped(made, words), encoding="utf-8")
+        (work_folder / words_file(number)).write_text(wrapped(made, words), encoding="utf-8")
 
 
 def _percentages(made: Plan, on_progress: Callable[[int], None]) -> Callable[[str], None]:

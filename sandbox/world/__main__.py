@@ -12,7 +12,7 @@ import click
 from sandbox.world.demo.run import demo
 from sandbox.world.run_until_signal import run_until_signal
 from sandbox.world.up import up
-from sandbox.world.world import Wish
+from sandbox.world.world import WorldSpec
 
 
 def _from_input(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
@@ -40,8 +40,8 @@ def main() -> None:
 )
 def up_command(*, json_line: bool, apis: int, workers: int, backend: str | None, redis_url: str | None) -> None:
     """Leave a world running until Ctrl-C."""
-    wish = Wish(apis, workers, backend, redis_url)
-    raise SystemExit(asyncio.run(run_until_signal(up(wish, json_line=json_line), when_told=0)))
+    spec = WorldSpec(apis, workers, backend, redis_url)
+    raise SystemExit(asyncio.run(run_until_signal(up(spec, json_line=json_line), when_told=0)))
 
 
 @main.command("demo")

@@ -10,17 +10,17 @@ from sandbox.world.announce import as_json, as_text
 from sandbox.world.child_process import Child, ChildFailed
 from sandbox.world.folders import make_folders
 from sandbox.world.settings import callers_environment, new_sandbox_token, with_sandbox_account
-from sandbox.world.world import Wish, World, open_world
+from sandbox.world.world import World, WorldSpec, open_world
 
 
-async def up(wish: Wish, *, json_line: bool) -> int:
+async def up(spec: WorldSpec, *, json_line: bool) -> int:
     """Run the world until it is cancelled; give 1 after a sentence when a part does not start."""
     token = new_sandbox_token()
     caller = callers_environment()
-    if wish.backend is None:
+    if spec.backend is None:
         caller = with_sandbox_account(caller, token=token)
     try:
-        async with open_world(wish, folders=make_folders("up"), caller=caller, sandbox_token=token) as world:
+        async with open_world(spec, folders=make_folders("up"), caller=caller, sandbox_token=token) as world:
             with _key_kept(world):
                 click.echo(as_json(world) if json_line else as_text(world))
                 await asyncio.gather(*(name_end(child) for child in world.children()))

@@ -20,7 +20,7 @@ from sandbox.world.processes import HOST, REELGATE, api_part, backend_part, rece
 from sandbox.world.settings import SANDBOX_PACE, gateway_environment, sandbox_environment
 
 
-class Wish(NamedTuple):
+class WorldSpec(NamedTuple):
     """What a world shall consist of. A `backend` or `redis_url` that is given is used, and none is started."""
 
     apis: int = 1
@@ -66,7 +66,7 @@ class World:
 
 @asynccontextmanager
 async def open_world(
-    wish: Wish, *, folders: Folders, caller: Mapping[str, str], sandbox_token: str
+    spec: WorldSpec, *, folders: Folders, caller: Mapping[str, str], sandbox_token: str
 ) -> AsyncIterator[World]:
     """Start a world, and stop it at the end, however that comes. Raises ChildFailed for a part that does not start.
 
@@ -74,26 +74,26 @@ async def open_world(
     """
     world = World(folders)
     try:
-        await _lay_ground(world, wish, sandbox_environment(caller, token=sandbox_token))
-        await _populate(world, wish, caller)
+        await _start_outside(world, spec, sandbox_environment(caller, token=sandbox_token))
+        await _start_gateway(world, spec, caller)
         yield world
     finally:
         await world.stop()
 
 
-async def _lay_ground(world: World, wish: Wish, env: Mapping[str, str]) -> None:
+async def _start_outside(world: World, spec: WorldSpec, env: Mapping[str, str]) -> None:
     folders = world.folders
-    if wish.redis_url is None:
+    if spec.redis_url is None:
         world.redis = embedded_redis(data_folder=folders.redis, log_path=folders.log("redis"), env=env)
-    if wish.backend is None:
+    if spec.backend is None:
         world.sandbox = backend_part(folders, env)
     await start_all([child for child in (world.redis, world.sandbox) if child])
-    world.redis_url = world.redis.address if world.redis else wish.redis_url or ""
-    world.backend = world.sandbox.address if world.sandbox else wish.backend or ""
+    world.redis_url = world.redis.address if world.redis else spec.redis_url or ""
+    world.backend = world.sandbox.address if world.sandbox else spec.backend or ""
 
 
-async def _populate(world: World, wish: Wish, caller: Mapping[str, str]) -> None:
-    ports = [free_port() for _ in range(wish.apis)]
+async def _start_gateway(world: World, spec: WorldSpec, caller: Mapping[str, str]) -> None:
+    ports = [free_port() for _ in range(spec.apis)]
     world.environment = gateway_environment(
         caller,
         redis_url=world.redis_url,
@@ -106,7 +106,7 @@ async def _populate(world: World, wish: Wish, caller: Mapping[str, str]) -> None
     folders, env = world.folders, world.environment
     world.receiver = receiver_part(folders, env, secret=world.webhook_secret)
     world.apis = [api_part(number, port, folders, env) for number, port in enumerate(ports, 1)]
-    world.workers = [worker_part(number, folders, env) for number in range(1, wish.workers + 1)]
+    world.workers = [worker_part(number, folders, env) for number in range(1, spec.workers + 1)]
     await start_all([world.receiver, *world.apis, *world.workers])
 
 

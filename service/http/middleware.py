@@ -86,7 +86,8 @@ async def _refuse_at_the_end(scope: Scope, send: Send, request_id: str) -> None:
     error = ApiError(503, "unavailable", f"This process ends, and could not wait for the request's end; {UNKNOWN_END}")
     count_refusal(error)
     body = msgspec.json.encode(problem_document(error, scope["path"], request_id=request_id))
-    headers = [(b"content-type", PROBLEM_JSON.encode()), (b"content-length", b"%d" % len(body)), (b"retry-after", b"1")]
+    headers = [(b"content-type", PROBLEM_JSON.encode()), (b"content-length", b"%d" % len(body))]
+    headers += [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 

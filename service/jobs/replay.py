@@ -84,6 +84,6 @@ def _check(parent: Job, session: Session | None, start: Start) -> None:
     if parent.data_removed:
         raise ApiError(409, "conflict", "The job's data was deleted, so there is nothing to replay.")
     if not parent.ended:
-        raise ApiError(409, "not_ended", "Replay it when it has.", headers={"Retry-After": "5"})
+        raise ApiError(409, "not_ended", "Replay it when it has.")
     if start == "render" and (session is None or session.lost or not session.backend_id):
         raise ApiError(409, "session_lost", "The session and its timeline are gone; replay from the start.")

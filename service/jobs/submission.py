@@ -15,7 +15,7 @@ from core.model.upload import Upload
 from core.model.webhook import TenantWebhook
 from core.settings import Settings
 from core.store.idempotency import StoredResponse, encode_response, with_waits
-from core.store.jobs.submissions import Accepted, BatchStart, Idempotency, Rejected, Remembered, Replayed, Submission
+from core.store.jobs.submissions import Accepted, BatchStart, Idempotency, Preconditions, Rejected, Replayed, Submission
 from core.store.redis.codec import unpack
 from core.store.tenants.api_keys import Caller
 from service.context import ApiContext
@@ -120,7 +120,7 @@ async def check_budget(context: ApiContext, tenant: str) -> None:
     budget = context.settings.tenant_month_credits
     if budget and (await context.usage.of_month(tenant, month_of(context.clock.now_ms()))).get("credits", 0) >= budget:
         words = f"This month's {budget} credits are used up."
-        raise ApiError(429, "budget_exceeded", words, headers={"Retry-After": "86400"})
+        raise ApiError(429, "budget_exceeded", words)
 
 
 async def _accept_with_webhook(
@@ -139,7 +139,7 @@ async def _accept_with_webhook(
             key_id=caller.key_id,
             idempotency=idempotency,
             batch=batch,
-            remembered=Remembered(stored),
+            preconditions=Preconditions(stored),
             pace=pace_of(context.timings.lately(), tenant_places=context.settings.tenant_running_jobs),
         )
         if not (isinstance(outcome, Rejected) and outcome.why == "webhook"):
@@ -184,13 +184,13 @@ def rejection_error(rejected: Rejected, settings: Settings) -> ApiError:
             return ApiError(429, "rate_limited", f"This key may submit {quota} jobs a minute.", headers=headers)
         case "queue_full":
             words = f"{settings.tenant_queued_jobs} jobs may be queued."
-            return ApiError(429, "queue_full", words, headers={"Retry-After": "30"})
+            return ApiError(429, "queue_full", words)
         case "overloaded":
-            return ApiError(503, "overloaded", "Too many jobs are queued.", headers={"Retry-After": "30"})
+            return ApiError(503, "overloaded", "Too many jobs are queued.")
         case "revoked":
             return unknown_key()
         case "no_session":
             return not_found("session", at="/session_id")
         case "webhook":
             words = "The default webhook is being changed; nothing was done."
-            return ApiError(503, "unavailable", words, headers={"Retry-After": "1"})
+            return ApiError(503, "unavailable", words)

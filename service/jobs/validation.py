@@ -17,7 +17,7 @@ from core.model.plan import Reading, RequestedOutput
 from core.model.session import Session
 from core.model.upload import Upload
 from core.profiles import PROFILES, Profile
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from core.security.url_policy import check_url
 from core.settings import Settings
 from service.http.headers import NOWHERE, CallOrigin

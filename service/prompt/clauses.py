@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from service.prompt.lexer import Lexeme
 from service.prompt.lexicon import WordClass
 

@@ -8,7 +8,7 @@ import unicodedata
 from typing import NamedTuple
 
 from core.opaque_text import stretches
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from service.prompt.lexicon import ATOM, LONGEST_FROM, PHRASES, WordClass
 
 _OPAQUE = {"tag": WordClass.TAG, "quote": WordClass.QUOTATION, "name": WordClass.FILE_NAME}

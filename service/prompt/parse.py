@@ -10,7 +10,7 @@ import msgspec
 
 from core.model.plan import Action, Plan, Reading, RequestedOutput
 from core.profiles import Profile
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from service.prompt.clauses import UNKNOWN, Clause, split_clauses
 from service.prompt.hints import prompt_hints
 from service.prompt.intent import REQUESTS, Intent, classify_clauses

@@ -16,7 +16,7 @@ from service.http.query import query_params
 from service.idempotency import IdempotencyKeyHeader, parse_key, replay_or_run
 from service.jobs.batch import accept_batch, cancel_batch_jobs, current_batch_view
 from service.jobs.prefer_wait import respond
-from service.lookup import own_batch
+from service.lookup import own_batch, require_ids_of_here
 from service.openapi.describe import IDEMPOTENT, JSON_BODY, QUERY, ResponseDoc, json_body, problems, reads
 from service.routes.jobs import ACCEPTED_HEADERS, EXAMPLE, FULL, JOB_REFUSALS
 from service.schemas.requests import BatchRequest, PageQuery
@@ -94,6 +94,7 @@ async def list_batches(request: ApiRequest, params: NamedDependency[PageQuery]) 
     Cost: nothing.
     """
     context = context_of(request)
+    require_ids_of_here(context, after=params.after)
     found = await context.batches.page(request.user.tenant, after=params.after, limit=params.limit + 1)
     rows = [await current_batch_view(context, batch) for batch in found[: params.limit]]
     return page_response(request, rows, public_url=context.settings.public_url, more=len(found) > params.limit)

@@ -19,7 +19,7 @@ from service.http.pagination import page_response
 from service.http.query import query_params
 from service.http.times import parse_time_ms
 from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
-from service.lookup import own_delivery, own_job
+from service.lookup import own_delivery, own_job, require_ids_of_here
 from service.openapi.describe import IDEMPOTENT, JSON_BODY, QUERY, ResponseDoc, json_body, problems, reads
 from service.problems import ApiError
 from service.schemas.requests import DeliveriesQuery, RedeliveryRange
@@ -94,6 +94,7 @@ async def list_deliveries(request: ApiRequest, params: NamedDependency[Deliverie
     Cost: nothing.
     """
     context = context_of(request)
+    require_ids_of_here(context, after=params.after)
     found = await context.deliveries.page(
         request.user.tenant, params.status, after=params.after, limit=params.limit + 1
     )

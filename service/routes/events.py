@@ -9,7 +9,7 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from core.ids import is_id
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from core.store.events import StoredEvent
 from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
@@ -18,7 +18,7 @@ from service.http.pagination import page_response
 from service.http.query import query_params
 from service.jobs.current_view import with_fresh_link
 from service.jobs.event_stream import has_all, stream_events
-from service.lookup import own_job
+from service.lookup import own_job, require_ids_of_here
 from service.openapi.describe import QUERY, ResponseDoc, problems, reads
 from service.problems import FieldError, invalid
 from service.schemas.requests import EventsQuery, PageQuery
@@ -59,8 +59,10 @@ async def follow_job(
     """
     context = context_of(request)
     job = await own_job(context, request.user.tenant, job_id)
+    require_ids_of_here(context, after=params.after)
     after = last_event_id or params.after
     if wants_list(request.headers.get("accept", "")):
+        require_ids_of_here(context, after=after)
         history = await context.events.of_job(job.id, after=_check_event_id(after), most=_LIST_LIMIT)
         return page_response(
             request, _rows(context, history.events), public_url=context.settings.public_url, more=False
@@ -79,6 +81,7 @@ def wants_list(accept: str) -> bool:
 
 
 def _check_event_id(after: str | None) -> str | None:
+    """Raises ApiError (422) for what is no event id: all that it has not would be new."""
     if after is not None and not is_id(after, "evt"):
         raise invalid([FieldError(pointer="/after", code="invalid_value", detail="This is no event id.")])
     return after
@@ -116,6 +119,7 @@ async def list_events(request: ApiRequest, params: NamedDependency[PageQuery]) -
     Cost: nothing.
     """
     context = context_of(request)
+    require_ids_of_here(context, after=params.after)
     after = _check_event_id(params.after)
     history = await context.events.of_tenant(request.user.tenant, after=after, most=params.limit + 1)
     rows = _rows(context, history.events[: params.limit])

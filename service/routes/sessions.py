@@ -21,7 +21,7 @@ from service.http.pagination import page_response
 from service.http.query import query_params
 from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
 from service.jobs.validation import find_profile
-from service.lookup import own_session
+from service.lookup import own_session, require_ids_of_here
 from service.openapi.describe import IDEMPOTENT, JSON_BODY, QUERY, ResponseDoc, json_body, problems, reads
 from service.problems import ApiError
 from service.routes.output import timeline_response
@@ -78,7 +78,7 @@ async def _create(context: ApiContext, session: Session) -> StoredResponse:
     limits = context.settings
     if not await context.sessions.create(session, most=limits.tenant_sessions, idle_s=limits.session_idle_s):
         words = f"{limits.tenant_sessions} sessions may be open; close some: DELETE /v1/sessions/{{id}}."
-        raise ApiError(429, "too_many_sessions", words, headers={"Retry-After": "60"})
+        raise ApiError(429, "too_many_sessions", words)
     location = f"{context.settings.public_url}/v1/sessions/{session.id}"
     shown = await session_view(context, session)
     return StoredResponse(session.id, {"Location": location}, msgspec.json.encode(shown))
@@ -118,6 +118,7 @@ async def list_sessions(request: ApiRequest, params: NamedDependency[PageQuery])
     Cost: nothing.
     """
     context = context_of(request)
+    require_ids_of_here(context, after=params.after)
     found = await context.sessions.page(request.user.tenant, after=params.after, limit=params.limit + 1)
     rows = [await session_view(context, s) for s in found[: params.limit]]
     return page_response(request, rows, public_url=context.settings.public_url, more=len(found) > params.limit)

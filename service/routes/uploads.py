@@ -14,7 +14,7 @@ from service.http.json_response import encoded_response, json_response
 from service.http.pagination import page_response
 from service.http.query import query_params
 from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
-from service.lookup import own_upload
+from service.lookup import own_upload, require_ids_of_here
 from service.openapi.describe import IDEMPOTENT, QUERY, Refusals, ResponseDoc, file_body, problems, reads
 from service.schemas.requests import PageQuery, UploadQuery
 from service.schemas.responses import UploadPage, UploadView
@@ -85,6 +85,7 @@ async def list_uploads(request: ApiRequest, params: NamedDependency[PageQuery]) 
     Cost: nothing; listing does not keep them for longer.
     """
     context = context_of(request)
+    require_ids_of_here(context, after=params.after)
     found = await context.uploads.page(request.user.tenant, after=params.after, limit=params.limit + 1)
     rows = [upload_view(upload, goes_ms) for upload, goes_ms in found[: params.limit]]
     return page_response(request, rows, public_url=context.settings.public_url, more=len(found) > params.limit)

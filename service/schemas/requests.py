@@ -11,7 +11,7 @@ from msgspec import Meta
 from core.events.delivery import DeliveryState
 from core.events.event import JobEventType, TenantEventType
 from core.model.job import Status
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 
 #: a batch holds so many jobs at most, a job so many files
 BATCH_JOBS = 100

@@ -78,7 +78,7 @@ def link_of(job: dict[str, Any]) -> str:
 
 
 @dataclass
-class Ground:
+class Harness:
     """Two cells, and whoever comes to their balancer without a key."""
 
     one: Cell
@@ -87,7 +87,7 @@ class Ground:
 
 
 @pytest.fixture
-async def ground(tmp_path: Path) -> AsyncIterator[Ground]:
+async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
     async with AsyncExitStack() as stack:
         gateways = {}
         for name in ("eu1", "eu2"):
@@ -108,21 +108,21 @@ async def ground(tmp_path: Path) -> AsyncIterator[Ground]:
             Cell(gateway, await client({"Authorization": f"Bearer {gateway.world['api_key']}"}))
             for gateway in gateways.values()
         ]
-        yield Ground(one, two, await client({}))
+        yield Harness(one, two, await client({}))
 
 
-async def test_one_cell_is_killed_and_the_others_tenants_notice_nothing(ground: Ground) -> None:
-    one, two, record, lost = ground.one, ground.two, Record(), Record()
+async def test_one_cell_is_killed_and_the_others_tenants_notice_nothing(harness: Harness) -> None:
+    one, two, record, lost = harness.one, harness.two, Record(), Record()
     films = await asyncio.gather(*(cell.whole_job(record, FILM) for cell in (one, two)))
     links = [link_of(film) for film in films]
     for link in links:
-        await record.call(ground.anyone, 200, "GET", link)
+        await record.call(harness.anyone, 200, "GET", link)
     ended: list[str] = []
 
     async def call_on() -> None:
         while not record.over.is_set():
             ended.append((await two.whole_job(record))["status"])
-            await record.call(ground.anyone, 200, "GET", links[1])
+            await record.call(harness.anyone, 200, "GET", links[1])
 
     async def many(number: int) -> None:
         await until(lambda: _reached(ended, number), within_s=PATIENCE_S)
@@ -134,7 +134,7 @@ async def test_one_cell_is_killed_and_the_others_tenants_notice_nothing(ground: 
         await one.kill("eu1")
         await many(len(ended) + JOBS)
         await lost.call(one.http, 503, "POST", "/v1/jobs", json=one.ask(ASK))
-        await lost.call(ground.anyone, 503, "GET", links[0])
+        await lost.call(harness.anyone, 503, "GET", links[0])
         record.over.set()
 
     assert record.failures == lost.failures == []
@@ -146,15 +146,15 @@ async def _reached(ended: list[str], number: int) -> bool:
     return len(ended) >= number
 
 
-async def test_a_foreign_key_or_link_that_comes_to_a_cell_directly_is_told_whose_it_is(ground: Ground) -> None:
+async def test_a_foreign_key_or_link_that_comes_to_a_cell_directly_is_told_whose_it_is(harness: Harness) -> None:
     record = Record()
-    film = await ground.one.whole_job(record, FILM)
-    headers = {"Authorization": f"Bearer {ground.one.gateway.world['api_key']}"}
-    async with httpx.AsyncClient(base_url=ground.two.gateway.world["api"], trust_env=False) as direct:
+    film = await harness.one.whole_job(record, FILM)
+    headers = {"Authorization": f"Bearer {harness.one.gateway.world['api_key']}"}
+    async with httpx.AsyncClient(base_url=harness.two.gateway.world["api"], trust_env=False) as direct:
         answers = [
             await record.call(direct, 421, "POST", "/v1/jobs", json=ASK, headers=headers),
             await record.call(direct, 421, "GET", link_of(film)),
-            await record.call(ground.two.http, 421, "GET", f"/v1/jobs/{film['id']}"),
+            await record.call(harness.two.http, 421, "GET", f"/v1/jobs/{film['id']}"),
         ]
     assert record.failures == []
     for answer in answers:
@@ -162,5 +162,5 @@ async def test_a_foreign_key_or_link_that_comes_to_a_cell_directly_is_told_whose
         assert "cell 'eu1'" in answer.json()["detail"]
     # what names no cell that there is comes to the first one, which says so
     stranger = {"Authorization": "Bearer rg_eu9.c2VjcmV0"}
-    assert "cell 'eu9'" in (await ground.anyone.get("/v1/jobs", headers=stranger)).json()["detail"]
-    assert (await ground.anyone.get("/v1/jobs")).status_code == 401
+    assert "cell 'eu9'" in (await harness.anyone.get("/v1/jobs", headers=stranger)).json()["detail"]
+    assert (await harness.anyone.get("/v1/jobs")).status_code == 401

@@ -1,6 +1,7 @@
 """Two APIs behind a real balancer, restarted in turn under load: no call fails, and no event stream loses its place."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ ROUNDS = 2
 
 
 @dataclass
-class Ground:
+class Harness:
     """Two APIs, a balancer before them, and what is behind them."""
 
     apis: tuple[ApiProcess, ...]
@@ -43,7 +44,7 @@ class Ground:
 
 
 @asynccontextmanager
-async def laid_ground(kind: Kind, redis_url: str, folder: Path, *, delay_s: float) -> AsyncIterator[Ground]:
+async def running_harness(kind: Kind, redis_url: str, folder: Path, *, delay_s: float) -> AsyncIterator[Harness]:
     ports, port = (free_port(), free_port()), free_port()
     context = open_context(settings_for(redis_url, folder / "storage"))
     async with AsyncExitStack() as stack:
@@ -54,22 +55,22 @@ async def laid_ground(kind: Kind, redis_url: str, folder: Path, *, delay_s: floa
         text = configuration(kind, port=port, apis=ports, folder=folder)
         url = await stack.enter_async_context(running_balancer(kind, text, port=port, folder=folder))
         issued = await context.api_keys.create("acme")
-        ground = Ground(apis, url, issued.secret, context)
-        await until(lambda: _answers(ground), within_s=PATIENCE_S)
-        yield ground
+        harness = Harness(apis, url, issued.secret, context)
+        await until(lambda: _answers(harness), within_s=PATIENCE_S)
+        yield harness
 
 
-async def _answers(ground: Ground) -> bool:
-    async with ground.client() as http:
+async def _answers(harness: Harness) -> bool:
+    async with harness.client() as http:
         return (await http.get("/livez")).status_code == 200
 
 
-async def _restart(api: ApiProcess, record: Record, ground: Ground) -> None:
+async def _restart(api: ApiProcess, record: Record, harness: Harness) -> None:
     """Restart one API while uploads are half-way, which end when nobody is listened to any more."""
     go_on, half_way = asyncio.Event(), asyncio.Semaphore(0)
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
         for _ in range(UPLOADS):
-            http = await stack.enter_async_context(ground.client())
+            http = await stack.enter_async_context(harness.client())
             group.create_task(upload_slowly(record, http, go_on, half_way.release))
         for _ in range(UPLOADS):
             await half_way.acquire()
@@ -82,17 +83,17 @@ async def _restart(api: ApiProcess, record: Record, ground: Ground) -> None:
     await api.becomes(200)
 
 
-async def _progress(ground: Ground, job_id: str, record: Record) -> int:
+async def _progress(harness: Harness, job_id: str, record: Record) -> int:
     """Number a job's progress until it is over, then end it well; give the last number."""
-    now = await running(ground.context, job_id)
+    now = await running(harness.context, job_id)
     number = 0
-    async with ground.client() as http:
+    async with harness.client() as http:
         while not record.over.is_set():
             number += 1
             new = transitions.progress_noted(now, str(number))
-            now = await _commit(ground.context, now, new)
+            now = await _commit(harness.context, now, new)
             await record.call(http, 200, "GET", f"/v1/jobs/{job_id}")
-    await _commit(ground.context, now, transitions.succeeded(now, now_ms=ground.context.clock.now_ms()))
+    await _commit(harness.context, now, transitions.succeeded(now, now_ms=harness.context.clock.now_ms()))
     return number
 
 
@@ -100,23 +101,23 @@ async def _commit(context: ApiContext, old: Job, new: Job) -> Job:
     return await context.jobs.commit(old, new, owner=OWNER, event=await told(context, old, new))
 
 
-@pytest.mark.parametrize(("kind", "delay_s"), [(HAPROXY, 3), (NGINX, 3)], ids=["haproxy", "nginx"])
+@pytest.mark.parametrize(("kind", "delay_s"), [(HAPROXY, 5), (NGINX, 1.5)], ids=["haproxy", "nginx"])
 async def test_two_apis_are_restarted_in_turn_under_load_and_nobody_notices(
     redis_url: str, tmp_path: Path, kind: Kind, delay_s: float
 ) -> None:
-    async with laid_ground(kind, redis_url, tmp_path, delay_s=delay_s) as ground, AsyncExitStack() as stack:
-        clients = [await stack.enter_async_context(ground.client()) for _ in range(CALLERS + READERS)]
+    async with running_harness(kind, redis_url, tmp_path, delay_s=delay_s) as harness, AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(harness.client()) for _ in range(CALLERS + READERS)]
         job_id = (await clients[0].post("/v1/jobs", json=ASK)).json()["id"]
         record = Record()
         readers = [Reader(record, http, job_id) for http in clients[CALLERS:]]
         async with asyncio.TaskGroup() as group:
             following = [group.create_task(reader.follow()) for reader in readers]
             await asyncio.gather(*(reader.listens.wait() for reader in readers))
-            progress = group.create_task(_progress(ground, job_id, record))
+            progress = group.create_task(_progress(harness, job_id, record))
             calling = [group.create_task(call_on(record, http)) for http in clients[:CALLERS]]
             for _ in range(ROUNDS):
-                for api in ground.apis:
-                    await _restart(api, record, ground)
+                for api in harness.apis:
+                    await _restart(api, record, harness)
             record.over.set()
             last = await progress
             await asyncio.gather(*following)
@@ -128,4 +129,32 @@ async def test_two_apis_are_restarted_in_turn_under_load_and_nobody_notices(
         accepted = {job_id for task in calling for job_id in task.result()}
         assert len(accepted) > 100
         for each in accepted:
-            assert await ground.context.jobs.load(each)
+            assert await harness.context.jobs.load(each)
+
+
+async def _taken_for_down(folder: Path) -> bool:
+    """Whether HAProxy has said of both APIs that they are down."""
+    log = (folder / "haproxy.log").read_text()
+    return all(f"Server apis/api-{number} is DOWN" in log for number in (1, 2))
+
+
+async def test_apis_that_are_only_slow_are_no_503_although_their_checks_time_out(
+    redis_url: str, tmp_path: Path
+) -> None:
+    """Both are frozen, as on a host that is short of time: calls wait, none is refused, each is made once."""
+    async with running_harness(HAPROXY, redis_url, tmp_path, delay_s=0) as harness, harness.client() as http:
+        for api in harness.apis:
+            api.tell_to_end(signal.SIGSTOP)
+        try:
+            await until(lambda: _taken_for_down(tmp_path), within_s=PATIENCE_S)
+            record = Record()
+            calls = [asyncio.create_task(record.call(http, 202, "POST", "/v1/jobs", json=ASK)) for _ in range(4)]
+            calls += [asyncio.create_task(record.call(http, 200, "GET", "/v1/jobs")) for _ in range(4)]
+            # answered by the balancer itself, which has had the calls by then
+            assert (await http.get("/metrics")).status_code == 404
+        finally:
+            for api in harness.apis:
+                api.tell_to_end(signal.SIGCONT)
+        await asyncio.gather(*calls)
+        assert record.failures == []
+        assert len((await http.get("/v1/jobs")).json()["data"]) == 4

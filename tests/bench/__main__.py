@@ -9,17 +9,17 @@ import click
 import uvloop
 
 from sandbox.world.child_process import ChildFailed
-from tests.bench import flight, growth, jobs, roundtrips, submits, takeover
+from tests.bench import concurrency, growth, latency, roundtrips, submits, takeover
 from tests.bench.machine import steal
-from tests.bench.picture import run_and_plot
+from tests.bench.plot_dashboard import run_and_plot
 from tests.bench.table import Row, show
 
 MEASURES: dict[str, Callable[[], Awaitable[list[Row]]]] = {
     "submit": submits.measure,
-    "jobs": jobs.measure,
+    "latency": latency.measure,
     "roundtrips": roundtrips.measure,
     "takeover": takeover.measure,
-    "flight": flight.measure,
+    "concurrency": concurrency.measure,
     "growth": growth.measure,
 }
 #: the whole takes no longer than this, however slow the machine

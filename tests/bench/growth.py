@@ -4,8 +4,8 @@ import asyncio
 
 import redis.asyncio
 
-from tests.bench.filling import store_ended
-from tests.bench.ground import Ground, ground
+from tests.bench.fill_redis import store_ended
+from tests.bench.harness import Harness, running_harness
 from tests.bench.load import send_all
 from tests.bench.stub import PLAIN, new_trace
 from tests.bench.table import Row, at_most
@@ -20,13 +20,13 @@ FLAT = 1.2
 
 async def measure() -> list[Row]:
     """Measure at both sizes, on one Redis, with a worker that is away while it is filled."""
-    async with ground("growth") as at, redis.asyncio.from_url(at.world.redis_url) as client:
-        await at.worker.stop()
-        await store_ended(at, FEW, within_s=FILL_S)
-        few = await _cost_us(at, client)
-        await at.worker.stop()
-        stored = FEW + JOBS + await store_ended(at, MANY - FEW - JOBS, within_s=FILL_S)
-        many = await _cost_us(at, client)
+    async with running_harness("growth") as harness, redis.asyncio.from_url(harness.world.redis_url) as client:
+        await harness.worker.stop()
+        await store_ended(harness, FEW, within_s=FILL_S)
+        few = await _cost_us(harness, client)
+        await harness.worker.stop()
+        stored = FEW + JOBS + await store_ended(harness, MANY - FEW - JOBS, within_s=FILL_S)
+        many = await _cost_us(harness, client)
     return [
         at_most(f"Redis time of a submit, {stored:,} stored jobs against {FEW}", FLAT, many[0] / few[0], "x"),
         at_most("  of a whole job", FLAT, many[1] / few[1], "x"),
@@ -35,15 +35,15 @@ async def measure() -> list[Row]:
     ]
 
 
-async def _cost_us(at: Ground, client: "redis.asyncio.Redis") -> tuple[float, float]:
+async def _cost_us(harness: Harness, client: "redis.asyncio.Redis") -> tuple[float, float]:
     """Submit jobs while no worker is there, then let one run them; gives the scripts' time for each of both."""
     await _settled(client)
-    ended = len(at.stub.called_back_s)
+    ended = len(harness.stub.called_back_s)
     began_us = await _script_us(client)
-    await send_all(at.jobs_url, at.requests(new_trace(PLAIN) for _ in range(JOBS)), connections=8)
+    await send_all(harness.jobs_url, harness.requests(new_trace(PLAIN) for _ in range(JOBS)), connections=8)
     submitted_us = await _script_us(client)
-    await at.worker.start()
-    if not await at.stub.until(lambda: len(at.stub.called_back_s) >= ended + JOBS, within_s=60):
+    await harness.worker.start()
+    if not await harness.stub.until(lambda: len(harness.stub.called_back_s) >= ended + JOBS, within_s=60):
         raise TimeoutError("the jobs did not end")
     return (submitted_us - began_us) / JOBS, (await _script_us(client) - began_us) / JOBS
 

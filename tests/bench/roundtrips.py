@@ -11,7 +11,7 @@ from sandbox.world.child_process import stop_all
 from sandbox.world.embedded_redis import embedded_redis
 from sandbox.world.folders import make_folders
 from sandbox.world.settings import callers_environment
-from tests.bench.ground import Ground, ground
+from tests.bench.harness import Harness, running_harness
 from tests.bench.redis_meter import Meter, redis_work
 from tests.bench.table import Row, at_most
 
@@ -37,22 +37,25 @@ async def measure() -> list[Row]:
     meter = Meter(child.address)
     try:
         url = await meter.start()
-        async with ground("roundtrips", redis_url=url) as at, redis.asyncio.from_url(child.address) as client:
-            return await _counted(at, meter, client)
+        async with (
+            running_harness("roundtrips", redis_url=url) as harness,
+            redis.asyncio.from_url(child.address) as client,
+        ):
+            return await _counted(harness, meter, client)
     finally:
         await meter.stop()
         await stop_all([child])
 
 
-async def _counted(at: Ground, meter: Meter, client: "redis.asyncio.Redis") -> list[Row]:
+async def _counted(harness: Harness, meter: Meter, client: "redis.asyncio.Redis") -> list[Row]:
     for _ in range(3):
-        await at.whole_job()
+        await harness.whole_job()
     idle = await _idle_rates(meter)
     meter.turns.clear()
     commands, _ = await redis_work(client)
     began_s = perf_counter()
     for _ in range(JOBS):
-        await at.whole_job()
+        await harness.whole_job()
     seconds = perf_counter() - began_s
     commands = (await redis_work(client))[0] - commands
     turns = {name: (count - idle[name] * seconds) / JOBS for name, count in meter.turns.items() if not _is_idle(name)}

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from sandbox.world.child_process import Child
 from sandbox.world.folders import Folders
 from sandbox.world.ports import free_port
-from tests.bench.ground import JOB, Ground, ground
+from tests.bench.harness import JOB, Harness, running_harness
 from tests.bench.load import Load, press
 from tests.bench.machine import cpu_s
 from tests.bench.table import Row, at_least, at_most
@@ -53,8 +53,8 @@ class Contender:
 async def measure() -> list[Row]:
     """Press each in turn, round after round."""
     body = json.dumps(JOB).encode()
-    async with ground("submit", workers=0) as at, _peers(at) as peers:
-        contenders = {"gateway": Contender(at.jobs_url, at.headers, at.world.apis[0])} | peers
+    async with running_harness("submit", workers=0) as harness, _peers(harness) as peers:
+        contenders = {"gateway": Contender(harness.jobs_url, harness.headers, harness.world.apis[0])} | peers
         for _ in range(ROUNDS):
             for contender in contenders.values():
                 await contender.round(body)
@@ -62,9 +62,9 @@ async def measure() -> list[Row]:
 
 
 @asynccontextmanager
-async def _peers(at: Ground) -> AsyncIterator[dict[str, Contender]]:
-    env = {**at.world.environment, "REDIS_URL": at.world.redis_url.removesuffix("/0") + "/1"}
-    folders = at.world.folders
+async def _peers(harness: Harness) -> AsyncIterator[dict[str, Contender]]:
+    env = {**harness.world.environment, "REDIS_URL": harness.world.redis_url.removesuffix("/0") + "/1"}
+    folders = harness.world.folders
     celery, bare = _uvicorn("fastapi_celery", folders, env), _uvicorn("bare", folders, env)
     try:
         for child in (celery, bare):

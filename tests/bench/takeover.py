@@ -5,7 +5,7 @@ import signal
 from time import perf_counter
 
 from sandbox.world.child_process import Child
-from tests.bench.ground import Ground, ground
+from tests.bench.harness import Harness, running_harness
 from tests.bench.load import percentile, send_all
 from tests.bench.stub import HOLD_STREAM, new_trace
 from tests.bench.table import Row, at_most
@@ -16,9 +16,9 @@ SETTINGS = {"REELGATE_LEASE_S": "12", "REELGATE_DRAIN_S": "0", "REELGATE_RECOVER
 
 async def measure() -> list[Row]:
     """Kill one worker, then end its successor."""
-    async with ground("takeover", **SETTINGS) as at:
-        killed_s = await _taken_over(at, at.worker, signal.SIGKILL, within_s=40)
-        ended_s = await _taken_over(at, at.world.workers[-1], signal.SIGTERM, within_s=20)
+    async with running_harness("takeover", **SETTINGS) as harness:
+        killed_s = await _taken_over(harness, harness.worker, signal.SIGKILL, within_s=40)
+        ended_s = await _taken_over(harness, harness.world.workers[-1], signal.SIGTERM, within_s=20)
     return [
         at_most(f"{JOBS} jobs of a killed worker go on elsewhere: the last", 15, max(killed_s), " s"),
         at_most(f"{JOBS} jobs of a worker that was told to end: the last", 1, max(ended_s), " s"),
@@ -26,19 +26,21 @@ async def measure() -> list[Row]:
     ]
 
 
-async def _taken_over(at: Ground, worker: Child, how: signal.Signals, *, within_s: float) -> list[float]:
+async def _taken_over(harness: Harness, worker: Child, how: signal.Signals, *, within_s: float) -> list[float]:
     """Open streams on a worker, start another, end the first; gives for each job the time until its next call."""
     traces = [new_trace(HOLD_STREAM) for _ in range(JOBS)]
-    await send_all(at.jobs_url, at.requests(traces), connections=4)
-    if not await at.stub.until(lambda: all("message" in at.stub.calls[trace] for trace in traces), within_s=30):
+    await send_all(harness.jobs_url, harness.requests(traces), connections=4)
+    if not await harness.stub.until(
+        lambda: all("message" in harness.stub.calls[trace] for trace in traces), within_s=30
+    ):
         raise TimeoutError("the streams did not open")
-    await at.another_worker()
+    await harness.another_worker()
     began_s = perf_counter()
     worker.signal(how)
-    went_on = lambda: all(at.stub.latest_s[trace] > began_s for trace in traces)  # noqa: E731
-    await at.stub.until(went_on, within_s=within_s)
+    went_on = lambda: all(harness.stub.latest_s[trace] > began_s for trace in traces)  # noqa: E731
+    await harness.stub.until(went_on, within_s=within_s)
     await asyncio.sleep(0)
-    return [_less(at.stub.latest_s[trace], began_s, within_s) for trace in traces]
+    return [_less(harness.stub.latest_s[trace], began_s, within_s) for trace in traces]
 
 
 def _less(at_s: float, began_s: float, longest_s: float) -> float:

@@ -30,9 +30,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 def _succeed(folder: Path, *command: str | Path, **environment: str) -> None:
     env = os.environ | environment
-    done = subprocess.run(
-        command, cwd=folder, env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=False
-    )
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-4000:]
 
 
@@ -66,6 +64,4 @@ def test_the_client_of_openapi_generator_for_typescript_serves_a_program(gateway
 def test_the_client_of_openapi_generator_for_python_serves_a_program(gateway: Gateway, tmp_path: Path) -> None:
     generate("python", DOCUMENT, tmp_path / "made")
     program = PROGRAMS / "openapi_generator_python.py"
-    _succeed(
-        tmp_path, sys.executable, "-W", "error", program, PYTHONPATH=str(tmp_path / "made"), **_addresses(gateway)
-    )
+    _succeed(tmp_path, sys.executable, "-W", "error", program, PYTHONPATH=str(tmp_path / "made"), **_addresses(gateway))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.backend.clock import Clock
-from sandbox.backend.stream import Failure, Text, ToolCall, ToolResult, encoder
+from sandbox.backend.messages.stream import Failure, Text, ToolCall, ToolResult, encoder
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 

@@ -1,4 +1,4 @@
-"""How tests steer the look-alike: tokens, ledger, faults, reset; and how its process starts and ends."""
+"""How tests steer the sandbox: tokens, ledger, faults, reset; and how its process starts and ends."""
 
 import asyncio
 import contextlib

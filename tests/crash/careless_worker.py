@@ -1,4 +1,4 @@
-"""A nursery of workers that send a message again when they find that it was to be sent: the rule that the check must miss.
+"""A fork server of workers that send a message again when they find that it was to be sent: the rule that the check must miss.
 
 Run by one test alone, which wants to see double charges reported.
 """
@@ -6,7 +6,7 @@ Run by one test alone, which wants to see double charges reported.
 import msgspec
 
 from core.model.job import Stage
-from tests.crash.nursery import serve_orders
+from tests.crash.fork_server import serve_orders
 from worker.jobs import steps
 from worker.jobs.execution import JobExecution
 from worker.jobs.step_result import StepResult

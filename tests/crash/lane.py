@@ -19,8 +19,8 @@ import httpx
 
 from sandbox.chaos.counting import ENDS, Accepted
 from sandbox.world.ports import free_port
-from tests.crash.ground import SECRET_KEY, Ground
 from tests.crash.guarded import Worker
+from tests.crash.harness import SECRET_KEY, Harness
 from tests.crash.proxies import running_proxy
 from tests.crash.requests import HttpRequests, RedisRequests
 from tests.crash.traps import Moment, Trap
@@ -51,8 +51,8 @@ GATEWAY = _WAITS | {
 class Lane:
     """One gateway; `run` takes one job through one moment."""
 
-    def __init__(self, ground: Ground, database: int, env: dict[str, str], http: httpx.AsyncClient) -> None:
-        self.ground = ground
+    def __init__(self, harness: Harness, database: int, env: dict[str, str], http: httpx.AsyncClient) -> None:
+        self.harness = harness
         self.database = database
         #: a caller before the lane's API
         self.http = http
@@ -74,21 +74,21 @@ class Lane:
         self._upload = ""
 
     def log(self, name: str) -> Path:
-        return self.ground.folder / f"lane-{self.database}-{name}.log"
+        return self.harness.folder / f"lane-{self.database}-{name}.log"
 
     async def hire(self) -> Worker:
         """Start one more worker, behind proxies of its own."""
         self._started += 1
         worker = Worker(self, self._started)
-        backend_port = urlsplit(self.ground.sandbox.url).port
-        to_redis = await self._stack.enter_async_context(running_proxy(self.ground.redis.port, RedisRequests, worker))
+        backend_port = urlsplit(self.harness.sandbox.url).port
+        to_redis = await self._stack.enter_async_context(running_proxy(self.harness.redis.port, RedisRequests, worker))
         to_backend = await self._stack.enter_async_context(running_proxy(backend_port, HttpRequests, worker))
         addresses = {
-            "REDIS_URL": self.ground.redis.url_of(self.database, port=to_redis),
+            "REDIS_URL": self.harness.redis.url_of(self.database, port=to_redis),
             "NEMO_API_URL": f"http://127.0.0.1:{to_backend}",
         }
         command = ("worker", "--metrics-port", "0")
-        worker.pid = await self.ground.nursery.start(*command, env=self._env | addresses, log=worker.log)
+        worker.pid = await self.harness.fork_server.start(*command, env=self._env | addresses, log=worker.log)
         self._stack.callback(worker.signal, signal.SIGKILL)
         self.workers.append(worker)
         return worker
@@ -154,11 +154,11 @@ class Lane:
         body = {
             "prompt": prompt.format(title=title),
             "media": [{"upload_id": await self.upload()}] if media else [],
-            "webhook": {"url": self.ground.receiver.hook},
+            "webhook": {"url": self.harness.receiver.hook},
         }
         answer = await self._taken(body | fields)
         job_id = str(answer.json()["id"])
-        self.ground.accepted.append(Accepted(job_id, title))
+        self.harness.accepted.append(Accepted(job_id, title))
         return job_id
 
     async def _taken(self, body: dict[str, Any]) -> httpx.Response:
@@ -177,7 +177,7 @@ class Lane:
     async def upload(self) -> str:
         """Send the clip, once."""
         if not self._upload:
-            content = self.ground.clip.read_bytes()
+            content = self.harness.clip.read_bytes()
             answer = await self.http.post("/v1/uploads", params={"filename": "clip.mp4"}, content=content)
             assert answer.status_code == 201, answer.text
             self._upload = str(answer.json()["id"])
@@ -195,7 +195,7 @@ class Lane:
 
         job = await until(follow, within_s=within_s, every_s=_AGAIN_S)
         assert job is not None
-        self.ground.jobs[job_id] = job
+        self.harness.jobs[job_id] = job
         return job
 
     async def _told(self, job_id: str, within_s: float) -> AsyncIterator[dict[str, Any]]:
@@ -222,32 +222,32 @@ class Lane:
 
     async def told(self, job_id: str) -> None:
         """Wait for the callback of its end."""
-        assert await self.ground.receiver.received(job_id=job_id, at_least=1, wait_s=LIMIT_S / 2), "no callback came"
+        assert await self.harness.receiver.received(job_id=job_id, at_least=1, wait_s=LIMIT_S / 2), "no callback came"
 
 
 @asynccontextmanager
 async def open_lane(
-    ground: Ground, database: int, *, token: str | None = None, workers: int = 2, **environment: str
+    harness: Harness, database: int, *, token: str | None = None, workers: int = 2, **environment: str
 ) -> AsyncIterator[Lane]:
     """Start an API and workers over a database of their own. Without a token they use an anonymous identity."""
     api_port = free_port()
     env = GATEWAY | ({"NEMO_TOKEN": token} if token else {}) | environment
     env |= {
-        "REDIS_URL": ground.redis_url(database),
+        "REDIS_URL": harness.redis_url(database),
         "REELGATE_PUBLIC_URL": f"http://127.0.0.1:{api_port}",
-        "REELGATE_STORAGE": str(ground.folder / f"storage-{database}"),
+        "REELGATE_STORAGE": str(harness.folder / f"storage-{database}"),
     }
-    headers = {"Authorization": f"Bearer {ground.keys[database]}"}
+    headers = {"Authorization": f"Bearer {harness.keys[database]}"}
     async with AsyncExitStack() as stack:
         client = httpx.AsyncClient(
             base_url=env["REELGATE_PUBLIC_URL"], headers=headers, timeout=PATIENCE_S, trust_env=False
         )
-        lane = Lane(ground, database, env, await stack.enter_async_context(client))
+        lane = Lane(harness, database, env, await stack.enter_async_context(client))
         stack.push_async_callback(lane.close)
         for _ in range(workers):
             await lane.hire()
         command = ("api", "--port", str(api_port))
-        api_pid = await ground.nursery.start(*command, env=env, log=lane.log("api"))
+        api_pid = await harness.fork_server.start(*command, env=env, log=lane.log("api"))
         stack.callback(os.kill, api_pid, signal.SIGKILL)
         await _answering(client)
         yield lane

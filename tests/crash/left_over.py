@@ -5,14 +5,14 @@ from core.security.encryption import Encryption
 from core.store.redis.client import Store, connect
 from core.store.redis.keys import key
 from core.store.tokens.tokens import Tokens
-from tests.crash.ground import SECRET_KEY
+from tests.crash.harness import SECRET_KEY
 from tests.crash.lane import Lane
 from tests.until import PATIENCE_S
 
 
 async def left_over(lane: Lane) -> list[str]:
     """Name what is still there, a sentence each."""
-    store = Store(connect(lane.ground.redis_url(lane.database), answer_s=PATIENCE_S))
+    store = Store(connect(lane.harness.redis_url(lane.database), answer_s=PATIENCE_S))
     try:
         tokens = await Tokens(store, Encryption([SECRET_KEY]), Clock()).all()
         counts = {f"credits on {token.id}": token.reserved for token in tokens}
@@ -24,7 +24,7 @@ async def left_over(lane: Lane) -> list[str]:
 
 async def crashes_of(lane: Lane, job_id: str) -> int:
     """How many deaths of workers are counted against a job."""
-    store = Store(connect(lane.ground.redis_url(lane.database), answer_s=PATIENCE_S))
+    store = Store(connect(lane.harness.redis_url(lane.database), answer_s=PATIENCE_S))
     try:
         return int(await store.redis.hget(key("job", job_id), "crashes"))
     finally:

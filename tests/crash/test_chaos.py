@@ -4,7 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tests.crash.nursery import ROOT
+from tests.crash.fork_server import ROOT
 
 BAD = ("lost", "charged twice", "rendered twice", "orphaned renders", "callbacks missing", "ended twice")
 

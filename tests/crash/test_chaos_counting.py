@@ -7,7 +7,7 @@ from sandbox.chaos.fault_schedule import troubles
 from sandbox.chaos.job_requests import asks
 from sandbox.chaos.table import complaints
 from sandbox.chaos.watch import Watch
-from tests.crash.ground import laid_ground
+from tests.crash.harness import running_harness
 from tests.crash.lane import open_lane
 from tests.crash.traps import Moment
 
@@ -117,11 +117,11 @@ def test_a_standstill_is_the_longest_time_without_a_change_while_something_had_n
 
 
 async def test_workers_that_send_again_what_they_find_unsent_are_reported_as_charging_twice(tmp_path):
-    async with laid_ground(tmp_path, lanes=1, nursery="tests.crash.careless_worker") as ground:
-        token = await ground.sandbox.add_token(credits=1_000_000)
-        async with open_lane(ground, 0, token=token) as lane:
+    async with running_harness(tmp_path, lanes=1, fork_server="tests.crash.careless_worker") as harness:
+        token = await harness.sandbox.add_token(credits=1_000_000)
+        async with open_lane(harness, 0, token=token) as lane:
             job = await lane.run(
                 Moment("message", 1, "after", "kill"), 'add a title "{title}"', output={"export": False}
             )
-        verdict = await ground.verdict()
+        verdict = await harness.verdict()
     assert bad(verdict) == {"charged_twice": (job["id"],)}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.crash.ground import laid_ground
+from tests.crash.harness import running_harness
 from tests.crash.lane import Lane, open_lane
 from tests.crash.left_over import left_over
 from tests.crash.traps import How, Moment
@@ -59,7 +59,7 @@ def exports(moment: Moment) -> bool:
 
 async def ends_rightly(lane: Lane, moment: Moment, job: dict[str, Any]) -> bool:
     """A message that reached the backend led to its edit; only one that never did may be unconfirmed."""
-    messages = (await lane.ground.sandbox.ledger())["messages"]
+    messages = (await lane.harness.sandbox.ledger())["messages"]
     was_sent = any(row["text"] == job["plan"]["message"] for row in messages)
     code = job["error"]["code"] if job["error"] else None
     if moment.how == "freeze" and moment.name in ("commit_job", "message") and code == "edit_unconfirmed":
@@ -84,18 +84,18 @@ async def through(lane: Lane, turns: list[tuple[Moment, str]], problems: list[st
 async def test_a_worker_that_stops_at_any_moment_loses_and_repeats_nothing(tmp_path, how):
     problems: list[str] = []
     shapes = {"SANDBOX_SEED_SHAPE": "vendor", "SANDBOX_SILENT_RATE": 0.3}
-    async with laid_ground(tmp_path, lanes=LANES, **shapes) as ground:
-        token = await ground.sandbox.add_token(credits=1_000_000)
+    async with running_harness(tmp_path, lanes=LANES, **shapes) as harness:
+        token = await harness.sandbox.add_token(credits=1_000_000)
         turns = list(zip(moments(how), itertools.cycle(PROMPTS), strict=False))
         async with asyncio.TaskGroup() as group:
             for database in range(LANES):
-                group.create_task(in_a_lane(ground, database, token, turns, problems))
-        verdict = await ground.verdict()
+                group.create_task(in_a_lane(harness, database, token, turns, problems))
+        verdict = await harness.verdict()
     assert not problems, "\n".join(problems)
     assert verdict.bad == dict.fromkeys(verdict.bad, ())
 
 
-async def in_a_lane(ground, database, token, turns, problems):
-    async with open_lane(ground, database, token=token) as lane:
+async def in_a_lane(harness, database, token, turns, problems):
+    async with open_lane(harness, database, token=token) as lane:
         await through(lane, turns, problems)
         problems.extend(await left_over(lane))

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 import pytest_asyncio
 
-from tests.crash.ground import laid_ground
+from tests.crash.harness import running_harness
 from tests.crash.lane import open_lane
 from tests.crash.left_over import crashes_of, left_over
 from tests.crash.traps import Moment, Trap
@@ -20,27 +20,27 @@ LANES = 7
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def ground(tmp_path_factory):
-    async with laid_ground(tmp_path_factory.mktemp("processes"), lanes=LANES) as laid:
-        yield laid
-        verdict = await laid.verdict()
+async def harness(tmp_path_factory):
+    async with running_harness(tmp_path_factory.mktemp("processes"), lanes=LANES) as running:
+        yield running
+        verdict = await running.verdict()
         assert verdict.bad == dict.fromkeys(verdict.bad, ())
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def token(ground):
-    return await ground.sandbox.add_token(credits=1_000_000)
+async def token(harness):
+    return await harness.sandbox.add_token(credits=1_000_000)
 
 
-async def test_at_the_default_lease_a_killed_workers_job_goes_on_within_15_seconds(ground, token):
-    async with open_lane(ground, 0, token=token, **DEFAULT_LEASE) as lane:
+async def test_at_the_default_lease_a_killed_workers_job_goes_on_within_15_seconds(harness, token):
+    async with open_lane(harness, 0, token=token, **DEFAULT_LEASE) as lane:
         job = await lane.run(Moment("status", 1, "before", "kill"), TITLE, output=EXPORT)
         assert job["status"] == "succeeded"
         assert lane.gone_on_after_s < 15
 
 
-async def test_a_worker_that_is_told_to_end_hands_over_long_before_its_lease_runs_out(ground, token):
-    async with open_lane(ground, 1, token=token, **DEFAULT_LEASE, REELGATE_DRAIN_S="1") as lane:
+async def test_a_worker_that_is_told_to_end_hands_over_long_before_its_lease_runs_out(harness, token):
+    async with open_lane(harness, 1, token=token, **DEFAULT_LEASE, REELGATE_DRAIN_S="1") as lane:
         for name in ("session", "upload", "render"):
             job = await lane.run(Moment(name, 1, "before", "end"), TITLE, output=EXPORT)
             assert job["status"] == "succeeded"
@@ -48,39 +48,39 @@ async def test_a_worker_that_is_told_to_end_hands_over_long_before_its_lease_run
         assert await left_over(lane) == []
 
 
-async def test_an_open_stream_may_end_in_peace_although_its_worker_is_told_to_end(ground, token):
-    async with open_lane(ground, 2, token=token, **DEFAULT_LEASE, REELGATE_DRAIN_S="20") as lane:
+async def test_an_open_stream_may_end_in_peace_although_its_worker_is_told_to_end(harness, token):
+    async with open_lane(harness, 2, token=token, **DEFAULT_LEASE, REELGATE_DRAIN_S="20") as lane:
         job = await lane.run(Moment("message", 1, "amid", "end"), TITLE + " [[story:slow]]", output=EXPORT)
         stages = await lane.stages(job["id"])
         assert job["status"] == "succeeded"
         assert "recovering" not in stages
 
 
-async def test_five_deploys_in_a_row_cost_a_job_no_try(ground, token):
-    async with open_lane(ground, 3, token=token, **DEFAULT_LEASE, REELGATE_DRAIN_S="0") as lane:
+async def test_five_deploys_in_a_row_cost_a_job_no_try(harness, token):
+    async with open_lane(harness, 3, token=token, **DEFAULT_LEASE, REELGATE_DRAIN_S="0") as lane:
         job = await lane.run(Moment("session", 1, "before", "end"), TITLE, times=5, output=EXPORT)
         assert job["status"] == "succeeded"
         assert await crashes_of(lane, job["id"]) == 0
 
 
-async def test_a_job_that_kills_its_worker_three_times_ends_poisoned_and_the_next_one_goes_well(ground, token):
-    async with open_lane(ground, 3, token=token) as lane:
+async def test_a_job_that_kills_its_worker_three_times_ends_poisoned_and_the_next_one_goes_well(harness, token):
+    async with open_lane(harness, 3, token=token) as lane:
         job = await lane.run(Moment("session", 1, "before", "kill"), TITLE, times=3, output=EXPORT)
         assert job["error"]["code"] == "poisoned"
         assert (await lane.run(None, TITLE, output=EXPORT))["status"] == "succeeded"
         assert await left_over(lane) == []
 
 
-async def test_workers_that_were_starved_at_one_step_one_after_the_other_poison_nothing(ground, token):
-    async with open_lane(ground, 3, token=token, workers=4) as lane:
+async def test_workers_that_were_starved_at_one_step_one_after_the_other_poison_nothing(harness, token):
+    async with open_lane(harness, 3, token=token, workers=4) as lane:
         job = await lane.run(Moment("session", 1, "before", "freeze"), TITLE, times=3, output=EXPORT)
         assert job["status"] == "succeeded"
         assert await crashes_of(lane, job["id"]) == 0
         assert await left_over(lane) == []
 
 
-async def test_what_a_stream_has_shown_outlives_the_worker_that_heard_it(ground, token):
-    async with open_lane(ground, 3, token=token) as lane:
+async def test_what_a_stream_has_shown_outlives_the_worker_that_heard_it(harness, token):
+    async with open_lane(harness, 3, token=token) as lane:
         moment = Moment("commit_job:editing", 2, "after", "kill")
         job = await lane.run(moment, TITLE + " [[story:question]]", output=EXPORT)
         assert (job["error"]["code"], bool(job["reply"])) == ("needs_input", True)
@@ -89,16 +89,16 @@ async def test_what_a_stream_has_shown_outlives_the_worker_that_heard_it(ground,
 
 @pytest.mark.parametrize(("story", "code"), [("slow", None), ("unchanged", "edit_unconfirmed")])
 async def test_nobody_calls_a_message_talk_alone_whose_worker_was_killed_while_it_heard_the_answer(
-    ground, token, story, code
+    harness, token, story, code
 ):
-    async with open_lane(ground, 3, token=token) as lane:
+    async with open_lane(harness, 3, token=token) as lane:
         prompt = f"{TITLE} [[story:{story}]]"
         job = await lane.run(Moment("message", 1, "amid", "kill"), prompt, output={"export": False})
         assert (job["error"]["code"] if job["error"] else None) == code
         assert (job["credits_used"], "recovering" in await lane.stages(job["id"])) == (50, True)
 
 
-async def test_a_worker_that_stops_while_it_renews_the_anonymous_identity_holds_nobody_up_for_long(ground):
+async def test_a_worker_that_stops_while_it_renews_the_anonymous_identity_holds_nobody_up_for_long(harness):
     moments = [
         Moment("token", 1, "before", "kill"),
         Moment("token", 1, "after", "kill"),
@@ -106,11 +106,11 @@ async def test_a_worker_that_stops_while_it_renews_the_anonymous_identity_holds_
     ]
     async with asyncio.TaskGroup() as group:
         for database, moment in enumerate(moments, 4):
-            group.create_task(anonymous_jobs_go_well(ground, database, moment))
+            group.create_task(anonymous_jobs_go_well(harness, database, moment))
 
 
-async def anonymous_jobs_go_well(ground, database, moment):
-    async with open_lane(ground, database) as lane:
+async def anonymous_jobs_go_well(harness, database, moment):
+    async with open_lane(harness, database) as lane:
         await lane.all_ready()
         lane.trap = Trap(moment)
         async with asyncio.timeout(PATIENCE_S):

@@ -2,10 +2,10 @@
 
 import asyncio
 
-from tests.crash.ground import laid_ground
+from tests.crash.harness import running_harness
 from tests.crash.lane import open_lane
 from tests.crash.left_over import left_over
-from tests.crash.traps import Moment, Spree
+from tests.crash.traps import EveryNthTrap, Moment
 
 #: how a job with this story ends when nobody dies; None is success
 ENDS = {
@@ -49,12 +49,12 @@ def asked():
 
 
 async def test_every_story_comes_to_its_end_although_workers_die_all_the_time(tmp_path):
-    async with laid_ground(tmp_path, lanes=1, SANDBOX_SEED_SHAPE="vendor") as ground:
-        tokens = [await ground.sandbox.add_token(credits=1_000_000) for _ in range(40)]
+    async with running_harness(tmp_path, lanes=1, SANDBOX_SEED_SHAPE="vendor") as harness:
+        tokens = [await harness.sandbox.add_token(credits=1_000_000) for _ in range(40)]
         patience = {"REELGATE_RENDER_POLLS": "100", "REELGATE_RENDER_POLL_S": "0.4", "REELGATE_RECOVER_READS": "3"}
-        async with open_lane(ground, 0, token=",".join(tokens), workers=WORKERS, **patience) as lane:
+        async with open_lane(harness, 0, token=",".join(tokens), workers=WORKERS, **patience) as lane:
             await lane.all_ready()
-            lane.trap = Spree(Moment("commit_job", WRITES_PER_DEATH, "before", "kill"))
+            lane.trap = EveryNthTrap(Moment("commit_job", WRITES_PER_DEATH, "before", "kill"))
             asks = list(asked())
             output = {"export": True, "resolution": "360p"}
             ids = [await lane.submit(prompt, output=output, timeout_s=DEADLINE_S) for prompt, _ in asks]
@@ -62,7 +62,7 @@ async def test_every_story_comes_to_its_end_although_workers_die_all_the_time(tm
             lane.trap = None
             await asyncio.gather(*(lane.told(job_id) for job_id in ids))
             problems = await left_over(lane)
-        verdict = await ground.verdict()
+        verdict = await harness.verdict()
     assert len(lane.followers) >= 5, "hardly anybody died"
     for (prompt, end), job in zip(asks, jobs, strict=True):
         code = job["error"]["code"] if job["error"] else None

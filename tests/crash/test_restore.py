@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from sandbox.chaos.counting import ENDS
-from tests.crash.ground import laid_ground
+from tests.crash.harness import running_harness
 from tests.crash.lane import Lane, open_lane
 from tests.crash.left_over import left_over
 from tests.redis_fixture import RedisServer
@@ -47,9 +47,9 @@ STAGES = {"editing", "recovering", "rendering"}
 
 @asynccontextmanager
 async def working_lane(folder: Path) -> AsyncIterator[Lane]:
-    async with laid_ground(folder, lanes=1, **BACKEND) as ground:
-        token = await ground.sandbox.add_token(credits=1_000_000)
-        async with open_lane(ground, 0, token=token, **GATEWAY) as lane:
+    async with running_harness(folder, lanes=1, **BACKEND) as harness:
+        token = await harness.sandbox.add_token(credits=1_000_000)
+        async with open_lane(harness, 0, token=token, **GATEWAY) as lane:
             await lane.all_ready()
             yield lane
 
@@ -75,7 +75,7 @@ async def ended_in_every_way(lane: Lane) -> list[str]:
         await lane.submit(TITLE, output=EXPORT),
         await lane.submit(SLOW, timeout_s=1),
         # its callback is tried for a while
-        await lane.submit(TITLE, output={"export": False}, webhook={"url": f"{lane.ground.receiver.hook}/fail/4"}),
+        await lane.submit(TITLE, output={"export": False}, webhook={"url": f"{lane.harness.receiver.hook}/fail/4"}),
     ]
     await lane.ended(ids[1])
     (await lane.http.post(f"/v1/jobs/{called_off}/cancel")).raise_for_status()
@@ -129,11 +129,11 @@ async def all_over(lane: Lane, ids: list[str]) -> None:
 async def test_redis_is_restored_from_its_whole_file_and_nothing_is_lost_or_done_twice(tmp_path: Path):
     async with working_lane(tmp_path) as lane:
         ids = await jobs_in_every_state(lane)
-        lane.ground.redis.kill()
-        copy = shutil.copytree(lane.ground.redis.aof_folder, tmp_path / "copy")
-        restore(lane.ground.redis, copy)
+        lane.harness.redis.kill()
+        copy = shutil.copytree(lane.harness.redis.aof_folder, tmp_path / "copy")
+        restore(lane.harness.redis, copy)
         await all_over(lane, ids)
-        verdict = await lane.ground.verdict()
+        verdict = await lane.harness.verdict()
         assert verdict.bad == dict.fromkeys(verdict.bad, ())
 
 
@@ -141,7 +141,7 @@ class BackendSaw:
     """What the backend has been asked for by a moment: jobs with a message, and jobs with a render."""
 
     def __init__(self, lane: Lane, ledger: dict[str, Any]) -> None:
-        self._accepted, self._messages = lane.ground.accepted, ledger["messages"]
+        self._accepted, self._messages = lane.harness.accepted, ledger["messages"]
         self.sent = self._jobs_of({row["session_id"] for row in ledger["messages"]})
         self.rendered = self._jobs_of({row["session_id"] for row in ledger["renders"]})
 
@@ -153,7 +153,7 @@ class BackendSaw:
 async def test_what_a_cut_tail_takes_along_is_all_that_is_lost_or_done_twice(tmp_path: Path):
     """The file ends in the middle of a write, some writes before the last one that was answered."""
     async with working_lane(tmp_path) as lane:
-        redis, sandbox = lane.ground.redis, lane.ground.sandbox
+        redis, sandbox = lane.harness.redis, lane.harness.sandbox
         ids = await jobs_in_every_state(lane)
         before = BackendSaw(lane, await sandbox.ledger())
         ended_before = {job["id"] for job in await seen(lane, ids) if job["status"] in ENDS}
@@ -178,7 +178,7 @@ async def test_what_a_cut_tail_takes_along_is_all_that_is_lost_or_done_twice(tmp
         await lane.ended(again.json()["id"])
 
         verdict, sent, rendered = (
-            await lane.ground.verdict(),
+            await lane.harness.verdict(),
             after.sent - before.sent,
             after.rendered - before.rendered,
         )

@@ -1,4 +1,4 @@
-"""At which moment a worker is stopped, and how."""
+"""Traps: at which moment a worker is stopped, and how."""
 
 import asyncio
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ class Trap:
         return True
 
 
-class Spree(Trap):
+class EveryNthTrap(Trap):
     """Catches every `nth` request of a name as long as it is set, by turns before and after."""
 
     def catches(self, names: Sequence[str]) -> bool:

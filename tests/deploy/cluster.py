@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from tests.deploy.containers import STORE
+from tests.deploy.containers import STATE, STORE
 from tests.until import until
 
 #: in the order of their start
@@ -59,11 +59,16 @@ def podman(words: str, *, within: str = "") -> str:
     return sh(f"{inside}podman {shlex.join(STORE)} {words}")
 
 
+def hide_state() -> None:
+    """Note who holds which layer where this node's end takes it along: what a dead pod seems to hold, nobody unmounts."""
+    sh(f"mkdir -p {STATE} && mount -t tmpfs tmpfs {STATE}")
+
+
 def lay_network() -> None:
     """Join a network for each pod by one bridge, which this process is on as well."""
     # crun refuses a machine that shows it both kinds of control groups
     sh("! mountpoint -q /sys/fs/cgroup/unified || umount /sys/fs/cgroup/unified")
-    sh("mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns")
+    sh("mount -t tmpfs tmpfs /run && mkdir /run/netns")
     sh(
         "ip link set lo up && ip link add pods type bridge && ip address add 10.88.7.1/24 dev pods && ip link set pods up"
     )
@@ -132,6 +137,7 @@ def stop(container: str) -> int:
 
 
 async def main(folder: Path) -> None:
+    hide_state()
     lay_network()
     names = play(folder)
     pages = {

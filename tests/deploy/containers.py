@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -18,7 +19,9 @@ from sandbox.world.embedded_redis import command
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".tools" / "containers"
-STORE = ("--root", str(FOLDER / "store"), "--runroot", str(FOLDER / "run"), "--storage-driver", "overlay")
+#: where buildah and podman note who holds which layer
+STATE = FOLDER / "run"
+STORE = ("--root", str(FOLDER / "store"), "--runroot", str(STATE), "--storage-driver", "overlay")
 #: the machine's own authorities, which a mirror of PyPI may need
 _AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 _BASE = "docker.io/library/python:3.11-slim-bookworm"
@@ -45,6 +48,43 @@ def run(*words: str, timeout_s: float = _BUILD_S) -> str:
 
 def buildah(*words: str) -> str:
     return run("buildah", *STORE, *words).strip()
+
+
+@contextmanager
+def in_use() -> Iterator[None]:
+    """Use what is kept here. The last who does so sees that nothing of it is mounted: such a checkout can't be removed."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with (FOLDER / "users").open("w") as users:
+        if _nobody_else(users):
+            _unmount()  # what a session left that was killed
+        fcntl.flock(users, fcntl.LOCK_SH)
+        yield
+        left = mounted() if _nobody_else(users) else []
+        if left:
+            _unmount()
+        assert not left, "a program has ended and left these mounted"
+
+
+def _nobody_else(users: IO[str]) -> bool:
+    """Take the lock that keeps others out, unless one of them has it."""
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def mounted() -> list[str]:
+    """List the places below here at which something is mounted, inner ones last."""
+    places = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    return sorted(place for place in places if Path(place).is_relative_to(FOLDER))
+
+
+def _unmount() -> None:
+    """Unmount all, and forget who holds a layer: as long as one seems to be held, buildah unmounts its store no more."""
+    for place in reversed(mounted()):
+        run("umount", place)
+    shutil.rmtree(STATE, ignore_errors=True)
 
 
 @contextmanager

@@ -65,9 +65,9 @@ def render(*values: str) -> tuple[Object, ...]:
     return tuple(document for document in yaml.load_all(answer.stdout, yaml.CSafeLoader) if document)
 
 
-def refusal(*values: str) -> str:
+def refusal(*values: str, release: str = RELEASE) -> str:
     """Give what helm says to values that must not be."""
-    answer = helm("template", RELEASE, str(CHART), "--namespace", NAMESPACE, *as_options(values))
+    answer = helm("template", release, str(CHART), "--namespace", NAMESPACE, *as_options(values))
     assert answer.returncode != 0, f"{values} were taken"
     return answer.stderr
 

@@ -29,6 +29,7 @@ INSTALLATIONS: dict[str, tuple[str, ...]] = {
         "worker.autoscaling.minReplicas=1",
         "worker.slots=1",
     ),
+    "watched without monitors": ("small", "monitoring.rules.enabled=true", "monitoring.dashboard.enabled=true"),
     "gateway and no scaling": ("real", "api.autoscaling.enabled=false", 'worker.autoscaling.by="none"'),
     "extras": ("real", *_EXTRAS, "settings.REELGATE_QUEUE_LIMIT=2000000", "settings.REELGATE_ALLOW_HTTP=true"),
     "quick to go": (

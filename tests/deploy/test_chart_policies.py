@@ -11,7 +11,7 @@ from fractions import Fraction
 import kubernetes_validate
 import pytest
 
-from core.metrics import exposition
+from core.metrics import Shows, exposition, show_metrics_of
 from core.security import url_policy
 from core.settings import Settings, variable_of
 from service.routes import system
@@ -94,6 +94,13 @@ def test_a_digest_wins_over_a_tag_and_the_version_is_still_told():
     ]
     assert api["spec"]["template"]["spec"]["containers"][0]["image"] == f"reelgate@sha256:{'0' * 64}"
     assert api["metadata"]["labels"]["app.kubernetes.io/version"] == "1.2.3"
+
+
+@pytest.mark.parametrize("tag", ["1.2.3-" + "a" * 100, "2026_", "_nightly", "a" * 62 + "-1"])
+def test_a_tag_of_any_kind_makes_a_version_that_a_label_may_hold(tag):
+    for made in render("small", f'image.tag="{tag}"'):
+        version = made["metadata"]["labels"]["app.kubernetes.io/version"]
+        assert re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", version), version
 
 
 # What they are told
@@ -306,6 +313,7 @@ def test_keda_counts_queued_and_running_jobs_for_each_slot():
     query = trigger["metadata"]["query"]
     asked = re.findall(r"\b(\w+)\{", query)
     assert asked == ["reelgate_queue_due_jobs", "reelgate_jobs_in_flight"]
+    show_metrics_of(Shows.WORKER)
     shown = exposition()[0].decode()
     assert all(f"# TYPE {name} gauge" in shown for name in asked)
     # every worker shows the same queue, and its own jobs

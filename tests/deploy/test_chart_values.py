@@ -9,9 +9,23 @@ import yaml
 
 from core.settings import Settings, variable_of
 from tests.deploy.helm import CHART, NAMESPACE, RELEASE, as_options, helm, refusal
+from tests.deploy.installations import INSTALLATIONS
 
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+#: secrets, and what other values of the chart say
+KEPT = {
+    "NEMO_TOKEN",
+    "REDIS_URL",
+    "REELGATE_DRAIN_DELAY_S",
+    "REELGATE_DRAIN_S",
+    "REELGATE_PUBLIC_URL",
+    "REELGATE_REQUEST_GRACE_S",
+    "REELGATE_SECRETS_DIR",
+    "REELGATE_SECRET_KEYS",
+    "REELGATE_STORAGE",
+    "REELGATE_WORKER_JOBS",
+}
 README = (CHART / "README.md").read_text()
 
 
@@ -43,6 +57,7 @@ def notes(*values: str) -> str:
         ("small", 'settings.REDIS_URL="redis://:secret@redis"'),
         ("small", "settings.REELGATE_WORKER_JOBS=10"),
         ("small", "settings.LOG_LEVEL=1"),
+        ("small", 'settings.REELGATE_LOGLEVEL="debug"'),
     ],
     ids=lambda values: values[-1],
 )
@@ -60,6 +75,9 @@ def test_a_value_that_means_nothing_is_refused_by_its_name(values):
         (("real", "networkPolicy.storage.to=[]"), "networkPolicy.storage.to: name the peers"),
         (("real", 'storage.existingClaim="films"'), "storage: give a url or an existingClaim, not both"),
         (("sandbox", 'expose.by="ingress"'), "publicUrl: say where callers reach the API"),
+        (("small", 'publicUrl="https://10.1.2.3"'), "publicUrl: the route is for its host"),
+        (("small", 'publicUrl="https://Reelgate.example.com"'), "publicUrl: the route is for its host"),
+        (("real", 'publicUrl="http://[2001:db8::1]:8080"'), "publicUrl: the route is for its host"),
         (("real", "expose.httpRoute.parentRefs=[]"), "expose.httpRoute.parentRefs: name the Gateway"),
         (("real", 'worker.autoscaling.keda.prometheusUrl=""'), "prometheusUrl: say where the Prometheus is"),
         (("real", "worker.autoscaling.minReplicas=31"), "worker.autoscaling: minReplicas is above maxReplicas"),
@@ -75,6 +93,11 @@ def test_a_value_that_means_nothing_is_refused_by_its_name(values):
 )
 def test_values_that_do_not_go_together_are_refused_in_a_sentence(values, sentence):
     assert sentence in refusal(*values)
+
+
+@pytest.mark.parametrize("release", ["films.eu", "1films"])
+def test_a_release_after_which_no_service_can_be_named_is_refused(release):
+    assert "the release's name" in refusal("small", release=release)
 
 
 def leaves(schema: dict, values: dict, path: str = ""):
@@ -99,12 +122,10 @@ def test_the_schema_knows_every_value_and_no_other():
             assert stands.keys() == schema["properties"].keys() - {"global"}, name
 
 
-def test_the_settings_that_the_chart_keeps_to_itself_exist():
-    kept = set(SCHEMA["properties"]["settings"]["propertyNames"]["allOf"][1]["not"]["enum"])
+def test_the_settings_that_may_be_given_are_all_but_secrets_and_what_the_chart_sets_itself():
     settings = {variable_of(field) for field in Settings.model_fields}
-    assert kept <= settings
-    pattern = re.compile(SCHEMA["properties"]["settings"]["propertyNames"]["allOf"][0]["pattern"])
-    assert {name for name in settings if not pattern.search(name)} == {"REDIS_URL", "NEMO_TOKEN"}
+    assert settings >= KEPT
+    assert set(SCHEMA["properties"]["settings"]["propertyNames"]["enum"]) == settings - KEPT
 
 
 def test_the_notes_say_what_to_do_next():
@@ -128,6 +149,11 @@ def test_the_notes_warn_of_what_is_for_trying_out():
     assert "No NetworkPolicy" in said
     assert "port-forward service/films-api 8080:80" in said
     assert "create secret" not in said
+
+
+def test_the_page_counts_the_installations_that_are_rendered():
+    word = {10: "ten", 11: "eleven", 12: "twelve", 13: "thirteen"}[len(INSTALLATIONS)]
+    assert f"| rendered | {word} installations" in README
 
 
 def test_the_page_names_every_file_of_values_and_every_top_level_value():

@@ -7,10 +7,11 @@ import subprocess
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from tests.deploy.containers import STORE, build, buildah
+from tests.deploy.containers import STORE, build, buildah, in_use
 from tests.deploy.installations import pods
 
 #: a base, a build from nothing, and a machine that is busy
@@ -19,9 +20,10 @@ pytestmark = pytest.mark.timeout(1800)
 
 @pytest.fixture(scope="module")
 def container() -> Iterator[str]:
-    made = buildah("from", "--pull-never", f"{build('gateway')}:test")
-    yield made
-    buildah("rm", made)
+    with in_use():
+        made = buildah("from", "--pull-never", f"{build('gateway')}:test")
+        yield made
+        buildah("rm", made)
 
 
 def test_it_runs_one_program_as_nobody_in_particular(container):
@@ -55,12 +57,18 @@ def started(container: str, words: list[str], redis_url: str) -> Iterator[str]:
     settings = {"REDIS_URL": redis_url, "REELGATE_SECRET_KEYS": "k" * 40, "REELGATE_DRAIN_DELAY_S": "0"}
     told = [option for name, value in settings.items() for option in ("--env", f"{name}={value}")]
     command = ["buildah", *STORE, "run", "--isolation", "chroot", *told, container, "--", "reelgate", *words]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout
         yield json.loads(process.stdout.readline())["address"]
     finally:
-        # buildah keeps the signal to itself
-        os.killpg(process.pid, signal.SIGTERM)
+        # buildah keeps the signal to itself, and must outlive what it runs: it unmounts what it has mounted
+        os.kill(innermost(process.pid), signal.SIGTERM)
         process.wait(60)
         process.stdout.close()
+
+
+def innermost(process_id: int) -> int:
+    """Find the process that the runners below this one have started in the end."""
+    children = Path(f"/proc/{process_id}/task/{process_id}/children").read_text().split()
+    return innermost(int(children[0])) if children else process_id

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.deploy.cluster import ADDRESSES, Seen
-from tests.deploy.containers import ROOT, alone, build, build_redis, need
+from tests.deploy.containers import ROOT, alone, build, build_redis, in_use, need
 from tests.deploy.helm import RELEASE, Object, render
 
 #: images from nothing, and a machine that is busy
@@ -33,12 +33,13 @@ def seen(tmp_path_factory) -> Seen:
     need("podman", "crun", "catatonit", "unshare", "nsenter", "ip")
     if subprocess.run([*_OWN_WORLD, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this machine gives no namespaces")
-    gateway, sandbox, redis = build("gateway"), build("sandbox"), build_redis()
     folder = tmp_path_factory.mktemp("pods")
-    values = (f'image.repository="{gateway}"', 'image.tag="test"', f'sandbox.image="{sandbox}:test"')
-    write_pods(render("sandbox", *values, f'valkey.image="{redis}:test"'), folder)
-    with alone():
-        return play(folder)
+    with in_use():
+        gateway, sandbox, redis = build("gateway"), build("sandbox"), build_redis()
+        values = (f'image.repository="{gateway}"', 'image.tag="test"', f'sandbox.image="{sandbox}:test"')
+        write_pods(render("sandbox", *values, f'valkey.image="{redis}:test"'), folder)
+        with alone():
+            return play(folder)
 
 
 def write_pods(rendered: tuple[Object, ...], folder: Path) -> None:

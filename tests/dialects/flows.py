@@ -13,7 +13,7 @@ from typing import Any
 import av
 
 from sandbox.clips import make_image, make_talk_clip
-from tests.dialects.ground import Case
+from tests.dialects.harness import Case
 from tests.until import wait_until
 
 Job = dict[str, Any]
@@ -123,13 +123,13 @@ def _silent(case: Case, files: Files) -> list[Job]:
 def _cancel(case: Case, files: Files) -> list[Job]:
     """Cancel while the backend works on the message."""
     job = _submit(case, f'[[story:slow]] add a title "{_TITLE}"', files["two"])
-    return _canceled(case, job["id"], once=lambda: case.seat.calls["message"] > 0)
+    return _canceled(case, job["id"], once=lambda: case.conversation.calls["message"] > 0)
 
 
 def _cancel_render(case: Case, files: Files) -> list[Job]:
     """Cancel when the gateway has looked at a render under way."""
     job = _submit(case, "[[story:render-stuck]] trim the first second and export", files["two"])
-    return _canceled(case, job["id"], once=lambda: case.seat.calls["status"] > 0)
+    return _canceled(case, job["id"], once=lambda: case.conversation.calls["status"] > 0)
 
 
 def _canceled(case: Case, job_id: str, *, once: Callable[[], bool]) -> list[Job]:

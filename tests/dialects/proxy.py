@@ -1,6 +1,6 @@
 """A proxy between gateway and sandbox that says the same in another dialect, or to one call always the same thing.
 
-Who calls is told by the token: each has a `Seat` with a dialect of its own, so that many dialects are spoken in one
+Who calls is told by the token: each has a `Conversation` with a dialect of its own, so that many dialects are spoken in one
 world at once. What a dialect is, `dialects.py` says; this is the side of it that needs memory, time and HTTP.
 """
 
@@ -41,7 +41,7 @@ OTHER_HOST = "127.0.0.2"
 
 
 @dataclass
-class Seat:
+class Conversation:
     """What the proxy remembers of one token: how it is spoken to, and what was asked."""
 
     dialect: Dialect = AS_IT_IS
@@ -66,158 +66,162 @@ class Proxy:
 
     def __init__(self, upstream: str) -> None:
         self.url = ""
-        self.seats: dict[str, Seat] = {}
+        self.conversations: dict[str, Conversation] = {}
         #: who comes without a known token
-        self.stranger = Seat()
+        self.stranger = Conversation()
         self._upstream = upstream
-        self._films: dict[str, tuple[Seat, str]] = {}
+        self._films: dict[str, tuple[Conversation, str]] = {}
         self._numbers = itertools.count(1)
         self._http: httpx.AsyncClient | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
             asked = await read_request(scope, receive)
-            seat = self._seat(asked)
-            seat.calls[asked.call] += 1
-            reply = self._by_itself(asked, seat)
+            conversation = self._conversation_of(asked)
+            conversation.calls[asked.call] += 1
+            reply = self._by_itself(asked, conversation)
             if reply is None and asked.call == "message":
-                await self._converse(asked, seat, send)
+                await self._converse(asked, conversation, send)
             else:
-                await send_reply(scope, send, reply or await self._mapped(asked, seat), seat.dialect.coding)
+                await send_reply(
+                    scope, send, reply or await self._mapped(asked, conversation), conversation.dialect.coding
+                )
 
-    def _seat(self, asked: Asked) -> Seat:
+    def _conversation_of(self, asked: Asked) -> Conversation:
         film = self._films.get(asked.subject.split("/")[0]) if asked.call == "film" else None
-        return film[0] if film else self.seats.get(asked.token, self.stranger)
+        return film[0] if film else self.conversations.get(asked.token, self.stranger)
 
-    def _by_itself(self, asked: Asked, seat: Seat) -> Reply | None:
+    def _by_itself(self, asked: Asked, conversation: Conversation) -> Reply | None:
         """Answer what does not reach the sandbox: always the same, or a page or null where it was not asked before."""
-        if asked.call in seat.always:
-            return seat.always[asked.call]
-        times = seat.calls[asked.call]
-        if seat.dialect.page and times == 1 and asked.call in _AGAIN:
-            return page(seat.dialect.page)
-        if seat.dialect.null_once and times == _NULL_AT.get(asked.call):
+        if asked.call in conversation.always:
+            return conversation.always[asked.call]
+        times = conversation.calls[asked.call]
+        if conversation.dialect.page and times == 1 and asked.call in _AGAIN:
+            return page(conversation.dialect.page)
+        if conversation.dialect.null_once and times == _NULL_AT.get(asked.call):
             return Reply(200, b'{"code":0,"data":null}')
         return None
 
-    async def _mapped(self, asked: Asked, seat: Seat) -> Reply:
+    async def _mapped(self, asked: Asked, conversation: Conversation) -> Reply:
         if asked.call == "film":
-            return await self._film(asked, seat)
-        if asked.call == "download" and (refused := self._download(asked, seat)):
+            return await self._film(asked, conversation)
+        if asked.call == "download" and (refused := self._download(asked, conversation)):
             return refused
-        if seat.dialect.own_ids and asked.subject and asked.call in ("status", "cancel", "download"):
-            if asked.subject not in seat.renders:
+        if conversation.dialect.own_ids and asked.subject and asked.call in ("status", "cancel", "download"):
+            if asked.subject not in conversation.renders:
                 return Reply(404, b'{"code":404,"message":"render not found"}')
-            ours = seat.renders[asked.subject]
+            ours = conversation.renders[asked.subject]
             asked = replace(asked, path=asked.path.replace(asked.subject, ours), subject=ours)
-        answer = await self._ask(asked, self._body(asked, seat))
+        answer = await self._ask(asked, self._body(asked, conversation))
         is_json = "json" in answer.headers.get("content-type", "")
         if not is_json:
             return Reply(answer.status_code, answer.content, answer.headers.get("content-type", ""))
-        return Reply(answer.status_code, json.dumps(self._said(asked, seat, answer)).encode())
+        return Reply(answer.status_code, json.dumps(self._said(asked, conversation, answer)).encode())
 
     async def _ask(self, asked: Asked, body: bytes) -> httpx.Response:
         assert self._http is not None
         return await self._http.request(asked.method, asked.path, headers=_forwarded(asked), content=body)
 
-    def _body(self, asked: Asked, seat: Seat) -> bytes:
+    def _body(self, asked: Asked, conversation: Conversation) -> bytes:
         """Give the sandbox its own draft back where the caller sends one as it was shown."""
-        if asked.call == "message" and seat.dialect.story:
-            return _with_story(asked.body, seat.dialect.story)
+        if asked.call == "message" and conversation.dialect.story:
+            return _with_story(asked.body, conversation.dialect.story)
         if asked.call != "render":
             return asked.body
         body = json.loads(asked.body)
-        body["draft"] = seat.drafts.get(_written(body.get("draft")), body.get("draft"))
+        body["draft"] = conversation.drafts.get(_written(body.get("draft")), body.get("draft"))
         return json.dumps(body).encode()
 
-    def _said(self, asked: Asked, seat: Seat, answer: httpx.Response) -> Any:
-        """Say what the sandbox said, as the seat's dialect has it. A refusal keeps its envelope."""
+    def _said(self, asked: Asked, conversation: Conversation, answer: httpx.Response) -> Any:
+        """Say what the sandbox said, as the conversation's dialect has it. A refusal keeps its envelope."""
         told = answer.json()
         if answer.status_code >= 400 or shapes.is_refusal(told):
-            as_text = seat.dialect.envelope is shapes.code_as_text
+            as_text = conversation.dialect.envelope is shapes.code_as_text
             return {**told, "code": str(told["code"])} if as_text else told
         data = shapes.unwrapped(told)
         if asked.call == "state":
-            data = self._state(asked, seat, data)
+            data = self._state(asked, conversation, data)
         elif asked.call in ("render", "status", "cancel"):
-            data = self._render(asked, seat, data)
-        data = data if asked.call == "state" else shaped(seat.dialect, asked.call, data)
-        return seat.dialect.envelope(data) if seat.dialect.envelope else _rewrapped(told, data)
+            data = self._render(asked, conversation, data)
+        data = data if asked.call == "state" else shaped(conversation.dialect, asked.call, data)
+        return conversation.dialect.envelope(data) if conversation.dialect.envelope else _rewrapped(told, data)
 
-    def _state(self, asked: Asked, seat: Seat, data: Any) -> Any:
-        data = _lagging(seat, asked.subject, data, time.monotonic())
+    def _state(self, asked: Asked, conversation: Conversation, data: Any) -> Any:
+        data = _lagging(conversation, asked.subject, data, time.monotonic())
         draft = data["state"]["draft"]
-        data = shaped(seat.dialect, "state", data)
-        seat.drafts |= {_written(shown): draft for shown in drafts_in(data)}
+        data = shaped(conversation.dialect, "state", data)
+        conversation.drafts |= {_written(shown): draft for shown in drafts_in(data)}
         return data
 
-    def _render(self, asked: Asked, seat: Seat, data: Any) -> Any:
+    def _render(self, asked: Asked, conversation: Conversation, data: Any) -> Any:
         ours = str(data.get("id") or data.get("taskId"))
-        if seat.dialect.own_ids:
-            data = _renamed(data, self._own_id(seat, ours))
-        return self._with_link(asked, seat, data) if asked.call == "status" else data
+        if conversation.dialect.own_ids:
+            data = _renamed(data, self._own_id(conversation, ours))
+        return self._with_link(asked, conversation, data) if asked.call == "status" else data
 
-    def _own_id(self, seat: Seat, ours: str) -> str:
-        theirs = next((theirs for theirs, known in seat.renders.items() if known == ours), None)
+    def _own_id(self, conversation: Conversation, ours: str) -> str:
+        theirs = next((theirs for theirs, known in conversation.renders.items() if known == ours), None)
         theirs = theirs or f"lambda-{next(self._numbers):08d}"
-        seat.renders[theirs] = ours
+        conversation.renders[theirs] = ours
         return theirs
 
-    def _with_link(self, asked: Asked, seat: Seat, data: dict[str, Any]) -> dict[str, Any]:
+    def _with_link(self, asked: Asked, conversation: Conversation, data: dict[str, Any]) -> dict[str, Any]:
         """Lead to the film through this proxy, in the dialect's way."""
         url = (data.get("output") or {}).get("url") or data.get("outputUrl")
         if not url:
             return data
-        seat.looks[asked.subject] += 1
-        look = seat.looks[asked.subject]
-        if seat.dialect.film == "late" and look <= _LATE_LOOKS:
+        conversation.looks[asked.subject] += 1
+        look = conversation.looks[asked.subject]
+        if conversation.dialect.film == "late" and look <= _LATE_LOOKS:
             return {key: value for key, value in data.items() if key not in ("output", "outputUrl")}
-        link = self._link(seat, url, look)
+        link = self._link(conversation, url, look)
         if "outputUrl" in data:
             return {**data, "outputUrl": link}
         return {**data, "output": {**data["output"], "url": link}}
 
-    def _link(self, seat: Seat, url: str, look: int) -> str:
+    def _link(self, conversation: Conversation, url: str, look: int) -> str:
         name = f"{next(self._numbers):08d}"
-        self._films[name] = seat, urlsplit(url).path
-        base = self.url.replace("127.0.0.1", OTHER_HOST) if seat.dialect.film == "other-host" else self.url
-        stale = seat.dialect.film == "expired" and look <= _EXPIRED_LOOKS
+        self._films[name] = conversation, urlsplit(url).path
+        base = self.url.replace("127.0.0.1", OTHER_HOST) if conversation.dialect.film == "other-host" else self.url
+        stale = conversation.dialect.film == "expired" and look <= _EXPIRED_LOOKS
         return f"{base}/films/{name}/{'stale' if stale else 'output'}.mp4"
 
-    async def _film(self, asked: Asked, seat: Seat) -> Reply:
+    async def _film(self, asked: Asked, conversation: Conversation) -> Reply:
         """Serve a film, or do not: by its dialect, and by what was sent along."""
         name, _, file = asked.subject.partition("/")
         found = self._films.get(name)
         if found is None:
             return page(404)
-        way = seat.dialect.film
-        seat.leaked = seat.leaked or (bool(asked.token) and asked.headers.get("host", "").startswith(OTHER_HOST))
+        way = conversation.dialect.film
+        conversation.leaked = conversation.leaked or (
+            bool(asked.token) and asked.headers.get("host", "").startswith(OTHER_HOST)
+        )
         if way == "redirect" and not file.startswith("hop"):
             return Reply(302, headers={"location": f"/films/{name}/hop-{file}"})
         if file.startswith("stale") or (way in ("gone", "download-redirect") and not file.startswith("hop")):
             return Reply(403, b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "application/xml")
-        if way == "needs-token" and self.seats.get(asked.token) is not seat:
+        if way == "needs-token" and self.conversations.get(asked.token) is not conversation:
             return Reply(401, b'{"code":401,"message":"Authorization header with a bearer token required"}')
         answer = await self._ask(replace(asked, path=found[1], headers={}), b"")
         return Reply(answer.status_code, answer.content, answer.headers["content-type"])
 
-    def _download(self, asked: Asked, seat: Seat) -> Reply | None:
+    def _download(self, asked: Asked, conversation: Conversation) -> Reply | None:
         """The download call leads on to the film, or is not there, where a dialect is about the link."""
-        way = seat.dialect.film
+        way = conversation.dialect.film
         if way == "download-redirect":
-            name = next((name for name, (owner, _) in reversed(self._films.items()) if owner is seat), "")
+            name = next((name for name, (owner, _) in reversed(self._films.items()) if owner is conversation), "")
             base = self.url.replace("127.0.0.1", OTHER_HOST)
             return Reply(307, headers={"location": f"{base}/films/{name}/hop-output.mp4"})
         return page(404) if way in ("needs-token", "expired", "late") else None
 
-    async def _converse(self, asked: Asked, seat: Seat, send: Any) -> None:
+    async def _converse(self, asked: Asked, conversation: Conversation, send: Any) -> None:
         """Pass a message's stream on as it comes."""
         assert self._http is not None
-        encoder, frames = ENCODERS[seat.dialect.coding](), seat.dialect.frames or (lambda chunk: chunk)
-        ask = self._http.stream("POST", asked.path, headers=_forwarded(asked), content=self._body(asked, seat))
+        encoder, frames = ENCODERS[conversation.dialect.coding](), conversation.dialect.frames or (lambda chunk: chunk)
+        ask = self._http.stream("POST", asked.path, headers=_forwarded(asked), content=self._body(asked, conversation))
         async with ask as answer:
             await begin_reply(
-                send, answer.status_code, answer.headers["content-type"], coding_headers(seat.dialect.coding)
+                send, answer.status_code, answer.headers["content-type"], coding_headers(conversation.dialect.coding)
             )
             with_frames = "event-stream" in answer.headers["content-type"]
             async for chunk in answer.aiter_raw():
@@ -250,14 +254,14 @@ def _written(draft: Any) -> str:
     return json.dumps(json.loads(draft) if isinstance(draft, str) and draft else draft, sort_keys=True)
 
 
-def _lagging(seat: Seat, session_id: str, data: Any, now_s: float) -> Any:
+def _lagging(conversation: Conversation, session_id: str, data: Any, now_s: float) -> Any:
     """Show a session as it was a while ago, or as it was first seen."""
-    seen = seat.states.setdefault(session_id, [])
+    seen = conversation.states.setdefault(session_id, [])
     if not seen or shapes.mark_of(seen[-1][1]["state"]["draft"]) != shapes.mark_of(data["state"]["draft"]):
         seen.append((now_s, data))
-    if not seat.dialect.lag_s:
+    if not conversation.dialect.lag_s:
         return data
-    old = [state for since_s, state in seen if since_s <= now_s - seat.dialect.lag_s / PACE]
+    old = [state for since_s, state in seen if since_s <= now_s - conversation.dialect.lag_s / PACE]
     return old[-1] if old else seen[0][1]
 
 

@@ -24,9 +24,9 @@ from core.store.redis.keys import key
 from sandbox.clips import make_talk_clip
 from tests.dialects.always import CALLS, GROUPS, LEAST_TIMEOUT_S, TIMES_A_GOOD_ONE, codes_of, most_calls
 from tests.dialects.dialects import Dialect
-from tests.dialects.ground import Case, Ground, running_ground, running_stand_in
+from tests.dialects.harness import Case, Harness, running_harness, running_stand_in
 from tests.dialects.patience import STALLED_S, awaited
-from tests.dialects.proxy import Seat
+from tests.dialects.proxy import Conversation
 from tests.until import wait_until
 
 #: `awaited` sees long before whether something stands still
@@ -94,12 +94,14 @@ class Ends:
     """All cases as they run, and the worlds in which they do."""
 
     running: dict[str, Future[Ended]]
-    grounds: list[Ground]
+    harnesses: list[Harness]
 
     def of(self, case: str) -> Ended:
         """Wait for a case as long as anything is asked anywhere, or a job may be waiting for its time to be over."""
         stalled_s = STALLED_S + LONGEST_S / 10
-        return awaited(self.running[case], lambda: sum(ground.calls() for ground in self.grounds), stalled_s=stalled_s)
+        return awaited(
+            self.running[case], lambda: sum(harness.calls() for harness in self.harnesses), stalled_s=stalled_s
+        )
 
 
 @pytest.fixture(scope="module")
@@ -109,26 +111,28 @@ def ends(tmp_path_factory) -> Iterator[Ends]:
     asyncio.run(make_talk_clip(folder / "clip.mp4", scenes=1, duration_s=1.0, silences=(), size=(160, 90)))
     with ExitStack() as stack, ThreadPoolExecutor(len(GROUPS)) as starters:
         sandbox = stack.enter_context(running_stand_in(**STEADY))
-        grounds = {name: running_ground(tmp_path_factory.mktemp(name), sandbox, **SHORT) for name in GROUPS}
-        opened = {name: starters.submit(stack.enter_context, ground) for name, ground in grounds.items()}
+        harnesses = {name: running_harness(tmp_path_factory.mktemp(name), sandbox, **SHORT) for name in GROUPS}
+        opened = {name: starters.submit(stack.enter_context, harness) for name, harness in harnesses.items()}
         pools = [stack.enter_context(ThreadPoolExecutor(AT_ONCE)) for _ in GROUPS]
         running: dict[str, Future[Ended]] = {}
-        for (name, ground), pool in zip(opened.items(), pools, strict=True):
-            running |= begin_group(name, ground.result(), pool, folder / "clip.mp4")
-        yield Ends(running, [ground.result() for ground in opened.values()])
+        for (name, harness), pool in zip(opened.items(), pools, strict=True):
+            running |= begin_group(name, harness.result(), pool, folder / "clip.mp4")
+        yield Ends(running, [harness.result() for harness in opened.values()])
         for pool in pools:
             pool.shutdown(cancel_futures=True)
 
 
-def begin_group(name: str, ground: Ground, pool: ThreadPoolExecutor, clip: Path) -> dict[str, Future[Ended]]:
+def begin_group(name: str, harness: Harness, pool: ThreadPoolExecutor, clip: Path) -> dict[str, Future[Ended]]:
     """Open a group's cases and submit their jobs, after the one to which nothing bad is said."""
-    seats = {f"{call}-{answer}": seat_of(name, call, answer) for call in CALLS for answer in GROUPS[name]}
-    seats[f"{TOLD_WELL}-{name}"] = Seat()
-    strangers = [case for case in seats if case.startswith("token-")]
-    cases = ground.open_cases(seats, without_token=frozenset(strangers))
+    conversations = {
+        f"{call}-{answer}": conversation_of(name, call, answer) for call in CALLS for answer in GROUPS[name]
+    }
+    conversations[f"{TOLD_WELL}-{name}"] = Conversation()
+    strangers = [case for case in conversations if case.startswith("token-")]
+    cases = harness.open_cases(conversations, without_token=frozenset(strangers))
     well = f"{TOLD_WELL}-{name}"
     good = pool.submit(ended, cases[well], well, clip, Pace(LONGEST_S, GRACE_S))
-    turns = pool.submit(one_by_one, ground, {case: cases[case] for case in strangers}, clip, good)
+    turns = pool.submit(one_by_one, harness, {case: cases[case] for case in strangers}, clip, good)
     others = {case for case in cases if case not in strangers and case != well}
     running = {case: pool.submit(lambda case=case: ended(cases[case], case, clip, pace_after(good))) for case in others}
     return {well: good} | running | {case: pool.submit(lambda case=case: turns.result()[case]) for case in strangers}
@@ -141,19 +145,19 @@ def pace_after(good: Future[Ended], *, least_s: int = LEAST_TIMEOUT_S) -> Pace:
     return Pace(timeout_s, max(GRACE_S, 2 * took_s), math.ceil(math.log2(timeout_s / least_s)))
 
 
-def seat_of(group: str, call: str, answer: str) -> Seat:
+def conversation_of(group: str, call: str, answer: str) -> Conversation:
     """Say always the same to a call; a download is asked for only where the film's link does not lead to it."""
     dialect = Dialect("gone", film="gone") if call == "download" else Dialect("plain")
-    return Seat(dialect, always={call: GROUPS[group][answer]})
+    return Conversation(dialect, always={call: GROUPS[group][answer]})
 
 
-def one_by_one(ground: Ground, cases: dict[str, Case], clip: Path, good: Future[Ended]) -> dict[str, Ended]:
+def one_by_one(harness: Harness, cases: dict[str, Case], clip: Path, good: Future[Ended]) -> dict[str, Ended]:
     """Run the cases of the token call, whose caller nobody knows yet. None inherits the rest of the one before."""
     told = {}
-    with redis.Redis.from_url(ground.world.world["redis_url"]) as store:
+    with redis.Redis.from_url(harness.world.world["redis_url"]) as store:
         for name, case in cases.items():
             store.hdel(key("anonymous_identity"), "rest_until_ms", "refusals")
-            ground.proxy.stranger = case.seat
+            harness.proxy.stranger = case.conversation
             told[name] = ended(case, name, clip, pace_after(good, least_s=SHORTER))
     return told
 
@@ -169,12 +173,12 @@ def ended(case: Case, name: str, clip: Path, pace: Pace) -> Ended:
         wait_until(lambda: looked_at(case, job["id"]), within_s=LONGEST_S, every_s=0.1)
         case.gateway.http.post(f"/v1/jobs/{job['id']}/cancel")
     job = case.gateway.ended(job["id"])
-    return Ended(job, Counter(case.seat.calls), len(case.messages()), pace)
+    return Ended(job, Counter(case.conversation.calls), len(case.messages()), pace)
 
 
 def looked_at(case: Case, job_id: str) -> bool:
     """Whether the job's render is under way, or the job is over."""
-    return case.seat.calls["status"] > 0 or case.gateway.job(job_id)["finished_at"] is not None
+    return case.conversation.calls["status"] > 0 or case.gateway.job(job_id)["finished_at"] is not None
 
 
 @pytest.mark.parametrize("group", GROUPS)

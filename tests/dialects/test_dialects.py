@@ -14,9 +14,9 @@ import pytest
 
 from tests.dialects.dialects import AS_IT_IS, DIALECTS, KINDS, Dialect, covering, mixed
 from tests.dialects.flows import FLOWS, End, end_of, make_files
-from tests.dialects.ground import Case, Ground, running_ground, running_stand_in
+from tests.dialects.harness import Case, Harness, running_harness, running_stand_in
 from tests.dialects.patience import awaited
-from tests.dialects.proxy import Seat
+from tests.dialects.proxy import Conversation
 
 #: `awaited` sees long before whether something stands still
 pytestmark = pytest.mark.timeout(3600)
@@ -62,7 +62,7 @@ class Outcome:
 class Told:
     """All flows in all dialects that are planned, each as it runs."""
 
-    ground: Ground
+    harness: Harness
     running: dict[str, Future[Outcome]]
 
 
@@ -75,25 +75,25 @@ def name_of(spoken: tuple[Dialect, str]) -> str:
 def told(tmp_path_factory):
     """Let all flows run in all dialects that are planned; each test waits for its own."""
     folder = tmp_path_factory.mktemp("dialects")
-    with running_stand_in(**STEADY) as sandbox, running_ground(folder, sandbox, **SHORT) as ground:
+    with running_stand_in(**STEADY) as sandbox, running_harness(folder, sandbox, **SHORT) as harness:
         files = make_files(folder)
-        cases = ground.open_cases({name_of(spoken).replace(".", "-"): Seat(spoken[0]) for spoken in PLAN})
+        cases = harness.open_cases({name_of(spoken).replace(".", "-"): Conversation(spoken[0]) for spoken in PLAN})
         with ThreadPoolExecutor(AT_ONCE) as pool:
             running = {
                 name_of(spoken): pool.submit(outcome_of, cases[name_of(spoken)], spoken[1], files) for spoken in PLAN
             }
-            yield Told(ground, running)
+            yield Told(harness, running)
             pool.shutdown(cancel_futures=True)
 
 
 def outcome_of(case: Case, flow: str, files) -> Outcome:
     ends = tuple(end_of(case, job) for job in FLOWS[flow].run(case, files))
     left = [row for row in case.renders() if not row["fetched"] and row["status"] not in ("failed", "cancelled")]
-    return Outcome(ends, len(case.messages()), case.seat.leaked, len(left))
+    return Outcome(ends, len(case.messages()), case.conversation.leaked, len(left))
 
 
 def seen(told: Told, dialect: Dialect, flow: str) -> Outcome:
-    return awaited(told.running[name_of((dialect, flow))], told.ground.calls)
+    return awaited(told.running[name_of((dialect, flow))], told.harness.calls)
 
 
 def test_every_flow_is_run_in_every_dialect_and_each_dialect_also_by_itself():

@@ -11,8 +11,8 @@ import pytest
 
 from tests.dialects.dialects import AS_IT_IS, Dialect
 from tests.dialects.flows import make_files
-from tests.dialects.ground import Case, running_ground, running_stand_in
-from tests.dialects.proxy import Seat
+from tests.dialects.harness import Case, running_harness, running_stand_in
+from tests.dialects.proxy import Conversation
 from tests.dialects.shapes import others_frozen
 
 UNSEEN_S = 3
@@ -50,9 +50,9 @@ SEATS = {
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory):
     folder = tmp_path_factory.mktemp("edits")
-    with running_stand_in(**STEADY) as sandbox, running_ground(folder, sandbox, **SHORT) as ground:
+    with running_stand_in(**STEADY) as sandbox, running_harness(folder, sandbox, **SHORT) as harness:
         files = make_files(folder)
-        opened = ground.open_cases({name: Seat(dialect) for name, dialect in SEATS.items()})
+        opened = harness.open_cases({name: Conversation(dialect) for name, dialect in SEATS.items()})
         yield {name: (case, case.gateway.upload(files["two"])) for name, case in opened.items()}
 
 

@@ -19,8 +19,8 @@ from sandbox.clips import make_talk_clip
 from tests.dialects import shapes
 from tests.dialects.asgi import Reply
 from tests.dialects.dialects import AS_IT_IS, DIALECTS, Dialect, mixed
-from tests.dialects.ground import running_stand_in
-from tests.dialects.proxy import Proxy, Seat, drafts_in
+from tests.dialects.harness import running_stand_in
+from tests.dialects.proxy import Conversation, Proxy, drafts_in
 from tests.dialects.proxy_server import running_proxy
 from tests.until import PATIENCE_S, until
 
@@ -29,14 +29,14 @@ SPOKEN = (*DIALECTS, *(mixed(seed) for seed in (1, 7, 10)))
 
 
 @dataclass(frozen=True)
-class Ground:
+class Harness:
     proxy: Proxy
     sandbox: httpx.Client
     clip: Path
 
 
 @pytest.fixture(scope="module")
-def ground(tmp_path_factory) -> Iterator[Ground]:
+def harness(tmp_path_factory) -> Iterator[Harness]:
     clip = tmp_path_factory.mktemp("proxy") / "clip.mp4"
     asyncio.run(make_talk_clip(clip, scenes=1, duration_s=1.0, silences=(), size=(160, 90)))
     with (
@@ -44,19 +44,19 @@ def ground(tmp_path_factory) -> Iterator[Ground]:
         running_proxy(url) as proxy,
         httpx.Client(base_url=url, trust_env=False) as sandbox,
     ):
-        yield Ground(proxy, sandbox, clip)
+        yield Harness(proxy, sandbox, clip)
 
 
-class Knower:
+class DialectClient:
     """A client that knows the dialect: it asks again where that is called for, and finds what it needs wherever it is."""
 
-    def __init__(self, ground: Ground, dialect: Dialect) -> None:
+    def __init__(self, harness: Harness, dialect: Dialect) -> None:
         token = f"nmv_usr_{dialect.name.split('+')[0]}"
-        ground.sandbox.post("/_sandbox/tokens", json={"token": token, "credits": 500})
-        ground.proxy.seats[token] = self.seat = Seat(dialect)
+        harness.sandbox.post("/_sandbox/tokens", json={"token": token, "credits": 500})
+        harness.proxy.conversations[token] = self.conversation = Conversation(dialect)
         headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity", **ATTRIBUTION}
-        self.http = httpx.AsyncClient(base_url=ground.proxy.url, headers=headers, trust_env=False, timeout=PATIENCE_S)
-        self.clip = ground.clip
+        self.http = httpx.AsyncClient(base_url=harness.proxy.url, headers=headers, trust_env=False, timeout=PATIENCE_S)
+        self.clip = harness.clip
 
     async def ask(self, method: str, path: str, **content: Any) -> Any:
         """Ask, once more after a page or after nothing, and take the data out of its envelope."""
@@ -148,29 +148,31 @@ def unstored(body: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("dialect", SPOKEN, ids=lambda dialect: dialect.name.split("+")[0])
-async def test_who_knows_a_dialect_gets_the_film_in_it(ground, dialect):
-    knower = Knower(ground, dialect)
-    async with knower.http:
-        film = await knower.film(*await knower.edited())
+async def test_who_knows_a_dialect_gets_the_film_in_it(harness, dialect):
+    client_of_dialect = DialectClient(harness, dialect)
+    async with client_of_dialect.http:
+        film = await client_of_dialect.film(*await client_of_dialect.edited())
     assert b"ftyp" in film[:12]
 
 
-async def test_as_it_is_the_proxy_says_what_the_sandbox_says(ground):
-    knower = Knower(ground, AS_IT_IS)
-    async with knower.http:
-        session_id, _ = await knower.edited()
+async def test_as_it_is_the_proxy_says_what_the_sandbox_says(harness):
+    client_of_dialect = DialectClient(harness, AS_IT_IS)
+    async with client_of_dialect.http:
+        session_id, _ = await client_of_dialect.edited()
         path = f"/api/state/nemo_agent/me/{session_id}/latest"
-        through = (await knower.http.get(path)).json()
-        past = ground.sandbox.get(path, headers={"Authorization": knower.http.headers["Authorization"]}).json()
-        refused = await knower.http.get("/api/state/nemo_agent/me/1/latest")
+        through = (await client_of_dialect.http.get(path)).json()
+        past = harness.sandbox.get(
+            path, headers={"Authorization": client_of_dialect.http.headers["Authorization"]}
+        ).json()
+        refused = await client_of_dialect.http.get("/api/state/nemo_agent/me/1/latest")
     assert without_records(through) == without_records(past)
     assert refused.json()["code"] == 1002
 
 
-async def test_what_a_seat_always_says_hinders_no_other_call(ground):
-    knower = Knower(ground, AS_IT_IS)
-    knower.seat.always["credits"] = Reply(200, b'{"code":2001,"message":"insufficient credits"}')
-    async with knower.http:
-        assert (await knower.http.get("/api/credits/balance/simple")).json()["code"] == 2001
-        assert await knower.edited()
-    assert knower.seat.calls["credits"] == 1
+async def test_what_is_always_said_to_one_call_hinders_no_other(harness):
+    client_of_dialect = DialectClient(harness, AS_IT_IS)
+    client_of_dialect.conversation.always["credits"] = Reply(200, b'{"code":2001,"message":"insufficient credits"}')
+    async with client_of_dialect.http:
+        assert (await client_of_dialect.http.get("/api/credits/balance/simple")).json()["code"] == 2001
+        assert await client_of_dialect.edited()
+    assert client_of_dialect.conversation.calls["credits"] == 1

@@ -11,7 +11,7 @@ from tests.dialects import shapes
 from tests.dialects.asgi import Reply, page
 from tests.dialects.codings import Gzip, StoredBrotli
 from tests.dialects.dialects import AS_IT_IS, DIALECTS, PACE, Dialect, mixed, shaped
-from tests.dialects.proxy import Seat, _lagging, drafts_in
+from tests.dialects.proxy import Conversation, _lagging, drafts_in
 from tests.dialects.proxy_server import running_proxy
 
 DRAFT = {
@@ -138,11 +138,11 @@ def test_stored_brotli_is_what_the_library_reads():
 
 
 def test_a_state_lags_behind_until_its_time_has_come():
-    seat = Seat(Dialect("late", lag_s=2.0 * PACE))
-    assert _lagging(seat, "s", state_with(DRAFT), 0.0) == state_with(DRAFT)
-    assert _lagging(seat, "s", state_with(EDITED), 10.0) == state_with(DRAFT)
-    assert _lagging(seat, "s", state_with(EDITED), 11.9) == state_with(DRAFT)
-    assert _lagging(seat, "s", state_with(EDITED), 12.0) == state_with(EDITED)
+    conversation = Conversation(Dialect("late", lag_s=2.0 * PACE))
+    assert _lagging(conversation, "s", state_with(DRAFT), 0.0) == state_with(DRAFT)
+    assert _lagging(conversation, "s", state_with(EDITED), 10.0) == state_with(DRAFT)
+    assert _lagging(conversation, "s", state_with(EDITED), 11.9) == state_with(DRAFT)
+    assert _lagging(conversation, "s", state_with(EDITED), 12.0) == state_with(EDITED)
 
 
 def test_mixes_are_the_same_for_a_seed_and_take_one_of_a_kind():
@@ -165,19 +165,21 @@ def told(tmp_path: Path):
         yield proxy, client
 
 
-def test_a_call_always_gets_what_its_seat_says_and_is_counted(told):
+def test_a_call_always_gets_what_its_conversation_says_and_is_counted(told):
     proxy, client = told
-    seat = proxy.seats["nmv_usr_a"] = Seat(always={"credits": Reply(503, b"no"), "state": Reply(None)})
+    conversation = proxy.conversations["nmv_usr_a"] = Conversation(
+        always={"credits": Reply(503, b"no"), "state": Reply(None)}
+    )
     headers = {"Authorization": "Bearer nmv_usr_a"}
     assert client.get("/api/credits/balance/simple", headers=headers).status_code == 503
     with pytest.raises(httpx.HTTPError):
         client.get("/api/state/nemo_agent/me/1/latest", headers=headers)
-    assert seat.calls == {"credits": 1, "state": 1}
+    assert conversation.calls == {"credits": 1, "state": 1}
 
 
 def test_a_page_comes_at_the_first_try_alone(told):
     proxy, client = told
-    proxy.seats["nmv_usr_b"] = Seat(Dialect("p", page=404), always={"state": page(500)})
+    proxy.conversations["nmv_usr_b"] = Conversation(Dialect("p", page=404), always={"state": page(500)})
     answer = client.get("/api/credits/balance/simple", headers={"Authorization": "Bearer nmv_usr_b"})
     assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
     assert AS_IT_IS.page is None

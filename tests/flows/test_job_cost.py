@@ -4,7 +4,7 @@ from sandbox.world.child_process import stop_all
 from sandbox.world.embedded_redis import embedded_redis
 from sandbox.world.folders import make_folders
 from sandbox.world.settings import callers_environment
-from tests.bench.ground import ground
+from tests.bench.harness import running_harness
 from tests.bench.redis_meter import Meter
 
 JOBS = 10
@@ -20,12 +20,12 @@ async def test_a_whole_job_asks_redis_no_more_than_it_did() -> None:
     await child.start()
     meter = Meter(child.address)
     try:
-        async with ground("jobcost", redis_url=await meter.start()) as at:
+        async with running_harness("jobcost", redis_url=await meter.start()) as harness:
             for _ in range(2):
-                await at.whole_job()
+                await harness.whole_job()
             meter.turns.clear()
             for _ in range(JOBS):
-                await at.whole_job()
+                await harness.whole_job()
             turns = {name: count / JOBS for name, count in meter.turns.items()}
     finally:
         await meter.stop()

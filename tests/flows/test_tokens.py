@@ -27,7 +27,7 @@ NO_CREDITS_S = 8
 DAY_MS = 86_400_000
 
 
-class Office:
+class Operator:
     """A world, and what its operator does: tenants and their tokens."""
 
     def __init__(self, gateway: Gateway, callers: ExitStack) -> None:
@@ -97,25 +97,25 @@ def code_of(job: dict) -> str | None:
 
 
 @contextmanager
-def open_office(folder, *arguments: str, **environment: str) -> Iterator[Office]:
+def open_operated_world(folder, *arguments: str, **environment: str) -> Iterator[Operator]:
     """Run a world without an operator's token: who has none of its own is anonymous."""
     fixed = {"SANDBOX_TOKENS": "", "REELGATE_SECRET_KEYS": SECRET_KEY}
     with running_gateway(folder, *arguments, **(fixed | environment)) as gateway, ExitStack() as callers:
-        yield Office(gateway, callers)
+        yield Operator(gateway, callers)
 
 
 @pytest.fixture(scope="module")
-def office(tmp_path_factory):
-    with open_office(tmp_path_factory.mktemp("office"), "--workers", "2") as office:
-        yield office
+def operator(tmp_path_factory):
+    with open_operated_world(tmp_path_factory.mktemp("operator"), "--workers", "2") as operator:
+        yield operator
 
 
 @pytest.fixture(scope="module")
-def crowd(office):
+def crowd(operator):
     """Submit twenty anonymous jobs, and fifty of a tenant with two edits' worth of credits, all at once."""
-    anonymous, many = office.gateway, office.tenant("crowd")
-    secret = office.account(100)
-    office.give("crowd", secret)
+    anonymous, many = operator.gateway, operator.tenant("crowd")
+    secret = operator.account(100)
+    operator.give("crowd", secret)
     short = {"output": EDIT_ONLY, "start_timeout_s": NO_CREDITS_S + 7}
     clips = {caller: caller.upload(anonymous.clip()) for caller in (anonymous, many)}
     jobs = [many.submit(edit(), upload=clips[many], **short)["id"] for _ in range(50)]
@@ -124,13 +124,13 @@ def crowd(office):
 
 
 @pytest.fixture(scope="module")
-def dry(office, crowd):
+def dry(operator, crowd):
     """Let two sessions wait for credits of their own token, and top one of them up; the others need not wait for it."""
     waits = {}
     for name in ("topped up", "left dry"):
-        caller, secret = office.tenant(name.replace(" ", "-")), office.account(50)
-        office.give(name.replace(" ", "-"), secret, first=True)
-        office.give(name.replace(" ", "-"), office.account(1000))
+        caller, secret = operator.tenant(name.replace(" ", "-")), operator.account(50)
+        operator.give(name.replace(" ", "-"), secret, first=True)
+        operator.give(name.replace(" ", "-"), operator.account(1000))
         first = caller.run(edit(), upload=caller.clip(), output=EDIT_ONLY)
         assert first["status"] == "succeeded", first["error"]
         title, patience_s = unique_title(), NO_CREDITS_S if name == "left dry" else 60
@@ -139,7 +139,7 @@ def dry(office, crowd):
     caller, secret, job_id, _ = waits["topped up"]
     reasons = ((event["data"]["job"]["wait"] or {}).get("reason") for _, event in caller.events(job_id))
     assert next(reason for reason in reasons if reason == "no_credits")
-    office.account(500, token=secret)
+    operator.account(500, token=secret)
     return waits
 
 
@@ -150,49 +150,49 @@ def test_a_session_s_token_that_ran_dry_is_waited_for_and_goes_on_when_it_is_top
     assert [row["token_id"] for row in caller.charged(title)] == [backend_id(secret)]
 
 
-def test_a_session_s_token_that_stays_dry_ends_the_job_with_what_to_do(office, dry):
+def test_a_session_s_token_that_stays_dry_ends_the_job_with_what_to_do(operator, dry):
     caller, secret, job_id, _ = dry["left dry"]
     job = caller.ended(job_id)
     assert (job["status"], code_of(job), job["credits_used"]) == ("failed", "credits_exhausted", 0)
     assert job["error"]["hint"].startswith("Top up credits in your account")
-    assert office.spent(secret) == 50
+    assert operator.spent(secret) == 50
 
 
-def test_a_job_leaves_a_token_that_has_too_little_and_brings_its_uploads_along(office, crowd):
-    caller, poor, rich = office.tenant("moves"), office.account(60), office.account(1000)
-    office.give("moves", poor, first=True)
-    office.give("moves", rich)
+def test_a_job_leaves_a_token_that_has_too_little_and_brings_its_uploads_along(operator, crowd):
+    caller, poor, rich = operator.tenant("moves"), operator.account(60), operator.account(1000)
+    operator.give("moves", poor, first=True)
+    operator.give("moves", rich)
     title = unique_title()
     job = caller.run(edit(title, story="[[story:no-credits]]"), upload=caller.clip(), output=EDIT_ONLY)
     assert job["status"] == "succeeded", job["error"]
     assert any(change.startswith("Video added") for change in job["changes"])
     assert [row["token_id"] for row in caller.charged(title)] == [backend_id(rich)]
-    uploads = [row["token_id"] for row in office.gateway.ledger()["uploads"]]
+    uploads = [row["token_id"] for row in operator.gateway.ledger()["uploads"]]
     assert (uploads.count(backend_id(poor)), uploads.count(backend_id(rich))) == (1, 1)
 
 
-def test_a_session_without_an_edit_moves_before_it_waits(office, crowd):
-    caller, poor, rich = office.tenant("asks"), office.account(50), office.account(1000)
-    office.give("asks", poor, first=True)
-    office.give("asks", rich)
+def test_a_session_without_an_edit_moves_before_it_waits(operator, crowd):
+    caller, poor, rich = operator.tenant("asks"), operator.account(50), operator.account(1000)
+    operator.give("asks", poor, first=True)
+    operator.give("asks", rich)
     asked = caller.run(edit(story="[[story:question]]"), upload=caller.clip(), output=EDIT_ONLY)
     assert code_of(asked) == "needs_input"
     title = unique_title()
     job = caller.run(edit(title), session_id=asked["session_id"], output=EDIT_ONLY)
     assert job["status"] == "succeeded", job["error"]
     assert [row["token_id"] for row in caller.charged(title)] == [backend_id(rich)]
-    assert (office.refused_messages(poor), office.spent(poor)) == (0, 50)
+    assert (operator.refused_messages(poor), operator.spent(poor)) == (0, 50)
 
 
-def test_a_token_that_may_not_render_edits_and_leaves_exports_to_another(office, crowd):
-    caller, limited, full = office.tenant("scoped"), office.account(1000, scopes=["read", "write", "upload"]), None
-    office.give("scoped", limited, first=True, scopes="read+write+upload")
+def test_a_token_that_may_not_render_edits_and_leaves_exports_to_another(operator, crowd):
+    caller, limited, full = operator.tenant("scoped"), operator.account(1000, scopes=["read", "write", "upload"]), None
+    operator.give("scoped", limited, first=True, scopes="read+write+upload")
     prompt, clip = unique_title(), caller.upload(caller.clip())
     job = caller.run(edit(prompt), upload=clip, output=EXPORT)
     assert (job["status"], code_of(job)) == ("failed", "scope_missing")
     assert caller.charged(prompt) == [], "it is refused before it costs anything"
-    full = office.account(1000)
-    office.give("scoped", full)
+    full = operator.account(1000)
+    operator.give("scoped", full)
     edited, exported = unique_title(), unique_title()
     assert caller.run(edit(edited), upload=clip, output=EDIT_ONLY)["status"] == "succeeded"
     assert caller.run(edit(exported), upload=clip, output=EXPORT)["status"] == "succeeded"
@@ -207,14 +207,14 @@ def test_a_token_that_may_not_render_edits_and_leaves_exports_to_another(office,
         ("unscoped", {"scopes": ["read", "write", "upload"]}, "scope_missing"),
     ],
 )
-def test_after_a_refused_export_the_next_one_takes_another_token(office, crowd, name, facts, code):
-    caller, bad, good = office.tenant(name), office.account(1000, **facts), office.account(1000)
-    bad_id = office.give(name, bad, first=True)
-    office.give(name, good)
+def test_after_a_refused_export_the_next_one_takes_another_token(operator, crowd, name, facts, code):
+    caller, bad, good = operator.tenant(name), operator.account(1000, **facts), operator.account(1000)
+    bad_id = operator.give(name, bad, first=True)
+    operator.give(name, good)
     clip = caller.upload(caller.clip())
     refused = caller.run(edit(), upload=clip, output=EXPORT)
     assert (refused["status"], code_of(refused), refused["credits_used"]) == ("failed", code, 50)
-    assert office.state(bad_id) == "export_blocked"
+    assert operator.state(bad_id) == "export_blocked"
     title = unique_title()
     job = caller.run(edit(title), upload=clip, output=EXPORT)
     assert job["status"] == "succeeded", job["error"]
@@ -222,38 +222,38 @@ def test_after_a_refused_export_the_next_one_takes_another_token(office, crowd, 
 
 
 @pytest.mark.parametrize("tokens", [1, 2])
-def test_a_registered_token_that_is_refused_once_in_the_middle_goes_on(office, crowd, tokens):
+def test_a_registered_token_that_is_refused_once_in_the_middle_goes_on(operator, crowd, tokens):
     name = f"once{tokens}"
-    caller, secrets = office.tenant(name), [office.account(1000) for _ in range(tokens)]
+    caller, secrets = operator.tenant(name), [operator.account(1000) for _ in range(tokens)]
     for secret in secrets:
-        office.give(name, secret)
+        operator.give(name, secret)
     title = unique_title()
     job = caller.run(edit(title, story="[[story:token-expired]]"), upload=caller.clip(), output=EDIT_ONLY)
     assert job["status"] == "succeeded", job["error"]
     assert len(caller.charged(title)) == 1
-    assert sorted(map(office.spent, secrets)) == [0, 50][-tokens:]
+    assert sorted(map(operator.spent, secrets)) == [0, 50][-tokens:]
 
 
-def test_a_token_that_the_backend_does_not_know_is_never_taken_again(office, crowd):
-    caller, good = office.tenant("unknown"), office.account(1000)
-    bad_id = office.give("unknown", "nmv_usr_nobody", first=True)
-    office.give("unknown", good)
+def test_a_token_that_the_backend_does_not_know_is_never_taken_again(operator, crowd):
+    caller, good = operator.tenant("unknown"), operator.account(1000)
+    bad_id = operator.give("unknown", "nmv_usr_nobody", first=True)
+    operator.give("unknown", good)
     job = caller.run(edit(), upload=caller.clip(), output=EDIT_ONLY)
     assert job["status"] == "succeeded", job["error"]
-    assert (office.state(bad_id), office.spent(good)) == ("revoked", 50)
+    assert (operator.state(bad_id), operator.spent(good)) == ("revoked", 50)
 
 
-def test_a_removed_token_loses_its_sessions_and_new_jobs_take_another(office, crowd):
-    caller, first, second = office.tenant("removed"), office.account(1000), office.account(1000)
-    token_id = office.give("removed", first, first=True)
-    office.give("removed", second)
+def test_a_removed_token_loses_its_sessions_and_new_jobs_take_another(operator, crowd):
+    caller, first, second = operator.tenant("removed"), operator.account(1000), operator.account(1000)
+    token_id = operator.give("removed", first, first=True)
+    operator.give("removed", second)
     clip = caller.upload(caller.clip())
     before = caller.run(edit(), upload=clip, output=EDIT_ONLY)
     title, slow = unique_title(), None
     slow = caller.submit(edit(title, story="[[story:slow]]"), upload=clip, output=EDIT_ONLY)["id"]
     for _, event in caller.events(slow):
-        if event["data"]["job"]["stage"] == "editing" and office.spent(first) == 50:
-            office.take_away(token_id)
+        if event["data"]["job"]["stage"] == "editing" and operator.spent(first) == 50:
+            operator.take_away(token_id)
             break
     assert code_of(caller.ended(slow)) == "session_lost"
     after = caller.run(edit(), session_id=before["session_id"], output=EDIT_ONLY)
@@ -264,38 +264,38 @@ def test_a_removed_token_loses_its_sessions_and_new_jobs_take_another(office, cr
     assert len([row for row in caller.ledger()["messages"] if title in row["text"]]) == 1, "it is never sent again"
 
 
-def test_max_credits_is_kept_before_anything_is_sent(office, crowd):
-    caller = office.tenant("careful")
-    office.give("careful", office.account(1000))
+def test_max_credits_is_kept_before_anything_is_sent(operator, crowd):
+    caller = operator.tenant("careful")
+    operator.give("careful", operator.account(1000))
     title = unique_title()
     job = caller.run(edit(title), upload=caller.clip(), output=EDIT_ONLY, max_credits=49)
     assert (job["status"], code_of(job), job["credits_used"]) == ("failed", "budget_exceeded", 0)
     assert [row for row in caller.ledger()["messages"] if title in row["text"]] == []
 
 
-def test_fifty_jobs_at_once_never_overspend_a_token_nor_try_to(office, crowd):
+def test_fifty_jobs_at_once_never_overspend_a_token_nor_try_to(operator, crowd):
     many, secret, jobs, _ = crowd
     ends = [many.ended(job_id) for job_id in jobs]
     assert sorted(code_of(job) or "" for job in ends) == [""] * 2 + ["credits_exhausted"] * 48
-    assert (office.spent(secret), office.refused_messages(secret)) == (100, 0)
+    assert (operator.spent(secret), operator.refused_messages(secret)) == (100, 0)
 
 
-def test_twenty_anonymous_jobs_share_one_token_and_the_rest_hear_where_to_register(office, crowd):
-    jobs = [office.gateway.ended(job_id) for job_id in crowd[3]]
+def test_twenty_anonymous_jobs_share_one_token_and_the_rest_hear_where_to_register(operator, crowd):
+    jobs = [operator.gateway.ended(job_id) for job_id in crowd[3]]
     assert [job["status"] for job in jobs].count("succeeded") == 2
     refused = [job for job in jobs if job["status"] == "failed"]
     assert {code_of(job) for job in refused} == {"credits_exhausted"}
-    issued = [row for row in office.gateway.ledger()["tokens"] if row["anonymous"]]
+    issued = [row for row in operator.gateway.ledger()["tokens"] if row["anonymous"]]
     assert [(row["spent"], row["available"]) for row in issued] == [(100, 0)]
     assert {job["error"]["hint"] for job in refused} == {
         f"Register at https://nemovideo.com/register?bind={issued[0]['user_id']} to get more credits."
     }
 
 
-def test_a_tenant_s_tokens_pay_for_that_tenant_alone(office, crowd):
+def test_a_tenant_s_tokens_pay_for_that_tenant_alone(operator, crowd):
     for job_id in crowd[3]:
-        office.gateway.ended(job_id)
-    caller = office.tenant("guest")
+        operator.gateway.ended(job_id)
+    caller = operator.tenant("guest")
     job = caller.run(edit(), upload=caller.clip(), output=EDIT_ONLY, start_timeout_s=1)
     assert code_of(job) == "credits_exhausted", "others have plenty, and what is anonymous is spent"
 
@@ -303,14 +303,14 @@ def test_a_tenant_s_tokens_pay_for_that_tenant_alone(office, crowd):
 @pytest.fixture(scope="module")
 def thrifty(tmp_path_factory):
     """Run a world where each tenant may spend 300 credits a month, and where successors see no old sessions."""
-    with open_office(tmp_path_factory.mktemp("thrifty"), REELGATE_TENANT_MONTH_CREDITS="300") as office:
-        yield office
+    with open_operated_world(tmp_path_factory.mktemp("thrifty"), REELGATE_TENANT_MONTH_CREDITS="300") as operator:
+        yield operator
 
 
 @pytest.fixture(scope="module")
 def seeing(tmp_path_factory):
-    with open_office(tmp_path_factory.mktemp("seeing"), SANDBOX_SUCCESSOR_SEES_SESSIONS="true") as office:
-        yield office
+    with open_operated_world(tmp_path_factory.mktemp("seeing"), SANDBOX_SUCCESSOR_SEES_SESSIONS="true") as operator:
+        yield operator
 
 
 def test_a_month_s_budget_holds_over_many_jobs_at_once(thrifty):

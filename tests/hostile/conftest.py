@@ -1,25 +1,25 @@
-"""One ground for all hostile tests: they must leave it as it was, so nothing that one of them sends harms another."""
+"""One harness for all hostile tests: they must leave it as it was, so nothing that one of them sends harms another."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from tests.hostile.ground import Ground, laid_ground
+from tests.hostile.harness import Harness, running_harness
 
 
 @pytest.fixture(scope="session")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    with laid_ground(tmp_path_factory.mktemp("hostile")) as laid:
-        yield laid
+def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
+    with running_harness(tmp_path_factory.mktemp("hostile")) as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)
-def no_outcry(request: pytest.FixtureRequest) -> Iterator[None]:
+def no_error_logged(request: pytest.FixtureRequest) -> Iterator[None]:
     """No process may log an error, whatever it is asked."""
-    if "ground" not in request.fixturenames:
+    if "harness" not in request.fixturenames:
         yield
         return
-    laid: Ground = request.getfixturevalue("ground")
-    before = len(laid.outcry())
+    running: Harness = request.getfixturevalue("harness")
+    before = len(running.error_lines())
     yield
-    assert laid.outcry()[before:] == []
+    assert running.error_lines()[before:] == []

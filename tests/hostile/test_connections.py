@@ -9,15 +9,15 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from service.http.protocol import HEAD_LIMIT_BYTES
-from tests.hostile.ground import Ground
+from tests.hostile.harness import Harness
 from tests.until import PATIENCE_S
 
 MP4 = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + b"\0" * 5000
 
 
 @contextmanager
-def dialled(ground: Ground) -> Iterator[socket.socket]:
-    host, port = ground.urls[0].removeprefix("http://").split(":")
+def dialled(harness: Harness) -> Iterator[socket.socket]:
+    host, port = harness.urls[0].removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as line:
         yield line
 
@@ -47,9 +47,9 @@ def refusal(answer: bytes) -> tuple[int, str]:
     return document["status"], document["code"]
 
 
-def post(ground: Ground, path: str, *fields: str) -> bytes:
+def post(harness: Harness, path: str, *fields: str) -> bytes:
     """Write a head as a caller would who says what it likes."""
-    lines = [f"POST {path} HTTP/1.1", "Host: x", f"Authorization: Bearer {ground.key}", *fields, "", ""]
+    lines = [f"POST {path} HTTP/1.1", "Host: x", f"Authorization: Bearer {harness.key}", *fields, "", ""]
     return "\r\n".join(lines).encode()
 
 
@@ -76,8 +76,8 @@ NO_HTTP = [
 
 
 @pytest.mark.parametrize("said", NO_HTTP, ids=range(len(NO_HTTP)))
-def test_what_is_no_http_is_refused_with_a_problem_document(ground: Ground, said: bytes) -> None:
-    with dialled(ground) as line:
+def test_what_is_no_http_is_refused_with_a_problem_document(harness: Harness, said: bytes) -> None:
+    with dialled(harness) as line:
         line.sendall(said)
         line.shutdown(socket.SHUT_WR)
         assert refusal(heard(line)) in {(400, "malformed_request"), (404, "not_found"), (405, "method_not_allowed")}
@@ -95,24 +95,24 @@ SILENT = {
 
 
 @pytest.fixture(scope="module")
-def answers_to_silence(ground: Ground) -> dict[str, bytes]:
+def answers_to_silence(harness: Harness) -> dict[str, bytes]:
     """Let all fall silent at once, and collect what each of them hears until it is cut off."""
 
     def fall_silent(opening: bytes) -> bytes:
-        with dialled(ground) as line:
+        with dialled(harness) as line:
             line.sendall(opening)
             return heard(line)
 
-    openings = [_opening(ground, said) for said, _ in SILENT.values()]
+    openings = [_opening(harness, said) for said, _ in SILENT.values()]
     with ThreadPoolExecutor(len(openings)) as pool:
         return dict(zip(SILENT, pool.map(fall_silent, openings), strict=True))
 
 
-def _opening(ground: Ground, said: bytes) -> bytes:
+def _opening(harness: Harness, said: bytes) -> bytes:
     if not said.startswith(b"BODY "):
         return said
     media_type = said.removeprefix(b"BODY ").decode()
-    return post(ground, "/v1/jobs", f"Content-Type: {media_type}", "Content-Length: 1000") + b'{"prompt":'
+    return post(harness, "/v1/jobs", f"Content-Type: {media_type}", "Content-Length: 1000") + b'{"prompt":'
 
 
 @pytest.mark.parametrize("case", SILENT)
@@ -135,44 +135,44 @@ def test_who_falls_silent_is_cut_off_with_a_word(answers_to_silence: dict[str, b
     ],
     ids=["query", "path", "header", "headers", "whole"],
 )
-def test_a_head_without_end_is_refused_before_it_is_kept(ground: Ground, head: bytes, status: int) -> None:
-    with dialled(ground) as line:
+def test_a_head_without_end_is_refused_before_it_is_kept(harness: Harness, head: bytes, status: int) -> None:
+    with dialled(harness) as line:
         told(line, head)
         answer = heard(line)
     # Whoever still sends when the line is cut may miss the words, as TCP has it.
     assert not answer or refusal(answer) == (status, "uri_too_long" if status == 414 else "headers_too_large")
 
 
-def test_many_short_query_fields_are_no_trouble(ground: Ground) -> None:
-    with ground.client() as client:
+def test_many_short_query_fields_are_no_trouble(harness: Harness) -> None:
+    with harness.client() as client:
         answer = client.get("/v1/jobs?" + "x=1&" * 15_000)
     assert (answer.status_code, [e["pointer"] for e in answer.json()["errors"]]) == (422, ["/x"])
 
 
-def test_a_head_in_pieces_may_come_with_a_large_body(ground: Ground) -> None:
+def test_a_head_in_pieces_may_come_with_a_large_body(harness: Harness) -> None:
     body = b'{"prompt": "' + b"x" * 200_000 + b'"}'
     fields = ("Content-Type: application/json", f"Content-Length: {len(body)}", "Connection: close")
-    head = post(ground, "/v1/jobs", *fields)
-    with dialled(ground) as line:
+    head = post(harness, "/v1/jobs", *fields)
+    with dialled(harness) as line:
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         line.sendall(head[:20])
-        with ground.client() as client:
+        with harness.client() as client:
             client.get("/livez")  # the process has seen the first piece by then
         told(line, head[20:] + body)
         assert refusal(heard(line)) == (422, "invalid_value")
 
 
-def test_an_upload_that_announces_too_much_is_refused_at_once(ground: Ground) -> None:
+def test_an_upload_that_announces_too_much_is_refused_at_once(harness: Harness) -> None:
     fields = ("Content-Length: 600000000", "Connection: close")
-    with dialled(ground) as line:
-        line.sendall(post(ground, "/v1/uploads?filename=a.mp4", *fields) + MP4)
+    with dialled(harness) as line:
+        line.sendall(post(harness, "/v1/uploads?filename=a.mp4", *fields) + MP4)
         assert refusal(heard(line)) == (413, "media_too_large")
 
 
-def test_an_expected_continue_is_not_given_to_what_is_refused_anyway(ground: Ground) -> None:
+def test_an_expected_continue_is_not_given_to_what_is_refused_anyway(harness: Harness) -> None:
     fields = ("Content-Type: text/plain", "Content-Length: 1000000", "Expect: 100-continue", "Connection: close")
-    with dialled(ground) as line:
-        line.sendall(post(ground, "/v1/jobs", *fields))
+    with dialled(harness) as line:
+        line.sendall(post(harness, "/v1/jobs", *fields))
         assert b"100 Continue" not in heard(line)
 
 
@@ -189,27 +189,27 @@ HALF = [
 
 @pytest.mark.parametrize(("fields", "body"), HALF, ids=["length", "chunks", "bad chunk", "form"])
 def test_an_upload_that_stops_half_way_leaves_nothing_behind(
-    ground: Ground, fields: tuple[str, ...], body: bytes
+    harness: Harness, fields: tuple[str, ...], body: bytes
 ) -> None:
-    files, keys = ground.kept_files(), ground.kept_keys("*upl*")
-    with dialled(ground) as line:
-        line.sendall(post(ground, "/v1/uploads?filename=a.mp4", *fields) + body)
+    files, keys = harness.kept_files(), harness.kept_keys("*upl*")
+    with dialled(harness) as line:
+        line.sendall(post(harness, "/v1/uploads?filename=a.mp4", *fields) + body)
         line.shutdown(socket.SHUT_WR)
         heard(line)
-    ground.wait_until(lambda: (ground.kept_files(), ground.kept_keys("*upl*")) == (files, keys))
+    harness.wait_until(lambda: (harness.kept_files(), harness.kept_keys("*upl*")) == (files, keys))
 
 
-def test_a_caller_that_vanishes_in_an_upload_leaves_nothing_behind(ground: Ground) -> None:
-    files, keys = ground.kept_files(), ground.kept_keys("*upl*")
-    with dialled(ground) as line:
-        line.sendall(post(ground, "/v1/uploads?filename=a.mp4", "Content-Length: 100000") + MP4)
-        ground.wait_until(lambda: ground.kept_keys("*upl*") != keys)
+def test_a_caller_that_vanishes_in_an_upload_leaves_nothing_behind(harness: Harness) -> None:
+    files, keys = harness.kept_files(), harness.kept_keys("*upl*")
+    with dialled(harness) as line:
+        line.sendall(post(harness, "/v1/uploads?filename=a.mp4", "Content-Length: 100000") + MP4)
+        harness.wait_until(lambda: harness.kept_keys("*upl*") != keys)
         line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    ground.wait_until(lambda: (ground.kept_files(), ground.kept_keys("*upl*")) == (files, keys))
+    harness.wait_until(lambda: (harness.kept_files(), harness.kept_keys("*upl*")) == (files, keys))
 
 
-def test_pipelined_requests_are_answered_in_their_order(ground: Ground) -> None:
-    with dialled(ground) as line:
+def test_pipelined_requests_are_answered_in_their_order(harness: Harness) -> None:
+    with dialled(harness) as line:
         one = b"GET /livez?%d HTTP/1.1\r\nHost: x\r\nX-Request-Id: r%d\r\n\r\n"
         line.sendall(b"".join(one % (n, n) for n in range(500)) + b"GET /livez HTTP/1.0\r\n\r\n")
         answer = heard(line)
@@ -217,8 +217,8 @@ def test_pipelined_requests_are_answered_in_their_order(ground: Ground) -> None:
     assert found == [b"r%d" % n for n in range(500)]
 
 
-def test_the_process_serves_on_while_many_connections_drip(ground: Ground) -> None:
-    with dialled(ground) as first, dialled(ground) as second, ground.client() as client:
+def test_the_process_serves_on_while_many_connections_drip(harness: Harness) -> None:
+    with dialled(harness) as first, dialled(harness) as second, harness.client() as client:
         for line in (first, second):
             line.sendall(b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\n")
         assert client.get("/readyz").status_code == 200

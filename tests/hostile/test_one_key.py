@@ -4,14 +4,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from tests.hostile.ground import Ground
+from tests.hostile.harness import Harness
 
 ASK = {"prompt": "trim the first 2 seconds", "media": [{"url": "https://media.example.com/clip.mp4"}]}
 KEY = {"Idempotency-Key": '"a-hundred-at-once"'}
 
 
-def test_a_hundred_submits_at_once_over_two_processes_make_one_job(ground: Ground) -> None:
-    with ground.client(0) as first, ground.client(1) as second:
+def test_a_hundred_submits_at_once_over_two_processes_make_one_job(harness: Harness) -> None:
+    with harness.client(0) as first, harness.client(1) as second:
         refused = first.post("/v1/jobs", json=ASK | {"prompt": ""}, headers=KEY)
         assert refused.status_code == 422, "which does not use the key up"
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.hostile.ground import Ground
+from tests.hostile.harness import Harness
 from tests.openapi_check import document
 
 CLIP = {"url": "https://media.example.com/clip.mp4"}
@@ -17,9 +17,9 @@ UUID = "019a3c1e-7b2f-7c3d-9e4f-0123456789ab"
 
 
 @pytest.fixture(scope="module")
-def clients(ground: Ground) -> Iterator[list[httpx.Client]]:
+def clients(harness: Harness) -> Iterator[list[httpx.Client]]:
     """One client for each process."""
-    found = [ground.client(n) for n in range(len(ground.urls))]
+    found = [harness.client(n) for n in range(len(harness.urls))]
     yield found
     for client in found:
         client.close()
@@ -32,8 +32,8 @@ def check_refusal(answer: httpx.Response) -> None:
     assert answer.headers.get_list("x-request-id") == [answer.json()["request_id"]]
 
 
-def jobs_kept(ground: Ground) -> int:
-    return len(ground.kept_keys("rg:job:*"))
+def jobs_kept(harness: Harness) -> int:
+    return len(harness.kept_keys("rg:job:*"))
 
 
 CONTROLS = [chr(n) for n in (*range(0x20), *range(0x7F, 0xA0), 0xAD, 0x2028, 0x2029, 0xFEFF, 0xFFFE, 0xFFFF)]
@@ -106,13 +106,13 @@ TARGETS = [
 
 
 @pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
-def test_no_malformed_body_is_taken_anywhere(ground: Ground, clients: list[httpx.Client], body: bytes) -> None:
-    before = jobs_kept(ground)
+def test_no_malformed_body_is_taken_anywhere(harness: Harness, clients: list[httpx.Client], body: bytes) -> None:
+    before = jobs_kept(harness)
     for (method, path), client in zip(TARGETS, itertools.cycle(clients), strict=False):
         if body == b"" and path == "/v1/sessions":
             continue  # a session needs no body
         check_refusal(client.request(method, path, content=body, headers=JSON))
-    assert jobs_kept(ground) == before
+    assert jobs_kept(harness) == before
 
 
 @pytest.mark.parametrize(
@@ -205,13 +205,13 @@ HEADERS = [
 
 @pytest.mark.parametrize(("name", "value", "status"), HEADERS, ids=range(len(HEADERS)))
 def test_a_header_does_what_it_may_and_no_more(
-    ground: Ground, clients: list[httpx.Client], name: str, value: str, status: int
+    harness: Harness, clients: list[httpx.Client], name: str, value: str, status: int
 ) -> None:
-    before = jobs_kept(ground)
+    before = jobs_kept(harness)
     fields = [(name.encode(), value.encode("latin-1")), (b"Content-Type", b"application/json")]
     answer = clients[0].post("/v1/jobs", json={"prompt": "trim it", "media": [CLIP]}, headers=fields)
     assert answer.status_code == status, answer.text
-    assert jobs_kept(ground) == before + (status == 202)
+    assert jobs_kept(harness) == before + (status == 202)
     assert "evil" not in answer.text + str(answer.headers)
     (request_id,) = answer.headers.get_list("x-request-id")
     assert len(request_id) == 36

@@ -21,7 +21,7 @@ from service.context import ApiContext, open_context
 from service.jobs.validation import JobFacts, JobInputs, NewJob, validate
 from service.schemas.requests import JobRequest, JobWebhook, MediaSource
 from tests.api_fixture import settings_for
-from tests.hostile.ground import Ground
+from tests.hostile.harness import Harness
 from tests.job_ends import succeed
 from tests.openapi_check import DOCUMENT, document
 
@@ -53,20 +53,20 @@ def _new_job(context: ApiContext) -> NewJob:
     return validate(ask, JobInputs(uploads={}), context.settings, JobFacts("acme", context.clock.now_ms()))
 
 
-async def arranged(ground: Ground) -> dict[str, str]:
+async def arranged(harness: Harness) -> dict[str, str]:
     """Arrange it all, and name it as `schemathesis.toml` does."""
-    context = open_context(settings_for(ground.redis.url, ground.storage))
+    context = open_context(settings_for(harness.redis.url, harness.storage))
     try:
         return {f"REELGATE_{name}": made for name, made in (await done(context)).items()}
     finally:
         await context.store.close()
 
 
-def succeeded(ground: Ground) -> set[tuple[str, str]]:
+def succeeded(harness: Harness) -> set[tuple[str, str]]:
     """Read from both processes which operations they have answered with a 2xx or a 3xx."""
     found = set()
-    for n in range(len(ground.urls)):
-        with ground.client(n) as client:
+    for n in range(len(harness.urls)):
+        with harness.client(n) as client:
             text = client.get("/metrics").text
         # a counter is there at 0 before its first call
         counted = r'requests_total\{method="(\w+)",route="([^"]+)",status="[23]..".*\} (?!0\.0\n)'
@@ -75,14 +75,14 @@ def succeeded(ground: Ground) -> set[tuple[str, str]]:
     return found
 
 
-def test_two_processes_do_what_the_description_says(ground: Ground, tmp_path: Path) -> None:
+def test_two_processes_do_what_the_description_says(harness: Harness, tmp_path: Path) -> None:
     env = os.environ | {
-        "REELGATE_API": ground.urls[0],
-        "REELGATE_APIS": ",".join(ground.urls),
-        "REELGATE_API_KEY": ground.key,
+        "REELGATE_API": harness.urls[0],
+        "REELGATE_APIS": ",".join(harness.urls),
+        "REELGATE_API_KEY": harness.key,
         "REELGATE_HOOKS": str(HERE / "hooks.py"),
     }
-    env |= asyncio.run(arranged(ground))
+    env |= asyncio.run(arranged(harness))
     words = [SCHEMATHESIS, "--config-file", HERE / "schemathesis.toml", "run", DOCUMENT]
     done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -92,5 +92,5 @@ def test_two_processes_do_what_the_description_says(ground: Ground, tmp_path: Pa
         for path, methods in document()["paths"].items()
         for method, entry in methods.items()
     }
-    reached = succeeded(ground)
+    reached = succeeded(harness)
     assert {name for call, name in all_of_them.items() if call not in reached} == NEVER

@@ -9,7 +9,7 @@ import pytest
 
 from service.uploads.receive import is_too_slow
 from tests.api_fixture import Api, running_api
-from tests.hostile.ground import Ground
+from tests.hostile.harness import Harness
 from tests.job_ends import VIDEO, succeed
 
 MP4 = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + b"\0" * 5000
@@ -57,21 +57,21 @@ LIES = [
 
 
 @pytest.fixture
-def client(ground: Ground) -> httpx.Client:
-    with ground.client() as made:
+def client(harness: Harness) -> httpx.Client:
+    with harness.client() as made:
         yield made
 
 
 @pytest.mark.parametrize("lie", LIES, ids=range(len(LIES)))
 def test_an_upload_that_lies_is_refused_and_leaves_nothing(
-    ground: Ground, client: httpx.Client, lie: tuple[str, dict[str, str], bytes, int]
+    harness: Harness, client: httpx.Client, lie: tuple[str, dict[str, str], bytes, int]
 ) -> None:
     query, fields, body, status = lie
-    files, keys = ground.kept_files(), ground.kept_keys("*upl*")
+    files, keys = harness.kept_files(), harness.kept_keys("*upl*")
     answer = client.post(f"/v1/uploads{query}", content=body, headers=fields)
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
-    ground.wait_until(lambda: (ground.kept_files(), ground.kept_keys("*upl*")) == (files, keys))
+    harness.wait_until(lambda: (harness.kept_files(), harness.kept_keys("*upl*")) == (files, keys))
 
 
 NAMES = [
@@ -91,18 +91,18 @@ NAMES = [
 
 
 @pytest.mark.parametrize(("name", "kept"), NAMES, ids=range(len(NAMES)))
-def test_a_name_is_only_a_name(ground: Ground, client: httpx.Client, name: str, kept: str) -> None:
-    files = ground.kept_files()
+def test_a_name_is_only_a_name(harness: Harness, client: httpx.Client, name: str, kept: str) -> None:
+    files = harness.kept_files()
     answer = client.post("/v1/uploads", params={"filename": name}, content=MP4)
     assert (answer.status_code, answer.json()["filename"]) == (201, kept)
     assert "x-evil" not in answer.headers
-    (file,) = set(ground.kept_files()) - set(files)
-    assert file == ground.storage / "uploads" / f"{answer.json()['id']}.mp4"
+    (file,) = set(harness.kept_files()) - set(files)
+    assert file == harness.storage / "uploads" / f"{answer.json()['id']}.mp4"
     assert client.delete(f"/v1/uploads/{answer.json()['id']}").status_code == 204
-    assert ground.kept_files() == files
+    assert harness.kept_files() == files
 
 
-def test_a_name_in_a_form_is_only_a_name_too(ground: Ground, client: httpx.Client) -> None:
+def test_a_name_in_a_form_is_only_a_name_too(harness: Harness, client: httpx.Client) -> None:
     answer = client.post("/v1/uploads", files={"f": ("../../x/a.mp4", io.BytesIO(MP4))})
     assert (answer.status_code, answer.json()["filename"]) == (201, "a.mp4")
     assert client.delete(f"/v1/uploads/{answer.json()['id']}").status_code == 204

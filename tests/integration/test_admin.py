@@ -6,7 +6,8 @@ import pytest
 import redis
 from click.testing import CliRunner, Result
 
-from core.cli import keys, tokens
+from core.cli.api_keys import keys
+from core.cli.tokens import tokens
 from tests.store_fixture import SECRET_KEY
 
 SECRET = "nmv_usr_0123456789abcdef"

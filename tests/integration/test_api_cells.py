@@ -1,5 +1,6 @@
 """One installation of several: its name in keys, ids and links, and 421 for whatever is another one's."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -115,11 +116,52 @@ async def test_a_foreign_link_is_told_so_without_a_key(redis_url: str, tmp_path:
         ("DELETE", f"/v1/uploads/upl_{FOREIGN}"),
         ("POST", f"/v1/uploads/upl_{FOREIGN}/complete"),
         ("GET", f"/v1/batches/bat_{FOREIGN}"),
+        ("GET", f"/v1/jobs?batch_id=bat_{FOREIGN}"),
+        ("GET", f"/v1/jobs?session_id=ses_{FOREIGN}"),
+        ("GET", f"/v1/events?after=evt_{FOREIGN}"),
         ("POST", f"/v1/deliveries/dlv_{FOREIGN}/redeliver"),
     ],
 )
 async def test_a_foreign_id_is_told_so_to_a_key_of_this_cell(api: Api, method: str, path: str) -> None:
     misdirected(await api.http.request(method, path))
+
+
+#: each parameter of a query that names something by its id
+QUERIES = [
+    f"jobs?session_id=ses_{FOREIGN}",
+    f"jobs?batch_id=bat_{FOREIGN}&status=failed",
+    f"jobs?after=job_{FOREIGN}",
+    f"sessions?after=ses_{FOREIGN}",
+    f"batches?after=bat_{FOREIGN}",
+    f"uploads?after=upl_{FOREIGN}",
+    f"deliveries?after=dlv_{FOREIGN}",
+    f"events?after=evt_{FOREIGN}",
+    f"jobs/OWN/events?after=evt_{FOREIGN}",
+]
+
+
+def test_every_query_that_names_an_id_is_among_them() -> None:
+    document = json.loads((Path(__file__).parents[2] / "openapi" / "openapi.json").read_text())
+    known = {
+        (path, row["name"])
+        for path, calls in document["paths"].items()
+        for row in calls.get("get", {}).get("parameters", [])
+    }
+    named = {(path.replace("{job_id}", "OWN"), name) for path, name in known if name == "after" or name.endswith("_id")}
+    asked = {(f"/v1/{query.partition('?')[0]}", query.partition("?")[2].partition("=")[0]) for query in QUERIES}
+    assert {each for each in named if "{" not in each[0] and each[1] != "job_id"} == asked
+
+
+@pytest.mark.parametrize("query", QUERIES)
+async def test_a_filter_or_a_cursor_of_another_cell_is_told_so_instead_of_finding_nothing(api: Api, query: str) -> None:
+    own = await api.submit()
+    answer = await api.http.get(f"/v1/{query.replace('OWN', own['id'])}", headers={"Accept": "application/json"})
+    named = query.partition("?")[2].partition("=")[0]
+    problem = misdirected(answer)
+    assert [error["pointer"] for error in problem["errors"]] == [f"/{named}"]
+    assert f"'{named}'" in problem["detail"]
+    for mine in (f"after={own['id']}", f"session_id={own['session_id']}", "after=anything"):
+        assert (await api.http.get(f"/v1/jobs?{mine}")).status_code == 200
 
 
 async def test_a_body_that_names_what_is_in_another_cell_is_told_where(api: Api) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -72,7 +73,27 @@ async def test_metrics_can_have_a_port_of_their_own(redis_url: str, tmp_path: Pa
         await client.get(f"{url}/livez")
         assert (await client.get(f"{url}/metrics")).status_code == 404
         text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+        assert {
+            (await client.get(f"http://127.0.0.1:{port}{path}")).status_code for path in ("/", "/readyz", "/x")
+        } == {404}
+        assert (await client.post(f"http://127.0.0.1:{port}/metrics")).status_code == 405
     assert 'reelgate_http_requests_total{method="GET",route="/livez",status="200"} 1.0' in text
+
+
+async def test_a_port_for_metrics_that_is_taken_is_told_in_a_sentence(redis_url: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        env = os.environ | {
+            "REDIS_URL": redis_url,
+            "REELGATE_SECRET_KEYS": SECRET_KEY,
+            "REELGATE_STORAGE": str(tmp_path),
+        }
+        words = (REELGATE, "api", "--port", "0", "--metrics-port", str(port))
+        child = await asyncio.create_subprocess_exec(*words, env=env, stderr=asyncio.subprocess.PIPE)
+        _, logs = await asyncio.wait_for(child.communicate(), PATIENCE_S)
+    assert child.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in logs.decode()
+    assert "Traceback" not in logs.decode()
 
 
 async def test_a_bad_setting_stops_the_process_with_its_name_and_without_its_value(tmp_path: Path) -> None:

@@ -244,8 +244,10 @@ class Whole(msgspec.Struct, forbid_unknown_fields=True):
 async def test_what_may_succeed_later_says_so(api: Api) -> None:
     job = await api.submit()
     for call in (api.http.delete(f"/v1/jobs/{job['id']}"), api.http.post(f"/v1/jobs/{job['id']}/replay")):
-        document = problem(await call, 409)
+        answer = await call
+        document = problem(answer, 409)
         assert (document["code"], document["retryable"]) == ("not_ended", True)
+        assert answer.headers["Retry-After"] == "5"
 
 
 async def test_a_body_that_is_too_large_is_refused(api: Api) -> None:

@@ -17,7 +17,9 @@ async def api(redis_url: str, tmp_path: Path):
         yield running
 
 
-@pytest.mark.parametrize("how", [{"rec": b"\x81"}, {"fmt": "3"}])
+@pytest.mark.parametrize(
+    "how", [{"rec": b"\x81"}, {"fmt": "3"}, {"fmt": "9" * 5000}], ids=["rec", "newer", "no number"]
+)
 async def test_a_job_that_cannot_be_read_says_so_and_the_others_are_shown(api: Api, how: dict[str, str]):
     bad, good = await api.submit(), await api.submit()
     await api.context.store.redis.hset(key("job", bad["id"]), mapping=how)

@@ -21,7 +21,7 @@ from core.security.encryption import Encryption
 from core.store.redis.keys import key
 from tests.compat.processes import PROGRAMS, clean_environment, running
 from tests.dialects.dialects import Dialect, Film
-from tests.dialects.proxy import Seat
+from tests.dialects.proxy import Conversation
 from tests.dialects.proxy_server import running_proxy
 from worker.doctor.command import doctor
 
@@ -200,11 +200,11 @@ def test_with_spending_one_message_and_one_film_settle_what_can_be_settled(
 @pytest.mark.parametrize("film", ["other-host", "redirect", "needs-token", "download-redirect"])
 def test_where_a_job_would_come_to_its_film_so_does_the_doctor(checkup: Doctor, backend: str, film: Film):
     with running_proxy(backend) as proxy:
-        proxy.seats[TOKEN] = Seat(Dialect("odd", own_ids=True, film=film))
+        proxy.conversations[TOKEN] = Conversation(Dialect("odd", own_ids=True, film=film))
         checkup.env |= {"NEMO_API_URL": proxy.url, "REELGATE_ALLOW_ADDRESSES": "127.0.0.0/8"}
         checkup.env["REELGATE_ALLOW_HTTP"] = "true"
         status, report = checkup.report("--spend")
-        assert not proxy.seats[TOKEN].leaked
+        assert not proxy.conversations[TOKEN].leaked
     assert (status, report.bad()) == (0, [])
     assert "an id of its own; the render ended in a film" in str(report.doubt("render ids"))
     assert report.verdict("backend", "the film") in ("ok", "warning")
@@ -371,6 +371,9 @@ def test_a_redis_that_forgets_is_a_warning_and_one_of_other_keys_or_none_at_all_
         client.delete(key("secret_key_seals"))
         client.lpush(key("secret_key_seals"), Encryption(["x" * 40]).lock("reelgate"))
         assert "secret keys" in checkup.report(**nowhere)[1].bad()
+        client.set(key("cell"), "eu1")
+        assert checkup.report(**nowhere)[1].verdict("redis", "cell") == "warning"
+        assert "cell" in checkup.report(REELGATE_CELL="eu2", **nowhere)[1].bad()
         assert "connection" in checkup.report(REDIS_URL="redis://127.0.0.1:9/0", **nowhere)[1].bad()
 
 

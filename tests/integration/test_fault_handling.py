@@ -271,7 +271,7 @@ async def test_a_session_with_an_edit_is_asked_for_once_more_and_then_given_up(c
 async def test_an_upload_that_broke_off_may_be_there_and_a_refused_one_is_not(core, context):
     broken = await judged(core, context, Stage.UPLOADING, BackendFault(Fault.BROKEN, call="upload"))
     refused = await judged(core, context, Stage.UPLOADING, BackendFault(Fault.UNREACHABLE, call="upload"))
-    assert (broken.job.upload_doubt, refused.job.upload_doubt) == (True, False)
+    assert (broken.job.upload_in_doubt, refused.job.upload_in_doubt) == (True, False)
 
 
 async def test_pauses_grow_while_the_backend_stays_away_and_have_a_bound(core, context):

@@ -15,9 +15,10 @@ import pytest
 import redis
 from click.testing import CliRunner, Result
 
-from core import cli
+from core.cli.api_keys import keys
+from core.cli.tokens import tokens
 from core.security.encryption import Encryption
-from core.store.redis.client import Store, connect
+from core.store.redis.client import STORE_DOWN, Store, connect
 from core.store.redis.keys import key
 from core.store.secret_key_check import NEWER_KEY, WRONG_KEYS, WrongSecretKeys, check_secret_keys
 from tests.ready_line import address_in
@@ -82,9 +83,9 @@ async def checking(redis_url: str) -> AsyncIterator[Any]:
             await store.close()
 
 
-def command(redis_url: str, keys: str, *words: str, stdin: str = "") -> Result:
-    env = {"REDIS_URL": redis_url, "REELGATE_SECRET_KEYS": keys}
-    return CliRunner().invoke({"keys": cli.keys, "tokens": cli.tokens}[words[0]], words[1:], input=stdin, env=env)
+def command(redis_url: str, secret_keys: str, *words: str, stdin: str = "") -> Result:
+    env = {"REDIS_URL": redis_url, "REELGATE_SECRET_KEYS": secret_keys}
+    return CliRunner().invoke({"keys": keys, "tokens": tokens}[words[0]], words[1:], input=stdin, env=env)
 
 
 @pytest.fixture
@@ -193,6 +194,15 @@ async def test_a_redis_that_is_replaced_while_a_worker_runs_ends_it_with_the_sen
 def server() -> Any:
     with running_redis() as server:
         yield server
+
+
+@pytest.mark.timeout(2 * PATIENCE_S)
+async def test_a_redis_that_is_a_replica_at_the_start_counts_as_away(server: RedisServer):
+    with redis.Redis.from_url(server.url) as client:
+        client.replicaof("127.0.0.1", "1")
+    async with checking(server.url) as check, asyncio.timeout(PATIENCE_S):
+        with pytest.raises(STORE_DOWN):
+            await check(OLD)
 
 
 @pytest.mark.parametrize(("keys", "comes_up"), [(OTHER, False), (OLD, True)], ids=["refused", "comes up"])

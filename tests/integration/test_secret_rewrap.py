@@ -13,7 +13,9 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from core.cli import keys, secrets, tokens
+from core.cli.api_keys import keys
+from core.cli.secrets import secrets
+from core.cli.tokens import tokens
 from core.ids import new_id
 from core.security.encryption import Encryption, Undecryptable
 from core.store.formats import Membership

@@ -169,6 +169,13 @@ async def test_a_process_that_is_too_old_or_too_new_is_refused_with_a_sentence(c
         await check_formats_of(core, Release(9, 8, 9))
 
 
+@pytest.mark.parametrize("mark", [{"written": "two"}, {"written": "2", "oldest_reader": "1.5"}])
+async def test_a_mark_that_is_no_number_is_refused_with_a_sentence_too(core: Core, mark: dict[str, str]):
+    await core.store.redis.hset(key("formats"), mapping=mark)
+    with pytest.raises(WrongFormat, match="is no number"):
+        await check_formats(core.store)
+
+
 async def test_the_format_stands_beside_every_record(core: Core):
     core.store.mark = Mark(2, 1)
     await core.slots(9)

@@ -2,10 +2,14 @@
 
 import asyncio
 
+from redis import Redis
+
 from core.model.webhook import TenantWebhook
 from core.security.encryption import Encryption
-from core.store.redis.durability import durability_warnings
+from core.store.redis.client import Store, connect
+from core.store.redis.durability import durability_warnings, is_durable
 from core.store.redis.keys import key
+from tests.redis_fixture import running_redis
 from tests.store_fixture import SECRET_KEY, Core, core
 from tests.until import PATIENCE_S
 
@@ -94,6 +98,18 @@ async def test_rpc_requests_that_nobody_takes_are_answered_by_nothing_and_do_not
 
 async def test_a_durable_redis_earns_no_warning(core: Core) -> None:
     assert await durability_warnings(core.store) == []
+
+
+async def test_a_redis_that_takes_nothing_since_it_is_a_replica_is_named() -> None:
+    with running_redis() as server, Redis.from_url(server.url) as client:
+        store = Store(connect(server.url, answer_s=PATIENCE_S))
+        client.replicaof("127.0.0.1", "1")
+        [replica] = await durability_warnings(store)
+        assert "replica" in replica
+        assert await is_durable(store) is False
+        client.replicaof("NO", "ONE")
+        assert await durability_warnings(store) == []
+        await store.close()
 
 
 async def test_a_redis_that_forgets_or_evicts_is_named(core: Core) -> None:

@@ -1,6 +1,7 @@
-"""Which token a job gets, over a real store and the backend's look-alike: one anonymous call for all, balances first."""
+"""Which token a job gets, over a real store and the sandbox: one anonymous call for all, balances first."""
 
 import asyncio
+import sys
 import uuid
 from contextlib import AsyncExitStack
 from itertools import cycle
@@ -323,3 +324,61 @@ async def test_a_refusal_for_want_of_credits_is_heard_once_and_costs_nothing(cor
     ended = await core.read(first)
     assert ended.error is not None
     assert ended.error.code is Code.CREDITS_EXHAUSTED
+
+
+async def without_a_token(core: Core, context: WorkerContext) -> tuple[int, int, Temporary]:
+    """Have a job ask that gets none: Redis' commands, microseconds in them, and what the job waits for."""
+    job = await core.submit()
+    await core.redis.config_resetstat()
+    with pytest.raises(Temporary) as waits:
+        await context.token_pool.reserve(job, core.submission(job).session)
+    rows = (await core.redis.info("commandstats")).values()
+    return sum(row["calls"] for row in rows), sum(row["usec"] for row in rows), waits.value
+
+
+@pytest.mark.parametrize("state", [TokenState.ACTIVE, TokenState.EXHAUSTED, TokenState.RATE_LIMITED])
+async def test_a_job_that_gets_no_token_costs_the_same_with_100_and_with_5_000(core, tmp_path, state):
+    async def add_poor(numbers: range) -> None:
+        for n in numbers:
+            token_id = await core.tokens.add(f"nmv_usr_{n}", kind="operator", available=0)
+            if state is not TokenState.ACTIVE:
+                await core.tokens.mark(token_id, state, rest_until_ms=core.clock.now_ms() + 50_000)
+
+    poor, calls = answered({"code": 0, "data": {"available": 0}}), Calls()
+    async with peer(poor) as remote, context_over(core, tmp_path, backend=remote.url, calls=calls) as context:
+        await add_poor(range(100))
+        few, few_us, _ = await without_a_token(core, context)
+        await add_poor(range(100, 5000))
+        many, many_us, waits = await without_a_token(core, context)
+    sys.stderr.write(f"{state}: {few} commands in {few_us} us, {many} in {many_us} us\n")
+    assert many <= 1.2 * few
+    assert 60 <= calls["credits"] <= 64, "so many tokens does a job ask the backend about"
+    rests = state is TokenState.RATE_LIMITED
+    assert waits.reason is (WaitReason.BACKEND_RATE_LIMITED if rests else WaitReason.NO_CREDITS)
+
+
+async def test_of_many_tokens_without_credits_the_one_that_was_topped_up_is_found_in_time(core, tmp_path):
+    async with running_sandbox() as sandbox, context_over(core, tmp_path, backend=sandbox.url) as context:
+        for _ in range(120):
+            await core.tokens.add(await sandbox.add_token(credits=0), kind="operator", available=0)
+        rich = await core.tokens.add(await sandbox.add_token(credits=500), kind="operator", available=0)
+        job = await core.submit()
+        for _ in range(100):
+            if given := await taken_by_all(core, [context], [job]):
+                break
+            core.clock.turn(by_s=20)
+    assert given == [rich]
+
+
+async def test_what_ends_a_job_is_said_of_all_tokens_not_of_those_looked_at(core, tmp_path):
+    poor = answered({"code": 0, "data": {"available": 0}})
+    async with peer(poor) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        for n in range(300):
+            await core.tokens.add(f"nmv_usr_{n}", kind="operator", available=500, scopes="read")
+        job = await core.submit()
+        with pytest.raises(Permanent) as ended:
+            await context.token_pool.reserve(job, core.submission(job).session)
+        assert ended.value.code is Code.SCOPE_MISSING
+        await core.tokens.add("nmv_usr_able", kind="operator", available=0, scopes="*")
+        for _ in range(5):
+            assert (await waits_for_identity(core, context)).reason is WaitReason.NO_CREDITS

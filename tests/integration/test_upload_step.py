@@ -193,7 +193,7 @@ async def test_bytes_that_are_not_said_to_be_taken_are_in_doubt(core, context, b
             await upload(execution)
         assert (caught.value.fault, caught.value.call) == (Fault.BROKEN, "upload")
         await stepped(execution)
-        assert (execution.job.upload_doubt, execution.session.uploaded) == (True, 0)
+        assert (execution.job.upload_in_doubt, execution.session.uploaded) == (True, 0)
         backend.says("upload", TAKEN)
         while execution.session.uploaded == 0:
             await stepped(execution)
@@ -205,7 +205,7 @@ async def test_a_state_that_cannot_be_read_leaves_the_doubt(core, context, backe
     backend.says("state", said({}, 503))
     async with uploading(core, context, by_url(backend)) as execution:
         await stepped(execution)
-        assert (execution.job.upload_doubt, execution.session.uploaded) == (True, 0)
+        assert (execution.job.upload_in_doubt, execution.session.uploaded) == (True, 0)
 
 
 async def test_bytes_that_are_refused_end_the_job_in_the_backends_words(core, context, backend):

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from core.process.pages import serve_pages
 from core.process.readiness import Readiness
 from core.security.encryption import Encryption
 from core.store.redis.client import Store, connect
@@ -21,7 +22,7 @@ from tests.api_fixture import SECRET_KEY
 from tests.ready_line import address_in
 from tests.redis_fixture import running_redis
 from tests.until import PATIENCE_S, until
-from worker.probes import pages_of, serve_pages
+from worker.probes import pages_of
 
 REELGATE = Path(sys.executable).with_name("reelgate")
 

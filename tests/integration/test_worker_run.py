@@ -236,4 +236,4 @@ async def test_an_upload_that_a_crash_left_in_doubt_stays_in_doubt_while_the_bac
     core.clock.turn(by_s=core.settings.lease_s + 1)
     waiting = await after_a_run(core, context, job)
     assert waiting.wait is not None
-    assert (waiting.stage, waiting.upload_doubt) == (Stage.UPLOADING, True), "or the file is brought twice"
+    assert (waiting.stage, waiting.upload_in_doubt) == (Stage.UPLOADING, True), "or the file is brought twice"

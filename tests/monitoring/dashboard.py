@@ -4,9 +4,9 @@ import json
 import re
 from typing import Any, NamedTuple
 
-from tests.monitoring.queries import DEPLOY
+from tests.monitoring.queries import MONITORING
 
-FILE = DEPLOY / "monitoring" / "dashboard.json"
+FILE = MONITORING / "dashboard.json"
 
 
 class Target(NamedTuple):

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from sandbox.world.ports import free_port
-from tests.monitoring.queries import DEPLOY
+from tests.monitoring.queries import MONITORING
 from tests.until import PATIENCE_S, wait_until
 
 
@@ -82,7 +82,7 @@ def _config(targets: dict[str, Sequence[str]], every: str) -> dict[str, Any]:
     ]
     return {
         "global": {"scrape_interval": every, "evaluation_interval": every, "scrape_timeout": every},
-        "rule_files": [str(DEPLOY / "monitoring" / "rules.yaml")],
+        "rule_files": [str(MONITORING / "rules.yaml")],
         "scrape_configs": jobs,
     }
 

@@ -15,6 +15,8 @@ from service.routes import METRICS, ROUTES
 from worker.metrics import preset_metrics
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+#: rules and dashboard, which the chart ships
+MONITORING = DEPLOY / "chart" / "monitoring"
 
 _SELECTOR = re.compile(r"\b(reelgate_\w+|process_\w+|up)\b(?:\{([^}]*)\})?")
 _MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')

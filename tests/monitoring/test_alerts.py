@@ -10,10 +10,10 @@ import yaml
 
 from core.errors import Code
 from tests.monitoring.promtool import program
-from tests.monitoring.queries import DEPLOY, shown, whats_wrong
+from tests.monitoring.queries import DEPLOY, MONITORING, shown, whats_wrong
 from tests.until import PATIENCE_S
 
-RULES = DEPLOY / "monitoring" / "rules.yaml"
+RULES = MONITORING / "rules.yaml"
 CASES = Path(__file__).with_name("rules_test.yaml")
 GROUPS = yaml.safe_load(RULES.read_text())["groups"]
 ALERTS = {rule["alert"]: rule for group in GROUPS for rule in group["rules"] if "alert" in rule}

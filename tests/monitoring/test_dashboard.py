@@ -7,10 +7,10 @@ import yaml
 
 from core.metrics import REGISTRY
 from tests.monitoring.dashboard import FILE, Target, panels
-from tests.monitoring.queries import DEPLOY, grouped_by, selectors, shown, whats_wrong
+from tests.monitoring.queries import MONITORING, grouped_by, selectors, shown, whats_wrong
 
 TARGETS = [target for panel in panels(rate_interval="1m") for target in panel.targets]
-RULES = yaml.safe_load((DEPLOY / "monitoring" / "rules.yaml").read_text())["groups"]
+RULES = yaml.safe_load((MONITORING / "rules.yaml").read_text())["groups"]
 RECORDED = {rule["record"] for group in RULES for rule in group["rules"] if "record" in rule}
 #: added by Prometheus to whatever it scrapes
 SCRAPED = {"instance", "job"}

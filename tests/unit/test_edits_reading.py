@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox.edits.desk import detail
+from sandbox.edits.context import detail
 from sandbox.edits.material import apart
 from sandbox.edits.phrases import FILLER, RULES
 from sandbox.edits.reading import read

@@ -15,15 +15,13 @@ from tests.store_fixture import make_job
 from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.jobs.retry_policy import (
     LONGEST_PAUSE_S,
-    LONGEST_REST_S,
-    LONGEST_TOLD_REST_S,
     TRIES,
-    Try,
+    NextTry,
     name_of,
     next_try,
-    rest_s,
     tries_after,
 )
+from worker.tokens.rest import LONGEST_REST_S, LONGEST_TOLD_REST_S, token_rest_s
 
 SETTINGS = SimpleNamespace(backoff_s=1.0, rate_limited_s=30.0)
 CALLS = ("open_session", "upload", "message", "state", "render", "render_status", "download", "anonymous_token")
@@ -34,7 +32,7 @@ def started(**facts) -> Job:
     return msgspec.structs.replace(transitions.started(make_job(**facts), now_ms=0), stage=Stage.UPLOADING)
 
 
-def tries(fault: BackendFault, job: Job, *, most: int = 200, elsewhere: bool = False) -> list[tuple[float, Try]]:
+def tries(fault: BackendFault, job: Job, *, most: int = 200, elsewhere: bool = False) -> list[tuple[float, NextTry]]:
     """Play it on a clock until it gives up, or its time is over: each try with the moment at which it is made."""
     now_s, made = 0.0, []
     while now_s < job.timeout_s and len(made) < most:
@@ -106,7 +104,7 @@ def test_a_429_is_asked_again_after_30_s_and_then_ever_more_seldom():
     told = BackendFault(Fault.RATE_LIMITED, call="state", retry_after_s=7)
     assert [again.delay_s for _, again in tries(told, started(), most=3)] == [7, 14, 28]
     for_days = BackendFault(Fault.RATE_LIMITED, call="state", retry_after_s=7 * 86_400)
-    assert rest_s(for_days, started(), SETTINGS) == LONGEST_TOLD_REST_S
+    assert token_rest_s(0, for_days.retry_after_s, SETTINGS) == LONGEST_TOLD_REST_S
 
 
 def test_a_pause_in_which_nothing_was_sent_counts_as_none():
@@ -117,7 +115,7 @@ def test_a_pause_in_which_nothing_was_sent_counts_as_none():
 
 def test_the_backend_s_own_word_counts_more_where_it_asks_for_longer():
     slow = BackendFault(Fault.BROKEN, call="state", retry_after_s=90)
-    assert tries(slow, started(), most=1)[0][1] == Try(WaitReason.BACKEND_DOWN, 90.0)
+    assert tries(slow, started(), most=1)[0][1] == NextTry(WaitReason.BACKEND_DOWN, 90.0)
 
 
 def test_each_call_and_fault_is_counted_for_itself():

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from core.cli import keys, redis, secrets, tokens
+from core.cli.api_keys import keys
+from core.cli.redis import redis
+from core.cli.secrets import secrets
+from core.cli.tokens import tokens
 from core.metrics import Shows, exposition, show_metrics_of
 from core.model.job import Stage, Status
 from core.model.transitions import TRANSITIONS
@@ -14,15 +17,24 @@ from core.settings import Settings, variable_of
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
+CONFIGURATION = (ROOT / "docs" / "CONFIGURATION.md").read_text()
+PROMISES = (ROOT / "docs" / "PROMISES.md").read_text()
 PAGES = (
-    *("README.md", "CONTRIBUTING.md", "DECISIONS.md", "CHANGELOG.md"),
-    *("deploy/README.md", "deploy/RUNBOOK.md", "deploy/chart/README.md", "openapi/callbacks.md", "openapi/errors.md"),
+    *("README.md", "CONTRIBUTING.md", "DECISIONS.md", "CHANGELOG.md", "docs/CONFIGURATION.md", "docs/PROMISES.md"),
+    *(
+        "deploy/README.md",
+        "deploy/RUNBOOK.md",
+        "deploy/chart/README.md",
+        "openapi/callbacks.md",
+        "openapi/errors.md",
+        "clients/python/README.md",
+    ),
 )
 
 
-def table(first_heading: str) -> list[list[str]]:
-    """Give the rows of the table whose first column has this heading."""
-    [rows] = re.findall(rf"^\| {re.escape(first_heading)} \|.*\n\| ---.*\n((?:\|.*\n)+)", README, re.MULTILINE)
+def table(first_heading: str, page: str = README) -> list[list[str]]:
+    """Give the rows of a page's table whose first column has this heading."""
+    [rows] = re.findall(rf"^\| {re.escape(first_heading)} \|.*\n\| ---.*\n((?:\|.*\n)+)", page, re.MULTILINE)
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows.splitlines()]
 
 
@@ -64,13 +76,13 @@ def test_every_stage_is_named_in_its_order():
 
 
 def test_the_table_of_settings_has_every_variable_with_its_default():
-    told = [(row[0].strip("`"), row[1]) for row in table("variable")]
+    told = [(row[0].strip("`"), row[1]) for row in table("variable", CONFIGURATION)]
     assert told == [(variable_of(field), default_of(field)) for field in Settings.model_fields]
-    assert all(row[2] for row in table("variable"))
+    assert all(row[2] for row in table("variable", CONFIGURATION))
 
 
 def test_every_promise_names_tests_that_exist():
-    for promise, tests in table("promise"):
+    for promise, tests in table("promise", PROMISES):
         named = re.findall(r"`(tests/\S+)`", tests)
         assert named, promise
         for path in named:

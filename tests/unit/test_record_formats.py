@@ -184,6 +184,15 @@ def test_a_record_that_does_not_say_means_what_the_first_format_meant():
     assert (job.priority, job.max_credits, job.webhook) == (0, None, None)
 
 
+# --- a name in records stays, whatever the code calls it
+
+
+def test_an_upload_in_doubt_is_in_doubt_under_the_name_that_every_release_writes():
+    doubted = msgspec.structs.replace(WHOLE, upload_in_doubt=True)
+    assert msgspec.msgpack.decode(pack(doubted))["upload_doubt"] is True
+    assert unpack(pack(doubted), Job).upload_in_doubt
+
+
 # --- what cannot be read
 
 

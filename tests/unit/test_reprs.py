@@ -15,7 +15,7 @@ from core.model.job_view import view
 from core.model.plan import Output, Plan
 from core.security.encryption import Encryption
 
-ROOMS = ("core", "service", "worker")
+ROOMS = ("core", "service", "worker", "reelgate")
 #: names of fields that hold a caller's words, an address that may carry a right, or a secret
 CONTENT = {
     *("prompt", "message", "text", "reply", "changes", "timeline", "metadata", "instead"),

@@ -20,7 +20,8 @@ house = runpy.run_path(str(ROOT / "tests" / "house.py"))
 def clone(tmp_path):
     """Make a folder with nothing but the script, so that it has to set up."""
     shutil.copy(ROOT / "run", tmp_path / "run")
-    for name in ("uv.lock", "pyproject.toml"):
+    (tmp_path / "clients" / "python").mkdir(parents=True)
+    for name in ("uv.lock", "pyproject.toml", "clients/python/pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 

@@ -2,20 +2,20 @@
 
 import pytest
 
-from sandbox.backend import stories, talk
-from sandbox.backend.answers import is_silent, sentences
+from sandbox.backend.messages import stories, talk
+from sandbox.backend.messages.answers import is_silent, sentences
 from sandbox.edits import Edited
 
 DONE = Edited(draft={}, said=["I added a title."], not_understood=[], changed=True, generated=False, stages=[])
 LOST = Edited(draft={}, said=[], not_understood=["fly"], changed=False, generated=False, stages=[])
 
 
-def said(prompt, edited=DONE, language="en", luck=0.99):
-    return sentences(stories.read(prompt), edited, language, luck=luck, gui_rate=0.25)
+def said(prompt, edited=DONE, language="en", draw=0.99):
+    return sentences(stories.read(prompt), edited, language, draw=draw, gui_rate=0.25)
 
 
 @pytest.mark.parametrize(
-    ("prompt", "edited", "luck", "silent"),
+    ("prompt", "edited", "draw", "silent"),
     [
         ("trim", DONE, 0.29, True),
         ("trim", DONE, 0.3, False),
@@ -26,8 +26,8 @@ def said(prompt, edited=DONE, language="en", luck=0.99):
         ("fly [[story:question]]", DONE, 0.0, False),
     ],
 )
-def test_only_edits_are_silent_and_by_chance_only_where_no_story_is_told(prompt, edited, luck, silent):
-    assert is_silent(stories.read(prompt), edited, luck=luck, silent_rate=0.3) is silent
+def test_only_edits_are_silent_and_by_chance_only_where_no_story_is_told(prompt, edited, draw, silent):
+    assert is_silent(stories.read(prompt), edited, draw=draw, silent_rate=0.3) is silent
 
 
 def test_an_answer_is_what_was_done():
@@ -50,7 +50,7 @@ def test_gui_talk_mixes_with_what_was_done(language):
 
 
 def test_now_and_then_an_answer_ends_with_a_gui_sentence_unasked():
-    assert said("add a title", luck=0.2)[-1] in talk.GUI["en"]
+    assert said("add a title", draw=0.2)[-1] in talk.GUI["en"]
 
 
 def test_a_temporary_issue_comes_last():

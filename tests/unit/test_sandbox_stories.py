@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox.backend import stories
+from sandbox.backend.messages import stories
 
 
 def test_tags_are_no_part_of_the_prompt():
@@ -17,7 +17,7 @@ def test_several_stories_stand_together():
 
 
 def test_unknown_stories_of_strangers_change_nothing():
-    assert stories.refusing(stories.read("a [[story:rm-rf]]"), "a [[story:rm-rf]]", stories.Once()) is None
+    assert stories.refusing(stories.read("a [[story:rm-rf]]"), "a [[story:rm-rf]]", stories.FiredStories()) is None
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_fault_drops_a_stream_that_no_story_drops():
 
 
 def test_refusals_fire_one_after_another_and_once_per_text():
-    once, text = stories.Once(), "a [[story:no-credits]] [[story:rate-limited]]"
+    once, text = stories.FiredStories(), "a [[story:no-credits]] [[story:rate-limited]]"
     plan = stories.read(text)
 
     assert [stories.refusing(plan, text, once) for _ in range(3)] == ["no-credits", "rate-limited", None]
@@ -51,7 +51,7 @@ def test_refusals_fire_one_after_another_and_once_per_text():
 
 
 def test_a_stuck_render_is_stuck_every_time_but_a_failed_one_fails_once():
-    once, text = stories.Once(), "a [[story:render-stuck]] [[story:render-failed]]"
+    once, text = stories.FiredStories(), "a [[story:render-stuck]] [[story:render-failed]]"
     plan = stories.read(text)
 
     assert stories.rendering(plan, text, once) == ["render-failed", "render-stuck"]

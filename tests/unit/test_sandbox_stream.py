@@ -5,7 +5,7 @@ import json
 import pytest
 
 from sandbox.backend.clock import Clock
-from sandbox.backend.stream import Failure, Heartbeat, Text, ToolCall, ToolResult, encoder
+from sandbox.backend.messages.stream import Failure, Heartbeat, Text, ToolCall, ToolResult, encoder
 
 
 def frames(raw):

@@ -5,7 +5,7 @@ import pytest
 from sandbox.backend.clock import Clock
 from sandbox.backend.refusals import Refused
 from sandbox.backend.settings import BadSetting, Settings
-from sandbox.backend.tokens import Purse, Tokens, registered
+from sandbox.backend.tokens import CreditAccount, Tokens, registered
 
 WEEK_S = 604_800
 
@@ -35,25 +35,25 @@ def bearer(token):
 
 
 def test_credits_freeze_and_are_spent_or_thaw():
-    purse = Purse(available=120)
-    purse.freeze(50)
-    purse.freeze(50)
-    assert purse.balance() == {"available": 20, "frozen": 100, "total": 120}
+    credit_account = CreditAccount(available=120)
+    credit_account.freeze(50)
+    credit_account.freeze(50)
+    assert credit_account.balance() == {"available": 20, "frozen": 100, "total": 120}
 
-    purse.spend(50)
-    purse.thaw(50)
-    assert purse.balance() == {"available": 70, "frozen": 0, "total": 70}
+    credit_account.spend(50)
+    credit_account.thaw(50)
+    assert credit_account.balance() == {"available": 70, "frozen": 0, "total": 70}
 
 
 def test_a_purse_never_freezes_more_than_it_has():
-    assert refusal(Purse(available=49).freeze, 50) == (200, 2001)
+    assert refusal(CreditAccount(available=49).freeze, 50) == (200, 2001)
 
 
 def test_the_setting_gives_credits_plan_and_scopes():
     rich, poor = registered("nmv_usr_a:25000, nmv_usr_b:50:free:read+write+upload", 0)
 
-    assert (rich.purse.available, rich.plan, rich.scopes) == (25_000, "pro", {"*"})
-    assert (poor.purse.available, poor.plan, poor.scopes) == (50, "free", {"read", "write", "upload"})
+    assert (rich.credit_account.available, rich.plan, rich.scopes) == (25_000, "pro", {"*"})
+    assert (poor.credit_account.available, poor.plan, poor.scopes) == (50, "free", {"read", "write", "upload"})
 
 
 @pytest.mark.parametrize("bad", ["secret", "secret:many", "secret:5:pro:fly", "secret:5:pro:read:more", ":5"])
@@ -87,7 +87,7 @@ def test_a_client_gets_one_token_a_week_and_the_next_one_after_it(hands):
 
     hands.at_s += WEEK_S
     assert refusal(tokens.caller, bearer(first), "read") == (200, 1001)
-    assert tokens.issue("client", "127.0.0.1").purse.available == 100
+    assert tokens.issue("client", "127.0.0.1").credit_account.available == 100
 
 
 def test_the_week_is_shorter_where_clocks_run_faster():

@@ -171,8 +171,8 @@ def test_an_empty_name_of_a_folder_is_none(monkeypatch):
         ("REELGATE_REDIS_URL", "REDIS_URL may be meant"),
         ("REELGATE_NEMO_TOKEN", "NEMO_TOKEN may be meant"),
         ("reelgate_lease", "REELGATE_LEASE_S may be meant"),
-        ("REELGATE_QWERTZ", "README.md has them all"),
-        ("REELGATE_", "README.md has them all"),
+        ("REELGATE_QWERTZ", "docs/CONFIGURATION.md has them all"),
+        ("REELGATE_", "docs/CONFIGURATION.md has them all"),
     ],
 )
 def test_a_mistyped_variable_stops_the_process_with_the_nearest_name(monkeypatch, capsys, name, hint):

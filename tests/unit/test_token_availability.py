@@ -5,7 +5,7 @@ from core.model.plan import Plan
 from core.model.session import Session
 from core.model.token import Token, TokenState
 from tests.store_fixture import make_job
-from worker.tokens.availability import is_over, why_none_fits, with_stale_balance, with_unread_balance
+from worker.tokens.availability import TOKENS_LOOKED_AT, is_over, why_none_fits, with_stale_balance, with_unread_balance
 
 NOW_MS = 1_000_000
 EXPORT = make_job()
@@ -46,6 +46,13 @@ def test_balances_are_read_that_were_never_read_or_long_ago_and_none_of_a_token_
     over = token("d", available=None, read_at_ms=None, state=TokenState.REVOKED)
     assert with_unread_balance([unread, stale, fresh, over]) == [unread]
     assert with_stale_balance([unread, stale, fresh, over], now_ms=NOW_MS) == [stale]
+
+
+def test_of_many_balances_those_read_longest_ago_are_read_first_and_no_more_than_a_job_may():
+    stale = [token(str(n), read_at_ms=NOW_MS - 20_000 - n, available=0) for n in range(2 * TOKENS_LOOKED_AT)]
+    assert with_stale_balance(stale, now_ms=NOW_MS) == stale[: TOKENS_LOOKED_AT - 1 : -1]
+    unread = [token(str(n), available=None, read_at_ms=None) for n in range(2 * TOKENS_LOOKED_AT)]
+    assert len(with_unread_balance(unread)) == TOKENS_LOOKED_AT
 
 
 def test_without_credits_a_job_waits_for_credits():

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 import msgspec
 
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from worker.backend.redact import plain
 from worker.backend.sse import FrameDecoder
 

@@ -13,7 +13,7 @@ import httptools
 import httpx
 
 from core.clock import stopwatch_s
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from worker.connections.idle import OwnedBody
 from worker.connections.wire import Wire
 
@@ -29,7 +29,7 @@ _VALUE = re.compile(rb"[\t -~]*")
 _LENGTHS = (b"content-length", b"transfer-encoding")
 
 
-class Times(NamedTuple):
+class Timeouts(NamedTuple):
     """How long may pass until a connection is there, until a piece is taken, and until the next piece comes."""
 
     connect_s: float
@@ -45,7 +45,7 @@ class Outgoing(NamedTuple):
     target: str
     headers: Mapping[str, str]
     body: bytes | AsyncIterator[bytes]
-    times: Times
+    times: Timeouts
 
 
 class BackendConnection:

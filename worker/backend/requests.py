@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from core.profiles import Profile
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 
 #: every kind of call, as metrics and faults name it
 CALLS = (

@@ -8,7 +8,7 @@ must not know what the data means.
 
 from typing import NamedTuple
 
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 
 _BOM = b"\xef\xbb\xbf"
 

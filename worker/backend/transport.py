@@ -16,11 +16,11 @@ import msgspec
 from core.clock import stopwatch_s
 from core.http.user_agent import user_agent
 from core.media.sniff import format_of_content
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from worker.backend.breaker import BackendBreaker
 from worker.backend.connections import BackendConnections
 from worker.backend.faults import BackendFault, Fault, fault_of
-from worker.backend.http11 import Outgoing, Times
+from worker.backend.http11 import Outgoing, Timeouts
 from worker.backend.responses import UnreadableAnswer, open_envelope
 from worker.backend.surprises import Surprise
 from worker.causes import is_tls_failure
@@ -178,7 +178,7 @@ class Transport:
     def _outgoing(self, request: BackendRequest, host: str, target: str) -> Outgoing:
         body = b"" if request.body is None else request.body
         length = {"Content-Length": str(len(body))} if isinstance(body, bytes) and request.method != "GET" else {}
-        times = Times(self._connect_timeout_s, self._answer_timeout_s, self._silence_s(request))
+        times = Timeouts(self._connect_timeout_s, self._answer_timeout_s, self._silence_s(request))
         headers = {"Host": host} | self._headers | request.headers | length
         return Outgoing(request.method, target, headers, body, times)
 

@@ -9,13 +9,14 @@ from typing import NamedTuple
 import msgspec
 
 from core.events.delivery import DeliveryState
+from core.ids import made_ms
 from core.logs import bind, get_logger, trace_id_of
 from core.metrics import CALLBACK_DELAY_SECONDS, CALLBACK_SECONDS, CALLBACKS, CALLBACKS_LATE, TLS_FAILURES
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from core.security.signed_links import with_link
 from core.security.signing import headers
 from core.store.deliveries import DeliveryClaim
-from core.store.events import StoredEvent, event_ms
+from core.store.events import StoredEvent
 from core.store.leases import LeaseLost
 from core.store.redis.client import STORE_DOWN
 from worker.callbacks.record import outcome_of
@@ -218,7 +219,7 @@ def _count_lateness(claim: DeliveryClaim, at_ms: int) -> None:
 def _since_ms(claim: DeliveryClaim) -> int:
     """Since when a receiver waits: from the event on, or from the wish to send it again."""
     assert claim.event is not None
-    return claim.delivery.again_at_ms or event_ms(claim.event.id)
+    return claim.delivery.again_at_ms or made_ms(claim.event.id)
 
 
 def log_failure(event_type: str, result: AttemptResult, *, attempt: int, follows: str) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from core.events.delivery import Attempt, Delivery, DeliveryState, EndpointOutcome
 from core.model.webhook import TenantWebhook
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from core.store.deliveries import DeliveryClaim
 from worker.callbacks.retry_policy import (
     WORN_OUT,

@@ -36,7 +36,7 @@ def doctor(spend: bool, clip_url: str | None, report_file: Path | None, as_line:
     except SystemExit:
         report = run.report_of_bad_settings(sentences)
     else:
-        report = asyncio.run(run.examine(settings, run.Wish(clip_url, spend)))
+        report = asyncio.run(run.examine(settings, run.RunOptions(clip_url, spend)))
     if report_file:
         as_file = findings.as_markdown if report_file.suffix == ".md" else findings.as_json
         report_file.write_bytes(as_file(report))

@@ -7,6 +7,7 @@ from core.ids import new_id
 from core.security.encryption import Encryption
 from core.settings import Settings, unknown_names
 from core.storage import Storage
+from core.store.cell_check import WrongCell, check_cell
 from core.store.formats import WrongFormat, check_formats
 from core.store.jobs.records import Jobs
 from core.store.redis.client import STORE_DOWN, STORE_ERROR, Store
@@ -23,7 +24,7 @@ def check_settings(settings: Settings) -> Iterable[Finding]:
     yield Finding("settings", "values", Verdict.OK, "every variable can be read", "all can")
     for name, near in sorted(unknown_names().items()):
         came = f"{name} is read by nobody" + (f"; {near} may be meant" if near else "")
-        yield Finding("settings", "names", Verdict.WARNING, "names that are in the README", came)
+        yield Finding("settings", "names", Verdict.WARNING, "names that are in docs/CONFIGURATION.md", came)
     if settings.public_url.startswith("http://"):
         came = "REELGATE_PUBLIC_URL is plain http: links to films go over the net in the clear"
         yield Finding("settings", "public URL", Verdict.WARNING, "https, and reachable by callers", came)
@@ -45,6 +46,7 @@ async def check_redis(store: Store, settings: Settings, encryption: Encryption) 
             *await _durability(store),
             await _secret_keys(store, encryption),
             await _formats(store),
+            await _cell(store, settings.cell),
             await _functions(store, settings),
         ]
     except STORE_DOWN as away:
@@ -88,6 +90,17 @@ async def _formats(store: Store) -> Finding:
     except WrongFormat as wrong:
         return Finding("redis", "record format", Verdict.BAD, expected, str(wrong))
     return Finding("redis", "record format", Verdict.OK, expected, f"format {store.mark.written} is written")
+
+
+async def _cell(store: Store, cell: str) -> Finding:
+    expected = f"the Redis of cell '{cell}'" if cell else "a Redis that is no cell's, as REELGATE_CELL is not set"
+    try:
+        warnings = await check_cell(store, cell)
+    except WrongCell as wrong:
+        return Finding("redis", "cell", Verdict.BAD, expected, str(wrong))
+    return Finding(
+        "redis", "cell", Verdict.WARNING if warnings else Verdict.OK, expected, " ".join(warnings) or "it is"
+    )
 
 
 async def _functions(store: Store, settings: Settings) -> Finding:

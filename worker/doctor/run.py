@@ -30,7 +30,7 @@ from worker.tokens.pool import TokenPool
 _REDIS_ANSWER_S = 5.0
 
 
-class Wish(NamedTuple):
+class RunOptions(NamedTuple):
     """What a run shall do besides the harmless calls."""
 
     clip_url: str | None
@@ -43,7 +43,7 @@ class _Findings(NamedTuple):
     private: set[str]
 
 
-class _Ground(NamedTuple):
+class _DoctorContext(NamedTuple):
     """The parts of a worker that are looked at; not a whole one, which would not come up where one of them is wrong."""
 
     settings: Settings
@@ -59,21 +59,21 @@ def report_of_bad_settings(sentences: list[str]) -> Report:
     return _report("", _Findings(bad_settings(sentences), Seen(), set()), account="none", spent=False)
 
 
-async def examine(settings: Settings, wish: Wish) -> Report:
+async def examine(settings: Settings, options: RunOptions) -> Report:
     """Look at everything, and make the report."""
     found = _Findings(list(check_settings(settings)), Seen(anonymous=not settings.nemo_tokens), _private(settings))
-    async with _ground(settings) as ground:
-        found.findings.extend(await check_redis(ground.store, settings, ground.encryption))
+    async with _open_context(settings) as context:
+        found.findings.extend(await check_redis(context.store, settings, context.encryption))
         found.findings.append(await check_storage(settings.storage))
-        for number, credentials in enumerate(await _credentials(ground, found), 1):
-            await _examine_backend(ground, credentials, found, wish if number == 1 else None)
+        for number, credentials in enumerate(await _credentials(context, found), 1):
+            await _examine_backend(context, credentials, found, options if number == 1 else None)
     where = urlsplit(settings.nemo_api_url)
     account = "anonymous" if found.seen.anonymous else "NEMO_TOKEN"
-    return _report(f"{where.scheme}://{where.netloc}", found, account=account, spent=wish.spend)
+    return _report(f"{where.scheme}://{where.netloc}", found, account=account, spent=options.spend)
 
 
 @asynccontextmanager
-async def _ground(settings: Settings) -> AsyncIterator[_Ground]:
+async def _open_context(settings: Settings) -> AsyncIterator[_DoctorContext]:
     store = Store(connect(settings.redis_url.get_secret_value(), answer_s=_REDIS_ANSWER_S))
     encryption = Encryption([key.get_secret_value() for key in settings.secret_keys])
     backend = Backend(
@@ -87,29 +87,29 @@ async def _ground(settings: Settings) -> AsyncIterator[_Ground]:
     pool = token_pool_over(tokens, AnonymousIdentities(store), backend, clock, settings)
     outbound = guarded_client(allow=settings.allow_addresses, http_allowed=settings.allow_http)
     try:
-        yield _Ground(settings, store, encryption, backend, pool, outbound)
+        yield _DoctorContext(settings, store, encryption, backend, pool, outbound)
     finally:
         await outbound.aclose()
         await backend.aclose()
         await store.close()
 
 
-async def _credentials(ground: _Ground, found: _Findings) -> list[Credentials]:
+async def _credentials(context: _DoctorContext, found: _Findings) -> list[Credentials]:
     """Take the operator's tokens, or else the present one of this installation's anonymous identity."""
-    settings = ground.settings
+    settings = context.settings
     if settings.nemo_tokens:
         return [Credentials(token.get_secret_value(), settings.default_profile) for token in settings.nemo_tokens]
     source = AnonymousTokenSource(
-        ground.token_pool,
-        AnonymousIdentities(ground.store),
-        ground.backend,
+        context.token_pool,
+        AnonymousIdentities(context.store),
+        context.backend,
         Clock(),
         rate_limited_s=settings.rate_limited_s,
     )
     expected = "one token of this installation's identity, for 7 days"
     try:
         token_id = await source.get_present_token(profile=settings.default_profile)
-        credentials = await ground.token_pool.credentials(token_id, profile=settings.default_profile)
+        credentials = await context.token_pool.credentials(token_id, profile=settings.default_profile)
     except (BackendFault, Temporary, Undecryptable, STORE_ERROR) as why:
         came = str(why.fault) if isinstance(why, BackendFault) else type(why).__name__
         found.findings.append(Finding("backend", "anonymous token", Verdict.BAD, expected, came))
@@ -118,18 +118,20 @@ async def _credentials(ground: _Ground, found: _Findings) -> list[Credentials]:
     return [credentials] if credentials else []
 
 
-async def _examine_backend(ground: _Ground, credentials: Credentials, found: _Findings, wish: Wish | None) -> None:
+async def _examine_backend(
+    context: _DoctorContext, credentials: Credentials, found: _Findings, options: RunOptions | None
+) -> None:
     """Make the calls with the first token; of the others the balance is read."""
-    settings, seen = ground.settings, found.seen
-    calls = RecordedCalls(ground.backend, credentials, base_url=settings.nemo_api_url)
-    if wish is None:
+    settings, seen = context.settings, found.seen
+    calls = RecordedCalls(context.backend, credentials, base_url=settings.nemo_api_url)
+    if options is None:
         await read_balance(calls, seen)
     else:
-        session_id = await HarmlessChecks(calls, seen).run(clip_url=wish.clip_url)
-        if not wish.spend:
+        session_id = await HarmlessChecks(calls, seen).run(clip_url=options.clip_url)
+        if not options.spend:
             calls.skip("message and export", "--spend was not given: they cost credits")
         elif session_id:
-            await PaidChecks(calls, seen, settings, ground.outbound).run(session_id)
+            await PaidChecks(calls, seen, settings, context.outbound).run(session_id)
     found.findings.extend(calls.findings)
     found.private.update(calls.private)
 

@@ -1,4 +1,4 @@
-"""What a balance says of a message: whether the backend still works on it, and what it has cost. Pure.
+"""Credit readings: whether the backend still works on a message, and what it has cost, by the balances around it. Pure.
 
 What is frozen shows that work goes on; what is gone shows what it has cost. A balance is the account's, not the job's, so
 like is compared with like: what was frozen before the message with what is after it, less what messages of other jobs

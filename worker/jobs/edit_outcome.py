@@ -1,4 +1,4 @@
-"""What an edit amounts to: done, nothing, or not certain yet, by the state and the credits after the message. Pure.
+"""Outcome of an edit: done, nothing, or not certain yet, by the state and the credits after the message. Pure.
 
 Words alone prove nothing, and neither does a state in which no change can be seen. One read is enough when the stream
 spoke, the change is there, nothing is frozen for it and it was no generation, whose second stage comes later. Else a

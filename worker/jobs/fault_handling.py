@@ -18,10 +18,11 @@ from worker.jobs.fault_reactions import (
     raised_estimate,
     reaction_to,
 )
-from worker.jobs.retry_policy import name_of, next_try, rest_s, tries_of
+from worker.jobs.retry_policy import name_of, next_try, tries_of
 from worker.jobs.step_result import Handover, StepResult
 from worker.jobs.wait_or_fail import fail, wait
 from worker.tokens.estimate import estimate
+from worker.tokens.rest import token_rest_s
 
 log = get_logger(__name__)
 
@@ -117,7 +118,7 @@ def _try_again(
 async def _try_later(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
     """Sleep. A token that the backend itself told to rest is left to those who hold it."""
     if fault.fault is Fault.RATE_LIMITED and fault.by_backend and execution.job.token_id:
-        pause_s = rest_s(fault, job, execution.context.settings)
+        pause_s = token_rest_s(tries_of(fault, job), fault.retry_after_s, execution.context.settings)
         await execution.context.token_pool.rest(execution.job.token_id, rest_s=pause_s)
     if fault.call == "upload" and fault.maybe_done:
         job = transitions.upload_interrupted(job)

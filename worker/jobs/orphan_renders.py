@@ -17,7 +17,7 @@ from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
 
 
-class Fate(Enum):
+class CancelOutcome(Enum):
     """What became of a render that was to be taken back."""
 
     OVER = auto()
@@ -69,7 +69,10 @@ async def leave_render(execution: JobExecution) -> None:
 async def follow_orphan_renders(context: WorkerContext) -> None:
     """Look once at each that is due."""
     for orphan in await context.orphan_renders.due():
-        if await _may_still_be_wanted(context, orphan.job_id) or await _take_back(context, orphan) is Fate.GOES_ON:
+        if (
+            await _may_still_be_wanted(context, orphan.job_id)
+            or await _take_back(context, orphan) is CancelOutcome.GOES_ON
+        ):
             await context.orphan_renders.look_again(orphan, in_s=_pause_s(context, orphan))
         else:
             await context.orphan_renders.forget(orphan)
@@ -90,16 +93,16 @@ async def _may_still_be_wanted(context: WorkerContext, job_id: str) -> bool:
     return job is not None and not job.ended
 
 
-async def _take_back(context: WorkerContext, orphan: OrphanRender) -> Fate:
+async def _take_back(context: WorkerContext, orphan: OrphanRender) -> CancelOutcome:
     """Cancel a render of an ended job, and say what became of it; without its token nobody can say any more."""
     credentials = await context.token_pool.credentials(orphan.token_id, profile=orphan.profile, job_id=orphan.job_id)
     if credentials is None:
-        return Fate.OVER
+        return CancelOutcome.OVER
     try:
         status = await _cancel_or_look(context.backend, credentials, orphan.ids)
     except BackendFault as fault:
-        return Fate.GOES_ON if fault.fault in PASSING else Fate.OVER
-    return Fate.GOES_ON if status and status.status in _UNDER_WAY else Fate.OVER
+        return CancelOutcome.GOES_ON if fault.fault in PASSING else CancelOutcome.OVER
+    return CancelOutcome.GOES_ON if status and status.status in _UNDER_WAY else CancelOutcome.OVER
 
 
 async def _cancel_or_look(backend: Backend, credentials: Credentials, ids: Sequence[str]) -> RenderStatus | None:

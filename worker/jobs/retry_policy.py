@@ -1,4 +1,4 @@
-"""When a job makes a refused or broken call again, and when it gives up: the one place for pauses and ends. Pure.
+"""When a job makes a refused or broken call again, and when it gives up: the one place for its pauses and ends. Pure.
 
 Each kind of fault has a rule. Pauses double from the rule's first one, per job and per call that fails in this way; a
 job gives up after the rule's number of tries, or where there is none when its time is over. What goes on with another
@@ -12,12 +12,10 @@ from core.errors import WaitReason
 from core.model.job import Job, Status
 from core.settings import Settings
 from worker.backend.faults import PASSING, BackendFault, Fault
+from worker.tokens.rest import token_rest_s
 
 #: the longest growing pause between two tries
 LONGEST_PAUSE_S = 60.0
-#: the longest rest after a 429 that does not say how long, and after one that does
-LONGEST_REST_S = 300.0
-LONGEST_TOLD_REST_S = 3600.0
 #: tries after the first call, where the backend refuses what it will probably refuse again
 TRIES = 5
 #: while this process leaves the backend alone and does not say for how long
@@ -32,7 +30,7 @@ _REASONS = {
 }
 
 
-class Try(NamedTuple):
+class NextTry(NamedTuple):
     """Make the call again after `delay_s`. `counts`: the next pause is longer; not where nothing was sent."""
 
     reason: WaitReason
@@ -40,7 +38,9 @@ class Try(NamedTuple):
     counts: bool = True
 
 
-def next_try(fault: BackendFault, job: Job, settings: Settings, *, now_ms: int, elsewhere: bool = False) -> Try | None:
+def next_try(
+    fault: BackendFault, job: Job, settings: Settings, *, now_ms: int, elsewhere: bool = False
+) -> NextTry | None:
     """Say when a job makes its call again; None: it gives up. `elsewhere`: with another token, or in a new session.
 
     The pause never leads past the job's deadline, at which it ends.
@@ -50,15 +50,7 @@ def next_try(fault: BackendFault, job: Job, settings: Settings, *, now_ms: int, 
         return None
     pause_s = 0.0 if elsewhere and tries == 0 else _pause_s(fault, job, settings)
     left_s = max(0.0, (job.deadline_ms - now_ms) / 1000)
-    return Try(_REASONS.get(fault.fault, WaitReason.BACKEND_DOWN), min(pause_s, left_s), counts=_was_sent(fault))
-
-
-def rest_s(fault: BackendFault, job: Job, settings: Settings) -> float:
-    """How long whoever was told 429 stays away: the backend's own word or else 30 s, and each time twice as long."""
-    first_s, longest_s = settings.rate_limited_s, LONGEST_REST_S
-    if fault.retry_after_s:
-        first_s, longest_s = max(fault.retry_after_s, settings.backoff_s), LONGEST_TOLD_REST_S
-    return _doubled(first_s, tries_of(fault, job), longest_s)
+    return NextTry(_REASONS.get(fault.fault, WaitReason.BACKEND_DOWN), min(pause_s, left_s), counts=_was_sent(fault))
 
 
 def grown_s(first_s: float, times: int) -> float:
@@ -98,7 +90,7 @@ def _pause_s(fault: BackendFault, job: Job, settings: Settings) -> float:
         case Fault.HELD_BACK:
             return fault.retry_after_s or _HELD_BACK_S
         case Fault.RATE_LIMITED:
-            return rest_s(fault, job, settings)
+            return token_rest_s(tries, fault.retry_after_s, settings)
         case Fault.BUSY:
             return _doubled(_BUSY_TIMES * settings.backoff_s, tries, LONGEST_PAUSE_S)
     first_s = max(settings.backoff_s, fault.retry_after_s or 0.0)

@@ -8,7 +8,7 @@ import msgspec
 
 from core.model.job import Job
 from core.model.session import Session
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 
 
 @redacted_repr("interrupted", "reserved_token_id", "may_send")

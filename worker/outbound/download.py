@@ -19,7 +19,7 @@ from core.clock import stopwatch_s
 from core.errors import Code, Permanent
 from core.media.file_names import first_name, name_of_disposition, name_of_url
 from core.metrics import TLS_FAILURES
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from worker.causes import is_tls_failure
 from worker.outbound.client import ForbiddenTarget, OutboundClient
 from worker.outbound.loop_lag import LagWatch

@@ -1,4 +1,4 @@
-"""Places that tenants share: so many in all, so many for each, and whoever waits is served tenant by tenant."""
+"""Fair semaphore: so many places in all, so many per tenant, and whoever waits is served tenant by tenant."""
 
 import asyncio
 from collections import Counter, deque

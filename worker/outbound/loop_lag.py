@@ -1,4 +1,4 @@
-"""How late this process was while it waited for somebody else: whose fault a time-out is."""
+"""Event-loop lag during a wait for somebody else: whether a time-out is this process's own fault."""
 
 import asyncio
 from typing import Self

@@ -17,6 +17,7 @@ from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.backend.responses import IssuedToken
 from worker.single_flight import SingleFlight
 from worker.tokens.availability import is_over
+from worker.tokens.rest import identity_rest_s
 
 log = get_logger(__name__)
 
@@ -26,9 +27,6 @@ _LOCK_S = 10.0
 _LOOK_AGAIN_S = 0.2
 #: a job that waits for the identity's rest looks at least so often: it may have got a token of another kind
 _LONGEST_NAP_S = 5.0
-#: after the one more try that the contract asks for (BACKEND.md, "Errors", 429), rests of an hour and then of twice that
-_LATER_REST_S = 3600.0
-_LONGEST_REST_S = 86_400.0
 #: what is nobody's refusal: whoever asked waits by itself, and the identity does not rest
 _NO_REFUSALS = PASSING - {Fault.RATE_LIMITED}
 #: refusals that a registration would help against; after any other one the backend does not give what it should
@@ -130,12 +128,6 @@ class AnonymousTokenSource:
         await self._identities.write(rest_until_ms=rest_until_ms, rest_reason=reason, refusals=refusals)
         log.warning("the anonymous identity gets no token, and rests", fault=str(fault.fault), rest_s=round(pause_s))
         return _resting(reason, pause_s)
-
-
-def identity_rest_s(refusals: int, retry_after_s: float | None, *, first_s: float) -> float:
-    """How long the identity rests after so many refusals before this one: 30 s at first, then hours. Pure."""
-    usual_s = first_s if refusals == 0 else _LATER_REST_S * (1 << min(refusals - 1, 10))
-    return min(max(usual_s, retry_after_s or 0.0), _LONGEST_REST_S)
 
 
 def _resting(reason: WaitReason, pause_s: float) -> Temporary:

@@ -7,6 +7,8 @@ from core.model.job import Job
 from core.model.session import Session, is_bound
 from core.model.token import Scope, Token, TokenState
 
+#: tokens that a job looks at closely when none is known to fit, however many there are
+TOKENS_LOOKED_AT = 32
 #: states in which a token serves nobody any more
 OVER = (TokenState.EXPIRED, TokenState.REVOKED)
 #: how long a waiting job sleeps before it asks for a token again; an end of another job does not wake it
@@ -31,13 +33,14 @@ def is_over(token: Token, *, now_ms: int) -> bool:
 
 
 def with_unread_balance(tokens: Sequence[Token]) -> list[Token]:
-    """Choose the tokens whose balance was never read, and can be."""
-    return [token for token in tokens if token.available is None and token.state not in OVER]
+    """Choose the tokens whose balance was never read, and can be; no more than a job may ask the backend for."""
+    return [token for token in tokens if token.available is None and token.state not in OVER][:TOKENS_LOOKED_AT]
 
 
 def with_stale_balance(tokens: Sequence[Token], *, now_ms: int) -> list[Token]:
-    """Choose the tokens whose balance was read so long ago that somebody may have topped up."""
-    return [t for t in tokens if (t.read_at_ms or 0) < now_ms - _STALE_MS and t.state not in OVER]
+    """Choose the tokens whose balance was read so long ago that somebody may have topped up, the longest ago first."""
+    stale = [t for t in tokens if (t.read_at_ms or 0) < now_ms - _STALE_MS and t.state not in OVER]
+    return sorted(stale, key=lambda token: token.read_at_ms or 0)[:TOKENS_LOOKED_AT]
 
 
 def why_none_fits(job: Job, session: Session, serving: Sequence[Token], *, now_ms: int) -> Permanent | Temporary:

@@ -10,7 +10,7 @@ from enum import Enum, auto
 from urllib.parse import quote
 
 from core.clock import Clock
-from core.errors import Code, Permanent
+from core.errors import Code, Permanent, Temporary
 from core.model.job import Job
 from core.model.session import Session, is_bound
 from core.model.token import Scope, SentMessage, Token, TokenState, Use
@@ -23,6 +23,7 @@ from worker.single_flight import SingleFlight
 from worker.tokens.anonymous import AnonymousTokenSource
 from worker.tokens.availability import (
     OVER,
+    TOKENS_LOOKED_AT,
     is_over,
     needs_of,
     scope_of,
@@ -119,8 +120,7 @@ class TokenPool:
             words = f"The month's budget of {self._month_limit} credits would be exceeded."
             raise Permanent(Code.BUDGET_EXCEEDED, words) from None
         if token_id is None:
-            serving = await self._tokens.serving(job.tenant)
-            raise why_none_fits(job, session, serving, now_ms=self._clock.now_ms())
+            raise await self._why_none_fits(job, session)
         return token_id
 
     async def reserve_at_once(self, job: Job, session: Session) -> str | None:
@@ -158,18 +158,35 @@ class TokenPool:
 
     async def _reserve_after_reading(self, job: Job, session: Session) -> str | None:
         """Look again where none is known to fit, or there is none but the anonymous identity's."""
-        serving = await self._tokens.serving(job.tenant)
+        serving = await self._some_that_may_serve(job, session)
         anonymous = all(token.kind == "anonymous" for token in serving)
         if anonymous and not is_bound(session):
             await self._anonymous.get_present_token(profile=job.profile)
         await self._refresh(job, with_unread_balance(serving))
         if token_id := await self._reserve_best(job, session, anonymous=anonymous, unread=True):
             return token_id
-        stale = with_stale_balance(await self._tokens.serving(job.tenant), now_ms=self._clock.now_ms())
+        stale = with_stale_balance(await self._some_that_may_serve(job, session), now_ms=self._clock.now_ms())
         await self._refresh(job, stale)
         if stale and (token_id := await self._reserve_best(job, session, anonymous=anonymous, unread=True)):
             return token_id
         return await self._reserve_best(job, session, anonymous=anonymous, unread=True, last_choice=True)
+
+    async def _why_none_fits(self, job: Job, session: Session) -> Permanent | Temporary:
+        """Say why a job has no token. What would end it is said of all tokens, not of those that it has looked at."""
+        why = why_none_fits(job, session, await self._some_that_may_serve(job, session), now_ms=self._clock.now_ms())
+        if isinstance(why, Temporary) or is_bound(session):
+            return why
+        return why_none_fits(job, session, await self._tokens.serving(job.tenant), now_ms=self._clock.now_ms())
+
+    async def _some_that_may_serve(self, job: Job, session: Session) -> list[Token]:
+        """Read the session's own token, where an edit ties it to that, else some of those that serve the tenant.
+
+        A job that waits comes back every few seconds, and others wait beside it, so all are looked at in time.
+        """
+        if not is_bound(session):
+            return await self._tokens.serving(job.tenant, most=TOKENS_LOOKED_AT)
+        own = await self._tokens.get(session.token_id or "")
+        return [own] if own else []
 
     async def _reserve_best(
         self, job: Job, session: Session, *, anonymous: bool, unread: bool, last_choice: bool = False

@@ -7,7 +7,7 @@ import msgspec
 
 from core.ids import first_id, made_ms
 from core.model.job import Job, Status
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from core.store.jobs.records import Jobs
 from core.store.jobs.timings import Pace
 from core.store.redis.client import Store

@@ -11,7 +11,7 @@ from core.ids import cell_of, first_id
 from core.model.job import Job
 from core.model.job_view import UNPLACED
 from core.model.session import Session
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from core.settings import Settings
 from core.store.events import event_argument
 from core.store.idempotency import IDEMPOTENCY_MS, waits_of
@@ -30,8 +30,8 @@ class Submission(NamedTuple):
     event: Event
 
 
-class Remembered(NamedTuple):
-    """What a caller remembers instead of reading it anew: the key, and the tenant's webhook as it is stored.
+class Preconditions(NamedTuple):
+    """What was read earlier, and must still hold: the API key, and the tenant's webhook as it is stored.
 
     The operation looks whether both still hold, and says ``revoked`` or ``webhook`` where one does not.
     """
@@ -111,7 +111,7 @@ class Submissions:
         key_id: str,
         idempotency: Idempotency | None,
         batch: BatchStart | None = None,
-        remembered: Remembered | None = None,
+        preconditions: Preconditions | None = None,
         pace: Pace | None = None,
     ) -> Accepted | Replayed | Rejected:
         """Keep jobs, all or none. After `Accepted` nothing can lose them but Redis itself.
@@ -127,7 +127,7 @@ class Submissions:
             "upload_until_ms": self._clock.now_ms() + UPLOAD_LIFE_MS,
             "idempotency": _idempotency_argument(idempotency, submissions) if idempotency else None,
             "batch": _batch_argument(batch) if batch else None,
-            "remembered": {"webhook": raw(remembered.webhook or b"")} if remembered else None,
+            "remembered": {"webhook": raw(preconditions.webhook or b"")} if preconditions else None,
             "unplaced": raw(UNPLACED),
             "pace": pace._asdict() if pace else None,
         }

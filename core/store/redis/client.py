@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 import redis.asyncio
@@ -25,7 +25,7 @@ from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
 
-from core.model.formats import FIRST_FORMAT, THIS_RELEASE, Mark, format_to_write, is_readable
+from core.model.formats import FIRST_FORMAT, THIS_RELEASE, Mark, format_to_write, is_readable, read_format
 from core.model.job import Record
 from core.sentinel_url import is_sentinel_url, parse_sentinel_url
 from core.store.redis.breaker import RedisBreaker
@@ -65,8 +65,11 @@ class _Connection(AbstractConnection):
 
     #: shared by all connections of a client
     breaker: RedisBreaker
+    #: it was the primary, and is none any more
+    demoted = False
 
     async def connect(self) -> None:
+        self.demoted = False
         asked_s = asyncio.get_running_loop().time()
         try:
             await super().connect()  # type: ignore[no-untyped-call]
@@ -82,9 +85,7 @@ class _Connection(AbstractConnection):
             self._unanswered(asked_s)
             raise
         except ReadOnlyError:
-            await self.disconnect(
-                nowait=True
-            )  # it was the primary, and is none any more: the next look finds the other
+            self.demoted = True
             raise
         self.breaker.answered()
         return answer
@@ -132,6 +133,15 @@ class _Pool(redis.asyncio.BlockingConnectionPool):
         if not self.breaker.may_call():
             raise RedisConnectionError("Redis was away a moment ago")
         await super().ensure_connection(connection)
+
+    async def release(self, connection: AbstractConnection) -> None:
+        """Leave a primary that was demoted, so that the next look finds the other.
+
+        No sooner: to redis-py's transactions a connection that goes in the middle is a reason to try again, without end.
+        """
+        if cast("_Connection", connection).demoted:
+            await connection.disconnect(nowait=True)
+        await super().release(connection)
 
 
 def connect(
@@ -233,7 +243,7 @@ class Store:
 
     def read(self, kind: type[Stored], raw: bytes, fmt: bytes | None, *, item_id: str) -> Stored:
         """Read a record with the format that stands beside it. Raises Unreadable."""
-        told = FIRST_FORMAT if fmt is None else int(fmt) if fmt.isdigit() else 0
+        told = read_format(fmt)
         if not is_readable(self.release, self.mark, told):
             raise unreadable(record_kind(kind), item_id, f"its format is {told}")
         return unpack(raw, kind, item_id=item_id)

@@ -1,4 +1,4 @@
-"""Durability checks: what `/readyz` and a starting process warn of, where Redis may lose what it was told."""
+"""Durability checks: what `/readyz` and a starting process warn of, where Redis may lose what it was told, or takes nothing."""
 
 from collections.abc import Mapping
 
@@ -7,6 +7,7 @@ from redis.exceptions import ResponseError
 from core.store.redis.client import Store
 
 _NO_AOF = "Redis runs without AOF (appendonly no): a restart of it loses accepted jobs."
+_REPLICA = "Redis is a replica, and takes nothing: REDIS_URL must lead to the primary."
 _EVICTS = "Redis may evict keys (maxmemory-policy is not noeviction): accepted jobs can vanish."
 
 
@@ -27,7 +28,7 @@ async def is_durable(store: Store) -> bool | None:
 async def _settings(store: Store) -> Mapping[str, str] | None:
     """Read the settings that count; hosted ones refuse CONFIG, and are only pinged."""
     try:
-        found: Mapping[str, str] = await store.redis.config_get("appendonly", "maxmemory-policy")  # type: ignore[arg-type]
+        found: Mapping[str, str] = await store.redis.config_get("appendonly", "maxmemory-policy", "replicaof")  # type: ignore[arg-type]
     except ResponseError:
         await store.redis.ping()
         return None
@@ -40,4 +41,6 @@ def _warnings(found: Mapping[str, str]) -> list[str]:
         warnings.append(_NO_AOF)
     if found.get("maxmemory-policy", "noeviction") != "noeviction":
         warnings.append(_EVICTS)
+    if found.get("replicaof"):
+        warnings.append(_REPLICA)
     return warnings

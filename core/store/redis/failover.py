@@ -6,23 +6,28 @@ the new primary once its call has timed out, or is refused with a 503; nobody is
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import redis.asyncio
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 
 from core.clock import stopwatch_s
 from core.sentinel_url import SentinelUrl
+from core.store.redis.keys import key
 from core.store.redis.sentinel import NodeAddress, Sentinels
 
 #: writes are paused for no longer than this, also where this process dies in between
 PAUSE_S = 60.0
-#: how long a replica may take to have everything that was written before the pause
+#: how long a replica may take to have everything that was written before this began; nobody is paused meanwhile
 CATCH_UP_S = 10.0
+#: and what was written since then. A primary whose writes are paused for longer looks dead to Sentinels that look every
+#: second, and they promote whom they like
+LAST_BIT_S = 1.0
 #: how long Sentinels may take to promote one
 PROMOTION_S = 25.0
 _LOOK_S = 0.05
@@ -53,19 +58,36 @@ class PlannedFailover:
         old = await self._sentinels.primary()
         replicas = await self._healthy_replicas()
         async with self._client(old) as primary:
+            await self._wait_until_caught_up(replicas, await _offset(primary), CATCH_UP_S)
+            await _claim(primary)
             began_s = stopwatch_s()
-            await _command(primary, "CLIENT", "PAUSE", int(PAUSE_S * 1000), "WRITE")
             try:
+                await _command(primary, "CLIENT", "PAUSE", int(PAUSE_S * 1000), "WRITE")
                 offset = await _offset(primary)
-                await self._wait_until_caught_up(replicas, offset)
-                new = await self._promote(old)
+                await self._wait_until_caught_up(replicas, offset, LAST_BIT_S)
             except BaseException:
-                await _command(primary, "CLIENT", "UNPAUSE")
+                await self._give_up(primary)
                 raise
-            await self._demote(primary, new)
+            new = await _whatever_comes(self._move(primary, old))
             paused_s = stopwatch_s() - began_s
             await self._look(new, offset)
         return Moved(old, new, paused_s, offset)
+
+    async def _give_up(self, primary: Redis) -> None:
+        await _command(primary, "CLIENT", "UNPAUSE")
+        with suppress(RedisError):  # it goes by itself, and why the primary was not moved is what counts
+            await primary.delete(key("failover"))
+
+    async def _move(self, primary: Redis, old: NodeAddress) -> NodeAddress:
+        try:
+            new = await self._promote(old)
+        except BaseException:
+            await self._give_up(primary)
+            raise
+        await self._demote(primary, new)
+        async with self._client(new) as promoted:
+            await promoted.delete(key("failover"))
+        return new
 
     async def _healthy_replicas(self) -> list[NodeAddress]:
         """Find those that a Sentinel would promote."""
@@ -75,7 +97,7 @@ class PlannedFailover:
             raise FailoverFailed("No replica is in touch with the primary; nothing was done.")
         return [(row["ip"], int(row["port"])) for row in healthy if row.get("slave-priority") != "0"]
 
-    async def _wait_until_caught_up(self, replicas: list[NodeAddress], offset: int) -> None:
+    async def _wait_until_caught_up(self, replicas: list[NodeAddress], offset: int, within_s: float) -> None:
         """Wait until each of them has all: which one is promoted is the Sentinels' to choose."""
 
         async def caught_up(replica: NodeAddress) -> bool:
@@ -85,7 +107,7 @@ class PlannedFailover:
         async def all_caught_up() -> bool:
             return all(await asyncio.gather(*(caught_up(each) for each in replicas)))
 
-        await _until(all_caught_up, CATCH_UP_S, "A replica did not catch up in time; the primary is where it was.")
+        await _until(all_caught_up, within_s, "A replica did not catch up in time; the primary is where it was.")
 
     async def _promote(self, old: NodeAddress) -> NodeAddress:
         try:
@@ -125,6 +147,25 @@ class PlannedFailover:
         client: Redis = redis.asyncio.Redis.from_url(self._url.redis_url, retry=Retry(NoBackoff(), 0), socket_timeout=5)
         client.connection_pool.connection_kwargs |= {"host": at[0], "port": at[1]}
         return client
+
+
+async def _claim(primary: Redis) -> None:
+    """Be the only one: who gives up lets writes go on, and that may be in the middle of another one's promotion."""
+    with suppress(ReadOnlyError):  # the other one was faster than the Sentinels' word of where the primary is
+        under_way = await primary.exists(key("failover"))  # that is answered also where writes are paused
+        if not under_way and await primary.set(key("failover"), "", nx=True, px=int(PAUSE_S * 1000)):
+            return
+    raise FailoverFailed("Another failover is under way, or one was killed within a minute; nothing was done.")
+
+
+async def _whatever_comes(moving: Coroutine[Any, Any, NodeAddress]) -> NodeAddress:
+    """See it through although whoever waits is told to end: half a move is what loses something."""
+    task = asyncio.create_task(moving)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 async def _command(client: Redis, *words: str | int) -> Any:

@@ -81,6 +81,7 @@ _SHAPES = {
     "rpc_reply": "rg:errand:{}",  # LIST of one reply
     "rpc_under_way": "rg:errands:{}:{}",  # ZSET of a tenant's requests of one kind, by the time they are over at the latest
     # the installation
+    "cell": "rg:cell",  # STRING its name, where it is one of several
     "secret_key_seals": "rg:seals",  # LIST of a known value, sealed under the keys that last wrote here, newest first
     "secret_keys_used": "rg:secret-keys",  # HASH name of a secret key -> the time at which a process last wrote under it
     "retired_hash_keys": "rg:hash-keys",  # HASH name of a secret key -> what its keyed hashes were made with, encrypted
@@ -93,6 +94,7 @@ _SHAPES = {
     "run_samples": "rg:samples",  # LIST of the last ended jobs' running times, ms
     "stage_samples": "rg:samples:{}",  # LIST of the times that jobs have last been in a stage, ms
     # Redis's own
+    "failover": "rg:failover",  # STRING there while the primary is being moved by hand
     "function_libraries": "rg:libraries",  # ZSET of our function libraries by the time (ms) at which they were loaded
     # arq's own
     "arq_queue": "arq:queue",  # ZSET of ids by the time at which they are due
@@ -235,6 +237,7 @@ BOUNDS = {
     "anonymous_identity": "one",
     "anonymous_identity_lock": "TTL of the renewal",
     **dict.fromkeys(("rpc_requests", "rpc_reply", "rpc_under_way"), "TTL of half a minute"),
+    "cell": "one",
     "secret_key_seals": "one for each configured key",
     "secret_keys_used": "secret keys that were in use within SECRET_KEY_USE_KEPT_MS",
     "retired_hash_keys": "secret keys that an operator has rotated away, a few a year",
@@ -242,6 +245,7 @@ BOUNDS = {
     "processes": "API and worker processes; those that have died are dropped",
     "run_samples": "RUN_SAMPLES",
     "stage_samples": "STAGE_SAMPLES",
+    "failover": "one",
     "function_libraries": "eight",
     **dict.fromkeys(
         ("arq_queue", "arq_job", "arq_in_progress", "arq_retry"), "what is queued or held; leaves at its end"

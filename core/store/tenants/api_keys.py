@@ -7,8 +7,8 @@ from typing import NamedTuple
 from core.clock import Clock
 from core.ids import CELL_NAME, new_id
 from core.model.job import Record
-from core.redacted_repr import redacted_repr
 from core.security.encryption import Encryption
+from core.security.redacted_repr import redacted_repr
 from core.store.redis.client import Store
 from core.store.redis.codec import pack
 from core.store.redis.keys import key

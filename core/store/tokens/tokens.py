@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from core.clock import Clock, month_of
 from core.ids import new_id
 from core.model.token import Scope, SentMessage, Token, TokenState, Use, token_of
-from core.redacted_repr import redacted_repr
 from core.security.encryption import Encryption
+from core.security.redacted_repr import redacted_repr
 from core.store.redis.client import HashRow, Store
 from core.store.redis.codec import Unreadable, raw, unreadable
 from core.store.redis.keys import key
@@ -317,16 +317,19 @@ class Tokens:
 
     async def serves(self, tenant: str) -> bool:
         """Whether an operator's or this tenant's own token is in the pool: then nobody is anonymous."""
-        return (await self._find_serving(tenant)).named
+        return (await self._find_serving(tenant, most=1)).named
 
-    async def serving(self, tenant: str) -> list[Token]:
-        """List the tokens that this tenant's jobs may run on: the operator's and its own, or else the anonymous one."""
-        found = await self._find_serving(tenant)
+    async def serving(self, tenant: str, *, most: int | None = None) -> list[Token]:
+        """List the tokens that this tenant's jobs may run on: the operator's and its own, or else the anonymous one.
+
+        `most`: about so many of them, whatever there are, at the same cost: some by chance, and those never read.
+        """
+        found = await self._find_serving(tenant, most=most)
         tokens = await self._load(found.tokens)
         return tokens if found.named else [t for t in tokens if t.state is not TokenState.EXPIRED]
 
-    async def _find_serving(self, tenant: str) -> _Serving:
-        arguments = self._clock.for_operations() | {"tenant": tenant}
+    async def _find_serving(self, tenant: str, *, most: int | None) -> _Serving:
+        arguments = self._clock.for_operations() | {"tenant": tenant, "most": most}
         return await self._store.run("find_serving_tokens", arguments, _Serving)
 
 

@@ -1,5 +1,8 @@
 {{/* What values.schema.json cannot say: values that must not, or only, go together. */}}
 {{- define "reelgate.checks" -}}
+{{- if not (regexMatch "^[a-z][a-z0-9-]*$" .Release.Name) }}
+{{- fail (printf "the release's name, %s: Services are named after it, so it begins with a letter and has no dots" .Release.Name) }}
+{{- end }}
 {{- $policy := .Values.networkPolicy }}
 {{- if and $policy.enabled (not .Values.valkey.enabled) (not $policy.redis.to) }}
 {{- fail "networkPolicy.redis.to: name the peers that are Redis, e.g. [{ipBlock: {cidr: 10.0.3.7/32}}], or nobody reaches it" }}
@@ -12,6 +15,10 @@
 {{- end }}
 {{- if and (ne .Values.expose.by "none") (hasPrefix "http://127." .Values.publicUrl) }}
 {{- fail "publicUrl: say where callers reach the API; the route is for its host" }}
+{{- end }}
+{{- $host := (urlParse .Values.publicUrl).hostname }}
+{{- if and (ne .Values.expose.by "none") (or (regexMatch "[^a-z0-9.-]" $host) (regexMatch "^[0-9.]+$" $host)) }}
+{{- fail "publicUrl: the route is for its host, which is a name in lower-case letters and no address" }}
 {{- end }}
 {{- if and (eq .Values.expose.by "httpRoute") (not .Values.expose.httpRoute.parentRefs) }}
 {{- fail "expose.httpRoute.parentRefs: name the Gateway that takes the route" }}

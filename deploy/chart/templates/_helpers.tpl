@@ -9,7 +9,8 @@ app.kubernetes.io/component: {{ .of }}
 
 {{- define "reelgate.labels" -}}
 {{ include "reelgate.selector" . }}
-app.kubernetes.io/version: {{ include "reelgate.version" .root | quote }}
+{{- /* a tag may be longer than a label's value, and end otherwise */}}
+app.kubernetes.io/version: {{ include "reelgate.version" .root | trunc 63 | trimAll "-._" | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- end }}

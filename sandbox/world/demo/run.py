@@ -24,7 +24,7 @@ from sandbox.world.demo.table import Row, console, table_of
 from sandbox.world.folders import Folders, make_folders
 from sandbox.world.settings import callers_environment, new_sandbox_token, without_accounts
 from sandbox.world.together import together
-from sandbox.world.world import Wish, World, open_world
+from sandbox.world.world import World, WorldSpec, open_world
 
 OUTPUT = Path("demo-output")
 LIMIT_S = 600
@@ -64,7 +64,7 @@ async def _perform(screen: Console, folders: Folders) -> list[Row]:
     await make_material(folders.input)
     screen.print("Starting Redis, the backend, a receiver, the API and a worker ...", highlight=False)
     caller = without_accounts(callers_environment())
-    async with open_world(Wish(), folders=folders, caller=caller, sandbox_token=token) as world:
+    async with open_world(WorldSpec(), folders=folders, caller=caller, sandbox_token=token) as world:
         with display_on(screen) as display:
             return await while_alive(world.children(), _five_jobs(world, display, token=token))
 

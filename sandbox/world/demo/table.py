@@ -1,4 +1,4 @@
-"""The demo's last word: what came of each job."""
+"""Result table of the demo: what came of each job."""
 
 from typing import NamedTuple
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from worker.backend.numbers import finite_number
 from worker.backend.redact import one_line
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from worker.backend.gui_talk.classify import asked_for, follows_on, leads_to_next
 from worker.backend.gui_talk.clauses import TextSpan, clauses, hide_quoted, lines, marked_start, sentences
 from worker.backend.gui_talk.rules import GuiAction

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from worker.backend.responses.envelope import UnreadableAnswer
 from worker.backend.responses.values import moment_ms, needed, user_of, whole
 

@@ -4,7 +4,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from worker.backend.responses.values import finite, number, text, whole, words_of
 
 #: under which keys a film's link may stand, in the output or beside the status

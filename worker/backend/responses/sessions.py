@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from worker.backend.drafts import find_draft, written_out
 from worker.backend.responses.envelope import ENVELOPE, UnreadableAnswer
 from worker.backend.responses.values import needed, text, user_of, values

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from worker.backend.responses.values import flag, number, text, whole, words_of
 
 #: a word by which a file's status says that it is not there: ``failed``, ``download_error``, ``REJECTED``

@@ -1,11 +1,11 @@
-"""The first look at what a message did, right after its stream has closed by itself."""
+"""Confirms an edit right after its stream has closed by itself: the first look at what the message did."""
 
 from core.model import transitions
 from worker.jobs.edit_outcome import EditOutcome, outcome_after_stream, required_intent
 from worker.jobs.execution import JobExecution
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.finish_edit import finish_edit, finish_without_edit
-from worker.jobs.steps.read_state import Look, look
+from worker.jobs.steps.read_state import StateReading, look
 
 
 async def confirm(execution: JobExecution) -> StepResult:
@@ -27,7 +27,7 @@ async def confirm(execution: JobExecution) -> StepResult:
     return _read_again(execution, seen)
 
 
-def _read_again(execution: JobExecution, seen: Look) -> StepResult:
+def _read_again(execution: JobExecution, seen: StateReading) -> StepResult:
     job, settings = execution.job, execution.context.settings
     _, recovery = required_intent(job)
     known = seen.seen if seen.changed else None

@@ -12,7 +12,7 @@ from core.logs import get_logger
 from core.metrics import SILENT_EDITS
 from core.model import transitions
 from core.model.job import Job
-from core.redacted_repr import redacted_repr
+from core.security.redacted_repr import redacted_repr
 from core.store.redis.client import STORE_DOWN
 from worker.backend import gui_talk
 from worker.backend.client import Credentials
@@ -30,7 +30,7 @@ _STILL_WORKING = "⏳ Still working..."
 
 
 @redacted_repr("tools_ran", "closed")
-class Heard(NamedTuple):
+class StreamOutcome(NamedTuple):
     """What a message's stream has shown. `text`: all that the backend said."""
 
     text: str
@@ -60,7 +60,7 @@ async def edit(execution: JobExecution) -> StepResult:
     return StepResult(_written_down(execution.job, heard, now_ms=execution.now_ms))
 
 
-def _written_down(job: Job, heard: Heard, *, now_ms: int) -> Job:
+def _written_down(job: Job, heard: StreamOutcome, *, now_ms: int) -> Job:
     """Keep what a stream has shown: of one that broke off that tools ran, of one that closed what it said as well."""
     if not heard.closed:
         return transitions.confirmation_needed(job, now_ms=now_ms, tools_ran=heard.tools_ran)
@@ -88,7 +88,7 @@ async def _confirm_or_recover(execution: JobExecution) -> StepResult:
         return StepResult(unsure, park_s=execution.context.settings.backoff_s)
 
 
-async def _send(execution: JobExecution, credentials: Credentials, session_id: str) -> Heard:
+async def _send(execution: JobExecution, credentials: Credentials, session_id: str) -> StreamOutcome:
     """Send, and listen until the stream closes, or says nothing for too long, or would not end."""
     transcript, settings = Transcript(), execution.context.settings
     text = execution.job.plan.message
@@ -111,7 +111,7 @@ async def _send(execution: JobExecution, credentials: Credentials, session_id: s
         if not fault.maybe_done:
             raise
         log.info("the message's stream broke off", fault=str(fault))
-    return Heard(transcript.text, bool(transcript.tools_ran), closed, transcript.kept_results_back)
+    return StreamOutcome(transcript.text, bool(transcript.tools_ran), closed, transcript.kept_results_back)
 
 
 class _Listener:

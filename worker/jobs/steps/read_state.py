@@ -1,4 +1,4 @@
-"""One look at what a message did: the balance, then the state. Reads, and decides nothing."""
+"""Reads the balance and the state after a message, in this order, and decides nothing."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from worker.jobs.execution import JobExecution
 from worker.jobs.settlement import take_credit_reading
 
 
-class Look(NamedTuple):
+class StateReading(NamedTuple):
     """What was there. `seen`: the state's fingerprint; `changed`: it is another one than before the message.
 
     `elsewhere`: the draft is still the one before the message, and what has changed stands beside it.
@@ -24,7 +24,7 @@ class Look(NamedTuple):
     elsewhere: bool
 
 
-async def look(execution: JobExecution, *, closely: bool = False) -> Look:
+async def look(execution: JobExecution, *, closely: bool = False) -> StateReading:
     """Look once. `closely`: be exact about who else uses the token."""
     sent = execution.job.sent
     assert sent is not None
@@ -33,7 +33,7 @@ async def look(execution: JobExecution, *, closely: bool = False) -> Look:
     state = await execution.read_state()
     seen = _fingerprint(state, sent)
     changed = seen != fingerprint_before(sent)
-    return Look(state, reading, seen, changed, elsewhere=changed and await _has_old_draft(execution, state))
+    return StateReading(state, reading, seen, changed, elsewhere=changed and await _has_old_draft(execution, state))
 
 
 async def _has_old_draft(execution: JobExecution, state: State) -> bool:

@@ -20,7 +20,7 @@ from worker.jobs.edit_outcome import (
 from worker.jobs.execution import JobExecution
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.finish_edit import finish_edit, finish_unseen, finish_without_edit
-from worker.jobs.steps.read_state import Look, look
+from worker.jobs.steps.read_state import StateReading, look
 
 
 async def recover(execution: JobExecution) -> StepResult:
@@ -49,14 +49,14 @@ async def recover(execution: JobExecution) -> StepResult:
     return _read_again(execution, job, seen)
 
 
-def _with_restlessness(job: Job, seen: Look) -> Job:
+def _with_restlessness(job: Job, seen: StateReading) -> Job:
     """Remember that somebody else's credits come and go."""
     _, recovery = required_intent(job)
     restless = recovery.restless or is_restless(recovery.frozen, seen.reading)
     return msgspec.structs.replace(job, recovery=msgspec.structs.replace(recovery, restless=restless))
 
 
-def _read_again(execution: JobExecution, job: Job, seen: Look) -> StepResult:
+def _read_again(execution: JobExecution, job: Job, seen: StateReading) -> StepResult:
     pause_s = next_read_in_s(job, execution.context.settings, execution.now_ms, changed=seen.changed)
     frozen = seen.reading.frozen
     again = transitions.still_unconfirmed(job, seen=seen.seen if seen.changed else None, frozen=frozen)

@@ -52,9 +52,9 @@ async def upload(execution: JobExecution) -> StepResult:
 async def _upload_next(execution: JobExecution) -> StepResult:
     """Bring the next file, unless it may be there already."""
     if execution.handover.interrupted:
-        return _note_doubt(execution)
-    if execution.job.upload_doubt:
-        return await _resolve_doubt(execution)
+        return _note_in_doubt(execution)
+    if execution.job.upload_in_doubt:
+        return await _resolve_in_doubt(execution)
     media = execution.session.media[execution.session.uploaded]
     answer = await _bring(execution, media)
     if answer.brought or await _has_arrived(execution, media, answer):
@@ -113,20 +113,20 @@ def _is_named(name: str, names: Collection[str]) -> bool:
     return any(may_be_same_file(name, one) for one in names)
 
 
-def _note_doubt(execution: JobExecution) -> StepResult:
+def _note_in_doubt(execution: JobExecution) -> StepResult:
     """The run before this one may have uploaded the file: write that down, so that no later fault makes us forget it."""
-    doubted = transitions.moved(execution.job, Stage.UPLOADING, upload_doubt=True)
+    doubted = transitions.moved(execution.job, Stage.UPLOADING, upload_in_doubt=True)
     return StepResult(doubted, handover=msgspec.structs.replace(execution.handover, interrupted=False))
 
 
-async def _resolve_doubt(execution: JobExecution) -> StepResult:
+async def _resolve_in_doubt(execution: JobExecution) -> StepResult:
     """Before the first edit a new session settles whether a file is there; later the backend is asked."""
     job, session = execution.job, execution.session
     if not session.edits:
-        return StepResult(transitions.restarted(job, upload_doubt=False), sessions.forgotten(session))
+        return StepResult(transitions.restarted(job, upload_in_doubt=False), sessions.forgotten(session))
     state = await execution.context.backend.read_state(await execution.credentials(), execution.backend_session())
     there = session.uploaded + _is_there(session, state, {session.media[session.uploaded].name})
-    return StepResult(transitions.moved(job, Stage.UPLOADING, upload_doubt=False), sessions.uploaded(session, there))
+    return StepResult(transitions.moved(job, Stage.UPLOADING, upload_in_doubt=False), sessions.uploaded(session, there))
 
 
 async def _bring(execution: JobExecution, media: MediaRef) -> UploadAnswer:

@@ -1,0 +1,1 @@
+"""Reelgate for those who call it."""

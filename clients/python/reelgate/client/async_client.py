@@ -1,0 +1,297 @@
+"""`AsyncReelgate`: the API for asyncio. Each method is that of `Reelgate`, to be awaited."""
+
+import os
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar, Unpack
+
+import httpx
+
+from reelgate.client import calls, film_download, verbs
+from reelgate.client.calls import Call, JobAsk, JobFilters, JobOptions, Media
+from reelgate.client.effects import ByteProgress, Steps
+from reelgate.client.exchange import Circumstances, exchange
+from reelgate.client.retries import RetryPolicy
+from reelgate.client.transport import Outgoing, tls_context
+from reelgate.client.types import (
+    Batch,
+    Credits,
+    Delivery,
+    Event,
+    Job,
+    NewSecret,
+    Page,
+    Profile,
+    Redelivered,
+    Session,
+    TestedWebhook,
+    Upload,
+    Usage,
+    Validated,
+    Webhook,
+)
+from reelgate.client.verbs import JobProgress
+from reelgate.client.waiting import WaitingDriver
+
+T = TypeVar("T")
+
+
+class AsyncCaller:
+    """What all of a client's groups call through."""
+
+    def __init__(self, driver: WaitingDriver, here: Circumstances) -> None:
+        self._driver = driver
+        self._here = here
+
+    async def _call(self, call: Call[T]) -> T:
+        return await self._driver.run(exchange(self._here, call))
+
+    async def _call_once(self, make: Callable[..., Call[T]], key: str | None) -> T:
+        """Make a call that makes something, under one Idempotency-Key."""
+        return await self._call(make(key=key or self._here.new_key()))
+
+    async def _run(self, verb: Callable[[Circumstances], Steps[T]]) -> T:
+        return await self._driver.run(verb(self._here))
+
+    def _iterate(self, verb: Callable[[Circumstances], Steps[None]]) -> AsyncIterator[Any]:
+        return self._driver.iterate(verb(self._here))
+
+
+class AsyncReelgate(AsyncCaller):
+    """The API of one address, with one key. Close it, or use it in a `with`. Threads may share it.
+
+    `retry_s`: for how long a call is tried again, from its first failure. `http`: a client of your own, with its proxies
+    and limits; it stays open.
+    """
+
+    def __init__(self, address: str, key: str, *, retry_s: float = 60.0, http: httpx.AsyncClient | None = None) -> None:
+        outgoing = Outgoing(address, key)
+        self._http = http or httpx.AsyncClient(verify=tls_context())
+        self._is_own = http is None
+        super().__init__(WaitingDriver(self._http, outgoing), Circumstances(policy=RetryPolicy(within_s=retry_s)))
+        self.sessions = AsyncSessions(self._driver, self._here)
+        self.batches = AsyncBatches(self._driver, self._here)
+        self.uploads = AsyncUploads(self._driver, self._here)
+        self.deliveries = AsyncDeliveries(self._driver, self._here)
+        self.webhook = AsyncWebhookSettings(self._driver, self._here)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        if self._is_own:
+            await self._http.aclose()
+
+    async def run(
+        self,
+        prompt: str,
+        media: Media | Sequence[Media] = (),
+        *,
+        to: str | os.PathLike[str] | None = None,
+        key: str | None = None,
+        within_s: float | None = None,
+        progress: JobProgress | None = None,
+        **options: Unpack[JobOptions],
+    ) -> Job:
+        """Upload, submit, wait, and download the film to a path. Raises JobNotDone, StillRunning, DownloadFailed."""
+        ask, path = JobAsk(prompt, media, **options), None if to is None else Path(to)
+        return await self._run(partial(verbs.run, ask=ask, to=path, key=key, within_s=within_s, progress=progress))
+
+    async def submit(
+        self,
+        prompt: str,
+        media: Media | Sequence[Media] = (),
+        *,
+        key: str | None = None,
+        progress: ByteProgress | None = None,
+        **options: Unpack[JobOptions],
+    ) -> Job:
+        """Upload what is a file, and submit. `key`: an Idempotency-Key of yours, e.g. your order's id."""
+        return await self._run(partial(verbs.submit, ask=JobAsk(prompt, media, **options), key=key, progress=progress))
+
+    async def validate(
+        self, prompt: str, media: Media | Sequence[Media] = (), **options: Unpack[JobOptions]
+    ) -> Validated:
+        """Make a submit's checks and tell how the prompt is read; costs nothing. Media must be URLs or uploads."""
+        return await self._call(calls.validate(JobAsk(prompt, media, **options)))
+
+    async def wait(self, job_id: str, *, within_s: float | None = None, progress: JobProgress | None = None) -> Job:
+        """Wait for a job's end, however it ends. Raises StillRunning after `within_s`, some seconds more or less."""
+        return await self._run(partial(verbs.wait, job_id=job_id, within_s=within_s, progress=progress))
+
+    def events(self, job_id: str, *, after: str = "") -> AsyncIterator[Event]:
+        """Follow a job's events until its end, over as many connections as it takes; `after`: an event's id."""
+        return self._iterate(partial(verbs.events, job_id=job_id, after=after))
+
+    async def history(self, job_id: str) -> Page[Event]:
+        """List the events that a job has had."""
+        return await self._call(calls.job_history(job_id))
+
+    async def download(self, job_id: str, to: str | os.PathLike[str], *, progress: ByteProgress | None = None) -> Path:
+        """Fetch a job's film, going on where an earlier attempt broke off. What is at `to` is replaced when it is whole.
+
+        Raises NoFilm, NotFound, DownloadFailed, OSError.
+        """
+        return await self._run(partial(film_download.download, job_id=job_id, path=Path(to), progress=progress))
+
+    async def upload(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        filename: str | None = None,
+        key: str | None = None,
+        progress: ByteProgress | None = None,
+    ) -> Upload:
+        """Send a file, which jobs can name for a day after its last use."""
+        return await self._run(partial(verbs.upload, path=Path(path), filename=filename, key=key, progress=progress))
+
+    async def job(self, job_id: str) -> Job:
+        return await self._call(calls.read_job(job_id))
+
+    def jobs(self, **filters: Unpack[JobFilters]) -> AsyncIterator[Job]:
+        """List jobs, newest first, page after page as they are taken."""
+        page = partial(calls.list_jobs, limit=calls.MOST_ROWS, **filters)
+        return self._iterate(partial(verbs.pages, page=page))
+
+    async def cancel(self, job_id: str) -> Job:
+        """Ask for a job's end; what was charged stays charged."""
+        return await self._call(calls.cancel_job(job_id))
+
+    async def replay(self, job_id: str, *, start: Literal["start", "render"] = "start", key: str | None = None) -> Job:
+        """Play an ended job again, as a new job; from `render` costs no credits."""
+        return await self._call_once(partial(calls.replay_job, job_id, start), key)
+
+    async def delete(self, job_id: str) -> Job:
+        """Delete an ended job's prompt, media, film and reply. There is no way back."""
+        return await self._call(calls.delete_job(job_id))
+
+    async def timeline(self, job_id: str) -> Any:
+        """Give the tracks after a job's edit."""
+        return await self._call(calls.job_timeline(job_id))
+
+    def feed(self, *, after: str | None = None) -> AsyncIterator[Event]:
+        """List all events of the last 14 days, in order: what a receiver that was down reads to catch up."""
+        page = partial(calls.list_events, limit=calls.MOST_ROWS)
+        return self._iterate(partial(verbs.pages, page=page, cursor=after))
+
+    async def credits(self) -> Credits:
+        return await self._call(calls.read_credits())
+
+    async def usage(self, month: str | None = None) -> Usage:
+        """Give what a month (``2026-11``, UTC) came to."""
+        return await self._call(calls.read_usage(month))
+
+    async def profiles(self) -> tuple[Profile, ...]:
+        return await self._call(calls.list_profiles())
+
+
+class AsyncSessions(AsyncCaller):
+    """Sessions: timelines that several jobs refine one after another."""
+
+    async def create(
+        self, *, profile: str | None = None, language: str | None = None, key: str | None = None
+    ) -> Session:
+        return await self._call_once(partial(calls.create_session, profile, language), key)
+
+    def list(self) -> AsyncIterator[Session]:
+        return self._iterate(partial(verbs.pages, page=partial(calls.list_sessions, limit=calls.MOST_ROWS)))
+
+    async def read(self, session_id: str) -> Session:
+        return await self._call(calls.read_session(session_id))
+
+    async def timeline(self, session_id: str) -> Any:
+        return await self._call(calls.session_timeline(session_id))
+
+    async def close(self, session_id: str) -> None:
+        return await self._call(calls.close_session(session_id))
+
+
+class AsyncBatches(AsyncCaller):
+    """Batches: many jobs at once, and one callback when all have ended."""
+
+    async def submit(
+        self,
+        asks: Sequence[JobAsk],
+        *,
+        session: Literal["separate", "shared"] = "separate",
+        webhook: Mapping[str, Any] | None = None,
+        key: str | None = None,
+    ) -> Batch:
+        """Upload what is a file, and submit all. Look at each of `items`: some may have been refused."""
+        return await self._run(partial(verbs.submit_batch, asks=asks, session=session, webhook=webhook, key=key))
+
+    def list(self) -> AsyncIterator[Batch]:
+        return self._iterate(partial(verbs.pages, page=partial(calls.list_batches, limit=calls.MOST_ROWS)))
+
+    async def read(self, batch_id: str) -> Batch:
+        return await self._call(calls.read_batch(batch_id))
+
+    async def cancel(self, batch_id: str) -> Batch:
+        """Cancel those of its jobs that have not ended."""
+        return await self._call(calls.cancel_batch(batch_id))
+
+
+class AsyncUploads(AsyncCaller):
+    """Files that are kept for jobs; `Reelgate.upload` sends one."""
+
+    def list(self) -> AsyncIterator[Upload]:
+        return self._iterate(partial(verbs.pages, page=partial(calls.list_uploads, limit=calls.MOST_ROWS)))
+
+    async def read(self, upload_id: str) -> Upload:
+        return await self._call(calls.read_upload(upload_id))
+
+    async def delete(self, upload_id: str) -> None:
+        return await self._call(calls.delete_upload(upload_id))
+
+
+class AsyncDeliveries(AsyncCaller):
+    """Callbacks that were sent."""
+
+    def list(self, *, status: str = "dead") -> AsyncIterator[Delivery]:
+        page = partial(calls.list_deliveries, status=status, limit=calls.MOST_ROWS)
+        return self._iterate(partial(verbs.pages, page=page))
+
+    async def of_job(self, job_id: str) -> Page[Delivery]:
+        return await self._call(calls.job_deliveries(job_id))
+
+    async def redeliver(self, delivery_id: str, *, key: str | None = None) -> Delivery:
+        return await self._call_once(partial(calls.redeliver, delivery_id), key)
+
+    async def redeliver_range(
+        self,
+        since: datetime,
+        until: datetime | None = None,
+        *,
+        status: Literal["dead", "delivered"] = "dead",
+        key: str | None = None,
+    ) -> Redelivered:
+        return await self._call_once(partial(calls.redeliver_range, since, until, status), key)
+
+
+class AsyncWebhookSettings(AsyncCaller):
+    """The tenant's default callback target."""
+
+    async def read(self) -> Webhook:
+        return await self._call(calls.read_webhook())
+
+    async def set(self, url: str, events: Sequence[str] = ()) -> Webhook:
+        return await self._call(calls.set_webhook(url, events))
+
+    async def enable(self) -> Webhook:
+        return await self._call(calls.enable_webhook())
+
+    async def rotate_secret(self) -> NewSecret:
+        """Make a new signing secret; both are valid for a day. Never repeated by itself."""
+        return await self._call(calls.rotate_secret())
+
+    async def test(self, *, key: str | None = None) -> TestedWebhook:
+        return await self._call_once(calls.test_webhook, key)

@@ -1,0 +1,97 @@
+"""Following a job's events over as many streams as it takes, from the last event's id on."""
+
+import msgspec
+
+from reelgate.client import calls
+from reelgate.client.effects import Answer, Close, Failure, Open, Pause, Read, Steps
+from reelgate.client.errors import NoAnswer
+from reelgate.client.exchange import Circumstances, Patience
+from reelgate.client.sse import Frame, SseDecoder
+from reelgate.client.types import Event
+
+#: a stream brings a comment every 15 s; without one for so long it is opened again
+SILENCE_S = 60.0
+_OVER = 204
+#: when to come back after a stream's end where it does not say
+_COME_BACK_S = 3.0
+
+
+class EventReader:
+    """One reader's place in a job's events. `over`: there are no more; `is_open`: a stream is."""
+
+    def __init__(self, here: Circumstances, job_id: str, *, last_id: str = "", silence_s: float = SILENCE_S) -> None:
+        self.over = False
+        self.is_open = False
+        self._job_id = job_id
+        self._silence_s = silence_s
+        self._decoder = SseDecoder(last_id)
+        self._patience = Patience(here)
+        self._pause_s = 0.0
+
+    def read(self) -> Steps[list[Event]]:
+        """Give what comes next, often nothing. Raises ReelgateError where it has been failing for too long."""
+        if self.is_open:
+            return (yield from self._read())
+        if self._pause_s:
+            yield Pause(self._pause_s)
+        yield from self._open()
+        return []
+
+    def reassure(self) -> None:
+        """Take note that the API answers, although its streams break."""
+        self._patience.restore()
+
+    def _open(self) -> Steps[None]:
+        request = calls.event_stream(self._job_id, last_id=self._decoder.last_id, silence_s=self._silence_s)
+        answer = yield Open(request)
+        if isinstance(answer, Failure) or answer.is_error:
+            self._pause_s = self._patience.pause_after(request, answer)
+        elif answer.status == _OVER:
+            self.over = True
+        else:
+            require_event_stream(answer)
+            self.is_open = True
+
+    def _read(self) -> Steps[list[Event]]:
+        chunk = yield Read()
+        if isinstance(chunk, Failure):
+            yield from self._break(chunk)
+            return []
+        if not chunk:
+            yield from self._end()
+            return []
+        self._patience.restore()
+        events = [event for frame in self._decoder.feed(chunk) if (event := event_of_frame(frame))]
+        self.over = any(event.job and event.job.ended for event in events)
+        return events
+
+    def _break(self, failure: Failure) -> Steps[None]:
+        yield from self._close()
+        request = calls.event_stream(self._job_id, last_id=self._decoder.last_id, silence_s=self._silence_s)
+        self._pause_s = self._patience.pause_after(request, failure)
+
+    def _end(self) -> Steps[None]:
+        """Come back when the stream asked for it: its process ends, or the job has by now."""
+        yield from self._close()
+        self._pause_s = _COME_BACK_S if self._decoder.retry_s is None else self._decoder.retry_s
+
+    def _close(self) -> Steps[None]:
+        self.is_open = False
+        self._decoder.cut()
+        yield Close()
+
+
+def require_event_stream(answer: Answer) -> None:
+    """Look that it is the API that answers, and not a page. Raises NoAnswer."""
+    kind = answer.headers.get("content-type", "")
+    if not kind.startswith("text/event-stream"):
+        raise NoAnswer(f"What answered is no event stream ({kind or 'no type'}).", retryable=False)
+
+
+def event_of_frame(frame: Frame) -> Event | None:
+    """Read an event; None for what is none, e.g. the word that history was trimmed, after which a snapshot comes."""
+    try:
+        event = msgspec.json.decode(frame.data, type=Event)
+    except msgspec.MsgspecError:
+        return None
+    return msgspec.structs.replace(event, id=frame.last_id)

@@ -1,0 +1,64 @@
+"""Which outcomes of a request are worth another attempt, and after how long. Pure.
+
+What makes something is repeated under the one Idempotency-Key that it was first sent with, so it is made once.
+"""
+
+import email.utils
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from reelgate.client.answers import problem_of
+from reelgate.client.effects import Answer, Failure, Request
+
+#: statuses that pass by themselves: timeouts, limits, and a service or proxy in trouble
+_PASSING = frozenset({408, 429, 500, 502, 503, 504})
+#: limits that no pause of ours outlasts
+_LASTING = frozenset({"too_many_sessions", "budget_exceeded"})
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How long a request is tried again, counted from its first failure; 0: never."""
+
+    within_s: float = 60.0
+    first_pause_s: float = 0.5
+    longest_pause_s: float = 15.0
+
+
+def is_worth_retrying(request: Request, outcome: Answer | Failure) -> bool:
+    """Whether the same request may do better, and does no harm a second time."""
+    if isinstance(outcome, Failure):
+        return not outcome.permanent and (request.repeatable or not outcome.sent)
+    problem = problem_of(outcome)
+    if problem.code == "in_progress":  # the first attempt under our own key
+        return True
+    if outcome.status not in _PASSING or problem.code in _LASTING:
+        return False
+    # A 429 did nothing; after the others nobody knows.
+    return request.repeatable or outcome.status == 429  # noqa: PLR2004
+
+
+def pause_s(
+    policy: RetryPolicy, outcome: Answer | Failure, *, failures: int, failing_for_s: float, dice: float, now: datetime
+) -> float | None:
+    """How long to wait before the next attempt; None: it would come too late.
+
+    `failures`: how many there were, this one included. `dice`: 0 to 1, since others wait for the same moment.
+    """
+    grown_s = min(policy.first_pause_s * 2 ** (failures - 1), policy.longest_pause_s) * (0.5 + dice / 2)
+    asked_s = retry_after_s(outcome, now) if isinstance(outcome, Answer) else None
+    # What is asked for is taken, but nobody is called without a pause at all.
+    pause = grown_s if not asked_s else asked_s + dice * min(1.0, asked_s / 10)
+    return pause if failing_for_s + pause <= policy.within_s else None
+
+
+def retry_after_s(answer: Answer, now: datetime) -> float | None:
+    """Read ``Retry-After``: seconds, or a date (RFC 9110, 10.2.3). None where there is none that can be read."""
+    given = answer.headers.get("retry-after", "").strip()
+    if given.isascii() and given.isdigit():
+        return float(given[:9])
+    try:
+        then = email.utils.parsedate_to_datetime(given)
+    except ValueError:
+        return None
+    return max(0.0, (then.astimezone(UTC) - now).total_seconds())

@@ -1,0 +1,71 @@
+"""What the blocking and the waiting driver share about httpx: requests made of ours, answers and failures of theirs."""
+
+import platform
+import ssl
+from importlib.metadata import version
+
+import certifi
+import httpx
+
+from reelgate.client.effects import Answer, Failure, Request
+
+CHUNK_BYTES = 1 << 18
+#: to connect, to send a chunk, and between two chunks of an answer
+SILENCE_S = 30.0
+_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+_PERMANENT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.TooManyRedirects)
+
+
+def user_agent() -> str:
+    return f"reelgate-python/{version('reelgate-client')} Python/{platform.python_version()}"
+
+
+def check_address(url: str) -> str:
+    """Look that the API's address is one, without its last slash. Raises ValueError."""
+    try:
+        known = httpx.URL(url)
+    except httpx.InvalidURL as wrong:
+        raise ValueError(f"{url} is no address: {wrong}") from None
+    if known.scheme not in ("http", "https") or not known.host:
+        raise ValueError(f"{url} is no address: it must be like https://reelgate.example.com")
+    return url.rstrip("/")
+
+
+def tls_context() -> ssl.SSLContext:
+    """Trust what this machine trusts, e.g. a company's own authority, and Mozilla's list, since some machines have none."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
+
+
+class Outgoing:
+    """Makes httpx's requests of ours. Only those to the API itself carry the key."""
+
+    def __init__(self, base_url: str, key: str) -> None:
+        self.base_url = check_address(base_url)
+        self._headers = {"user-agent": user_agent()}
+        self._authorization = {"authorization": f"Bearer {key}"}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.base_url!r})"
+
+    def url(self, request: Request) -> str:
+        return request.url if request.is_foreign else self.base_url + request.url
+
+    def headers(self, request: Request) -> dict[str, str]:
+        key = {} if request.is_foreign else self._authorization
+        return self._headers | key | dict(request.headers)
+
+    def timeout(self, request: Request) -> httpx.Timeout:
+        return httpx.Timeout(SILENCE_S, read=request.silence_s or SILENCE_S)
+
+
+def answer_of(response: httpx.Response, body: bytes = b"") -> Answer:
+    return Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()}, body)
+
+
+def failure_of(error: httpx.HTTPError) -> Failure:
+    """Say what kind of failure it is; its own words may hold a URL."""
+    untrusted = "CERTIFICATE_VERIFY_FAILED" in str(error)
+    kind = "untrusted certificate" if untrusted else type(error).__name__
+    return Failure(kind, sent=not isinstance(error, _UNSENT), permanent=untrusted or isinstance(error, _PERMANENT))

@@ -1,0 +1,147 @@
+"""What one does with the API, step by step: each verb stands here once, for the blocking and the waiting client.
+
+A verb decides (what to send, whether to try again, when it is over) and leaves the doing to its driver: see `effects.py`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar
+
+from reelgate.client import calls
+from reelgate.client.calls import Call, JobAsk, Media
+from reelgate.client.effects import ByteProgress, Emit, Steps, Work
+from reelgate.client.errors import (
+    DownloadFailed,
+    NoAnswer,
+    NotFound,
+    Refused,
+    StillRunning,
+    Unavailable,
+    require_success,
+)
+from reelgate.client.event_reader import SILENCE_S, EventReader
+from reelgate.client.exchange import Circumstances, exchange
+from reelgate.client.film_download import download, film_of
+from reelgate.client.types import Batch, Job, Page, Upload
+
+Row = TypeVar("Row")
+
+JobProgress = Callable[[Job], None]
+Webhook = Mapping[str, Any] | None
+
+
+class PageCall(Protocol[Row]):
+    """Makes the call for the page that comes after a cursor."""
+
+    def __call__(self, *, after: str | None) -> Call[Page[Row]]: ...
+
+
+def pages(here: Circumstances, page: PageCall[Row], cursor: str | None = None) -> Steps[None]:
+    """Emit every row of a list, page after page."""
+    while True:
+        found = yield from exchange(here, page(after=cursor))
+        for row in found.data:
+            yield Emit(row)
+        if not found.has_more or found.next_cursor is None:
+            return
+        cursor = found.next_cursor
+
+
+def upload(
+    here: Circumstances, path: Path, filename: str | None, *, key: str | None, progress: ByteProgress | None
+) -> Steps[Upload]:
+    """Send a file."""
+    body = yield Work(lambda: calls.file_body(path, progress))
+    return (yield from exchange(here, calls.upload(body, filename or path.name, key=key or here.new_key())))
+
+
+def submit(here: Circumstances, ask: JobAsk, *, key: str | None, progress: ByteProgress | None) -> Steps[Job]:
+    """Upload what is a file, then submit."""
+    [ready] = yield from uploaded(here, [ask], progress)
+    return (yield from exchange(here, calls.submit(ready, key=key or here.new_key())))
+
+
+def submit_batch(
+    here: Circumstances,
+    asks: Sequence[JobAsk],
+    session: Literal["separate", "shared"],
+    webhook: Webhook,
+    *,
+    key: str | None,
+) -> Steps[Batch]:
+    """Upload what is a file, then submit all together."""
+    ready = yield from uploaded(here, asks, None)
+    return (yield from exchange(here, calls.submit_batch(ready, session, webhook, key=key or here.new_key())))
+
+
+def uploaded(here: Circumstances, asks: Sequence[JobAsk], progress: ByteProgress | None) -> Steps[list[JobAsk]]:
+    """Upload what is a file, each once; all of them must be there before the first one is sent. Raises OSError."""
+    files = {path for ask in asks for each in ask.media if (path := calls.file_of(each))}
+    for path in files:
+        yield Work(path.stat)
+    uploads: dict[Path, Upload] = {}
+    for path in sorted(files):
+        uploads[path] = yield from upload(here, path, None, key=None, progress=progress)
+    return [ask.with_media([_as_upload(each, uploads) for each in ask.media]) for ask in asks]
+
+
+def _as_upload(media: Media, uploads: Mapping[Path, Upload]) -> Media:
+    path = calls.file_of(media)
+    return uploads[path] if path else media
+
+
+def events(here: Circumstances, job_id: str, *, after: str) -> Steps[None]:
+    """Emit a job's events until its end."""
+    reader = EventReader(here, job_id, last_id=after)
+    while not reader.over:
+        for event in (yield from reader.read()):
+            yield Emit(event)
+
+
+def wait(here: Circumstances, job_id: str, *, within_s: float | None, progress: JobProgress | None) -> Steps[Job]:
+    """Wait for a job's end and read it whole. Raises StillRunning."""
+    ends_s = None if within_s is None else here.clock() + within_s
+    reader = EventReader(here, job_id, silence_s=min(SILENCE_S, within_s or SILENCE_S))
+    while True:
+        if reader.over or not reader.is_open:
+            job = yield from exchange(here, calls.read_job(job_id))
+            if job.ended:
+                return job
+            reader.reassure()
+        if ends_s is not None and here.clock() >= ends_s:
+            raise StillRunning(job_id)
+        for event in (yield from reader.read()):
+            if progress and event.job:
+                progress(event.job)
+
+
+def run(
+    here: Circumstances,
+    ask: JobAsk,
+    *,
+    to: Path | None,
+    key: str | None,
+    within_s: float | None,
+    progress: JobProgress | None,
+) -> Steps[Job]:
+    """Upload, submit, wait, and download where the job has a film. Raises JobNotDone, StillRunning, DownloadFailed."""
+    submitted = yield from submit(here, ask, key=key, progress=None)
+    try:
+        job = yield from wait(here, submitted.id, within_s=within_s, progress=progress)
+    except (NoAnswer, Unavailable) as away:
+        raise StillRunning(submitted.id) from away
+    require_success(job)
+    if to is not None:
+        film_of(job)
+        yield from saved(here, job.id, to)
+    return job
+
+
+def saved(here: Circumstances, job_id: str, to: Path) -> Steps[Path]:
+    """Download a film that is there. Raises DownloadFailed, whatever keeps it from coming, and OSError."""
+    try:
+        return (yield from download(here, job_id, to))
+    except NotFound:
+        raise
+    except (NoAnswer, Refused) as why:
+        raise DownloadFailed(job_id, to, str(why)) from why

@@ -1,0 +1,169 @@
+"""A job's way from files to a film, as the command line goes it; at each point it knows how to go on from there."""
+
+import shlex
+from pathlib import Path
+
+import click
+
+from reelgate.client import (
+    DownloadFailed,
+    Job,
+    NoAnswer,
+    NotAuthorized,
+    NotFound,
+    Reelgate,
+    Refused,
+    Unavailable,
+    require_success,
+)
+from reelgate.client.calls import JobOptions
+from reelgate.client.types import Profile, Upload
+from service.cli.bars import bytes_bar, job_bar
+from service.cli.options import JobWish
+from service.cli.preflight import Words, check_files
+from service.cli.shown import print_json, print_result
+
+#: the API may be away for so long while a job runs there, or its film waits
+JOB_PATIENCE_S = 120.0
+
+
+class Journey:
+    """One job on its way; `log` is told where it is."""
+
+    def __init__(self, reelgate: Reelgate, log: "Log") -> None:
+        self._reelgate = reelgate
+        self._log = log
+
+    def begin(self, words: Words, wish: JobWish, options: JobOptions) -> Job:
+        """Check what only the API knows, upload, and submit."""
+        self._check(words, wish)
+        uploads = {file: self._upload(file) for file in dict.fromkeys(words.files)}
+        media = [each if "://" in each else uploads[Path(each)] for each in words.media]
+        self._log.at = "submitting"
+        try:
+            job = self._reelgate.submit(words.prompt, media, **options)
+        except Refused as refused:
+            self._log.at = "submitting" if isinstance(refused, Unavailable) else "checking"
+            raise
+        self._log.accepted(job)
+        return job
+
+    def _check(self, words: Words, wish: JobWish) -> None:
+        """See that the API answers, and takes this skill, these sizes and this session."""
+        try:
+            largest_bytes = largest_of(self._reelgate.profiles(), wish.profile)
+            check_files(words.files, largest_bytes=largest_bytes)
+            if wish.session_id:
+                self._reelgate.sessions.read(wish.session_id)
+        except NotAuthorized as refused:
+            if refused.code != "scope_missing":  # a key that may only submit looks at nothing, and submits all the same
+                raise
+
+    def _upload(self, file: Path) -> Upload:
+        with bytes_bar(f"uploading {file.name}", quiet=self._log.quiet) as bar:
+            return self._reelgate.upload(file, progress=bar.bytes_done)
+
+    def wait(self, job_id: str, *, timeout_s: float | None = None) -> Job:
+        """Follow a job to its end, however it ends."""
+        self._log.goes_on(job_id)
+        with job_bar(quiet=self._log.quiet) as bar:
+            try:
+                job = self._reelgate.wait(job_id, within_s=timeout_s, progress=bar.job)
+            except Refused as refused:
+                self._log.at = "waiting" if refused.retryable else "ended"
+                raise
+        self._log.ended(job)
+        return job
+
+    def download(self, job: Job, output: Path | None) -> None:
+        """Fetch a film to `output`, or to a file named after the job.
+
+        Raises DownloadFailed whatever keeps it from coming, since it is there, and paid for; NotFound where it is not.
+        """
+        path = output or Path(f"{job.id}.{job.output.format if job.output else 'mp4'}")
+        self._log.at = "downloading"
+        try:
+            with bytes_bar(f"downloading {path.name}", quiet=self._log.quiet) as bar:
+                self._reelgate.download(job.id, path, progress=bar.bytes_done)
+        except NotFound:
+            self._log.at = "ended"
+            raise
+        except (NoAnswer, Refused) as why:
+            raise DownloadFailed(job.id, path, str(why)) from why
+        except OSError as why:
+            raise DownloadFailed(job.id, path, f"{why.filename or path}: {why.strerror or why}") from why
+        self._log.saved(path)
+
+
+class Log:
+    """Says what happens, and what to do where it ends: Ctrl-C, an API that is away, a disk that is full."""
+
+    def __init__(self, output: Path | None, *, quiet: bool) -> None:
+        self.at = "checking"
+        self.quiet = quiet
+        self._output = output
+        self._job_id = ""
+
+    def say(self, words: str) -> None:
+        """Say something that is no result: on stdout for people, on stderr beside JSON."""
+        click.echo(words, err=self.quiet)
+
+    def accepted(self, job: Job) -> None:
+        self.goes_on(job.id)
+        self.say(f"{job.id} is {job.status}")
+        for hint in job.hints:
+            self.say(f"hint: {hint}")
+
+    def goes_on(self, job_id: str) -> None:
+        self._job_id, self.at = job_id, "waiting"
+
+    def ended(self, job: Job) -> None:
+        self._job_id, self.at = job.id, "ended"
+
+    def saved(self, path: Path) -> None:
+        self.at = "ended"
+        self.say(f"saved {path}")
+
+    def advice(self) -> list[str]:
+        """Say what goes on without this command, and how to go on with it."""
+        return advice(self.at, self._job_id, self._output)
+
+
+def advice(at: str, job_id: str, output: Path | None) -> list[str]:
+    """Say what to do where a command ended `at` a point of its way."""
+    to = f" -o {shlex.quote(str(output))}" if output else ""
+    match at:
+        case "checking":
+            return ["Nothing was submitted, and nothing is charged."]
+        case "submitting":
+            return ["Whether it was submitted is not known; to see it: reelgate list"]
+        case "waiting":
+            return [
+                f"{job_id} goes on without you.",
+                f"  to go on:   reelgate wait {job_id}{to}",
+                f"  to cancel:  reelgate cancel {job_id}",
+            ]
+        case "downloading":
+            return [f"The film is kept by the service; to fetch it: reelgate download {job_id}{to}"]
+    return []
+
+
+def largest_of(profiles: tuple[Profile, ...], wanted: str | None) -> int | None:
+    """Tell how large a file may be, in bytes. Raises ClickException where there is no such profile."""
+    if wanted and wanted not in {profile.name for profile in profiles}:
+        raise click.ClickException(f"there is no profile {wanted}; there are {', '.join(p.name for p in profiles)}")
+    sizes = [profile.max_bytes for profile in profiles if wanted in (None, profile.name)]
+    return max((size for size in sizes if size is not None), default=None)
+
+
+def finish(journey: Journey, job: Job, output: Path | None, *, as_json: bool) -> None:
+    """Say how a job ended, and fetch its film. Raises JobNotDone, DownloadFailed."""
+    if as_json:
+        print_json(job)
+    else:
+        print_result(job)
+    require_success(job)
+    if job.output:
+        journey.download(job, output)
+    elif output:
+        click.echo(f"{job.id} has no film, so {output} is not written", err=True)

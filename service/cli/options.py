@@ -1,0 +1,93 @@
+"""The options that callers' commands share."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+from click.core import ParameterSource
+
+
+class Access(NamedTuple):
+    """Where the API is, and who calls."""
+
+    api: str
+    key: str
+
+    def __repr__(self) -> str:
+        return f"Access({self.api!r})"
+
+
+class JobWish(NamedTuple):
+    """What a job is asked for on the command line, besides its words."""
+
+    profile: str | None
+    session_id: str | None
+    max_credits: int | None
+    metadata: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"JobWish({self.profile!r}, {self.session_id!r})"
+
+
+def _off_the_command_line(context: click.Context, option: click.Parameter, given: str) -> str:
+    """Take a key from the environment, or for ``-`` from the first line of the input; others can read command lines."""
+    if context.get_parameter_source(str(option.name)) is ParameterSource.ENVIRONMENT:
+        return given
+    if given != "-":
+        words = (
+            "others on this machine can read it there: set REELGATE_API_KEY, or give --key - and the key on the input"
+        )
+        raise click.BadParameter(words)
+    return sys.stdin.readline().strip()
+
+
+def _pairs(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    """Read ``order=7``, several times, as `{"order": "7"}`."""
+    if wrong := [each for each in given if "=" not in each]:
+        raise click.BadParameter(f"{wrong[0]!r} is no NAME=VALUE")
+    return dict(each.split("=", 1) for each in given)
+
+
+def _stacked(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+with_access = _stacked(
+    click.option(
+        "--api", default="http://127.0.0.1:8080", envvar="REELGATE_API", show_default=True, help="Or REELGATE_API."
+    ),
+    click.option(
+        "--key",
+        required=True,
+        envvar="REELGATE_API_KEY",
+        callback=_off_the_command_line,
+        metavar="-",
+        help="The first line of the input holds the key; without it REELGATE_API_KEY does.",
+    ),
+    click.option("--json", "as_json", is_flag=True, help="Print what the API says as JSON; all else goes to stderr."),
+)
+
+with_wish = _stacked(
+    click.option("--profile", help="One of `GET /v1/profiles`."),
+    click.option("--session", "session_id", help="Go on in this session."),
+    click.option("--max-credits", type=click.IntRange(min=0), help="End before the message if it would cost more."),
+    click.option(
+        "--metadata", multiple=True, callback=_pairs, metavar="NAME=VALUE", help="Your own strings; may be repeated."
+    ),
+)
+
+
+def output_option(words: str) -> Callable[[Any], Any]:
+    return click.option("-o", "--output", type=click.Path(path_type=Path), help=words)
+
+
+timeout_option = click.option(
+    "--timeout", "timeout_s", type=click.FloatRange(min=1), metavar="SECONDS", help="Wait no longer; the job goes on."
+)

@@ -1,0 +1,162 @@
+"""What commands print: a job, a table that fits the terminal, and JSON."""
+
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+import msgspec
+from rich.cells import cell_len, set_cell_size
+
+from reelgate.client.types import Delivery, Event, Job
+
+_GAP = 2
+#: a column that is cut shows so much, or is left out
+_NARROWEST = 8
+
+
+def print_json(value: Any) -> None:
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def print_as_asked(job: Job, *, as_json: bool) -> None:
+    """Show a job as JSON, or in words."""
+    if as_json:
+        print_json(job)
+    else:
+        print_job(job)
+
+
+def print_result(job: Job) -> None:
+    """Say what came of a job, without its film."""
+    for line in filter(None, [job.reply, *job.changes, job.timeline]):
+        click.echo(printable(line, breaks=True))
+    if job.result is not None:
+        print_json(job.result)
+
+
+def print_job(job: Job) -> None:
+    """Show a job, a fact a line; what there is nothing to say of is left out."""
+    facts: list[tuple[str, object]] = [
+        ("id", job.id),
+        ("status", f"{state_of(job)} ({job.stage})" if job.stage else state_of(job)),
+        ("waits", _wait_of(job)),
+        ("prompt", _prompt_of(job)),
+        ("profile", job.profile),
+        ("session", job.session_id),
+        ("replays", job.parent_id),
+        ("batch", job.batch_id),
+        ("metadata", " ".join(f"{name}={value}" for name, value in job.metadata.items())),
+        ("created", local(job.created_at)),
+        ("finished", local(job.finished_at)),
+        ("credits", _credits_of(job)),
+        ("film", _film_of(job)),
+        ("error", f"{job.error.code}: {job.error.detail}" if job.error else None),
+        ("do", job.error.hint if job.error else None),
+        *(("hint", hint) for hint in job.hints),
+    ]
+    for name, value in facts:
+        if value not in (None, ""):
+            click.echo(f"{name:9} {printable(str(value))}")
+    print_result(job)
+
+
+def state_of(job: Job) -> str:
+    return f"{job.status} {job.progress.percent} %" if job.status == "running" else job.status
+
+
+def _prompt_of(job: Job) -> str | None:
+    return job.input.prompt if job.input else job.plan.message
+
+
+def _wait_of(job: Job) -> str | None:
+    if not job.wait:
+        return None
+    place = f", place {job.wait.position}" if job.wait.position else ""
+    eta = f", about {job.wait.eta_p90_s:.0f} s to its end" if job.wait.eta_p90_s else ""
+    return f"{job.wait.reason}{place}{eta}"
+
+
+def _credits_of(job: Job) -> str | None:
+    return None if job.credits_used is None else f"{job.credits_used}{'' if job.credits_exact else ' (estimated)'}"
+
+
+def _film_of(job: Job) -> str | None:
+    if not job.output:
+        return None
+    size = f", {job.output.width}x{job.output.height}" if job.output.width else ""
+    length = f", {job.output.duration_s:g} s" if job.output.duration_s else ""
+    return f"{job.output.format}{size}{length}: reelgate download {job.id}"
+
+
+def print_event(event: Event, *, as_json: bool) -> None:
+    """Show an event in a line."""
+    if as_json:
+        click.echo(msgspec.json.encode(event).decode())
+        return
+    progress = event.job.progress if event.job else None
+    rest = f"{progress.percent:3d} %  {printable(progress.message)}" if progress else ""
+    click.echo(f"{local(event.timestamp)}  {event.type:14} {rest}".rstrip())
+
+
+def print_jobs(jobs: Iterable[Job]) -> None:
+    """List jobs; what one looks for first stands on the left, where a narrow terminal leaves it."""
+    rows = [
+        (job.id, state_of(job), local(job.created_at, short=True), _prompt_of(job), job.profile, _credits_of(job))
+        for job in jobs
+    ]
+    print_table(("ID", "STATUS", "CREATED", "PROMPT", "PROFILE", "CREDITS"), rows)
+
+
+def print_deliveries(deliveries: Iterable[Delivery]) -> None:
+    rows = [
+        (each.id, each.status, each.type, local(each.created_at), len(each.attempts), each.why or _last_error(each))
+        for each in deliveries
+    ]
+    print_table(("ID", "STATUS", "TYPE", "CREATED", "ATTEMPTS", "WHY"), rows)
+
+
+def _last_error(delivery: Delivery) -> str | None:
+    last = delivery.attempts[-1] if delivery.attempts else None
+    return (last.error or f"status {last.status}") if last else None
+
+
+def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print rows under their titles, no wider than the terminal; into a pipe, whole."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for line in table_lines(titles, rows, width=width):
+        click.echo(line)
+
+
+def table_lines(titles: Sequence[str], rows: Sequence[Sequence[object]], *, width: int | None) -> list[str]:
+    """Lay a table out. Where it is wider than `width`, columns are cut or left out from the right; the first one stays."""
+    cells = [list(titles), *([printable("-" if cell in (None, "") else str(cell)) for cell in row] for row in rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    shown = fitting(widths, width)
+    return [
+        (" " * _GAP).join(set_cell_size(cell, size) for cell, size in zip(row, shown, strict=False)).rstrip()
+        for row in cells
+    ]
+
+
+def fitting(widths: Sequence[int], width: int | None) -> list[int]:
+    """Give the widths of the columns that are shown."""
+    shown = list(widths)
+    while width is not None and len(shown) > 1 and (over := sum(shown) + _GAP * (len(shown) - 1) - width) > 0:
+        if shown[-1] - over >= _NARROWEST:
+            shown[-1] -= over
+        else:
+            shown.pop()
+    return shown
+
+
+def printable(text: str, *, breaks: bool = False) -> str:
+    """Take out what a terminal would obey: escape sequences come from prompts, too."""
+    return "".join(char if char.isprintable() or (breaks and char == "\n") else " " for char in text)
+
+
+def local(at: datetime | None, *, short: bool = False) -> str:
+    """Write a time as this machine's."""
+    return at.astimezone().strftime("%m-%d %H:%M" if short else "%Y-%m-%d %H:%M:%S") if at else ""

@@ -1,0 +1,155 @@
+"""The client's event reader: whatever breaks, each event comes once, and the end is seen."""
+
+import json
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reelgate.client import JobAsk, NoAnswer, NotFound, StillRunning, verbs
+from reelgate.client.effects import Failure
+from reelgate.client.sse import SseDecoder
+from tests.client_script import Played, Time, answer, circumstances, play, problem
+
+OPEN = answer(200, b"", content_type="text/event-stream; charset=utf-8")
+
+
+def frame(number: int, kind: str = "job.progress", status: str = "running") -> bytes:
+    body = {"type": kind, "timestamp": "2026-11-26T12:00:00.000Z", "data": {"job": {"id": "job_1", "status": status}}}
+    return f"id: evt_{number}\nevent: {kind}\ndata: {json.dumps(body)}\n\n".encode()
+
+
+def job(status: str):
+    return answer(200, {"id": "job_1", "status": status})
+
+
+END = frame(9, "job.succeeded", "succeeded")
+
+
+def ids(played: Played) -> list[str]:
+    return [event.id for event in played.emitted]
+
+
+def test_events_come_until_the_end():
+    played = play(
+        verbs.events(circumstances(), "job_1", after=""), [OPEN, b"retry: 3000\n\n", frame(1) + frame(2), END]
+    )
+    assert ids(played) == ["evt_1", "evt_2", "evt_9"]
+    assert "last-event-id" not in played.requests[0].headers
+
+
+def test_after_a_break_the_reader_comes_back_behind_the_last_whole_event():
+    cut = frame(2)[:-9]
+    played = play(
+        verbs.events(circumstances(), "job_1", after=""),
+        [OPEN, frame(1) + cut, Failure("ReadError"), Failure("ConnectError", sent=False), OPEN, frame(2), END],
+    )
+    assert ids(played) == ["evt_1", "evt_2", "evt_9"]
+    assert [request.headers.get("last-event-id") for request in played.requests] == [None, "evt_1", "evt_1"]
+
+
+def test_a_stream_that_closes_is_opened_again_when_it_asked_for_it():
+    played = play(
+        verbs.events(circumstances(), "job_1", after="evt_0"), [OPEN, frame(1) + b"retry: 700\n\n", b"", OPEN, END]
+    )
+    assert played.pauses_s == [0.7]
+    assert [request.headers["last-event-id"] for request in played.requests] == ["evt_0", "evt_1"]
+
+
+def test_who_comes_back_after_the_end_is_through():
+    played = play(verbs.events(circumstances(), "job_1", after="evt_9"), [answer(204, b"")])
+    assert played.emitted == []
+
+
+def test_comments_and_the_word_of_trimmed_history_are_no_events():
+    trimmed = b": still here\n\nevent: reset\ndata: {}\n\n"
+    played = play(verbs.events(circumstances(), "job_1", after="evt_0"), [OPEN, trimmed + END])
+    assert ids(played) == ["evt_9"]
+
+
+def test_a_page_instead_of_a_stream_is_told():
+    with pytest.raises(NoAnswer, match="no event stream"):
+        play(verbs.events(circumstances(), "job_1", after=""), [answer(200, b"", content_type="text/html")])
+
+
+def test_a_job_that_is_not_there_is_told():
+    with pytest.raises(NotFound):
+        play(verbs.events(circumstances(), "job_1", after=""), [problem(404, "not_found")])
+
+
+def test_waiting_reads_the_job_first_whole_at_the_end_and_tells_what_changes():
+    seen = []
+    steps = verbs.wait(circumstances(), "job_1", within_s=None, progress=lambda job: seen.append(job.status))
+    played = play(steps, [job("queued"), OPEN, frame(1), END, job("succeeded")])
+    assert played.result.status == "succeeded"
+    assert seen == ["running", "succeeded"]
+
+
+def test_waiting_goes_on_by_reading_where_no_stream_lasts():
+    """As behind a proxy that gathers answers: each stream falls silent, and together that is longer than our patience."""
+    clock = Time()
+
+    def outcomes():
+        for _ in range(30):
+            yield job("running")
+            yield OPEN
+            clock.now_s += 60
+            yield Failure("ReadTimeout")
+        yield job("succeeded")
+
+    steps = verbs.wait(circumstances(within_s=60, clock=clock), "job_1", within_s=None, progress=None)
+    assert play(steps, outcomes(), clock=clock).result.status == "succeeded"
+
+
+def test_waiting_ends_when_it_was_told_to_and_names_the_job():
+    clock = Time()
+
+    def outcomes():
+        yield job("running")
+        yield OPEN
+        clock.now_s += 5
+        yield b": still here\n\n"
+
+    steps = verbs.wait(circumstances(clock=clock), "job_1", within_s=5, progress=None)
+    with pytest.raises(StillRunning) as told:
+        play(steps, outcomes(), clock=clock)
+    assert told.value.job_id == "job_1"
+
+
+def test_waiting_gives_up_when_the_api_has_been_away_for_too_long():
+    clock = Time()
+    steps = verbs.wait(circumstances(within_s=30, clock=clock), "job_1", within_s=None, progress=None)
+    with pytest.raises(NoAnswer):
+        play(steps, [job("running"), OPEN, *[Failure("ConnectError", sent=False)] * 100], clock=clock)
+
+
+def test_run_names_its_job_where_the_api_goes_away_behind_it():
+    clock = Time()
+    steps = verbs.run(
+        circumstances(within_s=30, clock=clock),
+        JobAsk("trim it"),
+        to=None,
+        key=None,
+        within_s=None,
+        progress=None,
+    )
+    with pytest.raises(StillRunning) as told:
+        play(steps, [job("queued"), *[Failure("ConnectError", sent=False)] * 100], clock=clock)
+    assert told.value.job_id == "job_1"
+
+
+@given(st.lists(st.integers(min_value=0, max_value=200), max_size=6))
+def test_a_stream_cut_anywhere_reads_the_same(cuts):
+    stream = b"retry: 3000\n\n" + frame(1) + b": still here\n\n" + frame(2).replace(b"\n", b"\r\n") + END
+    places = sorted({0, *(cut * len(stream) // 200 for cut in cuts), len(stream)})
+    decoder = SseDecoder()
+    frames = [each for begin, end in pairwise(places) for each in decoder.feed(stream[begin:end])]
+    assert [each.last_id for each in frames] == ["evt_1", "evt_2", "evt_9"]
+    assert frames == list(SseDecoder().feed(stream))
+    assert decoder.retry_s == 3.0
+
+
+def test_a_line_separator_inside_json_ends_no_line():
+    [only] = SseDecoder().feed('data: {"a":"x\u2028y"}\n\n'.encode())
+    assert json.loads(only.data) == {"a": "x\u2028y"}
