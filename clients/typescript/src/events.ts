@@ -10,6 +10,8 @@ import type { Job, JobEvent } from "./types.js";
 const IDLE_MS = 45_000;
 const COME_BACK_MS = 3_000;
 const PATIENCE_MS = 120_000;
+/** What comes so long after a connection was opened is a sign of life; before, it may be one that breaks every time. */
+const STEADY_MS = 1_000;
 
 /** How to follow a job. */
 export interface FollowOptions extends CallOptions {
@@ -27,17 +29,18 @@ export function hasEnded(job: Job): boolean {
 export async function* followJob(transport: Transport, jobId: string, options: FollowOptions): AsyncGenerator<JobEvent> {
   const patienceMs = options.timeoutMs ?? PATIENCE_MS;
   let after = options.after ?? "";
-  let lastNewsAt = Date.now();
+  let aliveAt = Date.now();
   for (;;) {
-    const stream = new Connection(transport, jobId, after, options.signal, lastNewsAt + patienceMs - Date.now());
+    const stream = new Connection(transport, jobId, after, options.signal, aliveAt + patienceMs - Date.now());
     for await (const event of stream.events()) {
       after = event.id || after;
-      lastNewsAt = Date.now();
       yield event;
       if (event.data.job && hasEnded(event.data.job)) return;
+      aliveAt = Date.now(); // its reader may have taken long over it
     }
     if (stream.isOver) return;
-    if (Date.now() - lastNewsAt + stream.comeBackMs > patienceMs) {
+    aliveAt = Math.max(aliveAt, stream.steadyAt);
+    if (Date.now() - aliveAt + stream.comeBackMs > patienceMs) {
       throw new NoAnswer(`the events of ${jobId} broke off`, undefined, { cause: stream.broken });
     }
     await sleep(stream.comeBackMs, options.signal);
@@ -49,6 +52,8 @@ class Connection {
   /** Whether the API said that nothing follows (204). */
   isOver = false;
   comeBackMs = COME_BACK_MS;
+  /** When the last sign of life came; 0: none did. */
+  steadyAt = 0;
   broken: unknown;
 
   constructor(
@@ -64,8 +69,10 @@ class Connection {
     this.isOver = response.status === 204;
     if (!response.body || this.isOver) return;
     const frames = new FrameReader();
+    const openedAt = Date.now();
     try {
-      for await (const chunk of chunksOf(response.body, IDLE_MS)) {
+      for await (const chunk of chunksOf(response.body, IDLE_MS, this.signal)) {
+        if (Date.now() - openedAt >= STEADY_MS) this.steadyAt = Date.now();
         for (const frame of frames.read(chunk)) {
           if (frame.event !== "reset") yield { ...(JSON.parse(frame.data) as Omit<JobEvent, "id">), id: frame.id };
         }

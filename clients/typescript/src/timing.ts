@@ -32,13 +32,17 @@ export class Limit {
   }
 }
 
-/** Read the chunks of a body. Throws where none comes for `idleMs`. */
-export async function* chunksOf(body: ReadableStream<Uint8Array>, idleMs: number): AsyncGenerator<Uint8Array> {
+/** Read the chunks of a body. Throws where none comes for `idleMs`, and the signal's reason where the caller aborts. */
+export async function* chunksOf(
+  body: ReadableStream<Uint8Array>,
+  idleMs: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
   const reader = body.getReader();
   let over = false;
   try {
     for (;;) {
-      const { done, value } = await readWithin(reader, idleMs);
+      const { done, value } = await within(reader.read(), idleMs, signal);
       over = done;
       if (done) return;
       yield value;
@@ -48,14 +52,16 @@ export async function* chunksOf(body: ReadableStream<Uint8Array>, idleMs: number
   }
 }
 
-async function readWithin(reader: ReadableStreamDefaultReader<Uint8Array>, idleMs: number) {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`nothing came for ${idleMs} ms`)), idleMs);
+/** Whoever holds a body may have let go of the signal that it was asked for with, so it is heard here as well. */
+async function within<T>(coming: Promise<T>, idleMs: number, signal: AbortSignal | undefined): Promise<T> {
+  const stop = new AbortController();
+  const ended = sleep(idleMs, signal ? AbortSignal.any([signal, stop.signal]) : stop.signal).then(() => {
+    throw new Error(`nothing came for ${idleMs} ms`);
   });
+  ended.catch(() => undefined);
   try {
-    return await Promise.race([reader.read(), late]);
+    return await Promise.race([coming, ended]);
   } finally {
-    clearTimeout(timer);
+    stop.abort();
   }
 }

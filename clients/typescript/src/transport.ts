@@ -143,7 +143,7 @@ async function problemOf(response: Response): Promise<Problem> {
   } catch {
     // no JSON, so not the API's own answer
   }
-  const code: ProblemCode = response.status >= 500 ? "unavailable" : "malformed_request";
+  const code = `status_${response.status}` as ProblemCode; // none of the document's, so its status tells the family
   const title = `status ${response.status}, without a problem document`;
   const retryable = response.status >= 500;
   return { type: "about:blank", title, status: response.status, detail: title, instance: "", code, retryable, request_id: "", errors: [] };

@@ -88,7 +88,7 @@ export async function downloadFilm(transport: Transport, jobId: string, options:
   const mediaType = first.headers.get("Content-Type") ?? "application/octet-stream";
   const length = first.headers.get("Content-Length");
   const sizeBytes = length === null ? undefined : Number(length);
-  const stream = streamOf(filmChunks(transport, jobId, first, sizeBytes, options));
+  const stream = streamOf(filmChunks(transport, jobId, first, sizeBytes, options), first);
   const filename = /filename="([^"]+)"/.exec(first.headers.get("Content-Disposition") ?? "")?.[1] ?? jobId;
   return {
     stream,
@@ -118,7 +118,7 @@ async function* filmChunks(
   let done = 0;
   for (let breaks = 0; ; breaks += 1) {
     try {
-      for await (const chunk of chunksOf(response.body ?? new ReadableStream(), IDLE_MS)) {
+      for await (const chunk of chunksOf(response.body ?? new ReadableStream(), IDLE_MS, options.signal)) {
         done += chunk.byteLength;
         breaks = 0;
         options.onProgress?.(done, all);
@@ -136,8 +136,8 @@ async function* filmChunks(
   }
 }
 
-function streamOf(chunks: AsyncGenerator<Uint8Array<ArrayBuffer>>): ReadableStream<Uint8Array<ArrayBuffer>> {
-  return new ReadableStream({
+function streamOf(chunks: AsyncGenerator<Uint8Array<ArrayBuffer>>, first: Response): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const source: UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> = {
     async pull(controller) {
       const { done, value } = await chunks.next();
       if (done) controller.close();
@@ -145,6 +145,8 @@ function streamOf(chunks: AsyncGenerator<Uint8Array<ArrayBuffer>>): ReadableStre
     },
     async cancel() {
       await chunks.return(undefined);
+      if (first.body && !first.body.locked) await first.body.cancel(); // nobody has begun to read
     },
-  });
+  };
+  return new ReadableStream(source, { highWaterMark: 0 });
 }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { LimitReached, NoAnswer, NotFound, Reelgate, Refused, Unavailable, hasCode } from "../dist/index.js";
+import { LimitReached, NoAnswer, NotAuthorized, NotFound, Reelgate, Refused, Unavailable, hasCode } from "../dist/index.js";
 import { broken, json, part, problem, scripted } from "./support/scripted.mjs";
 
 const client = (server) => new Reelgate({ baseUrl: server.baseUrl, apiKey: "rg_k" });
@@ -72,8 +72,8 @@ test("a refusal that does not pass is not repeated, and is an error of its famil
 test("a proxy's page is a refusal as well", async (t) => {
   const page = (response) => response.writeHead(403, { "Content-Type": "text/html" }).end("<h1>no</h1>");
   const error = await client(await scripted(t, page)).job("job_1").catch((caught) => caught);
-  assert.ok(error instanceof Refused);
-  assert.equal(error.status, 403);
+  assert.ok(error instanceof NotAuthorized && error instanceof Refused);
+  assert.deepEqual([error.status, error.code], [403, "status_403"]);
 });
 
 test("an abort ends a call, also in its pause, with the caller's reason", async (t) => {
@@ -130,4 +130,21 @@ test("a film that became another one meanwhile is an error, not a mixture", asyn
   const server = await scripted(t, part(200, head, "01234"), part(200, head, "abcdefghij", { ends: true }));
   const film = await client(server).download("job_1");
   await assert.rejects(film.blob(), NoAnswer);
+});
+
+test("a film that nobody reads closes its connection, and so does one that is aborted", async (t) => {
+  const closed = [];
+  const endless = (response) => {
+    response.on("close", () => closed.push(response.headersSent));
+    response.writeHead(200, { "Content-Type": "video/mp4", ETag: '"e"' }).write("0123");
+  };
+  const server = await scripted(t, endless, endless);
+  await (await client(server).download("job_1")).cancel();
+  const controller = new AbortController();
+  const film = await client(server).download("job_1", { signal: controller.signal });
+  const reader = film.stream.getReader();
+  await reader.read();
+  controller.abort(new Error("enough"));
+  await assert.rejects(reader.read(), /enough/);
+  while (closed.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
 });

@@ -42,6 +42,25 @@ test("a stream that only ever breaks ends in time", async (t) => {
   await assert.rejects(followed(client(server).events("job_1", { timeoutMs: 500 })), NoAnswer);
 });
 
+test("a quiet stream that lived goes on after a break, however long it was quiet", async (t) => {
+  const quiet = (response) => {
+    response.writeHead(200, STREAM).write("retry: 10\n\n");
+    setTimeout(() => response.write(": still here\n\n", () => response.destroy()), 1300);
+  };
+  const server = await scripted(t, quiet, part(200, STREAM, frame("evt_1", "snapshot", "canceled"), { ends: true }));
+  assert.deepEqual(await followed(client(server).events("job_1", { timeoutMs: 1200 })), [["evt_1", "snapshot"]]);
+});
+
+test("an abort ends a stream with the caller's reason", async (t) => {
+  const silent = (response) => response.writeHead(200, STREAM).write(frame("evt_1", "snapshot"));
+  const controller = new AbortController();
+  const events = client(await scripted(t, silent)).events("job_1", { signal: controller.signal });
+  await events.next();
+  const next = events.next();
+  controller.abort(new Error("enough"));
+  await assert.rejects(next, /enough/);
+});
+
 test("a wait that ends sooner names the job, which goes on", async (t) => {
   const silent = (response) => response.writeHead(200, STREAM).write(": still here\n\n");
   const server = await scripted(t, silent);

@@ -51,6 +51,9 @@ test("upload, submit, events, download, delete, one by one; and the callback is 
   assert.equal(film.mediaType, "video/mp4");
   assert.equal((await film.blob()).size, events.at(-1).data.job.output.size_bytes);
   await callbackIsOurs(job.id);
+  const again = await reelgate.replay(job.id, { from: "render" }, { waitS: 60 });
+  assert.equal(again.parent_id, job.id);
+  assert.ok(["succeeded", "canceled", "canceling"].includes((await reelgate.cancel(again.id)).status));
   assert.equal((await reelgate.delete(job.id)).data_removed, true);
 });
 
