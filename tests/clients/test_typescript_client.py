@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,9 +46,22 @@ def test_calls_events_and_signatures_hold_before_a_server_that_breaks(built: Pat
     assert _tests_passed(_succeed("npm", "test")) > 30
 
 
-def test_every_verb_works_in_a_living_world(built: Path, tmp_path: Path) -> None:
-    with running_gateway(tmp_path) as gateway:
-        assert _tests_passed(_succeed("node", "--test", "test/live.mjs", **_addresses(gateway))) == 7
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with running_gateway(tmp_path_factory.mktemp("world")) as running:
+        yield running
+
+
+def test_every_verb_works_in_a_living_world(built: Path, gateway: Gateway) -> None:
+    assert _tests_passed(_succeed("node", "--test", "test/live.mjs", **_addresses(gateway))) == 7
+
+
+def test_it_works_in_a_browser_through_a_server_of_the_pages_own(built: Path, gateway: Gateway) -> None:
+    chromium = shutil.which("chromium")
+    if not chromium:
+        pytest.skip("this machine has no Chromium")
+    said = _succeed("node", "--test", "test/browser.mjs", CHROMIUM=chromium, **_addresses(gateway))
+    assert _tests_passed(said) == 1
 
 
 def _addresses(gateway: Gateway) -> dict[str, str]:
