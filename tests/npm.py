@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 _FETCH_LIMIT_S = 240
+_OLDEST_NODE = 20
 _QUIET = ("--no-audit", "--no-fund", "--ignore-scripts")
 
 
@@ -44,6 +45,9 @@ def installed_in(folder: Path) -> Iterator[None]:
 def _require_node() -> None:
     if not (shutil.which("npm") and shutil.which("node")):
         pytest.skip("this machine has no Node.js with npm")
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True, timeout=_FETCH_LIMIT_S, check=True)
+    if int(version.stdout.removeprefix("v").partition(".")[0]) < _OLDEST_NODE:
+        pytest.skip(f"this machine's Node.js is older than {_OLDEST_NODE}")
 
 
 def _npm(folder: Path, *words: str) -> None:
