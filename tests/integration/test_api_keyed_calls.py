@@ -21,7 +21,7 @@ __all__ = ["s3", "s3_api"]
 
 KEY = {"Idempotency-Key": '"4f1c"'}
 #: nothing more comes of these when they are called again, or they take nothing at all
-SAFE_TO_REPEAT = {"cancelJob", "completeUpload", "enableWebhook", "rotateSecret", "validateJob"}
+SAFE_TO_REPEAT = {"cancelBatch", "cancelJob", "completeUpload", "enableWebhook", "rotateSecret", "validateJob"}
 
 
 @pytest.fixture

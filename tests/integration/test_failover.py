@@ -240,7 +240,10 @@ async def test_a_primary_that_dies_after_it_had_lost_its_replicas_takes_along_wh
         until_cut = len(load.accepted)
 
         async def noticed() -> bool:
-            return len(load.accepted) >= until_cut + 300 or load.refused >= CALLERS
+            refused = (
+                care is not NONE and load.refused >= CALLERS
+            )  # of a busy machine's late answers some are refused too
+            return len(load.accepted) >= until_cut + 300 or refused
 
         await until(noticed, within_s=PATIENCE_S)
         await crash(watched, before)
