@@ -28,6 +28,8 @@ LONG = (
     "compat/test_side_by_side.py",
     "compat/test_last_version.py",
     "hostile/test_schema.py",
+    "clients/test_generated_clients.py",
+    "clients/test_typescript_client.py",
     "flows/test_sessions.py",
     "flows/test_leaks.py",
     "flows/test_stories.py",

@@ -1,10 +1,12 @@
-"""Four rules of the house that no linter knows: who reads the time, who makes Redis keys, who reads the environment, and
-that a public name stands in one module alone.
+"""Five rules of the house that no linter knows: who reads the time, who makes Redis keys, who reads the environment, that
+a public name stands in one module alone, and that the TypeScript client needs nothing at run time.
 
 `./run check` runs it over the working tree and prints one line per breach. It looks at syntax alone, imports nothing.
 """
 
 import ast
+import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,6 +27,9 @@ DATETIME_READS = {"now", "utcnow", "today"}
 ENVIRONMENT_NAMES = {"environ", "environb", "getenv"}
 #: names that mean the same wherever they stand: a module's logger, its type variables, the handlers of its routes
 SHARED_NAMES = {"log", "T", "R", "S", "HANDLERS"}
+
+TYPESCRIPT_CLIENT = "clients/typescript"
+_IMPORTED = re.compile(r"""^(?:(?:import|export|}).*\bfrom |import )"([^"]+)"|\bimport\("([^"]+)"\)""")
 
 
 class Breach(NamedTuple):
@@ -107,6 +112,19 @@ def names_that_stand_twice(sources: Mapping[str, str]) -> Iterator[Breach]:
                 yield Breach(path, line, f"defines {name}, as {first[name]} does; one of them means something else")
 
 
+def breaches_in_typescript(text: str, path: str) -> Iterator[Breach]:
+    """Judge a module of the TypeScript client: it imports its own, so that it runs in Node and in browsers as it is."""
+    for number, line in enumerate(text.splitlines(), 1):
+        found = _IMPORTED.search(line)
+        if found and not (name := found[1] or found[2]).startswith("./"):
+            yield Breach(path, number, f"imports {name}; the client needs nothing at run time")
+
+
+def breaches_in_package(text: str, path: str) -> Iterator[Breach]:
+    wanted = {"dependencies", "peerDependencies", "optionalDependencies"} & json.loads(text).keys()
+    yield from (Breach(path, 1, f"has {name}; the client needs nothing at run time") for name in sorted(wanted))
+
+
 def all_breaches(root: Path) -> Iterator[Breach]:
     for room in (*ROOMS, "sandbox"):
         for file in sorted((root / room).rglob("*.py")):
@@ -116,6 +134,10 @@ def all_breaches(root: Path) -> Iterator[Breach]:
     for room in ROOMS:
         for file in sorted((root / room).rglob("*.lua")):
             yield from breaches_in_script(file.read_text("utf-8"), file.relative_to(root).as_posix())
+    for file in sorted((root / TYPESCRIPT_CLIENT / "src").glob("*.ts")):
+        yield from breaches_in_typescript(file.read_text("utf-8"), file.relative_to(root).as_posix())
+    package = root / TYPESCRIPT_CLIENT / "package.json"
+    yield from breaches_in_package(package.read_text("utf-8"), package.relative_to(root).as_posix())
 
 
 def main() -> int:

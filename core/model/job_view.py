@@ -13,7 +13,7 @@ from core.errors import MEANINGS, Code, WaitReason
 from core.model.input_view import InputView
 from core.model.job import Job, Problem, Stage, Status
 from core.model.plan import Plan
-from core.model.view import View
+from core.model.view import Timestamp, View
 
 
 # Comments that begin with "#:" are shown to callers.
@@ -63,7 +63,7 @@ class OutputView(View, kw_only=True):
     height: int | None
     #: Until when `url` works: a day, and no longer than the file is kept (`retention_s` after the job's end). Download
     #: what you want to keep.
-    expires_at: str
+    expires_at: Timestamp
 
 
 class ProblemView(View, kw_only=True):
@@ -159,11 +159,11 @@ class JobView(View, kw_only=True):
     #: Whether its prompt, media, output and reply are deleted, by `DELETE` or after `retention_s`.
     data_removed: bool
     #: When it was accepted.
-    created_at: str
+    created_at: Timestamp
     #: When a worker first began it; null: not yet.
-    started_at: str | None
+    started_at: Timestamp | None
     #: When it ended; null: not yet.
-    finished_at: str | None
+    finished_at: Timestamp | None
     #: Where to go on from here.
     links: Links
 

@@ -97,8 +97,8 @@ def json_body(kind: Any, *, required: bool = True, example: Any = None) -> dict[
 
 
 def file_body() -> dict[str, Any]:
-    """Describe a body that is a file, or a form with one."""
-    return {"body": BodyDoc(None, media=("application/octet-stream", "multipart/form-data"))}
+    """Describe a body that is a file, or a form with one. The form comes first, since makers of clients take the first."""
+    return {"body": BodyDoc(None, media=("multipart/form-data", "application/octet-stream"))}
 
 
 def reads(path: str, **named: Any) -> HTTPRouteHandler:

@@ -30,12 +30,12 @@ from service.openapi.texts import (
     CALLBACK_HEADERS,
     DESCRIPTION,
     EVENTS,
+    NAMED,
     PATH_IDS,
     REQUEST_ID,
-    SERVER_SENT_EVENT,
     TAGS,
-    UPLOAD_FORM,
     Json,
+    named,
 )
 from service.problem_codes import ProblemCode
 from service.problems import PROBLEM_JSON, ProblemDocument
@@ -73,7 +73,7 @@ def build_document(handlers: Iterable[HTTPRouteHandler]) -> Json:
         "paths": dict(sorted(paths.items())),
         "webhooks": {kind: {"post": _webhook(kind, schemas)} for kind in (*TENANT_EVENTS, "webhook.test")},
         "components": {
-            "schemas": dict(sorted(components.items())),
+            "schemas": dict(sorted((components | NAMED).items())),
             "headers": ANSWER_HEADERS,
             "examples": _problem_examples([handler for _, handler in routed]),
             "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer", "description": API_KEY}},
@@ -225,7 +225,7 @@ def _header(taken: HeaderParameter) -> Json:
 
 def _body(body: BodyDoc, schemas: Schemas) -> Json:
     if body.kind is None:
-        forms = {"multipart/form-data": UPLOAD_FORM}
+        forms = {"multipart/form-data": named("UploadForm")}
         return {"required": True, "content": {m: {"schema": forms.get(m, BYTES)} for m in body.media}}
     content: Json = {"schema": schemas[body.kind]}
     if body.example is not None:
@@ -257,7 +257,7 @@ def _content(media: str, schema: Json, example: str) -> Json:
     if media == JSON:
         return {"schema": schema, "example": EXAMPLES[example]} if example in EXAMPLES else {"schema": schema}
     if media == "text/event-stream":
-        schema = SERVER_SENT_EVENT
+        schema = named("ServerSentEvent")
     elif media.startswith("text/"):
         schema = {"type": "string"}
     shown = (example, media)
@@ -310,19 +310,7 @@ def _webhook(kind: str, schemas: Schemas) -> Json:
 
 def _webhook_body(kind: str, schemas: Schemas) -> tuple[Json, Any]:
     if kind == "webhook.test":
-        return _TEST, EXAMPLES[kind]
+        return named("WebhookTestBody"), EXAMPLES[kind]
     if kind == "batch.completed":
         return schemas[BatchEventBody], EXAMPLES["BatchEventBody"]
     return schemas[JobEventBody], EXAMPLES["JobEventBody"] | {"type": kind}
-
-
-_TEST: Json = {
-    "type": "object",
-    "description": "The body of a test: like the others, about nothing.",
-    "required": ["type", "timestamp", "data"],
-    "properties": {
-        "type": {"const": "webhook.test", "description": "What it is."},
-        "timestamp": {"type": "string", "description": "When it was asked for."},
-        "data": {"type": "object", "description": "Empty."},
-    },
-}

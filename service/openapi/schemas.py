@@ -14,6 +14,7 @@ from service.openapi.catalogue import code_entry
 from service.openapi.source_comments import comments_of
 from service.openapi.texts import Json
 from service.problem_codes import PROBLEMS
+from service.schemas.requests import Body
 
 _REF = "#/components/schemas/"
 #: the schema of the codes of refusals; those of failed jobs have that of their enum
@@ -26,6 +27,8 @@ def schemas_of(kinds: Iterable[Any]) -> tuple[dict[Any, Json], dict[str, Json]]:
     found, components = msgspec.json.schema_components(wanted, ref_template=_REF + "{name}")
     for kind in _classes_in(wanted):
         _describe(components[kind.__name__], kind)
+        if issubclass(kind, msgspec.Struct) and not kind.__name__.endswith("Query"):
+            _take_defaults_out(components[kind.__name__], kind)
     _name_the_problem_codes(components)
     return dict(zip(wanted, found, strict=True)), components
 
@@ -55,6 +58,21 @@ def _describe(schema: Json, kind: type) -> None:
     elif issubclass(kind, Enum):
         words = {member.value: comments[member.name] for member in kind if member.name in comments}
         schema["description"] = _with_values(schema["description"], words)
+
+
+def _take_defaults_out(schema: Json, kind: type[msgspec.Struct]) -> None:
+    """Say a body's defaults in words, and call what answers always have required.
+
+    Makers of clients take a field with a `default` for one that is always there, and would have callers send it.
+    """
+    for name, field in schema["properties"].items():
+        default = field.pop("default", None)
+        if default in (None, [], {}):
+            continue
+        if issubclass(kind, Body):
+            field["description"] = f"{field.get('description', '')} Default: `{default}`.".lstrip()
+        elif not kind.__struct_config__.omit_defaults:
+            schema["required"] = [n for n in schema["properties"] if n in {*schema.get("required", ()), name}]
 
 
 def _with_values(words: str, values: Any) -> str:

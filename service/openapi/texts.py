@@ -134,28 +134,68 @@ CALLBACK_ANSWERS: Json = {
     },
 }
 
-#: one event of a stream, as OpenAPI 3.1 has it: each is described, not the stream
-SERVER_SENT_EVENT: Json = {
-    "type": "object",
-    "description": "One event of the stream. It ends with the job; a comment comes every 15 s.",
-    "properties": {
-        "id": {"type": "string", "description": "Give it back as `Last-Event-ID` to go on after it."},
-        "event": {
-            "type": "string",
-            "description": "`snapshot` at first, `reset` before one that could not follow the id given, then as `type`.",
+#: a file as it is; `format` is of OpenAPI 3.0, and what the makers of clients look for
+BYTES: Json = {"type": "string", "format": "binary"}
+
+#: schemas that no struct stands behind, by name: what a form, a stream and a test call carry
+NAMED: dict[str, Json] = {
+    "UploadForm": {
+        "title": "UploadForm",
+        "type": "object",
+        "description": "A form with the file; the first part that is a file is taken.",
+        "required": ["file"],
+        "properties": {
+            "file": {**BYTES, "description": "The file, up to 500,000,000 bytes. A second file in the form refuses it."}
         },
-        "data": {"type": "string", "contentMediaType": "application/json", "description": "As an event of the list."},
-        "retry": {"type": "integer", "description": "Milliseconds until a reader should come back after a break."},
+    },
+    # As OpenAPI 3.1 has it, where each event is described, not the stream.
+    "ServerSentEvent": {
+        "title": "ServerSentEvent",
+        "type": "object",
+        "description": "One event of the stream. It ends with the job; a comment comes every 15 s.",
+        "properties": {
+            "id": {
+                "type": "string",
+                "description": "Give it back as `Last-Event-ID` to go on after it.",
+                "examples": [f"evt_{_UUID}"],
+            },
+            "event": {
+                "type": "string",
+                "examples": ["job.succeeded"],
+                "description": "`snapshot` at first, `reset` before one that could not follow the id given, then as `type`.",
+            },
+            "data": {
+                "type": "string",
+                "contentMediaType": "application/json",
+                "description": "As an event of the list, but for its id.",
+                "examples": ['{"type":"job.started","timestamp":"2026-11-20T22:26:14.713Z","data":{"job":{}}}'],
+            },
+            "retry": {
+                "type": "integer",
+                "description": "Milliseconds until a reader should come back after a break.",
+                "examples": [3000],
+            },
+        },
+    },
+    "WebhookTestBody": {
+        "title": "WebhookTestBody",
+        "type": "object",
+        "description": "The body of a test: like the others, about nothing.",
+        "required": ["type", "timestamp", "data"],
+        "properties": {
+            "type": {"type": "string", "const": "webhook.test", "description": "What it is."},
+            "timestamp": {
+                "type": "string",
+                "format": "date-time",
+                "description": "When it was asked for.",
+                "examples": ["2026-11-20T22:26:14.713Z"],
+            },
+            "data": {"type": "object", "description": "Empty.", "examples": [{}]},
+        },
     },
 }
 
-#: a file as it is; `format` is of OpenAPI 3.0, and what the makers of clients look for
-BYTES: Json = {"type": "string", "format": "binary"}
-UPLOAD_FORM: Json = {
-    "type": "object",
-    "description": "A form with the file; the first part that is a file is taken.",
-    "required": ["file"],
-    "properties": {
-        "file": {**BYTES, "description": "The file, up to 500,000,000 bytes. A second file in the form refuses it."}
-    },
-}
+
+def named(name: str) -> Json:
+    """Refer to one of the schemas above."""
+    return {"$ref": f"#/components/schemas/{name}"}

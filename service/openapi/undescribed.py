@@ -6,7 +6,7 @@
 from collections.abc import Iterator
 
 from service.openapi.schemas import has_example, refers
-from service.openapi.texts import Json
+from service.openapi.texts import Json, named
 
 _TWO_PARTS = ("**When.** ", "**Cost.** ")
 
@@ -68,14 +68,13 @@ def _parameter(what: str, parameter: Json) -> Iterator[str]:
 
 
 def _content(what: str, content: Json) -> Iterator[str]:
-    """Judge a body; one that is a file has nothing to show, nor has a form with one."""
+    """Judge a body; one that is a file has nothing to show, nor has the form with one."""
     schema = content["schema"]
     fields = schema.get("properties", {})
     if fields:
         yield from _words(f"{what}: schema", schema)
     yield from _fields(what, fields)
-    is_file = schema.get("format") == "binary" or any(f.get("format") == "binary" for f in fields.values())
-    if not is_file and not content.keys() & {"example", "examples"}:
+    if not _is_file(schema) and schema != named("UploadForm") and not content.keys() & {"example", "examples"}:
         yield f"{what} has no example"
 
 
@@ -87,8 +86,12 @@ def _schema(what: str, schema: Json) -> Iterator[str]:
     fields = schema.get("properties", {})
     yield from _fields(what, fields)
     for name, field in fields.items():
-        if not has_example(field) and not refers(field):
+        if not has_example(field) and not refers(field) and not _is_file(field):
             yield f"{what}: field {name} has no example"
+
+
+def _is_file(schema: Json) -> bool:
+    return bool(schema.get("format") == "binary")
 
 
 def _fields(what: str, fields: Json) -> Iterator[str]:

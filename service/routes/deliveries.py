@@ -22,7 +22,7 @@ from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
 from service.lookup import own_delivery, own_job, require_ids_of_here
 from service.openapi.describe import IDEMPOTENT, JSON_BODY, QUERY, ResponseDoc, json_body, problems, reads
 from service.problems import ApiError
-from service.schemas.requests import DeliveriesQuery, RedeliverRequest
+from service.schemas.requests import DeliveriesQuery, RedeliveryRange
 from service.schemas.responses import AttemptView, DeliveryPage, DeliveryView, Redelivered
 
 #: so many of a range are sent again by one call
@@ -148,7 +148,7 @@ async def _redeliver(context: ApiContext, tenant: str, delivery_id: str) -> Stor
     tags=["Deliveries"],
     responses={202: ResponseDoc("They are on their way again.", Redelivered, headers=("Idempotency-Replayed",))}
     | problems(JSON_BODY, IDEMPOTENT),
-    opt=json_body(RedeliverRequest, example={"since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z"}),
+    opt=json_body(RedeliveryRange, example={"since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z"}),
 )
 async def redeliver_range(request: ApiRequest, idempotency_key: IdempotencyKeyHeader = None) -> Response[bytes]:
     """Send again the callbacks that were made in a time range, newest first, up to 1,000 at a time.
@@ -167,7 +167,7 @@ async def redeliver_range(request: ApiRequest, idempotency_key: IdempotencyKeyHe
 
 
 async def _redeliver_range(context: ApiContext, tenant: str, raw: bytes) -> StoredResponse:
-    ask = decode_json(raw, RedeliverRequest)
+    ask = decode_json(raw, RedeliveryRange)
     since_ms = parse_time_ms(ask.since, "/since")
     until_ms = parse_time_ms(ask.until, "/until") if ask.until is not None else context.clock.now_ms()
     found = await _find_in_range(context, tenant, DeliveryState(ask.status), since_ms, until_ms)

@@ -175,7 +175,7 @@ QueryTime = Annotated[
 ]
 
 
-class RedeliverRequest(Body, kw_only=True):
+class RedeliveryRange(Body, kw_only=True):
     """Send deliveries of a time range again."""
 
     #: From when on, by the time at which the delivery was made, inclusive: RFC 3339 with an offset.
@@ -240,7 +240,7 @@ class UploadQuery(msgspec.Struct, kw_only=True):
 
     #: The file's name with its ending, needed for a raw body; in a form it wins over the part's own name. A name of a
     #: format that is not taken refuses the file before its bytes are read.
-    filename: Annotated[str, Meta(min_length=1, max_length=255, examples=["clip.mp4"])] | None = None
+    filename: Annotated[str, Meta(max_length=255, examples=["clip.mp4"])] | None = None
 
 
 class LinkQuery(msgspec.Struct, kw_only=True):

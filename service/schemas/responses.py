@@ -7,7 +7,7 @@ from core.events.event import EventType, JobEventType
 from core.model.job import Status
 from core.model.job_view import JobView
 from core.model.plan import Output, Plan
-from core.model.view import View
+from core.model.view import Timestamp, View
 from service.problems import ProblemDocument
 
 
@@ -49,7 +49,7 @@ class EventView(View, kw_only=True):
     #: What happened.
     type: EventType
     #: When it happened.
-    timestamp: str
+    timestamp: Timestamp
     #: `job` for events of a job, as it was then; `batch` for `batch.completed`.
     data: dict[str, Any]
 
@@ -73,9 +73,9 @@ class UploadView(View, kw_only=True):
     #: Its size in bytes. All uploads together count against the tenant's limit.
     size_bytes: int
     #: When it came.
-    created_at: str
+    created_at: Timestamp
     #: When it is deleted: 24 hours after its last use. A job that names it later is refused.
-    expires_at: str
+    expires_at: Timestamp
 
 
 class UploadPage(PageView, kw_only=True):
@@ -99,7 +99,7 @@ class PresignedUpload(View, kw_only=True):
     #: POST here when it has been sent. A file that is never completed is deleted.
     complete: str
     #: Until when `url` works: an hour.
-    expires_at: str
+    expires_at: Timestamp
 
 
 class SessionView(View, kw_only=True):
@@ -126,7 +126,7 @@ class SessionView(View, kw_only=True):
     #: Where a person takes it over in the backend's editor; null where there is none.
     claim_url: str | None
     #: When it was made.
-    created_at: str
+    created_at: Timestamp
 
 
 class SessionPage(PageView, kw_only=True):
@@ -146,7 +146,7 @@ class CreditsView(View, kw_only=True):
     #: Both together.
     total: int | None
     #: When the oldest part of it was read. Older than some seconds: no worker answered in time.
-    as_of: str | None
+    as_of: Timestamp | None
 
 
 class UsageView(View, kw_only=True):
@@ -173,7 +173,7 @@ class Probe(View, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-class JobEventData(View, kw_only=True):
+class JobEventData(View, kw_only=True, omit_defaults=True):
     """What a job's event is about."""
 
     #: The job as it was then, with a fresh `output.url`.
@@ -188,7 +188,7 @@ class JobEventBody(View, kw_only=True):
     #: What happened.
     type: JobEventType
     #: When it happened, not when it was sent: attempts can be hours apart.
-    timestamp: str
+    timestamp: Timestamp
     #: What it is about.
     data: JobEventData
 
@@ -220,9 +220,9 @@ class BatchView(View, kw_only=True):
     #: How many stand where, by status.
     counts: dict[str, int]
     #: When it was accepted.
-    created_at: str
+    created_at: Timestamp
     #: When its last job ended; null: not yet.
-    finished_at: str | None
+    finished_at: Timestamp | None
 
 
 class BatchJob(View, kw_only=True):
@@ -263,9 +263,9 @@ class BatchEnds(View, kw_only=True):
     #: How many ended how, by status.
     counts: dict[str, int]
     #: When it was accepted.
-    created_at: str
+    created_at: Timestamp
     #: When its last job ended.
-    finished_at: str
+    finished_at: Timestamp
 
 
 class BatchData(View, kw_only=True):
@@ -281,7 +281,7 @@ class BatchEventBody(View, kw_only=True):
     #: What happened.
     type: Literal["batch.completed"]
     #: When its last job ended.
-    timestamp: str
+    timestamp: Timestamp
     #: What it is about.
     data: BatchData
 
@@ -290,7 +290,7 @@ class AttemptView(View, kw_only=True):
     """One try to deliver a callback."""
 
     #: When it was made.
-    at: str
+    at: Timestamp
     #: The HTTP status that the receiver answered with; null: it gave no answer.
     status: int | None
     #: How long the receiver took, in milliseconds. 15,000 is the end of patience.
@@ -323,9 +323,9 @@ class DeliveryView(View, kw_only=True):
     #: The attempts so far, oldest first.
     attempts: tuple[AttemptView, ...]
     #: When the next attempt comes; null: none does.
-    next_attempt_at: str | None
+    next_attempt_at: Timestamp | None
     #: When the event happened.
-    created_at: str
+    created_at: Timestamp
 
 
 class DeliveryPage(PageView, kw_only=True):
@@ -354,9 +354,9 @@ class WebhookView(View, kw_only=True):
     #: `disabled`: nothing is sent until `POST /v1/webhook:enable`. `unset`: there is none.
     status: Literal["active", "disabled", "unset"]
     #: The first of the failures since it last took something; five days of them disable it. Null: it takes what comes.
-    failing_since: str | None
+    failing_since: Timestamp | None
     #: Since when nothing is sent; null: something is.
-    disabled_at: str | None
+    disabled_at: Timestamp | None
     #: Why nothing is sent; null: something is.
     disabled_why: str | None
 
@@ -367,7 +367,7 @@ class NewSecret(View, kw_only=True):
     #: `whsec_` and base64. Store it where your receiver verifies signatures; nobody can show it again.
     secret: str
     #: Until then calls carry signatures by both secrets, so you have that long to change over.
-    previous_valid_until: str
+    previous_valid_until: Timestamp
 
 
 class TestedWebhook(View, kw_only=True):

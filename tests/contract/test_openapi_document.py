@@ -1,6 +1,7 @@
 """The description of the API: valid, complete, and the same as what is committed."""
 
 import json
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -21,6 +22,7 @@ from tests.openapi_check import document
 from tests.until import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:")
 OPERATIONS = [
     (path, method, entry) for path, methods in document()["paths"].items() for method, entry in methods.items()
 ]
@@ -96,6 +98,29 @@ def test_every_example_of_a_field_fits_the_field() -> None:
             whole = {**field, "components": document()["components"]}
             for example in field.get("examples", ()):
                 assert list(OAS31Validator(whole).iter_errors(example)) == [], (name, field_name)
+
+
+def test_every_time_is_told_as_one() -> None:
+    """A field whose example is a time says so, for whatever makes types of it."""
+    for name, schema in document()["components"]["schemas"].items():
+        for field_name, field in schema.get("properties", {}).items():
+            if any(isinstance(shown, str) and _TIME.match(shown) for shown in field.get("examples", ())):
+                formats = {part.get("format") for part in (field, *field.get("anyOf", ()))}
+                assert "date-time" in formats, (name, field_name)
+
+
+def test_no_body_has_a_default() -> None:
+    """Makers of types take a field with a default for one that is always there: callers would have to send it."""
+    for name, schema in document()["components"]["schemas"].items():
+        for field_name, field in schema.get("properties", {}).items():
+            assert "default" not in field, (name, field_name)
+    retention = document()["components"]["schemas"]["JobRequest"]["properties"]["retention_s"]
+    assert retention["description"].endswith("Default: `2592000`.")
+
+
+def test_no_schema_has_the_name_that_a_generator_gives_to_the_arguments_of_an_operation() -> None:
+    made = {f"{entry['operationId']}request".lower() for _, _, entry in OPERATIONS}
+    assert not made & {name.lower() for name in document()["components"]["schemas"]}
 
 
 def test_the_page_tells_what_each_field_and_each_code_means() -> None:

@@ -5,6 +5,7 @@ import io
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,8 @@ from tests.openapi_check import DOCUMENT
 from tests.until import PATIENCE_S
 
 GENERATE = Path(sys.executable).with_name("openapi-python-client")
-#: the maker knows no video, so it is told that one is a file
-CONFIG = """
-content_type_overrides: {video/mp4: application/octet-stream, video/quicktime: application/octet-stream, video/webm: application/octet-stream}
-post_hooks: []
-"""
+#: the maker's own flags and defaults, but for the formatting of what it makes
+CONFIG = "post_hooks: []\n"
 MP4 = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + b"\0" * 5000
 
 
@@ -62,13 +60,14 @@ async def test_a_generated_client_uploads_submits_and_follows_a_job_to_its_file(
     models, types = (importlib.import_module(f"{made}.{name}") for name in ("models", "types"))
     async with client_of(made, api, api.key) as client:
         file = types.File(payload=io.BytesIO(MP4), file_name="clip.mp4", mime_type="video/mp4")
-        upload = await call("uploads.upload_file", body=models.UploadFileFilesBody(file=file))
+        upload = await call("uploads.upload_file", body=models.UploadForm(file=file))
         ask = models.JobRequest(prompt="trim the first 2 seconds", media=[models.MediaSource(upload_id=upload.id)])
         job = await call("jobs.submit_job", body=ask, idempotency_key='"k1"')
         assert (job.status, job.wait.reason) == ("queued", "queued_behind")
         await succeed(api.context, job.id)
         followed = await call("jobs.follow_job", job.id)
         assert [event.type_ for event in followed.data] == ["job.queued", "job.started", "job.succeeded"]
+        assert followed.data[0].timestamp <= followed.data[-1].timestamp < datetime.now(UTC)
         assert (await call("jobs.read_job", job.id)).output.size_bytes == len(VIDEO)
         assert (await call("jobs.read_output", job.id)).payload.read() == VIDEO
 

@@ -1,6 +1,6 @@
 """The description passes the rules that Redocly recommends, but for those named in `redocly-exceptions.yaml`.
 
-Its command is fetched into a folder of its own; where npm or its registry is not at hand, the test is skipped.
+Where npm or its registry is not at hand, the test is skipped.
 """
 
 import json
@@ -9,34 +9,18 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
+from tests.npm import installed
 from tests.openapi_check import DOCUMENT
 from tests.until import PATIENCE_S
 
 VERSION = "2.77.0"
-FETCH_LIMIT_S = 240
 EXCEPTIONS = Path(__file__).with_name("redocly-exceptions.yaml")
 #: it would look for a newer self, and tell its makers of its use
 QUIET = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true", "CI": "true"}
 
 
-@pytest.fixture(scope="module")
-def redocly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if not (shutil.which("npm") and shutil.which("node")):
-        pytest.skip("this machine has no Node.js with npm")
-    folder = tmp_path_factory.mktemp("redocly")
-    words = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", f"@redocly/cli@{VERSION}"]
-    try:
-        done = subprocess.run(words, cwd=folder, capture_output=True, timeout=FETCH_LIMIT_S, check=False)
-    except subprocess.TimeoutExpired:
-        pytest.skip("npm's registry does not answer in time")
-    if done.returncode:
-        pytest.skip("npm cannot install Redocly's command here")
-    return folder / "node_modules" / ".bin" / "redocly"
-
-
-def test_the_description_passes_the_recommended_rules(redocly: Path, tmp_path: Path) -> None:
+def test_the_description_passes_the_recommended_rules(tmp_path: Path) -> None:
+    redocly = installed(f"@redocly/cli@{VERSION}") / "redocly"
     shutil.copy(DOCUMENT, tmp_path / "openapi.json")
     shutil.copy(EXCEPTIONS, tmp_path / ".redocly.lint-ignore.yaml")
     (tmp_path / "redocly.yaml").write_text("extends: [recommended]\n")

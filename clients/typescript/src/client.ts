@@ -1,0 +1,244 @@
+// The verbs.
+
+import { DownloadFailed, JobNotDone, NoAnswer, StillRunning, Unavailable } from "./errors.js";
+import { followJob, hasEnded, type FollowOptions } from "./events.js";
+import { Limit } from "./timing.js";
+import { Transport, type CallOptions, type MakingOptions, type Query, type TransportOptions } from "./transport.js";
+import type * as t from "./types.js";
+import { downloadFilm, uploadFile, type DownloadOptions, type Film, type UploadOptions, type UploadSource } from "./uploads.js";
+
+/** The API answers within this time after `Prefer: wait`. */
+const MARGIN_MS = 30_000;
+
+export interface SubmitOptions extends MakingOptions {
+  /** Seconds, up to 60, that the answer may wait for the job's end. */
+  waitS?: number | undefined;
+}
+
+export interface WaitOptions extends CallOptions {
+  /** How long to wait for the end; then StillRunning is thrown and the job goes on. Absent: as long as it takes. */
+  withinMs?: number | undefined;
+  /** Told of each event, as `events` gives them. */
+  onEvent?: ((event: t.JobEvent) => void) | undefined;
+}
+
+export interface RunOptions extends WaitOptions, MakingOptions {
+  /** Files to upload first; they come after `media` in the job. */
+  files?: (Blob | Uint8Array)[] | undefined;
+  /** Where the film goes; it is closed at the end. Absent: `download` it. */
+  to?: WritableStream<Uint8Array<ArrayBuffer>> | undefined;
+}
+
+const at = (kind: string, id: string, more = "") => `/v1/${kind}/${encodeURIComponent(id)}${more}`;
+
+/** A client of one API, for one key. */
+export class Reelgate {
+  readonly sessions: Sessions;
+  readonly batches: Batches;
+  readonly uploads: Uploads;
+  private readonly transport: Transport;
+
+  constructor(options: TransportOptions) {
+    this.transport = new Transport(options);
+    this.sessions = new Sessions(this.transport);
+    this.batches = new Batches(this.transport);
+    this.uploads = new Uploads(this.transport);
+  }
+
+  /** Upload, submit, wait, download. Throws JobNotDone where the job ends otherwise than well. */
+  async run(request: t.JobRequest, options: RunOptions = {}): Promise<t.Job> {
+    const sent = await Promise.all((options.files ?? []).map((file) => this.upload(file, { signal: options.signal })));
+    const media = [...(request.media ?? []), ...sent.map((upload) => ({ upload_id: upload.id }))];
+    const submitted = await this.submit(media.length ? { ...request, media } : request, options);
+    const job = await this.wait(submitted.id, options).catch((error: unknown) => {
+      const isLost = error instanceof NoAnswer || error instanceof Unavailable;
+      throw isLost ? new StillRunning(submitted.id, { cause: error }) : error;
+    });
+    if (job.status !== "succeeded") throw new JobNotDone(job);
+    if (options.to && job.output) await this.save(job.id, options.to, options.signal);
+    return job;
+  }
+
+  private async save(jobId: string, to: WritableStream<Uint8Array<ArrayBuffer>>, signal: AbortSignal | undefined) {
+    try {
+      await (await this.download(jobId, { signal })).stream.pipeTo(to);
+    } catch (cause) {
+      signal?.throwIfAborted();
+      throw new DownloadFailed(jobId, { cause });
+    }
+  }
+
+  /** Have a job accepted. */
+  submit(request: t.JobRequest, options: SubmitOptions = {}): Promise<t.Job> {
+    return this.transport.json({ method: "POST", path: "/v1/jobs", json: request, makes: true, ...waiting(options) });
+  }
+
+  /** Ask what a submit would do; nothing is accepted. */
+  validate(request: t.JobRequest, options: CallOptions = {}): Promise<t.Validated> {
+    return this.transport.json({ method: "POST", path: "/v1/jobs:validate", json: request, ...options });
+  }
+
+  /** Read a job. */
+  job(jobId: string, options: CallOptions = {}): Promise<t.Job> {
+    return this.transport.json({ method: "GET", path: at("jobs", jobId), ...options });
+  }
+
+  /** List jobs, newest first, page after page. */
+  jobs(query: t.JobsQuery = {}, options: CallOptions = {}): AsyncGenerator<t.Job> {
+    return rows<t.Job>(this.transport, "/v1/jobs", { ...query }, options);
+  }
+
+  /** Wait for a job's end, however it ends, and read it. */
+  async wait(jobId: string, options: WaitOptions = {}): Promise<t.Job> {
+    const { withinMs } = options;
+    if (withinMs === undefined) return this.ended(jobId, options);
+    const limit = new Limit(withinMs, options.signal);
+    try {
+      return await this.ended(jobId, { ...options, signal: limit.signal });
+    } catch (error) {
+      if (limit.signal.aborted && !options.signal?.aborted) throw new StillRunning(jobId);
+      throw error;
+    } finally {
+      limit.lift();
+    }
+  }
+
+  private async ended(jobId: string, options: WaitOptions): Promise<t.Job> {
+    for (;;) {
+      for await (const event of this.events(jobId, options)) options.onEvent?.(event);
+      const job = await this.job(jobId, options);
+      if (hasEnded(job)) return job;
+    }
+  }
+
+  /** Follow a job's events until its end, over breaks. */
+  events(jobId: string, options: FollowOptions = {}): AsyncGenerator<t.JobEvent> {
+    return followJob(this.transport, jobId, options);
+  }
+
+  /** Get a job's film. It goes on where it breaks. */
+  download(jobId: string, options: DownloadOptions = {}): Promise<Film> {
+    return downloadFilm(this.transport, jobId, options);
+  }
+
+  /** Send a file, to be named in jobs by its id. */
+  upload(source: UploadSource, options: UploadOptions = {}): Promise<t.Upload> {
+    return uploadFile(this.transport, source, options);
+  }
+
+  /** Ask a job to end. It may take a moment, or have ended already. */
+  cancel(jobId: string, options: CallOptions = {}): Promise<t.Job> {
+    return this.transport.json({ method: "POST", path: at("jobs", jobId, "/cancel"), ...options });
+  }
+
+  /** Play an ended job again, as a new one. */
+  replay(jobId: string, request: t.ReplayRequest = {}, options: SubmitOptions = {}): Promise<t.Job> {
+    const path = at("jobs", jobId, "/replay");
+    return this.transport.json({ method: "POST", path, json: request, makes: true, ...waiting(options) });
+  }
+
+  /** Delete an ended job's prompt, media, film and reply. */
+  delete(jobId: string, options: CallOptions = {}): Promise<t.Job> {
+    return this.transport.json({ method: "DELETE", path: at("jobs", jobId), ...options });
+  }
+
+  /** Read all events of the tenant in order, from `after` on: what a receiver that was down reads to catch up. */
+  feed(after?: string, options: CallOptions = {}): AsyncGenerator<t.FeedEvent> {
+    return rows<t.FeedEvent>(this.transport, "/v1/events", { after }, options);
+  }
+
+  credits(options: CallOptions = {}): Promise<t.Credits> {
+    return this.transport.json({ method: "GET", path: "/v1/credits", ...options });
+  }
+
+  /** `month`: `2026-11`; absent: the present one. */
+  usage(month?: string, options: CallOptions = {}): Promise<t.Usage> {
+    return this.transport.json({ method: "GET", path: "/v1/usage", query: { month }, ...options });
+  }
+
+  async profiles(options: CallOptions = {}): Promise<t.Profile[]> {
+    const found = await this.transport.json<{ data: t.Profile[] }>({ method: "GET", path: "/v1/profiles", ...options });
+    return found.data;
+  }
+}
+
+/** Timelines to refine over several jobs: name one as `session_id`. */
+export class Sessions {
+  constructor(private readonly transport: Transport) {}
+
+  create(request: t.SessionRequest = {}, options: MakingOptions = {}): Promise<t.Session> {
+    return this.transport.json({ method: "POST", path: "/v1/sessions", json: request, makes: true, ...options });
+  }
+
+  get(sessionId: string, options: CallOptions = {}): Promise<t.Session> {
+    return this.transport.json({ method: "GET", path: at("sessions", sessionId), ...options });
+  }
+
+  list(options: CallOptions = {}): AsyncGenerator<t.Session> {
+    return rows<t.Session>(this.transport, "/v1/sessions", {}, options);
+  }
+
+  /** The tracks as the backend has them. */
+  timeline(sessionId: string, options: CallOptions = {}): Promise<unknown> {
+    return this.transport.json({ method: "GET", path: at("sessions", sessionId, "/timeline"), ...options });
+  }
+
+  async close(sessionId: string, options: CallOptions = {}): Promise<void> {
+    await this.transport.json({ method: "DELETE", path: at("sessions", sessionId), ...options });
+  }
+}
+
+/** Many jobs at once. */
+export class Batches {
+  constructor(private readonly transport: Transport) {}
+
+  /** Look at each of the answer's `items`: some may have been refused. */
+  submit(request: t.BatchRequest, options: MakingOptions = {}): Promise<t.BatchAccepted> {
+    return this.transport.json({ method: "POST", path: "/v1/batches", json: request, makes: true, ...options });
+  }
+
+  get(batchId: string, options: CallOptions = {}): Promise<t.Batch> {
+    return this.transport.json({ method: "GET", path: at("batches", batchId), ...options });
+  }
+
+  list(options: CallOptions = {}): AsyncGenerator<t.Batch> {
+    return rows<t.Batch>(this.transport, "/v1/batches", {}, options);
+  }
+
+  cancel(batchId: string, options: CallOptions = {}): Promise<t.Batch> {
+    return this.transport.json({ method: "POST", path: at("batches", batchId, "/cancel"), ...options });
+  }
+}
+
+/** Files that are kept for jobs; `Reelgate.upload` sends one. */
+export class Uploads {
+  constructor(private readonly transport: Transport) {}
+
+  get(uploadId: string, options: CallOptions = {}): Promise<t.Upload> {
+    return this.transport.json({ method: "GET", path: at("uploads", uploadId), ...options });
+  }
+
+  list(options: CallOptions = {}): AsyncGenerator<t.Upload> {
+    return rows<t.Upload>(this.transport, "/v1/uploads", {}, options);
+  }
+
+  async delete(uploadId: string, options: CallOptions = {}): Promise<void> {
+    await this.transport.json({ method: "DELETE", path: at("uploads", uploadId), ...options });
+  }
+}
+
+/** Read a list row by row; the end is told by `has_more` alone. */
+async function* rows<Row>(transport: Transport, path: string, query: Query, options: CallOptions): AsyncGenerator<Row> {
+  let wanted: Query = query;
+  for (;;) {
+    const page = await transport.json<t.Page<Row>>({ method: "GET", path, query: wanted, ...options });
+    yield* page.data;
+    if (!page.has_more || page.next_cursor === null) return;
+    wanted = { ...query, after: page.next_cursor };
+  }
+}
+
+function waiting({ waitS, ...options }: SubmitOptions) {
+  const given = { signal: options.signal, timeoutMs: options.timeoutMs, idempotencyKey: options.idempotencyKey };
+  return waitS ? { ...given, headers: { Prefer: `wait=${waitS}` }, attemptMs: waitS * 1000 + MARGIN_MS } : given;
+}

@@ -1,0 +1,96 @@
+// A job's events, followed over breaks until its end.
+
+import { NoAnswer } from "./errors.js";
+import { FrameReader } from "./frames.js";
+import { chunksOf, sleep } from "./timing.js";
+import type { CallOptions, Transport } from "./transport.js";
+import type { Job, JobEvent } from "./types.js";
+
+/** Three comments that did not come: the connection is dead. */
+const IDLE_MS = 45_000;
+const COME_BACK_MS = 3_000;
+const PATIENCE_MS = 120_000;
+/** What comes so long after a connection was opened is a sign of life; before, it may be one that breaks every time. */
+const STEADY_MS = 1_000;
+
+/** How to follow a job. */
+export interface FollowOptions extends CallOptions {
+  /** Go on after this event; absent: from a snapshot on. */
+  after?: string | undefined;
+  /** How long to try to come back while nothing new arrives; by default two minutes. */
+  timeoutMs?: number | undefined;
+}
+
+export function hasEnded(job: Job): boolean {
+  return ["succeeded", "failed", "canceled", "expired"].includes(job.status);
+}
+
+/** Follow a job. After a break it goes on with `Last-Event-ID`, so no event is missed and none comes twice. */
+export async function* followJob(transport: Transport, jobId: string, options: FollowOptions): AsyncGenerator<JobEvent> {
+  const patienceMs = options.timeoutMs ?? PATIENCE_MS;
+  let after = options.after ?? "";
+  let aliveAt = Date.now();
+  for (;;) {
+    const stream = new Connection(transport, jobId, after, options.signal, aliveAt + patienceMs - Date.now());
+    for await (const event of stream.events()) {
+      after = event.id || after;
+      yield event;
+      if (event.data.job && hasEnded(event.data.job)) return;
+      aliveAt = Date.now(); // its reader may have taken long over it
+    }
+    if (stream.isOver) return;
+    aliveAt = Math.max(aliveAt, stream.steadyAt);
+    if (Date.now() - aliveAt + stream.comeBackMs > patienceMs) {
+      throw new NoAnswer(`the events of ${jobId} broke off`, undefined, { cause: stream.broken });
+    }
+    await sleep(stream.comeBackMs, options.signal);
+  }
+}
+
+/** One connection of a reader, until it breaks or ends. */
+class Connection {
+  /** Whether the API said that nothing follows (204). */
+  isOver = false;
+  comeBackMs = COME_BACK_MS;
+  /** When the last sign of life came; 0: none did. */
+  steadyAt = 0;
+  broken: unknown;
+
+  constructor(
+    private readonly transport: Transport,
+    private readonly jobId: string,
+    private readonly after: string,
+    private readonly signal: AbortSignal | undefined,
+    private readonly timeoutMs: number,
+  ) {}
+
+  async *events(): AsyncGenerator<JobEvent> {
+    const response = await this.open();
+    this.isOver = response.status === 204;
+    if (!response.body || this.isOver) return;
+    const frames = new FrameReader();
+    const openedAt = Date.now();
+    try {
+      for await (const chunk of chunksOf(response.body, IDLE_MS, this.signal)) {
+        if (Date.now() - openedAt >= STEADY_MS) this.steadyAt = Date.now();
+        for (const frame of frames.read(chunk)) {
+          if (frame.event !== "reset") yield { ...(JSON.parse(frame.data) as Omit<JobEvent, "id">), id: frame.id };
+        }
+        this.comeBackMs = frames.retryMs ?? this.comeBackMs;
+      }
+    } catch (error) {
+      this.signal?.throwIfAborted();
+      this.broken = error;
+    }
+  }
+
+  private open(): Promise<Response> {
+    return this.transport.stream({
+      method: "GET",
+      path: `/v1/jobs/${encodeURIComponent(this.jobId)}/events`,
+      headers: { Accept: "text/event-stream", ...(this.after ? { "Last-Event-ID": this.after } : {}) },
+      signal: this.signal,
+      timeoutMs: this.timeoutMs,
+    });
+  }
+}

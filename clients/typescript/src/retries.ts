@@ -1,0 +1,31 @@
+// Which outcomes of a request are worth another attempt, and after how long. Pure.
+//
+// What makes something is repeated under the one Idempotency-Key that it was first sent with, so it is made once.
+
+import type { ProblemCode } from "./types.js";
+
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 15_000;
+/** Statuses that pass by themselves: timeouts, limits, and a service or a proxy in trouble. */
+const PASSING = new Set([408, 429, 500, 502, 503, 504]);
+/** Limits that no pause of ours outlasts. */
+const LASTING = new Set<ProblemCode>(["too_many_sessions", "budget_exceeded"]);
+
+/** Whether the same request may do better. */
+export function isPassing(status: number, code: ProblemCode): boolean {
+  return code === "in_progress" || (PASSING.has(status) && !LASTING.has(code));
+}
+
+/** How long to wait after so many failures. `dice`: 0 to 1, since others wait for the same moment. */
+export function pauseMs(failures: number, retryAfterMs: number | undefined, dice: number): number {
+  const grown = Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), LONGEST_PAUSE_MS) * (0.5 + dice / 2);
+  return retryAfterMs ? retryAfterMs + dice * Math.min(1000, retryAfterMs / 10) : grown;
+}
+
+/** Read `Retry-After`: seconds, or a date (RFC 9110, 10.2.3). */
+export function retryAfterMs(header: string | null, nowMs: number): number | undefined {
+  if (!header) return undefined;
+  if (/^\d{1,9}$/.test(header.trim())) return Number(header) * 1000;
+  const then = Date.parse(header);
+  return Number.isNaN(then) ? undefined : Math.max(0, then - nowMs);
+}

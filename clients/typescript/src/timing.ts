@@ -1,0 +1,67 @@
+// Time that is bounded, and can be cut short by the caller.
+
+/** Wait. Throws the signal's reason where the caller aborts. */
+export function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const end = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", end);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", end, { once: true });
+  });
+}
+
+/** A limit that aborts what it is given to, unless it is lifted before. */
+export class Limit {
+  private readonly controller = new AbortController();
+  private readonly timer: ReturnType<typeof setTimeout>;
+  readonly signal: AbortSignal;
+
+  constructor(ms: number, caller: AbortSignal | undefined) {
+    this.timer = setTimeout(() => this.controller.abort(new Error(`nothing came within ${ms} ms`)), ms);
+    this.signal = caller ? AbortSignal.any([caller, this.controller.signal]) : this.controller.signal;
+  }
+
+  lift(): void {
+    clearTimeout(this.timer);
+  }
+}
+
+/** Read the chunks of a body. Throws where none comes for `idleMs`, and the signal's reason where the caller aborts. */
+export async function* chunksOf(
+  body: ReadableStream<Uint8Array>,
+  idleMs: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  const reader = body.getReader();
+  let over = false;
+  try {
+    for (;;) {
+      const { done, value } = await within(reader.read(), idleMs, signal);
+      over = done;
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    if (!over) void reader.cancel().catch(() => undefined);
+  }
+}
+
+/** Whoever holds a body may have let go of the signal that it was asked for with, so it is heard here as well. */
+async function within<T>(coming: Promise<T>, idleMs: number, signal: AbortSignal | undefined): Promise<T> {
+  const stop = new AbortController();
+  const ended = sleep(idleMs, signal ? AbortSignal.any([signal, stop.signal]) : stop.signal).then(() => {
+    throw new Error(`nothing came for ${idleMs} ms`);
+  });
+  ended.catch(() => undefined);
+  try {
+    return await Promise.race([coming, ended]);
+  } finally {
+    stop.abort();
+  }
+}

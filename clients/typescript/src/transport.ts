@@ -1,0 +1,166 @@
+// One call as HTTP: attempts under one Idempotency-Key, `Retry-After` heeded, all within one time.
+
+import { NoAnswer, refusal } from "./errors.js";
+import { isPassing, pauseMs, retryAfterMs } from "./retries.js";
+import { Limit, sleep } from "./timing.js";
+import type { Problem, ProblemCode } from "./types.js";
+
+/** What every call takes. */
+export interface CallOptions {
+  /** Ends the call, its pauses and its streams. */
+  signal?: AbortSignal | undefined;
+  /** How long the call may take with all its attempts; by default two minutes, an upload an hour. */
+  timeoutMs?: number | undefined;
+}
+
+/** What a call takes that makes something. */
+export interface MakingOptions extends CallOptions {
+  /** Your own name for this very call; absent: one is made. The same call again under it does nothing twice. */
+  idempotencyKey?: string | undefined;
+}
+
+export type Query = Record<string, string | number | boolean | null | undefined | Record<string, string>>;
+
+/** A call, as the verbs describe it. */
+export interface Call extends MakingOptions {
+  method: string;
+  path: string;
+  query?: Query | undefined;
+  headers?: Record<string, string> | undefined;
+  /** Sent as JSON. */
+  json?: unknown;
+  /** Makes the body anew for each attempt. */
+  body?: (() => BodyInit) | undefined;
+  /** Whether the body cannot be made a second time, so that there is one attempt. */
+  once?: boolean;
+  /** Whether it makes something, and so has an Idempotency-Key. */
+  makes?: boolean;
+  /** How long one attempt may take until its answer is read. */
+  attemptMs?: number;
+}
+
+export interface TransportOptions {
+  /** Where the API is: `https://reelgate.example.com`. */
+  baseUrl: string;
+  /** The API key, `rg_…`. It is a secret of your server: it never belongs in a page or an app. */
+  apiKey: string;
+  /** In the place of the global one, e.g. with a proxy. */
+  fetch?: typeof fetch | undefined;
+}
+
+const TIMEOUT_MS = 120_000;
+const ATTEMPT_MS = 30_000;
+
+/** Calls the API. */
+export class Transport {
+  private readonly base: string;
+  private readonly apiKey: string;
+  private readonly fetch: typeof fetch;
+
+  constructor(options: TransportOptions) {
+    this.base = options.baseUrl.replace(/\/+$/, "");
+    this.apiKey = options.apiKey;
+    this.fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
+  }
+
+  /** Call, and read the answer's JSON; undefined where it has none. */
+  json<T>(call: Call): Promise<T> {
+    return this.send(call, async (response) => {
+      const text = await response.text();
+      return (text ? JSON.parse(text) : undefined) as T;
+    });
+  }
+
+  /** Call, and hand over the answer when its head has come: its body is read without a limit of this call's. */
+  stream(call: Call): Promise<Response> {
+    return this.send(call, (response) => Promise.resolve(response));
+  }
+
+  private async send<T>(call: Call, read: (response: Response) => Promise<T>): Promise<T> {
+    const until = Date.now() + (call.timeoutMs ?? TIMEOUT_MS);
+    const key = call.makes ? (call.idempotencyKey ?? crypto.randomUUID()) : undefined;
+    for (let failures = 1; ; failures += 1) {
+      const outcome = await this.attempt(call, key, until, read);
+      if ("value" in outcome) return outcome.value;
+      const pause = pauseMs(failures, outcome.retryAfterMs, Math.random());
+      if (call.once || !outcome.again || Date.now() + pause >= until) throw outcome.error;
+      await sleep(pause, call.signal);
+    }
+  }
+
+  private async attempt<T>(
+    call: Call,
+    key: string | undefined,
+    until: number,
+    read: (response: Response) => Promise<T>,
+  ): Promise<Outcome<T>> {
+    call.signal?.throwIfAborted();
+    const body = bodyOf(call);
+    const limit = new Limit(Math.max(1, Math.min(call.attemptMs ?? ATTEMPT_MS, until - Date.now())), call.signal);
+    try {
+      const response = await this.fetch(urlOf(this.base, call), this.init(call, key, body, limit.signal));
+      return response.ok ? { value: await read(response) } : await refused(response);
+    } catch (cause) {
+      call.signal?.throwIfAborted();
+      const error = new NoAnswer(`${call.method} ${call.path}: ${wordsOf(cause)}`, key, { cause });
+      return { error, again: true };
+    } finally {
+      limit.lift();
+    }
+  }
+
+  private init(call: Call, key: string | undefined, body: BodyInit | undefined, signal: AbortSignal): RequestInit {
+    const headers = new Headers({ Accept: "application/json", ...call.headers });
+    headers.set("Authorization", `Bearer ${this.apiKey}`);
+    if (key !== undefined) headers.set("Idempotency-Key", `"${key}"`);
+    if (call.json !== undefined) headers.set("Content-Type", "application/json");
+    const init: RequestInit = { method: call.method, headers, signal, cache: "no-store" };
+    // A body that is a stream has to say that it is sent before the answer is read; the type does not know it yet.
+    return body instanceof ReadableStream ? ({ ...init, body, duplex: "half" } as RequestInit) : { ...init, body: body ?? null };
+  }
+}
+
+type Outcome<T> = { value: T } | { error: Error; again: boolean; retryAfterMs?: number | undefined };
+
+function bodyOf(call: Call): BodyInit | undefined {
+  if (call.body) return call.body();
+  return call.json === undefined ? undefined : JSON.stringify(call.json);
+}
+
+async function refused(response: Response): Promise<Outcome<never>> {
+  const problem = await problemOf(response);
+  const waitMs = retryAfterMs(response.headers.get("Retry-After"), Date.now());
+  const error = refusal(problem, response.status, waitMs);
+  return { error, again: isPassing(response.status, problem.code), retryAfterMs: waitMs };
+}
+
+/** Read a problem document; a proxy's answer is made into one. */
+async function problemOf(response: Response): Promise<Problem> {
+  const text = await response.text();
+  try {
+    const found: unknown = JSON.parse(text);
+    if (typeof found === "object" && found !== null && "code" in found) return found as Problem;
+  } catch {
+    // no JSON, so not the API's own answer
+  }
+  const code = `status_${response.status}` as ProblemCode; // none of the document's, so its status tells the family
+  const title = `status ${response.status}, without a problem document`;
+  const retryable = response.status >= 500;
+  return { type: "about:blank", title, status: response.status, detail: title, instance: "", code, retryable, request_id: "", errors: [] };
+}
+
+function urlOf(base: string, call: Call): string {
+  const found = new URLSearchParams();
+  for (const [name, value] of Object.entries(call.query ?? {})) {
+    if (value === null || value === undefined) continue;
+    if (typeof value !== "object") found.append(name, String(value));
+    else for (const [entry, one] of Object.entries(value)) found.append(`${name}[${entry}]`, one);
+  }
+  const query = found.toString();
+  return `${base}${call.path}${query ? `?${query}` : ""}`;
+}
+
+function wordsOf(cause: unknown): string {
+  const error = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,152 @@
+// Files on their way to the API, and films on their way back.
+
+import { NoAnswer } from "./errors.js";
+import { chunksOf, sleep } from "./timing.js";
+import type { CallOptions, Call, MakingOptions, Transport } from "./transport.js";
+import type { Upload } from "./types.js";
+
+const UPLOAD_MS = 3_600_000;
+const IDLE_MS = 60_000;
+const PAUSE_MS = 1_000;
+/** A break after which nothing came; so many in a row are an outage. */
+const BREAKS = 5;
+
+/** Tells how many bytes have gone, and of how many; undefined: nobody knows. */
+export type ByteProgress = (doneBytes: number, allBytes: number | undefined) => void;
+
+/** A file: a stream is sent once, and so not again after a break. */
+export type UploadSource = Blob | Uint8Array | ReadableStream<Uint8Array>;
+
+export interface UploadOptions extends MakingOptions {
+  /** Its name with its ending; absent: the File's own. */
+  filename?: string | undefined;
+  /** Browsers tell of the start and the end alone. */
+  onProgress?: ByteProgress | undefined;
+}
+
+export async function uploadFile(transport: Transport, source: UploadSource, options: UploadOptions): Promise<Upload> {
+  const filename = options.filename ?? (source instanceof Blob && "name" in source ? String(source.name) : undefined);
+  const timeoutMs = options.timeoutMs ?? UPLOAD_MS;
+  const all = source instanceof ReadableStream ? undefined : source instanceof Blob ? source.size : source.byteLength;
+  options.onProgress?.(0, all);
+  const made = await transport.json<Upload>({
+    method: "POST",
+    path: "/v1/uploads",
+    query: { filename },
+    ...bodyOf(source, options.onProgress),
+    makes: true,
+    attemptMs: timeoutMs,
+    timeoutMs,
+    signal: options.signal,
+    idempotencyKey: options.idempotencyKey,
+  });
+  options.onProgress?.(made.size_bytes, made.size_bytes);
+  return made;
+}
+
+/** Say how a file is sent. */
+function bodyOf(source: UploadSource, progress: ByteProgress | undefined): Pick<Call, "body" | "headers" | "once"> {
+  const headers = { "Content-Type": "application/octet-stream" };
+  if (source instanceof ReadableStream) {
+    return { headers, once: true, body: () => (progress ? source.pipeThrough(counting(progress, undefined)) : source) };
+  }
+  const file = source instanceof Blob ? source : new Blob([source as Uint8Array<ArrayBuffer>]);
+  // A browser does not stream a request over HTTP/1.1: there the file goes as it is, and nothing is told on its way.
+  if (!progress || typeof XMLHttpRequest !== "undefined") return { headers, body: () => file };
+  const body = () => file.stream().pipeThrough(counting(progress, file.size));
+  return { headers: { ...headers, "Content-Length": String(file.size) }, body };
+}
+
+function counting(progress: ByteProgress, all: number | undefined): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
+  let done = 0;
+  return new TransformStream({
+    transform(chunk, controller) {
+      done += chunk.byteLength;
+      progress(done, all);
+      controller.enqueue(chunk as Uint8Array<ArrayBuffer>);
+    },
+  });
+}
+
+/** A film that comes. Read `stream` or `blob()`, one of them once, or `cancel()` it. */
+export interface Film {
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>;
+  sizeBytes: number | undefined;
+  mediaType: string;
+  /** The name to save it under. */
+  filename: string;
+  blob(): Promise<Blob>;
+  cancel(): Promise<void>;
+}
+
+export interface DownloadOptions extends CallOptions {
+  onProgress?: ByteProgress | undefined;
+}
+
+export async function downloadFilm(transport: Transport, jobId: string, options: DownloadOptions): Promise<Film> {
+  const first = await openFilm(transport, jobId, options);
+  const mediaType = first.headers.get("Content-Type") ?? "application/octet-stream";
+  const length = first.headers.get("Content-Length");
+  const sizeBytes = length === null ? undefined : Number(length);
+  const stream = streamOf(filmChunks(transport, jobId, first, sizeBytes, options), first);
+  const filename = /filename="([^"]+)"/.exec(first.headers.get("Content-Disposition") ?? "")?.[1] ?? jobId;
+  return {
+    stream,
+    sizeBytes,
+    mediaType,
+    filename,
+    blob: async () => new Blob([await new Response(stream).arrayBuffer()], { type: mediaType }),
+    cancel: () => stream.cancel(),
+  };
+}
+
+function openFilm(transport: Transport, jobId: string, options: CallOptions, part?: Record<string, string>): Promise<Response> {
+  const path = `/v1/jobs/${encodeURIComponent(jobId)}/output`;
+  return transport.stream({ method: "GET", path, headers: { Accept: "*/*", ...part }, ...options });
+}
+
+/** Read a film, and go on where it broke. */
+async function* filmChunks(
+  transport: Transport,
+  jobId: string,
+  first: Response,
+  all: number | undefined,
+  options: DownloadOptions,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const etag = first.headers.get("ETag");
+  let response = first;
+  let done = 0;
+  for (let breaks = 0; ; breaks += 1) {
+    try {
+      for await (const chunk of chunksOf(response.body ?? new ReadableStream(), IDLE_MS, options.signal)) {
+        done += chunk.byteLength;
+        breaks = 0;
+        options.onProgress?.(done, all);
+        yield chunk as Uint8Array<ArrayBuffer>;
+      }
+      if (all === undefined || done >= all) return;
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (!etag || breaks >= BREAKS) throw new NoAnswer(`the film of ${jobId} broke off`, undefined, { cause: error });
+    }
+    if (!etag || breaks >= BREAKS) throw new NoAnswer(`the film of ${jobId} ended early`, undefined);
+    await sleep(PAUSE_MS, options.signal);
+    response = await openFilm(transport, jobId, options, { Range: `bytes=${done}-`, "If-Range": etag });
+    if (response.status !== 206) throw new NoAnswer(`the film of ${jobId} is another one now`, undefined);
+  }
+}
+
+function streamOf(chunks: AsyncGenerator<Uint8Array<ArrayBuffer>>, first: Response): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const source: UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> = {
+    async pull(controller) {
+      const { done, value } = await chunks.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    async cancel() {
+      await chunks.return(undefined);
+      if (first.body && !first.body.locked) await first.body.cancel(); // nobody has begun to read
+    },
+  };
+  return new ReadableStream(source, { highWaterMark: 0 });
+}

@@ -1,0 +1,150 @@
+// What a call does when the API is slow, busy, broken or not there: before a server that plays each of these.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { LimitReached, NoAnswer, NotAuthorized, NotFound, Reelgate, Refused, Unavailable, hasCode } from "../dist/index.js";
+import { broken, json, part, problem, scripted } from "./support/scripted.mjs";
+
+const client = (server) => new Reelgate({ baseUrl: server.baseUrl, apiKey: "rg_k" });
+const keys = (server) => new Set(server.asked.map((request) => request.headers["idempotency-key"]));
+
+test("a submit is tried again over breaks and busy answers, under one key", async (t) => {
+  const busy = problem(503, "unavailable", { "Retry-After": "0" });
+  const server = await scripted(t, broken, busy, problem(409, "in_progress", { "Retry-After": "1" }), json(202, { id: "job_1" }));
+  assert.equal((await client(server).submit({ prompt: "trim" })).id, "job_1");
+  assert.equal(server.asked.length, 4);
+  assert.equal(keys(server).size, 1);
+  assert.match([...keys(server)][0], /^"[0-9a-f-]{36}"$/);
+  assert.equal(server.asked[3].headers.authorization, "Bearer rg_k");
+});
+
+test("two calls have two keys, and a caller's own is kept", async (t) => {
+  const server = await scripted(t, ...Array.from({ length: 3 }, () => json(202, { id: "job_1" })));
+  await client(server).submit({ prompt: "a" });
+  await client(server).submit({ prompt: "a" });
+  await client(server).submit({ prompt: "a" }, { idempotencyKey: "order-7" });
+  assert.equal(keys(server).size, 3);
+  assert.ok(keys(server).has('"order-7"'));
+});
+
+test("what only reads has no key", async (t) => {
+  const server = await scripted(t, json(200, { id: "job_1" }));
+  await client(server).job("job_1");
+  assert.deepEqual([...keys(server)], [undefined]);
+});
+
+test("a Retry-After that outlasts the call's time ends it at once, and is told", async (t) => {
+  const server = await scripted(t, problem(429, "rate_limited", { "Retry-After": "3600" }));
+  const error = await client(server).submit({ prompt: "a" }).catch((caught) => caught);
+  assert.ok(error instanceof LimitReached && hasCode(error, "rate_limited", "queue_full"));
+  assert.deepEqual([error.status, error.retryAfterMs, error.requestId, server.asked.length], [429, 3_600_000, "r1", 1]);
+});
+
+test("Retry-After as a date is heeded too", async (t) => {
+  const then = new Date(Date.now() + 3_600_000).toUTCString();
+  const server = await scripted(t, problem(503, "unavailable", { "Retry-After": then }));
+  const error = await client(server).job("job_1").catch((caught) => caught);
+  assert.ok(error instanceof Unavailable && error.retryAfterMs > 3_000_000);
+});
+
+test("all attempts together end within the call's time", async (t) => {
+  const server = await scripted(t, ...Array.from({ length: 50 }, () => broken));
+  const error = await client(server).submit({ prompt: "a" }, { timeoutMs: 1500 }).catch((caught) => caught);
+  assert.ok(error instanceof NoAnswer && error.idempotencyKey);
+  assert.ok(server.asked.length >= 2 && server.asked.length < 10);
+});
+
+test("an answer that never comes ends with the call's time", async (t) => {
+  const server = await scripted(t, () => undefined);
+  await assert.rejects(client(server).job("job_1", { timeoutMs: 200 }), NoAnswer);
+});
+
+test("a refusal that does not pass is not repeated, and is an error of its family", async (t) => {
+  const server = await scripted(t, problem(404, "not_found"), problem(422, "of_tomorrow"));
+  await assert.rejects(client(server).job("job_1"), NotFound);
+  const error = await client(server).job("job_1").catch((caught) => caught);
+  assert.equal(error.name, "InvalidRequest");
+  assert.equal(error.code, "of_tomorrow");
+  assert.equal(server.asked.length, 2);
+});
+
+test("a proxy's page is a refusal as well", async (t) => {
+  const page = (response) => response.writeHead(403, { "Content-Type": "text/html" }).end("<h1>no</h1>");
+  const error = await client(await scripted(t, page)).job("job_1").catch((caught) => caught);
+  assert.ok(error instanceof NotAuthorized && error instanceof Refused);
+  assert.deepEqual([error.status, error.code], [403, "status_403"]);
+});
+
+test("an abort ends a call, also in its pause, with the caller's reason", async (t) => {
+  const server = await scripted(t, problem(503, "unavailable", { "Retry-After": "60" }), () => undefined);
+  const reason = new Error("enough");
+  const controller = new AbortController();
+  const call = client(server).job("job_1", { signal: controller.signal });
+  while (!server.asked.length) await new Promise((resolve) => setTimeout(resolve, 5));
+  controller.abort(reason);
+  await assert.rejects(call, reason);
+  await assert.rejects(client(server).job("job_1", { signal: AbortSignal.abort(reason) }), reason);
+});
+
+test("a list is read page after page until has_more is false, over empty pages", async (t) => {
+  const page = (ids, next) => json(200, { data: ids.map((id) => ({ id })), next_cursor: next, has_more: next !== null });
+  const server = await scripted(t, page(["job_3"], "job_3"), page([], "job_2"), page(["job_1"], null));
+  const found = [];
+  for await (const job of client(server).jobs({ status: "failed", metadata: { order: "7" } })) found.push(job.id);
+  assert.deepEqual(found, ["job_3", "job_1"]);
+  assert.equal(server.asked[2].url, "/v1/jobs?status=failed&metadata%5Border%5D=7&after=job_2");
+});
+
+test("a file is sent again whole after a break, and a stream is not", async (t) => {
+  const kept = json(201, { id: "upl_1", size_bytes: 4 });
+  const server = await scripted(t, broken, kept, broken);
+  const told = [];
+  const file = new File(["clip"], "clip.mp4");
+  const upload = await client(server).upload(file, { onProgress: (done, all) => told.push([done, all]) });
+  assert.equal(upload.id, "upl_1");
+  assert.deepEqual(server.asked.map(({ url, body }) => [url, body.toString()]), Array(2).fill(["/v1/uploads?filename=clip.mp4", "clip"]));
+  assert.equal(keys(server).size, 1);
+  assert.equal(server.asked[1].headers["content-length"], "4");
+  assert.deepEqual([told[0], told.at(-1)], [[0, 4], [4, 4]]);
+  await assert.rejects(client(server).upload(file.stream(), { filename: "clip.mp4" }), NoAnswer);
+  assert.equal(server.asked.length, 3);
+});
+
+test("a film goes on where it broke", async (t) => {
+  const head = { ETag: '"e"', "Content-Type": "video/mp4", "Content-Disposition": 'attachment; filename="job_1.mp4"' };
+  const server = await scripted(
+    t,
+    part(200, { ...head, "Content-Length": "10" }, "01234"),
+    part(206, { ...head, "Content-Length": "5", "Content-Range": "bytes 5-9/10" }, "56789", { ends: true }),
+  );
+  const film = await client(server).download("job_1");
+  assert.deepEqual([film.sizeBytes, film.mediaType, film.filename], [10, "video/mp4", "job_1.mp4"]);
+  assert.equal(await (await film.blob()).text(), "0123456789");
+  assert.equal(server.asked[1].headers.range, "bytes=5-");
+  assert.equal(server.asked[1].headers["if-range"], '"e"');
+});
+
+test("a film that became another one meanwhile is an error, not a mixture", async (t) => {
+  const head = { ETag: '"e"', "Content-Type": "video/mp4", "Content-Length": "10" };
+  const server = await scripted(t, part(200, head, "01234"), part(200, head, "abcdefghij", { ends: true }));
+  const film = await client(server).download("job_1");
+  await assert.rejects(film.blob(), NoAnswer);
+});
+
+test("a film that nobody reads closes its connection, and so does one that is aborted", async (t) => {
+  const closed = [];
+  const endless = (response) => {
+    response.on("close", () => closed.push(response.headersSent));
+    response.writeHead(200, { "Content-Type": "video/mp4", ETag: '"e"' }).write("0123");
+  };
+  const server = await scripted(t, endless, endless);
+  await (await client(server).download("job_1")).cancel();
+  const controller = new AbortController();
+  const film = await client(server).download("job_1", { signal: controller.signal });
+  const reader = film.stream.getReader();
+  await reader.read();
+  controller.abort(new Error("enough"));
+  await assert.rejects(reader.read(), /enough/);
+  while (closed.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+});

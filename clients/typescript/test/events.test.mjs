@@ -1,0 +1,118 @@
+// A job's events over breaks: before a server that breaks.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { DownloadFailed, NoAnswer, Reelgate, StillRunning } from "../dist/index.js";
+import { FrameReader } from "../dist/frames.js";
+import { json, part, scripted } from "./support/scripted.mjs";
+
+const STREAM = { "Content-Type": "text/event-stream" };
+const frame = (id, type, status = "running") =>
+  `id: ${id}\nevent: ${type}\ndata: ${JSON.stringify({ type, timestamp: "2026-11-20T00:00:00Z", data: { job: { status } } })}\n\n`;
+const client = (server) => new Reelgate({ baseUrl: server.baseUrl, apiKey: "rg_k" });
+const gone = (response) => response.writeHead(204).end();
+
+async function followed(events) {
+  const found = [];
+  for await (const event of events) found.push([event.id, event.type]);
+  return found;
+}
+
+test("after a break it goes on with the last id, and ends with the job's end", async (t) => {
+  const server = await scripted(
+    t,
+    part(200, STREAM, `retry: 10\n\n${frame("evt_1", "snapshot")}: still here\n\nid: evt_2\nevent: half`),
+    part(200, STREAM, `event: reset\ndata: {}\n\n${frame("evt_2", "job.started")}`, { ends: true }),
+    part(200, STREAM, frame("evt_3", "job.succeeded", "succeeded") + frame("evt_4", "never"), { ends: true }),
+  );
+  const found = await followed(client(server).events("job_1"));
+  assert.deepEqual(found, [["evt_1", "snapshot"], ["evt_2", "job.started"], ["evt_3", "job.succeeded"]]);
+  assert.deepEqual(server.asked.map((request) => request.headers["last-event-id"]), [undefined, "evt_1", "evt_2"]);
+});
+
+test("204 means that nothing follows", async (t) => {
+  const server = await scripted(t, gone);
+  assert.deepEqual(await followed(client(server).events("job_1", { after: "evt_9" })), []);
+  assert.equal(server.asked[0].headers["last-event-id"], "evt_9");
+});
+
+test("a stream that only ever breaks ends in time", async (t) => {
+  const server = await scripted(t, ...Array.from({ length: 99 }, () => part(200, STREAM, "retry: 50\n\n")));
+  await assert.rejects(followed(client(server).events("job_1", { timeoutMs: 500 })), NoAnswer);
+});
+
+test("a quiet stream that lived goes on after a break, however long it was quiet", async (t) => {
+  const quiet = (response) => {
+    response.writeHead(200, STREAM).write("retry: 10\n\n");
+    setTimeout(() => response.write(": still here\n\n", () => response.destroy()), 1300);
+  };
+  const server = await scripted(t, quiet, part(200, STREAM, frame("evt_1", "snapshot", "canceled"), { ends: true }));
+  assert.deepEqual(await followed(client(server).events("job_1", { timeoutMs: 1200 })), [["evt_1", "snapshot"]]);
+});
+
+test("an abort ends a stream with the caller's reason", async (t) => {
+  const silent = (response) => response.writeHead(200, STREAM).write(frame("evt_1", "snapshot"));
+  const controller = new AbortController();
+  const events = client(await scripted(t, silent)).events("job_1", { signal: controller.signal });
+  await events.next();
+  const next = events.next();
+  controller.abort(new Error("enough"));
+  await assert.rejects(next, /enough/);
+});
+
+test("a wait that ends sooner names the job, which goes on", async (t) => {
+  const silent = (response) => response.writeHead(200, STREAM).write(": still here\n\n");
+  const server = await scripted(t, silent);
+  const error = await client(server).wait("job_1", { withinMs: 100 }).catch((caught) => caught);
+  assert.ok(error instanceof StillRunning);
+  assert.equal(error.jobId, "job_1");
+});
+
+test("a wait gives the job as it is read after its end", async (t) => {
+  const ended = part(200, STREAM, frame("evt_1", "snapshot", "failed"), { ends: true });
+  const server = await scripted(t, ended, json(200, { id: "job_1", status: "failed" }));
+  assert.equal((await client(server).wait("job_1")).status, "failed");
+});
+
+test("a run that loses sight of its job, or of its film, names it", async (t) => {
+  const accepted = json(202, { id: "job_1" });
+  const ended = part(200, STREAM, frame("evt_1", "snapshot", "succeeded"), { ends: true });
+  const job = json(200, { id: "job_1", status: "succeeded", output: {} });
+  const lost = await scripted(t, accepted, ...Array.from({ length: 99 }, () => part(200, STREAM, "retry: 50\n\n")));
+  const running = await client(lost).run({ prompt: "trim" }, { timeoutMs: 500 }).catch((caught) => caught);
+  assert.ok(running instanceof StillRunning && running.cause instanceof NoAnswer);
+  const server = await scripted(t, accepted, ended, job, json(404, { code: "not_found", detail: "gone" }));
+  const missing = await client(server).run({ prompt: "trim" }, { to: new WritableStream() }).catch((caught) => caught);
+  assert.ok(missing instanceof DownloadFailed);
+  assert.deepEqual([running.jobId, missing.jobId, missing.cause.code], ["job_1", "job_1", "not_found"]);
+});
+
+test("whoever stops to listen closes the stream", async (t) => {
+  let closed;
+  const isClosed = new Promise((resolve) => (closed = resolve));
+  const open = (response) => {
+    response.on("close", closed);
+    response.writeHead(200, STREAM).write(frame("evt_1", "snapshot"));
+  };
+  for await (const event of client(await scripted(t, open)).events("job_1")) {
+    assert.equal(event.id, "evt_1");
+    break;
+  }
+  await isClosed;
+});
+
+test("frames are the same wherever the bytes are cut", () => {
+  const bytes = new TextEncoder().encode(": c\r\nid: 1\r\nevent: a\r\ndata: é\r\ndata:two\r\n\r\nretry: 7\rdata: 3\r\rdata\n\n");
+  const expected = [
+    { event: "a", data: "é\ntwo", id: "1" },
+    { event: "message", data: "3", id: "1" },
+    { event: "message", data: "", id: "1" },
+  ];
+  for (let cut = 0; cut <= bytes.length; cut += 1) {
+    const reader = new FrameReader();
+    const found = [...reader.read(bytes.subarray(0, cut)), ...reader.read(bytes.subarray(cut))];
+    assert.deepEqual(found, expected, `cut at ${cut}`);
+    assert.equal(reader.retryMs, 7);
+  }
+});
