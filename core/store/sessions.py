@@ -3,16 +3,15 @@
 The record itself is changed by the job that runs in the session, in the same commit.
 """
 
-from collections.abc import Sequence
-from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 from core.clock import Clock
 from core.model.session import Session
 from core.store.redis.client import Store
-from core.store.redis.codec import Unreadable, raw_record
+from core.store.redis.codec import raw_record
 from core.store.redis.keys import key
-from core.store.redis.lists import page_of
+from core.store.redis.lists import page_of, readable
 from core.store.redis.results import Nothing
 
 #: sessions that one command names
@@ -32,14 +31,8 @@ class Sessions:
 
     async def page(self, tenant: str, *, after: str | None = None, limit: int = 20) -> list[Session]:
         """Read up to `limit` explicit sessions older than `after`, newest first."""
-        return await page_of(self._store, key("sessions", tenant), self._load_many, after=after, limit=limit)
-
-    async def _load_many(self, session_ids: Sequence[str]) -> list[Session]:
-        found = []
-        for session_id in session_ids:
-            with suppress(Unreadable):
-                found += [session] if (session := await self.load(session_id)) else []
-        return found
+        load = partial(readable, self.load)
+        return await page_of(self._store, key("sessions", tenant), load, after=after, limit=limit)
 
     async def load(self, session_id: str) -> Session | None:
         """Read a session, whoever's it is: the caller compares the tenant. None also once it was closed.

@@ -1,7 +1,6 @@
 """Uploads in Redis; their bytes are in `core.storage`. One is gone 24 h after its last use."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from core.clock import Clock
@@ -9,7 +8,7 @@ from core.model.upload import Upload
 from core.store.redis.client import Store
 from core.store.redis.codec import Unreadable, pack, raw_record
 from core.store.redis.keys import key
-from core.store.redis.lists import page_of, postpone
+from core.store.redis.lists import page_of, postpone, readable
 from core.store.redis.results import Nothing
 
 #: an upload is kept for so long after its last use
@@ -61,10 +60,7 @@ class Uploads:
         return await page_of(self._store, key("tenant_uploads", tenant), self._load_many, after=after, limit=limit)
 
     async def _load_many(self, upload_ids: Sequence[str]) -> list[tuple[Upload, int]]:
-        found = []
-        for upload_id in upload_ids:
-            with suppress(Unreadable):
-                found += [kept] if (kept := await self.load(upload_id)) else []
+        found = await readable(self.load, upload_ids)
         return [(upload, goes_ms) for upload, goes_ms in found if goes_ms > self._clock.now_ms()]
 
     async def expected(self, upload_id: str) -> Upload | None:

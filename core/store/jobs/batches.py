@@ -1,7 +1,6 @@
 """Batches in Redis: written as their jobs are accepted, counted down as these end, and read here."""
 
-from collections.abc import Sequence
-from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -9,9 +8,8 @@ import msgspec
 from core.events.batch import Batch
 from core.model.job import Status
 from core.store.redis.client import Store
-from core.store.redis.codec import Unreadable
 from core.store.redis.keys import key
-from core.store.redis.lists import page_of
+from core.store.redis.lists import page_of, readable
 
 
 class BatchedJob(NamedTuple):
@@ -36,14 +34,8 @@ class Batches:
 
     async def page(self, tenant: str, *, after: str | None = None, limit: int = 20) -> list[Batch]:
         """Read up to `limit` batches older than `after`, newest first. One that cannot be read is passed over."""
-        return await page_of(self._store, key("batches", tenant), self._load_many, after=after, limit=limit)
-
-    async def _load_many(self, batch_ids: Sequence[str]) -> list[Batch]:
-        found = []
-        for batch_id in batch_ids:
-            with suppress(Unreadable):
-                found += [batch] if (batch := await self.load(batch_id)) else []
-        return found
+        load = partial(readable, self.load)
+        return await page_of(self._store, key("batches", tenant), load, after=after, limit=limit)
 
     async def ends(self, batch_id: str) -> dict[str, BatchedJob]:
         """Read how each job that has ended did, by its id. They are kept longer than the jobs may be."""

@@ -1,10 +1,12 @@
 """Lists of ids in Redis, read so that a record that cannot be read costs itself alone: it is passed over, or put off."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from core.clock import Clock
 from core.store.redis.client import Store
+from core.store.redis.codec import Unreadable
 from core.store.redis.keys import key
 
 Item = TypeVar("Item")
@@ -26,6 +28,15 @@ async def page_of(
             break
         after = ids[-1]
     return found[:limit]
+
+
+async def readable(load: Callable[[str], Awaitable[Item | None]], ids: Sequence[str]) -> list[Item]:
+    """Load what is there of these, one by one, and pass over what cannot be read."""
+    found = []
+    for item_id in ids:
+        with suppress(Unreadable):
+            found.append(await load(item_id))
+    return [item for item in found if item is not None]
 
 
 async def postpone(store: Store, clock: Clock, list_name: str, member: str | bytes) -> None:
