@@ -11,6 +11,8 @@ from core.media.formats import FORMATS, HEAD_BYTES, format_of_content, format_of
 
 _FILMS = ("mp4", "mov", "webm")
 _LONGEST_PROMPT = 10_000
+#: ask with the rights that a write will have, where the system can tell
+_EFFECTIVE = os.access in os.supports_effective_ids
 _EXAMPLE = 'reelgate run clip.mp4 "trim the first 2 seconds" -o out.mp4'
 
 
@@ -85,9 +87,9 @@ def check_output(output: Path) -> None:
         raise click.ClickException(f"{output} is a folder: name the file that the film shall go to")
     if not folder.is_dir():
         raise click.ClickException(f"there is no folder {folder}")
-    if not os.access(folder, os.W_OK | os.X_OK):
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=_EFFECTIVE):
         raise click.ClickException(f"nothing can be written in {folder}")
-    if output.exists() and not os.access(output, os.W_OK):
+    if output.exists() and not os.access(output, os.W_OK, effective_ids=_EFFECTIVE):
         raise click.ClickException(f"{output} cannot be written")
 
 

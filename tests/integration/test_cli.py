@@ -42,8 +42,19 @@ def folder(tmp_path: Path) -> Path:
 async def started(api: Api, folder: Path, *words: str, url: str | None = None) -> asyncio.subprocess.Process:
     env = os.environ | {"REELGATE_API": url or api.url, "REELGATE_API_KEY": api.key}
     return await asyncio.create_subprocess_exec(
-        REELGATE, *words, env=env, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        REELGATE,
+        *words,
+        env=env,
+        cwd=folder,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        preexec_fn=hear_ctrl_c,
     )
+
+
+def hear_ctrl_c() -> None:
+    """Make a child hear Ctrl-C as at a terminal: whoever runs the tests in the background has it ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 async def ended(child: asyncio.subprocess.Process) -> tuple[int, str, str]:

@@ -350,7 +350,7 @@ def test_a_name_that_looks_like_a_setting_is_told_with_the_one_that_may_be_meant
     [
         ("REELGATE_LEASES_S", "REELGATE_LEASE_S may be meant"),
         ("REELGATE_SECRET_KEY", "REELGATE_SECRET_KEYS may be meant"),
-        ("REELGATE_QWERTZ", "README.md has them all"),
+        ("REELGATE_QWERTZ", "docs/CONFIGURATION.md has them all"),
     ],
 )
 def test_a_mistyped_name_of_ours_is_bad_since_no_process_starts_with_it(checkup: Doctor, name: str, hint: str):

@@ -1,7 +1,10 @@
 """What the command line looks at before anything is sent, and what it says where a command ends early."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 import pytest
@@ -88,11 +91,31 @@ def test_a_place_that_no_film_can_go_to_is_refused(output, words):
         check_output(Path(output))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Have no rights where one would be root, who writes everywhere."""
+    before = os.geteuid()
+    os.seteuid(65534 if before == 0 else before)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
 def test_a_folder_that_cannot_be_written_is_refused():
-    Path("closed").mkdir(mode=0o500)
-    with pytest.raises(click.ClickException, match="nothing can be written"):
-        check_output(Path("closed/out.mp4"))
+    with TemporaryDirectory() as closed:
+        Path(closed).chmod(0o555)
+        with as_nobody(), pytest.raises(click.ClickException, match="nothing can be written"):
+            check_output(Path(closed, "out.mp4"))
+
+
+def test_a_film_that_may_not_be_written_over_is_refused():
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        film = Path(folder, "out.mp4")
+        film.touch(0o444)
+        with as_nobody(), pytest.raises(click.ClickException, match="cannot be written"):
+            check_output(film)
 
 
 @pytest.mark.parametrize(("output", "format_"), [("a.mp4", "mp4"), ("a.MOV", "mov"), ("a", None), (None, None)])
