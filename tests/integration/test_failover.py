@@ -5,6 +5,8 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -129,6 +131,45 @@ async def test_a_planned_failover_under_load_loses_none_of_ten_thousand(watched:
     assert await lost(core, load.accepted) == []
     with watched.server(before) as client:
         assert client.role()[0] == b"slave"
+
+
+class Lagging:
+    """A Sentinel that names the old primary again, once, after it has named the new one: another's word came late."""
+
+    def __init__(self, watched: Watched) -> None:
+        self._sentinel = watched.sentinels[0]
+        self._old: bytes | None = None
+        self._now = b""
+        self.lagged = False
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", self._sentinel)
+        with closing(writer), closing(back), suppress(ConnectionError):
+            while request := await reader.read(65_536):
+                back.write(request)
+                answer = await there.read(65_536)
+                writer.write(self._told(answer) if b"GET-MASTER-ADDR-BY-NAME" in request else answer)
+
+    def _told(self, answer: bytes) -> bytes:
+        self._old = self._old or answer
+        if self._now in (b"", self._old) or self.lagged:
+            self._now = answer
+            return answer
+        self.lagged = True
+        return self._old
+
+
+async def test_a_sentinel_that_names_the_old_primary_once_more_makes_no_failover_fail(
+    watched: Watched, core: Core
+) -> None:
+    """Demoted by that word, the primary would be told to follow itself."""
+    before, lagging = watched.primary(), Lagging(watched)
+    async with await asyncio.start_server(lagging.serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        moved = await PlannedFailover(parse_sentinel_url(replace(watched, sentinels=(port,)).url)).run()
+        assert (moved.old[1], moved.new[1]) == (before, watched.primary())
+    with watched.server(before) as client:
+        assert client.role()[2] == moved.new[1]
 
 
 async def test_a_failover_beside_another_one_is_refused_and_one_after_it_is_not(watched: Watched, core: Core) -> None:

@@ -75,8 +75,7 @@ class PlannedFailover:
 
     async def _give_up(self, primary: Redis) -> None:
         await _command(primary, "CLIENT", "UNPAUSE")
-        with suppress(RedisError):  # it goes by itself, and why the primary was not moved is what counts
-            await primary.delete(key("failover"))
+        await _release(primary)
 
     async def _move(self, primary: Redis, old: NodeAddress) -> NodeAddress:
         try:
@@ -86,7 +85,7 @@ class PlannedFailover:
             raise
         await self._demote(primary, new)
         async with self._client(new) as promoted:
-            await promoted.delete(key("failover"))
+            await _release(promoted)
         return new
 
     async def _healthy_replicas(self) -> list[NodeAddress]:
@@ -116,12 +115,16 @@ class PlannedFailover:
             if not str(refusal).startswith("INPROG"):  # a primary whose writes are paused looks ill to them
                 raise FailoverFailed(f"The Sentinels refuse: {refusal}. The primary is where it was.") from None
 
+        promoted: list[NodeAddress] = []  # the one that was looked at: asked again, a Sentinel that lags names the old
+
         async def moved() -> bool:
             new = await self._sentinels.primary()
-            return new != old and await self._role(new) == b"master"
+            if new != old and await self._role(new) == b"master":
+                promoted.append(new)
+            return bool(promoted)
 
         await _until(moved, PROMOTION_S, "The Sentinels promoted nobody in time; look at their log.")
-        return await self._sentinels.primary()
+        return promoted[0]
 
     async def _role(self, at: NodeAddress) -> bytes:
         async with self._client(at) as client:
@@ -156,6 +159,11 @@ async def _claim(primary: Redis) -> None:
         if not under_way and await primary.set(key("failover"), "", nx=True, px=int(PAUSE_S * 1000)):
             return
     raise FailoverFailed("Another failover is under way, or one was killed within a minute; nothing was done.")
+
+
+async def _release(primary: Redis) -> None:
+    with suppress(RedisError):  # it goes by itself, and what became of the primary is what counts
+        await primary.delete(key("failover"))
 
 
 async def _whatever_comes(moving: Coroutine[Any, Any, NodeAddress]) -> NodeAddress:
