@@ -12,8 +12,8 @@ from reelgate.client import (
     NotAuthorized,
     NotFound,
     Reelgate,
+    ReelgateError,
     Refused,
-    Unavailable,
     require_success,
 )
 from reelgate.client.calls import JobOptions
@@ -42,8 +42,8 @@ class Journey:
         self._log.at = "submitting"
         try:
             job = self._reelgate.submit(words.prompt, media, **options)
-        except Refused as refused:
-            self._log.at = "submitting" if isinstance(refused, Unavailable) else "checking"
+        except ReelgateError as error:
+            self._log.at = "submitting" if error.maybe_done else "checking"
             raise
         self._log.accepted(job)
         return job

@@ -5,7 +5,17 @@ from email.utils import format_datetime
 
 import pytest
 
-from reelgate.client import JobAsk, LimitReached, NoAnswer, NotFound, Unavailable, calls, verbs
+from reelgate.client import (
+    JobAsk,
+    LimitReached,
+    NoAnswer,
+    NotFound,
+    ReelgateError,
+    StillRunning,
+    Unavailable,
+    calls,
+    verbs,
+)
 from reelgate.client.effects import Failure
 from reelgate.client.exchange import exchange
 from tests.client_script import NOW, Played, Time, answer, circumstances, play, problem
@@ -154,3 +164,98 @@ def test_a_code_that_is_not_known_yet_is_told_by_its_status():
     with pytest.raises(NotFound) as told:
         play(exchange(circumstances(), SUBMIT), [problem(404, "gone_fishing")])
     assert told.value.code == "gone_fishing"
+
+
+SENT, UNSENT = Failure("ReadTimeout"), Failure("ConnectError", sent=False)
+
+
+@pytest.mark.parametrize("first", [SENT, answer(502, b"<html>"), problem(409, "in_progress"), problem(408, "x")])
+@pytest.mark.parametrize("last", [UNSENT, problem(429, "rate_limited", retryable=True)])
+def test_what_an_earlier_attempt_may_have_done_is_not_forgotten_over_the_last_one(first, last):
+    with pytest.raises((NoAnswer, LimitReached)) as told:
+        play(exchange(circumstances(within_s=1), SUBMIT), [first, *[last] * 9], clock=Time())
+    assert told.value.maybe_done
+    assert told.value.idempotency_key == "mine"
+    assert "nothing was sent" not in str(told.value)
+
+
+@pytest.mark.parametrize("outcome", [UNSENT, problem(429, "rate_limited", retryable=True), problem(422, "invalid")])
+def test_what_surely_did_nothing_is_told_as_such(outcome):
+    with pytest.raises(ReelgateError) as told:
+        play(exchange(circumstances(within_s=0), SUBMIT), [outcome])
+    assert not told.value.maybe_done
+
+
+def test_an_answer_to_a_submit_that_cannot_be_read_may_have_made_a_job():
+    with pytest.raises(NoAnswer) as told:
+        play(exchange(circumstances(), SUBMIT), [answer(200, b'{"id": "job_1", "sta')])
+    assert (told.value.maybe_done, told.value.idempotency_key) == (True, "mine")
+
+
+def test_reading_makes_nothing():
+    with pytest.raises(NoAnswer) as told:
+        play(exchange(circumstances(within_s=0), calls.read_credits()), [SENT])
+    assert (told.value.maybe_done, told.value.idempotency_key) == (False, None)
+
+
+@pytest.mark.parametrize("key", ["", " ", "order\n7", "order ä", "x" * 256])
+def test_a_key_that_cannot_be_sent_is_refused_and_never_replaced_by_another(key):
+    with pytest.raises(ValueError, match="Idempotency-Key"):
+        play(verbs.submit(circumstances(), JobAsk("x"), key=key, progress=None), [answer(202, JOB)])
+
+
+def test_the_same_files_under_a_key_of_the_callers_are_the_same_uploads(tmp_path):
+    files = [tmp_path / "a.mp4", tmp_path / "b.mp4"]
+    for file in files:
+        file.write_bytes(file.name.encode())
+    sent = [answer(201, {"id": "upl_a"}), answer(201, {"id": "upl_b"}), answer(202, JOB)]
+
+    def upload_keys():
+        steps = verbs.submit(circumstances(), JobAsk("trim it", files), key="order-7", progress=None)
+        return [request.headers["idempotency-key"] for request in play(steps, sent).requests[:2]]
+
+    first = upload_keys()
+    assert len(set(first)) == 2
+    assert upload_keys() == first
+    files[1].write_bytes(b"other")
+    assert upload_keys()[0] == first[0]
+    assert upload_keys()[1] != first[1]
+
+
+def test_an_upload_that_fails_on_the_way_to_a_job_has_made_no_job(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    ask = JobAsk("trim it", tmp_path / "a.mp4")
+    for key in ("order-7", None):
+        with pytest.raises(NoAnswer) as told:
+            play(verbs.submit(circumstances(within_s=0), ask, key=key, progress=None), [SENT])
+        assert (told.value.maybe_done, told.value.idempotency_key) == (False, key)
+
+
+@pytest.mark.parametrize("lost", [SENT, answer(502, b"")])
+def test_a_delete_whose_answer_was_lost_is_done_when_the_thing_is_gone(lost):
+    play(exchange(circumstances(), calls.delete_upload("upl_1")), [lost, problem(404, "not_found")])
+    with pytest.raises(NotFound):
+        play(exchange(circumstances(), calls.delete_upload("upl_1")), [UNSENT, problem(404, "not_found")])
+
+
+@pytest.mark.parametrize("page", [answer(200, b"<html>Sign in</html>"), answer(302, b"", location="/login")])
+@pytest.mark.parametrize("call", [calls.delete_upload("upl_1"), SUBMIT, calls.read_credits()])
+def test_a_page_or_a_redirect_is_never_taken_for_an_answer(call, page):
+    with pytest.raises(NoAnswer, match="not the Reelgate API"):
+        play(exchange(circumstances(), call), [page])
+
+
+@pytest.mark.parametrize(
+    "asked", ["-5", "1e9", "9" * 400, "Mon, 01 Jan 0001 00:00:00 +2359", "Fri, 31 Dec 9999 23:59:59 -2359", "٣", "\0"]
+)
+def test_an_absurd_time_to_wait_for_never_breaks_the_client(asked):
+    with pytest.raises((Unavailable, LimitReached)):
+        play(exchange(circumstances(within_s=0), SUBMIT), [problem(503, "unavailable", retry_after=asked)])
+
+
+@pytest.mark.parametrize("lost", [UNSENT, problem(429, "rate_limited"), problem(403, "unauthorized"), answer(502, b"")])
+def test_run_never_loses_the_id_of_a_job_that_was_accepted(lost):
+    steps = verbs.run(circumstances(within_s=0), JobAsk("trim it"), to=None, key=None, within_s=None, progress=None)
+    with pytest.raises(StillRunning) as told:
+        play(steps, [answer(202, JOB), lost])
+    assert told.value.job_id == "job_1"

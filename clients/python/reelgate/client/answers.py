@@ -14,6 +14,7 @@ from reelgate.client.types import Problem
 T = TypeVar("T")
 
 _PASSES_FROM = 500
+_NO_CONTENT = 204
 
 
 def read_as(kind: type[T]) -> Callable[[Answer], T]:
@@ -34,8 +35,10 @@ def read_json(answer: Answer) -> Any:
     return read_as(object)(answer)
 
 
-def read_nothing(_: Answer) -> None:
-    """Of an answer without a body."""
+def read_nothing(answer: Answer) -> None:
+    """Look that an answer says that it is done. Raises NoAnswer, e.g. for a proxy's page."""
+    if answer.status != _NO_CONTENT:
+        raise NoAnswer(f"What answered with status {answer.status} is not the Reelgate API.", retryable=False)
 
 
 def problem_of(answer: Answer) -> Problem:

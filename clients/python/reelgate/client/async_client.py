@@ -51,7 +51,7 @@ class AsyncCaller:
 
     async def _call_once(self, make: Callable[..., Call[T]], key: str | None) -> T:
         """Make a call that makes something, under one Idempotency-Key."""
-        return await self._call(make(key=key or self._here.new_key()))
+        return await self._call(make(key=self._here.key(key)))
 
     async def _run(self, verb: Callable[[Circumstances], Steps[T]]) -> T:
         return await self._driver.run(verb(self._here))

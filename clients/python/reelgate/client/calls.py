@@ -1,6 +1,8 @@
 """The API's calls as data: what is sent, and how its answer is read. Pure; nothing here is sent."""
 
+import hashlib
 import os
+import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +38,7 @@ T = TypeVar("T")
 
 #: rows on a page of a list, at most
 MOST_ROWS = 100
+_KEY = re.compile(r"[!-~]{1,255}")
 
 #: a file to edit: a path, a URL, an upload's id, or an upload
 Media = str | os.PathLike[str] | Upload
@@ -47,6 +50,8 @@ class Call(Generic[T]):
 
     request: Request
     read: Callable[[Answer], T]
+    #: whether there is nothing any more once it is done
+    removes: bool = False
 
 
 class JobOptions(TypedDict, total=False):
@@ -98,6 +103,30 @@ class JobAsk:
 def new_key() -> str:
     """Make an Idempotency-Key."""
     return str(uuid.uuid4())
+
+
+def checked_key(key: str) -> str:
+    """Look that an Idempotency-Key is one; another in its place would make the same thing twice. Raises ValueError."""
+    if not _KEY.fullmatch(key):
+        raise ValueError("an Idempotency-Key has 1 to 255 visible ASCII characters")
+    return key
+
+
+def key_of(request: Request) -> str | None:
+    """Give the Idempotency-Key that a request is made under."""
+    quoted = request.headers.get("idempotency-key")
+    return quoted[1:-1] if quoted else None
+
+
+def upload_key(key: str, path: Path) -> str:
+    """Make the key of a file's upload for a job that has one: the same file for the same job is the same upload.
+
+    So a job that is submitted again under its key, by a process that knows no more than that, has the same body again.
+    Raises OSError.
+    """
+    with path.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256(msgspec.json.encode([key, os.fsencode(path.name).hex(), content])).hexdigest()
 
 
 def file_of(media: Media) -> Path | None:
@@ -192,7 +221,7 @@ def read_upload(upload_id: str) -> Call[Upload]:
 
 
 def delete_upload(upload_id: str) -> Call[None]:
-    return Call(Request("DELETE", f"/v1/uploads/{_segment(upload_id)}"), read_nothing)
+    return Call(Request("DELETE", f"/v1/uploads/{_segment(upload_id)}"), read_nothing, removes=True)
 
 
 def create_session(profile: str | None, language: str | None, *, key: str) -> Call[Session]:
@@ -213,7 +242,7 @@ def session_timeline(session_id: str) -> Call[Any]:
 
 
 def close_session(session_id: str) -> Call[None]:
-    return Call(Request("DELETE", f"/v1/sessions/{_segment(session_id)}"), read_nothing)
+    return Call(Request("DELETE", f"/v1/sessions/{_segment(session_id)}"), read_nothing, removes=True)
 
 
 def submit_batch(
@@ -310,7 +339,7 @@ def _with_json(method: str, path: str, body: Any, *, key: str | None = None) -> 
 
 
 def _named(key: str | None) -> dict[str, str]:
-    return {"idempotency-key": f'"{key}"'} if key else {}
+    return {} if key is None else {"idempotency-key": f'"{checked_key(key)}"'}
 
 
 def _job(job_id: str) -> str:

@@ -1,7 +1,7 @@
 """What goes wrong, as exceptions: one class for each family of codes, with the code in `.code`.
 
 ```
-ReelgateError
+ReelgateError           each with `.maybe_done`, and `.idempotency_key` where a call makes something
   NoAnswer              the API cannot be reached, or broke off; `.retryable`
   Refused               the API answered with a problem: `.status`, `.code`, `.retryable`, `.problem`, `.retry_after_s`
     NotAuthorized       the key is unknown, or lacks a scope; a link is not good any more
@@ -39,10 +39,14 @@ class ReelgateError(Exception):
     #: whether the same call may succeed later, unchanged
     retryable: bool = False
     problem: Problem | None = None
+    #: whether the call may have been carried out all the same, by this attempt or one before
+    maybe_done: bool = False
+    #: what the call was made under, where it makes something: the same call under it does nothing twice
+    idempotency_key: str | None = None
 
 
 class NoAnswer(ReelgateError):
-    """The API did not answer. Repeat the call with the same Idempotency-Key."""
+    """The API did not answer. Repeat the call with the same Idempotency-Key, `.idempotency_key`."""
 
     code = "no_answer"
 

@@ -10,21 +10,14 @@ from typing import TypeVar
 from reelgate.client import calls
 from reelgate.client.answers import refusal_of, utc_now
 from reelgate.client.calls import Call
-from reelgate.client.effects import (
-    Answer,
-    Emit,
-    Failure,
-    Pause,
-    Request,
-    Send,
-    Steps,
-)
-from reelgate.client.errors import NoAnswer, ReelgateError
-from reelgate.client.retries import RetryPolicy, is_worth_retrying, pause_s, retry_after_s
-from reelgate.client.types import Page
+from reelgate.client.effects import Answer, Failure, Pause, Request, Send, Steps
+from reelgate.client.errors import NoAnswer, NotFound, ReelgateError
+from reelgate.client.retries import RetryPolicy, is_worth_retrying, may_be_done, pause_s, retry_after_s
 
 T = TypeVar("T")
-Row = TypeVar("Row")
+
+#: how an attempt was answered whose answer was lost, where the next one finds nothing any more
+REMOVED = Answer(204)
 
 
 @dataclass(frozen=True)
@@ -38,6 +31,10 @@ class Circumstances:
     dice: Callable[[], float] = random.random
     new_key: Callable[[], str] = calls.new_key
 
+    def key(self, given: str | None) -> str:
+        """Give the caller's Idempotency-Key, or a new one. Raises ValueError."""
+        return self.new_key() if given is None else calls.checked_key(given)
+
 
 class Patience:
     """How long it has been failing, and what that means for the next attempt."""
@@ -46,6 +43,8 @@ class Patience:
         self._circumstances = circumstances
         self._failures = 0
         self._since_s = 0.0
+        #: whether an attempt of these may have been carried out
+        self.maybe_done = False
 
     def restore(self) -> None:
         """Take note of a success."""
@@ -56,6 +55,7 @@ class Patience:
         now_s = self._circumstances.clock()
         self._since_s = self._since_s if self._failures else now_s
         self._failures += 1
+        self.maybe_done = self.maybe_done or may_be_done(request, outcome)
         pause = None
         if is_worth_retrying(request, outcome):
             pause = pause_s(
@@ -67,16 +67,24 @@ class Patience:
                 now=self._circumstances.now(),
             )
         if pause is None:
-            raise error_of(outcome, self._circumstances.now())
+            error = error_of(outcome, self._circumstances.now(), maybe_done=self.maybe_done)
+            raise known_by(error, request, maybe_done=self.maybe_done)
         return pause
 
 
-def error_of(outcome: Answer | Failure, now: datetime) -> ReelgateError:
+def error_of(outcome: Answer | Failure, now: datetime, *, maybe_done: bool) -> ReelgateError:
     """Make the exception of what went wrong."""
     if isinstance(outcome, Answer):
         return refusal_of(outcome, retry_after_s=retry_after_s(outcome, now))
-    certain = "" if outcome.sent else "; nothing was sent"
+    certain = "" if outcome.sent or maybe_done else "; nothing was sent"
     return NoAnswer(f"The API cannot be reached ({outcome.kind}{certain}).", retryable=not outcome.permanent)
+
+
+def known_by(error: ReelgateError, request: Request, *, maybe_done: bool) -> ReelgateError:
+    """Write on an exception what its caller needs to repeat the call without doing it twice."""
+    error.maybe_done = maybe_done
+    error.idempotency_key = calls.key_of(request)
+    return error
 
 
 def exchange(here: Circumstances, call: Call[T]) -> Steps[T]:
@@ -85,17 +93,19 @@ def exchange(here: Circumstances, call: Call[T]) -> Steps[T]:
     while True:
         outcome = yield Send(call.request)
         if isinstance(outcome, Answer) and not outcome.is_error:
-            return call.read(outcome)
+            return read_answer(call, outcome)
+        if patience.maybe_done and call.removes and is_gone(outcome):
+            return call.read(REMOVED)
         yield Pause(patience.pause_after(call.request, outcome))
 
 
-def pages(here: Circumstances, page: Callable[[str | None], Call[Page[Row]]]) -> Steps[None]:
-    """Emit every row of a list, page after page; `page` makes the call that goes on after a cursor."""
-    cursor: str | None = None
-    while True:
-        found = yield from exchange(here, page(cursor))
-        for row in found.data:
-            yield Emit(row)
-        if not found.has_more or found.next_cursor is None:
-            return
-        cursor = found.next_cursor
+def is_gone(outcome: Answer | Failure) -> bool:
+    return isinstance(outcome, Answer) and isinstance(refusal_of(outcome), NotFound)
+
+
+def read_answer(call: Call[T], answer: Answer) -> T:
+    """Read what answered. Raises NoAnswer where that was not the API; it may have got the call all the same."""
+    try:
+        return call.read(answer)
+    except NoAnswer as error:
+        raise known_by(error, call.request, maybe_done=call.request.method != "GET") from None

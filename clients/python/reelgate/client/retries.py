@@ -52,6 +52,15 @@ def pause_s(
     return pause if failing_for_s + pause <= policy.within_s else None
 
 
+def may_be_done(request: Request, outcome: Answer | Failure) -> bool:
+    """Whether a request that failed so may have been carried out: its answer was lost, or another attempt is under way."""
+    if request.method == "GET":
+        return False
+    if isinstance(outcome, Failure):
+        return outcome.sent
+    return outcome.status >= 500 or outcome.status == 408 or problem_of(outcome).code == "in_progress"  # noqa: PLR2004
+
+
 def retry_after_s(answer: Answer, now: datetime) -> float | None:
     """Read ``Retry-After``: seconds, or a date (RFC 9110, 10.2.3). None where there is none that can be read."""
     given = answer.headers.get("retry-after", "").strip()
@@ -59,6 +68,6 @@ def retry_after_s(answer: Answer, now: datetime) -> float | None:
         return float(given[:9])
     try:
         then = email.utils.parsedate_to_datetime(given)
-    except ValueError:
+        return max(0.0, (then.astimezone(UTC) - now).total_seconds())
+    except (ValueError, OverflowError):  # a year that no clock reaches
         return None
-    return max(0.0, (then.astimezone(UTC) - now).total_seconds())

@@ -4,6 +4,7 @@ A verb decides (what to send, whether to try again, when it is over) and leaves 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -14,9 +15,9 @@ from reelgate.client.errors import (
     DownloadFailed,
     NoAnswer,
     NotFound,
+    ReelgateError,
     Refused,
     StillRunning,
-    Unavailable,
     require_success,
 )
 from reelgate.client.event_reader import SILENCE_S, EventReader
@@ -52,13 +53,13 @@ def upload(
 ) -> Steps[Upload]:
     """Send a file."""
     body = yield Work(lambda: calls.file_body(path, progress))
-    return (yield from exchange(here, calls.upload(body, filename or path.name, key=key or here.new_key())))
+    return (yield from exchange(here, calls.upload(body, filename or path.name, key=here.key(key))))
 
 
 def submit(here: Circumstances, ask: JobAsk, *, key: str | None, progress: ByteProgress | None) -> Steps[Job]:
     """Upload what is a file, then submit."""
-    [ready] = yield from uploaded(here, [ask], progress)
-    return (yield from exchange(here, calls.submit(ready, key=key or here.new_key())))
+    [ready] = yield from uploaded(here, [ask], progress, key=key)
+    return (yield from exchange(here, calls.submit(ready, key=here.key(key))))
 
 
 def submit_batch(
@@ -70,18 +71,30 @@ def submit_batch(
     key: str | None,
 ) -> Steps[Batch]:
     """Upload what is a file, then submit all together."""
-    ready = yield from uploaded(here, asks, None)
-    return (yield from exchange(here, calls.submit_batch(ready, session, webhook, key=key or here.new_key())))
+    ready = yield from uploaded(here, asks, None, key=key)
+    return (yield from exchange(here, calls.submit_batch(ready, session, webhook, key=here.key(key))))
 
 
-def uploaded(here: Circumstances, asks: Sequence[JobAsk], progress: ByteProgress | None) -> Steps[list[JobAsk]]:
-    """Upload what is a file, each once; all of them must be there before the first one is sent. Raises OSError."""
+def uploaded(
+    here: Circumstances, asks: Sequence[JobAsk], progress: ByteProgress | None, *, key: str | None
+) -> Steps[list[JobAsk]]:
+    """Upload what is a file, each once; all of them must be there before the first one is sent. Raises OSError.
+
+    `key`: that of what is made of them. Where an upload fails, that was surely not made.
+    """
+    if key is not None:
+        calls.checked_key(key)
     files = {path for ask in asks for each in ask.media if (path := calls.file_of(each))}
     for path in files:
         yield Work(path.stat)
     uploads: dict[Path, Upload] = {}
     for path in sorted(files):
-        uploads[path] = yield from upload(here, path, None, key=None, progress=progress)
+        named = None if key is None else (yield Work(partial(calls.upload_key, key, path)))
+        try:
+            uploads[path] = yield from upload(here, path, None, key=named, progress=progress)
+        except ReelgateError as error:
+            error.maybe_done, error.idempotency_key = False, key
+            raise
     return [ask.with_media([_as_upload(each, uploads) for each in ask.media]) for ask in asks]
 
 
@@ -128,7 +141,9 @@ def run(
     submitted = yield from submit(here, ask, key=key, progress=None)
     try:
         job = yield from wait(here, submitted.id, within_s=within_s, progress=progress)
-    except (NoAnswer, Unavailable) as away:
+    except NotFound:  # somebody deleted it
+        raise
+    except (NoAnswer, Refused) as away:
         raise StillRunning(submitted.id) from away
     require_success(job)
     if to is not None:
