@@ -18,7 +18,7 @@ from reelgate.client import (
     Reelgate,
     require_success,
 )
-from reelgate.client.film_download import part_of
+from reelgate.client.film_part import part_of
 from tests.api_fixture import CLIP, Api, running_api
 from tests.job_ends import VIDEO, fail, succeed
 from tests.until import PATIENCE_S

@@ -1,10 +1,13 @@
 """The client's download: whole or not there, gone on from where it broke, and never under its name before."""
 
+import os
+
 import pytest
 
 from reelgate.client import DownloadFailed, NoFilm, NotFound
 from reelgate.client.effects import Failure
-from reelgate.client.film_download import download, part_of
+from reelgate.client.film_download import download
+from reelgate.client.film_part import part_of
 from tests.client_script import Played, Time, answer, circumstances, play, problem
 
 FILM = bytes(range(256)) * 4
@@ -133,3 +136,118 @@ def test_a_full_disk_is_told_as_it_is(tmp_path):
     played = Played()
     with pytest.raises(FileNotFoundError):
         play(download(circumstances(), "job_1", tmp_path / "no" / "x"), [job(), whole(), FILM, b""], played=played)
+
+
+def endlessly(*outcomes):
+    while True:
+        yield from outcomes
+
+
+@pytest.mark.parametrize(
+    "lying",
+    [
+        [answer(206, b""), FILM[700:], b""],
+        [answer(206, b"", content_type="multipart/byteranges; boundary=x"), FILM[700:], b""],
+        [answer(206, b"", content_range="bytes 0-1023/1024"), FILM, b""],
+        [part(300), FILM[300:], b""],
+        [part(700, total=2000), FILM[700:], b""],
+        [answer(200, b"", content_length="38"), b"<html>Sign in to the airport</html>...", b""],
+        [answer(200, b"", content_type="text/html; charset=utf-8"), b"<html>Sign in</html>", b""],
+    ],
+)
+def test_what_is_no_rest_of_this_film_neither_harms_what_came_nor_is_saved(tmp_path, lying):
+    clock, to = Time(), tmp_path / "out.mp4"
+    part_of(to, "job_1").write_bytes(FILM[:700])
+
+    def outcomes():
+        yield from (job(), lying[0])  # its body is not even read
+        yield from (job(), part(700), FILM[700:], b"")
+
+    play(download(circumstances(clock=clock), "job_1", to), outcomes(), clock=clock)
+    assert to.read_bytes() == FILM
+
+
+@pytest.mark.parametrize(
+    "always",
+    [
+        [job(), whole(), FILM[:600], Failure("ReadError")],
+        [job(), whole(), FILM * 2],
+        [job(), whole(content_length="38")],
+        [job(size_bytes=None), answer(416)],
+        [job(), whole(), b""],
+    ],
+)
+def test_what_breaks_the_same_way_each_time_is_given_up(tmp_path, always):
+    clock, to = Time(), tmp_path / "out.mp4"
+    played = Played()
+    with pytest.raises(DownloadFailed):
+        play(
+            download(circumstances(within_s=20, clock=clock), "job_1", to),
+            endlessly(*always),
+            clock=clock,
+            played=played,
+        )
+    assert sum(played.pauses_s) <= 20
+    assert not to.exists()
+
+
+def in_between(tmp_path, act):
+    """Download a film, and do something when half of it has come."""
+    to = tmp_path / "out.mp4"
+
+    def outcomes():
+        yield from (job(), whole(), FILM[:600])
+        act(to)
+        yield from (FILM[600:], b"")
+
+    play(download(circumstances(), "job_1", to), outcomes())
+    return to
+
+
+def test_two_that_save_the_same_film_to_the_same_place_both_have_it_whole(tmp_path):
+    def another(to):
+        play(download(circumstances(), "job_1", to), [job(), whole(), FILM, b""])
+        assert to.read_bytes() == FILM
+
+    to = in_between(tmp_path, another)
+    assert to.read_bytes() == FILM
+    assert list(tmp_path.iterdir()) == [to]
+
+
+def test_one_that_dies_beside_another_leaves_that_ones_film_whole(tmp_path):
+    def another(to):
+        with pytest.raises(DownloadFailed):
+            play(download(circumstances(within_s=0), "job_1", to), [job(), whole(), FILM[:10], Failure("ReadError")])
+
+    to = in_between(tmp_path, another)
+    assert to.read_bytes() == FILM
+    assert list(tmp_path.iterdir()) == [to]
+
+
+def test_a_link_stays_a_link_to_where_the_film_goes(tmp_path):
+    (tmp_path / "disk").mkdir()
+    to = tmp_path / "out.mp4"
+    to.symlink_to(tmp_path / "disk" / "film.mp4")
+    play(download(circumstances(), "job_1", to), [job(), whole(), FILM, b""])
+    assert to.is_symlink()
+    assert (tmp_path / "disk" / "film.mp4").read_bytes() == FILM
+
+
+def test_what_is_there_and_no_file_is_never_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(OSError, match="no file"):
+            play(download(circumstances(), "job_1", place), [job(), whole(), FILM, b""])
+    assert (tmp_path / "pipe").is_fifo()
+
+
+@pytest.mark.parametrize("name", ["x" * 251 + ".mp4", "ä" * 125 + ".mp4"])
+def test_the_longest_name_of_a_file_is_no_trouble(tmp_path, name):
+    play(download(circumstances(), "job_1", tmp_path / name), [job(), whole(), FILM, b""])
+    assert (tmp_path / name).read_bytes() == FILM
+
+
+def test_a_film_that_is_gone_leaves_nothing_behind(tmp_path):
+    with pytest.raises(NotFound):
+        play(download(circumstances(), "job_1", tmp_path / "x"), [job(), problem(404, "not_found")])
+    assert list(tmp_path.iterdir()) == []

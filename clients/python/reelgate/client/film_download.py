@@ -5,15 +5,15 @@ process, which finds it by the job's id in its name.
 """
 
 import re
-from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO
 
 from reelgate.client import calls
 from reelgate.client.answers import refusal_of
 from reelgate.client.effects import Answer, ByteProgress, Close, Failure, Open, Pause, Read, Request, Steps, Work
 from reelgate.client.errors import DownloadFailed, NoFilm, NotAuthorized, NotFound, ReelgateError
 from reelgate.client.exchange import Circumstances, Patience, exchange
+from reelgate.client.film_part import FilmPart
 from reelgate.client.types import Job, Output
 
 _PARTIAL, _OUT_OF_RANGE = 206, 416
@@ -22,26 +22,23 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 def download(here: Circumstances, job_id: str, path: Path, progress: ByteProgress | None = None) -> Steps[Path]:
     """Fetch a job's film. Raises NotFound where there is none, DownloadFailed where it does not come, OSError."""
-    part = part_of(path, job_id)
+    film = film_of((yield from exchange(here, calls.read_job(job_id))))
+    part: FilmPart = yield Work(lambda: FilmPart.open(path, job_id))
     patience = Patience(here)
-    while True:
-        film = film_of((yield from exchange(here, calls.read_job(job_id))))
-        fetch = FilmFetch(film, part, etag=f'"{job_id}"', progress=progress)
-        try:
-            pause_s = yield from fetch.run(patience)
-        except NotFound:
-            raise
-        except ReelgateError as why:
-            raise DownloadFailed(job_id, path, str(why)) from why
-        if pause_s is None:
-            yield Work(lambda: part.replace(path))
-            return path
-        yield Pause(pause_s)
-
-
-def part_of(path: Path, job_id: str) -> Path:
-    """Name the file that a film is gathered in."""
-    return path.with_name(f".{path.name}.{job_id}.part")
+    with closing(part):
+        while True:
+            fetch = FilmFetch(film, part, etag=f'"{job_id}"', progress=progress)
+            try:
+                pause_s = yield from fetch.run(patience)
+            except NotFound:
+                raise
+            except ReelgateError as why:
+                raise DownloadFailed(job_id, path, str(why)) from why
+            if pause_s is None:
+                yield Work(part.save)
+                return path
+            yield Pause(pause_s)
+            film = film_of((yield from exchange(here, calls.read_job(job_id))))
 
 
 def film_of(job: Job) -> Output:
@@ -54,7 +51,7 @@ def film_of(job: Job) -> Output:
 class FilmFetch:
     """One attempt at the bytes that are missing."""
 
-    def __init__(self, film: Output, part: Path, *, etag: str, progress: ByteProgress | None) -> None:
+    def __init__(self, film: Output, part: FilmPart, *, etag: str, progress: ByteProgress | None) -> None:
         self._url = str(film.url)
         self._size_bytes = film.size_bytes
         self._part = part
@@ -63,7 +60,7 @@ class FilmFetch:
 
     def run(self, patience: Patience) -> Steps[float | None]:
         """Fetch. Gives None when the file is whole, else the pause before another attempt; raises ReelgateError."""
-        have_bytes = yield Work(lambda: self._part.stat().st_size if self._part.exists() else 0)
+        have_bytes: int = yield Work(self._part.size_bytes)
         if self._size_bytes and have_bytes == self._size_bytes:
             return None
         if self._size_bytes and have_bytes > self._size_bytes:
@@ -75,7 +72,7 @@ class FilmFetch:
             yield Close()
             return None if broken is None else patience.pause_after(request, broken)
         if isinstance(answer, Answer) and answer.status == _OUT_OF_RANGE:
-            yield Work(self._part.unlink)
+            yield Work(lambda: self._part.begin_at(0))
         return self._pause_after(request, answer, patience)
 
     def _pause_after(self, request: Request, refused: Answer | Failure, patience: Patience) -> float:
@@ -83,46 +80,61 @@ class FilmFetch:
         passing = isinstance(refused, Answer) and (
             refused.status == _OUT_OF_RANGE or isinstance(refusal_of(refused), NotAuthorized)
         )
-        return patience.pause_after(request, Failure("RefusedLink") if passing else refused)
+        return patience.pause_after(request, Failure("refused link") if passing else refused)
 
     def _gather(self, answer: Answer, have_bytes: int, patience: Patience) -> Steps[Failure | None]:
         """Write what comes behind what is there. Gives None when the file is whole."""
-        begins_at, size_bytes = where_it_stands(answer)
-        if begins_at not in (0, have_bytes):
-            return Failure("WrongRange")
-        wanted_bytes = self._size_bytes or size_bytes
-        file: BinaryIO = yield Work(lambda: opened_at(self._part, begins_at))
-        with file:
-            while chunk := (yield Read()):
-                if isinstance(chunk, Failure):
-                    return chunk
-                yield Work(written(file, chunk))
-                begins_at += len(chunk)
+        try:
+            begins_at, size_bytes = place_in_film(answer, have_bytes=have_bytes, size_bytes=self._size_bytes)
+        except NotTheFilm as wrong:
+            return Failure(str(wrong))
+        yield Work(lambda: self._part.begin_at(begins_at))
+        at_bytes = begins_at
+        while chunk := (yield Read()):
+            if isinstance(chunk, Failure):
+                return chunk
+            at_bytes += len(chunk)
+            if size_bytes is not None and at_bytes > size_bytes:
+                return Failure("more bytes than the film has")
+            if (yield from self._write(chunk)):
                 patience.restore()
-                if self._progress:
-                    self._progress(begins_at, wanted_bytes or 0)
-        return None if wanted_bytes in (None, begins_at) else Failure("Truncated")
+            if self._progress:
+                self._progress(at_bytes, size_bytes or 0)
+        return None if size_bytes in (None, at_bytes) else Failure("fewer bytes than the film has")
+
+    def _write(self, chunk: bytes) -> Steps[bool]:
+        """Write, and tell whether that is a step forward: what comes anew after each break is none."""
+        is_new: bool = yield Work(lambda: self._part.write(chunk))
+        return is_new
+
+
+class NotTheFilm(Exception):  # noqa: N818 - it never leaves this module
+    """What answers is not the film, or not the part of it that was asked for; nothing of it may be written."""
+
+
+def place_in_film(answer: Answer, *, have_bytes: int, size_bytes: int | None) -> tuple[int, int | None]:
+    """Tell where an answer's bytes begin in the film, and how large that is; None where nobody says. Raises NotTheFilm.
+
+    `size_bytes`: what the job says. A page in the film's place, e.g. a proxy's, has another length, or is text.
+    """
+    kind = answer.headers.get("content-type", "")
+    if kind.startswith("text/"):
+        raise NotTheFilm(f"{kind} instead of a film")
+    begins_at, told_bytes = where_it_stands(answer)
+    if begins_at != (have_bytes if answer.status == _PARTIAL else 0):
+        raise NotTheFilm("another part of the film than was asked for")
+    if None not in (size_bytes, told_bytes) and size_bytes != told_bytes:
+        raise NotTheFilm("another film, or a page")
+    return begins_at, size_bytes or told_bytes
 
 
 def where_it_stands(answer: Answer) -> tuple[int, int | None]:
-    """Tell where an answer's bytes begin in the film, and how large that is; None where it is not told."""
-    told = _CONTENT_RANGE.fullmatch(answer.headers.get("content-range", ""))
-    if answer.status == _PARTIAL and told:
+    """Read where an answer's bytes begin in the whole, and how large that is; -1 and None where it is not told."""
+    if answer.status == _PARTIAL:
+        told = _CONTENT_RANGE.fullmatch(answer.headers.get("content-range", ""))
+        if not told:
+            return -1, None
         return int(told[1]), None if told[2] == "*" else int(told[2])
     length = answer.headers.get("content-length", "")
-    return 0, int(length) if length.isdigit() else None
-
-
-def opened_at(part: Path, at_bytes: int) -> BinaryIO:
-    """Open a file to go on at a place, and cut off what stands behind it.
-
-    Not to append: two that download the same film write the same bytes to the same places.
-    """
-    file = part.open("r+b" if at_bytes else "wb")
-    file.seek(at_bytes)
-    return file
-
-
-def written(file: BinaryIO, chunk: bytes) -> Callable[[], int]:
-    """Make the task of writing a chunk."""
-    return lambda: file.write(chunk)
+    is_told = length.isdigit() and "content-encoding" not in answer.headers
+    return 0, int(length) if is_told else None
