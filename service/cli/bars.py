@@ -2,17 +2,17 @@
 
 from typing import Any, Self
 
-import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from reelgate.client.types import Job
+from service.cli.printing import Teller, printable
 
 
 class Bar:
-    """A bar from 0 to `total`. `quiet`: stdout is for JSON, so lines go to stderr."""
+    """A bar from 0 to `total`. `teller` says the lines that stand for it where there is no terminal."""
 
-    def __init__(self, title: str, total: int, *columns: Any, quiet: bool) -> None:
+    def __init__(self, title: str, total: int, *columns: Any, teller: Teller) -> None:
         console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
@@ -21,9 +21,9 @@ class Bar:
             console=console,
             disable=not console.is_terminal,
         )
-        self._task = self._progress.add_task(title, total=total)
+        self._task = self._progress.add_task(printable(title), total=total)
         self._words = ""
-        self._quiet = quiet
+        self._teller = teller
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -38,16 +38,16 @@ class Bar:
 
     def job(self, job: Job) -> None:
         """Stand where a job is."""
-        words = job.progress.message
+        words = printable(job.progress.message)
         if words != self._words and self._progress.disable:
-            click.echo(f"{job.progress.percent:3d} %  {words}", err=self._quiet)
+            self._teller.say(f"{job.progress.percent:3d} %  {words}")
         self._words = words
         self._progress.update(self._task, completed=job.progress.percent, description=words)
 
 
-def bytes_bar(title: str, *, quiet: bool) -> Bar:
-    return Bar(title, 0, DownloadColumn(), quiet=quiet)
+def bytes_bar(title: str, teller: Teller) -> Bar:
+    return Bar(title, 0, DownloadColumn(), teller=teller)
 
 
-def job_bar(*, quiet: bool) -> Bar:
-    return Bar("waiting", 100, quiet=quiet)
+def job_bar(teller: Teller) -> Bar:
+    return Bar("waiting", 100, teller=teller)

@@ -17,9 +17,7 @@ from reelgate.client import (
     Unavailable,
 )
 from service.cli.options import Access
-from service.cli.shown import printable
-
-INTERRUPTED = 130
+from service.cli.printing import INTERRUPTED, echo, printable
 
 #: somebody waits at a terminal
 CALL_PATIENCE_S = 10.0
@@ -67,7 +65,7 @@ def calling(
         raise click.UsageError(str(error)) from None
     except KeyboardInterrupt:
         for line in ["", "Interrupted.", *advice()]:
-            click.echo(line, err=True)
+            echo(line, err=True)
         sys.exit(INTERRUPTED)
 
 

@@ -1,5 +1,6 @@
 """A job's way from files to a film, as the command line goes it; at each point it knows how to go on from there."""
 
+import re
 import shlex
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from reelgate.client.types import Profile, Upload
 from service.cli.bars import bytes_bar, job_bar
 from service.cli.options import JobWish
 from service.cli.preflight import Words, check_files
+from service.cli.printing import Teller
 from service.cli.shown import print_json, print_result
 
 #: the API may be away for so long while a job runs there, or its film waits
@@ -33,6 +35,7 @@ class Journey:
     def __init__(self, reelgate: Reelgate, log: "Log") -> None:
         self._reelgate = reelgate
         self._log = log
+        self.teller = log.teller
 
     def begin(self, words: Words, wish: JobWish, options: JobOptions) -> Job:
         """Check what only the API knows, upload, and submit."""
@@ -60,13 +63,13 @@ class Journey:
                 raise
 
     def _upload(self, file: Path) -> Upload:
-        with bytes_bar(f"uploading {file.name}", quiet=self._log.quiet) as bar:
+        with bytes_bar(f"uploading {file.name}", self._log.teller) as bar:
             return self._reelgate.upload(file, progress=bar.bytes_done)
 
     def wait(self, job_id: str, *, timeout_s: float | None = None) -> Job:
         """Follow a job to its end, however it ends."""
         self._log.goes_on(job_id)
-        with job_bar(quiet=self._log.quiet) as bar:
+        with job_bar(self._log.teller) as bar:
             try:
                 job = self._reelgate.wait(job_id, within_s=timeout_s, progress=bar.job)
             except Refused as refused:
@@ -80,10 +83,10 @@ class Journey:
 
         Raises DownloadFailed whatever keeps it from coming, since it is there, and paid for; NotFound where it is not.
         """
-        path = output or Path(f"{job.id}.{job.output.format if job.output else 'mp4'}")
+        path = output or Path(film_name(job))
         self._log.at = "downloading"
         try:
-            with bytes_bar(f"downloading {path.name}", quiet=self._log.quiet) as bar:
+            with bytes_bar(f"downloading {path.name}", self._log.teller) as bar:
                 self._reelgate.download(job.id, path, progress=bar.bytes_done)
         except NotFound:
             self._log.at = "ended"
@@ -100,19 +103,15 @@ class Log:
 
     def __init__(self, output: Path | None, *, quiet: bool) -> None:
         self.at = "checking"
-        self.quiet = quiet
+        self.teller = Teller(err=quiet)
         self._output = output
         self._job_id = ""
 
-    def say(self, words: str) -> None:
-        """Say something that is no result: on stdout for people, on stderr beside JSON."""
-        click.echo(words, err=self.quiet)
-
     def accepted(self, job: Job) -> None:
         self.goes_on(job.id)
-        self.say(f"{job.id} is {job.status}")
+        self.teller.say(f"{job.id} is {job.status}")
         for hint in job.hints:
-            self.say(f"hint: {hint}")
+            self.teller.say(f"hint: {hint}")
 
     def goes_on(self, job_id: str) -> None:
         self._job_id, self.at = job_id, "waiting"
@@ -122,7 +121,7 @@ class Log:
 
     def saved(self, path: Path) -> None:
         self.at = "ended"
-        self.say(f"saved {path}")
+        self.teller.say(f"saved {path}")
 
     def advice(self) -> list[str]:
         """Say what goes on without this command, and how to go on with it."""
@@ -157,13 +156,18 @@ def largest_of(profiles: tuple[Profile, ...], wanted: str | None) -> int | None:
 
 
 def finish(journey: Journey, job: Job, output: Path | None, *, as_json: bool) -> None:
-    """Say how a job ended, and fetch its film. Raises JobNotDone, DownloadFailed."""
-    if as_json:
-        print_json(job)
-    else:
-        print_result(job)
+    """Say how a job ended, and fetch its film. Raises JobNotDone, DownloadFailed, OSError where words were lost."""
+    teller = journey.teller
+    teller.attempt(lambda: print_json(job) if as_json else print_result(job))
     require_success(job)
     if job.output:
         journey.download(job, output)
     elif output:
-        click.echo(f"{job.id} has no film, so {output} is not written", err=True)
+        teller.say(f"{job.id} has no film, so {output} is not written", err=True)
+    teller.own_up()
+
+
+def film_name(job: Job) -> str:
+    """Name a film after its job; it stays in this folder, whatever a server says."""
+    ending = job.output.format if job.output else "mp4"
+    return re.sub(r"[^A-Za-z0-9._-]", "_", f"{job.id}.{ending}").lstrip(".")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from service.cli import printing
 from service.cli.options import Access, with_access
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def cancel_command(job_id: str, *, api: str, key: str, as_json: bool) -> None:
     if as_json:
         shown.print_json(job)
     else:
-        click.echo(f"{job.id} is {job.status}")
+        printing.echo(f"{job.id} is {job.status}")
 
 
 @click.command("replay")
@@ -109,8 +110,8 @@ def replay_command(job_id: str, *, start: Literal["start", "render"], api: str, 
     if as_json:
         shown.print_json(job)
     else:
-        click.echo(f"{job.id} is {job.status}")
-        click.echo(f"to follow it: reelgate wait {job.id}", err=True)
+        printing.echo(f"{job.id} is {job.status}")
+        printing.echo(f"to follow it: reelgate wait {job.id}", err=True)
 
 
 @click.command("deliveries")

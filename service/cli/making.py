@@ -32,7 +32,7 @@ def run_command(
     key: str,
     as_json: bool,
 ) -> None:
-    """Edit files (or URLs) by a prompt and save the film. The prompt is the last argument:
+    """Edit files (or URLs) by a prompt and save the film. The prompt is the last argument, or ``-`` and on the input:
 
     reelgate run clip.mp4 "trim the first 2 seconds" -o out.mp4
     """
@@ -111,6 +111,7 @@ def download_command(job_id: str, *, output: Path | None, api: str, key: str, as
         journey.Journey(reelgate, log).download(job, output)
         if as_json:
             shown.print_json(job)
+        log.teller.own_up()
 
 
 def _options(wish: JobWish, film_format: str | None) -> "JobOptions":

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import click
 from click.core import ParameterSource
 
+from service.cli.printing import in_words
+
 
 class Access(NamedTuple):
     """Where the API is, and who calls."""
@@ -34,7 +36,7 @@ class JobWish(NamedTuple):
 def _off_the_command_line(context: click.Context, option: click.Parameter, given: str) -> str:
     """Take a key from the environment, or for ``-`` from the first line of the input; others can read command lines."""
     if context.get_parameter_source(str(option.name)) is ParameterSource.ENVIRONMENT:
-        return given
+        return given.strip()
     if given != "-":
         words = (
             "others on this machine can read it there: set REELGATE_API_KEY, or give --key - and the key on the input"
@@ -59,7 +61,7 @@ def _stacked(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
-with_access = _stacked(
+_access_options = _stacked(
     click.option(
         "--api", default="http://127.0.0.1:8080", envvar="REELGATE_API", show_default=True, help="Or REELGATE_API."
     ),
@@ -82,6 +84,11 @@ with_wish = _stacked(
         "--metadata", multiple=True, callback=_pairs, metavar="NAME=VALUE", help="Your own strings; may be repeated."
     ),
 )
+
+
+def with_access(command: Any) -> Any:
+    """Give a command where the API is and who calls, and have it end in words."""
+    return _access_options(in_words(command))
 
 
 def output_option(words: str) -> Callable[[Any], Any]:

@@ -1,6 +1,7 @@
 """What is looked at before anything is sent, let alone paid for: the words, the files, and where the film shall go."""
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -31,17 +32,35 @@ class Words(NamedTuple):
 
 
 def read_words(words: Sequence[str]) -> Words:
-    """Tell the prompt from the media. Raises UsageError where the last word is a file's name, or empty."""
+    """Tell the prompt from the media; ``-``: it is on the input. Raises UsageError where it is a file's name, or empty."""
     *media, prompt = words
+    if prompt == "-":
+        prompt = _read_prompt()
     if _names_a_file(prompt):
         raise click.UsageError(
             f"The last argument is the prompt, and '{prompt}' is the name of a file. Say what to do: {_EXAMPLE}"
         )
     if not prompt.strip():
         raise click.UsageError(f"The prompt is empty. Say what to do: {_EXAMPLE}")
+    if not prompt.isascii() and not _is_utf8(prompt):
+        raise click.UsageError("The prompt is not UTF-8.")
     if len(prompt) > _LONGEST_PROMPT:
         raise click.UsageError(f"The prompt has {len(prompt)} characters; it may have {_LONGEST_PROMPT}.")
     return Words(tuple(media), prompt)
+
+
+def _read_prompt() -> str:
+    try:
+        return sys.stdin.read().strip()
+    except UnicodeDecodeError:
+        raise click.UsageError("The prompt is not UTF-8.") from None
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        return bool(text.encode())
+    except UnicodeEncodeError:  # bytes that were none, as the system hands them over
+        return False
 
 
 def _names_a_file(prompt: str) -> bool:
@@ -81,12 +100,16 @@ def _check_file(file: Path) -> None:
 
 
 def check_output(output: Path) -> None:
-    """Look that a film can be written there. Raises ClickException."""
+    """Look that a film can be written there. Raises ClickException, OSError."""
+    if str(output) == "-":
+        raise click.ClickException("films do not go to stdout: name a file")
     folder = output.absolute().parent
     if output.is_dir():
         raise click.ClickException(f"{output} is a folder: name the file that the film shall go to")
     if not folder.is_dir():
         raise click.ClickException(f"there is no folder {folder}")
+    if output.exists() and not output.is_file():
+        raise click.ClickException(f"{output} is there already, and no file")
     if not os.access(folder, os.W_OK | os.X_OK, effective_ids=_EFFECTIVE):
         raise click.ClickException(f"nothing can be written in {folder}")
     if output.exists() and not os.access(output, os.W_OK, effective_ids=_EFFECTIVE):

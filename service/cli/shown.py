@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-import click
 import msgspec
 from rich.cells import cell_len, set_cell_size
 
 from reelgate.client.types import Delivery, Event, Job
+from service.cli.printing import echo, printable, printable_json
 
 _GAP = 2
 #: a column that is cut shows so much, or is left out
@@ -18,7 +18,7 @@ _NARROWEST = 8
 
 
 def print_json(value: Any) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    echo(printable_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()))
 
 
 def print_as_asked(job: Job, *, as_json: bool) -> None:
@@ -32,7 +32,7 @@ def print_as_asked(job: Job, *, as_json: bool) -> None:
 def print_result(job: Job) -> None:
     """Say what came of a job, without its film."""
     for line in filter(None, [job.reply, *job.changes, job.timeline]):
-        click.echo(printable(line, breaks=True))
+        echo(line)
     if job.result is not None:
         print_json(job.result)
 
@@ -59,7 +59,7 @@ def print_job(job: Job) -> None:
     ]
     for name, value in facts:
         if value not in (None, ""):
-            click.echo(f"{name:9} {printable(str(value))}")
+            echo(f"{name:9} {printable(str(value))}")
     print_result(job)
 
 
@@ -94,11 +94,11 @@ def _film_of(job: Job) -> str | None:
 def print_event(event: Event, *, as_json: bool) -> None:
     """Show an event in a line."""
     if as_json:
-        click.echo(msgspec.json.encode(event).decode())
+        echo(printable_json(msgspec.json.encode(event).decode()))
         return
     progress = event.job.progress if event.job else None
     rest = f"{progress.percent:3d} %  {printable(progress.message)}" if progress else ""
-    click.echo(f"{local(event.timestamp)}  {event.type:14} {rest}".rstrip())
+    echo(f"{local(event.timestamp)}  {event.type:14} {rest}".rstrip())
 
 
 def print_jobs(jobs: Iterable[Job]) -> None:
@@ -127,7 +127,7 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None
     """Print rows under their titles, no wider than the terminal; into a pipe, whole."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for line in table_lines(titles, rows, width=width):
-        click.echo(line)
+        echo(line)
 
 
 def table_lines(titles: Sequence[str], rows: Sequence[Sequence[object]], *, width: int | None) -> list[str]:
@@ -150,11 +150,6 @@ def fitting(widths: Sequence[int], width: int | None) -> list[int]:
         else:
             shown.pop()
     return shown
-
-
-def printable(text: str, *, breaks: bool = False) -> str:
-    """Take out what a terminal would obey: escape sequences come from prompts, too."""
-    return "".join(char if char.isprintable() or (breaks and char == "\n") else " " for char in text)
 
 
 def local(at: datetime | None, *, short: bool = False) -> str:

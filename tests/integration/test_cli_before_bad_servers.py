@@ -81,3 +81,179 @@ def test_a_submit_that_did_nothing_is_said_to_have_done_nothing(api: ScriptedApi
     api.replies["/v1/jobs"] = [gives(422, {"code": "invalid_value", "status": 422, "detail": "No."})]
     done = ran(api, folder, "submit", "clip.mp4", "trim it")
     assert (done.returncode, "nothing is charged" in done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("reader", ["true", "head -1"])
+@pytest.mark.parametrize(
+    "words", ["run clip.mp4 'trim it' -o out.mp4", "wait job_1 -o out.mp4", "download job_1 -o out.mp4"]
+)
+def test_a_film_is_saved_although_nobody_reads_along(api: ScriptedApi, folder: Path, words: str, reader: str) -> None:
+    with_film(api, reply="Done.\n" * 50_000)
+    done = shell(api, folder, f"{REELGATE} {words} | {reader}")
+    assert (folder / "out.mp4").read_bytes() == FILM, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_film_is_saved_although_its_words_cannot_be_and_that_is_told(api: ScriptedApi, folder: Path) -> None:
+    for flags in ("", "--json"):
+        done = shell(api, folder, f"{REELGATE} wait job_1 -o out.mp4 {flags} >/dev/full")
+        assert (folder / "out.mp4").read_bytes() == FILM
+        assert (done.returncode, "No space left" in done.stderr, "Traceback" in done.stderr) == (1, True, False)
+        (folder / "out.mp4").unlink()
+
+
+def shell(api: ScriptedApi, folder: Path, line: str) -> subprocess.CompletedProcess[str]:
+    env = os.environ | {"REELGATE_API": api.url, "REELGATE_API_KEY": "rg_secret"}
+    return subprocess.run(
+        line, shell=True, env=env, cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+
+
+@pytest.mark.parametrize("words", ["show job_1", "list", "credits", "events job_1", "show job_1 --json"])
+def test_a_full_disk_behind_stdout_is_told_in_words(api: ScriptedApi, folder: Path, words: str) -> None:
+    api.replies["/v1/jobs"] = [gives(200, {"data": [job()], "has_more": False})]
+    api.replies["/v1/credits"] = [gives(200, {"available": 1})]
+    api.replies["/v1/jobs/job_1/events"] = [gives(200, {"data": [{"type": "job.queued"}], "has_more": False})]
+    done = shell(api, folder, f"{REELGATE} {words} >/dev/full")
+    assert (done.returncode, "No space left" in done.stderr, "Traceback" in done.stderr) == (1, True, False), (
+        done.stderr
+    )
+
+
+def evil_job(api: ScriptedApi) -> dict[str, Any]:
+    """Make a job whose every word would be obeyed by a terminal."""
+    problem = {"code": EVIL, "detail": EVIL, "hint": EVIL, "status": 500}
+    output = {"url": f"{api.url}/film", "format": "mp4", "size_bytes": len(FILM)}
+    return job(
+        stage=EVIL,
+        reply=EVIL,
+        changes=[EVIL],
+        timeline=EVIL,
+        hints=[EVIL],
+        profile=EVIL,
+        session_id=EVIL,
+        metadata={EVIL: EVIL},
+        progress={"percent": 9, "message": EVIL},
+        wait={"reason": EVIL},
+        result={EVIL: EVIL},
+        error=problem,
+        output=output,
+        input={"prompt": EVIL},
+    )
+
+
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "clip.mp4", "trim it"),
+        ("submit", "clip.mp4", "trim it"),
+        ("wait", "job_1"),
+        ("show", "job_1"),
+        ("list",),
+        ("events", "job_1"),
+        ("events", "job_1", "--follow"),
+        ("cancel", "job_1"),
+        ("replay", "job_1"),
+        ("deliveries", "job_1"),
+        ("download", "job_1"),
+        ("credits",),
+        ("run", "clip.mp4", "trim it", "--profile", "x"),
+    ],
+)
+def test_nothing_that_a_server_says_is_obeyed_by_the_terminal(
+    api: ScriptedApi, folder: Path, words: tuple[str, ...], flags: tuple[str, ...]
+) -> None:
+    evil = evil_job(api)
+    event = {"type": EVIL, "timestamp": "2026-11-26T12:00:00Z", "data": {"job": evil}}
+    if "--follow" not in words:
+        api.replies["/v1/jobs/job_1/events"] = [gives(200, {"data": [event], "has_more": False})]
+    else:
+        frame = f"event: x\nid: evt_1\ndata: {json.dumps(event)}\n\n".encode()
+        api.replies["/v1/jobs/job_1/events"] = [gives(200, frame, content_type="text/event-stream")]
+    if words[0] in ("run", "wait", "submit"):
+        with_film(api, **{name: value for name, value in evil.items() if name not in ("id", "status")})
+    else:
+        api.replies["/v1/jobs/job_1"] = [gives(200, evil)]
+    listed = gives(200, {"data": [evil], "has_more": False})
+    api.replies["/v1/jobs"] = [listed] if words[0] == "list" else [gives(202, evil | {"status": f"queued{EVIL}"})]
+    for action in ("cancel", "replay"):
+        api.replies[f"/v1/jobs/job_1/{action}"] = [gives(200, evil | {"status": EVIL})]
+    sent = {"id": EVIL, "status": EVIL, "type": EVIL, "why": EVIL, "attempts": [{"error": EVIL}]}
+    api.replies["/v1/jobs/job_1/deliveries"] = [gives(200, {"data": [sent], "has_more": False})]
+    api.replies["/v1/credits"] = [gives(403, {"code": EVIL, "status": 403, "detail": EVIL})]
+    if "--profile" in words:
+        api.replies["/v1/profiles"] = [gives(200, {"data": [{"name": EVIL}]})]
+    done = ran(api, folder, *words, *flags)
+    said = done.stdout + done.stderr
+    assert "ha" in said or words[0] in ("download", "submit"), said
+    assert [char for char in said if not char.isprintable() and char != "\n"] == []
+    if flags and done.stdout and "--follow" not in words and words[0] != "events":
+        json.loads(done.stdout)
+
+
+def test_a_films_default_name_stays_in_the_folder(api: ScriptedApi, folder: Path) -> None:
+    output = {"url": f"{api.url}/film", "format": "x/../../../evil", "size_bytes": len(FILM)}
+    api.replies["/v1/jobs/job_1"] = [gives(200, job(output=output))]
+    here = folder / "a" / "b"
+    (here / "job_1.x").mkdir(parents=True)
+    done = ran(api, here, "download", "job_1")
+    assert done.returncode == 0, done.stderr
+    assert [path for path in folder.rglob("*evil*") if path.parent != here] == []
+
+
+@pytest.mark.parametrize("key", ["rg_secret\nx", "rg_secrät", "rg_secret x"])
+def test_a_key_that_can_be_none_is_told_without_it(api: ScriptedApi, folder: Path, key: str) -> None:
+    done = ran(api, folder, "show", "job_1", REELGATE_API_KEY=key)
+    assert (done.returncode, "no API key" in done.stderr, "secr" in done.stderr) == (2, True, False), done.stderr
+    assert api.asked == []
+
+
+def test_a_key_from_a_file_may_end_with_its_line(api: ScriptedApi, folder: Path) -> None:
+    assert ran(api, folder, "show", "job_1", REELGATE_API_KEY=" rg_secret\r\n").returncode == 0
+    assert api.asked[0][2]["authorization"] == "Bearer rg_secret"
+
+
+@pytest.mark.parametrize("rest", ["/?a=b", "/#x", " x"])
+def test_an_address_with_more_than_a_place_is_refused(api: ScriptedApi, folder: Path, rest: str) -> None:
+    done = ran(api, folder, "show", "job_1", REELGATE_API=api.url + rest)
+    assert (done.returncode, "no address" in done.stderr, api.asked) == (2, True, []), done.stderr
+
+
+def test_an_address_with_a_password_is_refused_without_saying_it(api: ScriptedApi, folder: Path) -> None:
+    done = ran(api, folder, "show", "job_1", REELGATE_API=api.url.replace("//", "//me:pa55@"))
+    assert (done.returncode, "no address" in done.stderr, "pa55" in done.stderr) == (2, True, False), done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "x" * 300, "trim it"),
+        ("run", "clip.mp4", "trim it", "-o", "x" * 300 + ".mp4"),
+        ("run", "clip.mp4", "trim it", "-o", "/dev/null"),
+        ("run", "clip.mp4", "trim it", "-o", "-"),
+        ("download", "job_1", "-o", "/dev/null"),
+    ],
+)
+def test_what_cannot_be_read_or_written_is_told_before_anything_is_sent(
+    api: ScriptedApi, folder: Path, words: tuple[str, ...]
+) -> None:
+    done = ran(api, folder, *words)
+    assert (done.returncode, "Traceback" in done.stderr, api.asked) == (1, False, []), done.stderr
+
+
+def test_a_prompt_can_come_on_the_input(api: ScriptedApi, folder: Path) -> None:
+    assert ran(api, folder, "submit", "clip.mp4", "-", stdin="trim it\n").returncode == 0
+    assert json.loads(api.asked[-1][3])["prompt"] == "trim it"
+    done = ran(api, folder, "submit", "clip.mp4", "-", stdin="\n")
+    assert (done.returncode, "prompt is empty" in done.stderr) == (2, True)
+
+
+def test_names_that_are_no_utf_8_are_uploaded_and_prompts_refused(api: ScriptedApi, folder: Path) -> None:
+    name = b"caf\xe9.mp4"
+    Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(MP4)
+    done = ran(api, folder, "submit", name, "trim it")
+    assert done.returncode == 0, done.stderr
+    assert len(api.asked) == 3
+    done = ran(api, folder, "submit", "clip.mp4", b"tr\xffim")
+    assert (done.returncode, "prompt is not UTF-8" in done.stderr) == (2, True), done.stderr

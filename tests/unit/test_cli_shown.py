@@ -1,10 +1,13 @@
 """Tables fit the terminal, and nothing that is shown is obeyed by it."""
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from service.cli.shown import fitting, printable, table_lines
+from service.cli.printing import printable, printable_json
+from service.cli.shown import fitting, table_lines
 
 ROWS = [("job_1", "running 60 %", "cut the pauses, add background music"), ("job_22", "failed", "剪掉停顿并加音乐")]
 TITLES = ("ID", "STATUS", "PROMPT")
@@ -43,3 +46,10 @@ def test_an_empty_table_has_its_titles():
 def test_escape_sequences_in_prompts_are_not_obeyed():
     assert printable("a\x1b[2Jb\r\nc") == "a [2Jb  c"
     assert printable("a\nb\x07", breaks=True) == "a\nb "
+
+
+@given(st.text())
+def test_json_says_the_same_and_nothing_that_a_terminal_obeys(text):
+    written = printable_json(json.dumps(text, ensure_ascii=False))
+    assert json.loads(written) == text
+    assert written.isprintable()

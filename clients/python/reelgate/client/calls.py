@@ -316,6 +316,11 @@ def test_webhook(*, key: str) -> Call[TestedWebhook]:
     return Call(_post("/v1/webhook:test", key=key), read_as(TestedWebhook))
 
 
+def file_name(path: Path) -> str:
+    """Give a file's name as the API takes it; what is no UTF-8 in it is replaced."""
+    return os.fsencode(path.name).decode(errors="replace")
+
+
 def file_body(path: Path, progress: ByteProgress | None) -> FileBody:
     """Look how large a file is. Raises OSError."""
     return FileBody(path, path.stat().st_size, progress)

@@ -1,6 +1,7 @@
 """What the blocking and the waiting driver share about httpx: requests made of ours, answers and failures of theirs."""
 
 import platform
+import re
 import ssl
 from importlib.metadata import version
 
@@ -13,6 +14,7 @@ CHUNK_BYTES = 1 << 18
 #: to connect, to send a chunk, and between two chunks of an answer
 SILENCE_S = 30.0
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+_KEY = re.compile("[!-~]+")
 _PERMANENT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.TooManyRedirects)
 
 
@@ -21,14 +23,26 @@ def user_agent() -> str:
 
 
 def check_address(url: str) -> str:
-    """Look that the API's address is one, without its last slash. Raises ValueError."""
+    """Look that the API's address is one, without its last slash. Raises ValueError, without a password that stands in it."""
     try:
         known = httpx.URL(url)
-    except httpx.InvalidURL as wrong:
-        raise ValueError(f"{url} is no address: {wrong}") from None
-    if known.scheme not in ("http", "https") or not known.host:
-        raise ValueError(f"{url} is no address: it must be like https://reelgate.example.com")
+        is_good = known.scheme in ("http", "https") and bool(known.host)
+    except (httpx.InvalidURL, UnicodeError) as wrong:
+        raise ValueError(f"{_without_user(url)} is no address: {wrong}") from None
+    if not is_good or known.userinfo or known.query or known.fragment or " " in url:
+        raise ValueError(f"{_without_user(url)} is no address: it must be like https://reelgate.example.com")
     return url.rstrip("/")
+
+
+def _without_user(url: str) -> str:
+    return re.sub(r"//[^/]*@", "//…@", url)
+
+
+def check_api_key(key: str) -> str:
+    """Look that a key is one; what came from a file may end with its line. Raises ValueError, without the key."""
+    if not _KEY.fullmatch(key.strip()):
+        raise ValueError("that is no API key: a key has visible ASCII characters alone")
+    return key.strip()
 
 
 def tls_context() -> ssl.SSLContext:
@@ -44,7 +58,7 @@ class Outgoing:
     def __init__(self, base_url: str, key: str) -> None:
         self.base_url = check_address(base_url)
         self._headers = {"user-agent": user_agent()}
-        self._authorization = {"authorization": f"Bearer {key}"}
+        self._authorization = {"authorization": f"Bearer {check_api_key(key)}"}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.base_url!r})"

@@ -53,7 +53,8 @@ def upload(
 ) -> Steps[Upload]:
     """Send a file."""
     body = yield Work(lambda: calls.file_body(path, progress))
-    return (yield from exchange(here, calls.upload(body, filename or path.name, key=here.key(key))))
+    name = filename or calls.file_name(path)
+    return (yield from exchange(here, calls.upload(body, name, key=here.key(key))))
 
 
 def submit(here: Circumstances, ask: JobAsk, *, key: str | None, progress: ByteProgress | None) -> Steps[Job]:

@@ -1,0 +1,86 @@
+"""What reaches the terminal: nothing that it would obey, and no trouble of a pipe that ends what is under way."""
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+INTERRUPTED = 130
+
+
+def printable(text: str, *, breaks: bool = False) -> str:
+    """Take out what a terminal would obey: escape sequences come from prompts, too."""
+    return "".join(char if char.isprintable() or (breaks and char == "\n") else " " for char in text)
+
+
+def printable_json(text: str) -> str:
+    """Write as escapes what a terminal would obey; JSON's own escapes leave out half of it."""
+    return "".join(char if char.isprintable() or char == "\n" else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print a line, or several. Raises OSError where they cannot be."""
+    click.echo(printable(text, breaks=True), err=err)
+
+
+class Teller:
+    """Says what happens on a job's way, whose film matters more than words: a reader that has gone ends nothing."""
+
+    def __init__(self, *, err: bool) -> None:
+        self._err = err
+        self._failed: OSError | None = None
+
+    def say(self, text: str, *, err: bool | None = None) -> None:
+        to_stderr = self._err if err is None else err
+        self.attempt(lambda: echo(text, err=to_stderr))
+
+    def attempt(self, printing: Callable[[], None]) -> None:
+        """Print, or from now on nothing."""
+        try:
+            printing()
+        except OSError as error:
+            self._failed = self._failed or error
+            _silence()
+
+    def own_up(self) -> None:
+        """Raise why words were lost, at the end; not where their reader had enough."""
+        if self._failed and self._failed.errno != errno.EPIPE:
+            raise self._failed
+
+
+def _silence() -> None:
+    """Let what is written to stdout go nowhere, also what waits in its buffer."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def in_words(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Have a command end in words, whatever the system says, and obey nothing of what those quote."""
+
+    @wraps(command)
+    def run(*given: Any, **options: Any) -> Any:
+        try:
+            return command(*given, **options)
+        except click.ClickException as error:
+            vars(error)["message"] = printable(error.message, breaks=True)  # another one would lose its usage
+            raise
+        except BrokenPipeError:  # whoever read along has enough
+            raise
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            _silence()
+            raise click.ClickException(printable(f"{where}{error.strerror or error}")) from None
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
+
+    return run
