@@ -74,7 +74,11 @@ def scripted_api() -> Iterator[ScriptedApi]:
     for method in ("GET", "POST", "PUT", "DELETE"):
         setattr(Handler, f"do_{method}", answer)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: Any) -> None:
+            """Say nothing of callers that went away."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     api.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -153,3 +153,25 @@ def test_a_stream_cut_anywhere_reads_the_same(cuts):
 def test_a_line_separator_inside_json_ends_no_line():
     [only] = SseDecoder().feed('data: {"a":"x\u2028y"}\n\n'.encode())
     assert json.loads(only.data) == {"a": "x\u2028y"}
+
+
+@pytest.mark.parametrize(("asked", "pause_s"), [(b"0", 0.5), (b"1", 0.5), (b"999999999999", 60.0), (b"700", 0.7)])
+def test_a_stream_is_come_back_to_neither_without_a_pause_nor_in_days(asked, pause_s):
+    outcomes = [OPEN, b"retry: " + asked + b"\n\n", b"", OPEN, END]
+    assert play(verbs.events(circumstances(), "job_1", after=""), outcomes).pauses_s == [pause_s]
+
+
+def test_a_job_that_has_no_more_events_and_has_not_ended_is_asked_for_without_haste():
+    outcomes = [job("running"), answer(204), job("running"), answer(204), job("running"), answer(204), job("failed")]
+    steps = verbs.wait(circumstances(), "job_1", within_s=None, progress=None)
+    played = play(steps, outcomes)
+    assert (played.result.status, played.pauses_s) == ("failed", [3.0, 3.0])
+
+
+def test_a_wait_ends_when_it_shall_although_the_api_is_away():
+    clock, played = Time(), Played()
+    away = [Failure("ConnectError", sent=False)] * 99
+    steps = verbs.wait(circumstances(within_s=120, clock=clock), "job_1", within_s=5, progress=None)
+    with pytest.raises(StillRunning):
+        play(steps, [job("running"), *away], clock=clock, played=played)
+    assert sum(played.pauses_s) <= 6

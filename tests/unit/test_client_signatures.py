@@ -49,3 +49,27 @@ def test_a_batch_and_a_test_are_read_too():
     for data in ({"batch": {"id": "bat_1", "status": "completed"}}, {"words": "hello"}):
         body = msgspec.json.encode({"type": "x", "timestamp": "2026-11-26T12:00:00Z", "data": data})
         assert verify(body, signed(secret, body=body), secret).job is None
+
+
+@pytest.mark.parametrize("odd", ["v1", "v1,", "v1,!!!", "v1,abc", "v1,a,b", "v2;x", "", "v1a,AAAA", "v1,\u00e4=="])
+def test_signatures_that_are_none_are_passed_over_and_a_good_one_beside_them_counts(odd):
+    secret = new_secret()
+    sent = signed(secret)
+    good = sent["webhook-signature"]
+    assert verify(BODY, sent | {"webhook-signature": f"{odd} {good}"}, secret).id == "evt_1"
+    with pytest.raises(BadSignature):
+        verify(BODY, sent | {"webhook-signature": odd}, secret)
+
+
+@pytest.mark.parametrize("at", ["", "nan", "inf", "-1", "9" * 40, "soon", "\u0663"])
+def test_a_time_that_is_none_is_refused(at):
+    secret = new_secret()
+    with pytest.raises(BadSignature):
+        verify(BODY, signed(secret) | {"webhook-timestamp": at}, secret)
+
+
+def test_a_body_that_nobody_can_have_signed_is_refused_and_breaks_nothing():
+    with pytest.raises(BadSignature):
+        verify(b"\xff\xfe", signed(new_secret()), new_secret())
+    secret = new_secret()
+    assert verify(BODY.decode(), signed(secret), secret).id == "evt_1"

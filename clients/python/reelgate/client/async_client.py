@@ -61,7 +61,8 @@ class AsyncCaller:
 
 
 class AsyncReelgate(AsyncCaller):
-    """The API of one address, with one key. Close it, or use it in a `with`. Threads may share it.
+    """The API of one address, with one key. Close it, or use it in an `async with`. Tasks may share it; threads, and one
+    event loop after another, have one each, since connections belong to a loop.
 
     `retry_s`: for how long a call is tried again, from its first failure. `http`: a client of your own, with its proxies
     and limits; it stays open.

@@ -128,6 +128,8 @@ def _read_file(body: FileBody) -> Iterator[bytes]:
     sent_bytes = 0
     with body.path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):
-            yield chunk
             sent_bytes += len(chunk)
+            body.require_unchanged(file, read_bytes=sent_bytes, is_end=False)
+            yield chunk
             body.tell(sent_bytes)
+        body.require_unchanged(file, read_bytes=sent_bytes, is_end=True)

@@ -1,8 +1,10 @@
 """The API's calls as data: what is sent, and how its answer is read. Pure; nothing here is sent."""
 
+import errno
 import hashlib
 import os
 import re
+import stat
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -322,8 +324,11 @@ def file_name(path: Path) -> str:
 
 
 def file_body(path: Path, progress: ByteProgress | None) -> FileBody:
-    """Look how large a file is. Raises OSError."""
-    return FileBody(path, path.stat().st_size, progress)
+    """Look how large a file is. Raises OSError, also for what is no file: a pipe would be waited for without an end."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "is no file", str(path))
+    return FileBody(path, found.st_size, progress, found.st_mtime_ns)
 
 
 def _get(path: str, params: Mapping[str, str | None] | None = None) -> Request:

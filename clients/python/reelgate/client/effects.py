@@ -3,10 +3,12 @@
 So each verb is written once, and `blocking.py` and `waiting.py` carry it out, with `httpx.Client` and `httpx.AsyncClient`.
 """
 
+import errno
+import os
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -21,6 +23,17 @@ class FileBody:
     path: Path
     size_bytes: int
     progress: ByteProgress | None = None
+    #: when it was last written, as the system counts
+    modified_ns: int | None = None
+
+    def require_unchanged(self, file: BinaryIO, *, read_bytes: int, is_end: bool) -> None:
+        """Look, before its last bytes go, that it is still what was looked at: half of one film and half of another
+        would be edited, and charged. Raises OSError.
+        """
+        now = os.fstat(file.fileno())
+        is_same = now.st_size == self.size_bytes and self.modified_ns in (None, now.st_mtime_ns)
+        if not is_same or read_bytes > self.size_bytes or (is_end and read_bytes != self.size_bytes):
+            raise OSError(errno.EBUSY, "has changed while it was sent", str(self.path))
 
     def tell(self, sent_bytes: int) -> None:
         """Tell whoever watches how far it is."""

@@ -13,7 +13,9 @@ from reelgate.client.types import Event
 SILENCE_S = 60.0
 _OVER = 204
 #: when to come back after a stream's end where it does not say
-_COME_BACK_S = 3.0
+COME_BACK_S = 3.0
+#: what a stream may ask for instead
+_SOONEST_S, _LATEST_S = 0.5, 60.0
 
 
 class EventReader:
@@ -73,7 +75,8 @@ class EventReader:
     def _end(self) -> Steps[None]:
         """Come back when the stream asked for it: its process ends, or the job has by now."""
         yield from self._close()
-        self._pause_s = _COME_BACK_S if self._decoder.retry_s is None else self._decoder.retry_s
+        asked_s = COME_BACK_S if self._decoder.retry_s is None else self._decoder.retry_s
+        self._pause_s = min(max(asked_s, _SOONEST_S), _LATEST_S)
 
     def _close(self) -> Steps[None]:
         self.is_open = False

@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -30,6 +30,10 @@ class Circumstances:
     now: Callable[[], datetime] = utc_now
     dice: Callable[[], float] = random.random
     new_key: Callable[[], str] = calls.new_key
+
+    def within(self, seconds: float) -> "Circumstances":
+        """Be patient for no longer than so many seconds."""
+        return replace(self, policy=replace(self.policy, within_s=min(seconds, self.policy.within_s)))
 
     def key(self, given: str | None) -> str:
         """Give the caller's Idempotency-Key, or a new one. Raises ValueError."""

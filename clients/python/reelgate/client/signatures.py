@@ -1,5 +1,6 @@
 """Callbacks: was it us, and what does it say? By Standard Webhooks, https://www.standardwebhooks.com."""
 
+import base64
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -17,13 +18,27 @@ def verify(body: bytes | str, headers: Mapping[str, str], secret: str | Sequence
     from standardwebhooks import Webhook, WebhookVerificationError  # noqa: PLC0415
 
     lower = {name.lower(): value for name, value in headers.items()}
+    lower["webhook-signature"] = " ".join(_signatures(lower.get("webhook-signature", "")))
     for each in [secret] if isinstance(secret, str) else secret:
         try:
             Webhook(each).verify(body, lower)
-        except WebhookVerificationError:
+        except (WebhookVerificationError, UnicodeDecodeError):
             continue
         return _read(body, lower["webhook-id"])
     raise BadSignature("This callback was not signed with this secret, or too long ago.")
+
+
+def _signatures(header: str) -> list[str]:
+    """Give those that may be one: another kind, or none at all, beside a good one is no reason to refuse it."""
+    return [each for each in header.split() if _is_signature(each)]
+
+
+def _is_signature(each: str) -> bool:
+    kind, _, value = each.partition(",")
+    try:
+        return kind == "v1" and bool(base64.b64decode(value, validate=True))
+    except ValueError:
+        return False
 
 
 def _read(body: bytes | str, event_id: str) -> Event:

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from reelgate.client import calls
 from reelgate.client.calls import Call, JobAsk, Media
-from reelgate.client.effects import ByteProgress, Emit, Steps, Work
+from reelgate.client.effects import ByteProgress, Emit, Pause, Steps, Work
 from reelgate.client.errors import (
     DownloadFailed,
     NoAnswer,
@@ -20,7 +20,7 @@ from reelgate.client.errors import (
     StillRunning,
     require_success,
 )
-from reelgate.client.event_reader import SILENCE_S, EventReader
+from reelgate.client.event_reader import COME_BACK_S, SILENCE_S, EventReader
 from reelgate.client.exchange import Circumstances, exchange
 from reelgate.client.film_download import download, film_of
 from reelgate.client.types import Batch, Job, Page, Upload
@@ -87,7 +87,7 @@ def uploaded(
         calls.checked_key(key)
     files = {path for ask in asks for each in ask.media if (path := calls.file_of(each))}
     for path in files:
-        yield Work(path.stat)
+        yield Work(partial(calls.file_body, path, None))
     uploads: dict[Path, Upload] = {}
     for path in sorted(files):
         named = None if key is None else (yield Work(partial(calls.upload_key, key, path)))
@@ -118,15 +118,30 @@ def wait(here: Circumstances, job_id: str, *, within_s: float | None, progress: 
     reader = EventReader(here, job_id, silence_s=min(SILENCE_S, within_s or SILENCE_S))
     while True:
         if reader.over or not reader.is_open:
-            job = yield from exchange(here, calls.read_job(job_id))
+            job = yield from look(here, job_id, ends_s)
             if job.ended:
                 return job
             reader.reassure()
+        if reader.over and not reader.is_open:  # its events are over, and its record is behind them
+            yield Pause(COME_BACK_S)
         if ends_s is not None and here.clock() >= ends_s:
             raise StillRunning(job_id)
         for event in (yield from reader.read()):
             if progress and event.job:
                 progress(event.job)
+
+
+def look(here: Circumstances, job_id: str, ends_s: float | None) -> Steps[Job]:
+    """Read a job, with no more patience than there is time. Raises StillRunning where that ends the reading."""
+    if ends_s is None:
+        return (yield from exchange(here, calls.read_job(job_id)))
+    left_s = max(0.0, ends_s - here.clock())
+    try:
+        return (yield from exchange(here.within(left_s), calls.read_job(job_id)))
+    except (NoAnswer, Refused) as away:
+        if left_s < here.policy.within_s and away.retryable:
+            raise StillRunning(job_id) from away
+        raise
 
 
 def run(

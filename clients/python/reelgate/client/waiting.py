@@ -133,6 +133,8 @@ async def _read_file(body: FileBody) -> AsyncIterator[bytes]:
     sent_bytes = 0
     with await anyio.to_thread.run_sync(body.path.open, "rb") as file:
         while chunk := await anyio.to_thread.run_sync(file.read, CHUNK_BYTES):
-            yield chunk
             sent_bytes += len(chunk)
+            body.require_unchanged(file, read_bytes=sent_bytes, is_end=False)
+            yield chunk
             body.tell(sent_bytes)
+        body.require_unchanged(file, read_bytes=sent_bytes, is_end=True)
