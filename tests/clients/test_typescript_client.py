@@ -89,6 +89,22 @@ def test_the_samples_of_its_page_compile(built: Path, tmp_path: Path) -> None:
     _succeed(*_TSC[:-1], "node", *sorted(tmp_path.glob("*.ts")))
 
 
+def test_it_compiles_for_programs_without_a_browsers_types(built: Path, tmp_path: Path) -> None:
+    packages = tmp_path / "node_modules"
+    packages.mkdir()
+    (packages / "reelgate").symlink_to(PACKAGE)
+    for name in ("@types", "undici-types"):
+        (packages / name).symlink_to(PACKAGE / "node_modules" / name)
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    program = tmp_path / "program.ts"
+    program.write_text(
+        'import { Reelgate } from "reelgate";\n'
+        'const reelgate = new Reelgate({ baseUrl: "https://x", apiKey: "k" });\n'
+        'export const job = reelgate.run({ prompt: "trim", media: [{ upload_id: "upl_1" }] });\n'
+    )
+    _succeed(*_TSC[:-1], "node", "--lib", "ES2022", "--exactOptionalPropertyTypes", program)
+
+
 def test_the_package_has_what_it_says_and_nothing_more(built: Path) -> None:
     (packed,) = json.loads(_succeed("npm", "pack", "--dry-run", "--json", "--ignore-scripts"))
     names = {file["path"] for file in packed["files"]}

@@ -202,7 +202,7 @@ def test_a_films_default_name_stays_in_the_folder(api: ScriptedApi, folder: Path
     assert [path for path in folder.rglob("*evil*") if path.parent != here] == []
 
 
-@pytest.mark.parametrize("key", ["rg_secret\nx", "rg_secrät", "rg_secret x"])
+@pytest.mark.parametrize("key", ["rg_secret\nx", "rg_secrät"])
 def test_a_key_that_can_be_none_is_told_without_it(api: ScriptedApi, folder: Path, key: str) -> None:
     done = ran(api, folder, "show", "job_1", REELGATE_API_KEY=key)
     assert (done.returncode, "no API key" in done.stderr, "secr" in done.stderr) == (2, True, False), done.stderr

@@ -1,11 +1,11 @@
 // The verbs.
 
-import { DownloadFailed, JobNotDone, NoAnswer, StillRunning, Unavailable } from "./errors.js";
-import { followJob, hasEnded, type FollowOptions } from "./events.js";
-import { Limit } from "./timing.js";
-import { Transport, type CallOptions, type MakingOptions, type Query, type TransportOptions } from "./transport.js";
+import { DownloadFailed, JobNotDone, NoAnswer, NotFound, ReelgateError, Refused, StillRunning } from "./errors.js";
+import { COME_BACK_MS, followJob, hasEnded, type FollowOptions } from "./events.js";
+import { Limit, sleep } from "./timing.js";
+import { checkedIdempotencyKey, Transport, type CallOptions, type MakingOptions, type Query, type TransportOptions } from "./transport.js";
 import type * as t from "./types.js";
-import { downloadFilm, uploadFile, type DownloadOptions, type Film, type UploadOptions, type UploadSource } from "./uploads.js";
+import { downloadFilm, uploadFile, uploadKey, type DownloadOptions, type Film, type UploadOptions, type UploadSource } from "./uploads.js";
 
 /** The API answers within this time after `Prefer: wait`. */
 const MARGIN_MS = 30_000;
@@ -47,16 +47,29 @@ export class Reelgate {
 
   /** Upload, submit, wait, download. Throws JobNotDone where the job ends otherwise than well. */
   async run(request: t.JobRequest, options: RunOptions = {}): Promise<t.Job> {
-    const sent = await Promise.all((options.files ?? []).map((file) => this.upload(file, { signal: options.signal })));
-    const media = [...(request.media ?? []), ...sent.map((upload) => ({ upload_id: upload.id }))];
+    const media = [...(request.media ?? [])];
+    for (const upload of await this.sent(options)) media.push({ upload_id: upload.id });
     const submitted = await this.submit(media.length ? { ...request, media } : request, options);
     const job = await this.wait(submitted.id, options).catch((error: unknown) => {
-      const isLost = error instanceof NoAnswer || error instanceof Unavailable;
+      const isLost = error instanceof NoAnswer || (error instanceof Refused && !(error instanceof NotFound));
       throw isLost ? new StillRunning(submitted.id, { cause: error }) : error;
     });
     if (job.status !== "succeeded") throw new JobNotDone(job);
     if (options.to && job.output) await this.save(job.id, options.to, options.signal);
     return job;
+  }
+
+  /** Upload what is a file. Where that fails, no job was made. */
+  private async sent({ files = [], idempotencyKey: key, signal }: RunOptions): Promise<t.Upload[]> {
+    const sent: t.Upload[] = [];
+    for (const [at, file] of files.entries()) {
+      const named = key === undefined ? undefined : await uploadKey(checkedIdempotencyKey(key), at, file);
+      const upload = this.upload(file, { signal, idempotencyKey: named }).catch((error: unknown) => {
+        throw error instanceof ReelgateError ? Object.assign(error, { maybeDone: false, idempotencyKey: key }) : error;
+      });
+      sent.push(await upload);
+    }
+    return sent;
   }
 
   private async save(jobId: string, to: WritableStream<Uint8Array<ArrayBuffer>>, signal: AbortSignal | undefined) {
@@ -108,6 +121,7 @@ export class Reelgate {
       for await (const event of this.events(jobId, options)) options.onEvent?.(event);
       const job = await this.job(jobId, options);
       if (hasEnded(job)) return job;
+      await sleep(COME_BACK_MS, options.signal); // its record is behind its events
     }
   }
 
@@ -184,7 +198,7 @@ export class Sessions {
   }
 
   async close(sessionId: string, options: CallOptions = {}): Promise<void> {
-    await this.transport.json({ method: "DELETE", path: at("sessions", sessionId), ...options });
+    await this.transport.json({ method: "DELETE", path: at("sessions", sessionId), removes: true, ...options });
   }
 }
 
@@ -223,7 +237,7 @@ export class Uploads {
   }
 
   async delete(uploadId: string, options: CallOptions = {}): Promise<void> {
-    await this.transport.json({ method: "DELETE", path: at("uploads", uploadId), ...options });
+    await this.transport.json({ method: "DELETE", path: at("uploads", uploadId), removes: true, ...options });
   }
 }
 

@@ -20,6 +20,11 @@ import type { Job, JobCode, Problem, ProblemCode } from "./types.js";
 
 /** Whatever the client throws by itself. A call that its caller aborts throws the signal's own reason. */
 export class ReelgateError extends Error {
+  /** Whether the call may have been carried out all the same, by this attempt or one before. */
+  maybeDone = false;
+  /** What the call was made under, where it makes something: the same call under it does nothing twice. */
+  idempotencyKey: string | undefined;
+
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = new.target.name;
@@ -30,13 +35,9 @@ export class ReelgateError extends Error {
 export class NoAnswer extends ReelgateError {
   readonly code = "no_answer";
 
-  constructor(
-    message: string,
-    /** The key that the call was made under, where it makes something. */
-    readonly idempotencyKey: string | undefined,
-    options?: ErrorOptions,
-  ) {
+  constructor(message: string, idempotencyKey: string | undefined, options?: ErrorOptions) {
     super(message, options);
+    this.idempotencyKey = idempotencyKey;
   }
 }
 

@@ -1,14 +1,18 @@
 // A job's events, followed over breaks until its end.
 
 import { NoAnswer } from "./errors.js";
-import { FrameReader } from "./frames.js";
+import { FrameReader, type Frame } from "./frames.js";
 import { chunksOf, sleep } from "./timing.js";
 import type { CallOptions, Transport } from "./transport.js";
 import type { Job, JobEvent } from "./types.js";
 
 /** Three comments that did not come: the connection is dead. */
 const IDLE_MS = 45_000;
-const COME_BACK_MS = 3_000;
+/** When to come back to a stream that does not say. */
+export const COME_BACK_MS = 3_000;
+/** What a stream may ask for instead. */
+const SOONEST_MS = 500;
+const LATEST_MS = 60_000;
 const PATIENCE_MS = 120_000;
 /** What comes so long after a connection was opened is a sign of life; before, it may be one that breaks every time. */
 const STEADY_MS = 1_000;
@@ -47,6 +51,16 @@ export async function* followJob(transport: Transport, jobId: string, options: F
   }
 }
 
+/** Read an event; undefined for what is none, e.g. the word that history was cut, after which a snapshot comes. */
+function eventOf(frame: Frame): JobEvent | undefined {
+  try {
+    const found = JSON.parse(frame.data) as Partial<JobEvent> | null;
+    return found?.type && found.data ? ({ ...found, id: frame.id } as JobEvent) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** One connection of a reader, until it breaks or ends. */
 class Connection {
   /** Whether the API said that nothing follows (204). */
@@ -74,9 +88,10 @@ class Connection {
       for await (const chunk of chunksOf(response.body, IDLE_MS, this.signal)) {
         if (Date.now() - openedAt >= STEADY_MS) this.steadyAt = Date.now();
         for (const frame of frames.read(chunk)) {
-          if (frame.event !== "reset") yield { ...(JSON.parse(frame.data) as Omit<JobEvent, "id">), id: frame.id };
+          const event = eventOf(frame);
+          if (event) yield event;
         }
-        this.comeBackMs = frames.retryMs ?? this.comeBackMs;
+        this.comeBackMs = Math.min(Math.max(frames.retryMs ?? this.comeBackMs, SOONEST_MS), LATEST_MS);
       }
     } catch (error) {
       this.signal?.throwIfAborted();

@@ -16,6 +16,11 @@ export function isPassing(status: number, code: ProblemCode): boolean {
   return code === "in_progress" || (PASSING.has(status) && !LASTING.has(code));
 }
 
+/** Whether a call that was answered so may have been carried out, or is being so. */
+export function isDoubtful(status: number, code: ProblemCode): boolean {
+  return status >= 500 || status === 408 || code === "in_progress";
+}
+
 /** How long to wait after so many failures. `dice`: 0 to 1, since others wait for the same moment. */
 export function pauseMs(failures: number, retryAfterMs: number | undefined, dice: number): number {
   const grown = Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), LONGEST_PAUSE_MS) * (0.5 + dice / 2);

@@ -1,5 +1,8 @@
 // Time that is bounded, and can be cut short by the caller.
 
+/** A timer that is set to more than this ends at once. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 /** Wait. Throws the signal's reason where the caller aborts. */
 export function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -11,7 +14,7 @@ export function sleep(ms: number, signal: AbortSignal | undefined): Promise<void
     const timer = setTimeout(() => {
       signal?.removeEventListener("abort", end);
       resolve();
-    }, ms);
+    }, Math.min(ms, LONGEST_MS));
     signal?.addEventListener("abort", end, { once: true });
   });
 }
@@ -23,7 +26,8 @@ export class Limit {
   readonly signal: AbortSignal;
 
   constructor(ms: number, caller: AbortSignal | undefined) {
-    this.timer = setTimeout(() => this.controller.abort(new Error(`nothing came within ${ms} ms`)), ms);
+    const end = () => this.controller.abort(new Error(`nothing came within ${ms} ms`));
+    this.timer = setTimeout(end, Math.min(ms, LONGEST_MS));
     this.signal = caller ? AbortSignal.any([caller, this.controller.signal]) : this.controller.signal;
   }
 

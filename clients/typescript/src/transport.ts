@@ -1,7 +1,7 @@
 // One call as HTTP: attempts under one Idempotency-Key, `Retry-After` heeded, all within one time.
 
-import { NoAnswer, refusal } from "./errors.js";
-import { isPassing, pauseMs, retryAfterMs } from "./retries.js";
+import { NoAnswer, NotFound, refusal } from "./errors.js";
+import { isDoubtful, isPassing, pauseMs, retryAfterMs } from "./retries.js";
 import { Limit, sleep } from "./timing.js";
 import type { Problem, ProblemCode } from "./types.js";
 
@@ -19,6 +19,9 @@ export interface MakingOptions extends CallOptions {
   idempotencyKey?: string | undefined;
 }
 
+/** What is sent. */
+export type Body = string | Blob | ReadableStream<Uint8Array>;
+
 export type Query = Record<string, string | number | boolean | null | undefined | Record<string, string>>;
 
 /** A call, as the verbs describe it. */
@@ -30,11 +33,15 @@ export interface Call extends MakingOptions {
   /** Sent as JSON. */
   json?: unknown;
   /** Makes the body anew for each attempt. */
-  body?: (() => BodyInit) | undefined;
+  body?: (() => Body) | undefined;
   /** Whether the body cannot be made a second time, so that there is one attempt. */
   once?: boolean;
   /** Whether it makes something, and so has an Idempotency-Key. */
   makes?: boolean;
+  /** Whether there is nothing any more once it is done. */
+  removes?: boolean;
+  /** Whether it may be answered from elsewhere: a film, by the storage. The key does not go there. */
+  follows?: boolean;
   /** How long one attempt may take until its answer is read. */
   attemptMs?: number;
 }
@@ -58,8 +65,8 @@ export class Transport {
   private readonly fetch: typeof fetch;
 
   constructor(options: TransportOptions) {
-    this.base = options.baseUrl.replace(/\/+$/, "");
-    this.apiKey = options.apiKey;
+    this.base = checkedAddress(options.baseUrl);
+    this.apiKey = checkedKey(options.apiKey);
     this.fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
   }
 
@@ -67,7 +74,7 @@ export class Transport {
   json<T>(call: Call): Promise<T> {
     return this.send(call, async (response) => {
       const text = await response.text();
-      return (text ? JSON.parse(text) : undefined) as T;
+      return (text || response.status !== 204 ? parsed(text, response.status) : undefined) as T;
     });
   }
 
@@ -78,12 +85,17 @@ export class Transport {
 
   private async send<T>(call: Call, read: (response: Response) => Promise<T>): Promise<T> {
     const until = Date.now() + (call.timeoutMs ?? TIMEOUT_MS);
-    const key = call.makes ? (call.idempotencyKey ?? crypto.randomUUID()) : undefined;
+    const key = call.makes ? checkedIdempotencyKey(call.idempotencyKey ?? crypto.randomUUID()) : undefined;
+    let maybeDone = false;
     for (let failures = 1; ; failures += 1) {
       const outcome = await this.attempt(call, key, until, read);
       if ("value" in outcome) return outcome.value;
+      if (maybeDone && call.removes && outcome.error instanceof NotFound) return undefined as T;
+      maybeDone ||= call.method !== "GET" && outcome.maybeDone;
       const pause = pauseMs(failures, outcome.retryAfterMs, Math.random());
-      if (call.once || !outcome.again || Date.now() + pause >= until) throw outcome.error;
+      if (call.once || !outcome.again || Date.now() + pause >= until) {
+        throw Object.assign(outcome.error, { maybeDone, idempotencyKey: key });
+      }
       await sleep(pause, call.signal);
     }
   }
@@ -103,26 +115,65 @@ export class Transport {
     } catch (cause) {
       call.signal?.throwIfAborted();
       const error = new NoAnswer(`${call.method} ${call.path}: ${wordsOf(cause)}`, key, { cause });
-      return { error, again: true };
+      return { error, again: !(cause instanceof NotTheApi), maybeDone: true };
     } finally {
       limit.lift();
     }
   }
 
-  private init(call: Call, key: string | undefined, body: BodyInit | undefined, signal: AbortSignal): RequestInit {
+  private init(call: Call, key: string | undefined, body: Body | undefined, signal: AbortSignal): RequestInit {
     const headers = new Headers({ Accept: "application/json", ...call.headers });
     headers.set("Authorization", `Bearer ${this.apiKey}`);
     if (key !== undefined) headers.set("Idempotency-Key", `"${key}"`);
     if (call.json !== undefined) headers.set("Content-Type", "application/json");
-    const init: RequestInit = { method: call.method, headers, signal, cache: "no-store" };
+    const redirect = call.follows ? "follow" : "manual"; // what makes something is made here, or not at all
+    const init: RequestInit = { method: call.method, headers, signal, redirect, cache: "no-store" };
     // A body that is a stream has to say that it is sent before the answer is read; the type does not know it yet.
     return body instanceof ReadableStream ? ({ ...init, body, duplex: "half" } as RequestInit) : { ...init, body: body ?? null };
   }
 }
 
-type Outcome<T> = { value: T } | { error: Error; again: boolean; retryAfterMs?: number | undefined };
+type Outcome<T> = { value: T } | Failed;
 
-function bodyOf(call: Call): BodyInit | undefined {
+interface Failed {
+  error: Error;
+  again: boolean;
+  /** Whether it may have been carried out all the same. */
+  maybeDone: boolean;
+  retryAfterMs?: number | undefined;
+}
+
+/** What answered was not the API, and would say the same again. */
+class NotTheApi extends Error {}
+
+function parsed(text: string, status: number): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new NotTheApi(`what answered with status ${status} is not the Reelgate API`);
+  }
+}
+
+/** Look that an address is one; its words are not said again, since there may be a password among them. */
+function checkedAddress(baseUrl: string): string {
+  const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined;
+  const isGood = url && /^https?:$/.test(url.protocol) && !url.username && !url.password && !url.search && !url.hash;
+  if (!isGood) throw new TypeError("baseUrl must be like https://reelgate.example.com");
+  return baseUrl.trim().replace(/\/+$/, "");
+}
+
+function checkedKey(apiKey: string): string {
+  if (!/^[ -~]+$/.test(apiKey.trim())) throw new TypeError("apiKey is no API key: a key has printable ASCII characters alone");
+  return apiKey.trim();
+}
+
+/** One that is not sent as it was given would make the same thing twice. */
+export function checkedIdempotencyKey(key: string): string {
+  if (!/^[!-~]{1,255}$/.test(key)) throw new TypeError("idempotencyKey must have 1 to 255 visible ASCII characters");
+  return key;
+}
+
+function bodyOf(call: Call): Body | undefined {
   if (call.body) return call.body();
   return call.json === undefined ? undefined : JSON.stringify(call.json);
 }
@@ -131,7 +182,8 @@ async function refused(response: Response): Promise<Outcome<never>> {
   const problem = await problemOf(response);
   const waitMs = retryAfterMs(response.headers.get("Retry-After"), Date.now());
   const error = refusal(problem, response.status, waitMs);
-  return { error, again: isPassing(response.status, problem.code), retryAfterMs: waitMs };
+  const again = isPassing(response.status, problem.code);
+  return { error, again, maybeDone: isDoubtful(response.status, problem.code), retryAfterMs: waitMs };
 }
 
 /** Read a problem document; a proxy's answer is made into one. */

@@ -44,6 +44,27 @@ export async function uploadFile(transport: Transport, source: UploadSource, opt
   return made;
 }
 
+const SLICE_BYTES = 1 << 22;
+
+/**
+ * Make the key of a file's upload for a job that has one: the same file for the same job is the same upload, so that the job
+ * has the same body when it is submitted again.
+ */
+export async function uploadKey(key: string, at: number, file: Blob | Uint8Array): Promise<string> {
+  const blob = file instanceof Blob ? file : new Blob([file as Uint8Array<ArrayBuffer>]);
+  const name = "name" in blob ? String(blob.name) : "";
+  let seen = await digest(new TextEncoder().encode(JSON.stringify([key, at, name])));
+  for (let from = 0; from < blob.size; from += SLICE_BYTES) {
+    const slice = new Uint8Array(await blob.slice(from, from + SLICE_BYTES).arrayBuffer());
+    seen = await digest(new Uint8Array([...seen, ...(await digest(slice))]));
+  }
+  return Array.from(seen, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+async function digest(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+}
+
 /** Say how a file is sent. */
 function bodyOf(source: UploadSource, progress: ByteProgress | undefined): Pick<Call, "body" | "headers" | "once"> {
   const headers = { "Content-Type": "application/octet-stream" };
@@ -89,7 +110,7 @@ export async function downloadFilm(transport: Transport, jobId: string, options:
   const length = first.headers.get("Content-Length");
   const sizeBytes = length === null ? undefined : Number(length);
   const stream = streamOf(filmChunks(transport, jobId, first, sizeBytes, options), first);
-  const filename = /filename="([^"]+)"/.exec(first.headers.get("Content-Disposition") ?? "")?.[1] ?? jobId;
+  const filename = fileNameOf(first.headers.get("Content-Disposition") ?? "") ?? jobId;
   return {
     stream,
     sizeBytes,
@@ -100,9 +121,26 @@ export async function downloadFilm(transport: Transport, jobId: string, options:
   };
 }
 
-function openFilm(transport: Transport, jobId: string, options: CallOptions, part?: Record<string, string>): Promise<Response> {
+/** Read a name from `Content-Disposition`: no path, none that is hidden; undefined where nothing is left. */
+function fileNameOf(disposition: string): string | undefined {
+  const given = /filename="([^"]+)"/.exec(disposition)?.[1];
+  const name = given?.split(/[/\\]/).at(-1)?.replace(/[\0-\x1f\x7f]/g, "");
+  return name && !name.startsWith(".") ? name : undefined;
+}
+
+async function openFilm(transport: Transport, jobId: string, options: CallOptions, part?: Record<string, string>): Promise<Response> {
   const path = `/v1/jobs/${encodeURIComponent(jobId)}/output`;
-  return transport.stream({ method: "GET", path, headers: { Accept: "*/*", ...part }, ...options });
+  const response = await transport.stream({ method: "GET", path, headers: { Accept: "*/*", ...part }, follows: true, ...options });
+  if (!response.headers.get("Content-Type")?.startsWith("text/")) return response;
+  await response.body?.cancel();
+  throw new NoAnswer(`what answered is not the film of ${jobId}`, undefined);
+}
+
+/** Whether an answer goes on with a film of so many bytes behind its first ones. */
+function goesOn(response: Response, done: number, all: number | undefined): boolean {
+  const told = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get("Content-Range") ?? "");
+  if (response.status !== 206 || Number(told?.[1] ?? NaN) !== done) return false;
+  return all === undefined || told?.[2] === "*" || Number(told?.[2]) === all;
 }
 
 /** Read a film, and go on where it broke. */
@@ -132,7 +170,9 @@ async function* filmChunks(
     if (!etag || breaks >= BREAKS) throw new NoAnswer(`the film of ${jobId} ended early`, undefined);
     await sleep(PAUSE_MS, options.signal);
     response = await openFilm(transport, jobId, options, { Range: `bytes=${done}-`, "If-Range": etag });
-    if (response.status !== 206) throw new NoAnswer(`the film of ${jobId} is another one now`, undefined);
+    if (goesOn(response, done, all)) continue;
+    await response.body?.cancel();
+    throw new NoAnswer(`the film of ${jobId} is another one now`, undefined);
   }
 }
 

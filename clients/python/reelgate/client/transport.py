@@ -14,7 +14,7 @@ CHUNK_BYTES = 1 << 18
 #: to connect, to send a chunk, and between two chunks of an answer
 SILENCE_S = 30.0
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
-_KEY = re.compile("[!-~]+")
+_KEY = re.compile("[ -~]+")
 _PERMANENT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.TooManyRedirects)
 
 
@@ -41,7 +41,7 @@ def _without_user(url: str) -> str:
 def check_api_key(key: str) -> str:
     """Look that a key is one; what came from a file may end with its line. Raises ValueError, without the key."""
     if not _KEY.fullmatch(key.strip()):
-        raise ValueError("that is no API key: a key has visible ASCII characters alone")
+        raise ValueError("that is no API key: a key has printable ASCII characters alone")
     return key.strip()
 
 
