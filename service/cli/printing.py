@@ -81,6 +81,7 @@ def in_words(command: Callable[..., Any]) -> Callable[..., Any]:
             _silence()
             raise click.ClickException(printable(f"{where}{error.strerror or error}")) from None
         except KeyboardInterrupt:
+            echo("\nInterrupted.", err=True)
             sys.exit(INTERRUPTED)
 
     return run

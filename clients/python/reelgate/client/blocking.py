@@ -26,7 +26,7 @@ from reelgate.client.effects import (
     Work,
     resume,
 )
-from reelgate.client.transport import CHUNK_BYTES, Outgoing, answer_of, failure_of
+from reelgate.client.transport import CHUNK_BYTES, GatheredBody, Outgoing, answer_of, failure_of
 
 T = TypeVar("T")
 
@@ -99,15 +99,15 @@ class Conversation:
         return None
 
     def _send(self, request: Request) -> Answer:
-        response = self._http.send(self._built(request))
-        return answer_of(response, response.content)
+        with closing(self._http.send(self._built(request), stream=True, follow_redirects=False)) as response:
+            return answer_of(response, _gathered(response))
 
     def _open(self, request: Request) -> Answer | Failure:
         self._opened.close()
         response = self._http.send(self._built(request), stream=True, follow_redirects=request.is_foreign)
         self._opened.callback(response.close)
         if response.is_error:
-            return answer_of(response, response.read())
+            return answer_of(response, _gathered(response))
         self._chunks = response.iter_bytes(CHUNK_BYTES if request.is_foreign else None)
         return answer_of(response)
 
@@ -121,6 +121,13 @@ class Conversation:
             content=body,
             timeout=self._outgoing.timeout(request),
         )
+
+
+def _gathered(response: httpx.Response) -> bytes:
+    body = GatheredBody()
+    for chunk in response.iter_bytes():
+        body.take(chunk)
+    return body.whole()
 
 
 def _read_file(body: FileBody) -> Iterator[bytes]:

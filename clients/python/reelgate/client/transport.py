@@ -3,6 +3,8 @@
 import platform
 import re
 import ssl
+import time
+from collections.abc import Callable
 from importlib.metadata import version
 
 import certifi
@@ -13,9 +15,12 @@ from reelgate.client.effects import Answer, Failure, Request
 CHUNK_BYTES = 1 << 18
 #: to connect, to send a chunk, and between two chunks of an answer
 SILENCE_S = 30.0
+#: for a whole answer that is no film and no stream
+ANSWER_S = 120.0
+MOST_ANSWER_BYTES = 64 << 20
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _KEY = re.compile("[ -~]+")
-_PERMANENT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.TooManyRedirects)
+_PERMANENT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.TooManyRedirects, httpx.DecodingError)
 
 
 def user_agent() -> str:
@@ -50,6 +55,26 @@ def tls_context() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     return context
+
+
+class GatheredBody:
+    """An answer's body as it comes: no larger and no slower than any of the API's. The clock gives seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._ends_s = clock() + ANSWER_S
+        self._body = bytearray()
+
+    def take(self, chunk: bytes) -> None:
+        """Keep what has come. Raises httpx.HTTPError."""
+        self._body += chunk
+        if len(self._body) > MOST_ANSWER_BYTES:
+            raise httpx.DecodingError("larger than any answer of the API")
+        if self._clock() > self._ends_s:
+            raise httpx.ReadTimeout("slower than any answer of the API")
+
+    def whole(self) -> bytes:
+        return bytes(self._body)
 
 
 class Outgoing:

@@ -1,7 +1,7 @@
 """Carries calls out with `httpx.AsyncClient`; what blocks goes to a thread."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack, aclosing, closing
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -27,7 +27,7 @@ from reelgate.client.effects import (
     Work,
     resume,
 )
-from reelgate.client.transport import CHUNK_BYTES, Outgoing, answer_of, failure_of
+from reelgate.client.transport import CHUNK_BYTES, GatheredBody, Outgoing, answer_of, failure_of
 
 T = TypeVar("T")
 
@@ -104,15 +104,16 @@ class AsyncConversation:
         return None
 
     async def _send(self, request: Request) -> Answer:
-        response = await self._http.send(self._built(request))
-        return answer_of(response, response.content)
+        response = await self._http.send(self._built(request), stream=True, follow_redirects=False)
+        async with aclosing(response):
+            return answer_of(response, await _gathered(response))
 
     async def _open(self, request: Request) -> Answer | Failure:
         await self._opened.aclose()
         response = await self._http.send(self._built(request), stream=True, follow_redirects=request.is_foreign)
         self._opened.push_async_callback(response.aclose)
         if response.is_error:
-            return answer_of(response, await response.aread())
+            return answer_of(response, await _gathered(response))
         self._chunks = response.aiter_bytes(CHUNK_BYTES if request.is_foreign else None)
         return answer_of(response)
 
@@ -126,6 +127,13 @@ class AsyncConversation:
             content=body,
             timeout=self._outgoing.timeout(request),
         )
+
+
+async def _gathered(response: httpx.Response) -> bytes:
+    body = GatheredBody()
+    async for chunk in response.aiter_bytes():
+        body.take(chunk)
+    return body.whole()
 
 
 async def _read_file(body: FileBody) -> AsyncIterator[bytes]:

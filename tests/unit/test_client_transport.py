@@ -1,0 +1,74 @@
+"""What the drivers take of an answer: not more than any answer of the API has, and not for ever."""
+
+import asyncio
+import warnings
+
+import httpx
+import pytest
+
+from reelgate.client import AsyncReelgate, NoAnswer, Reelgate
+from reelgate.client.transport import ANSWER_S, MOST_ANSWER_BYTES, GatheredBody
+from tests.client_script import Time
+from tests.scripted_api import gives, scripted_api
+from tests.until import PATIENCE_S, until
+
+
+def test_an_answer_that_drips_ends_in_time():
+    clock = Time()
+    body = GatheredBody(clock)
+    body.take(b"{")
+    clock.now_s += ANSWER_S + 1
+    with pytest.raises(httpx.ReadTimeout):
+        body.take(b" ")
+
+
+def test_an_answer_that_has_no_end_is_not_kept():
+    body = GatheredBody(Time())
+    for _ in range(MOST_ANSWER_BYTES >> 20):
+        body.take(bytes(1 << 20))
+    with pytest.raises(httpx.DecodingError):
+        body.take(b" ")
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_enormous_answer_is_no_answer_to_either_client(status):
+    async def waiting(url: str) -> None:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            await AsyncReelgate(url, "rg_k", http=http, retry_s=0).credits()
+
+    with scripted_api() as api:
+        api.replies = {"/v1/credits": [gives(status, bytes(MOST_ANSWER_BYTES + 1))]}
+        with httpx.Client(trust_env=False) as http, pytest.raises(NoAnswer, match="DecodingError"):
+            Reelgate(api.url, "rg_k", http=http, retry_s=0).credits()
+        with pytest.raises(NoAnswer, match="DecodingError"):
+            asyncio.run(waiting(api.url))
+
+
+def test_a_call_that_is_cancelled_leaves_nothing_behind():
+    async def asked() -> bool:
+        return bool(api.asked)
+
+    async def cancelled(url: str) -> None:
+        async with httpx.AsyncClient(trust_env=False) as http, AsyncReelgate(url, "rg_k", http=http) as reelgate:
+            for make in (reelgate.credits, lambda: reelgate.wait("job_1"), lambda: reelgate.download("job_1", "/x")):
+                call = asyncio.create_task(make())
+                await until(asked, within_s=PATIENCE_S)
+                call.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await call
+                api.asked.clear()
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    with scripted_api() as api, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        busy = gives(503, {"code": "overloaded", "status": 503, "retryable": True}, retry_after="20")
+        api.replies = {"/v1/credits": [busy], "/v1/jobs/job_1": [busy], "/v1/jobs/job_1/events": [busy]}
+        asyncio.run(cancelled(api.url))
+
+
+def test_a_redirect_is_not_followed_by_a_client_of_the_callers_own_either():
+    with scripted_api() as elsewhere, scripted_api() as api:
+        api.replies = {"/v1/credits": [gives(307, b"", location=f"{elsewhere.url}/v1/credits")]}
+        with httpx.Client(trust_env=False, follow_redirects=True) as http, pytest.raises(NoAnswer):
+            Reelgate(api.url, "rg_k", http=http, retry_s=0).credits()
+        assert elsewhere.asked == []
