@@ -27,6 +27,7 @@ from service.app import build_app
 from service.context import ApiContext, open_context
 from service.http.drain import stop_listening
 from service.http.protocol import LimitedProtocol
+from service.openapi.scalar import find_script
 
 log = get_logger(__name__)
 
@@ -185,7 +186,7 @@ def api(host: str, port: int, metrics_port: int | None) -> None:
     settings = load_process_settings()
     listener = _bind(host, port)
     context = open_context(settings)
-    app = build_app(context, metrics=metrics_port is None)
+    app = build_app(context, metrics=metrics_port is None, docs_script=find_script())
     config = uvicorn_config(app, keep_alive_s=settings.keep_alive_s)
     where = f"[{host}]" if ":" in host else host
     address = f"http://{where}:{listener.getsockname()[1]}"

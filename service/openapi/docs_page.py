@@ -1,7 +1,12 @@
-"""API reference page at `/docs`: the OpenAPI document as plain HTML, so that it needs no script and no other host."""
+"""API reference page at `/docs/plain`: the OpenAPI document as plain HTML, so that it needs no script and no other host.
+
+It is also what `/docs` shows where Scalar's script was not installed.
+"""
 
 import re
+from base64 import b64encode
 from collections.abc import Iterator
+from hashlib import sha256
 from html import escape
 from json import dumps
 from typing import Any
@@ -9,6 +14,12 @@ from typing import Any
 from service.openapi.catalogue import statuses_of
 from service.openapi.docs_style import STYLE
 from service.openapi.texts import Json
+
+#: the one style that it has, and nothing else
+PLAIN_POLICY = (
+    f"default-src 'none'; style-src 'sha256-{b64encode(sha256(STYLE.encode()).digest()).decode()}'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 _CODE = re.compile(r"`([^`]+)`")
 _BOLD = re.compile(r"\*\*([^*]+)\*\*")
@@ -91,7 +102,7 @@ def _media(answer: Json) -> Iterator[str]:
 def _codes(document: Json) -> Iterator[str]:
     """Write the catalogue: what a call can be refused with, and what a job can fail with."""
     statuses = statuses_of(document)
-    yield "<h2>Codes of errors</h2><h3>A call was refused</h3>"
+    yield '<h2 id="codes">Codes of errors</h2><h3>A call was refused</h3>'
     refusals = [(*_code_row(c), ", ".join(statuses[c["code"]])) for c in _listed(document, "ProblemCode")]
     yield from _table(("code", "again", "", "", "status"), refusals)
     yield "<h3>A job failed</h3>"

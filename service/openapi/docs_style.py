@@ -1,4 +1,4 @@
-"""CSS of the page at `/docs`. Data only."""
+"""CSS of the page at `/docs/plain`. Data only."""
 
 STYLE = """
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif }

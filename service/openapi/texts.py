@@ -11,6 +11,9 @@ DESCRIPTION = (
     "OPTIONS says in `Allow` what a path can do. A query parameter without a value is as good as none, but for `metadata[…]`."
 )
 
+#: Scalar shows it at the top
+CODES_PAGE = {"url": "/docs/plain#codes", "description": "Codes of errors"}
+
 API_KEY = (
     "An API key: `Authorization: Bearer rg_…`, made with `reelgate keys create` (`rg_eu1.…` in a cell called eu1). It has scopes: `read`, `submit`, `admin`. "
     "It is a secret of your server: whoever has it spends your credits, so it never goes into a page or an app."
