@@ -8,6 +8,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from hashlib import sha256
 from html import escape
+from itertools import starmap
 from json import dumps
 from typing import Any
 
@@ -23,6 +24,7 @@ PLAIN_POLICY = (
 
 _CODE = re.compile(r"`([^`]+)`")
 _BOLD = re.compile(r"\*\*([^*]+)\*\*")
+_LINK = re.compile(r"\[([^\]]+)\]\((/[^)]+)\)")
 #: what a schema says beside its type, in this order
 _FACTS = {
     "default": "default",
@@ -140,12 +142,17 @@ def _table(heads: tuple[str, ...], rows: list[Any]) -> Iterator[str]:
         return
     yield f"<table><tr>{''.join(f'<th>{h}</th>' for h in heads)}</tr>"
     for row in rows:
-        yield f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>"
+        yield f"<tr>{''.join(starmap(_cell, zip(heads, row, strict=True)))}</tr>"
     yield "</table>"
 
 
+def _cell(head: str, cell: str) -> str:
+    """Write a cell that knows its column, since a narrow screen shows the cells below each other."""
+    return f'<td title="{head}">{cell}</td>' if head else f"<td>{cell}</td>"
+
+
 def _words(text: str, schema: Json | None = None) -> str:
-    """Write a description, which is Markdown of three kinds: paragraphs, lists and code; then a schema's bounds and example."""
+    """Write a description, then a schema's bounds and example. Its Markdown is paragraphs, lists, code, bold and links to here."""
     paragraphs = [_paragraph(escape(block)) for block in text.split("\n\n") if block]
     bounds = "; ".join(_bounds(schema or {}))
     return "".join([*paragraphs, f"<p>{bounds}</p>" if bounds else ""])
@@ -153,6 +160,7 @@ def _words(text: str, schema: Json | None = None) -> str:
 
 def _paragraph(block: str) -> str:
     marked = _BOLD.sub(r"<b>\1</b>", _CODE.sub(r"<code>\1</code>", block))
+    marked = _LINK.sub(r'<a href="\2">\1</a>', marked)
     lines = [line.removeprefix("- ") for line in marked.splitlines()]
     return f"<ul>{''.join(f'<li>{line}</li>' for line in lines)}</ul>" if block.startswith("- ") else f"<p>{marked}</p>"
 
