@@ -11,15 +11,15 @@ from json import dumps
 from pathlib import Path
 from typing import Any
 
-#: Styles are written into the page by the script: of five on its first view, one takes a nonce, one depends on what is
-#: chosen in the page, and two are attributes. No style can tell anybody anything: whatever is fetched is fetched here.
+#: Styles are written into the page by the script: of six on its first view, three are attributes, two are elements
+#: without a nonce, and one alone takes it. No style can tell anybody anything: whatever is fetched is fetched here.
 SCALAR_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; connect-src 'self'; img-src 'self' data:; "
     "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 _NOWHERE = ""
-#: https://github.com/scalar/scalar, `packages/types/src/api-reference`
+#: https://github.com/scalar/scalar/blob/main/documentation/configuration.md
 _CONFIGURATION: dict[str, Any] = {
     "url": "/openapi.json",
     "featuredClients": ["shell/curl", "python/requests", "node/fetch", "go/native"],
