@@ -3,9 +3,9 @@
 import pytest
 
 from core.model.job import Job, MediaRef
+from core.model.message_cost import cost_to_reserve, is_generation, usual_cost
 from core.model.plan import Plan
 from tests.store_fixture import make_job
-from worker.tokens.estimate import estimate, is_generation, usual_cost
 
 GENERATES = "free-video-generation-automatic"
 
@@ -35,7 +35,7 @@ def asks(message: str | None, *, profile: str = "free-video-fast", **facts) -> J
 )
 def test_an_edit_a_generation_and_nothing_have_their_usual_cost(message, profile, expected):
     job = asks(message, profile=profile)
-    assert (usual_cost(job), estimate(job), is_generation(job)) == (expected, expected, expected == 100)
+    assert (usual_cost(job), cost_to_reserve(job), is_generation(job)) == (expected, expected, expected == 100)
 
 
 @pytest.mark.parametrize(
@@ -49,9 +49,11 @@ def test_an_edit_a_generation_and_nothing_have_their_usual_cost(message, profile
     ],
 )
 def test_who_brings_footage_and_no_text_wants_it_edited(message, names, expected):
-    assert estimate(asks(message, media=tuple(MediaRef(name=name, url="https://x") for name in names))) == expected
+    assert (
+        cost_to_reserve(asks(message, media=tuple(MediaRef(name=name, url="https://x") for name in names))) == expected
+    )
 
 
 def test_what_a_refusal_has_taught_is_reserved_from_then_on():
-    assert estimate(asks("trim", cost_at_least=200)) == 200
-    assert estimate(asks("trim", cost_at_least=10)) == 50
+    assert cost_to_reserve(asks("trim", cost_at_least=200)) == 200
+    assert cost_to_reserve(asks("trim", cost_at_least=10)) == 50
