@@ -8,7 +8,8 @@
 -- mode is one of
 --   hold: the holder goes on
 --   park: it lets go until wake_at_ms
---   end: it is over; session_idle_ms, retire_at_ms, month, usage {name = by}, run_ms, batch (`end_in_batch`)
+--   end: it is over; session_idle_ms, retire_at_ms, month, usage {name = by}, run_ms, outcome {group, classes}, batch
+--     (`end_in_batch`)
 -- Results: outcome 'ok', 'again' with the record that this very write has written before, 'lost' (another holds it), or
 -- 'stale' with the record as it is now; the caller rebases.
 
@@ -51,6 +52,32 @@ local function write_sample(list, ms, most)
   call('LTRIM', list, 0, most - 1)
 end
 
+-- Halve all counts of a group where they have become many. What was seen once only is forgotten.
+local function fade(counts)
+  local total = 0
+  for _, count in pairs(counts) do total = total + count end
+  if total <= OUTCOMES_PER_GROUP then return end
+  for class, count in pairs(counts) do counts[class] = count > 1 and math.floor(count / 2) or nil end
+end
+
+-- What was counted of a group; nothing where it cannot be read, since no job's end may fail for it.
+local function read_counts(packed)
+  local readable, found = pcall(cmsgpack.unpack, packed or '')
+  local counts = {}
+  for class, count in pairs(readable and type(found) == 'table' and found or {}) do
+    if type(class) == 'string' and type(count) == 'number' then counts[class] = count end
+  end
+  return counts
+end
+
+-- Count how long a job took and what it cost among those that are like it.
+local function count_outcome(outcome)
+  local counts = read_counts(call('HGET', key.job_outcomes(), outcome.group))
+  for _, class in ipairs(outcome.classes) do counts[class] = (counts[class] or 0) + 1 end
+  fade(counts)
+  call('HSET', key.job_outcomes(), outcome.group, cmsgpack.pack(counts))
+end
+
 -- Free everything that a job held: its place, its session's next, its tenant's turn, its reservations.
 local function free_job(a)
   release_budget(a.id, a.tenant)
@@ -77,6 +104,7 @@ local function end_job(a)
   for field, by in pairs(a.usage) do call('HINCRBYFLOAT', key.usage(a.tenant, a.month), field, by) end
   call('PEXPIRE', key.usage(a.tenant, a.month), USAGE_LIFE_MS)
   if a.run_ms then write_sample(key.run_samples(), a.run_ms, RUN_SAMPLES) end
+  if a.outcome then count_outcome(a.outcome) end
   if a.batch then end_in_batch(a.batch, a.id, a.status) end
   admit_jobs(16, a.tenant_running_jobs, a.tenant)
 end
