@@ -1,8 +1,8 @@
 """What a job will probably cost and take, told before it runs: from jobs like it that ended here, else from what is published. Pure.
 
-Jobs are alike that have the same profile, plan and size (`group_of`), all of it known at submit. Each one that succeeds is
-counted in its group (`counted_outcome`, kept by `core/store/jobs/records.py`): how long it took and what it cost, in classes that
-are fixed, so that counts of any release can be added up. A tenth wide at most for times, exact for credits below 1000.
+Jobs are alike that have the same profile, plan and size (`job_kind_of`), all of it known at submit. Each one that succeeds is
+counted in its group (`counted_outcome`, kept by `core/store/jobs/records.py`): how long it took and what it cost, in fixed
+classes, so that counts can be added up: 12 % wide for times, exact for credits below 1000.
 """
 
 import math
@@ -15,15 +15,15 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from core.model.job import Estimate, Job, Status
-from core.model.message_cost import EDIT_CREDITS, GENERATION_CREDITS, is_generation, usual_cost
+from core.model.message_cost import EDIT_CREDITS, GENERATION_CREDITS, is_generation
 from core.profiles import PROFILES
 
 #: so many jobs must have ended before anything is said by them: fewer tell little, and might tell of one caller alone
 ENOUGH_JOBS = 20
 #: classes of time for each power of ten: each ends 12 % above the last one
 _CLASSES_PER_DECADE = 20
-#: digits of a number of credits that are kept
-_CREDIT_DIGITS = 3
+#: digits of what is told
+_DIGITS = 3
 #: upper ends of the classes of size: all uploads of an edit together, and the length that a generation names
 _SIZES_BYTES = (1_000_000, 10_000_000, 50_000_000, 200_000_000)
 _LENGTHS_S = (10, 30, 60, 120)
@@ -69,24 +69,24 @@ Measurements = Mapping[str, Measured]
 NOTHING_MEASURED: Measurements = MappingProxyType({})
 
 
-def group_of(job: Job) -> str:
+class JobKind(NamedTuple):
+    """Which jobs are like a job. `message` is ``edit``, ``generation`` or ``none``; `group` is one size of `of_any_size`."""
+
+    message: str
+    of_any_size: str
+    group: str
+
+
+def job_kind_of(job: Job) -> JobKind:
     """Name the jobs that are like this one: ``maker-free:edit:export:10000000``; by what never changes from its submit on."""
-    return f"{_group_of_any_size(job)}:{_size_class(job)}"
+    message = "none" if job.plan.message is None else "generation" if is_generation(job) else "edit"
+    of_any_size = f"{job.profile}:{message}:{job.plan.action}"
+    return JobKind(message, of_any_size, f"{of_any_size}:{_size_class(job, message)}")
 
 
-def _group_of_any_size(job: Job) -> str:
-    return f"{job.profile}:{_message_of(job)}:{job.plan.action}"
-
-
-def _message_of(job: Job) -> str:
-    if job.plan.message is None:
-        return "none"
-    return "generation" if is_generation(job) else "edit"
-
-
-def _size_class(job: Job) -> str:
+def _size_class(job: Job, message: str) -> str:
     """Say how much work there is, as far as a submit tells: the length that is named, or the bytes that are brought."""
-    if is_generation(job) and (length := _LENGTH.search(job.plan.message or "")):
+    if message == "generation" and (length := _LENGTH.search(job.plan.message or "")):
         return _class_up_to(_LENGTHS_S, int(length[1]) * (1 if length[2] else 60))
     sizes = [media.size_bytes for media in job.media]
     if not sizes:
@@ -106,7 +106,7 @@ def counted_outcome(old: Job, new: Job) -> Outcome | None:
     classes = [f"t{_time_class(new.finished_at_ms - new.started_at_ms)}"]
     if new.credits_exact and new.credits_used is not None:
         classes.append(f"c{_rounded_credits(new.credits_used)}")
-    return Outcome(group_of(new), tuple(classes))
+    return Outcome(job_kind_of(new).group, tuple(classes))
 
 
 def _time_class(took_ms: int) -> int:
@@ -114,12 +114,14 @@ def _time_class(took_ms: int) -> int:
 
 
 def _upper_end_s(time_class: int) -> float:
-    """Say how long a job of this class took at most, in seconds with three digits."""
-    return float(f"{10 ** ((time_class + 1) / _CLASSES_PER_DECADE) / 1000:.3g}")
+    """Say how long a job of this class took at most, in seconds: three digits, rounded up."""
+    end_ms = 10 ** ((time_class + 1) / _CLASSES_PER_DECADE)
+    step_ms = 10.0 ** max(0, math.floor(math.log10(end_ms)) - _DIGITS + 1)
+    return float(math.ceil(end_ms / step_ms) * step_ms / 1000)
 
 
 def _rounded_credits(number: int) -> int:
-    return int(float(f"{number:.{_CREDIT_DIGITS}g}"))
+    return int(float(f"{number:.{_DIGITS}g}"))
 
 
 def measurements_of(counted: Mapping[str, Counts]) -> Measurements:
@@ -167,9 +169,10 @@ def _distribution(counts: Counts, kind: str) -> _Distribution:
 
 def estimate_of(job: Job, measurements: Measurements) -> Estimate:
     """Say what a job will cost and take: by jobs of its size, else by those of any size, else by what is published."""
-    own = measurements.get(group_of(job), Measured())
-    wider = measurements.get(_group_of_any_size(job), Measured())
-    costs = own.costs or wider.costs or _published_costs(job)
+    kind = job_kind_of(job)
+    own = measurements.get(kind.group, Measured())
+    wider = measurements.get(kind.of_any_size, Measured())
+    costs = own.costs or wider.costs or _published_costs(job, kind)
     times = own.times or wider.times
     p50_s, p90_s = (times.p50_s, times.p90_s) if times else _published_times_s(job)
     return Estimate(
@@ -184,15 +187,18 @@ def estimate_of(job: Job, measurements: Measurements) -> Estimate:
     )
 
 
-def _published_costs(job: Job) -> CostsMeasured:
+def _published_costs(job: Job, kind: JobKind) -> CostsMeasured:
     """Give the backend's published prices, behind which no job of ours stands.
 
     What an edit costs more is that the backend may decide to generate something for it, e.g. music. A generation has its
     price for each clip, and a clip for each file is the most that a submit can tell.
     """
-    usual = usual_cost(job)
-    most = {0: 0, EDIT_CREDITS: GENERATION_CREDITS}.get(usual, usual * max(1, len(job.media)))
-    return CostsMeasured(0, usual, usual, most)
+    match kind.message:
+        case "none":
+            return CostsMeasured(0, 0, 0, 0)
+        case "edit":
+            return CostsMeasured(0, EDIT_CREDITS, EDIT_CREDITS, GENERATION_CREDITS)
+    return CostsMeasured(0, GENERATION_CREDITS, GENERATION_CREDITS, GENERATION_CREDITS * max(1, len(job.media)))
 
 
 def _published_times_s(job: Job) -> tuple[float | None, float | None]:

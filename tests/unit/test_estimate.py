@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.errors import Code
 from core.model import transitions
-from core.model.estimate import ENOUGH_JOBS, counted_outcome, estimate_of, group_of, measurements_of
+from core.model.estimate import ENOUGH_JOBS, counted_outcome, estimate_of, job_kind_of, measurements_of
 from core.model.job import Job, MediaRef
 from core.model.plan import Plan
 from core.profiles import PROFILES
@@ -55,7 +55,7 @@ def test_the_quantiles_of_two_hundred_jobs_are_within_a_class_of_the_truth(seed)
     told = estimate_of(an_edit(), measured(ended_well(an_edit(), took_s=each) for each in took_s))
     assert (told.time_basis, told.time_jobs) == ("measured", 200)
     for shown_s, true_s in ((told.p50_s, truth(took_s, 0.5)), (told.p90_s, truth(took_s, 0.9))):
-        assert true_s * 0.994 <= shown_s <= true_s * CLASS * 1.006, "to three digits"
+        assert true_s - 0.001 <= shown_s <= true_s * CLASS * 1.01, "rounded up, to three digits"
 
 
 def test_credits_are_told_as_they_were_charged():
@@ -81,10 +81,10 @@ def test_where_jobs_of_its_size_are_too_few_those_of_any_size_speak():
     small = [ended_well(an_edit(mb=5), took_s=10) for _ in range(30)]
     large = [ended_well(an_edit(mb=150), took_s=100) for _ in range(ENOUGH_JOBS)]
     found = measured(small + large)
-    assert estimate_of(an_edit(mb=4), found).p90_s == pytest.approx(10, rel=0.13)
-    assert estimate_of(an_edit(mb=120), found).p50_s == pytest.approx(100, rel=0.13)
+    assert estimate_of(an_edit(mb=4), found).p90_s == pytest.approx(10, rel=0.14)
+    assert estimate_of(an_edit(mb=120), found).p50_s == pytest.approx(100, rel=0.14)
     of_all = estimate_of(an_edit(mb=None), found)
-    assert (of_all.time_jobs, of_all.p50_s, of_all.p90_s) == (50, *map(pytest.approx, (11.2, 112)))
+    assert (of_all.time_jobs, of_all.p50_s, of_all.p90_s) == (50, *map(pytest.approx, (11.3, 113)))
 
 
 def test_only_what_is_alike_is_compared():
@@ -99,8 +99,8 @@ def test_only_what_is_alike_is_compared():
             for what in ("an ad", "a 10-second ad", "a 30 s ad", "a 2 min ad", "a 3-minute ad")
         ),
     ]
-    assert len({group_of(job) for job in asks}) == len(asks)
-    assert group_of(an_edit(mb=2)) == group_of(an_edit(mb=9, prompt="other words", tenant="beta"))
+    assert len({job_kind_of(job).group for job in asks}) == len(asks)
+    assert job_kind_of(an_edit(mb=2)) == job_kind_of(an_edit(mb=9, prompt="other words", tenant="beta"))
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -134,7 +134,7 @@ def test_a_job_that_did_not_succeed_is_not_counted():
 
 
 def test_classes_of_a_newer_release_are_left_out():
-    group = group_of(an_edit())
+    group = job_kind_of(an_edit()).group
     found = measurements_of({group: {"t90": ENOUGH_JOBS, "x7": 900, "t!": 3, "": 4}})
     assert estimate_of(an_edit(), found).time_jobs == ENOUGH_JOBS
 
