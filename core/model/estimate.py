@@ -70,23 +70,23 @@ NOTHING_MEASURED: Measurements = MappingProxyType({})
 
 
 class JobKind(NamedTuple):
-    """Which jobs are like a job. `message` is ``edit``, ``generation`` or ``none``; `group` is one size of `of_any_size`."""
+    """Which jobs are like a job. `work` is ``edit``, ``generation`` or ``none``; `group` is one size of `of_any_size`."""
 
-    message: str
+    work: str
     of_any_size: str
     group: str
 
 
 def job_kind_of(job: Job) -> JobKind:
     """Name the jobs that are like this one: ``maker-free:edit:export:10000000``; by what never changes from its submit on."""
-    message = "none" if job.plan.message is None else "generation" if is_generation(job) else "edit"
-    of_any_size = f"{job.profile}:{message}:{job.plan.action}"
-    return JobKind(message, of_any_size, f"{of_any_size}:{_size_class(job, message)}")
+    work = "none" if job.plan.message is None else "generation" if is_generation(job) else "edit"
+    of_any_size = f"{job.profile}:{work}:{job.plan.action}"
+    return JobKind(work, of_any_size, f"{of_any_size}:{_size_class(job, work)}")
 
 
-def _size_class(job: Job, message: str) -> str:
+def _size_class(job: Job, work: str) -> str:
     """Say how much work there is, as far as a submit tells: the length that is named, or the bytes that are brought."""
-    if message == "generation" and (length := _LENGTH.search(job.plan.message or "")):
+    if work == "generation" and (length := _LENGTH.search(job.plan.message or "")):
         return _class_up_to(_LENGTHS_S, int(length[1]) * (1 if length[2] else 60))
     sizes = [media.size_bytes for media in job.media]
     if not sizes:
@@ -193,7 +193,7 @@ def _published_costs(job: Job, kind: JobKind) -> CostsMeasured:
     What an edit costs more is that the backend may decide to generate something for it, e.g. music. A generation has its
     price for each clip, and a clip for each file is the most that a submit can tell.
     """
-    match kind.message:
+    match kind.work:
         case "none":
             return CostsMeasured(0, 0, 0, 0)
         case "edit":
