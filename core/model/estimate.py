@@ -78,10 +78,10 @@ class JobKind(NamedTuple):
 
 
 def job_kind_of(job: Job) -> JobKind:
-    """Name the jobs that are like this one: ``maker-free:edit:export:10000000``; by what never changes from its submit on."""
+    """Name the jobs that are like this one: ``maker-free/edit/export/10000000``; by what never changes from its submit on."""
     work = "none" if job.plan.message is None else "generation" if is_generation(job) else "edit"
-    of_any_size = f"{job.profile}:{work}:{job.plan.action}"
-    return JobKind(work, of_any_size, f"{of_any_size}:{_size_class(job, work)}")
+    of_any_size = f"{job.profile}/{work}/{job.plan.action}"
+    return JobKind(work, of_any_size, f"{of_any_size}/{_size_class(job, work)}")
 
 
 def _size_class(job: Job, work: str) -> str:
@@ -128,7 +128,7 @@ def measurements_of(counted: Mapping[str, Counts]) -> Measurements:
     """Read what was counted, group by group: each by itself, and with all sizes of its kind together."""
     of_any_size: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for group, counts in counted.items():
-        of_any_size[group.rpartition(":")[0]].update(counts)
+        of_any_size[group.rpartition("/")[0]].update(counts)
     return {group: _measured(counts) for group, counts in (*of_any_size.items(), *counted.items())}
 
 
@@ -160,7 +160,7 @@ class _Distribution(NamedTuple):
 
 
 def _distribution(counts: Counts, kind: str) -> _Distribution:
-    """Sort the counts of one kind of class; a name that a newer release may have written is left out."""
+    """Sort the counts of one kind of class; other names are left out: the jobs, and what a newer release may count."""
     found = sorted(
         (int(name[1:]), count) for name, count in counts.items() if name[:1] == kind and name[1:].isdecimal()
     )

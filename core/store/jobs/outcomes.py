@@ -1,7 +1,5 @@
 """Counts of how long jobs took and what they cost, group by group, that `commit_job` keeps; read for estimates."""
 
-import msgspec
-
 from core.clock import Clock
 from core.model.estimate import NOTHING_MEASURED, Counts, Measurements, measurements_of
 from core.store.redis.client import Store
@@ -10,7 +8,6 @@ from core.store.redis.remembered import Remembered
 
 #: read anew after so long: some hundred groups at most, and an estimate moves slowly
 _FRESH_MS = 10_000
-_decoder = msgspec.msgpack.Decoder(dict[str, int])
 
 
 class JobOutcomes(Remembered[Measurements]):
@@ -21,14 +18,13 @@ class JobOutcomes(Remembered[Measurements]):
         self._store = store
 
     async def _measure(self) -> Measurements:
-        found: list[bytes] = await self._store.ask("HGETALL", key("job_outcomes"))
-        groups = zip(found[::2], found[1::2], strict=True)
-        return measurements_of({group.decode(): counts for group, raw in groups if (counts := _counts(raw))})
+        groups = sorted(group.decode() for group in await self._store.ask("SMEMBERS", key("job_groups")))
+        pipe = self._store.redis.pipeline(transaction=False)
+        for group in groups:
+            pipe.hgetall(key("job_outcomes", group))
+        rows = zip(groups, await pipe.execute(), strict=True)
+        return measurements_of({group: _counts(row) for group, row in rows})
 
 
-def _counts(raw: bytes) -> Counts | None:
-    """Read a group's counts. None for what this release cannot read: it costs itself alone."""
-    try:
-        return _decoder.decode(raw)
-    except msgspec.DecodeError:
-        return None
+def _counts(row: dict[bytes, bytes]) -> Counts:
+    return {outcome_class.decode(): int(count) for outcome_class, count in row.items() if count.isdigit()}

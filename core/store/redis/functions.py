@@ -50,8 +50,8 @@ ANOTHERS_TURN_MS = 1_000
 #: running times, and times in a stage, that estimates are made of
 RUN_SAMPLES = 500
 STAGE_SAMPLES = 100
-#: outcomes that are counted of a group of jobs, up to two of each; then all counts are halved, so that the last ones weigh most
-OUTCOMES_PER_GROUP = 2000
+#: outcomes that are counted of a group of jobs; then all its counts are halved, so that the last ones weigh most
+OUTCOMES_PER_GROUP = 1000
 
 #: libraries that are kept in Redis: this one, those of versions that run beside it, and some that one may go back to
 _LIBRARIES_KEPT = 8

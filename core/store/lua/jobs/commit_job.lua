@@ -52,30 +52,27 @@ local function write_sample(list, ms, most)
   call('LTRIM', list, 0, most - 1)
 end
 
--- Halve all counts of a group where they have become many. What was seen once only is forgotten.
+-- Halve all counts of a group. What was seen once only is forgotten.
 local function fade(counts)
-  local total = 0
-  for _, count in pairs(counts) do total = total + count end
-  if total <= OUTCOMES_PER_GROUP then return end
-  for class, count in pairs(counts) do counts[class] = count > 1 and math.floor(count / 2) or nil end
-end
-
--- What was counted of a group; nothing where it cannot be read, since no job's end may fail for it.
-local function read_counts(packed)
-  local readable, found = pcall(cmsgpack.unpack, packed or '')
-  local counts = {}
-  for class, count in pairs(readable and type(found) == 'table' and found or {}) do
-    if type(class) == 'string' and type(count) == 'number' then counts[class] = count end
+  local rows = call('HGETALL', counts)
+  for i = 1, #rows, 2 do
+    local half = math.floor((tonumber(rows[i + 1]) or 0) / 2)
+    if half > 0 then
+      call('HSET', counts, rows[i], integer(half))
+    else
+      call('HDEL', counts, rows[i])
+    end
   end
-  return counts
 end
 
--- Count how long a job took and what it cost among those that are like it.
+-- Count how long a job took and what it cost among those that are like it. A count that is none, since somebody has written
+-- over it, must cost no job its end: hence `pcall`.
 local function count_outcome(outcome)
-  local counts = read_counts(call('HGET', key.job_outcomes(), outcome.group))
-  for _, class in ipairs(outcome.classes) do counts[class] = (counts[class] or 0) + 1 end
-  fade(counts)
-  call('HSET', key.job_outcomes(), outcome.group, cmsgpack.pack(counts))
+  local counts = key.job_outcomes(outcome.group)
+  call('SADD', key.job_groups(), outcome.group)
+  for _, class in ipairs(outcome.classes) do redis.pcall('HINCRBY', counts, class, 1) end
+  local jobs = redis.pcall('HINCRBY', counts, 'jobs', 1)
+  if type(jobs) ~= 'number' or jobs > OUTCOMES_PER_GROUP then fade(counts) end
 end
 
 -- Free everything that a job held: its place, its session's next, its tenant's turn, its reservations.
