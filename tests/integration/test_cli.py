@@ -110,7 +110,9 @@ async def test_json_has_stdout_to_itself(api: Api, folder: Path) -> None:
     child = await started(api, folder, "run", "clip.mp4", TRIM, "-o", "out.mp4", "--json")
     await succeed(api.context, await the_job(api))
     code, out, err = await ended(child)
-    assert (code, json.loads(out)["status"]) == (0, "succeeded")
+    job = json.loads(out)
+    assert (code, job["status"], job["estimate"]["credits"]) == (0, "succeeded", [50, 100])
+    assert EXPECTED in err
     assert "saved out.mp4" in err
 
 
