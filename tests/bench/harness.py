@@ -68,7 +68,9 @@ class Harness:
 
     async def another_worker(self) -> Child:
         """Start one more worker; it stops with the harness."""
-        child = worker_part(len(self.world.workers) + 1, self.world.folders, self.world.environment)
+        number = len(self.world.workers) + 1
+        port = self.world.identity.port_of(f"worker-{number}")
+        child = worker_part(number, port, self.world.folders, self.world.environment)
         self.world.workers.append(child)
         await child.start()
         return child

@@ -9,7 +9,8 @@ from sandbox.world.folders import make_folders
 
 def test_a_worlds_folder_has_all_its_parts(tmp_path):
     folders = make_folders("up", root=tmp_path / "worlds")
-    assert all(folder.is_dir() for folder in folders)
+    parts = (folders.logs, folders.redis, folders.storage, folders.input)
+    assert all(part.is_dir() and part.parent == folders.world for part in parts)
     assert folders.log("api-1").parent == folders.logs
 
 
