@@ -117,7 +117,7 @@ def refused(folder, *arguments):
 def test_what_is_copied_works_as_it_is_printed_and_the_next_start_has_all_of_it_again(tmp_path):
     command = ("sh", str(ROOT / "run"), "up", "--data-dir", str(tmp_path / "kept"))
     with up(tmp_path, command=command) as world:
-        job = json.loads(world.shell(readme_curl()))
+        job = world.ended(json.loads(world.shell(readme_curl()))["id"])
         assert job["status"] == "succeeded"
         assert world.shell(f"reelgate show {job['id']} --json", cwd=tmp_path)
         before = (world.exports, redis_of(world))
@@ -129,25 +129,27 @@ def test_what_is_copied_works_as_it_is_printed_and_the_next_start_has_all_of_it_
         film = httpx.get(job["output"]["url"], timeout=PATIENCE_S, trust_env=False)
         assert film.status_code == 200
         assert len(film.content) == still["output"]["size_bytes"]
-        assert json.loads(again.shell(readme_curl()))["status"] == "succeeded"
+        assert json.loads(again.shell(readme_curl()))["status"] in {"queued", "running", "succeeded"}
 
 
-@pytest.mark.parametrize("ends", [signal.SIGINT, signal.SIGKILL], ids=["ended", "killed"])
-@pytest.mark.parametrize("stage", ["editing", "rendering"])
-def test_jobs_that_were_on_their_way_still_end_and_say_what_became_of_them(tmp_path, ends, stage):
-    slow = {"SANDBOX_GENERATE_S": "600"} if stage == "editing" else {"SANDBOX_RENDER_S": "600"}
-    with up(tmp_path, ends=ends, REELGATE_LEASE_S="2", **slow) as world:
-        waits = world.submit()
-        world.stage(waits, stage)
-    with up(tmp_path, REELGATE_LEASE_S="2", REELGATE_UNSEEN_EDIT_S="2", REELGATE_RECOVER_EVERY_S="0.5") as again:
-        job = again.ended(waits)
-        assert job["status"] in {"succeeded", "failed"}
-        assert job["status"] == "succeeded" or job["error"]["code"], job
+@pytest.mark.parametrize(
+    ("stage", "slow", "ends"),
+    [("editing", "SANDBOX_GENERATE_S", signal.SIGINT), ("rendering", "SANDBOX_RENDER_S", signal.SIGKILL)],
+    ids=["ended amid an edit", "killed amid a render"],
+)
+def test_jobs_that_were_on_their_way_still_end_and_say_what_became_of_them(tmp_path, stage, slow, ends):
+    with up(tmp_path, ends=ends, **{slow: "600"}) as world:
+        job_id = world.submit()
+        world.stage(job_id, stage)
+    with up(tmp_path, REELGATE_SWEEP_S="0.5") as again:
+        job = again.ended(job_id)
+        # its session is forgotten, and what was asked for in it may have been paid for
+        assert (job["status"], job["error"]["code"]) == ("failed", "session_lost")
         assert again.ended(again.submit())["status"] == "succeeded"
 
 
 def test_a_second_one_in_the_same_folder_is_told_who_holds_it_and_touches_nothing(tmp_path):
-    with up(tmp_path) as world:
+    with up(tmp_path, "--workers", "0") as world:
         says = refused(tmp_path)
         assert str(world.process.pid) in says
         assert "--data-dir" in says
@@ -195,21 +197,21 @@ def test_a_port_that_another_program_took_is_left_to_it_and_the_new_one_stays(tm
         assert moved.api != world.api
         assert moved.key == world.key
         assert moved.ended(job)["output"]["url"].startswith(moved.api)
-    with up(tmp_path) as again:
+    with up(tmp_path, "--workers", "0") as again:
         assert again.api == moved.api
 
 
 def test_a_port_can_be_chosen_and_one_that_is_taken_is_refused(tmp_path):
     port = free_port()
-    with up(tmp_path, "--port", str(port)) as world:
+    with up(tmp_path, "--workers", "0", "--port", str(port)) as world:
         assert world.api == f"http://127.0.0.1:{port}"
         assert f"Port {port} is taken" in refused(tmp_path, "--port", str(port), "--data-dir", "other")
-    with up(tmp_path) as again:
+    with up(tmp_path, "--workers", "0") as again:
         assert again.api == world.api
 
 
 def test_its_secrets_are_its_users_alone_and_its_redis_writes_all_down(tmp_path):
-    with up(tmp_path) as world:
+    with up(tmp_path, "--workers", "0") as world:
         with redis.Redis.from_url(redis_of(world)) as client:
             assert client.config_get("append*") | {"appendonly": "yes", "appendfsync": "everysec"} == client.config_get(
                 "append*"
@@ -230,9 +232,11 @@ def test_a_world_for_programs_is_its_own_each_time_unless_it_is_told_where_to_st
             world.wait(PATIENCE_S)
         return told
 
-    assert line()["api_key"] != line()["api_key"]
+    one = line()
     assert not (tmp_path / KEPT).exists()
-    assert line("--data-dir", "mine") == line("--data-dir", "mine")
+    kept = line("--data-dir", "mine")
+    assert kept["api_key"] != one["api_key"]
+    assert line("--data-dir", "mine") == kept
 
 
 def test_what_another_version_left_is_named_with_the_way_out(tmp_path):
