@@ -30,5 +30,11 @@ class Identity:
     def port_of(self, part: str) -> int:
         """Give a part's port, which is chosen the first time."""
         if part not in self.ports:
-            self.ports[part] = free_port()
+            self.move(part)
         return self.ports[part]
+
+    def move(self, part: str) -> None:
+        """Give a part a port that nobody has, nor will have once all parts run."""
+        while (port := free_port()) in self.ports.values():
+            pass
+        self.ports[part] = port

@@ -28,8 +28,8 @@ WORLD_LOCK, PARTS_LOCK = "world.lock", "parts.lock"
 IDENTITY = "world.json"
 
 
-class CannotKeep(Exception):  # noqa: N818 - it says what happened, as the person at the terminal reads it
-    """Why a folder cannot be used for a kept world, and what can be done."""
+class CannotStart(Exception):  # noqa: N818 - it says what happened, as the person at the terminal reads it
+    """Why a world cannot be started as it was asked for, and what can be done."""
 
 
 class KeptWorld:
@@ -40,13 +40,13 @@ class KeptWorld:
         self._file = folders.world / IDENTITY
 
     def identity(self) -> Identity | None:
-        """Read what the last start left; None before the first. Raises CannotKeep."""
+        """Read what the last start left; None before the first. Raises CannotStart."""
         try:
             return msgspec.json.decode(self._file.read_bytes(), type=Identity)
         except FileNotFoundError:
             return None
         except msgspec.MsgspecError as error:
-            raise CannotKeep(
+            raise CannotStart(
                 f"{self._file} is of another version of Reelgate, or damaged ({error}). "
                 "./run up --fresh throws this world away and begins anew."
             ) from None
@@ -93,21 +93,21 @@ def _described(path: Path) -> str:
 
 
 def default_folder(redis: str | None, backend: str | None) -> Path:
-    """Name a folder for each outside, since jobs of one have no meaning at another: ``.reelgate/kept``."""
-    given = [
-        f"{at.hostname}-{at.port or ''}{at.path}" for at in map(urlsplit, (redis or "", backend or "")) if at.netloc
-    ]
-    return ROOT / "-".join(["kept", *(re.sub(r"[^a-z0-9.]+", "-", place).strip("-") for place in given)])
+    """Name a folder for each outside, since jobs of one have no meaning at another: ``.reelgate/kept-127.0.0.1-6379-0``."""
+    places = (at.netloc.rpartition("@")[2] + at.path for at in map(urlsplit, (redis or "", backend or "")))
+    return ROOT / "-".join(
+        ["kept", *(re.sub(r"[^a-z0-9.]+", "-", place.lower()).strip("-.") for place in places if place)]
+    )
 
 
 @asynccontextmanager
 async def hold(folder: Path) -> AsyncIterator[KeptWorld]:
-    """Hold a folder as long as the world runs, making it if need be. Raises CannotKeep."""
+    """Hold a folder as long as the world runs, making it if need be. Raises CannotStart."""
     _make(folder)
     own, inherited = _opened(folder / WORLD_LOCK), _opened(folder / PARTS_LOCK)
     try:
         if not _taken(own):
-            raise CannotKeep(_held_by_another(folder, os.pread(own, 20, 0).decode().strip()))
+            raise CannotStart(_held_by_another(folder, os.pread(own, 20, 0).decode().strip()))
         os.truncate(own, 0)
         os.pwrite(own, str(os.getpid()).encode(), 0)
         await _until_the_last_ones_ended(folder, inherited)
@@ -121,10 +121,10 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if any(folder.iterdir()) and not (folder / WORLD_LOCK).exists():
-            raise CannotKeep(f"{folder} is neither empty nor the folder of a world: name another with --data-dir.")
+            raise CannotStart(f"{folder} is neither empty nor the folder of a world: name another with --data-dir.")
         folder.chmod(0o700)
     except OSError as error:
-        raise CannotKeep(f"{folder} can't hold a world: {error.strerror}. Name another with --data-dir.") from None
+        raise CannotStart(f"{folder} can't hold a world: {error.strerror}. Name another with --data-dir.") from None
 
 
 def _opened(path: Path) -> int:
@@ -156,6 +156,6 @@ async def _until_the_last_ones_ended(folder: Path, lock: int) -> None:
             while not _taken(lock):  # noqa: ASYNC110 - the system tells nobody that a lock is free
                 await asyncio.sleep(LOOK_EVERY_S)
     except TimeoutError:
-        raise CannotKeep(
+        raise CannotStart(
             f"Processes of the world that was killed are still at work in {folder} after {LAST_ONES_S} s: end them first."
         ) from None

@@ -16,8 +16,8 @@ from sandbox.world.announce import as_json, as_text
 from sandbox.world.child_process import Child, ChildFailed
 from sandbox.world.folders import Folders, make_folders
 from sandbox.world.identity import Identity
-from sandbox.world.kept import CannotKeep, KeptWorld, hold
-from sandbox.world.ports import free_port, is_taken
+from sandbox.world.kept import CannotStart, KeptWorld, hold
+from sandbox.world.ports import is_taken
 from sandbox.world.settings import callers_environment, with_sandbox_account
 from sandbox.world.world import World, WorldSpec, open_world
 
@@ -43,7 +43,7 @@ async def up(spec: WorldSpec, options: UpOptions) -> int:
         else:
             async with hold(options.folder) as kept:
                 await _run_kept(spec, options, kept)
-    except (ChildFailed, CannotKeep) as failed:
+    except (ChildFailed, CannotStart) as failed:
         click.echo(failed, err=True)
     return 1
 
@@ -79,14 +79,14 @@ async def _run(
 
 
 def settle_ports(identity: Identity, *, port: int | None) -> None:
-    """Leave ports to the programs that took them meanwhile, and say where the API is then. Raises CannotKeep."""
+    """Leave ports to the programs that took them meanwhile, and say where the API is then. Raises CannotStart."""
     if port is not None:
         if is_taken(port):
-            raise CannotKeep(f"Port {port} is taken by another program: name another with --port.")
+            raise CannotStart(f"Port {port} is taken by another program: name another with --port.")
         identity.ports = {part: own for part, own in identity.ports.items() if own != port} | {FIRST_API: port}
     for part, own in list(identity.ports.items()):
         if is_taken(own):
-            identity.ports[part] = free_port()
+            identity.move(part)
             click.echo(
                 f"Port {own}, this world's {part}, is taken by another program: now {identity.ports[part]}.", err=True
             )
@@ -97,15 +97,21 @@ async def _opened(
     spec: WorldSpec, folders: Folders, caller: dict[str, str], identity: Identity, kept: KeptWorld | None
 ) -> AsyncIterator[World]:
     """Open it; what it is known by is kept before anything is written with it, and again with what its start added."""
-    if kept:
-        kept.save(identity)
+    save = kept.save if kept else _forget
+    save(identity)
     key_before = identity.api_key
-    async with open_world(spec, folders=folders, caller=caller, identity=identity) as world:
-        if kept:
-            kept.save(identity)
-        if key_before not in {"", identity.api_key}:
-            click.echo("The key that was kept is not known to this Redis any more; there is a new one.", err=True)
-        yield world
+    try:
+        async with open_world(spec, folders=folders, caller=caller, identity=identity) as world:
+            save(identity)
+            if key_before not in {"", identity.api_key}:
+                click.echo("The key that was kept is not known to this Redis any more; there is a new one.", err=True)
+            yield world
+    finally:
+        save(identity)
+
+
+def _forget(identity: Identity) -> None:
+    """Keep nothing."""
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import httpx
 import pytest
 import redis
 
+from core.store.redis.keys import key
 from sandbox.world.ports import free_port
 from tests.flows.test_world_up import ENV, descendants
 from tests.until import PATIENCE_S
@@ -104,10 +105,16 @@ def redis_of(world):
     return re.search(r"redis://\S+", world.text)[0]
 
 
-def refused(folder, *arguments):
+def refused(folder, *arguments, **environment):
     """Run an `up` that does not start; give what it says."""
     ended = subprocess.run(
-        [*UP, *arguments], cwd=folder, env=ENV, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        [*UP, *arguments],
+        cwd=folder,
+        env=ENV | environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
     assert (ended.returncode, ended.stdout) == (1, "")
     return ended.stderr
@@ -249,13 +256,18 @@ def test_what_another_version_left_is_named_with_the_way_out(tmp_path):
     assert "--fresh" in says
 
 
-def test_records_that_a_later_version_wrote_stop_the_start_with_its_reason_and_the_way_out(tmp_path):
+def test_records_that_this_release_can_not_read_stop_the_start_with_the_reason_and_the_way_out(tmp_path):
+    with up(tmp_path, "--workers", "0") as world, redis.Redis.from_url(redis_of(world)) as client:
+        client.hset(key("formats"), mapping={"written": 99, "oldest_reader": 99})
+    says = refused(tmp_path)
+    assert "too old for this Redis" in says
+    assert "--fresh" in says
+
+
+def test_another_secret_key_than_the_one_of_before_stops_the_start_with_the_reason_and_the_way_out(tmp_path):
     with up(tmp_path, "--workers", "0"):
         pass
-    file = tmp_path / KEPT / "world.json"
-    own = json.loads(file.read_text())
-    file.write_text(json.dumps(own | {"secret_key": "another-key-than-the-one-that-all-was-written-with"}))
-    says = refused(tmp_path)
+    says = refused(tmp_path, REELGATE_SECRET_KEYS="another-key-than-the-one-that-all-was-written-with")
     assert "REELGATE_SECRET_KEYS" in says
     assert "--fresh" in says
 
