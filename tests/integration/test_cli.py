@@ -90,6 +90,7 @@ def uploads(api: Api) -> list[Path]:
     return list((Path(api.context.settings.storage) / "uploads").rglob("upl_*"))
 
 
+@pytest.mark.quick
 async def test_run_goes_from_a_file_to_a_film(api: Api, folder: Path) -> None:
     child = await started(api, folder, "run", "clip.mp4", TRIM, "-o", "out.mp4", "--metadata", "order=7")
     job_id = await the_job(api)
