@@ -8,6 +8,7 @@ import msgspec
 from core.clock import Clock
 from core.events.delivery import Delivery, DeliveryState, EndpointOutcome
 from core.model.webhook import TenantWebhook
+from core.store.audit import AuditEntry, audit_argument
 from core.store.events import StoredEvent, stream_id
 from core.store.leases import LeaseLost, claim, set_aside
 from core.store.redis.client import Store
@@ -100,10 +101,11 @@ class Deliveries:
             "status": str(delivery.state),
         }
 
-    async def send_again(self, delivery: Delivery) -> Delivery:
+    async def send_again(self, delivery: Delivery, *, audit: AuditEntry | None = None) -> Delivery:
         """Start an ended delivery's schedule anew, whatever came of it before, and return it as it is now.
 
-        Where somebody else has just done so, that stays as it is.
+        Where somebody else has just done so, that stays as it is. `audit`: an operator asked for it, which is written
+        in the same step.
         """
         again = msgspec.structs.replace(
             delivery,
@@ -113,7 +115,7 @@ class Deliveries:
             next_at_ms=None,
             again_at_ms=self._clock.now_ms(),
         )
-        arguments = self._arguments(again) | {"status_before": str(delivery.state)}
+        arguments = self._arguments(again) | {"status_before": str(delivery.state), "audit": audit_argument(audit)}
         if (await self._store.run("repeat_delivery", arguments, _Written)).written:
             return again
         return await self.load(delivery.id) or again

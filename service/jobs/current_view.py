@@ -52,14 +52,21 @@ async def seconds_to_next_look(context: ApiContext, job: Job, shown: JobView) ->
 
 
 def _wait_view(position: QueuePosition) -> WaitView:
-    at_cap = WaitReason.TENANT_CAP if position.at_cap else WaitReason.QUEUED_BEHIND
     return WaitView(
-        reason=WaitReason.SESSION_BUSY if position.behind else at_cap,
+        reason=_wait_reason(position),
         behind=position.behind,
         position=position.position,
         eta_p50_s=position.eta_p50_s,
         eta_p90_s=position.eta_p90_s,
     )
+
+
+def _wait_reason(position: QueuePosition) -> WaitReason:
+    if position.paused:
+        return WaitReason.PAUSED
+    if position.behind:
+        return WaitReason.SESSION_BUSY
+    return WaitReason.TENANT_CAP if position.at_cap else WaitReason.QUEUED_BEHIND
 
 
 def etag_of(shown: JobView) -> str:

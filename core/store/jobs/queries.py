@@ -33,6 +33,8 @@ class QueuePosition(NamedTuple):
     at_cap: bool = False
     eta_p50_s: float | None = None
     eta_p90_s: float | None = None
+    #: it shall not start before an operator resumes its tenant, or everybody
+    paused: bool = False
 
 
 @redacted_repr("status")
