@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from service.cli.shown import fitting, printable, table_lines
+from service.cli.terminal import fitting, printable, table_lines
 
 ROWS = [("job_1", "running 60 %", "cut the pauses, add background music"), ("job_22", "failed", "剪掉停顿并加音乐")]
 TITLES = ("ID", "STATUS", "PROMPT")
