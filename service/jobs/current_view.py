@@ -21,9 +21,14 @@ async def current_view(context: ApiContext, job: Job) -> JobView:
     shown = linked_view(context, job)
     shown.input = input_view(job)
     if job.status is Status.QUEUED:
-        pace = pace_of(await context.timings.now(), tenant_places=context.settings.tenant_running_jobs)
-        shown.wait = _wait_view(await context.job_queries.queue_position(job, pace))
+        shown.wait = await current_wait(context, job)
     return shown
+
+
+async def current_wait(context: ApiContext, job: Job) -> WaitView:
+    """Say why a queued job waits right now, and until when."""
+    pace = pace_of(await context.timings.now(), tenant_places=context.settings.tenant_running_jobs)
+    return _wait_view(await context.job_queries.queue_position(job, pace))
 
 
 async def current_views(context: ApiContext, jobs: Sequence[Job]) -> list[JobView]:

@@ -53,6 +53,14 @@ class Claim:
     suspected_since_ms: int | None = None
 
 
+class Holder(NamedTuple):
+    """Who holds a job. `owner` is empty where nobody does; `crashes`: processes that were lost at this step."""
+
+    owner: str
+    lease_until_ms: int | None
+    crashes: int
+
+
 class Jobs:
     """All that happens to the records of accepted jobs."""
 
@@ -182,6 +190,13 @@ class Jobs:
         """
         found: bytes | None = await self._store.ask("HGET", key("job", job_id), name)
         return found
+
+    async def holder(self, job_id: str) -> Holder:
+        """Tell who holds a job, and until when if it is not heard of."""
+        (owner, crashes), until_ms = await self._store.ask_in_a_row(
+            ("HMGET", key("job", job_id), "owner", "crashes"), ("ZSCORE", key("leases"), job_id)
+        )
+        return Holder((owner or b"").decode(), int(float(until_ms)) if until_ms else None, int(crashes or 0))
 
     async def renew(self, owners: dict[str, str]) -> tuple[list[str], list[str]]:
         """Heartbeat of ids held, each with its owner. Returns those that were lost and those to be canceled."""

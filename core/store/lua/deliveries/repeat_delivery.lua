@@ -5,8 +5,8 @@
 operation('repeat_delivery', function(a)
   local found = read_fields(key.delivery(a.id), 'status', 'tenant')
   if found.status ~= a.status_before then return {} end
-  write_delivery(a, found)
   write_audit(a.audit, 'done')
+  write_delivery(a, found)
   call('ZREM', key.retire(), a.id)
   enqueue(a.id, now_ms)
   call('HDEL', key.job(a.job), 'unwanted')

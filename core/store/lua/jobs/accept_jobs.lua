@@ -142,6 +142,7 @@ operation('accept_jobs', function(a)
   local refused = over_limit(a, used) or session_missing(a) or webhook_changed(a)
   if refused then return refused end
 
+  write_audit(a.audit, 'done')
   count_submits(a, used)
   local waits = {}
   for _, job in ipairs(a.jobs) do
@@ -151,7 +152,6 @@ operation('accept_jobs', function(a)
   if a.batch then write_batch(a.batch, a.tenant, #a.jobs) end
   if a.idempotency then write_answer(a.tenant, a.idempotency, waits) end
   admit_jobs(64, a.tenant_running_jobs, a.tenant)
-  write_audit(a.audit, 'done')
   local reset_ms = a.key_id and call('PTTL', key.rate(a.key_id)) or 0
   return {outcome = 'accepted', used = used + #a.jobs, reset_ms = reset_ms, waits = waits}
 end)

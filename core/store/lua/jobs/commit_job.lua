@@ -91,8 +91,8 @@ operation('commit_job', function(a)
   local found = read_fields(key.job(a.id), 'ver', 'owner', 'status', 'rec', 'write', 'at')
   local outcome = fenced(a, found)
   if outcome then return outcome end
-  write_record(a, found)
   write_audit(a.audit, 'done')
+  write_record(a, found)
   if a.event then emit(a.event) end
   if a.stage_sample then write_sample(key.stage_samples(a.stage_sample.stage), a.stage_sample.ms, STAGE_SAMPLES) end
   if a.mode == 'park' then

@@ -1,7 +1,7 @@
 -- The audit trail: what operators have done, written in the same step as what they did.
 --
 -- `entry` is {user, host, action, ids, tenant, attempt} as `core.store.audit.AuditEntry` has it; absent: no operator acts.
--- Returns the entry's id.
+-- Returns the entry's id. It comes before all else that is written: where it fails, nothing is done.
 local function write_audit(entry, outcome)
   if not entry then return nil end
   local fields = {'outcome', outcome}
