@@ -21,7 +21,12 @@ QUICK = "how many credits do I have left?"
 ENDLESS = '[[story:heartbeats-only]] add a title "Held"'
 
 
-CHOSEN = {"REELGATE_SECRET_KEYS": SECRET_KEY, "REELGATE_STREAM_LIMIT_S": "900", "SANDBOX_SLOW_S": "10"}
+CHOSEN = {
+    "REELGATE_SECRET_KEYS": SECRET_KEY,
+    "REELGATE_STREAM_LIMIT_S": "900",
+    "REELGATE_STREAM_QUIET_S": "900",
+    "SANDBOX_SLOW_S": "10",
+}
 
 
 @pytest.fixture(scope="module")
