@@ -56,6 +56,8 @@ EVERYBODY = "*"
 #: running times, and times in a stage, that estimates are made of
 RUN_SAMPLES = 500
 STAGE_SAMPLES = 100
+#: outcomes that are counted of a group of jobs; then all its counts are halved, so that the last ones weigh most
+OUTCOMES_PER_GROUP = 1000
 
 #: libraries that are kept in Redis: this one, those of versions that run beside it, and some that one may go back to
 _LIBRARIES_KEPT = 8
@@ -146,6 +148,7 @@ def _constants() -> str:
         "AUDIT_LIFE_MS": AUDIT_LIFE_MS,
         "AUDIT_ENTRIES": AUDIT_ENTRIES,
         "EVERYBODY": _lua_string(EVERYBODY.encode()),
+        "OUTCOMES_PER_GROUP": OUTCOMES_PER_GROUP,
         "SECRET_KEY_USE_KEPT_MS": SECRET_KEY_USE_KEPT_MS,
     }
     return "\n".join(f"local {name} = {value}" for name, value in constants.items())

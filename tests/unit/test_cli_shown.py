@@ -1,0 +1,24 @@
+"""What callers' commands say of the API's things."""
+
+import pytest
+
+from reelgate.client import Estimate
+from service.cli.shown import expectation_of
+
+
+@pytest.mark.parametrize(
+    ("estimate", "words"),
+    [
+        (
+            Estimate(credits=(50, 100), credits_typical=50, p50_s=30.0, p90_s=60.0),
+            "50 credits, up to 100 (as published); 30 s, up to 60 s (as published)",
+        ),
+        (
+            Estimate(credits=(50, 50), credits_typical=50, credits_jobs=187, p50_s=7.95, p90_s=1130.0, time_jobs=212),
+            "50 credits (by 187 jobs); 7.95 s, up to 1130 s (by 212 jobs)",
+        ),
+        (Estimate(), "no credits (as published)"),
+    ],
+)
+def test_what_is_expected_of_a_job_is_said_in_a_line_with_what_it_is_known_by(estimate, words):
+    assert expectation_of(estimate) == words
