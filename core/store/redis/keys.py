@@ -31,6 +31,8 @@ _SHAPES = {
     "backlog_counts": "rg:backlogs",  # HASH tenant -> "why they wait:how many", as it is in the sums
     "backlog_sums": "rg:backlogs:sums",  # HASH why they wait -> how many, of all tenants
     "workers": "rg:workers",  # HASH worker -> "alive until:slots"
+    "worker": "rg:worker:{}",  # STRING what a living worker says of itself
+    "paused": "rg:paused",  # HASH tenant, or EVERYBODY -> the time (ms) since which no job of theirs begins
     "wakeup": "rg:wakeup",  # LIST of one token at most, for a worker that waits for work
     "leases": "rg:leases",  # ZSET of leased jobs and deliveries by the end of the lease
     # sessions
@@ -85,6 +87,7 @@ _SHAPES = {
     "secret_key_seals": "rg:seals",  # LIST of a known value, sealed under the keys that last wrote here, newest first
     "secret_keys_used": "rg:secret-keys",  # HASH name of a secret key -> the time at which a process last wrote under it
     "retired_hash_keys": "rg:hash-keys",  # HASH name of a secret key -> what its keyed hashes were made with, encrypted
+    "audit": "rg:audit",  # STREAM of what operators have done
     # gauges
     "gauges": "rg:gauges",  # HASH of what was counted over all of Redis, and when
     "gauges_holder": "rg:gauges:holder",  # STRING the worker that counts
@@ -106,7 +109,7 @@ _SHAPES = {
 }
 
 #: every field of a hash; those of `workers`, `processes`, `token_reservations`, `token_sent` and `token_entries` are ids, of
-#: `backlog_counts` tenants, of `message_costs` and the sums kinds, of `job_outcomes` classes, of `gauges` names, of `secret_keys_used` and
+#: `backlog_counts` and `paused` tenants, of `message_costs` and the sums kinds, of `job_outcomes` classes, of `gauges` names, of `secret_keys_used` and
 #: `retired_hash_keys` names of keys
 FIELDS = {
     "job": frozenset(
@@ -206,6 +209,9 @@ BOUNDS = {
     "wakeup": "one token; whoever looks for work takes it",
     **dict.fromkeys(("admitted", "leases", "workers", "jobs_at"), "what all workers together hold"),
     "queued_since": "queue_limit; a job leaves it when it starts or ends",
+    "worker": "TTL of the time for which it is taken for living",
+    "paused": "tenants, which an operator makes",
+    "audit": "AUDIT_ENTRIES, AUDIT_LIFE_MS",
     "backlog_counts": "tenants with a backlog",
     "backlog_sums": "reasons to wait, a closed set",
     **dict.fromkeys(
