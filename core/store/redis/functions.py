@@ -59,7 +59,17 @@ _REPLICATION_MS = 500
 #: each may use what stands before it
 _SHARED = (
     *("operation", "formats", "msgpack", "json", "queue", "crash_count", "gauges", "events", "admission"),
-    *("queue_position", "tokens", "reservations", "sessions", "batches", "deliveries", "processes"),
+    *(
+        "queue_position",
+        "tokens",
+        "owner_sums",
+        "token_index",
+        "reservations",
+        "sessions",
+        "batches",
+        "deliveries",
+        "processes",
+    ),
 )
 
 

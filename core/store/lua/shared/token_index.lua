@@ -1,0 +1,158 @@
+-- The index of backend tokens, by which the one that expires first and has enough credits is found in the same time however
+-- many there are.
+--
+-- Tokens that are alike for every job stand in one group: whose they are, what they may do, and what they were refused once,
+-- a while ago. A group has its tokens by the credits that are free on them; and, for each level of credits, by their expiry.
+-- A level is a power of two, so whoever looks for 50 credits asks the levels from 64 on for their first, and looks closely
+-- at the tokens of one level alone.
+--
+-- Whoever changes a token indexes it anew. What stands in the index of each is kept beside it, so that this costs three
+-- looks where nothing has changed, and so that sums over all tokens need no count.
+
+-- the expiry of a token that has none
+local NEVER_MS = 9e14
+-- tokens that something happens to by itself, all at once, are indexed so many at a time
+local WAKES_AT_ONCE = 100
+-- and so are those that a process of another version has added or removed
+local STRANGERS_AT_ONCE = 100
+
+local function level_of(credits)
+  if not credits then return 'unread' end
+  return credits < 1 and 0 or select(2, math.frexp(credits))
+end
+
+-- '<o or a> <may 1111> <doubted 0000> <owner>'
+local function group_of(token)
+  local mays, doubts = '', ''
+  for _, scope in ipairs(SCOPES) do
+    mays = mays .. (may(token, scope) and '1' or '0')
+    doubts = doubts .. (is_doubted(token, scope) and '1' or '0')
+  end
+  return (token.kind == 'anonymous' and 'a' or 'o') .. ' ' .. mays .. ' ' .. doubts .. ' ' .. owner_of(token)
+end
+
+-- What the index holds of a token, as text: state, credits (available, frozen, reserved, free), expiry, wake, level, kind,
+-- group. The level is '-' for one that serves nobody.
+local function entry_of(token)
+  local free = free_credits(token)
+  local usable = is_usable(token)
+  return table.concat({
+    token.state, integer(tonumber(token.available or '0')), integer(tonumber(token.frozen or '0')),
+    integer(tonumber(token.reserved or '0')), free and integer(free) or '-',
+    integer(token.expires_ms > 0 and token.expires_ms or NEVER_MS), integer(wake_ms_of(token)),
+    usable and level_of(free) or '-', token.kind, usable and group_of(token) or '- - - ' .. owner_of(token),
+  }, '|')
+end
+
+local function parse_entry(text)
+  if not text then return nil end
+  local state, available, frozen, reserved, free, expires_ms, wake_ms, level, kind, group =
+    string.match(text, '^(.-)|(.-)|(.-)|(.-)|(.-)|(.-)|(.-)|(.-)|(.-)|(.*)$')
+  local owner = string.match(group, '^%S+ %S+ %S+ (.*)$')
+  return {state = state, available = available, frozen = frozen, reserved = reserved, free = free, owner = owner,
+    expires_ms = expires_ms, wake_ms = wake_ms, level = level, kind = kind, group = group}
+end
+
+local function leave_group(id, entry)
+  call('ZREM', key.tokens_by_expiry(entry.group, entry.level), id)
+  call('ZREM', key.tokens_by_credits(entry.group), id)
+  if call('EXISTS', key.tokens_by_credits(entry.group), key.tokens_by_expiry(entry.group, 'unread')) == 0 then
+    call('SREM', key.token_groups(entry.owner), entry.group)
+  end
+end
+
+local function join_group(id, entry)
+  call('ZADD', key.tokens_by_expiry(entry.group, entry.level), entry.expires_ms, id)
+  if entry.free ~= '-' then call('ZADD', key.tokens_by_credits(entry.group), entry.free, id) end
+  call('SADD', key.token_groups(entry.owner), entry.group)
+end
+
+local function add_to_sums(entry, sign)
+  call('HINCRBY', key.token_sums(), entry.state, sign)
+  for _, kind in ipairs({'available', 'frozen', 'reserved'}) do
+    if entry[kind] ~= '0' then call('HINCRBY', key.token_sums(), kind, sign * tonumber(entry[kind])) end
+  end
+end
+
+local function forget_entry(id, entry)
+  add_to_sums(entry, -1)
+  call('ZREM', key.token_wakes(), id)
+  call('ZREM', key.anonymous_tokens(), id)
+  call('SREM', key.named_tokens(entry.owner), id)
+end
+
+local function write_entry(id, entry)
+  add_to_sums(entry, 1)
+  if entry.wake_ms ~= '0' then call('ZADD', key.token_wakes(), entry.wake_ms, id) end
+  if entry.kind == 'anonymous' then
+    call('ZADD', key.anonymous_tokens(), entry.expires_ms, id)
+  else
+    call('SADD', key.named_tokens(entry.owner), id)
+  end
+end
+
+-- Write a token's place in the index anew, or take one out that has left the pool. One that is named in the pool alone has an
+-- entry too, so that it is not looked for again and again.
+local function index_token(id)
+  local token = read_token(id)
+  if not token and call('SISMEMBER', key.tokens(), id) == 1 then
+    token = {state = 'unreadable', scopes = '', kind = '', tenant = '', expires_ms = 0, rest_until_ms = 0}
+  end
+  keep_share(id, token)
+  local text, text_before = token and entry_of(token), call('HGET', key.token_entries(), id) or nil
+  if text == text_before then return end
+  local before, after = parse_entry(text_before), parse_entry(text)
+  if before then
+    forget_entry(id, before)
+    if before.level ~= '-' and not (after and after.group == before.group and after.level == before.level) then
+      leave_group(id, before)
+    end
+  end
+  if after then
+    write_entry(id, after)
+    if after.level ~= '-' then join_group(id, after) end
+    call('HSET', key.token_entries(), id, text)
+  else
+    call('HDEL', key.token_entries(), id)
+  end
+end
+
+-- Index what has changed by itself.
+local function wake_tokens()
+  for _, id in ipairs(call('ZRANGEBYSCORE', key.token_wakes(), '-inf', now_ms, 'LIMIT', 0, WAKES_AT_ONCE)) do
+    call('ZREM', key.token_wakes(), id)
+    index_token(id)
+  end
+end
+
+local function is_index_whole()
+  local tokens = call('SCARD', key.tokens())
+  return tokens == call('HLEN', key.token_entries()) and tokens == call('HLEN', key.token_shares())
+end
+
+-- Index again what the index has and the pool has not; returns where the next look goes on.
+local function drop_strangers(hash, cursor)
+  local found = call('HSCAN', hash, cursor, 'COUNT', STRANGERS_AT_ONCE)
+  for i = 1, #found[2], 2 do
+    if call('SISMEMBER', key.tokens(), found[2][i]) == 0 then index_token(found[2][i]) end
+  end
+  return found[1]
+end
+
+-- A process of another version adds and removes tokens without a word to the index: then some are looked at, from where the
+-- last look stopped. Returns whether all are in the index.
+local function index_strangers()
+  if is_index_whole() then return true end
+  local pool, entries, shares = string.match(call('GET', key.token_scan()) or '', '^(%d+) (%d+) (%d+)$')
+  local found = call('SSCAN', key.tokens(), pool or '0', 'COUNT', STRANGERS_AT_ONCE)
+  for _, id in ipairs(found[2]) do index_token(id) end
+  entries = drop_strangers(key.token_entries(), entries or '0')
+  shares = drop_strangers(key.token_shares(), shares or '0')
+  call('SET', key.token_scan(), found[1] .. ' ' .. entries .. ' ' .. shares)
+  return is_index_whole() and call('DEL', key.token_scan()) == 1
+end
+
+-- Whether an operator's or this tenant's own token is in the pool: then nobody is anonymous.
+local function has_named_tokens(tenant)
+  return call('EXISTS', key.named_tokens(tenant), key.named_tokens('*')) > 0
+end
