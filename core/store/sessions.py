@@ -3,7 +3,7 @@
 The record itself is changed by the job that runs in the session, in the same commit.
 """
 
-import asyncio
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -12,10 +12,10 @@ from core.model.session import Session
 from core.store.redis.client import Store
 from core.store.redis.codec import raw_record
 from core.store.redis.keys import key
-from core.store.redis.lists import page_of, pages_of_set, readable
+from core.store.redis.lists import page_of, readable
 from core.store.redis.results import Nothing
 
-#: sessions that one command names
+#: sessions that one command names, and tenants that are looked at in a row
 _AT_ONCE = 500
 
 
@@ -56,22 +56,27 @@ class Sessions:
         return (await self._store.run("open_session", arguments, _Opened)).opened
 
     async def schedule_unscheduled(self, *, idle_s: float) -> None:
-        """Let explicit sessions of an older version, which end by no time, go `idle_s` from now unless they are used.
+        """Let explicit sessions of older releases, which end by no time, go `idle_s` from now unless they are used.
 
-        Once in the life of a worker: some tenants at a time, which are asked for together.
+        Done once, and when nobody makes such sessions any more: what it costs grows with the tenants.
         """
-        goes_ms = self._clock.now_ms() + int(idle_s * 1000)
-        async for tenants in pages_of_set(self._store, key("tenants")):
-            await asyncio.gather(*(self._schedule_of(tenant, goes_ms) for tenant in tenants))
+        settled = self._store.mark.written >= self._store.release.format
+        if not settled or await self._store.ask("HGET", key("formats"), "sessions_end"):
+            return
+        cursor = None
+        while cursor != 0:
+            cursor, tenants = await self._store.redis.sscan(key("tenants"), cursor or 0, count=_AT_ONCE)
+            await self._schedule(tenants, self._clock.now_ms() + int(idle_s * 1000))
+        await self._store.ask("HSET", key("formats"), "sessions_end", 1)
 
-    async def _schedule_of(self, tenant: str, goes_ms: int) -> None:
-        after = "-"
-        while ids := await self._store.ask(
-            "ZRANGE", key("sessions", tenant), after, "+", "BYLEX", "LIMIT", 0, _AT_ONCE
-        ):
-            timed = [word for session_id in ids for word in (goes_ms, session_id)]
-            await self._store.ask("ZADD", key("idle_sessions"), "NX", *timed)
-            after = f"({ids[-1].decode()}"
+    async def _schedule(self, tenants: Sequence[bytes], goes_ms: int) -> None:
+        pipe = self._store.redis.pipeline(transaction=False)
+        for tenant in tenants:
+            pipe.zrange(key("sessions", tenant.decode()), 0, -1)
+        ids = [session_id for some in await pipe.execute() for session_id in some]
+        for start in range(0, len(ids), _AT_ONCE):
+            chunk = dict.fromkeys(ids[start : start + _AT_ONCE], goes_ms)
+            await self._store.redis.zadd(key("idle_sessions"), chunk, nx=True)
 
     async def close_idle(self, *, idle_s: float, most: int = 100) -> None:
         """Close explicit sessions that nobody has used for so long."""

@@ -9,7 +9,7 @@ from core.events.delivery import Delivery, DeliveryState
 from core.events.event import JOB_EVENTS
 from core.ids import new_id
 from core.model import transitions
-from core.model.formats import FIRST_FORMAT
+from core.model.formats import FIRST_FORMAT, Mark
 from core.model.job import OutputFile, Sent, Webhook
 from core.model.token import Scope, TokenState
 from core.model.upload import Upload
@@ -120,6 +120,12 @@ async def a_mark_that_has_risen_and_fallen(core: Core) -> None:
             await core.slots(10)  # of a worker that is not known here
 
 
+async def older_sessions_have_an_end(core: Core) -> None:
+    before, core.store.mark = core.store.mark, Mark(core.store.release.format)
+    await core.sessions.schedule_unscheduled(idle_s=100)
+    core.store.mark = before
+
+
 async def a_job_that_cannot_be_read(core: Core) -> None:
     job = await core.submit()
     await core.redis.hset(key("job", job.id), "rec", b"x")
@@ -128,6 +134,7 @@ async def a_job_that_cannot_be_read(core: Core) -> None:
 
 async def test_every_field_of_a_hash_is_named_and_every_named_one_is_used(core: Core) -> None:
     await a_mark_that_has_risen_and_fallen(core)
+    await older_sessions_have_an_end(core)
     await core.api_keys.create("acme")
     await core.webhooks.set_default("acme", TenantWebhook(url="https://a.example/default"))
     await core.identities.read(fresh_client_id="c")
