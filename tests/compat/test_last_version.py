@@ -85,6 +85,7 @@ async def test_the_only_token_that_served_the_guest_has_expired_by_the_time_that
     )
 
 
+@pytest.mark.quick
 async def test_everything_is_shown_as_the_last_version_showed_it(api: Api, caplog: pytest.LogCaptureFixture):
     found = await asyncio.gather(*(_shown_otherwise(api, tenant) for tenant in LAST.api_keys))
     otherwise = {each for of_tenant in found for each in of_tenant}
