@@ -22,7 +22,7 @@ from core.process.pages import CannotListen, serve_pages
 from core.process.readiness import Readiness
 from core.queue import LeasedWorker, Run, make_worker
 from core.settings import Settings
-from core.store.redis.client import STORE_DOWN, Redis, connect
+from core.store.redis.client import STORE_DOWN, Redis, connect, why_away
 from core.store.redis.watch import watch_redis
 from core.store.start_check import check_start
 from core.store.workers import WorkerFacts
@@ -88,13 +88,15 @@ async def _wait_for_redis(context: WorkerContext, readiness: Readiness, stop: as
     Raises StartRefused. From then on this process is known to the others.
     """
     while not stop.is_set():
-        with suppress(*STORE_DOWN):
+        try:
             for warning in await readiness.look():
                 log.warning(warning)
             await context.membership.note()
+        except STORE_DOWN as away:
+            log.warning("waiting for Redis", why=why_away(away))
+            await redis_outage.pause()
+        else:
             return True
-        log.warning("waiting for Redis")
-        await redis_outage.pause()
     return False
 
 

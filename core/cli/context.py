@@ -11,7 +11,7 @@ from core.clock import Clock
 from core.errors import StartRefused
 from core.security.encryption import Encryption
 from core.settings import Settings, load_settings
-from core.store.redis.client import STORE_DOWN, STORE_FULL, Store, connect
+from core.store.redis.client import STORE_DOWN, STORE_FULL, Store, connect, why_away
 from core.store.secret_rewrap import SecretRewrap
 from core.store.start_check import check_start
 from core.store.tenants.api_keys import ApiKeys
@@ -59,8 +59,8 @@ def store_errors_in_words() -> Iterator[None]:
         yield
     except STORE_FULL:
         raise click.ClickException("Redis is full: give it more memory, or delete something.") from None
-    except STORE_DOWN:
-        raise click.ClickException("Redis does not answer at REDIS_URL.") from None
+    except STORE_DOWN as away:
+        raise click.ClickException(why_away(away)) from None
     except StartRefused as refused:
         raise click.ClickException(str(refused)) from None
 

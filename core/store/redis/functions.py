@@ -66,20 +66,10 @@ _NAME = "reelgate_"
 _REPLICATION_MS = 500
 #: each may use what stands before it
 _SHARED = (
-    *(
-        "operation",
-        "audit",
-        "pauses",
-        "formats",
-        "msgpack",
-        "json",
-        "queue",
-        "crash_count",
-        "gauges",
-        "events",
-        "admission",
-    ),
-    *("queue_position", "tokens", "reservations", "sessions", "batches", "deliveries", "processes"),
+    *("operation", "audit", "queue/pauses", "formats", "msgpack", "json", "queue/queue", "queue/crash_count", "gauges"),
+    *("events", "queue/admission", "queue/queue_position"),
+    *("tokens/tokens", "tokens/owner_sums", "tokens/token_index", "tokens/reservations"),
+    *("sessions", "batches", "deliveries", "queue/processes"),
 )
 
 

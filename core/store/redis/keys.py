@@ -75,6 +75,10 @@ _SHAPES = {
     "token_sums": "rg:pool-sums",  # HASH state -> tokens, and kind of credits -> credits, of the whole pool
     "named_tokens": "rg:toks:named:{}",  # SET of the tokens of a tenant, or of everybody, that are not anonymous
     "anonymous_tokens": "rg:toks:anonymous",  # ZSET of anonymous tokens by expiry
+    "token_shares": "rg:toks:shares",  # HASH token -> what of it stands in the sums of its owner
+    "token_scan": "rg:toks:scan",  # STRING where the look for tokens goes on that another version has added or removed
+    "owner_sums": "rg:toks:sums:{}",  # HASH of an owner's tokens: kind -> how many, and their credits
+    "owner_readings": "rg:toks:readings:{}",  # ZSET of an owner's tokens that are not over, by when their balance was read
     "message_costs": "rg:costs",  # HASH kind of message -> credits that the last one cost, and how many were too few
     "anonymous_identity": "rg:identity",  # HASH of this installation's anonymous identity
     "anonymous_identity_lock": "rg:identity:lock",  # STRING the worker that renews it
@@ -108,8 +112,8 @@ _SHAPES = {
     "arq_retry": "arq:retry:{}",
 }
 
-#: every field of a hash; those of `workers`, `processes`, `token_reservations`, `token_sent` and `token_entries` are ids, of
-#: `backlog_counts` and `paused` tenants, of `message_costs` and the sums kinds, of `job_outcomes` classes, of `gauges` names, of `secret_keys_used` and
+#: every field of a hash; those of `workers`, `processes` and of what is kept of tokens are ids, of `backlog_counts` and
+#: `paused` tenants, of `message_costs` and the sums kinds, of `job_outcomes` classes, of `gauges` names, of `secret_keys_used` and
 #: `retired_hash_keys` names of keys
 FIELDS = {
     "job": frozenset(
@@ -218,11 +222,15 @@ BOUNDS = {
         ("deliveries_pending", "deliveries_dead"), "deliveries; one leaves them when it ends or is forgotten"
     ),
     **dict.fromkeys(
-        ("token_entries", "token_groups", "tokens_by_credits", "tokens_by_expiry", "token_wakes", "named_tokens"),
+        (
+            *("token_entries", "token_shares", "owner_readings", "token_groups", "tokens_by_credits"),
+            *("tokens_by_expiry", "token_wakes", "named_tokens"),
+        ),
         "tokens, which an operator adds and removes",
     ),
     "anonymous_tokens": "old anonymous tokens are swept",
-    "token_sums": "states and kinds of credits, a closed set",
+    **dict.fromkeys(("token_sums", "owner_sums"), "states, scopes and kinds of credits, a closed set"),
+    "token_scan": "one",
     "gauges": "names of gauges, a closed set",
     "gauges_holder": "TTL of the lease",
     "session": "an implicit one goes with its last job, an explicit one session_idle_s after its last use",

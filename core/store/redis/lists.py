@@ -1,7 +1,7 @@
 """Lists of ids in Redis, read so that a record that cannot be read costs itself alone: it is passed over, or put off."""
 
 import heapq
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from itertools import chain
 from typing import TypeVar
@@ -16,6 +16,20 @@ Item = TypeVar("Item")
 _LISTS_AT_ONCE = 500
 #: until the next look at something due that cannot be read
 UNREADABLE_REST_MS = 600_000
+#: members of a set that are asked for at a time
+MEMBERS_AT_ONCE = 250
+
+
+async def pages_of_set(store: Store, name: str) -> AsyncIterator[list[str]]:
+    """Go through a set of any size, some members at a time. One that is there all the time comes, once."""
+    cursor, seen = b"0", set[str]()
+    while True:
+        cursor, found = await store.ask("SSCAN", name, cursor, "COUNT", MEMBERS_AT_ONCE)
+        fresh = {member.decode() for member in found} - seen
+        seen |= fresh
+        yield sorted(fresh)
+        if cursor == b"0":
+            return
 
 
 async def page_of(
