@@ -19,6 +19,7 @@ from core.store.events import Events
 from core.store.formats import Membership, new_process_id
 from core.store.idempotency import StoredResponses
 from core.store.jobs.batches import Batches
+from core.store.jobs.outcomes import JobOutcomes
 from core.store.jobs.queries import JobQueries
 from core.store.jobs.records import Jobs
 from core.store.jobs.removal import JobRemoval
@@ -77,6 +78,7 @@ class ApiContext:
     batches: Batches
     job_removal: JobRemoval
     timings: Timings
+    job_outcomes: JobOutcomes
     cache: Cache
     subscriptions: Subscriptions
     #: what looks at this process itself
@@ -87,6 +89,7 @@ class ApiContext:
         """Listen for events, and open the connections now: a first thousand callers must not wait for that too."""
         self.subscriptions.start()
         self.timings.lately()
+        self.job_outcomes.lately()
         self.watches.start(watch_loop(), watch_redis(self.store))
         pings = (self.store.redis.ping() for _ in range(REDIS_CONNECTIONS - 1))
         await asyncio.gather(*pings, return_exceptions=True)
@@ -95,15 +98,23 @@ class ApiContext:
         """Let go of readers and connections."""
         await self.subscriptions.stop()
         await self.timings.stop()
+        await self.job_outcomes.stop()
         await self.watches.stop()
         await self.membership.leave()
         await self.store.close()
 
 
 def open_context(
-    settings: Settings, *, clock: Clock | None = None, redis_timeout_s: float = REDIS_TIMEOUT_S
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    redis_timeout_s: float = REDIS_TIMEOUT_S,
+    storage_opened: bool = True,
 ) -> ApiContext:
-    """Build it. Nothing is called yet: a Redis that is away is no reason not to start."""
+    """Build it. Nothing is called yet: a Redis that is away is no reason not to start.
+
+    `storage_opened`: a process that serves nobody, and reads no files, needs no folder for them.
+    """
     clock = clock or Clock()
     store = Store(_connect(settings, redis_timeout_s))
     encryption = Encryption([key.get_secret_value() for key in settings.secret_keys])
@@ -124,7 +135,7 @@ def open_context(
             lease_s=settings.lease_s,
             settle_s=settings.format_settle_s,
         ),
-        storage=Storage(settings.storage),
+        storage=Storage(settings.storage, opened=storage_opened),
         submissions=Submissions(store, settings, clock),
         jobs=jobs,
         job_queries=JobQueries(store, jobs, tenant_running_jobs=settings.tenant_running_jobs, cell=settings.cell),
@@ -141,6 +152,7 @@ def open_context(
         batches=Batches(store),
         job_removal=JobRemoval(store, public_url=settings.public_url),
         timings=Timings(store, clock),
+        job_outcomes=JobOutcomes(store, clock),
         cache=Cache(api_keys, webhooks, encryption, clock),
         subscriptions=Subscriptions(events, on_removal=clear_cache),
         watches=Background(),

@@ -1,24 +1,12 @@
-"""What commands print: a job, a table that fits the terminal, and JSON."""
+"""What commands print of the API's things: jobs, events, deliveries."""
 
-import shutil
-import sys
-from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterable
 
 import msgspec
-from rich.cells import cell_len, set_cell_size
 
-from reelgate.client.types import Delivery, Event, Job
+from reelgate.client.types import Delivery, Estimate, Event, Job
 from service.cli.printing import echo, printable, printable_json
-
-_GAP = 2
-#: a column that is cut shows so much, or is left out
-_NARROWEST = 8
-
-
-def print_json(value: Any) -> None:
-    echo(printable_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()))
+from service.cli.terminal import local, print_json, print_table
 
 
 def print_as_asked(job: Job, *, as_json: bool) -> None:
@@ -51,6 +39,7 @@ def print_job(job: Job) -> None:
         ("metadata", " ".join(f"{name}={value}" for name, value in job.metadata.items())),
         ("created", local(job.created_at)),
         ("finished", local(job.finished_at)),
+        ("expected", expectation_of(job.estimate) if job.estimate and not job.ended else None),
         ("credits", _credits_of(job)),
         ("film", _film_of(job)),
         ("error", f"{job.error.code}: {job.error.detail}" if job.error else None),
@@ -81,6 +70,24 @@ def _wait_of(job: Job) -> str | None:
 
 def _credits_of(job: Job) -> str | None:
     return None if job.credits_used is None else f"{job.credits_used}{'' if job.credits_exact else ' (estimated)'}"
+
+
+def expectation_of(estimate: Estimate) -> str:
+    """Say what a job will probably cost and take: ``50 credits, up to 100 (as published); 40 s, up to 95 s (by 212 jobs)``."""
+    most = estimate.credits[-1]
+    cost = f"{estimate.credits_typical} credits{_up_to(most, estimate.credits_typical)}" if most else "no credits"
+    if estimate.p50_s is None or estimate.p90_s is None:
+        return f"{cost}{_basis_of(estimate.credits_jobs)}"
+    takes = f"{estimate.p50_s:g} s{_up_to(estimate.p90_s, estimate.p50_s, ' s')}"
+    return f"{cost}{_basis_of(estimate.credits_jobs)}; {takes}{_basis_of(estimate.time_jobs)}"
+
+
+def _up_to(most: float, usual: float, unit: str = "") -> str:
+    return f", up to {most:g}{unit}" if most > usual else ""
+
+
+def _basis_of(jobs: int) -> str:
+    return f" (by {jobs} jobs)" if jobs else " (as published)"
 
 
 def _film_of(job: Job) -> str | None:
@@ -121,37 +128,3 @@ def print_deliveries(deliveries: Iterable[Delivery]) -> None:
 def _last_error(delivery: Delivery) -> str | None:
     last = delivery.attempts[-1] if delivery.attempts else None
     return (last.error or f"status {last.status}") if last else None
-
-
-def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print rows under their titles, no wider than the terminal; into a pipe, whole."""
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    for line in table_lines(titles, rows, width=width):
-        echo(line)
-
-
-def table_lines(titles: Sequence[str], rows: Sequence[Sequence[object]], *, width: int | None) -> list[str]:
-    """Lay a table out. Where it is wider than `width`, columns are cut or left out from the right; the first one stays."""
-    cells = [list(titles), *([printable("-" if cell in (None, "") else str(cell)) for cell in row] for row in rows)]
-    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
-    shown = fitting(widths, width)
-    return [
-        (" " * _GAP).join(set_cell_size(cell, size) for cell, size in zip(row, shown, strict=False)).rstrip()
-        for row in cells
-    ]
-
-
-def fitting(widths: Sequence[int], width: int | None) -> list[int]:
-    """Give the widths of the columns that are shown."""
-    shown = list(widths)
-    while width is not None and len(shown) > 1 and (over := sum(shown) + _GAP * (len(shown) - 1) - width) > 0:
-        if shown[-1] - over >= _NARROWEST:
-            shown[-1] -= over
-        else:
-            shown.pop()
-    return shown
-
-
-def local(at: datetime | None, *, short: bool = False) -> str:
-    """Write a time as this machine's."""
-    return at.astimezone().strftime("%m-%d %H:%M" if short else "%Y-%m-%d %H:%M:%S") if at else ""
