@@ -74,7 +74,7 @@ def _credits_of(job: Job) -> str | None:
 
 def expectation_of(estimate: Estimate) -> str:
     """Say what a job will probably cost and take: ``50 credits, up to 100 (as published); 40 s, up to 95 s (by 212 jobs)``."""
-    most = estimate.credits[-1]
+    most = max(estimate.credits, default=0)
     cost = f"{estimate.credits_typical} credits{_up_to(most, estimate.credits_typical)}" if most else "no credits"
     if estimate.p50_s is None or estimate.p90_s is None:
         return f"{cost}{_basis_of(estimate.credits_jobs)}"
