@@ -1,0 +1,138 @@
+"""The guide is run: every command and sample of every page, in a living world, and every answer that it shows is what came."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from openapi_schema_validator import OAS31Validator
+
+from sandbox.world.ports import free_port
+from tests.gateway_fixture import Gateway, running_gateway
+from tests.guide.page import ANSWERS, DOCS, MARKS, ROOT, RUN_BY, Block, blocks_of, pages, setup_of_all_pages
+from tests.guide.shape import LEFT_OUT, http_differences, json_differences, text_differences
+from tests.guide.walk import walk
+from tests.openapi_check import document
+
+#: pages that say what callers can do; the others (settings, promises) are lists that tests of their own compare
+PAGES = [page for page in pages() if blocks_of(page)]
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+#: how many blocks may go unrun: raise it only for what no machine of a test can do
+MOST_NOT_RUN = 12
+NEEDED = {"curl", "jq"}
+
+page_by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    # a third of its edits are silent otherwise, by chance, and recover on their way
+    with running_gateway(tmp_path_factory.mktemp("world"), SANDBOX_SILENT_RATE="0") as running:
+        yield running
+
+
+@pytest.fixture
+def given(gateway: Gateway) -> dict[str, str]:
+    """What a reader copies out of what `./run up` prints."""
+    return {
+        "REELGATE_API": gateway.world["api"],
+        "REELGATE_API_KEY": gateway.world["api_key"],
+        "WEBHOOK_SECRET": gateway.world["webhook_secret"],
+        "PORT": str(free_port()),
+    }
+
+
+@page_by_page
+def test_a_page_works_from_top_to_bottom_and_shows_what_comes(
+    page: Path, gateway: Gateway, given: dict[str, str], tmp_path: Path
+) -> None:
+    blocks = blocks_of(page)
+    running = [block for block in blocks if block.is_run]
+    if not running:
+        return
+    missing = [program for program in _programs(running) if shutil.which(program) is None]
+    if missing:
+        pytest.skip(f"this machine has no {' and no '.join(missing)}")
+    shutil.copy(gateway.clip(), tmp_path / "clip.mp4")
+    (tmp_path / "docs").symlink_to(DOCS)
+    said = walk([setup_of_all_pages(), *(block for block in blocks if "setup" not in block.marks)], tmp_path, given)
+    for before, answer in _answers(blocks):
+        differences = list(_differences(answer, said[before.line]))
+        assert not differences, f"{answer} shows what did not come:\n" + "\n".join(differences)
+    assert given["REELGATE_API_KEY"] not in "".join(said.values())
+
+
+def _programs(blocks: list[Block]) -> list[str]:
+    return sorted(NEEDED | {RUN_BY[block.language] for block in blocks})
+
+
+def _answers(blocks: list[Block]) -> Iterator[tuple[Block, Block]]:
+    """Pair each answer with what was run right before it."""
+    last: Block | None = None
+    for block in blocks:
+        if block.is_answer and last is not None:
+            yield last, block
+        last = block if block.is_run else None
+
+
+def _differences(answer: Block, said: str) -> Iterator[str]:
+    if answer.language == "json":
+        return json_differences(json.loads(answer.code), json.loads(said))
+    return (http_differences if answer.language == "http" else text_differences)(answer.code, said)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=str)
+def test_every_block_is_run_or_compared_or_says_why_not(block: Block) -> None:
+    assert block.language in RUN_BY.keys() | ANSWERS | {"html"}, "of what language is it?"
+    assert block.marks.keys() <= MARKS, "this comment means nothing"
+    assert all(block.marks[mark] for mark in block.marks if mark != "setup"), "it has to say why, or which"
+    answered = {id(answer) for _, answer in _answers(_same_page(block))}
+    assert (
+        block.is_run
+        or block.marks.keys() - {"setup"}
+        or any(other == block for other in _same_page(block) if id(other) in answered)
+    )
+
+
+def _same_page(block: Block) -> list[Block]:
+    return [other for other in BLOCKS if other.page == block.page]
+
+
+def test_few_blocks_are_not_run_and_all_of_them_can_be_read_by_their_program() -> None:
+    unrun = [block for block in BLOCKS if "not run" in block.marks]
+    assert len(unrun) <= MOST_NOT_RUN, [str(block) for block in unrun]
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if "part of" in block.marks], ids=str)
+def test_a_sample_is_the_tested_file_word_for_word(block: Block) -> None:
+    assert block.code in (DOCS / block.marks["part of"]).read_text("utf-8")
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if "tested by" in block.marks], ids=str)
+def test_a_sample_that_another_test_runs_is_taken_from_this_page(block: Block) -> None:
+    test = (ROOT / block.marks["tested by"]).read_text("utf-8")
+    assert Path(block.page).name in test
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if "schema" in block.marks], ids=str)
+def test_an_answer_that_stands_alone_is_as_the_document_describes_it(block: Block) -> None:
+    method, path, status = block.marks["schema"].split()
+    content = document()["paths"][path][method.lower()]["responses"][status]["content"]
+    [schema] = [media["schema"] for kind, media in content.items() if kind.endswith("json")]
+    shown = json.loads(block.code)
+    whole = LEFT_OUT not in shown
+    value = {key: value for key, value in shown.items() if key != LEFT_OUT}
+    errors = OAS31Validator(schema | {"components": document()["components"]}).iter_errors(value)
+    assert not [error.message for error in errors if whole or error.validator != "required"]
+
+
+@page_by_page
+def test_what_a_page_names_of_ours_is_there(page: Path) -> None:
+    text = page.read_text("utf-8")
+    for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
+        assert (page.parent / link).exists(), link
+    described = {re.sub(r"{\w+}", "{}", path): methods for path, methods in document()["paths"].items()}
+    for method, path in re.findall(r"`(GET|POST|PUT|DELETE) (/[^\s`?]*)", text):
+        assert method.lower() in described.get(re.sub(r"{\w+}", "{}", path), {}), f"{method} {path}"
