@@ -16,14 +16,19 @@ from tests.guide.shape import LEFT_OUT, http_differences, json_differences, text
 from tests.guide.walk import walk
 from tests.openapi_check import document
 
-#: pages that say what callers can do; the others (settings, promises) are lists that tests of their own compare
-PAGES = [page for page in pages() if blocks_of(page)]
+PAGES = pages()
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 #: how many blocks may go unrun: raise it only for what no machine of a test can do
 MOST_NOT_RUN = 12
-NEEDED = {"curl", "jq"}
+CALLED = ("bash", "curl", "jq", "openssl")
 
 page_by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+#: the others have nothing to run: lists, which tests of their own compare, and what is tested elsewhere
+where_something_is_run = pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if any(block.is_run for block in blocks_of(page))],
+    ids=lambda page: page.relative_to(ROOT).as_posix(),
+)
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +40,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 @pytest.fixture
 def given(gateway: Gateway) -> dict[str, str]:
-    """What a reader copies out of what `./run up` prints."""
+    """What a reader copies out of what `./run up` prints; skipped where the programs that all pages call are missing."""
+    if absent := [program for program in CALLED if shutil.which(program) is None]:
+        pytest.skip(f"this machine has no {' and no '.join(absent)}")
     return {
         "REELGATE_API": gateway.world["api"],
         "REELGATE_API_KEY": gateway.world["api_key"],
@@ -44,28 +51,25 @@ def given(gateway: Gateway) -> dict[str, str]:
     }
 
 
-@page_by_page
+@where_something_is_run
 def test_a_page_works_from_top_to_bottom_and_shows_what_comes(
     page: Path, gateway: Gateway, given: dict[str, str], tmp_path: Path
 ) -> None:
     blocks = blocks_of(page)
-    running = [block for block in blocks if block.is_run]
-    if not running:
-        return
-    missing = [program for program in _programs(running) if shutil.which(program) is None]
-    if missing:
-        pytest.skip(f"this machine has no {' and no '.join(missing)}")
     shutil.copy(gateway.clip(), tmp_path / "clip.mp4")
     (tmp_path / "docs").symlink_to(DOCS)
-    said = walk([setup_of_all_pages(), *(block for block in blocks if "setup" not in block.marks)], tmp_path, given)
+    can = [block for block in blocks if not block.is_run or _has_program(block)]
+    said = walk([setup_of_all_pages(), *(block for block in can if "setup" not in block.marks)], tmp_path, given)
     for before, answer in _answers(blocks):
-        differences = list(_differences(answer, said[before.line]))
+        differences = list(_differences(answer, said[before.line])) if before.line in said else []
         assert not differences, f"{answer} shows what did not come:\n" + "\n".join(differences)
     assert given["REELGATE_API_KEY"] not in "".join(said.values())
+    if missing := {RUN_BY[block.language] for block in blocks if block not in can}:
+        pytest.skip(f"all but what needs {' and '.join(sorted(missing))}, which this machine has not")
 
 
-def _programs(blocks: list[Block]) -> list[str]:
-    return sorted(NEEDED | {RUN_BY[block.language] for block in blocks})
+def _has_program(block: Block) -> bool:
+    return block.language == "python" or shutil.which(RUN_BY[block.language]) is not None
 
 
 def _answers(blocks: list[Block]) -> Iterator[tuple[Block, Block]]:
