@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 
 from sandbox.clips import make_talk_clip
+from tests.repeating import RepeatingTransport
 from tests.until import PATIENCE_S
 
 ENDS = ("job.succeeded", "job.failed", "job.canceled", "job.expired")
@@ -55,7 +56,7 @@ class Gateway:
         self.world = world
         self.folder = folder
         headers = {"Authorization": f"Bearer {world['api_key']}"}
-        self.http = httpx.Client(base_url=world["api"], headers=headers, timeout=PATIENCE_S, trust_env=False)
+        self.http = _client(base_url=world["api"], headers=headers)
         self.sandbox = httpx.Client(base_url=world["backend"], timeout=PATIENCE_S, trust_env=False)
         self.receiver = httpx.Client(base_url=world["receiver"], timeout=PATIENCE_S, trust_env=False)
 
@@ -136,10 +137,15 @@ class Gateway:
     def download(self, job: dict[str, Any]) -> Path:
         """Fetch a job's video by its signed link alone."""
         path = self.folder / f"{job['id']}.mp4"
-        answer = httpx.get(job["output"]["url"], timeout=PATIENCE_S, trust_env=False)
+        with _client() as anyone:
+            answer = anyone.get(job["output"]["url"])
         assert answer.status_code == 200, answer.text
         path.write_bytes(answer.content)
         return path
+
+
+def _client(**options: Any) -> httpx.Client:
+    return httpx.Client(transport=RepeatingTransport(), timeout=PATIENCE_S, trust_env=False, **options)
 
 
 def unique_title() -> str:

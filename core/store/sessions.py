@@ -3,6 +3,7 @@
 The record itself is changed by the job that runs in the session, in the same commit.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from core.store.redis.keys import key
 from core.store.redis.lists import page_of, readable
 from core.store.redis.results import Nothing
 
-#: sessions that one command names
+#: sessions that one command names, and tenants that are looked at in a row
 _AT_ONCE = 500
 
 
@@ -55,13 +56,27 @@ class Sessions:
         return (await self._store.run("open_session", arguments, _Opened)).opened
 
     async def schedule_unscheduled(self, *, idle_s: float) -> None:
-        """Let explicit sessions of an older version, which end by no time, go `idle_s` from now unless they are used."""
-        goes_ms = self._clock.now_ms() + int(idle_s * 1000)
-        for tenant in await self._store.redis.smembers(key("tenants")):  # type: ignore[misc]
-            ids = await self._store.redis.zrange(key("sessions", tenant.decode()), 0, -1)
-            for start in range(0, len(ids), _AT_ONCE):
-                chunk = dict.fromkeys(ids[start : start + _AT_ONCE], goes_ms)
-                await self._store.redis.zadd(key("idle_sessions"), chunk, nx=True)
+        """Let explicit sessions of older releases, which end by no time, go `idle_s` from now unless they are used.
+
+        Done once, and when nobody makes such sessions any more: what it costs grows with the tenants.
+        """
+        settled = self._store.mark.written >= self._store.release.format
+        if not settled or await self._store.ask("HGET", key("formats"), "sessions_end"):
+            return
+        cursor = None
+        while cursor != 0:
+            cursor, tenants = await self._store.redis.sscan(key("tenants"), cursor or 0, count=_AT_ONCE)
+            await self._schedule(tenants, self._clock.now_ms() + int(idle_s * 1000))
+        await self._store.ask("HSET", key("formats"), "sessions_end", 1)
+
+    async def _schedule(self, tenants: Sequence[bytes], goes_ms: int) -> None:
+        pipe = self._store.redis.pipeline(transaction=False)
+        for tenant in tenants:
+            pipe.zrange(key("sessions", tenant.decode()), 0, -1)
+        ids = [session_id for some in await pipe.execute() for session_id in some]
+        for start in range(0, len(ids), _AT_ONCE):
+            chunk = dict.fromkeys(ids[start : start + _AT_ONCE], goes_ms)
+            await self._store.redis.zadd(key("idle_sessions"), chunk, nx=True)
 
     async def close_idle(self, *, idle_s: float, most: int = 100) -> None:
         """Close explicit sessions that nobody has used for so long."""

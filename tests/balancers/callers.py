@@ -10,6 +10,8 @@ from uuid import uuid4
 
 import httpx
 
+from tests.repeating import is_redis_slow
+
 ASK = {"prompt": "trim the first 2 seconds", "media": [{"url": "https://media.example.com/clip.mp4"}]}
 MP4 = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + b"\0" * 20_000
 
@@ -40,13 +42,6 @@ class Record:
             self.failures.append(f"{name}: {answer.status_code} {answer.text[:100]}")
         self.done[name] += 1
         return answer
-
-
-def is_redis_slow(answer: httpx.Response) -> bool:
-    """Tell the API's own word for a Redis that was not heard in time from its last words, and from a balancer's page."""
-    if answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE or "problem" not in answer.headers["content-type"]:
-        return False
-    return str(answer.json()["detail"]).startswith("Redis does not answer")
 
 
 async def call_on(record: Record, http: httpx.AsyncClient) -> list[str]:

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from core.cli.api_keys import keys as cli_keys
 from core.clock import HandClock
 from core.ids import new_id
+from core.model.formats import Mark
 from core.model.session import Session
 from core.model.upload import Upload
 from core.store.redis.functions import FEED_LIFE_MS, USAGE_LIFE_MS
@@ -69,6 +70,9 @@ async def test_a_session_of_an_older_version_which_had_no_end_gets_one(core: Cor
     old, new = await explicit(core), await explicit(core)
     await core.redis.zrem(key("idle_sessions"), old.id)
     core.clock.turn(by_s=60)
+    await core.sessions.schedule_unscheduled(idle_s=100)
+    assert await core.redis.zscore(key("idle_sessions"), old.id) is None, "somebody may make more of them"
+    core.store.mark = Mark(core.store.release.format)
     await core.sessions.schedule_unscheduled(idle_s=100)
     core.clock.turn(by_s=50)
     await core.sessions.close_idle(idle_s=100)

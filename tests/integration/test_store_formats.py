@@ -109,8 +109,10 @@ async def test_the_mark_falls_at_once_where_an_older_release_comes_that_reads_al
     core.clock.turn(by_s=SETTLE_S)
     await new.note()
     assert await fleet.mark() == Mark(2, 1)
+    await core.redis.hset(key("formats"), "sessions_end", 1)
     await fleet.process(V1).note()
     assert await fleet.mark() == Mark(1, 1)
+    assert not await core.redis.hexists(key("formats"), "sessions_end"), "the older one makes some that never end"
 
 
 async def test_it_never_falls_below_what_somebody_must_read(core: Core, fleet: Fleet):

@@ -20,14 +20,11 @@ log = get_logger(__name__)
 
 
 async def run_sweeper(context: WorkerContext) -> None:
-    """Sweep every few seconds, each time from where the last one stopped; first what an older version left endless."""
-    cursor, is_first = 0, True
+    """Sweep every few seconds, each time from where the last one stopped."""
+    cursor = 0
 
     async def sweep_on() -> None:
-        nonlocal cursor, is_first
-        if is_first:
-            await context.sessions.schedule_unscheduled(idle_s=context.settings.session_idle_s)
-            is_first = False
+        nonlocal cursor
         cursor = await sweep(context, cursor)
 
     await run_periodically("sweep", sweep_on, every_s=context.settings.sweep_s)
@@ -45,11 +42,13 @@ async def sweep(context: WorkerContext, cursor: int) -> int:
 
 def _parts(context: WorkerContext) -> dict[str, Callable[[], Awaitable[None]]]:
     """Name what else is looked after; one that breaks keeps none of the others from its turn."""
+    idle_s = context.settings.session_idle_s
     return {
         "expire jobs": partial(_expire_jobs, context),
         "remove what is over": partial(_remove_retired, context),
         "remove unused uploads": partial(_remove_unused_uploads, context),
-        "close idle sessions": partial(context.sessions.close_idle, idle_s=context.settings.session_idle_s),
+        "give older sessions an end": partial(context.sessions.schedule_unscheduled, idle_s=idle_s),
+        "close idle sessions": partial(context.sessions.close_idle, idle_s=idle_s),
         "remove old tokens": context.token_pool.remove_old_anonymous,
         "gauges": partial(update_gauges, context),
     }

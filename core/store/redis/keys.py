@@ -171,6 +171,7 @@ FIELDS = {
             *("written", "oldest_reader"),
             "not_before_ms",  # the time at which `written` rises, unless somebody is there who could not read it
             "first_until_ms",  # so long workers of a release before formats may hold tokens
+            "sessions_end",  # each explicit session goes when it is idle, those of older releases too
         }
     ),
 }

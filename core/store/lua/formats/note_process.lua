@@ -30,6 +30,7 @@ local function move_mark(a, oldest)
   end
   if oldest < mark.written and oldest >= mark.oldest_reader then
     call('HSET', key.formats(), 'written', oldest)
+    call('HDEL', key.formats(), 'sessions_end')  -- an older release makes sessions that never end
   elseif oldest > mark.written and settled and oldest == a.format then
     call('HSET', key.formats(), 'written', oldest, 'oldest_reader', math.max(mark.oldest_reader, a.oldest_reader))
   end
