@@ -20,6 +20,7 @@ PAGES = pages()
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 #: how many blocks may go unrun: raise it only for what no machine of a test can do
 MOST_NOT_RUN = 12
+MOST_LINES = 200
 CALLED = ("bash", "curl", "jq", "openssl")
 
 page_by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -34,7 +35,8 @@ where_something_is_run = pytest.mark.parametrize(
 @pytest.fixture(scope="session")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     # a third of its edits are silent otherwise, by chance, and recover on their way
-    with running_gateway(tmp_path_factory.mktemp("world"), SANDBOX_SILENT_RATE="0") as running:
+    settings = {"SANDBOX_SILENT_RATE": "0", "SANDBOX_SLOW_S": "60"}  # slow enough to be cancelled on any machine
+    with running_gateway(tmp_path_factory.mktemp("world"), **settings) as running:
         yield running
 
 
@@ -130,6 +132,19 @@ def test_an_answer_that_stands_alone_is_as_the_document_describes_it(block: Bloc
     value = {key: value for key, value in shown.items() if key != LEFT_OUT}
     errors = OAS31Validator(schema | {"components": document()["components"]}).iter_errors(value)
     assert not [error.message for error in errors if whole or error.validator != "required"]
+
+
+def test_the_index_leads_to_every_page() -> None:
+    led_to = set(re.findall(r"\]\(([\w-]+\.md)\)", (DOCS / "README.md").read_text("utf-8")))
+    assert led_to == {page.name for page in DOCS.glob("*.md")} - {"README.md"}
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("[a-z]*.md")), ids=lambda page: page.name)
+def test_a_page_says_first_what_its_reader_gets_and_is_short(page: Path) -> None:
+    title, _, first, *_ = lines = page.read_text("utf-8").splitlines()
+    assert title.startswith("# ")
+    assert first.startswith("You get: ")
+    assert len(lines) <= MOST_LINES
 
 
 @page_by_page

@@ -1,7 +1,10 @@
 """What the guide shows and no test runs, since it starts a service or needs a cluster: it names only what there is."""
 
+import os
 import re
 import shlex
+import shutil
+import subprocess
 
 import click
 import pytest
@@ -10,6 +13,7 @@ from core.cli.main import main
 from core.settings import Settings, variable_of
 from tests.deploy.helm import CHART, helm
 from tests.guide.page import ROOT, Block, blocks_of, pages
+from tests.until import PATIENCE_S
 
 UNRUN = [block for page in pages() for block in blocks_of(page) if block.language == "sh" and "not run" in block.marks]
 
@@ -47,6 +51,16 @@ def test_each_variable_is_a_setting() -> None:
     named = {name for block in UNRUN for name in re.findall(r"^export (\w+)=", block.code, re.MULTILINE)}
     assert len(named) > 3
     assert named <= {variable_of(field) for field in Settings.model_fields}
+
+
+@pytest.mark.parametrize("words", [words for words in COMMANDS if words[0] == "kubectl"], ids=lambda words: words[-1])
+def test_kubectl_understands_what_it_is_told(words: list[str]) -> None:
+    if shutil.which("kubectl") is None:
+        pytest.skip("this machine has no kubectl")
+    nowhere = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "KUBECONFIG": "/nonexistent"}
+    dry = [*words, "--dry-run=client", "--output=name"]
+    said = subprocess.run(dry, env=nowhere, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert said.returncode == 0, said.stderr
 
 
 def test_the_chart_takes_the_values_that_the_guide_gives_it() -> None:

@@ -2,8 +2,10 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from tests.guide.page import Block
@@ -19,20 +21,29 @@ def walk(blocks: list[Block], folder: Path, given: dict[str, str]) -> dict[int, 
     script = "\n".join([_BEFORE, *(_step(block, folder, given) for block in blocks)])
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     env = {"PATH": path, "HOME": str(folder), "LANG": "C.UTF-8", "GOCACHE": str(_go_cache()), **given}
-    done = subprocess.run(
-        ["bash", "-c", script], cwd=folder, env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=False
-    )
-    said = _by_line(done.stdout)
-    if done.returncode:
-        last = max(said, default=0)
-        raise AssertionError(
-            f"{blocks[0].page}:{last} ended with {done.returncode}\n{said.get(last, '')}\n{done.stderr}"
-        )
+    status, stdout, stderr = _run(script, folder, env)
+    said = _by_line(stdout)
+    last = max(said, default=0)
+    assert status == 0, f"{blocks[-1].page}:{last} ended with {status}\n{said.get(last, '')}\n{stderr}"
     return said
 
 
+def _run(script: str, folder: Path, env: dict[str, str]) -> tuple[int, str, str]:
+    """Run a script, and end whatever it has left running, also when it hangs."""
+    command, pipe = ["bash", "-c", script], subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=folder, env=env, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    ) as shell:
+        try:
+            stdout, stderr = shell.communicate(timeout=PATIENCE_S)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)
+    return shell.returncode, stdout, stderr
+
+
 #: what is started in the background ends with the page
-_BEFORE = "set -eu -o pipefail -o allexport\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT"
+_BEFORE = "set -eu -o pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT"
 
 
 def _step(block: Block, folder: Path, given: dict[str, str]) -> str:
