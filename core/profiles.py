@@ -6,8 +6,10 @@ The facts are those of the published skills; it knows nothing of jobs.
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from core.media.formats import FORMATS
 
@@ -37,6 +39,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     typical_ask: str
     #: How long such a prompt takes, without the time in the queue.
     typical_time: str
+    #: The same in seconds: from, to.
+    typical_time_s: Annotated[tuple[int, ...], Meta(min_length=2, max_length=2)]
     #: What gives better results, in sentences.
     advice: tuple[str, ...]
     #: Whether a job needs at least one file; false: a text alone is enough to make a video from.
@@ -67,6 +71,7 @@ _ALL = (
         made_for="raw video clips",
         typical_ask=_FAST_ASK,
         typical_time="under a minute",
+        typical_time_s=(0, 60),
         advice=_advice(_FAST_ASK, "Clips under 60 seconds go fastest.", "MP4, MOV, AVI and WebM"),
     ),
     Profile(
@@ -75,6 +80,7 @@ _ALL = (
         made_for="raw footage",
         typical_ask=_PRO_ASK,
         typical_time="1–2 min",
+        typical_time_s=(60, 120),
         advice=_advice(_PRO_ASK, "Clips under 60 seconds go fastest.", "MP4, MOV, AVI and WebM"),
     ),
     Profile(
@@ -83,6 +89,7 @@ _ALL = (
         made_for="raw footage",
         typical_ask=_TRIM_ASK,
         typical_time="20–40 s",
+        typical_time_s=(20, 40),
         advice=_advice(
             _TRIM_ASK, "Clips under 60 seconds go fastest and are cut most precisely.", "MP4, MOV, AVI and WebM"
         ),
@@ -93,6 +100,7 @@ _ALL = (
         made_for="raw clips",
         typical_ask=_MAKER_ASK,
         typical_time="1–2 min",
+        typical_time_s=(60, 120),
         advice=_advice(_MAKER_ASK, "Clips under 2 minutes go fastest.", "MP4, MOV, AVI and WebM"),
         short_clip_s=120,
     ),
@@ -104,6 +112,7 @@ _ALL = (
         best_formats=("mp4", "mov", "png", "jpg"),
         typical_ask=_AUTO_ASK,
         typical_time="1–2 min",
+        typical_time_s=(60, 120),
         advice=_advice(
             _AUTO_ASK, "Short texts with clear instructions give the best results soonest.", "MP4, MOV, PNG and JPG"
         ),

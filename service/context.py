@@ -19,6 +19,7 @@ from core.store.events import Events
 from core.store.formats import Membership, new_process_id
 from core.store.idempotency import StoredResponses
 from core.store.jobs.batches import Batches
+from core.store.jobs.outcomes import JobOutcomes
 from core.store.jobs.queries import JobQueries
 from core.store.jobs.records import Jobs
 from core.store.jobs.removal import JobRemoval
@@ -77,6 +78,7 @@ class ApiContext:
     batches: Batches
     job_removal: JobRemoval
     timings: Timings
+    job_outcomes: JobOutcomes
     cache: Cache
     subscriptions: Subscriptions
     #: what looks at this process itself
@@ -87,6 +89,7 @@ class ApiContext:
         """Listen for events, and open the connections now: a first thousand callers must not wait for that too."""
         self.subscriptions.start()
         self.timings.lately()
+        self.job_outcomes.lately()
         self.watches.start(watch_loop(), watch_redis(self.store))
         pings = (self.store.redis.ping() for _ in range(REDIS_CONNECTIONS - 1))
         await asyncio.gather(*pings, return_exceptions=True)
@@ -95,6 +98,7 @@ class ApiContext:
         """Let go of readers and connections."""
         await self.subscriptions.stop()
         await self.timings.stop()
+        await self.job_outcomes.stop()
         await self.watches.stop()
         await self.membership.leave()
         await self.store.close()
@@ -141,6 +145,7 @@ def open_context(
         batches=Batches(store),
         job_removal=JobRemoval(store, public_url=settings.public_url),
         timings=Timings(store, clock),
+        job_outcomes=JobOutcomes(store, clock),
         cache=Cache(api_keys, webhooks, encryption, clock),
         subscriptions=Subscriptions(events, on_removal=clear_cache),
         watches=Background(),

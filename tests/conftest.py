@@ -1,4 +1,4 @@
-"""What all tests share: a Redis for each test process, how many examples property tests try, and who begins first."""
+"""What all tests share: a Redis for each test process, how many examples property tests try, who begins first, who is quick."""
 
 import os
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.how_long import HowLong
 from tests.redis_fixture import redis_server, redis_url
 
 __all__ = ["redis_server", "redis_url"]
@@ -34,6 +35,7 @@ LONG = (
     "flows/test_leaks.py",
     "flows/test_stories.py",
     "flows/test_callbacks.py",
+    "guide/test_pages.py",
     "crash/test_crash_redis.py",
     "crash/test_restore.py",
 )
@@ -45,9 +47,35 @@ settings.register_profile("thorough", max_examples=100, deadline=None)
 settings.load_profile("thorough" if "CI" in os.environ else "everyday")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the long files first and the quick tests last; what is alike stays in its random order."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    ours = parser.getgroup("reelgate")
+    ours.addoption("--quick", action="store_true", help="tests/unit, and one way through each room; under two minutes")
+    ours.addoption("--record-times", action="store_true", help="write to tests/times.json what this run takes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(HowLong(config, record=config.getoption("record_times")))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out, for the quick ones, files that have none: to import them all takes as long as to run those few."""
+    if not config.getoption("quick") or not collection_path.name.startswith("test_"):
+        return None
+    return None if _is_unit(collection_path) or "@pytest.mark.quick" in collection_path.read_text() else True
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the long files first and the unit tests last; what is alike stays in its random order."""
+    if config.getoption("quick"):
+        left_out = [item for item in items if not (_is_unit(item.path) or item.get_closest_marker("quick"))]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: _rank(item.path.relative_to(ROOT)))
+
+
+def _is_unit(path: Path) -> bool:
+    return path.relative_to(ROOT).parts[0] == "unit"
 
 
 def _rank(path: Path) -> int:

@@ -5,7 +5,7 @@ Times are milliseconds since the epoch. Nothing here knows Redis, HTTP or arq.
 """
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -203,6 +203,10 @@ class Problem(Record, frozen=True, kw_only=True):
     retryable: bool
 
 
+#: Where an estimate comes from: jobs that ended in this installation, or what the backend and its skills publish.
+EstimateBasis = Literal["measured", "contract"]
+
+
 class Wait(Record, frozen=True, kw_only=True):
     """Why a running job waits, and until when at most."""
 
@@ -217,6 +221,22 @@ class Webhook(Record, frozen=True, kw_only=True):
 
     url: str
     events: tuple[str, ...] = promised(())
+
+
+class Estimate(Record, frozen=True, kw_only=True):
+    """What a job was expected to cost and take when it was accepted, by `core.model.estimate`."""
+
+    #: the least and the most
+    credits: tuple[int, int]
+    credits_typical: int
+    credits_basis: EstimateBasis
+    #: jobs that have ended here by which this is told; 0 where it is what is published
+    credits_jobs: int
+    #: from start to end; None where nothing is measured and nothing published
+    p50_s: float | None
+    p90_s: float | None
+    time_basis: EstimateBasis
+    time_jobs: int
 
 
 class Job(Record, frozen=True, kw_only=True):
@@ -249,6 +269,8 @@ class Job(Record, frozen=True, kw_only=True):
     created_at_ms: int
     parent_id: str | None = None
     batch_id: str | None = None
+    #: what its caller was told; None in records of older versions
+    estimate: Estimate | None = None
     traceparent: str | None = None
     #: X-Request-Id of the call that submitted it, for the logs
     request_id: str | None = None

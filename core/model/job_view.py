@@ -4,14 +4,15 @@ Pure. `output.url` and the position in the queue are put in on the way out, sinc
 is what it was asked for (`input_view`), since it is as long as a prompt.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from core.clock import rfc3339
 from core.errors import MEANINGS, Code, WaitReason
 from core.model.input_view import InputView
-from core.model.job import Job, Problem, Stage, Status
+from core.model.job import Estimate, EstimateBasis, Job, Problem, Stage, Status
 from core.model.plan import Plan
 from core.model.view import Timestamp, View
 
@@ -43,6 +44,31 @@ class WaitView(View, kw_only=True):
 
 #: why a job waits, as it is written before its position is known: the operation that accepts it writes over these bytes
 UNPLACED = msgspec.json.encode(WaitView(reason=WaitReason.QUEUED_BEHIND))
+
+
+class EstimateView(View, kw_only=True):
+    """What a job will probably cost and take, as it was expected before it began. No promise, and no limit."""
+
+    #: The fewest and the most credits that it will probably cost. Measured: one of ten such jobs cost less, and one of ten
+    #: more. To set a limit of your own use `max_credits`.
+    credits: Annotated[tuple[int, ...], Meta(min_length=2, max_length=2)]
+    #: The credits that it will most likely cost: one of two such jobs costs no more.
+    credits_typical: int
+    #: Where the credits come from: `measured` from jobs like it that ended in this installation, or `contract`: the
+    #: backend's published prices, which are about right.
+    credits_basis: EstimateBasis
+    #: How many ended jobs these credits are measured by; 0 for `contract`.
+    credits_jobs: int
+    #: Seconds from its start to its end: one of two such jobs is faster. The time before its start is in `wait`. Null:
+    #: nothing is known of such jobs yet.
+    p50_s: float | None
+    #: The same with a margin: nine of ten such jobs are faster.
+    p90_s: float | None
+    #: Where the times come from: `measured` from jobs like it that ended well in this installation, or `contract`: what the
+    #: skill's publisher calls typical.
+    time_basis: EstimateBasis
+    #: How many ended jobs these times are measured by; 0 for `contract`.
+    time_jobs: int
 
 
 class OutputView(View, kw_only=True):
@@ -122,6 +148,9 @@ class JobView(View, kw_only=True):
     #: What it was asked for. Null in the answer to its submit, in events and in callbacks, which stay small, and once its
     #: data is removed: read the job. Events of an older release do not have it.
     input: InputView | None = None
+    #: What it was expected to cost and take when it was accepted; it stays what it was. Null for jobs of an older release,
+    #: and events of one do not have it.
+    estimate: EstimateView | None = None
     #: How its prompt was read.
     plan: Plan
     #: What would do better next time, or what is doubtful about the result, in sentences for people.
@@ -181,6 +210,7 @@ def view(job: Job, *, public_url: str) -> JobView:
         progress=Progress(percent=job.percent, message=job.message),
         wait=_wait(job),
         plan=job.plan,
+        estimate=estimate_view(job.estimate) if job.estimate else None,
         hints=job.hints,
         reply=job.reply,
         reply_truncated=job.reply_truncated,
@@ -202,6 +232,20 @@ def view(job: Job, *, public_url: str) -> JobView:
         started_at=_time(job.started_at_ms),
         finished_at=_time(job.finished_at_ms),
         links=_links(f"{public_url}/v1/jobs/{job.id}"),
+    )
+
+
+def estimate_view(estimate: Estimate) -> EstimateView:
+    """Show an estimate."""
+    return EstimateView(
+        credits=estimate.credits,
+        credits_typical=estimate.credits_typical,
+        credits_basis=estimate.credits_basis,
+        credits_jobs=estimate.credits_jobs,
+        p50_s=estimate.p50_s,
+        p90_s=estimate.p90_s,
+        time_basis=estimate.time_basis,
+        time_jobs=estimate.time_jobs,
     )
 
 

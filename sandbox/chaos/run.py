@@ -22,7 +22,8 @@ from sandbox.world.announce import receiver_address
 from sandbox.world.child_process import Child
 from sandbox.world.embedded_redis import embedded_redis
 from sandbox.world.folders import Folders
-from sandbox.world.settings import callers_environment, new_sandbox_token
+from sandbox.world.identity import Identity
+from sandbox.world.settings import callers_environment
 from sandbox.world.world import World, WorldSpec, open_world
 
 _CLIPS = 2
@@ -55,13 +56,14 @@ class Outcome(NamedTuple):
 
 async def run(wanted: ChaosOptions, folders: Folders, screen: Console) -> Outcome:
     """Make a world, a run in it and its verdict. Raises ChildFailed, CallerFailed and httpx's errors."""
-    env = paced(callers_environment(), token=new_sandbox_token())
+    identity = Identity()
+    env = paced(callers_environment(), token=identity.sandbox_token)
     # every write is flushed before its answer: killed at any time, it knows everything that it has said "ok" to
     redis = embedded_redis(data_folder=folders.redis, log_path=folders.log("redis"), env=env, appendfsync="always")
     try:
         await redis.start()
         spec = WorldSpec(wanted.apis, wanted.workers, redis_url=redis.address)
-        async with open_world(spec, folders=folders, caller=env, sandbox_token=env["NEMO_TOKEN"]) as world:
+        async with open_world(spec, folders=folders, caller=env, identity=identity) as world:
             with display_on(screen, jobs=wanted.jobs) as display:
                 async with _calling(world) as (caller, outside):
                     return await Course(wanted, world, caller, outside).run(redis, display)

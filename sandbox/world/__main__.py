@@ -5,13 +5,15 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
 
 from sandbox.world.demo.run import demo
+from sandbox.world.kept import default_folder
 from sandbox.world.run_until_signal import run_until_signal
-from sandbox.world.up import up
+from sandbox.world.up import UpOptions, up
 from sandbox.world.world import WorldSpec
 
 
@@ -26,7 +28,12 @@ def main() -> None:
 
 
 @main.command("up")
-@click.option("--json", "json_line", is_flag=True, help="Print one line of JSON when all is ready.")
+@click.option(
+    "--json",
+    "json_line",
+    is_flag=True,
+    help="Print one line of JSON when all is ready; nothing of such a world is kept, unless --data-dir says where.",
+)
 @click.option("--apis", type=click.IntRange(min=1), default=1, show_default=True, help="How many API processes.")
 @click.option("--workers", type=click.IntRange(min=0), default=1, show_default=True, help="How many workers.")
 @click.option("--backend", metavar="URL", help="Use this backend; otherwise the sandbox is started.")
@@ -38,10 +45,32 @@ def main() -> None:
     help="Use this Redis, otherwise an embedded one is started. With -, a line of the input holds the URL: its password "
     "should not stand on a command line.",
 )
-def up_command(*, json_line: bool, apis: int, workers: int, backend: str | None, redis_url: str | None) -> None:
-    """Leave a world running until Ctrl-C."""
+@click.option("--port", type=click.IntRange(1, 65535), help="Where the first API listens; kept for the next starts.")
+@click.option("--fresh", is_flag=True, help="Throw away what was kept (address, key, jobs, films), and begin anew.")
+@click.option(
+    "--data-dir",
+    "folder",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep the world there. By default in .reelgate/kept, in a folder for each --redis and --backend.",
+)
+def up_command(
+    *,
+    json_line: bool,
+    apis: int,
+    workers: int,
+    backend: str | None,
+    redis_url: str | None,
+    port: int | None,
+    fresh: bool,
+    folder: Path | None,
+) -> None:
+    """Leave a world running until Ctrl-C. At its next start it has the same address, key, jobs and films."""
     spec = WorldSpec(apis, workers, backend, redis_url)
-    raise SystemExit(asyncio.run(run_until_signal(up(spec, json_line=json_line), when_told=0)))
+    # programs that start worlds side by side must not meet in one
+    home = folder if folder or json_line else default_folder(redis_url, backend)
+    options = UpOptions(json_line=json_line, folder=home, fresh=fresh, port=port)
+    raise SystemExit(asyncio.run(run_until_signal(up(spec, options), when_told=0)))
 
 
 @main.command("demo")

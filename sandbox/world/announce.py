@@ -1,8 +1,10 @@
-"""What `./run up` prints once all is ready: one line of JSON for programs, or addresses and a curl line for people."""
+"""What `./run up` prints once all is ready: one line of JSON for programs, or addresses and lines to copy for people."""
 
 import json
 import shlex
+from pathlib import Path
 
+from sandbox.world.processes import REELGATE
 from sandbox.world.world import World
 
 ASK = {
@@ -29,7 +31,7 @@ def as_json(world: World) -> str:
     return json.dumps(line)
 
 
-def as_text(world: World) -> str:
+def as_text(world: World, *, kept: bool = False) -> str:
     rows = [
         *((f"API {number}", api.address) for number, api in enumerate(world.apis, 1)),
         ("documentation", f"{world.apis[0].address}/docs"),
@@ -38,11 +40,27 @@ def as_text(world: World) -> str:
         ("Redis", world.redis_url),
         *((f"worker {number}", metrics_url(worker.address)) for number, worker in enumerate(world.workers, 1)),
         ("API key", world.api_key),
-        ("webhook secret", world.webhook_secret or "(known to the tenant already)"),
+        ("webhook secret", world.webhook_secret),
         ("logs", str(world.folders.logs)),
     ]
     lines = [f"  {name:<15}{value}" for name, value in rows]
-    return "\n".join(["Reelgate is up.", "", *lines, "", "Try it:", "", curl_line(world), "", "Ctrl-C ends it."])
+    end = (
+        "Ctrl-C ends it; the next ./run up has all of it again, and --fresh begins anew." if kept else "Ctrl-C ends it."
+    )
+    to_copy = ["For another terminal, to copy:", "", *exports(world)]
+    return "\n".join(["Reelgate is up.", "", *lines, "", *to_copy, "", "Try it:", "", curl_line(world), "", end])
+
+
+def exports(world: World) -> list[str]:
+    """Write what a shell needs for the command line, and for the README's curl: where, who, and `reelgate` itself.
+
+    The venv comes last on the PATH: nobody's own python shall be another one for that.
+    """
+    return [
+        f"export REELGATE_API={world.apis[0].address}",
+        f"export REELGATE_API_KEY={world.api_key}",
+        f'export PATH="$PATH":{shlex.quote(str(Path(REELGATE).parent))}',
+    ]
 
 
 def curl_line(world: World) -> str:

@@ -57,12 +57,17 @@ class Child:
         self._told = told.encode()
         self._ready = re.compile(ready.encode(), re.MULTILINE)
         self._process: asyncio.subprocess.Process | None = None
+        self._held: Sequence[int] = ()
 
     @property
     def pid(self) -> int:
         if self._process is None:
             raise RuntimeError(f"{self.name} was not started")
         return self._process.pid
+
+    def hold(self, files: Sequence[int]) -> None:
+        """Have it keep these open as long as it lives, from its next start on: a lock that outlives who took it."""
+        self._held = files
 
     async def start(self) -> None:
         """Start it and wait until it is ready. Raises ChildFailed. Also starts one again that was killed."""
@@ -76,6 +81,7 @@ class Child:
                 stderr=log,
                 start_new_session=True,
                 preexec_fn=dying_with_parent(),
+                pass_fds=self._held,
             )
         try:
             async with asyncio.timeout(START_LIMIT_S):

@@ -2,7 +2,7 @@
 
 AOF is off in it unless asked for; `noeviction`, since what was accepted must not be pushed out. It has a password,
 since other users of the machine reach its port too. It reads its whole configuration from its input, so that the
-password stands neither on its command line, which everybody can read, nor in a file.
+password does not stand on its command line, which everybody can read.
 """
 
 import json
@@ -49,9 +49,17 @@ def address(port: int, password: str, *, database: int = 0) -> str:
     return f"redis://:{password}@127.0.0.1:{port}/{database}"
 
 
-def embedded_redis(*, data_folder: Path, log_path: Path, env: Mapping[str, str], **options: str) -> Child:
+def embedded_redis(
+    *,
+    data_folder: Path,
+    log_path: Path,
+    env: Mapping[str, str],
+    port: int | None = None,
+    password: str | None = None,
+    **options: str,
+) -> Child:
     """Describe it. A second start finds the data of the first."""
-    port, password = free_port(), new_password()
+    port, password = port or free_port(), password or new_password()
     return Child(
         "redis",
         command(),

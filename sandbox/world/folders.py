@@ -1,6 +1,7 @@
-"""Where a world keeps its things: ``.reelgate/up-4711-x8k2/`` with logs, Redis's data and the storage folder.
+"""Where a world has its things: ``.reelgate/up-4711-x8k2/`` with logs, Redis's data and the storage folder.
 
 A world's folder stays when it ends, so that its logs can be read; the next world clears away those of ended processes.
+A kept world's folder has a name without a process, and is never cleared away by another.
 It is its user's alone (0700), and so is all that is in it.
 """
 
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(".reelgate")
+PARTS = ("logs", "redis", "storage", "input")
 
 
 class Folders(NamedTuple):
@@ -21,6 +23,8 @@ class Folders(NamedTuple):
     redis: Path
     storage: Path
     input: Path
+    #: open files of a kept world that its processes hold on to (`sandbox/world/kept.py`)
+    held_by: tuple[int, ...] = ()
 
     @property
     def authorization(self) -> Path:
@@ -34,11 +38,15 @@ class Folders(NamedTuple):
 def make_folders(name: str, *, root: Path = ROOT) -> Folders:
     root.mkdir(parents=True, exist_ok=True)
     clear_ended(root)
-    world = Path(tempfile.mkdtemp(prefix=f"{name}-{os.getpid()}-", dir=root)).resolve()
-    folders = Folders(world, *(world / part for part in ("logs", "redis", "storage", "input")))
-    for folder in folders[1:]:
-        folder.mkdir()
-    return folders
+    return folders_in(Path(tempfile.mkdtemp(prefix=f"{name}-{os.getpid()}-", dir=root)))
+
+
+def folders_in(world: Path, *, held_by: tuple[int, ...] = ()) -> Folders:
+    """Make the parts that a world's folder lacks. Its processes hold on to the files in `held_by`."""
+    logs, redis, storage, given = parts = [world.resolve() / part for part in PARTS]
+    for part in parts:
+        part.mkdir(exist_ok=True)
+    return Folders(world.resolve(), logs, redis, storage, given, held_by=held_by)
 
 
 def clear_ended(root: Path) -> None:

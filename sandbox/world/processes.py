@@ -9,29 +9,28 @@ from pathlib import Path
 
 from sandbox.world.child_process import Child
 from sandbox.world.folders import Folders
-from sandbox.world.ports import free_port
 
 HOST = "127.0.0.1"
 #: the gateway's command line, beside the Python that runs this
 REELGATE = str(Path(sys.executable).with_name("reelgate"))
 
 
-def backend_part(folders: Folders, env: Mapping[str, str]) -> Child:
-    return _speaking("sandbox", "sandbox", ["sandbox", "--port", str(free_port())], env, folders)
+def backend_part(port: int, folders: Folders, env: Mapping[str, str]) -> Child:
+    return _speaking("sandbox", "sandbox", ["sandbox", "--port", str(port)], env, folders)
 
 
 def api_part(number: int, port: int, folders: Folders, env: Mapping[str, str]) -> Child:
     return _speaking("api", f"api-{number}", ["api", "--host", HOST, "--port", str(port)], env, folders)
 
 
-def worker_part(number: int, folders: Folders, env: Mapping[str, str]) -> Child:
+def worker_part(number: int, port: int, folders: Folders, env: Mapping[str, str]) -> Child:
     """Describe a worker; its address is where it shows its metrics."""
-    return _speaking("worker", f"worker-{number}", ["worker", "--metrics-port", str(free_port())], env, folders)
+    return _speaking("worker", f"worker-{number}", ["worker", "--metrics-port", str(port)], env, folders)
 
 
-def receiver_part(folders: Folders, env: Mapping[str, str], *, secret: str | None) -> Child:
-    command = [sys.executable, "-m", "sandbox.receiver", "--port", str(free_port())]
-    own = {**env, "RECEIVER_SECRETS": secret or ""}
+def receiver_part(port: int, folders: Folders, env: Mapping[str, str], *, secret: str) -> Child:
+    command = [sys.executable, "-m", "sandbox.receiver", "--port", str(port)]
+    own = {**env, "RECEIVER_SECRETS": secret}
     log_path = folders.log("receiver")
     return Child("receiver", command, env=own, ready=_ready_line("receiver"), address="", log_path=log_path)
 

@@ -44,10 +44,17 @@ def sandbox_environment(caller: Mapping[str, str], *, token: str) -> dict[str, s
 
 
 def gateway_environment(
-    caller: Mapping[str, str], *, redis_url: str, backend: str, public_url: str, storage: str, pace: Mapping[str, str]
+    caller: Mapping[str, str],
+    *,
+    redis_url: str,
+    backend: str,
+    public_url: str,
+    storage: str,
+    secret_key: str,
+    pace: Mapping[str, str],
 ) -> dict[str, str]:
-    """Give API, workers and the gateway's commands the addresses of the others, and keys of their own."""
-    own = {"REELGATE_SECRET_KEYS": secrets.token_urlsafe(32), "REELGATE_STORAGE": storage, "PYTHONUNBUFFERED": "1"}
+    """Give API, workers and the gateway's commands the addresses of the others, and the world's secret key."""
+    own = {"REELGATE_SECRET_KEYS": secret_key, "REELGATE_STORAGE": storage, "PYTHONUNBUFFERED": "1"}
     addresses = {"REDIS_URL": redis_url, "NEMO_API_URL": backend, "REELGATE_PUBLIC_URL": public_url}
     return {**own, **LOCAL_CHOICES, **pace, **caller, **addresses}
 

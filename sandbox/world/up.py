@@ -1,33 +1,117 @@
-"""`./run up`: a world that stays until Ctrl-C. A part that dies meanwhile is named, and the others go on without it."""
+"""`./run up`: a world that stays until Ctrl-C. A part that dies meanwhile is named, and the others go on without it.
+
+A kept one is the same at its next start: its addresses, its key, its jobs and films. What its backend knew is forgotten, as
+the real one forgets sessions, too.
+"""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import NamedTuple
 
 import click
 
 from sandbox.world.announce import as_json, as_text
 from sandbox.world.child_process import Child, ChildFailed
-from sandbox.world.folders import make_folders
-from sandbox.world.settings import callers_environment, new_sandbox_token, with_sandbox_account
+from sandbox.world.folders import Folders, make_folders
+from sandbox.world.identity import Identity
+from sandbox.world.kept import CannotStart, KeptWorld, hold
+from sandbox.world.ports import is_taken
+from sandbox.world.settings import callers_environment, with_sandbox_account
 from sandbox.world.world import World, WorldSpec, open_world
 
+FIRST_API = "api-1"
 
-async def up(spec: WorldSpec, *, json_line: bool) -> int:
-    """Run the world until it is cancelled; give 1 after a sentence when a part does not start."""
-    token = new_sandbox_token()
-    caller = callers_environment()
-    if spec.backend is None:
-        caller = with_sandbox_account(caller, token=token)
+
+class UpOptions(NamedTuple):
+    """How a world is run. Without a `folder` nothing of it is kept."""
+
+    json_line: bool
+    folder: Path | None
+    #: throw away what was kept
+    fresh: bool = False
+    #: where the first API shall listen
+    port: int | None = None
+
+
+async def up(spec: WorldSpec, options: UpOptions) -> int:
+    """Run the world until it is cancelled; give 1 after a sentence when it does not start."""
     try:
-        async with open_world(spec, folders=make_folders("up"), caller=caller, sandbox_token=token) as world:
-            with _key_kept(world):
-                click.echo(as_json(world) if json_line else as_text(world))
-                await asyncio.gather(*(name_end(child) for child in world.children()))
-                await asyncio.Event().wait()
-    except ChildFailed as failed:
+        if options.folder is None:
+            await _run(spec, options, make_folders("up"), Identity())
+        else:
+            async with hold(options.folder) as kept:
+                await _run_kept(spec, options, kept)
+    except (ChildFailed, CannotStart) as failed:
         click.echo(failed, err=True)
     return 1
+
+
+async def _run_kept(spec: WorldSpec, options: UpOptions, kept: KeptWorld) -> None:
+    if options.fresh:
+        gone = kept.throw_away()
+        click.echo(f"Thrown away from {options.folder}: {', '.join(gone) or 'nothing, it was empty'}.", err=True)
+    before = kept.identity()
+    identity = before or Identity()
+    kept.put_logs_aside()
+    try:
+        await _run(spec, options, kept.folders, identity, kept=kept)
+    except ChildFailed:
+        if before:
+            hint = f"If what was kept in {options.folder} is the reason: ./run up --fresh throws it away."
+            click.echo(hint, err=True)
+        raise
+
+
+async def _run(
+    spec: WorldSpec, options: UpOptions, folders: Folders, identity: Identity, *, kept: KeptWorld | None = None
+) -> None:
+    caller = callers_environment()
+    if spec.backend is None:
+        caller = with_sandbox_account(caller, token=identity.sandbox_token)
+    settle_ports(identity, port=options.port)
+    async with _opened(spec, folders, caller, identity, kept) as world:
+        with _key_kept(world):
+            click.echo(as_json(world) if options.json_line else as_text(world, kept=kept is not None))
+            await asyncio.gather(*(name_end(child) for child in world.children()))
+            await asyncio.Event().wait()
+
+
+def settle_ports(identity: Identity, *, port: int | None) -> None:
+    """Leave ports to the programs that took them meanwhile, and say where the API is then. Raises CannotStart."""
+    if port is not None:
+        if is_taken(port):
+            raise CannotStart(f"Port {port} is taken by another program: name another with --port.")
+        identity.ports = {part: own for part, own in identity.ports.items() if own != port} | {FIRST_API: port}
+    for part, own in list(identity.ports.items()):
+        if is_taken(own):
+            identity.move(part)
+            click.echo(
+                f"Port {own}, this world's {part}, is taken by another program: now {identity.ports[part]}.", err=True
+            )
+
+
+@asynccontextmanager
+async def _opened(
+    spec: WorldSpec, folders: Folders, caller: dict[str, str], identity: Identity, kept: KeptWorld | None
+) -> AsyncIterator[World]:
+    """Open it; what it is known by is kept before anything is written with it, and again with what its start added."""
+    save = kept.save if kept else _forget
+    save(identity)
+    key_before = identity.api_key
+    try:
+        async with open_world(spec, folders=folders, caller=caller, identity=identity) as world:
+            save(identity)
+            if key_before not in {"", identity.api_key}:
+                click.echo("The key that was kept is not known to this Redis any more; there is a new one.", err=True)
+            yield world
+    finally:
+        save(identity)
+
+
+def _forget(identity: Identity) -> None:
+    """Keep nothing."""
 
 
 @contextmanager

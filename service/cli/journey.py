@@ -21,7 +21,7 @@ from reelgate.client.types import Profile, Upload
 from service.cli.bars import bytes_bar, job_bar
 from service.cli.options import JobWish
 from service.cli.preflight import Words, check_files
-from service.cli.shown import print_json, print_result
+from service.cli.shown import expectation_of, print_json, print_result
 
 #: the API may be away for so long while a job runs there, or its film waits
 JOB_PATIENCE_S = 120.0
@@ -111,6 +111,8 @@ class Log:
     def accepted(self, job: Job) -> None:
         self.goes_on(job.id)
         self.say(f"{job.id} is {job.status}")
+        if job.estimate:
+            self.say(f"expected: {expectation_of(job.estimate)}")
         for hint in job.hints:
             self.say(f"hint: {hint}")
 

@@ -10,7 +10,7 @@ import click
 import msgspec
 from rich.cells import cell_len, set_cell_size
 
-from reelgate.client.types import Delivery, Event, Job
+from reelgate.client.types import Delivery, Estimate, Event, Job
 
 _GAP = 2
 #: a column that is cut shows so much, or is left out
@@ -51,6 +51,7 @@ def print_job(job: Job) -> None:
         ("metadata", " ".join(f"{name}={value}" for name, value in job.metadata.items())),
         ("created", local(job.created_at)),
         ("finished", local(job.finished_at)),
+        ("expected", expectation_of(job.estimate) if job.estimate and not job.ended else None),
         ("credits", _credits_of(job)),
         ("film", _film_of(job)),
         ("error", f"{job.error.code}: {job.error.detail}" if job.error else None),
@@ -81,6 +82,24 @@ def _wait_of(job: Job) -> str | None:
 
 def _credits_of(job: Job) -> str | None:
     return None if job.credits_used is None else f"{job.credits_used}{'' if job.credits_exact else ' (estimated)'}"
+
+
+def expectation_of(estimate: Estimate) -> str:
+    """Say what a job will probably cost and take: ``50 credits, up to 100 (as published); 40 s, up to 95 s (by 212 jobs)``."""
+    most = estimate.credits[-1]
+    cost = f"{estimate.credits_typical} credits{_up_to(most, estimate.credits_typical)}" if most else "no credits"
+    if estimate.p50_s is None or estimate.p90_s is None:
+        return f"{cost}{_basis_of(estimate.credits_jobs)}"
+    takes = f"{estimate.p50_s:g} s{_up_to(estimate.p90_s, estimate.p50_s, ' s')}"
+    return f"{cost}{_basis_of(estimate.credits_jobs)}; {takes}{_basis_of(estimate.time_jobs)}"
+
+
+def _up_to(most: float, usual: float, unit: str = "") -> str:
+    return f", up to {most:g}{unit}" if most > usual else ""
+
+
+def _basis_of(jobs: int) -> str:
+    return f" (by {jobs} jobs)" if jobs else " (as published)"
 
 
 def _film_of(job: Job) -> str | None:

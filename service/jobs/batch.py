@@ -46,7 +46,8 @@ async def accept_batch(
     ask = decode_json(raw, RawBatchRequest)
     if ask.webhook and (error := webhook_url_error(ask.webhook.url, context.settings)):
         raise invalid([error])
-    facts = JobFacts(caller.tenant, context.clock.now_ms(), origin, new_id("bat", context.settings.cell))
+    batch_id, measurements = new_id("bat", context.settings.cell), context.job_outcomes.lately()
+    facts = JobFacts(caller.tenant, context.clock.now_ms(), origin, batch_id, measurements)
     checked = await _check_all(context, ask, facts)
     start = await _start(context, ask, facts, checked)
     response = _response(context, start.batch, checked, origin)

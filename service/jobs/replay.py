@@ -12,10 +12,10 @@ from core.settings import Settings
 from core.store.idempotency import StoredResponse
 from core.store.tenants.api_keys import Caller
 from service.context import ApiContext
-from service.http.headers import NOWHERE, CallOrigin
+from service.http.headers import CallOrigin
 from service.idempotency import IdempotencyKey
 from service.jobs.submission import accept_jobs, job_response
-from service.jobs.validation import NewJob, implicit_session, new_job
+from service.jobs.validation import JobFacts, NewJob, implicit_session, new_job
 from service.lookup import own_job, own_upload
 from service.problems import ApiError
 
@@ -34,17 +34,15 @@ async def accept_replay(
     """Accept a job like one that has ended."""
     parent = await own_job(context, caller.tenant, job_id)
     session = await context.sessions.load(parent.session_id)
-    now_ms = context.clock.now_ms()
-    new = replay(parent, session, context.settings, start=start, now_ms=now_ms, origin=origin)
+    facts = JobFacts(caller.tenant, context.clock.now_ms(), origin, measurements=context.job_outcomes.lately())
+    new = replay(parent, session, context.settings, facts, start=start)
     for media in new.job.media:
         if media.upload_id:
             await own_upload(context, parent.tenant, media.upload_id)
     return await accept_jobs(context, caller, [new], response=job_response(new), key=key)
 
 
-def replay(
-    parent: Job, session: Session | None, settings: Settings, *, start: Start, now_ms: int, origin: CallOrigin = NOWHERE
-) -> NewJob:
+def replay(parent: Job, session: Session | None, settings: Settings, facts: JobFacts, *, start: Start) -> NewJob:
     """Make the replay, and the session that has to be made for it. Raises ApiError (409) where it cannot be. Pure.
 
     A replay from the start of a job that had a session to itself begins anew in another one, since the old one's
@@ -54,7 +52,7 @@ def replay(
     alone = session is None or session.implicit or session.lost
     fresh = None
     if start == "start" and alone:
-        fresh = implicit_session(parent.tenant, parent.profile, parent.language, now_ms, cell=settings.cell)
+        fresh = implicit_session(parent.tenant, parent.profile, parent.language, facts.now_ms, cell=settings.cell)
     job = Job(
         id=new_id("job", settings.cell),
         tenant=parent.tenant,
@@ -72,12 +70,12 @@ def replay(
         start_timeout_s=parent.start_timeout_s,
         timeout_s=parent.timeout_s,
         retention_s=parent.retention_s,
-        created_at_ms=now_ms,
+        created_at_ms=facts.now_ms,
         parent_id=parent.id,
-        traceparent=origin.traceparent,
-        request_id=origin.request_id,
+        traceparent=facts.origin.traceparent,
+        request_id=facts.origin.request_id,
     )
-    return new_job(job, fresh, settings)
+    return new_job(job, fresh, settings, facts.measurements)
 
 
 def _check(parent: Job, session: Session | None, start: Start) -> None:

@@ -46,7 +46,7 @@ async def accept_job(
 async def check_job(context: ApiContext, tenant: str, ask: JobRequest, *, origin: CallOrigin = NOWHERE) -> NewJob:
     """Make all checks of a job that is no batch's, and accept nothing."""
     inputs = await load_inputs(context, tenant, ask)
-    facts = JobFacts(tenant, context.clock.now_ms(), origin)
+    facts = JobFacts(tenant, context.clock.now_ms(), origin, measurements=context.job_outcomes.lately())
     return await validate_beside_loop(ask, inputs, context.settings, facts)
 
 

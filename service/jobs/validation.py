@@ -11,6 +11,7 @@ import msgspec
 from core.ids import new_id
 from core.media.file_names import MOST_OWN_CHARACTERS, UNNAMED, plain_name_of_url
 from core.media.formats import FORMATS, foreign_suffix, name_as
+from core.model.estimate import NOTHING_MEASURED, Measurements, estimate_of
 from core.model.job import Job, MediaRef, Webhook
 from core.model.job_view import view
 from core.model.plan import Reading, RequestedOutput
@@ -59,10 +60,12 @@ class JobFacts(NamedTuple):
     now_ms: int
     origin: CallOrigin = NOWHERE
     batch_id: str | None = None
+    measurements: Measurements = NOTHING_MEASURED
 
 
-def new_job(job: Job, session: Session | None, settings: Settings) -> NewJob:
-    """Put a job together with what is written for it."""
+def new_job(job: Job, session: Session | None, settings: Settings, measurements: Measurements) -> NewJob:
+    """Put a job together with what is written for it, and say what it will cost and take."""
+    job = msgspec.structs.replace(job, estimate=estimate_of(job, measurements))
     shown = view(job, public_url=settings.public_url)
     return NewJob(job, session, msgspec.json.encode(shown), location=shown.links.self)
 
@@ -79,7 +82,7 @@ def validate(ask: JobRequest, inputs: JobInputs, settings: Settings, facts: JobF
     )
     job_id = new_id("job", settings.cell)
     job = _job(ask, reading, session, facts, id=job_id, media=media, profile=profile.name)
-    return new_job(job, None if inputs.session else session, settings)
+    return new_job(job, None if inputs.session else session, settings, facts.measurements)
 
 
 def _checked_fields(ask: JobRequest, inputs: JobInputs, settings: Settings) -> tuple[Profile, tuple[MediaRef, ...]]:

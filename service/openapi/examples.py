@@ -12,8 +12,8 @@ from core.clock import parse_rfc3339_ms
 from core.errors import MEANINGS, Code, WaitReason
 from core.events.delivery import DeliveryState
 from core.model.input_view import input_view
-from core.model.job import Job, MediaRef, OutputFile, Problem, Stage, Status, Wait, Webhook
-from core.model.job_view import JobView, WaitView, view
+from core.model.job import Estimate, Job, MediaRef, OutputFile, Problem, Stage, Status, Wait, Webhook
+from core.model.job_view import JobView, WaitView, estimate_view, view
 from core.model.plan import Output, Plan
 from core.profiles import PROFILES
 from service.openapi.texts import Json
@@ -33,6 +33,16 @@ _TIMELINE = "Timeline (2 tracks): 1. Video: city timelapse (0-30s) 2. BGM: Lo-fi
 _SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - an example
 _REQUEST_ID = "7f61de60-c238-4ab0-99e8-0db0f7a031f4"
 
+_EXPECTED = Estimate(
+    credits=(50, 100),
+    credits_typical=50,
+    credits_basis="measured",
+    credits_jobs=187,
+    p50_s=39.8,
+    p90_s=94.4,
+    time_basis="measured",
+    time_jobs=212,
+)
 #: what the examples have in common: the job as it was submitted
 _SUBMITTED = Job(
     id=_JOB,
@@ -52,6 +62,7 @@ _SUBMITTED = Job(
     max_credits=200,
     metadata={"order": "7"},
     created_at_ms=_BEGAN_MS,
+    estimate=_EXPECTED,
 )
 
 
@@ -256,7 +267,11 @@ _MADE: dict[str, Any] = {
     "JobView, deleted": _TOMBSTONE,
     "JobPage": r.JobPage(data=[_SUCCEEDED], next_cursor=_JOB, has_more=True),
     "Validated": r.Validated(
-        valid=True, plan=_SUBMITTED.plan, output=Output(aspect_ratio="9:16"), hints=_SUBMITTED.hints
+        valid=True,
+        plan=_SUBMITTED.plan,
+        output=Output(aspect_ratio="9:16"),
+        hints=_SUBMITTED.hints,
+        estimate=estimate_view(_EXPECTED),
     ),
     "EventPage": r.EventPage(data=[_EVENT_ROW], next_cursor=_EVENT_ROW.id, has_more=True),
     "UploadView": _UPLOADED,

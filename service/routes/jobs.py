@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from core.ids import is_id
-from core.model.job_view import JobView
+from core.model.job_view import JobView, estimate_view
 from core.profiles import PROFILES
 from core.store.idempotency import StoredResponse
 from core.store.jobs.queries import JobFilter, JobsFound
@@ -95,7 +95,8 @@ async def submit_job(
     When: for every edit. Send an Idempotency-Key, so that a repeated call is the same job. Try prompts out with
     `POST /v1/jobs:validate`.
     Cost: one submit of the key's minute, and the backend's credits when its message is sent: typically 50 for an edit and
-    100 where something is generated. Rendering costs no credits. A refused call costs nothing.
+    100 where something is generated; the answer's `estimate` says what to expect of this one. Rendering costs no credits.
+    A refused call costs nothing.
     """
     context, caller = context_of(request), request.user
     raw = await read_json_body(request)
@@ -121,15 +122,19 @@ async def submit_job(
     opt=json_body(JobRequest, example=EXAMPLE),
 )
 async def validate_job(request: ApiRequest) -> Response[bytes]:
-    """Make all checks of a submit and tell how the prompt is read, and accept nothing.
+    """Make all checks of a submit, tell how the prompt is read and what it will cost and take, and accept nothing.
 
-    When: while a person writes a prompt, or a program is being built: it shows what would go to the backend and what would
-    be delivered.
+    When: while a person writes a prompt, or a program is being built: it shows what would go to the backend, what would
+    be delivered, and the credits and seconds to expect.
     Cost: nothing. Media are not fetched, so a URL that is well-formed may still fail later.
     """
     ask = decode_json(await read_json_body(request), JobRequest)
     job = (await check_job(context_of(request), request.user.tenant, ask)).job
-    return json_response(Validated(valid=True, plan=job.plan, output=job.output_ask, hints=job.hints))
+    assert job.estimate is not None  # `new_job` gives one to each
+    estimate = estimate_view(job.estimate)
+    return json_response(
+        Validated(valid=True, plan=job.plan, output=job.output_ask, hints=job.hints, estimate=estimate)
+    )
 
 
 @reads(

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from core.events.delivery import DeliveryState
 from core.events.event import EventType, JobEventType
 from core.model.job import Status
-from core.model.job_view import JobView
+from core.model.job_view import EstimateView, JobView
 from core.model.plan import Output, Plan
 from core.model.view import Timestamp, View
 from service.problems import ProblemDocument
@@ -39,6 +39,8 @@ class Validated(View, kw_only=True):
     output: Output
     #: What would do better, in sentences. Nothing of it is an error.
     hints: tuple[str, ...]
+    #: What it would probably cost and take. A submit is told the same, as far as nothing else ends in between.
+    estimate: EstimateView
 
 
 class EventView(View, kw_only=True):

@@ -25,6 +25,7 @@ def test_an_api_drains_for_longer_than_the_checks_take(file: str) -> None:
     assert f"({takes_s} s here" in (DEPLOY / "README.md").read_text()
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("file", FILES)
 def test_whoever_is_checked_is_tried_too_where_all_checks_fail(file: str) -> None:
     found = backends((DEPLOY / file).read_text())

@@ -15,6 +15,7 @@ import httpx
 
 from sandbox.world.child_process import Child
 from sandbox.world.folders import Folders, make_folders
+from sandbox.world.identity import Identity
 from sandbox.world.processes import worker_part
 from sandbox.world.settings import callers_environment
 from sandbox.world.world import World, WorldSpec, open_world
@@ -68,7 +69,9 @@ class Harness:
 
     async def another_worker(self) -> Child:
         """Start one more worker; it stops with the harness."""
-        child = worker_part(len(self.world.workers) + 1, self.world.folders, self.world.environment)
+        number = len(self.world.workers) + 1
+        port = self.world.identity.port_of(f"worker-{number}")
+        child = worker_part(number, port, self.world.folders, self.world.environment)
         self.world.workers.append(child)
         await child.start()
         return child
@@ -101,7 +104,7 @@ async def running_harness(
     caller = {**callers_environment(), **SETTINGS, **settings}
     spec = WorldSpec(apis=1, workers=workers, backend=stub.url, redis_url=redis_url)
     try:
-        async with open_world(spec, folders=_folders(name), caller=caller, sandbox_token="") as world:
+        async with open_world(spec, folders=_folders(name), caller=caller, identity=Identity()) as world:
             address, key = world.apis[0].address, world.api_key
             auth = {"Authorization": f"Bearer {key}"}
             async with httpx.AsyncClient(base_url=address, headers=auth, trust_env=False, timeout=60) as http:

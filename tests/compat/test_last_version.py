@@ -70,6 +70,7 @@ async def api(redis_url: str, tmp_path: Path):
         yield running
 
 
+@pytest.mark.quick
 async def test_everything_is_shown_as_the_last_version_showed_it(api: Api, caplog: pytest.LogCaptureFixture):
     found = await asyncio.gather(*(_shown_otherwise(api, tenant) for tenant in LAST.api_keys))
     assert not [each for of_tenant in found for each in of_tenant]

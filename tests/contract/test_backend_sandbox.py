@@ -120,6 +120,7 @@ async def stage(sandbox: Sandbox, backend: Backend, clip: bytes) -> Stage:
     return made
 
 
+@pytest.mark.quick
 async def test_the_whole_way_from_a_token_to_a_file(sandbox: Sandbox, backend: Backend, clip: bytes) -> None:
     issued = await backend.issue_anonymous_token(str(uuid4()), profile="free-video-fast")
     assert issued.credits == 100

@@ -32,6 +32,7 @@ async def token(harness):
     return await harness.sandbox.add_token(credits=1_000_000)
 
 
+@pytest.mark.quick
 async def test_at_the_default_lease_a_killed_workers_job_goes_on_within_15_seconds(harness, token):
     async with open_lane(harness, 0, token=token, **DEFAULT_LEASE) as lane:
         job = await lane.run(Moment("status", 1, "before", "kill"), TITLE, output=EXPORT)

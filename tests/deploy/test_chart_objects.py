@@ -33,6 +33,7 @@ def check(thing: Object) -> None:
 
 
 @every_installation
+@pytest.mark.quick
 def test_helm_finds_nothing_to_complain_of(installation):
     answer = helm("lint", "--strict", str(CHART), *as_options(INSTALLATIONS[installation]))
     assert answer.returncode == 0, answer.stdout

@@ -19,6 +19,7 @@ def reelgate(gateway: Gateway):
         yield client
 
 
+@pytest.mark.quick
 def test_a_file_becomes_a_film_and_a_session_refines_it(gateway: Gateway, reelgate: Reelgate, tmp_path: Path) -> None:
     title, seen = unique_title(), []
     session = reelgate.sessions.create(profile="trimmer-exe")

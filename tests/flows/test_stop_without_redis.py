@@ -6,17 +6,18 @@ import signal
 import httpx
 
 from sandbox.world.folders import make_folders
-from sandbox.world.settings import callers_environment, new_sandbox_token, with_sandbox_account
+from sandbox.world.identity import Identity
+from sandbox.world.settings import callers_environment, with_sandbox_account
 from sandbox.world.world import WorldSpec, open_world
 from tests.until import PATIENCE_S
 
 
 async def test_a_worker_stops_although_what_it_holds_cannot_be_handed_over(tmp_path):
-    token = new_sandbox_token()
+    identity = Identity()
     pace = {"SANDBOX_SLOW_S": "60", "SANDBOX_HEARTBEAT_S": "0.2", "REELGATE_DRAIN_S": "1"}
-    caller = with_sandbox_account(callers_environment() | pace, token=token)
+    caller = with_sandbox_account(callers_environment() | pace, token=identity.sandbox_token)
     async with open_world(
-        WorldSpec(), folders=make_folders("stop", root=tmp_path), caller=caller, sandbox_token=token
+        WorldSpec(), folders=make_folders("stop", root=tmp_path), caller=caller, identity=identity
     ) as world:
         await until_three_edit(world.apis[0].address, world.api_key)
         world.redis.signal(signal.SIGKILL)

@@ -12,6 +12,7 @@ from standardwebhooks import Webhook
 from sandbox.world.demo.api_client import DemoFailed
 from sandbox.world.demo.callbacks import Receiver
 from sandbox.world.folders import make_folders
+from sandbox.world.ports import free_port
 from sandbox.world.processes import receiver_part
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -21,7 +22,7 @@ OTHER_SECRET = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 @asynccontextmanager
 async def an_inbox(tmp_path):
     """Start a receiver and give a client of it."""
-    part = receiver_part(make_folders("test", root=tmp_path), os.environ, secret=SECRET)
+    part = receiver_part(free_port(), make_folders("test", root=tmp_path), os.environ, secret=SECRET)
     await part.start()
     try:
         async with httpx.AsyncClient(base_url=part.address, trust_env=False) as client:

@@ -97,6 +97,7 @@ def film(server: Server, gateway: Gateway) -> Iterator[tuple[httpx.Client, str]]
         yield visitor, job_id
 
 
+@pytest.mark.quick
 def test_a_visitor_sees_progress_that_never_goes_back_and_then_the_end(server: Server, gateway: Gateway) -> None:
     with server.visitor() as visitor:
         accepted = submit(visitor, gateway.clip())

@@ -208,6 +208,7 @@ def test_a_caller_that_vanishes_in_an_upload_leaves_nothing_behind(harness: Harn
     harness.wait_until(lambda: (harness.kept_files(), harness.kept_keys("*upl*")) == (files, keys))
 
 
+@pytest.mark.quick
 def test_pipelined_requests_are_answered_in_their_order(harness: Harness) -> None:
     with dialled(harness) as line:
         one = b"GET /livez?%d HTTP/1.1\r\nHost: x\r\nX-Request-Id: r%d\r\n\r\n"

@@ -16,6 +16,7 @@ async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
         yield running
 
 
+@pytest.mark.quick
 async def test_a_submitted_job_is_accepted_kept_and_read_again(api: Api) -> None:
     answer = await api.http.post("/v1/jobs", json=ASK | {"metadata": {"order": "7"}})
     job = answer.json()
@@ -164,6 +165,7 @@ async def test_jobs_of_one_session_wait_for_each_other_and_say_so(api: Api) -> N
     assert (read["wait"]["reason"], read["wait"]["behind"]) == ("session_busy", first["id"])
 
 
+@pytest.mark.quick
 async def test_another_tenants_things_are_not_there(api: Api) -> None:
     job = await api.submit()
     session = (await api.http.post("/v1/sessions", json={})).json()

@@ -23,6 +23,7 @@ from tests.until import PATIENCE_S, until
 REELGATE = Path(sys.executable).with_name("reelgate")
 MP4 = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + b"\0" * 20_000
 TRIM = "trim the first 2 seconds"
+EXPECTED = "expected: 50 credits, up to 100 (as published); 30 s, up to 60 s (as published)"
 
 
 @pytest.fixture
@@ -89,13 +90,14 @@ def uploads(api: Api) -> list[Path]:
     return list((Path(api.context.settings.storage) / "uploads").rglob("upl_*"))
 
 
+@pytest.mark.quick
 async def test_run_goes_from_a_file_to_a_film(api: Api, folder: Path) -> None:
     child = await started(api, folder, "run", "clip.mp4", TRIM, "-o", "out.mp4", "--metadata", "order=7")
     job_id = await the_job(api)
     await succeed(api.context, job_id, reply="Trimmed.")
     code, out, err = await ended(child)
     assert (code, err) == (0, "")
-    assert out.splitlines()[0] == f"{job_id} is queued"
+    assert out.splitlines()[:2] == [f"{job_id} is queued", EXPECTED]
     assert "Trimmed." in out
     assert out.endswith("saved out.mp4\n")
     assert (folder / "out.mp4").read_bytes() == VIDEO
@@ -109,7 +111,9 @@ async def test_json_has_stdout_to_itself(api: Api, folder: Path) -> None:
     child = await started(api, folder, "run", "clip.mp4", TRIM, "-o", "out.mp4", "--json")
     await succeed(api.context, await the_job(api))
     code, out, err = await ended(child)
-    assert (code, json.loads(out)["status"]) == (0, "succeeded")
+    job = json.loads(out)
+    assert (code, job["status"], job["estimate"]["credits"]) == (0, "succeeded", [50, 100])
+    assert EXPECTED in err
     assert "saved out.mp4" in err
 
 
@@ -134,7 +138,7 @@ async def test_what_is_wrong_is_said_before_anything_is_sent(api: Api, folder: P
 async def test_a_key_that_may_only_submit_does_so(api: Api, folder: Path) -> None:
     narrow = (await api.context.api_keys.create("acme", scopes=("submit",))).secret
     code, out, err = await ran(replace(api, key=narrow), folder, "submit", "clip.mp4", TRIM)
-    assert (code, out) == (0, f"{await the_job(api)} is queued\n"), err
+    assert (code, out) == (0, f"{await the_job(api)} is queued\n{EXPECTED}\n"), err
 
 
 async def test_a_job_that_is_not_there_does_not_go_on(api: Api, folder: Path) -> None:

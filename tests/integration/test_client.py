@@ -112,6 +112,7 @@ async def the_job(api: Api) -> str:
     return jobs[0]["id"]
 
 
+@pytest.mark.quick
 async def test_run_uploads_submits_waits_and_downloads(api: Api, reelgate: AsyncReelgate, tmp_path: Path) -> None:
     clip, to, seen = tmp_path / "clip.mp4", tmp_path / "out.mp4", []
     clip.write_bytes(MP4)

@@ -149,6 +149,7 @@ async def test_a_url_that_only_its_job_named_gets_nothing_more_of_this_job_and_a
     assert len((await after_attempt(context, again)).attempts) == 1, "whoever asks for it gets an attempt"
 
 
+@pytest.mark.quick
 async def test_every_attempt_has_the_same_id_and_a_time_and_signature_of_its_own(core, context, receiver):
     [delivery] = await told(core, f"{receiver.hook}/fail/2")
     for _ in range(3):

@@ -37,6 +37,7 @@ async def started(execution: JobExecution) -> JobExecution:
     return execution
 
 
+@pytest.mark.quick
 async def test_only_the_commit_of_an_intent_allows_to_send_and_only_until_the_next(core, context):
     job = await core.submit()
     async with in_hand(core, context, job) as execution:

@@ -19,6 +19,7 @@ __all__ = ["core"]
 CALL = Idempotency("hash-of-key", "hash-of-body", b"\x00the first answer\xff")
 
 
+@pytest.mark.quick
 async def test_an_accepted_job_stands_in_every_index_and_has_told_its_first_event(core: Core) -> None:
     job = await core.submit()
     assert await core.read(job) == job
@@ -130,6 +131,7 @@ async def test_a_replay_is_answered_also_when_the_rate_is_used_up(core: Core) ->
     assert await core.offer(core.new_job(), call=CALL) == Replayed(CALL.answer, first.waits)
 
 
+@pytest.mark.quick
 async def test_a_hundred_parallel_submits_with_one_key_make_one_job(core: Core) -> None:
     answers = await asyncio.gather(*(core.offer(core.new_job(), call=CALL) for _ in range(100)))
     (accepted,) = [a for a in answers if isinstance(a, Accepted)]

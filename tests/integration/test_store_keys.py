@@ -9,7 +9,7 @@ from core.events.delivery import Delivery, DeliveryState
 from core.events.event import JOB_EVENTS
 from core.ids import new_id
 from core.model import transitions
-from core.model.formats import FIRST_FORMAT
+from core.model.formats import FIRST_FORMAT, Mark
 from core.model.job import OutputFile, Sent, Webhook
 from core.model.token import Scope, TokenState
 from core.model.upload import Upload
@@ -24,7 +24,7 @@ __all__ = ["core"]
 
 BY_ID = {
     *("workers", "processes", "token_reservations", "token_sent", "message_costs", "token_entries", "token_sums"),
-    *("backlog_counts", "backlog_sums", "gauges", "secret_keys_used", "retired_hash_keys"),
+    *("backlog_counts", "backlog_sums", "gauges", "secret_keys_used", "retired_hash_keys", "job_outcomes"),
 }
 
 
@@ -119,6 +119,11 @@ async def a_mark_that_has_risen_and_fallen(core: Core) -> None:
             await core.slots(10)  # of a worker that is not known here
 
 
+async def sessions_of_older_releases_that_have_an_end(core: Core) -> None:
+    core.store.mark = Mark(core.store.release.format)
+    await core.sessions.schedule_unscheduled(idle_s=60)
+
+
 async def a_job_that_cannot_be_read(core: Core) -> None:
     job = await core.submit()
     await core.redis.hset(key("job", job.id), "rec", b"x")
@@ -137,4 +142,5 @@ async def test_every_field_of_a_hash_is_named_and_every_named_one_is_used(core: 
     await a_delivery_that_was_taken_over_and_handed_back(core)
     await a_job_whose_data_is_removed_while_another_runs_in_its_session(core)
     await a_job_that_cannot_be_read(core)
+    await sessions_of_older_releases_that_have_an_end(core)
     assert await fields_in_redis(core) == FIELDS

@@ -424,7 +424,8 @@ async def test_a_forgotten_job_leaves_nothing_but_the_tenant_s_feed_and_counts(c
     await core.jobs.forget(job.id)
     kept = {key("feed", "acme"), key("event_clock", "acme"), key("usage", "acme", "2026-11")}
     left = set(await core.everything()) - kept
-    assert left <= {key("rate", "key_1"), key("workers"), key("tenant_turn"), key("run_samples"), key("wakeup")}
+    counts = {key(name) for name in ("workers", "tenant_turn", "run_samples", "job_groups", "wakeup")}
+    assert left <= {key("rate", "key_1"), key("job_outcomes", "free-video-fast/edit/export/none"), *counts}
 
 
 async def test_a_session_outlives_the_first_of_its_jobs_and_goes_with_the_last(core: Core, job: Job) -> None:

@@ -33,6 +33,7 @@ def test_a_query_of_nothing_that_is_shown_would_be_found():
     assert whats_wrong('max(reelgate_jobs{stat="queued"})', samples)
 
 
+@pytest.mark.quick
 def test_every_metric_of_ours_is_on_the_dashboard():
     shown()
     text = FILE.read_text()

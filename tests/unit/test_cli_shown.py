@@ -1,10 +1,12 @@
 """Tables fit the terminal, and nothing that is shown is obeyed by it."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from service.cli.shown import fitting, printable, table_lines
+from reelgate.client import Estimate
+from service.cli.shown import expectation_of, fitting, printable, table_lines
 
 ROWS = [("job_1", "running 60 %", "cut the pauses, add background music"), ("job_22", "failed", "剪掉停顿并加音乐")]
 TITLES = ("ID", "STATUS", "PROMPT")
@@ -43,3 +45,21 @@ def test_an_empty_table_has_its_titles():
 def test_escape_sequences_in_prompts_are_not_obeyed():
     assert printable("a\x1b[2Jb\r\nc") == "a [2Jb  c"
     assert printable("a\nb\x07", breaks=True) == "a\nb "
+
+
+@pytest.mark.parametrize(
+    ("estimate", "words"),
+    [
+        (
+            Estimate(credits=(50, 100), credits_typical=50, p50_s=30.0, p90_s=60.0),
+            "50 credits, up to 100 (as published); 30 s, up to 60 s (as published)",
+        ),
+        (
+            Estimate(credits=(50, 50), credits_typical=50, credits_jobs=187, p50_s=7.95, p90_s=1130.0, time_jobs=212),
+            "50 credits (by 187 jobs); 7.95 s, up to 1130 s (by 212 jobs)",
+        ),
+        (Estimate(), "no credits (as published)"),
+    ],
+)
+def test_what_is_expected_of_a_job_is_said_in_a_line_with_what_it_is_known_by(estimate, words):
+    assert expectation_of(estimate) == words

@@ -102,6 +102,7 @@ RESULTS = {
     types.Progress: "Progress",
     types.Plan: "Plan",
     types.Input: "InputView",
+    types.Estimate: "EstimateView",
     types.InputMedia: "MediaView",
     types.InputWebhook: "JobWebhookView",
     types.Deliverable: "Output",

@@ -4,12 +4,16 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from sandbox.world.folders import make_folders
+from sandbox.world.kept import default_folder
 
 
 def test_a_worlds_folder_has_all_its_parts(tmp_path):
     folders = make_folders("up", root=tmp_path / "worlds")
-    assert all(folder.is_dir() for folder in folders)
+    parts = (folders.logs, folders.redis, folders.storage, folders.input)
+    assert all(part.is_dir() and part.parent == folders.world for part in parts)
     assert folders.log("api-1").parent == folders.logs
 
 
@@ -32,3 +36,17 @@ def test_a_folder_that_no_world_made_is_left_alone(tmp_path):
     (tmp_path / "notes").mkdir()
     make_folders("up", root=tmp_path)
     assert (tmp_path / "notes").exists()
+
+
+@pytest.mark.parametrize(
+    ("redis", "backend", "name"),
+    [
+        (None, None, "kept"),
+        ("redis://user:secret@127.0.0.1:6379/0", None, "kept-127.0.0.1-6379-0"),
+        (None, "https://mega-api-prod.nemovideo.ai", "kept-mega-api-prod.nemovideo.ai"),
+        ("unix:///run/redis.sock", "http://[::1]:8900/../..", "kept-run-redis.sock-1-8900"),
+        ("redis://HOST:nonsense/../1", None, "kept-host-nonsense-..-1"),
+    ],
+)
+def test_a_world_on_another_redis_or_backend_is_kept_by_itself_and_under_no_password(redis, backend, name):
+    assert default_folder(redis, backend).as_posix() == f".reelgate/{name}"

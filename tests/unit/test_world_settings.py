@@ -1,5 +1,6 @@
 """What the world's processes find in their environment."""
 
+from sandbox.world.identity import Identity
 from sandbox.world.settings import (
     SANDBOX_PACE,
     gateway_environment,
@@ -15,6 +16,7 @@ def gateway(caller, **changes):
         "backend": "http://127.0.0.1:2",
         "public_url": "http://127.0.0.1:3",
         "storage": "/tmp/s",
+        "secret_key": "s" * 43,
         "pace": SANDBOX_PACE,
     }
     return gateway_environment(caller, **{**parts, **changes})
@@ -32,8 +34,10 @@ def test_the_addresses_of_the_parts_win_over_the_callers():
 
 
 def test_every_world_has_keys_of_its_own():
-    assert gateway({})["REELGATE_SECRET_KEYS"] != gateway({})["REELGATE_SECRET_KEYS"]
-    assert len(gateway({})["REELGATE_SECRET_KEYS"]) >= 32
+    one, other = Identity(), Identity()
+    assert one.secret_key != other.secret_key
+    assert len(one.secret_key) >= 32
+    assert gateway({}, secret_key=one.secret_key)["REELGATE_SECRET_KEYS"] == one.secret_key
 
 
 def test_a_real_backend_is_not_asked_at_the_sandboxes_pace():

@@ -10,9 +10,9 @@ from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from core.model.job import Job, Sent
+from core.model.message_cost import usual_cost
 from core.model.token import SentMessage
 from worker.backend.responses import Credits
-from worker.tokens.estimate import usual_cost
 
 #: a message whose intent was written less long ago may not have reached the backend yet
 _ON_ITS_WAY_MS = 2_000

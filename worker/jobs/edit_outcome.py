@@ -10,10 +10,10 @@ where the change stands beside it, the draft may be late, and is given some time
 from enum import Enum, auto
 
 from core.model.job import Job, Recovery, Sent
+from core.model.message_cost import is_generation
 from core.settings import Settings
 from worker.backend import gui_talk
 from worker.jobs.credit_reading import CreditReading, Work, took_credits, work_on
-from worker.tokens.estimate import is_generation
 
 #: a generation takes up to 300 s, five times as long as what else may show late
 _GENERATION_TIMES = 5

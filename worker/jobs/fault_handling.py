@@ -5,6 +5,7 @@ from core.logs import get_logger
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job
+from core.model.message_cost import cost_to_reserve
 from core.model.session import Session
 from worker.backend.faults import BackendFault, Fault
 from worker.jobs.execution import JobExecution
@@ -21,7 +22,6 @@ from worker.jobs.fault_reactions import (
 from worker.jobs.retry_policy import name_of, next_try, tries_of
 from worker.jobs.step_result import Handover, StepResult
 from worker.jobs.wait_or_fail import fail, wait
-from worker.tokens.estimate import estimate
 from worker.tokens.rest import token_rest_s
 
 log = get_logger(__name__)
@@ -170,7 +170,7 @@ async def _exhaust_token(execution: JobExecution, job: Job, fault: BackendFault)
     if token_id:
         balance = await execution.context.token_pool.exhaust(execution.job, token_id)
         available = balance.available if balance else None
-        cost_at_least = raised_estimate(job, available=available, estimate=estimate(job))
+        cost_at_least = raised_estimate(job, available=available, estimate=cost_to_reserve(job))
     following = transitions.restarted(job, cost_at_least=cost_at_least)
     return _try_again(execution, following, fault, elsewhere=True)
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from core.clock import Clock
 from core.errors import Code, Permanent, Temporary
 from core.model.job import Job
+from core.model.message_cost import cost_to_reserve, exceeds_limit, message_kind
 from core.model.session import Session, is_bound
 from core.model.token import Scope, SentMessage, Token, TokenState, Use
 from core.store.tokens.anonymous_identity import AnonymousIdentities
@@ -31,7 +32,6 @@ from worker.tokens.availability import (
     with_stale_balance,
     with_unread_balance,
 )
-from worker.tokens.estimate import estimate, exceeds_limit, message_kind
 
 #: sessions may still name an expired anonymous token for so long
 _ANONYMOUS_KEPT_MS = 24 * 3600 * 1000
@@ -206,7 +206,7 @@ class TokenPool:
         return await self._tokens.take(
             tenant=job.tenant,
             job_id=job.id,
-            cost=estimate(job),
+            cost=cost_to_reserve(job),
             # the anonymous identity is renewed under the same client id, so it need not outlive the job
             until_ms=self._clock.now_ms() if anonymous or only else job.deadline_ms,
             needs=needs,
@@ -252,7 +252,7 @@ class TokenPool:
         balance = None
         with suppress(BackendFault):
             balance = await self._read_for(job, token_id)
-        if balance and balance.available < estimate(job):
+        if balance and balance.available < cost_to_reserve(job):
             await self._tokens.note_credits_refused(message_kind(job), balance.available)
         await self.release(job, token_id)
         return balance

@@ -10,6 +10,8 @@ export type JobRequest = Schemas["JobRequest"];
 export type MediaSource = Schemas["MediaSource"];
 export type ReplayRequest = Schemas["ReplayRequest"];
 export type Validated = Schemas["Validated"];
+/** What a job was expected to cost and take. */
+export type Estimate = Schemas["EstimateView"];
 export type Session = Schemas["SessionView"];
 export type SessionRequest = Schemas["SessionRequest"];
 export type Batch = Schemas["BatchView"];

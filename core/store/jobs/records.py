@@ -11,6 +11,7 @@ from core.events.event import Event, random_tail
 from core.ids import cell_of, id_prefix
 from core.metrics import JOB_SECONDS, JOB_WAIT_SECONDS, JOBS_FINISHED
 from core.model import transitions
+from core.model.estimate import counted_outcome
 from core.model.job import Job, Stage, Status
 from core.model.session import Session
 from core.model.webhook import TenantWebhook
@@ -168,6 +169,7 @@ class Jobs:
             "month": month_of(now_ms),
             "usage": _usage(new),
             "batch": _in_batch(new, now_ms),
+            "outcome": outcome._asdict() if (outcome := counted_outcome(old, new)) else None,
             "stage_sample": _in_stage(old, new, now_ms),
             "run_ms": new.finished_at_ms - new.started_at_ms if new.finished_at_ms and new.started_at_ms else None,
         }

@@ -1,15 +1,14 @@
 """Timing statistics: how long jobs and each of their stages take, by the last of them, and how many run at once."""
 
-import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 from types import MappingProxyType
 from typing import NamedTuple
 
 from core.clock import Clock
 from core.model.job import Stage
-from core.store.redis.client import STORE_DOWN, Store
+from core.store.redis.client import Store
 from core.store.redis.keys import key
+from core.store.redis.remembered import Remembered
 
 #: fewer ends than this say nothing yet
 _ENOUGH = 3
@@ -45,47 +44,16 @@ class Pace(NamedTuple):
     at_once: int
 
 
-class Timings:
-    """Reads the statistics, at most every two seconds in a process."""
+class Timings(Remembered[TimingStats]):
+    """The statistics, read at most every two seconds in a process."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
+        super().__init__(self._measure, TimingStats(0, 0, 0, known=False), clock, fresh_ms=_FRESH_MS)
         self._store = store
-        self._clock = clock
-        self._last = TimingStats(0, 0, 0, known=False)
-        self._read_at_ms = 0
-        self._reading: asyncio.Task[None] | None = None
+        self._now_ms = clock.now_ms
 
-    async def now(self) -> TimingStats:
-        """Give the present statistics."""
-        if self._is_old():
-            await self._renew()
-        return self._last
-
-    def lately(self) -> TimingStats:
-        """Give the last statistics, for who must not wait; old ones are read anew meanwhile."""
-        if self._is_old() and (self._reading is None or self._reading.done()):
-            self._reading = asyncio.create_task(self._renew_if_possible(), name="timings")
-        return self._last
-
-    async def stop(self) -> None:
-        """End what still reads."""
-        if self._reading:
-            self._reading.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._reading
-
-    def _is_old(self) -> bool:
-        return abs(self._clock.now_ms() - self._read_at_ms) > _FRESH_MS
-
-    async def _renew_if_possible(self) -> None:
-        with suppress(*STORE_DOWN):
-            await self._renew()
-
-    async def _renew(self) -> None:
-        now_ms = self._clock.now_ms()
-        self._last, self._read_at_ms = await self._read(now_ms), now_ms
-
-    async def _read(self, now_ms: int) -> TimingStats:
+    async def _measure(self) -> TimingStats:
+        now_ms = self._now_ms()
         pipe = self._store.redis.pipeline(transaction=False)
         pipe.lrange(key("run_samples"), 0, -1)
         pipe.hvals(key("workers"))

@@ -50,6 +50,8 @@ ANOTHERS_TURN_MS = 1_000
 #: running times, and times in a stage, that estimates are made of
 RUN_SAMPLES = 500
 STAGE_SAMPLES = 100
+#: outcomes that are counted of a group of jobs; then all its counts are halved, so that the last ones weigh most
+OUTCOMES_PER_GROUP = 1000
 
 #: libraries that are kept in Redis: this one, those of versions that run beside it, and some that one may go back to
 _LIBRARIES_KEPT = 8
@@ -125,6 +127,7 @@ def _constants() -> str:
         "RUN_SAMPLES": RUN_SAMPLES,
         "MESSAGE_COSTS_LIFE_MS": MESSAGE_COSTS_LIFE_MS,
         "STAGE_SAMPLES": STAGE_SAMPLES,
+        "OUTCOMES_PER_GROUP": OUTCOMES_PER_GROUP,
         "SECRET_KEY_USE_KEPT_MS": SECRET_KEY_USE_KEPT_MS,
     }
     return "\n".join(f"local {name} = {value}" for name, value in constants.items())

@@ -93,6 +93,8 @@ _SHAPES = {
     # estimates
     "run_samples": "rg:samples",  # LIST of the last ended jobs' running times, ms
     "stage_samples": "rg:samples:{}",  # LIST of the times that jobs have last been in a stage, ms
+    "job_groups": "rg:outcomes",  # SET of groups of jobs that are alike
+    "job_outcomes": "rg:outcomes:{}",  # HASH class of an outcome -> how many of a group's last jobs, and how many jobs
     # Redis's own
     "failover": "rg:failover",  # STRING there while the primary is being moved by hand
     "function_libraries": "rg:libraries",  # ZSET of our function libraries by the time (ms) at which they were loaded
@@ -104,7 +106,7 @@ _SHAPES = {
 }
 
 #: every field of a hash; those of `workers`, `processes`, `token_reservations`, `token_sent` and `token_entries` are ids, of
-#: `backlog_counts` tenants, of `message_costs` and the sums kinds, of `gauges` names, of `secret_keys_used` and
+#: `backlog_counts` tenants, of `message_costs` and the sums kinds, of `job_outcomes` classes, of `gauges` names, of `secret_keys_used` and
 #: `retired_hash_keys` names of keys
 FIELDS = {
     "job": frozenset(
@@ -246,6 +248,7 @@ BOUNDS = {
     "processes": "API and worker processes; those that have died are dropped",
     "run_samples": "RUN_SAMPLES",
     "stage_samples": "STAGE_SAMPLES",
+    **dict.fromkeys(("job_groups", "job_outcomes"), "groups of jobs and classes of outcomes, closed sets"),
     "failover": "one",
     "function_libraries": "eight",
     **dict.fromkeys(

@@ -25,7 +25,8 @@ from sandbox.world.demo.progress import Display, display_on
 from sandbox.world.demo.skills import ASKS
 from sandbox.world.demo.table import console, table_of
 from sandbox.world.folders import Folders, make_folders
-from sandbox.world.settings import cache_folder, callers_environment, new_sandbox_token, without_accounts
+from sandbox.world.identity import Identity
+from sandbox.world.settings import cache_folder, callers_environment, without_accounts
 from sandbox.world.together import together
 from sandbox.world.world import World, WorldSpec, open_world
 
@@ -65,14 +66,14 @@ def failed(sentence: str) -> int:
 
 
 async def _perform(screen: Console, folders: Folders) -> list[Shown]:
-    token, kept = new_sandbox_token(), cache_folder(callers_environment()) / "clips"
+    identity, kept = Identity(), cache_folder(callers_environment()) / "clips"
     clear(OUTPUT)
     await _lay_out(screen, folders, kept)
     screen.print("Starting Redis, the backend, a receiver, the API and a worker ...", highlight=False)
     caller = without_accounts(callers_environment())
-    async with open_world(WorldSpec(), folders=folders, caller=caller, sandbox_token=token) as world:
+    async with open_world(WorldSpec(), folders=folders, caller=caller, identity=identity) as world:
         with display_on(screen) as display:
-            films = await while_alive(world.children(), _five_jobs(world, display, token=token))
+            films = await while_alive(world.children(), _five_jobs(world, display, token=identity.sandbox_token))
     PAGE.write_text(page_of(films, credits_of(THINGS)), encoding="utf-8")
     return films
 
@@ -102,7 +103,7 @@ async def _five_jobs(world: World, display: Display, *, token: str) -> list[Show
         httpx.AsyncClient(base_url=address, headers=headers, timeout=CALL_LIMIT_S, trust_env=False) as to_api,
         httpx.AsyncClient(base_url=receiver, timeout=CALL_LIMIT_S, trust_env=False) as to_receiver,
     ):
-        inbox = Receiver(to_receiver, world.webhook_secret or "")
+        inbox = Receiver(to_receiver, world.webhook_secret)
         stage = Stage(Gateway(to_api), inbox, f"{receiver}/hook", display, world.folders.input, OUTPUT)
         first = await show(ASKS[0], stage)
         await world.command("tokens", "add", stdin=f"{token}\n")

@@ -6,11 +6,11 @@ from core.errors import Code, Permanent
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job, Stage
+from core.model.message_cost import cost_to_reserve, exceeds_limit
 from worker.jobs.execution import JobExecution
 from worker.jobs.language import detect_language
 from worker.jobs.step_result import Handover, StepResult
 from worker.jobs.steps.answer import answer_of
-from worker.tokens.estimate import estimate, exceeds_limit
 
 
 async def prepare(execution: JobExecution) -> StepResult:
@@ -66,5 +66,5 @@ def _uninterrupted(execution: JobExecution) -> Handover:
 def _require_budget(job: Job) -> None:
     """Raise Permanent where the job would cost more than its caller allows."""
     if exceeds_limit(job):
-        words = f"The edit costs about {estimate(job)} credits, and max_credits is {job.max_credits}."
+        words = f"The edit costs about {cost_to_reserve(job)} credits, and max_credits is {job.max_credits}."
         raise Permanent(Code.BUDGET_EXCEEDED, words)

@@ -14,6 +14,7 @@ from core.media.formats import HEAD_BYTES, format_of_content, may_be_same_file, 
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import MediaRef, Sent, Stage
+from core.model.message_cost import cost_to_reserve
 from core.model.session import Session
 from core.profiles import PROFILES
 from core.storage import FileMissing
@@ -29,7 +30,6 @@ from worker.jobs.step_result import StepResult
 from worker.jobs.steps.answer import answer_of
 from worker.jobs.steps.new_render import first_render
 from worker.outbound.download import fetch_media
-from worker.tokens.estimate import estimate
 
 _SETTLING_S = 5.0
 #: what the code beside a file means that was not taken
@@ -209,7 +209,7 @@ def _intent(execution: JobExecution, state: State, reading: CreditReading) -> Se
         before=drafts.fingerprint(state.draft),
         state=drafts.state_fingerprint(state.content, uploads=uploads),
         uploads=uploads,
-        cost=estimate(execution.job),
+        cost=cost_to_reserve(execution.job),
         credits_total=reading.total,
         frozen=reading.frozen,
         others=reading.others.most,

@@ -35,7 +35,7 @@ from reelgate.client.errors import (
     require_success,
 )
 from reelgate.client.signatures import verify
-from reelgate.client.types import Batch, Credits, Delivery, Event, Job, Output, Problem, Session, Upload
+from reelgate.client.types import Batch, Credits, Delivery, Estimate, Event, Job, Output, Problem, Session, Upload
 
 __all__ = [
     "AsyncReelgate",
@@ -44,6 +44,7 @@ __all__ = [
     "Credits",
     "Delivery",
     "DownloadFailed",
+    "Estimate",
     "Event",
     "InvalidRequest",
     "Job",

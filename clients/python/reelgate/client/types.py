@@ -137,6 +137,19 @@ class Links(Result, frozen=True, kw_only=True):
     deliveries: str = ""
 
 
+class Estimate(Result, frozen=True, kw_only=True):
+    """What a job was expected to cost and take before it began."""
+
+    credits: tuple[int, ...] = (0, 0)
+    credits_typical: int = 0
+    credits_basis: str = "contract"
+    credits_jobs: int = 0
+    p50_s: float | None = None
+    p90_s: float | None = None
+    time_basis: str = "contract"
+    time_jobs: int = 0
+
+
 class Job(Result, frozen=True, kw_only=True):
     """A job."""
 
@@ -168,7 +181,7 @@ class Job(Result, frozen=True, kw_only=True):
     metadata: dict[str, str] = {}
     data_removed: bool = False
     input: Input | None = None
-    estimate: dict[str, Any] | None = None
+    estimate: Estimate | None = None
     created_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -187,7 +200,7 @@ class Validated(Result, frozen=True, kw_only=True):
     plan: Plan = Plan()
     output: Deliverable = Deliverable()
     hints: tuple[str, ...] = ()
-    estimate: dict[str, Any] | None = None
+    estimate: Estimate | None = None
 
 
 class Page(Result, Generic[Row], frozen=True, kw_only=True):
@@ -340,6 +353,7 @@ class Profile(Result, frozen=True, kw_only=True):
     best_formats: tuple[str, ...] = ()
     typical_ask: str = ""
     typical_time: str = ""
+    typical_time_s: tuple[int, ...] = ()
     advice: tuple[str, ...] = ()
     needs_media: bool = True
     short_clip_s: int | None = None

@@ -8,7 +8,8 @@
 -- mode is one of
 --   hold: the holder goes on
 --   park: it lets go until wake_at_ms
---   end: it is over; session_idle_ms, retire_at_ms, month, usage {name = by}, run_ms, batch (`end_in_batch`)
+--   end: it is over; session_idle_ms, retire_at_ms, month, usage {name = by}, run_ms, outcome {group, classes}, batch
+--     (`end_in_batch`)
 -- Results: outcome 'ok', 'again' with the record that this very write has written before, 'lost' (another holds it), or
 -- 'stale' with the record as it is now; the caller rebases.
 
@@ -51,6 +52,29 @@ local function write_sample(list, ms, most)
   call('LTRIM', list, 0, most - 1)
 end
 
+-- Halve all counts of a group. What was seen once only is forgotten.
+local function fade(counts)
+  local rows = call('HGETALL', counts)
+  for i = 1, #rows, 2 do
+    local half = math.floor((tonumber(rows[i + 1]) or 0) / 2)
+    if half > 0 then
+      call('HSET', counts, rows[i], integer(half))
+    else
+      call('HDEL', counts, rows[i])
+    end
+  end
+end
+
+-- Count how long a job took and what it cost among those that are like it. A count that is none, since somebody has written
+-- over it, must cost no job its end: hence `pcall`.
+local function count_outcome(outcome)
+  local counts = key.job_outcomes(outcome.group)
+  call('SADD', key.job_groups(), outcome.group)
+  for _, class in ipairs(outcome.classes) do redis.pcall('HINCRBY', counts, class, 1) end
+  local jobs = redis.pcall('HINCRBY', counts, 'jobs', 1)
+  if type(jobs) ~= 'number' or jobs > OUTCOMES_PER_GROUP then fade(counts) end
+end
+
 -- Free everything that a job held: its place, its session's next, its tenant's turn, its reservations.
 local function free_job(a)
   release_budget(a.id, a.tenant)
@@ -77,6 +101,7 @@ local function end_job(a)
   for field, by in pairs(a.usage) do call('HINCRBYFLOAT', key.usage(a.tenant, a.month), field, by) end
   call('PEXPIRE', key.usage(a.tenant, a.month), USAGE_LIFE_MS)
   if a.run_ms then write_sample(key.run_samples(), a.run_ms, RUN_SAMPLES) end
+  if a.outcome then count_outcome(a.outcome) end
   if a.batch then end_in_batch(a.batch, a.id, a.status) end
   admit_jobs(16, a.tenant_running_jobs, a.tenant)
 end

@@ -41,7 +41,7 @@ def _brings_footage(job: Job) -> bool:
 
 def exceeds_limit(job: Job) -> bool:
     """Whether a job's message will probably cost more than its caller allows."""
-    return job.max_credits is not None and estimate(job) > job.max_credits
+    return job.max_credits is not None and cost_to_reserve(job) > job.max_credits
 
 
 def message_kind(job: Job) -> str:
@@ -56,6 +56,6 @@ def usual_cost(job: Job) -> int:
     return GENERATION_CREDITS if is_generation(job) else EDIT_CREDITS
 
 
-def estimate(job: Job) -> int:
+def cost_to_reserve(job: Job) -> int:
     """Credits to reserve: the usual, or what a refusal has taught."""
     return max(usual_cost(job), job.cost_at_least)

@@ -1,0 +1,59 @@
+"""What a message will probably cost."""
+
+import pytest
+
+from core.model.job import Job, MediaRef
+from core.model.message_cost import cost_to_reserve, is_generation, usual_cost
+from core.model.plan import Plan
+from tests.store_fixture import make_job
+
+GENERATES = "free-video-generation-automatic"
+
+
+def asks(message: str | None, *, profile: str = "free-video-fast", **facts) -> Job:
+    return make_job(profile=profile, plan=Plan(message=message, action="none"), **facts)
+
+
+@pytest.mark.parametrize(
+    ("message", "profile", "expected"),
+    [
+        ("trim the first 2 seconds", "free-video-fast", 50),
+        ("generate a 30-second promotional video from my text", GENERATES, 100),
+        ("make me a short video about bread", GENERATES, 100),
+        ("生成一个关于面包的视频", GENERATES, 100),
+        ("add a title", GENERATES, 50),
+        ("generate a 30-second promotional video", "trimmer-exe", 100),
+        ("Create an upbeat 10 second ad about our bread", "maker-free", 100),
+        ("制作一段30秒的宣传视频", "maker-free", 100),
+        ("make my video brighter", "maker-free", 50),
+        ("make it warmer and create a fade between the clips", "maker-free", 50),
+        ("create a title for the video", "maker-free", 50),
+        ("turn my clips into a finished video with music and transitions", "maker-free", 50),
+        ("把视频做成黑白", "maker-free", 50),
+        (None, GENERATES, 0),
+    ],
+)
+def test_an_edit_a_generation_and_nothing_have_their_usual_cost(message, profile, expected):
+    job = asks(message, profile=profile)
+    assert (usual_cost(job), cost_to_reserve(job), is_generation(job)) == (expected, expected, expected == 100)
+
+
+@pytest.mark.parametrize(
+    ("message", "names", "expected"),
+    [
+        ("make a highlight video", ["a.mp4", "b.MOV"], 50),
+        ("make a highlight video", ["a.png", "b.jpg"], 100),
+        ("make a highlight video", [], 100),
+        ('make a highlight video with the text "Paris"', ["a.mp4"], 100),
+        ("generate a video: Fresh bread, every morning", ["a.mp4"], 100),
+    ],
+)
+def test_who_brings_footage_and_no_text_wants_it_edited(message, names, expected):
+    assert (
+        cost_to_reserve(asks(message, media=tuple(MediaRef(name=name, url="https://x") for name in names))) == expected
+    )
+
+
+def test_what_a_refusal_has_taught_is_reserved_from_then_on():
+    assert cost_to_reserve(asks("trim", cost_at_least=200)) == 200
+    assert cost_to_reserve(asks("trim", cost_at_least=10)) == 50
