@@ -171,6 +171,8 @@ class WaitReason(StrEnum):
     SESSION_BUSY = "session_busy"
     #: As many jobs of your tenant run as may; it starts when one of them ends.
     TENANT_CAP = "tenant_cap"
+    #: The operator of this service has paused the start of jobs; nothing to do. It starts when they go on, or expires.
+    PAUSED = "paused"
     #: No token has credits for it. Top up: it goes on by itself, or fails after `start_timeout_s`.
     NO_CREDITS = "no_credits"
     #: The backend asked to be left alone for a while; nothing to do.

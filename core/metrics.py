@@ -101,6 +101,13 @@ STAGE_SECONDS = _histogram(
 QUEUE_DUE_JOBS = _gauge("queue_due_jobs", "Jobs that could run now, backlogs included.", by=Shows.WORKER)
 QUEUE_OLDEST_SECONDS = _gauge("queue_oldest_seconds", "How long the oldest queued job has waited.", by=Shows.WORKER)
 
+PAUSED = _gauge(
+    "paused",
+    "Pauses by an operator: how many `tenants` are paused, and whether `everybody` is (1). No job of theirs begins.",
+    "who",
+    by=Shows.WORKER,
+)
+
 # Workers: the first three are over all of Redis, the others this process's own.
 WORKERS = _gauge("workers", "Workers that have said lately that they live.", by=Shows.WORKER)
 SLOTS = _gauge("slots", "Jobs that all living workers together may hold.", by=Shows.WORKER)

@@ -1,4 +1,4 @@
-"""The job queue: arq, with the lease that it lacks. Nobody else knows arq; `core/store/lua/shared/queue.lua` knows its keys.
+"""The job queue: arq, with the lease that it lacks. Nobody else knows arq; `core/store/lua/shared/queue/queue.lua` knows its keys.
 
 arq hands over ids and nothing else. Where a job stands, whether it sleeps and when it is over is written by our own
 operations, which check the owner of the lease: so arq's own finish and retry, which do not, are switched off here. Its

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterable, AsyncIterator
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,12 +32,18 @@ class Slice(NamedTuple):
 class Storage:
     """Write, read and delete files by a key such as ``uploads/upl_….mp4``."""
 
-    def __init__(self, where: str) -> None:
-        if where.startswith("s3://"):
-            self._files: LocalStore | S3Store = S3Store.from_url(where)
-        else:
-            Path(where).mkdir(parents=True, exist_ok=True)
-            self._files = LocalStore(Path(where).resolve(), mkdir=True)
+    def __init__(self, where: str, *, opened: bool = True) -> None:
+        """Open it now, so that a process hears at its start of one that it cannot have; or when it is first needed."""
+        self._where = where
+        if opened:
+            _ = self._files
+
+    @cached_property
+    def _files(self) -> LocalStore | S3Store:
+        if self._where.startswith("s3://"):
+            return S3Store.from_url(self._where)
+        Path(self._where).mkdir(parents=True, exist_ok=True)
+        return LocalStore(Path(self._where).resolve(), mkdir=True)
 
     async def write(self, path: str, chunks: AsyncIterable[bytes]) -> int:
         """Write a file as its chunks come, and return its size. If they stop with an error nothing is left."""

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -33,19 +34,29 @@ def openapi_json() -> bytes:
     return msgspec.json.format(msgspec.json.encode(_document()), indent=1) + b"\n"
 
 
-def build_app(context: ApiContext, *, metrics: bool = True) -> ASGIApp:
-    """Build the API. `metrics`: whether ``/metrics`` is served here, or on a port of its own."""
+def build_app(context: ApiContext, *, metrics: bool = True, docs_script: Path | None = None) -> ASGIApp:
+    """Build the API. `metrics`: whether ``/metrics`` is served here, or on a port of its own.
+
+    `docs_script`: what draws ``/docs``; None: that is the plain page.
+    """
     handlers = [*ROUTES, *((METRICS,) if metrics else ())]
     show_api_metrics(handlers)
     first = options_handler(handlers)  # else the framework makes one of its own for each path
-    app = Litestar.from_config(_config(context, [first, *handlers]))
+    app = Litestar.from_config(_config(context, [first, *handlers], docs_script))
     return add_request_ids(app, is_closing=lambda: context.subscriptions.closing)
 
 
-def _config(context: ApiContext, handlers: list[Any]) -> AppConfig:
+def _config(context: ApiContext, handlers: list[Any], docs_script: Path | None) -> AppConfig:
     return AppConfig(
         route_handlers=handlers,
-        state=State({"context": context, "openapi": openapi_json(), "docs": docs_page(_document())}),
+        state=State(
+            {
+                "context": context,
+                "openapi": openapi_json(),
+                "plain_docs": docs_page(_document()),
+                "docs_script": docs_script,
+            }
+        ),
         before_request=check_query,
         exception_handlers={Exception: problem_response},
         lifespan=[_lifespan],

@@ -105,9 +105,16 @@ class ApiContext:
 
 
 def open_context(
-    settings: Settings, *, clock: Clock | None = None, redis_timeout_s: float = REDIS_TIMEOUT_S
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    redis_timeout_s: float = REDIS_TIMEOUT_S,
+    storage_opened: bool = True,
 ) -> ApiContext:
-    """Build it. Nothing is called yet: a Redis that is away is no reason not to start."""
+    """Build it. Nothing is called yet: a Redis that is away is no reason not to start.
+
+    `storage_opened`: a process that serves nobody, and reads no files, needs no folder for them.
+    """
     clock = clock or Clock()
     store = Store(_connect(settings, redis_timeout_s))
     encryption = Encryption([key.get_secret_value() for key in settings.secret_keys])
@@ -128,7 +135,7 @@ def open_context(
             lease_s=settings.lease_s,
             settle_s=settings.format_settle_s,
         ),
-        storage=Storage(settings.storage),
+        storage=Storage(settings.storage, opened=storage_opened),
         submissions=Submissions(store, settings, clock),
         jobs=jobs,
         job_queries=JobQueries(store, jobs, tenant_running_jobs=settings.tenant_running_jobs, cell=settings.cell),

@@ -22,11 +22,12 @@ from core.errors import StartRefused
 from core.logs import get_logger, say_ready
 from core.process.command import ProcessCommand, load_process_settings
 from core.process.pages import CannotListen, metrics_page, serve_pages
-from core.store.redis.client import STORE_DOWN
+from core.store.redis.client import STORE_DOWN, why_away
 from service.app import build_app
 from service.context import ApiContext, open_context
 from service.http.drain import stop_listening
 from service.http.protocol import LimitedProtocol
+from service.openapi.scalar import find_script
 
 log = get_logger(__name__)
 
@@ -68,33 +69,33 @@ class _Server(uvicorn.Server):
             await super().serve(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        redis_answered = await self._check_redis()
+        away = await self._check_redis()
         if self.refused:
             return await self._context.store.close()
         await super().startup(sockets)
-        if not redis_answered:
-            log.warning("Redis does not answer yet")
+        if away:
+            log.warning("waiting for Redis", why=away)
             self._waiting = asyncio.create_task(self._check_redis_once_it_answers())
         self._member = asyncio.create_task(self._context.membership.run(), name="membership")
         say_ready("api", self._address, self._context.settings.log_format)
         return None
 
-    async def _check_redis(self) -> bool:
-        """Warn of what is wrong with Redis, and end where its data is not ours to read. False: it does not answer."""
+    async def _check_redis(self) -> str | None:
+        """Warn of what is wrong with Redis, and end where its data is not ours to read. A sentence: why it is away."""
         try:
             warnings = await self._context.readiness.look()
             await self._context.membership.note()
-        except STORE_DOWN:
-            return False
+        except STORE_DOWN as away:
+            return why_away(away)
         except StartRefused as refused:
             self.refused, self.should_exit = refused, True
-            return True
+            return None
         for warning in warnings:
             log.warning(warning)
-        return True
+        return None
 
     async def _check_redis_once_it_answers(self) -> None:
-        while not await self._check_redis():  # noqa: ASYNC110 - nobody tells
+        while await self._check_redis():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(_LOOK_S)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -185,7 +186,7 @@ def api(host: str, port: int, metrics_port: int | None) -> None:
     settings = load_process_settings()
     listener = _bind(host, port)
     context = open_context(settings)
-    app = build_app(context, metrics=metrics_port is None)
+    app = build_app(context, metrics=metrics_port is None, docs_script=find_script())
     config = uvicorn_config(app, keep_alive_s=settings.keep_alive_s)
     where = f"[{host}]" if ":" in host else host
     address = f"http://{where}:{listener.getsockname()[1]}"

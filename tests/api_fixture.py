@@ -69,7 +69,7 @@ def settings_for(redis_url: str, storage: Path | str, **chosen: Any) -> Settings
 
 @asynccontextmanager
 async def running_api(
-    redis_url: str, storage: Path | str, *, clock: Clock | None = None, **chosen: Any
+    redis_url: str, storage: Path | str, *, clock: Clock | None = None, docs_script: Path | None = None, **chosen: Any
 ) -> AsyncIterator[Api]:
     """Serve the API on a free port until the block ends."""
     listener = socket.create_server(("127.0.0.1", 0))
@@ -77,7 +77,7 @@ async def running_api(
     # a machine with much else to do is not a Redis that is away; those tests have an API of their own
     settings = settings_for(redis_url, storage, public_url=url, **chosen)
     context = open_context(settings, clock=clock, redis_timeout_s=PATIENCE_S)
-    server = _Server(uvicorn_config(build_app(context), loop="none"))  # the test's own loop
+    server = _Server(uvicorn_config(build_app(context, docs_script=docs_script), loop="none"))  # the test's own loop
     task = asyncio.create_task(server.serve(sockets=[listener]))
     await server.is_up.wait()
     issued = await context.api_keys.create("acme")

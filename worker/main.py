@@ -2,14 +2,17 @@
 
 import asyncio
 import signal
+import socket
 from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 import click
 import uvloop
 
+from core.clock import stopwatch_s
 from core.errors import StartRefused
 from core.logs import bind, get_logger, say_ready
 from core.process.background import Background
@@ -19,9 +22,10 @@ from core.process.pages import CannotListen, serve_pages
 from core.process.readiness import Readiness
 from core.queue import LeasedWorker, Run, make_worker
 from core.settings import Settings
-from core.store.redis.client import STORE_DOWN, Redis, connect
+from core.store.redis.client import STORE_DOWN, Redis, connect, why_away
 from core.store.redis.watch import watch_redis
 from core.store.start_check import check_start
+from core.store.workers import WorkerFacts
 from worker import redis_outage
 from worker.callbacks.deliver import run_delivery
 from worker.context import WorkerContext, build_context
@@ -84,13 +88,15 @@ async def _wait_for_redis(context: WorkerContext, readiness: Readiness, stop: as
     Raises StartRefused. From then on this process is known to the others.
     """
     while not stop.is_set():
-        with suppress(*STORE_DOWN):
+        try:
             for warning in await readiness.look():
                 log.warning(warning)
             await context.membership.note()
+        except STORE_DOWN as away:
+            log.warning("waiting for Redis", why=why_away(away))
+            await redis_outage.pause()
+        else:
             return True
-        log.warning("waiting for Redis")
-        await redis_outage.pause()
     return False
 
 
@@ -168,14 +174,31 @@ def _tasks_beside(context: WorkerContext) -> dict[str, Coroutine[Any, Any, None]
 async def _stay_listed(context: WorkerContext) -> None:
     """Say again and again that this worker lives, and let jobs in up to what all workers can hold."""
     settings, name = context.settings, context.leases.worker_id
+    every_s, started_at_ms, lag_s = min(1.0, settings.lease_s / 3), context.clock.now_ms(), 0.0
     try:
         while True:
+            facts = _facts(context, started_at_ms, lag_s)
             with suppress(*STORE_DOWN):
-                await context.admission.admit(worker=name, slots=settings.worker_jobs, alive_s=settings.lease_s)
-            await asyncio.sleep(min(1.0, settings.lease_s / 3))
+                await context.admission.admit(
+                    worker=name, slots=settings.worker_jobs, alive_s=settings.lease_s, facts=facts
+                )
+            due_s = stopwatch_s() + every_s
+            await asyncio.sleep(every_s)
+            lag_s = stopwatch_s() - due_s
     finally:
         with suppress(*STORE_DOWN):
             await context.admission.admit(worker=name, slots=0)
+
+
+def _facts(context: WorkerContext, started_at_ms: int, lag_s: float) -> WorkerFacts:
+    return WorkerFacts(
+        host=socket.gethostname(),
+        version=version("reelgate"),
+        started_at_ms=started_at_ms,
+        jobs=context.leases.count("job"),
+        deliveries=context.leases.count("delivery"),
+        lag_ms=max(0, round(lag_s * 1000)),
+    )
 
 
 async def _stop(context: WorkerContext, queue: LeasedWorker, running: asyncio.Task[None]) -> None:

@@ -23,6 +23,7 @@ from core.metrics import (
     LEASES_LOST,
     LEASES_TAKEN_OVER,
     OPEN_STREAMS,
+    PAUSED,
     RECOVERIES,
     STAGE_SECONDS,
     STREAM_EVENTS,
@@ -77,6 +78,8 @@ def _preset_jobs() -> None:
         JOB_SECONDS.labels(*end)
     for state in JOB_STATES:
         JOBS.labels(str(state))
+    for who in ("tenants", "everybody"):
+        PAUSED.labels(who)
     for stage in Stage:
         JOBS_IN_FLIGHT.labels(str(stage))
         STAGE_SECONDS.labels(str(stage))

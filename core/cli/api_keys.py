@@ -3,7 +3,8 @@
 import click
 import msgspec
 
-from core.cli.context import CliContext, run_with_store, show_table, tenant_name
+from core.cli.arguments import tenant_name
+from core.cli.context import CliContext, run_with_store, show_table
 from core.clock import rfc3339
 from core.store.tenants.api_keys import KEYS_PER_TENANT, SCOPES, IssuedKey, TooManyKeys
 

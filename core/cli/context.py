@@ -1,7 +1,8 @@
-"""What the commands share: Redis as the settings name it, a tenant's name, and a table on the terminal."""
+"""What the commands share: Redis as the settings name it, and a table on the terminal."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import click
@@ -10,14 +11,12 @@ from core.clock import Clock
 from core.errors import StartRefused
 from core.security.encryption import Encryption
 from core.settings import Settings, load_settings
-from core.store.redis.client import STORE_DOWN, STORE_FULL, Store, connect
+from core.store.redis.client import STORE_DOWN, STORE_FULL, Store, connect, why_away
 from core.store.secret_rewrap import SecretRewrap
 from core.store.start_check import check_start
 from core.store.tenants.api_keys import ApiKeys
 from core.store.tenants.tenants import Tenants
 from core.store.tokens.tokens import Tokens
-
-_LONGEST_NAME = 64
 
 
 @dataclass(frozen=True)
@@ -40,17 +39,30 @@ async def _run(settings: Settings, command: Callable[[CliContext], Awaitable[Non
     encryption = Encryption([key.get_secret_value() for key in settings.secret_keys])
     clock = Clock()
     try:
-        for warning in await check_start(store, encryption, cell=settings.cell):
-            click.echo(f"Warning: {warning}", err=True)
-        await command(_context(store, encryption, clock, cell=settings.cell))
-    except STORE_FULL:
-        raise click.ClickException("Redis is full: give it more memory, or delete something.") from None
-    except STORE_DOWN:
-        raise click.ClickException("Redis does not answer at REDIS_URL.") from None
-    except StartRefused as refused:
-        raise click.ClickException(str(refused)) from None
+        with store_errors_in_words():
+            await warn_of_store(store, encryption, cell=settings.cell)
+            await command(_context(store, encryption, clock, cell=settings.cell))
     finally:
         await store.close()
+
+
+async def warn_of_store(store: Store, encryption: Encryption, *, cell: str) -> None:
+    """Look whether this Redis is ours to read and write, and say what is wrong with it. Raises StartRefused."""
+    for warning in await check_start(store, encryption, cell=cell):
+        click.echo(f"Warning: {warning}", err=True)
+
+
+@contextmanager
+def store_errors_in_words() -> Iterator[None]:
+    """End a command with a sentence where Redis is away or full, or was written under other keys."""
+    try:
+        yield
+    except STORE_FULL:
+        raise click.ClickException("Redis is full: give it more memory, or delete something.") from None
+    except STORE_DOWN as away:
+        raise click.ClickException(why_away(away)) from None
+    except StartRefused as refused:
+        raise click.ClickException(str(refused)) from None
 
 
 def _context(store: Store, encryption: Encryption, clock: Clock, *, cell: str) -> CliContext:
@@ -60,14 +72,6 @@ def _context(store: Store, encryption: Encryption, clock: Clock, *, cell: str) -
         tokens=Tokens(store, encryption, clock),
         secret_rewrap=SecretRewrap(store, encryption, clock),
     )
-
-
-def tenant_name(_: click.Context, __: click.Parameter, value: str) -> str:
-    """Check a ``--tenant``: it becomes part of key names."""
-    plain = value.replace("-", "").replace("_", "")
-    if value and (not plain.isascii() or not plain.isalnum() or len(value) > _LONGEST_NAME):
-        raise click.BadParameter(f"letters, digits, '-' and '_', at most {_LONGEST_NAME}")
-    return value
 
 
 def show_table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

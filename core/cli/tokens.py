@@ -4,8 +4,9 @@ import sys
 
 import click
 
-from core.cli.context import CliContext, run_with_store, show_table, tenant_name
-from core.clock import parse_rfc3339_ms, rfc3339
+from core.cli.arguments import tenant_name, time_ms
+from core.cli.context import CliContext, run_with_store, show_table
+from core.clock import rfc3339
 from core.model.token import Scope, Token
 from core.security.encryption import Undecryptable, token_fingerprint
 
@@ -30,13 +31,6 @@ def _scopes(_: click.Context, __: click.Parameter, value: str) -> str:
     return value
 
 
-def _time_ms(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
-    try:
-        return parse_rfc3339_ms(value) if value else None
-    except ValueError:
-        raise click.BadParameter("write a time with its offset, like 2026-12-01T00:00:00Z") from None
-
-
 @click.group()
 def tokens() -> None:
     """Add, list, compare and remove backend tokens."""
@@ -45,7 +39,7 @@ def tokens() -> None:
 @tokens.command("add")
 @click.option("--tenant", default="", callback=tenant_name, help="Serves this tenant alone; all tenants by default.")
 @click.option("--scopes", default="", callback=_scopes, help="As the backend granted them, e.g. read+write+upload.")
-@click.option("--expires", "expires_ms", callback=_time_ms, help="When it expires, e.g. 2026-12-01T00:00:00Z.")
+@click.option("--expires", "expires_ms", callback=time_ms, help="When it expires, e.g. 2026-12-01T00:00:00Z.")
 def add_token(tenant: str, scopes: str, expires_ms: int | None) -> None:
     """Read a token from standard input and put it into the pool, encrypted. One that was given up serves again."""
     secret = sys.stdin.readline().strip()

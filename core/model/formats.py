@@ -43,11 +43,20 @@ class Mark(NamedTuple):
     #: the oldest release that may read what was written, by its `format`
     oldest_reader: int = FIRST_FORMAT
 
+    @property
+    def is_number(self) -> bool:
+        """Whether it says anything: see `read_format`."""
+        return self.written > 0 and self.oldest_reader > 0
+
+
+#: what an operator hears of a mark that is no number
+NO_NUMBER = "What this Redis says of its record formats is no number: look at it, or give another REDIS_URL."
+
 
 def refusal(release: Release, mark: Mark) -> str | None:
     """Say why a release may not serve a Redis; None: it may."""
-    if not mark.written or not mark.oldest_reader:
-        return "What this Redis says of its record formats is no number: look at it, or give another REDIS_URL."
+    if not mark.is_number:
+        return NO_NUMBER
     if release.format < mark.oldest_reader:
         return (
             f"This release is too old for this Redis: it reads records up to format {release.format}, and they are "

@@ -52,6 +52,33 @@ class Token(NamedTuple):
         return all(need not in self.denied and named & {need, "*"} for need in needs)
 
 
+class TokenKind(NamedTuple):
+    """What tokens have in common that decides whether a job may ever run on one of them."""
+
+    #: what their scopes allow, without those that were refused
+    allowed: frozenset[Scope]
+    state: TokenState
+
+
+class TokenSums(NamedTuple):
+    """What the tokens that serve a tenant come to. Credits are of those that are not over, as they were last read."""
+
+    #: False: there may be tokens that are not in here
+    sure: bool
+    kinds: frozenset[TokenKind]
+    #: how many balances were ever read; without one nothing is known of credits
+    known: int
+    available: int
+    frozen: int
+    #: when the oldest of these balances was read; None: none was, they came with the tokens
+    read_ms: int | None
+
+
+def token_kind_of(token: Token) -> TokenKind:
+    """Say of one token what decides whether a job may ever run on it."""
+    return TokenKind(frozenset(scope for scope in Scope if token.may([scope])), token.state)
+
+
 class Use(NamedTuple):
     """Who uses a token at a moment: messages ever sent on it, and how many of other jobs are being worked on."""
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from core.errors import StartRefused
 from core.logs import get_logger
 from core.security.encryption import Encryption
-from core.store.redis.client import STORE_ERROR, Store
+from core.store.redis.client import STORE_ERROR, Store, why_away
 from core.store.redis.durability import durability_warnings
 from core.store.start_check import check_start
 
@@ -103,4 +103,4 @@ def _sentences(wrong: Exception) -> tuple[str, ...]:
     if isinstance(wrong, StartRefused):
         log.error(str(wrong))
         return (str(wrong),)
-    return ("Redis does not answer.",)
+    return (why_away(wrong),)

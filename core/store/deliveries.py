@@ -8,6 +8,7 @@ import msgspec
 from core.clock import Clock
 from core.events.delivery import Delivery, DeliveryState, EndpointOutcome
 from core.model.webhook import TenantWebhook
+from core.store.audit import AuditEntry, audit_argument
 from core.store.events import StoredEvent, stream_id
 from core.store.leases import LeaseLost, claim, set_aside
 from core.store.redis.client import Store
@@ -100,10 +101,11 @@ class Deliveries:
             "status": str(delivery.state),
         }
 
-    async def send_again(self, delivery: Delivery) -> Delivery:
+    async def send_again(self, delivery: Delivery, *, audit: AuditEntry | None = None) -> Delivery:
         """Start an ended delivery's schedule anew, whatever came of it before, and return it as it is now.
 
-        Where somebody else has just done so, that stays as it is.
+        Where somebody else has just done so, that stays as it is. `audit`: an operator asked for it, which is written
+        in the same step.
         """
         again = msgspec.structs.replace(
             delivery,
@@ -113,7 +115,7 @@ class Deliveries:
             next_at_ms=None,
             again_at_ms=self._clock.now_ms(),
         )
-        arguments = self._arguments(again) | {"status_before": str(delivery.state)}
+        arguments = self._arguments(again) | {"status_before": str(delivery.state), "audit": audit_argument(audit)}
         if (await self._store.run("repeat_delivery", arguments, _Written)).written:
             return again
         return await self.load(delivery.id) or again
@@ -155,8 +157,14 @@ class Deliveries:
         self, tenant: str, state: DeliveryState, *, after: str | None, limit: int
     ) -> list[tuple[Delivery, str]]:
         """List a tenant's deliveries in one state, newest first, beginning after an id."""
-        name = key("deliveries", tenant, str(state))
-        return await page_of(self._store, name, self.load_many, after=after, limit=limit)
+        return await self.page_of_all([tenant], state, after=after, limit=limit)
+
+    async def page_of_all(
+        self, tenants: Sequence[str], state: DeliveryState, *, after: str | None, limit: int
+    ) -> list[tuple[Delivery, str]]:
+        """List these tenants' deliveries in one state together. It costs one small read for each tenant."""
+        names = [key("deliveries", tenant, str(state)) for tenant in tenants]
+        return await page_of(self._store, names, self.load_many, after=after, limit=limit)
 
 
 def _stored_event(event_id: str, _: bytes, row: Sequence[bytes]) -> StoredEvent:

@@ -16,7 +16,7 @@ from core.clock import Clock
 from core.errors import StartRefused
 from core.ids import new_id
 from core.logs import get_logger
-from core.model.formats import Mark, read_format, refusal
+from core.model.formats import NO_NUMBER, Mark, read_format, refusal
 from core.store.redis.client import STORE_DOWN, STORE_ERROR, Store
 from core.store.redis.keys import key
 
@@ -103,7 +103,11 @@ class Membership:
             "secret_keys": list(self._secret_key_names),
         }
         noted = await self._store.run("note_process", arguments, _Noted)
-        self._store.mark = Mark(noted.written, noted.oldest_reader)
+        mark = Mark(noted.written, noted.oldest_reader)
+        if mark.is_number:
+            self._store.mark = mark
+        else:  # what was heard before holds: a process that has begun writes on as it did
+            log.error(NO_NUMBER)
         return noted
 
     async def run(self) -> None:

@@ -40,6 +40,8 @@ class Gauges(NamedTuple):
     pending: int
     oldest_pending_at_ms: int | None
     dead: int
+    tenants_paused: int
+    everybody_paused: bool
 
 
 class GaugeStore:
@@ -78,12 +80,15 @@ def _gauges_of(numbers: dict[str, int]) -> Gauges:
         pending=numbers["pending"],
         oldest_pending_at_ms=numbers["oldest_pending_ms"] or None,
         dead=numbers["dead"],
+        # a worker of an older release, which knows no pauses, may have counted
+        tenants_paused=numbers.get("tenants_paused", 0),
+        everybody_paused=bool(numbers.get("everybody_paused", 0)),
     )
 
 
 def _jobs_of(numbers: dict[str, int]) -> dict[str, int]:
     """Add up the places, each under its status, its stage and its reason to wait."""
-    jobs = Counter[str]({str(state): numbers[state] for state in (Status.QUEUED, *_QUEUED_WAITS)})
+    jobs = Counter[str]({str(state): numbers.get(state, 0) for state in (Status.QUEUED, *_QUEUED_WAITS)})
     for place, states in PLACES.items():
         for state in states:
             jobs[state] += numbers.get(place, 0)
@@ -91,4 +96,4 @@ def _jobs_of(numbers: dict[str, int]) -> dict[str, int]:
 
 
 #: why a job waits that has not started
-_QUEUED_WAITS = (WaitReason.QUEUED_BEHIND, WaitReason.SESSION_BUSY, WaitReason.TENANT_CAP)
+_QUEUED_WAITS = (WaitReason.QUEUED_BEHIND, WaitReason.SESSION_BUSY, WaitReason.TENANT_CAP, WaitReason.PAUSED)

@@ -18,13 +18,11 @@ from core.security.signed_links import LINK_LIFE_MS
 from core.store.redis.client import Store
 from core.store.redis.codec import Unreadable, raw
 from core.store.redis.keys import key
+from core.store.redis.lists import pages_of_set
 from core.store.retired_hash_keys import lock_hash_key
 from core.store.secret_key_check import check_secret_keys, forget_older_seals
 from core.store.secret_key_use import SecretKeyUse, secret_key_use
 from core.store.tenants.webhooks import map_locked
-
-#: secrets that are read and written at a time
-PAGE = 200
 
 
 class Kind(StrEnum):
@@ -133,21 +131,10 @@ class SecretRewrap:
             ("tokens", Kind.TOKEN, "token", "token", "secret"),
             ("tenants", Kind.WEBHOOK, "tenant", "tenant", "secrets"),
         ):
-            async for names in self._members(key(members)):
+            async for names in pages_of_set(self._store, key(members)):
                 rows = await asyncio.gather(*(self._store.ask("HGET", key(shape, name), field) for name in names))
                 yield [_Place(kind, {owner: n}, field, row) for n, row in zip(names, rows, strict=True) if row]
                 advance(len(names))
-
-    async def _members(self, of: str) -> AsyncIterator[list[str]]:
-        """Go through a set. One that is there all the time comes, once."""
-        cursor, seen = b"0", set[str]()
-        while True:
-            cursor, found = await self._store.ask("SSCAN", of, cursor, "COUNT", PAGE)
-            fresh = {member.decode() for member in found} - seen
-            seen |= fresh
-            yield sorted(fresh)
-            if cursor == b"0":
-                return
 
     def _standing(self, locked: bytes) -> Standing:
         if self._encryption.writes_like(locked):

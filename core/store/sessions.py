@@ -33,7 +33,7 @@ class Sessions:
     async def page(self, tenant: str, *, after: str | None = None, limit: int = 20) -> list[Session]:
         """Read up to `limit` explicit sessions older than `after`, newest first."""
         load = partial(readable, self.load)
-        return await page_of(self._store, key("sessions", tenant), load, after=after, limit=limit)
+        return await page_of(self._store, [key("sessions", tenant)], load, after=after, limit=limit)
 
     async def load(self, session_id: str) -> Session | None:
         """Read a session, whoever's it is: the caller compares the tenant. None also once it was closed.

@@ -57,7 +57,7 @@ class Uploads:
 
         One that cannot be read is passed over.
         """
-        return await page_of(self._store, key("tenant_uploads", tenant), self._load_many, after=after, limit=limit)
+        return await page_of(self._store, [key("tenant_uploads", tenant)], self._load_many, after=after, limit=limit)
 
     async def _load_many(self, upload_ids: Sequence[str]) -> list[tuple[Upload, int]]:
         found = await readable(self.load, upload_ids)

@@ -17,7 +17,7 @@ from reelgate.client import (
     Unavailable,
 )
 from service.cli.options import Access
-from service.cli.shown import printable
+from service.cli.terminal import printable
 
 INTERRUPTED = 130
 

@@ -21,7 +21,8 @@ from reelgate.client.types import Profile, Upload
 from service.cli.bars import bytes_bar, job_bar
 from service.cli.options import JobWish
 from service.cli.preflight import Words, check_files
-from service.cli.shown import expectation_of, print_json, print_result
+from service.cli.shown import expectation_of, print_result
+from service.cli.terminal import print_json
 
 #: the API may be away for so long while a job runs there, or its film waits
 JOB_PATIENCE_S = 120.0

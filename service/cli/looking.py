@@ -24,7 +24,7 @@ def list_command(
     *, status: str | None, profile: str | None, session_id: str | None, limit: int, api: str, key: str, as_json: bool
 ) -> None:
     """List jobs, newest first."""
-    from service.cli import calling, shown  # noqa: PLC0415 - so that --help need not wait
+    from service.cli import calling, shown, terminal  # noqa: PLC0415 - so that --help need not wait
 
     filters: JobFilters = {}
     if status:
@@ -36,7 +36,7 @@ def list_command(
     with calling.calling(Access(api, key)) as reelgate:
         jobs = list(islice(reelgate.jobs(**filters), limit))
     if as_json:
-        shown.print_json(jobs)
+        terminal.print_json(jobs)
     else:
         shown.print_jobs(jobs)
 
@@ -79,12 +79,12 @@ def events_command(job_id: str, *, follow: bool, after: str, api: str, key: str,
 @with_access
 def cancel_command(job_id: str, *, api: str, key: str, as_json: bool) -> None:
     """Cancel a job. What was charged by then stays charged."""
-    from service.cli import calling, shown  # noqa: PLC0415
+    from service.cli import calling, terminal  # noqa: PLC0415
 
     with calling.calling(Access(api, key)) as reelgate:
         job = reelgate.cancel(job_id)
     if as_json:
-        shown.print_json(job)
+        terminal.print_json(job)
     else:
         click.echo(f"{job.id} is {job.status}")
 
@@ -102,12 +102,12 @@ def cancel_command(job_id: str, *, api: str, key: str, as_json: bool) -> None:
 @with_access
 def replay_command(job_id: str, *, start: Literal["start", "render"], api: str, key: str, as_json: bool) -> None:
     """Play an ended job again, as a new job."""
-    from service.cli import calling, shown  # noqa: PLC0415
+    from service.cli import calling, terminal  # noqa: PLC0415
 
     with calling.calling(Access(api, key)) as reelgate:
         job = reelgate.replay(job_id, start=start)
     if as_json:
-        shown.print_json(job)
+        terminal.print_json(job)
     else:
         click.echo(f"{job.id} is {job.status}")
         click.echo(f"to follow it: reelgate wait {job.id}", err=True)
@@ -126,13 +126,13 @@ def replay_command(job_id: str, *, start: Literal["start", "render"], api: str, 
 @with_access
 def deliveries_command(job_id: str | None, *, status: str, limit: int, api: str, key: str, as_json: bool) -> None:
     """Show what callbacks were sent. Those of a job, or of all jobs those that were given up."""
-    from service.cli import calling, shown  # noqa: PLC0415
+    from service.cli import calling, shown, terminal  # noqa: PLC0415
 
     with calling.calling(Access(api, key)) as reelgate:
         told = reelgate.deliveries
         found = list(told.of_job(job_id).data if job_id else islice(told.list(status=status), limit))
     if as_json:
-        shown.print_json(found)
+        terminal.print_json(found)
     else:
         shown.print_deliveries(found)
 
@@ -141,14 +141,14 @@ def deliveries_command(job_id: str | None, *, status: str, limit: int, api: str,
 @with_access
 def credits_command(*, api: str, key: str, as_json: bool) -> None:
     """Show the credits that new jobs can spend."""
-    from service.cli import calling, shown  # noqa: PLC0415
+    from service.cli import calling, terminal  # noqa: PLC0415
 
     with calling.calling(Access(api, key)) as reelgate:
         found = reelgate.credits()
     if as_json:
-        shown.print_json(found)
+        terminal.print_json(found)
     else:
-        shown.print_table(
+        terminal.print_table(
             ("AVAILABLE", "FROZEN", "TOTAL", "AS OF"),
-            [(found.available, found.frozen, found.total, shown.local(found.as_of))],
+            [(found.available, found.frozen, found.total, terminal.local(found.as_of))],
         )

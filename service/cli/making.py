@@ -100,7 +100,7 @@ def wait_command(
 @with_access
 def download_command(job_id: str, *, output: Path | None, api: str, key: str, as_json: bool) -> None:
     """Download a job's film. What an earlier attempt has fetched is gone on with."""
-    from service.cli import calling, journey, preflight, shown  # noqa: PLC0415
+    from service.cli import calling, journey, preflight, terminal  # noqa: PLC0415
 
     preflight.check_output(output or Path(f"{job_id}.mp4"))
     access = Access(api, key)
@@ -110,7 +110,7 @@ def download_command(job_id: str, *, output: Path | None, api: str, key: str, as
         log.ended(job)
         journey.Journey(reelgate, log).download(job, output)
         if as_json:
-            shown.print_json(job)
+            terminal.print_json(job)
 
 
 def _options(wish: JobWish, film_format: str | None) -> "JobOptions":
@@ -141,7 +141,7 @@ def _go(
     timeout_s: float | None = None,
 ) -> None:
     """Check all, then submit, and where it is waited for, follow the job to its film."""
-    from service.cli import calling, journey, preflight, shown  # noqa: PLC0415
+    from service.cli import calling, journey, preflight, terminal  # noqa: PLC0415
 
     words = preflight.read_words(arguments)
     preflight.check_files(words.files)
@@ -152,7 +152,7 @@ def _go(
         job = journey.Journey(reelgate, log).begin(words, wish, options)
     if not wait:
         if as_json:
-            shown.print_json(job)
+            terminal.print_json(job)
         return
     with calling.calling(access, advice=log.advice, patience_s=journey.JOB_PATIENCE_S) as reelgate:
         way = journey.Journey(reelgate, log)

@@ -1,24 +1,12 @@
-"""What commands print: a job, a table that fits the terminal, and JSON."""
+"""What commands print of the API's things: jobs, events, deliveries."""
 
-import shutil
-import sys
-from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterable
 
 import click
 import msgspec
-from rich.cells import cell_len, set_cell_size
 
 from reelgate.client.types import Delivery, Estimate, Event, Job
-
-_GAP = 2
-#: a column that is cut shows so much, or is left out
-_NARROWEST = 8
-
-
-def print_json(value: Any) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+from service.cli.terminal import local, print_json, print_table, printable
 
 
 def print_as_asked(job: Job, *, as_json: bool) -> None:
@@ -140,42 +128,3 @@ def print_deliveries(deliveries: Iterable[Delivery]) -> None:
 def _last_error(delivery: Delivery) -> str | None:
     last = delivery.attempts[-1] if delivery.attempts else None
     return (last.error or f"status {last.status}") if last else None
-
-
-def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print rows under their titles, no wider than the terminal; into a pipe, whole."""
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    for line in table_lines(titles, rows, width=width):
-        click.echo(line)
-
-
-def table_lines(titles: Sequence[str], rows: Sequence[Sequence[object]], *, width: int | None) -> list[str]:
-    """Lay a table out. Where it is wider than `width`, columns are cut or left out from the right; the first one stays."""
-    cells = [list(titles), *([printable("-" if cell in (None, "") else str(cell)) for cell in row] for row in rows)]
-    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
-    shown = fitting(widths, width)
-    return [
-        (" " * _GAP).join(set_cell_size(cell, size) for cell, size in zip(row, shown, strict=False)).rstrip()
-        for row in cells
-    ]
-
-
-def fitting(widths: Sequence[int], width: int | None) -> list[int]:
-    """Give the widths of the columns that are shown."""
-    shown = list(widths)
-    while width is not None and len(shown) > 1 and (over := sum(shown) + _GAP * (len(shown) - 1) - width) > 0:
-        if shown[-1] - over >= _NARROWEST:
-            shown[-1] -= over
-        else:
-            shown.pop()
-    return shown
-
-
-def printable(text: str, *, breaks: bool = False) -> str:
-    """Take out what a terminal would obey: escape sequences come from prompts, too."""
-    return "".join(char if char.isprintable() or (breaks and char == "\n") else " " for char in text)
-
-
-def local(at: datetime | None, *, short: bool = False) -> str:
-    """Write a time as this machine's."""
-    return at.astimezone().strftime("%m-%d %H:%M" if short else "%Y-%m-%d %H:%M:%S") if at else ""

@@ -75,6 +75,7 @@ LONGEST_WAIT_S = 60
 
 #: what stands in quotes belongs to another preference
 _WAIT = re.compile(r'"(?:[^"\\]|\\.)*"|(?:^|[,;\s])wait\s*=\s*"?([0-9]{1,9})"?(?=$|[,;\s])', re.IGNORECASE)
+_NO_WEIGHT = re.compile(r"q\s*=\s*0(\.0*)?")
 _OPAQUE_TAG = re.compile(r'"[^"]*"')
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -110,6 +111,15 @@ def matches_etag(if_none_match: str | None, etag: str) -> bool:
     """Compare weakly, as If-None-Match does; a tag may hold a comma."""
     given = (if_none_match or "").strip()
     return given == "*" or etag.removeprefix("W/") in _OPAQUE_TAG.findall(given)
+
+
+def takes_gzip(accept_encoding: str) -> bool:
+    """Tell whether ``br;q=1, gzip`` takes gzip; by a weight of 0 it is refused (RFC 9110, 12.5.3)."""
+    for coding in accept_encoding.lower().split(","):
+        name, _, weight = coding.partition(";")
+        if name.strip() == "gzip":
+            return not _NO_WEIGHT.fullmatch(weight.strip())
+    return False
 
 
 def join_field_lines(lines: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

@@ -3,19 +3,21 @@
 from core.events import event as events
 from core.model.job import Job
 from core.model.transitions import cancel_asked
+from core.store.audit import AuditEntry
 from core.store.leases import LeaseLost
 from service.context import ApiContext
 from service.lookup import own_job
 
 
-async def request_cancel(context: ApiContext, job: Job) -> Job:
-    """Write the cancel over whatever the job's worker has written meanwhile."""
+async def request_cancel(context: ApiContext, job: Job, *, audit: AuditEntry | None = None) -> Job:
+    """Write the cancel over whatever the job's worker has written meanwhile. `audit`: an operator asks for it."""
     while True:
         after = cancel_asked(job, now_ms=context.clock.now_ms()) if not job.ended else job
         if after is job:
             return job
         try:
-            written = await context.jobs.commit(job, after, owner=None, event=await _event(context, job, after))
+            told = await _event(context, job, after)
+            written = await context.jobs.commit(job, after, owner=None, event=told, audit=audit)
         except LeaseLost:
             job = await own_job(context, job.tenant, job.id)
             continue

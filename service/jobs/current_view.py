@@ -21,9 +21,14 @@ async def current_view(context: ApiContext, job: Job) -> JobView:
     shown = linked_view(context, job)
     shown.input = input_view(job)
     if job.status is Status.QUEUED:
-        pace = pace_of(await context.timings.now(), tenant_places=context.settings.tenant_running_jobs)
-        shown.wait = _wait_view(await context.job_queries.queue_position(job, pace))
+        shown.wait = await current_wait(context, job)
     return shown
+
+
+async def current_wait(context: ApiContext, job: Job) -> WaitView:
+    """Say why a queued job waits right now, and until when."""
+    pace = pace_of(await context.timings.now(), tenant_places=context.settings.tenant_running_jobs)
+    return _wait_view(await context.job_queries.queue_position(job, pace))
 
 
 async def current_views(context: ApiContext, jobs: Sequence[Job]) -> list[JobView]:
@@ -52,14 +57,21 @@ async def seconds_to_next_look(context: ApiContext, job: Job, shown: JobView) ->
 
 
 def _wait_view(position: QueuePosition) -> WaitView:
-    at_cap = WaitReason.TENANT_CAP if position.at_cap else WaitReason.QUEUED_BEHIND
     return WaitView(
-        reason=WaitReason.SESSION_BUSY if position.behind else at_cap,
+        reason=_wait_reason(position),
         behind=position.behind,
         position=position.position,
         eta_p50_s=position.eta_p50_s,
         eta_p90_s=position.eta_p90_s,
     )
+
+
+def _wait_reason(position: QueuePosition) -> WaitReason:
+    if position.paused:
+        return WaitReason.PAUSED
+    if position.behind:
+        return WaitReason.SESSION_BUSY
+    return WaitReason.TENANT_CAP if position.at_cap else WaitReason.QUEUED_BEHIND
 
 
 def etag_of(shown: JobView) -> str:

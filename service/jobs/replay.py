@@ -9,6 +9,7 @@ from core.model.job import Job
 from core.model.plan import Plan
 from core.model.session import Session
 from core.settings import Settings
+from core.store.audit import AuditEntry
 from core.store.idempotency import StoredResponse
 from core.store.tenants.api_keys import Caller
 from service.context import ApiContext
@@ -30,8 +31,9 @@ async def accept_replay(
     start: Start,
     key: IdempotencyKey | None,
     origin: CallOrigin,
+    audit: AuditEntry | None = None,
 ) -> StoredResponse:
-    """Accept a job like one that has ended."""
+    """Accept a job like one that has ended. `audit`: an operator asks for it."""
     parent = await own_job(context, caller.tenant, job_id)
     session = await context.sessions.load(parent.session_id)
     facts = JobFacts(caller.tenant, context.clock.now_ms(), origin, measurements=context.job_outcomes.lately())
@@ -39,7 +41,8 @@ async def accept_replay(
     for media in new.job.media:
         if media.upload_id:
             await own_upload(context, parent.tenant, media.upload_id)
-    return await accept_jobs(context, caller, [new], response=job_response(new), key=key)
+    audit = audit.about(job_id, new.job.id) if audit else None
+    return await accept_jobs(context, caller, [new], response=job_response(new), key=key, audit=audit)
 
 
 def replay(parent: Job, session: Session | None, settings: Settings, facts: JobFacts, *, start: Start) -> NewJob:

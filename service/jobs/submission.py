@@ -14,6 +14,7 @@ from core.metrics import JOBS_ACCEPTED
 from core.model.upload import Upload
 from core.model.webhook import TenantWebhook
 from core.settings import Settings
+from core.store.audit import AuditEntry
 from core.store.idempotency import StoredResponse, encode_response, with_waits
 from core.store.jobs.submissions import Accepted, BatchStart, Idempotency, Preconditions, Rejected, Replayed, Submission
 from core.store.redis.codec import unpack
@@ -90,12 +91,13 @@ async def accept_jobs(
     response: StoredResponse,
     key: IdempotencyKey | None,
     batch: BatchStart | None = None,
+    audit: AuditEntry | None = None,
 ) -> StoredResponse:
-    """Keep jobs, all or none, with the response that a repeated call shall get."""
+    """Keep jobs, all or none, with the response that a repeated call shall get. `audit`: an operator submits them."""
     _check_size(jobs, context.settings)
     await check_budget(context, caller.tenant)
     idempotency = Idempotency(key.key_hash, key.body_hash, encode_response(response)) if key else None
-    outcome = await _accept_with_webhook(context, caller, jobs, idempotency, batch)
+    outcome = await _accept_with_webhook(context, caller, jobs, idempotency, batch, audit=audit)
     if isinstance(outcome, Replayed):
         return replayed(outcome.answer, outcome.waits)
     if isinstance(outcome, Rejected):
@@ -129,6 +131,8 @@ async def _accept_with_webhook(
     jobs: Sequence[NewJob],
     idempotency: Idempotency | None,
     batch: BatchStart | None,
+    *,
+    audit: AuditEntry | None,
 ) -> Accepted | Replayed | Rejected:
     """Accept with the webhook that this process remembers; read it anew where the script says that it has changed."""
     outcome: Accepted | Replayed | Rejected = Rejected("webhook")
@@ -136,11 +140,12 @@ async def _accept_with_webhook(
         stored = await context.cache.webhook(caller.tenant)
         outcome = await context.submissions.accept(
             _submissions(jobs, stored, context.settings),
-            key_id=caller.key_id,
+            key_id=None if audit else caller.key_id,
             idempotency=idempotency,
             batch=batch,
             preconditions=Preconditions(stored),
             pace=pace_of(context.timings.lately(), tenant_places=context.settings.tenant_running_jobs),
+            audit=audit,
         )
         if not (isinstance(outcome, Rejected) and outcome.why == "webhook"):
             break

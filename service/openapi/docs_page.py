@@ -1,8 +1,14 @@
-"""API reference page at `/docs`: the OpenAPI document as plain HTML, so that it needs no script and no other host."""
+"""API reference page at `/docs/plain`: the OpenAPI document as plain HTML, so that it needs no script and no other host.
+
+It is also what `/docs` shows where Scalar's script was not installed.
+"""
 
 import re
+from base64 import b64encode
 from collections.abc import Iterator
+from hashlib import sha256
 from html import escape
+from itertools import starmap
 from json import dumps
 from typing import Any
 
@@ -10,8 +16,15 @@ from service.openapi.catalogue import statuses_of
 from service.openapi.docs_style import STYLE
 from service.openapi.texts import Json
 
+#: the one style that it has, and nothing else
+PLAIN_POLICY = (
+    f"default-src 'none'; style-src 'sha256-{b64encode(sha256(STYLE.encode()).digest()).decode()}'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
 _CODE = re.compile(r"`([^`]+)`")
 _BOLD = re.compile(r"\*\*([^*]+)\*\*")
+_LINK = re.compile(r"\[([^\]]+)\]\((/[^)]+)\)")
 #: what a schema says beside its type, in this order
 _FACTS = {
     "default": "default",
@@ -91,7 +104,7 @@ def _media(answer: Json) -> Iterator[str]:
 def _codes(document: Json) -> Iterator[str]:
     """Write the catalogue: what a call can be refused with, and what a job can fail with."""
     statuses = statuses_of(document)
-    yield "<h2>Codes of errors</h2><h3>A call was refused</h3>"
+    yield '<h2 id="codes">Codes of errors</h2><h3>A call was refused</h3>'
     refusals = [(*_code_row(c), ", ".join(statuses[c["code"]])) for c in _listed(document, "ProblemCode")]
     yield from _table(("code", "again", "", "", "status"), refusals)
     yield "<h3>A job failed</h3>"
@@ -129,12 +142,17 @@ def _table(heads: tuple[str, ...], rows: list[Any]) -> Iterator[str]:
         return
     yield f"<table><tr>{''.join(f'<th>{h}</th>' for h in heads)}</tr>"
     for row in rows:
-        yield f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>"
+        yield f"<tr>{''.join(starmap(_cell, zip(heads, row, strict=True)))}</tr>"
     yield "</table>"
 
 
+def _cell(head: str, cell: str) -> str:
+    """Write a cell that knows its column, since a narrow screen shows the cells below each other."""
+    return f'<td title="{head}">{cell}</td>' if head else f"<td>{cell}</td>"
+
+
 def _words(text: str, schema: Json | None = None) -> str:
-    """Write a description, which is Markdown of three kinds: paragraphs, lists and code; then a schema's bounds and example."""
+    """Write a description, then a schema's bounds and example. Its Markdown is paragraphs, lists, code, bold and links to here."""
     paragraphs = [_paragraph(escape(block)) for block in text.split("\n\n") if block]
     bounds = "; ".join(_bounds(schema or {}))
     return "".join([*paragraphs, f"<p>{bounds}</p>" if bounds else ""])
@@ -142,6 +160,7 @@ def _words(text: str, schema: Json | None = None) -> str:
 
 def _paragraph(block: str) -> str:
     marked = _BOLD.sub(r"<b>\1</b>", _CODE.sub(r"<code>\1</code>", block))
+    marked = _LINK.sub(r'<a href="\2">\1</a>', marked)
     lines = [line.removeprefix("- ") for line in marked.splitlines()]
     return f"<ul>{''.join(f'<li>{line}</li>' for line in lines)}</ul>" if block.startswith("- ") else f"<p>{marked}</p>"
 

@@ -56,7 +56,8 @@ _ANYWHERE: dict[ProblemCode, int] = {
 
 def build_document(handlers: Iterable[HTTPRouteHandler]) -> Json:
     """Describe the API that these handlers make."""
-    routed = [(path, handler) for handler in handlers for path in sorted(handler.paths)]
+    told = [handler for handler in handlers if handler.include_in_schema is not False]
+    routed = [(path, handler) for handler in told for path in sorted(handler.paths)]
     schemas, components = _schemas([handler for _, handler in routed])
     paths: dict[str, Json] = {}
     for path, handler in routed:
@@ -184,9 +185,20 @@ def _query_parameters(handler: HTTPRouteHandler, schemas: Schemas) -> list[Json]
     kind = query_type(handler)
     properties: dict[str, Json] = schemas[kind]["properties"] if kind else {}
     return [
-        {"name": name, "in": "query", "description": s.get("description", ""), "schema": _without_null(s), **_style(s)}
+        _optional(
+            {"name": name, "in": "query", "description": s.get("description", ""), "schema": _without_null(s)}
+            | _style(s)
+        )
         for name, s in properties.items()
     ]
+
+
+def _optional(parameter: Json) -> Json:
+    """Have samples and tried calls leave a parameter out until it is chosen: Scalar fills in whatever has an example."""
+    example: Json = {"x-disabled": True}
+    if shown := parameter["schema"].get("examples"):
+        example["value"] = shown[0]
+    return parameter | {"examples": {"default": example}}
 
 
 def _style(schema: Json) -> Json:
@@ -208,7 +220,8 @@ def _without_null(schema: Json) -> Json:
 
 
 def _header_parameters(handler: HTTPRouteHandler) -> list[Json]:
-    return [*map(_header, _headers_taken(handler)), {"name": "X-Request-Id", "in": "header", **REQUEST_ID}]
+    request_id: Json = {"name": "X-Request-Id", "in": "header", **REQUEST_ID}
+    return [_optional(header) for header in (*map(_header, _headers_taken(handler)), request_id)]
 
 
 def _headers_taken(handler: HTTPRouteHandler) -> Iterator[HeaderParameter]:

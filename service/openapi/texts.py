@@ -6,7 +6,7 @@ Json = dict[str, Any]
 
 DESCRIPTION = (
     "POST one video edit, get one signed callback with the MP4. Every refusal is a problem document (RFC 9457) with a "
-    "`code` for programs: the schema `ProblemCode` lists them all, `Code` those of jobs that failed. Times are RFC 3339 in "
+    "`code` for programs: the schema `ProblemCode` lists them all, `Code` those of jobs that failed, and [a table](/docs/plain#codes) what to do about each. Times are RFC 3339 in "
     "UTC, durations `*_s`, sizes `*_bytes`. Whatever answers GET answers HEAD with the same status and headers and no body; "
     "OPTIONS says in `Allow` what a path can do. A query parameter without a value is as good as none, but for `metadata[…]`."
 )

@@ -62,6 +62,8 @@ ROUTES: tuple[HTTPRouteHandler, ...] = (
     system.startupz,
     docs.openapi,
     docs.docs,
+    docs.plain_docs,
+    docs.docs_script,
 )
 #: served with the others, or on a port of its own
 METRICS = system.metrics

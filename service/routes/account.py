@@ -7,7 +7,7 @@ from litestar import Response
 from litestar.di import NamedDependency
 
 from core.clock import month_of, rfc3339
-from core.model.token import Token
+from core.model.token import TokenSums
 from core.profiles import PROFILES, Profile
 from core.store.rpc import TooManyRequests
 from service.auth import RequireScope
@@ -59,6 +59,8 @@ async def list_profiles(request: ApiRequest) -> Response[bytes]:  # noqa: ARG001
 async def read_credits(request: ApiRequest) -> Response[bytes]:
     """Have a worker read the balances; without one in time, give those that were read last: see `as_of`.
 
+    Of many tokens it reads some in a call, those first that were read longest ago; of the others it gives the last balance.
+
     When: to show or watch what is left. A job that lacks credits says so itself.
     Cost: nothing. It takes up to 2.5 s, since the backend is asked.
     """
@@ -66,18 +68,16 @@ async def read_credits(request: ApiRequest) -> Response[bytes]:
     with suppress(TooManyRequests):  # those under way bring what this one would have
         request_id = call_origin_of(request.scope).request_id
         await context.rpc.ask("credits", tenant, b"", wait_s=_CREDITS_WAIT_S, request_id=request_id)
-    return json_response(_sum(await context.tokens.serving(tenant)))
+    return json_response(_credits_of(await context.tokens.sums(tenant)))
 
 
-def _sum(tokens: list[Token]) -> CreditsView:
-    """Add up what was read last, as old as its oldest part."""
-    known = [t for t in tokens if t.available is not None]
-    if not known:
+def _credits_of(sums: TokenSums) -> CreditsView:
+    """Give what was read last, as old as its oldest part."""
+    if not sums.known:
         return CreditsView(available=None, frozen=None, total=None, as_of=None)
-    available, frozen = sum(t.available or 0 for t in known), sum(t.frozen or 0 for t in known)
-    read_ms = min((t.read_at_ms for t in known if t.read_at_ms), default=None)
-    as_of = rfc3339(read_ms) if read_ms else None
-    return CreditsView(available=available, frozen=frozen, total=available + frozen, as_of=as_of)
+    as_of = rfc3339(sums.read_ms) if sums.read_ms else None
+    total = sums.available + sums.frozen
+    return CreditsView(available=sums.available, frozen=sums.frozen, total=total, as_of=as_of)
 
 
 @reads(

@@ -1,7 +1,6 @@
 """Deliveries of callbacks: listed, and redelivered one by one or by a time range."""
 
 from functools import partial
-from typing import Any
 
 import msgspec
 from litestar import Response, post
@@ -19,15 +18,11 @@ from service.http.pagination import page_response
 from service.http.query import query_params
 from service.http.times import parse_time_ms
 from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
+from service.jobs.redelivery import send_again, send_range_again
 from service.lookup import own_delivery, own_job, require_ids_of_here
 from service.openapi.describe import IDEMPOTENT, JSON_BODY, QUERY, ResponseDoc, json_body, problems, reads
-from service.problems import ApiError
 from service.schemas.requests import DeliveriesQuery, RedeliveryRange
 from service.schemas.responses import AttemptView, DeliveryPage, DeliveryView, Redelivered
-
-#: so many of a range are sent again by one call
-_RANGE_AT_ONCE = 1000
-_PAGE = 200
 
 
 def delivery_view(delivery: Delivery, event_id: str) -> DeliveryView:
@@ -131,10 +126,7 @@ async def redeliver(
 
 
 async def _redeliver(context: ApiContext, tenant: str, delivery_id: str) -> StoredResponse:
-    delivery = await own_delivery(context, tenant, delivery_id)
-    if delivery.state is DeliveryState.PENDING:
-        raise ApiError(409, "being_sent", "Send it again when its schedule has ended.")
-    again = await context.deliveries.send_again(delivery)
+    again = await send_again(context, await own_delivery(context, tenant, delivery_id))
     _, event_id = (await context.deliveries.load_many([again.id]))[0]
     return StoredResponse(again.id, {}, msgspec.json.encode(delivery_view(again, event_id)))
 
@@ -170,23 +162,5 @@ async def _redeliver_range(context: ApiContext, tenant: str, raw: bytes) -> Stor
     ask = decode_json(raw, RedeliveryRange)
     since_ms = parse_time_ms(ask.since, "/since")
     until_ms = parse_time_ms(ask.until, "/until") if ask.until is not None else context.clock.now_ms()
-    found = await _find_in_range(context, tenant, DeliveryState(ask.status), since_ms, until_ms)
-    for delivery in found[:_RANGE_AT_ONCE]:
-        await context.deliveries.send_again(delivery)
-    count = min(len(found), _RANGE_AT_ONCE)
-    return StoredResponse("", {}, msgspec.json.encode(Redelivered(count=count, has_more=len(found) > _RANGE_AT_ONCE)))
-
-
-async def _find_in_range(
-    context: ApiContext, tenant: str, state: DeliveryState, since_ms: int, until_ms: int
-) -> list[Delivery]:
-    """Collect a range's deliveries, at most one more than one call sends again."""
-    found: list[Delivery] = []
-    after: str | None = None
-    while len(found) <= _RANGE_AT_ONCE:
-        page: list[Any] = await context.deliveries.page(tenant, state, after=after, limit=_PAGE)
-        found += [d for d, _ in page if since_ms <= d.created_at_ms <= until_ms]
-        if len(page) < _PAGE or page[-1][0].created_at_ms < since_ms:
-            break
-        after = page[-1][0].id
-    return found
+    again = await send_range_again(context, tenant, DeliveryState(ask.status), since_ms=since_ms, until_ms=until_ms)
+    return StoredResponse("", {}, msgspec.json.encode(Redelivered(count=again.sent, has_more=again.has_more)))

@@ -147,7 +147,8 @@ class CreditsView(View, kw_only=True):
     frozen: int | None
     #: Both together.
     total: int | None
-    #: When the oldest part of it was read. Older than some seconds: no worker answered in time.
+    #: When the oldest part of it was read. Older than some seconds: no worker answered in time, or the tokens are so many
+    #: that a call reads only some of them anew.
     as_of: Timestamp | None
 
 

@@ -41,6 +41,14 @@ def test_there_is_no_ffmpeg_and_nothing_for_tests_in_it(container):
     assert not [name for name in found if "ffmpeg" in name]
 
 
+def test_it_has_the_script_of_the_docs_and_not_the_framework_whose_plugin_brings_it(container):
+    look = "import importlib.util as u; from service.openapi.scalar import find_script as f; print(f(), *map(u.find_spec, {}))"
+    brought = ["star_openapi_scalar", "star_openapi", "starlette", "flask"]
+    told = buildah("run", "--isolation", "chroot", container, "--", "python", "-c", look.format(brought)).split()
+    assert told[0].startswith("/opt/reelgate/share/reelgate/scalar.")
+    assert told[1:] == ["None"] * len(brought)
+
+
 @pytest.mark.parametrize("component", ["api", "worker"])
 def test_a_process_starts_from_it_with_the_words_of_the_chart(container, component, redis_url):
     [described] = pods("sandbox")[component]["containers"]

@@ -1,6 +1,7 @@
 """The operator's commands over a real Redis: what they print, what they refuse, and that no secret is shown twice."""
 
 import json
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -118,6 +119,17 @@ def test_a_redis_that_is_away_is_told_in_a_sentence():
     environment = {"REDIS_URL": "redis://127.0.0.1:9/0", "REELGATE_SECRET_KEYS": SECRET_KEY}
     away = CliRunner().invoke(tokens, ["list"], env=environment)
     assert (away.exit_code, away.output.strip()) == (1, "Error: Redis does not answer at REDIS_URL.")
+
+
+def test_a_wrong_password_is_told_as_such_and_not_shown(redis_url):
+    where = urlsplit(redis_url)
+    for user in (":not-the-password@", "nobody:not-the-password@", ""):
+        url = f"redis://{user}{where.hostname}:{where.port}/0"
+        refused = CliRunner().invoke(tokens, ["list"], env={"REDIS_URL": url, "REELGATE_SECRET_KEYS": SECRET_KEY})
+        assert (refused.exit_code, refused.output.strip()) == (
+            1,
+            "Error: Redis refuses the user or the password in REDIS_URL.",
+        )
 
 
 def test_a_redis_that_is_full_is_named_as_such_and_what_frees_room_still_works(run, redis_url):

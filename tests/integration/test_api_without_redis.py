@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import redis
 
 from core.clock import stopwatch_s
 from core.store.idempotency import StoredResponse
@@ -122,6 +123,30 @@ async def test_who_waits_for_the_end_of_an_accepted_job_is_told_that_it_is_accep
             assert (answer.status_code, answer.content) == (202, accepted.body)
 
 
+async def test_a_process_with_a_wrong_password_for_redis_says_so_and_starts_once_it_is_taken(tmp_path: Path) -> None:
+    refused = ["Redis refuses the user or the password in REDIS_URL."]
+    with running_redis() as server:
+        url_of_redis = server.url.replace(server.password, "the-new-one")
+        async with (
+            process(url_of_redis, tmp_path) as (url, child),
+            httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE_S) as client,
+        ):
+            for _ in range(3):  # also while nobody may ask Redis, since it was away a moment ago
+                answer = await client.get("/readyz")
+                assert (answer.status_code, answer.json()) == (503, {"status": "starting", "warnings": refused})
+            with redis.Redis.from_url(server.url) as operator:
+                operator.execute_command("ACL", "SETUSER", "default", ">the-new-one")
+
+            async def started() -> bool:
+                return (await client.get("/startupz")).status_code == 200
+
+            await until(started, within_s=PATIENCE_S)
+            child.terminate()
+            _, log = await child.communicate()
+    assert refused[0] in log.decode()
+    assert "the-new-one" not in log.decode()
+
+
 async def test_before_redis_was_ever_reached_a_process_has_not_started(tmp_path: Path) -> None:
     with running_redis() as server:
         server.kill()
@@ -144,5 +169,5 @@ async def test_before_redis_was_ever_reached_a_process_has_not_started(tmp_path:
             assert [(await client.get(path)).status_code for path in ("/readyz", "/startupz")] == [200, 200]
             assert (await client.get("/readyz")).json() == {
                 "status": "degraded",
-                "warnings": ["Redis does not answer."],
+                "warnings": ["Redis does not answer at REDIS_URL."],
             }

@@ -15,7 +15,9 @@ from core.model.session import Session
 from core.model.upload import Upload
 from core.store.redis.functions import FEED_LIFE_MS, USAGE_LIFE_MS
 from core.store.redis.keys import _SHAPES, BOUNDS, key
+from core.store.redis.lists import MEMBERS_AT_ONCE
 from core.store.tenants.api_keys import KEYS_PER_TENANT, TooManyKeys
+from core.store.tenants.tenants import Tenants
 from tests.api_fixture import running_api
 from tests.store_fixture import SECRET_KEY, Core, core
 
@@ -37,6 +39,22 @@ async def test_a_silent_tenants_feed_and_clock_end_and_so_does_a_months_usage(co
     months = [name async for name in core.redis.scan_iter(key("usage", over.tenant, "*"))]
     assert months
     assert all([0 < await core.redis.pttl(name) <= USAGE_LIFE_MS for name in months])
+
+
+async def test_lists_for_an_operator_come_in_pages_and_whole(core: Core) -> None:
+    tenants = [f"t{n}" for n in range(600)]
+    await asyncio.gather(*(core.tokens.add(tenant, kind="operator", tenant=tenant) for tenant in tenants))
+    issued = [await core.api_keys.create("acme") for _ in range(3)]
+    await core.redis.sadd(key("tenants"), *tenants)  # type: ignore[misc]
+    await core.redis.config_resetstat()
+    found = await core.tokens.all()
+    assert {token.tenant for token in found} == set(tenants)
+    assert [token.id for token in found] == sorted(token.id for token in found)
+    assert await Tenants(core.store).names() == sorted([*tenants, "acme"])
+    assert [row.id for row in await core.api_keys.of_tenant("acme")] == [each.id for each in issued]
+    asked = await core.redis.info("commandstats")
+    assert "cmdstat_smembers" not in asked, "it would hold up everybody else"
+    assert asked["cmdstat_sscan"]["calls"] >= 2 * 600 / MEMBERS_AT_ONCE
 
 
 async def explicit(core: Core) -> Session:
@@ -70,6 +88,7 @@ async def test_a_session_of_an_older_version_which_had_no_end_gets_one(core: Cor
     old, new = await explicit(core), await explicit(core)
     await core.redis.zrem(key("idle_sessions"), old.id)
     core.clock.turn(by_s=60)
+    await core.redis.sadd(key("tenants"), *(f"t{n}" for n in range(600)))  # type: ignore[misc]
     await core.sessions.schedule_unscheduled(idle_s=100)
     assert await core.redis.zscore(key("idle_sessions"), old.id) is None, "somebody may make more of them"
     core.store.mark = Mark(core.store.release.format)

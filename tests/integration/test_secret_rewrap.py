@@ -21,8 +21,9 @@ from core.security.encryption import Encryption, Undecryptable
 from core.store.formats import Membership
 from core.store.redis.client import Store, connect
 from core.store.redis.keys import key
+from core.store.redis.lists import MEMBERS_AT_ONCE
 from core.store.secret_key_check import WRONG_KEYS, WrongSecretKeys, check_secret_keys
-from core.store.secret_rewrap import PAGE, Kind, Rewrapped, RewrapRefused, SecretRewrap, Standing
+from core.store.secret_rewrap import Kind, Rewrapped, RewrapRefused, SecretRewrap, Standing
 from core.store.tenants.api_keys import ApiKeys, IssuedKey
 from core.store.tenants.webhooks import Webhooks
 from core.store.tokens.tokens import Tokens
@@ -133,7 +134,7 @@ class Stopped(Exception):  # noqa: N818 - it says what happened
 
 
 async def test_one_that_was_stopped_in_the_middle_is_run_again_and_ends_it(core: Core):
-    many, process = PAGE * 3, Installation(core, OLD)
+    many, process = MEMBERS_AT_ONCE * 3, Installation(core, OLD)
     written = await written_by(process, "acme")
     await asyncio.gather(*(process.tokens.add(f"nmv_{n}", kind="operator") for n in range(many)))
 
@@ -295,7 +296,7 @@ def test_the_command_is_refused_while_an_api_runs_that_lacks_the_newest_key(redi
 async def test_a_command_that_is_killed_in_the_middle_leaves_all_of_it_to_be_read(redis_url: str, core: Core):
     old = Installation(core, OLD)
     written = await written_by(old, "acme")
-    await asyncio.gather(*(old.tokens.add(f"nmv_{n}", kind="operator") for n in range(PAGE * 10)))
+    await asyncio.gather(*(old.tokens.add(f"nmv_{n}", kind="operator") for n in range(MEMBERS_AT_ONCE * 10)))
     env = {"REDIS_URL": redis_url, "REELGATE_SECRET_KEYS": f"{NEW},{OLD}"}
     child = await asyncio.create_subprocess_exec(REELGATE, "secrets", "rewrap", env=env, stdout=subprocess.DEVNULL)
     store = Store(connect(redis_url, answer_s=PATIENCE_S))

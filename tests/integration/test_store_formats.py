@@ -178,6 +178,45 @@ async def test_a_mark_that_is_no_number_is_refused_with_a_sentence_too(core: Cor
         await check_formats(core.store)
 
 
+@pytest.mark.parametrize(
+    "mark", [{"written": "two"}, {"written": "2", "oldest_reader": "1.5"}, {"written": "2" * 99}, {"written": ""}]
+)
+async def test_a_process_that_runs_writes_on_as_before_beside_a_mark_that_is_no_number_and_says_so(
+    core: Core, fleet: Fleet, caplog: pytest.LogCaptureFixture, mark: dict[str, str]
+):
+    process = fleet.process(V2)
+    await process.note()
+    core.clock.turn(by_s=SETTLE_S)
+    await process.note()
+    assert process._store.mark == Mark(2, 1)
+    await core.redis.hset(key("formats"), mapping=mark)
+    await process.note()
+    assert process._store.mark == Mark(2, 1)
+    assert "is no number" in caplog.text
+    assert (await core.redis.hgetall(key("formats"))).items() >= {
+        (name.encode(), told.encode()) for name, told in mark.items()
+    }
+    await process.leave()
+    assert await core.redis.hlen(key("processes")) == 0
+
+
+async def test_what_no_process_has_said_of_itself_stops_none_and_is_forgotten(core: Core, fleet: Fleet):
+    process = fleet.process(V2)
+    for name in ("processes", "workers"):
+        await core.redis.hset(key(name), mapping={"a": "rubbish", "b": "", "c": ":::"})
+    await core.redis.hset(key("secret_keys_used"), "a", "rubbish")
+    await core.redis.hset(key("formats"), mapping={"first_until_ms": "rubbish", "not_before_ms": "rubbish"})
+    await process.note()
+    await core.slots(3)
+    token = await core.tokens.add("a", kind="operator", available=500)
+    job = await core.submit()
+    asked = {"tenant": "acme", "cost": 1, "until_ms": 0, "needs": [], "only": None, "anonymous": False}
+    assert await core.tokens.take(job_id=job.id, **asked) == token
+    assert await core.redis.hkeys(key("processes")) == [b"p:1"]
+    assert await core.redis.hkeys(key("workers")) == [b"w"]
+    assert b"a" not in await core.redis.hkeys(key("secret_keys_used"))
+
+
 async def test_the_format_stands_beside_every_record(core: Core):
     core.store.mark = Mark(2, 1)
     await core.slots(9)

@@ -24,6 +24,7 @@ __all__ = ["core"]
 
 BY_ID = {
     *("workers", "processes", "token_reservations", "token_sent", "message_costs", "token_entries", "token_sums"),
+    *("token_shares", "owner_sums"),
     *("backlog_counts", "backlog_sums", "gauges", "secret_keys_used", "retired_hash_keys", "job_outcomes"),
 }
 

@@ -12,7 +12,7 @@ from core.model.job import Sent, Stage
 from core.model.token import Scope, SentMessage, Token, TokenState, Use
 from core.security.encryption import Encryption
 from core.store.redis.keys import key
-from core.store.tokens.tokens import OverBudget
+from core.store.tokens.tokens import OverBudget, Serving
 from tests.store_fixture import SECRET_KEY, Core, core
 
 __all__ = ["core"]
@@ -182,11 +182,11 @@ async def test_the_anonymous_identity_serves_only_who_asks_for_it(core: Core) ->
     assert await take(core) is None
     assert await take(core, anonymous=True) == token
     assert not await core.tokens.serves("acme")
-    assert await core.tokens.serving("acme") == [await read(core, token)]
+    assert await core.tokens.serving("acme", most=9) == Serving(named=False, tokens=[await read(core, token)])
     named = await add(core, "b", tenant="acme")
     assert await core.tokens.serves("acme")
     assert not await core.tokens.serves("other")
-    assert await core.tokens.serving("acme") == [await read(core, named)]
+    assert await core.tokens.serving("acme", most=9) == Serving(named=True, tokens=[await read(core, named)])
 
 
 async def test_taking_again_reserves_nothing_twice_also_where_the_job_holds_the_last_credits(core: Core) -> None:

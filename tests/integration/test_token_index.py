@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from core.clock import HandClock
 from core.model.token import Scope, Token, TokenState
 from core.store.redis.functions import REFUSAL_FORGOTTEN_MS, REFUSED_EXPORTS
 from core.store.redis.keys import key
@@ -198,6 +199,8 @@ async def fill(core: Core, number: int, facts: Callable[[int], dict[str, Any]]) 
         await core.tokens.add(f"{number} {n}", **({"kind": "operator"} | facts(n)))
 
 
+#: sooner than any job ends, and later than now
+SOON_MS = HandClock().now_ms() + HOUR_MS
 POOLS: dict[str, Callable[[int], dict[str, Any]]] = {
     "all alike": lambda _: {"available": 1000},
     "each with its own credits and expiry": lambda n: {"available": 100 + n * 977 % 4000, "expires_ms": 10**14 - n},
@@ -205,24 +208,56 @@ POOLS: dict[str, Callable[[int], dict[str, Any]]] = {
     "all but the last too poor by far": lambda n: {"available": 1000 if n == 7 else 1},
     "all over": lambda n: {"available": 1000, "expires_ms": 1 + n},
     "none read": lambda _: {},
+    "the rich expire too soon, and the others lack one credit": lambda n: (
+        {"available": 51, "expires_ms": SOON_MS + n} if n % 2 else {"available": 49}
+    ),
+    "and one alone will do": lambda n: (
+        {"available": 51, "expires_ms": SOON_MS + n} if n % 2 else {"available": 50 if n == 8 else 49}
+    ),
 }
+
+
+NONE_WILL_DO = {
+    *("none with enough credits", "all over"),
+    "the rich expire too soon, and the others lack one credit",
+}
+SOME_EXPIRE_TOO_SOON = {"the rich expire too soon, and the others lack one credit", "and one alone will do"}
 
 
 @pytest.mark.parametrize("which", POOLS)
 async def test_a_take_costs_redis_the_same_with_10_and_with_5_000_tokens(core: Core, which: str) -> None:
     async def cost() -> int:
+        async def take_one() -> None:
+            taken.append(await take(core, until_ms=until_ms))
+
+        found = await commands(core, take_one)
+        await core.tokens.settle(taken[-1] or "", job_id="job_1", available=None, frozen=None)
+        return sum(found.values())
+
+    taken: list[str | None] = []
+    until_ms = core.clock.now_ms() + (2 * HOUR_MS if which in SOME_EXPIRE_TOO_SOON else 0)
+    await fill(core, 10, POOLS[which])
+    await cost()
+    few = await cost()
+    await fill(core, 4990, POOLS[which])
+    await cost()
+    many = await cost()
+    assert many <= 1.2 * few + 5
+    assert many < 80
+    assert (taken[-1] is None) == (which in NONE_WILL_DO)
+
+
+async def test_a_take_costs_the_same_with_10_and_with_1_000_tenants_that_have_tokens_of_their_own(core: Core) -> None:
+    async def cost() -> int:
         found = await commands(core, lambda: take(core))
         await core.tokens.settle(await take(core) or "", job_id="job_1", available=None, frozen=None)
         return sum(found.values())
 
-    await fill(core, 10, POOLS[which])
-    await take(core)
+    await core.tokens.add("acme's", kind="operator", tenant="acme", available=1000)
+    await fill(core, 10, lambda n: {"available": 1000, "tenant": f"few{n}"})
     few = await cost()
-    await fill(core, 4990, POOLS[which])
-    await take(core)
-    many = await cost()
-    assert many <= 1.2 * few
-    assert many < 80
+    await fill(core, 990, lambda n: {"available": 1000, "tenant": f"many{n}"})
+    assert await cost() <= few
 
 
 async def settled(core: Core, act: Callable[[], Awaitable[object]]) -> int:

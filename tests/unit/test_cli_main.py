@@ -1,6 +1,7 @@
 """Help and version load nothing that they do not need: seen by which modules are loaded, not by the time it takes."""
 
 import json
+import re
 import subprocess
 import sys
 from importlib.metadata import entry_points, version
@@ -47,6 +48,17 @@ def test_the_version_is_told():
 def test_callers_commands_explain_themselves_without_loading_the_client():
     for name in CALLERS:
         said, loaded = ran(name, "--help")
+        assert "--json" in said, name
+        assert loaded & HEAVY == set(), name
+
+
+def test_operators_commands_over_all_tenants_explain_themselves_without_loading_what_they_do():
+    said, loaded = ran("admin", "--help")
+    names = re.findall(r"^  (\w+) ", said.partition("Commands:")[2], re.MULTILINE)
+    assert {"jobs", "job", "cancel", "replay", "deliveries", "redeliver", "tenants", "pause", "resume"} <= set(names)
+    assert loaded & HEAVY == set()
+    for name in names:
+        said, loaded = ran("admin", name, "--help")
         assert "--json" in said, name
         assert loaded & HEAVY == set(), name
 

@@ -6,7 +6,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("core", "service", "worker", "sandbox", "tests")
 SOURCES = sorted(
-    path for room in ROOMS for path in (ROOT / room).rglob("*") if path.suffix in {".py", ".lua"} and path.is_file()
+    [path for room in ROOMS for path in (ROOT / room).rglob("*") if path.suffix in {".py", ".lua"} and path.is_file()]
+    + list(ROOT.glob("*.py"))
 )
 NAMES = {path.name for path in SOURCES}
 _PATH = re.compile(r"`((?:core|service|worker|sandbox|tests|openapi|deploy)/[\w/.]+)`")

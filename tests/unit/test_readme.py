@@ -14,6 +14,7 @@ from core.metrics import Shows, exposition, show_metrics_of
 from core.model.job import Stage, Status
 from core.model.transitions import TRANSITIONS
 from core.settings import Settings, variable_of
+from service.admin.command import admin
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -121,5 +122,7 @@ def test_the_runbook_names_metrics_that_are_shown():
 
 
 def test_the_runbook_names_commands_that_exist():
-    for room, command in re.findall(r"`reelgate (\w+) (\w+)", (ROOT / "deploy" / "RUNBOOK.md").read_text()):
-        assert command in {"keys": keys, "tokens": tokens, "redis": redis, "secrets": secrets}[room].commands
+    rooms = {"admin": admin, "keys": keys, "tokens": tokens, "redis": redis, "secrets": secrets}
+    text = (ROOT / "deploy" / "RUNBOOK.md").read_text()
+    for room, command in re.findall(r"`(?:reelgate )?(admin|(?<=reelgate )\w+) (\w+)", text):
+        assert command in rooms[room].commands

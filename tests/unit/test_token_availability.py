@@ -1,11 +1,21 @@
 """Which tokens can still serve, and why a job gets none of them."""
 
+from random import Random
+
 from core.errors import Code, Permanent, Temporary, WaitReason
 from core.model.plan import Plan
 from core.model.session import Session
 from core.model.token import Token, TokenState
 from tests.store_fixture import make_job
-from worker.tokens.availability import TOKENS_LOOKED_AT, is_over, why_none_fits, with_stale_balance, with_unread_balance
+from worker.tokens.availability import (
+    BALANCES_READ_ANEW,
+    TOKENS_LOOKED_AT,
+    is_over,
+    to_read_anew,
+    why_none_fits,
+    with_stale_balance,
+    with_unread_balance,
+)
 
 NOW_MS = 1_000_000
 EXPORT = make_job()
@@ -53,6 +63,15 @@ def test_of_many_balances_those_read_longest_ago_are_read_first_and_no_more_than
     assert with_stale_balance(stale, now_ms=NOW_MS) == stale[: TOKENS_LOOKED_AT - 1 : -1]
     unread = [token(str(n), available=None, read_at_ms=None) for n in range(2 * TOKENS_LOOKED_AT)]
     assert len(with_unread_balance(unread)) == TOKENS_LOOKED_AT
+
+
+def test_whoever_asks_for_credits_has_the_oldest_balances_read_and_some_of_the_others():
+    tokens = [token(str(n), read_at_ms=n) for n in range(40)]
+    over = token("over", read_at_ms=None, state=TokenState.REVOKED)
+    chosen = [t.id for t in to_read_anew([*reversed(tokens), over], Random(1), now_ms=NOW_MS)]
+    assert len(set(chosen)) == len(chosen) == BALANCES_READ_ANEW
+    assert chosen[: BALANCES_READ_ANEW // 2] == [str(n) for n in range(BALANCES_READ_ANEW // 2)]
+    assert {t.id for t in to_read_anew(tokens[:3], Random(1), now_ms=NOW_MS)} == {"0", "1", "2"}
 
 
 def test_without_credits_a_job_waits_for_credits():

@@ -10,7 +10,7 @@ from core.storage import Storage
 from core.store.cell_check import WrongCell, check_cell
 from core.store.formats import WrongFormat, check_formats
 from core.store.jobs.records import Jobs
-from core.store.redis.client import STORE_DOWN, STORE_ERROR, Store
+from core.store.redis.client import STORE_DOWN, STORE_ERROR, Store, why_away
 from core.store.redis.durability import durability_warnings
 from core.store.secret_key_check import WrongSecretKeys, check_secret_keys
 from worker.doctor.findings import Finding, Verdict
@@ -50,7 +50,7 @@ async def check_redis(store: Store, settings: Settings, encryption: Encryption) 
             await _functions(store, settings),
         ]
     except STORE_DOWN as away:
-        came = f"{type(away).__name__}: it does not answer, or takes no writes"
+        came = f"{type(away).__name__}: {why_away(away)}"
         return [Finding("redis", "connection", Verdict.BAD, "an answer at REDIS_URL", came)]
     except STORE_ERROR as refusal:
         came = f"{type(refusal).__name__}: it refuses this user or this command"

@@ -7,6 +7,7 @@ from core.metrics import (
     CREDITS,
     GAUGES_TIMESTAMP,
     JOBS,
+    PAUSED,
     QUEUE_DUE_JOBS,
     QUEUE_OLDEST_SECONDS,
     SLOTS,
@@ -29,6 +30,8 @@ async def update_gauges(context: WorkerContext) -> None:
 def _show(found: Gauges, *, now_ms: int) -> None:
     for state in JOB_STATES:
         JOBS.labels(str(state)).set(found.jobs.get(state, 0))
+    PAUSED.labels("tenants").set(found.tenants_paused)
+    PAUSED.labels("everybody").set(found.everybody_paused)
     QUEUE_DUE_JOBS.set(found.due)
     QUEUE_OLDEST_SECONDS.set(_age_s(found.oldest_queued_at_ms, now_ms))
     WORKERS.set(found.workers)

@@ -1,14 +1,17 @@
 """Which tokens can serve a job: what it needs of one, which of them are over, and why it gets none. Pure."""
 
-from collections.abc import Sequence
+import random
+from collections.abc import Collection, Sequence
 
 from core.errors import Code, Permanent, Temporary, WaitReason
 from core.model.job import Job
 from core.model.session import Session, is_bound
-from core.model.token import Scope, Token, TokenState
+from core.model.token import Scope, Token, TokenKind, TokenState, token_kind_of
 
 #: tokens that a job looks at closely when none is known to fit, however many there are
 TOKENS_LOOKED_AT = 32
+#: balances that are read for whoever asks for a tenant's credits; one call after the other, in the time that it waits
+BALANCES_READ_ANEW = 16
 #: states in which a token serves nobody any more
 OVER = (TokenState.EXPIRED, TokenState.REVOKED)
 #: how long a waiting job sleeps before it asks for a token again; an end of another job does not wake it
@@ -43,19 +46,39 @@ def with_stale_balance(tokens: Sequence[Token], *, now_ms: int) -> list[Token]:
     return sorted(stale, key=lambda token: token.read_at_ms or 0)[:TOKENS_LOOKED_AT]
 
 
+def to_read_anew(tokens: Sequence[Token], dice: random.Random, *, now_ms: int) -> list[Token]:
+    """Choose whose balance is read for somebody who asks: some read longest ago, and others by chance.
+
+    By chance, since a balance that can't be read stays the oldest, and must not keep others from their turn.
+    """
+    alive = sorted((t for t in tokens if not is_over(t, now_ms=now_ms)), key=lambda token: token.read_at_ms or 0)
+    oldest, others = alive[: BALANCES_READ_ANEW // 2], alive[BALANCES_READ_ANEW // 2 :]
+    return oldest + dice.sample(others, min(len(others), BALANCES_READ_ANEW - len(oldest)))
+
+
 def why_none_fits(job: Job, session: Session, serving: Sequence[Token], *, now_ms: int) -> Permanent | Temporary:
-    """Say why a job has no token: every token's plan or scope forbids what it wants, or it waits for one."""
+    """Say why a job has none of these tokens, of which an edit ties its session to its own alone."""
     tokens = [t for t in serving if t.id == session.token_id] if is_bound(session) else serving
-    able = [token for token in tokens if token.may(needs_of(job, session))]
-    if tokens and not able:
+    end = why_none_ever_fits(job, session, {token_kind_of(token) for token in tokens})
+    return end or wait_for_one_of(job, session, tokens, now_ms=now_ms)
+
+
+def why_none_ever_fits(job: Job, session: Session, kinds: Collection[TokenKind]) -> Permanent | None:
+    """Say why a job ends for want of a token: the plan or the scopes of all that serve it forbid what it wants.
+
+    `kinds`: of all of them, or it could end although one would serve.
+    """
+    able = [kind for kind in kinds if needs_of(job, session) <= kind.allowed]
+    if kinds and not able:
         return Permanent(Code.SCOPE_MISSING)
-    if able and job.plan.action == "export" and all(t.state is TokenState.EXPORT_BLOCKED for t in able):
+    if able and job.plan.action == "export" and all(kind.state is TokenState.EXPORT_BLOCKED for kind in able):
         return Permanent(Code.EXPORT_BLOCKED)
-    return _wait_for_one_of(able, now_ms)
+    return None
 
 
-def _wait_for_one_of(able: Sequence[Token], now_ms: int) -> Temporary:
+def wait_for_one_of(job: Job, session: Session, tokens: Sequence[Token], *, now_ms: int) -> Temporary:
     """Wait for the first token that rests after a 429, or else for credits."""
+    able = [token for token in tokens if token.may(needs_of(job, session))]
     rests_ms = [token.rest_until_ms - now_ms for token in able if token.state is TokenState.RATE_LIMITED]
     if rests_ms:
         return Temporary(WaitReason.BACKEND_RATE_LIMITED, delay_s=max(0, min(rests_ms)) / 1000)

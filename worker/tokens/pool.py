@@ -4,6 +4,7 @@ The pool itself is in Redis (`core.store.tokens.tokens`), shared by all workers.
 token that failed (`invalidate`): of fifty that do so at once, one asks the backend and one renews.
 """
 
+import random
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import Enum, auto
@@ -16,18 +17,22 @@ from core.model.message_cost import cost_to_reserve, exceeds_limit, message_kind
 from core.model.session import Session, is_bound
 from core.model.token import Scope, SentMessage, Token, TokenState, Use
 from core.store.tokens.anonymous_identity import AnonymousIdentities
-from core.store.tokens.tokens import OverBudget, Tokens
+from core.store.tokens.tokens import OverBudget, Serving, Tokens
 from worker.backend.client import Backend, Credentials
 from worker.backend.faults import BackendFault, Fault
 from worker.backend.responses import Credits, IssuedToken
 from worker.single_flight import SingleFlight
 from worker.tokens.anonymous import AnonymousTokenSource
 from worker.tokens.availability import (
+    BALANCES_READ_ANEW,
     OVER,
     TOKENS_LOOKED_AT,
     is_over,
     needs_of,
     scope_of,
+    to_read_anew,
+    wait_for_one_of,
+    why_none_ever_fits,
     why_none_fits,
     with_stale_balance,
     with_unread_balance,
@@ -67,6 +72,7 @@ class TokenPool:
         self._month_limit = month_limit
         self._anonymous = AnonymousTokenSource(self, identities, backend, clock, rate_limited_s=rate_limited_s)
         self._checks = SingleFlight[TokenCheck]()
+        self._dice = random.Random()
 
     # Who is in the pool.
 
@@ -159,13 +165,14 @@ class TokenPool:
     async def _reserve_after_reading(self, job: Job, session: Session) -> str | None:
         """Look again where none is known to fit, or there is none but the anonymous identity's."""
         serving = await self._some_that_may_serve(job, session)
-        anonymous = all(token.kind == "anonymous" for token in serving)
+        anonymous = not serving.named
         if anonymous and not is_bound(session):
             await self._anonymous.get_present_token(profile=job.profile)
-        await self._refresh(job, with_unread_balance(serving))
+        await self._refresh(job, with_unread_balance(serving.tokens))
         if token_id := await self._reserve_best(job, session, anonymous=anonymous, unread=True):
             return token_id
-        stale = with_stale_balance(await self._some_that_may_serve(job, session), now_ms=self._clock.now_ms())
+        serving = await self._some_that_may_serve(job, session)
+        stale = with_stale_balance(serving.tokens, now_ms=self._clock.now_ms())
         await self._refresh(job, stale)
         if stale and (token_id := await self._reserve_best(job, session, anonymous=anonymous, unread=True)):
             return token_id
@@ -173,12 +180,14 @@ class TokenPool:
 
     async def _why_none_fits(self, job: Job, session: Session) -> Permanent | Temporary:
         """Say why a job has no token. What would end it is said of all tokens, not of those that it has looked at."""
-        why = why_none_fits(job, session, await self._some_that_may_serve(job, session), now_ms=self._clock.now_ms())
-        if isinstance(why, Temporary) or is_bound(session):
-            return why
-        return why_none_fits(job, session, await self._tokens.serving(job.tenant), now_ms=self._clock.now_ms())
+        looked_at, now_ms = (await self._some_that_may_serve(job, session)).tokens, self._clock.now_ms()
+        if is_bound(session):
+            return why_none_fits(job, session, looked_at, now_ms=now_ms)
+        sums = await self._tokens.sums(job.tenant)
+        end = why_none_ever_fits(job, session, sums.kinds) if sums.sure else None
+        return end or wait_for_one_of(job, session, looked_at, now_ms=now_ms)
 
-    async def _some_that_may_serve(self, job: Job, session: Session) -> list[Token]:
+    async def _some_that_may_serve(self, job: Job, session: Session) -> Serving:
         """Read the session's own token, where an edit ties it to that, else some of those that serve the tenant.
 
         A job that waits comes back every few seconds, and others wait beside it, so all are looked at in time.
@@ -186,7 +195,7 @@ class TokenPool:
         if not is_bound(session):
             return await self._tokens.serving(job.tenant, most=TOKENS_LOOKED_AT)
         own = await self._tokens.get(session.token_id or "")
-        return [own] if own else []
+        return Serving(own is not None and own.kind != "anonymous", [own] if own else [])
 
     async def _reserve_best(
         self, job: Job, session: Session, *, anonymous: bool, unread: bool, last_choice: bool = False
@@ -335,8 +344,9 @@ class TokenPool:
         await self._tokens.note_stream_end(token_id, job_id=job.id)
 
     async def read_balances(self, tenant: str, *, profile: str) -> None:
-        """Read the balance of every token that serves a tenant; whoever lists the tokens sees them."""
-        for token in await self._tokens.serving(tenant):
+        """Read some balances of the tokens that serve a tenant: of all where they are few, else the oldest first."""
+        serving = await self._tokens.serving(tenant, most=BALANCES_READ_ANEW)
+        for token in to_read_anew(serving.tokens, self._dice, now_ms=self._clock.now_ms()):
             if credentials := await self.credentials(token.id, profile=profile):
                 with suppress(BackendFault):
                     await self.read_balance(credentials, token.id)

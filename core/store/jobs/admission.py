@@ -2,11 +2,15 @@
 
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from core.clock import Clock
 from core.settings import Settings
 from core.store.redis.client import Store
+from core.store.redis.codec import raw
 from core.store.redis.keys import key
 from core.store.redis.lists import postpone
+from core.store.workers import WorkerFacts
 
 
 class _Waiting(NamedTuple):
@@ -26,12 +30,21 @@ class Admission:
         self._settings = settings
         self._clock = clock
 
-    async def admit(self, *, worker: str | None = None, slots: int = 0, alive_s: float = 0, most: int = 256) -> int:
-        """Move jobs from backlogs into arq, round the tenants; say that a worker lives (slots) or goes (0).
+    async def admit(
+        self,
+        *,
+        worker: str | None = None,
+        slots: int = 0,
+        alive_s: float = 0,
+        facts: WorkerFacts | None = None,
+        most: int = 256,
+    ) -> int:
+        """Move jobs from backlogs into arq, round the tenants; say that a worker lives (slots) or goes (0), and what it does.
 
         Returns how many tenants have jobs that still wait.
         """
-        beat = {"worker": worker, "slots": slots, "alive_ms": int(alive_s * 1000)}
+        told = raw(msgspec.json.encode(facts)) if facts else None
+        beat = {"worker": worker, "slots": slots, "alive_ms": int(alive_s * 1000), "facts": told}
         limits = {"most": most, "tenant_running_jobs": self._settings.tenant_running_jobs}
         return (await self._store.run("admit_jobs", self._clock.for_operations() | beat | limits, _Waiting)).tenants
 

@@ -35,7 +35,7 @@ class Batches:
     async def page(self, tenant: str, *, after: str | None = None, limit: int = 20) -> list[Batch]:
         """Read up to `limit` batches older than `after`, newest first. One that cannot be read is passed over."""
         load = partial(readable, self.load)
-        return await page_of(self._store, key("batches", tenant), load, after=after, limit=limit)
+        return await page_of(self._store, [key("batches", tenant)], load, after=after, limit=limit)
 
     async def ends(self, batch_id: str) -> dict[str, BatchedJob]:
         """Read how each job that has ended did, by its id. They are kept longer than the jobs may be."""

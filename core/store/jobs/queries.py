@@ -1,6 +1,8 @@
 """Job queries: lists of a tenant's jobs, newest first, and where a queued job stands. Ids sort by time."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -12,6 +14,7 @@ from core.store.jobs.records import Jobs
 from core.store.jobs.timings import Pace
 from core.store.redis.client import Store
 from core.store.redis.keys import key
+from core.store.redis.lists import newest_of
 
 #: so many jobs are looked at for one page at most
 LOOKED_AT = 2000
@@ -33,6 +36,8 @@ class QueuePosition(NamedTuple):
     at_cap: bool = False
     eta_p50_s: float | None = None
     eta_p90_s: float | None = None
+    #: it shall not start before an operator resumes its tenant, or everybody
+    paused: bool = False
 
 
 @redacted_repr("status")
@@ -71,6 +76,9 @@ class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 ALL_JOBS = JobFilter()
 
+#: reads ids, newest first: from this one on, before that one, so many
+_Read = Callable[[str, str, int], Awaitable[list[str]]]
+
 
 class JobsFound(NamedTuple):
     """A page of jobs. `next_after`: where to go on; None: there are no more."""
@@ -96,10 +104,23 @@ class JobQueries:
         It looks at `LOOKED_AT` jobs at most, so that a rare one costs Redis no more than a common one: then the page is
         short, and goes on after the last one looked at.
         """
+        read = partial(self._ids_between, _index(tenant, wanted))
+        return await self._page(read, wanted, after, limit, of={tenant})
+
+    async def page_of_all(
+        self, tenants: Sequence[str], wanted: JobFilter = ALL_JOBS, *, after: str | None = None, limit: int = 20
+    ) -> JobsFound:
+        """Read the same of these tenants together. It costs one small read more for each tenant."""
+        read = partial(newest_of, self._store, [_index(tenant, wanted) for tenant in tenants])
+        return await self._page(read, wanted, after, limit, of=set(tenants))
+
+    async def _page(
+        self, read: _Read, wanted: JobFilter, after: str | None, limit: int, *, of: AbstractSet[str]
+    ) -> JobsFound:
         found: list[Job] = []
         looked = 0
-        async for ids in self._ids(tenant, wanted, after, limit + 1):
-            found += [j for j in await self._jobs.load_many(ids) if j.tenant == tenant and wanted.takes(j)]
+        async for ids in self._ids(read, wanted, after, limit + 1):
+            found += [j for j in await self._jobs.load_many(ids) if j.tenant in of and wanted.takes(j)]
             if len(found) > limit:
                 return JobsFound(found[:limit], found[limit - 1].id)
             looked += len(ids)
@@ -107,12 +128,12 @@ class JobQueries:
                 return JobsFound(found, ids[-1])
         return JobsFound(found, None)
 
-    async def _ids(self, tenant: str, wanted: JobFilter, after: str | None, first: int) -> AsyncIterator[list[str]]:
+    async def _ids(self, read: _Read, wanted: JobFilter, after: str | None, first: int) -> AsyncIterator[list[str]]:
         """Name the jobs that may be wanted, newest first: a page's worth, then many at once."""
-        index, most = _index(tenant, wanted), first
+        most = first
         for oldest, newest in self._ranges(wanted):
             last = min(after, newest) if after else newest
-            while ids := await self._ids_between(index, oldest, last, most):
+            while ids := await read(oldest, last, most):
                 yield ids
                 if len(ids) < most:
                     break

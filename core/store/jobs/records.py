@@ -17,6 +17,7 @@ from core.model.session import Session
 from core.model.webhook import TenantWebhook
 from core.security.signed_links import output_path
 from core.settings import Settings
+from core.store.audit import AuditEntry, audit_argument
 from core.store.events import event_argument
 from core.store.leases import Claimed, LeaseLost, claim, set_aside
 from core.store.redis.client import Store
@@ -51,6 +52,14 @@ class Claim:
     crashes: int
     taken_over: bool
     suspected_since_ms: int | None = None
+
+
+class Holder(NamedTuple):
+    """Who holds a job. `owner` is empty where nobody does; `crashes`: processes that were lost at this step."""
+
+    owner: str
+    lease_until_ms: int | None
+    crashes: int
 
 
 class Jobs:
@@ -105,6 +114,7 @@ class Jobs:
         park_until_ms: int | None = None,
         fields: Mapping[str, bytes] | None = None,
         write_id: str | None = None,
+        audit: AuditEntry | None = None,
     ) -> Job:
         """Write `new` over `old` and return what is stored now: `new`, perhaps with a caller's cancel added.
 
@@ -113,13 +123,15 @@ class Jobs:
         the job until then; an ended job is let go for good. `owner` None writes for the API and the sweeper, who
         hold no lease: they may only cancel or expire, and get LeaseLost where the version has moved on.
         `write_id` names this write: under the same one it can be repeated when the answer was lost, and happens once.
+        `audit`: an operator asked for it, which is written in the same step.
         """
         write_id = write_id or new_write_id()
         while True:
             arguments = self._commit_arguments(
                 old, new, owner=owner, event=event, session=session, park_until_ms=park_until_ms, fields=fields or {}
             )
-            found = await self._store.run("commit_job", arguments | {"write": write_id}, _Committed)
+            arguments |= {"write": write_id, "audit": audit_argument(audit)}
+            found = await self._store.run("commit_job", arguments, _Committed)
             if found.outcome in ("ok", "again"):
                 written = new if found.outcome == "ok" else unpack(found.record, Job)
                 _count(old, written)
@@ -181,6 +193,13 @@ class Jobs:
         found: bytes | None = await self._store.ask("HGET", key("job", job_id), name)
         return found
 
+    async def holder(self, job_id: str) -> Holder:
+        """Tell who holds a job, and until when if it is not heard of."""
+        (owner, crashes), until_ms = await self._store.ask_in_a_row(
+            ("HMGET", key("job", job_id), "owner", "crashes"), ("ZSCORE", key("leases"), job_id)
+        )
+        return Holder((owner or b"").decode(), int(float(until_ms)) if until_ms else None, int(crashes or 0))
+
     async def renew(self, owners: dict[str, str]) -> tuple[list[str], list[str]]:
         """Heartbeat of ids held, each with its owner. Returns those that were lost and those to be canceled."""
         arguments = self._clock.for_operations() | {"owners": owners, "lease_ms": self.lease_ms}
@@ -218,6 +237,7 @@ PLACES = {
     for status in (Status.RUNNING, Status.CANCELING)
     for stage in (_NONE, *Stage)
     for wait in (_NONE, *WaitReason)
+    if wait != WaitReason.PAUSED  # which keeps jobs from starting
 }
 
 

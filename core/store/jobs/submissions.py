@@ -13,6 +13,7 @@ from core.model.job_view import UNPLACED
 from core.model.session import Session
 from core.security.redacted_repr import redacted_repr
 from core.settings import Settings
+from core.store.audit import AuditEntry, audit_argument
 from core.store.events import event_argument
 from core.store.idempotency import IDEMPOTENCY_MS, waits_of
 from core.store.jobs.timings import Pace
@@ -108,13 +109,16 @@ class Submissions:
         self,
         submissions: Sequence[Submission],
         *,
-        key_id: str,
+        key_id: str | None,
         idempotency: Idempotency | None,
         batch: BatchStart | None = None,
         preconditions: Preconditions | None = None,
         pace: Pace | None = None,
+        audit: AuditEntry | None = None,
     ) -> Accepted | Replayed | Rejected:
         """Keep jobs, all or none. After `Accepted` nothing can lose them but Redis itself.
+
+        `key_id` None: an operator submits, which `audit` says; no API key's limits apply.
 
         Raises NotReplicated where they are kept, but not by as many replicas as the settings ask for.
 
@@ -130,6 +134,7 @@ class Submissions:
             "remembered": {"webhook": raw(preconditions.webhook or b"")} if preconditions else None,
             "unplaced": raw(UNPLACED),
             "pace": pace._asdict() if pace else None,
+            "audit": audit_argument(audit),
         }
         return _outcome(await self._store.run("accept_jobs", arguments, _Answer, replicas=self._settings.wait_replicas))
 

@@ -19,6 +19,8 @@ class RedisBreaker:
         rule = BreakerRule(failures_allowed=1, first_pause_s=rest_s, longest_pause_s=rest_s, probe_s=rest_s)
         self._breaker = CircuitBreaker(rule)
         self._answered_s = 0.0
+        #: the last that was heard of Redis is that it takes no such password; who may not call hears the same
+        self.locked_out = False
 
     def may_call(self) -> bool:
         """Ask before a connection is taken. Who gets yes makes the call: while Redis is away it is the probe."""
@@ -39,5 +41,6 @@ class RedisBreaker:
 
     def answered(self) -> None:
         """Somebody got an answer."""
+        self.locked_out = False
         self._breaker.succeeded()
         self._answered_s = asyncio.get_running_loop().time()

@@ -12,6 +12,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
+    AuthenticationError,
     BusyLoadingError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -56,6 +57,15 @@ STORE_ERROR = RedisError
 _PASSING = ("MISCONF", "BUSY", "NOREPLICAS", "MASTERDOWN")
 
 
+def why_away(away: Exception) -> str:
+    """Say in a sentence for the operator why Redis is one of STORE_DOWN: one that refuses a password is not silent."""
+    if isinstance(away, AuthenticationError):
+        return "Redis refuses the user or the password in REDIS_URL."
+    if isinstance(away, OutOfMemoryError | ReadOnlyError):
+        return "Redis takes no writes at REDIS_URL."
+    return "Redis does not answer at REDIS_URL."
+
+
 class _Connection(AbstractConnection):
     """A connection that heeds cancels, and notes where Redis is away.
 
@@ -73,7 +83,8 @@ class _Connection(AbstractConnection):
         asked_s = asyncio.get_running_loop().time()
         try:
             await super().connect()  # type: ignore[no-untyped-call]
-        except (RedisConnectionError, RedisTimeoutError):
+        except (RedisConnectionError, RedisTimeoutError) as away:
+            self.breaker.locked_out = isinstance(away, AuthenticationError)
             self._unanswered(asked_s)
             raise
 
@@ -131,7 +142,8 @@ class _Pool(redis.asyncio.BlockingConnectionPool):
 
     async def ensure_connection(self, connection: AbstractConnection) -> None:
         if not self.breaker.may_call():
-            raise RedisConnectionError("Redis was away a moment ago")
+            refused = AuthenticationError if self.breaker.locked_out else RedisConnectionError
+            raise refused("Redis was away a moment ago")
         await super().ensure_connection(connection)
 
     async def release(self, connection: AbstractConnection) -> None:

@@ -47,6 +47,12 @@ SECRET_KEY_USE_KEPT_MS = 30 * 86_400_000
 IDLE_POLL_MS = 1000
 #: what only a newer release can read is left to its workers for so long at a time
 ANOTHERS_TURN_MS = 1_000
+#: operators' acts are kept for so long, and so many of them
+AUDIT_LIFE_MS = 366 * 86_400_000
+AUDIT_ENTRIES = 20_000
+#: stands for all tenants where one may be paused; no tenant can have this name
+EVERYBODY = "*"
+
 #: running times, and times in a stage, that estimates are made of
 RUN_SAMPLES = 500
 STAGE_SAMPLES = 100
@@ -60,8 +66,10 @@ _NAME = "reelgate_"
 _REPLICATION_MS = 500
 #: each may use what stands before it
 _SHARED = (
-    *("operation", "formats", "msgpack", "json", "queue", "crash_count", "gauges", "events", "admission"),
-    *("queue_position", "tokens", "reservations", "sessions", "batches", "deliveries", "processes"),
+    *("operation", "audit", "queue/pauses", "formats", "msgpack", "json", "queue/queue", "queue/crash_count", "gauges"),
+    *("events", "queue/admission", "queue/queue_position"),
+    *("tokens/tokens", "tokens/owner_sums", "tokens/token_index", "tokens/reservations"),
+    *("sessions", "batches", "deliveries", "queue/processes"),
 )
 
 
@@ -127,6 +135,9 @@ def _constants() -> str:
         "RUN_SAMPLES": RUN_SAMPLES,
         "MESSAGE_COSTS_LIFE_MS": MESSAGE_COSTS_LIFE_MS,
         "STAGE_SAMPLES": STAGE_SAMPLES,
+        "AUDIT_LIFE_MS": AUDIT_LIFE_MS,
+        "AUDIT_ENTRIES": AUDIT_ENTRIES,
+        "EVERYBODY": _lua_string(EVERYBODY.encode()),
         "OUTCOMES_PER_GROUP": OUTCOMES_PER_GROUP,
         "SECRET_KEY_USE_KEPT_MS": SECRET_KEY_USE_KEPT_MS,
     }

@@ -31,6 +31,8 @@ _SHAPES = {
     "backlog_counts": "rg:backlogs",  # HASH tenant -> "why they wait:how many", as it is in the sums
     "backlog_sums": "rg:backlogs:sums",  # HASH why they wait -> how many, of all tenants
     "workers": "rg:workers",  # HASH worker -> "alive until:slots"
+    "worker": "rg:worker:{}",  # STRING what a living worker says of itself
+    "paused": "rg:paused",  # HASH tenant, or EVERYBODY -> the time (ms) since which no job of theirs begins
     "wakeup": "rg:wakeup",  # LIST of one token at most, for a worker that waits for work
     "leases": "rg:leases",  # ZSET of leased jobs and deliveries by the end of the lease
     # sessions
@@ -73,6 +75,10 @@ _SHAPES = {
     "token_sums": "rg:pool-sums",  # HASH state -> tokens, and kind of credits -> credits, of the whole pool
     "named_tokens": "rg:toks:named:{}",  # SET of the tokens of a tenant, or of everybody, that are not anonymous
     "anonymous_tokens": "rg:toks:anonymous",  # ZSET of anonymous tokens by expiry
+    "token_shares": "rg:toks:shares",  # HASH token -> what of it stands in the sums of its owner
+    "token_scan": "rg:toks:scan",  # STRING where the look for tokens goes on that another version has added or removed
+    "owner_sums": "rg:toks:sums:{}",  # HASH of an owner's tokens: kind -> how many, and their credits
+    "owner_readings": "rg:toks:readings:{}",  # ZSET of an owner's tokens that are not over, by when their balance was read
     "message_costs": "rg:costs",  # HASH kind of message -> credits that the last one cost, and how many were too few
     "anonymous_identity": "rg:identity",  # HASH of this installation's anonymous identity
     "anonymous_identity_lock": "rg:identity:lock",  # STRING the worker that renews it
@@ -85,6 +91,7 @@ _SHAPES = {
     "secret_key_seals": "rg:seals",  # LIST of a known value, sealed under the keys that last wrote here, newest first
     "secret_keys_used": "rg:secret-keys",  # HASH name of a secret key -> the time at which a process last wrote under it
     "retired_hash_keys": "rg:hash-keys",  # HASH name of a secret key -> what its keyed hashes were made with, encrypted
+    "audit": "rg:audit",  # STREAM of what operators have done
     # gauges
     "gauges": "rg:gauges",  # HASH of what was counted over all of Redis, and when
     "gauges_holder": "rg:gauges:holder",  # STRING the worker that counts
@@ -105,8 +112,8 @@ _SHAPES = {
     "arq_retry": "arq:retry:{}",
 }
 
-#: every field of a hash; those of `workers`, `processes`, `token_reservations`, `token_sent` and `token_entries` are ids, of
-#: `backlog_counts` tenants, of `message_costs` and the sums kinds, of `job_outcomes` classes, of `gauges` names, of `secret_keys_used` and
+#: every field of a hash; those of `workers`, `processes` and of what is kept of tokens are ids, of `backlog_counts` and
+#: `paused` tenants, of `message_costs` and the sums kinds, of `job_outcomes` classes, of `gauges` names, of `secret_keys_used` and
 #: `retired_hash_keys` names of keys
 FIELDS = {
     "job": frozenset(
@@ -206,17 +213,24 @@ BOUNDS = {
     "wakeup": "one token; whoever looks for work takes it",
     **dict.fromkeys(("admitted", "leases", "workers", "jobs_at"), "what all workers together hold"),
     "queued_since": "queue_limit; a job leaves it when it starts or ends",
+    "worker": "TTL of the time for which it is taken for living",
+    "paused": "tenants, which an operator makes",
+    "audit": "AUDIT_ENTRIES, AUDIT_LIFE_MS",
     "backlog_counts": "tenants with a backlog",
     "backlog_sums": "reasons to wait, a closed set",
     **dict.fromkeys(
         ("deliveries_pending", "deliveries_dead"), "deliveries; one leaves them when it ends or is forgotten"
     ),
     **dict.fromkeys(
-        ("token_entries", "token_groups", "tokens_by_credits", "tokens_by_expiry", "token_wakes", "named_tokens"),
+        (
+            *("token_entries", "token_shares", "owner_readings", "token_groups", "tokens_by_credits"),
+            *("tokens_by_expiry", "token_wakes", "named_tokens"),
+        ),
         "tokens, which an operator adds and removes",
     ),
     "anonymous_tokens": "old anonymous tokens are swept",
-    "token_sums": "states and kinds of credits, a closed set",
+    **dict.fromkeys(("token_sums", "owner_sums"), "states, scopes and kinds of credits, a closed set"),
+    "token_scan": "one",
     "gauges": "names of gauges, a closed set",
     "gauges_holder": "TTL of the lease",
     "session": "an implicit one goes with its last job, an explicit one session_idle_s after its last use",

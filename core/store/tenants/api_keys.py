@@ -1,5 +1,6 @@
 """API keys: who a request comes from, and what it may do. Only a keyed hash of a key is stored."""
 
+import asyncio
 import re
 import secrets
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from core.security.redacted_repr import redacted_repr
 from core.store.redis.client import Store
 from core.store.redis.codec import pack
 from core.store.redis.keys import key
+from core.store.redis.lists import pages_of_set
 from core.store.retired_hash_keys import hashes_under_retired_keys
 from core.store.tenants.webhooks import Webhooks
 
@@ -102,8 +104,11 @@ class ApiKeys:
 
     async def of_tenant(self, tenant: str) -> list[KeyRow]:
         """List a tenant's keys, oldest first; those that cannot be read are left out."""
-        ids = sorted(i.decode() for i in await self._store.redis.smembers(key("tenant_keys", tenant)))  # type: ignore[misc]
-        return [row for key_id in ids if (row := (await self._find(key_id))[1])]
+        found: list[KeyRow] = []
+        async for page in pages_of_set(self._store, key("tenant_keys", tenant)):
+            rows = await asyncio.gather(*map(self._find, page))
+            found += [row for _, row in rows if row]
+        return sorted(found, key=lambda row: row.id)
 
     async def revoke(self, key_id: str) -> bool:
         """Make a key useless from now on. False: there is no such key."""
@@ -119,9 +124,9 @@ class ApiKeys:
 
     async def _find(self, key_id: str) -> tuple[str | None, KeyRow | None]:
         """Read the hash of a key, and what is stored under it."""
-        digest = await self._store.redis.get(key("api_key_hash", key_id))
+        digest = await self._store.ask("GET", key("api_key_hash", key_id))
         if digest is None:
             return None, None
-        raw, fmt = await self._store.redis.hmget(key("api_key", digest.decode()), ["rec", "fmt"])  # type: ignore[misc]
+        raw, fmt = await self._store.ask("HMGET", key("api_key", digest.decode()), "rec", "fmt")
         rows = self._store.read_all(KeyRow, [(key_id, raw, fmt)])
         return digest.decode(), rows[0] if rows else None

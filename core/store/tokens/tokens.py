@@ -1,24 +1,25 @@
 """The token pool, shared by all workers: encrypted at rest, named by an id everywhere else."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from core.clock import Clock, month_of
 from core.ids import new_id
-from core.model.token import Scope, SentMessage, Token, TokenState, Use, token_of
+from core.model.token import Scope, SentMessage, Token, TokenKind, TokenState, TokenSums, Use, token_of
 from core.security.encryption import Encryption
 from core.security.redacted_repr import redacted_repr
 from core.store.redis.client import HashRow, Store
 from core.store.redis.codec import Unreadable, raw, unreadable
 from core.store.redis.keys import key
+from core.store.redis.lists import pages_of_set
 from core.store.redis.results import Nothing
 from core.store.retired_hash_keys import hashes_under_retired_keys
 
 #: what was said of a token counts as said again when so long has passed, else it may be the same mishap
 _APART_MS = 1_000
-#: tokens that are read in one round trip
-_AT_ONCE = 250
+#: pages that are asked for in a row, each of a hundred tokens, where the index does not know of all of them yet
+_PAGES_IN_A_ROW = 100
 
 
 class OverBudget(Exception):  # noqa: N818 - it says what the tenant is
@@ -68,9 +69,35 @@ class _RefusalNoted(NamedTuple):
     said_before: bool = False
 
 
-class _Serving(NamedTuple):
+class _Found(NamedTuple):
+    whole: bool = False
     named: bool = False
     tokens: tuple[str, ...] = ()
+
+
+class _Summed(NamedTuple):
+    whole: bool = False
+    sure: bool = False
+    kinds: tuple[str, ...] = ()
+    known: int = 0
+    available: int = 0
+    frozen: int = 0
+    read_ms: int | None = None
+
+
+class _OfIndex(Protocol):
+    @property
+    def whole(self) -> bool: ...
+
+
+OfIndex = TypeVar("OfIndex", bound=_OfIndex)
+
+
+class Serving(NamedTuple):
+    """Some of the tokens that serve a tenant. `named`: there are such as are not the anonymous identity's."""
+
+    named: bool
+    tokens: list[Token]
 
 
 class Tokens:
@@ -139,16 +166,12 @@ class Tokens:
             await self.remove(token_id)
 
     async def all(self) -> list[Token]:
-        """List the pool, without secrets and without those that cannot be read."""
-        return await self._load([each.decode() for each in await self._store.redis.smembers(key("tokens"))])  # type: ignore[misc]
+        """List the pool by id, without secrets and without those that cannot be read. For an operator, who waits."""
+        found = [token async for page in pages_of_set(self._store, key("tokens")) for token in await self._load(page)]
+        return sorted(found, key=lambda token: token.id)
 
-    async def _load(self, ids: Iterable[str]) -> list[Token]:
-        """Read tokens in one round trip for every few hundred, in the order of their ids."""
-        names = sorted(ids)
-        found = [await self._load_some(names[start : start + _AT_ONCE]) for start in range(0, len(names), _AT_ONCE)]
-        return [token for some in found for token in some]
-
-    async def _load_some(self, token_ids: Sequence[str]) -> list[Token]:
+    async def _load(self, token_ids: Sequence[str]) -> list[Token]:
+        """Read some tokens in one round trip; those that are gone or cannot be read are left out."""
         found = []
         for token_id, row, in_flight in await self._rows(token_ids):
             with suppress(Unreadable):
@@ -319,18 +342,46 @@ class Tokens:
         """Whether an operator's or this tenant's own token is in the pool: then nobody is anonymous."""
         return (await self._find_serving(tenant, most=1)).named
 
-    async def serving(self, tenant: str, *, most: int | None = None) -> list[Token]:
-        """List the tokens that this tenant's jobs may run on: the operator's and its own, or else the anonymous one.
+    async def serving(self, tenant: str, *, most: int) -> Serving:
+        """List about `most` of the tokens that this tenant's jobs may run on, at the same cost whatever there are.
 
-        `most`: about so many of them, whatever there are, at the same cost: some by chance, and those never read.
+        The operator's and its own that are not over: those never read, those read longest ago, and some by chance. Where
+        there are none of either, the anonymous identity's.
         """
         found = await self._find_serving(tenant, most=most)
         tokens = await self._load(found.tokens)
-        return tokens if found.named else [t for t in tokens if t.state is not TokenState.EXPIRED]
+        return Serving(found.named, [t for t in tokens if found.named or t.state is not TokenState.EXPIRED])
 
-    async def _find_serving(self, tenant: str, *, most: int | None) -> _Serving:
+    async def _find_serving(self, tenant: str, *, most: int) -> _Found:
         arguments = self._clock.for_operations() | {"tenant": tenant, "most": most}
-        return await self._store.run("find_serving_tokens", arguments, _Serving)
+        return await _of_whole_index(lambda: self._store.run("find_serving_tokens", arguments, _Found))
+
+    async def sums(self, tenant: str) -> TokenSums:
+        """Add up all the tokens that this tenant's jobs may run on, at the same cost whatever there are."""
+        arguments = self._clock.for_operations() | {"tenant": tenant}
+        found = await _of_whole_index(lambda: self._store.run("sum_tokens", arguments, _Summed))
+        kinds = frozenset(kind for told in found.kinds if (kind := _kind(told)))
+        sure = found.whole and found.sure
+        return TokenSums(sure, kinds, found.known, found.available, found.frozen, found.read_ms)
+
+
+async def _of_whole_index(ask: Callable[[], Awaitable[OfIndex]]) -> OfIndex:
+    """Ask until the index knows of all tokens, each time of some more: after an upgrade it knows of none."""
+    found = await ask()
+    for _ in range(_PAGES_IN_A_ROW):
+        if found.whole:
+            break
+        found = await ask()
+    return found
+
+
+def _kind(told: str) -> TokenKind | None:
+    """Read ``1101 active``. None: a state that only a newer release knows."""
+    allowed, _, state = told.partition(" ")
+    if state not in set(TokenState):
+        return None
+    scopes = frozenset(scope for scope, is_allowed in zip(Scope, allowed, strict=True) if is_allowed == "1")
+    return TokenKind(scopes, TokenState(state))
 
 
 def _sent_message(value: str) -> SentMessage:

@@ -1,10 +1,11 @@
 -- Start an ended delivery's schedule anew, at once. What the URL of a job wanted no more it may be sent again when the
 -- caller asks for it.
--- Arguments: id, job, record, status ('pending'), status_before.
+-- Arguments: id, job, record, status ('pending'), status_before; audit (an operator asks for it).
 -- Results: written; absent: it is gone, or somebody else has done so.
 operation('repeat_delivery', function(a)
   local found = read_fields(key.delivery(a.id), 'status', 'tenant')
   if found.status ~= a.status_before then return {} end
+  write_audit(a.audit, 'done')
   write_delivery(a, found)
   call('ZREM', key.retire(), a.id)
   enqueue(a.id, now_ms)

@@ -3,14 +3,14 @@
 -- Arguments: process, kind ('api', 'worker'), format, oldest_reader (of that format), alive_ms (0: it goes), settle_ms,
 -- secret_keys (names of those that it has, the writing one first).
 -- A Redis that is full allows it: a process must be able to start then.
--- Results: written, oldest_reader (the mark as it is now); older, a format below it that somebody who lives writes.
+-- Results: written, oldest_reader (the mark as it is now; 0: it is no number); older, a format below it that somebody who lives writes.
 
 -- When which secret key last wrote: links that were signed under it work for a while after that.
 local function note_secret_key(name)
   call('HSET', key.secret_keys_used(), name, integer(now_ms))
   local used = call('HGETALL', key.secret_keys_used())
   for i = 1, #used, 2 do
-    if tonumber(used[i + 1]) < now_ms - SECRET_KEY_USE_KEPT_MS then call('HDEL', key.secret_keys_used(), used[i]) end
+    if (tonumber(used[i + 1]) or 0) < now_ms - SECRET_KEY_USE_KEPT_MS then call('HDEL', key.secret_keys_used(), used[i]) end
   end
 end
 
@@ -22,8 +22,10 @@ local function oldest_format(a, processes)
   return (unknown_worker or has_unknown_api(processes)) and FIRST_FORMAT or oldest
 end
 
+-- A mark that is no number is left to whoever wrote it.
 local function move_mark(a, oldest)
   local mark = read_mark()
+  if mark.written == 0 or mark.oldest_reader == 0 then return mark end
   local settled = mark.not_before_ms and mark.not_before_ms <= now_ms
   if oldest <= mark.written or not mark.not_before_ms then
     call('HSET', key.formats(), 'not_before_ms', integer(now_ms + a.settle_ms))

@@ -32,10 +32,18 @@ end
 local function count_queued_jobs(gauges, started)
   local behind, at_cap = sum(key.backlog_sums(), 'queued_behind'), sum(key.backlog_sums(), 'tenant_cap')
   local let_in = math.max(0, call('ZCARD', key.admitted()) - started)
+  local paused = sum(key.backlog_sums(), 'paused')
+  if is_everybody_paused() then behind, at_cap, paused = 0, 0, paused + behind + at_cap end
   gauges.queued = call('ZCARD', key.queued_all())
-  gauges.tenant_cap = math.min(at_cap, gauges.queued)
-  gauges.queued_behind = math.min(behind + let_in, gauges.queued - gauges.tenant_cap)
-  gauges.session_busy = gauges.queued - gauges.tenant_cap - gauges.queued_behind
+  gauges.paused = math.min(paused, gauges.queued)
+  gauges.tenant_cap = math.min(at_cap, gauges.queued - gauges.paused)
+  gauges.queued_behind = math.min(behind + let_in, gauges.queued - gauges.paused - gauges.tenant_cap)
+  gauges.session_busy = gauges.queued - gauges.paused - gauges.tenant_cap - gauges.queued_behind
+end
+
+local function count_pauses(gauges)
+  gauges.everybody_paused = is_everybody_paused() and 1 or 0
+  gauges.tenants_paused = (is_anybody_paused() and call('HLEN', key.paused()) or 0) - gauges.everybody_paused
 end
 
 local function oldest_ms(zset)
@@ -80,6 +88,7 @@ end
 local function count(a)
   local gauges = {counted_ms = now_ms}
   count_queued_jobs(gauges, count_started_jobs(a, gauges))
+  count_pauses(gauges)
   gauges.due = gauges.queued + call('ZCOUNT', key.arq_queue(), '-inf', now_ms)
   gauges.oldest_queued_ms = oldest_ms(key.queued_since())
   gauges.pending = call('ZCARD', key.deliveries_pending())

@@ -1,6 +1,7 @@
 -- Accept jobs (one, or a batch's): rate, caps, idempotency, records, indexes, events, backlogs, in one step.
 --
--- Arguments: tenant, key_id, jobs, unplaced, upload_until_ms; the limits submits_per_minute, tenant_queued_jobs,
+-- Arguments: tenant, jobs, unplaced, upload_until_ms; key_id (absent: an operator submits, whom no key's limits bind), audit
+-- (of an operator); the limits submits_per_minute, tenant_queued_jobs,
 -- tenant_running_jobs, queue_limit, session_idle_ms; and where there are any: idempotency {key_hash, body_hash, answer, life_ms},
 -- batch {id, record, jobs, created_at, delivery {id, record}, oldest}, remembered {webhook}, pace (`queue_position`).
 -- A job is {id, record, session, session_record, profile, rank, start_by_ms, uploads, event}.
@@ -15,8 +16,9 @@
 -- As `core.model.job_view.WaitView` has it.
 local function wait_json(found)
   local waits_for = found.at_cap and 'tenant_cap' or 'queued_behind'
+  if found.behind then waits_for = 'session_busy' end
   return json_object(
-    'reason', json_string(found.behind and 'session_busy' or waits_for),
+    'reason', json_string(found.paused and 'paused' or waits_for),
     'behind', json_string(found.behind),
     'position', json_number(found.position),
     'eta_p50_s', json_number(found.eta_p50_s, '%.1f'),
@@ -40,7 +42,7 @@ end
 
 local function over_limit(a, used)
   local count = #a.jobs
-  if used + count > a.submits_per_minute then
+  if a.key_id and used + count > a.submits_per_minute then
     return {outcome = 'rate', reset_ms = math.max(0, call('PTTL', key.rate(a.key_id)))}
   end
   if call('ZCARD', key.queued(a.tenant)) + count > a.tenant_queued_jobs then return {outcome = 'queue_full'} end
@@ -113,19 +115,35 @@ local function write_answer(tenant, idempotency, waits)
   call('PEXPIRE', stored, idempotency.life_ms)
 end
 
-operation('accept_jobs', function(a)
-  if a.remembered and call('EXISTS', key.api_key_hash(a.key_id)) == 0 then return {outcome = 'revoked'} end
-  local replayed = answered_before(a)
-  if replayed then return replayed end
-  local used = tonumber(call('GET', key.rate(a.key_id)) or '0')
-  local refused = over_limit(a, used) or session_missing(a) or webhook_changed(a)
-  if refused then return refused end
+-- Whether the API key that the caller remembers was revoked; and, in the same command, whether anybody is paused: a key
+-- counts as often as it is named.
+local function is_revoked(a)
+  if not a.remembered or not a.key_id then return false end
+  local api_key = key.api_key_hash(a.key_id)
+  local found = call('EXISTS', key.paused(), api_key, api_key)
+  any_paused = found % 2 == 1
+  return found < 2
+end
 
+local function count_submits(a, used)
+  if not a.key_id then return end
   if used == 0 then
     call('SET', key.rate(a.key_id), #a.jobs, 'PX', RATE_WINDOW_MS)
   else
     call('INCRBY', key.rate(a.key_id), #a.jobs)
   end
+end
+
+operation('accept_jobs', function(a)
+  if is_revoked(a) then return {outcome = 'revoked'} end
+  local replayed = answered_before(a)
+  if replayed then return replayed end
+  local used = a.key_id and tonumber(call('GET', key.rate(a.key_id)) or '0') or 0
+  local refused = over_limit(a, used) or session_missing(a) or webhook_changed(a)
+  if refused then return refused end
+
+  write_audit(a.audit, 'done')
+  count_submits(a, used)
   local waits = {}
   for _, job in ipairs(a.jobs) do
     write_job(a, job)
@@ -134,5 +152,6 @@ operation('accept_jobs', function(a)
   if a.batch then write_batch(a.batch, a.tenant, #a.jobs) end
   if a.idempotency then write_answer(a.tenant, a.idempotency, waits) end
   admit_jobs(64, a.tenant_running_jobs, a.tenant)
-  return {outcome = 'accepted', used = used + #a.jobs, reset_ms = call('PTTL', key.rate(a.key_id)), waits = waits}
+  local reset_ms = a.key_id and call('PTTL', key.rate(a.key_id)) or 0
+  return {outcome = 'accepted', used = used + #a.jobs, reset_ms = reset_ms, waits = waits}
 end)

@@ -3,7 +3,7 @@
 -- Arguments: id, version (of the record that was read), new_version, record, status, tenant, session, mode, fields
 -- (what is stored beside the record), tenant_running_jobs; at (where a job that has started is shown, see `show_job`); owner (absent: the API's cancel, or the sweeper's expiry, which
 -- only the version fences); write (the id of this very write); and where it applies: event, session_record,
--- reset_crashes, stage_sample {stage, ms}, sending {token, cost} (a message is about to go out), unsent_on (the token on
+-- reset_crashes, audit (an operator does it), stage_sample {stage, ms}, sending {token, cost} (a message is about to go out), unsent_on (the token on
 -- which it did not).
 -- mode is one of
 --   hold: the holder goes on
@@ -116,6 +116,7 @@ operation('commit_job', function(a)
   local found = read_fields(key.job(a.id), 'ver', 'owner', 'status', 'rec', 'write', 'at')
   local outcome = fenced(a, found)
   if outcome then return outcome end
+  write_audit(a.audit, 'done')
   write_record(a, found)
   if a.event then emit(a.event) end
   if a.stage_sample then write_sample(key.stage_samples(a.stage_sample.stage), a.stage_sample.ms, STAGE_SAMPLES) end

@@ -1,7 +1,8 @@
 -- Take a job or a delivery, for as long as the lease lasts.
 -- Arguments: id, owner, lease_ms.
+-- A job that has not begun, of a tenant that is paused, goes back into its backlog.
 -- Results: unreadable_fmt (of what only another release reads: nothing was done), claimed (absent: it is over, or another
--- holds it), and then
+-- holds it, or it shall not begin now), and then
 --   record, webhook (the tenant's default), crashes, suspected_since_ms (how long ago the last of them was)
 --   taken_over: the holder before stopped in mid-step; left_behind: it let its lease run out
 --   session_record of a job, event_id of a delivery
@@ -42,6 +43,18 @@ local function give_new_turn(id, found)
   return {}
 end
 
+-- A job whose tenant was paused after it was let in frees its place. It is let in again when its tenant is resumed.
+local function put_back(id, found)
+  dequeue(id)
+  call('HSET', key.job(id), 'owner', '')
+  call('ZREM', key.leases(), id)
+  call('ZREM', key.admitted(), id)
+  call('SREM', key.running(found.tenant), id)
+  join_backlog(found.tenant, id, call('HGET', key.job(id), 'rank'))
+  count_backlog(found.tenant, math.huge)  -- whether it is at its cap is not asked: it does not wait for that now
+  return {}
+end
+
 operation('claim', function(a)
   local record = record_key(a.id)
   local found = read_fields(record, 'rec', 'status', 'owner', 'tenant', 'session', 'event', 'fmt')
@@ -65,6 +78,7 @@ operation('claim', function(a)
   if left_behind then count_crash(record, found.owner) end
   uncount_own_crash(record, a.owner)
   uncount_crashes(record, lives_since(a.lease_ms))
+  if found.status == 'queued' and is_paused(found.tenant) then return put_back(a.id, found) end
   local handed_back = call('HDEL', record, 'handed') == 1
   take_lease(a.id, a.owner, now_ms + a.lease_ms)
   return {

@@ -5,11 +5,17 @@ local function stamp(hash)
   if written_fmt > (tonumber(call('HGET', hash, 'fmt') or '0') or 0) then call('HSET', hash, 'fmt', written_fmt) end
 end
 
+-- A format as the mark says it; 0, which no release reads, for what is no number (`core.model.formats.read_format`).
+local function read_format(told)
+  if not told then return FIRST_FORMAT end
+  return #told <= 9 and string.find(told, '^%d+$') and tonumber(told) or 0
+end
+
 local function read_mark()
   local found = read_fields(key.formats(), 'written', 'oldest_reader', 'not_before_ms')
   return {
-    written = tonumber(found.written or FIRST_FORMAT),
-    oldest_reader = tonumber(found.oldest_reader or FIRST_FORMAT),
+    written = read_format(found.written),
+    oldest_reader = read_format(found.oldest_reader),
     not_before_ms = tonumber(found.not_before_ms),
   }
 end

@@ -15,15 +15,20 @@ local function show_job(id, before, after)
   end
 end
 
--- Keep how many jobs of a tenant wait behind others, and how many because of its cap; of all tenants together the sums.
+-- Why the backlog of a tenant waits. That everybody is paused is looked at by whoever reads the sums.
+local function backlog_reason(tenant, tenant_running_jobs)
+  if is_tenant_paused(tenant) then return 'paused' end
+  return call('SCARD', key.running(tenant)) >= tenant_running_jobs and 'tenant_cap' or 'queued_behind'
+end
+
+-- Keep how many jobs of a tenant wait, and why; of all tenants together the sums.
 local function count_backlog(tenant, tenant_running_jobs)
   local backlog = call('ZCARD', key.backlog(tenant))
-  local at_cap = backlog > 0 and call('SCARD', key.running(tenant)) >= tenant_running_jobs
-  local reason = at_cap and 'tenant_cap' or 'queued_behind'
-  local after = backlog > 0 and reason .. ':' .. integer(backlog) or nil
+  local reason = backlog > 0 and backlog_reason(tenant, tenant_running_jobs)
+  local after = reason and reason .. ':' .. integer(backlog) or nil
   local before = call('HGET', key.backlog_counts(), tenant) or nil
   if before == after then return end
-  local changes = {[reason] = backlog}
+  local changes = reason and {[reason] = backlog} or {}
   if before then
     local reason_before, number = string.match(before, '^(.*):(%d+)$')
     changes[reason_before] = (changes[reason_before] or 0) - tonumber(number)

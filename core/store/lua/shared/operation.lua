@@ -5,7 +5,8 @@
 -- now_ms: the time of the present call. One host's time for all: a lease is written by one process and judged by
 -- another. A test says what time it is.
 -- written_fmt: the format in which the caller writes records.
-local call, now_ms, written_fmt
+-- any_paused: see `pauses`.
+local call, now_ms, written_fmt, any_paused
 
 local function redis_time_ms()
   local seconds_and_us = call('TIME')
@@ -47,6 +48,7 @@ local function operation(name, run, flags)
       local a = cmsgpack.unpack(arguments[1])
       now_ms = a.now_ms or redis_time_ms()
       written_fmt = a.fmt
+      any_paused = nil
       return flat(run(a))
     end,
   }

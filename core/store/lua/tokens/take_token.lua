@@ -49,8 +49,8 @@ local function held_token(a)
   return token and (a.only or fits(a, token, 0)) and id
 end
 
--- What is looked at of one level of credits, from each of its two ends, before all of it is.
-local LOOKED_AT = 16
+-- What is looked at of one level of credits, from each of its two ends; and of those in between.
+local LOOKED_AT, LOOKED_AT_BETWEEN = 16, 512
 
 local function first_on_level(a, group, level)
   local found = call('ZRANGEBYSCORE', key.tokens_by_expiry(group, level), integer(a.until_ms), '+inf', 'WITHSCORES',
@@ -59,30 +59,46 @@ local function first_on_level(a, group, level)
   return found[1], found[1] and tonumber(found[2]) + (level == 'unread' and 0.5 or 0)
 end
 
--- Of these tokens of a level, which come by expiry, the first that has the credits.
-local function first_with_credits(group, tokens, credits)
-  for i = 1, #tokens, 2 do
-    local free = call('ZSCORE', key.tokens_by_credits(group), tokens[i])
-    if free and tonumber(free) >= credits then return tokens[i], tonumber(tokens[i + 1]) end
+-- Of these tokens of a level the one that expires first, of those that have the credits and live as long as they must.
+local function first_that_fits(a, group, level, tokens, credits)
+  if #tokens == 0 then return nil end
+  local free = call('ZMSCORE', key.tokens_by_credits(group), unpack(tokens))
+  local expiries = call('ZMSCORE', key.tokens_by_expiry(group, level), unpack(tokens))
+  local best, best_ms
+  for i, id in ipairs(tokens) do
+    local expires_ms = tonumber(expiries[i] or '0')
+    if free[i] and tonumber(free[i]) >= credits and expires_ms >= a.until_ms and not (best and best_ms <= expires_ms) then
+      best, best_ms = id, expires_ms
+    end
   end
+  return best, best_ms
+end
+
+-- Some of those between two scores: all where they are few, else a stretch that is another one with each millisecond.
+local function stretch(zset, from, to, count)
+  local skipped = count > LOOKED_AT_BETWEEN and (now_ms * 7919) % (count - LOOKED_AT_BETWEEN + 1) or 0
+  return call('ZRANGEBYSCORE', zset, from, to, 'LIMIT', skipped, LOOKED_AT_BETWEEN)
 end
 
 -- Some tokens of the level that the credits are on have them, and some do not. The first of them is among those that expire
--- soon, or else one of those with the credits serves too; where none of either is found, all are looked at.
+-- soon, or else one of those with the credits serves too. Where neither end has one, those that have the credits are looked
+-- at, or those that live long enough, whichever are fewer.
 local function first_on_split_level(a, group, credits)
-  local by_credits, level = key.tokens_by_credits(group), level_of(credits)
-  local rich = call('ZRANGEBYSCORE', by_credits, credits, '(' .. integer(2 ^ level), 'LIMIT', 0, LOOKED_AT)
+  local level = level_of(credits)
+  local by_credits, by_expiry = key.tokens_by_credits(group), key.tokens_by_expiry(group, level)
+  local most, sooner = '(' .. integer(2 ^ level), integer(a.until_ms)
+  local rich = call('ZRANGEBYSCORE', by_credits, credits, most, 'LIMIT', 0, LOOKED_AT)
   if #rich == 0 then return nil end
-  local by_expiry = key.tokens_by_expiry(group, level)
-  local early = call('ZRANGEBYSCORE', by_expiry, integer(a.until_ms), '+inf', 'WITHSCORES', 'LIMIT', 0, LOOKED_AT)
-  local id, expires_ms = first_with_credits(group, early, credits)
-  if id or #early < 2 * LOOKED_AT then return id, expires_ms end
-  for _, other in ipairs(rich) do
-    local its_ms = tonumber(call('ZSCORE', by_expiry, other) or '0')
-    if its_ms >= a.until_ms and (not id or its_ms < expires_ms) then id, expires_ms = other, its_ms end
-  end
+  local early = call('ZRANGEBYSCORE', by_expiry, sooner, '+inf', 'LIMIT', 0, LOOKED_AT)
+  local id, expires_ms = first_that_fits(a, group, level, early, credits)
+  if id or #early < LOOKED_AT then return id, expires_ms end
+  id, expires_ms = first_that_fits(a, group, level, rich, credits)
   if id or #rich < LOOKED_AT then return id, expires_ms end
-  return first_with_credits(group, call('ZRANGEBYSCORE', by_expiry, integer(a.until_ms), '+inf', 'WITHSCORES'), credits)
+  local rich_count = call('ZCOUNT', by_credits, credits, most)
+  local long_count = call('ZCOUNT', by_expiry, sooner, '+inf')
+  local others = rich_count < long_count and stretch(by_credits, credits, most, rich_count)
+    or stretch(by_expiry, sooner, '+inf', long_count)
+  return first_that_fits(a, group, level, others, credits)
 end
 
 local function levels_above(group, level)

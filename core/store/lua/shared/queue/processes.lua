@@ -1,12 +1,12 @@
 -- Processes that serve this Redis, by what each says of itself.
 
 -- Who lives, by what each last said: "alive until:format:kind:secret keys". Releases before secret keys were named say
--- nothing of theirs. Those that have died are forgotten.
+-- nothing of theirs. Those that have died are forgotten, and so is what no process says.
 local function living_processes()
   local found, processes = {}, call('HGETALL', key.processes())
   for i = 1, #processes, 2 do
     local until_ms, format, kind, rest = string.match(processes[i + 1], '(%d+):(%d+):(%a+)(.*)')
-    if tonumber(until_ms) > now_ms then
+    if until_ms and tonumber(until_ms) > now_ms then
       found[processes[i]] = {format = tonumber(format), kind = kind, secret_keys = string.sub(rest, 2)}
     else
       call('HDEL', key.processes(), processes[i])
@@ -19,8 +19,8 @@ end
 local function has_unknown_worker(processes)
   local workers = call('HGETALL', key.workers())
   for i = 1, #workers, 2 do
-    local until_ms = tonumber(string.match(workers[i + 1], '(%d+):'))
-    if until_ms > now_ms and not processes[workers[i]] then return true end
+    local until_ms = string.match(workers[i + 1], '(%d+):')
+    if until_ms and tonumber(until_ms) > now_ms and not processes[workers[i]] then return true end
   end
 end
 

@@ -10,7 +10,7 @@ end
 -- Releases of the first format count how often a token was taken, and write down no message that they send. While they
 -- may run, what they do is told from their reservations, and what is done here is counted as they do.
 local function first_format_runs()
-  return tonumber(call('HGET', key.formats(), 'first_until_ms') or '0') > now_ms
+  return (tonumber(call('HGET', key.formats(), 'first_until_ms') or '0') or 0) > now_ms
 end
 
 local function note_taken(token)

@@ -15,12 +15,13 @@ local function join_backlog(tenant, id, rank)
   join_ring(tenant)
 end
 
--- How many jobs all living workers can hold; those that have died are forgotten.
+-- How many jobs all living workers can hold; those that have died are forgotten, and so is what
+-- is no worker's word.
 local function capacity()
   local slots, workers = 0, call('HGETALL', key.workers())
   for i = 1, #workers, 2 do
     local until_ms, own_slots = string.match(workers[i + 1], '(%d+):(%d+)')
-    if tonumber(until_ms) > now_ms then slots = slots + tonumber(own_slots) else call('HDEL', key.workers(), workers[i]) end
+    if until_ms and tonumber(until_ms) > now_ms then slots = slots + tonumber(own_slots) else call('HDEL', key.workers(), workers[i]) end
   end
   return slots
 end
@@ -31,16 +32,21 @@ local function count_backlogs(tenants, tenant_running_jobs)
 end
 
 -- One turn for each tenant, round the ring, while there is room for `most`. A tenant at its cap leaves the ring; the end
--- of one of its jobs brings it back. `changed`: a tenant whose backlog was changed before.
+-- of one of its jobs brings it back. So does one that is paused, whom its resumption brings back; while everybody is,
+-- the ring stays as it is. `changed`: a tenant whose backlog was changed before.
 local function admit_jobs(most, tenant_running_jobs, changed)
   local tenants = {}
   if changed then tenants[changed] = true end
   local room = math.min(most, capacity() - call('ZCARD', key.admitted()))
   while room > 0 do
-    local tenant = call('ZPOPMIN', key.tenant_ring())[1]
+    local tenant, turn = unpack(call('ZPOPMIN', key.tenant_ring()))
     if not tenant then break end
+    if is_everybody_paused() then
+      call('ZADD', key.tenant_ring(), turn, tenant)
+      break
+    end
     tenants[tenant] = true
-    if call('SCARD', key.running(tenant)) < tenant_running_jobs then
+    if not is_tenant_paused(tenant) and call('SCARD', key.running(tenant)) < tenant_running_jobs then
       local id = call('ZPOPMIN', key.backlog(tenant))[1]
       if id then
         call('ZADD', key.admitted(), now_ms, id)

@@ -6,72 +6,19 @@
 -- A level is a power of two, so whoever looks for 50 credits asks the levels from 64 on for their first, and looks closely
 -- at the tokens of one level alone.
 --
--- Whoever changes a token indexes it anew. What stands in the index of each is kept beside it, so that this costs two looks
--- where nothing has changed, and so that sums over all tokens need no count.
+-- Whoever changes a token indexes it anew. What stands in the index of each is kept beside it, so that this costs three
+-- looks where nothing has changed, and so that sums over all tokens need no count.
 
-local SCOPES = {'read', 'write', 'upload', 'render'}
 -- the expiry of a token that has none
 local NEVER_MS = 9e14
 -- tokens that something happens to by itself, all at once, are indexed so many at a time
 local WAKES_AT_ONCE = 100
-
-local function holds(words, word)
-  return string.find(words, '+' .. word .. '+', 1, true) ~= nil
-end
-
--- Nothing is said of a token that has left the pool. One of which a field is missing serves nobody.
-local function read_token(id)
-  local token = read_fields(key.token(id), 'state', 'tenant', 'expires_ms', 'available', 'frozen', 'reserved',
-    'rest_until_ms', 'scopes', 'kind', 'blocked', 'denied', 'doubted_ms', 'doubt scope read', 'doubt scope write',
-    'doubt scope upload', 'doubt scope render')
-  if not token.state then return nil end
-  if not (token.scopes and token.kind and token.tenant) then token.state = 'unreadable' end
-  token.scopes, token.kind, token.tenant = token.scopes or '', token.kind or '', token.tenant or ''
-  token.expires_ms = tonumber(token.expires_ms or '0')
-  token.rest_until_ms = tonumber(token.rest_until_ms or '0')
-  -- what rests after a 429 serves again by itself
-  if token.state == 'rate_limited' and token.rest_until_ms <= now_ms then token.state = 'active' end
-  return token
-end
-
-local function is_closed_to_exports(token)
-  return token.state == 'export_blocked' and tonumber(token.blocked or '0') >= REFUSED_EXPORTS
-end
-
-local function may(token, scope)
-  if scope == 'render' and is_closed_to_exports(token) then return false end
-  if holds('+' .. string.gsub(token.denied or '', ' ', '+') .. '+', scope) then return false end
-  local scopes = '+' .. token.scopes .. '+'
-  return token.scopes == '' or holds(scopes, scope) or holds(scopes, '*')
-end
-
--- Until when it counts that this scope was refused to the token once, which may have been a mishap; nil: it does not.
-local function doubted_until_ms(token, scope)
-  local at_ms = tonumber(token['doubt scope ' .. scope] or '0')
-  return at_ms > 0 and now_ms - at_ms <= REFUSAL_FORGOTTEN_MS and at_ms + REFUSAL_FORGOTTEN_MS + 1 or nil
-end
-
-local function is_doubted(token, scope)
-  return (scope == 'render' and token.state == 'export_blocked') or doubted_until_ms(token, scope) ~= nil
-end
-
-local function is_usable(token)
-  return token.state == 'active' or token.state == 'export_blocked'
-end
-
--- What is free of a token's credits; nil: its balance was never read.
-local function free_credits(token)
-  return token.available and tonumber(token.available) - tonumber(token.reserved or '0')
-end
+-- and so are those that a process of another version has added or removed
+local STRANGERS_AT_ONCE = 100
 
 local function level_of(credits)
   if not credits then return 'unread' end
   return credits < 1 and 0 or select(2, math.frexp(credits))
-end
-
--- Everybody's tokens are of '*', which no tenant is called.
-local function owner_of(token)
-  return token.tenant == '' and '*' or token.tenant
 end
 
 -- '<o or a> <may 1111> <doubted 0000> <owner>'
@@ -82,17 +29,6 @@ local function group_of(token)
     doubts = doubts .. (is_doubted(token, scope) and '1' or '0')
   end
   return (token.kind == 'anonymous' and 'a' or 'o') .. ' ' .. mays .. ' ' .. doubts .. ' ' .. owner_of(token)
-end
-
--- When something of a token changes although nobody writes it; 0: never.
-local function wake_ms_of(token)
-  if token.state == 'rate_limited' then return token.rest_until_ms end
-  local first_ms = 0
-  for _, scope in ipairs(SCOPES) do
-    local until_ms = doubted_until_ms(token, scope)
-    if until_ms and (first_ms == 0 or until_ms < first_ms) then first_ms = until_ms end
-  end
-  return first_ms
 end
 
 -- What the index holds of a token, as text: state, credits (available, frozen, reserved, free), expiry, wake, level, kind,
@@ -162,6 +98,7 @@ local function index_token(id)
   if not token and call('SISMEMBER', key.tokens(), id) == 1 then
     token = {state = 'unreadable', scopes = '', kind = '', tenant = '', expires_ms = 0, rest_until_ms = 0}
   end
+  keep_share(id, token)
   local text, text_before = token and entry_of(token), call('HGET', key.token_entries(), id) or nil
   if text == text_before then return end
   local before, after = parse_entry(text_before), parse_entry(text)
@@ -188,9 +125,34 @@ local function wake_tokens()
   end
 end
 
--- A process of another version adds and removes tokens without a word to the index: then all are looked at once.
+local function is_index_whole()
+  local tokens = call('SCARD', key.tokens())
+  return tokens == call('HLEN', key.token_entries()) and tokens == call('HLEN', key.token_shares())
+end
+
+-- Index again what the index has and the pool has not; returns where the next look goes on.
+local function drop_strangers(hash, cursor)
+  local found = call('HSCAN', hash, cursor, 'COUNT', STRANGERS_AT_ONCE)
+  for i = 1, #found[2], 2 do
+    if call('SISMEMBER', key.tokens(), found[2][i]) == 0 then index_token(found[2][i]) end
+  end
+  return found[1]
+end
+
+-- A process of another version adds and removes tokens without a word to the index: then some are looked at, from where the
+-- last look stopped. Returns whether all are in the index.
 local function index_strangers()
-  if call('SCARD', key.tokens()) == call('HLEN', key.token_entries()) then return end
-  for _, id in ipairs(call('HKEYS', key.token_entries())) do index_token(id) end
-  for _, id in ipairs(call('SMEMBERS', key.tokens())) do index_token(id) end
+  if is_index_whole() then return true end
+  local pool, entries, shares = string.match(call('GET', key.token_scan()) or '', '^(%d+) (%d+) (%d+)$')
+  local found = call('SSCAN', key.tokens(), pool or '0', 'COUNT', STRANGERS_AT_ONCE)
+  for _, id in ipairs(found[2]) do index_token(id) end
+  entries = drop_strangers(key.token_entries(), entries or '0')
+  shares = drop_strangers(key.token_shares(), shares or '0')
+  call('SET', key.token_scan(), found[1] .. ' ' .. entries .. ' ' .. shares)
+  return is_index_whole() and call('DEL', key.token_scan()) == 1
+end
+
+-- Whether an operator's or this tenant's own token is in the pool: then nobody is anonymous.
+local function has_named_tokens(tenant)
+  return call('EXISTS', key.named_tokens(tenant), key.named_tokens('*')) > 0
 end

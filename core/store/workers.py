@@ -1,0 +1,59 @@
+"""Workers by what each says of itself with every beat, and whether it lives."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from core.clock import Clock
+from core.store.redis.client import Store
+from core.store.redis.keys import key
+
+
+class WorkerFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker says of itself."""
+
+    host: str
+    version: str
+    started_at_ms: int
+    #: jobs and deliveries that it holds
+    jobs: int
+    deliveries: int
+    #: how late its event loop came to the last timer that was looked at
+    lag_ms: int
+
+
+class LivingWorker(NamedTuple):
+    """A worker that has said lately that it lives. `facts` None: an older release's, which says no more."""
+
+    id: str
+    slots: int
+    alive_until_ms: int
+    facts: WorkerFacts | None
+
+
+class Workers:
+    """Reads who lives."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def living(self) -> list[LivingWorker]:
+        """List them by their names."""
+        found: dict[bytes, bytes] = await self._store.redis.hgetall(key("workers"))  # type: ignore[misc]
+        beats = {name.decode(): value.split(b":") for name, value in sorted(found.items())}
+        lives = {name: beat for name, beat in beats.items() if int(beat[0]) > self._clock.now_ms()}
+        told = await self._store.redis.mget([key("worker", name) for name in lives]) if lives else []
+        return [
+            LivingWorker(name, int(slots), int(until_ms), _facts(raw))
+            for (name, (until_ms, slots)), raw in zip(lives.items(), told, strict=True)
+        ]
+
+
+def _facts(raw: bytes | None) -> WorkerFacts | None:
+    if raw is None:
+        return None
+    try:
+        return msgspec.json.decode(raw, type=WorkerFacts)
+    except msgspec.DecodeError:  # of a newer release, which says it otherwise
+        return None

@@ -1,0 +1,69 @@
+"""Callbacks of all tenants: listed, and sent again."""
+
+import click
+
+from core.events.delivery import DeliveryState
+from service.admin.context import AdminContext, announced, refusals_written, require_id
+from service.admin.facts import delivery_facts, time_of
+from service.admin.jobs import default_url
+from service.admin.shown import show_page
+from service.cli.terminal import print_json
+from service.jobs.redelivery import send_again, send_range_again
+
+_COLUMNS = {
+    "ID": "id",
+    "STATE": "status",
+    "TYPE": "type",
+    "TENANT": "tenant",
+    "HOST": "host",
+    "TRIES": "attempts",
+    "LAST": "last_status",
+    "CREATED": "created_at",
+    "JOB": "job_id",
+}
+
+
+async def show_deliveries(
+    context: AdminContext, state: DeliveryState, *, tenant: str, after: str | None, limit: int, as_json: bool
+) -> None:
+    """List the deliveries in one state, newest first, with no more of their URLs than the host."""
+    if after:
+        require_id(context, after, "dlv")
+    tenants = await context.tenants_or(tenant)
+    found = [d for d, _ in await context.api.deliveries.page_of_all(tenants, state, after=after, limit=limit + 1)]
+    page = found[:limit]
+    defaults = {each: await default_url(context, each) for each in {d.tenant for d in page if d.url is None}}
+    rows = [delivery_facts(d, defaults.get(d.tenant)) for d in page]
+    show_page(rows, _COLUMNS, next_after=page[-1].id if len(found) > limit else None, as_json=as_json)
+
+
+async def redeliver_one(context: AdminContext, delivery_id: str, *, as_json: bool) -> None:
+    """Send a callback again, as its caller would."""
+    require_id(context, delivery_id, "dlv")
+    delivery = await context.api.deliveries.load(delivery_id)
+    if delivery is None:
+        raise click.ClickException(f"there is no delivery {delivery_id}")
+    entry = context.entry("redeliver", delivery.id, delivery.job_id, tenant=delivery.tenant)
+    async with refusals_written(context, entry):
+        again = await send_again(context.api, delivery, audit=entry)
+    if as_json:
+        print_json({"id": again.id, "status": str(again.state)})
+    else:
+        click.echo(f"{again.id} is {again.state}")
+
+
+async def redeliver_dead(
+    context: AdminContext, tenant: str, *, since_ms: int, until_ms: int | None, as_json: bool
+) -> None:
+    """Send again what was given up of a tenant's callbacks that were made in a time range, newest first."""
+    await context.tenants_or(tenant)
+    until_ms = until_ms or context.api.clock.now_ms()
+    entry = context.entry("redeliver dead", f"{time_of(since_ms)}/{time_of(until_ms)}", tenant=tenant)
+    async with announced(context, entry) as act:
+        done = await send_range_again(context.api, tenant, DeliveryState.DEAD, since_ms=since_ms, until_ms=until_ms)
+        act.outcome = f"done: {done.sent} sent"
+    if as_json:
+        print_json({"sent": done.sent, "has_more": done.has_more})
+    else:
+        more = "; there are more: run it again" if done.has_more else ""
+        click.echo(f"{done.sent} are on their way again{more}")

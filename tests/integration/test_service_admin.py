@@ -1,0 +1,455 @@
+"""`reelgate admin` over a real Redis beside a real API: what it shows, what it does, and what it writes down of that."""
+
+import asyncio
+import json
+import os
+import pwd
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+from redis.exceptions import ResponseError
+
+from core.clock import rfc3339
+from core.events.delivery import Attempt, DeliveryState
+from core.ids import new_id
+from core.model.webhook import TenantWebhook
+from core.security.encryption import token_fingerprint
+from core.store.jobs.admission import Admission
+from core.store.redis.client import Redis
+from core.store.redis.keys import key
+from core.store.workers import WorkerFacts
+from service.admin.command import admin
+from service.jobs.redelivery import RANGE_AT_ONCE
+from tests.api_fixture import ASK, SECRET_KEY, Api, running_api
+from tests.job_ends import OWNER, fail, running, succeed
+
+PROMPT = "trim the first 2 seconds of the secret film"
+MEDIA = "https://media.example.com/private-name.mp4?signature=s3cret"
+HOOK = "https://user-hooks.example.com/path?token=s3cret"
+SECRET = "nmv_usr_0123456789abcdef"
+CONTENT = (PROMPT, "private-name", "s3cret", "order-7", SECRET)
+
+Run = Callable[..., Awaitable[Result]]
+
+
+@pytest.fixture
+async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
+    async with running_api(redis_url, tmp_path / "storage") as running_one:
+        yield running_one
+
+
+@pytest.fixture
+def run(api: Api, redis_url: str, tmp_path: Path) -> Run:
+    """Run a command in a process's own loop, where nobody sits at the terminal."""
+    storage = tmp_path / "of nobody"
+    environment = {
+        "REDIS_URL": redis_url,
+        "REELGATE_SECRET_KEYS": SECRET_KEY,
+        "REELGATE_PUBLIC_URL": api.url,
+        "REELGATE_STORAGE": str(storage),
+    }
+
+    async def ran(*words: str) -> Result:
+        done = await asyncio.to_thread(CliRunner().invoke, admin, words, env=environment)
+        assert "Traceback" not in done.output
+        assert isinstance(done.exception, SystemExit | None), done.exc_info
+        assert not storage.exists(), "it needs no files"
+        return done
+
+    return ran
+
+
+async def told(run: Run, *words: str) -> Any:
+    done = await run(*words, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+async def trail(run: Run) -> list[tuple[str, str, str | None]]:
+    """What was done, oldest first: action, outcome, tenant."""
+    rows = (await told(run, "audit"))["data"]
+    return [(row["action"], row["outcome"], row["tenant"]) for row in reversed(rows)]
+
+
+async def submit(api: Api, tenant: str = "acme", **fields: Any) -> str:
+    async with await api.caller(tenant) as http:
+        answer = await http.post("/v1/jobs", json=ASK | fields)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["id"])
+
+
+async def secret_job(api: Api) -> str:
+    asked = {"media": [{"url": MEDIA}], "metadata": {"order": "order-7"}, "webhook": {"url": HOOK}}
+    return await submit(api, prompt=PROMPT, **asked)
+
+
+async def test_jobs_of_all_tenants_are_listed_newest_first_page_by_page(api: Api, run: Run) -> None:
+    made = [await submit(api, tenant) for tenant in ("acme", "beta", "acme", "gamma", "beta")]
+    seen, after = [], None
+    while True:
+        page = await told(run, "jobs", "--limit", "2", *(("--after", after) if after else ()))
+        seen += [row["id"] for row in page["data"]]
+        after = page["next_after"]
+        if after is None:
+            break
+    assert seen == made[::-1]
+
+
+async def test_jobs_are_found_by_tenant_state_skill_and_time(api: Api, run: Run) -> None:
+    first, second = await submit(api), await submit(api, "beta", profile="ai-video-pro-online")
+    await fail(api.context, first)
+    created = (await told(run, "job", second))["created_at"]
+
+    async def ids(*words: str) -> list[str]:
+        return [row["id"] for row in (await told(run, "jobs", *words))["data"]]
+
+    assert await ids("--tenant", "beta") == await ids("--state", "queued") == [second]
+    assert await ids("--profile", "ai-video-pro-online") == await ids("--since", created) == [second]
+    assert await ids("--until", created) == await ids("--state", "failed") == [first]
+    assert await ids("--since", "1h") == [second, first]
+    assert await ids("--until", "1h") == []
+
+
+async def test_a_list_of_a_million_jobs_costs_as_much_as_one_of_a_few(api: Api, run: Run) -> None:
+    async def cost(*words: str) -> int:
+        redis = api.context.store.redis
+        await redis.config_resetstat()
+        page = await told(run, "jobs", "--limit", "3", *words)
+        assert len(page["data"]) <= 3
+        stats: dict[str, dict[str, int]] = await redis.info("commandstats")
+        return sum(row["calls"] for row in stats.values())
+
+    for tenant in ("acme", "beta"):
+        await submit(api, tenant)
+        await submit(api, tenant)
+    few = await cost()
+    for _ in range(30):
+        await submit(api)
+    assert await cost() <= few + 3, "one that is shown is looked up; those that are not cost nothing"
+
+
+async def test_rare_jobs_among_many_are_looked_for_so_far_and_no_further(
+    api: Api, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.store.jobs.queries.LOOKED_AT", 3)
+    monkeypatch.setattr("core.store.jobs.queries._AT_ONCE", 2)
+    rare = await submit(api, profile="ai-video-pro-online")
+    await fail(api.context, rare)
+    for _ in range(9):
+        await fail(api.context, await submit(api, "beta"))
+    words = ("jobs", "--state", "failed", "--profile", "ai-video-pro-online", "--limit", "1")
+    page = await told(run, *words)
+    assert page["data"] == []
+    assert page["next_after"]
+    for _ in range(9):
+        if page["data"]:
+            break
+        page = await told(run, *words, "--after", page["next_after"])
+    assert [row["id"] for row in page["data"]] == [rare]
+
+
+async def test_no_command_shows_content_or_a_secret_unless_it_is_asked_for_which_is_written_down(
+    api: Api, run: Run
+) -> None:
+    job_id = await secret_job(api)
+    token_id = await api.context.tokens.add(SECRET, kind="operator")
+    await api.context.webhooks.set_default("acme", TenantWebhook(url=HOOK))
+    await fail(api.context, job_id)
+    for words in (
+        ("jobs",),
+        ("job", job_id),
+        ("deliveries", "--state", "pending"),
+        ("tenants",),
+        ("workers",),
+        ("audit",),
+    ):
+        for form in ((), ("--json",)):
+            shown = await run(*words, *form)
+            assert shown.exit_code == 0
+            assert [word for word in CONTENT if word in shown.output] == [], (words, form)
+    assert await trail(run) == []
+    facts = await told(run, "job", job_id, "--content")
+    assert facts["content"]["prompt"] == PROMPT
+    assert facts["content"]["media"][0]["url"] == "https://media.example.com/private-name.mp4"
+    assert facts["content"]["metadata"] == {"order": "order-7"}
+    assert "s3cret" not in json.dumps(facts)
+    assert await trail(run) == [("read content", "done", "acme")]
+    assert token_id not in json.dumps(facts), "the job never had it"
+
+
+async def test_a_job_is_shown_with_its_holder_its_lease_and_its_tokens_fingerprint(api: Api, run: Run) -> None:
+    job_id = await secret_job(api)
+    token_id = await api.context.tokens.add(SECRET, kind="operator")
+    job = await running(api.context, job_id)
+    taken = msgspec.structs.replace(job, token_id=token_id, version=job.version + 1)
+    await api.context.jobs.commit(job, taken, owner=OWNER)
+    facts = await told(run, "job", job_id)
+    assert (facts["status"], facts["stage"], facts["tenant"]) == ("running", "preparing", "acme")
+    assert facts["worker"] is None, "of `worker-1` without a count"
+    assert facts["lease_until"] > facts["started_at"]
+    assert (facts["token_id"], facts["token_fingerprint"]) == (token_id, token_fingerprint(SECRET))
+    assert facts["media"] == 1
+    assert facts["webhook_host"] == "user-hooks.example.com"
+    words = (await run("job", job_id)).output
+    assert f"token_fingerprint    {token_fingerprint(SECRET)}" in words
+
+
+async def test_jobs_are_cancelled_as_their_callers_would_and_their_callbacks_are_sent(api: Api, run: Run) -> None:
+    queued, at_work, over = await secret_job(api), await submit(api, "beta"), await submit(api, "beta")
+    await fail(api.context, over)
+    await running(api.context, at_work)
+    unknown = new_id("job")
+    done = await run("cancel", queued, at_work, over, unknown, "job_x", "--yes")
+    assert done.exit_code == 1
+    assert done.stdout.splitlines() == [f"{queued} is canceled", f"{at_work} is canceling", f"{over} is failed"]
+    assert f"there is no job {unknown}" in done.stderr
+    assert "'job_x' is no id" in done.stderr
+    assert (await api.http.get(f"/v1/jobs/{queued}")).json()["status"] == "canceled"
+    [(callback, _)] = await api.context.deliveries.of_job(queued)
+    assert callback.type == "job.canceled"
+    assert await trail(run) == [
+        ("cancel", "done", "acme"),
+        ("cancel", "done", "beta"),
+        ("cancel", "unchanged: failed", "beta"),
+    ]
+
+
+async def test_an_act_asks_first_and_where_nobody_can_be_asked_it_is_not_done(api: Api, run: Run) -> None:
+    job_id = await submit(api)
+    for words in (("cancel", job_id), ("replay", job_id), ("pause", "acme"), ("redeliver", new_id("dlv"))):
+        refused = await run(*words)
+        assert (refused.exit_code, "say --yes" in refused.output) == (2, True), words
+    assert await trail(run) == []
+
+
+async def test_a_job_is_replayed_for_its_tenant_whatever_its_keys_are_and_that_is_one_step(api: Api, run: Run) -> None:
+    job_id = await submit(api, "beta")
+    refused = await run("replay", job_id, "--yes")
+    assert (refused.exit_code, refused.stderr) == (1, "Error: Replay it when it has.\n")
+    await fail(api.context, job_id)
+    for key_ in await api.context.api_keys.of_tenant("beta"):
+        await api.context.api_keys.revoke(key_.id)
+    made = await told(run, "replay", job_id, "--yes")
+    assert made["parent_id"] == job_id
+    found = await api.context.jobs.load(made["id"])
+    assert found is not None
+    assert (found.tenant, found.parent_id, found.prompt) == ("beta", job_id, ASK["prompt"])
+    assert await trail(run) == [("replay", "refused: not_ended", "beta"), ("replay", "done", "beta")]
+    assert (await told(run, "audit"))["data"][0]["ids"] == [job_id, made["id"]]
+    assert await api.context.store.redis.keys(key("rate", "*")), "the submit of the caller's key alone was counted"
+
+
+async def dead(api: Api, job_id: str) -> str:
+    """Give a job's callback up."""
+    (delivery, _), *_ = await api.context.deliveries.of_job(job_id)
+    assert await api.context.deliveries.claim(delivery.id, owner="w:1", lease_ms=1000)
+    tried = Attempt(at_ms=api.context.clock.now_ms(), status=500, excerpt="s3cret")
+    over = msgspec.structs.replace(delivery, state=DeliveryState.DEAD, attempts=(tried,), why="given up")
+    await api.context.deliveries.record(over, owner="w:1")
+    return delivery.id
+
+
+async def dead_callbacks(api: Api, *tenants: str) -> list[str]:
+    made = []
+    for tenant in tenants:
+        job_id = await submit(api, tenant, webhook={"url": HOOK})
+        await fail(api.context, job_id)
+        made.append(await dead(api, job_id))
+    return made
+
+
+async def test_callbacks_that_were_given_up_are_listed_over_all_tenants_and_sent_again(api: Api, run: Run) -> None:
+    first, second, third = await dead_callbacks(api, "acme", "beta", "acme")
+    page = await told(run, "deliveries", "--limit", "2")
+    assert [row["id"] for row in page["data"]] == [third, second]
+    rest = await told(run, "deliveries", "--after", page["next_after"])
+    [row] = rest["data"]
+    assert (row["id"], row["host"], row["last_status"]) == (first, "user-hooks.example.com", 500)
+    assert [row["id"] for row in (await told(run, "deliveries", "--tenant", "beta"))["data"]] == [second]
+    assert (await run("redeliver", first, "--yes")).stdout == f"{first} is pending\n"
+    again = await run("redeliver", first, "--yes")
+    assert (again.exit_code, "its schedule has ended" in again.stderr) == (1, True)
+    done = await run("redeliver", "--tenant", "acme", "--dead", "--since", "1h", "--yes")
+    assert done.stdout == "1 are on their way again\n"
+    assert [row["id"] for row in (await told(run, "deliveries", "--state", "pending"))["data"]] == [third, first]
+    assert await trail(run) == [
+        ("redeliver", "done", "acme"),
+        ("redeliver", "refused: being_sent", "acme"),
+        ("redeliver dead", "attempted", "acme"),
+        ("redeliver dead", "done: 1 sent", "acme"),
+    ]
+    announced, came_to = reversed((await told(run, "audit"))["data"][:2])
+    assert came_to["attempt"] == announced["id"]
+
+
+async def test_a_range_is_sent_again_in_bounded_parts(api: Api, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert RANGE_AT_ONCE == 1000
+    monkeypatch.setattr("service.jobs.redelivery.RANGE_AT_ONCE", 2)
+    await dead_callbacks(api, "acme", "acme", "acme")
+    words = ("redeliver", "--tenant", "acme", "--dead", "--since", "1h", "--yes")
+    assert await told(run, *words) == {"sent": 2, "has_more": True}
+    assert await told(run, *words) == {"sent": 1, "has_more": False}
+
+
+async def test_tenants_are_listed_with_what_they_have_and_may_have(api: Api, run: Run) -> None:
+    await submit(api, "beta")
+    await running(api.context, await submit(api, "beta"))
+    page = await told(run, "tenants", "--limit", "1")
+    assert (page["data"][0]["tenant"], page["next_after"]) == ("acme", "acme")
+    [row] = (await told(run, "tenants", "--after", "acme"))["data"]
+    assert (row["tenant"], row["queued"], row["running"], row["running_limit"]) == ("beta", 1, 1, 100)
+    assert (await told(run, "tenants", "--after", "beta"))["data"] == []
+
+
+async def test_a_pause_is_told_to_callers_and_to_operators_and_ends(api: Api, run: Run) -> None:
+    await Admission(api.context.store, api.context.settings, api.context.clock).admit(worker="w", slots=9, alive_s=600)
+    assert (await run("pause", "acme", "--yes")).stdout == "acme is paused\n"
+    assert (await run("pause", "acme", "--yes")).stdout == "acme was paused already\n"
+    job = await api.submit()
+    assert job["wait"]["reason"] == "paused"
+    assert job["wait"]["eta_p50_s"] is None
+    assert (await api.http.get(f"/v1/jobs/{job['id']}")).json()["wait"]["reason"] == "paused"
+    assert (await told(run, "jobs"))["data"][0]["wait"] == "paused"
+    assert (await told(run, "tenants"))["data"][0]["paused_since"]
+    assert (await run("pause", "--all", "--yes")).stdout == "everybody is paused\n"
+    resumed = await run("resume", "acme")
+    assert (resumed.stdout, "resume --all" in resumed.stderr) == ("acme is resumed\n", True)
+    assert (await told(run, "tenants"))["data"][0]["paused_since"]
+    await run("resume", "--all")
+    assert await api.context.store.redis.zscore(key("admitted"), job["id"]), "it is let in at once"
+    assert (await run("resume", "--all")).stdout == "everybody was not paused\n"
+    assert Counter(row[:2] for row in await trail(run)) == {
+        ("pause", "done"): 2,
+        ("pause", "unchanged"): 1,
+        ("resume", "done"): 2,
+        ("resume", "unchanged"): 1,
+    }
+
+
+async def test_workers_that_live_are_listed_with_what_they_say_also_those_of_an_older_release(
+    api: Api, run: Run
+) -> None:
+    admission = Admission(api.context.store, api.context.settings, api.context.clock)
+    facts = WorkerFacts(host="a", version="9.9", started_at_ms=1_795_000_000_000, jobs=3, deliveries=1, lag_ms=7)
+    await admission.admit(worker="a:1:x", slots=5, alive_s=600, facts=facts)
+    await admission.admit(worker="b:2:old", slots=4, alive_s=600)
+    await admission.admit(worker="c:3:newer", slots=4, alive_s=600)
+    await api.context.store.redis.set(key("worker", "c:3:newer"), b'{"host":7}')
+    await api.context.store.redis.hset(key("workers"), "d:4:dead", "1:9")
+    await admission.admit(worker="e:5:gone", slots=4, alive_s=600, facts=facts)
+    await admission.admit(worker="e:5:gone", slots=0)
+    first, older, newer = (await told(run, "workers"))["data"]
+    assert (first["id"], first["jobs"], first["slots"], first["lag_ms"], first["version"]) == ("a:1:x", 3, 5, 7, "9.9")
+    assert first["since"] == rfc3339(1_795_000_000_000)
+    assert (older["id"], older["slots"], older["host"]) == ("b:2:old", 4, None)
+    assert (newer["id"], newer["jobs"]) == ("c:3:newer", None)
+    assert await api.context.store.redis.exists(key("worker", "e:5:gone")) == 0
+
+
+async def test_the_trail_names_the_systems_user_and_goes_on_page_by_page(api: Api, run: Run) -> None:
+    for _ in range(3):
+        await run("pause", "--all", "--yes")
+    page = await told(run, "audit", "--limit", "2")
+    assert {row["user"] for row in page["data"]} == {pwd.getpwuid(os.getuid()).pw_name}
+    rest = await told(run, "audit", "--after", page["next_after"])
+    assert len(rest["data"]) == 1
+    table = (await run("audit")).output
+    assert re.search(r"^TIME +WHO +ACTION +TENANT +OUTCOME +IDS$", table, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("job", "job_x"),
+        ("job", "job_\x1b[2J"),
+        ("job", "../../etc/passwd"),
+        ("job", "job_eu1_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"),
+        ("job", ""),
+        ("jobs", "--after", "job_*"),
+        ("jobs", "--tenant", "a:b"),
+        ("jobs", "--tenant", "nobody"),
+        ("jobs", "--since", "tomorrow"),
+        ("jobs", "--since", "2026-11-20T00:00:00"),
+        ("jobs", "--limit", "0"),
+        ("deliveries", "--after", "x"),
+        ("deliveries", "--tenant", "nobody"),
+        ("redeliver", "--yes"),
+        ("redeliver", "--tenant", "acme", "--yes"),
+        ("redeliver", "--dead", "--since", "1h", "--yes"),
+        ("redeliver", "dlv_x", "--yes"),
+        ("redeliver", "dlv_x", "--dead", "--yes"),
+        ("replay", "job_x", "--yes"),
+        ("pause", "--yes"),
+        ("pause", "nobody", "--yes"),
+        ("pause", "*", "--yes"),
+        ("pause", "acme", "--all", "--yes"),
+        ("resume", "nobody"),
+        ("audit", "--after", "(1"),
+    ],
+)
+async def test_what_cannot_be_is_refused_in_a_sentence_and_nothing_is_done(api: Api, run: Run, words) -> None:
+    refused = await run(*words)
+    assert refused.exit_code in (1, 2)
+    assert "Error" in refused.stderr
+    assert "\x1b" not in refused.output
+    assert await trail(run) == []
+
+
+async def test_a_job_that_this_release_cannot_read_is_told_in_a_sentence(api: Api, run: Run) -> None:
+    job_id = await submit(api)
+    await api.context.store.redis.hset(key("job", job_id), "rec", b"x")
+    refused = await run("job", job_id)
+    assert (refused.exit_code, "cannot be read" in refused.stderr) == (1, True)
+    assert (await run("cancel", job_id, "--yes")).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "words", [("jobs",), ("workers",), ("pause", "--all", "--yes"), ("cancel", new_id("job"), "--yes")]
+)
+def test_a_redis_that_is_away_is_one_clear_sentence(words: tuple[str, ...]) -> None:
+    environment = {"REDIS_URL": "redis://127.0.0.1:9/0", "REELGATE_SECRET_KEYS": SECRET_KEY}
+    away = CliRunner().invoke(admin, words, env=environment)
+    assert (away.exit_code, away.output.strip()) == (1, "Error: Redis does not answer at REDIS_URL.")
+
+
+async def test_an_act_that_cannot_be_written_down_is_not_done(api: Api, redis_url: str) -> None:
+    queued, over = await submit(api), await submit(api)
+    await fail(api.context, over)
+    [given_up] = await dead_callbacks(api, "acme")
+    redis = api.context.store.redis
+    environment = {"REDIS_URL": redis_url, "REELGATE_SECRET_KEYS": SECRET_KEY, "REELGATE_PUBLIC_URL": api.url}
+    await asyncio.to_thread(CliRunner().invoke, admin, ("workers",), env=environment)  # its keys are known from now on
+    before = await everything(redis)
+    await redis.set(key("audit"), "no stream")
+    for words in (
+        ("cancel", queued),
+        ("replay", over),
+        ("redeliver", given_up),
+        ("redeliver", "--tenant", "acme", "--dead", "--since", "1h"),
+        ("pause", "acme"),
+        ("pause", "--all"),
+    ):
+        done = await asyncio.to_thread(CliRunner().invoke, admin, (*words, "--yes"), env=environment)
+        assert isinstance(done.exception, ResponseError), words
+    read = await asyncio.to_thread(CliRunner().invoke, admin, ("job", over, "--content"), env=environment)
+    assert (read.output, type(read.exception)) == ("", ResponseError)
+    await redis.delete(key("audit"))
+    assert await everything(redis) == before
+
+
+async def everything(redis: Redis) -> dict[bytes, bytes]:
+    return {name: await redis.dump(name) async for name in redis.scan_iter("*", count=1000)}
+
+
+async def test_an_ended_film_is_told_without_its_link(api: Api, run: Run) -> None:
+    job_id = await submit(api)
+    await succeed(api.context, job_id)
+    facts = await told(run, "job", job_id)
+    assert facts["output"]["format"] == "mp4"
+    assert "sig" not in json.dumps(facts["output"])
