@@ -12,7 +12,7 @@ from core.errors import StartRefused
 from core.security.encryption import Encryption
 from core.settings import Settings, load_settings
 from core.store.redis.client import STORE_DOWN, STORE_FULL, Store, connect, why_away
-from core.store.secret_rewrap import SecretRewrap
+from core.store.secret_keys.rewrap import SecretRewrap
 from core.store.start_check import check_start
 from core.store.tenants.api_keys import ApiKeys
 from core.store.tenants.tenants import Tenants

@@ -5,7 +5,7 @@ import sys
 import click
 
 from core.cli.context import CliContext, run_with_store, show_table
-from core.store.secret_rewrap import Advance, Rewrapped, RewrapRefused, SecretRewrap, Standing
+from core.store.secret_keys.rewrap import Advance, Rewrapped, RewrapRefused, SecretRewrap, Standing
 
 
 @click.group()

@@ -4,7 +4,7 @@ from core.security.encryption import Encryption
 from core.store.cell_check import check_cell
 from core.store.formats import check_formats
 from core.store.redis.client import Store
-from core.store.secret_key_check import check_secret_keys
+from core.store.secret_keys.check import check_secret_keys
 
 
 async def check_start(store: Store, encryption: Encryption, *, cell: str) -> list[str]:

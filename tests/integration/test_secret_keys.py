@@ -20,7 +20,7 @@ from core.cli.tokens import tokens
 from core.security.encryption import Encryption
 from core.store.redis.client import STORE_DOWN, Store, connect
 from core.store.redis.keys import key
-from core.store.secret_key_check import NEWER_KEY, WRONG_KEYS, WrongSecretKeys, check_secret_keys
+from core.store.secret_keys.check import NEWER_KEY, WRONG_KEYS, WrongSecretKeys, check_secret_keys
 from tests.ready_line import address_in
 from tests.redis_fixture import RedisServer, running_redis
 from tests.until import PATIENCE_S, until

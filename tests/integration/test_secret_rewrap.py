@@ -22,8 +22,8 @@ from core.store.formats import Membership
 from core.store.redis.client import Store, connect
 from core.store.redis.keys import key
 from core.store.redis.lists import MEMBERS_AT_ONCE
-from core.store.secret_key_check import WRONG_KEYS, WrongSecretKeys, check_secret_keys
-from core.store.secret_rewrap import Kind, Rewrapped, RewrapRefused, SecretRewrap, Standing
+from core.store.secret_keys.check import WRONG_KEYS, WrongSecretKeys, check_secret_keys
+from core.store.secret_keys.rewrap import Kind, Rewrapped, RewrapRefused, SecretRewrap, Standing
 from core.store.tenants.api_keys import ApiKeys, IssuedKey
 from core.store.tenants.webhooks import Webhooks
 from core.store.tokens.tokens import Tokens

@@ -2,6 +2,7 @@
 
 import re
 from importlib import resources
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,7 @@ from core.store.redis.functions import operation_files
 from core.store.redis.keys import _SHAPES, key, keys_as_lua
 
 LUA = resources.files("core.store") / "lua"
-SCRIPTS = {f.name: f.read_text() for f in (*operation_files(LUA), *(LUA / "shared").iterdir())}
+SCRIPTS = {f.name: f.read_text() for f in (*operation_files(LUA), *Path(str(LUA / "shared")).rglob("*.lua"))}
 
 
 def example(name: str) -> tuple[list[str], str]:

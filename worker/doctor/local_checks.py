@@ -12,7 +12,7 @@ from core.store.formats import WrongFormat, check_formats
 from core.store.jobs.records import Jobs
 from core.store.redis.client import STORE_DOWN, STORE_ERROR, Store, why_away
 from core.store.redis.durability import durability_warnings
-from core.store.secret_key_check import WrongSecretKeys, check_secret_keys
+from core.store.secret_keys.check import WrongSecretKeys, check_secret_keys
 from worker.doctor.findings import Finding, Verdict
 
 _OLDEST_REDIS = 7

@@ -20,8 +20,8 @@ from core.store.redis.codec import Unreadable, raw
 from core.store.redis.keys import key
 from core.store.redis.lists import pages_of_set
 from core.store.retired_hash_keys import lock_hash_key
-from core.store.secret_key_check import check_secret_keys, forget_older_seals
-from core.store.secret_key_use import SecretKeyUse, secret_key_use
+from core.store.secret_keys.check import check_secret_keys, forget_older_seals
+from core.store.secret_keys.use import SecretKeyUse, secret_key_use
 from core.store.tenants.webhooks import map_locked
 
 
