@@ -39,7 +39,13 @@ FILM_HEADERS = ("content-type", "content-length", "content-range", "accept-range
 TOLD = {404, 408, 413, 415, 416, 422, 429}
 
 Visit = Request[Any, Any, State]
-reelgate = httpx.AsyncClient(base_url=API, headers={"Authorization": f"Bearer {KEY}"}, timeout=60)
+#: each visitor who watches holds a connection, so their number has no limit here
+reelgate = httpx.AsyncClient(
+    base_url=API,
+    headers={"Authorization": f"Bearer {KEY}"},
+    timeout=60,
+    limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
+)
 
 
 def sign(visitor: str) -> str:
@@ -63,8 +69,8 @@ async def require_own(request: Visit, job_id: str) -> None:
     visitor = visitor_of(request)
     if not re.fullmatch(r"job_[\w-]+", job_id, re.ASCII):
         raise NotFoundException
-    job = _read(await reelgate.get(f"/v1/jobs/{job_id}"))
-    if job["metadata"].get("visitor") != visitor:
+    answer = await reelgate.get(f"/v1/jobs/{job_id}")
+    if answer.status_code == httpx.codes.NOT_FOUND or _read(answer)["metadata"].get("visitor") != visitor:
         raise NotFoundException
 
 
