@@ -1,5 +1,6 @@
 """`docs/examples/browser`: the server that a page talks to in place of the API, over HTTP and in a real browser."""
 
+import asyncio
 import base64
 import json
 import os
@@ -11,12 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from websockets.sync.client import connect
 
 from sandbox.world.ports import free_port
+from tests.browser import open_page
 from tests.gateway_fixture import Gateway, running_gateway
 from tests.guide.page import DOCS
 from tests.until import PATIENCE_S, wait_until
@@ -24,8 +26,6 @@ from tests.until import PATIENCE_S, wait_until
 EXAMPLE = DOCS / "examples" / "browser"
 PROMPT = "trim the first second and export in 360p"
 ENDS = {"succeeded", "failed", "canceled", "expired"}
-ALONE = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--remote-debugging-port=0"]
-SILENT = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
 class Server:
@@ -190,18 +190,18 @@ def test_the_api_itself_lets_no_page_in(gateway: Gateway) -> None:
     assert not [name for answer in answers for name in answer.headers if name.startswith("access-control")]
 
 
-def test_the_page_works_in_a_browser(server: Server, gateway: Gateway, tmp_path: Path) -> None:
+async def test_the_page_works_in_a_browser(server: Server, gateway: Gateway, tmp_path: Path) -> None:
     chromium = shutil.which("chromium")
     if not chromium:
         pytest.skip("this machine has no Chromium")
-    command = [chromium, *ALONE, *SILENT, f"--user-data-dir={tmp_path}", server.url]
-    with _running(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
-        page = _page_of(tmp_path, server.url)
-        wait_until(
-            lambda: _evaluate(page, "document.readyState == 'complete' && !!document.forms[0]"), within_s=PATIENCE_S
-        )
-        told = _evaluate(page, _USE.replace("CLIP", _as_base64(gateway.clip())))
+    clip = await asyncio.to_thread(gateway.clip)
+    async with open_page(chromium, tmp_path) as page:
+        await page.call("Page.navigate", url=server.url)
+        await page.until("document.readyState == 'complete' && !!document.forms[0]")
+        told = await page.evaluate(_USE.replace("CLIP", base64.b64encode(clip.read_bytes()).decode()))
+        hosts = {urlsplit(url).netloc for url in page.requests if not url.startswith("data:")}
     assert told == {"bar": 100, "line": "Done", "plays": True, "backwards": False, "cookie": ""}
+    assert hosts == {urlsplit(server.url).netloc}, "it needs nobody but its own server"
 
 
 #: choose a file, press the button, and wait until the film can be played
@@ -226,30 +226,3 @@ _USE = """
   };
 })()
 """
-
-
-def _as_base64(file: Path) -> str:
-    return base64.b64encode(file.read_bytes()).decode()
-
-
-def _page_of(profile: Path, url: str) -> str:
-    """Wait for the browser's page, and give the address at which its tools listen."""
-    said = profile / "DevToolsActivePort"
-    wait_until(lambda: said.exists() and said.read_text().count("\n"), within_s=PATIENCE_S)
-    port = said.read_text().split()[0]
-
-    def page() -> str:
-        targets = httpx.get(f"http://127.0.0.1:{port}/json", trust_env=False).json()
-        return next((str(target["webSocketDebuggerUrl"]) for target in targets if target["url"].startswith(url)), "")
-
-    return wait_until(page, within_s=PATIENCE_S)
-
-
-def _evaluate(tools: str, script: str) -> Any:
-    """Run a script in the page, and give what its promise brings."""
-    how = {"expression": script, "awaitPromise": True, "returnByValue": True}
-    with connect(tools, proxy=None, max_size=None) as line:
-        line.send(json.dumps({"id": 1, "method": "Runtime.evaluate", "params": how}))
-        answer = json.loads(line.recv(PATIENCE_S))
-    assert "exceptionDetails" not in answer["result"], answer
-    return answer["result"]["result"]["value"]
