@@ -35,6 +35,7 @@ LONG = (
     "flows/test_leaks.py",
     "flows/test_stories.py",
     "flows/test_callbacks.py",
+    "guide/test_pages.py",
     "crash/test_crash_redis.py",
     "crash/test_restore.py",
 )

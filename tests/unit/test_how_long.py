@@ -12,7 +12,7 @@ from tests.until import PATIENCE_S
 
 TESTS = Path(__file__).resolve().parents[1]
 #: rooms that need nothing but what `./run setup` brings
-ROOMS = ("balancers", "compat", "contract", "crash", "deploy", "flows", "hostile", "integration", "monitoring")
+ROOMS = ("balancers", "compat", "contract", "crash", "deploy", "flows", "guide", "hostile", "integration", "monitoring")
 
 
 def test_half_of_a_folders_tests_take_half_of_its_time():

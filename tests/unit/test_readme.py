@@ -21,12 +21,12 @@ README = (ROOT / "README.md").read_text()
 CONFIGURATION = (ROOT / "docs" / "CONFIGURATION.md").read_text()
 PROMISES = (ROOT / "docs" / "PROMISES.md").read_text()
 PAGES = (
-    *("README.md", "CONTRIBUTING.md", "DECISIONS.md", "CHANGELOG.md", "docs/CONFIGURATION.md", "docs/PROMISES.md"),
+    *("README.md", "CONTRIBUTING.md", "DECISIONS.md", "CHANGELOG.md"),
+    *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))),
     *(
         "deploy/README.md",
         "deploy/RUNBOOK.md",
         "deploy/chart/README.md",
-        "openapi/callbacks.md",
         "openapi/errors.md",
         "clients/python/README.md",
     ),

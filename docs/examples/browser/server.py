@@ -1,0 +1,192 @@
+"""A page's own server: it keeps the API key, and passes on to each visitor what is theirs, and no more than they need.
+
+`page.html` is what it serves. It keeps nothing: a cookie that it signs says who somebody is, and the metadata of a job says
+whose the job is. Several of these can run side by side, and each can be restarted at any time.
+
+    pip install litestar httpx uvicorn
+    REELGATE_API=https://… REELGATE_API_KEY=rg_… COOKIE_SECRET=$(openssl rand -hex 32) python server.py
+"""
+
+import hashlib
+import hmac
+import json
+import os
+import re
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import uvicorn
+from litestar import Litestar, MediaType, Request, Response, get, post
+from litestar.datastructures import Cookie, State, UploadFile
+from litestar.enums import RequestEncodingType
+from litestar.exceptions import HTTPException, NotFoundException
+from litestar.params import Body, FromPath
+from litestar.response import Stream
+
+API = os.environ["REELGATE_API"]
+KEY = os.environ["REELGATE_API_KEY"]
+SECRET = os.environ["COOKIE_SECRET"].encode()
+PAGE = Path(__file__).with_name("page.html").read_text("utf-8")
+#: what one film of a visitor may cost
+MOST_CREDITS = 100
+#: what the page needs to play and seek; whatever else came stays here
+FILM_HEADERS = ("content-type", "content-length", "content-range", "accept-ranges", "etag", "location")
+#: refusals that are the visitor's business; all others are between this server and Reelgate
+TOLD = {404, 408, 413, 415, 416, 422, 429}
+
+Visit = Request[Any, Any, State]
+#: each visitor who watches holds a connection, so their number has no limit here
+reelgate = httpx.AsyncClient(
+    base_url=API,
+    headers={"Authorization": f"Bearer {KEY}"},
+    timeout=60,
+    limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
+)
+
+
+def sign(visitor: str) -> str:
+    return hmac.new(SECRET, visitor.encode(), hashlib.sha256).hexdigest()
+
+
+def is_known(request: Visit) -> bool:
+    """Whether there is a cookie that only this server can have made."""
+    visitor, _, signature = request.cookies.get("visitor", "").partition(".")
+    return hmac.compare_digest(sign(visitor).encode(), signature.encode())
+
+
+def visitor_of(request: Visit) -> str:
+    if not is_known(request):
+        raise HTTPException("Open the page first.", status_code=401)
+    return request.cookies["visitor"].partition(".")[0]
+
+
+async def require_own(request: Visit, job_id: str) -> None:
+    """Refuse a job that is not this visitor's, in the same words as one that never was."""
+    visitor = visitor_of(request)
+    if not re.fullmatch(r"job_[\w-]+", job_id, re.ASCII):
+        raise NotFoundException
+    answer = await reelgate.get(f"/v1/jobs/{job_id}")
+    if answer.status_code == httpx.codes.NOT_FOUND or _read(answer)["metadata"].get("visitor") != visitor:
+        raise NotFoundException
+
+
+@get("/", media_type=MediaType.HTML)
+async def page(request: Visit) -> Response[str]:
+    """Give the page, and somebody who comes for the first time a name. In a shop it would be the account's."""
+    visitor = secrets.token_urlsafe(16)
+    value = f"{visitor}.{sign(visitor)}"
+    cookie = Cookie("visitor", value=value, httponly=True, samesite="strict", secure=_is_https(request))
+    return Response(PAGE, cookies=[] if is_known(request) else [cookie])
+
+
+@dataclass
+class Wish:
+    """The page's form."""
+
+    clip: UploadFile
+    prompt: str
+
+
+@post("/jobs", status_code=202)
+async def submit(
+    request: Visit, data: Annotated[Wish, Body(media_type=RequestEncodingType.MULTI_PART)]
+) -> dict[str, Any]:
+    """Pass the file on, and submit a job that names its visitor."""
+    visitor = visitor_of(request)
+    sent = await reelgate.post("/v1/uploads", files={"file": (data.clip.filename, data.clip.file)})
+    job = {
+        "prompt": data.prompt,
+        "media": [{"upload_id": _read(sent)["id"]}],
+        "metadata": {"visitor": visitor},
+        "max_credits": MOST_CREDITS,
+    }
+    accepted = await reelgate.post("/v1/jobs", json=job, headers={"Idempotency-Key": secrets.token_hex(16)})
+    return for_page(_read(accepted))
+
+
+def for_page(job: dict[str, Any]) -> dict[str, Any]:
+    """Pick what a visitor may see: no `claim_url`, which gives the session away, no metadata, no input."""
+    error = job["error"]
+    return {
+        "id": job["id"],
+        "status": job["status"],
+        "percent": job["progress"]["percent"],
+        "message": error["detail"] if error else job["progress"]["message"],
+    }
+
+
+@get("/jobs/{job_id:str}/events")
+async def events(request: Visit, job_id: FromPath[str]) -> Response[Any]:
+    """Relay a job's events, each cut down to what the page shows; a browser that comes back names the last one it had."""
+    await require_own(request, job_id)
+    last = {"Last-Event-ID": request.headers["last-event-id"]} if "last-event-id" in request.headers else {}
+    upstream = await _open(f"/v1/jobs/{job_id}/events", {"Accept": "text/event-stream"} | last)
+    if upstream.status_code == httpx.codes.NO_CONTENT:  # it has seen the end: 204 has a browser stop coming back
+        return Response(None, status_code=204)
+    unbuffered = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # by browsers, and by nginx
+    return Stream(_relayed(upstream), media_type="text/event-stream", headers=unbuffered)
+
+
+async def _relayed(upstream: httpx.Response) -> AsyncIterator[str]:
+    """Pass on `id`, `retry` and comments as they are, `data` cut down, and all events under one name."""
+    try:
+        async for line in upstream.aiter_lines():
+            if line.startswith("data: "):
+                job = json.loads(line.removeprefix("data: "))["data"]["job"]
+                yield f"data: {json.dumps(for_page(job))}\n"
+            elif not line.startswith("event: "):
+                yield f"{line}\n"
+    finally:
+        await upstream.aclose()
+
+
+@get("/jobs/{job_id:str}/film")
+async def film(request: Visit, job_id: FromPath[str]) -> Response[Any]:
+    """Relay the film, or the part of it that the player asks for."""
+    await require_own(request, job_id)
+    asked = {name: request.headers[name] for name in ("range", "if-range") if name in request.headers}
+    upstream = await _open(f"/v1/jobs/{job_id}/output", asked)
+    headers = {name: upstream.headers[name] for name in FILM_HEADERS if name in upstream.headers}
+    return Stream(_bytes(upstream), status_code=upstream.status_code, headers=headers)
+
+
+async def _bytes(upstream: httpx.Response) -> AsyncIterator[bytes]:
+    try:
+        async for part in upstream.aiter_raw():
+            yield part
+    finally:
+        await upstream.aclose()
+
+
+async def _open(path: str, headers: dict[str, str]) -> httpx.Response:
+    """Begin to read an answer whose body comes bit by bit; without a time limit, since events may be minutes apart."""
+    request = reelgate.build_request("GET", path, headers=headers, timeout=None)
+    answer = await reelgate.send(request, stream=True, follow_redirects=False)
+    if answer.is_error:
+        await answer.aread()
+        _read(answer)
+    return answer
+
+
+def _read(answer: httpx.Response) -> dict[str, Any]:
+    """Read an answer. Raises HTTPException: with Reelgate's words, which are for callers, where it is the visitor's to know."""
+    if answer.status_code in TOLD:
+        raise HTTPException(answer.json()["detail"], status_code=answer.status_code)
+    if answer.is_error:
+        raise HTTPException("Films cannot be made right now.", status_code=502)
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def _is_https(request: Visit) -> bool:
+    return request.headers.get("x-forwarded-proto", request.url.scheme) == "https"
+
+
+app = Litestar([page, submit, events, film], request_max_body_size=500_000_000)
+
+if __name__ == "__main__":
+    uvicorn.run(app, host="127.0.0.1", port=int(os.environ.get("PORT", "8001")))
