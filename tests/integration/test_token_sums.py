@@ -44,11 +44,6 @@ def summed(tokens: Sequence[Token], tenant: str, now_ms: int) -> TokenSums:
     )
 
 
-def without_dead_ones(sums: TokenSums, *, named: bool) -> TokenSums:
-    """Anonymous tokens that were replaced stand in the sums, and end nobody's job."""
-    return sums if named else sums._replace(kinds=frozenset(k for k in sums.kinds if k.state is not TokenState.EXPIRED))
-
-
 @pytest.mark.parametrize("seed", range(6))
 async def test_the_sums_are_what_a_look_at_all_tokens_would_find_whatever_happens_to_them(
     core: Core, seed: int
@@ -59,9 +54,7 @@ async def test_the_sums_are_what_a_look_at_all_tokens_would_find_whatever_happen
         await something_happens(core, dice, dice.choice(ids))
         pool, now_ms = await core.tokens.all(), core.clock.now_ms()
         for tenant in ("acme", "other", "nobody"):
-            named = await core.tokens.serves(tenant)
-            found = without_dead_ones(await core.tokens.sums(tenant), named=named)
-            assert found == summed(pool, tenant, now_ms), (tenant, named)
+            assert await core.tokens.sums(tenant) == summed(pool, tenant, now_ms), tenant
 
 
 async def test_credits_of_a_token_that_expires_are_nobodys_any_more_although_nobody_says_so(core: Core) -> None:
@@ -190,6 +183,55 @@ async def test_one_token_among_many_that_could_serve_keeps_a_job_from_its_end(
             assert isinstance(await why_not(core, context), Temporary), state
         await core.tokens.remove(able)
         assert isinstance(await why_not(core, context), Permanent)
+
+
+async def test_an_id_in_the_pool_without_a_token_is_nobodys_named_token(core: Core) -> None:
+    await core.redis.sadd(key("tokens"), "tok_ghost")  # type: ignore[misc]
+    await core.tokens.add("anonymous one", kind="anonymous", available=100)
+    assert not await core.tokens.serves("acme"), "else nobody would be anonymous, for a token that nobody sees"
+    assert (await core.tokens.sums("acme")).available == 100
+
+
+async def test_an_anonymous_token_that_was_replaced_keeps_no_job_from_its_end(core: Core, tmp_path: Path) -> None:
+    hour = core.clock.now_ms() + HOUR_MS
+    async with peer(POOR) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        old = await core.tokens.add("last week's", kind="anonymous", available=0)
+        await core.tokens.mark(old, TokenState.EXPIRED)
+        present = await core.tokens.add("this week's", kind="anonymous", available=0, expires_ms=hour)
+        identity = await core.identities.read(fresh_client_id="c")
+        await core.identities.write(token_id=present, rest_until_ms=0, refusals=0)
+        assert identity.token_id is None
+        for _ in range(2):
+            await core.tokens.note_export(present, allowed=False)
+        why = await why_not(core, context)
+    assert isinstance(why, Permanent)
+    assert why.code is Code.EXPORT_BLOCKED
+
+
+async def test_one_refused_export_ends_no_job_that_waits_for_credits_and_two_do(core: Core, tmp_path: Path) -> None:
+    async with peer(POOR) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        only = await core.tokens.add("only", kind="operator", available=0)
+        await core.tokens.note_export(only, allowed=False)
+        assert isinstance(await why_not(core, context), Temporary)
+        await core.tokens.note_export(only, allowed=False)
+        why = await why_not(core, context)
+    assert isinstance(why, Permanent)
+    assert why.code is Code.EXPORT_BLOCKED
+
+
+async def test_what_a_release_without_sums_has_changed_is_looked_at_before_a_job_ends(
+    core: Core, tmp_path: Path
+) -> None:
+    rich = answered({"code": 0, "data": {"available": 500}})
+    async with peer(rich) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        await add_tokens(core, 250, scopes="read")
+        mended = await core.tokens.add("mended", kind="operator", available=500, scopes="read")
+        assert isinstance(await why_not(core, context), Permanent)
+        await core.redis.hset(key("formats"), "first_until_ms", str(core.clock.now_ms() + 10_000))  # type: ignore[misc]
+        await core.redis.hset(key("token", mended), "scopes", "")  # type: ignore[misc]
+        core.clock.turn(by_s=11)
+        job = await core.submit()
+        assert await context.token_pool.reserve(job, core.submission(job).session) == mended
 
 
 # What it costs.
