@@ -9,6 +9,7 @@ import pytest
 
 from core.errors import Code, Permanent, Temporary
 from core.model.token import Scope, Token, TokenKind, TokenState, TokenSums, token_kind_of
+from core.store.formats import Membership
 from core.store.redis.keys import key
 from tests.api_fixture import running_api
 from tests.integration.test_store_gauges import commands
@@ -232,6 +233,25 @@ async def test_what_a_release_without_sums_has_changed_is_looked_at_before_a_job
         core.clock.turn(by_s=11)
         job = await core.submit()
         assert await context.token_pool.reserve(job, core.submission(job).session) == mended
+
+
+async def test_after_a_roll_back_and_forward_again_that_never_overlapped_the_sums_are_made_anew(core: Core) -> None:
+    def process(name: str) -> Membership:
+        return Membership(
+            core.store, core.clock, kind="worker", process_id=name, secret_key_names=["k"], lease_s=1, settle_s=60
+        )
+
+    first, second = process("first"), process("second")
+    await first.note()
+    changed = await core.tokens.add("a", kind="operator", available=7, scopes="read")
+    assert (await core.tokens.sums("acme")).available == 7
+    await first.leave()
+    core.clock.turn(by_s=86400)  # the last release is at work
+    await core.redis.hset(key("token", changed), mapping={"scopes": "", "available": "9"})  # type: ignore[misc]
+    await second.note()
+    found = await core.tokens.sums("acme")
+    assert (found.available, found.kinds) == (9, {TokenKind(frozenset(Scope), TokenState.ACTIVE)})
+    assert sum((await commands(core, lambda: core.tokens.sums("acme"))).values()) < 20
 
 
 # What it costs.
