@@ -254,6 +254,37 @@ async def test_after_a_roll_back_and_forward_again_that_never_overlapped_the_sum
     assert sum((await commands(core, lambda: core.tokens.sums("acme"))).values()) < 20
 
 
+GARBAGE = [
+    *((name, value) for name in ("available", "frozen", "reserved", "expires_ms", "rest_until_ms", "read_at_ms")
+      for value in ("inf", "-inf", "nan", "1e300", "words", "")),
+    *((name, value) for name in ("state", "tenant", "kind") for value in ("a|b", "", "\xff", "- -")),
+    ("blocked", "nan"), ("doubt scope read", "words"), ("denied", "|||"), ("scopes", "|"), ("sends", "words"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("field", "garbage"), GARBAGE)
+async def test_a_token_of_which_nobody_can_make_sense_keeps_no_other_from_serving(
+    core: Core, field: str, garbage: str
+) -> None:
+    odd = await core.tokens.add("odd", kind="operator", tenant="acme", available=50, expires_ms=core.clock.now_ms() + 9)
+    await core.redis.hset(key("token", odd), field, garbage)  # type: ignore[misc]
+    good = await core.tokens.add("good", kind="operator", available=500)
+    await core.gauges()
+    await core.tokens.mark(odd, TokenState.RATE_LIMITED, rest_until_ms=core.clock.now_ms() + 5)
+    core.clock.turn(by_s=1)
+    await core.gauges()
+    job = await core.submit()
+    how = {"needs": (Scope.READ,), "only": None, "anonymous": False}
+    taken = await core.tokens.take(tenant="acme", job_id=job.id, cost=100, until_ms=core.clock.now_ms(), **how)
+    assert taken == good
+    assert (await core.tokens.sums("acme")).available >= 500
+    await core.tokens.remove(odd)
+    await core.gauges()
+    found = await core.tokens.sums("acme")
+    assert (found.known, found.available) == (1, 500)
+    assert found.kinds == {TokenKind(frozenset(Scope), TokenState.ACTIVE)}
+
+
 # What it costs.
 
 
