@@ -191,6 +191,8 @@ async def test_an_id_in_the_pool_without_a_token_is_nobodys_named_token(core: Co
     await core.tokens.add("anonymous one", kind="anonymous", available=100)
     assert not await core.tokens.serves("acme"), "else nobody would be anonymous, for a token that nobody sees"
     assert (await core.tokens.sums("acme")).available == 100
+    assert await core.tokens.remove("tok_ghost")
+    assert not await core.tokens.remove("tok_ghost")
 
 
 async def test_an_anonymous_token_that_was_replaced_keeps_no_job_from_its_end(core: Core, tmp_path: Path) -> None:
