@@ -159,9 +159,6 @@ def _say_cancelled(done: Sequence[Facts], *, as_json: bool) -> None:
 async def _cancel(context: AdminContext, job_id: str) -> str:
     job = await _load(context, job_id)
     entry = context.entry("cancel", job.id, tenant=job.tenant)
-    if job.ended or job.status is Status.CANCELING:
-        await context.audit.append(entry, f"unchanged: {job.status}")
-        return str(job.status)
     async with refusals_written(context, entry):
         return str((await request_cancel(context.api, job, audit=entry)).status)
 

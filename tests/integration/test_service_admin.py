@@ -17,12 +17,13 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from core.clock import rfc3339
-from core.events.delivery import Attempt, DeliveryState
+from core.events.delivery import Attempt, Delivery, DeliveryState
 from core.ids import new_id
 from core.model.estimate import ENOUGH_JOBS
 from core.model.job import Job
 from core.model.webhook import TenantWebhook
 from core.security.encryption import token_fingerprint
+from core.store.deliveries import Deliveries
 from core.store.jobs.admission import Admission
 from core.store.jobs.records import Jobs
 from core.store.redis.client import Redis
@@ -443,6 +444,28 @@ async def test_a_job_that_is_deleted_meanwhile_keeps_none_of_the_others_from_the
         (gone, None, True),
         (other, "canceled", False),
     ]
+
+
+async def test_an_act_that_somebody_else_was_faster_with_is_written_down_too(
+    api: Api, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = await submit(api)
+    [given_up] = await dead_callbacks(api, "acme")
+    commit, again = Jobs.commit, Deliveries.send_again
+
+    async def ended_before(jobs: Jobs, old: Job, new: Job, **how: Any) -> Job:
+        await commit(jobs, old, new, owner=None)
+        return await commit(jobs, old, new, **how)
+
+    async def sent_before(deliveries: Deliveries, delivery: Delivery, **how: Any) -> Delivery:
+        await again(deliveries, delivery)
+        return await again(deliveries, delivery, **how)
+
+    monkeypatch.setattr(Jobs, "commit", ended_before)
+    monkeypatch.setattr(Deliveries, "send_again", sent_before)
+    assert (await run("cancel", job_id, "--yes")).stdout == f"{job_id} is canceled\n"
+    assert (await run("redeliver", given_up, "--yes")).stdout == f"{given_up} is pending\n"
+    assert await trail(run) == [("cancel", "unchanged: canceled", "acme"), ("redeliver", "unchanged", "acme")]
 
 
 async def test_what_was_cancelled_before_redis_went_away_is_said(
