@@ -287,6 +287,48 @@ async def test_a_token_of_which_nobody_can_make_sense_keeps_no_other_from_servin
     assert found.kinds == {TokenKind(frozenset(Scope), TokenState.ACTIVE)}
 
 
+async def change_unheard(core: Core, dice: random.Random, token_id: str) -> None:
+    """Do what a release without an index does."""
+    token = key("token", token_id)
+    digest = await core.redis.hget(token, "digest")  # type: ignore[misc]
+    match dice.choice(["state", "available", "scopes", "tenant", "gone"]) if digest else "nothing":
+        case "gone":
+            await core.redis.srem(key("tokens"), token_id)  # type: ignore[misc]
+            await core.redis.delete(token, key("token_digest", digest.decode()))
+        case "nothing":
+            pass
+        case field:
+            values = {"state": ["active", "revoked", "exhausted"], "available": ["0", "70"], "scopes": ["", "read"]}
+            chosen = dice.choice(values.get(field, ["", "acme", "other"]))
+            await core.redis.hset(token, field, chosen)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_sums_that_are_made_anew_by_two_at_once_in_several_goes_while_tokens_change_are_right(
+    core: Core, seed: int
+) -> None:
+    dice = random.Random(seed)
+    kinds = ["operator", "anonymous"] if seed % 2 else ["operator"]
+    facts = {"available": [None, 5, 70], "tenant": ["", "acme", "other"], "kind": kinds, "scopes": ["", "read"]}
+    ids = [
+        await core.tokens.add(str(n), **{name: dice.choice(some) for name, some in facts.items()})  # type: ignore[arg-type]
+        for n in range(250)
+    ]
+    for turn in range(3):
+        await core.redis.hset(key("formats"), "first_until_ms", str(core.clock.now_ms() + 10_000))  # type: ignore[misc]
+        for _ in range(30):
+            await change_unheard(core, dice, dice.choice(ids))
+        core.clock.turn(by_s=11)
+        for goes in range(turn):
+            await core.gauges()
+            await core.tokens.mark(dice.choice(ids), TokenState.EXHAUSTED)
+            ids.append(await core.tokens.add(f"new {turn} {goes}", kind="operator", available=3))
+            await core.tokens.remove(dice.choice(ids))
+        found = await asyncio.gather(*(core.tokens.sums(tenant) for tenant in ("acme", "acme", "nobody")))
+        pool, now_ms = await core.tokens.all(), core.clock.now_ms()
+        assert found == [summed(pool, tenant, now_ms) for tenant in ("acme", "acme", "nobody")]
+
+
 # What it costs.
 
 
