@@ -76,7 +76,7 @@ class UploadView(View, kw_only=True):
     size_bytes: int
     #: How long it is, in seconds, as its header says: estimates go by it. Null where it does not say, and of what has no
     #: length, as pictures.
-    duration_s: float | None
+    duration_s: float | None = None
     #: When it came.
     created_at: Timestamp
     #: When it is deleted: 24 hours after its last use. A job that names it later is refused.
