@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 
-from sandbox.world.folders import PARTS, ROOT, Folders, folders_in
+from sandbox.world.folders import PARTS, ROOT, WORLD_LOCK, Folders, folders_in
 from sandbox.world.identity import Identity
 
 LAST_ONES_S = 60
 LOOK_EVERY_S = 0.1
-#: of the running world, with its process id in it, and of its processes
-WORLD_LOCK, PARTS_LOCK = "world.lock", "parts.lock"
+#: of the running world's processes; the other one has the running world's process id in it
+PARTS_LOCK = "parts.lock"
 IDENTITY = "world.json"
 
 
