@@ -70,11 +70,6 @@ def visitor_of(request: Visitor) -> str:
     return request.cookies["visitor"].partition(".")[0]
 
 
-def require_visitor(connection: Visitor, _: BaseRouteHandler) -> None:
-    """Refuse strangers before the file is read that they send."""
-    visitor_of(connection)
-
-
 async def require_own(request: Visit, job_id: str) -> None:
     """Refuse a job that is not this visitor's, in the same words as one that never was."""
     visitor = visitor_of(request)
@@ -83,6 +78,11 @@ async def require_own(request: Visit, job_id: str) -> None:
     answer = await reelgate.get(f"/v1/jobs/{job_id}")
     if answer.status_code == httpx.codes.NOT_FOUND or _read(answer)["metadata"].get("visitor") != visitor:
         raise NotFoundException
+
+
+def require_visitor(connection: Visitor, _: BaseRouteHandler) -> None:
+    """Refuse strangers before the file is read that they send."""
+    visitor_of(connection)
 
 
 @get("/", media_type=MediaType.HTML)
