@@ -90,9 +90,13 @@ class Storage:
             yield bytes(piece)
             start = upto
 
+    async def piece(self, path: str, start: int, end: int) -> bytes:
+        """Read a few bytes of a file, from `start` up to, not including, `end`. Raises FileMissing."""
+        return b"".join([chunk async for chunk in (await self.read(path, start=start, end=end)).chunks])
+
     async def head(self, path: str, size_bytes: int) -> bytes:
-        """Read the first bytes of a file."""
-        return b"".join([chunk async for chunk in (await self.read(path, end=size_bytes)).chunks])
+        """Read the first bytes of a file. Raises FileMissing."""
+        return await self.piece(path, 0, size_bytes)
 
     async def delete(self, path: str) -> None:
         """Delete a file; one that is not there is fine."""

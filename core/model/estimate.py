@@ -24,7 +24,9 @@ ENOUGH_JOBS = 20
 _CLASSES_PER_DECADE = 20
 #: digits of what is told
 _DIGITS = 3
-#: upper ends of the classes of size: all uploads of an edit together, and the length that a generation names
+#: upper ends of the classes of size: how long all uploads of an edit are together, or how large where one does not say its
+#: length; and the length that a generation names
+_FILM_LENGTHS_S = (10, 30, 60, 120, 300, 900)
 _SIZES_BYTES = (1_000_000, 10_000_000, 50_000_000, 200_000_000)
 _LENGTHS_S = (10, 30, 60, 120)
 _LENGTH = re.compile(r"(\d{1,4})[ -]?(?:(s|secs?|seconds?|秒)|(?:m|mins?|minutes?|分钟?))(?![a-z])", re.IGNORECASE)
@@ -85,9 +87,12 @@ def job_kind_of(job: Job) -> JobKind:
 
 
 def _size_class(job: Job, work: str) -> str:
-    """Say how much work there is, as far as a submit tells: the length that is named, or the bytes that are brought."""
+    """Say how much work there is, as far as a submit tells: the length that is named or brought, or else the bytes."""
     if work == "generation" and (length := _LENGTH.search(job.plan.message or "")):
         return _class_up_to(_LENGTHS_S, int(length[1]) * (1 if length[2] else 60))
+    lengths_s = [media.duration_s for media in job.media if media.duration_s is not None]
+    if lengths_s and len(lengths_s) == len(job.media):
+        return f"{_class_up_to(_FILM_LENGTHS_S, math.ceil(sum(lengths_s)))} s"
     sizes = [media.size_bytes for media in job.media]
     if not sizes:
         return "none"

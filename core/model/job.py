@@ -83,12 +83,14 @@ REMOVED_NAME = "(deleted)"
 
 
 class MediaRef(Record, frozen=True, kw_only=True):
-    """One file of a job: a public URL, or an upload of ours. `size_bytes` is known for uploads only."""
+    """One file of a job: a public URL, or an upload of ours. `size_bytes` and `duration_s` are known for uploads only."""
 
     url: str | None = None
     upload_id: str | None = None
     name: str
     size_bytes: int | None = None
+    #: what its header says, in seconds; None also of what has none
+    duration_s: float | None = None
     #: the backend did not fetch the URL: its bytes are brought
     by_bytes: bool = False
     #: in a session's list: the job that brought it; None in records of an older version

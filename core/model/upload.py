@@ -12,4 +12,6 @@ class Upload(Record, frozen=True, kw_only=True):
     format: str
     size_bytes: int
     path: str
+    #: by its header, in seconds; None: it has none, does not say, or an older version took it
+    duration_s: float | None = None
     created_at_ms: int

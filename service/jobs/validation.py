@@ -138,7 +138,12 @@ def _media(
     if upload.size_bytes > profile.max_bytes:
         words = f"'{profile.name}' takes files of up to {profile.max_bytes} bytes."
         return FieldError(pointer="/upload_id", code="media_too_large", detail=words)
-    return MediaRef(upload_id=upload.id, name=name_as(upload.filename, upload.format), size_bytes=upload.size_bytes)
+    return MediaRef(
+        upload_id=upload.id,
+        name=name_as(upload.filename, upload.format),
+        size_bytes=upload.size_bytes,
+        duration_s=upload.duration_s,
+    )
 
 
 def _media_at_url(url: str, settings: Settings) -> MediaRef | FieldError:

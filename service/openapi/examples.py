@@ -199,7 +199,13 @@ _LONG_EVENT = r.JobEventBody(
 )
 _EVENT_ROW = r.EventView(id=f"evt_{_UUID}", type="job.succeeded", timestamp=_ENDED, data=_as_json(_EVENT.data))
 _UPLOADED = r.UploadView(
-    id=_UPLOAD, filename="clip.mp4", format="mp4", size_bytes=15_728_640, created_at=_BEGAN, expires_at=_NEXT_DAY
+    id=_UPLOAD,
+    filename="clip.mp4",
+    format="mp4",
+    size_bytes=15_728_640,
+    duration_s=42.5,
+    created_at=_BEGAN,
+    expires_at=_NEXT_DAY,
 )
 _SESSION_NOW = r.SessionView(
     id=_SESSION,

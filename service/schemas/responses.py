@@ -74,6 +74,9 @@ class UploadView(View, kw_only=True):
     format: str
     #: Its size in bytes. All uploads together count against the tenant's limit.
     size_bytes: int
+    #: How long it is, in seconds, as its header says: estimates go by it. Null where it does not say, and of what has no
+    #: length, as pictures.
+    duration_s: float | None
     #: When it came.
     created_at: Timestamp
     #: When it is deleted: 24 hours after its last use. A job that names it later is refused.

@@ -1,9 +1,12 @@
 """The life of an upload: expected, written to storage, kept within its tenant's quota, deleted. Called by the upload routes."""
 
+from functools import partial
+
 import msgspec
 
 from core.clock import rfc3339
 from core.ids import new_id
+from core.media.film_header.length import read_length_s
 from core.media.formats import HEAD_BYTES
 from core.model.upload import Upload
 from core.storage import FileMissing
@@ -29,10 +32,17 @@ async def store_file(context: ApiContext, tenant: str, file: NamedFile) -> Uploa
     await context.uploads.expect(upload)
     try:
         size_bytes = await context.storage.write(upload.path, inspector.passing(file.chunks))
+        upload = await _looked_at(context, upload, inspector.format or "", size_bytes)
     except BaseException:
         await context.uploads.drop(upload)
         raise
-    return await keep_upload(context, msgspec.structs.replace(upload, format=inspector.format or ""), size_bytes)
+    return await keep_upload(context, upload, size_bytes)
+
+
+async def _looked_at(context: ApiContext, upload: Upload, media_format: str, size_bytes: int) -> Upload:
+    """Add what the file itself says that it is. Raises FileMissing."""
+    length_s = await read_length_s(partial(context.storage.piece, upload.path), size_bytes, media_format)
+    return msgspec.structs.replace(upload, format=media_format, duration_s=length_s)
 
 
 def new_upload(context: ApiContext, tenant: str, filename: str, named_format: str | None) -> Upload:
@@ -54,15 +64,15 @@ async def keep_presigned(context: ApiContext, upload: Upload) -> Upload:
     try:
         size_bytes = await context.storage.size_bytes(upload.path)
         head = await context.storage.head(upload.path, HEAD_BYTES)
-    except FileMissing:
-        raise ApiError(409, "not_uploaded", "The file is not there yet: PUT it to its url first.") from None
-    try:
         check_content_length(size_bytes)
         found = Inspector(upload.filename).check_head(head)
+        upload = await _looked_at(context, upload, found, size_bytes)
+    except FileMissing:
+        raise ApiError(409, "not_uploaded", "The file is not there yet: PUT it to its url first.") from None
     except ApiError:
         await remove_upload(context, upload)
         raise
-    return await keep_upload(context, msgspec.structs.replace(upload, format=found), size_bytes)
+    return await keep_upload(context, upload, size_bytes)
 
 
 async def keep_upload(context: ApiContext, upload: Upload, size_bytes: int) -> Upload:
@@ -92,6 +102,7 @@ def upload_view(upload: Upload, expires_at_ms: int | None = None) -> UploadView:
         filename=upload.filename,
         format=upload.format,
         size_bytes=upload.size_bytes,
+        duration_s=upload.duration_s,
         created_at=rfc3339(upload.created_at_ms),
         expires_at=rfc3339(expires_at_ms or upload.created_at_ms + UPLOAD_LIFE_MS),
     )

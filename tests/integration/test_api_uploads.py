@@ -14,8 +14,10 @@ from msgspec.structs import replace
 
 from core.clock import HandClock
 from core.ids import new_id
+from core.model.estimate import job_kind_of
 from core.model.upload import Upload
 from core.store.uploads import Uploads
+from sandbox.clips import make_talk_clip
 from service.problems import ApiError
 from service.uploads.inspector import Inspector
 from service.uploads.receive import limit_body
@@ -50,6 +52,19 @@ async def test_a_raw_body_is_kept_and_can_be_used_in_a_job(api: Api, tmp_path: P
     assert (await api.http.get(f"/v1/uploads/{upload['id']}")).json() == upload
     job = await api.submit(media=[{"upload_id": upload["id"]}])
     assert job["status"] == "queued"
+
+
+async def test_an_upload_says_how_long_it_is_and_an_estimate_goes_by_that(api: Api, tmp_path: Path) -> None:
+    groups = []
+    for seconds in (4, 45):
+        clip = tmp_path / f"{seconds}.mp4"
+        await make_talk_clip(clip, scenes=1, duration_s=seconds, silences=(), size=(64, 36))
+        upload = (await api.http.post("/v1/uploads", params={"filename": "a.mp4"}, content=clip.read_bytes())).json()
+        assert upload["duration_s"] == pytest.approx(seconds, abs=0.1)
+        job = await api.context.jobs.load((await api.submit(media=[{"upload_id": upload["id"]}]))["id"])
+        assert job is not None
+        groups.append(job_kind_of(job).group)
+    assert [group.rpartition("/")[2] for group in groups] == ["10 s", "60 s"]
 
 
 async def test_a_form_is_kept_the_same_way(api: Api, tmp_path: Path) -> None:

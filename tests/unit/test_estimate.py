@@ -77,6 +77,15 @@ def test_too_few_jobs_say_nothing(jobs, basis):
     assert told.time_jobs == (jobs if basis == "measured" else 0)
 
 
+@pytest.mark.parametrize(
+    ("lengths_s", "size"),
+    [((4.0,), "10 s"), ((10.0,), "10 s"), ((6.0, 6.0), "30 s"), ((3600.0,), "more s"), ((4.0, None), "10000000")],
+)
+def test_an_edit_is_as_long_as_its_uploads_together_or_as_large_where_one_has_no_length(lengths_s, size: str):
+    media = tuple(MediaRef(name="a", upload_id="upl_1", size_bytes=MB, duration_s=each) for each in lengths_s)
+    assert job_kind_of(an_edit(media=media)).group == f"free-video-fast/edit/export/{size}"
+
+
 def test_where_jobs_of_its_size_are_too_few_those_of_any_size_speak():
     small = [ended_well(an_edit(mb=5), took_s=10) for _ in range(30)]
     large = [ended_well(an_edit(mb=150), took_s=100) for _ in range(ENOUGH_JOBS)]

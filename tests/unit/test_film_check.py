@@ -7,8 +7,8 @@ from pathlib import Path
 import imageio_ffmpeg
 import pytest
 
+from core.media.film_header.facts import FilmFacts, NotAFilm
 from worker.films.check import Expected, check_film
-from worker.films.facts import FilmFacts, NotAFilm
 
 _SOURCES = ("-f", "lavfi", "-i", "testsrc2=s=160x90:r=10:d=3", "-f", "lavfi", "-i", "sine=440:d=3")
 _H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.films.facts import FilmFacts, NotAFilm
-from worker.films.iso_media import read_iso_media
+from core.media.film_header.facts import FilmFacts, NotAFilm
+from core.media.film_header.iso_media import read_iso_media
 
 MATRIX = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 

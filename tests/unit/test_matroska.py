@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.films.facts import FilmFacts, NotAFilm
-from worker.films.matroska import read_matroska
+from core.media.film_header.facts import FilmFacts, NotAFilm
+from core.media.film_header.matroska import read_matroska
 
 UNKNOWN = b"\x01" + b"\xff" * 7
 

@@ -6,10 +6,10 @@ paid for an edit and shows nothing. A length is wrong only where nothing that wa
 
 import msgspec
 
+from core.media.film_header.facts import FilmFacts, NotAFilm, Read
+from core.media.film_header.iso_media import read_iso_media
+from core.media.film_header.matroska import read_matroska
 from core.media.formats import format_of_content, same_family
-from worker.films.facts import FilmFacts, NotAFilm, Read
-from worker.films.iso_media import read_iso_media
-from worker.films.matroska import read_matroska
 
 _HEAD_BYTES = 4096
 #: a file may be so much smaller than the backend said; or by less than a unit, where that may have rounded it up

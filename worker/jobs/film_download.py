@@ -7,19 +7,19 @@ behind the guard for addresses that strangers named. Nothing that is no film is 
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from http import HTTPStatus
 
 import msgspec
 
 from core.errors import Permanent
+from core.media.film_header.facts import FilmFacts, NotAFilm
 from core.model.job import Render
-from core.storage import Storage
 from worker.backend.client import Credentials, Download
 from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.backend.transport import Redirected
 from worker.context import WorkerContext
 from worker.films.check import Expected, check_film
-from worker.films.facts import FilmFacts, NotAFilm, Read
 from worker.outbound.download import fetch_media
 
 _MOST_HOPS = 5
@@ -116,7 +116,9 @@ class _Fetch:
         try:
             async with opening as download:
                 size_bytes = await storage.write(self._path, _whole(download))
-            return KeptFilm(size_bytes, await check_film(_reader(storage, self._path), size_bytes, self._expected))
+            return KeptFilm(
+                size_bytes, await check_film(partial(storage.piece, self._path), size_bytes, self._expected)
+            )
         except BackendFault as fault:
             return _told_of_fault(fault)
         except Permanent as refused:
@@ -147,13 +149,6 @@ async def _whole(download: Download) -> AsyncIterator[bytes]:
         raise NotAFilm("is cut off") from None
     if download.size_bytes is not None and seen_bytes != download.size_bytes:
         raise NotAFilm("is cut off")
-
-
-def _reader(storage: Storage, path: str) -> Read:
-    async def read(start: int, end: int) -> bytes:
-        return b"".join([chunk async for chunk in (await storage.read(path, start=start, end=end)).chunks])
-
-    return read
 
 
 @asynccontextmanager

@@ -218,6 +218,7 @@ class Upload(Result, frozen=True, kw_only=True):
     filename: str = ""
     format: str = ""
     size_bytes: int = 0
+    duration_s: float | None = None
     created_at: datetime | None = None
     expires_at: datetime | None = None
 

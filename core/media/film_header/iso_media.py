@@ -6,12 +6,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from worker.films.facts import FilmFacts, NotAFilm, Read
+from core.media.film_header.facts import FilmFacts, NotAFilm, Read
 
 #: a header above this size is not read
 _MAX_MOOV_BYTES = 64 << 20
 _BOX_HEAD = 16
 _SHORTEST_BOX = 8
+#: of a header that is only asked for its length so much is read, which stands at its beginning
+_LENGTH_WITHIN_BYTES = 64 << 10
 #: a film in fragments has a few boxes for each second; so many are looked at
 _MOST_BOXES = 2000
 
@@ -43,6 +45,21 @@ async def read_iso_media(read: Read, size_bytes: int) -> FilmFacts:
     if samples and not boxes.media_bytes:
         raise NotAFilm("is cut off")
     return facts
+
+
+async def read_iso_length_s(read: Read, size_bytes: int) -> float | None:
+    """Read how long a film or a sound is; None where it does not say. Raises NotAFilm, and what damaged boxes raise."""
+    at = 0
+    while at + _SHORTEST_BOX <= size_bytes:
+        kind, length, skip = _box(await read(at, min(at + _BOX_HEAD, size_bytes)), size_bytes - at)
+        if length < skip:
+            raise NotAFilm("has damaged boxes")
+        if kind == b"moov":
+            moov = await read(at + skip, min(at + length, at + skip + _LENGTH_WITHIN_BYTES, size_bytes))
+            mvhd = _find(moov, b"mvhd")
+            return (mvhd and _duration_s(mvhd)) or _fragments_s(moov, mvhd)
+        at += length
+    return None
 
 
 async def _top_boxes(read: Read, size_bytes: int) -> _Boxes:

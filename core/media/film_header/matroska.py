@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from worker.films.facts import FilmFacts, NotAFilm, Read
+from core.media.film_header.facts import FilmFacts, NotAFilm, Read
 
 _EBML, _SEGMENT = 0x1A45DFA3, 0x18538067
 _INFO, _TIMESTAMP_SCALE, _DURATION = 0x1549A966, 0x2AD7B1, 0x4489
