@@ -78,7 +78,8 @@ def up_command(
     """Leave a world running until Ctrl-C. At its next start it has the same address, key, jobs and films."""
     spec = WorldSpec(apis, workers, backend, redis_url)
     # programs that start worlds side by side must not meet in one
-    home = called_from(callers_environment()) / folder if folder else None if json_line else default_folder(redis_url, backend)
+    named = called_from(callers_environment()) / folder if folder else None
+    home = named if named or json_line else default_folder(redis_url, backend)
     options = UpOptions(json_line=json_line, folder=home, fresh=fresh, port=port)
     raise SystemExit(asyncio.run(run_until_signal(up(spec, options), when_told=0)))
 
