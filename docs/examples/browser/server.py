@@ -1,10 +1,11 @@
 """A page's own server: it keeps the API key, and passes on to each visitor what is theirs, and no more than they need.
 
 `page.html` is what it serves. It keeps nothing: a cookie that it signs says who somebody is, and the metadata of a job says
-whose the job is. Several of these can run side by side, and each can be restarted at any time.
+whose the job is. Several of these can run side by side, and each can be restarted at any time, with the same COOKIE_SECRET.
 
     pip install litestar httpx uvicorn
-    REELGATE_API=https://… REELGATE_API_KEY=rg_… COOKIE_SECRET=$(openssl rand -hex 32) python server.py
+    export REELGATE_API=https://… REELGATE_API_KEY=rg_… COOKIE_SECRET=…      # from `openssl rand -hex 32`, once
+    python server.py
 """
 
 import hashlib
