@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -77,8 +78,9 @@ def _running(command: list[str], **how: Any) -> Iterator[None]:
             process.terminate()
 
 
-def submit(visitor: httpx.Client, clip: Path, prompt: str = PROMPT) -> httpx.Response:
-    return visitor.post("/jobs", data={"prompt": prompt}, files={"clip": (clip.name, clip.read_bytes())})
+def submit(visitor: httpx.Client, clip: Path, *, wish: str | None = None) -> httpx.Response:
+    form = {"id": wish or uuid4().hex, "prompt": PROMPT}
+    return visitor.post("/jobs", data=form, files={"clip": (clip.name, clip.read_bytes())})
 
 
 def follow(visitor: httpx.Client, job_id: str, last: str | None = None) -> list[tuple[str, dict[str, Any]]]:
@@ -117,6 +119,14 @@ def test_a_browser_that_comes_back_goes_on_and_stays_away_after_the_end(server: 
         assert [event_id for event_id, _ in follow(visitor, job_id, seen[middle])] == seen[middle + 1 :]
         again = visitor.get(f"/jobs/{job_id}/events", headers={"Last-Event-ID": seen[-1]})
         assert (again.status_code, again.content) == (204, b"")
+
+
+def test_a_wish_that_is_sent_twice_is_one_job_and_each_visitors_own(server: Server, gateway: Gateway) -> None:
+    clip = gateway.clip()
+    with server.visitor() as one, server.visitor() as other:
+        first, again, others = (submit(visitor, clip, wish="1").json()["id"] for visitor in (one, one, other))
+    assert first == again
+    assert others != first
 
 
 def test_a_film_is_played_from_anywhere_in_it(film: tuple[httpx.Client, str]) -> None:

@@ -98,8 +98,9 @@ async def page(request: Visit) -> Response[str]:
 
 @dataclass
 class Wish:
-    """The page's form."""
+    """The page's form. Its `id` is the same when the same wish is sent again."""
 
+    id: str
     clip: UploadFile
     prompt: str
 
@@ -108,16 +109,17 @@ class Wish:
 async def submit(
     request: Visit, data: Annotated[Wish, Body(media_type=RequestEncodingType.MULTI_PART)]
 ) -> dict[str, Any]:
-    """Pass the file on, and submit a job that names its visitor."""
+    """Pass the file on, and submit a job that names its visitor. A wish that comes twice is one film, and paid once."""
     visitor = visitor_of(request)
-    sent = await reelgate.post("/v1/uploads", files={"file": (data.clip.filename, data.clip.file)})
+    once = {"Idempotency-Key": hashlib.sha256(f"{visitor}:{data.id}".encode()).hexdigest()}
+    sent = await reelgate.post("/v1/uploads", files={"file": (data.clip.filename, data.clip.file)}, headers=once)
     job = {
         "prompt": data.prompt,
         "media": [{"upload_id": _read(sent)["id"]}],
         "metadata": {"visitor": visitor},
         "max_credits": MOST_CREDITS,
     }
-    accepted = await reelgate.post("/v1/jobs", json=job, headers={"Idempotency-Key": secrets.token_hex(16)})
+    accepted = await reelgate.post("/v1/jobs", json=job, headers=once)
     return for_page(_read(accepted))
 
 
