@@ -30,6 +30,8 @@ _FILM_LENGTHS_S = (10, 30, 60, 120, 300, 900)
 _SIZES_BYTES = (1_000_000, 10_000_000, 50_000_000, 200_000_000)
 _LENGTHS_S = (10, 30, 60, 120)
 _LENGTH = re.compile(r"(\d{1,4})[ -]?(?:(s|secs?|seconds?|秒)|(?:m|mins?|minutes?|分钟?))(?![a-z])", re.IGNORECASE)
+#: names of the classes that there may be, of times and of credits: longer ones are no job's
+_CLASS = re.compile(r"t[0-9]{1,3}|c[0-9]{1,15}")
 
 #: how often each class was seen in a group, by its name: ``{"t72": 3, "c50": 3}``
 Counts = Mapping[str, int]
@@ -167,7 +169,7 @@ class _Distribution(NamedTuple):
 def _distribution(counts: Counts, kind: str) -> _Distribution:
     """Sort the counts of one kind of class; other names are left out: the jobs, and what a newer release may count."""
     found = sorted(
-        (int(name[1:]), count) for name, count in counts.items() if name[:1] == kind and name[1:].isdecimal()
+        (int(name[1:]), count) for name, count in counts.items() if name[:1] == kind and _CLASS.fullmatch(name)
     )
     return _Distribution(tuple(value for value, _ in found), tuple(accumulate(count for _, count in found)))
 

@@ -4,6 +4,9 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
+#: so many refused exports in a row, and a token is not given to a job that exports any more
+REFUSED_EXPORTS = 2
+
 
 class Scope(StrEnum):
     """What a token may be allowed to do at the backend; ``*`` is all of it."""
@@ -45,6 +48,8 @@ class Token(NamedTuple):
     rest_until_ms: int = 0
     #: scopes that the backend has refused it
     denied: frozenset[str] = frozenset()
+    #: exports that were refused in a row
+    blocked: int = 0
 
     def may(self, needs: Iterable[Scope]) -> bool:
         """Tell whether its scopes allow this; where none are known, whatever was not refused."""
@@ -57,6 +62,7 @@ class TokenKind(NamedTuple):
 
     #: what their scopes allow, without those that were refused
     allowed: frozenset[Scope]
+    #: `export_blocked` where so many exports were refused that it is no mishap
     state: TokenState
 
 
@@ -76,7 +82,9 @@ class TokenSums(NamedTuple):
 
 def token_kind_of(token: Token) -> TokenKind:
     """Say of one token what decides whether a job may ever run on it."""
-    return TokenKind(frozenset(scope for scope in Scope if token.may([scope])), token.state)
+    may_export = token.state is TokenState.EXPORT_BLOCKED and token.blocked < REFUSED_EXPORTS
+    state = TokenState.ACTIVE if may_export else token.state
+    return TokenKind(frozenset(scope for scope in Scope if token.may([scope])), state)
 
 
 class Use(NamedTuple):
@@ -117,4 +125,5 @@ def token_of(token_id: str, row: Mapping[bytes, bytes], *, in_flight: int, now_m
         read_at_ms=number(b"read_at_ms"),
         rest_until_ms=rest_until_ms,
         denied=frozenset(row.get(b"denied", b"").decode().split()),
+        blocked=number(b"blocked") or 0,
     )

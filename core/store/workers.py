@@ -1,5 +1,6 @@
 """Workers by what each says of itself with every beat, and whether it lives."""
 
+import re
 from typing import NamedTuple
 
 import msgspec
@@ -7,6 +8,8 @@ import msgspec
 from core.clock import Clock
 from core.store.redis.client import Store
 from core.store.redis.keys import key
+
+_BEAT = re.compile(rb"([0-9]{1,14}):([0-9]{1,9})")
 
 
 class WorkerFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +23,19 @@ class WorkerFacts(msgspec.Struct, frozen=True, kw_only=True):
     deliveries: int
     #: how late its event loop came to the last timer that was looked at
     lag_ms: int
+
+
+class Beat(NamedTuple):
+    """What each worker says with its beat, as all releases do."""
+
+    alive_until_ms: int
+    slots: int
+
+
+def read_beat(told: bytes) -> Beat | None:
+    """Read ``1795213575346:8``. None: it is no worker's word."""
+    found = _BEAT.match(told)
+    return Beat(int(found[1]), int(found[2])) if found else None
 
 
 class LivingWorker(NamedTuple):
@@ -41,12 +57,12 @@ class Workers:
     async def living(self) -> list[LivingWorker]:
         """List them by their names."""
         found: dict[bytes, bytes] = await self._store.redis.hgetall(key("workers"))  # type: ignore[misc]
-        beats = {name.decode(): value.split(b":") for name, value in sorted(found.items())}
-        lives = {name: beat for name, beat in beats.items() if int(beat[0]) > self._clock.now_ms()}
+        beats = {name.decode(errors="replace"): read_beat(value) for name, value in sorted(found.items())}
+        lives = {name: beat for name, beat in beats.items() if beat and beat.alive_until_ms > self._clock.now_ms()}
         told = await self._store.redis.mget([key("worker", name) for name in lives]) if lives else []
         return [
-            LivingWorker(name, int(slots), int(until_ms), _facts(raw))
-            for (name, (until_ms, slots)), raw in zip(lives.items(), told, strict=True)
+            LivingWorker(name, beat.slots, beat.alive_until_ms, _facts(raw))
+            for (name, beat), raw in zip(lives.items(), told, strict=True)
         ]
 
 

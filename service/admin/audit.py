@@ -18,7 +18,7 @@ _COLUMNS = {
     "OUTCOME": "outcome",
     "IDS": "of",
 }
-_ENTRY = re.compile(r"\d{1,15}-\d{1,15}")
+_ENTRY = re.compile(r"[0-9]{1,15}-[0-9]{1,15}")
 
 
 async def list_audit(context: AdminContext, *, after: str | None, limit: int, as_json: bool) -> None:

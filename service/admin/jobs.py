@@ -1,6 +1,7 @@
 """Jobs of all tenants: listed, looked at, cancelled, replayed."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Literal
 
@@ -21,6 +22,7 @@ from service.http.headers import NOWHERE
 from service.jobs.cancel import request_cancel
 from service.jobs.current_view import current_wait
 from service.jobs.replay import accept_replay
+from service.problems import ApiError
 
 _COLUMNS = {
     "ID": "id",
@@ -123,12 +125,28 @@ async def default_url(context: AdminContext, tenant: str) -> str | None:
 async def cancel_jobs(context: AdminContext, job_ids: tuple[str, ...], *, as_json: bool) -> None:
     """Cancel jobs one by one, as their callers would. Those that cannot be keep none of the others from it."""
     done: list[Facts] = []
-    for job_id in job_ids:
-        try:
-            done.append({"id": job_id, "status": await _cancel(context, job_id), "error": None})
-        except (click.ClickException, Unreadable) as refused:
-            words = refused.message if isinstance(refused, click.ClickException) else str(refused)
-            done.append({"id": job_id, "status": None, "error": words})
+    try:
+        for job_id in job_ids:
+            done += [await _outcome(context, job_id)]
+    finally:  # what was done is said, also where Redis goes away in the middle
+        _say_cancelled(done, as_json=as_json)
+    if failed := sum(each["error"] is not None for each in done):
+        raise click.ClickException(f"{failed} of {len(done)} could not be cancelled")
+
+
+async def _outcome(context: AdminContext, job_id: str) -> Facts:
+    try:
+        return {"id": job_id, "status": await _cancel(context, job_id), "error": None}
+    except click.ClickException as refused:
+        words = refused.message
+    except ApiError as refused:
+        words = f"{job_id}: {refused.detail}"
+    except Unreadable as unreadable:
+        words = str(unreadable)
+    return {"id": job_id, "status": None, "error": words}
+
+
+def _say_cancelled(done: Sequence[Facts], *, as_json: bool) -> None:
     if as_json:
         print_json({"data": done, "next_after": None})
     for each in done:
@@ -136,17 +154,13 @@ async def cancel_jobs(context: AdminContext, job_ids: tuple[str, ...], *, as_jso
             click.echo(f"Error: {each['error']}", err=True)
         elif not as_json:
             click.echo(f"{each['id']} is {each['status']}")
-    if failed := sum(each["error"] is not None for each in done):
-        raise click.ClickException(f"{failed} of {len(done)} could not be cancelled")
 
 
 async def _cancel(context: AdminContext, job_id: str) -> str:
     job = await _load(context, job_id)
     entry = context.entry("cancel", job.id, tenant=job.tenant)
-    if job.ended or job.status is Status.CANCELING:
-        await context.audit.append(entry, f"unchanged: {job.status}")
-        return str(job.status)
-    return str((await request_cancel(context.api, job, audit=entry)).status)
+    async with refusals_written(context, entry):
+        return str((await request_cancel(context.api, job, audit=entry)).status)
 
 
 async def replay_ended_job(
@@ -156,6 +170,8 @@ async def replay_ended_job(
     job = await _load(context, job_id)
     caller = Caller(job.tenant, "", frozenset())
     entry = context.entry("replay", job.id, tenant=job.tenant)
+    for known_to_apis in (context.api.job_outcomes, context.api.timings):  # by which they tell what to expect
+        await known_to_apis.now()
     async with refusals_written(context, entry):
         accepted = await accept_replay(context.api, caller, job.id, start=start, key=None, origin=NOWHERE, audit=entry)
     made = msgspec.json.decode(accepted.body)

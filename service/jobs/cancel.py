@@ -3,17 +3,22 @@
 from core.events import event as events
 from core.model.job import Job
 from core.model.transitions import cancel_asked
-from core.store.audit import AuditEntry
+from core.store.audit import AuditEntry, AuditTrail
 from core.store.leases import LeaseLost
 from service.context import ApiContext
 from service.lookup import own_job
 
 
 async def request_cancel(context: ApiContext, job: Job, *, audit: AuditEntry | None = None) -> Job:
-    """Write the cancel over whatever the job's worker has written meanwhile. `audit`: an operator asks for it."""
+    """Write the cancel over whatever the job's worker has written meanwhile.
+
+    `audit`: an operator asks for it, which is written down also where there is nothing to cancel any more.
+    """
     while True:
         after = cancel_asked(job, now_ms=context.clock.now_ms()) if not job.ended else job
         if after is job:
+            if audit:
+                await AuditTrail(context.store).append(audit, f"unchanged: {job.status}")
             return job
         try:
             told = await _event(context, job, after)

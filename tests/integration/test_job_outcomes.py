@@ -119,6 +119,37 @@ async def test_counts_that_nobody_can_read_cost_no_job_its_end(api: Api, broken:
         assert (await api.http.get(f"/v1/jobs/{job['id']}")).json()["status"] == "succeeded"
 
 
+#: what may stand where counts should: of another type, without an end, in no text
+OF_ANOTHER_TYPE = b"words"
+BROKEN_CLASSES = {b"t\xff": 30, b"t9999999": 30, b"c" + b"9" * 5000: 30, b"c50": b"9" * 400, b"t72": b"9" * 5000}
+
+
+@pytest.mark.parametrize("which", ["job_groups", "job_outcomes"])
+async def test_counts_of_another_type_cost_no_job_its_end_and_no_other_group_its_estimate(api: Api, which: str) -> None:
+    for _ in range(ENOUGH_JOBS):
+        await succeed(api.context, (await api.submit())["id"], takes_s=40)
+    other = await group(api)
+    broken = key("job_groups") if which == "job_groups" else other
+    await api.context.store.redis.set(broken, OF_ANOTHER_TYPE)
+    job = await api.submit()
+    await succeed(api.context, job["id"], takes_s=40)
+    assert (await api.http.get(f"/v1/jobs/{job['id']}")).json()["status"] == "succeeded"
+    assert await api.context.store.redis.zscore(key("retire"), job["id"]), "its end was written whole"
+    await api.context.job_outcomes._renew()
+
+
+async def test_what_is_no_count_keeps_no_other_from_being_told(api: Api) -> None:
+    for _ in range(ENOUGH_JOBS):
+        await succeed(api.context, (await api.submit())["id"], takes_s=40)
+    own, redis = await group(api), api.context.store.redis
+    await redis.sadd(key("job_groups"), b"\xff", "maker-free/edit/export/unreal", "of another type")
+    await redis.hset(key("job_outcomes", "maker-free/edit/export/unreal"), mapping=BROKEN_CLASSES)
+    await redis.hset(own, mapping=BROKEN_CLASSES)
+    await redis.set(key("job_outcomes", "of another type"), OF_ANOTHER_TYPE)
+    told = await until_measured(api, jobs=ENOUGH_JOBS)
+    assert (told["time_jobs"], told["credits_basis"]) == (ENOUGH_JOBS, "contract")
+
+
 async def test_a_write_that_is_repeated_counts_once(api: Api) -> None:
     now = await running(api.context, (await api.submit())["id"], takes_s=40)
     done = transitions.succeeded(now, now_ms=api.context.clock.now_ms())

@@ -13,14 +13,19 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from core.clock import rfc3339
-from core.events.delivery import Attempt, DeliveryState
+from core.events.delivery import Attempt, Delivery, DeliveryState
 from core.ids import new_id
+from core.model.estimate import ENOUGH_JOBS
+from core.model.job import Job
 from core.model.webhook import TenantWebhook
 from core.security.encryption import token_fingerprint
+from core.store.deliveries import Deliveries
 from core.store.jobs.admission import Admission
+from core.store.jobs.records import Jobs
 from core.store.redis.client import Redis
 from core.store.redis.keys import key
 from core.store.workers import WorkerFacts
@@ -391,6 +396,14 @@ async def test_the_trail_names_the_systems_user_and_goes_on_page_by_page(api: Ap
         ("pause", "acme", "--all", "--yes"),
         ("resume", "nobody"),
         ("audit", "--after", "(1"),
+        ("audit", "--after", "١-١"),
+        ("audit", "--after", "1795213575346-99999999999999999999"),
+        ("redeliver", "--tenant", "acme", "--dead", "--since", "999999d", "--yes"),
+        ("redeliver", "--tenant", "acme", "--dead", "--since", "0001-01-01T00:00:00+14:00", "--yes"),
+        ("deliveries", "--tenant", "\x1b[31m"),
+        ("tenants", "--limit", "0"),
+        ("pause", "\x1b[31m", "--yes"),
+        ("cancel", "job_\x1b[31m", "--yes"),
     ],
 )
 async def test_what_cannot_be_is_refused_in_a_sentence_and_nothing_is_done(api: Api, run: Run, words) -> None:
@@ -399,6 +412,84 @@ async def test_what_cannot_be_is_refused_in_a_sentence_and_nothing_is_done(api: 
     assert "Error" in refused.stderr
     assert "\x1b" not in refused.output
     assert await trail(run) == []
+
+
+async def test_a_replay_is_told_what_is_measured_here_as_its_callers_would_be(api: Api, run: Run) -> None:
+    for _ in range(ENOUGH_JOBS):
+        job_id = await submit(api)
+        await succeed(api.context, job_id, kept=False, takes_s=40)
+    made = await told(run, "replay", job_id, "--yes")
+    found = await api.context.jobs.load(made["id"])
+    assert found is not None
+    assert found.estimate is not None
+    assert (found.estimate.time_basis, found.estimate.time_jobs) == ("measured", ENOUGH_JOBS)
+
+
+async def test_a_job_that_is_deleted_meanwhile_keeps_none_of_the_others_from_their_cancel(
+    api: Api, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, other = await submit(api), await submit(api)
+    commit = Jobs.commit
+
+    async def deleted_before(jobs: Jobs, old: Job, *words: Any, **how: Any) -> Job:
+        if old.id == gone:
+            await jobs._store.ask("DEL", key("job", gone))
+        return await commit(jobs, old, *words, **how)
+
+    monkeypatch.setattr(Jobs, "commit", deleted_before)
+    done = await run("cancel", gone, other, "--yes", "--json")
+    assert done.exit_code == 1
+    rows = json.loads(done.stdout)["data"]
+    assert [(row["id"], row["status"], bool(row["error"])) for row in rows] == [
+        (gone, None, True),
+        (other, "canceled", False),
+    ]
+
+
+async def test_an_act_that_somebody_else_was_faster_with_is_written_down_too(
+    api: Api, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = await submit(api)
+    [given_up] = await dead_callbacks(api, "acme")
+    commit, again = Jobs.commit, Deliveries.send_again
+
+    async def ended_before(jobs: Jobs, old: Job, new: Job, **how: Any) -> Job:
+        await commit(jobs, old, new, owner=None)
+        return await commit(jobs, old, new, **how)
+
+    async def sent_before(deliveries: Deliveries, delivery: Delivery, **how: Any) -> Delivery:
+        await again(deliveries, delivery)
+        return await again(deliveries, delivery, **how)
+
+    monkeypatch.setattr(Jobs, "commit", ended_before)
+    monkeypatch.setattr(Deliveries, "send_again", sent_before)
+    assert (await run("cancel", job_id, "--yes")).stdout == f"{job_id} is canceled\n"
+    assert (await run("redeliver", given_up, "--yes")).stdout == f"{given_up} is pending\n"
+    assert await trail(run) == [("cancel", "unchanged: canceled", "acme"), ("redeliver", "unchanged", "acme")]
+
+
+async def test_what_was_cancelled_before_redis_went_away_is_said(
+    api: Api, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await submit(api), await submit(api)
+    commit = Jobs.commit
+
+    async def away_at_the_second(jobs: Jobs, old: Job, *words: Any, **how: Any) -> Job:
+        if old.id == second:
+            raise RedisConnectionError
+        return await commit(jobs, old, *words, **how)
+
+    monkeypatch.setattr(Jobs, "commit", away_at_the_second)
+    done = await run("cancel", first, second, "--yes", "--json")
+    assert (done.exit_code, "Redis does not answer" in done.stderr) == (1, True)
+    assert [(row["id"], row["status"]) for row in json.loads(done.stdout)["data"]] == [(first, "canceled")]
+
+
+async def test_what_is_no_workers_word_is_no_worker(api: Api, run: Run) -> None:
+    beats = {"w1": "words", "w2": "1", "w3": "a:b", "w4": "9999999999999:7:more", "w5": "9999999999999:7"}
+    await api.context.store.redis.hset(key("workers"), mapping=beats)
+    assert [row["id"] for row in (await told(run, "workers"))["data"]] == ["w4", "w5"]
+    assert (await api.context.timings._measure()).places == 14, "they are no places either"
 
 
 async def test_a_job_that_this_release_cannot_read_is_told_in_a_sentence(api: Api, run: Run) -> None:

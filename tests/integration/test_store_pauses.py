@@ -1,9 +1,11 @@
 """Pauses: what is accepted waits, what has begun goes on, and nothing is forgotten when it goes on."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
+from core.clock import month_of
 from core.errors import WaitReason
 from core.store.audit import AuditEntry, AuditTrail
 from core.store.jobs.timings import Pace
@@ -88,6 +90,23 @@ async def test_one_whose_worker_died_before_it_began_goes_back_too(core: Core, p
     assert await core.jobs.claim(job.id, owner="w:other") is None
     await pauses.resume("acme", audit=BY)
     assert (await core.claim(job)).crashes == 1
+
+
+async def test_what_a_worker_that_died_had_reserved_is_free_while_the_pause_lasts(core: Core, pauses: Pauses) -> None:
+    await core.slots(10)
+    token = await core.tokens.add("a", kind="operator", available=50)
+    job = await core.submit()
+    await core.claim(job)
+    ask: dict[str, Any] = {"cost": 50, "until_ms": core.clock.now_ms(), "needs": (), "only": None, "anonymous": False}
+    ask["month_limit"] = 1000
+    assert await core.tokens.take(tenant="acme", job_id=job.id, **ask) == token
+    core.clock.turn(by_s=13)
+    await pauses.pause("acme", audit=BY)
+    assert await core.jobs.claim(job.id, owner="w:other") is None
+    other = await core.submit("other")
+    assert await core.tokens.take(tenant="other", job_id=other.id, **ask) == token
+    usage = await core.usage.of_month("acme", month_of(core.clock.now_ms()))
+    assert usage.get("promised", 0) == 0
 
 
 @pytest.mark.parametrize("who", ["acme", EVERYBODY])

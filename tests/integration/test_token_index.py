@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from core.clock import HandClock
-from core.model.token import Scope, Token, TokenState
-from core.store.redis.functions import REFUSAL_FORGOTTEN_MS, REFUSED_EXPORTS
+from core.model.token import REFUSED_EXPORTS, Scope, Token, TokenState
+from core.store.redis.functions import REFUSAL_FORGOTTEN_MS
 from core.store.redis.keys import key
 from tests.integration.test_store_gauges import commands
 from tests.store_fixture import Core, core

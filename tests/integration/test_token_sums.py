@@ -9,6 +9,7 @@ import pytest
 
 from core.errors import Code, Permanent, Temporary
 from core.model.token import Scope, Token, TokenKind, TokenState, TokenSums, token_kind_of
+from core.store.formats import Membership
 from core.store.redis.keys import key
 from tests.api_fixture import running_api
 from tests.integration.test_store_gauges import commands
@@ -44,11 +45,6 @@ def summed(tokens: Sequence[Token], tenant: str, now_ms: int) -> TokenSums:
     )
 
 
-def without_dead_ones(sums: TokenSums, *, named: bool) -> TokenSums:
-    """Anonymous tokens that were replaced stand in the sums, and end nobody's job."""
-    return sums if named else sums._replace(kinds=frozenset(k for k in sums.kinds if k.state is not TokenState.EXPIRED))
-
-
 @pytest.mark.parametrize("seed", range(6))
 async def test_the_sums_are_what_a_look_at_all_tokens_would_find_whatever_happens_to_them(
     core: Core, seed: int
@@ -59,9 +55,7 @@ async def test_the_sums_are_what_a_look_at_all_tokens_would_find_whatever_happen
         await something_happens(core, dice, dice.choice(ids))
         pool, now_ms = await core.tokens.all(), core.clock.now_ms()
         for tenant in ("acme", "other", "nobody"):
-            named = await core.tokens.serves(tenant)
-            found = without_dead_ones(await core.tokens.sums(tenant), named=named)
-            assert found == summed(pool, tenant, now_ms), (tenant, named)
+            assert await core.tokens.sums(tenant) == summed(pool, tenant, now_ms), tenant
 
 
 async def test_credits_of_a_token_that_expires_are_nobodys_any_more_although_nobody_says_so(core: Core) -> None:
@@ -190,6 +184,149 @@ async def test_one_token_among_many_that_could_serve_keeps_a_job_from_its_end(
             assert isinstance(await why_not(core, context), Temporary), state
         await core.tokens.remove(able)
         assert isinstance(await why_not(core, context), Permanent)
+
+
+async def test_an_id_in_the_pool_without_a_token_is_nobodys_named_token(core: Core) -> None:
+    await core.redis.sadd(key("tokens"), "tok_ghost")  # type: ignore[misc]
+    await core.tokens.add("anonymous one", kind="anonymous", available=100)
+    assert not await core.tokens.serves("acme"), "else nobody would be anonymous, for a token that nobody sees"
+    assert (await core.tokens.sums("acme")).available == 100
+    assert await core.tokens.remove("tok_ghost")
+    assert not await core.tokens.remove("tok_ghost")
+
+
+async def test_an_anonymous_token_that_was_replaced_keeps_no_job_from_its_end(core: Core, tmp_path: Path) -> None:
+    hour = core.clock.now_ms() + HOUR_MS
+    async with peer(POOR) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        old = await core.tokens.add("last week's", kind="anonymous", available=0)
+        await core.tokens.mark(old, TokenState.EXPIRED)
+        present = await core.tokens.add("this week's", kind="anonymous", available=0, expires_ms=hour)
+        identity = await core.identities.read(fresh_client_id="c")
+        await core.identities.write(token_id=present, rest_until_ms=0, refusals=0)
+        assert identity.token_id is None
+        for _ in range(2):
+            await core.tokens.note_export(present, allowed=False)
+        why = await why_not(core, context)
+    assert isinstance(why, Permanent)
+    assert why.code is Code.EXPORT_BLOCKED
+
+
+async def test_one_refused_export_ends_no_job_that_waits_for_credits_and_two_do(core: Core, tmp_path: Path) -> None:
+    async with peer(POOR) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        only = await core.tokens.add("only", kind="operator", available=0)
+        await core.tokens.note_export(only, allowed=False)
+        assert isinstance(await why_not(core, context), Temporary)
+        await core.tokens.note_export(only, allowed=False)
+        why = await why_not(core, context)
+    assert isinstance(why, Permanent)
+    assert why.code is Code.EXPORT_BLOCKED
+
+
+async def test_what_a_release_without_sums_has_changed_is_looked_at_before_a_job_ends(
+    core: Core, tmp_path: Path
+) -> None:
+    rich = answered({"code": 0, "data": {"available": 500}})
+    async with peer(rich) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        await add_tokens(core, 250, scopes="read")
+        mended = await core.tokens.add("mended", kind="operator", available=500, scopes="read")
+        assert isinstance(await why_not(core, context), Permanent)
+        await core.redis.hset(key("formats"), "first_until_ms", str(core.clock.now_ms() + 10_000))  # type: ignore[misc]
+        await core.redis.hset(key("token", mended), "scopes", "")  # type: ignore[misc]
+        core.clock.turn(by_s=11)
+        job = await core.submit()
+        assert await context.token_pool.reserve(job, core.submission(job).session) == mended
+
+
+async def test_after_a_roll_back_and_forward_again_that_never_overlapped_the_sums_are_made_anew(core: Core) -> None:
+    def process(name: str) -> Membership:
+        return Membership(
+            core.store, core.clock, kind="worker", process_id=name, secret_key_names=["k"], lease_s=1, settle_s=60
+        )
+
+    first, second = process("first"), process("second")
+    await first.note()
+    changed = await core.tokens.add("a", kind="operator", available=7, scopes="read")
+    assert (await core.tokens.sums("acme")).available == 7
+    await first.leave()
+    core.clock.turn(by_s=86400)  # the last release is at work
+    await core.redis.hset(key("token", changed), mapping={"scopes": "", "available": "9"})  # type: ignore[misc]
+    await second.note()
+    found = await core.tokens.sums("acme")
+    assert (found.available, found.kinds) == (9, {TokenKind(frozenset(Scope), TokenState.ACTIVE)})
+    assert sum((await commands(core, lambda: core.tokens.sums("acme"))).values()) < 20
+
+
+GARBAGE = [
+    *((name, value) for name in ("available", "frozen", "reserved", "expires_ms", "rest_until_ms", "read_at_ms")
+      for value in ("inf", "-inf", "nan", "1e300", "words", "")),
+    *((name, value) for name in ("state", "tenant", "kind") for value in ("a|b", "", "\xff", "- -")),
+    ("blocked", "nan"), ("doubt scope read", "words"), ("denied", "|||"), ("scopes", "|"), ("sends", "words"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("field", "garbage"), GARBAGE)
+async def test_a_token_of_which_nobody_can_make_sense_keeps_no_other_from_serving(
+    core: Core, field: str, garbage: str
+) -> None:
+    odd = await core.tokens.add("odd", kind="operator", tenant="acme", available=50, expires_ms=core.clock.now_ms() + 9)
+    await core.redis.hset(key("token", odd), field, garbage)  # type: ignore[misc]
+    good = await core.tokens.add("good", kind="operator", available=500)
+    await core.gauges()
+    await core.tokens.mark(odd, TokenState.RATE_LIMITED, rest_until_ms=core.clock.now_ms() + 5)
+    core.clock.turn(by_s=1)
+    await core.gauges()
+    job = await core.submit()
+    how = {"needs": (Scope.READ,), "only": None, "anonymous": False}
+    taken = await core.tokens.take(tenant="acme", job_id=job.id, cost=100, until_ms=core.clock.now_ms(), **how)
+    assert taken == good
+    assert (await core.tokens.sums("acme")).available >= 500
+    await core.tokens.remove(odd)
+    await core.gauges()
+    found = await core.tokens.sums("acme")
+    assert (found.known, found.available) == (1, 500)
+    assert found.kinds == {TokenKind(frozenset(Scope), TokenState.ACTIVE)}
+
+
+async def change_unheard(core: Core, dice: random.Random, token_id: str) -> None:
+    """Do what a release without an index does."""
+    token = key("token", token_id)
+    digest = await core.redis.hget(token, "digest")  # type: ignore[misc]
+    match dice.choice(["state", "available", "scopes", "tenant", "gone"]) if digest else "nothing":
+        case "gone":
+            await core.redis.srem(key("tokens"), token_id)  # type: ignore[misc]
+            await core.redis.delete(token, key("token_digest", digest.decode()))
+        case "nothing":
+            pass
+        case field:
+            values = {"state": ["active", "revoked", "exhausted"], "available": ["0", "70"], "scopes": ["", "read"]}
+            chosen = dice.choice(values.get(field, ["", "acme", "other"]))
+            await core.redis.hset(token, field, chosen)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_sums_that_are_made_anew_by_two_at_once_in_several_goes_while_tokens_change_are_right(
+    core: Core, seed: int
+) -> None:
+    dice = random.Random(seed)
+    kinds = ["operator", "anonymous"] if seed % 2 else ["operator"]
+    facts = {"available": [None, 5, 70], "tenant": ["", "acme", "other"], "kind": kinds, "scopes": ["", "read"]}
+    ids = [
+        await core.tokens.add(str(n), **{name: dice.choice(some) for name, some in facts.items()})  # type: ignore[arg-type]
+        for n in range(250)
+    ]
+    for turn in range(3):
+        await core.redis.hset(key("formats"), "first_until_ms", str(core.clock.now_ms() + 10_000))  # type: ignore[misc]
+        for _ in range(30):
+            await change_unheard(core, dice, dice.choice(ids))
+        core.clock.turn(by_s=11)
+        for goes in range(turn):
+            await core.gauges()
+            await core.tokens.mark(dice.choice(ids), TokenState.EXHAUSTED)
+            ids.append(await core.tokens.add(f"new {turn} {goes}", kind="operator", available=3))
+            await core.tokens.remove(dice.choice(ids))
+        found = await asyncio.gather(*(core.tokens.sums(tenant) for tenant in ("acme", "acme", "nobody")))
+        pool, now_ms = await core.tokens.all(), core.clock.now_ms()
+        assert found == [summed(pool, tenant, now_ms) for tenant in ("acme", "acme", "nobody")]
 
 
 # What it costs.

@@ -5,7 +5,7 @@ from random import Random
 from core.errors import Code, Permanent, Temporary, WaitReason
 from core.model.plan import Plan
 from core.model.session import Session
-from core.model.token import Token, TokenState
+from core.model.token import REFUSED_EXPORTS, Token, TokenState
 from tests.store_fixture import make_job
 from worker.tokens.availability import (
     BALANCES_READ_ANEW,
@@ -94,12 +94,16 @@ def test_what_no_token_may_do_ends_the_job():
 
 
 def test_an_export_that_every_plan_forbids_ends_the_job_and_an_edit_waits():
-    blocked = token(state=TokenState.EXPORT_BLOCKED)
+    blocked = token(state=TokenState.EXPORT_BLOCKED, blocked=REFUSED_EXPORTS)
     reason = why(blocked)
     assert isinstance(reason, Permanent)
     assert reason.code is Code.EXPORT_BLOCKED
     assert isinstance(why(blocked, job=make_job(plan=Plan(message="mute it", action="none"))), Temporary)
     assert isinstance(why(blocked, token("tok_2")), Temporary)
+
+
+def test_one_refused_export_may_have_been_a_mishap_and_ends_no_job():
+    assert isinstance(why(token(state=TokenState.EXPORT_BLOCKED, blocked=REFUSED_EXPORTS - 1)), Temporary)
 
 
 def test_of_a_session_with_an_edit_only_its_own_token_counts():

@@ -9,6 +9,7 @@ from core.model.job import Stage
 from core.store.redis.client import Store
 from core.store.redis.keys import key
 from core.store.redis.remembered import Remembered
+from core.store.workers import read_beat
 
 #: fewer ends than this say nothing yet
 _ENOUGH = 3
@@ -60,8 +61,8 @@ class Timings(Remembered[TimingStats]):
         for stage in Stage:
             pipe.lrange(key("stage_samples", stage), 0, -1)
         samples, workers, *staged = await pipe.execute()
-        beats = [(int(until), int(slots)) for until, slots in (w.split(b":") for w in workers)]
-        places = sum(slots for until_ms, slots in beats if until_ms > now_ms)
+        beats = [beat for told in workers if (beat := read_beat(told))]
+        places = sum(beat.slots for beat in beats if beat.alive_until_ms > now_ms)
         runs = _span(samples)
         stages = {stage: span for stage, times in zip(Stage, staged, strict=True) if (span := _span(times))}
         if runs is None:

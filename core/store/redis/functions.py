@@ -19,6 +19,7 @@ from redis.exceptions import ResponseError
 from core.events.delivery import DeliveryState
 from core.model.formats import FIRST_FORMAT, THIS_RELEASE
 from core.model.job import ENDS, REMOVED_NAME
+from core.model.token import REFUSED_EXPORTS
 from core.store.redis.keys import key, keys_as_lua
 from core.store.redis.pipeline import Word
 from core.store.redis.queue_entries import DELIVERY_ENTRY, JOB_ENTRY
@@ -37,8 +38,6 @@ USAGE_LIFE_MS = 25 * 31 * 86_400_000
 RATE_WINDOW_MS = 60_000
 #: what messages of a kind have cost is remembered for so long
 MESSAGE_COSTS_LIFE_MS = 86_400_000
-#: so many refused exports in a row, and a token is not given to a job that exports any more
-REFUSED_EXPORTS = 2
 #: until so long has passed a refusal counts that a token was told once, else it is as if it never was
 REFUSAL_FORGOTTEN_MS = 3_600_000
 #: it is known for so long when a secret key last wrote

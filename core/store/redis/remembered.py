@@ -21,11 +21,15 @@ class Remembered(Generic[T]):
         self._fresh_ms = fresh_ms
         self._read_at_ms = 0
         self._reading: asyncio.Task[None] | None = None
+        self._awaited: asyncio.Task[None] | None = None
 
     async def now(self) -> T:
-        """Give the present value."""
+        """Give the present value. Whoever asks meanwhile, for a page of jobs, say, is answered by the same read."""
         if self._is_old():
-            await self._renew()
+            if self._awaited is None or self._awaited.done():
+                self._awaited = asyncio.create_task(self._renew(), name="remembered")
+                self._awaited.add_done_callback(_take_note)
+            await asyncio.shield(self._awaited)
         return self._last
 
     def lately(self) -> T:
@@ -36,10 +40,10 @@ class Remembered(Generic[T]):
 
     async def stop(self) -> None:
         """End what still reads."""
-        if self._reading:
-            self._reading.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._reading
+        for reading in filter(None, (self._reading, self._awaited)):
+            reading.cancel()
+            with suppress(asyncio.CancelledError, *STORE_DOWN):
+                await reading
 
     def _is_old(self) -> bool:
         return abs(self._clock.now_ms() - self._read_at_ms) > self._fresh_ms
@@ -51,3 +55,9 @@ class Remembered(Generic[T]):
     async def _renew(self) -> None:
         now_ms = self._clock.now_ms()
         self._last, self._read_at_ms = await self._read(), now_ms
+
+
+def _take_note(ended: asyncio.Task[None]) -> None:
+    """Look at what a read raised, also where nobody waits for it any more."""
+    if not ended.cancelled():
+        ended.exception()

@@ -4,8 +4,9 @@
 -- Results: written; absent: it is gone, or somebody else has done so.
 operation('repeat_delivery', function(a)
   local found = read_fields(key.delivery(a.id), 'status', 'tenant')
-  if found.status ~= a.status_before then return {} end
-  write_audit(a.audit, 'done')
+  local changed = found.status == a.status_before
+  write_audit(a.audit, changed and 'done' or 'unchanged')
+  if not changed then return {} end
   write_delivery(a, found)
   call('ZREM', key.retire(), a.id)
   enqueue(a.id, now_ms)

@@ -14,6 +14,14 @@ local function note_secret_key(name)
   end
 end
 
+-- Where none that speaks here has lived for a while, releases that do not may have been at work, e.g. after a roll-back: what
+-- is looked at once they are gone is looked at now.
+local function note_silence(processes)
+  if next(processes) then return end
+  local until_ms = tonumber(call('HGET', key.formats(), 'first_until_ms')) or 0
+  if until_ms < now_ms then call('HSET', key.formats(), 'first_until_ms', integer(now_ms)) end
+end
+
 local function oldest_format(a, processes)
   local oldest = a.format
   for _, process in pairs(processes) do oldest = math.min(oldest, process.format) end
@@ -46,6 +54,7 @@ operation('note_process', function(a)
     return {written = mark.written, oldest_reader = mark.oldest_reader}
   end
   local secret_keys = table.concat(a.secret_keys, ',')
+  note_silence(living_processes())
   local told = string.format('%.0f:%d:%s:%s', now_ms + a.alive_ms, a.format, a.kind, secret_keys)
   call('HSET', key.processes(), a.process, told)
   note_secret_key(a.secret_keys[1])

@@ -52,9 +52,9 @@ local function write_sample(list, ms, most)
   call('LTRIM', list, 0, most - 1)
 end
 
--- Halve all counts of a group. What was seen once only is forgotten.
+-- Halve all counts of a group. What was seen once only is forgotten. What is no hash has no rows.
 local function fade(counts)
-  local rows = call('HGETALL', counts)
+  local rows = redis.pcall('HGETALL', counts)
   for i = 1, #rows, 2 do
     local half = math.floor((tonumber(rows[i + 1]) or 0) / 2)
     if half > 0 then
@@ -65,11 +65,11 @@ local function fade(counts)
   end
 end
 
--- Count how long a job took and what it cost among those that are like it. A count that is none, since somebody has written
--- over it, must cost no job its end: hence `pcall`.
+-- Count how long a job took and what it cost among those that are like it. A count that is none, or groups and counts of
+-- another type, since somebody has written over them, must cost no job its end: hence `pcall` throughout.
 local function count_outcome(outcome)
   local counts = key.job_outcomes(outcome.group)
-  call('SADD', key.job_groups(), outcome.group)
+  redis.pcall('SADD', key.job_groups(), outcome.group)
   for _, class in ipairs(outcome.classes) do redis.pcall('HINCRBY', counts, class, 1) end
   local jobs = redis.pcall('HINCRBY', counts, 'jobs', 1)
   if type(jobs) ~= 'number' or jobs > OUTCOMES_PER_GROUP then fade(counts) end

@@ -43,8 +43,12 @@ local function give_new_turn(id, found)
   return {}
 end
 
--- A job whose tenant was paused after it was let in frees its place. It is let in again when its tenant is resumed.
+-- A job whose tenant was paused after it was let in frees its place, and what a worker that died had reserved for it: a
+-- pause may last for days. It is let in again when its tenant is resumed.
 local function put_back(id, found)
+  release_budget(id, found.tenant)
+  local token = call('HGET', key.job(id), 'reserved_on')
+  if token then release_token(token, id) end
   dequeue(id)
   call('HSET', key.job(id), 'owner', '')
   call('ZREM', key.leases(), id)

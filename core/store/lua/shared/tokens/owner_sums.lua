@@ -5,7 +5,7 @@
 -- An owner is a tenant; '*' is everybody; and those of the anonymous identity, which serve where there are no others, are
 -- of '?'.
 
--- what stands in the sums of a token that cannot be read
+-- what stands in the sums of a token that cannot be read, or that is the anonymous identity's and was replaced
 local NO_SHARE = '-|-|-|-|-'
 
 local function allowed_scopes(token)
@@ -14,14 +14,19 @@ local function allowed_scopes(token)
   return allowed
 end
 
+-- A state in which jobs may still export, as far as anybody knows, keeps none from waiting: one refusal may be a mishap.
+local function state_for_jobs(token)
+  return token.state == 'export_blocked' and not is_closed_to_exports(token) and 'active' or token.state
+end
+
 -- What a token adds, as text: owner, kind ('1101 active': what its scopes allow, and its state), credits (available, frozen),
 -- when they were read. Credits that nobody knows or can spend are '-', and so is the time of a token that is over.
 local function share_of(token)
-  if token.state == 'unreadable' then return NO_SHARE end
+  if token.state == 'unreadable' or (token.kind == 'anonymous' and token.state == 'expired') then return NO_SHARE end
   local alive = is_alive(token)
   local known = alive and token.available
   return table.concat({
-    token.kind == 'anonymous' and '?' or owner_of(token), allowed_scopes(token) .. ' ' .. token.state,
+    token.kind == 'anonymous' and '?' or owner_of(token), allowed_scopes(token) .. ' ' .. state_for_jobs(token),
     known and integer(tonumber(token.available)) or '-', known and integer(tonumber(token.frozen or '0')) or '-',
     alive and integer(tonumber(token.read_at_ms or '0')) or '-',
   }, '|')

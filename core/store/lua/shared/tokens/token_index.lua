@@ -86,7 +86,7 @@ local function write_entry(id, entry)
   if entry.wake_ms ~= '0' then call('ZADD', key.token_wakes(), entry.wake_ms, id) end
   if entry.kind == 'anonymous' then
     call('ZADD', key.anonymous_tokens(), entry.expires_ms, id)
-  else
+  elseif entry.kind ~= '' then
     call('SADD', key.named_tokens(entry.owner), id)
   end
 end
@@ -125,7 +125,7 @@ local function wake_tokens()
   end
 end
 
-local function is_index_whole()
+local function has_all_tokens()
   local tokens = call('SCARD', key.tokens())
   return tokens == call('HLEN', key.token_entries()) and tokens == call('HLEN', key.token_shares())
 end
@@ -139,17 +139,32 @@ local function drop_strangers(hash, cursor)
   return found[1]
 end
 
--- A process of another version adds and removes tokens without a word to the index: then some are looked at, from where the
--- last look stopped. Returns whether all are in the index.
+-- Until when releases ran that change tokens without a word to the index, as long as not all were looked at since. Nil also
+-- while they may run: what they change meanwhile would have to be looked at again.
+local function changed_unheard_until()
+  local found = read_fields(key.formats(), 'first_until_ms', 'tokens_indexed_for_ms')
+  local is_over = (tonumber(found.first_until_ms) or now_ms + 1) <= now_ms
+  return is_over and found.first_until_ms ~= found.tokens_indexed_for_ms and found.first_until_ms or nil
+end
+
+-- A process of another version adds, changes and removes tokens without a word to the index: then some are looked at, from
+-- where the last look stopped. Returns whether all are in the index, as they are.
 local function index_strangers()
-  if is_index_whole() then return true end
-  local pool, entries, shares = string.match(call('GET', key.token_scan()) or '', '^(%d+) (%d+) (%d+)$')
+  local unheard = changed_unheard_until()
+  if not unheard and has_all_tokens() then return true end
+  local pool, entries, shares, round_for =
+    string.match(call('GET', key.token_scan()) or '', '^(%d+) (%d+) (%d+) ?(%S*)$')
+  if (pool or '0') == '0' then round_for = unheard or '' end
   local found = call('SSCAN', key.tokens(), pool or '0', 'COUNT', STRANGERS_AT_ONCE)
   for _, id in ipairs(found[2]) do index_token(id) end
   entries = drop_strangers(key.token_entries(), entries or '0')
   shares = drop_strangers(key.token_shares(), shares or '0')
-  call('SET', key.token_scan(), found[1] .. ' ' .. entries .. ' ' .. shares)
-  return is_index_whole() and call('DEL', key.token_scan()) == 1
+  call('SET', key.token_scan(), found[1] .. ' ' .. entries .. ' ' .. shares .. ' ' .. round_for)
+  if unheard and found[1] == '0' and round_for == unheard then
+    call('HSET', key.formats(), 'tokens_indexed_for_ms', unheard)
+    unheard = nil
+  end
+  return not unheard and has_all_tokens() and call('DEL', key.token_scan()) == 1
 end
 
 -- Whether an operator's or this tenant's own token is in the pool: then nobody is anonymous.

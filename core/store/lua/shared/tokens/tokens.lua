@@ -1,7 +1,11 @@
 -- What a backend token is, as its hash says: its state now, what it may do, whose it is, what is free of its credits.
 
 local SCOPES = {'read', 'write', 'upload', 'render'}
-local NUMBERS = {'expires_ms', 'available', 'frozen', 'reserved', 'rest_until_ms', 'read_at_ms', 'blocked'}
+local NUMBERS = {'expires_ms', 'available', 'frozen', 'reserved', 'rest_until_ms', 'read_at_ms', 'blocked',
+  'doubt scope read', 'doubt scope write', 'doubt scope upload', 'doubt scope render'}
+local NAMES = {'state', 'tenant', 'kind'}
+-- numbers of this size and above are neither credits nor times, and no sum could hold them
+local ABSURD = 1e15
 -- states in which a token serves, or will again
 local LIVING = {active = true, exhausted = true, export_blocked = true, rate_limited = true}
 
@@ -9,8 +13,14 @@ local function holds(words, word)
   return string.find(words, '+' .. word .. '+', 1, true) ~= nil
 end
 
--- Nothing is said of a token that has left the pool. One of which a field is missing, or is no number,
--- serves nobody.
+-- Whether a text is a number that can be written again: infinities and what is no number at all are not.
+local function is_number(text)
+  local number = tonumber(text)
+  return number and number > -ABSURD and number < ABSURD
+end
+
+-- Nothing is said of a token that has left the pool. One of which a field is missing, is no number, or could not stand in
+-- the index between bars, serves nobody.
 local function read_token(id)
   local token = read_fields(key.token(id), 'state', 'tenant', 'expires_ms', 'available', 'frozen', 'reserved',
     'rest_until_ms', 'read_at_ms', 'scopes', 'kind', 'blocked', 'denied', 'doubted_ms', 'doubt scope read',
@@ -18,7 +28,13 @@ local function read_token(id)
   if not token.state then return nil end
   if not (token.scopes and token.kind and token.tenant) then token.state = 'unreadable' end
   for _, name in ipairs(NUMBERS) do
-    if token[name] and not tonumber(token[name]) then token[name], token.state = nil, 'unreadable' end
+    if token[name] and not is_number(token[name]) then token[name], token.state = nil, 'unreadable' end
+  end
+  for _, name in ipairs(NAMES) do
+    if token[name] and string.find(token[name], '|', 1, true) then
+      token[name] = nil
+      token.state = 'unreadable'
+    end
   end
   token.scopes, token.kind, token.tenant = token.scopes or '', token.kind or '', token.tenant or ''
   token.expires_ms = tonumber(token.expires_ms or '0')
