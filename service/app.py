@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from litestar import Litestar
@@ -18,7 +19,7 @@ from service.http.middleware import add_request_ids
 from service.http.query import check_query
 from service.metrics import show_api_metrics
 from service.openapi.docs_page import docs_page
-from service.openapi.document import build_document
+from service.openapi.document import build_document, served_under
 from service.problems import problem_response
 from service.routes import METRICS, ROUTES
 from service.routes.options import options_handler
@@ -29,9 +30,9 @@ def _document() -> dict[str, Any]:
     return build_document([*ROUTES, METRICS])
 
 
-def openapi_json() -> bytes:
-    """Write the OpenAPI document."""
-    return msgspec.json.format(msgspec.json.encode(_document()), indent=1) + b"\n"
+def openapi_json(public_path: str = "") -> bytes:
+    """Write the OpenAPI document of an API whose callers reach it under this path: ``/reelgate``."""
+    return msgspec.json.format(msgspec.json.encode(served_under(public_path, _document())), indent=1) + b"\n"
 
 
 def build_app(context: ApiContext, *, metrics: bool = True, docs_script: Path | None = None) -> ASGIApp:
@@ -47,13 +48,15 @@ def build_app(context: ApiContext, *, metrics: bool = True, docs_script: Path | 
 
 
 def _config(context: ApiContext, handlers: list[Any], docs_script: Path | None) -> AppConfig:
+    public_path = urlsplit(context.settings.public_url).path
     return AppConfig(
         route_handlers=handlers,
         state=State(
             {
                 "context": context,
-                "openapi": openapi_json(),
-                "plain_docs": docs_page(_document()),
+                "openapi": openapi_json(public_path),
+                "plain_docs": docs_page(served_under(public_path, _document())),
+                "public_path": public_path,
                 "docs_script": docs_script,
             }
         ),

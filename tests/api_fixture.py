@@ -75,7 +75,7 @@ async def running_api(
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     # a machine with much else to do is not a Redis that is away; those tests have an API of their own
-    settings = settings_for(redis_url, storage, public_url=url, **chosen)
+    settings = settings_for(redis_url, storage, **{"public_url": url} | chosen)
     context = open_context(settings, clock=clock, redis_timeout_s=PATIENCE_S)
     server = _Server(uvicorn_config(build_app(context, docs_script=docs_script), loop="none"))  # the test's own loop
     task = asyncio.create_task(server.serve(sockets=[listener]))

@@ -13,13 +13,23 @@ import click
 from sandbox.world.demo.run import demo
 from sandbox.world.kept import default_folder
 from sandbox.world.run_until_signal import run_until_signal
+from sandbox.world.settings import called_from, callers_environment
 from sandbox.world.up import UpOptions, up
 from sandbox.world.world import WorldSpec
 
 
-def _from_input(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
+def _from_input(context: click.Context, option: click.Parameter, given: str | None) -> str | None:
     """Read a ``-`` as the first line of the input."""
-    return sys.stdin.readline().strip() if given == "-" else given
+    return _address(context, option, sys.stdin.readline().strip() if given == "-" else given)
+
+
+def _address(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
+    """Refuse what can be no URL, without saying it: it may hold a password."""
+    try:
+        urlsplit(given or "")
+    except ValueError:
+        raise click.BadParameter("it is no URL.") from None
+    return given
 
 
 @click.group()
@@ -36,7 +46,7 @@ def main() -> None:
 )
 @click.option("--apis", type=click.IntRange(min=1), default=1, show_default=True, help="How many API processes.")
 @click.option("--workers", type=click.IntRange(min=0), default=1, show_default=True, help="How many workers.")
-@click.option("--backend", metavar="URL", help="Use this backend; otherwise the sandbox is started.")
+@click.option("--backend", metavar="URL", callback=_address, help="Use this backend; otherwise the sandbox is started.")
 @click.option(
     "--redis",
     "redis_url",
@@ -68,7 +78,8 @@ def up_command(
     """Leave a world running until Ctrl-C. At its next start it has the same address, key, jobs and films."""
     spec = WorldSpec(apis, workers, backend, redis_url)
     # programs that start worlds side by side must not meet in one
-    home = folder if folder or json_line else default_folder(redis_url, backend)
+    named = called_from(callers_environment()) / folder if folder else None
+    home = named if named or json_line else default_folder(redis_url, backend)
     options = UpOptions(json_line=json_line, folder=home, fresh=fresh, port=port)
     raise SystemExit(asyncio.run(run_until_signal(up(spec, options), when_told=0)))
 
@@ -80,10 +91,10 @@ def demo_command() -> None:
 
 
 def _begin_anew_with_passwords_on_the_input(words: Sequence[str]) -> None:
-    """Take a URL with a password off the command line, where everybody on the machine can read it; give it as ``-``."""
+    """Take a URL that may have a password off the command line, where everybody on the machine can read it; give it as ``-``."""
     for at, word in enumerate(words):
         url = word.removeprefix("--redis=")
-        if "://" in url and urlsplit(url).password:
+        if "://" in url and "@" in url:
             with tempfile.TemporaryFile() as told:
                 told.write(f"{url}\n".encode())
                 told.seek(0)

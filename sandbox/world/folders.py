@@ -1,7 +1,7 @@
 """Where a world has its things: ``.reelgate/up-4711-x8k2/`` with logs, Redis's data and the storage folder.
 
 A world's folder stays when it ends, so that its logs can be read; the next world clears away those of ended processes.
-A kept world's folder has a name without a process, and is never cleared away by another.
+A kept world's folder has a lock in it, and is never cleared away by another, whatever its name.
 It is its user's alone (0700), and so is all that is in it.
 """
 
@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 ROOT = Path(".reelgate")
 PARTS = ("logs", "redis", "storage", "input")
+#: in a kept world's folder, and in no other: held while it runs (`sandbox/world/kept.py`)
+WORLD_LOCK = "world.lock"
 
 
 class Folders(NamedTuple):
@@ -53,7 +55,7 @@ def clear_ended(root: Path) -> None:
     for folder in root.iterdir():
         _, _, rest = folder.name.partition("-")
         pid, _, _ = rest.partition("-")
-        if pid.isdigit() and not is_alive(int(pid)):
+        if pid.isdigit() and not is_alive(int(pid)) and not (folder / WORLD_LOCK).exists():
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -2,11 +2,15 @@
 
 import secrets
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from sandbox.world.embedded_redis import new_password
 from sandbox.world.ports import free_port
 from sandbox.world.settings import new_sandbox_token
+
+Port = Annotated[int, Meta(ge=1, le=65_535)]
 
 
 @dataclass(kw_only=True)
@@ -14,7 +18,7 @@ class Identity:
     #: raised when files of before can no longer be read as one of these
     format: Literal[1] = 1
     #: by part: ``{"redis": 21001, "api-1": 21002, "worker-1": 21003}``
-    ports: dict[str, int] = field(default_factory=dict)
+    ports: dict[str, Port] = field(default_factory=dict)
     redis_password: str = field(default_factory=new_password, repr=False)
     #: an account that its own backend shall have
     sandbox_token: str = field(default_factory=new_sandbox_token, repr=False)

@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 
-from sandbox.world.folders import PARTS, ROOT, Folders, folders_in
+from sandbox.world.folders import PARTS, ROOT, WORLD_LOCK, Folders, folders_in
 from sandbox.world.identity import Identity
 
 LAST_ONES_S = 60
 LOOK_EVERY_S = 0.1
-#: of the running world, with its process id in it, and of its processes
-WORLD_LOCK, PARTS_LOCK = "world.lock", "parts.lock"
+#: of the running world's processes; the other one has the running world's process id in it
+PARTS_LOCK = "parts.lock"
 IDENTITY = "world.json"
 
 
@@ -45,7 +45,7 @@ class KeptWorld:
             return msgspec.json.decode(self._file.read_bytes(), type=Identity)
         except FileNotFoundError:
             return None
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise CannotStart(
                 f"{self._file} is of another version of Reelgate, or damaged ({error}). "
                 "./run up --fresh throws this world away and begins anew."
@@ -102,7 +102,7 @@ def default_folder(redis: str | None, backend: str | None) -> Path:
 
 @asynccontextmanager
 async def hold(folder: Path) -> AsyncIterator[KeptWorld]:
-    """Hold a folder as long as the world runs, making it if need be. Raises CannotStart."""
+    """Hold a folder as long as the world runs, making it if need be. Raises CannotStart, OSError."""
     _make(folder)
     own, inherited = _opened(folder / WORLD_LOCK), _opened(folder / PARTS_LOCK)
     try:
@@ -118,13 +118,10 @@ async def hold(folder: Path) -> AsyncIterator[KeptWorld]:
 
 
 def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if any(folder.iterdir()) and not (folder / WORLD_LOCK).exists():
-            raise CannotStart(f"{folder} is neither empty nor the folder of a world: name another with --data-dir.")
-        folder.chmod(0o700)
-    except OSError as error:
-        raise CannotStart(f"{folder} can't hold a world: {error.strerror}. Name another with --data-dir.") from None
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if any(folder.iterdir()) and not (folder / WORLD_LOCK).exists():
+        raise CannotStart(f"{folder} is neither empty nor the folder of a world: name another with --data-dir.")
+    folder.chmod(0o700)
 
 
 def _opened(path: Path) -> int:

@@ -27,6 +27,11 @@ def callers_environment() -> dict[str, str]:
     return dict(os.environ)
 
 
+def called_from(caller: Mapping[str, str]) -> Path:
+    """Give the folder in which `./run` was typed: it goes to its own before it begins this."""
+    return Path(caller.get("RUN_FROM", ""))
+
+
 def cache_folder(caller: Mapping[str, str]) -> Path:
     """Name the folder for what can be made again, by the XDG Base Directory Specification: ``~/.cache/reelgate``."""
     chosen = Path(caller.get("XDG_CACHE_HOME", ""))

@@ -5,6 +5,7 @@ the real one forgets sessions, too.
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ import click
 
 from sandbox.world.announce import as_json, as_text
 from sandbox.world.child_process import Child, ChildFailed
-from sandbox.world.folders import Folders, make_folders
+from sandbox.world.folders import ROOT, Folders, make_folders
 from sandbox.world.identity import Identity
 from sandbox.world.kept import CannotStart, KeptWorld, hold
 from sandbox.world.ports import is_taken
@@ -45,7 +46,19 @@ async def up(spec: WorldSpec, options: UpOptions) -> int:
                 await _run_kept(spec, options, kept)
     except (ChildFailed, CannotStart) as failed:
         click.echo(failed, err=True)
+    except BrokenPipeError:  # who started it reads no more; no folder is to blame
+        raise
+    except OSError as error:
+        click.echo(_cannot_hold(error.filename or options.folder or ROOT, error.strerror or "it failed"), err=True)
+    except UnicodeEncodeError:
+        click.echo(_cannot_hold(options.folder or ROOT, "its whole path has to be UTF-8"), err=True)
     return 1
+
+
+def _cannot_hold(place: object, why: str) -> str:
+    return (
+        f"{os.fsencode(str(place)).decode(errors='replace')} can't hold a world: {why}. Name another with --data-dir."
+    )
 
 
 async def _run_kept(spec: WorldSpec, options: UpOptions, kept: KeptWorld) -> None:
@@ -82,7 +95,9 @@ def settle_ports(identity: Identity, *, port: int | None) -> None:
     """Leave ports to the programs that took them meanwhile, and say where the API is then. Raises CannotStart."""
     if port is not None:
         if is_taken(port):
-            raise CannotStart(f"Port {port} is taken by another program: name another with --port.")
+            raise CannotStart(
+                f"Port {port} is taken by another program, or not yours to take: name another with --port."
+            )
         identity.ports = {part: own for part, own in identity.ports.items() if own != port} | {FIRST_API: port}
     for part, own in list(identity.ports.items()):
         if is_taken(own):

@@ -38,14 +38,14 @@ _FACTS = {
 
 
 def docs_page(document: Json) -> str:
-    info = document["info"]
+    info, root = document["info"], document["servers"][0]["url"].rstrip("/")
     body = "".join([*_operations(document), *_webhooks(document), *_codes(document), *_schemas(document)])
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(info['title'])}</title><style>{STYLE}</style></head><body>"
         f"<nav>{''.join(_menu(document))}</nav><main><h1>{escape(info['title'])}</h1>"
-        f'{_words(info["description"])}<p><a href="/openapi.json">openapi.json</a></p>{body}</main></body></html>'
+        f'{_words(info["description"])}<p><a href="{escape(root)}/openapi.json">openapi.json</a></p>{body}</main></body></html>'
     )
 
 

@@ -82,6 +82,16 @@ def build_document(handlers: Iterable[HTTPRouteHandler]) -> Json:
     }
 
 
+def served_under(path: str, document: Json) -> Json:
+    """Give the document of an API that callers reach under a path of their balancer's, ``/reelgate``; empty: under none.
+
+    What else the host serves is others': calls from `/docs`, with the caller's key, must not go there.
+    """
+    info, [server] = document["info"], document["servers"]
+    words = info["description"].replace("](/", f"]({path}/")
+    return document | {"info": info | {"description": words}, "servers": [server | {"url": path or "/"}]}
+
+
 def _info() -> Json:
     licence = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
     return {"title": "Reelgate", "version": "1", "description": DESCRIPTION, "license": licence}

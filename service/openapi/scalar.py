@@ -21,7 +21,6 @@ SCALAR_POLICY = (
 _NOWHERE = ""
 #: https://github.com/scalar/scalar/blob/main/documentation/configuration.md
 _CONFIGURATION: dict[str, Any] = {
-    "url": "/openapi.json",
     "featuredClients": ["shell/curl", "python/requests", "node/fetch", "go/native"],
     "documentDownloadType": "direct",
     "modelsSectionLabel": "Schemas",
@@ -54,15 +53,17 @@ def find_script() -> Path | None:
     return next((script for script in scripts if script.is_file()), None)
 
 
-def scalar_page(title: str, script_url: str) -> str:
-    """Write the page. Who runs no scripts is led to the plain one; who waits for the script can go there, too."""
-    plain = '<a href="/docs/plain">without scripts</a>'
+def scalar_page(title: str, script_name: str, *, public_path: str = "") -> str:
+    """Write the page; `public_path` is before all that it asks for, ``/reelgate``. Who runs no scripts is led to the plain one; who waits for the script can go there, too."""
+    root = escape(public_path)
+    plain = f'<a href="{root}/docs/plain">without scripts</a>'
+    configuration = dumps({"url": f"{public_path}/openapi.json", **_CONFIGURATION})
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
         f'<title>{escape(title)}</title><link rel="icon" href="data:,">'
-        '<noscript><meta http-equiv="refresh" content="0; url=/docs/plain"></noscript></head>'
+        f'<noscript><meta http-equiv="refresh" content="0; url={root}/docs/plain"></noscript></head>'
         f'<body><p id="until-drawn">This page is drawn by a script. It is also there {plain}.</p>'
-        f'<script id="api-reference" data-configuration="{escape(dumps(_CONFIGURATION))}"></script>'
-        f'<script src="{escape(script_url)}"></script></body></html>'
+        f'<script id="api-reference" data-configuration="{escape(configuration)}"></script>'
+        f'<script src="{root}/docs/{escape(script_name)}"></script></body></html>'
     )

@@ -53,7 +53,7 @@ async def docs(request: AnyRequest) -> Response[str]:
     script: Path | None = request.app.state["docs_script"]
     if script is None:
         return _page(request.app.state["plain_docs"], PLAIN_POLICY)
-    return _page(scalar_page("Reelgate", f"/docs/{script.name}"), SCALAR_POLICY)
+    return _page(scalar_page("Reelgate", script.name, public_path=request.app.state["public_path"]), SCALAR_POLICY)
 
 
 @reads(

@@ -218,6 +218,13 @@ def test_a_call_of_another_time_is_refused(title, age_s, tmp_path):
 
 
 @in_each_language
+def test_a_time_that_is_longer_than_a_number_may_be_is_refused_and_breaks_nothing(title, tmp_path):
+    call = call_of(new_secret())
+    endless = call.headers | {"webhook-timestamp": "9" * 5000}
+    assert not judge_by(title, call._replace(headers=endless), tmp_path)
+
+
+@in_each_language
 def test_a_receiver_with_either_secret_takes_a_call_that_is_signed_with_both(title, tmp_path):
     old, new = new_secret(), new_secret()
     call = call_of(new, old)

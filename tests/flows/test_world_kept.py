@@ -35,7 +35,7 @@ def readme_curl():
     """Take the block with the curl out of the README, as somebody copies it."""
     [block] = [
         block
-        for block in re.findall(r"^```\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+        for block in re.findall(r"^```sh\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
         if "curl" in block
     ]
     return block
@@ -122,8 +122,9 @@ def refused(folder, *arguments, **environment):
 
 @pytest.mark.quick
 def test_what_is_copied_works_as_it_is_printed_and_the_next_start_has_all_of_it_again(tmp_path):
-    command = ("sh", str(ROOT / "run"), "up", "--data-dir", str(tmp_path / "kept"))
+    command = ("sh", str(ROOT / "run"), "up", "--data-dir", "kept")
     with up(tmp_path, command=command) as world:
+        assert (tmp_path / "kept" / "world.json").exists(), "a folder is meant from where the command is typed"
         job = world.ended(json.loads(world.shell(readme_curl()))["id"])
         assert job["status"] == "succeeded"
         assert world.shell(f"reelgate show {job['id']} --json", cwd=tmp_path)
@@ -254,6 +255,36 @@ def test_what_another_version_left_is_named_with_the_way_out(tmp_path):
     says = refused(tmp_path)
     assert "another version" in says
     assert "--fresh" in says
+
+
+@pytest.mark.parametrize(
+    "left",
+    [b"", b"\xff\xfe", b'{"tenant": "\xff"}', b'{"ports": {"redis": 999999}}', b'{"ports": {"redis": -1}}'],
+)
+def test_what_is_damaged_is_named_with_the_way_out(tmp_path, left):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "world.lock").touch()
+    (tmp_path / "kept" / "world.json").write_bytes(left)
+    says = refused(tmp_path, "--data-dir", "kept")
+    assert says.count("\n") == 1
+    assert "--fresh" in says
+
+
+@pytest.mark.parametrize("part", ["world.json", "world.lock", "parts.lock"])
+def test_what_the_file_system_refuses_is_said_in_one_line_with_the_place(tmp_path, part):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "world.lock").touch()
+    (tmp_path / "kept" / part).unlink(missing_ok=True)
+    (tmp_path / "kept" / part).mkdir()
+    says = refused(tmp_path, "--data-dir", "kept")
+    assert says.count("\n") == 1
+    assert part in says
+
+
+def test_a_folder_whose_name_is_no_text_is_refused(tmp_path):
+    says = refused(tmp_path, "--data-dir", os.fsdecode(b"sp ace\xff"))
+    assert says.count("\n") == 1
+    assert "UTF-8" in says
 
 
 def test_records_that_this_release_can_not_read_stop_the_start_with_the_reason_and_the_way_out(tmp_path):

@@ -160,11 +160,21 @@ def test_a_part_that_does_not_start_is_named_with_its_reason(tmp_path):
     assert "nonsense" not in failed.stderr
 
 
-@pytest.mark.parametrize("arguments", [["--apis", "0"], ["--workers", "-1"], ["--nonsense"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--apis", "0"],
+        ["--workers", "-1"],
+        ["--nonsense"],
+        ["--redis", "redis://:secret@[bad"],
+        ["--backend", "http://[bad"],
+    ],
+)
 def test_what_can_not_be_is_refused_before_anything_starts(tmp_path, arguments):
     command = [sys.executable, "-m", "sandbox.world", "up", *arguments]
     refused = subprocess.run(
         command, cwd=tmp_path, env=ENV, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     assert refused.returncode == 2
+    assert "secret" not in refused.stderr
     assert not (tmp_path / ".reelgate").exists()

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -76,8 +78,9 @@ def _running(command: list[str], **how: Any) -> Iterator[None]:
             process.terminate()
 
 
-def submit(visitor: httpx.Client, clip: Path, prompt: str = PROMPT) -> httpx.Response:
-    return visitor.post("/jobs", data={"prompt": prompt}, files={"clip": (clip.name, clip.read_bytes())})
+def submit(visitor: httpx.Client, clip: Path, *, wish: str | None = None) -> httpx.Response:
+    form = {"id": wish or uuid4().hex, "prompt": PROMPT}
+    return visitor.post("/jobs", data=form, files={"clip": (clip.name, clip.read_bytes())})
 
 
 def follow(visitor: httpx.Client, job_id: str, last: str | None = None) -> list[tuple[str, dict[str, Any]]]:
@@ -118,6 +121,14 @@ def test_a_browser_that_comes_back_goes_on_and_stays_away_after_the_end(server: 
         assert (again.status_code, again.content) == (204, b"")
 
 
+def test_a_wish_that_is_sent_twice_is_one_job_and_each_visitors_own(server: Server, gateway: Gateway) -> None:
+    clip = gateway.clip()
+    with server.visitor() as one, server.visitor() as other:
+        first, again, others = (submit(visitor, clip, wish="1").json()["id"] for visitor in (one, one, other))
+    assert first == again
+    assert others != first
+
+
 def test_a_film_is_played_from_anywhere_in_it(film: tuple[httpx.Client, str]) -> None:
     visitor, job_id = film
     whole = visitor.get(f"/jobs/{job_id}/film")
@@ -147,6 +158,35 @@ def test_who_has_no_cookie_of_this_servers_gets_nothing(server: Server, film: tu
         assert nobody.get(f"/jobs/{film[1]}/film").status_code == 401
         assert nobody.get(f"/jobs/{film[1]}/events").status_code == 401
         assert nobody.post("/jobs", data={"prompt": PROMPT}, files={"clip": ("a.mp4", b"x")}).status_code == 401
+
+
+def test_a_stranger_is_refused_before_their_file_is_read(server: Server) -> None:
+    head = b"POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 400000000\r\nContent-Type: multipart/form-data; boundary=x\r\n\r\n"
+    where = urlsplit(server.url)
+    with socket.create_connection((where.hostname, where.port), timeout=PATIENCE_S) as stranger:
+        stranger.sendall(head)
+        assert stranger.recv(100).startswith(b"HTTP/1.1 401")
+
+
+def test_a_browser_whose_last_event_is_not_known_is_told_where_the_job_stands(film: tuple[httpx.Client, str]) -> None:
+    visitor, job_id = film
+    for last in ("evt_of another time", b"\xff\xfe"):
+        answer = visitor.get(f"/jobs/{job_id}/events", headers=[(b"Last-Event-ID", last)])
+        assert answer.status_code == 200
+        assert re.findall('"status": "([a-z]+)"', answer.text) == ["succeeded"]
+
+
+def test_a_range_that_is_none_is_the_apis_to_judge(film: tuple[httpx.Client, str]) -> None:
+    visitor, job_id = film
+    assert visitor.get(f"/jobs/{job_id}/film", headers=[(b"Range", b"bytes=\xe9")]).status_code == 200
+
+
+def test_no_cache_on_the_way_keeps_a_cookie_or_a_film_for_others(
+    server: Server, film: tuple[httpx.Client, str]
+) -> None:
+    visitor, job_id = film
+    assert httpx.get(server.url, trust_env=False).headers["cache-control"] == "no-store"
+    assert "private" in visitor.get(f"/jobs/{job_id}/film").headers["cache-control"]
 
 
 @pytest.mark.parametrize("job_id", ["..", "job_1%2F..%2F..", "job_1%3Fexpires=1", "ses_1", "job_%0d%0a"])

@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import subprocess
+from pathlib import Path
 
 import click
 import pytest
@@ -26,6 +27,13 @@ def commands(block: Block) -> list[list[str]]:
     ]
 
 
+#: what people copy commands from
+SHOWN = [
+    ROOT / "README.md",
+    ROOT / "deploy" / "chart" / "templates" / "NOTES.txt",
+    *sorted([*ROOT.glob("docs/*.md"), *ROOT.glob("deploy/**/*.md"), *ROOT.glob("clients/*/README.md")]),
+]
+SECRETS = "REELGATE_SECRET_KEYS|REELGATE_API_KEY|REDIS_URL|NEMO_TOKEN|TOKEN|KEYS|KEY|WEBHOOK_SECRET|COOKIE_SECRET"
 COMMANDS = [words for block in UNRUN for words in commands(block)]
 
 
@@ -59,8 +67,17 @@ def test_kubectl_understands_what_it_is_told(words: list[str]) -> None:
         pytest.skip("this machine has no kubectl")
     nowhere = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "KUBECONFIG": "/nonexistent"}
     dry = [*words, "--dry-run=client", "--output=name"]
-    said = subprocess.run(dry, env=nowhere, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    given = {"input": "REDIS_URL\n", "capture_output": True, "text": True}
+    said = subprocess.run(dry, env=nowhere, **given, timeout=PATIENCE_S, check=False)
     assert said.returncode == 0, said.stderr
+
+
+@pytest.mark.parametrize("page", SHOWN, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_no_program_is_given_a_secret_on_its_command_line(page: Path) -> None:
+    text = page.read_text("utf-8").replace("\\\n", " ")
+    calls = [call for line in text.splitlines() for call in re.split(r" [|&] ?", line)]
+    with_secrets = [call for call in calls if re.search(rf"\$({SECRETS})\b|--from-literal", call)]
+    assert not [call for call in with_secrets if not re.search(r"\b(printf|echo|export) ", call)]
 
 
 def test_the_chart_takes_the_values_that_the_guide_gives_it() -> None:

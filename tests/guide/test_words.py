@@ -9,7 +9,7 @@ from core.events.event import TENANT_EVENTS
 from core.media.formats import FORMATS
 from core.model.job import Stage, Status
 from core.profiles import PROFILES
-from tests.guide.page import DOCS
+from tests.guide.page import DOCS, ROOT
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,16 @@ from tests.guide.page import DOCS
 def test_a_page_names_every_word_of_its_kind(page, words):
     text = (DOCS / page).read_text("utf-8")
     assert not [str(word) for word in words if not re.search(rf"\b{re.escape(word)}\b", text)]
+
+
+def test_the_errors_page_says_what_to_do_about_every_status_of_a_refusal():
+    table = (DOCS / "errors.md").read_text("utf-8").partition("| status | what to do |")[2].partition("\n\n")[0]
+    said = {int(status) for row in table.splitlines() for status in re.findall(r"\d{3}", row.partition(" | ")[0])}
+    refusals = (ROOT / "openapi" / "errors.md").read_text("utf-8").partition("## A job failed")[0]
+    told = {
+        int(status)
+        for row in re.findall(r"^\| `\w+` \| ([\d, ]+) \|", refusals, re.MULTILINE)
+        for status in row.split(",")
+    }
+    assert len(told) > 10
+    assert told <= said

@@ -1,6 +1,7 @@
 """The reference pages over HTTP: what they may do in a browser, how Scalar's script is sent, and what stands in for it."""
 
 import hashlib
+import html
 import re
 import tomllib
 from collections.abc import AsyncIterator
@@ -66,6 +67,20 @@ async def test_the_plain_page_may_ask_nobody_and_has_a_style_alone(reader: httpx
     assert policy_of(page)["default-src"] == "'none'"
     assert policy_of(page)["style-src"].startswith("'sha256-")
     assert "script-src" not in policy_of(page)
+
+
+async def test_behind_a_balancers_path_all_that_the_pages_ask_for_and_try_is_under_it(
+    redis_url: str, tmp_path: Path
+) -> None:
+    outside = "https://media.example.com/films"
+    async with running_api(redis_url, tmp_path, docs_script=SCRIPT, public_url=outside) as api:
+        told = (await api.http.get("/openapi.json")).json()
+        pages = [html.unescape((await api.http.get(path)).text) for path in ("/docs", "/docs/plain")]
+    assert told["servers"][0]["url"] == "/films", "with a key of the reader's, nobody else may be asked"
+    assert "](/films/docs/plain#codes)" in told["info"]["description"]
+    asked = [url for page in pages for url in re.findall(r'(?:href="|src="|url=|"url": ")(/[^"]+)', page)]
+    assert len(asked) >= 5
+    assert not [url for url in asked if not url.startswith("/films/")]
 
 
 async def test_the_script_is_kept_for_good_under_its_digest(reader: httpx.AsyncClient) -> None:

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from sandbox.world.folders import make_folders
-from sandbox.world.kept import default_folder
+from sandbox.world.kept import default_folder, hold
 
 
 def test_a_worlds_folder_has_all_its_parts(tmp_path):
@@ -30,6 +30,15 @@ def test_the_folders_of_ended_processes_are_cleared_away_and_those_of_living_one
     make_folders("up", root=tmp_path)
     assert not gone.exists()
     assert living.exists()
+
+
+@pytest.mark.parametrize("place", ["redis://[2001:db8::1]:6379/0", "redis://4194305:6379/0"])
+async def test_a_kept_world_stays_although_its_name_looks_like_that_of_a_process_that_has_ended(tmp_path, place):
+    kept = tmp_path / default_folder(place, None).name
+    async with hold(kept):
+        pass
+    make_folders("up", root=tmp_path)
+    assert kept.exists()
 
 
 def test_a_folder_that_no_world_made_is_left_alone(tmp_path):
