@@ -141,7 +141,7 @@ def _lead_through(gateway: Gateway, media_url: str, found: Traces) -> None:
         gateway.http.get(f"/v1/jobs/{job_id}/output", headers={"Range": "bytes=99999999999-", "X-Mark": PROMPT})
     _send_to_bad_receivers(gateway, upload_id, found)
     _administer(gateway, upload_id, found)
-    _without_redis(gateway)
+    _without_redis(gateway, found)
     _read_everything(gateway, found)
 
 
@@ -272,18 +272,21 @@ def _administer(gateway: Gateway, upload_id: str, found: Traces) -> None:
     http.get(f"/v1/batches/{batch['id']}")
 
 
-def _without_redis(gateway: Gateway) -> None:
+def _without_redis(gateway: Gateway, found: Traces) -> None:
     """Let Redis be silent for longer than anybody waits for it, while calls come in, until one has met that."""
-    refused = False
-    while not refused:
-        with redis.Redis.from_url(gateway.world["redis_url"]) as client:
-            client.execute_command("CLIENT", "PAUSE", 2_500, "ALL")
-        for _ in range(2):
-            with suppress(httpx.HTTPError):
-                answer = gateway.http.post("/v1/jobs", json={"prompt": PROMPT})
-                refused = refused or answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
-    while gateway.http.get("/readyz").json()["status"] != "ok":
-        pass
+    hooks = {"response": [partial(_overhear, found)]}
+    how = {"base_url": gateway.http.base_url, "headers": gateway.http.headers, "timeout": PATIENCE_S}
+    with httpx.Client(**how, event_hooks=hooks, trust_env=False) as caller:  # the gateway's own asks again
+        refused = False
+        while not refused:
+            with redis.Redis.from_url(gateway.world["redis_url"]) as client:
+                client.execute_command("CLIENT", "PAUSE", 2_500, "ALL")
+            for _ in range(2):
+                with suppress(httpx.HTTPError):
+                    answer = caller.post("/v1/jobs", json={"prompt": PROMPT})
+                    refused = refused or answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+        while caller.get("/readyz").json()["status"] != "ok":
+            pass
 
 
 def _read_everything(gateway: Gateway, found: Traces) -> None:

@@ -23,6 +23,10 @@ REELGATE = Path(sys.executable).with_name("reelgate")
 MP4 = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + b"\0" * 20_000
 
 
+#: what a process may log before somebody reads it: with less it would stand still in the middle of a test
+LOG_BYTES = 1 << 24
+
+
 @asynccontextmanager
 async def process(redis_url: str, storage: Path, *words: str) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
     """Run `reelgate api` on a free port."""
@@ -33,8 +37,9 @@ async def process(redis_url: str, storage: Path, *words: str) -> AsyncIterator[t
         "REELGATE_LOG_LEVEL": "DEBUG",
         "REELGATE_DRAIN_DELAY_S": "0",
     }
+    pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
     child = await asyncio.create_subprocess_exec(
-        REELGATE, "api", "--port", "0", *words, env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        REELGATE, "api", "--port", "0", *words, env=env, limit=LOG_BYTES, **pipes
     )
     try:
         line = (await child.stdout.readline()).decode()
