@@ -128,4 +128,5 @@ async def _started(chromium: str, profile: Path) -> AsyncIterator[_Browser]:
 async def _address(profile: Path) -> list[str]:
     """Read what a browser that has started writes down: the port that it chose, and the path of its tools."""
     file = profile / "DevToolsActivePort"
-    return file.read_text("utf-8").split("\n") if file.exists() else []
+    lines = file.read_text("utf-8").splitlines() if file.exists() else []
+    return lines if lines[1:] else []

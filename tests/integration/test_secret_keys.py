@@ -156,6 +156,16 @@ async def test_of_two_that_come_first_at_once_with_different_keys_one_is_refused
             assert came[0] == came[2] or isinstance(came[0], WrongSecretKeys)
 
 
+async def test_many_who_come_at_once_with_a_new_key_leave_the_seal_of_the_one_before(redis_url: str) -> None:
+    async with checking(redis_url) as check:
+        for _ in range(10):
+            with redis.Redis.from_url(redis_url) as client:
+                client.flushall()
+            await check(OLD)
+            assert await asyncio.gather(*(check(NEW, OLD) for _ in range(4))) == [[]] * 4
+            assert await check(OLD) == [NEWER_KEY], "it has not got the new one yet, and goes on"
+
+
 async def test_processes_with_the_same_keys_start_at_once_on_an_empty_redis(redis_url: str, tmp_path: Path):
     starts = [outcome(redis_url, OLD, tmp_path, *words) for words in COMMANDS.values()]
     assert [status for status, _ in await asyncio.gather(*starts)] == [0, 0]

@@ -49,8 +49,9 @@ async def check_secret_keys(store: Store, encryption: Encryption) -> list[str]:
         seals = await pipe.lrange(key("secret_key_seals"), 0, -1)
         await _require_readable(store, encryption, seals)
         warnings[:] = [NEWER_KEY] if seals and not encryption.can_open(seals[0]) else []
+        is_sealed = bool(seals) and encryption.writes_like(seals[0])  # by a process that came at the same time
         pipe.multi()
-        if not warnings:
+        if not warnings and not is_sealed:
             pipe.lpush(key("secret_key_seals"), encryption.lock(_KNOWN_VALUE))
             pipe.ltrim(key("secret_key_seals"), 0, _SEALS_KEPT - 1)
 
