@@ -91,10 +91,11 @@ def demo_command() -> None:
 
 
 def _begin_anew_with_passwords_on_the_input(words: Sequence[str]) -> None:
-    """Take a URL that may have a password off the command line, where everybody on the machine can read it; give it as ``-``."""
+    """Take a Redis that may have a password off the command line, where everybody on the machine can read it; give it as ``-``."""
     for at, word in enumerate(words):
         url = word.removeprefix("--redis=")
-        if "://" in url and "@" in url:
+        is_redis = url != word or words[at - 1 : at] == ["--redis"]
+        if is_redis and "://" in url and "@" in url:
             with tempfile.TemporaryFile() as told:
                 told.write(f"{url}\n".encode())
                 told.seek(0)

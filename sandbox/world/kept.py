@@ -69,9 +69,12 @@ class KeptWorld:
         logs.mkdir()
 
     def throw_away(self) -> list[str]:
-        """Empty it, apart from the locks; give what was in it: ``["world.json (1 kB)", "redis (2 files, 310 kB)"]``."""
+        """Empty it, apart from the locks; give what was in it: ``["redis (2 files, 310 kB)", "world.json (1 kB)"]``.
+
+        What it is known by goes last: cut off before, the next start can still read what is left.
+        """
         world, gone = self.folders.world, []
-        for part in (IDENTITY, *PARTS, "logs-before"):
+        for part in (*PARTS, "logs-before", IDENTITY):
             path = world / part
             if description := _described(path):
                 gone.append(description)

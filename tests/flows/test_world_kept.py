@@ -188,12 +188,22 @@ def test_a_fresh_one_throws_all_away_and_says_what_that_was(tmp_path):
         job = world.submit()
         assert world.ended(job)["status"] == "succeeded"
     with up(tmp_path, "--fresh", stderr=subprocess.PIPE) as fresh:
-        assert re.search(r"Thrown away.*world\.json.*redis \(.*storage \(", fresh.process.stderr.readline())
+        assert re.search(r"Thrown away.*redis \(.*storage \(.*world\.json", fresh.process.stderr.readline())
         assert fresh.key != world.key
         assert fresh.http.get(f"/v1/jobs/{job}").status_code == 404
         assert fresh.http.get("/v1/jobs").json()["data"] == []
         stranger = httpx.get(f"{fresh.api}/v1/jobs", headers={"Authorization": f"Bearer {world.key}"}, trust_env=False)
         assert stranger.status_code == 401
+
+
+def test_a_fresh_one_that_is_cut_off_leaves_a_world_that_still_starts(tmp_path):
+    with up(tmp_path, "--workers", "0") as world:
+        pass
+    redis_folder = tmp_path / KEPT / "redis"
+    redis_folder.symlink_to(redis_folder.rename(tmp_path / "elsewhere"))  # a link is not thrown away
+    assert "can't hold a world" in refused(tmp_path, "--fresh")
+    with up(tmp_path, "--workers", "0") as again:
+        assert again.key == world.key
 
 
 def test_a_port_that_another_program_took_is_left_to_it_and_the_new_one_stays(tmp_path):

@@ -137,6 +137,15 @@ def test_no_command_line_of_a_demo_or_a_chaos_run_holds_what_looks_like_a_secret
         ]
 
 
+def test_a_backend_with_a_password_is_refused_by_the_setting_that_it_is_and_without_saying_it(tmp_path):
+    command = [sys.executable, "-m", "sandbox.world", "up", "--json", "--backend=http://user:opensesame@127.0.0.1:9"]
+    how = {"capture_output": True, "text": True, "timeout": PATIENCE_S}
+    said = subprocess.run(command, cwd=tmp_path, env=ENV, check=False, **how)
+    assert said.returncode == 1
+    assert "NEMO_API_URL" in said.stderr
+    assert "opensesame" not in said.stderr
+
+
 @pytest.mark.parametrize("named", [("--redis", "-"), ("--redis", "{url}"), ("--redis={url}",)])
 def test_the_password_of_a_redis_that_is_named_stays_on_no_command_line(world, tmp_path, named):
     _, line, _ = world
