@@ -1,9 +1,11 @@
-"""Says before the tests begin how long they take, from what they took when it was last recorded, folder by folder.
+"""Says before the tests begin how long they take, from what stands in `tests/times.json`, folder by folder.
 
-`./run test --record-times` writes anew what a run took, into `tests/times.json`: on a quiet machine, or it lies.
+`./run test --record-times` writes there what a run took: on a quiet machine, or it lies. What stands there before any
+was recorded was estimated, and its `machine` says so.
 """
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -23,7 +25,7 @@ class Folder(NamedTuple):
 
 
 def recorded(file: Path = RECORD) -> tuple[str, dict[str, Folder]]:
-    """Read on what machine it was, ``two quiet cores``, and what each folder took there."""
+    """Read on what machine it was, ``2 quiet cores``, and what each folder took there."""
     record = json.loads(file.read_text())
     return record["machine"], {name: Folder(**times) for name, times in record["folders"].items()}
 
@@ -34,7 +36,7 @@ def expected_s(collected: Mapping[str, int], folders: Mapping[str, Folder]) -> f
 
 
 def in_words(seconds: float) -> str:
-    """Write ``half a minute`` or ``16 minutes``: more exactly nobody can know it."""
+    """Write ``less than half a minute`` or ``about 16 minutes``: more exactly nobody can know it."""
     if seconds < MINUTE_S / 2:
         return "less than half a minute"
     minutes = round(seconds / MINUTE_S)
@@ -51,6 +53,17 @@ def shares(spent_s: Mapping[str, float], tests: Mapping[str, int], *, whole_s: f
     """Divide the time of a whole run among its folders, by what their tests took one after the other."""
     of_all = whole_s / (sum(spent_s.values()) or 1.0)
     return {name: Folder(tests[name], round(spent_s[name] * of_all, 1)) for name in sorted(spent_s)}
+
+
+def this_machine() -> str:
+    """Name this machine, ``2 quiet cores``: that it is quiet is for whoever records to see to."""
+    cores = os.cpu_count() or 1
+    return f"{cores} quiet core{'s' if cores > 1 else ''}"
+
+
+def anew(machine: str, before: Mapping[str, Folder], ran: Mapping[str, Folder]) -> tuple[str, dict[str, Folder]]:
+    """Put what a run took in the place of what stood there; after a part of the folders the machine is the others' still."""
+    return this_machine() if ran.keys() >= before.keys() else machine, {**before, **ran}
 
 
 class HowLong:
@@ -87,8 +100,7 @@ class HowLong:
         if not self._record:
             return
         whole_s = terminalreporter._session_start.elapsed().seconds
-        machine, before = recorded()
-        folders = before | shares(self._spent_s, self._tests, whole_s=whole_s)
+        machine, folders = anew(*recorded(), shares(self._spent_s, self._tests, whole_s=whole_s))
         times = {name: folder._asdict() for name, folder in folders.items()}
         RECORD.write_text(json.dumps({"machine": machine, "folders": times}, indent=2) + "\n")
         self._say(f"Recorded in {RECORD.name}: {in_words(whole_s)}.")

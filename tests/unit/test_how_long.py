@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.how_long import Folder, expected_s, folder_of, in_words, recorded, shares
+from tests.how_long import Folder, anew, expected_s, folder_of, in_words, recorded, shares, this_machine
 from tests.until import PATIENCE_S
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -39,6 +39,15 @@ def test_a_run_is_divided_by_what_the_tests_took_one_after_the_other():
     assert divided == {"flows": Folder(2, 60.0), "unit": Folder(10, 20.0)}
 
 
+def test_a_record_names_the_machine_that_all_of_it_was_taken_on():
+    before = {"unit": Folder(10, 30.0), "flows": Folder(2, 160.0)}
+    ran = {"unit": Folder(10, 20.0), "flows": Folder(2, 60.0)}
+    assert anew("two quiet cores", before, ran) == (this_machine(), ran)
+    part = {"flows": Folder(2, 60.0)}
+    assert anew("two quiet cores", before, part) == ("two quiet cores", before | part)
+    assert re.fullmatch(r"\d+ quiet cores?", this_machine())
+
+
 def test_every_folder_of_tests_is_in_the_record():
     folders = {folder_of(str(file.relative_to(TESTS.parent))) for file in TESTS.glob("*/test_*.py")}
     assert folders == set(recorded()[1])
@@ -47,7 +56,7 @@ def test_every_folder_of_tests_is_in_the_record():
 @pytest.mark.parametrize("processes", ["0", "2"])
 def test_the_length_is_said_before_the_tests_begin(processes):
     said = pytest_says("-n", processes, "tests/unit/test_retry_after.py", "-q")
-    line = re.search(r"^\d+ tests?: (less than half a minute) on two quiet cores\.$", said, re.MULTILINE)
+    line = re.search(rf"^\d+ tests?: (less than half a minute) on {re.escape(recorded()[0])}\.$", said, re.MULTILINE)
     assert line, said
     assert line.start() < said.index("100%")
 
