@@ -24,7 +24,7 @@ import pytest
 import redis
 
 from tests.gateway_fixture import Gateway, running_gateway
-from tests.until import PATIENCE_S
+from tests.until import PATIENCE_S, wait_until
 
 PROMPT, MEDIA, QUERY = (f"{name}{secrets.token_hex(8)}" for name in ("PROMPTMARK", "MEDIAMARK", "QUERYMARK"))
 CONTENT = (PROMPT, MEDIA, QUERY)
@@ -285,8 +285,7 @@ def _without_redis(gateway: Gateway, found: Traces) -> None:
                 with suppress(httpx.HTTPError):
                     answer = caller.post("/v1/jobs", json={"prompt": PROMPT})
                     refused = refused or answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
-        while caller.get("/readyz").json()["status"] != "ok":
-            pass
+        wait_until(lambda: caller.get("/readyz").json()["status"] == "ok", within_s=PATIENCE_S, every_s=0.1)
 
 
 def _read_everything(gateway: Gateway, found: Traces) -> None:

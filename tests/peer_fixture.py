@@ -13,6 +13,8 @@ class Peer:
         self.answer = answer
         self.holds = holds
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
+        #: set once it was sent a request
+        self.asked = asyncio.Event()
         self.connections = 0
         self.url = ""
         self.over = asyncio.Event()
@@ -39,6 +41,7 @@ class Peer:
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:-2])}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         self.requests.append((head[0], headers, body))
+        self.asked.set()
         writer.write(self.answer)
         await writer.drain()
 

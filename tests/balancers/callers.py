@@ -37,6 +37,7 @@ class Record:
             self.failures.append(f"{name}: {broken!r}")
             raise
         if is_redis_slow(answer):
+            await asyncio.sleep(int(answer.headers["retry-after"]))
             return await self.call(http, want, method, path, **said)
         if answer.status_code != want:
             self.failures.append(f"{name}: {answer.status_code} {answer.text[:100]}")
@@ -101,6 +102,7 @@ class Reader:
                 if answer.status_code != HTTPStatus.OK:
                     await answer.aread()
                     if is_redis_slow(answer):
+                        await asyncio.sleep(int(answer.headers["retry-after"]))
                         return False
                     self._record.failures.append(f"events: {answer.status_code}")
                 return await self._read(answer)

@@ -427,14 +427,15 @@ def read_all(world: World) -> list[Told]:
 
 
 @contextmanager
-def half_an_upload(world: World) -> Iterator[None]:
-    """Keep a call under way, whose key is open and whose upload is expected."""
+def half_an_upload(world: World, client: redis.Redis) -> Iterator[None]:
+    """Keep a call under way, whose key is open and whose upload is expected: its Redis holds the name then."""
+    name = "half.mp4"
     where = urlsplit(world.api.url)
     with socket.create_connection((where.hostname or "", where.port or 0)) as line:
-        head = "POST /v1/uploads?filename=half.mp4 HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n"
+        head = f"POST /v1/uploads?filename={name} HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n"
         line.sendall(f"{head}Authorization: Bearer {world.keys['acme']}\r\nIdempotency-Key: open\r\n\r\n".encode())
         line.sendall((world.folder / "clip.mp4").read_bytes()[:1000])
-        time.sleep(0.5)
+        wait_until(lambda: name in repr(dump.take_all(client)), within_s=PATIENCE_S, every_s=0.1)
         yield
 
 
@@ -481,7 +482,7 @@ def make(checkout: Path, folder: Path, redis_url: str) -> Dump:
         lead(world)
         repeats = repeated(world)
         told = read_all(world)
-        with half_an_upload(world), redis.Redis.from_url(redis_url) as client:
+        with redis.Redis.from_url(redis_url) as client, half_an_upload(world, client):
             kept = dump.take_all(client)
             now_ms = time.time_ns() // 1_000_000
         return Dump(

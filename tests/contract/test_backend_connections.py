@@ -165,7 +165,7 @@ async def test_an_upload_is_refused_also_where_nothing_more_of_it_is_taken() -> 
 
     async def stands_still() -> bool:
         before = handed_out
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # what is looked at is that nothing comes for so long
         return handed_out == before
 
     async def take_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -304,8 +304,8 @@ async def test_a_connection_that_died_while_it_was_idle_is_replaced() -> None:
 async def test_a_call_that_is_cut_off_closes_its_connection() -> None:
     async with peer(b"HTTP/1.1 200 OK\r\n", holds=True) as remote, backend(remote.url) as made:
         call = asyncio.create_task(made.read_credits(CALLER))
-        while not remote.requests:  # noqa: ASYNC110 - the peer has no news but this
-            await asyncio.sleep(0.001)
+        async with asyncio.timeout(PATIENCE_S):
+            await remote.asked.wait()
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call

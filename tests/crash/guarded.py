@@ -60,9 +60,9 @@ class Worker:
                 self._lane.follow(self, signal.SIGKILL)
                 raise ConnectionAbortedError
             case "freeze":
-                await self._sleep()
+                await self._freeze()
 
-    async def _sleep(self) -> None:
+    async def _freeze(self) -> None:
         self.frozen = True
         self.signal(signal.SIGSTOP)
         await self._lane.elsewhere.wait()

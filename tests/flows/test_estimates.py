@@ -1,7 +1,5 @@
 """What is told before a job runs is what jobs like it have really cost and taken, in a world of real processes."""
 
-import time
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +7,7 @@ import pytest
 
 from core.model.estimate import ENOUGH_JOBS
 from tests.gateway_fixture import Gateway, unique_title
-from tests.until import PATIENCE_S
+from tests.until import PATIENCE_S, wait_until
 
 #: no other test has such jobs, so these are all of their kind
 LIKE = {"profile": "trimmer-exe", "output": {"export": False}}
@@ -25,12 +23,6 @@ def validated(gateway: Gateway, upload: str) -> dict[str, Any]:
     return dict(gateway.http.post("/v1/jobs:validate", json=ask).json()["estimate"])
 
 
-def estimates(gateway: Gateway, upload: str) -> Iterator[dict[str, Any]]:
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        yield validated(gateway, upload)
-
-
 @pytest.fixture
 def upload(gateway: Gateway) -> str:
     return gateway.upload(gateway.clip())
@@ -41,7 +33,8 @@ def test_what_is_told_contains_what_has_happened(gateway: Gateway, upload: str) 
     # one after another: what each has cost can be read exactly
     ends = [gateway.run(f'add a title "{unique_title()}"', upload=upload, **LIKE) for _ in range(ENOUGH_JOBS + 2)]
     assert {job["status"] for job in ends} == {"succeeded"}
-    told = next(each for each in estimates(gateway, upload) if each["time_jobs"] == len(ends))
+    wait_until(lambda: validated(gateway, upload)["time_jobs"] == len(ends), within_s=PATIENCE_S, every_s=0.5)
+    told = validated(gateway, upload)
     assert (told["time_basis"], told["credits_basis"]) == ("measured", "measured")
     costs = [job["credits_used"] for job in ends if job["credits_exact"]]
     assert told["credits_jobs"] == len(costs)

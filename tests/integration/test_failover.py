@@ -78,7 +78,7 @@ class Load:
                     self.accepted.append(job.id)
             except STORE_DOWN:
                 self.refused += 1
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.05)  # as a caller does who was refused, and not as fast as it goes
             if len(self.accepted) >= self._before:
                 self.many.set()
 
@@ -195,7 +195,7 @@ async def test_a_replica_that_lags_keeps_the_primary_where_it_is_and_pauses_nobo
     trying = asyncio.create_task(PlannedFailover(parse_sentinel_url(watched.url)).run())  # before it counts as dead
     while not trying.done():
         assert await core.store.ask("SET", "a", "1")
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # the failover's own connections get their share of this loop
     watched.servers[lagging].send_signal(signal.SIGCONT)
     with pytest.raises(FailoverFailed, match="the primary is where it was"):
         await trying

@@ -67,7 +67,7 @@ def besieged(client, urls):
     async def again(url):
         while True:
             await attempt(client, url)
-            await asyncio.sleep(1)
+            await asyncio.sleep(1)  # a worker, too, leaves a receiver alone for a while before it tries again
 
     tasks = [asyncio.create_task(again(url)) for url in urls]
     try:
@@ -83,7 +83,7 @@ async def work_s(client, url):
 
     async def callbacks():
         for _ in range(GOOD_TIMES):
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # spread over two seconds at least, so that the evil ones come between
             assert (await attempt(client, url)).status == 200
 
     await asyncio.gather(*(callbacks() for _ in range(60)))

@@ -1,6 +1,5 @@
 """The gauges over all of Redis: they say what is there, cost the same however much that is, and are counted by one."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -15,6 +14,7 @@ from core.store.gauges import Gauges
 from core.store.jobs.records import Claim
 from core.store.redis.keys import key
 from tests.store_fixture import Core, core
+from tests.until import PATIENCE_S, until
 
 __all__ = ["core"]
 
@@ -120,9 +120,11 @@ async def test_one_worker_counts_for_all_and_another_follows_when_it_is_gone(cor
     assert await core.gauges("two") == at_first, "it reads what the other has counted, with its time"
     assert (await core.gauges("one")).counted_at_ms == core.clock.now_ms()
     core.clock.turn(by_s=1)
-    async with asyncio.timeout(5):
-        while (await core.gauges("two")).counted_at_ms != core.clock.now_ms():  # noqa: ASYNC110 - a lease tells nobody
-            await asyncio.sleep(0.02)
+
+    async def follows() -> bool:
+        return (await core.gauges("two")).counted_at_ms == core.clock.now_ms()
+
+    await until(follows, within_s=PATIENCE_S)
 
 
 async def test_what_an_older_version_wrote_or_ended_is_mended(core: Core) -> None:
