@@ -54,7 +54,10 @@ def find_script() -> Path | None:
 
 
 def scalar_page(title: str, script_name: str, *, public_path: str = "") -> str:
-    """Write the page; `public_path` is before all that it asks for, ``/reelgate``. Who runs no scripts is led to the plain one; who waits for the script can go there, too."""
+    """Write the page; `public_path` is before all that it asks for, ``/reelgate``.
+
+    Who runs no scripts is led to the plain one; who waits for the script can go there, too.
+    """
     root = escape(public_path)
     plain = f'<a href="{root}/docs/plain">without scripts</a>'
     configuration = dumps({"url": f"{public_path}/openapi.json", **_CONFIGURATION})
