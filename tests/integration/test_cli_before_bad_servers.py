@@ -220,8 +220,9 @@ def test_an_address_with_more_than_a_place_is_refused(api: ScriptedApi, folder: 
     assert (done.returncode, "no address" in done.stderr, api.asked) == (2, True, []), done.stderr
 
 
-def test_an_address_with_a_password_is_refused_without_saying_it(api: ScriptedApi, folder: Path) -> None:
-    done = ran(api, folder, "show", "job_1", REELGATE_API=api.url.replace("//", "//me:pa55@"))
+@pytest.mark.parametrize("user", ["//me:pa55@", "//me:x/pa55@", "//me:x pa55@", "me:pa55@"])
+def test_an_address_with_a_password_is_refused_without_saying_it(api: ScriptedApi, folder: Path, user: str) -> None:
+    done = ran(api, folder, "show", "job_1", REELGATE_API=api.url.replace("//", user))
     assert (done.returncode, "no address" in done.stderr, "pa55" in done.stderr) == (2, True, False), done.stderr
 
 
