@@ -71,8 +71,8 @@ def events_command(job_id: str, *, follow: bool, after: str, api: str, key: str,
     patience_s = journey.JOB_PATIENCE_S if follow else calling.CALL_PATIENCE_S
     with calling.calling(Access(api, key), advice=advice, patience_s=patience_s) as reelgate:
         for event in reelgate.events(job_id, after=after) if follow else reelgate.history(job_id).data:
-            seen = event.id
             shown.print_event(event, as_json=as_json)
+            seen = event.id
 
 
 @click.command("cancel")

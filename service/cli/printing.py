@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -41,15 +41,15 @@ class Teller:
 
     def say(self, text: str, *, err: bool | None = None) -> None:
         to_stderr = self._err if err is None else err
-        self.attempt(lambda: echo(text, err=to_stderr))
+        self.attempt(lambda: echo(text, err=to_stderr), on=sys.stderr if to_stderr else sys.stdout)
 
-    def attempt(self, printing: Callable[[], None]) -> None:
-        """Print, or from now on nothing."""
+    def attempt(self, printing: Callable[[], None], *, on: TextIO) -> None:
+        """Print, or from now on nothing there."""
         try:
             printing()
         except OSError as error:
             self._failed = self._failed or error
-            _silence()
+            _silence(on)
 
     def own_up(self) -> None:
         """Raise why words were lost, at the end; not where their reader had enough."""
@@ -57,10 +57,10 @@ class Teller:
             raise self._failed
 
 
-def _silence() -> None:
-    """Let what is written to stdout go nowhere, also what waits in its buffer."""
+def _silence(stream: TextIO) -> None:
+    """Let what is written there go nowhere, also what waits in its buffer."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
 
 
@@ -78,7 +78,7 @@ def in_words(command: Callable[..., Any]) -> Callable[..., Any]:
             raise
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
-            _silence()
+            _silence(sys.stdout)
             raise click.ClickException(printable(f"{where}{error.strerror or error}")) from None
         except KeyboardInterrupt:
             echo("\nInterrupted.", err=True)

@@ -102,6 +102,22 @@ def test_a_film_is_saved_although_its_words_cannot_be_and_that_is_told(api: Scri
         (folder / "out.mp4").unlink()
 
 
+@pytest.mark.parametrize("flags", ["", "--json"])
+@pytest.mark.parametrize("progress", ["/dev/full", ">(exit)"])
+def test_what_a_job_came_to_is_printed_although_its_way_cannot_be(
+    api: ScriptedApi, folder: Path, flags: str, progress: str
+) -> None:
+    with_film(api, reply="Done.")
+    done = shell(api, folder, f"bash -c '{REELGATE} run clip.mp4 trim -o out.mp4 {flags} 2> {progress}'")
+    assert "Done." in done.stdout
+    assert (folder / "out.mp4").read_bytes() == FILM
+
+
+def test_an_event_that_could_not_be_printed_is_not_gone_on_behind(api: ScriptedApi, folder: Path) -> None:
+    done = shell(api, folder, f"{REELGATE} events job_1 --follow >/dev/full")
+    assert (done.returncode, "No space left" in done.stderr, "evt_1" in done.stderr) == (1, True, False), done.stderr
+
+
 def shell(api: ScriptedApi, folder: Path, line: str) -> subprocess.CompletedProcess[str]:
     env = os.environ | {"REELGATE_API": api.url, "REELGATE_API_KEY": "rg_secret"}
     return subprocess.run(
