@@ -1,4 +1,4 @@
-"""The options that callers' commands share."""
+"""The options that callers' commands share, some of them with operators'."""
 
 import sys
 from collections.abc import Callable
@@ -9,6 +9,9 @@ import click
 from click.core import ParameterSource
 
 from service.cli.printing import in_words
+
+JOB_STATUSES = ("queued", "running", "canceling", "succeeded", "failed", "canceled", "expired")
+DELIVERY_STATUSES = ("pending", "delivered", "dead")
 
 
 class Access(NamedTuple):
@@ -97,4 +100,13 @@ def output_option(words: str) -> Callable[[Any], Any]:
 
 timeout_option = click.option(
     "--timeout", "timeout_s", type=click.FloatRange(min=1), metavar="SECONDS", help="Wait no longer; the job goes on."
+)
+
+start_option = click.option(
+    "--from",
+    "start",
+    type=click.Choice(("start", "render")),
+    default="start",
+    show_default=True,
+    help="`render` costs no credits; from the `start` the message is charged anew.",
 )
