@@ -5,9 +5,12 @@ import os
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TextIO
+from typing import ParamSpec, TextIO, TypeVar
 
 import click
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 INTERRUPTED = 130
 
@@ -64,11 +67,11 @@ def _silence(stream: TextIO) -> None:
     os.close(nowhere)
 
 
-def in_words(command: Callable[..., Any]) -> Callable[..., Any]:
+def in_words(command: Callable[P, T]) -> Callable[P, T]:
     """Have a command end in words, whatever the system says, and obey nothing of what those quote."""
 
     @wraps(command)
-    def run(*given: Any, **options: Any) -> Any:
+    def run(*given: P.args, **options: P.kwargs) -> T:
         try:
             return command(*given, **options)
         except click.ClickException as error:
