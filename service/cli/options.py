@@ -45,7 +45,10 @@ def _off_the_command_line(context: click.Context, option: click.Parameter, given
             "others on this machine can read it there: set REELGATE_API_KEY, or give --key - and the key on the input"
         )
         raise click.BadParameter(words)
-    return sys.stdin.readline().strip()
+    try:
+        return sys.stdin.readline().strip()
+    except UnicodeDecodeError:
+        raise click.BadParameter("what is on the input is not UTF-8") from None
 
 
 def _pairs(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:

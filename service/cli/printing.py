@@ -35,6 +35,12 @@ def echo(text: str, *, err: bool = False) -> None:
     click.echo(printable(text, breaks=True), err=err)
 
 
+def system_words(error: OSError) -> str:
+    """Say what the system says, and of which file."""
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
+
+
 class Teller:
     """Says what happens on a job's way, whose film matters more than words: a reader that has gone ends nothing."""
 
@@ -80,9 +86,8 @@ def in_words(command: Callable[P, T]) -> Callable[P, T]:
         except BrokenPipeError:  # whoever read along has enough
             raise
         except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
             _silence(sys.stdout)
-            raise click.ClickException(printable(f"{where}{error.strerror or error}")) from None
+            raise click.ClickException(printable(system_words(error))) from None
         except KeyboardInterrupt:
             echo("\nInterrupted.", err=True)
             sys.exit(INTERRUPTED)

@@ -230,6 +230,13 @@ def test_a_key_from_a_file_may_end_with_its_line(api: ScriptedApi, folder: Path)
     assert api.asked[0][2]["authorization"] == "Bearer rg_secret"
 
 
+def test_a_key_on_the_input_that_is_no_text_is_told_without_it(api: ScriptedApi, folder: Path) -> None:
+    line = f"printf 'rg_secret\\377' | PYTHONIOENCODING=utf-8:strict {REELGATE} show job_1 --key -"
+    done = shell(api, folder, line)
+    assert (done.returncode, "not UTF-8" in done.stderr, "secret" in done.stderr) == (2, True, False), done.stderr
+    assert api.asked == []
+
+
 @pytest.mark.parametrize("rest", ["/?a=b", "/#x", " x"])
 def test_an_address_with_more_than_a_place_is_refused(api: ScriptedApi, folder: Path, rest: str) -> None:
     done = ran(api, folder, "show", "job_1", REELGATE_API=api.url + rest)
