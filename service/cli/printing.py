@@ -1,6 +1,7 @@
 """What reaches the terminal: nothing that it would obey, and no trouble of a pipe that ends what is under way."""
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -21,8 +22,13 @@ def printable(text: str, *, breaks: bool = False) -> str:
 
 
 def printable_json(text: str) -> str:
-    """Write as escapes what a terminal would obey; JSON's own escapes leave out half of it."""
-    return "".join(char if char.isprintable() or char == "\n" else _escaped(char) for char in text)
+    """Write as escapes what a terminal would obey, or cannot write; JSON's own escapes leave out half of it."""
+    is_all_written = sys.stdout.encoding.lower().startswith("utf")
+    return "".join(char if _is_plain(char, is_all_written) else _escaped(char) for char in text)
+
+
+def _is_plain(char: str, is_all_written: bool) -> bool:
+    return char == "\n" or (char.isprintable() and (is_all_written or char.isascii()))
 
 
 def _escaped(char: str) -> str:
@@ -73,11 +79,18 @@ def _silence(stream: TextIO) -> None:
     os.close(nowhere)
 
 
+def _write_what_can_be(stream: TextIO) -> None:
+    """Have a terminal of few characters show marks for the others: a film is not lost over a word."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
+
+
 def in_words(command: Callable[P, T]) -> Callable[P, T]:
     """Have a command end in words, whatever the system says, and obey nothing of what those quote."""
 
     @wraps(command)
     def run(*given: P.args, **options: P.kwargs) -> T:
+        _write_what_can_be(sys.stdout)
         try:
             return command(*given, **options)
         except click.ClickException as error:

@@ -113,6 +113,19 @@ def test_what_a_job_came_to_is_printed_although_its_way_cannot_be(
     assert (folder / "out.mp4").read_bytes() == FILM
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_a_film_is_saved_although_the_terminal_cannot_write_its_words(
+    api: ScriptedApi, folder: Path, encoding: str
+) -> None:
+    with_film(api, reply="Fertig: 剪 \U0001f3ac.")
+    words = ("wait", "job_1", "-o", "out.mp4")
+    done = ran(api, folder, *words, PYTHONIOENCODING=encoding)
+    assert (done.returncode, "Fertig" in done.stdout) == (0, True), done.stderr
+    assert (folder / "out.mp4").read_bytes() == FILM
+    told = json.loads(ran(api, folder, *words, "--json", PYTHONIOENCODING=encoding).stdout)
+    assert told["reply"] == "Fertig: 剪 \U0001f3ac."
+
+
 def test_an_event_that_could_not_be_printed_is_not_gone_on_behind(api: ScriptedApi, folder: Path) -> None:
     done = shell(api, folder, f"{REELGATE} events job_1 --follow >/dev/full")
     assert (done.returncode, "No space left" in done.stderr, "evt_1" in done.stderr) == (1, True, False), done.stderr
