@@ -33,9 +33,6 @@ class ScriptedApi:
             return
         (coming.pop(0) if len(coming) > 1 else coming[0])(handler)
 
-    def paths(self) -> list[str]:
-        return [path for _, path, _, _ in self.asked]
-
 
 def gives(status: int, body: Any, **headers: str) -> Reply:
     """Answer with a body; what is not bytes is written as JSON. Underscores in header names are dashes."""

@@ -13,7 +13,7 @@ _UNIT_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 def tenant_name(_: click.Context, __: click.Parameter, value: str) -> str:
-    """Check a ``--tenant``: it becomes part of key names."""
+    """Check a tenant's name: it becomes part of key names."""
     plain = value.replace("-", "").replace("_", "")
     if value and (not plain.isascii() or not plain.isalnum() or len(value) > _LONGEST_NAME):
         raise click.BadParameter(f"letters, digits, '-' and '_', at most {_LONGEST_NAME}")

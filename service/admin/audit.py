@@ -16,7 +16,7 @@ _COLUMNS = {
     "ACTION": "action",
     "TENANT": "tenant",
     "OUTCOME": "outcome",
-    "IDS": "of",
+    "IDS": "ids",
 }
 _ENTRY = re.compile(r"[0-9]{1,15}-[0-9]{1,15}")
 
@@ -48,4 +48,4 @@ def _facts(row: AuditRow) -> Facts:
 
 def _line(row: AuditRow) -> Facts:
     entry = row.entry
-    return _facts(row) | {"who": f"{entry.user}@{entry.host}", "of": " ".join(entry.ids)}
+    return _facts(row) | {"who": f"{entry.user}@{entry.host}", "ids": " ".join(entry.ids)}

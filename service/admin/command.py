@@ -5,6 +5,7 @@ from typing import Literal
 
 import click
 
+from core.cli.arguments import tenant_name
 from service.admin.options import (
     after_option,
     ask,
@@ -15,8 +16,8 @@ from service.admin.options import (
     until_option,
     yes_option,
 )
+from service.cli.options import DELIVERY_STATUSES, JOB_STATUSES, start_option
 
-_STATES = ("queued", "running", "canceling", "succeeded", "failed", "canceled", "expired")
 _JOB = click.argument("job_id")
 
 
@@ -30,7 +31,7 @@ def admin() -> None:
 
 
 @admin.command("jobs")
-@click.option("--state", type=click.Choice(_STATES), help="Those that stand there.")
+@click.option("--state", type=click.Choice(JOB_STATUSES), help="Those that stand there.")
 @tenant_option
 @click.option("--profile", help="Those that use this skill.")
 @since_option
@@ -89,14 +90,7 @@ def _count(job_ids: tuple[str, ...]) -> str:
 
 @admin.command("replay")
 @_JOB
-@click.option(
-    "--from",
-    "start",
-    type=click.Choice(("start", "render")),
-    default="start",
-    show_default=True,
-    help="`render` costs no credits; from the `start` the message is charged anew.",
-)
+@start_option
 @yes_option
 @json_option
 def admin_replay(job_id: str, *, start: Literal["start", "render"], yes: bool, as_json: bool) -> None:
@@ -110,7 +104,7 @@ def admin_replay(job_id: str, *, start: Literal["start", "render"], yes: bool, a
 @admin.command("deliveries")
 @click.option(
     "--state",
-    type=click.Choice(("pending", "delivered", "dead")),
+    type=click.Choice(DELIVERY_STATUSES),
     default="dead",
     show_default=True,
     help="Those there.",
@@ -178,7 +172,7 @@ def admin_tenants(*, limit: int, after: str | None, as_json: bool) -> None:
     context.run_admin(partial(tenants.list_tenants, after=after, limit=limit, as_json=as_json))
 
 
-_WHO = click.argument("tenant", required=False, default="")
+_WHO = click.argument("tenant", required=False, default="", callback=tenant_name)
 _ALL = click.option("--all", "everybody", is_flag=True, help="Everybody's, instead of one tenant's.")
 
 

@@ -18,6 +18,7 @@ from core.store.pauses import Pauses
 from core.store.redis.codec import Unreadable
 from core.store.tenants.tenants import Tenants
 from core.store.workers import Workers
+from service.cli.printing import in_words
 from service.context import ApiContext, open_context
 from service.problems import ApiError
 
@@ -40,7 +41,7 @@ class AdminContext:
         """Begin an entry of the audit trail."""
         return AuditEntry(self.user, self.host, action, ids, tenant)
 
-    async def tenants_or(self, tenant: str) -> list[str]:
+    async def named_or_all(self, tenant: str) -> list[str]:
         """Name the tenant that is given, or all. Raises ClickException where there is none of that name."""
         names = await self.tenants.names()
         if tenant and tenant not in names:
@@ -54,8 +55,9 @@ class Act:
     outcome = "failed"
 
 
+@in_words
 def run_admin(command: Callable[[AdminContext], Awaitable[None]]) -> None:
-    """Run a command. Ends it with a sentence where something is refused, or Redis is away."""
+    """Run a command. Ends it with a sentence where something is refused, Redis is away, or a disk is full."""
     asyncio.run(_run(load_settings(), command))
 
 

@@ -29,7 +29,7 @@ async def show_deliveries(
     """List the deliveries in one state, newest first, with no more of their URLs than the host."""
     if after:
         require_id(context, after, "dlv")
-    tenants = await context.tenants_or(tenant)
+    tenants = await context.named_or_all(tenant)
     found = [d for d, _ in await context.api.deliveries.page_of_all(tenants, state, after=after, limit=limit + 1)]
     page = found[:limit]
     defaults = {each: await default_url(context, each) for each in {d.tenant for d in page if d.url is None}}
@@ -56,7 +56,7 @@ async def redeliver_dead(
     context: AdminContext, tenant: str, *, since_ms: int, until_ms: int | None, as_json: bool
 ) -> None:
     """Send again what was given up of a tenant's callbacks that were made in a time range, newest first."""
-    await context.tenants_or(tenant)
+    await context.named_or_all(tenant)
     until_ms = until_ms or context.api.clock.now_ms()
     entry = context.entry("redeliver dead", f"{time_of(since_ms)}/{time_of(until_ms)}", tenant=tenant)
     async with announced(context, entry) as act:

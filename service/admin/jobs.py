@@ -11,7 +11,7 @@ import msgspec
 from core.errors import WaitReason
 from core.model.job import Job, Status
 from core.security.encryption import Undecryptable, token_fingerprint
-from core.store.jobs.queries import LOOKED_AT, JobFilter, JobsFound
+from core.store.jobs.queries import LOOKED_AT, JobFilter
 from core.store.redis.codec import Unreadable
 from core.store.tenants.api_keys import Caller
 from service.admin.context import AdminContext, refusals_written, require_id
@@ -41,22 +41,13 @@ async def show_jobs(
     """List jobs, newest first. Few that match among many cost no more than LOOKED_AT jobs looked at."""
     if after:
         require_id(context, after, "job")
-    tenants = await context.tenants_or(tenant)
-    found = await _page(context, tenants, wanted, after, limit)
+    tenants = await context.named_or_all(tenant)
+    found = await context.api.job_queries.page_of_all(tenants, wanted, after=after, limit=limit)
     lines = await asyncio.gather(*(_line(context, job) for job in found.jobs))
     rows = [line | {"state": state_words(line)} for line in lines]
     show_page(lines if as_json else rows, _COLUMNS, next_after=found.next_after, as_json=as_json)
     if found.next_after and len(found.jobs) < limit:
         click.echo(f"{LOOKED_AT:,} jobs were looked at, and there are older ones.", err=True)
-
-
-async def _page(
-    context: AdminContext, tenants: list[str], wanted: JobFilter, after: str | None, limit: int
-) -> JobsFound:
-    queries = context.api.job_queries
-    if len(tenants) == 1:
-        return await queries.page(tenants[0], wanted, after=after, limit=limit)
-    return await queries.page_of_all(tenants, wanted, after=after, limit=limit)
 
 
 async def _line(context: AdminContext, job: Job) -> Facts:

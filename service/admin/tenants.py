@@ -81,7 +81,7 @@ async def resume_starts(context: AdminContext, tenant: str, *, as_json: bool) ->
 
 async def _who(context: AdminContext, tenant: str) -> str:
     if tenant:
-        await context.tenants_or(tenant)
+        await context.named_or_all(tenant)
     return tenant or EVERYBODY
 
 

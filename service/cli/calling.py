@@ -17,7 +17,7 @@ from reelgate.client import (
     Unavailable,
 )
 from service.cli.options import Access
-from service.cli.printing import INTERRUPTED, echo, printable
+from service.cli.printing import INTERRUPTED, echo, printable, system_words
 
 #: somebody waits at a terminal
 CALL_PATIENCE_S = 10.0
@@ -59,8 +59,7 @@ def calling(
     except BrokenPipeError:  # whoever read along has enough
         raise
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        raise click.ClickException(_with(f"{where}{error.strerror or error}", advice())) from None
+        raise click.ClickException(_with(system_words(error), advice())) from None
     except ValueError as error:  # no address, no id
         raise click.UsageError(str(error)) from None
     except KeyboardInterrupt:

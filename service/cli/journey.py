@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import click
@@ -161,7 +162,7 @@ def largest_of(profiles: tuple[Profile, ...], wanted: str | None) -> int | None:
 def finish(journey: Journey, job: Job, output: Path | None, *, as_json: bool) -> None:
     """Say how a job ended, and fetch its film. Raises JobNotDone, DownloadFailed, OSError where words were lost."""
     teller = journey.teller
-    teller.attempt(lambda: print_json(job) if as_json else print_result(job))
+    teller.attempt(lambda: print_json(job) if as_json else print_result(job), on=sys.stdout)
     require_success(job)
     if job.output:
         journey.download(job, output)

@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from service.cli import printing
-from service.cli.options import Access, with_access
+from service.cli.options import DELIVERY_STATUSES, JOB_STATUSES, Access, start_option, with_access
 
 if TYPE_CHECKING:
     from reelgate.client.calls import JobFilters
 
-_STATUSES = ("queued", "running", "canceling", "succeeded", "failed", "canceled", "expired")
 _JOB = click.argument("job_id")
 
 
 @click.command("list")
-@click.option("--status", type=click.Choice(_STATUSES), help="Those that stand there.")
+@click.option("--status", type=click.Choice(JOB_STATUSES), help="Those that stand there.")
 @click.option("--profile", help="Those that use this skill.")
 @click.option("--session", "session_id", help="Those of this session.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="So many at most.")
@@ -71,8 +70,8 @@ def events_command(job_id: str, *, follow: bool, after: str, api: str, key: str,
     patience_s = journey.JOB_PATIENCE_S if follow else calling.CALL_PATIENCE_S
     with calling.calling(Access(api, key), advice=advice, patience_s=patience_s) as reelgate:
         for event in reelgate.events(job_id, after=after) if follow else reelgate.history(job_id).data:
-            seen = event.id
             shown.print_event(event, as_json=as_json)
+            seen = event.id
 
 
 @click.command("cancel")
@@ -92,14 +91,7 @@ def cancel_command(job_id: str, *, api: str, key: str, as_json: bool) -> None:
 
 @click.command("replay")
 @_JOB
-@click.option(
-    "--from",
-    "start",
-    type=click.Choice(("start", "render")),
-    default="start",
-    show_default=True,
-    help="`render` costs no credits; from the `start` the message is charged anew.",
-)
+@start_option
 @with_access
 def replay_command(job_id: str, *, start: Literal["start", "render"], api: str, key: str, as_json: bool) -> None:
     """Play an ended job again, as a new job."""
@@ -118,7 +110,7 @@ def replay_command(job_id: str, *, start: Literal["start", "render"], api: str, 
 @click.argument("job_id", required=False)
 @click.option(
     "--status",
-    type=click.Choice(("pending", "delivered", "dead")),
+    type=click.Choice(DELIVERY_STATUSES),
     default="dead",
     show_default=True,
     help="Without a job: those of all jobs that stand there.",

@@ -1,4 +1,4 @@
-"""The options that callers' commands share."""
+"""The options that callers' commands share, some of them with operators'."""
 
 import sys
 from collections.abc import Callable
@@ -9,6 +9,9 @@ import click
 from click.core import ParameterSource
 
 from service.cli.printing import in_words
+
+JOB_STATUSES = ("queued", "running", "canceling", "succeeded", "failed", "canceled", "expired")
+DELIVERY_STATUSES = ("pending", "delivered", "dead")
 
 
 class Access(NamedTuple):
@@ -42,7 +45,10 @@ def _off_the_command_line(context: click.Context, option: click.Parameter, given
             "others on this machine can read it there: set REELGATE_API_KEY, or give --key - and the key on the input"
         )
         raise click.BadParameter(words)
-    return sys.stdin.readline().strip()
+    try:
+        return sys.stdin.readline().strip()
+    except UnicodeDecodeError:
+        raise click.BadParameter("what is on the input is not UTF-8") from None
 
 
 def _pairs(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
@@ -97,4 +103,13 @@ def output_option(words: str) -> Callable[[Any], Any]:
 
 timeout_option = click.option(
     "--timeout", "timeout_s", type=click.FloatRange(min=1), metavar="SECONDS", help="Wait no longer; the job goes on."
+)
+
+start_option = click.option(
+    "--from",
+    "start",
+    type=click.Choice(("start", "render")),
+    default="start",
+    show_default=True,
+    help="`render` costs no credits; from the `start` the message is charged anew.",
 )

@@ -1,13 +1,17 @@
 """What reaches the terminal: nothing that it would obey, and no trouble of a pipe that ends what is under way."""
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import ParamSpec, TextIO, TypeVar
 
 import click
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 INTERRUPTED = 130
 
@@ -18,8 +22,13 @@ def printable(text: str, *, breaks: bool = False) -> str:
 
 
 def printable_json(text: str) -> str:
-    """Write as escapes what a terminal would obey; JSON's own escapes leave out half of it."""
-    return "".join(char if char.isprintable() or char == "\n" else _escaped(char) for char in text)
+    """Write as escapes what a terminal would obey, or cannot write; JSON's own escapes leave out half of it."""
+    is_all_written = sys.stdout.encoding.lower().startswith("utf")
+    return "".join(char if _is_plain(char, is_all_written) else _escaped(char) for char in text)
+
+
+def _is_plain(char: str, is_all_written: bool) -> bool:
+    return char == "\n" or (char.isprintable() and (is_all_written or char.isascii()))
 
 
 def _escaped(char: str) -> str:
@@ -32,6 +41,12 @@ def echo(text: str, *, err: bool = False) -> None:
     click.echo(printable(text, breaks=True), err=err)
 
 
+def system_words(error: OSError) -> str:
+    """Say what the system says, and of which file."""
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
+
+
 class Teller:
     """Says what happens on a job's way, whose film matters more than words: a reader that has gone ends nothing."""
 
@@ -41,15 +56,15 @@ class Teller:
 
     def say(self, text: str, *, err: bool | None = None) -> None:
         to_stderr = self._err if err is None else err
-        self.attempt(lambda: echo(text, err=to_stderr))
+        self.attempt(lambda: echo(text, err=to_stderr), on=sys.stderr if to_stderr else sys.stdout)
 
-    def attempt(self, printing: Callable[[], None]) -> None:
-        """Print, or from now on nothing."""
+    def attempt(self, printing: Callable[[], None], *, on: TextIO) -> None:
+        """Print, or from now on nothing there."""
         try:
             printing()
         except OSError as error:
             self._failed = self._failed or error
-            _silence()
+            _silence(on)
 
     def own_up(self) -> None:
         """Raise why words were lost, at the end; not where their reader had enough."""
@@ -57,18 +72,25 @@ class Teller:
             raise self._failed
 
 
-def _silence() -> None:
-    """Let what is written to stdout go nowhere, also what waits in its buffer."""
+def _silence(stream: TextIO) -> None:
+    """Let what is written there go nowhere, also what waits in its buffer."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
 
 
-def in_words(command: Callable[..., Any]) -> Callable[..., Any]:
+def _write_what_can_be(stream: TextIO) -> None:
+    """Have a terminal of few characters show marks for the others: a film is not lost over a word."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
+
+
+def in_words(command: Callable[P, T]) -> Callable[P, T]:
     """Have a command end in words, whatever the system says, and obey nothing of what those quote."""
 
     @wraps(command)
-    def run(*given: Any, **options: Any) -> Any:
+    def run(*given: P.args, **options: P.kwargs) -> T:
+        _write_what_can_be(sys.stdout)
         try:
             return command(*given, **options)
         except click.ClickException as error:
@@ -77,9 +99,8 @@ def in_words(command: Callable[..., Any]) -> Callable[..., Any]:
         except BrokenPipeError:  # whoever read along has enough
             raise
         except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            _silence()
-            raise click.ClickException(printable(f"{where}{error.strerror or error}")) from None
+            _silence(sys.stdout)
+            raise click.ClickException(printable(system_words(error))) from None
         except KeyboardInterrupt:
             echo("\nInterrupted.", err=True)
             sys.exit(INTERRUPTED)

@@ -102,6 +102,35 @@ def test_a_film_is_saved_although_its_words_cannot_be_and_that_is_told(api: Scri
         (folder / "out.mp4").unlink()
 
 
+@pytest.mark.parametrize("flags", ["", "--json"])
+@pytest.mark.parametrize("progress", ["/dev/full", ">(exit)"])
+def test_what_a_job_came_to_is_printed_although_its_way_cannot_be(
+    api: ScriptedApi, folder: Path, flags: str, progress: str
+) -> None:
+    with_film(api, reply="Done.")
+    done = shell(api, folder, f"bash -c '{REELGATE} run clip.mp4 trim -o out.mp4 {flags} 2> {progress}'")
+    assert "Done." in done.stdout
+    assert (folder / "out.mp4").read_bytes() == FILM
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_a_film_is_saved_although_the_terminal_cannot_write_its_words(
+    api: ScriptedApi, folder: Path, encoding: str
+) -> None:
+    with_film(api, reply="Fertig: 剪 \U0001f3ac.")
+    words = ("wait", "job_1", "-o", "out.mp4")
+    done = ran(api, folder, *words, PYTHONIOENCODING=encoding)
+    assert (done.returncode, "Fertig" in done.stdout) == (0, True), done.stderr
+    assert (folder / "out.mp4").read_bytes() == FILM
+    told = json.loads(ran(api, folder, *words, "--json", PYTHONIOENCODING=encoding).stdout)
+    assert told["reply"] == "Fertig: 剪 \U0001f3ac."
+
+
+def test_an_event_that_could_not_be_printed_is_not_gone_on_behind(api: ScriptedApi, folder: Path) -> None:
+    done = shell(api, folder, f"{REELGATE} events job_1 --follow >/dev/full")
+    assert (done.returncode, "No space left" in done.stderr, "evt_1" in done.stderr) == (1, True, False), done.stderr
+
+
 def shell(api: ScriptedApi, folder: Path, line: str) -> subprocess.CompletedProcess[str]:
     env = os.environ | {"REELGATE_API": api.url, "REELGATE_API_KEY": "rg_secret"}
     return subprocess.run(
@@ -214,14 +243,22 @@ def test_a_key_from_a_file_may_end_with_its_line(api: ScriptedApi, folder: Path)
     assert api.asked[0][2]["authorization"] == "Bearer rg_secret"
 
 
+def test_a_key_on_the_input_that_is_no_text_is_told_without_it(api: ScriptedApi, folder: Path) -> None:
+    line = f"printf 'rg_secret\\377' | PYTHONIOENCODING=utf-8:strict {REELGATE} show job_1 --key -"
+    done = shell(api, folder, line)
+    assert (done.returncode, "not UTF-8" in done.stderr, "secret" in done.stderr) == (2, True, False), done.stderr
+    assert api.asked == []
+
+
 @pytest.mark.parametrize("rest", ["/?a=b", "/#x", " x"])
 def test_an_address_with_more_than_a_place_is_refused(api: ScriptedApi, folder: Path, rest: str) -> None:
     done = ran(api, folder, "show", "job_1", REELGATE_API=api.url + rest)
     assert (done.returncode, "no address" in done.stderr, api.asked) == (2, True, []), done.stderr
 
 
-def test_an_address_with_a_password_is_refused_without_saying_it(api: ScriptedApi, folder: Path) -> None:
-    done = ran(api, folder, "show", "job_1", REELGATE_API=api.url.replace("//", "//me:pa55@"))
+@pytest.mark.parametrize("user", ["//me:pa55@", "//me:x/pa55@", "//me:x pa55@", "me:pa55@"])
+def test_an_address_with_a_password_is_refused_without_saying_it(api: ScriptedApi, folder: Path, user: str) -> None:
+    done = ran(api, folder, "show", "job_1", REELGATE_API=api.url.replace("//", user))
     assert (done.returncode, "no address" in done.stderr, "pa55" in done.stderr) == (2, True, False), done.stderr
 
 

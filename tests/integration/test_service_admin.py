@@ -5,6 +5,7 @@ import json
 import os
 import pwd
 import re
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -33,6 +34,7 @@ from service.admin.command import admin
 from service.jobs.redelivery import RANGE_AT_ONCE
 from tests.api_fixture import ASK, SECRET_KEY, Api, running_api
 from tests.job_ends import OWNER, fail, running, succeed
+from tests.until import PATIENCE_S
 
 PROMPT = "trim the first 2 seconds of the secret film"
 MEDIA = "https://media.example.com/private-name.mp4?signature=s3cret"
@@ -247,7 +249,8 @@ async def test_a_job_is_replayed_for_its_tenant_whatever_its_keys_are_and_that_i
     assert (found.tenant, found.parent_id, found.prompt) == ("beta", job_id, ASK["prompt"])
     assert await trail(run) == [("replay", "refused: not_ended", "beta"), ("replay", "done", "beta")]
     assert (await told(run, "audit"))["data"][0]["ids"] == [job_id, made["id"]]
-    assert await api.context.store.redis.keys(key("rate", "*")), "the submit of the caller's key alone was counted"
+    [counted] = await api.context.store.redis.keys(key("rate", "*"))
+    assert await api.context.store.redis.get(counted) == b"1", "the submit of the caller's key alone was counted"
 
 
 async def dead(api: Api, job_id: str) -> str:
@@ -403,6 +406,8 @@ async def test_the_trail_names_the_systems_user_and_goes_on_page_by_page(api: Ap
         ("deliveries", "--tenant", "\x1b[31m"),
         ("tenants", "--limit", "0"),
         ("pause", "\x1b[31m", "--yes"),
+        ("pause", "\x1b]0;title\x07", "--yes"),
+        ("resume", "\x1b]0;title\x07"),
         ("cancel", "job_\x1b[31m", "--yes"),
     ],
 )
@@ -425,18 +430,27 @@ async def test_a_replay_is_told_what_is_measured_here_as_its_callers_would_be(ap
     assert (found.estimate.time_basis, found.estimate.time_jobs) == ("measured", ENOUGH_JOBS)
 
 
+def before_each_commit(monkeypatch: pytest.MonkeyPatch, happens: Callable[[Jobs, Job, Job], Awaitable[None]]) -> None:
+    """Have something happen between the reading of a job and each commit of it."""
+    commit = Jobs.commit
+
+    async def later(jobs: Jobs, old: Job, new: Job, **how: Any) -> Job:
+        await happens(jobs, old, new)
+        return await commit(jobs, old, new, **how)
+
+    monkeypatch.setattr(Jobs, "commit", later)
+
+
 async def test_a_job_that_is_deleted_meanwhile_keeps_none_of_the_others_from_their_cancel(
     api: Api, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone, other = await submit(api), await submit(api)
-    commit = Jobs.commit
 
-    async def deleted_before(jobs: Jobs, old: Job, *words: Any, **how: Any) -> Job:
+    async def deleted(jobs: Jobs, old: Job, _: Job) -> None:
         if old.id == gone:
             await jobs._store.ask("DEL", key("job", gone))
-        return await commit(jobs, old, *words, **how)
 
-    monkeypatch.setattr(Jobs, "commit", deleted_before)
+    before_each_commit(monkeypatch, deleted)
     done = await run("cancel", gone, other, "--yes", "--json")
     assert done.exit_code == 1
     rows = json.loads(done.stdout)["data"]
@@ -453,15 +467,14 @@ async def test_an_act_that_somebody_else_was_faster_with_is_written_down_too(
     [given_up] = await dead_callbacks(api, "acme")
     commit, again = Jobs.commit, Deliveries.send_again
 
-    async def ended_before(jobs: Jobs, old: Job, new: Job, **how: Any) -> Job:
+    async def ended(jobs: Jobs, old: Job, new: Job) -> None:
         await commit(jobs, old, new, owner=None)
-        return await commit(jobs, old, new, **how)
 
     async def sent_before(deliveries: Deliveries, delivery: Delivery, **how: Any) -> Delivery:
         await again(deliveries, delivery)
         return await again(deliveries, delivery, **how)
 
-    monkeypatch.setattr(Jobs, "commit", ended_before)
+    before_each_commit(monkeypatch, ended)
     monkeypatch.setattr(Deliveries, "send_again", sent_before)
     assert (await run("cancel", job_id, "--yes")).stdout == f"{job_id} is canceled\n"
     assert (await run("redeliver", given_up, "--yes")).stdout == f"{given_up} is pending\n"
@@ -472,14 +485,12 @@ async def test_what_was_cancelled_before_redis_went_away_is_said(
     api: Api, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = await submit(api), await submit(api)
-    commit = Jobs.commit
 
-    async def away_at_the_second(jobs: Jobs, old: Job, *words: Any, **how: Any) -> Job:
+    async def away_at_the_second(_: Jobs, old: Job, __: Job) -> None:
         if old.id == second:
             raise RedisConnectionError
-        return await commit(jobs, old, *words, **how)
 
-    monkeypatch.setattr(Jobs, "commit", away_at_the_second)
+    before_each_commit(monkeypatch, away_at_the_second)
     done = await run("cancel", first, second, "--yes", "--json")
     assert (done.exit_code, "Redis does not answer" in done.stderr) == (1, True)
     assert [(row["id"], row["status"]) for row in json.loads(done.stdout)["data"]] == [(first, "canceled")]
@@ -532,6 +543,16 @@ async def test_an_act_that_cannot_be_written_down_is_not_done(api: Api, redis_ur
     assert (read.output, type(read.exception)) == ("", ResponseError)
     await redis.delete(key("audit"))
     assert await everything(redis) == before
+
+
+async def test_a_full_disk_behind_stdout_is_told_in_words(api: Api, redis_url: str) -> None:
+    job_id = await submit(api)
+    environment = {"REDIS_URL": redis_url, "REELGATE_SECRET_KEYS": SECRET_KEY, "REELGATE_PUBLIC_URL": api.url}
+    line = f"exec {Path(sys.executable).with_name('reelgate')} admin cancel {job_id} --yes >/dev/full"
+    child = await asyncio.create_subprocess_shell(line, env=os.environ | environment, stderr=asyncio.subprocess.PIPE)
+    _, said = await asyncio.wait_for(child.communicate(), PATIENCE_S)
+    assert (child.returncode, b"No space left" in said, b"Traceback" in said) == (1, True, False), said
+    assert (await api.http.get(f"/v1/jobs/{job_id}")).json()["status"] == "canceled"
 
 
 async def everything(redis: Redis) -> dict[bytes, bytes]:

@@ -149,6 +149,7 @@ def endlessly(*outcomes):
         [answer(206, b""), FILM[700:], b""],
         [answer(206, b"", content_type="multipart/byteranges; boundary=x"), FILM[700:], b""],
         [answer(206, b"", content_range="bytes 0-1023/1024"), FILM, b""],
+        [answer(206, b"", content_range=f"bytes {'7' * 5000}-1/2"), FILM[700:], b""],
         [part(300), FILM[300:], b""],
         [part(700, total=2000), FILM[700:], b""],
         [answer(200, b"", content_length="38"), b"<html>Sign in to the airport</html>...", b""],

@@ -175,3 +175,18 @@ def test_a_wait_ends_when_it_shall_although_the_api_is_away():
     with pytest.raises(StillRunning):
         play(steps, [job("running"), *away], clock=clock, played=played)
     assert sum(played.pauses_s) <= 6
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        [problem(503, "overloaded", retryable=True, retry_after="100")],
+        [OPEN, b"retry: 60000\n\n", b""],
+    ],
+)
+def test_a_wait_ends_when_it_shall_although_it_is_asked_to_come_back_later(asked):
+    clock, played = Time(), Played()
+    steps = verbs.wait(circumstances(within_s=120, clock=clock), "job_1", within_s=5, progress=None)
+    with pytest.raises(StillRunning):
+        play(steps, [job("running"), *asked, job("running"), job("running")], clock=clock, played=played)
+    assert played.pauses_s == [5.0]

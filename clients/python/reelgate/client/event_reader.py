@@ -1,5 +1,7 @@
 """Following a job's events over as many streams as it takes, from the last event's id on."""
 
+import math
+
 import msgspec
 
 from reelgate.client import calls
@@ -19,14 +21,27 @@ _SOONEST_S, _LATEST_S = 0.5, 60.0
 
 
 class EventReader:
-    """One reader's place in a job's events. `over`: there are no more; `is_open`: a stream is."""
+    """One reader's place in a job's events. `over`: there are no more; `is_open`: a stream is.
 
-    def __init__(self, here: Circumstances, job_id: str, *, last_id: str = "", silence_s: float = SILENCE_S) -> None:
+    `ends_s`: when its reader goes, by the clock, whenever it was asked to come back.
+    """
+
+    def __init__(
+        self,
+        here: Circumstances,
+        job_id: str,
+        *,
+        last_id: str = "",
+        silence_s: float = SILENCE_S,
+        ends_s: float | None = None,
+    ) -> None:
         self.over = False
         self.is_open = False
         self._job_id = job_id
         self._silence_s = silence_s
         self._decoder = SseDecoder(last_id)
+        self._clock = here.clock
+        self._ends_s = math.inf if ends_s is None else ends_s
         self._patience = Patience(here)
         self._pause_s = 0.0
 
@@ -34,9 +49,11 @@ class EventReader:
         """Give what comes next, often nothing. Raises ReelgateError where it has been failing for too long."""
         if self.is_open:
             return (yield from self._read())
+        left_s = max(0.0, self._ends_s - self._clock())
         if self._pause_s:
-            yield Pause(self._pause_s)
-        yield from self._open()
+            yield Pause(min(self._pause_s, left_s))
+        if self._pause_s < left_s:
+            yield from self._open()
         return []
 
     def reassure(self) -> None:

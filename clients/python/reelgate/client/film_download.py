@@ -17,7 +17,7 @@ from reelgate.client.film_part import FilmPart
 from reelgate.client.types import Job, Output
 
 _PARTIAL, _OUT_OF_RANGE = 206, 416
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)")
 
 
 def download(here: Circumstances, job_id: str, path: Path, progress: ByteProgress | None = None) -> Steps[Path]:

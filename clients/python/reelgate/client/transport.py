@@ -29,18 +29,19 @@ def user_agent() -> str:
 
 def check_address(url: str) -> str:
     """Look that the API's address is one, without its last slash. Raises ValueError, without a password that stands in it."""
-    try:
-        known = httpx.URL(url)
-        is_good = known.scheme in ("http", "https") and bool(known.host)
-    except (httpx.InvalidURL, UnicodeError) as wrong:
-        raise ValueError(f"{_without_user(url)} is no address: {wrong}") from None
-    if not is_good or known.userinfo or known.query or known.fragment or " " in url:
-        raise ValueError(f"{_without_user(url)} is no address: it must be like https://reelgate.example.com")
+    if not _is_address(url):
+        shown = f"…@{url.rpartition('@')[2]}" if "@" in url else url
+        raise ValueError(f"{shown} is no address: it must be like https://reelgate.example.com")
     return url.rstrip("/")
 
 
-def _without_user(url: str) -> str:
-    return re.sub(r"//[^/]*@", "//…@", url)
+def _is_address(url: str) -> bool:
+    try:
+        known = httpx.URL(url)
+        has_place = known.scheme in ("http", "https") and bool(known.host)
+    except (httpx.InvalidURL, UnicodeError):
+        return False
+    return has_place and not (known.userinfo or known.query or known.fragment or " " in url)
 
 
 def check_api_key(key: str) -> str:

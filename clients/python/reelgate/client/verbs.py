@@ -115,7 +115,7 @@ def events(here: Circumstances, job_id: str, *, after: str) -> Steps[None]:
 def wait(here: Circumstances, job_id: str, *, within_s: float | None, progress: JobProgress | None) -> Steps[Job]:
     """Wait for a job's end and read it whole. Raises StillRunning."""
     ends_s = None if within_s is None else here.clock() + within_s
-    reader = EventReader(here, job_id, silence_s=min(SILENCE_S, within_s or SILENCE_S))
+    reader = EventReader(here, job_id, silence_s=min(SILENCE_S, within_s or SILENCE_S), ends_s=ends_s)
     while True:
         if reader.over or not reader.is_open:
             job = yield from look(here, job_id, ends_s)
