@@ -19,6 +19,7 @@ from service.app import build_app
 from service.context import ApiContext, open_context
 from service.main import uvicorn_config
 from tests.openapi_check import check_answer
+from tests.redis_fixture import patient
 from tests.until import PATIENCE_S
 
 CLIP = {"url": "https://media.example.com/clip.mp4"}
@@ -77,6 +78,7 @@ async def running_api(
     # a machine with much else to do is not a Redis that is away; those tests have an API of their own
     settings = settings_for(redis_url, storage, **{"public_url": url} | chosen)
     context = open_context(settings, clock=clock, redis_timeout_s=PATIENCE_S)
+    patient(context.store.redis)
     server = _Server(uvicorn_config(build_app(context, docs_script=docs_script), loop="none"))  # the test's own loop
     task = asyncio.create_task(server.serve(sockets=[listener]))
     await server.is_up.wait()

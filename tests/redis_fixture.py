@@ -15,6 +15,7 @@ from typing import IO
 import pytest
 import redis
 
+from core.store.redis.client import Redis
 from sandbox.world.embedded_redis import READY, address, command, configuration, new_password
 from sandbox.world.ports import free_port
 from tests.until import PATIENCE_S
@@ -115,3 +116,9 @@ def redis_url(redis_server: RedisServer) -> str:
     with redis.Redis.from_url(redis_server.url) as client:
         client.flushall()
     return redis_server.url
+
+
+def patient(client: Redis) -> Redis:
+    """Let a client dial for as long as it waits for answers: a busy machine is not a Redis that is away."""
+    client.connection_pool.connection_kwargs["socket_connect_timeout"] = PATIENCE_S
+    return client

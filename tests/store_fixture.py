@@ -40,6 +40,7 @@ from core.store.tenants.webhooks import Webhooks
 from core.store.tokens.anonymous_identity import AnonymousIdentities
 from core.store.tokens.tokens import Tokens
 from core.store.uploads import Uploads
+from tests.redis_fixture import patient
 from tests.until import PATIENCE_S
 
 SECRET_KEY = "s" * 40
@@ -213,6 +214,6 @@ class Core:
 
 @pytest.fixture
 async def core(redis_url: str) -> AsyncIterator[Core]:
-    client = connect(redis_url, answer_s=PATIENCE_S)
+    client = patient(connect(redis_url, answer_s=PATIENCE_S))
     yield Core(client, settings_for(redis_url))
     await client.aclose()

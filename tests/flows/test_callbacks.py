@@ -173,16 +173,26 @@ def serving_tls(file: Path, heard: list[bytes]) -> Iterator[int]:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(file)
 
+    taking = set[asyncio.Task[None]]()
+
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heard.append(await reader.read(1000))
+        with suppress(OSError):  # who does not trust the certificate leaves in the middle of the handshake
+            await writer.start_tls(tls)
+            heard.append(await reader.read(1000))
         writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        taking.add(asyncio.create_task(take(reader, writer)))
 
     async def serve() -> None:
-        server = await asyncio.start_server(take, "127.0.0.1", 0, ssl=tls)
+        server = await asyncio.start_server(begin, "127.0.0.1", 0)
         ports.append(server.sockets[0].getsockname()[1])
         ready.set()
         await asyncio.to_thread(stop.wait)
         server.close()
+        await asyncio.gather(*taking)
 
     thread = threading.Thread(target=asyncio.run, args=[serve()])
     thread.start()
