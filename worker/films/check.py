@@ -1,7 +1,9 @@
 """Judges whether a rendered file is the film that was asked for: its container, a picture, its length and its size.
 
 Generous where the backend's own words may be wrong, or may not mean what they seem to: whoever refuses a good film has
-paid for an edit and shows nothing. A length is wrong only where nothing that was told agrees with it. Pure but for the `read` that it is handed.
+paid for an edit and shows nothing. A length is wrong only where nothing that was told agrees with it.
+
+Pure but for the `read` that it is handed.
 """
 
 import msgspec

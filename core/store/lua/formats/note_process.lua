@@ -3,7 +3,8 @@
 -- Arguments: process, kind ('api', 'worker'), format, oldest_reader (of that format), alive_ms (0: it goes), settle_ms,
 -- secret_keys (names of those that it has, the writing one first).
 -- A Redis that is full allows it: a process must be able to start then.
--- Results: written, oldest_reader (the mark as it is now; 0: it is no number); older, a format below it that somebody who lives writes.
+-- Results: written, oldest_reader (the mark as it is now; 0: it is no number); older, a format below it that somebody who
+-- lives writes.
 
 -- When which secret key last wrote: links that were signed under it work for a while after that.
 local function note_secret_key(name)

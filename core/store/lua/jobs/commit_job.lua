@@ -1,10 +1,11 @@
 -- Write a job's next record, if the writer still holds it and nobody wrote in between.
 --
 -- Arguments: id, version (of the record that was read), new_version, record, status, tenant, session, mode, fields
--- (what is stored beside the record), tenant_running_jobs; at (where a job that has started is shown, see `show_job`); owner (absent: the API's cancel, or the sweeper's expiry, which
--- only the version fences); write (the id of this very write); and where it applies: event, session_record,
--- reset_crashes, audit (an operator does it), stage_sample {stage, ms}, sending {token, cost} (a message is about to go out), unsent_on (the token on
--- which it did not).
+-- (what is stored beside the record), tenant_running_jobs; at (where a job that has started is shown, see `show_job`);
+-- owner (absent: the API's cancel, or the sweeper's expiry, which only the version fences); write (the id of this very
+-- write); and where it applies: event, session_record, reset_crashes, audit (an operator does it),
+-- stage_sample {stage, ms}, sending {token, cost} (a message is about to go out), unsent_on (the token on which it did
+-- not).
 -- mode is one of
 --   hold: the holder goes on
 --   park: it lets go until wake_at_ms

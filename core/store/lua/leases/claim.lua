@@ -1,11 +1,12 @@
 -- Take a job or a delivery, for as long as the lease lasts.
--- Arguments: id, owner, lease_ms.
 -- A job that has not begun, of a tenant that is paused, goes back into its backlog.
+-- Arguments: id, owner, lease_ms.
 -- Results: unreadable_fmt (of what only another release reads: nothing was done), claimed (absent: it is over, or another
 -- holds it, or it shall not begin now), and then
 --   record, webhook (the tenant's default), crashes, suspected_since_ms (how long ago the last of them was)
 --   taken_over: the holder before stopped in mid-step; left_behind: it let its lease run out
 --   session_record of a job, event_id of a delivery
+
 -- Whether a process has said that it lives since it was suspected. When it last did is its "alive until" less a lease.
 local function lives_since(lease_ms)
   return function(owner, since_ms)
