@@ -78,19 +78,14 @@ end
 
 -- Free everything that a job held: its place, its session's next, its tenant's turn, its reservations.
 local function free_job(a)
-  release_budget(a.id, a.tenant)
-  dequeue(a.id)
-  call('ZREM', key.leases(), a.id)
-  call('ZREM', key.admitted(), a.id)
-  call('SREM', key.running(a.tenant), a.id)
+  release_reservations(a.id, a.tenant)
+  leave_queue(a.tenant, a.id)
   call('ZREM', key.backlog(a.tenant), a.id)
   call('ZREM', key.queued(a.tenant), a.id)
   call('ZREM', key.queued_all(), a.id)
   call('ZREM', key.queued_since(), a.id)
   leave_session_queue(a.session, a.tenant, a.id)
   join_ring_if_backlog(a.tenant)
-  local token = call('HGET', key.job(a.id), 'reserved_on')
-  if token then release_token(token, a.id) end
 end
 
 local function end_job(a)

@@ -47,14 +47,9 @@ end
 -- A job whose tenant was paused after it was let in frees its place, and what a worker that died had reserved for it: a
 -- pause may last for days. It is let in again when its tenant is resumed.
 local function put_back(id, found)
-  release_budget(id, found.tenant)
-  local token = call('HGET', key.job(id), 'reserved_on')
-  if token then release_token(token, id) end
-  dequeue(id)
   call('HSET', key.job(id), 'owner', '')
-  call('ZREM', key.leases(), id)
-  call('ZREM', key.admitted(), id)
-  call('SREM', key.running(found.tenant), id)
+  release_reservations(id, found.tenant)
+  leave_queue(found.tenant, id)
   join_backlog(found.tenant, id, call('HGET', key.job(id), 'rank'))
   count_backlog(found.tenant, math.huge)  -- whether it is at its cap is not asked: it does not wait for that now
   return {}

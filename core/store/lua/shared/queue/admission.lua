@@ -15,6 +15,14 @@ local function join_backlog(tenant, id, rank)
   join_ring(tenant)
 end
 
+-- Take a job out of the queue, whoever holds it, and free its place among those that were let in.
+local function leave_queue(tenant, id)
+  dequeue(id)
+  call('ZREM', key.leases(), id)
+  call('ZREM', key.admitted(), id)
+  call('SREM', key.running(tenant), id)
+end
+
 -- How many jobs all living workers can hold; those that have died are forgotten, and so is what is no worker's word.
 local function capacity()
   local slots, workers = 0, call('HGETALL', key.workers())
