@@ -38,7 +38,7 @@ def shown(tmp_path_factory, pytestconfig):
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=PATIENCE_S,
+        timeout=4 * PATIENCE_S,  # two minutes of processor time, for which a busy machine takes ten times as long
         check=False,
     )
     return ended, folder
