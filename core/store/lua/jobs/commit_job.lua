@@ -53,11 +53,11 @@ local function write_sample(list, ms, most)
   call('LTRIM', list, 0, most - 1)
 end
 
--- Halve all counts of a group. What was seen once only is forgotten. What is no hash has no rows.
+-- Halve all counts of a group. What was seen once only is forgotten, and so is what is no count. What is no hash has no rows.
 local function fade(counts)
   local rows = redis.pcall('HGETALL', counts)
   for i = 1, #rows, 2 do
-    local half = math.floor((tonumber(rows[i + 1]) or 0) / 2)
+    local half = is_number(rows[i + 1]) and math.floor(tonumber(rows[i + 1]) / 2) or 0
     if half > 0 then
       call('HSET', counts, rows[i], integer(half))
     else
