@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 import click
+import msgspec
 import uvloop
 
 from core.clock import stopwatch_s
@@ -174,14 +175,12 @@ def _tasks_beside(context: WorkerContext) -> dict[str, Coroutine[Any, Any, None]
 async def _stay_listed(context: WorkerContext) -> None:
     """Say again and again that this worker lives, and let jobs in up to what all workers can hold."""
     settings, name = context.settings, context.leases.worker_id
-    every_s, started_at_ms, lag_s = min(1.0, settings.lease_s / 3), context.clock.now_ms(), 0.0
+    every_s, facts, lag_s = min(1.0, settings.lease_s / 3), _facts_at_start(context), 0.0
+    beat = partial(context.admission.admit, worker=name, slots=settings.worker_jobs, alive_s=settings.lease_s)
     try:
         while True:
-            facts = _facts(context, started_at_ms, lag_s)
             with suppress(*STORE_DOWN):
-                await context.admission.admit(
-                    worker=name, slots=settings.worker_jobs, alive_s=settings.lease_s, facts=facts
-                )
+                await beat(facts=_facts_now(context, facts, lag_s))
             due_s = stopwatch_s() + every_s
             await asyncio.sleep(every_s)
             lag_s = stopwatch_s() - due_s
@@ -190,11 +189,17 @@ async def _stay_listed(context: WorkerContext) -> None:
             await context.admission.admit(worker=name, slots=0)
 
 
-def _facts(context: WorkerContext, started_at_ms: int, lag_s: float) -> WorkerFacts:
+def _facts_at_start(context: WorkerContext) -> WorkerFacts:
+    """Say what stays true of this process: the version is read from a file."""
+    host, started_at_ms = socket.gethostname(), context.clock.now_ms()
     return WorkerFacts(
-        host=socket.gethostname(),
-        version=version("reelgate"),
-        started_at_ms=started_at_ms,
+        host=host, version=version("reelgate"), started_at_ms=started_at_ms, jobs=0, deliveries=0, lag_ms=0
+    )
+
+
+def _facts_now(context: WorkerContext, at_start: WorkerFacts, lag_s: float) -> WorkerFacts:
+    return msgspec.structs.replace(
+        at_start,
         jobs=context.leases.count("job"),
         deliveries=context.leases.count("delivery"),
         lag_ms=max(0, round(lag_s * 1000)),

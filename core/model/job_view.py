@@ -236,17 +236,8 @@ def view(job: Job, *, public_url: str) -> JobView:
 
 
 def estimate_view(estimate: Estimate) -> EstimateView:
-    """Show an estimate."""
-    return EstimateView(
-        credits=estimate.credits,
-        credits_typical=estimate.credits_typical,
-        credits_basis=estimate.credits_basis,
-        credits_jobs=estimate.credits_jobs,
-        p50_s=estimate.p50_s,
-        p90_s=estimate.p90_s,
-        time_basis=estimate.time_basis,
-        time_jobs=estimate.time_jobs,
-    )
+    """Show an estimate: all of it but what a newer release has written, by the same names."""
+    return msgspec.convert(estimate, EstimateView, from_attributes=True)
 
 
 def _time(at_ms: int | None) -> str | None:

@@ -71,7 +71,7 @@ def audit_argument(entry: AuditEntry | None) -> dict[str, object] | None:
     if entry is None:
         return None
     fields = entry._asdict() | {"ids": " ".join(entry.ids)}
-    return {name: raw(_short(value).encode()) for name, value in fields.items() if value}
+    return {name: raw(_short(value).encode(errors="replace")) for name, value in fields.items() if value}
 
 
 def _short(text: str) -> str:

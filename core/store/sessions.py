@@ -12,10 +12,10 @@ from core.model.session import Session
 from core.store.redis.client import Store
 from core.store.redis.codec import raw_record
 from core.store.redis.keys import key
-from core.store.redis.lists import page_of, readable
+from core.store.redis.lists import page_of, pages_of_set, readable
 from core.store.redis.results import Nothing
 
-#: sessions that one command names, and tenants that are looked at in a row
+#: sessions that one command names
 _AT_ONCE = 500
 
 
@@ -58,21 +58,20 @@ class Sessions:
     async def schedule_unscheduled(self, *, idle_s: float) -> None:
         """Let explicit sessions of older releases, which end by no time, go `idle_s` from now unless they are used.
 
-        Done once, and when nobody makes such sessions any more: what it costs grows with the tenants.
+        Done once, and when nobody makes such sessions any more: what it costs grows with the tenants. It is done again
+        where an older release may have been at work since.
         """
         settled = self._store.mark.written >= self._store.release.format
         if not settled or await self._store.ask("HGET", key("formats"), "sessions_end"):
             return
-        cursor = None
-        while cursor != 0:
-            cursor, tenants = await self._store.redis.sscan(key("tenants"), cursor or 0, count=_AT_ONCE)
+        async for tenants in pages_of_set(self._store, key("tenants")):
             await self._schedule(tenants, self._clock.now_ms() + int(idle_s * 1000))
         await self._store.ask("HSET", key("formats"), "sessions_end", 1)
 
-    async def _schedule(self, tenants: Sequence[bytes], goes_ms: int) -> None:
+    async def _schedule(self, tenants: Sequence[str], goes_ms: int) -> None:
         pipe = self._store.redis.pipeline(transaction=False)
         for tenant in tenants:
-            pipe.zrange(key("sessions", tenant.decode()), 0, -1)
+            pipe.zrange(key("sessions", tenant), 0, -1)
         ids = [session_id for some in await pipe.execute() for session_id in some]
         for start in range(0, len(ids), _AT_ONCE):
             chunk = dict.fromkeys(ids[start : start + _AT_ONCE], goes_ms)

@@ -34,7 +34,7 @@ async def store_file(context: ApiContext, tenant: str, file: NamedFile) -> Uploa
         size_bytes = await context.storage.write(upload.path, inspector.passing(file.chunks))
         upload = await _looked_at(context, upload, inspector.format or "", size_bytes)
     except BaseException:
-        await context.uploads.drop(upload)
+        await remove_upload(context, upload)
         raise
     return await keep_upload(context, upload, size_bytes)
 

@@ -5,6 +5,7 @@ import json
 import resource
 from base64 import b64encode
 from collections.abc import AsyncIterator
+from contextlib import closing, suppress
 from gzip import compress
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from core.model.upload import Upload
 from core.store.uploads import Uploads
 from sandbox.clips import make_talk_clip
 from service.problems import ApiError
-from service.uploads.inspector import Inspector
+from service.uploads.inspector import Inspector, NamedFile
+from service.uploads.lifecycle import store_file
 from service.uploads.receive import limit_body
 from tests.api_fixture import Api, running_api
 from tests.s3_fixture import BUCKET, access_to, s3
@@ -429,6 +431,52 @@ async def test_a_file_that_is_not_what_its_name_says_is_gone_from_s3_too(s3_api:
     assert (await s3_api.http.post(place["complete"])).status_code == 415
     assert (await s3_api.http.post(place["complete"])).status_code == 404
     assert await s3_api.context.uploads.expected(place["id"]) is None
+
+
+class Unread:
+    """Lies before S3, and lets files in but answers nobody who looks at one."""
+
+    def __init__(self, address: str) -> None:
+        self._address = httpx.URL(address)
+        self.asked = asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(self._address.host, self._address.port)
+        with closing(writer), closing(back), suppress(ConnectionError):
+            async with asyncio.TaskGroup() as ways:
+                answers = ways.create_task(self._pass_on(there, writer))
+                while (request := await reader.read(65_536)) and not request.startswith(b"HEAD "):
+                    back.write(request)
+                if request:
+                    self.asked.set()
+                    await reader.read()
+                answers.cancel()
+
+    async def _pass_on(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while answer := await there.read(65_536):
+            writer.write(answer)
+
+
+async def test_a_process_that_stops_while_it_looks_at_a_file_leaves_none_in_s3(
+    redis_url: str, s3: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Unread(s3)
+    async with await asyncio.start_server(before.serve, "127.0.0.1", 0) as server:
+        for name, value in access_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}").items():
+            monkeypatch.setenv(name, value)
+        async with running_api(redis_url, f"s3://{BUCKET}/unread") as api:
+            storing = asyncio.create_task(store_file(api.context, "acme", NamedFile("clip.mp4", whole(MP4))))
+            async with asyncio.timeout(PATIENCE_S):
+                await before.asked.wait()
+            storing.cancel()
+            await asyncio.wait([storing])
+    async with httpx.AsyncClient(trust_env=False) as anybody:
+        listed = await anybody.get(f"{s3}/{BUCKET}", params={"list-type": "2", "prefix": "unread/"})
+    assert (listed.status_code, "<Key>" in listed.text) == (200, False)
+
+
+async def whole(content: bytes) -> AsyncIterator[bytes]:
+    yield content
 
 
 async def test_a_stranger_cannot_complete_an_upload(s3_api: Api) -> None:

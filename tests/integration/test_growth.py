@@ -13,6 +13,7 @@ from core.ids import new_id
 from core.model.formats import Mark
 from core.model.session import Session
 from core.model.upload import Upload
+from core.store.formats import Membership
 from core.store.redis.functions import FEED_LIFE_MS, USAGE_LIFE_MS
 from core.store.redis.keys import _SHAPES, BOUNDS, key
 from core.store.redis.lists import MEMBERS_AT_ONCE
@@ -101,6 +102,30 @@ async def test_a_session_of_an_older_version_which_had_no_end_gets_one(core: Cor
     core.clock.turn(by_s=51)
     await core.sessions.close_idle(idle_s=100)
     assert await core.sessions.load(old.id) is None
+
+
+async def test_after_a_roll_back_and_forward_again_that_never_overlapped_new_endless_ones_get_an_end(
+    core: Core,
+) -> None:
+    def process(name: str) -> Membership:
+        return Membership(
+            core.store, core.clock, kind="worker", process_id=name, secret_key_names=["k"], lease_s=1, settle_s=60
+        )
+
+    await core.api_keys.create("acme")
+    first, second = process("first"), process("second")
+    await first.note()
+    core.clock.turn(by_s=60)
+    await first.note()
+    await core.sessions.schedule_unscheduled(idle_s=100)
+    assert await core.redis.hexists(key("formats"), "sessions_end"), "it is done once"
+    await first.leave()
+    core.clock.turn(by_s=86400)  # the last release is at work
+    old = await explicit(core)
+    await core.redis.zrem(key("idle_sessions"), old.id)
+    await second.note()
+    await core.sessions.schedule_unscheduled(idle_s=100)
+    assert await core.redis.zscore(key("idle_sessions"), old.id)
 
 
 async def test_past_the_cap_of_its_keys_a_tenant_gets_none_until_one_is_revoked(core: Core) -> None:

@@ -107,8 +107,8 @@ async def test_the_last_jobs_weigh_most_and_no_group_grows_for_ever(api: Api) ->
     assert await counted(api) == {"t99": (OUTCOMES_PER_GROUP - 1) // 2, "c50": half, "jobs": half}
 
 
-@pytest.mark.parametrize("broken", [b"", b"words", b"99999999999999999999", b"1.5"])
-async def test_counts_that_nobody_can_read_cost_no_job_its_end(api: Api, broken: bytes) -> None:
+@pytest.mark.parametrize("broken", [b"", b"words", b"99999999999999999999", b"1.5", b"inf", b"nan"])
+async def test_counts_that_nobody_can_read_cost_no_job_its_end_and_are_begun_anew(api: Api, broken: bytes) -> None:
     await succeed(api.context, (await api.submit())["id"], takes_s=40)
     broken_counts = dict.fromkeys(await counted(api), broken)
     await api.context.store.redis.hset(await group(api), mapping=broken_counts)
@@ -117,6 +117,7 @@ async def test_counts_that_nobody_can_read_cost_no_job_its_end(api: Api, broken:
         job = await api.submit()
         await succeed(api.context, job["id"], takes_s=40)
         assert (await api.http.get(f"/v1/jobs/{job['id']}")).json()["status"] == "succeeded"
+    assert set((await counted(api)).values()) == {1}
 
 
 #: what may stand where counts should: of another type, without an end, in no text

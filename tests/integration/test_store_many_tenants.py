@@ -6,10 +6,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.ids import new_id
+from core.store.redis.client import connect
 from core.store.redis.keys import key
 from core.store.redis.lists import newest_of
 from tests.integration.test_store_gauges import commands
-from tests.store_fixture import Core, core
+from tests.store_fixture import Core, core, settings_for
+from tests.until import PATIENCE_S
 
 __all__ = ["core"]
 
@@ -58,10 +60,6 @@ def test_pages_of_many_lists_are_all_of_them_in_order_without_gap_or_double(
 
 
 async def _core(redis_url: str) -> Core:
-    from core.store.redis.client import connect
-    from tests.store_fixture import settings_for
-    from tests.until import PATIENCE_S
-
     return Core(connect(redis_url, answer_s=PATIENCE_S), settings_for(redis_url))
 
 

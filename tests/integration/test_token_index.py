@@ -170,6 +170,21 @@ async def test_one_that_has_the_credits_is_found_behind_a_hundred_that_lack_one(
     assert await take(core, until_ms=now_ms + HOUR_MS) == rich
 
 
+async def test_where_too_many_are_in_between_for_one_look_each_is_looked_at_within_some_milliseconds(
+    core: Core,
+) -> None:
+    until_ms = core.clock.now_ms() + HOUR_MS
+    for n in range(513):
+        await core.tokens.add(f"over {n}", kind="operator", available=51, expires_ms=until_ms - 1)
+        await core.tokens.add(f"poor {n}", kind="operator", available=49, expires_ms=until_ms + n)
+    only = await core.tokens.add("only", kind="operator", available=52, expires_ms=until_ms + HOUR_MS)
+    found = set()
+    for _ in range(3):
+        found.add(await take(core, until_ms=until_ms))
+        core.clock.turn(by_s=0.001)
+    assert only in found
+
+
 async def as_an_older_version(core: Core, token_id: str, **fields: Any) -> None:
     """Write a token as a process does that knows no index."""
     await core.redis.hset(key("token", token_id), mapping=fields)  # type: ignore[misc]

@@ -1,1 +1,1 @@
-"""Looks at rendered films: whether what came is a film. Pure but for the `read` that it is handed."""
+"""Rendered films: fetched from wherever the backend has them into our storage, and looked at there."""

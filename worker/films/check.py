@@ -2,6 +2,8 @@
 
 Generous where the backend's own words may be wrong, or may not mean what they seem to: whoever refuses a good film has
 paid for an edit and shows nothing. A length is wrong only where nothing that was told agrees with it.
+
+Pure but for the `read` that it is handed.
 """
 
 import msgspec

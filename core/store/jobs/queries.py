@@ -1,8 +1,6 @@
 """Job queries: lists of a tenant's jobs, newest first, and where a queued job stands. Ids sort by time."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from functools import partial
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -76,9 +74,6 @@ class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 ALL_JOBS = JobFilter()
 
-#: reads ids, newest first: from this one on, before that one, so many
-_Read = Callable[[str, str, int], Awaitable[list[str]]]
-
 
 class JobsFound(NamedTuple):
     """A page of jobs. `next_after`: where to go on; None: there are no more."""
@@ -104,22 +99,16 @@ class JobQueries:
         It looks at `LOOKED_AT` jobs at most, so that a rare one costs Redis no more than a common one: then the page is
         short, and goes on after the last one looked at.
         """
-        read = partial(self._ids_between, _index(tenant, wanted))
-        return await self._page(read, wanted, after, limit, of={tenant})
+        return await self.page_of_all([tenant], wanted, after=after, limit=limit)
 
     async def page_of_all(
         self, tenants: Sequence[str], wanted: JobFilter = ALL_JOBS, *, after: str | None = None, limit: int = 20
     ) -> JobsFound:
         """Read the same of these tenants together. It costs one small read more for each tenant."""
-        read = partial(newest_of, self._store, [_index(tenant, wanted) for tenant in tenants])
-        return await self._page(read, wanted, after, limit, of=set(tenants))
-
-    async def _page(
-        self, read: _Read, wanted: JobFilter, after: str | None, limit: int, *, of: AbstractSet[str]
-    ) -> JobsFound:
+        of, names = set(tenants), list({_index(tenant, wanted) for tenant in tenants})
         found: list[Job] = []
         looked = 0
-        async for ids in self._ids(read, wanted, after, limit + 1):
+        async for ids in self._ids(names, wanted, after, limit + 1):
             found += [j for j in await self._jobs.load_many(ids) if j.tenant in of and wanted.takes(j)]
             if len(found) > limit:
                 return JobsFound(found[:limit], found[limit - 1].id)
@@ -128,20 +117,18 @@ class JobQueries:
                 return JobsFound(found, ids[-1])
         return JobsFound(found, None)
 
-    async def _ids(self, read: _Read, wanted: JobFilter, after: str | None, first: int) -> AsyncIterator[list[str]]:
+    async def _ids(
+        self, names: Sequence[str], wanted: JobFilter, after: str | None, first: int
+    ) -> AsyncIterator[list[str]]:
         """Name the jobs that may be wanted, newest first: a page's worth, then many at once."""
         most = first
         for oldest, newest in self._ranges(wanted):
             last = min(after, newest) if after else newest
-            while ids := await read(oldest, last, most):
+            while ids := await newest_of(self._store, names, oldest, last, most):
                 yield ids
                 if len(ids) < most:
                     break
                 last, most = ids[-1], _AT_ONCE
-
-    async def _ids_between(self, index: str, oldest: str, before: str, most: int) -> list[str]:
-        rows = await self._store.redis.zrevrangebylex(index, f"({before}", f"[{oldest}", start=0, num=most)
-        return [row.decode() for row in rows]
 
     def _ranges(self, wanted: JobFilter) -> list[tuple[str, str]]:
         """Say where the ids stand, last range first: those without a cell's name may be older than that name."""

@@ -113,8 +113,8 @@ _SHAPES = {
 }
 
 #: every field of a hash; those of `workers`, `processes` and of what is kept of tokens are ids, of `backlog_counts` and
-#: `paused` tenants, of `message_costs` and the sums kinds, of `job_outcomes` classes, of `gauges` names, of `secret_keys_used` and
-#: `retired_hash_keys` names of keys
+#: `paused` tenants, of `message_costs` and the sums kinds, of `job_outcomes` classes, of `gauges` names, of
+#: `secret_keys_used` and `retired_hash_keys` names of keys
 FIELDS = {
     "job": frozenset(
         {

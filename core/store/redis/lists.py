@@ -43,10 +43,7 @@ async def page_of(
     """Read up to `limit` items of lists that ids sort by time, newest first, beginning after an id."""
     found: list[Item] = []
     while len(found) < limit:
-        if len(names) == 1:
-            [ids] = await _ids_of(store, [(names[0], limit)], None, after)
-        else:
-            ids = await newest_of(store, names, None, after, limit)
+        ids = await newest_of(store, names, None, after, limit)
         found += await load(ids)
         if len(ids) < limit:
             break
@@ -58,8 +55,11 @@ async def newest_of(store: Store, names: Sequence[str], oldest: str | None, befo
     """Name the newest ids of many such lists together, newest first, from `oldest` on and before an id.
 
     Of each list its first id is read; further ones of those lists alone that can have any: a list whose first id is the
-    tenth has none of the nine before it.
+    tenth has none of the nine before it. One list by itself is read in one go.
     """
+    if len(names) == 1:
+        [ids] = await _ids_of(store, [(names[0], most)], oldest, before)
+        return ids
     firsts = await _ids_of(store, [(name, 1) for name in names], oldest, before)
     leading = heapq.nlargest(most, ((ids[0], name) for name, ids in zip(names, firsts, strict=True) if ids))
     wanted = [(name, most - place) for place, (_, name) in enumerate(leading)]

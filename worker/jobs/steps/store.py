@@ -10,8 +10,8 @@ from typing import Any
 from core.errors import Code, Permanent
 from core.model import transitions
 from core.model.job import OutputFile, Render, Status
+from worker.films.download import KeptFilm, NoFilm, fetch_film
 from worker.jobs.execution import JobExecution
-from worker.jobs.film_download import KeptFilm, NoFilm, fetch_film
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.new_render import render_anew
 

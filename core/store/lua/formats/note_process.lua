@@ -3,7 +3,8 @@
 -- Arguments: process, kind ('api', 'worker'), format, oldest_reader (of that format), alive_ms (0: it goes), settle_ms,
 -- secret_keys (names of those that it has, the writing one first).
 -- A Redis that is full allows it: a process must be able to start then.
--- Results: written, oldest_reader (the mark as it is now; 0: it is no number); older, a format below it that somebody who lives writes.
+-- Results: written, oldest_reader (the mark as it is now; 0: it is no number); older, a format below it that somebody who
+-- lives writes.
 
 -- When which secret key last wrote: links that were signed under it work for a while after that.
 local function note_secret_key(name)
@@ -14,10 +15,16 @@ local function note_secret_key(name)
   end
 end
 
+-- An older release makes sessions that never end: they are looked for again when it is gone.
+local function forget_that_sessions_end()
+  call('HDEL', key.formats(), 'sessions_end')
+end
+
 -- Where none that speaks here has lived for a while, releases that do not may have been at work, e.g. after a roll-back: what
 -- is looked at once they are gone is looked at now.
 local function note_silence(processes)
   if next(processes) then return end
+  forget_that_sessions_end()
   local until_ms = tonumber(call('HGET', key.formats(), 'first_until_ms')) or 0
   if until_ms < now_ms then call('HSET', key.formats(), 'first_until_ms', integer(now_ms)) end
 end
@@ -40,7 +47,7 @@ local function move_mark(a, oldest)
   end
   if oldest < mark.written and oldest >= mark.oldest_reader then
     call('HSET', key.formats(), 'written', oldest)
-    call('HDEL', key.formats(), 'sessions_end')  -- an older release makes sessions that never end
+    forget_that_sessions_end()
   elseif oldest > mark.written and settled and oldest == a.format then
     call('HSET', key.formats(), 'written', oldest, 'oldest_reader', math.max(mark.oldest_reader, a.oldest_reader))
   end

@@ -1,9 +1,9 @@
 -- Accept jobs (one, or a batch's): rate, caps, idempotency, records, indexes, events, backlogs, in one step.
 --
--- Arguments: tenant, jobs, unplaced, upload_until_ms; key_id (absent: an operator submits, whom no key's limits bind), audit
--- (of an operator); the limits submits_per_minute, tenant_queued_jobs,
--- tenant_running_jobs, queue_limit, session_idle_ms; and where there are any: idempotency {key_hash, body_hash, answer, life_ms},
--- batch {id, record, jobs, created_at, delivery {id, record}, oldest}, remembered {webhook}, pace (`queue_position`).
+-- Arguments: tenant, jobs, unplaced, upload_until_ms; key_id (absent: an operator submits, whom no key's limits bind),
+-- audit (of an operator); the limits submits_per_minute, tenant_queued_jobs, tenant_running_jobs, queue_limit,
+-- session_idle_ms; and where there are any: idempotency {key_hash, body_hash, answer, life_ms}, batch {id, record, jobs,
+-- created_at, delivery {id, record}, oldest}, remembered {webhook}, pace (`queue_position`).
 -- A job is {id, record, session, session_record, profile, rank, start_by_ms, uploads, event}.
 --
 -- Results: outcome, and

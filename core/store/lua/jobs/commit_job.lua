@@ -1,10 +1,11 @@
 -- Write a job's next record, if the writer still holds it and nobody wrote in between.
 --
 -- Arguments: id, version (of the record that was read), new_version, record, status, tenant, session, mode, fields
--- (what is stored beside the record), tenant_running_jobs; at (where a job that has started is shown, see `show_job`); owner (absent: the API's cancel, or the sweeper's expiry, which
--- only the version fences); write (the id of this very write); and where it applies: event, session_record,
--- reset_crashes, audit (an operator does it), stage_sample {stage, ms}, sending {token, cost} (a message is about to go out), unsent_on (the token on
--- which it did not).
+-- (what is stored beside the record), tenant_running_jobs; at (where a job that has started is shown, see `show_job`);
+-- owner (absent: the API's cancel, or the sweeper's expiry, which only the version fences); write (the id of this very
+-- write); and where it applies: event, session_record, reset_crashes, audit (an operator does it),
+-- stage_sample {stage, ms}, sending {token, cost} (a message is about to go out), unsent_on (the token on which it did
+-- not).
 -- mode is one of
 --   hold: the holder goes on
 --   park: it lets go until wake_at_ms
@@ -52,11 +53,11 @@ local function write_sample(list, ms, most)
   call('LTRIM', list, 0, most - 1)
 end
 
--- Halve all counts of a group. What was seen once only is forgotten. What is no hash has no rows.
+-- Halve all counts of a group. What was seen once only is forgotten, and so is what is no count. What is no hash has no rows.
 local function fade(counts)
   local rows = redis.pcall('HGETALL', counts)
   for i = 1, #rows, 2 do
-    local half = math.floor((tonumber(rows[i + 1]) or 0) / 2)
+    local half = is_number(rows[i + 1]) and math.floor(tonumber(rows[i + 1]) / 2) or 0
     if half > 0 then
       call('HSET', counts, rows[i], integer(half))
     else
@@ -77,19 +78,14 @@ end
 
 -- Free everything that a job held: its place, its session's next, its tenant's turn, its reservations.
 local function free_job(a)
-  release_budget(a.id, a.tenant)
-  dequeue(a.id)
-  call('ZREM', key.leases(), a.id)
-  call('ZREM', key.admitted(), a.id)
-  call('SREM', key.running(a.tenant), a.id)
+  release_reservations(a.id, a.tenant)
+  leave_queue(a.tenant, a.id)
   call('ZREM', key.backlog(a.tenant), a.id)
   call('ZREM', key.queued(a.tenant), a.id)
   call('ZREM', key.queued_all(), a.id)
   call('ZREM', key.queued_since(), a.id)
   leave_session_queue(a.session, a.tenant, a.id)
   join_ring_if_backlog(a.tenant)
-  local token = call('HGET', key.job(a.id), 'reserved_on')
-  if token then release_token(token, a.id) end
 end
 
 local function end_job(a)

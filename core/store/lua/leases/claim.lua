@@ -1,11 +1,12 @@
 -- Take a job or a delivery, for as long as the lease lasts.
--- Arguments: id, owner, lease_ms.
 -- A job that has not begun, of a tenant that is paused, goes back into its backlog.
+-- Arguments: id, owner, lease_ms.
 -- Results: unreadable_fmt (of what only another release reads: nothing was done), claimed (absent: it is over, or another
 -- holds it, or it shall not begin now), and then
 --   record, webhook (the tenant's default), crashes, suspected_since_ms (how long ago the last of them was)
 --   taken_over: the holder before stopped in mid-step; left_behind: it let its lease run out
 --   session_record of a job, event_id of a delivery
+
 -- Whether a process has said that it lives since it was suspected. When it last did is its "alive until" less a lease.
 local function lives_since(lease_ms)
   return function(owner, since_ms)
@@ -46,14 +47,9 @@ end
 -- A job whose tenant was paused after it was let in frees its place, and what a worker that died had reserved for it: a
 -- pause may last for days. It is let in again when its tenant is resumed.
 local function put_back(id, found)
-  release_budget(id, found.tenant)
-  local token = call('HGET', key.job(id), 'reserved_on')
-  if token then release_token(token, id) end
-  dequeue(id)
   call('HSET', key.job(id), 'owner', '')
-  call('ZREM', key.leases(), id)
-  call('ZREM', key.admitted(), id)
-  call('SREM', key.running(found.tenant), id)
+  release_reservations(id, found.tenant)
+  leave_queue(found.tenant, id)
   join_backlog(found.tenant, id, call('HGET', key.job(id), 'rank'))
   count_backlog(found.tenant, math.huge)  -- whether it is at its cap is not asked: it does not wait for that now
   return {}

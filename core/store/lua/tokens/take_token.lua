@@ -74,9 +74,10 @@ local function first_that_fits(a, group, level, tokens, credits)
   return best, best_ms
 end
 
--- Some of those between two scores: all where they are few, else a stretch that is another one with each millisecond.
-local function stretch(zset, from, to, count)
-  local skipped = count > LOOKED_AT_BETWEEN and (now_ms * 7919) % (count - LOOKED_AT_BETWEEN + 1) or 0
+-- Some of those between two scores: all where they are few, else a stretch that begins one further on with each millisecond,
+-- so that whoever asks again looks at others.
+local function some_between(zset, from, to, count)
+  local skipped = now_ms % math.max(1, count - LOOKED_AT_BETWEEN + 1)
   return call('ZRANGEBYSCORE', zset, from, to, 'LIMIT', skipped, LOOKED_AT_BETWEEN)
 end
 
@@ -96,8 +97,8 @@ local function first_on_split_level(a, group, credits)
   if id or #rich < LOOKED_AT then return id, expires_ms end
   local rich_count = call('ZCOUNT', by_credits, credits, most)
   local long_count = call('ZCOUNT', by_expiry, sooner, '+inf')
-  local others = rich_count < long_count and stretch(by_credits, credits, most, rich_count)
-    or stretch(by_expiry, sooner, '+inf', long_count)
+  local others = rich_count < long_count and some_between(by_credits, credits, most, rich_count)
+    or some_between(by_expiry, sooner, '+inf', long_count)
   return first_that_fits(a, group, level, others, credits)
 end
 

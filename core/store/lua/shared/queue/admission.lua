@@ -15,13 +15,24 @@ local function join_backlog(tenant, id, rank)
   join_ring(tenant)
 end
 
--- How many jobs all living workers can hold; those that have died are forgotten, and so is what
--- is no worker's word.
+-- Take a job out of the queue, whoever holds it, and free its place among those that were let in.
+local function leave_queue(tenant, id)
+  dequeue(id)
+  call('ZREM', key.leases(), id)
+  call('ZREM', key.admitted(), id)
+  call('SREM', key.running(tenant), id)
+end
+
+-- How many jobs all living workers can hold; those that have died are forgotten, and so is what is no worker's word.
 local function capacity()
   local slots, workers = 0, call('HGETALL', key.workers())
   for i = 1, #workers, 2 do
     local until_ms, own_slots = string.match(workers[i + 1], '(%d+):(%d+)')
-    if until_ms and tonumber(until_ms) > now_ms then slots = slots + tonumber(own_slots) else call('HDEL', key.workers(), workers[i]) end
+    if until_ms and tonumber(until_ms) > now_ms then
+      slots = slots + tonumber(own_slots)
+    else
+      call('HDEL', key.workers(), workers[i])
+    end
   end
   return slots
 end

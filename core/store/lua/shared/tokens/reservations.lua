@@ -55,6 +55,13 @@ local function release_budget(job, tenant)
   end
 end
 
+-- Free what a job has reserved: it has ended, or does not begin for now.
+local function release_reservations(job, tenant)
+  release_budget(job, tenant)
+  local token = call('HGET', key.job(job), 'reserved_on')
+  if token then release_token(token, job) end
+end
+
 local function reserve_budget(job, tenant, month, credits)
   release_budget(job, tenant)
   call('HSET', key.job(job), 'promised', credits, 'promised_month', month)
