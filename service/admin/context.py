@@ -4,8 +4,8 @@ import asyncio
 import os
 import pwd
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import click
@@ -15,6 +15,7 @@ from core.ids import IdKind, cell_of, is_id
 from core.settings import Settings, load_settings
 from core.store.audit import AuditEntry, AuditTrail
 from core.store.pauses import Pauses
+from core.store.redis.client import STORE_DOWN, STORE_FULL, why_away
 from core.store.redis.codec import Unreadable
 from core.store.tenants.tenants import Tenants
 from core.store.workers import Workers
@@ -114,6 +115,18 @@ async def refusals_written(context: AdminContext, entry: AuditEntry) -> AsyncIte
     except ApiError as refused:
         await context.audit.append(entry, f"refused: {refused.code}")
         raise
+
+
+@contextmanager
+def doubt_told() -> Iterator[None]:
+    """Say, where Redis goes away in the middle of what must not be done twice, that it may be done."""
+    try:
+        yield
+    except STORE_FULL:  # a write that is refused is not done
+        raise
+    except STORE_DOWN as away:
+        words = "It may have been done all the same: see `reelgate admin audit` before you try again."
+        raise click.ClickException(f"{why_away(away)} {words}") from None
 
 
 def require_id(context: AdminContext, text: str, kind: IdKind) -> None:

@@ -57,7 +57,7 @@ async def redeliver_dead(
 ) -> None:
     """Send again what was given up of a tenant's callbacks that were made in a time range, newest first."""
     await context.named_or_all(tenant)
-    until_ms = until_ms or context.api.clock.now_ms()
+    until_ms = until_ms - 1 if until_ms else context.api.clock.now_ms()  # `--until` says "before", the range "up to"
     entry = context.entry("redeliver dead", f"{time_of(since_ms)}/{time_of(until_ms)}", tenant=tenant)
     async with announced(context, entry) as act:
         done = await send_range_again(context.api, tenant, DeliveryState.DEAD, since_ms=since_ms, until_ms=until_ms)

@@ -27,6 +27,7 @@ from core.security.encryption import token_fingerprint
 from core.store.deliveries import Deliveries
 from core.store.jobs.admission import Admission
 from core.store.jobs.records import Jobs
+from core.store.jobs.submissions import Submissions
 from core.store.redis.client import Redis
 from core.store.redis.keys import key
 from core.store.workers import WorkerFacts
@@ -296,6 +297,15 @@ async def test_callbacks_that_were_given_up_are_listed_over_all_tenants_and_sent
     assert came_to["attempt"] == announced["id"]
 
 
+async def test_until_is_before_then_whatever_it_is_said_of(api: Api, run: Run) -> None:
+    [given_up] = await dead_callbacks(api, "acme")
+    delivery = await api.context.deliveries.load(given_up)
+    assert delivery is not None
+    words = ("redeliver", "--tenant", "acme", "--dead", "--since", "1h", "--yes", "--until")
+    assert (await told(run, *words, rfc3339(delivery.created_at_ms)))["sent"] == 0
+    assert (await told(run, *words, rfc3339(delivery.created_at_ms + 1)))["sent"] == 1
+
+
 async def test_a_range_is_sent_again_in_bounded_parts(api: Api, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert RANGE_AT_ONCE == 1000
     monkeypatch.setattr("service.jobs.redelivery.RANGE_AT_ONCE", 2)
@@ -494,6 +504,23 @@ async def test_what_was_cancelled_before_redis_went_away_is_said(
     done = await run("cancel", first, second, "--yes", "--json")
     assert (done.exit_code, "Redis does not answer" in done.stderr) == (1, True)
     assert [(row["id"], row["status"]) for row in json.loads(done.stdout)["data"]] == [(first, "canceled")]
+
+
+async def test_an_act_whose_answer_is_lost_is_told_as_one_that_may_be_done(
+    api: Api, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = await submit(api)
+    await fail(api.context, over)
+    accept = Submissions.accept
+
+    async def unanswered(submissions: Submissions, *what: Any, **how: Any) -> None:
+        await accept(submissions, *what, **how)
+        raise RedisConnectionError
+
+    monkeypatch.setattr(Submissions, "accept", unanswered)
+    lost = await run("replay", over, "--yes")
+    assert (lost.exit_code, "may have been done" in lost.stderr, "admin audit" in lost.stderr) == (1, True, True)
+    assert await trail(run) == [("replay", "done", "acme")]
 
 
 async def test_what_is_no_workers_word_is_no_worker(api: Api, run: Run) -> None:
