@@ -5,8 +5,11 @@ import os
 import re
 from typing import Any
 
+import requests.adapters
+import requests.sessions
 import schemathesis
 from hypothesis import strategies as st
+from urllib3.util import Retry
 
 from service.idempotency import KEY_PATTERN
 
@@ -15,6 +18,28 @@ NUMBERS = itertools.count()
 MP4 = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + b"\0" * 500
 #: room for a number in a key of at most 255
 SHORT = 200
+
+
+class RepeatingAdapter(requests.adapters.HTTPAdapter):
+    """Sends a call again for a while where it is answered 503, as its callers shall: Redis is slow on a busy machine."""
+
+    def __init__(self, **options: Any) -> None:
+        repeats = Retry(
+            total=20,
+            connect=0,
+            read=0,
+            backoff_factor=0.5,
+            backoff_max=2,
+            status_forcelist={503},
+            allowed_methods=None,
+            respect_retry_after_header=False,  # it would repeat a 429 and a 413 too
+            raise_on_status=False,
+        )
+        super().__init__(**options | {"max_retries": repeats})
+
+
+#: schemathesis makes a session for each of its threads, and has no other place to say this
+requests.sessions.HTTPAdapter = RepeatingAdapter  # type: ignore[misc]
 
 schemathesis.openapi.media_type("application/octet-stream", st.sampled_from([MP4, b"", b"GIF89a"]))
 
