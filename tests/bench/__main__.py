@@ -1,68 +1,65 @@
-"""`./run bench`: runs the measurements one after the other and prints what came of them."""
+"""`./run bench`: runs the measurements one after the other, and prints, writes and plots what came of them."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
+import sys
 from pathlib import Path
-from time import perf_counter
 
 import click
 import uvloop
 
-from sandbox.world.child_process import ChildFailed
-from tests.bench import concurrency, growth, latency, roundtrips, submits, takeover
-from tests.bench.machine import steal
+from tests.bench import concurrency, growth, idle, latency, overload, roundtrips, submits, takeover, throughput, work
+from tests.bench.goals import Results
+from tests.bench.machine import busy_and_idle_s, describe_machine, reference_ms
+from tests.bench.plot import plot
 from tests.bench.plot_dashboard import run_and_plot
-from tests.bench.table import Row, show
+from tests.bench.report import write_json
+from tests.bench.run import measure_all, verdict
+from tests.bench.table import show
 
-MEASURES: dict[str, Callable[[], Awaitable[list[Row]]]] = {
-    "submit": submits.measure,
-    "latency": latency.measure,
-    "roundtrips": roundtrips.measure,
-    "takeover": takeover.measure,
-    "concurrency": concurrency.measure,
-    "growth": growth.measure,
+PARTS = {
+    part.name: part
+    for part in (
+        submits.PART,
+        work.PART,
+        latency.PART,
+        idle.PART,
+        roundtrips.PART,
+        throughput.PART,
+        takeover.PART,
+        concurrency.PART,
+        overload.PART,
+        growth.PART,
+    )
 }
 #: the whole takes no longer than this, however slow the machine
-LIMIT_S = 480.0
-
-
-async def _all(names: tuple[str, ...]) -> list[Row]:
-    rows: list[Row] = []
-    until_s = perf_counter() + LIMIT_S
-    for name in names:
-        click.echo(f"measuring {name} ...", err=True)
-        rows += await _measured(name, until_s - perf_counter())
-    return rows
-
-
-async def _measured(name: str, within_s: float) -> list[Row]:
-    """Measure one thing; what takes too long here, or breaks, leaves a line and does not take the others with it."""
-    try:
-        async with asyncio.timeout(max(within_s, 1.0)):
-            return await MEASURES[name]()
-    except TimeoutError as late:
-        return [Row(name, "", f"not measured: {str(late) or 'no time left'}", good=False)]
-    except (ChildFailed, RuntimeError, OSError) as broken:
-        return [Row(name, "", f"not measured: {broken}", good=False)]
+LIMIT_S = 600.0
+OUTPUT = Path("bench-output")
 
 
 @click.command()
-@click.option("--only", "names", multiple=True, type=click.Choice(list(MEASURES)), help="May be repeated.")
+@click.option("--only", "names", multiple=True, type=click.Choice(list(PARTS)), help="May be repeated.")
+@click.option("--check", is_flag=True, help="Exit 1 where a goal of what was run is missed, and name each.")
 @click.option(
     "--picture", type=click.Path(path_type=Path), help="Plot the dashboard of a run there, and measure nothing."
 )
-def main(names: tuple[str, ...], picture: Path | None) -> None:
-    """Measure the gateway and print one table."""
+def main(names: tuple[str, ...], *, check: bool, picture: Path | None) -> None:
+    """Measure the gateway: one table, bench-output/bench.json, and pictures beside it."""
     if picture:
         uvloop.run(run_and_plot(picture))
         return
-    busy_s, idle_s = steal()
-    rows = uvloop.run(_all(names or tuple(MEASURES)))
-    busy_s, idle_s = steal()[0] - busy_s, steal()[1] - idle_s
-    show(
-        rows,
-        load_note=f"The machine was {busy_s / (busy_s + idle_s):.0%} busy meanwhile, with this and with others' work.",
-    )
+    busy_s, idle_s = busy_and_idle_s()
+    results = uvloop.run(measure_all([PARTS[name] for name in names or PARTS], within_s=LIMIT_S))
+    now_busy_s, now_idle_s = busy_and_idle_s()
+    _tell(results, busy=(now_busy_s - busy_s) / (now_busy_s - busy_s + now_idle_s - idle_s))
+    sys.exit(verdict(results, check=check))
+
+
+def _tell(results: Results, *, busy: float) -> None:
+    machine = describe_machine() | {"busy": round(busy, 2), "reference_ms": round(reference_ms(), 1)}
+    OUTPUT.mkdir(exist_ok=True)
+    write_json(OUTPUT / "bench.json", results, machine=machine)
+    plot(OUTPUT, results)
+    load_note = f"The machine was {busy:.0%} busy meanwhile, with this and with others' work; pictures: {OUTPUT}/."
+    show(results, load_note=load_note)
 
 
 if __name__ == "__main__":

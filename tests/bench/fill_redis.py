@@ -12,7 +12,7 @@ import msgspec
 from core.clock import Clock
 from core.model import session as sessions
 from core.model import transitions
-from core.model.job import Job, Render, Stage
+from core.model.job import Job, Render, Stage, Webhook
 from core.security.encryption import Encryption
 from core.store.redis.client import connect
 from core.store.tokens.tokens import Tokens
@@ -39,17 +39,25 @@ async def _core(harness: Harness) -> AsyncIterator[Core]:
 _PLENTY = {"tenant_queued_jobs": 10**9, "queue_limit": 10**9, "tenant_running_jobs": 10**6}
 
 
-async def store_ended(harness: Harness, number: int, *, within_s: float) -> int:
-    """Store so many jobs that have ended, or as many as the time allows. No worker may run meanwhile."""
+async def store_ended(harness: Harness, number: int, *, within_s: float, webhook_url: str | None = None) -> int:
+    """Store so many jobs that have ended, or as many as the time allows. No worker may run meanwhile.
+
+    With a `webhook_url` each has a callback that waits for a worker.
+    """
     until_s = perf_counter() + within_s
     async with _core(harness) as core:
         for start in range(0, number, AT_ONCE):
             if perf_counter() > until_s:
                 return start
-            made = [make_job(TENANT, created_at_ms=core.clock.now_ms()) for _ in range(min(AT_ONCE, number - start))]
+            made = [_ended_soon(core, webhook_url) for _ in range(min(AT_ONCE, number - start))]
             await core.offer(*made, key_id=f"key_{start}")
             await asyncio.gather(*(_cancel(core, job) for job in made))
     return number
+
+
+def _ended_soon(core: Core, webhook_url: str | None) -> Job:
+    webhook = Webhook(url=webhook_url) if webhook_url else None
+    return make_job(TENANT, created_at_ms=core.clock.now_ms(), webhook=webhook)
 
 
 async def _cancel(core: Core, job: Job) -> None:
@@ -57,8 +65,13 @@ async def _cancel(core: Core, job: Job) -> None:
     await core.jobs.commit(job, after, owner=None, event=core.news(job, after))
 
 
-async def store_rendering(harness: Harness, traces: Sequence[str], *, over_s: float) -> None:
-    """Store jobs whose render is under way; they wake one after the other, the last in `over_s`."""
+async def store_rendering(
+    harness: Harness, traces: Sequence[str], *, over_s: float, first_in_s: float | None = None
+) -> None:
+    """Store jobs whose render is under way; they wake one after the other within `over_s`, the first in `first_in_s`
+    (as long again where none is given).
+    """
+    first_in_s = over_s if first_in_s is None else first_in_s
     async with _core(harness) as core:
         await core.turns.admit(worker="filling", slots=2 * len(traces), alive_s=600)
         token_id = await _token(harness, core)
@@ -66,7 +79,7 @@ async def store_rendering(harness: Harness, traces: Sequence[str], *, over_s: fl
             made = [_made(core, trace) for trace in traces[start : start + AT_ONCE]]
             await core.offer(*made, key_id=f"key_{start}")
             await core.turns.admit(most=AT_ONCE)
-            wake_ms = core.clock.now_ms() + int(over_s * 1000 * (1 + start / len(traces)))
+            wake_ms = core.clock.now_ms() + int(1000 * (first_in_s + over_s * start / len(traces)))
             await asyncio.gather(*(_put_to_sleep(core, job, token_id, wake_ms) for job in made))
         await core.turns.admit(worker="filling", slots=0)
 

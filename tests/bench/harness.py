@@ -5,11 +5,12 @@ Each measurement has a harness of its own, with the settings that it needs, and 
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -19,7 +20,7 @@ from sandbox.world.identity import Identity
 from sandbox.world.processes import worker_part
 from sandbox.world.settings import callers_environment
 from sandbox.world.world import World, WorldSpec, open_world
-from tests.bench.load import request_bytes
+from tests.bench.load import request_bytes, send_all
 from tests.bench.stub import PLAIN, Stub, new_trace, serve, traceparent
 
 #: no limit but the machine's, no wait but the backend's, which is none
@@ -41,6 +42,15 @@ JOB = {
 }
 
 
+class WholeJob(NamedTuple):
+    """One job that went all the way, and when, by `perf_counter`: POST, the first call of the backend, the callback."""
+
+    job_id: str
+    began_s: float
+    first_call_s: float
+    ended_s: float
+
+
 @dataclass
 class Harness:
     """A running gateway and the backend that it drives."""
@@ -48,6 +58,8 @@ class Harness:
     world: World
     stub: Stub
     http: httpx.AsyncClient
+    #: jobs that had called back when `post_jobs` began
+    ended_before: int = 0
 
     @property
     def jobs_url(self) -> str:
@@ -60,6 +72,12 @@ class Harness:
     @property
     def worker(self) -> Child:
         return self.world.workers[0]
+
+    @property
+    def pids(self) -> list[int]:
+        """All through whose hands a job goes: API, Redis, workers, and this process, which is the backend."""
+        redis = [self.world.redis] if self.world.redis else []
+        return [*(child.pid for child in [*self.world.apis, *redis, *self.world.workers]), os.getpid()]
 
     def requests(self, traces: Iterable[str], **fields: Any) -> Iterator[bytes]:
         """Write the submits of many jobs, for the load generator."""
@@ -85,13 +103,31 @@ class Harness:
         answer.raise_for_status()
         return str(answer.json()["id"]), began_s
 
-    async def whole_job(self, *, within_s: float = 30.0) -> tuple[str, float, float]:
-        """Take one job from POST to its callback; gives its trace, and the seconds to the first call and to the end."""
+    async def whole_job(self, *, within_s: float = 30.0) -> WholeJob:
+        """Take one job from POST to its callback."""
         trace = new_trace(PLAIN)
         job_id, began_s = await self.submit(trace)
         if not await self.stub.until(lambda: job_id in self.stub.called_back_s, within_s=within_s):
             raise TimeoutError(f"{job_id} has not ended; the backend was asked for {self.stub.calls[trace]}")
-        return trace, self.stub.first_s[trace] - began_s, self.stub.called_back_s[job_id] - began_s
+        return WholeJob(job_id, began_s, self.stub.first_s[trace], self.stub.called_back_s[job_id])
+
+    async def run_jobs(self, number: int, *, connections: int = 8, within_s: float = 120.0) -> None:
+        """Post so many jobs as fast as they are taken, and wait until the last has called back."""
+        await self.post_jobs(number, connections=connections)
+        await self.ended_jobs(number, within_s=within_s)
+
+    async def post_jobs(self, number: int, *, connections: int = 8) -> None:
+        self.ended_before = len(self.stub.called_back_s)
+        traces = (new_trace(PLAIN) for _ in range(number))
+        load = await send_all(self.jobs_url, self.requests(traces), connections=connections)
+        if set(load.statuses) != {202}:
+            raise RuntimeError(f"the gateway answered {dict(load.statuses)}")
+
+    async def ended_jobs(self, number: int, *, within_s: float = 120.0) -> None:
+        """Wait until as many have called back since `post_jobs` began."""
+        wanted, called_back = self.ended_before + number, self.stub.called_back_s
+        if not await self.stub.until(lambda: len(called_back) >= wanted, within_s=within_s):
+            raise TimeoutError(f"{wanted - len(called_back)} of {number} jobs did not end")
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 from typing import cast
 from urllib.parse import urlsplit
@@ -89,6 +90,10 @@ def _length(head: bytes) -> int:
     return int(lower[at + len(_LENGTH) : lower.find(b"\r\n", at + 2)]) if at >= 0 else 0
 
 
+def _itself(caller: _Caller) -> _Caller:
+    return caller
+
+
 async def press(url: str, body: bytes, headers: dict[str, str], *, connections: int, seconds: float) -> Load:
     """Ask the same over so many connections for so long."""
     until_s = perf_counter() + seconds
@@ -102,7 +107,7 @@ async def send_all(url: str, requests: Iterator[bytes], *, connections: int) -> 
     began_s = perf_counter()
     callers = [_Caller(requests, load) for _ in range(connections)]
     for caller in callers:
-        await loop.create_connection(lambda caller=caller: caller, where.hostname, where.port)
+        await loop.create_connection(partial(_itself, caller), where.hostname or "", where.port or 80)
     await asyncio.gather(*(caller.over for caller in callers))
     load.seconds = perf_counter() - began_s
     return load

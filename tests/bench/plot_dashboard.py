@@ -9,6 +9,7 @@ import shutil
 import signal
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ async def run_and_plot(path: Path) -> None:
     }
     async with running_harness("dashboard", workers=2, **settings) as harness:
         folder = Path(tempfile.mkdtemp(dir=harness.world.folders.world))
-        targets = {
+        targets: dict[str, Sequence[str]] = {
             "api": [f"{api.address}/metrics" for api in harness.world.apis],
             "worker": [f"{worker.address.removesuffix('/metrics')}/metrics" for worker in harness.world.workers],
         }

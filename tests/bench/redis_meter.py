@@ -5,7 +5,8 @@ A round trip is what a client sends before it reads again, however many commands
 
 import asyncio
 from collections import Counter
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -85,6 +86,13 @@ def _words(asked: bytes) -> list[str]:
 def _kind(rest: list[str]) -> str:
     """Name a key by its shape: ``rg:job`` of ``rg:job:job_019a…``."""
     return ":".join(rest[0].split(":")[:2])[:24] if rest else ""
+
+
+@asynccontextmanager
+async def connected(redis_url: str) -> AsyncIterator["redis.asyncio.Redis"]:
+    """Connect past every proxy, to ask Redis itself."""
+    async with redis.asyncio.from_url(redis_url) as client:  # type: ignore[no-untyped-call]
+        yield client
 
 
 async def redis_work(client: "redis.asyncio.Redis") -> tuple[int, float]:

@@ -9,8 +9,9 @@ import json
 import struct
 from collections import defaultdict
 from dataclasses import dataclass, field
-from time import perf_counter
-from typing import Any, cast
+from datetime import datetime
+from time import perf_counter, time
+from typing import Any, NamedTuple, cast
 from uuid import uuid4
 
 #: what the trace ids begin with, by what shall happen
@@ -49,6 +50,22 @@ def traceparent(trace: str) -> str:
     return f"00-{trace}-{trace[:16]}-01"
 
 
+class Call(NamedTuple):
+    """A request as it came, so that somebody else can make the same."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: str
+
+
+class CalledBack(NamedTuple):
+    """One callback: when its event happened and when it came, by `perf_counter`."""
+
+    happened_s: float
+    came_s: float
+
+
 @dataclass
 class Stub:
     """What came, by trace id and job id. `streams`: those held open now."""
@@ -59,6 +76,11 @@ class Stub:
     #: when the job's latest call came
     latest_s: dict[str, float] = field(default_factory=dict)
     called_back_s: dict[str, float] = field(default_factory=dict)
+    callbacks: list[CalledBack] = field(default_factory=list)
+    #: looks at a render, of all jobs
+    looks: int = 0
+    #: every request that comes, in order, as long as there is a list here
+    tape: list[Call] | None = None
     edited: set[str] = field(default_factory=set)
     streams: set["_Connection"] = field(default_factory=set)
     #: jobs whose render has begun
@@ -113,13 +135,17 @@ class Stub:
         return {"t": [_VIDEO, _TITLE] if trace in self.edited else [_VIDEO]}
 
     def _render(self, trace: str, render_id: str) -> dict[str, Any]:
+        self.looks += 1
         if trace.startswith(HOLD_RENDER):
             return {"taskId": render_id, "status": "processing", "progress": 10}
         output = {"url": f"{self.url}/file", "duration": 4.0, "size": len(_FILE)}
         return {"taskId": render_id, "status": "completed", "progress": 100, "output": output}
 
     def _called_back(self, body: bytes) -> dict[str, Any]:
-        self.called_back_s[json.loads(body)["data"]["job"]["id"]] = perf_counter()
+        told, came_s = json.loads(body), perf_counter()
+        happened_s = came_s - (time() - datetime.fromisoformat(told["timestamp"]).timestamp())
+        self.callbacks.append(CalledBack(happened_s, came_s))
+        self.called_back_s[told["data"]["job"]["id"]] = came_s
         self.news.set()
         return {}
 
@@ -168,6 +194,8 @@ class _Connection(asyncio.Protocol):
             self._got = rest[length:]
             method, path, _ = first.split(" ")
             trace = headers.get("traceparent", "--").split("-")[1]
+            if self._stub.tape is not None:
+                self._stub.tape.append(Call(method, path, headers, rest[:length].decode()))
             self._serve(method, path, trace, rest[:length])
 
     def _serve(self, method: str, path: str, trace: str, body: bytes) -> None:

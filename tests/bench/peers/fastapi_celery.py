@@ -5,37 +5,24 @@
 
 import os
 from typing import Any
-from uuid import uuid4
 
-from celery import Celery
+from celery import Celery  # type: ignore[import-untyped]
 from fastapi import FastAPI
-from pydantic import BaseModel, Field
+
+from tests.bench.peers.ask import Ask, record_of
 
 queue = Celery("peer", broker=os.environ["REDIS_URL"], broker_connection_retry_on_startup=True)
 queue.conf.task_ignore_result = True
 app = FastAPI()
 
 
-class Media(BaseModel):
-    url: str
-
-
-class Ask(BaseModel):
-    """The fields of the bench's job."""
-
-    prompt: str = Field(min_length=1, max_length=10_000)
-    profile: str
-    media: list[Media]
-    metadata: dict[str, str] = {}
-
-
-@queue.task(name="edit")
+@queue.task(name="edit")  # type: ignore[untyped-decorator]
 def edit(job: dict[str, Any]) -> None:
     """Never runs here: accepting is what is measured."""
 
 
 def _accepted(ask: Ask) -> dict[str, Any]:
-    job = {"id": f"job_{uuid4()}", "status": "queued", **ask.model_dump()}
+    job = record_of(ask)
     edit.delay(job)
     return job
 
