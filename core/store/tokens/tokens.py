@@ -55,8 +55,13 @@ class _Taken(NamedTuple):
     over_budget: bool = False
 
 
-class _Settled(NamedTuple):
+class Settled(NamedTuple):
+    """Who uses a token at the moment in which a job lets go of it."""
+
+    #: jobs that still hold credits on it
     others: int
+    #: messages ever sent on it, where none of another job is being worked on, else None
+    sends: int | None = None
 
 
 class _Noted(NamedTuple):
@@ -268,14 +273,23 @@ class Tokens:
         frozen: int | None,
         kind: str = "",
         learned: int | None = None,
-    ) -> int:
-        """Release a job's reservation, with the balance as just read. Returns how many others still hold one.
+        learned_at: int | None = None,
+    ) -> Settled:
+        """Release a job's reservation, with the balance as just read, and say who else uses the token.
 
-        `learned`: what a message of this `kind` has certainly cost.
+        `learned`: what a message of this `kind` has certainly cost; with `learned_at` only if so many messages were ever
+        sent on the token, and none of another job is being worked on.
         """
         balance = None if available is None else {"available": available, "frozen": frozen or 0}
-        arguments = {"token": token_id, "job": job_id, "balance": balance, "kind": kind, "learned": learned}
-        return (await self._store.run("settle_token", self._clock.for_operations() | arguments, _Settled)).others
+        arguments = self._clock.for_operations() | {
+            "token": token_id,
+            "job": job_id,
+            "balance": balance,
+            "kind": kind,
+            "learned": learned,
+            "learned_at": learned_at,
+        }
+        return await self._store.run("settle_token", arguments, Settled)
 
     async def note_credits_refused(self, kind: str, credits_: int) -> None:
         """Write that so many credits were refused as too few for a message of this kind."""
