@@ -130,19 +130,19 @@ async def test_a_rest_makes_no_token_better_than_it_is(core: Core, state: TokenS
 async def test_a_token_whose_exports_are_blocked_still_edits(core: Core) -> None:
     token = await add(core, "a")
     for _ in range(2):
-        await core.tokens.note_export(token, allowed=False)
+        await core.tokens.note_export_refused(token)
     assert await take(core, "job_1") is None
     assert await take(core, "job_2", needs=EDIT) == token
 
 
 async def test_one_refused_export_makes_a_token_the_last_resort(core: Core) -> None:
     refused, other = await add(core, "a", expires_ms=core.clock.now_ms() + 10**7), await add(core, "b")
-    await core.tokens.note_export(refused, allowed=False)
+    await core.tokens.note_export_refused(refused)
     assert (await read(core, refused)).state is TokenState.EXPORT_BLOCKED
     assert await take(core, "job_1") == other
     await core.tokens.remove(other)
     assert await take(core, "job_2") == refused
-    await core.tokens.note_export(refused, allowed=True)
+    await core.export_on(refused)
     assert (await read(core, refused)).state is TokenState.ACTIVE
 
 

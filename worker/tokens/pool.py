@@ -275,9 +275,9 @@ class TokenPool:
         await self.release(job, token_id)
         return balance
 
-    async def note_export(self, token_id: str, *, allowed: bool) -> None:
-        """Remember whether the backend let a token export: one refusal may be a passing fault, two in a row are a plan."""
-        await self._tokens.note_export(token_id, allowed=allowed)
+    async def note_export_refused(self, token_id: str) -> None:
+        """Remember that the backend let a token export nothing: one refusal may be a passing fault, two in a row are a plan."""
+        await self._tokens.note_export_refused(token_id)
 
     async def deny(self, job: Job, token_id: str, *, call: str) -> None:
         """Remember that a token may not make a call, which shows only by its refusals; the job lets go of the token.
@@ -287,7 +287,7 @@ class TokenPool:
         """
         scope = scope_of(call)
         if scope is Scope.RENDER:
-            await self.note_export(token_id, allowed=False)
+            await self.note_export_refused(token_id)
         if scope in (None, Scope.RENDER):
             return
         refused_before = await self._tokens.note_refusal(token_id, f"scope {scope}")

@@ -347,10 +347,13 @@ class Tokens:
         arguments = self._clock.for_operations() | {"token": token_id, "scope": scope}
         await self._store.run("deny_scope", arguments, Nothing)
 
-    async def note_export(self, token_id: str, *, allowed: bool) -> None:
-        """Write whether the backend let a token export: one refusal may be a passing fault, two in a row are a plan."""
-        arguments = self._clock.for_operations() | {"token": token_id, "allowed": allowed}
-        await self._store.run("note_export", arguments, Nothing)
+    async def note_export_refused(self, token_id: str) -> None:
+        """Write that the backend refused a token an export: one may be a passing fault, two in a row are a plan.
+
+        The commit of a render that was asked for takes it back.
+        """
+        arguments = self._clock.for_operations() | {"token": token_id}
+        await self._store.run("note_export_refused", arguments, Nothing)
 
     async def serves(self, tenant: str) -> bool:
         """Whether an operator's or this tenant's own token is in the pool: then nobody is anonymous."""
