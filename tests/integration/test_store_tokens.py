@@ -10,7 +10,7 @@ from core.errors import Code
 from core.model import transitions
 from core.model.job import Sent, Stage
 from core.model.token import Scope, SentMessage, Token, TokenState, Use
-from core.security.encryption import Encryption
+from core.security.encryption import Encryption, Undecryptable
 from core.store.redis.keys import key
 from core.store.tokens.tokens import OverBudget, Serving, Settled
 from tests.store_fixture import SECRET_KEY, Core, core
@@ -144,6 +144,39 @@ async def test_one_refused_export_makes_a_token_the_last_resort(core: Core) -> N
     assert await take(core, "job_2") == refused
     await core.export_on(refused)
     assert (await read(core, refused)).state is TokenState.ACTIVE
+
+
+async def lookups(core: Core) -> int:
+    return (await core.redis.info("commandstats"))["cmdstat_hget"]["calls"]
+
+
+async def test_who_takes_a_token_has_its_secret_at_hand(core: Core) -> None:
+    token = await add(core, "nmv_usr_a")
+    for again in range(2):
+        assert await take(core, "job_1") == token
+        before = await lookups(core)
+        assert await core.tokens.secret_of(token) == "nmv_usr_a"
+        assert await lookups(core) == before, again
+        core.clock.turn(by_s=2)
+    assert await core.tokens.secret_of(token) == "nmv_usr_a"
+    assert await lookups(core) == before + 1, "what is known goes stale"
+
+
+async def test_who_takes_a_token_hears_of_a_secret_that_is_another_one_now(core: Core) -> None:
+    token = await add(core, "nmv_usr_a")
+    assert await core.tokens.secret_of(token) == "nmv_usr_a"
+    await core.redis.hset(key("token", token), "secret", core.vault.lock("nmv_usr_b"))
+    assert await take(core, "job_1") == token
+    assert await core.tokens.secret_of(token) == "nmv_usr_b"
+
+
+async def test_a_token_whose_secret_cannot_be_opened_is_taken_and_says_so_when_it_is_used(core: Core) -> None:
+    token = await add(core, "nmv_usr_a")
+    assert await core.tokens.secret_of(token) == "nmv_usr_a"
+    await core.redis.hset(key("token", token), "secret", Encryption(["o" * 40]).lock("nmv_usr_a"))
+    assert await take(core, "job_1") == token
+    with pytest.raises(Undecryptable):
+        await core.tokens.secret_of(token)
 
 
 async def test_a_month_s_budget_holds_against_what_is_spent_and_what_is_promised(core: Core) -> None:

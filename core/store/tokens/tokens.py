@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from core.clock import Clock, month_of
 from core.ids import new_id
 from core.model.token import Scope, SentMessage, Token, TokenKind, TokenState, TokenSums, Use, token_of
-from core.security.encryption import Encryption
+from core.security.encryption import Encryption, Undecryptable
 from core.security.redacted_repr import redacted_repr
 from core.store.redis.client import HashRow, Store
 from core.store.redis.codec import Unreadable, raw, unreadable
@@ -32,8 +32,9 @@ _OPENED_MS = 1_000
 
 @redacted_repr("until_ms")
 class _Opened(NamedTuple):
-    """A token's secret, and until when it need not be read again."""
+    """A token's secret, as it is stored and opened, and until when it need not be read again."""
 
+    locked: bytes
     secret: str
     until_ms: int
 
@@ -50,9 +51,11 @@ class _Old(NamedTuple):
     tokens: tuple[str, ...] = ()
 
 
+@redacted_repr("token_id", "over_budget")
 class _Taken(NamedTuple):
     token_id: str | None = None
     over_budget: bool = False
+    secret: bytes | None = None
 
 
 class Settled(NamedTuple):
@@ -106,7 +109,7 @@ class Serving(NamedTuple):
 
 
 class Tokens:
-    """Takes, settles and marks tokens. Only `secret_of` opens one."""
+    """Takes, settles and marks tokens. Only `secret_of` gives a secret away."""
 
     def __init__(self, store: Store, encryption: Encryption, clock: Clock) -> None:
         self._store = store
@@ -215,8 +218,14 @@ class Tokens:
         if locked is None:
             self._opened.pop(token_id, None)
             return None
-        opened = self._opened[token_id] = _Opened(self._encryption.open(locked), now_ms + _OPENED_MS)
-        return opened.secret
+        return self._open(token_id, locked, now_ms)
+
+    def _open(self, token_id: str, locked: bytes, now_ms: int) -> str:
+        """Open what was just read, where it is not what is open already. Raises Undecryptable."""
+        known = self._opened.pop(token_id, None)
+        secret = known.secret if known and known.locked == locked else self._encryption.open(locked)
+        self._opened[token_id] = _Opened(locked, secret, now_ms + _OPENED_MS)
+        return secret
 
     async def take(
         self,
@@ -262,6 +271,9 @@ class Tokens:
         found = await self._store.run("take_token", arguments, _Taken)
         if found.over_budget:
             raise OverBudget(tenant)
+        if found.token_id and found.secret:
+            with suppress(Undecryptable):  # whoever makes a call with it hears of that
+                self._open(found.token_id, found.secret, now_ms)
         return found.token_id
 
     async def settle(
