@@ -180,6 +180,7 @@ class Jobs:
             "session_idle_ms": int(self._settings.session_idle_s * 1000),
             "sending": _sending(old, new),
             "unsent_on": old.token_id if old.sent and not new.sent else None,
+            "exported_on": new.token_id if _is_asked(new) and not _is_asked(old) else None,
             "month": month_of(now_ms),
             "usage": _usage(new),
             "batch": _in_batch(new, now_ms),
@@ -270,6 +271,11 @@ def _sending(old: Job, new: Job) -> dict[str, Any] | None:
     if new.sent is None or old.sent is not None or new.token_id is None:
         return None
     return {"token": new.token_id, "cost": new.sent.cost}
+
+
+def _is_asked(job: Job) -> bool:
+    """Whether the backend has taken the job's export."""
+    return job.render is not None and job.render.asked
 
 
 def _in_stage(old: Job, new: Job, now_ms: int) -> dict[str, Any] | None:
