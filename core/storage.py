@@ -1,13 +1,14 @@
 """File storage: uploads and finished videos, in a local folder or in S3. Nothing is ever held in memory whole."""
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import obstore
-from obstore.exceptions import NotFoundError
+from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, S3Store
 
 #: read and written in pieces of this size
@@ -18,6 +19,21 @@ PART_BYTES = 8 << 20
 
 class FileMissing(Exception):  # noqa: N818 - says what is wrong
     """The storage holds no such file (any more)."""
+
+
+class StorageDown(Exception):  # noqa: N818 - says what is wrong
+    """The storage does not answer, or takes no more; the same may work later."""
+
+
+@contextmanager
+def _in_our_words(path: str) -> Iterator[None]:
+    """Raises FileMissing, or StorageDown without the library's words, which hold addresses and paths."""
+    try:
+        yield
+    except (NotFoundError, FileNotFoundError):
+        raise FileMissing(path) from None
+    except (BaseError, OSError) as error:
+        raise StorageDown(type(error).__name__) from None
 
 
 class Slice(NamedTuple):
@@ -46,23 +62,32 @@ class Storage:
         return LocalStore(Path(self._where).resolve(), mkdir=True)
 
     async def write(self, path: str, chunks: AsyncIterable[bytes]) -> int:
-        """Write a file as its chunks come, and return its size. If they stop with an error nothing is left."""
+        """Write a file as its chunks come, and return its size. If they stop with an error nothing is left.
+
+        Raises StorageDown.
+        """
         size_bytes = 0
         writer = obstore.open_writer_async(self._files, path, buffer_size=PART_BYTES)
         try:
             async for chunk in chunks:
                 size_bytes += len(chunk)
-                await writer.write(chunk)
-            await writer.close()
+                with _in_our_words(path):
+                    await writer.write(chunk)
+            with _in_our_words(path):
+                await writer.close()
         except BaseException:
             await self._abandon(writer, path)
             raise
         return size_bytes
 
     async def _abandon(self, writer: "obstore.AsyncWritableFile", path: str) -> None:
-        if not writer.closed():
-            await writer.close()
-        await self.delete(path)
+        """Leave nothing of it, as far as the storage lets us; what stopped it is told in any case."""
+        with suppress(StorageDown, FileMissing):
+            if not writer.closed():
+                with _in_our_words(path):
+                    await writer.close()
+        with suppress(StorageDown):
+            await self.delete(path)
 
     async def put_url(self, path: str, *, for_s: int) -> str | None:
         """Sign a URL to which anybody may PUT this file for so long. None: a folder has none."""
@@ -71,14 +96,12 @@ class Storage:
         return await obstore.sign_async(self._files, "PUT", path, timedelta(seconds=for_s))
 
     async def size_bytes(self, path: str) -> int:
-        """Measure a file. Raises FileMissing."""
-        try:
+        """Measure a file. Raises FileMissing, StorageDown."""
+        with _in_our_words(path):
             return (await obstore.head_async(self._files, path))["size"]
-        except (NotFoundError, FileNotFoundError):
-            raise FileMissing(path) from None
 
     async def read(self, path: str, *, start: int = 0, end: int | None = None) -> Slice:
-        """Read bytes from `start` up to, not including, `end`. Raises FileMissing."""
+        """Read bytes from `start` up to, not including, `end`. Raises FileMissing, StorageDown."""
         whole = await self.size_bytes(path)
         stop = whole if end is None else min(end, whole)
         return Slice(whole, start, stop, self._chunks(path, start, stop))
@@ -86,21 +109,20 @@ class Storage:
     async def _chunks(self, path: str, start: int, end: int) -> AsyncIterator[bytes]:
         while start < end:
             upto = min(start + CHUNK_BYTES, end)
-            piece = await obstore.get_range_async(self._files, path, start=start, end=upto)
+            with _in_our_words(path):
+                piece = await obstore.get_range_async(self._files, path, start=start, end=upto)
             yield bytes(piece)
             start = upto
 
     async def piece(self, path: str, start: int, end: int) -> bytes:
-        """Read a few bytes of a file, from `start` up to, not including, `end`. Raises FileMissing."""
+        """Read a few bytes of a file, from `start` up to, not including, `end`. Raises FileMissing, StorageDown."""
         return b"".join([chunk async for chunk in (await self.read(path, start=start, end=end)).chunks])
 
     async def head(self, path: str, size_bytes: int) -> bytes:
-        """Read the first bytes of a file. Raises FileMissing."""
+        """Read the first bytes of a file. Raises FileMissing, StorageDown."""
         return await self.piece(path, 0, size_bytes)
 
     async def delete(self, path: str) -> None:
-        """Delete a file; one that is not there is fine."""
-        try:
+        """Delete a file; one that is not there is fine. Raises StorageDown."""
+        with suppress(FileMissing), _in_our_words(path):
             await obstore.delete_async(self._files, path)
-        except (NotFoundError, FileNotFoundError):
-            return

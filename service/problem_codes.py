@@ -340,7 +340,8 @@ PROBLEMS: Mapping[ProblemCode, ProblemMeaning] = MappingProxyType(
         "unavailable": ProblemMeaning(
             "The store does not answer.",
             True,
-            "Redis, or the worker that the call needs, does not answer. Nothing was done unless `detail` says so.",
+            "Redis, the storage of files, or the worker that the call needs does not answer. Nothing was done unless "
+            "`detail` says so.",
             "Repeat it after `Retry-After` with the same Idempotency-Key.",
             retry_after_s=1,
         ),

@@ -15,6 +15,7 @@ from litestar.exceptions import HTTPException
 
 from core.logs import get_logger
 from core.metrics import REFUSALS
+from core.storage import StorageDown
 from core.store.redis.client import STORE_DOWN, STORE_FULL
 from core.store.redis.codec import Unreadable
 from core.store.redis.functions import NotReplicated
@@ -193,6 +194,9 @@ def _as_api_error(error: Exception) -> ApiError:
         return ApiError(503, "unavailable", words, headers={"Retry-After": "30"})
     if isinstance(error, STORE_DOWN):
         return ApiError(503, "unavailable", f"Redis does not answer; {UNKNOWN_END}")
+    if isinstance(error, StorageDown):
+        words = f"The storage of files does not answer, or is full; {UNKNOWN_END}"
+        return ApiError(503, "unavailable", words, headers={"Retry-After": "10"})
     if isinstance(error, Unreadable):
         return ApiError(503, "record_unreadable", _UNREADABLE.format(error.kind))
     if isinstance(error, HTTPException) and error.status_code < 500:  # noqa: PLR2004 - the caller's own errors

@@ -16,7 +16,7 @@ from core.errors import Code
 from core.events.event import Event, event
 from core.ids import new_id
 from core.model import transitions
-from core.model.job import Job
+from core.model.job import Job, Render
 from core.model.plan import Output, Plan
 from core.model.session import Session
 from core.model.webhook import TenantWebhook
@@ -174,6 +174,14 @@ class Core:
     async def run(self, job: Job, code: Code | None = None) -> Job:
         """Take a job from its claim to its end."""
         return await self.finish(await self.begin(job), code)
+
+    async def export_on(self, token_id: str) -> Claim:
+        """What the commit of a render does that the backend has just taken by this token."""
+        claim = await self.begin(await self.submit())
+        render = Render(id="render_1", attempt=1, started_at_ms=0, asked=True)
+        return await self.write(
+            claim, transitions.rendering(transitions.token_changed(claim.job, token_id=token_id), render=render)
+        )
 
     async def cancel(self, job: Job) -> Job:
         """What the API does for a caller's cancel."""

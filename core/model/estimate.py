@@ -29,7 +29,10 @@ _DIGITS = 3
 _FILM_LENGTHS_S = (10, 30, 60, 120, 300, 900)
 _SIZES_BYTES = (1_000_000, 10_000_000, 50_000_000, 200_000_000)
 _LENGTHS_S = (10, 30, 60, 120)
-_LENGTH = re.compile(r"(\d{1,4})[ -]?(?:(s|secs?|seconds?|秒)|(?:m|mins?|minutes?|分钟?))(?![a-z])", re.IGNORECASE)
+_LENGTH = re.compile(
+    r"(?<!\d)(?<!\d[.,])(\d{1,4}(?:[.,]\d{1,2})?)[ -]?(?:(s|secs?|seconds?|秒)|(?:m|mins?|minutes?|分钟?))(?![a-z])",
+    re.IGNORECASE,
+)
 #: names of the classes that there may be, of times and of credits: longer ones are no job's
 _CLASS = re.compile(r"t[0-9]{1,3}|c[0-9]{1,15}")
 
@@ -91,7 +94,7 @@ def job_kind_of(job: Job) -> JobKind:
 def _size_class(job: Job, work: str) -> str:
     """Say how much work there is, as far as a submit tells: the length that is named or brought, or else the bytes."""
     if work == "generation" and (length := _LENGTH.search(job.plan.message or "")):
-        return _class_up_to(_LENGTHS_S, int(length[1]) * (1 if length[2] else 60))
+        return _class_up_to(_LENGTHS_S, float(length[1].replace(",", ".")) * (1 if length[2] else 60))
     lengths_s = [media.duration_s for media in job.media if media.duration_s is not None]
     if lengths_s and len(lengths_s) == len(job.media):
         return f"{_class_up_to(_FILM_LENGTHS_S, math.ceil(sum(lengths_s)))} s"
@@ -102,7 +105,7 @@ def _size_class(job: Job, work: str) -> str:
     return _class_up_to(_SIZES_BYTES, sum(known)) if len(known) == len(sizes) else "unknown"
 
 
-def _class_up_to(ends: tuple[int, ...], value: int) -> str:
+def _class_up_to(ends: tuple[int, ...], value: float) -> str:
     return str([*ends, "more"][bisect_left(ends, value)])
 
 

@@ -1,4 +1,4 @@
-"""A tenant's default webhook: where callbacks go for jobs that name none, and how that URL has done."""
+"""A tenant's default webhook: where callbacks go for jobs that name none, how that URL has done, and what signs them."""
 
 from typing import Literal
 
@@ -15,3 +15,20 @@ class TenantWebhook(Record, frozen=True, kw_only=True):
     failing_since_ms: int | None = None
     disabled_at_ms: int | None = None
     disabled_why: str | None = None
+
+
+class WebhookSecret(Record, frozen=True, kw_only=True):
+    """A signing secret, encrypted. `until_ms` None: the present one."""
+
+    locked: bytes
+    until_ms: int | None = None
+
+
+class SigningSecrets(Record, frozen=True, kw_only=True):
+    """A tenant's signing secrets, the present one first."""
+
+    all: tuple[WebhookSecret, ...]
+
+    def signing(self, now_ms: int) -> list[bytes]:
+        """List those that sign now, encrypted: the present one, and for a day the one before it."""
+        return [each.locked for each in self.all if each.until_ms is None or each.until_ms > now_ms]

@@ -7,10 +7,11 @@ import msgspec
 
 from core.clock import Clock
 from core.events.delivery import Delivery, DeliveryState, EndpointOutcome
-from core.model.webhook import TenantWebhook
+from core.model.webhook import SigningSecrets, TenantWebhook
+from core.security.redacted_repr import redacted_repr
 from core.store.audit import AuditEntry, audit_argument
-from core.store.events import StoredEvent, stream_id
-from core.store.leases import LeaseLost, claim, set_aside
+from core.store.events import StoredEvent
+from core.store.leases import ClaimedDelivery, LeaseLost, claim_delivery, set_aside
 from core.store.redis.client import Store
 from core.store.redis.codec import Unreadable, raw_record, unpack
 from core.store.redis.functions import FEED_LIFE_MS
@@ -25,13 +26,16 @@ class _Written(NamedTuple):
     written: bool = False
 
 
+@redacted_repr("owner", "delivery", "event")
 class DeliveryClaim(NamedTuple):
-    """A delivery that this worker may attempt now, with the event that it carries."""
+    """A delivery that this worker may attempt now, with all that an attempt needs."""
 
     owner: str
     delivery: Delivery
     event: StoredEvent | None
     webhook: TenantWebhook | None
+    #: what signs it, encrypted; None where its tenant has none
+    secrets: SigningSecrets | None
     #: the URL that its job named wants nothing more of this job, and why
     unwanted: str | None
 
@@ -45,28 +49,14 @@ class Deliveries:
 
     async def claim(self, delivery_id: str, *, owner: str, lease_ms: int) -> DeliveryClaim | None:
         """Take a delivery for one attempt. None: it is over, another worker holds it, or it cannot be read."""
-        claimed = await claim(self._store, self._clock, delivery_id, owner=owner, lease_ms=lease_ms)
-        if claimed is None:
+        found = await claim_delivery(self._store, self._clock, delivery_id, owner=owner, lease_ms=lease_ms)
+        if found is None:
             return None
         try:
-            delivery = unpack(claimed.record, Delivery, item_id=delivery_id)
-            webhook = unpack(claimed.webhook, TenantWebhook, item_id=delivery_id) if claimed.webhook else None
+            return _claim_of(found, delivery_id, owner)
         except Unreadable:
             await set_aside(self._store, self._clock, delivery_id, owner=owner)
             return None
-        found, unwanted = await self._beside(delivery, claimed.event_id)
-        return DeliveryClaim(owner, delivery, found, webhook, unwanted)
-
-    async def _beside(self, delivery: Delivery, event_id: str) -> tuple[StoredEvent | None, str | None]:
-        """Find the event in the feed or at its job, and what its job's URL has said."""
-        at = stream_id(event_id)
-        fed, told, unwanted = await self._store.ask_in_a_row(
-            ("XRANGE", key("feed", delivery.tenant), at, at),
-            ("XRANGE", key("events", delivery.job_id), at, at),
-            ("HGET", key("job", delivery.job_id), "unwanted"),
-        )
-        event = _stored_event(event_id, *(fed or told)[0]) if fed or told else None
-        return event, unwanted.decode() if unwanted and delivery.url else None
 
     async def record(
         self,
@@ -167,7 +157,20 @@ class Deliveries:
         return await page_of(self._store, names, self.load_many, after=after, limit=limit)
 
 
-def _stored_event(event_id: str, _: bytes, row: Sequence[bytes]) -> StoredEvent:
-    """Read an entry of a stream: its id there, and names and values in turn."""
-    fields = dict(zip(row[::2], row[1::2], strict=True))
-    return StoredEvent(event_id, fields[b"type"].decode(), fields[b"body"])
+def _claim_of(found: ClaimedDelivery, delivery_id: str, owner: str) -> DeliveryClaim:
+    """Read what was claimed. Raises Unreadable."""
+    delivery = unpack(found.record, Delivery, item_id=delivery_id)
+    return DeliveryClaim(
+        owner=owner,
+        delivery=delivery,
+        event=_event_of(found),
+        webhook=unpack(found.webhook, TenantWebhook, item_id=delivery.tenant) if found.webhook else None,
+        secrets=unpack(found.secrets, SigningSecrets, item_id=delivery.tenant) if found.secrets else None,
+        unwanted=found.unwanted if delivery.url else None,
+    )
+
+
+def _event_of(found: ClaimedDelivery) -> StoredEvent | None:
+    if found.event_type is None or found.event_body is None:
+        return None
+    return StoredEvent(found.event_id, found.event_type, found.event_body)

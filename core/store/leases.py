@@ -4,6 +4,7 @@ from typing import Any, Literal, NamedTuple
 
 from core.clock import Clock
 from core.metrics import LEASES_TAKEN_OVER
+from core.security.redacted_repr import redacted_repr
 from core.store.redis.client import Store
 from core.store.redis.codec import unreadable
 from core.store.redis.lists import UNREADABLE_REST_MS
@@ -16,11 +17,13 @@ class LeaseLost(Exception):  # noqa: N818 - it says what happened
     """Another worker holds this job now; whoever gets this must stop, without a further effect."""
 
 
-class Claimed(NamedTuple):
-    """What the operation `claim` tells of a job or a delivery that was claimed."""
+@redacted_repr("claimed", "crashes", "taken_over", "unreadable_fmt")
+class ClaimedJob(NamedTuple):
+    """What the operation `claim_job` tells of a job that was claimed."""
 
     claimed: bool = False
     record: bytes = b""
+    session_record: bytes | None = None
     #: the tenant's default webhook
     webhook: bytes | None = None
     crashes: int = 0
@@ -30,24 +33,60 @@ class Claimed(NamedTuple):
     taken_over: bool = False
     #: it had let its lease run out, where it did not hand it back
     left_behind: bool = False
-    session_record: bytes | None = None
-    event_id: str = ""
     #: a newer release wrote it, so it was left to that one
     unreadable_fmt: int | None = None
 
 
-async def claim(store: Store, clock: Clock, item_id: str, *, owner: str, lease_ms: int) -> Claimed | None:
-    """Take a job or a delivery for the length of a lease. None: it has ended, another holds it, or is to have it.
+@redacted_repr("claimed", "event_id", "event_type", "unreadable_fmt")
+class ClaimedDelivery(NamedTuple):
+    """What the operation `claim_delivery` tells of a delivery that was claimed."""
+
+    claimed: bool = False
+    record: bytes = b""
+    #: the tenant's default webhook
+    webhook: bytes | None = None
+    #: the tenant's signing secrets, encrypted
+    secrets: bytes | None = None
+    event_id: str = ""
+    #: None where nobody keeps the event any more
+    event_type: str | None = None
+    event_body: bytes | None = None
+    #: why the URL that its job named gets nothing more of this job
+    unwanted: str | None = None
+    #: the holder before had let its lease run out
+    left_behind: bool = False
+    #: a newer release wrote it, so it was left to that one
+    unreadable_fmt: int | None = None
+
+
+async def claim_job(store: Store, clock: Clock, job_id: str, *, owner: str, lease_ms: int) -> ClaimedJob | None:
+    """Take a job for the length of a lease. None: it has ended, another holds it, or is to have it.
 
     What only a newer release can read is left to that one, before any lease is taken.
     """
-    arguments: dict[str, Any] = {"id": item_id, "owner": owner, "lease_ms": lease_ms}
-    found = await store.run("claim", arguments | clock.for_operations(), Claimed)
+    found = await store.run("claim_job", _arguments(clock, job_id, owner, lease_ms), ClaimedJob)
+    return found if _has_claimed("job", job_id, found) else None
+
+
+async def claim_delivery(
+    store: Store, clock: Clock, delivery_id: str, *, owner: str, lease_ms: int
+) -> ClaimedDelivery | None:
+    """Take a delivery as `claim_job` takes a job, with all that an attempt needs."""
+    found = await store.run("claim_delivery", _arguments(clock, delivery_id, owner, lease_ms), ClaimedDelivery)
+    return found if _has_claimed("delivery", delivery_id, found) else None
+
+
+def _arguments(clock: Clock, item_id: str, owner: str, lease_ms: int) -> dict[str, Any]:
+    return clock.for_operations() | {"id": item_id, "owner": owner, "lease_ms": lease_ms}
+
+
+def _has_claimed(kind: LeaseKind, item_id: str, found: ClaimedJob | ClaimedDelivery) -> bool:
+    """Tell whether a claim has it now, and count what it came upon."""
     if found.left_behind:
-        LEASES_TAKEN_OVER.labels(kind_of(item_id)).inc()
+        LEASES_TAKEN_OVER.labels(kind).inc()
     if found.unreadable_fmt is not None:
-        unreadable(kind_of(item_id), item_id, f"its format is {found.unreadable_fmt}")
-    return found if found.claimed else None
+        unreadable(kind, item_id, f"its format is {found.unreadable_fmt}")
+    return found.claimed
 
 
 def kind_of(item_id: str) -> LeaseKind:

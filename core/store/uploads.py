@@ -95,5 +95,9 @@ class Uploads:
         try:
             return await self._find(upload_id)
         except Unreadable:
-            await postpone(self._store, self._clock, "uploads", upload_id)
+            await self.look_again_later(upload_id)
             return None
+
+    async def look_again_later(self, upload_id: str) -> None:
+        """Put off one that is due and cannot be removed now, so that it stands in nobody's way."""
+        await postpone(self._store, self._clock, "uploads", upload_id)

@@ -23,7 +23,7 @@ _VAGUE = words_in(
 #: In signs; whoever writes more than this says something.
 _LONGEST_VAGUE = 500
 _LENGTH = re.compile(
-    r"\b(\d{1,4})[ -]?(seconds?|secs?|s|minutes?|mins?|hours?|hrs?)[ -]"
+    r"\b(?<!\d[.,])(\d{1,4}(?:[.,]\d{1,2})?)[ -]?(seconds?|secs?|s|minutes?|mins?|hours?|hrs?)[ -]"
     r"(?:[a-z]{1,20} ){0,3}(?:recording|footage|clip|vlog|lecture|interview|podcast|webinar|raw)\b",
     re.IGNORECASE,
 )
@@ -62,7 +62,9 @@ def _format_hints(profile: Profile, media_names: Sequence[str]) -> Iterator[str]
 
 
 def _names_long_clip(message: str, short_clip_s: int) -> bool:
-    lengths_s = (int(count) * _SECONDS_OF_UNIT[unit[0].lower()] for count, unit in _LENGTH.findall(message))
+    lengths_s = (
+        float(count.replace(",", ".")) * _SECONDS_OF_UNIT[unit[0].lower()] for count, unit in _LENGTH.findall(message)
+    )
     return any(length_s > short_clip_s for length_s in lengths_s)
 
 

@@ -75,15 +75,12 @@ _STAGE = re.compile(rb"\xa5stage[\xa7\xa8\xa9](preparing|uploading|editing|recov
 
 
 def _operation_names(raw: bytes) -> tuple[str, ...]:
-    """Say more of some operations. Arguments are msgpack, so ``mode: end`` reads ``\\xa4mode\\xa3end``."""
+    """Say more of a commit. Arguments are msgpack, so ``mode: end`` reads ``\\xa4mode\\xa3end``."""
     found = _FCALL.match(raw)
     operation, arguments = (found[1].decode(), raw[found.end() :]) if found else ("", b"")
-    match operation:
-        case "commit_job":
-            ends = ("commit_job:end",) if b"\xa4mode\xa3end" in arguments else ()
-            parks = ("commit_job:park",) if b"\xa4mode\xa4park" in arguments else ()
-            stage = _STAGE.search(arguments)
-            return ("commit_job", *ends, *parks, *((f"commit_job:{stage[1].decode()}",) if stage else ()))
-        case "claim":
-            return ("claim:delivery" if b"dlv_" in arguments else "claim:job",)
-    return (operation,) if operation else ()
+    if operation != "commit_job":
+        return (operation,) if operation else ()
+    ends = ("commit_job:end",) if b"\xa4mode\xa3end" in arguments else ()
+    parks = ("commit_job:park",) if b"\xa4mode\xa4park" in arguments else ()
+    stage = _STAGE.search(arguments)
+    return ("commit_job", *ends, *parks, *((f"commit_job:{stage[1].decode()}",) if stage else ()))

@@ -23,10 +23,10 @@ WRITES = (
     *(("commit_job:editing", nth) for nth in (1, 2)),
     ("commit_job:storing", 1),
     ("commit_job:end", 1),
-    ("claim:job", 1),
+    ("claim_job", 1),
     ("take_token", 1),
     ("settle_token", 1),
-    ("claim:delivery", 1),
+    ("claim_delivery", 1),
     ("record_delivery", 1),
 )
 #: what it asks of the backend; the state is read before the message, after it, and before the render
@@ -38,7 +38,7 @@ CALLS = (
 AFTER_THE_EDIT = {
     "commit_job:storing",
     "commit_job:end",
-    "claim:delivery",
+    "claim_delivery",
     "record_delivery",
     "render",
     "claim-link",

@@ -69,6 +69,22 @@ async def test_an_upload_says_how_long_it_is_and_an_estimate_goes_by_that(api: A
     assert [group.rpartition("/")[2] for group in groups] == ["10 s", "60 s"]
 
 
+async def test_a_storage_that_is_away_is_no_error_of_ours(api: Api, tmp_path: Path) -> None:
+    kept = (await api.http.post("/v1/uploads", params={"filename": "a.mp4"}, content=MP4)).json()
+    [file] = files_in(tmp_path)
+    folder = file.parent.rename(tmp_path / "away")
+    file.parent.write_text("in the way")
+    for answer in (
+        await api.http.post("/v1/uploads", params={"filename": "b.mp4"}, content=MP4),
+        await api.http.delete(f"/v1/uploads/{kept['id']}"),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert (answer.headers["retry-after"], "storage" in answer.json()["detail"]) == ("10", True)
+    file.parent.unlink()
+    folder.rename(file.parent)
+    assert [row["id"] for row in (await api.http.get("/v1/uploads")).json()["data"]] == [kept["id"]]
+
+
 async def test_a_form_is_kept_the_same_way(api: Api, tmp_path: Path) -> None:
     form = {"note": (None, b"hello"), "file": ("clip.mp4", MP4)}
     answer = await api.http.post("/v1/uploads", files=form)

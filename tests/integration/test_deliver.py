@@ -20,9 +20,13 @@ from core.model.plan import Plan
 from core.model.transitions import succeeded
 from core.model.webhook import TenantWebhook
 from core.security.signed_links import verify_path
+from core.store.redis.client import connect
 from core.store.redis.keys import key
+from tests.bench.redis_meter import Meter
 from tests.receiver_fixture import Receiver, running_receiver
+from tests.redis_fixture import patient
 from tests.store_fixture import Core, core, settings_for
+from tests.until import PATIENCE_S
 from worker.callbacks.deliver import run_delivery
 from worker.callbacks.retry_policy import WORN_OUT, WORN_OUT_S
 from worker.context import WorkerContext, build_context
@@ -41,12 +45,11 @@ async def receiver():
         yield running
 
 
-@pytest.fixture
-async def context(core: Core):
+@asynccontextmanager
+async def worker_over(core: Core):
     """What a worker holds, on the test's clock; its leases are not renewed."""
     chosen = {"allow_addresses": "127.0.0.0/8", "allow_http": True, "storage": "memory"}
     settings = settings_for(core.settings.redis_url.get_secret_value(), **chosen)
-    await core.api_keys.create("acme")
     async with AsyncExitStack() as stack:
         built = await build_context(settings, core.redis, stack)
         stack.pop_all().push_async_callback(built.outbound.aclose)  # the client is the fixture's
@@ -56,6 +59,13 @@ async def context(core: Core):
         )  # fmt: skip
         await built.outbound.aclose()
         await built.backend.aclose()
+
+
+@pytest.fixture
+async def context(core: Core):
+    await core.api_keys.create("acme")
+    async with worker_over(core) as built:
+        yield built
 
 
 async def told(core: Core, url: str | None, *, events: tuple[str, ...] = (), **asked) -> list[Delivery]:
@@ -79,6 +89,28 @@ async def due_ms(core: Core, delivery: Delivery) -> float | None:
 
 async def set_default(core: Core, receiver: Receiver, path: str = "") -> None:
     await core.webhooks.set_default("acme", TenantWebhook(url=receiver.hook + path))
+
+
+@asynccontextmanager
+async def metered(core: Core):
+    """The same Redis, clock and limits, behind a proxy that counts round trips."""
+    meter = Meter(core.settings.redis_url.get_secret_value())
+    client = patient(connect(await meter.start(), answer_s=PATIENCE_S))
+    try:
+        yield meter, Core(client, core.settings, core.clock)
+    finally:
+        await client.aclose()
+        await meter.stop()
+
+
+async def test_a_callback_asks_redis_twice(core, context, receiver):
+    [first, second] = await told(core, receiver.hook, events=("job.started", "job.succeeded"))
+    async with metered(core) as (meter, counted), worker_over(counted) as worker:
+        await after_attempt(worker, first)  # the connections are open, and Redis has the operations
+        meter.turns.clear()
+        await run_delivery(worker, second.id)
+        assert meter.turns == {"FCALL claim_delivery": 1, "FCALL record_delivery": 1}
+    assert (await core.deliveries.load(second.id)).state is DeliveryState.DELIVERED
 
 
 async def test_five_days_of_failure_alone_disable_the_default_url(core, context, receiver):

@@ -23,6 +23,7 @@ from tests.store_fixture import Core, core
 from tests.worker_fixture import context_over, in_hand, stepped
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
+from worker.jobs.runner import _next_result
 
 __all__ = ["core"]
 
@@ -102,6 +103,30 @@ async def test_a_film_is_kept_and_measured(core, context, backend, movie):
     assert (job.output.duration_s, job.output.width, job.output.height) == (2.0, 160, 90)
     assert [asked.token for asked in backend.calls("/o.mp4")] == [None]
     assert not backend.calls("download")
+
+
+async def test_a_film_is_fetched_again_once_the_storage_takes_it(core, context, backend, movie, tmp_path):
+    backend.says("/o.mp4", film(movie))
+    (tmp_path / "outputs").write_text("in the way of the folder")
+    async with rendered(core, context, backend.url + "/o.mp4") as execution:
+        waiting = await stepped(execution, 3)
+        assert (waiting.status, waiting.stage, waiting.error) == (Status.RUNNING, Stage.STORING, None)
+        (tmp_path / "outputs").unlink()
+        job = await stepped(execution)
+        assert (job.status, await stored(context, job)) == (Status.SUCCEEDED, movie)
+
+
+async def test_each_wait_for_the_storage_is_longer_than_the_last_one(core, context, backend, movie, tmp_path):
+    backend.says("/o.mp4", film(movie))
+    (tmp_path / "outputs").write_text("in the way of the folder")
+    async with rendered(core, context, backend.url + "/o.mp4") as execution:
+        waits_s = []
+        for _ in range(4):
+            result = await _next_result(execution)
+            assert result is not None
+            execution.job = result.job
+            waits_s.append((result.park_s or 0) / core.settings.backoff_s)
+    assert waits_s == [1, 2, 4, 8]
 
 
 def whole(movie: bytes, *, told: bool = True) -> dict[str, str]:

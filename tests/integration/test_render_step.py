@@ -14,6 +14,7 @@ from core.model import transitions
 from core.model.job import Job, Render, Sent, Stage
 from core.model.plan import Output
 from core.model.session import Session
+from core.model.token import TokenState
 from core.store.jobs.orphan_renders import OrphanRender
 from tests.scripted_backend import ScriptedBackend, page, said, scripted_backend
 from tests.store_fixture import Core, core
@@ -21,6 +22,7 @@ from tests.worker_fixture import context_over, in_hand, stepped
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
 from worker.jobs.orphan_renders import follow_orphan_renders, leave_render
+from worker.jobs.steps.render import render
 
 __all__ = ["core"]
 
@@ -85,6 +87,24 @@ async def test_a_render_is_asked_for_as_the_documents_show_it(core, context, bac
         "output": {"format": "mp4", "quality": "high"},
     }
     assert re.fullmatch(r"render_\d{14,}", named.id)
+
+
+async def test_that_a_token_may_export_after_all_is_written_with_the_render(core, context, backend):
+    async with at_export(core, context, render=Render(id="render_1", attempt=1, started_at_ms=0)) as execution:
+        token_id = execution.job.token_id
+        await core.tokens.note_export_refused(token_id)
+        before = await operations(core)
+        result = await render(execution)
+        assert await operations(core) == before, "the commit does it"
+        execution.job = await core.read(execution.job)
+        await execution.commit(result)
+    token = await core.tokens.get(token_id)
+    assert (token.state, token.blocked) == (TokenState.ACTIVE, 0)
+
+
+async def operations(core: Core) -> int:
+    """Count the operations on Redis so far."""
+    return (await core.redis.info("commandstats"))["cmdstat_fcall"]["calls"]
 
 
 async def test_a_resolution_goes_along_where_one_was_asked_for(core, context, backend):

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from core.storage import CHUNK_BYTES, PART_BYTES, FileMissing, Storage
+from core.storage import CHUNK_BYTES, PART_BYTES, FileMissing, Storage, StorageDown
 from tests.s3_fixture import BUCKET, access_to, s3
 
 __all__ = ["s3"]
@@ -67,6 +67,32 @@ async def test_what_is_deleted_is_gone_and_may_be_deleted_again(storage):
     await storage.delete("outputs/b")
     with pytest.raises(FileMissing):
         await storage.read("outputs/b")
+
+
+@pytest.mark.parametrize("away", ["a file where its folder was", "nobody at its address"])
+async def test_a_storage_that_is_away_is_told_as_one_whatever_is_asked_of_it(away, tmp_path, monkeypatch):
+    for name, value in access_to("http://127.0.0.1:9").items():
+        monkeypatch.setenv(name, value)
+    storage = Storage(str(tmp_path) if "file" in away else f"s3://{BUCKET}/x")
+    (tmp_path / "uploads").write_text("in the way")
+    for asked in (
+        storage.write("uploads/a.mp4", pieces(PART_BYTES + 1)),
+        storage.size_bytes("uploads/a.mp4"),
+        storage.head("uploads/a.mp4", 4),
+        storage.delete("uploads/a.mp4"),
+    ):
+        with pytest.raises(StorageDown):
+            await asked
+
+
+async def test_who_breaks_off_while_the_storage_is_away_is_told_as_that(tmp_path):
+    async def broken() -> AsyncIterator[bytes]:
+        raise ConnectionError
+        yield b""
+
+    (tmp_path / "uploads").write_text("in the way")
+    with pytest.raises(ConnectionError):
+        await Storage(str(tmp_path)).write("uploads/a.mp4", broken())
 
 
 async def test_nothing_is_left_behind_in_the_folder(tmp_path):

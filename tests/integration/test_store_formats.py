@@ -296,10 +296,12 @@ async def test_a_worker_leaves_a_newer_record_alone_before_it_takes_a_lease(core
     assert (await core.claim(job)).crashes == 0
 
 
-async def test_a_newer_delivery_is_left_alone_too(core: Core):
+@pytest.mark.parametrize("newer", ["delivery", "tenant"])
+async def test_a_newer_delivery_is_left_alone_too(core: Core, newer: str):
     job = await core.submit(webhook=Webhook(url="https://a.example/hook", events=("job.queued",)))
     [(delivery, _)] = await core.deliveries.of_job(job.id)
-    await core.redis.hset(key("delivery", delivery.id), "fmt", 3)
+    item = key(newer, {"delivery": delivery.id, "tenant": "acme"}[newer])
+    await core.redis.hset(item, "fmt", 3)
     before = await state_of(core, key("delivery", delivery.id))
     assert await core.deliveries.claim(delivery.id, owner="w:1", lease_ms=1000) is None
     assert await state_of(core, key("delivery", delivery.id)) == before
@@ -460,6 +462,38 @@ async def test_a_broken_delivery_is_put_off_and_the_others_go_out(core: Core):
     assert await core.deliveries.claim(good.id, owner="w:2", lease_ms=1000)
     assert await core.redis.hget(key("delivery", bad.id), "owner") == b""
     assert await core.redis.zscore(key("arq_queue"), bad.id) == core.clock.now_ms() + UNREADABLE_REST_MS
+
+
+@pytest.mark.parametrize("field", ["webhook", "secrets"])
+async def test_deliveries_of_a_tenant_of_whom_something_is_broken_are_put_off_and_another_s_go_out(
+    core: Core, field: str
+):
+    webhook = Webhook(url="https://a.example/", events=("job.queued",))
+    jobs = [await core.submit(tenant, webhook=webhook) for tenant in ("acme", "other")]
+    bad, good = [(await core.deliveries.of_job(job.id))[0][0] for job in jobs]
+    await core.api_keys.create("acme")
+    whole = await core.redis.hget(key("tenant", "acme"), "secrets")
+    await core.redis.hset(key("tenant", "acme"), field, BROKEN)
+    assert await core.deliveries.claim(bad.id, owner="w:1", lease_ms=1000) is None
+    assert await core.deliveries.claim(good.id, owner="w:2", lease_ms=1000)
+    assert await core.redis.hget(key("delivery", bad.id), "owner") == b""
+    assert await core.redis.zscore(key("arq_queue"), bad.id) == core.clock.now_ms() + UNREADABLE_REST_MS
+    await core.redis.hdel(key("tenant", "acme"), "webhook")
+    await core.redis.hset(key("tenant", "acme"), "secrets", whole)
+    core.clock.turn(by_s=UNREADABLE_REST_MS / 1000)
+    assert await core.deliveries.claim(bad.id, owner="w:3", lease_ms=1000)
+
+
+@pytest.mark.parametrize("event", [None, "", "evt_", "evt_x", "019a3c1e", "evt_019a3c1e-7b2f-7003-zzzz-019a3c1e7b2f"])
+async def test_a_delivery_that_names_no_event_is_one_whose_event_is_gone(core: Core, event: str | None):
+    job = await core.submit(webhook=Webhook(url="https://a.example/", events=("job.queued",)))
+    [(delivery, _)] = await core.deliveries.of_job(job.id)
+    await core.redis.hdel(key("delivery", delivery.id), "event")
+    if event is not None:
+        await core.redis.hset(key("delivery", delivery.id), "event", event)
+    claim = await core.deliveries.claim(delivery.id, owner="w:1", lease_ms=1000)
+    assert claim is not None
+    assert claim.event is None
 
 
 async def test_a_record_that_breaks_under_its_worker_is_let_go(core: Core):

@@ -10,9 +10,9 @@ from core.errors import Code
 from core.model import transitions
 from core.model.job import Sent, Stage
 from core.model.token import Scope, SentMessage, Token, TokenState, Use
-from core.security.encryption import Encryption
+from core.security.encryption import Encryption, Undecryptable
 from core.store.redis.keys import key
-from core.store.tokens.tokens import OverBudget, Serving
+from core.store.tokens.tokens import OverBudget, Serving, Settled
 from tests.store_fixture import SECRET_KEY, Core, core
 
 __all__ = ["core"]
@@ -130,20 +130,53 @@ async def test_a_rest_makes_no_token_better_than_it_is(core: Core, state: TokenS
 async def test_a_token_whose_exports_are_blocked_still_edits(core: Core) -> None:
     token = await add(core, "a")
     for _ in range(2):
-        await core.tokens.note_export(token, allowed=False)
+        await core.tokens.note_export_refused(token)
     assert await take(core, "job_1") is None
     assert await take(core, "job_2", needs=EDIT) == token
 
 
 async def test_one_refused_export_makes_a_token_the_last_resort(core: Core) -> None:
     refused, other = await add(core, "a", expires_ms=core.clock.now_ms() + 10**7), await add(core, "b")
-    await core.tokens.note_export(refused, allowed=False)
+    await core.tokens.note_export_refused(refused)
     assert (await read(core, refused)).state is TokenState.EXPORT_BLOCKED
     assert await take(core, "job_1") == other
     await core.tokens.remove(other)
     assert await take(core, "job_2") == refused
-    await core.tokens.note_export(refused, allowed=True)
+    await core.export_on(refused)
     assert (await read(core, refused)).state is TokenState.ACTIVE
+
+
+async def lookups(core: Core) -> int:
+    return (await core.redis.info("commandstats"))["cmdstat_hget"]["calls"]
+
+
+async def test_who_takes_a_token_has_its_secret_at_hand(core: Core) -> None:
+    token = await add(core, "nmv_usr_a")
+    for again in range(2):
+        assert await take(core, "job_1") == token
+        before = await lookups(core)
+        assert await core.tokens.secret_of(token) == "nmv_usr_a"
+        assert await lookups(core) == before, again
+        core.clock.turn(by_s=2)
+    assert await core.tokens.secret_of(token) == "nmv_usr_a"
+    assert await lookups(core) == before + 1, "what is known goes stale"
+
+
+async def test_who_takes_a_token_hears_of_a_secret_that_is_another_one_now(core: Core) -> None:
+    token = await add(core, "nmv_usr_a")
+    assert await core.tokens.secret_of(token) == "nmv_usr_a"
+    await core.redis.hset(key("token", token), "secret", core.vault.lock("nmv_usr_b"))
+    assert await take(core, "job_1") == token
+    assert await core.tokens.secret_of(token) == "nmv_usr_b"
+
+
+async def test_a_token_whose_secret_cannot_be_opened_is_taken_and_says_so_when_it_is_used(core: Core) -> None:
+    token = await add(core, "nmv_usr_a")
+    assert await core.tokens.secret_of(token) == "nmv_usr_a"
+    await core.redis.hset(key("token", token), "secret", Encryption(["o" * 40]).lock("nmv_usr_a"))
+    assert await take(core, "job_1") == token
+    with pytest.raises(Undecryptable):
+        await core.tokens.secret_of(token)
 
 
 async def test_a_month_s_budget_holds_against_what_is_spent_and_what_is_promised(core: Core) -> None:
@@ -237,7 +270,7 @@ async def test_settling_writes_the_balance_and_frees_once(core: Core) -> None:
     await take(core, "job_1")
     await take(core, "job_2", cost=70)
     for _ in range(3):
-        assert await core.tokens.settle(token, job_id="job_1", available=150, frozen=10) == 1
+        assert await core.tokens.settle(token, job_id="job_1", available=150, frozen=10) == Settled(1, 0)
     facts = await read(core, token)
     assert (facts.available, facts.frozen, facts.reserved, facts.in_flight) == (150, 10, 70, 1)
     assert facts.read_at_ms == core.clock.now_ms()
@@ -246,7 +279,7 @@ async def test_settling_writes_the_balance_and_frees_once(core: Core) -> None:
 async def test_settling_without_a_balance_keeps_the_one_that_is_known(core: Core) -> None:
     token = await add(core, "a", available=200)
     await take(core, "job_1")
-    assert await core.tokens.settle(token, job_id="job_1", available=None, frozen=None) == 0
+    assert await core.tokens.settle(token, job_id="job_1", available=None, frozen=None) == Settled(0, 0)
     assert ((await read(core, token)).available, (await read(core, token)).reserved) == (200, 0)
 
 
@@ -256,7 +289,7 @@ async def test_a_removed_token_does_not_come_back_by_what_is_said_of_it(core: Co
     await take(core, job.id)
     assert await core.tokens.remove(token)
     await core.tokens.note_balance(token, available=5, frozen=0)
-    await core.tokens.settle(token, job_id=job.id, available=5, frozen=0)
+    assert await core.tokens.settle(token, job_id=job.id, available=5, frozen=0) == Settled(0, None)
     await core.tokens.mark(token, TokenState.REVOKED)
     assert await take(core, job.id, only=token) is None
     assert await core.tokens.get(token) is None
@@ -360,6 +393,16 @@ async def test_what_the_last_message_did_cost_is_enough_for_the_next_and_contrad
     assert await take(core, "job_2", kind=kind) is None
 
 
+async def test_what_a_message_did_cost_is_learned_at_the_number_of_messages_that_it_was_told_by(core: Core) -> None:
+    poor, kind = await add(core, "a", available=40), "maker-free:edit"
+    how = {"available": 40, "frozen": 0, "kind": kind, "learned": 5}
+    await core.redis.hset(key("token", poor), "sends", 3)
+    assert await core.tokens.settle(poor, job_id="job_0", learned_at=2, **how) == Settled(0, 3)
+    assert await take(core, "job_1", kind=kind) is None
+    assert await core.tokens.settle(poor, job_id="job_0", learned_at=3, **how) == Settled(0, 3)
+    assert await take(core, "job_1", kind=kind) == poor
+
+
 async def test_a_message_counts_as_sent_from_its_intent_until_it_is_settled_or_refused(core: Core) -> None:
     token_id = await add(core, "a")
     job = await core.submit()
@@ -377,7 +420,8 @@ async def test_a_message_counts_as_sent_from_its_intent_until_it_is_settled_or_r
     claim = await core.write(claim, transitions.message_refused(claim.job))
     assert await core.tokens.sent_on(token_id) == {}
     claim = await core.write(claim, msgspec.structs.replace(sending, version=claim.job.version + 1))
-    await core.tokens.settle(token_id, job_id=job.id, available=950, frozen=0)
+    assert (await core.tokens.settle(token_id, job_id="another", available=950, frozen=0)).sends is None
+    assert (await core.tokens.settle(token_id, job_id=job.id, available=950, frozen=0)).sends == 2
     assert await core.tokens.use_of(token_id, job_id="another") == Use(sends=2, others_at_work=0)
 
 

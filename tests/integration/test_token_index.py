@@ -110,7 +110,7 @@ async def something_happens(core: Core, dice: random.Random, token_id: str) -> N
         case 2:
             await core.tokens.note_balance(token_id, available=dice.randrange(200), frozen=dice.randrange(5))
         case 3:
-            await core.tokens.note_export(token_id, allowed=dice.random() < 0.3)
+            await (core.export_on if dice.random() < 0.3 else core.tokens.note_export_refused)(token_id)
         case 4:
             await core.tokens.note_refusal(token_id, f"scope {dice.choice(ALL)}")
         case 5:

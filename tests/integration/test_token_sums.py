@@ -205,7 +205,7 @@ async def test_an_anonymous_token_that_was_replaced_keeps_no_job_from_its_end(co
         await core.identities.write(token_id=present, rest_until_ms=0, refusals=0)
         assert identity.token_id is None
         for _ in range(2):
-            await core.tokens.note_export(present, allowed=False)
+            await core.tokens.note_export_refused(present)
         why = await why_not(core, context)
     assert isinstance(why, Permanent)
     assert why.code is Code.EXPORT_BLOCKED
@@ -214,9 +214,9 @@ async def test_an_anonymous_token_that_was_replaced_keeps_no_job_from_its_end(co
 async def test_one_refused_export_ends_no_job_that_waits_for_credits_and_two_do(core: Core, tmp_path: Path) -> None:
     async with peer(POOR) as remote, context_over(core, tmp_path, backend=remote.url) as context:
         only = await core.tokens.add("only", kind="operator", available=0)
-        await core.tokens.note_export(only, allowed=False)
+        await core.tokens.note_export_refused(only)
         assert isinstance(await why_not(core, context), Temporary)
-        await core.tokens.note_export(only, allowed=False)
+        await core.tokens.note_export_refused(only)
         why = await why_not(core, context)
     assert isinstance(why, Permanent)
     assert why.code is Code.EXPORT_BLOCKED

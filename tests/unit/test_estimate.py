@@ -112,6 +112,12 @@ def test_only_what_is_alike_is_compared():
     assert job_kind_of(an_edit(mb=2)) == job_kind_of(an_edit(mb=9, prompt="other words", tenant="beta"))
 
 
+@pytest.mark.parametrize("length", ["0.5 min", "0,5 minutes", "12.50 s"])
+def test_a_length_is_read_with_its_fraction(length: str):
+    asks = [Plan(message=f"create an ad, {each} long", action="export") for each in (length, "30 s")]
+    assert len({job_kind_of(an_edit(media=(), plan=plan)) for plan in asks}) == 1
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 def test_where_nothing_is_measured_the_contract_is_told(profile):
     told = estimate_of(an_edit(profile=profile), {})

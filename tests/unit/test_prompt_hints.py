@@ -62,6 +62,8 @@ def test_a_poor_picture_format_is_named_where_pictures_are_the_media() -> None:
         ("trim my 90 second raw clip", "maker-free", False),
         ("trim my 45-second clip", PRO, False),
         ("make a 2-minute summary", PRO, False),
+        ("trim my 0.75 minute clip", PRO, False),
+        ("trim my 1.5 minute clip", PRO, True),
     ],
 )
 def test_a_long_clip_is_told_what_goes_fastest(prompt: str, profile: str, *, warned: bool) -> None:

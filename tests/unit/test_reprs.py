@@ -20,8 +20,8 @@ ROOMS = ("core", "service", "worker", "reelgate")
 CONTENT = {
     *("prompt", "message", "text", "reply", "changes", "timeline", "metadata", "instead"),
     *("url", "urls", "backend_url", "cdn_url", "claim_url", "target", "headers"),
-    *("secret", "webhook_secret", "locked", "token", "body", "answer", "fields", "draft", "media"),
-    *("video_infos", "generated_media"),
+    *("secret", "webhook_secret", "locked", "secrets", "token", "body", "answer", "fields", "draft", "media"),
+    *("video_infos", "generated_media", "record", "session_record", "event_body"),
 }
 #: fields with such a name that hold something else; our own links may be shown
 HARMLESS = {

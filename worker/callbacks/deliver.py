@@ -95,7 +95,7 @@ async def _attempt(context: WorkerContext, claim: DeliveryClaim) -> tuple[str, s
         context.host_limits.note_sleeper(tenant, url, claim.delivery.id)
         return tenant, url
     with context.host_limits.hold(tenant, url):
-        prepared = await _prepare(context, claim, url, event)
+        prepared = _prepare(context, claim, url, event)
         result = await _send(context, tenant, prepared)
     if (pause_s := spoilt_pause_s(claim.delivery, result)) is not None:
         await _make_anew(context, claim, result, pause_s)
@@ -138,13 +138,13 @@ async def _make_anew(context: WorkerContext, claim: DeliveryClaim, result: Attem
     await _postpone(context, claim._replace(delivery=spoilt), context.clock.now_ms() + int(pause_s * 1000))
 
 
-async def _prepare(context: WorkerContext, claim: DeliveryClaim, url: str, event: StoredEvent) -> Prepared:
+def _prepare(context: WorkerContext, claim: DeliveryClaim, url: str, event: StoredEvent) -> Prepared:
     """Put together what goes out now, with a fresh link, time and signature under the event's id."""
-    delivery, now_ms = claim.delivery, context.clock.now_ms()
-    secrets = await context.webhooks.signing_secrets(delivery.tenant)
+    traceparent, now_ms = claim.delivery.traceparent, context.clock.now_ms()
     body = with_link(event.body, context.encryption, public_url=context.settings.public_url, now_ms=now_ms)
+    secrets = context.webhooks.open(claim.secrets)
     signed = headers(secrets, message_id=event.id, timestamp_s=now_ms // 1000, body=body)
-    return Prepared(url, body, signed | ({"traceparent": delivery.traceparent} if delivery.traceparent else {}))
+    return Prepared(url, body, signed | ({"traceparent": traceparent} if traceparent else {}))
 
 
 async def _send(context: WorkerContext, tenant: str, prepared: Prepared) -> AttemptResult:

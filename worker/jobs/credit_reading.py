@@ -45,6 +45,8 @@ class CreditReading(NamedTuple):
     others: Others = Others()
     #: messages ever sent on the token, where none of another job is being worked on, else None
     sends: int | None = None
+    #: who else uses the token was not asked: it is when the cost is settled, and until then the balance says enough
+    asked_on_settling: bool = False
 
     @property
     def total(self) -> int | None:
@@ -116,6 +118,11 @@ def _spent(sent: Sent, reading: CreditReading) -> int | None:
     if not alone or sent.credits_total is None or reading.total is None:
         return None
     return max(0, sent.credits_total - reading.total)
+
+
+def as_if_alone(sent: Sent, reading: CreditReading) -> CreditReading:
+    """Take a reading to be of a token on which nobody has sent anything since the intent to send this message."""
+    return reading._replace(sends=None if sent.sends is None else sent.sends + 1)
 
 
 def cost_of(job: Job, reading: CreditReading) -> dict[str, Any]:

@@ -178,7 +178,7 @@ async def _exhaust_token(execution: JobExecution, job: Job, fault: BackendFault)
 async def _block_export(execution: JobExecution, fault: BackendFault) -> StepResult:
     """End the job. Only a refused render says something of the token."""
     if execution.job.token_id and fault.call == "render":
-        await execution.context.token_pool.note_export(execution.job.token_id, allowed=False)
+        await execution.context.token_pool.note_export_refused(execution.job.token_id)
     raise Permanent(Code.EXPORT_BLOCKED)
 
 

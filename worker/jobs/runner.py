@@ -6,7 +6,9 @@ import asyncio
 
 from core.errors import Code, Permanent, Temporary
 from core.logs import bind, get_logger, trace_id_of
+from core.model import transitions
 from core.model.job import Status
+from core.storage import StorageDown
 from core.store.jobs.records import Claim
 from core.store.leases import LeaseLost
 from core.store.redis.client import STORE_DOWN
@@ -17,12 +19,16 @@ from worker.context import WorkerContext
 from worker.jobs.deadline import code_of_late, require_time, verdict_in_s
 from worker.jobs.execution import CancelAsked, JobExecution
 from worker.jobs.fault_handling import handle_error
-from worker.jobs.step_result import StepResult
+from worker.jobs.retry_policy import grown_s
+from worker.jobs.step_result import Handover, StepResult
 from worker.jobs.steps import step_of
 from worker.jobs.wait_or_fail import fail
 from worker.leases import Lease
 
 log = get_logger(__name__)
+
+#: under what a job counts its tries while the storage is away
+_STORAGE = "storage"
 
 
 async def run_job(context: WorkerContext, job_id: str) -> None:
@@ -79,11 +85,21 @@ async def _next_result(execution: JobExecution) -> StepResult | None:
     except STORE_DOWN:
         await redis_outage.pause()
         return None
+    except StorageDown as away:
+        log.warning("the storage does not answer, or is full", stage=str(execution.job.stage), error=str(away))
+        return _after_storage(execution)
     except (LeaseLost, Unreadable):
         raise
     except Exception:
         log.exception("a step broke", stage=str(execution.job.stage))
         return await fail(execution, Permanent(Code.INTERNAL), execution.job)
+
+
+def _after_storage(execution: JobExecution) -> StepResult:
+    """Do the step again, as long as the job has time: what was paid for is not given up because a disk is full."""
+    job = execution.job
+    pause_s = grown_s(execution.context.settings.backoff_s, job.tries.get(_STORAGE, 0))
+    return StepResult(transitions.trying_again(job, after=_STORAGE), park_s=pause_s, handover=Handover())
 
 
 def _require_session(execution: JobExecution) -> None:

@@ -8,9 +8,20 @@ import msgspec
 
 from core.model.job import Job, Sent
 from core.model.session import Session
+from core.model.token import SentMessage
 from core.store.redis.client import STORE_DOWN
 from worker.backend.faults import BackendFault
-from worker.jobs.credit_reading import NO_READING, CreditReading, Others, Work, cost_of, others_of, work_on
+from worker.backend.responses import Credits
+from worker.jobs.credit_reading import (
+    NO_READING,
+    CreditReading,
+    Others,
+    Work,
+    as_if_alone,
+    cost_of,
+    others_of,
+    work_on,
+)
 from worker.jobs.edit_outcome import longest_patience_s
 from worker.jobs.execution import JobExecution
 
@@ -24,18 +35,42 @@ async def take_credit_reading(execution: JobExecution, *, closely: bool = False)
     `closely`: look at who had sent both before and after the balance is read, so that what they explain of it is known
     and not only bounded.
     """
-    job, pool = execution.job, execution.context.token_pool
-    assert job.token_id is not None
-    before = await pool.sent_on(job.token_id) if closely else {}
-    balance, use = await pool.read_balance(await execution.credentials(), job.token_id, job_id=job.id)
+    pool, token_id = execution.context.token_pool, _token_of(execution.job)
+    before = await pool.sent_on(token_id) if closely else None
+    return await _with_use(execution, await pool.ask_balance(await execution.credentials()), before)
+
+
+async def take_reading_to_settle(execution: JobExecution) -> CreditReading:
+    """Read the balance where it is likely to be the last reading before the cost is settled. Raises as above.
+
+    Where nothing is frozen, `settle_cost` asks who else uses the token, in its own call: all that is judged until then
+    depends on the balance alone.
+    """
+    balance = await execution.context.token_pool.ask_balance(await execution.credentials())
+    reading = CreditReading(balance, asked_on_settling=True)
+    return reading if reading.frozen == 0 else await _with_use(execution, balance)
+
+
+async def _with_use(
+    execution: JobExecution, balance: Credits | None, before: dict[str, SentMessage] | None = None
+) -> CreditReading:
+    """Say who else uses the token of a balance that was just read, and write that down. `before`: who had sent before it."""
+    job, pool, token_id = execution.job, execution.context.token_pool, _token_of(execution.job)
+    use = await pool.note_balance(token_id, balance, job_id=job.id)
     if use is None or not use.others_at_work:
         return CreditReading(balance, sends=use.sends if use else None)
-    after = await pool.sent_on(job.token_id)
-    others = others_of(before, after, job_id=job.id, now_ms=execution.now_ms) if closely else _at_most(after, job.id)
-    return CreditReading(balance, others)
+    after = await pool.sent_on(token_id)
+    if before is None:
+        return CreditReading(balance, _at_most(after, job.id))
+    return CreditReading(balance, others_of(before, after, job_id=job.id, now_ms=execution.now_ms))
 
 
-def _at_most(sent: dict[str, Any], job_id: str) -> Others:
+def _token_of(job: Job) -> str:
+    assert job.token_id is not None
+    return job.token_id
+
+
+def _at_most(sent: dict[str, SentMessage], job_id: str) -> Others:
     return Others(most=sum(message.cost for name, message in sent.items() if name != job_id))
 
 
@@ -52,11 +87,30 @@ async def note_stream_end(execution: JobExecution, *, broke_off: bool) -> None:
 
 async def settle_cost(execution: JobExecution, job: Job, reading: CreditReading) -> dict[str, Any]:
     """Release the job's reservation, and say what the message has cost."""
-    assert job.token_id is not None
+    if reading.asked_on_settling and job.sent:
+        return await _settle_and_ask(execution, job, job.sent, reading)
     facts = cost_of(job, reading)
-    known = facts["credits_used"] if facts["credits_exact"] and facts["credits_used"] else None
-    await execution.context.token_pool.release(job, job.token_id, balance=reading.balance, cost=known)
+    await _release(execution, job, reading, facts)
     return facts
+
+
+async def _settle_and_ask(execution: JobExecution, job: Job, sent: Sent, reading: CreditReading) -> dict[str, Any]:
+    """Let go of the token and hear in the same call whether it was used alone, from which what it has cost follows.
+
+    Who sends a message after the balance was read, and before this, makes the cost uncertain, and never wrong.
+    """
+    alone = as_if_alone(sent, reading)
+    sends = await _release(execution, job, reading, cost_of(job, alone), at_sends=alone.sends)
+    return cost_of(job, reading._replace(sends=sends))
+
+
+async def _release(
+    execution: JobExecution, job: Job, reading: CreditReading, facts: dict[str, Any], *, at_sends: int | None = None
+) -> int | None:
+    known = facts["credits_used"] if facts["credits_exact"] and facts["credits_used"] else None
+    return await execution.context.token_pool.release(
+        job, _token_of(job), balance=reading.balance, cost=known, cost_at_sends=at_sends
+    )
 
 
 async def settle_failed_job(execution: JobExecution) -> tuple[dict[str, Any], Session | None]:

@@ -10,6 +10,7 @@ from core.events.event import event
 from core.logs import get_logger
 from core.model import transitions
 from core.model.job import Job, Status
+from core.storage import StorageDown
 from core.store.leases import LeaseLost
 from core.store.redis.codec import Unreadable
 from worker.context import WorkerContext
@@ -80,15 +81,21 @@ async def _remove_retired(context: WorkerContext) -> None:
     """Remove ended jobs and deliveries whose time is over: all of them, since they end as fast as they began."""
     while due := await context.admission.to_retire():
         for item_id in due:
-            await _remove_if_readable(context, item_id)
+            await _remove_if_possible(context, item_id)
 
 
-async def _remove_if_readable(context: WorkerContext, item_id: str) -> None:
-    """Remove it, or leave it for later where nobody here can say what else goes with it."""
+async def _remove_if_possible(context: WorkerContext, item_id: str) -> None:
+    """Remove it, or leave it for later where nobody here can say what else goes with it, or its file cannot be deleted.
+
+    Raises StorageDown: one try in each sweep is enough, since it may take seconds to hear.
+    """
     try:
         await _remove(context, item_id)
     except Unreadable:
         await context.admission.look_again_later("retire", item_id)
+    except StorageDown:
+        await context.admission.look_again_later("retire", item_id)
+        raise
 
 
 async def _remove(context: WorkerContext, item_id: str) -> None:
@@ -105,7 +112,11 @@ async def _remove(context: WorkerContext, item_id: str) -> None:
 
 
 async def _remove_unused_uploads(context: WorkerContext) -> None:
-    """Remove uploads that nobody has used for a day."""
+    """Remove uploads that nobody has used for a day. Raises StorageDown."""
     for upload in await context.uploads.due():
-        await context.storage.delete(upload.path)
+        try:
+            await context.storage.delete(upload.path)
+        except StorageDown:
+            await context.uploads.look_again_later(upload.id)
+            raise
         await context.uploads.drop(upload)

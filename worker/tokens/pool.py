@@ -138,20 +138,29 @@ class TokenPool:
         return None
 
     async def release(
-        self, job: Job, token_id: str, *, balance: Credits | None = None, cost: int | None = None
-    ) -> None:
+        self,
+        job: Job,
+        token_id: str,
+        *,
+        balance: Credits | None = None,
+        cost: int | None = None,
+        cost_at_sends: int | None = None,
+    ) -> int | None:
         """Free what a job has reserved on a token, and write the balance where it was just read. Safe to repeat.
 
-        `cost`: what the job's message has certainly cost, from which the next ones learn.
+        `cost`: what the job's message has certainly cost, from which the next ones learn; with `cost_at_sends` only where
+        so many messages were ever sent on the token. Returns how many were, or None where another job's is worked on.
         """
-        await self._tokens.settle(
+        settled = await self._tokens.settle(
             token_id,
             job_id=job.id,
             available=balance.available if balance else None,
             frozen=balance.frozen if balance else None,
             kind=message_kind(job),
             learned=cost,
+            learned_at=cost_at_sends,
         )
+        return settled.sends
 
     async def _require_own(self, session: Session) -> None:
         token = await self._tokens.get(session.token_id or "")
@@ -266,9 +275,9 @@ class TokenPool:
         await self.release(job, token_id)
         return balance
 
-    async def note_export(self, token_id: str, *, allowed: bool) -> None:
-        """Remember whether the backend let a token export: one refusal may be a passing fault, two in a row are a plan."""
-        await self._tokens.note_export(token_id, allowed=allowed)
+    async def note_export_refused(self, token_id: str) -> None:
+        """Remember that the backend let a token export nothing: one refusal may be a passing fault, two in a row are a plan."""
+        await self._tokens.note_export_refused(token_id)
 
     async def deny(self, job: Job, token_id: str, *, call: str) -> None:
         """Remember that a token may not make a call, which shows only by its refusals; the job lets go of the token.
@@ -278,7 +287,7 @@ class TokenPool:
         """
         scope = scope_of(call)
         if scope is Scope.RENDER:
-            await self.note_export(token_id, allowed=False)
+            await self.note_export_refused(token_id)
         if scope in (None, Scope.RENDER):
             return
         refused_before = await self._tokens.note_refusal(token_id, f"scope {scope}")
@@ -324,16 +333,28 @@ class TokenPool:
 
         None: the backend does not say, which is no error; the token was removed. Raises BackendFault(TOKEN_REFUSED).
         """
+        balance = await self.ask_balance(credentials)
+        return balance, await self.note_balance(token_id, balance, job_id=job_id)
+
+    async def ask_balance(self, credentials: Credentials) -> Credits | None:
+        """Ask the backend for a token's balance, and write nothing down. None: it does not say, which is no error.
+
+        Raises BackendFault(TOKEN_REFUSED).
+        """
         try:
-            balance = await self._backend.read_credits(credentials)
+            return await self._backend.read_credits(credentials)
         except BackendFault as fault:
             if fault.fault is Fault.TOKEN_REFUSED:
                 raise
-            return None, await self._tokens.use_of(token_id, job_id=job_id)
-        use = await self._tokens.note_balance(
+            return None
+
+    async def note_balance(self, token_id: str, balance: Credits | None, *, job_id: str | None = None) -> Use | None:
+        """Write a balance where one was just read, and say who but this job has messages on the token. None: removed."""
+        if balance is None:
+            return await self._tokens.use_of(token_id, job_id=job_id)
+        return await self._tokens.note_balance(
             token_id, available=balance.available, frozen=balance.frozen, job_id=job_id
         )
-        return balance, use
 
     async def sent_on(self, token_id: str) -> dict[str, SentMessage]:
         """List the messages that were sent on a token and whose cost is not settled yet, by job."""

@@ -60,7 +60,7 @@ class Admission:
         return [i.decode() for i in found]
 
     async def look_again_later(self, list_name: Literal["retire", "queued_all"], item_id: str) -> None:
-        """Put off what is due there and cannot be read, so that it stands in nobody's way."""
+        """Put off what is due there and cannot be read or removed, so that it stands in nobody's way."""
         await postpone(self._store, self._clock, list_name, item_id)
 
     async def not_started_in_time(self, *, most: int = 100) -> list[str]:

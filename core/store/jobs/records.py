@@ -15,17 +15,19 @@ from core.model.estimate import counted_outcome
 from core.model.job import Job, Stage, Status
 from core.model.session import Session
 from core.model.webhook import TenantWebhook
+from core.security.redacted_repr import redacted_repr
 from core.security.signed_links import output_path
 from core.settings import Settings
 from core.store.audit import AuditEntry, audit_argument
 from core.store.events import event_argument
-from core.store.leases import Claimed, LeaseLost, claim, set_aside
+from core.store.leases import ClaimedJob, LeaseLost, claim_job, set_aside
 from core.store.redis.client import Store
 from core.store.redis.codec import Unreadable, raw, raw_record, unpack
 from core.store.redis.keys import key
 from core.store.redis.results import Nothing
 
 
+@redacted_repr("outcome")
 class _Committed(NamedTuple):
     """`stale`: the record is another one now, and comes along."""
 
@@ -85,7 +87,7 @@ class Jobs:
 
     async def claim(self, job_id: str, *, owner: str) -> Claim | None:
         """Take a job for the length of a lease. None: it has ended, another holds it, or it cannot be read."""
-        found = await claim(self._store, self._clock, job_id, owner=owner, lease_ms=self.lease_ms)
+        found = await claim_job(self._store, self._clock, job_id, owner=owner, lease_ms=self.lease_ms)
         if found is None:
             return None
         try:
@@ -178,6 +180,7 @@ class Jobs:
             "session_idle_ms": int(self._settings.session_idle_s * 1000),
             "sending": _sending(old, new),
             "unsent_on": old.token_id if old.sent and not new.sent else None,
+            "exported_on": new.token_id if _is_asked(new) and not _is_asked(old) else None,
             "month": month_of(now_ms),
             "usage": _usage(new),
             "batch": _in_batch(new, now_ms),
@@ -216,7 +219,7 @@ class Jobs:
         await self._store.run("forget_job", {"id": job_id}, Nothing)
 
 
-def _claim_of(found: Claimed, job_id: str, owner: str) -> Claim:
+def _claim_of(found: ClaimedJob, job_id: str, owner: str) -> Claim:
     job = unpack(found.record, Job, item_id=job_id)
     return Claim(
         owner=owner,
@@ -268,6 +271,11 @@ def _sending(old: Job, new: Job) -> dict[str, Any] | None:
     if new.sent is None or old.sent is not None or new.token_id is None:
         return None
     return {"token": new.token_id, "cost": new.sent.cost}
+
+
+def _is_asked(job: Job) -> bool:
+    """Whether the backend has taken the job's export."""
+    return job.render is not None and job.render.asked
 
 
 def _in_stage(old: Job, new: Job, now_ms: int) -> dict[str, Any] | None:

@@ -43,7 +43,9 @@ class Unreadable(Exception):  # noqa: N818 - it says what the record is
 
 
 #: the kinds of records that this release knows, as they are counted where one cannot be read
-RECORD_KINDS = ("job", "session", "delivery", "upload", "tenant_webhook", "secrets", "orphan_render", "token", "draft")
+RECORD_KINDS = (
+    *("job", "session", "delivery", "upload", "tenant_webhook", "signing_secrets", "orphan_render", "token", "draft"),
+)
 
 
 def unreadable(kind: str, item_id: str, why: str) -> Unreadable:

@@ -66,7 +66,7 @@ _REPLICATION_MS = 500
 #: each may use what stands before it
 _SHARED = (
     *("operation", "audit", "queue/pauses", "formats", "msgpack", "json", "queue/queue", "queue/crash_count", "gauges"),
-    *("events", "queue/admission", "queue/queue_position"),
+    *("events", "queue/claims", "queue/admission", "queue/queue_position"),
     *("tokens/tokens", "tokens/owner_sums", "tokens/token_index", "tokens/reservations"),
     *("sessions", "batches", "deliveries", "queue/processes"),
 )
@@ -84,7 +84,7 @@ class Library(NamedTuple):
         return _NAME + self.digest
 
     def function(self, operation: str) -> str:
-        """Name the function of an operation: ``claim_3f2a9c01d4e5``."""
+        """Name the function of an operation: ``claim_job_3f2a9c01d4e5``."""
         return f"{operation}_{self.digest}"
 
 

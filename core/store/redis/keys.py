@@ -158,7 +158,7 @@ FIELDS = {
         }
     ),
     "upload": frozenset({"rec", "fmt", "expected"}),
-    "delivery": frozenset({"rec", "fmt", "event", "owner", "status", "tenant", "crashes", "suspects", "handed"}),
+    "delivery": frozenset({"rec", "fmt", "event", "owner", "status", "tenant"}),
     "token": frozenset(
         {
             *("secret", "digest", "kind", "tenant", "state", "scopes", "expires_ms", "user_id"),

@@ -7,8 +7,7 @@ from typing import Any
 import msgspec
 
 from core.clock import Clock
-from core.model.job import Record
-from core.model.webhook import TenantWebhook
+from core.model.webhook import SigningSecrets, TenantWebhook, WebhookSecret
 from core.security.encryption import Encryption
 from core.security.signing import new_secret
 from core.store.redis.client import Store
@@ -19,27 +18,16 @@ from core.store.redis.keys import key
 ROTATION_MS = 24 * 3600 * 1000
 
 
-class WebhookSecret(Record, frozen=True, kw_only=True):
-    """A signing secret, encrypted. `until_ms` None: the present one."""
-
-    locked: bytes
-    until_ms: int | None = None
-
-
-class _Secrets(Record, frozen=True, kw_only=True):
-    all: tuple[WebhookSecret, ...]
-
-
 def locked_secrets(stored: bytes) -> list[bytes]:
     """List the signing secrets in a tenant's field ``secrets``, as they are stored: encrypted."""
     with suppress(Unreadable):
-        return [secret.locked for secret in unpack(stored, _Secrets).all]
+        return [secret.locked for secret in unpack(stored, SigningSecrets).all]
     return []
 
 
 def map_locked(stored: bytes, change: Callable[[bytes], bytes]) -> bytes:
     """Change each signing secret in a tenant's field ``secrets``; all else stays. Raises Unreadable."""
-    before = unpack(stored, _Secrets)
+    before = unpack(stored, SigningSecrets)
     after = tuple(msgspec.structs.replace(secret, locked=change(secret.locked)) for secret in before.all)
     return pack(msgspec.structs.replace(before, all=after))
 
@@ -76,18 +64,20 @@ class Webhooks:
     async def create_secret(self, tenant: str) -> str | None:
         """Make the first signing secret of a tenant and return it, this once. None: it has one."""
         secret = new_secret()
-        first = _Secrets(all=(WebhookSecret(locked=self._encryption.lock(secret)),))
+        first = SigningSecrets(all=(WebhookSecret(locked=self._encryption.lock(secret)),))
         fresh = await self._store.redis.hsetnx(key("tenant", tenant), "secrets", pack(first))  # type: ignore[misc, arg-type]
         if fresh:
             await self._store.redis.hset(key("tenant", tenant), "fmt", self._store.fmt)  # type: ignore[misc, arg-type]
         return secret if fresh else None
 
     async def signing_secrets(self, tenant: str) -> list[str]:
-        """Open the secrets that sign now: the present one, and for a day the one before it. Raises Unreadable."""
+        """Read and open the secrets that sign now. Raises Unreadable."""
         raw, fmt = await self._store.ask("HMGET", key("tenant", tenant), "secrets", "fmt")
-        now_ms = self._clock.now_ms()
-        stored = self._store.read(_Secrets, raw, fmt, item_id=tenant).all if raw else ()
-        return [self._encryption.open(s.locked) for s in stored if s.until_ms is None or s.until_ms > now_ms]
+        return self.open(self._store.read(SigningSecrets, raw, fmt, item_id=tenant) if raw else None)
+
+    def open(self, secrets: SigningSecrets | None) -> list[str]:
+        """Open those secrets of a tenant that sign now: none where it has none. Raises Undecryptable."""
+        return [self._encryption.open(locked) for locked in secrets.signing(self._clock.now_ms())] if secrets else []
 
     async def rotate_secret(self, tenant: str) -> str:
         """Make a new signing secret and return it, this once; the present one goes on for a day, one before that ends."""
@@ -97,7 +87,7 @@ class Webhooks:
 
         async def put_first(pipe: Any) -> None:
             raw, fmt = await pipe.hmget(name, ["secrets", "fmt"])
-            before = self._store.read(_Secrets, raw, fmt, item_id=tenant) if raw else _Secrets(all=())
+            before = self._store.read(SigningSecrets, raw, fmt, item_id=tenant) if raw else SigningSecrets(all=())
             after = msgspec.structs.replace(before, all=(now, *self._outgoing(before.all)))
             pipe.multi()
             pipe.hset(name, mapping={"secrets": pack(after), "fmt": self._store.fmt_over(fmt)})

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from core.clock import Clock, month_of
 from core.ids import new_id
 from core.model.token import Scope, SentMessage, Token, TokenKind, TokenState, TokenSums, Use, token_of
-from core.security.encryption import Encryption
+from core.security.encryption import Encryption, Undecryptable
 from core.security.redacted_repr import redacted_repr
 from core.store.redis.client import HashRow, Store
 from core.store.redis.codec import Unreadable, raw, unreadable
@@ -32,8 +32,9 @@ _OPENED_MS = 1_000
 
 @redacted_repr("until_ms")
 class _Opened(NamedTuple):
-    """A token's secret, and until when it need not be read again."""
+    """A token's secret, as it is stored and opened, and until when it need not be read again."""
 
+    locked: bytes
     secret: str
     until_ms: int
 
@@ -50,13 +51,20 @@ class _Old(NamedTuple):
     tokens: tuple[str, ...] = ()
 
 
+@redacted_repr("token_id", "over_budget")
 class _Taken(NamedTuple):
     token_id: str | None = None
     over_budget: bool = False
+    secret: bytes | None = None
 
 
-class _Settled(NamedTuple):
+class Settled(NamedTuple):
+    """Who uses a token at the moment in which a job lets go of it."""
+
+    #: jobs that still hold credits on it
     others: int
+    #: messages ever sent on it, where none of another job is being worked on, else None
+    sends: int | None = None
 
 
 class _Noted(NamedTuple):
@@ -101,7 +109,7 @@ class Serving(NamedTuple):
 
 
 class Tokens:
-    """Takes, settles and marks tokens. Only `secret_of` opens one."""
+    """Takes, settles and marks tokens. Only `secret_of` gives a secret away."""
 
     def __init__(self, store: Store, encryption: Encryption, clock: Clock) -> None:
         self._store = store
@@ -210,8 +218,14 @@ class Tokens:
         if locked is None:
             self._opened.pop(token_id, None)
             return None
-        opened = self._opened[token_id] = _Opened(self._encryption.open(locked), now_ms + _OPENED_MS)
-        return opened.secret
+        return self._open(token_id, locked, now_ms)
+
+    def _open(self, token_id: str, locked: bytes, now_ms: int) -> str:
+        """Open what was just read, where it is not what is open already. Raises Undecryptable."""
+        known = self._opened.pop(token_id, None)
+        secret = known.secret if known and known.locked == locked else self._encryption.open(locked)
+        self._opened[token_id] = _Opened(locked, secret, now_ms + _OPENED_MS)
+        return secret
 
     async def take(
         self,
@@ -257,6 +271,9 @@ class Tokens:
         found = await self._store.run("take_token", arguments, _Taken)
         if found.over_budget:
             raise OverBudget(tenant)
+        if found.token_id and found.secret:
+            with suppress(Undecryptable):  # whoever makes a call with it hears of that
+                self._open(found.token_id, found.secret, now_ms)
         return found.token_id
 
     async def settle(
@@ -268,14 +285,23 @@ class Tokens:
         frozen: int | None,
         kind: str = "",
         learned: int | None = None,
-    ) -> int:
-        """Release a job's reservation, with the balance as just read. Returns how many others still hold one.
+        learned_at: int | None = None,
+    ) -> Settled:
+        """Release a job's reservation, with the balance as just read, and say who else uses the token.
 
-        `learned`: what a message of this `kind` has certainly cost.
+        `learned`: what a message of this `kind` has certainly cost; with `learned_at` only if so many messages were ever
+        sent on the token, and none of another job is being worked on.
         """
         balance = None if available is None else {"available": available, "frozen": frozen or 0}
-        arguments = {"token": token_id, "job": job_id, "balance": balance, "kind": kind, "learned": learned}
-        return (await self._store.run("settle_token", self._clock.for_operations() | arguments, _Settled)).others
+        arguments = self._clock.for_operations() | {
+            "token": token_id,
+            "job": job_id,
+            "balance": balance,
+            "kind": kind,
+            "learned": learned,
+            "learned_at": learned_at,
+        }
+        return await self._store.run("settle_token", arguments, Settled)
 
     async def note_credits_refused(self, kind: str, credits_: int) -> None:
         """Write that so many credits were refused as too few for a message of this kind."""
@@ -333,10 +359,13 @@ class Tokens:
         arguments = self._clock.for_operations() | {"token": token_id, "scope": scope}
         await self._store.run("deny_scope", arguments, Nothing)
 
-    async def note_export(self, token_id: str, *, allowed: bool) -> None:
-        """Write whether the backend let a token export: one refusal may be a passing fault, two in a row are a plan."""
-        arguments = self._clock.for_operations() | {"token": token_id, "allowed": allowed}
-        await self._store.run("note_export", arguments, Nothing)
+    async def note_export_refused(self, token_id: str) -> None:
+        """Write that the backend refused a token an export: one may be a passing fault, two in a row are a plan.
+
+        The commit of a render that was asked for takes it back.
+        """
+        arguments = self._clock.for_operations() | {"token": token_id}
+        await self._store.run("note_export_refused", arguments, Nothing)
 
     async def serves(self, tenant: str) -> bool:
         """Whether an operator's or this tenant's own token is in the pool: then nobody is anonymous."""

@@ -8,7 +8,7 @@ from worker.backend.responses import State
 from worker.jobs.credit_reading import CreditReading
 from worker.jobs.edit_outcome import fingerprint_before
 from worker.jobs.execution import JobExecution
-from worker.jobs.settlement import take_credit_reading
+from worker.jobs.settlement import take_credit_reading, take_reading_to_settle
 
 
 class StateReading(NamedTuple):
@@ -29,7 +29,7 @@ async def look(execution: JobExecution, *, closely: bool = False) -> StateReadin
     sent = execution.job.sent
     assert sent is not None
     # credits first: where they say that nothing can come any more, the state read after them is the last one
-    reading = await take_credit_reading(execution, closely=closely)
+    reading = await (take_credit_reading(execution, closely=True) if closely else take_reading_to_settle(execution))
     state = await execution.read_state()
     seen = _fingerprint(state, sent)
     changed = seen != fingerprint_before(sent)

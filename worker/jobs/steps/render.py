@@ -72,8 +72,6 @@ def _wait_for_draft(execution: JobExecution) -> StepResult:
 
 
 async def _note_asked(execution: JobExecution, wanted: Render) -> StepResult:
-    if execution.job.token_id:
-        await execution.context.token_pool.note_export(execution.job.token_id, allowed=True)
     claim_url = await make_claim_link(execution)
     session = msgspec.structs.replace(execution.session, claim_url=claim_url)
     job = transitions.claim_link_found(execution.job, claim_url=claim_url)

@@ -6,6 +6,7 @@ is one of which nobody knows after a crash whether it arrived.
 """
 
 from collections.abc import Collection
+from contextlib import suppress
 
 import msgspec
 
@@ -17,7 +18,7 @@ from core.model.job import MediaRef, Sent, Stage
 from core.model.message_cost import cost_to_reserve
 from core.model.session import Session
 from core.profiles import PROFILES
-from core.storage import FileMissing
+from core.storage import FileMissing, StorageDown
 from core.store.redis.codec import pack_json
 from worker.backend import drafts
 from worker.backend.faults import PASSING, BackendFault, Fault
@@ -182,7 +183,8 @@ async def _fetch_and_send(execution: JobExecution, url: str) -> UploadAnswer:
             raise Permanent(Code.UNSUPPORTED_MEDIA, f"The file {fetched.filename} is none of the supported formats.")
         return await _send_file(execution, name_as(fetched.filename, found), path)
     finally:
-        await context.storage.delete(path)
+        with suppress(StorageDown):  # what the backend has by now is not sent again for that
+            await context.storage.delete(path)
 
 
 async def _announce_message(execution: JobExecution) -> StepResult:

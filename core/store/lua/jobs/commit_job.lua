@@ -5,7 +5,7 @@
 -- owner (absent: the API's cancel, or the sweeper's expiry, which only the version fences); write (the id of this very
 -- write); and where it applies: event, session_record, reset_crashes, audit (an operator does it),
 -- stage_sample {stage, ms}, sending {token, cost} (a message is about to go out), unsent_on (the token on which it did
--- not).
+-- not), exported_on (the token by which the backend has just taken an export).
 -- mode is one of
 --   hold: the holder goes on
 --   park: it lets go until wake_at_ms
@@ -35,6 +35,7 @@ local function write_record(a, found)
   if a.reset_crashes then forget_crashes(key.job(a.id)) end
   if a.unsent_on then call('HDEL', key.token_sent(a.unsent_on), a.id) end
   if a.sending then note_sending(a.sending, a.id) end
+  if a.exported_on then note_export(a.exported_on) end
   for field, value in pairs(a.fields) do call('HSET', key.job(a.id), field, value) end
   show_job(a.id, found.at, a.at)
   if a.session_record then write_session(a.session, a.session_record, a.id) end

@@ -6,9 +6,8 @@ operation('set_aside', function(a)
   local found = read_fields(record, 'owner', 'tenant', 'session')
   if found.owner ~= a.owner then return {} end
   release_lease(a.id, now_ms + a.rest_ms)
-  call('HSET', record, 'handed', 1)
   if is_delivery(a.id) then return {} end
-  call('HSET', record, 'aside', 1)
+  call('HSET', record, 'handed', 1, 'aside', 1)
   call('ZREM', key.admitted(), a.id)
   call('SREM', key.running(found.tenant), a.id)
   leave_session_queue(found.session, found.tenant, a.id)

@@ -19,6 +19,23 @@ local function next_event_id(tenant, prefix, random)
   return stream_id, string.format('%s%08x-%04x-7%03x-%s', prefix, high, low, seq, random)
 end
 
+-- The id of an event's stream entry, as `next_event_id` wrote it into its id; absent for what is no such id.
+local function stream_id_of(event_id)
+  local high, low, seq = string.match(event_id or '', '_(%x%x%x%x%x%x%x%x)%-(%x%x%x%x)%-7(%x%x%x)%-%x%x%x%x%-%x+$')
+  return high and string.format('%.0f-%.0f', tonumber(high, 16) * 65536 + tonumber(low, 16), tonumber(seq, 16))
+end
+
+-- An event as it was committed, {id, type, body}, from its tenant's feed, or from its job's events, which have some that
+-- are in no feed, or have left it. Empty where neither has it.
+local function read_event(event_id, tenant, job)
+  local at, event = stream_id_of(event_id), {}
+  local entry = at and call('XRANGE', key.feed(tenant), at, at)[1]
+  if at and job and not entry then entry = call('XRANGE', key.events(job), at, at)[1] end
+  local fields = entry and entry[2] or {}
+  for i = 1, #fields, 2 do event[fields[i]] = fields[i + 1] end
+  return event
+end
+
 -- Tell a job's readers, and for the types that callers can subscribe to also the tenant's feed.
 local function emit_event(event)
   local stream_id, event_id = next_event_id(event.tenant, event.id_prefix, event.random)

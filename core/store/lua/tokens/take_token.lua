@@ -5,7 +5,7 @@
 -- none), only (this token or nothing),
 -- kind (of message, by which costs are learned), least (credits that a token must have, by what this job has learned),
 -- last_choice (one with fewer credits than the message may cost is taken too, if they are not known to be too few).
--- Results: token_id; over_budget; neither: none serves.
+-- Results: token_id, secret (as it is stored, for the calls that come next); over_budget; neither: none serves.
 --
 -- A job holds credits on one token at most. Its hash names that token in `reserved_on`, so that its end frees them even
 -- where the worker died between taking the token and writing so into the record.
@@ -193,6 +193,10 @@ local function best_token(a)
   return id and (token.available or a.unread) and id
 end
 
+local function taken(token)
+  return {token_id = token, secret = call('HGET', key.token(token), 'secret')}
+end
+
 -- A worker that was frozen while its job ended must not hold credits for it: nobody would free them.
 local function reserve(a, token)
   local status = call('HGET', key.job(a.job), 'status')
@@ -206,13 +210,13 @@ local function reserve(a, token)
     call('HSET', key.job(a.job), 'reserved_on', token)
     reserve_budget(a.job, a.tenant, a.month, a.cost)
   end
-  return {token_id = token}
+  return taken(token)
 end
 
 operation('take_token', function(a)
   if is_over_budget(a) then return {over_budget = true} end
   local held = held_token(a)
-  if held then return {token_id = held} end
+  if held then return taken(held) end
   local elsewhere = call('HGET', key.job(a.job), 'reserved_on')
   if elsewhere then release_token(elsewhere, a.job) end
   local chosen = best_token(a)

@@ -1,4 +1,5 @@
--- Reservations of a job: credits of a token, and a share of its tenant's budget for the month; and what a message costs.
+-- Reservations of a job: credits of a token, and a share of its tenant's budget for the month; what a message costs, and
+-- what else its calls have taught of a token.
 
 -- A message is about to be sent on a token: `sending` is {token, cost}.
 local function note_sending(sending, job)
@@ -33,6 +34,13 @@ local function forget_ended_messages(token)
     local status = call('HGET', key.job(job), 'status')
     if not status or END_STATES[status] then call('HDEL', key.token_sent(token), job) end
   end
+end
+
+-- Messages that were ever sent on a token; nil where another job's is being worked on, or where the token was removed.
+local function sends_if_alone(token, job)
+  if call('EXISTS', key.token(token)) == 0 then return nil end
+  forget_ended_messages(token)
+  return others_at_work(token, job) == 0 and messages_ever(token) or nil
 end
 
 local function release_token(token, job)
@@ -77,6 +85,13 @@ local function write_balance(token, balance)
   if balance.available > 0 and call('HGET', key.token(token), 'state') == 'exhausted' then
     call('HSET', key.token(token), 'state', 'active')
   end
+  index_token(token)
+end
+
+-- The backend has let a token export: what was refused before was a passing fault.
+local function note_export(token)
+  if call('HGET', key.token(token), 'state') ~= 'export_blocked' then return end
+  call('HSET', key.token(token), 'state', 'active', 'blocked', 0)
   index_token(token)
 end
 

@@ -1,0 +1,63 @@
+-- Take a job for as long as the lease lasts.
+-- One that has not begun, of a tenant that is paused, goes back into its backlog.
+-- Arguments: id, owner, lease_ms.
+-- Results: unreadable_fmt (of what only another release reads: nothing was done), claimed (absent: it is over, or another
+-- holds it, or it shall not begin now), and then
+--   record, session_record, webhook (the tenant's default)
+--   crashes, suspected_since_ms (how long ago the last of them was)
+--   taken_over: the holder before stopped in mid-step; left_behind: it let its lease run out
+
+-- Whether a process has said that it lives since it was suspected. When it last did is its "alive until" less a lease.
+local function lives_since(lease_ms)
+  return function(owner, since_ms)
+    local said = call('HGET', key.workers(), process_of(owner))
+    local until_ms = said and tonumber(string.match(said, '(%d+):'))
+    return until_ms and until_ms - lease_ms > since_ms
+  end
+end
+
+-- A job that was set aside has lost its place: it goes to the end of its session's queue, and waits to be admitted again.
+local function give_new_turn(id, found)
+  dequeue(id)
+  local nth = call('RPUSH', key.session_queue(found.session), id)
+  if nth == 1 then join_backlog(found.tenant, id, call('HGET', key.job(id), 'rank')) end
+  return {}
+end
+
+-- A job whose tenant was paused after it was let in frees its place, and what a worker that died had reserved for it: a
+-- pause may last for days. It is let in again when its tenant is resumed.
+local function put_back(id, found)
+  call('HSET', key.job(id), 'owner', '')
+  release_reservations(id, found.tenant)
+  leave_queue(found.tenant, id)
+  join_backlog(found.tenant, id, call('HGET', key.job(id), 'rank'))
+  count_backlog(found.tenant, math.huge)  -- whether it is at its cap is not asked: it does not wait for that now
+  return {}
+end
+
+operation('claim_job', function(a)
+  local found = find_claimable(a, 'session')
+  if not found then return {} end
+  local tenant = read_fields(key.tenant(found.tenant), 'webhook', 'fmt')
+  local session = found.session and read_fields(key.session(found.session), 'rec', 'fmt') or {}
+  local unreadable_fmt = unreadable_format(found.fmt, tenant.fmt, session.fmt)
+  if unreadable_fmt then return leave_to_another(a.id, unreadable_fmt) end
+  local record = key.job(a.id)
+  if call('HDEL', record, 'aside') == 1 then return give_new_turn(a.id, found) end
+  if found.left_behind then count_crash(record, found.owner) end
+  uncount_own_crash(record, a.owner)
+  uncount_crashes(record, lives_since(a.lease_ms))
+  if found.status == 'queued' and is_paused(found.tenant) then return put_back(a.id, found) end
+  local handed_back = call('HDEL', record, 'handed') == 1
+  take_lease(a.id, a.owner, now_ms + a.lease_ms)
+  return {
+    claimed = true,
+    record = found.rec,
+    session_record = session.rec,
+    webhook = tenant.webhook,
+    crashes = tonumber(call('HGET', record, 'crashes') or '0'),
+    suspected_since_ms = suspected_since_ms(record),
+    taken_over = found.left_behind or handed_back,
+    left_behind = found.left_behind,
+  }
+end)

@@ -1,0 +1,135 @@
+"""The first look after a message: what it costs Redis, and what it says that the message has cost, whoever else sends."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from core.model import session as sessions
+from core.model import transitions
+from core.model.job import Job, Sent, Stage
+from core.model.plan import Plan
+from core.store.jobs.records import Claim
+from core.store.redis.codec import pack_json
+from core.store.redis.keys import key
+from tests.scripted_backend import Answer, ScriptedBackend, said, scripted_backend
+from tests.store_fixture import Core, core
+from tests.worker_fixture import context_over, stepped
+from worker.backend import drafts
+from worker.context import WorkerContext
+from worker.jobs.execution import JobExecution
+from worker.jobs.step_result import Handover
+
+__all__ = ["core"]
+
+COST = 50
+BEFORE = {"t": [{"tt": 0, "sg": [{"st": 0, "d": 4000}]}]}
+AFTER = {"t": [{"tt": 0, "sg": [{"st": 0, "d": 2000}]}]}
+KIND = b"free-video-fast:edit"
+
+
+def balance(available: int, frozen: int) -> Answer:
+    return said({"code": 0, "data": {"available": available, "frozen": frozen, "total": available + frozen}})
+
+
+@pytest.fixture
+async def backend() -> AsyncIterator[ScriptedBackend]:
+    async with scripted_backend() as backend:
+        backend.says("state", said({"code": 0, "data": {"state": {"draft": AFTER}}}))
+        backend.says("credits", balance(450, 0))
+        yield backend
+
+
+@pytest.fixture
+async def context(core: Core, backend: ScriptedBackend, tmp_path: Path) -> AsyncIterator[WorkerContext]:
+    async with context_over(core, tmp_path, backend=backend.url) as context:
+        yield context
+
+
+async def sent(core: Core, job: Job, token_id: str, **before: int) -> Claim:
+    """Claim a job and write the intent to send its message, with what the balance said before."""
+    claim = await core.begin(job)
+    taken = transitions.token_taken(claim.job, token_id=token_id)
+    intent = Sent(
+        at_ms=core.clock.now_ms(),
+        before=drafts.fingerprint(BEFORE),
+        state=drafts.state_fingerprint({"draft": BEFORE}, uploads=0),
+        cost=COST,
+        **before,
+    )
+    return await core.write(claim, transitions.sending(taken, sent=intent))
+
+
+@asynccontextmanager
+async def listened(core: Core, context: WorkerContext) -> AsyncIterator[tuple[JobExecution, str]]:
+    """A job whose stream has closed by itself; when its message was sent nobody else used the token."""
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    assert await context.token_pool.credentials(token_id, profile="") is not None, "its secret is at hand"
+    job = await core.submit(plan=Plan(message="trim it", action="none"))
+    claim = await sent(core, job, token_id, credits_total=500, frozen=0, sends=0)
+    async with context.leases.hold(job.id, claim.owner) as lease:
+        execution = JobExecution(context, claim, lease)
+        closed = transitions.stream_closed(claim.job, now_ms=core.clock.now_ms(), spoke=True, tools_ran=True)
+        execution.job = transitions.answered(closed, reply="Done.")
+        execution.session = sessions.opened(
+            claim.session, backend_id="b1", task_id=None, user_id=None, token_id=token_id
+        )
+        execution.handover = Handover(draft_before=pack_json(BEFORE))
+        yield execution, token_id
+
+
+async def operations(core: Core) -> int:
+    """Count the operations on Redis so far."""
+    return (await core.redis.info("commandstats"))["cmdstat_fcall"]["calls"]
+
+
+async def learned(core: Core) -> dict[bytes, bytes]:
+    return await core.redis.hgetall(key("message_costs"))
+
+
+async def test_an_edit_with_nothing_frozen_is_settled_in_one_operation(core: Core, context: WorkerContext) -> None:
+    async with listened(core, context) as (execution, token_id):
+        before = await operations(core)
+        job = await stepped(execution)
+        assert await operations(core) - before == 1
+    assert (job.edited, job.credits_used, job.credits_exact) == (True, COST, True)
+    token = await core.tokens.get(token_id)
+    assert token is not None
+    assert (token.available, token.frozen, token.reserved, token.read_at_ms) == (450, 0, 0, core.clock.now_ms())
+    assert await learned(core) == {KIND: b"50"}
+    assert await core.tokens.sent_on(token_id) == {}
+
+
+async def test_who_sends_on_the_token_meanwhile_makes_the_cost_uncertain_and_teaches_nothing(
+    core: Core, context: WorkerContext
+) -> None:
+    async with listened(core, context) as (execution, token_id):
+        other = await sent(core, await core.submit(), token_id)
+        job = await stepped(execution)
+        assert list(await core.tokens.sent_on(token_id)) == [other.job.id]
+    assert (job.edited, job.credits_used, job.credits_exact) == (True, COST, False)
+    assert await learned(core) == {}
+
+
+async def test_who_has_sent_on_the_token_and_ended_meanwhile_makes_the_cost_uncertain_too(
+    core: Core, context: WorkerContext
+) -> None:
+    async with listened(core, context) as (execution, token_id):
+        await core.finish(await sent(core, await core.submit(), token_id))
+        job = await stepped(execution)
+    assert (job.edited, job.credits_exact) == (True, False)
+    assert await learned(core) == {}
+
+
+async def test_where_credits_are_frozen_it_is_asked_at_once_for_whom(
+    core: Core, context: WorkerContext, backend: ScriptedBackend
+) -> None:
+    backend.says("credits", balance(450, 50))
+    async with listened(core, context) as (execution, token_id):
+        await sent(core, await core.submit(), token_id)
+        job = await stepped(execution)
+    assert (job.stage, job.edited) == (Stage.RECOVERING, False)
+    token = await core.tokens.get(token_id)
+    assert token is not None
+    assert (token.available, token.frozen) == (450, 50)

@@ -1,0 +1,51 @@
+"""A sweep while the storage of files is away: what has a file waits for it, and stands in nobody's way."""
+
+from pathlib import Path
+
+from core.ids import new_id
+from core.model import transitions
+from core.model.job import Job, OutputFile
+from core.model.upload import Upload
+from core.store.redis.keys import key
+from core.store.redis.lists import UNREADABLE_REST_MS
+from tests.store_fixture import Core, core
+from tests.worker_fixture import context_over
+from worker.maintenance.sweeper import sweep
+
+__all__ = ["core"]
+
+
+async def with_film(core: Core) -> Job:
+    claim = await core.begin(await core.submit(retention_s=60))
+    now_ms = core.clock.now_ms()
+    film = OutputFile(path=f"outputs/{claim.job.id}.mp4", format="mp4", size_bytes=1, expires_at_ms=now_ms + 60_000)
+    return (await core.write(claim, transitions.succeeded(claim.job, now_ms=now_ms, output=film))).job
+
+
+async def test_what_has_no_file_goes_and_what_has_one_goes_once_the_storage_is_back(core: Core, tmp_path: Path):
+    await core.slots(9)
+    films = [await with_film(core) for _ in range(2)]
+    plain = await core.run(await core.submit(retention_s=60))
+    uploads = [
+        Upload(id=new_id("upl"), tenant="acme", filename="f", format="", size_bytes=1, path=path, created_at_ms=1)
+        for path in ("uploads/a", "elsewhere/b")
+    ]
+    for upload in uploads:
+        await core.uploads.keep(upload)
+    core.clock.turn(by_s=100_000)
+    for folder in ("outputs", "uploads"):
+        (tmp_path / folder).write_text("in the way of the folder")
+
+    async def left() -> list[bool]:
+        names = [key("job", job.id) for job in (*films, plain)] + [key("upload", upload.id) for upload in uploads]
+        return [bool(await core.redis.exists(name)) for name in names]
+
+    async with context_over(core, tmp_path) as context:
+        for _ in range(3):
+            await sweep(context, 0)
+        assert await left() == [True, True, False, True, False]
+        for folder in ("outputs", "uploads"):
+            (tmp_path / folder).unlink()
+        core.clock.turn(by_s=UNREADABLE_REST_MS / 1000 + 1)
+        await sweep(context, 0)
+        assert await left() == [False] * 5
