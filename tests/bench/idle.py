@@ -22,6 +22,7 @@ CORE = Goal("idle worker, share of a core", 0.5, " %")
 
 class _Asked(NamedTuple):
     commands_per_s: float
+    operations_per_s: float
     core_percent: float
 
 
@@ -34,6 +35,7 @@ async def measure() -> list[Row]:
         alone = await _asked(client, harness.world.apis[0].pid, ALONE_S)
     return [
         COMMANDS.row(with_worker.commands_per_s - alone.commands_per_s),
+        Row("operations (FCALL) among these", with_worker.operations_per_s - alone.operations_per_s, "/s"),
         CORE.row(with_worker.core_percent),
         Row("an idle API process, commands of Redis", alone.commands_per_s, "/s"),
         Row("an idle API process, share of a core", alone.core_percent, " %"),
@@ -41,14 +43,17 @@ async def measure() -> list[Row]:
 
 
 async def _asked(client: "redis.asyncio.Redis", pid: int, for_s: float) -> _Asked:
-    commands, used_s, began_s = await _commands(client), cpu_s(pid), perf_counter()
+    before, used_s, began_s = await _calls(client), cpu_s(pid), perf_counter()
     await asyncio.sleep(for_s)
     seconds, used_s = perf_counter() - began_s, cpu_s(pid) - used_s
-    return _Asked((await _commands(client) - commands) / seconds, 100 * used_s / seconds)
+    commands, operations = (now - then for now, then in zip(await _calls(client), before, strict=True))
+    return _Asked(commands / seconds, operations / seconds, 100 * used_s / seconds)
 
 
-async def _commands(client: "redis.asyncio.Redis") -> int:
-    return int((await client.info("stats"))["total_commands_processed"])
+async def _calls(client: "redis.asyncio.Redis") -> tuple[int, int]:
+    """Read how many commands Redis has run, those inside operations included, and how many operations."""
+    operations = (await client.info("commandstats")).get("cmdstat_fcall", {}).get("calls", 0)
+    return int((await client.info("stats"))["total_commands_processed"]), int(operations)
 
 
 PART = Part("idle", (COMMANDS, CORE), measure)

@@ -6,10 +6,9 @@ import math
 
 import pytest
 
-pytest.importorskip("rich")
-
 from tests.bench.goals import Direction, Goal, Part, Row, completed, missed
 from tests.bench.report import as_json, write_json
+from tests.bench.run import measured, verdict
 from tests.bench.table import goal_in_words, missed_in_words, number, show
 
 COST = Goal("a job's processor time", 12, " ms")
@@ -128,8 +127,6 @@ def part_that(measure):
     "broken", [TimeoutError("the jobs did not end"), RuntimeError("no prometheus"), OSError("gone")]
 )
 def test_a_part_that_breaks_misses_all_its_goals_and_ends_nothing_else(broken):
-    from tests.bench.run import measured
-
     async def break_down():
         raise broken
 
@@ -139,8 +136,6 @@ def test_a_part_that_breaks_misses_all_its_goals_and_ends_nothing_else(broken):
 
 
 def test_a_part_that_takes_too_long_misses_all_its_goals():
-    from tests.bench.run import measured
-
     rows = asyncio.run(measured(part_that(asyncio.Event().wait), 0.0))
     assert {row.note for row in rows} == {"not measured: no time left"}
 
@@ -149,7 +144,5 @@ def test_a_part_that_takes_too_long_misses_all_its_goals():
     ("value", "check", "code"), [(12, True, 0), (13, True, 1), (13, False, 0), (math.nan, True, 1)]
 )
 def test_only_check_ends_with_1_and_only_where_a_goal_is_missed(value, check, code, capsys):
-    from tests.bench.run import verdict
-
     assert verdict({"work": [COST.row(value)]}, check=check) == code
     assert (COST.what in capsys.readouterr().err) is bool(code)
