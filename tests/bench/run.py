@@ -1,12 +1,12 @@
 """Runs parts of the bench one after the other, whatever becomes of any of them, and says how it ended."""
 
 import asyncio
+import traceback
 from collections.abc import Sequence
 from time import perf_counter
 
 import click
 
-from sandbox.world.child_process import ChildFailed
 from tests.bench.goals import Part, Results, Row, completed, missed
 from tests.bench.table import missed_in_words
 
@@ -28,8 +28,9 @@ async def measured(part: Part, within_s: float) -> list[Row]:
             return completed(part.goals, await part.measure())
     except TimeoutError as late:
         why = str(late) or "no time left"
-    except (ChildFailed, RuntimeError, OSError) as broken:
-        why = str(broken).splitlines()[0]
+    except Exception as broken:  # noqa: BLE001 - whatever it is, the others are measured
+        click.echo(traceback.format_exc(), err=True)
+        why = (str(broken) or type(broken).__name__).splitlines()[0]
     return completed(part.goals, [], why)
 
 
