@@ -18,11 +18,21 @@ local function drop_ended_jobs(place, some)
   end
 end
 
+-- Where nobody is at work, which one command tells, the places are not looked at one by one.
+local function is_any_started(places)
+  local names = {}
+  for _, place in ipairs(places) do table.insert(names, key.jobs_at(place)) end
+  return call('EXISTS', unpack(names)) > 0
+end
+
 local function count_started_jobs(a, gauges)
-  local started = 0
+  local started, any = 0, is_any_started(a.places)
   for _, place in ipairs(a.places) do
-    drop_ended_jobs(place, a.some)
-    gauges[place] = call('ZCARD', key.jobs_at(place))
+    gauges[place] = any and call('ZCARD', key.jobs_at(place)) or 0
+    if gauges[place] > 0 then
+      drop_ended_jobs(place, a.some)
+      gauges[place] = call('ZCARD', key.jobs_at(place))
+    end
     started = started + gauges[place]
   end
   return started
