@@ -9,7 +9,9 @@ import pytest
 from core.errors import Code, Permanent, WaitReason
 from core.model import session as sessions
 from core.model import transitions
-from core.model.job import Job, MediaRef, Sent, Stage, Status
+from core.model.job import Job, MediaRef, Render, Sent, Stage, Status
+from core.security.encryption import Encryption
+from core.store.redis.keys import key
 from tests.peer_fixture import peer
 from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S
@@ -17,6 +19,7 @@ from tests.worker_fixture import context_over, in_hand
 from worker.backend.faults import BackendFault, Fault
 from worker.context import WorkerContext
 from worker.jobs.fault_handling import handle_error
+from worker.jobs.orphan_renders import follow_orphan_renders
 from worker.jobs.runner import run_job
 
 __all__ = ["core"]
@@ -237,3 +240,32 @@ async def test_an_upload_that_a_crash_left_in_doubt_stays_in_doubt_while_the_bac
     waiting = await after_a_run(core, context, job)
     assert waiting.wait is not None
     assert (waiting.stage, waiting.upload_in_doubt) == (Stage.UPLOADING, True), "or the file is brought twice"
+
+
+async def test_a_job_whose_token_no_key_opens_waits_for_the_key_and_ends_in_its_time(core, context):
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    await core.redis.hset(key("token", token_id), "secret", Encryption(["o" * 40]).lock("nmv_usr_a"))
+    job = await core.submit(timeout_s=600)
+    await core.slots(9)
+    waiting = await after_a_run(core, context, job)
+    assert (waiting.status, waiting.wait and waiting.wait.reason) == (Status.RUNNING, WaitReason.BACKEND_DOWN)
+    core.clock.turn(by_s=601)
+    ended = await after_a_run(core, context, job)
+    assert (ended.status, code_of(ended), ended.credits_used) == (Status.FAILED, Code.BACKEND_UNAVAILABLE, 0)
+
+
+async def test_a_render_whose_token_no_key_opens_is_followed_after_its_jobs_end(core, context):
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    job = await core.submit(timeout_s=600)
+    claim = await core.begin(job)
+    started = transitions.token_taken(claim.job, token_id=token_id)
+    render = Render(id="render_1", attempt=1, started_at_ms=core.clock.now_ms(), asked=True)
+    await core.write(claim, transitions.moved(started, Stage.RENDERING, edited=True, render=render))
+    await core.redis.hset(key("token", token_id), "secret", Encryption(["o" * 40]).lock("nmv_usr_a"))
+    core.clock.turn(by_s=601)
+    ended = await after_a_run(core, context, job)
+    assert (ended.status, code_of(ended)) == (Status.FAILED, Code.DEADLINE_EXCEEDED)
+    assert [orphan.id for orphan in await context.orphan_renders.due()] == ["render_1"]
+    await follow_orphan_renders(context)
+    core.clock.turn(by_s=7200)
+    assert [orphan.id for orphan in await context.orphan_renders.due()] == ["render_1"], "it is not forgotten"

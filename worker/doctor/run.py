@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from core.clock import Clock, rfc3339
 from core.errors import Temporary
-from core.security.encryption import Encryption, Undecryptable
+from core.security.encryption import Encryption
 from core.settings import Settings
 from core.store.redis.client import STORE_ERROR, Store, connect
 from core.store.tokens.anonymous_identity import AnonymousIdentities
@@ -110,7 +110,7 @@ async def _credentials(context: _DoctorContext, found: _Findings) -> list[Creden
     try:
         token_id = await source.get_present_token(profile=settings.default_profile)
         credentials = await context.token_pool.credentials(token_id, profile=settings.default_profile)
-    except (BackendFault, Temporary, Undecryptable, STORE_ERROR) as why:
+    except (BackendFault, Temporary, STORE_ERROR) as why:
         came = str(why.fault) if isinstance(why, BackendFault) else type(why).__name__
         found.findings.append(Finding("backend", "anonymous token", Verdict.BAD, expected, came))
         return []

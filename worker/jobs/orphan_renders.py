@@ -95,10 +95,12 @@ async def _may_still_be_wanted(context: WorkerContext, job_id: str) -> bool:
 
 async def _take_back(context: WorkerContext, orphan: OrphanRender) -> CancelOutcome:
     """Cancel a render of an ended job, and say what became of it; without its token nobody can say any more."""
-    credentials = await context.token_pool.credentials(orphan.token_id, profile=orphan.profile, job_id=orphan.job_id)
-    if credentials is None:
-        return CancelOutcome.OVER
     try:
+        credentials = await context.token_pool.credentials(
+            orphan.token_id, profile=orphan.profile, job_id=orphan.job_id
+        )
+        if credentials is None:
+            return CancelOutcome.OVER
         status = await _cancel_or_look(context.backend, credentials, orphan.ids)
     except BackendFault as fault:
         return CancelOutcome.GOES_ON if fault.fault in PASSING else CancelOutcome.OVER

@@ -12,10 +12,12 @@ from urllib.parse import quote
 
 from core.clock import Clock
 from core.errors import Code, Permanent, Temporary
+from core.logs import get_logger
 from core.model.job import Job
 from core.model.message_cost import cost_to_reserve, exceeds_limit, message_kind
 from core.model.session import Session, is_bound
 from core.model.token import Scope, SentMessage, Token, TokenState, Use
+from core.security.encryption import Undecryptable
 from core.store.tokens.anonymous_identity import AnonymousIdentities
 from core.store.tokens.tokens import OverBudget, Serving, Tokens
 from worker.backend.client import Backend, Credentials
@@ -38,8 +40,12 @@ from worker.tokens.availability import (
     with_unread_balance,
 )
 
+log = get_logger(__name__)
+
 #: sessions may still name an expired anonymous token for so long
 _ANONYMOUS_KEPT_MS = 24 * 3600 * 1000
+#: a job whose token cannot be opened here is looked at again so soon
+_KEYS_S = 15.0
 
 
 class TokenCheck(Enum):
@@ -102,8 +108,16 @@ class TokenPool:
     async def credentials(
         self, token_id: str, *, profile: str, traceparent: str | None = None, job_id: str = ""
     ) -> Credentials | None:
-        """Open a token for calls, a job's or (without `job_id`) nobody's. None: an operator removed it."""
-        secret = await self._tokens.secret_of(token_id)
+        """Open a token for calls, a job's or (without `job_id`) nobody's. None: an operator removed it.
+
+        Raises BackendFault(HELD_BACK) where this process's secret keys do not open it: another's may, or ours when the
+        operator has given the missing one back.
+        """
+        try:
+            secret = await self._tokens.secret_of(token_id)
+        except Undecryptable as why:
+            log.warning("a token cannot be opened: is a key missing in REELGATE_SECRET_KEYS?", token_id=token_id)
+            raise BackendFault(Fault.HELD_BACK, call="token", retry_after_s=_KEYS_S, detail=str(why)) from None
         if secret is None:
             return None
         return Credentials(token=secret, profile=profile, traceparent=traceparent, job_id=job_id)
@@ -368,8 +382,8 @@ class TokenPool:
         """Read some balances of the tokens that serve a tenant: of all where they are few, else the oldest first."""
         serving = await self._tokens.serving(tenant, most=BALANCES_READ_ANEW)
         for token in to_read_anew(serving.tokens, self._dice, now_ms=self._clock.now_ms()):
-            if credentials := await self.credentials(token.id, profile=profile):
-                with suppress(BackendFault):
+            with suppress(BackendFault):
+                if credentials := await self.credentials(token.id, profile=profile):
                     await self.read_balance(credentials, token.id)
 
     async def registration_hint(self, job: Job, session: Session) -> str | None:
