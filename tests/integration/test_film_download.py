@@ -116,6 +116,14 @@ async def test_a_film_is_fetched_again_once_the_storage_takes_it(core, context, 
         assert (job.status, await stored(context, job)) == (Status.SUCCEEDED, movie)
 
 
+async def test_who_cancels_while_the_storage_is_away_does_not_wait_for_it(core, context, backend, movie, tmp_path):
+    backend.says("/o.mp4", film(movie))
+    (tmp_path / "outputs").write_text("in the way of the folder")
+    async with rendered(core, context, backend.url + "/o.mp4") as execution:
+        execution.job = transitions.cancel_asked(await stepped(execution), now_ms=core.clock.now_ms())
+        assert (await stepped(execution)).status is Status.CANCELED
+
+
 async def test_each_wait_for_the_storage_is_longer_than_the_last_one(core, context, backend, movie, tmp_path):
     backend.says("/o.mp4", film(movie))
     (tmp_path / "outputs").write_text("in the way of the folder")

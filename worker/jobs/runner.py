@@ -20,7 +20,7 @@ from worker.jobs.deadline import code_of_late, require_time, verdict_in_s
 from worker.jobs.execution import CancelAsked, JobExecution
 from worker.jobs.fault_handling import handle_error
 from worker.jobs.retry_policy import grown_s
-from worker.jobs.step_result import Handover, StepResult
+from worker.jobs.step_result import StepResult
 from worker.jobs.steps import step_of
 from worker.jobs.wait_or_fail import fail
 from worker.leases import Lease
@@ -87,7 +87,7 @@ async def _next_result(execution: JobExecution) -> StepResult | None:
         return None
     except StorageDown as away:
         log.warning("the storage does not answer, or is full", stage=str(execution.job.stage), error=str(away))
-        return _after_storage(execution)
+        return await _without_storage(execution)
     except (LeaseLost, Unreadable):
         raise
     except Exception:
@@ -95,11 +95,16 @@ async def _next_result(execution: JobExecution) -> StepResult | None:
         return await fail(execution, Permanent(Code.INTERNAL), execution.job)
 
 
-def _after_storage(execution: JobExecution) -> StepResult:
-    """Do the step again, as long as the job has time: what was paid for is not given up because a disk is full."""
+async def _without_storage(execution: JobExecution) -> StepResult:
+    """Do the step again, as long as the job has time: what was paid for is not given up because a disk is full.
+
+    Who has canceled the job does not wait for its film.
+    """
     job = execution.job
+    if job.status is Status.CANCELING:
+        return await fail(execution, Permanent(Code.RENDER_FAILED), job)
     pause_s = grown_s(execution.context.settings.backoff_s, job.tries.get(_STORAGE, 0))
-    return StepResult(transitions.trying_again(job, after=_STORAGE), park_s=pause_s, handover=Handover())
+    return StepResult(transitions.trying_again(job, after=_STORAGE), park_s=pause_s)
 
 
 def _require_session(execution: JobExecution) -> None:

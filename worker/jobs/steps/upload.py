@@ -147,15 +147,15 @@ async def _send_stored(execution: JobExecution, media: MediaRef) -> UploadAnswer
 async def _send_file(execution: JobExecution, name: str, path: str) -> UploadAnswer:
     try:
         file = await execution.context.storage.read(path)
-    except FileMissing:
+        return await execution.context.backend.upload_file(
+            await execution.credentials(),
+            session_id=execution.backend_session(),
+            filename=name,
+            size_bytes=file.size_bytes,
+            chunks=file.chunks,
+        )
+    except FileMissing:  # also where it goes in the middle
         raise Permanent(Code.MEDIA_UNREACHABLE, f"The file {name} is no longer in our storage.") from None
-    return await execution.context.backend.upload_file(
-        await execution.credentials(),
-        session_id=execution.backend_session(),
-        filename=name,
-        size_bytes=file.size_bytes,
-        chunks=file.chunks,
-    )
 
 
 async def _send_url(execution: JobExecution, url: str) -> UploadAnswer:

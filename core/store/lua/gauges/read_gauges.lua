@@ -28,11 +28,8 @@ end
 local function count_started_jobs(a, gauges)
   local started, any = 0, is_any_started(a.places)
   for _, place in ipairs(a.places) do
+    if any then drop_ended_jobs(place, a.some) end
     gauges[place] = any and call('ZCARD', key.jobs_at(place)) or 0
-    if gauges[place] > 0 then
-      drop_ended_jobs(place, a.some)
-      gauges[place] = call('ZCARD', key.jobs_at(place))
-    end
     started = started + gauges[place]
   end
   return started
