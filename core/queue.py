@@ -7,6 +7,10 @@ pick-up asks Redis six times for each id, one id after the other; here one opera
 A worker that has room does not ask again and again: it blocks on a list to which the operations push a token where
 something becomes due soon. A token that is lost costs a look a second later; what is due later is known from the last
 look. A full worker takes no token, and gives back one that came too late.
+
+What somebody waits for comes first: new jobs, first callbacks, cancels. What wakes from sleep is a look; how many of these
+are begun at once goes by how late the event loop is (`core.looks`), so that they wait in Redis, and not in this process
+among all the rest.
 """
 
 import asyncio
@@ -20,6 +24,7 @@ from arq.connections import ArqRedis
 from arq.worker import Worker, func
 
 from core.logs import get_logger
+from core.looks import Looks
 from core.store.redis.client import STORE_ERROR, Redis, Store
 from core.store.redis.functions import IDLE_POLL_MS
 from core.store.redis.keys import key
@@ -29,6 +34,8 @@ log = get_logger(__name__)
 
 #: ids picked up by one call, so that Redis is never held up for long
 _AT_ONCE = 256
+#: how often it is seen how late the event loop is, while looks run
+_WATCH_EVERY_S = 0.025
 #: the pause between two looks for work while Redis is away
 _AWAY_S = 0.2
 
@@ -36,7 +43,9 @@ Run = Callable[[str], Awaitable[None]]
 
 
 class _Due(NamedTuple):
-    ids: tuple[str, ...] = ()
+    ahead: tuple[str, ...] = ()
+    looks: tuple[str, ...] = ()
+    more_looks: bool = False
     next_in_ms: int = IDLE_POLL_MS
 
 
@@ -52,6 +61,16 @@ class LeasedWorker(Worker):
         self._woken = asyncio.Event()
         self._may_take = asyncio.Event()
         self._may_take.set()
+        #: places for what goes ahead, as many as this process can do justice to; looks may have all others
+        self._places = self.max_jobs
+        self._looks = Looks(self.max_jobs)
+        #: looks run, or more are due: it is watched how late the loop is
+        self._watch: asyncio.TimerHandle | None = None
+
+    def offer(self, places: int) -> None:
+        """Take up what is new into so many places from now on; more than there are is all."""
+        self._places = min(places, self.max_jobs)
+        self._let_take()
 
     async def main(self) -> None:
         """Work for ever."""
@@ -69,10 +88,12 @@ class LeasedWorker(Worker):
         """Take what is due, then wait until something is, but never less than the shortest pause between two looks."""
         self._woken.clear()
         wait_s = IDLE_POLL_MS / 1000
-        if self._has_room:
-            due = await self._poll(min(self.max_jobs - self.job_counter, _AT_ONCE))
-            for item_id in due.ids:
+        if self.allow_pick_jobs and self.job_counter < self.max_jobs:
+            due = await self._poll()
+            for item_id in due.ahead:
                 await self._start(item_id)
+            for item_id in due.looks:
+                await self._start_look(item_id)
             wait_s = min(wait_s, due.next_in_ms / 1000)
         await self.heart_beat()
         looked_s = self.loop.time()
@@ -81,13 +102,27 @@ class LeasedWorker(Worker):
                 await self._woken.wait()
         await asyncio.sleep(looked_s + self.poll_delay_s - self.loop.time())
 
-    async def _poll(self, most: int) -> _Due:
+    async def _poll(self) -> _Due:
         """Take what is due. Where the answer is lost, the ids are due again one lease later."""
-        return await self._store.run("poll_queue", {"lease_ms": self._lease_ms, "most": most}, _Due)
+        most = min(self.max_jobs - self.job_counter, _AT_ONCE)
+        most_ahead = min(most, max(0, self._places - self.job_counter))
+        most_looks = min(most, self._looks.room(now_s=self.loop.time()))
+        limits = {"most": most, "most_ahead": most_ahead, "most_looks": most_looks}
+        kept = {"kept_looks": self._looks.kept_of(most), "lease_ms": self._lease_ms}
+        due = await self._store.run("poll_queue", limits | kept, _Due)
+        if most_looks:
+            self._looks.more_due = due.more_looks
+        return due
 
     @property
     def _has_room(self) -> bool:
-        return bool(self.allow_pick_jobs) and self.job_counter < self.max_jobs
+        return bool(self.allow_pick_jobs) and self.job_counter < self._places
+
+    def _let_take(self) -> None:
+        """Listen for tokens again, where there was no room for what they stand for."""
+        if self._has_room and not self._may_take.is_set():
+            self._may_take.set()
+            self._woken.set()
 
     async def _listen(self) -> None:
         """Wait for tokens for ever, as long as there is room."""
@@ -115,6 +150,27 @@ class LeasedWorker(Worker):
         task = self.tasks[item_id] = self.loop.create_task(self._run(run, item_id))
         task.add_done_callback(partial(self._ended, item_id))
 
+    async def _start_look(self, item_id: str) -> None:
+        self._looks.begin(item_id, now_s=self.loop.time())
+        if self._watch is None:
+            self._watch_lateness()
+        await self._start(item_id)
+
+    def _watch_lateness(self) -> None:
+        due_s = self.loop.time() + _WATCH_EVERY_S
+        self._watch = self.loop.call_at(due_s, self._note_lateness, due_s)
+
+    def _note_lateness(self, due_s: float) -> None:
+        self._looks.note_lateness(self.loop.time() - due_s)
+        self._ask_for_looks()
+        self._watch = None
+        if self._looks.running or self._looks.more_due:
+            self._watch_lateness()
+
+    def _ask_for_looks(self) -> None:
+        if self._looks.is_worth_asking(now_s=self.loop.time()):
+            self._woken.set()
+
     async def _run(self, run: Run, item_id: str) -> None:
         try:
             await run(item_id)
@@ -124,9 +180,9 @@ class LeasedWorker(Worker):
     def _ended(self, item_id: str, task: asyncio.Task[None]) -> None:
         self.jobs_complete += 1
         self._release_sem_dec_counter_on_complete()
-        if self._has_room and not self._may_take.is_set():
-            self._may_take.set()
-            self._woken.set()
+        self._let_take()
+        self._looks.end(item_id)
+        self._ask_for_looks()
         if self.tasks.get(item_id) is task:
             del self.tasks[item_id]
 
