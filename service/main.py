@@ -21,6 +21,7 @@ from uvicorn.config import LoopFactoryType
 from core.errors import StartRefused
 from core.logs import get_logger, say_ready
 from core.process.command import ProcessCommand, load_process_settings
+from core.process.garbage import collect_rarely
 from core.process.pages import CannotListen, metrics_page, serve_pages
 from core.store.redis.client import STORE_DOWN, why_away
 from service.app import build_app
@@ -193,6 +194,7 @@ def api(host: str, port: int, metrics_port: int | None) -> None:
     metrics_at = (host, metrics_port) if metrics_port is not None else None
     server = _Server(config, context=context, address=address, metrics_at=metrics_at)
     _exit_zero_on_signals()
+    collect_rarely()
     try:
         server.run(sockets=[listener])
     except CannotListen as taken:

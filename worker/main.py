@@ -18,6 +18,7 @@ from core.errors import StartRefused
 from core.logs import bind, get_logger, say_ready
 from core.process.background import Background
 from core.process.command import ProcessCommand, load_process_settings
+from core.process.garbage import collect_rarely
 from core.process.loop_watch import watch_loop
 from core.process.pages import CannotListen, serve_pages
 from core.process.readiness import Readiness
@@ -52,6 +53,7 @@ _DELIVERY_PLACES = 512
 def worker(host: str, metrics_port: int) -> None:
     """Run jobs and send callbacks until SIGTERM."""
     settings = load_process_settings()
+    collect_rarely()
     try:
         uvloop.run(serve(settings, host=host, metrics_port=metrics_port))
     except (StartRefused, CannotListen) as refused:
