@@ -7,10 +7,9 @@ from functools import partial
 from core.looks import LEAST
 from core.model import transitions
 from core.model.job import Job
-from core.queue import LeasedWorker
 from core.store.redis.functions import IDLE_POLL_MS
 from core.store.redis.keys import key
-from tests.integration.test_store_queue import all_ended, house, submit, to_its_end, working
+from tests.integration.test_store_queue import all_ended, house, submit, take, to_its_end, working
 from tests.store_fixture import Core
 from tests.until import PATIENCE_S, until
 
@@ -93,27 +92,27 @@ async def test_a_worker_that_stops_gives_a_token_back_once(redis_url: str) -> No
             await all_ended(core, [job])
 
 
-async def holding(worker: LeasedWorker, number: int) -> None:
-    """Wait until a worker has so many in hand."""
-
-    async def look() -> bool:
-        return worker.job_counter == number
-
-    await until(look, within_s=PATIENCE_S)
-
-
 async def test_a_worker_that_offers_fewer_places_takes_up_no_more_until_it_offers_them_again(redis_url: str) -> None:
-    let_go = asyncio.Event()
-    async with house(redis_url) as core, working(core, partial(held, until_set=let_go)) as worker:
+    let_go, begun = asyncio.Event(), set[str]()
+
+    async def run(core: Core, job_id: str) -> None:
+        if await take(core, job_id):
+            begun.add(job_id)
+            await let_go.wait()
+
+    async def as_many(number: int) -> bool:
+        return len(begun) == number
+
+    async with house(redis_url) as core, working(core, run) as worker:
         worker.offer(1)
         await submit(core, 3)
-        await holding(worker, 1)
+        await until(partial(as_many, 1), within_s=PATIENCE_S)
         async with working(core, to_its_end):
             await all_ended(core, await submit(core, 1))
-        assert worker.job_counter == 1
+        assert len(begun) == 1
         worker.offer(4)
         await submit(core, 2)
-        await holding(worker, 3)
+        await until(partial(as_many, 3), within_s=PATIENCE_S)
         let_go.set()
 
 

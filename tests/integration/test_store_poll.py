@@ -142,3 +142,25 @@ async def test_what_was_handed_out_is_due_again_when_nobody_claims_it(core: Core
     assert (await poll(core)).ahead == (job.id,)
     assert await poll(core) == Due(next_in_ms=12_000)
     assert await core.redis.zscore(key("arq_queue"), job.id) == core.clock.now_ms() + 12_000
+
+
+async def test_the_token_names_what_goes_ahead(core: Core) -> None:
+    [job] = await admitted(core, 1)
+    assert await core.redis.lrange(key("wakeup"), 0, -1) == [job.id.encode()]
+
+
+async def test_whoever_comes_for_a_job_by_name_gets_it_when_it_is_due_and_not_while_it_sleeps(core: Core) -> None:
+    [job] = await admitted(core, 1)
+    claim = await core.jobs.claim(job.id, owner="w1:1", only_if_due=True)
+    assert claim
+    await core.write(claim, claim.job, park_until_ms=core.clock.now_ms() + 1000)
+    assert await core.jobs.claim(job.id, owner="w1:2", only_if_due=True) is None
+    core.clock.turn(by_s=1)
+    assert await core.jobs.claim(job.id, owner="w1:3", only_if_due=True)
+
+
+async def test_whoever_comes_by_name_and_whoever_was_handed_it_are_told_apart(core: Core) -> None:
+    [job] = await admitted(core, 1)
+    assert (await poll(core)).ahead == (job.id,)
+    assert await core.jobs.claim(job.id, owner="w1:1", only_if_due=True)
+    assert await core.jobs.claim(job.id, owner="w2:1") is None

@@ -1,6 +1,6 @@
 -- Take a job for as long as the lease lasts.
 -- One that has not begun, of a tenant that is paused, goes back into its backlog.
--- Arguments: id, owner, lease_ms.
+-- Arguments: id, owner, lease_ms, only_if_due (it was named by a token, which may be old).
 -- Results: unreadable_fmt (of what only another release reads: nothing was done), claimed (absent: it is over, or another
 -- holds it, or it shall not begin now), and then
 --   record, session_record, webhook (the tenant's default)
@@ -37,7 +37,7 @@ end
 
 operation('claim_job', function(a)
   local found = find_claimable(a, 'session')
-  if not found then return {} end
+  if not found or (a.only_if_due and not is_its_time(a.id)) then return {} end
   local tenant = read_fields(key.tenant(found.tenant), 'webhook', 'fmt')
   local session = found.session and read_fields(key.session(found.session), 'rec', 'fmt') or {}
   local unreadable_fmt = unreadable_format(found.fmt, tenant.fmt, session.fmt)

@@ -12,9 +12,9 @@ local function record_key(id)
 end
 
 -- Wake one of the workers that wait for work. One token is enough: whoever takes it looks at all that is due, and wakes
--- the next one where something is left.
-local function wake_worker()
-  if call('LLEN', key.wakeup()) == 0 then call('RPUSH', key.wakeup(), 1) end
+-- the next one where something is left. A job that it names is begun at once, beside the look.
+local function wake_worker(id)
+  if call('LLEN', key.wakeup()) == 0 then call('RPUSH', key.wakeup(), id or 1) end
 end
 
 local function enter_queue(id, score)
@@ -30,7 +30,7 @@ end
 
 local function enqueue_ahead(id)
   enter_queue(id, now_ms - AHEAD_MS)
-  wake_worker()
+  wake_worker(id)
 end
 
 -- Wake what sleeps in the queue.
