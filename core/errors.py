@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class StartRefused(Exception):  # noqa: N818 - it says what happened
-    """A process may not serve this Redis, and ends at its start. The words are a sentence for the operator."""
+    """A process may not serve this Redis, or has no storage, and ends at its start. The words are for the operator."""
 
 
 class Code(StrEnum):

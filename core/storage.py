@@ -12,6 +12,8 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, S3Store
 
+from core.errors import StartRefused
+
 #: read and written in pieces of this size
 CHUNK_BYTES = 1 << 20
 #: S3 takes parts of at least 5 MiB
@@ -41,13 +43,25 @@ class Storage:
     """Write, read and delete files by a key such as ``uploads/upl_….mp4``."""
 
     def __init__(self, where: str, *, opened: bool = True) -> None:
-        """Open it now, so that a process hears at its start of one that it cannot have; or when it is first needed."""
+        """Open it now, so that a process hears at its start of one that it cannot have; or when it is first needed.
+
+        Raises StartRefused.
+        """
         self._where = where
         if opened:
             _ = self._files
 
     @cached_property
     def _files(self) -> LocalStore | S3Store:
+        """Open it. Raises StartRefused."""
+        try:
+            return self._opened()
+        except OSError as error:
+            raise StartRefused(f"REELGATE_STORAGE: {error.filename or self._where}: {error.strerror}.") from None
+        except (BaseError, ValueError) as error:
+            raise StartRefused(f"REELGATE_STORAGE cannot be used ({type(error).__name__}).") from None
+
+    def _opened(self) -> LocalStore | S3Store:
         if self._where.startswith("s3://"):
             return S3Store.from_url(self._where)
         Path(self._where).mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from core.clock import Clock
 from core.errors import StartRefused
 from core.security.encryption import Encryption
 from core.settings import Settings, load_settings
-from core.store.redis.client import STORE_DOWN, STORE_ERROR, STORE_FULL, Store, connect, why_away
+from core.store.redis.client import STORE_DOWN, STORE_FULL, Store, connect, why_away
 from core.store.secret_keys.rewrap import SecretRewrap
 from core.store.start_check import check_start
 from core.store.tenants.api_keys import ApiKeys
@@ -83,8 +83,6 @@ def store_errors_in_words() -> Iterator[None]:
         raise click.ClickException("Redis is full: give it more memory, or delete something.") from None
     except STORE_DOWN as away:
         raise click.ClickException(why_away(away)) from None
-    except STORE_ERROR as refused:
-        raise click.ClickException(f"REDIS_URL names no Redis that can be used: {refused}.") from None
     except StartRefused as refused:
         raise click.ClickException(str(refused)) from None
 
