@@ -185,7 +185,10 @@ def api(host: str, port: int, metrics_port: int | None) -> None:
     """Serve the HTTP API."""
     settings = load_process_settings()
     listener = _bind(host, port)
-    context = open_context(settings)
+    try:
+        context = open_context(settings)
+    except StartRefused as refused:
+        raise click.ClickException(str(refused)) from None
     app = build_app(context, metrics=metrics_port is None, docs_script=find_script())
     config = uvicorn_config(app, keep_alive_s=settings.keep_alive_s)
     where = f"[{host}]" if ":" in host else host
