@@ -236,7 +236,8 @@ class Store:
         wrote is not with so many `replicas`.
         """
         try:
-            packed = msgspec.msgpack.encode({**arguments, "fmt": self.fmt})
+            told = {name: value for name, value in arguments.items() if value is not None}
+            packed = msgspec.msgpack.encode(told | {"fmt": self.fmt})
             answer = await self._functions.call(operation, packed, replicas=replicas)
         except ResponseError as refusal:
             if str(refusal).startswith(_PASSING):

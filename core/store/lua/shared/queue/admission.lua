@@ -3,7 +3,9 @@
 
 -- A tenant that stands in the ring keeps the turn that it has.
 local function join_ring(tenant)
-  call('ZADD', key.tenant_ring(), 'NX', call('INCR', key.tenant_turn()), tenant)
+  asked.waiting = true
+  if call('ZSCORE', key.tenant_ring(), tenant) then return end
+  call('ZADD', key.tenant_ring(), call('INCR', key.tenant_turn()), tenant)
 end
 
 local function join_ring_if_backlog(tenant)
@@ -38,9 +40,9 @@ local function capacity()
   return slots, living
 end
 
--- Where no tenant waits, which one command tells, nobody has to know how many there is room for.
+-- Where no tenant waits, which one command tells, nobody has to know how many there is room for. asked.waiting: one does.
 local function room_for(most)
-  if call('EXISTS', key.tenant_ring()) == 0 then return 0 end
+  if not asked.waiting and call('EXISTS', key.tenant_ring()) == 0 then return 0 end
   return math.min(most, (capacity()) - call('ZCARD', key.admitted()))
 end
 
