@@ -432,7 +432,7 @@ async def test_a_broken_record_counts_no_crash_and_holds_no_place(core: Core):
         await core.slots(1)
         assert await core.jobs.claim(bad.id, owner=f"w{n}:3") is None
         assert await core.admitted() == []
-    assert await core.redis.hmget(key("job", bad.id), "crashes", "owner") == [b"0", b""]
+    assert await core.jobs.holder(bad.id) == ("", None, 0)
     assert not await core.redis.exists(key("leases"))
 
 
