@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
 class Clock:
@@ -38,6 +39,7 @@ def stopwatch_s() -> float:
     return time.perf_counter()
 
 
+@lru_cache(maxsize=1024)  # a job tells its times again in each answer, event and callback
 def rfc3339(at_ms: int) -> str:
     """Write a time as callers read it: ``2026-11-20T22:59:44.120Z``."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class StartRefused(Exception):  # noqa: N818 - it says what happened
-    """A process may not serve this Redis, and ends at its start. The words are a sentence for the operator."""
+    """A process may not serve this Redis, or has no storage, and ends at its start. The words are for the operator."""
 
 
 class Code(StrEnum):
@@ -157,7 +157,8 @@ MEANINGS: dict[Code, Meaning] = {
         "Something went wrong on our side.",
         True,
         "Replay the job; report its id if it happens again.",
-        "An error that nobody expected. `credits_used` says what is known to have been charged.",
+        "An error that nobody expected, and that came again when it was tried again; or our storage stayed away. "
+        "`credits_used` says what is known to have been charged.",
     ),
 }
 

@@ -40,8 +40,12 @@ _COMMON: list[Processor] = [
 
 #: binds fields to all lines of the running task, and to those of tasks that it starts
 bind = structlog.contextvars.bind_contextvars
-#: the same for the length of a block
-bound = structlog.contextvars.bound_contextvars
+
+
+def bind_anew(**fields: Any) -> None:
+    """Bind fields in the place of all that were bound, as a request does, whose task may come from the one before it."""
+    structlog.contextvars.clear_contextvars()
+    bind(**fields)
 
 
 def get_logger(name: str) -> BoundLogger:

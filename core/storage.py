@@ -1,7 +1,8 @@
 """File storage: uploads and finished videos, in a local folder or in S3. Nothing is ever held in memory whole."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -11,10 +12,14 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, S3Store
 
+from core.errors import StartRefused
+
 #: read and written in pieces of this size
 CHUNK_BYTES = 1 << 20
 #: S3 takes parts of at least 5 MiB
 PART_BYTES = 8 << 20
+#: so many at most write one file at once, or have died while they did
+_WRITERS_AT_ONCE = 9
 
 
 class FileMissing(Exception):  # noqa: N818 - says what is wrong
@@ -23,17 +28,6 @@ class FileMissing(Exception):  # noqa: N818 - says what is wrong
 
 class StorageDown(Exception):  # noqa: N818 - says what is wrong
     """The storage does not answer, or takes no more; the same may work later."""
-
-
-@contextmanager
-def _in_our_words(path: str) -> Iterator[None]:
-    """Raises FileMissing, or StorageDown without the library's words, which hold addresses and paths."""
-    try:
-        yield
-    except (NotFoundError, FileNotFoundError):
-        raise FileMissing(path) from None
-    except (BaseError, OSError) as error:
-        raise StorageDown(type(error).__name__) from None
 
 
 class Slice(NamedTuple):
@@ -49,31 +43,62 @@ class Storage:
     """Write, read and delete files by a key such as ``uploads/upl_….mp4``."""
 
     def __init__(self, where: str, *, opened: bool = True) -> None:
-        """Open it now, so that a process hears at its start of one that it cannot have; or when it is first needed."""
+        """Open it now, so that a process hears at its start of one that it cannot have; or when it is first needed.
+
+        Raises StartRefused.
+        """
         self._where = where
+        #: None: it is in S3
+        self._folder = None if where.startswith("s3://") else Path(where).resolve()
         if opened:
             _ = self._files
 
     @cached_property
     def _files(self) -> LocalStore | S3Store:
-        if self._where.startswith("s3://"):
+        """Open it. Raises StartRefused."""
+        try:
+            return self._opened()
+        except OSError as error:
+            raise StartRefused(f"REELGATE_STORAGE: {error.filename or self._where}: {error.strerror}.") from None
+        except (BaseError, ValueError) as error:
+            raise StartRefused(f"REELGATE_STORAGE cannot be used ({type(error).__name__}).") from None
+
+    def _opened(self) -> LocalStore | S3Store:
+        if self._folder is None:
             return S3Store.from_url(self._where)
-        Path(self._where).mkdir(parents=True, exist_ok=True)
-        return LocalStore(Path(self._where).resolve(), mkdir=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return LocalStore(self._folder, mkdir=True)
+
+    @asynccontextmanager
+    async def _in_our_words(self, path: str) -> AsyncIterator[None]:
+        """Raises FileMissing, or StorageDown without the library's words, which hold addresses and paths."""
+        try:
+            yield
+        except (NotFoundError, FileNotFoundError):
+            await self._require_folder()
+            raise FileMissing(path) from None
+        except (BaseError, OSError) as error:
+            raise StorageDown(type(error).__name__) from None
+
+    async def _require_folder(self) -> None:
+        """Raise StorageDown where the whole folder is gone: what is missing with it may come back with it."""
+        if self._folder and not await asyncio.to_thread(self._folder.is_dir):
+            raise StorageDown("its folder is gone") from None
 
     async def write(self, path: str, chunks: AsyncIterable[bytes]) -> int:
-        """Write a file as its chunks come, and return its size. If they stop with an error nothing is left.
+        """Write a file as its chunks come, and return its size. If they stop with an error nothing is left of it.
 
-        Raises StorageDown.
+        What another one has written there stays until it is replaced whole. Raises StorageDown.
         """
+        await self._require_folder()
         size_bytes = 0
         writer = obstore.open_writer_async(self._files, path, buffer_size=PART_BYTES)
         try:
             async for chunk in chunks:
                 size_bytes += len(chunk)
-                with _in_our_words(path):
+                async with self._in_our_words(path):
                     await writer.write(chunk)
-            with _in_our_words(path):
+            async with self._in_our_words(path):
                 await writer.close()
         except BaseException:
             await self._abandon(writer, path)
@@ -81,13 +106,26 @@ class Storage:
         return size_bytes
 
     async def _abandon(self, writer: "obstore.AsyncWritableFile", path: str) -> None:
-        """Leave nothing of it, as far as the storage lets us; what stopped it is told in any case."""
+        """Leave nothing of it, as far as the storage lets us; what stopped it is told in any case.
+
+        A folder forgets what is not closed. S3 keeps its parts, unseen and at a price, until it is; so it is closed there
+        and deleted, unless another one has written the file meanwhile, as the next holder of a job does.
+        """
+        if self._folder or writer.closed():
+            return
         with suppress(StorageDown, FileMissing):
-            if not writer.closed():
-                with _in_our_words(path):
+            if not await self._has(path):
+                async with self._in_our_words(path):
                     await writer.close()
-        with suppress(StorageDown):
-            await self.delete(path)
+                await self.delete(path)
+
+    async def _has(self, path: str) -> bool:
+        """Tell whether there is such a file. Raises StorageDown."""
+        try:
+            await self.size_bytes(path)
+        except FileMissing:
+            return False
+        return True
 
     async def put_url(self, path: str, *, for_s: int) -> str | None:
         """Sign a URL to which anybody may PUT this file for so long. None: a folder has none."""
@@ -97,7 +135,7 @@ class Storage:
 
     async def size_bytes(self, path: str) -> int:
         """Measure a file. Raises FileMissing, StorageDown."""
-        with _in_our_words(path):
+        async with self._in_our_words(path):
             return (await obstore.head_async(self._files, path))["size"]
 
     async def read(self, path: str, *, start: int = 0, end: int | None = None) -> Slice:
@@ -109,7 +147,7 @@ class Storage:
     async def _chunks(self, path: str, start: int, end: int) -> AsyncIterator[bytes]:
         while start < end:
             upto = min(start + CHUNK_BYTES, end)
-            with _in_our_words(path):
+            async with self._in_our_words(path):
                 piece = await obstore.get_range_async(self._files, path, start=start, end=upto)
             yield bytes(piece)
             start = upto
@@ -123,6 +161,16 @@ class Storage:
         return await self.piece(path, 0, size_bytes)
 
     async def delete(self, path: str) -> None:
-        """Delete a file; one that is not there is fine. Raises StorageDown."""
-        with suppress(FileMissing), _in_our_words(path):
-            await obstore.delete_async(self._files, path)
+        """Delete a file, and what is left of writers that died; one that is not there is fine. Raises StorageDown."""
+        with suppress(FileMissing):
+            async with self._in_our_words(path):
+                await obstore.delete_async(self._files, path)
+        if self._folder:
+            async with self._in_our_words(path):
+                await asyncio.to_thread(_delete_parts, self._folder / path)
+
+
+def _delete_parts(file: Path) -> None:
+    """Delete what stands beside a file that was being written: ``a.mp4#1``, and of several at once ``a.mp4#2``."""
+    for number in range(1, _WRITERS_AT_ONCE + 1):
+        file.with_name(f"{file.name}#{number}").unlink(missing_ok=True)

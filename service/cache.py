@@ -4,10 +4,11 @@ The accept script checks that both still hold, so only submits may use it: a rea
 after the key was revoked.
 """
 
+import hashlib
+import secrets
 from typing import Any
 
 from core.clock import Clock
-from core.security.encryption import Encryption
 from core.store.tenants.api_keys import ApiKeys, Caller
 from core.store.tenants.webhooks import Webhooks
 
@@ -16,19 +17,20 @@ _MAX_ENTRIES = 10_000
 
 
 class Cache:
-    """Callers by the keyed hash of their API key, and tenants' default webhooks as they are kept in Redis."""
+    """Callers by a hash of their API key, and tenants' default webhooks as they are kept in Redis."""
 
-    def __init__(self, api_keys: ApiKeys, webhooks: Webhooks, encryption: Encryption, clock: Clock) -> None:
+    def __init__(self, api_keys: ApiKeys, webhooks: Webhooks, clock: Clock) -> None:
         self._api_keys = api_keys
         self._default_webhooks = webhooks
-        self._encryption = encryption
         self._clock = clock
-        self._callers: dict[str, tuple[Caller, int]] = {}
+        #: no other process needs these hashes, and BLAKE2 takes a tenth of the time of the HMAC that Redis knows a key by
+        self._hash_key = secrets.token_bytes(32)
+        self._callers: dict[bytes, tuple[Caller, int]] = {}
         self._webhooks: dict[str, tuple[bytes | None, int]] = {}
 
     async def caller(self, api_key: str) -> Caller | None:
         """Look up an API key; an unknown one is never remembered."""
-        digest, now_ms = self._encryption.hashes(api_key)[0], self._clock.now_ms()
+        digest, now_ms = hashlib.blake2b(api_key.encode(), key=self._hash_key).digest(), self._clock.now_ms()
         known = self._callers.get(digest)
         if known and now_ms < known[1]:
             return known[0]
@@ -58,6 +60,6 @@ class Cache:
         self._callers.clear()
 
 
-def _make_room(rows: dict[str, Any]) -> None:
+def _make_room(rows: dict[Any, Any]) -> None:
     if len(rows) >= _MAX_ENTRIES:
         rows.clear()

@@ -153,7 +153,7 @@ def open_context(
         job_removal=JobRemoval(store, public_url=settings.public_url),
         timings=Timings(store, clock),
         job_outcomes=JobOutcomes(store, clock),
-        cache=Cache(api_keys, webhooks, encryption, clock),
+        cache=Cache(api_keys, webhooks, clock),
         subscriptions=Subscriptions(events, on_removal=clear_cache),
         watches=Background(),
         readiness=Readiness(store, encryption, cell=settings.cell),

@@ -40,6 +40,8 @@ _LOOK_S = 0.5
 _TICK_S = 0.05
 #: an ending process closes a connection that has been idle for so long; a balancer that still wants it uses it before
 _IDLE_S = 2.0
+#: a few hundred requests under way hold more objects than Python's 700, and it would look for garbage in them all the time
+_OBJECTS_BETWEEN_COLLECTIONS = 10_000
 #: those who are cut off have so long to say so
 _LAST_WORDS_S = 1
 
@@ -78,6 +80,7 @@ class _Server(uvicorn.Server):
             log.warning("waiting for Redis", why=away)
             self._waiting = asyncio.create_task(self._check_redis_once_it_answers())
         self._member = asyncio.create_task(self._context.membership.run(), name="membership")
+        collect_rarely(young=_OBJECTS_BETWEEN_COLLECTIONS)
         say_ready("api", self._address, self._context.settings.log_format)
         return None
 
@@ -156,6 +159,7 @@ def uvicorn_config(app: ASGIApp, *, keep_alive_s: int = 75, loop: LoopFactoryTyp
         loop=loop,
         http=LimitedProtocol,
         ws="none",
+        proxy_headers=False,  # nothing here asks for the caller's address
         lifespan="on",
         log_config=None,
         access_log=False,
@@ -186,7 +190,10 @@ def api(host: str, port: int, metrics_port: int | None) -> None:
     """Serve the HTTP API."""
     settings = load_process_settings()
     listener = _bind(host, port)
-    context = open_context(settings)
+    try:
+        context = open_context(settings)
+    except StartRefused as refused:
+        raise click.ClickException(str(refused)) from None
     app = build_app(context, metrics=metrics_port is None, docs_script=find_script())
     config = uvicorn_config(app, keep_alive_s=settings.keep_alive_s)
     where = f"[{host}]" if ":" in host else host
@@ -194,7 +201,6 @@ def api(host: str, port: int, metrics_port: int | None) -> None:
     metrics_at = (host, metrics_port) if metrics_port is not None else None
     server = _Server(config, context=context, address=address, metrics_at=metrics_at)
     _exit_zero_on_signals()
-    collect_rarely()
     try:
         server.run(sockets=[listener])
     except CannotListen as taken:

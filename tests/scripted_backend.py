@@ -6,7 +6,7 @@ For what neither sandbox nor dialects play. It serves two addresses of this mach
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -81,6 +81,8 @@ class ScriptedBackend:
         self.url = ""
         self.asked: list[Asked] = []
         self._scripts: dict[str, Iterator[Answer]] = {}
+        #: what happens when a call's head has come, and its body has not
+        self.meanwhile: dict[str, Callable[[], object]] = {}
 
     @property
     def other_url(self) -> str:
@@ -95,7 +97,7 @@ class ScriptedBackend:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            asked = await _read(reader)
+            asked = await _read(reader, self.meanwhile)
             self.asked.append(asked)
             script = self._scripts.get(asked.call)
             writer.write((next(script) if script else said({"code": 404, "message": "not found"}, 404)).written())
@@ -112,12 +114,13 @@ def _for_ever(answers: tuple[Answer, ...]) -> Iterator[Answer]:
         yield answers[-1]
 
 
-async def _read(reader: asyncio.StreamReader) -> Asked:
+async def _read(reader: asyncio.StreamReader, meanwhile: dict[str, Callable[[], object]]) -> Asked:
     first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines if line)}
     method, path, _ = first.split(" ")
-    body = await reader.readexactly(int(headers.get("content-length", 0)))
     call = next((name for name, by, known in _CALLS if by == method and known.fullmatch(path)), path.partition("?")[0])
+    meanwhile.get(call, dict)()
+    body = await reader.readexactly(int(headers.get("content-length", 0)))
     return Asked(call, path, headers, body)
 
 

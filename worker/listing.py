@@ -14,11 +14,12 @@ from core.metrics import WORKER_SLOTS
 from core.store.redis.client import STORE_DOWN
 from core.store.workers import WorkerFacts
 from worker.context import WorkerContext
+from worker.maintenance.periodic import run_unless_it_breaks
 from worker.offer import next_offer
 
 
 async def stay_listed(context: WorkerContext, offer: Callable[[int], None]) -> None:
-    """Say for ever that this worker lives, and let jobs in up to what all workers offer to hold.
+    """Say for ever that this worker lives, whatever breaks, and let jobs in up to what all workers offer to hold.
 
     `offer` is told how many jobs that is here, whenever it changes.
     """
@@ -29,7 +30,8 @@ async def stay_listed(context: WorkerContext, offer: Callable[[int], None]) -> N
     try:
         while True:
             with suppress(*STORE_DOWN):
-                await beat(slots=offered, facts=_facts_now(context, facts, lag_s))
+                told = partial(beat, slots=offered, facts=_facts_now(context, facts, lag_s))
+                await run_unless_it_breaks("admission", told)
             due_s = stopwatch_s() + every_s
             await asyncio.sleep(every_s)
             lag_s = stopwatch_s() - due_s

@@ -4,6 +4,7 @@ Requests and replies go over Redis (`core.store.rpc`).
 """
 
 import asyncio
+from collections.abc import Sequence
 
 import msgspec
 
@@ -11,14 +12,15 @@ from core.clock import rfc3339
 from core.ids import new_id
 from core.logs import bind, get_logger
 from core.model.webhook import TenantWebhook
+from core.security.encryption import Undecryptable
 from core.security.signing import headers
 from core.store.redis.client import STORE_DOWN
 from core.store.redis.codec import unpack
 from core.store.rpc import RpcRequest
 from worker import redis_outage
 from worker.callbacks.deliver import log_failure
-from worker.callbacks.retry_policy import is_taken
-from worker.callbacks.send import send
+from worker.callbacks.retry_policy import AttemptResult, is_taken
+from worker.callbacks.send import NOT_SIGNED, send
 from worker.context import WorkerContext
 from worker.outbound.fair_places import FairPlaces
 
@@ -52,6 +54,7 @@ async def _next_request(context: WorkerContext) -> RpcRequest:
             await redis_outage.pause()
         except Exception:
             log.exception("an RPC request could not be read")
+            await redis_outage.pause()
 
 
 async def _serve(context: WorkerContext, request: RpcRequest, places: FairPlaces) -> None:
@@ -75,12 +78,23 @@ async def _handle(context: WorkerContext, request: RpcRequest) -> bytes:
 
 async def _test_webhook(context: WorkerContext, request: RpcRequest) -> bytes:
     """Send a signed ``webhook.test`` and tell what the receiver answered."""
+    try:
+        secrets = await context.webhooks.signing_secrets(request.tenant)
+    except Undecryptable:
+        result = NOT_SIGNED
+    else:
+        result = await _send_test(context, request, secrets)
+    if not is_taken(result):
+        log_failure("webhook.test", result, attempt=1, follows="nothing")
+    return msgspec.json.encode(result)
+
+
+async def _send_test(context: WorkerContext, request: RpcRequest, secrets: Sequence[str]) -> AttemptResult:
     now_ms = context.clock.now_ms()
     webhook = unpack(request.body, TenantWebhook, item_id=request.tenant)
     body = msgspec.json.encode({"type": "webhook.test", "timestamp": rfc3339(now_ms), "data": {}})
-    secrets = await context.webhooks.signing_secrets(request.tenant)
     signed = headers(secrets, message_id=new_id("evt", context.settings.cell), timestamp_s=now_ms // 1000, body=body)
-    result = await send(
+    return await send(
         context.outbound,
         url=webhook.url,
         body=body,
@@ -88,6 +102,3 @@ async def _test_webhook(context: WorkerContext, request: RpcRequest) -> bytes:
         clock=context.clock,
         timeout_s=context.settings.callback_timeout_s,
     )
-    if not is_taken(result):
-        log_failure("webhook.test", result, attempt=1, follows="nothing")
-    return msgspec.json.encode(result)

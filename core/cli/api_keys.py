@@ -28,9 +28,22 @@ def create_key(tenant: str, scopes: tuple[str, ...], as_json: bool) -> None:
             issued = await context.api_keys.create(tenant, scopes=scopes or SCOPES)
         except TooManyKeys:
             raise click.ClickException(f"{tenant} has {KEYS_PER_TENANT} keys; revoke some") from None
-        _show(tenant, issued, as_json=as_json)
+        try:
+            _show(tenant, issued, as_json=as_json)
+        except OSError:
+            await _take_back(context, issued)
+            raise
 
     run_with_store(command)
+
+
+async def _take_back(context: CliContext, issued: IssuedKey) -> None:
+    """Revoke a key that nobody could read."""
+    await context.api_keys.revoke(issued.id)
+    words = f"The key {issued.id} could not be shown, and is revoked."
+    if issued.webhook_secret:
+        words += " Nor could the webhook secret: POST /v1/webhook:rotate-secret makes another one."
+    click.echo(words, err=True)
 
 
 def _show(tenant: str, issued: IssuedKey, *, as_json: bool) -> None:

@@ -1,9 +1,12 @@
 """What the commands share: Redis as the settings name it, and a table on the terminal."""
 
 import asyncio
+import os
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
@@ -30,8 +33,27 @@ class CliContext:
 
 
 def run_with_store(command: Callable[[CliContext], Awaitable[None]]) -> None:
-    """Run a command against Redis. Ends it with a sentence where Redis is away, or was written under other keys."""
-    asyncio.run(_run(load_settings(), command))
+    """Run a command against Redis. Ends it with a sentence where Redis is away, other keys wrote it, or a disk is full."""
+    with output_errors_in_words():
+        asyncio.run(_run(load_settings(), command))
+
+
+@contextmanager
+def output_errors_in_words() -> Iterator[None]:
+    """End a command with a sentence where what it prints cannot be written, and try that no more."""
+    try:
+        yield
+    except BrokenPipeError:  # whoever read along has enough
+        raise
+    except OSError as error:
+        _silence_stdout()
+        raise click.ClickException(error.strerror or str(error)) from None
+
+
+def _silence_stdout() -> None:
+    """Let what waits in its buffer go nowhere: at the exit it would be tried again."""
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 async def _run(settings: Settings, command: Callable[[CliContext], Awaitable[None]]) -> None:
@@ -54,7 +76,7 @@ async def warn_of_store(store: Store, encryption: Encryption, *, cell: str) -> N
 
 @contextmanager
 def store_errors_in_words() -> Iterator[None]:
-    """End a command with a sentence where Redis is away or full, or was written under other keys."""
+    """End a command with a sentence where Redis is away or full, or none of ours, or was written under other keys."""
     try:
         yield
     except STORE_FULL:

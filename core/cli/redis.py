@@ -5,6 +5,7 @@ import signal
 
 import click
 
+from core.cli.context import output_errors_in_words
 from core.sentinel_url import is_sentinel_url, parse_sentinel_url
 from core.settings import load_settings
 from core.store.redis.client import STORE_ERROR
@@ -30,7 +31,8 @@ def failover() -> None:
         raise click.ClickException("Stopped; writes go on. `SENTINEL GET-MASTER-ADDR-BY-NAME` says where.") from None
     except STORE_ERROR as away:
         raise click.ClickException(f"Redis or its Sentinels do not answer ({type(away).__name__}).") from None
-    click.echo(_told(moved))
+    with output_errors_in_words():
+        click.echo(_told(moved))
 
 
 async def _fail_over(url: str) -> Moved:

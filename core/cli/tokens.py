@@ -42,7 +42,7 @@ def tokens() -> None:
 @click.option("--expires", "expires_ms", callback=time_ms, help="When it expires, e.g. 2026-12-01T00:00:00Z.")
 def add_token(tenant: str, scopes: str, expires_ms: int | None) -> None:
     """Read a token from standard input and put it into the pool, encrypted. One that was given up serves again."""
-    secret = sys.stdin.readline().strip()
+    secret = sys.stdin.readline().strip() if sys.stdin else ""
     if not secret:
         raise click.ClickException("give the token on standard input: echo $TOKEN | reelgate tokens add")
     if not secret.isascii() or not secret.isprintable() or " " in secret or len(secret) > _LONGEST_TOKEN:

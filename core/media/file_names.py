@@ -166,5 +166,5 @@ def _fits(raw: bytes, charset: str) -> bool:
 
 def _decoded(raw: bytes, charset: str = "") -> str:
     """Read bytes in their charset if that is a known one that fits, else as UTF-8, else as Windows-1252, as browsers do."""
-    known = [name for name in (charset, "utf-8", "windows-1252") if _CHARSET.fullmatch(name) and _fits(raw, name)]
-    return raw.decode(known[0] if known else "latin-1")
+    known = (name for name in (charset, "utf-8", "windows-1252") if _CHARSET.fullmatch(name) and _fits(raw, name))
+    return raw.decode(next(known, "latin-1"))

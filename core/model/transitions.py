@@ -207,8 +207,11 @@ def waiting(job: Job, *, reason: WaitReason, until_ms: int, times: int = 0) -> J
 
 
 def trying_again(job: Job, *, after: str) -> Job:
-    """A call is made again, or another one in its place; `after`: which call failed, and how (``"upload broken"``)."""
-    return _next(job, tries=job.tries | {after: job.tries.get(after, 0) + 1})
+    """A call is made again, or another one in its place; `after`: which call failed, and how (``"upload broken"``).
+
+    Nothing is waited for yet: what was waited for before this is over.
+    """
+    return _next(job, wait=None, tries=job.tries | {after: job.tries.get(after, 0) + 1})
 
 
 def upload_interrupted(job: Job) -> Job:

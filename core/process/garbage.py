@@ -8,13 +8,15 @@ of them are taken for old; and all old ones a tenth as often.
 
 import gc
 
-#: young objects more than were freed, before these are looked at; so many such looks before those that survived one are
-#: looked at, too; and so many of these before all are. A look at 2,000 takes 1 ms, one at 40,000 about 20 ms.
-_THRESHOLDS = (2_000, 20, 100)
+#: so many looks at young objects before those that survived one are looked at, too, and so many of these before all are
+_OLDER, _ALL = 20, 100
 
 
-def collect_rarely() -> None:
-    """Call this once all is loaded and nothing is served yet."""
+def collect_rarely(*, young: int = 2_000) -> None:
+    """Call this once all is loaded and nothing is served yet.
+
+    `young`: so many objects more than were freed, before these are looked at; for 2,000 that takes about 1 ms.
+    """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*_THRESHOLDS)
+    gc.set_threshold(young, _OLDER, _ALL)

@@ -5,6 +5,7 @@ the real one forgets sessions, too.
 """
 
 import asyncio
+import errno
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -23,6 +24,8 @@ from sandbox.world.settings import callers_environment, with_sandbox_account
 from sandbox.world.world import World, WorldSpec, open_world
 
 FIRST_API = "api-1"
+#: what the system refuses where a file is written or locked, and names none
+_OF_A_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ENOLCK)
 
 
 class UpOptions(NamedTuple):
@@ -46,13 +49,25 @@ async def up(spec: WorldSpec, options: UpOptions) -> int:
                 await _run_kept(spec, options, kept)
     except (ChildFailed, CannotStart) as failed:
         click.echo(failed, err=True)
-    except BrokenPipeError:  # who started it reads no more; no folder is to blame
+    except BrokenPipeError:  # who started it reads no more
         raise
     except OSError as error:
-        click.echo(_cannot_hold(error.filename or options.folder or ROOT, error.strerror or "it failed"), err=True)
+        click.echo(told_of(error, options.folder or ROOT), err=True)
     except UnicodeEncodeError:
         click.echo(_cannot_hold(options.folder or ROOT, "its whole path has to be UTF-8"), err=True)
     return 1
+
+
+def told_of(error: OSError, folder: Path) -> str:
+    """Say of the world's folder that it can hold none, and of all else what the system said of it."""
+    why = error.strerror or str(error)
+    if error.filename is None:
+        return _cannot_hold(folder, why) if error.errno in _OF_A_DISK else f"The world had to end: {why}."
+    place = Path(os.fsdecode(error.filename)).absolute()
+    own = folder.absolute()
+    if place.is_relative_to(own) or own.is_relative_to(place):
+        return _cannot_hold(error.filename, why)
+    return f"The world had to end: {place}: {why}."
 
 
 def _cannot_hold(place: object, why: str) -> str:

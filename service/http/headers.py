@@ -127,8 +127,11 @@ def join_field_lines(lines: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, 
 
     A field that may come only once becomes a value that it can't have, and is judged as such: no line wins in silence.
     """
+    given = list(lines)
+    if len(dict(given)) == len(given):
+        return given
     joined: dict[bytes, list[bytes]] = {}
-    for name, value in lines:
+    for name, value in given:
         values = joined.setdefault(name, [])
         if value not in values:
             values.append(value)

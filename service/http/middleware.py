@@ -6,17 +6,18 @@ It knows no route and reads no body. A line says the route's template and never 
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from functools import cache
 
 import msgspec
-from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
 from uuid_utils import uuid4
 
 from core.clock import stopwatch_s
 from core.ids import is_id
-from core.logs import bound, get_logger, trace_id_of
+from core.logs import bind_anew, get_logger, trace_id_of
 from core.metrics import HTTP_REQUEST_SECONDS, HTTP_REQUESTS
 from service.http.headers import join_field_lines
 from service.problems import PROBLEM_JSON, UNKNOWN_END, ApiError, count_refusal, problem_document
@@ -43,21 +44,18 @@ def add_request_ids(app: ASGIApp, *, is_closing: Callable[[], bool]) -> ASGIApp:
     `is_closing`: whether this process lets go of its connections.
     """
 
-    async def send_last(message: Message, send: Send) -> None:
-        if message["type"] == "http.response.start" and is_closing():
-            message["headers"] = [*message["headers"], (b"connection", b"close")]
-        await send(message)
-
     async def with_request_id(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":  # type: ignore[comparison-overlap]
             await app(scope, receive, send)
             return
-        await _call_counting(app, scope, receive, lambda message: send_last(message, send))
+        await _call_counting(app, scope, receive, send, is_closing=is_closing)
 
     return with_request_id
 
 
-async def _call_counting(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+async def _call_counting(
+    app: ASGIApp, scope: Scope, receive: Receive, send: Send, *, is_closing: Callable[[], bool]
+) -> None:
     began_s = stopwatch_s()
     request_id = request_id_of(scope)
     scope["headers"] = join_field_lines(scope["headers"])
@@ -68,17 +66,18 @@ async def _call_counting(app: ASGIApp, scope: Scope, receive: Receive, send: Sen
         nonlocal status, began
         if message["type"] == "http.response.start":
             status, began = message["status"], True
-            _add_header(message, request_id)
+            last = [(b"connection", b"close")] if is_closing() else []
+            message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode()), *last]
         await send(message)
 
-    with bound(request_id=request_id, **_trace(scope)):
-        try:
-            await app(scope, receive, send_with_id)
-        except asyncio.CancelledError:  # only the end of the process cancels requests
-            if not began:
-                await _refuse_at_the_end(scope, send_with_id, request_id)
-        finally:
-            _note(scope, status, stopwatch_s() - began_s)
+    bind_anew(request_id=request_id, **_trace(scope))
+    try:
+        await app(scope, receive, send_with_id)
+    except asyncio.CancelledError:  # only the end of the process cancels requests
+        if not began:
+            await _refuse_at_the_end(scope, send_with_id, request_id)
+    finally:
+        _note(scope, status, stopwatch_s() - began_s)
 
 
 async def _refuse_at_the_end(scope: Scope, send: Send, request_id: str) -> None:
@@ -99,7 +98,9 @@ def _note(scope: Scope, status: int, seconds: float) -> None:
     method = method if method in _METHODS else "(other)"
     _counter(method, route, status).inc()
     _histogram(method, route).observe(seconds)
-    log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1), **_who_and_what(scope))
+    if log.isEnabledFor(logging.INFO):
+        ms = round(seconds * 1000, 1)
+        log.info("request", method=method, route=route, status=status, ms=ms, **_who_and_what(scope))
 
 
 @cache  # a closed set, as labels are; looking one up costs more than counting
@@ -130,7 +131,3 @@ def _trace(scope: Scope) -> dict[str, str]:
 def log_unread(status: int, *, request_id: str) -> None:
     """Log a request that was refused before it could be read."""
     log.info("request", method="(none)", route="(none)", status=status, request_id=request_id)
-
-
-def _add_header(start: HTTPResponseStartEvent, request_id: str) -> None:
-    start["headers"] = [*start["headers"], (b"x-request-id", request_id.encode())]

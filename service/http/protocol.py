@@ -19,6 +19,7 @@ from uuid import uuid4
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service.http.body import BODY_IS_HERE
 from service.http.middleware import log_unread
 from service.problems import PROBLEM_JSON, ApiError, count_refusal, problem_document
 
@@ -34,12 +35,37 @@ _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
 
 class _AnswerTransport:
-    """What answers are written to: the connection's transport, but for what happens at the end of the last one."""
+    """What one answer is written to: the connection's transport, but for how it begins and what happens at its end.
 
-    def __init__(self, transport: asyncio.Transport, *, close: Callable[[], None]) -> None:
-        self.write = transport.write
+    uvicorn writes the head by itself, and each write is a call of the system: the head goes out with the body that comes
+    right after it, or alone when the loop turns.
+    """
+
+    def __init__(
+        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, *, close: Callable[[], None]
+    ) -> None:
         self.is_closing = transport.is_closing
-        self.close = close
+        self._transport = transport
+        self._loop = loop
+        self._close = close
+        self._head = b""
+        self._has_begun = False
+
+    def write(self, data: bytes) -> None:
+        if self._has_begun:
+            head, self._head = self._head, b""
+            self._transport.write(head + data)
+        else:
+            self._has_begun, self._head = True, data
+            self._loop.call_soon(self._write_head)
+
+    def _write_head(self) -> None:
+        if self._head and not self.is_closing():
+            self.write(b"")
+
+    def close(self) -> None:
+        self._write_head()
+        self._close()
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -61,7 +87,6 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._answers = _AnswerTransport(transport, close=self._close_after_answer)
         self._start_deadline(within_s=HEAD_LIMIT_S)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -74,13 +99,19 @@ class LimitedProtocol(HttpToolsProtocol):
         head = self.headers
         self._piece = _with_ascii_target(data) if self._between else data
         super().data_received(self._piece)
-        if self._in_head and self.headers is head:
-            self._count_head(len(data))
+        if self._in_head and self._error is None:
+            self._wait_for_rest_of_head()
+            if self.headers is head:
+                self._count_head(len(data))
+
+    def _wait_for_rest_of_head(self) -> None:
+        if self._deadline is None:
+            self._start_deadline(within_s=HEAD_LIMIT_S)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head, self._head_bytes, self._between = True, 0, False
-        self._start_deadline(within_s=HEAD_LIMIT_S)
+        self._stop_deadline()  # `data_received` starts that of a head that has not come whole
 
     def on_headers_complete(self) -> None:
         if self._lingering:
@@ -95,7 +126,8 @@ class LimitedProtocol(HttpToolsProtocol):
             self._error = _too_large(url_bytes=len(self.url))
             raise ValueError("the head is too large")  # the parser's way out; answered by send_400_response
         super().on_headers_complete()
-        self.cycle.transport = self._answers  # type: ignore[assignment]  # it has what an answer needs
+        answer = _AnswerTransport(self.transport, self.loop, close=self._close_after_answer)
+        self.cycle.transport = answer  # type: ignore[assignment]  # it has what an answer needs
 
     def _unsupported_upgrade_warning(self) -> None:
         """Read a request that offers another protocol (Java's client does, and curl --http2) as if it offered none.
@@ -125,6 +157,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._quiet_since_s = self.loop.time()
             self._start_deadline(within_s=self.timeout_keep_alive)
         self._between = True
+        self.scope[BODY_IS_HERE] = True  # type: ignore[literal-required]
         super().on_message_complete()
         self.cycle.more_body = False  # also where its answer was complete before
 

@@ -6,6 +6,9 @@ errors that it raises.
 
 import asyncio
 from collections.abc import Sequence
+from functools import cache
+
+from prometheus_client import Counter
 
 from core.clock import month_of
 from core.events import event as events
@@ -105,10 +108,15 @@ async def accept_jobs(
             context.cache.forget_callers()
         raise rejection_error(outcome, context.settings)
     for new in jobs:
-        JOBS_ACCEPTED.labels(new.job.profile).inc()
+        _accepted(new.job.profile).inc()
     left = max(context.settings.submits_per_minute - outcome.used, 0)
     limits = rate_limit_headers(context.settings.submits_per_minute, left, outcome.reset_ms)
     return with_headers(with_waits(response, outcome.waits), limits)
+
+
+@cache  # a closed set, as labels are
+def _accepted(profile: str) -> Counter:
+    return JOBS_ACCEPTED.labels(profile)
 
 
 def _check_size(jobs: Sequence[NewJob], settings: Settings) -> None:

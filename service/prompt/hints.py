@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from core.media.formats import MEDIUM_OF, format_of_name
 from core.profiles import Profile
-from service.prompt.lexer import tokenize
+from service.prompt.lexer import cut_lazily
 from service.prompt.lexicon import WordClass, words_in
 
 #: A message of these words alone says that something shall be better, and not what.
@@ -42,7 +42,7 @@ def prompt_hints(message: str | None, profile: Profile, media_names: Sequence[st
 def _is_vague(message: str) -> bool:
     if len(message) > _LONGEST_VAGUE:
         return False
-    words = [lexeme.text for lexeme in tokenize(message) if lexeme.word_class is not WordClass.TAG]
+    words = (lexeme.text for lexeme in cut_lazily(message) if lexeme.word_class is not WordClass.TAG)
     return all(word in _VAGUE or not any(sign.isalnum() for sign in word) for word in _single(words))
 
 

@@ -5,6 +5,7 @@ Positions are those of the prompt as the caller wrote it, so that what is kept c
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from core.opaque_text import stretches
@@ -33,15 +34,18 @@ class Lexeme(NamedTuple):
 
 def tokenize(prompt: str) -> list[Lexeme]:
     """Cut a prompt, e.g. ``Cut it, then export`` into CONTENT, OBJECT, COMMA, CONJUNCTION and EXPORT."""
+    return _numbering_as_sentence_ends(list(cut_lazily(prompt)))
+
+
+def cut_lazily(prompt: str) -> Iterator[Lexeme]:
+    """Cut as `tokenize` does, for who may stop at any lexeme and takes the 2 of ``2) trim it`` for a number."""
     folded = _folded(prompt)
-    lexemes: list[Lexeme] = []
     edge = 0
     for kind, start, end in stretches(prompt):
-        lexemes += _between(folded, edge, start)
-        lexemes.append(Lexeme(_OPAQUE[kind], prompt[start:end], start, end))
+        yield from _between(folded, edge, start)
+        yield Lexeme(_OPAQUE[kind], prompt[start:end], start, end)
         edge = end
-    lexemes += _between(folded, edge, len(folded))
-    return _numbering_as_sentence_ends(lexemes)
+    yield from _between(folded, edge, len(folded))
 
 
 def _folded(text: str) -> str:
@@ -56,18 +60,16 @@ def _folded_sign(sign: str) -> str:
     return folded if len(folded) == 1 else sign
 
 
-def _between(folded: str, start: int, end: int) -> list[Lexeme]:
+def _between(folded: str, start: int, end: int) -> Iterator[Lexeme]:
     atoms = [match.span() for match in ATOM.finditer(folded, start, end)]
     words = [folded[begin:stop] for begin, stop in atoms]
-    lexemes: list[Lexeme] = []
     at = 0
     while at < len(words):
         length, part = _longest_phrase(words, at)
         begin, stop = atoms[at][0], atoms[at + length - 1][1]
         part = part or _classify_sign(folded, begin, words[at])
-        lexemes.append(Lexeme(part, folded[begin:stop], begin, stop))
+        yield Lexeme(part, folded[begin:stop], begin, stop)
         at += length
-    return lexemes
 
 
 def _longest_phrase(words: list[str], at: int) -> tuple[int, WordClass | None]:

@@ -4,10 +4,11 @@ A round trip is what a client sends before it reads again, however many commands
 """
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import redis.asyncio
@@ -93,6 +94,36 @@ async def connected(redis_url: str) -> AsyncIterator["redis.asyncio.Redis"]:
     """Connect past every proxy, to ask Redis itself."""
     async with redis.asyncio.from_url(redis_url) as client:  # type: ignore[no-untyped-call]
         yield client
+
+
+class Seen(NamedTuple):
+    """A command that Redis ran: when, by its own clock (Unix time), and what the pattern's group took out of it."""
+
+    at_s: float
+    what: str
+
+
+@asynccontextmanager
+async def commands_seen(redis_url: str, pattern: bytes) -> AsyncIterator[list[Seen]]:
+    """List the commands that Redis runs during the block and that have the pattern in them (as MONITOR writes them)."""
+    seen: list[Seen] = []
+    wanted = re.compile(pattern)
+    async with connected(redis_url) as client, client.monitor() as monitor:
+        connection = monitor.connection
+        assert connection is not None
+        listening = asyncio.create_task(_see(connection, wanted, seen))
+        try:
+            yield seen
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+
+async def _see(connection: "redis.asyncio.Connection", wanted: re.Pattern[bytes], seen: list[Seen]) -> None:
+    while True:
+        line: bytes = await connection.read_response()
+        if found := wanted.search(line):
+            seen.append(Seen(float(line.split(b" ", 1)[0]), found[1].decode()))
 
 
 async def redis_work(client: "redis.asyncio.Redis") -> tuple[int, float]:

@@ -1,4 +1,4 @@
-"""Processes of a release that a Redis is not for: each ends at its start, and says why in a sentence."""
+"""Processes that a Redis or a storage is not for: each ends at its start, and says why in a sentence."""
 
 import json
 import subprocess
@@ -17,19 +17,43 @@ def test_a_process_that_is_too_old_refuses_to_start_with_a_sentence(
     with redis.Redis.from_url(redis_url) as client:
         client.hset("rg:format", mapping={"written": 9, "oldest_reader": 9})
         before = sorted(client.keys())
-        env = {"REDIS_URL": redis_url, "REELGATE_SECRET_KEYS": "k" * 40, "REELGATE_STORAGE": str(tmp_path)}
-        ended = subprocess.run(
-            [str(PROGRAMS / "reelgate"), *command],
-            env=clean_environment() | env,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
+        assert "This release is too old for this Redis: it reads records up to format 2" in said_at_its_end(
+            command, REDIS_URL=redis_url, REELGATE_STORAGE=str(tmp_path)
         )
-        assert ended.returncode == 1
-        assert ended.stdout == ""
-        last = ended.stderr.splitlines()[-1]
-        said = json.loads(last)["event"] if last.startswith("{") else last
-        assert "This release is too old for this Redis: it reads records up to format 2" in said
-        assert "Traceback" not in ended.stderr
         assert sorted(client.keys()) == before
+
+
+def said_at_its_end(command: tuple[str, ...], **environment: str) -> str:
+    """Run a command that is refused, and give its last sentence."""
+    ended = subprocess.run(
+        [str(PROGRAMS / "reelgate"), *command],
+        env=clean_environment() | {"REELGATE_SECRET_KEYS": "k" * 40} | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert "Traceback" not in ended.stderr
+    last = ended.stderr.splitlines()[-1]
+    assert "caught by nobody" not in last
+    return str(json.loads(last)["event"]) if last.startswith("{") else last
+
+
+PROCESSES = (("api", "--port", "0"), ("worker", "--metrics-port", "0"))
+
+
+@pytest.mark.parametrize("command", PROCESSES)
+def test_a_storage_that_is_no_folder_is_told_in_a_sentence(command: tuple[str, ...], redis_url: str, tmp_path: Path):
+    (tmp_path / "film").touch()
+    for where, why in ((tmp_path / "film", "File exists"), (tmp_path / "film/below", "Not a directory")):
+        said = said_at_its_end(command, REDIS_URL=redis_url, REELGATE_STORAGE=str(where))
+        assert said == f"REELGATE_STORAGE: {where}: {why}."
+
+
+@pytest.mark.parametrize("command", PROCESSES)
+def test_what_is_no_redis_of_ours_is_told_in_a_sentence(command: tuple[str, ...], redis_url: str, tmp_path: Path):
+    url = f"{redis_url.rpartition('/')[0]}/99999"
+    said = said_at_its_end(command, REDIS_URL=url, REELGATE_STORAGE=str(tmp_path))
+    assert said == "REDIS_URL names no Redis that can be used: DB index is out of range."

@@ -1,6 +1,10 @@
 """The operator's commands over a real Redis: what they print, what they refuse, and that no secret is shown twice."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -11,6 +15,7 @@ from core.cli.api_keys import keys
 from core.cli.tokens import tokens
 from tests.store_fixture import SECRET_KEY
 
+REELGATE = Path(sys.executable).with_name("reelgate")
 SECRET = "nmv_usr_0123456789abcdef"
 
 
@@ -119,6 +124,54 @@ def test_a_redis_that_is_away_is_told_in_a_sentence():
     environment = {"REDIS_URL": "redis://127.0.0.1:9/0", "REELGATE_SECRET_KEYS": SECRET_KEY}
     away = CliRunner().invoke(tokens, ["list"], env=environment)
     assert (away.exit_code, away.output.strip()) == (1, "Error: Redis does not answer at REDIS_URL.")
+
+
+@pytest.fixture
+def run_before_a_full_disk(redis_url):
+    def command(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        env = os.environ | {"REDIS_URL": redis_url, "REELGATE_SECRET_KEYS": SECRET_KEY}
+        with Path("/dev/full").open("w") as full:
+            return subprocess.run(
+                [REELGATE, *arguments],
+                env=env,
+                input=stdin,
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+
+    return command
+
+
+@pytest.mark.parametrize("words", ["keys list", "tokens list", "tokens add", "secrets rewrap --check"])
+def test_a_full_disk_is_told_in_a_sentence(run_before_a_full_disk, words):
+    done = run_before_a_full_disk(*words.split(), stdin=SECRET)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, "Error: No space left on device")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_key_that_could_not_be_shown_is_revoked(run, run_before_a_full_disk):
+    done = run_before_a_full_disk("keys", "create", "--tenant", "acme")
+    first, last = done.stderr.splitlines()
+    assert (done.returncode, last) == (1, "Error: No space left on device")
+    assert ("is revoked" in first, "rotate-secret" in first) == (True, True)
+    assert listed(run, keys) == []
+
+
+def test_no_input_is_no_token():
+    closed = subprocess.run(["sh", "-c", f"{REELGATE} tokens add <&-"], stderr=subprocess.PIPE, text=True, check=False)
+    assert (closed.returncode, "standard input" in closed.stderr) == (1, True)
+
+
+def test_what_is_no_redis_is_told_in_a_sentence(redis_url):
+    url = f"{redis_url.rpartition('/')[0]}/99999"
+    env = {"REDIS_URL": url, "REELGATE_SECRET_KEYS": SECRET_KEY}
+    result = CliRunner().invoke(keys, ["list"], env=env)
+    assert (result.exit_code, result.output) == (
+        1,
+        "Error: REDIS_URL names no Redis that can be used: DB index is out of range.\n",
+    )
 
 
 def test_a_wrong_password_is_told_as_such_and_not_shown(redis_url):

@@ -18,17 +18,20 @@ from core.metrics import REGISTRY
 from core.model.job import OutputFile, Webhook
 from core.model.plan import Plan
 from core.model.transitions import succeeded
-from core.model.webhook import TenantWebhook
+from core.model.webhook import SigningSecrets, TenantWebhook, WebhookSecret
+from core.security.encryption import Encryption
 from core.security.signed_links import verify_path
 from core.store.redis.client import connect
+from core.store.redis.codec import pack
 from core.store.redis.keys import key
+from core.store.tenants.webhooks import Webhooks
 from tests.bench.redis_meter import Meter
 from tests.receiver_fixture import Receiver, running_receiver
 from tests.redis_fixture import patient
 from tests.store_fixture import Core, core, settings_for
 from tests.until import PATIENCE_S
 from worker.callbacks.deliver import run_delivery
-from worker.callbacks.retry_policy import WORN_OUT, WORN_OUT_S
+from worker.callbacks.retry_policy import STEPS_S, WORN_OUT, WORN_OUT_S
 from worker.context import WorkerContext, build_context
 from worker.metrics import preset_metrics
 from worker.outbound.host_limits import PER_HOST, HostLimits
@@ -256,6 +259,49 @@ async def test_ten_attempts_and_then_it_is_dead_until_somebody_sends_it_again(co
     assert len(await receiver.received(path="/hook")) == 0, "a redirect is not followed"
     again = await after_attempt(context, await core.deliveries.send_again(delivery))
     assert (again.state, again.round, len(again.attempts)) == (DeliveryState.PENDING, 1, 11)
+
+
+def webhooks_under_a_key_that_is_gone(core: Core) -> Webhooks:
+    return Webhooks(core.store, Encryption(["a key that went " * 3]), core.clock)
+
+
+async def test_a_callback_whose_secret_no_key_opens_is_tried_at_the_steps_and_dead_after_them(core, context, receiver):
+    await webhooks_under_a_key_that_is_gone(core).rotate_secret("acme")
+    await set_default(core, receiver)
+    [delivery] = await told(core, None)
+    steps_s = []
+    while delivery.state is DeliveryState.PENDING:
+        delivery = await after_attempt(context, delivery)
+        steps_s.append(((delivery.next_at_ms or 0) - core.clock.now_ms()) / 1000)
+        core.clock.turn(by_s=2 * DAY_S)
+    assert all(0.8 * step_s <= pause_s <= 1.2 * step_s for step_s, pause_s in zip(STEPS_S[1:], steps_s, strict=False))
+    assert (len(delivery.attempts), delivery.state) == (len(STEPS_S), DeliveryState.DEAD)
+    assert {each.error for each in delivery.attempts} == {delivery.attempts[0].error}
+    assert "secret" in delivery.attempts[0].error
+    assert delivery.why == f"All 10 attempts failed. {delivery.attempts[0].error}"
+    assert await receiver.received() == []
+    assert await due_ms(core, delivery) is None
+    assert (await core.webhooks.default("acme")).failing_since_ms is None, "the URL has done nothing wrong"
+
+
+async def test_a_callback_whose_secret_can_be_opened_again_arrives(core, context, receiver):
+    [delivery] = await told(core, receiver.hook)
+    before = await core.redis.hget(key("tenant", "acme"), "secrets")
+    await webhooks_under_a_key_that_is_gone(core).rotate_secret("acme")
+    assert (await after_attempt(context, delivery)).state is DeliveryState.PENDING
+    await core.redis.hset(key("tenant", "acme"), "secrets", before)
+    assert (await after_attempt(context, delivery)).state is DeliveryState.DELIVERED
+
+
+async def test_a_callback_that_cannot_be_put_together_ends_as_every_other(core, context, receiver):
+    [delivery] = await told(core, receiver.hook)
+    damaged = SigningSecrets(all=(WebhookSecret(locked=core.vault.lock("whsec_x")),))
+    await core.redis.hset(key("tenant", "acme"), "secrets", pack(damaged))
+    while delivery.state is DeliveryState.PENDING:
+        delivery = await after_attempt(context, delivery)
+        core.clock.turn(by_s=2 * DAY_S)
+    assert (len(delivery.attempts), delivery.state) == (len(STEPS_S), DeliveryState.DEAD)
+    assert delivery.why.endswith("This service could not put the callback together.")
 
 
 async def test_an_event_that_nobody_keeps_any_more_cannot_be_sent(core, context, receiver):

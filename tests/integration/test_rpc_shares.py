@@ -3,11 +3,14 @@
 import asyncio
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 
 from core.model.webhook import TenantWebhook
+from core.security.encryption import Encryption
 from core.store.redis.codec import pack
 from core.store.rpc import PER_TENANT, TooManyRequests
+from core.store.tenants.webhooks import Webhooks
 from tests.receiver_fixture import running_receiver
 from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S
@@ -76,3 +79,12 @@ async def test_requests_of_an_api_process_that_died_are_over_with_their_life(cor
     for number in range(PER_TENANT):
         await core.redis.zadd("rg:errands:webhook_test:acme", {f"dead{number}": 1})
     assert await core.rpc.ask("webhook_test", "acme", b"", wait_s=0.01) is None
+
+
+async def test_a_test_whose_secret_no_key_opens_is_answered_with_that(core, receiver, tmp_path):
+    await core.api_keys.create("acme")
+    await Webhooks(core.store, Encryption(["a key that went " * 3]), core.clock).rotate_secret("acme")
+    async with serving(core, tmp_path):
+        answer = await asyncio.wait_for(asked_for_a_test(core, "acme", receiver.hook), PATIENCE_S)
+    assert "secret" in msgspec.json.decode(answer)["detail"]
+    assert await receiver.received() == []

@@ -1,12 +1,18 @@
 """Files in a local folder and in S3 alike: streamed in and out, in parts, and gone when they are deleted."""
 
+import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from core.storage import CHUNK_BYTES, PART_BYTES, FileMissing, Storage, StorageDown
 from tests.s3_fixture import BUCKET, access_to, s3
+from tests.until import PATIENCE_S, until
 
 __all__ = ["s3"]
 
@@ -55,6 +61,18 @@ async def test_a_file_whose_sender_breaks_off_leaves_nothing(storage):
         await storage.size_bytes("uploads/half.mp4")
 
 
+@pytest.mark.parametrize("sent_bytes", [1, PART_BYTES + 1])
+async def test_a_write_that_breaks_off_leaves_what_another_has_written_there_meanwhile(storage, sent_bytes):
+    async def overtaken() -> AsyncIterator[bytes]:
+        yield b"x" * sent_bytes
+        await storage.write("outputs/a", pieces(3))
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        await storage.write("outputs/a", overtaken())
+    assert await text_of(storage, "outputs/a") == b"\0\0\0"
+
+
 async def test_writing_again_replaces(storage):
     await storage.write("outputs/a", pieces(10))
     await storage.write("outputs/a", pieces(3))
@@ -95,8 +113,60 @@ async def test_who_breaks_off_while_the_storage_is_away_is_told_as_that(tmp_path
         await Storage(str(tmp_path)).write("uploads/a.mp4", broken())
 
 
+def files_in(folder: Path) -> list[str]:
+    return [name for _, _, names in os.walk(folder) for name in names]
+
+
+async def is_empty(folder: Path) -> bool:
+    return files_in(folder) == []
+
+
 async def test_nothing_is_left_behind_in_the_folder(tmp_path):
     storage = Storage(str(tmp_path))
     await storage.write("uploads/a", pieces(PART_BYTES + 5))
     await storage.delete("uploads/a")
-    assert [name for _, _, names in os.walk(tmp_path) for name in names] == []
+    assert files_in(tmp_path) == []
+
+
+async def test_nothing_is_left_of_a_write_that_broke_off(tmp_path):
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"x" * (PART_BYTES + 1)
+        yield b"x" * (PART_BYTES + 1)
+        assert files_in(tmp_path) != []
+        raise ConnectionError
+
+    with suppress(ConnectionError):
+        await Storage(str(tmp_path)).write("uploads/half.mp4", broken())
+    await until(partial(is_empty, tmp_path), within_s=PATIENCE_S)
+
+
+DIES_WHILE_IT_WRITES = """
+import asyncio, os, sys
+from core.storage import PART_BYTES, Storage
+
+async def chunks():
+    yield b"x" * (PART_BYTES + 1)
+    yield b"x" * (PART_BYTES + 1)
+    os._exit(7)
+
+asyncio.run(Storage(sys.argv[1]).write("uploads/a.mp4", chunks()))
+"""
+
+
+async def test_what_processes_left_that_died_while_they_wrote_goes_with_the_file(tmp_path):
+    for _ in range(2):
+        dying = await asyncio.create_subprocess_exec(sys.executable, "-c", DIES_WHILE_IT_WRITES, tmp_path)
+        assert await dying.wait() == 7
+    assert len(files_in(tmp_path)) == 2
+    await Storage(str(tmp_path)).delete("uploads/a.mp4")
+    assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("asked", ["write", "size_bytes", "delete"])
+async def test_a_folder_that_is_gone_is_a_storage_that_is_away(tmp_path, asked):
+    storage = Storage(str(tmp_path / "files"))
+    (tmp_path / "files").rename(tmp_path / "elsewhere")
+    calls = {"write": partial(storage.write, "a", pieces(1)), "size_bytes": partial(storage.size_bytes, "a")}
+    with pytest.raises(StorageDown):
+        await (calls | {"delete": partial(storage.delete, "a")})[asked]()
+    assert not (tmp_path / "files").exists(), "what is written there would not be found when it is back"

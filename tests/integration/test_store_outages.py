@@ -2,15 +2,19 @@
 
 import asyncio
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 from redis.exceptions import AuthenticationError
 
-from core.store.redis.client import STORE_DOWN, connect
+from core.store.redis.client import STORE_DOWN, Redis, connect
 from core.store.redis.keys import key
+from core.store.start_check import check_start
 from tests.redis_fixture import running_redis
 from tests.store_fixture import Core, core, settings_for
-from tests.until import PATIENCE_S
+from tests.until import PATIENCE_S, until
 
 __all__ = ["core"]
 
@@ -46,6 +50,51 @@ async def test_a_redis_that_must_not_write_counts_as_away(core: Core) -> None:
             await core.offer(core.new_job())
     finally:
         await core.redis.config_set("min-replicas-to-write", 0)
+
+
+@asynccontextmanager
+async def busy(url: str) -> AsyncIterator[None]:
+    """Have somebody's script hold up this Redis, which says so after a moment."""
+    holder, other = connect(url, answer_s=PATIENCE_S), connect(url, answer_s=PATIENCE_S)
+    await holder.config_set("busy-reply-threshold", 1)
+    holding = asyncio.create_task(holder.eval("while true do end", 0))
+    try:
+        await until(partial(is_held_up, other), within_s=PATIENCE_S)
+        yield
+    finally:
+        await other.script_kill()
+        await asyncio.gather(holding, return_exceptions=True)
+        for client in (holder, other):
+            await client.aclose()
+
+
+async def is_held_up(client: Redis) -> bool:
+    try:
+        await client.exists("a")
+    except STORE_DOWN:
+        return True
+    return False
+
+
+async def test_a_redis_that_somebody_holds_up_counts_as_away_whatever_is_asked() -> None:
+    with running_redis() as server:
+        client = connect(server.url, answer_s=PATIENCE_S)
+        core = Core(client, settings_for(server.url))
+        job = await core.submit()
+        async with busy(server.url):
+            for asked in (
+                core.offer(core.new_job()),
+                core.store.ask("HGET", key("job", job.id), "rec"),
+                core.store.ask_waiting("BLPOP", "nothing", "0.1"),
+                core.redis.hget(key("job", job.id), "rec"),
+                core.redis.pipeline(transaction=False).exists("a").exists("b").execute(),
+                core.redis.pipeline(transaction=True).exists("a").execute(),
+                check_start(core.store, core.vault, cell=""),
+            ):
+                with pytest.raises(STORE_DOWN, match="BUSY"):
+                    await asked
+        assert await core.read(job) == job
+        await core.store.close()
 
 
 async def test_a_mistake_of_ours_is_not_taken_for_an_outage(core: Core) -> None:

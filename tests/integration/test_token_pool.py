@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import uuid
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from itertools import cycle
 
 import pytest
@@ -15,7 +15,9 @@ from core.model.plan import Plan
 from core.model.session import of_user
 from core.model.token import Scope, TokenState
 from core.profiles import PROFILES
+from core.security.encryption import Encryption
 from core.store.redis.keys import key
+from core.store.tokens.tokens import Tokens
 from tests.peer_fixture import answered, peer
 from tests.sandbox_fixture import running_sandbox
 from tests.store_fixture import Core, core
@@ -190,6 +192,18 @@ async def test_a_balance_that_is_refused_once_takes_a_token_from_nobody(core, tm
         core.clock.turn(by_s=2)
         assert await context.token_pool.invalidate(job, token_id, call="credits") is None
     assert await state_of(core, token_id) is TokenState.REVOKED
+
+
+async def test_a_token_that_no_key_opens_is_given_up_by_nobody(core, tmp_path):
+    elsewhere = Tokens(core.store, Encryption(["a key that went " * 3]), core.clock)
+    token_id = await elsewhere.add("nmv_usr_a", kind="operator")
+    async with running_sandbox() as sandbox, context_over(core, tmp_path, backend=sandbox.url) as context:
+        for _ in range(3):
+            job = await core.submit()
+            with suppress(Temporary):
+                await context.token_pool.reserve(job, core.submission(job).session)
+            core.clock.turn(by_s=2)
+    assert await state_of(core, token_id) is TokenState.ACTIVE
 
 
 async def test_a_balance_that_is_told_takes_back_that_it_was_refused(core, tmp_path):

@@ -23,6 +23,8 @@ from worker.jobs.steps.upload import upload
 __all__ = ["core"]
 
 CLIP = b"\0\0\0\x10ftypisom\0\0\0\0" + bytes(100)
+#: more than is on its way at once
+MUCH = CLIP + bytes(30_000_000)
 TAKEN = said({"code": 0, "data": {"files": [{"filename": "a.mp4", "cdn_url": "u"}], "session_state_applied": True}})
 NOT_APPLIED = said({"files": [{"filename": "a.mp4", "cdn_url": "u"}], "session_state_applied": False})
 NONE = said({"code": 0, "data": {"files": [], "session_state_applied": True}})
@@ -167,9 +169,9 @@ async def test_a_file_that_is_refused_for_what_it_is_ends_the_job(core, context,
     assert [job.error.code, ways(backend)] == seen
 
 
-async def stored_upload(core: Core, context: WorkerContext) -> MediaRef:
+async def stored_upload(core: Core, context: WorkerContext, content: bytes = CLIP) -> MediaRef:
     async def chunks() -> AsyncIterator[bytes]:
-        yield CLIP
+        yield content
 
     await context.storage.write("uploads/upl_1.mp4", chunks())
     kept = Upload(
@@ -214,3 +216,25 @@ async def test_bytes_that_are_refused_end_the_job_in_the_backends_words(core, co
         job = await stepped(execution)
     assert job.error is not None
     assert (job.error.code, job.error.detail) == (Code.BACKEND_UNAVAILABLE, "the disk is full")
+
+
+async def test_a_stored_file_that_goes_in_the_middle_of_its_upload_ends_the_job(core, context, backend, tmp_path):
+    backend.says("upload", TAKEN)
+    backend.meanwhile["upload"] = (tmp_path / "uploads/upl_1.mp4").unlink
+    async with uploading(core, context, await stored_upload(core, context, MUCH)) as execution:
+        job = await stepped(execution)
+    assert job.error is not None
+    assert (job.error.code, "no longer in our storage" in job.error.detail) == (Code.MEDIA_UNREACHABLE, True)
+
+
+async def test_a_file_of_somebody_else_that_goes_in_the_middle_is_fetched_again(core, context, backend, tmp_path):
+    """As another holder of the job does, that was frozen, and clears up what it has fetched."""
+    backend.says("/a.mp4", film(MUCH))
+    backend.says("upload", NONE, TAKEN)
+    async with uploading(core, context, by_url(backend)) as execution:
+        await stepped(execution)
+        backend.meanwhile["upload"] = (tmp_path / f"fetched/{execution.job.id}/0").unlink
+        assert (await stepped(execution)).error is None
+        backend.meanwhile.clear()
+        await stepped(execution)
+        assert execution.session.uploaded == 1

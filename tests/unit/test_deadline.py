@@ -7,7 +7,8 @@ from core.errors import Code, Permanent, WaitReason
 from core.model import transitions
 from core.model.job import Sent
 from tests.store_fixture import make_job
-from worker.jobs.deadline import code_of_late, require_time, verdict_in_s
+from worker.jobs.deadline import end_of_late, require_time, verdict_in_s
+from worker.jobs.retry_policy import STORAGE, SURPRISE
 
 
 def test_a_job_may_go_on_until_its_deadline():
@@ -49,15 +50,28 @@ def test_a_late_job_is_told_what_it_waited_for(reason, sent, code):
         job = transitions.waiting(job, reason=reason, until_ms=1)
     if sent:
         job = msgspec.structs.replace(job, sent=Sent(at_ms=0, before="d0"))
-    assert code_of_late(job) is code
+    assert end_of_late(job).code is code
 
 
 def test_a_job_that_was_trying_to_the_end_was_kept_by_the_backend_though_it_did_not_wait_just_then():
     tried = transitions.trying_again(transitions.started(make_job(), now_ms=0), after="upload broken")
-    assert code_of_late(tried) is Code.BACKEND_UNAVAILABLE
+    assert end_of_late(tried).code is Code.BACKEND_UNAVAILABLE
 
 
 def test_an_edit_that_nobody_saw_come_or_fail_by_the_deadline_is_unconfirmed():
     sending = transitions.sending(transitions.started(make_job(), now_ms=0), sent=Sent(at_ms=0, before="d0"))
-    assert code_of_late(sending) is Code.DEADLINE_EXCEEDED
-    assert code_of_late(transitions.confirmation_needed(sending, now_ms=1)) is Code.EDIT_UNCONFIRMED
+    assert end_of_late(sending).code is Code.DEADLINE_EXCEEDED
+    assert end_of_late(transitions.confirmation_needed(sending, now_ms=1)).code is Code.EDIT_UNCONFIRMED
+
+
+def test_a_job_that_our_storage_kept_to_the_end_blames_neither_the_backend_nor_its_caller():
+    kept = transitions.trying_again(transitions.started(make_job(), now_ms=0), after=STORAGE)
+    assert end_of_late(kept).code is Code.INTERNAL
+    assert "storage" in end_of_late(kept).detail
+    blamed = transitions.waiting(kept, reason=WaitReason.BACKEND_DOWN, until_ms=1)
+    assert end_of_late(blamed).code is Code.BACKEND_UNAVAILABLE, "that is what it waited for last"
+
+
+def test_a_step_that_broke_once_is_no_fault_of_the_backend():
+    broke = transitions.trying_again(transitions.started(make_job(), now_ms=0), after=SURPRISE)
+    assert end_of_late(broke).code is Code.DEADLINE_EXCEEDED

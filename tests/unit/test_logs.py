@@ -9,7 +9,7 @@ import sys
 import pytest
 import uvicorn.config
 
-from core.logs import bound, configure_logs, get_logger, trace_id_of
+from core.logs import bind, bind_anew, configure_logs, get_logger, trace_id_of
 
 MARK = "a caller's prompt"
 
@@ -68,14 +68,23 @@ def test_libraries_that_write_urls_or_arguments_are_heard_at_warning_alone(capsy
 
 def test_fields_are_told_beside_what_is_bound_in_our_lines_and_in_a_librarys(capsys):
     configure_logs("INFO")
-    with bound(job_id="job_1", tenant="acme"):
-        get_logger("worker.main").info("job ended", status="failed")
-        get_logger("worker.main").debug("unheard")
-        logging.getLogger("uvicorn.error").warning("a library's %s", "line")
+    bind_anew(job_id="job_1", tenant="acme")
+    get_logger("worker.main").info("job ended", status="failed")
+    get_logger("worker.main").debug("unheard")
+    logging.getLogger("uvicorn.error").warning("a library's %s", "line")
     ours, theirs = logged(capsys)
     assert (ours["event"], ours["status"], ours["job_id"], ours["tenant"]) == ("job ended", "failed", "job_1", "acme")
     assert (ours["level"], ours["logger"], ours["timestamp"][-1]) == ("info", "worker.main", "Z")
     assert (theirs["event"], theirs["job_id"]) == ("a library's line", "job_1")
+
+
+def test_what_is_bound_anew_leaves_nothing_of_what_was_bound(capsys):
+    configure_logs("INFO")
+    bind(request_id="req_1", trace_id="of the first")
+    bind_anew(request_id="req_2")
+    get_logger("service.main").info("request")
+    [line] = logged(capsys)
+    assert (line["request_id"], line.get("trace_id")) == ("req_2", None)
 
 
 def test_a_librarys_own_handlers_do_not_write_past_the_formatter(capsys):

@@ -1,13 +1,16 @@
 """Where a world keeps its things, and when they go."""
 
+import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from sandbox.world.folders import make_folders
 from sandbox.world.kept import default_folder, hold
+from sandbox.world.up import told_of
 
 
 def test_a_worlds_folder_has_all_its_parts(tmp_path):
@@ -59,3 +62,23 @@ def test_a_folder_that_no_world_made_is_left_alone(tmp_path):
 )
 def test_a_world_on_another_redis_or_backend_is_kept_by_itself_and_under_no_password(redis, backend, name):
     assert default_folder(redis, backend).as_posix() == f".reelgate/{name}"
+
+
+@pytest.mark.parametrize(
+    ("error", "of_the_folder"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "kept/redis"), True),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "elsewhere"), False),
+        (PermissionError(errno.EACCES, "Permission denied", str(Path.cwd())), True),
+        (OSError(errno.ENOSPC, "No space left on device"), True),
+        (OSError(errno.EMFILE, "Too many open files"), False),
+        (OSError(errno.ENOSPC, "No space left on device", "/var/told"), False),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "/usr/bin/reelgate"), False),
+    ],
+)
+def test_a_folder_is_blamed_for_what_the_system_said_of_it_and_of_nothing_else(error: OSError, of_the_folder: bool):
+    said = told_of(error, Path("kept"))
+    assert ("can't hold a world" in said) == of_the_folder
+    assert error.strerror is not None
+    assert error.strerror in said
+    assert error.filename is None or Path(error.filename).name in said

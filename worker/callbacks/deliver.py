@@ -12,6 +12,7 @@ from core.events.delivery import DeliveryState
 from core.ids import made_ms
 from core.logs import bind, get_logger, trace_id_of
 from core.metrics import CALLBACK_DELAY_SECONDS, CALLBACK_SECONDS, CALLBACKS, CALLBACKS_LATE, TLS_FAILURES
+from core.security.encryption import Undecryptable
 from core.security.redacted_repr import redacted_repr
 from core.security.signed_links import with_link
 from core.security.signing import headers
@@ -34,7 +35,7 @@ from worker.callbacks.retry_policy import (
     says_nothing,
     spoilt_pause_s,
 )
-from worker.callbacks.send import send
+from worker.callbacks.send import NOT_PUT_TOGETHER, NOT_SIGNED, send
 from worker.context import WorkerContext
 from worker.redis_outage import until_redis_answers
 
@@ -95,8 +96,7 @@ async def _attempt(context: WorkerContext, claim: DeliveryClaim) -> tuple[str, s
         context.host_limits.note_sleeper(tenant, url, claim.delivery.id)
         return tenant, url
     with context.host_limits.hold(tenant, url):
-        prepared = _prepare(context, claim, url, event)
-        result = await _send(context, tenant, prepared)
+        result = await _make_attempt(context, claim, url, event)
     if (pause_s := spoilt_pause_s(claim.delivery, result)) is not None:
         await _make_anew(context, claim, result, pause_s)
         return None
@@ -145,6 +145,19 @@ def _prepare(context: WorkerContext, claim: DeliveryClaim, url: str, event: Stor
     secrets = context.webhooks.open(claim.secrets)
     signed = headers(secrets, message_id=event.id, timestamp_s=now_ms // 1000, body=body)
     return Prepared(url, body, signed | ({"traceparent": traceparent} if traceparent else {}))
+
+
+async def _make_attempt(context: WorkerContext, claim: DeliveryClaim, url: str, event: StoredEvent) -> AttemptResult:
+    """Put a callback together and send it. What stands in the way of the first is tried again as what comes of the other."""
+    try:
+        prepared = _prepare(context, claim, url, event)
+    except Undecryptable:
+        log.warning("no callback can be signed: is a key missing in REELGATE_SECRET_KEYS?")
+        return NOT_SIGNED
+    except Exception:
+        log.exception("a callback could not be put together")
+        return NOT_PUT_TOGETHER
+    return await _send(context, claim.delivery.tenant, prepared)
 
 
 async def _send(context: WorkerContext, tenant: str, prepared: Prepared) -> AttemptResult:

@@ -38,11 +38,15 @@ class AttemptFault(StrEnum):
     NOT_HTTP = "not_http"
     TOO_LARGE = "answer_too_large"
     OUR_LATENESS = "our_lateness"
+    NOT_SENT = "not_sent"
     UNKNOWN = "unknown"
 
 
 #: the host gave no sign at all; one that hangs up, or fails a handshake, is there
 _SILENCES = {AttemptFault.NAME_NOT_FOUND, AttemptFault.REFUSED, AttemptFault.UNREACHABLE, AttemptFault.TIMEOUT}
+
+#: the host has not been asked, or not been heard
+_OURS = {AttemptFault.OUR_LATENESS, AttemptFault.NOT_SENT}
 
 
 class AttemptResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,7 +120,8 @@ def decide(*, attempt: int, result: AttemptResult, retried: bool, jitter: float,
     if not retried:
         return Dead("Progress events are not sent again.")
     if attempt >= len(STEPS_S):
-        return Dead(f"All {len(STEPS_S)} attempts failed.")
+        words = f"All {len(STEPS_S)} attempts failed."
+        return Dead(f"{words} {result.detail}" if result.error is AttemptFault.NOT_SENT else words)
     return RetryIn(_delay_s(STEPS_S[attempt] * step_scale, jitter, result.retry_after_s))
 
 
@@ -138,15 +143,16 @@ def _delay_s(step_s: float, jitter: float, retry_after_s: float | None) -> float
 
 def says_nothing(result: AttemptResult) -> bool:
     """Tell whether an attempt was spoilt by us: that never counts against the host or the URL."""
-    return result.error is AttemptFault.OUR_LATENESS
+    return result.error in _OURS
 
 
 def spoilt_pause_s(delivery: Delivery, result: AttemptResult) -> float | None:
-    """Say after how many seconds an attempt that we spoilt is made anew, as if it had not been made.
+    """Say after how many seconds an attempt for which we were late is made anew, as if it had not been made.
 
-    None: the attempt counts. So does one that we spoilt where many before it were, too: all retries have an end.
+    None: the attempt counts. So does one that was late where many before it were, too: all retries have an end. What
+    we cannot put together counts at once, since it will be no better in a moment.
     """
-    if not says_nothing(result) or delivery.spoilt >= MOST_SPOILT:
+    if result.error is not AttemptFault.OUR_LATENESS or delivery.spoilt >= MOST_SPOILT:
         return None
     return FIRST_SPOILT_PAUSE_S * float(2**delivery.spoilt)
 

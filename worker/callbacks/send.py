@@ -37,8 +37,16 @@ _WORDS = {
     AttemptFault.NOT_HTTP: "The receiver's answer was not HTTP.",
     AttemptFault.TOO_LARGE: "The receiver sent too much before its answer.",
     AttemptFault.OUR_LATENESS: "This service was too busy to hear the answer in time.",
+    AttemptFault.NOT_SENT: "This service could not put the callback together.",
     AttemptFault.UNKNOWN: "The attempt failed.",
 }
+
+#: what is said of an attempt for which there was nothing to send
+NOT_PUT_TOGETHER = AttemptResult(error=AttemptFault.NOT_SENT, detail=_WORDS[AttemptFault.NOT_SENT])
+NOT_SIGNED = AttemptResult(
+    error=AttemptFault.NOT_SENT,
+    detail="This service cannot read the secret that signs callbacks: its operator must give back the key for that.",
+)
 
 
 class _Received:

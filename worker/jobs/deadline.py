@@ -6,11 +6,13 @@ been killed before those who were lost had time to come back.
 
 from core.errors import Code, Permanent, WaitReason
 from core.model.job import Job, Stage
+from worker.jobs.retry_policy import STORAGE, SURPRISE
 
 #: a job that killed so many workers at one stage is not run again
 _POISONED_AFTER = 3
 #: a process that lives is heard of again within so many leases, however busy its host
 _LEASES_TO_COME_BACK = 5
+_NO_STORAGE = "The storage of this service was away, or full, for as long as the job may take."
 
 
 def verdict_in_s(*, crashes: int, lost_since_s: float, lease_s: float) -> float:
@@ -25,11 +27,17 @@ def require_time(job: Job, *, crashes: int, now_ms: int) -> None:
     if crashes >= _POISONED_AFTER:
         raise Permanent(Code.POISONED)
     if job.started_at_ms is not None and now_ms >= job.deadline_ms:
-        raise Permanent(code_of_late(job))
+        raise end_of_late(job)
 
 
-def code_of_late(job: Job) -> Code:
-    """Name the reason why a job is late: what it waited for to the end, or an edit that nobody saw come or fail."""
+def end_of_late(job: Job) -> Permanent:
+    """Say why a job is late: what it waited for to the end, or an edit that nobody saw come or fail."""
+    if job.wait is None and STORAGE in job.tries:
+        return Permanent(Code.INTERNAL, _NO_STORAGE)
+    return Permanent(_code_of_late(job))
+
+
+def _code_of_late(job: Job) -> Code:
     if job.stage is Stage.RECOVERING:
         return Code.EDIT_UNCONFIRMED
     if job.sent is not None:
@@ -37,4 +45,5 @@ def code_of_late(job: Job) -> Code:
     if job.wait and job.wait.reason is WaitReason.NO_CREDITS:
         return Code.CREDITS_EXHAUSTED
     waits = job.wait and job.wait.reason in (WaitReason.BACKEND_DOWN, WaitReason.BACKEND_RATE_LIMITED)
-    return Code.BACKEND_UNAVAILABLE if waits or job.tries else Code.DEADLINE_EXCEEDED
+    refused = job.tries.keys() - {STORAGE, SURPRISE}
+    return Code.BACKEND_UNAVAILABLE if waits or refused else Code.DEADLINE_EXCEEDED

@@ -18,6 +18,8 @@ from worker.tokens.rest import token_rest_s
 LONGEST_PAUSE_S = 60.0
 #: tries after the first call, where the backend refuses what it will probably refuse again
 TRIES = 5
+#: under what a job counts the steps that it repeats for our own faults, beside its calls, whose names have two words
+STORAGE, SURPRISE = "storage", "surprise"
 #: while this process leaves the backend alone and does not say for how long
 _HELD_BACK_S = 1.0
 _BUSY_TIMES = 3
@@ -58,14 +60,24 @@ def grown_s(first_s: float, times: int) -> float:
     return _doubled(first_s, times, max(first_s, LONGEST_PAUSE_S))
 
 
+def repeat_s(job: Job, settings: Settings, *, after: str) -> float:
+    """Say how long a job waits before it repeats a step that our own fault cut off, STORAGE or SURPRISE."""
+    return grown_s(settings.backoff_s, job.tries.get(after, 0))
+
+
+def may_repeat(job: Job) -> bool:
+    """Tell whether a step that broke, as nobody expected, is tried once more: what broke it may pass."""
+    return job.status is not Status.CANCELING and job.tries.get(SURPRISE, 0) < TRIES
+
+
 def tries_of(fault: BackendFault, job: Job) -> int:
     """How often the job has gone on after this fault of this call."""
     return job.tries.get(name_of(fault), 0)
 
 
 def tries_after(job: Job, *, success_of: str) -> dict[str, int]:
-    """What is still counted after a call that succeeded: its passing faults are over."""
-    over = {f"{success_of} {fault}" for fault in PASSING}
+    """What is still counted after a call that succeeded: its passing faults are over, and so are our own."""
+    over = {STORAGE, SURPRISE, *(f"{success_of} {fault}" for fault in PASSING)}
     return {name: times for name, times in job.tries.items() if name not in over}
 
 

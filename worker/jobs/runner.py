@@ -7,7 +7,7 @@ import asyncio
 from core.errors import Code, Permanent, Temporary
 from core.logs import bind, get_logger, trace_id_of
 from core.model import transitions
-from core.model.job import Status
+from core.model.job import Job, Stage, Status
 from core.storage import StorageDown
 from core.store.jobs.records import Claim
 from core.store.leases import LeaseLost
@@ -16,19 +16,16 @@ from core.store.redis.codec import Unreadable
 from worker import redis_outage
 from worker.backend.faults import BackendFault
 from worker.context import WorkerContext
-from worker.jobs.deadline import code_of_late, require_time, verdict_in_s
+from worker.jobs.deadline import end_of_late, require_time, verdict_in_s
 from worker.jobs.execution import CancelAsked, JobExecution
 from worker.jobs.fault_handling import handle_error
-from worker.jobs.retry_policy import grown_s
+from worker.jobs.retry_policy import STORAGE, SURPRISE, may_repeat, repeat_s
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps import step_of
 from worker.jobs.wait_or_fail import fail
 from worker.leases import Lease
 
 log = get_logger(__name__)
-
-#: under what a job counts its tries while the storage is away
-_STORAGE = "storage"
 
 
 async def run_job(context: WorkerContext, job_id: str, *, only_if_due: bool = False) -> None:
@@ -92,7 +89,7 @@ async def _next_result(execution: JobExecution) -> StepResult | None:
         raise
     except Exception:
         log.exception("a step broke", stage=str(execution.job.stage))
-        return await fail(execution, Permanent(Code.INTERNAL), execution.job)
+        return await _after_surprise(execution)
 
 
 async def _without_storage(execution: JobExecution) -> StepResult:
@@ -103,8 +100,28 @@ async def _without_storage(execution: JobExecution) -> StepResult:
     job = execution.job
     if job.status is Status.CANCELING:
         return await fail(execution, Permanent(Code.RENDER_FAILED), job)
-    pause_s = grown_s(execution.context.settings.backoff_s, job.tries.get(_STORAGE, 0))
-    return StepResult(transitions.trying_again(job, after=_STORAGE), park_s=pause_s)
+    return _repeat(execution, job, after=STORAGE)
+
+
+async def _after_surprise(execution: JobExecution) -> StepResult:
+    """Do the step again that broke, some times: what broke it may pass, and a render goes on meanwhile."""
+    job = _as_far_as_known(execution)
+    if may_repeat(job):
+        return _repeat(execution, job, after=SURPRISE)
+    return await fail(execution, Permanent(Code.INTERNAL), job)
+
+
+def _as_far_as_known(execution: JobExecution) -> Job:
+    """The record after a step of which nobody knows how far it came, but for a message: that went out, or did not."""
+    job = execution.job
+    if execution.handover.may_send and job.status is Status.RUNNING:
+        return transitions.message_refused(job)
+    return transitions.upload_interrupted(job) if job.stage is Stage.UPLOADING else job
+
+
+def _repeat(execution: JobExecution, job: Job, *, after: str) -> StepResult:
+    pause_s = repeat_s(job, execution.context.settings, after=after)
+    return StepResult(transitions.trying_again(job, after=after), park_s=pause_s)
 
 
 def _require_session(execution: JobExecution) -> None:
@@ -116,13 +133,16 @@ def _require_session(execution: JobExecution) -> None:
 async def _run_step(execution: JobExecution) -> StepResult | None:
     """Run the step that the record names, until the job's deadline or its caller's cancel."""
     step = step_of(execution.job)
+    deadline = asyncio.timeout(max(0.0, (execution.job.deadline_ms - execution.now_ms) / 1000))
     try:
-        async with asyncio.timeout(max(0.0, (execution.job.deadline_ms - execution.now_ms) / 1000)):
+        async with deadline:
             if execution.job.status is Status.CANCELING:
                 return await step(execution)
             return await execution.unless_canceled(step(execution))
     except TimeoutError:
-        raise Permanent(code_of_late(execution.job)) from None
+        if not deadline.expired():  # a step's own, which says nothing of the job's time
+            raise
+        raise end_of_late(execution.job) from None
     except CancelAsked:
         await execution.reload()
         execution.lease.cancel_asked.clear()

@@ -17,6 +17,8 @@ from worker.jobs.step_result import StepResult
 
 #: an end waits so long for the backend to take a render back
 _TAKE_BACK_S = 5.0
+#: what keeps a job from its end at any stage: what to do then goes by whether its edit is there
+_SAY_NOTHING_OF_THE_EDIT = (Code.BACKEND_UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.INTERNAL)
 
 
 async def wait(execution: JobExecution, reason: Temporary, job: Job) -> StepResult:
@@ -53,7 +55,7 @@ async def _hint(execution: JobExecution, end: Permanent, job: Job) -> str:
 
     What was paid for is not paid for again where an export alone is missing.
     """
-    if end.code is Code.BACKEND_UNAVAILABLE and job.sent is not None:
+    if end.code in _SAY_NOTHING_OF_THE_EDIT and job.sent is not None:
         return MEANINGS[Code.RENDER_FAILED if job.edited else Code.EDIT_UNCONFIRMED].hint
     if end.code is not Code.CREDITS_EXHAUSTED:
         return end.hint

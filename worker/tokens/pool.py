@@ -53,7 +53,7 @@ class TokenCheck(Enum):
 
     ACCEPTED = auto()
     REFUSED = auto()
-    #: it does not say now, or the token was removed
+    #: it does not say now, or the token was removed, or cannot be opened here
     UNKNOWN = auto()
 
 
@@ -334,8 +334,8 @@ class TokenPool:
         """Ask the backend whether it takes a token at all, by reading its balance."""
         try:
             balance = await self._read_for(job, token_id)
-        except BackendFault:
-            return TokenCheck.REFUSED
+        except BackendFault as fault:  # of one that cannot be opened here the backend has said nothing
+            return TokenCheck.REFUSED if fault.fault is Fault.TOKEN_REFUSED else TokenCheck.UNKNOWN
         return TokenCheck.ACCEPTED if balance else TokenCheck.UNKNOWN
 
     # What tokens are worth.

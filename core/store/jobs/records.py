@@ -163,7 +163,7 @@ class Jobs:
     ) -> dict[str, Any]:
         now_ms = self._clock.now_ms()
         mode = "end" if new.ended else "hold" if park_until_ms is None else "park"
-        return self._clock.for_operations() | {
+        arguments = self._clock.for_operations() | {
             "id": new.id,
             "owner": owner,
             "version": old.version,
@@ -179,18 +179,23 @@ class Jobs:
             "fields": {name: raw(value) for name, value in fields.items()},
             "event": event_argument(event, new) if event else None,
             "mode": mode,
-            "tenant_running_jobs": self._settings.tenant_running_jobs,
             "wake_at_ms": park_until_ms,
-            "retire_at_ms": now_ms + new.retention_s * 1000,
-            "session_idle_ms": int(self._settings.session_idle_s * 1000),
             "sending": _sending(old, new),
             "unsent_on": old.token_id if old.sent and not new.sent else None,
             "exported_on": new.token_id if _is_asked(new) and not _is_asked(old) else None,
+            "stage_sample": _in_stage(old, new, now_ms),
+        }
+        return arguments | self._end_arguments(old, new, now_ms) if new.ended else arguments
+
+    def _end_arguments(self, old: Job, new: Job, now_ms: int) -> dict[str, Any]:
+        return {
+            "tenant_running_jobs": self._settings.tenant_running_jobs,
+            "retire_at_ms": now_ms + new.retention_s * 1000,
+            "session_idle_ms": int(self._settings.session_idle_s * 1000),
             "month": month_of(now_ms),
             "usage": _usage(new),
             "batch": _in_batch(new, now_ms),
             "outcome": outcome._asdict() if (outcome := counted_outcome(old, new)) else None,
-            "stage_sample": _in_stage(old, new, now_ms),
             "run_ms": new.finished_at_ms - new.started_at_ms if new.finished_at_ms and new.started_at_ms else None,
         }
 

@@ -33,6 +33,7 @@ from core.store.redis.breaker import RedisBreaker
 from core.store.redis.codec import Unreadable, record_kind, unpack, unreadable
 from core.store.redis.functions import Functions, Library, library
 from core.store.redis.pipeline import PipelinedConnection, Word
+from core.store.redis.refusals import as_outage
 from core.store.redis.results import R, read_result
 from core.store.redis.sentinel import Sentinels
 
@@ -52,9 +53,6 @@ STORE_FULL = OutOfMemoryError
 
 #: whatever Redis or the way to it can say
 STORE_ERROR = RedisError
-
-#: refusals that redis-py has no class for, and that pass: its disk is full, an operation runs too long, its replicas are gone
-_PASSING = ("MISCONF", "BUSY", "NOREPLICAS", "MASTERDOWN")
 
 
 def why_away(away: Exception) -> str:
@@ -98,6 +96,8 @@ class _Connection(AbstractConnection):
         except ReadOnlyError:
             self.demoted = True
             raise
+        except ResponseError as refusal:
+            raise as_outage(refusal) from None
         self.breaker.answered()
         return answer
 
@@ -235,14 +235,9 @@ class Store:
         None arguments are absent in Lua; bytes go as `core.store.redis.codec.raw`. Raises NotReplicated where what it
         wrote is not with so many `replicas`.
         """
-        try:
-            packed = msgspec.msgpack.encode({**arguments, "fmt": self.fmt})
-            answer = await self._functions.call(operation, packed, replicas=replicas)
-        except ResponseError as refusal:
-            if str(refusal).startswith(_PASSING):
-                raise RedisConnectionError(f"Redis refuses for now: {str(refusal).split()[0]}") from None
-            raise
-        return read_result(answer, result)
+        told = {name: value for name, value in arguments.items() if value is not None}
+        packed = msgspec.msgpack.encode(told | {"fmt": self.fmt})
+        return read_result(await self._functions.call(operation, packed, replicas=replicas), result)
 
     @property
     def fmt(self) -> int:

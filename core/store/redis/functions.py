@@ -126,6 +126,7 @@ def _constants() -> str:
         "FIRST_FORMAT": FIRST_FORMAT,
         "EVENTS_PER_JOB": EVENTS_PER_JOB,
         "FEED_LIFE_MS": FEED_LIFE_MS,
+        "HOUR_MS": 3_600_000,
         "BATCH_LIFE_MS": BATCH_LIFE_MS,
         "BATCH_LISTED_MS": BATCH_LISTED_MS,
         "USAGE_LIFE_MS": USAGE_LIFE_MS,

@@ -16,6 +16,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from core.store.redis.refusals import as_outage
+
 Word = bytes | str | int
 
 #: the loop turns at least once in this time, and so reads what has come
@@ -137,7 +139,7 @@ class _Protocol(asyncio.Protocol):
         if asked.done():
             return
         if isinstance(answer, RedisError):
-            asked.set_exception(answer)
+            asked.set_exception(as_outage(answer))
         else:
             asked.set_result(answer)
 

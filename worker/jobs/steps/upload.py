@@ -141,21 +141,22 @@ async def _send_stored(execution: JobExecution, media: MediaRef) -> UploadAnswer
     found = await execution.context.uploads.load(media.upload_id or "")
     if found is None or found[0].tenant != execution.job.tenant:
         raise Permanent(Code.MEDIA_UNREACHABLE, f"The upload {media.upload_id} is gone.")
-    return await _send_file(execution, media.name, found[0].path)
+    try:
+        return await _send_file(execution, media.name, found[0].path)
+    except FileMissing:
+        raise Permanent(Code.MEDIA_UNREACHABLE, f"The file {media.name} is no longer in our storage.") from None
 
 
 async def _send_file(execution: JobExecution, name: str, path: str) -> UploadAnswer:
-    try:
-        file = await execution.context.storage.read(path)
-        return await execution.context.backend.upload_file(
-            await execution.credentials(),
-            session_id=execution.backend_session(),
-            filename=name,
-            size_bytes=file.size_bytes,
-            chunks=file.chunks,
-        )
-    except FileMissing:  # also where it goes in the middle
-        raise Permanent(Code.MEDIA_UNREACHABLE, f"The file {name} is no longer in our storage.") from None
+    """Raises FileMissing, also where the file goes in the middle, and StorageDown."""
+    file = await execution.context.storage.read(path)
+    return await execution.context.backend.upload_file(
+        await execution.credentials(),
+        session_id=execution.backend_session(),
+        filename=name,
+        size_bytes=file.size_bytes,
+        chunks=file.chunks,
+    )
 
 
 async def _send_url(execution: JobExecution, url: str) -> UploadAnswer:
@@ -171,7 +172,7 @@ async def _send_url(execution: JobExecution, url: str) -> UploadAnswer:
 
 
 async def _fetch_and_send(execution: JobExecution, url: str) -> UploadAnswer:
-    """Bring a file through our storage."""
+    """Bring a file through our storage. Raises StorageDown where it goes there by another hand: it is fetched again."""
     context = execution.context
     path = f"fetched/{execution.job.id}/{execution.session.uploaded}"
     limit = PROFILES[execution.job.profile].max_bytes
@@ -182,6 +183,8 @@ async def _fetch_and_send(execution: JobExecution, url: str) -> UploadAnswer:
         if found is None:
             raise Permanent(Code.UNSUPPORTED_MEDIA, f"The file {fetched.filename} is none of the supported formats.")
         return await _send_file(execution, name_as(fetched.filename, found), path)
+    except FileMissing:  # the holder before this one was frozen, and clears up
+        raise StorageDown("what was fetched is gone") from None
     finally:
         with suppress(StorageDown):  # what the backend has by now is not sent again for that
             await context.storage.delete(path)

@@ -3,7 +3,7 @@
 -- Arguments: id, job, record, status ('pending'), status_before; audit (an operator asks for it).
 -- Results: written; absent: it is gone, or somebody else has done so.
 operation('repeat_delivery', function(a)
-  local found = read_fields(key.delivery(a.id), 'status', 'tenant')
+  local found = read_fields(key.delivery(a.id), 'status', 'tenant', 'fmt', 'owner')
   local changed = found.status == a.status_before
   write_audit(a.audit, changed and 'done' or 'unchanged')
   if not changed then return {} end

@@ -16,9 +16,16 @@ local function lives_since(lease_ms)
   end
 end
 
+-- Whether a job that was let in once waits in its backlog again: who heard of it before, and was frozen, comes too late. One
+-- that was set aside waits nowhere: it is given a turn below.
+local function waits_for_its_turn(id, found)
+  return found.back and not found.aside and not call('ZSCORE', key.admitted(), id)
+end
+
 -- A job that was set aside has lost its place: it goes to the end of its session's queue, and waits to be admitted again.
 local function give_new_turn(id, found)
   dequeue(id)
+  call('HSET', key.job(id), 'back', 1)
   local nth = call('RPUSH', key.session_queue(found.session), id)
   if nth == 1 then join_backlog(found.tenant, id, call('HGET', key.job(id), 'rank')) end
   return {}
@@ -27,7 +34,7 @@ end
 -- A job whose tenant was paused after it was let in frees its place, and what a worker that died had reserved for it: a
 -- pause may last for days. It is let in again when its tenant is resumed.
 local function put_back(id, found)
-  call('HSET', key.job(id), 'owner', '')
+  call('HSET', key.job(id), 'owner', '', 'back', 1)
   release_reservations(id, found.tenant)
   leave_queue(found.tenant, id)
   join_backlog(found.tenant, id, call('HGET', key.job(id), 'rank'))
@@ -35,29 +42,41 @@ local function put_back(id, found)
   return {}
 end
 
+-- Count the crashes anew where somebody is suspected: whoever was heard of since has not died. Results: how many count, and how
+-- long ago the last one was.
+local function count_crashes(record, a, found)
+  if found.left_behind then count_crash(record, found.owner) end
+  if not (found.suspects or found.left_behind) then return tonumber(found.crashes or '0') end
+  uncount_own_crash(record, a.owner)
+  uncount_crashes(record, lives_since(a.lease_ms))
+  return tonumber(call('HGET', record, 'crashes') or '0'), suspected_since_ms(record)
+end
+
 operation('claim_job', function(a)
-  local found = find_claimable(a, 'session')
+  local found = find_claimable(a, 'session', 'aside', 'back', 'handed', 'crashes', 'suspects')
   if not found or (a.only_if_due and not is_its_time(a.id)) then return {} end
+  if waits_for_its_turn(a.id, found) then
+    dequeue(a.id)
+    return {}
+  end
   local tenant = read_fields(key.tenant(found.tenant), 'webhook', 'fmt')
   local session = found.session and read_fields(key.session(found.session), 'rec', 'fmt') or {}
   local unreadable_fmt = unreadable_format(found.fmt, tenant.fmt, session.fmt)
   if unreadable_fmt then return leave_to_another(a.id, unreadable_fmt) end
   local record = key.job(a.id)
-  if call('HDEL', record, 'aside') == 1 then return give_new_turn(a.id, found) end
-  if found.left_behind then count_crash(record, found.owner) end
-  uncount_own_crash(record, a.owner)
-  uncount_crashes(record, lives_since(a.lease_ms))
+  if found.aside and call('HDEL', record, 'aside') == 1 then return give_new_turn(a.id, found) end
+  local crashes, suspected_ms = count_crashes(record, a, found)
   if found.status == 'queued' and is_paused(found.tenant) then return put_back(a.id, found) end
-  local handed_back = call('HDEL', record, 'handed') == 1
+  if found.handed then call('HDEL', record, 'handed') end
   take_lease(a.id, a.owner, now_ms + a.lease_ms)
   return {
     claimed = true,
     record = found.rec,
     session_record = session.rec,
     webhook = tenant.webhook,
-    crashes = tonumber(call('HGET', record, 'crashes') or '0'),
-    suspected_since_ms = suspected_since_ms(record),
-    taken_over = found.left_behind or handed_back,
+    crashes = crashes,
+    suspected_since_ms = suspected_ms,
+    taken_over = found.left_behind or found.handed and true,
     left_behind = found.left_behind,
   }
 end)

@@ -5,8 +5,12 @@
 -- worked on, or the token was removed).
 operation('settle_token', function(a)
   local sends = sends_if_alone(a.token, a.job)
-  release_token(a.token, a.job)
-  if a.balance then write_balance(a.token, a.balance) end
+  if a.balance then
+    free_token(a.token, a.job)
+    write_balance(a.token, a.balance)
+  else
+    release_token(a.token, a.job)
+  end
   if a.learned and (not a.learned_at or a.learned_at == sends) then
     learn(a.kind, a.learned)
     local too_few = call('HGET', key.message_costs(), a.kind .. ':too few')

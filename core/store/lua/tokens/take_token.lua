@@ -34,16 +34,16 @@ local function fits(a, token, cost)
 end
 
 -- A month's budget holds against what the tenant's ended jobs have spent, and what its running ones may yet spend.
-local function is_over_budget(a)
+local function is_over_budget(a, reserved)
   if a.month_limit == 0 or a.cost == 0 then return false end
   local counted = read_fields(key.usage(a.tenant, a.month), 'credits', 'promised')
-  local own = tonumber(call('HGET', key.job(a.job), 'promised') or '0')
+  local own = tonumber(reserved.promised or '0')
   return tonumber(counted.credits or '0') + tonumber(counted.promised or '0') - own + a.cost > a.month_limit
 end
 
 -- The token that this job holds already, as long as it is the one asked for, or still fits.
-local function held_token(a)
-  local id = a.only or call('HGET', key.job(a.job), 'reserved_on')
+local function held_token(a, reserved)
+  local id = a.only or reserved.reserved_on
   if not id or call('HEXISTS', key.token_reservations(id), a.job) == 0 then return nil end
   local token = read_token(id)
   return token and (a.only or fits(a, token, 0)) and id
@@ -109,12 +109,28 @@ local function levels_above(group, level)
   return levels
 end
 
+-- Where few of a group have the credits, what the index holds of each says when it expires: absent where they are not few.
+local function first_of_few(a, group, credits, consider)
+  local rich = call('ZRANGEBYSCORE', key.tokens_by_credits(group), credits > 0 and credits or '-inf', '+inf', 'LIMIT', 0,
+    LOOKED_AT + 1)
+  if #rich > LOOKED_AT then return nil end
+  local entries = #rich > 0 and call('HMGET', key.token_entries(), unpack(rich)) or {}
+  for i, id in ipairs(rich) do
+    local entry = parse_entry(entries[i] or nil)
+    local expires_ms = entry and tonumber(entry.expires_ms)
+    if expires_ms and expires_ms >= a.until_ms then consider(id, expires_ms) end
+  end
+  consider(first_on_level(a, group, 'unread'))
+  return true
+end
+
 -- The token of a group that expires first, of those that have the credits or were never asked for theirs.
 local function first_of_group(a, group, credits)
   local best, best_ms
   local function consider(id, expires_ms)
     if id and (not best or expires_ms < best_ms) then best, best_ms = id, expires_ms end
   end
+  if first_of_few(a, group, credits, consider) then return best, best_ms end
   for _, level in ipairs(levels_above(group, credits > 0 and level_of(credits) or -1)) do
     consider(first_on_level(a, group, level))
   end
@@ -154,8 +170,9 @@ local function sure_of_groups(a, owner, doubted, credits)
   while true do
     local id = first_of_groups(a, groups_for(a, owner, doubted), credits)
     if not id then return nil end
-    local token, entry = read_token(id), call('HGET', key.token_entries(), id)
+    local token = read_token(id)
     if token and fits(a, token, credits) then return id, token end
+    local entry = call('HGET', key.token_entries(), id)
     index_token(id)
     if call('HGET', key.token_entries(), id) == entry then return nil end
   end
@@ -198,27 +215,26 @@ local function taken(token)
 end
 
 -- A worker that was frozen while its job ended must not hold credits for it: nobody would free them.
-local function reserve(a, token)
-  local status = call('HGET', key.job(a.job), 'status')
-  if status and END_STATES[status] then return {} end
+local function reserve(a, token, reserved)
+  if reserved.status and END_STATES[reserved.status] then return {} end
   if call('HSETNX', key.token_reservations(token), a.job, a.cost) == 1 then
     call('HINCRBY', key.token(token), 'reserved', a.cost)
     note_taken(token)
     index_token(token)
   end
-  if status then
+  if reserved.status then
     call('HSET', key.job(a.job), 'reserved_on', token)
-    reserve_budget(a.job, a.tenant, a.month, a.cost)
+    reserve_budget(a.job, a.tenant, a.month, a.cost, reserved)
   end
   return taken(token)
 end
 
 operation('take_token', function(a)
-  if is_over_budget(a) then return {over_budget = true} end
-  local held = held_token(a)
+  local reserved = read_reservations(a.job)
+  if is_over_budget(a, reserved) then return {over_budget = true} end
+  local held = held_token(a, reserved)
   if held then return taken(held) end
-  local elsewhere = call('HGET', key.job(a.job), 'reserved_on')
-  if elsewhere then release_token(elsewhere, a.job) end
+  if reserved.reserved_on then release_token(reserved.reserved_on, a.job) end
   local chosen = best_token(a)
-  return chosen and reserve(a, chosen) or {}
+  return chosen and reserve(a, chosen, reserved) or {}
 end)

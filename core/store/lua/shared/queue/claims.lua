@@ -15,12 +15,10 @@ local function find_claimable(a, ...)
     return nil
   end
   found.left_behind = found.owner ~= '' and found.owner ~= a.owner
+  if not found.left_behind then return found end
   local lease_ends_ms = tonumber(call('ZSCORE', key.leases(), a.id) or '0')
-  if found.left_behind and lease_ends_ms > now_ms then
-    call('ZADD', key.arq_queue(), 'XX', lease_ends_ms, a.id)
-    return nil
-  end
-  return found
+  if lease_ends_ms <= now_ms then return found end
+  call('ZADD', key.arq_queue(), 'XX', lease_ends_ms, a.id)
 end
 
 -- The first format of some that this release cannot read; 0 for what is no number.

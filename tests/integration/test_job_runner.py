@@ -1,0 +1,149 @@
+"""The loop over a job's steps: what becomes of a job whose step breaks as nobody expected, or that our storage keeps."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+
+from core.errors import Code
+from core.model import session as sessions
+from core.model import transitions
+from core.model.job import MediaRef, Render, Sent, Stage, Status
+from core.model.session import Session
+from core.store.redis.keys import key
+from tests.scripted_backend import ScriptedBackend, film, said, scripted_backend
+from tests.store_fixture import Core, core
+from tests.worker_fixture import context_over, in_hand, stepped
+from worker.context import WorkerContext
+from worker.jobs.execution import JobExecution
+from worker.jobs.retry_policy import TRIES
+from worker.jobs.runner import _next_result
+from worker.jobs.step_result import Handover
+
+__all__ = ["core"]
+
+SENT = Sent(at_ms=1, before="d0")
+RENDER_AGAIN = 'Replay with {"from": "render"}: it costs no credits.'
+
+
+@pytest.fixture
+async def backend() -> AsyncIterator[ScriptedBackend]:
+    async with scripted_backend() as backend:
+        backend.says("credits", said({"code": 0, "data": {"available": 500}}))
+        backend.says("status", said({"taskId": "render_1", "status": "processing"}))
+        backend.says("cancel", said({"code": 0}))
+        backend.says("/o.mp4", film(b"no film"))
+        yield backend
+
+
+@pytest.fixture
+async def context(core: Core, backend: ScriptedBackend, tmp_path) -> AsyncIterator[WorkerContext]:
+    async with context_over(core, tmp_path, backend=backend.url) as context:
+        yield context
+
+
+@asynccontextmanager
+async def at(core: Core, context: WorkerContext, stage: Stage, **facts: Any) -> AsyncIterator[JobExecution]:
+    """Hold a job at a stage. Without a render the steps after the edit break, and so does an upload of nothing."""
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    job = await core.submit()
+    started = transitions.token_taken(transitions.started(job, now_ms=job.created_at_ms), token_id=token_id)
+    session = Session(id=job.session_id, tenant=job.tenant, profile=job.profile, created_at_ms=job.created_at_ms)
+    session = sessions.opened(session, backend_id="b1", task_id=None, user_id=None, token_id=token_id)
+    session = msgspec.structs.replace(session, media=(MediaRef(name="a.mp4"),))
+    ready = transitions.moved(started, stage, **facts)
+    async with in_hand(core, context, ready, session) as execution:
+        yield execution
+
+
+def paid(**facts: Any) -> dict[str, Any]:
+    return {"sent": SENT, "edited": True} | facts
+
+
+async def pauses_s(core: Core, execution: JobExecution) -> list[float]:
+    """Let the step break until the job ends; the pauses are in first ones."""
+    pauses: list[float] = []
+    while not execution.job.ended:
+        result = await _next_result(execution)
+        assert result is not None
+        execution.job = result.job
+        pauses += [result.park_s / core.settings.backoff_s] if result.park_s else []
+    return pauses
+
+
+@pytest.mark.quick
+async def test_a_step_that_broke_is_done_again_and_a_job_that_has_paid_goes_on(core, context, backend):
+    async with at(core, context, Stage.STORING, **paid()) as execution:
+        waiting = await stepped(execution)
+        assert (waiting.status, waiting.stage, waiting.error) == (Status.RUNNING, Stage.STORING, None)
+        render = Render(id="render_1", attempt=1, started_at_ms=1, asked=True, url=backend.url + "/o.mp4")
+        execution.job = msgspec.structs.replace(waiting, render=render)
+        job = await stepped(execution)
+        assert (job.status, len(backend.calls("/o.mp4"))) == (Status.RUNNING, 1)
+
+
+async def test_a_step_that_breaks_again_and_again_has_growing_pauses_and_an_end(core, context):
+    async with at(core, context, Stage.STORING, **paid()) as execution:
+        assert await pauses_s(core, execution) == [1, 2, 4, 8, 16][:TRIES]
+        error = execution.job.error
+    assert error is not None
+    assert (execution.job.status, error.code, error.hint) == (Status.FAILED, Code.INTERNAL, RENDER_AGAIN)
+
+
+async def test_who_has_canceled_does_not_wait_for_a_step_that_breaks(core, context):
+    async with at(core, context, Stage.STORING, **paid()) as execution:
+        execution.job = transitions.cancel_asked(execution.job, now_ms=core.clock.now_ms())
+        assert (await stepped(execution)).status is Status.CANCELED
+
+
+async def test_an_upload_that_broke_is_asked_after_before_it_is_made_again(core, context):
+    async with at(core, context, Stage.UPLOADING) as execution:
+        assert (await stepped(execution)).upload_in_doubt
+
+
+def about_to_send(execution: JobExecution) -> None:
+    execution.job = transitions.sending(execution.job, sent=SENT)
+    execution.handover = Handover(may_send=True)
+
+
+async def test_a_message_that_had_not_gone_out_when_a_step_broke_is_sent_after_all(core, context, backend):
+    async with at(core, context, Stage.EDITING) as execution:
+        about_to_send(execution)
+        await core.redis.set(key("token", execution.job.token_id), "what no token is")
+        job = await stepped(execution)
+    assert (job.status, job.stage, job.sent) == (Status.RUNNING, Stage.PREPARING, None)
+
+
+async def test_a_message_that_may_have_gone_out_when_a_step_broke_is_looked_for_and_not_sent(core, context, backend):
+    async with at(core, context, Stage.EDITING) as execution:
+        about_to_send(execution)
+        plan = msgspec.structs.replace(execution.job.plan, message=None)  # there is nothing to send
+        execution.job = msgspec.structs.replace(execution.job, plan=plan)
+        job = await stepped(execution)
+        assert (job.status, job.stage, job.sent) == (Status.RUNNING, Stage.EDITING, SENT)
+        assert (await stepped(execution)).stage is Stage.RECOVERING
+    assert backend.calls("message") == []
+
+
+async def test_a_film_that_our_storage_kept_to_the_end_is_said_to_be_ours_and_costs_nothing_again(
+    core, context, backend, tmp_path
+):
+    (tmp_path / "outputs").write_text("in the way of the folder")
+    render = Render(id="render_1", attempt=1, started_at_ms=1, asked=True, url=backend.url + "/o.mp4")
+    async with at(core, context, Stage.STORING, **paid(render=render)) as execution:
+        await stepped(execution, 2)
+        core.clock.turn(by_s=execution.job.timeout_s + 1)
+        error = (await stepped(execution)).error
+    assert error is not None
+    assert (error.code, error.hint, "storage" in error.detail) == (Code.INTERNAL, RENDER_AGAIN, True)
+
+
+async def test_a_job_that_has_paid_and_is_late_is_not_told_to_pay_again(core, context):
+    render = Render(id="render_1", attempt=1, started_at_ms=1, asked=True, backend_id="render_1")
+    async with at(core, context, Stage.RENDERING, **paid(render=render)) as execution:
+        core.clock.turn(by_s=execution.job.timeout_s + 1)
+        error = (await stepped(execution)).error
+    assert error is not None
+    assert (error.code, error.hint) == (Code.DEADLINE_EXCEEDED, RENDER_AGAIN)

@@ -1,0 +1,107 @@
+"""How an answer goes out: its head with its body, in one call of the system, and never later than the loop's turn."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from uvicorn.server import ServerState
+
+from service.http.protocol import LimitedProtocol
+from service.main import uvicorn_config
+
+HEAD = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]}
+ASK = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class RecordingTransport(asyncio.Transport):
+    """A connection that keeps what is written to it, write by write."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)})
+        self.writes: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes) -> None:  # type: ignore[override]
+        assert not self.closed
+        self.writes.append(data)
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+def connected(app: Callable[..., Any]) -> tuple[LimitedProtocol, RecordingTransport]:
+    config = uvicorn_config(app)
+    config.load()
+    protocol, transport = LimitedProtocol(config, ServerState(), {}), RecordingTransport()
+    protocol.connection_made(transport)
+    return protocol, transport
+
+
+async def turn_until(so: Callable[[], object]) -> None:
+    while not so():  # noqa: ASYNC110 - the loop's own turns are what is waited for
+        await asyncio.sleep(0)
+
+
+async def test_an_answer_is_one_write_on_each_request_of_a_connection():
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(HEAD)
+        await send({"type": "http.response.body", "body": b"done"})
+
+    protocol, transport = connected(app)
+    for number in (1, 2):
+        protocol.data_received(ASK)
+        await turn_until(lambda: protocol.cycle.response_complete)
+        assert len(transport.writes) == number
+        assert transport.writes[-1].startswith(b"HTTP/1.1 200 OK\r\n")
+        assert transport.writes[-1].endswith(b"\r\n\r\ndone")
+    protocol.connection_lost(None)
+
+
+async def test_a_head_whose_body_comes_later_does_not_wait_for_it():
+    go_on = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(HEAD)
+        await go_on.wait()
+        await send({"type": "http.response.body", "body": b"do", "more_body": True})
+        await send({"type": "http.response.body", "body": b"ne"})
+
+    protocol, transport = connected(app)
+    protocol.data_received(ASK)
+    await turn_until(lambda: transport.writes)
+    assert transport.writes[0].endswith(b"\r\n\r\n")
+    go_on.set()
+    await turn_until(lambda: protocol.cycle.response_complete)
+    assert transport.writes[1:] == [b"do", b"ne"]
+    protocol.connection_lost(None)
+
+
+async def test_a_last_answer_is_written_before_its_connection_is_closed():
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": [(b"connection", b"close")]})
+        await send({"type": "http.response.body"})
+
+    protocol, transport = connected(app)
+    protocol.data_received(ASK)
+    await turn_until(lambda: transport.closed)
+    assert b"".join(transport.writes).startswith(b"HTTP/1.1 204 No Content\r\n")
+    protocol.connection_lost(None)
+
+
+async def test_a_last_answer_of_a_head_alone_is_written_before_its_connection_is_closed():
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({**HEAD, "headers": [*HEAD["headers"], (b"connection", b"close")]})
+        await send({"type": "http.response.body", "body": b"done"})
+
+    protocol, transport = connected(app)
+    protocol.data_received(ASK.replace(b"GET", b"HEAD"))
+    await turn_until(lambda: transport.closed)
+    assert transport.writes[0].endswith(b"\r\n\r\n")
+    protocol.connection_lost(None)
