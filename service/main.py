@@ -6,7 +6,6 @@ under way has `request_grace_s` to end. Ctrl-C leaves out the delay, and a secon
 """
 
 import asyncio
-import gc
 import signal
 import socket
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from uvicorn.config import LoopFactoryType
 from core.errors import StartRefused
 from core.logs import get_logger, say_ready
 from core.process.command import ProcessCommand, load_process_settings
+from core.process.garbage import spare_what_has_started
 from core.process.pages import CannotListen, metrics_page, serve_pages
 from core.store.redis.client import STORE_DOWN, why_away
 from service.app import build_app
@@ -40,8 +40,6 @@ _LOOK_S = 0.5
 _TICK_S = 0.05
 #: an ending process closes a connection that has been idle for so long; a balancer that still wants it uses it before
 _IDLE_S = 2.0
-#: a few hundred requests under way hold more objects than Python's 700, and it would look for garbage in them all the time
-_OBJECTS_BETWEEN_COLLECTIONS = 10_000
 #: those who are cut off have so long to say so
 _LAST_WORDS_S = 1
 
@@ -80,9 +78,7 @@ class _Server(uvicorn.Server):
             log.warning("waiting for Redis", why=away)
             self._waiting = asyncio.create_task(self._check_redis_once_it_answers())
         self._member = asyncio.create_task(self._context.membership.run(), name="membership")
-        gc.collect()
-        gc.freeze()  # what is here now stays to the end: the collector need not go through it again and again
-        gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+        spare_what_has_started()
         say_ready("api", self._address, self._context.settings.log_format)
         return None
 

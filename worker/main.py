@@ -18,6 +18,7 @@ from core.errors import StartRefused
 from core.logs import bind, get_logger, say_ready
 from core.process.background import Background
 from core.process.command import ProcessCommand, load_process_settings
+from core.process.garbage import spare_what_has_started
 from core.process.loop_watch import watch_loop
 from core.process.pages import CannotListen, serve_pages
 from core.process.readiness import Readiness
@@ -105,6 +106,7 @@ async def _run(context: WorkerContext, client: Redis, readiness: Readiness, stop
     queue = _make_queue(context, client)
     beside = [asyncio.create_task(coroutine, name=name) for name, coroutine in _tasks_beside(context).items()]
     running = asyncio.create_task(queue.async_run())
+    spare_what_has_started()
     say_ready("worker", url, context.settings.log_format)
     waiting = asyncio.create_task(stop.wait())
     refusal = asyncio.create_task(_watch_redis(context))
