@@ -48,6 +48,8 @@ class Storage:
         Raises StartRefused.
         """
         self._where = where
+        #: None: it is in S3
+        self._folder = None if where.startswith("s3://") else Path(where).resolve()
         if opened:
             _ = self._files
 
@@ -62,10 +64,10 @@ class Storage:
             raise StartRefused(f"REELGATE_STORAGE cannot be used ({type(error).__name__}).") from None
 
     def _opened(self) -> LocalStore | S3Store:
-        if self._where.startswith("s3://"):
+        if self._folder is None:
             return S3Store.from_url(self._where)
-        Path(self._where).mkdir(parents=True, exist_ok=True)
-        return LocalStore(Path(self._where).resolve(), mkdir=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return LocalStore(self._folder, mkdir=True)
 
     @asynccontextmanager
     async def _in_our_words(self, path: str) -> AsyncIterator[None]:
@@ -80,7 +82,7 @@ class Storage:
 
     async def _require_folder(self) -> None:
         """Raise StorageDown where the whole folder is gone: what is missing with it may come back with it."""
-        if isinstance(self._files, LocalStore) and not await asyncio.to_thread(Path(self._where).is_dir):
+        if self._folder and not await asyncio.to_thread(self._folder.is_dir):
             raise StorageDown("its folder is gone") from None
 
     async def write(self, path: str, chunks: AsyncIterable[bytes]) -> int:
@@ -109,7 +111,7 @@ class Storage:
         A folder forgets what is not closed. S3 keeps its parts, unseen and at a price, until it is; so it is closed there
         and deleted, unless another one has written the file meanwhile, as the next holder of a job does.
         """
-        if isinstance(self._files, LocalStore) or writer.closed():
+        if self._folder or writer.closed():
             return
         with suppress(StorageDown, FileMissing):
             if not await self._has(path):
@@ -163,9 +165,9 @@ class Storage:
         with suppress(FileMissing):
             async with self._in_our_words(path):
                 await obstore.delete_async(self._files, path)
-        if isinstance(self._files, LocalStore):
+        if self._folder:
             async with self._in_our_words(path):
-                await asyncio.to_thread(_delete_parts, Path(self._where, path))
+                await asyncio.to_thread(_delete_parts, self._folder / path)
 
 
 def _delete_parts(file: Path) -> None:

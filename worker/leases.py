@@ -107,13 +107,15 @@ class Leases:
         lease.note_renewal(before_s)
 
     async def run_heartbeat(self) -> None:
-        """Renew for ever. While Redis is away nothing can be renewed, and nothing can be taken over either."""
+        """Renew for ever, whatever breaks. While Redis is away nothing can be renewed, nor can it be taken over."""
         while True:
             await asyncio.sleep(self._lease_s / 3)
             try:
                 await self._renew_all()
             except STORE_DOWN as away:
                 log.warning("Redis is away, no lease is renewed", error=type(away).__name__)
+            except Exception:
+                log.exception("no lease could be renewed")
 
     async def _renew_all(self) -> None:
         for some in _slices(list(self._held.values()), _AT_ONCE):
@@ -143,6 +145,9 @@ class Leases:
                         if message:
                             self._signal_cancels([message["data"].decode()])
             except STORE_DOWN:
+                await redis_outage.pause()
+            except Exception:
+                log.exception("cancels could not be heard")
                 await redis_outage.pause()
 
     async def hand_back(self, lease: Lease, *, in_s: float = 0) -> None:

@@ -32,7 +32,7 @@ from worker.callbacks.deliver import run_delivery
 from worker.context import WorkerContext, build_context
 from worker.jobs.orphan_renders import follow_orphan_renders
 from worker.jobs.runner import run_job
-from worker.maintenance.periodic import run_periodically
+from worker.maintenance.periodic import run_periodically, run_unless_it_breaks
 from worker.maintenance.sweeper import run_sweeper
 from worker.metrics import show_worker_metrics
 from worker.probes import pages_of
@@ -173,14 +173,14 @@ def _tasks_beside(context: WorkerContext) -> dict[str, Coroutine[Any, Any, None]
 
 
 async def _stay_listed(context: WorkerContext) -> None:
-    """Say again and again that this worker lives, and let jobs in up to what all workers can hold."""
+    """Say again and again that this worker lives, whatever breaks, and let jobs in up to what all workers can hold."""
     settings, name = context.settings, context.leases.worker_id
     every_s, facts, lag_s = min(1.0, settings.lease_s / 3), _facts_at_start(context), 0.0
     beat = partial(context.admission.admit, worker=name, slots=settings.worker_jobs, alive_s=settings.lease_s)
     try:
         while True:
             with suppress(*STORE_DOWN):
-                await beat(facts=_facts_now(context, facts, lag_s))
+                await run_unless_it_breaks("admission", partial(beat, facts=_facts_now(context, facts, lag_s)))
             due_s = stopwatch_s() + every_s
             await asyncio.sleep(every_s)
             lag_s = stopwatch_s() - due_s

@@ -54,6 +54,7 @@ async def _next_request(context: WorkerContext) -> RpcRequest:
             await redis_outage.pause()
         except Exception:
             log.exception("an RPC request could not be read")
+            await redis_outage.pause()
 
 
 async def _serve(context: WorkerContext, request: RpcRequest, places: FairPlaces) -> None:

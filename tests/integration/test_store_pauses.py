@@ -81,6 +81,24 @@ async def test_a_job_that_was_let_in_before_the_pause_goes_back_to_its_place(
     assert states(await core.gauges()) == {}
 
 
+async def test_one_that_was_put_back_is_let_in_again_before_a_worker_that_was_frozen_may_have_it(
+    core: Core, pauses: Pauses
+) -> None:
+    core.with_settings(tenant_running_jobs=1)
+    pauses = Pauses(core.store, core.settings, core.clock)
+    await core.slots(10)
+    job = await core.submit()  # a worker has heard of it, and is frozen before it claims it
+    await pauses.pause("acme", audit=BY)
+    assert await core.jobs.claim(job.id, owner="w:1") is None
+    urgent = await core.submit(priority=9)
+    await pauses.resume("acme", audit=BY)
+    assert await core.admitted() == [urgent.id]
+    assert await core.jobs.claim(job.id, owner="frozen:1") is None, "as many of this tenant's run as may"
+    assert await core.run(urgent)
+    assert await core.admitted() == [job.id]
+    assert await core.run(job)
+
+
 async def test_one_whose_worker_died_before_it_began_goes_back_too(core: Core, pauses: Pauses) -> None:
     await core.slots(10)
     job = await core.submit()

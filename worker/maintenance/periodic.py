@@ -20,7 +20,7 @@ async def run_periodically(name: str, task: Callable[[], Awaitable[None]], *, ev
             log.warning("Redis is away", task=name, error=type(away).__name__)
 
 
-async def run_unless_it_breaks(name: str, task: Callable[[], Awaitable[None]]) -> None:
+async def run_unless_it_breaks(name: str, task: Callable[[], Awaitable[object]]) -> None:
     """Run a task; its errors go to the log and to nobody else. Raises STORE_DOWN."""
     try:
         await task()

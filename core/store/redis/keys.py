@@ -120,6 +120,7 @@ FIELDS = {
         {
             *("rec", "ver", "status", "owner", "tenant", "session", "profile"),
             "fmt",  # here and below: the record's format
+            "back",  # it was in its backlog again: who claims it must find it let in
             "aside",  # it could not be read, and holds no place until it is tried again
             "rank",  # where it stands in its tenant's backlog, once it comes there
             "write",  # the id of the last write, by which it is known again

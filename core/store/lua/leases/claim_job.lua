@@ -16,9 +16,16 @@ local function lives_since(lease_ms)
   end
 end
 
+-- Whether a job that was let in once waits in its backlog again: who heard of it before, and was frozen, comes too late. One
+-- that was set aside waits nowhere: it is given a turn below.
+local function waits_for_its_turn(id, found)
+  return found.back and not found.aside and not call('ZSCORE', key.admitted(), id)
+end
+
 -- A job that was set aside has lost its place: it goes to the end of its session's queue, and waits to be admitted again.
 local function give_new_turn(id, found)
   dequeue(id)
+  call('HSET', key.job(id), 'back', 1)
   local nth = call('RPUSH', key.session_queue(found.session), id)
   if nth == 1 then join_backlog(found.tenant, id, call('HGET', key.job(id), 'rank')) end
   return {}
@@ -27,7 +34,7 @@ end
 -- A job whose tenant was paused after it was let in frees its place, and what a worker that died had reserved for it: a
 -- pause may last for days. It is let in again when its tenant is resumed.
 local function put_back(id, found)
-  call('HSET', key.job(id), 'owner', '')
+  call('HSET', key.job(id), 'owner', '', 'back', 1)
   release_reservations(id, found.tenant)
   leave_queue(found.tenant, id)
   join_backlog(found.tenant, id, call('HGET', key.job(id), 'rank'))
@@ -46,8 +53,12 @@ local function count_crashes(record, a, found)
 end
 
 operation('claim_job', function(a)
-  local found = find_claimable(a, 'session', 'aside', 'handed', 'crashes', 'suspects')
+  local found = find_claimable(a, 'session', 'aside', 'back', 'handed', 'crashes', 'suspects')
   if not found then return {} end
+  if waits_for_its_turn(a.id, found) then
+    dequeue(a.id)
+    return {}
+  end
   local tenant = read_fields(key.tenant(found.tenant), 'webhook', 'fmt')
   local session = found.session and read_fields(key.session(found.session), 'rec', 'fmt') or {}
   local unreadable_fmt = unreadable_format(found.fmt, tenant.fmt, session.fmt)
