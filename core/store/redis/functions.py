@@ -69,7 +69,14 @@ _REPLICATION_MS = 500
 _SHARED = (
     *("operation", "audit", "queue/pauses", "formats", "msgpack", "json", "queue/queue", "queue/crash_count", "gauges"),
     *("events", "queue/claims", "queue/admission", "queue/queue_position"),
-    *("tokens/tokens", "tokens/owner_sums", "tokens/token_index", "tokens/reservations"),
+    *(
+        "tokens/tokens",
+        "tokens/owner_sums",
+        "tokens/token_index",
+        "tokens/reservations",
+        "tokens/taking",
+        "tokens/settling",
+    ),
     *("sessions", "batches", "deliveries", "queue/processes"),
 )
 

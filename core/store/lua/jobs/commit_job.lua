@@ -6,13 +6,20 @@
 -- write); and where it applies: event, session_record, reset_crashes, audit (an operator does it),
 -- stage_sample {stage, ms}, sending {token, cost} (a message is about to go out), unsent_on (the token on which it did
 -- not), exported_on (the token by which the backend has just taken an export).
+-- What would be an operation of its own, right before this one or after it, is done in this one:
+--   take (arguments of `take_token`) with untaken, the bytes that the record has in the place of the token
+--   balance {token, available, frozen}, as it was read
+--   settling (see `settle_token`) with at_sends: only as long as so many messages were ever sent on the token, and none of
+--     another job is being worked on
+--   use_of: who else uses this token is told
 -- mode is one of
 --   hold: the holder goes on
 --   park: it lets go until wake_at_ms
 --   end: it is over; session_idle_ms, retire_at_ms, tenant_running_jobs, month, usage {name = by}, run_ms,
 --     outcome {group, classes}, batch (`end_in_batch`)
--- Results: outcome 'ok', 'again' with the record that this very write has written before, 'lost' (another holds it), or
--- 'stale' with the record as it is now; the caller rebases.
+-- Results: outcome 'ok', 'again' with the record that this very write has written before, 'lost' (another holds it),
+-- 'stale' with the record as it is now (the caller rebases), or 'shared' (it does not hold what `settling` relies on); with
+-- 'ok' token_id, secret (of the token that was taken), sends, others (see `use_of`). Where it is not 'ok', nothing was done.
 
 -- A write has an id of its own, by which it is known again where its answer was lost with the connection: two writes may
 -- well have the same bytes. One that let go is done; one that goes on must still be the holder.
@@ -113,12 +120,25 @@ local function wake(id, owner)
   if owner == '' then move_ahead(id) end
 end
 
+-- Take a token for a job that begins, and write it into the record in its place, or nothing there.
+local function taken_token(a)
+  if not a.take then return {} end
+  local taken = take_token(a.take)
+  local from, to = string.find(a.record, a.untaken, 1, true)
+  a.record = string.sub(a.record, 1, from - 1) .. cmsgpack.pack(taken.token_id) .. string.sub(a.record, to + 1)
+  return taken
+end
+
 operation('commit_job', function(a)
   local found = read_fields(key.job(a.id), 'ver', 'owner', 'status', 'write', 'at', 'fmt', 'crashes', 'suspects')
   local outcome = fenced(a, found)
   if outcome then return outcome end
+  if a.settling and a.settling.at_sends ~= sends_if_alone(a.settling.token, a.id) then return {outcome = 'shared'} end
   write_audit(a.audit, 'done')
+  local taken = taken_token(a)
   write_record(a, found)
+  if a.balance then write_balance(a.balance.token, a.balance) end
+  if a.settling then settle_token(a.settling, a.id) end
   if a.event then emit(a.event) end
   if a.stage_sample then write_sample(key.stage_samples(a.stage_sample.stage), a.stage_sample.ms, STAGE_SAMPLES) end
   if a.mode == 'park' then
@@ -128,5 +148,7 @@ operation('commit_job', function(a)
   elseif not a.owner then
     wake(a.id, found.owner)
   end
-  return {outcome = 'ok'}
+  local sends, others
+  if a.use_of then sends, others = use_of(a.use_of, a.id) end
+  return {outcome = 'ok', token_id = taken.token_id, secret = taken.secret, sends = sends, others = others}
 end)

@@ -42,13 +42,6 @@ local function forget_ended_messages(token)
   end
 end
 
--- Messages that were ever sent on a token; nil where another job's is being worked on, or where the token was removed.
-local function sends_if_alone(token, job)
-  if call('EXISTS', key.token(token)) == 0 then return nil end
-  forget_ended_messages(token)
-  return others_at_work(token, job) == 0 and messages_ever(token) or nil
-end
-
 -- Tells whether this has changed the token, which is to be indexed anew then.
 local function free_token(token, job)
   call('HDEL', key.token_sent(token), job)
