@@ -48,7 +48,7 @@ async def fields_in_redis(core: Core) -> dict[str, set[str]]:
 
 async def a_job_that_runs_with_all_that_can_be_beside_it(core: Core) -> None:
     token = await core.tokens.add("secret", kind="operator", available=500, expires_ms=10**14, user_id="u")
-    await core.tokens.note_balance(token, available=500, frozen=10)
+    await core.token_use.note_balance(token, available=500, frozen=10)
     await core.tokens.note_export_refused(token)
     await core.tokens.note_denied(token, Scope.RENDER)
     for what in ("refused", *(f"scope {scope}" for scope in Scope)):
