@@ -109,9 +109,14 @@ class Jobs:
         rows = zip(job_ids, await pipe.execute(), strict=True)
         return self._store.read_all(Job, ((job_id, raw, fmt) for job_id, (raw, fmt) in rows))
 
-    async def claim(self, job_id: str, *, owner: str) -> Claim | None:
-        """Take a job for the length of a lease. None: it has ended, another holds it, or it cannot be read."""
-        found = await claim_job(self._store, self._clock, job_id, owner=owner, lease_ms=self.lease_ms)
+    async def claim(self, job_id: str, *, owner: str, only_if_due: bool = False) -> Claim | None:
+        """Take a job for the length of a lease. None: it has ended, another holds it, or it cannot be read.
+
+        `only_if_due`: nor, where it sleeps.
+        """
+        found = await claim_job(
+            self._store, self._clock, job_id, owner=owner, lease_ms=self.lease_ms, only_if_due=only_if_due
+        )
         if found is None:
             return None
         try:

@@ -9,7 +9,7 @@ operation('repeat_delivery', function(a)
   if not changed then return {} end
   write_delivery(a, found)
   call('ZREM', key.retire(), a.id)
-  enqueue(a.id, now_ms)
+  enqueue_ahead(a.id)
   call('HDEL', key.job(a.job), 'unwanted')
   return {written = true}
 end)

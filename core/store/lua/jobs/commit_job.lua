@@ -117,7 +117,7 @@ end
 -- A cancel: the job's holder hears of it at once, and a sleeping job is woken.
 local function wake(id, owner)
   call('PUBLISH', CANCEL_CHANNEL, id)
-  if owner == '' and call('ZADD', key.arq_queue(), 'XX', 'CH', now_ms, id) == 1 then wake_worker() end
+  if owner == '' then move_ahead(id) end
 end
 
 -- Take a token for a job that begins, and write it into the record in its place, or nothing there.

@@ -1,6 +1,6 @@
 -- Take a job for as long as the lease lasts.
 -- One that has not begun, of a tenant that is paused, goes back into its backlog.
--- Arguments: id, owner, lease_ms.
+-- Arguments: id, owner, lease_ms, only_if_due (it was named by a token, which may be old).
 -- Results: unreadable_fmt (of what only another release reads: nothing was done), claimed (absent: it is over, or another
 -- holds it, or it shall not begin now), and then
 --   record, session_record, webhook (the tenant's default)
@@ -54,7 +54,7 @@ end
 
 operation('claim_job', function(a)
   local found = find_claimable(a, 'session', 'aside', 'back', 'handed', 'crashes', 'suspects')
-  if not found then return {} end
+  if not found or (a.only_if_due and not is_its_time(a.id)) then return {} end
   if waits_for_its_turn(a.id, found) then
     dequeue(a.id)
     return {}

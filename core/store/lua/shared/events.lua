@@ -64,7 +64,7 @@ local function create_delivery(delivery, event_id)
   call('ZADD', key.deliveries(delivery.tenant, 'pending'), 0, delivery.id)
   call('ZADD', key.job_deliveries(delivery.job), 0, delivery.id)
   show_delivery(delivery.id, nil, 'pending')
-  enqueue(delivery.id, now_ms)
+  enqueue_ahead(delivery.id)
 end
 
 local function emit(event)

@@ -71,7 +71,7 @@ local function admit_jobs(most, tenant_running_jobs, changed)
       if id then
         call('ZADD', key.admitted(), now_ms, id)
         call('SADD', key.running(tenant), id)
-        enqueue(id, now_ms)
+        enqueue_ahead(id)
         room = room - 1
       end
       join_ring_if_backlog(tenant)

@@ -1,5 +1,11 @@
 -- What the claims of jobs and of deliveries have in common: who may have what is due, and which release reads it.
 
+-- Whether an id is due, or was handed to somebody who comes for it.
+local function is_its_time(id)
+  local due_ms = tonumber(call('ZSCORE', key.arq_queue(), id) or '-inf')
+  return due_ms <= now_ms or call('EXISTS', key.arq_in_progress(id)) == 1
+end
+
 -- What the hash of an id says of it, some fields of its kind among that; `left_behind`: its holder let the lease run out.
 -- Absent where it is over, or another holds it, for whom it stays due when that lease ends.
 local function find_claimable(a, ...)
