@@ -112,7 +112,11 @@ PAUSED = _gauge(
 WORKERS = _gauge("workers", "Workers that have said lately that they live.", by=Shows.WORKER)
 SLOTS = _gauge("slots", "Jobs that all living workers together may hold.", by=Shows.WORKER)
 SLOTS_USED = _gauge("slots_used", "Jobs that were let in and have not ended, parked ones included.", by=Shows.WORKER)
-WORKER_SLOTS = _gauge("worker_slots", "Jobs that this worker may hold.", by=Shows.WORKER)
+WORKER_SLOTS = _gauge(
+    "worker_slots",
+    "Jobs that this worker offers to hold: fewer than it may while its event loop is late.",
+    by=Shows.WORKER,
+)
 WORKER_SLOTS_USED = _gauge("worker_slots_used", "Jobs that this worker holds now.", by=Shows.WORKER)
 OPEN_STREAMS = _gauge(
     "open_streams", "Streams that are open: of events to callers (API), of messages from the backend (worker).", "kind"

@@ -5,8 +5,12 @@ operations, which check the owner of the lease: so arq's own finish and retry, w
 pick-up asks Redis six times for each id, one id after the other; here one operation picks up all that is due.
 
 A worker that has room does not ask again and again: it blocks on a list to which the operations push a token where
-something becomes due soon. A token that is lost costs a look a second later; what is due later is known from the last
+something becomes due soon. What the token names is begun at once: who may have it is the claim's to say. A token that is lost costs a look a second later; what is due later is known from the last
 look. A full worker takes no token, and gives back one that came too late.
+
+What somebody waits for comes first: new jobs, first callbacks, cancels. What wakes from sleep is a look; how many of these
+are begun at once goes by how late the event loop is (`core.looks`), so that they wait in Redis, and not in this process
+among all the rest.
 """
 
 import asyncio
@@ -20,6 +24,7 @@ from arq.connections import ArqRedis
 from arq.worker import Worker, func
 
 from core.logs import get_logger
+from core.looks import Looks
 from core.store.redis.client import STORE_ERROR, Redis, Store
 from core.store.redis.functions import IDLE_POLL_MS
 from core.store.redis.keys import key
@@ -29,6 +34,8 @@ log = get_logger(__name__)
 
 #: ids picked up by one call, so that Redis is never held up for long
 _AT_ONCE = 256
+#: how often it is seen how late the event loop is, while looks run
+_WATCH_EVERY_S = 0.025
 #: the pause between two looks for work while Redis is away
 _AWAY_S = 0.2
 
@@ -36,22 +43,38 @@ Run = Callable[[str], Awaitable[None]]
 
 
 class _Due(NamedTuple):
-    ids: tuple[str, ...] = ()
+    ahead: tuple[str, ...] = ()
+    looks: tuple[str, ...] = ()
+    more_looks: bool = False
     next_in_ms: int = IDLE_POLL_MS
 
 
 class LeasedWorker(Worker):
     """arq's worker, which survives a Redis that is away and leaves every end to our operations."""
 
-    def __init__(self, *, store: Store, runs: Mapping[str, Run], lease_s: float, **options: Any) -> None:
+    def __init__(
+        self, *, store: Store, runs: Mapping[str, Run], run_named_job: Run, lease_s: float, **options: Any
+    ) -> None:
         super().__init__(**options)
         self._store = store
         self._runs = runs
+        self._run_named_job = run_named_job
         self._lease_ms = int(lease_s * 1000)
         #: something is due, or a place has become free
         self._woken = asyncio.Event()
         self._may_take = asyncio.Event()
         self._may_take.set()
+        self._asking = False
+        #: places for what goes ahead, as many as this process can do justice to; looks may have all others
+        self._places = self.max_jobs
+        self._looks = Looks(self.max_jobs)
+        #: looks run, or more are due: it is watched how late the loop is
+        self._watch: asyncio.TimerHandle | None = None
+
+    def offer(self, places: int) -> None:
+        """Take up what is new into so many places from now on; more than there are is all."""
+        self._places = min(places, self.max_jobs)
+        self._let_take()
 
     async def main(self) -> None:
         """Work for ever."""
@@ -69,10 +92,12 @@ class LeasedWorker(Worker):
         """Take what is due, then wait until something is, but never less than the shortest pause between two looks."""
         self._woken.clear()
         wait_s = IDLE_POLL_MS / 1000
-        if self._has_room:
-            due = await self._poll(min(self.max_jobs - self.job_counter, _AT_ONCE))
-            for item_id in due.ids:
-                await self._start(item_id)
+        if self.allow_pick_jobs and self.job_counter < self.max_jobs:
+            due = await self._poll()
+            for item_id in due.ahead:
+                await self._start_found(item_id)
+            for item_id in due.looks:
+                await self._start_look(item_id)
             wait_s = min(wait_s, due.next_in_ms / 1000)
         await self.heart_beat()
         looked_s = self.loop.time()
@@ -81,39 +106,86 @@ class LeasedWorker(Worker):
                 await self._woken.wait()
         await asyncio.sleep(looked_s + self.poll_delay_s - self.loop.time())
 
-    async def _poll(self, most: int) -> _Due:
+    async def _poll(self) -> _Due:
         """Take what is due. Where the answer is lost, the ids are due again one lease later."""
-        return await self._store.run("poll_queue", {"lease_ms": self._lease_ms, "most": most}, _Due)
+        most = min(self.max_jobs - self.job_counter, _AT_ONCE)
+        most_ahead = min(most, max(0, self._places - self.job_counter))
+        most_looks = min(most, self._looks.room(now_s=self.loop.time()))
+        limits = {"most": most, "most_ahead": most_ahead, "most_looks": most_looks}
+        kept = {"kept_looks": self._looks.kept_of(most), "lease_ms": self._lease_ms}
+        self._asking = True
+        try:
+            due = await self._store.run("poll_queue", limits | kept, _Due)
+        finally:
+            self._asking = False
+        if most_looks:
+            self._looks.more_due = due.more_looks
+        return due
 
     @property
     def _has_room(self) -> bool:
-        return bool(self.allow_pick_jobs) and self.job_counter < self.max_jobs
+        return bool(self.allow_pick_jobs) and self.job_counter < self._places
+
+    def _let_take(self) -> None:
+        """Listen for tokens again, where there was no room for what they stand for."""
+        if self._has_room and not self._may_take.is_set():
+            self._may_take.set()
+            self._woken.set()
 
     async def _listen(self) -> None:
         """Wait for tokens for ever, as long as there is room."""
         while True:
             await self._may_take.wait()
             try:
-                if await self._store.ask_waiting("BLPOP", key("wakeup"), str(self._store.longest_wait_s)):
-                    await self._hear()
+                if told := await self._store.ask_waiting("BLPOP", key("wakeup"), str(self._store.longest_wait_s)):
+                    await self._hear(told[1].decode())
             except STORE_ERROR:
                 await asyncio.sleep(_AWAY_S)
 
-    async def _hear(self) -> None:
+    async def _hear(self, token: str) -> None:
+        """Begin the job that the token names, and look what else is due. An older release's token names none.
+
+        While Redis is asked what is due, there is no telling for how much more there will be room.
+        """
         if self._has_room:
+            if not self._asking and token.startswith("job_"):
+                await self._start(token, self._run_named_job)
             self._woken.set()
         else:  # it is full, or stops: this one is another worker's, which would sleep on
             self._may_take.clear()
             await self._store.ask("RPUSH", key("wakeup"), 1)
 
-    async def _start(self, item_id: str) -> None:
+    async def _start_found(self, item_id: str) -> None:
+        await self._start(item_id, self._runs[RUN_DELIVERY if item_id.startswith("dlv_") else RUN_JOB])
+
+    async def _start(self, item_id: str, run: Run) -> None:
         await self.sem.acquire()
         self.job_counter += 1
         if not self._has_room:
             self._may_take.clear()
-        run = self._runs[RUN_DELIVERY if item_id.startswith("dlv_") else RUN_JOB]
         task = self.tasks[item_id] = self.loop.create_task(self._run(run, item_id))
         task.add_done_callback(partial(self._ended, item_id))
+
+    async def _start_look(self, item_id: str) -> None:
+        self._looks.begin(item_id, now_s=self.loop.time())
+        if self._watch is None:
+            self._watch_lateness()
+        await self._start_found(item_id)
+
+    def _watch_lateness(self) -> None:
+        due_s = self.loop.time() + _WATCH_EVERY_S
+        self._watch = self.loop.call_at(due_s, self._note_lateness, due_s)
+
+    def _note_lateness(self, due_s: float) -> None:
+        self._looks.note_lateness(self.loop.time() - due_s)
+        self._ask_for_looks()
+        self._watch = None
+        if self._looks.running or self._looks.more_due:
+            self._watch_lateness()
+
+    def _ask_for_looks(self) -> None:
+        if self._looks.is_worth_asking(now_s=self.loop.time()):
+            self._woken.set()
 
     async def _run(self, run: Run, item_id: str) -> None:
         try:
@@ -124,9 +196,9 @@ class LeasedWorker(Worker):
     def _ended(self, item_id: str, task: asyncio.Task[None]) -> None:
         self.jobs_complete += 1
         self._release_sem_dec_counter_on_complete()
-        if self._has_room and not self._may_take.is_set():
-            self._may_take.set()
-            self._woken.set()
+        self._let_take()
+        self._looks.end(item_id)
+        self._ask_for_looks()
         if self.tasks.get(item_id) is task:
             del self.tasks[item_id]
 
@@ -137,16 +209,25 @@ async def _wait_for_redis(away: Exception) -> None:
 
 
 def make_worker(
-    client: Redis, *, run_job: Run, run_delivery: Run, places: int, poll_s: float, lease_s: float
+    client: Redis,
+    *,
+    run_job: Run,
+    run_named_job: Run,
+    run_delivery: Run,
+    places: int,
+    poll_s: float,
+    lease_s: float,
 ) -> LeasedWorker:
     """Build the worker that calls `run_job(job_id)` and `run_delivery(delivery_id)` for what is due.
 
+    `run_named_job(job_id)` is called for what a token names, which may be old: it is to leave alone what is not due.
     `places` bounds both together. The functions must not raise: what they did not commit is run again.
     """
     runs = {RUN_JOB: run_job, RUN_DELIVERY: run_delivery}
     return LeasedWorker(
         store=Store(client),
         runs=runs,
+        run_named_job=run_named_job,
         lease_s=lease_s,
         functions=[func(cast("Any", run), name=name) for name, run in runs.items()],
         redis_pool=ArqRedis(pool_or_conn=client.connection_pool),

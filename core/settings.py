@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     #: replicas of Redis that must have a job before its caller gets a 202; without them it is 503
     wait_replicas: int = Field(0, ge=0, le=10)
 
-    #: jobs that one worker process holds at once
+    #: jobs that one worker process holds at once; while its event loop is late it offers to hold fewer
     worker_jobs: int = Field(1000, ge=1, le=20_000)
     #: how long a worker may be silent before another takes its jobs
     lease_s: float = Field(12.0, ge=0.3, le=300)

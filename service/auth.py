@@ -34,7 +34,7 @@ class RequireScope:
 
 
 class GuardedRoute(HTTPRouteHandler):
-    """A route of the call that counts: its guards get the handler itself, of which Litestar makes a copy for each."""
+    """A route of the calls that count, submits and reads: guards get the handler itself, which Litestar copies for each."""
 
     async def authorize_connection(self, connection: AnyConnection) -> None:
         for guard in self.resolve_guards():

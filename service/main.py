@@ -6,7 +6,6 @@ under way has `request_grace_s` to end. Ctrl-C leaves out the delay, and a secon
 """
 
 import asyncio
-import gc
 import signal
 import socket
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from uvicorn.config import LoopFactoryType
 from core.errors import StartRefused
 from core.logs import get_logger, say_ready
 from core.process.command import ProcessCommand, load_process_settings
+from core.process.garbage import collect_rarely
 from core.process.pages import CannotListen, metrics_page, serve_pages
 from core.store.redis.client import STORE_DOWN, why_away
 from service.app import build_app
@@ -80,9 +80,7 @@ class _Server(uvicorn.Server):
             log.warning("waiting for Redis", why=away)
             self._waiting = asyncio.create_task(self._check_redis_once_it_answers())
         self._member = asyncio.create_task(self._context.membership.run(), name="membership")
-        gc.collect()
-        gc.freeze()  # what is here now stays to the end: the collector need not go through it again and again
-        gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+        collect_rarely(young=_OBJECTS_BETWEEN_COLLECTIONS)
         say_ready("api", self._address, self._context.settings.log_format)
         return None
 

@@ -2,22 +2,19 @@
 
 import asyncio
 import signal
-import socket
 from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 
 import click
-import msgspec
 import uvloop
 
-from core.clock import stopwatch_s
 from core.errors import StartRefused
 from core.logs import bind, get_logger, say_ready
 from core.process.background import Background
 from core.process.command import ProcessCommand, load_process_settings
+from core.process.garbage import collect_rarely
 from core.process.loop_watch import watch_loop
 from core.process.pages import CannotListen, serve_pages
 from core.process.readiness import Readiness
@@ -26,13 +23,13 @@ from core.settings import Settings
 from core.store.redis.client import STORE_DOWN, Redis, connect, why_away
 from core.store.redis.watch import watch_redis
 from core.store.start_check import check_start
-from core.store.workers import WorkerFacts
 from worker import redis_outage
 from worker.callbacks.deliver import run_delivery
 from worker.context import WorkerContext, build_context
 from worker.jobs.orphan_renders import follow_orphan_renders
 from worker.jobs.runner import run_job
-from worker.maintenance.periodic import run_periodically, run_unless_it_breaks
+from worker.listing import stay_listed
+from worker.maintenance.periodic import run_periodically
 from worker.maintenance.sweeper import run_sweeper
 from worker.metrics import show_worker_metrics
 from worker.probes import pages_of
@@ -52,6 +49,7 @@ _DELIVERY_PLACES = 512
 def worker(host: str, metrics_port: int) -> None:
     """Run jobs and send callbacks until SIGTERM."""
     settings = load_process_settings()
+    collect_rarely()
     try:
         uvloop.run(serve(settings, host=host, metrics_port=metrics_port))
     except (StartRefused, CannotListen) as refused:
@@ -103,7 +101,8 @@ async def _wait_for_redis(context: WorkerContext, readiness: Readiness, stop: as
 
 async def _run(context: WorkerContext, client: Redis, readiness: Readiness, stop: asyncio.Event, url: str) -> None:
     queue = _make_queue(context, client)
-    beside = [asyncio.create_task(coroutine, name=name) for name, coroutine in _tasks_beside(context).items()]
+    coroutines = _tasks_beside(context, queue)
+    beside = [asyncio.create_task(coroutine, name=name) for name, coroutine in coroutines.items()]
     running = asyncio.create_task(queue.async_run())
     say_ready("worker", url, context.settings.log_format)
     waiting = asyncio.create_task(stop.wait())
@@ -141,6 +140,7 @@ def _make_queue(context: WorkerContext, client: Redis) -> LeasedWorker:
     return make_worker(
         client,
         run_job=_naming("job_id", partial(run_job, context)),
+        run_named_job=_naming("job_id", partial(run_job, context, only_if_due=True)),
         run_delivery=_naming("delivery_id", partial(run_delivery, context)),
         places=settings.worker_jobs + _DELIVERY_PLACES,
         poll_s=settings.poll_s,
@@ -158,7 +158,7 @@ def _naming(field: str, run: Run) -> Run:
     return run_named
 
 
-def _tasks_beside(context: WorkerContext) -> dict[str, Coroutine[Any, Any, None]]:
+def _tasks_beside(context: WorkerContext, queue: LeasedWorker) -> dict[str, Coroutine[Any, Any, None]]:
     """Name what runs for ever beside the queue."""
     follow = partial(follow_orphan_renders, context)
     return {
@@ -167,43 +167,9 @@ def _tasks_beside(context: WorkerContext) -> dict[str, Coroutine[Any, Any, None]
         "sweep": run_sweeper(context),
         "orphan renders": run_periodically("orphan renders", follow, every_s=context.settings.sweep_s),
         "rpc": run_rpc_server(context),
-        "admission": _stay_listed(context),
+        "admission": stay_listed(context, lambda jobs: queue.offer(jobs + _DELIVERY_PLACES)),
         "membership": context.membership.run(),
     }
-
-
-async def _stay_listed(context: WorkerContext) -> None:
-    """Say again and again that this worker lives, whatever breaks, and let jobs in up to what all workers can hold."""
-    settings, name = context.settings, context.leases.worker_id
-    every_s, facts, lag_s = min(1.0, settings.lease_s / 3), _facts_at_start(context), 0.0
-    beat = partial(context.admission.admit, worker=name, slots=settings.worker_jobs, alive_s=settings.lease_s)
-    try:
-        while True:
-            with suppress(*STORE_DOWN):
-                await run_unless_it_breaks("admission", partial(beat, facts=_facts_now(context, facts, lag_s)))
-            due_s = stopwatch_s() + every_s
-            await asyncio.sleep(every_s)
-            lag_s = stopwatch_s() - due_s
-    finally:
-        with suppress(*STORE_DOWN):
-            await context.admission.admit(worker=name, slots=0)
-
-
-def _facts_at_start(context: WorkerContext) -> WorkerFacts:
-    """Say what stays true of this process: the version is read from a file."""
-    host, started_at_ms = socket.gethostname(), context.clock.now_ms()
-    return WorkerFacts(
-        host=host, version=version("reelgate"), started_at_ms=started_at_ms, jobs=0, deliveries=0, lag_ms=0
-    )
-
-
-def _facts_now(context: WorkerContext, at_start: WorkerFacts, lag_s: float) -> WorkerFacts:
-    return msgspec.structs.replace(
-        at_start,
-        jobs=context.leases.count("job"),
-        deliveries=context.leases.count("delivery"),
-        lag_ms=max(0, round(lag_s * 1000)),
-    )
 
 
 async def _stop(context: WorkerContext, queue: LeasedWorker, running: asyncio.Task[None]) -> None:

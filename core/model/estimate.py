@@ -216,4 +216,4 @@ def _published_times_s(job: Job) -> tuple[float | None, float | None]:
     if job.plan.message is None or job.plan.action != "export" or job.profile not in PROFILES:
         return None, None
     from_s, to_s = PROFILES[job.profile].typical_time_s
-    return (from_s + to_s) / 2, to_s
+    return (from_s + to_s) / 2, float(to_s)  # what is read again is a float, and would not be the same bytes

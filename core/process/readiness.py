@@ -91,7 +91,8 @@ class Readiness:
         if self._look is None:
             self._look = asyncio.create_task(self.look(), name="look at Redis")
             self._look.add_done_callback(self._forget)
-        return await asyncio.wait_for(asyncio.shield(self._look), LOOK_S)
+        async with asyncio.timeout(LOOK_S):
+            return await asyncio.shield(self._look)
 
     def _forget(self, look: asyncio.Task[list[str]]) -> None:
         self._look = None

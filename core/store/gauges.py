@@ -13,7 +13,7 @@ from core.settings import Settings
 from core.store.jobs.records import PLACES
 from core.store.redis.client import Store
 
-#: of each kind so many are looked at in a count, to mend what a process of another version has not kept
+#: of each kind so many are looked at to mend what a process of another version has not kept
 _SOME = 8
 #: a worker that counts, and is not heard of for so many sweeps, is followed by another one
 _SWEEPS = 4
@@ -52,14 +52,17 @@ class GaugeStore:
         self._settings = settings
         self._clock = clock
 
-    async def read(self, *, worker: str) -> Gauges | None:
-        """Read what was counted last, by this worker as long as it holds the lease. None: nobody has counted yet."""
+    async def read(self, *, worker: str, mend: bool = True) -> Gauges | None:
+        """Read what was counted last, by this worker as long as it holds the lease. None: nobody has counted yet.
+
+        `mend`: look as well, before it counts, for what a process of another version has changed and not kept.
+        """
         arguments = self._clock.for_operations() | {
             "worker": worker,
             "lease_ms": int(_SWEEPS * self._settings.sweep_s * 1000),
             "places": list(PLACES),
             "tenant_running_jobs": self._settings.tenant_running_jobs,
-            "some": _SOME,
+            "some": _SOME if mend else 0,
         }
         found = (await self._store.run("read_gauges", arguments, _Read)).gauges
         numbers = dict(zip(found[::2], map(int, found[1::2]), strict=True))

@@ -59,12 +59,17 @@ class ClaimedDelivery(NamedTuple):
     unreadable_fmt: int | None = None
 
 
-async def claim_job(store: Store, clock: Clock, job_id: str, *, owner: str, lease_ms: int) -> ClaimedJob | None:
+async def claim_job(
+    store: Store, clock: Clock, job_id: str, *, owner: str, lease_ms: int, only_if_due: bool = False
+) -> ClaimedJob | None:
     """Take a job for the length of a lease. None: it has ended, another holds it, or is to have it.
+
+    `only_if_due`: nor, where it sleeps. Whoever was handed it by the queue need not ask.
 
     What only a newer release can read is left to that one, before any lease is taken.
     """
-    found = await store.run("claim_job", _arguments(clock, job_id, owner, lease_ms), ClaimedJob)
+    arguments = _arguments(clock, job_id, owner, lease_ms) | {"only_if_due": only_if_due}
+    found = await store.run("claim_job", arguments, ClaimedJob)
     return found if _has_claimed("job", job_id, found) else None
 
 

@@ -19,6 +19,7 @@ from uuid import uuid4
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service.http.body import BODY_IS_HERE
 from service.http.middleware import log_unread
 from service.problems import PROBLEM_JSON, ApiError, count_refusal, problem_document
 
@@ -156,6 +157,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._quiet_since_s = self.loop.time()
             self._start_deadline(within_s=self.timeout_keep_alive)
         self._between = True
+        self.scope[BODY_IS_HERE] = True  # type: ignore[literal-required]
         super().on_message_complete()
         self.cycle.more_body = False  # also where its answer was complete before
 

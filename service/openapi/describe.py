@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from litestar import HttpMethod, route
+from litestar import HttpMethod
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 
 from core.security.url_policy import UrlRefusalCode
+from service.auth import GuardedRoute
 from service.http.json_response import JSON
 from service.problem_codes import ProblemCode
 from service.problems import ProblemDocument
@@ -103,4 +104,4 @@ def file_body() -> dict[str, Any]:
 
 def reads(path: str, **named: Any) -> HTTPRouteHandler:
     """Route what can be read: GET, and HEAD, which every GET must answer with the same headers (RFC 9110, 9.3.2)."""
-    return route(path, http_method=[HttpMethod.GET, HttpMethod.HEAD], status_code=200, **named)
+    return GuardedRoute(path, http_method=[HttpMethod.GET, HttpMethod.HEAD], status_code=200, **named)

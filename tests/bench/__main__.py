@@ -8,7 +8,7 @@ import uvloop
 
 from tests.bench import concurrency, growth, idle, latency, overload, roundtrips, submits, takeover, throughput, work
 from tests.bench.goals import Results
-from tests.bench.machine import busy_and_idle_s, describe_machine, reference_ms
+from tests.bench.machine import Reference, busy_and_idle_s, describe_machine, in_words, measure_reference, median_of
 from tests.bench.plot import plot
 from tests.bench.plot_dashboard import run_and_plot
 from tests.bench.report import write_json
@@ -46,20 +46,31 @@ def main(names: tuple[str, ...], *, check: bool, picture: Path | None) -> None:
     if picture:
         uvloop.run(run_and_plot(picture))
         return
+    references: list[Reference] = []
     busy_s, idle_s = busy_and_idle_s()
-    results = uvloop.run(measure_all([PARTS[name] for name in names or PARTS], within_s=LIMIT_S))
+    measuring = measure_all(
+        [PARTS[name] for name in names or PARTS],
+        within_s=LIMIT_S,
+        before_each=lambda: references.append(measure_reference()),
+    )
+    results = uvloop.run(measuring)
     now_busy_s, now_idle_s = busy_and_idle_s()
-    _tell(results, busy=(now_busy_s - busy_s) / (now_busy_s - busy_s + now_idle_s - idle_s))
+    busy = (now_busy_s - busy_s) / (now_busy_s - busy_s + now_idle_s - idle_s)
+    _tell(results, busy=busy, reference=median_of([*references, measure_reference()]))
     sys.exit(verdict(results, check=check))
 
 
-def _tell(results: Results, *, busy: float) -> None:
-    machine = describe_machine() | {"busy": round(busy, 2), "reference_ms": round(reference_ms(), 1)}
+def _tell(results: Results, *, busy: float, reference: Reference) -> None:
+    machine = describe_machine() | {
+        "busy": round(busy, 2),
+        "reference_ms": round(reference.loop_ms, 1),
+        "reference_work_ms": round(reference.work_ms, 1),
+    }
     OUTPUT.mkdir(exist_ok=True)
     write_json(OUTPUT / "bench.json", results, machine=machine)
     plot(OUTPUT, results)
-    load_note = f"The machine was {busy:.0%} busy meanwhile, with this and with others' work; pictures: {OUTPUT}/."
-    show(results, load_note=load_note)
+    busy_note = f"The machine was {busy:.0%} busy meanwhile, with this and with others' work; pictures: {OUTPUT}/."
+    show(results, load_note=f"{busy_note}\n{in_words(reference)}")
 
 
 if __name__ == "__main__":

@@ -94,11 +94,16 @@ def _itself(caller: _Caller) -> _Caller:
     return caller
 
 
-async def press(url: str, body: bytes, headers: dict[str, str], *, connections: int, seconds: float) -> Load:
-    """Ask the same over so many connections for so long."""
+def same_requests(url: str, body: bytes, headers: dict[str, str]) -> Iterator[bytes]:
+    """Write one POST, and send it again and again."""
+    return itertools.repeat(request_bytes(url, body, headers))
+
+
+async def send_for(seconds: float, url: str, requests: Iterator[bytes], *, connections: int) -> Load:
+    """Send requests over so many connections for so long."""
     until_s = perf_counter() + seconds
-    same = itertools.repeat(request_bytes(url, body, headers))
-    return await send_all(url, itertools.takewhile(lambda _: perf_counter() < until_s, same), connections=connections)
+    in_time = itertools.takewhile(lambda _: perf_counter() < until_s, requests)
+    return await send_all(url, in_time, connections=connections)
 
 
 async def send_all(url: str, requests: Iterator[bytes], *, connections: int) -> Load:

@@ -20,8 +20,15 @@ IDLE_S = 5.0
 
 ROUND_TRIPS = Goal("Redis, a whole job, round trips", 14)
 
-#: an idle worker looks for work and says that it lives; no job asks for these
+#: an idle worker looks for work, says that it lives, and sweeps; no job asks for these
 _IDLE = (
+    "FCALL note_process",
+    "FCALL read_gauges",
+    "FCALL old_anonymous",
+    *(f"ZRANGEBYSCORE rg:{name}" for name in ("retire", "renders", "queued", "uploads", "idle-sessions")),
+    "GET rg:cell",
+    "HMGET rg:format",
+    "LINDEX rg:seals",
     "FCALL poll_queue",
     "BLPOP",
     "FCALL admit_jobs",

@@ -2,7 +2,7 @@
 
 import asyncio
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
 
 import click
@@ -11,12 +11,13 @@ from tests.bench.goals import Part, Results, Row, completed, missed
 from tests.bench.table import missed_in_words
 
 
-async def measure_all(parts: Sequence[Part], *, within_s: float) -> Results:
+async def measure_all(parts: Sequence[Part], *, within_s: float, before_each: Callable[[], None]) -> Results:
     """Measure one part after the other; those for which no time is left are not measured."""
     results: Results = {}
     until_s = perf_counter() + within_s
     for part in parts:
         click.echo(f"measuring {part.name} ...", err=True)
+        before_each()
         results[part.name] = await measured(part, until_s - perf_counter())
     return results
 

@@ -1,8 +1,9 @@
 """Accepting jobs, by processor time, beside what others would build: FastAPI with Celery, SAQ or arq, and bare Litestar."""
 
+import itertools
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
@@ -11,13 +12,15 @@ from sandbox.world.folders import Folders
 from sandbox.world.ports import free_port
 from tests.bench.goals import Direction, Goal, Part, Row
 from tests.bench.harness import JOB, Harness, running_harness
-from tests.bench.load import Load, press
+from tests.bench.load import Load, request_bytes, same_requests, send_for
 from tests.bench.machine import cpu_s
 
 CONNECTIONS = 32
 #: each is pressed in turn, so often and so long, so that all meet the same machine
 ROUNDS = 3
 ROUND_S = 2.0
+
+_BODY = json.dumps(JOB).encode()
 
 TIMES_XADD = Goal("a submit's processor time, times that of Litestar + one XADD", 3, "x")
 TIMES_CELERY = Goal("submits, times as fast as FastAPI + Celery's async route", 4, "x", Direction.AT_LEAST)
@@ -36,6 +39,7 @@ class Peer(NamedTuple):
 
 PEERS = (
     Peer("async", "fastapi_celery", "FastAPI + Celery, async route"),
+    Peer("async-thread", "fastapi_celery", "FastAPI + Celery, async route that calls it in a thread"),
     Peer("sync", "fastapi_celery", "FastAPI + Celery, sync route"),
     Peer("saq", "fastapi_saq", "FastAPI + SAQ"),
     Peer("arq", "fastapi_arq", "FastAPI + arq"),
@@ -45,19 +49,19 @@ PEERS = (
 
 
 class Contender:
-    """One that accepts: where, with which headers, and what came of its rounds."""
+    """One that accepts: where, what it is sent, and what came of its rounds."""
 
-    def __init__(self, url: str, headers: dict[str, str], process: Child) -> None:
+    def __init__(self, url: str, requests: Iterator[bytes], process: Child) -> None:
         self.url = url
-        self.headers = headers
+        self.requests = requests
         self.process = process
         self.loads: list[Load] = []
         self.cpu_s = 0.0
 
-    async def round(self, body: bytes) -> None:
+    async def round(self) -> None:
         """Press it once."""
         before_s = cpu_s(self.process.pid)
-        load = await press(self.url, body, self.headers, connections=CONNECTIONS, seconds=ROUND_S)
+        load = await send_for(ROUND_S, self.url, self.requests, connections=CONNECTIONS)
         self.cpu_s += cpu_s(self.process.pid) - before_s
         if set(load.statuses) != {202}:
             raise RuntimeError(f"{self.process.name} answered {dict(load.statuses)}")
@@ -76,13 +80,25 @@ class Contender:
 
 async def measure() -> list[Row]:
     """Press each in turn, round after round."""
-    body = json.dumps(JOB).encode()
     async with running_harness("submit", workers=0) as harness, _peers(harness) as peers:
-        contenders = {"gateway": Contender(harness.jobs_url, harness.headers, harness.world.apis[0])} | peers
+        contenders = {"gateway": _gateway(harness, same_requests), "new": _gateway(harness, _new_prompts)} | peers
         for _ in range(ROUNDS):
             for contender in contenders.values():
-                await contender.round(body)
+                await contender.round()
     return _rows(contenders)
+
+
+def _gateway(harness: Harness, requests: Callable[[str, bytes, dict[str, str]], Iterator[bytes]]) -> Contender:
+    url = harness.jobs_url
+    return Contender(url, requests(url, _BODY, harness.headers), harness.world.apis[0])
+
+
+def _new_prompts(url: str, body: bytes, headers: dict[str, str]) -> Iterator[bytes]:
+    """Write requests whose prompts the process has not read before; each begins like the one of the others."""
+    job = json.loads(body)
+    for number in itertools.count():
+        prompt = f"{job['prompt']}, call it film {number}"
+        yield request_bytes(url, json.dumps(job | {"prompt": prompt}).encode(), headers)
 
 
 @asynccontextmanager
@@ -94,7 +110,8 @@ async def _peers(harness: Harness) -> AsyncIterator[dict[str, Contender]]:
     try:
         await start_all(list(children.values()))
         where = {peer.path: children[peer.module] for peer in PEERS}
-        yield {path: Contender(f"{child.address}/{path}", {}, child) for path, child in where.items()}
+        urls = {path: f"{child.address}/{path}" for path, child in where.items()}
+        yield {path: Contender(url, same_requests(url, _BODY, {}), where[path]) for path, url in urls.items()}
     finally:
         await stop_all(list(children.values()))
 
@@ -111,6 +128,7 @@ def _rows(found: dict[str, Contender]) -> list[Row]:
         TIMES_XADD.row(ours.cpu_ms / found["xadd"].cpu_ms),
         TIMES_CELERY.row(found["async"].cpu_ms / ours.cpu_ms),
         _bar("Reelgate", ours),
+        _bar("Reelgate, each prompt new to the process", found["new"]),
         *(_bar(peer.words, found[peer.path]) for peer in PEERS),
         Row(f"accepted by the clock, {CONNECTIONS} connections", ours.best.per_second(202), "/s"),
         Row("p50 of these by the clock", ours.best.percentile_ms(50), " ms"),

@@ -26,6 +26,6 @@ async def crashes_of(lane: Lane, job_id: str) -> int:
     """How many deaths of workers are counted against a job."""
     store = Store(connect(lane.harness.redis_url(lane.database), answer_s=PATIENCE_S))
     try:
-        return int(await store.redis.hget(key("job", job_id), "crashes"))
+        return int(await store.redis.hget(key("job", job_id), "crashes") or 0)
     finally:
         await store.close()

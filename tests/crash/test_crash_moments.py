@@ -13,19 +13,19 @@ import pytest
 from tests.crash.harness import running_harness
 from tests.crash.lane import Lane, open_lane
 from tests.crash.left_over import left_over
+from tests.crash.token_use import OF_SHARED, OF_UNREAD, token_used_for
 from tests.crash.traps import How, Moment
 
 LANES = 5
 #: what a plain job writes and takes, in its order: begin with a token, session, file, intent, what was heard, edit with a
-#: render id, render
+#: render id, render; and what it does with its token where it can't in these
 WRITES = (
     *(("commit_job", nth) for nth in range(1, 8)),
     *(("commit_job:editing", nth) for nth in (1, 2)),
     ("commit_job:storing", 1),
     ("commit_job:end", 1),
     ("claim_job", 1),
-    ("take_token", 1),
-    ("settle_token", 1),
+    *((name, 1) for name in (*OF_UNREAD, *OF_SHARED)),
     ("claim_delivery", 1),
     ("record_delivery", 1),
 )
@@ -72,7 +72,8 @@ async def through(lane: Lane, turns: list[tuple[Moment, str]], problems: list[st
     while turns:
         moment, prompt = turns.pop()
         try:
-            job = await lane.run(moment, prompt, output={"export": exports(moment), "resolution": "360p"})
+            async with token_used_for(lane, moment):
+                job = await lane.run(moment, prompt, output={"export": exports(moment), "resolution": "360p"})
         except (TimeoutError, AssertionError) as stuck:
             problems.append(f"{moment}: {type(stuck).__name__} {stuck} in lane {lane.database}")
             return

@@ -4,9 +4,12 @@ import asyncio
 from collections import Counter
 from functools import partial
 
+from core.looks import LEAST
+from core.model import transitions
+from core.model.job import Job
 from core.store.redis.functions import IDLE_POLL_MS
 from core.store.redis.keys import key
-from tests.integration.test_store_queue import all_ended, house, submit, to_its_end, working
+from tests.integration.test_store_queue import all_ended, house, submit, take, to_its_end, working
 from tests.store_fixture import Core
 from tests.until import PATIENCE_S, until
 
@@ -87,3 +90,81 @@ async def test_a_worker_that_stops_gives_a_token_back_once(redis_url: str) -> No
         assert await core.redis.llen(key("wakeup")) == 1
         async with working(core, to_its_end):
             await all_ended(core, [job])
+
+
+async def test_a_worker_that_offers_fewer_places_takes_up_no_more_until_it_offers_them_again(redis_url: str) -> None:
+    let_go, begun = asyncio.Event(), set[str]()
+
+    async def run(core: Core, job_id: str) -> None:
+        if await take(core, job_id):
+            begun.add(job_id)
+            await let_go.wait()
+
+    async def as_many(number: int) -> bool:
+        return len(begun) == number
+
+    async with house(redis_url) as core, working(core, run) as worker:
+        worker.offer(1)
+        await submit(core, 3)
+        await until(partial(as_many, 1), within_s=PATIENCE_S)
+        async with working(core, to_its_end):
+            await all_ended(core, await submit(core, 1))
+        assert len(begun) == 1
+        worker.offer(4)
+        await submit(core, 2)
+        await until(partial(as_many, 3), within_s=PATIENCE_S)
+        let_go.set()
+
+
+async def sleepers(core: Core, number: int) -> list[Job]:
+    """Jobs that have slept, and are due now."""
+    jobs = await submit(core, number)
+    for job in jobs:
+        claim = await core.claim(job)
+        begun = transitions.started(claim.job, now_ms=core.clock.now_ms())
+        await core.write(claim, begun, park_until_ms=core.clock.now_ms() + 20)
+    return jobs
+
+
+async def test_looks_that_wait_for_somebody_else_leave_others_their_turn_while_the_loop_is_on_time(
+    redis_url: str,
+) -> None:
+    """A slow backend: none of them ends, and still all are begun."""
+    let_go, begun = asyncio.Event(), set[str]()
+
+    async def run(core: Core, job_id: str) -> None:
+        begun.add(job_id)
+        await held(core, job_id, until_set=let_go)
+
+    async def all_begun() -> bool:
+        return begun == {job.id for job in jobs}
+
+    async with house(redis_url) as core:
+        jobs = await sleepers(core, 3 * LEAST)
+        async with working(core, run, places=1000):
+            await until(all_begun, within_s=PATIENCE_S)
+            let_go.set()
+
+
+async def test_a_worker_without_room_for_new_work_goes_on_with_looks(redis_url: str) -> None:
+    async with house(redis_url) as core:
+        jobs = await sleepers(core, 2 * LEAST)
+        async with working(core, to_its_end) as worker:
+            worker.offer(0)
+            await all_ended(core, jobs)
+
+
+async def test_a_worker_full_of_new_work_keeps_a_place_in_four_for_looks(redis_url: str) -> None:
+    """Each job of the crowd brings the next one: there is new work at any time."""
+    async with house(redis_url) as core:
+        jobs = await sleepers(core, LEAST)
+
+        async def run(core: Core, job_id: str) -> None:
+            await to_its_end(core, job_id)
+            if job_id not in looks:
+                await submit(core, 1)
+
+        looks = {job.id for job in jobs}
+        await submit(core, 8)
+        async with working(core, run, places=2):
+            await all_ended(core, jobs)

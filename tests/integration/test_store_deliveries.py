@@ -8,6 +8,7 @@ from core.model.job import Webhook
 from core.model.webhook import TenantWebhook
 from core.store.deliveries import KEPT_MS
 from core.store.leases import LeaseLost
+from core.store.redis.functions import AHEAD_MS
 from core.store.redis.keys import key
 from tests.callback_deliveries import claim, ended
 from tests.store_fixture import Core, core
@@ -33,7 +34,7 @@ async def page(core: Core, state: DeliveryState) -> list[str]:
 async def test_a_delivery_is_written_with_the_end_of_its_job_and_rung_for(core: Core, delivery: Delivery) -> None:
     assert delivery.type == "job.succeeded"
     assert delivery.url == "https://hooks.example.com/one"
-    assert await core.redis.zscore(key("arq_queue"), delivery.id) == core.clock.now_ms()
+    assert await core.redis.zscore(key("arq_queue"), delivery.id) == core.clock.now_ms() - AHEAD_MS
     assert await page(core, DeliveryState.PENDING) == [delivery.id]
 
 

@@ -432,7 +432,7 @@ async def test_a_broken_record_counts_no_crash_and_holds_no_place(core: Core):
         await core.slots(1)
         assert await core.jobs.claim(bad.id, owner=f"w{n}:3") is None
         assert await core.admitted() == []
-    assert await core.redis.hmget(key("job", bad.id), "crashes", "owner") == [b"0", b""]
+    assert await core.jobs.holder(bad.id) == ("", None, 0)
     assert not await core.redis.exists(key("leases"))
 
 
@@ -505,6 +505,18 @@ async def test_a_record_that_breaks_under_its_worker_is_let_go(core: Core):
     await core.jobs.set_aside(claim.job.id, owner=claim.owner)
     with pytest.raises(LeaseLost):
         await core.write(claim, succeeded(claim.job, now_ms=1))
+
+
+async def test_a_job_that_nobody_could_read_twice_goes_on_all_the_same(core: Core):
+    await core.slots(9)
+    claim = await core.begin(await core.submit())
+    for _ in range(2):
+        await core.jobs.set_aside(claim.job.id, owner=claim.owner)
+        core.clock.turn(by_s=UNREADABLE_REST_MS / 1000)
+        assert await core.jobs.claim(claim.job.id, owner="w:9") is None, "it is given a new turn"
+        await core.turns.admit()
+        claim = await core.claim(claim.job)
+    assert await core.write(claim, succeeded(claim.job, now_ms=1))
 
 
 async def test_lists_and_pages_go_on_behind_what_cannot_be_read(core: Core):

@@ -17,6 +17,7 @@ from core.store.jobs.queries import JobFilter
 from core.store.jobs.records import Claim
 from core.store.leases import LeaseLost
 from core.store.redis.client import connect
+from core.store.redis.functions import AHEAD_MS
 from core.store.redis.keys import CANCEL_CHANNEL, key
 from tests.store_fixture import Core, core, settings_for
 from tests.until import PATIENCE_S
@@ -212,14 +213,14 @@ async def test_a_job_canceled_while_it_lies_down_does_not_sleep(core: Core, job:
     await core.cancel(job)
     after = await park(core, claim, for_s=600)
     assert after.job.status is Status.CANCELING
-    assert await score(core, job) == core.clock.now_ms()
+    assert await score(core, job) == core.clock.now_ms() - AHEAD_MS
 
 
 async def test_a_cancel_wakes_a_sleeping_job(core: Core, job: Job) -> None:
     await park(core, await core.begin(job), for_s=600)
     assert await score(core, job) == core.clock.now_ms() + 600_000
     await core.cancel(job)
-    assert await score(core, job) == core.clock.now_ms()
+    assert await score(core, job) == core.clock.now_ms() - AHEAD_MS
 
 
 async def test_a_cancel_is_told_to_the_holder_at_once_and_by_the_next_heartbeat(core: Core, job: Job) -> None:
@@ -334,7 +335,7 @@ async def test_a_heartbeat_names_what_was_lost(core: Core, job: Job) -> None:
 async def test_what_is_handed_back_goes_on_at_once_with_no_crash_counted_and_a_doubt(core: Core, job: Job) -> None:
     claim = await core.begin(job)
     await core.jobs.hand_back({job.id: claim.owner})
-    assert await score(core, job) == core.clock.now_ms()
+    assert await score(core, job) == core.clock.now_ms() - AHEAD_MS
     assert await core.redis.exists(key("arq_in_progress", job.id)) == 0
     second = await core.claim(job)
     assert (second.crashes, second.taken_over) == (0, True)

@@ -53,7 +53,13 @@ async def working(
         raise AssertionError(f"there is no delivery {delivery_id}")
 
     worker = make_worker(
-        client, run_job=run_job, run_delivery=run_delivery, places=places, poll_s=0.01, lease_s=LEASE_S
+        client,
+        run_job=run_job,
+        run_named_job=run_job,
+        run_delivery=run_delivery,
+        places=places,
+        poll_s=0.01,
+        lease_s=LEASE_S,
     )
     task = asyncio.create_task(worker.async_run())
     try:

@@ -1,4 +1,4 @@
-"""What a worker's sweep costs Redis: nothing for each token, and nothing for each tenant."""
+"""What a worker's sweep costs Redis: little where nothing is to do, nothing for each token, and nothing for each tenant."""
 
 import asyncio
 from pathlib import Path
@@ -38,3 +38,17 @@ async def test_a_sweep_costs_the_same_however_many_there_are(core: Core, tmp_pat
         many = await commands(core, lambda: sweep(context, 0))
     assert few["cmdstat_fcall"] == many["cmdstat_fcall"]
     assert sum(many.values()) <= 1.05 * sum(few.values())
+
+
+async def test_where_nothing_is_to_do_most_sweeps_ask_redis_next_to_nothing(core: Core, tmp_path: Path) -> None:
+    core.store.mark = Mark(core.store.release.format)
+    async with context_over(core, tmp_path) as context:
+        await add_tokens(core, 100)
+        await add_tenants(core, 100)
+        await sweep(context, 0)
+        asked = [sum((await commands(core, lambda nth=nth: sweep(context, 0, nth=nth))).values()) for nth in range(11)]
+    plain, with_gauges, whole = asked[1], asked[2], asked[10]
+    assert asked[1:10] == [plain, *[with_gauges, plain] * 4]
+    assert plain <= 6
+    assert with_gauges <= plain + 16
+    assert whole > with_gauges

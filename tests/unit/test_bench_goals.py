@@ -7,6 +7,7 @@ import math
 import pytest
 
 from tests.bench.goals import Direction, Goal, Part, Row, completed, missed
+from tests.bench.machine import QUIET, Reference, in_words, measure_reference, median_of
 from tests.bench.report import as_json, write_json
 from tests.bench.run import measured, verdict
 from tests.bench.table import goal_in_words, missed_in_words, number, show
@@ -146,3 +147,14 @@ def test_a_part_that_takes_too_long_misses_all_its_goals():
 def test_only_check_ends_with_1_and_only_where_a_goal_is_missed(value, check, code, capsys):
     assert verdict({"work": [COST.row(value)]}, check=check) == code
     assert (COST.what in capsys.readouterr().err) is bool(code)
+
+
+def test_a_machine_is_told_by_what_fixed_work_took_against_its_best_hours():
+    slow = Reference(loop_ms=QUIET.loop_ms * 1.1, work_ms=QUIET.work_ms * 1.5)
+    assert "1.50 times" in in_words(slow)
+    assert "a bare loop 1.10 times" in in_words(slow)
+    assert median_of([QUIET, slow, slow]) == slow
+
+
+def test_fixed_work_takes_a_time_that_can_be_told():
+    assert all(taken_ms > 0.1 for taken_ms in measure_reference())

@@ -274,6 +274,22 @@ async def test_one_who_is_cancelled_while_waiting_or_just_called_leaves_the_plac
     assert sender.turned_away == []
 
 
+@pytest.mark.parametrize("turns", range(6))
+async def test_one_who_is_cancelled_however_soon_after_it_was_called_is_cancelled(limits, turns):
+    with ExitStack() as stack:
+        fill(limits, stack, "acme", [URL] * PER_HOST)
+        waiting = asyncio.create_task(limits.turn_ms("acme", URL))
+        await Sender(limits).settle()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    came_too_late = waiting.done()
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert waiting.cancelled() or came_too_late
+    with ExitStack() as stack:
+        assert fill(limits, stack, "acme", [URL] * 100) == PER_HOST
+
+
 async def test_those_who_wait_leave_room_in_the_line_for_another_tenant(limits):
     greedy, modest = Sender(limits), Sender(limits, OTHER_URL)
     many = [asyncio.create_task(greedy.attempt(number)) for number in range(1000)]

@@ -7,7 +7,9 @@ from pydantic import SecretStr
 from core.model.job import Job
 from core.model.session import Session
 from core.model.upload import Upload
+from core.profiles import PROFILES
 from core.settings import Settings
+from core.store.redis.codec import pack, unpack
 from service.jobs.validation import JobFacts, JobInputs, validate
 from service.problems import ApiError
 from service.schemas.requests import JobRequest
@@ -68,6 +70,12 @@ def test_a_job_takes_its_sessions_profile_and_language_where_it_names_none() -> 
     job = validated(inputs)
     assert (job.profile, job.language, job.session_id) == ("maker-free", "ja", "ses_1")
     assert validated(inputs, profile="trimmer-exe", language="en").profile == "trimmer-exe"
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_new_jobs_record_is_written_again_as_it_was_so_that_a_reader_looks_at_it_once(profile: str) -> None:
+    record = pack(validated(profile=profile, media=[{"url": "https://x.example/a.mp4"}], metadata={"order": "7"}))
+    assert pack(unpack(record, Job)) == record
 
 
 def test_media_are_needed_only_where_there_is_something_to_edit() -> None:

@@ -47,6 +47,8 @@ class CreditReading(NamedTuple):
     sends: int | None = None
     #: who else uses the token was not asked: it is when the cost is settled, and until then the balance says enough
     asked_on_settling: bool = False
+    #: the pool has not heard of this balance yet: the next commit tells it
+    unwritten: bool = False
 
     @property
     def total(self) -> int | None:

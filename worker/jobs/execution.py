@@ -12,7 +12,7 @@ from core.logs import get_logger
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job, Stage
-from core.store.jobs.records import Claim, new_write_id
+from core.store.jobs.records import Claim, TokenShared, new_write_id
 from core.store.redis.client import STORE_DOWN
 from core.store.redis.codec import unpack_json
 from worker.backend import drafts
@@ -54,26 +54,39 @@ class JobExecution:
         return self.context.clock.now_ms()
 
     async def commit(self, result: StepResult) -> None:
-        """Write the next record, however long Redis is away; then it is what steps see. Raises LeaseLost."""
+        """Write the next record, however long Redis is away; then it is what steps see. Raises LeaseLost.
+
+        Where another job has used the token, from which the record says what the message has cost, nothing is written, and
+        the step is done again, which asks first.
+        """
         old, new = self.job, transitions.moved_on(self.job, self._with_stage_time(result.job))
         park_until_ms = None if result.park_s is None else self._wake_ms(new, result.park_s)
         news, write_id = self._event(old, new), new_write_id()
-        self.job = await until_redis_answers(
-            lambda: self.context.jobs.commit(
-                old,
-                new,
-                owner=self.lease.owner,
-                event=news,
-                session=result.session,
-                park_until_ms=park_until_ms,
-                fields=result.fields,
-                write_id=write_id,
+        work = result.token_work._replace(use_of=_token_to_watch(old, new))
+        handover = result.handover or self.handover
+        try:
+            self.job, answers = await until_redis_answers(
+                lambda: self.context.jobs.commit_with_token(
+                    old,
+                    new,
+                    work,
+                    owner=self.lease.owner,
+                    event=news,
+                    session=result.session,
+                    park_until_ms=park_until_ms,
+                    fields=result.fields,
+                    write_id=write_id,
+                )
             )
-        )
+        except TokenShared:
+            self.handover = msgspec.structs.replace(self.handover, use=None)
+            return
+        if answers.taken:
+            self.context.token_pool.note_taken(answers.taken)
+            handover = msgspec.structs.replace(handover, reserved_token_id=answers.taken.token_id)
         self.session = result.session or self.session
         self.parked = park_until_ms is not None
-        handover = result.handover or self.handover
-        self.handover = msgspec.structs.replace(handover, may_send=_is_intent(old, self.job))
+        self.handover = msgspec.structs.replace(handover, may_send=_is_intent(old, self.job), use=answers.use)
         self._count(old)
 
     def give_up_permission(self) -> None:
@@ -194,6 +207,12 @@ def _says_no_state(fault: BackendFault) -> bool:
 def _is_intent(old: Job, new: Job) -> bool:
     """Whether this very commit announced the message, so that the run which made it, and no other, may send it."""
     return new.stage is Stage.EDITING and new.sent is not None and old.sent is None
+
+
+def _token_to_watch(old: Job, new: Job) -> str | None:
+    """Name the token of which the next step must know who uses it: it reads a balance, before the message or after it."""
+    reads_balance = new.stage in (Stage.UPLOADING, Stage.EDITING) and not new.ended and not _is_intent(old, new)
+    return new.token_id if reads_balance else None
 
 
 def _shown(job: Job) -> tuple[object, ...]:

@@ -28,10 +28,10 @@ from worker.leases import Lease
 log = get_logger(__name__)
 
 
-async def run_job(context: WorkerContext, job_id: str) -> None:
+async def run_job(context: WorkerContext, job_id: str, *, only_if_due: bool = False) -> None:
     """Take a job as far as it goes now. Whatever happens, it is neither lost nor run by two."""
     try:
-        claim = await context.jobs.claim(job_id, owner=context.leases.new_owner())
+        claim = await context.jobs.claim(job_id, owner=context.leases.new_owner(), only_if_due=only_if_due)
         if claim:
             async with context.leases.hold(job_id, claim.owner) as lease:
                 await _advance_or_set_aside(context, claim, lease)

@@ -2,14 +2,16 @@
 
 import asyncio
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from core.model.job import Job, Sent
+from core.model.message_cost import message_kind
 from core.model.session import Session
 from core.model.token import SentMessage
 from core.store.redis.client import STORE_DOWN
+from core.store.token_work import NO_WORK, ReadBalance, Settling, TokenWork
 from worker.backend.faults import BackendFault
 from worker.backend.responses import Credits
 from worker.jobs.credit_reading import (
@@ -38,6 +40,30 @@ async def take_credit_reading(execution: JobExecution, *, closely: bool = False)
     pool, token_id = execution.context.token_pool, _token_of(execution.job)
     before = await pool.sent_on(token_id) if closely else None
     return await _with_use(execution, await pool.ask_balance(await execution.credentials()), before)
+
+
+async def take_reading_to_send(execution: JobExecution) -> CreditReading:
+    """Read the balance right before the message. Raises as above.
+
+    Where nothing is frozen, and nobody else used the token at this run's last commit, that is all there is to ask: the
+    intent's commit writes the balance (`work_of`). Who sends a message in between makes the cost uncertain, and never wrong.
+    """
+    balance = await execution.context.token_pool.ask_balance(await execution.credentials())
+    use, reading = execution.handover.use, CreditReading(balance)
+    if use is None or use.others_at_work or reading.frozen != 0:
+        return await _with_use(execution, balance)
+    return reading._replace(sends=use.sends, unwritten=True)
+
+
+def work_of(job: Job, reading: CreditReading) -> TokenWork:
+    """Say what a commit has yet to write of a reading."""
+    if not reading.unwritten or reading.balance is None:
+        return NO_WORK
+    return TokenWork(balance=_as_read(_token_of(job), reading.balance))
+
+
+def _as_read(token_id: str, balance: Credits) -> ReadBalance:
+    return ReadBalance(token_id, balance.available, balance.frozen)
 
 
 async def take_reading_to_settle(execution: JobExecution) -> CreditReading:
@@ -85,13 +111,39 @@ async def note_stream_end(execution: JobExecution, *, broke_off: bool) -> None:
             await execution.context.token_pool.note_stream_end(job, job.token_id)
 
 
-async def settle_cost(execution: JobExecution, job: Job, reading: CreditReading) -> dict[str, Any]:
-    """Release the job's reservation, and say what the message has cost."""
+class SettledCost(NamedTuple):
+    """What the message has cost, and what the commit of the record that says so has yet to do for that to be true."""
+
+    facts: dict[str, Any]
+    work: TokenWork = NO_WORK
+
+
+async def settle_cost(execution: JobExecution, job: Job, reading: CreditReading) -> SettledCost:
+    """Release the job's reservation, and say what the message has cost.
+
+    Where the token was used alone, as far as this run's last commit knew, the next commit does so, if that is still so.
+    """
     if reading.asked_on_settling and job.sent:
-        return await _settle_and_ask(execution, job, job.sent, reading)
+        return _settling_by_commit(execution, job, job.sent, reading) or SettledCost(
+            await _settle_and_ask(execution, job, job.sent, reading)
+        )
     facts = cost_of(job, reading)
     await _release(execution, job, reading, facts)
-    return facts
+    return SettledCost(facts)
+
+
+def _settling_by_commit(execution: JobExecution, job: Job, sent: Sent, reading: CreditReading) -> SettledCost | None:
+    alone, use = as_if_alone(sent, reading), execution.handover.use
+    if use is None or use.others_at_work or use.sends != alone.sends or reading.balance is None:
+        return None
+    facts = cost_of(job, alone)
+    balance = _as_read(_token_of(job), reading.balance)
+    settling = Settling(balance, kind=message_kind(job), learned=_certain_cost(facts), at_sends=use.sends)
+    return SettledCost(facts, TokenWork(settling=settling))
+
+
+def _certain_cost(facts: dict[str, Any]) -> int | None:
+    return facts["credits_used"] if facts["credits_exact"] and facts["credits_used"] else None
 
 
 async def _settle_and_ask(execution: JobExecution, job: Job, sent: Sent, reading: CreditReading) -> dict[str, Any]:
@@ -107,9 +159,8 @@ async def _settle_and_ask(execution: JobExecution, job: Job, sent: Sent, reading
 async def _release(
     execution: JobExecution, job: Job, reading: CreditReading, facts: dict[str, Any], *, at_sends: int | None = None
 ) -> int | None:
-    known = facts["credits_used"] if facts["credits_exact"] and facts["credits_used"] else None
     return await execution.context.token_pool.release(
-        job, _token_of(job), balance=reading.balance, cost=known, cost_at_sends=at_sends
+        job, _token_of(job), balance=reading.balance, cost=_certain_cost(facts), cost_at_sends=at_sends
     )
 
 
@@ -126,7 +177,8 @@ async def settle_failed_job(execution: JobExecution) -> tuple[dict[str, Any], Se
     try:
         async with asyncio.timeout(_ANSWER_S):
             reading = await take_credit_reading(execution, closely=True)
-        return await settle_cost(execution, job, reading), settling_session(execution, reading)
+        settled = await settle_cost(execution, job, reading)
+        return settled.facts, settling_session(execution, reading)
     except (BackendFault, TimeoutError, *STORE_DOWN):
         return cost_of(job, NO_READING), settling_session(execution, NO_READING)
 

@@ -20,9 +20,9 @@ from worker.context import WorkerContext
 from worker.metrics import JOB_STATES
 
 
-async def update_gauges(context: WorkerContext) -> None:
+async def update_gauges(context: WorkerContext, *, mend: bool) -> None:
     """Read how everything stands; what is shown stays where nobody can tell, and its time says how old it is."""
-    found = await context.gauges.read(worker=context.leases.worker_id)
+    found = await context.gauges.read(worker=context.leases.worker_id, mend=mend)
     if found:
         _show(found, now_ms=context.clock.now_ms())
 

@@ -5,6 +5,7 @@ Every worker sweeps; each part is safe to do twice or by two at once. Nothing he
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from itertools import count
 
 from core.events.event import event
 from core.logs import get_logger
@@ -19,39 +20,56 @@ from worker.maintenance.periodic import run_periodically, run_unless_it_breaks
 
 log = get_logger(__name__)
 
+#: what nobody waits for is done in one sweep of so many, the first among them: gauges that are read every quarter of a minute,
+_GAUGES_EVERY = 2
+#: and what was unused for an hour or a day
+_UNUSED_EVERY = 10
+
 
 async def run_sweeper(context: WorkerContext) -> None:
     """Sweep every few seconds, each time from where the last one stopped."""
-    cursor = 0
+    cursor, sweeps = 0, count()
 
     async def sweep_on() -> None:
         nonlocal cursor
-        cursor = await sweep(context, cursor)
+        cursor = await sweep(context, cursor, nth=next(sweeps))
 
     await run_periodically("sweep", sweep_on, every_s=context.settings.sweep_s)
 
 
-async def sweep(context: WorkerContext, cursor: int) -> int:
-    """Sweep once; returns where the next one goes on."""
+async def sweep(context: WorkerContext, cursor: int, *, nth: int = 0) -> int:
+    """Sweep once; returns where the next one goes on. The first one, `nth` 0, looks after everything."""
     rung, cursor = await context.admission.repair(cursor)
     if rung:
         log.warning("rang again for jobs or callbacks that were left behind", count=rung)
-    for name, part in _parts(context).items():
+    for name, part in _parts(context, nth).items():
         await run_unless_it_breaks(name, part)
     return cursor
 
 
-def _parts(context: WorkerContext) -> dict[str, Callable[[], Awaitable[None]]]:
-    """Name what else is looked after; one that breaks keeps none of the others from its turn."""
-    idle_s = context.settings.session_idle_s
-    return {
+_Parts = dict[str, Callable[[], Awaitable[None]]]
+
+
+def _parts(context: WorkerContext, nth: int) -> _Parts:
+    """Name what else is looked after now; one that breaks keeps none of the others from its turn."""
+    parts: _Parts = {
         "expire jobs": partial(_expire_jobs, context),
         "remove what is over": partial(_remove_retired, context),
+    }
+    if nth % _UNUSED_EVERY == 0:
+        parts |= _unused_parts(context)
+    if nth % _GAUGES_EVERY == 0:
+        parts["gauges"] = partial(update_gauges, context, mend=nth % _UNUSED_EVERY == 0)
+    return parts
+
+
+def _unused_parts(context: WorkerContext) -> _Parts:
+    idle_s = context.settings.session_idle_s
+    return {
         "remove unused uploads": partial(_remove_unused_uploads, context),
         "give older sessions an end": partial(context.sessions.schedule_unscheduled, idle_s=idle_s),
         "close idle sessions": partial(context.sessions.close_idle, idle_s=idle_s),
         "remove old tokens": context.token_pool.remove_old_anonymous,
-        "gauges": partial(update_gauges, context),
     }
 
 

@@ -59,7 +59,8 @@ class GuardedDialler:
         except ValueError:
             pass
         try:
-            answers = await asyncio.wait_for(self._resolve(host, port), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                answers = await self._resolve(host, port)
         except TimeoutError as late:
             raise httpx.ConnectTimeout("the name was not resolved in time") from late
         except (OSError, ValueError) as unknown:  # the latter for a name that no look-up takes

@@ -195,7 +195,8 @@ class HostLimits:
         self._waiting[tenant] += 1
         try:
             with suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(place), self._wait_s)
+                async with asyncio.timeout(self._wait_s):
+                    await asyncio.shield(place)
         except asyncio.CancelledError:
             self._leave(tenant, host, place)
             host.wake()

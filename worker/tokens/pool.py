@@ -8,6 +8,7 @@ import random
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import Enum, auto
+from typing import Any
 from urllib.parse import quote
 
 from core.clock import Clock
@@ -18,8 +19,9 @@ from core.model.message_cost import cost_to_reserve, exceeds_limit, message_kind
 from core.model.session import Session, is_bound
 from core.model.token import Scope, SentMessage, Token, TokenState, Use
 from core.security.encryption import Undecryptable
+from core.store.token_work import TakenToken
 from core.store.tokens.anonymous_identity import AnonymousIdentities
-from core.store.tokens.tokens import OverBudget, Serving, Tokens
+from core.store.tokens.tokens import OverBudget, Serving, TokenRequest, Tokens
 from worker.backend.client import Backend, Credentials
 from worker.backend.faults import BackendFault, Fault
 from worker.backend.responses import Credits, IssuedToken
@@ -143,13 +145,18 @@ class TokenPool:
             raise await self._why_none_fits(job, session)
         return token_id
 
-    async def reserve_at_once(self, job: Job, session: Session) -> str | None:
-        """Reserve a token for a job that begins, where one look into Redis finds it. None: `reserve` finds out more."""
+    def reserving(self, job: Job, session: Session) -> dict[str, Any] | None:
+        """Say how the commit of a job that begins reserves a token, where that finds one. None: `reserve` has to look.
+
+        It is one of the operator's and the tenant's own whose balance was read once.
+        """
         if session.backend_id or exceeds_limit(job):
             return None
-        with suppress(OverBudget):
-            return await self._reserve_known(job, session)
-        return None
+        return self._tokens.taking(**self._request(job, None, needs_of(job, session), anonymous=False, unread=False))
+
+    def note_taken(self, taken: TakenToken) -> None:
+        """A commit has taken this token: the job's calls come next."""
+        self._tokens.note_taken(taken)
 
     async def release(
         self,
@@ -227,29 +234,36 @@ class TokenPool:
         own = session.token_id if session.backend_id else None
         needs = needs_of(job, session)
         how = {"anonymous": anonymous, "unread": unread, "last_choice": last_choice}
-        reserved = await self._reserve_on(job, own, needs, **how)
+        reserved = await self._tokens.take(**self._request(job, own, needs, **how))
         if reserved or own is None or is_bound(session):
             return reserved
-        return await self._reserve_on(job, None, needs, **how)
+        return await self._tokens.take(**self._request(job, None, needs, **how))
 
-    async def _reserve_on(
-        self, job: Job, only: str | None, needs: frozenset[Scope], *, anonymous: bool, unread: bool, last_choice: bool
-    ) -> str | None:
-        return await self._tokens.take(
-            tenant=job.tenant,
-            job_id=job.id,
-            cost=cost_to_reserve(job),
+    def _request(
+        self,
+        job: Job,
+        only: str | None,
+        needs: frozenset[Scope],
+        *,
+        anonymous: bool,
+        unread: bool,
+        last_choice: bool = False,
+    ) -> TokenRequest:
+        return {
+            "tenant": job.tenant,
+            "job_id": job.id,
+            "cost": cost_to_reserve(job),
             # the anonymous identity is renewed under the same client id, so it need not outlive the job
-            until_ms=self._clock.now_ms() if anonymous or only else job.deadline_ms,
-            needs=needs,
-            only=only,
-            anonymous=anonymous,
-            unread=unread,
-            kind=message_kind(job),
-            least=job.cost_at_least,
-            last_choice=last_choice,
-            month_limit=self._month_limit,
-        )
+            "until_ms": self._clock.now_ms() if anonymous or only else job.deadline_ms,
+            "needs": needs,
+            "only": only,
+            "anonymous": anonymous,
+            "unread": unread,
+            "kind": message_kind(job),
+            "least": job.cost_at_least,
+            "last_choice": last_choice,
+            "month_limit": self._month_limit,
+        }
 
     # What refusals teach.
 

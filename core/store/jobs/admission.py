@@ -10,11 +10,8 @@ from core.store.redis.client import Store
 from core.store.redis.codec import raw
 from core.store.redis.keys import key
 from core.store.redis.lists import postpone
+from core.store.redis.results import Nothing
 from core.store.workers import WorkerFacts
-
-
-class _Waiting(NamedTuple):
-    tenants: int
 
 
 class _Repaired(NamedTuple):
@@ -38,15 +35,12 @@ class Admission:
         alive_s: float = 0,
         facts: WorkerFacts | None = None,
         most: int = 256,
-    ) -> int:
-        """Move jobs from backlogs into arq, round the tenants; say that a worker lives (slots) or goes (0), and what it does.
-
-        Returns how many tenants have jobs that still wait.
-        """
+    ) -> None:
+        """Move jobs from backlogs into arq, round the tenants; say that a worker lives (slots) or goes (0), and what it does."""
         told = raw(msgspec.json.encode(facts)) if facts else None
         beat = {"worker": worker, "slots": slots, "alive_ms": int(alive_s * 1000), "facts": told}
         limits = {"most": most, "tenant_running_jobs": self._settings.tenant_running_jobs}
-        return (await self._store.run("admit_jobs", self._clock.for_operations() | beat | limits, _Waiting)).tenants
+        await self._store.run("admit_jobs", self._clock.for_operations() | beat | limits, Nothing)
 
     async def repair(self, cursor: int, *, most: int = 500) -> tuple[int, int]:
         """Enqueue again what a dead worker or arq left behind. Returns how many, and the next cursor."""

@@ -3,7 +3,9 @@
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Required, TypedDict, Unpack
+
+import msgspec
 
 from core.clock import Clock, month_of, rfc3339
 from core.errors import WaitReason
@@ -14,6 +16,7 @@ from core.model import transitions
 from core.model.estimate import counted_outcome
 from core.model.job import Job, Stage, Status
 from core.model.session import Session
+from core.model.token import Use
 from core.model.webhook import TenantWebhook
 from core.security.redacted_repr import redacted_repr
 from core.security.signed_links import output_path
@@ -25,14 +28,35 @@ from core.store.redis.client import Store
 from core.store.redis.codec import Unreadable, raw, raw_record, unpack
 from core.store.redis.keys import key
 from core.store.redis.results import Nothing
+from core.store.token_work import NO_WORK, Answers, TakenToken, TokenWork, untaken_token_id
 
 
-@redacted_repr("outcome")
+@redacted_repr("outcome", "token_id")
 class _Committed(NamedTuple):
-    """`stale`: the record is another one now, and comes along."""
+    """`stale`: the record is another one now, and comes along. The others: see `Answers`."""
 
-    outcome: Literal["ok", "again", "lost", "stale"]
+    outcome: Literal["ok", "again", "lost", "stale", "shared"]
     record: bytes = b""
+    token_id: str | None = None
+    secret: bytes | None = None
+    sends: int | None = None
+    others: int | None = None
+
+
+class TokenShared(Exception):  # noqa: N818 - it says what happened
+    """Another job has used the token, so what a commit was to settle is not certain. Nothing was written."""
+
+
+class CommitOptions(TypedDict, total=False):
+    """How a commit is made: see `Jobs.commit`."""
+
+    owner: Required[str | None]
+    event: Event | None
+    session: Session | None
+    park_until_ms: int | None
+    fields: Mapping[str, bytes] | None
+    write_id: str | None
+    audit: AuditEntry | None
 
 
 class _Renewed(NamedTuple):
@@ -85,9 +109,14 @@ class Jobs:
         rows = zip(job_ids, await pipe.execute(), strict=True)
         return self._store.read_all(Job, ((job_id, raw, fmt) for job_id, (raw, fmt) in rows))
 
-    async def claim(self, job_id: str, *, owner: str) -> Claim | None:
-        """Take a job for the length of a lease. None: it has ended, another holds it, or it cannot be read."""
-        found = await claim_job(self._store, self._clock, job_id, owner=owner, lease_ms=self.lease_ms)
+    async def claim(self, job_id: str, *, owner: str, only_if_due: bool = False) -> Claim | None:
+        """Take a job for the length of a lease. None: it has ended, another holds it, or it cannot be read.
+
+        `only_if_due`: nor, where it sleeps.
+        """
+        found = await claim_job(
+            self._store, self._clock, job_id, owner=owner, lease_ms=self.lease_ms, only_if_due=only_if_due
+        )
         if found is None:
             return None
         try:
@@ -109,14 +138,7 @@ class Jobs:
         self,
         old: Job,
         new: Job,
-        *,
-        owner: str | None,
-        event: Event | None = None,
-        session: Session | None = None,
-        park_until_ms: int | None = None,
-        fields: Mapping[str, bytes] | None = None,
-        write_id: str | None = None,
-        audit: AuditEntry | None = None,
+        **options: Unpack[CommitOptions],
     ) -> Job:
         """Write `new` over `old` and return what is stored now: `new`, perhaps with a caller's cancel added.
 
@@ -127,43 +149,46 @@ class Jobs:
         `write_id` names this write: under the same one it can be repeated when the answer was lost, and happens once.
         `audit`: an operator asked for it, which is written in the same step.
         """
-        write_id = write_id or new_write_id()
+        return (await self.commit_with_token(old, new, NO_WORK, **options))[0]
+
+    async def commit_with_token(
+        self, old: Job, new: Job, work: TokenWork, **options: Unpack[CommitOptions]
+    ) -> tuple[Job, Answers]:
+        """Commit as above, and do in the same operation what there is to do with the job's token.
+
+        A token that is taken stands in the record that comes back. Raises TokenShared too.
+        """
+        options = options.copy()
+        options["write_id"] = options.get("write_id") or new_write_id()
         while True:
-            arguments = self._commit_arguments(
-                old, new, owner=owner, event=event, session=session, park_until_ms=park_until_ms, fields=fields or {}
-            )
-            arguments |= {"write": write_id, "audit": audit_argument(audit)}
-            found = await self._store.run("commit_job", arguments, _Committed)
+            found = await self._store.run("commit_job", self._commit_arguments(old, new, work, options), _Committed)
             if found.outcome in ("ok", "again"):
-                written = new if found.outcome == "ok" else unpack(found.record, Job)
+                written = _with_token(new, work, found) if found.outcome == "ok" else unpack(found.record, Job)
                 _count(old, written)
-                return written
-            if found.outcome == "lost" or owner is None:
+                return written, _answers(found)
+            if found.outcome == "shared":
+                raise TokenShared(new.id)
+            if found.outcome == "lost" or options["owner"] is None:
                 raise LeaseLost(new.id)
             old = unpack(found.record, Job)
             new = transitions.rebased(new, old)
-            if park_until_ms is not None and new.status is Status.CANCELING:
-                park_until_ms = self._clock.now_ms()  # the cancel came while it was about to sleep
+            if options.get("park_until_ms") is not None and new.status is Status.CANCELING:
+                options["park_until_ms"] = self._clock.now_ms()  # the cancel came while it was about to sleep
 
-    def _commit_arguments(
-        self,
-        old: Job,
-        new: Job,
-        *,
-        owner: str | None,
-        event: Event | None,
-        session: Session | None,
-        park_until_ms: int | None,
-        fields: Mapping[str, bytes],
-    ) -> dict[str, Any]:
+    def _commit_arguments(self, old: Job, new: Job, work: TokenWork, options: CommitOptions) -> dict[str, Any]:
         now_ms = self._clock.now_ms()
+        event, session, park_until_ms = options.get("event"), options.get("session"), options.get("park_until_ms")
+        untaken = untaken_token_id() if work.take else None
         mode = "end" if new.ended else "hold" if park_until_ms is None else "park"
-        return self._clock.for_operations() | {
+        arguments = self._clock.for_operations() | {
             "id": new.id,
-            "owner": owner,
+            "owner": options["owner"],
+            "write": options.get("write_id"),
+            "audit": audit_argument(options.get("audit")),
             "version": old.version,
             "new_version": new.version,
-            "record": raw_record(new),
+            "record": raw_record(msgspec.structs.replace(new, token_id=untaken) if untaken else new),
+            "untaken": raw(msgspec.msgpack.encode(untaken)) if untaken else None,
             "status": str(new.status),
             "at": place_of(new),
             "tenant": new.tenant,
@@ -171,21 +196,27 @@ class Jobs:
             "session_record": raw_record(session) if session else None,
             # a step came through, or the job was put to sleep in good order: whatever killed a worker before is over
             "reset_crashes": new.stage != old.stage or mode == "park",
-            "fields": {name: raw(value) for name, value in fields.items()},
+            "fields": {name: raw(value) for name, value in (options.get("fields") or {}).items()},
             "event": event_argument(event, new) if event else None,
             "mode": mode,
-            "tenant_running_jobs": self._settings.tenant_running_jobs,
             "wake_at_ms": park_until_ms,
-            "retire_at_ms": now_ms + new.retention_s * 1000,
-            "session_idle_ms": int(self._settings.session_idle_s * 1000),
             "sending": _sending(old, new),
             "unsent_on": old.token_id if old.sent and not new.sent else None,
             "exported_on": new.token_id if _is_asked(new) and not _is_asked(old) else None,
+            "stage_sample": _in_stage(old, new, now_ms),
+        }
+        arguments |= work.arguments()
+        return arguments | self._end_arguments(old, new, now_ms) if new.ended else arguments
+
+    def _end_arguments(self, old: Job, new: Job, now_ms: int) -> dict[str, Any]:
+        return {
+            "tenant_running_jobs": self._settings.tenant_running_jobs,
+            "retire_at_ms": now_ms + new.retention_s * 1000,
+            "session_idle_ms": int(self._settings.session_idle_s * 1000),
             "month": month_of(now_ms),
             "usage": _usage(new),
             "batch": _in_batch(new, now_ms),
             "outcome": outcome._asdict() if (outcome := counted_outcome(old, new)) else None,
-            "stage_sample": _in_stage(old, new, now_ms),
             "run_ms": new.finished_at_ms - new.started_at_ms if new.finished_at_ms and new.started_at_ms else None,
         }
 
@@ -230,6 +261,16 @@ def _claim_of(found: ClaimedJob, job_id: str, owner: str) -> Claim:
         taken_over=found.taken_over,
         suspected_since_ms=found.suspected_since_ms,
     )
+
+
+def _with_token(new: Job, work: TokenWork, found: _Committed) -> Job:
+    return msgspec.structs.replace(new, token_id=found.token_id) if work.take else new
+
+
+def _answers(found: _Committed) -> Answers:
+    taken = TakenToken(found.token_id, found.secret) if found.token_id and found.secret else None
+    use = Use(found.sends, found.others) if found.sends is not None and found.others is not None else None
+    return Answers(taken, use)
 
 
 #: what a place has in the place of a stage or a reason to wait

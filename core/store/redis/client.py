@@ -240,7 +240,8 @@ class Store:
         None arguments are absent in Lua; bytes go as `core.store.redis.codec.raw`. Raises NotReplicated where what it
         wrote is not with so many `replicas`.
         """
-        packed = msgspec.msgpack.encode({**arguments, "fmt": self.fmt})
+        told = {name: value for name, value in arguments.items() if value is not None}
+        packed = msgspec.msgpack.encode(told | {"fmt": self.fmt})
         return read_result(await self._functions.call(operation, packed, replicas=replicas), result)
 
     @property

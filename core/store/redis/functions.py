@@ -44,6 +44,8 @@ REFUSAL_FORGOTTEN_MS = 3_600_000
 SECRET_KEY_USE_KEPT_MS = 30 * 86_400_000
 #: a worker looks for work so often although nobody has woken it, and then learns what is due before the next time
 IDLE_POLL_MS = 1000
+#: so much earlier than it came is due what goes ahead of all that has slept: by far before the first time there is
+AHEAD_MS = 10**13
 #: what only a newer release can read is left to its workers for so long at a time
 ANOTHERS_TURN_MS = 1_000
 #: operators' acts are kept for so long, and so many of them
@@ -67,7 +69,14 @@ _REPLICATION_MS = 500
 _SHARED = (
     *("operation", "audit", "queue/pauses", "formats", "msgpack", "json", "queue/queue", "queue/crash_count", "gauges"),
     *("events", "queue/claims", "queue/admission", "queue/queue_position"),
-    *("tokens/tokens", "tokens/owner_sums", "tokens/token_index", "tokens/reservations"),
+    *(
+        "tokens/tokens",
+        "tokens/owner_sums",
+        "tokens/token_index",
+        "tokens/reservations",
+        "tokens/taking",
+        "tokens/settling",
+    ),
     *("sessions", "batches", "deliveries", "queue/processes"),
 )
 
@@ -124,6 +133,7 @@ def _constants() -> str:
         "FIRST_FORMAT": FIRST_FORMAT,
         "EVENTS_PER_JOB": EVENTS_PER_JOB,
         "FEED_LIFE_MS": FEED_LIFE_MS,
+        "HOUR_MS": 3_600_000,
         "BATCH_LIFE_MS": BATCH_LIFE_MS,
         "BATCH_LISTED_MS": BATCH_LISTED_MS,
         "USAGE_LIFE_MS": USAGE_LIFE_MS,
@@ -131,6 +141,7 @@ def _constants() -> str:
         "REFUSED_EXPORTS": REFUSED_EXPORTS,
         "REFUSAL_FORGOTTEN_MS": REFUSAL_FORGOTTEN_MS,
         "IDLE_POLL_MS": IDLE_POLL_MS,
+        "AHEAD_MS": AHEAD_MS,
         "RUN_SAMPLES": RUN_SAMPLES,
         "MESSAGE_COSTS_LIFE_MS": MESSAGE_COSTS_LIFE_MS,
         "STAGE_SAMPLES": STAGE_SAMPLES,

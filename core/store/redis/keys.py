@@ -33,7 +33,7 @@ _SHAPES = {
     "workers": "rg:workers",  # HASH worker -> "alive until:slots"
     "worker": "rg:worker:{}",  # STRING what a living worker says of itself
     "paused": "rg:paused",  # HASH tenant, or EVERYBODY -> the time (ms) since which no job of theirs begins
-    "wakeup": "rg:wakeup",  # LIST of one token at most, for a worker that waits for work
+    "wakeup": "rg:wakeup",  # LIST of one token at most, for a worker that waits for work: an id that is due, or 1
     "leases": "rg:leases",  # ZSET of leased jobs and deliveries by the end of the lease
     # sessions
     "session": "rg:ses:{}",  # HASH
@@ -106,7 +106,7 @@ _SHAPES = {
     "failover": "rg:failover",  # STRING there while the primary is being moved by hand
     "function_libraries": "rg:libraries",  # ZSET of our function libraries by the time (ms) at which they were loaded
     # arq's own
-    "arq_queue": "arq:queue",  # ZSET of ids by the time at which they are due
+    "arq_queue": "arq:queue",  # ZSET of ids by the time at which they are due; below 0, AHEAD_MS earlier: they go ahead
     "arq_job": "arq:job:{}",  # STRING what to call for an id
     "arq_in_progress": "arq:in-progress:{}",  # STRING guards an id
     "arq_retry": "arq:retry:{}",

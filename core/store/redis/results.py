@@ -28,14 +28,17 @@ def read_result(answer: Sequence[Any], kind: type[R]) -> R:
     Raises KeyError for a name that the type does not have.
     """
     readers = _readers(kind)
-    names = (name.decode() for name in answer[::2])
-    return kind(**{name: readers[name](value) for name, value in zip(names, answer[1::2], strict=True)})
+    found = {}
+    for told, value in zip(answer[::2], answer[1::2], strict=True):
+        name, read = readers[told]
+        found[name] = read(value)
+    return kind(**found)
 
 
 @cache
-def _readers(kind: type[Any]) -> dict[str, Callable[[Any], Any]]:
-    """Find the reader of each field; an optional one is read as what it is where it is there."""
-    return {name: _READERS[_required(hint)] for name, hint in get_type_hints(kind).items()}
+def _readers(kind: type[Any]) -> dict[bytes, tuple[str, Callable[[Any], Any]]]:
+    """Find each field's name and reader, by what Redis calls it; an optional one is read as what it is where it is there."""
+    return {name.encode(): (name, _READERS[_required(hint)]) for name, hint in get_type_hints(kind).items()}
 
 
 def _required(hint: Any) -> Any:

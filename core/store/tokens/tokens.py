@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, Required, TypedDict, TypeVar, Unpack
 
 from core.clock import Clock, month_of
 from core.ids import new_id
@@ -15,6 +15,7 @@ from core.store.redis.keys import key
 from core.store.redis.lists import pages_of_set
 from core.store.redis.results import Nothing
 from core.store.retired_hash_keys import hashes_under_retired_keys
+from core.store.token_work import TakenToken
 
 #: what was said of a token counts as said again when so long has passed, else it may be the same mishap
 _APART_MS = 1_000
@@ -56,6 +57,33 @@ class _Taken(NamedTuple):
     token_id: str | None = None
     over_budget: bool = False
     secret: bytes | None = None
+
+
+class TokenRequest(TypedDict, total=False):
+    """What a job needs of a token.
+
+    A token must have `cost` credits left, or as many as the last message of this `kind` did cost. As the `last_choice` one
+    will do that has fewer, unless so few were refused before; `least`: this very job knows so.
+    """
+
+    tenant: Required[str]
+    job_id: Required[str]
+    cost: Required[int]
+    #: it must not expire before
+    until_ms: Required[int]
+    #: the scopes that the job cannot do without
+    needs: Required[Iterable[Scope]]
+    #: the session's own token, or nothing
+    only: Required[str | None]
+    #: whether the installation's own identity may serve
+    anonymous: Required[bool]
+    #: whether a token may whose balance was never read
+    unread: bool
+    kind: str
+    least: int
+    last_choice: bool
+    #: credits that the tenant may spend this month; 0: no limit
+    month_limit: int
 
 
 class Settled(NamedTuple):
@@ -227,54 +255,31 @@ class Tokens:
         self._opened[token_id] = _Opened(locked, secret, now_ms + _OPENED_MS)
         return secret
 
-    async def take(
-        self,
-        *,
-        tenant: str,
-        job_id: str,
-        cost: int,
-        until_ms: int,
-        needs: Iterable[Scope],
-        only: str | None,
-        anonymous: bool,
-        unread: bool = True,
-        kind: str = "",
-        least: int = 0,
-        last_choice: bool = False,
-        month_limit: int = 0,
-    ) -> str | None:
+    async def take(self, **request: Unpack[TokenRequest]) -> str | None:
         """Reserve `cost` credits on a token for a job, atomically over all workers. Safe to repeat for one job.
 
-        `needs`: the scopes that the job cannot do without. `only`: the session's own token, or nothing. `anonymous`:
-        whether the installation's own identity may serve.
-        `unread`: whether a token may whose balance was never read.
-        A token must have `cost` credits left, or as many as the last message of this `kind` did cost. As the
-        `last_choice` one will do that has fewer, unless so few were refused before; `least`: this very job knows so.
-        Raises OverBudget where the tenant would spend more than `month_limit` credits this month (0: no limit).
+        Raises OverBudget where the tenant would spend more than `month_limit` credits this month.
         """
-        now_ms = self._clock.now_ms()
-        arguments = self._clock.for_operations() | {
-            "tenant": tenant,
-            "job": job_id,
-            "cost": cost,
-            "until_ms": until_ms,
-            "needs": [str(need) for need in needs],
-            "only": only,
-            "anonymous": anonymous,
-            "unread": unread,
-            "kind": kind,
-            "least": least,
-            "last_choice": last_choice,
-            "month": month_of(now_ms),
-            "month_limit": month_limit,
-        }
+        arguments = self._clock.for_operations() | self.taking(**request)
         found = await self._store.run("take_token", arguments, _Taken)
         if found.over_budget:
-            raise OverBudget(tenant)
+            raise OverBudget(request["tenant"])
         if found.token_id and found.secret:
-            with suppress(Undecryptable):  # whoever makes a call with it hears of that
-                self._open(found.token_id, found.secret, now_ms)
+            self.note_taken(TakenToken(found.token_id, found.secret))
         return found.token_id
+
+    def taking(self, **request: Unpack[TokenRequest]) -> dict[str, Any]:
+        """Say the same to a commit, which takes the token then, or none where `take` would raise OverBudget."""
+        defaults = {"unread": True, "kind": "", "least": 0, "last_choice": False, "month_limit": 0}
+        arguments: dict[str, Any] = defaults | dict(request)
+        arguments["job"] = arguments.pop("job_id")
+        arguments["needs"] = [str(need) for need in request["needs"]]
+        return arguments | {"month": month_of(self._clock.now_ms())}
+
+    def note_taken(self, taken: TakenToken) -> None:
+        """Open a token that was just taken, for the calls that come next."""
+        with suppress(Undecryptable):  # whoever makes a call with it hears of that
+            self._open(taken.token_id, taken.locked, self._clock.now_ms())
 
     async def settle(
         self,

@@ -185,7 +185,8 @@ def _call_id(run: Run) -> str:
 
 async def _came(event: asyncio.Event, *, within_s: float) -> bool:
     try:
-        await asyncio.wait_for(event.wait(), within_s)
+        async with asyncio.timeout(within_s):
+            await event.wait()
     except TimeoutError:
         return False
     return True

@@ -1,6 +1,7 @@
 """FastAPI in front of Celery, as their documentation shows it: a checked body, a task put into Redis, 202.
 
-``/sync`` is the usual plain function, which FastAPI runs in a thread; ``/async`` calls Celery inside the loop.
+``/sync`` is the usual plain function, which FastAPI runs in a thread; ``/async`` calls Celery inside the loop, and
+``/async-thread`` in a thread of its pool, so that the loop goes on.
 """
 
 import os
@@ -8,6 +9,7 @@ from typing import Any
 
 from celery import Celery  # type: ignore[import-untyped]
 from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
 
 from tests.bench.peers.ask import Ask, record_of
 
@@ -35,3 +37,10 @@ def accept_in_thread(ask: Ask) -> dict[str, Any]:
 @app.post("/async", status_code=202)
 async def accept_in_loop(ask: Ask) -> dict[str, Any]:
     return _accepted(ask)
+
+
+@app.post("/async-thread", status_code=202)
+async def accept_beside_loop(ask: Ask) -> dict[str, Any]:
+    job = record_of(ask)
+    await run_in_threadpool(edit.delay, job)
+    return job

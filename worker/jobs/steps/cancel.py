@@ -43,8 +43,8 @@ async def _wait_for_late_effects(execution: JobExecution, sent: Sent) -> StepRes
         growing_s = max(_LOOK_AGAIN_S, _PART_OF_TIME * (now_ms - sent.at_ms) / 1000)
         return StepResult(transitions.still_canceling(job), park_s=min(growing_s, settings.recover_every_s))
     cost = await settle_cost(execution, job, reading)
-    canceled = transitions.with_cost(transitions.canceled(job, now_ms=execution.now_ms), **cost)
-    return StepResult(canceled, settling_session(execution, reading))
+    canceled = transitions.with_cost(transitions.canceled(job, now_ms=execution.now_ms), **cost.facts)
+    return StepResult(canceled, settling_session(execution, reading), token_work=cost.work)
 
 
 def _may_still_come(execution: JobExecution, sent: Sent, reading: CreditReading) -> bool:

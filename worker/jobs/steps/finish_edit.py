@@ -8,6 +8,7 @@ from core.model import transitions
 from core.model.job import Job
 from core.model.reply import shortened_reply
 from core.store.redis.codec import pack_json
+from core.store.token_work import TokenWork
 from worker.backend import drafts, gui_talk
 from worker.backend.responses import State
 from worker.jobs.credit_reading import CreditReading
@@ -27,22 +28,25 @@ _UNSEEN = (
 async def finish_edit(execution: JobExecution, job: Job, state: State, reading: CreditReading) -> StepResult:
     """The edit is confirmed: settle its cost, and go on to the export if there is one."""
     changes = tuple(drafts.changes(await execution.draft_before(), state.draft)) or _SOMETHING
-    facts = await settle_cost(execution, job, reading)
+    cost = await settle_cost(execution, job, reading)
+    facts = dict(cost.facts)
     if job.recovery and job.recovery.asked_for_credits and reading.balance:
         facts["result"] = {"credits": reading.balance.as_told()}
     if job.reply is None:
         facts["reply"] = shortened_reply(". ".join(changes))[0] or None
-    return await _go_on(execution, transitions.edited(job, changes=changes, **facts), state, reading)
+    return await _go_on(execution, transitions.edited(job, changes=changes, **facts), state, reading, cost.work)
 
 
 async def finish_unseen(execution: JobExecution, job: Job, state: State, reading: CreditReading) -> StepResult:
     """Something was done or paid for, and nobody can read what: go on with what is there, and say so."""
-    facts = await settle_cost(execution, job, reading)
-    edited = transitions.edited(job, changes=(), hints=(*job.hints, _UNSEEN), **facts)
-    return await _go_on(execution, edited, state, reading)
+    cost = await settle_cost(execution, job, reading)
+    edited = transitions.edited(job, changes=(), hints=(*job.hints, _UNSEEN), **cost.facts)
+    return await _go_on(execution, edited, state, reading, cost.work)
 
 
-async def _go_on(execution: JobExecution, job: Job, state: State, reading: CreditReading) -> StepResult:
+async def _go_on(
+    execution: JobExecution, job: Job, state: State, reading: CreditReading, work: TokenWork
+) -> StepResult:
     """Keep the timeline, and go on to the export, or end. What may still come after all, the session's next job waits for."""
     timeline = drafts.summary(state.draft)
     job = msgspec.structs.replace(job, timeline=timeline)
@@ -50,9 +54,9 @@ async def _go_on(execution: JobExecution, job: Job, state: State, reading: Credi
     fields = {"tracks": pack_json(drafts.tracks(state.draft))}
     if job.plan.action == "export":
         named = first_render(now_ms=execution.now_ms)
-        return StepResult(transitions.rendering(job, render=named), session, fields=fields)
+        return StepResult(transitions.rendering(job, render=named), session, fields=fields, token_work=work)
     job = transitions.claim_link_found(job, claim_url=await make_claim_link(execution))
-    return StepResult(transitions.succeeded(job, now_ms=execution.now_ms), session, fields=fields)
+    return StepResult(transitions.succeeded(job, now_ms=execution.now_ms), session, fields=fields, token_work=work)
 
 
 async def finish_without_edit(execution: JobExecution, job: Job, reading: CreditReading) -> StepResult:
@@ -60,4 +64,4 @@ async def finish_without_edit(execution: JobExecution, job: Job, reading: Credit
     code = Code.NEEDS_INPUT if gui_talk.is_question(job.reply or "") else Code.NOTHING_CHANGED
     ended = transitions.failed(job, now_ms=execution.now_ms, code=code)
     cost = await settle_cost(execution, job, reading)
-    return StepResult(transitions.with_cost(ended, **cost))
+    return StepResult(transitions.with_cost(ended, **cost.facts), token_work=cost.work)

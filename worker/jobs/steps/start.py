@@ -1,9 +1,8 @@
 """The first step: the job leaves the queue. No outside thing yet, so that a caller hears of the start at once."""
 
-import msgspec
-
 from core.model import session as sessions
 from core.model import transitions
+from core.store.token_work import TokenWork
 from worker.jobs.execution import JobExecution
 from worker.jobs.step_result import StepResult
 
@@ -15,7 +14,5 @@ async def start(execution: JobExecution) -> StepResult:
         return StepResult(transitions.expired(job, now_ms=now_ms))
     session = sessions.joined(execution.session, job.media, job_id=job.id)
     started = transitions.started(job, now_ms=now_ms)
-    if token_id := await execution.context.token_pool.reserve_at_once(started, session):
-        handover = msgspec.structs.replace(execution.handover, reserved_token_id=token_id)
-        return StepResult(transitions.token_taken(started, token_id=token_id), session, handover=handover)
-    return StepResult(started, session)
+    taking = execution.context.token_pool.reserving(started, session)
+    return StepResult(started, session, token_work=TokenWork(take=taking))

@@ -26,14 +26,13 @@ local function note_outcome(tenant, outcome)
 end
 
 local function end_delivery(a)
-  call('HSET', key.delivery(a.id), 'owner', '')
   call('ZREM', key.leases(), a.id)
   dequeue(a.id)
   call('ZADD', key.retire(), a.retire_at_ms, a.id)
 end
 
 operation('record_delivery', function(a)
-  local found = read_fields(key.delivery(a.id), 'owner', 'status', 'tenant')
+  local found = read_fields(key.delivery(a.id), 'owner', 'status', 'tenant', 'fmt')
   if not found.owner or (a.owner and found.owner ~= a.owner) then return {} end
   write_delivery(a, found)
   if a.status ~= 'pending' then

@@ -3,13 +3,13 @@
 -- Arguments: id, job, record, status ('pending'), status_before; audit (an operator asks for it).
 -- Results: written; absent: it is gone, or somebody else has done so.
 operation('repeat_delivery', function(a)
-  local found = read_fields(key.delivery(a.id), 'status', 'tenant')
+  local found = read_fields(key.delivery(a.id), 'status', 'tenant', 'fmt', 'owner')
   local changed = found.status == a.status_before
   write_audit(a.audit, changed and 'done' or 'unchanged')
   if not changed then return {} end
   write_delivery(a, found)
   call('ZREM', key.retire(), a.id)
-  enqueue(a.id, now_ms)
+  enqueue_ahead(a.id)
   call('HDEL', key.job(a.job), 'unwanted')
   return {written = true}
 end)

@@ -6,9 +6,11 @@
 -- Results: written, oldest_reader (the mark as it is now; 0: it is no number); older, a format below it that somebody who
 -- lives writes.
 
--- When which secret key last wrote: links that were signed under it work for a while after that.
-local function note_secret_key(name)
+-- When which secret key last wrote: links that were signed under it work for a while after that. Old ones are looked for when
+-- a process comes.
+local function note_secret_key(name, comes)
   call('HSET', key.secret_keys_used(), name, integer(now_ms))
+  if not comes then return end
   local used = call('HGETALL', key.secret_keys_used())
   for i = 1, #used, 2 do
     if (tonumber(used[i + 1]) or 0) < now_ms - SECRET_KEY_USE_KEPT_MS then call('HDEL', key.secret_keys_used(), used[i]) end
@@ -47,11 +49,13 @@ local function move_mark(a, oldest)
   end
   if oldest < mark.written and oldest >= mark.oldest_reader then
     call('HSET', key.formats(), 'written', oldest)
+    mark.written = oldest
     forget_that_sessions_end()
   elseif oldest > mark.written and settled and oldest == a.format then
-    call('HSET', key.formats(), 'written', oldest, 'oldest_reader', math.max(mark.oldest_reader, a.oldest_reader))
+    mark.written, mark.oldest_reader = oldest, math.max(mark.oldest_reader, a.oldest_reader)
+    call('HSET', key.formats(), 'written', mark.written, 'oldest_reader', mark.oldest_reader)
   end
-  return read_mark()
+  return mark
 end
 
 operation('note_process', function(a)
@@ -61,11 +65,13 @@ operation('note_process', function(a)
     return {written = mark.written, oldest_reader = mark.oldest_reader}
   end
   local secret_keys = table.concat(a.secret_keys, ',')
-  note_silence(living_processes())
+  local processes = living_processes()
+  note_silence(processes)
+  note_secret_key(a.secret_keys[1], not processes[a.process])
   local told = string.format('%.0f:%d:%s:%s', now_ms + a.alive_ms, a.format, a.kind, secret_keys)
   call('HSET', key.processes(), a.process, told)
-  note_secret_key(a.secret_keys[1])
-  local oldest = oldest_format(a, living_processes())
+  processes[a.process] = {format = a.format, kind = a.kind}
+  local oldest = oldest_format(a, processes)
   local mark = move_mark(a, oldest)
   return {written = mark.written, oldest_reader = mark.oldest_reader, older = oldest < mark.oldest_reader and oldest}
 end, {'allow-oom'})

@@ -1,11 +1,11 @@
 -- Read the gauges over all of Redis. One worker at a time counts them anew, as long as its lease lasts; the others read what
 -- it has counted. It costs the same however many jobs, tenants, tokens and deliveries there are.
 -- Arguments: worker, lease_ms, places (where a job that has started can be shown), tenant_running_jobs, some (how many of
--- each kind are looked at, to mend what a process of another version has not kept).
+-- each kind are looked at, to mend what a process of another version has not kept; 0: it is only counted).
 -- Results: gauges, names and numbers in turn.
 
-local function sum(hash, field)
-  return math.max(0, tonumber(call('HGET', hash, field) or '0'))
+local function at_least_0(text)
+  return math.max(0, tonumber(text or '0'))
 end
 
 -- The oldest of a place are those that a process of another version has ended or forgotten.
@@ -28,7 +28,7 @@ end
 local function count_started_jobs(a, gauges)
   local started, any = 0, is_any_started(a.places)
   for _, place in ipairs(a.places) do
-    if any then drop_ended_jobs(place, a.some) end
+    if any and a.some > 0 then drop_ended_jobs(place, a.some) end
     gauges[place] = any and call('ZCARD', key.jobs_at(place)) or 0
     started = started + gauges[place]
   end
@@ -37,9 +37,9 @@ end
 
 -- Those that wait for their session are neither in a backlog nor let in.
 local function count_queued_jobs(gauges, started)
-  local behind, at_cap = sum(key.backlog_sums(), 'queued_behind'), sum(key.backlog_sums(), 'tenant_cap')
-  local let_in = math.max(0, call('ZCARD', key.admitted()) - started)
-  local paused = sum(key.backlog_sums(), 'paused')
+  local sums = read_fields(key.backlog_sums(), 'queued_behind', 'tenant_cap', 'paused')
+  local behind, at_cap, paused = at_least_0(sums.queued_behind), at_least_0(sums.tenant_cap), at_least_0(sums.paused)
+  local let_in = math.max(0, gauges.slots_used - started)
   if is_everybody_paused() then behind, at_cap, paused = 0, 0, paused + behind + at_cap end
   gauges.queued = call('ZCARD', key.queued_all())
   gauges.paused = math.min(paused, gauges.queued)
@@ -53,8 +53,8 @@ local function count_pauses(gauges)
   gauges.tenants_paused = (is_anybody_paused() and call('HLEN', key.paused()) or 0) - gauges.everybody_paused
 end
 
-local function oldest_ms(zset)
-  return tonumber(call('ZRANGE', zset, 0, 0, 'WITHSCORES')[2] or '0')
+local function oldest_ms(zset, count)
+  return count > 0 and tonumber(call('ZRANGE', zset, 0, 0, 'WITHSCORES')[2] or '0') or 0
 end
 
 -- Show what an older version has queued, and forget what it has taken out of the queue.
@@ -89,39 +89,36 @@ local function mend(a)
   for _, tenant in ipairs(call('SRANDMEMBER', key.tenants(), a.some)) do mend_tenant(tenant, a) end
   drop_ended_deliveries(key.deliveries_pending(), 'pending', a.some)
   drop_ended_deliveries(key.deliveries_dead(), 'dead', a.some)
+  index_strangers()
   for _, token in ipairs(call('SRANDMEMBER', key.tokens(), a.some)) do index_token(token) end
 end
 
 local function count(a)
-  local gauges = {counted_ms = now_ms}
+  local gauges = {counted_ms = now_ms, slots_used = call('ZCARD', key.admitted())}
   count_queued_jobs(gauges, count_started_jobs(a, gauges))
   count_pauses(gauges)
   gauges.due = gauges.queued + call('ZCOUNT', key.arq_queue(), '-inf', now_ms)
-  gauges.oldest_queued_ms = oldest_ms(key.queued_since())
+  gauges.oldest_queued_ms = oldest_ms(key.queued_since(), gauges.queued)
   gauges.pending = call('ZCARD', key.deliveries_pending())
-  gauges.oldest_pending_ms = oldest_ms(key.deliveries_pending())
+  gauges.oldest_pending_ms = oldest_ms(key.deliveries_pending(), gauges.pending)
   gauges.dead = call('ZCARD', key.deliveries_dead())
-  gauges.slots = capacity()
-  gauges.slots_used = call('ZCARD', key.admitted())
-  gauges.workers = call('HLEN', key.workers())
-  index_strangers()
+  gauges.slots, gauges.workers = capacity()
   wake_tokens()
   local sums = call('HGETALL', key.token_sums())
-  for i = 1, #sums, 2 do gauges['token ' .. sums[i]] = math.max(0, tonumber(sums[i + 1])) end
+  for i = 1, #sums, 2 do gauges['token ' .. sums[i]] = at_least_0(sums[i + 1]) end
   local words = {}
   for name, number in pairs(gauges) do
     table.insert(words, name)
     table.insert(words, integer(number))
   end
   call('HSET', key.gauges(), unpack(words))
+  return words
 end
 
 operation('read_gauges', function(a)
   local holder = call('GET', key.gauges_holder())
-  if not holder or holder == a.worker then
-    call('SET', key.gauges_holder(), a.worker, 'PX', a.lease_ms)
-    mend(a)
-    count(a)
-  end
-  return {gauges = call('HGETALL', key.gauges())}
+  if holder and holder ~= a.worker then return {gauges = call('HGETALL', key.gauges())} end
+  call('SET', key.gauges_holder(), a.worker, 'PX', a.lease_ms)
+  if a.some > 0 then mend(a) end
+  return {gauges = count(a)}
 end)

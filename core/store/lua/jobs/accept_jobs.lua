@@ -72,13 +72,13 @@ local function write_job(a, job)
     call('HSET', key.session(job.session), 'rec', job.session_record, 'tenant', a.tenant, 'fmt', written_fmt)
   end
   call('HSET', key.job(job.id), 'rec', job.record, 'ver', 1, 'status', 'queued', 'owner', '', 'tenant', a.tenant,
-    'session', job.session, 'profile', job.profile, 'crashes', 0, 'rank', job.rank, 'fmt', written_fmt)
-  if a.idempotency then call('HSET', key.job(job.id), 'answered', a.idempotency.key_hash) end
+    'session', job.session, 'profile', job.profile, 'rank', job.rank, 'fmt', written_fmt,
+    unpack(a.idempotency and {'answered', a.idempotency.key_hash} or {}))
   call('ZADD', key.jobs(a.tenant), 0, job.id)
   call('ZADD', key.jobs_status(a.tenant, 'queued'), 0, job.id)
   call('ZADD', key.jobs_profile(a.tenant, job.profile), 0, job.id)
   call('ZADD', key.session_jobs(job.session), 0, job.id)
-  use_session(job.session, a.tenant, a.session_idle_ms)
+  if not job.session_record then use_session(job.session, a.tenant, a.session_idle_ms) end
   call('ZADD', key.queued(a.tenant), now_ms, job.id)
   call('ZADD', key.queued_all(), job.start_by_ms, job.id)
   call('ZADD', key.queued_since(), now_ms, job.id)
@@ -121,7 +121,7 @@ local function is_revoked(a)
   if not a.remembered or not a.key_id then return false end
   local api_key = key.api_key_hash(a.key_id)
   local found = call('EXISTS', key.paused(), api_key, api_key)
-  any_paused = found % 2 == 1
+  asked.any_paused = found % 2 == 1
   return found < 2
 end
 

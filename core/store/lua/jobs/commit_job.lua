@@ -1,42 +1,58 @@
 -- Write a job's next record, if the writer still holds it and nobody wrote in between.
 --
 -- Arguments: id, version (of the record that was read), new_version, record, status, tenant, session, mode, fields
--- (what is stored beside the record), tenant_running_jobs; at (where a job that has started is shown, see `show_job`);
+-- (what is stored beside the record); at (where a job that has started is shown, see `show_job`);
 -- owner (absent: the API's cancel, or the sweeper's expiry, which only the version fences); write (the id of this very
 -- write); and where it applies: event, session_record, reset_crashes, audit (an operator does it),
 -- stage_sample {stage, ms}, sending {token, cost} (a message is about to go out), unsent_on (the token on which it did
 -- not), exported_on (the token by which the backend has just taken an export).
+-- What would be an operation of its own, right before this one or after it, is done in this one:
+--   take (arguments of `take_token`) with untaken, the bytes that the record has in the place of the token
+--   balance {token, available, frozen}, as it was read
+--   settling (see `settle_token`) with at_sends: only as long as so many messages were ever sent on the token, and none of
+--     another job is being worked on
+--   use_of: who else uses this token is told
 -- mode is one of
 --   hold: the holder goes on
 --   park: it lets go until wake_at_ms
---   end: it is over; session_idle_ms, retire_at_ms, month, usage {name = by}, run_ms, outcome {group, classes}, batch
---     (`end_in_batch`)
--- Results: outcome 'ok', 'again' with the record that this very write has written before, 'lost' (another holds it), or
--- 'stale' with the record as it is now; the caller rebases.
+--   end: it is over; session_idle_ms, retire_at_ms, tenant_running_jobs, month, usage {name = by}, run_ms,
+--     outcome {group, classes}, batch (`end_in_batch`)
+-- Results: outcome 'ok', 'again' with the record that this very write has written before, 'lost' (another holds it),
+-- 'stale' with the record as it is now (the caller rebases), or 'shared' (it does not hold what `settling` relies on); with
+-- 'ok' token_id, secret (of the token that was taken), sends, others (see `use_of`). Where it is not 'ok', nothing was done.
 
 -- A write has an id of its own, by which it is known again where its answer was lost with the connection: two writes may
 -- well have the same bytes. One that let go is done; one that goes on must still be the holder.
 local function fenced(a, found)
   if not found.ver then return {outcome = 'lost'} end
   if found.write == a.write and (a.mode ~= 'hold' or found.owner == a.owner) then
-    return {outcome = 'again', record = found.rec}
+    return {outcome = 'again', record = call('HGET', key.job(a.id), 'rec')}
   end
   if a.owner and found.owner ~= a.owner then
     uncount_own_crash(key.job(a.id), a.owner)
     return {outcome = 'lost'}
   end
-  if tonumber(found.ver) ~= a.version then return {outcome = 'stale', record = found.rec} end
+  if tonumber(found.ver) ~= a.version then return {outcome = 'stale', record = call('HGET', key.job(a.id), 'rec')} end
+end
+
+local function write_row(a, found)
+  local row = {'rec', a.record, 'ver', a.new_version, 'status', a.status, 'write', a.write, 'fmt', fmt_over(found.fmt)}
+  local function add(field, value)
+    row[#row + 1], row[#row + 2] = field, value
+  end
+  for field, value in pairs(a.fields) do add(field, value) end
+  if a.at and a.at ~= found.at then add('at', a.at) end
+  if a.mode == 'end' then add('owner', '') end
+  call('HSET', key.job(a.id), unpack(row))
+  if a.mode == 'end' then call('HDEL', key.job(a.id), 'before', 'at') end
+  if a.reset_crashes and (found.suspects or found.crashes) then forget_crashes(key.job(a.id)) end
 end
 
 local function write_record(a, found)
-  call('HSET', key.job(a.id), 'rec', a.record, 'ver', a.new_version, 'status', a.status,
-    'write', a.write)
-  stamp(key.job(a.id))
-  if a.reset_crashes then forget_crashes(key.job(a.id)) end
+  write_row(a, found)
   if a.unsent_on then call('HDEL', key.token_sent(a.unsent_on), a.id) end
   if a.sending then note_sending(a.sending, a.id) end
   if a.exported_on then note_export(a.exported_on) end
-  for field, value in pairs(a.fields) do call('HSET', key.job(a.id), field, value) end
   show_job(a.id, found.at, a.at)
   if a.session_record then write_session(a.session, a.session_record, a.id) end
   if a.status == found.status then return end
@@ -49,9 +65,9 @@ local function write_record(a, found)
   end
 end
 
+-- A list is cut where it is longer by a tenth, so that most samples cost one command.
 local function write_sample(list, ms, most)
-  call('LPUSH', list, ms)
-  call('LTRIM', list, 0, most - 1)
+  if call('LPUSH', list, ms) > 1.1 * most then call('LTRIM', list, 0, most - 1) end
 end
 
 -- Halve all counts of a group. What was seen once only is forgotten, and so is what is no count. What is no hash has no rows.
@@ -71,9 +87,9 @@ end
 -- another type, since somebody has written over them, must cost no job its end: hence `pcall` throughout.
 local function count_outcome(outcome)
   local counts = key.job_outcomes(outcome.group)
-  redis.pcall('SADD', key.job_groups(), outcome.group)
   for _, class in ipairs(outcome.classes) do redis.pcall('HINCRBY', counts, class, 1) end
   local jobs = redis.pcall('HINCRBY', counts, 'jobs', 1)
+  if jobs == 1 then redis.pcall('SADD', key.job_groups(), outcome.group) end
   if type(jobs) ~= 'number' or jobs > OUTCOMES_PER_GROUP then fade(counts) end
 end
 
@@ -82,16 +98,11 @@ local function free_job(a)
   release_reservations(a.id, a.tenant)
   leave_queue(a.tenant, a.id)
   call('ZREM', key.backlog(a.tenant), a.id)
-  call('ZREM', key.queued(a.tenant), a.id)
-  call('ZREM', key.queued_all(), a.id)
-  call('ZREM', key.queued_since(), a.id)
   leave_session_queue(a.session, a.tenant, a.id)
   join_ring_if_backlog(a.tenant)
 end
 
 local function end_job(a)
-  call('HSET', key.job(a.id), 'owner', '')
-  call('HDEL', key.job(a.id), 'before')
   free_job(a)
   call('ZADD', key.retire(), a.retire_at_ms, a.id)
   use_session(a.session, a.tenant, a.session_idle_ms)
@@ -106,15 +117,28 @@ end
 -- A cancel: the job's holder hears of it at once, and a sleeping job is woken.
 local function wake(id, owner)
   call('PUBLISH', CANCEL_CHANNEL, id)
-  if owner == '' and call('ZADD', key.arq_queue(), 'XX', 'CH', now_ms, id) == 1 then wake_worker() end
+  if owner == '' then move_ahead(id) end
+end
+
+-- Take a token for a job that begins, and write it into the record in its place, or nothing there.
+local function taken_token(a)
+  if not a.take then return {} end
+  local taken = take_token(a.take)
+  local from, to = string.find(a.record, a.untaken, 1, true)
+  a.record = string.sub(a.record, 1, from - 1) .. cmsgpack.pack(taken.token_id) .. string.sub(a.record, to + 1)
+  return taken
 end
 
 operation('commit_job', function(a)
-  local found = read_fields(key.job(a.id), 'ver', 'owner', 'status', 'rec', 'write', 'at')
+  local found = read_fields(key.job(a.id), 'ver', 'owner', 'status', 'write', 'at', 'fmt', 'crashes', 'suspects')
   local outcome = fenced(a, found)
   if outcome then return outcome end
+  if a.settling and a.settling.at_sends ~= sends_if_alone(a.settling.token, a.id) then return {outcome = 'shared'} end
   write_audit(a.audit, 'done')
+  local taken = taken_token(a)
   write_record(a, found)
+  if a.balance then write_balance(a.balance.token, a.balance) end
+  if a.settling then settle_token(a.settling, a.id) end
   if a.event then emit(a.event) end
   if a.stage_sample then write_sample(key.stage_samples(a.stage_sample.stage), a.stage_sample.ms, STAGE_SAMPLES) end
   if a.mode == 'park' then
@@ -124,5 +148,7 @@ operation('commit_job', function(a)
   elseif not a.owner then
     wake(a.id, found.owner)
   end
-  return {outcome = 'ok'}
+  local sends, others
+  if a.use_of then sends, others = use_of(a.use_of, a.id) end
+  return {outcome = 'ok', token_id = taken.token_id, secret = taken.secret, sends = sends, others = others}
 end)

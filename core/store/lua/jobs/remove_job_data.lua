@@ -16,7 +16,7 @@ local function forget_deliveries(tenant, job)
     call('ZREM', key.leases(), id)
     call('ZREM', key.retire(), id)
     dequeue(id)
-    show_delivery(id)
+    show_delivery(id, status)
     call('DEL', key.delivery(id))
   end
   call('DEL', key.job_deliveries(job))

@@ -1,6 +1,6 @@
 -- Take a job for as long as the lease lasts.
 -- One that has not begun, of a tenant that is paused, goes back into its backlog.
--- Arguments: id, owner, lease_ms.
+-- Arguments: id, owner, lease_ms, only_if_due (it was named by a token, which may be old).
 -- Results: unreadable_fmt (of what only another release reads: nothing was done), claimed (absent: it is over, or another
 -- holds it, or it shall not begin now), and then
 --   record, session_record, webhook (the tenant's default)
@@ -16,9 +16,10 @@ local function lives_since(lease_ms)
   end
 end
 
--- Whether a job that was let in once waits in its backlog again: who heard of it before, and was frozen, comes too late.
+-- Whether a job that was let in once waits in its backlog again: who heard of it before, and was frozen, comes too late. One
+-- that was set aside waits nowhere: it is given a turn below.
 local function waits_for_its_turn(id, found)
-  return found.back and not call('ZSCORE', key.admitted(), id)
+  return found.back and not found.aside and not call('ZSCORE', key.admitted(), id)
 end
 
 -- A job that was set aside has lost its place: it goes to the end of its session's queue, and waits to be admitted again.
@@ -41,9 +42,19 @@ local function put_back(id, found)
   return {}
 end
 
+-- Count the crashes anew where somebody is suspected: whoever was heard of since has not died. Results: how many count, and how
+-- long ago the last one was.
+local function count_crashes(record, a, found)
+  if found.left_behind then count_crash(record, found.owner) end
+  if not (found.suspects or found.left_behind) then return tonumber(found.crashes or '0') end
+  uncount_own_crash(record, a.owner)
+  uncount_crashes(record, lives_since(a.lease_ms))
+  return tonumber(call('HGET', record, 'crashes') or '0'), suspected_since_ms(record)
+end
+
 operation('claim_job', function(a)
-  local found = find_claimable(a, 'session', 'back')
-  if not found then return {} end
+  local found = find_claimable(a, 'session', 'aside', 'back', 'handed', 'crashes', 'suspects')
+  if not found or (a.only_if_due and not is_its_time(a.id)) then return {} end
   if waits_for_its_turn(a.id, found) then
     dequeue(a.id)
     return {}
@@ -53,21 +64,19 @@ operation('claim_job', function(a)
   local unreadable_fmt = unreadable_format(found.fmt, tenant.fmt, session.fmt)
   if unreadable_fmt then return leave_to_another(a.id, unreadable_fmt) end
   local record = key.job(a.id)
-  if call('HDEL', record, 'aside') == 1 then return give_new_turn(a.id, found) end
-  if found.left_behind then count_crash(record, found.owner) end
-  uncount_own_crash(record, a.owner)
-  uncount_crashes(record, lives_since(a.lease_ms))
+  if found.aside and call('HDEL', record, 'aside') == 1 then return give_new_turn(a.id, found) end
+  local crashes, suspected_ms = count_crashes(record, a, found)
   if found.status == 'queued' and is_paused(found.tenant) then return put_back(a.id, found) end
-  local handed_back = call('HDEL', record, 'handed') == 1
+  if found.handed then call('HDEL', record, 'handed') end
   take_lease(a.id, a.owner, now_ms + a.lease_ms)
   return {
     claimed = true,
     record = found.rec,
     session_record = session.rec,
     webhook = tenant.webhook,
-    crashes = tonumber(call('HGET', record, 'crashes') or '0'),
-    suspected_since_ms = suspected_since_ms(record),
-    taken_over = found.left_behind or handed_back,
+    crashes = crashes,
+    suspected_since_ms = suspected_ms,
+    taken_over = found.left_behind or found.handed and true,
     left_behind = found.left_behind,
   }
 end)

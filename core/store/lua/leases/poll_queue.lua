@@ -1,16 +1,44 @@
--- Hand what is due to one worker. Until it has claimed an id, arq's own key and the score guard it for one lease.
--- An id whose queue entry is gone is left to the repair.
--- Arguments: most, lease_ms. Results: ids; next_in_ms, until something else is due (absent: nothing is queued).
-operation('poll_queue', function(a)
-  local taken, due = {}, call('ZRANGEBYSCORE', key.arq_queue(), '-inf', now_ms, 'LIMIT', 0, a.most)
-  call('DEL', key.wakeup())
-  if #due == a.most then wake_worker() end
-  for _, id in ipairs(due) do
-    if call('EXISTS', key.arq_job(id)) == 1 and call('SET', key.arq_in_progress(id), '1', 'NX', 'PX', a.lease_ms) then
-      call('ZADD', key.arq_queue(), now_ms + a.lease_ms, id)
+-- Hand what is due to one worker: first what goes ahead, then looks. Until it has claimed an id, arq's own key and the score
+-- guard it for one lease. An id whose queue entry is gone is left to the repair.
+--
+-- Arguments: lease_ms; most, ids of both kinds; most_ahead and most_looks, of each; kept_looks: so many looks are taken
+-- before all else, so that they wait for ever behind nothing.
+-- Results: ahead, looks (ids); more_looks: there may be more of them; next_in_ms, until something else is due (absent:
+-- nothing is queued).
+
+local function due(from, to, most)
+  return most > 0 and call('ZRANGEBYSCORE', key.arq_queue(), from, to, 'LIMIT', 0, most) or {}
+end
+
+local function take(ids, lease_ms)
+  local taken = {}
+  for _, id in ipairs(ids) do
+    if call('EXISTS', key.arq_job(id)) == 1 and call('SET', key.arq_in_progress(id), '1', 'NX', 'PX', lease_ms) then
+      call('ZADD', key.arq_queue(), now_ms + lease_ms, id)
       table.insert(taken, id)
     end
   end
+  return taken
+end
+
+-- A worker without room leaves the token to another. Looks that are left need none: workers find them by themselves.
+local function find_ahead(a, kept)
+  local most = math.min(a.most_ahead, a.most - kept)
+  if a.most_ahead > 0 then call('DEL', key.wakeup()) end
+  local ids = due('-inf', '(0', most)
+  if most > 0 and #ids == most then wake_worker() end
+  return ids
+end
+
+operation('poll_queue', function(a)
+  local found = due(0, now_ms, a.most_looks)
+  local ahead = take(find_ahead(a, math.min(#found, a.kept_looks)), a.lease_ms)
+  local looks = take({unpack(found, 1, math.min(#found, a.most - #ahead))}, a.lease_ms)
   local later = call('ZRANGE', key.arq_queue(), '(' .. integer(now_ms), '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
-  return {ids = taken, next_in_ms = later[2] and math.ceil(later[2] - now_ms)}
+  return {
+    ahead = ahead,
+    looks = looks,
+    more_looks = #found > 0 and #found == a.most_looks,
+    next_in_ms = later[2] and math.ceil(later[2] - now_ms),
+  }
 end)

@@ -5,7 +5,7 @@ operation('pause', function(a)
   write_audit(a.audit, changed and 'done' or 'unchanged')
   if not changed then return {} end
   call('HSET', key.paused(), a.who, integer(now_ms))
-  any_paused = true
+  asked.any_paused = true
   if a.who ~= EVERYBODY then count_backlog(a.who, a.tenant_running_jobs) end
   return {changed = true}
 end)

@@ -7,7 +7,7 @@ operation('resume', function(a)
   write_audit(a.audit, changed and 'done' or 'unchanged')
   if not changed then return {} end
   call('HDEL', key.paused(), a.who)
-  any_paused = nil
+  asked.any_paused = nil
   local tenant = a.who ~= EVERYBODY and a.who or nil
   if tenant then join_ring_if_backlog(tenant) end
   admit_jobs(a.most, a.tenant_running_jobs, tenant)

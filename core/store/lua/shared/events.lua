@@ -1,22 +1,27 @@
 -- Events, and the deliveries that are written beside them: the same commit, so that neither is without the other.
 
 -- Make an event id that only grows within its tenant: a UUIDv7 of the time and a counter, so that it is also
--- the id of the stream entry. `prefix` is 'evt_', in a cell 'evt_eu1_'; `random` is '8xxx-xxxxxxxxxxxx'.
+-- the id of the stream entry. `prefix` is 'evt_', in a cell 'evt_eu1_'; `random` is '8xxx-xxxxxxxxxxxx'. Third comes the time
+-- of the tenant's last event before; absent where there was none for long.
 local function next_event_id(tenant, prefix, random)
-  local last = call('GET', key.event_clock(tenant))
-  local ms, seq = now_ms, 0
-  if last then
-    local last_ms, last_seq = string.match(last, '(%d+)-(%d+)')
-    last_ms, last_seq = tonumber(last_ms), tonumber(last_seq)
-    if last_ms >= ms then
-      ms, seq = last_ms, last_seq + 1
-      if seq > 4095 then ms, seq = ms + 1, 0 end
-    end
+  local ms, seq, stream_id = now_ms, 0, integer(now_ms) .. '-0'
+  local last = call('SET', key.event_clock(tenant), stream_id, 'PX', FEED_LIFE_MS, 'GET')
+  local last_ms, last_seq = string.match(last or '', '(%d+)-(%d+)')
+  last_ms = tonumber(last_ms)
+  if last_ms and last_ms >= ms then
+    ms, seq = last_ms, tonumber(last_seq) + 1
+    if seq > 4095 then ms, seq = ms + 1, 0 end
+    stream_id = string.format('%.0f-%.0f', ms, seq)
+    call('SET', key.event_clock(tenant), stream_id, 'PX', FEED_LIFE_MS)
   end
-  local stream_id = string.format('%.0f-%.0f', ms, seq)
-  call('SET', key.event_clock(tenant), stream_id, 'PX', FEED_LIFE_MS)
   local high, low = math.floor(ms / 65536), ms % 65536
-  return stream_id, string.format('%s%08x-%04x-7%03x-%s', prefix, high, low, seq, random)
+  return stream_id, string.format('%s%08x-%04x-7%03x-%s', prefix, high, low, seq, random), last_ms
+end
+
+-- A feed is kept from its tenant's last event on; in the same hour it is not said anew.
+local function keep_feed(tenant, last_ms)
+  if last_ms and math.floor(last_ms / HOUR_MS) == math.floor(now_ms / HOUR_MS) then return end
+  call('PEXPIRE', key.feed(tenant), FEED_LIFE_MS + HOUR_MS)
 end
 
 -- The id of an event's stream entry, as `next_event_id` wrote it into its id; absent for what is no such id.
@@ -38,16 +43,16 @@ end
 
 -- Tell a job's readers, and for the types that callers can subscribe to also the tenant's feed.
 local function emit_event(event)
-  local stream_id, event_id = next_event_id(event.tenant, event.id_prefix, event.random)
+  local stream_id, event_id, last_ms = next_event_id(event.tenant, event.id_prefix, event.random)
   if event.job then
     call('XADD', key.events(event.job), 'MAXLEN', '~', EVENTS_PER_JOB, stream_id, 'id', event_id, 'type', event.type,
       'body', event.body)
   end
   if event.in_feed then
-    call('XADD', key.feed(event.tenant), 'MINID', '~', integer(now_ms - FEED_LIFE_MS), stream_id, 'id', event_id,
+    call('XADD', key.feed(event.tenant), 'MINID', '~', now_ms - FEED_LIFE_MS, stream_id, 'id', event_id,
       'type', event.type, 'body', event.body)
-    call('PEXPIRE', key.feed(event.tenant), FEED_LIFE_MS)
   end
+  keep_feed(event.tenant, last_ms)
   -- nobody reads the events of a job yet that nobody knows of
   if event.job and event.type ~= 'job.queued' then call('PUBLISH', EVENTS_CHANNEL, event.job) end
   return event_id
@@ -58,8 +63,8 @@ local function create_delivery(delivery, event_id)
     'tenant', delivery.tenant, 'fmt', written_fmt)
   call('ZADD', key.deliveries(delivery.tenant, 'pending'), 0, delivery.id)
   call('ZADD', key.job_deliveries(delivery.job), 0, delivery.id)
-  show_delivery(delivery.id, 'pending', now_ms)
-  enqueue(delivery.id, now_ms)
+  show_delivery(delivery.id, nil, 'pending')
+  enqueue_ahead(delivery.id)
 end
 
 local function emit(event)

@@ -1,8 +1,13 @@
 -- Record formats (`core/model/formats.py`): `fmt` beside each record, and the mark for all processes.
 
--- A record that holds what only a newer release knows stays marked as that one's, whoever writes it.
+-- The format of a record that is written over one of format `before`: one that holds what only a newer release knows stays
+-- marked as that one's, whoever writes it.
+local function fmt_over(before)
+  return math.max(written_fmt, tonumber(before or '0') or 0)
+end
+
 local function stamp(hash)
-  if written_fmt > (tonumber(call('HGET', hash, 'fmt') or '0') or 0) then call('HSET', hash, 'fmt', written_fmt) end
+  call('HSET', hash, 'fmt', fmt_over(call('HGET', hash, 'fmt')))
 end
 
 -- A format as the mark says it; 0, which no release reads, for what is no number (`core.model.formats.read_format`).

@@ -3,16 +3,11 @@
 -- another version has not kept.
 
 -- Show a job that has started under its status, its stage and why it waits, 'running/rendering/backend_down', and not any
--- more where it was. `after` is absent for one that has ended.
+-- more where it was. `after` is absent for one that has ended. Its hash says it too, in the field 'at'.
 local function show_job(id, before, after)
   if before == after then return end
   if before then call('ZREM', key.jobs_at(before), id) end
-  if after then
-    call('ZADD', key.jobs_at(after), now_ms, id)
-    call('HSET', key.job(id), 'at', after)
-  else
-    call('HDEL', key.job(id), 'at')
-  end
+  if after then call('ZADD', key.jobs_at(after), now_ms, id) end
 end
 
 -- Why the backlog of a tenant waits. That everybody is paused is looked at by whoever reads the sums.
@@ -49,16 +44,11 @@ local function made_at_ms(id)
   return high and tonumber(high .. low, 16) or 0
 end
 
--- Keep which deliveries are pending, since when, and which were given up. `state` is absent for one that is gone.
-local function show_delivery(id, state, since_ms)
-  if state == 'pending' then
-    call('ZADD', key.deliveries_pending(), since_ms, id)
-  else
-    call('ZREM', key.deliveries_pending(), id)
-  end
-  if state == 'dead' then
-    call('ZADD', key.deliveries_dead(), now_ms, id)
-  else
-    call('ZREM', key.deliveries_dead(), id)
-  end
+-- Keep which deliveries are pending, since when, and which were given up. `before` is absent for a new one, `after` for one
+-- that is gone.
+local function show_delivery(id, before, after)
+  if before == 'pending' then call('ZREM', key.deliveries_pending(), id) end
+  if before == 'dead' then call('ZREM', key.deliveries_dead(), id) end
+  if after == 'pending' then call('ZADD', key.deliveries_pending(), now_ms, id) end
+  if after == 'dead' then call('ZADD', key.deliveries_dead(), now_ms, id) end
 end

@@ -5,8 +5,8 @@
 -- now_ms: the time of the present call. One host's time for all: a lease is written by one process and judged by
 -- another. A test says what time it is.
 -- written_fmt: the format in which the caller writes records.
--- any_paused: see `pauses`.
-local call, now_ms, written_fmt, any_paused
+-- asked: what was asked once in the present call, and is not again.
+local call, now_ms, written_fmt, asked
 
 local function redis_time_ms()
   local seconds_and_us = call('TIME')
@@ -20,8 +20,8 @@ end
 
 -- Read some fields of a hash by their names; one that is missing is absent.
 local function read_fields(hash, ...)
-  local values, found = call('HMGET', hash, ...), {}
-  for i = 1, select('#', ...) do found[select(i, ...)] = values[i] or nil end
+  local values, names, found = call('HMGET', hash, ...), {...}, {}
+  for i = 1, #names do found[names[i]] = values[i] or nil end
   return found
 end
 
@@ -48,7 +48,7 @@ local function operation(name, run, flags)
       local a = cmsgpack.unpack(arguments[1])
       now_ms = a.now_ms or redis_time_ms()
       written_fmt = a.fmt
-      any_paused = nil
+      asked = {}
       return flat(run(a))
     end,
   }

@@ -70,12 +70,11 @@ end
 
 -- Write a session's record as a worker has it, without what was removed since it read it.
 local function write_session(session, record, writer)
-  local removed = call('HGET', key.session(session), 'removed')
-  for id in string.gmatch(removed or '', '%S+') do
+  local found = read_fields(key.session(session), 'removed', 'fmt')
+  for id in string.gmatch(found.removed or '', '%S+') do
     record = session_without(record, {id = id}, writer)
   end
-  call('HSET', key.session(session), 'rec', record)
-  stamp(key.session(session))
+  call('HSET', key.session(session), 'rec', record, 'fmt', fmt_over(found.fmt))
 end
 
 local function close_session(session, tenant)

@@ -5,12 +5,7 @@
 -- worked on, or the token was removed).
 operation('settle_token', function(a)
   local sends = sends_if_alone(a.token, a.job)
-  release_token(a.token, a.job)
-  if a.balance then write_balance(a.token, a.balance) end
-  if a.learned and (not a.learned_at or a.learned_at == sends) then
-    learn(a.kind, a.learned)
-    local too_few = call('HGET', key.message_costs(), a.kind .. ':too few')
-    if too_few and tonumber(too_few) >= a.learned then call('HDEL', key.message_costs(), a.kind .. ':too few') end
-  end
+  if a.learned_at and a.learned_at ~= sends then a.learned = nil end
+  settle_token(a, a.job)
   return {others = call('HLEN', key.token_reservations(a.token)), sends = sends}
 end)

@@ -3,7 +3,9 @@
 
 -- A tenant that stands in the ring keeps the turn that it has.
 local function join_ring(tenant)
-  call('ZADD', key.tenant_ring(), 'NX', call('INCR', key.tenant_turn()), tenant)
+  asked.waiting = true
+  if call('ZSCORE', key.tenant_ring(), tenant) then return end
+  call('ZADD', key.tenant_ring(), call('INCR', key.tenant_turn()), tenant)
 end
 
 local function join_ring_if_backlog(tenant)
@@ -23,18 +25,25 @@ local function leave_queue(tenant, id)
   call('SREM', key.running(tenant), id)
 end
 
--- How many jobs all living workers can hold; those that have died are forgotten, and so is what is no worker's word.
+-- How many jobs all living workers can hold, and how many workers these are; those that have died are forgotten, and so is
+-- what is no worker's word.
 local function capacity()
-  local slots, workers = 0, call('HGETALL', key.workers())
+  local slots, living, workers = 0, 0, call('HGETALL', key.workers())
   for i = 1, #workers, 2 do
     local until_ms, own_slots = string.match(workers[i + 1], '(%d+):(%d+)')
     if until_ms and tonumber(until_ms) > now_ms then
-      slots = slots + tonumber(own_slots)
+      slots, living = slots + tonumber(own_slots), living + 1
     else
       call('HDEL', key.workers(), workers[i])
     end
   end
-  return slots
+  return slots, living
+end
+
+-- Where no tenant waits, which one command tells, nobody has to know how many there is room for. asked.waiting: one does.
+local function room_for(most)
+  if not asked.waiting and call('EXISTS', key.tenant_ring()) == 0 then return 0 end
+  return math.min(most, (capacity()) - call('ZCARD', key.admitted()))
 end
 
 -- Write down what turns and new jobs have changed of these tenants.
@@ -48,7 +57,7 @@ end
 local function admit_jobs(most, tenant_running_jobs, changed)
   local tenants = {}
   if changed then tenants[changed] = true end
-  local room = math.min(most, capacity() - call('ZCARD', key.admitted()))
+  local room = room_for(most)
   while room > 0 do
     local tenant, turn = unpack(call('ZPOPMIN', key.tenant_ring()))
     if not tenant then break end
@@ -62,7 +71,7 @@ local function admit_jobs(most, tenant_running_jobs, changed)
       if id then
         call('ZADD', key.admitted(), now_ms, id)
         call('SADD', key.running(tenant), id)
-        enqueue(id, now_ms)
+        enqueue_ahead(id)
         room = room - 1
       end
       join_ring_if_backlog(tenant)

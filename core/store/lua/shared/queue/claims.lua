@@ -1,5 +1,11 @@
 -- What the claims of jobs and of deliveries have in common: who may have what is due, and which release reads it.
 
+-- Whether an id is due, or was handed to somebody who comes for it.
+local function is_its_time(id)
+  local due_ms = tonumber(call('ZSCORE', key.arq_queue(), id) or '-inf')
+  return due_ms <= now_ms or call('EXISTS', key.arq_in_progress(id)) == 1
+end
+
 -- What the hash of an id says of it, some fields of its kind among that; `left_behind`: its holder let the lease run out.
 -- Absent where it is over, or another holds it, for whom it stays due when that lease ends.
 local function find_claimable(a, ...)
@@ -9,12 +15,10 @@ local function find_claimable(a, ...)
     return nil
   end
   found.left_behind = found.owner ~= '' and found.owner ~= a.owner
+  if not found.left_behind then return found end
   local lease_ends_ms = tonumber(call('ZSCORE', key.leases(), a.id) or '0')
-  if found.left_behind and lease_ends_ms > now_ms then
-    call('ZADD', key.arq_queue(), 'XX', lease_ends_ms, a.id)
-    return nil
-  end
-  return found
+  if lease_ends_ms <= now_ms then return found end
+  call('ZADD', key.arq_queue(), 'XX', lease_ends_ms, a.id)
 end
 
 -- The first format of some that this release cannot read; 0 for what is no number.

@@ -45,6 +45,5 @@ local function uncount_own_crash(record, owner)
 end
 
 local function forget_crashes(record)
-  call('HSET', record, 'crashes', 0)
-  call('HDEL', record, 'suspects')
+  call('HDEL', record, 'crashes', 'suspects')
 end

@@ -1,4 +1,7 @@
 -- arq's queue: an id is due at its score, and arq finds under it what to call. Leases are written into the same score.
+--
+-- What somebody waits for goes ahead of all that has slept, however late that is: its score lies AHEAD_MS before the time at
+-- which it came, which is before all times. For an older release it is due, and comes first there, too.
 
 local function is_delivery(id)
   return string.sub(id, 1, 4) == 'dlv_'
@@ -9,16 +12,30 @@ local function record_key(id)
 end
 
 -- Wake one of the workers that wait for work. One token is enough: whoever takes it looks at all that is due, and wakes
--- the next one where something is left.
-local function wake_worker()
-  if call('LLEN', key.wakeup()) == 0 then call('RPUSH', key.wakeup(), 1) end
+-- the next one where something is left. A job that it names is begun at once, beside the look.
+local function wake_worker(id)
+  if call('LLEN', key.wakeup()) == 0 then call('RPUSH', key.wakeup(), id or 1) end
+end
+
+local function enter_queue(id, score)
+  call('SET', key.arq_job(id), is_delivery(id) and DELIVERY_ENTRY or JOB_ENTRY)
+  call('ZADD', key.arq_queue(), score, id)
 end
 
 -- What is due later is found by workers' own looks.
 local function enqueue(id, at_ms)
-  call('SET', key.arq_job(id), is_delivery(id) and DELIVERY_ENTRY or JOB_ENTRY)
-  call('ZADD', key.arq_queue(), at_ms, id)
+  enter_queue(id, at_ms)
   if at_ms < now_ms + IDLE_POLL_MS then wake_worker() end
+end
+
+local function enqueue_ahead(id)
+  enter_queue(id, now_ms - AHEAD_MS)
+  wake_worker(id)
+end
+
+-- Wake what sleeps in the queue.
+local function move_ahead(id)
+  if call('ZADD', key.arq_queue(), 'XX', 'CH', now_ms - AHEAD_MS, id) == 1 then wake_worker() end
 end
 
 local function dequeue(id)
@@ -33,10 +50,11 @@ local function take_lease(id, owner, until_ms)
   call('SET', key.arq_in_progress(id), owner, 'PX', math.max(1, until_ms - now_ms))
 end
 
--- Let go: arq starts it again at `at_ms`. The queue entry is written anew, in case arq has lost it meanwhile.
+-- Let go: arq starts it again at `at_ms`, and where that is now, nobody has slept. The queue entry is written anew, in case
+-- arq has lost it meanwhile.
 local function release_lease(id, at_ms)
   call('HSET', record_key(id), 'owner', '')
   call('ZREM', key.leases(), id)
-  enqueue(id, at_ms)
+  if at_ms > now_ms then enqueue(id, at_ms) else enqueue_ahead(id) end
   call('DEL', key.arq_in_progress(id), key.arq_retry(id))
 end

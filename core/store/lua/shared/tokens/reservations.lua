@@ -1,6 +1,8 @@
 -- Reservations of a job: credits of a token, and a share of its tenant's budget for the month; what a message costs, and
 -- what else its calls have taught of a token.
 
+local MESSAGES_LOOKED_AT = 4
+
 -- A message is about to be sent on a token: `sending` is {token, cost}.
 local function note_sending(sending, job)
   if call('EXISTS', key.token(sending.token)) == 0 then return end
@@ -11,7 +13,10 @@ end
 -- Releases of the first format count how often a token was taken, and write down no message that they send. While they
 -- may run, what they do is told from their reservations, and what is done here is counted as they do.
 local function first_format_runs()
-  return (tonumber(call('HGET', key.formats(), 'first_until_ms') or '0') or 0) > now_ms
+  if asked.first_format == nil then
+    asked.first_format = (tonumber(call('HGET', key.formats(), 'first_until_ms') or '0') or 0) > now_ms
+  end
+  return asked.first_format
 end
 
 local function note_taken(token)
@@ -28,35 +33,38 @@ local function others_at_work(token, job)
   return call('HLEN', messages) - (job and call('HEXISTS', messages, job) or 0)
 end
 
--- A release that writes down no message takes none off the list either when its job ends.
+-- A release that writes down no message takes none off the list either when its job ends. Some are looked at each time: where
+-- there are more, others are at work anyway.
 local function forget_ended_messages(token)
-  for _, job in ipairs(call('HKEYS', key.token_sent(token))) do
+  for _, job in ipairs(call('HRANDFIELD', key.token_sent(token), MESSAGES_LOOKED_AT)) do
     local status = call('HGET', key.job(job), 'status')
     if not status or END_STATES[status] then call('HDEL', key.token_sent(token), job) end
   end
 end
 
--- Messages that were ever sent on a token; nil where another job's is being worked on, or where the token was removed.
-local function sends_if_alone(token, job)
-  if call('EXISTS', key.token(token)) == 0 then return nil end
-  forget_ended_messages(token)
-  return others_at_work(token, job) == 0 and messages_ever(token) or nil
-end
-
-local function release_token(token, job)
+-- Tells whether this has changed the token, which is to be indexed anew then.
+local function free_token(token, job)
   call('HDEL', key.token_sent(token), job)
   local credits = call('HGET', key.token_reservations(token), job)
   if credits then
     call('HDEL', key.token_reservations(token), job)
     call('HINCRBY', key.token(token), 'reserved', -tonumber(credits))
-    index_token(token)
   end
   if call('HGET', key.job(job), 'reserved_on') == token then call('HDEL', key.job(job), 'reserved_on') end
+  return credits
+end
+
+local function release_token(token, job)
+  if free_token(token, job) then index_token(token) end
+end
+
+-- What a job has reserved: on which token, and of which month's budget.
+local function read_reservations(job)
+  return read_fields(key.job(job), 'reserved_on', 'promised', 'promised_month', 'status')
 end
 
 -- The job has ended, or reserves anew.
-local function release_budget(job, tenant)
-  local reserved = read_fields(key.job(job), 'promised', 'promised_month')
+local function release_budget(job, tenant, reserved)
   if reserved.promised then
     call('HINCRBYFLOAT', key.usage(tenant, reserved.promised_month), 'promised', -tonumber(reserved.promised))
     call('HDEL', key.job(job), 'promised', 'promised_month')
@@ -65,13 +73,13 @@ end
 
 -- Free what a job has reserved: it has ended, or does not begin for now.
 local function release_reservations(job, tenant)
-  release_budget(job, tenant)
-  local token = call('HGET', key.job(job), 'reserved_on')
-  if token then release_token(token, job) end
+  local reserved = read_reservations(job)
+  release_budget(job, tenant, reserved)
+  if reserved.reserved_on then release_token(reserved.reserved_on, job) end
 end
 
-local function reserve_budget(job, tenant, month, credits)
-  release_budget(job, tenant)
+local function reserve_budget(job, tenant, month, credits, reserved)
+  release_budget(job, tenant, reserved)
   call('HSET', key.job(job), 'promised', credits, 'promised_month', month)
   call('HINCRBYFLOAT', key.usage(tenant, month), 'promised', credits)
   call('PEXPIRE', key.usage(tenant, month), USAGE_LIFE_MS)
@@ -79,12 +87,12 @@ end
 
 -- A balance as it was just read. An exhausted token with credits in it serves again.
 local function write_balance(token, balance)
-  if call('EXISTS', key.token(token)) == 0 then return end
-  call('HSET', key.token(token), 'available', balance.available, 'frozen', balance.frozen, 'read_at_ms', now_ms)
-  call('HDEL', key.token(token), 'doubt refused')
-  if balance.available > 0 and call('HGET', key.token(token), 'state') == 'exhausted' then
-    call('HSET', key.token(token), 'state', 'active')
-  end
+  local found = read_fields(key.token(token), 'state', 'digest', 'doubt refused')
+  if not (found.state or found.digest) then return end
+  local state = balance.available > 0 and found.state == 'exhausted' and {'state', 'active'} or {}
+  call('HSET', key.token(token), 'available', balance.available, 'frozen', balance.frozen, 'read_at_ms', now_ms,
+    unpack(state))
+  if found['doubt refused'] then call('HDEL', key.token(token), 'doubt refused') end
   index_token(token)
 end
 

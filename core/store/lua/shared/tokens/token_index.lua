@@ -15,6 +15,8 @@ local NEVER_MS = 9e14
 local WAKES_AT_ONCE = 100
 -- and so are those that a process of another version has added or removed
 local STRANGERS_AT_ONCE = 100
+-- what the index has of a token that is not in it
+local NO_ENTRY = {available = '0', frozen = '0', reserved = '0', wake_ms = '0', kind = '', level = '-'}
 
 local function level_of(credits)
   if not credits then return 'unread' end
@@ -53,41 +55,83 @@ local function parse_entry(text)
     expires_ms = expires_ms, wake_ms = wake_ms, level = level, kind = kind, group = group}
 end
 
-local function leave_group(id, entry)
-  call('ZREM', key.tokens_by_expiry(entry.group, entry.level), id)
-  call('ZREM', key.tokens_by_credits(entry.group), id)
-  if call('EXISTS', key.tokens_by_credits(entry.group), key.tokens_by_expiry(entry.group, 'unread')) == 0 then
-    call('SREM', key.token_groups(entry.owner), entry.group)
+local move_entry
+do
+  local function leave_group(id, entry)
+    if entry.level == '-' then return end
+    call('ZREM', key.tokens_by_expiry(entry.group, entry.level), id)
+    call('ZREM', key.tokens_by_credits(entry.group), id)
+    if call('EXISTS', key.tokens_by_credits(entry.group), key.tokens_by_expiry(entry.group, 'unread')) == 0 then
+      call('SREM', key.token_groups(entry.owner), entry.group)
+    end
   end
-end
 
-local function join_group(id, entry)
-  call('ZADD', key.tokens_by_expiry(entry.group, entry.level), entry.expires_ms, id)
-  if entry.free ~= '-' then call('ZADD', key.tokens_by_credits(entry.group), entry.free, id) end
-  call('SADD', key.token_groups(entry.owner), entry.group)
-end
-
-local function add_to_sums(entry, sign)
-  call('HINCRBY', key.token_sums(), entry.state, sign)
-  for _, kind in ipairs({'available', 'frozen', 'reserved'}) do
-    if entry[kind] ~= '0' then call('HINCRBY', key.token_sums(), kind, sign * tonumber(entry[kind])) end
+  local function join_group(id, entry)
+    if entry.level == '-' then return end
+    call('ZADD', key.tokens_by_expiry(entry.group, entry.level), entry.expires_ms, id)
+    if entry.free ~= '-' then call('ZADD', key.tokens_by_credits(entry.group), entry.free, id) end
+    call('SADD', key.token_groups(entry.owner), entry.group)
   end
-end
 
-local function forget_entry(id, entry)
-  add_to_sums(entry, -1)
-  call('ZREM', key.token_wakes(), id)
-  call('ZREM', key.anonymous_tokens(), id)
-  call('SREM', key.named_tokens(entry.owner), id)
-end
+  -- Whether entries say the same in all of these.
+  local function is_alike(before, after, ...)
+    for i = 1, select('#', ...) do
+      local field = select(i, ...)
+      if before[field] ~= after[field] then return false end
+    end
+    return true
+  end
 
-local function write_entry(id, entry)
-  add_to_sums(entry, 1)
-  if entry.wake_ms ~= '0' then call('ZADD', key.token_wakes(), entry.wake_ms, id) end
-  if entry.kind == 'anonymous' then
-    call('ZADD', key.anonymous_tokens(), entry.expires_ms, id)
-  elseif entry.kind ~= '' then
-    call('SADD', key.named_tokens(entry.owner), id)
+  local function move_in_group(id, before, after)
+    if is_alike(before, after, 'group', 'level', 'expires_ms') and after.level ~= '-' then
+      if after.free ~= before.free then call('ZADD', key.tokens_by_credits(after.group), after.free, id) end
+    else
+      if not is_alike(before, after, 'group', 'level') then leave_group(id, before) end
+      join_group(id, after)
+    end
+  end
+
+  local function move_in_sums(before, after)
+    if before.state ~= after.state then
+      if before.state then call('HINCRBY', key.token_sums(), before.state, -1) end
+      if after.state then call('HINCRBY', key.token_sums(), after.state, 1) end
+    end
+    for _, kind in ipairs({'available', 'frozen', 'reserved'}) do
+      local change = tonumber(after[kind]) - tonumber(before[kind])
+      if change ~= 0 then call('HINCRBY', key.token_sums(), kind, integer(change)) end
+    end
+  end
+
+  local function move_in_wakes(id, before, after)
+    if before.wake_ms == after.wake_ms then return end
+    if after.wake_ms ~= '0' then
+      call('ZADD', key.token_wakes(), after.wake_ms, id)
+    else
+      call('ZREM', key.token_wakes(), id)
+    end
+  end
+
+  -- Which are the anonymous identity's, and which are not, by their owner.
+  local function move_in_kinds(id, before, after)
+    if is_alike(before, after, 'kind', 'owner', 'expires_ms') then return end
+    if before.kind == 'anonymous' then
+      call('ZREM', key.anonymous_tokens(), id)
+    elseif before.kind ~= '' then
+      call('SREM', key.named_tokens(before.owner), id)
+    end
+    if after.kind == 'anonymous' then
+      call('ZADD', key.anonymous_tokens(), after.expires_ms, id)
+    elseif after.kind ~= '' then
+      call('SADD', key.named_tokens(after.owner), id)
+    end
+  end
+
+  -- Change what the index has of a token where that says otherwise now, and nothing else.
+  function move_entry(id, before, after)
+    move_in_sums(before, after)
+    move_in_wakes(id, before, after)
+    move_in_kinds(id, before, after)
+    move_in_group(id, before, after)
   end
 end
 
@@ -101,16 +145,9 @@ local function index_token(id)
   keep_share(id, token)
   local text, text_before = token and entry_of(token), call('HGET', key.token_entries(), id) or nil
   if text == text_before then return end
-  local before, after = parse_entry(text_before), parse_entry(text)
-  if before then
-    forget_entry(id, before)
-    if before.level ~= '-' and not (after and after.group == before.group and after.level == before.level) then
-      leave_group(id, before)
-    end
-  end
-  if after then
-    write_entry(id, after)
-    if after.level ~= '-' then join_group(id, after) end
+  local before, after = parse_entry(text_before) or NO_ENTRY, parse_entry(text) or NO_ENTRY
+  move_entry(id, before, after)
+  if text then
     call('HSET', key.token_entries(), id, text)
   else
     call('HDEL', key.token_entries(), id)

@@ -1,0 +1,73 @@
+"""What a worker says of itself: how many jobs it offers to hold goes by how late its event loop is."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from time import perf_counter
+
+from core.metrics import WORKER_SLOTS
+from core.store.workers import LivingWorker, Workers
+from tests.store_fixture import Core, core
+from tests.until import PATIENCE_S, until
+from tests.worker_fixture import context_over
+from worker.listing import stay_listed
+from worker.offer import TOO_LATE_S
+
+__all__ = ["core"]
+
+PLACES = 100
+
+
+@asynccontextmanager
+async def listed(core: Core, folder: Path) -> AsyncIterator[list[int]]:
+    """A worker that stays listed until the block ends; what it has been told to hold."""
+    told: list[int] = []
+    core.with_settings(lease_s=0.3, worker_jobs=PLACES)
+    async with context_over(core, folder) as context:
+        listing = asyncio.create_task(stay_listed(context, told.append))
+        try:
+            yield told
+        finally:
+            listing.cancel()
+            await asyncio.gather(listing, return_exceptions=True)
+
+
+async def living(core: Core) -> list[LivingWorker]:
+    return await Workers(core.store, core.clock).living()
+
+
+async def slots_come_to(core: Core, *, more_than: int = 0, less_than: int = PLACES + 1) -> int:
+    async def look() -> int:
+        [slots] = [worker.slots for worker in await living(core)] or [0]
+        return slots if more_than < slots < less_than else 0
+
+    return await until(look, within_s=PATIENCE_S)
+
+
+async def keep_late(for_s: float = 1.2 * TOO_LATE_S) -> None:
+    """Hold the event loop again and again, as too much work does."""
+    while True:
+        until_s = perf_counter() + for_s
+        while perf_counter() < until_s:
+            pass
+        await asyncio.sleep(0)
+
+
+async def test_a_worker_that_is_late_offers_fewer_places_and_all_again_once_it_is_on_time(
+    core: Core, tmp_path: Path
+) -> None:
+    async with listed(core, tmp_path) as told:
+        await slots_come_to(core, more_than=PLACES - 1)
+        busy = asyncio.create_task(keep_late())
+        fewer = await slots_come_to(core, less_than=PLACES)
+        assert fewer in told
+        assert WORKER_SLOTS.collect()[0].samples[0].value == told[-1]
+        busy.cancel()
+        assert await slots_come_to(core, more_than=PLACES - 1) == PLACES
+
+
+async def test_a_worker_that_goes_is_listed_no_longer(core: Core, tmp_path: Path) -> None:
+    async with listed(core, tmp_path):
+        await slots_come_to(core)
+    assert await living(core) == []
