@@ -38,18 +38,23 @@ class _AnswerTransport:
     """What one answer is written to: the connection's transport, but for how it begins and what happens at its end.
 
     uvicorn writes the head by itself, and each write is a call of the system: the head goes out with the body that comes
-    right after it, or alone when the loop turns.
+    right after it, or alone when the loop turns. `head_alone`: no body comes, so it goes out at once.
     """
 
     def __init__(
-        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, *, close: Callable[[], None]
+        self,
+        transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        head_alone: bool,
+        close: Callable[[], None],
     ) -> None:
         self.is_closing = transport.is_closing
         self._transport = transport
         self._loop = loop
         self._close = close
         self._head = b""
-        self._has_begun = False
+        self._has_begun = head_alone
 
     def write(self, data: bytes) -> None:
         if self._has_begun:
@@ -126,7 +131,8 @@ class LimitedProtocol(HttpToolsProtocol):
             self._error = _too_large(url_bytes=len(self.url))
             raise ValueError("the head is too large")  # the parser's way out; answered by send_400_response
         super().on_headers_complete()
-        answer = _AnswerTransport(self.transport, self.loop, close=self._close_after_answer)
+        head_alone = self.scope["method"] == "HEAD"
+        answer = _AnswerTransport(self.transport, self.loop, head_alone=head_alone, close=self._close_after_answer)
         self.cycle.transport = answer  # type: ignore[assignment]  # it has what an answer needs
 
     def _unsupported_upgrade_warning(self) -> None:

@@ -105,3 +105,16 @@ async def test_a_last_answer_of_a_head_alone_is_written_before_its_connection_is
     await turn_until(lambda: transport.closed)
     assert transport.writes[0].endswith(b"\r\n\r\n")
     protocol.connection_lost(None)
+
+
+async def test_an_answer_of_a_head_alone_is_not_lost_where_its_connection_is_closed_at_once():
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(HEAD)
+        await send({"type": "http.response.body", "body": b"done"})
+        protocol.shutdown()  # as where the process ends
+
+    protocol, transport = connected(app)
+    protocol.data_received(ASK.replace(b"GET", b"HEAD"))
+    await turn_until(lambda: transport.closed)
+    assert b"".join(transport.writes).endswith(b"\r\n\r\n")
+    protocol.connection_lost(None)
