@@ -120,6 +120,13 @@ async def test_a_worker_without_room_for_new_work_leaves_it_and_the_token_to_oth
     assert await core.redis.llen(key("wakeup")) == 0
 
 
+async def test_a_worker_whose_last_place_is_kept_for_a_look_leaves_new_work_and_the_token_to_others(core: Core) -> None:
+    [look] = await overdue_looks(core, 1)
+    await admitted(core, 1)
+    assert await poll(core, most=1, most_ahead=1, kept_looks=1) == Due((), (look,), more_looks=False, next_in_ms=12_000)
+    assert await core.redis.llen(key("wakeup")) == 1
+
+
 async def test_another_is_woken_where_new_work_is_left_and_not_for_looks(core: Core) -> None:
     await overdue_looks(core, 5)
     await poll(core, most_looks=2)

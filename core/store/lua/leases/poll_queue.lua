@@ -24,7 +24,7 @@ end
 -- A worker without room leaves the token to another. Looks that are left need none: workers find them by themselves.
 local function find_ahead(a, kept)
   local most = math.min(a.most_ahead, a.most - kept)
-  if a.most_ahead > 0 then call('DEL', key.wakeup()) end
+  if most > 0 then call('DEL', key.wakeup()) end
   local ids = due('-inf', '(0', most)
   if most > 0 and #ids == most then wake_worker() end
   return ids
