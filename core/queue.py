@@ -64,7 +64,8 @@ class LeasedWorker(Worker):
         self._woken = asyncio.Event()
         self._may_take = asyncio.Event()
         self._may_take.set()
-        self._asking = False
+        #: held from a question for work until what it found is begun: before, there is no telling how much room is left
+        self._taking_up = asyncio.Lock()
         #: places for what goes ahead, as many as this process can do justice to; looks may have all others
         self._places = self.max_jobs
         self._looks = Looks(self.max_jobs)
@@ -92,13 +93,11 @@ class LeasedWorker(Worker):
         """Take what is due, then wait until something is, but never less than the shortest pause between two looks."""
         self._woken.clear()
         wait_s = IDLE_POLL_MS / 1000
-        if self.allow_pick_jobs and self.job_counter < self.max_jobs:
-            due = await self._poll()
-            for item_id in due.ahead:
-                await self._start_found(item_id)
-            for item_id in due.looks:
-                await self._start_look(item_id)
-            wait_s = min(wait_s, due.next_in_ms / 1000)
+        async with self._taking_up:
+            if self.allow_pick_jobs and self.job_counter < self.max_jobs:
+                due = await self._poll()
+                await self._begin(due)
+                wait_s = min(wait_s, due.next_in_ms / 1000)
         await self.heart_beat()
         looked_s = self.loop.time()
         with suppress(TimeoutError):
@@ -113,14 +112,16 @@ class LeasedWorker(Worker):
         most_looks = min(most, self._looks.room(now_s=self.loop.time()))
         limits = {"most": most, "most_ahead": most_ahead, "most_looks": most_looks}
         kept = {"kept_looks": self._looks.kept_of(most), "lease_ms": self._lease_ms}
-        self._asking = True
-        try:
-            due = await self._store.run("poll_queue", limits | kept, _Due)
-        finally:
-            self._asking = False
+        due = await self._store.run("poll_queue", limits | kept, _Due)
         if most_looks:
             self._looks.more_due = due.more_looks
         return due
+
+    async def _begin(self, due: _Due) -> None:
+        for item_id in due.ahead:
+            await self._start_found(item_id)
+        for item_id in due.looks:
+            await self._start_look(item_id)
 
     @property
     def _has_room(self) -> bool:
@@ -145,13 +146,14 @@ class LeasedWorker(Worker):
     async def _hear(self, token: str) -> None:
         """Begin the job that the token names, and look what else is due. An older release's token names none.
 
-        While Redis is asked what is due, there is no telling for how much more there will be room.
+        Where there is no room, or none is left, or this worker stops, the token is another one's, which would sleep on.
         """
-        if self._has_room:
-            if not self._asking and token.startswith("job_"):
-                await self._start(token, self._run_named_job)
-            self._woken.set()
-        else:  # it is full, or stops: this one is another worker's, which would sleep on
+        async with self._taking_up:
+            if self._has_room:
+                if token.startswith("job_") and token not in self.tasks:
+                    await self._start(token, self._run_named_job)
+                self._woken.set()
+        if not self._has_room:
             self._may_take.clear()
             await self._store.ask("RPUSH", key("wakeup"), 1)
 

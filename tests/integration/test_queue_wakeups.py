@@ -65,6 +65,21 @@ async def test_a_full_worker_keeps_no_token_from_one_that_has_room(redis_url: st
         let_go.set()
 
 
+async def test_a_worker_that_a_token_has_filled_wakes_another_one_for_what_came_with_it(redis_url: str) -> None:
+    let_go = asyncio.Event()
+    async with house(redis_url) as core, working(core, partial(held, until_set=let_go), places=1) as full:
+        await submit(core, 3)
+        await until_full(full)
+        try:
+            await until(partial(has_token, core), within_s=PATIENCE_S)
+        finally:
+            let_go.set()
+
+
+async def has_token(core: Core) -> bool:
+    return await core.redis.llen(key("wakeup")) == 1
+
+
 async def until_full(worker: object) -> None:
     async def look() -> bool:
         return worker.job_counter == worker.max_jobs  # type: ignore[attr-defined]
