@@ -11,6 +11,7 @@ from core.model import transitions
 from core.model.job import Sent, Stage
 from core.model.token import Scope, SentMessage, Token, TokenState, Use
 from core.security.encryption import Encryption, Undecryptable
+from core.store.jobs.records import Claim
 from core.store.redis.keys import key
 from core.store.tokens.tokens import OverBudget, Serving
 from core.store.tokens.use import Settled
@@ -416,14 +417,46 @@ async def test_a_message_counts_as_sent_from_its_intent_until_it_is_settled_or_r
     assert await core.token_use.sent_on(token_id) == {job.id: SentMessage(50, sent_ms)}
     assert await core.token_use.use_of(token_id, job_id=job.id) == Use(sends=1, others_at_work=0)
     assert await core.token_use.use_of(token_id, job_id="another") == Use(sends=1, others_at_work=1)
-    await core.token_use.note_stream_end(token_id, job_id=job.id)
-    assert await core.token_use.sent_on(token_id) == {job.id: SentMessage(50, 0)}
     claim = await core.write(claim, transitions.message_refused(claim.job))
     assert await core.token_use.sent_on(token_id) == {}
     claim = await core.write(claim, msgspec.structs.replace(sending, version=claim.job.version + 1))
     assert (await core.token_use.settle(token_id, job_id="another", available=950, frozen=0)).sends is None
     assert (await core.token_use.settle(token_id, job_id=job.id, available=950, frozen=0)).sends == 2
     assert await core.token_use.use_of(token_id, job_id="another") == Use(sends=2, others_at_work=0)
+
+
+async def listened_to(core: Core, **alone: int) -> tuple[Claim, str, int]:
+    """A job whose message was sent on a token, and whose stream has closed by itself; and when it was sent."""
+    token_id = await add(core, "a")
+    claim = await core.begin(await core.submit())
+    taken = transitions.token_taken(claim.job, token_id=token_id)
+    claim = await core.write(claim, transitions.sending(taken, sent=Sent(at_ms=1, before="d", cost=50, **alone)))
+    sent_ms = core.clock.now_ms()
+    assert await core.token_use.sent_on(token_id) == {claim.job.id: SentMessage(50, sent_ms)}
+    core.clock.turn(by_s=1)
+    return await core.write(claim, transitions.stream_closed(claim.job, now_ms=core.clock.now_ms())), token_id, sent_ms
+
+
+async def test_nobody_is_told_that_a_stream_has_closed_where_the_job_is_alone_and_settles_at_once(core: Core) -> None:
+    claim, token_id, sent_ms = await listened_to(core, sends=0)
+    assert await core.token_use.sent_on(token_id) == {claim.job.id: SentMessage(50, sent_ms)}
+
+
+async def test_others_are_told_as_soon_as_it_is_not_certain_what_the_message_did(core: Core) -> None:
+    claim, token_id, _ = await listened_to(core, sends=0)
+    await core.write(claim, transitions.confirmation_needed(claim.job, now_ms=core.clock.now_ms()))
+    assert await core.token_use.sent_on(token_id) == {claim.job.id: SentMessage(50, 0)}
+
+
+async def test_others_are_told_at_once_where_others_use_the_token(core: Core) -> None:
+    claim, token_id, _ = await listened_to(core)
+    assert await core.token_use.sent_on(token_id) == {claim.job.id: SentMessage(50, 0)}
+
+
+async def test_others_are_told_where_a_cancel_ends_the_stream(core: Core) -> None:
+    claim, token_id, _ = await listened_to(core, sends=0)
+    await core.cancel(claim.job)
+    assert await core.token_use.sent_on(token_id) == {claim.job.id: SentMessage(50, 0)}
 
 
 async def test_an_end_takes_back_that_a_message_is_being_worked_on(core: Core) -> None:

@@ -1,7 +1,6 @@
 """Settles what a job's message has cost: reads the credits, frees what was reserved, lets the session wait if it must."""
 
 import asyncio
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
@@ -98,17 +97,6 @@ def _token_of(job: Job) -> str:
 
 def _at_most(sent: dict[str, SentMessage], job_id: str) -> Others:
     return Others(most=sum(message.cost for name, message in sent.items() if name != job_id))
-
-
-async def note_stream_end(execution: JobExecution, *, broke_off: bool) -> None:
-    """Let others on the token know that this message's credits may be settled from now on.
-
-    Where the job was alone on it, and its cost is settled at once, nobody need know.
-    """
-    job = execution.job
-    if job.sent and job.token_id and (broke_off or job.sent.sends is None):
-        with suppress(*STORE_DOWN):
-            await execution.context.balances.note_stream_end(job, job.token_id)
 
 
 class SettledCost(NamedTuple):

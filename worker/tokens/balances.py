@@ -52,10 +52,6 @@ class TokenBalances:
         """List the messages that were sent on a token and whose cost is not settled yet, by job."""
         return await self._use.sent_on(token_id)
 
-    async def note_stream_end(self, job: Job, token_id: str) -> None:
-        """A job's message is not listened to any more: from now on nobody knows whether its credits are still frozen."""
-        await self._use.note_stream_end(token_id, job_id=job.id)
-
     async def release(
         self,
         job: Job,

@@ -202,6 +202,7 @@ class Jobs:
             "wake_at_ms": park_until_ms,
             "sending": _sending(old, new),
             "unsent_on": old.token_id if old.sent and not new.sent else None,
+            "unheard_on": new.token_id if _is_heard(old) and _is_unheard(new) else None,
             "exported_on": new.token_id if _is_asked(new) and not _is_asked(old) else None,
             "stage_sample": _in_stage(old, new, now_ms),
         }
@@ -312,6 +313,22 @@ def _sending(old: Job, new: Job) -> dict[str, Any] | None:
     if new.sent is None or old.sent is not None or new.token_id is None:
         return None
     return {"token": new.token_id, "cost": new.sent.cost}
+
+
+def _is_heard(job: Job) -> bool:
+    """Whether somebody may listen to the job's message.
+
+    One to whose end somebody has listened counts as heard where the job was alone on its token: its cost is settled at once,
+    and nobody need know.
+    """
+    if job.sent is None or job.stage is not Stage.EDITING or job.status is not Status.RUNNING:
+        return False
+    return job.recovery is None or job.sent.sends is not None
+
+
+def _is_unheard(job: Job) -> bool:
+    """Whether a message is out to which nobody listens, and of which it is not known what it did."""
+    return job.sent is not None and not (job.edited or job.ended or _is_heard(job))
 
 
 def _is_asked(job: Job) -> bool:

@@ -80,10 +80,6 @@ class TokenUse:
         row: HashRow = await self._store.redis.hgetall(key("token_sent", token_id))  # type: ignore[misc]
         return {job.decode(): _sent_message(value.decode()) for job, value in row.items()}
 
-    async def note_stream_end(self, token_id: str, *, job_id: str) -> None:
-        """Write that a job's message is not listened to any more."""
-        await self._store.run("end_stream", {"token": token_id, "job": job_id}, Nothing)
-
     async def _note(self, token_id: str, balance: dict[str, int] | None, job_id: str | None) -> Use | None:
         arguments = self._clock.for_operations() | {"token": token_id, "balance": balance, "job": job_id}
         found = await self._store.run("note_balance", arguments, _Noted)

@@ -20,7 +20,6 @@ from worker.backend.events import Heartbeat, StreamEvent
 from worker.backend.faults import BackendFault
 from worker.backend.transcript import Transcript
 from worker.jobs.execution import JobExecution
-from worker.jobs.settlement import note_stream_end
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.confirm import confirm
 
@@ -56,7 +55,6 @@ async def edit(execution: JobExecution) -> StepResult:
         heard = await _send(execution, credentials, session_id)
     finally:
         execution.lease.streaming = False
-    await note_stream_end(execution, broke_off=not heard.closed)
     return StepResult(_written_down(execution.job, heard, now_ms=execution.now_ms))
 
 

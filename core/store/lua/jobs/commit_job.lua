@@ -5,7 +5,7 @@
 -- owner (absent: the API's cancel, or the sweeper's expiry, which only the version fences); write (the id of this very
 -- write); and where it applies: event, session_record, reset_crashes, audit (an operator does it),
 -- stage_sample {stage, ms}, sending {token, cost} (a message is about to go out), unsent_on (the token on which it did
--- not), exported_on (the token by which the backend has just taken an export).
+-- not), unheard_on (the token on which nobody listens to it any more), exported_on (the token by which the backend has just taken an export).
 -- What would be an operation of its own, right before this one or after it, is done in this one:
 --   take (arguments of `take_token`) with untaken, the bytes that the record has in the place of the token
 --   balance {token, available, frozen}, as it was read
@@ -52,6 +52,7 @@ local function write_record(a, found)
   write_row(a, found)
   if a.unsent_on then call('HDEL', key.token_sent(a.unsent_on), a.id) end
   if a.sending then note_sending(a.sending, a.id) end
+  if a.unheard_on then note_unheard(a.unheard_on, a.id) end
   if a.exported_on then note_export(a.exported_on) end
   show_job(a.id, found.at, a.at)
   if a.session_record then write_session(a.session, a.session_record, a.id) end

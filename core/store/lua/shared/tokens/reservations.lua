@@ -10,6 +10,12 @@ local function note_sending(sending, job)
   call('HINCRBY', key.token(sending.token), 'sends', 1)
 end
 
+-- Nobody listens to a job's message any more: from now on it is not known whether its credits are still frozen.
+local function note_unheard(token, job)
+  local sent = call('HGET', key.token_sent(token), job)
+  if sent then call('HSET', key.token_sent(token), job, string.match(sent, '^%d+') .. ':0') end
+end
+
 -- Releases of the first format count how often a token was taken, and write down no message that they send. While they
 -- may run, what they do is told from their reservations, and what is done here is counted as they do.
 local function first_format_runs()
