@@ -77,13 +77,14 @@ class Sessions:
             chunk = dict.fromkeys(ids[start : start + _AT_ONCE], goes_ms)
             await self._store.redis.zadd(key("idle_sessions"), chunk, nx=True)
 
-    async def close_idle(self, *, idle_s: float, most: int = 100) -> None:
-        """Close explicit sessions that nobody has used for so long."""
+    async def close_idle(self, *, idle_s: float, most: int = 100) -> int:
+        """Close explicit sessions that nobody has used for so long; tells how many had to be looked at."""
         now_ms = self._clock.now_ms()
         due = await self._store.redis.zrangebyscore(key("idle_sessions"), "-inf", now_ms, start=0, num=most)
         for session_id in due:
             arguments = {"session": session_id.decode(), "idle_ms": int(idle_s * 1000)}
             await self._store.run("close_idle_session", self._clock.for_operations() | arguments, Nothing)
+        return len(due)
 
     async def close(self, session: Session) -> None:
         """Take no more jobs into a session; those that are in it go on."""

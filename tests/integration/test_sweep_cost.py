@@ -2,11 +2,14 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.ids import new_id
 from core.model.formats import Mark
+from core.model.session import Session
+from core.model.upload import Upload
 from core.store.redis.keys import key
 from tests.integration.test_store_gauges import commands
 from tests.store_fixture import Core, core
@@ -20,6 +23,24 @@ async def add_tokens(core: Core, number: int) -> None:
     for start in range(0, number, 100):
         some = (core.tokens.add(f"{number} {n}", kind="operator", available=9) for n in range(start, start + 100))
         await asyncio.gather(*some)
+
+
+async def add_uploads(core: Core, number: int) -> None:
+    facts: dict[str, Any] = {
+        "tenant": "acme",
+        "filename": "f",
+        "format": "",
+        "size_bytes": 1,
+        "path": "uploads/f",
+        "created_at_ms": 1,
+    }
+    await asyncio.gather(*(core.uploads.keep(Upload(id=new_id("upl"), **facts)) for _ in range(number)))
+
+
+async def add_sessions(core: Core, number: int) -> None:
+    facts: dict[str, Any] = {"tenant": "acme", "profile": "free-video-fast", "created_at_ms": 1}
+    some = (Session(id=new_id("ses"), **facts) for _ in range(number))
+    await asyncio.gather(*(core.sessions.create(session, most=number, idle_s=60) for session in some))
 
 
 async def add_tenants(core: Core, number: int) -> None:
@@ -52,3 +73,15 @@ async def test_where_nothing_is_to_do_most_sweeps_ask_redis_next_to_nothing(core
     assert plain <= 6
     assert with_gauges <= plain + 16
     assert whole > with_gauges
+
+
+@pytest.mark.parametrize(("add", "waiting"), [(add_uploads, "uploads"), (add_sessions, "idle_sessions")])
+async def test_sweeps_that_look_seldom_for_what_is_unused_remove_as_much_as_if_each_did(
+    core: Core, tmp_path: Path, add, waiting
+) -> None:
+    async with context_over(core, tmp_path) as context:
+        await add(core, 250)
+        core.clock.turn(by_s=25 * 3600)
+        for nth in range(10):
+            await sweep(context, 0, nth=nth)
+    assert await core.redis.zcard(key(waiting)) == 0

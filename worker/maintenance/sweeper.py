@@ -66,11 +66,18 @@ def _parts(context: WorkerContext, nth: int) -> _Parts:
 def _unused_parts(context: WorkerContext) -> _Parts:
     idle_s = context.settings.session_idle_s
     return {
-        "remove unused uploads": partial(_remove_unused_uploads, context),
+        "remove unused uploads": partial(_as_if_in_each_sweep, partial(_remove_unused_uploads, context)),
         "give older sessions an end": partial(context.sessions.schedule_unscheduled, idle_s=idle_s),
-        "close idle sessions": partial(context.sessions.close_idle, idle_s=idle_s),
+        "close idle sessions": partial(_as_if_in_each_sweep, partial(context.sessions.close_idle, idle_s=idle_s)),
         "remove old tokens": context.token_pool.remove_old_anonymous,
     }
+
+
+async def _as_if_in_each_sweep(remove_some: Callable[[], Awaitable[int]]) -> None:
+    """Remove as many as if every sweep had its turn, so that what is unused becomes no more and more."""
+    for _ in range(_UNUSED_EVERY):
+        if not await remove_some():
+            return
 
 
 async def _expire_jobs(context: WorkerContext) -> None:
@@ -129,12 +136,14 @@ async def _remove(context: WorkerContext, item_id: str) -> None:
     await context.jobs.forget(item_id)
 
 
-async def _remove_unused_uploads(context: WorkerContext) -> None:
-    """Remove uploads that nobody has used for a day. Raises StorageDown."""
-    for upload in await context.uploads.due():
+async def _remove_unused_uploads(context: WorkerContext) -> int:
+    """Remove some uploads that nobody has used for a day, and tell how many. Raises StorageDown."""
+    unused = await context.uploads.due()
+    for upload in unused:
         try:
             await context.storage.delete(upload.path)
         except StorageDown:
             await context.uploads.look_again_later(upload.id)
             raise
         await context.uploads.drop(upload)
+    return len(unused)
