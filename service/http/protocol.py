@@ -108,6 +108,8 @@ class LimitedProtocol(HttpToolsProtocol):
             self._wait_for_rest_of_head()
             if self.headers is head:
                 self._count_head(len(data))
+        elif self._deadline is None and self._is_idle:  # an empty line, after which uvicorn waits for ever
+            self._start_deadline(within_s=self.timeout_keep_alive)
 
     def _wait_for_rest_of_head(self) -> None:
         if self._deadline is None:

@@ -118,3 +118,18 @@ async def test_an_answer_of_a_head_alone_is_not_lost_where_its_connection_is_clo
     await turn_until(lambda: transport.closed)
     assert b"".join(transport.writes).endswith(b"\r\n\r\n")
     protocol.connection_lost(None)
+
+
+async def test_an_idle_connection_has_an_end_also_after_an_empty_line():
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(HEAD)
+        await send({"type": "http.response.body", "body": b"done"})
+
+    protocol, transport = connected(app)
+    protocol.timeout_keep_alive = 0
+    protocol.data_received(ASK)
+    await turn_until(lambda: protocol.cycle.response_complete)
+    protocol.data_received(b"\r\n")
+    assert not transport.closed
+    await asyncio.wait_for(turn_until(lambda: transport.closed), 60)
+    protocol.connection_lost(None)
