@@ -39,7 +39,7 @@ async def house(url: str) -> AsyncIterator[Core]:
 
 @asynccontextmanager
 async def working(
-    core: Core, run: Run, *, places: int = 4, answer_s: float = PATIENCE_S
+    core: Core, run: Run, *, places: int = 4, answer_s: float = PATIENCE_S, poll_s: float = 0.01
 ) -> AsyncIterator[LeasedWorker]:
     """A worker that runs jobs until the block ends."""
     url = core.settings.redis_url.get_secret_value()
@@ -58,7 +58,7 @@ async def working(
         run_named_job=run_job,
         run_delivery=run_delivery,
         places=places,
-        poll_s=0.01,
+        poll_s=poll_s,
         lease_s=LEASE_S,
     )
     task = asyncio.create_task(worker.async_run())
