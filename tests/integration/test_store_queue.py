@@ -152,8 +152,10 @@ async def test_what_its_function_left_undone_is_run_again(redis_url: str) -> Non
 
     async def leave_once(core: Core, job_id: str) -> None:
         claim = await take(core, job_id)
+        if claim is None:  # it came by its name and by the queue, in one moment
+            return
         tries.append(job_id)
-        if claim and len(tries) > 1:
+        if len(tries) > 1:
             await core.finish(await core.write(claim, transitions.started(claim.job, now_ms=core.clock.now_ms())))
 
     async with house(redis_url) as core, working(core, leave_once):
