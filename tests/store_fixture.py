@@ -39,6 +39,7 @@ from core.store.tenants.usage import Usage
 from core.store.tenants.webhooks import Webhooks
 from core.store.tokens.anonymous_identity import AnonymousIdentities
 from core.store.tokens.tokens import Tokens
+from core.store.tokens.use import TokenUse
 from core.store.uploads import Uploads
 from tests.redis_fixture import patient
 from tests.until import PATIENCE_S
@@ -83,6 +84,7 @@ class Core:
         self.webhooks = Webhooks(self.store, self.vault, self.clock)
         self.usage = Usage(self.store)
         self.tokens = Tokens(self.store, self.vault, self.clock)
+        self.token_use = TokenUse(self.store, self.clock)
         self.identities = AnonymousIdentities(self.store)
         self.uploads = Uploads(self.store, self.clock)
         self.events = Events(self.store)

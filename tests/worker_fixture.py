@@ -24,6 +24,7 @@ from worker.jobs.runner import _next_result
 from worker.leases import Leases
 from worker.outbound.client import guarded_client
 from worker.outbound.host_limits import HostLimits
+from worker.tokens.balances import TokenBalances
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -50,6 +51,7 @@ async def context_over(
 ) -> AsyncIterator[WorkerContext]:
     """Build one worker's context over the store's classes."""
     asked = Backend(backend, platform="test", metrics=Calls() if calls is None else calls)
+    balances = TokenBalances(core.token_use, asked)
     settings, outbound = core.settings, guarded_client(allow=parse_networks(allow), http_allowed=True)
     try:
         yield WorkerContext(
@@ -78,7 +80,8 @@ async def context_over(
             rpc_queue=core.rpc,
             storage=Storage(str(folder)),
             backend=asked,
-            token_pool=token_pool_over(core.tokens, core.identities, asked, core.clock, settings),
+            token_pool=token_pool_over(core.tokens, balances, core.identities, asked, core.clock, settings=settings),
+            balances=balances,
             leases=Leases(core.jobs, core.store, worker_id="this worker", lease_s=settings.lease_s),
             host_limits=HostLimits(core.clock),
             outbound=outbound,

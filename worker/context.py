@@ -20,12 +20,14 @@ from core.store.sessions import Sessions
 from core.store.tenants.webhooks import Webhooks
 from core.store.tokens.anonymous_identity import AnonymousIdentities
 from core.store.tokens.tokens import Tokens
+from core.store.tokens.use import TokenUse
 from core.store.uploads import Uploads
 from worker.backend.client import Backend
 from worker.backend.metrics import CallCounts
 from worker.leases import Leases
 from worker.outbound.client import OutboundClient, guarded_client
 from worker.outbound.host_limits import HostLimits
+from worker.tokens.balances import TokenBalances
 from worker.tokens.pool import TokenPool
 
 
@@ -50,6 +52,7 @@ class WorkerContext:
     storage: Storage
     backend: Backend
     token_pool: TokenPool
+    balances: TokenBalances
     leases: Leases
     host_limits: HostLimits
     #: dials public addresses only
@@ -63,6 +66,7 @@ async def build_context(settings: Settings, client: Redis, stack: AsyncExitStack
     encryption = Encryption([key.get_secret_value() for key in settings.secret_keys])
     jobs = Jobs(store, settings, clock)
     backend = _open_backend(settings, stack)
+    balances = TokenBalances(TokenUse(store, clock), backend)
     worker_id = new_process_id()
     return WorkerContext(
         settings=settings,
@@ -91,8 +95,9 @@ async def build_context(settings: Settings, client: Redis, stack: AsyncExitStack
         storage=Storage(settings.storage),
         backend=backend,
         token_pool=token_pool_over(
-            Tokens(store, encryption, clock), AnonymousIdentities(store), backend, clock, settings
+            Tokens(store, encryption, clock), balances, AnonymousIdentities(store), backend, clock, settings=settings
         ),
+        balances=balances,
         leases=Leases(jobs, store, worker_id=worker_id, lease_s=settings.lease_s),
         host_limits=HostLimits(clock),
         outbound=_open_outbound(settings, stack),
@@ -100,11 +105,18 @@ async def build_context(settings: Settings, client: Redis, stack: AsyncExitStack
 
 
 def token_pool_over(
-    tokens: Tokens, identities: AnonymousIdentities, backend: Backend, clock: Clock, settings: Settings
+    tokens: Tokens,
+    balances: TokenBalances,
+    identities: AnonymousIdentities,
+    backend: Backend,
+    clock: Clock,
+    *,
+    settings: Settings,
 ) -> TokenPool:
     """Build the pool with the limits of the settings."""
     return TokenPool(
         tokens,
+        balances,
         identities,
         backend,
         clock,

@@ -10,6 +10,7 @@ import pytest
 from core.clock import rfc3339
 from core.events.delivery import Attempt, DeliveryState
 from core.store.rpc import PER_TENANT
+from core.store.tokens.use import TokenUse
 from tests.api_fixture import Api, running_api
 from tests.job_ends import succeed
 from tests.until import PATIENCE_S
@@ -142,7 +143,7 @@ async def test_credits_are_read_by_a_worker_and_summed_from_the_pool(api: Api) -
     assert unknown == {"available": None, "frozen": None, "total": None, "as_of": None}
     for secret, available in (("nmv_usr_a", 100), ("nmv_usr_b", 50)):
         token_id = await api.context.tokens.add(secret, kind="operator")
-        await api.context.tokens.note_balance(token_id, available=available, frozen=10)
+        await TokenUse(api.context.store, api.context.clock).note_balance(token_id, available=available, frozen=10)
     known = (await api.http.get("/v1/credits")).json()
     assert (known["available"], known["frozen"], known["total"]) == (150, 20, 170)
     assert known["as_of"].endswith("Z")

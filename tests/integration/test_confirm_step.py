@@ -98,7 +98,7 @@ async def test_an_edit_with_nothing_frozen_is_settled_in_one_operation(core: Cor
     assert token is not None
     assert (token.available, token.frozen, token.reserved, token.read_at_ms) == (450, 0, 0, core.clock.now_ms())
     assert await learned(core) == {KIND: b"50"}
-    assert await core.tokens.sent_on(token_id) == {}
+    assert await core.token_use.sent_on(token_id) == {}
 
 
 async def test_who_sends_on_the_token_meanwhile_makes_the_cost_uncertain_and_teaches_nothing(
@@ -107,7 +107,7 @@ async def test_who_sends_on_the_token_meanwhile_makes_the_cost_uncertain_and_tea
     async with listened(core, context) as (execution, token_id):
         other = await sent(core, await core.submit(), token_id)
         job = await stepped(execution)
-        assert list(await core.tokens.sent_on(token_id)) == [other.job.id]
+        assert list(await core.token_use.sent_on(token_id)) == [other.job.id]
     assert (job.edited, job.credits_used, job.credits_exact) == (True, COST, False)
     assert await learned(core) == {}
 

@@ -211,7 +211,7 @@ class Gateway(RuleBasedStateMachine):
     @rule(data=st.data())
     def settle(self, data: st.DataObject) -> None:
         job_id, token = data.draw(st.sampled_from(sorted(self.jobs))), data.draw(st.sampled_from(self.tokens))
-        self.run(self.core.tokens.settle(token, job_id=job_id, available=CREDITS, frozen=0))
+        self.run(self.core.token_use.settle(token, job_id=job_id, available=CREDITS, frozen=0))
 
     # time and the sweeper
 

@@ -598,7 +598,7 @@ async def test_a_token_keeps_what_a_newer_release_says_of_it_and_one_that_cannot
     job = await core.submit()
     needs = {"cost": 50, "until_ms": 0, "needs": [], "only": None, "anonymous": False}
     assert await core.tokens.take(tenant="acme", job_id=job.id, **needs) == good
-    await core.tokens.settle(good, job_id=job.id, available=400, frozen=0)
+    await core.token_use.settle(good, job_id=job.id, available=400, frozen=0)
     await core.tokens.add("a", kind="operator", anew=True)
     assert await core.redis.hget(key("token", good), "future") == b"1"
     assert [token.id for token in await core.tokens.all()] == [good]

@@ -14,9 +14,11 @@ from core.model.job import OutputFile, Sent, Webhook
 from core.model.token import Scope, TokenState
 from core.model.upload import Upload
 from core.model.webhook import TenantWebhook
+from core.store.audit import AuditEntry
 from core.store.formats import Membership
 from core.store.jobs.removal import JobRemoval
 from core.store.jobs.submissions import BatchStart, Idempotency
+from core.store.pauses import Pauses
 from core.store.redis.keys import _SHAPES, FIELDS, key
 from tests.store_fixture import PUBLIC_URL, Core, core
 
@@ -48,7 +50,7 @@ async def fields_in_redis(core: Core) -> dict[str, set[str]]:
 
 async def a_job_that_runs_with_all_that_can_be_beside_it(core: Core) -> None:
     token = await core.tokens.add("secret", kind="operator", available=500, expires_ms=10**14, user_id="u")
-    await core.tokens.note_balance(token, available=500, frozen=10)
+    await core.token_use.note_balance(token, available=500, frozen=10)
     await core.tokens.note_export_refused(token)
     await core.tokens.note_denied(token, Scope.RENDER)
     for what in ("refused", *(f"scope {scope}" for scope in Scope)):
@@ -131,6 +133,14 @@ async def a_job_that_cannot_be_read(core: Core) -> None:
     assert await core.jobs.claim(job.id, owner="w:1") is None
 
 
+async def a_job_that_was_put_back_by_a_pause(core: Core) -> None:
+    job = await core.submit("paused")
+    pauses, by = Pauses(core.store, core.settings, core.clock), AuditEntry(user="root", host="console", action="pause")
+    await pauses.pause("paused", audit=by)
+    assert await core.jobs.claim(job.id, owner="w:1") is None
+    await pauses.resume("paused", audit=by)
+
+
 async def test_every_field_of_a_hash_is_named_and_every_named_one_is_used(core: Core) -> None:
     await a_mark_that_has_risen_and_fallen(core)
     await core.api_keys.create("acme")
@@ -143,5 +153,6 @@ async def test_every_field_of_a_hash_is_named_and_every_named_one_is_used(core: 
     await a_delivery_that_was_taken_over_and_handed_back(core)
     await a_job_whose_data_is_removed_while_another_runs_in_its_session(core)
     await a_job_that_cannot_be_read(core)
+    await a_job_that_was_put_back_by_a_pause(core)
     await sessions_of_older_releases_that_have_an_end(core)
     assert await fields_in_redis(core) == FIELDS

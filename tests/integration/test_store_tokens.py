@@ -12,7 +12,8 @@ from core.model.job import Sent, Stage
 from core.model.token import Scope, SentMessage, Token, TokenState, Use
 from core.security.encryption import Encryption, Undecryptable
 from core.store.redis.keys import key
-from core.store.tokens.tokens import OverBudget, Serving, Settled
+from core.store.tokens.tokens import OverBudget, Serving
+from core.store.tokens.use import Settled
 from tests.store_fixture import SECRET_KEY, Core, core
 
 __all__ = ["core"]
@@ -195,9 +196,9 @@ async def test_a_month_s_budget_holds_against_what_is_spent_and_what_is_promised
 async def test_an_exhausted_token_serves_again_once_its_balance_says_so(core: Core) -> None:
     token = await add(core, "a")
     await core.tokens.mark(token, TokenState.EXHAUSTED)
-    await core.tokens.note_balance(token, available=0, frozen=0)
+    await core.token_use.note_balance(token, available=0, frozen=0)
     assert await take(core) is None
-    await core.tokens.note_balance(token, available=60, frozen=0)
+    await core.token_use.note_balance(token, available=60, frozen=0)
     assert await take(core) == token
 
 
@@ -270,7 +271,7 @@ async def test_settling_writes_the_balance_and_frees_once(core: Core) -> None:
     await take(core, "job_1")
     await take(core, "job_2", cost=70)
     for _ in range(3):
-        assert await core.tokens.settle(token, job_id="job_1", available=150, frozen=10) == Settled(1, 0)
+        assert await core.token_use.settle(token, job_id="job_1", available=150, frozen=10) == Settled(1, 0)
     facts = await read(core, token)
     assert (facts.available, facts.frozen, facts.reserved, facts.in_flight) == (150, 10, 70, 1)
     assert facts.read_at_ms == core.clock.now_ms()
@@ -279,7 +280,7 @@ async def test_settling_writes_the_balance_and_frees_once(core: Core) -> None:
 async def test_settling_without_a_balance_keeps_the_one_that_is_known(core: Core) -> None:
     token = await add(core, "a", available=200)
     await take(core, "job_1")
-    assert await core.tokens.settle(token, job_id="job_1", available=None, frozen=None) == Settled(0, 0)
+    assert await core.token_use.settle(token, job_id="job_1", available=None, frozen=None) == Settled(0, 0)
     assert ((await read(core, token)).available, (await read(core, token)).reserved) == (200, 0)
 
 
@@ -288,8 +289,8 @@ async def test_a_removed_token_does_not_come_back_by_what_is_said_of_it(core: Co
     job = await core.submit()
     await take(core, job.id)
     assert await core.tokens.remove(token)
-    await core.tokens.note_balance(token, available=5, frozen=0)
-    assert await core.tokens.settle(token, job_id=job.id, available=5, frozen=0) == Settled(0, None)
+    await core.token_use.note_balance(token, available=5, frozen=0)
+    assert await core.token_use.settle(token, job_id=job.id, available=5, frozen=0) == Settled(0, None)
     await core.tokens.mark(token, TokenState.REVOKED)
     assert await take(core, job.id, only=token) is None
     assert await core.tokens.get(token) is None
@@ -372,12 +373,12 @@ async def test_a_token_with_fewer_credits_than_the_estimate_is_the_last_choice_a
 
 async def test_credits_that_were_refused_as_too_few_are_not_tried_again_for_such_a_message(core: Core) -> None:
     poor = await add(core, "a", available=40)
-    await core.tokens.note_credits_refused("maker-free:edit", 40)
+    await core.token_use.note_credits_refused("maker-free:edit", 40)
     assert await take(core, "job_1", kind="maker-free:edit", last_choice=True) is None
     assert await take(core, "job_2", kind="", least=41, last_choice=True) is None, "this job has heard it itself"
     assert await take(core, "job_3", kind="maker-free:generation", last_choice=True) == poor
     core.clock.turn(by_s=1)
-    await core.tokens.settle(poor, job_id="job_3", available=41, frozen=0)
+    await core.token_use.settle(poor, job_id="job_3", available=41, frozen=0)
     assert await take(core, "job_1", kind="maker-free:edit", last_choice=True) == poor
 
 
@@ -385,11 +386,11 @@ async def test_what_the_last_message_did_cost_is_enough_for_the_next_and_contrad
     core: Core,
 ) -> None:
     poor, kind = await add(core, "a", available=40), "maker-free:edit"
-    await core.tokens.note_credits_refused(kind, 40)
-    await core.tokens.settle(poor, job_id="job_0", available=40, frozen=0, kind=kind, learned=5)
+    await core.token_use.note_credits_refused(kind, 40)
+    await core.token_use.settle(poor, job_id="job_0", available=40, frozen=0, kind=kind, learned=5)
     assert await take(core, "job_1", kind=kind) == poor
     assert (await read(core, poor)).reserved == 50
-    await core.tokens.settle(poor, job_id="job_1", available=40, frozen=0, kind=kind, learned=50)
+    await core.token_use.settle(poor, job_id="job_1", available=40, frozen=0, kind=kind, learned=50)
     assert await take(core, "job_2", kind=kind) is None
 
 
@@ -397,9 +398,9 @@ async def test_what_a_message_did_cost_is_learned_at_the_number_of_messages_that
     poor, kind = await add(core, "a", available=40), "maker-free:edit"
     how = {"available": 40, "frozen": 0, "kind": kind, "learned": 5}
     await core.redis.hset(key("token", poor), "sends", 3)
-    assert await core.tokens.settle(poor, job_id="job_0", learned_at=2, **how) == Settled(0, 3)
+    assert await core.token_use.settle(poor, job_id="job_0", learned_at=2, **how) == Settled(0, 3)
     assert await take(core, "job_1", kind=kind) is None
-    assert await core.tokens.settle(poor, job_id="job_0", learned_at=3, **how) == Settled(0, 3)
+    assert await core.token_use.settle(poor, job_id="job_0", learned_at=3, **how) == Settled(0, 3)
     assert await take(core, "job_1", kind=kind) == poor
 
 
@@ -412,17 +413,17 @@ async def test_a_message_counts_as_sent_from_its_intent_until_it_is_settled_or_r
     sending = transitions.sending(taken, sent=Sent(at_ms=1, before="d", cost=50))
     claim = await core.write(claim, sending)
     sent_ms = core.clock.now_ms()
-    assert await core.tokens.sent_on(token_id) == {job.id: SentMessage(50, sent_ms)}
-    assert await core.tokens.use_of(token_id, job_id=job.id) == Use(sends=1, others_at_work=0)
-    assert await core.tokens.use_of(token_id, job_id="another") == Use(sends=1, others_at_work=1)
-    await core.tokens.note_stream_end(token_id, job_id=job.id)
-    assert await core.tokens.sent_on(token_id) == {job.id: SentMessage(50, 0)}
+    assert await core.token_use.sent_on(token_id) == {job.id: SentMessage(50, sent_ms)}
+    assert await core.token_use.use_of(token_id, job_id=job.id) == Use(sends=1, others_at_work=0)
+    assert await core.token_use.use_of(token_id, job_id="another") == Use(sends=1, others_at_work=1)
+    await core.token_use.note_stream_end(token_id, job_id=job.id)
+    assert await core.token_use.sent_on(token_id) == {job.id: SentMessage(50, 0)}
     claim = await core.write(claim, transitions.message_refused(claim.job))
-    assert await core.tokens.sent_on(token_id) == {}
+    assert await core.token_use.sent_on(token_id) == {}
     claim = await core.write(claim, msgspec.structs.replace(sending, version=claim.job.version + 1))
-    assert (await core.tokens.settle(token_id, job_id="another", available=950, frozen=0)).sends is None
-    assert (await core.tokens.settle(token_id, job_id=job.id, available=950, frozen=0)).sends == 2
-    assert await core.tokens.use_of(token_id, job_id="another") == Use(sends=2, others_at_work=0)
+    assert (await core.token_use.settle(token_id, job_id="another", available=950, frozen=0)).sends is None
+    assert (await core.token_use.settle(token_id, job_id=job.id, available=950, frozen=0)).sends == 2
+    assert await core.token_use.use_of(token_id, job_id="another") == Use(sends=2, others_at_work=0)
 
 
 async def test_an_end_takes_back_that_a_message_is_being_worked_on(core: Core) -> None:
@@ -433,4 +434,4 @@ async def test_an_end_takes_back_that_a_message_is_being_worked_on(core: Core) -
     taken = transitions.token_taken(claim.job, token_id=token_id)
     claim = await core.write(claim, transitions.sending(taken, sent=Sent(at_ms=1, before="d", cost=50)))
     await core.finish(claim, Code.EDIT_UNCONFIRMED)
-    assert await core.tokens.sent_on(token_id) == {}
+    assert await core.token_use.sent_on(token_id) == {}

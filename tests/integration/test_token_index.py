@@ -108,7 +108,7 @@ async def something_happens(core: Core, dice: random.Random, token_id: str) -> N
         case 1:
             await core.tokens.mark(token_id, dice.choice([TokenState.EXHAUSTED, TokenState.ACTIVE, TokenState.EXPIRED]))
         case 2:
-            await core.tokens.note_balance(token_id, available=dice.randrange(200), frozen=dice.randrange(5))
+            await core.token_use.note_balance(token_id, available=dice.randrange(200), frozen=dice.randrange(5))
         case 3:
             await (core.export_on if dice.random() < 0.3 else core.tokens.note_export_refused)(token_id)
         case 4:
@@ -131,7 +131,7 @@ async def test_the_index_finds_what_a_look_at_all_tokens_would_find(core: Core, 
         taken = await core.tokens.take(job_id=f"job_{n}", **ask)
         assert (taken in good) if good else taken is None, (n, ask, good)
         if taken and dice.random() < 0.5:
-            await core.tokens.settle(taken, job_id=f"job_{n}", available=None, frozen=None)
+            await core.token_use.settle(taken, job_id=f"job_{n}", available=None, frozen=None)
         known = await pool(core)
         found = await core.gauges()
         assert {s: c for s, c in found.tokens.items() if c} == counted(known)
@@ -248,7 +248,7 @@ async def test_a_take_costs_redis_the_same_with_100_and_with_5_000_tokens_and_le
             taken.append(await take(core, until_ms=until_ms))
 
         found = await commands(core, take_one)
-        await core.tokens.settle(taken[-1] or "", job_id="job_1", available=None, frozen=None)
+        await core.token_use.settle(taken[-1] or "", job_id="job_1", available=None, frozen=None)
         return sum(found.values())
 
     taken: list[str | None] = []
@@ -271,7 +271,7 @@ async def test_a_take_costs_redis_the_same_with_100_and_with_5_000_tokens_and_le
 async def test_a_take_costs_the_same_with_10_and_with_1_000_tenants_that_have_tokens_of_their_own(core: Core) -> None:
     async def cost() -> int:
         found = await commands(core, lambda: take(core))
-        await core.tokens.settle(await take(core) or "", job_id="job_1", available=None, frozen=None)
+        await core.token_use.settle(await take(core) or "", job_id="job_1", available=None, frozen=None)
         return sum(found.values())
 
     await core.tokens.add("acme's", kind="operator", tenant="acme", available=1000)
@@ -288,7 +288,7 @@ async def settled(core: Core, act: Callable[[], Awaitable[object]]) -> int:
 async def test_whatever_is_said_of_a_token_costs_the_same_with_10_and_with_5_000(core: Core) -> None:
     async def said(token_id: str) -> int:
         costs = [
-            await settled(core, lambda: core.tokens.note_balance(token_id, available=77, frozen=1)),
+            await settled(core, lambda: core.token_use.note_balance(token_id, available=77, frozen=1)),
             await settled(core, lambda: core.tokens.mark(token_id, TokenState.EXHAUSTED)),
             await settled(core, lambda: core.tokens.serves("acme")),
             await settled(core, lambda: core.tokens.remove_old_anonymous(before_ms=core.clock.now_ms())),

@@ -13,6 +13,7 @@ from core.settings import Settings
 from core.store.redis.client import STORE_ERROR, Store, connect
 from core.store.tokens.anonymous_identity import AnonymousIdentities
 from core.store.tokens.tokens import Tokens
+from core.store.tokens.use import TokenUse
 from worker.backend.client import Backend, Credentials
 from worker.backend.faults import BackendFault
 from worker.backend.metrics import CallCounts
@@ -25,6 +26,7 @@ from worker.doctor.local_checks import bad_settings, check_redis, check_settings
 from worker.doctor.paid_checks import PaidChecks
 from worker.outbound.client import OutboundClient, guarded_client
 from worker.tokens.anonymous import AnonymousTokenSource
+from worker.tokens.balances import TokenBalances
 from worker.tokens.pool import TokenPool
 
 _REDIS_ANSWER_S = 5.0
@@ -84,7 +86,8 @@ async def _open_context(settings: Settings) -> AsyncIterator[_DoctorContext]:
     )
     clock = Clock()
     tokens = Tokens(store, encryption, clock)
-    pool = token_pool_over(tokens, AnonymousIdentities(store), backend, clock, settings)
+    balances = TokenBalances(TokenUse(store, clock), backend)
+    pool = token_pool_over(tokens, balances, AnonymousIdentities(store), backend, clock, settings=settings)
     outbound = guarded_client(allow=settings.allow_addresses, http_allowed=settings.allow_http)
     try:
         yield _DoctorContext(settings, store, encryption, backend, pool, outbound)

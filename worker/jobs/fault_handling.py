@@ -134,7 +134,7 @@ async def _invalidate_token(execution: JobExecution, job: Job, fault: BackendFau
     successor = await pool.invalidate(execution.job, token_id, call=fault.call)
     if successor == token_id:
         return _try_again(execution, job, fault)
-    await pool.release(execution.job, token_id)
+    await execution.context.balances.release(execution.job, token_id)
     if successor and session.backend_id:
         following = _go_on_with(job, successor)
         return _try_again(execution, following, fault, sessions.moved_to(session, successor), elsewhere=True)

@@ -37,9 +37,9 @@ async def take_credit_reading(execution: JobExecution, *, closely: bool = False)
     `closely`: look at who had sent both before and after the balance is read, so that what they explain of it is known
     and not only bounded.
     """
-    pool, token_id = execution.context.token_pool, _token_of(execution.job)
-    before = await pool.sent_on(token_id) if closely else None
-    return await _with_use(execution, await pool.ask_balance(await execution.credentials()), before)
+    balances, token_id = execution.context.balances, _token_of(execution.job)
+    before = await balances.sent_on(token_id) if closely else None
+    return await _with_use(execution, await balances.ask(await execution.credentials()), before)
 
 
 async def take_reading_to_send(execution: JobExecution) -> CreditReading:
@@ -48,7 +48,7 @@ async def take_reading_to_send(execution: JobExecution) -> CreditReading:
     Where nothing is frozen, and nobody else used the token at this run's last commit, that is all there is to ask: the
     intent's commit writes the balance (`work_of`). Who sends a message in between makes the cost uncertain, and never wrong.
     """
-    balance = await execution.context.token_pool.ask_balance(await execution.credentials())
+    balance = await execution.context.balances.ask(await execution.credentials())
     use, reading = execution.handover.use, CreditReading(balance)
     if use is None or use.others_at_work or reading.frozen != 0:
         return await _with_use(execution, balance)
@@ -72,7 +72,7 @@ async def take_reading_to_settle(execution: JobExecution) -> CreditReading:
     Where nothing is frozen, `settle_cost` asks who else uses the token, in its own call: all that is judged until then
     depends on the balance alone.
     """
-    balance = await execution.context.token_pool.ask_balance(await execution.credentials())
+    balance = await execution.context.balances.ask(await execution.credentials())
     reading = CreditReading(balance, asked_on_settling=True)
     return reading if reading.frozen == 0 else await _with_use(execution, balance)
 
@@ -81,11 +81,11 @@ async def _with_use(
     execution: JobExecution, balance: Credits | None, before: dict[str, SentMessage] | None = None
 ) -> CreditReading:
     """Say who else uses the token of a balance that was just read, and write that down. `before`: who had sent before it."""
-    job, pool, token_id = execution.job, execution.context.token_pool, _token_of(execution.job)
-    use = await pool.note_balance(token_id, balance, job_id=job.id)
+    job, balances, token_id = execution.job, execution.context.balances, _token_of(execution.job)
+    use = await balances.note(token_id, balance, job_id=job.id)
     if use is None or not use.others_at_work:
         return CreditReading(balance, sends=use.sends if use else None)
-    after = await pool.sent_on(token_id)
+    after = await balances.sent_on(token_id)
     if before is None:
         return CreditReading(balance, _at_most(after, job.id))
     return CreditReading(balance, others_of(before, after, job_id=job.id, now_ms=execution.now_ms))
@@ -108,7 +108,7 @@ async def note_stream_end(execution: JobExecution, *, broke_off: bool) -> None:
     job = execution.job
     if job.sent and job.token_id and (broke_off or job.sent.sends is None):
         with suppress(*STORE_DOWN):
-            await execution.context.token_pool.note_stream_end(job, job.token_id)
+            await execution.context.balances.note_stream_end(job, job.token_id)
 
 
 class SettledCost(NamedTuple):
@@ -159,7 +159,7 @@ async def _settle_and_ask(execution: JobExecution, job: Job, sent: Sent, reading
 async def _release(
     execution: JobExecution, job: Job, reading: CreditReading, facts: dict[str, Any], *, at_sends: int | None = None
 ) -> int | None:
-    return await execution.context.token_pool.release(
+    return await execution.context.balances.release(
         job, _token_of(job), balance=reading.balance, cost=_certain_cost(facts), cost_at_sends=at_sends
     )
 

@@ -17,7 +17,7 @@ from core.logs import get_logger
 from core.model.job import Job
 from core.model.message_cost import cost_to_reserve, exceeds_limit, message_kind
 from core.model.session import Session, is_bound
-from core.model.token import Scope, SentMessage, Token, TokenState, Use
+from core.model.token import Scope, Token, TokenState
 from core.security.encryption import Undecryptable
 from core.store.token_work import TakenToken
 from core.store.tokens.anonymous_identity import AnonymousIdentities
@@ -41,6 +41,7 @@ from worker.tokens.availability import (
     with_stale_balance,
     with_unread_balance,
 )
+from worker.tokens.balances import TokenBalances
 
 log = get_logger(__name__)
 
@@ -65,6 +66,7 @@ class TokenPool:
     def __init__(
         self,
         tokens: Tokens,
+        balances: TokenBalances,
         identities: AnonymousIdentities,
         backend: Backend,
         clock: Clock,
@@ -74,7 +76,7 @@ class TokenPool:
         month_limit: int,
     ) -> None:
         self._tokens = tokens
-        self._backend = backend
+        self._balances = balances
         self._clock = clock
         self._web_url = web_url
         self._month_limit = month_limit
@@ -157,31 +159,6 @@ class TokenPool:
     def note_taken(self, taken: TakenToken) -> None:
         """A commit has taken this token: the job's calls come next."""
         self._tokens.note_taken(taken)
-
-    async def release(
-        self,
-        job: Job,
-        token_id: str,
-        *,
-        balance: Credits | None = None,
-        cost: int | None = None,
-        cost_at_sends: int | None = None,
-    ) -> int | None:
-        """Free what a job has reserved on a token, and write the balance where it was just read. Safe to repeat.
-
-        `cost`: what the job's message has certainly cost, from which the next ones learn; with `cost_at_sends` only where
-        so many messages were ever sent on the token. Returns how many were, or None where another job's is worked on.
-        """
-        settled = await self._tokens.settle(
-            token_id,
-            job_id=job.id,
-            available=balance.available if balance else None,
-            frozen=balance.frozen if balance else None,
-            kind=message_kind(job),
-            learned=cost,
-            learned_at=cost_at_sends,
-        )
-        return settled.sends
 
     async def _require_own(self, session: Session) -> None:
         token = await self._tokens.get(session.token_id or "")
@@ -299,8 +276,8 @@ class TokenPool:
         with suppress(BackendFault):
             balance = await self._read_for(job, token_id)
         if balance and balance.available < cost_to_reserve(job):
-            await self._tokens.note_credits_refused(message_kind(job), balance.available)
-        await self.release(job, token_id)
+            await self._balances.note_too_few(job, balance)
+        await self._balances.release(job, token_id)
         return balance
 
     async def note_export_refused(self, token_id: str) -> None:
@@ -321,7 +298,7 @@ class TokenPool:
         refused_before = await self._tokens.note_refusal(token_id, f"scope {scope}")
         if refused_before:
             await self._tokens.note_denied(token_id, scope)
-        await self.release(job, token_id)
+        await self._balances.release(job, token_id)
 
     async def expire(self, token_id: str) -> None:
         """Let a token serve nobody any more, since another one has taken its place."""
@@ -354,51 +331,13 @@ class TokenPool:
 
     # What tokens are worth.
 
-    async def read_balance(
-        self, credentials: Credentials, token_id: str, *, job_id: str | None = None
-    ) -> tuple[Credits | None, Use | None]:
-        """Read a token's balance, write it down, and say who but this job has messages on the token at that moment.
-
-        None: the backend does not say, which is no error; the token was removed. Raises BackendFault(TOKEN_REFUSED).
-        """
-        balance = await self.ask_balance(credentials)
-        return balance, await self.note_balance(token_id, balance, job_id=job_id)
-
-    async def ask_balance(self, credentials: Credentials) -> Credits | None:
-        """Ask the backend for a token's balance, and write nothing down. None: it does not say, which is no error.
-
-        Raises BackendFault(TOKEN_REFUSED).
-        """
-        try:
-            return await self._backend.read_credits(credentials)
-        except BackendFault as fault:
-            if fault.fault is Fault.TOKEN_REFUSED:
-                raise
-            return None
-
-    async def note_balance(self, token_id: str, balance: Credits | None, *, job_id: str | None = None) -> Use | None:
-        """Write a balance where one was just read, and say who but this job has messages on the token. None: removed."""
-        if balance is None:
-            return await self._tokens.use_of(token_id, job_id=job_id)
-        return await self._tokens.note_balance(
-            token_id, available=balance.available, frozen=balance.frozen, job_id=job_id
-        )
-
-    async def sent_on(self, token_id: str) -> dict[str, SentMessage]:
-        """List the messages that were sent on a token and whose cost is not settled yet, by job."""
-        return await self._tokens.sent_on(token_id)
-
-    async def note_stream_end(self, job: Job, token_id: str) -> None:
-        """A job's message is not listened to any more: from now on nobody knows whether its credits are still frozen."""
-        await self._tokens.note_stream_end(token_id, job_id=job.id)
-
     async def read_balances(self, tenant: str, *, profile: str) -> None:
         """Read some balances of the tokens that serve a tenant: of all where they are few, else the oldest first."""
         serving = await self._tokens.serving(tenant, most=BALANCES_READ_ANEW)
         for token in to_read_anew(serving.tokens, self._dice, now_ms=self._clock.now_ms()):
             with suppress(BackendFault):
                 if credentials := await self.credentials(token.id, profile=profile):
-                    await self.read_balance(credentials, token.id)
+                    await self._balances.read(credentials, token.id)
 
     async def registration_hint(self, job: Job, session: Session) -> str | None:
         """Say where the caller of a job without credits registers the anonymous account; None: there is none.
@@ -420,4 +359,4 @@ class TokenPool:
     async def _read_for(self, job: Job, token_id: str) -> Credits | None:
         """Read a token's balance for a job that need not hold it. Raises BackendFault(TOKEN_REFUSED)."""
         credentials = await self.credentials(token_id, profile=job.profile, traceparent=job.traceparent, job_id=job.id)
-        return (await self.read_balance(credentials, token_id))[0] if credentials else None
+        return (await self._balances.read(credentials, token_id))[0] if credentials else None

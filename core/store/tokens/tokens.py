@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol, Required, TypedDict, TypeVar, Unpa
 
 from core.clock import Clock, month_of
 from core.ids import new_id
-from core.model.token import Scope, SentMessage, Token, TokenKind, TokenState, TokenSums, Use, token_of
+from core.model.token import Scope, Token, TokenKind, TokenState, TokenSums, token_of
 from core.security.encryption import Encryption, Undecryptable
 from core.security.redacted_repr import redacted_repr
 from core.store.redis.client import HashRow, Store
@@ -86,21 +86,6 @@ class TokenRequest(TypedDict, total=False):
     month_limit: int
 
 
-class Settled(NamedTuple):
-    """Who uses a token at the moment in which a job lets go of it."""
-
-    #: jobs that still hold credits on it
-    others: int
-    #: messages ever sent on it, where none of another job is being worked on, else None
-    sends: int | None = None
-
-
-class _Noted(NamedTuple):
-    known: bool = False
-    sends: int = 0
-    others: int = 0
-
-
 class _RefusalNoted(NamedTuple):
     said_before: bool = False
 
@@ -137,7 +122,7 @@ class Serving(NamedTuple):
 
 
 class Tokens:
-    """Takes, settles and marks tokens. Only `secret_of` gives a secret away."""
+    """Takes and marks tokens. Only `secret_of` gives a secret away."""
 
     def __init__(self, store: Store, encryption: Encryption, clock: Clock) -> None:
         self._store = store
@@ -281,61 +266,6 @@ class Tokens:
         with suppress(Undecryptable):  # whoever makes a call with it hears of that
             self._open(taken.token_id, taken.locked, self._clock.now_ms())
 
-    async def settle(
-        self,
-        token_id: str,
-        *,
-        job_id: str,
-        available: int | None,
-        frozen: int | None,
-        kind: str = "",
-        learned: int | None = None,
-        learned_at: int | None = None,
-    ) -> Settled:
-        """Release a job's reservation, with the balance as just read, and say who else uses the token.
-
-        `learned`: what a message of this `kind` has certainly cost; with `learned_at` only if so many messages were ever
-        sent on the token, and none of another job is being worked on.
-        """
-        balance = None if available is None else {"available": available, "frozen": frozen or 0}
-        arguments = self._clock.for_operations() | {
-            "token": token_id,
-            "job": job_id,
-            "balance": balance,
-            "kind": kind,
-            "learned": learned,
-            "learned_at": learned_at,
-        }
-        return await self._store.run("settle_token", arguments, Settled)
-
-    async def note_credits_refused(self, kind: str, credits_: int) -> None:
-        """Write that so many credits were refused as too few for a message of this kind."""
-        await self._store.run("note_credits_refused", {"kind": kind, "credits": credits_}, Nothing)
-
-    async def note_balance(
-        self, token_id: str, *, available: int, frozen: int, job_id: str | None = None
-    ) -> Use | None:
-        """Write a balance as just read; with credits in it an exhausted token serves again. None: it was removed."""
-        return await self._note(token_id, {"available": available, "frozen": frozen}, job_id)
-
-    async def use_of(self, token_id: str, *, job_id: str | None = None) -> Use | None:
-        """Say who but this job has messages on a token. None: it was removed."""
-        return await self._note(token_id, None, job_id)
-
-    async def sent_on(self, token_id: str) -> dict[str, SentMessage]:
-        """List the messages that were sent on a token and whose cost is not settled yet, by job."""
-        row: HashRow = await self._store.redis.hgetall(key("token_sent", token_id))  # type: ignore[misc]
-        return {job.decode(): _sent_message(value.decode()) for job, value in row.items()}
-
-    async def note_stream_end(self, token_id: str, *, job_id: str) -> None:
-        """Write that a job's message is not listened to any more."""
-        await self._store.run("end_stream", {"token": token_id, "job": job_id}, Nothing)
-
-    async def _note(self, token_id: str, balance: dict[str, int] | None, job_id: str | None) -> Use | None:
-        arguments = self._clock.for_operations() | {"token": token_id, "balance": balance, "job": job_id}
-        found = await self._store.run("note_balance", arguments, _Noted)
-        return Use(found.sends, found.others) if found.known else None
-
     async def mark(self, token_id: str, state: TokenState, *, rest_until_ms: int = 0) -> None:
         """Write what a refusal taught us about a token. What rests for a while must be of use otherwise."""
         resting = [TokenState.ACTIVE, TokenState.RATE_LIMITED] if state is TokenState.RATE_LIMITED else list(TokenState)
@@ -416,9 +346,3 @@ def _kind(told: str) -> TokenKind | None:
         return None
     scopes = frozenset(scope for scope, is_allowed in zip(Scope, allowed, strict=True) if is_allowed == "1")
     return TokenKind(scopes, TokenState(state))
-
-
-def _sent_message(value: str) -> SentMessage:
-    """Read ``50:1795000000000``: its cost, and since when it is listened to."""
-    cost, _, open_since_ms = value.partition(":")
-    return SentMessage(int(cost), int(open_since_ms))
