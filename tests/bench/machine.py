@@ -91,7 +91,7 @@ def in_words(now: Reference) -> str:
     """Say how many times slower than in its best hours the machine was, for who reads milliseconds of processor time."""
     return (
         f"Fixed work took {now.work_ms / QUIET.work_ms:.2f} times as long as in this machine's best hours (a bare loop "
-        f"{now.loop_ms / QUIET.loop_ms:.2f} times), and so did what is in milliseconds here; ratios and counts are what they are."
+        f"{now.loop_ms / QUIET.loop_ms:.2f} times), and what is in milliseconds here about as much longer; ratios and counts hold."
     )
 
 

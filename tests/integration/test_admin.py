@@ -185,6 +185,19 @@ def test_a_wrong_password_is_told_as_such_and_not_shown(redis_url):
         )
 
 
+def test_a_redis_that_refuses_for_now_says_why(run, redis_url):
+    with redis.Redis.from_url(redis_url) as client:
+        client.config_set("min-replicas-to-write", 1)
+        try:
+            refused = run(keys, "create", "--tenant", "acme")
+        finally:
+            client.config_set("min-replicas-to-write", 0)
+    assert (refused.exit_code, refused.output.strip()) == (
+        1,
+        "Error: Redis refuses for now at REDIS_URL: too few replicas are there.",
+    )
+
+
 def test_a_redis_that_is_full_is_named_as_such_and_what_frees_room_still_works(run, redis_url):
     key_id = json.loads(run(keys, "create", "--tenant", "acme", "--json").output)["id"]
     with redis.Redis.from_url(redis_url) as client:

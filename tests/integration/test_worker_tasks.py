@@ -13,7 +13,7 @@ from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S, until
 from tests.worker_fixture import context_over
 from worker.context import WorkerContext
-from worker.main import _stay_listed
+from worker.listing import stay_listed
 from worker.rpc import run_rpc_server
 
 __all__ = ["core"]
@@ -50,7 +50,7 @@ async def broken(core: Core, name: str, caplog: pytest.LogCaptureFixture, words:
 
 
 async def test_a_worker_says_that_it_lives_again(core, context, caplog):
-    async with running(_stay_listed(context)):
+    async with running(stay_listed(context, [].append)):
         async with broken(core, key("workers"), caplog, "admission"):
             pass
         await until(partial(core.redis.hexists, key("workers"), "this worker"), within_s=PATIENCE_S)

@@ -33,7 +33,7 @@ from core.store.redis.breaker import RedisBreaker
 from core.store.redis.codec import Unreadable, record_kind, unpack, unreadable
 from core.store.redis.functions import Functions, Library, library
 from core.store.redis.pipeline import PipelinedConnection, Word
-from core.store.redis.refusals import as_outage
+from core.store.redis.refusals import PassingRefusal, as_outage
 from core.store.redis.results import R, read_result
 from core.store.redis.sentinel import Sentinels
 
@@ -46,7 +46,10 @@ HashRow = dict[bytes, bytes]
 Stored = TypeVar("Stored", bound=Record)
 
 #: Redis is away, starting, full or a replica: the call may be made again later. Nothing was half done.
-STORE_DOWN = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, OutOfMemoryError, ReadOnlyError)
+STORE_DOWN = (
+    *(RedisConnectionError, RedisTimeoutError, BusyLoadingError),
+    *(OutOfMemoryError, ReadOnlyError, PassingRefusal),
+)
 
 #: of these: it is full, and takes nothing that needs room
 STORE_FULL = OutOfMemoryError
@@ -61,6 +64,8 @@ def why_away(away: Exception) -> str:
         return "Redis refuses the user or the password in REDIS_URL."
     if isinstance(away, OutOfMemoryError | ReadOnlyError):
         return "Redis takes no writes at REDIS_URL."
+    if isinstance(away, PassingRefusal):
+        return f"Redis refuses for now at REDIS_URL: {away.why}."
     return "Redis does not answer at REDIS_URL."
 
 

@@ -1,16 +1,30 @@
 """What Redis refuses for a while: taken for an outage wherever an answer is read, so that nobody takes it for a mistake."""
 
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
-#: refusals that redis-py has no class for, and that pass: its disk is full, a script of somebody's runs too long, its
-#: replicas or its primary are gone. Each is a word of its own: BUSYGROUP passes with no time
-_PASSING = frozenset({"MISCONF", "BUSY", "NOREPLICAS", "MASTERDOWN"})
+#: refusals that redis-py has no class for, and that pass, each by its first word. BUSYGROUP is another one, which does not
+_PASSING = {
+    "MISCONF": "it cannot write to its disk",
+    "BUSY": "a script holds it up",
+    "NOREPLICAS": "too few replicas are there",
+    "MASTERDOWN": "it is a replica without its primary",
+}
+
+
+class PassingRefusal(ResponseError):  # noqa: N818 - it says what it is
+    """Redis refuses for now. `why`: for the operator, the end of a sentence.
+
+    It is no broken connection: redis-py would begin a transaction anew for one, for as long as its writes are refused.
+    """
+
+    def __init__(self, word: str, why: str) -> None:
+        self.why = why
+        super().__init__(f"Redis refuses for now: {word}")
 
 
 def as_outage(refusal: RedisError) -> RedisError:
     """Give the error that a refusal which passes counts as, one of STORE_DOWN; any other stays as it is."""
     word = str(refusal).partition(" ")[0]
     if isinstance(refusal, ResponseError) and word in _PASSING:
-        return RedisConnectionError(f"Redis refuses for now: {word}")
+        return PassingRefusal(word, _PASSING[word])
     return refusal
