@@ -29,6 +29,10 @@ _IDLE = (
     "GET rg:cell",
     "HMGET rg:format",
     "LINDEX rg:seals",
+    # an API reads every few seconds how long jobs take, as long as somebody submits
+    "LRANGE rg:samples",
+    "SMEMBERS rg:outcomes",
+    "HGETALL rg:outcomes",
     "FCALL poll_queue",
     "BLPOP",
     "FCALL admit_jobs",

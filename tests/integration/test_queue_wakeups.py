@@ -39,6 +39,18 @@ async def test_a_worker_that_waits_is_woken_by_what_is_accepted(redis_url: str) 
         assert await run_one_after_another(core) < JOBS / 2
 
 
+async def test_the_job_that_a_token_names_is_begun_before_it_is_asked_what_is_due(redis_url: str) -> None:
+    """A worker that has looked once, and does so again in an hour."""
+    async with house(redis_url) as core, working(core, to_its_end, poll_s=3600):
+        await until(partial(has_looked, core), within_s=PATIENCE_S)
+        await all_ended(core, await submit(core, 1))
+
+
+async def has_looked(core: Core) -> bool:
+    """Right after its first look a worker writes down that it is healthy."""
+    return (await commands(core))["psetex"] > 0
+
+
 async def test_an_idle_worker_asks_a_few_times_in_a_look(redis_url: str) -> None:
     async with house(redis_url) as core, working(core, to_its_end):
         await all_ended(core, await submit(core, 1))

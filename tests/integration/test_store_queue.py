@@ -39,7 +39,7 @@ async def house(url: str) -> AsyncIterator[Core]:
 
 @asynccontextmanager
 async def working(
-    core: Core, run: Run, *, places: int = 4, answer_s: float = PATIENCE_S
+    core: Core, run: Run, *, places: int = 4, answer_s: float = PATIENCE_S, poll_s: float = 0.01
 ) -> AsyncIterator[LeasedWorker]:
     """A worker that runs jobs until the block ends."""
     url = core.settings.redis_url.get_secret_value()
@@ -58,7 +58,7 @@ async def working(
         run_named_job=run_job,
         run_delivery=run_delivery,
         places=places,
-        poll_s=0.01,
+        poll_s=poll_s,
         lease_s=LEASE_S,
     )
     task = asyncio.create_task(worker.async_run())
@@ -152,8 +152,10 @@ async def test_what_its_function_left_undone_is_run_again(redis_url: str) -> Non
 
     async def leave_once(core: Core, job_id: str) -> None:
         claim = await take(core, job_id)
+        if claim is None:  # it came by its name and by the queue, in one moment
+            return
         tries.append(job_id)
-        if claim and len(tries) > 1:
+        if len(tries) > 1:
             await core.finish(await core.write(claim, transitions.started(claim.job, now_ms=core.clock.now_ms())))
 
     async with house(redis_url) as core, working(core, leave_once):

@@ -12,6 +12,7 @@ from core.logs import get_logger
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job, Stage
+from core.model.session import Session
 from core.store.jobs.records import Claim, TokenShared, new_write_id
 from core.store.redis.client import STORE_DOWN
 from core.store.redis.codec import unpack_json
@@ -62,7 +63,7 @@ class JobExecution:
         old, new = self.job, transitions.moved_on(self.job, self._with_stage_time(result.job))
         park_until_ms = None if result.park_s is None else self._wake_ms(new, result.park_s)
         news, write_id = self._event(old, new), new_write_id()
-        work = result.token_work._replace(use_of=_token_to_watch(old, new))
+        work = result.token_work._replace(use_of=_token_to_watch(old, new, result.session or self.session))
         handover = result.handover or self.handover
         try:
             self.job, answers = await until_redis_answers(
@@ -209,10 +210,11 @@ def _is_intent(old: Job, new: Job) -> bool:
     return new.stage is Stage.EDITING and new.sent is not None and old.sent is None
 
 
-def _token_to_watch(old: Job, new: Job) -> str | None:
+def _token_to_watch(old: Job, new: Job, session: Session) -> str | None:
     """Name the token of which the next step must know who uses it: it reads a balance, before the message or after it."""
-    reads_balance = new.stage in (Stage.UPLOADING, Stage.EDITING) and not new.ended and not _is_intent(old, new)
-    return new.token_id if reads_balance else None
+    sends_next = new.stage is Stage.UPLOADING and session.uploaded == len(session.media)
+    confirms_next = new.stage is Stage.EDITING and not _is_intent(old, new)
+    return new.token_id if (sends_next or confirms_next) and not new.ended else None
 
 
 def _shown(job: Job) -> tuple[object, ...]:

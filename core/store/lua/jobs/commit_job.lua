@@ -11,7 +11,7 @@
 --   balance {token, available, frozen}, as it was read
 --   settling (see `settle_token`) with at_sends: only as long as so many messages were ever sent on the token, and none of
 --     another job is being worked on
---   use_of: who else uses this token is told
+--   use_of: who else uses this token is told, jobs that are over perhaps among them
 -- mode is one of
 --   hold: the holder goes on
 --   park: it lets go until wake_at_ms

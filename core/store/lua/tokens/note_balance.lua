@@ -4,6 +4,6 @@
 -- are not settled).
 operation('note_balance', function(a)
   if a.balance then write_balance(a.token, a.balance) end
-  local sends, others = use_of(a.token, a.job)
+  local sends, others = sure_use_of(a.token, a.job)
   return {known = sends and true, sends = sends, others = others}
 end)

@@ -18,12 +18,19 @@ end
 -- Who uses a token: messages that were sent on it, ever, and those of other jobs that are not settled. Nil: it was removed.
 local function use_of(token, job)
   if call('EXISTS', key.token(token)) == 0 then return nil end
-  forget_ended_messages(token)
   return messages_ever(token), others_at_work(token, job)
+end
+
+-- The same, where messages of jobs that are over do not count.
+local function sure_use_of(token, job)
+  local sends, others = use_of(token, job)
+  if not sends or others == 0 then return sends, others end
+  forget_ended_messages(token)
+  return sends, others_at_work(token, job)
 end
 
 -- Messages that were ever sent on a token; nil where another job's is being worked on, or where the token was removed.
 local function sends_if_alone(token, job)
-  local sends, others = use_of(token, job)
+  local sends, others = sure_use_of(token, job)
   return others == 0 and sends or nil
 end
