@@ -33,7 +33,7 @@ _SHAPES = {
     "workers": "rg:workers",  # HASH worker -> "alive until:slots"
     "worker": "rg:worker:{}",  # STRING what a living worker says of itself
     "paused": "rg:paused",  # HASH tenant, or EVERYBODY -> the time (ms) since which no job of theirs begins
-    "wakeup": "rg:wakeup",  # LIST of one token at most, for a worker that waits for work: an id that is due, or 1
+    "wakeup": "rg:wakeup",  # LIST of a token for a worker that waits for work, or of some that were given back: an id that is due, or 1
     "leases": "rg:leases",  # ZSET of leased jobs and deliveries by the end of the lease
     # sessions
     "session": "rg:ses:{}",  # HASH
