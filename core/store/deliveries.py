@@ -47,9 +47,16 @@ class Deliveries:
         self._store = store
         self._clock = clock
 
-    async def claim(self, delivery_id: str, *, owner: str, lease_ms: int) -> DeliveryClaim | None:
-        """Take a delivery for one attempt. None: it is over, another worker holds it, or it cannot be read."""
-        found = await claim_delivery(self._store, self._clock, delivery_id, owner=owner, lease_ms=lease_ms)
+    async def claim(
+        self, delivery_id: str, *, owner: str, lease_ms: int, asleep_until_ms: int | None = None
+    ) -> DeliveryClaim | None:
+        """Take a delivery for one attempt. None: it is over, another worker holds it, or it cannot be read.
+
+        `asleep_until_ms`: nor, where it does not sleep until then any more.
+        """
+        found = await claim_delivery(
+            self._store, self._clock, delivery_id, owner=owner, lease_ms=lease_ms, asleep_until_ms=asleep_until_ms
+        )
         if found is None:
             return None
         try:

@@ -74,10 +74,14 @@ async def claim_job(
 
 
 async def claim_delivery(
-    store: Store, clock: Clock, delivery_id: str, *, owner: str, lease_ms: int
+    store: Store, clock: Clock, delivery_id: str, *, owner: str, lease_ms: int, asleep_until_ms: int | None = None
 ) -> ClaimedDelivery | None:
-    """Take a delivery as `claim_job` takes a job, with all that an attempt needs."""
-    found = await store.run("claim_delivery", _arguments(clock, delivery_id, owner, lease_ms), ClaimedDelivery)
+    """Take a delivery as `claim_job` takes a job, with all that an attempt needs.
+
+    `asleep_until_ms`: before its time, and only if it still sleeps until then.
+    """
+    arguments = _arguments(clock, delivery_id, owner, lease_ms) | {"asleep_until_ms": asleep_until_ms}
+    found = await store.run("claim_delivery", arguments, ClaimedDelivery)
     return found if _has_claimed("delivery", delivery_id, found) else None
 
 

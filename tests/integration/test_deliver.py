@@ -394,6 +394,16 @@ async def test_those_who_sleep_are_called_before_their_time_once_their_host_has_
     assert len(await receiver.received(at_least=len(deliveries))) == len(deliveries), "each of them once"
 
 
+async def test_who_has_come_by_itself_at_its_turn_is_not_called_before_its_next_one(core, context, receiver):
+    taken = [(await told(core, f"{receiver.hook}/hang"))[0] for _ in range(PER_HOST)]
+    [delivery] = await told(core, f"{receiver.hook}/status/301")
+    async with hanging(context, receiver, taken, give_up=True):
+        sleeper = await after_attempt(context, delivery)
+    assert sleeper.attempts == ()
+    core.clock.turn(by_s=(sleeper.next_at_ms - core.clock.now_ms()) / 1000)
+    assert len((await after_attempt(context, delivery)).attempts) == 1
+
+
 async def test_an_attempt_that_we_spoilt_is_made_again_and_counts_nowhere(core, context, receiver):
     [delivery] = await told(core, f"{receiver.hook}/hang")
     async with hanging(hasty(context), receiver, [delivery]):

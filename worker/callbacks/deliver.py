@@ -37,6 +37,7 @@ from worker.callbacks.retry_policy import (
 )
 from worker.callbacks.send import NOT_PUT_TOGETHER, NOT_SIGNED, send
 from worker.context import WorkerContext
+from worker.outbound.host_limits import Sleeper
 from worker.redis_outage import until_redis_answers
 
 log = get_logger(__name__)
@@ -58,14 +59,21 @@ async def run_delivery(context: WorkerContext, delivery_id: str) -> None:
     """Make one attempt at a delivery, if it is ours to make; then at those that sleep though its host has room now."""
     host = await _run(context, delivery_id)
     while host and not context.leases.stopping and (sleeper := context.host_limits.recall(*host)):
-        host = await _run(context, sleeper)
+        host = await _run(context, sleeper.delivery_id, asleep_until_ms=sleeper.until_ms)
 
 
-async def _run(context: WorkerContext, delivery_id: str) -> tuple[str, str] | None:
-    """Make one attempt, or put it off; returns the tenant and the URL where others may sleep for the same host."""
+async def _run(
+    context: WorkerContext, delivery_id: str, *, asleep_until_ms: int | None = None
+) -> tuple[str, str] | None:
+    """Make one attempt, or put it off; returns the tenant and the URL where others may sleep for the same host.
+
+    `asleep_until_ms`: it was called before its time, and is left alone where it has come by itself meanwhile.
+    """
     owner = context.leases.new_owner()
     try:
-        claim = await context.deliveries.claim(delivery_id, owner=owner, lease_ms=context.leases.lease_ms)
+        claim = await context.deliveries.claim(
+            delivery_id, owner=owner, lease_ms=context.leases.lease_ms, asleep_until_ms=asleep_until_ms
+        )
         if claim:
             async with context.leases.hold(delivery_id, owner) as lease:
                 lease.streaming = True  # a stopping worker lets an attempt end, so that it is not made twice
@@ -93,7 +101,7 @@ async def _attempt(context: WorkerContext, claim: DeliveryClaim) -> tuple[str, s
     tenant = claim.delivery.tenant
     if (turn_ms := await context.host_limits.turn_ms(tenant, url)) is not None:
         await _postpone(context, claim, turn_ms)
-        context.host_limits.note_sleeper(tenant, url, claim.delivery.id)
+        context.host_limits.note_sleeper(tenant, url, Sleeper(claim.delivery.id, turn_ms))
         return tenant, url
     with context.host_limits.hold(tenant, url):
         result = await _make_attempt(context, claim, url, event)

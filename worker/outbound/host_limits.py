@@ -13,6 +13,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from core.breaker import BreakerRule, CircuitBreaker
@@ -47,6 +48,13 @@ def host_of(url: str) -> str:
     except ValueError:
         return "unreadable:0"  # the client refuses it, whatever place it is counted for
     return f"{(parts.hostname or '').removesuffix('.')}:{port}"
+
+
+class Sleeper(NamedTuple):
+    """A delivery that was told to come again, and when."""
+
+    delivery_id: str
+    until_ms: int
 
 
 class _Turns:
@@ -105,7 +113,7 @@ class _Host(_Turns):
         self.line: deque[asyncio.Future[None]] = deque()
         self.promised = 0
         #: what was told to come again later, the latest of very many
-        self.sleepers: deque[str] = deque(maxlen=MOST_SLEEPERS)
+        self.sleepers: deque[Sleeper] = deque(maxlen=MOST_SLEEPERS)
 
     @property
     def has_room(self) -> bool:
@@ -164,12 +172,12 @@ class HostLimits:
             host.wake()  # somebody else may want what this one could not take
         return turn_ms
 
-    def note_sleeper(self, tenant: str, url: str, delivery_id: str) -> None:
+    def note_sleeper(self, tenant: str, url: str, sleeper: Sleeper) -> None:
         """Remember who sleeps until its turn, so that `recall` can call it earlier."""
         if host := self._hosts.get((tenant, host_of(url))):
-            host.sleepers.append(delivery_id)
+            host.sleepers.append(sleeper)
 
-    def recall(self, tenant: str, url: str) -> str | None:
+    def recall(self, tenant: str, url: str) -> Sleeper | None:
         """Name one who sleeps although its host has room by now. It may have come by itself meanwhile."""
         host = self._hosts.get((tenant, host_of(url)))
         if host is None or not host.sleepers or host.line or not self._has_room(tenant, host):
