@@ -284,8 +284,8 @@ def with_cost(job: Job, *, credits_used: int | None = None, credits_exact: bool 
 
 def _cost_in_words(job: Job) -> str:
     if job.credits_exact:
-        return f"It cost {job.credits_used} credits." if job.credits_used else "Nothing was charged."
-    return f"It may have cost about {job.credits_used} credits."
+        return f"The job cost {job.credits_used} credits." if job.credits_used else "Nothing was charged."
+    return f"The job may have cost about {job.credits_used} credits."
 
 
 def canceled(job: Job, *, now_ms: int) -> Job:

@@ -68,9 +68,9 @@ def in_status(status: Status) -> Job:
     ("code", "used", "exact", "words"),
     [
         (Code.BACKEND_UNAVAILABLE, 0, True, "Nothing was charged."),
-        (Code.NOTHING_CHANGED, 50, True, "It cost 50 credits."),
-        (Code.NOTHING_CHANGED, 50, False, "It may have cost about 50 credits."),
-        (Code.EDIT_UNCONFIRMED, 50, False, "It may have cost about 50 credits."),
+        (Code.NOTHING_CHANGED, 50, True, "The job cost 50 credits."),
+        (Code.NOTHING_CHANGED, 50, False, "The job may have cost about 50 credits."),
+        (Code.EDIT_UNCONFIRMED, 50, False, "The job may have cost about 50 credits."),
         (Code.BACKEND_UNAVAILABLE, None, False, MEANINGS[Code.BACKEND_UNAVAILABLE].hint),
         (Code.RENDER_FAILED, 50, True, MEANINGS[Code.RENDER_FAILED].hint),
     ],
