@@ -31,7 +31,7 @@ class Settling(NamedTuple):
 class TokenWork(NamedTuple):
     """Each is left out where it is None.
 
-    `take`: what `core.store.tokens.tokens.Tokens.taking` gives. `use_of`: the token of which is told who uses it.
+    `take`: what `Tokens.taking` in `core.store.tokens.tokens` gives. `use_of`: the token of which is told who uses it.
     """
 
     take: Mapping[str, Any] | None = None

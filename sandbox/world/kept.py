@@ -6,6 +6,7 @@ The system takes both back from whoever dies, so that there is nothing to clean 
 """
 
 import asyncio
+import errno
 import fcntl
 import os
 import re
@@ -78,12 +79,19 @@ class KeptWorld:
             path = world / part
             if description := _described(path):
                 gone.append(description)
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+            _delete(path)
         folders_in(world)
         return gone
+
+
+def _delete(path: Path) -> None:
+    """Delete a file, or a folder with all that is in it. Raises OSError, which names it also for a link, as rmtree does not."""
+    if path.is_symlink() and path.is_dir():
+        raise OSError(errno.ELOOP, "it is a link, and what it leads to is not thrown away", str(path))
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _described(path: Path) -> str:

@@ -5,19 +5,38 @@ A fixed port, rather than port 0, lets a process come back at its old address af
 
 import random
 import socket
+from collections import deque
 
 LOWEST_PORT = 20_000
 HIGHEST_PORT = 32_000
 #: not the seeded one: two test processes with one seed would always meet at one port
 _DICE = random.SystemRandom()
+#: so many of the ports that were found last are kept from others who look for one
+_MOST_HELD = 64
+_HELD: deque[socket.socket] = deque()
 
 
 def free_port() -> int:
-    """Find a port on loopback on which nobody listens."""
+    """Find a port on loopback on which nobody listens, and which no other process has just found."""
     while True:
         port = _DICE.randint(LOWEST_PORT, HIGHEST_PORT)
-        if not is_taken(port):
+        if not is_taken(port) and _hold(port):
             return port
+
+
+def _hold(port: int) -> bool:
+    """Bind a port without listening there: who looks for a port finds it taken, and who wants to listen may. False: it is held."""
+    held = socket.socket()
+    try:
+        held.bind(("127.0.0.1", port))
+    except OSError:
+        held.close()
+        return False
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    _HELD.append(held)
+    if len(_HELD) > _MOST_HELD:
+        _HELD.popleft().close()
+    return True
 
 
 def is_taken(port: int) -> bool:

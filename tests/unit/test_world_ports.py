@@ -1,12 +1,36 @@
-"""Free ports."""
+"""How a world finds its ports: two that look at the same time never find the same one."""
 
-import socket
+import subprocess
+import sys
+from socket import create_server
 
-from sandbox.world.ports import HIGHEST_PORT, LOWEST_PORT, free_port
+import pytest
+
+from sandbox.world import ports
+from sandbox.world.ports import free_port
+
+LOOK = "from sandbox.world import ports; ports.LOWEST_PORT, ports.HIGHEST_PORT = {}, {}; print(ports.free_port())"
 
 
-def test_a_free_port_can_be_listened_on_and_is_none_of_those_for_outgoing_calls():
-    port = free_port()
-    assert LOWEST_PORT <= port <= HIGHEST_PORT
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", port))
+@pytest.fixture
+def pair(monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
+    """Two free ports, and there are no others."""
+    while True:
+        low = free_port()
+        if not ports.is_taken(low + 1):
+            break
+    ports._HELD.pop().close()
+    monkeypatch.setattr(ports, "LOWEST_PORT", low)
+    monkeypatch.setattr(ports, "HIGHEST_PORT", low + 1)
+    return low, low + 1
+
+
+def test_a_port_that_was_found_is_found_by_nobody_else_before_somebody_listens_there(pair: tuple[int, int]) -> None:
+    found = free_port()
+    other = subprocess.run([sys.executable, "-c", LOOK.format(*pair)], capture_output=True, check=True, text=True)
+    assert {found, int(other.stdout)} == set(pair)
+
+
+def test_who_it_was_found_for_can_listen_there(pair: tuple[int, int]) -> None:
+    for port in (free_port(), free_port()):
+        create_server(("127.0.0.1", port)).close()
