@@ -5,8 +5,9 @@ operations, which check the owner of the lease: so arq's own finish and retry, w
 pick-up asks Redis six times for each id, one id after the other; here one operation picks up all that is due.
 
 A worker that has room does not ask again and again: it blocks on a list to which the operations push a token where
-something becomes due soon. What the token names is begun at once: who may have it is the claim's to say. A token that is lost costs a look a second later; what is due later is known from the last
-look. A full worker takes no token, and gives back one that came too late.
+something becomes due soon. What the token names is begun at once: who may have it is the claim's to say. A token that is
+lost costs a look a second later; what is due later is known from the last look. A full worker takes no token, and gives back
+one that came too late.
 
 What somebody waits for comes first: new jobs, first callbacks, cancels. What wakes from sleep is a look; how many of these
 are begun at once goes by how late the event loop is (`core.looks`), so that they wait in Redis, and not in this process

@@ -1,12 +1,14 @@
 """A worker's insides over the store of a test: no process and no queue, a clock that is turned by hand, one job at a time.
 
-Without a backend's address nobody answers there. Import `core` beside it.
+Without a backend's address nobody answers there. Import `core` beside it; `context` asks the test's own `backend`.
 """
 
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+import pytest
 
 from core.model.job import Job
 from core.model.session import Session
@@ -16,6 +18,7 @@ from core.store.formats import Membership
 from core.store.gauges import GaugeStore
 from core.store.jobs.orphan_renders import OrphanRenders
 from core.store.jobs.removal import JobRemoval
+from tests.scripted_backend import ScriptedBackend
 from tests.store_fixture import PUBLIC_URL, Core
 from worker.backend.client import Backend
 from worker.context import WorkerContext, token_pool_over
@@ -89,6 +92,13 @@ async def context_over(
     finally:
         await asked.aclose()
         await outbound.aclose()
+
+
+@pytest.fixture
+async def context(core: Core, backend: ScriptedBackend, tmp_path: Path) -> AsyncIterator[WorkerContext]:
+    """A worker over the test's backend, whose films it may fetch."""
+    async with context_over(core, tmp_path, backend=backend.url) as over_backend:
+        yield over_backend
 
 
 @asynccontextmanager

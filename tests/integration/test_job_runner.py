@@ -15,14 +15,14 @@ from core.model.session import Session
 from core.store.redis.keys import key
 from tests.scripted_backend import ScriptedBackend, film, said, scripted_backend
 from tests.store_fixture import Core, core
-from tests.worker_fixture import context_over, in_hand, stepped
+from tests.worker_fixture import context, in_hand, stepped
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
 from worker.jobs.retry_policy import TRIES
 from worker.jobs.runner import _next_result
 from worker.jobs.step_result import Handover
 
-__all__ = ["core"]
+__all__ = ["context", "core"]
 
 SENT = Sent(at_ms=1, before="d0")
 RENDER_AGAIN = 'Replay with {"from": "render"}: it costs no credits.'
@@ -36,12 +36,6 @@ async def backend() -> AsyncIterator[ScriptedBackend]:
         backend.says("cancel", said({"code": 0}))
         backend.says("/o.mp4", film(b"no film"))
         yield backend
-
-
-@pytest.fixture
-async def context(core: Core, backend: ScriptedBackend, tmp_path) -> AsyncIterator[WorkerContext]:
-    async with context_over(core, tmp_path, backend=backend.url) as context:
-        yield context
 
 
 @asynccontextmanager

@@ -18,13 +18,13 @@ from core.model.token import TokenState
 from core.store.jobs.orphan_renders import OrphanRender
 from tests.scripted_backend import ScriptedBackend, page, said, scripted_backend
 from tests.store_fixture import Core, core
-from tests.worker_fixture import context_over, in_hand, stepped
+from tests.worker_fixture import context, in_hand, stepped
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
 from worker.jobs.orphan_renders import follow_orphan_renders, leave_render
 from worker.jobs.steps.render import render
 
-__all__ = ["core"]
+__all__ = ["context", "core"]
 
 DRAFT = {"t": [{"tt": 0, "sg": [{"st": 0, "d": 4000}]}]}
 OLD_ID = "render_019a3c1e-7b2f-7c3d-9e4f-0123456789ab_1_1"
@@ -42,12 +42,6 @@ async def backend() -> AsyncIterator[ScriptedBackend]:
         backend.says("render", BEGUN)
         backend.says("status", PROCESSING)
         yield backend
-
-
-@pytest.fixture
-async def context(core: Core, backend: ScriptedBackend, tmp_path) -> AsyncIterator[WorkerContext]:
-    async with context_over(core, tmp_path, backend=backend.url) as context:
-        yield context
 
 
 @asynccontextmanager

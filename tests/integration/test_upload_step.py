@@ -14,13 +14,13 @@ from core.model.session import Session
 from core.model.upload import Upload
 from tests.scripted_backend import Answer, Asked, ScriptedBackend, film, said, scripted_backend
 from tests.store_fixture import Core, core
-from tests.worker_fixture import context_over, in_hand, stepped
+from tests.worker_fixture import context, in_hand, stepped
 from worker.backend.faults import BackendFault, Fault
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
 from worker.jobs.steps.upload import upload
 
-__all__ = ["core"]
+__all__ = ["context", "core"]
 
 CLIP = b"\0\0\0\x10ftypisom\0\0\0\0" + bytes(100)
 #: more than is on its way at once
@@ -50,12 +50,6 @@ async def backend() -> AsyncIterator[ScriptedBackend]:
         backend.says("credits", said({"code": 0, "data": {"available": 500}}))
         backend.says("/a.mp4", film(CLIP))
         yield backend
-
-
-@pytest.fixture
-async def context(core: Core, backend: ScriptedBackend, tmp_path) -> AsyncIterator[WorkerContext]:
-    async with context_over(core, tmp_path, backend=backend.url) as context:
-        yield context
 
 
 @asynccontextmanager
