@@ -118,6 +118,7 @@ async def test_no_words_of_a_caller_are_taken_for_a_place(api: Api) -> None:
 async def test_a_submit_is_one_round_trip_with_its_place_and_estimate(api: Api) -> None:
     await known_pace(api)
     await api.submit()
+    await api.context.watches.stop()  # it pings Redis for itself, now and then
     async with api.context.store.redis.monitor() as heard:
         job = await api.submit()
         asked = []
