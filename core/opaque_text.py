@@ -38,14 +38,18 @@ class Stretch(NamedTuple):
 
 def stretches(text: str) -> list[Stretch]:
     """Find all opaque stretches, in order, not overlapping; a tag inside a quotation belongs to the quotation."""
-    found = list(_marked(text))
-    taken = iter([*found, Stretch("end", len(text), len(text))])
-    names: list[Stretch] = []
+    found: list[Stretch] = []
     edge = 0
-    for stretch in taken:
-        names += [Stretch("name", *match.span()) for match in _FILE_NAME.finditer(text, edge, stretch.start)]
+    for stretch in _marked(text):
+        found += [*_file_names(text, edge, stretch.start), stretch]
         edge = stretch.end
-    return sorted([*found, *names], key=lambda stretch: stretch.start)
+    return [*found, *_file_names(text, edge, len(text))]
+
+
+def _file_names(text: str, start: int, end: int) -> list[Stretch]:
+    if text.find(".", start, end) < 0:
+        return []
+    return [Stretch("name", *match.span()) for match in _FILE_NAME.finditer(text, start, end)]
 
 
 def without_opaque(text: str) -> str:

@@ -1,6 +1,7 @@
 """Segments a prompt's lexemes into clauses, at punctuation and conjunctions. What a clause asks for is no concern here."""
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -18,7 +19,7 @@ Asks: TypeAlias = Literal["credits", "state", "perhaps_credits", "perhaps_state"
 
 
 @redacted_repr()
-class Clause(msgspec.Struct, frozen=True):
+class Clause(msgspec.Struct, frozen=True, dict=True):  # `dict`: for what is worked out once
     """Tokens that belong together; `instead`: words that stand for what was taken away before them."""
 
     lexemes: tuple[Lexeme, ...]
@@ -33,7 +34,7 @@ class Clause(msgspec.Struct, frozen=True):
     def end(self) -> int:
         return self.lexemes[-1].end
 
-    @property
+    @cached_property
     def content(self) -> list[Lexeme]:
         """What counts for its intent: all but punctuation and tags."""
         return [lexeme for lexeme in self.lexemes if lexeme.word_class not in NO_CONTENT]

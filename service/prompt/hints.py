@@ -40,10 +40,16 @@ def prompt_hints(message: str | None, profile: Profile, media_names: Sequence[st
 
 
 def _is_vague(message: str) -> bool:
-    if len(message) > _LONGEST_VAGUE:
+    if len(message) > _LONGEST_VAGUE or _has_plain_word(message):
         return False
     words = (lexeme.text for lexeme in cut_lazily(message) if lexeme.word_class is not WordClass.TAG)
     return all(word in _VAGUE or not any(sign.isalnum() for sign in word) for word in _single(words))
+
+
+def _has_plain_word(message: str) -> bool:
+    """Find, without cutting it, an English word that is not vague: nearly every message has one. One in a tag does not count."""
+    words = () if "[[" in message else message.lower().split()
+    return any(word not in _VAGUE and word.isascii() and word.isalpha() for word in words)
 
 
 def _single(phrases: Iterable[str]) -> Iterator[str]:
@@ -53,11 +59,14 @@ def _single(phrases: Iterable[str]) -> Iterator[str]:
 
 def _format_hints(profile: Profile, media_names: Sequence[str]) -> Iterator[str]:
     """Name each format once that is taken, but not among the best of its medium."""
-    media = {MEDIUM_OF[best] for best in profile.best_formats}
     found = dict.fromkeys(format_of_name(name) for name in media_names)
+    others = [name for name in found if name and name not in profile.best_formats]
+    if not others:
+        return
+    media = {MEDIUM_OF[best] for best in profile.best_formats}
     best = ", ".join(name.upper() for name in profile.best_formats)
-    for name in found:
-        if name and name not in profile.best_formats and MEDIUM_OF[name] in media:
+    for name in others:
+        if MEDIUM_OF[name] in media:
             yield f"{name.upper()} files are taken, but {best} work most smoothly."
 
 

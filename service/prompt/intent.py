@@ -48,6 +48,7 @@ _MANNERS = frozenset(
         WordClass.ASK,
     }
 )
+_WITH_MEDIA = _MANNERS | {WordClass.FILE_NAME, WordClass.UPLOAD, WordClass.HERE, WordClass.OBJECT}
 _OF_PROPERTIES = PROPERTIES | {
     WordClass.FUNCTION,
     WordClass.OBJECT,
@@ -94,7 +95,7 @@ def classify_clause(content: Sequence[Lexeme]) -> Intent:
     parts = [lexeme.word_class for lexeme in content]
     if not parts:
         return Intent.TAGS
-    if UNKNOWN.intersection(parts):
+    if not UNKNOWN.isdisjoint(parts):
         return Intent.POLITE if _greets(content) else _with_media_named(parts)
     if _asks_for_file(set(parts)):
         return Intent.STATE if content[0].text in _ASKS_AFTER else _about_file(parts)
@@ -103,19 +104,17 @@ def classify_clause(content: Sequence[Lexeme]) -> Intent:
 
 def _greets(content: Sequence[Lexeme]) -> bool:
     """Tell `Hi Bob` and `Third`, which ask for nothing."""
-    words = [lexeme.text for lexeme in content]
-    if len(words) == 1:
-        return words[0] in _ORDINALS
-    named = content[-1].word_class is WordClass.CONTENT and len(words) == 2  # noqa: PLR2004 - a greeting and a name
-    return named and words[0] in _GREETINGS
+    if len(content) == 1:
+        return content[0].text in _ORDINALS
+    named = len(content) == 2 and content[1].word_class is WordClass.CONTENT  # noqa: PLR2004 - a greeting and a name
+    return named and content[0].text in _GREETINGS
 
 
 def _with_media_named(parts: list[WordClass]) -> Intent:
     """A link or a file's name is the content of an upload, and of nothing else."""
-    others = {part for part in parts if part is not WordClass.FILE_NAME}
-    if WordClass.CONTENT in others or WordClass.QUOTATION in others:
+    if WordClass.CONTENT in parts or WordClass.QUOTATION in parts:
         return Intent.EDIT
-    return Intent.HERE if others <= {WordClass.UPLOAD, WordClass.HERE, WordClass.OBJECT, *_MANNERS} else Intent.EDIT
+    return Intent.HERE if _WITH_MEDIA.issuperset(parts) else Intent.EDIT
 
 
 def _asks_for_file(parts: set[WordClass]) -> bool:

@@ -6,11 +6,12 @@ Positions are those of the prompt as the caller wrote it, so that what is kept c
 import re
 import unicodedata
 from collections.abc import Iterator
-from typing import NamedTuple
+
+import msgspec
 
 from core.opaque_text import stretches
 from core.security.redacted_repr import redacted_repr
-from service.prompt.lexicon import ATOM, LONGEST_FROM, PHRASES, WordClass
+from service.prompt.lexicon import ATOM, LONGEST_FROM, PHRASES, WORDS, WordClass
 
 _OPAQUE = {"tag": WordClass.TAG, "quote": WordClass.QUOTATION, "name": WordClass.FILE_NAME}
 _RESOLUTION = re.compile(r"\d{3,4}p\d{0,3}|\d{3,4}x\d{3,4}|[2458]k")
@@ -23,7 +24,7 @@ _JOINS = frozenset("→>|")
 
 
 @redacted_repr("word_class", "start", "end")
-class Lexeme(NamedTuple):
+class Lexeme(msgspec.Struct, frozen=True):
     """A word or phrase, lower-cased, and where it stands in the prompt (end exclusive)."""
 
     word_class: WordClass
@@ -60,34 +61,43 @@ def _folded_sign(sign: str) -> str:
     return folded if len(folded) == 1 else sign
 
 
-def _between(folded: str, start: int, end: int) -> Iterator[Lexeme]:
-    atoms = [match.span() for match in ATOM.finditer(folded, start, end)]
-    words = [folded[begin:stop] for begin, stop in atoms]
+def _between(folded: str, start: int, end: int) -> list[Lexeme]:
+    atoms = list(ATOM.finditer(folded, start, end))
+    words = [atom[0] for atom in atoms]
+    lexemes: list[Lexeme] = []
     at = 0
     while at < len(words):
-        length, part = _longest_phrase(words, at)
-        begin, stop = atoms[at][0], atoms[at + length - 1][1]
-        part = part or _classify_sign(folded, begin, words[at])
-        yield Lexeme(part, folded[begin:stop], begin, stop)
+        word, begin = words[at], atoms[at].start()
+        length = _longest_phrase(words, at) if word in LONGEST_FROM else 1
+        if length > 1:
+            part, stop = PHRASES[tuple(words[at : at + length])], atoms[at + length - 1].end()
+            word = folded[begin:stop]
+        else:
+            part, stop = WORDS.get(word) or _classify_sign(folded, begin, word), begin + len(word)
+        lexemes.append(Lexeme(part, word, begin, stop))
         at += length
+    return lexemes
 
 
-def _longest_phrase(words: list[str], at: int) -> tuple[int, WordClass | None]:
-    for length in range(LONGEST_FROM.get(words[at], 0), 0, -1):
-        part = PHRASES.get(tuple(words[at : at + length]))
-        if part:
-            return min(length, len(words) - at), part
-    return 1, None
+def _longest_phrase(words: list[str], at: int) -> int:
+    for length in range(min(LONGEST_FROM[words[at]], len(words) - at), 1, -1):
+        if tuple(words[at : at + length]) in PHRASES:
+            return length
+    return 1
 
 
 def _classify_sign(folded: str, at: int, word: str) -> WordClass:
-    if _RATIO.fullmatch(word):
-        return WordClass.ASPECT
-    if _RESOLUTION.fullmatch(word):
-        return WordClass.RESOLUTION
+    if word[0].isdecimal():
+        return _classify_number(word)
     if word[0].isalnum() or word[0] == "_":
         return WordClass.CONTENT
     return _classify_punctuation(word, folded[at + len(word) : at + len(word) + 1])
+
+
+def _classify_number(word: str) -> WordClass:
+    if _RATIO.fullmatch(word):
+        return WordClass.ASPECT
+    return WordClass.RESOLUTION if _RESOLUTION.fullmatch(word) else WordClass.CONTENT
 
 
 def _classify_punctuation(sign: str, following: str) -> WordClass:
@@ -102,14 +112,19 @@ def _classify_punctuation(sign: str, following: str) -> WordClass:
 def _numbering_as_sentence_ends(lexemes: list[Lexeme]) -> list[Lexeme]:
     """Read ``2.`` or ``2)`` at a line's begin, ``2️⃣`` and ``step 2:`` as part of what separates."""
     counted = list(lexemes)
-    for at, lexeme in enumerate(lexemes[:-1]):
-        following = lexemes[at + 1].text
-        if not lexeme.text.isdecimal() or following not in _NUMBERING:
+    numbers = [at for at, lexeme in enumerate(lexemes) if lexeme.text.isdecimal()]
+    for at in numbers:
+        following = lexemes[at + 1].text if at + 1 < len(lexemes) else ""
+        if following not in _NUMBERING:
             continue
         begins_line = at == 0 or lexemes[at - 1].text[0] in "\r\n"
         is_step = at > 0 and lexemes[at - 1].text in {"step", "步骤"}
         if begins_line or is_step or following in _KEYCAPS:
-            counted[at] = lexeme._replace(word_class=WordClass.SENTENCE_END)
+            counted[at] = _as_sentence_end(lexemes[at])
         if is_step:
-            counted[at - 1] = lexemes[at - 1]._replace(word_class=WordClass.SENTENCE_END)
+            counted[at - 1] = _as_sentence_end(lexemes[at - 1])
     return counted
+
+
+def _as_sentence_end(lexeme: Lexeme) -> Lexeme:
+    return msgspec.structs.replace(lexeme, word_class=WordClass.SENTENCE_END)

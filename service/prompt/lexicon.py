@@ -196,7 +196,11 @@ def _misspelt(word: str) -> Iterator[str]:
         yield word[:at] + word[at + 1 : at + 2] + word[at] + word[at + 2 :]
 
 
-PHRASES: dict[tuple[str, ...], WordClass] = _phrases()
+_ALL = _phrases()
+#: those of one atom
+WORDS: dict[str, WordClass] = {atoms[0]: part for atoms, part in _ALL.items() if len(atoms) == 1}
+#: those of several
+PHRASES: dict[tuple[str, ...], WordClass] = {atoms: part for atoms, part in _ALL.items() if len(atoms) > 1}
 #: How many atoms the longest phrase has that begins with this one.
 LONGEST_FROM: dict[str, int] = {}
 for _atoms in PHRASES:

@@ -122,10 +122,10 @@ def _kept(found: ParsedPrompt) -> list[bool]:
         not (intent in REQUESTS or intent is Intent.UPLOAD or (intent in _QUESTIONS and _is_clear(clause)))
         for intent, clause in zip(found.intents, found.clauses, strict=True)
     ]
-    ends = range(len(kept))
-    for at in (*ends, *reversed(ends)):
+    polite = [at for at, intent in enumerate(found.intents) if intent is Intent.POLITE]
+    for at in (*polite, *reversed(polite)):
         neighbours = [*kept[max(at - 1, 0) : at], *kept[at + 1 : at + 2]]
-        kept[at] = kept[at] and not (found.intents[at] is Intent.POLITE and not all(neighbours))
+        kept[at] = kept[at] and all(neighbours)
     return kept
 
 
@@ -160,14 +160,20 @@ def _with_tags(message: str, found: ParsedPrompt) -> str:
 
 
 def _posts(clause: Clause) -> bool:
-    parts = {lexeme.word_class for lexeme in clause.content}
-    publishes = WordClass.UPLOAD in parts or any(lexeme.text in _PUBLISHING for lexeme in clause.content)
-    return publishes and WordClass.PLACE in parts and not parts & UNKNOWN
+    parts = [lexeme.word_class for lexeme in clause.content]
+    if WordClass.PLACE not in parts or not UNKNOWN.isdisjoint(parts):
+        return False
+    return WordClass.UPLOAD in parts or any(lexeme.text in _PUBLISHING for lexeme in clause.content)
+
+
+def _drops_question(found: ParsedPrompt) -> bool:
+    if _QUESTIONS.isdisjoint(found.intents):
+        return False
+    return any(intent in _QUESTIONS and not kept for intent, kept in zip(found.intents, _kept(found), strict=True))
 
 
 def _plan_hints(plan: Plan, found: ParsedPrompt, asked: RequestedOutput, *, continues_session: bool) -> Iterator[str]:
-    dropped = {intent for intent, kept in zip(found.intents, _kept(found), strict=True) if not kept}
-    if plan.message is not None and dropped & _QUESTIONS:
+    if plan.message is not None and _drops_question(found):
         yield "Ask for credits or the state in a prompt of its own; here only the edit is done."
     if plan.action == "upload" and not found.has_media:
         yield "The prompt asks for an upload, and the job names no media."

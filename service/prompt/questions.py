@@ -108,7 +108,13 @@ _NEW_REQUEST = re.compile(
 )
 _SENTENCE_END = re.compile(r"[!?;。！？；…\r\n]|\.(?=\s|$)")
 #: Stands for each sign of what is quoted or linked.
-_HIDDEN = "\ue000"
+_HIDDEN = "\0"
+_OPAQUE = frozenset({WordClass.QUOTATION, WordClass.FILE_NAME, WordClass.TAG})
+#: each of `_FORMS` begins with one of these
+_ASKING_WORD = re.compile(
+    r"\b(?:how|what|which|when|why|where|whether|if|is|are|was|were|am|do|does|did|has|have|had|will|would|won|can|could|"
+    r"may|might|must|should)(?:n?'?[st])?\b"
+)
 #: No question has more; it bounds the work.
 _MOST_CLAUSES = 20
 _FIRM_PARTS = frozenset({WordClass.CREDIT, WordClass.EXPORT})
@@ -125,6 +131,8 @@ class _Sentence(msgspec.Struct, frozen=True):
 def with_questions(prompt: str, clauses: Sequence[Clause]) -> list[Clause]:
     """Mark what each clause asks; one without a question in it comes back as it is."""
     masked = _masked(prompt, clauses)
+    if masked.isascii() and not _ASKING_WORD.search(masked.lower()):
+        return list(clauses)
     asked: list[Asks | None] = [None] * len(clauses)
     for sentence in _sentences(prompt, clauses):
         before = asked[sentence.first - 1] if sentence.first else None
@@ -138,10 +146,13 @@ def with_questions(prompt: str, clauses: Sequence[Clause]) -> list[Clause]:
 
 def _masked(prompt: str, clauses: Sequence[Clause]) -> str:
     """Hide what is opaque, and the signs that would count as words: nobody asks inside of a title."""
-    signs = list(prompt.replace("’", "'"))
-    for lexeme in (lexeme for clause in clauses for lexeme in clause.lexemes):
-        if lexeme.word_class in {WordClass.QUOTATION, WordClass.FILE_NAME, WordClass.TAG}:
-            signs[lexeme.start : lexeme.end] = _HIDDEN * (lexeme.end - lexeme.start)
+    plain = prompt.replace("’", "'")
+    opaque = [lexeme for clause in clauses for lexeme in clause.lexemes if lexeme.word_class in _OPAQUE]
+    if not opaque:
+        return plain
+    signs = list(plain)
+    for lexeme in opaque:
+        signs[lexeme.start : lexeme.end] = _HIDDEN * (lexeme.end - lexeme.start)
     return "".join(signs)
 
 
@@ -182,7 +193,7 @@ def _is_question(masked: str, clause: Clause) -> bool:
     if _QUESTION.match(masked, clause.start):
         return True
     own = masked[clause.start : clause.end + 1]
-    return _ASKS_IN_CHINESE.search(own) is not None and not _WISH_IN_CHINESE.search(own)
+    return not own.isascii() and bool(_ASKS_IN_CHINESE.search(own)) and not _WISH_IN_CHINESE.search(own)
 
 
 def _end_of_question(first: int, sentence: _Sentence, masked: str, clauses: Sequence[Clause]) -> int:

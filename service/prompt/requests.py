@@ -6,12 +6,15 @@
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from core.media.formats import format_of_name
 from service.prompt.clauses import NO_CONTENT, PROPERTIES, UNKNOWN, Clause
 from service.prompt.lexer import Lexeme
 from service.prompt.lexicon import WordClass, words_in
 
 _LEAD_IN = frozenset({WordClass.POLITE, WordClass.FUNCTION, WordClass.ACCOUNT})
+_BEFORE_VERB = _LEAD_IN | NO_CONTENT
 _OBJECTS = PROPERTIES | {WordClass.OBJECT, WordClass.PLACE, WordClass.PREPOSITION, WordClass.WHOLE}
 #: After these a word is a name or a likeness, no request: "an export", "the word download", "like a render".
 _NO_VERB_AFTER = words_in(
@@ -51,7 +54,7 @@ def _has_content(lexemes: Iterable[Lexeme]) -> bool:
 
 def _after_lead_in(lexemes: Sequence[Lexeme]) -> int:
     lead = 0
-    while lead < len(lexemes) - 1 and lexemes[lead].word_class in _LEAD_IN | NO_CONTENT:
+    while lead < len(lexemes) - 1 and lexemes[lead].word_class in _BEFORE_VERB:
         lead += 1
     return lead
 
@@ -151,8 +154,8 @@ def _without_content(lexeme: Lexeme) -> Lexeme:
     """Make nothing of a far aim, and of ``as holiday.mov`` its format."""
     ending = format_of_name(lexeme.text) if lexeme.word_class is WordClass.FILE_NAME else None
     if ending:
-        return lexeme._replace(word_class=WordClass.FORMAT, text=ending)
-    return lexeme._replace(word_class=WordClass.FUNCTION) if lexeme.word_class in UNKNOWN else lexeme
+        return msgspec.structs.replace(lexeme, word_class=WordClass.FORMAT, text=ending)
+    return msgspec.structs.replace(lexeme, word_class=WordClass.FUNCTION) if lexeme.word_class in UNKNOWN else lexeme
 
 
 def _is_address(lexemes: Sequence[Lexeme]) -> bool:

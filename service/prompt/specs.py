@@ -17,6 +17,8 @@ from service.prompt.lexer import Lexeme
 from service.prompt.lexicon import WordClass, words_in
 
 _NAMING = frozenset({Intent.EXPORT, Intent.SPEC})
+_IN_EDIT = frozenset({WordClass.ASPECT, WordClass.RESOLUTION, WordClass.FORMAT})
+_SPECIFIC = _IN_EDIT | {WordClass.QUALITY}
 _T = TypeVar("_T")
 _RATIO_OF_WORD = {
     **dict.fromkeys(("vertical", "portrait", "竖屏", "竖版", "9x16"), "9:16"),
@@ -51,10 +53,16 @@ class Specs(msgspec.Struct, frozen=True):
 
 def extract_specs(clauses: Sequence[Clause], intents: Sequence[Intent]) -> Specs:
     """Collect what the clauses name; a request for the file goes before an edit."""
-    asked = [clause.content for clause, intent in zip(clauses, intents, strict=True) if intent in _NAMING]
-    edits = [clause.content for clause, intent in zip(clauses, intents, strict=True) if intent is Intent.EDIT]
-    inside = [lexeme for content in edits for lexeme in _targets(content)]
-    lexemes = [*(lexeme for content in asked for lexeme in _less_what_is(content)), *inside]
+    asked: list[Lexeme] = []
+    inside: list[Lexeme] = []
+    for clause, intent in zip(clauses, intents, strict=True):
+        if intent in _NAMING:
+            asked += _less_what_is(clause.content)
+        elif intent is Intent.EDIT:
+            inside += _targets(clause.content)
+    if not asked and not inside:
+        return Specs()
+    lexemes = [*asked, *inside]
     ratio_in_edit = _last_ratio(inside)
     return Specs(
         resolution=_first(_lines(lexeme) for lexeme in lexemes if lexeme.word_class is WordClass.RESOLUTION),
@@ -107,17 +115,17 @@ def _quality(text: str) -> str:
 
 
 def _less_what_is(content: Sequence[Lexeme]) -> list[Lexeme]:
-    """Leave out the ``mov`` of ``convert my mov to mp4``."""
-    return [lexeme for at, lexeme in enumerate(content) if _word_before(content, at) not in _INPUTS]
+    """Pick the words that name a property, without the ``mov`` of ``convert my mov to mp4``."""
+    return [
+        lexeme
+        for at, lexeme in enumerate(content)
+        if lexeme.word_class in _SPECIFIC and _word_before(content, at) not in _INPUTS
+    ]
 
 
 def _targets(content: Sequence[Lexeme]) -> list[Lexeme]:
     """Pick the words of an edit that name what the video shall become."""
-    return [
-        lexeme
-        for at, lexeme in enumerate(content)
-        if lexeme.word_class in {WordClass.ASPECT, WordClass.RESOLUTION, WordClass.FORMAT} and _is_target(content, at)
-    ]
+    return [lexeme for at, lexeme in enumerate(content) if lexeme.word_class in _IN_EDIT and _is_target(content, at)]
 
 
 def _is_target(content: Sequence[Lexeme], at: int) -> bool:

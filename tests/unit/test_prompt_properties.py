@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from core.model.plan import Plan, Reading, RequestedOutput
 from core.opaque_text import stretches
 from core.profiles import PROFILES
-from service.prompt import read_prompt
+from service.prompt import questions, read_prompt
 from service.prompt.clauses import split_clauses
 from service.prompt.intent import Intent, classify_clauses
 from service.prompt.lexer import tokenize
@@ -41,6 +41,7 @@ REQUEST_WORDS = (
 ANY_WORDS = st.lists(st.sampled_from(REQUEST_WORDS), max_size=30).map(" ".join)
 QUESTIONING = st.lists(st.sampled_from((*REQUEST_WORDS, *QUESTION_WORDS)), max_size=30).map(" ".join)
 ANY_TEXT = st.text(max_size=300) | ANY_WORDS | QUESTIONING
+ASCII = st.characters(codec="ascii")
 QUOTABLE = st.text(st.characters(exclude_characters='"\r\n', exclude_categories=("Cs",)), min_size=1, max_size=40)
 REQUESTS = st.sampled_from(
     ["export in 1080p", "then send me the video", "and download it as mp4", "don't export", "导出", "不要导出"]
@@ -103,6 +104,11 @@ def test_quoted_text_stays_to_the_letter_and_never_routes(words: str, request: s
 @given(QUOTABLE, st.sampled_from(["how many credits would {} cost?", "can I export {}?", "加{}要多少积分？"]))
 def test_a_question_is_never_paid_for_whatever_it_quotes(words: str, question: str) -> None:
     assert read(question.format(f'"{words}"')).plan.message is None
+
+
+@given(st.sampled_from(questions._FORMS).flatmap(lambda form: st.from_regex(rf"\b(?:{form})", alphabet=ASCII)))
+def test_a_prompt_without_a_word_that_asks_holds_no_question(question: str) -> None:
+    assert questions._ASKING_WORD.search(question.lower())
 
 
 @given(ANY_WORDS)
