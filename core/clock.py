@@ -39,10 +39,15 @@ def stopwatch_s() -> float:
     return time.perf_counter()
 
 
-@lru_cache(maxsize=1024)  # a job tells its times again in each answer, event and callback
 def rfc3339(at_ms: int) -> str:
     """Write a time as callers read it: ``2026-11-20T22:59:44.120Z``."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at_s, ms = divmod(at_ms, 1000)
+    return f"{_whole_seconds(at_s)}.{ms:03d}Z"
+
+
+@lru_cache(maxsize=1024)  # what happens in one second is many times told: in answers, events and callbacks
+def _whole_seconds(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).isoformat().removesuffix("+00:00")
 
 
 def parse_rfc3339_ms(text: str) -> int:

@@ -63,7 +63,8 @@ def plain_name_of_url(url: str) -> str:
         path = urlsplit(url).path
     except ValueError:
         return ""
-    return plain_name(_decoded(unquote_to_bytes(_bytes(path))).rstrip("/"))
+    said = path if path.isascii() and "%" not in path else _decoded(unquote_to_bytes(_bytes(path)))
+    return plain_name(said.rstrip("/"))
 
 
 def name_of_url(url: str) -> str:

@@ -14,8 +14,9 @@ _A_VIDEO = (
     r"(?:(?!(?:of|for|in|on|with|to|from|at|after|before|between|and|my|the|this|that|it)\b)[\w'-]+\s+){0,6}"
     r"(?:videos?|films?|movies?|clips?|ads?|commercials?|trailers?|promos?|reels?|teasers?|intros?|slideshows?)\b"
 )
+_VERBS = ("generate", "produce", "create", "make", "build", "compose", "design")
 _GENERATES = re.compile(
-    rf"\b(?:generate|produce|create|make|build|compose|design)\s+(?:me\s+|us\s+)?{_A_VIDEO}"
+    rf"\b(?:{'|'.join(_VERBS)})\s+(?:me\s+|us\s+)?{_A_VIDEO}"
     r"|(?:生成|制作|创建|做)(?!成|为)[^,，。.\n]{0,30}(?:视频|短片|宣传片|广告|影片)",
     re.IGNORECASE,
 )
@@ -29,10 +30,18 @@ def is_generation(job: Job) -> bool:
     Whatever the skill. Who brings footage and no text wants it edited, however it is called.
     """
     message = job.plan.message
-    if message is None or _GENERATES.search(message) is None:
+    if message is None or not _generates(message):
         return False
     made_to_generate = job.profile == "free-video-generation-automatic"
     return made_to_generate or not _brings_footage(job) or _GIVES_TEXT.search(message) is not None
+
+
+def _generates(message: str) -> bool:
+    if message.isascii() and not any(
+        verb in message.lower() for verb in _VERBS
+    ):  # as of most edits, and far sooner said
+        return False
+    return _GENERATES.search(message) is not None
 
 
 def _brings_footage(job: Job) -> bool:

@@ -63,7 +63,8 @@ _AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]{1,5}))?")
 _PLAIN = re.compile(r"[!-\[\]-~]+")
 #: Zero-width joiners, with which Persian words and emoji are made; in a host name IDNA judges them.
 _JOINERS = "\u200c\u200d"
-_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+_LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
+_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 #: A last label of digits or 0x-hex makes resolvers read the whole host as an IPv4 address (WHATWG "ends in a number").
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
@@ -225,14 +226,14 @@ def _ascii_name(host: str) -> str:
 def _check_name(name: str, allow: Sequence[Network]) -> bool:
     """Refuse names that are misspelt, are addresses in disguise, or mean this machine, this network, or a cloud's."""
     bare = name.removesuffix(".")
-    labels = bare.split(".")
-    if len(bare) > MAX_HOST_CHARACTERS or not all(_LABEL.fullmatch(label) for label in labels):
+    if len(bare) > MAX_HOST_CHARACTERS or not _NAME.fullmatch(bare):
         raise _Refused("host_not_allowed", "The URL's host name is not a valid one.")
-    if _NUMERIC_LABEL.fullmatch(labels[-1]):
+    _, dot, last = bare.rpartition(".")
+    if _NUMERIC_LABEL.fullmatch(last):
         raise _Refused("host_not_allowed", "Write an IPv4 address as four decimal numbers, e.g. 8.8.8.8.")
-    if labels[-1] == "localhost":
+    if last == "localhost":
         return _check_localhost(allow)
-    if bare in _METADATA_NAMES or (not allow and (len(labels) == 1 or bare.endswith(_INSIDE_SUFFIXES))):
+    if bare in _METADATA_NAMES or (not allow and (not dot or bare.endswith(_INSIDE_SUFFIXES))):
         raise _Refused("host_not_allowed", "The URL's host name is not a public one.")
     return False
 

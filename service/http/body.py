@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 from litestar import Request
+from litestar.datastructures import Headers
 
 from service.problem_codes import ProblemCode
 from service.problems import ApiError, FieldError, invalid
@@ -42,8 +43,9 @@ _FIELD_NAME = re.compile(r"Object (contains unknown|missing required) field `(.*
 
 async def read_json_body(request: Request[Any, Any, Any]) -> bytes:
     """Receive a JSON body whole. Refuses another type, charset or encoding (415), and one that drips in (408)."""
-    _check_content_type(request.headers.get("content-type", ""))
-    check_content_encoding(request)
+    headers = request.headers
+    _check_content_type(headers.get("content-type", ""))
+    check_content_encoding(headers)
     raw = await _body_in_time(request)
     if other := _other_encoding(raw):
         raise _not_taken(f"Send JSON in UTF-8, without a byte order mark; this body is {other}.")
@@ -61,6 +63,8 @@ async def _body_in_time(request: Request[Any, Any, Any]) -> bytes:
 
 
 def _check_content_type(content_type: str) -> None:
+    if content_type == "application/json":
+        return
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         came = f"came as '{media_type[:_MOST_TOLD]}'" if media_type else "names no Content-Type"
@@ -70,9 +74,9 @@ def _check_content_type(content_type: str) -> None:
         raise _not_taken(f"Send JSON in UTF-8; this request says charset={charset[1][:_MOST_TOLD]}.")
 
 
-def check_content_encoding(request: Request[Any, Any, Any]) -> None:
+def check_content_encoding(headers: Headers) -> None:
     """Refuse a compressed body (415, with what is taken: RFC 9110, 15.5.16): it could grow without end."""
-    given = request.headers.get("content-encoding", "").strip()
+    given = headers.get("content-encoding", "").strip()
     if given.lower() not in {"", "identity"}:
         words = f"Send the body as it is; this one came with Content-Encoding: {given[:_MOST_TOLD]}."
         raise ApiError(415, "unsupported_media_type", words, headers={"Accept-Encoding": "identity"})
@@ -84,6 +88,9 @@ def _not_taken(words: str) -> ApiError:
 
 def _other_encoding(raw: bytes) -> str | None:
     """Name the encoding of a body that is not plain UTF-8: by its mark, or by the zeros beside its first character."""
+    begin = raw[:2]
+    if begin.isascii() and 0 not in begin:
+        return None
     for mark, name in _MARKS:
         if raw.startswith(mark):
             return name

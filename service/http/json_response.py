@@ -12,5 +12,6 @@ def json_response(value: object, *, status: int = 200, headers: dict[str, str] |
 
 
 def encoded_response(body: bytes, *, status: int, headers: dict[str, str] | None = None) -> Response[bytes]:
-    """Answer with JSON that is encoded already."""
-    return Response(body, status_code=status, media_type=JSON, headers=headers or {})
+    """Answer with JSON that is encoded already. Its own headers stand first, where the framework looks for them."""
+    own = {"Content-Type": JSON, "Content-Length": str(len(body))}
+    return Response(body, status_code=status, media_type=JSON, headers=own | (headers or {}))

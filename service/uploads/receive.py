@@ -28,7 +28,7 @@ _SLOWEST_BYTES_PER_S = 1000
 
 async def receive_file(request: Request[Any, Any, Any], filename: str | None) -> NamedFile:
     """Begin to receive the file of a request; `filename` goes before the form's. Raises ApiError where there is none."""
-    check_content_encoding(request)
+    check_content_encoding(request.headers)
     is_form = _is_form(request.content_type[0])
     check_content_length(request.content_length, multipart=is_form)
     chunks = limit_body(_chunks_of(request))

@@ -104,6 +104,13 @@ class Submissions:
         self._store = store
         self._settings = settings
         self._clock = clock
+        self._limits = {
+            "submits_per_minute": settings.submits_per_minute,
+            "tenant_queued_jobs": settings.tenant_queued_jobs,
+            "tenant_running_jobs": settings.tenant_running_jobs,
+            "queue_limit": settings.queue_limit,
+            "session_idle_ms": int(settings.session_idle_s * 1000),
+        }
 
     async def accept(
         self,
@@ -124,7 +131,9 @@ class Submissions:
 
         Each job's event tells its position, written over `core.model.job_view.UNPLACED`; without `pace` there is no estimate.
         """
-        arguments = self._limits() | {
+        arguments = {
+            **self._clock.for_operations(),
+            **self._limits,
             "tenant": submissions[0].job.tenant,
             "key_id": key_id,
             "jobs": [_job_argument(each) for each in submissions],
@@ -137,15 +146,6 @@ class Submissions:
             "audit": audit_argument(audit),
         }
         return _outcome(await self._store.run("accept_jobs", arguments, _Answer, replicas=self._settings.wait_replicas))
-
-    def _limits(self) -> dict[str, Any]:
-        return self._clock.for_operations() | {
-            "submits_per_minute": self._settings.submits_per_minute,
-            "tenant_queued_jobs": self._settings.tenant_queued_jobs,
-            "tenant_running_jobs": self._settings.tenant_running_jobs,
-            "queue_limit": self._settings.queue_limit,
-            "session_idle_ms": int(self._settings.session_idle_s * 1000),
-        }
 
 
 def _outcome(answer: _Answer) -> Accepted | Replayed | Rejected:

@@ -241,7 +241,8 @@ class Store:
         wrote is not with so many `replicas`.
         """
         told = {name: value for name, value in arguments.items() if value is not None}
-        packed = msgspec.msgpack.encode(told | {"fmt": self.fmt})
+        told["fmt"] = self.fmt
+        packed = msgspec.msgpack.encode(told)
         return read_result(await self._functions.call(operation, packed, replicas=replicas), result)
 
     @property
