@@ -1,7 +1,6 @@
 """Segments a prompt's lexemes into clauses, at punctuation and conjunctions. What a clause asks for is no concern here."""
 
 from collections.abc import Iterable
-from functools import cached_property
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -19,10 +18,14 @@ Asks: TypeAlias = Literal["credits", "state", "perhaps_credits", "perhaps_state"
 
 
 @redacted_repr()
-class Clause(msgspec.Struct, frozen=True, dict=True):  # `dict`: for what is worked out once
-    """Tokens that belong together; `instead`: words that stand for what was taken away before them."""
+class Clause(msgspec.Struct, frozen=True):
+    """Tokens that belong together, as `clause_of` makes it; `instead`: words that stand for what was taken away before them.
+
+    `content`: what counts for its intent, all but punctuation and tags.
+    """
 
     lexemes: tuple[Lexeme, ...]
+    content: list[Lexeme]
     instead: str = ""
     asks: Asks | None = None
 
@@ -34,10 +37,11 @@ class Clause(msgspec.Struct, frozen=True, dict=True):  # `dict`: for what is wor
     def end(self) -> int:
         return self.lexemes[-1].end
 
-    @cached_property
-    def content(self) -> list[Lexeme]:
-        """What counts for its intent: all but punctuation and tags."""
-        return [lexeme for lexeme in self.lexemes if lexeme.word_class not in NO_CONTENT]
+
+def clause_of(lexemes: Iterable[Lexeme], *, instead: str = "") -> Clause:
+    """Make a clause of its lexemes."""
+    own = tuple(lexemes)
+    return Clause(own, [lexeme for lexeme in own if lexeme.word_class not in NO_CONTENT], instead)
 
 
 def split_clauses(lexemes: Iterable[Lexeme]) -> list[Clause]:
@@ -49,7 +53,5 @@ def split_clauses(lexemes: Iterable[Lexeme]) -> list[Clause]:
         else:
             groups[-1].append(lexeme)
     return [
-        Clause(tuple(group))
-        for group in groups
-        if any(lexeme.word_class is not WordClass.PUNCTUATION for lexeme in group)
+        clause_of(group) for group in groups if any(lexeme.word_class is not WordClass.PUNCTUATION for lexeme in group)
     ]

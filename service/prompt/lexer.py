@@ -6,6 +6,7 @@ Positions are those of the prompt as the caller wrote it, so that what is kept c
 import re
 import unicodedata
 from collections.abc import Iterator
+from itertools import pairwise
 
 import msgspec
 
@@ -24,7 +25,7 @@ _JOINS = frozenset("→>|")
 
 
 @redacted_repr("word_class", "start", "end")
-class Lexeme(msgspec.Struct, frozen=True):
+class Lexeme(msgspec.Struct, frozen=True, gc=False):
     """A word or phrase, lower-cased, and where it stands in the prompt (end exclusive)."""
 
     word_class: WordClass
@@ -65,25 +66,26 @@ def _between(folded: str, start: int, end: int) -> list[Lexeme]:
     atoms = list(ATOM.finditer(folded, start, end))
     words = [atom[0] for atom in atoms]
     lexemes: list[Lexeme] = []
-    at = 0
-    while at < len(words):
-        word, begin = words[at], atoms[at].start()
-        length = _longest_phrase(words, at) if word in LONGEST_FROM else 1
-        if length > 1:
-            part, stop = PHRASES[tuple(words[at : at + length])], atoms[at + length - 1].end()
+    done = 0
+    for at, pair in enumerate(pairwise([*words, ""])):
+        if at < done:
+            continue
+        word = words[at]
+        begin, stop = atoms[at].span()
+        if pair in LONGEST_FROM and (phrase := _longest_phrase(words[at : at + LONGEST_FROM[pair]])):
+            part, done = PHRASES[phrase], at + len(phrase)
+            stop = atoms[done - 1].end()
             word = folded[begin:stop]
         else:
-            part, stop = WORDS.get(word) or _classify_sign(folded, begin, word), begin + len(word)
+            part = WORDS.get(word) or _classify_sign(folded, begin, word)
         lexemes.append(Lexeme(part, word, begin, stop))
-        at += length
     return lexemes
 
 
-def _longest_phrase(words: list[str], at: int) -> int:
-    for length in range(min(LONGEST_FROM[words[at]], len(words) - at), 1, -1):
-        if tuple(words[at : at + length]) in PHRASES:
-            return length
-    return 1
+def _longest_phrase(words: list[str]) -> tuple[str, ...] | None:
+    """Find the longest phrase that these words begin with, if any."""
+    beginnings = (tuple(words[:length]) for length in range(len(words), 1, -1))
+    return next((phrase for phrase in beginnings if phrase in PHRASES), None)
 
 
 def _classify_sign(folded: str, at: int, word: str) -> WordClass:

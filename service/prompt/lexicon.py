@@ -201,7 +201,7 @@ _ALL = _phrases()
 WORDS: dict[str, WordClass] = {atoms[0]: part for atoms, part in _ALL.items() if len(atoms) == 1}
 #: those of several
 PHRASES: dict[tuple[str, ...], WordClass] = {atoms: part for atoms, part in _ALL.items() if len(atoms) > 1}
-#: How many atoms the longest phrase has that begins with this one.
-LONGEST_FROM: dict[str, int] = {}
+#: How many atoms the longest phrase has that begins with these two.
+LONGEST_FROM: dict[tuple[str, ...], int] = {}
 for _atoms in PHRASES:
-    LONGEST_FROM[_atoms[0]] = max(len(_atoms), LONGEST_FROM.get(_atoms[0], 0))
+    LONGEST_FROM[_atoms[:2]] = max(len(_atoms), LONGEST_FROM.get(_atoms[:2], 0))

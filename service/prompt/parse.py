@@ -31,6 +31,7 @@ _INFORMATION: dict[Intent, Action] = {
     Intent.HERE: "upload",
 }
 _QUESTIONS = frozenset({Intent.CREDITS, Intent.STATE})
+_ON_EXPORT = frozenset({Intent.EXPORT, Intent.NO_EXPORT})
 _PUBLISHING = words_in("post publish share 发布 分享 发到 传到")
 _QUOTES = {'"': '"', "'": "'", "“": "”", "「": "」", "`": "`"}
 
@@ -108,7 +109,7 @@ def _wants_export(found: ParsedPrompt, asked: RequestedOutput) -> bool:
     """Follow the caller's field, else the last word of the prompt on it, else export."""
     if asked.export is not None:
         return asked.export
-    words = [intent for intent in found.intents if intent in {Intent.EXPORT, Intent.NO_EXPORT}]
+    words = [intent for intent in found.intents if intent in _ON_EXPORT]
     return not words or words[-1] is Intent.EXPORT
 
 

@@ -9,12 +9,16 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from core.media.formats import format_of_name
-from service.prompt.clauses import NO_CONTENT, PROPERTIES, UNKNOWN, Clause
+from service.prompt.clauses import NO_CONTENT, PROPERTIES, UNKNOWN, Clause, clause_of
 from service.prompt.lexer import Lexeme
 from service.prompt.lexicon import WordClass, words_in
 
 _LEAD_IN = frozenset({WordClass.POLITE, WordClass.FUNCTION, WordClass.ACCOUNT})
 _BEFORE_VERB = _LEAD_IN | NO_CONTENT
+_BEFORE_EXPORT = _LEAD_IN | {WordClass.ASK}
+_BETWEEN = NO_CONTENT | {WordClass.FUNCTION, WordClass.ACCOUNT}
+_LEADS_ON = frozenset({WordClass.PREPOSITION, WordClass.NEGATION, WordClass.WHEN})
+_VIDEO = frozenset({WordClass.OBJECT, WordClass.FORMAT, WordClass.RESOLUTION})
 _OBJECTS = PROPERTIES | {WordClass.OBJECT, WordClass.PLACE, WordClass.PREPOSITION, WordClass.WHOLE}
 #: After these a word is a name or a likeness, no request: "an export", "the word download", "like a render".
 _NO_VERB_AFTER = words_in(
@@ -30,6 +34,7 @@ _TO_ME = words_in("me us")
 #: What an export button is made of: here `export` is a noun's first half.
 _DRAWN = words_in("button icon badge label logo animation text banner screen bar sign sticker 按 图 字 动")
 _VERBS = frozenset({"export", "re-export", "reexport", "导出", "导出来"})
+_REQUESTING = _VERBS | _FETCHES | _HANDS
 
 
 def split_requests(clause: Clause) -> list[Clause]:
@@ -38,14 +43,14 @@ def split_requests(clause: Clause) -> list[Clause]:
     if clause.asks or not _has_content(lexemes):
         return [clause]
     lead = _after_lead_in(lexemes)
-    if _is_request(lexemes, lead):
+    if lexemes[lead].text in _REQUESTING and _is_request(lexemes, lead):
         return _hidden_edit(lexemes, lead)
     if not any(lexeme.word_class is WordClass.EXPORT for lexeme in lexemes):
         return [clause]
     if lexemes[lead].word_class is WordClass.WHEN:
         return _request_before(lexemes, lead)
     cut = _request_behind(lexemes)
-    return [clause] if cut is None else [Clause(lexemes[:cut]), Clause(lexemes[cut:])]
+    return [clause] if cut is None else [clause_of(lexemes[:cut]), clause_of(lexemes[cut:])]
 
 
 def _has_content(lexemes: Iterable[Lexeme]) -> bool:
@@ -75,8 +80,8 @@ def _request_before(lexemes: tuple[Lexeme, ...], lead: int) -> list[Clause]:
     """``before exporting trim it``: the edit begins with the first unknown word."""
     cut = _first_unknown(lexemes)
     if any(lexemes[at].word_class is WordClass.EXPORT and not _is_noun(lexemes, at) for at in range(lead, cut)):
-        return [Clause(lexemes[:cut]), Clause(lexemes[cut:])]
-    return [Clause(lexemes)]
+        return [clause_of(lexemes[:cut]), clause_of(lexemes[cut:])]
+    return [clause_of(lexemes)]
 
 
 def _request_behind(lexemes: Sequence[Lexeme]) -> int | None:
@@ -92,12 +97,7 @@ def _request_behind(lexemes: Sequence[Lexeme]) -> int | None:
 
 def _verb_or_connector(lexemes: Sequence[Lexeme], begin: int, at: int) -> int | None:
     opener = at
-    while opener > begin and lexemes[opener - 1].word_class in {
-        WordClass.FUNCTION,
-        WordClass.ACCOUNT,
-        WordClass.POLITE,
-        WordClass.ASK,
-    }:
+    while opener > begin and lexemes[opener - 1].word_class in _BEFORE_EXPORT:
         if lexemes[opener - 1].text in _NO_VERB_AFTER:
             return None
         opener -= 1
@@ -117,15 +117,8 @@ def _is_request(lexemes: Sequence[Lexeme], lead: int) -> bool:
     if verb in _VERBS:
         return not _is_noun(lexemes, lead) and lexemes[unknown].text not in _DRAWN
     fetches = verb in _FETCHES or (verb in _HANDS and lexemes[lead + 1].text in _TO_ME)
-    names_video = any(
-        lexeme.word_class in {WordClass.OBJECT, WordClass.FORMAT, WordClass.RESOLUTION}
-        for lexeme in lexemes[lead:unknown]
-    )
-    goes_on = lexemes[_introduction(lexemes, lead, unknown)].word_class in {
-        WordClass.PREPOSITION,
-        WordClass.NEGATION,
-        WordClass.WHEN,
-    }
+    names_video = any(lexeme.word_class in _VIDEO for lexeme in lexemes[lead:unknown])
+    goes_on = lexemes[_introduction(lexemes, lead, unknown)].word_class in _LEADS_ON
     return fetches and names_video and goes_on
 
 
@@ -141,13 +134,13 @@ def _hidden_edit(lexemes: tuple[Lexeme, ...], lead: int) -> list[Clause]:
     word = lexemes[intro]
     is_file_name = word.word_class is WordClass.PREPOSITION and lexemes[unknown].word_class is not WordClass.CONTENT
     if word.text in _FAR_AIMS or is_file_name or _is_address(lexemes):
-        return [Clause(tuple(_without_content(lexeme) for lexeme in lexemes))]
+        return [clause_of(_without_content(lexeme) for lexeme in lexemes)]
     cut = unknown if word.word_class is WordClass.WHEN else max(intro, lead + 1)
     end = max(_property_tail(lexemes), unknown + 1)
     again = _request_behind(lexemes[cut:end])
     end = end if again is None else cut + again
-    edit = Clause(lexemes[cut:end], instead=_instead(lexemes, cut))
-    return [Clause(lexemes[:cut]), edit, *([Clause(lexemes[end:])] if end < len(lexemes) else [])]
+    edit = clause_of(lexemes[cut:end], instead=_instead(lexemes, cut))
+    return [clause_of(lexemes[:cut]), edit, *([clause_of(lexemes[end:])] if end < len(lexemes) else [])]
 
 
 def _without_content(lexeme: Lexeme) -> Lexeme:
@@ -165,9 +158,9 @@ def _is_address(lexemes: Sequence[Lexeme]) -> bool:
 def _introduction(lexemes: Sequence[Lexeme], lead: int, unknown: int) -> int:
     """Find the word that leads to the unknown ones: ``with``, ``for``, an article, the verb itself."""
     at = unknown - 1
-    while at > lead and lexemes[at].word_class in {WordClass.FUNCTION, WordClass.ACCOUNT} | NO_CONTENT:
+    while at > lead and lexemes[at].word_class in _BETWEEN:
         at -= 1
-    return at if lexemes[at].word_class in {WordClass.PREPOSITION, WordClass.NEGATION, WordClass.WHEN} else at + 1
+    return at if lexemes[at].word_class in _LEADS_ON else at + 1
 
 
 def _property_tail(lexemes: Sequence[Lexeme]) -> int:
