@@ -10,7 +10,7 @@ import msgspec
 
 from core.ids import new_id
 from core.media.file_names import MOST_OWN_CHARACTERS, UNNAMED, plain_name_of_url
-from core.media.formats import FORMATS, foreign_suffix, name_as
+from core.media.formats import FORMATS, foreign_suffix, format_of_name, name_as
 from core.model.estimate import NOTHING_MEASURED, Measurements, estimate_of
 from core.model.job import Job, MediaRef, Webhook
 from core.model.job_view import view
@@ -183,7 +183,8 @@ def _read(ask: JobRequest, profile: Profile, media: tuple[MediaRef, ...], *, con
         resolution=output.resolution if output else None,
         aspect_ratio=output.aspect_ratio if output else None,
     )
-    return read_cached(ask.prompt, asked, profile.name, tuple(m.name for m in media), continues=continues)
+    formats = dict.fromkeys(format_of_name(m.name) for m in media)
+    return read_cached(ask.prompt, asked, profile.name, tuple(formats), continues=continues)
 
 
 def _job(ask: JobRequest, reading: Reading, session: Session, facts: JobFacts, **found: Any) -> Job:

@@ -12,10 +12,12 @@ _SIZE = 1024
 
 @lru_cache(maxsize=_SIZE)
 def read_cached(
-    prompt: str, asked: RequestedOutput, profile: str, names: tuple[str, ...], *, continues: bool
+    prompt: str, asked: RequestedOutput, profile: str, formats: tuple[str | None, ...], *, continues: bool
 ) -> Reading:
-    """Read a prompt as `read_prompt` does; `profile` and `names` are those of a job's profile and media."""
-    return read_prompt(prompt, asked=asked, profile=PROFILES[profile], media_names=names, continues_session=continues)
+    """Read a prompt as `read_prompt` does, for a profile by its name; `formats`: each of a job's media once."""
+    return read_prompt(
+        prompt, asked=asked, profile=PROFILES[profile], media_formats=formats, continues_session=continues
+    )
 
 
 def clear_cache() -> None:

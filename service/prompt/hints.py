@@ -1,9 +1,9 @@
 """Advice on a prompt that was accepted: sentences for the caller, in plain words. Nothing here changes the plan."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
-from core.media.formats import MEDIUM_OF, format_of_name
+from core.media.formats import MEDIUM_OF
 from core.profiles import Profile
 from service.prompt.lexer import cut_lazily
 from service.prompt.lexicon import WordClass, words_in
@@ -30,11 +30,11 @@ _LENGTH = re.compile(
 _SECONDS_OF_UNIT = {"s": 1, "m": 60, "h": 3600}
 
 
-def prompt_hints(message: str | None, profile: Profile, media_names: Sequence[str]) -> Iterator[str]:
-    """Collect what would do better next time for this message and these media."""
+def prompt_hints(message: str | None, profile: Profile, media_formats: Iterable[str | None]) -> Iterator[str]:
+    """Collect what would do better next time for this message and media of these formats."""
     if message is not None and _is_vague(message):
         yield f'A concrete request does better than a vague one: try "{profile.typical_ask}".'
-    yield from _format_hints(profile, media_names)
+    yield from _format_hints(profile, media_formats)
     if message is not None and _names_long_clip(message, profile.short_clip_s):
         yield f"Clips under {_duration(profile.short_clip_s)} go fastest; cut a longer one into parts if time matters."
 
@@ -57,10 +57,9 @@ def _single(phrases: Iterable[str]) -> Iterator[str]:
         yield from phrase.split()
 
 
-def _format_hints(profile: Profile, media_names: Sequence[str]) -> Iterator[str]:
+def _format_hints(profile: Profile, media_formats: Iterable[str | None]) -> Iterator[str]:
     """Name each format once that is taken, but not among the best of its medium."""
-    found = dict.fromkeys(format_of_name(name) for name in media_names)
-    others = [name for name in found if name and name not in profile.best_formats]
+    others = [name for name in dict.fromkeys(media_formats) if name and name not in profile.best_formats]
     if not others:
         return
     media = {MEDIUM_OF[best] for best in profile.best_formats}

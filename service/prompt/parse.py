@@ -4,7 +4,7 @@ Called at submit and at `:validate`. Pure, total and linear in the prompt's leng
 The rules are the backend contract's "Routing a prompt"; this module decides between what `intent` found in the clauses.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 
 import msgspec
 
@@ -47,15 +47,20 @@ class ParsedPrompt(msgspec.Struct, frozen=True):
 
 
 def read_prompt(
-    prompt: str, *, asked: RequestedOutput, profile: Profile, media_names: Sequence[str], continues_session: bool
+    prompt: str,
+    *,
+    asked: RequestedOutput,
+    profile: Profile,
+    media_formats: Collection[str | None],
+    continues_session: bool,
 ) -> Reading:
-    """Decide message, action and output. `media_names` are file names or URLs, of what came with this job."""
-    found = _parse(_unwrapped(prompt), has_media=bool(media_names))
+    """Decide message, action and output. `media_formats`: what the names of the files that came say; None: nothing."""
+    found = _parse(_unwrapped(prompt), has_media=bool(media_formats))
     named = extract_specs(found.clauses, found.intents)
     plan = _with_aspect_ratio(_plan(found, asked), found, asked, named)
     output = merge_output(asked, named, export=plan.action == "export")
     hints = [
-        *prompt_hints(None if plan.message == UNCHANGED_MEDIA else plan.message, profile, media_names),
+        *prompt_hints(None if plan.message == UNCHANGED_MEDIA else plan.message, profile, media_formats),
         *output_hints(asked, _asked_about(found) or named),
         *_plan_hints(plan, found, asked, continues_session=continues_session),
     ]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from core.media.formats import format_of_name
 from core.model.plan import RequestedOutput
 from core.profiles import PROFILES
 from service.prompt import read_prompt
@@ -10,8 +11,9 @@ PRO = "ai-video-pro-online"
 
 
 def hints(prompt: str, *media: str, profile: str = PRO, continues: bool = True) -> str:
+    formats = [format_of_name(name) for name in media]
     reading = read_prompt(
-        prompt, asked=RequestedOutput(), profile=PROFILES[profile], media_names=media, continues_session=continues
+        prompt, asked=RequestedOutput(), profile=PROFILES[profile], media_formats=formats, continues_session=continues
     )
     return "\n".join(reading.hints)
 

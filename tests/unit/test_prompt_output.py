@@ -14,10 +14,10 @@ def read(
     prompt: str,
     asked: RequestedOutput = NOTHING_SET,
     *,
-    media: tuple[str, ...] = ("clip.mp4",),
+    media: tuple[str, ...] = ("mp4",),
     continues: bool = False,
 ) -> Reading:
-    return read_prompt(prompt, asked=asked, profile=VIDEO, media_names=media, continues_session=continues)
+    return read_prompt(prompt, asked=asked, profile=VIDEO, media_formats=media, continues_session=continues)
 
 
 def test_what_nobody_names_has_its_default() -> None:

@@ -53,7 +53,7 @@ def read(prompt: str, *, media: bool = True) -> Reading:
         prompt,
         asked=RequestedOutput(),
         profile=PROFILES["trimmer-exe"],
-        media_names=["a.mp4"] if media else [],
+        media_formats=["mp4"] if media else [],
         continues_session=False,
     )
 

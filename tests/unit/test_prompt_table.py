@@ -615,7 +615,7 @@ def read(prompt: str) -> Reading:
         prompt,
         asked=RequestedOutput(),
         profile=PROFILES["ai-video-pro-online"],
-        media_names=["clip.mp4"],
+        media_formats=["mp4"],
         continues_session=False,
     )
 

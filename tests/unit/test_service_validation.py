@@ -12,6 +12,7 @@ from core.settings import Settings
 from core.store.redis.codec import pack, unpack
 from service.jobs.validation import JobFacts, JobInputs, validate
 from service.problems import ApiError
+from service.prompt import clear_cache, read_cached
 from service.schemas.requests import JobRequest
 
 SETTINGS = Settings.model_validate({"secret_keys": (SecretStr("k" * 40),)})
@@ -76,6 +77,15 @@ def test_a_job_takes_its_sessions_profile_and_language_where_it_names_none() -> 
 def test_a_new_jobs_record_is_written_again_as_it_was_so_that_a_reader_looks_at_it_once(profile: str) -> None:
     record = pack(validated(profile=profile, media=[{"url": "https://x.example/a.mp4"}], metadata={"order": "7"}))
     assert pack(unpack(record, Job)) == record
+
+
+def test_words_that_are_known_are_not_read_again_for_another_file() -> None:
+    clear_cache()
+
+    for name in ("one.mp4", "two.mp4", "THREE.MP4"):
+        validated(media=[{"url": f"https://x.example/{name}"}])
+
+    assert read_cached.cache_info().misses == 1
 
 
 def test_media_are_needed_only_where_there_is_something_to_edit() -> None:
