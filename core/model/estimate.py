@@ -74,6 +74,7 @@ class Measured(NamedTuple):
 #: what this installation has measured, by the group, with its size and without
 Measurements = Mapping[str, Measured]
 NOTHING_MEASURED: Measurements = MappingProxyType({})
+_UNMEASURED = Measured()
 
 
 class JobKind(NamedTuple):
@@ -180,8 +181,8 @@ def _distribution(counts: Counts, kind: str) -> _Distribution:
 def estimate_of(job: Job, measurements: Measurements) -> Estimate:
     """Say what a job will cost and take: by jobs of its size, else by those of any size, else by what is published."""
     kind = job_kind_of(job)
-    own = measurements.get(kind.group, Measured())
-    wider = measurements.get(kind.of_any_size, Measured())
+    own = measurements.get(kind.group, _UNMEASURED)
+    wider = measurements.get(kind.of_any_size, _UNMEASURED)
     costs = own.costs or wider.costs or _published_costs(job, kind)
     times = own.times or wider.times
     p50_s, p90_s = (times.p50_s, times.p90_s) if times else _published_times_s(job)

@@ -53,8 +53,10 @@ async def read_json_body(request: Request[Any, Any, Any]) -> bytes:
 
 
 async def _body_in_time(request: Request[Any, Any, Any]) -> bytes:
-    if BODY_IS_HERE in request.scope:  # as nearly always; a timer costs more than reading it
-        return await request.body()
+    if BODY_IS_HERE in request.scope:  # as nearly always: then it is one message, and no larger than the server holds
+        message = await request.receive()
+        if message["type"] == "http.request":
+            return message["body"]
     try:
         async with asyncio.timeout(BODY_LIMIT_S):
             return await request.body()

@@ -29,7 +29,8 @@ def read_result(answer: Sequence[Any], kind: type[R]) -> R:
     """
     readers = _readers(kind)
     found = {}
-    for told, value in zip(answer[::2], answer[1::2], strict=True):
+    words = iter(answer)
+    for told, value in zip(words, words, strict=True):
         name, read = readers[told]
         found[name] = read(value)
     return kind(**found)
