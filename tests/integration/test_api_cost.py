@@ -36,7 +36,7 @@ async def test_no_call_waits_for_a_thread_but_one_with_a_long_prompt(api: Api) -
     await api.http.get(f"/v1/jobs/{job['id']}")
     await api.http.get("/v1/jobs?limit=5")
     assert threads.calls == 0
-    await api.submit(prompt="trim the first 2 seconds " + "and keep the music " * 40)
+    await api.submit(prompt="trim the first 2 seconds " + "and keep the music " * 50)
     assert threads.calls == 1
 
 

@@ -140,6 +140,10 @@ def test_work_grows_no_faster_than_the_prompt(word: str) -> None:
     assert long < 14 * short
 
 
+def test_a_usual_prompt_is_read_in_few_lines() -> None:
+    assert lines_run_by("cut the pauses, add background music, and export in 1080p") < 850
+
+
 @pytest.mark.parametrize(
     "word", ["export", "how many, ", "多少，", "if it, ", "can I a, ", "1. ", "I have ", "'", "吗", "、"]
 )
