@@ -10,6 +10,7 @@ from service.prompt.lexer import Lexeme
 from service.prompt.lexicon import WordClass
 
 _SEPARATORS = frozenset({WordClass.SENTENCE_END, WordClass.COMMA, WordClass.CONJUNCTION})
+_NOTHING = frozenset({WordClass.PUNCTUATION})
 NO_CONTENT = frozenset({WordClass.PUNCTUATION, WordClass.TAG})
 UNKNOWN = frozenset({WordClass.CONTENT, WordClass.QUOTATION, WordClass.FILE_NAME})
 PROPERTIES = frozenset({WordClass.RESOLUTION, WordClass.FORMAT, WordClass.QUALITY, WordClass.SPEC})
@@ -52,6 +53,4 @@ def split_clauses(lexemes: Iterable[Lexeme]) -> list[Clause]:
             groups.append([])
         else:
             groups[-1].append(lexeme)
-    return [
-        clause_of(group) for group in groups if any(lexeme.word_class is not WordClass.PUNCTUATION for lexeme in group)
-    ]
+    return [clause_of(group) for group in groups if not _NOTHING.issuperset([lexeme.word_class for lexeme in group])]

@@ -1,11 +1,13 @@
 """Merges the output settings: what the caller set, else what the prompt names, else the defaults; and the hints it earns."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
 
 from core.model.plan import OUTPUT_FORMATS, RESOLUTIONS, Output, RequestedOutput
 from service.prompt.specs import Specs
 
 _MOST_LINES = 1080
+_LINES = [int(name.removesuffix("p")) for name in RESOLUTIONS]
 
 
 def merge_output(asked: RequestedOutput, named: Specs, *, export: bool) -> Output:
@@ -46,5 +48,5 @@ def _resolution(lines: int | None) -> str:
     """Take the largest rendered resolution that is no larger than asked, e.g. ``540p`` for 600 lines."""
     if lines is None:
         return Output().resolution
-    fitting = [name for name in RESOLUTIONS if int(name.removesuffix("p")) <= lines]
-    return fitting[-1] if fitting else RESOLUTIONS[0]
+    fitting = bisect_right(_LINES, lines)
+    return RESOLUTIONS[max(fitting - 1, 0)]

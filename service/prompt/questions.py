@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from service.prompt.clauses import UNKNOWN, Asks, Clause
-from service.prompt.lexicon import WordClass
+from service.prompt.lexicon import WordClass, words_in
 
 #: What may stand before a question: a greeting, a reason for it, words that lead to it.
 _LEAD = (
@@ -110,10 +110,12 @@ _SENTENCE_END = re.compile(r"[!?;。！？；…\r\n]|\.(?=\s|$)")
 #: Stands for each sign of what is quoted or linked.
 _HIDDEN = "\0"
 _OPAQUE = frozenset({WordClass.QUOTATION, WordClass.FILE_NAME, WordClass.TAG})
-#: each of `_FORMS` begins with one of these
-_ASKING_WORD = re.compile(
-    r"\b(?:how|what|which|when|why|where|whether|if|is|are|was|were|am|do|does|did|has|have|had|will|would|won|can|could|"
-    r"may|might|must|should)(?:n?'?[st])?\b"
+_LETTERS = re.compile("[a-z]+")
+#: each of `_FORMS` begins with one of these, perhaps behind an apostrophe cut off
+_ASKING_WORDS = words_in(
+    """
+    how what whats which whichs when why where whether if is isn isnt are was were am do does doesn doesnt did has hasn hasnt
+    have had will would won wont can cant could may might must should"""
 )
 #: No question has more; it bounds the work.
 _MOST_CLAUSES = 20
@@ -131,7 +133,7 @@ class _Sentence(msgspec.Struct, frozen=True):
 def with_questions(prompt: str, clauses: Sequence[Clause]) -> list[Clause]:
     """Mark what each clause asks; one without a question in it comes back as it is."""
     masked = _masked(prompt, clauses)
-    if masked.isascii() and not _ASKING_WORD.search(masked.lower()):
+    if masked.isascii() and _ASKING_WORDS.isdisjoint(_LETTERS.findall(masked.lower())):
         return list(clauses)
     asked: list[Asks | None] = [None] * len(clauses)
     for sentence in _sentences(prompt, clauses):

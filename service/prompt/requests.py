@@ -54,7 +54,7 @@ def split_requests(clause: Clause) -> list[Clause]:
 
 
 def _has_content(lexemes: Iterable[Lexeme]) -> bool:
-    return any(lexeme.word_class in UNKNOWN for lexeme in lexemes)
+    return not UNKNOWN.isdisjoint([lexeme.word_class for lexeme in lexemes])
 
 
 def _after_lead_in(lexemes: Sequence[Lexeme]) -> int:
