@@ -3,12 +3,17 @@
 
 local MESSAGES_LOOKED_AT = 4
 
--- A message is about to be sent on a token: `sending` is {token, cost}. It counts as the token's being taken, which is all
--- that releases of the first format look at: a job of theirs may be on the token though nobody here has heard of them yet.
+-- A message counts as its token's being taken, which is all that releases of the first format look at: a job of theirs may be
+-- on the token though nobody here has heard of them yet.
+local function count_message(token)
+  call('HINCRBY', key.token(token), 'taken', 1)
+end
+
+-- A message is about to be sent on a token: `sending` is {token, cost}.
 local function note_sending(sending, job)
   if call('EXISTS', key.token(sending.token)) == 0 then return end
   call('HSET', key.token_sent(sending.token), job, integer(sending.cost) .. ':' .. integer(now_ms))
-  call('HINCRBY', key.token(sending.token), 'taken', 1)
+  count_message(sending.token)
 end
 
 -- Nobody listens to a job's message any more: from now on it is not known whether its credits are still frozen.
