@@ -100,6 +100,7 @@ _SHAPES = {
     # estimates
     "run_samples": "rg:samples",  # LIST of the last ended jobs' running times, ms
     "stage_samples": "rg:samples:{}",  # LIST of the times that jobs have last been in a stage, ms
+    "render_samples": "rg:render-samples:{}",  # LIST of the times that a profile's last renders took at the backend, ms
     "job_groups": "rg:outcomes",  # SET of groups of jobs that are alike
     "job_outcomes": "rg:outcomes:{}",  # HASH class of an outcome -> how many of a group's last jobs, and how many jobs
     # Redis's own
@@ -263,6 +264,7 @@ BOUNDS = {
     "processes": "API and worker processes; those that have died are dropped",
     "run_samples": "RUN_SAMPLES",
     "stage_samples": "STAGE_SAMPLES",
+    "render_samples": "RENDER_SAMPLES of each profile, a closed set",
     **dict.fromkeys(("job_groups", "job_outcomes"), "groups of jobs and classes of outcomes, closed sets"),
     "failover": "one",
     "function_libraries": "eight",
