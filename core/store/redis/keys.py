@@ -30,6 +30,7 @@ _SHAPES = {
     "jobs_at": "rg:jobs-at:{}",  # ZSET of jobs that have started, by when they came to this status, stage and wait
     "backlog_counts": "rg:backlogs",  # HASH tenant -> "why they wait:how many", as it is in the sums
     "backlog_sums": "rg:backlogs:sums",  # HASH why they wait -> how many, of all tenants
+    "backlogs_changed": "rg:backlogs:changed",  # SET of tenants whose backlog is not in the sums as it is now
     "workers": "rg:workers",  # HASH worker -> "alive until:slots"
     "worker": "rg:worker:{}",  # STRING what a living worker says of itself
     "paused": "rg:paused",  # HASH tenant, or EVERYBODY -> the time (ms) since which no job of theirs begins
@@ -219,6 +220,7 @@ BOUNDS = {
     "paused": "tenants, which an operator makes",
     "audit": "AUDIT_ENTRIES, AUDIT_LIFE_MS",
     "backlog_counts": "tenants with a backlog",
+    "backlogs_changed": "tenants; whoever counts the gauges empties it",
     "backlog_sums": "reasons to wait, a closed set",
     **dict.fromkeys(
         ("deliveries_pending", "deliveries_dead"), "deliveries; one leaves them when it ends or is forgotten"

@@ -99,7 +99,7 @@ end
 local function free_job(a)
   release_reservations(a.id, a.tenant)
   leave_queue(a.tenant, a.id)
-  call('ZREM', key.backlog(a.tenant), a.id)
+  if call('ZREM', key.backlog(a.tenant), a.id) == 1 then note_backlog(a.tenant) end
   leave_session_queue(a.session, a.tenant, a.id)
   join_ring_if_backlog(a.tenant)
 end
@@ -113,7 +113,7 @@ local function end_job(a)
   if a.run_ms then write_sample(key.run_samples(), a.run_ms, RUN_SAMPLES) end
   if a.outcome then count_outcome(a.outcome) end
   if a.batch then end_in_batch(a.batch, a.id, a.status) end
-  admit_jobs(16, a.tenant_running_jobs, a.tenant)
+  admit_jobs(16, a.tenant_running_jobs)
 end
 
 -- A cancel: the job's holder hears of it at once, and a sleeping job is woken.
