@@ -6,7 +6,7 @@ is between any two looks at the least.
 
 import math
 from collections.abc import Sequence
-from zlib import crc32
+from hashlib import blake2b
 
 #: so many renders must have ended before anything is said by them
 ENOUGH_RENDERS = 20
@@ -31,8 +31,12 @@ def first_look_s(took_s: Sequence[float], interval_s: float) -> float:
 
 
 def spread_s(least_s: float, interval_s: float, *, job_id: str, nth: int) -> float:
-    """Lengthen a job's nth pause a little, each by another part: looks that are once in step would stay in step."""
-    return least_s + SPREAD * interval_s * crc32(f"{job_id}/{nth}".encode()) / 2**32
+    """Lengthen a job's nth pause a little, each by another part: looks that are once in step would stay in step.
+
+    By a hash in which nothing of one pause can be seen in the next; a checksum's hang together, and two of them made bunches.
+    """
+    digest = blake2b(f"{job_id}/{nth}".encode(), digest_size=4).digest()
+    return least_s + SPREAD * interval_s * int.from_bytes(digest) / 2**32
 
 
 def _first_looks(took_s: list[float], interval_s: float) -> list[float]:
