@@ -27,14 +27,14 @@ end
 local function note_silence(processes)
   if next(processes) then return end
   forget_that_sessions_end()
-  if first_format().until_ms < now_ms then write_first_format(now_ms) end
+  first_format.note_silence()
 end
 
 local function oldest_format(a, processes)
   local oldest = a.format
   for _, process in pairs(processes) do oldest = math.min(oldest, process.format) end
   local unknown_worker = has_unknown_worker(processes)
-  if unknown_worker then write_first_format(now_ms + math.max(a.settle_ms, FIRST_FORMAT_MS)) end
+  if unknown_worker then first_format.note_worker(a.settle_ms) end
   return (unknown_worker or has_unknown_api(processes)) and FIRST_FORMAT or oldest
 end
 

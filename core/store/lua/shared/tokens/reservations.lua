@@ -24,16 +24,16 @@ end
 
 -- A job that is taken here may be sent there.
 local function note_taken(token)
-  if first_format_runs() then call('HINCRBY', key.token(token), 'taken', 1) end
+  if first_format.runs() then call('HINCRBY', key.token(token), 'taken', 1) end
 end
 
 local function messages_ever(token)
   local counted = read_fields(key.token(token), 'sends', 'taken')
-  return tonumber(counted.sends or '0') + tonumber(counted.taken or '0') + first_format().comings
+  return tonumber(counted.sends or '0') + tonumber(counted.taken or '0') + first_format.comings()
 end
 
 local function others_at_work(token, job)
-  local messages = first_format_runs() and key.token_reservations(token) or key.token_sent(token)
+  local messages = first_format.runs() and key.token_reservations(token) or key.token_sent(token)
   return call('HLEN', messages) - (job and call('HEXISTS', messages, job) or 0)
 end
 
