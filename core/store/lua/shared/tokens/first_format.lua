@@ -41,8 +41,17 @@ do
     if known().until_ms < now_ms then may_run_until(now_ms) end
   end
 
+  -- Whether a worker is listed that is no process of ours, of which ever: that is soon told where there is none.
+  local function has_strangers()
+    local workers = call('HKEYS', key.workers())
+    for _, told in ipairs(#workers > 0 and call('HMGET', key.processes(), unpack(workers)) or {}) do
+      if not told then return true end
+    end
+  end
+
   -- Processes look round every other second, or later: who judges what was done meanwhile looks too.
   function first_format.look_round()
-    if not first_format.runs() and has_unknown_worker(living_processes()) then first_format.note_worker(0) end
+    if first_format.runs() or not has_strangers() then return end
+    if has_unknown_worker(living_processes()) then first_format.note_worker(0) end
   end
 end
