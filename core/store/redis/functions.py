@@ -57,6 +57,8 @@ EVERYBODY = "*"
 #: running times, and times in a stage, that estimates are made of
 RUN_SAMPLES = 500
 STAGE_SAMPLES = 100
+#: times that renders of a profile took, by which the first look at the next one is timed
+RENDER_SAMPLES = 100
 #: outcomes that are counted of a group of jobs; then all its counts are halved, so that the last ones weigh most
 OUTCOMES_PER_GROUP = 1000
 
@@ -145,6 +147,7 @@ def _constants() -> str:
         "RUN_SAMPLES": RUN_SAMPLES,
         "MESSAGE_COSTS_LIFE_MS": MESSAGE_COSTS_LIFE_MS,
         "STAGE_SAMPLES": STAGE_SAMPLES,
+        "RENDER_SAMPLES": RENDER_SAMPLES,
         "AUDIT_LIFE_MS": AUDIT_LIFE_MS,
         "AUDIT_ENTRIES": AUDIT_ENTRIES,
         "EVERYBODY": _lua_string(EVERYBODY.encode()),
