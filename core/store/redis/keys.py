@@ -168,7 +168,6 @@ FIELDS = {
             *("available", "frozen", "read_at_ms", "reserved"),  # credits, and when the balance was read
             "fmt",
             "taken",  # messages, ever, and how often it was taken while a release of the first format ran
-            "sends",  # messages that were not counted in `taken`
             "rest_until_ms",  # of a rate-limited one
             "blocked",  # exports in a row that were refused
             "denied",  # scopes that were refused, each after a space

@@ -28,8 +28,7 @@ local function note_taken(token)
 end
 
 local function messages_ever(token)
-  local counted = read_fields(key.token(token), 'sends', 'taken')
-  return tonumber(counted.sends or '0') + tonumber(counted.taken or '0') + first_format.comings()
+  return tonumber(call('HGET', key.token(token), 'taken') or '0') + first_format.comings()
 end
 
 local function others_at_work(token, job)
