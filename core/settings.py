@@ -113,7 +113,8 @@ class Settings(BaseSettings):
     #: how often lost leases, late jobs and old things are looked for
     sweep_s: float = Field(3.0, ge=0.05, le=5)
 
-    #: between two looks at a render; it counts as stuck when so many could have been had since it was asked for
+    #: between two looks at a render, and before the first one, at the least (`core.model.render_looks`); it counts as stuck
+    #: when so many could have been had since it was asked for
     render_poll_s: Seconds = 30.0
     render_polls: PositiveInt = 20
     #: the longest a message's stream is listened to, and the longest it may bring heartbeats alone

@@ -18,6 +18,7 @@ from core.store.formats import Membership
 from core.store.gauges import GaugeStore
 from core.store.jobs.orphan_renders import OrphanRenders
 from core.store.jobs.removal import JobRemoval
+from core.store.jobs.timings import FirstLooks
 from tests.scripted_backend import ScriptedBackend
 from tests.store_fixture import PUBLIC_URL, Core
 from worker.backend.client import Backend
@@ -56,6 +57,7 @@ async def context_over(
     asked = Backend(backend, platform="test", metrics=Calls() if calls is None else calls)
     balances = TokenBalances(core.token_use, asked)
     settings, outbound = core.settings, guarded_client(allow=parse_networks(allow), http_allowed=True)
+    first_looks = FirstLooks(core.store, core.clock, interval_s=settings.render_poll_s)
     try:
         yield WorkerContext(
             settings=settings,
@@ -78,6 +80,7 @@ async def context_over(
             webhooks=core.webhooks,
             uploads=core.uploads,
             orphan_renders=OrphanRenders(core.store, core.clock),
+            first_looks=first_looks,
             job_removal=JobRemoval(core.store, public_url=PUBLIC_URL),
             sessions=core.sessions,
             rpc_queue=core.rpc,
@@ -90,6 +93,7 @@ async def context_over(
             outbound=outbound,
         )
     finally:
+        await first_looks.stop()
         await asked.aclose()
         await outbound.aclose()
 

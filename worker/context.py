@@ -14,6 +14,7 @@ from core.store.jobs.admission import Admission
 from core.store.jobs.orphan_renders import OrphanRenders
 from core.store.jobs.records import Jobs
 from core.store.jobs.removal import JobRemoval
+from core.store.jobs.timings import FirstLooks
 from core.store.redis.client import Redis, Store
 from core.store.rpc import RpcQueue
 from core.store.sessions import Sessions
@@ -46,6 +47,7 @@ class WorkerContext:
     webhooks: Webhooks
     uploads: Uploads
     orphan_renders: OrphanRenders
+    first_looks: FirstLooks
     job_removal: JobRemoval
     sessions: Sessions
     rpc_queue: RpcQueue
@@ -68,6 +70,8 @@ async def build_context(settings: Settings, client: Redis, stack: AsyncExitStack
     backend = _open_backend(settings, stack)
     balances = TokenBalances(TokenUse(store, clock), backend)
     worker_id = new_process_id()
+    first_looks = FirstLooks(store, clock, interval_s=settings.render_poll_s)
+    stack.push_async_callback(first_looks.stop)
     return WorkerContext(
         settings=settings,
         clock=clock,
@@ -89,6 +93,7 @@ async def build_context(settings: Settings, client: Redis, stack: AsyncExitStack
         webhooks=Webhooks(store, encryption, clock),
         uploads=Uploads(store, clock),
         orphan_renders=OrphanRenders(store, clock),
+        first_looks=first_looks,
         job_removal=JobRemoval(store, public_url=settings.public_url),
         sessions=Sessions(store, clock),
         rpc_queue=RpcQueue(store),

@@ -167,6 +167,8 @@ class Render(Record, frozen=True, kw_only=True):
     #: what the status says of the film
     duration_s: float | None = None
     size_bytes: int | None = None
+    #: how long the backend took for it, where it tells
+    took_s: float | None = None
     #: the length of what is rendered, where its draft tells
     timeline_s: float | None = None
     #: nothing but sounds is rendered

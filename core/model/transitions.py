@@ -184,11 +184,15 @@ def polled(job: Job, *, render: Render) -> Job:
     return _next(job, render=render, percent=max(job.percent, percent), wait=None, tries={})
 
 
-def rendered(job: Job, *, url: str | None, duration_s: float | None, size_bytes: int | None) -> Job:
+def rendered(
+    job: Job, *, url: str | None, duration_s: float | None, size_bytes: int | None, took_s: float | None = None
+) -> Job:
     """The backend has the film, and says so much of it: it is fetched next. Without a link by the download call."""
     render = job.render
     assert render is not None
-    told = msgspec.structs.replace(render, url=url, duration_s=duration_s, size_bytes=size_bytes, percent=100)
+    told = msgspec.structs.replace(
+        render, url=url, duration_s=duration_s, size_bytes=size_bytes, took_s=took_s, percent=100
+    )
     return moved(polled(job, render=told), Stage.STORING)
 
 

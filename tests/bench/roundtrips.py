@@ -72,7 +72,7 @@ async def _counted(harness: Harness, meter: Meter, client: "redis.asyncio.Redis"
         await harness.whole_job()
     seconds = perf_counter() - began_s
     commands = (await redis_work(client))[0] - commands
-    turns = {name: (count - idle[name] * seconds) / JOBS for name, count in meter.turns.items() if not _is_idle(name)}
+    turns = {name: (count - idle[name] * seconds) / JOBS for name, count in meter.turns.items() if not is_idle(name)}
     _tell(turns)
     return [
         ROUND_TRIPS.row(sum(turns.values())),
@@ -80,7 +80,7 @@ async def _counted(harness: Harness, meter: Meter, client: "redis.asyncio.Redis"
     ]
 
 
-def _is_idle(name: str) -> bool:
+def is_idle(name: str) -> bool:
     return name.startswith(_IDLE)
 
 

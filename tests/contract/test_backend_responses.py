@@ -52,6 +52,22 @@ def read(body: object) -> dict[str, Any]:
             {"status": "Failed", "error": {"message": "no memory"}},
             responses.RenderStatus("failed", None, None, None, None, "no memory"),
         ),
+        (
+            {"status": "completed", "createdAt": "2026-11-27T00:00:00.500Z", "completedAt": "2026-11-27T00:01:10Z"},
+            responses.RenderStatus("completed", None, None, None, None, took_s=69.5),
+        ),
+        (
+            {"status": "completed", "createdAt": 1795737600, "completedAt": "1795737670000"},
+            responses.RenderStatus("completed", None, None, None, None, took_s=70),
+        ),
+        (
+            {"status": "completed", "createdAt": "2026-11-27T00:01:10Z", "completedAt": "2026-11-27T00:00:00Z"},
+            responses.RenderStatus("completed", None, None, None, None),
+        ),
+        (
+            {"status": "completed", "createdAt": "yesterday", "completedAt": None},
+            responses.RenderStatus("completed", None, None, None, None),
+        ),
     ],
 )
 def test_both_shapes_of_a_renders_status_are_read(body: object, expected: responses.RenderStatus) -> None:

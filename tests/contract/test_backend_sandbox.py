@@ -247,6 +247,16 @@ async def test_a_render_that_is_begun_again_is_a_duplicate(stage: Stage) -> None
     assert caught.value.fault is Fault.RENDER_DUPLICATE
 
 
+async def test_one_of_the_two_shapes_of_a_status_says_how_long_a_render_took(stage: Stage) -> None:
+    took_s = []
+    for _ in range(2):
+        await stage.say(f"cut the pauses, title {uuid4().hex}")
+        await stage.render(render_id := f"render_{uuid4().hex}")
+        took_s.append((await stage.rendered(render_id)).took_s)
+    assert took_s.count(None) == 1
+    assert all(one is None or one > 0 for one in took_s)
+
+
 async def test_a_render_fails_and_another_is_cancelled(stage: Stage) -> None:
     await stage.say(f"cut the pauses, title {uuid4().hex} [[story:render-failed]]")
     await stage.render(failing := f"render_{uuid4().hex}")

@@ -40,7 +40,7 @@ async def test_no_call_waits_for_a_thread_but_one_with_a_long_prompt(api: Api) -
     assert threads.calls == 1
 
 
-@pytest.mark.parametrize(("slots", "most"), [(0, 36), (9, 43)], ids=["it waits", "it may begin at once"])
+@pytest.mark.parametrize(("slots", "most"), [(0, 28), (9, 41)], ids=["it waits", "it may begin at once"])
 async def test_a_submit_is_one_round_trip_and_some_commands_inside(api: Api, slots: int, most: int) -> None:
     await api.context.store.redis.hset(key("workers"), "w", f"{2**52}:{slots}")
     for _ in range(3):  # the caches are warm, and the tenant's window has begun

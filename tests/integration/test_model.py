@@ -38,8 +38,8 @@ CAP = 3
 CREDITS = 200
 #: what a Redis without jobs may still hold
 LASTING = (
-    *("rg:rate", "rg:clock", "rg:feed", "rg:turn", "rg:usage", "rg:samples", "rg:tok", "rg:workers"),
-    *(key(name) for name in ("function_libraries", "token_sums", "backlog_sums", "job_groups", "wakeup")),
+    *("rg:rate", "rg:clock", "rg:feed", "rg:turn", "rg:usage", "rg:samples", "rg:tok", "rg:workers", "rg:gauges"),
+    *(key(name) for name in ("function_libraries", "formats", "token_sums", "backlog_sums", "job_groups", "wakeup")),
 )
 
 
@@ -351,6 +351,7 @@ class Gateway(RuleBasedStateMachine):
         assert all((t.reserved, t.in_flight) == (0, 0) for t in await self.core.tokens.all())
         for job_id in self.jobs:
             await self.core.jobs.forget(job_id)
+        await self.core.gauges()  # backlogs that have changed are counted then
         names = [name.decode() async for name in self.core.redis.scan_iter(count=1000)]
         assert [name for name in names if not name.startswith(LASTING)] == []
 

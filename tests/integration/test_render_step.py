@@ -13,9 +13,11 @@ from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job, Render, Sent, Stage
 from core.model.plan import Output
+from core.model.render_looks import SPREAD
 from core.model.session import Session
 from core.model.token import TokenState
 from core.store.jobs.orphan_renders import OrphanRender
+from core.store.redis.keys import key
 from tests.scripted_backend import ScriptedBackend, page, said, scripted_backend
 from tests.store_fixture import Core, core
 from tests.worker_fixture import context, in_hand, stepped
@@ -239,6 +241,85 @@ async def test_a_finished_render_whose_link_never_comes_is_downloaded_without(co
         job = await stepped(execution, 8)
     assert (job.stage, rendering(job).url) == (Stage.STORING, None)
     assert len(backend.calls("status")) == 6
+
+
+async def pauses_s(execution: JobExecution, looks: int) -> list[float]:
+    """Have a render asked for and looked at so often; say how long it is let alone before each look."""
+    pauses = []
+    for _ in range(looks):
+        result = await render(execution)
+        assert result.park_s is not None
+        execution.job = result.job
+        pauses.append(result.park_s)
+    return pauses
+
+
+async def test_two_looks_at_a_render_are_never_closer_than_the_documents_say_and_hardly_further(core, context, backend):
+    backend.says("status", PROCESSING, said({"code": 500, "message": "render crashed"}), UNKNOWN, PROCESSING)
+    interval_s = core.settings.render_poll_s
+    async with at_export(core, context) as execution:
+        await stepped(execution)
+        pauses = await pauses_s(execution, 4)
+    assert all(interval_s <= pause <= (1 + SPREAD) * interval_s for pause in pauses)
+    assert len(set(pauses)) == 4, "those in step do not stay in step"
+
+
+async def renders_took(core: Core, context: WorkerContext, *took_s: float) -> None:
+    """Let so many renders of the tests' profile be known, as commits write them down."""
+    await core.redis.rpush(key("render_samples", "free-video-fast"), *(int(1000 * one) for one in took_s))
+    await context.first_looks.now()
+
+
+async def test_the_first_look_comes_when_renders_of_its_profile_are_usually_done(core, context, backend):
+    await renders_took(core, context, *(70 + n / 10 for n in range(100)))
+    interval_s = core.settings.render_poll_s
+    async with at_export(core, context) as execution:
+        await stepped(execution)
+        first, second = await pauses_s(execution, 2)
+    assert 75 <= first <= 80 + 3 * SPREAD * interval_s
+    assert interval_s <= second <= (1 + SPREAD) * interval_s
+
+
+async def test_a_job_that_has_less_time_than_renders_usually_take_is_looked_at_as_the_documents_say(
+    core, context, backend
+):
+    await renders_took(core, context, *[70.0] * 100)
+    async with at_export(core, context) as execution:
+        await stepped(execution)
+        core.clock.turn(by_s=(execution.job.deadline_ms - core.clock.now_ms()) / 1000 - 60)
+        [first] = await pauses_s(execution, 1)
+    assert first < 60
+
+
+async def test_when_the_first_look_is_due_is_not_asked_for_each_job(core, context, backend):
+    await renders_took(core, context, *[70.0] * 100)
+    before = await lists_read(core)
+    async with at_export(core, context) as execution:
+        for _ in range(20):
+            execution.job = msgspec.structs.replace(
+                execution.job, render=Render(id="render_1", attempt=1, started_at_ms=0)
+            )
+            await pauses_s(execution, 1)
+    assert await lists_read(core) == before
+
+
+async def lists_read(core: Core) -> int:
+    return (await core.redis.info("commandstats"))["cmdstat_lrange"]["calls"]
+
+
+@pytest.mark.parametrize(("said_s", "kept"), [(40, [b"40000"]), (90.5, [b"90500"]), (300, []), (-1, [])])
+async def test_how_long_a_render_took_is_kept_by_the_backends_own_clock(core, context, backend, said_s, kept):
+    began_ms = core.clock.now_ms() - 3_600_000
+    done = {"status": "completed", "createdAt": began_ms, "completedAt": began_ms + int(1000 * said_s)}
+    backend.says("status", said({**done, "outputUrl": "/o.mp4"}))
+    asked = Render(id="render_1", attempt=1, started_at_ms=core.clock.now_ms() - 90_000, asked=True)
+    async with at_export(core, context, render=asked) as execution:
+        for _ in range(2):
+            result = await render(execution)
+            execution.job = await core.read(execution.job)
+            await execution.commit(result)
+            execution.job = transitions.unusable(execution.job)
+    assert await core.redis.lrange(key("render_samples", "free-video-fast"), 0, -1) == kept
 
 
 EMPTY = said({"code": 0, "data": {"state": {"draft": {}}}})

@@ -105,6 +105,22 @@ async def test_no_more_are_let_in_than_all_living_workers_can_hold(core: Core) -
     assert len(await core.admitted()) == 5
 
 
+async def test_a_batch_is_let_in_as_a_whole_where_there_is_room(core: Core) -> None:
+    core.with_settings(tenant_running_jobs=200)
+    await core.slots(200)
+    jobs = await fill(core, "acme", 150)
+    assert set(await core.admitted()) == {job.id for job in jobs}
+
+
+async def test_one_that_comes_behind_others_of_its_tenant_does_not_pass_them(core: Core) -> None:
+    await core.slots(1)
+    jobs = [await core.submit() for _ in range(3)]
+    await core.submit("other")
+    await core.slots(3)
+    admitted = await core.admitted()
+    assert (len(admitted), admitted[0], jobs[2].id in admitted) == (3, jobs[0].id, False)
+
+
 async def test_a_worker_that_goes_takes_its_places_along(core: Core) -> None:
     await core.slots(5)
     await core.turns.admit(worker="w", slots=0)

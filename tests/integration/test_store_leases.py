@@ -425,7 +425,9 @@ async def test_a_forgotten_job_leaves_nothing_but_the_tenant_s_feed_and_counts(c
     await core.jobs.forget(job.id)
     kept = {key("feed", "acme"), key("event_clock", "acme"), key("usage", "acme", "2026-11")}
     left = set(await core.everything()) - kept
-    counts = {key(name) for name in ("workers", "tenant_turn", "run_samples", "job_groups", "wakeup")}
+    counts = {
+        key(name) for name in ("workers", "tenant_turn", "run_samples", "job_groups", "wakeup", "backlogs_changed")
+    }
     assert left <= {key("rate", "key_1"), key("job_outcomes", "free-video-fast/edit/export/none"), *counts}
 
 

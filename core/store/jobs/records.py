@@ -205,6 +205,7 @@ class Jobs:
             "unheard_on": new.token_id if _is_heard(old) and _is_unheard(new) else None,
             "exported_on": new.token_id if _is_asked(new) and not _is_asked(old) else None,
             "stage_sample": _in_stage(old, new, now_ms),
+            "render_sample": _rendered(old, new),
         }
         arguments |= work.arguments()
         return arguments | self._end_arguments(old, new, now_ms) if new.ended else arguments
@@ -342,6 +343,13 @@ def _in_stage(old: Job, new: Job, now_ms: int) -> dict[str, Any] | None:
     if not (came_through and old.stage and old.stage_since_ms):
         return None
     return {"stage": str(old.stage), "ms": now_ms - old.stage_since_ms}
+
+
+def _rendered(old: Job, new: Job) -> dict[str, Any] | None:
+    """Say how long a render took that is done now, where the backend has told; once, however often its film is fetched."""
+    if new.render is None or new.render.took_s is None or (old.render and old.render.took_s is not None):
+        return None
+    return {"profile": new.profile, "ms": int(new.render.took_s * 1000)}
 
 
 def _in_batch(job: Job, now_ms: int) -> dict[str, Any] | None:

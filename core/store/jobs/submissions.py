@@ -141,7 +141,6 @@ class Submissions:
             "idempotency": _idempotency_argument(idempotency, submissions) if idempotency else None,
             "batch": _batch_argument(batch) if batch else None,
             "remembered": {"webhook": raw(preconditions.webhook or b"")} if preconditions else None,
-            "unplaced": raw(UNPLACED),
             "pace": pace._asdict() if pace else None,
             "audit": audit_argument(audit),
         }
@@ -191,5 +190,11 @@ def _job_argument(submission: Submission) -> dict[str, Any]:
         "rank": rank(job),
         "start_by_ms": job.start_by_ms,
         "uploads": [m.upload_id for m in job.media if m.upload_id],
-        "event": event_argument(submission.event, job),
+        "event": _event_argument(submission.event, job),
     }
+
+
+def _event_argument(event: Event, job: Job) -> dict[str, Any]:
+    """Leave out why the job waits, which only the operation knows."""
+    before, _, after = event.body.partition(UNPLACED)
+    return event_argument(event, job) | {"body": raw(before), "after_wait": raw(after)}

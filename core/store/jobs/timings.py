@@ -1,4 +1,4 @@
-"""Timing statistics: how long jobs and each of their stages take, by the last of them, and how many run at once."""
+"""Timing statistics: how long jobs, each of their stages and their renders take, by the last ones, and how many run at once."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from core.clock import Clock
 from core.model.job import Stage
+from core.model.render_looks import first_look_s
+from core.profiles import PROFILES
 from core.store.redis.client import Store
 from core.store.redis.keys import key
 from core.store.redis.remembered import Remembered
@@ -15,6 +17,8 @@ from core.store.workers import read_beat
 _ENOUGH = 3
 #: read anew after so long
 _FRESH_MS = 2000
+#: for first looks: what a hundred renders took moves slowly
+_FIRST_LOOKS_FRESH_MS = 30_000
 
 
 class Quantiles(NamedTuple):
@@ -68,6 +72,26 @@ class Timings(Remembered[TimingStats]):
         if runs is None:
             return TimingStats(0, 0, places, known=False, stages=stages)
         return TimingStats(runs.p50_s, runs.p90_s, places, known=True, stages=stages)
+
+
+class FirstLooks(Remembered[Mapping[str, float]]):
+    """How long after it was asked for a render is first looked at, in seconds, by profile; read twice a minute at most.
+
+    It goes by what the backend says that its renders took. When we looked says less: no render would ever be known to be done
+    before the first look at it, which would come later and later.
+    """
+
+    def __init__(self, store: Store, clock: Clock, *, interval_s: float) -> None:
+        super().__init__(self._measure, MappingProxyType({}), clock, fresh_ms=_FIRST_LOOKS_FRESH_MS)
+        self._store = store
+        self._interval_s = interval_s
+
+    async def _measure(self) -> Mapping[str, float]:
+        pipe = self._store.redis.pipeline(transaction=False)
+        for profile in PROFILES:
+            pipe.lrange(key("render_samples", profile), 0, -1)
+        took_ms = zip(PROFILES, await pipe.execute(), strict=True)
+        return {profile: first_look_s([float(ms) / 1000 for ms in each], self._interval_s) for profile, each in took_ms}
 
 
 def _span(samples: list[bytes]) -> Quantiles | None:

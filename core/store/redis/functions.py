@@ -57,6 +57,8 @@ EVERYBODY = "*"
 #: running times, and times in a stage, that estimates are made of
 RUN_SAMPLES = 500
 STAGE_SAMPLES = 100
+#: times that renders of a profile took, by which the first look at the next one is timed
+RENDER_SAMPLES = 100
 #: outcomes that are counted of a group of jobs; then all its counts are halved, so that the last ones weigh most
 OUTCOMES_PER_GROUP = 1000
 
@@ -68,8 +70,9 @@ _REPLICATION_MS = 500
 #: each may use what stands before it
 _SHARED = (
     *("operation", "audit", "queue/pauses", "formats", "msgpack", "json", "queue/queue", "queue/crash_count", "gauges"),
-    *("events", "queue/claims", "queue/admission", "queue/queue_position"),
+    *("events", "queue/claims", "queue/admission", "queue/queue_position", "queue/processes"),
     *(
+        "tokens/first_format",
         "tokens/tokens",
         "tokens/owner_sums",
         "tokens/token_index",
@@ -77,7 +80,7 @@ _SHARED = (
         "tokens/taking",
         "tokens/settling",
     ),
-    *("sessions", "batches", "deliveries", "queue/processes"),
+    *("sessions", "batches", "deliveries"),
 )
 
 
@@ -145,6 +148,7 @@ def _constants() -> str:
         "RUN_SAMPLES": RUN_SAMPLES,
         "MESSAGE_COSTS_LIFE_MS": MESSAGE_COSTS_LIFE_MS,
         "STAGE_SAMPLES": STAGE_SAMPLES,
+        "RENDER_SAMPLES": RENDER_SAMPLES,
         "AUDIT_LIFE_MS": AUDIT_LIFE_MS,
         "AUDIT_ENTRIES": AUDIT_ENTRIES,
         "EVERYBODY": _lua_string(EVERYBODY.encode()),

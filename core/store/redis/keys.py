@@ -30,6 +30,7 @@ _SHAPES = {
     "jobs_at": "rg:jobs-at:{}",  # ZSET of jobs that have started, by when they came to this status, stage and wait
     "backlog_counts": "rg:backlogs",  # HASH tenant -> "why they wait:how many", as it is in the sums
     "backlog_sums": "rg:backlogs:sums",  # HASH why they wait -> how many, of all tenants
+    "backlogs_changed": "rg:backlogs:changed",  # SET of tenants whose backlog is not in the sums as it is now
     "workers": "rg:workers",  # HASH worker -> "alive until:slots"
     "worker": "rg:worker:{}",  # STRING what a living worker says of itself
     "paused": "rg:paused",  # HASH tenant, or EVERYBODY -> the time (ms) since which no job of theirs begins
@@ -100,6 +101,7 @@ _SHAPES = {
     # estimates
     "run_samples": "rg:samples",  # LIST of the last ended jobs' running times, ms
     "stage_samples": "rg:samples:{}",  # LIST of the times that jobs have last been in a stage, ms
+    "render_samples": "rg:render-samples:{}",  # LIST of the times that a profile's last renders took at the backend, ms
     "job_groups": "rg:outcomes",  # SET of groups of jobs that are alike
     "job_outcomes": "rg:outcomes:{}",  # HASH class of an outcome -> how many of a group's last jobs, and how many jobs
     # Redis's own
@@ -165,8 +167,7 @@ FIELDS = {
             *("secret", "digest", "kind", "tenant", "state", "scopes", "expires_ms", "user_id"),
             *("available", "frozen", "read_at_ms", "reserved"),  # credits, and when the balance was read
             "fmt",
-            "sends",  # messages, ever
-            "taken",  # how often it was taken while a release ran that knows no `sends`
+            "taken",  # messages, ever, and how often it was taken while a release of the first format ran
             "rest_until_ms",  # of a rate-limited one
             "blocked",  # exports in a row that were refused
             "denied",  # scopes that were refused, each after a space
@@ -181,6 +182,7 @@ FIELDS = {
             *("written", "oldest_reader"),
             "not_before_ms",  # the time at which `written` rises, unless somebody is there who could not read it
             "first_until_ms",  # so long workers of a release before formats may hold tokens
+            "first_comings",  # how often such a worker was seen where none had been
             "sessions_end",  # each explicit session goes when it is idle, those of older releases too
         }
     ),
@@ -218,6 +220,7 @@ BOUNDS = {
     "paused": "tenants, which an operator makes",
     "audit": "AUDIT_ENTRIES, AUDIT_LIFE_MS",
     "backlog_counts": "tenants with a backlog",
+    "backlogs_changed": "tenants; whoever counts the gauges empties it",
     "backlog_sums": "reasons to wait, a closed set",
     **dict.fromkeys(
         ("deliveries_pending", "deliveries_dead"), "deliveries; one leaves them when it ends or is forgotten"
@@ -263,6 +266,7 @@ BOUNDS = {
     "processes": "API and worker processes; those that have died are dropped",
     "run_samples": "RUN_SAMPLES",
     "stage_samples": "STAGE_SAMPLES",
+    "render_samples": "RENDER_SAMPLES of each profile, a closed set",
     **dict.fromkeys(("job_groups", "job_outcomes"), "groups of jobs and classes of outcomes, closed sets"),
     "failover": "one",
     "function_libraries": "eight",

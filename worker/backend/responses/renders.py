@@ -5,7 +5,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from core.security.redacted_repr import redacted_repr
-from worker.backend.responses.values import finite, number, text, whole, words_of
+from worker.backend.responses.values import finite, moment_ms, number, text, whole, words_of
 
 #: under which keys a film's link may stand, in the output or beside the status
 _LINK_KEYS = (
@@ -17,7 +17,10 @@ RenderWord: TypeAlias = Literal["pending", "processing", "completed", "failed"]
 
 @redacted_repr("status", "progress")
 class RenderStatus(msgspec.Struct, frozen=True):
-    """`progress`: percent. A cancelled render counts as failed; `error` says why in the backend's words."""
+    """`progress`: percent. A cancelled render counts as failed; `error` says why in the backend's words.
+
+    `took_s`: from when it was created to when it was completed, by the backend's own clock.
+    """
 
     status: RenderWord
     progress: int | None
@@ -25,6 +28,7 @@ class RenderStatus(msgspec.Struct, frozen=True):
     duration_s: float | None
     size_bytes: int | None
     error: str | None = None
+    took_s: float | None = None
 
 
 def parse_render_status(data: dict[str, Any]) -> RenderStatus:
@@ -39,6 +43,7 @@ def parse_render_status(data: dict[str, Any]) -> RenderStatus:
         duration_s=number(made, "duration"),
         size_bytes=whole(made, "size") or whole(data, "size"),
         error=words_of(data.get("error")) or words_of(data.get("message")),
+        took_s=_took_s(data),
     )
 
 
@@ -60,6 +65,14 @@ def _render_word(status: object, *, linked: bool) -> RenderWord:
         case "pending" | "queued":
             return "pending"
     return "processing"
+
+
+def _took_s(data: dict[str, Any]) -> float | None:
+    """Read ``{"createdAt": "2026-11-27T00:00:00Z", "completedAt": "2026-11-27T00:01:10Z"}``. None: no time that can be one."""
+    began_ms, ended_ms = moment_ms(data.get("createdAt")), moment_ms(data.get("completedAt"))
+    if began_ms is None or ended_ms is None or ended_ms < began_ms:
+        return None
+    return (ended_ms - began_ms) / 1000
 
 
 def _percent(progress: object) -> int | None:

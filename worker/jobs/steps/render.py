@@ -14,6 +14,7 @@ import msgspec
 from core.errors import Code, Permanent
 from core.model import transitions
 from core.model.job import Job, Render, Stage
+from core.model.render_looks import spread_s
 from core.settings import Settings
 from worker.backend import drafts
 from worker.backend.faults import BackendFault, Fault
@@ -32,6 +33,8 @@ _LINK_PAUSE_S = 5.0
 #: a status that says so often in a row that something is broken, in an answer that came through, is a failed render; and
 #: one that is unknown so often is lost: a new one may not be known everywhere yet
 _BROKEN_LOOKS, _UNKNOWN_LOOKS = 3, 2
+#: a backend that tells whole seconds may tell so much more than passed
+_ROUNDING_S = 1.0
 #: how long a cancelled job waits for the answer to a render that it has just asked for
 _ANSWER_S = 5.0
 
@@ -76,7 +79,22 @@ async def _note_asked(execution: JobExecution, wanted: Render) -> StepResult:
     session = msgspec.structs.replace(execution.session, claim_url=claim_url)
     job = transitions.claim_link_found(execution.job, claim_url=claim_url)
     asked = msgspec.structs.replace(wanted, asked=True, started_at_ms=execution.now_ms)
-    return StepResult(transitions.polled(job, render=asked), session, park_s=execution.context.settings.render_poll_s)
+    pause_s = _until_look_s(execution, _first_look_s(execution))
+    return StepResult(transitions.polled(job, render=asked), session, park_s=pause_s)
+
+
+def _first_look_s(execution: JobExecution) -> float:
+    """Say when renders of this profile are usually first looked at; sooner where the job's time is over by then."""
+    job, interval_s = execution.job, execution.context.settings.render_poll_s
+    usual_s = execution.context.first_looks.lately().get(job.profile, interval_s)
+    left_s = (job.deadline_ms - execution.now_ms) / 1000
+    return usual_s if usual_s < left_s else interval_s
+
+
+def _until_look_s(execution: JobExecution, least_s: float | None = None) -> float:
+    """Let a render alone for so long, or for the documents' interval, and not in step with other jobs'."""
+    job, interval_s = execution.job, execution.context.settings.render_poll_s
+    return spread_s(least_s or interval_s, interval_s, job_id=job.id, nth=job.version)
 
 
 async def _start_render(
@@ -144,7 +162,7 @@ def _judge_error(execution: JobExecution, wanted: Render, fault: BackendFault) -
     if wanted.errors + 1 >= (_UNKNOWN_LOOKS if is_unknown else _BROKEN_LOOKS):
         return _fail(execution, wanted, fault.detail)
     seen = msgspec.structs.replace(wanted, errors=wanted.errors + 1)
-    return StepResult(transitions.polled(execution.job, render=seen), park_s=execution.context.settings.render_poll_s)
+    return StepResult(transitions.polled(execution.job, render=seen), park_s=_until_look_s(execution))
 
 
 def _take_link(execution: JobExecution, wanted: Render, status: RenderStatus) -> StepResult:
@@ -154,9 +172,19 @@ def _take_link(execution: JobExecution, wanted: Render, status: RenderStatus) ->
         pause_s = min(_LINK_PAUSE_S, execution.context.settings.render_poll_s)
         return StepResult(transitions.polled(execution.job, render=waits), park_s=pause_s)
     done = transitions.rendered(
-        execution.job, url=status.url, duration_s=status.duration_s, size_bytes=status.size_bytes
+        execution.job,
+        url=status.url,
+        duration_s=status.duration_s,
+        size_bytes=status.size_bytes,
+        took_s=_took_s(status, wanted, execution.now_ms),
     )
     return StepResult(done)
+
+
+def _took_s(status: RenderStatus, wanted: Render, now_ms: int) -> float | None:
+    """Take the backend's word for how long a render took, unless it is more than has passed since it was asked for."""
+    at_most_s = (now_ms - wanted.started_at_ms) / 1000 + _ROUNDING_S
+    return status.took_s if status.took_s is not None and status.took_s <= at_most_s else None
 
 
 def _fail(execution: JobExecution, failed: Render, reason: str | None) -> StepResult:
@@ -171,7 +199,7 @@ def _poll_later(execution: JobExecution, wanted: Render, status: RenderStatus) -
     )
     if _is_stuck(polled, settings, execution.now_ms):
         raise Permanent(Code.RENDER_TIMEOUT)
-    return StepResult(transitions.polled(execution.job, render=polled), park_s=settings.render_poll_s)
+    return StepResult(transitions.polled(execution.job, render=polled), park_s=_until_look_s(execution))
 
 
 def _is_stuck(render: Render, settings: Settings, now_ms: int) -> bool:

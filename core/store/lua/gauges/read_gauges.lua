@@ -35,6 +35,11 @@ local function count_started_jobs(a, gauges)
   return started
 end
 
+-- After a flood of very many tenants some are counted the next time.
+local function count_changed_backlogs(tenant_running_jobs)
+  for _, tenant in ipairs(call('SPOP', key.backlogs_changed(), 1000)) do count_backlog(tenant, tenant_running_jobs) end
+end
+
 -- Those that wait for their session are neither in a backlog nor let in.
 local function count_queued_jobs(gauges, started)
   local sums = read_fields(key.backlog_sums(), 'queued_behind', 'tenant_cap', 'paused')
@@ -120,5 +125,6 @@ operation('read_gauges', function(a)
   if holder and holder ~= a.worker then return {gauges = call('HGETALL', key.gauges())} end
   call('SET', key.gauges_holder(), a.worker, 'PX', a.lease_ms)
   if a.some > 0 then mend(a) end
+  count_changed_backlogs(a.tenant_running_jobs)
   return {gauges = count(a)}
 end)

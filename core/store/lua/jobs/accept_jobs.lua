@@ -1,10 +1,11 @@
 -- Accept jobs (one, or a batch's): rate, caps, idempotency, records, indexes, events, backlogs, in one step.
 --
--- Arguments: tenant, jobs, unplaced, upload_until_ms; key_id (absent: an operator submits, whom no key's limits bind),
+-- Arguments: tenant, jobs, upload_until_ms; key_id (absent: an operator submits, whom no key's limits bind),
 -- audit (of an operator); the limits submits_per_minute, tenant_queued_jobs, tenant_running_jobs, queue_limit,
 -- session_idle_ms; and where there are any: idempotency {key_hash, body_hash, answer, life_ms}, batch {id, record, jobs,
 -- created_at, delivery {id, record}, oldest}, remembered {webhook}, pace (`queue_position`).
--- A job is {id, record, session, session_record, profile, rank, start_by_ms, uploads, event}.
+-- A job is {id, record, session, session_record, profile, rank, start_by_ms, uploads, event}; of the event's body it has what
+-- stands before why the job waits, and in after_wait what stands behind it.
 --
 -- Results: outcome, and
 --   accepted: used (submits in this window), reset_ms (till its end), waits (why each job waits, as JSON)
@@ -13,23 +14,14 @@
 --   reused, queue_full, overloaded, no_session: no more
 --   revoked, webhook: what the caller remembered of the key, or of the tenant's webhook, holds no longer
 
--- As `core.model.job_view.WaitView` has it.
+-- As `core.model.job_view.WaitView` has it; each %s is JSON already.
+local WAIT = '{"reason":%s,"behind":%s,"position":%s,"eta_p50_s":%s,"eta_p90_s":%s}'
+
 local function wait_json(found)
   local waits_for = found.at_cap and 'tenant_cap' or 'queued_behind'
   if found.behind then waits_for = 'session_busy' end
-  return json_object(
-    'reason', json_string(found.paused and 'paused' or waits_for),
-    'behind', json_string(found.behind),
-    'position', json_number(found.position),
-    'eta_p50_s', json_number(found.eta_p50_s, '%.1f'),
-    'eta_p90_s', json_number(found.eta_p90_s, '%.1f')
-  )
-end
-
--- Write why a job waits over the bytes that the event's body has in that place.
-local function place(body, unplaced, wait)
-  local from, to = string.find(body, unplaced, 1, true)
-  return from and string.sub(body, 1, from - 1) .. wait .. string.sub(body, to + 1) or body
+  return string.format(WAIT, json_string(found.paused and 'paused' or waits_for), json_string(found.behind),
+    json_number(found.position), json_number(found.eta_p50_s, '%.1f'), json_number(found.eta_p90_s, '%.1f'))
 end
 
 local function answered_before(a)
@@ -91,7 +83,7 @@ local function queue_job(a, job)
   if nth == 1 then join_backlog(a.tenant, job.id, job.rank) end
   local waiting = {id = job.id, tenant = a.tenant, session = job.session}
   local wait = wait_json(queue_position(waiting, nth, a.tenant_running_jobs, a.pace))
-  job.event.body = place(job.event.body, a.unplaced, wait)
+  job.event.body = job.event.body .. wait .. job.event.after_wait
   emit(job.event)
   return wait
 end
@@ -151,7 +143,8 @@ operation('accept_jobs', function(a)
   end
   if a.batch then write_batch(a.batch, a.tenant, #a.jobs) end
   if a.idempotency then write_answer(a.tenant, a.idempotency, waits) end
-  admit_jobs(64, a.tenant_running_jobs, a.tenant)
+  -- whoever makes room lets in whom it can: where this tenant waits already, there is none
+  if asked.new_in_ring then admit_jobs(math.max(64, #a.jobs), a.tenant_running_jobs) end
   local reset_ms = a.key_id and call('PTTL', key.rate(a.key_id)) or 0
   return {outcome = 'accepted', used = used + #a.jobs, reset_ms = reset_ms, waits = waits}
 end)

@@ -4,9 +4,9 @@
 -- (what is stored beside the record); at (where a job that has started is shown, see `show_job`);
 -- owner (absent: the API's cancel, or the sweeper's expiry, which only the version fences); write (the id of this very
 -- write); and where it applies: event, session_record, reset_crashes, audit (an operator does it),
--- stage_sample {stage, ms}, sending {token, cost} (a message is about to go out), unsent_on (the token on which it did
--- not), unheard_on (the token on which nobody listens to it any more), exported_on (the token by which the backend has just
--- taken an export).
+-- stage_sample {stage, ms}, render_sample {profile, ms} (how long the backend took), sending {token, cost} (a message is
+-- about to go out), unsent_on (the token on which it did not), unheard_on (the token on which nobody listens to it any
+-- more), exported_on (the token by which the backend has just taken an export).
 -- What would be an operation of its own, right before this one or after it, is done in this one:
 --   take (arguments of `take_token`) with untaken, the bytes that the record has in the place of the token
 --   balance {token, available, frozen}, as it was read
@@ -99,7 +99,7 @@ end
 local function free_job(a)
   release_reservations(a.id, a.tenant)
   leave_queue(a.tenant, a.id)
-  call('ZREM', key.backlog(a.tenant), a.id)
+  if call('ZREM', key.backlog(a.tenant), a.id) == 1 then note_backlog(a.tenant) end
   leave_session_queue(a.session, a.tenant, a.id)
   join_ring_if_backlog(a.tenant)
 end
@@ -113,7 +113,7 @@ local function end_job(a)
   if a.run_ms then write_sample(key.run_samples(), a.run_ms, RUN_SAMPLES) end
   if a.outcome then count_outcome(a.outcome) end
   if a.batch then end_in_batch(a.batch, a.id, a.status) end
-  admit_jobs(16, a.tenant_running_jobs, a.tenant)
+  admit_jobs(16, a.tenant_running_jobs)
 end
 
 -- A cancel: the job's holder hears of it at once, and a sleeping job is woken.
@@ -143,6 +143,7 @@ operation('commit_job', function(a)
   if a.settling then settle_token(a.settling, a.id) end
   if a.event then emit(a.event) end
   if a.stage_sample then write_sample(key.stage_samples(a.stage_sample.stage), a.stage_sample.ms, STAGE_SAMPLES) end
+  if a.render_sample then write_sample(key.render_samples(a.render_sample.profile), a.render_sample.ms, RENDER_SAMPLES) end
   if a.mode == 'park' then
     release_lease(a.id, a.wake_at_ms)
   elseif a.mode == 'end' then

@@ -38,7 +38,6 @@ local function put_back(id, found)
   release_reservations(id, found.tenant)
   leave_queue(found.tenant, id)
   join_backlog(found.tenant, id, call('HGET', key.job(id), 'rank'))
-  count_backlog(found.tenant, math.huge)  -- whether it is at its cap is not asked: it does not wait for that now
   return {}
 end
 

@@ -4,24 +4,26 @@
 -- the id of the stream entry. `prefix` is 'evt_', in a cell 'evt_eu1_'; `random` is '8xxx-xxxxxxxxxxxx'. Third comes the time
 -- of the tenant's last event before; absent where there was none for long.
 local function next_event_id(tenant, prefix, random)
-  local ms, seq, stream_id = now_ms, 0, integer(now_ms) .. '-0'
-  local last = call('SET', key.event_clock(tenant), stream_id, 'PX', FEED_LIFE_MS, 'GET')
-  local last_ms, last_seq = string.match(last or '', '(%d+)-(%d+)')
+  local ms, seq = now_ms, 0
+  local last_ms, last_seq = string.match(call('GET', key.event_clock(tenant)) or '', '(%d+)-(%d+)')
   last_ms = tonumber(last_ms)
   if last_ms and last_ms >= ms then
     ms, seq = last_ms, tonumber(last_seq) + 1
     if seq > 4095 then ms, seq = ms + 1, 0 end
-    stream_id = string.format('%.0f-%.0f', ms, seq)
-    call('SET', key.event_clock(tenant), stream_id, 'PX', FEED_LIFE_MS)
   end
+  local stream_id = string.format('%.0f-%.0f', ms, seq)
+  call('SET', key.event_clock(tenant), stream_id, 'KEEPTTL')
   local high, low = math.floor(ms / 65536), ms % 65536
   return stream_id, string.format('%s%08x-%04x-7%03x-%s', prefix, high, low, seq, random), last_ms
 end
 
--- A feed is kept from its tenant's last event on; in the same hour it is not said anew.
+-- A feed and its clock are kept from its tenant's last event on, and it is cut where it is too old; in the same hour neither
+-- is done anew.
 local function keep_feed(tenant, last_ms)
   if last_ms and math.floor(last_ms / HOUR_MS) == math.floor(now_ms / HOUR_MS) then return end
+  call('XTRIM', key.feed(tenant), 'MINID', '~', now_ms - FEED_LIFE_MS)
   call('PEXPIRE', key.feed(tenant), FEED_LIFE_MS + HOUR_MS)
+  call('PEXPIRE', key.event_clock(tenant), FEED_LIFE_MS + HOUR_MS)
 end
 
 -- The id of an event's stream entry, as `next_event_id` wrote it into its id; absent for what is no such id.
@@ -44,14 +46,13 @@ end
 -- Tell a job's readers, and for the types that callers can subscribe to also the tenant's feed.
 local function emit_event(event)
   local stream_id, event_id, last_ms = next_event_id(event.tenant, event.id_prefix, event.random)
-  if event.job then
-    call('XADD', key.events(event.job), 'MAXLEN', '~', EVENTS_PER_JOB, stream_id, 'id', event_id, 'type', event.type,
-      'body', event.body)
+  local entry = {stream_id, 'id', event_id, 'type', event.type, 'body', event.body}
+  if event.job and event.type == 'job.queued' then
+    call('XADD', key.events(event.job), unpack(entry))  -- it is the first: there is nothing to cut
+  elseif event.job then
+    call('XADD', key.events(event.job), 'MAXLEN', '~', EVENTS_PER_JOB, unpack(entry))
   end
-  if event.in_feed then
-    call('XADD', key.feed(event.tenant), 'MINID', '~', now_ms - FEED_LIFE_MS, stream_id, 'id', event_id,
-      'type', event.type, 'body', event.body)
-  end
+  if event.in_feed then call('XADD', key.feed(event.tenant), unpack(entry)) end
   keep_feed(event.tenant, last_ms)
   -- nobody reads the events of a job yet that nobody knows of
   if event.job and event.type ~= 'job.queued' then call('PUBLISH', EVENTS_CHANNEL, event.job) end

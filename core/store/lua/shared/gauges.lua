@@ -16,6 +16,12 @@ local function backlog_reason(tenant, tenant_running_jobs)
   return call('SCARD', key.running(tenant)) >= tenant_running_jobs and 'tenant_cap' or 'queued_behind'
 end
 
+-- A tenant's backlog has changed, or why it waits: it is counted when somebody wants to know. asked.noted: whose was noted last.
+local function note_backlog(tenant)
+  if asked.noted ~= tenant then call('SADD', key.backlogs_changed(), tenant) end
+  asked.noted = tenant
+end
+
 -- Keep how many jobs of a tenant wait, and why; of all tenants together the sums.
 local function count_backlog(tenant, tenant_running_jobs)
   local backlog = call('ZCARD', key.backlog(tenant))

@@ -1,10 +1,11 @@
 -- Fair admission: each tenant has a backlog; tenants with one stand in a ring, in the order of the turn numbers that they
 -- were given last; the one in front lets in one job and goes to the back.
 
--- A tenant that stands in the ring keeps the turn that it has.
+-- A tenant that stands in the ring keeps the turn that it has. asked.new_in_ring: one did not stand there yet.
 local function join_ring(tenant)
   asked.waiting = true
   if call('ZSCORE', key.tenant_ring(), tenant) then return end
+  asked.new_in_ring = true
   call('ZADD', key.tenant_ring(), call('INCR', key.tenant_turn()), tenant)
 end
 
@@ -14,6 +15,7 @@ end
 
 local function join_backlog(tenant, id, rank)
   call('ZADD', key.backlog(tenant), rank, id)
+  note_backlog(tenant)
   join_ring(tenant)
 end
 
@@ -46,17 +48,10 @@ local function room_for(most)
   return math.min(most, (capacity()) - call('ZCARD', key.admitted()))
 end
 
--- Write down what turns and new jobs have changed of these tenants.
-local function count_backlogs(tenants, tenant_running_jobs)
-  for tenant in pairs(tenants) do count_backlog(tenant, tenant_running_jobs) end
-end
-
 -- One turn for each tenant, round the ring, while there is room for `most`. A tenant at its cap leaves the ring; the end
 -- of one of its jobs brings it back. So does one that is paused, whom its resumption brings back; while everybody is,
--- the ring stays as it is. `changed`: a tenant whose backlog was changed before.
-local function admit_jobs(most, tenant_running_jobs, changed)
-  local tenants = {}
-  if changed then tenants[changed] = true end
+-- the ring stays as it is.
+local function admit_jobs(most, tenant_running_jobs)
   local room = room_for(most)
   while room > 0 do
     local tenant, turn = unpack(call('ZPOPMIN', key.tenant_ring()))
@@ -65,7 +60,7 @@ local function admit_jobs(most, tenant_running_jobs, changed)
       call('ZADD', key.tenant_ring(), turn, tenant)
       break
     end
-    tenants[tenant] = true
+    note_backlog(tenant)
     if not is_tenant_paused(tenant) and call('SCARD', key.running(tenant)) < tenant_running_jobs then
       local id = call('ZPOPMIN', key.backlog(tenant))[1]
       if id then
@@ -77,5 +72,4 @@ local function admit_jobs(most, tenant_running_jobs, changed)
       join_ring_if_backlog(tenant)
     end
   end
-  count_backlogs(tenants, tenant_running_jobs)
 end
