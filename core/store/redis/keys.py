@@ -266,7 +266,7 @@ BOUNDS = {
     "processes": "API and worker processes; those that have died are dropped",
     "run_samples": "RUN_SAMPLES",
     "stage_samples": "STAGE_SAMPLES",
-    "render_samples": "RENDER_SAMPLES of each profile, a closed set",
+    "render_samples": "RENDER_SAMPLES of each profile, a closed set; TTL of RENDER_SAMPLES_LIFE_MS",
     **dict.fromkeys(("job_groups", "job_outcomes"), "groups of jobs and classes of outcomes, closed sets"),
     "failover": "one",
     "function_libraries": "eight",
