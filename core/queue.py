@@ -10,8 +10,8 @@ lost costs a look a second later; what is due later is known from the last look.
 one that came too late.
 
 What somebody waits for comes first: new jobs, first callbacks, cancels. What wakes from sleep is a look; how many of these
-are begun at once goes by how late the event loop is (`core.looks`), so that they wait in Redis, and not in this process
-among all the rest.
+are begun at once goes by how late the event loop and Redis's answers are (`core.looks`), so that they wait in their queue, and
+not among all the rest on its way through this process and Redis.
 """
 
 import asyncio
@@ -113,7 +113,9 @@ class LeasedWorker(Worker):
         most_looks = min(most, self._looks.room(now_s=self.loop.time()))
         limits = {"most": most, "most_ahead": most_ahead, "most_looks": most_looks}
         kept = {"kept_looks": self._looks.kept_of(most), "lease_ms": self._lease_ms}
+        asked_s = self.loop.time()
         due = await self._store.run("poll_queue", limits | kept, _Due)
+        self._looks.note_answer(self.loop.time() - asked_s)
         if most_looks:
             self._looks.more_due = due.more_looks
         return due

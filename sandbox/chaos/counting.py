@@ -30,6 +30,8 @@ class Verdict(NamedTuple):
     #: it has no end, or nobody knows it any more
     lost: tuple[str, ...]
     charged_twice: tuple[str, ...]
+    #: it says that it knows exactly what it has cost, and that is not what was charged
+    cost_told_wrong: tuple[str, ...]
     #: more than one of its renders was completed
     rendered_twice: tuple[str, ...]
     #: a render of its that is neither failed nor cancelled, and was never read as completed
@@ -65,6 +67,9 @@ def judged(
         ended=dict(Counter(_end_of(jobs[job_id]) for job_id in sorted(ended))),
         lost=tuple(job.id for job in accepted if job.id not in ended),
         charged_twice=tuple(job.id for job in accepted if _charges(job, ledger["messages"]) > 1),
+        cost_told_wrong=tuple(
+            job.id for job in accepted if _tells_wrong_cost(jobs.get(job.id, {}), _charged(job, ledger["messages"]))
+        ),
         rendered_twice=tuple(job_id for job_id, rows in renders.items() if _completed(rows) > 1),
         orphaned=tuple(job_id for job_id, rows in renders.items() if any(map(_is_orphan, rows))),
         callbacks_missing=tuple(job.id for job in accepted if job.id in ended and not told[job.id]),
@@ -79,6 +84,14 @@ def _end_of(job: Mapping[str, Any]) -> str:
 
 def _charges(job: Accepted, messages: Iterable[Mapping[str, Any]]) -> int:
     return sum(1 for row in messages if job.title in row["text"] and row["charged"])
+
+
+def _charged(job: Accepted, messages: Iterable[Mapping[str, Any]]) -> int:
+    return sum(row["charged"] for row in messages if job.title in row["text"])
+
+
+def _tells_wrong_cost(job: Mapping[str, Any], charged: int) -> bool:
+    return bool(job.get("credits_exact")) and job.get("credits_used") != charged
 
 
 def _renders_of(accepted: Sequence[Accepted], ledger: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:

@@ -9,6 +9,7 @@ from sandbox.chaos.counting import Verdict
 _WORDS = {
     "lost": "lost",
     "charged_twice": "charged twice",
+    "cost_told_wrong": "cost told wrong",
     "rendered_twice": "rendered twice",
     "orphaned": "orphaned renders",
     "callbacks_missing": "callbacks missing",

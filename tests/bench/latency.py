@@ -28,7 +28,7 @@ async def measure() -> list[Row]:
     async with running_harness("latency") as harness:
         for _ in range(WARM_UP):
             await harness.whole_job()
-        async with watched(harness.pids) as waits:
+        async with watched(harness.pids, sum) as waits:
             jobs = [await _noted(harness, waits) for _ in range(JOBS)]
         claimed_ms = await _claimed_ms(harness)
     return [*_rows(jobs, waits), *_claim_rows(claimed_ms)]

@@ -5,11 +5,14 @@ What it can do is measured first, in the same run, so that twice is twice on any
 """
 
 import asyncio
+import re
+
+import httpx
 
 from tests.bench.concurrency import RENDERS, STREAMS, open_streams, probe
 from tests.bench.fill_redis import store_rendering
 from tests.bench.goals import Goal, Part, Row
-from tests.bench.harness import running_harness
+from tests.bench.harness import Harness, running_harness
 from tests.bench.load import percentile
 from tests.bench.machine import cpu_s
 from tests.bench.stub import HOLD_RENDER, new_trace
@@ -48,6 +51,7 @@ async def measure() -> list[Row]:
             Row("looks wanted", RENDERS / poll_s, "/s"),
             Row("looks had", looks / LASTS_S, "/s"),
             Row("the worker's share of a core", 100 * used_s / LASTS_S, " %"),
+            Row("due and not taken up, as whoever scales workers is told", await _told_due(harness)),
             Row("open streams", len(harness.stub.streams)),
         ]
 
@@ -62,6 +66,14 @@ async def _looks_per_s() -> float:
         looks = harness.stub.looks
         await asyncio.sleep(FULLY_BUSY_S)
         return (harness.stub.looks - looks) / FULLY_BUSY_S
+
+
+async def _told_due(harness: Harness) -> float:
+    """Read how many jobs the worker's metrics say are due: looks that come late are among them."""
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
+        told = (await http.get(f"{harness.worker.address}/metrics")).text
+    found = re.search(r"^reelgate_queue_due_jobs (\S+)$", told, re.MULTILINE)
+    return float(found[1]) if found else 0.0
 
 
 def _looking_every(seconds: float) -> dict[str, str]:

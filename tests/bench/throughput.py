@@ -33,7 +33,7 @@ async def measure() -> list[Row]:
 async def _burst(harness: Harness) -> list[Row]:
     harness.stub.callbacks.clear()
     used_s, began_s = cpu_s(harness.worker.pid), perf_counter()
-    async with watched([harness.worker.pid]) as waits:
+    async with watched([harness.worker.pid], sum) as waits:
         await harness.run_jobs(JOBS, connections=32, within_s=WITHIN_S)
         waits.note()
     ended_s, used_s = perf_counter(), cpu_s(harness.worker.pid) - used_s
@@ -54,7 +54,7 @@ async def _callbacks(harness: Harness) -> list[Row]:
     callbacks = harness.stub.callbacks
     callbacks.clear()
     await harness.worker.start()
-    async with watched([harness.worker.pid]) as waits:
+    async with watched([harness.worker.pid], sum) as waits:
         if not await harness.stub.until(lambda: len(callbacks) >= CALLBACKS, within_s=WITHIN_S):
             raise TimeoutError(f"{len(callbacks)} of {CALLBACKS} callbacks came")
         waits.note()

@@ -33,7 +33,7 @@ class Fleet:
         self._started = 0
         self.logs: dict[str, Path] = {}
 
-    def start(self, place: str, checkout: Path) -> None:
+    def start(self, place: str, checkout: Path) -> Process:
         """Run ``api-1`` or ``worker-2`` from a checkout, and only then stop the one that was there: that is a roll."""
         before = self._running.get(place)
         self._started += 1
@@ -44,6 +44,7 @@ class Fleet:
         self.logs[name] = self._running[place].log
         if before:
             before.end()
+        return self._running[place]
 
     def apis(self) -> list[str]:
         """Where APIs answer now."""
@@ -119,7 +120,7 @@ class Caller:
         if asked.pop("in_session", False):
             asked["session_id"] = self.session()
         if asked.pop("with_clip", True):
-            asked["media"] = [{"upload_id": self._upload()}]
+            asked["media"] = [{"upload_id": self.upload()}]
         asked["webhook"] = {"url": self._hook, "events": ["job.queued", "job.started", "job.succeeded", "job.failed"]}
         answer = self.repeat(key, asked)
         assert answer.status_code == 202, answer.text
@@ -136,7 +137,7 @@ class Caller:
             self._session_id = answer.json()["id"]
         return self._session_id
 
-    def _upload(self) -> str:
+    def upload(self) -> str:
         headers = {"Idempotency-Key": unique_title()}
         answer = self.call("POST", "/v1/uploads?filename=clip.mp4", content=self._clip, headers=headers)
         assert answer.status_code == 201, answer.text

@@ -33,6 +33,10 @@ class Process:
         self.log = log
         self._running = running
 
+    def send(self, how: signal.Signals) -> None:
+        """Freeze it, or let it thaw."""
+        self._running.send_signal(how)
+
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self._running.poll() is None:
             self._running.send_signal(how)

@@ -75,7 +75,7 @@ def rolled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rolled]:
             "NEMO_API_URL": sandbox.url,
             "REELGATE_STORAGE": str(folder / "storage"),
         }
-        made = json.loads(_reelgate(env, "keys", "create", "--tenant", "acme", "--json"))
+        made = json.loads(reelgate(env, "keys", "create", "--tenant", "acme", "--json"))
         secrets = {"RECEIVER_SECRETS": made["webhook_secret"]}
         receiver = stack.enter_context(running("receiver", env=secrets, folder=folder))
         where = {"api": sandbox.url, "backend": sandbox.url, "receiver": receiver.url, "api_key": made["key"]}
@@ -120,7 +120,7 @@ def _callbacks_due(jobs: list[Accepted]) -> int:
     return 3 * len(jobs)  # queued, started, ended
 
 
-def _reelgate(env: dict[str, str], *arguments: str) -> str:
+def reelgate(env: dict[str, str], *arguments: str) -> str:
     told = [str(PROGRAMS / "reelgate"), *arguments]
     return subprocess.run(told, env=clean_environment() | env, check=True, capture_output=True, text=True).stdout
 

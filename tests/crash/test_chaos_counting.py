@@ -70,6 +70,12 @@ def test_a_prompt_with_two_charged_rows_is_charged_twice():
     assert bad(verdict_of(messages=[message(JOB)])) == {"charged_twice": (JOB.id,)}
 
 
+@pytest.mark.parametrize(("told", "is_exact", "is_wrong"), [(50, True, False), (100, True, True), (100, False, False)])
+def test_a_cost_that_is_said_to_be_exact_is_what_was_charged(told, is_exact, is_wrong):
+    job = {"id": JOB.id, "status": "succeeded", "error": None, "credits_used": told, "credits_exact": is_exact}
+    assert bad(verdict_of(jobs={JOB.id: job})) == ({"cost_told_wrong": (JOB.id,)} if is_wrong else {})
+
+
 def test_two_completed_renders_for_one_job_are_one_too_many():
     assert bad(verdict_of(renders=[render(JOB)])) == {"rendered_twice": (JOB.id,)}
 

@@ -86,17 +86,18 @@ async def test_a_worker_that_stops_at_any_moment_loses_and_repeats_nothing(tmp_p
     problems: list[str] = []
     shapes = {"SANDBOX_SEED_SHAPE": "vendor", "SANDBOX_SILENT_RATE": 0.3}
     async with running_harness(tmp_path, lanes=LANES, **shapes) as harness:
-        token = await harness.sandbox.add_token(credits=1_000_000)
         turns = list(zip(moments(how), itertools.cycle(PROMPTS), strict=False))
         async with asyncio.TaskGroup() as group:
             for database in range(LANES):
-                group.create_task(in_a_lane(harness, database, token, turns, problems))
+                group.create_task(in_a_lane(harness, database, turns, problems))
         verdict = await harness.verdict()
     assert not problems, "\n".join(problems)
     assert verdict.bad == dict.fromkeys(verdict.bad, ())
 
 
-async def in_a_lane(harness, database, token, turns, problems):
+async def in_a_lane(harness, database, turns, problems):
+    # each has a token of its own: what one lane spends another one could not tell from its own
+    token = await harness.sandbox.add_token(credits=1_000_000)
     async with open_lane(harness, database, token=token) as lane:
         await through(lane, turns, problems)
         problems.extend(await left_over(lane))

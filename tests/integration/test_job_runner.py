@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import redis
 
 from core.errors import Code
 from core.model import session as sessions
@@ -19,7 +20,7 @@ from tests.worker_fixture import context, in_hand, stepped
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
 from worker.jobs.retry_policy import TRIES
-from worker.jobs.runner import _next_result
+from worker.jobs.runner import _next_result, run_job
 from worker.jobs.step_result import Handover
 
 __all__ = ["context", "core"]
@@ -119,6 +120,34 @@ async def test_a_message_that_may_have_gone_out_when_a_step_broke_is_looked_for_
         assert (job.status, job.stage, job.sent) == (Status.RUNNING, Stage.EDITING, SENT)
         assert (await stepped(execution)).stage is Stage.RECOVERING
     assert backend.calls("message") == []
+
+
+@pytest.mark.parametrize("job_is", ["over", "another worker's"])
+async def test_a_message_that_goes_out_when_the_job_is_over_counts_once_more_on_its_token(
+    core, context, backend, redis_url, job_is
+):
+    """Its worker was frozen right before the bytes: who reads a balance meanwhile may find its cost there."""
+    async with at(core, context, Stage.UPLOADING) as execution:
+        job, ready = execution.job, execution.session
+    claim = await core.begin(await core.submit())
+    token_id = job.token_id
+    uploaded = transitions.moved(transitions.token_taken(claim.job, token_id=token_id), Stage.UPLOADING)
+    session = msgspec.structs.replace(ready, id=claim.job.session_id, media=())
+    await core.write(claim, uploaded, session=session)
+    await core.jobs.hand_back({claim.job.id: claim.owner})
+    with redis.Redis.from_url(redis_url) as aside:
+
+        def thaw() -> None:
+            aside.hset(key("job", claim.job.id), "owner", "another:1")
+            if job_is == "over":
+                aside.hdel(key("token_sent", token_id), claim.job.id)
+
+        backend.meanwhile["/run_sse"] = thaw
+        await run_job(context, claim.job.id)
+    assert len(backend.calls("/run_sse")) == 1
+    use = await core.token_use.use_of(token_id)
+    assert use is not None
+    assert use.sends == (2 if job_is == "over" else 1)
 
 
 async def test_a_film_that_our_storage_kept_to_the_end_is_said_to_be_ours_and_costs_nothing_again(

@@ -39,7 +39,7 @@ CREDITS = 200
 #: what a Redis without jobs may still hold
 LASTING = (
     *("rg:rate", "rg:clock", "rg:feed", "rg:turn", "rg:usage", "rg:samples", "rg:tok", "rg:workers", "rg:gauges"),
-    *(key(name) for name in ("function_libraries", "token_sums", "backlog_sums", "job_groups", "wakeup")),
+    *(key(name) for name in ("function_libraries", "formats", "token_sums", "backlog_sums", "job_groups", "wakeup")),
 )
 
 

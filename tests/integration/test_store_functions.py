@@ -56,6 +56,13 @@ async def test_the_library_outlives_an_emptied_redis(core: Core) -> None:
     assert await core.read(job) == job
 
 
+async def test_the_library_has_room_for_more_names(core: Core) -> None:
+    """Lua knows 200 local ones at a time, and the file that has one too many of all of them is another one each time."""
+    more = "".join(f"local room_{n} = {n}\n" for n in range(4))
+    larger = make_library(more + library().source.split("\n", 2)[2])
+    await core.redis.execute_command("FUNCTION", "LOAD", larger.source)
+
+
 async def test_another_version_of_the_source_has_another_name_and_both_work(core: Core) -> None:
     newer = make_library(library().source.split("\n", 2)[2] + "\n-- newer")
     assert newer.digest != library().digest

@@ -145,7 +145,7 @@ async def test_where_another_job_has_used_the_token_nothing_is_written(core: Cor
     if shared == "another is at work":
         await another_sends(core, token_id)
     else:
-        await core.redis.hincrby(key("token", token_id), "sends", 1)  # type: ignore[misc]
+        await core.redis.hincrby(key("token", token_id), "taken", 1)  # type: ignore[misc]
     before = await core.everything()
     with pytest.raises(TokenShared):
         await moved(core, claim, settling(token_id))

@@ -398,7 +398,7 @@ async def test_what_the_last_message_did_cost_is_enough_for_the_next_and_contrad
 async def test_what_a_message_did_cost_is_learned_at_the_number_of_messages_that_it_was_told_by(core: Core) -> None:
     poor, kind = await add(core, "a", available=40), "maker-free:edit"
     how = {"available": 40, "frozen": 0, "kind": kind, "learned": 5}
-    await core.redis.hset(key("token", poor), "sends", 3)
+    await core.redis.hset(key("token", poor), "taken", 3)
     assert await core.token_use.settle(poor, job_id="job_0", learned_at=2, **how) == Settled(0, 3)
     assert await take(core, "job_1", kind=kind) is None
     assert await core.token_use.settle(poor, job_id="job_0", learned_at=3, **how) == Settled(0, 3)

@@ -260,7 +260,7 @@ GARBAGE = [
     *((name, value) for name in ("available", "frozen", "reserved", "expires_ms", "rest_until_ms", "read_at_ms")
       for value in ("inf", "-inf", "nan", "1e300", "words", "")),
     *((name, value) for name in ("state", "tenant", "kind") for value in ("a|b", "", "\xff", "- -")),
-    ("blocked", "nan"), ("doubt scope read", "words"), ("denied", "|||"), ("scopes", "|"), ("sends", "words"),
+    ("blocked", "nan"), ("doubt scope read", "words"), ("denied", "|||"), ("scopes", "|"), ("taken", "words"),
 ]  # fmt: skip
 
 

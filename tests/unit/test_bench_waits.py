@@ -7,10 +7,11 @@ import pytest
 from tests.bench.waits import Waits, watched
 
 
-def noted(*pairs):
-    waits = Waits([])
-    for at_s, waited_s in pairs:
-        waits.note_as(at_s, waited_s)
+def noted(*notes, taken_off=sum):
+    """Notes of a time, and of what each process had waited by then."""
+    waits = Waits([], taken_off)
+    for at_s, *each_waited_s in notes:
+        waits.note_as(at_s, each_waited_s)
     return waits
 
 
@@ -27,11 +28,17 @@ def test_before_the_first_note_and_after_the_last_nothing_was_waited():
     assert noted((10, 1.0), (20, 2.0)).own_s(0, 40) == 39.0
 
 
-def test_several_that_waited_at_once_make_no_span_shorter_than_nothing():
-    assert noted((0, 0.0), (10, 25.0)).own_s(0, 10) == 0.0
+def test_what_waits_for_one_after_the_other_waits_for_their_sum_but_never_longer_than_the_span():
+    assert noted((0, 1.0, 0.0), (10, 3.0, 4.0)).own_s(0, 10) == 4.0
+    assert noted((0, 0.0, 0.0), (10, 9.0, 9.0)).own_s(0, 10) == 0.0
+
+
+def test_of_several_that_wait_at_once_the_longest_alone_counts_each_time():
+    waits = noted((0, 1.0, 0.0), (10, 3.0, 4.0), (20, 8.0, 5.0), taken_off=max)
+    assert waits.own_s(0, 20) == 20 - 4.0 - 5.0
 
 
 async def test_a_process_is_watched_as_long_as_the_block_lasts():
-    async with watched([os.getpid()]) as waits:
+    async with watched([os.getpid()], sum) as waits:
         pass
     assert waits.own_s(1.0, 3.0) == 2.0

@@ -105,7 +105,8 @@ def test_only_what_was_worked_on_before_and_after_the_balance_is_surely_frozen()
     [
         (after_sending(), alone(450), 50, True),
         (after_sending(), alone(500), 0, True),
-        (after_sending(), alone(900), 0, True),
+        # somebody has topped up
+        (after_sending(), alone(900), 50, False),
         # it may be paid yet
         (after_sending(), alone(450, 50), 50, False),
         # others were at work meanwhile, or a balance is missing: the usual
@@ -117,6 +118,10 @@ def test_only_what_was_worked_on_before_and_after_the_balance_is_surely_frozen()
         (after_sending(), UNTOLD, 50, False),
         # somebody else uses the account
         (after_sending(total=1200, frozen=700), alone(495, 700), 5, False),
+        # what was frozen for somebody else before has been spent since, or some of it
+        (after_sending(total=500, frozen=50), alone(400), 50, False),
+        (after_sending(total=500, frozen=50), alone(380), 70, False),
+        (after_sending(total=500, frozen=50), alone(470), 30, False),
         # nothing was sent
         (asks("trim"), NO_READING, 0, True),
         (asks(None), NO_READING, 0, True),

@@ -115,11 +115,14 @@ def _is_paid(sent: Sent, reading: CreditReading) -> bool:
 
 
 def _spent(sent: Sent, reading: CreditReading) -> int | None:
-    """Compare two balances, where no other job's message was worked on in between; None: nobody can say."""
+    """Compare two balances, where no other job's message was worked on in between; None: nobody can say.
+
+    Nor where there is more than before: somebody has topped up, and what the message took of that does not show.
+    """
     alone = sent.sends is not None and reading.sends == sent.sends + 1
-    if not alone or sent.credits_total is None or reading.total is None:
+    if not alone or sent.credits_total is None or reading.total is None or reading.total > sent.credits_total:
         return None
-    return max(0, sent.credits_total - reading.total)
+    return sent.credits_total - reading.total
 
 
 def as_if_alone(sent: Sent, reading: CreditReading) -> CreditReading:
@@ -131,12 +134,15 @@ def cost_of(job: Job, reading: CreditReading) -> dict[str, Any]:
     """Say what a job's message has cost: ``{"credits_used": 50, "credits_exact": True}``.
 
     Two balances are compared where no other message was worked on in between. What is not known counts as the usual, so
-    that no budget is overrun by what nobody could tell. Nothing was spent where nothing was sent.
+    that no budget is overrun by what nobody could tell. Nothing was spent where nothing was sent. What was frozen before the
+    message was somebody else's, who may have spent it since.
     """
     sent = job.sent
     if sent is None:
         return {"credits_used": 0, "credits_exact": True}
-    spent, work = _spent(sent, reading), work_on(sent, reading)
+    spent, work, usual = _spent(sent, reading), work_on(sent, reading), sent.cost or usual_cost(job)
     if spent is not None and (work is Work.OVER or (work is Work.UNTOLD and spent)):
-        return {"credits_used": spent, "credits_exact": sent.frozen == 0 == reading.frozen}
-    return {"credits_used": max(spent or 0, sent.cost or usual_cost(job)), "credits_exact": False}
+        if sent.frozen == 0 == reading.frozen:
+            return {"credits_used": spent, "credits_exact": True}
+        return {"credits_used": min(spent, max(usual, spent - (sent.frozen or 0))), "credits_exact": False}
+    return {"credits_used": max(spent or 0, usual), "credits_exact": False}

@@ -48,6 +48,8 @@ class JobExecution:
         self.crashes = claim.crashes
         self.handover = Handover(interrupted=claim.taken_over)
         self.parked = False
+        #: the message's bytes went out in this run, or may have
+        self.has_sent = False
         self._gauge = JobGauge()
 
     @property
@@ -92,7 +94,7 @@ class JobExecution:
 
     def give_up_permission(self) -> None:
         """The message's bytes go out now: nobody may send them again, whatever comes of it."""
-        self.handover = msgspec.structs.replace(self.handover, may_send=False)
+        self.handover, self.has_sent = msgspec.structs.replace(self.handover, may_send=False), True
 
     def _with_stage_time(self, new: Job) -> Job:
         if new.stage == self.job.stage:

@@ -3,6 +3,7 @@ record, the loop commits it. A job that sleeps is let go of; one that fails ends
 """
 
 import asyncio
+from contextlib import suppress
 
 from core.errors import Code, Permanent, Temporary
 from core.logs import bind, get_logger, trace_id_of
@@ -43,16 +44,30 @@ async def run_job(context: WorkerContext, job_id: str, *, only_if_due: bool = Fa
 
 async def _advance_or_set_aside(context: WorkerContext, claim: Claim, lease: Lease) -> None:
     """Advance a job, unless somebody meanwhile writes a record that this release cannot read."""
+    execution = JobExecution(context, claim, lease)
     try:
-        await _advance(context, claim, lease)
+        await _advance(execution, claim)
     except Unreadable:
         await context.jobs.set_aside(claim.job.id, owner=lease.owner)
+    except (LeaseLost, asyncio.CancelledError):
+        await _note_late_message(execution)
+        raise
 
 
-async def _advance(context: WorkerContext, claim: Claim, lease: Lease) -> None:
+async def _note_late_message(execution: JobExecution) -> None:
+    """Say that a message went out, of which whoever holds the job now may have thought that it never would.
+
+    Who was frozen right before the bytes sends them when the job is perhaps over, and other jobs pay by the same token.
+    """
+    job = execution.job
+    if execution.has_sent and job.token_id:
+        with suppress(*STORE_DOWN):
+            await execution.context.balances.note_late_message(job, job.token_id)
+
+
+async def _advance(execution: JobExecution, claim: Claim) -> None:
     """Step by step, until the job ends, sleeps, or this worker stops."""
-    execution = JobExecution(context, claim, lease)
-    job = claim.job
+    context, lease, job = execution.context, execution.lease, claim.job
     bind(tenant=job.tenant, trace_id=trace_id_of(job.traceparent), request_id=job.request_id)
     if early_s := _verdict_in_s(context, claim):
         log.warning("waits for the workers that were lost at it", seconds=round(early_s))

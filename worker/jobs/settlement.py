@@ -41,17 +41,30 @@ async def take_credit_reading(execution: JobExecution, *, closely: bool = False)
     return await _with_use(execution, await balances.ask(await execution.credentials()), before)
 
 
-async def take_reading_to_send(execution: JobExecution) -> CreditReading:
+async def take_reading_to_send(execution: JobExecution, *, closely: bool = False) -> CreditReading:
     """Read the balance right before the message. Raises as above.
 
-    Where nothing is frozen, and nobody else used the token at this run's last commit, that is all there is to ask: the
-    intent's commit writes the balance (`work_of`). Who sends a message in between makes the cost uncertain, and never wrong.
+    Whether the token is used alone is known before that: a message that is settled between the balance and a later look
+    would be part of this one's cost. Who sends one after it makes the cost uncertain, and never wrong. Where nothing is
+    frozen there is no more to ask: the intent's commit writes the balance (`work_of`).
     """
-    balance = await execution.context.balances.ask(await execution.credentials())
-    use, reading = execution.handover.use, CreditReading(balance)
-    if use is None or use.others_at_work or reading.frozen != 0:
-        return await _with_use(execution, balance)
-    return reading._replace(sends=use.sends, unwritten=True)
+    alone_at = await _sends_if_alone(execution)
+    if closely or alone_at is None:
+        return (await take_credit_reading(execution, closely=closely))._replace(sends=alone_at)
+    reading = CreditReading(await execution.context.balances.ask(await execution.credentials()), unwritten=True)
+    if reading.frozen != 0:
+        reading = await _with_use(execution, reading.balance)
+    return reading._replace(sends=alone_at)
+
+
+async def _sends_if_alone(execution: JobExecution) -> int | None:
+    """Say how many messages were ever sent on the job's token, as this run's last commit was told, or else is told now.
+
+    None: another job's is being worked on, or the token was removed.
+    """
+    job, balances = execution.job, execution.context.balances
+    use = execution.handover.use or await balances.note(_token_of(job), None, job_id=job.id)
+    return use.sends if use and not use.others_at_work else None
 
 
 def work_of(job: Job, reading: CreditReading) -> TokenWork:

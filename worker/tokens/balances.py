@@ -77,6 +77,10 @@ class TokenBalances:
         )
         return settled.sends
 
+    async def note_late_message(self, job: Job, token_id: str) -> None:
+        """A run has sent the job's message, and had lost the job: whoever reads a balance now may find its cost in it."""
+        await self._use.note_late_message(token_id, job_id=job.id)
+
     async def note_too_few(self, job: Job, balance: Credits) -> None:
         """So many credits were refused as too few for a message like the job's."""
         await self._use.note_credits_refused(message_kind(job), balance.available)

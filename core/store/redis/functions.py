@@ -72,8 +72,9 @@ _REPLICATION_MS = 500
 #: each may use what stands before it
 _SHARED = (
     *("operation", "audit", "queue/pauses", "formats", "msgpack", "json", "queue/queue", "queue/crash_count", "gauges"),
-    *("events", "queue/claims", "queue/admission", "queue/queue_position"),
+    *("events", "queue/claims", "queue/admission", "queue/queue_position", "queue/processes"),
     *(
+        "tokens/first_format",
         "tokens/tokens",
         "tokens/owner_sums",
         "tokens/token_index",
@@ -81,7 +82,7 @@ _SHARED = (
         "tokens/taking",
         "tokens/settling",
     ),
-    *("sessions", "batches", "deliveries", "queue/processes"),
+    *("sessions", "batches", "deliveries"),
 )
 
 

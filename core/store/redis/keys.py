@@ -167,8 +167,7 @@ FIELDS = {
             *("secret", "digest", "kind", "tenant", "state", "scopes", "expires_ms", "user_id"),
             *("available", "frozen", "read_at_ms", "reserved"),  # credits, and when the balance was read
             "fmt",
-            "sends",  # messages, ever
-            "taken",  # how often it was taken while a release ran that knows no `sends`
+            "taken",  # messages, ever, and how often it was taken while a release of the first format ran
             "rest_until_ms",  # of a rate-limited one
             "blocked",  # exports in a row that were refused
             "denied",  # scopes that were refused, each after a space
@@ -183,6 +182,7 @@ FIELDS = {
             *("written", "oldest_reader"),
             "not_before_ms",  # the time at which `written` rises, unless somebody is there who could not read it
             "first_until_ms",  # so long workers of a release before formats may hold tokens
+            "first_comings",  # how often such a worker was seen where none had been
             "sessions_end",  # each explicit session goes when it is idle, those of older releases too
         }
     ),

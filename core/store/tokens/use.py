@@ -65,6 +65,11 @@ class TokenUse:
         """Write that so many credits were refused as too few for a message of this kind."""
         await self._store.run("note_credits_refused", {"kind": kind, "credits": credits_}, Nothing)
 
+    async def note_late_message(self, token_id: str, *, job_id: str) -> None:
+        """Count a message that was sent by a run which had lost its job: it may have been settled before it was sent."""
+        arguments = self._clock.for_operations() | {"token": token_id, "job": job_id}
+        await self._store.run("note_late_message", arguments, Nothing)
+
     async def note_balance(
         self, token_id: str, *, available: int, frozen: int, job_id: str | None = None
     ) -> Use | None:

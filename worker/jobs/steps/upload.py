@@ -26,7 +26,7 @@ from worker.backend.responses import State, UploadAnswer
 from worker.jobs.credit_reading import CreditReading
 from worker.jobs.execution import JobExecution
 from worker.jobs.retry_policy import tries_after
-from worker.jobs.settlement import is_settling, take_credit_reading, take_reading_to_send, work_of
+from worker.jobs.settlement import is_settling, take_reading_to_send, work_of
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.answer import answer_of
 from worker.jobs.steps.new_render import first_render
@@ -193,7 +193,7 @@ async def _fetch_and_send(execution: JobExecution, url: str) -> UploadAnswer:
 async def _announce_message(execution: JobExecution) -> StepResult:
     """Write down the draft and the balance as they are, and that the message goes out next."""
     settling = execution.session.settling_until_ms > execution.now_ms
-    reading = await (take_credit_reading(execution, closely=True) if settling else take_reading_to_send(execution))
+    reading = await take_reading_to_send(execution, closely=settling)
     if is_settling(execution, reading):
         raise Temporary(WaitReason.SESSION_BUSY, delay_s=_SETTLING_S)
     state = await execution.read_state()

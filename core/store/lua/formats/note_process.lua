@@ -27,15 +27,14 @@ end
 local function note_silence(processes)
   if next(processes) then return end
   forget_that_sessions_end()
-  local until_ms = tonumber(call('HGET', key.formats(), 'first_until_ms')) or 0
-  if until_ms < now_ms then call('HSET', key.formats(), 'first_until_ms', integer(now_ms)) end
+  first_format.note_silence()
 end
 
 local function oldest_format(a, processes)
   local oldest = a.format
   for _, process in pairs(processes) do oldest = math.min(oldest, process.format) end
   local unknown_worker = has_unknown_worker(processes)
-  if unknown_worker then call('HSET', key.formats(), 'first_until_ms', integer(now_ms + a.settle_ms)) end
+  if unknown_worker then first_format.note_worker(a.settle_ms) end
   return (unknown_worker or has_unknown_api(processes)) and FIRST_FORMAT or oldest
 end
 

@@ -25,6 +25,6 @@ operation('sum_tokens', function(a)
     local its_ms = oldest_reading_ms(owner)
     if its_ms and not (read_ms and read_ms < its_ms) then read_ms = its_ms end
   end
-  return {whole = whole, sure = not first_format_runs(), kinds = kinds, known = total.known, available = total.available,
+  return {whole = whole, sure = not first_format.runs(), kinds = kinds, known = total.known, available = total.available,
     frozen = total.frozen, read_ms = read_ms}
 end)

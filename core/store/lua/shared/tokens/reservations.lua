@@ -3,11 +3,17 @@
 
 local MESSAGES_LOOKED_AT = 4
 
+-- A message counts as its token's being taken, which is all that releases of the first format look at: a job of theirs may be
+-- on the token though nobody here has heard of them yet.
+local function count_message(token)
+  call('HINCRBY', key.token(token), 'taken', 1)
+end
+
 -- A message is about to be sent on a token: `sending` is {token, cost}.
 local function note_sending(sending, job)
   if call('EXISTS', key.token(sending.token)) == 0 then return end
   call('HSET', key.token_sent(sending.token), job, integer(sending.cost) .. ':' .. integer(now_ms))
-  call('HINCRBY', key.token(sending.token), 'sends', 1)
+  count_message(sending.token)
 end
 
 -- Nobody listens to a job's message any more: from now on it is not known whether its credits are still frozen.
@@ -16,26 +22,17 @@ local function note_unheard(token, job)
   if sent then call('HSET', key.token_sent(token), job, string.match(sent, '^%d+') .. ':0') end
 end
 
--- Releases of the first format count how often a token was taken, and write down no message that they send. While they
--- may run, what they do is told from their reservations, and what is done here is counted as they do.
-local function first_format_runs()
-  if asked.first_format == nil then
-    asked.first_format = (tonumber(call('HGET', key.formats(), 'first_until_ms') or '0') or 0) > now_ms
-  end
-  return asked.first_format
-end
-
+-- A job that is taken here may be sent there.
 local function note_taken(token)
-  if first_format_runs() then call('HINCRBY', key.token(token), 'taken', 1) end
+  if first_format.runs() then call('HINCRBY', key.token(token), 'taken', 1) end
 end
 
 local function messages_ever(token)
-  local counted = read_fields(key.token(token), 'sends', 'taken')
-  return tonumber(counted.sends or '0') + tonumber(counted.taken or '0')
+  return tonumber(call('HGET', key.token(token), 'taken') or '0') + first_format.comings()
 end
 
 local function others_at_work(token, job)
-  local messages = first_format_runs() and key.token_reservations(token) or key.token_sent(token)
+  local messages = first_format.runs() and key.token_reservations(token) or key.token_sent(token)
   return call('HLEN', messages) - (job and call('HEXISTS', messages, job) or 0)
 end
 

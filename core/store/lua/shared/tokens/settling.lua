@@ -21,8 +21,10 @@ local function use_of(token, job)
   return messages_ever(token), others_at_work(token, job)
 end
 
--- The same, where messages of jobs that are over do not count.
+-- The same, where messages of jobs that are over do not count, and a worker of the first format is heard of that has come
+-- since the processes last looked round.
 local function sure_use_of(token, job)
+  first_format.look_round()
   local sends, others = use_of(token, job)
   if not sends or others == 0 then return sends, others end
   forget_ended_messages(token)

@@ -1,0 +1,97 @@
+"""What the intent to send a message says of its token: by it the cost is told, so whoever may have a part in that must show."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+import redis
+
+from core.model import session as sessions
+from core.model import transitions
+from core.model.job import Sent, Stage
+from core.model.session import Session
+from core.model.token import Use
+from core.store.jobs.records import Claim
+from core.store.redis.keys import key
+from tests.scripted_backend import ScriptedBackend, said, scripted_backend
+from tests.store_fixture import Core, core
+from tests.worker_fixture import context, in_hand, stepped
+from worker.context import WorkerContext
+from worker.jobs.execution import JobExecution
+from worker.jobs.step_result import Handover
+
+__all__ = ["context", "core"]
+
+COST = 50
+
+
+@pytest.fixture
+async def backend() -> AsyncIterator[ScriptedBackend]:
+    async with scripted_backend() as backend:
+        backend.says("state", said({"code": 0, "data": {"state": {"draft": {}}}}))
+        backend.says("credits", said({"code": 0, "data": {"available": 500, "frozen": 0, "total": 500}}))
+        yield backend
+
+
+@pytest.fixture
+async def token_id(core: Core) -> str:
+    return await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+
+
+@asynccontextmanager
+async def about_to_send(
+    core: Core, context: WorkerContext, token_id: str, *, settling: bool = False
+) -> AsyncIterator[JobExecution]:
+    """Hold a job that has brought its files; it has just been taken up again, so no commit has told who uses the token."""
+    job = await core.submit()
+    started = transitions.token_taken(transitions.started(job, now_ms=job.created_at_ms), token_id=token_id)
+    session = Session(id=job.session_id, tenant=job.tenant, profile=job.profile, created_at_ms=job.created_at_ms)
+    session = sessions.opened(session, backend_id="b1", task_id=None, user_id=None, token_id=token_id)
+    if settling:
+        session = msgspec.structs.replace(session, settling_until_ms=core.clock.now_ms() + 60_000)
+    async with in_hand(core, context, transitions.moved(started, Stage.UPLOADING), session) as execution:
+        yield execution
+
+
+async def another_sends(core: Core, token_id: str) -> Claim:
+    claim = await core.begin(await core.submit())
+    taken = transitions.token_taken(claim.job, token_id=token_id)
+    intent = Sent(at_ms=core.clock.now_ms(), before="d", cost=COST)
+    return await core.write(claim, transitions.sending(taken, sent=intent))
+
+
+async def sends_of_intent(execution: JobExecution) -> int | None:
+    job = await stepped(execution)
+    assert job.sent is not None
+    assert (job.sent.credits_total, job.sent.frozen) == (500, 0)
+    return job.sent.sends
+
+
+async def test_one_alone_on_its_token_says_how_many_messages_were_ever_sent_on_it(
+    core: Core, context: WorkerContext, token_id: str
+) -> None:
+    await core.finish(await another_sends(core, token_id))
+    async with about_to_send(core, context, token_id) as execution:
+        assert await sends_of_intent(execution) == 1
+
+
+@pytest.fixture
+async def settled_meanwhile(core: Core, backend: ScriptedBackend, token_id: str, redis_url: str) -> AsyncIterator[None]:
+    """Another job's message is on its way, and is settled while the backend answers for the balance."""
+    other = await another_sends(core, token_id)
+    with redis.Redis.from_url(redis_url) as aside:
+        backend.meanwhile["credits"] = lambda: aside.hdel(key("token_sent", token_id), other.job.id)
+        yield
+
+
+@pytest.mark.usefixtures("settled_meanwhile")
+@pytest.mark.parametrize("settling", [False, True])
+@pytest.mark.parametrize("told", [None, Use(sends=1, others_at_work=1)])
+async def test_a_message_that_is_settled_just_after_the_balance_was_read_has_a_part_in_what_comes(
+    core: Core, context: WorkerContext, token_id: str, settling: bool, told: Use | None
+) -> None:
+    """It was charged after the balance was read, and nobody is at work when the pool is asked after that."""
+    async with about_to_send(core, context, token_id, settling=settling) as execution:
+        execution.handover = Handover(use=told)
+        assert await sends_of_intent(execution) is None
