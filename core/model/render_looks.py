@@ -14,6 +14,8 @@ ENOUGH_RENDERS = 20
 SPREAD = 0.05
 #: for a look less, renders may be noticed later by so large a part of the interval, on average
 WORTH_OF_LOOK = 0.05
+#: no first look comes later than so many intervals: a profile's renders are everybody's, and some of one tenant take long
+MOST_INTERVALS = 4
 #: of so many renders one may be done an interval, or longer, before it is looked at
 _ONE_IN = 20
 #: first looks that are compared
@@ -40,10 +42,19 @@ def spread_s(least_s: float, interval_s: float, *, job_id: str, nth: int) -> flo
 
 
 def _first_looks(took_s: list[float], interval_s: float) -> list[float]:
-    """List the times that come into question: a moment after some were done, unless that is late for the fastest."""
+    """List the times that come into question: a moment after some were done, unless that is late for the fastest.
+
+    Where such a moment comes too late for a first look, whole intervals sooner, so that a later look comes then.
+    """
     latest_s = took_s[len(took_s) // _ONE_IN] + interval_s
     after_some = (time_s + SPREAD * interval_s for time_s in took_s[:: max(1, len(took_s) // _COMPARED)])
-    return [interval_s, *(first for first in after_some if interval_s < first <= latest_s)]
+    in_time = (_in_time_s(first_s, interval_s) for first_s in after_some if first_s <= latest_s)
+    return [interval_s, *(first_s for first_s in in_time if first_s > interval_s)]
+
+
+def _in_time_s(first_s: float, interval_s: float) -> float:
+    too_late_s = max(0.0, first_s - MOST_INTERVALS * interval_s)
+    return min(first_s - interval_s * math.ceil(too_late_s / interval_s), MOST_INTERVALS * interval_s)
 
 
 def _cost_s(took_s: Sequence[float], first_s: float, interval_s: float) -> float:

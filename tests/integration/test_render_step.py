@@ -17,6 +17,7 @@ from core.model.render_looks import SPREAD
 from core.model.session import Session
 from core.model.token import TokenState
 from core.store.jobs.orphan_renders import OrphanRender
+from core.store.redis.functions import RENDER_SAMPLES_LIFE_MS
 from core.store.redis.keys import key
 from tests.scripted_backend import ScriptedBackend, page, said, scripted_backend
 from tests.store_fixture import Core, core
@@ -280,13 +281,15 @@ async def test_the_first_look_comes_when_renders_of_its_profile_are_usually_done
     assert interval_s <= second <= (1 + SPREAD) * interval_s
 
 
-async def test_a_job_that_has_less_time_than_renders_usually_take_is_looked_at_as_the_documents_say(
-    core, context, backend
+@pytest.mark.parametrize("left_s", [60, 75, 95])
+async def test_a_job_that_has_hardly_more_time_than_renders_usually_take_is_looked_at_as_the_documents_say(
+    core, context, backend, left_s
 ):
+    """The film is still to be fetched when a look has found it done."""
     await renders_took(core, context, *[70.0] * 100)
     async with at_export(core, context) as execution:
         await stepped(execution)
-        core.clock.turn(by_s=(execution.job.deadline_ms - core.clock.now_ms()) / 1000 - 60)
+        core.clock.turn(by_s=(execution.job.deadline_ms - core.clock.now_ms()) / 1000 - left_s)
         [first] = await pauses_s(execution, 1)
     assert first < 60
 
@@ -307,10 +310,14 @@ async def lists_read(core: Core) -> int:
     return (await core.redis.info("commandstats"))["cmdstat_lrange"]["calls"]
 
 
-@pytest.mark.parametrize(("said_s", "kept"), [(40, [b"40000"]), (90.5, [b"90500"]), (300, []), (-1, [])])
+@pytest.mark.parametrize(
+    ("said_s", "kept"),
+    [(40, [b"40000"]), (88, [b"88000"]), (89.9, []), (90, []), (90.5, []), (300, []), (float("nan"), []), (-1, [])],
+)
 async def test_how_long_a_render_took_is_kept_by_the_backends_own_clock(core, context, backend, said_s, kept):
+    """Not where it says that it was done as we looked: that says when we looked, and would put looks off more and more."""
     began_ms = core.clock.now_ms() - 3_600_000
-    done = {"status": "completed", "createdAt": began_ms, "completedAt": began_ms + int(1000 * said_s)}
+    done = {"status": "completed", "createdAt": began_ms, "completedAt": str(began_ms + 1000 * said_s)}
     backend.says("status", said({**done, "outputUrl": "/o.mp4"}))
     asked = Render(id="render_1", attempt=1, started_at_ms=core.clock.now_ms() - 90_000, asked=True)
     async with at_export(core, context, render=asked) as execution:
@@ -320,6 +327,17 @@ async def test_how_long_a_render_took_is_kept_by_the_backends_own_clock(core, co
             await execution.commit(result)
             execution.job = transitions.unusable(execution.job)
     assert await core.redis.lrange(key("render_samples", "free-video-fast"), 0, -1) == kept
+
+
+async def test_how_long_renders_took_is_forgotten_when_the_backend_tells_no_more(core, context, backend):
+    done = {"status": "completed", "createdAt": 1_795_000_000, "completedAt": 1_795_000_040, "outputUrl": "/o.mp4"}
+    backend.says("status", said(done))
+    asked = Render(id="render_1", attempt=1, started_at_ms=core.clock.now_ms() - 90_000, asked=True)
+    async with at_export(core, context, render=asked) as execution:
+        result = await render(execution)
+        execution.job = await core.read(execution.job)
+        await execution.commit(result)
+    assert 0 < await core.redis.pttl(key("render_samples", "free-video-fast")) <= RENDER_SAMPLES_LIFE_MS
 
 
 EMPTY = said({"code": 0, "data": {"state": {"draft": {}}}})

@@ -97,6 +97,17 @@ async def test_the_feed_keeps_fourteen_days(core: Core) -> None:
     assert newest.id.encode() in left[-1].body
 
 
+async def test_a_feed_is_cut_as_fast_as_it_grows_however_fast_that_is(core: Core) -> None:
+    """Redis cuts ten thousand entries at once at most."""
+    pipe = core.redis.pipeline(transaction=False)
+    for seq in range(25_000):
+        pipe.xadd(key("feed", "acme"), {"id": "-"}, id=f"{core.clock.now_ms() - 14 * 86_400_000 - 1}-{seq}")
+    await pipe.execute()
+    for _ in range(3):
+        await core.submit()
+    assert await core.redis.xlen(key("feed", "acme")) < 150
+
+
 async def test_a_word_of_each_event_of_a_known_job_goes_out_to_whoever_listens(core: Core) -> None:
     subscription = await core.events.subscribe()
     for _ in ("news", "removals"):

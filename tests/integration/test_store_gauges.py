@@ -12,6 +12,7 @@ from core.model import transitions
 from core.model.job import Job, Stage, Webhook
 from core.store.gauges import Gauges
 from core.store.jobs.records import Claim
+from core.store.redis.functions import FEED_LIFE_MS
 from core.store.redis.keys import key
 from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S, until
@@ -82,6 +83,19 @@ async def test_why_queued_jobs_wait_is_told_for_all_tenants_together(core: Core)
     assert found.jobs["session_busy"] == 0
 
 
+async def test_a_tenant_that_is_under_its_cap_again_is_no_more_shown_at_it_though_another_gets_the_place(
+    core: Core,
+) -> None:
+    core.with_settings(tenant_running_jobs=2)
+    await core.slots(2)
+    first, _ = await core.submit(), await core.submit()
+    await core.submit("other")
+    await core.submit()
+    assert states(await core.gauges()) == {"queued": 4, "queued_behind": 3, "tenant_cap": 1}
+    await core.run(first)
+    assert states(await core.gauges()) == {"queued": 3, "queued_behind": 3}
+
+
 async def test_the_oldest_queued_job_is_seen_also_where_its_tenant_is_at_its_cap(core: Core) -> None:
     core.with_settings(tenant_running_jobs=1)
     await core.slots(10)
@@ -140,6 +154,17 @@ async def test_what_an_older_version_wrote_or_ended_is_mended(core: Core) -> Non
     assert states(found) == {"queued": 1, "queued_behind": 1}
     assert abs((found.oldest_queued_at_ms or 0) - int(job.id[4:].replace("-", "")[:12], 16)) < 2
     assert found.pending == 1
+
+
+async def test_a_feed_and_a_clock_that_an_older_version_left_without_an_end_get_one(core: Core) -> None:
+    await core.api_keys.create("acme")
+    await core.submit()
+    kept = (key("feed", "acme"), key("event_clock", "acme"))
+    for name in kept:
+        await core.redis.persist(name)
+    await core.submit()
+    await core.gauges()
+    assert all([FEED_LIFE_MS < await core.redis.pttl(name) <= FEED_LIFE_MS + 3_600_000 for name in kept])
 
 
 async def commands(core: Core, act: Callable[[], Awaitable[object]]) -> dict[str, int]:

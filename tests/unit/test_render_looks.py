@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.model.render_looks import ENOUGH_RENDERS, SPREAD, WORTH_OF_LOOK, first_look_s, spread_s
+from core.model.render_looks import ENOUGH_RENDERS, MOST_INTERVALS, SPREAD, WORTH_OF_LOOK, first_look_s, spread_s
 
 INTERVAL_S = 30.0
 intervals = st.floats(0.01, 120)
@@ -60,6 +60,18 @@ def test_those_that_are_done_before_the_first_look_may_come_are_looked_at_then()
 def test_fast_renders_among_slow_ones_do_not_wait_for_these() -> None:
     took_s = [20.0] * 10 + [110.0] * 90
     assert first_look_s(took_s, INTERVAL_S) <= 20 + INTERVAL_S
+
+
+def test_after_a_hundred_long_films_of_one_tenant_those_of_others_do_not_wait_for_as_long() -> None:
+    took_s = [480 + n / 10 for n in range(100)]
+    first_s = first_look_s(took_s, INTERVAL_S)
+    assert 2 * INTERVAL_S < first_s <= MOST_INTERVALS * INTERVAL_S, "looks that find nothing are left out all the same"
+    assert mean_late_s(took_s, first_s=first_s) < mean_late_s(took_s, first_s=INTERVAL_S)
+
+
+@given(times, intervals)
+def test_the_first_look_never_comes_later_than_some_intervals(took_s: list[float], interval_s: float) -> None:
+    assert first_look_s(took_s, interval_s) <= MOST_INTERVALS * interval_s
 
 
 @given(times, intervals)

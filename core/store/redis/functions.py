@@ -59,6 +59,8 @@ RUN_SAMPLES = 500
 STAGE_SAMPLES = 100
 #: times that renders of a profile took, by which the first look at the next one is timed
 RENDER_SAMPLES = 100
+#: they are kept for so long after the last one: a backend that tells no more may have become faster
+RENDER_SAMPLES_LIFE_MS = 7 * 86_400_000
 #: outcomes that are counted of a group of jobs; then all its counts are halved, so that the last ones weigh most
 OUTCOMES_PER_GROUP = 1000
 
@@ -149,6 +151,7 @@ def _constants() -> str:
         "MESSAGE_COSTS_LIFE_MS": MESSAGE_COSTS_LIFE_MS,
         "STAGE_SAMPLES": STAGE_SAMPLES,
         "RENDER_SAMPLES": RENDER_SAMPLES,
+        "RENDER_SAMPLES_LIFE_MS": RENDER_SAMPLES_LIFE_MS,
         "AUDIT_LIFE_MS": AUDIT_LIFE_MS,
         "AUDIT_ENTRIES": AUDIT_ENTRIES,
         "EVERYBODY": _lua_string(EVERYBODY.encode()),

@@ -241,7 +241,7 @@ BOUNDS = {
     **dict.fromkeys(("sessions", "idle_sessions"), "tenant_sessions; left after session_idle_s without use"),
     "tenant": "one webhook and two secrets of a tenant, which an operator makes",
     **dict.fromkeys(("tenant_keys", "api_key", "api_key_hash"), "KEYS_PER_TENANT; an operator revokes them"),
-    **dict.fromkeys(("feed", "event_clock"), "TTL of FEED_LIFE_MS from the tenant's last event on"),
+    **dict.fromkeys(("feed", "event_clock"), "TTL of FEED_LIFE_MS, and an hour, from the tenant's last event on"),
     "usage": "TTL of USAGE_LIFE_MS from its last change on",
     **dict.fromkeys(
         ("upload", "uploads", "tenant_uploads"), "UPLOAD_LIFE_MS after the last use; the sweeper drops them"
@@ -266,7 +266,7 @@ BOUNDS = {
     "processes": "API and worker processes; those that have died are dropped",
     "run_samples": "RUN_SAMPLES",
     "stage_samples": "STAGE_SAMPLES",
-    "render_samples": "RENDER_SAMPLES of each profile, a closed set",
+    "render_samples": "RENDER_SAMPLES of each profile, a closed set; TTL of RENDER_SAMPLES_LIFE_MS",
     **dict.fromkeys(("job_groups", "job_outcomes"), "groups of jobs and classes of outcomes, closed sets"),
     "failover": "one",
     "function_libraries": "eight",

@@ -14,7 +14,7 @@ import msgspec
 from core.errors import Code, Permanent
 from core.model import transitions
 from core.model.job import Job, Render, Stage
-from core.model.render_looks import spread_s
+from core.model.render_looks import SPREAD, spread_s
 from core.settings import Settings
 from worker.backend import drafts
 from worker.backend.faults import BackendFault, Fault
@@ -33,8 +33,6 @@ _LINK_PAUSE_S = 5.0
 #: a status that says so often in a row that something is broken, in an answer that came through, is a failed render; and
 #: one that is unknown so often is lost: a new one may not be known everywhere yet
 _BROKEN_LOOKS, _UNKNOWN_LOOKS = 3, 2
-#: a backend that tells whole seconds may tell so much more than passed
-_ROUNDING_S = 1.0
 #: how long a cancelled job waits for the answer to a render that it has just asked for
 _ANSWER_S = 5.0
 
@@ -84,11 +82,14 @@ async def _note_asked(execution: JobExecution, wanted: Render) -> StepResult:
 
 
 def _first_look_s(execution: JobExecution) -> float:
-    """Say when renders of this profile are usually first looked at; sooner where the job's time is over by then."""
+    """Say when renders of this profile are usually first looked at; sooner where the job's time is over soon after.
+
+    An interval is left for a second look or the film, as it was before the usual time was known.
+    """
     job, interval_s = execution.job, execution.context.settings.render_poll_s
     usual_s = execution.context.first_looks.lately().get(job.profile, interval_s)
     left_s = (job.deadline_ms - execution.now_ms) / 1000
-    return usual_s if usual_s < left_s else interval_s
+    return usual_s if usual_s + interval_s <= left_s else interval_s
 
 
 def _until_look_s(execution: JobExecution, least_s: float | None = None) -> float:
@@ -176,14 +177,19 @@ def _take_link(execution: JobExecution, wanted: Render, status: RenderStatus) ->
         url=status.url,
         duration_s=status.duration_s,
         size_bytes=status.size_bytes,
-        took_s=_took_s(status, wanted, execution.now_ms),
+        took_s=_took_s(execution, wanted, status),
     )
     return StepResult(done)
 
 
-def _took_s(status: RenderStatus, wanted: Render, now_ms: int) -> float | None:
-    """Take the backend's word for how long a render took, unless it is more than has passed since it was asked for."""
-    at_most_s = (now_ms - wanted.started_at_ms) / 1000 + _ROUNDING_S
+def _took_s(execution: JobExecution, wanted: Render, status: RenderStatus) -> float | None:
+    """Take the backend's word for how long a render took, unless it is about what has passed since it was asked for, or more.
+
+    One that finds out that a render is done when it is asked would say when we looked: the first look, by which the next
+    ones are timed, would come later and later.
+    """
+    passed_s = (execution.now_ms - wanted.started_at_ms) / 1000
+    at_most_s = passed_s - SPREAD * execution.context.settings.render_poll_s
     return status.took_s if status.took_s is not None and status.took_s <= at_most_s else None
 
 

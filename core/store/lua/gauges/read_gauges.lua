@@ -73,7 +73,14 @@ local function mend_queue(some)
   end
 end
 
+-- An older version writes the clock without an end, and feeds that a silent tenant would keep for ever.
+local function end_feed(tenant)
+  call('PEXPIRE', key.feed(tenant), FEED_LIFE_MS + HOUR_MS, 'NX')
+  call('PEXPIRE', key.event_clock(tenant), FEED_LIFE_MS + HOUR_MS, 'NX')
+end
+
 local function mend_tenant(tenant, a)
+  end_feed(tenant)
   count_backlog(tenant, a.tenant_running_jobs)
   for _, id in ipairs(call('ZRANGE', key.deliveries(tenant, 'pending'), 0, a.some - 1)) do
     call('ZADD', key.deliveries_pending(), 'NX', made_at_ms(id), id)

@@ -72,6 +72,11 @@ local function write_sample(list, ms, most)
   if call('LPUSH', list, ms) > 1.1 * most then call('LTRIM', list, 0, most - 1) end
 end
 
+local function write_render_sample(sample)
+  write_sample(key.render_samples(sample.profile), sample.ms, RENDER_SAMPLES)
+  call('PEXPIRE', key.render_samples(sample.profile), RENDER_SAMPLES_LIFE_MS)
+end
+
 -- Halve all counts of a group. What was seen once only is forgotten, and so is what is no count. What is no hash has no rows.
 local function fade(counts)
   local rows = redis.pcall('HGETALL', counts)
@@ -143,7 +148,7 @@ operation('commit_job', function(a)
   if a.settling then settle_token(a.settling, a.id) end
   if a.event then emit(a.event) end
   if a.stage_sample then write_sample(key.stage_samples(a.stage_sample.stage), a.stage_sample.ms, STAGE_SAMPLES) end
-  if a.render_sample then write_sample(key.render_samples(a.render_sample.profile), a.render_sample.ms, RENDER_SAMPLES) end
+  if a.render_sample then write_render_sample(a.render_sample) end
   if a.mode == 'park' then
     release_lease(a.id, a.wake_at_ms)
   elseif a.mode == 'end' then

@@ -9,10 +9,7 @@ operation('resume', function(a)
   call('HDEL', key.paused(), a.who)
   asked.any_paused = nil
   local tenant = a.who ~= EVERYBODY and a.who or nil
-  if tenant then
-    note_backlog(tenant)
-    join_ring_if_backlog(tenant)
-  end
+  if tenant then join_ring_if_backlog(tenant) end
   admit_jobs(a.most, a.tenant_running_jobs)
   return {changed = true}
 end)

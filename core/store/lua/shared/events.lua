@@ -17,11 +17,9 @@ local function next_event_id(tenant, prefix, random)
   return stream_id, string.format('%s%08x-%04x-7%03x-%s', prefix, high, low, seq, random), last_ms
 end
 
--- A feed and its clock are kept from its tenant's last event on, and it is cut where it is too old; in the same hour neither
--- is done anew.
+-- A feed and its clock are kept from its tenant's last event on; in the same hour it is not said anew.
 local function keep_feed(tenant, last_ms)
   if last_ms and math.floor(last_ms / HOUR_MS) == math.floor(now_ms / HOUR_MS) then return end
-  call('XTRIM', key.feed(tenant), 'MINID', '~', now_ms - FEED_LIFE_MS)
   call('PEXPIRE', key.feed(tenant), FEED_LIFE_MS + HOUR_MS)
   call('PEXPIRE', key.event_clock(tenant), FEED_LIFE_MS + HOUR_MS)
 end
@@ -52,7 +50,8 @@ local function emit_event(event)
   elseif event.job then
     call('XADD', key.events(event.job), 'MAXLEN', '~', EVENTS_PER_JOB, unpack(entry))
   end
-  if event.in_feed then call('XADD', key.feed(event.tenant), unpack(entry)) end
+  -- it is cut each time: once in a while is more at once than Redis cuts, which is ten thousand, or than others can wait for
+  if event.in_feed then call('XADD', key.feed(event.tenant), 'MINID', '~', now_ms - FEED_LIFE_MS, unpack(entry)) end
   keep_feed(event.tenant, last_ms)
   -- nobody reads the events of a job yet that nobody knows of
   if event.job and event.type ~= 'job.queued' then call('PUBLISH', EVENTS_CHANNEL, event.job) end

@@ -1,8 +1,10 @@
 -- Fair admission: each tenant has a backlog; tenants with one stand in a ring, in the order of the turn numbers that they
 -- were given last; the one in front lets in one job and goes to the back.
 
--- A tenant that stands in the ring keeps the turn that it has. asked.new_in_ring: one did not stand there yet.
+-- A tenant that stands in the ring keeps the turn that it has. Whoever calls this has changed what waits, or why: a tenant that
+-- has a job less at work is not at its cap any more. asked.new_in_ring: one did not stand there yet.
 local function join_ring(tenant)
+  note_backlog(tenant)
   asked.waiting = true
   if call('ZSCORE', key.tenant_ring(), tenant) then return end
   asked.new_in_ring = true
@@ -15,7 +17,6 @@ end
 
 local function join_backlog(tenant, id, rank)
   call('ZADD', key.backlog(tenant), rank, id)
-  note_backlog(tenant)
   join_ring(tenant)
 end
 
