@@ -17,6 +17,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from core.clock import Clock
+from core.store.redis.client import Store, connect
+from core.store.redis.keys import key
 from sandbox.chaos.counting import ENDS, Accepted
 from sandbox.world.ports import free_port
 from tests.crash.guarded import Worker
@@ -133,6 +136,7 @@ class Lane:
         """
         async with asyncio.timeout(LIMIT_S):
             await self.all_ready()
+            await self._nothing_in_hand()
             self.elsewhere.clear()
             self._stopped = None
             self.trap = Trap(moment, times=times) if moment else None
@@ -147,6 +151,19 @@ class Lane:
     async def all_ready(self) -> None:
         await asyncio.gather(*self.followers)
         await asyncio.gather(*(worker.ready.wait() for worker in self.workers))
+
+    async def _nothing_in_hand(self) -> None:
+        """Wait until what was left in this database is done: who writes it must not be taken for one that goes on with a job."""
+        store = Store(connect(self.harness.redis_url(self.database), answer_s=PATIENCE_S))
+
+        async def done() -> bool:
+            due = await store.redis.zcount(key("arq_queue"), "-inf", Clock().now_ms())
+            return due == 0 == await store.redis.zcard(key("leases"))
+
+        try:
+            await until(done, within_s=LIMIT_S, every_s=_AGAIN_S)
+        finally:
+            await store.close()
 
     async def submit(self, prompt: str, *, media: bool = True, **fields: Any) -> str:
         """Post a job whose prompt holds a new title for ``{title}``; returns its id."""
@@ -163,10 +180,10 @@ class Lane:
 
     async def _taken(self, body: dict[str, Any]) -> httpx.Response:
         """Post a job as a good caller does: what is refused for now is tried again under the same key."""
-        key = {"Idempotency-Key": uuid.uuid4().hex}
+        under = {"Idempotency-Key": uuid.uuid4().hex}
 
         async def post() -> httpx.Response | None:
-            answer = await self.http.post("/v1/jobs", json=body, headers=key)
+            answer = await self.http.post("/v1/jobs", json=body, headers=under)
             return None if answer.status_code == UNAVAILABLE else answer
 
         answer = await until(post, within_s=LIMIT_S, every_s=_AGAIN_S)
