@@ -17,7 +17,7 @@ from tests.bench.redis_meter import connected
 FEW, MANY = 100, 100_000
 #: on a slow machine fewer are stored
 FILL_S = 75.0
-JOBS = 400
+JOBS = 1000
 
 SUBMIT_MS = Goal("Redis, a submit, processor time", 0.12, " ms")
 JOB_MS = Goal("Redis, a whole job, processor time", 1.5, " ms")
