@@ -80,6 +80,14 @@ async def test_workers_that_were_starved_at_one_step_one_after_the_other_poison_
         assert await left_over(lane) == []
 
 
+async def test_a_render_that_was_taken_back_by_a_worker_that_died_of_it_is_asked_for_once_more(harness, token):
+    async with open_lane(harness, 3, token=token, REELGATE_RENDER_POLLS="5") as lane:
+        prompt = f"{TITLE} [[story:render-stuck]]"
+        job = await lane.run(Moment("cancel", 1, "after", "kill"), prompt, output=EXPORT)
+        assert (job["status"], job["credits_used"]) == ("succeeded", 50)
+        assert await left_over(lane) == []
+
+
 async def test_what_a_stream_has_shown_outlives_the_worker_that_heard_it(harness, token):
     async with open_lane(harness, 3, token=token) as lane:
         moment = Moment("commit_job:editing", 2, "after", "kill")
