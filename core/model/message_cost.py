@@ -37,11 +37,9 @@ def is_generation(job: Job) -> bool:
 
 
 def _generates(message: str) -> bool:
-    if message.isascii() and not any(
-        verb in message.lower() for verb in _VERBS
-    ):  # as of most edits, and far sooner said
-        return False
-    return _GENERATES.search(message) is not None
+    """Tell whether a video is asked for. That no verb of making is there, as in most edits, is far sooner said than the rest."""
+    may = not message.isascii() or any(verb in message.lower() for verb in _VERBS)
+    return may and _GENERATES.search(message) is not None
 
 
 def _brings_footage(job: Job) -> bool:

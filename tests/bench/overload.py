@@ -72,8 +72,8 @@ async def _told_due(harness: Harness) -> float:
     """Read how many jobs the worker's metrics say are due: looks that come late are among them."""
     async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
         told = (await http.get(f"{harness.worker.address}/metrics")).text
-    found = re.search(r"^reelgate_queue_due_jobs (\S+)$", told, re.MULTILINE)
-    return float(found[1]) if found else 0.0
+    (due,) = re.findall(r"^reelgate_queue_due_jobs (\S+)$", told, re.MULTILINE)
+    return float(due)
 
 
 def _looking_every(seconds: float) -> dict[str, str]:

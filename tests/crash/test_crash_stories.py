@@ -50,6 +50,12 @@ def asked():
             yield f'add a title "{{title}}"{tags}', end
 
 
+def ends_by_death(prompt):
+    if "session-lost" in prompt:
+        return BY_DEATH_IN_A_LOST_SESSION
+    return BY_DEATH_AT_A_STUCK_RENDER if "render-stuck" in prompt else BY_DEATH
+
+
 async def test_every_story_comes_to_its_end_although_workers_die_all_the_time(tmp_path):
     async with running_harness(tmp_path, lanes=1, SANDBOX_SEED_SHAPE="vendor") as harness:
         tokens = [await harness.sandbox.add_token(credits=1_000_000) for _ in range(40)]
@@ -68,13 +74,7 @@ async def test_every_story_comes_to_its_end_although_workers_die_all_the_time(tm
     assert len(lane.followers) >= 5, "hardly anybody died"
     for (prompt, end), job in zip(asks, jobs, strict=True):
         code = job["error"]["code"] if job["error"] else None
-        if code != end and code not in _may_be(prompt):
+        if code != end and code not in ends_by_death(prompt):
             problems.append(f"{prompt}: ended {code}, not {end}: {job['id']}")
     assert not problems, "\n".join(problems)
     assert verdict.bad == dict.fromkeys(verdict.bad, ())
-
-
-def _may_be(prompt):
-    if "session-lost" in prompt:
-        return BY_DEATH_IN_A_LOST_SESSION
-    return BY_DEATH_AT_A_STUCK_RENDER if "render-stuck" in prompt else BY_DEATH

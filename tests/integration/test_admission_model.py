@@ -4,16 +4,11 @@ Hypothesis plays them against a real Redis. A place that somebody could have sta
 a job or a worker's sign of life, and what the gauges say of those that wait is what a count of all backlogs says.
 """
 
-import asyncio
 from collections import Counter
-from collections.abc import Coroutine
-from typing import Any, TypeVar
 
-import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
@@ -26,38 +21,24 @@ from core.model.job import Job, Status
 from core.store.audit import AuditEntry
 from core.store.jobs.records import Claim
 from core.store.pauses import Pauses
-from core.store.redis.client import connect
 from core.store.redis.functions import EVERYBODY
 from core.store.redis.keys import key
 from core.store.workers import read_beat
-from tests.store_fixture import Core, settings_for
-from tests.until import PATIENCE_S
-
-T = TypeVar("T")
+from tests.store_machine import StoreMachine
 
 TENANTS = ("a", "b", "c")
 BY = AuditEntry(user="root", host="console", action="pause")
 ANYBODY = st.sampled_from((*TENANTS, EVERYBODY))
 
 
-class Queue(RuleBasedStateMachine):
+class Queue(StoreMachine):
     """`frees_quietly`: something has freed a place that lets nobody in by itself."""
 
     def __init__(self, url: str) -> None:
-        super().__init__()
-        self.runner = asyncio.Runner()
-        with redis.Redis.from_url(url) as plain:
-            plain.flushall()
-        self.core = self.run(self.build(url))
+        super().__init__(url)
         self.jobs: dict[str, Job] = {}
         self.held: dict[str, Claim] = {}
         self.frees_quietly = False
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.runner.run(work)
-
-    async def build(self, url: str) -> Core:
-        return Core(connect(url, answer_s=PATIENCE_S), settings_for(url))
 
     @initialize(cap=st.integers(1, 3), slots=st.integers(0, 6))
     def a_tenant_has_a_cap_and_workers_some_places(self, cap: int, slots: int) -> None:
@@ -166,10 +147,6 @@ class Queue(RuleBasedStateMachine):
             return "paused"
         running = await self.core.redis.scard(key("running", tenant))
         return "tenant_cap" if running >= self.core.settings.tenant_running_jobs else "queued_behind"
-
-    def teardown(self) -> None:
-        self.run(self.core.redis.aclose())
-        self.runner.close()
 
 
 def test_whatever_happens_in_any_order_no_place_stays_free_and_gauges_are_right(redis_url: str) -> None:

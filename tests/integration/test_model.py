@@ -4,16 +4,12 @@ Hypothesis plays them against a real Redis. The model knows only what a caller m
 which jobs have ended how, and whose turn it was. At the end of each play everything is driven to an end.
 """
 
-import asyncio
 from collections import Counter
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any
 
-import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
@@ -26,12 +22,8 @@ from core.model import transitions
 from core.model.job import ENDS, Job, Stage, Status
 from core.store.jobs.records import Claim
 from core.store.leases import LeaseLost
-from core.store.redis.client import connect
 from core.store.redis.keys import key
-from tests.store_fixture import Core, settings_for
-from tests.until import PATIENCE_S
-
-T = TypeVar("T")
+from tests.store_machine import StoreMachine
 
 TENANTS = ("a", "b", "c")
 CAP = 3
@@ -43,15 +35,11 @@ LASTING = (
 )
 
 
-class Gateway(RuleBasedStateMachine):
+class Gateway(StoreMachine):
     """The rules are what callers, workers, the sweeper and time do; the invariants are what must hold in between."""
 
     def __init__(self, url: str) -> None:
-        super().__init__()
-        self.runner = asyncio.Runner()
-        with redis.Redis.from_url(url) as plain:
-            plain.flushall()
-        self.core = self.run(self.build(url))
+        super().__init__(url, tenant_running_jobs=CAP)
         self.jobs: dict[str, Job] = {}
         self.ended: dict[str, Status] = {}
         #: the last claim of each job, and until when nobody else may have it
@@ -63,12 +51,6 @@ class Gateway(RuleBasedStateMachine):
         self.waiting: set[str] = set()
         self.admitted: set[str] = set()
         self.tokens = [self.run(self.core.tokens.add(s, kind="operator", available=CREDITS)) for s in "xy"]
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.runner.run(work)
-
-    async def build(self, url: str) -> Core:
-        return Core(connect(url, answer_s=PATIENCE_S), settings_for(url, tenant_running_jobs=CAP))
 
     @property
     def now_ms(self) -> int:
@@ -330,8 +312,7 @@ class Gateway(RuleBasedStateMachine):
             self.run(self.end_everything())
             self.run(self.nothing_is_left())
         finally:
-            self.run(self.core.redis.aclose())
-            self.runner.close()
+            super().teardown()
 
     async def end_everything(self) -> None:
         """Every worker is dead. Another one finishes it all."""

@@ -129,7 +129,7 @@ class Submissions:
 
         Raises NotReplicated where they are kept, but not by as many replicas as the settings ask for.
 
-        Each job's event tells its position, written over `core.model.job_view.UNPLACED`; without `pace` there is no estimate.
+        Each job's event tells its position, in the place of `core.model.job_view.UNPLACED`; without `pace` there is no estimate.
         """
         arguments = {
             **self._clock.for_operations(),
