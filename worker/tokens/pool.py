@@ -284,8 +284,8 @@ class TokenPool:
         """Remember that the backend let a token export nothing: one refusal may be a passing fault, two in a row are a plan."""
         await self._tokens.note_export_refused(token_id)
 
-    async def deny(self, job: Job, token_id: str, *, call: str) -> None:
-        """Remember that a token may not make a call, which shows only by its refusals; the job lets go of the token.
+    async def deny(self, token_id: str, *, call: str) -> None:
+        """Remember that a token may not make a call, which shows only by its refusals.
 
         Refused once, it is the last resort of whoever needs the scope; refused again later, it is closed to them.
         Renders go by the token's plan: it may go on serving a job that does not export.
@@ -298,7 +298,6 @@ class TokenPool:
         refused_before = await self._tokens.note_refusal(token_id, f"scope {scope}")
         if refused_before:
             await self._tokens.note_denied(token_id, scope)
-        await self._balances.release(job, token_id)
 
     async def expire(self, token_id: str) -> None:
         """Let a token serve nobody any more, since another one has taken its place."""
