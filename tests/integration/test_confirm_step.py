@@ -122,6 +122,19 @@ async def test_who_has_sent_on_the_token_and_ended_meanwhile_makes_the_cost_unce
     assert await learned(core) == {}
 
 
+async def test_messages_on_the_token_s_successor_are_not_compared_with_those_on_the_token(
+    core: Core, context: WorkerContext
+) -> None:
+    """Just as many were sent on it by now, and that one was another job's."""
+    async with listened(core, context) as (execution, _):
+        successor = await core.tokens.add("nmv_usr_b", kind="operator")
+        await core.finish(await sent(core, await core.submit(), successor))
+        execution.job = transitions.token_changed(execution.job, token_id=successor)
+        job = await stepped(execution)
+    assert (job.edited, job.credits_exact) == (True, False)
+    assert await learned(core) == {}
+
+
 async def test_where_credits_are_frozen_it_is_asked_at_once_for_whom(
     core: Core, context: WorkerContext, backend: ScriptedBackend
 ) -> None:
