@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from core.errors import Code
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job, Sent, Stage
@@ -18,7 +20,9 @@ from tests.store_fixture import Core, core
 from tests.worker_fixture import context_over, stepped
 from worker.backend import drafts
 from worker.context import WorkerContext
+from worker.jobs.credit_reading import NO_READING
 from worker.jobs.execution import JobExecution
+from worker.jobs.settlement import is_settling
 from worker.jobs.step_result import Handover
 
 __all__ = ["core"]
@@ -146,3 +150,27 @@ async def test_where_credits_are_frozen_it_is_asked_at_once_for_whom(
     token = await core.tokens.get(token_id)
     assert token is not None
     assert (token.available, token.frozen) == (450, 50)
+
+
+@pytest.mark.parametrize(
+    ("passed_s", "available", "cost"), [(1, 500, (COST, False)), (1, 470, (30, True)), (60, 500, (0, True))]
+)
+async def test_an_end_right_after_the_message_does_not_say_that_nothing_was_charged(
+    core: Core,
+    context: WorkerContext,
+    backend: ScriptedBackend,
+    *,
+    passed_s: int,
+    available: int,
+    cost: tuple[int, bool],
+) -> None:
+    """The deadline comes when the bytes have just gone out: the backend may not have begun to work."""
+    backend.says("credits", balance(available, 0))
+    async with listened(core, context) as (execution, _):
+        core.clock.turn(by_s=passed_s)
+        execution.job = msgspec.structs.replace(execution.job, recovery=None, timeout_s=passed_s)
+        job = await stepped(execution)
+        waits = is_settling(execution, NO_READING)
+    assert job.error is not None
+    assert job.error.code is Code.DEADLINE_EXCEEDED
+    assert ((job.credits_used, job.credits_exact), waits) == (cost, not job.credits_exact)

@@ -21,6 +21,7 @@ from worker.jobs.credit_reading import (
     as_if_alone,
     cost_of,
     others_of,
+    took_credits,
     work_on,
 )
 from worker.jobs.edit_outcome import longest_patience_s
@@ -168,7 +169,8 @@ async def _release(
 async def settle_failed_job(execution: JobExecution) -> tuple[dict[str, Any], Session | None]:
     """Say what a job that ends badly has cost, and how its session must wait for what may still come.
 
-    Where the backend does not answer soon the message counts as what such a one costs.
+    Where the backend does not answer soon the message counts as what such a one costs. So does one that was cut off just
+    now, and of which its balance says nothing yet.
     """
     job = execution.job
     if job.edited:
@@ -178,10 +180,19 @@ async def settle_failed_job(execution: JobExecution) -> tuple[dict[str, Any], Se
     try:
         async with asyncio.timeout(_ANSWER_S):
             reading = await take_credit_reading(execution, closely=True)
+        if arrives_in_s(execution, job.sent) > 0 and not took_credits(job.sent, reading):
+            reading = NO_READING
         settled = await settle_cost(execution, job, reading)
         return settled.facts, settling_session(execution, reading)
     except (BackendFault, TimeoutError, *STORE_DOWN):
         return cost_of(job, NO_READING), settling_session(execution, NO_READING)
+
+
+def arrives_in_s(execution: JobExecution, sent: Sent) -> float:
+    """Say how long a message that was cut off just now may yet take to reach the backend; 0 or less: it has, or will not."""
+    if execution.handover.may_send:
+        return 0.0
+    return execution.context.settings.settle_s - (execution.now_ms - sent.at_ms) / 1000
 
 
 def settling_session(execution: JobExecution, reading: CreditReading) -> Session | None:
