@@ -32,7 +32,7 @@ do
   local function is_over_budget(a, reserved)
     if a.month_limit == 0 or a.cost == 0 then return false end
     local counted = read_fields(key.usage(a.tenant, a.month), 'credits', 'promised')
-    local own = tonumber(reserved.promised or '0')
+    local own = reserved.promised_month == a.month and tonumber(reserved.promised) or 0
     return tonumber(counted.credits or '0') + tonumber(counted.promised or '0') - own + a.cost > a.month_limit
   end
 
@@ -205,6 +205,13 @@ do
     return id and (token.available or a.unread) and id
   end
 
+  -- What a job that waits was promised in one month it will spend in the next one.
+  local function move_promise(a, reserved)
+    if reserved.status and reserved.promised_month ~= a.month then
+      reserve_budget(a.job, a.tenant, a.month, a.cost, reserved)
+    end
+  end
+
   local function taken(token)
     return {token_id = token, secret = call('HGET', key.token(token), 'secret')}
   end
@@ -228,7 +235,10 @@ do
     local reserved = read_reservations(a.job)
     if is_over_budget(a, reserved) then return {over_budget = true} end
     local held = held_token(a, reserved)
-    if held then return taken(held) end
+    if held then
+      move_promise(a, reserved)
+      return taken(held)
+    end
     if reserved.reserved_on then release_token(reserved.reserved_on, a.job) end
     local chosen = best_token(a)
     return chosen and reserve(a, chosen, reserved) or {}
