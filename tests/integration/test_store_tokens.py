@@ -129,6 +129,23 @@ async def test_a_rest_makes_no_token_better_than_it_is(core: Core, state: TokenS
     assert (await read(core, token)).state is state
 
 
+@pytest.mark.parametrize("state", [TokenState.REVOKED, TokenState.EXPIRED])
+@pytest.mark.parametrize("refused", ["credits", "an export"])
+async def test_a_refusal_that_comes_late_makes_no_token_better_than_it_is(
+    core: Core, state: TokenState, refused: str
+) -> None:
+    """Another job has found out meanwhile that the token is over."""
+    token = await add(core, "a")
+    await core.tokens.mark(token, state)
+    if refused == "credits":
+        await core.tokens.mark(token, TokenState.EXHAUSTED)
+        await core.token_use.note_balance(token, available=60, frozen=0)
+    else:
+        await core.tokens.note_export_refused(token)
+    assert (await read(core, token)).state is state
+    assert await take(core, needs=EDIT) is None
+
+
 async def test_a_token_whose_exports_are_blocked_still_edits(core: Core) -> None:
     token = await add(core, "a")
     for _ in range(2):

@@ -17,7 +17,7 @@ from core.logs import get_logger
 from core.model.job import Job
 from core.model.message_cost import cost_to_reserve, exceeds_limit, message_kind
 from core.model.session import Session, is_bound
-from core.model.token import Scope, Token, TokenState
+from core.model.token import OVER, Scope, Token, TokenState
 from core.security.encryption import Undecryptable
 from core.store.token_work import TakenToken
 from core.store.tokens.anonymous_identity import AnonymousIdentities
@@ -29,7 +29,6 @@ from worker.single_flight import SingleFlight
 from worker.tokens.anonymous import AnonymousTokenSource
 from worker.tokens.availability import (
     BALANCES_READ_ANEW,
-    OVER,
     TOKENS_LOOKED_AT,
     is_over,
     needs_of,
