@@ -30,6 +30,7 @@ async def add(core: Core, secret: str, **facts: Any) -> str:
 
 async def take(core: Core, job_id: str = "job_1", **ask: Any) -> str | None:
     asked = {"tenant": "acme", "cost": 50, "until_ms": core.clock.now_ms(), "needs": EXPORT, "only": None}
+    await core.let_run(job_id)
     return await core.tokens.take(job_id=job_id, **({"anonymous": False} | asked | ask))
 
 
@@ -304,6 +305,18 @@ async def test_nobody_takes_credits_for_a_job_that_has_ended(core: Core) -> None
     await core.run(job)
     assert await take(core, job.id) is None
     assert (await read(core, token)).reserved == 0
+
+
+async def test_nobody_takes_credits_for_a_job_that_is_gone(core: Core) -> None:
+    """Its worker was frozen for longer than it was kept."""
+    token = await add(core, "a")
+    asked = {"tenant": "acme", "cost": 50, "until_ms": 0, "needs": EDIT, "only": None, "anonymous": False}
+    job = await core.submit()
+    await core.run(job)
+    await core.jobs.forget(job.id)
+    assert await core.tokens.take(job_id=job.id, **asked) is None
+    assert (await read(core, token)).reserved == 0
+    assert await core.redis.exists(key("job", job.id)) == 0
 
 
 async def test_settling_writes_the_balance_and_frees_once(core: Core) -> None:

@@ -216,18 +216,17 @@ do
     return {token_id = token, secret = call('HGET', key.token(token), 'secret')}
   end
 
-  -- A worker that was frozen while its job ended must not hold credits for it: nobody would free them.
+  -- A worker that was frozen while its job ended, or was removed after that, must not hold credits for it: nobody would free
+  -- them.
   local function reserve(a, token, reserved)
-    if reserved.status and END_STATES[reserved.status] then return {} end
+    if not reserved.status or END_STATES[reserved.status] then return {} end
     if call('HSETNX', key.token_reservations(token), a.job, a.cost) == 1 then
       call('HINCRBY', key.token(token), 'reserved', a.cost)
       note_taken(token)
       index_token(token)
     end
-    if reserved.status then
-      call('HSET', key.job(a.job), 'reserved_on', token)
-      reserve_budget(a.job, a.tenant, a.month, a.cost, reserved)
-    end
+    call('HSET', key.job(a.job), 'reserved_on', token)
+    reserve_budget(a.job, a.tenant, a.month, a.cost, reserved)
     return taken(token)
   end
 
