@@ -9,10 +9,9 @@ do
   -- as are not known to be too few.
   local function credits_needed(a)
     if a.cost == 0 then return 0 end
-    local learned = call('HMGET', key.message_costs(), a.kind, a.kind .. ':too few')
-    local too_few = math.max(tonumber(learned[2] or '0'), a.least - 1)
-    local wanted = a.last_choice and 1 or math.min(a.cost, tonumber(learned[1] or a.cost))
-    return math.max(wanted, too_few + 1)
+    local last_cost, too_few = learned_of(a.kind)
+    local wanted = a.last_choice and 1 or math.min(a.cost, last_cost or a.cost)
+    return math.max(wanted, a.least, (too_few or 0) + 1)
   end
 
   -- Whether a token will do, whatever the index says of it.
