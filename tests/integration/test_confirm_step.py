@@ -153,24 +153,31 @@ async def test_where_credits_are_frozen_it_is_asked_at_once_for_whom(
 
 
 @pytest.mark.parametrize(
-    ("passed_s", "available", "cost"), [(1, 500, (COST, False)), (1, 470, (30, True)), (60, 500, (0, True))]
+    ("balances", "cost", "waits"),
+    [
+        ([(500, 0), (450, 50)], (COST, False), True),
+        ([(500, 0), (470, 0)], (30, True), False),
+        ([(500, 0), (500, 0)], (0, True), False),
+        ([(470, 0)], (30, True), False),
+    ],
 )
-async def test_an_end_right_after_the_message_does_not_say_that_nothing_was_charged(
+async def test_an_end_right_after_the_message_does_not_say_at_once_that_nothing_was_charged(
     core: Core,
-    context: WorkerContext,
     backend: ScriptedBackend,
+    tmp_path: Path,
     *,
-    passed_s: int,
-    available: int,
+    balances: list[tuple[int, int]],
     cost: tuple[int, bool],
+    waits: bool,
 ) -> None:
     """The deadline comes when the bytes have just gone out: the backend may not have begun to work."""
-    backend.says("credits", balance(available, 0))
-    async with listened(core, context) as (execution, _):
-        core.clock.turn(by_s=passed_s)
-        execution.job = msgspec.structs.replace(execution.job, recovery=None, timeout_s=passed_s)
+    core.with_settings(settle_s=0.05)
+    backend.says("credits", *(balance(*told) for told in balances))
+    async with context_over(core, tmp_path, backend=backend.url) as context, listened(core, context) as (execution, _):
+        execution.job = msgspec.structs.replace(execution.job, recovery=None, timeout_s=0)
         job = await stepped(execution)
-        waits = is_settling(execution, NO_READING)
+        assert is_settling(execution, NO_READING) is waits
     assert job.error is not None
     assert job.error.code is Code.DEADLINE_EXCEEDED
-    assert ((job.credits_used, job.credits_exact), waits) == (cost, not job.credits_exact)
+    assert (job.credits_used, job.credits_exact) == cost
+    assert len(backend.calls("credits")) == len(balances)

@@ -169,8 +169,7 @@ async def _release(
 async def settle_failed_job(execution: JobExecution) -> tuple[dict[str, Any], Session | None]:
     """Say what a job that ends badly has cost, and how its session must wait for what may still come.
 
-    Where the backend does not answer soon the message counts as what such a one costs. So does one that was cut off just
-    now, and of which its balance says nothing yet.
+    Where the backend does not answer soon the message counts as what such a one costs.
     """
     job = execution.job
     if job.edited:
@@ -179,13 +178,21 @@ async def settle_failed_job(execution: JobExecution) -> tuple[dict[str, Any], Se
         return cost_of(job, NO_READING), settling_session(execution, NO_READING)
     try:
         async with asyncio.timeout(_ANSWER_S):
-            reading = await take_credit_reading(execution, closely=True)
-        if arrives_in_s(execution, job.sent) > 0 and not took_credits(job.sent, reading):
-            reading = NO_READING
+            reading = await _take_last_reading(execution, job.sent)
         settled = await settle_cost(execution, job, reading)
         return settled.facts, settling_session(execution, reading)
     except (BackendFault, TimeoutError, *STORE_DOWN):
         return cost_of(job, NO_READING), settling_session(execution, NO_READING)
+
+
+async def _take_last_reading(execution: JobExecution, sent: Sent) -> CreditReading:
+    """Read the balance, once more where it says nothing yet of a message that was cut off just now. Raises as above."""
+    reading = await take_credit_reading(execution, closely=True)
+    early_s = arrives_in_s(execution, sent)
+    if early_s <= 0 or work_on(sent, reading) is not Work.OVER or took_credits(sent, reading):
+        return reading
+    await asyncio.sleep(early_s)
+    return await take_credit_reading(execution, closely=True)
 
 
 def arrives_in_s(execution: JobExecution, sent: Sent) -> float:
