@@ -212,26 +212,19 @@ async def test_a_month_s_budget_holds_against_what_is_spent_and_what_is_promised
     assert "promised" not in await core.usage.of_month("acme", "2026-11")
 
 
-async def test_what_was_promised_last_month_counts_in_this_one_once_the_job_asks_again(core: Core) -> None:
+async def test_what_running_jobs_were_promised_last_month_counts_in_this_one_and_once(core: Core) -> None:
+    """They will end in this one, which counts what they have spent."""
     await add(core, "a", available=10_000)
     await core.slots(10)
-    first, second = [await core.begin(await core.submit()) for _ in range(2)]
-    assert await take(core, first.job.id, month_limit=60)
+    first, second, third = [await core.begin(await core.submit()) for _ in range(3)]
+    assert await take(core, first.job.id, month_limit=120)
     core.clock.turn(by_s=31 * 86400)
-    assert await take(core, first.job.id, month_limit=60)
+    for claim in (second, first, first):
+        assert await take(core, claim.job.id, month_limit=120)
     with pytest.raises(OverBudget):
-        await take(core, second.job.id, month_limit=60)
-
-
-async def test_what_was_promised_last_month_is_no_room_in_this_one(core: Core) -> None:
-    await add(core, "a", available=10_000)
-    await core.slots(10)
-    first, second = [await core.begin(await core.submit()) for _ in range(2)]
-    assert await take(core, first.job.id, month_limit=60)
-    core.clock.turn(by_s=31 * 86400)
-    assert await take(core, second.job.id, month_limit=60)
-    with pytest.raises(OverBudget):
-        await take(core, first.job.id, month_limit=60)
+        await take(core, third.job.id, month_limit=120)
+    await core.finish(first)
+    assert await take(core, third.job.id, month_limit=120)
 
 
 async def test_an_exhausted_token_serves_again_once_its_balance_says_so(core: Core) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, Protocol, Required, TypedDict, TypeVar, Unpack
 
-from core.clock import Clock, month_of
+from core.clock import Clock, month_before, month_of
 from core.ids import new_id
 from core.model.token import OVER, Scope, Token, TokenKind, TokenState, TokenSums, token_of
 from core.security.encryption import Encryption, Undecryptable
@@ -264,7 +264,8 @@ class Tokens:
         arguments: dict[str, Any] = defaults | dict(request)
         arguments["job"] = arguments.pop("job_id")
         arguments["needs"] = [str(need) for need in request["needs"]]
-        return arguments | {"month": month_of(self._clock.now_ms())}
+        now_ms = self._clock.now_ms()
+        return arguments | {"month": month_of(now_ms), "month_before": month_before(now_ms)}
 
     def note_taken(self, taken: TakenToken) -> None:
         """Open a token that was just taken, for the calls that come next."""

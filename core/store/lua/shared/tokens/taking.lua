@@ -27,12 +27,14 @@ do
     return a.anonymous or a.only or token.kind ~= 'anonymous'
   end
 
-  -- A month's budget holds against what the tenant's ended jobs have spent, and what its running ones may yet spend.
+  -- A month's budget holds against what the tenant's ended jobs have spent, and what its running ones may yet spend: those to
+  -- whom it was promised last month, too.
   local function is_over_budget(a, reserved)
     if a.month_limit == 0 or a.cost == 0 then return false end
     local counted = read_fields(key.usage(a.tenant, a.month), 'credits', 'promised')
-    local own = reserved.promised_month == a.month and tonumber(reserved.promised) or 0
-    return tonumber(counted.credits or '0') + tonumber(counted.promised or '0') - own + a.cost > a.month_limit
+    local since_last_month = call('HGET', key.usage(a.tenant, a.month_before), 'promised')
+    local promised = tonumber(counted.promised or '0') + tonumber(since_last_month or '0') - tonumber(reserved.promised or '0')
+    return tonumber(counted.credits or '0') + promised + a.cost > a.month_limit
   end
 
   -- The token that this job holds already, as long as it is the one asked for, or still fits.
@@ -204,13 +206,6 @@ do
     return id and (token.available or a.unread) and id
   end
 
-  -- What a job that waits was promised in one month it will spend in the next one.
-  local function move_promise(a, reserved)
-    if reserved.status and reserved.promised_month ~= a.month then
-      reserve_budget(a.job, a.tenant, a.month, a.cost, reserved)
-    end
-  end
-
   local function taken(token)
     return {token_id = token, secret = call('HGET', key.token(token), 'secret')}
   end
@@ -233,10 +228,7 @@ do
     local reserved = read_reservations(a.job)
     if is_over_budget(a, reserved) then return {over_budget = true} end
     local held = held_token(a, reserved)
-    if held then
-      move_promise(a, reserved)
-      return taken(held)
-    end
+    if held then return taken(held) end
     if reserved.reserved_on then release_token(reserved.reserved_on, a.job) end
     local chosen = best_token(a)
     return chosen and reserve(a, chosen, reserved) or {}
