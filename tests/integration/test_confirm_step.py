@@ -51,8 +51,8 @@ async def context(core: Core, backend: ScriptedBackend, tmp_path: Path) -> Async
         yield context
 
 
-async def sent(core: Core, job: Job, token_id: str, **before: int) -> Claim:
-    """Claim a job and write the intent to send its message, with what the balance said before."""
+async def sent(core: Core, job: Job, token_id: str, *, account: str = "usr_1", **before: int) -> Claim:
+    """Claim a job and write the intent to send its message for an account, with what the balance said before."""
     claim = await core.begin(job)
     taken = transitions.token_taken(claim.job, token_id=token_id)
     intent = Sent(
@@ -62,7 +62,14 @@ async def sent(core: Core, job: Job, token_id: str, **before: int) -> Claim:
         cost=COST,
         **before,
     )
-    return await core.write(claim, transitions.sending(taken, sent=intent))
+    return await core.write(
+        claim, transitions.sending(taken, sent=intent), session=sessions.of_user(claim.session, account)
+    )
+
+
+@pytest.fixture
+async def token_id(core: Core) -> str:
+    return await core.tokens.add("nmv_usr_a", kind="operator", available=500)
 
 
 @asynccontextmanager
@@ -124,6 +131,29 @@ async def test_who_has_sent_on_the_token_and_ended_meanwhile_makes_the_cost_unce
         job = await stepped(execution)
     assert (job.edited, job.credits_exact) == (True, False)
     assert await learned(core) == {}
+
+
+@pytest.mark.parametrize(("account", "exact"), [("usr_1", False), ("usr_2", True)])
+async def test_who_has_sent_by_another_token_of_the_account_makes_the_cost_uncertain(
+    core: Core, context: WorkerContext, account: str, exact: bool
+) -> None:
+    """As long as an operator lets a new token take the place of an old one, both serve."""
+    async with listened(core, context) as (execution, _):
+        another = await core.tokens.add("nmv_usr_b", kind="operator", available=500)
+        await core.finish(await sent(core, await core.submit(), another, account=account))
+        job = await stepped(execution)
+    assert (job.edited, job.credits_exact) == (True, exact)
+
+
+async def test_a_token_that_was_removed_is_none_of_its_account_any_more(core: Core, token_id: str) -> None:
+    another = await core.tokens.add("nmv_usr_b", kind="operator")
+    for token in (another, token_id):
+        await core.finish(await sent(core, await core.submit(), token))
+    await core.tokens.remove(another)
+    await core.finish(await sent(core, await core.submit(), token_id))
+    [tokens] = [members for name, members in (await core.everything()).items() if name.startswith("rg:account:")]
+    assert tokens == {token_id.encode()}
+    assert await core.tokens.get(another) is None
 
 
 async def test_messages_on_the_token_s_successor_are_not_compared_with_those_on_the_token(

@@ -80,6 +80,7 @@ _SHAPES = {
     "token_scan": "rg:toks:scan",  # STRING where the look for tokens goes on that another version has added or removed
     "owner_sums": "rg:toks:sums:{}",  # HASH of an owner's tokens: kind -> how many, and their credits
     "owner_readings": "rg:toks:readings:{}",  # ZSET of an owner's tokens that are not over, by when their balance was read
+    "account_tokens": "rg:account:{}",  # SET of tokens by which messages were sent for an account, by the hash of its id
     "message_costs": "rg:costs",  # HASH kind of message -> credits that the last one cost, and how many were too few
     "anonymous_identity": "rg:identity",  # HASH of this installation's anonymous identity
     "anonymous_identity_lock": "rg:identity:lock",  # STRING the worker that renews it
@@ -254,6 +255,7 @@ BOUNDS = {
         ("tokens", "token", "token_digest"), "an operator adds and removes them; old anonymous ones are swept"
     ),
     **dict.fromkeys(("token_reservations", "token_sent"), "jobs that run; a job leaves it when it ends"),
+    "account_tokens": "tokens, which an operator adds and removes; TTL of ACCOUNT_TOKENS_LIFE_MS",
     "message_costs": "kinds of messages, a closed set; TTL of MESSAGE_COSTS_LIFE_MS",
     "anonymous_identity": "one",
     "anonymous_identity_lock": "TTL of the renewal",

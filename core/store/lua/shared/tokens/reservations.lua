@@ -9,11 +9,26 @@ local function count_message(token)
   call('HINCRBY', key.token(token), 'taken', 1)
 end
 
--- A message is about to be sent on a token: `sending` is {token, cost}.
+-- Tokens of one account pay from one balance: a message by one of them counts on the others that were used lately.
+local function count_on_others_of(account, token)
+  local tokens = key.account_tokens(redis.sha1hex(account))
+  call('SADD', tokens, token)
+  call('PEXPIRE', tokens, ACCOUNT_TOKENS_LIFE_MS)
+  for _, other in ipairs(call('SMEMBERS', tokens)) do
+    if call('EXISTS', key.token(other)) == 0 then
+      call('SREM', tokens, other)
+    elseif other ~= token then
+      count_message(other)
+    end
+  end
+end
+
+-- A message is about to be sent on a token: `sending` is {token, cost, account (absent: the backend has not named it)}.
 local function note_sending(sending, job)
   if call('EXISTS', key.token(sending.token)) == 0 then return end
   call('HSET', key.token_sent(sending.token), job, integer(sending.cost) .. ':' .. integer(now_ms))
   count_message(sending.token)
+  if sending.account then count_on_others_of(sending.account, sending.token) end
 end
 
 -- Nobody listens to a job's message any more: from now on it is not known whether its credits are still frozen.
