@@ -86,8 +86,10 @@ class LimitedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         #: whose answer is awaited; those that came behind it are in `pipeline`, the last of them is `cycle`
         self._running: RequestResponseCycle | None = None
-        #: what is being parsed, and whether its head is to be parsed once more
-        self._piece, self._is_offer = b"", False
+        #: what is being parsed, what is to be parsed after it, and whether its head is to be parsed once more
+        self._piece: bytes | memoryview = b""
+        self._unread: bytes | memoryview = b""
+        self._is_offer = False
         self._error: ApiError | None = None
         #: the last answer is out, and the rest of its request is awaited
         self._lingering = False
@@ -108,8 +110,10 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._error is not None:
             return
         self._head_bytes += len(data)
-        self._piece = _with_ascii_target(data) if self._between else data
-        super().data_received(self._piece)
+        self._unread = _with_ascii_target(data) if self._between else data
+        while self._unread and self._error is None:
+            self._piece, self._unread = self._unread, b""
+            super().data_received(self._piece)  # the parser takes any buffer
         if self._head_bytes > HEAD_LIMIT_BYTES and self._error is None and not self._is_idle:
             self._refuse(_too_large(url_bytes=len(self.url)))  # the parser keeps what it has not read to the end
         elif self._in_head and self._error is None:
@@ -131,7 +135,10 @@ class LimitedProtocol(HttpToolsProtocol):
             raise ValueError("the last answer is out")  # whatever comes after it is not ours to do any more
         self._in_head = False
         self._stop_deadline()
-        self._is_offer = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        self._is_offer = self.parser.should_upgrade()
+        if self._is_offer and self.parser.get_method() == b"CONNECT":
+            self._error = ApiError(400, "malformed_request", "CONNECT is for a proxy, and this is none.")
+            raise ValueError("no proxy")
         if self._is_offer:
             return
         fields = sum(len(name) + len(value) + 4 for name, value in self.headers)
@@ -151,10 +158,11 @@ class LimitedProtocol(HttpToolsProtocol):
         uvicorn calls this where the parser stops after such a head; it would take the body for the next request.
         """
         at = cast("Any", sys.exception()).args[0]
-        head, rest = self._head_without_offer(), self._piece[at:]
+        self._unread = memoryview(self._piece)[at:]
+        head = self._head_without_offer()
         self.parser = type(self.parser)(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn makes it
-        super().data_received(head + rest)
+        super().data_received(head)
 
     def _head_without_offer(self) -> bytes:
         """Write a request's head anew without the fields that offer another protocol (RFC 9110, 7.8)."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from uvicorn.server import ServerState
 
 from service.http.protocol import HEAD_LIMIT_BYTES, LimitedProtocol
@@ -223,3 +224,61 @@ async def test_a_request_that_another_one_follows_hears_that_its_caller_has_gone
     protocol.connection_lost(None)
     await turn_until(lambda: heard[1:])
     assert heard == ["http.request", "http.disconnect"]
+
+
+OFFER = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 3\r\n\r\n"
+
+
+async def test_of_many_requests_that_offer_another_protocol_each_has_its_own_body():
+    bodies: list[bytes] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        bodies.append((await receive())["body"])
+        await send(HEAD)
+        await send({"type": "http.response.body", "body": b"done"})
+
+    protocol, _ = connected(app)
+    sent = [b"%03d" % number for number in range(1000)]
+    protocol.data_received(b"".join(OFFER + body for body in sent))
+    await turn_until(lambda: len(bodies) == len(sent))
+    assert bodies == sent
+    protocol.connection_lost(None)
+
+
+@pytest.mark.parametrize("target", [b"/", b"//x", b"http://x/", b"x:443", b"x"])
+async def test_a_connect_is_refused_as_what_only_a_proxy_takes(target: bytes):
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("it is no request of ours")
+
+    protocol, transport = connected(app)
+    protocol.data_received(b"CONNECT " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert transport.writes[0].startswith(b"HTTP/1.1 400 ")
+    assert transport.closed
+    protocol.connection_lost(None)
+
+
+async def test_requests_are_the_same_wherever_their_stream_is_cut():
+    found: list[tuple[str, bytes]] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message["body"], message["more_body"]
+        found.append((scope["method"], body))
+        await send(HEAD)
+        await send({"type": "http.response.body", "body": b"done"})
+
+    chunked = CHUNKED + b"2\r\nab\r\n1\r\nc\r\n0\r\nA: trailer\r\n\r\n"
+    stream = OFFER + b"one" + chunked + ASK.replace(b"GET", b"HEAD") + OFFER + b"two" + OFFER + b"345" + ASK
+    whole = [("POST", b"one"), ("POST", b"abc"), ("HEAD", b""), ("POST", b"two"), ("POST", b"345"), ("GET", b"")]
+    for cut in range(1, len(stream)):
+        found.clear()
+        protocol, transport = connected(app)
+        protocol.data_received(stream[:cut])
+        await asyncio.sleep(0)
+        protocol.data_received(stream[cut:])
+        await turn_until(lambda: len(found) == len(whole))
+        assert found == whole, cut
+        assert not transport.closed
+        protocol.connection_lost(None)
