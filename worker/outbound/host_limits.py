@@ -133,6 +133,14 @@ class _Host(_Turns):
             self.line.popleft().set_result(None)
             self.promised += 1
 
+    def next_sleeper(self, now_ms: int) -> Sleeper | None:
+        """Name who sleeps and has been turned away first; whose time has come comes by itself, and is named no more."""
+        while self.sleepers:
+            sleeper = self.sleepers.popleft()
+            if sleeper.until_ms > now_ms:
+                return sleeper
+        return None
+
     def record(self, *, silent: bool, latency_ms: int, now_ms: int) -> None:
         fast = not silent and latency_ms <= FAST_MS
         self.places = min(self.places + 1, MOST_PER_HOST) if fast else max(self.places // 2, PER_HOST)
@@ -178,11 +186,11 @@ class HostLimits:
             host.sleepers.append(sleeper)
 
     def recall(self, tenant: str, url: str) -> Sleeper | None:
-        """Name one who sleeps although its host has room by now. It may have come by itself meanwhile."""
+        """Name one who sleeps although its host has room by now."""
         host = self._hosts.get((tenant, host_of(url)))
         if host is None or not host.sleepers or host.line or not self._has_room(tenant, host):
             return None
-        return host.sleepers.popleft()
+        return host.next_sleeper(self._clock.now_ms())
 
     def _has_room(self, tenant: str, host: _Host) -> bool:
         now_ms, mine = self._clock.now_ms(), self._tenants.get(tenant)
