@@ -78,6 +78,12 @@ class LeasedWorker(Worker):
         self._places = min(places, self.max_jobs)
         self._let_take()
 
+    async def stop_taking(self) -> None:
+        """Take up nothing more. What it was being handed meanwhile is begun then, since nobody else would have it for a lease."""
+        self.allow_pick_jobs = False
+        async with self._taking_up:
+            return
+
     async def main(self) -> None:
         """Work for ever."""
         listening = asyncio.create_task(self._listen(), name="work")
