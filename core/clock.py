@@ -12,6 +12,10 @@ class Clock:
         """Read now, e.g. ``1795213575346``."""
         return time.time_ns() // 1_000_000
 
+    def steady_ms(self) -> int:
+        """Read a counter that goes on by 1,000 a second, also where somebody sets the time: only differences mean anything."""
+        return int(stopwatch_s() * 1000)
+
     def for_operations(self) -> dict[str, int]:
         """Tell an operation in Redis the time: nothing, since it reads Redis's own, by which all hosts' leases agree."""
         return {}
@@ -22,9 +26,13 @@ class HandClock(Clock):
 
     def __init__(self, now_ms: int = 1_795_000_000_000) -> None:
         self._now_ms = now_ms
+        self._set_ms = 0
 
     def now_ms(self) -> int:
         return self._now_ms
+
+    def steady_ms(self) -> int:
+        return self._now_ms - self._set_ms
 
     def for_operations(self) -> dict[str, int]:
         return {"now_ms": self._now_ms}
@@ -32,6 +40,11 @@ class HandClock(Clock):
     def turn(self, *, by_s: float) -> None:
         """Move the hands forward by `by_s` seconds."""
         self._now_ms += int(by_s * 1000)
+
+    def set(self, *, by_s: float) -> None:
+        """Set the time forward or back, as somebody does who finds it wrong."""
+        self._now_ms += int(by_s * 1000)
+        self._set_ms += int(by_s * 1000)
 
 
 def stopwatch_s() -> float:

@@ -64,7 +64,7 @@ def _next(job: Job, **facts: Any) -> Job:
 
 
 def started(job: Job, *, now_ms: int) -> Job:
-    """A worker takes the job for the first time, or again after a crash or a wait: attempts counts the first only."""
+    """A worker takes the job for the first time, or again after a wait."""
     if job.started_at_ms is not None:
         return _next(job, wait=None)
     return _next(
