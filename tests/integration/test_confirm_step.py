@@ -211,3 +211,20 @@ async def test_an_end_right_after_the_message_does_not_say_at_once_that_nothing_
     assert job.error.code is Code.DEADLINE_EXCEEDED
     assert (job.credits_used, job.credits_exact) == cost
     assert len(backend.calls("credits")) == len(balances)
+
+
+@pytest.mark.parametrize("end", [Code.DEADLINE_EXCEEDED, None])
+async def test_a_message_that_was_announced_and_not_sent_has_cost_nothing_whoever_else_uses_the_token(
+    core: Core, context: WorkerContext, backend: ScriptedBackend, end: Code | None
+) -> None:
+    """The deadline, or a cancel, comes between the intent and the bytes."""
+    async with listened(core, context) as (execution, token_id):
+        await sent(core, await core.submit(), token_id)
+        execution.handover = Handover(may_send=True)
+        execution.job = msgspec.structs.replace(execution.job, recovery=None, reply=None, timeout_s=0 if end else 60)
+        if end is None:
+            execution.job = transitions.cancel_asked(execution.job, now_ms=core.clock.now_ms())
+        job = await stepped(execution)
+    assert (job.ended, job.error and job.error.code) == (True, end)
+    assert (job.credits_used, job.credits_exact) == (0, True)
+    assert backend.calls("credits") == []
