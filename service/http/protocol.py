@@ -247,7 +247,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.cycle and not self.cycle.more_body and not self.cycle.response_complete:
             self.cycle.keep_alive = False  # the requests before are well, and get their answers first
             return
-        if not self._has_answered():
+        if not self._lingering and not self._has_answered():
             request_id = str(uuid4())
             self.transport.write(raw_response(error, request_id))
             log_unread(error.status, request_id=request_id)

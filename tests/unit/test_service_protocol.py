@@ -20,10 +20,11 @@ class RecordingTransport(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)})
         self.writes: list[bytes] = []
-        self.closed = False
+        self.closed = self.ended = False
 
     def write(self, data: bytes) -> None:  # type: ignore[override]
         assert not self.closed
+        assert not self.ended
         self.writes.append(data)
 
     def is_closing(self) -> bool:
@@ -31,6 +32,9 @@ class RecordingTransport(asyncio.Transport):
 
     def close(self) -> None:
         self.closed = True
+
+    def write_eof(self) -> None:
+        self.ended = True
 
     def pause_reading(self) -> None: ...
 
@@ -157,6 +161,20 @@ async def test_a_body_that_breaks_does_not_cost_the_requests_before_it_their_ans
         assert b"".join(transport.writes).count(b"HTTP/1.1 ") == before
         assert b"".join(transport.writes).count(b"HTTP/1.1 200 OK\r\n") == before
         protocol.connection_lost(None)
+
+
+async def test_a_request_behind_the_last_one_gets_no_answer_either_where_its_body_breaks():
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({**HEAD, "headers": [*HEAD["headers"], (b"connection", b"close")]})  # as where the process ends
+        await send({"type": "http.response.body", "body": b"done"})
+
+    protocol, transport = connected(app)
+    protocol.data_received(ASK + CHUNKED)
+    await turn_until(lambda: transport.ended)
+    protocol.data_received(b"no chunk\r\n")
+    assert transport.closed
+    assert b"".join(transport.writes).count(b"HTTP/1.1 ") == 1
+    protocol.connection_lost(None)
 
 
 async def test_what_comes_behind_a_body_is_no_header():
