@@ -41,8 +41,8 @@ IdempotencyKeyHeader = Annotated[
 
 _REPLAYED = "Idempotency-Replayed"
 _RULE = "1 to 255 visible ASCII characters, quoted or bare"
-#: characters, with its quotes
-_LONGEST_KEY = 257
+#: characters, without its quotes
+_LONGEST_KEY = 255
 _KEY = re.compile(KEY_PATTERN)
 #: stands for the hash of a body that is still coming
 _COMING = "coming"
@@ -79,8 +79,8 @@ def parse_key(header: str | None, *, path: str, body: bytes | None = b"") -> Ide
 
 
 def _what_is_wrong(header: str) -> str:
-    if len(header) > _LONGEST_KEY:
-        return f"has a length of {len(header)}"
+    if (length := len(header.removeprefix('"').removesuffix('"'))) > _LONGEST_KEY:
+        return f"has a length of {length}"
     if header in {"", '""'}:
         return "is empty"
     return "has spaces or other characters, or came in several lines"

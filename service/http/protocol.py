@@ -12,13 +12,13 @@ import struct
 import sys
 import termios
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any, cast
 from uuid import uuid4
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from core.http.reason_phrase import reason_phrase
 from service.http.body import BODY_IS_HERE
 from service.http.middleware import log_unread
 from service.problems import PROBLEM_JSON, ApiError, count_refusal, problem_document
@@ -301,7 +301,7 @@ def raw_response(error: ApiError, request_id: str) -> bytes:
     """Write a refusal as the bytes of an answer, for a request that never reached the app."""
     body = msgspec.json.encode(problem_document(error, "", request_id=request_id))
     head = [
-        f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}",
+        f"HTTP/1.1 {error.status} {reason_phrase(error.status)}",
         f"content-type: {PROBLEM_JSON}",
         f"content-length: {len(body)}",
         f"x-request-id: {request_id}",

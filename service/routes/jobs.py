@@ -30,7 +30,7 @@ from service.idempotency import IdempotencyKeyHeader, is_replayed, parse_key, re
 from service.jobs.current_view import current_view, current_views, etag_of, seconds_to_next_look
 from service.jobs.prefer_wait import respond
 from service.jobs.submission import accept_job, check_job
-from service.lookup import own_job, require_ids_of_here
+from service.lookup import own_job, require_cursor, require_ids_of_here
 from service.openapi.describe import (
     IDEMPOTENT,
     JSON_BODY,
@@ -155,7 +155,8 @@ async def list_jobs(request: ApiRequest, params: NamedDependency[JobsQuery]) -> 
     Cost: nothing. A page whose filters match little may be short or empty while `has_more` is true: go on.
     """
     context = context_of(request)
-    require_ids_of_here(context, session_id=params.session_id, batch_id=params.batch_id, after=params.after)
+    require_ids_of_here(context, session_id=params.session_id, batch_id=params.batch_id)
+    require_cursor(context, params.after, "job")
     found = JobsFound([], None)
     if not matches_nothing(params):
         found = await context.job_queries.page(
