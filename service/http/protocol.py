@@ -114,6 +114,7 @@ class LimitedProtocol(HttpToolsProtocol):
         while self._unread and self._error is None:
             self._piece, self._unread = self._unread, b""
             super().data_received(self._piece)  # the parser takes any buffer
+        self._piece = b""  # a connection that idles holds on to nothing
         if self._head_bytes > HEAD_LIMIT_BYTES and self._error is None and not self._is_idle:
             self._refuse(_too_large(url_bytes=len(self.url)))  # the parser keeps what it has not read to the end
         elif self._in_head and self._error is None:

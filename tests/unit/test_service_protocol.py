@@ -1,6 +1,7 @@
 """How an answer goes out: its head with its body, in one call of the system, and never later than the loop's turn."""
 
 import asyncio
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -300,3 +301,18 @@ async def test_requests_are_the_same_wherever_their_stream_is_cut():
         assert found == whole, cut
         assert not transport.closed
         protocol.connection_lost(None)
+
+
+async def test_an_idle_connection_holds_on_to_nothing_that_it_was_sent():
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send(HEAD)
+        await send({"type": "http.response.body", "body": b"done"})
+
+    protocol, _ = connected(app)
+    sent = OFFER + b"one" + CHUNKED + b"3\r\ntwo\r\n0\r\n\r\n"
+    before = sys.getrefcount(sent)
+    protocol.data_received(sent)
+    await turn_until(lambda: protocol.cycle.response_complete)
+    assert sys.getrefcount(sent) == before
+    protocol.connection_lost(None)
