@@ -11,6 +11,7 @@ from core.model.job import MediaRef
 from core.model.upload import Upload
 from core.store.jobs.queries import JobFilter
 from core.store.jobs.submissions import Accepted, Idempotency, Rejected, Replayed
+from core.store.redis.functions import NotReplicated
 from core.store.redis.keys import key
 from tests.store_fixture import Core, core, make_job
 
@@ -162,6 +163,25 @@ async def test_a_call_that_died_half_way_blocks_its_key_for_two_minutes_only(cor
     await core.answers.open("acme", "k", "body")
     await core.answers.open("acme", "k", "body")
     assert 0 < await core.redis.pttl(key("idempotency", "acme", "k")) <= 120_000
+
+
+async def test_submits_that_wait_for_replicas_hold_up_no_other_call(core: Core) -> None:
+    await core.submit()  # the connection is open, and Redis knows the operation
+    core.with_settings(wait_replicas=1)  # of which there is none
+
+    async def are_overtaken() -> bool:
+        submits = [asyncio.create_task(core.offer(core.new_job())) for _ in range(3)]
+        await asyncio.wait(submits, timeout=0)
+        await core.store.ask("PING")
+        await asyncio.wait(submits, timeout=0.01)  # who was answered with it has had its turn
+        overtaken = not any(submit.done() for submit in submits)
+        assert {type(each) for each in await asyncio.gather(*submits, return_exceptions=True)} == {NotReplicated}
+        return overtaken
+
+    for _ in range(20):  # on a busy machine a call may be later than their half second
+        if await are_overtaken():
+            return
+    pytest.fail("each time the call came behind their waits")
 
 
 async def test_a_submit_counts_as_a_use_of_its_uploads(core: Core) -> None:

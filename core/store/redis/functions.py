@@ -172,7 +172,7 @@ class _Ask(Protocol):
     def __call__(self, *words: Word) -> Awaitable[Any]: ...
 
 
-class _AskInARow(Protocol):
+class _AskApart(Protocol):
     def __call__(self, *commands: Sequence[Word]) -> Awaitable[list[Any]]: ...
 
 
@@ -183,9 +183,9 @@ class NotReplicated(RedisConnectionError):  # noqa: N818 - it says what is wrong
 class Functions:
     """Calls operations of a library, and gives it to a Redis that does not know it."""
 
-    def __init__(self, ask: _Ask, ask_in_a_row: _AskInARow, its_library: Library) -> None:
+    def __init__(self, ask: _Ask, ask_apart: _AskApart, its_library: Library) -> None:
         self._ask = ask
-        self._ask_in_a_row = ask_in_a_row
+        self._ask_apart = ask_apart
         self._library = its_library
 
     async def call(self, operation: str, packed: bytes, *, replicas: int = 0) -> Any:
@@ -206,7 +206,7 @@ class Functions:
         call = ("FCALL", function, 0, packed)
         if not replicas:
             return await self._ask(*call)
-        answer, having_it = await self._ask_in_a_row(call, ("WAIT", replicas, _REPLICATION_MS))
+        answer, having_it = await self._ask_apart(call, ("WAIT", replicas, _REPLICATION_MS))
         if having_it < replicas:
             raise NotReplicated(f"{having_it} of {replicas} replicas have it")
         return answer
