@@ -142,13 +142,16 @@ class LeasedWorker(Worker):
             self._woken.set()
 
     async def _listen(self) -> None:
-        """Wait for tokens for ever, as long as there is room."""
+        """Wait for tokens for ever, as long as there is room, whatever breaks."""
         while True:
             await self._may_take.wait()
             try:
                 if told := await self._store.ask_waiting("BLPOP", key("wakeup"), str(self._store.longest_wait_s)):
                     await self._hear(told[1].decode())
             except STORE_ERROR:
+                await asyncio.sleep(_AWAY_S)
+            except Exception:
+                log.exception("a token could not be heard")
                 await asyncio.sleep(_AWAY_S)
 
     async def _hear(self, token: str) -> None:
