@@ -1,7 +1,7 @@
 """The clock: the one module that reads the time. Everybody else is handed a `Clock`, so a test can turn it."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 
@@ -74,3 +74,9 @@ def parse_rfc3339_ms(text: str) -> int:
 def month_of(at_ms: int) -> str:
     """Name the UTC month of a time: ``2026-11``. Budgets and usage count by it."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m")
+
+
+def month_before(at_ms: int) -> str:
+    """Name the UTC month before that of a time."""
+    first = datetime.fromtimestamp(at_ms / 1000, UTC).replace(day=1)
+    return (first - timedelta(days=1)).strftime("%Y-%m")

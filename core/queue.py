@@ -71,6 +71,7 @@ class LeasedWorker(Worker):
         self._looks = Looks(self.max_jobs)
         #: looks run, or more are due: it is watched how late the loop is
         self._watch: asyncio.TimerHandle | None = None
+        self._is_away = False
 
     def offer(self, places: int) -> None:
         """Take up what is new into so many places from now on; more than there are is all. Above that what nobody else takes."""
@@ -88,12 +89,23 @@ class LeasedWorker(Worker):
         listening = asyncio.create_task(self._listen(), name="work")
         try:
             while True:
-                try:
-                    await self._poll_iteration()
-                except STORE_ERROR as away:
-                    await _wait_for_redis(away)
+                await self._take_turn()
         finally:
             listening.cancel()
+
+    async def _take_turn(self) -> None:
+        """Take what is due; while Redis is away wait a little instead. An outage is told once, at its begin, and its end."""
+        try:
+            await self._poll_iteration()
+        except STORE_ERROR as away:
+            if not self._is_away:
+                log.warning("Redis is away, waiting", error=type(away).__name__)
+            self._is_away = True
+            await asyncio.sleep(_AWAY_S)
+            return
+        if self._is_away:
+            log.info("Redis answers again")
+        self._is_away = False
 
     async def _poll_iteration(self) -> None:
         """Take what is due, then wait until something is, but never less than the shortest pause between two looks."""
@@ -212,11 +224,6 @@ class LeasedWorker(Worker):
         self._ask_for_looks()
         if self.tasks.get(item_id) is task:
             del self.tasks[item_id]
-
-
-async def _wait_for_redis(away: Exception) -> None:
-    log.warning("Redis is away, waiting", error=type(away).__name__)
-    await asyncio.sleep(_AWAY_S)
 
 
 def make_worker(
