@@ -102,7 +102,7 @@ class JobRequest(Body, kw_only=True):
     output: OutputSettings | None = None
     #: Where its callbacks go; absent: to the tenant's default. It replaces the default, it does not add to it.
     webhook: JobWebhook | None = None
-    #: Your own strings, which come back as sent in answers, events and callbacks; 4,000 bytes as JSON. Lists can be
+    #: Your own strings, which come back as sent in answers, events and callbacks; 4,096 bytes as JSON. Lists can be
     #: filtered by them. Put ids here and nothing secret.
     metadata: Annotated[dict[str, str], Meta(examples=[{"order": "7"}])] = {}
     #: Its rank among your own waiting jobs: higher goes first. It takes nothing from other tenants.
