@@ -39,6 +39,7 @@ IdempotencyKeyHeader = Annotated[
     ),
 ]
 
+_REPLAYED = "Idempotency-Replayed"
 _RULE = "1 to 255 visible ASCII characters, quoted or bare"
 #: characters, without its quotes
 _LONGEST_KEY = 255
@@ -157,7 +158,12 @@ async def _extend(context: ApiContext, tenant: str, key: IdempotencyKey) -> None
 def replayed(stored: bytes, waits: Sequence[bytes]) -> StoredResponse:
     """Read a kept response, as a repeated call gets it."""
     first = with_waits(decode_response(stored), waits)
-    return with_headers(first, {"Idempotency-Replayed": "true"})
+    return with_headers(first, {_REPLAYED: "true"})
+
+
+def is_replayed(response: StoredResponse) -> bool:
+    """Tell whether a response is one that was kept."""
+    return _REPLAYED in response.headers
 
 
 def with_headers(response: StoredResponse, headers: dict[str, str]) -> StoredResponse:

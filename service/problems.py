@@ -6,13 +6,13 @@ was raised, into the one shape. It shows no traces and no messages of unexpected
 
 import traceback
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from typing import Any, get_args
 
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
+from core.http.reason_phrase import reason_phrase
 from core.logs import get_logger
 from core.metrics import REFUSALS
 from core.storage import StorageDown
@@ -210,7 +210,7 @@ def _from_framework(error: HTTPException) -> ApiError:
     detail = {404: "There is no such path.", 405: "See the Allow header.", 413: "Send a smaller body."}
     allow = {k.title(): v for k, v in (error.headers or {}).items() if k.lower() == "allow"}
     return ApiError(
-        error.status_code, code, detail.get(error.status_code, HTTPStatus(error.status_code).phrase), headers=allow
+        error.status_code, code, detail.get(error.status_code, reason_phrase(error.status_code)), headers=allow
     )
 
 

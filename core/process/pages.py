@@ -7,9 +7,9 @@ here, so this reads a request line and no more.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from http import HTTPStatus
 from typing import NamedTuple
 
+from core.http.reason_phrase import reason_phrase
 from core.metrics import exposition
 from core.security.redacted_repr import redacted_repr
 
@@ -69,7 +69,7 @@ async def _exchange(pages: Pages, reader: asyncio.StreamReader, writer: asyncio.
     method, _, rest = head.partition(b"\r\n")[0].decode("latin-1").partition(" ")
     page = await _page_for(pages, method, rest.partition(" ")[0].partition("?")[0])
     fields = [
-        f"HTTP/1.1 {page.status} {HTTPStatus(page.status).phrase}",
+        f"HTTP/1.1 {page.status} {reason_phrase(page.status)}",
         f"Content-Type: {page.media_type}",
         f"Content-Length: {len(page.body)}",
         "Cache-Control: no-store",

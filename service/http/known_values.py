@@ -6,13 +6,17 @@ from typing import Any
 from msgspec import inspect
 
 
-@cache
 def known_values(kind: Any, path: tuple[str, ...]) -> tuple[str, ...]:
     """Name the values of the closed set that stands at a path of names and positions; none where there is no such set."""
-    found = _alternatives(inspect.type_info(kind))
+    found = _alternatives(_type_info(kind))
     for step in path:
         found = [inner for one in found for inner in _inside(one, step)]
     return tuple(value for one in found for value in _values(one))
+
+
+@cache  # of the few kinds of body that there are; the path is the caller's
+def _type_info(kind: Any) -> inspect.Type:
+    return inspect.type_info(kind)
 
 
 def _alternatives(one: inspect.Type) -> list[inspect.Type]:

@@ -7,7 +7,6 @@ Litestar's own generator is not used: of msgspec's schemas it loses closed objec
 import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from http import HTTPStatus
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from litestar.handlers import HTTPRouteHandler
@@ -15,6 +14,7 @@ from litestar.openapi import ResponseSpec
 from litestar.params import HeaderParameter
 
 from core.events.event import TENANT_EVENTS
+from core.http.reason_phrase import reason_phrase
 from service.auth import RequireScope
 from service.http.json_response import JSON
 from service.http.query import query_type
@@ -300,7 +300,7 @@ _STATUS_HEADERS: Mapping[int | None, tuple[str, ...]] = {
 
 def _problem(status: int | None, codes: tuple[ProblemCode, ...], schemas: Schemas) -> Json:
     """Describe a refusal: a problem document, with an example for each code that it may have."""
-    title = HTTPStatus(status).phrase if status else "Any other refusal"
+    title = reason_phrase(status) if status else "Any other refusal"
     return {
         "description": f"{title}: {', '.join(f'`{code}`' for code in codes)}.",
         "headers": _headers(("X-Request-Id", *_STATUS_HEADERS.get(status, ()))),

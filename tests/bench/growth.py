@@ -12,7 +12,7 @@ import redis.asyncio
 from tests.bench.fill_redis import store_ended
 from tests.bench.goals import Goal, Part, Row
 from tests.bench.harness import Harness, running_harness
-from tests.bench.redis_meter import connected
+from tests.bench.redis_meter import connected, redis_cpu_ms, redis_memory_bytes
 
 FEW, MANY = 100, 100_000
 #: on a slow machine fewer are stored
@@ -26,10 +26,12 @@ JOB_GROWTH = Goal("Redis, a whole job, 100,000 stored jobs against 100", 1.2, "x
 
 
 class Cost(NamedTuple):
-    """Milliseconds of Redis's processor time for one job."""
+    """What one job takes of Redis: milliseconds of its processor time, and room."""
 
     submit_ms: float
     job_ms: float
+    #: of its memory, once the job has ended
+    kept_bytes: float
 
 
 async def measure() -> list[Row]:
@@ -58,26 +60,28 @@ def _rows(few: Cost, many: Cost, stored: int) -> list[Row]:
         *(goal.row(ratio) if enough else goal.not_measured(words) for goal, ratio in grown),
         Row(f"a submit with {stored:,} stored jobs", many.submit_ms, " ms"),
         Row(f"a whole job with {stored:,} stored jobs", many.job_ms, " ms"),
+        Row("Redis's memory for a job that has ended", many.kept_bytes / 1000, " kB"),
     ]
 
 
 async def _cost(harness: Harness, client: "redis.asyncio.Redis") -> Cost:
     """Submit jobs while no worker is there, then let one run them."""
     await _settled(client)
-    before_ms = await _cpu_ms(client)
+    before_ms, before_bytes = await redis_cpu_ms(client), await redis_memory_bytes(client)
     await harness.post_jobs(JOBS)
-    submitted_ms = await _cpu_ms(client)
+    submitted_ms = await redis_cpu_ms(client)
     await harness.worker.start()
     await harness.ended_jobs(JOBS)
-    return Cost((submitted_ms - before_ms) / JOBS, (await _cpu_ms(client) - before_ms) / JOBS)
+    ended_ms, kept_bytes = await redis_cpu_ms(client), await redis_memory_bytes(client) - before_bytes
+    return Cost((submitted_ms - before_ms) / JOBS, (ended_ms - before_ms) / JOBS, kept_bytes / JOBS)
 
 
 async def _submits_in_rewrite(harness: Harness, client: "redis.asyncio.Redis") -> list[Row]:
     """Submit while the log is being rewritten: what the parent pays for its child, which is not in the other rows."""
     await client.execute_command("BGREWRITEAOF")  # type: ignore[no-untyped-call]
-    before_ms = await _cpu_ms(client)
+    before_ms = await redis_cpu_ms(client)
     await harness.post_jobs(JOBS)
-    used_ms = await _cpu_ms(client) - before_ms
+    used_ms = await redis_cpu_ms(client) - before_ms
     still = bool((await _persistence(client))["aof_rewrite_in_progress"])
     note = "" if still else "it was over before the submits were"
     await _settled(client)
@@ -96,12 +100,6 @@ async def _settled(client: "redis.asyncio.Redis") -> None:
 
 async def _persistence(client: "redis.asyncio.Redis") -> dict[str, Any]:
     return dict(await client.info("persistence"))
-
-
-async def _cpu_ms(client: "redis.asyncio.Redis") -> float:
-    """Read what Redis itself has used, without its children."""
-    used = await client.info("cpu")
-    return 1000 * float(used["used_cpu_user"] + used["used_cpu_sys"])
 
 
 PART = Part("growth", (SUBMIT_MS, JOB_MS, SUBMIT_GROWTH, JOB_GROWTH), measure)

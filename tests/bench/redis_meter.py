@@ -132,3 +132,15 @@ async def redis_work(client: "redis.asyncio.Redis") -> tuple[int, float]:
     rows = [row for name, row in stats.items() if name not in {"cmdstat_info", "cmdstat_fcall"}]
     operations = [row for name, row in stats.items() if name == "cmdstat_fcall"]
     return sum(row["calls"] for row in rows), sum(row["usec"] for row in (operations or rows))
+
+
+async def redis_cpu_ms(client: "redis.asyncio.Redis") -> float:
+    """Read what Redis itself has used of a processor so far, all its threads, without its children."""
+    used = await client.info("cpu")
+    return 1000 * float(used["used_cpu_user"] + used["used_cpu_sys"])
+
+
+async def redis_memory_bytes(client: "redis.asyncio.Redis") -> int:
+    """Read how much memory Redis has taken for what it stores, without what it keeps for connections and its log."""
+    memory = await client.info("memory")
+    return int(memory["used_memory"] - memory["mem_clients_normal"] - memory["mem_aof_buffer"])

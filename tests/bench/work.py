@@ -1,16 +1,20 @@
 """What jobs cost a worker by processor time: a whole one, beside a bare httpx script that makes the same calls, and one
-more look at a render.
+more look at a render, which costs Redis something too.
 """
 
 import asyncio
 import json
 import sys
 from pathlib import Path
+from typing import NamedTuple
+
+import redis.asyncio
 
 from tests.bench.fill_redis import store_rendering
 from tests.bench.goals import Goal, Part, Row
 from tests.bench.harness import Harness, running_harness
 from tests.bench.machine import cpu_s
+from tests.bench.redis_meter import connected, redis_cpu_ms
 from tests.bench.stub import HOLD_RENDER, new_trace
 
 #: worker and script in turn, so that both meet the same machine
@@ -31,12 +35,14 @@ async def measure() -> list[Row]:
     """Run whole jobs, then look at renders."""
     async with running_harness("work") as harness:
         job_ms, script_ms = await _whole_job_ms(harness)
+    look = await one_look()
     return [
         WHOLE_JOB.row(job_ms),
         TIMES_SCRIPT.row(job_ms / script_ms),
         Row("Reelgate's worker", job_ms, " ms", beside=BESIDE),
         Row("a bare httpx script", script_ms, " ms", beside=BESIDE),
-        ONE_LOOK.row(await look_ms()),
+        ONE_LOOK.row(look.worker_ms),
+        Row("Redis, one look at a render, processor time", look.redis_ms, " ms"),
     ]
 
 
@@ -79,17 +85,32 @@ async def _script_s(tape: Path) -> float:
     return float(printed)
 
 
-async def look_ms() -> float:
+class Look(NamedTuple):
+    """Processor time, of one look at a render or of all so far: the worker's and Redis's."""
+
+    worker_ms: float
+    redis_ms: float
+
+
+async def one_look() -> Look:
     """Measure one look at a render, by many that render for ever."""
     settings = {"REELGATE_RENDER_POLL_S": str(LOOKS_EVERY_S), "REELGATE_RENDER_POLLS": "10000"}
-    async with running_harness("looks", workers=0, **settings) as harness:
+    async with (
+        running_harness("looks", workers=0, **settings) as harness,
+        connected(harness.world.redis_url) as client,
+    ):
         await store_rendering(harness, [new_trace(HOLD_RENDER) for _ in range(RENDERS)], over_s=LOOKS_EVERY_S)
         await harness.another_worker()
         if not await harness.stub.until(lambda: harness.stub.looks > 2 * RENDERS, within_s=60):
             raise TimeoutError("the renders were not looked at")
-        looks, before_s = harness.stub.looks, cpu_s(harness.worker.pid)
+        looks, before = harness.stub.looks, await _used(harness, client)
         await asyncio.sleep(LOOKS_FOR_S)
-        return 1000 * (cpu_s(harness.worker.pid) - before_s) / (harness.stub.looks - looks)
+        looks, after = harness.stub.looks - looks, await _used(harness, client)
+        return Look((after.worker_ms - before.worker_ms) / looks, (after.redis_ms - before.redis_ms) / looks)
+
+
+async def _used(harness: Harness, client: "redis.asyncio.Redis") -> Look:
+    return Look(1000 * cpu_s(harness.worker.pid), await redis_cpu_ms(client))
 
 
 PART = Part("work", (WHOLE_JOB, TIMES_SCRIPT, ONE_LOOK), measure)

@@ -6,7 +6,10 @@ Where a page leaves something out it writes ``…``: inside a string, as a key b
 import json
 import re
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
+
+from core.http.reason_phrase import reason_phrase
 
 LEFT_OUT = "…"
 #: numbers, and whether they are exact, as depends on the machine, the clip, or on who else was there
@@ -88,7 +91,7 @@ def http_differences(shown: str, real: str) -> Iterator[str]:
     head, _, body = shown.strip().partition("\n\n")
     real_head, _, real_body = real.strip().replace("\r\n", "\n").partition("\n\n")
     (status, *lines), (real_status, *real_lines) = head.splitlines(), real_head.splitlines()
-    if status != real_status:
+    if status not in {real_status, _in_the_standards_words(real_status)}:
         yield f"shown {status!r}, came {real_status!r}"
     came = {name.lower(): value for name, _, value in (line.partition(": ") for line in real_lines)}
     for name, value in ((name.lower(), value) for name, _, value in (line.partition(": ") for line in lines)):
@@ -96,6 +99,12 @@ def http_differences(shown: str, real: str) -> Iterator[str]:
             yield f"shown {name}: {value}, came {came.get(name)}"
     if body:
         yield from json_differences(json.loads(body), json.loads(real_body))
+
+
+def _in_the_standards_words(status_line: str) -> str:
+    """Write what uvicorn says, which is Python's phrase of the status, by what that phrase is in RFC 9110."""
+    version, code, phrase = status_line.split(" ", 2)
+    return f"{version} {code} {reason_phrase(int(code))}" if phrase == HTTPStatus(int(code)).phrase else status_line
 
 
 def _is_like(shown: str, real: str) -> bool:

@@ -1,5 +1,7 @@
 """What the guide's comparison lets pass, and what it does not: a page must not be able to lie."""
 
+from http import HTTPStatus
+
 import pytest
 
 from tests.guide.shape import http_differences, json_differences, text_differences
@@ -90,3 +92,16 @@ def test_lines_are_those_that_came_in_their_order(page, same):
 def test_headers_that_are_shown_came(page, same):
     real = 'HTTP/1.1 202 Accepted\r\nretry-after: 2\r\ncontent-type: application/json\r\n\r\n{"a":1}'
     assert bool(list(http_differences(page, real))) is not same
+
+
+@pytest.mark.parametrize(
+    ("page", "real", "same"),
+    [
+        ("422 Unprocessable Content", f"422 {HTTPStatus(422).phrase}", True),
+        ("422 Unprocessable Content", "422 Something Else", False),
+        ("404 Not Found", "404 Not Found", True),
+        ("413 Content Too Large", f"422 {HTTPStatus(422).phrase}", False),
+    ],
+)
+def test_a_status_is_shown_in_the_standards_words_and_comes_in_pythons(page, real, same):
+    assert bool(list(http_differences(f"HTTP/1.1 {page}", f"HTTP/1.1 {real}\r\n\r\n"))) is not same

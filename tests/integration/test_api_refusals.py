@@ -332,6 +332,18 @@ async def test_a_revoked_key_is_refused_at_once_by_a_process_that_remembers_it(a
         problem(await client.get("/v1/jobs"), 401)
 
 
+async def test_a_revoked_key_gets_no_kept_answer_either(api: Api) -> None:
+    issued = await api.context.api_keys.create("acme")
+    call = {"Idempotency-Key": "k", "Prefer": "wait=0"}
+    async with client_of(api.url, issued.secret) as client:
+        assert (await client.post("/v1/jobs", json=ASK, headers=call)).status_code == 202
+        assert (await client.post("/v1/jobs", json=ASK, headers=call)).headers["idempotency-replayed"] == "true"
+        await api.context.api_keys.revoke(issued.id)
+        problem(await client.post("/v1/jobs", json=ASK, headers=call), 401)
+    again = await api.http.post("/v1/jobs", json=ASK, headers=call)
+    assert again.headers["idempotency-replayed"] == "true"
+
+
 async def test_a_wrong_query_is_pointed_at(api: Api) -> None:
     for query in ({"limit": "0"}, {"limit": "x"}, {"status": "gone"}):
         document = problem(await api.http.get("/v1/jobs", params=query), 422)

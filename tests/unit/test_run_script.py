@@ -3,9 +3,14 @@
 import runpy
 import shutil
 import subprocess
+import tomllib
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
+from packaging.tags import compatible_tags, cpython_tags
+from packaging.utils import parse_wheel_filename
 
 from tests.until import PATIENCE_S
 
@@ -137,6 +142,27 @@ def test_packages_are_fetched_by_the_authorities_that_the_system_knows(clone, ma
     has(machine, "uv", f'echo "$UV_SYSTEM_CERTS" >certs; {UV}')
     run(clone, "setup", path=machine)
     assert (clone / "certs").read_text() == "true\n"
+
+
+def test_a_python_is_used_for_which_packages_come_ready_made(clone, machine):
+    has(machine, "uv", f'echo "$UV_PYTHON" >python; {UV}')
+    run(clone, "setup", path=machine)
+    asked = SpecifierSet((clone / "python").read_text().strip())
+    newest = max(minor for minor in range(100) if f"3.{minor}" in asked)
+    packages = tomllib.loads((ROOT / "uv.lock").read_text())["package"]
+    assert list(not_ready_made(packages, newest)) == []
+    assert list(not_ready_made(packages, newest + 1))  # else it may be asked for, too
+
+
+def not_ready_made(packages, minor):
+    """Name what would be compiled for Python 3.`minor` on Linux: of several versions that are locked one is enough."""
+    wheels = defaultdict(set)
+    for package in packages:
+        for wheel in package.get("wheels", []):
+            wheels[package["name"]] |= parse_wheel_filename(wheel["url"].rsplit("/", 1)[1])[3]
+    platforms = ["manylinux_2_28_x86_64", "manylinux_2_17_x86_64"]
+    usable = {*cpython_tags((3, minor), platforms=platforms), *compatible_tags((3, minor), platforms=platforms)}
+    return (name for name, tags in wheels.items() if not tags & usable and name != "pywin32")
 
 
 def test_pip_that_fetches_uv_takes_the_systems_bundle(clone, machine, tmp_path):

@@ -13,9 +13,10 @@ from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job, Stage
 from core.model.session import Session
-from core.store.jobs.records import Claim, TokenShared, new_write_id
+from core.store.jobs.records import Claim, CommitOptions, TokenShared, new_write_id
 from core.store.redis.client import STORE_DOWN
 from core.store.redis.codec import unpack_json
+from core.store.token_work import Answers
 from worker.backend import drafts
 from worker.backend.client import Credentials
 from worker.backend.faults import BackendFault, Fault
@@ -64,34 +65,36 @@ class JobExecution:
         the step is done again, which asks first.
         """
         old, new = self.job, transitions.moved_on(self.job, self._with_stage_time(result.job))
-        park_until_ms = None if result.park_s is None else self._wake_ms(new, result.park_s)
-        news, write_id = self._event(old, new), new_write_id()
-        work = result.token_work._replace(use_of=_token_to_watch(old, new, result.session or self.session))
-        handover = result.handover or self.handover
         try:
-            self.job, answers = await until_redis_answers(
-                lambda: self.context.jobs.commit_with_token(
-                    old,
-                    new,
-                    work,
-                    owner=self.lease.owner,
-                    event=news,
-                    session=result.session,
-                    park_until_ms=park_until_ms,
-                    fields=result.fields,
-                    write_id=write_id,
-                )
-            )
+            self.job, answers = await self._write(old, new, result)
         except TokenShared:
             self.handover = msgspec.structs.replace(self.handover, use=None)
             return
+        self.session = result.session or self.session
+        self.parked = result.park_s is not None
+        self.handover = self._handed_over(old, result, answers)
+        self._count(old)
+
+    async def _write(self, old: Job, new: Job, result: StepResult) -> tuple[Job, Answers]:
+        """Write a record with what belongs beside it, all of it made once, however often it has to be sent."""
+        work = result.token_work._replace(use_of=_token_to_watch(old, new, result.session or self.session))
+        options: CommitOptions = {
+            "owner": self.lease.owner,
+            "event": self._event(old, new),
+            "session": result.session,
+            "park_until_ms": None if result.park_s is None else self._wake_ms(new, result.park_s),
+            "fields": result.fields,
+            "write_id": new_write_id(),
+        }
+        return await until_redis_answers(lambda: self.context.jobs.commit_with_token(old, new, work, **options))
+
+    def _handed_over(self, old: Job, result: StepResult, answers: Answers) -> Handover:
+        """Say what the next step knows of this one, and of what the commit was told."""
+        handover = result.handover or self.handover
         if answers.taken:
             self.context.token_pool.note_taken(answers.taken)
             handover = msgspec.structs.replace(handover, reserved_token_id=answers.taken.token_id)
-        self.session = result.session or self.session
-        self.parked = park_until_ms is not None
-        self.handover = msgspec.structs.replace(handover, may_send=_is_intent(old, self.job), use=answers.use)
-        self._count(old)
+        return msgspec.structs.replace(handover, may_send=_is_intent(old, self.job), use=answers.use)
 
     def give_up_permission(self) -> None:
         """The message's bytes go out now: nobody may send them again, whatever comes of it."""

@@ -201,7 +201,8 @@ class Jobs:
             "fields": {name: raw(value) for name, value in (options.get("fields") or {}).items()},
             "event": event_argument(event, new) if event else None,
             "mode": mode,
-            "wake_at_ms": park_until_ms,
+            # by Redis's own clock, as leases are: a host whose clock is behind would wake its jobs at once, again and again
+            "wake_in_ms": None if park_until_ms is None else max(0, park_until_ms - now_ms),
             "sending": _sending(old, new),
             "unsent_on": old.token_id if old.sent and not new.sent else None,
             "unheard_on": new.token_id if _is_heard(old) and _is_unheard(new) else None,
