@@ -175,7 +175,7 @@ PROBLEMS: Mapping[ProblemCode, ProblemMeaning] = MappingProxyType(
         "too_large": ProblemMeaning(
             "The body is too large.",
             False,
-            "A JSON body may have 4,000,000 bytes, `metadata` 4,000 bytes as JSON. Nothing was done.",
+            "A JSON body may have 4,000,000 bytes, `metadata` 4,096 bytes as JSON. Nothing was done.",
             "Send less; split a batch.",
         ),
         "media_too_large": ProblemMeaning(

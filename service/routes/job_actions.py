@@ -65,7 +65,7 @@ async def cancel_job(request: ApiRequest, job_id: FromPath[str]) -> Response[byt
 async def delete_job(request: ApiRequest, job_id: FromPath[str]) -> Response[bytes]:
     """Delete an ended job's prompt, media, output, reply and metadata everywhere; its id, times and cost stay.
 
-    When: the film has been fetched, or its owner wants it gone. By itself this happens after `retention_s`. Safe to repeat.
+    When: the film has been fetched, or its owner wants it gone. After `retention_s` the whole job goes by itself. Safe to repeat.
     Cost: nothing, and there is no way back: the film is gone, and the job cannot be replayed.
     """
     context = context_of(request)
