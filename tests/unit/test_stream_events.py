@@ -132,7 +132,7 @@ def test_what_is_too_large_is_counted_as_unknown_and_the_reply_goes_on() -> None
     decoder = StreamDecoder(max_event_bytes=100)
     large = b'data: {"type":"text","content":"' + b"x" * 200 + b'"}\n\n'
     assert decoder.feed(large + b'data: {"type":"text","content":"Done."}\n\n') == [
-        Unknown(too_large=True),
+        Unknown(),
         Text("Done."),
     ]
 

@@ -58,10 +58,9 @@ class StreamError(msgspec.Struct, frozen=True):
 
 
 class Unknown(msgspec.Struct, frozen=True):
-    """Something that nobody has described, or that is too large to be read; counted, and otherwise ignored."""
+    """Something that nobody has described, or that is too large to be read: counted, and it may be work that began."""
 
     kind: ClassVar[str] = "unknown"
-    too_large: bool = False
 
 
 #: Codes by which the backend says that all is well.
@@ -119,7 +118,7 @@ def read_frame(data: str | None, *, name: str = "") -> list[StreamEvent]:
     `data` None: it was too large. `name`: what its ``event:`` line says; it decides only over heartbeats and errors.
     """
     if data is None:
-        return [Unknown(too_large=True)]
+        return [Unknown()]
     if name.strip().lower() in _ERROR_NAMES:
         return [_error_of(data)]
     events = _read(data)
