@@ -174,7 +174,10 @@ def test_uploads_are_read_as_a_list_or_by_name() -> None:
     assert state.video_infos == [{"filename": "a.mp4"}, {"filename": "b.mp4"}]
 
 
-@pytest.mark.parametrize("body", [{"code": 0, "data": None}, {"data": {}}, {"success": True}, {"data": {"state": 7}}])
+@pytest.mark.parametrize(
+    "body",
+    [{"code": 0, "data": None}, {"data": {}}, {"success": True}, {"data": {"state": 7}}, {"detail": "Not Found"}],
+)
 def test_an_answer_without_a_state_was_not_read_and_is_no_empty_timeline(body: object) -> None:
     with pytest.raises(responses.UnreadableAnswer):
         responses.parse_state(read(body))

@@ -101,6 +101,19 @@ async def test_an_edit_with_nothing_frozen_is_settled_in_one_operation(core: Cor
     assert await core.token_use.sent_on(token_id) == {}
 
 
+@pytest.mark.parametrize(
+    "error", [{"error": {"message": "the state is locked"}}, {"error": "engine down"}, {"detail": "x"}]
+)
+async def test_an_error_in_the_place_of_a_state_is_no_edit(
+    core: Core, context: WorkerContext, backend: ScriptedBackend, error: object
+) -> None:
+    backend.says("state", said(error))
+    async with listened(core, context) as (execution, _):
+        job = await stepped(execution)
+    assert job.recovery is not None
+    assert (job.stage, job.edited, job.recovery.seen) == (Stage.RECOVERING, False, None)
+
+
 async def test_who_sends_on_the_token_meanwhile_makes_the_cost_uncertain_and_teaches_nothing(
     core: Core, context: WorkerContext
 ) -> None:

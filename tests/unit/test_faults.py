@@ -31,6 +31,10 @@ def fault(call: str = "state", status: int = 200, body: object = None) -> Fault 
         {"taskId": "1", "status": "failed"},
         {"available": 1},
         {"message": "an export is in progress"},
+        {"code": "SUCCESS", "message": "taken back"},
+        {"code": 0, "message": "ok", "error": None, "data": {"id": "render_1"}},
+        {"success": True, "data": {"id": "render_1"}, "error": "the resolution was lowered"},
+        {"status": "pending"},
         {},
         [],
         None,
@@ -38,6 +42,46 @@ def fault(call: str = "state", status: int = 200, body: object = None) -> Fault 
 )
 def test_a_success_is_no_fault(body: object) -> None:
     assert found(body=body) is None
+
+
+ENGINE_DOWN = "the engine is down"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": ENGINE_DOWN},
+        {"error": {"message": ENGINE_DOWN}},
+        {"error": ENGINE_DOWN, "timestamp": 1795213575.9, "path": "/api"},
+        {"ok": False, "error": ENGINE_DOWN},
+        {"success": "false", "message": ENGINE_DOWN},
+        {"success": 0, "message": ENGINE_DOWN},
+        {"status": "error", "message": ENGINE_DOWN},
+        {"code": -1, "message": ENGINE_DOWN},
+        {"code": "-1", "message": ENGINE_DOWN},
+        {"code": "ENGINE_DOWN", "message": ENGINE_DOWN},
+        {"errors": [{"path": "id"}], "message": ENGINE_DOWN},
+        {"code": 0, "message": "success", "data": {"error": {"message": ENGINE_DOWN}}},
+        {"success": True, "data": {"success": False, "error": ENGINE_DOWN}},
+    ],
+)
+@pytest.mark.parametrize("call", ["open_session", "claim_token", "credits", "state", "render", "cancel_render"])
+def test_an_error_inside_a_success_is_a_refusal_however_it_is_written(call: str, body: object) -> None:
+    seen = found(call, 200, body)
+    assert seen is not None
+    assert (seen.fault, seen.detail, seen.by_backend) == (Fault.REFUSED, ENGINE_DOWN, True)
+
+
+def test_an_error_without_a_code_may_pass_where_it_says_so() -> None:
+    assert fault("state", body={"error": "Internal server error"}) is Fault.BROKEN
+    assert fault("render", body={"success": False, "message": "temporarily unavailable"}) is Fault.BROKEN
+    assert fault("render", 400, {"message": "no such internal track"}) is Fault.REFUSED
+
+
+def test_an_error_in_a_renders_status_is_how_it_stands_and_one_of_a_message_no_word_that_nothing_was_done() -> None:
+    assert fault("render_status", body={"status": "failed", "error": "out of memory"}) is None
+    assert fault("render_status", body={"success": True, "data": {"status": "failed", "error": "oom"}}) is None
+    assert fault("message", body={"error": "the engine is down"}) is None, "JSON where a stream was asked for is BROKEN"
 
 
 def test_an_empty_answer_and_a_stream_are_no_fault() -> None:

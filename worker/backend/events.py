@@ -205,9 +205,9 @@ def code_of(frame: dict[str, Any]) -> int | None:
     error = frame.get("error")
     holders = [frame, error] if isinstance(error, dict) else [frame]
     for value in (holder.get(key) for holder in holders for key in ("code", "errorCode", "error_code")):
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-        if isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value):
+        if isinstance(value, str) and re.fullmatch("-?[0-9]{1,9}", value):
+            return int(value)
+        if isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1:
             return int(value)
     return None
 

@@ -9,6 +9,23 @@ from worker.backend.surprises import Surprise
 #: What may stand around an answer, and says nothing by itself.
 ENVELOPE = {"code", "data", "success", "message", "msg", "request_id", "requestId", "trace_id", "traceId"}
 
+#: By what an answer says that something is wrong, and what else may stand beside that.
+ERROR_KEYS = {"error", "errors", "error_code", "errorCode", "error_message", "errorMessage", "error_msg", "errorMsg"}
+COMPLAINT = {
+    "detail",
+    "details",
+    "reason",
+    "ok",
+    "status",
+    "status_code",
+    "statusCode",
+    "timestamp",
+    "path",
+    "type",
+    "title",
+}
+COMPLAINT |= ERROR_KEYS
+
 
 class UnreadableAnswer(Exception):  # noqa: N818 - reads as what happened
     """The answer is no JSON object, or lacks the one thing it was asked for. `kind` says which."""

@@ -154,7 +154,7 @@ def _judge_error(execution: JobExecution, wanted: Render, fault: BackendFault) -
 
     What may pass, such as ``{"code": 500}``, must be said several times in a row. What is no answer is raised.
     """
-    is_answer = fault.status in range(200, 300) and (fault.fault is Fault.REFUSED or fault.code is not None)
+    is_answer = fault.status in range(200, 300) and fault.by_backend
     is_unknown = fault.fault is Fault.RENDER_UNKNOWN
     if is_answer and fault.fault is Fault.REFUSED:
         return _fail(execution, wanted, fault.detail)
