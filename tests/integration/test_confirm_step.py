@@ -146,3 +146,14 @@ async def test_where_credits_are_frozen_it_is_asked_at_once_for_whom(
     token = await core.tokens.get(token_id)
     assert token is not None
     assert (token.available, token.frozen) == (450, 50)
+
+
+@pytest.mark.parametrize("name", [b"half an emoji \\ud83d", b"caf\xe9", b"two\nlines"])
+async def test_a_state_with_an_odd_name_in_it_confirms_the_edit_as_any_other(
+    core: Core, context: WorkerContext, backend: ScriptedBackend, name: bytes
+) -> None:
+    plain = said({"code": 0, "data": {"state": {"draft": AFTER | {"title": "NAME"}}}}).body
+    backend.says("state", Answer(plain.replace(b"NAME", name)))
+    async with listened(core, context) as (execution, _):
+        job = await stepped(execution)
+    assert job.edited

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import msgspec
 
 from core.security.redacted_repr import redacted_repr
+from worker.backend import json_text
 from worker.backend.redact import plain
 from worker.backend.sse import FrameDecoder
 
@@ -138,8 +139,8 @@ def _read(data: str) -> list[StreamEvent]:
 def _decoded(data: str) -> Any:
     """Decode JSON; None where it is none."""
     try:
-        return msgspec.json.decode(data.encode("utf-8", "replace"))
-    except (msgspec.DecodeError, RecursionError):
+        return json_text.parse(data)
+    except ValueError:
         return None
 
 

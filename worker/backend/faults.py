@@ -10,9 +10,8 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
 
-import msgspec
-
 from core.http.retry_after import parse_retry_after_s
+from worker.backend import json_text
 from worker.backend.events import SUCCESS_CODES, StreamError, code_of
 from worker.backend.redact import plain
 from worker.backend.responses.envelope import COMPLAINT, ENVELOPE, ERROR_KEYS
@@ -264,8 +263,8 @@ def _by_status(seen: int | None) -> Fault | None:
 def _object(body: bytes | None) -> dict[str, Any] | None:
     """Decode a JSON object; None for a page, and for anything else that the backend itself does not say."""
     try:
-        answer = msgspec.json.decode(body or b"")
-    except (msgspec.DecodeError, RecursionError):
+        answer = json_text.parse(body or b"")
+    except ValueError:
         return None
     return answer if isinstance(answer, dict) else None
 

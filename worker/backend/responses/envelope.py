@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import msgspec
-
+from worker.backend import json_text
 from worker.backend.surprises import Surprise
 
 #: What may stand around an answer, and says nothing by itself.
@@ -40,8 +39,8 @@ def open_envelope(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
-        answer = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+        answer = json_text.parse(body)
+    except ValueError as error:
         raise UnreadableAnswer("the answer is no JSON", Surprise.PAGE) from error
     data = answer.get("data") if isinstance(answer, dict) else None
     inner = answer if data is None else data
