@@ -23,7 +23,7 @@ from tests.scripted_backend import ScriptedBackend, page, said, scripted_backend
 from tests.store_fixture import Core, core
 from tests.worker_fixture import context, in_hand, stepped
 from worker.context import WorkerContext
-from worker.jobs.execution import JobExecution
+from worker.jobs.execution import CancelAsked, JobExecution
 from worker.jobs.orphan_renders import follow_orphan_renders, leave_render
 from worker.jobs.steps.render import render
 
@@ -402,6 +402,18 @@ async def test_a_left_render_is_taken_back_by_the_backends_name(core, context, b
     await follow_orphan_renders(context)
     assert [asked.path for asked in backend.calls("cancel")] == ["/api/render/proxy/lambda/lambda-7/cancel"]
     assert not await context.orphan_renders.due()
+
+
+async def test_a_render_that_is_canceled_while_it_is_asked_for_is_taken_back_by_the_name_of_the_late_answer(
+    core, context, backend
+):
+    async with at_export(core, context) as execution:
+        await stepped(execution)
+        backend.meanwhile["render"] = execution.lease.cancel_asked.set
+        with pytest.raises(CancelAsked):
+            await execution.unless_canceled(render(execution))
+    [orphan] = await context.orphan_renders.due()
+    assert orphan.ids == ("lambda-7", rendering(execution.job).id)
 
 
 async def test_a_left_render_that_is_not_taken_back_though_the_answer_is_called_a_success_is_followed(
