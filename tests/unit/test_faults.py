@@ -249,6 +249,18 @@ def test_only_the_backend_itself_says_that_a_render_is_unknown(call: str, body: 
     assert seen.fault is Fault.BROKEN
 
 
+@pytest.mark.parametrize("code", [None, 2001])
+def test_a_fault_as_a_text_which_logs_hold_repeats_nothing_that_the_backend_says(code: int | None) -> None:
+    words = "I cannot do 'cut the scene with the merger'"
+    seen = found("message", 400, {"code": code, "message": words})
+    assert seen is not None
+    streamed = fault_of_stream(StreamError(words, code), work_began=False)
+    assert (seen.detail, streamed.detail) == (words, words), "for the caller"
+    assert "merger" not in f"{seen} {streamed} {seen!r} {streamed!r}"
+    assert (f"code {code}" in str(seen)) == (f"code {code}" in str(streamed)) == (code is not None)
+    assert str(fault_of("state", 502, b"", {})) == "state: broken (HTTP 502)"
+
+
 def test_only_what_may_have_arrived_is_maybe_done() -> None:
     assert {each for each in Fault if BackendFault(each, call="message").maybe_done} == {Fault.BROKEN}
 
@@ -259,7 +271,7 @@ def test_a_fault_repeats_no_token_no_link_and_no_raw_answer() -> None:
     assert seen is not None
     assert seen.detail.startswith("refused … for … a ba ba")
     assert len(seen.detail) <= 160
-    assert "nmv_usr" not in str(seen)
+    assert str(seen) == "state: refused (HTTP 400)"
     page = fault_of("state", 502, b"<html>Bad gateway</html>", {})
     assert page is not None
     assert page.detail == "HTTP 502"

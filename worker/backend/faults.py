@@ -62,7 +62,10 @@ PASSING = frozenset({Fault.RATE_LIMITED, Fault.BUSY, Fault.HELD_BACK, Fault.UNRE
 
 
 class BackendFault(Exception):  # noqa: N818 - the name is the subject
-    """A call failed. `detail` is short and plain: no token, no URL, no raw answer."""
+    """A call failed. `detail` is short and plain: no token, no URL, no raw answer.
+
+    As a text it is for logs, without what the backend says, which may repeat a caller's prompt.
+    """
 
     def __init__(
         self,
@@ -88,7 +91,10 @@ class BackendFault(Exception):  # noqa: N818 - the name is the subject
         self.surprise = surprise
         #: no connection was made, for a certificate or another failure of TLS
         self.tls = tls
-        super().__init__(f"{call}: {fault}" + (f" ({detail})" if detail else ""))
+        told = (
+            [f"HTTP {status}" if status else "", f"code {code}" if code is not None else ""] if by_backend else [detail]
+        )
+        super().__init__(f"{call}: {fault}" + "".join(f" ({words})" for words in told if words))
 
     @property
     def label(self) -> str:
