@@ -93,6 +93,8 @@ _FAILED_KEYS = ("error", "errorCode", "error_code", "errorMessage", "error_messa
 _RESULT_KEYS = ("result", "response", "output")
 #: How deep a result may be wrapped: ``{"result": {"result": {"error": …}}}``.
 _WRAPS = 3
+#: What an agent server names as an error where its model had nothing more to say: why it stopped, which is no fault.
+_NO_ERRORS = frozenset({"STOP", "OK", "0", "200"})
 #: No sign of life is longer.
 _LONGEST_SIGN = 20
 _FAILED_WORDS = re.compile(r"\W{0,3}(?:failed|failure)\b", re.IGNORECASE)
@@ -194,8 +196,13 @@ def _agent_tools(parts: list[dict[str, Any]]) -> list[StreamEvent]:
 
 
 def _agent_error(frame: dict[str, Any]) -> list[StreamEvent]:
-    said = frame.get("error") or frame.get("errorCode", frame.get("error_code"))
-    said = said or frame.get("errorMessage", frame.get("error_message"))
+    named, words = (
+        frame.get("errorCode", frame.get("error_code")),
+        frame.get("errorMessage", frame.get("error_message")),
+    )
+    if str(named).upper() in _NO_ERRORS and not (frame.get("error") or words):
+        return [Heartbeat()]
+    said = frame.get("error") or named or words
     code = code_of(frame)
     refused = frame.get("status") == "error" or frame.get("success") is False
     return [StreamError(_words_of_error(frame), code)] if said or refused or code not in (None, *SUCCESS_CODES) else []
