@@ -40,6 +40,21 @@ def read(body: object) -> dict[str, Any]:
         ({"status": "canceled", "progress": 900}, responses.RenderStatus("failed", 100, None, None, None)),
         ({"status": "compositing"}, responses.RenderStatus("processing", None, None, None, None)),
         ({"status": "completed", "output": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
+        ({"status": "READY"}, responses.RenderStatus("completed", None, None, None, None)),
+        ({"status": "timed_out"}, responses.RenderStatus("failed", None, None, None, None)),
+        (
+            {"status": "published", "progress": 100, "url": "u"},
+            responses.RenderStatus("completed", 100, "u", None, None),
+        ),
+        (
+            {"status": "published", "progress": 99, "url": "u"},
+            responses.RenderStatus("processing", 99, "u", None, None),
+        ),
+        (
+            {"status": "uploading", "progress": 100, "url": "u"},
+            responses.RenderStatus("processing", 100, "u", None, None),
+        ),
+        ({"status": "published", "progress": 100}, responses.RenderStatus("processing", 100, None, None, None)),
         ({"status": " Completed "}, responses.RenderStatus("completed", None, None, None, None)),
         ({"outputUrl": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
         ({"status": "done", "url": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
