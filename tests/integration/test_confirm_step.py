@@ -112,6 +112,19 @@ async def test_an_edit_with_nothing_frozen_is_settled_in_one_operation(core: Cor
     assert await core.token_use.sent_on(token_id) == {}
 
 
+@pytest.mark.parametrize(
+    "error", [{"error": {"message": "the state is locked"}}, {"error": "engine down"}, {"detail": "x"}]
+)
+async def test_an_error_in_the_place_of_a_state_is_no_edit(
+    core: Core, context: WorkerContext, backend: ScriptedBackend, error: object
+) -> None:
+    backend.says("state", said(error))
+    async with listened(core, context) as (execution, _):
+        job = await stepped(execution)
+    assert job.recovery is not None
+    assert (job.stage, job.edited, job.recovery.seen) == (Stage.RECOVERING, False, None)
+
+
 async def test_who_sends_on_the_token_meanwhile_makes_the_cost_uncertain_and_teaches_nothing(
     core: Core, context: WorkerContext
 ) -> None:
@@ -228,3 +241,14 @@ async def test_a_message_that_was_announced_and_not_sent_has_cost_nothing_whoeve
     assert (job.ended, job.error and job.error.code) == (True, end)
     assert (job.credits_used, job.credits_exact) == (0, True)
     assert backend.calls("credits") == []
+
+
+@pytest.mark.parametrize("name", [b"half an emoji \\ud83d", b"caf\xe9", b"two\nlines"])
+async def test_a_state_with_an_odd_name_in_it_confirms_the_edit_as_any_other(
+    core: Core, context: WorkerContext, backend: ScriptedBackend, name: bytes
+) -> None:
+    plain = said({"code": 0, "data": {"state": {"draft": AFTER | {"title": "NAME"}}}}).body
+    backend.says("state", Answer(plain.replace(b"NAME", name)))
+    async with listened(core, context) as (execution, _):
+        job = await stepped(execution)
+    assert job.edited

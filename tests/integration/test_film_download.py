@@ -285,6 +285,7 @@ def cut(movie: bytes) -> Answer:
         (lambda _: film(b""), "The file that came is empty."),
         (cut, "The file that came is cut off."),
         (lambda movie: film(movie[:-100], length=len(movie)), "The file that came is cut off."),
+        (lambda movie: film(movie, length=10**12), "The file that came is larger than any film."),
         (lambda _: EXPIRED, "The film could not be fetched: its host answered 403."),
     ],
 )

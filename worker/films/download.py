@@ -139,16 +139,23 @@ def _told_of_fault(fault: BackendFault) -> NoFilm:
 
 
 async def _whole(download: Download) -> AsyncIterator[bytes]:
-    """Pass the file on. Raises NotAFilm when it ends too early."""
+    """Pass the file on. Raises NotAFilm when it ends too early, or never."""
     seen_bytes = 0
+    _require_size_of_a_film(download.size_bytes or 0)
     try:
         async for chunk in download.chunks:
             seen_bytes += len(chunk)
+            _require_size_of_a_film(seen_bytes)
             yield chunk
     except BackendFault:
         raise NotAFilm("is cut off") from None
     if download.size_bytes is not None and seen_bytes != download.size_bytes:
         raise NotAFilm("is cut off")
+
+
+def _require_size_of_a_film(size_bytes: int) -> None:
+    if size_bytes > _LARGEST_FILM_BYTES:
+        raise NotAFilm("is larger than any film")
 
 
 @asynccontextmanager
