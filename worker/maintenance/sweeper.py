@@ -8,6 +8,7 @@ from functools import partial
 from itertools import count
 
 from core.events.event import event
+from core.job_files import delete_job_files
 from core.logs import get_logger
 from core.model import transitions
 from core.model.job import Job, Status
@@ -124,13 +125,13 @@ async def _remove_if_possible(context: WorkerContext, item_id: str) -> None:
 
 
 async def _remove(context: WorkerContext, item_id: str) -> None:
-    """Remove a job with its file, or a delivery."""
+    """Remove a job with its files, or a delivery."""
     if item_id.startswith("dlv_"):
         await context.deliveries.forget(item_id)
         return
     job = await context.jobs.load(item_id)
-    if job and job.output and job.output.path:
-        await context.storage.delete(job.output.path)
+    if job:
+        await delete_job_files(context.storage, job)
     if job and not job.data_removed:
         await context.job_removal.remove(job)
     await context.jobs.forget(item_id)
