@@ -1,4 +1,7 @@
-"""Uploads in Redis; their bytes are in `core.storage`. One is gone 24 h after its last use."""
+"""Uploads in Redis; their bytes are in `core.storage`. One is gone 24 h after its last use.
+
+That of a job which names it lasts until that job must have ended.
+"""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
