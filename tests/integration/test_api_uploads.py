@@ -21,7 +21,7 @@ from core.store.uploads import Uploads
 from sandbox.clips import make_talk_clip
 from service.problems import ApiError
 from service.uploads.inspector import Inspector, NamedFile
-from service.uploads.lifecycle import store_file
+from service.uploads.lifecycle import new_upload, store_file
 from service.uploads.receive import limit_body
 from tests.api_fixture import Api, running_api
 from tests.s3_fixture import BUCKET, access_to, s3
@@ -522,6 +522,21 @@ async def test_a_half_upload_of_a_process_that_died_is_dropped_a_day_later(api: 
     assert await uploads.load(half.id) is None
     later = Uploads(api.context.store, HandClock(goes_ms + 1))
     assert [u.id for u in await later.due()] == [half.id]
+
+
+async def test_an_upload_that_could_not_be_remembered_is_completed_once_it_can_be(api: Api, tmp_path: Path) -> None:
+    context = api.context
+    expected = new_upload(context, "acme", "a.mp4", "mp4")
+    await context.uploads.expect(expected)
+    await context.storage.write(expected.path, whole(MP4))
+    await context.store.redis.config_set("maxmemory", 1)
+    try:
+        refused = await api.http.post(f"/v1/uploads/{expected.id}/complete")
+    finally:
+        await context.store.redis.config_set("maxmemory", 0)
+    assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+    complete = await api.http.post(f"/v1/uploads/{expected.id}/complete")
+    assert (complete.status_code, [f.read_bytes() for f in files_in(tmp_path)]) == (200, [MP4])
 
 
 async def half_of(content: bytes) -> AsyncIterator[bytes]:
