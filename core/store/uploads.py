@@ -4,6 +4,7 @@ That of a job which names it lasts until that job must have ended.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from core.clock import Clock
@@ -89,17 +90,18 @@ class Uploads:
         return {"id": upload.id, "tenant": upload.tenant, "size_bytes": upload.size_bytes}
 
     async def due(self, *, most: int = 100) -> list[Upload]:
-        """Name uploads whose time is over. One that cannot be read is looked at again later."""
+        """Name uploads whose time is over. One that cannot be read, or has no record, is looked at again later."""
         ids = await self._store.redis.zrangebyscore(key("uploads"), "-inf", self._clock.now_ms(), start=0, num=most)
         found = [await self._find_or_postpone(i.decode()) for i in ids]
         return [f[0] for f in found if f]
 
     async def _find_or_postpone(self, upload_id: str) -> tuple[Upload, int, bool] | None:
-        try:
-            return await self._find(upload_id)
-        except Unreadable:
+        found = None
+        with suppress(Unreadable):
+            found = await self._find(upload_id)
+        if found is None:
             await self.look_again_later(upload_id)
-            return None
+        return found
 
     async def look_again_later(self, upload_id: str) -> None:
         """Put off one that is due and cannot be removed now, so that it stands in nobody's way."""

@@ -13,7 +13,9 @@ from core.logs import get_logger
 from core.model import transitions
 from core.model.job import Job, Status
 from core.storage import StorageDown
+from core.store.jobs.admission import DueList
 from core.store.leases import LeaseLost
+from core.store.redis.client import STORE_DOWN
 from core.store.redis.codec import Unreadable
 from worker.context import WorkerContext
 from worker.maintenance.gauges import update_gauges
@@ -84,12 +86,27 @@ async def _as_if_in_each_sweep(remove_some: Callable[[], Awaitable[int]]) -> Non
 async def _expire_jobs(context: WorkerContext) -> None:
     """End queued jobs whose start_timeout_s is over."""
     due = await context.admission.not_started_in_time()
-    jobs = await context.jobs.load_many(due)
-    for job in jobs:
-        if job.status is Status.QUEUED:
-            await _expire(context, job)
-    for job_id in set(due) - {job.id for job in jobs}:
+    queued = [job for job in await context.jobs.load_many(due) if job.status is Status.QUEUED]
+    for job in queued:
+        await _or_later(context, "queued_all", job.id, _expire(context, job))
+    for job_id in set(due) - {job.id for job in queued}:
         await context.admission.look_again_later("queued_all", job_id)
+
+
+async def _or_later(context: WorkerContext, list_name: DueList, item_id: str, doing: Awaitable[None]) -> None:
+    """Do what is due, or leave it for later where nobody here can read what belongs to it: it stands in nobody's way.
+
+    Whatever else breaks is raised, one try in each sweep: of a storage that is away it may take seconds to hear.
+    """
+    try:
+        await doing
+    except Unreadable:
+        await context.admission.look_again_later(list_name, item_id)
+    except STORE_DOWN:
+        raise
+    except Exception:
+        await context.admission.look_again_later(list_name, item_id)
+        raise
 
 
 async def _expire(context: WorkerContext, job: Job) -> None:
@@ -107,21 +124,7 @@ async def _remove_retired(context: WorkerContext) -> None:
     """Remove ended jobs and deliveries whose time is over: all of them, since they end as fast as they began."""
     while due := await context.admission.to_retire():
         for item_id in due:
-            await _remove_if_possible(context, item_id)
-
-
-async def _remove_if_possible(context: WorkerContext, item_id: str) -> None:
-    """Remove it, or leave it for later where nobody here can say what else goes with it, or its file cannot be deleted.
-
-    Raises StorageDown: one try in each sweep is enough, since it may take seconds to hear.
-    """
-    try:
-        await _remove(context, item_id)
-    except Unreadable:
-        await context.admission.look_again_later("retire", item_id)
-    except StorageDown:
-        await context.admission.look_again_later("retire", item_id)
-        raise
+            await _or_later(context, "retire", item_id, _remove(context, item_id))
 
 
 async def _remove(context: WorkerContext, item_id: str) -> None:
