@@ -447,6 +447,11 @@ async def test_a_file_that_is_not_what_its_name_says_is_gone_from_s3_too(s3_api:
     assert (await s3_api.http.post(place["complete"])).status_code == 415
     assert (await s3_api.http.post(place["complete"])).status_code == 404
     assert await s3_api.context.uploads.expected(place["id"]) is None
+    async with httpx.AsyncClient(trust_env=False) as anybody:
+        assert (await anybody.put(place["url"], content=PNG)).status_code == 200, "its URL works on"
+    later = Uploads(s3_api.context.store, HandClock(s3_api.context.clock.now_ms() + 26 * 3_600_000))
+    [closed] = [each for each in await later.closed_places() if place["id"] in each.path]
+    assert (closed.is_upload, await s3_api.context.storage.size_bytes(closed.path)) == (False, len(PNG))
 
 
 class Unread:

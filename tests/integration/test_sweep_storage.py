@@ -7,7 +7,7 @@ from core.errors import Code
 from core.ids import new_id
 from core.job_files import fetched_path, film_path
 from core.model import transitions
-from core.model.job import Job, OutputFile
+from core.model.job import Job, MediaRef, OutputFile
 from core.model.upload import Upload
 from core.store.redis.keys import key
 from core.store.redis.lists import UNREADABLE_REST_MS
@@ -77,3 +77,30 @@ def files_in(folder: Path) -> set[str]:
 
 async def bytes_of(content: bytes) -> AsyncIterator[bytes]:
     yield content
+
+
+async def test_what_is_sent_by_a_url_after_its_upload_was_removed_goes_once_nothing_can_come(
+    core: Core, tmp_path: Path
+):
+    now_ms = core.clock.now_ms()
+    refused, kept = [
+        Upload(id=i, tenant="acme", filename="f", format="", size_bytes=1, path=f"uploads/{i}", created_at_ms=now_ms)
+        for i in (new_id("upl"), new_id("upl"))
+    ]
+    async with context_over(core, tmp_path) as context:
+        for upload in (refused, kept):
+            await core.uploads.expect(upload, url_until_ms=now_ms + 3_600_000)
+            await context.storage.write(upload.path, bytes_of(b"x"))
+        await core.uploads.drop(refused)
+        await core.uploads.keep(kept)
+        await core.submit(start_timeout_s=3 * 86_400, media=(MediaRef(upload_id=kept.id, name="f"),))
+        core.clock.turn(by_s=86_400)
+        await sweep(context, 0)
+        assert files_in(tmp_path) == {refused.path, kept.path}
+        core.clock.turn(by_s=7200)
+        await sweep(context, 0)
+        assert files_in(tmp_path) == {kept.path}
+        assert not await core.redis.exists(key("upload_urls"))
+        core.clock.turn(by_s=3 * 86_400)
+        await sweep(context, 0)
+        assert files_in(tmp_path) == set()

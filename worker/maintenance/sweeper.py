@@ -12,11 +12,12 @@ from core.job_files import delete_job_files
 from core.logs import get_logger
 from core.model import transitions
 from core.model.job import Job, Status
-from core.storage import StorageDown
+from core.model.upload import Upload
 from core.store.jobs.admission import DueList
 from core.store.leases import LeaseLost
 from core.store.redis.client import STORE_DOWN
 from core.store.redis.codec import Unreadable
+from core.store.uploads import ClosedPlace
 from worker.context import WorkerContext
 from worker.maintenance.gauges import update_gauges
 from worker.maintenance.periodic import run_periodically, run_unless_it_breaks
@@ -70,6 +71,7 @@ def _unused_parts(context: WorkerContext) -> _Parts:
     idle_s = context.settings.session_idle_s
     return {
         "remove unused uploads": partial(_as_if_in_each_sweep, partial(_remove_unused_uploads, context)),
+        "remove what came too late": partial(_as_if_in_each_sweep, partial(_remove_late_files, context)),
         "give older sessions an end": partial(context.sessions.schedule_unscheduled, idle_s=idle_s),
         "close idle sessions": partial(_as_if_in_each_sweep, partial(context.sessions.close_idle, idle_s=idle_s)),
         "remove old tokens": context.token_pool.remove_old_anonymous,
@@ -144,10 +146,27 @@ async def _remove_unused_uploads(context: WorkerContext) -> int:
     """Remove some uploads that nobody has used for a day, and tell how many. Raises StorageDown."""
     unused = await context.uploads.due()
     for upload in unused:
-        try:
-            await context.storage.delete(upload.path)
-        except StorageDown:
-            await context.uploads.look_again_later(upload.id)
-            raise
-        await context.uploads.drop(upload)
+        await _or_later(context, "uploads", upload.id, _remove_upload(context, upload))
     return len(unused)
+
+
+async def _remove_upload(context: WorkerContext, upload: Upload) -> None:
+    await context.storage.delete(upload.path)
+    await context.uploads.drop(upload)
+
+
+async def _remove_late_files(context: WorkerContext) -> int:
+    """Remove what was sent by a URL to the place of an upload that had been removed, and tell how many places were looked at.
+
+    Raises StorageDown.
+    """
+    closed = await context.uploads.closed_places()
+    for place in closed:
+        await _or_later(context, "upload_urls", place.entry, _clear(context, place))
+    return len(closed)
+
+
+async def _clear(context: WorkerContext, place: ClosedPlace) -> None:
+    if not place.is_upload:
+        await context.storage.delete(place.path)
+    await context.uploads.forget_place(place)

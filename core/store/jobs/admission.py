@@ -13,8 +13,8 @@ from core.store.redis.lists import postpone
 from core.store.redis.results import Nothing
 from core.store.workers import WorkerFacts
 
-#: ids that are due at a time
-DueList = Literal["retire", "queued_all"]
+#: what is due at a time, each by its id
+DueList = Literal["retire", "queued_all", "uploads", "upload_urls"]
 
 
 class _Repaired(NamedTuple):
