@@ -3,6 +3,7 @@
 from litestar import Response, delete, post
 from litestar.params import FromPath
 
+from core.job_files import delete_job_files
 from core.model.job_view import JobView
 from core.store.idempotency import StoredResponse
 from service.auth import RequireScope
@@ -73,8 +74,7 @@ async def delete_job(request: ApiRequest, job_id: FromPath[str]) -> Response[byt
     if not job.ended:
         raise ApiError(409, "not_ended", "Cancel the job first.")
     if not job.data_removed:
-        if job.output and job.output.path:
-            await context.storage.delete(job.output.path)
+        await delete_job_files(context.storage, job)
         job = await context.job_removal.remove(job)
     return json_response(await current_view(context, job))
 

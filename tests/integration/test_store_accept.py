@@ -197,6 +197,20 @@ async def test_a_submit_counts_as_a_use_of_its_uploads(core: Core) -> None:
     assert await core.uploads.due() == [upload]
 
 
+async def test_an_upload_is_there_as_long_as_a_job_that_waits_may_need_it_whatever_others_name_it(core: Core) -> None:
+    upload = Upload(
+        id=new_id("upl"), tenant="acme", filename="a.mp4", format="mp4", size_bytes=9, path="a", created_at_ms=0
+    )
+    await core.uploads.keep(upload)
+    media = (MediaRef(upload_id=upload.id, name="a.mp4"),)
+    await core.submit(media=media, start_timeout_s=3 * 86_400, timeout_s=3600)
+    await core.submit(media=media)
+    core.clock.turn(by_s=3 * 86_400 + 3500)
+    assert await core.uploads.due() == []
+    core.clock.turn(by_s=200)
+    assert await core.uploads.due() == [upload]
+
+
 async def test_bytes_of_uploads_are_counted_per_tenant_and_given_back_once(core: Core) -> None:
     upload = Upload(
         id=new_id("upl"), tenant="acme", filename="a.mp4", format="mp4", size_bytes=500, path="a", created_at_ms=0
