@@ -25,7 +25,6 @@ from service.schemas.requests import EventsQuery, PageQuery
 from service.schemas.responses import EventPage
 
 EVENT_STREAM = "text/event-stream"
-_LIST_LIMIT = 500
 
 
 @reads(
@@ -63,7 +62,7 @@ async def follow_job(
     after = last_event_id or params.after
     if wants_list(request.headers.get("accept", "")):
         require_ids_of_here(context, after=after)
-        history = await context.events.of_job(job.id, after=_check_event_id(after), most=_LIST_LIMIT)
+        history = await context.events.of_job(job.id, after=_check_event_id(after))
         return page_response(
             request, _rows(context, history.events), public_url=context.settings.public_url, more=False
         )
