@@ -69,26 +69,46 @@ class LeasedWorker(Worker):
         self._taking_up = asyncio.Lock()
         #: places for what goes ahead, as many as this process can do justice to; looks may have all others
         self._places = self.max_jobs
+        #: where there are none left, what goes ahead is left for so long to others: whoever has some looks at least once then
+        self.left_ms = IDLE_POLL_MS
         self._looks = Looks(self.max_jobs)
         #: looks run, or more are due: it is watched how late the loop is
         self._watch: asyncio.TimerHandle | None = None
+        self._is_away = False
 
     def offer(self, places: int) -> None:
-        """Take up what is new into so many places from now on; more than there are is all."""
+        """Take up what is new into so many places from now on; more than there are is all. Above that what nobody else takes."""
         self._places = min(places, self.max_jobs)
         self._let_take()
+
+    async def stop_taking(self) -> None:
+        """Take up nothing more. What it was being handed meanwhile is begun then, since nobody else would have it for a lease."""
+        self.allow_pick_jobs = False
+        async with self._taking_up:
+            return
 
     async def main(self) -> None:
         """Work for ever."""
         listening = asyncio.create_task(self._listen(), name="work")
         try:
             while True:
-                try:
-                    await self._poll_iteration()
-                except STORE_ERROR as away:
-                    await _wait_for_redis(away)
+                await self._take_turn()
         finally:
             listening.cancel()
+
+    async def _take_turn(self) -> None:
+        """Take what is due; while Redis is away wait a little instead. An outage is told once, at its begin, and its end."""
+        try:
+            await self._poll_iteration()
+        except STORE_ERROR as away:
+            if not self._is_away:
+                log.warning("Redis is away, waiting", error=type(away).__name__)
+            self._is_away = True
+            await asyncio.sleep(_AWAY_S)
+            return
+        if self._is_away:
+            log.info("Redis answers again")
+        self._is_away = False
 
     async def _poll_iteration(self) -> None:
         """Take what is due, then wait until something is, but never less than the shortest pause between two looks."""
@@ -111,7 +131,7 @@ class LeasedWorker(Worker):
         most = min(self.max_jobs - self.job_counter, _AT_ONCE)
         most_ahead = min(most, max(0, self._places - self.job_counter))
         most_looks = min(most, self._looks.room(now_s=self.loop.time()))
-        limits = {"most": most, "most_ahead": most_ahead, "most_looks": most_looks}
+        limits = {"most": most, "most_ahead": most_ahead, "most_looks": most_looks, "left_ms": self.left_ms}
         kept = {"kept_looks": self._looks.kept_of(most), "lease_ms": self._lease_ms}
         asked_s = self.loop.time()
         due = await self._store.run("poll_queue", limits | kept, _Due)
@@ -206,11 +226,6 @@ class LeasedWorker(Worker):
         self._ask_for_looks()
         if self.tasks.get(item_id) is task:
             del self.tasks[item_id]
-
-
-async def _wait_for_redis(away: Exception) -> None:
-    log.warning("Redis is away, waiting", error=type(away).__name__)
-    await asyncio.sleep(_AWAY_S)
 
 
 def make_worker(

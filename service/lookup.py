@@ -12,7 +12,7 @@ from core.model.job import Job
 from core.model.session import Session
 from core.model.upload import Upload
 from service.context import ApiContext
-from service.problems import not_found, refuse_foreign
+from service.problems import FieldError, invalid, not_found, refuse_foreign
 
 
 class _Owned(Protocol):
@@ -73,6 +73,17 @@ def require_ids_of_here(context: ApiContext, **named: str | None) -> None:
     """
     for parameter, text in named.items():
         refuse_foreign(f"'{parameter}'", cell_of(text or ""), here=context.settings.cell, at=f"/{parameter}")
+
+
+def require_cursor(context: ApiContext, after: str | None, kind: IdKind) -> None:
+    """Check where a list shall go on: after what is no id of its kind it would begin anew, or end, and nobody would notice.
+
+    Raises ApiError (421, 422).
+    """
+    require_ids_of_here(context, after=after)
+    if after is not None and not is_id(after, kind):
+        words = f"This is no {_NAMES[kind]}'s id: take the `next_cursor` of the page before."
+        raise invalid([FieldError(pointer="/after", code="invalid_value", detail=words)])
 
 
 def _is_here(context: ApiContext, text: str, kind: IdKind, at: str | None = None) -> bool:

@@ -177,8 +177,8 @@ async def _stop(context: WorkerContext, queue: LeasedWorker, running: asyncio.Ta
 
     Whatever is handed back keeps its checkpoint, and costs no try.
     """
-    queue.allow_pick_jobs = False
     log.info("stopping", in_hand=len(context.leases))
+    await queue.stop_taking()
     with suppress(*STORE_DOWN):
         await context.leases.hand_back_all(streams_too=False)
     with suppress(TimeoutError):

@@ -82,7 +82,7 @@ class Deliveries:
         now_ms = self._clock.now_ms()
         arguments = self._arguments(delivery) | {
             "owner": owner,
-            "wake_at_ms": wake_ms or now_ms,
+            "wake_in_ms": max(0, (wake_ms or now_ms) - now_ms),
             "retire_at_ms": now_ms + KEPT_MS,
             "outcome": outcome._asdict() if outcome else None,
             "unwanted": unwanted,

@@ -232,6 +232,13 @@ async def test_a_list_fits_the_terminal(api: Api, folder: Path) -> None:
     assert max(map(len, lines)) <= 72
 
 
+async def test_a_command_without_a_key_says_where_it_looks_for_one(folder: Path) -> None:
+    env = {name: value for name, value in os.environ.items() if name != "REELGATE_API_KEY"}
+    child = await asyncio.create_subprocess_exec(REELGATE, "list", env=env, cwd=folder, stderr=asyncio.subprocess.PIPE)
+    _, words = await asyncio.wait_for(child.communicate(), PATIENCE_S)
+    assert (child.returncode, b"REELGATE_API_KEY" in words) == (2, True)
+
+
 async def test_events_are_shown_and_followed(api: Api, folder: Path) -> None:
     job = await api.submit()
     child = await started(api, folder, "events", job["id"], "--follow", "--json")

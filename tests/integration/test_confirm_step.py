@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from core.errors import Code
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job, Sent, Stage
@@ -18,7 +20,9 @@ from tests.store_fixture import Core, core
 from tests.worker_fixture import context_over, stepped
 from worker.backend import drafts
 from worker.context import WorkerContext
+from worker.jobs.credit_reading import NO_READING
 from worker.jobs.execution import JobExecution
+from worker.jobs.settlement import is_settling
 from worker.jobs.step_result import Handover
 
 __all__ = ["core"]
@@ -122,6 +126,19 @@ async def test_who_has_sent_on_the_token_and_ended_meanwhile_makes_the_cost_unce
     assert await learned(core) == {}
 
 
+async def test_messages_on_the_token_s_successor_are_not_compared_with_those_on_the_token(
+    core: Core, context: WorkerContext
+) -> None:
+    """Just as many were sent on it by now, and that one was another job's."""
+    async with listened(core, context) as (execution, _):
+        successor = await core.tokens.add("nmv_usr_b", kind="operator")
+        await core.finish(await sent(core, await core.submit(), successor))
+        execution.job = transitions.token_changed(execution.job, token_id=successor)
+        job = await stepped(execution)
+    assert (job.edited, job.credits_exact) == (True, False)
+    assert await learned(core) == {}
+
+
 async def test_where_credits_are_frozen_it_is_asked_at_once_for_whom(
     core: Core, context: WorkerContext, backend: ScriptedBackend
 ) -> None:
@@ -133,3 +150,34 @@ async def test_where_credits_are_frozen_it_is_asked_at_once_for_whom(
     token = await core.tokens.get(token_id)
     assert token is not None
     assert (token.available, token.frozen) == (450, 50)
+
+
+@pytest.mark.parametrize(
+    ("balances", "cost", "waits"),
+    [
+        ([(500, 0), (450, 50)], (COST, False), True),
+        ([(500, 0), (470, 0)], (30, True), False),
+        ([(500, 0), (500, 0)], (0, True), False),
+        ([(470, 0)], (30, True), False),
+    ],
+)
+async def test_an_end_right_after_the_message_does_not_say_at_once_that_nothing_was_charged(
+    core: Core,
+    backend: ScriptedBackend,
+    tmp_path: Path,
+    *,
+    balances: list[tuple[int, int]],
+    cost: tuple[int, bool],
+    waits: bool,
+) -> None:
+    """The deadline comes when the bytes have just gone out: the backend may not have begun to work."""
+    core.with_settings(settle_s=0.05)
+    backend.says("credits", *(balance(*told) for told in balances))
+    async with context_over(core, tmp_path, backend=backend.url) as context, listened(core, context) as (execution, _):
+        execution.job = msgspec.structs.replace(execution.job, recovery=None, timeout_s=0)
+        job = await stepped(execution)
+        assert is_settling(execution, NO_READING) is waits
+    assert job.error is not None
+    assert job.error.code is Code.DEADLINE_EXCEEDED
+    assert (job.credits_used, job.credits_exact) == cost
+    assert len(backend.calls("credits")) == len(balances)

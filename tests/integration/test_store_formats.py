@@ -28,6 +28,7 @@ from core.store.redis.client import Store
 from core.store.redis.codec import Unreadable
 from core.store.redis.keys import EVENTS_CHANNEL, key
 from core.store.redis.lists import UNREADABLE_REST_MS
+from core.store.workers import WorkerFacts
 from tests.store_fixture import PUBLIC_URL, Core, core
 from tests.worker_fixture import context_over
 from worker.jobs.orphan_renders import follow_orphan_renders
@@ -128,6 +129,21 @@ async def test_a_worker_of_a_release_before_formats_keeps_the_mark_down(core: Co
         await new.note()
         core.clock.turn(by_s=SETTLE_S)
     assert await fleet.mark() == Mark(1, 1)
+
+
+async def test_a_worker_that_is_listed_again_before_it_says_again_what_it_writes_is_none_of_a_release_before_formats(
+    core: Core, fleet: Fleet
+):
+    """Redis was away for longer than a process counts as living without a word."""
+    first, second = fleet.process(V2), fleet.process(V2)
+    for _ in range(2):
+        await first.note()
+        core.clock.turn(by_s=SETTLE_S)
+    facts = WorkerFacts(host="h", version="1", started_at_ms=0, jobs=0, deliveries=0, lag_ms=0)
+    await core.turns.admit(worker="p:1", slots=1, alive_s=12, facts=facts)
+    await second.note()
+    assert await fleet.mark() == Mark(2, 1)
+    assert (await core.tokens.sums("acme")).sure, "no token may have been changed by it without a word"
 
 
 async def test_an_api_of_a_release_before_formats_keeps_the_mark_down(core: Core, fleet: Fleet):

@@ -43,7 +43,8 @@ class JobExecution:
     def __init__(self, context: WorkerContext, claim: Claim, lease: Lease) -> None:
         self.context = context
         self.lease = lease
-        self.job = claim.job
+        self._attempts = claim.job.attempts + (claim.left_behind and claim.job.attempts > 0)
+        self.job = self._counted(claim.job)
         self.session = claim.session
         self.webhook = claim.webhook
         self.crashes = claim.crashes
@@ -100,6 +101,10 @@ class JobExecution:
         """The message's bytes go out now: nobody may send them again, whatever comes of it."""
         self.handover, self.has_sent = msgspec.structs.replace(self.handover, may_send=False), True
 
+    def _counted(self, job: Job) -> Job:
+        """A record as it was read, and that the worker before was lost at it: the next write brings that along."""
+        return msgspec.structs.replace(job, attempts=max(job.attempts, self._attempts))
+
     def _with_stage_time(self, new: Job) -> Job:
         if new.stage == self.job.stage:
             return new
@@ -153,7 +158,7 @@ class JobExecution:
     async def reload(self) -> None:
         """Read the record again, after its caller has written a cancel."""
         stored = await self.context.jobs.load(self.job.id)
-        self.job = stored or self.job
+        self.job = self._counted(stored or self.job)
 
     async def find_credentials(self) -> Credentials | None:
         """Open the job's token for a call. None: it has none, or an operator has removed it."""

@@ -36,7 +36,7 @@ class Admission:
         facts: WorkerFacts | None = None,
         most: int = 256,
     ) -> None:
-        """Move jobs from backlogs into arq, round the tenants; say that a worker lives (slots) or goes (0), and what it does."""
+        """Move jobs from backlogs into arq, round the tenants; say how long a worker lives yet (0: it goes), and what it does."""
         told = raw(msgspec.json.encode(facts)) if facts else None
         beat = {"worker": worker, "slots": slots, "alive_ms": int(alive_s * 1000), "facts": told}
         limits = {"most": most, "tenant_running_jobs": self._settings.tenant_running_jobs}

@@ -68,7 +68,8 @@ class _Renewed(NamedTuple):
 
 @dataclass(frozen=True)
 class Claim:
-    """What a worker holds while its lease lasts. `taken_over`: the one before stopped in mid-step.
+    """What a worker holds while its lease lasts. `taken_over`: the one before stopped in mid-step; `left_behind`: it was
+    lost, and handed nothing back.
 
     `crashes`: processes that were lost at this step and were not heard of since, the last one `suspected_since_ms` ago.
     """
@@ -79,6 +80,7 @@ class Claim:
     webhook: TenantWebhook | None
     crashes: int
     taken_over: bool
+    left_behind: bool = False
     suspected_since_ms: int | None = None
 
 
@@ -203,7 +205,8 @@ class Jobs:
             "fields": {name: raw(value) for name, value in (options.get("fields") or {}).items()},
             "event": event_argument(event, new) if event else None,
             "mode": mode,
-            "wake_at_ms": park_until_ms,
+            # by Redis's own clock, as leases are: a host whose clock is behind would wake its jobs at once, again and again
+            "wake_in_ms": None if park_until_ms is None else max(0, park_until_ms - now_ms),
             "sending": _sending(old, new),
             "unsent_on": old.token_id if old.sent and not new.sent else None,
             "unheard_on": new.token_id if _is_heard(old) and _is_unheard(new) else None,
@@ -265,6 +268,7 @@ def _claim_of(found: ClaimedJob, job_id: str, owner: str) -> Claim:
         webhook=unpack(found.webhook, TenantWebhook, item_id=job.tenant) if found.webhook else None,
         crashes=found.crashes,
         taken_over=found.taken_over,
+        left_behind=found.left_behind,
         suspected_since_ms=found.suspected_since_ms,
     )
 

@@ -10,7 +10,7 @@ from worker.jobs.credit_reading import NO_READING, CreditReading, Work, work_on
 from worker.jobs.edit_outcome import patience_s
 from worker.jobs.execution import JobExecution
 from worker.jobs.orphan_renders import abandon_render
-from worker.jobs.settlement import settle_cost, settling_session, take_credit_reading
+from worker.jobs.settlement import arrives_in_s, settle_cost, settling_session, take_credit_reading
 from worker.jobs.step_result import StepResult
 
 #: the next look comes after so large a part of the time since the message, and not sooner than this
@@ -36,7 +36,7 @@ async def _wait_for_late_effects(execution: JobExecution, sent: Sent) -> StepRes
     What was cut off just now may not even have reached the backend, so the first look waits.
     """
     job, settings, now_ms = execution.job, execution.context.settings, execution.now_ms
-    if (early_s := settings.settle_s - (now_ms - sent.at_ms) / 1000) > 0:
+    if (early_s := arrives_in_s(execution, sent)) > 0:
         return StepResult(transitions.still_canceling(job), park_s=early_s)
     reading = await _take_reading_if_any(execution)
     if _may_still_come(execution, sent, reading):

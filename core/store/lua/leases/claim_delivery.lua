@@ -13,13 +13,15 @@ local function job_of(record)
   return readable and type(job) == 'string' and job
 end
 
-local function sleeps_until(id, until_ms)
-  return tonumber(call('ZSCORE', key.arq_queue(), id) or '-inf') == until_ms
+-- Whether it sleeps, and was put to sleep until then by the clock of whoever did so, which may not be Redis's.
+local function sleeps_until(a, record)
+  local readable, next_at_ms = pcall(packed_field, record, 'next_at_ms')
+  return readable and next_at_ms == a.asleep_until_ms and not is_its_time(a.id)
 end
 
 operation('claim_delivery', function(a)
   local found = find_claimable(a, 'event')
-  if not found or (a.asleep_until_ms and not sleeps_until(a.id, a.asleep_until_ms)) then return {} end
+  if not found or (a.asleep_until_ms and not sleeps_until(a, found.rec)) then return {} end
   local tenant = read_fields(key.tenant(found.tenant), 'webhook', 'secrets', 'fmt')
   local unreadable_fmt = unreadable_format(found.fmt, tenant.fmt)
   if unreadable_fmt then return leave_to_another(a.id, unreadable_fmt) end

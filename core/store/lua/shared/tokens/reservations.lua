@@ -106,8 +106,19 @@ local function note_export(token)
   index_token(token)
 end
 
--- What messages of a kind have taught: what the last one cost, and how many credits were too few for one.
+-- What messages of a kind have taught: what the last one cost, and how many credits were too few for one. Somebody may have
+-- written over it, which must cost no job its start or its end: then it is learned anew.
 local function learn(field, credits)
-  call('HSET', key.message_costs(), field, credits)
+  if type(redis.pcall('HSET', key.message_costs(), field, credits)) == 'table' then
+    call('DEL', key.message_costs())
+    call('HSET', key.message_costs(), field, credits)
+  end
   call('PEXPIRE', key.message_costs(), MESSAGE_COSTS_LIFE_MS)
+end
+
+-- Of a kind of message what the last one cost, and how many credits were too few; each absent where nobody knows.
+local function learned_of(kind)
+  local told = redis.pcall('HMGET', key.message_costs(), kind, kind .. ':too few')
+  local cost, too_few = told[1] or '', told[2] or ''
+  return is_number(cost) and tonumber(cost), is_number(too_few) and tonumber(too_few)
 end

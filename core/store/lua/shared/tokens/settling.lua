@@ -9,8 +9,8 @@ local function settle_token(settling, job)
   end
   if not settling.learned then return end
   learn(settling.kind, settling.learned)
-  local too_few = call('HGET', key.message_costs(), settling.kind .. ':too few')
-  if too_few and tonumber(too_few) >= settling.learned then
+  local _, too_few = learned_of(settling.kind)
+  if too_few and too_few >= settling.learned then
     call('HDEL', key.message_costs(), settling.kind .. ':too few')
   end
 end
