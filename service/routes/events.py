@@ -23,7 +23,6 @@ from service.schemas.requests import EventsQuery, FeedQuery
 from service.schemas.responses import EventPage
 
 EVENT_STREAM = "text/event-stream"
-_LIST_LIMIT = 500
 
 
 @reads(
@@ -61,7 +60,7 @@ async def follow_job(
     after = last_event_id or params.after
     if wants_list(request.headers.get("accept", "")):
         require_cursor(context, after, "evt")
-        history = await context.events.of_job(job.id, after=after, most=_LIST_LIMIT)
+        history = await context.events.of_job(job.id, after=after)
         return page_response(
             request, _rows(context, history.events), public_url=context.settings.public_url, more=False
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from core.clock import Clock, HandClock
+from core.clock import Clock, HandClock, rfc3339
 from core.model import transitions
 from core.store.redis.keys import key
 from tests.api_fixture import ASK, Api, running_api
@@ -78,6 +78,18 @@ async def test_the_last_end_sends_one_callback_with_all_ends(api: Api) -> None:
     read = (await api.http.get(f"/v1/batches/{batch['id']}")).json()
     assert (read["status"], read["finished_at"]) == ("completed", batch_told["finished_at"])
     assert read["jobs"] == batch_told["jobs"]
+
+
+async def test_the_callback_of_a_batch_is_made_when_its_last_job_ends(redis_url: str, tmp_path: Path) -> None:
+    clock = HandClock(Clock().now_ms())
+    async with running_api(redis_url, tmp_path, clock=clock) as api:
+        batch = await submit(api, ASK, webhook=HOOK)
+        clock.turn(by_s=3600)
+        between = await api.submit(webhook=HOOK | {"events": ["job.queued"]})
+        await api.http.post(f"/v1/jobs/{batch['jobs'][0]['id']}/cancel")
+        told = (await api.http.get("/v1/deliveries", params={"status": "pending"})).json()["data"]
+        assert [(d["batch_id"], d["job_id"]) for d in told] == [(batch["id"], None), (None, between["id"])]
+        assert {d["created_at"] for d in told} == {rfc3339(clock.now_ms())}
 
 
 async def test_batches_are_listed_newest_first_to_their_tenant_alone(api: Api) -> None:

@@ -81,6 +81,7 @@ class JobExecution:
         options: CommitOptions = {
             "owner": self.lease.owner,
             "event": self._event(old, new),
+            "retold": self._event,
             "session": result.session,
             "park_until_ms": None if result.park_s is None else self._wake_ms(new, result.park_s),
             "fields": result.fields,
@@ -140,12 +141,19 @@ class JobExecution:
     async def report_progress(self, message: str) -> None:
         """Let the caller hear, also by callback, that a long edit still works. While Redis is away nobody hears it."""
         new = transitions.progress_noted(self.job, message)
-        public_url = self.context.settings.public_url
-        news = progress_event(new, webhook=self.webhook, public_url=public_url, now_ms=self.now_ms)
+        options: CommitOptions = {
+            "owner": self.lease.owner,
+            "event": self._progress_event(self.job, new),
+            "retold": self._progress_event,
+        }
         try:
-            self.job = await self.context.jobs.commit(self.job, new, owner=self.lease.owner, event=news)
+            self.job = await self.context.jobs.commit(self.job, new, **options)
         except STORE_DOWN:
             return
+
+    def _progress_event(self, _: Job, new: Job) -> Event:
+        public_url = self.context.settings.public_url
+        return progress_event(new, webhook=self.webhook, public_url=public_url, now_ms=self.now_ms)
 
     async def reload(self) -> None:
         """Read the record again, after its caller has written a cancel."""

@@ -1,7 +1,7 @@
 """Job records in Redis: load, claim, commit, let go. Each write is one operation, so it happens whole or not at all."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Required, TypedDict, Unpack
 
@@ -52,6 +52,8 @@ class CommitOptions(TypedDict, total=False):
 
     owner: Required[str | None]
     event: Event | None
+    #: makes the event of two records anew, where a cancel came between and is written along
+    retold: Callable[[Job, Job], Event | None]
     session: Session | None
     park_until_ms: int | None
     fields: Mapping[str, bytes] | None
@@ -174,6 +176,8 @@ class Jobs:
                 raise LeaseLost(new.id)
             old = unpack(found.record, Job)
             new = transitions.rebased(new, old)
+            if retold := options.get("retold"):
+                options["event"] = retold(old, new)
             if options.get("park_until_ms") is not None and new.status is Status.CANCELING:
                 options["park_until_ms"] = self._clock.now_ms()  # the cancel came while it was about to sleep
 

@@ -142,7 +142,8 @@ FIELDS = {
     "batch": frozenset(
         {
             *("rec", "fmt", "tenant", "jobs", "left", "created_at", "finished_at_ms"),
-            *("delivery", "delivery_id"),  # the callback that its end sends
+            "delivery",  # the callback that its end sends
+            "delivery_id",  # its id to releases that make none at the batch's end
             "end:{}",  # how this job ended
             "out:{}",  # where its film is, as a path of ours
         }
