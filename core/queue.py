@@ -53,13 +53,10 @@ class _Due(NamedTuple):
 class LeasedWorker(Worker):
     """arq's worker, which survives a Redis that is away and leaves every end to our operations."""
 
-    def __init__(
-        self, *, store: Store, runs: Mapping[str, Run], run_named_job: Run, lease_s: float, **options: Any
-    ) -> None:
+    def __init__(self, *, store: Store, runs: Mapping[str, Run], lease_s: float, **options: Any) -> None:
         super().__init__(**options)
         self._store = store
         self._runs = runs
-        self._run_named_job = run_named_job
         self._lease_ms = int(lease_s * 1000)
         #: something is due, or a place has become free
         self._woken = asyncio.Event()
@@ -142,7 +139,7 @@ class LeasedWorker(Worker):
 
     async def _begin(self, due: _Due) -> None:
         for item_id in due.ahead:
-            await self._start_found(item_id)
+            await self._start(item_id)
         for item_id in due.looks:
             await self._start_look(item_id)
 
@@ -157,13 +154,16 @@ class LeasedWorker(Worker):
             self._woken.set()
 
     async def _listen(self) -> None:
-        """Wait for tokens for ever, as long as there is room."""
+        """Wait for tokens for ever, as long as there is room, whatever breaks."""
         while True:
             await self._may_take.wait()
             try:
                 if told := await self._store.ask_waiting("BLPOP", key("wakeup"), str(self._store.longest_wait_s)):
                     await self._hear(told[1].decode())
             except STORE_ERROR:
+                await asyncio.sleep(_AWAY_S)
+            except Exception:
+                log.exception("a token could not be heard")
                 await asyncio.sleep(_AWAY_S)
 
     async def _hear(self, token: str) -> None:
@@ -174,16 +174,14 @@ class LeasedWorker(Worker):
         async with self._taking_up:
             if self._has_room:
                 if token.startswith("job_") and token not in self.tasks:
-                    await self._start(token, self._run_named_job)
+                    await self._start(token)
                 self._woken.set()
         if not self._has_room:
             self._may_take.clear()
             await self._store.ask("RPUSH", key("wakeup"), 1)
 
-    async def _start_found(self, item_id: str) -> None:
-        await self._start(item_id, self._runs[RUN_DELIVERY if item_id.startswith("dlv_") else RUN_JOB])
-
-    async def _start(self, item_id: str, run: Run) -> None:
+    async def _start(self, item_id: str) -> None:
+        run = self._runs[RUN_DELIVERY if item_id.startswith("dlv_") else RUN_JOB]
         await self.sem.acquire()
         self.job_counter += 1
         if not self._has_room:
@@ -195,7 +193,7 @@ class LeasedWorker(Worker):
         self._looks.begin(item_id, now_s=self.loop.time())
         if self._watch is None:
             self._watch_lateness()
-        await self._start_found(item_id)
+        await self._start(item_id)
 
     def _watch_lateness(self) -> None:
         due_s = self.loop.time() + _WATCH_EVERY_S
@@ -232,7 +230,6 @@ def make_worker(
     client: Redis,
     *,
     run_job: Run,
-    run_named_job: Run,
     run_delivery: Run,
     places: int,
     poll_s: float,
@@ -240,14 +237,13 @@ def make_worker(
 ) -> LeasedWorker:
     """Build the worker that calls `run_job(job_id)` and `run_delivery(delivery_id)` for what is due.
 
-    `run_named_job(job_id)` is called for what a token names, which may be old: it is to leave alone what is not due.
-    `places` bounds both together. The functions must not raise: what they did not commit is run again.
+    They are to leave alone what is not due: a token that names a job may be old, and this process may have been frozen
+    since it was handed an id. `places` bounds both together. The functions must not raise: what they did not commit is run again.
     """
     runs = {RUN_JOB: run_job, RUN_DELIVERY: run_delivery}
     return LeasedWorker(
         store=Store(client),
         runs=runs,
-        run_named_job=run_named_job,
         lease_s=lease_s,
         functions=[func(cast("Any", run), name=name) for name, run in runs.items()],
         redis_pool=ArqRedis(pool_or_conn=client.connection_pool),

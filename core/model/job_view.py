@@ -185,7 +185,7 @@ class JobView(View, kw_only=True):
     priority: int
     #: What you gave it, as sent. Put your own ids here.
     metadata: dict[str, str]
-    #: Whether its prompt, media, output and reply are deleted, by `DELETE` or after `retention_s`.
+    #: Whether its prompt, media, output and reply are deleted, by `DELETE`. After `retention_s` there is no such job: 404.
     data_removed: bool
     #: When it was accepted.
     created_at: Timestamp

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 from litestar import Request
 from litestar.datastructures import Headers
+from litestar.exceptions import InternalServerException
 
 from service.http.known_values import known_values
 from service.problem_codes import ProblemCode
@@ -67,6 +68,8 @@ async def _body_in_time(request: Request[Any, Any, Any]) -> bytes:
             return await request.body()
     except TimeoutError:
         raise ApiError(408, "request_timeout", f"The body must come within {BODY_LIMIT_S:.0f} s.") from None
+    except InternalServerException:  # so Litestar calls a caller who is gone, which is no fault of ours
+        raise ApiError(400, "malformed_request", "The body broke off.") from None
 
 
 def _check_content_type(content_type: str) -> None:

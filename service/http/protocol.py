@@ -114,6 +114,7 @@ class LimitedProtocol(HttpToolsProtocol):
         while self._unread and self._error is None:
             self._piece, self._unread = self._unread, b""
             super().data_received(self._piece)  # the parser takes any buffer
+        self._piece = b""  # a connection that idles holds on to nothing
         if self._head_bytes > HEAD_LIMIT_BYTES and self._error is None and not self._is_idle:
             self._refuse(_too_large(url_bytes=len(self.url)))  # the parser keeps what it has not read to the end
         elif self._in_head and self._error is None:
@@ -247,7 +248,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.cycle and not self.cycle.more_body and not self.cycle.response_complete:
             self.cycle.keep_alive = False  # the requests before are well, and get their answers first
             return
-        if not self._has_answered():
+        if not self._lingering and not self._has_answered():
             request_id = str(uuid4())
             self.transport.write(raw_response(error, request_id))
             log_unread(error.status, request_id=request_id)

@@ -102,7 +102,7 @@ class JobRequest(Body, kw_only=True):
     output: OutputSettings | None = None
     #: Where its callbacks go; absent: to the tenant's default. It replaces the default, it does not add to it.
     webhook: JobWebhook | None = None
-    #: Your own strings, which come back as sent in answers, events and callbacks; 4,000 bytes as JSON. Lists can be
+    #: Your own strings, which come back as sent in answers, events and callbacks; 4,096 bytes as JSON. Lists can be
     #: filtered by them. Put ids here and nothing secret.
     metadata: Annotated[dict[str, str], Meta(examples=[{"order": "7"}])] = {}
     #: Its rank among your own waiting jobs: higher goes first. It takes nothing from other tenants.
@@ -115,8 +115,8 @@ class JobRequest(Body, kw_only=True):
     #: Seconds that it may take from its start; then it ends as `deadline_exceeded`, and what was charged stays charged. Too
     #: short a time pays for films that you never get.
     timeout_s: Annotated[int, Meta(ge=1, le=86_400, examples=[1800])] = 1800
-    #: Seconds for which the job, its film and its texts are kept after its end: by default 30 days. Then nobody can bring
-    #: them back.
+    #: Seconds for which the job, its film and its texts are kept after its end: by default 30 days. Then all of it is a
+    #: 404, and nobody can bring it back.
     retention_s: Annotated[int, Meta(ge=60, le=31_536_000, examples=[604_800])] = 2_592_000
 
 

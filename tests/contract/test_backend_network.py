@@ -201,11 +201,11 @@ async def test_a_message_that_may_have_arrived_is_maybe_done(answer: bytes) -> N
 async def test_an_event_above_the_cap_costs_itself_and_no_refusal_after_it_means_that_nothing_was_done() -> None:
     endless = b"data: " + b"x" * 5_000_000
     async with peer(STREAM + endless) as remote, backend(remote.url) as made:
-        assert await said(made) == [Unknown(too_large=True)]
+        assert await said(made) == [Unknown()]
         remote.answer = STREAM + endless + b'\n\ndata: {"type":"text","content":"Done."}\n\n'
-        assert await said(made) == [Unknown(too_large=True), Text("Done.")]
+        assert await said(made) == [Unknown(), Text("Done.")]
         remote.answer = STREAM + endless + b'\n\ndata: {"code":1001,"message":"expired"}\n\n'
-        assert await said(made) == [Unknown(too_large=True), StreamError("expired", 1001)]
+        assert await said(made) == [Unknown(), StreamError("expired", 1001)]
 
 
 async def test_silence_is_broken_after_its_time() -> None:
@@ -250,6 +250,22 @@ async def test_a_message_is_refused_by_an_answer_or_by_a_first_frame(code: int, 
             STREAM + b'data: {"type":"tool_call","name":"cut"}\n\ndata: ' + json.dumps(refusal).encode() + b"\n\n"
         )
         assert StreamError("no", code) in await said(made)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "toolCall", "name": "cut"},
+        {"type": "progress", "stage": "generating"},
+        {"content": {"role": "model", "parts": [{"text": "I will cut it.", "thought": True}]}},
+        {"content": {"parts": []}, "actions": {"stateDelta": {"draft": "…"}}},
+    ],
+)
+async def test_a_refusal_after_an_event_that_nobody_has_described_does_not_mean_that_nothing_was_done(event) -> None:
+    refusal = {"type": "error", "code": 2001, "message": "no credits left"}
+    frames = b"".join(b"data: %s\n\n" % json.dumps(frame).encode() for frame in (event, refusal))
+    async with peer(STREAM + frames) as remote, backend(remote.url) as made:
+        assert await said(made) == [Unknown(), StreamError("no credits left", 2001)]
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,21 @@ def read(body: object) -> dict[str, Any]:
         ({"status": "canceled", "progress": 900}, responses.RenderStatus("failed", 100, None, None, None)),
         ({"status": "compositing"}, responses.RenderStatus("processing", None, None, None, None)),
         ({"status": "completed", "output": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
+        ({"status": "READY"}, responses.RenderStatus("completed", None, None, None, None)),
+        ({"status": "timed_out"}, responses.RenderStatus("failed", None, None, None, None)),
+        (
+            {"status": "published", "progress": 100, "url": "u"},
+            responses.RenderStatus("completed", 100, "u", None, None),
+        ),
+        (
+            {"status": "published", "progress": 99, "url": "u"},
+            responses.RenderStatus("processing", 99, "u", None, None),
+        ),
+        (
+            {"status": "uploading", "progress": 100, "url": "u"},
+            responses.RenderStatus("processing", 100, "u", None, None),
+        ),
+        ({"status": "published", "progress": 100}, responses.RenderStatus("processing", 100, None, None, None)),
         ({"status": " Completed "}, responses.RenderStatus("completed", None, None, None, None)),
         ({"outputUrl": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
         ({"status": "done", "url": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
@@ -174,7 +189,10 @@ def test_uploads_are_read_as_a_list_or_by_name() -> None:
     assert state.video_infos == [{"filename": "a.mp4"}, {"filename": "b.mp4"}]
 
 
-@pytest.mark.parametrize("body", [{"code": 0, "data": None}, {"data": {}}, {"success": True}, {"data": {"state": 7}}])
+@pytest.mark.parametrize(
+    "body",
+    [{"code": 0, "data": None}, {"data": {}}, {"success": True}, {"data": {"state": 7}}, {"detail": "Not Found"}],
+)
 def test_an_answer_without_a_state_was_not_read_and_is_no_empty_timeline(body: object) -> None:
     with pytest.raises(responses.UnreadableAnswer):
         responses.parse_state(read(body))

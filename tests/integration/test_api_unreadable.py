@@ -31,6 +31,9 @@ async def test_a_job_that_cannot_be_read_says_so_and_the_others_are_shown(api: A
         assert answer.json()["retryable"] is True
         assert "newer release" in answer.json()["detail"]
         assert answer.headers["Retry-After"]
+        async with await api.caller("other") as stranger:
+            foreign = await stranger.get(f"/v1/jobs/{bad['id']}{call}", headers={"Accept": "application/json"})
+            assert foreign.status_code == 404, call
     for path in ("cancel", "replay"):
         answer = await api.http.post(f"/v1/jobs/{bad['id']}/{path}", json={} if path == "replay" else None)
         assert answer.json()["code"] == "record_unreadable"
@@ -59,6 +62,8 @@ async def test_sessions_uploads_batches_and_deliveries_say_so_too(api: Api):
         await api.context.store.redis.hset(key(shape, item_id), "rec", b"\x81")
         answer = await api.http.get(f"/v1/{path}/{item_id}")
         assert (answer.status_code, answer.json()["code"]) == (503, "record_unreadable"), path
+        async with await api.caller("other") as stranger:
+            assert (await stranger.get(f"/v1/{path}/{item_id}")).status_code == 404, path
     assert (await api.http.get("/v1/sessions")).json()["data"] == []
 
 

@@ -51,8 +51,8 @@ async def context(core: Core, backend: ScriptedBackend, tmp_path: Path) -> Async
         yield context
 
 
-async def sent(core: Core, job: Job, token_id: str, **before: int) -> Claim:
-    """Claim a job and write the intent to send its message, with what the balance said before."""
+async def sent(core: Core, job: Job, token_id: str, *, account: str = "usr_1", **before: int) -> Claim:
+    """Claim a job and write the intent to send its message for an account, with what the balance said before."""
     claim = await core.begin(job)
     taken = transitions.token_taken(claim.job, token_id=token_id)
     intent = Sent(
@@ -62,7 +62,14 @@ async def sent(core: Core, job: Job, token_id: str, **before: int) -> Claim:
         cost=COST,
         **before,
     )
-    return await core.write(claim, transitions.sending(taken, sent=intent))
+    return await core.write(
+        claim, transitions.sending(taken, sent=intent), session=sessions.of_user(claim.session, account)
+    )
+
+
+@pytest.fixture
+async def token_id(core: Core) -> str:
+    return await core.tokens.add("nmv_usr_a", kind="operator", available=500)
 
 
 @asynccontextmanager
@@ -105,6 +112,19 @@ async def test_an_edit_with_nothing_frozen_is_settled_in_one_operation(core: Cor
     assert await core.token_use.sent_on(token_id) == {}
 
 
+@pytest.mark.parametrize(
+    "error", [{"error": {"message": "the state is locked"}}, {"error": "engine down"}, {"detail": "x"}]
+)
+async def test_an_error_in_the_place_of_a_state_is_no_edit(
+    core: Core, context: WorkerContext, backend: ScriptedBackend, error: object
+) -> None:
+    backend.says("state", said(error))
+    async with listened(core, context) as (execution, _):
+        job = await stepped(execution)
+    assert job.recovery is not None
+    assert (job.stage, job.edited, job.recovery.seen) == (Stage.RECOVERING, False, None)
+
+
 async def test_who_sends_on_the_token_meanwhile_makes_the_cost_uncertain_and_teaches_nothing(
     core: Core, context: WorkerContext
 ) -> None:
@@ -124,6 +144,29 @@ async def test_who_has_sent_on_the_token_and_ended_meanwhile_makes_the_cost_unce
         job = await stepped(execution)
     assert (job.edited, job.credits_exact) == (True, False)
     assert await learned(core) == {}
+
+
+@pytest.mark.parametrize(("account", "exact"), [("usr_1", False), ("usr_2", True)])
+async def test_who_has_sent_by_another_token_of_the_account_makes_the_cost_uncertain(
+    core: Core, context: WorkerContext, account: str, exact: bool
+) -> None:
+    """As long as an operator lets a new token take the place of an old one, both serve."""
+    async with listened(core, context) as (execution, _):
+        another = await core.tokens.add("nmv_usr_b", kind="operator", available=500)
+        await core.finish(await sent(core, await core.submit(), another, account=account))
+        job = await stepped(execution)
+    assert (job.edited, job.credits_exact) == (True, exact)
+
+
+async def test_a_token_that_was_removed_is_none_of_its_account_any_more(core: Core, token_id: str) -> None:
+    another = await core.tokens.add("nmv_usr_b", kind="operator")
+    for token in (another, token_id):
+        await core.finish(await sent(core, await core.submit(), token))
+    await core.tokens.remove(another)
+    await core.finish(await sent(core, await core.submit(), token_id))
+    [tokens] = [members for name, members in (await core.everything()).items() if name.startswith("rg:account:")]
+    assert tokens == {token_id.encode()}
+    assert await core.tokens.get(another) is None
 
 
 async def test_messages_on_the_token_s_successor_are_not_compared_with_those_on_the_token(
@@ -181,3 +224,31 @@ async def test_an_end_right_after_the_message_does_not_say_at_once_that_nothing_
     assert job.error.code is Code.DEADLINE_EXCEEDED
     assert (job.credits_used, job.credits_exact) == cost
     assert len(backend.calls("credits")) == len(balances)
+
+
+@pytest.mark.parametrize("end", [Code.DEADLINE_EXCEEDED, None])
+async def test_a_message_that_was_announced_and_not_sent_has_cost_nothing_whoever_else_uses_the_token(
+    core: Core, context: WorkerContext, backend: ScriptedBackend, end: Code | None
+) -> None:
+    """The deadline, or a cancel, comes between the intent and the bytes."""
+    async with listened(core, context) as (execution, token_id):
+        await sent(core, await core.submit(), token_id)
+        execution.handover = Handover(may_send=True)
+        execution.job = msgspec.structs.replace(execution.job, recovery=None, reply=None, timeout_s=0 if end else 60)
+        if end is None:
+            execution.job = transitions.cancel_asked(execution.job, now_ms=core.clock.now_ms())
+        job = await stepped(execution)
+    assert (job.ended, job.error and job.error.code) == (True, end)
+    assert (job.credits_used, job.credits_exact) == (0, True)
+    assert backend.calls("credits") == []
+
+
+@pytest.mark.parametrize("name", [b"half an emoji \\ud83d", b"caf\xe9", b"two\nlines"])
+async def test_a_state_with_an_odd_name_in_it_confirms_the_edit_as_any_other(
+    core: Core, context: WorkerContext, backend: ScriptedBackend, name: bytes
+) -> None:
+    plain = said({"code": 0, "data": {"state": {"draft": AFTER | {"title": "NAME"}}}}).body
+    backend.says("state", Answer(plain.replace(b"NAME", name)))
+    async with listened(core, context) as (execution, _):
+        job = await stepped(execution)
+    assert job.edited

@@ -163,6 +163,19 @@ async def test_a_plan_that_does_not_export_ends_the_job_at_once(core, context):
     assert code_of(following.job) is Code.EXPORT_BLOCKED
 
 
+@pytest.mark.parametrize("refused", [Fault.EXPORT_BLOCKED, Fault.SCOPE_MISSING, Fault.REFUSED, Fault.NO_STATE])
+async def test_an_edit_that_is_looked_for_is_neither_said_to_be_made_nor_given_up_at_the_first_refusal(
+    core, context, refused
+):
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    for call in ("state", "credits"):
+        fault = BackendFault(refused, call=call, status=402)
+        following = await judged(core, context, Stage.RECOVERING, fault, edits=1, token_id=token_id)
+        assert (following.job.stage, following.job.ended) == (Stage.RECOVERING, False)
+        following = await judged(core, context, Stage.RECOVERING, fault, edits=1, token_id=token_id, tried=TRIES)
+        assert code_of(following.job) is Code.EDIT_UNCONFIRMED
+
+
 async def test_an_end_after_the_message_never_says_that_nothing_was_charged(core, context):
     refused = BackendFault(Fault.TOKEN_REFUSED, call="render")
     token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,19 @@ async def test_a_part_of_a_film_is_none(core, context, backend, movie, part):
     assert (job.status, kept, len(backend.calls("/o.mp4"))) == (Status.SUCCEEDED, movie, 2)
 
 
+async def test_a_film_that_is_cut_off_takes_none_away_that_another_holder_has_written(
+    core, context, backend, movie, tmp_path
+):
+    """As to one that was frozen, while another has taken the job over and ended it."""
+    backend.says("/o.mp4", film(movie[:-100], length=len(movie)))
+    async with rendered(core, context, "/o.mp4") as execution:
+        written = tmp_path / f"outputs/{execution.job.id}.mp4"
+        written.parent.mkdir()
+        backend.meanwhile["/o.mp4"] = partial(written.write_bytes, movie)
+        await stepped(execution)
+        assert (len(backend.calls("/o.mp4")), await stored(context, execution.job)) == (1, movie)
+
+
 async def test_a_link_without_a_host_is_the_backends(core, context, backend, movie):
     backend.says("/o.mp4", film(movie))
     assert (await ended(core, context, "/o.mp4"))[1] == movie
@@ -285,6 +299,7 @@ def cut(movie: bytes) -> Answer:
         (lambda _: film(b""), "The file that came is empty."),
         (cut, "The file that came is cut off."),
         (lambda movie: film(movie[:-100], length=len(movie)), "The file that came is cut off."),
+        (lambda movie: film(movie, length=10**12), "The file that came is larger than any film."),
         (lambda _: EXPIRED, "The film could not be fetched: its host answered 403."),
     ],
 )

@@ -64,6 +64,17 @@ async def test_an_idle_worker_asks_a_few_times_in_a_look(redis_url: str) -> None
         assert since.total() <= 2 * 6, since
 
 
+async def test_a_worker_hears_tokens_again_after_one_that_nobody_of_ours_has_pushed(redis_url: str) -> None:
+    async with house(redis_url) as core, working(core, to_its_end):
+        await core.redis.rpush(key("wakeup"), b"\xff")
+        await until(partial(has_no_token, core), within_s=PATIENCE_S)
+        assert await run_one_after_another(core) < JOBS / 2
+
+
+async def has_no_token(core: Core) -> bool:
+    return not await has_token(core)
+
+
 async def test_a_full_worker_keeps_no_token_from_one_that_has_room(redis_url: str) -> None:
     let_go = asyncio.Event()
     async with (

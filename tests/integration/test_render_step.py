@@ -23,7 +23,7 @@ from tests.scripted_backend import ScriptedBackend, page, said, scripted_backend
 from tests.store_fixture import Core, core
 from tests.worker_fixture import context, in_hand, stepped
 from worker.context import WorkerContext
-from worker.jobs.execution import JobExecution
+from worker.jobs.execution import CancelAsked, JobExecution
 from worker.jobs.orphan_renders import follow_orphan_renders, leave_render
 from worker.jobs.steps.render import render
 
@@ -60,7 +60,7 @@ async def at_export(
 
 def ready(job: Job, token_id: str, render: Render | None) -> tuple[Job, Session]:
     job = transitions.token_taken(transitions.started(job, now_ms=job.created_at_ms), token_id=token_id)
-    job = transitions.moved(job, Stage.RENDERING, edited=True, render=render)
+    job = transitions.moved(job, Stage.RENDERING, edited=True, changes=("Clip trimmed",), render=render)
     session = Session(id=job.session_id, tenant=job.tenant, profile=job.profile, created_at_ms=job.created_at_ms)
     session = sessions.opened(session, backend_id="b1", task_id=None, user_id=None, token_id=token_id)
     return job, msgspec.structs.replace(session, edits=1)
@@ -212,8 +212,11 @@ async def test_who_is_told_of_a_failed_render_is_told_why(core, context, backend
     assert job.error.detail == "The backend could not render the timeline: out of memory."
 
 
-async def test_an_error_that_may_pass_is_a_failed_render_only_when_it_stays(core, context, backend):
-    backend.says("status", said({"code": 500, "message": "render crashed"}))
+@pytest.mark.parametrize(
+    "error", [{"code": 500, "message": "render crashed"}, {"success": False, "error": "internal error"}]
+)
+async def test_an_error_that_may_pass_is_a_failed_render_only_when_it_stays(core, context, backend, error):
+    backend.says("status", said(error))
     async with at_export(core, context) as execution:
         await stepped(execution, 2)
         assert [rendering(await stepped(execution)).attempt for _ in range(3)] == [1, 1, 2]
@@ -370,6 +373,18 @@ async def test_a_draft_that_stays_empty_is_nothing_to_export(core, context, back
     assert job.error.code is Code.NOTHING_TO_EXPORT
 
 
+async def test_an_edit_that_was_waited_for_and_not_seen_is_not_waited_for_again(core, context, backend):
+    backend.says("state", EMPTY)
+    async with at_export(core, context) as execution:
+        sent = msgspec.structs.replace(
+            execution.job, sent=Sent(at_ms=0, before="d0"), stage_since_ms=core.clock.now_ms()
+        )
+        execution.job = transitions.edited(sent, changes=())
+        job = await stepped(execution, 2)
+    assert job.error is not None
+    assert job.error.code is Code.NOTHING_TO_EXPORT
+
+
 async def test_a_left_render_that_never_ends_is_asked_after_ever_more_rarely_and_some_thirty_times_a_day(
     core, context, backend
 ):
@@ -399,6 +414,40 @@ async def test_a_left_render_is_taken_back_by_the_backends_name(core, context, b
     await follow_orphan_renders(context)
     assert [asked.path for asked in backend.calls("cancel")] == ["/api/render/proxy/lambda/lambda-7/cancel"]
     assert not await context.orphan_renders.due()
+
+
+async def test_a_render_that_is_canceled_while_it_is_asked_for_is_taken_back_by_the_name_of_the_late_answer(
+    core, context, backend
+):
+    async with at_export(core, context) as execution:
+        await stepped(execution)
+        backend.meanwhile["render"] = execution.lease.cancel_asked.set
+        with pytest.raises(CancelAsked):
+            await execution.unless_canceled(render(execution))
+    [orphan] = await context.orphan_renders.due()
+    assert orphan.ids == ("lambda-7", rendering(execution.job).id)
+
+
+async def test_a_left_render_that_is_not_taken_back_though_the_answer_is_called_a_success_is_followed(
+    core, context, backend
+):
+    backend.says("cancel", said({"error": "only a pending render can be cancelled"}))
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    orphan = OrphanRender(
+        id="render_1", job_id="job_gone", token_id=token_id, profile="free-video-fast", left_at_ms=core.clock.now_ms()
+    )
+    await context.orphan_renders.leave(orphan)
+    await follow_orphan_renders(context)
+    assert backend.calls("status"), "it goes on"
+    core.clock.turn(by_s=60)
+    assert await context.orphan_renders.due() == [orphan]
+
+
+async def test_a_render_that_is_refused_though_the_answer_is_called_a_success_is_not_waited_for(core, context, backend):
+    backend.says("render", said({"error": "this plan renders nothing"}))
+    async with at_export(core, context) as execution:
+        job = await stepped(execution, 2)
+    assert not rendering(job).asked
 
 
 async def test_a_left_render_that_an_older_version_wrote_down_is_taken_back(core, context, backend):

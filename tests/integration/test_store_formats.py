@@ -579,6 +579,50 @@ async def test_a_sweep_goes_on_behind_what_cannot_be_read(core: Core, tmp_path: 
     assert not [each for each in caplog.records if "periodic task broke" in str(each.msg)]
 
 
+async def test_a_sweep_goes_on_behind_a_tenant_s_webhook_that_cannot_be_read(core: Core, tmp_path: Any):
+    late = [await core.submit(tenant, start_timeout_s=1) for tenant in ("acme", "other")]
+    await core.redis.hset(key("tenant", "acme"), "webhook", BROKEN)
+    core.clock.turn(by_s=100)
+    async with context_over(core, tmp_path) as context:
+        await sweep(context, 0)
+        assert [(await core.read(job)).status for job in late] == ["queued", "expired"]
+        await core.redis.hdel(key("tenant", "acme"), "webhook")
+        core.clock.turn(by_s=UNREADABLE_REST_MS / 1000 + 1)
+        await sweep(context, 0)
+    assert (await core.read(late[0])).status == "expired"
+
+
+async def test_a_sweep_goes_on_behind_what_should_not_be_due(core: Core, tmp_path: Any):
+    await core.slots(9)
+    at_work, ended = await core.begin(await core.submit()), await core.run(await core.submit(retention_s=60))
+    late = await core.submit(start_timeout_s=1)
+    unused = Upload(id=new_id("upl"), tenant="acme", filename="f", format="", size_bytes=1, path="p", created_at_ms=2)
+    await core.uploads.keep(unused)
+    await core.redis.zadd(key("retire"), {at_work.job.id: 1})
+    await core.redis.zadd(key("queued_all"), {at_work.job.id: 1})
+    await core.redis.zadd(key("uploads"), {new_id("upl"): 1 for _ in range(101)})
+    core.clock.turn(by_s=100)
+    async with context_over(core, tmp_path) as context:
+        for _ in range(2):
+            await sweep(context, 0)
+    assert (await core.read(late)).status == "expired"
+    assert await core.redis.exists(key("job", ended.id), key("upload", unused.id)) == 0
+    assert (await core.read(at_work.job)).status == "running"
+    assert await core.redis.zscore(key("queued_all"), at_work.job.id) > core.clock.now_ms()
+
+
+async def test_a_session_goes_on_behind_a_job_whose_record_is_gone(core: Core):
+    await core.slots(9)
+    first = await core.submit()
+    gone, last = [await core.submit(new_session=False, session_id=first.session_id) for _ in range(2)]
+    begun = await core.begin(first)
+    await core.redis.delete(key("job", gone.id))
+    assert (await core.finish(begun)).ended
+    assert await core.admitted() == [last.id]
+    assert (await core.run(last)).ended
+    assert await core.redis.llen(key("session_queue", first.session_id)) == 0
+
+
 async def test_orphan_renders_behind_a_broken_one_or_of_a_broken_job_are_followed(core: Core, tmp_path: Any):
     renders = OrphanRenders(core.store, core.clock)
     await core.redis.zadd(key("orphan_renders"), {b"x": 0})

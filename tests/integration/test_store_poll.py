@@ -64,6 +64,17 @@ async def test_a_cancel_of_what_sleeps_passes_looks(core: Core) -> None:
     assert (due.ahead, due.looks) == ((sleeper.id,), tuple(looks))
 
 
+async def test_a_cancel_of_what_is_being_handed_out_stands_in_nobodys_way(core: Core) -> None:
+    """Whoever was handed it comes for it, or has died: until the lease ends nobody else gets it."""
+    [look] = await overdue_looks(core, 1)
+    assert (await poll(core)).looks == (look,)
+    due_ms = await core.redis.zscore(key("arq_queue"), look)
+    await core.cancel(await core.jobs.load(look))
+    [new] = await admitted(core, 1)
+    assert (await poll(core, most=1)).ahead == (new.id,)
+    assert await core.redis.zscore(key("arq_queue"), look) == due_ms
+
+
 async def test_a_first_callback_passes_looks(core: Core) -> None:
     looks = await overdue_looks(core, 3)
     job = await core.submit(webhook=Webhook(url="https://hooks.example.com/one"))

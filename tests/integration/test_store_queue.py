@@ -56,7 +56,6 @@ async def working(
     worker = make_worker(
         client,
         run_job=run_job,
-        run_named_job=run_job,
         run_delivery=run_delivery,
         places=places,
         poll_s=poll_s,

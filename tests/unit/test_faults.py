@@ -31,6 +31,10 @@ def fault(call: str = "state", status: int = 200, body: object = None) -> Fault 
         {"taskId": "1", "status": "failed"},
         {"available": 1},
         {"message": "an export is in progress"},
+        {"code": "SUCCESS", "message": "taken back"},
+        {"code": 0, "message": "ok", "error": None, "data": {"id": "render_1"}},
+        {"success": True, "data": {"id": "render_1"}, "error": "the resolution was lowered"},
+        {"status": "pending"},
         {},
         [],
         None,
@@ -38,6 +42,46 @@ def fault(call: str = "state", status: int = 200, body: object = None) -> Fault 
 )
 def test_a_success_is_no_fault(body: object) -> None:
     assert found(body=body) is None
+
+
+ENGINE_DOWN = "the engine is down"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": ENGINE_DOWN},
+        {"error": {"message": ENGINE_DOWN}},
+        {"error": ENGINE_DOWN, "timestamp": 1795213575.9, "path": "/api"},
+        {"ok": False, "error": ENGINE_DOWN},
+        {"success": "false", "message": ENGINE_DOWN},
+        {"success": 0, "message": ENGINE_DOWN},
+        {"status": "error", "message": ENGINE_DOWN},
+        {"code": -1, "message": ENGINE_DOWN},
+        {"code": "-1", "message": ENGINE_DOWN},
+        {"code": "ENGINE_DOWN", "message": ENGINE_DOWN},
+        {"errors": [{"path": "id"}], "message": ENGINE_DOWN},
+        {"code": 0, "message": "success", "data": {"error": {"message": ENGINE_DOWN}}},
+        {"success": True, "data": {"success": False, "error": ENGINE_DOWN}},
+    ],
+)
+@pytest.mark.parametrize("call", ["open_session", "claim_token", "credits", "state", "render", "cancel_render"])
+def test_an_error_inside_a_success_is_a_refusal_however_it_is_written(call: str, body: object) -> None:
+    seen = found(call, 200, body)
+    assert seen is not None
+    assert (seen.fault, seen.detail, seen.by_backend) == (Fault.REFUSED, ENGINE_DOWN, True)
+
+
+def test_an_error_without_a_code_may_pass_where_it_says_so() -> None:
+    assert fault("state", body={"error": "Internal server error"}) is Fault.BROKEN
+    assert fault("render", body={"success": False, "message": "temporarily unavailable"}) is Fault.BROKEN
+    assert fault("render", 400, {"message": "no such internal track"}) is Fault.REFUSED
+
+
+def test_an_error_in_a_renders_status_is_how_it_stands_and_one_of_a_message_no_word_that_nothing_was_done() -> None:
+    assert fault("render_status", body={"status": "failed", "error": "out of memory"}) is None
+    assert fault("render_status", body={"success": True, "data": {"status": "failed", "error": "oom"}}) is None
+    assert fault("message", body={"error": "the engine is down"}) is None, "JSON where a stream was asked for is BROKEN"
 
 
 def test_an_empty_answer_and_a_stream_are_no_fault() -> None:
@@ -205,6 +249,18 @@ def test_only_the_backend_itself_says_that_a_render_is_unknown(call: str, body: 
     assert seen.fault is Fault.BROKEN
 
 
+@pytest.mark.parametrize("code", [None, 2001])
+def test_a_fault_as_a_text_which_logs_hold_repeats_nothing_that_the_backend_says(code: int | None) -> None:
+    words = "I cannot do 'cut the scene with the merger'"
+    seen = found("message", 400, {"code": code, "message": words})
+    assert seen is not None
+    streamed = fault_of_stream(StreamError(words, code), work_began=False)
+    assert (seen.detail, streamed.detail) == (words, words), "for the caller"
+    assert "merger" not in f"{seen} {streamed} {seen!r} {streamed!r}"
+    assert (f"code {code}" in str(seen)) == (f"code {code}" in str(streamed)) == (code is not None)
+    assert str(fault_of("state", 502, b"", {})) == "state: broken (HTTP 502)"
+
+
 def test_only_what_may_have_arrived_is_maybe_done() -> None:
     assert {each for each in Fault if BackendFault(each, call="message").maybe_done} == {Fault.BROKEN}
 
@@ -215,7 +271,7 @@ def test_a_fault_repeats_no_token_no_link_and_no_raw_answer() -> None:
     assert seen is not None
     assert seen.detail.startswith("refused … for … a ba ba")
     assert len(seen.detail) <= 160
-    assert "nmv_usr" not in str(seen)
+    assert str(seen) == "state: refused (HTTP 400)"
     page = fault_of("state", 502, b"<html>Bad gateway</html>", {})
     assert page is not None
     assert page.detail == "HTTP 502"

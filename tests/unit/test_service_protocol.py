@@ -1,6 +1,7 @@
 """How an answer goes out: its head with its body, in one call of the system, and never later than the loop's turn."""
 
 import asyncio
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -20,10 +21,11 @@ class RecordingTransport(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)})
         self.writes: list[bytes] = []
-        self.closed = False
+        self.closed = self.ended = False
 
     def write(self, data: bytes) -> None:  # type: ignore[override]
         assert not self.closed
+        assert not self.ended
         self.writes.append(data)
 
     def is_closing(self) -> bool:
@@ -31,6 +33,9 @@ class RecordingTransport(asyncio.Transport):
 
     def close(self) -> None:
         self.closed = True
+
+    def write_eof(self) -> None:
+        self.ended = True
 
     def pause_reading(self) -> None: ...
 
@@ -159,6 +164,20 @@ async def test_a_body_that_breaks_does_not_cost_the_requests_before_it_their_ans
         protocol.connection_lost(None)
 
 
+async def test_a_request_behind_the_last_one_gets_no_answer_either_where_its_body_breaks():
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({**HEAD, "headers": [*HEAD["headers"], (b"connection", b"close")]})  # as where the process ends
+        await send({"type": "http.response.body", "body": b"done"})
+
+    protocol, transport = connected(app)
+    protocol.data_received(ASK + CHUNKED)
+    await turn_until(lambda: transport.ended)
+    protocol.data_received(b"no chunk\r\n")
+    assert transport.closed
+    assert b"".join(transport.writes).count(b"HTTP/1.1 ") == 1
+    protocol.connection_lost(None)
+
+
 async def test_what_comes_behind_a_body_is_no_header():
     async def app(scope: Any, receive: Any, send: Any) -> None:
         given = str([name for name, _ in scope["headers"]]).encode()
@@ -282,3 +301,18 @@ async def test_requests_are_the_same_wherever_their_stream_is_cut():
         assert found == whole, cut
         assert not transport.closed
         protocol.connection_lost(None)
+
+
+async def test_an_idle_connection_holds_on_to_nothing_that_it_was_sent():
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send(HEAD)
+        await send({"type": "http.response.body", "body": b"done"})
+
+    protocol, _ = connected(app)
+    sent = OFFER + b"one" + CHUNKED + b"3\r\ntwo\r\n0\r\n\r\n"
+    before = sys.getrefcount(sent)
+    protocol.data_received(sent)
+    await turn_until(lambda: protocol.cycle.response_complete)
+    assert sys.getrefcount(sent) == before
+    protocol.connection_lost(None)

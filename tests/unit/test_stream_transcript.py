@@ -2,7 +2,9 @@
 
 import itertools
 import json
-from collections.abc import Iterable
+import pickle
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -107,6 +109,24 @@ def test_tools_that_ran_are_told_from_those_that_failed() -> None:
     events = [ToolCall("cut"), ToolResult("cut"), ToolCall("title"), ToolResult("title", failed=True), ToolCall("mix")]
     made = transcript(events)
     assert (made.tools_ran, made.tools_failed, made.saw_tools) == (("cut",), ("title",), True)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Text,
+        partial(Text, form="chunk"),
+        partial(Text, form="whole"),
+        ToolResult,
+        partial(ToolResult, failed=True),
+    ],
+)
+def test_a_stream_that_goes_on_and_on_holds_little_memory(event: Callable[[str], StreamEvent]) -> None:
+    made = transcript([Text("Cut.")])
+    for number in range(2_000):
+        made.add(event(f"and so on, {number} " * 500))
+    assert len(pickle.dumps(vars(made))) < 200_000, "of 15 MB"
+    assert made.text.startswith("Cut.")
 
 
 @pytest.mark.parametrize("failed", [False, True])

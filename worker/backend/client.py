@@ -245,8 +245,8 @@ class Backend:
 
 
 def _tells_of_work(event: StreamEvent) -> bool:
-    """Tell what is said or begun from signs of life; an event too large to be read may be either."""
-    return event.too_large if isinstance(event, Unknown) else not isinstance(event, Heartbeat)
+    """Tell what is said or begun from signs of life; of an event that nobody has described it may be either."""
+    return not isinstance(event, Heartbeat)
 
 
 def _raise_refusal(event: StreamEvent, *, work_began: bool) -> None:

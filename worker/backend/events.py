@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import msgspec
 
 from core.security.redacted_repr import redacted_repr
+from worker.backend import json_text
 from worker.backend.redact import plain
 from worker.backend.sse import FrameDecoder
 
@@ -58,10 +59,9 @@ class StreamError(msgspec.Struct, frozen=True):
 
 
 class Unknown(msgspec.Struct, frozen=True):
-    """Something that nobody has described, or that is too large to be read; counted, and otherwise ignored."""
+    """Something that nobody has described, or that is too large to be read: counted, and it may be work that began."""
 
     kind: ClassVar[str] = "unknown"
-    too_large: bool = False
 
 
 #: Codes by which the backend says that all is well.
@@ -93,6 +93,8 @@ _FAILED_KEYS = ("error", "errorCode", "error_code", "errorMessage", "error_messa
 _RESULT_KEYS = ("result", "response", "output")
 #: How deep a result may be wrapped: ``{"result": {"result": {"error": …}}}``.
 _WRAPS = 3
+#: What an agent server names as an error where its model had nothing more to say: why it stopped, which is no fault.
+_NO_ERRORS = frozenset({"STOP", "OK", "0", "200"})
 #: No sign of life is longer.
 _LONGEST_SIGN = 20
 _FAILED_WORDS = re.compile(r"\W{0,3}(?:failed|failure)\b", re.IGNORECASE)
@@ -119,7 +121,7 @@ def read_frame(data: str | None, *, name: str = "") -> list[StreamEvent]:
     `data` None: it was too large. `name`: what its ``event:`` line says; it decides only over heartbeats and errors.
     """
     if data is None:
-        return [Unknown(too_large=True)]
+        return [Unknown()]
     if name.strip().lower() in _ERROR_NAMES:
         return [_error_of(data)]
     events = _read(data)
@@ -139,8 +141,8 @@ def _read(data: str) -> list[StreamEvent]:
 def _decoded(data: str) -> Any:
     """Decode JSON; None where it is none."""
     try:
-        return msgspec.json.decode(data.encode("utf-8", "replace"))
-    except (msgspec.DecodeError, RecursionError):
+        return json_text.parse(data)
+    except ValueError:
         return None
 
 
@@ -194,8 +196,13 @@ def _agent_tools(parts: list[dict[str, Any]]) -> list[StreamEvent]:
 
 
 def _agent_error(frame: dict[str, Any]) -> list[StreamEvent]:
-    said = frame.get("error") or frame.get("errorCode", frame.get("error_code"))
-    said = said or frame.get("errorMessage", frame.get("error_message"))
+    named, words = (
+        frame.get("errorCode", frame.get("error_code")),
+        frame.get("errorMessage", frame.get("error_message")),
+    )
+    if str(named).upper() in _NO_ERRORS and not (frame.get("error") or words):
+        return [Heartbeat()]
+    said = frame.get("error") or named or words
     code = code_of(frame)
     refused = frame.get("status") == "error" or frame.get("success") is False
     return [StreamError(_words_of_error(frame), code)] if said or refused or code not in (None, *SUCCESS_CODES) else []
@@ -206,9 +213,9 @@ def code_of(frame: dict[str, Any]) -> int | None:
     error = frame.get("error")
     holders = [frame, error] if isinstance(error, dict) else [frame]
     for value in (holder.get(key) for holder in holders for key in ("code", "errorCode", "error_code")):
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-        if isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value):
+        if isinstance(value, str) and re.fullmatch("-?[0-9]{1,9}", value):
+            return int(value)
+        if isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1:
             return int(value)
     return None
 

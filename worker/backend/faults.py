@@ -4,16 +4,18 @@
 BACKEND.md's "Errors". It must not know HTTP libraries, nor what a job does about a fault.
 """
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
 
-import msgspec
-
 from core.http.retry_after import parse_retry_after_s
+from worker.backend import json_text
 from worker.backend.events import SUCCESS_CODES, StreamError, code_of
 from worker.backend.redact import plain
+from worker.backend.responses.envelope import COMPLAINT, ENVELOPE, ERROR_KEYS
+from worker.backend.responses.values import flag
 from worker.backend.surprises import Surprise
 
 
@@ -60,7 +62,10 @@ PASSING = frozenset({Fault.RATE_LIMITED, Fault.BUSY, Fault.HELD_BACK, Fault.UNRE
 
 
 class BackendFault(Exception):  # noqa: N818 - the name is the subject
-    """A call failed. `detail` is short and plain: no token, no URL, no raw answer."""
+    """A call failed. `detail` is short and plain: no token, no URL, no raw answer.
+
+    As a text it is for logs, without what the backend says, which may repeat a caller's prompt.
+    """
 
     def __init__(
         self,
@@ -86,7 +91,10 @@ class BackendFault(Exception):  # noqa: N818 - the name is the subject
         self.surprise = surprise
         #: no connection was made, for a certificate or another failure of TLS
         self.tls = tls
-        super().__init__(f"{call}: {fault}" + (f" ({detail})" if detail else ""))
+        told = (
+            [f"HTTP {status}" if status else "", f"code {code}" if code is not None else ""] if by_backend else [detail]
+        )
+        super().__init__(f"{call}: {fault}" + "".join(f" ({words})" for words in told if words))
 
     @property
     def label(self) -> str:
@@ -138,6 +146,11 @@ _SESSION_CALLS = ("message", "upload", "state", "render", "claim_token")
 _DUPLICATE_WORDS = ("duplicate", "already exist", "already been used", "already used", "exists already")
 #: a 403 is about scopes only where it says so
 _SCOPE_WORDS = ("scope", "permission", "forbidden", "not allowed", "权限")
+#: what an error without a code or a status says of itself where it may pass
+_PASSING_WORDS = ("internal", "unavailable", "timeout", "timed out", "temporar", "try again", "overload", "upstream")
+#: a code in words, ``SESSION_NOT_FOUND``, that is no success
+_CODE_WORD = re.compile(r"(?!(?:ok|okay|success\w*|none|null)$)[A-Za-z]\w*", re.IGNORECASE)
+_FAILED_STATUS = ("error", "fail", "failed", "failure")
 _BUSY_WORDS = (
     "busy",
     "in progress",
@@ -197,11 +210,37 @@ def _classify(call: str, status: int, code: int | None, answer: dict[str, Any]) 
     failed_code = None if code in SUCCESS_CODES else code
     if failed_code in _BY_CODE:
         return _BY_CODE[failed_code]
-    refused = failed_code is not None or answer.get("success") is False
-    if status in _SUCCESS and not refused:
+    if status in _SUCCESS and failed_code is None and not _complains(call, answer):
         return None
     seen = failed_code if status in _SUCCESS else status
-    return _by_place(call, seen, _words(answer).lower()) or _by_status(seen) or Fault.REFUSED
+    words = _words(answer).lower()
+    passing = seen is None and any(word in words for word in _PASSING_WORDS)
+    return _by_place(call, seen, words) or _by_status(seen) or (Fault.BROKEN if passing else Fault.REFUSED)
+
+
+def _complains(call: str, answer: object) -> bool:
+    """Whether an answer that has no code says no: ``{"success": false}``, ``{"error": "engine down"}`` and nothing besides.
+
+    Of a message that is no word that nothing was done, and what a render's status says of an error is how the render stands.
+    """
+    if not isinstance(answer, dict):
+        return False
+    if any(flag(answer.get(key)) is False for key in ("success", "ok")):
+        return True
+    if answer.get("data"):
+        return _complains(call, answer["data"])
+    status = answer.get("status")
+    if (
+        call == "message"
+        or (call == "render_status" and isinstance(status, str))
+        or answer.keys() - ENVELOPE - COMPLAINT
+    ):
+        return False
+    return (
+        any(answer.get(key) for key in ERROR_KEYS)
+        or str(status).lower() in _FAILED_STATUS
+        or _CODE_WORD.fullmatch(str(answer.get("code"))) is not None
+    )
 
 
 def _by_place(call: str, seen: int | None, words: str) -> Fault | None:
@@ -230,15 +269,16 @@ def _by_status(seen: int | None) -> Fault | None:
 def _object(body: bytes | None) -> dict[str, Any] | None:
     """Decode a JSON object; None for a page, and for anything else that the backend itself does not say."""
     try:
-        answer = msgspec.json.decode(body or b"")
-    except (msgspec.DecodeError, RecursionError):
+        answer = json_text.parse(body or b"")
+    except ValueError:
         return None
     return answer if isinstance(answer, dict) else None
 
 
 def _words(answer: dict[str, Any]) -> str:
-    error = answer.get("error")
-    holders = [answer, error] if isinstance(error, dict) else [answer]
+    inner = answer.get("data")
+    told = [inner, answer] if isinstance(inner, dict) else [answer]
+    holders = [holder for each in told for holder in (each, each.get("error")) if isinstance(holder, dict)]
     keys = ("message", "msg", "detail", "error")
     found = (holder.get(key) for holder in holders for key in keys)
     return next((words for words in found if isinstance(words, str) and words), "")

@@ -15,14 +15,20 @@ _TEMPORARY_ISSUE = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE_ENDS = ".!?…。！？:："
+#: what a stream says beyond so many characters is heard, and not kept: a reply has 4 kB, and a model may go on and on
+_MOST_CHARACTERS = 20_000
+#: so it is with tools, of which it counts whether any ran
+_MOST_TOOLS, _LONGEST_TOOL = 1000, 100
 
 
 class Transcript:
-    """Add events as they come; read `text`, `error` and what tools did at any time."""
+    """Add events as they come; read `text`, `error` and what tools did at any time. However much comes, little is held."""
 
     def __init__(self) -> None:
         self._spoken: list[str] = []
+        self._spoken_characters = 0
         self._chunks: list[str] = []
+        self._chunk_characters = 0
         self.error: str | None = None
         #: Whether a tool was called at all, with a result or without.
         self.saw_tools = False
@@ -33,14 +39,15 @@ class Transcript:
         """Take the next event. The first error is kept: what follows it is its echo."""
         match event:
             case Text(text=text, form="chunk"):
-                self._chunks.append(text)
+                self._add_chunk(text)
             case Text(text=text, form=form):
-                self._say(text, whole=form == "whole")
+                self._say(text[:_MOST_CHARACTERS], whole=form == "whole")
             case ToolCall():
                 self.saw_tools = True
             case ToolResult(name=name, failed=failed):
                 self.saw_tools = True
-                (self._tools_failed if failed else self._tools_ran).append(name)
+                names = self._tools_failed if failed else self._tools_ran
+                names += [name[:_LONGEST_TOOL]] if len(names) < _MOST_TOOLS else []
             case StreamError() if self.error is None:
                 self.error = event.message
 
@@ -68,16 +75,24 @@ class Transcript:
         """The tools whose result is an error. One that gave no result is in neither."""
         return tuple(self._tools_failed)
 
+    def _add_chunk(self, text: str) -> None:
+        if piece := text[: _MOST_CHARACTERS - self._chunk_characters]:
+            self._chunks.append(piece)
+            self._chunk_characters += len(piece)
+
     def _say(self, text: str, *, whole: bool) -> None:
         pending = "".join(self._chunks)
         self._chunks.clear()
+        self._chunk_characters = 0
         if pending and not _same_words(pending, text):
             self._append(pending, whole=True)
         self._append(text, whole=whole)
 
     def _append(self, text: str, *, whole: bool) -> None:
         before = self._spoken[-1] if self._spoken else ""
-        self._spoken.append(_gap(before, text, whole=whole) + text)
+        if piece := (_gap(before, text, whole=whole) + text)[: _MOST_CHARACTERS - self._spoken_characters]:
+            self._spoken.append(piece)
+            self._spoken_characters += len(piece)
 
 
 def _same_words(chunks: str, whole: str) -> bool:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from worker.backend import json_text
 from worker.backend.transport import RecordedAnswer
 
 _DEEPEST = 8
@@ -61,8 +62,8 @@ def _stream(body: bytes, host: str) -> str:
 def decoded(body: bytes) -> Any:
     """Decode JSON; None where it is none."""
     try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return json_text.parse(body)
+    except ValueError:
         return None
 
 

@@ -4,7 +4,7 @@ from core.errors import Code, Permanent, Temporary
 from core.logs import get_logger
 from core.model import session as sessions
 from core.model import transitions
-from core.model.job import Job
+from core.model.job import Job, Stage
 from core.model.message_cost import cost_to_reserve
 from core.model.session import Session
 from worker.backend.faults import BackendFault, Fault
@@ -74,7 +74,7 @@ async def _react(execution: JobExecution, job: Job, fault: BackendFault) -> Step
             case Reaction.EXHAUST_TOKEN:
                 return await _exhaust_token(execution, job, fault)
             case Reaction.BLOCK_EXPORT:
-                return await _block_export(execution, fault)
+                return await _block_export(execution, job, fault)
             case Reaction.DENY_SCOPE:
                 return await _deny_scope(execution, job, fault)
             case Reaction.TRY_AGAIN:
@@ -175,8 +175,10 @@ async def _exhaust_token(execution: JobExecution, job: Job, fault: BackendFault)
     return _try_again(execution, following, fault, elsewhere=True)
 
 
-async def _block_export(execution: JobExecution, fault: BackendFault) -> StepResult:
-    """End the job. Only a refused render says something of the token."""
+async def _block_export(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
+    """End the job, unless its edit is still looked for. Only a refused render says something of the token."""
+    if job.stage is Stage.RECOVERING:
+        return _try_again(execution, job, fault)
     if execution.job.token_id and fault.call == "render":
         await execution.context.token_pool.note_export_refused(execution.job.token_id)
     raise Permanent(Code.EXPORT_BLOCKED)

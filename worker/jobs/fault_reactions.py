@@ -60,6 +60,8 @@ def reaction_to(fault: BackendFault) -> Reaction:
 
 def end_after(fault: BackendFault, job: Job) -> Permanent:
     """Say how a job ends that gives up after a fault: by what was refused, and by what was paid for already."""
+    if job.stage is Stage.RECOVERING:
+        return Permanent(Code.EDIT_UNCONFIRMED, fault.detail or None)
     if fault.fault is Fault.SCOPE_MISSING and fault.call != "anonymous_token":
         return Permanent(Code.SCOPE_MISSING, fault.detail or None)
     if fault.fault is Fault.RENDER_UNKNOWN:

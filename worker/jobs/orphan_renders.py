@@ -51,8 +51,8 @@ async def abandon_render(execution: JobExecution) -> RenderStatus | None:
     return status
 
 
-async def leave_render(execution: JobExecution) -> None:
-    """Have a job's render followed after the job's end."""
+async def leave_render(execution: JobExecution, *, backend_id: str | None = None) -> None:
+    """Have a job's render followed after the job's end. `backend_id`: its name at the backend, where no record holds it."""
     job = execution.job
     if job.render and not job.render.url and job.token_id:
         orphan = OrphanRender(
@@ -61,7 +61,7 @@ async def leave_render(execution: JobExecution) -> None:
             token_id=job.token_id,
             profile=job.profile,
             left_at_ms=execution.now_ms,
-            backend_id=job.render.backend_id,
+            backend_id=backend_id or job.render.backend_id,
         )
         await execution.context.orphan_renders.leave(orphan)
 

@@ -15,6 +15,7 @@ from worker.backend.faults import BackendFault
 from worker.backend.responses import Credits
 from worker.jobs.credit_reading import (
     NO_READING,
+    NOTHING_SPENT,
     CreditReading,
     Others,
     Work,
@@ -169,11 +170,14 @@ async def _release(
 async def settle_failed_job(execution: JobExecution) -> tuple[dict[str, Any], Session | None]:
     """Say what a job that ends badly has cost, and how its session must wait for what may still come.
 
-    Where the backend does not answer soon the message counts as what such a one costs.
+    Where the backend does not answer soon the message counts as what such a one costs. One that was only announced has cost
+    nothing.
     """
     job = execution.job
     if job.edited:
         return {}, None
+    if execution.handover.may_send:
+        return NOTHING_SPENT, None
     if job.sent is None or job.token_id is None:
         return cost_of(job, NO_READING), settling_session(execution, NO_READING)
     try:
@@ -197,8 +201,6 @@ async def _take_last_reading(execution: JobExecution, sent: Sent) -> CreditReadi
 
 def arrives_in_s(execution: JobExecution, sent: Sent) -> float:
     """Say how long a message that was cut off just now may yet take to reach the backend; 0 or less: it has, or will not."""
-    if execution.handover.may_send:
-        return 0.0
     return execution.context.settings.settle_s - (execution.now_ms - sent.at_ms) / 1000
 
 

@@ -232,7 +232,7 @@ class Jobs:
             "mode": mode,
             # by Redis's own clock, as leases are: a host whose clock is behind would wake its jobs at once, again and again
             "wake_in_ms": None if park_until_ms is None else max(0, park_until_ms - now_ms),
-            "sending": _sending(old, new),
+            "sending": _sending(old, new, session),
             "unsent_on": old.token_id if old.sent and not new.sent else None,
             "unheard_on": new.token_id if _is_heard(old) and _is_unheard(new) else None,
             "exported_on": new.token_id if _is_asked(new) and not _is_asked(old) else None,
@@ -343,11 +343,11 @@ def new_write_id() -> str:
     return secrets.token_hex(8)
 
 
-def _sending(old: Job, new: Job) -> dict[str, Any] | None:
-    """Say on which token a message is about to be sent, and what it will probably cost."""
+def _sending(old: Job, new: Job, session: Session | None) -> dict[str, Any] | None:
+    """Say on which token a message is about to be sent, whose account that is, and what it will probably cost."""
     if new.sent is None or old.sent is not None or new.token_id is None:
         return None
-    return {"token": new.token_id, "cost": new.sent.cost}
+    return {"token": new.token_id, "account": session.user_id if session else None, "cost": new.sent.cost}
 
 
 def _is_heard(job: Job) -> bool:

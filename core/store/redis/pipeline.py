@@ -37,7 +37,7 @@ class PipelinedConnection:
         return await (await self._open_wire()).ask(*words)
 
     async def ask_in_a_row(self, *commands: Sequence[Word]) -> list[Any]:
-        """Send commands of which the next one speaks of what this connection did before, as WAIT does."""
+        """Send commands one right behind the other, with nothing of this process in between."""
         wire = await self._open_wire()
         return await asyncio.gather(*[wire.ask(*words) for words in commands])
 

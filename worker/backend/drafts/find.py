@@ -6,8 +6,7 @@ No page settles where it stands (BACKEND.md, "Open doubts"), so a draft is known
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import msgspec
-
+from worker.backend import json_text
 from worker.backend.drafts.parse import SEGMENTS, TRACKS
 
 _KEY = "draft"
@@ -20,8 +19,8 @@ def written_out(value: Any, depth: int = _DEEPEST) -> Any:
         return value
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
         try:
-            return written_out(msgspec.json.decode(value), depth - 1)
-        except (msgspec.DecodeError, RecursionError):
+            return written_out(json_text.parse(value), depth - 1)
+        except (ValueError, RecursionError):
             return value
     if isinstance(value, dict):
         return {key: written_out(inner, depth - 1) for key, inner in value.items()}

@@ -2,12 +2,28 @@
 
 from typing import Any
 
-import msgspec
-
+from worker.backend import json_text
 from worker.backend.surprises import Surprise
 
 #: What may stand around an answer, and says nothing by itself.
 ENVELOPE = {"code", "data", "success", "message", "msg", "request_id", "requestId", "trace_id", "traceId"}
+
+#: By what an answer says that something is wrong, and what else may stand beside that.
+ERROR_KEYS = {"error", "errors", "error_code", "errorCode", "error_message", "errorMessage", "error_msg", "errorMsg"}
+COMPLAINT = {
+    "detail",
+    "details",
+    "reason",
+    "ok",
+    "status",
+    "status_code",
+    "statusCode",
+    "timestamp",
+    "path",
+    "type",
+    "title",
+}
+COMPLAINT |= ERROR_KEYS
 
 
 class UnreadableAnswer(Exception):  # noqa: N818 - reads as what happened
@@ -23,8 +39,8 @@ def open_envelope(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
-        answer = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+        answer = json_text.parse(body)
+    except ValueError as error:
         raise UnreadableAnswer("the answer is no JSON", Surprise.PAGE) from error
     data = answer.get("data") if isinstance(answer, dict) else None
     inner = answer if data is None else data

@@ -1,5 +1,6 @@
 """What the backend says of a render: its name, how far it is, and its film. Both shapes of a status are read."""
 
+import re
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -12,6 +13,9 @@ _LINK_KEYS = (
     *("url", "outputUrl", "output_url", "downloadUrl", "download_url"),
     *("videoUrl", "video_url", "fileUrl", "file_url"),
 )
+_WHOLE = 100
+#: a word for work that goes on: ``processing``, ``in_progress``, ``started``
+_UNDER_WAY = re.compile("ing|progress|start|active|wait")
 RenderWord: TypeAlias = Literal["pending", "processing", "completed", "failed"]
 
 
@@ -35,9 +39,10 @@ def parse_render_status(data: dict[str, Any]) -> RenderStatus:
     output = data.get("output")
     made = output if isinstance(output, dict) else {}
     url = text(made, *_LINK_KEYS) or text(data, *_LINK_KEYS) or (output if isinstance(output, str) else None)
+    progress = _percent(data.get("progress"))
     return RenderStatus(
-        status=_render_word(data.get("status"), linked=url is not None),
-        progress=_percent(data.get("progress")),
+        status=_render_word(data.get("status"), linked=url is not None, whole=progress == _WHOLE),
+        progress=progress,
         url=url,
         # beside the status it may as well be how long the render took
         duration_s=number(made, "duration"),
@@ -53,17 +58,21 @@ def parse_render_ids(data: dict[str, Any]) -> list[str]:
     return [name for name in named if name]
 
 
-def _render_word(status: object, *, linked: bool) -> RenderWord:
-    """Read a status; without any a link to the film says that there is one."""
+def _render_word(status: object, *, linked: bool, whole: bool) -> RenderWord:
+    """Read a status; without any, or with one that is not known and 100 percent, a link to the film says that there is one."""
     match str(status).strip().lower():
-        case "completed" | "complete" | "succeeded" | "success" | "done" | "finished":
+        case "completed" | "complete" | "succeeded" | "success" | "done" | "finished" | "ready" | "rendered":
             return "completed"
         case "none" | "" if linked:
             return "completed"
-        case "failed" | "failure" | "error" | "cancelled" | "canceled":
+        case "failed" | "failure" | "fail" | "error" | "errored" | "cancelled" | "canceled" | "aborted" | "rejected":
+            return "failed"
+        case "timeout" | "timed_out" | "expired":
             return "failed"
         case "pending" | "queued":
             return "pending"
+        case word if linked and whole and not _UNDER_WAY.search(word):
+            return "completed"
     return "processing"
 
 

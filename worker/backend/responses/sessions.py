@@ -7,7 +7,7 @@ import msgspec
 
 from core.security.redacted_repr import redacted_repr
 from worker.backend.drafts import find_draft, written_out
-from worker.backend.responses.envelope import ENVELOPE, UnreadableAnswer
+from worker.backend.responses.envelope import COMPLAINT, ENVELOPE, UnreadableAnswer
 from worker.backend.responses.values import needed, text, user_of, values
 
 
@@ -55,7 +55,7 @@ def parse_state(data: dict[str, Any]) -> State:
     told = written_out(data)
     state = told.get("state")
     inner = state if state is not None else told
-    if not isinstance(inner, dict) or (state is None and not data.keys() - ENVELOPE):
+    if not isinstance(inner, dict) or (state is None and not data.keys() - ENVELOPE - COMPLAINT):
         raise UnreadableAnswer("the answer holds no state")
     inner = _beside(told) | inner if state is not None else inner
     return State(

@@ -6,7 +6,7 @@ A finish that the backend reached wins: its video is fetched, and the job succee
 from core.model import transitions
 from core.model.job import Sent
 from worker.backend.faults import PASSING, BackendFault
-from worker.jobs.credit_reading import NO_READING, CreditReading, Work, work_on
+from worker.jobs.credit_reading import NO_READING, NOTHING_SPENT, CreditReading, Work, work_on
 from worker.jobs.edit_outcome import patience_s
 from worker.jobs.execution import JobExecution
 from worker.jobs.orphan_renders import abandon_render
@@ -24,10 +24,11 @@ async def cancel(execution: JobExecution) -> StepResult:
     if status and status.status == "completed" and job.render:
         done = transitions.rendered(job, url=status.url, duration_s=status.duration_s, size_bytes=status.size_bytes)
         return StepResult(done)
-    if job.sent and not job.edited:
-        return await _wait_for_late_effects(execution, job.sent)
+    sent = None if execution.handover.may_send else job.sent
+    if sent and not job.edited:
+        return await _wait_for_late_effects(execution, sent)
     canceled = transitions.canceled(job, now_ms=execution.now_ms)
-    return StepResult(canceled if job.sent else transitions.with_cost(canceled, credits_used=0, credits_exact=True))
+    return StepResult(canceled if sent else transitions.with_cost(canceled, **NOTHING_SPENT))
 
 
 async def _wait_for_late_effects(execution: JobExecution, sent: Sent) -> StepResult:

@@ -7,6 +7,7 @@ one whose resolution is refused; it is asked for again without.
 import asyncio
 import math
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -16,11 +17,13 @@ from core.model import transitions
 from core.model.job import Job, Render, Stage
 from core.model.render_looks import SPREAD, spread_s
 from core.settings import Settings
+from core.store.redis.client import STORE_DOWN
 from worker.backend import drafts
 from worker.backend.faults import BackendFault, Fault
 from worker.backend.responses import RenderStatus
 from worker.jobs.edit_outcome import patience_s
 from worker.jobs.execution import JobExecution
+from worker.jobs.orphan_renders import leave_render
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.claim_link import make_claim_link
 from worker.jobs.steps.new_render import name_render, render_anew
@@ -63,10 +66,14 @@ async def _ask(execution: JobExecution, wanted: Render) -> StepResult:
 
 
 def _wait_for_draft(execution: JobExecution) -> StepResult:
-    """Look again, after growing pauses, for as long as an edit may show late. Raises Permanent after that."""
+    """Look again, after growing pauses, for as long as an edit may show late. Raises Permanent after that.
+
+    One of which no change could be seen has been waited for as long before.
+    """
     job, settings = execution.job, execution.context.settings
+    is_unseen = job.edited and not job.changes
     waited_s = (execution.now_ms - job.stage_since_ms) / 1000 if job.sent and job.stage_since_ms else math.inf
-    if waited_s > patience_s(job, settings):
+    if is_unseen or waited_s > patience_s(job, settings):
         raise Permanent(Code.NOTHING_TO_EXPORT)
     pause_s = min(max(settings.settle_s, waited_s / 2), settings.recover_every_s)
     return StepResult(transitions.moved(job, Stage.RENDERING), park_s=pause_s)
@@ -108,22 +115,28 @@ async def _start_render(
         credentials, render_id=render_id, session_id=session_id, draft=draft, output=output
     )
     try:
-        return await _finish_despite_cancel(call)
+        return await _finish_despite_cancel(execution, call)
     except BackendFault as fault:
         if fault.fault is not Fault.RENDER_DUPLICATE:
             raise
     return None
 
 
-async def _finish_despite_cancel(call: Coroutine[Any, Any, str | None]) -> str | None:
-    """Make a call that a cancel does not cut off: only what the backend has begun can be taken back."""
+async def _finish_despite_cancel(execution: JobExecution, call: Coroutine[Any, Any, str | None]) -> str | None:
+    """Make a call that a cancel does not cut off: only what the backend has begun can be taken back, by its name there.
+
+    No record will hold that name, so the list of orphan renders does.
+    """
     asked = asyncio.ensure_future(call)
     try:
         return await asyncio.shield(asked)
     except asyncio.CancelledError:
         await asyncio.wait({asked}, timeout=_ANSWER_S)
         asked.cancel()
-        await asyncio.gather(asked, return_exceptions=True)
+        [named] = await asyncio.gather(asked, return_exceptions=True)
+        if isinstance(named, str):
+            with suppress(*STORE_DOWN):
+                await leave_render(execution, backend_id=named)
         raise
 
 
@@ -154,7 +167,7 @@ def _judge_error(execution: JobExecution, wanted: Render, fault: BackendFault) -
 
     What may pass, such as ``{"code": 500}``, must be said several times in a row. What is no answer is raised.
     """
-    is_answer = fault.status in range(200, 300) and (fault.fault is Fault.REFUSED or fault.code is not None)
+    is_answer = fault.status in range(200, 300) and fault.by_backend
     is_unknown = fault.fault is Fault.RENDER_UNKNOWN
     if is_answer and fault.fault is Fault.REFUSED:
         return _fail(execution, wanted, fault.detail)

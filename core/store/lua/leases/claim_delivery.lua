@@ -1,5 +1,5 @@
 -- Take a delivery for one attempt, for as long as the lease lasts, with all that an attempt needs.
--- Arguments: id, owner, lease_ms; asleep_until_ms (absent: it is due): only if it still sleeps until then.
+-- Arguments: id, owner, lease_ms, only_if_due; asleep_until_ms: only if it still sleeps until then.
 -- Results: unreadable_fmt (of what only another release reads: nothing was done), claimed (absent: it is over, or another
 -- holds it), and then
 --   record; left_behind: the holder before let its lease run out
@@ -21,7 +21,8 @@ end
 
 operation('claim_delivery', function(a)
   local found = find_claimable(a, 'event')
-  if not found or (a.asleep_until_ms and not sleeps_until(a, found.rec)) then return {} end
+  if not found or (a.only_if_due and not is_its_time(a.id)) then return {} end
+  if a.asleep_until_ms and not sleeps_until(a, found.rec) then return {} end
   local tenant = read_fields(key.tenant(found.tenant), 'webhook', 'secrets', 'fmt')
   local unreadable_fmt = unreadable_format(found.fmt, tenant.fmt)
   if unreadable_fmt then return leave_to_another(a.id, unreadable_fmt) end

@@ -1,16 +1,20 @@
-"""A worker that is told to stop: what it holds, and what it is just being handed, goes on elsewhere at once."""
+"""A worker and what the queue hands it: as it stops, and when it comes late for it."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from core.model.job import Webhook
 from core.store.redis.keys import key
+from core.store.redis.queue_entries import RUN_DELIVERY, RUN_JOB
 from tests.integration.test_store_queue import house, submit
-from tests.store_fixture import Core
+from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S, until
 from tests.worker_fixture import context_over
 from worker.main import _make_queue, _stop
+
+__all__ = ["core"]
 
 
 @asynccontextmanager
@@ -41,3 +45,22 @@ async def test_what_a_worker_is_handed_as_it_stops_is_there_for_others_at_once(r
         due_ms = await core.redis.zscore(key("arq_queue"), job.id)
         assert due_ms < 0, "before all that has slept"
         assert not await core.redis.exists(key("arq_in_progress", job.id))
+
+
+async def test_a_worker_that_was_frozen_wakes_nothing_that_it_was_handed_and_that_sleeps_again(
+    core: Core, tmp_path: Path
+) -> None:
+    """Another has had it meanwhile: no render is looked at, and no callback tried, before its time."""
+    await core.slots(10)
+    job = await core.submit(webhook=Webhook(url="http://127.0.0.1:9/", events=("job.queued",)))
+    claim = await core.begin(job)
+    [(callback, _)] = await core.deliveries.of_job(job.id)
+    until_ms = core.clock.now_ms() + 30_000
+    await core.write(claim, claim.job, park_until_ms=until_ms)
+    await core.deliveries.record(callback, owner=None, wake_ms=until_ms)
+    async with context_over(core, tmp_path) as context:
+        queue = _make_queue(context, core.redis)
+        for kind, item_id in ((RUN_JOB, job.id), (RUN_DELIVERY, callback.id)):
+            before = await core.everything()
+            await queue._runs[kind](item_id)
+            assert await core.everything() == before
