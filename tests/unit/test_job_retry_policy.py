@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.errors import WaitReason
 from core.model import transitions
-from core.model.job import Job, Sent, Stage
+from core.model.job import Job, Sent, Stage, Status
 from tests.store_fixture import make_job
 from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.jobs.retry_policy import (
@@ -111,6 +111,15 @@ def test_a_pause_in_which_nothing_was_sent_counts_as_none():
     held_back = BackendFault(Fault.HELD_BACK, call="upload", retry_after_s=2.5)
     made = tries(held_back, started(), most=5)
     assert [(again.delay_s, again.counts) for _, again in made] == [(2.5, False)] * 5
+
+
+@pytest.mark.parametrize("retry_after_s", [None, 5.0, 30.0, 900.0])
+@pytest.mark.parametrize("fault", sorted(PASSING))
+def test_who_has_canceled_waits_for_minutes_at_most_whatever_the_backend_asks_for(fault, retry_after_s):
+    job = msgspec.structs.replace(started(timeout_s=7200), status=Status.CANCELING)
+    made = tries(BackendFault(fault, call="cancel_render", retry_after_s=retry_after_s), job)
+    assert len(made) <= TRIES
+    assert sum(again.delay_s for _, again in made) <= 150
 
 
 def test_the_backend_s_own_word_counts_more_where_it_asks_for_longer():
