@@ -22,6 +22,8 @@ TRIES = 5
 STORAGE, SURPRISE = "storage", "surprise"
 #: while this process leaves the backend alone and does not say for how long
 _HELD_BACK_S = 1.0
+#: the longest pause that is taken on the word of who is broken: maintenance pages ask for hours
+_LONGEST_TOLD_S = 300.0
 #: the longest pause for a job that is canceled; its render is followed after its end
 _LONGEST_CANCELING_S = 30.0
 _BUSY_TIMES = 3
@@ -113,7 +115,7 @@ def _pause_s(fault: BackendFault, job: Job, settings: Settings) -> float:
             return token_rest_s(tries, fault.retry_after_s, settings)
         case Fault.BUSY:
             return _doubled(_BUSY_TIMES * settings.backoff_s, tries, LONGEST_PAUSE_S)
-    first_s = max(settings.backoff_s, fault.retry_after_s or 0.0)
+    first_s = max(settings.backoff_s, min(fault.retry_after_s or 0.0, _LONGEST_TOLD_S))
     return _doubled(first_s, tries, max(first_s, LONGEST_PAUSE_S))
 
 
