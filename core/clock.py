@@ -1,7 +1,7 @@
 """The clock: the one module that reads the time. Everybody else is handed a `Clock`, so a test can turn it."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 
@@ -11,6 +11,10 @@ class Clock:
     def now_ms(self) -> int:
         """Read now, e.g. ``1795213575346``."""
         return time.time_ns() // 1_000_000
+
+    def steady_ms(self) -> int:
+        """Read a counter that goes on by 1,000 a second, also where somebody sets the time: only differences mean anything."""
+        return int(stopwatch_s() * 1000)
 
     def for_operations(self) -> dict[str, int]:
         """Tell an operation in Redis the time: nothing, since it reads Redis's own, by which all hosts' leases agree."""
@@ -22,9 +26,13 @@ class HandClock(Clock):
 
     def __init__(self, now_ms: int = 1_795_000_000_000) -> None:
         self._now_ms = now_ms
+        self._set_ms = 0
 
     def now_ms(self) -> int:
         return self._now_ms
+
+    def steady_ms(self) -> int:
+        return self._now_ms - self._set_ms
 
     def for_operations(self) -> dict[str, int]:
         return {"now_ms": self._now_ms}
@@ -32,6 +40,11 @@ class HandClock(Clock):
     def turn(self, *, by_s: float) -> None:
         """Move the hands forward by `by_s` seconds."""
         self._now_ms += int(by_s * 1000)
+
+    def set(self, *, by_s: float) -> None:
+        """Set the time forward or back, as somebody does who finds it wrong."""
+        self._now_ms += int(by_s * 1000)
+        self._set_ms += int(by_s * 1000)
 
 
 def stopwatch_s() -> float:
@@ -61,3 +74,9 @@ def parse_rfc3339_ms(text: str) -> int:
 def month_of(at_ms: int) -> str:
     """Name the UTC month of a time: ``2026-11``. Budgets and usage count by it."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m")
+
+
+def month_before(at_ms: int) -> str:
+    """Name the UTC month before that of a time."""
+    first = datetime.fromtimestamp(at_ms / 1000, UTC).replace(day=1)
+    return (first - timedelta(days=1)).strftime("%Y-%m")

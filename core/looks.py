@@ -3,8 +3,8 @@
 Looks come in thousands, and each costs the event loop and Redis a little; whatever is ready at the same time makes the way
 through both longer for everybody. So as many run at once as leave the loop on time and have Redis answer soon: fewer once one of
 them is late; more while neither is and they are not enough, but each time only after as many have passed as there may be, since
-those that all wait in one place make nobody late before they come back from there. A look that has run for a second waits for
-somebody else, costs nothing meanwhile, and counts no longer: a backend that is slow slows nobody down here.
+those that all wait in one place make nobody late before they come back from there. A look that has run for a quarter of a second
+waits for somebody else, costs nothing meanwhile, and counts no longer: a backend that is slow slows nobody down here.
 
 Pure: it is told the time, in seconds of any clock that only goes forward, and how late the others were.
 """
@@ -15,8 +15,8 @@ LEAST = 32
 LATE_S = 0.02
 #: an answer of Redis's that comes later than this, the rounds of the loop on its way included, is late
 SLOW_S = 0.05
-#: after so long a look is one that waits
-_WORKING_S = 1.0
+#: after so long a look is one that waits: it asks Redis twice, and comes round the loop some ten times
+_WORKING_S = 0.25
 #: by how much the bound grows and shrinks
 _GROWTH, _SHRINKAGE = 1.5, 0.7
 #: of the places that become free, one in so many is a look's, where one is due

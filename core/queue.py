@@ -53,13 +53,10 @@ class _Due(NamedTuple):
 class LeasedWorker(Worker):
     """arq's worker, which survives a Redis that is away and leaves every end to our operations."""
 
-    def __init__(
-        self, *, store: Store, runs: Mapping[str, Run], run_named_job: Run, lease_s: float, **options: Any
-    ) -> None:
+    def __init__(self, *, store: Store, runs: Mapping[str, Run], lease_s: float, **options: Any) -> None:
         super().__init__(**options)
         self._store = store
         self._runs = runs
-        self._run_named_job = run_named_job
         self._lease_ms = int(lease_s * 1000)
         #: something is due, or a place has become free
         self._woken = asyncio.Event()
@@ -69,26 +66,46 @@ class LeasedWorker(Worker):
         self._taking_up = asyncio.Lock()
         #: places for what goes ahead, as many as this process can do justice to; looks may have all others
         self._places = self.max_jobs
+        #: where there are none left, what goes ahead is left for so long to others: whoever has some looks at least once then
+        self.left_ms = IDLE_POLL_MS
         self._looks = Looks(self.max_jobs)
         #: looks run, or more are due: it is watched how late the loop is
         self._watch: asyncio.TimerHandle | None = None
+        self._is_away = False
 
     def offer(self, places: int) -> None:
-        """Take up what is new into so many places from now on; more than there are is all."""
+        """Take up what is new into so many places from now on; more than there are is all. Above that what nobody else takes."""
         self._places = min(places, self.max_jobs)
         self._let_take()
+
+    async def stop_taking(self) -> None:
+        """Take up nothing more. What it was being handed meanwhile is begun then, since nobody else would have it for a lease."""
+        self.allow_pick_jobs = False
+        async with self._taking_up:
+            return
 
     async def main(self) -> None:
         """Work for ever."""
         listening = asyncio.create_task(self._listen(), name="work")
         try:
             while True:
-                try:
-                    await self._poll_iteration()
-                except STORE_ERROR as away:
-                    await _wait_for_redis(away)
+                await self._take_turn()
         finally:
             listening.cancel()
+
+    async def _take_turn(self) -> None:
+        """Take what is due; while Redis is away wait a little instead. An outage is told once, at its begin, and its end."""
+        try:
+            await self._poll_iteration()
+        except STORE_ERROR as away:
+            if not self._is_away:
+                log.warning("Redis is away, waiting", error=type(away).__name__)
+            self._is_away = True
+            await asyncio.sleep(_AWAY_S)
+            return
+        if self._is_away:
+            log.info("Redis answers again")
+        self._is_away = False
 
     async def _poll_iteration(self) -> None:
         """Take what is due, then wait until something is, but never less than the shortest pause between two looks."""
@@ -111,7 +128,7 @@ class LeasedWorker(Worker):
         most = min(self.max_jobs - self.job_counter, _AT_ONCE)
         most_ahead = min(most, max(0, self._places - self.job_counter))
         most_looks = min(most, self._looks.room(now_s=self.loop.time()))
-        limits = {"most": most, "most_ahead": most_ahead, "most_looks": most_looks}
+        limits = {"most": most, "most_ahead": most_ahead, "most_looks": most_looks, "left_ms": self.left_ms}
         kept = {"kept_looks": self._looks.kept_of(most), "lease_ms": self._lease_ms}
         asked_s = self.loop.time()
         due = await self._store.run("poll_queue", limits | kept, _Due)
@@ -122,7 +139,7 @@ class LeasedWorker(Worker):
 
     async def _begin(self, due: _Due) -> None:
         for item_id in due.ahead:
-            await self._start_found(item_id)
+            await self._start(item_id)
         for item_id in due.looks:
             await self._start_look(item_id)
 
@@ -137,13 +154,16 @@ class LeasedWorker(Worker):
             self._woken.set()
 
     async def _listen(self) -> None:
-        """Wait for tokens for ever, as long as there is room."""
+        """Wait for tokens for ever, as long as there is room, whatever breaks."""
         while True:
             await self._may_take.wait()
             try:
                 if told := await self._store.ask_waiting("BLPOP", key("wakeup"), str(self._store.longest_wait_s)):
                     await self._hear(told[1].decode())
             except STORE_ERROR:
+                await asyncio.sleep(_AWAY_S)
+            except Exception:
+                log.exception("a token could not be heard")
                 await asyncio.sleep(_AWAY_S)
 
     async def _hear(self, token: str) -> None:
@@ -154,16 +174,14 @@ class LeasedWorker(Worker):
         async with self._taking_up:
             if self._has_room:
                 if token.startswith("job_") and token not in self.tasks:
-                    await self._start(token, self._run_named_job)
+                    await self._start(token)
                 self._woken.set()
         if not self._has_room:
             self._may_take.clear()
             await self._store.ask("RPUSH", key("wakeup"), 1)
 
-    async def _start_found(self, item_id: str) -> None:
-        await self._start(item_id, self._runs[RUN_DELIVERY if item_id.startswith("dlv_") else RUN_JOB])
-
-    async def _start(self, item_id: str, run: Run) -> None:
+    async def _start(self, item_id: str) -> None:
+        run = self._runs[RUN_DELIVERY if item_id.startswith("dlv_") else RUN_JOB]
         await self.sem.acquire()
         self.job_counter += 1
         if not self._has_room:
@@ -175,7 +193,7 @@ class LeasedWorker(Worker):
         self._looks.begin(item_id, now_s=self.loop.time())
         if self._watch is None:
             self._watch_lateness()
-        await self._start_found(item_id)
+        await self._start(item_id)
 
     def _watch_lateness(self) -> None:
         due_s = self.loop.time() + _WATCH_EVERY_S
@@ -208,16 +226,10 @@ class LeasedWorker(Worker):
             del self.tasks[item_id]
 
 
-async def _wait_for_redis(away: Exception) -> None:
-    log.warning("Redis is away, waiting", error=type(away).__name__)
-    await asyncio.sleep(_AWAY_S)
-
-
 def make_worker(
     client: Redis,
     *,
     run_job: Run,
-    run_named_job: Run,
     run_delivery: Run,
     places: int,
     poll_s: float,
@@ -225,14 +237,13 @@ def make_worker(
 ) -> LeasedWorker:
     """Build the worker that calls `run_job(job_id)` and `run_delivery(delivery_id)` for what is due.
 
-    `run_named_job(job_id)` is called for what a token names, which may be old: it is to leave alone what is not due.
-    `places` bounds both together. The functions must not raise: what they did not commit is run again.
+    They are to leave alone what is not due: a token that names a job may be old, and this process may have been frozen
+    since it was handed an id. `places` bounds both together. The functions must not raise: what they did not commit is run again.
     """
     runs = {RUN_JOB: run_job, RUN_DELIVERY: run_delivery}
     return LeasedWorker(
         store=Store(client),
         runs=runs,
-        run_named_job=run_named_job,
         lease_s=lease_s,
         functions=[func(cast("Any", run), name=name) for name, run in runs.items()],
         redis_pool=ArqRedis(pool_or_conn=client.connection_pool),

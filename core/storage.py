@@ -1,6 +1,7 @@
 """File storage: uploads and finished videos, in a local folder or in S3. Nothing is ever held in memory whole."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import obstore
-from obstore.exceptions import BaseError, NotFoundError
+from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError
 from obstore.store import LocalStore, S3Store
 
 from core.errors import StartRefused
@@ -168,6 +169,19 @@ class Storage:
         if self._folder:
             async with self._in_our_words(path):
                 await asyncio.to_thread(_delete_parts, self._folder / path)
+
+    async def delete_folder(self, path: str) -> None:
+        """Delete whatever is below a path, as far as we may see it; nothing there is fine. Raises StorageDown."""
+        if self._folder:
+            with suppress(FileMissing):
+                async with self._in_our_words(path):
+                    await asyncio.to_thread(shutil.rmtree, self._folder / path)
+            return
+        async with self._in_our_words(path):
+            # who may do all else in a bucket, and not list it, must still be able to remove a job
+            with suppress(PermissionDeniedError):
+                found = await obstore.list(self._files, path).collect_async()
+                await obstore.delete_async(self._files, [each["path"] for each in found])
 
 
 def _delete_parts(file: Path) -> None:

@@ -21,7 +21,8 @@ _LATE_S = 1.5 * REDIS_TIMEOUT_S
 class RequireScope:
     """Guard: lets a request through whose key has the scope; ``request.user`` is then its `Caller`.
 
-    `cached`: the key may come from this process's cache, for a route whose script checks it again.
+    `cached`: the key may come from this process's cache, for a route that checks it again before it tells or does anything:
+    by its script, or by `require_unrevoked`.
     """
 
     def __init__(self, scope: str, *, cached: bool = False) -> None:
@@ -52,6 +53,13 @@ async def authorize(connection: AnyConnection, scope: str, *, cached: bool = Fal
     if scope not in caller.scopes:
         raise scope_missing(scope)
     return caller
+
+
+async def require_unrevoked(context: ApiContext, caller: Caller) -> None:
+    """Ask whether the key still holds that this process remembers, where no script has. Raises ApiError (401)."""
+    if not await context.api_keys.holds(caller.key_id):
+        context.cache.forget_callers()
+        raise unknown_key()
 
 
 def _bearer_key(authorization: str) -> str:

@@ -39,9 +39,10 @@ IdempotencyKeyHeader = Annotated[
     ),
 ]
 
+_REPLAYED = "Idempotency-Replayed"
 _RULE = "1 to 255 visible ASCII characters, quoted or bare"
-#: characters, with its quotes
-_LONGEST_KEY = 257
+#: characters, without its quotes
+_LONGEST_KEY = 255
 _KEY = re.compile(KEY_PATTERN)
 #: stands for the hash of a body that is still coming
 _COMING = "coming"
@@ -78,8 +79,8 @@ def parse_key(header: str | None, *, path: str, body: bytes | None = b"") -> Ide
 
 
 def _what_is_wrong(header: str) -> str:
-    if len(header) > _LONGEST_KEY:
-        return f"has a length of {len(header)}"
+    if (length := len(header.removeprefix('"').removesuffix('"'))) > _LONGEST_KEY:
+        return f"has a length of {length}"
     if header in {"", '""'}:
         return "is empty"
     return "has spaces or other characters, or came in several lines"
@@ -157,7 +158,12 @@ async def _extend(context: ApiContext, tenant: str, key: IdempotencyKey) -> None
 def replayed(stored: bytes, waits: Sequence[bytes]) -> StoredResponse:
     """Read a kept response, as a repeated call gets it."""
     first = with_waits(decode_response(stored), waits)
-    return with_headers(first, {"Idempotency-Replayed": "true"})
+    return with_headers(first, {_REPLAYED: "true"})
+
+
+def is_replayed(response: StoredResponse) -> bool:
+    """Tell whether a response is one that was kept."""
+    return _REPLAYED in response.headers
 
 
 def with_headers(response: StoredResponse, headers: dict[str, str]) -> StoredResponse:

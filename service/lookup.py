@@ -3,6 +3,7 @@
 What another cell has made is 421: only there anybody knows it.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 from core.events.batch import Batch
@@ -11,8 +12,10 @@ from core.ids import IdKind, cell_of, is_id
 from core.model.job import Job
 from core.model.session import Session
 from core.model.upload import Upload
+from core.store.owners import is_of_tenant
+from core.store.redis.codec import Unreadable
 from service.context import ApiContext
-from service.problems import not_found, refuse_foreign
+from service.problems import FieldError, invalid, not_found, refuse_foreign
 
 
 class _Owned(Protocol):
@@ -21,6 +24,7 @@ class _Owned(Protocol):
 
 
 T = TypeVar("T", bound=_Owned)
+Found = TypeVar("Found")
 _NAMES: dict[IdKind, str] = {
     "job": "job",
     "ses": "session",
@@ -33,36 +37,36 @@ _NAMES: dict[IdKind, str] = {
 
 async def own_job(context: ApiContext, tenant: str, job_id: str) -> Job:
     """Load a job of this tenant's. Raises ApiError (404, 421)."""
-    return _own(await context.jobs.load(job_id) if _is_here(context, job_id, "job") else None, tenant, "job")
+    return _own(await _find(context, tenant, job_id, "job", context.jobs.load), tenant, "job")
 
 
 async def own_session(context: ApiContext, tenant: str, session_id: str, *, at: str | None = None) -> Session:
     """Load a session of this tenant's; `at`: where a body names it. Raises ApiError (404, 421)."""
-    found = await context.sessions.load(session_id) if _is_here(context, session_id, "ses", at) else None
+    found = await _find(context, tenant, session_id, "ses", context.sessions.load, at=at)
     return _own(found, tenant, "session", at)
 
 
 async def own_upload(context: ApiContext, tenant: str, upload_id: str, *, at: str | None = None) -> tuple[Upload, int]:
     """Load an upload of this tenant's, and when it goes (ms since the epoch). Raises ApiError (404, 421)."""
-    found = await context.uploads.load(upload_id) if _is_here(context, upload_id, "upl", at) else None
+    found = await _find(context, tenant, upload_id, "upl", context.uploads.load, at=at)
     upload, expires_at_ms = found if found and found[1] > context.clock.now_ms() else (None, 0)
     return _own(upload, tenant, "upload", at), expires_at_ms
 
 
 async def own_expected_upload(context: ApiContext, tenant: str, upload_id: str) -> Upload | None:
     """Load an upload of this tenant's that has not come yet; None where there is none."""
-    found = await context.uploads.expected(upload_id) if _is_here(context, upload_id, "upl") else None
+    found = await _find(context, tenant, upload_id, "upl", context.uploads.expected)
     return found if found and found.tenant == tenant else None
 
 
 async def own_batch(context: ApiContext, tenant: str, batch_id: str) -> Batch:
     """Load a batch of this tenant's. Raises ApiError (404, 421)."""
-    return _own(await context.batches.load(batch_id) if _is_here(context, batch_id, "bat") else None, tenant, "batch")
+    return _own(await _find(context, tenant, batch_id, "bat", context.batches.load), tenant, "batch")
 
 
 async def own_delivery(context: ApiContext, tenant: str, delivery_id: str) -> Delivery:
     """Load a delivery of this tenant's. Raises ApiError (404, 421)."""
-    found = await context.deliveries.load(delivery_id) if _is_here(context, delivery_id, "dlv") else None
+    found = await _find(context, tenant, delivery_id, "dlv", context.deliveries.load)
     return _own(found, tenant, "delivery")
 
 
@@ -73,6 +77,40 @@ def require_ids_of_here(context: ApiContext, **named: str | None) -> None:
     """
     for parameter, text in named.items():
         refuse_foreign(f"'{parameter}'", cell_of(text or ""), here=context.settings.cell, at=f"/{parameter}")
+
+
+def require_cursor(context: ApiContext, after: str | None, kind: IdKind) -> None:
+    """Check where a list shall go on: after what is no id of its kind it would begin anew, or end, and nobody would notice.
+
+    Raises ApiError (421, 422).
+    """
+    require_ids_of_here(context, after=after)
+    if after is not None and not is_id(after, kind):
+        words = f"This is no {_NAMES[kind]}'s id: take the `next_cursor` of the page before."
+        raise invalid([FieldError(pointer="/after", code="invalid_value", detail=words)])
+
+
+async def _find(
+    context: ApiContext,
+    tenant: str,
+    text: str,
+    kind: IdKind,
+    load: Callable[[str], Awaitable[Found | None]],
+    *,
+    at: str | None = None,
+) -> Found | None:
+    """Load what an id names, whoever's it is. None where there is nothing, or what a stranger could not read anyway.
+
+    Raises Unreadable where it is this tenant's, and ApiError (421).
+    """
+    if not _is_here(context, text, kind, at):
+        return None
+    try:
+        return await load(text)
+    except Unreadable:
+        if await is_of_tenant(context.store, tenant, text, kind):
+            raise
+        return None
 
 
 def _is_here(context: ApiContext, text: str, kind: IdKind, at: str | None = None) -> bool:

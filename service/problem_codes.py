@@ -157,8 +157,9 @@ PROBLEMS: Mapping[ProblemCode, ProblemMeaning] = MappingProxyType(
         "session_lost": ProblemMeaning(
             "The session is gone.",
             False,
-            "The backend forgot the session and its timeline, so there is nothing to render. Nothing was charged.",
-            "Replay from the start, which edits (and charges) anew, or submit a job in a new session.",
+            "The session and its timeline are gone, so there is nothing to render, or to go on from. Nothing was charged.",
+            "Replay a job that brought its own files from the start, which edits (and charges) anew, or submit it with files in "
+            "a new session.",
         ),
         "not_available": ProblemMeaning(
             "This installation does not offer it.",
@@ -175,7 +176,7 @@ PROBLEMS: Mapping[ProblemCode, ProblemMeaning] = MappingProxyType(
         "too_large": ProblemMeaning(
             "The body is too large.",
             False,
-            "A JSON body may have 4,000,000 bytes, `metadata` 4,000 bytes as JSON. Nothing was done.",
+            "A JSON body may have 4,000,000 bytes, `metadata` 4,096 bytes as JSON. Nothing was done.",
             "Send less; split a batch.",
         ),
         "media_too_large": ProblemMeaning(

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 
 from core.logs import get_logger
 from core.store.events import Events
-from core.store.redis.client import STORE_DOWN, Subscription
+from core.store.redis.client import STORE_ERROR, Subscription
 from core.store.redis.keys import REMOVALS_CHANNEL
 
 log = get_logger(__name__)
@@ -80,7 +80,7 @@ class Subscriptions:
                     await self._listen(subscription)
                 finally:
                     await subscription.aclose()  # type: ignore[no-untyped-call]
-            except STORE_DOWN as away:
+            except STORE_ERROR as away:
                 log.warning("Redis is away, events are subscribed to again", error=type(away).__name__)
             await asyncio.sleep(_RETRY_S)
 
@@ -90,12 +90,18 @@ class Subscriptions:
         self._on_removal()
 
     async def _listen(self, subscription: Subscription) -> None:
+        """Listen until the connection is dead: not even a ping is answered."""
+        pinged = False
         while True:
-            message = await subscription.get_message(ignore_subscribe_messages=True, timeout=_LOOK_S)
+            message = await subscription.get_message(timeout=_LOOK_S)
+            if message is None and pinged:
+                log.warning("Redis says nothing any more, events are subscribed to again")
+                return
             if message is None:
                 await subscription.ping()
             elif message["type"] == "message":
                 self._handle(message["channel"].decode(), message["data"].decode())
+            pinged = message is None
 
     def _handle(self, channel: str, job_id: str) -> None:
         if channel == REMOVALS_CHANNEL:

@@ -173,6 +173,10 @@ class Core:
         )
         return (await self.write(claim, over)).job
 
+    async def let_run(self, job_id: str) -> None:
+        """A job of this id runs, of which nobody knows more; one that is there stays as it is."""
+        await self.redis.hsetnx(key("job", job_id), "status", "running")  # type: ignore[misc]
+
     async def run(self, job: Job, code: Code | None = None) -> Job:
         """Take a job from its claim to its end."""
         return await self.finish(await self.begin(job), code)

@@ -78,9 +78,14 @@ class Leases:
 
     @asynccontextmanager
     async def hold(self, item_id: str, owner: str) -> AsyncIterator[Lease]:
-        """Keep a claim alive while the block runs; the block is cancelled if it is lost, and ends quietly."""
+        """Keep a claim alive while the block runs; the block is cancelled if it is lost, and ends quietly.
+
+        A process that was frozen may take over what it held itself, before it has heard that this is lost.
+        """
         task = asyncio.current_task()
         assert task is not None
+        if before := self._held.get(item_id):
+            _lose(before)
         lease = self._held[item_id] = Lease(item_id, owner, task, self._lease_s)
         try:
             yield lease
@@ -123,8 +128,7 @@ class Leases:
             lost, canceling = await self._jobs.renew({lease.item_id: lease.owner for lease in some})
             for lease in some:
                 if lease.item_id in lost and self._held.get(lease.item_id) is lease:
-                    LEASES_LOST.labels(kind_of(lease.item_id)).inc()
-                    lease.lose()
+                    _lose(lease)
                 else:
                     lease.note_renewal(before_s)
             self._signal_cancels(canceling)
@@ -181,6 +185,11 @@ class Leases:
     def open_streams(self) -> int:
         """Count the jobs whose message's stream is open."""
         return sum(lease.streaming for lease in tuple(self._held.values()) if kind_of(lease.item_id) == "job")
+
+
+def _lose(lease: Lease) -> None:
+    LEASES_LOST.labels(kind_of(lease.item_id)).inc()
+    lease.lose()
 
 
 def _slices(leases: list[Lease], size: int) -> list[list[Lease]]:

@@ -35,12 +35,19 @@ async def stay_listed(context: WorkerContext, offer: Callable[[int], None]) -> N
             due_s = stopwatch_s() + every_s
             await asyncio.sleep(every_s)
             lag_s = stopwatch_s() - due_s
-            offered = next_offer(offered, places=settings.worker_jobs, lag_s=lag_s)
+            offered = _next_offer(context, offered, lag_s)
             WORKER_SLOTS.set(offered)
             offer(offered)
     finally:
         with suppress(*STORE_DOWN):
             await context.admission.admit(worker=name, slots=0)
+
+
+def _next_offer(context: WorkerContext, offered: int, lag_s: float) -> int:
+    """A worker that stops may live for as long as its streams, and lets nothing more in meanwhile."""
+    if context.leases.stopping:
+        return 0
+    return next_offer(offered, places=context.settings.worker_jobs, lag_s=lag_s)
 
 
 def _facts_at_start(context: WorkerContext) -> WorkerFacts:

@@ -139,9 +139,8 @@ def _make_queue(context: WorkerContext, client: Redis) -> LeasedWorker:
     settings = context.settings
     return make_worker(
         client,
-        run_job=_naming("job_id", partial(run_job, context)),
-        run_named_job=_naming("job_id", partial(run_job, context, only_if_due=True)),
-        run_delivery=_naming("delivery_id", partial(run_delivery, context)),
+        run_job=_naming("job_id", partial(run_job, context, only_if_due=True)),
+        run_delivery=_naming("delivery_id", partial(run_delivery, context, only_if_due=True)),
         places=settings.worker_jobs + _DELIVERY_PLACES,
         poll_s=settings.poll_s,
         lease_s=settings.lease_s,
@@ -177,8 +176,8 @@ async def _stop(context: WorkerContext, queue: LeasedWorker, running: asyncio.Ta
 
     Whatever is handed back keeps its checkpoint, and costs no try.
     """
-    queue.allow_pick_jobs = False
     log.info("stopping", in_hand=len(context.leases))
+    await queue.stop_taking()
     with suppress(*STORE_DOWN):
         await context.leases.hand_back_all(streams_too=False)
     with suppress(TimeoutError):

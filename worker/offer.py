@@ -1,7 +1,7 @@
 """How many jobs a worker offers to hold: all its places while its event loop is on time, and fewer while it is late.
 
-So less is let in where nobody would take it up in time, what comes is left to workers that are on time, and whoever scales
-workers by what they hold sees that there are too few. Pure.
+So less is let in where nobody would take it up in time; what comes where more is held already is left to workers that are on
+time, for a moment; and whoever scales workers by what waits sees that there are too few. Pure.
 """
 
 #: a loop that comes to a timer later than this is too late for more jobs

@@ -26,7 +26,10 @@ def completion(
     traceparent: str | None = None,
     request_id: str | None = None,
 ) -> Delivery | None:
-    """Prepare the one callback of a batch: to its own URL, else to the tenant's default, unless that asked for others."""
+    """Prepare the one callback of a batch: to its own URL, else to the tenant's default, unless that asked for others.
+
+    It gets the id and the time that it goes by when the batch is over (`core/store/lua/shared/batches.lua`).
+    """
     wanted = webhook and webhook.state == "active" and (not webhook.events or "batch.completed" in webhook.events)
     if url is None and not wanted:
         return None

@@ -98,7 +98,7 @@ def _size_class(job: Job, work: str) -> str:
         return _class_up_to(_LENGTHS_S, float(length[1].replace(",", ".")) * (1 if length[2] else 60))
     lengths_s = [media.duration_s for media in job.media if media.duration_s is not None]
     if lengths_s and len(lengths_s) == len(job.media):
-        return f"{_class_up_to(_FILM_LENGTHS_S, math.ceil(sum(lengths_s)))} s"
+        return f"{_class_up_to(_FILM_LENGTHS_S, sum(lengths_s))} s"
     sizes = [media.size_bytes for media in job.media]
     if not sizes:
         return "none"

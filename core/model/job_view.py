@@ -175,7 +175,7 @@ class JobView(View, kw_only=True):
     claim_url: str | None
     #: Why it failed; null unless `status` is `failed`. The call that reads a failed job is still HTTP 200.
     error: ProblemView | None
-    #: How often a worker has begun it. More than 1 means that a worker died, which cost nothing.
+    #: How often a worker has begun it. More than 1: one was lost in the middle and another went on, which cost nothing.
     attempts: int
     #: The job that it replays; null: none.
     parent_id: str | None
@@ -185,7 +185,7 @@ class JobView(View, kw_only=True):
     priority: int
     #: What you gave it, as sent. Put your own ids here.
     metadata: dict[str, str]
-    #: Whether its prompt, media, output and reply are deleted, by `DELETE` or after `retention_s`.
+    #: Whether its prompt, media, output and reply are deleted, by `DELETE`. After `retention_s` there is no such job: 404.
     data_removed: bool
     #: When it was accepted.
     created_at: Timestamp

@@ -28,6 +28,10 @@ class TokenState(StrEnum):
     REVOKED = "revoked"
 
 
+#: states in which a token serves nobody any more
+OVER = (TokenState.EXPIRED, TokenState.REVOKED)
+
+
 class Token(NamedTuple):
     """A token's facts without its secret. Credits are None until they were read once."""
 

@@ -64,7 +64,7 @@ def _next(job: Job, **facts: Any) -> Job:
 
 
 def started(job: Job, *, now_ms: int) -> Job:
-    """A worker takes the job for the first time, or again after a crash or a wait: attempts counts the first only."""
+    """A worker takes the job for the first time, or again after a wait."""
     if job.started_at_ms is not None:
         return _next(job, wait=None)
     return _next(
@@ -105,8 +105,12 @@ def token_taken(job: Job, *, token_id: str) -> Job:
 
 
 def token_changed(job: Job, *, token_id: str) -> Job:
-    """The token's successor serves this job from here on, wherever it stands."""
-    return _next(job, token_id=token_id)
+    """The token's successor serves this job from here on, wherever it stands.
+
+    Messages are counted by token, so what this job's has cost cannot be told from those on another one.
+    """
+    sent = job.sent and msgspec.structs.replace(job.sent, sends=None)
+    return _next(job, token_id=token_id, sent=sent)
 
 
 def session_lost(job: Job) -> Job:

@@ -18,6 +18,8 @@ from core.security.encryption import Encryption
 
 #: how long a link works; whoever knows the job can always have a fresh one
 LINK_LIFE_MS = 24 * 3600 * 1000
+#: a callback has less
+_BODY_ENDS_BYTES = 20_000
 #: keeps a link's signature from meaning anything wherever else the same key may sign
 _PURPOSE = b"reelgate-link-v1\n"
 
@@ -44,7 +46,8 @@ def output_link(vault: Encryption, job_id: str, *, public_url: str, file_expires
 def with_link(body: bytes, vault: Encryption, *, public_url: str, now_ms: int) -> bytes:
     """Put a fresh link into an event's body, where it tells of a file in our storage.
 
-    A batch's are without a signature, and need a key: a hundred signed ones are longer than a callback may be.
+    A batch's are without a signature, and need a key: a hundred signed ones are longer than a callback may be. Where they
+    are too long even so, since the address is, they are left out, and `truncated` says so.
     """
     event: dict[str, Any] = msgspec.json.decode(body)
     if batch := event["data"].get("batch"):
@@ -61,6 +64,12 @@ def with_link(body: bytes, vault: Encryption, *, public_url: str, now_ms: int) -
 def _with_links_of_batch(event: dict[str, Any], jobs: list[dict[str, Any]], public_url: str) -> bytes:
     for job in jobs:
         job["output"] = public_url + path if (path := job.get("output")) else None
+    body = msgspec.json.encode(event)
+    if len(body) < _BODY_ENDS_BYTES:
+        return body
+    for job in jobs:
+        job["output"] = None
+    event["data"]["truncated"] = ["jobs.output"]
     return msgspec.json.encode(event)
 
 

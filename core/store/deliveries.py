@@ -48,14 +48,26 @@ class Deliveries:
         self._clock = clock
 
     async def claim(
-        self, delivery_id: str, *, owner: str, lease_ms: int, asleep_until_ms: int | None = None
+        self,
+        delivery_id: str,
+        *,
+        owner: str,
+        lease_ms: int,
+        only_if_due: bool = False,
+        asleep_until_ms: int | None = None,
     ) -> DeliveryClaim | None:
         """Take a delivery for one attempt. None: it is over, another worker holds it, or it cannot be read.
 
-        `asleep_until_ms`: nor, where it does not sleep until then any more.
+        `only_if_due`: nor, where it sleeps. `asleep_until_ms`: nor, where it does not sleep until then any more.
         """
         found = await claim_delivery(
-            self._store, self._clock, delivery_id, owner=owner, lease_ms=lease_ms, asleep_until_ms=asleep_until_ms
+            self._store,
+            self._clock,
+            delivery_id,
+            owner=owner,
+            lease_ms=lease_ms,
+            only_if_due=only_if_due,
+            asleep_until_ms=asleep_until_ms,
         )
         if found is None:
             return None
@@ -82,7 +94,7 @@ class Deliveries:
         now_ms = self._clock.now_ms()
         arguments = self._arguments(delivery) | {
             "owner": owner,
-            "wake_at_ms": wake_ms or now_ms,
+            "wake_in_ms": max(0, (wake_ms or now_ms) - now_ms),
             "retire_at_ms": now_ms + KEPT_MS,
             "outcome": outcome._asdict() if outcome else None,
             "unwanted": unwanted,

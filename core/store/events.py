@@ -12,7 +12,6 @@ from core.model.job import Job
 from core.security.redacted_repr import redacted_repr
 from core.store.redis.client import Store, Subscription
 from core.store.redis.codec import raw, raw_record
-from core.store.redis.functions import EVENTS_PER_JOB
 from core.store.redis.keys import EVENTS_CHANNEL, REMOVALS_CHANNEL, key
 
 
@@ -67,15 +66,15 @@ class Events:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def of_job(self, job_id: str, *, after: str | None = None, most: int = EVENTS_PER_JOB) -> History:
-        """Read a job's events after an id, oldest first."""
+    async def of_job(self, job_id: str, *, after: str | None = None, most: int | None = None) -> History:
+        """Read a job's events after an id, oldest first; all that are kept, which is a few more than EVENTS_PER_JOB."""
         return await self._read(key("events", job_id), after, most)
 
     async def of_tenant(self, tenant: str, *, after: str | None = None, most: int = 100) -> History:
         """Read a tenant's feed after an id, oldest first."""
         return await self._read(key("feed", tenant), after, most)
 
-    async def _read(self, stream: str, after: str | None, most: int) -> History:
+    async def _read(self, stream: str, after: str | None, most: int | None) -> History:
         start = f"({stream_id(after)}" if after else "-"
         found = await self._store.redis.xrange(stream, start, "+", count=most)
         events = [StoredEvent(row[b"id"].decode(), row[b"type"].decode(), row[b"body"]) for _, row in found]

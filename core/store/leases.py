@@ -64,7 +64,7 @@ async def claim_job(
 ) -> ClaimedJob | None:
     """Take a job for the length of a lease. None: it has ended, another holds it, or is to have it.
 
-    `only_if_due`: nor, where it sleeps. Whoever was handed it by the queue need not ask.
+    `only_if_due`: nor, where it sleeps. Who was handed it by the queue, and comes late, may find it asleep again.
 
     What only a newer release can read is left to that one, before any lease is taken.
     """
@@ -74,13 +74,21 @@ async def claim_job(
 
 
 async def claim_delivery(
-    store: Store, clock: Clock, delivery_id: str, *, owner: str, lease_ms: int, asleep_until_ms: int | None = None
+    store: Store,
+    clock: Clock,
+    delivery_id: str,
+    *,
+    owner: str,
+    lease_ms: int,
+    only_if_due: bool = False,
+    asleep_until_ms: int | None = None,
 ) -> ClaimedDelivery | None:
     """Take a delivery as `claim_job` takes a job, with all that an attempt needs.
 
     `asleep_until_ms`: before its time, and only if it still sleeps until then.
     """
-    arguments = _arguments(clock, delivery_id, owner, lease_ms) | {"asleep_until_ms": asleep_until_ms}
+    when = {"only_if_due": only_if_due, "asleep_until_ms": asleep_until_ms}
+    arguments = _arguments(clock, delivery_id, owner, lease_ms) | when
     found = await store.run("claim_delivery", arguments, ClaimedDelivery)
     return found if _has_claimed("delivery", delivery_id, found) else None
 

@@ -1,6 +1,10 @@
-"""Uploads in Redis; their bytes are in `core.storage`. One is gone 24 h after its last use."""
+"""Uploads in Redis; their bytes are in `core.storage`. One is gone 24 h after its last use.
+
+That of a job which names it lasts until that job must have ended.
+"""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from core.clock import Clock
@@ -19,6 +23,14 @@ class _Kept(NamedTuple):
     stored_bytes: int = 0
 
 
+class ClosedPlace(NamedTuple):
+    """Where a file could be sent by a URL, and cannot any more. `is_upload`: an upload is there, and goes by itself."""
+
+    entry: str
+    path: str
+    is_upload: bool
+
+
 class Uploads:
     """Expects, stores, finds and drops uploads, and counts the bytes that are stored for a tenant."""
 
@@ -26,12 +38,17 @@ class Uploads:
         self._store = store
         self._clock = clock
 
-    async def expect(self, upload: Upload) -> int:
-        """Write down a file before its first byte comes, so that a half of one is found and dropped; till when (ms)."""
+    async def expect(self, upload: Upload, *, url_until_ms: int | None = None) -> int:
+        """Write down a file before its first byte comes, so that a half of one is found and dropped; till when (ms).
+
+        `url_until_ms`: whoever has its URL may begin to send it until then, also when the upload was removed meanwhile.
+        """
         until_ms = self._clock.now_ms() + UPLOAD_LIFE_MS
         pipe = self._store.redis.pipeline(transaction=True)
         pipe.hset(key("upload", upload.id), mapping={"rec": pack(upload), "fmt": self._store.fmt, "expected": "1"})
         pipe.zadd(key("uploads"), {upload.id: until_ms})
+        if url_until_ms is not None:
+            pipe.zadd(key("upload_urls"), {f"{upload.id} {upload.path}": url_until_ms + UPLOAD_LIFE_MS})
         await pipe.execute()
         return until_ms
 
@@ -86,18 +103,29 @@ class Uploads:
         return {"id": upload.id, "tenant": upload.tenant, "size_bytes": upload.size_bytes}
 
     async def due(self, *, most: int = 100) -> list[Upload]:
-        """Name uploads whose time is over. One that cannot be read is looked at again later."""
+        """Name uploads whose time is over. One that cannot be read, or has no record, is looked at again later."""
         ids = await self._store.redis.zrangebyscore(key("uploads"), "-inf", self._clock.now_ms(), start=0, num=most)
         found = [await self._find_or_postpone(i.decode()) for i in ids]
         return [f[0] for f in found if f]
 
     async def _find_or_postpone(self, upload_id: str) -> tuple[Upload, int, bool] | None:
-        try:
-            return await self._find(upload_id)
-        except Unreadable:
-            await self.look_again_later(upload_id)
-            return None
+        found = None
+        with suppress(Unreadable):
+            found = await self._find(upload_id)
+        if found is None:
+            await postpone(self._store, self._clock, "uploads", upload_id)
+        return found
 
-    async def look_again_later(self, upload_id: str) -> None:
-        """Put off one that is due and cannot be removed now, so that it stands in nobody's way."""
-        await postpone(self._store, self._clock, "uploads", upload_id)
+    async def closed_places(self, *, most: int = 100) -> list[ClosedPlace]:
+        """Name places that files could be sent to by a URL, when that is over."""
+        now_ms = self._clock.now_ms()
+        found = await self._store.redis.zrangebyscore(key("upload_urls"), "-inf", now_ms, start=0, num=most)
+        return [await self._closed_place(entry.decode()) for entry in found]
+
+    async def _closed_place(self, entry: str) -> ClosedPlace:
+        upload_id, _, path = entry.partition(" ")
+        return ClosedPlace(entry, path, bool(await self._store.ask("EXISTS", key("upload", upload_id))))
+
+    async def forget_place(self, place: ClosedPlace) -> None:
+        """Nothing is there any more that no upload tells of."""
+        await self._store.ask("ZREM", key("upload_urls"), place.entry)

@@ -13,7 +13,7 @@ SANDBOX_CREDITS = 25_000
 #: what a world on one machine needs: callbacks to loopback, and Ctrl-C that waits neither long for streams and requests
 #: nor for a balancer that is not there
 LOCAL_CHOICES = {
-    "REELGATE_ALLOW_ADDRESSES": "127.0.0.0/8",
+    "REELGATE_ALLOW_ADDRESSES": "127.0.0.0/8,::1/128",
     "REELGATE_ALLOW_HTTP": "true",
     "REELGATE_DRAIN_S": "2",
     "REELGATE_DRAIN_DELAY_S": "0",

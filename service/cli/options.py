@@ -75,9 +75,10 @@ _access_options = _stacked(
         "--key",
         required=True,
         envvar="REELGATE_API_KEY",
+        show_envvar=True,
         callback=_off_the_command_line,
         metavar="-",
-        help="The first line of the input holds the key; without it REELGATE_API_KEY does.",
+        help="The first line of the input holds the key.",
     ),
     click.option("--json", "as_json", is_flag=True, help="Print what the API says as JSON; all else goes to stderr."),
 )

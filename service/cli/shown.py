@@ -2,11 +2,9 @@
 
 from collections.abc import Iterable
 
-import msgspec
-
 from reelgate.client.types import Delivery, Estimate, Event, Job
 from service.cli.printing import echo, printable, printable_json
-from service.cli.terminal import local, print_json, print_table
+from service.cli.terminal import json_of, local, print_json, print_table
 
 
 def print_as_asked(job: Job, *, as_json: bool) -> None:
@@ -101,7 +99,7 @@ def _film_of(job: Job) -> str | None:
 def print_event(event: Event, *, as_json: bool) -> None:
     """Show an event in a line."""
     if as_json:
-        echo(printable_json(msgspec.json.encode(event).decode()))
+        echo(printable_json(json_of(event).decode()))
         return
     progress = event.job.progress if event.job else None
     rest = f"{progress.percent:3d} %  {printable(progress.message)}" if progress else ""

@@ -3,7 +3,7 @@
 import shutil
 import sys
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -17,7 +17,20 @@ _NARROWEST = 8
 
 
 def print_json(value: Any) -> None:
-    echo(printable_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()))
+    echo(printable_json(msgspec.json.format(json_of(value), indent=2).decode()))
+
+
+def json_of(value: Any) -> bytes:
+    """Write what the client has read as the API says it: its times have milliseconds."""
+    return msgspec.json.encode(_times_as_told(msgspec.to_builtins(value, builtin_types=(datetime,))))
+
+
+def _times_as_told(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, dict):
+        return {name: _times_as_told(inner) for name, inner in value.items()}
+    return [_times_as_told(inner) for inner in value] if isinstance(value, list) else value
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -9,7 +9,9 @@ from typing import Any, TypeVar, cast
 import msgspec
 from litestar import Request
 from litestar.datastructures import Headers
+from litestar.exceptions import InternalServerException
 
+from service.http.known_values import known_values
 from service.problem_codes import ProblemCode
 from service.problems import ApiError, FieldError, invalid
 
@@ -38,6 +40,10 @@ _MOST_TOLD = 80
 
 _LOCATION = re.compile(r"^(?P<what>.*?)(?: - at `(?P<key>key in )?\$(?P<path>.*)`)?$", re.DOTALL)
 _PATH_STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]|\[\.\.\.\]")
+#: half of what JSON writes as two escapes, e.g. of an emoji that was cut in two
+_HALF_CHARACTER = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
 _FIELD_NAME = re.compile(r"Object (contains unknown|missing required) field `(.*)`", re.DOTALL)
 
 
@@ -62,6 +68,8 @@ async def _body_in_time(request: Request[Any, Any, Any]) -> bytes:
             return await request.body()
     except TimeoutError:
         raise ApiError(408, "request_timeout", f"The body must come within {BODY_LIMIT_S:.0f} s.") from None
+    except InternalServerException:  # so Litestar calls a caller who is gone, which is no fault of ours
+        raise ApiError(400, "malformed_request", "The body broke off.") from None
 
 
 def _check_content_type(content_type: str) -> None:
@@ -113,7 +121,7 @@ def decode_json(raw: bytes | msgspec.Raw, kind: type[T]) -> T:
         return decoder.decode(raw)
     except msgspec.ValidationError as wrong:
         _check_syntax(raw)
-        raise invalid([field_error(str(wrong))]) from None
+        raise invalid([field_error(str(wrong), kind)]) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as malformed:
         raise _malformed(malformed, raw) from None
 
@@ -128,26 +136,35 @@ def _check_syntax(raw: bytes | msgspec.Raw) -> None:
 
 def _malformed(why: Exception, raw: bytes | msgspec.Raw) -> ApiError:
     if isinstance(why, msgspec.DecodeError):
-        return ApiError(400, "malformed_json", _with_position(str(why), raw))
+        return ApiError(400, "malformed_json", _syntax_words(str(why), bytes(raw)))
     words = "The body is nested too deeply." if isinstance(why, RecursionError) else "The body is not UTF-8."
     return ApiError(400, "malformed_json", words)
 
 
-def _with_position(words: str, raw: bytes | msgspec.Raw) -> str:
-    where = "" if "(byte" in words else f" (byte {len(bytes(raw))})"
+def _syntax_words(words: str, raw: bytes) -> str:
+    """Say what is no JSON, and at which byte. msgspec calls a text that ends in half a character cut off, and an empty one too."""
+    if not raw:
+        return "The body is empty."
+    half = _HALF_CHARACTER.search(raw)
+    if half and ("truncated" in words or "surrogate" in words):
+        return f"A string holds half a character, {half[0].decode()}, as of an emoji that was cut in two (byte {half.start()})."
+    where = "" if "(byte" in words else f" (byte {len(raw)})"
     return f"{words}{where}."
 
 
-def field_error(words: str) -> FieldError:
-    """Turn msgspec's words, ``Expected `int` <= 1 - at `$.media[0].p` ``, into an error with a pointer."""
+def field_error(words: str, kind: Any) -> FieldError:
+    """Turn msgspec's words of a `kind`, ``Expected `int` <= 1 - at `$.media[0].p` ``, into an error with a pointer."""
     match = _LOCATION.match(words)
     what, path = (match["what"], match["path"] or "") if match else (words, "")
-    pointer = "".join(f"/{escape_pointer(a or b)}" for a, b in _PATH_STEP.findall(path) if a or b)
+    steps = tuple(a or b for a, b in _PATH_STEP.findall(path) if a or b)
+    pointer = "".join(f"/{escape_pointer(step)}" for step in steps)
     code: ProblemCode = "invalid_value"
     if named := _FIELD_NAME.match(what):
         pointer += f"/{escape_pointer(named[2])}"
         code = "unknown_field" if named[1] == "contains unknown" else "missing_field"
-    return FieldError(pointer=pointer, code=code, detail=f"{what.replace('`', chr(39))}.")
+    known = known_values(kind, steps) if what.startswith("Invalid enum value") else ()
+    told = f" Known: {', '.join(known)}." if known else ""
+    return FieldError(pointer=pointer, code=code, detail=f"{what.replace('`', chr(39))}.{told}")
 
 
 def escape_pointer(step: str) -> str:

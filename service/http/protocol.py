@@ -16,7 +16,7 @@ from typing import Any, cast
 from uuid import uuid4
 
 import msgspec
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from core.http.reason_phrase import reason_phrase
 from service.http.body import BODY_IS_HERE
@@ -82,9 +82,14 @@ class LimitedProtocol(HttpToolsProtocol):
         self._in_head = False
         #: the next byte is the first of a request
         self._between = True
+        #: what came of a head since its first piece, or of what stands behind a body's last piece
         self._head_bytes = 0
-        #: what is being parsed, and whether its head is to be parsed once more
-        self._piece, self._is_offer = b"", False
+        #: whose answer is awaited; those that came behind it are in `pipeline`, the last of them is `cycle`
+        self._running: RequestResponseCycle | None = None
+        #: what is being parsed, what is to be parsed after it, and whether its head is to be parsed once more
+        self._piece: bytes | memoryview = b""
+        self._unread: bytes | memoryview = b""
+        self._is_offer = False
         self._error: ApiError | None = None
         #: the last answer is out, and the rest of its request is awaited
         self._lingering = False
@@ -97,17 +102,23 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_deadline()
         super().connection_lost(exc)
+        if self._running and not self._running.response_complete:  # uvicorn tells the last one alone
+            self._running.disconnected = True
+            self._running.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         if self._error is not None:
             return
-        head = self.headers
-        self._piece = _with_ascii_target(data) if self._between else data
-        super().data_received(self._piece)
-        if self._in_head and self._error is None:
+        self._head_bytes += len(data)
+        self._unread = _with_ascii_target(data) if self._between else data
+        while self._unread and self._error is None:
+            self._piece, self._unread = self._unread, b""
+            super().data_received(self._piece)  # the parser takes any buffer
+        self._piece = b""  # a connection that idles holds on to nothing
+        if self._head_bytes > HEAD_LIMIT_BYTES and self._error is None and not self._is_idle:
+            self._refuse(_too_large(url_bytes=len(self.url)))  # the parser keeps what it has not read to the end
+        elif self._in_head and self._error is None:
             self._wait_for_rest_of_head()
-            if self.headers is head:
-                self._count_head(len(data))
         elif self._deadline is None and self._is_idle:  # an empty line, after which uvicorn waits for ever
             self._start_deadline(within_s=self.timeout_keep_alive)
 
@@ -125,7 +136,10 @@ class LimitedProtocol(HttpToolsProtocol):
             raise ValueError("the last answer is out")  # whatever comes after it is not ours to do any more
         self._in_head = False
         self._stop_deadline()
-        self._is_offer = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        self._is_offer = self.parser.should_upgrade()
+        if self._is_offer and self.parser.get_method() == b"CONNECT":
+            self._error = ApiError(400, "malformed_request", "CONNECT is for a proxy, and this is none.")
+            raise ValueError("no proxy")
         if self._is_offer:
             return
         fields = sum(len(name) + len(value) + 4 for name, value in self.headers)
@@ -133,6 +147,8 @@ class LimitedProtocol(HttpToolsProtocol):
             self._error = _too_large(url_bytes=len(self.url))
             raise ValueError("the head is too large")  # the parser's way out; answered by send_400_response
         super().on_headers_complete()
+        self._head_bytes = 0
+        self.headers = []  # what comes behind the body is no header (RFC 9110, 6.5.1), and nobody reads it
         head_alone = self.scope["method"] == "HEAD"
         answer = _AnswerTransport(self.transport, self.loop, head_alone=head_alone, close=self._close_after_answer)
         self.cycle.transport = answer  # type: ignore[assignment]  # it has what an answer needs
@@ -143,10 +159,11 @@ class LimitedProtocol(HttpToolsProtocol):
         uvicorn calls this where the parser stops after such a head; it would take the body for the next request.
         """
         at = cast("Any", sys.exception()).args[0]
-        head, rest = self._head_without_offer(), self._piece[at:]
+        self._unread = memoryview(self._piece)[at:]
+        head = self._head_without_offer()
         self.parser = type(self.parser)(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn makes it
-        super().data_received(head + rest)
+        super().data_received(head)
 
     def _head_without_offer(self) -> bytes:
         """Write a request's head anew without the fields that offer another protocol (RFC 9110, 7.8)."""
@@ -155,6 +172,14 @@ class LimitedProtocol(HttpToolsProtocol):
         if not self.parser.should_keep_alive():
             kept.append((b"connection", b"close"))
         return b"\r\n".join([line, *(b"%s: %s" % field for field in kept), b"", b""])
+
+    def on_body(self, body: bytes) -> None:
+        self._head_bytes = 0
+        super().on_body(body)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_message_complete(self) -> None:
         if self._is_offer:
@@ -214,26 +239,27 @@ class LimitedProtocol(HttpToolsProtocol):
         self._refuse(self._error or ApiError(400, "malformed_request", words))
         del msg
 
-    def _count_head(self, more_bytes: int) -> None:
-        """Count a piece that held nothing but head: the parser keeps what it has not read to the end."""
-        self._head_bytes += more_bytes
-        if self._head_bytes > HEAD_LIMIT_BYTES:
-            self._refuse(_too_large(url_bytes=len(self.url)))
-
     def _refuse(self, error: ApiError) -> None:
         self._error = error
         self._stop_deadline()
         if self.transport.is_closing():
             return
+        self._drop_broken()
         if self.cycle and not self.cycle.more_body and not self.cycle.response_complete:
             self.cycle.keep_alive = False  # the requests before are well, and get their answers first
             return
-        if not self._has_answered():
+        if not self._lingering and not self._has_answered():
             request_id = str(uuid4())
             self.transport.write(raw_response(error, request_id))
             log_unread(error.status, request_id=request_id)
             count_refusal(error)
         self.transport.close()
+
+    def _drop_broken(self) -> None:
+        """Forget the last request where its body broke before its turn came: it is the one that gets no answer."""
+        if self.pipeline and self.cycle.more_body:
+            self.pipeline.popleft()
+            self.cycle = self.pipeline[0][0] if self.pipeline else cast("RequestResponseCycle", self._running)
 
     def _has_answered(self) -> bool:
         """Whether the answer has begun before its request's end: nothing may get into its middle, or behind it."""

@@ -129,7 +129,7 @@ def read_query(request: Request[Any, Any, Any], kind: type[T]) -> T:
     try:
         query = msgspec.convert(given | maps, kind, strict=False)
     except msgspec.ValidationError as wrong:
-        raise invalid([field_error(str(wrong))]) from None
+        raise invalid([field_error(str(wrong), kind)]) from None
     if nulls := [name for name in given if getattr(query, name, given) is None]:
         # The word null, read as if the field were absent: a filter that filters nothing.
         raise invalid([FieldError(pointer=f"/{n}", code="invalid_value", detail="Null is no value.") for n in nulls])

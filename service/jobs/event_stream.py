@@ -6,7 +6,7 @@ process it comes to. https://html.spec.whatwg.org/multipage/server-sent-events.h
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import msgspec
 
@@ -57,7 +57,7 @@ async def _last_id(context: ApiContext, job: Job) -> str | None:
     return last_id or (f"evt_{job.id.removeprefix('job_')}" if job.ended else None)
 
 
-async def stream_events(context: ApiContext, job: Job, *, after: str | None) -> AsyncIterator[bytes]:
+async def stream_events(context: ApiContext, job: Job, *, after: str | None) -> AsyncGenerator[bytes, None]:
     """Write the stream of a job. It ends with the job, or when this process is to end."""
     subscriptions = context.subscriptions
     with subscriptions.to_job(job.id) as wakeup, OPEN_STREAMS.labels("events").track_inprogress():
@@ -102,13 +102,13 @@ class EventReader:
         self.behind = False
 
     async def read(self) -> list[bytes]:
-        """Read the frames to send: a snapshot first, then what came after the last id. None while Redis is away."""
+        """Read the frames to send: a snapshot first, then what came after the last id. While Redis is away, a comment."""
         try:
             async with self._context.subscriptions.read_slots:
                 frames = await (self._snapshot(reset=self._resumes) if self._after is None else self._news())
         except STORE_DOWN:
             await asyncio.sleep(_RETRY_S)
-            frames, self.behind = [], True
+            frames, self.behind = [_HEARTBEAT], True  # who hears nothing for long takes its connection for dead
         except Unreadable:  # who comes back is told
             frames, self.over = [], True
         else:

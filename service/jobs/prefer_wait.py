@@ -7,6 +7,7 @@ from litestar import Response
 from core.model.job import Job
 from core.store.idempotency import StoredResponse
 from core.store.redis.client import STORE_DOWN
+from core.store.redis.codec import Unreadable
 from service.context import ApiContext
 from service.http.json_response import encoded_response, json_response
 from service.jobs.current_view import current_view
@@ -27,11 +28,11 @@ async def respond(context: ApiContext, accepted: StoredResponse, wait_s: int | N
 
 
 async def _ended_within(context: ApiContext, job_id: str, wait_s: int) -> Job | None:
-    """Wait for a job's end. None: it did not come, or nobody can look; that the job is accepted stays true."""
+    """Wait for a job's end. None: it did not come, or cannot be read here; that the job is accepted stays true."""
     try:
         async with asyncio.timeout(wait_s):
             return await _end_of(context, job_id)
-    except (TimeoutError, *STORE_DOWN):
+    except (TimeoutError, Unreadable, *STORE_DOWN):
         return None
 
 

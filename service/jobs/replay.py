@@ -8,6 +8,7 @@ from core.ids import new_id
 from core.model.job import Job
 from core.model.plan import Plan
 from core.model.session import Session
+from core.profiles import PROFILES
 from core.settings import Settings
 from core.store.audit import AuditEntry
 from core.store.idempotency import StoredResponse
@@ -19,6 +20,7 @@ from service.jobs.submission import accept_jobs, job_response
 from service.jobs.validation import JobFacts, NewJob, implicit_session, new_job
 from service.lookup import own_job, own_upload
 from service.problems import ApiError
+from service.prompt import needs_media
 
 Start = Literal["start", "render"]
 
@@ -49,12 +51,13 @@ def replay(parent: Job, session: Session | None, settings: Settings, facts: JobF
     """Make the replay, and the session that has to be made for it. Raises ApiError (409) where it cannot be. Pure.
 
     A replay from the start of a job that had a session to itself begins anew in another one, since the old one's
-    timeline may hold the edit already. `session` None: the parent's is closed or forgotten.
+    timeline may hold the edit already; one that went on from what others had brought goes on from it again. `session`
+    None: the parent's is closed or forgotten.
     """
     _check(parent, session, start)
     alone = session is None or session.implicit or session.lost
     fresh = None
-    if start == "start" and alone:
+    if start == "start" and alone and not _went_on(parent):
         fresh = implicit_session(parent.tenant, parent.profile, parent.language, facts.now_ms, cell=settings.cell)
     job = Job(
         id=new_id("job", settings.cell),
@@ -88,3 +91,12 @@ def _check(parent: Job, session: Session | None, start: Start) -> None:
         raise ApiError(409, "not_ended", "Replay it when it has.")
     if start == "render" and (session is None or session.lost or not session.backend_id):
         raise ApiError(409, "session_lost", "The session and its timeline are gone; replay from the start.")
+    if start == "start" and (session is None or session.lost) and _went_on(parent):
+        words = "The job went on from what others had brought into a session that is gone; submit it with files in a new one."
+        raise ApiError(409, "session_lost", words)
+
+
+def _went_on(parent: Job) -> bool:
+    """Whether a job took its files from those before it: it brought none, and was accepted all the same."""
+    profile = PROFILES.get(parent.profile)
+    return not parent.media and profile is not None and needs_media(parent.plan, profile, continues_session=False)

@@ -74,7 +74,7 @@ def validate(ask: JobRequest, inputs: JobInputs, settings: Settings, facts: JobF
     """Check a job and make it. Raises ApiError (422) with every wrong field."""
     profile, media = _checked_fields(ask, inputs, settings)
     reading = _read(ask, profile, media, continues=inputs.continues)
-    if not media and needs_media(reading, profile, continues_session=inputs.continues):
+    if not media and needs_media(reading.plan, profile, continues_session=inputs.continues):
         words = f"'{profile.name}' edits media: add at least one file to media, or go on in a session that has some."
         raise invalid([FieldError(pointer="/media", code="media_needed", detail=words)])
     session = inputs.session or implicit_session(

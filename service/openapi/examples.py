@@ -197,6 +197,20 @@ _EVENT = r.JobEventBody(type="job.succeeded", timestamp=_ENDED, data=r.JobEventD
 _LONG_EVENT = r.JobEventBody(
     type="job.failed", timestamp=_ENDED, data=r.JobEventData(job=_FAILED, truncated=("timeline", "changes"))
 )
+_BATCH_EVENT = r.BatchEventBody(
+    type="batch.completed",
+    timestamp=_ENDED,
+    data=r.BatchData(
+        batch=r.BatchEnds(
+            id=_BATCH,
+            status="completed",
+            jobs=_BATCH_NOW.jobs,
+            counts=_ENDS,
+            created_at=_BEGAN,
+            finished_at=_ENDED,
+        )
+    ),
+)
 _EVENT_ROW = r.EventView(id=f"evt_{_UUID}", type="job.succeeded", timestamp=_ENDED, data=_as_json(_EVENT.data))
 _UPLOADED = r.UploadView(
     id=_UPLOAD,
@@ -309,19 +323,9 @@ _MADE: dict[str, Any] = {
     "BatchAccepted, ended": msgspec.structs.replace(_BATCH_AS_ACCEPTED, session_id=_SESSION, finished_at=_ENDED),
     "BatchView": _BATCH_NOW,
     "BatchPage": r.BatchPage(data=[_BATCH_NOW], next_cursor=_BATCH, has_more=True),
-    "BatchEventBody": r.BatchEventBody(
-        type="batch.completed",
-        timestamp=_ENDED,
-        data=r.BatchData(
-            batch=r.BatchEnds(
-                id=_BATCH,
-                status="completed",
-                jobs=_BATCH_NOW.jobs,
-                counts=_ENDS,
-                created_at=_BEGAN,
-                finished_at=_ENDED,
-            )
-        ),
+    "BatchEventBody": _BATCH_EVENT,
+    "BatchEventBody, cut": msgspec.structs.replace(
+        _BATCH_EVENT, data=msgspec.structs.replace(_BATCH_EVENT.data, truncated=("jobs.output",))
     ),
     "DeliveryPage": r.DeliveryPage(data=[_DELIVERED, _DEAD], next_cursor=_DEAD.id, has_more=True),
     "DeliveryPage, of a batch": r.DeliveryPage(data=[_DEAD_OF_BATCH], next_cursor=None, has_more=False),

@@ -67,9 +67,9 @@ def read_prompt(
     return Reading(plan, output, tuple(hints))
 
 
-def needs_media(reading: Reading, profile: Profile, *, continues_session: bool) -> bool:
+def needs_media(plan: Plan, profile: Profile, *, continues_session: bool) -> bool:
     """Tell whether a job that came without media lacks some."""
-    works = reading.plan.message is not None or reading.plan.action == "export"
+    works = plan.message is not None or plan.action == "export"
     return works and not continues_session and profile.needs_media
 
 

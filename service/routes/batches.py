@@ -16,10 +16,10 @@ from service.http.query import query_params
 from service.idempotency import IdempotencyKeyHeader, parse_key, replay_or_run
 from service.jobs.batch import accept_batch, cancel_batch_jobs, current_batch_view
 from service.jobs.prefer_wait import respond
-from service.lookup import own_batch, require_ids_of_here
+from service.lookup import own_batch, require_cursor
 from service.openapi.describe import IDEMPOTENT, JSON_BODY, QUERY, ResponseDoc, json_body, problems, reads
 from service.routes.jobs import ACCEPTED_HEADERS, EXAMPLE, FULL, JOB_REFUSALS
-from service.schemas.requests import BatchRequest, PageQuery
+from service.schemas.requests import BatchesQuery, BatchRequest
 from service.schemas.responses import BatchAccepted, BatchPage, BatchView
 
 
@@ -85,16 +85,16 @@ async def read_batch(request: ApiRequest, batch_id: FromPath[str]) -> Response[b
     summary="List batches, newest first",
     tags=["Batches"],
     responses={200: ResponseDoc("A page of batches.", BatchPage, headers=("Link",))} | problems(QUERY),
-    dependencies={"params": query_params(PageQuery)},
+    dependencies={"params": query_params(BatchesQuery)},
 )
-async def list_batches(request: ApiRequest, params: NamedDependency[PageQuery]) -> Response[bytes]:
+async def list_batches(request: ApiRequest, params: NamedDependency[BatchesQuery]) -> Response[bytes]:
     """List the batches of the last 40 days, and how their jobs stand.
 
     When: an id was lost, or to see what is under way. A batch's jobs: `GET /v1/jobs?batch_id=`.
     Cost: nothing.
     """
     context = context_of(request)
-    require_ids_of_here(context, after=params.after)
+    require_cursor(context, params.after, "bat")
     found = await context.batches.page(request.user.tenant, after=params.after, limit=params.limit + 1)
     rows = [await current_batch_view(context, batch) for batch in found[: params.limit]]
     return page_response(request, rows, public_url=context.settings.public_url, more=len(found) > params.limit)

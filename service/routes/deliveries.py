@@ -19,7 +19,7 @@ from service.http.query import query_params
 from service.http.times import parse_time_ms
 from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
 from service.jobs.redelivery import send_again, send_range_again
-from service.lookup import own_delivery, own_job, require_ids_of_here
+from service.lookup import own_delivery, own_job, require_cursor
 from service.openapi.describe import IDEMPOTENT, JSON_BODY, QUERY, ResponseDoc, json_body, problems, reads
 from service.schemas.requests import DeliveriesQuery, RedeliveryRange
 from service.schemas.responses import AttemptView, DeliveryPage, DeliveryView, Redelivered
@@ -89,7 +89,7 @@ async def list_deliveries(request: ApiRequest, params: NamedDependency[Deliverie
     Cost: nothing.
     """
     context = context_of(request)
-    require_ids_of_here(context, after=params.after)
+    require_cursor(context, params.after, "dlv")
     found = await context.deliveries.page(
         request.user.tenant, params.status, after=params.after, limit=params.limit + 1
     )

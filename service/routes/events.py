@@ -8,7 +8,6 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Stream
 
-from core.ids import is_id
 from core.security.redacted_repr import redacted_repr
 from core.store.events import StoredEvent
 from service.auth import RequireScope
@@ -18,14 +17,12 @@ from service.http.pagination import page_response
 from service.http.query import query_params
 from service.jobs.current_view import with_fresh_link
 from service.jobs.event_stream import has_all, stream_events
-from service.lookup import own_job, require_ids_of_here
+from service.lookup import own_job, require_cursor, require_ids_of_here
 from service.openapi.describe import QUERY, ResponseDoc, problems, reads
-from service.problems import FieldError, invalid
-from service.schemas.requests import EventsQuery, PageQuery
+from service.schemas.requests import EventsQuery, FeedQuery
 from service.schemas.responses import EventPage
 
 EVENT_STREAM = "text/event-stream"
-_LIST_LIMIT = 500
 
 
 @reads(
@@ -62,8 +59,8 @@ async def follow_job(
     require_ids_of_here(context, after=params.after)
     after = last_event_id or params.after
     if wants_list(request.headers.get("accept", "")):
-        require_ids_of_here(context, after=after)
-        history = await context.events.of_job(job.id, after=_check_event_id(after), most=_LIST_LIMIT)
+        require_cursor(context, after, "evt")
+        history = await context.events.of_job(job.id, after=after)
         return page_response(
             request, _rows(context, history.events), public_url=context.settings.public_url, more=False
         )
@@ -78,13 +75,6 @@ async def follow_job(
 def wants_list(accept: str) -> bool:
     """Whoever names JSON and no event stream gets the list."""
     return "application/json" in accept and EVENT_STREAM not in accept
-
-
-def _check_event_id(after: str | None) -> str | None:
-    """Raises ApiError (422) for what is no event id: all that it has not would be new."""
-    if after is not None and not is_id(after, "evt"):
-        raise invalid([FieldError(pointer="/after", code="invalid_value", detail="This is no event id.")])
-    return after
 
 
 def _rows(context: ApiContext, events: list[StoredEvent]) -> list[Any]:
@@ -109,9 +99,9 @@ class EventRow(msgspec.Struct, kw_only=True):
     summary="Read all events in order",
     tags=["Events"],
     responses={200: ResponseDoc("A page of the feed, oldest first.", EventPage, headers=("Link",))} | problems(QUERY),
-    dependencies={"params": query_params(PageQuery)},
+    dependencies={"params": query_params(FeedQuery)},
 )
-async def list_events(request: ApiRequest, params: NamedDependency[PageQuery]) -> Response[bytes]:
+async def list_events(request: ApiRequest, params: NamedDependency[FeedQuery]) -> Response[bytes]:
     """Read all events of the tenant in order, for 14 days, under the same ids as its callbacks.
 
     When: a receiver was down and catches up, or there is none and one poll shall cover all jobs. Keep the last id, and ask
@@ -119,8 +109,8 @@ async def list_events(request: ApiRequest, params: NamedDependency[PageQuery]) -
     Cost: nothing.
     """
     context = context_of(request)
-    require_ids_of_here(context, after=params.after)
-    after = _check_event_id(params.after)
+    after = params.after
+    require_cursor(context, after, "evt")
     history = await context.events.of_tenant(request.user.tenant, after=after, most=params.limit + 1)
     rows = _rows(context, history.events[: params.limit])
     more = len(history.events) > params.limit

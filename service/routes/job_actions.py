@@ -3,6 +3,7 @@
 from litestar import Response, delete, post
 from litestar.params import FromPath
 
+from core.job_files import delete_job_files
 from core.model.job_view import JobView
 from core.store.idempotency import StoredResponse
 from service.auth import RequireScope
@@ -65,7 +66,7 @@ async def cancel_job(request: ApiRequest, job_id: FromPath[str]) -> Response[byt
 async def delete_job(request: ApiRequest, job_id: FromPath[str]) -> Response[bytes]:
     """Delete an ended job's prompt, media, output, reply and metadata everywhere; its id, times and cost stay.
 
-    When: the film has been fetched, or its owner wants it gone. By itself this happens after `retention_s`. Safe to repeat.
+    When: the film has been fetched, or its owner wants it gone. After `retention_s` the whole job goes by itself. Safe to repeat.
     Cost: nothing, and there is no way back: the film is gone, and the job cannot be replayed.
     """
     context = context_of(request)
@@ -73,8 +74,7 @@ async def delete_job(request: ApiRequest, job_id: FromPath[str]) -> Response[byt
     if not job.ended:
         raise ApiError(409, "not_ended", "Cancel the job first.")
     if not job.data_removed:
-        if job.output and job.output.path:
-            await context.storage.delete(job.output.path)
+        await delete_job_files(context.storage, job)
         job = await context.job_removal.remove(job)
     return json_response(await current_view(context, job))
 

@@ -11,7 +11,7 @@ from core.model.job_view import JobView, estimate_view
 from core.profiles import PROFILES
 from core.store.idempotency import StoredResponse
 from core.store.jobs.queries import JobFilter, JobsFound
-from service.auth import GuardedRoute, RequireScope
+from service.auth import GuardedRoute, RequireScope, require_unrevoked
 from service.context import ApiRequest, context_of
 from service.http.body import decode_json, read_json_body
 from service.http.headers import (
@@ -26,11 +26,11 @@ from service.http.json_response import json_response
 from service.http.pagination import page_response
 from service.http.query import query_params
 from service.http.times import parse_time_ms
-from service.idempotency import IdempotencyKeyHeader, parse_key, replay_or_run
+from service.idempotency import IdempotencyKeyHeader, is_replayed, parse_key, replay_or_run
 from service.jobs.current_view import current_view, current_views, etag_of, seconds_to_next_look
 from service.jobs.prefer_wait import respond
 from service.jobs.submission import accept_job, check_job
-from service.lookup import own_job, require_ids_of_here
+from service.lookup import own_job, require_cursor, require_ids_of_here
 from service.openapi.describe import (
     IDEMPOTENT,
     JSON_BODY,
@@ -107,6 +107,8 @@ async def submit_job(
         return await accept_job(context, caller, decode_json(raw, JobRequest), key=key, origin=origin)
 
     accepted = await replay_or_run(context, caller.tenant, key, call)
+    if is_replayed(accepted):
+        await require_unrevoked(context, caller)
     return await respond(context, accepted, parse_wait_s(prefer))
 
 
@@ -153,7 +155,8 @@ async def list_jobs(request: ApiRequest, params: NamedDependency[JobsQuery]) -> 
     Cost: nothing. A page whose filters match little may be short or empty while `has_more` is true: go on.
     """
     context = context_of(request)
-    require_ids_of_here(context, session_id=params.session_id, batch_id=params.batch_id, after=params.after)
+    require_ids_of_here(context, session_id=params.session_id, batch_id=params.batch_id)
+    require_cursor(context, params.after, "job")
     found = JobsFound([], None)
     if not matches_nothing(params):
         found = await context.job_queries.page(

@@ -72,13 +72,14 @@ async def _expect(context: ApiContext, tenant: str, name: str) -> StoredResponse
     url = await context.storage.put_url(upload.path, for_s=_URL_LIFE_S)
     if url is None:
         raise ApiError(409, "not_available", "Files are stored in a folder here: send them to POST /v1/uploads.")
-    await context.uploads.expect(upload)
+    until_ms = upload.created_at_ms + _URL_LIFE_S * 1000
+    await context.uploads.expect(upload, url_until_ms=until_ms)
     presigned = PresignedUpload(
         id=upload.id,
         filename=name,
         url=url,
         complete=f"{context.settings.public_url}/v1/uploads/{upload.id}/complete",
-        expires_at=rfc3339(upload.created_at_ms + _URL_LIFE_S * 1000),
+        expires_at=rfc3339(until_ms),
     )
     return StoredResponse(upload.id, {}, msgspec.json.encode(presigned))
 

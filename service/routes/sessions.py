@@ -21,11 +21,11 @@ from service.http.pagination import page_response
 from service.http.query import query_params
 from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
 from service.jobs.validation import find_profile
-from service.lookup import own_session, require_ids_of_here
+from service.lookup import own_session, require_cursor
 from service.openapi.describe import IDEMPOTENT, JSON_BODY, QUERY, ResponseDoc, json_body, problems, reads
 from service.problems import ApiError
 from service.routes.output import timeline_response
-from service.schemas.requests import PageQuery, SessionRequest
+from service.schemas.requests import SessionRequest, SessionsQuery
 from service.schemas.responses import SessionPage, SessionView
 
 #: so many of a session's last jobs are looked through for its tracks
@@ -109,16 +109,16 @@ async def session_view(context: ApiContext, session: Session) -> SessionView:
     summary="List sessions, newest first",
     tags=["Sessions"],
     responses={200: ResponseDoc("A page of sessions.", SessionPage, headers=("Link",))} | problems(QUERY),
-    dependencies={"params": query_params(PageQuery)},
+    dependencies={"params": query_params(SessionsQuery)},
 )
-async def list_sessions(request: ApiRequest, params: NamedDependency[PageQuery]) -> Response[bytes]:
+async def list_sessions(request: ApiRequest, params: NamedDependency[SessionsQuery]) -> Response[bytes]:
     """List the sessions that were made by hand and are open.
 
     When: to go on in one, or to close those that are done with.
     Cost: nothing.
     """
     context = context_of(request)
-    require_ids_of_here(context, after=params.after)
+    require_cursor(context, params.after, "ses")
     found = await context.sessions.page(request.user.tenant, after=params.after, limit=params.limit + 1)
     rows = [await session_view(context, s) for s in found[: params.limit]]
     return page_response(request, rows, public_url=context.settings.public_url, more=len(found) > params.limit)

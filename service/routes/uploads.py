@@ -14,9 +14,9 @@ from service.http.json_response import encoded_response, json_response
 from service.http.pagination import page_response
 from service.http.query import query_params
 from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
-from service.lookup import own_upload, require_ids_of_here
+from service.lookup import own_upload, require_cursor
 from service.openapi.describe import IDEMPOTENT, QUERY, Refusals, ResponseDoc, file_body, problems, reads
-from service.schemas.requests import PageQuery, UploadQuery
+from service.schemas.requests import UploadQuery, UploadsQuery
 from service.schemas.responses import UploadPage, UploadView
 from service.uploads.hashed_file import HashedFile
 from service.uploads.inspector import NamedFile
@@ -76,16 +76,16 @@ async def _store(context: ApiContext, tenant: str, announced_bytes: int, file: N
     summary="List uploads, newest first",
     tags=["Uploads"],
     responses={200: ResponseDoc("A page of uploads.", UploadPage, headers=("Link",))} | problems(QUERY),
-    dependencies={"params": query_params(PageQuery)},
+    dependencies={"params": query_params(UploadsQuery)},
 )
-async def list_uploads(request: ApiRequest, params: NamedDependency[PageQuery]) -> Response[bytes]:
+async def list_uploads(request: ApiRequest, params: NamedDependency[UploadsQuery]) -> Response[bytes]:
     """List the files that are kept for the tenant's jobs, and until when.
 
     When: its room is full, or an id was lost.
     Cost: nothing; listing does not keep them for longer.
     """
     context = context_of(request)
-    require_ids_of_here(context, after=params.after)
+    require_cursor(context, params.after, "upl")
     found = await context.uploads.page(request.user.tenant, after=params.after, limit=params.limit + 1)
     rows = [upload_view(upload, goes_ms) for upload, goes_ms in found[: params.limit]]
     return page_response(request, rows, public_url=context.settings.public_url, more=len(found) > params.limit)

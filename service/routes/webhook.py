@@ -140,7 +140,8 @@ async def rotate_secret(request: ApiRequest) -> Response[bytes]:
 async def enable_webhook(request: ApiRequest) -> Response[bytes]:
     """Send again to the default target after it was disabled.
 
-    When: your receiver works again. What died meanwhile is sent by `POST /v1/deliveries:redeliver`. Safe to repeat.
+    When: your receiver works again. What died when it was disabled is sent by `POST /v1/deliveries:redeliver`; what happened
+    since then has no delivery, and is read from `GET /v1/events`. Safe to repeat.
     Cost: nothing.
     """
     context, tenant = context_of(request), request.user.tenant

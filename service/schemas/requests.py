@@ -27,7 +27,12 @@ Prompt = Annotated[
 ]
 Language = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$", examples=["en", "zh-CN"])]
 ProfileName = Annotated[str, Meta(max_length=64, examples=["ai-video-pro-online"])]
-Id = Annotated[str, Meta(max_length=64, examples=["ses_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"])]
+JobId = Annotated[str, Meta(max_length=64, examples=["job_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"])]
+SessionId = Annotated[str, Meta(max_length=64, examples=["ses_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"])]
+UploadId = Annotated[str, Meta(max_length=64, examples=["upl_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"])]
+BatchId = Annotated[str, Meta(max_length=64, examples=["bat_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"])]
+DeliveryId = Annotated[str, Meta(max_length=64, examples=["dlv_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"])]
+EventId = Annotated[str, Meta(max_length=64, examples=["evt_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"])]
 
 
 # Comments that begin with "#:" are shown to callers: they say what a field is for, and what it costs to get it wrong.
@@ -43,7 +48,7 @@ class MediaSource(Body, kw_only=True):
     #: ends as `media_unreachable`. It is not fetched before.
     url: Url | None = None
     #: A file of yours that `POST /v1/uploads` has taken. Using it keeps it for another day.
-    upload_id: Annotated[str, Meta(max_length=64, examples=["upl_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"])] | None = None
+    upload_id: UploadId | None = None
 
 
 class OutputSettings(Body, kw_only=True):
@@ -90,14 +95,14 @@ class JobRequest(Body, kw_only=True):
     ] = []
     #: Go on in this session, from the timeline that its last job left; absent: a session of its own. Jobs of one session
     #: run one at a time, in order.
-    session_id: Id | None = None
+    session_id: SessionId | None = None
     #: The language for the backend's answers (BCP 47); absent: detected from the prompt.
     language: Language | None = None
     #: What to deliver.
     output: OutputSettings | None = None
     #: Where its callbacks go; absent: to the tenant's default. It replaces the default, it does not add to it.
     webhook: JobWebhook | None = None
-    #: Your own strings, which come back as sent in answers, events and callbacks; 4,000 bytes as JSON. Lists can be
+    #: Your own strings, which come back as sent in answers, events and callbacks; 4,096 bytes as JSON. Lists can be
     #: filtered by them. Put ids here and nothing secret.
     metadata: Annotated[dict[str, str], Meta(examples=[{"order": "7"}])] = {}
     #: Its rank among your own waiting jobs: higher goes first. It takes nothing from other tenants.
@@ -110,8 +115,8 @@ class JobRequest(Body, kw_only=True):
     #: Seconds that it may take from its start; then it ends as `deadline_exceeded`, and what was charged stays charged. Too
     #: short a time pays for films that you never get.
     timeout_s: Annotated[int, Meta(ge=1, le=86_400, examples=[1800])] = 1800
-    #: Seconds for which the job, its film and its texts are kept after its end: by default 30 days. Then nobody can bring
-    #: them back.
+    #: Seconds for which the job, its film and its texts are kept after its end: by default 30 days. Then all of it is a
+    #: 404, and nobody can bring it back.
     retention_s: Annotated[int, Meta(ge=60, le=31_536_000, examples=[604_800])] = 2_592_000
 
 
@@ -188,30 +193,57 @@ class RedeliveryRange(Body, kw_only=True):
 
 
 Limit = Annotated[int, Meta(ge=1, le=100, examples=[50])]
-Cursor = Annotated[str, Meta(max_length=64, examples=["job_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"])]
 
 
 class PageQuery(msgspec.Struct, kw_only=True):
-    """Which page of a list."""
+    """How much of a list."""
 
     #: Rows on the page, at most.
     limit: Limit = 20
+
+
+class SessionsQuery(PageQuery, kw_only=True):
+    """Which page of the sessions."""
+
     #: Go on after this one: the `next_cursor` of the page before. Absent: from the beginning.
-    after: Cursor | None = None
+    after: SessionId | None = None
+
+
+class UploadsQuery(PageQuery, kw_only=True):
+    """Which page of the uploads."""
+
+    #: Go on after this one: the `next_cursor` of the page before. Absent: from the beginning.
+    after: UploadId | None = None
+
+
+class BatchesQuery(PageQuery, kw_only=True):
+    """Which page of the batches."""
+
+    #: Go on after this one: the `next_cursor` of the page before. Absent: from the beginning.
+    after: BatchId | None = None
+
+
+class FeedQuery(PageQuery, kw_only=True):
+    """Which page of the feed."""
+
+    #: Go on after this event: the `next_cursor` of the page before, or the last `webhook-id` you have. Absent: from the beginning.
+    after: EventId | None = None
 
 
 @redacted_repr("limit", "after", "status", "session_id", "profile", "batch_id", "created_after", "created_before")
 class JobsQuery(PageQuery, kw_only=True):
     """Which jobs to list. What is absent filters nothing; several filters must all match."""
 
+    #: Go on after this one: the `next_cursor` of the page before. Absent: from the beginning.
+    after: JobId | None = None
     #: Those that stand there.
     status: Annotated[Status, Meta(examples=["failed"])] | None = None
     #: Those of this session.
-    session_id: Id | None = None
+    session_id: SessionId | None = None
     #: Those that use this skill.
     profile: ProfileName | None = None
     #: Those of this batch.
-    batch_id: Annotated[str, Meta(max_length=64, examples=["bat_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"])] | None = None
+    batch_id: BatchId | None = None
     #: Those accepted from this time on, inclusive: RFC 3339 with an offset (write its `+` as `%2B`).
     created_after: QueryTime | None = None
     #: Those accepted before this time, exclusive: the next window begins where this one ends, and none is counted twice.
@@ -225,12 +257,14 @@ class EventsQuery(msgspec.Struct, kw_only=True):
     """Where to go on in a job's events."""
 
     #: Go on after this event, as `Last-Event-ID` does, which wins. Absent: from a snapshot on.
-    after: Annotated[str, Meta(max_length=64, examples=["evt_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"])] | None = None
+    after: EventId | None = None
 
 
 class DeliveriesQuery(PageQuery, kw_only=True):
     """Which deliveries to list."""
 
+    #: Go on after this one: the `next_cursor` of the page before. Absent: from the beginning.
+    after: DeliveryId | None = None
     #: Those that stand there; by default those that were given up, which you may want to send again.
     status: Annotated[DeliveryState, Meta(examples=["dead"])] = DeliveryState.DEAD
 

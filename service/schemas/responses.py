@@ -274,11 +274,14 @@ class BatchEnds(View, kw_only=True):
     finished_at: Timestamp
 
 
-class BatchData(View, kw_only=True):
+class BatchData(View, kw_only=True, omit_defaults=True):
     """What a batch's callback is about."""
 
     #: The batch.
     batch: BatchEnds
+    #: The fields that were left out to keep a long body short, where any were: `jobs.output`, which
+    #: `GET /v1/batches/{batch_id}` has.
+    truncated: tuple[str, ...] = ()
 
 
 class BatchEventBody(View, kw_only=True):

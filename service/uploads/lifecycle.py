@@ -76,13 +76,12 @@ async def keep_presigned(context: ApiContext, upload: Upload) -> Upload:
 
 
 async def keep_upload(context: ApiContext, upload: Upload, size_bytes: int) -> Upload:
-    """Remember it, unless the tenant keeps too much with it: then nothing stays, here nor in storage."""
+    """Remember it, unless the tenant keeps too much with it: then nothing stays, here nor in storage.
+
+    Where nobody hears whether it was remembered its bytes stay: it is there whole, or still expected, and can be completed.
+    """
     upload = msgspec.structs.replace(upload, size_bytes=size_bytes, created_at_ms=context.clock.now_ms())
-    try:
-        total_bytes = await context.uploads.keep(upload)
-    except BaseException:
-        await context.storage.delete(upload.path)
-        raise
+    total_bytes = await context.uploads.keep(upload)
     if total_bytes > context.settings.tenant_stored_bytes:
         await remove_upload(context, upload)
         await check_quota(context, upload.tenant, upload.size_bytes)

@@ -76,6 +76,9 @@ def test_a_prompt_for_the_status_shows_the_tracks(gateway):
     first = gateway.run("trim the first second", upload=gateway.clip(), output={"export": False})
     job = gateway.run("status", session_id=first["session_id"])
     assert job["result"]["timeline"].startswith("Timeline (")
+    path = f"/v1/jobs/{job['id']}/timeline"
+    assert gateway.http.get(path).json() == job["result"]["tracks"] != []
+    assert gateway.http.get(path, headers={"Accept": "text/plain"}).text == job["result"]["timeline"]
 
 
 def test_a_prompt_that_only_uploads_uploads(gateway):

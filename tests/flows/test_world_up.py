@@ -95,6 +95,17 @@ def test_all_parts_answer_when_the_line_is_printed(tmp_path):
         assert profiles.status_code == 200
 
 
+def test_a_receiver_on_localhost_is_called_whatever_address_that_name_has_first(tmp_path):
+    with up(tmp_path, "--json", "--workers", "1") as process:
+        world = first_line(process)
+        at_localhost = world["receiver"].replace("127.0.0.1", "localhost")
+        headers = {"Authorization": f"Bearer {world['api_key']}"}
+        with httpx.Client(base_url=world["api"], headers=headers, timeout=PATIENCE_S, trust_env=False) as api:
+            api.put("/v1/webhook", json={"url": f"{at_localhost}/hook"}).raise_for_status()
+            told = api.post("/v1/webhook:test").json()
+        assert (told["delivered"], told["error"]) == (True, None)
+
+
 def test_ctrl_c_ends_every_process_in_order(tmp_path):
     with up(tmp_path, "--json") as world:
         first_line(world)

@@ -119,6 +119,21 @@ async def test_a_replay_of_the_render_sends_no_message_and_stays_in_the_session(
     assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (422, "/from")
 
 
+async def test_a_replay_of_a_job_that_went_on_from_another_goes_on_from_it_again_or_is_refused(api: Api) -> None:
+    first = await api.submit()
+    refined = await api.submit(session_id=first["session_id"], media=[])
+    for job in (first, refined):
+        await fail(api.context, job["id"])
+    child = (await api.http.post(f"/v1/jobs/{refined['id']}/replay")).json()
+    assert child["session_id"] == first["session_id"]
+    await api.http.delete(f"/v1/sessions/{first['session_id']}")
+    gone = await api.http.post(f"/v1/jobs/{refined['id']}/replay")
+    assert (gone.status_code, gone.json()["code"]) == (409, "session_lost")
+    anew = (await api.http.post(f"/v1/jobs/{first['id']}/replay")).json()
+    assert anew["session_id"] != first["session_id"]
+    assert [media.name for media in (await api.context.jobs.load(anew["id"])).media] == ["clip.mp4"]
+
+
 async def test_a_cancel_reaches_a_running_job_over_what_its_worker_writes(api: Api) -> None:
     job = await api.submit()
     now = await running(api.context, job["id"])

@@ -160,8 +160,9 @@ async def test_a_filter_or_a_cursor_of_another_cell_is_told_so_instead_of_findin
     problem = misdirected(answer)
     assert [error["pointer"] for error in problem["errors"]] == [f"/{named}"]
     assert f"'{named}'" in problem["detail"]
-    for mine in (f"after={own['id']}", f"session_id={own['session_id']}", "after=anything"):
+    for mine in (f"after={own['id']}", f"session_id={own['session_id']}", "session_id=anything"):
         assert (await api.http.get(f"/v1/jobs?{mine}")).status_code == 200
+    assert (await api.http.get("/v1/jobs?after=anything")).status_code == 422
 
 
 async def test_a_body_that_names_what_is_in_another_cell_is_told_where(api: Api) -> None:

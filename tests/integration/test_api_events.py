@@ -10,8 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
+from core.model import transitions
+from core.store.redis.functions import EVENTS_PER_JOB
 from core.store.redis.keys import key
 from tests.api_fixture import Api, running_api
+from tests.job_ends import OWNER, running, told
 from tests.until import PATIENCE_S
 
 
@@ -175,6 +178,18 @@ async def test_trimmed_history_gives_a_reset_and_a_snapshot(api: Api) -> None:
     await api.context.store.redis.xtrim(key("events", job["id"]), maxlen=1, approximate=False)
     async with following(api.http, job["id"], after=first.id) as reader:
         assert [e["event"] for e in await reader.rest()] == ["reset", "snapshot"]
+
+
+async def test_the_list_of_a_job_s_events_has_its_end_however_many_were_before_it(api: Api) -> None:
+    job_id = (await api.submit())["id"]
+    now = await running(api.context, job_id)
+    for n in range(EVENTS_PER_JOB + 10):
+        noted = transitions.progress_noted(now, str(n))
+        now = await api.context.jobs.commit(now, noted, owner=OWNER, event=await told(api.context, now, noted))
+    await api.http.post(f"/v1/jobs/{job_id}/cancel")
+    listed = (await api.http.get(f"/v1/jobs/{job_id}/events", headers={"Accept": "application/json"})).json()
+    assert listed["data"][-1]["id"] == await api.context.events.last_id(job_id)
+    assert listed["has_more"] is False
 
 
 async def test_many_readers_share_one_subscription_and_leave_nothing_behind(api: Api) -> None:

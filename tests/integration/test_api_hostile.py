@@ -1,6 +1,7 @@
 """Hostile requests: whatever comes over the wire is answered, never with a 5xx, and never with what is not described."""
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.api_fixture import Api, running_api
-from tests.until import PATIENCE_S
+from tests.until import PATIENCE_S, until
 
 
 @pytest.fixture
@@ -157,3 +158,31 @@ async def test_a_request_that_offers_another_protocol_is_read_as_if_it_did_not(
     writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: upgrade, close\r\nUpgrade: websocket\r\n\r\n")
     assert (await asyncio.wait_for(reader.read(), PATIENCE_S)).startswith(b"HTTP/1.1 200 ")
     writer.close()
+
+
+@pytest.mark.parametrize(
+    "began", [b"Content-Length: 100\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\nzz\r\n"]
+)
+async def test_who_breaks_off_within_a_body_is_no_error_of_ours(
+    api: Api, caplog: pytest.LogCaptureFixture, began: bytes
+) -> None:
+    before = await counted(api, 400)
+    _, writer = await asyncio.open_connection("127.0.0.1", int(api.url.rsplit(":", 1)[1]))
+    key = b"Host: x\r\nAuthorization: Bearer " + api.key.encode() + b"\r\nContent-Type: application/json\r\n"
+    writer.write(b"POST /v1/jobs HTTP/1.1\r\n" + key + began)
+    await writer.drain()
+    await api.http.get("/livez")
+    writer.close()
+
+    async def is_noted() -> bool:
+        return await counted(api, 400) > before
+
+    await until(is_noted, within_s=PATIENCE_S)
+    assert not [record.levelname for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def counted(api: Api, status: int) -> float:
+    """How many submits were answered so, as the metrics tell."""
+    line = f'reelgate_http_requests_total{{method="POST",route="/v1/jobs",status="{status}"}} '
+    text = (await api.http.get("/metrics")).text
+    return sum(float(row.removeprefix(line)) for row in text.splitlines() if row.startswith(line))

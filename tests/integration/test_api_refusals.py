@@ -45,6 +45,59 @@ async def test_a_body_that_is_no_json_is_malformed(api: Api, body: bytes) -> Non
     assert problem(answer, 400)["code"] == "malformed_json"
 
 
+HALF = r"A string holds half a character, \{}, as of an emoji that was cut in two (byte {})."
+WHY_MALFORMED = [
+    (b"", "The body is empty."),
+    (rb'{"prompt": "\ud83d"}', HALF.format("ud83d", 12)),
+    (rb'{"prompt": "\ud83d\ude00 \uDE00"}', HALF.format("uDE00", 25)),
+    (rb'{"prompt": "\ud83d and on"}', HALF.format("ud83d", 12)),
+    (rb'{"prompt": "\ud83d\ude00', "Input data was truncated (byte 24)."),
+    (b'{"prompt"', "Input data was truncated (byte 9)."),
+]
+
+
+@pytest.mark.parametrize(("body", "detail"), WHY_MALFORMED, ids=range(len(WHY_MALFORMED)))
+async def test_a_body_that_is_no_json_is_told_why_and_where(api: Api, body: bytes, detail: str) -> None:
+    answer = await api.http.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"})
+    assert problem(answer, 400)["detail"] == detail
+
+
+NONE_OF_THOSE = [
+    ("POST", "/v1/jobs", ASK | {"output": {"resolution": "4k"}}, "1080p, 360p, 480p, 540p, 720p."),
+    (
+        "POST",
+        "/v1/jobs",
+        ASK | {"webhook": {"url": "https://x.example", "events": ["nope"]}},
+        "job.canceled, job.expired, ",
+    ),
+    ("POST", "/v1/batches", {"jobs": [ASK], "session": "x"}, "separate, shared."),
+    ("GET", "/v1/jobs?status=nope", None, "queued, running, canceling, succeeded, failed, canceled, expired"),
+    ("GET", "/v1/deliveries?status=nope", None, "pending, delivered, dead"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "known"), NONE_OF_THOSE, ids=range(len(NONE_OF_THOSE)))
+async def test_who_sends_what_a_closed_set_does_not_know_is_told_what_it_knows(
+    api: Api, method: str, path: str, body: Any, known: str
+) -> None:
+    refused = problem(await api.http.request(method, path, json=body), 422)
+    assert f". Known: {known}" in refused["detail"]
+
+
+LISTS = [("jobs", "job"), ("sessions", "session"), ("uploads", "upload"), ("batches", "batch")]
+LISTS += [("deliveries", "delivery"), ("events", "event")]
+
+
+@pytest.mark.parametrize(("path", "thing"), LISTS)
+async def test_a_cursor_that_was_bent_begins_no_list_anew(api: Api, path: str, thing: str) -> None:
+    own = (await api.submit())["id"]
+    for bent in ("x", "zzz", own[:-1], f"{own}x", own.replace("job_", "key_"), "%00", own.upper()):
+        refused = problem(await api.http.get(f"/v1/{path}?after={bent}"), 422)
+        assert [error["pointer"] for error in refused["errors"]] == ["/after"]
+        assert refused["detail"] == f"This is no {thing}'s id: take the `next_cursor` of the page before."
+    assert (await api.http.get(f"/v1/{path}?after=")).status_code == 200, "as good as none"
+
+
 WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"prompt": "x", "colour": 1}, "/colour", "unknown_field"),
     ({}, "/prompt", "missing_field"),
@@ -175,7 +228,9 @@ async def test_who_is_not_let_in_hears_what_is_wrong_with_the_key(api: Api, line
 
 
 @pytest.mark.parametrize(
-    ("keys", "words"), [(["x" * 300], "300"), (['""'], "empty"), (["a", "b"], "several lines"), (["a b"], "spaces")]
+    ("keys", "words"),
+    [(["x" * n], f"length of {n}") for n in (256, 300)]
+    + [([f'"{"x" * 256}"'], "length of 256"), (['""'], "empty"), (["a", "b"], "several lines"), (["a b"], "spaces")],
 )
 async def test_an_idempotency_key_that_is_none_is_told_why(api: Api, keys: list[str], words: str) -> None:
     answer = await api.http.post("/v1/jobs", json=ASK, headers=[("Idempotency-Key", k) for k in keys])
@@ -275,6 +330,18 @@ async def test_a_revoked_key_is_refused_at_once_by_a_process_that_remembers_it(a
         await api.context.api_keys.revoke(issued.id)
         problem(await client.post("/v1/jobs", json=ASK), 401)
         problem(await client.get("/v1/jobs"), 401)
+
+
+async def test_a_revoked_key_gets_no_kept_answer_either(api: Api) -> None:
+    issued = await api.context.api_keys.create("acme")
+    call = {"Idempotency-Key": "k", "Prefer": "wait=0"}
+    async with client_of(api.url, issued.secret) as client:
+        assert (await client.post("/v1/jobs", json=ASK, headers=call)).status_code == 202
+        assert (await client.post("/v1/jobs", json=ASK, headers=call)).headers["idempotency-replayed"] == "true"
+        await api.context.api_keys.revoke(issued.id)
+        problem(await client.post("/v1/jobs", json=ASK, headers=call), 401)
+    again = await api.http.post("/v1/jobs", json=ASK, headers=call)
+    assert again.headers["idempotency-replayed"] == "true"
 
 
 async def test_a_wrong_query_is_pointed_at(api: Api) -> None:

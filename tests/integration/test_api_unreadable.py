@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from core.model.webhook import TenantWebhook
+from core.store.idempotency import StoredResponse
 from core.store.redis.keys import key
+from service.jobs.prefer_wait import respond
 from tests.api_fixture import Api, running_api
 
 CALLS = ("", "/events", "/timeline", "/output", "/deliveries")
@@ -29,12 +31,22 @@ async def test_a_job_that_cannot_be_read_says_so_and_the_others_are_shown(api: A
         assert answer.json()["retryable"] is True
         assert "newer release" in answer.json()["detail"]
         assert answer.headers["Retry-After"]
+        async with await api.caller("other") as stranger:
+            foreign = await stranger.get(f"/v1/jobs/{bad['id']}{call}", headers={"Accept": "application/json"})
+            assert foreign.status_code == 404, call
     for path in ("cancel", "replay"):
         answer = await api.http.post(f"/v1/jobs/{bad['id']}/{path}", json={} if path == "replay" else None)
         assert answer.json()["code"] == "record_unreadable"
     assert (await api.http.delete(f"/v1/jobs/{bad['id']}")).json()["code"] == "record_unreadable"
     assert [job["id"] for job in (await api.http.get("/v1/jobs")).json()["data"]] == [good["id"]]
     assert (await api.http.get(f"/v1/jobs/{good['id']}")).status_code == 200
+
+
+async def test_who_waits_for_a_job_that_a_newer_release_has_written_is_told_that_it_is_accepted(api: Api):
+    accepted = StoredResponse((await api.submit())["id"], {}, b"{}")
+    await api.context.store.redis.hset(key("job", accepted.id), "fmt", "9")
+    answer = await respond(api.context, accepted, 60)
+    assert (answer.status_code, answer.content) == (202, accepted.body)
 
 
 async def test_sessions_uploads_batches_and_deliveries_say_so_too(api: Api):
@@ -50,6 +62,8 @@ async def test_sessions_uploads_batches_and_deliveries_say_so_too(api: Api):
         await api.context.store.redis.hset(key(shape, item_id), "rec", b"\x81")
         answer = await api.http.get(f"/v1/{path}/{item_id}")
         assert (answer.status_code, answer.json()["code"]) == (503, "record_unreadable"), path
+        async with await api.caller("other") as stranger:
+            assert (await stranger.get(f"/v1/{path}/{item_id}")).status_code == 404, path
     assert (await api.http.get("/v1/sessions")).json()["data"] == []
 
 

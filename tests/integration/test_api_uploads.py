@@ -21,7 +21,7 @@ from core.store.uploads import Uploads
 from sandbox.clips import make_talk_clip
 from service.problems import ApiError
 from service.uploads.inspector import Inspector, NamedFile
-from service.uploads.lifecycle import store_file
+from service.uploads.lifecycle import new_upload, store_file
 from service.uploads.receive import limit_body
 from tests.api_fixture import Api, running_api
 from tests.s3_fixture import BUCKET, access_to, s3
@@ -447,6 +447,11 @@ async def test_a_file_that_is_not_what_its_name_says_is_gone_from_s3_too(s3_api:
     assert (await s3_api.http.post(place["complete"])).status_code == 415
     assert (await s3_api.http.post(place["complete"])).status_code == 404
     assert await s3_api.context.uploads.expected(place["id"]) is None
+    async with httpx.AsyncClient(trust_env=False) as anybody:
+        assert (await anybody.put(place["url"], content=PNG)).status_code == 200, "its URL works on"
+    later = Uploads(s3_api.context.store, HandClock(s3_api.context.clock.now_ms() + 26 * 3_600_000))
+    [closed] = [each for each in await later.closed_places() if place["id"] in each.path]
+    assert (closed.is_upload, await s3_api.context.storage.size_bytes(closed.path)) == (False, len(PNG))
 
 
 class Unread:
@@ -522,6 +527,21 @@ async def test_a_half_upload_of_a_process_that_died_is_dropped_a_day_later(api: 
     assert await uploads.load(half.id) is None
     later = Uploads(api.context.store, HandClock(goes_ms + 1))
     assert [u.id for u in await later.due()] == [half.id]
+
+
+async def test_an_upload_that_could_not_be_remembered_is_completed_once_it_can_be(api: Api, tmp_path: Path) -> None:
+    context = api.context
+    expected = new_upload(context, "acme", "a.mp4", "mp4")
+    await context.uploads.expect(expected)
+    await context.storage.write(expected.path, whole(MP4))
+    await context.store.redis.config_set("maxmemory", 1)
+    try:
+        refused = await api.http.post(f"/v1/uploads/{expected.id}/complete")
+    finally:
+        await context.store.redis.config_set("maxmemory", 0)
+    assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+    complete = await api.http.post(f"/v1/uploads/{expected.id}/complete")
+    assert (complete.status_code, [f.read_bytes() for f in files_in(tmp_path)]) == (200, [MP4])
 
 
 async def half_of(content: bytes) -> AsyncIterator[bytes]:

@@ -7,6 +7,7 @@ comes on top of the second.
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from pathlib import Path
 
 import httpx
@@ -15,6 +16,7 @@ import redis
 
 from core.clock import stopwatch_s
 from core.store.idempotency import StoredResponse
+from service.jobs.event_stream import stream_events
 from service.jobs.prefer_wait import respond
 from tests.api_fixture import ASK, client_of, running_api
 from tests.integration.test_api_process import process
@@ -121,6 +123,18 @@ async def test_who_waits_for_the_end_of_an_accepted_job_is_told_that_it_is_accep
             server.kill()
             answer = await respond(api.context, accepted, 60)
             assert (answer.status_code, answer.content) == (202, accepted.body)
+
+
+async def test_who_follows_a_job_hears_that_the_connection_lives_and_goes_on_when_redis_is_back(tmp_path: Path) -> None:
+    with running_redis() as server:
+        async with running_api(server.url, tmp_path) as api, asyncio.timeout(PATIENCE_S):
+            job = await api.context.jobs.load((await api.submit())["id"])
+            assert job is not None
+            server.kill()
+            async with aclosing(stream_events(api.context, job, after=None)) as stream:
+                assert [await anext(stream) for _ in range(3)] == [b"retry: 3000\n\n", *2 * [b": still here\n\n"]]
+                server.restart()
+                assert b"\nevent: snapshot\n" in await anext(frame async for frame in stream if frame[:1] != b":")
 
 
 async def test_a_process_with_a_wrong_password_for_redis_says_so_and_starts_once_it_is_taken(tmp_path: Path) -> None:

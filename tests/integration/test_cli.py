@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import json
 import os
+import re
 import signal
 import struct
 import sys
@@ -212,7 +213,9 @@ async def test_jobs_are_listed_shown_cancelled_and_replayed(api: Api, folder: Pa
     assert (await told(api, folder, "cancel", job["id"]))["status"] == "canceled"
     again = await told(api, folder, "replay", job["id"])
     assert again["parent_id"] == job["id"]
-    assert (await told(api, folder, "show", again["id"]))["status"] == "queued"
+    shown = await told(api, folder, "show", again["id"])
+    said = (await api.http.get(f"/v1/jobs/{again['id']}")).json()
+    assert (shown["status"], shown["created_at"]) == ("queued", said["created_at"])
     _, out, _ = await ran(api, folder, "show", again["id"])
     assert f"replays   {job['id']}" in out
 
@@ -232,13 +235,22 @@ async def test_a_list_fits_the_terminal(api: Api, folder: Path) -> None:
     assert max(map(len, lines)) <= 72
 
 
+async def test_a_command_without_a_key_says_where_it_looks_for_one(folder: Path) -> None:
+    env = {name: value for name, value in os.environ.items() if name != "REELGATE_API_KEY"}
+    child = await asyncio.create_subprocess_exec(REELGATE, "list", env=env, cwd=folder, stderr=asyncio.subprocess.PIPE)
+    _, words = await asyncio.wait_for(child.communicate(), PATIENCE_S)
+    assert (child.returncode, b"REELGATE_API_KEY" in words) == (2, True)
+
+
 async def test_events_are_shown_and_followed(api: Api, folder: Path) -> None:
     job = await api.submit()
     child = await started(api, folder, "events", job["id"], "--follow", "--json")
     await succeed(api.context, job["id"])
     code, out, _ = await ended(child)
     assert code == 0
-    assert json.loads(out.splitlines()[-1])["data"]["job"]["status"] == "succeeded"
+    last = json.loads(out.splitlines()[-1])
+    assert last["data"]["job"]["status"] == "succeeded"
+    assert re.fullmatch(r"[^.]+\.[0-9]{3}Z", last["timestamp"])
     code, out, _ = await ran(api, folder, "events", job["id"])
     assert [line.split()[2] for line in out.splitlines()] == ["job.queued", "job.started", "job.succeeded"]
 

@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from core.errors import Code
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job, Sent, Stage
@@ -18,7 +20,9 @@ from tests.store_fixture import Core, core
 from tests.worker_fixture import context_over, stepped
 from worker.backend import drafts
 from worker.context import WorkerContext
+from worker.jobs.credit_reading import NO_READING
 from worker.jobs.execution import JobExecution
+from worker.jobs.settlement import is_settling
 from worker.jobs.step_result import Handover
 
 __all__ = ["core"]
@@ -47,8 +51,8 @@ async def context(core: Core, backend: ScriptedBackend, tmp_path: Path) -> Async
         yield context
 
 
-async def sent(core: Core, job: Job, token_id: str, **before: int) -> Claim:
-    """Claim a job and write the intent to send its message, with what the balance said before."""
+async def sent(core: Core, job: Job, token_id: str, *, account: str = "usr_1", **before: int) -> Claim:
+    """Claim a job and write the intent to send its message for an account, with what the balance said before."""
     claim = await core.begin(job)
     taken = transitions.token_taken(claim.job, token_id=token_id)
     intent = Sent(
@@ -58,7 +62,14 @@ async def sent(core: Core, job: Job, token_id: str, **before: int) -> Claim:
         cost=COST,
         **before,
     )
-    return await core.write(claim, transitions.sending(taken, sent=intent))
+    return await core.write(
+        claim, transitions.sending(taken, sent=intent), session=sessions.of_user(claim.session, account)
+    )
+
+
+@pytest.fixture
+async def token_id(core: Core) -> str:
+    return await core.tokens.add("nmv_usr_a", kind="operator", available=500)
 
 
 @asynccontextmanager
@@ -135,6 +146,42 @@ async def test_who_has_sent_on_the_token_and_ended_meanwhile_makes_the_cost_unce
     assert await learned(core) == {}
 
 
+@pytest.mark.parametrize(("account", "exact"), [("usr_1", False), ("usr_2", True)])
+async def test_who_has_sent_by_another_token_of_the_account_makes_the_cost_uncertain(
+    core: Core, context: WorkerContext, account: str, exact: bool
+) -> None:
+    """As long as an operator lets a new token take the place of an old one, both serve."""
+    async with listened(core, context) as (execution, _):
+        another = await core.tokens.add("nmv_usr_b", kind="operator", available=500)
+        await core.finish(await sent(core, await core.submit(), another, account=account))
+        job = await stepped(execution)
+    assert (job.edited, job.credits_exact) == (True, exact)
+
+
+async def test_a_token_that_was_removed_is_none_of_its_account_any_more(core: Core, token_id: str) -> None:
+    another = await core.tokens.add("nmv_usr_b", kind="operator")
+    for token in (another, token_id):
+        await core.finish(await sent(core, await core.submit(), token))
+    await core.tokens.remove(another)
+    await core.finish(await sent(core, await core.submit(), token_id))
+    [tokens] = [members for name, members in (await core.everything()).items() if name.startswith("rg:account:")]
+    assert tokens == {token_id.encode()}
+    assert await core.tokens.get(another) is None
+
+
+async def test_messages_on_the_token_s_successor_are_not_compared_with_those_on_the_token(
+    core: Core, context: WorkerContext
+) -> None:
+    """Just as many were sent on it by now, and that one was another job's."""
+    async with listened(core, context) as (execution, _):
+        successor = await core.tokens.add("nmv_usr_b", kind="operator")
+        await core.finish(await sent(core, await core.submit(), successor))
+        execution.job = transitions.token_changed(execution.job, token_id=successor)
+        job = await stepped(execution)
+    assert (job.edited, job.credits_exact) == (True, False)
+    assert await learned(core) == {}
+
+
 async def test_where_credits_are_frozen_it_is_asked_at_once_for_whom(
     core: Core, context: WorkerContext, backend: ScriptedBackend
 ) -> None:
@@ -146,6 +193,54 @@ async def test_where_credits_are_frozen_it_is_asked_at_once_for_whom(
     token = await core.tokens.get(token_id)
     assert token is not None
     assert (token.available, token.frozen) == (450, 50)
+
+
+@pytest.mark.parametrize(
+    ("balances", "cost", "waits"),
+    [
+        ([(500, 0), (450, 50)], (COST, False), True),
+        ([(500, 0), (470, 0)], (30, True), False),
+        ([(500, 0), (500, 0)], (0, True), False),
+        ([(470, 0)], (30, True), False),
+    ],
+)
+async def test_an_end_right_after_the_message_does_not_say_at_once_that_nothing_was_charged(
+    core: Core,
+    backend: ScriptedBackend,
+    tmp_path: Path,
+    *,
+    balances: list[tuple[int, int]],
+    cost: tuple[int, bool],
+    waits: bool,
+) -> None:
+    """The deadline comes when the bytes have just gone out: the backend may not have begun to work."""
+    core.with_settings(settle_s=0.05)
+    backend.says("credits", *(balance(*told) for told in balances))
+    async with context_over(core, tmp_path, backend=backend.url) as context, listened(core, context) as (execution, _):
+        execution.job = msgspec.structs.replace(execution.job, recovery=None, timeout_s=0)
+        job = await stepped(execution)
+        assert is_settling(execution, NO_READING) is waits
+    assert job.error is not None
+    assert job.error.code is Code.DEADLINE_EXCEEDED
+    assert (job.credits_used, job.credits_exact) == cost
+    assert len(backend.calls("credits")) == len(balances)
+
+
+@pytest.mark.parametrize("end", [Code.DEADLINE_EXCEEDED, None])
+async def test_a_message_that_was_announced_and_not_sent_has_cost_nothing_whoever_else_uses_the_token(
+    core: Core, context: WorkerContext, backend: ScriptedBackend, end: Code | None
+) -> None:
+    """The deadline, or a cancel, comes between the intent and the bytes."""
+    async with listened(core, context) as (execution, token_id):
+        await sent(core, await core.submit(), token_id)
+        execution.handover = Handover(may_send=True)
+        execution.job = msgspec.structs.replace(execution.job, recovery=None, reply=None, timeout_s=0 if end else 60)
+        if end is None:
+            execution.job = transitions.cancel_asked(execution.job, now_ms=core.clock.now_ms())
+        job = await stepped(execution)
+    assert (job.ended, job.error and job.error.code) == (True, end)
+    assert (job.credits_used, job.credits_exact) == (0, True)
+    assert backend.calls("credits") == []
 
 
 @pytest.mark.parametrize("name", [b"half an emoji \\ud83d", b"caf\xe9", b"two\nlines"])

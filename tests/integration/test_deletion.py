@@ -126,6 +126,17 @@ async def test_nothing_of_a_deleted_job_is_left_wherever_it_came_from(api: Api, 
     assert not files_with(tmp_path)
 
 
+async def test_files_that_an_ended_job_does_not_know_of_go_with_its_data(api: Api, tmp_path: Path) -> None:
+    """A worker had written them, and died before it wrote that down; the next one could only end the job."""
+    job = await post(api, "/v1/jobs", ASK)
+    await ended(api, job["id"])
+    for name in (f"outputs/{job['id']}.mp4", f"fetched/{job['id']}/0"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(SECRET)
+    await delete(api, job["id"])
+    assert not files_with(tmp_path)
+
+
 async def test_nothing_of_a_job_is_left_after_its_retention(api: Api) -> None:
     session = await post(api, "/v1/sessions")
     job = await post(api, "/v1/jobs", ASK | {"session_id": session["id"]})

@@ -404,6 +404,19 @@ async def test_who_has_come_by_itself_at_its_turn_is_not_called_before_its_next_
     assert len((await after_attempt(context, delivery)).attempts) == 1
 
 
+async def test_those_who_have_come_by_themselves_keep_nobody_from_being_called(core, context, receiver):
+    taken = [(await told(core, f"{receiver.hook}/hang"))[0] for _ in range(PER_HOST)]
+    waiting = [(await told(core, receiver.hook))[0] for _ in range(5)]
+    async with hanging(context, receiver, taken, give_up=True):
+        asleep = await asyncio.gather(*(after_attempt(context, each) for each in waiting))
+    first, *_, last = sorted(asleep, key=lambda each: each.next_at_ms)
+    core.clock.turn(by_s=(first.next_at_ms - core.clock.now_ms()) / 1000)
+    assert last.next_at_ms > core.clock.now_ms()
+    await run_delivery(context, first.id)
+    after = [await core.deliveries.load(each.id) for each in waiting]
+    assert {each.state for each in after} == {DeliveryState.DELIVERED}
+
+
 async def test_an_attempt_that_we_spoilt_is_made_again_and_counts_nowhere(core, context, receiver):
     [delivery] = await told(core, f"{receiver.hook}/hang")
     async with hanging(hasty(context), receiver, [delivery]):

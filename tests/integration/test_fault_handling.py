@@ -13,6 +13,7 @@ from core.model import transitions
 from core.model.job import Job, Recovery, Render, Sent, Stage, Status
 from core.model.session import Session
 from core.model.token import TokenState
+from core.store.redis.keys import key
 from tests.store_fixture import Core, core
 from tests.worker_fixture import context_over, in_hand
 from worker.backend.faults import BackendFault, Fault
@@ -318,6 +319,44 @@ async def test_a_session_with_an_edit_is_not_left_for_want_of_a_scope(core, cont
     assert (once.session, once.park_s) == (None, 1.0)
     ended = await judged(core, context, Stage.UPLOADING, refused, edits=1, tried=TRIES)
     assert code_of(ended.job) is Code.SCOPE_MISSING
+
+
+async def with_credits_on(core: Core, token_id: str) -> Job:
+    """Submit a job that holds credits on this token."""
+    job = await core.submit()
+    await core.tokens.take(
+        tenant=job.tenant, job_id=job.id, cost=50, until_ms=0, needs=[], only=token_id, anonymous=False
+    )
+    return job
+
+
+@pytest.mark.parametrize(("stage", "call"), [(Stage.UPLOADING, "upload"), (Stage.RECOVERING, "state")])
+async def test_a_job_that_stays_with_a_token_that_refused_it_a_scope_keeps_what_it_holds_there(
+    core, context, stage, call
+):
+    """Its message goes out without asking for a token again, or is out: others must know of it, and leave it its credits."""
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    job = await with_credits_on(core, token_id)
+    await core.redis.hset(key("token_sent", token_id), job.id, "50:1")
+    there = at(job, stage, token_id=token_id)
+    async with in_hand(core, context, there, opened(job, edits=1, token_id=token_id)) as execution:
+        following = await handle_fault(execution, BackendFault(Fault.SCOPE_MISSING, call=call))
+    assert (following.job.stage, following.job.token_id) == (stage, token_id)
+    token = await core.tokens.get(token_id)
+    assert token is not None
+    assert token.reserved == 50
+    assert list(await core.token_use.sent_on(token_id)) == [job.id]
+
+
+async def test_one_that_takes_another_token_lets_go_of_the_one_that_refused_it_a_scope(core, context):
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    job = await with_credits_on(core, token_id)
+    there = at(job, Stage.UPLOADING, token_id=token_id)
+    async with in_hand(core, context, there, opened(job, token_id=token_id)) as execution:
+        await handle_fault(execution, BackendFault(Fault.SCOPE_MISSING, call="upload"))
+    token = await core.tokens.get(token_id)
+    assert token is not None
+    assert token.reserved == 0
 
 
 async def test_retry_after_is_honoured(core, context):

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,19 @@ async def test_a_part_of_a_film_is_none(core, context, backend, movie, part):
     backend.says("/o.mp4", Answer(movie[start:end], 206, "video/mp4", told), film(movie))
     job, kept = await ended(core, context, "/o.mp4")
     assert (job.status, kept, len(backend.calls("/o.mp4"))) == (Status.SUCCEEDED, movie, 2)
+
+
+async def test_a_film_that_is_cut_off_takes_none_away_that_another_holder_has_written(
+    core, context, backend, movie, tmp_path
+):
+    """As to one that was frozen, while another has taken the job over and ended it."""
+    backend.says("/o.mp4", film(movie[:-100], length=len(movie)))
+    async with rendered(core, context, "/o.mp4") as execution:
+        written = tmp_path / f"outputs/{execution.job.id}.mp4"
+        written.parent.mkdir()
+        backend.meanwhile["/o.mp4"] = partial(written.write_bytes, movie)
+        await stepped(execution)
+        assert (len(backend.calls("/o.mp4")), await stored(context, execution.job)) == (1, movie)
 
 
 async def test_a_link_without_a_host_is_the_backends(core, context, backend, movie):

@@ -1,10 +1,12 @@
 """One job in a worker's hands: what its commits allow, and what they hand over to the next step."""
 
 from collections.abc import AsyncIterator
+from itertools import pairwise
 
 import msgspec
 import pytest
 
+from core.errors import Code
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job, Sent, Stage
@@ -56,6 +58,36 @@ async def test_no_step_can_allow_itself_to_send(core, context):
         uploading = transitions.moved(execution.job, Stage.UPLOADING)
         await execution.commit(StepResult(uploading, handover=Handover(may_send=True)))
         assert not execution.handover.may_send
+
+
+@pytest.mark.parametrize("is_end", [False, True], ids=["a stage", "the end"])
+async def test_what_is_told_of_a_step_that_a_cancel_overtook_is_what_was_written(core, context, is_end):
+    job = await core.submit()
+    async with in_hand(core, context, job) as execution:
+        await started(execution)
+        await core.cancel(job)
+        step = transitions.moved(execution.job, Stage.UPLOADING)
+        ended = transitions.failed(execution.job, now_ms=3, code=Code.RENDER_FAILED)
+        await execution.commit(StepResult(ended if is_end else step))
+        await assert_told_as_written(core, execution.job)
+        if not is_end:
+            await execution.report_progress("Still working")
+            await assert_told_as_written(core, execution.job)
+
+
+async def test_progress_that_a_cancel_overtook_is_told_as_it_was_written(core, context):
+    job = await core.submit()
+    async with in_hand(core, context, job) as execution:
+        await started(execution)
+        await core.cancel(job)
+        await execution.report_progress("Still working")
+        await assert_told_as_written(core, execution.job)
+
+
+async def assert_told_as_written(core: Core, job: Job) -> None:
+    bodies = [msgspec.json.decode(each.body)["data"]["job"] for each in (await core.events.of_job(job.id)).events]
+    assert (bodies[-1]["status"], bodies[-1]["version"]) == (job.status, job.version)
+    assert all(one["version"] < other["version"] for one, other in pairwise(bodies))
 
 
 async def test_what_was_given_up_for_sending_stays_so(core, context):

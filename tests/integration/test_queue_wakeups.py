@@ -64,6 +64,17 @@ async def test_an_idle_worker_asks_a_few_times_in_a_look(redis_url: str) -> None
         assert since.total() <= 2 * 6, since
 
 
+async def test_a_worker_hears_tokens_again_after_one_that_nobody_of_ours_has_pushed(redis_url: str) -> None:
+    async with house(redis_url) as core, working(core, to_its_end):
+        await core.redis.rpush(key("wakeup"), b"\xff")
+        await until(partial(has_no_token, core), within_s=PATIENCE_S)
+        assert await run_one_after_another(core) < JOBS / 2
+
+
+async def has_no_token(core: Core) -> bool:
+    return not await has_token(core)
+
+
 async def test_a_full_worker_keeps_no_token_from_one_that_has_room(redis_url: str) -> None:
     let_go = asyncio.Event()
     async with (
@@ -131,6 +142,7 @@ async def test_a_worker_that_offers_fewer_places_takes_up_no_more_until_it_offer
         return len(begun) == number
 
     async with house(redis_url) as core, working(core, run) as worker:
+        worker.left_ms = 3_600_000
         worker.offer(1)
         await submit(core, 3)
         await until(partial(as_many, 1), within_s=PATIENCE_S)
@@ -141,6 +153,29 @@ async def test_a_worker_that_offers_fewer_places_takes_up_no_more_until_it_offer
         await submit(core, 2)
         await until(partial(as_many, 3), within_s=PATIENCE_S)
         let_go.set()
+
+
+async def test_a_worker_that_offers_fewer_places_takes_up_what_nobody_else_does(redis_url: str) -> None:
+    """It may be the only one, and late for as long as what it holds goes on."""
+    let_go, holds = asyncio.Event(), set[str]()
+
+    async def run(core: Core, job_id: str) -> None:
+        if holds:
+            await to_its_end(core, job_id)
+        elif await take(core, job_id):
+            holds.add(job_id)
+            await let_go.wait()
+
+    async with house(redis_url) as core, working(core, run) as worker:
+        worker.offer(1)
+        jobs = await submit(core, 3)
+        await until(partial(has_begun, holds), within_s=PATIENCE_S)
+        await all_ended(core, [job for job in jobs if job.id not in holds])
+        let_go.set()
+
+
+async def has_begun(begun: set[str]) -> bool:
+    return bool(begun)
 
 
 async def sleepers(core: Core, number: int) -> list[Job]:

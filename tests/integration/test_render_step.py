@@ -60,7 +60,7 @@ async def at_export(
 
 def ready(job: Job, token_id: str, render: Render | None) -> tuple[Job, Session]:
     job = transitions.token_taken(transitions.started(job, now_ms=job.created_at_ms), token_id=token_id)
-    job = transitions.moved(job, Stage.RENDERING, edited=True, render=render)
+    job = transitions.moved(job, Stage.RENDERING, edited=True, changes=("Clip trimmed",), render=render)
     session = Session(id=job.session_id, tenant=job.tenant, profile=job.profile, created_at_ms=job.created_at_ms)
     session = sessions.opened(session, backend_id="b1", task_id=None, user_id=None, token_id=token_id)
     return job, msgspec.structs.replace(session, edits=1)
@@ -369,6 +369,18 @@ async def test_a_draft_that_stays_empty_is_nothing_to_export(core, context, back
         await stepped(execution, 2)
         core.clock.turn(by_s=core.settings.unseen_edit_s + 1)
         job = await stepped(execution)
+    assert job.error is not None
+    assert job.error.code is Code.NOTHING_TO_EXPORT
+
+
+async def test_an_edit_that_was_waited_for_and_not_seen_is_not_waited_for_again(core, context, backend):
+    backend.says("state", EMPTY)
+    async with at_export(core, context) as execution:
+        sent = msgspec.structs.replace(
+            execution.job, sent=Sent(at_ms=0, before="d0"), stage_since_ms=core.clock.now_ms()
+        )
+        execution.job = transitions.edited(sent, changes=())
+        job = await stepped(execution, 2)
     assert job.error is not None
     assert job.error.code is Code.NOTHING_TO_EXPORT
 

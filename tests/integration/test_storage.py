@@ -87,6 +87,17 @@ async def test_what_is_deleted_is_gone_and_may_be_deleted_again(storage):
         await storage.read("outputs/b")
 
 
+async def test_a_folder_goes_with_all_that_is_in_it_and_nothing_beside_it(storage):
+    for path in ("fetched/a/0", "fetched/a/1", "fetched/ab/0"):
+        await storage.write(path, pieces(3))
+    await storage.delete_folder("fetched/a")
+    await storage.delete_folder("fetched/a")
+    for gone in ("fetched/a/0", "fetched/a/1"):
+        with pytest.raises(FileMissing):
+            await storage.size_bytes(gone)
+    assert await storage.size_bytes("fetched/ab/0") == 3
+
+
 @pytest.mark.parametrize("away", ["a file where its folder was", "nobody at its address"])
 async def test_a_storage_that_is_away_is_told_as_one_whatever_is_asked_of_it(away, tmp_path, monkeypatch):
     for name, value in access_to("http://127.0.0.1:9").items():
@@ -98,6 +109,7 @@ async def test_a_storage_that_is_away_is_told_as_one_whatever_is_asked_of_it(awa
         storage.size_bytes("uploads/a.mp4"),
         storage.head("uploads/a.mp4", 4),
         storage.delete("uploads/a.mp4"),
+        storage.delete_folder("uploads/a"),
     ):
         with pytest.raises(StorageDown):
             await asked

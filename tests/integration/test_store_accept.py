@@ -11,6 +11,7 @@ from core.model.job import MediaRef
 from core.model.upload import Upload
 from core.store.jobs.queries import JobFilter
 from core.store.jobs.submissions import Accepted, Idempotency, Rejected, Replayed
+from core.store.redis.functions import NotReplicated
 from core.store.redis.keys import key
 from tests.store_fixture import Core, core, make_job
 
@@ -164,6 +165,25 @@ async def test_a_call_that_died_half_way_blocks_its_key_for_two_minutes_only(cor
     assert 0 < await core.redis.pttl(key("idempotency", "acme", "k")) <= 120_000
 
 
+async def test_submits_that_wait_for_replicas_hold_up_no_other_call(core: Core) -> None:
+    await core.submit()  # the connection is open, and Redis knows the operation
+    core.with_settings(wait_replicas=1)  # of which there is none
+
+    async def are_overtaken() -> bool:
+        submits = [asyncio.create_task(core.offer(core.new_job())) for _ in range(3)]
+        await asyncio.wait(submits, timeout=0)
+        await core.store.ask("PING")
+        await asyncio.wait(submits, timeout=0.01)  # who was answered with it has had its turn
+        overtaken = not any(submit.done() for submit in submits)
+        assert {type(each) for each in await asyncio.gather(*submits, return_exceptions=True)} == {NotReplicated}
+        return overtaken
+
+    for _ in range(20):  # on a busy machine a call may be later than their half second
+        if await are_overtaken():
+            return
+    pytest.fail("each time the call came behind their waits")
+
+
 async def test_a_submit_counts_as_a_use_of_its_uploads(core: Core) -> None:
     upload = Upload(
         id=new_id("upl"), tenant="acme", filename="a.mp4", format="mp4", size_bytes=9, path="a", created_at_ms=0
@@ -174,6 +194,20 @@ async def test_a_submit_counts_as_a_use_of_its_uploads(core: Core) -> None:
     core.clock.turn(by_s=23 * 3600)
     assert await core.uploads.due() == []
     core.clock.turn(by_s=2 * 3600)
+    assert await core.uploads.due() == [upload]
+
+
+async def test_an_upload_is_there_as_long_as_a_job_that_waits_may_need_it_whatever_others_name_it(core: Core) -> None:
+    upload = Upload(
+        id=new_id("upl"), tenant="acme", filename="a.mp4", format="mp4", size_bytes=9, path="a", created_at_ms=0
+    )
+    await core.uploads.keep(upload)
+    media = (MediaRef(upload_id=upload.id, name="a.mp4"),)
+    await core.submit(media=media, start_timeout_s=3 * 86_400, timeout_s=3600)
+    await core.submit(media=media)
+    core.clock.turn(by_s=3 * 86_400 + 3500)
+    assert await core.uploads.due() == []
+    core.clock.turn(by_s=200)
     assert await core.uploads.due() == [upload]
 
 

@@ -7,6 +7,7 @@ import pytest
 from core.model import transitions
 from core.model.job import Job
 from core.store.events import StoredEvent, stream_id
+from core.store.redis.functions import FEED_LIFE_MS
 from core.store.redis.keys import key
 from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S
@@ -44,6 +45,32 @@ async def test_ids_grow_also_when_the_next_writer_s_clock_is_behind(core: Core) 
     ids = [e.id for e in await feed(core)]
     assert ids == sorted(ids)
     assert len(ids) == 3
+
+
+@pytest.mark.parametrize("clock", [None, "no clock"], ids=["gone", "garbage"])
+async def test_ids_grow_also_where_a_tenant_s_clock_was_lost_and_the_time_is_behind(
+    core: Core, clock: str | None
+) -> None:
+    job = await core.submit()
+    claim = await core.begin(job)
+    claim = await core.write(claim, transitions.progress_noted(claim.job, "half"))  # this one is in no feed
+
+    async def lose_the_clock() -> None:
+        core.clock.turn(by_s=-3600)
+        await core.redis.delete(key("event_clock", "acme"))
+        if clock:
+            await core.redis.set(key("event_clock", "acme"), clock)
+
+    await lose_the_clock()
+    await core.write(claim, transitions.progress_noted(claim.job, "more"))
+    await lose_the_clock()
+    await core.submit()
+    for found in (await feed(core), (await core.events.of_job(job.id)).events):
+        ids = [event.id for event in found]
+        assert ids == sorted(set(ids))
+    assert len(await feed(core)) == 3
+    left_ms = [await core.redis.pttl(key(name, "acme")) for name in ("event_clock", "feed")]
+    assert min(left_ms) > FEED_LIFE_MS
 
 
 async def test_reading_on_from_each_id_gives_the_rest_without_gap_or_repeat(core: Core) -> None:

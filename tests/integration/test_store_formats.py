@@ -28,6 +28,7 @@ from core.store.redis.client import Store
 from core.store.redis.codec import Unreadable
 from core.store.redis.keys import EVENTS_CHANNEL, key
 from core.store.redis.lists import UNREADABLE_REST_MS
+from core.store.workers import WorkerFacts
 from tests.store_fixture import PUBLIC_URL, Core, core
 from tests.worker_fixture import context_over
 from worker.jobs.orphan_renders import follow_orphan_renders
@@ -128,6 +129,21 @@ async def test_a_worker_of_a_release_before_formats_keeps_the_mark_down(core: Co
         await new.note()
         core.clock.turn(by_s=SETTLE_S)
     assert await fleet.mark() == Mark(1, 1)
+
+
+async def test_a_worker_that_is_listed_again_before_it_says_again_what_it_writes_is_none_of_a_release_before_formats(
+    core: Core, fleet: Fleet
+):
+    """Redis was away for longer than a process counts as living without a word."""
+    first, second = fleet.process(V2), fleet.process(V2)
+    for _ in range(2):
+        await first.note()
+        core.clock.turn(by_s=SETTLE_S)
+    facts = WorkerFacts(host="h", version="1", started_at_ms=0, jobs=0, deliveries=0, lag_ms=0)
+    await core.turns.admit(worker="p:1", slots=1, alive_s=12, facts=facts)
+    await second.note()
+    assert await fleet.mark() == Mark(2, 1)
+    assert (await core.tokens.sums("acme")).sure, "no token may have been changed by it without a word"
 
 
 async def test_an_api_of_a_release_before_formats_keeps_the_mark_down(core: Core, fleet: Fleet):
@@ -561,6 +577,50 @@ async def test_a_sweep_goes_on_behind_what_cannot_be_read(core: Core, tmp_path: 
     assert await core.redis.exists(key("job", ended[2].id), key("upload", uploads[2].id)) == 0
     assert await core.redis.exists(key("job", ended[0].id), key("upload", uploads[0].id)) == 2
     assert not [each for each in caplog.records if "periodic task broke" in str(each.msg)]
+
+
+async def test_a_sweep_goes_on_behind_a_tenant_s_webhook_that_cannot_be_read(core: Core, tmp_path: Any):
+    late = [await core.submit(tenant, start_timeout_s=1) for tenant in ("acme", "other")]
+    await core.redis.hset(key("tenant", "acme"), "webhook", BROKEN)
+    core.clock.turn(by_s=100)
+    async with context_over(core, tmp_path) as context:
+        await sweep(context, 0)
+        assert [(await core.read(job)).status for job in late] == ["queued", "expired"]
+        await core.redis.hdel(key("tenant", "acme"), "webhook")
+        core.clock.turn(by_s=UNREADABLE_REST_MS / 1000 + 1)
+        await sweep(context, 0)
+    assert (await core.read(late[0])).status == "expired"
+
+
+async def test_a_sweep_goes_on_behind_what_should_not_be_due(core: Core, tmp_path: Any):
+    await core.slots(9)
+    at_work, ended = await core.begin(await core.submit()), await core.run(await core.submit(retention_s=60))
+    late = await core.submit(start_timeout_s=1)
+    unused = Upload(id=new_id("upl"), tenant="acme", filename="f", format="", size_bytes=1, path="p", created_at_ms=2)
+    await core.uploads.keep(unused)
+    await core.redis.zadd(key("retire"), {at_work.job.id: 1})
+    await core.redis.zadd(key("queued_all"), {at_work.job.id: 1})
+    await core.redis.zadd(key("uploads"), {new_id("upl"): 1 for _ in range(101)})
+    core.clock.turn(by_s=100)
+    async with context_over(core, tmp_path) as context:
+        for _ in range(2):
+            await sweep(context, 0)
+    assert (await core.read(late)).status == "expired"
+    assert await core.redis.exists(key("job", ended.id), key("upload", unused.id)) == 0
+    assert (await core.read(at_work.job)).status == "running"
+    assert await core.redis.zscore(key("queued_all"), at_work.job.id) > core.clock.now_ms()
+
+
+async def test_a_session_goes_on_behind_a_job_whose_record_is_gone(core: Core):
+    await core.slots(9)
+    first = await core.submit()
+    gone, last = [await core.submit(new_session=False, session_id=first.session_id) for _ in range(2)]
+    begun = await core.begin(first)
+    await core.redis.delete(key("job", gone.id))
+    assert (await core.finish(begun)).ended
+    assert await core.admitted() == [last.id]
+    assert (await core.run(last)).ended
+    assert await core.redis.llen(key("session_queue", first.session_id)) == 0
 
 
 async def test_orphan_renders_behind_a_broken_one_or_of_a_broken_job_are_followed(core: Core, tmp_path: Any):

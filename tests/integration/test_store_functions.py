@@ -21,7 +21,7 @@ def version(number: int) -> Library:
 
 
 def of_version(core: Core, number: int) -> Functions:
-    return Functions(core.store.ask, core.store.ask_in_a_row, version(number))
+    return Functions(core.store.ask, core.store.ask_apart, version(number))
 
 
 async def loaded(core: Core) -> set[str]:
@@ -89,7 +89,7 @@ async def test_a_version_that_still_runs_when_it_was_deleted_is_loaded_again(cor
 
 
 async def test_a_broken_library_is_told_and_not_loaded_for_ever(core: Core) -> None:
-    broken = Functions(core.store.ask, core.store.ask_in_a_row, make_library("this is no Lua"))
+    broken = Functions(core.store.ask, core.store.ask_apart, make_library("this is no Lua"))
     with pytest.raises(Exception, match="compiling"):
         await broken.call("tell", b"")
 

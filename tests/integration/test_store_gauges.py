@@ -10,8 +10,10 @@ from core.events.delivery import DeliveryState
 from core.ids import new_id
 from core.model import transitions
 from core.model.job import Job, Stage, Webhook
+from core.store.audit import AuditEntry
 from core.store.gauges import Gauges
 from core.store.jobs.records import Claim
+from core.store.pauses import Pauses
 from core.store.redis.functions import FEED_LIFE_MS
 from core.store.redis.keys import key
 from tests.store_fixture import Core, core
@@ -81,6 +83,26 @@ async def test_why_queued_jobs_wait_is_told_for_all_tenants_together(core: Core)
     found = await core.gauges()
     assert found.jobs["queued"] == 8
     assert found.jobs["session_busy"] == 0
+
+
+async def test_due_is_what_more_workers_could_take_up_each_once(core: Core) -> None:
+    """Workers are scaled by it."""
+    core.with_settings(tenant_running_jobs=2)
+    await core.slots(3)
+    first = await core.submit()
+    await core.submit(session_id=first.session_id, new_session=False)
+    for _ in range(4):  # one is let in, three wait for the tenant's cap
+        await core.submit()
+    for _ in range(3):  # one is let in, two behind it
+        await core.submit("other")
+    assert (await core.gauges()).due == 3 + 2
+    by = AuditEntry(user="root", host="console", action="pause")
+    assert await Pauses(core.store, core.settings, core.clock).pause("other", audit=by)
+    assert (await core.gauges()).due == 3
+    await core.begin(first)
+    assert (await core.gauges()).due == 2
+    core.clock.turn(by_s=core.settings.lease_s)
+    assert (await core.gauges()).due == 3, "nobody goes on with it"
 
 
 async def test_a_tenant_that_is_under_its_cap_again_is_no_more_shown_at_it_though_another_gets_the_place(

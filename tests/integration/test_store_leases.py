@@ -10,7 +10,7 @@ from core.clock import Clock
 from core.errors import Code, WaitReason
 from core.model import session as sessions
 from core.model import transitions
-from core.model.job import Job, Stage, Status
+from core.model.job import Job, Stage, Status, Webhook
 from core.model.token import Scope
 from core.model.webhook import TenantWebhook
 from core.store.jobs.queries import JobFilter
@@ -461,16 +461,19 @@ async def test_a_closed_session_stays_for_the_jobs_that_are_in_it(core: Core, jo
     assert (await core.claim(job)).session == session
 
 
-class Ahead(Clock):
-    """The clock of a host that is a minute ahead of the others."""
+class Wrong(Clock):
+    """The clock of a host that is ahead of the others, or behind them."""
+
+    def __init__(self, by_s: float) -> None:
+        self._by_ms = int(by_s * 1000)
 
     def now_ms(self) -> int:
-        return super().now_ms() + 60_000
+        return super().now_ms() + self._by_ms
 
 
 async def test_a_host_whose_clock_is_ahead_takes_over_nothing_that_another_one_holds(redis_url: str) -> None:
     client = connect(redis_url, answer_s=PATIENCE_S)
-    here, ahead = (Core(client, settings_for(redis_url), clock) for clock in (Clock(), Ahead()))
+    here, ahead = (Core(client, settings_for(redis_url), clock) for clock in (Clock(), Wrong(60)))
     job = here.new_job()
     await here.slots(10)
     await here.offer(job)
@@ -478,4 +481,22 @@ async def test_a_host_whose_clock_is_ahead_takes_over_nothing_that_another_one_h
     assert await ahead.jobs.claim(job.id, owner="ahead:1") is None
     assert (await ahead.turns.repair(0))[0] == 0
     assert await here.jobs.renew({job.id: claim.owner}) == ([], [])
+    await client.aclose()
+
+
+@pytest.mark.parametrize("by_s", [-60, 0, 60])
+async def test_what_sleeps_does_so_as_long_as_it_shall_whatever_clock_its_host_has(redis_url: str, by_s: float) -> None:
+    client = connect(redis_url, answer_s=PATIENCE_S)
+    core = Core(client, settings_for(redis_url), Wrong(by_s))
+    await core.slots(10)
+    job = core.new_job(webhook=Webhook(url="https://hooks.example.com/", events=("job.queued",)))
+    await core.offer(job)
+    claim = await core.claim(job)
+    before_ms = Clock().now_ms()
+    await core.write(claim, claim.job, park_until_ms=core.clock.now_ms() + 30_000)
+    [(callback, _)] = await core.deliveries.of_job(job.id)
+    await core.deliveries.record(callback, owner=None, wake_ms=core.clock.now_ms() + 30_000)
+    for item_id in (job.id, callback.id):
+        due_ms = await core.redis.zscore(key("arq_queue"), item_id)
+        assert before_ms + 29_999 <= due_ms <= Clock().now_ms() + 30_001
     await client.aclose()

@@ -3,8 +3,10 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator
+from itertools import cycle
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from core.store.redis.client import STORE_DOWN, Store, connect
@@ -88,3 +90,24 @@ async def test_whoever_waits_when_redis_dies_hears_of_it() -> None:
         outcomes = await asyncio.gather(*waiting, return_exceptions=True)
         assert all(isinstance(outcome, STORE_DOWN) for outcome in outcomes)
         await store.close()
+
+
+async def test_a_redis_that_closes_each_connection_as_it_opens_is_away_at_once() -> None:
+    """As a balancer does that has no Redis behind it: nobody may wait on a connection that has ended."""
+    turns = cycle(range(12))
+
+    async def welcome(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"LIB-VER")
+        writer.write(b"+OK\r\n" * 2)
+        for _ in range(next(turns)):
+            await asyncio.sleep(0)
+        writer.close()
+
+    async with await asyncio.start_server(welcome, "127.0.0.1", 0) as server:
+        url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for _ in range(12):
+            store = Store(connect(url, answer_s=PATIENCE_S))
+            async with asyncio.timeout(PATIENCE_S):
+                asked = await asyncio.gather(*(store.ask("PING") for _ in range(3)), return_exceptions=True)
+            assert [type(answer) for answer in asked] == [RedisConnectionError] * 3
+            await store.close()

@@ -1,6 +1,6 @@
 """What one question for work hands out: what somebody waits for first, then looks, and neither stands behind the other for ever."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from core.model.job import Job, Webhook
 from core.store.redis.functions import AHEAD_MS
@@ -10,6 +10,7 @@ from tests.store_fixture import Core, core
 __all__ = ["core"]
 
 MANY = 100
+LEFT_MS = 1000
 
 
 class Due(NamedTuple):
@@ -21,8 +22,9 @@ class Due(NamedTuple):
 
 async def poll(core: Core, **limits: int) -> Due:
     """Ask for work, with plenty of room where nothing else is said."""
-    asked: dict[str, Any] = {"most": MANY, "most_ahead": MANY, "most_looks": MANY, "kept_looks": 0, "lease_ms": 12_000}
-    return await core.store.run("poll_queue", core.clock.for_operations() | asked | limits, Due)
+    room = {"most": MANY, "most_ahead": MANY, "most_looks": MANY, "kept_looks": 0}
+    asked = core.clock.for_operations() | room | {"left_ms": LEFT_MS, "lease_ms": 12_000} | limits
+    return await core.store.run("poll_queue", asked, Due)
 
 
 async def overdue_looks(core: Core, number: int) -> list[str]:
@@ -60,6 +62,17 @@ async def test_a_cancel_of_what_sleeps_passes_looks(core: Core) -> None:
     await core.cancel(sleeper)
     due = await poll(core)
     assert (due.ahead, due.looks) == ((sleeper.id,), tuple(looks))
+
+
+async def test_a_cancel_of_what_is_being_handed_out_stands_in_nobodys_way(core: Core) -> None:
+    """Whoever was handed it comes for it, or has died: until the lease ends nobody else gets it."""
+    [look] = await overdue_looks(core, 1)
+    assert (await poll(core)).looks == (look,)
+    due_ms = await core.redis.zscore(key("arq_queue"), look)
+    await core.cancel(await core.jobs.load(look))
+    [new] = await admitted(core, 1)
+    assert (await poll(core, most=1)).ahead == (new.id,)
+    assert await core.redis.zscore(key("arq_queue"), look) == due_ms
 
 
 async def test_a_first_callback_passes_looks(core: Core) -> None:
@@ -118,6 +131,23 @@ async def test_a_worker_without_room_for_new_work_leaves_it_and_the_token_to_oth
     assert await core.redis.llen(key("wakeup")) == 1
     assert (await poll(core)).ahead == (new.id,)
     assert await core.redis.llen(key("wakeup")) == 0
+
+
+async def test_a_worker_without_room_for_new_work_takes_what_nobody_else_has_taken_for_a_while(core: Core) -> None:
+    """New jobs, first callbacks and cancels wait for no worker that never comes to be on time."""
+    [new] = await admitted(core, 1)
+    core.clock.turn(by_s=(LEFT_MS - 1) / 1000)
+    assert (await poll(core, most_ahead=0)).ahead == ()
+    core.clock.turn(by_s=0.001)
+    assert (await poll(core, most_ahead=0)).ahead == (new.id,)
+
+
+async def test_a_worker_that_has_taken_the_token_and_keeps_its_last_place_for_a_look_wakes_another(core: Core) -> None:
+    await overdue_looks(core, 1)
+    await admitted(core, 1)
+    assert await core.redis.lpop(key("wakeup"))
+    await poll(core, most=1, most_ahead=1, kept_looks=1)
+    assert await core.redis.llen(key("wakeup")) == 1
 
 
 async def test_a_worker_whose_last_place_is_kept_for_a_look_leaves_new_work_and_the_token_to_others(core: Core) -> None:

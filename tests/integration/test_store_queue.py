@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from itertools import count
 
 import pytest
 
@@ -55,7 +56,6 @@ async def working(
     worker = make_worker(
         client,
         run_job=run_job,
-        run_named_job=run_job,
         run_delivery=run_delivery,
         places=places,
         poll_s=poll_s,
@@ -175,6 +175,46 @@ async def test_a_worker_outlives_redis_and_loses_neither_jobs_nor_places(caplog:
                 await all_ended(core, await submit_when_back(core, 6))
             await idle(worker)
             assert worker.sem._value == 3  # arq has one more than places
+
+
+async def test_an_outage_is_told_once_at_its_begin_and_once_at_its_end_however_long_it_lasts(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.queue._AWAY_S", 0.001)
+    caplog.set_level("INFO")
+    with running_redis() as server:
+        async with house(server.url) as core, working(core, to_its_end) as worker:
+            turns = counted(worker, monkeypatch)
+            for _ in range(2):
+                caplog.clear()
+                server.kill()
+                await turns(20)
+                server.restart()
+                await all_ended(core, await submit_when_back(core, 1))
+                assert sum("Redis is away, waiting" in message for message in caplog.messages) == 1
+                assert sum("Redis answers again" in message for message in caplog.messages) == 1
+
+
+def counted(worker: LeasedWorker, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Awaitable[bool]]:
+    """Count how often the worker looks for work; the result waits for so many more looks."""
+    looks, look = count(), worker._poll_iteration
+    seen = 0
+
+    async def counting() -> None:
+        nonlocal seen
+        seen = next(looks)
+        await look()
+
+    async def more(number: int) -> bool:
+        enough = seen + number
+
+        async def came() -> bool:
+            return seen >= enough
+
+        return await until(came, within_s=PATIENCE_S)
+
+    monkeypatch.setattr(worker, "_poll_iteration", counting)
+    return more
 
 
 async def submit_when_back(core: Core, number: int) -> list[Job]:

@@ -150,3 +150,26 @@ async def test_where_another_job_has_used_the_token_nothing_is_written(core: Cor
     with pytest.raises(TokenShared):
         await moved(core, claim, settling(token_id))
     assert await core.everything() == before
+
+
+async def write_over_costs(core: Core, odd: str) -> None:
+    if odd == "another type":
+        await core.redis.set(key("message_costs"), "x")
+    else:
+        await core.redis.hset(key("message_costs"), mapping={"an edit": "x", "an edit:too few": "x"})  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("odd", ["another type", "no numbers"])
+async def test_learned_costs_that_nobody_can_read_cost_no_job_its_start_nor_its_end(core: Core, odd: str) -> None:
+    """Somebody has written over them: what a job holds is freed, and its session's next one goes on."""
+    claim, token_id = await used(core)
+    await write_over_costs(core, odd)
+    ended = transitions.succeeded(claim.job, now_ms=core.clock.now_ms(), credits_used=40, credits_exact=True)
+    await core.jobs.commit_with_token(claim.job, ended, settling(token_id), owner=claim.owner)
+    assert await reserved(core, token_id) == 0
+    assert await core.redis.llen(key("session_queue", claim.job.session_id)) == 0  # type: ignore[misc]
+    second = await core.claim(await core.submit())
+    await write_over_costs(core, odd)
+    job, _ = await begin(core, second, taking(core, second.job, kind="an edit"))
+    assert job.token_id == token_id
+    await core.token_use.note_credits_refused("an edit", 7)

@@ -30,6 +30,7 @@ async def add(core: Core, secret: str, **facts: Any) -> str:
 
 async def take(core: Core, job_id: str = "job_1", **ask: Any) -> str | None:
     asked = {"tenant": "acme", "cost": 50, "until_ms": core.clock.now_ms(), "needs": EXPORT, "only": None}
+    await core.let_run(job_id)
     return await core.tokens.take(job_id=job_id, **({"anonymous": False} | asked | ask))
 
 
@@ -129,6 +130,23 @@ async def test_a_rest_makes_no_token_better_than_it_is(core: Core, state: TokenS
     assert (await read(core, token)).state is state
 
 
+@pytest.mark.parametrize("state", [TokenState.REVOKED, TokenState.EXPIRED])
+@pytest.mark.parametrize("refused", ["credits", "an export"])
+async def test_a_refusal_that_comes_late_makes_no_token_better_than_it_is(
+    core: Core, state: TokenState, refused: str
+) -> None:
+    """Another job has found out meanwhile that the token is over."""
+    token = await add(core, "a")
+    await core.tokens.mark(token, state)
+    if refused == "credits":
+        await core.tokens.mark(token, TokenState.EXHAUSTED)
+        await core.token_use.note_balance(token, available=60, frozen=0)
+    else:
+        await core.tokens.note_export_refused(token)
+    assert (await read(core, token)).state is state
+    assert await take(core, needs=EDIT) is None
+
+
 async def test_a_token_whose_exports_are_blocked_still_edits(core: Core) -> None:
     token = await add(core, "a")
     for _ in range(2):
@@ -192,6 +210,21 @@ async def test_a_month_s_budget_holds_against_what_is_spent_and_what_is_promised
     await core.finish(first)
     assert await take(core, third.job.id, month_limit=120), "what was promised and not spent is free again"
     assert "promised" not in await core.usage.of_month("acme", "2026-11")
+
+
+async def test_what_running_jobs_were_promised_last_month_counts_in_this_one_and_once(core: Core) -> None:
+    """They will end in this one, which counts what they have spent."""
+    await add(core, "a", available=10_000)
+    await core.slots(10)
+    first, second, third = [await core.begin(await core.submit()) for _ in range(3)]
+    assert await take(core, first.job.id, month_limit=120)
+    core.clock.turn(by_s=31 * 86400)
+    for claim in (second, first, first):
+        assert await take(core, claim.job.id, month_limit=120)
+    with pytest.raises(OverBudget):
+        await take(core, third.job.id, month_limit=120)
+    await core.finish(first)
+    assert await take(core, third.job.id, month_limit=120)
 
 
 async def test_an_exhausted_token_serves_again_once_its_balance_says_so(core: Core) -> None:
@@ -265,6 +298,18 @@ async def test_nobody_takes_credits_for_a_job_that_has_ended(core: Core) -> None
     await core.run(job)
     assert await take(core, job.id) is None
     assert (await read(core, token)).reserved == 0
+
+
+async def test_nobody_takes_credits_for_a_job_that_is_gone(core: Core) -> None:
+    """Its worker was frozen for longer than it was kept."""
+    token = await add(core, "a")
+    asked = {"tenant": "acme", "cost": 50, "until_ms": 0, "needs": EDIT, "only": None, "anonymous": False}
+    job = await core.submit()
+    await core.run(job)
+    await core.jobs.forget(job.id)
+    assert await core.tokens.take(job_id=job.id, **asked) is None
+    assert (await read(core, token)).reserved == 0
+    assert await core.redis.exists(key("job", job.id)) == 0
 
 
 async def test_settling_writes_the_balance_and_frees_once(core: Core) -> None:

@@ -1,10 +1,13 @@
 """A sweep while the storage of files is away: what has a file waits for it, and stands in nobody's way."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+from core.errors import Code
 from core.ids import new_id
+from core.job_files import fetched_path, film_path
 from core.model import transitions
-from core.model.job import Job, OutputFile
+from core.model.job import Job, MediaRef, OutputFile
 from core.model.upload import Upload
 from core.store.redis.keys import key
 from core.store.redis.lists import UNREADABLE_REST_MS
@@ -49,3 +52,55 @@ async def test_what_has_no_file_goes_and_what_has_one_goes_once_the_storage_is_b
         core.clock.turn(by_s=UNREADABLE_REST_MS / 1000 + 1)
         await sweep(context, 0)
         assert await left() == [False] * 5
+
+
+async def test_what_a_worker_left_that_died_before_it_wrote_it_down_goes_with_the_job(core: Core, tmp_path: Path):
+    await core.slots(9)
+    failed = await core.run(await core.submit(retention_s=60), Code.DEADLINE_EXCEEDED)
+    deleted = await with_film(core)
+    other = await core.begin(await core.submit())
+    async with context_over(core, tmp_path) as context:
+        await context.job_removal.remove(deleted)
+        for job in (failed, deleted, other.job):
+            for path in (film_path(job), fetched_path(job, 0), fetched_path(job, 1)):
+                await context.storage.write(path, bytes_of(b"x"))
+        (tmp_path / f"{film_path(failed)}#1").write_text("half of a film")
+        core.clock.turn(by_s=61)
+        await sweep(context, 0)
+    assert files_in(tmp_path) == {film_path(other.job), fetched_path(other.job, 0), fetched_path(other.job, 1)}
+    assert not (tmp_path / "fetched" / failed.id).exists()
+
+
+def files_in(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+async def bytes_of(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+async def test_what_is_sent_by_a_url_after_its_upload_was_removed_goes_once_nothing_can_come(
+    core: Core, tmp_path: Path
+):
+    now_ms = core.clock.now_ms()
+    refused, kept = [
+        Upload(id=i, tenant="acme", filename="f", format="", size_bytes=1, path=f"uploads/{i}", created_at_ms=now_ms)
+        for i in (new_id("upl"), new_id("upl"))
+    ]
+    async with context_over(core, tmp_path) as context:
+        for upload in (refused, kept):
+            await core.uploads.expect(upload, url_until_ms=now_ms + 3_600_000)
+            await context.storage.write(upload.path, bytes_of(b"x"))
+        await core.uploads.drop(refused)
+        await core.uploads.keep(kept)
+        await core.submit(start_timeout_s=3 * 86_400, media=(MediaRef(upload_id=kept.id, name="f"),))
+        core.clock.turn(by_s=86_400)
+        await sweep(context, 0)
+        assert files_in(tmp_path) == {refused.path, kept.path}
+        core.clock.turn(by_s=7200)
+        await sweep(context, 0)
+        assert files_in(tmp_path) == {kept.path}
+        assert not await core.redis.exists(key("upload_urls"))
+        core.clock.turn(by_s=3 * 86_400)
+        await sweep(context, 0)
+        assert files_in(tmp_path) == set()

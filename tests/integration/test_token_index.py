@@ -128,6 +128,7 @@ async def test_the_index_finds_what_a_look_at_all_tokens_would_find(core: Core, 
         await something_happens(core, dice, dice.choice(ids))
         ask = some_ask(core, dice)
         good = choices(await pool(core), ask)
+        await core.let_run(f"job_{n}")
         taken = await core.tokens.take(job_id=f"job_{n}", **ask)
         assert (taken in good) if good else taken is None, (n, ask, good)
         if taken and dice.random() < 0.5:
@@ -150,6 +151,11 @@ def credits_of(tokens: list[Known]) -> dict[str, int]:
         "frozen": sum(token.frozen or 0 for token in every),
         "reserved": sum(token.reserved for token in every),
     }
+
+
+@pytest.fixture(autouse=True)
+async def job_1(core: Core) -> None:
+    await core.let_run("job_1")
 
 
 async def take(core: Core, **ask: Any) -> str | None:
@@ -201,6 +207,7 @@ async def test_what_an_older_version_has_added_and_revoked_is_as_good_and_as_bad
     await core.redis.srem(key("tokens"), "tok_of_old")  # type: ignore[misc]
     await core.redis.delete(key("token", "tok_of_old"))
     core.clock.turn(by_s=1)
+    await core.let_run("job_2")
     assert (
         await core.tokens.take(
             job_id="job_2", tenant="acme", cost=50, until_ms=0, needs=ALL, only=None, anonymous=False
@@ -276,6 +283,7 @@ async def test_a_take_costs_the_same_with_10_and_with_1_000_tenants_that_have_to
 
     await core.tokens.add("acme's", kind="operator", tenant="acme", available=1000)
     await fill(core, 10, lambda n: {"available": 1000, "tenant": f"few{n}"})
+    await cost()
     few = await cost()
     await fill(core, 990, lambda n: {"available": 1000, "tenant": f"many{n}"})
     assert await cost() <= few

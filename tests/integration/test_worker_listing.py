@@ -11,6 +11,7 @@ from core.store.workers import LivingWorker, Workers
 from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S, until
 from tests.worker_fixture import context_over
+from worker.context import WorkerContext
 from worker.listing import stay_listed
 from worker.offer import TOO_LATE_S
 
@@ -20,14 +21,14 @@ PLACES = 100
 
 
 @asynccontextmanager
-async def listed(core: Core, folder: Path) -> AsyncIterator[list[int]]:
+async def listed(core: Core, folder: Path) -> AsyncIterator[tuple[WorkerContext, list[int]]]:
     """A worker that stays listed until the block ends; what it has been told to hold."""
     told: list[int] = []
     core.with_settings(lease_s=0.3, worker_jobs=PLACES)
     async with context_over(core, folder) as context:
         listing = asyncio.create_task(stay_listed(context, told.append))
         try:
-            yield told
+            yield context, told
         finally:
             listing.cancel()
             await asyncio.gather(listing, return_exceptions=True)
@@ -57,7 +58,7 @@ async def keep_late(for_s: float = 1.2 * TOO_LATE_S) -> None:
 async def test_a_worker_that_is_late_offers_fewer_places_and_all_again_once_it_is_on_time(
     core: Core, tmp_path: Path
 ) -> None:
-    async with listed(core, tmp_path) as told:
+    async with listed(core, tmp_path) as (_, told):
         await slots_come_to(core, more_than=PLACES - 1)
         busy = asyncio.create_task(keep_late())
         fewer = await slots_come_to(core, less_than=PLACES)
@@ -65,6 +66,19 @@ async def test_a_worker_that_is_late_offers_fewer_places_and_all_again_once_it_i
         assert WORKER_SLOTS.collect()[0].samples[0].value == told[-1]
         busy.cancel()
         assert await slots_come_to(core, more_than=PLACES - 1) == PLACES
+
+
+async def test_a_worker_that_stops_lives_for_its_streams_and_lets_in_nothing_more(core: Core, tmp_path: Path) -> None:
+    async def offers_nothing() -> bool:
+        return [worker.slots for worker in await living(core)] == [0]
+
+    async with listed(core, tmp_path) as (context, _):
+        await slots_come_to(core)
+        await context.leases.hand_back_all(streams_too=False)
+        await until(offers_nothing, within_s=PATIENCE_S)
+        await core.submit()
+        assert await core.admitted() == []
+        assert (await core.gauges()).slots == 0
 
 
 async def test_a_worker_that_goes_is_listed_no_longer(core: Core, tmp_path: Path) -> None:

@@ -111,6 +111,30 @@ async def test_two_crashes_are_forgiven(core, context):
     assert (await after_a_run(core, context, job)).status is Status.RUNNING
 
 
+async def test_each_worker_that_was_lost_at_a_job_shows_in_its_attempts(core, context):
+    job = await core.submit()
+    await core.begin(job)
+    core.clock.turn(by_s=core.settings.lease_s + 1)
+    assert (await after_a_run(core, context, job)).attempts == 2
+
+
+async def test_a_worker_that_hands_a_job_back_shows_in_no_attempts(core, context):
+    job = await core.submit()
+    claim = await core.begin(job)
+    await core.jobs.hand_back({job.id: claim.owner})
+    assert (await after_a_run(core, context, job)).attempts == 1
+
+
+async def test_a_lost_worker_shows_in_the_attempts_of_a_job_that_is_canceled_meanwhile(core, context):
+    job = await core.submit()
+    await core.begin(job)
+    core.clock.turn(by_s=core.settings.lease_s + 1)
+    async with in_hand(core, context, job) as execution:
+        await core.cancel(job)
+        await execution.reload()
+        assert execution.job.attempts == 2
+
+
 async def test_a_job_waits_while_the_backend_is_away_and_ends_at_its_deadline(core, context):
     await core.tokens.add("nmv_usr_a", kind="operator", available=500)
     job = await core.submit(timeout_s=60)

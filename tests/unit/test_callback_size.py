@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 
 from core.errors import Code
 from core.events.event import event
+from core.ids import new_id
 from core.model.job import OutputFile
 from core.model.plan import Plan
 from core.model.transitions import failed, started, succeeded
 from core.security.encryption import Encryption
-from core.security.signed_links import with_link
+from core.security.signed_links import output_path, with_link
 from tests.store_fixture import make_job
 
 URL = "https://reelgate.example.com/gateways/one"
@@ -71,3 +72,25 @@ def test_no_text_makes_a_callback_too_long_or_breaks_it(text, changes, timeline)
     body = sent(job)
     assert len(body) < LIMIT_BYTES
     assert msgspec.json.decode(body)["data"]["job"]["id"] == job.id
+
+
+def batch_event(*, cell: str, jobs: int = 100) -> bytes:
+    """Make the event of a batch as its last commit writes it: outputs are paths."""
+    ids = [new_id("job", cell) for _ in range(jobs)]
+    rows = [{"id": each, "status": "succeeded", "output": output_path(each)} for each in ids]
+    batch = {"id": new_id("bat", cell), "status": "completed", "jobs": rows, "counts": {"succeeded": jobs}}
+    return msgspec.json.encode({"type": "batch.completed", "timestamp": "", "data": {"batch": batch}})
+
+
+def test_a_batch_of_the_most_jobs_in_a_cell_at_a_long_address_fits_and_says_what_was_cut():
+    body = with_link(batch_event(cell="europewest1"), VAULT, public_url=URL, now_ms=1)
+    assert len(body) < LIMIT_BYTES
+    data = msgspec.json.decode(body)["data"]
+    assert {job["output"] for job in data["batch"]["jobs"]} == {None}
+    assert data["truncated"] == ["jobs.output"]
+
+
+def test_a_usual_batch_is_whole():
+    data = msgspec.json.decode(with_link(batch_event(cell=""), VAULT, public_url="https://a.example", now_ms=1))["data"]
+    assert set(data) == {"batch"}
+    assert all(job["output"] == f"https://a.example{output_path(job['id'])}" for job in data["batch"]["jobs"])

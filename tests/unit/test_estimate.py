@@ -79,7 +79,10 @@ def test_too_few_jobs_say_nothing(jobs, basis):
 
 @pytest.mark.parametrize(
     ("lengths_s", "size"),
-    [((4.0,), "10 s"), ((10.0,), "10 s"), ((6.0, 6.0), "30 s"), ((3600.0,), "more s"), ((4.0, None), "10000000")],
+    [
+        *(((4.0,), "10 s"), ((10.0,), "10 s"), ((10.2,), "30 s"), ((6.0, 6.0), "30 s"), ((3600.0,), "more s")),
+        *(((1.7e308, 1.7e308), "more s"), ((4.0, None), "10000000")),
+    ],
 )
 def test_an_edit_is_as_long_as_its_uploads_together_or_as_large_where_one_has_no_length(lengths_s, size: str):
     media = tuple(MediaRef(name="a", upload_id="upl_1", size_bytes=MB, duration_s=each) for each in lengths_s)

@@ -82,6 +82,23 @@ def test_the_pause_stops_growing_at_five_minutes(limits, clock):
     assert pause_ms(limits, clock) == 300_000
 
 
+@pytest.mark.parametrize("by_s", [-3600, 3600])
+def test_a_pause_is_as_long_as_it_is_where_somebody_sets_the_time(limits, clock, by_s):
+    answers(limits, SILENT, RULE.failures_allowed)
+    clock.set(by_s=by_s)
+    assert pause_ms(limits, clock) == int(RULE.first_pause_s * 1000)
+    clock.turn(by_s=RULE.first_pause_s)
+    assert pause_ms(limits, clock) is None
+
+
+@pytest.mark.parametrize("by_s", [-3600, 3600])
+def test_a_turn_comes_as_soon_as_ever_where_somebody_sets_the_time(limits, clock, by_s):
+    with ExitStack() as stack:
+        fill(limits, stack, "acme", [URL] * PER_HOST)
+        clock.set(by_s=by_s)
+        assert 0 < limits.book_turn_ms("acme", URL) - clock.now_ms() < 1000
+
+
 def test_after_a_pause_one_attempt_tries_the_host_while_the_others_stay_away(limits, clock):
     answers(limits, SILENT, RULE.failures_allowed)
     clock.turn(by_s=RULE.first_pause_s)

@@ -149,11 +149,11 @@ def test_a_question_takes_no_aspect_ratio() -> None:
 def test_a_message_or_an_export_needs_media_in_a_new_session() -> None:
     for prompt in ("mute it", "export"):
         reading = read(prompt, media=())
-        assert needs_media(reading, VIDEO, continues_session=False)
-        assert not needs_media(reading, VIDEO, continues_session=True)
-        assert not needs_media(reading, TEXT, continues_session=False)
+        assert needs_media(reading.plan, VIDEO, continues_session=False)
+        assert not needs_media(reading.plan, VIDEO, continues_session=True)
+        assert not needs_media(reading.plan, TEXT, continues_session=False)
 
 
 @pytest.mark.parametrize("prompt", ["credits", "status", "upload", "don't export"])
 def test_what_edits_nothing_needs_no_media(prompt: str) -> None:
-    assert not needs_media(read(prompt, media=()), VIDEO, continues_session=False)
+    assert not needs_media(read(prompt, media=()).plan, VIDEO, continues_session=False)

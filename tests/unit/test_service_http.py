@@ -23,7 +23,7 @@ from service.schemas.requests import BatchRequest, JobRequest
     ],
 )
 def test_what_is_wrong_gets_a_json_pointer(words: str, pointer: str, code: str) -> None:
-    error = field_error(words)
+    error = field_error(words, JobRequest)
     assert (error.pointer, error.code) == (pointer, code)
 
 

@@ -1,12 +1,14 @@
 """How an answer goes out: its head with its body, in one call of the system, and never later than the loop's turn."""
 
 import asyncio
+import sys
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from uvicorn.server import ServerState
 
-from service.http.protocol import LimitedProtocol
+from service.http.protocol import HEAD_LIMIT_BYTES, LimitedProtocol
 from service.main import uvicorn_config
 
 HEAD = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]}
@@ -19,10 +21,11 @@ class RecordingTransport(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)})
         self.writes: list[bytes] = []
-        self.closed = False
+        self.closed = self.ended = False
 
     def write(self, data: bytes) -> None:  # type: ignore[override]
         assert not self.closed
+        assert not self.ended
         self.writes.append(data)
 
     def is_closing(self) -> bool:
@@ -30,6 +33,9 @@ class RecordingTransport(asyncio.Transport):
 
     def close(self) -> None:
         self.closed = True
+
+    def write_eof(self) -> None:
+        self.ended = True
 
     def pause_reading(self) -> None: ...
 
@@ -132,4 +138,181 @@ async def test_an_idle_connection_has_an_end_also_after_an_empty_line():
     protocol.data_received(b"\r\n")
     assert not transport.closed
     await asyncio.wait_for(turn_until(lambda: transport.closed), 60)
+    protocol.connection_lost(None)
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+async def test_a_body_that_breaks_does_not_cost_the_requests_before_it_their_answers():
+    go_on = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await go_on.wait()
+        await send(HEAD)
+        await send({"type": "http.response.body", "body": b"done"})
+
+    for before in (1, 2):
+        go_on.clear()
+        protocol, transport = connected(app)
+        protocol.data_received(ASK * before + CHUNKED + b"no chunk\r\n")
+        assert transport.writes == []
+        go_on.set()
+        await turn_until(lambda transport=transport: transport.closed)
+        assert b"".join(transport.writes).count(b"HTTP/1.1 ") == before
+        assert b"".join(transport.writes).count(b"HTTP/1.1 200 OK\r\n") == before
+        protocol.connection_lost(None)
+
+
+async def test_a_request_behind_the_last_one_gets_no_answer_either_where_its_body_breaks():
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({**HEAD, "headers": [*HEAD["headers"], (b"connection", b"close")]})  # as where the process ends
+        await send({"type": "http.response.body", "body": b"done"})
+
+    protocol, transport = connected(app)
+    protocol.data_received(ASK + CHUNKED)
+    await turn_until(lambda: transport.ended)
+    protocol.data_received(b"no chunk\r\n")
+    assert transport.closed
+    assert b"".join(transport.writes).count(b"HTTP/1.1 ") == 1
+    protocol.connection_lost(None)
+
+
+async def test_what_comes_behind_a_body_is_no_header():
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        given = str([name for name, _ in scope["headers"]]).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": given})
+
+    protocol, transport = connected(app)
+    protocol.data_received(CHUNKED + b"1\r\nx\r\n0\r\nAuthorization: Bearer x\r\nIdempotency-Key: x\r\n\r\n")
+    await turn_until(lambda: protocol.cycle.response_complete)
+    assert b"transfer-encoding" in b"".join(transport.writes)
+    assert b"authorization" not in b"".join(transport.writes)
+    protocol.connection_lost(None)
+
+
+async def test_what_comes_behind_a_body_has_an_end_also_where_it_is_answered():
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(HEAD)
+        await send({"type": "http.response.body", "body": b"done"})
+
+    for endless in (b"x" * 1000, b"x\r\nA: " * 200):
+        protocol, transport = connected(app)
+        protocol.data_received(CHUNKED + b"0\r\nA: ")
+        await turn_until(lambda protocol=protocol: protocol.cycle.response_complete)
+        sent_bytes = 0
+        while not transport.closed:
+            protocol.data_received(endless)
+            sent_bytes += len(endless)
+            assert sent_bytes < 2 * HEAD_LIMIT_BYTES
+        assert b"".join(transport.writes).endswith(b"done")
+        protocol.connection_lost(None)
+
+
+async def test_a_body_may_come_in_any_number_of_chunks_however_they_are_cut():
+    body = bytearray()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while len(body) < HEAD_LIMIT_BYTES:
+            body.extend((await receive())["body"])
+        await send(HEAD)
+        await send({"type": "http.response.body", "body": b"done"})
+
+    protocol, transport = connected(app)
+    protocol.data_received(CHUNKED)
+    for _ in range(HEAD_LIMIT_BYTES):
+        protocol.data_received(b"1\r\n")
+        protocol.data_received(b"x\r\n")
+    protocol.data_received(b"0\r\n\r\n")
+    await turn_until(lambda: protocol.cycle.response_complete)
+    assert transport.writes[-1].endswith(b"done")
+    protocol.connection_lost(None)
+
+
+async def test_a_request_that_another_one_follows_hears_that_its_caller_has_gone():
+    heard: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        heard.append((await receive())["type"])
+        heard.append((await receive())["type"])
+
+    protocol, _ = connected(app)
+    protocol.data_received(ASK * 2)
+    await turn_until(lambda: heard)
+    protocol.connection_lost(None)
+    await turn_until(lambda: heard[1:])
+    assert heard == ["http.request", "http.disconnect"]
+
+
+OFFER = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 3\r\n\r\n"
+
+
+async def test_of_many_requests_that_offer_another_protocol_each_has_its_own_body():
+    bodies: list[bytes] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        bodies.append((await receive())["body"])
+        await send(HEAD)
+        await send({"type": "http.response.body", "body": b"done"})
+
+    protocol, _ = connected(app)
+    sent = [b"%03d" % number for number in range(1000)]
+    protocol.data_received(b"".join(OFFER + body for body in sent))
+    await turn_until(lambda: len(bodies) == len(sent))
+    assert bodies == sent
+    protocol.connection_lost(None)
+
+
+@pytest.mark.parametrize("target", [b"/", b"//x", b"http://x/", b"x:443", b"x"])
+async def test_a_connect_is_refused_as_what_only_a_proxy_takes(target: bytes):
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("it is no request of ours")
+
+    protocol, transport = connected(app)
+    protocol.data_received(b"CONNECT " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert transport.writes[0].startswith(b"HTTP/1.1 400 ")
+    assert transport.closed
+    protocol.connection_lost(None)
+
+
+async def test_requests_are_the_same_wherever_their_stream_is_cut():
+    found: list[tuple[str, bytes]] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message["body"], message["more_body"]
+        found.append((scope["method"], body))
+        await send(HEAD)
+        await send({"type": "http.response.body", "body": b"done"})
+
+    chunked = CHUNKED + b"2\r\nab\r\n1\r\nc\r\n0\r\nA: trailer\r\n\r\n"
+    stream = OFFER + b"one" + chunked + ASK.replace(b"GET", b"HEAD") + OFFER + b"two" + OFFER + b"345" + ASK
+    whole = [("POST", b"one"), ("POST", b"abc"), ("HEAD", b""), ("POST", b"two"), ("POST", b"345"), ("GET", b"")]
+    for cut in range(1, len(stream)):
+        found.clear()
+        protocol, transport = connected(app)
+        protocol.data_received(stream[:cut])
+        await asyncio.sleep(0)
+        protocol.data_received(stream[cut:])
+        await turn_until(lambda: len(found) == len(whole))
+        assert found == whole, cut
+        assert not transport.closed
+        protocol.connection_lost(None)
+
+
+async def test_an_idle_connection_holds_on_to_nothing_that_it_was_sent():
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send(HEAD)
+        await send({"type": "http.response.body", "body": b"done"})
+
+    protocol, _ = connected(app)
+    sent = OFFER + b"one" + CHUNKED + b"3\r\ntwo\r\n0\r\n\r\n"
+    before = sys.getrefcount(sent)
+    protocol.data_received(sent)
+    await turn_until(lambda: protocol.cycle.response_complete)
+    assert sys.getrefcount(sent) == before
     protocol.connection_lost(None)

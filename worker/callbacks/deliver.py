@@ -55,15 +55,15 @@ class Prepared(NamedTuple):
     headers: dict[str, str]
 
 
-async def run_delivery(context: WorkerContext, delivery_id: str) -> None:
+async def run_delivery(context: WorkerContext, delivery_id: str, *, only_if_due: bool = False) -> None:
     """Make one attempt at a delivery, if it is ours to make; then at those that sleep though its host has room now."""
-    host = await _run(context, delivery_id)
+    host = await _run(context, delivery_id, only_if_due=only_if_due)
     while host and not context.leases.stopping and (sleeper := context.host_limits.recall(*host)):
         host = await _run(context, sleeper.delivery_id, asleep_until_ms=sleeper.until_ms)
 
 
 async def _run(
-    context: WorkerContext, delivery_id: str, *, asleep_until_ms: int | None = None
+    context: WorkerContext, delivery_id: str, *, only_if_due: bool = False, asleep_until_ms: int | None = None
 ) -> tuple[str, str] | None:
     """Make one attempt, or put it off; returns the tenant and the URL where others may sleep for the same host.
 
@@ -72,7 +72,11 @@ async def _run(
     owner = context.leases.new_owner()
     try:
         claim = await context.deliveries.claim(
-            delivery_id, owner=owner, lease_ms=context.leases.lease_ms, asleep_until_ms=asleep_until_ms
+            delivery_id,
+            owner=owner,
+            lease_ms=context.leases.lease_ms,
+            only_if_due=only_if_due,
+            asleep_until_ms=asleep_until_ms,
         )
         if claim:
             async with context.leases.hold(delivery_id, owner) as lease:

@@ -112,20 +112,28 @@ class _Fetch:
 
     async def _keep(self, opening: AbstractAsyncContextManager[Download]) -> KeptFilm | NoFilm:
         """Write what comes to storage, and look at it."""
-        storage = self._context.storage
         try:
             async with opening as download:
-                size_bytes = await storage.write(self._path, _whole(download))
-            return KeptFilm(
-                size_bytes, await check_film(partial(storage.piece, self._path), size_bytes, self._expected)
-            )
+                size_bytes = await self._context.storage.write(self._path, _whole(download))
+            return KeptFilm(size_bytes, await self._check(size_bytes))
         except BackendFault as fault:
             return _told_of_fault(fault)
         except Permanent as refused:
             return NoFilm(refused.detail)
         except NotAFilm as bad:
-            await storage.delete(self._path)
             return NoFilm(f"The file that came {bad.reason}.")
+
+    async def _check(self, size_bytes: int) -> FilmFacts:
+        """Look at what was written; what is no film goes. What broke off left nothing: a film there is another holder's.
+
+        Raises NotAFilm.
+        """
+        storage = self._context.storage
+        try:
+            return await check_film(partial(storage.piece, self._path), size_bytes, self._expected)
+        except NotAFilm:
+            await storage.delete(self._path)
+            raise
 
 
 def _told_of_fault(fault: BackendFault) -> NoFilm:

@@ -63,6 +63,8 @@ class CreditReading(NamedTuple):
 
 #: what is known where nobody could be asked
 NO_READING = CreditReading(balance=None)
+#: the cost of a job that has sent nothing
+NOTHING_SPENT: dict[str, Any] = {"credits_used": 0, "credits_exact": True}
 
 
 def others_of(
@@ -139,7 +141,7 @@ def cost_of(job: Job, reading: CreditReading) -> dict[str, Any]:
     """
     sent = job.sent
     if sent is None:
-        return {"credits_used": 0, "credits_exact": True}
+        return NOTHING_SPENT
     spent, work, usual = _spent(sent, reading), work_on(sent, reading), sent.cost or usual_cost(job)
     if spent is not None and (work is Work.OVER or (work is Work.UNTOLD and spent)):
         if sent.frozen == 0 == reading.frozen:

@@ -43,7 +43,8 @@ class JobExecution:
     def __init__(self, context: WorkerContext, claim: Claim, lease: Lease) -> None:
         self.context = context
         self.lease = lease
-        self.job = claim.job
+        self._attempts = claim.job.attempts + (claim.left_behind and claim.job.attempts > 0)
+        self.job = self._counted(claim.job)
         self.session = claim.session
         self.webhook = claim.webhook
         self.crashes = claim.crashes
@@ -80,6 +81,7 @@ class JobExecution:
         options: CommitOptions = {
             "owner": self.lease.owner,
             "event": self._event(old, new),
+            "retold": self._event,
             "session": result.session,
             "park_until_ms": None if result.park_s is None else self._wake_ms(new, result.park_s),
             "fields": result.fields,
@@ -98,6 +100,10 @@ class JobExecution:
     def give_up_permission(self) -> None:
         """The message's bytes go out now: nobody may send them again, whatever comes of it."""
         self.handover, self.has_sent = msgspec.structs.replace(self.handover, may_send=False), True
+
+    def _counted(self, job: Job) -> Job:
+        """A record as it was read, and that the worker before was lost at it: the next write brings that along."""
+        return msgspec.structs.replace(job, attempts=max(job.attempts, self._attempts))
 
     def _with_stage_time(self, new: Job) -> Job:
         if new.stage == self.job.stage:
@@ -135,17 +141,24 @@ class JobExecution:
     async def report_progress(self, message: str) -> None:
         """Let the caller hear, also by callback, that a long edit still works. While Redis is away nobody hears it."""
         new = transitions.progress_noted(self.job, message)
-        public_url = self.context.settings.public_url
-        news = progress_event(new, webhook=self.webhook, public_url=public_url, now_ms=self.now_ms)
+        options: CommitOptions = {
+            "owner": self.lease.owner,
+            "event": self._progress_event(self.job, new),
+            "retold": self._progress_event,
+        }
         try:
-            self.job = await self.context.jobs.commit(self.job, new, owner=self.lease.owner, event=news)
+            self.job = await self.context.jobs.commit(self.job, new, **options)
         except STORE_DOWN:
             return
+
+    def _progress_event(self, _: Job, new: Job) -> Event:
+        public_url = self.context.settings.public_url
+        return progress_event(new, webhook=self.webhook, public_url=public_url, now_ms=self.now_ms)
 
     async def reload(self) -> None:
         """Read the record again, after its caller has written a cancel."""
         stored = await self.context.jobs.load(self.job.id)
-        self.job = stored or self.job
+        self.job = self._counted(stored or self.job)
 
     async def find_credentials(self) -> Credentials | None:
         """Open the job's token for a call. None: it has none, or an operator has removed it."""

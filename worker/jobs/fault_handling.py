@@ -185,11 +185,16 @@ async def _block_export(execution: JobExecution, job: Job, fault: BackendFault) 
 
 
 async def _deny_scope(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
-    """Remember what the token may not do, and take another one as long as one can."""
+    """Remember what the token may not do, and take another one as long as one can.
+
+    Who stays with it goes on holding its credits there, and its message stays one that others know of.
+    """
     session, token_id = execution.session, execution.job.token_id
     if token_id:
-        await execution.context.token_pool.deny(execution.job, token_id, call=fault.call)
+        await execution.context.token_pool.deny(token_id, call=fault.call)
     if may_take_another_token(job, session):
+        if token_id:
+            await execution.context.balances.release(execution.job, token_id)
         following, forgotten = transitions.restarted(job), sessions.forgotten(session)
         return _try_again(execution, following, fault, forgotten, elsewhere=True)
     return _try_again(execution, job, fault)

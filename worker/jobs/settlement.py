@@ -15,12 +15,14 @@ from worker.backend.faults import BackendFault
 from worker.backend.responses import Credits
 from worker.jobs.credit_reading import (
     NO_READING,
+    NOTHING_SPENT,
     CreditReading,
     Others,
     Work,
     as_if_alone,
     cost_of,
     others_of,
+    took_credits,
     work_on,
 )
 from worker.jobs.edit_outcome import longest_patience_s
@@ -168,20 +170,38 @@ async def _release(
 async def settle_failed_job(execution: JobExecution) -> tuple[dict[str, Any], Session | None]:
     """Say what a job that ends badly has cost, and how its session must wait for what may still come.
 
-    Where the backend does not answer soon the message counts as what such a one costs.
+    Where the backend does not answer soon the message counts as what such a one costs. One that was only announced has cost
+    nothing.
     """
     job = execution.job
     if job.edited:
         return {}, None
+    if execution.handover.may_send:
+        return NOTHING_SPENT, None
     if job.sent is None or job.token_id is None:
         return cost_of(job, NO_READING), settling_session(execution, NO_READING)
     try:
         async with asyncio.timeout(_ANSWER_S):
-            reading = await take_credit_reading(execution, closely=True)
+            reading = await _take_last_reading(execution, job.sent)
         settled = await settle_cost(execution, job, reading)
         return settled.facts, settling_session(execution, reading)
     except (BackendFault, TimeoutError, *STORE_DOWN):
         return cost_of(job, NO_READING), settling_session(execution, NO_READING)
+
+
+async def _take_last_reading(execution: JobExecution, sent: Sent) -> CreditReading:
+    """Read the balance, once more where it says nothing yet of a message that was cut off just now. Raises as above."""
+    reading = await take_credit_reading(execution, closely=True)
+    early_s = arrives_in_s(execution, sent)
+    if early_s <= 0 or work_on(sent, reading) is not Work.OVER or took_credits(sent, reading):
+        return reading
+    await asyncio.sleep(early_s)
+    return await take_credit_reading(execution, closely=True)
+
+
+def arrives_in_s(execution: JobExecution, sent: Sent) -> float:
+    """Say how long a message that was cut off just now may yet take to reach the backend; 0 or less: it has, or will not."""
+    return execution.context.settings.settle_s - (execution.now_ms - sent.at_ms) / 1000
 
 
 def settling_session(execution: JobExecution, reading: CreditReading) -> Session | None:

@@ -8,12 +8,16 @@ from functools import partial
 from itertools import count
 
 from core.events.event import event
+from core.job_files import delete_job_files
 from core.logs import get_logger
 from core.model import transitions
 from core.model.job import Job, Status
-from core.storage import StorageDown
+from core.model.upload import Upload
+from core.store.jobs.admission import DueList
 from core.store.leases import LeaseLost
+from core.store.redis.client import STORE_DOWN
 from core.store.redis.codec import Unreadable
+from core.store.uploads import ClosedPlace
 from worker.context import WorkerContext
 from worker.maintenance.gauges import update_gauges
 from worker.maintenance.periodic import run_periodically, run_unless_it_breaks
@@ -67,6 +71,7 @@ def _unused_parts(context: WorkerContext) -> _Parts:
     idle_s = context.settings.session_idle_s
     return {
         "remove unused uploads": partial(_as_if_in_each_sweep, partial(_remove_unused_uploads, context)),
+        "remove what came too late": partial(_as_if_in_each_sweep, partial(_remove_late_files, context)),
         "give older sessions an end": partial(context.sessions.schedule_unscheduled, idle_s=idle_s),
         "close idle sessions": partial(_as_if_in_each_sweep, partial(context.sessions.close_idle, idle_s=idle_s)),
         "remove old tokens": context.token_pool.remove_old_anonymous,
@@ -83,12 +88,27 @@ async def _as_if_in_each_sweep(remove_some: Callable[[], Awaitable[int]]) -> Non
 async def _expire_jobs(context: WorkerContext) -> None:
     """End queued jobs whose start_timeout_s is over."""
     due = await context.admission.not_started_in_time()
-    jobs = await context.jobs.load_many(due)
-    for job in jobs:
-        if job.status is Status.QUEUED:
-            await _expire(context, job)
-    for job_id in set(due) - {job.id for job in jobs}:
+    queued = [job for job in await context.jobs.load_many(due) if job.status is Status.QUEUED]
+    for job in queued:
+        await _or_later(context, "queued_all", job.id, _expire(context, job))
+    for job_id in set(due) - {job.id for job in queued}:
         await context.admission.look_again_later("queued_all", job_id)
+
+
+async def _or_later(context: WorkerContext, list_name: DueList, item_id: str, doing: Awaitable[None]) -> None:
+    """Do what is due, or leave it for later where nobody here can read what belongs to it: it stands in nobody's way.
+
+    Whatever else breaks is raised, one try in each sweep: of a storage that is away it may take seconds to hear.
+    """
+    try:
+        await doing
+    except Unreadable:
+        await context.admission.look_again_later(list_name, item_id)
+    except STORE_DOWN:
+        raise
+    except Exception:
+        await context.admission.look_again_later(list_name, item_id)
+        raise
 
 
 async def _expire(context: WorkerContext, job: Job) -> None:
@@ -106,31 +126,17 @@ async def _remove_retired(context: WorkerContext) -> None:
     """Remove ended jobs and deliveries whose time is over: all of them, since they end as fast as they began."""
     while due := await context.admission.to_retire():
         for item_id in due:
-            await _remove_if_possible(context, item_id)
-
-
-async def _remove_if_possible(context: WorkerContext, item_id: str) -> None:
-    """Remove it, or leave it for later where nobody here can say what else goes with it, or its file cannot be deleted.
-
-    Raises StorageDown: one try in each sweep is enough, since it may take seconds to hear.
-    """
-    try:
-        await _remove(context, item_id)
-    except Unreadable:
-        await context.admission.look_again_later("retire", item_id)
-    except StorageDown:
-        await context.admission.look_again_later("retire", item_id)
-        raise
+            await _or_later(context, "retire", item_id, _remove(context, item_id))
 
 
 async def _remove(context: WorkerContext, item_id: str) -> None:
-    """Remove a job with its file, or a delivery."""
+    """Remove a job with its files, or a delivery."""
     if item_id.startswith("dlv_"):
         await context.deliveries.forget(item_id)
         return
     job = await context.jobs.load(item_id)
-    if job and job.output and job.output.path:
-        await context.storage.delete(job.output.path)
+    if job:
+        await delete_job_files(context.storage, job)
     if job and not job.data_removed:
         await context.job_removal.remove(job)
     await context.jobs.forget(item_id)
@@ -140,10 +146,27 @@ async def _remove_unused_uploads(context: WorkerContext) -> int:
     """Remove some uploads that nobody has used for a day, and tell how many. Raises StorageDown."""
     unused = await context.uploads.due()
     for upload in unused:
-        try:
-            await context.storage.delete(upload.path)
-        except StorageDown:
-            await context.uploads.look_again_later(upload.id)
-            raise
-        await context.uploads.drop(upload)
+        await _or_later(context, "uploads", upload.id, _remove_upload(context, upload))
     return len(unused)
+
+
+async def _remove_upload(context: WorkerContext, upload: Upload) -> None:
+    await context.storage.delete(upload.path)
+    await context.uploads.drop(upload)
+
+
+async def _remove_late_files(context: WorkerContext) -> int:
+    """Remove what was sent by a URL to the place of an upload that had been removed, and tell how many places were looked at.
+
+    Raises StorageDown.
+    """
+    closed = await context.uploads.closed_places()
+    for place in closed:
+        await _or_later(context, "upload_urls", place.entry, _clear(context, place))
+    return len(closed)
+
+
+async def _clear(context: WorkerContext, place: ClosedPlace) -> None:
+    if not place.is_upload:
+        await context.storage.delete(place.path)
+    await context.uploads.forget_place(place)

@@ -7,6 +7,8 @@ later, and `recall` names it earlier if its host turns out to have room. A host 
 others, it decides nothing about a delivery. A host is counted
 for each tenant by itself, so one tenant's dead URL does not hold up another's under the same name. The breaker counts
 silence only (no connection, no answer in time); a host that answers 500 is alive, and may serve others under its name.
+
+Inside, times are those of a counter that nobody sets back; who is told when to come again is told the time of day.
 """
 
 import asyncio
@@ -133,6 +135,14 @@ class _Host(_Turns):
             self.line.popleft().set_result(None)
             self.promised += 1
 
+    def next_sleeper(self, now_ms: int) -> Sleeper | None:
+        """Name who sleeps and has been turned away first; whose time has come comes by itself, and is named no more."""
+        while self.sleepers:
+            sleeper = self.sleepers.popleft()
+            if sleeper.until_ms > now_ms:
+                return sleeper
+        return None
+
     def record(self, *, silent: bool, latency_ms: int, now_ms: int) -> None:
         fast = not silent and latency_ms <= FAST_MS
         self.places = min(self.places + 1, MOST_PER_HOST) if fast else max(self.places // 2, PER_HOST)
@@ -178,19 +188,19 @@ class HostLimits:
             host.sleepers.append(sleeper)
 
     def recall(self, tenant: str, url: str) -> Sleeper | None:
-        """Name one who sleeps although its host has room by now. It may have come by itself meanwhile."""
+        """Name one who sleeps although its host has room by now."""
         host = self._hosts.get((tenant, host_of(url)))
         if host is None or not host.sleepers or host.line or not self._has_room(tenant, host):
             return None
-        return host.sleepers.popleft()
+        return host.next_sleeper(self._clock.now_ms())
 
     def _has_room(self, tenant: str, host: _Host) -> bool:
-        now_ms, mine = self._clock.now_ms(), self._tenants.get(tenant)
+        now_ms, mine = self._clock.steady_ms(), self._tenants.get(tenant)
         full = self._under_way >= AT_ONCE or (mine and mine.under_way >= self._share())
         return not full and host.has_room and host.paused_until_ms(now_ms) <= now_ms
 
     def _is_worth_waiting(self, tenant: str, host: _Host) -> bool:
-        now_ms = self._clock.now_ms()
+        now_ms = self._clock.steady_ms()
         if (host.has_room and not host.line) or host.paused_until_ms(now_ms) > now_ms:
             return False
         share = (MOST_WAITING - self._waiting.total()) // FREE_PER_TENANT
@@ -225,7 +235,11 @@ class HostLimits:
 
         Whoever is turned away gets a time of his own, the later the more there are: nobody comes again in vain.
         """
-        now_ms = self._clock.now_ms()
+        now_ms = self._clock.steady_ms()
+        turn_ms = self._book_ms(tenant, url, now_ms)
+        return None if turn_ms is None else self._clock.now_ms() + turn_ms - now_ms
+
+    def _book_ms(self, tenant: str, url: str, now_ms: int) -> int | None:
         host, mine = self._hosts.get((tenant, host_of(url))), self._tenants.get(tenant)
         if host and (free_ms := host.paused_until_ms(now_ms)) > now_ms:
             return host.book_ms(free_ms, PER_HOST, now_ms)
@@ -244,7 +258,7 @@ class HostLimits:
         """Hold a place for one attempt. Nothing may be awaited since `turn_ms` said None."""
         host = self._hosts.setdefault((tenant, host_of(url)), _Host())
         mine = self._tenants.setdefault(tenant, _Turns())
-        now_ms = self._clock.now_ms()
+        now_ms = self._clock.steady_ms()
         host.breaker.begin(now_s=now_ms / 1000)
         self._under_way += 1
         numbers = host.begin(now_ms), mine.begin(now_ms)
@@ -259,7 +273,7 @@ class HostLimits:
 
     def record(self, tenant: str, url: str, *, silent: bool, latency_ms: int) -> None:
         """Remember how the host behaved, inside `hold`; `silent`: it gave no sign at all."""
-        self._hosts[tenant, host_of(url)].record(silent=silent, latency_ms=latency_ms, now_ms=self._clock.now_ms())
+        self._hosts[tenant, host_of(url)].record(silent=silent, latency_ms=latency_ms, now_ms=self._clock.steady_ms())
         self._tenants[tenant].note_latency(latency_ms)
 
     def _forget_idle(self, tenant: str) -> None:
@@ -267,5 +281,5 @@ class HostLimits:
         if not self._tenants[tenant].under_way:
             del self._tenants[tenant]
         if len(self._hosts) > MAX_HOSTS_KNOWN:
-            now_ms = self._clock.now_ms()
+            now_ms = self._clock.steady_ms()
             self._hosts = {n: h for n, h in self._hosts.items() if not h.is_idle or h.paused_until_ms(now_ms) > now_ms}

@@ -6,14 +6,12 @@ from collections.abc import Collection, Sequence
 from core.errors import Code, Permanent, Temporary, WaitReason
 from core.model.job import Job
 from core.model.session import Session, is_bound
-from core.model.token import Scope, Token, TokenKind, TokenState, token_kind_of
+from core.model.token import OVER, Scope, Token, TokenKind, TokenState, token_kind_of
 
 #: tokens that a job looks at closely when none is known to fit, however many there are
 TOKENS_LOOKED_AT = 32
 #: balances that are read for whoever asks for a tenant's credits; one call after the other, in the time that it waits
 BALANCES_READ_ANEW = 16
-#: states in which a token serves nobody any more
-OVER = (TokenState.EXPIRED, TokenState.REVOKED)
 #: how long a waiting job sleeps before it asks for a token again; an end of another job does not wake it
 _NO_TOKEN_S = 5.0
 #: a balance that was read longer ago is read again before a job waits for credits

@@ -17,7 +17,7 @@ from core.logs import get_logger
 from core.model.job import Job
 from core.model.message_cost import cost_to_reserve, exceeds_limit, message_kind
 from core.model.session import Session, is_bound
-from core.model.token import Scope, Token, TokenState
+from core.model.token import OVER, Scope, Token, TokenState
 from core.security.encryption import Undecryptable
 from core.store.token_work import TakenToken
 from core.store.tokens.anonymous_identity import AnonymousIdentities
@@ -29,7 +29,6 @@ from worker.single_flight import SingleFlight
 from worker.tokens.anonymous import AnonymousTokenSource
 from worker.tokens.availability import (
     BALANCES_READ_ANEW,
-    OVER,
     TOKENS_LOOKED_AT,
     is_over,
     needs_of,
@@ -284,8 +283,8 @@ class TokenPool:
         """Remember that the backend let a token export nothing: one refusal may be a passing fault, two in a row are a plan."""
         await self._tokens.note_export_refused(token_id)
 
-    async def deny(self, job: Job, token_id: str, *, call: str) -> None:
-        """Remember that a token may not make a call, which shows only by its refusals; the job lets go of the token.
+    async def deny(self, token_id: str, *, call: str) -> None:
+        """Remember that a token may not make a call, which shows only by its refusals.
 
         Refused once, it is the last resort of whoever needs the scope; refused again later, it is closed to them.
         Renders go by the token's plan: it may go on serving a job that does not export.
@@ -298,7 +297,6 @@ class TokenPool:
         refused_before = await self._tokens.note_refusal(token_id, f"scope {scope}")
         if refused_before:
             await self._tokens.note_denied(token_id, scope)
-        await self._balances.release(job, token_id)
 
     async def expire(self, token_id: str) -> None:
         """Let a token serve nobody any more, since another one has taken its place."""

@@ -13,6 +13,9 @@ from core.store.redis.lists import postpone
 from core.store.redis.results import Nothing
 from core.store.workers import WorkerFacts
 
+#: what is due at a time, each by its id
+DueList = Literal["retire", "queued_all", "uploads", "upload_urls"]
+
 
 class _Repaired(NamedTuple):
     enqueued: int
@@ -36,7 +39,7 @@ class Admission:
         facts: WorkerFacts | None = None,
         most: int = 256,
     ) -> None:
-        """Move jobs from backlogs into arq, round the tenants; say that a worker lives (slots) or goes (0), and what it does."""
+        """Move jobs from backlogs into arq, round the tenants; say how long a worker lives yet (0: it goes), and what it does."""
         told = raw(msgspec.json.encode(facts)) if facts else None
         beat = {"worker": worker, "slots": slots, "alive_ms": int(alive_s * 1000), "facts": told}
         limits = {"most": most, "tenant_running_jobs": self._settings.tenant_running_jobs}
@@ -53,7 +56,7 @@ class Admission:
         found = await self._store.redis.zrangebyscore(key("retire"), "-inf", now_ms, start=0, num=most)
         return [i.decode() for i in found]
 
-    async def look_again_later(self, list_name: Literal["retire", "queued_all"], item_id: str) -> None:
+    async def look_again_later(self, list_name: DueList, item_id: str) -> None:
         """Put off what is due there and cannot be read or removed, so that it stands in nobody's way."""
         await postpone(self._store, self._clock, list_name, item_id)
 

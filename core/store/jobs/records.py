@@ -1,7 +1,7 @@
 """Job records in Redis: load, claim, commit, let go. Each write is one operation, so it happens whole or not at all."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Required, TypedDict, Unpack
 
@@ -52,6 +52,8 @@ class CommitOptions(TypedDict, total=False):
 
     owner: Required[str | None]
     event: Event | None
+    #: makes the event of two records anew, where a cancel came between and is written along
+    retold: Callable[[Job, Job], Event | None]
     session: Session | None
     park_until_ms: int | None
     fields: Mapping[str, bytes] | None
@@ -66,7 +68,8 @@ class _Renewed(NamedTuple):
 
 @dataclass(frozen=True)
 class Claim:
-    """What a worker holds while its lease lasts. `taken_over`: the one before stopped in mid-step.
+    """What a worker holds while its lease lasts. `taken_over`: the one before stopped in mid-step; `left_behind`: it was
+    lost, and handed nothing back.
 
     `crashes`: processes that were lost at this step and were not heard of since, the last one `suspected_since_ms` ago.
     """
@@ -77,6 +80,7 @@ class Claim:
     webhook: TenantWebhook | None
     crashes: int
     taken_over: bool
+    left_behind: bool = False
     suspected_since_ms: int | None = None
 
 
@@ -172,6 +176,8 @@ class Jobs:
                 raise LeaseLost(new.id)
             old = unpack(found.record, Job)
             new = transitions.rebased(new, old)
+            if retold := options.get("retold"):
+                options["event"] = retold(old, new)
             if options.get("park_until_ms") is not None and new.status is Status.CANCELING:
                 options["park_until_ms"] = self._clock.now_ms()  # the cancel came while it was about to sleep
 
@@ -199,8 +205,9 @@ class Jobs:
             "fields": {name: raw(value) for name, value in (options.get("fields") or {}).items()},
             "event": event_argument(event, new) if event else None,
             "mode": mode,
-            "wake_at_ms": park_until_ms,
-            "sending": _sending(old, new),
+            # by Redis's own clock, as leases are: a host whose clock is behind would wake its jobs at once, again and again
+            "wake_in_ms": None if park_until_ms is None else max(0, park_until_ms - now_ms),
+            "sending": _sending(old, new, session),
             "unsent_on": old.token_id if old.sent and not new.sent else None,
             "unheard_on": new.token_id if _is_heard(old) and _is_unheard(new) else None,
             "exported_on": new.token_id if _is_asked(new) and not _is_asked(old) else None,
@@ -261,6 +268,7 @@ def _claim_of(found: ClaimedJob, job_id: str, owner: str) -> Claim:
         webhook=unpack(found.webhook, TenantWebhook, item_id=job.tenant) if found.webhook else None,
         crashes=found.crashes,
         taken_over=found.taken_over,
+        left_behind=found.left_behind,
         suspected_since_ms=found.suspected_since_ms,
     )
 
@@ -309,11 +317,11 @@ def new_write_id() -> str:
     return secrets.token_hex(8)
 
 
-def _sending(old: Job, new: Job) -> dict[str, Any] | None:
-    """Say on which token a message is about to be sent, and what it will probably cost."""
+def _sending(old: Job, new: Job, session: Session | None) -> dict[str, Any] | None:
+    """Say on which token a message is about to be sent, whose account that is, and what it will probably cost."""
     if new.sent is None or old.sent is not None or new.token_id is None:
         return None
-    return {"token": new.token_id, "cost": new.sent.cost}
+    return {"token": new.token_id, "account": session.user_id if session else None, "cost": new.sent.cost}
 
 
 def _is_heard(job: Job) -> bool:

@@ -136,8 +136,7 @@ class Submissions:
             **self._limits,
             "tenant": submissions[0].job.tenant,
             "key_id": key_id,
-            "jobs": [_job_argument(each) for each in submissions],
-            "upload_until_ms": self._clock.now_ms() + UPLOAD_LIFE_MS,
+            "jobs": [_job_argument(each, now_ms=self._clock.now_ms()) for each in submissions],
             "idempotency": _idempotency_argument(idempotency, submissions) if idempotency else None,
             "batch": _batch_argument(batch) if batch else None,
             "remembered": {"webhook": raw(preconditions.webhook or b"")} if preconditions else None,
@@ -179,7 +178,7 @@ def _batch_argument(start: BatchStart) -> dict[str, Any]:
     }
 
 
-def _job_argument(submission: Submission) -> dict[str, Any]:
+def _job_argument(submission: Submission, *, now_ms: int) -> dict[str, Any]:
     job = submission.job
     return {
         "id": job.id,
@@ -190,6 +189,8 @@ def _job_argument(submission: Submission) -> dict[str, Any]:
         "rank": rank(job),
         "start_by_ms": job.start_by_ms,
         "uploads": [m.upload_id for m in job.media if m.upload_id],
+        # a job may wait for days, and its file with it
+        "uploads_until_ms": max(now_ms + UPLOAD_LIFE_MS, job.start_by_ms + job.timeout_s * 1000),
         "event": _event_argument(submission.event, job),
     }
 

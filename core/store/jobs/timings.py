@@ -1,6 +1,7 @@
 """Timing statistics: how long jobs, each of their stages and their renders take, by the last ones, and how many run at once."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ from core.store.redis.keys import key
 from core.store.redis.remembered import Remembered
 from core.store.workers import read_beat
 
+#: as any release writes a time; what else may stand there is nobody's time
+_MS = re.compile(rb"[0-9]{1,12}(\.[0-9]*)?")
 #: fewer ends than this say nothing yet
 _ENOUGH = 3
 #: read anew after so long
@@ -91,11 +94,17 @@ class FirstLooks(Remembered[Mapping[str, float]]):
         for profile in PROFILES:
             pipe.lrange(key("render_samples", profile), 0, -1)
         took_ms = zip(PROFILES, await pipe.execute(), strict=True)
-        return {profile: first_look_s([float(ms) / 1000 for ms in each], self._interval_s) for profile, each in took_ms}
+        return {
+            profile: first_look_s([ms / 1000 for ms in _times_ms(each)], self._interval_s) for profile, each in took_ms
+        }
+
+
+def _times_ms(samples: Sequence[bytes]) -> list[float]:
+    return [float(ms) for ms in samples if _MS.fullmatch(ms)]
 
 
 def _span(samples: list[bytes]) -> Quantiles | None:
-    times = sorted(int(float(ms)) for ms in samples)
+    times = sorted(int(ms) for ms in _times_ms(samples))
     return Quantiles(_at(times, 0.5), _at(times, 0.9)) if len(times) >= _ENOUGH else None
 
 

@@ -196,7 +196,7 @@ class Store:
         self.release = THIS_RELEASE
         #: what may be written now, as last heard; `core.store.formats` listens
         self.mark = Mark()
-        self._functions = Functions(self.ask, self.ask_in_a_row, functions or library())
+        self._functions = Functions(self.ask, self.ask_apart, functions or library())
         self._connection: PipelinedConnection | None = None
         self._waiting: PipelinedConnection | None = None
 
@@ -205,8 +205,19 @@ class Store:
         return await self._pipelined().ask(*words)
 
     async def ask_in_a_row(self, *commands: Sequence[Word]) -> list[Any]:
-        """Run short commands over it, of which the next one speaks of what was done before."""
+        """Run short commands over it, one right behind the other."""
         return await self._pipelined().ask_in_a_row(*commands)
+
+    async def ask_apart(self, *commands: Sequence[Word]) -> list[Any]:
+        """Run them over a connection that is theirs alone meanwhile: on the shared one a WAIT would hold up everybody."""
+        pipe = self.redis.pipeline(transaction=False)
+        for words in commands:
+            pipe.execute_command(*words)
+        answers: list[Any] = await pipe.execute(raise_on_error=False)
+        for refusal in answers:
+            if isinstance(refusal, RedisError):
+                raise refusal
+        return answers
 
     def _pipelined(self) -> PipelinedConnection:
         if self._connection is None:

@@ -38,6 +38,8 @@ USAGE_LIFE_MS = 25 * 31 * 86_400_000
 RATE_WINDOW_MS = 60_000
 #: what messages of a kind have cost is remembered for so long
 MESSAGE_COSTS_LIFE_MS = 86_400_000
+#: which tokens are of one account is known for so long after the last message by one of them: longer than a job may take
+ACCOUNT_TOKENS_LIFE_MS = 2 * 86_400_000
 #: until so long has passed a refusal counts that a token was told once, else it is as if it never was
 REFUSAL_FORGOTTEN_MS = 3_600_000
 #: it is known for so long when a secret key last wrote
@@ -149,6 +151,7 @@ def _constants() -> str:
         "AHEAD_MS": AHEAD_MS,
         "RUN_SAMPLES": RUN_SAMPLES,
         "MESSAGE_COSTS_LIFE_MS": MESSAGE_COSTS_LIFE_MS,
+        "ACCOUNT_TOKENS_LIFE_MS": ACCOUNT_TOKENS_LIFE_MS,
         "STAGE_SAMPLES": STAGE_SAMPLES,
         "RENDER_SAMPLES": RENDER_SAMPLES,
         "RENDER_SAMPLES_LIFE_MS": RENDER_SAMPLES_LIFE_MS,
@@ -169,7 +172,7 @@ class _Ask(Protocol):
     def __call__(self, *words: Word) -> Awaitable[Any]: ...
 
 
-class _AskInARow(Protocol):
+class _AskApart(Protocol):
     def __call__(self, *commands: Sequence[Word]) -> Awaitable[list[Any]]: ...
 
 
@@ -180,9 +183,9 @@ class NotReplicated(RedisConnectionError):  # noqa: N818 - it says what is wrong
 class Functions:
     """Calls operations of a library, and gives it to a Redis that does not know it."""
 
-    def __init__(self, ask: _Ask, ask_in_a_row: _AskInARow, its_library: Library) -> None:
+    def __init__(self, ask: _Ask, ask_apart: _AskApart, its_library: Library) -> None:
         self._ask = ask
-        self._ask_in_a_row = ask_in_a_row
+        self._ask_apart = ask_apart
         self._library = its_library
 
     async def call(self, operation: str, packed: bytes, *, replicas: int = 0) -> Any:
@@ -203,7 +206,7 @@ class Functions:
         call = ("FCALL", function, 0, packed)
         if not replicas:
             return await self._ask(*call)
-        answer, having_it = await self._ask_in_a_row(call, ("WAIT", replicas, _REPLICATION_MS))
+        answer, having_it = await self._ask_apart(call, ("WAIT", replicas, _REPLICATION_MS))
         if having_it < replicas:
             raise NotReplicated(f"{having_it} of {replicas} replicas have it")
         return answer

@@ -54,6 +54,7 @@ _SHAPES = {
     # uploads
     "upload": "rg:upl:{}",  # HASH
     "uploads": "rg:uploads",  # ZSET of uploads by the time at which they go
+    "upload_urls": "rg:upload-urls",  # ZSET of "upload path" that a URL was given for, by when nothing can come by it any more
     "tenant_uploads": "rg:uploads:{}",  # ZSET of a tenant's uploads that have come, all scored 0: ids sort by time
     "stored": "rg:stored:{}",  # INT bytes of uploads that are stored for a tenant
     # deliveries
@@ -80,6 +81,7 @@ _SHAPES = {
     "token_scan": "rg:toks:scan",  # STRING where the look for tokens goes on that another version has added or removed
     "owner_sums": "rg:toks:sums:{}",  # HASH of an owner's tokens: kind -> how many, and their credits
     "owner_readings": "rg:toks:readings:{}",  # ZSET of an owner's tokens that are not over, by when their balance was read
+    "account_tokens": "rg:account:{}",  # SET of tokens by which messages were sent for an account, by the hash of its id
     "message_costs": "rg:costs",  # HASH kind of message -> credits that the last one cost, and how many were too few
     "anonymous_identity": "rg:identity",  # HASH of this installation's anonymous identity
     "anonymous_identity_lock": "rg:identity:lock",  # STRING the worker that renews it
@@ -140,7 +142,8 @@ FIELDS = {
     "batch": frozenset(
         {
             *("rec", "fmt", "tenant", "jobs", "left", "created_at", "finished_at_ms"),
-            *("delivery", "delivery_id"),  # the callback that its end sends
+            "delivery",  # the callback that its end sends
+            "delivery_id",  # its id to releases that make none at the batch's end
             "end:{}",  # how this job ended
             "out:{}",  # where its film is, as a path of ours
         }
@@ -208,6 +211,7 @@ BOUNDS = {
     "batches": "those of the last BATCH_LISTED_MS; TTL of as long from the last one on",
     "retire": "jobs and deliveries that are kept; the sweeper empties it",
     "orphan_renders": "each is followed for a day at most",
+    "upload_urls": "UPLOAD_LIFE_MS after its URL's end; the sweeper looks once more",
     **dict.fromkeys(("backlog", "queued", "session_queue"), "tenant_queued_jobs; a job leaves it when it ends"),
     "queued_all": "queue_limit; a job leaves it when it starts or expires",
     **dict.fromkeys(("tenant_ring", "tenants"), "tenants, which an operator makes"),
@@ -254,6 +258,7 @@ BOUNDS = {
         ("tokens", "token", "token_digest"), "an operator adds and removes them; old anonymous ones are swept"
     ),
     **dict.fromkeys(("token_reservations", "token_sent"), "jobs that run; a job leaves it when it ends"),
+    "account_tokens": "tokens, which an operator adds and removes; TTL of ACCOUNT_TOKENS_LIFE_MS",
     "message_costs": "kinds of messages, a closed set; TTL of MESSAGE_COSTS_LIFE_MS",
     "anonymous_identity": "one",
     "anonymous_identity_lock": "TTL of the renewal",

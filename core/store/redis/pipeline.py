@@ -37,7 +37,7 @@ class PipelinedConnection:
         return await (await self._open_wire()).ask(*words)
 
     async def ask_in_a_row(self, *commands: Sequence[Word]) -> list[Any]:
-        """Send commands of which the next one speaks of what this connection did before, as WAIT does."""
+        """Send commands one right behind the other, with nothing of this process in between."""
         wire = await self._open_wire()
         return await asyncio.gather(*[wire.ask(*words) for words in commands])
 
@@ -51,7 +51,10 @@ class PipelinedConnection:
         if self._opening is None or self._opening.done():
             self._opening = asyncio.create_task(self._open(), name="redis connection")
             self._opening.add_done_callback(_heard_of)
-        return await asyncio.shield(self._opening)
+        wire = await asyncio.shield(self._opening)
+        if wire.closed:  # since it was opened: nobody would answer what is asked on it now
+            raise wire.why
+        return wire
 
     async def _open(self) -> "_Protocol":
         await self._give_back()
@@ -97,7 +100,7 @@ class _Protocol(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._out: list[bytes] = []
         self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
-        self._why: RedisError = RedisConnectionError("the connection to Redis broke")
+        self.why: RedisError = RedisConnectionError("the connection to Redis broke")
         inside = cast("Any", connection)  # redis-py hands its reader and its transport out nowhere
         self._reader = inside._parser._reader  # noqa: SLF001
         self._transport = inside._writer.transport  # noqa: SLF001
@@ -110,6 +113,8 @@ class _Protocol(asyncio.Protocol):
         self._breaker = inside.breaker
         self._transport.set_protocol(self)
         self._next_look = self._loop.call_later(self._answer_s, self._look)
+        if inside._reader.at_eof():  # noqa: SLF001 - Redis has closed it already, and that is not said once more
+            self._transport.abort()
 
     def ask(self, *words: Word) -> asyncio.Future[Any]:
         """Send one command with all the others of this moment."""
@@ -145,7 +150,7 @@ class _Protocol(asyncio.Protocol):
 
     def _close_demoted(self) -> None:
         """Leave a primary that is none any more, once what came with its word is handed out: the next call finds the other."""
-        self._why = RedisConnectionError("this Redis is no primary any more")
+        self.why = RedisConnectionError("this Redis is no primary any more")
         self._loop.call_soon(self._transport.abort)
 
     def _look(self) -> None:
@@ -160,7 +165,7 @@ class _Protocol(asyncio.Protocol):
             self._overdue = oldest if now_s >= due_s else None
             self._next_look = self._loop.call_at(max(due_s, now_s + _GRACE_S), self._look)
             return
-        self._why = RedisTimeoutError("Redis did not answer in time")
+        self.why = RedisTimeoutError("Redis did not answer in time")
         self._breaker.unanswered(asked_s=due_s - self._answer_s, answer_s=self._answer_s)
         self._transport.abort()
 
@@ -171,5 +176,5 @@ class _Protocol(asyncio.Protocol):
         waiting, self._waiting = self._waiting, deque()
         for asked, _ in waiting:
             if not asked.done():
-                asked.set_exception(self._why)
+                asked.set_exception(self.why)
         self._before.connection_lost(exc)

@@ -122,6 +122,10 @@ class ApiKeys:
         await pipe.execute()
         return True
 
+    async def holds(self, key_id: str) -> bool:
+        """Tell whether a key that was found before has not been revoked since."""
+        return bool(await self._store.ask("EXISTS", key("api_key_hash", key_id)))
+
     async def _find(self, key_id: str) -> tuple[str | None, KeyRow | None]:
         """Read the hash of a key, and what is stored under it."""
         digest = await self._store.ask("GET", key("api_key_hash", key_id))

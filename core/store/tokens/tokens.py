@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, Protocol, Required, TypedDict, TypeVar, Unpack
 
-from core.clock import Clock, month_of
+from core.clock import Clock, month_before, month_of
 from core.ids import new_id
-from core.model.token import Scope, Token, TokenKind, TokenState, TokenSums, token_of
+from core.model.token import OVER, Scope, Token, TokenKind, TokenState, TokenSums, token_of
 from core.security.encryption import Encryption, Undecryptable
 from core.security.redacted_repr import redacted_repr
 from core.store.redis.client import HashRow, Store
@@ -21,6 +21,11 @@ from core.store.token_work import TakenToken
 _APART_MS = 1_000
 #: pages that are asked for in a row, each of a hundred tokens, where the index does not know of all of them yet
 _PAGES_IN_A_ROW = 100
+#: what rests for a while must be of use otherwise, and what lacks credits must not be over
+_MAY_FOLLOW = {
+    TokenState.RATE_LIMITED: [TokenState.ACTIVE, TokenState.RATE_LIMITED],
+    TokenState.EXHAUSTED: [state for state in TokenState if state not in OVER],
+}
 
 
 class OverBudget(Exception):  # noqa: N818 - it says what the tenant is
@@ -259,7 +264,8 @@ class Tokens:
         arguments: dict[str, Any] = defaults | dict(request)
         arguments["job"] = arguments.pop("job_id")
         arguments["needs"] = [str(need) for need in request["needs"]]
-        return arguments | {"month": month_of(self._clock.now_ms())}
+        now_ms = self._clock.now_ms()
+        return arguments | {"month": month_of(now_ms), "month_before": month_before(now_ms)}
 
     def note_taken(self, taken: TakenToken) -> None:
         """Open a token that was just taken, for the calls that come next."""
@@ -267,13 +273,12 @@ class Tokens:
             self._open(taken.token_id, taken.locked, self._clock.now_ms())
 
     async def mark(self, token_id: str, state: TokenState, *, rest_until_ms: int = 0) -> None:
-        """Write what a refusal taught us about a token. What rests for a while must be of use otherwise."""
-        resting = [TokenState.ACTIVE, TokenState.RATE_LIMITED] if state is TokenState.RATE_LIMITED else list(TokenState)
+        """Write what a refusal taught us about a token, unless something worse is known of it."""
         arguments = self._clock.for_operations() | {
             "token": token_id,
             "state": state,
             "rest_until_ms": rest_until_ms,
-            "instead_of": resting,
+            "instead_of": _MAY_FOLLOW.get(state, list(TokenState)),
         }
         await self._store.run("mark_token", arguments, Nothing)
 

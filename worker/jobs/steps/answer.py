@@ -6,6 +6,7 @@ from typing import Any
 from core.model import transitions
 from core.model.job import Job
 from core.model.reply import shortened_reply
+from core.store.redis.codec import pack_json
 from worker.backend import drafts
 from worker.jobs.execution import JobExecution
 from worker.jobs.step_result import StepResult
@@ -36,8 +37,9 @@ async def _answer_state(execution: JobExecution) -> StepResult:
     if execution.session.backend_id:
         draft = (await execution.read_state()).draft
     summary = drafts.summary(draft)
-    result = {"timeline": summary, "tracks": drafts.tracks(draft)}
-    return _end_with(execution, result, reply=summary, timeline=summary)
+    tracks = drafts.tracks(draft)
+    told = _end_with(execution, {"timeline": summary, "tracks": tracks}, reply=summary, timeline=summary)
+    return told._replace(fields={"tracks": pack_json(tracks)})
 
 
 async def _answer_upload(execution: JobExecution) -> StepResult:

@@ -6,11 +6,11 @@ A finish that the backend reached wins: its video is fetched, and the job succee
 from core.model import transitions
 from core.model.job import Sent
 from worker.backend.faults import PASSING, BackendFault
-from worker.jobs.credit_reading import NO_READING, CreditReading, Work, work_on
+from worker.jobs.credit_reading import NO_READING, NOTHING_SPENT, CreditReading, Work, work_on
 from worker.jobs.edit_outcome import patience_s
 from worker.jobs.execution import JobExecution
 from worker.jobs.orphan_renders import abandon_render
-from worker.jobs.settlement import settle_cost, settling_session, take_credit_reading
+from worker.jobs.settlement import arrives_in_s, settle_cost, settling_session, take_credit_reading
 from worker.jobs.step_result import StepResult
 
 #: the next look comes after so large a part of the time since the message, and not sooner than this
@@ -24,10 +24,11 @@ async def cancel(execution: JobExecution) -> StepResult:
     if status and status.status == "completed" and job.render:
         done = transitions.rendered(job, url=status.url, duration_s=status.duration_s, size_bytes=status.size_bytes)
         return StepResult(done)
-    if job.sent and not job.edited:
-        return await _wait_for_late_effects(execution, job.sent)
+    sent = None if execution.handover.may_send else job.sent
+    if sent and not job.edited:
+        return await _wait_for_late_effects(execution, sent)
     canceled = transitions.canceled(job, now_ms=execution.now_ms)
-    return StepResult(canceled if job.sent else transitions.with_cost(canceled, credits_used=0, credits_exact=True))
+    return StepResult(canceled if sent else transitions.with_cost(canceled, **NOTHING_SPENT))
 
 
 async def _wait_for_late_effects(execution: JobExecution, sent: Sent) -> StepResult:
@@ -36,7 +37,7 @@ async def _wait_for_late_effects(execution: JobExecution, sent: Sent) -> StepRes
     What was cut off just now may not even have reached the backend, so the first look waits.
     """
     job, settings, now_ms = execution.job, execution.context.settings, execution.now_ms
-    if (early_s := settings.settle_s - (now_ms - sent.at_ms) / 1000) > 0:
+    if (early_s := arrives_in_s(execution, sent)) > 0:
         return StepResult(transitions.still_canceling(job), park_s=early_s)
     reading = await _take_reading_if_any(execution)
     if _may_still_come(execution, sent, reading):

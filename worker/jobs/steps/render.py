@@ -66,10 +66,14 @@ async def _ask(execution: JobExecution, wanted: Render) -> StepResult:
 
 
 def _wait_for_draft(execution: JobExecution) -> StepResult:
-    """Look again, after growing pauses, for as long as an edit may show late. Raises Permanent after that."""
+    """Look again, after growing pauses, for as long as an edit may show late. Raises Permanent after that.
+
+    One of which no change could be seen has been waited for as long before.
+    """
     job, settings = execution.job, execution.context.settings
+    is_unseen = job.edited and not job.changes
     waited_s = (execution.now_ms - job.stage_since_ms) / 1000 if job.sent and job.stage_since_ms else math.inf
-    if waited_s > patience_s(job, settings):
+    if is_unseen or waited_s > patience_s(job, settings):
         raise Permanent(Code.NOTHING_TO_EXPORT)
     pause_s = min(max(settings.settle_s, waited_s / 2), settings.recover_every_s)
     return StepResult(transitions.moved(job, Stage.RENDERING), park_s=pause_s)

@@ -8,6 +8,7 @@ words that say why.
 from typing import Any
 
 from core.errors import Code, Permanent
+from core.job_files import film_path
 from core.model import transitions
 from core.model.job import OutputFile, Render, Status
 from worker.films.download import KeptFilm, NoFilm, fetch_film
@@ -29,7 +30,7 @@ async def store(execution: JobExecution) -> StepResult:
     """
     job, render = execution.job, execution.job.render
     assert render is not None
-    path = f"outputs/{job.id}.{job.output_ask.format}"
+    path = film_path(job)
     credentials = await execution.find_credentials()
     asked, last = job.output_ask, _is_last(render)
     found = await fetch_film(execution.context, credentials, render, path, film_format=asked.format, last=last)

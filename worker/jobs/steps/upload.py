@@ -11,6 +11,7 @@ from contextlib import suppress
 import msgspec
 
 from core.errors import Code, Permanent, Temporary, WaitReason
+from core.job_files import fetched_path
 from core.media.formats import HEAD_BYTES, format_of_content, may_be_same_file, name_as
 from core.model import session as sessions
 from core.model import transitions
@@ -175,7 +176,7 @@ async def _send_url(execution: JobExecution, url: str) -> UploadAnswer:
 async def _fetch_and_send(execution: JobExecution, url: str) -> UploadAnswer:
     """Bring a file through our storage. Raises StorageDown where it goes there by another hand: it is fetched again."""
     context = execution.context
-    path = f"fetched/{execution.job.id}/{execution.session.uploaded}"
+    path = fetched_path(execution.job, execution.session.uploaded)
     limit = PROFILES[execution.job.profile].max_bytes
     try:
         async with fetch_media(context.outbound, url, max_bytes=limit, tenant=execution.job.tenant) as fetched:

@@ -1,6 +1,6 @@
 -- Write what came of a callback attempt.
 --
--- Arguments: id, job, owner (absent: nobody holds it), record, status; pending: wake_at_ms; ended: retire_at_ms; and
+-- Arguments: id, job, owner (absent: nobody holds it), record, status; pending: wake_in_ms; ended: retire_at_ms; and
 -- where there is something to say:
 --   outcome {url, failed, disabled_why, worn_since_ms}: how the tenant's default URL did
 --   unwanted: why the URL that the job named gets nothing more of this job
@@ -38,9 +38,9 @@ operation('record_delivery', function(a)
   if a.status ~= 'pending' then
     end_delivery(a)
   elseif a.owner then
-    release_lease(a.id, a.wake_at_ms)
+    release_lease(a.id, now_ms + a.wake_in_ms)
   else
-    enqueue(a.id, a.wake_at_ms)
+    enqueue(a.id, now_ms + a.wake_in_ms)
   end
   if a.outcome then note_outcome(found.tenant, a.outcome) end
   if a.unwanted and call('EXISTS', key.job(a.job)) == 1 then call('HSET', key.job(a.job), 'unwanted', a.unwanted) end

@@ -40,12 +40,14 @@ local function count_changed_backlogs(tenant_running_jobs)
   for _, tenant in ipairs(call('SPOP', key.backlogs_changed(), 1000)) do count_backlog(tenant, tenant_running_jobs) end
 end
 
--- Those that wait for their session are neither in a backlog nor let in.
+-- Those that wait for their session are neither in a backlog nor let in. What could run now is in a backlog for want of a place
+-- alone, or due in the queue; more workers would not help what is paused, at its tenant's cap or behind another in its session.
 local function count_queued_jobs(gauges, started)
   local sums = read_fields(key.backlog_sums(), 'queued_behind', 'tenant_cap', 'paused')
   local behind, at_cap, paused = at_least_0(sums.queued_behind), at_least_0(sums.tenant_cap), at_least_0(sums.paused)
   local let_in = math.max(0, gauges.slots_used - started)
   if is_everybody_paused() then behind, at_cap, paused = 0, 0, paused + behind + at_cap end
+  gauges.due = behind + call('ZCOUNT', key.arq_queue(), '-inf', now_ms)
   gauges.queued = call('ZCARD', key.queued_all())
   gauges.paused = math.min(paused, gauges.queued)
   gauges.tenant_cap = math.min(at_cap, gauges.queued - gauges.paused)
@@ -109,7 +111,6 @@ local function count(a)
   local gauges = {counted_ms = now_ms, slots_used = call('ZCARD', key.admitted())}
   count_queued_jobs(gauges, count_started_jobs(a, gauges))
   count_pauses(gauges)
-  gauges.due = gauges.queued + call('ZCOUNT', key.arq_queue(), '-inf', now_ms)
   gauges.oldest_queued_ms = oldest_ms(key.queued_since(), gauges.queued)
   gauges.pending = call('ZCARD', key.deliveries_pending())
   gauges.oldest_pending_ms = oldest_ms(key.deliveries_pending(), gauges.pending)

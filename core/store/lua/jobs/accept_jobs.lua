@@ -1,10 +1,10 @@
 -- Accept jobs (one, or a batch's): rate, caps, idempotency, records, indexes, events, backlogs, in one step.
 --
--- Arguments: tenant, jobs, upload_until_ms; key_id (absent: an operator submits, whom no key's limits bind),
+-- Arguments: tenant, jobs; key_id (absent: an operator submits, whom no key's limits bind),
 -- audit (of an operator); the limits submits_per_minute, tenant_queued_jobs, tenant_running_jobs, queue_limit,
 -- session_idle_ms; and where there are any: idempotency {key_hash, body_hash, answer, life_ms}, batch {id, record, jobs,
 -- created_at, delivery {id, record}, oldest}, remembered {webhook}, pace (`queue_position`).
--- A job is {id, record, session, session_record, profile, rank, start_by_ms, uploads, event}; of the event's body it has what
+-- A job is {id, record, session, session_record, profile, rank, start_by_ms, uploads, uploads_until_ms, event}; of the event's body it has what
 -- stands before why the job waits, and in after_wait what stands behind it.
 --
 -- Results: outcome, and
@@ -74,7 +74,7 @@ local function write_job(a, job)
   call('ZADD', key.queued(a.tenant), now_ms, job.id)
   call('ZADD', key.queued_all(), job.start_by_ms, job.id)
   call('ZADD', key.queued_since(), now_ms, job.id)
-  for _, upload in ipairs(job.uploads) do call('ZADD', key.uploads(), 'XX', a.upload_until_ms, upload) end
+  for _, upload in ipairs(job.uploads) do call('ZADD', key.uploads(), 'XX', 'GT', job.uploads_until_ms, upload) end
 end
 
 -- Give a job its place, and tell of it with that place.

@@ -4,7 +4,7 @@
 -- (what is stored beside the record); at (where a job that has started is shown, see `show_job`);
 -- owner (absent: the API's cancel, or the sweeper's expiry, which only the version fences); write (the id of this very
 -- write); and where it applies: event, session_record, reset_crashes, audit (an operator does it),
--- stage_sample {stage, ms}, render_sample {profile, ms} (how long the backend took), sending {token, cost} (a message is
+-- stage_sample {stage, ms}, render_sample {profile, ms} (how long the backend took), sending {token, cost, account} (a message is
 -- about to go out), unsent_on (the token on which it did not), unheard_on (the token on which nobody listens to it any
 -- more), exported_on (the token by which the backend has just taken an export).
 -- What would be an operation of its own, right before this one or after it, is done in this one:
@@ -15,7 +15,7 @@
 --   use_of: who else uses this token is told, jobs that are over perhaps among them
 -- mode is one of
 --   hold: the holder goes on
---   park: it lets go until wake_at_ms
+--   park: it lets go for wake_in_ms
 --   end: it is over; session_idle_ms, retire_at_ms, tenant_running_jobs, month, usage {name = by}, run_ms,
 --     outcome {group, classes}, batch (`end_in_batch`)
 -- Results: outcome 'ok', 'again' with the record that this very write has written before, 'lost' (another holds it),
@@ -150,7 +150,7 @@ operation('commit_job', function(a)
   if a.stage_sample then write_sample(key.stage_samples(a.stage_sample.stage), a.stage_sample.ms, STAGE_SAMPLES) end
   if a.render_sample then write_render_sample(a.render_sample) end
   if a.mode == 'park' then
-    release_lease(a.id, a.wake_at_ms)
+    release_lease(a.id, now_ms + a.wake_in_ms)
   elseif a.mode == 'end' then
     end_job(a)
   elseif not a.owner then

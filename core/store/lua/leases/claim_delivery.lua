@@ -1,5 +1,5 @@
 -- Take a delivery for one attempt, for as long as the lease lasts, with all that an attempt needs.
--- Arguments: id, owner, lease_ms; asleep_until_ms (absent: it is due): only if it still sleeps until then.
+-- Arguments: id, owner, lease_ms, only_if_due; asleep_until_ms: only if it still sleeps until then.
 -- Results: unreadable_fmt (of what only another release reads: nothing was done), claimed (absent: it is over, or another
 -- holds it), and then
 --   record; left_behind: the holder before let its lease run out
@@ -13,13 +13,16 @@ local function job_of(record)
   return readable and type(job) == 'string' and job
 end
 
-local function sleeps_until(id, until_ms)
-  return tonumber(call('ZSCORE', key.arq_queue(), id) or '-inf') == until_ms
+-- Whether it sleeps, and was put to sleep until then by the clock of whoever did so, which may not be Redis's.
+local function sleeps_until(a, record)
+  local readable, next_at_ms = pcall(packed_field, record, 'next_at_ms')
+  return readable and next_at_ms == a.asleep_until_ms and not is_its_time(a.id)
 end
 
 operation('claim_delivery', function(a)
   local found = find_claimable(a, 'event')
-  if not found or (a.asleep_until_ms and not sleeps_until(a.id, a.asleep_until_ms)) then return {} end
+  if not found or (a.only_if_due and not is_its_time(a.id)) then return {} end
+  if a.asleep_until_ms and not sleeps_until(a, found.rec) then return {} end
   local tenant = read_fields(key.tenant(found.tenant), 'webhook', 'secrets', 'fmt')
   local unreadable_fmt = unreadable_format(found.fmt, tenant.fmt)
   if unreadable_fmt then return leave_to_another(a.id, unreadable_fmt) end

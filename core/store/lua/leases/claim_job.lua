@@ -1,6 +1,6 @@
 -- Take a job for as long as the lease lasts.
 -- One that has not begun, of a tenant that is paused, goes back into its backlog.
--- Arguments: id, owner, lease_ms, only_if_due (it was named by a token, which may be old).
+-- Arguments: id, owner, lease_ms, only_if_due (who comes was told of it, perhaps long ago).
 -- Results: unreadable_fmt (of what only another release reads: nothing was done), claimed (absent: it is over, or another
 -- holds it, or it shall not begin now), and then
 --   record, session_record, webhook (the tenant's default)

@@ -2,7 +2,8 @@
 -- guard it for one lease. An id whose queue entry is gone is left to the repair.
 --
 -- Arguments: lease_ms; most, ids of both kinds; most_ahead and most_looks, of each; kept_looks: so many looks are taken
--- before all else, so that they wait for ever behind nothing.
+-- before all else, so that they wait for ever behind nothing; left_ms: who may take nothing that goes ahead leaves it to others
+-- for so long, and takes then what nobody has.
 -- Results: ahead, looks (ids); more_looks: there may be more of them; next_in_ms, until something else is due (absent:
 -- nothing is queued).
 
@@ -21,18 +22,26 @@ local function take(ids, lease_ms)
   return taken
 end
 
--- A worker without room leaves the token to another. Looks that are left need none: workers find them by themselves.
-local function find_ahead(a, kept)
-  local most = math.min(a.most_ahead, a.most - kept)
-  if most > 0 then call('DEL', key.wakeup()) end
+-- A worker whose last place is kept for a look has taken the token, perhaps, for what it leaves.
+local function leave_ahead()
+  if #due('-inf', '(0', 1) > 0 then wake_worker() end
+  return {}
+end
+
+-- Looks that are left need no token: workers find them by themselves.
+local function find_ahead(a, most)
+  if a.most_ahead == 0 then return due('-inf', integer(now_ms - AHEAD_MS - a.left_ms), most) end
+  most = math.min(a.most_ahead, most)
+  if most == 0 then return leave_ahead() end
+  call('DEL', key.wakeup())
   local ids = due('-inf', '(0', most)
-  if most > 0 and #ids == most then wake_worker() end
+  if #ids == most then wake_worker() end
   return ids
 end
 
 operation('poll_queue', function(a)
   local found = due(0, now_ms, a.most_looks)
-  local ahead = take(find_ahead(a, math.min(#found, a.kept_looks)), a.lease_ms)
+  local ahead = take(find_ahead(a, a.most - math.min(#found, a.kept_looks)), a.lease_ms)
   local looks = take({unpack(found, 1, math.min(#found, a.most - #ahead))}, a.lease_ms)
   local later = call('ZRANGE', key.arq_queue(), '(' .. integer(now_ms), '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
   return {

@@ -31,6 +31,14 @@ local function read_of_jobs(hash, field, jobs)
   return found
 end
 
+-- The callback of a batch, which its submit has prepared: it is made now, by its time and by its id, since lists and ranges
+-- of deliveries go by these. The id is the event's, but for its kind.
+local function delivery_of_batch(batch, found, event_id)
+  local id = 'dlv' .. string.sub(event_id, 4)
+  local made = {id = cmsgpack.pack(id), created_at_ms = cmsgpack.pack(batch.now_ms)}
+  return {id = id, record = with_fields(found.delivery, made), tenant = found.tenant, job = batch.id}
+end
+
 -- Write down how a batch's job ended, once.
 -- `batch` is {id, now, now_ms, id_prefix, random, output}: its id, the time as callers read it and in ms, how the event's id
 -- begins and ends, and where the job's film is, if there is one.
@@ -41,12 +49,9 @@ local function end_in_batch(batch, job, status)
   if call('HINCRBY', hash, 'left', -1) > 0 then return end
   call('HSET', hash, 'finished_at_ms', integer(batch.now_ms))
   call('PEXPIRE', hash, BATCH_LIFE_MS)
-  local found = read_fields(hash, 'tenant', 'jobs', 'created_at', 'delivery', 'delivery_id')
-  local deliveries = {}
-  if found.delivery then
-    deliveries = {{id = found.delivery_id, record = found.delivery, tenant = found.tenant, job = batch.id}}
-  end
+  local found = read_fields(hash, 'tenant', 'jobs', 'created_at', 'delivery')
   local body = completed_json(batch, found, read_of_jobs(hash, 'end:', found.jobs), read_of_jobs(hash, 'out:', found.jobs))
-  emit({type = 'batch.completed', tenant = found.tenant, body = body,
-    in_feed = true, id_prefix = batch.id_prefix, random = batch.random, deliveries = deliveries})
+  local event_id = emit_event({type = 'batch.completed', tenant = found.tenant, body = body,
+    in_feed = true, id_prefix = batch.id_prefix, random = batch.random})
+  if found.delivery then create_delivery(delivery_of_batch(batch, found, event_id), event_id) end
 end

@@ -1,20 +1,47 @@
 -- Events, and the deliveries that are written beside them: the same commit, so that neither is without the other.
 
--- Make an event id that only grows within its tenant: a UUIDv7 of the time and a counter, so that it is also
--- the id of the stream entry. `prefix` is 'evt_', in a cell 'evt_eu1_'; `random` is '8xxx-xxxxxxxxxxxx'. Third comes the time
--- of the tenant's last event before; absent where there was none for long.
-local function next_event_id(tenant, prefix, random)
-  local ms, seq = now_ms, 0
-  local last_ms, last_seq = string.match(call('GET', key.event_clock(tenant)) or '', '(%d+)-(%d+)')
-  last_ms = tonumber(last_ms)
-  if last_ms and last_ms >= ms then
-    ms, seq = last_ms, tonumber(last_seq) + 1
-    if seq > 4095 then ms, seq = ms + 1, 0 end
+local next_event_id
+do
+  local function parts_of(stream_id)
+    local ms, seq = string.match(stream_id or '', '^(%d+)-(%d+)$')
+    return tonumber(ms), tonumber(seq)
   end
-  local stream_id = string.format('%.0f-%.0f', ms, seq)
-  call('SET', key.event_clock(tenant), stream_id, 'KEEPTTL')
-  local high, low = math.floor(ms / 65536), ms % 65536
-  return stream_id, string.format('%s%08x-%04x-7%03x-%s', prefix, high, low, seq, random), last_ms
+
+  -- The last id that a stream has given, also to what has left it; absent where there is no stream.
+  local function last_id_in(stream)
+    if call('EXISTS', stream) == 0 then return nil end
+    local facts = call('XINFO', 'STREAM', stream)
+    for i = 1, #facts, 2 do
+      if facts[i] == 'last-generated-id' then return facts[i + 1] end
+    end
+  end
+
+  -- Where the clock is gone, the streams that an event goes into say what comes after them. They would take no smaller id,
+  -- and what has been written by then would stay without its event.
+  local function last_in_streams(tenant, job)
+    local ms, seq = parts_of(last_id_in(key.feed(tenant)))
+    local job_ms, job_seq = parts_of(job and last_id_in(key.events(job)))
+    if job_ms and (not ms or job_ms > ms or (job_ms == ms and job_seq > seq)) then return job_ms, job_seq end
+    return ms, seq
+  end
+
+  -- Make an event id that only grows within its tenant: a UUIDv7 of the time and a counter, so that it is also the id of
+  -- the stream entry. Its `id_prefix` is 'evt_', in a cell 'evt_eu1_'; `random` is '8xxx-xxxxxxxxxxxx'. Third comes the time
+  -- of the tenant's last event before, by its clock; absent where there was none for long.
+  function next_event_id(event)
+    local ms, seq = now_ms, 0
+    local clock_ms, clock_seq = parts_of(call('GET', key.event_clock(event.tenant)))
+    local last_ms, last_seq = clock_ms, clock_seq
+    if not clock_ms then last_ms, last_seq = last_in_streams(event.tenant, event.job) end
+    if last_ms and last_ms >= ms then
+      ms, seq = last_ms, last_seq + 1
+      if seq > 4095 then ms, seq = ms + 1, 0 end
+    end
+    local stream_id = string.format('%.0f-%.0f', ms, seq)
+    call('SET', key.event_clock(event.tenant), stream_id, 'KEEPTTL')
+    local high, low = math.floor(ms / 65536), ms % 65536
+    return stream_id, string.format('%s%08x-%04x-7%03x-%s', event.id_prefix, high, low, seq, event.random), clock_ms
+  end
 end
 
 -- A feed and its clock are kept from its tenant's last event on; in the same hour it is not said anew.
@@ -43,7 +70,7 @@ end
 
 -- Tell a job's readers, and for the types that callers can subscribe to also the tenant's feed.
 local function emit_event(event)
-  local stream_id, event_id, last_ms = next_event_id(event.tenant, event.id_prefix, event.random)
+  local stream_id, event_id, last_ms = next_event_id(event)
   local entry = {stream_id, 'id', event_id, 'type', event.type, 'body', event.body}
   if event.job and event.type == 'job.queued' then
     call('XADD', key.events(event.job), unpack(entry))  -- it is the first: there is nothing to cut

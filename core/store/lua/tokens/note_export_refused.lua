@@ -1,7 +1,8 @@
--- Write that the backend let a token export nothing: one refusal may be a passing fault, so they are counted.
+-- Write that the backend let a token export nothing: one refusal may be a passing fault, so they are counted. A token that is
+-- over stays so.
 -- Arguments: token.
 operation('note_export_refused', function(a)
-  if call('EXISTS', key.token(a.token)) == 0 then return {} end
+  if not LIVING[call('HGET', key.token(a.token), 'state')] then return {} end
   call('HSET', key.token(a.token), 'state', 'export_blocked')
   call('HINCRBY', key.token(a.token), 'blocked', 1)
   index_token(a.token)

@@ -1,9 +1,9 @@
 -- What the claims of jobs and of deliveries have in common: who may have what is due, and which release reads it.
 
--- Whether an id is due, or was handed to somebody who comes for it.
+-- Whether an id was handed to somebody who comes for it, or is due.
 local function is_its_time(id)
-  local due_ms = tonumber(call('ZSCORE', key.arq_queue(), id) or '-inf')
-  return due_ms <= now_ms or call('EXISTS', key.arq_in_progress(id)) == 1
+  if call('EXISTS', key.arq_in_progress(id)) == 1 then return true end
+  return tonumber(call('ZSCORE', key.arq_queue(), id) or '-inf') <= now_ms
 end
 
 -- What the hash of an id says of it, some fields of its kind among that; `left_behind`: its holder let the lease run out.

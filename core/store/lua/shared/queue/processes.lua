@@ -15,12 +15,14 @@ local function living_processes()
   return found
 end
 
--- Releases before formats do not speak here. Their workers are listed as such, and their APIs listen for events.
+-- Releases before formats do not speak here. Their workers are listed as such, and their APIs listen for events. What else a
+-- worker says of itself only later ones say: one of ours that is listed and does not speak here yet has been away, or Redis has.
 local function has_unknown_worker(processes)
   local workers = call('HGETALL', key.workers())
   for i = 1, #workers, 2 do
     local until_ms = string.match(workers[i + 1], '(%d+):')
-    if until_ms and tonumber(until_ms) > now_ms and not processes[workers[i]] then return true end
+    local alive = until_ms and tonumber(until_ms) > now_ms
+    if alive and not processes[workers[i]] and call('EXISTS', key.worker(workers[i])) == 0 then return true end
   end
 end
 

@@ -33,8 +33,10 @@ local function enqueue_ahead(id)
   wake_worker(id)
 end
 
--- Wake what sleeps in the queue.
+-- Wake what sleeps in the queue. What is being handed out is left: whoever is to have it comes for it, and for nobody else would
+-- it be there. It would stand before all else until the lease ends, where that one has died.
 local function move_ahead(id)
+  if call('EXISTS', key.arq_in_progress(id)) == 1 then return end
   if call('ZADD', key.arq_queue(), 'XX', 'CH', now_ms - AHEAD_MS, id) == 1 then wake_worker() end
 end
 

@@ -1,19 +1,32 @@
 -- Reservations of a job: credits of a token, and a share of its tenant's budget for the month; what a message costs, and
 -- what else its calls have taught of a token.
 
-local MESSAGES_LOOKED_AT = 4
-
 -- A message counts as its token's being taken, which is all that releases of the first format look at: a job of theirs may be
 -- on the token though nobody here has heard of them yet.
 local function count_message(token)
   call('HINCRBY', key.token(token), 'taken', 1)
 end
 
--- A message is about to be sent on a token: `sending` is {token, cost}.
+-- Tokens of one account pay from one balance: a message by one of them counts on the others that were used lately.
+local function count_on_others_of(account, token)
+  local tokens = key.account_tokens(redis.sha1hex(account))
+  call('SADD', tokens, token)
+  call('PEXPIRE', tokens, ACCOUNT_TOKENS_LIFE_MS)
+  for _, other in ipairs(call('SMEMBERS', tokens)) do
+    if call('EXISTS', key.token(other)) == 0 then
+      call('SREM', tokens, other)
+    elseif other ~= token then
+      count_message(other)
+    end
+  end
+end
+
+-- A message is about to be sent on a token: `sending` is {token, cost, account (absent: the backend has not named it)}.
 local function note_sending(sending, job)
   if call('EXISTS', key.token(sending.token)) == 0 then return end
   call('HSET', key.token_sent(sending.token), job, integer(sending.cost) .. ':' .. integer(now_ms))
   count_message(sending.token)
+  if sending.account then count_on_others_of(sending.account, sending.token) end
 end
 
 -- Nobody listens to a job's message any more: from now on it is not known whether its credits are still frozen.
@@ -25,24 +38,6 @@ end
 -- A job that is taken here may be sent there.
 local function note_taken(token)
   if first_format.runs() then call('HINCRBY', key.token(token), 'taken', 1) end
-end
-
-local function messages_ever(token)
-  return tonumber(call('HGET', key.token(token), 'taken') or '0') + first_format.comings()
-end
-
-local function others_at_work(token, job)
-  local messages = first_format.runs() and key.token_reservations(token) or key.token_sent(token)
-  return call('HLEN', messages) - (job and call('HEXISTS', messages, job) or 0)
-end
-
--- A release that writes down no message takes none off the list either when its job ends. Some are looked at each time: where
--- there are more, others are at work anyway.
-local function forget_ended_messages(token)
-  for _, job in ipairs(call('HRANDFIELD', key.token_sent(token), MESSAGES_LOOKED_AT)) do
-    local status = call('HGET', key.job(job), 'status')
-    if not status or END_STATES[status] then call('HDEL', key.token_sent(token), job) end
-  end
 end
 
 -- Tells whether this has changed the token, which is to be indexed anew then.
@@ -106,8 +101,19 @@ local function note_export(token)
   index_token(token)
 end
 
--- What messages of a kind have taught: what the last one cost, and how many credits were too few for one.
+-- What messages of a kind have taught: what the last one cost, and how many credits were too few for one. Somebody may have
+-- written over it, which must cost no job its start or its end: then it is learned anew.
 local function learn(field, credits)
-  call('HSET', key.message_costs(), field, credits)
+  if type(redis.pcall('HSET', key.message_costs(), field, credits)) == 'table' then
+    call('DEL', key.message_costs())
+    call('HSET', key.message_costs(), field, credits)
+  end
   call('PEXPIRE', key.message_costs(), MESSAGE_COSTS_LIFE_MS)
+end
+
+-- Of a kind of message what the last one cost, and how many credits were too few; each absent where nobody knows.
+local function learned_of(kind)
+  local told = redis.pcall('HMGET', key.message_costs(), kind, kind .. ':too few')
+  local cost, too_few = told[1] or '', told[2] or ''
+  return is_number(cost) and tonumber(cost), is_number(too_few) and tonumber(too_few)
 end

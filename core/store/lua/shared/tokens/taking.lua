@@ -9,10 +9,9 @@ do
   -- as are not known to be too few.
   local function credits_needed(a)
     if a.cost == 0 then return 0 end
-    local learned = call('HMGET', key.message_costs(), a.kind, a.kind .. ':too few')
-    local too_few = math.max(tonumber(learned[2] or '0'), a.least - 1)
-    local wanted = a.last_choice and 1 or math.min(a.cost, tonumber(learned[1] or a.cost))
-    return math.max(wanted, too_few + 1)
+    local last_cost, too_few = learned_of(a.kind)
+    local wanted = a.last_choice and 1 or math.min(a.cost, last_cost or a.cost)
+    return math.max(wanted, a.least, (too_few or 0) + 1)
   end
 
   -- Whether a token will do, whatever the index says of it.
@@ -28,12 +27,14 @@ do
     return a.anonymous or a.only or token.kind ~= 'anonymous'
   end
 
-  -- A month's budget holds against what the tenant's ended jobs have spent, and what its running ones may yet spend.
+  -- A month's budget holds against what the tenant's ended jobs have spent, and what its running ones may yet spend: those to
+  -- whom it was promised last month, too.
   local function is_over_budget(a, reserved)
     if a.month_limit == 0 or a.cost == 0 then return false end
     local counted = read_fields(key.usage(a.tenant, a.month), 'credits', 'promised')
-    local own = tonumber(reserved.promised or '0')
-    return tonumber(counted.credits or '0') + tonumber(counted.promised or '0') - own + a.cost > a.month_limit
+    local since_last_month = call('HGET', key.usage(a.tenant, a.month_before), 'promised')
+    local promised = tonumber(counted.promised or '0') + tonumber(since_last_month or '0') - tonumber(reserved.promised or '0')
+    return tonumber(counted.credits or '0') + promised + a.cost > a.month_limit
   end
 
   -- The token that this job holds already, as long as it is the one asked for, or still fits.
@@ -209,18 +210,17 @@ do
     return {token_id = token, secret = call('HGET', key.token(token), 'secret')}
   end
 
-  -- A worker that was frozen while its job ended must not hold credits for it: nobody would free them.
+  -- A worker that was frozen while its job ended, or was removed after that, must not hold credits for it: nobody would free
+  -- them.
   local function reserve(a, token, reserved)
-    if reserved.status and END_STATES[reserved.status] then return {} end
+    if not reserved.status or END_STATES[reserved.status] then return {} end
     if call('HSETNX', key.token_reservations(token), a.job, a.cost) == 1 then
       call('HINCRBY', key.token(token), 'reserved', a.cost)
       note_taken(token)
       index_token(token)
     end
-    if reserved.status then
-      call('HSET', key.job(a.job), 'reserved_on', token)
-      reserve_budget(a.job, a.tenant, a.month, a.cost, reserved)
-    end
+    call('HSET', key.job(a.job), 'reserved_on', token)
+    reserve_budget(a.job, a.tenant, a.month, a.cost, reserved)
     return taken(token)
   end
 

@@ -1,0 +1,37 @@
+"""A job's files in our storage: its film, and what passes through on its way to the backend; and how all of them go.
+
+They are named by the job's id, so that what a worker left that died between a file and its record is found without one.
+"""
+
+from core.model.job import Job, Status
+from core.storage import Storage
+
+
+def film_path(job: Job) -> str:
+    """Name where a job's film is kept: ``outputs/job_….mp4``."""
+    return f"outputs/{job.id}.{job.output_ask.format}"
+
+
+def fetched_path(job: Job, number: int) -> str:
+    """Name where a session's file is while a job brings it by its bytes: ``fetched/job_…/0``."""
+    return f"{_fetched_folder(job)}/{number}"
+
+
+async def delete_job_files(storage: Storage, job: Job) -> None:
+    """Delete every file that an ended job may have, written down or not. Safe to repeat. Raises StorageDown."""
+    if job.started_at_ms is None:
+        return
+    if path := _path_of_film(job):
+        await storage.delete(path)
+    await storage.delete_folder(_fetched_folder(job))
+
+
+def _path_of_film(job: Job) -> str | None:
+    """Say where a film may be: a job that went well knows it, until its data is removed; no other one does."""
+    if job.status is Status.SUCCEEDED and not job.data_removed:
+        return job.output.path if job.output else None
+    return film_path(job)
+
+
+def _fetched_folder(job: Job) -> str:
+    return f"fetched/{job.id}"
