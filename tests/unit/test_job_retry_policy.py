@@ -130,6 +130,10 @@ def test_the_backend_s_own_word_counts_more_where_it_asks_for_longer():
 def test_a_page_that_asks_for_an_hour_does_not_cost_a_job_all_its_time():
     maintenance = BackendFault(Fault.BROKEN, call="render_status", status=503, retry_after_s=3600)
     assert [at_s for at_s, _ in tries(maintenance, started(timeout_s=1800))] == [300, 600, 900, 1200, 1500, 1800]
+    firewall = BackendFault(Fault.RATE_LIMITED, call="render_status", status=429, retry_after_s=3600)
+    assert [at_s for at_s, _ in tries(firewall, started(timeout_s=1800))] == [300, 900, 1800]
+    own_word = BackendFault(Fault.RATE_LIMITED, call="state", retry_after_s=3600, by_backend=True)
+    assert [at_s for at_s, _ in tries(own_word, started(timeout_s=1800))] == [1800]
 
 
 def test_each_call_and_fault_is_counted_for_itself():

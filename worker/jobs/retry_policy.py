@@ -22,7 +22,7 @@ TRIES = 5
 STORAGE, SURPRISE = "storage", "surprise"
 #: while this process leaves the backend alone and does not say for how long
 _HELD_BACK_S = 1.0
-#: the longest pause that is taken on the word of who is broken: maintenance pages ask for hours
+#: the longest pause that is taken on the word of a page, or of who is broken: maintenance asks for hours
 _LONGEST_TOLD_S = 300.0
 #: the longest pause for a job that is canceled; its render is followed after its end
 _LONGEST_CANCELING_S = 30.0
@@ -108,14 +108,15 @@ def _most_tries(fault: BackendFault, job: Job) -> float:
 
 def _pause_s(fault: BackendFault, job: Job, settings: Settings) -> float:
     tries = tries_of(fault, job)
+    of_page_s = min(fault.retry_after_s or 0.0, _LONGEST_TOLD_S)
     match fault.fault:
         case Fault.HELD_BACK:
             return fault.retry_after_s or _HELD_BACK_S
         case Fault.RATE_LIMITED:
-            return token_rest_s(tries, fault.retry_after_s, settings)
+            return token_rest_s(tries, fault.retry_after_s if fault.by_backend else of_page_s, settings)
         case Fault.BUSY:
             return _doubled(_BUSY_TIMES * settings.backoff_s, tries, LONGEST_PAUSE_S)
-    first_s = max(settings.backoff_s, min(fault.retry_after_s or 0.0, _LONGEST_TOLD_S))
+    first_s = max(settings.backoff_s, of_page_s)
     return _doubled(first_s, tries, max(first_s, LONGEST_PAUSE_S))
 
 
