@@ -191,6 +191,7 @@ async def test_an_outage_is_told_once_at_its_begin_and_once_at_its_end_however_l
                 await turns(20)
                 server.restart()
                 await all_ended(core, await submit_when_back(core, 1))
+                await turns(2)  # the job was begun in the middle of one
                 assert sum("Redis is away, waiting" in message for message in caplog.messages) == 1
                 assert sum("Redis answers again" in message for message in caplog.messages) == 1
 

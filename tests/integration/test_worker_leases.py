@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from core.metrics import REGISTRY
+from core.metrics import LEASES_LOST
 from core.model.job import Job
 from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S
@@ -16,7 +16,8 @@ __all__ = ["core"]
 
 
 def lost() -> float:
-    return REGISTRY.get_sample_value("reelgate_leases_lost_total", {"kind": "job"}) or 0.0
+    samples = (sample for metric in LEASES_LOST.collect() for sample in metric.samples)
+    return sum(sample.value for sample in samples if sample.labels == {"kind": "job"})
 
 
 @asynccontextmanager
