@@ -255,7 +255,7 @@ async def test_a_message_is_refused_by_an_answer_or_by_a_first_frame(code: int, 
 @pytest.mark.parametrize(
     "event",
     [
-        {"type": "toolCall", "name": "cut"},
+        {"type": "tool_started", "name": "cut"},
         {"type": "progress", "stage": "generating"},
         {"content": {"role": "model", "parts": [{"text": "I will cut it.", "thought": True}]}},
         {"content": {"parts": []}, "actions": {"stateDelta": {"draft": "…"}}},

@@ -1,5 +1,6 @@
 """One job in a worker's hands: what its commits allow, and what they hand over to the next step."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from itertools import pairwise
 
@@ -21,6 +22,7 @@ from worker.backend.responses import State
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
 from worker.jobs.step_result import Handover, StepResult
+from worker.jobs.steps.claim_link import make_claim_link
 
 __all__ = ["core"]
 
@@ -167,6 +169,22 @@ async def at_state(core: Core, tmp_path, answer: bytes, *, edits: int = 0, sent:
             state = await execution.read_state()
             assert execution.session.user_id == state.user_id
             return state
+
+
+async def test_no_job_waits_for_a_link_that_it_can_do_without(core, tmp_path):
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    job = transitions.token_taken(transitions.started(await core.submit(), now_ms=1), token_id=token_id)
+    session = sessions.opened(
+        core.submission(job).session, backend_id="b1", task_id="t1", user_id=None, token_id=token_id
+    )
+    async with (
+        peer(b"", holds=True) as remote,
+        context_over(core, tmp_path, backend=remote.url) as context,
+        in_hand(core, context, job, session) as execution,
+    ):
+        asked = asyncio.ensure_future(make_claim_link(execution, within_s=0.5))
+        await remote.asked.wait()
+        assert await asked is None
 
 
 async def test_a_fresh_session_without_a_state_has_no_draft(core, tmp_path):

@@ -199,6 +199,9 @@ async def test_a_render_that_is_not_known_yet_is_looked_at_once_more_and_one_tha
         assert [(seen.attempt, seen.errors) for seen in (late, known)] == [(1, 1), (1, 0)]
         second = rendering(await stepped(execution, 2))
         assert (second.attempt, second.asked) == (2, False)
+        assert [orphan.id for orphan in await context.orphan_renders.due()] == [known.id], (
+            "it may be there all the same"
+        )
         job = await stepped(execution, 3)
     assert job.error is not None
     assert job.error.code is Code.RENDER_FAILED

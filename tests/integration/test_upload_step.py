@@ -204,6 +204,19 @@ async def test_a_state_that_cannot_be_read_leaves_the_doubt(core, context, backe
         assert (execution.job.upload_in_doubt, execution.session.uploaded) == (True, 0)
 
 
+async def test_a_token_that_is_refused_while_it_is_asked_whether_a_file_came_does_not_have_it_brought_twice(
+    core, context, backend
+):
+    backend.says("upload", NULL)
+    backend.says("state", said({"code": 1001, "message": "expired"}, 401), holding("a.mp4"))
+    async with uploading(core, context, await stored_upload(core, context), edits=1) as execution:
+        job = await stepped(execution)
+        assert (job.stage, job.upload_in_doubt) == (Stage.UPLOADING, True)
+        await stepped(execution)
+        assert (execution.job.upload_in_doubt, execution.session.uploaded) == (False, 1)
+    assert len(backend.calls("upload")) == 1
+
+
 async def test_bytes_that_are_refused_end_the_job_in_the_backends_words(core, context, backend):
     backend.says("upload", said({"files": [{"filename": "a.mp4", "error": "the disk is full"}]}))
     async with uploading(core, context, await stored_upload(core, context)) as execution:

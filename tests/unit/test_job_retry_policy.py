@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.errors import WaitReason
 from core.model import transitions
-from core.model.job import Job, Sent, Stage
+from core.model.job import Job, Sent, Stage, Status
 from tests.store_fixture import make_job
 from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.jobs.retry_policy import (
@@ -113,9 +113,27 @@ def test_a_pause_in_which_nothing_was_sent_counts_as_none():
     assert [(again.delay_s, again.counts) for _, again in made] == [(2.5, False)] * 5
 
 
+@pytest.mark.parametrize("retry_after_s", [None, 5.0, 30.0, 900.0])
+@pytest.mark.parametrize("fault", sorted(PASSING))
+def test_who_has_canceled_waits_for_minutes_at_most_whatever_the_backend_asks_for(fault, retry_after_s):
+    job = msgspec.structs.replace(started(timeout_s=7200), status=Status.CANCELING)
+    made = tries(BackendFault(fault, call="cancel_render", retry_after_s=retry_after_s), job)
+    assert len(made) <= TRIES
+    assert sum(again.delay_s for _, again in made) <= 150
+
+
 def test_the_backend_s_own_word_counts_more_where_it_asks_for_longer():
     slow = BackendFault(Fault.BROKEN, call="state", retry_after_s=90)
     assert tries(slow, started(), most=1)[0][1] == NextTry(WaitReason.BACKEND_DOWN, 90.0)
+
+
+def test_a_page_that_asks_for_an_hour_does_not_cost_a_job_all_its_time():
+    maintenance = BackendFault(Fault.BROKEN, call="render_status", status=503, retry_after_s=3600)
+    assert [at_s for at_s, _ in tries(maintenance, started(timeout_s=1800))] == [300, 600, 900, 1200, 1500, 1800]
+    firewall = BackendFault(Fault.RATE_LIMITED, call="render_status", status=429, retry_after_s=3600)
+    assert [at_s for at_s, _ in tries(firewall, started(timeout_s=1800))] == [300, 900, 1800]
+    own_word = BackendFault(Fault.RATE_LIMITED, call="state", retry_after_s=3600, by_backend=True)
+    assert [at_s for at_s, _ in tries(own_word, started(timeout_s=1800))] == [1800]
 
 
 def test_each_call_and_fault_is_counted_for_itself():

@@ -78,6 +78,12 @@ def test_a_captured_stream_cut_at_every_byte_gives_the_same_events(path: Path) -
         ({"content": {"parts": [{"function_response": {"name": "cut"}}]}}, ToolResult("cut")),
         ({"content": {"parts": [{"text": "a"}, {"text": "b"}]}, "partial": False}, Text("ab", "whole")),
         ({"content": {"parts": [{"text": "hm", "thought": True}, {"text": "b"}]}}, Text("b", "whole")),
+        ({"type": "TEXT", "content": "Done."}, Text("Done.")),
+        ({"type": "toolCall", "name": "cut"}, ToolCall("cut")),
+        ({"type": "tool-result", "name": "cut", "result": {"error": "no"}}, ToolResult("cut", failed=True)),
+        ({"code": 0, "data": {"type": "text", "content": "Done."}}, Text("Done.")),
+        ({"code": 0, "data": {"content": {"parts": [{"text": "Done."}]}}}, Text("Done.", "whole")),
+        ({"data": {"type": "error", "code": 2001, "message": "no credits"}}, StreamError("no credits", 2001)),
         ({"type": "mystery"}, Unknown()),
         ({"content": {"parts": "none"}}, Unknown()),
         ({"content": None, "actions": {}}, Unknown()),
@@ -87,6 +93,21 @@ def test_a_captured_stream_cut_at_every_byte_gives_the_same_events(path: Path) -
 )
 def test_each_shape_is_read(frame: object, event: StreamEvent) -> None:
     assert read_frame(json.dumps(frame)) == [event]
+
+
+@pytest.mark.parametrize(
+    ("name", "frame", "event"),
+    [
+        ("text", {"content": "Done."}, Text("Done.")),
+        ("tool_call", {"name": "cut"}, ToolCall("cut")),
+        ("tool_result", {"type": "text", "content": "Done."}, Text("Done.")),
+        ("message", {"content": "Done."}, Unknown()),
+        ("heartbeat", {"content": {"parts": [{"text": "Done."}]}}, Text("Done.", "whole")),
+        ("heartbeat", {"data": {"type": "text", "content": "Done."}}, Text("Done.")),
+    ],
+)
+def test_what_an_event_is_called_counts_where_its_data_does_not_say(name, frame, event) -> None:
+    assert read_frame(json.dumps(frame), name=name) == [event]
 
 
 def test_text_and_a_tool_call_in_one_event_are_two() -> None:

@@ -118,24 +118,32 @@ class StreamDecoder:
 def read_frame(data: str | None, *, name: str = "") -> list[StreamEvent]:
     """Read one event's data, e.g. ``{"type":"text","content":"Done."}``; at least one event comes back.
 
-    `data` None: it was too large. `name`: what its ``event:`` line says; it decides only over heartbeats and errors.
+    `data` None: it was too large. `name`: what its ``event:`` line says, which counts where the data does not, or for errors.
     """
     if data is None:
         return [Unknown()]
     if name.strip().lower() in _ERROR_NAMES:
         return [_error_of(data)]
-    events = _read(data)
-    return [Heartbeat()] if events == [Unknown()] and _is_heartbeat(name) else events
+    return _read(data, name)
 
 
-def _read(data: str) -> list[StreamEvent]:
+def _read(data: str, name: str) -> list[StreamEvent]:
     frame = _decoded(data)
     if isinstance(frame, dict):
-        return _vendor_events(frame) or _agent_events(frame) or [Unknown()]
+        return _events(frame) or _events(frame.get("data")) or _vendor_events(frame, name) or [Unknown()]
     words = frame if isinstance(frame, str) else data
     if not words.strip() or _is_heartbeat(words):
         return [Heartbeat()]
-    return [StreamError(_error_words(words))] if _is_error(words) else [Unknown()]
+    if _is_error(words):
+        return [StreamError(_error_words(words))]
+    return [Heartbeat()] if _is_heartbeat(name) else [Unknown()]
+
+
+def _events(frame: object) -> list[StreamEvent]:
+    """Read a frame of either shape."""
+    if not isinstance(frame, dict):
+        return []
+    return _vendor_events(frame, frame.get("type", frame.get("event"))) or _agent_events(frame)
 
 
 def _decoded(data: str) -> Any:
@@ -154,18 +162,19 @@ def _error_of(data: str) -> StreamError:
     return StreamError(_error_words(frame if isinstance(frame, str) else data))
 
 
-def _vendor_events(frame: dict[str, Any]) -> list[StreamEvent]:
-    match frame.get("type", frame.get("event")):
+def _vendor_events(frame: dict[str, Any], kind: object) -> list[StreamEvent]:
+    """Read ``{"type": "tool_call", …}``, also where the kind is written ``toolCall`` or ``TOOL-CALL``."""
+    match re.sub(r"[\W_]", "", kind).lower() if isinstance(kind, str) and len(kind) <= _LONGEST_SIGN else None:
         case "text":
             text = _text_of(frame, "content", "text")
             return [Text(text) if text else Heartbeat()]
-        case "tool_call":
+        case "toolcall":
             return [ToolCall(_text_of(frame, "name"))]
-        case "tool_result":
+        case "toolresult":
             return [ToolResult(_text_of(frame, "name"), failed=_says_failed(frame))]
         case "error":
             return [StreamError(_words_of_error(frame), code_of(frame))]
-        case str(kind) if _is_heartbeat(kind):
+        case str(word) if word in _ALIVE:
             return [Heartbeat()]
     return []
 

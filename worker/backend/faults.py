@@ -147,7 +147,17 @@ _DUPLICATE_WORDS = ("duplicate", "already exist", "already been used", "already 
 #: a 403 is about scopes only where it says so
 _SCOPE_WORDS = ("scope", "permission", "forbidden", "not allowed", "权限")
 #: what an error without a code or a status says of itself where it may pass
-_PASSING_WORDS = ("internal", "unavailable", "timeout", "timed out", "temporar", "try again", "overload", "upstream")
+_PASSING_WORDS = (
+    "internal error",
+    "internal server",
+    "unavailable",
+    "timeout",
+    "timed out",
+    "temporar",
+    "try again",
+    "overload",
+    "upstream",
+)
 #: a code in words, ``SESSION_NOT_FOUND``, that is no success
 _CODE_WORD = re.compile(r"(?!(?:ok|okay|success\w*|none|null)$)[A-Za-z]\w*", re.IGNORECASE)
 _FAILED_STATUS = ("error", "fail", "failed", "failure")

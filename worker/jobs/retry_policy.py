@@ -22,6 +22,10 @@ TRIES = 5
 STORAGE, SURPRISE = "storage", "surprise"
 #: while this process leaves the backend alone and does not say for how long
 _HELD_BACK_S = 1.0
+#: the longest pause that is taken on the word of a page, or of who is broken: maintenance asks for hours
+_LONGEST_TOLD_S = 300.0
+#: the longest pause for a job that is canceled; its render is followed after its end
+_LONGEST_CANCELING_S = 30.0
 _BUSY_TIMES = 3
 #: the same call will be refused again, as far as anybody knows
 _REFUSED_FOR_GOOD = frozenset({Fault.REFUSED, Fault.UNSUPPORTED, Fault.TOO_LARGE})
@@ -45,14 +49,20 @@ def next_try(
 ) -> NextTry | None:
     """Say when a job makes its call again; None: it gives up. `elsewhere`: with another token, or in a new session.
 
-    The pause never leads past the job's deadline, at which it ends.
+    The pause never leads past the job's deadline, at which it ends. Who has canceled waits for no longer pause, and not for
+    ever for a backend that nobody asks.
     """
     tries = tries_of(fault, job)
     if tries >= _most_tries(fault, job):
         return None
     pause_s = 0.0 if elsewhere and tries == 0 else _pause_s(fault, job, settings)
+    cancels = job.status is Status.CANCELING
+    if cancels and pause_s > _LONGEST_CANCELING_S:
+        return None
     left_s = max(0.0, (job.deadline_ms - now_ms) / 1000)
-    return NextTry(_REASONS.get(fault.fault, WaitReason.BACKEND_DOWN), min(pause_s, left_s), counts=_was_sent(fault))
+    return NextTry(
+        _REASONS.get(fault.fault, WaitReason.BACKEND_DOWN), min(pause_s, left_s), counts=cancels or _was_sent(fault)
+    )
 
 
 def grown_s(first_s: float, times: int) -> float:
@@ -98,14 +108,15 @@ def _most_tries(fault: BackendFault, job: Job) -> float:
 
 def _pause_s(fault: BackendFault, job: Job, settings: Settings) -> float:
     tries = tries_of(fault, job)
+    of_page_s = min(fault.retry_after_s or 0.0, _LONGEST_TOLD_S)
     match fault.fault:
         case Fault.HELD_BACK:
             return fault.retry_after_s or _HELD_BACK_S
         case Fault.RATE_LIMITED:
-            return token_rest_s(tries, fault.retry_after_s, settings)
+            return token_rest_s(tries, fault.retry_after_s if fault.by_backend else of_page_s, settings)
         case Fault.BUSY:
             return _doubled(_BUSY_TIMES * settings.backoff_s, tries, LONGEST_PAUSE_S)
-    first_s = max(settings.backoff_s, fault.retry_after_s or 0.0)
+    first_s = max(settings.backoff_s, of_page_s)
     return _doubled(first_s, tries, max(first_s, LONGEST_PAUSE_S))
 
 

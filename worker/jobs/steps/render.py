@@ -153,7 +153,7 @@ async def _poll(execution: JobExecution, wanted: Render) -> StepResult:
     try:
         status = await execution.context.backend.read_render_status(await execution.credentials(), *wanted.ids)
     except BackendFault as fault:
-        return _judge_error(execution, wanted, fault)
+        return await _judge_error(execution, wanted, fault)
     match status.status:
         case "completed":
             return _take_link(execution, wanted, status)
@@ -162,7 +162,7 @@ async def _poll(execution: JobExecution, wanted: Render) -> StepResult:
     return _poll_later(execution, wanted, status)
 
 
-def _judge_error(execution: JobExecution, wanted: Render, fault: BackendFault) -> StepResult:
+async def _judge_error(execution: JobExecution, wanted: Render, fault: BackendFault) -> StepResult:
     """Take what came instead of a status: the render is unknown, or an answer of the backend's says that it failed.
 
     What may pass, such as ``{"code": 500}``, must be said several times in a row. What is no answer is raised.
@@ -170,13 +170,19 @@ def _judge_error(execution: JobExecution, wanted: Render, fault: BackendFault) -
     is_answer = fault.status in range(200, 300) and fault.by_backend
     is_unknown = fault.fault is Fault.RENDER_UNKNOWN
     if is_answer and fault.fault is Fault.REFUSED:
-        return _fail(execution, wanted, fault.detail)
+        return await _give_up(execution, wanted, fault.detail)
     if not is_unknown and not (is_answer and fault.fault is Fault.BROKEN):
         raise fault
     if wanted.errors + 1 >= (_UNKNOWN_LOOKS if is_unknown else _BROKEN_LOOKS):
-        return _fail(execution, wanted, fault.detail)
+        return await _give_up(execution, wanted, fault.detail)
     seen = msgspec.structs.replace(wanted, errors=wanted.errors + 1)
     return StepResult(transitions.polled(execution.job, render=seen), park_s=_until_look_s(execution))
+
+
+async def _give_up(execution: JobExecution, lost: Render, reason: str | None) -> StepResult:
+    """Wait no longer for a render that was not said to have an end: it may go on, so it is followed."""
+    await leave_render(execution)
+    return _fail(execution, lost, reason)
 
 
 def _take_link(execution: JobExecution, wanted: Render, status: RenderStatus) -> StepResult:

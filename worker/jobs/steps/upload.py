@@ -72,7 +72,8 @@ async def _has_arrived(execution: JobExecution, media: MediaRef, answer: UploadA
     except BackendFault as fault:
         if fault.fault in (Fault.REFUSED, Fault.NO_STATE):
             return False
-        raise _unbelieved() if fault.fault in PASSING else fault from None
+        # who goes on with another token, on this session, must not forget that the file may be there
+        raise _unbelieved() if fault.fault in PASSING or fault.fault is Fault.TOKEN_REFUSED else fault from None
     names = {media.name, *(file.filename for file in answer.files if file.filename)}
     return _is_there(execution.session, state, names)
 
