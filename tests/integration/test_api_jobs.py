@@ -119,6 +119,8 @@ async def test_a_list_is_filtered_by_status_profile_and_session(api: Api) -> Non
     assert await found(status="canceled", profile="maker-free") == []
     for nothing in ({"session_id": "x:y"}, {"session_id": two["id"]}, {"profile": "*"}):
         assert await found(**nothing) == []
+    refused = await api.http.get("/v1/jobs", params={"after": "["})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/after")
 
 
 async def test_a_queued_job_is_canceled_at_once_and_stays_so(api: Api) -> None:
