@@ -144,15 +144,10 @@ async def enable_webhook(request: ApiRequest) -> Response[bytes]:
     since then has no delivery, and is read from `GET /v1/events`. Safe to repeat.
     Cost: nothing.
     """
-    context, tenant = context_of(request), request.user.tenant
-    webhook = await _webhook_of(context, tenant)
-    active = TenantWebhook(url=webhook.url, events=webhook.events)
-    await context.webhooks.set_default(tenant, active)
-    return json_response(webhook_view(active))
+    return json_response(webhook_view(_require(await context_of(request).webhooks.enable(request.user.tenant))))
 
 
-async def _webhook_of(context: ApiContext, tenant: str) -> TenantWebhook:
-    webhook = await context.webhooks.default(tenant)
+def _require(webhook: TenantWebhook | None) -> TenantWebhook:
     if webhook is None:
         raise ApiError(404, "not_found", "No default webhook is set: PUT /v1/webhook.")
     return webhook
@@ -181,7 +176,7 @@ async def send_test(request: ApiRequest, idempotency_key: IdempotencyKeyHeader =
 
 
 async def _test(context: ApiContext, tenant: str, origin: CallOrigin) -> StoredResponse:
-    webhook = await _webhook_of(context, tenant)
+    webhook = _require(await context.webhooks.default(tenant))
     patience_s = context.settings.callback_timeout_s + _RPC_MARGIN_S
     try:
         raw = await context.rpc.ask(

@@ -92,6 +92,13 @@ async def test_the_callback_of_a_batch_is_made_when_its_last_job_ends(redis_url:
         assert {d["created_at"] for d in told} == {rfc3339(clock.now_ms())}
 
 
+async def test_a_callback_that_cannot_be_read_keeps_no_job_of_its_batch_from_its_end(api: Api) -> None:
+    batch = await submit(api, ASK, webhook=HOOK)
+    await api.context.store.redis.hset(key("batch", batch["id"]), "delivery", b"\x81")
+    await api.http.post(f"/v1/jobs/{batch['jobs'][0]['id']}/cancel")
+    assert (await api.http.get(f"/v1/batches/{batch['id']}")).json()["status"] == "completed"
+
+
 async def test_batches_are_listed_newest_first_to_their_tenant_alone(api: Api) -> None:
     batches = [(await submit(api, ASK))["id"] for _ in range(3)]
     first = await api.http.get("/v1/batches", params={"limit": 2})

@@ -73,6 +73,15 @@ async def test_a_disabled_url_says_since_when_and_why_until_it_is_enabled(api: A
     assert (await api.http.post("/v1/webhook:enable")).json()["status"] == "active"
 
 
+async def test_enabling_takes_no_url_back_that_is_set_at_the_same_time(api: Api) -> None:
+    for number in range(20):
+        url = f"https://hooks.example.com/{number}"
+        async with asyncio.TaskGroup() as both:
+            both.create_task(api.http.put("/v1/webhook", json={"url": url}))
+            both.create_task(api.http.post("/v1/webhook:enable"))
+        assert (await api.http.get("/v1/webhook")).json()["url"] == url
+
+
 async def test_a_new_secret_is_shown_once_and_both_sign(api: Api) -> None:
     (before,) = await api.context.webhooks.signing_secrets("acme")
     answer = (await api.http.post("/v1/webhook:rotate-secret")).json()

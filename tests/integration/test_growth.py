@@ -17,6 +17,7 @@ from core.store.formats import Membership
 from core.store.redis.functions import FEED_LIFE_MS, USAGE_LIFE_MS
 from core.store.redis.keys import _SHAPES, BOUNDS, key
 from core.store.redis.lists import MEMBERS_AT_ONCE
+from core.store.redis.results import Nothing
 from core.store.tenants.api_keys import KEYS_PER_TENANT, TooManyKeys
 from core.store.tenants.tenants import Tenants
 from tests.api_fixture import running_api
@@ -85,6 +86,17 @@ async def test_a_session_is_closed_when_nobody_has_used_it_for_long(core: Core) 
     await core.sessions.close_idle(idle_s=100)
     assert await core.sessions.load(used.id) is None
     assert await core.redis.zcard(key("idle_sessions")) == 0
+
+
+async def test_a_session_that_is_used_while_it_is_about_to_be_closed_stays_open(core: Core) -> None:
+    core.with_settings(session_idle_s=100)
+    await core.slots(5)
+    session = await explicit(core)
+    core.clock.turn(by_s=101)
+    await core.run(await core.submit(session_id=session.id, new_session=False))
+    found = {"session": session.id, "idle_ms": 100_000}
+    await core.store.run("close_idle_session", core.clock.for_operations() | found, Nothing)
+    assert await core.sessions.load(session.id)
 
 
 async def test_a_session_of_an_older_version_which_had_no_end_gets_one(core: Core) -> None:

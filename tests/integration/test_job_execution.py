@@ -10,7 +10,8 @@ import pytest
 from core.errors import Code
 from core.model import session as sessions
 from core.model import transitions
-from core.model.job import Job, Sent, Stage
+from core.model.job import Job, Sent, Stage, Webhook
+from core.model.webhook import TenantWebhook
 from core.store.leases import LeaseLost
 from tests.peer_fixture import answered, peer
 from tests.store_fixture import Core, core
@@ -90,6 +91,35 @@ async def assert_told_as_written(core: Core, job: Job) -> None:
     bodies = [msgspec.json.decode(each.body)["data"]["job"] for each in (await core.events.of_job(job.id)).events]
     assert (bodies[-1]["status"], bodies[-1]["version"]) == (job.status, job.version)
     assert all(one["version"] < other["version"] for one, other in pairwise(bodies))
+
+
+HOOK = TenantWebhook(url="https://hooks.example.com/in", events=("job.failed", "job.progress"))
+WORN = msgspec.structs.replace(HOOK, state="disabled")
+
+
+@pytest.mark.parametrize("before", [None, WORN], ids=["there was none", "it was disabled"])
+async def test_a_job_that_runs_while_a_default_webhook_is_set_calls_it_back(core, context, before):
+    if before:
+        await core.webhooks.set_default("acme", before)
+    job = await core.submit()
+    async with in_hand(core, context, job) as execution:
+        await started(execution)
+        await core.webhooks.set_default("acme", HOOK)
+        await execution.report_progress("Still working")
+        await execution.commit(StepResult(transitions.failed(execution.job, now_ms=3, code=Code.RENDER_FAILED)))
+    made = await context.deliveries.of_job(job.id)
+    assert [delivery.type for delivery, _ in made] == ["job.progress", "job.failed"]
+
+
+async def test_a_job_with_a_webhook_of_its_own_is_not_held_up_by_the_default(core, context):
+    own = Webhook(url="https://hooks.example.com/own", events=("job.failed",))
+    job = await core.submit(webhook=own)
+    async with in_hand(core, context, job) as execution:
+        await started(execution)
+        await core.webhooks.set_default("acme", HOOK)
+        await execution.commit(StepResult(transitions.failed(execution.job, now_ms=3, code=Code.RENDER_FAILED)))
+    made = await context.deliveries.of_job(job.id)
+    assert [(delivery.type, delivery.url) for delivery, _ in made] == [("job.failed", own.url)]
 
 
 async def test_what_was_given_up_for_sending_stays_so(core, context):

@@ -1,9 +1,9 @@
 """One job in this worker's hands: its record and session as last written, and the way to write the next ones."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -13,7 +13,7 @@ from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job, Stage
 from core.model.session import Session
-from core.store.jobs.records import Claim, CommitOptions, TokenShared, new_write_id
+from core.store.jobs.records import Claim, CommitOptions, DefaultWebhookChanged, TokenShared, new_write_id
 from core.store.redis.client import STORE_DOWN
 from core.store.redis.codec import unpack_json
 from core.store.token_work import Answers
@@ -28,6 +28,8 @@ from worker.leases import Lease
 from worker.redis_outage import until_redis_answers
 
 log = get_logger(__name__)
+
+T = TypeVar("T")
 
 #: the fingerprint of a state in which there is nothing
 _NOTHING_THERE = drafts.state_fingerprint(NO_STATE.content, uploads=0)
@@ -46,7 +48,7 @@ class JobExecution:
         self._attempts = claim.job.attempts + (claim.left_behind and claim.job.attempts > 0)
         self.job = self._counted(claim.job)
         self.session = claim.session
-        self.webhook = claim.webhook
+        self._webhook, self._stored_webhook = claim.webhook, claim.stored_webhook
         self.crashes = claim.crashes
         self.handover = Handover(interrupted=claim.taken_over)
         self.parked = False
@@ -66,7 +68,7 @@ class JobExecution:
         """
         old, new = self.job, transitions.moved_on(self.job, self._with_stage_time(result.job))
         try:
-            self.job, answers = await self._write(old, new, result)
+            self.job, answers = await self._by_present_webhook(lambda: self._write(old, new, result))
         except TokenShared:
             self.handover = msgspec.structs.replace(self.handover, use=None)
             return
@@ -78,16 +80,32 @@ class JobExecution:
     async def _write(self, old: Job, new: Job, result: StepResult) -> tuple[Job, Answers]:
         """Write a record with what belongs beside it, all of it made once, however often it has to be sent."""
         work = result.token_work._replace(use_of=_token_to_watch(old, new, result.session or self.session))
+        news = self._event(old, new)
         options: CommitOptions = {
             "owner": self.lease.owner,
-            "event": self._event(old, new),
+            "event": news,
             "retold": self._event,
+            # a stage is told to readers alone
+            "default_webhook": self._default_relied_on if news and news.type != "job.progress" else None,
             "session": result.session,
             "park_until_ms": None if result.park_s is None else self._wake_ms(new, result.park_s),
             "fields": result.fields,
             "write_id": new_write_id(),
         }
         return await until_redis_answers(lambda: self.context.jobs.commit_with_token(old, new, work, **options))
+
+    async def _by_present_webhook(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Write what tells of the job; again where the tenant has another default webhook than is known here."""
+        while True:
+            try:
+                return await write()
+            except DefaultWebhookChanged as changed:
+                self._webhook, self._stored_webhook = changed.webhook, changed.stored
+
+    @property
+    def _default_relied_on(self) -> bytes | None:
+        """The default webhook that callbacks are made for. None: the job has one of its own."""
+        return None if self.job.webhook else self._stored_webhook
 
     def _handed_over(self, old: Job, result: StepResult, answers: Answers) -> Handover:
         """Say what the next step knows of this one, and of what the commit was told."""
@@ -119,7 +137,7 @@ class JobExecution:
         if _shown(old) == _shown(new):
             return None
         public_url = self.context.settings.public_url
-        return event(old, new, webhook=self.webhook, public_url=public_url, now_ms=self.now_ms)
+        return event(old, new, webhook=self._webhook, public_url=public_url, now_ms=self.now_ms)
 
     def _count(self, old: Job) -> None:
         if old.stage != self.job.stage:
@@ -140,20 +158,22 @@ class JobExecution:
 
     async def report_progress(self, message: str) -> None:
         """Let the caller hear, also by callback, that a long edit still works. While Redis is away nobody hears it."""
+        with suppress(*STORE_DOWN):
+            await self._by_present_webhook(lambda: self._write_progress(message))
+
+    async def _write_progress(self, message: str) -> None:
         new = transitions.progress_noted(self.job, message)
         options: CommitOptions = {
             "owner": self.lease.owner,
             "event": self._progress_event(self.job, new),
             "retold": self._progress_event,
+            "default_webhook": self._default_relied_on,
         }
-        try:
-            self.job = await self.context.jobs.commit(self.job, new, **options)
-        except STORE_DOWN:
-            return
+        self.job = await self.context.jobs.commit(self.job, new, **options)
 
     def _progress_event(self, _: Job, new: Job) -> Event:
         public_url = self.context.settings.public_url
-        return progress_event(new, webhook=self.webhook, public_url=public_url, now_ms=self.now_ms)
+        return progress_event(new, webhook=self._webhook, public_url=public_url, now_ms=self.now_ms)
 
     async def reload(self) -> None:
         """Read the record again, after its caller has written a cancel."""

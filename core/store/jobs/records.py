@@ -33,10 +33,12 @@ from core.store.token_work import NO_WORK, Answers, TakenToken, TokenWork, untak
 
 @redacted_repr("outcome", "token_id")
 class _Committed(NamedTuple):
-    """`stale`: the record is another one now, and comes along. The others: see `Answers`."""
+    """`stale`: the record is another one now, and comes along, as does the `webhook`. The others: see `Answers`."""
 
-    outcome: Literal["ok", "again", "lost", "stale", "shared"]
+    outcome: Literal["ok", "again", "lost", "stale", "webhook", "shared"]
     record: bytes = b""
+    webhook: bytes = b""
+    webhook_fmt: bytes | None = None
     token_id: str | None = None
     secret: bytes | None = None
     sends: int | None = None
@@ -47,6 +49,16 @@ class TokenShared(Exception):  # noqa: N818 - it says what happened
     """Another job has used the token, so what a commit was to settle is not certain. Nothing was written."""
 
 
+class DefaultWebhookChanged(Exception):  # noqa: N818 - it says what happened
+    """The tenant's default is `webhook` now, and another one than the event was made for. Nothing was written."""
+
+    def __init__(self, webhook: TenantWebhook | None, stored: bytes) -> None:
+        super().__init__()
+        self.webhook = webhook
+        #: as it is stored, to be compared; empty: there is none
+        self.stored = stored
+
+
 class CommitOptions(TypedDict, total=False):
     """How a commit is made: see `Jobs.commit`."""
 
@@ -54,6 +66,8 @@ class CommitOptions(TypedDict, total=False):
     event: Event | None
     #: makes the event of two records anew, where a cancel came between and is written along
     retold: Callable[[Job, Job], Event | None]
+    #: the tenant's default webhook as it is stored, where the event was made for it
+    default_webhook: bytes | None
     session: Session | None
     park_until_ms: int | None
     fields: Mapping[str, bytes] | None
@@ -82,6 +96,8 @@ class Claim:
     taken_over: bool
     left_behind: bool = False
     suspected_since_ms: int | None = None
+    #: the webhook as it is stored, to be compared later; empty: there is none
+    stored_webhook: bytes = b""
 
 
 class Holder(NamedTuple):
@@ -147,7 +163,7 @@ class Jobs:
         """Write `new` over `old` and return what is stored now: `new`, perhaps with a caller's cancel added.
 
         Raises LeaseLost where another worker holds the job, and Unreadable where somebody has written what this release
-        cannot read; then nothing was written. `park_until_ms` lets go of
+        cannot read, and DefaultWebhookChanged where `default_webhook` says so; then nothing was written. `park_until_ms` lets go of
         the job until then; an ended job is let go for good. `owner` None writes for the API and the sweeper, who
         hold no lease: they may only cancel or expire, and get LeaseLost where the version has moved on.
         `write_id` names this write: under the same one it can be repeated when the answer was lost, and happens once.
@@ -160,7 +176,7 @@ class Jobs:
     ) -> tuple[Job, Answers]:
         """Commit as above, and do in the same operation what there is to do with the job's token.
 
-        A token that is taken stands in the record that comes back. Raises TokenShared too.
+        A token that is taken stands in the record that comes back. Raises TokenShared, DefaultWebhookChanged too.
         """
         options = options.copy()
         options["write_id"] = options.get("write_id") or new_write_id()
@@ -172,6 +188,8 @@ class Jobs:
                 return written, _answers(found)
             if found.outcome == "shared":
                 raise TokenShared(new.id)
+            if found.outcome == "webhook":
+                raise self._other_default(found, new.tenant)
             if found.outcome == "lost" or options["owner"] is None:
                 raise LeaseLost(new.id)
             old = unpack(found.record, Job)
@@ -180,6 +198,12 @@ class Jobs:
                 options["event"] = retold(old, new)
             if options.get("park_until_ms") is not None and new.status is Status.CANCELING:
                 options["park_until_ms"] = self._clock.now_ms()  # the cancel came while it was about to sleep
+
+    def _other_default(self, found: _Committed, tenant: str) -> DefaultWebhookChanged:
+        if not found.webhook:
+            return DefaultWebhookChanged(None, b"")
+        webhook = self._store.read(TenantWebhook, found.webhook, found.webhook_fmt, item_id=tenant)
+        return DefaultWebhookChanged(webhook, found.webhook)
 
     def _commit_arguments(self, old: Job, new: Job, work: TokenWork, options: CommitOptions) -> dict[str, Any]:
         now_ms = self._clock.now_ms()
@@ -204,6 +228,7 @@ class Jobs:
             "reset_crashes": new.stage != old.stage or mode == "park",
             "fields": {name: raw(value) for name, value in (options.get("fields") or {}).items()},
             "event": event_argument(event, new) if event else None,
+            "default_webhook": None if (default := options.get("default_webhook")) is None else raw(default),
             "mode": mode,
             # by Redis's own clock, as leases are: a host whose clock is behind would wake its jobs at once, again and again
             "wake_in_ms": None if park_until_ms is None else max(0, park_until_ms - now_ms),
@@ -270,6 +295,7 @@ def _claim_of(found: ClaimedJob, job_id: str, owner: str) -> Claim:
         taken_over=found.taken_over,
         left_behind=found.left_behind,
         suspected_since_ms=found.suspected_since_ms,
+        stored_webhook=found.webhook or b"",
     )
 
 

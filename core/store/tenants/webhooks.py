@@ -32,6 +32,12 @@ def map_locked(stored: bytes, change: Callable[[bytes], bytes]) -> bytes:
     return pack(msgspec.structs.replace(before, all=after))
 
 
+def _enabled(webhook: TenantWebhook) -> TenantWebhook:
+    return msgspec.structs.replace(
+        webhook, state="active", failing_since_ms=None, disabled_at_ms=None, disabled_why=None
+    )
+
+
 class Webhooks:
     """Reads and writes the default webhook and the signing secrets of each tenant."""
 
@@ -60,6 +66,21 @@ class Webhooks:
         kept = msgspec.structs.replace(webhook, beyond=before.beyond)
         row = {"webhook": pack(kept), "fmt": self._store.fmt_over(fmt)}
         await self._store.redis.hset(key("tenant", tenant), mapping=row)  # type: ignore[misc]
+
+    async def enable(self, tenant: str) -> TenantWebhook | None:
+        """Switch the default webhook on, whichever it is by then, and return it. None: there is none. Raises Unreadable."""
+        name, enabled = key("tenant", tenant), None
+
+        async def switch_on(pipe: Any) -> None:
+            nonlocal enabled
+            raw, fmt = await pipe.hmget(name, ["webhook", "fmt"])
+            enabled = _enabled(self._store.read(TenantWebhook, raw, fmt, item_id=tenant)) if raw else None
+            pipe.multi()
+            if enabled:
+                pipe.hset(name, mapping={"webhook": pack(enabled), "fmt": self._store.fmt_over(fmt)})
+
+        await self._store.redis.transaction(switch_on, name)
+        return enabled
 
     async def create_secret(self, tenant: str) -> str | None:
         """Make the first signing secret of a tenant and return it, this once. None: it has one."""

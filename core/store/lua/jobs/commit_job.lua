@@ -13,14 +13,15 @@
 --   settling (see `settle_token`) with at_sends: only as long as so many messages were ever sent on the token, and none of
 --     another job is being worked on
 --   use_of: who else uses this token is told, jobs that are over perhaps among them
+--   default_webhook: the tenant's, as the event relies on it ('': there is none)
 -- mode is one of
 --   hold: the holder goes on
 --   park: it lets go for wake_in_ms
 --   end: it is over; session_idle_ms, retire_at_ms, tenant_running_jobs, month, usage {name = by}, run_ms,
 --     outcome {group, classes}, batch (`end_in_batch`)
 -- Results: outcome 'ok', 'again' with the record that this very write has written before, 'lost' (another holds it),
--- 'stale' with the record as it is now (the caller rebases), or 'shared' (it does not hold what `settling` relies on); with
--- 'ok' token_id, secret (of the token that was taken), sends, others (see `use_of`). Where it is not 'ok', nothing was done.
+-- 'stale' with the record as it is now (the caller rebases), 'webhook' with webhook and webhook_fmt (the default is another
+-- one now: the event is made anew), or 'shared' (it does not hold what `settling` relies on); with 'ok' token_id, secret (of the token that was taken), sends, others (see `use_of`). Where it is not 'ok', nothing was done.
 
 -- A write has an id of its own, by which it is known again where its answer was lost with the connection: two writes may
 -- well have the same bytes. One that let go is done; one that goes on must still be the holder.
@@ -34,6 +35,13 @@ local function fenced(a, found)
     return {outcome = 'lost'}
   end
   if tonumber(found.ver) ~= a.version then return {outcome = 'stale', record = call('HGET', key.job(a.id), 'rec')} end
+end
+
+local function other_default(a)
+  if not a.default_webhook then return nil end
+  local tenant = read_fields(key.tenant(a.tenant), 'webhook', 'fmt')
+  if (tenant.webhook or '') == a.default_webhook then return nil end
+  return {outcome = 'webhook', webhook = tenant.webhook, webhook_fmt = tenant.fmt}
 end
 
 local function write_row(a, found)
@@ -138,7 +146,7 @@ end
 
 operation('commit_job', function(a)
   local found = read_fields(key.job(a.id), 'ver', 'owner', 'status', 'write', 'at', 'fmt', 'crashes', 'suspects')
-  local outcome = fenced(a, found)
+  local outcome = fenced(a, found) or other_default(a)
   if outcome then return outcome end
   if a.settling and a.settling.at_sends ~= sends_if_alone(a.settling.token, a.id) then return {outcome = 'shared'} end
   write_audit(a.audit, 'done')

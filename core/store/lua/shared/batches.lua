@@ -32,11 +32,13 @@ local function read_of_jobs(hash, field, jobs)
 end
 
 -- The callback of a batch, which its submit has prepared: it is made now, by its time and by its id, since lists and ranges
--- of deliveries go by these. The id is the event's, but for its kind.
+-- of deliveries go by these. The id is the event's, but for its kind. One that cannot be read must cost no job its end: whoever
+-- claims it says so.
 local function delivery_of_batch(batch, found, event_id)
   local id = 'dlv' .. string.sub(event_id, 4)
   local made = {id = cmsgpack.pack(id), created_at_ms = cmsgpack.pack(batch.now_ms)}
-  return {id = id, record = with_fields(found.delivery, made), tenant = found.tenant, job = batch.id}
+  local readable, record = pcall(with_fields, found.delivery, made)
+  return {id = id, record = readable and record or found.delivery, tenant = found.tenant, job = batch.id}
 end
 
 -- Write down how a batch's job ended, once.

@@ -89,24 +89,27 @@ local function use_session(session, tenant, idle_ms)
   if call('ZSCORE', key.sessions(tenant), session) then call('ZADD', key.idle_sessions(), now_ms + idle_ms, session) end
 end
 
--- Who stands first in a session's queue, and its rank; one whose record is gone is passed over, and stands there no more.
-local function first_in_queue(queue)
-  local id = call('LINDEX', queue, 0)
-  while id do
-    local rank = call('HGET', key.job(id), 'rank')
-    if rank then return id, rank end
-    call('LPOP', queue)
-    id = call('LINDEX', queue, 0)
-  end
-end
-
 -- Leave a session's queue; if it was the first there, the next one may be admitted.
-local function leave_session_queue(session, tenant, id)
-  local queue = key.session_queue(session)
-  local was_first = call('LINDEX', queue, 0) == id
-  call('LREM', queue, 1, id)
-  if not was_first then return end
-  call('HDEL', key.session(session), 'removed')
-  local next_id, rank = first_in_queue(queue)
-  if next_id then join_backlog(tenant, next_id, rank) end
+local leave_session_queue
+do
+  -- Who stands first, and its rank; one whose record is gone is passed over, and stands there no more.
+  local function first_in_queue(queue)
+    local id = call('LINDEX', queue, 0)
+    while id do
+      local rank = call('HGET', key.job(id), 'rank')
+      if rank then return id, rank end
+      call('LPOP', queue)
+      id = call('LINDEX', queue, 0)
+    end
+  end
+
+  function leave_session_queue(session, tenant, id)
+    local queue = key.session_queue(session)
+    local was_first = call('LINDEX', queue, 0) == id
+    call('LREM', queue, 1, id)
+    if not was_first then return end
+    call('HDEL', key.session(session), 'removed')
+    local next_id, rank = first_in_queue(queue)
+    if next_id then join_backlog(tenant, next_id, rank) end
+  end
 end
