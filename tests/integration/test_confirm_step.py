@@ -1,5 +1,6 @@
 """The first look after a message: what it costs Redis, and what it says that the message has cost, whoever else sends."""
 
+import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ from worker.jobs.credit_reading import NO_READING
 from worker.jobs.execution import JobExecution
 from worker.jobs.settlement import is_settling
 from worker.jobs.step_result import Handover
+from worker.jobs.steps.edit import edit
 
 __all__ = ["core"]
 
@@ -252,3 +254,16 @@ async def test_a_state_with_an_odd_name_in_it_confirms_the_edit_as_any_other(
     async with listened(core, context) as (execution, _):
         job = await stepped(execution)
     assert job.edited
+
+
+@pytest.mark.parametrize("event", [b": alive", b'data: {"type":"heartbeat"}', b'data: {"state":"busy","step":3}'])
+async def test_a_caller_hears_of_any_sign_of_life_in_a_long_stream(
+    core: Core, context: WorkerContext, backend: ScriptedBackend, event: bytes
+) -> None:
+    backend.says("/run_sse", Answer(event + b"\n\n", content_type="text/event-stream"))
+    at_once = core.settings.model_copy(update={"still_working_s": 0})
+    async with listened(core, dataclasses.replace(context, settings=at_once)) as (execution, _):
+        execution.job = await core.read(execution.job)
+        execution.handover = Handover(may_send=True)
+        await edit(execution)
+        assert execution.job.message == "⏳ Still working..."

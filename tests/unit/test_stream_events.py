@@ -84,6 +84,7 @@ def test_a_captured_stream_cut_at_every_byte_gives_the_same_events(path: Path) -
         ({"code": 0, "data": {"type": "text", "content": "Done."}}, Text("Done.")),
         ({"code": 0, "data": {"content": {"parts": [{"text": "Done."}]}}}, Text("Done.", "whole")),
         ({"data": {"type": "error", "code": 2001, "message": "no credits"}}, StreamError("no credits", 2001)),
+        ({}, Heartbeat()),
         ({"type": "mystery"}, Unknown()),
         ({"content": {"parts": "none"}}, Unknown()),
         ({"content": None, "actions": {}}, Unknown()),

@@ -130,7 +130,8 @@ def read_frame(data: str | None, *, name: str = "") -> list[StreamEvent]:
 def _read(data: str, name: str) -> list[StreamEvent]:
     frame = _decoded(data)
     if isinstance(frame, dict):
-        return _events(frame) or _events(frame.get("data")) or _vendor_events(frame, name) or [Unknown()]
+        told = _events(frame) or _events(frame.get("data")) or _vendor_events(frame, name)
+        return told or [Unknown() if frame else Heartbeat()]
     words = frame if isinstance(frame, str) else data
     if not words.strip() or _is_heartbeat(words):
         return [Heartbeat()]

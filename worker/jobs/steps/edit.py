@@ -16,7 +16,7 @@ from core.security.redacted_repr import redacted_repr
 from core.store.redis.client import STORE_DOWN
 from worker.backend import gui_talk
 from worker.backend.client import Credentials
-from worker.backend.events import Heartbeat, StreamEvent
+from worker.backend.events import Heartbeat, StreamEvent, Unknown
 from worker.backend.faults import BackendFault
 from worker.backend.transcript import Transcript
 from worker.jobs.execution import JobExecution
@@ -122,16 +122,17 @@ class _Listener:
 
     async def add(self, event: StreamEvent) -> None:
         """Take one event in. Raises TimeoutError after heartbeats alone for too long."""
-        if isinstance(event, Heartbeat):
-            await self._note_heartbeat(stopwatch_s())
-        else:
-            self._said_s = stopwatch_s()
+        settings, now_s = self._execution.context.settings, stopwatch_s()
+        if not isinstance(event, Heartbeat):
+            self._said_s = now_s
             self._transcript.add(event)
-
-    async def _note_heartbeat(self, now_s: float) -> None:
-        settings = self._execution.context.settings
-        if now_s - self._said_s > settings.stream_quiet_s:
+        elif now_s - self._said_s > settings.stream_quiet_s:
             raise TimeoutError
+        if isinstance(event, Heartbeat | Unknown):  # which may be a heartbeat that nobody has described
+            await self._report(now_s)
+
+    async def _report(self, now_s: float) -> None:
+        settings = self._execution.context.settings
         if now_s - self._reported_s > settings.still_working_s:
             self._reported_s = now_s
             await self._execution.report_progress(_STILL_WORKING)
