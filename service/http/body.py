@@ -10,6 +10,7 @@ import msgspec
 from litestar import Request
 from litestar.datastructures import Headers
 from litestar.exceptions import InternalServerException
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from service.http.known_values import known_values
 from service.problem_codes import ProblemCode
@@ -68,6 +69,8 @@ async def _body_in_time(request: Request[Any, Any, Any]) -> bytes:
             return await request.body()
     except TimeoutError:
         raise ApiError(408, "request_timeout", f"The body must come within {BODY_LIMIT_S:.0f} s.") from None
+    except RequestEntityTooLarge:
+        raise ApiError(413, "too_large", f"A body of JSON may have {BODY_LIMIT_BYTES} bytes.") from None
     except InternalServerException:  # so Litestar calls a caller who is gone, which is no fault of ours
         raise ApiError(400, "malformed_request", "The body broke off.") from None
 

@@ -307,7 +307,8 @@ async def test_what_may_succeed_later_says_so(api: Api) -> None:
 
 async def test_a_body_that_is_too_large_is_refused(api: Api) -> None:
     body = b'{"prompt": "' + b"x" * 5_000_000 + b'"}'
-    problem(await api.http.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"}), 413)
+    refused = await api.http.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"})
+    assert "4000000 bytes" in problem(refused, 413)["detail"]
 
 
 async def test_a_missing_a_wrong_and_a_weak_key_are_told_apart(api: Api) -> None:
