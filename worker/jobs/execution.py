@@ -21,7 +21,6 @@ from worker.backend import drafts
 from worker.backend.client import Credentials
 from worker.backend.faults import BackendFault, Fault
 from worker.backend.responses import NO_STATE, State
-from worker.backend.surprises import Surprise
 from worker.context import WorkerContext
 from worker.jobs.metrics import JobGauge, count_stage
 from worker.jobs.step_result import Handover, StepResult
@@ -240,12 +239,8 @@ class JobExecution:
 
 
 def _says_no_state(fault: BackendFault) -> bool:
-    """Whether it may be a fresh session's answer: a 404, or ``{"code": 0, "data": null}``.
-
-    Where the session itself is gone, the next call says so.
-    """
-    not_found = fault.fault is Fault.NO_STATE or (fault.fault is Fault.SESSION_LOST and fault.code in (None, 404))
-    return not_found or fault.surprise is Surprise.MISSING_FIELD
+    """Whether a 404 may be a fresh session's: where the session itself is gone, the next call says so."""
+    return fault.fault is Fault.NO_STATE or (fault.fault is Fault.SESSION_LOST and fault.code in (None, 404))
 
 
 def _is_intent(old: Job, new: Job) -> bool:
