@@ -10,7 +10,7 @@ from core.errors import WaitReason
 from core.model.job import Status
 from core.model.token import TokenState
 from core.settings import Settings
-from core.store.jobs.records import PLACES
+from core.store.jobs.effects import PLACES
 from core.store.redis.client import Store
 
 #: of each kind so many are looked at to mend what a process of another version has not kept

@@ -7,22 +7,20 @@ from typing import Any, Literal, NamedTuple, Required, TypedDict, Unpack
 
 import msgspec
 
-from core.clock import Clock, month_of, rfc3339
-from core.errors import WaitReason
-from core.events.event import Event, random_tail
-from core.ids import cell_of, id_prefix
+from core.clock import Clock, month_of
+from core.events.event import Event
 from core.metrics import JOB_SECONDS, JOB_WAIT_SECONDS, JOBS_FINISHED
 from core.model import transitions
 from core.model.estimate import counted_outcome
-from core.model.job import Job, Stage, Status
+from core.model.job import Job, Status
 from core.model.session import Session
 from core.model.token import Use
 from core.model.webhook import TenantWebhook
 from core.security.redacted_repr import redacted_repr
-from core.security.signed_links import output_path
 from core.settings import Settings
 from core.store.audit import AuditEntry, audit_argument
 from core.store.events import event_argument
+from core.store.jobs.effects import end_in_batch, place_of, time_samples, token_marks, usage_of
 from core.store.leases import ClaimedJob, LeaseLost, claim_job, set_aside
 from core.store.redis.client import Store
 from core.store.redis.codec import Unreadable, raw, raw_record, unpack
@@ -232,14 +230,8 @@ class Jobs:
             "mode": mode,
             # by Redis's own clock, as leases are: a host whose clock is behind would wake its jobs at once, again and again
             "wake_in_ms": None if park_until_ms is None else max(0, park_until_ms - now_ms),
-            "sending": _sending(old, new, session),
-            "unsent_on": old.token_id if old.sent and not new.sent else None,
-            "unheard_on": new.token_id if _is_heard(old) and _is_unheard(new) else None,
-            "exported_on": new.token_id if _is_asked(new) and not _is_asked(old) else None,
-            "stage_sample": _in_stage(old, new, now_ms),
-            "render_sample": _rendered(old, new),
         }
-        arguments |= work.arguments()
+        arguments |= token_marks(old, new, session) | time_samples(old, new, now_ms) | work.arguments()
         return arguments | self._end_arguments(old, new, now_ms) if new.ended else arguments
 
     def _end_arguments(self, old: Job, new: Job, now_ms: int) -> dict[str, Any]:
@@ -248,8 +240,8 @@ class Jobs:
             "retire_at_ms": now_ms + new.retention_s * 1000,
             "session_idle_ms": int(self._settings.session_idle_s * 1000),
             "month": month_of(now_ms),
-            "usage": _usage(new),
-            "batch": _in_batch(new, now_ms),
+            "usage": usage_of(new),
+            "batch": end_in_batch(new, now_ms),
             "outcome": outcome._asdict() if (outcome := counted_outcome(old, new)) else None,
             "run_ms": new.finished_at_ms - new.started_at_ms if new.finished_at_ms and new.started_at_ms else None,
         }
@@ -309,25 +301,6 @@ def _answers(found: _Committed) -> Answers:
     return Answers(taken, use)
 
 
-#: what a place has in the place of a stage or a reason to wait
-_NONE = "-"
-#: where a job that has started can be shown
-PLACES = {
-    f"{status}/{stage}/{wait}": (status, stage, wait)
-    for status in (Status.RUNNING, Status.CANCELING)
-    for stage in (_NONE, *Stage)
-    for wait in (_NONE, *WaitReason)
-    if wait != WaitReason.PAUSED  # which keeps jobs from starting
-}
-
-
-def place_of(job: Job) -> str | None:
-    """Name where a job is shown in the gauges: ``running/rendering/-``. None: it has not started, or has ended."""
-    if job.status not in (Status.RUNNING, Status.CANCELING):
-        return None
-    return f"{job.status}/{job.stage or _NONE}/{job.wait.reason if job.wait else _NONE}"
-
-
 def _count(old: Job, new: Job) -> None:
     """Count a start or an end that was written, by whomever: a worker, an API's cancel, the sweeper."""
     if old.started_at_ms is None and new.started_at_ms is not None:
@@ -341,71 +314,3 @@ def _count(old: Job, new: Job) -> None:
 
 def new_write_id() -> str:
     return secrets.token_hex(8)
-
-
-def _sending(old: Job, new: Job, session: Session | None) -> dict[str, Any] | None:
-    """Say on which token a message is about to be sent, whose account that is, and what it will probably cost."""
-    if new.sent is None or old.sent is not None or new.token_id is None:
-        return None
-    return {"token": new.token_id, "account": session.user_id if session else None, "cost": new.sent.cost}
-
-
-def _is_heard(job: Job) -> bool:
-    """Whether somebody may listen to the job's message.
-
-    One to whose end somebody has listened counts as heard where the job was alone on its token: its cost is settled at once,
-    and nobody need know.
-    """
-    if job.sent is None or job.stage is not Stage.EDITING or job.status is not Status.RUNNING:
-        return False
-    return job.recovery is None or job.sent.sends is not None
-
-
-def _is_unheard(job: Job) -> bool:
-    """Whether a message is out to which nobody listens, and of which it is not known what it did."""
-    return job.sent is not None and not (job.edited or job.ended or _is_heard(job))
-
-
-def _is_asked(job: Job) -> bool:
-    """Whether the backend has taken the job's export."""
-    return job.render is not None and job.render.asked
-
-
-def _in_stage(old: Job, new: Job, now_ms: int) -> dict[str, Any] | None:
-    """Say how long a stage took that a job comes through, for the estimates."""
-    came_through = new.status in (Status.RUNNING, Status.SUCCEEDED) and new.stage != old.stage
-    if not (came_through and old.stage and old.stage_since_ms):
-        return None
-    return {"stage": str(old.stage), "ms": now_ms - old.stage_since_ms}
-
-
-def _rendered(old: Job, new: Job) -> dict[str, Any] | None:
-    """Say how long a render took that is done now, where the backend has told; once, however often its film is fetched."""
-    if new.render is None or new.render.took_s is None or (old.render and old.render.took_s is not None):
-        return None
-    return {"profile": new.profile, "ms": int(new.render.took_s * 1000)}
-
-
-def _in_batch(job: Job, now_ms: int) -> dict[str, Any] | None:
-    if job.batch_id is None or not job.ended:
-        return None
-    return {
-        "id": job.batch_id,
-        "now": rfc3339(now_ms),
-        "now_ms": now_ms,
-        "id_prefix": id_prefix("evt", cell_of(job.batch_id)),
-        "random": random_tail(),
-        "output": output_path(job.id) if job.output else None,
-    }
-
-
-def _usage(job: Job) -> dict[str, float]:
-    minutes = (job.output.duration_s or 0) / 60 if job.output else 0
-    credits_used = float(job.credits_used or 0)
-    counted = {
-        f"jobs_{job.status}": 1.0,
-        "credits": credits_used,
-        "credits_estimated": 0.0 if job.credits_exact else credits_used,
-        "minutes": minutes,
-    }
-    return {name: by for name, by in counted.items() if by}

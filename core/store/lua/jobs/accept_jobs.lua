@@ -4,8 +4,8 @@
 -- audit (of an operator); the limits submits_per_minute, tenant_queued_jobs, tenant_running_jobs, queue_limit,
 -- session_idle_ms; and where there are any: idempotency {key_hash, body_hash, answer, life_ms}, batch {id, record, jobs,
 -- created_at, delivery {id, record}, oldest}, remembered {webhook}, pace (`queue_position`).
--- A job is {id, record, session, session_record, profile, rank, start_by_ms, uploads, uploads_until_ms, event}; of the event's body it has what
--- stands before why the job waits, and in after_wait what stands behind it.
+-- A job is {id, record, session, session_record, profile, rank, start_by_ms, uploads, uploads_until_ms, event}; of the
+-- event's body it has what stands before why the job waits, and in after_wait what stands behind it.
 --
 -- Results: outcome, and
 --   accepted: used (submits in this window), reset_ms (till its end), waits (why each job waits, as JSON)

@@ -21,7 +21,8 @@
 --     outcome {group, classes}, batch (`end_in_batch`)
 -- Results: outcome 'ok', 'again' with the record that this very write has written before, 'lost' (another holds it),
 -- 'stale' with the record as it is now (the caller rebases), 'webhook' with webhook and webhook_fmt (the default is another
--- one now: the event is made anew), or 'shared' (it does not hold what `settling` relies on); with 'ok' token_id, secret (of the token that was taken), sends, others (see `use_of`). Where it is not 'ok', nothing was done.
+-- one now: the event is made anew), or 'shared' (it does not hold what `settling` relies on); with 'ok' token_id, secret (of
+-- the token that was taken), sends, others (see `use_of`). Where it is not 'ok', nothing was done.
 
 -- A write has an id of its own, by which it is known again where its answer was lost with the connection: two writes may
 -- well have the same bytes. One that let go is done; one that goes on must still be the holder.
