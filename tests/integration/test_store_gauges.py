@@ -208,8 +208,8 @@ async def test_counting_costs_the_same_with_10_and_with_5_000(core: Core, kind: 
             else:
                 await core.submit()
 
-    await some(10)
     await core.gauges()  # the first call of all may have to load the library
+    await some(10)
     few = await commands(core, core.gauges)
     await some({"tenants": 4990, "tokens": 4990, "jobs": 490}[kind])
     many = await commands(core, core.gauges)
