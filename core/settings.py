@@ -114,7 +114,7 @@ class Settings(BaseSettings):
     sweep_s: float = Field(3.0, ge=0.05, le=5)
 
     #: between two looks at a render, and before the first one, at the least (`core.model.render_looks`); it counts as stuck
-    #: when so many could have been had since it was asked for
+    #: when so many could have been had since it was asked for, and half of them were
     render_poll_s: Seconds = 30.0
     render_polls: PositiveInt = 20
     #: the longest a message's stream is listened to, and the longest it may bring heartbeats alone

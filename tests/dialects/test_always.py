@@ -49,7 +49,7 @@ SHORT = {
     "REELGATE_STREAM_QUIET_S": "4",
     "REELGATE_STREAM_LIMIT_S": "5",
     "REELGATE_RENDER_POLL_S": "1",
-    "REELGATE_RENDER_POLLS": "8",
+    "REELGATE_RENDER_POLLS": "3000",
     "REELGATE_LEASE_S": "8",
 }
 #: silence is a case of its own, the empty answer

@@ -169,6 +169,19 @@ async def test_a_render_whose_id_has_the_form_of_older_versions_is_followed(core
     assert rendering(job).percent == 40
 
 
+@pytest.mark.parametrize(("looks_before", "ends"), [(0, False), (8, False), (9, True)])
+async def test_a_render_that_is_late_counts_as_stuck_once_half_of_its_looks_were_had(
+    core, context, backend, looks_before, ends
+):
+    """An outage, or a worker that was late, has not looked at it: that says nothing of the render."""
+    assert context.settings.render_polls == 20
+    began_ms = core.clock.now_ms() - 3_600_000
+    late = Render(id="render_1", attempt=1, started_at_ms=began_ms, asked=True, polls=looks_before)
+    async with at_export(core, context, render=late) as execution:
+        job = await stepped(execution)
+    assert (job.error is not None and job.error.code is Code.RENDER_TIMEOUT) == ends
+
+
 @pytest.mark.parametrize(
     "failure",
     [

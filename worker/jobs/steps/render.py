@@ -28,8 +28,8 @@ from worker.jobs.step_result import StepResult
 from worker.jobs.steps.claim_link import make_claim_link
 from worker.jobs.steps.new_render import name_render, render_anew
 
-#: however late it is, a render is looked at so often before it counts as stuck
-_LEAST_LOOKS = 3
+#: however late it is, a render is seen under way so often, as a share of all looks that it may have, before it counts as stuck
+_LEAST_LOOKS = 1 / 2
 #: a finished render is looked at so often until its link comes, so many seconds apart; then the film is downloaded without
 _LINK_LOOKS = 5
 _LINK_PAUSE_S = 5.0
@@ -228,7 +228,7 @@ def _poll_later(execution: JobExecution, wanted: Render, status: RenderStatus) -
 
 
 def _is_stuck(render: Render, settings: Settings, now_ms: int) -> bool:
-    """By the clock, since looks come late while workers die; and not by it alone, since nobody may have looked."""
+    """By the clock, since looks come late while workers die; and not by it alone, since for long nobody may have looked."""
     patience_ms = settings.render_polls * settings.render_poll_s * 1000
     late = now_ms - render.started_at_ms >= patience_ms
-    return late and render.polls >= min(_LEAST_LOOKS, settings.render_polls)
+    return late and render.polls >= _LEAST_LOOKS * settings.render_polls
