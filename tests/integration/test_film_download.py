@@ -379,6 +379,27 @@ async def test_a_film_is_waited_for_while_the_backend_is_away(core, context, bac
     assert (job.ended, len(backend.calls("render"))) == (False, 0)
 
 
+@pytest.mark.parametrize("away", [page(502), said({}, 503), said({}, 429)])
+async def test_a_film_on_another_host_that_is_away_for_minutes_is_waited_for(core, context, backend, movie, away):
+    """Films lie at a CDN; that the download call knows nothing of it says nothing of the link."""
+    backend.says("/o.mp4", *[away] * 9, film(movie))
+    backend.says("status", done(backend.other_url + "/o.mp4"))
+    job, kept = await ended(core, context, backend.other_url + "/o.mp4")
+    assert (job.status, kept) == (Status.SUCCEEDED, movie)
+    assert not backend.calls("render")
+
+
+async def test_a_film_whose_host_fails_for_good_is_rendered_anew_and_then_told(core, context, backend):
+    backend.says("/o.mp4", page(502))
+    backend.says("status", done(backend.other_url + "/o.mp4"))
+    backend.says("state", said({"code": 0, "data": {"state": {"draft": {"t": [{"tt": 0, "sg": [{"d": 2000}]}]}}}}))
+    backend.says("render", said({"success": True, "data": {"status": "pending"}}))
+    job, _ = await ended(core, context, backend.other_url + "/o.mp4", steps=90)
+    words = "The timeline was rendered, but there is no film. The media server answered 502."
+    assert why(job) == (Code.RENDER_FAILED, words)
+    assert (len(backend.calls("render")), len(backend.calls("/o.mp4"))) == (1, 30)
+
+
 async def test_who_has_canceled_does_not_wait_for_another_film(core, context, backend):
     backend.says("/o.mp4", page())
     async with rendered(core, context, "/o.mp4") as execution:

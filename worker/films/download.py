@@ -20,7 +20,7 @@ from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.backend.transport import Redirected
 from worker.context import WorkerContext
 from worker.films.check import Expected, check_film
-from worker.outbound.download import fetch_media
+from worker.outbound.download import MediaAway, fetch_media
 
 _MOST_HOPS = 5
 #: nobody's film is this large; without an end a broken server would fill our storage
@@ -76,15 +76,19 @@ _NO_LINK = NoFilm("The backend gave no link to it.", may_pass=True)
 
 
 def _weightier(by_link: NoFilm, found: KeptFilm | NoFilm) -> KeptFilm | NoFilm:
-    """Tell of the link, which is where films are, unless there was none.
+    """Tell of the link, which is where films are, unless there was none: what the download call says matters only then.
 
-    It may pass if neither way was refused, or the last one was not asked at all.
+    Where that was not asked at all, nobody knows yet.
     """
     if isinstance(found, KeptFilm):
         return found
-    reason = found.reason if by_link is _NO_LINK else by_link.reason
-    may_pass = (by_link.may_pass and found.may_pass) or found.unasked
-    return NoFilm(reason, may_pass=may_pass, token_tried=by_link.token_tried)
+    told = found if by_link is _NO_LINK else by_link
+    return NoFilm(
+        told.reason,
+        may_pass=told.may_pass or found.unasked,
+        unasked=found.unasked,
+        token_tried=by_link.token_tried,
+    )
 
 
 class _Fetch:
@@ -119,7 +123,7 @@ class _Fetch:
         except BackendFault as fault:
             return _told_of_fault(fault)
         except Permanent as refused:
-            return NoFilm(refused.detail)
+            return NoFilm(refused.detail, may_pass=isinstance(refused, MediaAway))
         except NotAFilm as bad:
             return NoFilm(f"The file that came {bad.reason}.")
 

@@ -26,6 +26,8 @@ from worker.outbound.loop_lag import LagWatch
 
 MAX_REDIRECTS = 5
 _AS_IT_IS = {"accept-encoding": "identity"}
+#: a server that answers so, or with any 5xx, says nothing of the file
+_AWAY = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 #: What a small file may come wrapped in; a large one in as much as itself.
 _FRAMING_BYTES = 64_000
 #: A length with more digits is none.
@@ -51,6 +53,13 @@ class FetchLimits(NamedTuple):
 
 
 LIMITS = FetchLimits()
+
+
+class MediaAway(Permanent):
+    """The server has not refused the file, and may well give it later: it is broken, busy, too slow, or was not reached."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(Code.MEDIA_UNREACHABLE, detail)
 
 
 @redacted_repr("content_type", "size_bytes")
@@ -97,7 +106,7 @@ async def _follow(client: OutboundClient, url: str, *, most_bytes: int) -> httpx
 
 def _open_download(response: httpx.Response, asked_url: str, max_bytes: int, limits: FetchLimits) -> Fetched:
     if response.status_code != HTTPStatus.OK:
-        raise Permanent(Code.MEDIA_UNREACHABLE, f"The media server answered {response.status_code}.")
+        raise _not_given(response.status_code)
     if response.headers.get("content-encoding", "identity") != "identity":
         raise Permanent(Code.MEDIA_UNREACHABLE, "The media server sends the file compressed, which was not asked for.")
     size_bytes = _announced_size_bytes(response)
@@ -109,6 +118,12 @@ def _open_download(response: httpx.Response, asked_url: str, max_bytes: int, lim
         size_bytes=size_bytes,
         chunks=_capped(response, max_bytes, limits),
     )
+
+
+def _not_given(status: int) -> Permanent:
+    words = f"The media server answered {status}."
+    is_away = status in _AWAY or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return MediaAway(words) if is_away else Permanent(Code.MEDIA_UNREACHABLE, words)
 
 
 def filename_of(disposition: str, *urls: str) -> str:
@@ -141,11 +156,13 @@ def _told_as_permanent() -> Iterator[None]:
     except ForbiddenTarget as forbidden:
         raise Permanent(Code.MEDIA_UNREACHABLE, f"The media URL may not be fetched. {forbidden}") from None
     except (TimeoutError, httpx.TimeoutException):
-        raise Permanent(Code.MEDIA_UNREACHABLE, "The media server took too long.") from None
+        raise MediaAway("The media server took too long.") from None
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as broken:  # a header may hold what a library fails at
         if is_tls_failure(broken):
             TLS_FAILURES.labels("media").inc()
-        raise Permanent(Code.MEDIA_UNREACHABLE, "The media server could not be reached, or broke off.") from None
+        words = "The media server could not be reached, or broke off."
+        is_away = isinstance(broken, httpx.TransportError)
+        raise (MediaAway(words) if is_away else Permanent(Code.MEDIA_UNREACHABLE, words)) from None
 
 
 def _announced_size_bytes(response: httpx.Response) -> int | None:

@@ -16,8 +16,9 @@ from worker.jobs.execution import JobExecution
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.new_render import render_anew
 
-#: a render's film is fetched so often before it is rendered anew
-_FETCHES = 4
+#: a render's film is fetched so often before it is rendered anew; and so often where its host may well give it later: ten
+#: minutes and more
+_FETCHES, _PASSING_FETCHES = 4, 15
 #: the pause after each grows so much, up to so many seconds
 _GROWTH = 3
 _LONGEST_PAUSE_S = 60.0
@@ -51,7 +52,7 @@ def _try_again(execution: JobExecution, render: Render, found: NoFilm) -> StepRe
     words = _NO_FILM + found.reason
     if execution.job.status is Status.CANCELING:
         raise Permanent(Code.RENDER_FAILED, words)
-    if _is_last(render) and not found.may_pass:
+    if _is_last(render) and not _may_come(render, found):
         return render_anew(execution, render, words)
     pause_s = min(_LONGEST_PAUSE_S, execution.context.settings.backoff_s * _GROWTH ** min(render.fetches, 10))
     return StepResult(transitions.unusable(execution.job, token_tried=found.token_tried), park_s=pause_s)
@@ -59,6 +60,11 @@ def _try_again(execution: JobExecution, render: Render, found: NoFilm) -> StepRe
 
 def _is_last(render: Render) -> bool:
     return render.fetches + 1 >= _FETCHES
+
+
+def _may_come(render: Render, found: NoFilm) -> bool:
+    """Whether to go on with this render. An address that answers with errors for good is another one for another render."""
+    return found.unasked or (found.may_pass and render.fetches + 1 < _PASSING_FETCHES)
 
 
 def _succeed(execution: JobExecution, render: Render, *, path: str | None, **facts: Any) -> StepResult:
