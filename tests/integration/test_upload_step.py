@@ -9,7 +9,7 @@ import pytest
 from core.errors import Code
 from core.model import session as sessions
 from core.model import transitions
-from core.model.job import MediaRef, Stage
+from core.model.job import MediaRef, Stage, Status
 from core.model.session import Session
 from core.model.upload import Upload
 from tests.scripted_backend import Answer, Asked, ScriptedBackend, film, said, scripted_backend
@@ -148,6 +148,36 @@ async def test_a_url_that_nobody_can_fetch_is_told_before_anything_is_paid_for(c
     assert job.error is not None
     assert job.error.code is Code.MEDIA_UNREACHABLE
     assert not backend.calls("message")
+
+
+@pytest.mark.parametrize("away", [said({}, 503), said({}, 429), film(CLIP[:50], length=100)])
+async def test_a_file_whose_server_is_away_for_a_moment_is_fetched_again(core, context, backend, away):
+    backend.says("upload", UNREACHABLE, TAKEN)
+    backend.says("/a.mp4", away, away, away, film(CLIP))
+    async with uploading(core, context, by_url(backend)) as execution:
+        job = await stepped(execution, 5)
+        assert (execution.session.uploaded, job.tries) == (1, {})
+    assert ways(backend) == ["url", "bytes"]
+
+
+async def test_a_file_whose_server_stays_away_is_told_after_some_tries(core, context, backend):
+    backend.says("upload", UNREACHABLE)
+    backend.says("/a.mp4", said({}, 503))
+    async with uploading(core, context, by_url(backend)) as execution:
+        job = await stepped(execution, 20)
+    assert job.error is not None
+    assert (job.error.code, job.error.detail) == (Code.MEDIA_UNREACHABLE, "The media server answered 503.")
+    assert len(backend.calls("/a.mp4")) == 4
+
+
+async def test_who_has_canceled_does_not_wait_for_a_server_that_is_away(core, context, backend):
+    backend.says("upload", UNREACHABLE)
+    backend.says("/a.mp4", said({}, 503))
+    async with uploading(core, context, by_url(backend)) as execution:
+        await stepped(execution)
+        execution.job = msgspec.structs.replace(execution.job, status=Status.CANCELING)
+        job = await stepped(execution)
+    assert job.status is Status.CANCELED
 
 
 @pytest.mark.parametrize(

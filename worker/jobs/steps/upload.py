@@ -15,7 +15,7 @@ from core.job_files import fetched_path
 from core.media.formats import HEAD_BYTES, format_of_content, may_be_same_file, name_as
 from core.model import session as sessions
 from core.model import transitions
-from core.model.job import MediaRef, Sent, Stage
+from core.model.job import MediaRef, Sent, Stage, Status
 from core.model.message_cost import cost_to_reserve
 from core.model.session import Session
 from core.profiles import PROFILES
@@ -26,14 +26,16 @@ from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.backend.responses import State, UploadAnswer
 from worker.jobs.credit_reading import CreditReading
 from worker.jobs.execution import JobExecution
-from worker.jobs.retry_policy import tries_after
+from worker.jobs.retry_policy import MEDIA, repeat_s, tries_after
 from worker.jobs.settlement import is_settling, take_reading_to_send, work_of
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.answer import answer_of
 from worker.jobs.steps.new_render import first_render
-from worker.outbound.download import fetch_media
+from worker.outbound.download import MediaAway, fetch_media
 
 _SETTLING_S = 5.0
+#: a file whose server is away is fetched so often, a quarter of a minute from first to last
+_FETCHES = 4
 #: what the code beside a file means that was not taken
 _FAULTS = {4001: Fault.UNSUPPORTED, 4002: Fault.TOO_LARGE}
 
@@ -58,11 +60,23 @@ async def _upload_next(execution: JobExecution) -> StepResult:
     if execution.job.upload_in_doubt:
         return await _resolve_in_doubt(execution)
     media = execution.session.media[execution.session.uploaded]
-    answer = await _bring(execution, media)
+    try:
+        answer = await _bring(execution, media)
+    except MediaAway as away:
+        return _fetch_later(execution, away)
     if answer.brought or await _has_arrived(execution, media, answer):
         moved = transitions.moved(execution.job, Stage.UPLOADING, tries=tries_after(execution.job, success_of="upload"))
         return StepResult(moved, sessions.uploaded(execution.session, execution.session.uploaded + 1))
     return _bring_otherwise(execution, media, answer)
+
+
+def _fetch_later(execution: JobExecution, away: MediaAway) -> StepResult:
+    """Fetch a caller's file again: nothing of it has gone to the backend. Raises MediaAway once that was tried some times."""
+    job = execution.job
+    if job.status is Status.CANCELING or job.tries.get(MEDIA, 0) >= _FETCHES - 1:
+        raise away
+    pause_s = repeat_s(job, execution.context.settings, after=MEDIA)
+    return StepResult(transitions.trying_again(job, after=MEDIA), park_s=pause_s)
 
 
 async def _has_arrived(execution: JobExecution, media: MediaRef, answer: UploadAnswer) -> bool:
