@@ -7,6 +7,7 @@ that no request for credits, an upload or an export is made of.
 from collections.abc import Sequence
 from enum import StrEnum
 
+from service.prompt.approval import asks_for_no_edit
 from service.prompt.clauses import PROPERTIES, UNKNOWN, Clause
 from service.prompt.lexer import Lexeme
 from service.prompt.lexicon import WordClass, words_in
@@ -36,6 +37,7 @@ _ASKED = {
     "nothing": Intent.POLITE,
 }
 REQUESTS = frozenset({Intent.EXPORT, Intent.NO_EXPORT, Intent.SPEC})
+_ASKS_FOR_MORE = REQUESTS | {Intent.CREDITS, Intent.STATE}
 _MANNERS = frozenset(
     {
         WordClass.NEGATION,
@@ -76,6 +78,8 @@ _FORMAL = frozenset({WordClass.RESOLUTION, WordClass.FORMAT})
 def classify_clauses(clauses: Sequence[Clause]) -> list[Intent]:
     """Read all clauses of a prompt; each one's neighbours decide where it could be two things."""
     alone = [_asked(clause) or classify_clause(clause.content) for clause in clauses]
+    if Intent.EDIT in alone and _only_approves(alone, clauses):
+        alone = [Intent.POLITE if intent is Intent.EDIT else intent for intent in alone]
     if Intent.EDIT in alone:
         alone = [_beside_an_edit(clause, intent) for clause, intent in zip(clauses, alone, strict=True)]
     return _with_neighbours(alone, clauses)
@@ -83,6 +87,14 @@ def classify_clauses(clauses: Sequence[Clause]) -> list[Intent]:
 
 def _asked(clause: Clause) -> Intent | None:
     return _ASKED[clause.asks] if clause.asks else None
+
+
+def _only_approves(alone: Sequence[Intent], clauses: Sequence[Clause]) -> bool:
+    """Tell `Looks great! Export it`: no edit. An approval by itself may answer what the backend has asked."""
+    others = zip(alone, clauses, strict=True)
+    return not _ASKS_FOR_MORE.isdisjoint(alone) and all(
+        asks_for_no_edit(clause.content) for intent, clause in others if intent is Intent.EDIT
+    )
 
 
 def _beside_an_edit(clause: Clause, intent: Intent) -> Intent:
@@ -99,7 +111,7 @@ def classify_clause(content: Sequence[Lexeme]) -> Intent:
         return Intent.POLITE if _greets(content) else _with_media_named(parts)
     if _asks_for_file(set(parts)):
         return Intent.STATE if content[0].text in _ASKS_AFTER else _about_file(parts)
-    return _about_account(set(parts)) or _about_properties(parts) or _small_talk(parts)
+    return _about_account(parts) or _about_properties(parts) or _small_talk(parts)
 
 
 def _greets(content: Sequence[Lexeme]) -> bool:
@@ -137,17 +149,22 @@ def _about_file(parts: list[WordClass]) -> Intent:
     return Intent.NO_EXPORT if WordClass.NEGATION in parts or WordClass.LATER in parts else Intent.EXPORT
 
 
-def _about_account(parts: set[WordClass]) -> Intent | None:
+def _about_account(parts: Sequence[WordClass]) -> Intent | None:
     if WordClass.CREDIT in parts and _is_question(parts, WordClass.CREDIT):
         return Intent.CREDITS
-    if (WordClass.STATE in parts and _is_question(parts, WordClass.STATE)) or {WordClass.ASK, WordClass.DONE} <= parts:
+    if (WordClass.STATE in parts and _is_question(parts, WordClass.STATE)) or _asks_whether_done(parts):
         return Intent.STATE
     if WordClass.UPLOAD in parts and WordClass.NEGATION not in parts:
         return Intent.UPLOAD
-    return Intent.HERE if {WordClass.HERE, WordClass.OBJECT} <= parts else None
+    return Intent.HERE if {WordClass.HERE, WordClass.OBJECT}.issubset(parts) else None
 
 
-def _is_question(parts: set[WordClass], about: WordClass) -> bool:
+def _asks_whether_done(parts: Sequence[WordClass]) -> bool:
+    """Tell `is it done?` from `when you are done`."""
+    return {WordClass.ASK, WordClass.DONE}.issubset(parts) and parts[0] is not WordClass.WHEN
+
+
+def _is_question(parts: Sequence[WordClass], about: WordClass) -> bool:
     """`balance it` and `no credits at the end` are edits, `balance` and `check my balance` ask."""
     if WordClass.NEGATION in parts or WordClass.WHOLE in parts or WordClass.CONVERT in parts:
         return False

@@ -12,10 +12,16 @@ import msgspec
 
 from core.opaque_text import stretches
 from core.security.redacted_repr import redacted_repr
+from core.traditional_chinese import TO_SIMPLIFIED
 from service.prompt.lexicon import ATOM, LONGEST_FROM, PHRASES, WORDS, WordClass
 
 _OPAQUE = {"tag": WordClass.TAG, "quote": WordClass.QUOTATION, "name": WordClass.FILE_NAME}
-_RESOLUTION = re.compile(r"\d{3,4}p\d{0,3}|\d{3,4}x\d{3,4}|[2458]k")
+_RESOLUTION = re.compile(r"(?:\d{3,4}p|[2458]k)(?:\d{2,3}(?:fps)?)?|\d{3,4}x\d{3,4}")
+#: ``60fps``, ``8mbps``: of the file, as a resolution is
+_RATE = re.compile(r"\d{1,5}(?:\.\d{1,3})?(?:fps|[km]bps|[km]bit|k?hz)")
+_RATE_UNITS = frozenset({"fps", "mbps", "kbps", "帧", "frames per second"})
+_BETWEEN_SIDES = re.compile(r"(?<=\d)\*(?=\d)")
+_SIGNS = {**TO_SIMPLIFIED, ord("×"): ord("x"), ord("∶"): ord(":")}
 _RATIO = re.compile(r"(?:16:9|9:16|1:1|4:3|3:4|4:5|21:9|16x9|9x16)")
 _STOPS = frozenset("!?;。！？；…")
 _COMMAS = frozenset(",，、()（）【】[]{}—–―•*·")
@@ -36,7 +42,7 @@ class Lexeme(msgspec.Struct, frozen=True, gc=False):
 
 def tokenize(prompt: str) -> list[Lexeme]:
     """Cut a prompt, e.g. ``Cut it, then export`` into CONTENT, OBJECT, COMMA, CONJUNCTION and EXPORT."""
-    return _numbering_as_sentence_ends(list(cut_lazily(prompt)))
+    return _numbering_as_sentence_ends(_rates_as_specs(list(cut_lazily(prompt))))
 
 
 def cut_lazily(prompt: str) -> Iterator[Lexeme]:
@@ -52,9 +58,8 @@ def cut_lazily(prompt: str) -> Iterator[Lexeme]:
 
 def _folded(text: str) -> str:
     """Lower-case and narrow each sign by itself, so that positions stay true."""
-    if text.isascii():
-        return text.lower()
-    return "".join(_folded_sign(sign) for sign in text)
+    folded = text.lower() if text.isascii() else "".join(_folded_sign(sign) for sign in text).translate(_SIGNS)
+    return _BETWEEN_SIDES.sub("x", folded) if "*" in folded else folded
 
 
 def _folded_sign(sign: str) -> str:
@@ -99,6 +104,8 @@ def _classify_sign(folded: str, at: int, word: str) -> WordClass:
 def _classify_number(word: str) -> WordClass:
     if _RATIO.fullmatch(word):
         return WordClass.ASPECT
+    if _RATE.fullmatch(word):
+        return WordClass.SPEC
     return WordClass.RESOLUTION if _RESOLUTION.fullmatch(word) else WordClass.CONTENT
 
 
@@ -106,9 +113,22 @@ def _classify_punctuation(sign: str, following: str) -> WordClass:
     ends_word = not following or following.isspace() or not following.isascii()
     if sign in _STOPS or sign[0] in "\r\n" or (sign == "." and ends_word):
         return WordClass.SENTENCE_END
-    if sign in _COMMAS or unicodedata.category(sign) == "So" or (sign == "-" and (ends_word or following == ">")):
+    if (
+        sign in _COMMAS
+        or unicodedata.category(sign) == "So"
+        or (sign == "-" and (ends_word or following == ">"))
+        or (sign == "/" and ends_word)
+    ):
         return WordClass.COMMA
     return WordClass.CONJUNCTION if sign in _JOINS else WordClass.PUNCTUATION
+
+
+def _rates_as_specs(lexemes: list[Lexeme]) -> list[Lexeme]:
+    """Read the number of ``60 fps`` and ``30帧`` as part of what names a property."""
+    for at, unit in enumerate(lexemes[1:]):
+        if unit.text in _RATE_UNITS and lexemes[at].text[0].isdecimal() and lexemes[at].word_class is WordClass.CONTENT:
+            lexemes[at] = msgspec.structs.replace(lexemes[at], word_class=WordClass.SPEC)
+    return lexemes
 
 
 def _numbering_as_sentence_ends(lexemes: list[Lexeme]) -> list[Lexeme]:

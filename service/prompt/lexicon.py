@@ -54,19 +54,19 @@ _WORDS: dict[WordClass, str] = {
         and|or|then|but|plus|also|finally|lastly|afterwards|after that|when that is done|&|+|然后|接着|并且|并|再|
         firstly|secondly|thirdly|首先|其次|而后|随后|之后再|以及|和|及|同时|最后|但是|但|不过|还有|另外|完了|完成后""",
     WordClass.EXPORT: """
-        export|exports|exported|exporting|re-export|reexport|download|downloads|downloading|downloaded|
+        export|exports|exported|exporting|re-export|reexport|re export|rerender|re-render|re render|download|downloads|downloading|downloaded|
         downloadable|render|rendered|rendering|ready to export|ready for export|ready to download|
-        ready for download|导出|下载|渲染|发给我|发我|发送给我|传给我|寄给我|导出来|出片""",
+        ready for download|导出|汇出|下载|渲染|发给我|发我|发送给我|传给我|寄给我|导出来|出片""",
     WordClass.DELIVER: """
         send|sends|sending|give|giving|get|getting|return|share|save|saved|saving|deliver|delivered|email|output|
-        outputs|hand|post|publish|receive|输出|保存|另存为|给我|存|发|发送|发布|分享|发到|传到|要""",
+        outputs|hand|post|publish|receive|provide|输出|保存|储存|另存为|给我|存|发|发送|发布|分享|发到|传到|要""",
     WordClass.CONVERT: """
         convert|transcode|encode|encoded|set|change|use|make it|make that|make the export|转换|转成|转为|转码|
         换成|改成|改为|设为|设成|设置为|用""",
     WordClass.NEGATION: """
         don't|dont|don’t|do not|does not|doesn't|no|not|never|without|skip|no need|no need to|not need to|
         don't need|don't need to|don't want|don't want to|do not want to|do not need to|won't|hold off|
-        hold off on|no need for|instead of|不要|不|别|先不|先别|先不要|先不用|暂不|暂时不|暂时不要|暂时别|无需|
+        hold off on|hold|postpone|cancel|stop|never mind|nevermind|wait with|no need for|instead of|不要|不|别|先不|先别|先不要|先不用|暂不|暂时不|暂时不要|暂时别|无需|
         无须|不用|不必|不需要|勿|请勿|还不|没必要|不想|不想要|免""",
     WordClass.LATER: """
         later|later on|myself|tomorrow|next time|another time|以后|稍后|稍后再|晚点|回头|下次|改天|以后再|晚点再""",
@@ -75,10 +75,10 @@ _WORDS: dict[WordClass, str] = {
         done|finished|ready|complete|completed|over|edited|完成|好|好了|做完|做好|弄好|剪完|剪好|搞定|完|完毕|
         以后|之后|后|就""",
     WordClass.OBJECT: """
-        it|this|that|them|these|those|everything|all|one|video|videos|vidoe|viedo|vidio|clip|clips|file|files|result|results|movie|
+        it|this|that|them|these|those|everything|all|both|one|video|videos|vidoe|viedo|vidio|clip|clips|file|files|result|results|movie|
         film|footage|recording|version|copy|link|url|project|final cut|final edit|the edit|the cut|finished cut|
-        finished product|thing|photo|photos|image|images|picture|pictures|material|media|视频|成片|文件|影片|片子|
-        结果|作品|成品|链接|素材|图片|照片|它|这个|这些|这|那个|全部|一份|一个|一段|片|版本|项目|录像|短片""",
+        finished product|thing|photo|photos|image|images|picture|pictures|material|media|my work|our work|my edit|our edit|this edit|sequence|composition|视频|成片|文件|影片|片子|
+        结果|作品|成品|链接|素材|图片|照片|它|这个|这些|这|那个|全部|所有|片段|档案|一份|一个|一段|片|版本|项目|录像|短片""",
     WordClass.RESOLUTION: """
         full hd|fhd|uhd|ultra hd|1080 p|720 p|480 p|540 p|360 p|1080 x 1920|1920 x 1080|1280 x 720|1080|720|480|
         全高清|超清""",
@@ -93,19 +93,21 @@ _WORDS: dict[WordClass, str] = {
     WordClass.SPEC: """
         resolution|format|quality|definition|hd|high definition|high-definition|h264|h.264|codec|container|
         with no watermark|no watermark|without watermark|without watermarks|without a watermark|
-        without any watermark|no watermarks|watermark-free|格式|分辨率|画质|清晰度|质量|高清|编码|无水印|不带水印|
+        without any watermark|no watermarks|watermark-free|mode|fps|frame rate|framerate|frames per second|bitrate|
+        bit rate|mbps|kbps|hevc|h265|h.265|av1|prores|hdr|sdr|aac audio|帧|帧率|码率|比特率|解析度|格式|分辨率|画质|清晰度|质量|高清|编码|无水印|不带水印|
         不要水印""",
     WordClass.ASPECT: """
         vertical|portrait|square|landscape|widescreen|horizontal|aspect ratio|aspect|ratio|orientation|竖屏|竖版|
         横屏|横版|宽屏|方形|正方形|方屏|比例|画幅|宽高比""",
-    WordClass.CONTENT: "合并|并排|饱和|饱和度|柔和|温和|和谐|和弦|及时|再见|普及|后期|前后|上下|片头|片尾|图片集|照片集",
+    WordClass.CONTENT: "好看|好听|好玩|好多|合并|并排|饱和|饱和度|柔和|温和|和谐|和弦|及时|再见|普及|后期|前后|上下|片头|片尾|图片集|照片集",
     WordClass.PLACE: """
         youtube|tiktok|instagram|reels|shorts|facebook|twitter|linkedin|whatsapp|snapchat|my phone|my computer|
-        my device|my desktop|my laptop|my email|my inbox|my drive|disk|phone|computer|device|desktop|social media|
+        my device|my desktop|my laptop|my email|my inbox|my drive|google drive|dropbox|icloud|cloud|disk|downloads|folder|downloads folder|camera roll|web|website|ig|insta|vimeo|
+        bilibili|telegram|discord|slack|phone|computer|device|desktop|social media|
         instagram reels|youtube shorts|抖音|小红书|b站|快手|微信|朋友圈|视频号|电脑|手机|本地|邮箱|桌面|油管""",
     WordClass.CREDIT: "credit|credits|balance|balence|ballance|积分|余额|点数",
     WordClass.STATE: """
-        status|state|tracks|timeline|progress|preview|the draft|my draft|current draft|what's on the timeline|
+        status|state|tracks|timeline|progress|preview|the draft|my draft|this draft|current draft|what's on the timeline|
         状态|轨道|时间线|时间轴|进度|预览|草稿""",
     WordClass.UPLOAD: "upload|uploads|uploading|uploaded|attach|attached|上传|传上去|传一下",
     WordClass.HERE: """
@@ -119,7 +121,9 @@ _WORDS: dict[WordClass, str] = {
         目前|我""",
     WordClass.POLITE: """
         please|pls|plz|thanks|thank you|thank you very much|thx|hi|hello|hey|ok|okay|cheers|for free|kindly|now|
-        right now|asap|good morning|good afternoon|good evening|good day|hi there|hey there|hello there|hi all|
+        right now|asap|as soon as possible|as soon as you can|
+        as quickly as possible|as fast as possible|at your earliest convenience|note|nb|ps|p.s.|fyi|important|reminder|
+        heads up|btw|by the way|good morning|good afternoon|good evening|good day|hi there|hey there|hello there|hi all|
         hi everyone|hey everyone|hi guys|hey guys|hi team|hey team|hello team|dear team|kind regards|best regards|
         warm regards|regards|best wishes|many thanks|thanks a lot|thanks so much|thanks a million|thank you so much|
         thanks in advance|thank you in advance|much appreciated|have a nice day|have a great day|if you don't mind|
@@ -129,29 +133,41 @@ _WORDS: dict[WordClass, str] = {
         you know what|that'd be great|that would be great|
         that would be awesome|would be great|would be nice|就行|就好|就可以|就行了|就好了|就可以了|即可|
         请|谢谢|谢了|多谢|谢谢你|谢谢您|谢谢啦|感谢|非常感谢|你好|您好|好的|早上好|下午好|晚上好|麻烦|麻烦你|
-        麻烦您|辛苦|辛苦了|打扰了|不好意思|免费|拜托|拜托了""",
+        麻烦您|辛苦|辛苦了|打扰了|不好意思|免费|拜托|拜托了|尽快|注意|备注""",
     WordClass.PREPOSITION: """
         in|as|at|to|into|onto|as a|as an|with|for|through|via|by|using|named|called|titled|w/|=|为|成|以|按照|到|
         至""",
     WordClass.WHOLE: """
         final|finished|final version of|clean|free|new|full|whole|entire|polished|edited|raw|nice|at the end|
-        in the end|完整|整个|最终|剪辑好的|做好的|完成的""",
+        in the end|完整|整个|最终|剪辑好的|做好的|完成的|一次|一遍|再次|重新""",
     WordClass.FUNCTION: """
         a|an|the|your|our|its|it's|it’s|you|u|ya|ur|you're|you’re|we|they|me to|of|off|out|over to|back to|just|
         only|can|could|would|will|shall|should|must|may|might|want|wants|wanted|want you to|need|needs|needed|let|
         let's|lets|let me|go|ahead|go ahead|i'd|i’d|id like|i'd like|i’d like|would like|i would like|i'll|
         i’ll|i'm|i’m|am|be|been|was|were|able|make sure|make sure to|make sure you|remember to|remember|
         don't forget|don't forget to|don’t forget to|do not forget to|prepare|prepared|me|us|yet|directly|
-        straight|simply|immediately|so|that|so that|so i can|so that i can|so we can|here|there|am done with|
-        again|once more|as is|as-is|unchanged|possibly|perhaps|呗|哈|would you mind|do you mind|do you think you could|
+        straight|simply|immediately|so|that|so that|so i can|so that i can|so you can|so we can|here|there|am done with|
+        again|once more|one more time|already|so far|as is|as-is|unchanged|possibly|perhaps|呗|哈|would you mind|do you mind|do you think you could|
         do you think you can|i was wondering if you could|i was wondering if you can|i'm wondering if you could|
         i wonder if you could|any chance you could|any chance you can|is there any chance you could|
         is there any way you could|would it be possible to|would it be possible for you to|would you be able to|
         are you able to|would you be so kind as to|i'd appreciate it if you could|i'd appreciate if you could|
         i would appreciate it if you could|it would be great if you could|it'd be great if you could|帮我|帮|帮忙|一下|可以|能|能不能|能否|可不可以|想|想要|需要|直接|把|
-        将|的|了|吧|啊|呀|哦|给|你|您|我的|该|已|已经|来|请帮我|请把|请将|我要|我想|在|去|先|就|下|版|也|都|让""",
+        将|的|了|吧|啊|呀|哦|给|你|您|我的|该|已|已经|来|请帮我|请把|请将|我要|我想|在|去|先|就|下|版|也|都|让|急着|着急""",
 }
 
+_WORDS[WordClass.SPEC] += "".join(
+    f"|{kept} {what}"
+    for kept in ("original", "same", "native", "source", "the original", "the same", "its original")
+    for what in ("resolution", "format", "size", "quality", "aspect ratio", "frame rate", "framerate", "codec", "fps")
+)
+_NUMBERS = ("two", "three", "four", "five", "six", "2", "3", "4", "5", "6")
+_WORDS[WordClass.OBJECT] += "".join(f"|all {number}" for number in _NUMBERS) + "".join(
+    f"|{which} {number} {what}"
+    for which in ("the", "all the", "these", "those", "my")
+    for number in _NUMBERS
+    for what in ("clips", "videos", "files")
+)
 _MISSPELT_PARTS = (WordClass.EXPORT, WordClass.CREDIT, WordClass.UPLOAD, WordClass.STATE)
 #: Words of their own, though a slip of the hand would make them too.
 _REAL_WORDS = frozenset({"stats", "track", "tacks", "racks", "sate", "stat", "upland", "attach", "attache"})
@@ -159,7 +175,7 @@ _REAL_WORDS = frozenset({"stats", "track", "tacks", "racks", "sate", "stat", "up
 _HAN = r"\u3400-\u9fff"
 _WORD = rf"[^\W{_HAN}]+"
 #: A line's end; one Chinese sign; a word, number or time (``don't``, ``30-second``, ``9:16``); any other sign.
-ATOM = re.compile(rf"[\r\n]+|[{_HAN}]|{_WORD}(?:(?:['’-]|(?<=[0-9])[.:,](?=[0-9])|(?<=h)\.(?=264)){_WORD})*|[^\s]")
+ATOM = re.compile(rf"[\r\n]+|[{_HAN}]|{_WORD}(?:(?:['’-]|(?<=[0-9])[.:,](?=[0-9])|(?<=h)\.(?=26[45])){_WORD})*|[^\s]")
 
 
 def words_in(text: str) -> frozenset[str]:

@@ -148,8 +148,6 @@ def _with_aspect_ratio(plan: Plan, found: ParsedPrompt, asked: RequestedOutput, 
     ratio = asked.aspect_ratio or named.aspect_ratio
     if ratio is None or ratio == named.aspect_in_edit or plan.action not in {"export", "none"}:
         return plan
-    if plan.message is None and plan.action == "none":
-        return plan
     message = plan.message if Intent.EDIT in found.intents else _with_tags("", found)
     return Plan(f"{_as_sentence(message)}Change the aspect ratio to {ratio}.", plan.action)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from core.traditional_chinese import simplified
 from service.prompt.clauses import UNKNOWN, Asks, Clause
 from service.prompt.lexicon import WordClass, words_in
 
@@ -87,6 +88,11 @@ _ASKS_IN_CHINESE = re.compile(
     r"哪些|什么格式|呢\W{0,3}$|(?:免费|收费|要钱)\W{0,3}$"
 )
 _WISH_IN_CHINESE = re.compile(r"帮|给我|请(?!问)|麻烦|把|替我|发我")
+#: `做一个讲如何导出视频的教程`: what the film shall tell.
+_TEACHES_IN_CHINESE = re.compile(
+    r"(?:讲|讲解|介绍|说明|教|解释|演示|展示|关于)(?:大家|观众|用户|一下|的是){0,2}(?:如何|怎么|怎样|为什么)|"
+    r"(?:如何|怎么|怎样).{1,20}的(?:教程|视频|短片|动画|影片|指南)"
+)
 #: Said before a question, and no wish by itself: `I have a 30s trailer in mind.`
 _STATEMENT = re.compile(
     r"\W{0,3}(?:(?:so|well|ok|hi|hello|hey|basically)\W{1,3}){0,2}"
@@ -149,7 +155,7 @@ def with_questions(prompt: str, clauses: Sequence[Clause]) -> list[Clause]:
 
 def _masked(prompt: str, clauses: Sequence[Clause]) -> str:
     """Hide what is opaque, and the signs that would count as words: nobody asks inside of a title."""
-    plain = prompt.replace("’", "'")
+    plain = simplified(prompt.replace("’", "'"))
     opaque = [lexeme for clause in clauses for lexeme in clause.lexemes if lexeme.word_class in _OPAQUE]
     if not opaque:
         return plain
@@ -215,7 +221,7 @@ def _asks(masked: str, clauses: Sequence[Clause]) -> Asks | None:
     words = masked[clauses[0].start : clauses[-1].end]
     parts = {lexeme.word_class for clause in clauses for lexeme in clause.lexemes}
     asks_cost = (WordClass.CREDIT in parts or _COST.search(words) is not None) and not _FILM_CREDITS.search(words)
-    if not asks_cost and (_WISH.match(words) or _WISH_IN_CHINESE.search(words)):
+    if not asks_cost and (_WISH.match(words) or _WISH_IN_CHINESE.search(words) or _TEACHES_IN_CHINESE.search(words)):
         return None
     firm = bool(parts & _FIRM_PARTS) and not (WordClass.EXPORT not in parts and _FILM_CREDITS.search(words))
     if asks_cost:

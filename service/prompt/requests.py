@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from core.media.formats import format_of_name
+from service.prompt.approval import asks_for_no_edit
 from service.prompt.clauses import NO_CONTENT, PROPERTIES, UNKNOWN, Clause, clause_of
 from service.prompt.lexer import Lexeme
 from service.prompt.lexicon import WordClass, words_in
@@ -33,7 +34,11 @@ _HANDS = words_in("send email")
 _TO_ME = words_in("me us")
 #: What an export button is made of: here `export` is a noun's first half.
 _DRAWN = words_in("button icon badge label logo animation text banner screen bar sign sticker 按 图 字 动")
+#: After these comes how it shall be: `export it muted`.
+_WHOLE_VIDEO = frozenset({"it", "this", "that", "everything"})
 _VERBS = frozenset({"export", "re-export", "reexport", "导出", "导出来"})
+_CONVERTS = words_in("convert transcode encode 转换 转成 转为 转码")
+_SAVES = words_in("save output deliver 保存 另存为 输出")
 _REQUESTING = _VERBS | _FETCHES | _HANDS
 
 
@@ -45,12 +50,23 @@ def split_requests(clause: Clause) -> list[Clause]:
     lead = _after_lead_in(lexemes)
     if lexemes[lead].text in _REQUESTING and _is_request(lexemes, lead):
         return _hidden_edit(lexemes, lead)
+    if _names_files_alone(lexemes, lead):
+        return [clause_of(_as_named(lexemes, at) for at in range(len(lexemes)))]
     if not any(lexeme.word_class is WordClass.EXPORT for lexeme in lexemes):
         return [clause]
     if lexemes[lead].word_class is WordClass.WHEN:
         return _request_before(lexemes, lead)
     cut = _request_behind(lexemes)
-    return [clause] if cut is None else [clause_of(lexemes[:cut]), clause_of(lexemes[cut:])]
+    if cut is None:
+        return [clause]
+    if _is_label(lexemes[:cut]):
+        return [_as_request(lexemes) if lexemes[cut].word_class is WordClass.NEGATION else clause]
+    return [clause_of(lexemes[:cut]), clause_of(lexemes[cut:])]
+
+
+def _is_label(lexemes: Sequence[Lexeme]) -> bool:
+    """Tell the `tutorial:` of `tutorial: export your photos`, by which what follows is content, unless it is forbidden."""
+    return len(lexemes) > 1 and lexemes[-1].text == ":" and lexemes[-2].word_class in UNKNOWN
 
 
 def _has_content(lexemes: Iterable[Lexeme]) -> bool:
@@ -133,14 +149,56 @@ def _hidden_edit(lexemes: tuple[Lexeme, ...], lead: int) -> list[Clause]:
     intro = _introduction(lexemes, lead, unknown)
     word = lexemes[intro]
     is_file_name = word.word_class is WordClass.PREPOSITION and lexemes[unknown].word_class is not WordClass.CONTENT
-    if word.text in _FAR_AIMS or is_file_name or _is_address(lexemes):
-        return [clause_of(_without_content(lexeme) for lexeme in lexemes)]
-    cut = unknown if word.word_class is WordClass.WHEN else max(intro, lead + 1)
+    if word.text in _FAR_AIMS or is_file_name or _is_address(lexemes) or _names_place(lexemes, unknown):
+        return [_as_request(lexemes)]
+    cut = unknown if word.word_class is WordClass.WHEN else _with_its_noun(lexemes, max(intro, lead + 1))
     end = max(_property_tail(lexemes), unknown + 1)
+    if asks_for_no_edit(lexemes[cut:end]):
+        return [_as_request([*lexemes[:cut], *map(_as_function, lexemes[cut:end]), *lexemes[end:]])]
     again = _request_behind(lexemes[cut:end])
     end = end if again is None else cut + again
     edit = clause_of(lexemes[cut:end], instead=_instead(lexemes, cut))
     return [clause_of(lexemes[:cut]), edit, *([clause_of(lexemes[end:])] if end < len(lexemes) else [])]
+
+
+def _as_request(lexemes: Iterable[Lexeme]) -> Clause:
+    return clause_of(_without_content(lexeme) for lexeme in lexemes)
+
+
+def _names_place(lexemes: Sequence[Lexeme], unknown: int) -> bool:
+    """Tell `for my YouTube channel`: what is unknown is one run behind a place."""
+    known_again = next(
+        (at for at in range(unknown, len(lexemes)) if lexemes[at].word_class not in UNKNOWN), len(lexemes)
+    )
+    return lexemes[unknown - 1].word_class is WordClass.PLACE and not _has_content(lexemes[known_again:])
+
+
+def _with_its_noun(lexemes: Sequence[Lexeme], cut: int) -> int:
+    """Take `clip 2` together."""
+    counted = lexemes[cut].text.isdecimal() and lexemes[cut - 1].word_class is WordClass.OBJECT
+    return cut - 1 if counted else cut
+
+
+def _names_files_alone(lexemes: Sequence[Lexeme], lead: int) -> bool:
+    """Tell `convert clip.mov to mp4` and `save as trip.mp4`; a link may be what shall be fetched."""
+    named = [at for at, lexeme in enumerate(lexemes) if lexeme.word_class in UNKNOWN]
+    if any(lexemes[at].word_class is not WordClass.FILE_NAME or "://" in lexemes[at].text for at in named):
+        return False
+    converts = lexemes[lead].text in _CONVERTS
+    return converts or (lexemes[lead].text in _SAVES and all(_is_aim(lexemes, at) for at in named))
+
+
+def _is_aim(lexemes: Sequence[Lexeme], at: int) -> bool:
+    return at > 0 and (lexemes[at - 1].word_class is WordClass.PREPOSITION or lexemes[at - 1].text == "另存为")
+
+
+def _as_named(lexemes: Sequence[Lexeme], at: int) -> Lexeme:
+    """Make a format of the name behind `to` or `as`, and the video of any other."""
+    if lexemes[at].word_class is not WordClass.FILE_NAME:
+        return lexemes[at]
+    if _is_aim(lexemes, at):
+        return _without_content(lexemes[at])
+    return msgspec.structs.replace(lexemes[at], word_class=WordClass.OBJECT)
 
 
 def _without_content(lexeme: Lexeme) -> Lexeme:
@@ -148,7 +206,11 @@ def _without_content(lexeme: Lexeme) -> Lexeme:
     ending = format_of_name(lexeme.text) if lexeme.word_class is WordClass.FILE_NAME else None
     if ending:
         return msgspec.structs.replace(lexeme, word_class=WordClass.FORMAT, text=ending)
-    return msgspec.structs.replace(lexeme, word_class=WordClass.FUNCTION) if lexeme.word_class in UNKNOWN else lexeme
+    return _as_function(lexeme) if lexeme.word_class in UNKNOWN else lexeme
+
+
+def _as_function(lexeme: Lexeme) -> Lexeme:
+    return msgspec.structs.replace(lexeme, word_class=WordClass.FUNCTION)
 
 
 def _is_address(lexemes: Sequence[Lexeme]) -> bool:
@@ -179,4 +241,8 @@ def _instead(lexemes: Sequence[Lexeme], cut: int) -> str:
         return ""
     if word.text in {"a", "an", "一个", "一段", "带"}:
         return "制作" if chinese else "make "
+    if lexemes[cut - 1].text in _WHOLE_VIDEO:
+        return "make the video "
+    if word.text == "only":
+        return "keep "
     return "只保留" if chinese else "keep only "

@@ -4,6 +4,7 @@ In a request for the file every such word counts. In an edit it counts only wher
 (`turn it into a webm`), not what it is (`sharpen my 720p footage`) nor what it shows (`add a 4k badge`).
 """
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
@@ -37,6 +38,9 @@ _BECOMES = words_in("in at to as into it be go make 成 为 到 用 以 改成 �
 _IS_ALREADY = words_in("my the this these our from your of 的 我的")
 _INPUTS = words_in("my our your 我的")
 _ARTICLES = frozenset({"a", "an", "个"})
+#: e.g. 2560x1080 and 21:9
+_SAME_SHAPE = 0.03
+_FRAME_RATE = re.compile(r"(?<=[pk])\d{2,3}(?:fps)?$")
 _FRAMES = words_in("format mode orientation version crop layout aspect 模式 格式 版 视频 画面")
 
 
@@ -88,9 +92,20 @@ def _last_ratio(lexemes: Sequence[Lexeme]) -> str | None:
 
 def _ratio(lexeme: Lexeme) -> str | None:
     if lexeme.word_class is WordClass.RESOLUTION and "x" in lexeme.text:
-        width, height = _size(lexeme.text)
-        return "9:16" if height > width else None
+        return _ratio_of_size(*_size(lexeme.text))
     return _RATIO_OF_WORD.get(lexeme.text) if lexeme.word_class is WordClass.ASPECT else None
+
+
+def _ratio_of_size(width: int, height: int) -> str | None:
+    """Read ``1080x1350`` as 4:5; a size as wide as most screens says the resolution alone, an odd wide one too."""
+    nearest = min(ASPECT_RATIOS, key=lambda ratio: _distance(ratio, width, height))
+    is_told = height > width or _distance(nearest, width, height) < _SAME_SHAPE
+    return nearest if is_told and nearest != "16:9" else None
+
+
+def _distance(ratio: str, width: int, height: int) -> float:
+    across, _, down = ratio.partition(":")
+    return abs(math.log(max(width, 1) * int(down) / (max(height, 1) * int(across))))
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -99,8 +114,8 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _lines(lexeme: Lexeme) -> int | None:
-    """Read ``1080p60``, ``1920x1080``, ``4k`` as the lines of the shorter side."""
-    text = lexeme.text.replace(" ", "")
+    """Read ``1080p60``, ``1920x1080``, ``4k60`` as the lines of the shorter side."""
+    text = _FRAME_RATE.sub("", lexeme.text.replace(" ", ""))
     if text in _LINES_OF_WORD or lexeme.text in _LINES_OF_WORD:
         return _LINES_OF_WORD.get(text) or _LINES_OF_WORD[lexeme.text]
     if "x" in text:

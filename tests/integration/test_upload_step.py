@@ -10,6 +10,7 @@ from core.errors import Code
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import MediaRef, Stage, Status
+from core.model.plan import Output, Plan
 from core.model.session import Session
 from core.model.upload import Upload
 from tests.scripted_backend import Answer, Asked, ScriptedBackend, film, said, scripted_backend
@@ -275,3 +276,12 @@ async def test_a_file_of_somebody_else_that_goes_in_the_middle_is_fetched_again(
         backend.meanwhile.clear()
         await stepped(execution)
         assert execution.session.uploaded == 1
+
+
+async def test_a_job_that_wants_neither_edit_nor_film_brings_its_files_and_ends_well(core, context, backend):
+    backend.says("upload", TAKEN)
+    async with uploading(core, context, by_url(backend)) as execution:
+        execution.job = msgspec.structs.replace(execution.job, plan=Plan(None, "none"), output_ask=Output(export=False))
+        job = await stepped(execution, 2)
+    assert (job.status, job.error, job.credits_used, job.output) == (Status.SUCCEEDED, None, 0, None)
+    assert (ways(backend), backend.calls("render")) == (["url"], [])

@@ -130,6 +130,11 @@ def test_an_aspect_ratio_that_the_caller_set_goes_into_the_message() -> None:
     assert read("export", asked, media=(), continues=True).plan == Plan("Change the aspect ratio to 9:16.", "export")
 
 
+@pytest.mark.parametrize("prompt", ["9:16", "vertical please", "export in 9:16", "9:16, don't export"])
+def test_an_aspect_ratio_is_an_edit_also_where_no_film_is_wanted(prompt: str) -> None:
+    assert read(prompt, RequestedOutput(export=False)).plan == Plan("Change the aspect ratio to 9:16.", "none")
+
+
 def test_an_aspect_ratio_that_the_message_names_is_not_said_twice() -> None:
     assert read("make it vertical", RequestedOutput(aspect_ratio="9:16")).plan.message == "make it vertical"
 

@@ -1,4 +1,4 @@
-"""Answers prompts that ask for credits, for the state of the timeline or for an upload, without a message."""
+"""Answers prompts that ask for credits, for the state of the timeline, for an upload or for no film, without a message."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -22,6 +22,7 @@ def answer_of(job: Job) -> _AnswerStep | None:
         "credits": _answer_credits,
         "state": _answer_state,
         "upload": _answer_upload,
+        "none": _answer_nothing,
     }
     return answers.get(job.plan.action)
 
@@ -49,8 +50,13 @@ async def _answer_upload(execution: JobExecution) -> StepResult:
     return _end_with(execution, {"uploaded": names}, reply=words)
 
 
+async def _answer_nothing(execution: JobExecution) -> StepResult:
+    """End a job that holds no edit and wants no film; its files are in the session by now."""
+    return _end_with(execution, None, reply="Nothing was to be edited, and no film was wanted.")
+
+
 def _end_with(
-    execution: JobExecution, result: dict[str, Any], *, reply: str, timeline: str | None = None
+    execution: JobExecution, result: dict[str, Any] | None, *, reply: str, timeline: str | None = None
 ) -> StepResult:
     text, truncated = shortened_reply(reply)
     facts = {"reply": text, "reply_truncated": truncated, "timeline": timeline, "credits_used": 0}
