@@ -4,6 +4,7 @@ import re
 
 from core.media.formats import MEDIUM_OF, format_of_name
 from core.model.job import Job
+from core.traditional_chinese import simplified
 
 #: the vendor's figures, about
 EDIT_CREDITS = 50
@@ -14,9 +15,14 @@ _A_VIDEO = (
     r"(?:(?!(?:of|for|in|on|with|to|from|at|after|before|between|and|my|the|this|that|it)\b)[\w'-]+\s+){0,6}"
     r"(?:videos?|films?|movies?|clips?|ads?|commercials?|trailers?|promos?|reels?|teasers?|intros?|slideshows?)\b"
 )
+_TURNS = ("turn", "convert", "transform")
 _VERBS = ("generate", "produce", "create", "make", "build", "compose", "design")
+#: what a film can be made from where there is none yet
+_SOURCE = r"(?:texts?|scripts?|words|copy|articles?|(?:blog )?posts?|stor(?:y|ies)|poems?|images?|photos?|pictures?)"
 _GENERATES = re.compile(
     rf"\b(?:{'|'.join(_VERBS)})\s+(?:me\s+|us\s+)?{_A_VIDEO}"
+    rf"|\b(?:generate|produce)\s+(?:(?:something|it)\s+)?(?:from\s+)?(?:my|our|the|this|these)\s+(?:\w+\s+)?{_SOURCE}\b"
+    rf"|\b(?:turn|convert|transform|make)\s+(?:[\w'-]+\s+){{0,4}}{_SOURCE}\s+(?:[\w'-]+\s+){{0,3}}?(?:in)?to\s+{_A_VIDEO}"
     r"|(?:生成|制作|创建|做)(?!成|为)[^,，。.\n]{0,30}(?:视频|短片|宣传片|广告|影片)",
     re.IGNORECASE,
 )
@@ -38,8 +44,8 @@ def is_generation(job: Job) -> bool:
 
 def _generates(message: str) -> bool:
     """Tell whether a video is asked for. That no verb of making is there, as in most edits, is far sooner said than the rest."""
-    may = not message.isascii() or any(verb in message.lower() for verb in _VERBS)
-    return may and _GENERATES.search(message) is not None
+    may = not message.isascii() or any(verb in message.lower() for verb in _VERBS + _TURNS)
+    return may and _GENERATES.search(simplified(message)) is not None
 
 
 def _brings_footage(job: Job) -> bool:

@@ -158,7 +158,7 @@ def _media_at_url(url: str, settings: Settings) -> MediaRef | FieldError:
 
 def _plain_field_errors(ask: JobRequest, settings: Settings) -> list[FieldError]:
     wrong: list[FieldError] = []
-    if not ask.prompt.strip():
+    if not any(sign.isprintable() and not sign.isspace() for sign in ask.prompt):
         wrong.append(FieldError(pointer="/prompt", code="invalid_value", detail="The prompt is empty."))
     if len(msgspec.json.encode(ask.metadata)) > METADATA_LIMIT_BYTES:
         words = f"As JSON it may have {METADATA_LIMIT_BYTES} bytes."

@@ -30,6 +30,18 @@ def test_a_sentence_tells_its_language(prompt: str, language: str) -> None:
     assert detect_language(prompt) == language
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "trim intro.mp4 to 10s pls. thx",
+        "translate the captions to Français",
+        "add text Bonjour tout le monde and trim it",
+    ],
+)
+def test_what_an_english_wish_names_or_shortens_is_no_other_language(prompt: str) -> None:
+    assert detect_language(prompt) == "en"
+
+
 @pytest.mark.parametrize("prompt", ["", "???", "mute", "trim", "crop to 9:16", "2x", "\x00\u202e", "[[story:silent]]"])
 def test_a_prompt_that_does_not_tell_counts_as_english(prompt: str) -> None:
     assert detect_language(prompt) == "en"

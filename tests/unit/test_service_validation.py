@@ -115,3 +115,8 @@ def test_an_uploads_size_is_held_against_its_profile() -> None:
     assert validated(inputs, media=media).media[0].size_bytes == 200_000_001
     wrong = refused(inputs, media=media, profile="free-video-generation-automatic")
     assert wrong == [("/media/0/upload_id", "media_too_large")]
+
+
+@pytest.mark.parametrize("prompt", [" ", "\n\t", "\u200b", "\ufeff \u2060", "\u202e"])
+def test_a_prompt_of_which_nothing_can_be_seen_is_empty(prompt: str) -> None:
+    assert refused(prompt=prompt, media=[{"url": "https://x.example/a.mp4"}]) == [("/prompt", "invalid_value")]

@@ -34,6 +34,12 @@ _TELLTALES: dict[Language, re.Pattern[str]] = {
     Language.SPANISH: re.compile(r"\b(?:y|el|la|los|las|del|una?|con|en|al|su)\b|[ñ¿¡]|ción\b", re.IGNORECASE),
     Language.PORTUGUESE: re.compile(r"\b(?:e|o|os|as|do|da|dos|das|uma?|com|em|ao|no|na)\b|[ãõç]", re.IGNORECASE),
 }
+#: Small words of an English wish, none of which another of the languages has; two of them outweigh a guess.
+_ENGLISH = re.compile(
+    r"\b(?:the|and|with|my|this|from|to|add|trim|cut|remove|make|then|please|pls|plz|thx|thanks)\b", re.IGNORECASE
+)
+_LEAST_ENGLISH = 2
+_BESIDE_ENGLISH = {*_TELLTALES, Language.FRENCH, Language.GERMAN, Language.ITALIAN}
 _EVIDENCE_CHARS = 1000
 #: A guess at one or two words in Latin letters ("mute", "trim it") is no better than the default.
 _LEAST_WORDS = 3
@@ -50,9 +56,11 @@ def detect_language(text: str) -> str:
 
 
 def _told_apart(guess: Language, words: str) -> Language:
+    signs = {language: len(pattern.findall(words)) for language, pattern in _TELLTALES.items()}
+    if guess in _BESIDE_ENGLISH and len(_ENGLISH.findall(words)) >= max(_LEAST_ENGLISH, signs.get(guess, 0) + 1):
+        return Language.ENGLISH
     if guess not in _TELLTALES:
         return guess
-    signs = {language: len(pattern.findall(words)) for language, pattern in _TELLTALES.items()}
     return max((guess, *_TELLTALES), key=lambda language: signs[language])
 
 

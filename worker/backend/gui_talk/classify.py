@@ -6,6 +6,7 @@ click sound").
 
 import re
 
+from core.traditional_chinese import simplified
 from worker.backend.gui_talk import chinese, english
 from worker.backend.gui_talk.rules import GuiAction, Rule
 
@@ -42,7 +43,7 @@ def asked_for(masked: str, words: str) -> GuiAction | None:
         return None
     for rule in _rules_for(masked):
         if rule.pattern.match(masked) and not (rule.weak and _reports(masked)):
-            return _refined(rule.action, words)
+            return _refined(rule.action, simplified(words))
     return None
 
 

@@ -2,6 +2,7 @@
 
 import re
 
+from core.traditional_chinese import simplified
 from worker.backend.gui_talk.clauses import hide_quoted
 
 _ASKS = re.compile(
@@ -10,7 +11,7 @@ _ASKS = re.compile(
     r"\b(?:let me know|tell me) (?:which|what|where|when|how|whether|if|more|the)\b|"
     r"\bI (?:need|require) (?:more|some|to know|a bit more|further)\b|\bdo you (?:want|mean|have|prefer)\b|"
     r"请(?:您|先|再)?(?:告诉|告知|提供|说明|指定|确认|选择|上传|描述|补充)|"
-    r"(?:哪|什么|多长|多久|多少|是否|怎样).{0,20}[？?]|吗[？?。]?$",
+    r"(?:哪|什么|多长|多久|多少|是否|怎样).{0,20}[？?]|吗[？?。]?$|(?:ます|です|ません|でしょう)か。?$",
     re.IGNORECASE | re.MULTILINE,
 )
 #: Asked out of politeness, after work as well as without it.
@@ -33,7 +34,9 @@ _DONE = re.compile(
     r"|\b(?:I['’]ve|I have|has been|have been|was|were) (?:cut|split|made|set)\b|(?:已|完成|好了|搞定)",
     re.IGNORECASE,
 )
-_PART = re.compile(r"[^.!?。！？\n]*[.!?。！？\n]?")
+#: of all languages that a job's is told to be (`worker/jobs/language.py`)
+_QUESTION_MARKS = ("?", "？", "؟")
+_PART = re.compile(r"[^.!?。！？؟\n]*[.!?。！？؟\n]?")
 
 
 def is_question(text: str) -> bool:
@@ -42,7 +45,7 @@ def is_question(text: str) -> bool:
     Where a sentence before it says that something was done, an offer to do more is no question either.
     """
     done = False
-    for part in (found[0].strip() for found in _PART.finditer(hide_quoted(text))):
+    for part in (found[0].strip() for found in _PART.finditer(simplified(hide_quoted(text)))):
         if _is_asked(part) and not (done and _OFFER.search(part)):
             return True
         done = done or _DONE.search(part) is not None
@@ -52,4 +55,4 @@ def is_question(text: str) -> bool:
 def _is_asked(part: str) -> bool:
     if not part or _COURTESY.search(part):
         return False
-    return part.endswith(("?", "？")) or _ASKS.search(part) is not None
+    return part.endswith(_QUESTION_MARKS) or _ASKS.search(part) is not None

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from core.security.redacted_repr import redacted_repr
+from core.traditional_chinese import simplified
 from worker.backend.gui_talk.classify import asked_for, follows_on, leads_to_next
 from worker.backend.gui_talk.clauses import TextSpan, clauses, hide_quoted, lines, marked_start, sentences
 from worker.backend.gui_talk.rules import GuiAction
@@ -43,7 +44,7 @@ def translate(text: str) -> Translated:
     """Take out GUI talk and anything that looks like a token; content sentences stay as they are."""
     actions: list[GuiAction] = []
     open_text = _without_asides(TOKEN.sub("", text.translate(_LINE_ENDS)), actions)
-    masked = hide_quoted(open_text)
+    masked = simplified(hide_quoted(open_text))
     pieces = [_line(open_text, masked, line) for line in lines(masked)]
     actions += [action for piece in pieces for action in piece.actions]
     kept = "".join(piece.text for piece in pieces)
@@ -54,7 +55,7 @@ def _without_asides(text: str, actions: list[GuiAction]) -> str:
     """Take out brackets that hold nothing but GUI talk, and add what they asked for to `actions`."""
 
     def taken_out(found: re.Match[str]) -> str:
-        asked = asked_for(hide_quoted(found[1]), found[1])
+        asked = asked_for(simplified(hide_quoted(found[1])), found[1])
         actions.extend([asked] if asked else [])
         return "" if asked else found[0]
 
