@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from service.prompt.approval import asks_for_no_edit
 from service.prompt.clauses import PROPERTIES, UNKNOWN, Clause
+from service.prompt.film_text import is_film_text
 from service.prompt.lexer import Lexeme
 from service.prompt.lexicon import WordClass, words_in
 
@@ -78,6 +79,8 @@ _FORMAL = frozenset({WordClass.RESOLUTION, WordClass.FORMAT})
 def classify_clauses(clauses: Sequence[Clause]) -> list[Intent]:
     """Read all clauses of a prompt; each one's neighbours decide where it could be two things."""
     alone = [_asked(clause) or classify_clause(clause.content) for clause in clauses]
+    if Intent.EDIT in alone and Intent.EXPORT in alone:
+        alone = [_text_or(intent, clauses, at) for at, intent in enumerate(alone)]
     if Intent.EDIT in alone and _only_approves(alone, clauses):
         alone = [Intent.POLITE if intent is Intent.EDIT else intent for intent in alone]
     if Intent.EDIT in alone:
@@ -87,6 +90,10 @@ def classify_clauses(clauses: Sequence[Clause]) -> list[Intent]:
 
 def _asked(clause: Clause) -> Intent | None:
     return _ASKED[clause.asks] if clause.asks else None
+
+
+def _text_or(intent: Intent, clauses: Sequence[Clause], at: int) -> Intent:
+    return Intent.EDIT if intent is Intent.EXPORT and is_film_text(clauses, at) else intent
 
 
 def _only_approves(alone: Sequence[Intent], clauses: Sequence[Clause]) -> bool:

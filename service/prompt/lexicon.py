@@ -99,7 +99,7 @@ _WORDS: dict[WordClass, str] = {
     WordClass.ASPECT: """
         vertical|portrait|square|landscape|widescreen|horizontal|aspect ratio|aspect|ratio|orientation|竖屏|竖版|
         横屏|横版|宽屏|方形|正方形|方屏|比例|画幅|宽高比""",
-    WordClass.CONTENT: "好看|好听|好玩|好多|合并|并排|饱和|饱和度|柔和|温和|和谐|和弦|及时|再见|普及|后期|前后|上下|片头|片尾|图片集|照片集",
+    WordClass.CONTENT: "on how|on how to|好看|好听|好玩|好多|合并|并排|饱和|饱和度|柔和|温和|和谐|和弦|及时|再见|普及|后期|前后|上下|片头|片尾|图片集|照片集",
     WordClass.PLACE: """
         youtube|tiktok|instagram|reels|shorts|facebook|twitter|linkedin|whatsapp|snapchat|my phone|my computer|
         my device|my desktop|my laptop|my email|my inbox|my drive|google drive|dropbox|icloud|cloud|disk|downloads|folder|downloads folder|camera roll|web|website|ig|insta|vimeo|

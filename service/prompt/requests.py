@@ -29,6 +29,8 @@ _NO_VERB_AFTER = words_in(
 )
 _LETTERING = words_in("says say saying reading reads written titled called named text word words caption title like")
 _FAR_AIMS = words_in("to onto for via by through using 到 至 给")
+#: `a man exports it`
+_TOLD = words_in("exports downloads renders")
 _FETCHES = words_in("download 下载")
 _HANDS = words_in("send email")
 _TO_ME = words_in("me us")
@@ -107,7 +109,7 @@ def _request_behind(lexemes: Sequence[Lexeme]) -> int | None:
         return None
     for at in range(max(begin, 1), len(lexemes)):
         if lexemes[at].word_class is WordClass.EXPORT:
-            return _verb_or_connector(lexemes, begin, at)
+            return None if lexemes[at].text in _TOLD else _verb_or_connector(lexemes, begin, at)
     return None
 
 

@@ -684,7 +684,29 @@ TRADITIONAL_CHINESE = [
     same("做一個講解如何導出的教程"),
 ]
 
+TEXT_OF_THE_FILM = [
+    same("make a 10-second video from my text: Export your data in one click. Download now."),
+    same("generate an ad. Text: Our app is here. Get it now!"),
+    same("文案：新鲜面包。立即下载。"),
+    same("create a video about our app: upload, edit, export"),
+    same("Add three titles: Upload, Edit, Export"),
+    same("Script:\nScene 1: A man uploads a file.\nScene 2: He exports it."),
+    same("a video on how to save"),
+    Row("Text: Fresh bread. Make a film of it. Then send me the video.", "Text: Fresh bread. Make a film of it."),
+    Row(
+        "make a video from my text: Fresh bread. Export in 720p.",
+        "make a video from my text: Fresh bread.",
+        resolution="720p",
+    ),
+    Row("make a video from my text: Fresh bread. Then export it.", "make a video from my text: Fresh bread."),
+    Row("add a title: Fresh bread, and export", "add a title: Fresh bread"),
+    Row("make a video from my text: Fresh bread. Don't export yet.", "make a video from my text: Fresh bread.", "none"),
+    Row("upload, trim the intro, export", "trim the intro"),
+    Row("Upload → trim the silent pauses → Download MP4", "trim the silent pauses"),
+]
+
 ROWS = [
+    *TEXT_OF_THE_FILM,
     *APPROVALS,
     *PROPERTIES_OF_THE_FILE,
     *LABELS_AND_SIGNS,
