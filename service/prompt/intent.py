@@ -11,7 +11,7 @@ from service.prompt.approval import asks_for_no_edit
 from service.prompt.clauses import PROPERTIES, UNKNOWN, Clause
 from service.prompt.film_text import is_film_text
 from service.prompt.lexer import Lexeme
-from service.prompt.lexicon import WordClass, words_in
+from service.prompt.lexicon import FIRST_PERSON, WordClass, words_in
 
 
 class Intent(StrEnum):
@@ -81,6 +81,7 @@ def classify_clauses(clauses: Sequence[Clause]) -> list[Intent]:
     alone = [_asked(clause) or classify_clause(clause.content) for clause in clauses]
     if Intent.EDIT in alone and Intent.EXPORT in alone:
         alone = [_text_or(intent, clauses, at) for at, intent in enumerate(alone)]
+        alone = _without_waits(alone, clauses)
     if Intent.EDIT in alone and _only_approves(alone, clauses):
         alone = [Intent.POLITE if intent is Intent.EDIT else intent for intent in alone]
     if Intent.EDIT in alone:
@@ -90,6 +91,19 @@ def classify_clauses(clauses: Sequence[Clause]) -> list[Intent]:
 
 def _asked(clause: Clause) -> Intent | None:
     return _ASKED[clause.asks] if clause.asks else None
+
+
+def _without_waits(alone: list[Intent], clauses: Sequence[Clause]) -> list[Intent]:
+    """Read `when I say so, export it` as a request for later."""
+    for at, clause in enumerate(clauses[:-1]):
+        if alone[at] is Intent.EDIT and alone[at + 1] is Intent.EXPORT and _waits_for_caller(clause):
+            alone[at], alone[at + 1] = Intent.POLITE, Intent.NO_EXPORT
+    return alone
+
+
+def _waits_for_caller(clause: Clause) -> bool:
+    begin = [lexeme for lexeme in clause.content[:3] if lexeme.word_class is not WordClass.FUNCTION]
+    return len(begin) > 1 and begin[0].word_class is WordClass.WHEN and begin[1].text in FIRST_PERSON
 
 
 def _text_or(intent: Intent, clauses: Sequence[Clause], at: int) -> Intent:

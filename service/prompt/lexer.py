@@ -18,8 +18,8 @@ from service.prompt.lexicon import ATOM, LONGEST_FROM, PHRASES, WORDS, WordClass
 _OPAQUE = {"tag": WordClass.TAG, "quote": WordClass.QUOTATION, "name": WordClass.FILE_NAME}
 _RESOLUTION = re.compile(r"(?:\d{3,4}p|[2458]k)(?:\d{2,3}(?:fps)?)?|\d{3,4}x\d{3,4}")
 #: ``60fps``, ``8mbps``: of the file, as a resolution is
-_RATE = re.compile(r"\d{1,5}(?:\.\d{1,3})?(?:fps|[km]bps|[km]bit|k?hz)")
-_RATE_UNITS = frozenset({"fps", "mbps", "kbps", "帧", "frames per second"})
+_RATE = re.compile(r"\d{1,5}(?:\.\d{1,3})?(?:fps|[km]bps|[km]bit|k?hz|[mg]b)")
+_RATE_UNITS = frozenset({"fps", "mbps", "kbps", "帧", "frames per second", "mb", "gb"})
 _BETWEEN_SIDES = re.compile(r"(?<=\d)\*(?=\d)")
 _SIGNS = {**TO_SIMPLIFIED, ord("×"): ord("x"), ord("∶"): ord(":")}
 _RATIO = re.compile(r"(?:16:9|9:16|1:1|4:3|3:4|4:5|21:9|16x9|9x16)")

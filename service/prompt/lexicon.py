@@ -70,7 +70,7 @@ _WORDS: dict[WordClass, str] = {
         无须|不用|不必|不需要|勿|请勿|还不|没必要|不想|不想要|免""",
     WordClass.LATER: """
         later|later on|myself|tomorrow|next time|another time|以后|稍后|稍后再|晚点|回头|下次|改天|以后再|晚点再""",
-    WordClass.WHEN: "when|once|after|before|as soon as|if|prior to|until|till|当|等|等到|如果",
+    WordClass.WHEN: "when|once|after|before|as soon as|if|prior to|until|till|之前|以前|当|等|等到|如果",
     WordClass.DONE: """
         done|finished|ready|complete|completed|over|edited|完成|好|好了|做完|做好|弄好|剪完|剪好|搞定|完|完毕|
         以后|之后|后|就""",
@@ -94,7 +94,8 @@ _WORDS: dict[WordClass, str] = {
         resolution|format|quality|definition|hd|high definition|high-definition|h264|h.264|codec|container|
         with no watermark|no watermark|without watermark|without watermarks|without a watermark|
         without any watermark|no watermarks|watermark-free|mode|fps|frame rate|framerate|frames per second|bitrate|
-        bit rate|mbps|kbps|hevc|h265|h.265|av1|prores|hdr|sdr|aac audio|帧|帧率|码率|比特率|解析度|格式|分辨率|画质|清晰度|质量|高清|编码|无水印|不带水印|
+        bit rate|mbps|kbps|hevc|h265|h.265|av1|prores|hdr|sdr|small file|a small file|smaller file|small size|small file size|file size|
+        as small as possible|mb|gb|aac audio|帧|帧率|码率|比特率|解析度|格式|分辨率|画质|清晰度|质量|高清|编码|无水印|不带水印|
         不要水印""",
     WordClass.ASPECT: """
         vertical|portrait|square|landscape|widescreen|horizontal|aspect ratio|aspect|ratio|orientation|竖屏|竖版|
@@ -135,7 +136,7 @@ _WORDS: dict[WordClass, str] = {
         请|谢谢|谢了|多谢|谢谢你|谢谢您|谢谢啦|感谢|非常感谢|你好|您好|好的|早上好|下午好|晚上好|麻烦|麻烦你|
         麻烦您|辛苦|辛苦了|打扰了|不好意思|免费|拜托|拜托了|尽快|注意|备注""",
     WordClass.PREPOSITION: """
-        in|as|at|to|into|onto|as a|as an|with|for|through|via|by|using|named|called|titled|w/|=|为|成|以|按照|到|
+        in|as|at|to|into|onto|as a|as an|with|for|through|via|by|under|below|less than|smaller than|at most|up to|no more than|using|named|called|titled|w/|=|为|成|以|按照|到|
         至""",
     WordClass.WHOLE: """
         final|finished|final version of|clean|free|new|full|whole|entire|polished|edited|raw|nice|at the end|
@@ -143,7 +144,7 @@ _WORDS: dict[WordClass, str] = {
     WordClass.FUNCTION: """
         a|an|the|your|our|its|it's|it’s|you|u|ya|ur|you're|you’re|we|they|me to|of|off|out|over to|back to|just|
         only|can|could|would|will|shall|should|must|may|might|want|wants|wanted|want you to|need|needs|needed|let|
-        let's|lets|let me|go|ahead|go ahead|i'd|i’d|id like|i'd like|i’d like|would like|i would like|i'll|
+        let's|lets|let me|go|ahead|go ahead|i'd|i’d|id like|i'd like|i’d like|would like|rather|i'd rather|i’d rather|would rather|i would like|i'll|
         i’ll|i'm|i’m|am|be|been|was|were|able|make sure|make sure to|make sure you|remember to|remember|
         don't forget|don't forget to|don’t forget to|do not forget to|prepare|prepared|me|us|yet|directly|
         straight|simply|immediately|so|that|so that|so i can|so that i can|so you can|so we can|here|there|am done with|
@@ -181,6 +182,10 @@ ATOM = re.compile(rf"[\r\n]+|[{_HAN}]|{_WORD}(?:(?:['’-]|(?<=[0-9])[.:,](?=[0-
 def words_in(text: str) -> frozenset[str]:
     """Read a list of words, parted by blanks, as a set."""
     return frozenset(text.split())
+
+
+#: who waits is the caller
+FIRST_PERSON = words_in("i we 我 我们")
 
 
 def _phrases() -> dict[tuple[str, ...], WordClass]:

@@ -12,12 +12,12 @@ from core.media.formats import format_of_name
 from service.prompt.approval import asks_for_no_edit
 from service.prompt.clauses import NO_CONTENT, PROPERTIES, UNKNOWN, Clause, clause_of
 from service.prompt.lexer import Lexeme
-from service.prompt.lexicon import WordClass, words_in
+from service.prompt.lexicon import FIRST_PERSON, WordClass, words_in
 
 _LEAD_IN = frozenset({WordClass.POLITE, WordClass.FUNCTION, WordClass.ACCOUNT})
 _BEFORE_VERB = _LEAD_IN | NO_CONTENT
 _BEFORE_EXPORT = _LEAD_IN | {WordClass.ASK}
-_BETWEEN = NO_CONTENT | {WordClass.FUNCTION, WordClass.ACCOUNT}
+_BETWEEN = NO_CONTENT | {WordClass.FUNCTION, WordClass.ACCOUNT, WordClass.ASK}
 _LEADS_ON = frozenset({WordClass.PREPOSITION, WordClass.NEGATION, WordClass.WHEN})
 _VIDEO = frozenset({WordClass.OBJECT, WordClass.FORMAT, WordClass.RESOLUTION})
 _OBJECTS = PROPERTIES | {WordClass.OBJECT, WordClass.PLACE, WordClass.PREPOSITION, WordClass.WHOLE}
@@ -38,6 +38,8 @@ _TO_ME = words_in("me us")
 _DRAWN = words_in("button icon badge label logo animation text banner screen bar sign sticker 按 图 字 动")
 #: After these comes how it shall be: `export it muted`.
 _WHOLE_VIDEO = frozenset({"it", "this", "that", "everything"})
+_NUMERALS = frozenset("一二两三四五六七八九十百几半面段部")
+_MANNERS = words_in("fast faster soon today tonight please 快 快点 赶紧 赶快")
 _VERBS = frozenset({"export", "re-export", "reexport", "导出", "导出来"})
 _CONVERTS = words_in("convert transcode encode 转换 转成 转为 转码")
 _SAVES = words_in("save output deliver 保存 另存为 输出")
@@ -148,6 +150,8 @@ def _is_noun(lexemes: Sequence[Lexeme], at: int) -> bool:
 def _hidden_edit(lexemes: tuple[Lexeme, ...], lead: int) -> list[Clause]:
     """Divide ``export …`` with content: the request, and what would have to be edited for it, if anything."""
     unknown = _first_unknown(lexemes)
+    if _is_before(lexemes, unknown):
+        return [_as_request(lexemes[: unknown + 1]), clause_of(lexemes[unknown + 1 :])]
     intro = _introduction(lexemes, lead, unknown)
     word = lexemes[intro]
     is_file_name = word.word_class is WordClass.PREPOSITION and lexemes[unknown].word_class is not WordClass.CONTENT
@@ -155,12 +159,20 @@ def _hidden_edit(lexemes: tuple[Lexeme, ...], lead: int) -> list[Clause]:
         return [_as_request(lexemes)]
     cut = unknown if word.word_class is WordClass.WHEN else _with_its_noun(lexemes, max(intro, lead + 1))
     end = max(_property_tail(lexemes), unknown + 1)
-    if asks_for_no_edit(lexemes[cut:end]):
+    if word.word_class is WordClass.WHEN and _waits_for_caller(lexemes, intro):
+        return [_as_request([*lexemes[:intro], _as(lexemes[intro], WordClass.LATER), *lexemes[intro + 1 :]])]
+    if asks_for_no_edit(lexemes[cut:end]) or _is_manner(lexemes[cut:end]):
         return [_as_request([*lexemes[:cut], *map(_as_function, lexemes[cut:end]), *lexemes[end:]])]
     again = _request_behind(lexemes[cut:end])
     end = end if again is None else cut + again
-    edit = clause_of(lexemes[cut:end], instead=_instead(lexemes, cut))
+    edit = clause_of(lexemes[cut:end], instead="" if word.word_class is WordClass.WHEN else _instead(lexemes, cut))
     return [clause_of(lexemes[:cut]), edit, *([clause_of(lexemes[end:])] if end < len(lexemes) else [])]
+
+
+def _is_before(lexemes: Sequence[Lexeme], at: int) -> bool:
+    """Tell ``导出前加字幕`` from ``导出前10秒``, the first ten seconds."""
+    following = lexemes[at + 1].text[0] if lexemes[at].text == "前" and at + 1 < len(lexemes) else ""
+    return bool(following) and not following.isdecimal() and following not in _NUMERALS
 
 
 def _as_request(lexemes: Iterable[Lexeme]) -> Clause:
@@ -212,7 +224,21 @@ def _without_content(lexeme: Lexeme) -> Lexeme:
 
 
 def _as_function(lexeme: Lexeme) -> Lexeme:
-    return msgspec.structs.replace(lexeme, word_class=WordClass.FUNCTION)
+    return _as(lexeme, WordClass.FUNCTION)
+
+
+def _as(lexeme: Lexeme, part: WordClass) -> Lexeme:
+    return msgspec.structs.replace(lexeme, word_class=part)
+
+
+def _waits_for_caller(lexemes: Sequence[Lexeme], when: int) -> bool:
+    """Tell `export after I approve`."""
+    return lexemes[when + 1].text in FIRST_PERSON
+
+
+def _is_manner(lexemes: Sequence[Lexeme]) -> bool:
+    """Tell `export it quickly` from `export the family`."""
+    return all(lexeme.text in _MANNERS or (lexeme.text.endswith("ly") and lexeme.text != "only") for lexeme in lexemes)
 
 
 def _is_address(lexemes: Sequence[Lexeme]) -> bool:
@@ -239,8 +265,6 @@ def _instead(lexemes: Sequence[Lexeme], cut: int) -> str:
     word, chinese = lexemes[cut], not lexemes[cut - 1].text.isascii() or not lexemes[cut].text.isascii()
     if word.word_class in {WordClass.PREPOSITION, WordClass.NEGATION}:
         return "制作视频，" if chinese else "make the video "
-    if lexemes[cut - 1].word_class is WordClass.WHEN:
-        return ""
     if word.text in {"a", "an", "一个", "一段", "带"}:
         return "制作" if chinese else "make "
     if lexemes[cut - 1].text in _WHOLE_VIDEO:

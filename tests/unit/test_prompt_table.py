@@ -658,6 +658,25 @@ PROPERTIES_OF_THE_FILE = [
     Row("export in portrait mode", "Change the aspect ratio to 9:16.", aspect="9:16"),
 ]
 
+WHEN_AND_HOW = [
+    Row("export after you add music", "add music"),
+    Row("export once you have cut the pauses", "cut the pauses"),
+    Row("trim it, export after I approve", "trim it", "none"),
+    Row("trim it. When I say go, export it", "trim it.", "none"),
+    Row("剪掉开头，等我确认再导出", "剪掉开头", "none"),
+    Row("I'd rather not export yet, trim 2 s", "trim 2 s", "none"),
+    Row("导出前加字幕", "加字幕"),
+    Row("导出之前加字幕", "加字幕"),
+    Row("导出前十秒", "只保留前十秒"),
+    only_export("export it quickly please"),
+    only_export("export today"),
+    only_export("export under 10 MB"),
+    only_export("export as small as possible"),
+    Row("export the family photos", "keep only the family photos"),
+    same("make it as small as possible"),
+    same("smaller please"),
+]
+
 LABELS_AND_SIGNS = [
     same("tutorial: export your photos"),
     Row("note: don't export", None, "none"),
@@ -709,6 +728,7 @@ ROWS = [
     *TEXT_OF_THE_FILM,
     *APPROVALS,
     *PROPERTIES_OF_THE_FILE,
+    *WHEN_AND_HOW,
     *LABELS_AND_SIGNS,
     *TRADITIONAL_CHINESE,
     *TYPICAL_ASKS,
