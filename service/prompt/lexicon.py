@@ -131,7 +131,7 @@ _WORDS: dict[WordClass, str] = {
         if that's ok|if that's okay|if it's not too much trouble|if it is not too much trouble|
         when you get a chance|when you get a minute|when you get a moment|when you have a chance|
         when you have a minute|when you have a moment|when you have time|whenever you can|sorry to bother you|if it's possible|if possible|if that's possible|if that works|if you can|yes please|yes|yep|
-        you know what|that'd be great|that would be great|
+        you know what|why not|why don't you|why don’t you|why don't we|that'd be great|that would be great|
         that would be awesome|would be great|would be nice|就行|就好|就可以|就行了|就好了|就可以了|即可|
         请|谢谢|谢了|多谢|谢谢你|谢谢您|谢谢啦|感谢|非常感谢|你好|您好|好的|早上好|下午好|晚上好|麻烦|麻烦你|
         麻烦您|辛苦|辛苦了|打扰了|不好意思|免费|拜托|拜托了|尽快|注意|备注""",

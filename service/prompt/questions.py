@@ -49,9 +49,10 @@ _FORMS = (
         r"(?:do|does|did|will|would) (?!it|an?\b|the|this|that|some|my|your|not)(?:\w{2,20} ){1,2}"
         r"(?:cost|take|use|need|expire|charge|include|count|have)\b"
     ),
+    r"(?:did|do|have|are) you (?:already |ever |still |also )?(?:export|render|download|done|finish)\w{0,3}\b",
     (
         r"(?:did|do|have|will|would|are) you (?:already |ever |still |also )?"
-        r"(?:charge|take|bill|deduct|support|keep|store|export|render|download|need|use|have|done|finish)\w{0,3}\b"
+        r"(?:charge|take|bill|deduct|support|keep|store|need|use|have)\w{0,3}\b"
     ),
 )
 _QUESTION = re.compile(rf"{_LEAD}(?:{'|'.join(_FORMS)})", re.IGNORECASE)
@@ -59,6 +60,12 @@ _QUESTION = re.compile(rf"{_LEAD}(?:{'|'.join(_FORMS)})", re.IGNORECASE)
 _WISH = re.compile(
     rf"{_LEAD}(?:(?:can|could|may|might) (?:i|we) (?:please |just |also |maybe )?(?:have|get|see|ask|request|please)\b|"
     r"(?:can|could) we\b|would it be (?:possible|ok|okay)\b|is there any (?:chance|way) you\b)",
+    re.IGNORECASE,
+)
+#: `can this be trimmed and exported?`, `能不能剪短一点然后导出？`: an edit that is wished for in polite words.
+_EDIT_WISHED = re.compile(
+    rf"{_LEAD}(?:can|could|may) (?:this|it|that|these|they|(?:the|my) \w{{1,20}}) be\b|"
+    r"\W{0,3}(?:(?:你好|您好|请问|那|我)\W{0,3}){0,3}(?:能|可以|可不可以|可否)",
     re.IGNORECASE,
 )
 _CAPABILITY = re.compile(rf"{_LEAD}(?:can|could|may|should|how (?:do|can|could|should|would)) i\b", re.IGNORECASE)
@@ -186,6 +193,8 @@ def _hanging_on(
 
 def _asked_in(sentence: _Sentence, masked: str, clauses: Sequence[Clause]) -> Iterator[tuple[int, Asks]]:
     """Find the clauses of a sentence that ask, from the first question about the service."""
+    if _wishes_an_edit(sentence, masked, clauses):
+        return
     first = sentence.first
     while first < sentence.last:
         last = _end_of_question(first, sentence, masked, clauses) if _is_question(masked, clauses[first]) else first
@@ -195,6 +204,17 @@ def _asked_in(sentence: _Sentence, masked: str, clauses: Sequence[Clause]) -> It
             yield from ((at, asks) for at in range(sentence.first if plans else first, last))
             return
         first = max(last, first + 1)
+
+
+def _wishes_an_edit(sentence: _Sentence, masked: str, clauses: Sequence[Clause]) -> bool:
+    """Tell a wish for an edit from a question of what it costs, or of whether an export can be had."""
+    own = clauses[sentence.first : sentence.last]
+    if not _EDIT_WISHED.match(masked, own[0].start) or _COST.search(masked, own[0].start, own[-1].end):
+        return False
+    parts = [{lexeme.word_class for lexeme in clause.content} for clause in own]
+    if any(WordClass.CREDIT in part for part in parts):
+        return False
+    return any(part & UNKNOWN and not part & {WordClass.EXPORT, WordClass.STATE} for part in parts)
 
 
 def _is_question(masked: str, clause: Clause) -> bool:

@@ -677,6 +677,20 @@ WHEN_AND_HOW = [
     same("smaller please"),
 ]
 
+POLITE_WISHES = [
+    Row("Can this be trimmed to 10s and exported?", "Can this be trimmed to 10s"),
+    Row("能不能剪短一点然后导出？", "能不能剪短一点"),
+    Row("请问能帮我剪掉开头并导出吗？", "请问能帮我剪掉开头"),
+    only_export("Would you export it in 720p?", "720p"),
+    only_export("Why not export it in 720p", "720p"),
+    Row("Would you charge me for it?", None, "credits"),
+    Row("Have you exported it?", None, "state"),
+    Row("可以加字幕吗，要多少积分", None, "credits"),
+    Row("Can it be trimmed and exported, and how much will that cost?", None, "credits"),
+    Row("能导出4K吗？", None, "state"),
+    Row("请问剪掉停顿再导出要多久", None, "state"),
+]
+
 LABELS_AND_SIGNS = [
     same("tutorial: export your photos"),
     Row("note: don't export", None, "none"),
@@ -729,6 +743,7 @@ ROWS = [
     *APPROVALS,
     *PROPERTIES_OF_THE_FILE,
     *WHEN_AND_HOW,
+    *POLITE_WISHES,
     *LABELS_AND_SIGNS,
     *TRADITIONAL_CHINESE,
     *TYPICAL_ASKS,
