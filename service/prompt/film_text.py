@@ -3,10 +3,11 @@
 It stays in the message. Nothing is lost where it was a request all the same: a job exports anyway.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from service.prompt.clauses import PROPERTIES, Clause
+from service.prompt.lexer import Lexeme
 from service.prompt.lexicon import WordClass, words_in
 
 _TEXT_LABELS = words_in(
@@ -21,18 +22,18 @@ _PRONOUNS = words_in("it this that them these those 它 这 这个")
 _LONGEST_LIST = 4
 
 
-def is_film_text(clauses: Sequence[Clause], at: int) -> bool:
-    """Tell a call to action in a text that the prompt gives, and the `export` of `with the steps upload, edit, export`."""
-    return _calls_to_action(clauses, at) or _is_step(clauses, at)
+def film_text(clauses: Sequence[Clause], requests: Iterable[int]) -> set[int]:
+    """Find those of the requests, named by their places, that are text of the film: calls to action in a text that the
+    prompt gives, and the `export` of `with the steps upload, edit, export`.
+    """
+    begin = next((at for at, clause in enumerate(clauses) if _gives_text(clause)), len(clauses))
+    return {at for at in requests if (at > begin and _calls_to_action(clauses[at].content)) or _is_step(clauses, at)}
 
 
-def _calls_to_action(clauses: Sequence[Clause], at: int) -> bool:
-    words = clauses[at].content
+def _calls_to_action(words: Sequence[Lexeme]) -> bool:
     if any(lexeme.word_class in PROPERTIES | {WordClass.PLACE} or lexeme.text in _CLEAR for lexeme in words):
         return False
-    if any(lexeme.word_class is WordClass.OBJECT and lexeme.text not in _PRONOUNS for lexeme in words):
-        return False
-    return any(_gives_text(clause) for clause in clauses[:at])
+    return not any(lexeme.word_class is WordClass.OBJECT and lexeme.text not in _PRONOUNS for lexeme in words)
 
 
 def _gives_text(clause: Clause) -> bool:

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from service.prompt.approval import asks_for_no_edit
 from service.prompt.clauses import PROPERTIES, UNKNOWN, Clause
-from service.prompt.film_text import is_film_text
+from service.prompt.film_text import film_text
 from service.prompt.lexer import Lexeme
 from service.prompt.lexicon import FIRST_PERSON, WordClass, words_in
 
@@ -80,7 +80,8 @@ def classify_clauses(clauses: Sequence[Clause]) -> list[Intent]:
     """Read all clauses of a prompt; each one's neighbours decide where it could be two things."""
     alone = [_asked(clause) or classify_clause(clause.content) for clause in clauses]
     if Intent.EDIT in alone and Intent.EXPORT in alone:
-        alone = [_text_or(intent, clauses, at) for at, intent in enumerate(alone)]
+        text = film_text(clauses, [at for at, intent in enumerate(alone) if intent is Intent.EXPORT])
+        alone = [Intent.EDIT if at in text else intent for at, intent in enumerate(alone)]
         alone = _without_waits(alone, clauses)
     if Intent.EDIT in alone and _only_approves(alone, clauses):
         alone = [Intent.POLITE if intent is Intent.EDIT else intent for intent in alone]
@@ -104,10 +105,6 @@ def _without_waits(alone: list[Intent], clauses: Sequence[Clause]) -> list[Inten
 def _waits_for_caller(clause: Clause) -> bool:
     begin = [lexeme for lexeme in clause.content[:3] if lexeme.word_class is not WordClass.FUNCTION]
     return len(begin) > 1 and begin[0].word_class is WordClass.WHEN and begin[1].text in FIRST_PERSON
-
-
-def _text_or(intent: Intent, clauses: Sequence[Clause], at: int) -> Intent:
-    return Intent.EDIT if intent is Intent.EXPORT and is_film_text(clauses, at) else intent
 
 
 def _only_approves(alone: Sequence[Intent], clauses: Sequence[Clause]) -> bool:

@@ -145,7 +145,21 @@ def test_a_usual_prompt_is_read_in_few_lines() -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["export", "how many, ", "多少，", "if it, ", "can I a, ", "1. ", "I have ", "'", "吗", "、"]
+    "word",
+    [
+        *("export", "how many, ", "多少，", "if it, ", "can I a, ", "1. ", "I have ", "'", "吗", "、"),
+        *(
+            "a, export, ",
+            "text: export, ",
+            "looks great, export. ",
+            "很好，导出，",
+            "能",
+            "怎么",
+            "🎂",
+            "9*",
+            "when I say, export, ",
+        ),
+    ],
 )
 def test_the_longest_prompt_is_read_in_a_fraction_of_a_second(word: str) -> None:
     prompt = word * (10_000 // len(word))
