@@ -33,6 +33,7 @@ _INFORMATION: dict[Intent, Action] = {
 _QUESTIONS = frozenset({Intent.CREDITS, Intent.STATE})
 _ON_EXPORT = frozenset({Intent.EXPORT, Intent.NO_EXPORT})
 _PUBLISHING = words_in("post publish share 发布 分享 发到 传到")
+_RENDERERS_OWN = words_in("bitrate framerate hevc h265 h.265 av1 prores hdr 帧率 码率 比特率")
 _QUOTES = {'"': '"', "'": "'", "“": "”", "「": "」", "`": "`"}
 
 
@@ -163,6 +164,18 @@ def _with_tags(message: str, found: ParsedPrompt) -> str:
     return " ".join([message, *tags]).strip()
 
 
+def _about_file(found: ParsedPrompt) -> Iterator[Clause]:
+    wanted = zip(found.clauses, found.intents, strict=True)
+    return (clause for clause, intent in wanted if intent in {Intent.EXPORT, Intent.SPEC})
+
+
+def _names_rate(clause: Clause) -> bool:
+    return any(
+        lexeme.word_class is WordClass.SPEC and (lexeme.text[0].isdecimal() or lexeme.text in _RENDERERS_OWN)
+        for lexeme in clause.content
+    )
+
+
 def _posts(clause: Clause) -> bool:
     parts = [lexeme.word_class for lexeme in clause.content]
     if WordClass.PLACE not in parts or not UNKNOWN.isdisjoint(parts):
@@ -185,5 +198,7 @@ def _plan_hints(plan: Plan, found: ParsedPrompt, asked: RequestedOutput, *, cont
         yield "There is nothing to export yet: add media, or say what shall be made."
     if any(_posts(clause) for clause in found.clauses):
         yield "Nothing is posted to other sites: the file comes with the job and its callback."
+    if plan.action == "export" and any(_names_rate(clause) for clause in _about_file(found)):
+        yield "Frame rate, bitrate, codec and the size of the file cannot be chosen; quality and resolution can."
     if asked.export is False and Intent.EXPORT in found.intents:
         yield "The prompt asks for an export; output.export says no, and wins."

@@ -85,6 +85,18 @@ def test_a_format_that_no_video_comes_in_is_told_of_it() -> None:
     assert hints("export as gif") == "Videos come out as mp4, mov, webm, not as gif; mp4 is used."
 
 
+@pytest.mark.parametrize(
+    "prompt", ["export in 1080p 60fps", "export as mp4 with h265", "export under 10 MB", "导出60帧"]
+)
+def test_what_the_renderer_chooses_is_told_of(prompt: str) -> None:
+    assert "cannot be chosen" in hints(prompt)
+
+
+@pytest.mark.parametrize("prompt", ["export in 720p, h264", "slow it to 24fps and export", "trim 2 s, 25 fps"])
+def test_no_one_is_told_that_who_wants_it_in_the_edit_or_as_it_comes(prompt: str) -> None:
+    assert hints(prompt) == ""
+
+
 def test_a_question_beside_an_edit_is_told_to_stand_alone() -> None:
     assert "in a prompt of its own" in hints("how many credits are left, and mute it")
 
