@@ -70,6 +70,8 @@ _ORDINALS = words_in("first second third fourth fifth next")
 #: How letters end, above the name.
 _ENDINGS = words_in("thanks thank thx cheers regards kind best warm many much 谢谢 感谢 此致")
 _LONGEST_NAME = 3
+_TELLS = frozenset({"is", "are", "was", "were", "it's", "it’s", "this is", "these are", "here is", "这是"})
+_WISHES = words_in("should must shall need needs want wants would could can may might 要 想 想要 需要")
 #: `is it exported yet?`
 _ASKS_AFTER = frozenset({"is", "has", "did"})
 #: What `convert it to …` needs to mean the file rather than the picture.
@@ -129,7 +131,7 @@ def classify_clause(content: Sequence[Lexeme]) -> Intent:
         return Intent.POLITE if _greets(content) else _with_media_named(parts)
     if _asks_for_file(set(parts)):
         return Intent.STATE if content[0].text in _ASKS_AFTER else _about_file(parts)
-    return _about_account(parts) or _about_properties(parts) or _small_talk(parts)
+    return _about_account(parts) or _about_properties(content) or _small_talk(parts)
 
 
 def _greets(content: Sequence[Lexeme]) -> bool:
@@ -194,14 +196,24 @@ def _is_question(parts: Sequence[WordClass], about: WordClass) -> bool:
     )
 
 
-def _about_properties(parts: list[WordClass]) -> Intent | None:
+def _about_properties(content: Sequence[Lexeme]) -> Intent | None:
+    parts = [lexeme.word_class for lexeme in content]
     named = PROPERTIES.intersection(parts)
     if not named or not set(parts) <= _OF_PROPERTIES | {WordClass.ASPECT}:
         return None
     if WordClass.ASPECT in parts:
         return Intent.MAYBE_SPEC
+    if _tells_what_is(content):
+        return Intent.EDIT
     led_to = next((part for part in parts if part is not WordClass.POLITE), None) is WordClass.PREPOSITION
     return Intent.SPEC if WordClass.RESOLUTION in named or led_to else Intent.MAYBE_SPEC
+
+
+def _tells_what_is(content: Sequence[Lexeme]) -> bool:
+    """Tell `it's 720p footage`, which goes with the edit, from `it should be 720p` and `is it 720p?`."""
+    words = {lexeme.text for lexeme in content}
+    asks = content[0].word_class is WordClass.ASK
+    return not asks and not _TELLS.isdisjoint(words) and _WISHES.isdisjoint(words)
 
 
 def _small_talk(parts: list[WordClass]) -> Intent:

@@ -35,7 +35,7 @@ _LINES_OF_WORD = {
 }
 _QUALITY_SIGNS = (("low", ("low", "draft", "低", "标清")), ("medium", ("medium", "standard", "normal", "中", "标准")))
 _BECOMES = words_in("in at to as into it be go make 成 为 到 用 以 改成 改为 换成 转成 转为 变成 调成")
-_IS_ALREADY = words_in("my the this these our from your of 的 我的")
+_IS_ALREADY = words_in("my the this these our from your of is are was were it's it’s 的 我的 这是")
 _INPUTS = words_in("my our your 我的")
 _ARTICLES = frozenset({"a", "an", "个"})
 #: e.g. 2560x1080 and 21:9

@@ -691,6 +691,15 @@ POLITE_WISHES = [
     Row("请问剪掉停顿再导出要多久", None, "state"),
 ]
 
+WHAT_THE_MEDIA_ARE = [
+    same("it's 4k footage, trim 2 s"),
+    same("my video is 720p, add captions"),
+    same("the clip is a 480p mov. stabilize it"),
+    only_export("the output should be 720p", "720p"),
+    only_export("I want it to be 720p", "720p"),
+    Row("it should be 720p, add captions", "add captions", resolution="720p"),
+]
+
 LABELS_AND_SIGNS = [
     same("tutorial: export your photos"),
     Row("note: don't export", None, "none"),
@@ -744,6 +753,7 @@ ROWS = [
     *PROPERTIES_OF_THE_FILE,
     *WHEN_AND_HOW,
     *POLITE_WISHES,
+    *WHAT_THE_MEDIA_ARE,
     *LABELS_AND_SIGNS,
     *TRADITIONAL_CHINESE,
     *TYPICAL_ASKS,
