@@ -21,7 +21,9 @@ _GOOD = (
 _WELL = (
     rf"(?:{_ALL}\s)?(?:looks?|is|are|sounds?|seems?|works?)\s{_VERY}{{0,2}}{_GOOD}",
     rf"(?:it's|that's|they're|this's)\s{_VERY}{{0,2}}(?:{_GOOD}|it|all|everything)",
-    rf"{_VERY}{{0,2}}{_GOOD}(?:\s(?:work|job|stuff|one))?",
+    rf"{_VERY}{{0,2}}{_GOOD}(?:\s(?:enough|work|job|stuff|one))?",
+    rf"{_ALL}\sworks?(?:\sfor us)?",
+    r"(?:that's|this is|it's)\s(?:exactly\s)?what (?:i|we) (?:want|wanted|need|needed|meant|had in mind)",
     rf"(?:(?:i|we)\s{_VERY}{{0,2}})?(?:love|like|approve|accept)(?:\sof)?\s{_ALL}",
     rf"(?:i'm|we're|i am|we are)\s{_VERY}{{0,2}}(?:happy|satisfied|pleased|fine|ok|done|finished|good|all set)(?:\swith\s{_ALL})?",
     r"(?:i'm|we're|i am|we are)\s(?:done|finished)\s(?:editing|here)",
@@ -45,12 +47,12 @@ _SAME = (
     r"with (?:(?:the|its|original|full|stereo) ){0,3}(?:sound|audio)(?: on| included)?",
     r"unchanged|unedited|untouched|as is|as-is|(?:exactly |just )?(?:as it is|as they are|like this|like that)",
 )
-_AROUND = r"(?:and|but|so|ok|okay|oh|well|yes|yeah|yep|wow|now|please|just|thanks|thank you|nothing|also)"
+_AROUND = r"(?:and|but|so|ok|okay|oh|well|yes|yeah|yep|wow|now|please|just|thanks|thank you|nothing|also|i think|i guess|i believe|i'd say|actually|honestly)"
 _AFTER = r"(?:to me|for me|now|already|as it is|as is|this way|like this|so far|at all|please|thanks|anymore|this time|again)"
 _IN_ENGLISH = re.compile(rf"(?:{_AROUND}\s){{0,4}}(?:{'|'.join((*_WELL, *_SAME))})(?:\s{_AFTER}){{0,3}}", re.IGNORECASE)
 _IN_CHINESE = re.compile(
-    r"(?:这个|这样|视频|成片|效果|剪得|做得|看起来|感觉|我觉得|我很|我|都|已经|非常|很|挺|真|太|就|还|请|先){0,5}"
-    r"(?:(?:好|不错|完美|满意|没问题|没有问题|可以|行|棒|赞|喜欢|漂亮|这样|这些|ok){1,2}(?:这个|视频|它)?|"
+    r"(?:这个|这样|这版|这一版|版本|片子|就用|用|视频|成片|效果|剪得|做得|看起来|感觉|我觉得|我很|我|都|已经|非常|很|挺|真|太|就|还|请|先){0,5}"
+    r"(?:(?:好|不错|完美|满意|没问题|没有问题|可以|行|棒|赞|喜欢|漂亮|这样|这些|这个|ok){1,2}(?:这个|视频|它)?|"
     r"(?:不|不要|不用|不需要|无需|不必|别|不做|没有|不作|不想|不再)(?:再|做|进行|任何|要|什么|其他|其它){0,3}"
     r"(?:修改|改动|更改|改变|变动|改|变|动|剪辑|剪|编辑|调整|处理)(?:它|视频|任何|内容|什么|地方|一下|东西){0,2}|"
     r"(?:保持|维持)(?:原样|不变|现状)|原样|不变|(?:带|要有|有|保留)(?:声音|原声)(?:的视频)?)(?:了|的|啊|吧|呀|哦|极了|就行|就好|就可以){0,3}",

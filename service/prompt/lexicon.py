@@ -77,7 +77,7 @@ _WORDS: dict[WordClass, str] = {
     WordClass.OBJECT: """
         it|this|that|them|these|those|everything|all|both|one|video|videos|vidoe|viedo|vidio|clip|clips|file|files|result|results|movie|
         film|footage|recording|version|copy|link|url|project|final cut|final edit|the edit|the cut|finished cut|
-        finished product|thing|photo|photos|image|images|picture|pictures|material|media|my work|our work|my edit|our edit|this edit|sequence|composition|视频|成片|文件|影片|片子|
+        finished product|thing|photo|photos|image|images|picture|pictures|material|media|the same|same|my work|our work|my edit|our edit|this edit|sequence|composition|视频|成片|文件|影片|片子|
         结果|作品|成品|链接|素材|图片|照片|它|这个|这些|这|那个|全部|所有|片段|档案|一份|一个|一段|片|版本|项目|录像|短片""",
     WordClass.RESOLUTION: """
         full hd|fhd|uhd|ultra hd|1080 p|720 p|480 p|540 p|360 p|1080 x 1920|1920 x 1080|1280 x 720|1080|720|480|
@@ -148,7 +148,7 @@ _WORDS: dict[WordClass, str] = {
         i’ll|i'm|i’m|am|be|been|was|were|able|make sure|make sure to|make sure you|remember to|remember|
         don't forget|don't forget to|don’t forget to|do not forget to|prepare|prepared|me|us|yet|directly|
         straight|simply|immediately|so|that|so that|so i can|so that i can|so you can|so we can|here|there|am done with|
-        again|once more|one more time|already|so far|as is|as-is|unchanged|possibly|perhaps|呗|哈|would you mind|do you mind|do you think you could|
+        again|once more|one more time|too|as well|already|so far|as is|as-is|unchanged|possibly|perhaps|呗|哈|would you mind|do you mind|do you think you could|
         do you think you can|i was wondering if you could|i was wondering if you can|i'm wondering if you could|
         i wonder if you could|any chance you could|any chance you can|is there any chance you could|
         is there any way you could|would it be possible to|would it be possible for you to|would you be able to|
