@@ -4,6 +4,7 @@ What the job names in Redis is handed in as `JobInputs`. Called by `service/jobs
 submit, a batch or a `:validate`.
 """
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,6 +15,7 @@ from core.media.formats import FORMATS, foreign_suffix, format_of_name, name_as
 from core.model.estimate import NOTHING_MEASURED, Measurements, estimate_of
 from core.model.job import Job, MediaRef, Webhook
 from core.model.job_view import view
+from core.model.message_cost import exceeds_limit, usual_cost
 from core.model.plan import Reading, RequestedOutput
 from core.model.session import Session
 from core.model.upload import Upload
@@ -65,9 +67,16 @@ class JobFacts(NamedTuple):
 
 def new_job(job: Job, session: Session | None, settings: Settings, measurements: Measurements) -> NewJob:
     """Put a job together with what is written for it, and say what it will cost and take."""
-    job = msgspec.structs.replace(job, estimate=estimate_of(job, measurements))
+    hints = (*job.hints, *_budget_hint(job))
+    job = msgspec.structs.replace(job, estimate=estimate_of(job, measurements), hints=hints)
     shown = view(job, public_url=settings.public_url)
     return NewJob(job, session, msgspec.json.encode(shown), location=shown.links.self)
+
+
+def _budget_hint(job: Job) -> Iterator[str]:
+    """Say before its turn what ends a job at its turn."""
+    if exceeds_limit(job):
+        yield f"It will end as budget_exceeded: the edit costs about {usual_cost(job)} credits, and max_credits is {job.max_credits}."
 
 
 def validate(ask: JobRequest, inputs: JobInputs, settings: Settings, facts: JobFacts) -> NewJob:

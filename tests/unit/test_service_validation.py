@@ -120,3 +120,14 @@ def test_an_uploads_size_is_held_against_its_profile() -> None:
 @pytest.mark.parametrize("prompt", [" ", "\n\t", "\u200b", "\ufeff \u2060", "\u202e"])
 def test_a_prompt_of_which_nothing_can_be_seen_is_empty(prompt: str) -> None:
     assert refused(prompt=prompt, media=[{"url": "https://x.example/a.mp4"}]) == [("/prompt", "invalid_value")]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "most", "ends"), [("trim 2 s", 49, True), ("trim 2 s", 50, False), ("export", 0, False)]
+)
+def test_a_job_that_costs_more_than_it_may_is_told_before_its_turn(prompt: str, most: int, *, ends: bool) -> None:
+    clip = {"url": "https://x.example/a.mp4"}
+    hints = validated(
+        JobInputs({}, SESSION, continues=True), prompt=prompt, max_credits=most, media=[clip][:most]
+    ).hints
+    assert any("budget_exceeded" in hint for hint in hints) is ends
