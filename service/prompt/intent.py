@@ -70,6 +70,8 @@ _ORDINALS = words_in("first second third fourth fifth next")
 #: How letters end, above the name.
 _ENDINGS = words_in("thanks thank thx cheers regards kind best warm many much 谢谢 感谢 此致")
 _LONGEST_NAME = 3
+#: `format: webm`
+_FORMAT_WORDS = words_in("format container 格式")
 _TELLS = frozenset({"is", "are", "was", "were", "it's", "it’s", "this is", "these are", "here is", "这是"})
 _WISHES = words_in("should must shall need needs want wants would could can may might 要 想 想要 需要")
 #: `is it exported yet?`
@@ -206,7 +208,8 @@ def _about_properties(content: Sequence[Lexeme]) -> Intent | None:
     if _tells_what_is(content):
         return Intent.EDIT
     led_to = next((part for part in parts if part is not WordClass.POLITE), None) is WordClass.PREPOSITION
-    return Intent.SPEC if WordClass.RESOLUTION in named or led_to else Intent.MAYBE_SPEC
+    says_format = WordClass.FORMAT in named and any(lexeme.text in _FORMAT_WORDS for lexeme in content)
+    return Intent.SPEC if WordClass.RESOLUTION in named or led_to or says_format else Intent.MAYBE_SPEC
 
 
 def _tells_what_is(content: Sequence[Lexeme]) -> bool:

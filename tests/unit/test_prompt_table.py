@@ -699,6 +699,9 @@ POLITE_WISHES = [
 ]
 
 WHAT_THE_MEDIA_ARE = [
+    Row("format: webm, resolution: 720p, trim the intro", "trim the intro", resolution="720p", format="webm"),
+    Row("trim the intro, webm format", "trim the intro", format="webm"),
+    same("merge the clips, mp4 and mov"),
     same("it's 4k footage, trim 2 s"),
     same("my video is 720p, add captions"),
     same("the clip is a 480p mov. stabilize it"),
