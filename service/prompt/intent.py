@@ -38,7 +38,7 @@ _ASKED = {
     "nothing": Intent.POLITE,
 }
 REQUESTS = frozenset({Intent.EXPORT, Intent.NO_EXPORT, Intent.SPEC})
-_ASKS_FOR_MORE = REQUESTS | {Intent.CREDITS, Intent.STATE}
+_ASKS_FOR_MORE = REQUESTS | {Intent.MAYBE_SPEC, Intent.CREDITS, Intent.STATE}
 _MANNERS = frozenset(
     {
         WordClass.NEGATION,

@@ -69,7 +69,7 @@ _WORDS: dict[WordClass, str] = {
         hold off on|hold|postpone|cancel|stop|never mind|nevermind|wait with|no need for|instead of|不要|不|别|先不|先别|先不要|先不用|暂不|暂时不|暂时不要|暂时别|无需|
         无须|不用|不必|不需要|勿|请勿|还不|没必要|不想|不想要|免""",
     WordClass.LATER: """
-        later|later on|myself|tomorrow|next time|another time|以后|稍后|稍后再|晚点|回头|下次|改天|以后再|晚点再""",
+        later|later on|myself|tomorrow|next time|another time|以后|稍后|稍后再|晚点|回头|下次|改天|以后再|晚点再|等等|等一下|等会|等会儿|等一等|稍等|待会|待会儿|过会儿""",
     WordClass.WHEN: "when|once|after|before|as soon as|if|prior to|until|till|之前|以前|当|等|等到|如果",
     WordClass.DONE: """
         done|finished|ready|complete|completed|over|edited|完成|好|好了|做完|做好|弄好|剪完|剪好|搞定|完|完毕|
@@ -134,7 +134,7 @@ _WORDS: dict[WordClass, str] = {
         you know what|why not|why don't you|why don’t you|why don't we|that'd be great|that would be great|
         that would be awesome|would be great|would be nice|就行|就好|就可以|就行了|就好了|就可以了|即可|
         请|谢谢|谢了|多谢|谢谢你|谢谢您|谢谢啦|感谢|非常感谢|你好|您好|好的|早上好|下午好|晚上好|麻烦|麻烦你|
-        麻烦您|辛苦|辛苦了|打扰了|不好意思|免费|拜托|拜托了|尽快|注意|备注""",
+        麻烦您|辛苦|辛苦了|打扰了|不好意思|免费|拜托|拜托了|尽快|注意|备注|可以的话|可能的话|方便的话|行的话|没问题的话""",
     WordClass.PREPOSITION: """
         in|as|at|to|into|onto|as a|as an|with|for|through|via|by|under|below|less than|smaller than|at most|up to|no more than|using|named|called|titled|w/|=|为|成|以|按照|到|
         至""",

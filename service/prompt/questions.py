@@ -214,7 +214,7 @@ def _wishes_an_edit(sentence: _Sentence, masked: str, clauses: Sequence[Clause])
     parts = [{lexeme.word_class for lexeme in clause.content} for clause in own]
     if any(WordClass.CREDIT in part for part in parts):
         return False
-    return any(part & UNKNOWN and not part & {WordClass.EXPORT, WordClass.STATE} for part in parts)
+    return any(part & UNKNOWN and WordClass.EXPORT not in part for part in parts)
 
 
 def _is_question(masked: str, clause: Clause) -> bool:

@@ -685,6 +685,11 @@ WHEN_AND_HOW = [
 ]
 
 POLITE_WISHES = [
+    Row("调亮一点，可以的话导出", "调亮一点"),
+    Row("能不能加一个进度条，然后导出？", "能不能加一个进度条"),
+    Row("去掉停顿，导出先等等", "去掉停顿", "none"),
+    same("加字幕、音乐等等"),
+    only_export("Looks great! I need the mp4."),
     Row("Can this be trimmed to 10s and exported?", "Can this be trimmed to 10s"),
     Row("能不能剪短一点然后导出？", "能不能剪短一点"),
     Row("请问能帮我剪掉开头并导出吗？", "请问能帮我剪掉开头"),
