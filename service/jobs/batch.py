@@ -13,7 +13,6 @@ from core.clock import rfc3339
 from core.events.batch import Batch, completion
 from core.ids import new_id
 from core.model.job import ENDS, Status
-from core.model.session import Session
 from core.store.idempotency import StoredResponse
 from core.store.jobs.batches import BatchedJob
 from core.store.jobs.submissions import BatchStart
@@ -24,7 +23,7 @@ from service.http.headers import CallOrigin
 from service.idempotency import IdempotencyKey
 from service.jobs.cancel import request_cancel
 from service.jobs.submission import accept_jobs, load_inputs, validate_beside_loop
-from service.jobs.validation import JobFacts, JobInputs, NewJob, webhook_url_error
+from service.jobs.validation import JobFacts, JobInputs, NewJob, makes_timeline, webhook_url_error
 from service.problems import ApiError, FieldError, invalid, problem_document
 from service.schemas.requests import JobRequest, RawBatchRequest
 from service.schemas.responses import BatchAccepted, BatchItem, BatchJob, BatchView
@@ -57,33 +56,31 @@ async def accept_batch(
 
 async def _check_all(context: ApiContext, ask: RawBatchRequest, facts: JobFacts) -> CheckedJobs:
     checked = CheckedJobs({}, {})
-    session: Session | None = None
     for number, raw in enumerate(ask.jobs):
         await asyncio.sleep(0)  # others get their turn: a hundred jobs are read in up to a quarter of a second
         try:
             job = decode_json(raw, JobRequest)
-            inputs = await _inputs(context, facts.tenant, job, session, shared=ask.session == "shared")
+            inputs = await _inputs(context, facts.tenant, job, checked, shared=ask.session == "shared")
             new = await validate_beside_loop(job, inputs, context.settings, facts)
         except ApiError as error:
             checked.errors[number] = error
             continue
         checked.new[number] = new
-        if ask.session == "shared":
-            session = session or new.session
     if checked.errors and (ask.session == "shared" or not checked.new):
         raise _error_of_all(checked.errors)
     return checked
 
 
-async def _inputs(
-    context: ApiContext, tenant: str, job: JobRequest, session: Session | None, *, shared: bool
-) -> JobInputs:
-    """Load what a job names. `session`: the one that a job before it has made for all."""
+async def _inputs(context: ApiContext, tenant: str, job: JobRequest, before: CheckedJobs, *, shared: bool) -> JobInputs:
+    """Load what a job names. In a shared session it goes on from those `before` it, the first of which made the session."""
     if shared and job.session_id is not None:
         words = "The jobs of a shared session name none of their own."
         raise invalid([FieldError(pointer="/session_id", code="invalid_value", detail=words)])
     inputs = await load_inputs(context, tenant, job)
-    return inputs._replace(session=session, continues=True) if session else inputs
+    if not shared or not before.new:
+        return inputs
+    made = list(before.new.values())
+    return inputs._replace(session=made[0].session, continues=any(makes_timeline(new.job) for new in made))
 
 
 def _error_of_all(errors: dict[int, ApiError]) -> ApiError:

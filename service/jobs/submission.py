@@ -14,6 +14,7 @@ from core.clock import month_of
 from core.events import event as events
 from core.http.retry_after import format_retry_after
 from core.metrics import JOBS_ACCEPTED
+from core.model.session import Session
 from core.model.upload import Upload
 from core.model.webhook import TenantWebhook
 from core.settings import Settings
@@ -26,7 +27,7 @@ from service.context import ApiContext
 from service.http.headers import NOWHERE, CallOrigin
 from service.idempotency import IdempotencyKey, key_reused, replayed, with_headers
 from service.jobs.eta import pace_of
-from service.jobs.validation import JobFacts, JobInputs, NewJob, validate
+from service.jobs.validation import JobFacts, JobInputs, NewJob, makes_timeline, validate
 from service.lookup import own_session, own_upload
 from service.problems import ApiError, FieldError, not_found, unknown_key
 from service.schemas.requests import JobRequest
@@ -60,8 +61,16 @@ async def load_inputs(context: ApiContext, tenant: str, ask: JobRequest) -> JobI
     if ask.session_id is None:
         return JobInputs(uploads)
     session = await own_session(context, tenant, ask.session_id, at="/session_id")
-    busy, _ = await context.sessions.queue_of(session.id)
-    return JobInputs(uploads, session, continues=bool(session.media or session.edits or busy))
+    there = bool(session.media or session.edits) or await _is_on_its_way(context, session)
+    return JobInputs(uploads, session, continues=there)
+
+
+async def _is_on_its_way(context: ApiContext, session: Session) -> bool:
+    """Tell whether jobs that have not ended will leave a timeline; of several one is taken to."""
+    waiting, first = await context.sessions.queue_of(session.id)
+    if waiting != 1 or first is None:
+        return waiting > 0
+    return all(makes_timeline(job) for job in await context.jobs.load_many([first]))  # none where it cannot be read
 
 
 async def _load_uploads(context: ApiContext, tenant: str, ask: JobRequest) -> dict[str, Upload]:

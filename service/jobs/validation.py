@@ -65,6 +65,11 @@ class JobFacts(NamedTuple):
     measurements: Measurements = NOTHING_MEASURED
 
 
+def makes_timeline(job: Job) -> bool:
+    """Tell whether a job leaves something for the next one in its session; a question of credits does not."""
+    return bool(job.media) or job.plan.message is not None
+
+
 def new_job(job: Job, session: Session | None, settings: Settings, measurements: Measurements) -> NewJob:
     """Put a job together with what is written for it, and say what it will cost and take."""
     hints = (*job.hints, *_budget_hint(job))

@@ -54,6 +54,13 @@ async def test_a_shared_session_takes_all_in_order_or_none(api: Api) -> None:
     assert len((await api.http.get("/v1/jobs")).json()["data"]) == 2
 
 
+async def test_an_edit_behind_a_question_alone_lacks_its_media(api: Api) -> None:
+    question, edit = {"prompt": "how many credits do I have?"}, {"prompt": "trim the first 2 seconds"}
+    refused = await submit(api, question, edit, session="shared", status=422)
+    assert [(e["pointer"], e["code"]) for e in refused["errors"]] == [("/jobs/1/media", "media_needed")]
+    await submit(api, question, ASK, edit, session="shared")
+
+
 async def test_the_last_end_sends_one_callback_with_all_ends(api: Api) -> None:
     batch = await submit(api, ASK, ASK, ASK, webhook=HOOK)
     one, two, three = [j["id"] for j in batch["jobs"]]

@@ -41,6 +41,18 @@ async def test_a_session_says_who_works_in_it_and_who_waits(api: Api) -> None:
     assert (await api.http.get(f"/v1/sessions/{session['id']}/timeline")).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/jobs:validate"])
+async def test_an_edit_behind_a_question_alone_lacks_its_media(api: Api, path: str) -> None:
+    session_id = (await api.http.post("/v1/sessions")).json()["id"]
+    edit = {"prompt": "trim the first 2 seconds", "session_id": session_id}
+    question = await api.http.post("/v1/jobs", json={"prompt": "how many credits do I have?", "session_id": session_id})
+    assert question.status_code == 202
+    refused = await api.http.post(path, json=edit)
+    assert (refused.status_code, refused.json()["code"]) == (422, "media_needed")
+    await api.submit(session_id=session_id)
+    assert (await api.http.post(path, json=edit)).status_code in {200, 202}
+
+
 async def test_a_closed_session_takes_no_more_jobs(api: Api) -> None:
     session = (await api.http.post("/v1/sessions")).json()
     job = await api.submit(session_id=session["id"])
