@@ -97,7 +97,7 @@ _ASKS_IN_CHINESE = re.compile(
 _WISH_IN_CHINESE = re.compile(r"帮|给我|请(?!问)|麻烦|把|替我|发我")
 #: `做一个讲如何导出视频的教程`: what the film shall tell.
 _TEACHES_IN_CHINESE = re.compile(
-    r"(?:讲|讲解|介绍|说明|教|解释|演示|展示|关于)(?:大家|观众|用户|一下|的是){0,2}(?:如何|怎么|怎样|为什么)|"
+    r"(?:讲|讲解|介绍|说明|教|解释|演示|展示|关于|内容是|主题是|(?:视频|短片|动画|影片|教程)[:：])(?:大家|观众|用户|一下|的是){0,2}(?:如何|怎么|怎样|为什么)|"
     r"(?:如何|怎么|怎样).{1,20}的(?:教程|视频|短片|动画|影片|指南)"
 )
 #: Said before a question, and no wish by itself: `I have a 30s trailer in mind.`

@@ -25,7 +25,7 @@ _OBJECTS = PROPERTIES | {WordClass.OBJECT, WordClass.PLACE, WordClass.PREPOSITIO
 _NO_VERB_AFTER = words_in(
     """
     a an the my our your this that its each every of like called named titled word words says say saying reading reads
-    text button label titles title caption captions subtitle something 叫 写 写着 字 的"""
+    text button label titles title caption captions subtitle something 叫 写 写着 字 的 把 将"""
 )
 _LETTERING = words_in("says say saying reading reads written titled called named text word words caption title like")
 _FAR_AIMS = words_in("to onto for via by through using 到 至 给")
@@ -63,14 +63,18 @@ def split_requests(clause: Clause) -> list[Clause]:
     cut = _request_behind(lexemes)
     if cut is None:
         return [clause]
-    if _is_label(lexemes[:cut]):
+    if _is_label(lexemes, cut):
         return [_as_request(lexemes) if lexemes[cut].word_class is WordClass.NEGATION else clause]
     return [clause_of(lexemes[:cut]), clause_of(lexemes[cut:])]
 
 
-def _is_label(lexemes: Sequence[Lexeme]) -> bool:
+def _is_label(lexemes: Sequence[Lexeme], cut: int) -> bool:
     """Tell the `tutorial:` of `tutorial: export your photos`, by which what follows is content, unless it is forbidden."""
-    return len(lexemes) > 1 and lexemes[-1].text == ":" and lexemes[-2].word_class in UNKNOWN
+    at = max((at for at in range(cut) if lexemes[at].text == ":"), default=0)
+    if at == 0 or lexemes[at - 1].word_class not in UNKNOWN:
+        return False
+    others = {lexemes[0].word_class, *(lexeme.word_class for lexeme in lexemes[at : cut + 1])}  # `Hi Bob: please …`
+    return WordClass.POLITE not in others and UNKNOWN.isdisjoint([lexeme.word_class for lexeme in lexemes[at:cut]])
 
 
 def _has_content(lexemes: Iterable[Lexeme]) -> bool:

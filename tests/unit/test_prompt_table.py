@@ -742,6 +742,11 @@ TRADITIONAL_CHINESE = [
 ]
 
 TEXT_OF_THE_FILM = [
+    same("把导出两个字去掉"),
+    same("生成一个视频：如何导出Excel"),
+    same("旁白：现在就下载吧！然后画面变黑"),
+    Row("请把视频导出", UNCHANGED_MEDIA),
+    Row("Hi Bob: please export it in 720p", UNCHANGED_MEDIA, resolution="720p"),
     same("make a 10-second video from my text: Export your data in one click. Download now."),
     same("generate an ad. Text: Our app is here. Get it now!"),
     same("文案：新鲜面包。立即下载。"),
