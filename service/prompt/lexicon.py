@@ -54,11 +54,11 @@ _WORDS: dict[WordClass, str] = {
         and|or|then|but|plus|also|finally|lastly|afterwards|after that|when that is done|&|+|然后|接着|并且|并|再|
         firstly|secondly|thirdly|首先|其次|而后|随后|之后再|以及|和|及|同时|最后|但是|但|不过|还有|另外|完了|完成后""",
     WordClass.EXPORT: """
-        export|exports|exported|exporting|re-export|reexport|re export|rerender|re-render|re render|download|downloads|downloading|downloaded|
+        export|exports|exported|exporting|dl|re-export|reexport|re export|rerender|re-render|re render|download|downloads|downloading|downloaded|
         downloadable|render|rendered|rendering|ready to export|ready for export|ready to download|
         ready for download|导出|汇出|下载|渲染|发给我|发我|发送给我|传给我|寄给我|导出来|出片""",
     WordClass.DELIVER: """
-        send|sends|sending|give|giving|get|getting|return|share|save|saved|saving|deliver|delivered|email|output|
+        send|sends|sending|give|gimme|giving|get|getting|return|share|save|saved|saving|deliver|delivered|email|output|
         outputs|hand|post|publish|receive|provide|输出|保存|储存|另存为|给我|存|发|发送|发布|分享|发到|传到|要""",
     WordClass.CONVERT: """
         convert|transcode|encode|encoded|set|change|use|make it|make that|make the export|转换|转成|转为|转码|
@@ -66,16 +66,16 @@ _WORDS: dict[WordClass, str] = {
     WordClass.NEGATION: """
         don't|dont|don’t|do not|does not|doesn't|no|not|never|without|skip|no need|no need to|not need to|
         don't need|don't need to|don't want|don't want to|do not want to|do not need to|won't|hold off|
-        hold off on|hold|postpone|cancel|stop|never mind|nevermind|wait with|no need for|instead of|不要|不|别|先不|先别|先不要|先不用|暂不|暂时不|暂时不要|暂时别|无需|
+        hold off on|hold|postpone|cancel|stop|never mind|nevermind|wait with|no need for|false|none|instead of|不要|不|别|先不|先别|先不要|先不用|暂不|暂时不|暂时不要|暂时别|无需|
         无须|不用|不必|不需要|勿|请勿|还不|没必要|不想|不想要|免""",
     WordClass.LATER: """
         later|later on|myself|tomorrow|next time|another time|以后|稍后|稍后再|晚点|回头|下次|改天|以后再|晚点再|等等|等一下|等会|等会儿|等一等|稍等|待会|待会儿|过会儿""",
-    WordClass.WHEN: "when|once|after|before|as soon as|if|prior to|until|till|之前|以前|当|等|等到|如果",
+    WordClass.WHEN: "when|once|after|before|as soon as|if|prior to|until|till|unless|之前|以前|当|等|等到|如果",
     WordClass.DONE: """
         done|finished|ready|complete|completed|over|edited|完成|好|好了|做完|做好|弄好|剪完|剪好|搞定|完|完毕|
         以后|之后|后|就""",
     WordClass.OBJECT: """
-        it|this|that|them|these|those|everything|all|both|one|video|videos|vidoe|viedo|vidio|clip|clips|file|files|result|results|movie|
+        it|this|that|them|these|those|everything|all|both|one|video|videos|vid|vids|vidoe|viedo|vidio|clip|clips|file|files|result|results|movie|
         film|footage|recording|version|copy|link|url|project|final cut|final edit|the edit|the cut|finished cut|
         finished product|thing|photo|photos|image|images|picture|pictures|material|media|the same|same|my work|our work|my edit|our edit|this edit|sequence|composition|视频|成片|文件|影片|片子|
         结果|作品|成品|链接|素材|图片|照片|它|这个|这些|这|那个|全部|所有|片段|档案|一份|一个|一段|片|版本|项目|录像|短片""",
@@ -144,7 +144,7 @@ _WORDS: dict[WordClass, str] = {
     WordClass.FUNCTION: """
         a|an|the|your|our|its|it's|it’s|you|u|ya|ur|you're|you’re|we|they|me to|of|off|out|over to|back to|just|
         only|can|could|would|will|shall|should|must|may|might|want|wants|wanted|want you to|need|needs|needed|let|
-        let's|lets|let me|go|ahead|go ahead|i'd|i’d|id like|i'd like|i’d like|would like|rather|i'd rather|i’d rather|would rather|i would like|i'll|
+        let's|lets|let me|go|ahead|go ahead|i'd|i’d|id like|i'd like|i’d like|would like|wanna|gonna|gotta|lemme|true|rather|i'd rather|i’d rather|would rather|i would like|i'll|
         i’ll|i'm|i’m|am|be|been|was|were|able|make sure|make sure to|make sure you|remember to|remember|
         don't forget|don't forget to|don’t forget to|do not forget to|prepare|prepared|me|us|yet|directly|
         straight|simply|immediately|so|that|so that|so i can|so that i can|so you can|so we can|here|there|am done with|

@@ -37,6 +37,12 @@ _TO_ME = words_in("me us")
 #: What an export button is made of: here `export` is a noun's first half.
 _DRAWN = words_in("button icon badge label logo animation text banner screen bar sign sticker 按 图 字 动")
 #: After these comes how it shall be: `export it muted`.
+#: with these an edit begins of its own: `export in 720p trim the intro`
+_EDITS = words_in(
+    """
+    trim cut add remove delete mute crop make speed slow rotate flip merge join split put replace blur zoom fade insert shorten
+    stabilize stabilise turn 剪 加 去 删 换 调 裁 合"""
+)
 _WHOLE_VIDEO = frozenset({"it", "this", "that", "everything"})
 _NUMERALS = frozenset("一二两三四五六七八九十百几半面段部")
 _MANNERS = words_in("fast faster soon today tonight please 快 快点 赶紧 赶快")
@@ -58,6 +64,8 @@ def split_requests(clause: Clause) -> list[Clause]:
         return [clause_of(_as_named(lexemes, at) for at in range(len(lexemes)))]
     if not any(lexeme.word_class is WordClass.EXPORT for lexeme in lexemes):
         return [clause]
+    if lexemes[lead].word_class is WordClass.NEGATION and _holds_back(lexemes, lead):
+        return [_as_request(lexemes)]
     if lexemes[lead].word_class is WordClass.WHEN:
         return _request_before(lexemes, lead)
     cut = _request_behind(lexemes)
@@ -106,6 +114,12 @@ def _request_before(lexemes: tuple[Lexeme, ...], lead: int) -> list[Clause]:
     if any(lexemes[at].word_class is WordClass.EXPORT and not _is_noun(lexemes, at) for at in range(lead, cut)):
         return [clause_of(lexemes[:cut]), clause_of(lexemes[cut:])]
     return [clause_of(lexemes)]
+
+
+def _holds_back(lexemes: Sequence[Lexeme], lead: int) -> bool:
+    """Tell `don't export until I have seen it` from `don't export the intro`."""
+    parts = [lexeme.word_class for lexeme in lexemes[lead : _first_unknown(lexemes)]]
+    return WordClass.EXPORT in parts and WordClass.WHEN in parts[parts.index(WordClass.EXPORT) :]
 
 
 def _request_behind(lexemes: Sequence[Lexeme]) -> int | None:
@@ -273,6 +287,8 @@ def _instead(lexemes: Sequence[Lexeme], cut: int) -> str:
         return "制作" if chinese else "make "
     if lexemes[cut - 1].text in _WHOLE_VIDEO:
         return "make the video "
+    if word.text in _EDITS:
+        return ""
     if word.text == "only":
         return "keep "
     return "只保留" if chinese else "keep only "

@@ -666,6 +666,15 @@ PROPERTIES_OF_THE_FILE = [
 ]
 
 WHEN_AND_HOW = [
+    Row("don't export until I have reviewed it; trim 2 s", "trim 2 s", "none"),
+    Row("no export unless I say so, trim 2 s", "trim 2 s", "none"),
+    Row("export: false, trim 2 s", "trim 2 s", "none"),
+    Row("trim 2 s, export=false", "trim 2 s", "none"),
+    Row("export=true format=mov, trim 2 s", "trim 2 s", format="mov"),
+    Row("export in 720p trim the intro", "trim the intro", resolution="720p"),
+    only_export("i wanna export this in 720p", "720p"),
+    only_export("lemme download it"),
+    same("don't export the intro"),
     Row("export after you add music", "add music"),
     Row("export once you have cut the pauses", "cut the pauses"),
     Row("trim it, export after I approve", "trim it", "none"),
