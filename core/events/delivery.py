@@ -65,3 +65,5 @@ class EndpointOutcome(NamedTuple):
     disabled_why: str | None = None
     #: switch it off only if it has failed since then
     worn_since_ms: int | None = None
+    #: when the URL was set that the attempt went to, 0 where nobody knows: it says nothing about a later one
+    set_at_ms: int = 0

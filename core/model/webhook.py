@@ -15,6 +15,8 @@ class TenantWebhook(Record, frozen=True, kw_only=True):
     failing_since_ms: int | None = None
     disabled_at_ms: int | None = None
     disabled_why: str | None = None
+    #: when it was last set or enabled: what any attempt before came to says nothing about it
+    set_at_ms: int | None = None
 
 
 class WebhookSecret(Record, frozen=True, kw_only=True):

@@ -22,8 +22,23 @@ from core.store.redis.lists import page_of
 KEPT_MS = FEED_LIFE_MS
 
 
+#: so many are looked at in one step, to hold up nobody else in Redis
+_WOKEN_AT_ONCE = 100
+
+
 class _Written(NamedTuple):
     written: bool = False
+    default_changed: bool = False
+
+
+class _Woken(NamedTuple):
+    woken: int = 0
+    #: the last one that was looked at, where there may be more
+    last: str | None = None
+
+
+class DefaultUrlChanged(Exception):  # noqa: N818 - it says what happened
+    """The tenant has set or enabled its default URL since the claim, so what came of it there is not the last word."""
 
 
 @redacted_repr("owner", "delivery", "event")
@@ -38,6 +53,11 @@ class DeliveryClaim(NamedTuple):
     secrets: SigningSecrets | None
     #: the URL that its job named wants nothing more of this job, and why
     unwanted: str | None
+
+    @property
+    def default_set_at_ms(self) -> int | None:
+        """When the default URL was set to which it goes, 0 where nobody knows. None: it goes to another."""
+        return None if self.delivery.url else (self.webhook and self.webhook.set_at_ms) or 0
 
 
 class Deliveries:
@@ -85,11 +105,13 @@ class Deliveries:
         wake_ms: int | None = None,
         outcome: EndpointOutcome | None = None,
         unwanted: str | None = None,
+        default_set_at_ms: int | None = None,
     ) -> None:
         """Write a delivery; pending ones wake at `wake_ms`.
 
         `outcome`: what this says about the tenant's default URL. `unwanted`: why the URL that the job named gets
-        nothing more of this job. Raises LeaseLost where another worker holds it; then nothing was written.
+        nothing more of this job. `default_set_at_ms`: when the default URL was set for which this holds. Raises LeaseLost
+        where another worker holds it, DefaultUrlChanged where it was set anew since; then nothing was written.
         """
         now_ms = self._clock.now_ms()
         arguments = self._arguments(delivery) | {
@@ -98,8 +120,12 @@ class Deliveries:
             "retire_at_ms": now_ms + KEPT_MS,
             "outcome": outcome._asdict() if outcome else None,
             "unwanted": unwanted,
+            "default_set_at_ms": default_set_at_ms,
         }
-        if not (await self._store.run("record_delivery", arguments, _Written)).written:
+        found = await self._store.run("record_delivery", arguments, _Written)
+        if found.default_changed:
+            raise DefaultUrlChanged(delivery.id)
+        if not found.written:
             raise LeaseLost(delivery.id)
 
     def _arguments(self, delivery: Delivery) -> dict[str, Any]:
@@ -128,6 +154,14 @@ class Deliveries:
         if (await self._store.run("repeat_delivery", arguments, _Written)).written:
             return again
         return await self.load(delivery.id) or again
+
+    async def wake_for_default(self, tenant: str) -> None:
+        """Have a tenant's callbacks to its default URL come soon: it was set, enabled or unset. Safe to repeat."""
+        arguments = self._clock.for_operations() | {"tenant": tenant, "most": _WOKEN_AT_ONCE}
+        found, woken = _Woken(last=""), 0
+        while found.last is not None:
+            found = await self._store.run("wake_deliveries", arguments | {"after": found.last, "woken": woken}, _Woken)
+            woken += found.woken
 
     async def forget(self, delivery_id: str) -> None:
         """Remove an ended delivery."""

@@ -38,6 +38,7 @@ ROUTES: tuple[HTTPRouteHandler, ...] = (
     deliveries.redeliver_range,
     webhook.read_webhook,
     webhook.set_webhook,
+    webhook.unset_webhook,
     webhook.rotate_secret,
     webhook.enable_webhook,
     webhook.send_test,

@@ -1,9 +1,9 @@
-"""The tenant's default webhook: read, set, its secret rotated, enabled again, tested."""
+"""The tenant's default webhook: read, set, unset, its secret rotated, enabled again, tested."""
 
 from functools import partial
 
 import msgspec
-from litestar import Response, post, put
+from litestar import Response, delete, post, put
 
 from core.clock import rfc3339
 from core.model.webhook import TenantWebhook
@@ -88,16 +88,40 @@ async def read_webhook(request: ApiRequest) -> Response[bytes]:
 async def set_webhook(request: ApiRequest) -> Response[bytes]:
     """Set where callbacks of jobs without a webhook of their own go, and which.
 
-    When: once, before the first job. Callbacks under way go to the new URL from their next attempt on. Safe to repeat.
+    When: once, before the first job, or when your receiver moves or works again. Callbacks under way go to the new URL at
+    once, whatever they waited for, and their schedule begins anew. Safe to repeat.
     Cost: nothing. A URL that cannot be called fails later, not here: try it with `POST /v1/webhook:test`.
     """
-    context = context_of(request)
+    context, tenant = context_of(request), request.user.tenant
     ask = decode_json(await read_json_body(request), WebhookSettings)
     if error := webhook_url_error(ask.url, context.settings, at="/url"):
         raise invalid([error])
-    webhook = TenantWebhook(url=ask.url, events=tuple(dict.fromkeys(ask.events)))
-    await context.webhooks.set_default(request.user.tenant, webhook)
+    events = tuple(dict.fromkeys(ask.events))
+    webhook = TenantWebhook(url=ask.url, events=events, set_at_ms=context.clock.now_ms())
+    await context.webhooks.set_default(tenant, webhook)
+    await context.deliveries.wake_for_default(tenant)
     return json_response(webhook_view(webhook))
+
+
+@delete(
+    "/v1/webhook",
+    guards=[RequireScope("admin")],
+    status_code=204,
+    operation_id="unsetWebhook",
+    summary="Unset the default webhook",
+    tags=["Webhook"],
+    responses={204: ResponseDoc("There is none.")} | problems(),
+)
+async def unset_webhook(request: ApiRequest) -> None:
+    """Have no default callback target any more. The signing secret stays.
+
+    When: no receiver is there any more, or each job names its own. Callbacks under way to the target are given up (`dead`);
+    what happens from now on is read from `GET /v1/events`. Safe to repeat.
+    Cost: nothing.
+    """
+    context, tenant = context_of(request), request.user.tenant
+    await context.webhooks.unset_default(tenant)
+    await context.deliveries.wake_for_default(tenant)
 
 
 @post(
@@ -140,11 +164,15 @@ async def rotate_secret(request: ApiRequest) -> Response[bytes]:
 async def enable_webhook(request: ApiRequest) -> Response[bytes]:
     """Send again to the default target after it was disabled.
 
-    When: your receiver works again. What died when it was disabled is sent by `POST /v1/deliveries:redeliver`; what happened
-    since then has no delivery, and is read from `GET /v1/events`. Safe to repeat.
+    When: your receiver works again. Callbacks under way go out at once, and their schedule begins anew. What died when it was
+    disabled is sent by `POST /v1/deliveries:redeliver`; what happened since then has no delivery, and is read from
+    `GET /v1/events`. Safe to repeat.
     Cost: nothing.
     """
-    return json_response(webhook_view(_require(await context_of(request).webhooks.enable(request.user.tenant))))
+    context, tenant = context_of(request), request.user.tenant
+    webhook = _require(await context.webhooks.enable(tenant))
+    await context.deliveries.wake_for_default(tenant)
+    return json_response(webhook_view(webhook))
 
 
 def _require(webhook: TenantWebhook | None) -> TenantWebhook:

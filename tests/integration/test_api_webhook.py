@@ -9,6 +9,7 @@ import pytest
 
 from core.clock import rfc3339
 from core.events.delivery import Attempt, DeliveryState
+from core.store.redis.keys import key
 from core.store.rpc import PER_TENANT
 from core.store.tokens.use import TokenUse
 from tests.api_fixture import Api, running_api
@@ -45,6 +46,42 @@ async def test_the_default_is_set_read_and_only_for_admins(api: Api) -> None:
     assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/url")
     async with await api.caller("acme", "read", "submit") as weak:
         assert (await weak.get("/v1/webhook")).status_code == 403
+
+
+async def test_the_default_is_unset_and_the_next_job_has_nobody_to_tell(api: Api) -> None:
+    secrets = await api.context.webhooks.signing_secrets("acme")
+    await api.http.put("/v1/webhook", json={"url": URL, "events": ["job.queued"]})
+    await api.submit()
+    async with await api.caller("acme", "read", "submit") as weak:
+        assert (await weak.delete("/v1/webhook")).status_code == 403
+    for _ in range(2):
+        assert (await api.http.delete("/v1/webhook")).status_code == 204
+    assert (await api.http.get("/v1/webhook")).json()["status"] == "unset"
+    job = await api.submit()
+    assert (await api.http.get(f"/v1/jobs/{job['id']}/deliveries")).json()["data"] == []
+    assert await api.context.webhooks.signing_secrets("acme") == secrets
+
+
+async def sleeping_delivery(api: Api) -> str:
+    """Have a callback to the default wait for its next attempt, in an hour."""
+    job = await api.submit()
+    await succeed(api.context, job["id"])
+    ((delivery, _),) = await api.context.deliveries.of_job(job["id"])
+    await api.context.deliveries.record(delivery, owner=None, wake_ms=api.context.clock.now_ms() + 3_600_000)
+    return delivery.id
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [("PUT", "/v1/webhook", {"url": URL}), ("POST", "/v1/webhook:enable", None), ("DELETE", "/v1/webhook", None)],
+)
+async def test_what_waits_for_the_default_is_woken_when_that_changes(api: Api, method, path, body) -> None:
+    await api.http.put("/v1/webhook", json={"url": URL})
+    asleep = [await sleeping_delivery(api) for _ in range(3)]
+    assert (await api.http.request(method, path, json=body)).status_code < 300
+    soon_ms = api.context.clock.now_ms() + 60_000
+    scores = [await api.context.store.redis.zscore(key("arq_queue"), each) for each in asleep]
+    assert all(score < soon_ms for score in scores)
 
 
 async def test_a_new_default_holds_for_the_very_next_job_on_every_process(

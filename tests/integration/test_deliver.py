@@ -5,6 +5,7 @@ What receivers may do wrong on the wire is `test_callback_attempts`; whole world
 
 import asyncio
 import dataclasses
+import socket
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
@@ -34,7 +35,7 @@ from worker.callbacks.deliver import run_delivery
 from worker.callbacks.retry_policy import STEPS_S, WORN_OUT, WORN_OUT_S
 from worker.context import WorkerContext, build_context
 from worker.metrics import preset_metrics
-from worker.outbound.host_limits import PER_HOST, HostLimits
+from worker.outbound.host_limits import PER_HOST, RULE, HostLimits
 
 __all__ = ["core"]
 
@@ -145,6 +146,55 @@ async def test_one_success_in_five_days_keeps_the_default_url(core, context, rec
     [second] = await told(core, None)
     assert (await after_attempt(context, second)).state is DeliveryState.PENDING
     assert (await core.webhooks.default("acme")).state == "active"
+
+
+@asynccontextmanager
+async def dead_host():
+    """Hold a port at which nobody listens; yields a URL there, and what has it take callbacks from then on."""
+
+    async def take(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    async with AsyncExitStack() as stack:
+        held = stack.enter_context(socket.socket())
+        held.bind(("127.0.0.1", 0))
+
+        async def revive() -> None:
+            await stack.enter_async_context(await asyncio.start_server(take, sock=held))
+
+        yield f"http://127.0.0.1:{held.getsockname()[1]}/hook", revive
+
+
+async def set_anew(core: Core, url: str) -> None:
+    """Do what `PUT /v1/webhook` does."""
+    await core.webhooks.set_default("acme", TenantWebhook(url=url, set_at_ms=core.clock.now_ms()))
+    await core.deliveries.wake_for_default("acme")
+
+
+async def is_due(core: Core, delivery: Delivery) -> bool:
+    return (await due_ms(core, delivery)) <= core.clock.now_ms()
+
+
+@pytest.mark.parametrize("at_last", ["/hook", "/elsewhere"], ids=["the same URL", "another"])
+async def test_callbacks_that_wait_for_a_dead_host_go_out_once_the_url_is_set_anew(core, context, receiver, at_last):
+    async with dead_host() as (url, revive):
+        await set_anew(core, url)
+        waiting = [(await told(core, None))[0] for _ in range(RULE.failures_allowed + 2)]
+        asleep = [await after_attempt(context, each) for each in waiting]
+        assert [len(each.attempts) for each in asleep] == [1] * RULE.failures_allowed + [0, 0], "its host is paused"
+        assert not any([await is_due(core, each) for each in asleep])
+        [own] = await told(core, url)
+        await after_attempt(context, own)
+        core.clock.turn(by_s=0.1)
+        await revive()
+        await set_anew(core, url if at_last == "/hook" else receiver.hook)
+        due = [await due_ms(core, each) - core.clock.now_ms() for each in waiting]
+        assert due == [5 * n for n in range(len(waiting))], "one after another"
+        assert await due_ms(core, own) > core.clock.now_ms() + 1000, "what goes to a URL of its own sleeps on"
+        after = [await after_attempt(context, each) for each in waiting]
+        assert {each.state for each in after} == {DeliveryState.DELIVERED}
 
 
 async def test_declining_one_message_is_no_failure_of_the_url(core, context, receiver):
@@ -446,20 +496,73 @@ async def test_an_attempt_that_is_spoilt_again_and_again_counts_in_the_end_and_n
 
 
 @asynccontextmanager
-async def held_receiver():
-    """Run a receiver that answers once it is let; yields its URL, and events that say it was asked, and let it answer."""
+async def held_receiver(status: int = 500):
+    """Run a receiver that answers so once it is let; yields its URL, and events that say it was asked, and let it answer."""
     asked, let = asyncio.Event(), asyncio.Event()
 
     async def answer(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
         asked.set()
         await let.wait()
-        writer.write(b"HTTP/1.1 500 Later\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status} Later\r\n".encode() + b"Content-Length: 0\r\nConnection: close\r\n\r\n")
         writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", asked, let
+
+
+@pytest.mark.parametrize("answer", [500, 410])
+@pytest.mark.parametrize("moves", [True, False])
+async def test_what_is_under_way_as_the_url_is_set_anew_goes_there_at_once(core, context, receiver, answer, moves):
+    async with held_receiver(answer) as (url, asked, let):
+        await set_anew(core, url)
+        [delivery] = await told(core, None)
+        attempt = asyncio.create_task(run_delivery(context, delivery.id))
+        await asked.wait()
+        core.clock.turn(by_s=1)
+        await set_anew(core, receiver.hook if moves else url)
+        let.set()
+        await attempt
+        after = await core.deliveries.load(delivery.id)
+        assert (after.state, after.round, after.attempts[0].status) == (DeliveryState.PENDING, 0, answer)
+        assert await is_due(core, after)
+        webhook = await core.webhooks.default("acme")
+        assert (webhook.state, webhook.failing_since_ms) == ("active", None), "that answer is older"
+    if moves:
+        assert (await after_attempt(context, after)).state is DeliveryState.DELIVERED
+
+
+async def test_a_schedule_begins_anew_with_the_url_and_one_that_was_not_set_again_goes_on(core, context, receiver):
+    await set_anew(core, f"{receiver.hook}/status/500")
+    [delivery] = await told(core, None)
+    for _ in range(5):
+        delivery = await after_attempt(context, delivery)
+        core.clock.turn(by_s=DAY_S / 2)
+    assert delivery.round == 5
+    await set_anew(core, f"{receiver.hook}/status/503")
+    rounds = []
+    for _ in range(3):
+        core.clock.turn(by_s=1)
+        delivery = await after_attempt(context, delivery)
+        rounds.append(delivery.round)
+    assert (rounds, [each.status for each in delivery.attempts[-3:]]) == ([1, 2, 3], [503] * 3)
+
+
+async def test_once_the_url_is_unset_what_waits_for_it_is_over_at_once_and_can_be_sent_when_there_is_one(
+    core, context, receiver
+):
+    await set_anew(core, f"{receiver.hook}/status/500")
+    [delivery] = await told(core, None)
+    await after_attempt(context, delivery)
+    await core.webhooks.unset_default("acme")
+    await core.deliveries.wake_for_default("acme")
+    assert await is_due(core, delivery)
+    over = await after_attempt(context, delivery)
+    assert (over.state, len(over.attempts)) == (DeliveryState.DEAD, 1)
+    await set_anew(core, receiver.hook)
+    again = await core.deliveries.send_again(over)
+    assert (await after_attempt(context, again)).state is DeliveryState.DELIVERED
 
 
 async def test_a_stopping_worker_lets_an_attempt_end_so_that_it_is_made_once(core, context):

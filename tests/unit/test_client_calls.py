@@ -76,6 +76,7 @@ CALLS = {
     "listProfiles": calls.list_profiles(),
     "readWebhook": calls.read_webhook(),
     "setWebhook": calls.set_webhook("https://x.example", ["job.failed"]),
+    "unsetWebhook": calls.unset_webhook(),
     "enableWebhook": calls.enable_webhook(),
     "rotateSecret": calls.rotate_secret(),
     "testWebhook": calls.test_webhook(key="k"),

@@ -16,11 +16,11 @@ from core.security.encryption import Undecryptable
 from core.security.redacted_repr import redacted_repr
 from core.security.signed_links import with_link
 from core.security.signing import headers
-from core.store.deliveries import DeliveryClaim
+from core.store.deliveries import DefaultUrlChanged, DeliveryClaim
 from core.store.events import StoredEvent
 from core.store.leases import LeaseLost
 from core.store.redis.client import STORE_DOWN
-from worker.callbacks.record import outcome_of
+from worker.callbacks.record import DeliveryOutcome, outcome_elsewhere, outcome_of
 from worker.callbacks.retry_policy import (
     AttemptFault,
     AttemptResult,
@@ -81,12 +81,20 @@ async def _run(
         if claim:
             async with context.leases.hold(delivery_id, owner) as lease:
                 lease.streaming = True  # a stopping worker lets an attempt end, so that it is not made twice
-                return await _attempt(context, claim)
+                return await _attempt(context, _begun_anew(claim))
     except LeaseLost:
         log.warning("held by another worker now")
     except STORE_DOWN as away:
         log.warning("waiting for Redis", error=type(away).__name__)
     return None
+
+
+def _begun_anew(claim: DeliveryClaim) -> DeliveryClaim:
+    """Begin its schedule anew where the default URL was set, or enabled, after its last attempt."""
+    tried = claim.delivery.attempts
+    if not tried or tried[-1].at_ms >= (claim.default_set_at_ms or 0):
+        return claim
+    return claim._replace(delivery=msgspec.structs.replace(claim.delivery, round=0, spoilt=0))
 
 
 async def _attempt(context: WorkerContext, claim: DeliveryClaim) -> tuple[str, str] | None:
@@ -103,7 +111,7 @@ async def _attempt(context: WorkerContext, claim: DeliveryClaim) -> tuple[str, s
         return None
     url, event = target
     tenant = claim.delivery.tenant
-    if (turn_ms := await context.host_limits.turn_ms(tenant, url)) is not None:
+    if (turn_ms := await context.host_limits.turn_ms(tenant, url, set_at_ms=claim.default_set_at_ms or 0)) is not None:
         await _postpone(context, claim, turn_ms)
         context.host_limits.note_sleeper(tenant, url, Sleeper(claim.delivery.id, turn_ms))
         return tenant, url
@@ -138,9 +146,9 @@ async def _postpone(context: WorkerContext, claim: DeliveryClaim, turn_ms: int) 
     """Let go of a delivery that can't be sent now; no attempt is used up."""
     if is_stale_progress(claim.delivery, at_ms=turn_ms):
         return await _record(context, claim, None, Dead("It could not be sent while it was news."))
-    waiting = msgspec.structs.replace(claim.delivery, next_at_ms=turn_ms)
-    await context.deliveries.record(waiting, owner=claim.owner, wake_ms=turn_ms)
-    return _count_lateness(claim, turn_ms)
+    waiting = DeliveryOutcome(msgspec.structs.replace(claim.delivery, next_at_ms=turn_ms), turn_ms, None, None)
+    written = await _write(context, claim, None, waiting)
+    return _count_lateness(claim, written.wake_ms or turn_ms)
 
 
 async def _make_anew(context: WorkerContext, claim: DeliveryClaim, result: AttemptResult, pause_s: float) -> None:
@@ -207,11 +215,40 @@ async def _record(
     context: WorkerContext, claim: DeliveryClaim, result: AttemptResult | None, decision: Decision
 ) -> None:
     """Write down what came back and what follows, however long Redis is away. Raises LeaseLost."""
-    outcome = outcome_of(claim, result, decision, now_ms=context.clock.now_ms())
     follows = outcome_name(decision)
     if result and not is_taken(result):
         log_failure(claim.delivery.type, result, attempt=claim.delivery.round + 1, follows=follows)
     CALLBACKS.labels(claim.delivery.type, follows).inc()
+    outcome = outcome_of(claim, result, decision, now_ms=context.clock.now_ms())
+    outcome = await _write(context, claim, result, outcome)
+    if outcome.delivery.state is DeliveryState.DELIVERED:
+        _observe_delay(claim, context.clock.now_ms())
+    if outcome.wake_ms is not None:
+        _count_lateness(claim, outcome.wake_ms)
+
+
+async def _write(
+    context: WorkerContext, claim: DeliveryClaim, result: AttemptResult | None, outcome: DeliveryOutcome
+) -> DeliveryOutcome:
+    """Write what an attempt leaves behind, and return that: what did not arrive goes out at once, as if for the first time,
+    where the default URL was set anew meanwhile; not so progress, which is sent once. Raises LeaseLost.
+    """
+    try:
+        await _write_once(context, claim, outcome, claim.default_set_at_ms if _may_go_out(claim, outcome) else None)
+    except DefaultUrlChanged:
+        outcome = outcome_elsewhere(claim, result, now_ms=context.clock.now_ms())
+        await _write_once(context, claim, outcome, None)
+    return outcome
+
+
+def _may_go_out(claim: DeliveryClaim, outcome: DeliveryOutcome) -> bool:
+    arrived = outcome.delivery.state is DeliveryState.DELIVERED
+    return claim.event is not None and not arrived and claim.delivery.type != "job.progress"
+
+
+async def _write_once(
+    context: WorkerContext, claim: DeliveryClaim, outcome: DeliveryOutcome, default_set_at_ms: int | None
+) -> None:
     await until_redis_answers(
         lambda: context.deliveries.record(
             outcome.delivery,
@@ -219,12 +256,9 @@ async def _record(
             wake_ms=outcome.wake_ms,
             outcome=outcome.endpoint,
             unwanted=outcome.unwanted,
+            default_set_at_ms=default_set_at_ms,
         )
     )
-    if outcome.delivery.state is DeliveryState.DELIVERED:
-        _observe_delay(claim, context.clock.now_ms())
-    if outcome.wake_ms is not None:
-        _count_lateness(claim, outcome.wake_ms)
 
 
 def _observe_delay(claim: DeliveryClaim, now_ms: int) -> None:

@@ -52,6 +52,12 @@ def outcome_of(
     return DeliveryOutcome(delivery, wake_ms, _default_url_outcome(claim.webhook, result, decision), None)
 
 
+def outcome_elsewhere(claim: DeliveryClaim, result: AttemptResult | None, *, now_ms: int) -> DeliveryOutcome:
+    """Say what an attempt leaves behind while which the default URL was set anew: there its schedule begins at once."""
+    delivery = with_attempt(claim.delivery, result, RetryIn(delay_s=0.0), now_ms=now_ms, wake_ms=now_ms)
+    return DeliveryOutcome(msgspec.structs.replace(delivery, round=0), now_ms, None, None)
+
+
 def with_attempt(
     delivery: Delivery, result: AttemptResult | None, decision: Decision, *, now_ms: int, wake_ms: int | None
 ) -> Delivery:
@@ -94,8 +100,8 @@ def _default_url_outcome(
     """Say what an attempt at the tenant's default URL means for that URL, if anything."""
     if result is None or webhook is None:
         return None
-    failed = is_failure(result)
+    fared = EndpointOutcome(webhook.url, is_failure(result), set_at_ms=webhook.set_at_ms or 0)
     if isinstance(decision, DisableUrl):
         worn_since_ms = webhook.failing_since_ms if decision.reason == WORN_OUT else None
-        return EndpointOutcome(webhook.url, failed, decision.reason, worn_since_ms)
-    return EndpointOutcome(webhook.url, failed) if failed or isinstance(decision, Delivered) else None
+        return fared._replace(disabled_why=decision.reason, worn_since_ms=worn_since_ms)
+    return fared if fared.failed or isinstance(decision, Delivered) else None

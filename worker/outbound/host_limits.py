@@ -114,6 +114,8 @@ class _Host(_Turns):
         #: who waits for a place, and how many were told that they have one and have not taken it yet
         self.line: deque[asyncio.Future[None]] = deque()
         self.promised = 0
+        #: when its tenant last set its default URL, 0 where it was never that
+        self.set_at_ms = 0
         #: what was told to come again later, the latest of very many
         self.sleepers: deque[Sleeper] = deque(maxlen=MOST_SLEEPERS)
 
@@ -154,6 +156,13 @@ class _Host(_Turns):
             self.forget_bookings()
         self.breaker.succeeded()
 
+    def begin_anew(self, set_at_ms: int) -> None:
+        """Forget what it did before its tenant set the URL, or enabled it: then it is said to be there."""
+        if self.set_at_ms != set_at_ms:
+            self.set_at_ms = set_at_ms
+            self.breaker.succeeded()
+            self.forget_bookings()
+
     def paused_until_ms(self, now_ms: int) -> int:
         """When its pause is over, `now_ms` where it has none."""
         return now_ms + round(self.breaker.wait_s(now_s=now_ms / 1000) * 1000)
@@ -172,9 +181,15 @@ class HostLimits:
         #: those who wait, by tenant
         self._waiting: Counter[str] = Counter()
 
-    async def turn_ms(self, tenant: str, url: str) -> int | None:
-        """Wait for a place that gets free soon. None: go into `hold` at once; else when to ask again."""
-        host = self._hosts.get((tenant, host_of(url)))
+    async def turn_ms(self, tenant: str, url: str, *, set_at_ms: int = 0) -> int | None:
+        """Wait for a place that gets free soon. None: go into `hold` at once; else when to ask again.
+
+        `set_at_ms`: when the tenant set this URL as its default, 0 where it did not.
+        """
+        name = tenant, host_of(url)
+        if set_at_ms:
+            self._hosts.setdefault(name, _Host()).begin_anew(set_at_ms)
+        host = self._hosts.get(name)
         if host and self._is_worth_waiting(tenant, host):
             await self._wait(tenant, host)
         turn_ms = self.book_turn_ms(tenant, url)

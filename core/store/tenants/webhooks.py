@@ -32,9 +32,9 @@ def map_locked(stored: bytes, change: Callable[[bytes], bytes]) -> bytes:
     return pack(msgspec.structs.replace(before, all=after))
 
 
-def _enabled(webhook: TenantWebhook) -> TenantWebhook:
+def _enabled(webhook: TenantWebhook, now_ms: int) -> TenantWebhook:
     return msgspec.structs.replace(
-        webhook, state="active", failing_since_ms=None, disabled_at_ms=None, disabled_why=None
+        webhook, state="active", failing_since_ms=None, disabled_at_ms=None, disabled_why=None, set_at_ms=now_ms
     )
 
 
@@ -74,13 +74,18 @@ class Webhooks:
         async def switch_on(pipe: Any) -> None:
             nonlocal enabled
             raw, fmt = await pipe.hmget(name, ["webhook", "fmt"])
-            enabled = _enabled(self._store.read(TenantWebhook, raw, fmt, item_id=tenant)) if raw else None
+            before = self._store.read(TenantWebhook, raw, fmt, item_id=tenant) if raw else None
+            enabled = _enabled(before, self._clock.now_ms()) if before else None
             pipe.multi()
             if enabled:
                 pipe.hset(name, mapping={"webhook": pack(enabled), "fmt": self._store.fmt_over(fmt)})
 
         await self._store.redis.transaction(switch_on, name)
         return enabled
+
+    async def unset_default(self, tenant: str) -> None:
+        """Have no default webhook any more. Safe to repeat."""
+        await self._store.ask("HDEL", key("tenant", tenant), "webhook")
 
     async def create_secret(self, tenant: str) -> str | None:
         """Make the first signing secret of a tenant and return it, this once. None: it has one."""

@@ -287,6 +287,10 @@ class AsyncWebhookSettings(AsyncCaller):
     async def set(self, url: str, events: Sequence[str] = ()) -> Webhook:
         return await self._call(calls.set_webhook(url, events))
 
+    async def unset(self) -> None:
+        """Have no default target any more; the signing secret stays."""
+        await self._call(calls.unset_webhook())
+
     async def enable(self) -> Webhook:
         return await self._call(calls.enable_webhook())
 

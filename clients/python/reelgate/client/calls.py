@@ -305,6 +305,10 @@ def set_webhook(url: str, events: Sequence[str]) -> Call[Webhook]:
     return Call(_with_json("PUT", "/v1/webhook", {"url": url, "events": list(events)}), read_as(Webhook))
 
 
+def unset_webhook() -> Call[None]:
+    return Call(Request("DELETE", "/v1/webhook"), read_nothing)
+
+
 def enable_webhook() -> Call[Webhook]:
     return Call(_post("/v1/webhook:enable"), read_as(Webhook))
 

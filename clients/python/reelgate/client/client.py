@@ -280,6 +280,10 @@ class WebhookSettings(Caller):
     def set(self, url: str, events: Sequence[str] = ()) -> Webhook:
         return self._call(calls.set_webhook(url, events))
 
+    def unset(self) -> None:
+        """Have no default target any more; the signing secret stays."""
+        self._call(calls.unset_webhook())
+
     def enable(self) -> Webhook:
         return self._call(calls.enable_webhook())
 

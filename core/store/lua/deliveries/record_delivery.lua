@@ -2,14 +2,22 @@
 --
 -- Arguments: id, job, owner (absent: nobody holds it), record, status; pending: wake_in_ms; ended: retire_at_ms; and
 -- where there is something to say:
---   outcome {url, failed, disabled_why, worn_since_ms}: how the tenant's default URL did
+--   outcome {url, failed, disabled_why, worn_since_ms, set_at_ms}: how the tenant's default URL did
 --   unwanted: why the URL that the job named gets nothing more of this job
--- Results: written; absent: another worker holds it.
+--   default_set_at_ms: when the default URL was set for which all this holds
+-- Results: written; default_changed: it was set anew since, and nothing was written; neither: another worker holds it.
 
--- Unless another URL was set, or it was switched off, meanwhile.
+-- When a default URL was set; 0 where that is not known, or none is there that can be read.
+local function set_at_ms(webhook)
+  local readable, at_ms = pcall(packed_field, webhook, 'set_at_ms')
+  return readable and at_ms or 0
+end
+
+-- Unless it was set anew, or switched off, meanwhile.
 local function changes_of(webhook, outcome)
   local failing_since_ms = packed_field(webhook, 'failing_since_ms')
   if packed_field(webhook, 'url') ~= outcome.url or packed_field(webhook, 'state') == 'disabled' then return nil end
+  if set_at_ms(webhook) ~= outcome.set_at_ms then return nil end
   if outcome.worn_since_ms and failing_since_ms ~= outcome.worn_since_ms then return nil end
   if outcome.disabled_why then
     return {state = cmsgpack.pack('disabled'), disabled_at_ms = cmsgpack.pack(now_ms),
@@ -25,6 +33,10 @@ local function note_outcome(tenant, outcome)
   if readable and changes then call('HSET', key.tenant(tenant), 'webhook', with_fields(webhook, changes)) end
 end
 
+local function default_changed(tenant, since_ms)
+  return since_ms and set_at_ms(call('HGET', key.tenant(tenant), 'webhook')) ~= since_ms
+end
+
 local function end_delivery(a)
   call('ZREM', key.leases(), a.id)
   dequeue(a.id)
@@ -34,6 +46,7 @@ end
 operation('record_delivery', function(a)
   local found = read_fields(key.delivery(a.id), 'owner', 'status', 'tenant', 'fmt')
   if not found.owner or (a.owner and found.owner ~= a.owner) then return {} end
+  if default_changed(found.tenant, a.default_set_at_ms) then return {default_changed = true} end
   write_delivery(a, found)
   if a.status ~= 'pending' then
     end_delivery(a)
