@@ -119,7 +119,7 @@ def open_context(
     store = Store(_connect(settings, redis_timeout_s))
     encryption = Encryption([key.get_secret_value() for key in settings.secret_keys])
     jobs = Jobs(store, settings, clock)
-    events = Events(store)
+    events = Events(store, clock)
     api_keys, webhooks = ApiKeys(store, encryption, clock, cell=settings.cell), Webhooks(store, encryption, clock)
     return ApiContext(
         settings=settings,

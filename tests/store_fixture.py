@@ -87,7 +87,7 @@ class Core:
         self.token_use = TokenUse(self.store, self.clock)
         self.identities = AnonymousIdentities(self.store)
         self.uploads = Uploads(self.store, self.clock)
-        self.events = Events(self.store)
+        self.events = Events(self.store, self.clock)
         self.rpc = RpcQueue(self.store)
         self.answers = StoredResponses(self.store)
         self._owners = count(1)

@@ -6,12 +6,14 @@ entry, so that any process can go on from any id without an index.
 
 from typing import Any, NamedTuple
 
+from core.clock import Clock
 from core.events.event import Event, random_tail
 from core.ids import cell_of, id_prefix
 from core.model.job import Job
 from core.security.redacted_repr import redacted_repr
 from core.store.redis.client import Store, Subscription
 from core.store.redis.codec import raw, raw_record
+from core.store.redis.functions import FEED_LIFE_MS
 from core.store.redis.keys import EVENTS_CHANNEL, REMOVALS_CHANNEL, key
 
 
@@ -25,7 +27,7 @@ class StoredEvent(NamedTuple):
 
 
 class History(NamedTuple):
-    """Events after an id. `trimmed`: some between that id and the first one here are gone, or the id is later than all."""
+    """Events after an id, or from the first on. `trimmed`: some of them may be gone, or the id is later than all."""
 
     events: list[StoredEvent]
     trimmed: bool
@@ -63,26 +65,42 @@ def is_same_event(one: str, other: str) -> bool:
 class Events:
     """Reads events, and hears of new ones."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
+        self._clock = clock
 
     async def of_job(self, job_id: str, *, after: str | None = None, most: int | None = None) -> History:
         """Read a job's events after an id, oldest first; all that are kept, which is a few more than EVENTS_PER_JOB."""
-        return await self._read(key("events", job_id), after, most)
-
-    async def of_tenant(self, tenant: str, *, after: str | None = None, most: int = 100) -> History:
-        """Read a tenant's feed after an id, oldest first."""
-        return await self._read(key("feed", tenant), after, most)
-
-    async def _read(self, stream: str, after: str | None, most: int | None) -> History:
-        start = f"({stream_id(after)}" if after else "-"
-        found = await self._store.redis.xrange(stream, start, "+", count=most)
-        events = [StoredEvent(row[b"id"].decode(), row[b"type"].decode(), row[b"body"]) for _, row in found]
+        stream = key("events", job_id)
+        events = await self._read(stream, after, most)
         if after is None:
-            return History(events, trimmed=False)
+            return History(events, trimmed=not events or events[0].type != "job.queued")
         return History(
             events, trimmed=await self._trimmed(stream, after) or (not events and await self._is_unknown(stream, after))
         )
+
+    async def of_tenant(self, tenant: str, *, after: str | None = None, most: int = 100) -> History:
+        """Read a tenant's feed after an id, oldest first. What went with its job, since that was deleted, nobody misses."""
+        stream = key("feed", tenant)
+        events = await self._read(stream, after, most)
+        return History(events, trimmed=after is not None and await self._is_feed_cut(stream, after, events))
+
+    async def _read(self, stream: str, after: str | None, most: int | None) -> list[StoredEvent]:
+        start = f"({stream_id(after)}" if after else "-"
+        found = await self._store.redis.xrange(stream, start, "+", count=most)
+        return [StoredEvent(row[b"id"].decode(), row[b"type"].decode(), row[b"body"]) for _, row in found]
+
+    async def _is_feed_cut(self, feed: str, after: str, events: list[StoredEvent]) -> bool:
+        if _order(stream_id(after))[0] < self._clock.now_ms() - FEED_LIFE_MS:
+            return await self._trimmed(feed, after)
+        return not events and await self._has_never_given(feed, after)
+
+    async def _has_never_given(self, feed: str, after: str) -> bool:
+        """Whether a feed has never had an event so late, though it may have lost some to deletions: Redis has lost it."""
+        if not await self._store.redis.exists(feed):
+            return True
+        last_id = (await self._store.redis.xinfo_stream(feed))["last-generated-id"]
+        return _order(last_id.decode()) < _order(stream_id(after))
 
     async def _trimmed(self, stream: str, after: str) -> bool:
         first = await self._store.redis.xrange(stream, "-", "+", count=1)

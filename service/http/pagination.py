@@ -10,12 +10,18 @@ from service.http.query import query_items
 
 
 def page_response(
-    request: Request[Any, Any, Any], rows: list[Any], *, public_url: str, more: bool, cursor: str | None = None
+    request: Request[Any, Any, Any],
+    rows: list[Any],
+    *,
+    public_url: str,
+    more: bool,
+    cursor: str | None = None,
+    **beside: Any,
 ) -> Response[bytes]:
-    """Answer with a page. `cursor`: where to go on, if not after the last row."""
+    """Answer with a page. `cursor`: where to go on, if not after the last row; `beside`: what this list tells more."""
     after = cursor or (rows[-1].id if more and rows else None)
     headers = {"Link": _next_link(request, public_url, after)} if more and after else {}
-    return json_response({"data": rows, "next_cursor": after, "has_more": more}, headers=headers)
+    return json_response({"data": rows, "next_cursor": after, "has_more": more, **beside}, headers=headers)
 
 
 def _next_link(request: Request[Any, Any, Any], public_url: str, after: str) -> str:

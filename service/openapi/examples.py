@@ -293,7 +293,7 @@ _MADE: dict[str, Any] = {
         hints=_SUBMITTED.hints,
         estimate=estimate_view(_EXPECTED),
     ),
-    "EventPage": r.EventPage(data=[_EVENT_ROW], next_cursor=_EVENT_ROW.id, has_more=True),
+    "EventPage": r.EventPage(data=[_EVENT_ROW], next_cursor=_EVENT_ROW.id, has_more=True, trimmed=False),
     "UploadView": _UPLOADED,
     "UploadPage": r.UploadPage(data=[_UPLOADED], next_cursor=_UPLOAD, has_more=True),
     "PresignedUpload": r.PresignedUpload(

@@ -62,7 +62,11 @@ async def follow_job(
         require_cursor(context, after, "evt")
         history = await context.events.of_job(job.id, after=after)
         return page_response(
-            request, _rows(context, history.events), public_url=context.settings.public_url, more=False
+            request,
+            _rows(context, history.events),
+            public_url=context.settings.public_url,
+            more=False,
+            trimmed=history.trimmed,
         )
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     if await has_all(context, job, after):
@@ -105,7 +109,7 @@ async def list_events(request: ApiRequest, params: NamedDependency[FeedQuery]) -
     """Read all events of the tenant in order, for 14 days, under the same ids as its callbacks.
 
     When: a receiver was down and catches up, or there is none and one poll shall cover all jobs. Keep the last id, and ask
-    for what comes after it.
+    for what comes after it. `trimmed` says where that was too long ago.
     Cost: nothing.
     """
     context = context_of(request)
@@ -114,6 +118,12 @@ async def list_events(request: ApiRequest, params: NamedDependency[FeedQuery]) -
     history = await context.events.of_tenant(request.user.tenant, after=after, most=params.limit + 1)
     rows = _rows(context, history.events[: params.limit])
     more = len(history.events) > params.limit
+    begins_anew = history.trimmed and not rows
     return page_response(
-        request, rows, public_url=context.settings.public_url, more=more, cursor=rows[-1].id if rows else after
+        request,
+        rows,
+        public_url=context.settings.public_url,
+        more=more,
+        cursor=rows[-1].id if rows else None if begins_anew else after,
+        trimmed=history.trimmed,
     )

@@ -61,6 +61,10 @@ class EventPage(PageView, kw_only=True):
 
     #: The events.
     data: list[EventView]
+    #: Whether some that would stand before these may be gone: the feed goes back 14 days, a job's list about 500 events, and
+    #: of a deleted job there are none. Then look at the jobs themselves. A page of the feed that has none then has no
+    #: `next_cursor` either: begin anew.
+    trimmed: bool
 
 
 class UploadView(View, kw_only=True):

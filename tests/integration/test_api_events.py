@@ -171,6 +171,31 @@ async def test_a_snapshot_of_an_ended_job_is_all_there_is(api: Api) -> None:
     assert [(e["event"], e["data"]["data"]["job"]["status"]) for e in events] == [("snapshot", "canceled")]
 
 
+async def test_the_list_of_a_job_says_whether_its_history_was_trimmed(api: Api) -> None:
+    job = await api.submit()
+    first = (await api.context.events.of_job(job["id"])).events[0]
+    await api.http.post(f"/v1/jobs/{job['id']}/cancel")
+
+    async def is_trimmed(**query: str) -> bool:
+        headers = {"Accept": "application/json"}
+        answer = await api.http.get(f"/v1/jobs/{job['id']}/events", params=query, headers=headers)
+        return answer.json()["trimmed"]
+
+    assert [await is_trimmed(), await is_trimmed(after=first.id)] == [False, False]
+    await api.context.store.redis.xtrim(key("events", job["id"]), maxlen=1, approximate=False)
+    assert [await is_trimmed(), await is_trimmed(after=first.id)] == [True, True]
+
+
+async def test_the_feed_says_that_it_knows_nothing_of_an_id_and_has_its_reader_begin_anew(api: Api) -> None:
+    await api.submit()
+    page = (await api.http.get("/v1/events")).json()
+    assert page["trimmed"] is False
+    page = (await api.http.get("/v1/events", params={"after": page["next_cursor"]})).json()
+    assert (page["data"], page["trimmed"], page["next_cursor"] is None) == ([], False, False)
+    page = (await api.http.get("/v1/events", params={"after": LATER})).json()
+    assert (page["data"], page["trimmed"], page["next_cursor"], page["has_more"]) == ([], True, None, False)
+
+
 async def test_trimmed_history_gives_a_reset_and_a_snapshot(api: Api) -> None:
     job = await api.submit()
     first = (await api.context.events.of_job(job["id"])).events[0]

@@ -7,9 +7,10 @@ import pytest
 from core.model import transitions
 from core.model.job import Job
 from core.store.events import StoredEvent, stream_id
+from core.store.jobs.removal import JobRemoval
 from core.store.redis.functions import FEED_LIFE_MS
 from core.store.redis.keys import key
-from tests.store_fixture import Core, core
+from tests.store_fixture import PUBLIC_URL, Core, core
 from tests.until import PATIENCE_S
 
 __all__ = ["core"]
@@ -122,6 +123,48 @@ async def test_the_feed_keeps_fourteen_days(core: Core) -> None:
     left = await feed(core)
     assert len(left) < 150
     assert newest.id.encode() in left[-1].body
+
+
+async def test_a_reader_of_the_feed_hears_that_it_was_away_for_too_long_and_only_then(core: Core) -> None:
+    async def is_cut(after: str) -> bool:
+        return (await core.events.of_tenant("acme", after=after)).trimmed
+
+    jobs = [await core.submit() for _ in range(3)]
+    first, _, last = [event.id for event in await feed(core)]
+    assert not await is_cut(first)
+    core.clock.turn(by_s=13 * 86400)
+    assert not await is_cut(first)
+    assert not await is_cut(last), "nothing has come since"
+    for job in jobs:
+        await core.cancel(job)
+        await JobRemoval(core.store, public_url=PUBLIC_URL).remove(await core.read(job))
+    assert await feed(core) == []
+    assert not await is_cut(last), "they went with their jobs, since their caller wanted that"
+    core.clock.turn(by_s=2 * 86400)
+    assert await is_cut(last), "there may have been others"
+    await core.redis.delete(key("feed", "acme"))
+    await core.submit()
+    [newest] = [event.id for event in await feed(core)]
+    assert await is_cut(last)
+    assert not await is_cut(newest)
+    await core.redis.delete(key("feed", "acme"))
+    assert await is_cut(newest), "Redis has lost it"
+
+
+async def test_who_has_an_id_that_redis_has_lost_hears_of_it_until_something_later_comes(core: Core) -> None:
+    await core.submit()
+    [kept] = await feed(core)
+    core.clock.turn(by_s=60)
+    await core.submit()
+    [_, lost] = [event.id for event in await feed(core)]
+    await core.redis.delete(key("feed", "acme"))
+    await core.redis.xadd(
+        key("feed", "acme"), {"id": kept.id, "type": kept.type, "body": kept.body}, id=stream_id(kept.id)
+    )
+    assert (await core.events.of_tenant("acme", after=lost)).trimmed
+    await core.submit()
+    history = await core.events.of_tenant("acme", after=lost)
+    assert (len(history.events), history.trimmed) == (1, False)
 
 
 async def test_a_feed_is_cut_as_fast_as_it_grows_however_fast_that_is(core: Core) -> None:

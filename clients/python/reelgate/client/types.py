@@ -209,6 +209,8 @@ class Page(Result, Generic[Row], frozen=True, kw_only=True):
     data: tuple[Row, ...] = ()
     next_cursor: str | None = None
     has_more: bool = False
+    #: of events: some that would stand before these may be gone
+    trimmed: bool = False
 
 
 class Upload(Result, frozen=True, kw_only=True):
