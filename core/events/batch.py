@@ -18,21 +18,20 @@ class Batch(Record, frozen=True, kw_only=True):
     finished_at_ms: int | None = None
 
 
+def is_wanted(webhook: TenantWebhook | None) -> bool:
+    """Tell whether a tenant's default hears of batches."""
+    if webhook is None or webhook.state != "active":
+        return False
+    return not webhook.events or "batch.completed" in webhook.events
+
+
 def completion(
-    batch: Batch,
-    *,
-    url: str | None,
-    webhook: TenantWebhook | None,
-    traceparent: str | None = None,
-    request_id: str | None = None,
-) -> Delivery | None:
-    """Prepare the one callback of a batch: to its own URL, else to the tenant's default, unless that asked for others.
+    batch: Batch, *, url: str | None, traceparent: str | None = None, request_id: str | None = None
+) -> Delivery:
+    """Prepare the one callback of a batch: to its own URL, else to the tenant's default, where that wants it by then.
 
     It gets the id and the time that it goes by when the batch is over (`core/store/lua/shared/batches.lua`).
     """
-    wanted = webhook and webhook.state == "active" and (not webhook.events or "batch.completed" in webhook.events)
-    if url is None and not wanted:
-        return None
     return Delivery(
         id=new_id("dlv", cell_of(batch.id)),
         tenant=batch.tenant,

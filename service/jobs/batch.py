@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 import msgspec
 
 from core.clock import rfc3339
-from core.events.batch import Batch, completion
+from core.events.batch import Batch, completion, is_wanted
 from core.ids import new_id
 from core.model.job import ENDS, Status
 from core.store.idempotency import StoredResponse
@@ -103,13 +103,9 @@ async def _start(context: ApiContext, ask: RawBatchRequest, facts: JobFacts, che
         session_id=jobs[0].session_id if ask.session == "shared" else None,
         created_at_ms=facts.now_ms,
     )
-    done = completion(
-        batch,
-        url=ask.webhook.url if ask.webhook else None,
-        webhook=await context.webhooks.default(facts.tenant),
-        **facts.origin._asdict(),
-    )
-    return BatchStart(batch, done)
+    url = ask.webhook.url if ask.webhook else None
+    wanted = url is not None or is_wanted(await context.webhooks.default(facts.tenant))
+    return BatchStart(batch, completion(batch, url=url, **facts.origin._asdict()), wanted=wanted)
 
 
 def _response(context: ApiContext, batch: Batch, checked: CheckedJobs, origin: CallOrigin) -> StoredResponse:

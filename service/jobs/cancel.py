@@ -1,9 +1,9 @@
 """Cancels a job: a queued one ends at once, the worker of a running one hears of it and ends it at the backend too."""
 
-from core.events import event as events
 from core.model.job import Job
 from core.model.transitions import cancel_asked
 from core.store.audit import AuditEntry, AuditTrail
+from core.store.jobs.unheld import commit_unheld
 from core.store.leases import LeaseLost
 from service.context import ApiContext
 from service.lookup import own_job
@@ -21,16 +21,18 @@ async def request_cancel(context: ApiContext, job: Job, *, audit: AuditEntry | N
                 await AuditTrail(context.store).append(audit, f"unchanged: {job.status}")
             return job
         try:
-            told = await _event(context, job, after)
-            written = await context.jobs.commit(job, after, owner=None, event=told, audit=audit)
+            return await _write(context, job, after, audit)
         except LeaseLost:
             job = await own_job(context, job.tenant, job.id)
-            continue
-        return written
 
 
-async def _event(context: ApiContext, old: Job, new: Job) -> events.Event:
-    webhook = await context.webhooks.default(new.tenant)
-    return events.event(
-        old, new, webhook=webhook, public_url=context.settings.public_url, now_ms=context.clock.now_ms()
+async def _write(context: ApiContext, job: Job, after: Job, audit: AuditEntry | None) -> Job:
+    return await commit_unheld(
+        context.jobs,
+        job,
+        after,
+        read_default=context.webhooks.default_with_stored,
+        public_url=context.settings.public_url,
+        now_ms=context.clock.now_ms(),
+        audit=audit,
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from time import process_time, thread_time
 from typing import Any
 
+import msgspec
 import pytest
 
 from core.clock import Clock, HandClock, rfc3339
@@ -97,6 +98,38 @@ async def test_the_callback_of_a_batch_is_made_when_its_last_job_ends(redis_url:
         told = (await api.http.get("/v1/deliveries", params={"status": "pending"})).json()["data"]
         assert [(d["batch_id"], d["job_id"]) for d in told] == [(batch["id"], None), (None, between["id"])]
         assert {d["created_at"] for d in told} == {rfc3339(clock.now_ms())}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (None, {"url": HOOK["url"]}, True),
+        ({"events": ["job.failed"]}, {"events": ["batch.completed"]}, True),
+        ({"events": []}, {"events": ["job.failed"]}, False),
+        ({"events": []}, None, False),
+    ],
+    ids=["set meanwhile", "asks for it meanwhile", "asks for others meanwhile", "unset meanwhile"],
+)
+async def test_a_batch_without_a_url_goes_by_the_default_at_its_end(api: Api, before, after, told) -> None:
+    for default in (before, after):
+        if default is None:
+            await api.http.delete("/v1/webhook")
+        else:
+            await api.http.put("/v1/webhook", json=HOOK | default)
+        if default is before:
+            batch = await submit(api, ASK)
+    await api.http.post(f"/v1/jobs/{batch['jobs'][0]['id']}/cancel")
+    pending = (await api.http.get("/v1/deliveries", params={"status": "pending"})).json()["data"]
+    assert ([d["batch_id"] for d in pending if d["type"] == "batch.completed"] == [batch["id"]]) is told
+
+
+async def test_a_batch_that_ends_while_the_default_is_disabled_has_nobody_to_tell(api: Api) -> None:
+    await api.http.put("/v1/webhook", json=HOOK)
+    batch = await submit(api, ASK)
+    webhook = await api.context.webhooks.default("acme")
+    await api.context.webhooks.set_default("acme", msgspec.structs.replace(webhook, state="disabled"))
+    await api.http.post(f"/v1/jobs/{batch['jobs'][0]['id']}/cancel")
+    assert (await api.http.get("/v1/deliveries", params={"status": "pending"})).json()["data"] == []
 
 
 async def test_a_callback_that_cannot_be_read_keeps_no_job_of_its_batch_from_its_end(api: Api) -> None:

@@ -5,8 +5,12 @@ import pytest
 
 from core.events.delivery import DeliveryState, EndpointOutcome
 from core.model.job import Webhook
+from core.model.transitions import cancel_asked, expired
 from core.model.webhook import TenantWebhook
 from core.store.deliveries import DeliveryClaim
+from core.store.jobs.unheld import commit_unheld
+from core.store.leases import LeaseLost
+from core.store.tenants.webhooks import Webhooks
 from tests.callback_deliveries import claim, ended
 from tests.store_fixture import Core, core
 
@@ -91,3 +95,40 @@ async def test_two_who_send_again_at_once_start_one_schedule(core: Core) -> None
     taken = ended(again, DeliveryState.DELIVERED)
     await core.deliveries.record(taken, owner="w:2")
     assert await core.deliveries.send_again(dead) == taken
+
+
+class ChangedAfterALook(Webhooks):
+    """The default is set to another one right after somebody has read it for the first time."""
+
+    def __init__(self, core: Core, after: TenantWebhook) -> None:
+        super().__init__(core.store, core.vault, core.clock)
+        self._after: TenantWebhook | None = after
+
+    async def default_with_stored(self, tenant: str) -> tuple[TenantWebhook | None, bytes]:
+        found = await super().default_with_stored(tenant)
+        if self._after:
+            await self.set_default(tenant, self._after)
+            self._after = None
+        return found
+
+
+@pytest.mark.parametrize("end", [cancel_asked, expired])
+@pytest.mark.parametrize("before", [None, msgspec.structs.replace(HOOK, state="disabled")])
+async def test_an_end_that_no_worker_brings_is_told_to_the_default_of_its_moment(core: Core, before, end) -> None:
+    if before:
+        await core.webhooks.set_default("acme", before)
+    job, now_ms = await core.submit(), core.clock.now_ms()
+    to_all = msgspec.structs.replace(HOOK, events=())
+    read = ChangedAfterALook(core, to_all).default_with_stored
+    await commit_unheld(core.jobs, job, end(job, now_ms=now_ms), read_default=read, public_url="", now_ms=now_ms)
+    assert [d.type for d, _ in await core.deliveries.of_job(job.id)] in (["job.canceled"], ["job.expired"])
+
+
+async def test_who_has_gone_on_meanwhile_is_neither_canceled_nor_told_so(core: Core) -> None:
+    job = await core.submit()
+    await core.begin(job)
+    canceled = cancel_asked(job, now_ms=core.clock.now_ms())
+    read = ChangedAfterALook(core, HOOK).default_with_stored
+    with pytest.raises(LeaseLost):
+        await commit_unheld(core.jobs, job, canceled, read_default=read, public_url="", now_ms=0)
+    assert await core.deliveries.of_job(job.id) == []

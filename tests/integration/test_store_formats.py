@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from core.events.batch import Batch
+from core.events.batch import Batch, completion
 from core.events.delivery import DeliveryState, EndpointOutcome
 from core.ids import new_id
 from core.metrics import REGISTRY
@@ -645,7 +645,9 @@ async def test_an_end_of_a_batch_s_job_that_only_a_newer_release_knows_keeps_no_
     jobs = [core.new_job(batch_id="bat_1") for _ in range(2)]
     batch = Batch(id="bat_1", tenant="acme", job_ids=tuple(job.id for job in jobs), created_at_ms=1)
     submissions = [core.submission(job) for job in jobs]
-    await core.intake.accept(submissions, key_id="key_1", idempotency=None, batch=BatchStart(batch, None))
+    await core.intake.accept(
+        submissions, key_id="key_1", idempotency=None, batch=BatchStart(batch, completion(batch, url=None))
+    )
     await core.redis.hset(key("batch", "bat_1"), mapping={f"end:{jobs[0].id}": "skipped", "left": 1})
     await core.run(jobs[1])
     assert (await Batches(core.store).load("bat_1")).finished_at_ms is not None

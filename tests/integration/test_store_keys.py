@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 
 from core.errors import Code, WaitReason
-from core.events.batch import Batch
+from core.events.batch import Batch, completion
 from core.events.delivery import Delivery, DeliveryState
 from core.events.event import JOB_EVENTS
 from core.ids import new_id
@@ -70,6 +70,13 @@ async def a_job_that_runs_with_all_that_can_be_beside_it(core: Core) -> None:
     (delivery, _), *_ = await core.deliveries.of_job(claim.job.id)
     assert await core.deliveries.claim(delivery.id, owner="w:1", lease_ms=1000)
     await core.deliveries.record(delivery, owner="w:1", unwanted="gone")
+
+
+async def a_batch_of_which_nobody_wants_to_hear(core: Core) -> None:
+    job = core.new_job(batch_id="bat_2")
+    batch = Batch(id="bat_2", tenant="acme", job_ids=(job.id,), created_at_ms=core.clock.now_ms())
+    start = BatchStart(batch, completion(batch, url=None), wanted=False)
+    await core.intake.accept([core.submission(job)], key_id="key_1", idempotency=None, batch=start)
 
 
 async def a_batch_whose_jobs_end_in_every_way(core: Core) -> None:
@@ -150,6 +157,7 @@ async def test_every_field_of_a_hash_is_named_and_every_named_one_is_used(core: 
     await a_session_and_an_upload(core)
     await a_job_that_runs_with_all_that_can_be_beside_it(core)
     await a_batch_whose_jobs_end_in_every_way(core)
+    await a_batch_of_which_nobody_wants_to_hear(core)
     await a_delivery_that_was_taken_over_and_handed_back(core)
     await a_job_whose_data_is_removed_while_another_runs_in_its_session(core)
     await a_job_that_cannot_be_read(core)

@@ -4,16 +4,17 @@ Every worker sweeps; each part is safe to do twice or by two at once. Nothing he
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from itertools import count
 
-from core.events.event import event
 from core.job_files import delete_job_files
 from core.logs import get_logger
 from core.model import transitions
 from core.model.job import Job, Status
 from core.model.upload import Upload
 from core.store.jobs.admission import DueList
+from core.store.jobs.unheld import commit_unheld
 from core.store.leases import LeaseLost
 from core.store.redis.client import STORE_DOWN
 from core.store.redis.codec import Unreadable
@@ -113,13 +114,15 @@ async def _or_later(context: WorkerContext, list_name: DueList, item_id: str, do
 
 async def _expire(context: WorkerContext, job: Job) -> None:
     now_ms = context.clock.now_ms()
-    over = transitions.expired(job, now_ms=now_ms)
-    webhook = await context.webhooks.default(job.tenant)
-    news = event(job, over, webhook=webhook, public_url=context.settings.public_url, now_ms=now_ms)
-    try:
-        await context.jobs.commit(job, over, owner=None, event=news)
-    except LeaseLost:
-        return  # it has started, or was cancelled, at the last moment
+    with suppress(LeaseLost):  # it has started, or was cancelled, at the last moment
+        await commit_unheld(
+            context.jobs,
+            job,
+            transitions.expired(job, now_ms=now_ms),
+            read_default=context.webhooks.default_with_stored,
+            public_url=context.settings.public_url,
+            now_ms=now_ms,
+        )
 
 
 async def _remove_retired(context: WorkerContext) -> None:

@@ -41,10 +41,14 @@ class Preconditions(NamedTuple):
 
 
 class BatchStart(NamedTuple):
-    """A batch that the submissions make, and the callback that its last end sends, if anybody wants one."""
+    """A batch that the submissions make, and the callback that its last end sends, if anybody wants one by then.
+
+    `wanted`: somebody does now, which is what an older release goes by.
+    """
 
     batch: Batch
-    delivery: Delivery | None
+    delivery: Delivery
+    wanted: bool = True
 
 
 @redacted_repr("key_hash")
@@ -167,13 +171,13 @@ def _idempotency_argument(idempotency: Idempotency, submissions: Sequence[Submis
 
 
 def _batch_argument(start: BatchStart) -> dict[str, Any]:
-    delivery = start.delivery
     return {
         "id": start.batch.id,
         "record": raw_record(start.batch),
         "jobs": " ".join(start.batch.job_ids),
         "created_at": rfc3339(start.batch.created_at_ms),
-        "delivery": {"id": delivery.id, "record": raw_record(delivery)} if delivery else None,
+        "delivery": {"id": start.delivery.id, "record": raw_record(start.delivery)},
+        "wanted": start.wanted,
         "oldest": first_id("bat", start.batch.created_at_ms - BATCH_LISTED_MS, cell_of(start.batch.id)),
     }
 

@@ -143,6 +143,7 @@ FIELDS = {
         {
             *("rec", "fmt", "tenant", "jobs", "left", "created_at", "finished_at_ms"),
             "delivery",  # the callback that its end sends
+            "unwanted_delivery",  # the same, where nobody wanted it when the batch was accepted
             "delivery_id",  # its id to releases that make none at the batch's end
             "end:{}",  # how this job ended
             "out:{}",  # where its film is, as a path of ours

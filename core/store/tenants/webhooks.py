@@ -48,8 +48,12 @@ class Webhooks:
 
     async def default(self, tenant: str) -> TenantWebhook | None:
         """Read the default webhook. Raises Unreadable."""
+        return (await self.default_with_stored(tenant))[0]
+
+    async def default_with_stored(self, tenant: str) -> tuple[TenantWebhook | None, bytes]:
+        """Read the default webhook, and as it is stored, to compare it later; empty: there is none. Raises Unreadable."""
         raw, fmt = await self._stored(tenant)
-        return self._store.read(TenantWebhook, raw, fmt, item_id=tenant) if raw else None
+        return (self._store.read(TenantWebhook, raw, fmt, item_id=tenant) if raw else None), raw or b""
 
     async def _stored(self, tenant: str) -> tuple[bytes | None, bytes | None]:
         raw, fmt = await self._store.ask("HMGET", key("tenant", tenant), "webhook", "fmt")

@@ -3,7 +3,7 @@
 -- Arguments: tenant, jobs; key_id (absent: an operator submits, whom no key's limits bind),
 -- audit (of an operator); the limits submits_per_minute, tenant_queued_jobs, tenant_running_jobs, queue_limit,
 -- session_idle_ms; and where there are any: idempotency {key_hash, body_hash, answer, life_ms}, batch {id, record, jobs,
--- created_at, delivery {id, record}, oldest}, remembered {webhook}, pace (`queue_position`).
+-- created_at, delivery {id, record}, wanted, oldest}, remembered {webhook}, pace (`queue_position`).
 -- A job is {id, record, session, session_record, profile, rank, start_by_ms, uploads, uploads_until_ms, event}; of the
 -- event's body it has what stands before why the job waits, and in after_wait what stands behind it.
 --
@@ -91,8 +91,10 @@ end
 local function write_batch(batch, tenant, count)
   call('HSET', key.batch(batch.id), 'rec', batch.record, 'tenant', tenant, 'jobs', batch.jobs, 'left', count,
     'created_at', batch.created_at, 'fmt', written_fmt)
-  if batch.delivery then
+  if batch.wanted then
     call('HSET', key.batch(batch.id), 'delivery', batch.delivery.record, 'delivery_id', batch.delivery.id)
+  else
+    call('HSET', key.batch(batch.id), 'unwanted_delivery', batch.delivery.record)
   end
   local listed = key.batches(tenant)
   call('ZREMRANGEBYLEX', listed, '-', '(' .. batch.oldest)

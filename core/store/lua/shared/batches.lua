@@ -31,14 +31,35 @@ local function read_of_jobs(hash, field, jobs)
   return found
 end
 
+-- Whether there is somebody to tell: the batch's own URL, or the tenant's default as it is now. Of what cannot be read
+-- whoever claims the callback says so.
+local is_callback_wanted
+do
+  local function wants_batches(webhook)
+    local events = packed_field(webhook, 'events') or {}
+    local wanted = #events == 0
+    for _, type in ipairs(events) do wanted = wanted or type == 'batch.completed' end
+    return wanted and packed_field(webhook, 'state') ~= 'disabled'
+  end
+
+  function is_callback_wanted(record, tenant)
+    local readable, url = pcall(packed_field, record, 'url')
+    if not readable or url then return true end
+    local webhook = call('HGET', key.tenant(tenant), 'webhook')
+    if not webhook then return false end
+    local understood, wanted = pcall(wants_batches, webhook)
+    return wanted or not understood
+  end
+end
+
 -- The callback of a batch, which its submit has prepared: it is made now, by its time and by its id, since lists and ranges
 -- of deliveries go by these. The id is the event's, but for its kind. One that cannot be read must cost no job its end: whoever
 -- claims it says so.
-local function delivery_of_batch(batch, found, event_id)
+local function delivery_of_batch(batch, found, record, event_id)
   local id = 'dlv' .. string.sub(event_id, 4)
   local made = {id = cmsgpack.pack(id), created_at_ms = cmsgpack.pack(batch.now_ms)}
-  local readable, record = pcall(with_fields, found.delivery, made)
-  return {id = id, record = readable and record or found.delivery, tenant = found.tenant, job = batch.id}
+  local readable, edited = pcall(with_fields, record, made)
+  return {id = id, record = readable and edited or record, tenant = found.tenant, job = batch.id}
 end
 
 -- Write down how a batch's job ended, once.
@@ -51,9 +72,12 @@ local function end_in_batch(batch, job, status)
   if call('HINCRBY', hash, 'left', -1) > 0 then return end
   call('HSET', hash, 'finished_at_ms', integer(batch.now_ms))
   call('PEXPIRE', hash, BATCH_LIFE_MS)
-  local found = read_fields(hash, 'tenant', 'jobs', 'created_at', 'delivery')
+  local found = read_fields(hash, 'tenant', 'jobs', 'created_at', 'delivery', 'unwanted_delivery')
   local body = completed_json(batch, found, read_of_jobs(hash, 'end:', found.jobs), read_of_jobs(hash, 'out:', found.jobs))
   local event_id = emit_event({type = 'batch.completed', tenant = found.tenant, body = body,
     in_feed = true, id_prefix = batch.id_prefix, random = batch.random})
-  if found.delivery then create_delivery(delivery_of_batch(batch, found, event_id), event_id) end
+  local record = found.delivery or found.unwanted_delivery
+  if record and is_callback_wanted(record, found.tenant) then
+    create_delivery(delivery_of_batch(batch, found, record, event_id), event_id)
+  end
 end
