@@ -22,6 +22,7 @@ from core.model.transitions import succeeded
 from core.model.webhook import SigningSecrets, TenantWebhook, WebhookSecret
 from core.security.encryption import Encryption
 from core.security.signed_links import verify_path
+from core.store.jobs.removal import JobRemoval
 from core.store.redis.client import connect
 from core.store.redis.codec import pack
 from core.store.redis.keys import key
@@ -464,6 +465,23 @@ async def test_those_who_have_come_by_themselves_keep_nobody_from_being_called(c
     assert last.next_at_ms > core.clock.now_ms()
     await run_delivery(context, first.id)
     after = [await core.deliveries.load(each.id) for each in waiting]
+    assert {each.state for each in after} == {DeliveryState.DELIVERED}
+
+
+@pytest.mark.parametrize("over", ["deleted with its job", "wanted no more"])
+async def test_a_sleeper_that_is_over_keeps_none_behind_it_from_being_called(core, context, receiver, over):
+    taken = [(await told(core, f"{receiver.hook}/hang"))[0] for _ in range(PER_HOST)]
+    waiting = [(await told(core, receiver.hook))[0] for _ in range(5)]
+    async with hanging(context, receiver, taken, give_up=True):
+        asleep = [await after_attempt(context, each) for each in waiting]
+    assert all(each.next_at_ms > core.clock.now_ms() for each in asleep)
+    if over == "wanted no more":
+        await core.redis.hset(key("job", waiting[0].job_id), "unwanted", "410")
+    else:
+        await JobRemoval(core.store, public_url="").remove(await core.jobs.load(waiting[0].job_id))
+    [fresh] = await told(core, receiver.hook)
+    await run_delivery(context, fresh.id)
+    after = [await core.deliveries.load(each.id) for each in waiting[1:]]
     assert {each.state for each in after} == {DeliveryState.DELIVERED}
 
 

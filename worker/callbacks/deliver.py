@@ -59,15 +59,21 @@ async def run_delivery(context: WorkerContext, delivery_id: str, *, only_if_due:
     """Make one attempt at a delivery, if it is ours to make; then at those that sleep though its host has room now."""
     host = await _run(context, delivery_id, only_if_due=only_if_due)
     while host and not context.leases.stopping and (sleeper := context.host_limits.recall(*host)):
-        host = await _run(context, sleeper.delivery_id, asleep_until_ms=sleeper.until_ms)
+        host = await _run(context, sleeper.delivery_id, asleep_until_ms=sleeper.until_ms, called_by=host)
 
 
 async def _run(
-    context: WorkerContext, delivery_id: str, *, only_if_due: bool = False, asleep_until_ms: int | None = None
+    context: WorkerContext,
+    delivery_id: str,
+    *,
+    only_if_due: bool = False,
+    asleep_until_ms: int | None = None,
+    called_by: tuple[str, str] | None = None,
 ) -> tuple[str, str] | None:
     """Make one attempt, or put it off; returns the tenant and the URL where others may sleep for the same host.
 
-    `asleep_until_ms`: it was called before its time, and is left alone where it has come by itself meanwhile.
+    `asleep_until_ms`: it was called before its time, by who had an attempt there, and is left alone where it has come by
+    itself meanwhile, or is gone.
     """
     owner = context.leases.new_owner()
     try:
@@ -78,10 +84,11 @@ async def _run(
             only_if_due=only_if_due,
             asleep_until_ms=asleep_until_ms,
         )
-        if claim:
-            async with context.leases.hold(delivery_id, owner) as lease:
-                lease.streaming = True  # a stopping worker lets an attempt end, so that it is not made twice
-                return await _attempt(context, _begun_anew(claim))
+        if claim is None:
+            return called_by
+        async with context.leases.hold(delivery_id, owner) as lease:
+            lease.streaming = True  # a stopping worker lets an attempt end, so that it is not made twice
+            return await _attempt(context, _begun_anew(claim))
     except LeaseLost:
         log.warning("held by another worker now")
     except STORE_DOWN as away:
@@ -100,6 +107,7 @@ def _begun_anew(claim: DeliveryClaim) -> DeliveryClaim:
 async def _attempt(context: WorkerContext, claim: DeliveryClaim) -> tuple[str, str] | None:
     delivery = claim.delivery
     bind(
+        delivery_id=delivery.id,
         job_id=delivery.job_id,
         tenant=delivery.tenant,
         trace_id=trace_id_of(delivery.traceparent),
@@ -108,9 +116,10 @@ async def _attempt(context: WorkerContext, claim: DeliveryClaim) -> tuple[str, s
     target = target_of(claim)
     if isinstance(target, Dead):
         await _record(context, claim, None, target)
-        return None
+        known = delivery.url or (claim.webhook and claim.webhook.url)
+        return (delivery.tenant, known) if known else None
     url, event = target
-    tenant = claim.delivery.tenant
+    tenant = delivery.tenant
     if (turn_ms := await context.host_limits.turn_ms(tenant, url, set_at_ms=claim.default_set_at_ms or 0)) is not None:
         await _postpone(context, claim, turn_ms)
         context.host_limits.note_sleeper(tenant, url, Sleeper(claim.delivery.id, turn_ms))
