@@ -13,10 +13,14 @@ _PAGE = 200
 
 
 class SentAgain(NamedTuple):
-    """How many of a range are on their way again, and whether there are more."""
+    """How many of a range are on their way again, and behind which delivery there are more, if there are."""
 
     sent: int
-    has_more: bool
+    last: str | None
+
+    @property
+    def has_more(self) -> bool:
+        return self.last is not None
 
 
 async def send_again(context: ApiContext, delivery: Delivery, *, audit: AuditEntry | None = None) -> Delivery:
@@ -27,21 +31,30 @@ async def send_again(context: ApiContext, delivery: Delivery, *, audit: AuditEnt
 
 
 async def send_range_again(
-    context: ApiContext, tenant: str, state: DeliveryState, *, since_ms: int, until_ms: int
+    context: ApiContext,
+    tenant: str,
+    state: DeliveryState,
+    *,
+    since_ms: int,
+    until_ms: int,
+    after: str | None = None,
 ) -> SentAgain:
-    """Send again a tenant's deliveries of a time range, both ends included, newest first, up to RANGE_AT_ONCE."""
-    found = await _find_in_range(context, tenant, state, since_ms, until_ms)
-    for delivery in found[:RANGE_AT_ONCE]:
+    """Send again a tenant's deliveries of a time range, both ends included, newest first, up to RANGE_AT_ONCE.
+
+    `after`: only what is behind this one. What is sent again may have come to the same end by the next call.
+    """
+    found = await _find_in_range(context, tenant, state, since_ms=since_ms, until_ms=until_ms, after=after)
+    sent = found[:RANGE_AT_ONCE]
+    for delivery in sent:
         await context.deliveries.send_again(delivery)
-    return SentAgain(min(len(found), RANGE_AT_ONCE), len(found) > RANGE_AT_ONCE)
+    return SentAgain(len(sent), sent[-1].id if len(found) > RANGE_AT_ONCE else None)
 
 
 async def _find_in_range(
-    context: ApiContext, tenant: str, state: DeliveryState, since_ms: int, until_ms: int
+    context: ApiContext, tenant: str, state: DeliveryState, *, since_ms: int, until_ms: int, after: str | None
 ) -> list[Delivery]:
-    """Collect a range's deliveries, at most one more than one call sends again."""
+    """Collect a range's deliveries, at least one more than one call sends again where there are so many."""
     found: list[Delivery] = []
-    after: str | None = None
     while len(found) <= RANGE_AT_ONCE:
         page = await context.deliveries.page(tenant, state, after=after, limit=_PAGE)
         found += [d for d, _ in page if since_ms <= d.created_at_ms <= until_ms]

@@ -145,7 +145,8 @@ async def _redeliver(context: ApiContext, tenant: str, delivery_id: str) -> Stor
 async def redeliver_range(request: ApiRequest, idempotency_key: IdempotencyKeyHeader = None) -> Response[bytes]:
     """Send again the callbacks that were made in a time range, newest first, up to 1,000 at a time.
 
-    When: your receiver was down for long enough that deliveries died. To catch up by reading there is `GET /v1/events`.
+    When: your receiver was down for long enough that deliveries died. Where there are more, call again with `next_cursor` as
+    `after`. To catch up by reading there is `GET /v1/events`.
     Cost: nothing; up to ten calls of your receiver for each.
     """
     context, tenant, raw = context_of(request), request.user.tenant, await read_json_body(request)
@@ -162,5 +163,9 @@ async def _redeliver_range(context: ApiContext, tenant: str, raw: bytes) -> Stor
     ask = decode_json(raw, RedeliveryRange)
     since_ms = parse_time_ms(ask.since, "/since")
     until_ms = parse_time_ms(ask.until, "/until") if ask.until is not None else context.clock.now_ms()
-    again = await send_range_again(context, tenant, DeliveryState(ask.status), since_ms=since_ms, until_ms=until_ms)
-    return StoredResponse("", {}, msgspec.json.encode(Redelivered(count=again.sent, has_more=again.has_more)))
+    require_cursor(context, ask.after, "dlv")
+    again = await send_range_again(
+        context, tenant, DeliveryState(ask.status), since_ms=since_ms, until_ms=until_ms, after=ask.after
+    )
+    told = Redelivered(count=again.sent, has_more=again.has_more, next_cursor=again.last)
+    return StoredResponse("", {}, msgspec.json.encode(told))

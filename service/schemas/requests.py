@@ -190,6 +190,8 @@ class RedeliveryRange(Body, kw_only=True):
     #: Which: those that were given up, or those that arrived. Sending arrived ones again doubles them, under the same
     #: `webhook-id`.
     status: Annotated[Literal["dead", "delivered"], Meta(examples=["dead"])] = "dead"
+    #: Go on behind this one: the `next_cursor` of the call before. Absent: from the newest on.
+    after: DeliveryId | None = None
 
 
 Limit = Annotated[int, Meta(ge=1, le=100, examples=[50])]

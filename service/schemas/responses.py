@@ -353,8 +353,11 @@ class Redelivered(View, kw_only=True):
 
     #: How many are sent again: 1,000 at most.
     count: int
-    #: Whether the range has more than one call sends again: call again for the rest.
+    #: Whether the range has more than one call sends again: call again for the rest, with `next_cursor`.
     has_more: bool
+    #: Hand it over as `after` for the rest, with all else the same; null where there is none. Without it a call begins with the
+    #: newest again, and of these it sends anew whatever has arrived, or was given up, by then.
+    next_cursor: str | None
 
 
 class WebhookView(View, kw_only=True):

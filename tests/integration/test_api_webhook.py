@@ -12,6 +12,7 @@ from core.events.delivery import Attempt, DeliveryState
 from core.store.redis.keys import key
 from core.store.rpc import PER_TENANT
 from core.store.tokens.use import TokenUse
+from service.jobs import redelivery
 from tests.api_fixture import Api, running_api
 from tests.job_ends import succeed
 from tests.until import PATIENCE_S
@@ -176,12 +177,30 @@ async def test_a_time_range_is_sent_again(api: Api) -> None:
     none = await api.http.post(
         "/v1/deliveries:redeliver", json={"since": "2020-01-01T00:00:00Z", "until": "2020-01-02T00:00:00Z"}
     )
-    assert (none.status_code, none.json()) == (202, {"count": 0, "has_more": False})
+    assert (none.status_code, none.json()) == (202, {"count": 0, "has_more": False, "next_cursor": None})
     some = await api.http.post("/v1/deliveries:redeliver", json={"since": rfc3339(middle.created_at_ms)})
-    assert some.json() == {"count": 2, "has_more": False}
+    assert some.json() == {"count": 2, "has_more": False, "next_cursor": None}
     assert [d["id"] for d in (await api.http.get("/v1/deliveries")).json()["data"]] == [ids[0]]
     wrong = await api.http.post("/v1/deliveries:redeliver", json={"since": "yesterday"})
     assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (422, "/since")
+
+
+async def test_a_range_of_more_than_one_call_is_sent_again_once_each(api: Api, monkeypatch) -> None:
+    monkeypatch.setattr(redelivery, "RANGE_AT_ONCE", 2)
+    ids = [await dead_delivery(api) for _ in range(5)]
+    body, counts = {"since": "2020-01-01T00:00:00Z", "after": None}, []
+    while not counts or body["after"]:
+        told = (await api.http.post("/v1/deliveries:redeliver", json=body)).json()
+        assert told["has_more"] == (told["next_cursor"] is not None)
+        counts.append(told["count"])
+        body["after"] = told["next_cursor"]
+        for delivery_id in ids:  # whatever is sent dies at once, as where its receiver answers 410
+            delivery = await api.context.deliveries.load(delivery_id)
+            gone = msgspec.structs.replace(delivery, state=DeliveryState.DEAD)
+            await api.context.deliveries.record(gone, owner=None)
+    assert counts == [2, 2, 1]
+    wrong = await api.http.post("/v1/deliveries:redeliver", json=body | {"after": "dlv_x"})
+    assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (422, "/after")
 
 
 async def test_credits_are_read_by_a_worker_and_summed_from_the_pool(api: Api) -> None:

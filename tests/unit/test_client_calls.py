@@ -69,7 +69,7 @@ CALLS = {
     "readBatch": calls.read_batch("bat_1"),
     "listDeliveries": calls.list_deliveries(limit=5, after="dlv_0"),
     "redeliver": calls.redeliver("dlv_1", key="k"),
-    "redeliverRange": calls.redeliver_range(NOW, NOW, "dead", key="k"),
+    "redeliverRange": calls.redeliver_range(NOW, NOW, "dead", "dlv_0", key="k"),
     "listEvents": calls.list_events(limit=5, after="evt_0"),
     "readCredits": calls.read_credits(),
     "readUsage": calls.read_usage("2026-11"),

@@ -273,9 +273,10 @@ class AsyncDeliveries(AsyncCaller):
         until: datetime | None = None,
         *,
         status: Literal["dead", "delivered"] = "dead",
+        after: str | None = None,
         key: str | None = None,
     ) -> Redelivered:
-        return await self._call_once(partial(calls.redeliver_range, since, until, status), key)
+        return await self._call_once(partial(calls.redeliver_range, since, until, status, after), key)
 
 
 class AsyncWebhookSettings(AsyncCaller):

@@ -276,8 +276,11 @@ def redeliver(delivery_id: str, *, key: str) -> Call[Delivery]:
     return Call(_post(f"/v1/deliveries/{_segment(delivery_id)}/redeliver", key=key), read_as(Delivery))
 
 
-def redeliver_range(since: datetime, until: datetime | None, status: str, *, key: str) -> Call[Redelivered]:
+def redeliver_range(
+    since: datetime, until: datetime | None, status: str, after: str | None, *, key: str
+) -> Call[Redelivered]:
     body = {"since": _time(since), "status": status} | ({"until": _time(until)} if until else {})
+    body |= {"after": after} if after else {}
     return Call(_post("/v1/deliveries:redeliver", body, key=key), read_as(Redelivered))
 
 

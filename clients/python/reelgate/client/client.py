@@ -266,9 +266,10 @@ class Deliveries(Caller):
         until: datetime | None = None,
         *,
         status: Literal["dead", "delivered"] = "dead",
+        after: str | None = None,
         key: str | None = None,
     ) -> Redelivered:
-        return self._call_once(partial(calls.redeliver_range, since, until, status), key)
+        return self._call_once(partial(calls.redeliver_range, since, until, status, after), key)
 
 
 class WebhookSettings(Caller):

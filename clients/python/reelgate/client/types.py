@@ -323,6 +323,8 @@ class Redelivered(Result, frozen=True, kw_only=True):
 
     count: int = 0
     has_more: bool = False
+    #: hand it over as `after` for the rest
+    next_cursor: str | None = None
 
 
 class Credits(Result, frozen=True, kw_only=True):
