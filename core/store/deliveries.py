@@ -17,6 +17,7 @@ from core.store.redis.codec import Unreadable, raw_record, unpack
 from core.store.redis.functions import FEED_LIFE_MS
 from core.store.redis.keys import key
 from core.store.redis.lists import page_of
+from core.store.redis.results import Nothing
 
 #: an ended delivery can be sent again as long as the tenant's feed has its event
 KEPT_MS = FEED_LIFE_MS
@@ -164,17 +165,8 @@ class Deliveries:
             woken += found.woken
 
     async def forget(self, delivery_id: str) -> None:
-        """Remove an ended delivery."""
-        delivery = await self.load(delivery_id)
-        pipe = self._store.redis.pipeline(transaction=True)
-        pipe.zrem(key("retire"), delivery_id)
-        pipe.zrem(key("deliveries_pending"), delivery_id)
-        pipe.zrem(key("deliveries_dead"), delivery_id)
-        pipe.delete(key("delivery", delivery_id))
-        if delivery:
-            pipe.zrem(key("deliveries", delivery.tenant, str(delivery.state)), delivery_id)
-            pipe.zrem(key("job_deliveries", delivery.job_id), delivery_id)
-        await pipe.execute()
+        """Remove an ended delivery whose time is over; one that was sent again meanwhile stays."""
+        await self._store.run("forget_delivery", {"id": delivery_id, "due_ms": self._clock.now_ms()}, Nothing)
 
     async def load(self, delivery_id: str) -> Delivery | None:
         """Read a delivery, whoever's it is: the caller compares the tenant. Raises Unreadable."""

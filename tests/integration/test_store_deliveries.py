@@ -95,6 +95,26 @@ async def test_an_ended_delivery_is_nobody_s_and_goes_after_fourteen_days(
     assert [name for name in await core.everything() if "dlv" in name] == []
 
 
+@pytest.mark.parametrize("has_ended_again", [False, True])
+async def test_one_that_is_sent_again_in_the_moment_of_its_removal_stays(
+    core: Core, delivery: Delivery, has_ended_again: bool
+) -> None:
+    await claim(core, delivery)
+    dead = ended(delivery, DeliveryState.DEAD)
+    await core.deliveries.record(dead, owner="w:1")
+    core.clock.turn(by_s=KEPT_MS / 1000)
+    assert delivery.id in await core.turns.to_retire()
+    state = DeliveryState.PENDING
+    again = await core.deliveries.send_again(dead)
+    if has_ended_again:
+        state = DeliveryState.DELIVERED
+        await claim(core, again, "w:2")
+        await core.deliveries.record(ended(again, state), owner="w:2")
+    await core.deliveries.forget(delivery.id)
+    assert await page(core, state) == [delivery.id]
+    assert delivery.id not in await core.turns.to_retire()
+
+
 async def test_a_dead_delivery_can_be_sent_again_under_the_same_event(core: Core, delivery: Delivery) -> None:
     first = await claim(core, delivery)
     await core.deliveries.record(ended(delivery, DeliveryState.DEAD), owner="w:1")
