@@ -7,6 +7,7 @@ import struct
 import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
 from ipaddress import ip_address
 
 import httpx
@@ -82,6 +83,21 @@ async def test_both_forms_of_retry_after_are_understood(client, receiver, form):
     answer = await send(client, f"{receiver.hook}/retry-after/{form}/90")
     assert answer.status == 429
     assert 89 - (stopwatch_s() - began_s) < answer.retry_after_s <= 90, "a date has no parts of a second"
+
+
+@pytest.mark.parametrize("off_s", [-7200, 7200])
+async def test_a_receiver_whose_clock_is_wrong_is_waited_for_as_long_as_it_says_all_the_same(client, off_s):
+    async def put_off(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        its_time_s = time.time() + off_s
+        until = (
+            f"Date: {formatdate(its_time_s, usegmt=True)}\r\nRetry-After: {formatdate(its_time_s + 90, usegmt=True)}"
+        )
+        writer.write(f"HTTP/1.1 429 Later\r\n{until}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        writer.close()
+
+    async with served(put_off) as port:
+        assert (await send(client, f"http://127.0.0.1:{port}/")).retry_after_s == 90
 
 
 async def test_the_two_answer_headers_are_understood(client, receiver):

@@ -107,10 +107,11 @@ async def _exchange(
 
 
 def _result_of(response: httpx.Response, start: bytes, latency_ms: int, now_ms: int) -> AttemptResult:
-    wish = response.headers.get("webhook-delivery", "").strip().lower()
+    headers = response.headers
+    wish = headers.get("webhook-delivery", "").strip().lower()
     return AttemptResult(
         status=response.status_code,
-        retry_after_s=parse_retry_after_s(response.headers.get("retry-after"), now_ms=now_ms),
+        retry_after_s=parse_retry_after_s(headers.get("retry-after"), date=headers.get("date"), now_ms=now_ms),
         disable=wish == "disable",
         abort=wish == "abort-message",
         excerpt=safe_text(start),
