@@ -137,10 +137,11 @@ class Deliveries:
             "status": str(delivery.state),
         }
 
-    async def send_again(self, delivery: Delivery, *, audit: AuditEntry | None = None) -> Delivery:
+    async def send_again(self, delivery: Delivery, *, in_ms: int = 0, audit: AuditEntry | None = None) -> Delivery:
         """Start an ended delivery's schedule anew, whatever came of it before, and return it as it is now.
 
-        Where somebody else has just done so, that stays as it is. `audit`: an operator asked for it, which is written
+        `in_ms`: not at once, before all else, but then, as what has slept. Where somebody else has just done so, that stays
+        as it is. `audit`: an operator asked for it, which is written
         in the same step.
         """
         again = msgspec.structs.replace(
@@ -151,7 +152,8 @@ class Deliveries:
             next_at_ms=None,
             again_at_ms=self._clock.now_ms(),
         )
-        arguments = self._arguments(again) | {"status_before": str(delivery.state), "audit": audit_argument(audit)}
+        how = {"status_before": str(delivery.state), "in_ms": in_ms, "audit": audit_argument(audit)}
+        arguments = self._arguments(again) | how
         if (await self._store.run("repeat_delivery", arguments, _Written)).written:
             return again
         return await self.load(delivery.id) or again

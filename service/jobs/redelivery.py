@@ -10,6 +10,8 @@ from service.problems import ApiError
 #: so many of a range are sent again by one call
 RANGE_AT_ONCE = 1000
 _PAGE = 200
+#: one after another, and none before what others wait for: a range may be sent again and again
+_GAP_MS = 5
 
 
 class SentAgain(NamedTuple):
@@ -45,8 +47,8 @@ async def send_range_again(
     """
     found = await _find_in_range(context, tenant, state, since_ms=since_ms, until_ms=until_ms, after=after)
     sent = found[:RANGE_AT_ONCE]
-    for delivery in sent:
-        await context.deliveries.send_again(delivery)
+    for place, delivery in enumerate(sent, start=1):
+        await context.deliveries.send_again(delivery, in_ms=place * _GAP_MS)
     return SentAgain(len(sent), sent[-1].id if len(found) > RANGE_AT_ONCE else None)
 
 

@@ -181,6 +181,8 @@ async def test_a_time_range_is_sent_again(api: Api) -> None:
     some = await api.http.post("/v1/deliveries:redeliver", json={"since": rfc3339(middle.created_at_ms)})
     assert some.json() == {"count": 2, "has_more": False, "next_cursor": None}
     assert [d["id"] for d in (await api.http.get("/v1/deliveries")).json()["data"]] == [ids[0]]
+    older, newer = [await api.context.store.redis.zscore(key("arq_queue"), each) for each in ids[1:]]
+    assert 0 < newer < older, "they stand behind all that others wait for"
     wrong = await api.http.post("/v1/deliveries:redeliver", json={"since": "yesterday"})
     assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (422, "/since")
 
