@@ -33,7 +33,6 @@ class _Written(NamedTuple):
 
 
 class _Woken(NamedTuple):
-    woken: int = 0
     #: the last one that was looked at, where there may be more
     last: str | None = None
 
@@ -161,10 +160,11 @@ class Deliveries:
     async def wake_for_default(self, tenant: str) -> None:
         """Have a tenant's callbacks to its default URL come soon: it was set, enabled or unset. Safe to repeat."""
         arguments = self._clock.for_operations() | {"tenant": tenant, "most": _WOKEN_AT_ONCE}
-        found, woken = _Woken(last=""), 0
-        while found.last is not None:
-            found = await self._store.run("wake_deliveries", arguments | {"after": found.last, "woken": woken}, _Woken)
-            woken += found.woken
+        after: str | None = ""
+        place = 0
+        while after is not None:
+            found = await self._store.run("wake_deliveries", arguments | {"after": after, "place": place}, _Woken)
+            after, place = found.last, place + _WOKEN_AT_ONCE
 
     async def forget(self, delivery_id: str) -> None:
         """Remove an ended delivery whose time is over; one that was sent again meanwhile stays."""

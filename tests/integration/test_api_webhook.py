@@ -76,7 +76,8 @@ async def sleeping_delivery(api: Api) -> str:
     ("method", "path", "body"),
     [("PUT", "/v1/webhook", {"url": URL}), ("POST", "/v1/webhook:enable", None), ("DELETE", "/v1/webhook", None)],
 )
-async def test_what_waits_for_the_default_is_woken_when_that_changes(api: Api, method, path, body) -> None:
+async def test_what_waits_for_the_default_is_woken_when_that_changes(api, monkeypatch, method, path, body) -> None:
+    monkeypatch.setattr("core.store.deliveries._WOKEN_AT_ONCE", 2)
     await api.http.put("/v1/webhook", json={"url": URL})
     asleep = [await sleeping_delivery(api) for _ in range(3)]
     assert (await api.http.request(method, path, json=body)).status_code < 300

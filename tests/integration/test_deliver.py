@@ -193,6 +193,9 @@ async def test_callbacks_that_wait_for_a_dead_host_go_out_once_the_url_is_set_an
         await set_anew(core, url if at_last == "/hook" else receiver.hook)
         due = [await due_ms(core, each) - core.clock.now_ms() for each in waiting]
         assert due == [5 * n for n in range(len(waiting))], "one after another"
+        core.clock.turn(by_s=1)
+        await core.deliveries.wake_for_default("acme")
+        assert due == [await due_ms(core, each) - core.clock.now_ms() + 1000 for each in waiting], "none comes later"
         assert await due_ms(core, own) > core.clock.now_ms() + 1000, "what goes to a URL of its own sleeps on"
         after = [await after_attempt(context, each) for each in waiting]
         assert {each.state for each in after} == {DeliveryState.DELIVERED}
