@@ -82,6 +82,8 @@ class Subscriptions:
                     await subscription.aclose()  # type: ignore[no-untyped-call]
             except STORE_ERROR as away:
                 log.warning("Redis is away, events are subscribed to again", error=type(away).__name__)
+            except Exception:  # whatever it was, thousands of readers wait for what this hears
+                log.exception("events could not be heard, they are subscribed to again")
             await asyncio.sleep(_RETRY_S)
 
     def _catch_up(self) -> None:

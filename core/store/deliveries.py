@@ -24,7 +24,7 @@ KEPT_MS = FEED_LIFE_MS
 
 
 #: so many are looked at in one step, to hold up nobody else in Redis
-_WOKEN_AT_ONCE = 100
+_WOKEN_AT_ONCE = 50
 
 
 class _Written(NamedTuple):

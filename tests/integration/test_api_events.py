@@ -12,7 +12,8 @@ import pytest
 
 from core.model import transitions
 from core.store.redis.functions import EVENTS_PER_JOB
-from core.store.redis.keys import key
+from core.store.redis.keys import EVENTS_CHANNEL, key
+from service.jobs import event_stream
 from tests.api_fixture import Api, running_api
 from tests.job_ends import OWNER, running, told
 from tests.until import PATIENCE_S
@@ -259,6 +260,16 @@ async def test_readers_go_on_when_their_subscription_broke(api: Api) -> None:
     async with following(api.http, job["id"]) as reader:
         await reader.next()
         await api.context.store.redis.client_kill_filter(_type="pubsub")
+        await api.http.post(f"/v1/jobs/{job['id']}/cancel")
+        assert [e["event"] for e in await reader.rest()] == ["job.canceled"]
+
+
+async def test_readers_go_on_after_a_message_that_nobody_can_read(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_stream, "HEARTBEAT_S", 10 * PATIENCE_S)
+    job = await api.submit()
+    async with following(api.http, job["id"]) as reader, asyncio.timeout(PATIENCE_S):
+        await reader.next()
+        await api.context.store.redis.publish(EVENTS_CHANNEL, b"\xff")
         await api.http.post(f"/v1/jobs/{job['id']}/cancel")
         assert [e["event"] for e in await reader.rest()] == ["job.canceled"]
 
