@@ -21,6 +21,7 @@ from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
 from service.jobs.redelivery import send_again, send_range_again
 from service.lookup import own_delivery, own_job, require_cursor
 from service.openapi.describe import IDEMPOTENT, JSON_BODY, QUERY, ResponseDoc, json_body, problems, reads
+from service.problems import not_found
 from service.schemas.requests import DeliveriesQuery, RedeliveryRange
 from service.schemas.responses import AttemptView, DeliveryPage, DeliveryView, Redelivered
 
@@ -127,7 +128,10 @@ async def redeliver(
 
 async def _redeliver(context: ApiContext, tenant: str, delivery_id: str) -> StoredResponse:
     again = await send_again(context, await own_delivery(context, tenant, delivery_id))
-    _, event_id = (await context.deliveries.load_many([again.id]))[0]
+    found = await context.deliveries.load_many([again.id])
+    if not found:
+        raise not_found("delivery")  # it went with its job, in this very moment
+    [(_, event_id)] = found
     return StoredResponse(again.id, {}, msgspec.json.encode(delivery_view(again, event_id)))
 
 

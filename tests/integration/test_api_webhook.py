@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from core.clock import rfc3339
-from core.events.delivery import Attempt, DeliveryState
+from core.events.delivery import Attempt, Delivery, DeliveryState
+from core.store.deliveries import Deliveries
 from core.store.redis.keys import key
 from core.store.rpc import PER_TENANT
 from core.store.tokens.use import TokenUse
@@ -170,6 +172,19 @@ async def test_one_is_sent_again_and_not_twice_at_once(api: Api) -> None:
     assert (again.status_code, again.json()["status"]) == (202, "pending")
     assert (await api.http.get("/v1/deliveries")).json()["data"] == []
     assert (await api.http.post(f"/v1/deliveries/{delivery_id}/redeliver")).status_code == 409
+
+
+async def test_one_whose_job_is_deleted_as_it_is_sent_again_is_there_no_more(api: Api, monkeypatch) -> None:
+    delivery_id, send_again = await dead_delivery(api), Deliveries.send_again
+
+    async def and_delete(self: Deliveries, delivery: Delivery, **how: Any) -> Delivery:
+        again = await send_again(self, delivery, **how)
+        await api.http.delete(f"/v1/jobs/{delivery.job_id}")
+        return again
+
+    monkeypatch.setattr(Deliveries, "send_again", and_delete)
+    answer = await api.http.post(f"/v1/deliveries/{delivery_id}/redeliver")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
 async def test_a_time_range_is_sent_again(api: Api) -> None:
