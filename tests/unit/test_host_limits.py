@@ -77,6 +77,17 @@ def test_a_host_that_stays_silent_is_paused_for_a_growing_time(limits, clock):
     assert pause_ms(limits, clock) == int(2 * RULE.first_pause_s * 1000)
 
 
+async def test_a_pause_ends_with_the_url_s_being_set_anew_and_one_that_follows_does_not(limits, clock):
+    answers(limits, SILENT, RULE.failures_allowed)
+    assert await limits.turn_ms("acme", URL, set_at_ms=1) is None
+    answers(limits, SILENT, RULE.failures_allowed)
+    assert await limits.turn_ms("acme", URL, set_at_ms=1) > clock.now_ms()
+    assert await limits.turn_ms("acme", URL) > clock.now_ms(), (
+        "what goes there by a job's own wish says nothing about it"
+    )
+    assert await limits.turn_ms("acme", URL, set_at_ms=2) is None
+
+
 def test_the_pause_stops_growing_at_five_minutes(limits, clock):
     answers(limits, SILENT, 100)
     assert pause_ms(limits, clock) == 300_000
