@@ -319,9 +319,44 @@ def test_keda_counts_jobs_that_could_run_and_those_that_hold_a_slot_asleep_or_no
     assert all(f"# TYPE {name} gauge" in shown for name in asked)
     # every worker shows the same
     assert re.fullmatch(r"max\(\w+\{.+?\}\) \+ max\(\w+\{.+?\}\)", query)
-    assert query.count('namespace="media",pod=~"films-worker-.+"') == 2
+    assert query.count('namespace="media",pod=~"films-worker-') == 2
     assert Fraction(trigger["metadata"]["threshold"]) == 1000 * Fraction("0.8")
     assert trigger["metricType"] == "AverageValue"
+
+
+def test_keda_takes_no_answer_for_nothing_to_do():
+    """As it comes, a Prometheus without data is a 0 to it, and a busy fleet goes down to its minimum."""
+    [scaler] = of_kind("real", "ScaledObject").values()
+    assert scaler["spec"]["triggers"][0]["metadata"]["ignoreNullValues"] == "false"
+
+
+def pod_name(release: str, ending: str) -> str:
+    """Name a pod as Kubernetes does: by its ReplicaSet, cut after 58 characters, and five by chance.
+
+    https://github.com/kubernetes/apiserver/blob/master/pkg/storage/names/generate.go
+    """
+    return f"{release}-{ending}-6b9f7c5d48-"[:58] + "x2k7q"
+
+
+def workers_that_keda_counts(release: str) -> str:
+    """Give the pattern of the pods' names in what KEDA asks."""
+    [scaler] = [made for made in render("real", release=release) if made["kind"] == "ScaledObject"]
+    query = scaler["spec"]["triggers"][0]["metadata"]["query"]
+    [pattern] = set(re.findall(r'pod=~"([^"]+)"', query))
+    return pattern
+
+
+@pytest.mark.parametrize("characters", [1, 5, *range(38, 54)])
+def test_keda_finds_the_workers_of_a_release_whose_name_is_as_long_as_helm_takes_it(characters):
+    release = "f" * characters
+    assert re.fullmatch(workers_that_keda_counts(release), pod_name(release, "worker"))
+
+
+def test_keda_counts_no_workers_of_another_release_in_the_namespace():
+    """All gauges are over a whole Redis, and the other one has one of its own."""
+    pattern = workers_that_keda_counts("films")
+    for other in ("films-worker", "films-worker-2", "films-2"):
+        assert not re.fullmatch(pattern, pod_name(other, "worker")), other
 
 
 def test_the_other_scaler_aims_at_the_same_number():
@@ -497,6 +532,18 @@ def test_the_trial_redis_keeps_what_it_accepted():
     words = dict(zip(container["args"], container["args"][1:], strict=False))
     assert words["--appendonly"] == "yes"
     assert words["--maxmemory-policy"] == "noeviction"
+
+
+def test_an_upgrade_replaces_no_pod_that_keeps_what_it_has_in_itself():
+    """A trial's Redis and sandbox: another version of the gateway would take all keys and jobs along."""
+    before, after = (
+        {made["metadata"]["name"]: made for made in render("sandbox", *tag) if made["kind"] == "Deployment"}
+        for tag in ((), ('image.tag="99.0.0"',))
+    )
+    for name in ("films-valkey", "films-sandbox"):
+        template = before[name]["spec"]["template"]
+        assert template == after[name]["spec"]["template"]
+        assert template["metadata"]["labels"] == before[name]["spec"]["selector"]["matchLabels"]
 
 
 @pytest.mark.parametrize("installation", sorted(set(INSTALLATIONS) - {"sandbox", "quick to go"}))
