@@ -179,15 +179,14 @@ def test_api_and_workers_store_in_the_same_place(installation):
 
 @every_installation
 def test_each_process_is_probed_where_it_answers(installation):
-    answers = {"api": ("/startupz", "/readyz", "/livez"), "worker": ("/livez", "/readyz", "/livez")}
     ports = {"api": "http", "worker": "metrics"}
-    assert {handler.paths.copy().pop() for handler in (system.livez, system.readyz, system.startupz)} == set(
-        answers["api"]
-    )
+    # what fails there ends in a restart, which brings no Redis back: the readiness alone asks for it
+    answers = ("/livez", "/readyz", "/livez")
+    assert {handler.paths.copy().pop() for handler in (system.livez, system.readyz)} == set(answers)
     for component, container in containers(installation):
         if component in OURS:
             probes = [container[f"{kind}Probe"]["httpGet"] for kind in ("startup", "readiness", "liveness")]
-            assert probes == [{"path": path, "port": ports[component]} for path in answers[component]]
+            assert probes == [{"path": path, "port": ports[component]} for path in answers]
             assert ports[component] in {port["name"] for port in container["ports"]}
 
 
@@ -197,7 +196,7 @@ def test_the_ports_are_those_that_the_processes_are_told(installation):
         told = dict(zip(container["args"], container["args"][1:], strict=False))
         ports = {port["name"]: str(port["containerPort"]) for port in container["ports"]}
         if component in OURS:
-            assert told["--host"] == "0.0.0.0"
+            assert told["--host"] == ("::" if installation == "elsewhere" else "0.0.0.0")
             assert told["--metrics-port"] == ports["metrics"]
             assert told.get("--port") == ports.get("http")
 
@@ -426,7 +425,8 @@ def test_the_api_reaches_redis_storage_and_names_alone(installation):
     }
     [container] = pods(installation)["api"]["containers"]
     on_s3 = environment(container)["REELGATE_STORAGE"].startswith("s3://")
-    assert reached == {(53, "UDP"), (53, "TCP"), (6379, "TCP")} | ({(443, "TCP")} if on_s3 else set())
+    names = 5353 if installation == "elsewhere" else 53
+    assert reached == {(names, "UDP"), (names, "TCP"), (6379, "TCP")} | ({(443, "TCP")} if on_s3 else set())
     for block in blocks(policies(installation)["api"]["egress"]):
         assert not any(contains(block, address) for address in PUBLIC)
         assert ipaddress.ip_network(block["cidr"]).prefixlen >= 24

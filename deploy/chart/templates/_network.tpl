@@ -38,8 +38,10 @@
 - to:
     {{- toYaml .dns | nindent 4 }}
   ports:
-    - {protocol: UDP, port: 53}
-    - {protocol: TCP, port: 53}
+    {{- range .dnsPorts }}
+    - {protocol: UDP, port: {{ . }}}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
 {{- end }}
 {{- include "reelgate.to" .redis }}
 {{- if $.Values.valkey.enabled }}
