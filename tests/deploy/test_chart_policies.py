@@ -442,6 +442,26 @@ def test_a_worker_reaches_public_addresses_and_of_private_ones_only_what_is_name
     assert not any(contains(block, address) for block in anywhere for address in PRIVATE)
 
 
+def allowed_addresses(value: str) -> list[str]:
+    """Give what a worker reaches for a setting, beside what it reaches without it, and hold it against Kubernetes' schema."""
+    made = render("small", f'settings.REELGATE_ALLOW_ADDRESSES="{value}"')
+    [policy] = [
+        thing for thing in made if (thing["kind"], thing["metadata"]["name"]) == ("NetworkPolicy", "films-worker")
+    ]
+    kubernetes_validate.validate(policy, "1.37", strict=True)
+    rules = [rule for rule in policy["spec"]["egress"] if rule not in policies("small")["worker"]["egress"]]
+    assert all(rule["ports"] == [{"protocol": "TCP", "port": 1, "endPort": 65535}] for rule in rules)
+    return [block["cidr"] for block in blocks(rules)]
+
+
+@pytest.mark.parametrize(
+    "value", ["", "10.5.0.0/16", "10.5.0.0/16, 192.168.7.9", "fd00:5::/64,fd00::9", " 10.5.0.0/16 ,"]
+)
+def test_receivers_that_a_setting_allows_are_reached_through_the_policy_too(value):
+    allowed = Settings(secret_keys="k" * 40, allow_addresses=value).allow_addresses
+    assert [ipaddress.ip_network(cidr) for cidr in allowed_addresses(value)] == list(allowed)
+
+
 @walled
 def test_the_networks_public_is_the_url_policys_public(installation):
     four, six = (block for block in blocks(policies(installation)["worker"]["egress"]) if "except" in block)

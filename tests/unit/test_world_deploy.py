@@ -1,5 +1,6 @@
 """`deploy/`: that what is written there hangs together. No engine runs here, so it is read as an engine would."""
 
+import ipaddress
 import os
 import re
 import shlex
@@ -81,6 +82,16 @@ def test_a_worker_has_longer_to_stop_than_its_streams_have_to_end():
 def test_the_balancer_knows_every_api_and_nothing_but_them():
     servers = re.findall(r"server (\S+):8080", (DEPLOY / "nginx.conf").read_text())
     assert servers == [name for name in SERVICES if name.startswith("api-")]
+
+
+def test_an_api_that_is_made_anew_is_where_the_balancer_looked_it_up():
+    """Those that are made anew together get each other's addresses, and nginx and HAProxy look a name up once."""
+    [network] = COMPOSE["networks"]["default"]["ipam"]["config"]
+    where = [ipaddress.ip_address(SERVICES[name]["networks"]["default"]["ipv4_address"]) for name in ("api-1", "api-2")]
+    subnet = list(ipaddress.ip_network(network["subnet"]))
+    assert len(set(where)) == len(where)
+    # Docker gives the others the lowest that are free
+    assert all(subnet.index(address) > 50 for address in where)
 
 
 def test_every_brace_of_the_balancers_configuration_is_closed():

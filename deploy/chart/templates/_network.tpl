@@ -22,6 +22,19 @@
 {{- end }}
 {{- end }}
 
+{{/* What callers may name although it is not public: an address without a length is one address, as to the processes. */}}
+{{- define "reelgate.toAllowed" -}}
+{{- with compact (splitList "," (nospace (get .Values.settings "REELGATE_ALLOW_ADDRESSES"))) }}
+- to:
+    {{- range . }}
+    - ipBlock:
+        cidr: {{ contains "/" . | ternary . (printf "%s/%s" . (contains ":" . | ternary "128" "32")) | quote }}
+    {{- end }}
+  ports:
+    - {protocol: TCP, port: 1, endPort: 65535}
+{{- end }}
+{{- end }}
+
 {{/* Pods of this release as peers: (dict "root" $ "of" (list "api" "worker")) */}}
 {{- define "reelgate.own" -}}
 {{- range .of }}
