@@ -45,6 +45,13 @@ def test_redis_keeps_what_it_accepted():
     assert "redis:/data" in SERVICES["redis"]["volumes"]
 
 
+def test_a_redis_that_reads_a_large_log_at_its_start_is_waited_for():
+    """All else depends on it, and compose starts none of that where it was unhealthy once."""
+    check = SERVICES["redis"]["healthcheck"]
+    assert SERVICES["api-1"]["depends_on"]["redis"]["condition"] == "service_healthy"
+    assert int(check["start_period"].removesuffix("m")) >= 10
+
+
 def test_redis_takes_a_password_that_is_on_no_command_line(tmp_path):
     [password] = re.findall(r"^REDIS_PASSWORD=(.+)$", (DEPLOY / "sandbox.env").read_text(), re.MULTILINE)
     assert SERVICES["redis"]["environment"]["REDISCLI_AUTH"] == "${REDIS_PASSWORD}"
