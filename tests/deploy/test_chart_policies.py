@@ -234,6 +234,11 @@ def test_an_upgrade_takes_nobody_away_before_somebody_new_is_ready(installation)
         assert int(strategy["rollingUpdate"]["maxSurge"].removesuffix("%")) > 0
 
 
+def test_values_of_an_older_chart_are_taken_as_they_were_meant():
+    """As `helm upgrade --reuse-values` hands them on: without those that are new."""
+    assert render("small", "listenOn=null", "networkPolicy.dnsPorts=null") == render("small")
+
+
 @every_installation
 def test_an_upgrade_changes_no_selector(installation):
     newer = render(*INSTALLATIONS[installation], 'image.tag="99.0.0"', 'image.digest=""')

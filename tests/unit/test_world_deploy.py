@@ -77,6 +77,11 @@ def test_every_process_of_the_gateway_is_confined_and_gets_its_settings():
         assert ":?" in service["environment"]["REELGATE_SECRET_KEYS"]
 
 
+def test_a_token_in_a_folder_of_secrets_is_not_covered_by_an_empty_variable():
+    """A variable without a value is unset where nobody gives one; an empty one wins over a file."""
+    assert all(SERVICES[name]["environment"]["NEMO_TOKEN"] is None for name in GATEWAY)
+
+
 def test_only_the_balancer_is_reached_from_outside_and_only_from_this_machine():
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["balancer"]
     assert all(port.startswith("127.0.0.1:") for port in SERVICES["balancer"]["ports"])

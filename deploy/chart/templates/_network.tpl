@@ -51,7 +51,7 @@
 - to:
     {{- toYaml .dns | nindent 4 }}
   ports:
-    {{- range .dnsPorts }}
+    {{- range .dnsPorts | default (list 53) }}
     - {protocol: UDP, port: {{ . }}}
     - {protocol: TCP, port: {{ . }}}
     {{- end }}
