@@ -6,6 +6,7 @@ no queue, a worker no routes. The rooms know the values that labels can have, an
 `worker.metrics`), so that the first event of a kind is an increase, and a missing series a fault.
 """
 
+import math
 from enum import StrEnum
 from importlib.metadata import version
 from platform import python_version
@@ -210,6 +211,7 @@ REDIS_AWAY = _gauge("redis_away", "1 while Redis does not answer this process.")
 REDIS_DURABLE = _gauge(
     "redis_durable", "1 where Redis keeps what it was told, 0 where it may lose it, NaN where it does not tell."
 )
+REDIS_DURABLE.set(math.nan)  # until it was asked: one that is away at the start is no reason to say that it forgets
 
 ProcessCollector(registry=REGISTRY)
 GCCollector(registry=REGISTRY)

@@ -55,7 +55,9 @@ def _settings() -> Settings:
 
 
 def _listening(host: str, port: int) -> socket.socket:
-    listener = socket.create_server((host, port), backlog=2048)
+    """``::`` is each address, IPv4's too."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, dualstack_ipv6=":" in host, backlog=2048)
     listener.set_inheritable(False)
     return listener
 
@@ -71,7 +73,8 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started and sockets:
             host, port = sockets[0].getsockname()[:2]
-            click.echo(f"sandbox ready http://{host}:{port}")
+            where = f"[{host}]" if ":" in host else host
+            click.echo(f"sandbox ready http://{where}:{port}")
             sys.stdout.flush()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -22,7 +22,8 @@ from core.errors import StartRefused
 from core.logs import get_logger, say_ready
 from core.process.command import ProcessCommand, load_process_settings
 from core.process.garbage import collect_rarely
-from core.process.pages import CannotListen, metrics_page, serve_pages
+from core.process.listener import CannotListen, take_port
+from core.process.pages import metrics_page, serve_pages
 from core.store.redis.client import STORE_DOWN, why_away
 from service.app import build_app
 from service.context import ApiContext, open_context
@@ -170,18 +171,6 @@ def uvicorn_config(app: ASGIApp, *, keep_alive_s: int = 75, loop: LoopFactoryTyp
     )
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as taken:
-        listener.close()
-        raise click.ClickException(f"cannot listen on {host}:{port}: {taken.strerror}") from None
-    return listener
-
-
 @click.command(cls=ProcessCommand)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option("--port", default=8080, show_default=True, help="0 picks a free one.")
@@ -189,10 +178,10 @@ def _bind(host: str, port: int) -> socket.socket:
 def api(host: str, port: int, metrics_port: int | None) -> None:
     """Serve the HTTP API."""
     settings = load_process_settings()
-    listener = _bind(host, port)
     try:
+        listener = take_port(host, port)
         context = open_context(settings)
-    except StartRefused as refused:
+    except (StartRefused, CannotListen) as refused:
         raise click.ClickException(str(refused)) from None
     app = build_app(context, metrics=metrics_port is None, docs_script=find_script())
     config = uvicorn_config(app, keep_alive_s=settings.keep_alive_s)
@@ -200,7 +189,7 @@ def api(host: str, port: int, metrics_port: int | None) -> None:
     address = f"http://{where}:{listener.getsockname()[1]}"
     metrics_at = (host, metrics_port) if metrics_port is not None else None
     server = _Server(config, context=context, address=address, metrics_at=metrics_at)
-    _exit_zero_on_signals()
+    _heed_signals(server)
     try:
         server.run(sockets=[listener])
     except CannotListen as taken:
@@ -209,7 +198,7 @@ def api(host: str, port: int, metrics_port: int | None) -> None:
         raise click.ClickException(str(server.refused))
 
 
-def _exit_zero_on_signals() -> None:
-    """uvicorn raises the signal again when it is through; a clean end shall not look like a death."""
+def _heed_signals(server: _Server) -> None:
+    """Heed them before uvicorn does; when it is through it raises them again, and a clean end shall not look like a death."""
     for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: None)
+        signal.signal(name, server.handle_exit)

@@ -15,8 +15,9 @@ from core.logs import bind, get_logger, say_ready
 from core.process.background import Background
 from core.process.command import ProcessCommand, load_process_settings
 from core.process.garbage import collect_rarely
+from core.process.listener import CannotListen
 from core.process.loop_watch import watch_loop
-from core.process.pages import CannotListen, serve_pages
+from core.process.pages import serve_pages
 from core.process.readiness import Readiness
 from core.queue import LeasedWorker, Run, make_worker
 from core.settings import Settings

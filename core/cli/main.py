@@ -1,9 +1,13 @@
 """The `reelgate` command. Each room brings its own commands as entry points, so that none is named here."""
 
 import ast
+import os
+import signal
+import sys
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,6 +16,10 @@ _GROUP = "reelgate.commands"
 
 class _Rooms(click.Group):
     """Loads a command when it is asked for: the API does not import the worker, nor either of them the sandbox."""
+
+    def main(self, *args: Any, **named: Any) -> Any:
+        _end_when_told()
+        return super().main(*args, **named)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's interface
         return sorted(entry_points(group=_GROUP).names)
@@ -33,6 +41,15 @@ class _Rooms(click.Group):
         rows = [(entry.name, words) for entry in entries if (words := summary_of(entry)) is not None]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+def _end_when_told() -> None:
+    """End on SIGTERM while a command is still being loaded, as the first process of a container too.
+
+    The kernel hands such a process no signal for which it has no handler: it would start, and work until it is killed.
+    """
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def summary_of(entry: EntryPoint) -> str | None:

@@ -11,16 +11,13 @@ from typing import NamedTuple
 
 from core.http.reason_phrase import reason_phrase
 from core.metrics import exposition
+from core.process.listener import take_port
 from core.security.redacted_repr import redacted_repr
 
 #: a request's head is no larger than this, and an exchange takes no longer
 _HEAD_LIMIT_BYTES = 16_384
 _EXCHANGE_S = 10.0
 _JSON = "application/json"
-
-
-class CannotListen(Exception):  # noqa: N818 - it says what is wrong
-    """The port is taken, or the host is none of this machine's."""
 
 
 @redacted_repr("status", "media_type")
@@ -52,10 +49,7 @@ async def serve_pages(pages: Pages, *, host: str, port: int) -> AsyncIterator[st
         finally:
             writer.close()
 
-    try:
-        server = await asyncio.start_server(answer, host, port, limit=_HEAD_LIMIT_BYTES)
-    except OSError as taken:
-        raise CannotListen(f"cannot listen on {host}:{port}: {taken.strerror}") from None
+    server = await asyncio.start_server(answer, sock=take_port(host, port), limit=_HEAD_LIMIT_BYTES)
     try:
         where = f"[{host}]" if ":" in host else host
         yield f"http://{where}:{server.sockets[0].getsockname()[1]}"

@@ -58,9 +58,9 @@ def helm(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 @functools.cache
-def render(*values: str) -> tuple[Object, ...]:
+def render(*values: str, release: str = RELEASE) -> tuple[Object, ...]:
     """Render the chart with files (``small``: values-small.yaml) and single values (``api.replicas=3``)."""
-    answer = helm("template", RELEASE, str(CHART), "--namespace", NAMESPACE, *as_options(values))
+    answer = helm("template", release, str(CHART), "--namespace", NAMESPACE, *as_options(values))
     assert answer.returncode == 0, answer.stderr
     return tuple(document for document in yaml.load_all(answer.stdout, yaml.CSafeLoader) if document)
 

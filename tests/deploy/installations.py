@@ -19,6 +19,7 @@ _REDIS = 'networkPolicy.redis.to=[{"ipBlock": {"cidr": "10.1.2.3/32"}}]'
 INSTALLATIONS: dict[str, tuple[str, ...]] = {
     "small": ("small",),
     "real": ("real", f'image.digest="{_DIGEST}"'),
+    "elsewhere": ("real", 'listenOn="::"', "networkPolicy.dnsPorts=[5353]", 'worker.autoscaling.by="none"'),
     "sandbox": ("sandbox",),
     "defaults": (_REDIS,),
     "open": ("networkPolicy.enabled=false", 'storage.existingClaim="films"', 'storage.storageClass="fast"'),

@@ -59,7 +59,7 @@ def test_who_looks_for_them_finds_them_by_their_labels():
 
 
 @pytest.mark.parametrize(
-    "installation", sorted(set(INSTALLATIONS) - {"real", "gateway and no scaling", "extras", *WATCHED})
+    "installation", sorted(set(INSTALLATIONS) - {"real", "elsewhere", "gateway and no scaling", "extras", *WATCHED})
 )
 def test_neither_is_there_unless_it_is_asked_for(installation):
     assert watched(objects(installation)) == []

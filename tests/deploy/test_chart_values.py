@@ -151,6 +151,12 @@ def test_the_notes_warn_of_what_is_for_trying_out():
     assert "create secret" not in said
 
 
+def test_the_notes_warn_of_links_that_lead_nowhere():
+    redis = 'networkPolicy.redis.to=[{"ipBlock": {"cidr": "10.1.2.3/32"}}]'
+    assert "lead to http://127.0.0.1:8080" in notes(redis)
+    assert "lead to" not in notes("real") + notes("sandbox")
+
+
 def test_the_page_counts_the_installations_that_are_rendered():
     word = {10: "ten", 11: "eleven", 12: "twelve", 13: "thirteen"}[len(INSTALLATIONS)]
     assert f"| rendered | {word} installations" in README

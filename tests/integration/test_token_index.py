@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from core.clock import HandClock
-from core.model.token import REFUSED_EXPORTS, Scope, Token, TokenState
+from core.model.token import OVER, REFUSED_EXPORTS, Scope, Token, TokenState
 from core.store.redis.functions import REFUSAL_FORGOTTEN_MS
 from core.store.redis.keys import key
 from tests.integration.test_store_gauges import commands
@@ -135,22 +135,53 @@ async def test_the_index_finds_what_a_look_at_all_tokens_would_find(core: Core, 
             await core.token_use.settle(taken, job_id=f"job_{n}", available=None, frozen=None)
         known = await pool(core)
         found = await core.gauges()
-        assert {s: c for s, c in found.tokens.items() if c} == counted(known)
-        assert found.credits == credits_of(known)
+        assert {s: c for s, c in found.tokens.items() if c} == counted(known, core.clock.now_ms())
+        assert found.credits == credits_of(known, core.clock.now_ms())
 
 
-def counted(tokens: list[Known]) -> dict[TokenState, int]:
-    states = [known.token.state for known in tokens]
+def is_past(token: Token, now_ms: int) -> bool:
+    return bool(token.expires_ms) and token.expires_ms < now_ms
+
+
+def counted(tokens: list[Known], now_ms: int) -> dict[TokenState, int]:
+    """Count as an operator would: one whose time has passed has expired, unless its like is fetched when somebody needs one."""
+    states = [
+        TokenState.EXPIRED
+        if is_past(token, now_ms) and token.kind != "anonymous" and token.state not in OVER
+        else token.state
+        for token, _, _ in tokens
+    ]
     return {state: states.count(state) for state in TokenState if state in states}
 
 
-def credits_of(tokens: list[Known]) -> dict[str, int]:
+def credits_of(tokens: list[Known], now_ms: int) -> dict[str, int]:
+    """Count what can be spent, and what is spoken for."""
     every = [known.token for known in tokens]
+    alive = [token for token in every if token.state not in OVER and not is_past(token, now_ms)]
     return {
-        "available": sum(token.available or 0 for token in every),
-        "frozen": sum(token.frozen or 0 for token in every),
+        "available": sum(token.available or 0 for token in alive),
+        "frozen": sum(token.frozen or 0 for token in alive),
         "reserved": sum(token.reserved for token in every),
     }
+
+
+async def test_a_token_that_is_over_has_no_credits_to_show_and_serves_no_more(core: Core) -> None:
+    """An alert goes by these: what nobody can spend hid that the rest ran out."""
+    at_ms = core.clock.now_ms() + HOUR_MS
+    revoked = await core.tokens.add("a", kind="operator", available=5000)
+    await core.tokens.add("b", kind="operator", available=700, expires_ms=at_ms)
+    await core.tokens.add("c", kind="operator", available=30)
+    await core.tokens.mark(revoked, TokenState.REVOKED)
+    found = await core.gauges()
+    assert (found.tokens[TokenState.ACTIVE], found.credits["available"]) == (2, 730)
+    core.clock.turn(by_s=HOUR_MS / 1000 + 1)
+    found = await core.gauges()
+    assert found.tokens == dict.fromkeys(TokenState, 0) | {
+        TokenState.ACTIVE: 1,
+        TokenState.EXPIRED: 1,
+        TokenState.REVOKED: 1,
+    }
+    assert found.credits["available"] == 30
 
 
 @pytest.fixture(autouse=True)

@@ -23,14 +23,17 @@ class Panel(NamedTuple):
 
 
 def panels(*, rate_interval: str) -> list[Panel]:
-    """Read the panels, with what Grafana would put for its own variable."""
+    """Read the panels, with what Grafana would put for its own variable, and for all installations together."""
     found: list[dict[str, Any]] = json.loads(FILE.read_text())["panels"]
     return [_panel(each, rate_interval) for each in found if each["type"] != "row"]
 
 
 def _panel(found: dict[str, Any], rate_interval: str) -> Panel:
     targets = tuple(
-        Target(target["expr"].replace("$__rate_interval", rate_interval), target["legendFormat"])
+        Target(
+            target["expr"].replace("$__rate_interval", rate_interval).replace("$namespace", ".*"),
+            target["legendFormat"],
+        )
         for target in found["targets"]
     )
     return Panel(found["title"], found["fieldConfig"]["defaults"]["unit"], targets)

@@ -54,14 +54,14 @@ def shown() -> dict[str, list[dict[str, str]]]:
 
 
 def whats_wrong(query: str, samples: dict[str, list[dict[str, str]]]) -> str | None:
-    """Say which metric or label of a query nobody shows. Names that Prometheus adds (`job`, `instance`) are its own."""
+    """Say which metric or label of a query nobody shows. Names that are added to what is scraped are not ours to show."""
     for metric, matchers in selectors(query):
         if metric == "up":
             continue
         if metric not in samples:
             return f"nobody shows {metric}"
         for label, operator, value in matchers:
-            if "$" in value or label in ("job", "instance"):
+            if "$" in value or label in ("job", "instance", "namespace"):
                 continue
             if not any(_matches(labels.get(label), operator, value) for labels in samples[metric]):
                 return f"no sample of {metric} has {label}{operator}{value}"

@@ -1,5 +1,6 @@
 """The dashboard: every query names metrics and labels that are shown, and every metric that is shown can be seen there."""
 
+import json
 import re
 
 import pytest
@@ -41,6 +42,17 @@ def test_every_metric_of_ours_is_on_the_dashboard():
     missing = {name for name in names if name not in text}
     # seen by kind of event at a stream's reader, by stage in its place, and summed up in what is shown
     assert missing <= {"reelgate_stream_events", "reelgate_jobs_in_flight", "reelgate_worker_slots"}
+
+
+def test_every_query_can_be_asked_for_one_installation_of_several():
+    board = json.loads(FILE.read_text())
+    [chosen] = [variable for variable in board["templating"]["list"] if variable["name"] == "namespace"]
+    # one that is scraped outside Kubernetes has no namespace, and is among all
+    assert (chosen["includeAll"], chosen["allValue"]) == (True, ".*")
+    for panel in board["panels"]:
+        for target in panel.get("targets", []):
+            metrics = re.findall(r"\b(?:reelgate[_:]|process_)[\w:]+", target["expr"])
+            assert target["expr"].count('namespace=~"$namespace"') == len(metrics) > 0, target["expr"]
 
 
 def test_panels_have_titles_of_their_own():

@@ -1,6 +1,8 @@
 """What a process shows before anything has happened, and what a label can be."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -36,6 +38,17 @@ def test_each_route_is_there_at_0_before_its_first_request():
     assert value("http_requests_total", method="POST", route="/v1/jobs", status="429") is not None
     assert value("http_request_seconds_count", method="HEAD", route="/v1/jobs/{job_id}") is not None
     assert value("jobs_accepted_total", profile="maker-free") is not None
+
+
+def test_nobody_is_said_to_forget_before_it_was_asked():
+    """A process that starts while Redis is away would else sound the alarm of one that loses jobs."""
+    shown = subprocess.run(
+        [sys.executable, "-c", "from core.metrics import exposition; print(exposition()[0].decode())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "\nreelgate_redis_durable NaN\n" in shown
 
 
 def test_each_reason_of_a_refusal_is_there_at_0():

@@ -1,5 +1,6 @@
 """`deploy/`: that what is written there hangs together. No engine runs here, so it is read as an engine would."""
 
+import ipaddress
 import os
 import re
 import shlex
@@ -44,6 +45,13 @@ def test_redis_keeps_what_it_accepted():
     assert "redis:/data" in SERVICES["redis"]["volumes"]
 
 
+def test_a_redis_that_reads_a_large_log_at_its_start_is_waited_for():
+    """All else depends on it, and compose starts none of that where it was unhealthy once."""
+    check = SERVICES["redis"]["healthcheck"]
+    assert SERVICES["api-1"]["depends_on"]["redis"]["condition"] == "service_healthy"
+    assert int(check["start_period"].removesuffix("m")) >= 10
+
+
 def test_redis_takes_a_password_that_is_on_no_command_line(tmp_path):
     [password] = re.findall(r"^REDIS_PASSWORD=(.+)$", (DEPLOY / "sandbox.env").read_text(), re.MULTILINE)
     assert SERVICES["redis"]["environment"]["REDISCLI_AUTH"] == "${REDIS_PASSWORD}"
@@ -69,6 +77,11 @@ def test_every_process_of_the_gateway_is_confined_and_gets_its_settings():
         assert ":?" in service["environment"]["REELGATE_SECRET_KEYS"]
 
 
+def test_a_token_in_a_folder_of_secrets_is_not_covered_by_an_empty_variable():
+    """A variable without a value is unset where nobody gives one; an empty one wins over a file."""
+    assert all(SERVICES[name]["environment"]["NEMO_TOKEN"] is None for name in GATEWAY)
+
+
 def test_only_the_balancer_is_reached_from_outside_and_only_from_this_machine():
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["balancer"]
     assert all(port.startswith("127.0.0.1:") for port in SERVICES["balancer"]["ports"])
@@ -81,6 +94,16 @@ def test_a_worker_has_longer_to_stop_than_its_streams_have_to_end():
 def test_the_balancer_knows_every_api_and_nothing_but_them():
     servers = re.findall(r"server (\S+):8080", (DEPLOY / "nginx.conf").read_text())
     assert servers == [name for name in SERVICES if name.startswith("api-")]
+
+
+def test_an_api_that_is_made_anew_is_where_the_balancer_looked_it_up():
+    """Those that are made anew together get each other's addresses, and nginx and HAProxy look a name up once."""
+    [network] = COMPOSE["networks"]["default"]["ipam"]["config"]
+    where = [ipaddress.ip_address(SERVICES[name]["networks"]["default"]["ipv4_address"]) for name in ("api-1", "api-2")]
+    subnet = list(ipaddress.ip_network(network["subnet"]))
+    assert len(set(where)) == len(where)
+    # Docker gives the others the lowest that are free
+    assert all(subnet.index(address) > 50 for address in where)
 
 
 def test_every_brace_of_the_balancers_configuration_is_closed():

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import redis.asyncio
+from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -30,6 +31,10 @@ class Sentinels:
 
     def __init__(self, url: SentinelUrl) -> None:
         self._url = url
+        #: whom to trust and what to show, as for Redis itself: ``ssl_ca_certs`` and its kind
+        self._tls: dict[str, Any] = {}
+        if url.tls:
+            self._tls = {name: value for name, value in parse_url(url.redis_url).items() if name.startswith("ssl_")}
 
     @property
     def service(self) -> str:
@@ -80,6 +85,7 @@ class Sentinels:
         host, port = sentinel
         kind = redis.asyncio.SSLConnection if self._url.tls else redis.asyncio.Connection
         connection = kind(
+            **self._tls,
             host=host,
             port=port,
             username=self._url.sentinel_username,

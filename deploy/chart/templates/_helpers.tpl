@@ -53,6 +53,11 @@ tolerations:
 {{- end }}
 {{- end }}
 
+{{/* Where processes listen. `helm upgrade --reuse-values` brings an older chart's values, which have none. */}}
+{{- define "reelgate.host" -}}
+{{ .Values.listenOn | default "0.0.0.0" | quote }}
+{{- end }}
+
 {{/* The same level for a container, with a root that nobody writes to. */}}
 {{- define "reelgate.containerSecurity" -}}
 allowPrivilegeEscalation: false

@@ -22,6 +22,19 @@
 {{- end }}
 {{- end }}
 
+{{/* What callers may name although it is not public: an address without a length is one address, as to the processes. */}}
+{{- define "reelgate.toAllowed" -}}
+{{- with compact (splitList "," (nospace (get .Values.settings "REELGATE_ALLOW_ADDRESSES"))) }}
+- to:
+    {{- range . }}
+    - ipBlock:
+        cidr: {{ contains "/" . | ternary . (printf "%s/%s" . (contains ":" . | ternary "128" "32")) | quote }}
+    {{- end }}
+  ports:
+    - {protocol: TCP, port: 1, endPort: 65535}
+{{- end }}
+{{- end }}
+
 {{/* Pods of this release as peers: (dict "root" $ "of" (list "api" "worker")) */}}
 {{- define "reelgate.own" -}}
 {{- range .of }}
@@ -38,8 +51,10 @@
 - to:
     {{- toYaml .dns | nindent 4 }}
   ports:
-    - {protocol: UDP, port: 53}
-    - {protocol: TCP, port: 53}
+    {{- range .dnsPorts | default (list 53) }}
+    - {protocol: UDP, port: {{ . }}}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
 {{- end }}
 {{- include "reelgate.to" .redis }}
 {{- if $.Values.valkey.enabled }}

@@ -34,12 +34,15 @@ local function group_of(token)
 end
 
 -- What the index holds of a token, as text: state, credits (available, frozen, reserved, free), expiry, wake, level, kind,
--- group. The level is '-' for one that serves nobody.
+-- group. The level is '-' for one that serves nobody. What a token that is over had is no credits that anybody can spend. One
+-- whose time has passed has expired, though nobody wrote that; of the anonymous identity there is another one at once.
 local function entry_of(token)
   local free = free_credits(token)
-  local usable = is_usable(token)
+  local usable, alive = is_usable(token), is_alive(token)
+  local has_expired = LIVING[token.state] and not alive and token.kind ~= 'anonymous'
   return table.concat({
-    token.state, integer(tonumber(token.available or '0')), integer(tonumber(token.frozen or '0')),
+    has_expired and 'expired' or token.state,
+    integer(tonumber(alive and token.available or '0')), integer(tonumber(alive and token.frozen or '0')),
     integer(tonumber(token.reserved or '0')), free and integer(free) or '-',
     integer(token.expires_ms > 0 and token.expires_ms or NEVER_MS), integer(wake_ms_of(token)),
     usable and level_of(free) or '-', token.kind, usable and group_of(token) or '- - - ' .. owner_of(token),

@@ -1,0 +1,66 @@
+"""Sentinels behind TLS, with a certificate of an authority that the address names: a proxy ends it before real ones."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from core.sentinel_url import parse_sentinel_url
+from core.store.redis.sentinel import NodeAddress, Sentinels
+from tests.integration.test_callback_attempts import certificate
+from tests.sentinels_fixture import SENTINELS_PASSWORD, SERVICE, running_sentinels
+from tests.until import PATIENCE_S, until
+
+
+async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(4096):
+        writer.write(data)
+    writer.close()
+
+
+@asynccontextmanager
+async def behind_tls(port: int, tls: ssl.SSLContext) -> AsyncIterator[int]:
+    """End TLS before a server, and give the port at which that is done."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        to_server = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(pass_on(reader, to_server[1]), pass_on(to_server[0], writer), return_exceptions=True)
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def server_side(pem: Path) -> ssl.SSLContext:
+    pem.write_bytes(certificate(names=[x509.IPAddress(ip_address("127.0.0.1"))]))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
+
+
+async def primary_of(sentinels: Sentinels) -> NodeAddress | None:
+    """Ask them, who may still be starting."""
+    with suppress(RedisConnectionError):
+        return await sentinels.primary()
+    return None
+
+
+async def test_sentinels_are_believed_by_the_authorities_that_the_address_names(tmp_path: Path) -> None:
+    """Redis itself was, and its Sentinels by the system's alone: no process found the primary."""
+    pem = tmp_path / "authority.pem"
+    tls = server_side(pem)
+    async with AsyncExitStack() as stack:
+        watched = stack.enter_context(running_sentinels())
+        ports = [await stack.enter_async_context(behind_tls(port, tls)) for port in watched.sentinels]
+        hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+        url = f"rediss+sentinel://:any@{hosts}/{SERVICE}/0?sentinel_password={SENTINELS_PASSWORD}"
+        told = Sentinels(parse_sentinel_url(f"{url}&ssl_ca_certs={pem}&ssl_check_hostname=true"))
+        found = await until(lambda: primary_of(told), within_s=PATIENCE_S)
+        assert found == ("127.0.0.1", next(iter(watched.servers)))
+        with pytest.raises(RedisConnectionError):
+            await Sentinels(parse_sentinel_url(url)).primary()
