@@ -1,11 +1,13 @@
 """The client's retries: what is tried again, when, for how long, and always as the same call."""
 
+import time
 from datetime import timedelta
 from email.utils import format_datetime
 
 import pytest
 
 from reelgate.client import (
+    InvalidRequest,
     JobAsk,
     LimitReached,
     NoAnswer,
@@ -16,7 +18,7 @@ from reelgate.client import (
     calls,
     verbs,
 )
-from reelgate.client.effects import Failure
+from reelgate.client.effects import Answer, Failure
 from reelgate.client.exchange import exchange
 from tests.client_script import NOW, Played, Time, answer, circumstances, play, problem
 
@@ -73,6 +75,27 @@ def test_retry_after_is_heeded_in_seconds_and_as_a_date():
     busy = [problem(429, "queue_full", retryable=True, retry_after="7"), problem(503, "overloaded", retry_after=later)]
     played = play(exchange(circumstances(), SUBMIT), [*busy, answer(202, JOB)])
     assert played.pauses_s == [7.0, 9.0]
+
+
+@pytest.mark.parametrize(
+    "asked", ["Thu, 26 Nov 2026 12:00:09 GMT", "Thu Nov 26 12:00:09 2026", "Thursday, 26-Nov-26 12:00:09 GMT"]
+)
+def test_a_date_to_wait_for_is_utc_on_a_machine_anywhere(monkeypatch, asked):
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        busy = problem(503, "overloaded", retry_after=asked)
+        assert play(exchange(circumstances(), SUBMIT), [busy, answer(202, JOB)]).pauses_s == [9.0]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize("off", [timedelta(hours=-1), timedelta(hours=1)])
+def test_a_date_to_wait_for_is_measured_from_the_answers_own_so_that_clocks_need_not_agree(off):
+    told = {"retry-after": format_datetime(NOW + off + timedelta(seconds=9), usegmt=True)}
+    busy = Answer(503, told | {"date": format_datetime(NOW + off, usegmt=True)})
+    assert play(exchange(circumstances(), SUBMIT), [busy, answer(202, JOB)]).pauses_s == [9.0]
 
 
 @pytest.mark.parametrize("asked", ["0", "soon", "", "Thu, 01 Jan 1970 00:00:00 GMT"])
@@ -190,6 +213,13 @@ def test_an_answer_to_a_submit_that_cannot_be_read_may_have_made_a_job():
     with pytest.raises(NoAnswer) as told:
         play(exchange(circumstances(), SUBMIT), [answer(200, b'{"id": "job_1", "sta')])
     assert (told.value.maybe_done, told.value.idempotency_key) == (True, "mine")
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_a_proxys_page_says_what_passes_as_well(status):
+    with pytest.raises((LimitReached, Unavailable, InvalidRequest)) as told:
+        play(exchange(circumstances(within_s=0), SUBMIT), [answer(status, b"<html>Slow down</html>")])
+    assert told.value.retryable
 
 
 def test_reading_makes_nothing():

@@ -2,6 +2,7 @@
 
 import asyncio
 import warnings
+from contextlib import closing, suppress
 
 import httpx
 import pytest
@@ -72,3 +73,34 @@ def test_a_redirect_is_not_followed_by_a_client_of_the_callers_own_either():
         with httpx.Client(trust_env=False, follow_redirects=True) as http, pytest.raises(NoAnswer):
             Reelgate(api.url, "rg_k", http=http, retry_s=0).credits()
         assert elsewhere.asked == []
+
+
+async def test_more_waits_than_a_pool_has_connections_hold_no_other_call_up():
+    """Whoever waits for a job holds a connection: behind a hundred of them the next call would find none."""
+    so_many, streams = 101, 0
+
+    async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal streams
+        with closing(writer), suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                if b"/events " in head:
+                    writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
+                    streams += 1
+                    await reader.read()  # until the caller goes
+                    return
+                body = b'{"available": 7}' if b"/v1/credits " in head else b'{"id": "job_1", "status": "running"}'
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+
+    async def all_wait() -> bool:
+        return streams == so_many
+
+    async with await asyncio.start_server(answered, "127.0.0.1", 0, backlog=so_many) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with AsyncReelgate(url, "rg_k", retry_s=0) as reelgate:
+            waits = [asyncio.create_task(reelgate.wait("job_1")) for _ in range(so_many)]
+            await until(all_wait, within_s=PATIENCE_S)
+            assert (await reelgate.credits()).available == 7
+            for wait in waits:
+                wait.cancel()
+            await asyncio.wait(waits)

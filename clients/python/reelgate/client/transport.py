@@ -18,6 +18,8 @@ SILENCE_S = 30.0
 #: for a whole answer that is no film and no stream
 ANSWER_S = 120.0
 MOST_ANSWER_BYTES = 64 << 20
+#: whoever waits for a job holds a connection, so their number has no limit here: a submit behind a hundred waits would fail
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _KEY = re.compile("[ -~]+")
 _PERMANENT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.TooManyRedirects, httpx.DecodingError)
