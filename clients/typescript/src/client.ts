@@ -3,7 +3,7 @@
 import { DownloadFailed, JobNotDone, NoAnswer, NotFound, ReelgateError, Refused, StillRunning } from "./errors.js";
 import { COME_BACK_MS, followJob, hasEnded, type FollowOptions } from "./events.js";
 import { Limit, sleep } from "./timing.js";
-import { checkedIdempotencyKey, Transport, type CallOptions, type MakingOptions, type Query, type TransportOptions } from "./transport.js";
+import { checkedIdempotencyKey, segment, Transport, type CallOptions, type MakingOptions, type Query, type TransportOptions } from "./transport.js";
 import type * as t from "./types.js";
 import { downloadFilm, uploadFile, uploadKey, type DownloadOptions, type Film, type UploadOptions, type UploadSource } from "./uploads.js";
 
@@ -29,7 +29,7 @@ export interface RunOptions extends WaitOptions, MakingOptions {
   to?: WritableStream<Uint8Array<ArrayBuffer>> | undefined;
 }
 
-const at = (kind: string, id: string, more = "") => `/v1/${kind}/${encodeURIComponent(id)}${more}`;
+const at = (kind: string, id: string, more = "") => `/v1/${kind}/${segment(id)}${more}`;
 
 /** A client of one API, for one key. */
 export class Reelgate {
@@ -117,11 +117,15 @@ export class Reelgate {
   }
 
   private async ended(jobId: string, options: WaitOptions): Promise<t.Job> {
+    let after = "";
     for (;;) {
-      for await (const event of this.events(jobId, options)) options.onEvent?.(event);
+      for await (const event of whileItLasts(this.events(jobId, { ...options, after }))) {
+        after = event.id || after;
+        options.onEvent?.(event);
+      }
       const job = await this.job(jobId, options);
       if (hasEnded(job)) return job;
-      await sleep(COME_BACK_MS, options.signal); // its record is behind its events
+      await sleep(COME_BACK_MS, options.signal); // its record is behind its events, or those do not get through
     }
   }
 
@@ -238,6 +242,15 @@ export class Uploads {
 
   async delete(uploadId: string, options: CallOptions = {}): Promise<void> {
     await this.transport.json({ method: "DELETE", path: at("uploads", uploadId), removes: true, ...options });
+  }
+}
+
+/** Give events until they end, or break for too long: on the way there may be what lets no stream through. */
+async function* whileItLasts(events: AsyncGenerator<t.JobEvent>): AsyncGenerator<t.JobEvent> {
+  try {
+    yield* events;
+  } catch (error) {
+    if (!(error instanceof NoAnswer)) throw error;
   }
 }
 
