@@ -12,6 +12,7 @@ from reelgate.client import (
     LimitReached,
     NoAnswer,
     NotFound,
+    NotPossibleNow,
     ReelgateError,
     StillRunning,
     Unavailable,
@@ -266,6 +267,20 @@ def test_a_delete_whose_answer_was_lost_is_done_when_the_thing_is_gone(lost):
     play(exchange(circumstances(), calls.delete_upload("upl_1")), [lost, problem(404, "not_found")])
     with pytest.raises(NotFound):
         play(exchange(circumstances(), calls.delete_upload("upl_1")), [UNSENT, problem(404, "not_found")])
+
+
+@pytest.mark.parametrize("lost", [SENT, answer(503, b""), problem(409, "in_progress")])
+def test_a_callback_that_is_being_sent_again_since_an_attempt_whose_answer_was_lost_is_no_refusal(lost):
+    again = calls.redeliver("dlv_1", key="mine")
+    delivery = play(exchange(circumstances(), again), [lost, problem(409, "being_sent", retryable=True)]).result
+    assert (delivery.id, delivery.status) == ("dlv_1", "pending")
+    with pytest.raises(NotPossibleNow):
+        play(exchange(circumstances(), again), [UNSENT, problem(409, "being_sent", retryable=True)])
+
+
+def test_a_proxys_page_never_says_that_a_thing_is_gone():
+    with pytest.raises(NotFound):
+        play(exchange(circumstances(), calls.delete_upload("upl_1")), [SENT, answer(404, b"<html>Not here</html>")])
 
 
 @pytest.mark.parametrize("page", [answer(200, b"<html>Sign in</html>"), answer(302, b"", location="/login")])

@@ -90,7 +90,7 @@ export class Transport {
     for (let failures = 1; ; failures += 1) {
       const outcome = await this.attempt(call, key, until, read);
       if ("value" in outcome) return outcome.value;
-      if (maybeDone && call.removes && outcome.error instanceof NotFound) return undefined as T;
+      if (maybeDone && call.removes && isGone(outcome.error)) return undefined as T;
       maybeDone ||= call.method !== "GET" && outcome.maybeDone;
       const pause = pauseMs(failures, outcome.retryAfterMs, Math.random());
       if (call.once || !outcome.again || monotonicMs() + pause >= until) {
@@ -142,6 +142,9 @@ interface Failed {
   maybeDone: boolean;
   retryAfterMs?: number | undefined;
 }
+
+/** Whether the API itself, and no proxy, says that there is no such thing. */
+const isGone = (error: Error): boolean => error instanceof NotFound && error.code === "not_found";
 
 /** What answered was not the API, and would say the same again. */
 class NotTheApi extends Error {}

@@ -94,6 +94,7 @@ test("a page that says 200 is no answer, and is not asked for again and again", 
 test("a delete whose answer was lost is done when the thing is gone", async (t) => {
   await client(await scripted(t, broken, problem(404, "not_found"))).uploads.delete("upl_1");
   await assert.rejects(client(await scripted(t, problem(404, "not_found"))).uploads.delete("upl_1"), NotFound);
+  await assert.rejects(client(await scripted(t, broken, page(404))).uploads.delete("upl_1"), NotFound);
 });
 
 test("another part of a film than was asked for is an error, not a mixture", async (t) => {
