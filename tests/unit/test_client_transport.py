@@ -1,6 +1,7 @@
 """What the drivers take of an answer: not more than any answer of the API has, and not for ever."""
 
 import asyncio
+import logging
 import warnings
 from contextlib import closing, suppress
 
@@ -104,3 +105,28 @@ async def test_more_waits_than_a_pool_has_connections_hold_no_other_call_up():
             for wait in waits:
                 wait.cancel()
             await asyncio.wait(waits)
+
+
+def test_a_film_is_asked_for_with_the_key_and_fetched_elsewhere_without_it_and_no_link_is_logged(tmp_path, caplog):
+    """Whoever reads a signed link has the film; httpx logs the URLs that it asks for."""
+    caplog.set_level(logging.INFO)
+
+    async def waiting(url: str) -> None:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            await AsyncReelgate(url, "rg_k", http=http).download("job_1", tmp_path / "b.mp4")
+
+    with scripted_api() as storage, scripted_api() as api:
+        storage.replies = {"/film": [gives(200, b"film", content_type="video/mp4")]}
+        output = {"url": f"{api.url}/v1/jobs/job_1/output?expires=1&signature=s", "size_bytes": 4}
+        api.replies = {
+            "/v1/jobs/job_1": [gives(200, {"id": "job_1", "status": "succeeded", "output": output})],
+            "/v1/jobs/job_1/output": [gives(302, b"", location=f"{storage.url}/film")],
+        }
+        with httpx.Client(trust_env=False) as http:
+            Reelgate(api.url, "rg_k", http=http).download("job_1", tmp_path / "a.mp4")
+        asyncio.run(waiting(api.url))
+    assert [(tmp_path / name).read_bytes() for name in ("a.mp4", "b.mp4")] == [b"film"] * 2
+    assert {headers["authorization"] for _, _, headers, _ in api.asked} == {"Bearer rg_k"}
+    assert [headers.get("authorization") for _, _, headers, _ in storage.asked] == [None, None]
+    assert "/output" in caplog.text
+    assert "signature" not in caplog.text
