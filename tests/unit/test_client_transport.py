@@ -130,3 +130,10 @@ def test_a_film_is_asked_for_with_the_key_and_fetched_elsewhere_without_it_and_n
     assert [headers.get("authorization") for _, _, headers, _ in storage.asked] == [None, None]
     assert "/output" in caplog.text
     assert "signature" not in caplog.text
+
+
+def test_what_a_proxy_refuses_to_pass_on_was_not_sent():
+    with scripted_api() as proxy, httpx.Client(proxy=proxy.url, trust_env=False) as http:
+        with pytest.raises(NoAnswer, match="nothing was sent") as told:
+            Reelgate("https://api.example", "rg_k", http=http, retry_s=0).submit("trim it")
+        assert not told.value.maybe_done

@@ -25,7 +25,7 @@ export interface WaitOptions extends CallOptions {
 export interface RunOptions extends WaitOptions, MakingOptions {
   /** Files to upload first; they come after `media` in the job. */
   files?: (Blob | Uint8Array)[] | undefined;
-  /** Where the film goes; it is closed at the end. Absent: `download` it. */
+  /** Where the film goes; it is closed at the end, and aborted where there is no film. Absent: `download` it. */
   to?: WritableStream<Uint8Array<ArrayBuffer>> | undefined;
 }
 
@@ -47,6 +47,15 @@ export class Reelgate {
 
   /** Upload, submit, wait, download. Throws JobNotDone where the job ends otherwise than well. */
   async run(request: t.JobRequest, options: RunOptions = {}): Promise<t.Job> {
+    try {
+      return await this.filmed(request, options);
+    } catch (error) {
+      await options.to?.abort(error).catch(() => undefined); // a file would stay open
+      throw error;
+    }
+  }
+
+  private async filmed(request: t.JobRequest, options: RunOptions): Promise<t.Job> {
     const media = [...(request.media ?? [])];
     for (const upload of await this.sent(options)) media.push({ upload_id: upload.id });
     const submitted = await this.submit(media.length ? { ...request, media } : request, options);
@@ -56,6 +65,7 @@ export class Reelgate {
     });
     if (job.status !== "succeeded") throw new JobNotDone(job);
     if (options.to && job.output) await this.save(job.id, options.to, options.signal);
+    else await options.to?.abort(new Error(`${job.id} has no film`));
     return job;
   }
 

@@ -88,6 +88,19 @@ test("a run that loses sight of its job, or of its film, names it", async (t) =>
   assert.deepEqual([running.jobId, missing.jobId, missing.cause.code], ["job_1", "job_1", "not_found"]);
 });
 
+test("where a film should go is let go of, whatever keeps it from coming", async (t) => {
+  const [accepted, refused] = [json(202, { id: "job_1" }), json(422, { code: "invalid_value", detail: "no" })];
+  const ended = (status) => part(200, STREAM, frame("evt_1", "snapshot", status), { ends: true });
+  const read = (status) => json(200, { id: "job_1", status, output: null, error: null });
+  const ways = [[refused], [accepted, refused], ...["failed", "succeeded"].map((status) => [accepted, ended(status), read(status)])];
+  for (const answers of ways) {
+    let open = true;
+    const to = new WritableStream({ abort: () => void (open = false) });
+    await client(await scripted(t, ...answers)).run({ prompt: "trim" }, { to }).catch(() => undefined);
+    assert.equal(open, false);
+  }
+});
+
 test("a job whose streams never get through is waited for all the same, and its end is seen", async (t) => {
   const held = (response) => response.writeHead(200, { "Content-Type": "text/html" }).end("<h1>No streams here</h1>");
   const running = json(200, { id: "job_1", status: "running" });

@@ -20,7 +20,8 @@ ANSWER_S = 120.0
 MOST_ANSWER_BYTES = 64 << 20
 #: whoever waits for a job holds a connection, so their number has no limit here: a submit behind a hundred waits would fail
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
-_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+#: a proxy that refuses has passed nothing on
+_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 _KEY = re.compile("[ -~]+")
 _PERMANENT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.TooManyRedirects, httpx.DecodingError)
 
