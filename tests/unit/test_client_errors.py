@@ -10,6 +10,7 @@ from reelgate.client import (
     BadSignature,
     DownloadFailed,
     Job,
+    JobCanceled,
     JobFailed,
     NoAnswer,
     NoFilm,
@@ -24,6 +25,7 @@ JOB = Job(id="job_1", status="failed", error=Problem(code="needs_input", detail=
 ALL = [
     NoAnswer("Nobody is there.", retryable=False),
     NotFound(Problem(code="not_found", detail="It is gone."), status=404, retry_after_s=3.0),
+    JobCanceled(JOB),
     JobFailed(JOB),
     StillRunning("job_1"),
     NoFilm(JOB),

@@ -165,6 +165,11 @@ class JobFailed(JobNotDone):
     """It failed: `.code` says why, `.problem.hint` what to do, `.job.credits_used` what it has cost."""
 
     words = "The job failed."
+    problem: Problem
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self.problem = job.error or Problem(code=self.code)
 
 
 class JobCanceled(JobNotDone):
