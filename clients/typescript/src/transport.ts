@@ -115,7 +115,7 @@ export class Transport {
     } catch (cause) {
       call.signal?.throwIfAborted();
       const error = new NoAnswer(`${call.method} ${call.path}: ${wordsOf(cause)}`, key, { cause });
-      return { error, again: !(cause instanceof NotTheApi), maybeDone: true };
+      return { error, again: !(cause instanceof NotTheApi) && !isUnreadable(cause), maybeDone: true };
     } finally {
       limit.lift();
     }
@@ -142,6 +142,10 @@ interface Failed {
   maybeDone: boolean;
   retryAfterMs?: number | undefined;
 }
+
+/** Whether it is the caller's file that cannot be read, e.g. since it has changed: another attempt reads no better. */
+const isUnreadable = (cause: unknown): boolean =>
+  cause instanceof Error && (cause.name === "NotReadableError" || isUnreadable(cause.cause));
 
 /** Whether the API itself, and no proxy, says that there is no such thing. */
 const isGone = (error: Error): boolean => error instanceof NotFound && error.code === "not_found";

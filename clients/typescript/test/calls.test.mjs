@@ -1,6 +1,10 @@
 // What a call does when the API is slow, busy, broken or not there: before a server that plays each of these.
 
 import assert from "node:assert/strict";
+import { openAsBlob } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 
@@ -149,6 +153,21 @@ test("a file is sent again whole after a break, and a stream is not", async (t) 
   assert.deepEqual([told[0], told.at(-1)], [[0, 4], [4, 4]]);
   await assert.rejects(client(server).upload(file.stream(), { filename: "clip.mp4" }), NoAnswer);
   assert.equal(server.asked.length, 3);
+});
+
+test("a file that has changed since it was opened is told at once", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "reelgate-"));
+  t.after(() => rm(folder, { recursive: true }));
+  const path = join(folder, "clip.mp4");
+  await writeFile(path, "clip");
+  const clip = await openAsBlob(path);
+  await writeFile(path, "another clip");
+  const server = await scripted(t);
+  const attempts = [];
+  const counted = (...call) => (attempts.push(call), fetch(...call));
+  const reelgate = new Reelgate({ baseUrl: server.baseUrl, apiKey: "rg_k", fetch: counted });
+  await assert.rejects(reelgate.upload(clip, { filename: "clip.mp4" }), /could not be read/);
+  assert.equal(attempts.length, 1);
 });
 
 test("a film goes on where it broke", async (t) => {
