@@ -13,10 +13,14 @@ _PAGE = 200
 
 
 class SentAgain(NamedTuple):
-    """How many of a range are on their way again, and whether there are more."""
+    """How many of a range are on their way again, and when the newest of the rest was made; None: there is no rest."""
 
     sent: int
-    has_more: bool
+    rest_until_ms: int | None
+
+    @property
+    def has_more(self) -> bool:
+        return self.rest_until_ms is not None
 
 
 async def send_again(context: ApiContext, delivery: Delivery, *, audit: AuditEntry | None = None) -> Delivery:
@@ -31,9 +35,10 @@ async def send_range_again(
 ) -> SentAgain:
     """Send again a tenant's deliveries of a time range, both ends included, newest first, up to RANGE_AT_ONCE."""
     found = await _find_in_range(context, tenant, state, since_ms, until_ms)
-    for delivery in found[:RANGE_AT_ONCE]:
+    chosen, rest = found[:RANGE_AT_ONCE], found[RANGE_AT_ONCE:]
+    for delivery in chosen:
         await context.deliveries.send_again(delivery)
-    return SentAgain(min(len(found), RANGE_AT_ONCE), len(found) > RANGE_AT_ONCE)
+    return SentAgain(len(chosen), rest[0].created_at_ms if rest else None)
 
 
 async def _find_in_range(

@@ -330,7 +330,7 @@ _MADE: dict[str, Any] = {
     "DeliveryPage": r.DeliveryPage(data=[_DELIVERED, _DEAD], next_cursor=_DEAD.id, has_more=True),
     "DeliveryPage, of a batch": r.DeliveryPage(data=[_DEAD_OF_BATCH], next_cursor=None, has_more=False),
     "DeliveryView": _AGAIN,
-    "Redelivered": r.Redelivered(count=12, has_more=False),
+    "Redelivered": r.Redelivered(count=1000, has_more=True, rest_until=_BEGAN),
     "WebhookView": _WEBHOOK,
     "WebhookView, disabled": _WEBHOOK_OFF,
     "NewSecret": r.NewSecret(secret=_SECRET, previous_valid_until=_NEXT_DAY),

@@ -143,7 +143,7 @@ async def _redeliver(context: ApiContext, tenant: str, delivery_id: str) -> Stor
     opt=json_body(RedeliveryRange, example={"since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z"}),
 )
 async def redeliver_range(request: ApiRequest, idempotency_key: IdempotencyKeyHeader = None) -> Response[bytes]:
-    """Send again the callbacks that were made in a time range, newest first, up to 1,000 at a time.
+    """Send again the callbacks that were made in a time range, newest first, up to 1,000 at a time; `rest_until` leads on.
 
     When: your receiver was down for long enough that deliveries died. To catch up by reading there is `GET /v1/events`.
     Cost: nothing; up to ten calls of your receiver for each.
@@ -163,4 +163,6 @@ async def _redeliver_range(context: ApiContext, tenant: str, raw: bytes) -> Stor
     since_ms = parse_time_ms(ask.since, "/since")
     until_ms = parse_time_ms(ask.until, "/until") if ask.until is not None else context.clock.now_ms()
     again = await send_range_again(context, tenant, DeliveryState(ask.status), since_ms=since_ms, until_ms=until_ms)
-    return StoredResponse("", {}, msgspec.json.encode(Redelivered(count=again.sent, has_more=again.has_more)))
+    rest_until = None if again.rest_until_ms is None else rfc3339(again.rest_until_ms)
+    shown = Redelivered(count=again.sent, has_more=again.has_more, rest_until=rest_until)
+    return StoredResponse("", {}, msgspec.json.encode(shown))

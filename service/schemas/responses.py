@@ -349,8 +349,11 @@ class Redelivered(View, kw_only=True):
 
     #: How many are sent again: 1,000 at most.
     count: int
-    #: Whether the range has more than one call sends again: call again for the rest.
+    #: Whether the range has more than one call sends again: call again for the rest, `until` being `rest_until`.
     has_more: bool
+    #: When the newest of the rest was made; null: there is none. What was sent again may arrive, or be given up, before your
+    #: next call, which would find it once more, and never come to the rest.
+    rest_until: Timestamp | None
 
 
 class WebhookView(View, kw_only=True):

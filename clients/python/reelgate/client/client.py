@@ -268,6 +268,7 @@ class Deliveries(Caller):
         status: Literal["dead", "delivered"] = "dead",
         key: str | None = None,
     ) -> Redelivered:
+        """Send again what was made in a range, newest first, 1,000 at most: go on with `until=found.rest_until`."""
         return self._call_once(partial(calls.redeliver_range, since, until, status), key)
 
 

@@ -321,6 +321,7 @@ class Redelivered(Result, frozen=True, kw_only=True):
 
     count: int = 0
     has_more: bool = False
+    rest_until: datetime | None = None
 
 
 class Credits(Result, frozen=True, kw_only=True):
