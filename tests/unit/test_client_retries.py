@@ -7,7 +7,6 @@ from email.utils import format_datetime
 import pytest
 
 from reelgate.client import (
-    InvalidRequest,
     JobAsk,
     LimitReached,
     NoAnswer,
@@ -218,7 +217,7 @@ def test_an_answer_to_a_submit_that_cannot_be_read_may_have_made_a_job():
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 def test_a_proxys_page_says_what_passes_as_well(status):
-    with pytest.raises((LimitReached, Unavailable, InvalidRequest)) as told:
+    with pytest.raises((LimitReached, Unavailable)) as told:
         play(exchange(circumstances(within_s=0), SUBMIT), [answer(status, b"<html>Slow down</html>")])
     assert told.value.retryable
 

@@ -135,7 +135,8 @@ FAMILIES: Mapping[type[Refused], frozenset[str]] = MappingProxyType(
     }
 )
 _BY_STATUS: Mapping[int, type[Refused]] = MappingProxyType(
-    {401: NotAuthorized, 403: NotAuthorized, 404: NotFound, 409: NotPossibleNow, 421: WrongCell, 429: LimitReached}
+    {401: NotAuthorized, 403: NotAuthorized, 404: NotFound, 408: Unavailable, 409: NotPossibleNow, 421: WrongCell}
+    | {429: LimitReached}
 )
 _SERVER_ERRORS = 500
 
