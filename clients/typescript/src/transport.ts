@@ -115,7 +115,7 @@ export class Transport {
     } catch (cause) {
       call.signal?.throwIfAborted();
       const error = new NoAnswer(`${call.method} ${call.path}: ${wordsOf(cause)}`, key, { cause });
-      return { error, again: !(cause instanceof NotTheApi) && !isUnreadable(cause), maybeDone: true };
+      return { error, again: !(cause instanceof NotTheApi) && !isCallersOwn(cause), maybeDone: true };
     } finally {
       limit.lift();
     }
@@ -143,9 +143,12 @@ interface Failed {
   retryAfterMs?: number | undefined;
 }
 
-/** Whether it is the caller's file that cannot be read, e.g. since it has changed: another attempt reads no better. */
-const isUnreadable = (cause: unknown): boolean =>
-  cause instanceof Error && (cause.name === "NotReadableError" || isUnreadable(cause.cause));
+/** What the caller's own code threw while a body was sent. */
+export class CallersOwn extends Error {}
+
+/** Whether it is the caller's file that cannot be read, e.g. since it has changed, or their code: another attempt does no better. */
+const isCallersOwn = (cause: unknown): boolean =>
+  cause instanceof Error && (cause.name === "NotReadableError" || cause instanceof CallersOwn || isCallersOwn(cause.cause));
 
 /** Whether the API itself, and no proxy, says that there is no such thing. */
 const isGone = (error: Error): boolean => error instanceof NotFound && error.code === "not_found";

@@ -2,7 +2,7 @@
 
 import { NoAnswer } from "./errors.js";
 import { chunksOf, sleep } from "./timing.js";
-import { segment, type Call, type CallOptions, type MakingOptions, type Transport } from "./transport.js";
+import { CallersOwn, segment, type Call, type CallOptions, type MakingOptions, type Transport } from "./transport.js";
 import type { Upload } from "./types.js";
 
 const UPLOAD_MS = 3_600_000;
@@ -83,7 +83,11 @@ function counting(progress: ByteProgress, all: number | undefined): TransformStr
   return new TransformStream({
     transform(chunk, controller) {
       done += chunk.byteLength;
-      progress(done, all);
+      try {
+        progress(done, all);
+      } catch (cause) {
+        throw new CallersOwn("onProgress threw", { cause });
+      }
       controller.enqueue(chunk as Uint8Array<ArrayBuffer>);
     },
   });

@@ -155,6 +155,16 @@ test("a file is sent again whole after a break, and a stream is not", async (t) 
   assert.equal(server.asked.length, 3);
 });
 
+test("what a caller's own onProgress throws is no break to try again over", async (t) => {
+  const onProgress = (done) => {
+    if (done) throw new RangeError("no such bar");
+  };
+  const upload = client(await scripted(t)).upload(new File(["clip"], "clip.mp4"), { onProgress });
+  const error = await upload.catch((caught) => caught);
+  assert.match(error.message, /onProgress threw/);
+  assert.equal(error.cause.cause.cause.message, "no such bar");
+});
+
 test("a file that has changed since it was opened is told at once", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "reelgate-"));
   t.after(() => rm(folder, { recursive: true }));
