@@ -23,6 +23,7 @@ from sandbox.world.ports import free_port
 from tests.browser import open_page
 from tests.gateway_fixture import Gateway, running_gateway
 from tests.guide.page import DOCS
+from tests.scripted_api import gives, scripted_api
 from tests.until import PATIENCE_S, wait_until
 
 EXAMPLE = DOCS / "examples" / "browser"
@@ -242,6 +243,24 @@ async def test_the_page_works_in_a_browser(server: Server, gateway: Gateway, tmp
         hosts = {urlsplit(url).netloc for url in page.requests if not url.startswith("data:")}
     assert told == {"bar": 100, "line": "Done", "plays": True, "backwards": False, "cookie": ""}
     assert hosts == {urlsplit(server.url).netloc}, "it needs nobody but its own server"
+
+
+async def test_the_page_sees_the_end_although_its_server_refused_it_for_a_while(tmp_path: Path) -> None:
+    chromium = shutil.which("chromium")
+    if not chromium:
+        pytest.skip("this machine has no Chromium")
+    end = b'data: {"id": "job_1", "status": "failed", "percent": 40, "message": "The file is broken."}\n\n'
+    with scripted_api() as site:
+        site.replies = {
+            "/": [gives(200, (EXAMPLE / "page.html").read_bytes(), content_type="text/html")],
+            "/jobs": [gives(202, {"id": "job_1"})],
+            "/jobs/job_1/events": [gives(502, {"detail": "away"}), gives(200, end, content_type="text/event-stream")],
+        }
+        async with open_page(chromium, tmp_path) as page:
+            await page.call("Page.navigate", url=site.url)
+            await page.until("document.readyState == 'complete' && !!document.forms[0]")
+            await page.evaluate("document.forms[0].dispatchEvent(new Event('submit'))")
+            await page.until("document.querySelector('p').textContent === 'The file is broken.'")
 
 
 #: choose a file, press the button, and wait until the film can be played

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
 from core.clock import rfc3339
+from core.events.delivery import DeliveryState
 from core.store.redis.keys import key
 from service.idempotency import parse_key
 from tests.api_fixture import Api, running_api
@@ -144,6 +146,28 @@ async def test_a_range_of_callbacks_is_sent_again_once_per_key(api: Api) -> None
     other = await api.http.post("/v1/deliveries:redeliver", json={"since": rfc3339(1)}, headers=KEY)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
     assert len((await api.http.get("/v1/deliveries")).json()["data"]) == 1
+
+
+async def test_a_range_leads_on_to_its_rest_although_what_was_sent_again_has_arrived(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that only ever asks for the newest is given them again and again, and calls its receiver for ever."""
+    monkeypatch.setattr("service.jobs.redelivery.RANGE_AT_ONCE", 2)
+    made = [await dead_delivery(api) for _ in range(3)]
+    ask: dict[str, str] = {"since": rfc3339(0)}
+    sent = []
+    while True:
+        answer = (await api.http.post("/v1/deliveries:redeliver", json=ask)).json()
+        pending = (await api.http.get("/v1/deliveries", params={"status": "pending"})).json()["data"]
+        sent += [delivery["id"] for delivery in pending]
+        for delivery, _ in await api.context.deliveries.load_many([each["id"] for each in pending]):
+            await api.context.deliveries.record(
+                msgspec.structs.replace(delivery, state=DeliveryState.DEAD, why="Gave up."), owner=None
+            )
+        if not answer["has_more"]:
+            break
+        ask |= {"after": answer["next_cursor"]}
+    assert sent == made[::-1]
 
 
 async def test_a_test_call_is_sent_once_per_key_and_a_failed_one_gives_it_back(api: Api) -> None:

@@ -45,7 +45,7 @@ def with_film(api: ScriptedApi, **fields: Any) -> None:
     frame = f"event: snapshot\nid: evt_1\ndata: {json.dumps({'type': 'snapshot', 'data': {'job': ended}})}\n\n".encode()
     api.replies["/v1/jobs/job_1"] = [gives(200, ended)]
     api.replies["/v1/jobs/job_1/events"] = [gives(200, frame, content_type="text/event-stream")]
-    api.replies["/film"] = [gives(200, FILM, content_type="video/mp4")]
+    api.replies["/v1/jobs/job_1/output"] = [gives(200, FILM, content_type="video/mp4")]
 
 
 @pytest.fixture

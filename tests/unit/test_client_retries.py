@@ -1,5 +1,6 @@
 """The client's retries: what is tried again, when, for how long, and always as the same call."""
 
+import time
 from datetime import timedelta
 from email.utils import format_datetime
 
@@ -10,13 +11,14 @@ from reelgate.client import (
     LimitReached,
     NoAnswer,
     NotFound,
+    NotPossibleNow,
     ReelgateError,
     StillRunning,
     Unavailable,
     calls,
     verbs,
 )
-from reelgate.client.effects import Failure
+from reelgate.client.effects import Answer, Failure
 from reelgate.client.exchange import exchange
 from tests.client_script import NOW, Played, Time, answer, circumstances, play, problem
 
@@ -73,6 +75,27 @@ def test_retry_after_is_heeded_in_seconds_and_as_a_date():
     busy = [problem(429, "queue_full", retryable=True, retry_after="7"), problem(503, "overloaded", retry_after=later)]
     played = play(exchange(circumstances(), SUBMIT), [*busy, answer(202, JOB)])
     assert played.pauses_s == [7.0, 9.0]
+
+
+@pytest.mark.parametrize(
+    "asked", ["Thu, 26 Nov 2026 12:00:09 GMT", "Thu Nov 26 12:00:09 2026", "Thursday, 26-Nov-26 12:00:09 GMT"]
+)
+def test_a_date_to_wait_for_is_utc_on_a_machine_anywhere(monkeypatch, asked):
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        busy = problem(503, "overloaded", retry_after=asked)
+        assert play(exchange(circumstances(), SUBMIT), [busy, answer(202, JOB)]).pauses_s == [9.0]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize("off", [timedelta(hours=-1), timedelta(hours=1)])
+def test_a_date_to_wait_for_is_measured_from_the_answers_own_so_that_clocks_need_not_agree(off):
+    told = {"retry-after": format_datetime(NOW + off + timedelta(seconds=9), usegmt=True)}
+    busy = Answer(503, told | {"date": format_datetime(NOW + off, usegmt=True)})
+    assert play(exchange(circumstances(), SUBMIT), [busy, answer(202, JOB)]).pauses_s == [9.0]
 
 
 @pytest.mark.parametrize("asked", ["0", "soon", "", "Thu, 01 Jan 1970 00:00:00 GMT"])
@@ -132,7 +155,7 @@ def test_each_file_and_the_job_have_a_key_each_that_stays_the_same(tmp_path):
     ask = JobAsk("trim it", [tmp_path / "a.mp4", tmp_path / "b.mp4", tmp_path / "a.mp4", "https://x.example/c.mp4"])
     sent = [answer(201, {"id": "upl_a"}), Failure("WriteError"), answer(201, {"id": "upl_b"}), Failure("ReadTimeout")]
     played = play(verbs.submit(circumstances(), ask, key=None, progress=None), [*sent, answer(202, JOB)])
-    assert [request.url for request in played.requests] == ["/v1/uploads"] * 3 + ["/v1/jobs"] * 2
+    assert [request.path for request in played.requests] == ["/v1/uploads"] * 3 + ["/v1/jobs"] * 2
     assert [request.headers["idempotency-key"] for request in played.requests] == [
         *('"key-0"', '"key-1"', '"key-1"', '"key-2"', '"key-2"')
     ]
@@ -192,6 +215,13 @@ def test_an_answer_to_a_submit_that_cannot_be_read_may_have_made_a_job():
     assert (told.value.maybe_done, told.value.idempotency_key) == (True, "mine")
 
 
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_a_proxys_page_says_what_passes_as_well(status):
+    with pytest.raises((LimitReached, Unavailable)) as told:
+        play(exchange(circumstances(within_s=0), SUBMIT), [answer(status, b"<html>Slow down</html>")])
+    assert told.value.retryable
+
+
 def test_reading_makes_nothing():
     with pytest.raises(NoAnswer) as told:
         play(exchange(circumstances(within_s=0), calls.read_credits()), [SENT])
@@ -236,6 +266,20 @@ def test_a_delete_whose_answer_was_lost_is_done_when_the_thing_is_gone(lost):
     play(exchange(circumstances(), calls.delete_upload("upl_1")), [lost, problem(404, "not_found")])
     with pytest.raises(NotFound):
         play(exchange(circumstances(), calls.delete_upload("upl_1")), [UNSENT, problem(404, "not_found")])
+
+
+@pytest.mark.parametrize("lost", [SENT, answer(503, b""), problem(409, "in_progress")])
+def test_a_callback_that_is_being_sent_again_since_an_attempt_whose_answer_was_lost_is_no_refusal(lost):
+    again = calls.redeliver("dlv_1", key="mine")
+    delivery = play(exchange(circumstances(), again), [lost, problem(409, "being_sent", retryable=True)]).result
+    assert (delivery.id, delivery.status) == ("dlv_1", "pending")
+    with pytest.raises(NotPossibleNow):
+        play(exchange(circumstances(), again), [UNSENT, problem(409, "being_sent", retryable=True)])
+
+
+def test_a_proxys_page_never_says_that_a_thing_is_gone():
+    with pytest.raises(NotFound):
+        play(exchange(circumstances(), calls.delete_upload("upl_1")), [SENT, answer(404, b"<html>Not here</html>")])
 
 
 @pytest.mark.parametrize("page", [answer(200, b"<html>Sign in</html>"), answer(302, b"", location="/login")])

@@ -1,7 +1,9 @@
 """What the drivers take of an answer: not more than any answer of the API has, and not for ever."""
 
 import asyncio
+import logging
 import warnings
+from contextlib import closing, suppress
 
 import httpx
 import pytest
@@ -72,3 +74,66 @@ def test_a_redirect_is_not_followed_by_a_client_of_the_callers_own_either():
         with httpx.Client(trust_env=False, follow_redirects=True) as http, pytest.raises(NoAnswer):
             Reelgate(api.url, "rg_k", http=http, retry_s=0).credits()
         assert elsewhere.asked == []
+
+
+async def test_more_waits_than_a_pool_has_connections_hold_no_other_call_up():
+    """Whoever waits for a job holds a connection: behind a hundred of them the next call would find none."""
+    so_many, streams = 101, 0
+
+    async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal streams
+        with closing(writer), suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                if b"/events " in head:
+                    writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
+                    streams += 1
+                    await reader.read()  # until the caller goes
+                    return
+                body = b'{"available": 7}' if b"/v1/credits " in head else b'{"id": "job_1", "status": "running"}'
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+
+    async def all_wait() -> bool:
+        return streams == so_many
+
+    async with await asyncio.start_server(answered, "127.0.0.1", 0, backlog=so_many) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with AsyncReelgate(url, "rg_k", retry_s=0) as reelgate:
+            waits = [asyncio.create_task(reelgate.wait("job_1")) for _ in range(so_many)]
+            await until(all_wait, within_s=PATIENCE_S)
+            assert (await reelgate.credits()).available == 7
+            for wait in waits:
+                wait.cancel()
+            await asyncio.wait(waits)
+
+
+def test_a_film_is_asked_for_with_the_key_and_fetched_elsewhere_without_it_and_no_link_is_logged(tmp_path, caplog):
+    """Whoever reads a signed link has the film; httpx logs the URLs that it asks for."""
+    caplog.set_level(logging.INFO)
+
+    async def waiting(url: str) -> None:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            await AsyncReelgate(url, "rg_k", http=http).download("job_1", tmp_path / "b.mp4")
+
+    with scripted_api() as storage, scripted_api() as api:
+        storage.replies = {"/film": [gives(200, b"film", content_type="video/mp4")]}
+        output = {"url": f"{api.url}/v1/jobs/job_1/output?expires=1&signature=s", "size_bytes": 4}
+        api.replies = {
+            "/v1/jobs/job_1": [gives(200, {"id": "job_1", "status": "succeeded", "output": output})],
+            "/v1/jobs/job_1/output": [gives(302, b"", location=f"{storage.url}/film")],
+        }
+        with httpx.Client(trust_env=False) as http:
+            Reelgate(api.url, "rg_k", http=http).download("job_1", tmp_path / "a.mp4")
+        asyncio.run(waiting(api.url))
+    assert [(tmp_path / name).read_bytes() for name in ("a.mp4", "b.mp4")] == [b"film"] * 2
+    assert {headers["authorization"] for _, _, headers, _ in api.asked} == {"Bearer rg_k"}
+    assert [headers.get("authorization") for _, _, headers, _ in storage.asked] == [None, None]
+    assert "/output" in caplog.text
+    assert "signature" not in caplog.text
+
+
+def test_what_a_proxy_refuses_to_pass_on_was_not_sent():
+    with scripted_api() as proxy, httpx.Client(proxy=proxy.url, trust_env=False) as http:
+        with pytest.raises(NoAnswer, match="nothing was sent") as told:
+            Reelgate("https://api.example", "rg_k", http=http, retry_s=0).submit("trim it")
+        assert not told.value.maybe_done

@@ -3,7 +3,7 @@
 import { DownloadFailed, JobNotDone, NoAnswer, NotFound, ReelgateError, Refused, StillRunning } from "./errors.js";
 import { COME_BACK_MS, followJob, hasEnded, type FollowOptions } from "./events.js";
 import { Limit, sleep } from "./timing.js";
-import { checkedIdempotencyKey, Transport, type CallOptions, type MakingOptions, type Query, type TransportOptions } from "./transport.js";
+import { checkedIdempotencyKey, segment, Transport, type CallOptions, type MakingOptions, type Query, type TransportOptions } from "./transport.js";
 import type * as t from "./types.js";
 import { downloadFilm, uploadFile, uploadKey, type DownloadOptions, type Film, type UploadOptions, type UploadSource } from "./uploads.js";
 
@@ -25,11 +25,11 @@ export interface WaitOptions extends CallOptions {
 export interface RunOptions extends WaitOptions, MakingOptions {
   /** Files to upload first; they come after `media` in the job. */
   files?: (Blob | Uint8Array)[] | undefined;
-  /** Where the film goes; it is closed at the end. Absent: `download` it. */
+  /** Where the film goes; it is closed at the end, and aborted where there is no film. Absent: `download` it. */
   to?: WritableStream<Uint8Array<ArrayBuffer>> | undefined;
 }
 
-const at = (kind: string, id: string, more = "") => `/v1/${kind}/${encodeURIComponent(id)}${more}`;
+const at = (kind: string, id: string, more = "") => `/v1/${kind}/${segment(id)}${more}`;
 
 /** A client of one API, for one key. */
 export class Reelgate {
@@ -47,6 +47,15 @@ export class Reelgate {
 
   /** Upload, submit, wait, download. Throws JobNotDone where the job ends otherwise than well. */
   async run(request: t.JobRequest, options: RunOptions = {}): Promise<t.Job> {
+    try {
+      return await this.filmed(request, options);
+    } catch (error) {
+      await options.to?.abort(error).catch(() => undefined); // a file would stay open
+      throw error;
+    }
+  }
+
+  private async filmed(request: t.JobRequest, options: RunOptions): Promise<t.Job> {
     const media = [...(request.media ?? [])];
     for (const upload of await this.sent(options)) media.push({ upload_id: upload.id });
     const submitted = await this.submit(media.length ? { ...request, media } : request, options);
@@ -56,6 +65,7 @@ export class Reelgate {
     });
     if (job.status !== "succeeded") throw new JobNotDone(job);
     if (options.to && job.output) await this.save(job.id, options.to, options.signal);
+    else await options.to?.abort(new Error(`${job.id} has no film`));
     return job;
   }
 
@@ -117,11 +127,15 @@ export class Reelgate {
   }
 
   private async ended(jobId: string, options: WaitOptions): Promise<t.Job> {
+    let after = "";
     for (;;) {
-      for await (const event of this.events(jobId, options)) options.onEvent?.(event);
+      for await (const event of whileItLasts(this.events(jobId, { ...options, after }))) {
+        after = event.id || after;
+        options.onEvent?.(event);
+      }
       const job = await this.job(jobId, options);
       if (hasEnded(job)) return job;
-      await sleep(COME_BACK_MS, options.signal); // its record is behind its events
+      await sleep(COME_BACK_MS, options.signal); // its record is behind its events, or those do not get through
     }
   }
 
@@ -238,6 +252,15 @@ export class Uploads {
 
   async delete(uploadId: string, options: CallOptions = {}): Promise<void> {
     await this.transport.json({ method: "DELETE", path: at("uploads", uploadId), removes: true, ...options });
+  }
+}
+
+/** Give events until they end, or break for too long: on the way there may be what lets no stream through. */
+async function* whileItLasts(events: AsyncGenerator<t.JobEvent>): AsyncGenerator<t.JobEvent> {
+  try {
+    yield* events;
+  } catch (error) {
+    if (!(error instanceof NoAnswer)) throw error;
   }
 }
 

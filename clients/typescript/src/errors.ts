@@ -164,6 +164,7 @@ const BY_STATUS: Record<number, typeof Refused> = {
   401: NotAuthorized,
   403: NotAuthorized,
   404: NotFound,
+  408: Unavailable,
   409: NotPossibleNow,
   421: WrongCell,
   429: LimitReached,

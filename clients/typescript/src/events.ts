@@ -2,8 +2,8 @@
 
 import { NoAnswer } from "./errors.js";
 import { FrameReader, type Frame } from "./frames.js";
-import { chunksOf, sleep } from "./timing.js";
-import type { CallOptions, Transport } from "./transport.js";
+import { chunksOf, monotonicMs, sleep } from "./timing.js";
+import { segment, type CallOptions, type Transport } from "./transport.js";
 import type { Job, JobEvent } from "./types.js";
 
 /** Three comments that did not come: the connection is dead. */
@@ -33,18 +33,18 @@ export function hasEnded(job: Job): boolean {
 export async function* followJob(transport: Transport, jobId: string, options: FollowOptions): AsyncGenerator<JobEvent> {
   const patienceMs = options.timeoutMs ?? PATIENCE_MS;
   let after = options.after ?? "";
-  let aliveAt = Date.now();
+  let aliveAt = monotonicMs();
   for (;;) {
-    const stream = new Connection(transport, jobId, after, options.signal, aliveAt + patienceMs - Date.now());
+    const stream = new Connection(transport, jobId, after, options.signal, aliveAt + patienceMs - monotonicMs());
     for await (const event of stream.events()) {
       after = event.id || after;
       yield event;
       if (event.data.job && hasEnded(event.data.job)) return;
-      aliveAt = Date.now(); // its reader may have taken long over it
+      aliveAt = monotonicMs(); // its reader may have taken long over it
     }
     if (stream.isOver) return;
     aliveAt = Math.max(aliveAt, stream.steadyAt);
-    if (Date.now() - aliveAt + stream.comeBackMs > patienceMs) {
+    if (monotonicMs() - aliveAt + stream.comeBackMs > patienceMs) {
       throw new NoAnswer(`the events of ${jobId} broke off`, undefined, { cause: stream.broken });
     }
     await sleep(stream.comeBackMs, options.signal);
@@ -83,10 +83,10 @@ class Connection {
     this.isOver = response.status === 204;
     if (!response.body || this.isOver) return;
     const frames = new FrameReader();
-    const openedAt = Date.now();
+    const openedAt = monotonicMs();
     try {
       for await (const chunk of chunksOf(response.body, IDLE_MS, this.signal)) {
-        if (Date.now() - openedAt >= STEADY_MS) this.steadyAt = Date.now();
+        if (monotonicMs() - openedAt >= STEADY_MS) this.steadyAt = monotonicMs();
         for (const frame of frames.read(chunk)) {
           const event = eventOf(frame);
           if (event) yield event;
@@ -102,7 +102,7 @@ class Connection {
   private open(): Promise<Response> {
     return this.transport.stream({
       method: "GET",
-      path: `/v1/jobs/${encodeURIComponent(this.jobId)}/events`,
+      path: `/v1/jobs/${segment(this.jobId)}/events`,
       headers: { Accept: "text/event-stream", ...(this.after ? { "Last-Event-ID": this.after } : {}) },
       signal: this.signal,
       timeoutMs: this.timeoutMs,

@@ -1,5 +1,8 @@
 // Time that is bounded, and can be cut short by the caller.
 
+/** Milliseconds that only grow: the time of day may be set anew while a call goes on. */
+export const monotonicMs = (): number => performance.now();
+
 /** A timer that is set to more than this ends at once. */
 const LONGEST_MS = 2 ** 31 - 1;
 
@@ -58,14 +61,21 @@ export async function* chunksOf(
 
 /** Whoever holds a body may have let go of the signal that it was asked for with, so it is heard here as well. */
 async function within<T>(coming: Promise<T>, idleMs: number, signal: AbortSignal | undefined): Promise<T> {
-  const stop = new AbortController();
-  const ended = sleep(idleMs, signal ? AbortSignal.any([signal, stop.signal]) : stop.signal).then(() => {
-    throw new Error(`nothing came for ${idleMs} ms`);
+  let lift = () => {};
+  const ended = new Promise<never>((_, reject) => {
+    const abort = () => reject(signal?.reason);
+    const timer = setTimeout(() => reject(new Error(`nothing came for ${idleMs} ms`)), idleMs);
+    // Not by AbortSignal.any: a signal that lives as long as the process would keep something of each chunk.
+    signal?.addEventListener("abort", abort, { once: true });
+    lift = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+    };
+    if (signal?.aborted) abort();
   });
-  ended.catch(() => undefined);
   try {
     return await Promise.race([coming, ended]);
   } finally {
-    stop.abort();
+    lift();
   }
 }

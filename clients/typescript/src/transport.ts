@@ -1,8 +1,8 @@
 // One call as HTTP: attempts under one Idempotency-Key, `Retry-After` heeded, all within one time.
 
 import { NoAnswer, NotFound, refusal } from "./errors.js";
-import { isDoubtful, isPassing, pauseMs, retryAfterMs } from "./retries.js";
-import { Limit, sleep } from "./timing.js";
+import { isDoubtful, isPassing, pauseMs, PASSING, retryAfterMs } from "./retries.js";
+import { Limit, monotonicMs, sleep } from "./timing.js";
 import type { Problem, ProblemCode } from "./types.js";
 
 /** What every call takes. */
@@ -84,16 +84,16 @@ export class Transport {
   }
 
   private async send<T>(call: Call, read: (response: Response) => Promise<T>): Promise<T> {
-    const until = Date.now() + (call.timeoutMs ?? TIMEOUT_MS);
+    const until = monotonicMs() + (call.timeoutMs ?? TIMEOUT_MS);
     const key = call.makes ? checkedIdempotencyKey(call.idempotencyKey ?? crypto.randomUUID()) : undefined;
     let maybeDone = false;
     for (let failures = 1; ; failures += 1) {
       const outcome = await this.attempt(call, key, until, read);
       if ("value" in outcome) return outcome.value;
-      if (maybeDone && call.removes && outcome.error instanceof NotFound) return undefined as T;
+      if (maybeDone && call.removes && isGone(outcome.error)) return undefined as T;
       maybeDone ||= call.method !== "GET" && outcome.maybeDone;
       const pause = pauseMs(failures, outcome.retryAfterMs, Math.random());
-      if (call.once || !outcome.again || Date.now() + pause >= until) {
+      if (call.once || !outcome.again || monotonicMs() + pause >= until) {
         throw Object.assign(outcome.error, { maybeDone, idempotencyKey: key });
       }
       await sleep(pause, call.signal);
@@ -108,14 +108,14 @@ export class Transport {
   ): Promise<Outcome<T>> {
     call.signal?.throwIfAborted();
     const body = bodyOf(call);
-    const limit = new Limit(Math.max(1, Math.min(call.attemptMs ?? ATTEMPT_MS, until - Date.now())), call.signal);
+    const limit = new Limit(Math.max(1, Math.min(call.attemptMs ?? ATTEMPT_MS, until - monotonicMs())), call.signal);
     try {
       const response = await this.fetch(urlOf(this.base, call), this.init(call, key, body, limit.signal));
       return response.ok ? { value: await read(response) } : await refused(response);
     } catch (cause) {
       call.signal?.throwIfAborted();
       const error = new NoAnswer(`${call.method} ${call.path}: ${wordsOf(cause)}`, key, { cause });
-      return { error, again: !(cause instanceof NotTheApi), maybeDone: true };
+      return { error, again: !(cause instanceof NotTheApi) && !isCallersOwn(cause), maybeDone: true };
     } finally {
       limit.lift();
     }
@@ -143,6 +143,16 @@ interface Failed {
   retryAfterMs?: number | undefined;
 }
 
+/** What the caller's own code threw while a body was sent. */
+export class CallersOwn extends Error {}
+
+/** Whether it is the caller's file that cannot be read, e.g. since it has changed, or their code: another attempt does no better. */
+const isCallersOwn = (cause: unknown): boolean =>
+  cause instanceof Error && (cause.name === "NotReadableError" || cause instanceof CallersOwn || isCallersOwn(cause.cause));
+
+/** Whether the API itself, and no proxy, says that there is no such thing. */
+const isGone = (error: Error): boolean => error instanceof NotFound && error.code === "not_found";
+
 /** What answered was not the API, and would say the same again. */
 class NotTheApi extends Error {}
 
@@ -167,6 +177,12 @@ function checkedKey(apiKey: string): string {
   return apiKey.trim();
 }
 
+/** Make an id a path's segment; a caller may have got it from anywhere. */
+export function segment(id: string): string {
+  if (/^\.{0,2}$/.test(id)) throw new TypeError(`"${id}" is no id`);
+  return encodeURIComponent(id);
+}
+
 /** One that is not sent as it was given would make the same thing twice. */
 export function checkedIdempotencyKey(key: string): string {
   if (!/^[!-~]{1,255}$/.test(key)) throw new TypeError("idempotencyKey must have 1 to 255 visible ASCII characters");
@@ -180,24 +196,29 @@ function bodyOf(call: Call): Body | undefined {
 
 async function refused(response: Response): Promise<Outcome<never>> {
   const problem = await problemOf(response);
-  const waitMs = retryAfterMs(response.headers.get("Retry-After"), Date.now());
+  const waitMs = retryAfterMs(response.headers.get("Retry-After"), response.headers.get("Date"), Date.now());
   const error = refusal(problem, response.status, waitMs);
   const again = isPassing(response.status, problem.code);
   return { error, again, maybeDone: isDoubtful(response.status, problem.code), retryAfterMs: waitMs };
 }
 
-/** Read a problem document; a proxy's answer is made into one. */
+/** Read a problem document; a proxy's answer is made into one, also where it is JSON with a `code` of its own kind. */
 async function problemOf(response: Response): Promise<Problem> {
+  const made = problemOfStatus(response);
   const text = await response.text();
   try {
-    const found: unknown = JSON.parse(text);
-    if (typeof found === "object" && found !== null && "code" in found) return found as Problem;
+    const found = JSON.parse(text) as Partial<Problem> | null;
+    if (typeof found?.code === "string") return { ...made, ...found };
   } catch {
     // no JSON, so not the API's own answer
   }
+  return made;
+}
+
+function problemOfStatus(response: Response): Problem {
   const code = `status_${response.status}` as ProblemCode; // none of the document's, so its status tells the family
   const title = `status ${response.status}, without a problem document`;
-  const retryable = response.status >= 500;
+  const retryable = PASSING.has(response.status);
   return { type: "about:blank", title, status: response.status, detail: title, instance: "", code, retryable, request_id: "", errors: [] };
 }
 

@@ -2,7 +2,7 @@
 
 import { NoAnswer } from "./errors.js";
 import { chunksOf, sleep } from "./timing.js";
-import type { CallOptions, Call, MakingOptions, Transport } from "./transport.js";
+import { CallersOwn, segment, type Call, type CallOptions, type MakingOptions, type Transport } from "./transport.js";
 import type { Upload } from "./types.js";
 
 const UPLOAD_MS = 3_600_000;
@@ -83,7 +83,11 @@ function counting(progress: ByteProgress, all: number | undefined): TransformStr
   return new TransformStream({
     transform(chunk, controller) {
       done += chunk.byteLength;
-      progress(done, all);
+      try {
+        progress(done, all);
+      } catch (cause) {
+        throw new CallersOwn("onProgress threw", { cause });
+      }
       controller.enqueue(chunk as Uint8Array<ArrayBuffer>);
     },
   });
@@ -107,9 +111,10 @@ export interface DownloadOptions extends CallOptions {
 export async function downloadFilm(transport: Transport, jobId: string, options: DownloadOptions): Promise<Film> {
   const first = await openFilm(transport, jobId, options);
   const mediaType = first.headers.get("Content-Type") ?? "application/octet-stream";
-  const length = first.headers.get("Content-Length");
-  const sizeBytes = length === null ? undefined : Number(length);
-  const stream = streamOf(filmChunks(transport, jobId, first, sizeBytes, options), first);
+  const sizeBytes = sizeOf(first);
+  const stop = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
+  const stream = streamOf(filmChunks(transport, jobId, first, sizeBytes, { ...options, signal }), first, stop);
   const filename = fileNameOf(first.headers.get("Content-Disposition") ?? "") ?? jobId;
   return {
     stream,
@@ -121,6 +126,14 @@ export async function downloadFilm(transport: Transport, jobId: string, options:
   };
 }
 
+/** Whether a proxy has packed what it passes on: its length is not the film's then, and neither are places in it. */
+const isPacked = (response: Response): boolean => response.headers.has("Content-Encoding");
+
+function sizeOf(response: Response): number | undefined {
+  const length = response.headers.get("Content-Length");
+  return length === null || isPacked(response) ? undefined : Number(length);
+}
+
 /** Read a name from `Content-Disposition`: no path, none that is hidden; undefined where nothing is left. */
 function fileNameOf(disposition: string): string | undefined {
   const given = /filename="([^"]+)"/.exec(disposition)?.[1];
@@ -129,8 +142,9 @@ function fileNameOf(disposition: string): string | undefined {
 }
 
 async function openFilm(transport: Transport, jobId: string, options: CallOptions, part?: Record<string, string>): Promise<Response> {
-  const path = `/v1/jobs/${encodeURIComponent(jobId)}/output`;
-  const response = await transport.stream({ method: "GET", path, headers: { Accept: "*/*", ...part }, follows: true, ...options });
+  const path = `/v1/jobs/${segment(jobId)}/output`;
+  const headers = { Accept: "*/*", "Accept-Encoding": "identity", ...part };
+  const response = await transport.stream({ method: "GET", path, headers, follows: true, ...options });
   if (!response.headers.get("Content-Type")?.startsWith("text/")) return response;
   await response.body?.cancel();
   throw new NoAnswer(`what answered is not the film of ${jobId}`, undefined);
@@ -151,7 +165,7 @@ async function* filmChunks(
   all: number | undefined,
   options: DownloadOptions,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  const etag = first.headers.get("ETag");
+  const etag = isPacked(first) ? null : first.headers.get("ETag");
   let response = first;
   let done = 0;
   for (let breaks = 0; ; breaks += 1) {
@@ -176,7 +190,12 @@ async function* filmChunks(
   }
 }
 
-function streamOf(chunks: AsyncGenerator<Uint8Array<ArrayBuffer>>, first: Response): ReadableStream<Uint8Array<ArrayBuffer>> {
+/** Make a stream of chunks; whoever cancels it waits for none that is still to come, which `stop` ends. */
+function streamOf(
+  chunks: AsyncGenerator<Uint8Array<ArrayBuffer>>,
+  first: Response,
+  stop: AbortController,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
   const source: UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> = {
     async pull(controller) {
       const { done, value } = await chunks.next();
@@ -184,6 +203,7 @@ function streamOf(chunks: AsyncGenerator<Uint8Array<ArrayBuffer>>, first: Respon
       else controller.enqueue(value);
     },
     async cancel() {
+      stop.abort();
       await chunks.return(undefined);
       if (first.body && !first.body.locked) await first.body.cancel(); // nobody has begun to read
     },

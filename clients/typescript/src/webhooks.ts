@@ -15,14 +15,15 @@ export interface VerifyOptions {
 }
 
 /**
- * Check a callback and read its event. `body`: the bytes as they came, not parsed and written again.
+ * Check a callback and read its event. `body`: the bytes as they came, not parsed and written again. `secret`: while it is
+ * being changed, the old and the new one.
  *
  * The comparison is WebCrypto's, in constant time. Throws BadSignature.
  */
 export async function verify(
   body: string | Uint8Array,
   headers: HeaderBag,
-  secret: string,
+  secret: string | readonly string[],
   options: VerifyOptions = {},
 ): Promise<CallbackEvent> {
   const [id, timestamp, signatures] = ["webhook-id", "webhook-timestamp", "webhook-signature"].map((name) =>
@@ -31,7 +32,8 @@ export async function verify(
   checkTime(timestamp, options);
   const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
   const signed = concatenated(new TextEncoder().encode(`${id}.${timestamp}.`), bytes);
-  if (!id || !(await isSigned(signed, signatures, await keyOf(secret)))) {
+  const keys = await Promise.all((typeof secret === "string" ? [secret] : secret).map(keyOf));
+  if (!id || !(await isSigned(signed, signatures, keys))) {
     throw new BadSignature("no signature matches");
   }
   return { ...(JSON.parse(new TextDecoder().decode(bytes)) as CallbackEvent), id };
@@ -56,11 +58,12 @@ function keyOf(secret: string): Promise<CryptoKey> {
 }
 
 /** While two secrets are valid there are several signatures, with spaces between them: one that matches is enough. */
-async function isSigned(signed: Uint8Array<ArrayBuffer>, signatures: string, key: CryptoKey): Promise<boolean> {
+async function isSigned(signed: Uint8Array<ArrayBuffer>, signatures: string, keys: CryptoKey[]): Promise<boolean> {
   let matches = false;
   for (const one of signatures.split(" ")) {
     const given = one.startsWith("v1,") ? decoded(one.slice(3)) : undefined;
-    if (given) matches = (await crypto.subtle.verify("HMAC", key, given, signed)) || matches;
+    if (!given) continue;
+    for (const key of keys) matches = (await crypto.subtle.verify("HMAC", key, given, signed)) || matches;
   }
   return matches;
 }

@@ -1,7 +1,12 @@
 // What a call does when the API is slow, busy, broken or not there: before a server that plays each of these.
 
 import assert from "node:assert/strict";
+import { openAsBlob } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
+import { gzipSync } from "node:zlib";
 
 import { LimitReached, NoAnswer, NotAuthorized, NotFound, Reelgate, Refused, Unavailable, hasCode } from "../dist/index.js";
 import { broken, json, part, problem, scripted } from "./support/scripted.mjs";
@@ -48,6 +53,36 @@ test("Retry-After as a date is heeded too", async (t) => {
   assert.ok(error instanceof Unavailable && error.retryAfterMs > 3_000_000);
 });
 
+test("Retry-After is UTC anywhere, and is measured from the answer's own date, so that clocks need not agree", async (t) => {
+  const at = (form) => problem(503, "unavailable", { "Retry-After": form("12:05:00"), Date: "Thu, 26 Nov 2026 12:00:00 GMT" });
+  const zone = process.env.TZ;
+  process.env.TZ = "America/New_York";
+  t.after(() => (zone === undefined ? delete process.env.TZ : (process.env.TZ = zone)));
+  const server = await scripted(
+    t,
+    at((time) => `Thu, 26 Nov 2026 ${time} GMT`),
+    at((time) => `Thu Nov 26 ${time} 2026`),
+    at((time) => `Thursday, 26-Nov-26 ${time} GMT`),
+    at(() => "1.5"),
+  );
+  const told = [];
+  for (let call = 0; call < 4; call += 1) {
+    told.push((await client(server).job("job_1", { timeoutMs: 100 }).catch((caught) => caught)).retryAfterMs);
+  }
+  assert.deepEqual(told, [300_000, 300_000, 300_000, undefined]);
+});
+
+test("a clock that is set anew while a call goes on neither ends it nor keeps it", async (t) => {
+  const now = Date.now;
+  t.after(() => (Date.now = now));
+  for (const hours of [-1, 1]) {
+    const server = await scripted(t, (response) => (broken(response), (Date.now = () => now() + hours * 3_600_000)), ...Array(50).fill(broken));
+    await assert.rejects(client(server).submit({ prompt: "a" }, { timeoutMs: 1500 }), NoAnswer);
+    assert.ok(server.asked.length >= 2 && server.asked.length < 10, `${server.asked.length}`);
+    Date.now = now;
+  }
+});
+
 test("all attempts together end within the call's time", async (t) => {
   const server = await scripted(t, ...Array.from({ length: 50 }, () => broken));
   const error = await client(server).submit({ prompt: "a" }, { timeoutMs: 1500 }).catch((caught) => caught);
@@ -74,6 +109,15 @@ test("a proxy's page is a refusal as well", async (t) => {
   const error = await client(await scripted(t, page)).job("job_1").catch((caught) => caught);
   assert.ok(error instanceof NotAuthorized && error instanceof Refused);
   assert.deepEqual([error.status, error.code], [403, "status_403"]);
+});
+
+test("a gateway's own JSON is a refusal with words, and says by its status whether it passes", async (t) => {
+  for (const body of [{ code: 14, message: "upstream" }, { message: "upstream" }, { code: "UPSTREAM" }, null, []]) {
+    const busy = json(429, body, { "Retry-After": "3600" });
+    const error = await client(await scripted(t, busy)).job("job_1").catch((caught) => caught);
+    assert.ok(error instanceof LimitReached && error.retryable, JSON.stringify(body));
+    assert.deepEqual([typeof error.code, error.message], ["string", "status 429, without a problem document"]);
+  }
 });
 
 test("an abort ends a call, also in its pause, with the caller's reason", async (t) => {
@@ -111,6 +155,31 @@ test("a file is sent again whole after a break, and a stream is not", async (t) 
   assert.equal(server.asked.length, 3);
 });
 
+test("what a caller's own onProgress throws is no break to try again over", async (t) => {
+  const onProgress = (done) => {
+    if (done) throw new RangeError("no such bar");
+  };
+  const upload = client(await scripted(t)).upload(new File(["clip"], "clip.mp4"), { onProgress });
+  const error = await upload.catch((caught) => caught);
+  assert.match(error.message, /onProgress threw/);
+  assert.equal(error.cause.cause.cause.message, "no such bar");
+});
+
+test("a file that has changed since it was opened is told at once", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "reelgate-"));
+  t.after(() => rm(folder, { recursive: true }));
+  const path = join(folder, "clip.mp4");
+  await writeFile(path, "clip");
+  const clip = await openAsBlob(path);
+  await writeFile(path, "another clip");
+  const server = await scripted(t);
+  const attempts = [];
+  const counted = (...call) => (attempts.push(call), fetch(...call));
+  const reelgate = new Reelgate({ baseUrl: server.baseUrl, apiKey: "rg_k", fetch: counted });
+  await assert.rejects(reelgate.upload(clip, { filename: "clip.mp4" }), /could not be read/);
+  assert.equal(attempts.length, 1);
+});
+
 test("a film goes on where it broke", async (t) => {
   const head = { ETag: '"e"', "Content-Type": "video/mp4", "Content-Disposition": 'attachment; filename="job_1.mp4"' };
   const server = await scripted(
@@ -130,6 +199,25 @@ test("a film that became another one meanwhile is an error, not a mixture", asyn
   const server = await scripted(t, part(200, head, "01234"), part(200, head, "abcdefghij", { ends: true }));
   const film = await client(server).download("job_1");
   await assert.rejects(film.blob(), NoAnswer);
+});
+
+test("a film that a proxy packs has a length of its own", async (t) => {
+  const packed = gzipSync("0123456789");
+  const head = { ETag: '"e"', "Content-Type": "video/mp4", "Content-Encoding": "gzip", "Content-Length": String(packed.length) };
+  const server = await scripted(t, part(200, head, packed, { ends: true }));
+  const film = await client(server).download("job_1");
+  assert.equal(film.sizeBytes, undefined);
+  assert.equal(await (await film.blob()).text(), "0123456789");
+  assert.equal(server.asked[0].headers["accept-encoding"], "identity");
+});
+
+test("who cancels a film that has stalled waits for no more of it", async (t) => {
+  const stalled = (response) => response.writeHead(200, { "Content-Type": "video/mp4", "Content-Length": "10", ETag: '"e"' }).write("0123");
+  const reader = (await client(await scripted(t, stalled)).download("job_1")).stream.getReader();
+  await reader.read();
+  const next = reader.read();
+  await reader.cancel();
+  assert.equal((await next).done, true);
 });
 
 test("a film that nobody reads closes its connection, and so does one that is aborted", async (t) => {

@@ -88,6 +88,35 @@ test("a run that loses sight of its job, or of its film, names it", async (t) =>
   assert.deepEqual([running.jobId, missing.jobId, missing.cause.code], ["job_1", "job_1", "not_found"]);
 });
 
+test("where a film should go is let go of, whatever keeps it from coming", async (t) => {
+  const [accepted, refused] = [json(202, { id: "job_1" }), json(422, { code: "invalid_value", detail: "no" })];
+  const ended = (status) => part(200, STREAM, frame("evt_1", "snapshot", status), { ends: true });
+  const read = (status) => json(200, { id: "job_1", status, output: null, error: null });
+  const ways = [[refused], [accepted, refused], ...["failed", "succeeded"].map((status) => [accepted, ended(status), read(status)])];
+  for (const answers of ways) {
+    let open = true;
+    const to = new WritableStream({ abort: () => void (open = false) });
+    await client(await scripted(t, ...answers)).run({ prompt: "trim" }, { to }).catch(() => undefined);
+    assert.equal(open, false);
+  }
+});
+
+test("a job whose streams never get through is waited for all the same, and its end is seen", async (t) => {
+  const held = (response) => response.writeHead(200, { "Content-Type": "text/html" }).end("<h1>No streams here</h1>");
+  const running = json(200, { id: "job_1", status: "running" });
+  const server = await scripted(t, held, running, held, json(200, { id: "job_1", status: "succeeded" }));
+  assert.equal((await client(server).wait("job_1", { timeoutMs: 500 })).status, "succeeded");
+});
+
+test("a wait that goes on after its streams broke for long is told of no event twice", async (t) => {
+  const cut = part(200, STREAM, frame("evt_1", "snapshot"));
+  const server = await scripted(t, cut, json(200, { id: "job_1", status: "running" }), gone, json(200, { id: "job_1", status: "failed" }));
+  const told = [];
+  await client(server).wait("job_1", { timeoutMs: 500, onEvent: (event) => told.push(event.id) });
+  assert.deepEqual(told, ["evt_1"]);
+  assert.equal(server.asked[2].headers["last-event-id"], "evt_1");
+});
+
 test("whoever stops to listen closes the stream", async (t) => {
   let closed;
   const isClosed = new Promise((resolve) => (closed = resolve));

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { LimitReached, NoAnswer, NotFound, Reelgate, StillRunning } from "../dist/index.js";
+import { chunksOf } from "../dist/timing.js";
 import { broken, json, part, problem, scripted } from "./support/scripted.mjs";
 
 const client = (server, more = {}) => new Reelgate({ baseUrl: server.baseUrl, apiKey: "rg_secret", ...more });
@@ -33,6 +34,27 @@ test("a key from a file may end with its line", async (t) => {
   const server = await scripted(t, json(200, {}));
   await client(server, { apiKey: "rg_secret\n" }).credits();
   assert.equal(server.asked[0].headers.authorization, "Bearer rg_secret");
+});
+
+test("an id that is none leads to no other call", async (t) => {
+  const server = await scripted(t);
+  for (const id of ["", ".", ".."]) {
+    for (const call of [() => client(server).job(id), () => client(server).delete(id), () => client(server).uploads.delete(id)]) {
+      await assert.rejects(async () => call(), TypeError);
+    }
+    await assert.rejects(client(server).events(id).next(), TypeError);
+    await assert.rejects(client(server).download(id), TypeError);
+  }
+  assert.equal(server.asked.length, 0);
+});
+
+test("a signal that lives as long as the process keeps nothing of what it could have ended", async () => {
+  const { signal } = new AbortController();
+  const kept = () => Object.getOwnPropertySymbols(signal).reduce((sum, name) => sum + (signal[name]?.size ?? 0), 0);
+  const body = new ReadableStream({ pull: (controller) => ((sent += 1) > 1000 ? controller.close() : controller.enqueue(new Uint8Array(1))) });
+  let sent = 0;
+  for await (const _ of chunksOf(body, 60_000, signal)) assert.ok(kept() <= 2, `${kept()}`);
+  assert.equal(kept(), 0);
 });
 
 test("an idempotency key that cannot be sent is refused, and never replaced", async (t) => {
@@ -72,6 +94,7 @@ test("a page that says 200 is no answer, and is not asked for again and again", 
 test("a delete whose answer was lost is done when the thing is gone", async (t) => {
   await client(await scripted(t, broken, problem(404, "not_found"))).uploads.delete("upl_1");
   await assert.rejects(client(await scripted(t, problem(404, "not_found"))).uploads.delete("upl_1"), NotFound);
+  await assert.rejects(client(await scripted(t, broken, page(404))).uploads.delete("upl_1"), NotFound);
 });
 
 test("another part of a film than was asked for is an error, not a mixture", async (t) => {

@@ -29,6 +29,14 @@ test("one of several signatures is enough", async () => {
   await check({ "webhook-signature": `v1,AAAA v2,zzz v1a,${GOOD.slice(3)} v1,%%% ${GOOD}` });
 });
 
+test("while a secret is changed the old and the new one are good, and no others", async () => {
+  await check({}, BODY, NOW_S, ["whsec_AAAA", SECRET]);
+  await check({}, BODY, NOW_S, [SECRET, "whsec_AAAA"]);
+  await assert.rejects(check({}, BODY, NOW_S, ["whsec_AAAA", "whsec_BBBB"]), BadSignature);
+  await assert.rejects(check({}, BODY, NOW_S, []), BadSignature);
+  await assert.rejects(check({}, BODY, NOW_S, [SECRET, "whsec_%%"]), TypeError);
+});
+
 test("the clocks may differ by 5 minutes, and no more", async () => {
   await check({}, BODY, NOW_S + 300);
   await check({}, BODY, NOW_S - 300);

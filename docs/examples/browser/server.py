@@ -183,8 +183,8 @@ def _as_they_came(request: Visit, *names: str) -> dict[bytes, bytes]:
 
 
 async def _open(path: str, headers: dict[bytes, bytes]) -> httpx.Response:
-    """Begin to read an answer whose body comes bit by bit; without a time limit, since events may be minutes apart."""
-    request = reelgate.build_request("GET", path, headers=headers, timeout=None)
+    """Begin to read an answer whose body comes bit by bit: of events a comment every 15 s, so silence is a dead connection."""
+    request = reelgate.build_request("GET", path, headers=headers)
     answer = await reelgate.send(request, stream=True, follow_redirects=False)
     if answer.is_error:
         await answer.aread()

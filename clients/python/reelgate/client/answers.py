@@ -13,7 +13,8 @@ from reelgate.client.types import Problem
 
 T = TypeVar("T")
 
-_PASSES_FROM = 500
+#: statuses that pass by themselves: timeouts, limits, and a service or proxy in trouble
+PASSING = frozenset({408, 429, 500, 502, 503, 504})
 _NO_CONTENT = 204
 
 
@@ -51,7 +52,7 @@ def problem_of(answer: Answer) -> Problem:
         return problem
     words = http.client.responses.get(answer.status, "no known status")
     return Problem(
-        status=answer.status, title=words, detail=f"{answer.status} {words}", retryable=answer.status >= _PASSES_FROM
+        status=answer.status, title=words, detail=f"{answer.status} {words}", retryable=answer.status in PASSING
     )
 
 

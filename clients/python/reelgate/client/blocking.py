@@ -104,11 +104,11 @@ class Conversation:
 
     def _open(self, request: Request) -> Answer | Failure:
         self._opened.close()
-        response = self._http.send(self._built(request), stream=True, follow_redirects=request.is_foreign)
+        response = self._http.send(self._built(request), stream=True, follow_redirects=request.follows)
         self._opened.callback(response.close)
         if response.is_error:
             return answer_of(response, _gathered(response))
-        self._chunks = response.iter_bytes(CHUNK_BYTES if request.is_foreign else None)
+        self._chunks = response.iter_bytes(CHUNK_BYTES if request.follows else None)
         return answer_of(response)
 
     def _built(self, request: Request) -> httpx.Request:

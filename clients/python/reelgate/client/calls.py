@@ -7,7 +7,7 @@ import re
 import stat
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Generic, Literal, TypedDict, TypeVar, Unpack
@@ -41,6 +41,7 @@ T = TypeVar("T")
 #: rows on a page of a list, at most
 MOST_ROWS = 100
 _KEY = re.compile(r"[!-~]{1,255}")
+_GONE = {"not_found": Answer(204)}
 
 #: a file to edit: a path, a URL, an upload's id, or an upload
 Media = str | os.PathLike[str] | Upload
@@ -52,8 +53,8 @@ class Call(Generic[T]):
 
     request: Request
     read: Callable[[Answer], T]
-    #: whether there is nothing any more once it is done
-    removes: bool = False
+    #: what an attempt was answered whose answer was lost, by the code with which the next one is refused since it is done
+    once_done: Mapping[str, Answer] = field(default_factory=dict)
 
 
 class JobOptions(TypedDict, total=False):
@@ -202,10 +203,14 @@ def event_stream(job_id: str, *, last_id: str, silence_s: float) -> Request:
     return Request("GET", f"{_job(job_id)}/events", headers=headers, silence_s=silence_s)
 
 
-def film_bytes(url: str, *, have_bytes: int, etag: str) -> Request:
-    """Ask for a film from where a part of it ends; a server that has another film by now gives the whole."""
-    part = {"range": f"bytes={have_bytes}-", "if-range": etag} if have_bytes else {}
-    return Request("GET", url, headers={"accept-encoding": "identity"} | part)
+def film_bytes(job_id: str, *, have_bytes: int) -> Request:
+    """Ask for a film from where a part of it ends; a server that has another film by now gives the whole.
+
+    With the key, and not by the signed link, which works for whoever reads it: httpx logs the URLs that it asks for.
+    """
+    part = {"range": f"bytes={have_bytes}-", "if-range": f'"{job_id}"'} if have_bytes else {}
+    headers = {"accept-encoding": "identity"} | part
+    return Request("GET", f"{_job(job_id)}/output", headers=headers, follows=True)
 
 
 def upload(body: FileBody, filename: str, *, key: str) -> Call[Upload]:
@@ -223,7 +228,7 @@ def read_upload(upload_id: str) -> Call[Upload]:
 
 
 def delete_upload(upload_id: str) -> Call[None]:
-    return Call(Request("DELETE", f"/v1/uploads/{_segment(upload_id)}"), read_nothing, removes=True)
+    return Call(Request("DELETE", f"/v1/uploads/{_segment(upload_id)}"), read_nothing, once_done=_GONE)
 
 
 def create_session(profile: str | None, language: str | None, *, key: str) -> Call[Session]:
@@ -244,7 +249,7 @@ def session_timeline(session_id: str) -> Call[Any]:
 
 
 def close_session(session_id: str) -> Call[None]:
-    return Call(Request("DELETE", f"/v1/sessions/{_segment(session_id)}"), read_nothing, removes=True)
+    return Call(Request("DELETE", f"/v1/sessions/{_segment(session_id)}"), read_nothing, once_done=_GONE)
 
 
 def submit_batch(
@@ -273,7 +278,10 @@ def list_deliveries(
 
 
 def redeliver(delivery_id: str, *, key: str) -> Call[Delivery]:
-    return Call(_post(f"/v1/deliveries/{_segment(delivery_id)}/redeliver", key=key), read_as(Delivery))
+    """Where its first attempt got through and nobody was told, no more than its id and its status are known."""
+    request = _post(f"/v1/deliveries/{_segment(delivery_id)}/redeliver", key=key)
+    sent = Answer(202, body=msgspec.json.encode({"id": delivery_id, "status": "pending"}))
+    return Call(request, read_as(Delivery), once_done={"being_sent": sent})
 
 
 def redeliver_range(

@@ -43,10 +43,10 @@ class FileBody:
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request. `url`: a path of the API, or a whole URL, which gets no API key."""
+    """One HTTP request to a path of the API."""
 
     method: str
-    url: str = field(repr=False)
+    path: str = field(repr=False)
     #: whether it may be sent again although nobody knows what became of it
     repeatable: bool = True
     params: tuple[tuple[str, str], ...] = field(default=(), repr=False)
@@ -54,11 +54,8 @@ class Request:
     body: bytes | FileBody | None = field(default=None, repr=False)
     #: silence that ends it; None: as the client is set
     silence_s: float | None = None
-
-    @property
-    def is_foreign(self) -> bool:
-        """Whether it goes by a whole URL, e.g. a signed link: the key is not for there."""
-        return "://" in self.url
+    #: whether it may be answered from elsewhere: a film, by the storage. The key does not go there.
+    follows: bool = False
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,10 @@ ReelgateError           each with `.maybe_done`, and `.idempotency_key` where a 
 ```
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from reelgate.client.types import Job, Problem
 
@@ -43,6 +43,16 @@ class ReelgateError(Exception):
     maybe_done: bool = False
     #: what the call was made under, where it makes something: the same call under it does nothing twice
     idempotency_key: str | None = None
+
+    def __reduce__(self) -> tuple[Callable[..., "ReelgateError"], tuple[Any, ...]]:
+        """Let it be pickled, as pools of processes and task queues do, though its arguments are not its words."""
+        return _restored, (type(self), self.args, vars(self))
+
+
+def _restored(kind: type[ReelgateError], args: tuple[Any, ...], facts: Mapping[str, Any]) -> ReelgateError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(facts)
+    return error
 
 
 class NoAnswer(ReelgateError):
@@ -125,7 +135,8 @@ FAMILIES: Mapping[type[Refused], frozenset[str]] = MappingProxyType(
     }
 )
 _BY_STATUS: Mapping[int, type[Refused]] = MappingProxyType(
-    {401: NotAuthorized, 403: NotAuthorized, 404: NotFound, 409: NotPossibleNow, 421: WrongCell, 429: LimitReached}
+    {401: NotAuthorized, 403: NotAuthorized, 404: NotFound, 408: Unavailable, 409: NotPossibleNow, 421: WrongCell}
+    | {429: LimitReached}
 )
 _SERVER_ERRORS = 500
 
@@ -155,6 +166,11 @@ class JobFailed(JobNotDone):
     """It failed: `.code` says why, `.problem.hint` what to do, `.job.credits_used` what it has cost."""
 
     words = "The job failed."
+    problem: Problem
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self.problem = job.error or Problem(code=self.code)
 
 
 class JobCanceled(JobNotDone):

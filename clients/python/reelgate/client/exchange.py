@@ -11,13 +11,10 @@ from reelgate.client import calls
 from reelgate.client.answers import refusal_of, utc_now
 from reelgate.client.calls import Call
 from reelgate.client.effects import Answer, Failure, Pause, Request, Send, Steps
-from reelgate.client.errors import NoAnswer, NotFound, ReelgateError
+from reelgate.client.errors import NoAnswer, ReelgateError
 from reelgate.client.retries import RetryPolicy, is_worth_retrying, may_be_done, pause_s, retry_after_s
 
 T = TypeVar("T")
-
-#: how an attempt was answered whose answer was lost, where the next one finds nothing any more
-REMOVED = Answer(204)
 
 
 @dataclass(frozen=True)
@@ -98,13 +95,14 @@ def exchange(here: Circumstances, call: Call[T]) -> Steps[T]:
         outcome = yield Send(call.request)
         if isinstance(outcome, Answer) and not outcome.is_error:
             return read_answer(call, outcome)
-        if patience.maybe_done and call.removes and is_gone(outcome):
-            return call.read(REMOVED)
+        if patience.maybe_done and (before := answer_before(call, outcome)):
+            return call.read(before)
         yield Pause(patience.pause_after(call.request, outcome))
 
 
-def is_gone(outcome: Answer | Failure) -> bool:
-    return isinstance(outcome, Answer) and isinstance(refusal_of(outcome), NotFound)
+def answer_before(call: Call[T], outcome: Answer | Failure) -> Answer | None:
+    """Give what an earlier attempt was answered where this one is refused because that one was carried out."""
+    return call.once_done.get(refusal_of(outcome).code) if isinstance(outcome, Answer) else None
 
 
 def read_answer(call: Call[T], answer: Answer) -> T:

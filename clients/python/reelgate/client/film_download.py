@@ -9,9 +9,8 @@ from contextlib import closing
 from pathlib import Path
 
 from reelgate.client import calls
-from reelgate.client.answers import refusal_of
-from reelgate.client.effects import Answer, ByteProgress, Close, Failure, Open, Pause, Read, Request, Steps, Work
-from reelgate.client.errors import DownloadFailed, NoFilm, NotAuthorized, NotFound, ReelgateError
+from reelgate.client.effects import Answer, ByteProgress, Close, Failure, Open, Pause, Read, Steps, Work
+from reelgate.client.errors import DownloadFailed, NoFilm, NotFound, ReelgateError
 from reelgate.client.exchange import Circumstances, Patience, exchange
 from reelgate.client.film_part import FilmPart
 from reelgate.client.types import Job, Output
@@ -22,12 +21,12 @@ _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)")
 
 def download(here: Circumstances, job_id: str, path: Path, progress: ByteProgress | None = None) -> Steps[Path]:
     """Fetch a job's film. Raises NotFound where there is none, DownloadFailed where it does not come, OSError."""
-    film = film_of((yield from exchange(here, calls.read_job(job_id))))
+    size_bytes = film_of((yield from exchange(here, calls.read_job(job_id)))).size_bytes
     part: FilmPart = yield Work(lambda: FilmPart.open(path, job_id))
     patience = Patience(here)
     with closing(part):
         while True:
-            fetch = FilmFetch(film, part, etag=f'"{job_id}"', progress=progress)
+            fetch = FilmFetch(job_id, size_bytes, part, progress)
             try:
                 pause_s = yield from fetch.run(patience)
             except NotFound:
@@ -38,7 +37,6 @@ def download(here: Circumstances, job_id: str, path: Path, progress: ByteProgres
                 yield Work(part.save)
                 return path
             yield Pause(pause_s)
-            film = film_of((yield from exchange(here, calls.read_job(job_id))))
 
 
 def film_of(job: Job) -> Output:
@@ -51,11 +49,10 @@ def film_of(job: Job) -> Output:
 class FilmFetch:
     """One attempt at the bytes that are missing."""
 
-    def __init__(self, film: Output, part: FilmPart, *, etag: str, progress: ByteProgress | None) -> None:
-        self._url = str(film.url)
-        self._size_bytes = film.size_bytes
+    def __init__(self, job_id: str, size_bytes: int | None, part: FilmPart, progress: ByteProgress | None) -> None:
+        self._job_id = job_id
+        self._size_bytes = size_bytes
         self._part = part
-        self._etag = etag
         self._progress = progress
 
     def run(self, patience: Patience) -> Steps[float | None]:
@@ -65,7 +62,7 @@ class FilmFetch:
             return None
         if self._size_bytes and have_bytes > self._size_bytes:
             have_bytes = 0
-        request = calls.film_bytes(self._url, have_bytes=have_bytes, etag=self._etag)
+        request = calls.film_bytes(self._job_id, have_bytes=have_bytes)
         answer = yield Open(request)
         if isinstance(answer, Answer) and not answer.is_error:
             broken = yield from self._gather(answer, have_bytes, patience)
@@ -73,14 +70,8 @@ class FilmFetch:
             return None if broken is None else patience.pause_after(request, broken)
         if isinstance(answer, Answer) and answer.status == _OUT_OF_RANGE:
             yield Work(lambda: self._part.begin_at(0))
-        return self._pause_after(request, answer, patience)
-
-    def _pause_after(self, request: Request, refused: Answer | Failure, patience: Patience) -> float:
-        """Say when to try again. A link that has expired since the job was read, or a part that fits no film, is like a break."""
-        passing = isinstance(refused, Answer) and (
-            refused.status == _OUT_OF_RANGE or isinstance(refusal_of(refused), NotAuthorized)
-        )
-        return patience.pause_after(request, Failure("refused link") if passing else refused)
+            answer = Failure("a part that fits no film")
+        return patience.pause_after(request, answer)
 
     def _gather(self, answer: Answer, have_bytes: int, patience: Patience) -> Steps[Failure | None]:
         """Write what comes behind what is there. Gives None when the file is whole."""

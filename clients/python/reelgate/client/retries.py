@@ -7,11 +7,9 @@ import email.utils
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from reelgate.client.answers import problem_of
+from reelgate.client.answers import PASSING, problem_of
 from reelgate.client.effects import Answer, Failure, Request
 
-#: statuses that pass by themselves: timeouts, limits, and a service or proxy in trouble
-_PASSING = frozenset({408, 429, 500, 502, 503, 504})
 #: limits that no pause of ours outlasts
 _LASTING = frozenset({"too_many_sessions", "budget_exceeded"})
 
@@ -32,7 +30,7 @@ def is_worth_retrying(request: Request, outcome: Answer | Failure) -> bool:
     problem = problem_of(outcome)
     if problem.code == "in_progress":  # the first attempt under our own key
         return True
-    if outcome.status not in _PASSING or problem.code in _LASTING:
+    if outcome.status not in PASSING or problem.code in _LASTING:
         return False
     # A 429 did nothing; after the others nobody knows.
     return request.repeatable or outcome.status == 429  # noqa: PLR2004
@@ -62,12 +60,22 @@ def may_be_done(request: Request, outcome: Answer | Failure) -> bool:
 
 
 def retry_after_s(answer: Answer, now: datetime) -> float | None:
-    """Read ``Retry-After``: seconds, or a date (RFC 9110, 10.2.3). None where there is none that can be read."""
+    """Read ``Retry-After``: seconds, or a date (RFC 9110, 10.2.3). None where there is none that can be read.
+
+    A date is measured from the answer's own ``Date``, so that clocks need not agree, else from `now`.
+    """
     given = answer.headers.get("retry-after", "").strip()
     if given.isascii() and given.isdigit():
         return float(given[:9])
+    then = _moment(given)
+    asked_at = _moment(answer.headers.get("date", "")) or now
+    return None if then is None else max(0.0, (then - asked_at).total_seconds())
+
+
+def _moment(text: str) -> datetime | None:
+    """Read an HTTP date; without a zone, as ``asctime`` writes it, it is UTC and not this machine's."""
     try:
-        then = email.utils.parsedate_to_datetime(given)
-        return max(0.0, (then.astimezone(UTC) - now).total_seconds())
-    except (ValueError, OverflowError):  # a year that no clock reaches
+        moment = email.utils.parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError, IndexError):  # none, or a year that no clock reaches
         return None
+    return moment.replace(tzinfo=moment.tzinfo or UTC)

@@ -18,7 +18,10 @@ SILENCE_S = 30.0
 #: for a whole answer that is no film and no stream
 ANSWER_S = 120.0
 MOST_ANSWER_BYTES = 64 << 20
-_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+#: whoever waits for a job holds a connection, so their number has no limit here: a submit behind a hundred waits would fail
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+#: a proxy that refuses has passed nothing on
+_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 _KEY = re.compile("[ -~]+")
 _PERMANENT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.TooManyRedirects, httpx.DecodingError)
 
@@ -79,22 +82,20 @@ class GatheredBody:
 
 
 class Outgoing:
-    """Makes httpx's requests of ours. Only those to the API itself carry the key."""
+    """Makes httpx's requests of ours. They carry the key, which httpx takes off where it follows one to another host."""
 
     def __init__(self, base_url: str, key: str) -> None:
         self.base_url = check_address(base_url)
-        self._headers = {"user-agent": user_agent()}
-        self._authorization = {"authorization": f"Bearer {check_api_key(key)}"}
+        self._headers = {"user-agent": user_agent(), "authorization": f"Bearer {check_api_key(key)}"}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.base_url!r})"
 
     def url(self, request: Request) -> str:
-        return request.url if request.is_foreign else self.base_url + request.url
+        return self.base_url + request.path
 
     def headers(self, request: Request) -> dict[str, str]:
-        key = {} if request.is_foreign else self._authorization
-        return self._headers | key | dict(request.headers)
+        return self._headers | dict(request.headers)
 
     def timeout(self, request: Request) -> httpx.Timeout:
         return httpx.Timeout(SILENCE_S, read=request.silence_s or SILENCE_S)

@@ -110,11 +110,11 @@ class AsyncConversation:
 
     async def _open(self, request: Request) -> Answer | Failure:
         await self._opened.aclose()
-        response = await self._http.send(self._built(request), stream=True, follow_redirects=request.is_foreign)
+        response = await self._http.send(self._built(request), stream=True, follow_redirects=request.follows)
         self._opened.push_async_callback(response.aclose)
         if response.is_error:
             return answer_of(response, await _gathered(response))
-        self._chunks = response.aiter_bytes(CHUNK_BYTES if request.is_foreign else None)
+        self._chunks = response.aiter_bytes(CHUNK_BYTES if request.follows else None)
         return answer_of(response)
 
     def _built(self, request: Request) -> httpx.Request:
