@@ -244,6 +244,23 @@ def test_the_table_fits_a_terminal_and_says_in_words_how_it_stands(checkup: Doct
     assert "Traceback" not in result.output
 
 
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_spent(checkup: Doctor, backend: str):
+    charged = len(ledger(backend)["messages"])
+    result = checkup.run("--spend", "--report", str(checkup.folder / "nowhere" / "report.md"))
+    assert (result.exit_code, "No such file or directory" in result.output, "Traceback" in result.output) == (
+        2,
+        True,
+        False,
+    )
+    assert len(ledger(backend)["messages"]) == charged
+
+
+def test_what_was_found_is_shown_although_the_disk_of_its_report_is_full(checkup: Doctor):
+    result = checkup.run("--report", "/dev/full")
+    assert (result.exit_code, "The gateway works here" in result.output) == (1, True)
+    assert "Error: /dev/full: No space left on device" in result.output
+
+
 # --- the backend is wrong
 
 
@@ -375,6 +392,28 @@ def test_a_redis_that_forgets_is_a_warning_and_one_of_other_keys_or_none_at_all_
         assert checkup.report(**nowhere)[1].verdict("redis", "cell") == "warning"
         assert "cell" in checkup.report(REELGATE_CELL="eu2", **nowhere)[1].bad()
         assert "connection" in checkup.report(REDIS_URL="redis://127.0.0.1:9/0", **nowhere)[1].bad()
+
+
+def test_nothing_of_a_redis_that_is_not_ours_is_used_or_written(checkup: Doctor, backend: str):
+    """The anonymous identity stands in Redis: of another installation's neither a token is taken nor one put there."""
+    asked = len(ledger(backend)["tokens"])
+    with redis.Redis.from_url(str(checkup.env["REDIS_URL"])) as client:
+        for identity in ({}, {"client_id": "theirs", "token_id": "tok_theirs"}):
+            client.flushdb()
+            client.lpush(key("secret_key_seals"), Encryption(["x" * 40]).lock("reelgate"))
+            if identity:
+                client.hset(key("anonymous_identity"), mapping=identity)
+                theirs = {"secret": Encryption(["x" * 40]).lock("nmv_usr_theirs"), "kind": "anonymous", "digest": "d"}
+                client.hset(
+                    key("token", "tok_theirs"), mapping=theirs | {"tenant": "", "state": "active", "scopes": ""}
+                )
+            status, report = checkup.report(NEMO_TOKEN="")
+            assert (status, "secret keys" in report.bad()) == (1, True)
+            assert report.verdict("backend", "anonymous token") == "skipped"
+            assert client.hgetall(key("anonymous_identity")) == {
+                name.encode(): value.encode() for name, value in identity.items()
+            }
+    assert len(ledger(backend)["tokens"]) == asked
 
 
 def test_a_redis_user_that_may_not_call_functions_is_told(checkup: Doctor):

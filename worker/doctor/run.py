@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 
 from core.clock import Clock, rfc3339
 from core.errors import Temporary
-from core.security.encryption import Encryption
+from core.security.encryption import Encryption, Undecryptable
 from core.settings import Settings
 from core.store.redis.client import STORE_ERROR, Store, connect
+from core.store.redis.codec import Unreadable
 from core.store.tokens.anonymous_identity import AnonymousIdentities
 from core.store.tokens.tokens import Tokens
 from core.store.tokens.use import TokenUse
@@ -98,10 +99,19 @@ async def _open_context(settings: Settings) -> AsyncIterator[_DoctorContext]:
 
 
 async def _credentials(context: _DoctorContext, found: _Findings) -> list[Credentials]:
-    """Take the operator's tokens, or else the present one of this installation's anonymous identity."""
+    """Take the operator's tokens, or else the present one of this installation's anonymous identity, which Redis holds."""
     settings = context.settings
     if settings.nemo_tokens:
         return [Credentials(token.get_secret_value(), settings.default_profile) for token in settings.nemo_tokens]
+    if any(each.area == "redis" and each.verdict is Verdict.BAD for each in found.findings):
+        why = "Redis, where the identity stands, cannot be used: see above"
+        found.findings.append(Finding("backend", "anonymous token", Verdict.SKIPPED, "", why))
+        return []
+    return await _anonymous_credentials(context, found)
+
+
+async def _anonymous_credentials(context: _DoctorContext, found: _Findings) -> list[Credentials]:
+    settings = context.settings
     source = AnonymousTokenSource(
         context.token_pool,
         AnonymousIdentities(context.store),
@@ -113,7 +123,7 @@ async def _credentials(context: _DoctorContext, found: _Findings) -> list[Creden
     try:
         token_id = await source.get_present_token(profile=settings.default_profile)
         credentials = await context.token_pool.credentials(token_id, profile=settings.default_profile)
-    except (BackendFault, Temporary, STORE_ERROR) as why:
+    except (BackendFault, Temporary, Undecryptable, Unreadable, STORE_ERROR) as why:
         came = str(why.fault) if isinstance(why, BackendFault) else type(why).__name__
         found.findings.append(Finding("backend", "anonymous token", Verdict.BAD, expected, came))
         return []
