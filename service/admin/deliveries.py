@@ -3,7 +3,7 @@
 import click
 
 from core.events.delivery import DeliveryState
-from service.admin.context import AdminContext, announced, refusals_written, require_id
+from service.admin.context import AdminContext, refusals_written, require_id
 from service.admin.facts import delivery_facts, time_of
 from service.admin.jobs import default_url
 from service.admin.shown import show_page
@@ -43,7 +43,7 @@ async def redeliver_one(context: AdminContext, delivery_id: str, *, as_json: boo
     delivery = await context.api.deliveries.load(delivery_id)
     if delivery is None:
         raise click.ClickException(f"there is no delivery {delivery_id}")
-    entry = context.entry("redeliver", delivery.id, delivery.job_id, tenant=delivery.tenant)
+    entry = context.acts.entry("redeliver", delivery.id, delivery.job_id, tenant=delivery.tenant)
     async with refusals_written(context, entry):
         again = await send_again(context.api, delivery, audit=entry)
     if as_json:
@@ -58,8 +58,9 @@ async def redeliver_dead(
     """Send again what was given up of a tenant's callbacks that were made in a time range, newest first."""
     await context.named_or_all(tenant)
     until_ms = until_ms - 1 if until_ms else context.api.clock.now_ms()  # `--until` says "before", the range "up to"
-    entry = context.entry("redeliver dead", f"{time_of(since_ms)}/{time_of(until_ms)}", tenant=tenant)
-    async with announced(context, entry) as act:
+    entry = context.acts.entry("redeliver dead", f"{time_of(since_ms)}/{time_of(until_ms)}", tenant=tenant)
+    async with context.acts.announced(entry) as act:
+        act.outcome = "broken off: some may be on their way"
         done = await send_range_again(context.api, tenant, DeliveryState.DEAD, since_ms=since_ms, until_ms=until_ms)
         act.outcome = f"done: {done.sent} sent"
     if as_json:
