@@ -37,6 +37,7 @@ async def _check(context: CliContext) -> Rewrapped:
 
 async def _rewrap(context: CliContext) -> Rewrapped:
     async with context.acts.announced(context.acts.entry("rewrap secrets")) as act:
+        act.outcome = "broken off, or refused: what was not done stays as it was"
         done = await _with_bar(context.secret_rewrap, only_look=False)
         act.outcome = f"done: {done.changed} encrypted anew"
     return done

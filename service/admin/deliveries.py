@@ -1,8 +1,11 @@
 """Callbacks of all tenants: listed, and sent again."""
 
+from contextlib import suppress
+
 import click
 
 from core.events.delivery import DeliveryState
+from core.store.redis.codec import Unreadable
 from service.admin.context import AdminContext, refusals_written, require_id
 from service.admin.facts import delivery_facts, time_of
 from service.admin.jobs import default_url
@@ -46,6 +49,8 @@ async def redeliver_one(context: AdminContext, delivery_id: str, *, as_json: boo
     entry = context.acts.entry("redeliver", delivery.id, delivery.job_id, tenant=delivery.tenant)
     async with refusals_written(context, entry):
         again = await send_again(context.api, delivery, audit=entry)
+    if delivery.url is None:
+        await _warn_of_disabled(context, delivery.tenant)
     if as_json:
         print_json({"id": again.id, "status": str(again.state)})
     else:
@@ -63,8 +68,18 @@ async def redeliver_dead(
         act.outcome = "broken off: some may be on their way"
         done = await send_range_again(context.api, tenant, DeliveryState.DEAD, since_ms=since_ms, until_ms=until_ms)
         act.outcome = f"done: {done.sent} sent"
+    await _warn_of_disabled(context, tenant)
     if as_json:
         print_json({"sent": done.sent, "has_more": done.has_more})
     else:
         more = "; there are more: run it again" if done.has_more else ""
         click.echo(f"{done.sent} are on their way again{more}")
+
+
+async def _warn_of_disabled(context: AdminContext, tenant: str) -> None:
+    """Say that what goes to the tenant's default URL comes back at once."""
+    with suppress(Unreadable):
+        webhook = await context.api.webhooks.default(tenant)
+        if webhook and webhook.state == "disabled":
+            words = f"Warning: {tenant}'s default webhook is disabled, and what goes there is given up at once: first {tenant} "
+            click.echo(f"{words}mends it and calls POST /v1/webhook:enable.", err=True)

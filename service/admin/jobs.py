@@ -11,6 +11,7 @@ import msgspec
 from core.cli.acts import doubt_told
 from core.errors import WaitReason
 from core.model.job import Job, Status
+from core.profiles import PROFILES
 from core.security.encryption import Undecryptable, token_fingerprint
 from core.store.jobs.queries import LOOKED_AT, JobFilter
 from core.store.redis.codec import Unreadable
@@ -42,6 +43,8 @@ async def show_jobs(
     """List jobs, newest first. Few that match among many cost no more than LOOKED_AT jobs looked at."""
     if after:
         require_id(context, after, "job")
+    if wanted.profile is not None and wanted.profile not in PROFILES:  # it becomes part of a key, too
+        raise click.ClickException(f"there is no profile {wanted.profile}: they are {', '.join(PROFILES)}")
     tenants = await context.named_or_all(tenant)
     found = await context.api.job_queries.page_of_all(tenants, wanted, after=after, limit=limit)
     lines = await asyncio.gather(*(_line(context, job) for job in found.jobs))

@@ -244,6 +244,12 @@ def test_the_table_fits_a_terminal_and_says_in_words_how_it_stands(checkup: Doct
     assert "Traceback" not in result.output
 
 
+def test_a_name_of_a_setting_is_shown_whole_however_narrow_the_terminal(checkup: Doctor):
+    narrow = checkup.run(REELGATE_ALLOW_HTTP="true", NEMO_API_URL="http://127.0.0.1:9", COLUMNS="80").output
+    came = "".join(line.split("│")[-2].strip() for line in narrow.splitlines() if line.count("│") > 1)
+    assert "REELGATE_ALLOW_ADDRESSES" in came
+
+
 def test_a_report_that_cannot_be_written_is_told_before_anything_is_spent(checkup: Doctor, backend: str):
     charged = len(ledger(backend)["messages"])
     result = checkup.run("--spend", "--report", str(checkup.folder / "nowhere" / "report.md"))

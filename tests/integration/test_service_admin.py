@@ -302,6 +302,22 @@ async def test_callbacks_that_were_given_up_are_listed_over_all_tenants_and_sent
     assert came_to["attempt"] == announced["id"]
 
 
+async def test_callbacks_whose_url_is_disabled_are_sent_again_with_a_warning(api: Api, run: Run) -> None:
+    await api.context.webhooks.set_default("acme", TenantWebhook(url=HOOK))
+    job_id = await submit(api)
+    await fail(api.context, job_id)
+    given_up = await dead(api, job_id)
+    words = ("redeliver", "--tenant", "acme", "--dead", "--since", "1h", "--yes")
+    assert (await run(*words)).stderr == ""
+    await dead(api, job_id)
+    await api.context.webhooks.set_default("acme", TenantWebhook(url=HOOK, state="disabled"))
+    for again in (words, ("redeliver", given_up, "--yes")):
+        assert "webhook:enable" in (await run(*again)).stderr
+        await dead(api, job_id)
+    [own] = await dead_callbacks(api, "acme")
+    assert (await run("redeliver", own, "--yes")).stderr == "", "its job named the URL"
+
+
 async def test_until_is_before_then_whatever_it_is_said_of(api: Api, run: Run) -> None:
     [given_up] = await dead_callbacks(api, "acme")
     delivery = await api.context.deliveries.load(given_up)
@@ -400,6 +416,8 @@ async def test_the_trail_names_the_systems_user_and_goes_on_page_by_page(api: Ap
         ("jobs", "--since", "tomorrow"),
         ("jobs", "--since", "2026-11-20T00:00:00"),
         ("jobs", "--limit", "0"),
+        ("jobs", "--profile", "ai-video-pro-onlin"),
+        ("jobs", "--profile", "\x1b[31m"),
         ("deliveries", "--after", "x"),
         ("deliveries", "--tenant", "nobody"),
         ("redeliver", "--yes"),
