@@ -17,6 +17,7 @@ import pytest
 import redis
 from click.testing import CliRunner, Result
 
+from core.cli.tokens import tokens
 from core.security.encryption import Encryption
 from core.store.redis.keys import key
 from tests.compat.processes import PROGRAMS, clean_environment, running
@@ -344,6 +345,18 @@ def test_without_a_token_the_installations_one_anonymous_identity_is_asked_and_k
         assert kept
         assert checkup.report(NEMO_TOKEN="")[0] == 0
         assert client.hget(key("anonymous_identity"), "token_id") == kept
+
+
+def test_without_a_setting_the_tokens_of_the_pool_are_looked_at_but_for_those_of_one_tenant(checkup: Doctor):
+    for words, secret in (((), TOKEN), ((), "nmv_usr_nobody"), (("--tenant", "acme"), "nmv_usr_acmes_own")):
+        added = CliRunner().invoke(tokens, ["add", *words], input=secret, env=checkup.env)
+        assert added.exit_code == 0
+    status, report = checkup.report(NEMO_TOKEN="")
+    assert (status, report.told["account"], report.bad()) == (1, "the pool", ["balance"]), "the second is none"
+    balances = [row["verdict"] for row in report.told["findings"] if row["what"] == "balance"]
+    assert balances == ["ok", "bad"]
+    with redis.Redis.from_url(str(checkup.env["REDIS_URL"])) as client:
+        assert not client.exists(key("anonymous_identity")), "nobody is anonymous here"
 
 
 # --- what is ours is wrong

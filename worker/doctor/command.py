@@ -33,7 +33,7 @@ def _writable(_: click.Context, __: click.Parameter, path: Path | None) -> Path 
 def doctor(spend: bool, clip_url: str | None, report_file: Path | None, as_line: bool) -> None:
     """Check settings, Redis, storage and the backend. Ends with 1 where the gateway would not work.
 
-    With NEMO_TOKEN, or else with this installation's anonymous token, it makes the harmless calls of a job in their
+    With NEMO_TOKEN, the pool's tokens that serve all, or else this installation's anonymous one, it makes the harmless calls of a job in their
     order and says what came, as shapes and never as content. What nobody could find out from the backend's documents,
     and this run did, stands at the end.
     """

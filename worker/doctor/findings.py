@@ -57,7 +57,7 @@ class Report(msgspec.Struct, frozen=True):
     made_at: str
     #: scheme and host of the backend
     backend: str
-    #: ``NEMO_TOKEN`` or ``anonymous``
+    #: ``NEMO_TOKEN``, ``the pool`` or ``anonymous``
     account: str
     spent: bool
     works: bool
