@@ -23,6 +23,7 @@ _COLUMNS = {
     "LAST": "last_status",
     "CREATED": "created_at",
     "JOB": "job_id",
+    "WHY": "words",
 }
 
 
@@ -37,6 +38,8 @@ async def show_deliveries(
     page = found[:limit]
     defaults = {each: await default_url(context, each) for each in {d.tenant for d in page if d.url is None}}
     rows = [delivery_facts(d, defaults.get(d.tenant)) for d in page]
+    if not as_json:
+        rows = [row | {"words": row["why"] or row["last_error"]} for row in rows]
     show_page(rows, _COLUMNS, next_after=page[-1].id if len(found) > limit else None, as_json=as_json)
 
 

@@ -263,7 +263,9 @@ async def dead(api: Api, job_id: str) -> str:
     """Give a job's callback up."""
     (delivery, _), *_ = await api.context.deliveries.of_job(job_id)
     assert await api.context.deliveries.claim(delivery.id, owner="w:1", lease_ms=1000)
-    tried = Attempt(at_ms=api.context.clock.now_ms(), status=500, excerpt="s3cret")
+    tried = Attempt(
+        at_ms=api.context.clock.now_ms(), status=500, error="The host refused the connection.", excerpt="s3cret"
+    )
     over = msgspec.structs.replace(delivery, state=DeliveryState.DEAD, attempts=(tried,), why="given up")
     await api.context.deliveries.record(over, owner="w:1")
     return delivery.id
@@ -285,6 +287,8 @@ async def test_callbacks_that_were_given_up_are_listed_over_all_tenants_and_sent
     rest = await told(run, "deliveries", "--after", page["next_after"])
     [row] = rest["data"]
     assert (row["id"], row["host"], row["last_status"]) == (first, "user-hooks.example.com", 500)
+    assert (row["last_error"], row["why"]) == ("The host refused the connection.", "given up")
+    assert "given up" in (await run("deliveries")).output
     assert [row["id"] for row in (await told(run, "deliveries", "--tenant", "beta"))["data"]] == [second]
     assert (await run("redeliver", first, "--yes")).stdout == f"{first} is pending\n"
     again = await run("redeliver", first, "--yes")
