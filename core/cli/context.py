@@ -73,7 +73,7 @@ async def _run(settings: Settings, command: Callable[[CliContext], Awaitable[Non
 
 async def warn_of_store(store: Store, encryption: Encryption, *, cell: str) -> None:
     """Look whether this Redis is ours to read and write, and say what is wrong with it. Raises StartRefused."""
-    for warning in await check_start(store, encryption, cell=cell):
+    for warning in await check_start(store, encryption, cell=cell, by_hand=True):
         click.echo(f"Warning: {warning}", err=True)
 
 

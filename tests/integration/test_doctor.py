@@ -407,6 +407,8 @@ def test_a_redis_that_forgets_is_a_warning_and_one_of_other_keys_or_none_at_all_
         client.delete(key("secret_key_seals"))
         client.lpush(key("secret_key_seals"), Encryption(["x" * 40]).lock("reelgate"))
         assert "secret keys" in checkup.report(**nowhere)[1].bad()
+        assert checkup.report(REELGATE_CELL="eu2", **nowhere)[1].verdict("redis", "cell") == "warning"
+        assert not client.exists(key("cell")), "who looks makes it nobody's"
         client.set(key("cell"), "eu1")
         assert checkup.report(**nowhere)[1].verdict("redis", "cell") == "warning"
         assert "cell" in checkup.report(REELGATE_CELL="eu2", **nowhere)[1].bad()
