@@ -459,6 +459,14 @@ def test_a_storage_that_takes_no_files_is_told(checkup: Doctor):
 # --- the command
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_what_was_found_is_shown_although_the_terminal_cannot_write_all_of_it(checkup: Doctor, encoding: str):
+    env = clean_environment() | {name: str(value) for name, value in checkup.env.items()}
+    words = [PROGRAMS / "reelgate", "doctor"]
+    done = subprocess.run(words, env=env | {"PYTHONIOENCODING": encoding}, capture_output=True, check=False)
+    assert (done.returncode, b"The gateway works here" in done.stdout, done.stderr) == (0, True, b"")
+
+
 def test_the_command_runs_as_a_process_and_its_help_loads_nothing_heavy(checkup: Doctor):
     env = clean_environment() | {name: str(value) for name, value in checkup.env.items()}
     words = [PROGRAMS / "reelgate", "doctor", "--json"]

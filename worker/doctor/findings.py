@@ -3,6 +3,8 @@
 Nothing here holds content: a finding's words are ours, and of an answer it has the shape (`worker.doctor.shapes`).
 """
 
+import io
+import sys
 from collections.abc import Iterable
 from enum import StrEnum
 
@@ -110,7 +112,9 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def show(report: Report) -> None:
-    """Print tables, as wide as the terminal is."""
+    """Print tables, as wide as the terminal is, with marks for the characters that it cannot write."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     console = Console(highlight=False)
     found = Table("what", "", "expected", _whole("came"), title="Findings", title_justify="left")
     for f in report.findings:
