@@ -53,14 +53,22 @@ class Watched:
         """Whether every Sentinel knows the others and all replicas, and the replicas are in touch."""
         return all(self._knows_all(port) for port in self.sentinels)
 
+    def promotes(self, port: int) -> bool:
+        """Whether a Sentinel is in the middle of a failover."""
+        with redis.Redis(port=port, password=SENTINELS_PASSWORD, decode_responses=True) as client:
+            return "failover_in_progress" in _facts(client.execute_command("SENTINEL", "MASTER", SERVICE))["flags"]
+
     def _knows_all(self, port: int) -> bool:
         with redis.Redis(port=port, password=SENTINELS_PASSWORD, decode_responses=True) as client:
-            known = client.execute_command("SENTINEL", "MASTER", SERVICE)
-            rows = client.execute_command("SENTINEL", "REPLICAS", SERVICE)
-        facts = known if isinstance(known, dict) else dict(zip(known[::2], known[1::2], strict=True))
-        replicas = [r if isinstance(r, dict) else dict(zip(r[::2], r[1::2], strict=True)) for r in rows]
+            facts = _facts(client.execute_command("SENTINEL", "MASTER", SERVICE))
+            replicas = list(map(_facts, client.execute_command("SENTINEL", "REPLICAS", SERVICE)))
         in_touch = [r for r in replicas if r["master-link-status"] == "ok" and r["flags"] == "slave"]
         return int(facts["num-other-sentinels"]) == SENTINELS - 1 and len(in_touch) == REPLICAS
+
+
+def _facts(row: dict[str, str] | list[str]) -> dict[str, str]:
+    """Read a row of a Sentinel's as all versions of the client give it."""
+    return row if isinstance(row, dict) else dict(zip(row[::2], row[1::2], strict=True))
 
 
 @contextmanager

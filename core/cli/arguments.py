@@ -1,23 +1,62 @@
-"""What operators' commands read off the command line: names of tenants, and times. Light, so that help takes no time."""
+"""What operators' commands read off the command line and the input: names, ids, times, secrets. Light: help takes no time."""
 
 import re
+import sys
+from collections.abc import Callable
 
 import click
 
 from core.clock import Clock, parse_rfc3339_ms
+from core.ids import IdKind, is_id
 
 _LONGEST_NAME = 64
+_LONGEST_SECRET = 4096
 _AGE = re.compile(r"(\d{1,6})([smhd])")
 _YEAR_9999_MS = 253_370_764_800_000
 _UNIT_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
-def tenant_name(_: click.Context, __: click.Parameter, value: str) -> str:
+def tenant_name(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     """Check a tenant's name: it becomes part of key names."""
-    plain = value.replace("-", "").replace("_", "")
+    plain = (value or "").replace("-", "").replace("_", "")
     if value and (not plain.isascii() or not plain.isalnum() or len(value) > _LONGEST_NAME):
         raise click.BadParameter(f"letters, digits, '-' and '_', at most {_LONGEST_NAME}")
     return value
+
+
+def id_of(kind: IdKind, *, listed_by: str, or_dash: bool = False) -> Callable[..., str]:
+    """Check an id. What is none is not said again, in the error or in the audit trail: it may be the secret itself."""
+
+    def check(_: click.Context, __: click.Parameter, value: str) -> str:
+        if not is_id(value, kind) and not (or_dash and value == "-"):
+            raise click.BadParameter(f"it would be like {kind}_019a3c1e-…: `{listed_by}` has them all")
+        return value
+
+    return check
+
+
+def secret_on_input(what: str, *, example: str) -> str:
+    """Read a secret, unseen where somebody types it. Raises ClickException for what can be none."""
+    if sys.stdin and sys.stdin.isatty():
+        lines = [click.prompt(what.capitalize(), hide_input=True, err=True)]
+    else:
+        lines = _lines_on_input(what)
+    if not lines:
+        raise click.ClickException(f"give the {what} on standard input: {example}")
+    if len(lines) > 1:
+        raise click.ClickException(f"one {what} at a time: there are several lines on the input")
+    secret = lines[0].strip()
+    if not secret.isascii() or not secret.isprintable() or " " in secret or len(secret) > _LONGEST_SECRET:
+        raise click.ClickException(f"this is no {what}: it may hold visible ASCII characters alone")
+    return secret
+
+
+def _lines_on_input(what: str) -> list[str]:
+    try:
+        text = sys.stdin.read(2 * _LONGEST_SECRET) if sys.stdin else ""
+    except UnicodeDecodeError:
+        raise click.ClickException(f"this is no {what}: it may hold visible ASCII characters alone") from None
+    return [line for line in text.splitlines() if line.strip()]
 
 
 def time_ms(_: click.Context, __: click.Parameter, value: str | None) -> int | None:

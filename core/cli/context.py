@@ -10,11 +10,13 @@ from pathlib import Path
 
 import click
 
+from core.cli.acts import Acts, acts_over
 from core.clock import Clock
 from core.errors import StartRefused
 from core.security.encryption import Encryption
 from core.settings import Settings, load_settings
-from core.store.redis.client import STORE_DOWN, STORE_FULL, Store, connect, why_away
+from core.store.redis.client import STORE_DOWN, STORE_ERROR, STORE_FULL, Store, connect, why_away
+from core.store.redis.codec import Unreadable
 from core.store.secret_keys.rewrap import SecretRewrap
 from core.store.start_check import check_start
 from core.store.tenants.api_keys import ApiKeys
@@ -30,6 +32,7 @@ class CliContext:
     api_keys: ApiKeys
     tokens: Tokens
     secret_rewrap: SecretRewrap
+    acts: Acts
 
 
 def run_with_store(command: Callable[[CliContext], Awaitable[None]]) -> None:
@@ -70,21 +73,25 @@ async def _run(settings: Settings, command: Callable[[CliContext], Awaitable[Non
 
 async def warn_of_store(store: Store, encryption: Encryption, *, cell: str) -> None:
     """Look whether this Redis is ours to read and write, and say what is wrong with it. Raises StartRefused."""
-    for warning in await check_start(store, encryption, cell=cell):
+    for warning in await check_start(store, encryption, cell=cell, by_hand=True):
         click.echo(f"Warning: {warning}", err=True)
 
 
 @contextmanager
 def store_errors_in_words() -> Iterator[None]:
-    """End a command with a sentence where Redis is away or full, or none of ours, or was written under other keys."""
+    """End a command with a sentence where Redis is away, full or none of ours, refuses, or holds what cannot be read."""
     try:
         yield
     except STORE_FULL:
         raise click.ClickException("Redis is full: give it more memory, or delete something.") from None
     except STORE_DOWN as away:
         raise click.ClickException(why_away(away)) from None
+    except STORE_ERROR as refused:  # some of them quote what they were sent
+        raise click.ClickException(f"Redis refuses: {str(refused).partition(', with args')[0]}.") from None
     except StartRefused as refused:
         raise click.ClickException(str(refused)) from None
+    except Unreadable as unreadable:
+        raise click.ClickException(f"This release does not know {unreadable}.") from None
 
 
 def _context(store: Store, encryption: Encryption, clock: Clock, *, cell: str) -> CliContext:
@@ -93,6 +100,7 @@ def _context(store: Store, encryption: Encryption, clock: Clock, *, cell: str) -
         api_keys=ApiKeys(store, encryption, clock, cell=cell),
         tokens=Tokens(store, encryption, clock),
         secret_rewrap=SecretRewrap(store, encryption, clock),
+        acts=acts_over(store),
     )
 
 

@@ -11,6 +11,8 @@ from core.settings import load_settings
 from core.store.redis.client import STORE_ERROR
 from core.store.redis.failover import FailoverFailed, Moved, PlannedFailover
 
+_ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
 
 @click.group()
 def redis() -> None:
@@ -36,11 +38,20 @@ def failover() -> None:
 
 
 async def _fail_over(url: str) -> Moved:
-    """Fail over, and end in order where a terminal or a pod goes in between: writes shall not stay paused."""
-    task = asyncio.current_task()
+    """Fail over, and end in order where a terminal or a pod goes in between: writes shall not stay paused.
+
+    Told twice it ends no sooner: that would cut off the end in order, and let a primary accept that is one no more.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
-    for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(each, task.cancel)
+
+    def end() -> None:
+        for each in _ENDS:
+            loop.add_signal_handler(each, lambda: None)
+        task.cancel()
+
+    for each in _ENDS:
+        loop.add_signal_handler(each, end)
     return await PlannedFailover(parse_sentinel_url(url)).run()
 
 

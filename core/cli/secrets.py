@@ -23,12 +23,24 @@ def rewrap(*, only_look: bool) -> None:
 
     async def command(context: CliContext) -> None:
         try:
-            done = await _with_bar(context.secret_rewrap, only_look=only_look)
+            done = await (_check(context) if only_look else _rewrap(context))
         except RewrapRefused as refused:
             raise click.ClickException(str(refused)) from None
         _show(done, only_look=only_look)
 
     run_with_store(command)
+
+
+async def _check(context: CliContext) -> Rewrapped:
+    return await _with_bar(context.secret_rewrap, only_look=True)
+
+
+async def _rewrap(context: CliContext) -> Rewrapped:
+    async with context.acts.announced(context.acts.entry("rewrap secrets")) as act:
+        act.outcome = "broken off, or refused: what was not done stays as it was"
+        done = await _with_bar(context.secret_rewrap, only_look=False)
+        act.outcome = f"done: {done.changed} encrypted anew"
+    return done
 
 
 async def _with_bar(secret_rewrap: SecretRewrap, *, only_look: bool) -> Rewrapped:

@@ -1,16 +1,13 @@
 """`reelgate tokens`: add, list, compare and remove backend tokens."""
 
-import sys
-
 import click
 
-from core.cli.arguments import tenant_name, time_ms
+from core.cli.arguments import id_of, secret_on_input, tenant_name, time_ms
 from core.cli.context import CliContext, run_with_store, show_table
 from core.clock import rfc3339
 from core.model.token import Scope, Token
 from core.security.encryption import Undecryptable, token_fingerprint
 
-_LONGEST_TOKEN = 4096
 _TITLES = (
     "ID",
     "KIND",
@@ -25,7 +22,7 @@ _TITLES = (
 )
 
 
-def _scopes(_: click.Context, __: click.Parameter, value: str) -> str:
+def _scopes(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     if value and not set(value.split("+")) <= {*Scope, "*"}:
         raise click.BadParameter(f"of {', '.join(Scope)} and *, joined by +")
     return value
@@ -37,24 +34,35 @@ def tokens() -> None:
 
 
 @tokens.command("add")
-@click.option("--tenant", default="", callback=tenant_name, help="Serves this tenant alone; all tenants by default.")
-@click.option("--scopes", default="", callback=_scopes, help="As the backend granted them, e.g. read+write+upload.")
+@click.option("--tenant", callback=tenant_name, help="Serves this tenant alone; all tenants by default.")
+@click.option("--scopes", callback=_scopes, help="As the backend granted them, e.g. read+write+upload.")
 @click.option("--expires", "expires_ms", callback=time_ms, help="When it expires, e.g. 2026-12-01T00:00:00Z.")
-def add_token(tenant: str, scopes: str, expires_ms: int | None) -> None:
-    """Read a token from standard input and put it into the pool, encrypted. One that was given up serves again."""
-    secret = sys.stdin.readline().strip() if sys.stdin else ""
-    if not secret:
-        raise click.ClickException("give the token on standard input: echo $TOKEN | reelgate tokens add")
-    if not secret.isascii() or not secret.isprintable() or " " in secret or len(secret) > _LONGEST_TOKEN:
-        raise click.ClickException("this is no token: it may hold visible ASCII characters alone")
+def add_token(tenant: str | None, scopes: str | None, expires_ms: int | None) -> None:
+    """Read a token from standard input and put it into the pool, encrypted. One that was given up serves again.
+
+    Of one that is there already, whom it serves and its scopes stay as they were unless they are given.
+    """
+    secret = secret_on_input("token", example="echo $TOKEN | reelgate tokens add")
 
     async def command(context: CliContext) -> None:
-        token_id = await context.tokens.add(
-            secret, kind="operator", tenant=tenant, scopes=scopes, expires_ms=expires_ms, anew=True
-        )
+        async with context.acts.announced(context.acts.entry("add token", tenant=tenant or "")) as act:
+            token_id = await context.tokens.add(
+                secret, kind="operator", tenant=tenant, scopes=scopes, expires_ms=expires_ms, anew=True
+            )
+            act.ids, act.outcome = (token_id,), "done"
         click.echo(token_id)
+        await _say_whose(context, token_id, tenant)
 
     run_with_store(command)
+
+
+async def _say_whose(context: CliContext, token_id: str, tenant: str | None) -> None:
+    token = await context.tokens.get(token_id)
+    if token and tenant is None and token.tenant:
+        words = f"It was there already, and serves {token.tenant} alone, as before (--tenant '' has it serve all)."
+        click.echo(words, err=True)
+    if tenant and not await context.tenants.known(tenant):
+        click.echo(f"Warning: there is no tenant {tenant} yet, and it serves nobody else.", err=True)
 
 
 @tokens.command("list")
@@ -95,12 +103,14 @@ def _row(token: Token) -> tuple[object, ...]:
 
 
 @tokens.command("remove")
-@click.argument("token_id")
+@click.argument("token_id", callback=id_of("tok", listed_by="reelgate tokens list"))
 def remove_token(token_id: str) -> None:
     """Take a token out of the pool."""
 
     async def command(context: CliContext) -> None:
-        if not await context.tokens.remove(token_id):
+        async with context.acts.announced(context.acts.entry("remove token", token_id)) as act:
+            act.outcome = "done" if await context.tokens.remove(token_id) else "unchanged: there is none"
+        if act.outcome != "done":
             raise click.ClickException(f"there is no token {token_id}")
         click.echo(f"{token_id} is removed")
 

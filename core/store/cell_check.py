@@ -14,13 +14,15 @@ class WrongCell(StartRefused):
     """This Redis is another cell's. Its words are a sentence for the operator."""
 
 
-async def check_cell(store: Store, cell: str) -> list[str]:
+async def check_cell(store: Store, cell: str, *, only_look: bool = False) -> list[str]:
     """Compare this process's name with that of the Redis; the first who has one writes it. `cell`: empty without a name.
 
-    Returns warnings, each a sentence: a process without a name goes on, as it does while an installation is given its
+    `only_look`: nothing is written, since whoever types a command may have the address of another Redis. Returns warnings, each a sentence: a process without a name goes on, as it does while an installation is given its
     first name and is rolled back. Raises WrongCell. One round trip where all is well.
     """
     known = await store.ask("GET", key("cell"))
+    if known is None and cell and only_look:
+        return [f"This Redis is no cell's yet, and REELGATE_CELL is '{cell}': is REDIS_URL the right one?"]
     if known is None and cell:
         await store.ask("SET", key("cell"), cell, "NX")
         known = await store.ask("GET", key("cell"))

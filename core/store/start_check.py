@@ -12,10 +12,10 @@ class UnusableRedis(StartRefused):
     """What answers at REDIS_URL is none, or has no such database."""
 
 
-async def check_start(store: Store, encryption: Encryption, *, cell: str) -> list[str]:
+async def check_start(store: Store, encryption: Encryption, *, cell: str, by_hand: bool = False) -> list[str]:
     """Look whether what is stored can be read here, and is this cell's. Returns warnings, each a sentence.
 
-    Raises StartRefused, STORE_DOWN. The cell comes before the secret keys, which may be told apart by nothing else.
+    `by_hand`: somebody types a command, and the Redis becomes nobody's cell by that. Raises StartRefused, STORE_DOWN. The cell comes before the secret keys, which may be told apart by nothing else.
     """
     try:
         await check_formats(store)
@@ -23,4 +23,4 @@ async def check_start(store: Store, encryption: Encryption, *, cell: str) -> lis
         raise
     except STORE_ERROR as refused:
         raise UnusableRedis(f"REDIS_URL names no Redis that can be used: {refused}.") from None
-    return await check_cell(store, cell) + await check_secret_keys(store, encryption)
+    return await check_cell(store, cell, only_look=by_hand) + await check_secret_keys(store, encryption)

@@ -25,7 +25,7 @@ async def list_audit(context: AdminContext, *, after: str | None, limit: int, as
     """List the entries of the audit trail. Raises ClickException for an `after` that is none."""
     if after and not _ENTRY.fullmatch(after):
         raise click.ClickException(f"{after!r} is no entry: it would be like 1795213575346-0")
-    found = await context.audit.page(before=after, limit=limit + 1)
+    found = await context.acts.trail.page(before=after, limit=limit + 1)
     page = found[:limit]
     rows = [_facts(row) if as_json else _line(row) for row in page]
     show_page(rows, _COLUMNS, next_after=page[-1].id if len(found) > limit else None, as_json=as_json)

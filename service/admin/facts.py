@@ -103,7 +103,9 @@ def delivery_facts(delivery: Delivery, default_url: str | None) -> Facts:
         "host": host_in(url) if url else None,
         "attempts": len(delivery.attempts),
         "last_status": last.status if last else None,
+        "last_error": last.error if last else None,
         "last_at": time_of(last.at_ms) if last else None,
+        "why": delivery.why,
         "next_at": time_of(delivery.next_at_ms),
         "created_at": rfc3339(delivery.created_at_ms),
     }

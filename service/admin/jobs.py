@@ -8,13 +8,15 @@ from typing import Literal
 import click
 import msgspec
 
+from core.cli.acts import doubt_told
 from core.errors import WaitReason
 from core.model.job import Job, Status
+from core.profiles import PROFILES
 from core.security.encryption import Undecryptable, token_fingerprint
 from core.store.jobs.queries import LOOKED_AT, JobFilter
 from core.store.redis.codec import Unreadable
 from core.store.tenants.api_keys import Caller
-from service.admin.context import AdminContext, doubt_told, refusals_written, require_id
+from service.admin.context import AdminContext, refusals_written, require_id
 from service.admin.facts import Facts, content_of, delivery_facts, job_facts, job_line, state_words, time_of
 from service.admin.shown import show_facts, show_page
 from service.cli.terminal import print_json
@@ -41,6 +43,8 @@ async def show_jobs(
     """List jobs, newest first. Few that match among many cost no more than LOOKED_AT jobs looked at."""
     if after:
         require_id(context, after, "job")
+    if wanted.profile is not None and wanted.profile not in PROFILES:  # it becomes part of a key, too
+        raise click.ClickException(f"there is no profile {wanted.profile}: they are {', '.join(PROFILES)}")
     tenants = await context.named_or_all(tenant)
     found = await context.api.job_queries.page_of_all(tenants, wanted, after=after, limit=limit)
     lines = await asyncio.gather(*(_line(context, job) for job in found.jobs))
@@ -64,7 +68,7 @@ async def show_job(context: AdminContext, job_id: str, *, content: bool, as_json
     """Show all that is known of a job; its content too where that is asked for, which is written down first."""
     job = await _load(context, job_id)
     if content:
-        await context.audit.append(context.entry("read content", job.id, tenant=job.tenant), "done")
+        await context.acts.trail.append(context.acts.entry("read content", job.id, tenant=job.tenant), "done")
     facts = await _line(context, job) | job_facts(job) | await _held(context, job) | await _token(context, job)
     facts["callbacks"] = await _callbacks(context, job)
     if content:
@@ -149,7 +153,7 @@ def _say_cancelled(done: Sequence[Facts], *, as_json: bool) -> None:
 
 async def _cancel(context: AdminContext, job_id: str) -> str:
     job = await _load(context, job_id)
-    entry = context.entry("cancel", job.id, tenant=job.tenant)
+    entry = context.acts.entry("cancel", job.id, tenant=job.tenant)
     async with refusals_written(context, entry):
         return str((await request_cancel(context.api, job, audit=entry)).status)
 
@@ -160,7 +164,7 @@ async def replay_ended_job(
     """Play an ended job again for its tenant, as a new job. No API key's limit of submits applies; the tenant's do."""
     job = await _load(context, job_id)
     caller = Caller(job.tenant, "", frozenset())
-    entry = context.entry("replay", job.id, tenant=job.tenant)
+    entry = context.acts.entry("replay", job.id, tenant=job.tenant)
     for known_to_apis in (context.api.job_outcomes, context.api.timings):  # by which they tell what to expect
         await known_to_apis.now()
     async with refusals_written(context, entry):

@@ -66,14 +66,14 @@ async def _say_limits(context: AdminContext) -> None:
 async def pause_starts(context: AdminContext, tenant: str, *, as_json: bool) -> None:
     """Let no more of a tenant's jobs begin; `tenant` empty: nobody's."""
     who = await _who(context, tenant)
-    changed = await context.pauses.pause(who, audit=context.entry("pause", tenant=tenant or EVERYBODY))
+    changed = await context.pauses.pause(who, audit=context.acts.entry("pause", tenant=tenant or EVERYBODY))
     _say(tenant, "paused", "was paused already", changed=changed, as_json=as_json)
 
 
 async def resume_starts(context: AdminContext, tenant: str, *, as_json: bool) -> None:
     """Let them begin again."""
     who = await _who(context, tenant)
-    changed = await context.pauses.resume(who, audit=context.entry("resume", tenant=tenant or EVERYBODY))
+    changed = await context.pauses.resume(who, audit=context.acts.entry("resume", tenant=tenant or EVERYBODY))
     _say(tenant, "resumed", "was not paused", changed=changed, as_json=as_json)
     if tenant and await context.pauses.everybody_since_ms():
         click.echo("Everybody is paused still: `reelgate admin resume --all`.", err=True)

@@ -1,18 +1,31 @@
 """The operator's commands over a real Redis: what they print, what they refuse, and that no secret is shown twice."""
 
+import asyncio
 import json
 import os
+import pty
+import pwd
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import redis
 from click.testing import CliRunner, Result
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from core.cli.api_keys import keys
+from core.cli.secrets import secrets
 from core.cli.tokens import tokens
+from core.clock import Clock
+from core.security.encryption import Encryption
+from core.store.redis.client import Store, connect
+from core.store.redis.keys import key
+from core.store.tenants.api_keys import ApiKeys
+from core.store.tenants.webhooks import Webhooks
 from tests.store_fixture import SECRET_KEY
 
 REELGATE = Path(sys.executable).with_name("reelgate")
@@ -42,7 +55,7 @@ def test_a_token_is_listed_with_all_that_is_known_of_it_and_without_its_secret(r
     assert added.exit_code == 0
     [row] = listed(run, tokens)
     assert row == {
-        "ID": added.output.strip(),
+        "ID": added.stdout.strip(),
         "KIND": "operator",
         "TENANT": "acme",
         "STATE": "active",
@@ -62,6 +75,23 @@ def test_a_token_that_is_added_again_keeps_its_id_and_takes_what_is_said_now(run
     again = run(tokens, "add", "--scopes", "*", stdin=SECRET).output
     assert first == again
     assert [row["SCOPES"] for row in listed(run, tokens)] == ["*"]
+
+
+def test_a_tenants_own_token_that_is_added_again_serves_nobody_else_unless_that_is_said(run):
+    token_id = run(tokens, "add", "--tenant", "acme", "--scopes", "read+write", stdin=SECRET).output.split()[0]
+    again = run(tokens, "add", stdin=SECRET)
+    assert (again.stdout, "serves acme alone" in again.stderr) == (f"{token_id}\n", True)
+    assert [(row["TENANT"], row["SCOPES"]) for row in listed(run, tokens)] == [("acme", "read+write")]
+    assert run(tokens, "add", "--tenant", "", stdin=SECRET).stderr == ""
+    assert [(row["TENANT"], row["SCOPES"]) for row in listed(run, tokens)] == [("(all)", "read+write")]
+
+
+def test_a_tenant_that_is_none_is_said_to_be_none(run):
+    assert "no tenant acmee" in run(tokens, "add", "--tenant", "acmee", stdin=SECRET).stderr
+    assert "no tenant acmee" in run(keys, "list", "--tenant", "acmee").stderr
+    run(keys, "create", "--tenant", "acme")
+    assert run(keys, "list", "--tenant", "acme").stderr == ""
+    assert run(tokens, "add", "--tenant", "acme", stdin=f"{SECRET}2").stderr == ""
 
 
 def test_a_token_in_two_cells_has_one_fingerprint_whatever_their_secret_keys_are(run, redis_server):
@@ -92,6 +122,7 @@ def test_a_token_that_is_removed_is_gone(run):
         ([], "two words\n"),
         ([], "nmv_usr_é\n"),
         ([], "x" * 5000),
+        ([], f"{SECRET}\n{SECRET}2\n"),
         (["--scopes", "read+fly"], SECRET),
         (["--expires", "tomorrow"], SECRET),
         (["--tenant", "a b"], SECRET),
@@ -113,6 +144,114 @@ def test_keys_of_all_tenants_or_of_one_are_listed_and_a_revoked_one_is_gone(run)
     assert not any(facts["key"] in shown for facts in made.values())
     assert run(keys, "revoke", made["acme"]["id"]).exit_code == 0
     assert [row["TENANT"] for row in listed(run, keys)] == ["beta"]
+
+
+def test_of_a_key_that_has_leaked_nobody_need_know_the_id_nor_show_the_key(run):
+    made = [json.loads(run(keys, "create", "--tenant", name, "--json").output) for name in ("acme", "beta")]
+    done = run(keys, "revoke", "-", stdin=f"{made[0]['key']}\n")
+    assert (done.exit_code, done.stdout) == (0, f"{made[0]['id']} is revoked\n")
+    assert "acme's" in done.stderr
+    assert [row["ID"] for row in listed(run, keys)] == [made[1]["id"]]
+    for words, stdin in ((("-",), made[0]["key"]), ((made[1]["key"],), ""), (("",), "")):
+        refused = run(keys, "revoke", *words, stdin=stdin)
+        assert (refused.exit_code != 0, made[0]["key"] in refused.output, made[1]["key"] in refused.output) == (
+            True,
+            False,
+            False,
+        )
+    assert SECRET not in run(tokens, "remove", SECRET).output
+    assert [row["ID"] for row in listed(run, keys)] == [made[1]["id"]]
+
+
+def test_a_tenant_whose_making_broke_off_is_still_shown_its_webhook_secret(run, redis_url):
+    """The process ended, or Redis went away, behind the secret and before the key."""
+
+    async def break_off() -> str | None:
+        store = Store(connect(redis_url, answer_s=5))
+        try:
+            return await Webhooks(store, Encryption([SECRET_KEY]), Clock()).create_secret("acme")
+        finally:
+            await store.close()
+
+    secret = asyncio.run(break_off())
+    assert json.loads(run(keys, "create", "--tenant", "acme", "--json").output)["webhook_secret"] == secret
+    assert "webhook_secret" not in json.loads(run(keys, "create", "--tenant", "acme", "--json").output)
+
+
+def test_a_key_whose_making_was_not_answered_is_told_as_one_that_may_be_there(run, monkeypatch):
+    create = ApiKeys.create
+
+    async def unanswered(api_keys: ApiKeys, *what: Any, **how: Any) -> None:
+        await create(api_keys, *what, **how)
+        raise RedisConnectionError
+
+    monkeypatch.setattr(ApiKeys, "create", unanswered)
+    lost = run(keys, "create", "--tenant", "acme")
+    assert (lost.exit_code, "keys list --tenant acme" in lost.stderr, "rotate-secret" in lost.stderr) == (1, True, True)
+    assert [row["TENANT"] for row in listed(run, keys)] == ["acme"]
+
+
+def trail(redis_url: str) -> list[dict[str, str]]:
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        return [fields for _, fields in client.xrange(key("audit"))]
+
+
+def test_who_makes_and_takes_away_keys_and_tokens_is_written_down_without_what_is_secret(run, redis_url):
+    made = json.loads(run(keys, "create", "--tenant", "acme", "--json").output)
+    token_id = run(tokens, "add", "--tenant", "acme", stdin=SECRET).stdout.strip()
+    run(keys, "revoke", made["id"])
+    run(keys, "revoke", made["id"])
+    run(tokens, "remove", token_id)
+    run(secrets, "rewrap")
+    rows = trail(redis_url)
+    assert [(row["action"], row.get("ids"), row["outcome"]) for row in rows[1::2]] == [
+        ("create key", made["id"], "done"),
+        ("add token", token_id, "done"),
+        ("revoke key", made["id"], "done"),
+        ("revoke key", made["id"], "unchanged: there is none"),
+        ("remove token", token_id, "done"),
+        ("rewrap secrets", None, "done: 0 encrypted anew"),
+    ]
+    assert {row["outcome"] for row in rows[::2]} == {"attempted"}
+    assert {row["user"] for row in rows} == {pwd.getpwuid(os.getuid()).pw_name}
+    assert [row.get("tenant") for row in rows[:4]] == ["acme"] * 4
+    assert not any(word in str(rows) for word in (SECRET, made["key"], made["webhook_secret"]))
+
+
+def test_nothing_is_made_or_taken_away_that_cannot_be_written_down(run, redis_url):
+    made = json.loads(run(keys, "create", "--tenant", "acme", "--json").output)
+    token_id = run(tokens, "add", stdin=SECRET).stdout.strip()
+    with redis.Redis.from_url(redis_url) as client:
+        client.set(key("audit"), "no stream")
+    for group, words, stdin in (
+        (keys, ("create", "--tenant", "beta"), ""),
+        (keys, ("revoke", made["id"]), ""),
+        (tokens, ("add",), f"{SECRET}2"),
+        (tokens, ("remove", token_id), ""),
+    ):
+        refused = run(group, *words, stdin=stdin)
+        assert (refused.exit_code, "WRONGTYPE" in refused.stderr) == (1, True), words
+    assert [row["ID"] for row in listed(run, keys)] == [made["id"]]
+    assert [row["ID"] for row in listed(run, tokens)] == [token_id]
+
+
+def test_a_redis_that_refuses_a_command_is_told_in_a_sentence(redis_url):
+    where = urlsplit(redis_url)
+    with redis.Redis.from_url(redis_url) as client:
+        client.acl_setuser("weak", enabled=True, passwords=["+word"], keys=["*"], commands=["+@all", "-fcall"])
+        try:
+            env = {
+                "REDIS_URL": f"redis://weak:word@{where.hostname}:{where.port}/0",
+                "REELGATE_SECRET_KEYS": SECRET_KEY,
+            }
+            refused = CliRunner().invoke(tokens, ["add"], input=SECRET, env=env)
+        finally:
+            client.acl_deluser("weak")
+    assert (refused.exit_code, refused.stderr.startswith("Error: Redis refuses: "), "fcall" in refused.stderr) == (
+        1,
+        True,
+        True,
+    )
 
 
 @pytest.mark.parametrize("name", ["", "a b", "é", "x" * 65, "a:b"])
@@ -162,6 +301,29 @@ def test_a_key_that_could_not_be_shown_is_revoked(run, run_before_a_full_disk):
 def test_no_input_is_no_token():
     closed = subprocess.run(["sh", "-c", f"{REELGATE} tokens add <&-"], stderr=subprocess.PIPE, text=True, check=False)
     assert (closed.returncode, "standard input" in closed.stderr) == (1, True)
+
+
+def test_an_input_that_is_no_text_is_told_in_a_sentence(redis_url):
+    env = os.environ | {"REDIS_URL": redis_url, "REELGATE_SECRET_KEYS": SECRET_KEY, "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run([REELGATE, "tokens", "add"], env=env, input=b"nmv_\xff\n", capture_output=True, check=False)
+    assert (done.returncode, b"this is no token" in done.stderr, b"Traceback" in done.stderr) == (1, True, False)
+
+
+def test_a_token_that_is_typed_at_a_terminal_is_asked_for_and_not_shown(run, redis_url):
+    child, terminal = pty.fork()
+    if child == 0:
+        env = os.environ | {"REDIS_URL": redis_url, "REELGATE_SECRET_KEYS": SECRET_KEY}
+        os.execve(REELGATE, [str(REELGATE), "tokens", "add"], env)
+    shown = b""
+    while b"Token: " not in shown:
+        shown += os.read(terminal, 1024)
+    os.write(terminal, f"{SECRET}\n".encode())
+    with suppress(OSError):  # the terminal is gone when its last process is
+        while more := os.read(terminal, 1024):
+            shown += more
+    assert os.waitpid(child, 0)[1] == 0
+    assert SECRET.encode() not in shown
+    assert [row["ID"] for row in listed(run, tokens)] == shown.decode().split()[-1:]
 
 
 def test_what_is_no_redis_is_told_in_a_sentence(redis_url):

@@ -15,6 +15,7 @@ from core.security.encryption import Encryption
 from core.store.cell_check import WrongCell, check_cell
 from core.store.redis.keys import key
 from core.store.start_check import check_start
+from service.admin.command import admin
 from tests.api_fixture import SECRET_KEY, running_api
 from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S
@@ -65,6 +66,16 @@ async def test_a_process_of_another_cell_refuses_to_start_with_a_sentence_and_wr
         assert "REELGATE_CELL: this process is of cell 'eu2', and this Redis is that of cell 'eu1'" in said
         assert b"Traceback" not in errors
         assert client.keys() == [key("cell").encode()]
+
+
+async def test_a_command_makes_nobodys_redis_no_cells(redis_url: str) -> None:
+    """Its REDIS_URL may be another installation's, which has no name."""
+    env = {"REDIS_URL": redis_url, "REELGATE_SECRET_KEYS": SECRET_KEY, "REELGATE_CELL": "eu2"}
+    for group, words in ((keys, ["list"]), (admin, ["workers"])):
+        done = await asyncio.to_thread(CliRunner().invoke, group, words, env=env)
+        assert "no cell's yet" in done.output
+    with redis.Redis.from_url(redis_url) as client:
+        assert not client.exists(key("cell"))
 
 
 async def test_the_probe_and_the_commands_tell_who_has_no_name(redis_url: str, tmp_path: Path) -> None:

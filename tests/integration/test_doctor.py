@@ -17,6 +17,7 @@ import pytest
 import redis
 from click.testing import CliRunner, Result
 
+from core.cli.tokens import tokens
 from core.security.encryption import Encryption
 from core.store.redis.keys import key
 from tests.compat.processes import PROGRAMS, clean_environment, running
@@ -244,6 +245,29 @@ def test_the_table_fits_a_terminal_and_says_in_words_how_it_stands(checkup: Doct
     assert "Traceback" not in result.output
 
 
+def test_a_name_of_a_setting_is_shown_whole_however_narrow_the_terminal(checkup: Doctor):
+    narrow = checkup.run(REELGATE_ALLOW_HTTP="true", NEMO_API_URL="http://127.0.0.1:9", COLUMNS="80").output
+    came = "".join(line.split("│")[-2].strip() for line in narrow.splitlines() if line.count("│") > 1)
+    assert "REELGATE_ALLOW_ADDRESSES" in came
+
+
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_spent(checkup: Doctor, backend: str):
+    charged = len(ledger(backend)["messages"])
+    result = checkup.run("--spend", "--report", str(checkup.folder / "nowhere" / "report.md"))
+    assert (result.exit_code, "No such file or directory" in result.output, "Traceback" in result.output) == (
+        2,
+        True,
+        False,
+    )
+    assert len(ledger(backend)["messages"]) == charged
+
+
+def test_what_was_found_is_shown_although_the_disk_of_its_report_is_full(checkup: Doctor):
+    result = checkup.run("--report", "/dev/full")
+    assert (result.exit_code, "The gateway works here" in result.output) == (1, True)
+    assert "Error: /dev/full: No space left on device" in result.output
+
+
 # --- the backend is wrong
 
 
@@ -323,6 +347,18 @@ def test_without_a_token_the_installations_one_anonymous_identity_is_asked_and_k
         assert client.hget(key("anonymous_identity"), "token_id") == kept
 
 
+def test_without_a_setting_the_tokens_of_the_pool_are_looked_at_but_for_those_of_one_tenant(checkup: Doctor):
+    for words, secret in (((), TOKEN), ((), "nmv_usr_nobody"), (("--tenant", "acme"), "nmv_usr_acmes_own")):
+        added = CliRunner().invoke(tokens, ["add", *words], input=secret, env=checkup.env)
+        assert added.exit_code == 0
+    status, report = checkup.report(NEMO_TOKEN="")
+    assert (status, report.told["account"], report.bad()) == (1, "the pool", ["balance"]), "the second is none"
+    balances = [row["verdict"] for row in report.told["findings"] if row["what"] == "balance"]
+    assert balances == ["ok", "bad"]
+    with redis.Redis.from_url(str(checkup.env["REDIS_URL"])) as client:
+        assert not client.exists(key("anonymous_identity")), "nobody is anonymous here"
+
+
 # --- what is ours is wrong
 
 
@@ -371,10 +407,34 @@ def test_a_redis_that_forgets_is_a_warning_and_one_of_other_keys_or_none_at_all_
         client.delete(key("secret_key_seals"))
         client.lpush(key("secret_key_seals"), Encryption(["x" * 40]).lock("reelgate"))
         assert "secret keys" in checkup.report(**nowhere)[1].bad()
+        assert checkup.report(REELGATE_CELL="eu2", **nowhere)[1].verdict("redis", "cell") == "warning"
+        assert not client.exists(key("cell")), "who looks makes it nobody's"
         client.set(key("cell"), "eu1")
         assert checkup.report(**nowhere)[1].verdict("redis", "cell") == "warning"
         assert "cell" in checkup.report(REELGATE_CELL="eu2", **nowhere)[1].bad()
         assert "connection" in checkup.report(REDIS_URL="redis://127.0.0.1:9/0", **nowhere)[1].bad()
+
+
+def test_nothing_of_a_redis_that_is_not_ours_is_used_or_written(checkup: Doctor, backend: str):
+    """The anonymous identity stands in Redis: of another installation's neither a token is taken nor one put there."""
+    asked = len(ledger(backend)["tokens"])
+    with redis.Redis.from_url(str(checkup.env["REDIS_URL"])) as client:
+        for identity in ({}, {"client_id": "theirs", "token_id": "tok_theirs"}):
+            client.flushdb()
+            client.lpush(key("secret_key_seals"), Encryption(["x" * 40]).lock("reelgate"))
+            if identity:
+                client.hset(key("anonymous_identity"), mapping=identity)
+                theirs = {"secret": Encryption(["x" * 40]).lock("nmv_usr_theirs"), "kind": "anonymous", "digest": "d"}
+                client.hset(
+                    key("token", "tok_theirs"), mapping=theirs | {"tenant": "", "state": "active", "scopes": ""}
+                )
+            status, report = checkup.report(NEMO_TOKEN="")
+            assert (status, "secret keys" in report.bad()) == (1, True)
+            assert report.verdict("backend", "anonymous token") == "skipped"
+            assert client.hgetall(key("anonymous_identity")) == {
+                name.encode(): value.encode() for name, value in identity.items()
+            }
+    assert len(ledger(backend)["tokens"]) == asked
 
 
 def test_a_redis_user_that_may_not_call_functions_is_told(checkup: Doctor):
@@ -397,6 +457,14 @@ def test_a_storage_that_takes_no_files_is_told(checkup: Doctor):
 
 
 # --- the command
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_what_was_found_is_shown_although_the_terminal_cannot_write_all_of_it(checkup: Doctor, encoding: str):
+    env = clean_environment() | {name: str(value) for name, value in checkup.env.items()}
+    words = [PROGRAMS / "reelgate", "doctor"]
+    done = subprocess.run(words, env=env | {"PYTHONIOENCODING": encoding}, capture_output=True, check=False)
+    assert (done.returncode, b"The gateway works here" in done.stdout, done.stderr) == (0, True, b"")
 
 
 def test_the_command_runs_as_a_process_and_its_help_loads_nothing_heavy(checkup: Doctor):

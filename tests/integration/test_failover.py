@@ -93,19 +93,29 @@ async def lost(core: Core, accepted: list[str]) -> list[str]:
     return gone
 
 
-async def failover(watched: Watched, *, told_to_end: signal.Signals | None = None) -> tuple[int | None, str]:
-    """Run the command; it is told to end once writes are paused."""
+async def failover(
+    watched: Watched, *, told_to_end: signal.Signals | None = None, impatient: bool = False
+) -> tuple[int | None, str]:
+    """Run the command; it is told to end once writes are paused. `impatient`: once the Sentinels move, and again and again."""
     env = os.environ | {"REDIS_URL": watched.url, "REELGATE_SECRET_KEYS": SECRET_KEY}
     child = await asyncio.create_subprocess_exec(
         REELGATE, "redis", "failover", env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
     if told_to_end:
+        under_way = moving if impatient else paused
 
-        async def under_way() -> bool:
-            return child.returncode is not None or await paused(watched)
+        async def may_be_told() -> bool:
+            return child.returncode is not None or await under_way(watched)
 
-        await until(under_way, within_s=PATIENCE_S)
+        async def has_ended_or_is_told_again() -> bool:
+            if child.returncode is None:
+                child.send_signal(told_to_end)
+            return child.returncode is not None
+
+        await until(may_be_told, within_s=PATIENCE_S)
         child.send_signal(told_to_end)
+        if impatient:
+            await until(has_ended_or_is_told_again, within_s=PATIENCE_S)
     out, _ = await asyncio.wait_for(child.communicate(), PATIENCE_S)
     return child.returncode, out.decode()
 
@@ -113,6 +123,11 @@ async def failover(watched: Watched, *, told_to_end: signal.Signals | None = Non
 async def paused(watched: Watched) -> bool:
     with watched.server(watched.primary()) as client:
         return client.info("clients")["paused_reason"] != "none"
+
+
+async def moving(watched: Watched) -> bool:
+    """Whether a Sentinel is about to promote another one."""
+    return any(await asyncio.gather(*(asyncio.to_thread(watched.promotes, port) for port in watched.sentinels)))
 
 
 async def test_a_planned_failover_under_load_loses_none_of_ten_thousand(watched: Watched, core: Core) -> None:
@@ -215,6 +230,24 @@ async def test_a_failover_that_is_stopped_is_seen_through_and_leaves_no_writes_p
     with watched.server(old) as client, watched.server(watched.primary()) as primary:
         assert (client.role()[0] == b"slave") == (watched.primary() != old)
         assert primary.set("a", "1")
+
+
+async def test_a_second_ctrl_c_leaves_no_move_half_done_and_loses_nothing(watched: Watched, core: Core) -> None:
+    before = watched.primary()
+    load = Load(core, jobs=BEFORE, before=500)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(load.run())
+        await load.many.wait()
+        status, told = await failover(watched, told_to_end=signal.SIGINT, impatient=True)
+
+        async def accepts_no_more() -> bool:
+            with watched.server(before) as client:
+                return client.role()[0] == b"slave"
+
+        await until(accepts_no_more, within_s=PATIENCE_S, every_s=0.1)
+        load.moved.set()
+    assert status != 0, "it was told to end"
+    assert await lost(core, load.accepted) == [], told
 
 
 class Care(NamedTuple):

@@ -22,7 +22,7 @@ from core.store.formats import Membership
 from core.store.redis.client import Store, connect
 from core.store.redis.keys import key
 from core.store.redis.lists import MEMBERS_AT_ONCE
-from core.store.secret_keys.check import WRONG_KEYS, WrongSecretKeys, check_secret_keys
+from core.store.secret_keys.check import NEWER_KEY, WRONG_KEYS, WrongSecretKeys, check_secret_keys
 from core.store.secret_keys.rewrap import Kind, Rewrapped, RewrapRefused, SecretRewrap, Standing
 from core.store.tenants.api_keys import ApiKeys, IssuedKey
 from core.store.tenants.webhooks import Webhooks
@@ -225,6 +225,19 @@ async def test_a_process_with_the_old_key_alone_is_refused_afterwards(core: Core
     with pytest.raises(WrongSecretKeys):
         await check_secret_keys(core.store, Encryption([OLD]))
     assert await check_secret_keys(core.store, Encryption([NEW])) == []
+
+
+async def test_a_key_that_was_tried_and_thrown_away_locks_nobody_out_once_the_old_one_has_gone(core: Core):
+    """A command ran under a key that nobody has any more, and left its seal in front."""
+    written = await written_by(Installation(core, OLDEST), "acme")
+    assert await check_secret_keys(core.store, Encryption([OLDEST])) == []
+    assert await check_secret_keys(core.store, Encryption([OLD, OLDEST])) == []
+    new = Installation(core, NEW, OLDEST)
+    assert await check_secret_keys(core.store, new.encryption) == [NEWER_KEY]
+    assert (await new.rewrap.rewrap(nobody)).objections == ()
+    for encryption in (new.encryption, Encryption([NEW])):
+        assert await check_secret_keys(core.store, encryption) == []
+    await written.works_for(Installation(core, NEW))
 
 
 async def test_it_is_told_until_when_links_under_the_old_key_work(core: Core):

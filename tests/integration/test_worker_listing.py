@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from time import perf_counter
 
+from core.clock import Clock
 from core.metrics import WORKER_SLOTS
+from core.store.jobs.admission import Admission
 from core.store.workers import LivingWorker, Workers
 from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S, until
@@ -32,6 +34,13 @@ async def listed(core: Core, folder: Path) -> AsyncIterator[tuple[WorkerContext,
         finally:
             listing.cancel()
             await asyncio.gather(listing, return_exceptions=True)
+
+
+class Ahead(Clock):
+    """The clock of a host that is an hour ahead of Redis's."""
+
+    def now_ms(self) -> int:
+        return super().now_ms() + 3_600_000
 
 
 async def living(core: Core) -> list[LivingWorker]:
@@ -79,6 +88,11 @@ async def test_a_worker_that_stops_lives_for_its_streams_and_lets_in_nothing_mor
         await core.submit()
         assert await core.admitted() == []
         assert (await core.gauges()).slots == 0
+
+
+async def test_who_lives_is_told_by_the_clock_of_redis_and_not_by_the_one_of_whoever_asks(core: Core) -> None:
+    await Admission(core.store, core.settings, Clock()).admit(worker="a:1:x", slots=5, alive_s=600)
+    assert [worker.id for worker in await Workers(core.store, Ahead()).living()] == ["a:1:x"]
 
 
 async def test_a_worker_that_goes_is_listed_no_longer(core: Core, tmp_path: Path) -> None:

@@ -75,22 +75,25 @@ def test_an_unknown_command_is_named_and_nothing_is_set_up(clone, machine):
     assert not (clone / ".venv").exists()
 
 
-def test_a_machine_without_python_hears_what_is_needed(clone, machine):
-    refused = run(clone, "setup", path=machine)
+@pytest.mark.parametrize("command", ["setup", "demo", "up"])
+def test_a_machine_without_python_hears_what_is_needed(clone, machine, command):
+    refused = run(clone, command, path=machine)
     assert refused.returncode == 1
     assert "Python 3.11 or newer (or uv)" in refused.stderr
 
 
-def test_a_python_that_is_too_old_is_named_with_its_version(clone, machine):
+@pytest.mark.parametrize("command", ["setup", "demo", "up"])
+def test_a_python_that_is_too_old_is_named_with_its_version(clone, machine, command):
     has(machine, "python3", 'case $1 in --version) echo "Python 3.9.2";; *) exit 1;; esac')
-    refused = run(clone, "setup", path=machine)
+    refused = run(clone, command, path=machine)
     assert refused.returncode == 1
     assert "Python 3.9.2" in refused.stderr
 
 
-def test_a_python_without_venv_gives_the_one_line_that_installs_it(clone, machine):
+@pytest.mark.parametrize("command", ["setup", "demo", "up"])
+def test_a_python_without_venv_gives_the_one_line_that_installs_it(clone, machine, command):
     has(machine, "python3", 'case "$2" in *ensurepip*) exit 1;; esac')
-    refused = run(clone, "setup", path=machine)
+    refused = run(clone, command, path=machine)
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[-1].strip() == "apt-get install python3-venv"
 
@@ -123,6 +126,12 @@ def test_a_world_is_set_up_without_developers_tools(clone, machine, command):
     for _ in range(2):
         run(clone, command, path=machine)
     assert (clone / "asked").read_text() == f"{WORLD} --group footage\n"
+
+
+def test_what_is_set_up_for_a_world_and_what_keeps_it_from_that_is_said(clone, machine):
+    has(machine, "uv", 'echo "no way to the index" >&2; exit 1')
+    failed = run(clone, "demo", path=machine)
+    assert (failed.returncode, failed.stderr.splitlines()) == (1, ["Setting up .venv/ ...", "no way to the index"])
 
 
 def test_footage_that_cannot_be_had_stops_no_demo(clone, machine):

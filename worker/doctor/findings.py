@@ -3,12 +3,14 @@
 Nothing here holds content: a finding's words are ours, and of an answer it has the shape (`worker.doctor.shapes`).
 """
 
+import io
+import sys
 from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 #: of what came a terminal shows so much; the report has it whole
 _SHOWN = 100
@@ -57,7 +59,7 @@ class Report(msgspec.Struct, frozen=True):
     made_at: str
     #: scheme and host of the backend
     backend: str
-    #: ``NEMO_TOKEN`` or ``anonymous``
+    #: ``NEMO_TOKEN``, ``the pool`` or ``anonymous``
     account: str
     spent: bool
     works: bool
@@ -110,17 +112,26 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def show(report: Report) -> None:
-    """Print tables, as wide as the terminal is."""
+    """Print tables, as wide as the terminal is, with marks for the characters that it cannot write."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     console = Console(highlight=False)
-    found = Table("what", "", "expected", "came", title="Findings", title_justify="left")
+    found = Table("what", "", "expected", _whole("came"), title="Findings", title_justify="left")
     for f in report.findings:
         found.add_row(
             f"{f.area}: {f.what}", f"[{_STYLES[f.verdict]}]{f.verdict}[/]", f.expected, _plain(_short(f.came))
         )
-    open_ones = Table("doubt about the backend", "what this run says", title="Open doubts", title_justify="left")
+    open_ones = Table(
+        "doubt about the backend", _whole("what this run says"), title="Open doubts", title_justify="left"
+    )
     for doubt in report.doubts:
         open_ones.add_row(doubt.doubt, _plain(doubt.words))
     console.print(found, open_ones, _conclusion(report))
+
+
+def _whole(title: str) -> Column:
+    """Make a column in which no word is cut: the name of a setting may be all that there is to say."""
+    return Column(title, overflow="fold")
 
 
 def _short(text: str) -> str:

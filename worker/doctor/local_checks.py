@@ -95,7 +95,7 @@ async def _formats(store: Store) -> Finding:
 async def _cell(store: Store, cell: str) -> Finding:
     expected = f"the Redis of cell '{cell}'" if cell else "a Redis that is no cell's, as REELGATE_CELL is not set"
     try:
-        warnings = await check_cell(store, cell)
+        warnings = await check_cell(store, cell, only_look=True)
     except WrongCell as wrong:
         return Finding("redis", "cell", Verdict.BAD, expected, str(wrong))
     return Finding(

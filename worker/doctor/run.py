@@ -11,6 +11,7 @@ from core.errors import Temporary
 from core.security.encryption import Encryption
 from core.settings import Settings
 from core.store.redis.client import STORE_ERROR, Store, connect
+from core.store.redis.codec import Unreadable
 from core.store.tokens.anonymous_identity import AnonymousIdentities
 from core.store.tokens.tokens import Tokens
 from core.store.tokens.use import TokenUse
@@ -26,10 +27,13 @@ from worker.doctor.local_checks import bad_settings, check_redis, check_settings
 from worker.doctor.paid_checks import PaidChecks
 from worker.outbound.client import OutboundClient, guarded_client
 from worker.tokens.anonymous import AnonymousTokenSource
+from worker.tokens.availability import is_over
 from worker.tokens.balances import TokenBalances
 from worker.tokens.pool import TokenPool
 
 _REDIS_ANSWER_S = 5.0
+#: tokens of the pool that are looked at
+_POOLED = 20
 
 
 class RunOptions(NamedTuple):
@@ -52,6 +56,7 @@ class _DoctorContext(NamedTuple):
     store: Store
     encryption: Encryption
     backend: Backend
+    tokens: Tokens
     token_pool: TokenPool
     outbound: OutboundClient
 
@@ -70,7 +75,7 @@ async def examine(settings: Settings, options: RunOptions) -> Report:
         for number, credentials in enumerate(await _credentials(context, found), 1):
             await _examine_backend(context, credentials, found, options if number == 1 else None)
     where = urlsplit(settings.nemo_api_url)
-    account = "anonymous" if found.seen.anonymous else "NEMO_TOKEN"
+    account = "NEMO_TOKEN" if settings.nemo_tokens else "anonymous" if found.seen.anonymous else "the pool"
     return _report(f"{where.scheme}://{where.netloc}", found, account=account, spent=options.spend)
 
 
@@ -90,7 +95,7 @@ async def _open_context(settings: Settings) -> AsyncIterator[_DoctorContext]:
     pool = token_pool_over(tokens, balances, AnonymousIdentities(store), backend, clock, settings=settings)
     outbound = guarded_client(allow=settings.allow_addresses, http_allowed=settings.allow_http)
     try:
-        yield _DoctorContext(settings, store, encryption, backend, pool, outbound)
+        yield _DoctorContext(settings, store, encryption, backend, tokens, pool, outbound)
     finally:
         await outbound.aclose()
         await backend.aclose()
@@ -98,10 +103,36 @@ async def _open_context(settings: Settings) -> AsyncIterator[_DoctorContext]:
 
 
 async def _credentials(context: _DoctorContext, found: _Findings) -> list[Credentials]:
-    """Take the operator's tokens, or else the present one of this installation's anonymous identity."""
+    """Take the operator's tokens, those of the settings or of the pool, or else the anonymous identity's present one."""
     settings = context.settings
     if settings.nemo_tokens:
         return [Credentials(token.get_secret_value(), settings.default_profile) for token in settings.nemo_tokens]
+    if any(each.area == "redis" and each.verdict is Verdict.BAD for each in found.findings):
+        why = "Redis, which has the tokens of the pool and the anonymous identity's, cannot be used: see above"
+        found.findings.append(Finding("backend", "anonymous token", Verdict.SKIPPED, "", why))
+        return []
+    if pooled := await _pooled_credentials(context, found):
+        found.seen.anonymous = False
+        return pooled
+    return await _anonymous_credentials(context, found)
+
+
+async def _pooled_credentials(context: _DoctorContext, found: _Findings) -> list[Credentials]:
+    """Open some tokens of the pool that serve everybody; a tenant's own are not spent for others."""
+    now_ms, profile = Clock().now_ms(), context.settings.default_profile
+    serving = [t for t in await context.tokens.all() if t.kind == "operator" and not t.tenant]
+    opened: list[Credentials] = []
+    for token in [each for each in serving if not is_over(each, now_ms=now_ms)][:_POOLED]:
+        try:
+            opened += filter(None, [await context.token_pool.credentials(token.id, profile=profile)])
+        except BackendFault as fault:  # it is under a secret key that is not given here
+            expected = "one that REELGATE_SECRET_KEYS open"
+            found.findings.append(Finding("backend", "a token of the pool", Verdict.BAD, expected, str(fault.fault)))
+    return opened
+
+
+async def _anonymous_credentials(context: _DoctorContext, found: _Findings) -> list[Credentials]:
+    settings = context.settings
     source = AnonymousTokenSource(
         context.token_pool,
         AnonymousIdentities(context.store),
@@ -113,7 +144,7 @@ async def _credentials(context: _DoctorContext, found: _Findings) -> list[Creden
     try:
         token_id = await source.get_present_token(profile=settings.default_profile)
         credentials = await context.token_pool.credentials(token_id, profile=settings.default_profile)
-    except (BackendFault, Temporary, STORE_ERROR) as why:
+    except (BackendFault, Temporary, Unreadable, STORE_ERROR) as why:
         came = str(why.fault) if isinstance(why, BackendFault) else type(why).__name__
         found.findings.append(Finding("backend", "anonymous token", Verdict.BAD, expected, came))
         return []

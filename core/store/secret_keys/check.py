@@ -60,9 +60,20 @@ async def check_secret_keys(store: Store, encryption: Encryption) -> list[str]:
     return warnings
 
 
-async def forget_older_seals(store: Store) -> None:
-    """Keep the newest seal alone: nothing is stored under older keys, so a process that has none but these is refused."""
-    await store.ask("LTRIM", key("secret_key_seals"), 0, 0)
+async def keep_own_seal_alone(store: Store, encryption: Encryption) -> None:
+    """Call this once all that is stored is under the writing key: a process that has not got it is refused from then on.
+
+    What a key has left that nobody has any more, and in front of the own one, would lock everybody out.
+    """
+
+    async def replace_seals(pipe: Any) -> None:
+        seals = await pipe.lrange(key("secret_key_seals"), 0, -1)
+        own = next(filter(encryption.writes_like, seals), None) or encryption.lock(_KNOWN_VALUE)
+        pipe.multi()
+        pipe.delete(key("secret_key_seals"))
+        pipe.rpush(key("secret_key_seals"), own)
+
+    await store.redis.transaction(replace_seals, key("secret_key_seals"))
 
 
 async def _require_readable(store: Store, encryption: Encryption, seals: list[bytes]) -> None:

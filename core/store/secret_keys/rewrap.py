@@ -20,7 +20,7 @@ from core.store.redis.codec import Unreadable, raw
 from core.store.redis.keys import key
 from core.store.redis.lists import pages_of_set
 from core.store.retired_hash_keys import lock_hash_key
-from core.store.secret_keys.check import check_secret_keys, forget_older_seals
+from core.store.secret_keys.check import keep_own_seal_alone
 from core.store.secret_keys.use import SecretKeyUse, secret_key_use
 from core.store.tenants.webhooks import map_locked
 
@@ -111,8 +111,7 @@ class SecretRewrap:
             changed += sum(await asyncio.gather(*map(self._encrypt_anew, page)))
         after = await self.check(lambda _: None)
         if not after.objections:
-            await check_secret_keys(self._store, self._encryption)
-            await forget_older_seals(self._store)
+            await keep_own_seal_alone(self._store, self._encryption)
         return after._replace(changed=changed)
 
     @property

@@ -28,6 +28,10 @@ class Tenants:
         """Name all tenants, by the alphabet. For an operator, who waits."""
         return sorted([name async for page in pages_of_set(self._store, key("tenants")) for name in page])
 
+    async def known(self, name: str) -> bool:
+        """Tell whether there is a tenant of this name."""
+        return bool(await self._store.ask("SISMEMBER", key("tenants"), name))
+
     async def counts(self, names: Sequence[str], *, month: str) -> list[TenantCounts]:
         """Count what these have, in one round trip."""
         pipe = self._store.redis.pipeline(transaction=False)

@@ -140,28 +140,33 @@ class Tokens:
         secret: str,
         *,
         kind: str,
-        tenant: str = "",
+        tenant: str | None = None,
         expires_ms: int | None = None,
         available: int | None = None,
         user_id: str | None = None,
-        scopes: str = "",
+        scopes: str | None = None,
         anew: bool = False,
     ) -> str:
-        """Put a token into the pool and return its id.
+        """Put a token into the pool and return its id. `tenant` "": it serves all, as without one.
 
-        One that is there already keeps its id, and all that is known of it; `anew` forgets what refusals have taught.
+        One that is there already keeps its id, and all that is known of it. `anew` forgets what refusals have taught and
+        when it expires; whom it serves, and its scopes, stay where they are None.
         """
         token_id, digest = await self._id_of(secret)
         row: dict[str, Any] = {
             "secret": raw(self._encryption.lock(secret)),
             "digest": digest,
             "kind": kind,
-            "tenant": tenant,
             "state": "active",
-            "scopes": scopes,
             "fmt": self._store.fmt,
         }
-        known = {"expires_ms": expires_ms, "available": available, "user_id": user_id}
+        known = {
+            "tenant": tenant,
+            "scopes": scopes,
+            "expires_ms": expires_ms,
+            "available": available,
+            "user_id": user_id,
+        }
         row |= {name: value for name, value in known.items() if value is not None}
         pairs = [word for pair in row.items() for word in pair]
         arguments = self._clock.for_operations() | {"token": token_id, "row": pairs, "anew": anew}

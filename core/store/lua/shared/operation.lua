@@ -38,7 +38,7 @@ local function flat(results)
 end
 
 -- Make a function of an operation that others can call as `<name>_<digest of this library>`. Redis refuses one as a whole
--- where it is full, unless its flags say 'no-writes', or 'allow-oom' for those that free memory.
+-- where it is full, unless its flags say 'no-writes', or 'allow-oom' for those that free memory or take next to none.
 local function operation(name, run, flags)
   redis.register_function{
     function_name = name .. '_' .. DIGEST,

@@ -1,4 +1,5 @@
--- Put a token into the pool, or write one anew of which nothing is to be remembered that refusals have taught.
+-- Put a token into the pool, or write one anew of which nothing is to be remembered that refusals have taught. What its
+-- row does not say of whom it serves and of its scopes stays as it was.
 -- Arguments: token, row (names and values in turn), anew.
 -- Results: added; absent: it is there, and stays as it is.
 operation('add_token', function(a)
@@ -7,6 +8,8 @@ operation('add_token', function(a)
   call('HDEL', token, 'expires_ms', 'rest_until_ms', 'blocked', 'denied', 'doubted_ms', 'doubt refused',
     'doubt scope read', 'doubt scope write', 'doubt scope upload', 'doubt scope render')
   call('HSET', token, unpack(a.row))
+  call('HSETNX', token, 'tenant', '')
+  call('HSETNX', token, 'scopes', '')
   call('SADD', key.tokens(), a.token)
   index_token(a.token)
   return {added = true}
