@@ -341,6 +341,9 @@ async def test_a_session_without_a_state_is_told_from_a_page_and_from_a_lost_ses
     for name, answer in {
         "none": answered({"detail": "Not Found"}, "404 Not Found"),
         "null": answered({"code": 0, "data": None}),
+        "no content": b"HTTP/1.1 204 No Content\r\n\r\n",
+        "empty": page("200 OK", b""),
+        "complaint": answered({"detail": "Not Found"}),
         "page": page("404 Not Found"),
         "lost": answered({"code": 1002}),
     }.items():
@@ -350,7 +353,10 @@ async def test_a_session_without_a_state_is_told_from_a_page_and_from_a_lost_ses
             faults[name] = caught.value.fault
     assert faults == {
         "none": Fault.NO_STATE,
-        "null": Fault.BROKEN,
+        "null": Fault.NOTHING_TOLD,
+        "no content": Fault.NOTHING_TOLD,
+        "empty": Fault.BROKEN,
+        "complaint": Fault.BROKEN,
         "page": Fault.BROKEN,
         "lost": Fault.SESSION_LOST,
     }

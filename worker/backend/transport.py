@@ -21,7 +21,7 @@ from worker.backend.breaker import BackendBreaker
 from worker.backend.connections import BackendConnections
 from worker.backend.faults import BackendFault, Fault, fault_of
 from worker.backend.http11 import Outgoing, Timeouts
-from worker.backend.responses import UnreadableAnswer, open_envelope
+from worker.backend.responses import NothingTold, UnreadableAnswer, open_envelope
 from worker.backend.surprises import Surprise
 from worker.causes import is_tls_failure
 from worker.connections.idle import origin_of
@@ -136,7 +136,9 @@ class Transport:
                 return read(open_envelope(body))
             except UnreadableAnswer as error:
                 kind = error.kind if body else Surprise.EMPTY
-                raise _unreadable(request.call, response, str(error), kind) from None
+                told = isinstance(error, NothingTold) and (body or response.status_code == httpx.codes.NO_CONTENT)
+                fault = Fault.NOTHING_TOLD if told else Fault.BROKEN
+                raise _unreadable(request.call, response, str(error), kind, fault=fault) from None
 
     @asynccontextmanager
     async def stream(
@@ -328,8 +330,10 @@ def _raise_for_refusal(call: str, response: httpx.Response, body: bytes) -> None
         raise fault
 
 
-def _unreadable(call: str, response: httpx.Response, detail: str, surprise: Surprise) -> BackendFault:
-    return BackendFault(Fault.BROKEN, call=call, status=response.status_code, detail=detail, surprise=surprise)
+def _unreadable(
+    call: str, response: httpx.Response, detail: str, surprise: Surprise, *, fault: Fault = Fault.BROKEN
+) -> BackendFault:
+    return BackendFault(fault, call=call, status=response.status_code, detail=detail, surprise=surprise)
 
 
 def _size_bytes(response: httpx.Response) -> int | None:

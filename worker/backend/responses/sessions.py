@@ -7,7 +7,7 @@ import msgspec
 
 from core.security.redacted_repr import redacted_repr
 from worker.backend.drafts import find_draft, written_out
-from worker.backend.responses.envelope import COMPLAINT, ENVELOPE, UnreadableAnswer
+from worker.backend.responses.envelope import COMPLAINT, ENVELOPE, NothingTold, UnreadableAnswer
 from worker.backend.responses.values import needed, text, user_of, values
 
 
@@ -51,10 +51,14 @@ _ABOUT_NO_TIMELINE = re.compile(r"(?:user|account|task|session|plan|meta|usage|c
 
 
 def parse_state(data: dict[str, Any]) -> State:
-    """Read a state. Raises UnreadableAnswer where there is none in the answer, which is not the same as an empty one."""
+    """Read a state. Raises UnreadableAnswer where there is none in the answer, which is not the same as an empty one;
+    NothingTold where there is nothing at all.
+    """
     told = written_out(data)
     state = told.get("state")
     inner = state if state is not None else told
+    if state is None and not data.keys() - ENVELOPE:
+        raise NothingTold("the answer holds nothing")
     if not isinstance(inner, dict) or (state is None and not data.keys() - ENVELOPE - COMPLAINT):
         raise UnreadableAnswer("the answer holds no state")
     inner = _beside(told) | inner if state is not None else inner
