@@ -103,7 +103,8 @@ async def test_bodies_are_written_as_the_contract_does() -> None:
     ):
         assert (await made.open_session(CALLER, language="zh-CN")).session_id == "5"
         await made.open_session(CALLER, language=None)
-        assert await made.make_claim_token(CALLER, task_id="t", session_id="s") == "clm_1"
+        claim = await made.make_claim_token(CALLER, task_id="t", session_id="s")
+        assert (claim.token, claim.expires_in_s) == ("clm_1", None)
         await made.upload_url(CALLER, session_id="a/b", urls=["https://x/1.mp4"])
         await made.start_render(CALLER, render_id="render_1", session_id="s", draft={"t": []}, output={"format": "mp4"})
         await made.cancel_render(CALLER, "render/1")

@@ -20,9 +20,9 @@ from worker.backend.drafts import state_fingerprint
 from worker.backend.faults import BackendFault, Fault
 from worker.backend.responses import State
 from worker.context import WorkerContext
+from worker.jobs.claim_link import with_claim_link
 from worker.jobs.execution import JobExecution
 from worker.jobs.step_result import Handover, StepResult
-from worker.jobs.steps.claim_link import make_claim_link
 
 __all__ = ["core"]
 
@@ -184,9 +184,9 @@ async def test_no_job_waits_for_a_link_that_it_can_do_without(core, tmp_path):
         context_over(core, tmp_path, backend=remote.url) as context,
         in_hand(core, context, job, session) as execution,
     ):
-        asked = asyncio.ensure_future(make_claim_link(execution, within_s=0.5))
+        asked = asyncio.ensure_future(with_claim_link(execution, execution.session, within_s=0.5))
         await remote.asked.wait()
-        assert await asked is None
+        assert await asked == execution.session
 
 
 async def test_a_fresh_session_without_a_state_has_no_draft(core, tmp_path):

@@ -213,7 +213,7 @@ class JobExecution:
             if not self._may_lack_state or not self._says_no_state(fault):
                 raise
             state = NO_STATE
-        self.session = sessions.of_user(self.session, state.user_id)
+        self.session = sessions.of_task(sessions.of_user(self.session, state.user_id), state.task_id)
         return state
 
     async def draft_before(self) -> Any:

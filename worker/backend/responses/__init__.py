@@ -9,6 +9,7 @@ from worker.backend.responses.envelope import NothingTold, UnreadableAnswer, ope
 from worker.backend.responses.renders import RenderStatus, parse_render_ids, parse_render_status
 from worker.backend.responses.sessions import (
     NO_STATE,
+    ClaimToken,
     OpenedSession,
     State,
     parse_claim_token,
@@ -19,6 +20,7 @@ from worker.backend.responses.uploads import UploadAnswer, UploadedFile, parse_u
 
 __all__ = [
     "NO_STATE",
+    "ClaimToken",
     "Credits",
     "IssuedToken",
     "NothingTold",
