@@ -149,6 +149,8 @@ def test_a_status_without_a_code_counts(status: int, expected: Fault) -> None:
         ("render", 200, {"success": False, "error": "a render with this id already exists"}, Fault.RENDER_DUPLICATE),
         ("render", 409, {"message": "another export is in progress"}, Fault.BUSY),
         ("render", 200, {"success": False, "message": "active export"}, Fault.BUSY),
+        ("render", 409, {"message": "another export is active in this session"}, Fault.BUSY),
+        ("render", 409, {"message": "only one export at a time"}, Fault.BUSY),
         ("render", 402, {"message": "already existing plan: free"}, Fault.EXPORT_BLOCKED),
         ("render", 200, {"success": False}, Fault.REFUSED),
         ("message", 409, {}, Fault.BUSY),

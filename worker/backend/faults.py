@@ -175,6 +175,9 @@ _BUSY_WORDS = (
     "is running",
     "active export",
     "active render",
+    "is active",
+    "already active",
+    "at a time",
 )
 
 
