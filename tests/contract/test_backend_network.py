@@ -363,6 +363,21 @@ async def test_a_session_without_a_state_is_told_from_a_page_and_from_a_lost_ses
     }
 
 
+@pytest.mark.parametrize(
+    ("code", "expected"), [(2001, Fault.NO_CREDITS), (1002, Fault.SESSION_LOST), (0, Fault.BROKEN)]
+)
+@pytest.mark.parametrize("called", [b"text/event-stream", b"text/plain", b""])
+async def test_a_refusal_of_a_message_is_heard_whatever_its_type_is_called(
+    code: int, expected: Fault, called: bytes
+) -> None:
+    body = json.dumps({"code": code, "message": "no"}).encode()
+    async with (
+        peer(STREAM.replace(b"text/event-stream", called) + body) as remote,
+        backend(remote.url) as made,
+    ):
+        assert (await fault_of_message(made)).fault is expected, "JSON is no stream that said nothing"
+
+
 async def test_redirects_are_refused_and_not_followed() -> None:
     redirect = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
     async with peer(redirect) as remote, backend(remote.url) as made:

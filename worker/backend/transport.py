@@ -156,7 +156,10 @@ class Transport:
                 _raise_for_redirect(request.call, response, at=self._url(request, connections))
                 chunks = await held.enter_async_context(aclosing(_chunks(request.call, response)))
                 head = await _require_bytes(request.call, response, chunks, within_s=self._silence_s(request))
-            yield _size_bytes(response), await held.enter_async_context(aclosing(_behind(head, chunks)))
+            whole = _behind(head, chunks)
+            if request.call not in _FILE_CALLS:
+                whole = _unless_json(request.call, response, chunks, within_s=self._silence_s(request))
+            yield _size_bytes(response), await held.enter_async_context(aclosing(whole))
 
     async def _send(self, request: BackendRequest, connections: Connections) -> httpx.Response:
         with network_faults(request.call):
@@ -248,6 +251,18 @@ async def _behind(head: bytes, chunks: AsyncIterator[bytes]) -> AsyncGenerator[b
     if head:
         yield head
     async for chunk in chunks:
+        yield chunk
+
+
+async def _unless_json(
+    call: str, response: httpx.Response, chunks: AsyncIterator[bytes], *, within_s: float
+) -> AsyncGenerator[bytes, None]:
+    """Pass a stream on. Raises what JSON says that is only called a stream: no line of one begins with a brace."""
+    first = await anext(chunks, b"")
+    if first.lstrip().startswith(b"{"):
+        _raise_for_refusal(call, response, await _whole_body(call, response, chunks, within_s=within_s, head=first))
+        raise _unreadable(call, response, "the answer is not what was asked for", Surprise.NO_STREAM)
+    async for chunk in _behind(first, chunks):
         yield chunk
 
 
