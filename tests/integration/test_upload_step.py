@@ -129,6 +129,16 @@ async def test_a_url_at_which_the_backend_breaks_each_time_is_brought_by_its_byt
     assert len(set(sessions_of(backend.calls("upload"))[-2:])) == 2
 
 
+async def test_a_session_that_has_no_state_yet_keeps_no_file_from_being_brought_by_its_bytes(core, context, backend):
+    backend.says("state", NULL)
+    backend.says("upload", NOT_APPLIED, TAKEN)
+    async with uploading(core, context, by_url(backend)) as execution:
+        while execution.session.uploaded == 0:
+            await stepped(execution)
+    assert ways(backend) == ["url", "bytes"]
+    assert sessions_of(backend.calls("upload")) == ["b1", "b2"]
+
+
 @pytest.mark.parametrize("answer", [page(502), Answer(status=503), said({"code": 429}, 429)])
 async def test_a_backend_that_is_away_or_busy_says_nothing_of_the_url(core, context, backend, answer):
     backend.says("upload", answer, answer, answer, answer, TAKEN)

@@ -86,7 +86,8 @@ async def _has_arrived(execution: JobExecution, media: MediaRef, answer: UploadA
     try:
         state = await execution.read_state()
     except BackendFault as fault:
-        if fault.fault in (Fault.REFUSED, Fault.NO_STATE):
+        missing = fault.fault is Fault.NOTHING_TOLD and not execution.session.edits
+        if missing or fault.fault in (Fault.REFUSED, Fault.NO_STATE):
             return False
         # who goes on with another token, on this session, must not forget that the file may be there
         raise _unbelieved() if fault.fault in PASSING or fault.fault is Fault.TOKEN_REFUSED else fault from None
