@@ -36,6 +36,8 @@ class Session(Record, frozen=True, kw_only=True):
     #: the message that these would be effects of
     settling: Sent | None = None
     claim_url: str | None = None
+    #: until when that link is good; 0: nobody wrote it down
+    claim_expires_ms: int = 0
     timeline: str | None = None
     #: the job whose edit left that timeline; None where nobody wrote it down, "" where it went with a deleted job's data
     timeline_of: str | None = None
@@ -58,6 +60,7 @@ def opened(session: Session, *, backend_id: str, task_id: str | None, user_id: s
         uploaded=0,
         media=_to_bring(session),
         claim_url=None,
+        claim_expires_ms=0,
     )
 
 
@@ -86,6 +89,21 @@ def moved_to(session: Session, token_id: str) -> Session:
 def of_user(session: Session, user_id: str | None) -> Session:
     """The backend has named the account that the session belongs to; None: it did not."""
     return msgspec.structs.replace(session, user_id=session.user_id or user_id)
+
+
+def of_task(session: Session, task_id: str | None) -> Session:
+    """The backend has named the task that the session belongs to; None: it did not."""
+    return msgspec.structs.replace(session, task_id=session.task_id or task_id)
+
+
+def claimable(session: Session, *, claim_url: str, expires_ms: int) -> Session:
+    """It can be opened in a browser, for so long."""
+    return msgspec.structs.replace(session, claim_url=claim_url, claim_expires_ms=expires_ms)
+
+
+def claim_url_at(session: Session, *, now_ms: int) -> str | None:
+    """Give the link that opens it in a browser, unless its time is over."""
+    return None if 0 < session.claim_expires_ms <= now_ms else session.claim_url
 
 
 def settled(session: Session) -> Session:

@@ -10,7 +10,7 @@ from litestar.params import FromPath
 
 from core.clock import rfc3339
 from core.ids import new_id
-from core.model.session import Session
+from core.model.session import Session, claim_url_at
 from core.store.idempotency import StoredResponse
 from core.store.jobs.queries import JobFilter
 from service.auth import RequireScope
@@ -97,7 +97,7 @@ async def session_view(context: ApiContext, session: Session) -> SessionView:
         jobs_waiting=waiting,
         running_job_id=first,
         timeline=session.timeline,
-        claim_url=session.claim_url,
+        claim_url=claim_url_at(session, now_ms=context.clock.now_ms()),
         created_at=rfc3339(session.created_at_ms),
     )
 

@@ -103,7 +103,8 @@ async def test_bodies_are_written_as_the_contract_does() -> None:
     ):
         assert (await made.open_session(CALLER, language="zh-CN")).session_id == "5"
         await made.open_session(CALLER, language=None)
-        assert await made.make_claim_token(CALLER, task_id="t", session_id="s") == "clm_1"
+        claim = await made.make_claim_token(CALLER, task_id="t", session_id="s")
+        assert (claim.token, claim.expires_in_s) == ("clm_1", None)
         await made.upload_url(CALLER, session_id="a/b", urls=["https://x/1.mp4"])
         await made.start_render(CALLER, render_id="render_1", session_id="s", draft={"t": []}, output={"format": "mp4"})
         await made.cancel_render(CALLER, "render/1")
@@ -341,6 +342,9 @@ async def test_a_session_without_a_state_is_told_from_a_page_and_from_a_lost_ses
     for name, answer in {
         "none": answered({"detail": "Not Found"}, "404 Not Found"),
         "null": answered({"code": 0, "data": None}),
+        "no content": b"HTTP/1.1 204 No Content\r\n\r\n",
+        "empty": page("200 OK", b""),
+        "complaint": answered({"detail": "Not Found"}),
         "page": page("404 Not Found"),
         "lost": answered({"code": 1002}),
     }.items():
@@ -350,10 +354,28 @@ async def test_a_session_without_a_state_is_told_from_a_page_and_from_a_lost_ses
             faults[name] = caught.value.fault
     assert faults == {
         "none": Fault.NO_STATE,
-        "null": Fault.BROKEN,
+        "null": Fault.NOTHING_TOLD,
+        "no content": Fault.NOTHING_TOLD,
+        "empty": Fault.BROKEN,
+        "complaint": Fault.BROKEN,
         "page": Fault.BROKEN,
         "lost": Fault.SESSION_LOST,
     }
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"), [(2001, Fault.NO_CREDITS), (1002, Fault.SESSION_LOST), (0, Fault.BROKEN)]
+)
+@pytest.mark.parametrize("called", [b"text/event-stream", b"text/plain", b""])
+async def test_a_refusal_of_a_message_is_heard_whatever_its_type_is_called(
+    code: int, expected: Fault, called: bytes
+) -> None:
+    body = json.dumps({"code": code, "message": "no"}).encode()
+    async with (
+        peer(STREAM.replace(b"text/event-stream", called) + body) as remote,
+        backend(remote.url) as made,
+    ):
+        assert (await fault_of_message(made)).fault is expected, "JSON is no stream that said nothing"
 
 
 async def test_redirects_are_refused_and_not_followed() -> None:

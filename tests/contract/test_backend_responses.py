@@ -183,6 +183,13 @@ def test_a_draft_is_known_by_its_shape_wherever_it_stands(state: dict[str, Any])
     assert responses.parse_state(read(state)).draft == DRAFT
 
 
+@pytest.mark.parametrize("words", ["[2026]", "{}", '["a", "b"]', "[]", '{"x": 1}'])
+def test_a_draft_goes_back_as_it_came_whatever_its_words_look_like(words: str) -> None:
+    draft = DRAFT | {"m": {"title": words}, "note": words}
+    for told in (draft, json.dumps(draft), {"schema": 3, "draft": draft}):
+        assert responses.parse_state(read({"data": {"state": {"draft": told}}})).draft == draft
+
+
 def test_uploads_are_read_as_a_list_or_by_name() -> None:
     infos = {"h1": {"filename": "a.mp4"}, "h2": {"filename": "b.mp4"}}
     state = responses.parse_state(read({"state": {"video_infos": infos}}))

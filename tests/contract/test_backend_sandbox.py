@@ -144,9 +144,9 @@ async def test_the_whole_way_from_a_token_to_a_file(sandbox: Sandbox, backend: B
         film = b"".join([chunk async for chunk in file.chunks])
     assert len(film) == file.size_bytes
     assert film[4:8] == b"ftyp"
-    assert (await backend.make_claim_token(caller, task_id=stage.task_id, session_id=stage.session_id)).startswith(
-        "clm_"
-    )
+    claim = await backend.make_claim_token(caller, task_id=stage.task_id, session_id=stage.session_id)
+    assert claim.token.startswith("clm_")
+    assert claim.expires_in_s
     (row,) = [row for row in (await sandbox.ledger())["renders"] if row["id"] == "render_whole_way"]
     assert row["fetched"]
 

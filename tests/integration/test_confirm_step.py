@@ -256,7 +256,16 @@ async def test_a_state_with_an_odd_name_in_it_confirms_the_edit_as_any_other(
     assert job.edited
 
 
-@pytest.mark.parametrize("event", [b": alive", b'data: {"type":"heartbeat"}', b'data: {"state":"busy","step":3}'])
+@pytest.mark.parametrize(
+    "event",
+    [
+        b": alive",
+        b'data: {"type":"heartbeat"}',
+        b'data: {"state":"busy","step":3}',
+        b'data: {"type":"tool_call","name":"add_music","args":{}}',
+        b'data: {"type":"text","content":"I add the music now."}',
+    ],
+)
 async def test_a_caller_hears_of_any_sign_of_life_in_a_long_stream(
     core: Core, context: WorkerContext, backend: ScriptedBackend, event: bytes
 ) -> None:

@@ -187,7 +187,7 @@ def test_with_spending_one_message_and_one_film_settle_what_can_be_settled(
     after = ledger(backend)
     assert len(after["messages"]) - len(before["messages"]) == 1
     assert len(after["renders"]) - len(before["renders"]) == 1
-    assert report.verdict("backend", "the film") == "ok"
+    assert report.verdict("backend", "export") == "ok"
     assert '"type":"text"' in report.came("message") or '"parts"' in report.came("message")
     assert "draft" in str(report.doubt("show an edit at once"))
     assert "taken under our id; the render ended in a film" in str(report.doubt("render ids"))
@@ -308,6 +308,23 @@ def test_a_backend_without_any_state_would_not_work_but_a_fresh_session_may_have
         status, report = checkup.report(NEMO_API_URL=url)
     assert (status, report.verdict("backend", "a fresh session's state")) == (0, "warning")
     assert report.doubt("fresh session") == "it has none"
+
+
+@pytest.mark.parametrize("nothing", [(200, b'{"code":0,"data":null}'), (404, b'{"detail":"Not Found"}')])
+def test_a_backend_that_has_a_state_since_the_first_edit_works(
+    checkup: Doctor, backend: str, nothing: tuple[int, bytes]
+):
+    asked: set[str] = set()
+
+    def until_edited(path: str, status: int, body: bytes) -> tuple[int, bytes]:
+        asked.add(path)
+        return nothing if "/api/state/" in path and "/run_sse" not in asked else (status, body)
+
+    with altered(backend, until_edited) as url:
+        status, report = checkup.report("--spend", NEMO_API_URL=url)
+    assert (status, report.bad()) == (0, [])
+    assert report.verdict("backend", "the state after it") == "warning"
+    assert report.verdict("backend", "export") == "ok"
 
 
 def test_an_upload_that_was_not_applied_is_told(checkup: Doctor, backend: str):

@@ -20,9 +20,9 @@ from worker.backend.drafts import state_fingerprint
 from worker.backend.faults import BackendFault, Fault
 from worker.backend.responses import State
 from worker.context import WorkerContext
+from worker.jobs.claim_link import with_claim_link
 from worker.jobs.execution import JobExecution
 from worker.jobs.step_result import Handover, StepResult
-from worker.jobs.steps.claim_link import make_claim_link
 
 __all__ = ["core"]
 
@@ -156,7 +156,9 @@ async def test_a_commit_that_was_refused_allows_nothing(core, context):
 NOT_FOUND = answered({"detail": "Not Found"}, "404 Not Found")
 
 
-async def at_state(core: Core, tmp_path, answer: bytes, *, edits: int = 0, sent: Sent | None = None) -> State:
+async def at_state(
+    core: Core, tmp_path, answer: bytes, *, edits: int = 0, sent: Sent | None = None, **facts: object
+) -> State:
     """Read the state of a session in which so much has happened, where the backend gives this answer."""
     token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
     job = transitions.token_taken(transitions.started(await core.submit(), now_ms=1), token_id=token_id)
@@ -164,7 +166,7 @@ async def at_state(core: Core, tmp_path, answer: bytes, *, edits: int = 0, sent:
         core.submission(job).session, backend_id="b1", task_id=None, user_id=None, token_id=token_id
     )
     async with peer(answer) as remote, context_over(core, tmp_path, backend=remote.url) as context:
-        there = msgspec.structs.replace(job, sent=sent)
+        there = msgspec.structs.replace(job, sent=sent, **facts)
         async with in_hand(core, context, there, msgspec.structs.replace(session, edits=edits)) as execution:
             state = await execution.read_state()
             assert execution.session.user_id == state.user_id
@@ -182,9 +184,9 @@ async def test_no_job_waits_for_a_link_that_it_can_do_without(core, tmp_path):
         context_over(core, tmp_path, backend=remote.url) as context,
         in_hand(core, context, job, session) as execution,
     ):
-        asked = asyncio.ensure_future(make_claim_link(execution, within_s=0.5))
+        asked = asyncio.ensure_future(with_claim_link(execution, execution.session, within_s=0.5))
         await remote.asked.wait()
-        assert await asked is None
+        assert await asked == execution.session
 
 
 async def test_a_fresh_session_without_a_state_has_no_draft(core, tmp_path):
@@ -207,11 +209,44 @@ async def test_a_state_that_was_missing_before_the_message_may_be_missing_after_
         await at_state(core, tmp_path, NOT_FOUND, sent=nothing_there, edits=1)
 
 
-@pytest.mark.parametrize("body", [None, {}])
-async def test_an_answer_without_a_state_in_it_is_no_empty_draft(core, tmp_path, body):
-    with pytest.raises(BackendFault) as unreadable:
-        await at_state(core, tmp_path, answered({"code": 0, "data": body}))
-    assert unreadable.value.fault is Fault.BROKEN
+NOTHINGS = [answered({"code": 0, "data": None}), answered({"code": 0, "data": {}}), answered({"success": True})]
+TOLD_TWICE = {"tries": {"state nothing_told": 2}}
+NOTHING_BEFORE = Sent(at_ms=1, before="d0", state=state_fingerprint({}, uploads=0))
+
+
+@pytest.mark.parametrize("answer", NOTHINGS)
+@pytest.mark.parametrize("before", [0, 1])
+async def test_an_answer_that_holds_nothing_may_be_a_slip_and_is_no_empty_draft(core, tmp_path, answer, before):
+    with pytest.raises(BackendFault) as slip:
+        await at_state(core, tmp_path, answer, tries={"state nothing_told": before})
+    assert slip.value.fault is Fault.NOTHING_TOLD
+
+
+@pytest.mark.parametrize("answer", NOTHINGS)
+async def test_a_fresh_session_whose_state_holds_nothing_again_and_again_has_no_draft(core, tmp_path, answer):
+    assert (await at_state(core, tmp_path, answer, **TOLD_TWICE)).draft is None
+
+
+@pytest.mark.parametrize("answer", NOTHINGS)
+async def test_where_nothing_was_before_the_message_an_answer_that_holds_nothing_shows_no_change(
+    core, tmp_path, answer
+):
+    assert (await at_state(core, tmp_path, answer, sent=NOTHING_BEFORE)).draft is None
+
+
+@pytest.mark.parametrize(("edits", "sent"), [(1, None), (1, NOTHING_BEFORE), (0, Sent(at_ms=1, before="d0"))])
+async def test_where_something_was_edited_an_answer_that_holds_nothing_was_not_read(core, tmp_path, edits, sent):
+    with pytest.raises(BackendFault) as slip:
+        await at_state(core, tmp_path, NOTHINGS[0], edits=edits, sent=sent, **TOLD_TWICE)
+    assert slip.value.fault is Fault.NOTHING_TOLD, "it is asked again for as long as the job has time"
+
+
+@pytest.mark.parametrize("answer", [NOTHINGS[0], NOT_FOUND])
+async def test_a_session_of_which_nobody_ever_saw_a_state_has_none_at_the_export_either(core, tmp_path, answer):
+    unseen = {"edits": 1, "sent": NOTHING_BEFORE, "edited": True}
+    assert (await at_state(core, tmp_path, answer, **unseen)).draft is None
+    with pytest.raises(BackendFault):
+        await at_state(core, tmp_path, answer, **unseen, changes=("Title added",))
 
 
 async def test_the_account_that_a_state_names_is_the_session_s(core, tmp_path):

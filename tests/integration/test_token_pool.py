@@ -305,6 +305,31 @@ async def test_the_registration_link_names_the_account_that_a_session_told_of(co
     assert hint == "Register at https://nemovideo.com/register?bind=anon%207 to get more credits."
 
 
+async def test_an_account_of_which_nobody_has_told_is_asked_for_once_when_its_link_is_needed(core, tmp_path):
+    issued = answered({"data": {"token": "nmv_usr_new", "credits": 0}})
+    async with peer(issued) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        job = await core.submit()
+        session = core.submission(job).session
+        await context.token_pool._anonymous.get_present_token(profile=job.profile)
+        remote.answer = answered({"code": 0, "data": {"session_id": "5", "user_id": "anon_7"}})
+        hints = [await context.token_pool.registration_hint(job, session) for _ in range(2)]
+    assert hints == ["Register at https://nemovideo.com/register?bind=anon_7 to get more credits."] * 2
+    assert [line.split()[1] for line, _, _ in remote.requests] == [
+        "/api/auth/anonymous-token",
+        "/api/tasks/me/with-session/nemo_agent",
+    ]
+
+
+async def test_an_account_that_cannot_be_asked_for_costs_nothing_but_the_link(core, tmp_path):
+    issued = answered({"data": {"token": "nmv_usr_new", "credits": 0}})
+    async with peer(issued) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        job = await core.submit()
+        await context.token_pool._anonymous.get_present_token(profile=job.profile)
+        for answer in (answered({"code": 2001}), answered({"code": 0, "data": {"session_id": "5"}})):
+            remote.answer = answer
+            assert await context.token_pool.registration_hint(job, core.submission(job).session) is None
+
+
 async def after_two_runs(core: Core, context: WorkerContext, job: Job) -> Job:
     """Run a job until it sleeps, and once more after a long time."""
     await run_job(context, job.id)

@@ -13,7 +13,7 @@ from core.model.job import MediaRef, Stage, Status
 from core.model.plan import Output, Plan
 from core.model.session import Session
 from core.model.upload import Upload
-from tests.scripted_backend import Answer, Asked, ScriptedBackend, film, said, scripted_backend
+from tests.scripted_backend import Answer, Asked, ScriptedBackend, film, page, said, scripted_backend
 from tests.store_fixture import Core, core
 from tests.worker_fixture import context, in_hand, stepped
 from worker.backend.faults import BackendFault, Fault
@@ -47,7 +47,8 @@ def refusing(code: int) -> Answer:
 async def backend() -> AsyncIterator[ScriptedBackend]:
     async with scripted_backend() as backend:
         backend.says("state", holding())
-        backend.says("session", said({"code": 0, "data": {"session_id": "b2"}}))
+        opened = (said({"code": 0, "data": {"session_id": f"b{number}"}}) for number in range(2, 8))
+        backend.says("session", *opened)
         backend.says("credits", said({"code": 0, "data": {"available": 500}}))
         backend.says("/a.mp4", film(CLIP))
         yield backend
@@ -112,6 +113,39 @@ async def test_what_a_url_may_yet_bring_is_brought_by_its_bytes_into_a_new_sessi
             await stepped(execution)
     assert ways(backend) == ["url", "bytes"]
     assert sessions_of(backend.calls("upload")) == ["b1", "b2"]
+
+
+BROKEN = said({"code": 500, "message": "fetch failed"}, 500)
+
+
+async def test_a_url_at_which_the_backend_breaks_each_time_is_brought_by_its_bytes_into_a_new_session(
+    core, context, backend
+):
+    backend.says("upload", BROKEN, BROKEN, BROKEN, TAKEN)
+    async with uploading(core, context, by_url(backend)) as execution:
+        while execution.session.uploaded == 0:
+            await stepped(execution)
+    assert ways(backend) == ["url", "url", "url", "bytes"]
+    assert len(set(sessions_of(backend.calls("upload"))[-2:])) == 2
+
+
+async def test_a_session_that_has_no_state_yet_keeps_no_file_from_being_brought_by_its_bytes(core, context, backend):
+    backend.says("state", NULL)
+    backend.says("upload", NOT_APPLIED, TAKEN)
+    async with uploading(core, context, by_url(backend)) as execution:
+        while execution.session.uploaded == 0:
+            await stepped(execution)
+    assert ways(backend) == ["url", "bytes"]
+    assert sessions_of(backend.calls("upload")) == ["b1", "b2"]
+
+
+@pytest.mark.parametrize("answer", [page(502), Answer(status=503), said({"code": 429}, 429)])
+async def test_a_backend_that_is_away_or_busy_says_nothing_of_the_url(core, context, backend, answer):
+    backend.says("upload", answer, answer, answer, answer, TAKEN)
+    async with uploading(core, context, by_url(backend)) as execution:
+        while execution.session.uploaded == 0:
+            await stepped(execution)
+    assert set(ways(backend)) == {"url"}
 
 
 @pytest.mark.parametrize("answer", [NONE, NULL, EMPTY, NOT_APPLIED, UNREACHABLE])

@@ -149,6 +149,8 @@ def test_a_status_without_a_code_counts(status: int, expected: Fault) -> None:
         ("render", 200, {"success": False, "error": "a render with this id already exists"}, Fault.RENDER_DUPLICATE),
         ("render", 409, {"message": "another export is in progress"}, Fault.BUSY),
         ("render", 200, {"success": False, "message": "active export"}, Fault.BUSY),
+        ("render", 409, {"message": "another export is active in this session"}, Fault.BUSY),
+        ("render", 409, {"message": "only one export at a time"}, Fault.BUSY),
         ("render", 402, {"message": "already existing plan: free"}, Fault.EXPORT_BLOCKED),
         ("render", 200, {"success": False}, Fault.REFUSED),
         ("message", 409, {}, Fault.BUSY),
@@ -197,6 +199,9 @@ PAGES = {
     "cut": b'{"code":1001,"mess',
 }
 
+#: "an HTTP status with or without a code" (BACKEND.md, "Errors"): these two say enough by themselves
+STATUSES_ALONE = {401: Fault.TOKEN_REFUSED, 402: Fault.EXPORT_BLOCKED}
+
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("status", [302, 400, 401, 402, 403, 404, 405, 409, 410, 422, 500, 502, 503, 520])
@@ -204,7 +209,21 @@ PAGES = {
 def test_a_page_of_somebody_before_the_backend_is_a_passing_fault_whatever_its_status(call, status, page) -> None:
     seen = fault_of(call, status, PAGES[page], {})
     assert seen is not None
-    assert (seen.fault, seen.by_backend, seen.detail) == (Fault.BROKEN, False, f"HTTP {status}")
+    alone = STATUSES_ALONE.get(status, Fault.BROKEN) if page == "nothing" else Fault.BROKEN
+    assert (seen.fault, seen.by_backend, seen.detail) == (alone, False, f"HTTP {status}")
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("page", PAGES)
+def test_a_401_that_asks_for_a_bearer_token_refuses_the_token_and_another_one_does_not(call, page) -> None:
+    for asks, expected in {
+        "Bearer": Fault.TOKEN_REFUSED,
+        'bearer error="invalid_token"': Fault.TOKEN_REFUSED,
+        'Basic realm="staging"': STATUSES_ALONE[401] if page == "nothing" else Fault.BROKEN,
+    }.items():
+        seen = fault_of(call, 401, PAGES[page], {"WWW-Authenticate": asks})
+        assert seen is not None
+        assert (seen.fault, seen.maybe_done) == (expected, expected is Fault.BROKEN)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -75,10 +75,23 @@ def test_pieces_join_and_sentences_stand_apart(texts: tuple[str, ...], text: str
         ("Title added.", "I encountered", " a temporary", " issue."),
         ("Title added.", "Sorry, I encountered a temporary issue while saving."),
         ("Title added.", "I encountered a temporary issue，请稍后再试。"),
+        ("Title added.", "I encountered a temporary issue.\n\nPlease try again later."),
+        ("Title added.", "I encountered a temporary issue while saving.\nSorry about that!\nPlease try again."),
     ],
 )
 def test_a_last_temporary_issue_after_an_answer_is_ignored(texts: tuple[str, ...]) -> None:
     assert said(*texts) == "Title added."
+
+
+@pytest.mark.parametrize(
+    "answer", ["Title added ✅", "已添加标题", 'Title added: "X"', "**Done**", "Title added at 0:05"]
+)
+def test_a_last_temporary_issue_is_ignored_however_the_answer_before_it_ends(answer: str) -> None:
+    assert said(answer, ISSUE) == answer
+
+
+def test_lines_that_only_ask_politely_are_part_of_the_answer() -> None:
+    assert said("Title added.", "Please check the spelling.") == "Title added.\nPlease check the spelling."
 
 
 def test_a_temporary_issue_alone_is_no_answer() -> None:

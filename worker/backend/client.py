@@ -94,7 +94,9 @@ class Backend:
         request = self._post("open_session", "/api/tasks/me/with-session/nemo_agent", credentials, body)
         return await self._http.answer(request, responses.parse_opened_session)
 
-    async def make_claim_token(self, credentials: Credentials, *, task_id: str, session_id: str) -> str:
+    async def make_claim_token(
+        self, credentials: Credentials, *, task_id: str, session_id: str
+    ) -> responses.ClaimToken:
         """Get the ``clm_…`` that opens the project in a browser. Safe to repeat."""
         request = self._post(
             "claim_token", "/api/auth/claim-token", credentials, requests.ClaimBody(task_id, session_id)

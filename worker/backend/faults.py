@@ -46,6 +46,8 @@ class Fault(StrEnum):
     BUSY = "busy"
     #: The session has no state, as a fresh one may have none.
     NO_STATE = "no_state"
+    #: All is well, it says, and nothing besides: a slip, or a session in which there is nothing yet.
+    NOTHING_TOLD = "nothing_told"
     #: This process leaves the backend alone for `retry_after_s`: nothing was sent, and nobody was asked.
     HELD_BACK = "held_back"
     #: No connection was made: nothing was sent.
@@ -58,7 +60,9 @@ class Fault(StrEnum):
 
 
 #: faults after which the same call may well succeed
-PASSING = frozenset({Fault.RATE_LIMITED, Fault.BUSY, Fault.HELD_BACK, Fault.UNREACHABLE, Fault.BROKEN})
+PASSING = frozenset(
+    {Fault.RATE_LIMITED, Fault.BUSY, Fault.NOTHING_TOLD, Fault.HELD_BACK, Fault.UNREACHABLE, Fault.BROKEN}
+)
 
 
 class BackendFault(Exception):  # noqa: N818 - the name is the subject
@@ -131,6 +135,8 @@ _KNOWN_CODES = frozenset({*SUCCESS_CODES, *_BY_CODE, *range(400, 600)})
 #: what a page, which is nobody's business answer, can mean besides a passing fault: 413 is said by the proxy that a file
 #: is too large for
 _BY_STATUS_OF_PAGE = {413: Fault.TOO_LARGE, 429: Fault.RATE_LIMITED}
+#: what a status says where nothing stands beside it: firewalls send pages
+_BY_STATUS_ALONE = {401: Fault.TOKEN_REFUSED, 402: Fault.EXPORT_BLOCKED}
 #: codes that a metric names as they are; a backend may send any number
 _LABELED_CODES = frozenset({*_BY_CODE, *range(100, 600)})
 OTHER_CODE = "(other)"
@@ -169,6 +175,9 @@ _BUSY_WORDS = (
     "is running",
     "active export",
     "active render",
+    "is active",
+    "already active",
+    "at a time",
 )
 
 
@@ -197,8 +206,9 @@ def fault_of(call: str, status: int, body: bytes | None, headers: Mapping[str, s
 
 
 def _fault_of_page(call: str, status: int, body: bytes | None, headers: Mapping[str, str]) -> BackendFault:
-    """Read a refusal that is no JSON object: a page, or nothing at all. Its status says little of what it was for."""
-    fault = _BY_STATUS_OF_PAGE.get(status, Fault.BROKEN)
+    """Read a refusal that is no JSON object: a page, or nothing at all. Of a page its status says little of what it was for."""
+    told = _BY_STATUS_OF_PAGE if body else _BY_STATUS_OF_PAGE | _BY_STATUS_ALONE
+    fault = Fault.TOKEN_REFUSED if _asks_for_token(status, headers) else told.get(status, Fault.BROKEN)
     return BackendFault(
         fault,
         call=call,
@@ -207,6 +217,12 @@ def _fault_of_page(call: str, status: int, body: bytes | None, headers: Mapping[
         detail=f"HTTP {status}",
         surprise=Surprise.PAGE if body else Surprise.EMPTY,
     )
+
+
+def _asks_for_token(status: int, headers: Mapping[str, str]) -> bool:
+    """Tell a 401 that is about the bearer token from that of a wall before the backend (RFC 6750, 3)."""
+    asked = next((value for name, value in headers.items() if name.lower() == "www-authenticate"), "")
+    return status == HTTPStatus.UNAUTHORIZED and asked.lower().startswith("bearer")
 
 
 def fault_of_stream(error: StreamError, *, work_began: bool) -> BackendFault:

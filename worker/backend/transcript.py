@@ -14,6 +14,8 @@ _TEMPORARY_ISSUE = re.compile(
     r"I(?:['’]ve)? encountered a temporary issue\b",
     re.IGNORECASE,
 )
+#: what such a message goes on with in lines of its own
+_PLEA = re.compile(r"\W{0,4}(?:please|try again|sorry|if (?:it|this|the))\b(?!.*temporary issue)", re.IGNORECASE)
 _SENTENCE_ENDS = ".!?…。！？:："
 #: what a stream says beyond so many characters is heard, and not kept: a reply has 4 kB, and a model may go on and on
 _MOST_CHARACTERS = 20_000
@@ -105,7 +107,7 @@ def _gap(before: str, after: str, *, whole: bool) -> str:
     """Decide what stands between two texts: nothing inside a sentence that came in pieces, else a new line."""
     if not before or not after or before[-1].isspace() or after[0].isspace():
         return ""
-    if whole:
+    if whole or _TEMPORARY_ISSUE.match(after):
         return "\n"
     begins_anew = not (after[0].islower() or after[0].isdigit() or after[0] in ",.!?;:)]}”’，。！？；：）")
     if before[-1] in _SENTENCE_ENDS and begins_anew:
@@ -115,6 +117,9 @@ def _gap(before: str, after: str, *, whole: bool) -> str:
 
 def _without_temporary_issue(text: str) -> str:
     """Drop a last paragraph's "I encountered a temporary issue": it follows work that was done (BACKEND.md)."""
-    earlier, _, last = text.rpartition("\n")
+    lines = text.split("\n")
+    while len(lines) > 1 and (not lines[-1].strip() or _PLEA.match(lines[-1])):
+        lines.pop()
+    *earlier, last = lines
     found = _TEMPORARY_ISSUE.search(last)
-    return f"{earlier}\n{last[: found.start()]}".strip() if found else text
+    return "\n".join((*earlier, last[: found.start()])).strip() if found else text

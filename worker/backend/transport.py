@@ -21,7 +21,7 @@ from worker.backend.breaker import BackendBreaker
 from worker.backend.connections import BackendConnections
 from worker.backend.faults import BackendFault, Fault, fault_of
 from worker.backend.http11 import Outgoing, Timeouts
-from worker.backend.responses import UnreadableAnswer, open_envelope
+from worker.backend.responses import NothingTold, UnreadableAnswer, open_envelope
 from worker.backend.surprises import Surprise
 from worker.causes import is_tls_failure
 from worker.connections.idle import origin_of
@@ -136,7 +136,9 @@ class Transport:
                 return read(open_envelope(body))
             except UnreadableAnswer as error:
                 kind = error.kind if body else Surprise.EMPTY
-                raise _unreadable(request.call, response, str(error), kind) from None
+                told = isinstance(error, NothingTold) and (body or response.status_code == httpx.codes.NO_CONTENT)
+                fault = Fault.NOTHING_TOLD if told else Fault.BROKEN
+                raise _unreadable(request.call, response, str(error), kind, fault=fault) from None
 
     @asynccontextmanager
     async def stream(
@@ -154,7 +156,10 @@ class Transport:
                 _raise_for_redirect(request.call, response, at=self._url(request, connections))
                 chunks = await held.enter_async_context(aclosing(_chunks(request.call, response)))
                 head = await _require_bytes(request.call, response, chunks, within_s=self._silence_s(request))
-            yield _size_bytes(response), await held.enter_async_context(aclosing(_behind(head, chunks)))
+            whole = _behind(head, chunks)
+            if request.call not in _FILE_CALLS:
+                whole = _unless_json(request.call, response, chunks, within_s=self._silence_s(request))
+            yield _size_bytes(response), await held.enter_async_context(aclosing(whole))
 
     async def _send(self, request: BackendRequest, connections: Connections) -> httpx.Response:
         with network_faults(request.call):
@@ -249,6 +254,18 @@ async def _behind(head: bytes, chunks: AsyncIterator[bytes]) -> AsyncGenerator[b
         yield chunk
 
 
+async def _unless_json(
+    call: str, response: httpx.Response, chunks: AsyncIterator[bytes], *, within_s: float
+) -> AsyncGenerator[bytes, None]:
+    """Pass a stream on. Raises what JSON says that is only called a stream: no line of one begins with a brace."""
+    first = await anext(chunks, b"")
+    if first.lstrip().startswith(b"{"):
+        _raise_for_refusal(call, response, await _whole_body(call, response, chunks, within_s=within_s, head=first))
+        raise _unreadable(call, response, "the answer is not what was asked for", Surprise.NO_STREAM)
+    async for chunk in _behind(first, chunks):
+        yield chunk
+
+
 async def _whole_body(
     call: str, response: httpx.Response, chunks: AsyncIterator[bytes], *, within_s: float, head: bytes = b""
 ) -> bytes:
@@ -328,8 +345,10 @@ def _raise_for_refusal(call: str, response: httpx.Response, body: bytes) -> None
         raise fault
 
 
-def _unreadable(call: str, response: httpx.Response, detail: str, surprise: Surprise) -> BackendFault:
-    return BackendFault(Fault.BROKEN, call=call, status=response.status_code, detail=detail, surprise=surprise)
+def _unreadable(
+    call: str, response: httpx.Response, detail: str, surprise: Surprise, *, fault: Fault = Fault.BROKEN
+) -> BackendFault:
+    return BackendFault(fault, call=call, status=response.status_code, detail=detail, surprise=surprise)
 
 
 def _size_bytes(response: httpx.Response) -> int | None:

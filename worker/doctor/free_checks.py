@@ -5,8 +5,8 @@ from importlib import resources
 from urllib.parse import urlsplit
 
 from worker.backend.client import Credentials
-from worker.backend.faults import BackendFault
-from worker.backend.responses import OpenedSession, State, UploadAnswer
+from worker.backend.faults import BackendFault, Fault
+from worker.backend.responses import NO_STATE, OpenedSession, State, UploadAnswer
 from worker.doctor.calls import RecordedCalls
 from worker.doctor.doubts import Seen
 from worker.doctor.findings import Finding, Verdict
@@ -125,12 +125,20 @@ class HarmlessChecks:
     ) -> State | None:
         expected = f"200, video_infos with {at_least} or more"
         otherwise = Verdict.BAD if needed else Verdict.WARNING
-        read = self._calls.backend.read_state(self._calls.credentials, session_id)
-        state = await self._calls.make(what, expected, read, otherwise=otherwise)
+        state = await self._calls.make(what, expected, self._state_as_jobs_read_it(session_id), otherwise=otherwise)
         if state and len(state.video_infos) < at_least:
             self._calls.judge_last(Verdict.WARNING)
             return state if needed else None
         return state
+
+    async def _state_as_jobs_read_it(self, session_id: str) -> State:
+        """Read a state; one that is missing is no hindrance before the first edit, where an upload says that it brought."""
+        try:
+            return await self._calls.backend.read_state(self._calls.credentials, session_id)
+        except BackendFault as fault:
+            if fault.fault not in (Fault.NO_STATE, Fault.NOTHING_TOLD):
+                raise
+            return NO_STATE
 
 
 def _clip() -> bytes:

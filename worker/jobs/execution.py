@@ -23,6 +23,7 @@ from worker.backend.faults import BackendFault, Fault
 from worker.backend.responses import NO_STATE, State
 from worker.context import WorkerContext
 from worker.jobs.metrics import JobGauge, count_stage
+from worker.jobs.retry_policy import tries_of
 from worker.jobs.step_result import Handover, StepResult
 from worker.leases import Lease
 from worker.redis_outage import until_redis_answers
@@ -33,6 +34,8 @@ T = TypeVar("T")
 
 #: the fingerprint of a state in which there is nothing
 _NOTHING_THERE = drafts.state_fingerprint(NO_STATE.content, uploads=0)
+#: after so many answers without a state in them the next one is believed: there is none yet
+_NOTHINGS_BELIEVED = 2
 
 
 class CancelAsked(Exception):  # noqa: N818 - it says what happened
@@ -207,10 +210,10 @@ class JobExecution:
         try:
             state = await self.context.backend.read_state(await self.credentials(), self.backend_session())
         except BackendFault as fault:
-            if not self._may_lack_state or not _says_no_state(fault):
+            if not self._may_lack_state or not self._says_no_state(fault):
                 raise
             state = NO_STATE
-        self.session = sessions.of_user(self.session, state.user_id)
+        self.session = sessions.of_task(sessions.of_user(self.session, state.user_id), state.task_id)
         return state
 
     async def draft_before(self) -> Any:
@@ -219,9 +222,22 @@ class JobExecution:
 
     @property
     def _may_lack_state(self) -> bool:
-        """Whether a state that is missing is an empty one: no edit is known, and there was nothing before the message."""
-        sent = self.job.sent
-        return not self.session.edits and (sent is None or sent.state == _NOTHING_THERE)
+        """Whether a state that is missing is an empty one: no edit was seen, and there was nothing before the message."""
+        job, sent = self.job, self.job.sent
+        if sent is None:
+            return not self.session.edits
+        is_unseen = job.edited and not job.changes
+        return sent.state == _NOTHING_THERE and (is_unseen or not self.session.edits)
+
+    def _says_no_state(self, fault: BackendFault) -> bool:
+        """Whether a fault may be a fresh session's: where the session itself is gone, the next call says so.
+
+        An answer that holds nothing may be a slip, and what is in the session is what the edit is told by: before the
+        message it must come again and again.
+        """
+        if fault.fault is Fault.NOTHING_TOLD:
+            return self.job.sent is not None or tries_of(fault, self.job) >= _NOTHINGS_BELIEVED
+        return fault.fault is Fault.NO_STATE or (fault.fault is Fault.SESSION_LOST and fault.code in (None, 404))
 
     async def unless_canceled(self, step: Coroutine[Any, Any, StepResult]) -> StepResult:
         """Run a step; close whatever it has open when the caller wants the job stopped. Raises CancelAsked."""
@@ -236,11 +252,6 @@ class JobExecution:
             asked.cancel()
             running.cancel()
             await asyncio.gather(running, asked, return_exceptions=True)
-
-
-def _says_no_state(fault: BackendFault) -> bool:
-    """Whether a 404 may be a fresh session's: where the session itself is gone, the next call says so."""
-    return fault.fault is Fault.NO_STATE or (fault.fault is Fault.SESSION_LOST and fault.code in (None, 404))
 
 
 def _is_intent(old: Job, new: Job) -> bool:

@@ -6,8 +6,9 @@ from typing import Any
 from core.errors import MEANINGS, Code, Permanent, Temporary, WaitReason
 from core.model import transitions
 from core.model.job import Job, Status
-from core.model.session import Session
+from core.model.session import Session, claim_url_at
 from worker.backend.faults import BackendFault
+from worker.jobs.claim_link import with_claim_link
 from worker.jobs.credit_reading import NO_READING, cost_of
 from worker.jobs.execution import JobExecution
 from worker.jobs.orphan_renders import abandon_render, leave_render
@@ -45,6 +46,10 @@ async def fail(execution: JobExecution, end: Permanent, job: Job) -> StepResult:
         return StepResult(transitions.with_cost(transitions.canceled(job, now_ms=now_ms), **cost), session)
     if job.started_at_ms is None:
         job = transitions.started(job, now_ms=now_ms)
+    if job.edited and end.code is not Code.POISONED:
+        session = await with_claim_link(execution, session or execution.session)
+        claim_url = claim_url_at(session, now_ms=now_ms) or job.claim_url
+        job = transitions.claim_link_found(job, claim_url=claim_url)
     hint = await _hint(execution, end, job)
     ended = transitions.failed(job, now_ms=now_ms, code=end.code, detail=end.detail, hint=hint)
     return StepResult(transitions.with_cost(ended, **cost), session)

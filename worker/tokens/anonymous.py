@@ -76,11 +76,15 @@ class AnonymousTokenSource:
         # there is one token a week: the end of the job that asks for it must not cut the answer off
         return await self._renewals.run(identity.client_id, lambda: self._renew(identity.client_id, profile))
 
-    async def get_user_id(self) -> str | None:
-        """Name the account that the identity has at the backend, where it told."""
+    async def get_account(self) -> tuple[str | None, str | None]:
+        """Name the identity's present token, and the account that it has at the backend, where that told."""
         identity = await self._identities.read(fresh_client_id=str(uuid.uuid4()))
         token = await self._tokens.find(identity.token_id) if identity.token_id else None
-        return token.user_id if token else None
+        return (token.id, token.user_id or identity.user_id) if token else (None, None)
+
+    async def note_user_id(self, user_id: str) -> None:
+        """Remember the account that a session on its token has told of."""
+        await self._identities.write(user_id=user_id)
 
     async def _usable_token(self, identity: AnonymousIdentity) -> str | None:
         """Name the token that the identity has, unless it is over. Raises Temporary while the identity rests."""
@@ -105,7 +109,7 @@ class AnonymousTokenSource:
     async def _replace(self, identity: AnonymousIdentity, profile: str) -> str:
         """Write down the new token before the old one is given up, so that a crash in between loses none."""
         token_id = await self._tokens.add_issued(await self._issue(identity, profile))
-        await self._identities.write(token_id=token_id, rest_until_ms=0, refusals=0)
+        await self._identities.write(token_id=token_id, user_id="", rest_until_ms=0, refusals=0)
         log.info("the anonymous identity has a new token", token_id=token_id)
         if identity.token_id and identity.token_id != token_id:
             await self._tokens.expire(identity.token_id)

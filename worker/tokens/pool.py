@@ -4,6 +4,7 @@ The pool itself is in Redis (`core.store.tokens.tokens`), shared by all workers.
 token that failed (`invalidate`): of fifty that do so at once, one asks the backend and one renews.
 """
 
+import asyncio
 import random
 from collections.abc import Sequence
 from contextlib import suppress
@@ -48,6 +49,8 @@ log = get_logger(__name__)
 _ANONYMOUS_KEPT_MS = 24 * 3600 * 1000
 #: a job whose token cannot be opened here is looked at again so soon
 _KEYS_S = 15.0
+#: a job that ends waits so long to hear where its caller can register
+_ACCOUNT_S = 5.0
 
 
 class TokenCheck(Enum):
@@ -76,6 +79,7 @@ class TokenPool:
     ) -> None:
         self._tokens = tokens
         self._balances = balances
+        self._backend = backend
         self._clock = clock
         self._web_url = web_url
         self._month_limit = month_limit
@@ -344,10 +348,21 @@ class TokenPool:
         """
         if await self._tokens.serves(job.tenant):
             return None
-        user_id = await self._anonymous.get_user_id() or session.user_id
-        if user_id is None:
+        token_id, user_id = await self._anonymous.get_account()
+        user_id = user_id or session.user_id or (token_id and await self._ask_for_account(job, token_id))
+        if not user_id:
             return None
         return f"Register at {self._web_url}/register?bind={quote(user_id, safe='')} to get more credits."
+
+    async def _ask_for_account(self, job: Job, token_id: str) -> str | None:
+        """Open a session, which costs nothing, for the account that its answer names; an end waits no longer for that."""
+        with suppress(BackendFault, TimeoutError):
+            async with asyncio.timeout(_ACCOUNT_S):
+                if credentials := await self.credentials(token_id, profile=job.profile, job_id=job.id):
+                    opened = await self._backend.open_session(credentials, language=None)
+                    await self._anonymous.note_user_id(opened.user_id or "")
+                    return opened.user_id
+        return None
 
     async def _refresh(self, job: Job, tokens: Sequence[Token]) -> None:
         """Read the balances of tokens that may serve a job; one that is refused its balance again and again is over."""

@@ -180,7 +180,7 @@ FIELDS = {
             *("doubt scope upload", "doubt scope render"),
         }
     ),
-    "anonymous_identity": frozenset({"client_id", "token_id", "rest_until_ms", "rest_reason", "refusals"}),
+    "anonymous_identity": frozenset({"client_id", "token_id", "user_id", "rest_until_ms", "rest_reason", "refusals"}),
     "formats": frozenset(
         {
             *("written", "oldest_reader"),

@@ -17,6 +17,8 @@ class AnonymousIdentity(NamedTuple):
     rest_reason: WaitReason
     #: refusals since it got its last token
     refusals: int
+    #: its account, where that token came without one, and a session has told of it
+    user_id: str | None = None
 
 
 def _reason_of(word: str) -> WaitReason:
@@ -41,6 +43,7 @@ class AnonymousIdentities:
             int(row.get(b"rest_until_ms", 0)),
             _reason_of(row.get(b"rest_reason", b"").decode()),
             int(row.get(b"refusals", 0)),
+            row.get(b"user_id", b"").decode() or None,
         )
 
     async def write(self, **facts: str | int) -> None:

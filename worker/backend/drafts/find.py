@@ -14,8 +14,11 @@ _DEEPEST = 6
 
 
 def written_out(value: Any, depth: int = _DEEPEST) -> Any:
-    """Decode what stands in a state as JSON text, ``"{\\"t\\": []}"``, at any depth; what is no JSON stays a text."""
-    if depth == 0:
+    """Decode what stands in a state as JSON text, ``"{\\"t\\": []}"``, at any depth; what is no JSON stays a text.
+
+    A draft stays as it is: it goes back to be rendered, and a title ``[2026]`` in it is a title.
+    """
+    if depth == 0 or _is_draft(value):
         return value
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
         try:
@@ -45,10 +48,14 @@ def _innermost(draft: dict[str, Any]) -> dict[str, Any]:
     return next(_by_shape(draft, _DEEPEST), draft)
 
 
+def _is_draft(value: Any) -> bool:
+    return isinstance(value, dict) and any(_are_tracks(value.get(key)) for key in TRACKS)
+
+
 def _by_shape(value: Any, depth: int) -> Iterator[dict[str, Any]]:
     if not isinstance(value, dict) or depth == 0:
         return
-    if any(_are_tracks(value.get(key)) for key in TRACKS):
+    if _is_draft(value):
         yield value
     for inner in value.values():
         yield from _by_shape(inner, depth - 1)

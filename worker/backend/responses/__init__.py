@@ -5,10 +5,11 @@ status (BACKEND.md, "Calls"); what is missing is None. It must not know how the 
 """
 
 from worker.backend.responses.accounts import Credits, IssuedToken, parse_credits, parse_issued_token
-from worker.backend.responses.envelope import UnreadableAnswer, open_envelope
+from worker.backend.responses.envelope import NothingTold, UnreadableAnswer, open_envelope
 from worker.backend.responses.renders import RenderStatus, parse_render_ids, parse_render_status
 from worker.backend.responses.sessions import (
     NO_STATE,
+    ClaimToken,
     OpenedSession,
     State,
     parse_claim_token,
@@ -19,8 +20,10 @@ from worker.backend.responses.uploads import UploadAnswer, UploadedFile, parse_u
 
 __all__ = [
     "NO_STATE",
+    "ClaimToken",
     "Credits",
     "IssuedToken",
+    "NothingTold",
     "OpenedSession",
     "RenderStatus",
     "State",

@@ -34,6 +34,10 @@ class UnreadableAnswer(Exception):  # noqa: N818 - reads as what happened
         super().__init__(words)
 
 
+class NothingTold(UnreadableAnswer):
+    """The answer says that all is well, and nothing besides: ``{"code": 0, "data": null}``."""
+
+
 def open_envelope(body: bytes) -> dict[str, Any]:
     """Decode an answer and take it out of its envelope. Raises UnreadableAnswer."""
     if not body.strip():

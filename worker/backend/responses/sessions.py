@@ -7,14 +7,22 @@ import msgspec
 
 from core.security.redacted_repr import redacted_repr
 from worker.backend.drafts import find_draft, written_out
-from worker.backend.responses.envelope import COMPLAINT, ENVELOPE, UnreadableAnswer
-from worker.backend.responses.values import needed, text, user_of, values
+from worker.backend.responses.envelope import COMPLAINT, ENVELOPE, NothingTold, UnreadableAnswer
+from worker.backend.responses.values import needed, number, text, user_of, values
 
 
 class OpenedSession(msgspec.Struct, frozen=True):
     session_id: str
     task_id: str | None
     user_id: str | None
+
+
+@redacted_repr("expires_in_s")
+class ClaimToken(msgspec.Struct, frozen=True):
+    """What opens a session in a browser. `expires_in_s` None: the backend does not say."""
+
+    token: str
+    expires_in_s: float | None
 
 
 @redacted_repr("task_id")
@@ -42,8 +50,12 @@ def parse_opened_session(data: dict[str, Any]) -> OpenedSession:
     )
 
 
-def parse_claim_token(data: dict[str, Any]) -> str:
-    return needed(data, "claim_token", "claimToken")
+def parse_claim_token(data: dict[str, Any]) -> ClaimToken:
+    expires_in_s = number(data, "expires_in")
+    return ClaimToken(
+        token=needed(data, "claim_token", "claimToken"),
+        expires_in_s=number(data, "expiresIn") if expires_in_s is None else expires_in_s,
+    )
 
 
 #: what stands beside a state and tells of no timeline
@@ -51,10 +63,14 @@ _ABOUT_NO_TIMELINE = re.compile(r"(?:user|account|task|session|plan|meta|usage|c
 
 
 def parse_state(data: dict[str, Any]) -> State:
-    """Read a state. Raises UnreadableAnswer where there is none in the answer, which is not the same as an empty one."""
+    """Read a state. Raises UnreadableAnswer where there is none in the answer, which is not the same as an empty one;
+    NothingTold where there is nothing at all.
+    """
     told = written_out(data)
     state = told.get("state")
     inner = state if state is not None else told
+    if state is None and not data.keys() - ENVELOPE:
+        raise NothingTold("the answer holds nothing")
     if not isinstance(inner, dict) or (state is None and not data.keys() - ENVELOPE - COMPLAINT):
         raise UnreadableAnswer("the answer holds no state")
     inner = _beside(told) | inner if state is not None else inner

@@ -16,7 +16,7 @@ from core.security.redacted_repr import redacted_repr
 from core.store.redis.client import STORE_DOWN
 from worker.backend import gui_talk
 from worker.backend.client import Credentials
-from worker.backend.events import Heartbeat, StreamEvent, Unknown
+from worker.backend.events import Heartbeat, StreamEvent
 from worker.backend.faults import BackendFault
 from worker.backend.transcript import Transcript
 from worker.jobs.execution import JobExecution
@@ -128,8 +128,7 @@ class _Listener:
             self._transcript.add(event)
         elif now_s - self._said_s > settings.stream_quiet_s:
             raise TimeoutError
-        if isinstance(event, Heartbeat | Unknown):  # which may be a heartbeat that nobody has described
-            await self._report(now_s)
+        await self._report(now_s)
 
     async def _report(self, now_s: float) -> None:
         settings = self._execution.context.settings

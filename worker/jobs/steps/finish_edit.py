@@ -11,11 +11,11 @@ from core.store.redis.codec import pack_json
 from core.store.token_work import TokenWork
 from worker.backend import drafts, gui_talk
 from worker.backend.responses import State
+from worker.jobs.claim_link import with_claim_link
 from worker.jobs.credit_reading import CreditReading
 from worker.jobs.execution import JobExecution
 from worker.jobs.settlement import session_after_edit, settle_cost
 from worker.jobs.step_result import StepResult
-from worker.jobs.steps.claim_link import make_claim_link
 from worker.jobs.steps.new_render import first_render
 
 #: what is said of a change in the state that the timeline does not show
@@ -55,7 +55,8 @@ async def _go_on(
     if job.plan.action == "export":
         named = first_render(now_ms=execution.now_ms)
         return StepResult(transitions.rendering(job, render=named), session, fields=fields, token_work=work)
-    job = transitions.claim_link_found(job, claim_url=await make_claim_link(execution))
+    session, now_ms = await with_claim_link(execution, session), execution.now_ms
+    job = transitions.claim_link_found(job, claim_url=sessions.claim_url_at(session, now_ms=now_ms))
     return StepResult(transitions.succeeded(job, now_ms=execution.now_ms), session, fields=fields, token_work=work)
 
 

@@ -1,16 +1,23 @@
 """Finds a token, and a session at the backend in the caller's language. Both can be found again, so a crash here costs nothing."""
 
+from http import HTTPStatus
+
 import msgspec
 
 from core.errors import Code, Permanent
+from core.logs import get_logger
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job, Stage
 from core.model.message_cost import cost_to_reserve, exceeds_limit
+from worker.backend.faults import BackendFault, Fault
+from worker.backend.responses import OpenedSession
 from worker.jobs.execution import JobExecution
 from worker.jobs.language import detect_language
 from worker.jobs.step_result import Handover, StepResult
 from worker.jobs.steps.answer import answer_of
+
+log = get_logger(__name__)
 
 
 async def prepare(execution: JobExecution) -> StepResult:
@@ -45,7 +52,7 @@ async def _open_session(execution: JobExecution) -> StepResult:
     """Open a session at the backend; one that nobody comes to know of costs nothing there."""
     job, session = execution.job, execution.session
     language = job.language or session.language or detect_language(job.prompt)
-    opened = await execution.context.backend.open_session(await execution.credentials(), language=language)
+    opened = await _open_in(language, execution)
     assert job.token_id is not None
     following = sessions.opened(
         session,
@@ -56,6 +63,18 @@ async def _open_session(execution: JobExecution) -> StepResult:
     )
     moved = transitions.moved(job, Stage.UPLOADING, language=language)
     return StepResult(moved, following, handover=_uninterrupted(execution))
+
+
+async def _open_in(language: str, execution: JobExecution) -> OpenedSession:
+    """Open a session in a language; without one where that is refused, since no page lists all that are known."""
+    backend, credentials = execution.context.backend, await execution.credentials()
+    try:
+        return await backend.open_session(credentials, language=language)
+    except BackendFault as fault:
+        if fault.fault is not Fault.REFUSED or fault.status == HTTPStatus.FORBIDDEN:
+            raise
+        log.info("a session was refused, perhaps for its language", language=language, fault=str(fault))
+    return await backend.open_session(credentials, language=None)
 
 
 def _uninterrupted(execution: JobExecution) -> Handover:

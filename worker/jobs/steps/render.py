@@ -16,16 +16,17 @@ from core.errors import Code, Permanent
 from core.model import transitions
 from core.model.job import Job, Render, Stage
 from core.model.render_looks import SPREAD, spread_s
+from core.model.session import claim_url_at
 from core.settings import Settings
 from core.store.redis.client import STORE_DOWN
 from worker.backend import drafts
 from worker.backend.faults import BackendFault, Fault
 from worker.backend.responses import RenderStatus
+from worker.jobs.claim_link import with_claim_link
 from worker.jobs.edit_outcome import patience_s
 from worker.jobs.execution import JobExecution
 from worker.jobs.orphan_renders import leave_render
 from worker.jobs.step_result import StepResult
-from worker.jobs.steps.claim_link import make_claim_link
 from worker.jobs.steps.new_render import name_render, render_anew
 
 #: however late it is, a render is seen under way so often, as a share of all looks that it may have, before it counts as stuck
@@ -80,9 +81,8 @@ def _wait_for_draft(execution: JobExecution) -> StepResult:
 
 
 async def _note_asked(execution: JobExecution, wanted: Render) -> StepResult:
-    claim_url = await make_claim_link(execution)
-    session = msgspec.structs.replace(execution.session, claim_url=claim_url)
-    job = transitions.claim_link_found(execution.job, claim_url=claim_url)
+    session = await with_claim_link(execution, execution.session)
+    job = transitions.claim_link_found(execution.job, claim_url=claim_url_at(session, now_ms=execution.now_ms))
     asked = msgspec.structs.replace(wanted, asked=True, started_at_ms=execution.now_ms)
     pause_s = _until_look_s(execution, _first_look_s(execution))
     return StepResult(transitions.polled(job, render=asked), session, park_s=pause_s)

@@ -26,7 +26,7 @@ from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.backend.responses import State, UploadAnswer
 from worker.jobs.credit_reading import CreditReading
 from worker.jobs.execution import JobExecution
-from worker.jobs.retry_policy import MEDIA, repeat_s, tries_after
+from worker.jobs.retry_policy import MEDIA, repeat_s, tries_after, tries_of
 from worker.jobs.settlement import is_settling, take_reading_to_send, work_of
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.answer import answer_of
@@ -36,6 +36,8 @@ from worker.outbound.download import MediaAway, fetch_media
 _SETTLING_S = 5.0
 #: a file whose server is away is fetched so often, a quarter of a minute from first to last
 _FETCHES = 4
+#: after so many errors of the backend's own at a URL, the next one is taken to be about the URL
+_ERRORS_AT_URL = 2
 #: what the code beside a file means that was not taken
 _FAULTS = {4001: Fault.UNSUPPORTED, 4002: Fault.TOO_LARGE}
 
@@ -84,7 +86,8 @@ async def _has_arrived(execution: JobExecution, media: MediaRef, answer: UploadA
     try:
         state = await execution.read_state()
     except BackendFault as fault:
-        if fault.fault in (Fault.REFUSED, Fault.NO_STATE):
+        missing = fault.fault is Fault.NOTHING_TOLD and not execution.session.edits
+        if missing or fault.fault in (Fault.REFUSED, Fault.NO_STATE):
             return False
         # who goes on with another token, on this session, must not forget that the file may be there
         raise _unbelieved() if fault.fault in PASSING or fault.fault is Fault.TOKEN_REFUSED else fault from None
@@ -176,15 +179,20 @@ async def _send_file(execution: JobExecution, name: str, path: str) -> UploadAns
 
 
 async def _send_url(execution: JobExecution, url: str) -> UploadAnswer:
-    """Let the backend fetch a URL. That it cannot, or does not know the file by its URL, is an answer."""
+    """Let the backend fetch a URL. That it cannot, or does not know the file by its URL, is an answer.
+
+    So is an error of its own that comes each time: it may be what becomes of an address that it cannot reach.
+    """
     try:
         return await execution.context.backend.upload_url(
             await execution.credentials(), session_id=execution.backend_session(), urls=[url]
         )
     except BackendFault as fault:
-        if fault.fault not in (Fault.REFUSED, Fault.UNSUPPORTED):
-            raise
-        return UploadAnswer([])
+        if fault.fault in (Fault.REFUSED, Fault.UNSUPPORTED):
+            return UploadAnswer([])
+        if fault.maybe_done and fault.by_backend and tries_of(fault, execution.job) >= _ERRORS_AT_URL:
+            return UploadAnswer([], listed=False)
+        raise
 
 
 async def _fetch_and_send(execution: JobExecution, url: str) -> UploadAnswer:
