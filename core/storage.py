@@ -19,6 +19,8 @@ from core.errors import StartRefused
 CHUNK_BYTES = 1 << 20
 #: S3 takes parts of at least 5 MiB
 PART_BYTES = 8 << 20
+#: so many parts of one file at most wait for S3; as many more of each file that is written are in memory
+_PARTS_ON_THE_WAY = 2
 #: so many at most write one file at once, or have died while they did
 _WRITERS_AT_ONCE = 9
 
@@ -93,7 +95,7 @@ class Storage:
         """
         await self._require_folder()
         size_bytes = 0
-        writer = obstore.open_writer_async(self._files, path, buffer_size=PART_BYTES)
+        writer = obstore.open_writer_async(self._files, path, buffer_size=PART_BYTES, max_concurrency=_PARTS_ON_THE_WAY)
         try:
             async for chunk in chunks:
                 size_bytes += len(chunk)
