@@ -116,6 +116,21 @@ async def test_a_storage_that_is_away_is_told_as_one_whatever_is_asked_of_it(awa
             await asked
 
 
+async def test_a_storage_that_hangs_is_one_that_is_away(monkeypatch):
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with closing(writer):
+            while await reader.read(65_536):
+                pass
+
+    async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
+        for name, value in access_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}").items():
+            monkeypatch.setenv(name, value)
+        storage = Storage(f"s3://{BUCKET}/x", answer_s=0.1)
+        for asked in (storage.size_bytes("a"), storage.read("a"), storage.delete("a"), storage.delete_folder("a")):
+            with pytest.raises(StorageDown):
+                await asked
+
+
 async def test_who_breaks_off_while_the_storage_is_away_is_told_as_that(tmp_path):
     async def broken() -> AsyncIterator[bytes]:
         raise ConnectionError
