@@ -188,9 +188,9 @@ PROBLEMS: Mapping[ProblemCode, ProblemMeaning] = MappingProxyType(
             "Compress or cut it, or choose a profile that takes it.",
         ),
         "storage_full": ProblemMeaning(
-            "The tenant keeps too many bytes.",
+            "The tenant keeps too many files or bytes.",
             False,
-            "Your uploads together have reached your tenant's limit, which `detail` names. The file was not kept.",
+            "Your uploads together have reached your tenant's limit, in number or bytes: `detail` names it. The file was not kept.",
             "Delete uploads that are not needed; others go by themselves a day after their last use.",
         ),
         "uri_too_long": ProblemMeaning(

@@ -56,6 +56,9 @@ class Uploads:
         pipe = self._store.redis.pipeline(transaction=True)
         pipe.hset(key("upload", upload.id), mapping={"rec": pack(upload), "fmt": self._store.fmt, "expected": "1"})
         pipe.zadd(key("uploads"), {upload.id: until_ms})
+        pipe.zremrangebyscore(listed := key("tenant_expected", upload.tenant), "-inf", self._clock.now_ms())
+        pipe.zadd(listed, {upload.id: until_ms})
+        pipe.pexpire(listed, UPLOAD_LIFE_MS)
         if url_until_ms is not None:
             pipe.zadd(key("upload_urls"), {_place(upload): url_until_ms + UPLOAD_LIFE_MS})
         await pipe.execute()
@@ -85,6 +88,13 @@ class Uploads:
     async def stored_bytes(self, tenant: str) -> int:
         """Count the bytes of uploads that a tenant keeps."""
         return int(await self._store.redis.get(key("stored", tenant)) or 0)
+
+    async def count(self, tenant: str) -> int:
+        """Count the uploads of a tenant, those that have not come among them."""
+        pipe = self._store.redis.pipeline(transaction=False)
+        pipe.zcard(key("tenant_uploads", tenant))
+        pipe.zcount(key("tenant_expected", tenant), self._clock.now_ms(), "+inf")
+        return sum(await pipe.execute())
 
     async def load(self, upload_id: str) -> tuple[Upload, int] | None:
         """Read an upload that has come, whoever's it is, and when it goes (ms since the epoch)."""

@@ -17,7 +17,9 @@ from service.uploads.inspector import Inspector, NamedFile
 
 
 async def check_quota(context: ApiContext, tenant: str, more_bytes: int) -> None:
-    """Refuse (413) what a tenant has no room for."""
+    """Refuse (413) what a tenant has no room for, in storage or in Redis: each file takes a record there, however small."""
+    if await context.uploads.count(tenant) >= (most := context.settings.tenant_uploads):
+        raise ApiError(413, "storage_full", f"You may keep {most} files, with those that were only begun; delete some.")
     if await context.uploads.stored_bytes(tenant) + more_bytes > context.settings.tenant_stored_bytes:
         raise _storage_full(context)
 

@@ -213,6 +213,24 @@ async def _one(chunk: bytes) -> AsyncIterator[bytes]:
     yield chunk
 
 
+async def test_a_tenant_keeps_no_more_uploads_than_it_may_however_small(redis_url: str, tmp_path: Path) -> None:
+    async with running_api(redis_url, tmp_path, tenant_uploads=2) as api:
+        begun = new_upload(api.context, "acme", "a.png", "png")
+        await api.context.uploads.expect(begun)
+        kept = await api.http.post("/v1/uploads?filename=a.png", content=PNG)
+        assert kept.status_code == 201
+        full = await api.http.post("/v1/uploads?filename=a.png", content=PNG)
+        assert (full.status_code, full.json()["code"]) == (413, "storage_full")
+        assert (await api.http.post("/v1/uploads:presign?filename=a.png")).status_code == 413
+        await api.context.uploads.drop(begun)
+        assert (await api.http.post("/v1/uploads?filename=a.png", content=PNG)).status_code == 201
+        async with await api.caller("other") as stranger:
+            assert (await stranger.post("/v1/uploads?filename=a.png", content=PNG)).status_code == 201
+        after = api.context.clock.now_ms() + 25 * 3_600_000
+        await api.context.uploads.expect(new_upload(api.context, "acme", "a.png", "png"))
+        assert await Uploads(api.context.store, HandClock(after)).count("acme") == 2, "what never came counts for a day"
+
+
 async def test_an_upload_that_breaks_off_leaves_nothing(api: Api, tmp_path: Path) -> None:
     reader, writer = await begun(api, length=9_000_000)
     assert b"100 Continue" in await reader.readline()

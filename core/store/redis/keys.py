@@ -56,6 +56,7 @@ _SHAPES = {
     "uploads": "rg:uploads",  # ZSET of uploads by the time at which they go
     "upload_urls": "rg:upload-urls",  # ZSET of "upload path" where bytes may be that no record tells of, by when no more can come
     "tenant_uploads": "rg:uploads:{}",  # ZSET of a tenant's uploads that have come, all scored 0: ids sort by time
+    "tenant_expected": "rg:expected:{}",  # ZSET of a tenant's uploads that have not come, by the time at which they go
     "stored": "rg:stored:{}",  # INT bytes of uploads that are stored for a tenant
     # deliveries
     "delivery": "rg:dlv:{}",  # HASH
@@ -253,8 +254,10 @@ BOUNDS = {
     **dict.fromkeys(("feed", "event_clock"), "TTL of FEED_LIFE_MS, and an hour, from the tenant's last event on"),
     "usage": "TTL of USAGE_LIFE_MS from its last change on",
     **dict.fromkeys(
-        ("upload", "uploads", "tenant_uploads"), "UPLOAD_LIFE_MS after the last use; the sweeper drops them"
+        ("upload", "uploads", "tenant_uploads"),
+        "tenant_uploads of each tenant; UPLOAD_LIFE_MS after the last use the sweeper drops them",
     ),
+    "tenant_expected": "tenant_uploads; TTL of UPLOAD_LIFE_MS from the last one on",
     "stored": "one number",
     **dict.fromkeys(
         ("delivery", "deliveries", "job_deliveries"), "retires FEED_LIFE_MS after its end, or with its job"

@@ -10,6 +10,7 @@ operation('keep_upload', function(a)
   call('HDEL', upload, 'expected')
   call('ZADD', key.uploads(), a.goes_ms, a.id)
   call('ZADD', key.tenant_uploads(a.tenant), 0, a.id)
+  call('ZREM', key.tenant_expected(a.tenant), a.id)
   local is_counted = found.rec and not found.expected
   return {stored_bytes = call('INCRBY', key.stored(a.tenant), integer(is_counted and 0 or a.size_bytes))}
 end)
