@@ -105,6 +105,16 @@ def brought_by_bytes(session: Session) -> Session:
     return msgspec.structs.replace(session, media=(*session.media[:at], next_one, *session.media[at + 1 :]))
 
 
+def left(session: Session) -> Session:
+    """Its job is over: what that has not brought goes with it, so that no later job of the timeline fails for it, or begins anew.
+
+    Where there is no timeline it stays, so that no message is paid for that has nothing to work on.
+    """
+    if not session.edits or session.uploaded == len(session.media):
+        return session
+    return msgspec.structs.replace(session, media=session.media[: session.uploaded])
+
+
 def joined(session: Session, media: tuple[MediaRef, ...], *, job_id: str | None = None) -> Session:
     """A job brings its files; by its id they are found again when its data is deleted."""
     brought = tuple(msgspec.structs.replace(each, job_id=job_id) for each in media)
