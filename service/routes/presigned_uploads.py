@@ -101,10 +101,11 @@ async def _expect(context: ApiContext, tenant: str, name: str) -> StoredResponse
     ),
 )
 async def complete_upload(request: ApiRequest, upload_id: FromPath[str]) -> Response[bytes]:
-    """Look at a file that has come straight to storage, and keep it; one that is refused is deleted.
+    """Look at a file that has come straight to storage, and keep a copy; one that is refused is deleted.
 
-    When: your PUT to the presigned `url` was answered. A job can use the file from then on. Safe to repeat.
-    Cost: nothing but room, as for any upload.
+    When: your PUT to the presigned `url` was answered. A job can use the file from then on; what is sent to `url` later
+    changes nothing. Safe to repeat.
+    Cost: nothing but room, as for any upload; a large file takes the storage some seconds to copy.
     """
     context, tenant = context_of(request), request.user.tenant
     if expected := await own_expected_upload(context, tenant, upload_id):
