@@ -83,7 +83,8 @@ class Settings(BaseSettings):
     #: explicit sessions that one tenant may have open, and how long one stays open without a job
     tenant_sessions: PositiveInt = 10_000
     session_idle_s: PositiveInt = 2_592_000
-    #: bytes of uploads that one tenant may keep
+    #: uploads that one tenant may keep or have begun, each of which takes room in Redis, and bytes of them
+    tenant_uploads: PositiveInt = 100_000
     tenant_stored_bytes: PositiveInt = 50_000_000_000
     #: credits that one tenant may spend in a month; 0 is no limit
     tenant_month_credits: int = Field(0, ge=0)

@@ -19,6 +19,10 @@ from core.errors import StartRefused
 CHUNK_BYTES = 1 << 20
 #: S3 takes parts of at least 5 MiB
 PART_BYTES = 8 << 20
+#: who asks a storage that hangs for a size, or to delete, hears so after this; its library alone goes on for minutes
+_ANSWER_S = 15.0
+#: so many parts of one file at most wait for S3; as many more of each file that is written are in memory
+_PARTS_ON_THE_WAY = 2
 #: so many at most write one file at once, or have died while they did
 _WRITERS_AT_ONCE = 9
 
@@ -43,12 +47,13 @@ class Slice(NamedTuple):
 class Storage:
     """Write, read and delete files by a key such as ``uploads/upl_….mp4``."""
 
-    def __init__(self, where: str, *, opened: bool = True) -> None:
+    def __init__(self, where: str, *, opened: bool = True, answer_s: float = _ANSWER_S) -> None:
         """Open it now, so that a process hears at its start of one that it cannot have; or when it is first needed.
 
         Raises StartRefused.
         """
         self._where = where
+        self._answer_s = answer_s
         #: None: it is in S3
         self._folder = None if where.startswith("s3://") else Path(where).resolve()
         if opened:
@@ -93,7 +98,7 @@ class Storage:
         """
         await self._require_folder()
         size_bytes = 0
-        writer = obstore.open_writer_async(self._files, path, buffer_size=PART_BYTES)
+        writer = obstore.open_writer_async(self._files, path, buffer_size=PART_BYTES, max_concurrency=_PARTS_ON_THE_WAY)
         try:
             async for chunk in chunks:
                 size_bytes += len(chunk)
@@ -134,9 +139,14 @@ class Storage:
             return None
         return await obstore.sign_async(self._files, "PUT", path, timedelta(seconds=for_s))
 
+    async def copy(self, source: str, target: str) -> None:
+        """Copy a file, whose bytes do not pass this process. Raises FileMissing, StorageDown."""
+        async with self._in_our_words(source):
+            await obstore.copy_async(self._files, source, target)
+
     async def size_bytes(self, path: str) -> int:
         """Measure a file. Raises FileMissing, StorageDown."""
-        async with self._in_our_words(path):
+        async with self._in_our_words(path), asyncio.timeout(self._answer_s):
             return (await obstore.head_async(self._files, path))["size"]
 
     async def read(self, path: str, *, start: int = 0, end: int | None = None) -> Slice:
@@ -164,7 +174,7 @@ class Storage:
     async def delete(self, path: str) -> None:
         """Delete a file, and what is left of writers that died; one that is not there is fine. Raises StorageDown."""
         with suppress(FileMissing):
-            async with self._in_our_words(path):
+            async with self._in_our_words(path), asyncio.timeout(self._answer_s):
                 await obstore.delete_async(self._files, path)
         if self._folder:
             async with self._in_our_words(path):
@@ -177,7 +187,7 @@ class Storage:
                 async with self._in_our_words(path):
                     await asyncio.to_thread(shutil.rmtree, self._folder / path)
             return
-        async with self._in_our_words(path):
+        async with self._in_our_words(path), asyncio.timeout(self._answer_s):
             # who may do all else in a bucket, and not list it, must still be able to remove a job
             with suppress(PermissionDeniedError):
                 found = await obstore.list(self._files, path).collect_async()

@@ -34,6 +34,7 @@ CallCode = Literal[
     "misdirected",
     "unsupported_media_type",
     "unsupported_media",
+    "precondition_failed",
     "range_not_satisfiable",
     "invalid",
     "idempotency_key_reused",
@@ -187,9 +188,9 @@ PROBLEMS: Mapping[ProblemCode, ProblemMeaning] = MappingProxyType(
             "Compress or cut it, or choose a profile that takes it.",
         ),
         "storage_full": ProblemMeaning(
-            "The tenant keeps too many bytes.",
+            "The tenant keeps too many files or bytes.",
             False,
-            "Your uploads together have reached your tenant's limit, which `detail` names. The file was not kept.",
+            "Your uploads together have reached your tenant's limit, in number or bytes: `detail` names it. The file was not kept.",
             "Delete uploads that are not needed; others go by themselves a day after their last use.",
         ),
         "uri_too_long": ProblemMeaning(
@@ -212,6 +213,12 @@ PROBLEMS: Mapping[ProblemCode, ProblemMeaning] = MappingProxyType(
             False,
             "Neither the file's name nor its bytes are one of the 13 formats. Nothing is kept or charged.",
             "Convert it to one of the formats that `detail` lists; mp4 works everywhere.",
+        ),
+        "precondition_failed": ProblemMeaning(
+            "It is not the file that you mean.",
+            False,
+            "The file's `ETag` is none of those in `If-Match`, or it is newer than `If-Unmodified-Since`. Nothing was sent.",
+            "Ask without the condition, and compare `ETag` and `Last-Modified` with what you have.",
         ),
         "range_not_satisfiable": ProblemMeaning(
             "The range lies outside of the file.",

@@ -3,7 +3,8 @@
 import math
 import re
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+
+from core.http.dates import parse_http_date
 
 #: nobody is taken at his word beyond this: 30 days
 LONGEST_S = 30 * 86_400.0
@@ -20,7 +21,7 @@ def parse_retry_after_s(value: str | None, *, date: str | None = None, now_ms: i
     text = (value or "").strip()
     if _SECONDS.fullmatch(text):
         return min(float(text), LONGEST_S)
-    until, now = _moment(text), _moment(date or "")
+    until, now = parse_http_date(text), parse_http_date(date)
     if now is None and now_ms is not None:
         now = datetime.fromtimestamp(now_ms / 1000, UTC)
     if until is None or now is None:
@@ -31,12 +32,3 @@ def parse_retry_after_s(value: str | None, *, date: str | None = None, now_ms: i
 def format_retry_after(delay_s: float) -> str:
     """Write a delay as whole seconds, never too early and at least one: ``0.2`` is ``1``, ``30`` is ``30``."""
     return str(max(1, math.ceil(delay_s)))
-
-
-def _moment(text: str) -> datetime | None:
-    """Read an HTTP date; without an offset it is UTC."""
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-    return moment.replace(tzinfo=moment.tzinfo or UTC)

@@ -31,7 +31,7 @@ _QUICKTIME_BOXES = frozenset(
 )
 #: Length and name of a box.
 _BOX_BYTES = 8
-#: Nothing real has so many boxes, or tags, before what matters; a head of a million empty ones costs no time.
+#: Nothing real has so many boxes, elements or tags before what matters; a head of a million empty ones costs no time.
 _MOST_BOXES, _MOST_TAGS = 256, 8
 
 _EBML, _SEGMENT, _DOCTYPE = 0x1A45DFA3, 0x18538067, 0x4282
@@ -144,7 +144,10 @@ def _matroska(head: bytes) -> str | None:
     if header is None or header[0] != _EBML:
         return None
     _, at, end = header
-    while at < end and (element := _element(head, at)):
+    for _ in range(_MOST_BOXES):
+        element = _element(head, at) if at < end else None
+        if element is None:
+            break
         kind, body, at = element
         if kind == _DOCTYPE and (found := _by_doctype(head[body:at])):
             return found

@@ -123,10 +123,33 @@ def brought_by_bytes(session: Session) -> Session:
     return msgspec.structs.replace(session, media=(*session.media[:at], next_one, *session.media[at + 1 :]))
 
 
-def joined(session: Session, media: tuple[MediaRef, ...], *, job_id: str | None = None) -> Session:
-    """A job brings its files; by its id they are found again when its data is deleted."""
-    brought = tuple(msgspec.structs.replace(each, job_id=job_id) for each in media)
-    return msgspec.structs.replace(session, media=session.media + brought)
+def left(session: Session) -> Session:
+    """Its job is over: what that has not brought goes with it, so that no later job of the timeline fails for it, or begins anew.
+
+    Where there is no timeline it stays, so that no message is paid for that has nothing to work on.
+    """
+    if not session.edits or session.uploaded == len(session.media):
+        return session
+    return msgspec.structs.replace(session, media=session.media[: session.uploaded])
+
+
+def joined(
+    session: Session, media: tuple[MediaRef, ...], *, job_id: str | None = None, parent_id: str | None = None
+) -> Session:
+    """A job brings its files; by its id they are found again when its data is deleted.
+
+    `parent_id`: the job that it replays. Where that has not brought all of its files no message has used them: they are
+    the replay's own, and are brought no second time.
+    """
+    if media and parent_id and any(each.job_id == parent_id for each in session.media[session.uploaded :]):
+        return _taken_over(session, parent_id, job_id)
+    own = tuple(msgspec.structs.replace(each, job_id=job_id) for each in media)
+    return msgspec.structs.replace(session, media=session.media + own)
+
+
+def _taken_over(session: Session, parent_id: str, job_id: str | None) -> Session:
+    media = [msgspec.structs.replace(m, job_id=job_id) if m.job_id == parent_id else m for m in session.media]
+    return msgspec.structs.replace(session, media=tuple(media))
 
 
 def timeline_changed(session: Session, *, job_id: str, timeline: str) -> Session:

@@ -5,7 +5,7 @@ That of a job which names it lasts until that job must have ended.
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from core.clock import Clock
 from core.model.upload import Upload
@@ -19,16 +19,25 @@ from core.store.redis.results import Nothing
 UPLOAD_LIFE_MS = 24 * 3600 * 1000
 
 
+#: which uploads are meant: those that are not in use any more, those that have not come, or whichever
+Only = Literal["due", "expected"] | None
+
+
 class _Kept(NamedTuple):
     stored_bytes: int = 0
+    too_late: bool = False
 
 
-class ClosedPlace(NamedTuple):
-    """Where a file could be sent by a URL, and cannot any more. `is_upload`: an upload is there, and goes by itself."""
+class _Withdrawn(NamedTuple):
+    withdrawn: bool = False
+
+
+class Place(NamedTuple):
+    """Where bytes of an upload could come to that no record tells of, and cannot any more."""
 
     entry: str
+    upload_id: str
     path: str
-    is_upload: bool
 
 
 class Uploads:
@@ -47,22 +56,45 @@ class Uploads:
         pipe = self._store.redis.pipeline(transaction=True)
         pipe.hset(key("upload", upload.id), mapping={"rec": pack(upload), "fmt": self._store.fmt, "expected": "1"})
         pipe.zadd(key("uploads"), {upload.id: until_ms})
+        pipe.zremrangebyscore(listed := key("tenant_expected", upload.tenant), "-inf", self._clock.now_ms())
+        pipe.zadd(listed, {upload.id: until_ms})
+        pipe.pexpire(listed, UPLOAD_LIFE_MS)
         if url_until_ms is not None:
-            pipe.zadd(key("upload_urls"), {f"{upload.id} {upload.path}": url_until_ms + UPLOAD_LIFE_MS})
+            pipe.zadd(key("upload_urls"), {_place(upload): url_until_ms + UPLOAD_LIFE_MS})
         await pipe.execute()
         return until_ms
 
+    async def announce_copy(self, copy: Upload) -> None:
+        """Write down where an expected upload is copied to, before it is, so that a copy that nobody keeps is found."""
+        await self._store.ask("ZADD", key("upload_urls"), self._clock.now_ms() + UPLOAD_LIFE_MS, _place(copy))
+
     async def keep(self, upload: Upload) -> int:
         """Remember a stored upload, from its `created_at_ms` on; returns the bytes that its tenant keeps now."""
+        return (await self._keep(upload, is_copy=False)).stored_bytes
+
+    async def keep_copy(self, upload: Upload) -> int | None:
+        """Remember the copy of an expected upload as `keep` does. None: another one is kept, or it was removed meanwhile."""
+        kept = await self._keep(upload, is_copy=True)
+        return None if kept.too_late else kept.stored_bytes
+
+    async def _keep(self, upload: Upload, *, is_copy: bool) -> _Kept:
         arguments = self._arguments(upload) | {
             "record": raw_record(upload),
             "goes_ms": upload.created_at_ms + UPLOAD_LIFE_MS,
+            "is_copy": is_copy,
         }
-        return (await self._store.run("keep_upload", arguments, _Kept)).stored_bytes
+        return await self._store.run("keep_upload", arguments, _Kept)
 
     async def stored_bytes(self, tenant: str) -> int:
         """Count the bytes of uploads that a tenant keeps."""
         return int(await self._store.redis.get(key("stored", tenant)) or 0)
+
+    async def count(self, tenant: str) -> int:
+        """Count the uploads of a tenant, those that have not come among them."""
+        pipe = self._store.redis.pipeline(transaction=False)
+        pipe.zcard(key("tenant_uploads", tenant))
+        pipe.zcount(key("tenant_expected", tenant), self._clock.now_ms(), "+inf")
+        return sum(await pipe.execute())
 
     async def load(self, upload_id: str) -> tuple[Upload, int] | None:
         """Read an upload that has come, whoever's it is, and when it goes (ms since the epoch)."""
@@ -94,6 +126,15 @@ class Uploads:
             return None
         return self._store.read(Upload, raw, fmt, item_id=upload_id), int(goes_ms), bool(expected)
 
+    async def withdraw(self, upload: Upload, only: Only = None) -> bool:
+        """Let no job name an upload any more, before its bytes go. False: it is in use, or has come. Safe to repeat."""
+        arguments = {
+            "id": upload.id,
+            "expected_only": only == "expected",
+            "due_by_ms": self._clock.now_ms() if only == "due" else None,
+        }
+        return (await self._store.run("withdraw_upload", arguments, _Withdrawn)).withdrawn
+
     async def drop(self, upload: Upload) -> None:
         """Forget an upload, expected or kept, as it was read; its bytes are to be deleted first. Safe to repeat."""
         await self._store.run("drop_upload", self._arguments(upload), Nothing)
@@ -116,16 +157,21 @@ class Uploads:
             await postpone(self._store, self._clock, "uploads", upload_id)
         return found
 
-    async def closed_places(self, *, most: int = 100) -> list[ClosedPlace]:
-        """Name places that files could be sent to by a URL, when that is over."""
+    async def closed_places(self, *, most: int = 100) -> list[Place]:
+        """Name places that files could be sent by a URL or copied to, when that is over."""
         now_ms = self._clock.now_ms()
         found = await self._store.redis.zrangebyscore(key("upload_urls"), "-inf", now_ms, start=0, num=most)
-        return [await self._closed_place(entry.decode()) for entry in found]
+        return [Place(entry, *entry.split(" ", 1)) for entry in (raw.decode() for raw in found)]
 
-    async def _closed_place(self, entry: str) -> ClosedPlace:
-        upload_id, _, path = entry.partition(" ")
-        return ClosedPlace(entry, path, bool(await self._store.ask("EXISTS", key("upload", upload_id))))
+    async def is_in_use(self, place: Place) -> bool:
+        """Tell whether an upload's bytes are there, which go by themselves. Raises Unreadable."""
+        found = await self._find(place.upload_id)
+        return found is not None and found[0].path == place.path
 
-    async def forget_place(self, place: ClosedPlace) -> None:
+    async def forget_place(self, place: Place) -> None:
         """Nothing is there any more that no upload tells of."""
         await self._store.ask("ZREM", key("upload_urls"), place.entry)
+
+
+def _place(upload: Upload) -> str:
+    return f"{upload.id} {upload.path}"

@@ -40,6 +40,30 @@ IfNoneMatchHeader = Annotated[
         schema_extra={"examples": ['W/"5f1d0c7e9b2a4c6d8e0f1a2b"']},
     ),
 ]
+IfMatchHeader = Annotated[
+    str | None,
+    HeaderParameter(
+        name="If-Match",
+        description="The `ETag` of the file that you mean: 412 where this is another one.",
+        schema_extra={"examples": ['"job_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"']},
+    ),
+]
+IfUnmodifiedSinceHeader = Annotated[
+    str | None,
+    HeaderParameter(
+        name="If-Unmodified-Since",
+        description="412 where the file is newer; ignored beside `If-Match`, and where it is no date.",
+        schema_extra={"examples": ["Fri, 20 Nov 2026 23:00:30 GMT"]},
+    ),
+]
+IfModifiedSinceHeader = Annotated[
+    str | None,
+    HeaderParameter(
+        name="If-Modified-Since",
+        description="304 where the file is no newer; ignored beside `If-None-Match`, and where it is no date.",
+        schema_extra={"examples": ["Fri, 20 Nov 2026 23:00:30 GMT"]},
+    ),
+]
 LastEventIdHeader = Annotated[
     str | None,
     HeaderParameter(
@@ -64,7 +88,7 @@ IfRangeHeader = Annotated[
     HeaderParameter(
         name="If-Range",
         description=(
-            "The `ETag` of the file that the range belongs to. If the file is another one now it comes whole, and no two "
+            "The `ETag` or `Last-Modified` of the file that the range belongs to. If the file is another one now it comes whole, and no two "
             "halves are mixed."
         ),
         schema_extra={"examples": ['"job_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"']},
@@ -76,7 +100,7 @@ LONGEST_WAIT_S = 60
 #: what stands in quotes belongs to another preference
 _WAIT = re.compile(r'"(?:[^"\\]|\\.)*"|(?:^|[,;\s])wait\s*=\s*"?([0-9]{1,9})"?(?=$|[,;\s])', re.IGNORECASE)
 _NO_WEIGHT = re.compile(r"q\s*=\s*0(\.0*)?")
-_OPAQUE_TAG = re.compile(r'"[^"]*"')
+_TAG = re.compile(r'(?:W/)?("[^"]*")')
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -110,7 +134,13 @@ def call_origin_of(scope: Scope, traceparent: str | None = None) -> CallOrigin:
 def matches_etag(if_none_match: str | None, etag: str) -> bool:
     """Compare weakly, as If-None-Match does; a tag may hold a comma."""
     given = (if_none_match or "").strip()
-    return given == "*" or etag.removeprefix("W/") in _OPAQUE_TAG.findall(given)
+    return given == "*" or etag.removeprefix("W/") in _TAG.findall(given)
+
+
+def matches_etag_strongly(if_match: str, etag: str) -> bool:
+    """Compare as If-Match does: a weak tag matches none."""
+    given = if_match.strip()
+    return given == "*" or etag in (match[0] for match in _TAG.finditer(given))
 
 
 def takes_gzip(accept_encoding: str) -> bool:

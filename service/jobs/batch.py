@@ -22,7 +22,7 @@ from service.http.body import decode_json
 from service.http.headers import CallOrigin
 from service.idempotency import IdempotencyKey
 from service.jobs.cancel import request_cancel
-from service.jobs.submission import accept_jobs, load_inputs, validate_beside_loop
+from service.jobs.submission import UploadGone, accept_jobs, load_inputs, validate_beside_loop
 from service.jobs.validation import JobFacts, JobInputs, NewJob, makes_timeline, webhook_url_error
 from service.problems import ApiError, FieldError, invalid, problem_document
 from service.schemas.requests import JobRequest, RawBatchRequest
@@ -49,9 +49,22 @@ async def accept_batch(
     batch_id, measurements = new_id("bat", context.settings.cell), context.job_outcomes.lately()
     facts = JobFacts(caller.tenant, context.clock.now_ms(), origin, batch_id, measurements)
     checked = await _check_all(context, ask, facts)
-    start = await _start(context, ask, facts, checked)
-    response = _response(context, start.batch, checked, origin)
-    return await accept_jobs(context, caller, list(checked.new.values()), response=response, key=key, batch=start)
+    while True:
+        start = await _start(context, ask, facts, checked)
+        response = _response(context, start.batch, checked, origin)
+        jobs = list(checked.new.values())
+        try:
+            return await accept_jobs(context, caller, jobs, response=response, key=key, batch=start)
+        except UploadGone as gone:
+            _refuse_those_that_name(gone, checked)
+        _require_some(checked, shared=ask.session == "shared")
+
+
+def _refuse_those_that_name(gone: UploadGone, checked: CheckedJobs) -> None:
+    for number, new in list(checked.new.items()):
+        if error := gone.of(new.job):
+            checked.errors[number] = error
+            del checked.new[number]
 
 
 async def _check_all(context: ApiContext, ask: RawBatchRequest, facts: JobFacts) -> CheckedJobs:
@@ -66,9 +79,14 @@ async def _check_all(context: ApiContext, ask: RawBatchRequest, facts: JobFacts)
             checked.errors[number] = error
             continue
         checked.new[number] = new
-    if checked.errors and (ask.session == "shared" or not checked.new):
-        raise _error_of_all(checked.errors)
+    _require_some(checked, shared=ask.session == "shared")
     return checked
+
+
+def _require_some(checked: CheckedJobs, *, shared: bool) -> None:
+    """Raises ApiError where no job may be accepted, or one of those that stand upon each other may not."""
+    if checked.errors and (shared or not checked.new):
+        raise _error_of_all(checked.errors)
 
 
 async def _inputs(context: ApiContext, tenant: str, job: JobRequest, before: CheckedJobs, *, shared: bool) -> JobInputs:

@@ -14,6 +14,7 @@ from core.clock import month_of
 from core.events import event as events
 from core.http.retry_after import format_retry_after
 from core.metrics import JOBS_ACCEPTED
+from core.model.job import Job
 from core.model.session import Session
 from core.model.upload import Upload
 from core.model.webhook import TenantWebhook
@@ -40,12 +41,32 @@ LONG_PROMPT = 800
 _WEBHOOK_TRIES = 5
 
 
+class UploadGone(ApiError):  # noqa: N818 - says what is wrong
+    """An upload that was there when a job's body was read, and was gone when the job was to be accepted: 404.
+
+    Raised without its place in the body, which only who has read that knows.
+    """
+
+    def __init__(self, upload_id: str) -> None:
+        missing = not_found("upload")
+        super().__init__(missing.status, missing.code, missing.detail)
+        self.upload_id = upload_id
+
+    def of(self, job: Job) -> ApiError | None:
+        """Refuse a job as where it was gone before. None: the job does not name it."""
+        at = next((n for n, media in enumerate(job.media) if media.upload_id == self.upload_id), None)
+        return None if at is None else not_found("upload", at=f"/media/{at}/upload_id")
+
+
 async def accept_job(
     context: ApiContext, caller: Caller, ask: JobRequest, *, key: IdempotencyKey | None, origin: CallOrigin
 ) -> StoredResponse:
     """Check a job and accept it."""
     new = await check_job(context, caller.tenant, ask, origin=origin)
-    return await accept_jobs(context, caller, [new], response=job_response(new), key=key)
+    try:
+        return await accept_jobs(context, caller, [new], response=job_response(new), key=key)
+    except UploadGone as gone:
+        raise gone.of(new.job) or gone from None
 
 
 async def check_job(context: ApiContext, tenant: str, ask: JobRequest, *, origin: CallOrigin = NOWHERE) -> NewJob:
@@ -105,7 +126,10 @@ async def accept_jobs(
     batch: BatchStart | None = None,
     audit: AuditEntry | None = None,
 ) -> StoredResponse:
-    """Keep jobs, all or none, with the response that a repeated call shall get. `audit`: an operator submits them."""
+    """Keep jobs, all or none, with the response that a repeated call shall get. `audit`: an operator submits them.
+
+    Raises ApiError, of which UploadGone concerns some of the jobs alone.
+    """
     _check_size(jobs, context.settings)
     await check_budget(context, caller.tenant)
     idempotency = Idempotency(key.key_hash, key.body_hash, encode_response(response)) if key else None
@@ -213,6 +237,8 @@ def rejection_error(rejected: Rejected, settings: Settings) -> ApiError:
             return unknown_key()
         case "no_session":
             return not_found("session", at="/session_id")
+        case "no_upload":
+            return UploadGone(rejected.upload_id)
         case "webhook":
             words = "The default webhook is being changed; nothing was done."
             return ApiError(503, "unavailable", words)

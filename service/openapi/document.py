@@ -292,6 +292,7 @@ _STATUS_HEADERS: Mapping[int | None, tuple[str, ...]] = {
     401: ("WWW-Authenticate",),
     409: ("Retry-After",),
     415: ("Accept", "Accept-Encoding"),
+    412: ("ETag",),
     416: ("Content-Range",),
     429: ("Retry-After", "RateLimit", "RateLimit-Policy"),
     503: ("Retry-After",),

@@ -96,6 +96,7 @@ ANSWER_HEADERS: dict[str, Json] = {
     "Preference-Applied": _text("The wait that was granted.", "wait=30"),
     "Accept": _text("The content type that is taken.", "application/json"),
     "Accept-Encoding": _text("The content encoding that is taken.", "identity"),
+    "Last-Modified": _text("When the file was made.", "Fri, 20 Nov 2026 23:00:30 GMT"),
     "Accept-Ranges": _text("`bytes`: parts of the file can be asked for with `Range`.", "bytes"),
     "Cache-Control": _text("How long the answer may be kept, and by whom.", "private, no-cache"),
     "Content-Disposition": _text("The name to save the file under.", f'attachment; filename="job_{_UUID}.mp4"'),

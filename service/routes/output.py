@@ -7,13 +7,22 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Stream
 
+from core.http.dates import format_http_date
 from core.ids import cell_of, is_id
 from core.model.job import Job, OutputFile
 from core.security.signed_links import output_path, verify_path
 from core.storage import FileMissing
 from service.auth import RequireScope, authorize
 from service.context import ApiContext, ApiRequest, context_of
-from service.http.headers import IfNoneMatchHeader, IfRangeHeader, RangeHeader, matches_etag
+from service.http.conditions import Conditions, Validators, evaluate, takes_range
+from service.http.headers import (
+    IfMatchHeader,
+    IfModifiedSinceHeader,
+    IfNoneMatchHeader,
+    IfRangeHeader,
+    IfUnmodifiedSinceHeader,
+    RangeHeader,
+)
 from service.http.query import query_params
 from service.http.ranges import RangeNotSatisfiable, parse_range
 from service.lookup import own_job
@@ -22,7 +31,7 @@ from service.problems import ApiError, not_found, refuse_foreign
 from service.schemas.requests import LinkQuery
 
 #: what comes with the file and with a part of it
-FILE_HEADERS = ("ETag", "Cache-Control", "Content-Disposition")
+FILE_HEADERS = ("ETag", "Last-Modified", "Cache-Control", "Content-Disposition")
 MEDIA_TYPES = {"mp4": "video/mp4", "mov": "video/quicktime", "webm": "video/webm"}
 _OTHER_MEDIA = "application/octet-stream"
 #: what a film may be sent as; makers of clients that know no video take the first
@@ -84,9 +93,9 @@ def timeline_response(request: ApiRequest, summary: str | None, tracks: bytes | 
             headers=("Location",),
             example="redirect",
         ),
-        304: ResponseDoc("You have it already.", headers=("ETag",)),
+        304: ResponseDoc("You have it already.", headers=("ETag", "Last-Modified")),
     }
-    | problems(QUERY, {403: ("link_expired",), 416: ("range_not_satisfiable",)}),
+    | problems(QUERY, {403: ("link_expired",), 412: ("precondition_failed",), 416: ("range_not_satisfiable",)}),
     security=[{"apiKey": ["read"]}, {}],
     dependencies={"params": query_params(LinkQuery)},
 )
@@ -96,8 +105,11 @@ async def read_output(
     params: NamedDependency[LinkQuery],
     *,
     byte_range: RangeHeader = None,
-    if_range: IfRangeHeader = None,
+    if_match: IfMatchHeader = None,
+    if_unmodified_since: IfUnmodifiedSinceHeader = None,
     if_none_match: IfNoneMatchHeader = None,
+    if_modified_since: IfModifiedSinceHeader = None,
+    if_range: IfRangeHeader = None,
 ) -> Response[Any] | Stream:
     """Stream the film from storage, or lead to where it is; for a key, or for whoever has the signed link.
 
@@ -114,14 +126,13 @@ async def read_output(
         if not file.backend_url:
             raise not_found("output (any more)")
         return Response(None, status_code=302, media_type="text/plain", headers={"Location": file.backend_url})
-    headers = _file_headers(job, file)
-    if matches_etag(if_none_match, headers["ETag"]):
-        await _stored_bytes(context, file.path)
-        return Response(None, status_code=304, headers=headers)
-    head = request.method == "HEAD"
-    # A range that was meant for another version of the file is no range, and only GET has ranges (RFC 9110, 14.2).
-    wanted = byte_range if if_range in (None, headers["ETag"]) and not head else None
-    return await _stream_file(context, file, file.path, headers, wanted, head=head)
+    asked = Conditions(if_match, if_unmodified_since, if_none_match, if_modified_since, if_range)
+    # only GET has ranges (RFC 9110, 14.2)
+    wanted = byte_range if request.method == "GET" else None
+    try:
+        return await _conditional(context, job, file, asked, wanted, head=request.method == "HEAD")
+    except FileMissing:
+        raise not_found("output (any more)") from None
 
 
 async def _find_job(request: ApiRequest, context: ApiContext, job_id: str, link: LinkQuery) -> Job:
@@ -145,18 +156,33 @@ async def _find_job(request: ApiRequest, context: ApiContext, job_id: str, link:
     return job
 
 
-async def _stored_bytes(context: ApiContext, path: str) -> int:
-    try:
-        return await context.storage.size_bytes(path)
-    except FileMissing:
-        raise not_found("output (any more)") from None
+async def _conditional(
+    context: ApiContext, job: Job, file: OutputFile, asked: Conditions, byte_range: str | None, *, head: bool
+) -> Response[Any] | Stream:
+    """Answer for a file that is there, as far as the caller's conditions want it. Raises ApiError (412, 416), FileMissing."""
+    size_bytes = await context.storage.size_bytes(file.path or "")
+    validators = _validators(job)
+    headers = _file_headers(job, file, validators)
+    match evaluate(asked, validators):
+        case "failed":
+            raise ApiError(412, "precondition_failed", f"It is {validators.etag}.", headers={"ETag": validators.etag})
+        case "unchanged":
+            return Response(None, status_code=304, headers=headers)
+        case "met":
+            wanted = byte_range if takes_range(asked.if_range, validators) else None
+            return await _stream_file(context, file, size_bytes, headers, wanted, head=head)
 
 
 async def _stream_file(
-    context: ApiContext, file: OutputFile, path: str, headers: dict[str, str], byte_range: str | None, *, head: bool
+    context: ApiContext,
+    file: OutputFile,
+    size_bytes: int,
+    headers: dict[str, str],
+    byte_range: str | None,
+    *,
+    head: bool,
 ) -> Stream:
-    """Stream a file, or the part of it that the Range header asks for. Raises ApiError (416)."""
-    size_bytes = await _stored_bytes(context, path)
+    """Stream a file, or the part of it that the Range header asks for. Raises ApiError (416), FileMissing."""
     try:
         part = parse_range(byte_range, size_bytes=size_bytes)
     except RangeNotSatisfiable:
@@ -167,14 +193,20 @@ async def _stream_file(
     if part:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{size_bytes}"
     media_type = MEDIA_TYPES.get(file.format, _OTHER_MEDIA)
-    chunks = iter(()) if head else (await context.storage.read(path, start=start, end=end)).chunks
+    chunks = iter(()) if head else (await context.storage.read(file.path or "", start=start, end=end)).chunks
     return Stream(chunks, status_code=206 if part else 200, headers=headers, media_type=media_type)
 
 
-def _file_headers(job: Job, file: OutputFile) -> dict[str, str]:
+def _validators(job: Job) -> Validators:
+    """A job's film is made once; it is done when its job is."""
+    return Validators(f'"{job.id}"', (job.finished_at_ms or job.created_at_ms) // 1000)
+
+
+def _file_headers(job: Job, file: OutputFile, validators: Validators) -> dict[str, str]:
     return {
         "Accept-Ranges": "bytes",
-        "ETag": f'"{job.id}"',
+        "ETag": validators.etag,
+        "Last-Modified": format_http_date(validators.modified_s),
         "Cache-Control": "private, max-age=3600",
         "Content-Disposition": f'attachment; filename="{job.id}.{file.format}"',
     }

@@ -19,8 +19,8 @@ from service.openapi.describe import IDEMPOTENT, QUERY, ResponseDoc, problems
 from service.problems import ApiError
 from service.schemas.requests import UploadQuery
 from service.schemas.responses import PresignedUpload, UploadView
-from service.uploads.inspector import Inspector
-from service.uploads.lifecycle import check_quota, keep_presigned, new_upload, upload_view
+from service.uploads import presigned
+from service.uploads.lifecycle import check_quota, upload_view
 from service.uploads.receive import required_name
 
 #: how long a URL to storage can be used
@@ -68,20 +68,20 @@ async def presign_upload(
 
 async def _expect(context: ApiContext, tenant: str, name: str) -> StoredResponse:
     await check_quota(context, tenant, 0)
-    upload = new_upload(context, tenant, name, Inspector(name).format)
+    upload = presigned.new_sent_upload(context, tenant, name)
     url = await context.storage.put_url(upload.path, for_s=_URL_LIFE_S)
     if url is None:
         raise ApiError(409, "not_available", "Files are stored in a folder here: send them to POST /v1/uploads.")
     until_ms = upload.created_at_ms + _URL_LIFE_S * 1000
     await context.uploads.expect(upload, url_until_ms=until_ms)
-    presigned = PresignedUpload(
+    place = PresignedUpload(
         id=upload.id,
         filename=name,
         url=url,
         complete=f"{context.settings.public_url}/v1/uploads/{upload.id}/complete",
         expires_at=rfc3339(until_ms),
     )
-    return StoredResponse(upload.id, {}, msgspec.json.encode(presigned))
+    return StoredResponse(upload.id, {}, msgspec.json.encode(place))
 
 
 @post(
@@ -101,13 +101,14 @@ async def _expect(context: ApiContext, tenant: str, name: str) -> StoredResponse
     ),
 )
 async def complete_upload(request: ApiRequest, upload_id: FromPath[str]) -> Response[bytes]:
-    """Look at a file that has come straight to storage, and keep it; one that is refused is deleted.
+    """Look at a file that has come straight to storage, and keep a copy; one that is refused is deleted.
 
-    When: your PUT to the presigned `url` was answered. A job can use the file from then on. Safe to repeat.
-    Cost: nothing but room, as for any upload.
+    When: your PUT to the presigned `url` was answered. A job can use the file from then on; what is sent to `url` later
+    changes nothing. Safe to repeat.
+    Cost: nothing but room, as for any upload; a large file takes the storage some seconds to copy.
     """
     context, tenant = context_of(request), request.user.tenant
     if expected := await own_expected_upload(context, tenant, upload_id):
-        return json_response(upload_view(await keep_presigned(context, expected)))
+        await presigned.keep_what_was_sent(context, expected)
     upload, expires_at_ms = await own_upload(context, tenant, upload_id)
     return json_response(upload_view(upload, expires_at_ms))

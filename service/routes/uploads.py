@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from core.store.idempotency import StoredResponse
+from core.upload_files import remove_upload
 from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.json_response import encoded_response, json_response
@@ -20,7 +21,7 @@ from service.schemas.requests import UploadQuery, UploadsQuery
 from service.schemas.responses import UploadPage, UploadView
 from service.uploads.hashed_file import HashedFile
 from service.uploads.inspector import NamedFile
-from service.uploads.lifecycle import check_quota, remove_upload, store_file, upload_view
+from service.uploads.lifecycle import check_quota, store_file, upload_view
 from service.uploads.receive import receive_file
 
 #: a file that is not taken
@@ -126,4 +127,4 @@ async def delete_upload(request: ApiRequest, upload_id: FromPath[str]) -> None:
     """
     context = context_of(request)
     upload, _ = await own_upload(context, request.user.tenant, upload_id)
-    await remove_upload(context, upload)
+    await remove_upload(context.storage, context.uploads, upload)

@@ -1,4 +1,4 @@
-"""The life of an upload: expected, written to storage, kept within its tenant's quota, deleted. Called by the upload routes."""
+"""The life of an upload: expected, written to storage, kept within its tenant's quota. Called by the upload routes."""
 
 from functools import partial
 
@@ -7,22 +7,26 @@ import msgspec
 from core.clock import rfc3339
 from core.ids import new_id
 from core.media.film_header.length import read_length_s
-from core.media.formats import HEAD_BYTES
 from core.model.upload import Upload
-from core.storage import FileMissing
 from core.store.uploads import UPLOAD_LIFE_MS
+from core.upload_files import remove_upload
 from service.context import ApiContext
 from service.problems import ApiError
 from service.schemas.responses import UploadView
 from service.uploads.inspector import Inspector, NamedFile
-from service.uploads.receive import check_content_length
 
 
 async def check_quota(context: ApiContext, tenant: str, more_bytes: int) -> None:
-    """Refuse (413) what a tenant has no room for."""
-    limit = context.settings.tenant_stored_bytes
-    if await context.uploads.stored_bytes(tenant) + more_bytes > limit:
-        raise ApiError(413, "storage_full", f"Your files may have {limit} bytes together; delete some.")
+    """Refuse (413) what a tenant has no room for, in storage or in Redis: each file takes a record there, however small."""
+    if await context.uploads.count(tenant) >= (most := context.settings.tenant_uploads):
+        raise ApiError(413, "storage_full", f"You may keep {most} files, with those that were only begun; delete some.")
+    if await context.uploads.stored_bytes(tenant) + more_bytes > context.settings.tenant_stored_bytes:
+        raise _storage_full(context)
+
+
+def _storage_full(context: ApiContext) -> ApiError:
+    words = f"Your files may have {context.settings.tenant_stored_bytes} bytes together; delete some."
+    return ApiError(413, "storage_full", words)
 
 
 async def store_file(context: ApiContext, tenant: str, file: NamedFile) -> Upload:
@@ -32,17 +36,20 @@ async def store_file(context: ApiContext, tenant: str, file: NamedFile) -> Uploa
     await context.uploads.expect(upload)
     try:
         size_bytes = await context.storage.write(upload.path, inspector.passing(file.chunks))
-        upload = await _looked_at(context, upload, inspector.format or "", size_bytes)
+        upload = await as_it_is(context, upload, inspector.format or "", size_bytes)
     except BaseException:
-        await remove_upload(context, upload)
+        await remove_upload(context.storage, context.uploads, upload)
         raise
-    return await keep_upload(context, upload, size_bytes)
+    return await _keep(context, upload)
 
 
-async def _looked_at(context: ApiContext, upload: Upload, media_format: str, size_bytes: int) -> Upload:
-    """Add what the file itself says that it is. Raises FileMissing."""
+async def as_it_is(context: ApiContext, upload: Upload, media_format: str, size_bytes: int) -> Upload:
+    """Add what the file itself says that it is, now that it has come. Raises FileMissing."""
     length_s = await read_length_s(partial(context.storage.piece, upload.path), size_bytes, media_format)
-    return msgspec.structs.replace(upload, format=media_format, duration_s=length_s)
+    now_ms = context.clock.now_ms()
+    return msgspec.structs.replace(
+        upload, format=media_format, duration_s=length_s, size_bytes=size_bytes, created_at_ms=now_ms
+    )
 
 
 def new_upload(context: ApiContext, tenant: str, filename: str, named_format: str | None) -> Upload:
@@ -59,39 +66,17 @@ def new_upload(context: ApiContext, tenant: str, filename: str, named_format: st
     )
 
 
-async def keep_presigned(context: ApiContext, upload: Upload) -> Upload:
-    """Look at a file that has come straight to storage, and keep it; one that is refused is deleted."""
-    try:
-        size_bytes = await context.storage.size_bytes(upload.path)
-        head = await context.storage.head(upload.path, HEAD_BYTES)
-        check_content_length(size_bytes)
-        found = Inspector(upload.filename).check_head(head)
-        upload = await _looked_at(context, upload, found, size_bytes)
-    except FileMissing:
-        raise ApiError(409, "not_uploaded", "The file is not there yet: PUT it to its url first.") from None
-    except ApiError:
-        await remove_upload(context, upload)
-        raise
-    return await keep_upload(context, upload, size_bytes)
-
-
-async def keep_upload(context: ApiContext, upload: Upload, size_bytes: int) -> Upload:
-    """Remember it, unless the tenant keeps too much with it: then nothing stays, here nor in storage.
-
-    Where nobody hears whether it was remembered its bytes stay: it is there whole, or still expected, and can be completed.
-    """
-    upload = msgspec.structs.replace(upload, size_bytes=size_bytes, created_at_ms=context.clock.now_ms())
-    total_bytes = await context.uploads.keep(upload)
-    if total_bytes > context.settings.tenant_stored_bytes:
-        await remove_upload(context, upload)
-        await check_quota(context, upload.tenant, upload.size_bytes)
+async def _keep(context: ApiContext, upload: Upload) -> Upload:
+    """Remember it. Where nobody hears whether it was remembered its bytes stay: it is there whole, or still expected."""
+    await check_room(context, upload, await context.uploads.keep(upload))
     return upload
 
 
-async def remove_upload(context: ApiContext, upload: Upload) -> None:
-    """Delete an upload, its bytes first."""
-    await context.storage.delete(upload.path)
-    await context.uploads.drop(upload)
+async def check_room(context: ApiContext, upload: Upload, kept_bytes: int) -> None:
+    """Refuse (413) an upload with which its tenant keeps too much: then nothing stays of it, here nor in storage."""
+    if kept_bytes > context.settings.tenant_stored_bytes:
+        await remove_upload(context.storage, context.uploads, upload)
+        raise _storage_full(context)
 
 
 def upload_view(upload: Upload, expires_at_ms: int | None = None) -> UploadView:

@@ -99,6 +99,36 @@ async def test_a_file_is_known_by_its_tag_alone(api: Api) -> None:
         assert other.status_code == 200
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_file_that_is_not_the_one_that_is_meant_is_not_sent(api: Api, method: str) -> None:
+    url = f"/v1/jobs/{await finished(api)}/output"
+    head = await api.http.head(url)
+    tag, made = head.headers["etag"], head.headers["last-modified"]
+    for failing in (
+        {"If-Match": '"x"'},
+        {"If-Match": f"W/{tag}"},
+        {"If-Unmodified-Since": "Fri, 20 Nov 2015 23:00:30 GMT"},
+        {"If-Match": '"x"', "If-None-Match": tag, "Range": "bytes=9999999-"},
+    ):
+        answer = await api.http.request(method, url, headers=failing)
+        assert (answer.status_code, answer.headers["etag"]) == (412, tag), failing
+    for met in ({"If-Match": f'"x", {tag}'}, {"If-Match": "*"}, {"If-Unmodified-Since": made}):
+        answer = await api.http.request(method, url, headers=met | {"Range": "bytes=0-9", "If-Range": made})
+        assert answer.status_code == (206 if method == "GET" else 200), met
+    known = await api.http.request(method, url, headers={"If-Modified-Since": made})
+    assert (known.status_code, known.headers["last-modified"], known.content) == (304, made, b"")
+
+
+async def test_a_film_that_is_not_here_is_so_under_any_condition(api: Api, tmp_path: Path) -> None:
+    condition = {"If-Match": '"x"'}
+    elsewhere = await api.http.get(f"/v1/jobs/{await finished(api, kept=False)}/output", headers=condition)
+    assert elsewhere.status_code == 302
+    gone = await finished(api)
+    for file in (tmp_path / "outputs").iterdir():
+        file.unlink()
+    assert (await api.http.get(f"/v1/jobs/{gone}/output", headers=condition)).status_code == 404
+
+
 async def test_a_head_tells_the_size_and_sends_nothing(api: Api) -> None:
     job_id = await finished(api)
     answer = await api.http.head(f"/v1/jobs/{job_id}/output")

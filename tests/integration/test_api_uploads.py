@@ -4,7 +4,7 @@ import asyncio
 import json
 import resource
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import closing, suppress
 from gzip import compress
 from pathlib import Path
@@ -17,13 +17,15 @@ from core.clock import HandClock
 from core.ids import new_id
 from core.model.estimate import job_kind_of
 from core.model.upload import Upload
+from core.storage import FileMissing
 from core.store.uploads import Uploads
 from sandbox.clips import make_talk_clip
 from service.problems import ApiError
 from service.uploads.inspector import Inspector, NamedFile
 from service.uploads.lifecycle import new_upload, store_file
+from service.uploads.presigned import keep_what_was_sent
 from service.uploads.receive import limit_body
-from tests.api_fixture import Api, running_api
+from tests.api_fixture import CLIP, Api, running_api
 from tests.s3_fixture import BUCKET, access_to, s3
 from tests.until import PATIENCE_S
 
@@ -209,6 +211,24 @@ async def test_a_tenant_keeps_no_more_bytes_than_it_may(redis_url: str, tmp_path
 
 async def _one(chunk: bytes) -> AsyncIterator[bytes]:
     yield chunk
+
+
+async def test_a_tenant_keeps_no_more_uploads_than_it_may_however_small(redis_url: str, tmp_path: Path) -> None:
+    async with running_api(redis_url, tmp_path, tenant_uploads=2) as api:
+        begun = new_upload(api.context, "acme", "a.png", "png")
+        await api.context.uploads.expect(begun)
+        kept = await api.http.post("/v1/uploads?filename=a.png", content=PNG)
+        assert kept.status_code == 201
+        full = await api.http.post("/v1/uploads?filename=a.png", content=PNG)
+        assert (full.status_code, full.json()["code"]) == (413, "storage_full")
+        assert (await api.http.post("/v1/uploads:presign?filename=a.png")).status_code == 413
+        await api.context.uploads.drop(begun)
+        assert (await api.http.post("/v1/uploads?filename=a.png", content=PNG)).status_code == 201
+        async with await api.caller("other") as stranger:
+            assert (await stranger.post("/v1/uploads?filename=a.png", content=PNG)).status_code == 201
+        after = api.context.clock.now_ms() + 25 * 3_600_000
+        await api.context.uploads.expect(new_upload(api.context, "acme", "a.png", "png"))
+        assert await Uploads(api.context.store, HandClock(after)).count("acme") == 2, "what never came counts for a day"
 
 
 async def test_an_upload_that_breaks_off_leaves_nothing(api: Api, tmp_path: Path) -> None:
@@ -450,8 +470,91 @@ async def test_a_file_that_is_not_what_its_name_says_is_gone_from_s3_too(s3_api:
     async with httpx.AsyncClient(trust_env=False) as anybody:
         assert (await anybody.put(place["url"], content=PNG)).status_code == 200, "its URL works on"
     later = Uploads(s3_api.context.store, HandClock(s3_api.context.clock.now_ms() + 26 * 3_600_000))
-    [closed] = [each for each in await later.closed_places() if place["id"] in each.path]
-    assert (closed.is_upload, await s3_api.context.storage.size_bytes(closed.path)) == (False, len(PNG))
+    [sent] = [each for each in await later.closed_places() if each.path == f"sent/{place['id']}"]
+    assert (await later.is_in_use(sent), await s3_api.context.storage.size_bytes(sent.path)) == (False, len(PNG))
+
+
+async def put(place: dict[str, str], content: bytes) -> None:
+    async with httpx.AsyncClient(trust_env=False) as anybody:
+        assert (await anybody.put(place["url"], content=content)).status_code == 200
+
+
+async def kept_bytes(api: Api, place: dict[str, str]) -> bytes:
+    """Read what a worker would bring to the backend."""
+    found = await api.context.uploads.load(place["id"])
+    assert found is not None
+    return await api.context.storage.head(found[0].path, len(MP4) + 1)
+
+
+async def of_an_older_release(api: Api) -> dict[str, str]:
+    """Presign as releases did whose URLs lead to where the file was kept."""
+    upload = new_upload(api.context, "acme", "clip.mp4", "mp4")
+    url = await api.context.storage.put_url(upload.path, for_s=60)
+    await api.context.uploads.expect(upload, url_until_ms=upload.created_at_ms + 60_000)
+    return {"id": upload.id, "url": str(url), "complete": f"/v1/uploads/{upload.id}/complete"}
+
+
+@pytest.mark.parametrize("presign", [presigned, of_an_older_release])
+async def test_what_is_sent_by_a_url_after_its_upload_was_completed_is_not_the_upload_s(
+    s3_api: Api, presign: Callable[[Api], Awaitable[dict[str, str]]]
+) -> None:
+    place = await presign(s3_api)
+    await put(place, MP4)
+    expected = await s3_api.context.uploads.expected(place["id"])
+    assert expected is not None
+    complete = await s3_api.http.post(place["complete"])
+    assert (complete.status_code, await kept_bytes(s3_api, place)) == (200, MP4)
+    with pytest.raises(FileMissing):
+        await s3_api.context.storage.size_bytes(expected.path)
+    await put(place, PNG * 2000)
+    assert (await s3_api.http.post(place["complete"])).json() == complete.json()
+    await keep_what_was_sent(s3_api.context, expected)  # as a call does that began at the same time
+    assert (await kept_bytes(s3_api, place), await s3_api.context.uploads.expected(place["id"])) == (MP4, None)
+
+
+async def test_a_complete_whose_process_died_anywhere_can_be_repeated(s3_api: Api) -> None:
+    uploads, storage = s3_api.context.uploads, s3_api.context.storage
+    place = await presigned(s3_api)
+    await put(place, MP4)
+    expected = await uploads.expected(place["id"])
+    assert expected is not None
+    died = replace(expected, path=f"uploads/{expected.id}-died.mp4")
+    await uploads.announce_copy(died)
+    await storage.copy(expected.path, died.path)
+    assert (await s3_api.http.post(place["complete"])).status_code == 200
+    assert await uploads.keep_copy(died) is None
+    await storage.write(expected.path, whole(MP4))  # as where it died before this went
+    assert (await s3_api.http.post(place["complete"])).status_code == 200
+    later = Uploads(s3_api.context.store, HandClock(s3_api.context.clock.now_ms() + 26 * 3_600_000))
+    places = [each for each in await later.closed_places() if each.upload_id == place["id"]]
+    assert {each.path for each in places if not await later.is_in_use(each)} == {expected.path, died.path}
+    assert len(places) == 3
+    assert await kept_bytes(s3_api, place) == MP4
+
+
+async def test_of_two_who_complete_at_once_both_are_told_of_the_same_file(s3_api: Api) -> None:
+    place = await presigned(s3_api)
+    await put(place, MP4)
+    before = await s3_api.context.uploads.stored_bytes("acme")
+    answers = await asyncio.gather(*(s3_api.http.post(place["complete"]) for _ in range(4)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.text for answer in answers}) == 1
+    assert await s3_api.context.uploads.stored_bytes("acme") == before + len(MP4)
+    assert await kept_bytes(s3_api, place) == MP4
+
+
+async def test_what_is_sent_may_be_no_more_than_its_tenant_has_room_for(s3_api: Api) -> None:
+    place = await presigned(s3_api)
+    await put(place, MP4)
+    limit = s3_api.context.settings.tenant_stored_bytes
+    much = replace(new_upload(s3_api.context, "acme", "a.mp4", "mp4"), size_bytes=limit)
+    await s3_api.context.uploads.keep(much)
+    refused = await s3_api.http.post(place["complete"])
+    assert (refused.status_code, refused.json()["code"]) == (413, "storage_full")
+    await s3_api.context.uploads.drop(much)
+    assert (await s3_api.http.post(place["complete"])).status_code == 404
+    with pytest.raises(FileMissing):
+        await s3_api.context.storage.size_bytes(f"sent/{place['id']}")
 
 
 class Unread:
@@ -498,6 +601,32 @@ async def test_a_process_that_stops_while_it_looks_at_a_file_leaves_none_in_s3(
 
 async def whole(content: bytes) -> AsyncIterator[bytes]:
     yield content
+
+
+async def test_who_names_an_upload_that_is_being_deleted_is_answered_as_for_a_missing_one(api: Api) -> None:
+    upload = (await api.http.post("/v1/uploads", params={"filename": "a.mp4"}, content=MP4)).json()
+    ended = await api.submit(media=[{"upload_id": upload["id"]}])
+    await api.http.post(f"/v1/jobs/{ended['id']}/cancel")
+    loaded = await api.context.uploads.load(upload["id"])
+    assert loaded is not None
+    await api.context.uploads.withdraw(loaded[0])  # its bytes go next
+    ask = {"prompt": "trim it", "media": [CLIP, {"upload_id": upload["id"]}]}
+    key = {"Idempotency-Key": "once"}
+    refused = await api.http.post("/v1/jobs", json=ask, headers=key)
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (404, "/media/1/upload_id")
+    assert (await api.http.post("/v1/jobs", json=ask | {"media": [CLIP]}, headers=key)).status_code == 202
+    assert (await api.http.post(f"/v1/jobs/{ended['id']}/replay")).status_code == 404
+    jobs = [ask, ask | {"media": [CLIP]}, ask]
+    batch = (await api.http.post("/v1/batches", json={"jobs": jobs})).json()
+    assert [item["status"] for item in batch["items"]] == [404, 202, 404]
+    assert batch["items"][2]["problem"]["errors"][0]["pointer"] == "/media/1/upload_id"
+    assert len((await api.http.get(f"/v1/batches/{batch['id']}")).json()["jobs"]) == 1
+    shared = await api.http.post("/v1/batches", json={"jobs": jobs, "session": "shared"})
+    assert [error["pointer"] for error in shared.json()["errors"]] == [f"/jobs/{n}/media/1/upload_id" for n in (0, 2)]
+    assert (await api.http.delete(f"/v1/uploads/{upload['id']}")).status_code == 204
+    assert (await api.http.post("/v1/jobs", json=ask, headers={"Idempotency-Key": "again"})).json() | {
+        "request_id": "",
+    } == refused.json() | {"request_id": ""}
 
 
 async def test_a_stranger_cannot_complete_an_upload(s3_api: Api) -> None:

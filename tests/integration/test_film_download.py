@@ -335,6 +335,15 @@ async def test_where_films_are_not_kept_they_are_looked_at_and_their_link_is_tol
     assert len(backend.calls("/o.mp4")) == 2
 
 
+async def test_where_films_are_not_kept_a_link_with_other_letters_can_stand_in_a_header(
+    core, passing_on, backend, movie
+):
+    backend.says("/%D1%84%20%20.mp4", film(movie))
+    job, _ = await ended(core, passing_on, "/ф%20 .mp4?a=b%2Fc&d=é")
+    assert job.output is not None
+    assert job.output.backend_url == backend.url + "/%D1%84%20%20.mp4?a=b%2Fc&d=%C3%A9"
+
+
 async def test_where_films_are_not_kept_what_is_none_is_no_success(core, passing_on, backend):
     backend.says("/o.mp4", page())
     backend.says("state", said({"code": 0, "data": {"state": {"draft": {"t": [{"tt": 0, "sg": [{"d": 2000}]}]}}}}))

@@ -4,9 +4,10 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -115,6 +116,21 @@ async def test_a_storage_that_is_away_is_told_as_one_whatever_is_asked_of_it(awa
             await asked
 
 
+async def test_a_storage_that_hangs_is_one_that_is_away(monkeypatch):
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with closing(writer):
+            while await reader.read(65_536):
+                pass
+
+    async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
+        for name, value in access_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}").items():
+            monkeypatch.setenv(name, value)
+        storage = Storage(f"s3://{BUCKET}/x", answer_s=0.1)
+        for asked in (storage.size_bytes("a"), storage.read("a"), storage.delete("a"), storage.delete_folder("a")):
+            with pytest.raises(StorageDown):
+                await asked
+
+
 async def test_who_breaks_off_while_the_storage_is_away_is_told_as_that(tmp_path):
     async def broken() -> AsyncIterator[bytes]:
         raise ConnectionError
@@ -123,6 +139,49 @@ async def test_who_breaks_off_while_the_storage_is_away_is_told_as_that(tmp_path
     (tmp_path / "uploads").write_text("in the way")
     with pytest.raises(ConnectionError):
         await Storage(str(tmp_path)).write("uploads/a.mp4", broken())
+
+
+class Stalled:
+    """Lies before S3, and lets no part of a file through until its gate is open."""
+
+    def __init__(self, address: str) -> None:
+        self._address = urlsplit(address)
+        self.gate = asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(self._address.hostname, self._address.port)
+        answers = asyncio.create_task(self._pass_on(there, writer))
+        with closing(writer), closing(back), suppress(ConnectionError):
+            while request := await reader.read(65_536):
+                if request.startswith(b"PUT "):
+                    await self.gate.wait()
+                back.write(request)
+                await back.drain()
+        answers.cancel()
+
+    async def _pass_on(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while answer := await there.read(65_536):
+            writer.write(answer)
+
+
+async def test_of_a_file_that_s3_takes_slowly_a_few_parts_are_held(s3, monkeypatch):
+    taken_bytes, stalled = 0, Stalled(s3)
+
+    async def taken() -> AsyncIterator[bytes]:
+        nonlocal taken_bytes
+        while taken_bytes < 9 * PART_BYTES:
+            taken_bytes += CHUNK_BYTES
+            yield bytes(CHUNK_BYTES)
+
+    async with await asyncio.start_server(stalled.serve, "127.0.0.1", 0) as server:
+        for name, value in access_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}").items():
+            monkeypatch.setenv(name, value)
+        storage = Storage(f"s3://{BUCKET}/x")
+        writing = asyncio.create_task(storage.write("uploads/a.mp4", taken()))
+        await asyncio.wait([writing], timeout=1)  # so that it has taken what it takes; on a slow machine less
+        assert taken_bytes <= 4 * PART_BYTES
+        stalled.gate.set()
+        assert await writing == taken_bytes == await storage.size_bytes("uploads/a.mp4")
 
 
 def files_in(folder: Path) -> list[str]:

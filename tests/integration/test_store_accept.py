@@ -219,9 +219,23 @@ async def test_bytes_of_uploads_are_counted_per_tenant_and_given_back_once(core:
     await asyncio.gather(core.uploads.drop(upload), core.uploads.drop(upload))
     assert await core.uploads.stored_bytes("acme") == 0
     assert await core.uploads.load(upload.id) is None
-    await core.submit(media=(MediaRef(upload_id=upload.id, name="a.mp4"),))
-    core.clock.turn(by_s=48 * 3600)
     assert await core.uploads.due() == []
+
+
+@pytest.mark.parametrize("state", ["removed", "withdrawn", "expected again"])
+async def test_a_job_whose_upload_went_after_it_was_looked_up_is_accepted_in_no_part(core: Core, state: str) -> None:
+    upload = Upload(
+        id=new_id("upl"), tenant="acme", filename="a.mp4", format="mp4", size_bytes=9, path="a", created_at_ms=0
+    )
+    await core.uploads.keep(upload)
+    going = {"removed": core.uploads.drop, "withdrawn": core.uploads.withdraw, "expected again": core.uploads.expect}
+    await going[state](upload)
+    before = {name: await core.redis.dump(name) for name in await core.redis.keys("rg:*")}
+    there = core.submission(make_job())
+    names_it = core.submission(make_job(media=(MediaRef(upload_id=upload.id, name="a.mp4"),)))
+    refused = await core.intake.accept([there, names_it], key_id="key_1", idempotency=CALL)
+    assert refused == Rejected("no_upload", upload_id=upload.id)
+    assert {name: await core.redis.dump(name) for name in await core.redis.keys("rg:*")} == before
 
 
 async def test_a_record_with_fields_of_a_newer_version_is_read(core: Core) -> None:

@@ -110,7 +110,9 @@ async def a_session_and_an_upload(core: Core) -> None:
     assert found is not None
     await core.sessions.close(found)
     upload = {"tenant": "acme", "filename": "a.mp4", "format": "mp4", "size_bytes": 1, "path": "a", "created_at_ms": 0}
-    await core.uploads.expect(Upload(id=new_id("upl"), **upload))
+    expected = Upload(id=new_id("upl"), **upload)
+    await core.uploads.expect(expected)
+    await core.uploads.withdraw(expected)
 
 
 async def a_job_whose_data_is_removed_while_another_runs_in_its_session(core: Core) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from core.errors import Code
 from core.ids import new_id
 from core.job_files import fetched_path, film_path
@@ -11,6 +13,7 @@ from core.model.job import Job, MediaRef, OutputFile
 from core.model.upload import Upload
 from core.store.redis.keys import key
 from core.store.redis.lists import UNREADABLE_REST_MS
+from core.upload_files import remove_upload
 from tests.store_fixture import Core, core
 from tests.worker_fixture import context_over
 from worker.maintenance.sweeper import sweep
@@ -77,6 +80,65 @@ def files_in(folder: Path) -> set[str]:
 
 async def bytes_of(content: bytes) -> AsyncIterator[bytes]:
     yield content
+
+
+async def test_an_upload_that_is_used_or_completed_while_a_sweep_is_about_to_remove_it_stays(
+    core: Core, tmp_path: Path
+):
+    used, completed = [
+        Upload(id=i, tenant="acme", filename="f", format="", size_bytes=1, path=f"uploads/{i}", created_at_ms=0)
+        for i in (new_id("upl"), new_id("upl"))
+    ]
+    await core.uploads.keep(used)
+    await core.uploads.expect(completed)
+    async with context_over(core, tmp_path) as context:
+        for upload in (used, completed):
+            await context.storage.write(upload.path, bytes_of(b"x"))
+        core.clock.turn(by_s=86_401)
+        due = await core.uploads.due()
+        assert {each.id for each in due} == {used.id, completed.id}
+        await core.submit(media=(MediaRef(upload_id=used.id, name="f"),))
+        copy = replace(completed, path="uploads/copy", created_at_ms=core.clock.now_ms())
+        assert await core.uploads.keep_copy(copy) is not None
+        for upload in due:
+            assert not await remove_upload(context.storage, core.uploads, upload, only="due")
+        assert files_in(tmp_path) == {used.path, completed.path}
+    assert [each and each[0].path for each in [await core.uploads.load(i.id) for i in due]]
+
+
+async def test_a_sweep_that_died_while_it_removed_an_upload_is_gone_on_with(core: Core, tmp_path: Path):
+    upload = Upload(id=new_id("upl"), tenant="acme", filename="f", format="", size_bytes=1, path="a", created_at_ms=0)
+    await core.uploads.keep(upload)
+    async with context_over(core, tmp_path) as context:
+        await context.storage.write("a", bytes_of(b"x"))
+        core.clock.turn(by_s=86_401)
+        assert await core.uploads.withdraw(upload, "due")
+        await sweep(context, 0)
+    assert (files_in(tmp_path), await core.uploads.load(upload.id)) == (set(), None)
+    assert await core.uploads.stored_bytes("acme") == 0
+
+
+async def test_a_copy_that_nobody_kept_and_what_was_sent_anew_go_although_their_upload_is_there(
+    core: Core, tmp_path: Path
+):
+    now_ms = core.clock.now_ms()
+    sent = Upload(
+        id=new_id("upl"), tenant="acme", filename="f", format="", size_bytes=1, path="sent/a", created_at_ms=now_ms
+    )
+    copies = [replace(sent, path=f"uploads/{name}") for name in ("lost", "kept")]
+    async with context_over(core, tmp_path) as context:
+        await core.uploads.expect(sent, url_until_ms=now_ms + 3_600_000)
+        for each in (sent, *copies):
+            await context.storage.write(each.path, bytes_of(b"x"))
+        for each in copies:
+            await core.uploads.announce_copy(each)
+        assert await core.uploads.keep_copy(copies[1]) == 1
+        assert await core.uploads.keep_copy(copies[0]) is None
+        await core.submit(start_timeout_s=3 * 86_400, media=(MediaRef(upload_id=sent.id, name="f"),))
+        core.clock.turn(by_s=86_400 + 3601)
+        await sweep(context, 0)
+    assert files_in(tmp_path) == {"uploads/kept"}
+    assert not await core.redis.exists(key("upload_urls"))
 
 
 async def test_what_is_sent_by_a_url_after_its_upload_was_removed_goes_once_nothing_can_come(

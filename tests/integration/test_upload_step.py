@@ -19,6 +19,8 @@ from tests.worker_fixture import context, in_hand, stepped
 from worker.backend.faults import BackendFault, Fault
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
+from worker.jobs.runner import _next_result
+from worker.jobs.step_result import StepResult
 from worker.jobs.steps.upload import upload
 
 __all__ = ["context", "core"]
@@ -226,6 +228,31 @@ async def test_a_file_that_is_refused_for_what_it_is_ends_the_job(core, context,
         job = await stepped(execution, 2)
     assert job.error is not None
     assert [job.error.code, ways(backend)] == seen
+
+
+async def written(core: Core, execution: JobExecution) -> None:
+    """Write what is in hand, as steps before have done."""
+    job, stored = execution.job, await core.jobs.load(execution.job.id)
+    assert stored is not None
+    execution.job = stored
+    await execution.commit(StepResult(msgspec.structs.replace(job, version=stored.version + 1), execution.session))
+
+
+@pytest.mark.parametrize(("edits", "left"), [(1, []), (0, ["a.mp4", "b.mp4"])])
+async def test_a_file_that_cannot_be_brought_stands_in_the_way_of_no_later_edit_of_a_timeline(
+    core, context, backend, edits, left
+):
+    backend.says("upload", refusing(4001))
+    other = MediaRef(url=backend.url + "/b.mp4", name="b.mp4")
+    async with uploading(core, context, by_url(backend), other, edits=edits) as execution:
+        await written(core, execution)
+        while not execution.job.ended:
+            result = await _next_result(execution)
+            assert result is not None
+            await execution.commit(result)
+    session = await core.sessions.load(execution.job.session_id)
+    assert session is not None
+    assert ([media.name for media in session.media], session.uploaded) == (left, 0)
 
 
 async def stored_upload(core: Core, context: WorkerContext, content: bytes = CLIP) -> MediaRef:

@@ -46,6 +46,11 @@ FTYP = box("ftyp", b"isom")
 MDAT = box("mdat", bytes(500))
 
 
+def test_a_film_whose_header_says_that_its_length_is_not_known_has_none():
+    unknown = box("moov", mvhd(length=(1 << 32) - 1) + trak(640, 360))
+    assert read(FTYP + unknown + MDAT) == FilmFacts(None, 640, 360, has_picture=True)
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import struct
+import time
 
 import pytest
 from hypothesis import given
@@ -95,6 +96,24 @@ def test_what_does_not_tell_it_soon_has_no_length(content: bytes, media_format: 
     film = File(content)
     assert film.length_s(media_format) is None
     assert (film.reads <= MOST_READS, film.read_bytes <= MOST_BYTES) == (True, True)
+
+
+EMPTY = b"\xec\x80"
+DURATION = element(0x4489, struct.pack(">d", 4000.0))
+
+
+def test_a_header_of_a_million_empty_elements_keeps_nobody_waiting() -> None:
+    assert length_s(segment(element(0x1549A966, EMPTY * 100 + DURATION), TRACKS, cluster(0)), "webm") == 4.0
+    info = element(0x1549A966, EMPTY * 500_000 + DURATION)
+    film = segment(TRACKS, cluster(0), info, *[element(0xEC, b"")] * 100)
+    began_s = time.thread_time()
+    assert length_s(film, "webm") is None
+    assert time.thread_time() - began_s < 2  # it took 22 s, in which a process answered nobody
+
+
+def test_a_length_of_all_ones_is_none() -> None:
+    for unknown in (mvhd(length=(1 << 32) - 1), mvhd(length=(1 << 64) - 1, version=1)):
+        assert length_s(FTYP + box("moov", unknown + trak(640, 360)) + MDAT, "mp4") is None
 
 
 @given(st.binary(max_size=400), st.sampled_from(["mp4", "webm"]), st.integers(0, 60))

@@ -16,6 +16,7 @@ TOLD = {
     "queue_full": (429, "queue_full"),
     "overloaded": (503, "overloaded"),
     "no_session": (404, "not_found"),
+    "no_upload": (404, "not_found"),
     "revoked": (401, "unauthorized"),
     "webhook": (503, "unavailable"),
 }

@@ -49,3 +49,22 @@ def test_files_are_kept_in_the_order_in_which_jobs_brought_them() -> None:
 def test_a_session_is_read_as_it_was_written() -> None:
     session = sessions.joined(opened(), (CLIP,))
     assert unpack(pack(session), Session) == session
+
+
+def test_what_a_job_has_not_brought_goes_with_it_where_there_is_a_timeline_and_stays_where_there_is_none() -> None:
+    other = MediaRef(url="https://a.example/b.mp4", name="b.mp4")
+    session = sessions.uploaded(opened(sessions.joined(FRESH, (CLIP, other))), 1)
+    assert sessions.left(session) == session
+    edited = sessions.timeline_changed(session, job_id="job_1", timeline="t")
+    assert sessions.left(edited).media == session.media[:1]
+    assert sessions.left(sessions.uploaded(edited, 2)) == sessions.uploaded(edited, 2)
+
+
+def test_a_replay_brings_no_file_twice_of_a_job_that_had_not_brought_all_of_its_own() -> None:
+    other = MediaRef(url="https://a.example/b.mp4", name="b.mp4")
+    session = sessions.uploaded(opened(sessions.joined(FRESH, (CLIP, other), job_id="job_1")), 1)
+    replayed = sessions.joined(session, (CLIP, other), job_id="job_2", parent_id="job_1")
+    assert [(each.name, each.job_id) for each in replayed.media] == [("a.mp4", "job_2"), ("b.mp4", "job_2")]
+    assert replayed.uploaded == 1
+    again = sessions.joined(sessions.uploaded(session, 2), (CLIP,), job_id="job_2", parent_id="job_1")
+    assert [each.name for each in again.media] == ["a.mp4", "b.mp4", "a.mp4"], "a message may have used them"

@@ -253,6 +253,12 @@ def test_a_file_that_breaks_off_anywhere_fails_nothing(name: str, end: int) -> N
     assert format_of_content(PLAYED[name][1]()[:end]) in {*FORMATS, None}
 
 
+def test_a_million_empty_elements_are_not_looked_through_for_what_stands_behind_them() -> None:
+    header, doctype = b"\x1a\x45\xdf\xa3\x01" + b"\xff" * 7, b"\x42\x82\x84webm"
+    assert format_of_content(header + b"\xec\x80" * 100 + doctype) == "webm"
+    assert format_of_content((header + b"\xec\x80" * 500_000 + doctype)[:HEAD_BYTES]) is None
+
+
 @pytest.mark.parametrize("unit", [b"\xff", b"\xff\xfb\x90\0", b"\0\0\0\x08free", b"ID3\x04\0\0\0\0\0\0", b"\xec\x80"])
 def test_a_head_of_the_same_few_bytes_for_ever_is_judged(unit: bytes) -> None:
     assert format_of_content((unit * HEAD_BYTES)[:HEAD_BYTES]) in {*FORMATS, None}

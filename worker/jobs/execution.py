@@ -70,6 +70,7 @@ class JobExecution:
         the step is done again, which asks first.
         """
         old, new = self.job, transitions.moved_on(self.job, self._with_stage_time(result.job))
+        result = result._replace(session=self._session_after(new, result.session))
         try:
             self.job, answers = await self._by_present_webhook(lambda: self._write(old, new, result))
         except TokenShared:
@@ -79,6 +80,12 @@ class JobExecution:
         self.parked = result.park_s is not None
         self.handover = self._handed_over(old, result, answers)
         self._count(old)
+
+    def _session_after(self, new: Job, changed: Session | None) -> Session | None:
+        """Say how the session stands behind this record. None: as it stood."""
+        session = changed or self.session
+        left = sessions.left(session) if new.ended else session
+        return changed if left is session else left
 
     async def _write(self, old: Job, new: Job, result: StepResult) -> tuple[Job, Answers]:
         """Write a record with what belongs beside it, all of it made once, however often it has to be sent."""

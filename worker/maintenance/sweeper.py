@@ -12,13 +12,13 @@ from core.job_files import delete_job_files
 from core.logs import get_logger
 from core.model import transitions
 from core.model.job import Job, Status
-from core.model.upload import Upload
 from core.store.jobs.admission import DueList
 from core.store.jobs.unheld import commit_unheld
 from core.store.leases import LeaseLost
 from core.store.redis.client import STORE_DOWN
 from core.store.redis.codec import Unreadable
-from core.store.uploads import ClosedPlace
+from core.store.uploads import Place
+from core.upload_files import remove_upload
 from worker.context import WorkerContext
 from worker.maintenance.gauges import update_gauges
 from worker.maintenance.periodic import run_periodically, run_unless_it_breaks
@@ -96,7 +96,7 @@ async def _expire_jobs(context: WorkerContext) -> None:
         await context.admission.look_again_later("queued_all", job_id)
 
 
-async def _or_later(context: WorkerContext, list_name: DueList, item_id: str, doing: Awaitable[None]) -> None:
+async def _or_later(context: WorkerContext, list_name: DueList, item_id: str, doing: Awaitable[object]) -> None:
     """Do what is due, or leave it for later where nobody here can read what belongs to it: it stands in nobody's way.
 
     Whatever else breaks is raised, one try in each sweep: of a storage that is away it may take seconds to hear.
@@ -149,17 +149,14 @@ async def _remove_unused_uploads(context: WorkerContext) -> int:
     """Remove some uploads that nobody has used for a day, and tell how many. Raises StorageDown."""
     unused = await context.uploads.due()
     for upload in unused:
-        await _or_later(context, "uploads", upload.id, _remove_upload(context, upload))
+        await _or_later(
+            context, "uploads", upload.id, remove_upload(context.storage, context.uploads, upload, only="due")
+        )
     return len(unused)
 
 
-async def _remove_upload(context: WorkerContext, upload: Upload) -> None:
-    await context.storage.delete(upload.path)
-    await context.uploads.drop(upload)
-
-
 async def _remove_late_files(context: WorkerContext) -> int:
-    """Remove what was sent by a URL to the place of an upload that had been removed, and tell how many places were looked at.
+    """Remove what was sent by a URL, or copied, and is no upload's, and tell how many places were looked at.
 
     Raises StorageDown.
     """
@@ -169,7 +166,7 @@ async def _remove_late_files(context: WorkerContext) -> int:
     return len(closed)
 
 
-async def _clear(context: WorkerContext, place: ClosedPlace) -> None:
-    if not place.is_upload:
+async def _clear(context: WorkerContext, place: Place) -> None:
+    if not await context.uploads.is_in_use(place):
         await context.storage.delete(place.path)
     await context.uploads.forget_place(place)

@@ -131,6 +131,7 @@ const FAMILIES: Record<ProblemCode, typeof Refused> = {
   uri_too_long: InvalidRequest,
   too_long: InvalidRequest,
   unsupported_media_type: InvalidRequest,
+  precondition_failed: InvalidRequest,
   range_not_satisfiable: InvalidRequest,
   invalid: InvalidRequest,
   invalid_value: InvalidRequest,

@@ -11,6 +11,7 @@ from core.media.film_header.facts import FilmFacts, NotAFilm, Read
 #: a header above this size is not read
 _MAX_MOOV_BYTES = 64 << 20
 _BOX_HEAD = 16
+_UNKNOWN_32, _UNKNOWN_64 = (1 << 32) - 1, (1 << 64) - 1
 _SHORTEST_BOX = 8
 #: of a header that is only asked for its length so much is read, which stands at its beginning
 _LENGTH_WITHIN_BYTES = 64 << 10
@@ -101,7 +102,9 @@ def _box(head: bytes, rest: int) -> tuple[bytes, int, int]:
 
 def _children(body: bytes) -> Iterator[tuple[bytes, bytes]]:
     at = 0
-    while at + _SHORTEST_BOX <= len(body):
+    for _ in range(_MOST_BOXES):
+        if at + _SHORTEST_BOX > len(body):
+            return
         kind, length, skip = _box(body[at : at + _BOX_HEAD], len(body) - at)
         if length < skip:
             return
@@ -130,8 +133,10 @@ def _facts(moov: bytes, *, fragmented: bool) -> tuple[FilmFacts, int]:
 
 
 def _duration_s(mvhd: bytes) -> float | None:
+    """Read a film's length; all ones say that whoever wrote it did not know (8.2.2)."""
     scale, length = _scale_and_length(mvhd)
-    return round(length / scale, 3) if scale else None
+    is_known = length != (_UNKNOWN_64 if mvhd[0] == 1 else _UNKNOWN_32)
+    return round(length / scale, 3) if scale and is_known else None
 
 
 def _scale_and_length(mvhd: bytes) -> tuple[int, int]:

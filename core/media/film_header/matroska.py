@@ -23,6 +23,8 @@ _MAX_HEADER_BYTES = 4 << 20
 #: a cluster with less in it holds its own time and no block
 _EMPTY_CLUSTER_BYTES = 16
 _MOST_ELEMENTS = 5000
+#: no header holds so many side by side; a million empty ones would keep a process from everything else
+_MOST_CHILDREN = 256
 
 
 class _Element(NamedTuple):
@@ -123,7 +125,10 @@ def _width(data: bytes, *, most: int) -> int:
 
 def _children(body: bytes) -> Iterator[tuple[int, bytes]]:
     at = 0
-    while (found := _head(body[at : at + _HEAD_BYTES])) is not None:
+    for _ in range(_MOST_CHILDREN):
+        found = _head(body[at : at + _HEAD_BYTES])
+        if found is None:
+            return
         element_id, length, skip = found
         end = len(body) if length is None else at + skip + length
         yield element_id, body[at + skip : end]

@@ -76,14 +76,15 @@ class Replayed(NamedTuple):
     waits: tuple[bytes, ...] = ()
 
 
-RefusalReason = Literal["reused", "rate", "queue_full", "overloaded", "no_session", "revoked", "webhook"]
+RefusalReason = Literal["reused", "rate", "queue_full", "overloaded", "no_session", "no_upload", "revoked", "webhook"]
 
 
 class Rejected(NamedTuple):
-    """Nothing was written."""
+    """Nothing was written. `upload_id`: the one that is gone."""
 
     why: RefusalReason
     retry_ms: int = 0
+    upload_id: str = ""
 
 
 @redacted_repr("outcome", "used", "reset_ms")
@@ -94,6 +95,7 @@ class _Answer(NamedTuple):
     waits: tuple[bytes, ...] = ()
     answer: bytes = b""
     stored_waits: bytes | None = None
+    upload: str = ""
 
 
 def rank(job: Job) -> float:
@@ -157,7 +159,7 @@ def _outcome(answer: _Answer) -> Accepted | Replayed | Rejected:
         case "replayed":
             return Replayed(answer.answer, waits_of(answer.stored_waits))
         case refused:
-            return Rejected(refused, answer.reset_ms)
+            return Rejected(refused, answer.reset_ms, answer.upload)
 
 
 def _idempotency_argument(idempotency: Idempotency, submissions: Sequence[Submission]) -> dict[str, Any]:

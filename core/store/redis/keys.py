@@ -54,8 +54,9 @@ _SHAPES = {
     # uploads
     "upload": "rg:upl:{}",  # HASH
     "uploads": "rg:uploads",  # ZSET of uploads by the time at which they go
-    "upload_urls": "rg:upload-urls",  # ZSET of "upload path" that a URL was given for, by when nothing can come by it any more
+    "upload_urls": "rg:upload-urls",  # ZSET of "upload path" where bytes may be that no record tells of, by when no more can come
     "tenant_uploads": "rg:uploads:{}",  # ZSET of a tenant's uploads that have come, all scored 0: ids sort by time
+    "tenant_expected": "rg:expected:{}",  # ZSET of a tenant's uploads that have not come, by the time at which they go
     "stored": "rg:stored:{}",  # INT bytes of uploads that are stored for a tenant
     # deliveries
     "delivery": "rg:dlv:{}",  # HASH
@@ -164,7 +165,12 @@ FIELDS = {
             "promised",  # credits that are reserved for jobs that run
         }
     ),
-    "upload": frozenset({"rec", "fmt", "expected"}),
+    "upload": frozenset(
+        {
+            *("rec", "fmt", "expected"),
+            "withdrawn",  # its bytes are being deleted: no job can name it any more
+        }
+    ),
     "delivery": frozenset({"rec", "fmt", "event", "owner", "status", "tenant"}),
     "token": frozenset(
         {
@@ -212,7 +218,7 @@ BOUNDS = {
     "batches": "those of the last BATCH_LISTED_MS; TTL of as long from the last one on",
     "retire": "jobs and deliveries that are kept; the sweeper empties it",
     "orphan_renders": "each is followed for a day at most",
-    "upload_urls": "UPLOAD_LIFE_MS after its URL's end; the sweeper looks once more",
+    "upload_urls": "UPLOAD_LIFE_MS after its URL's end, or its copying; the sweeper looks once more",
     **dict.fromkeys(("backlog", "queued", "session_queue"), "tenant_queued_jobs; a job leaves it when it ends"),
     "queued_all": "queue_limit; a job leaves it when it starts or expires",
     **dict.fromkeys(("tenant_ring", "tenants"), "tenants, which an operator makes"),
@@ -249,8 +255,10 @@ BOUNDS = {
     **dict.fromkeys(("feed", "event_clock"), "TTL of FEED_LIFE_MS, and an hour, from the tenant's last event on"),
     "usage": "TTL of USAGE_LIFE_MS from its last change on",
     **dict.fromkeys(
-        ("upload", "uploads", "tenant_uploads"), "UPLOAD_LIFE_MS after the last use; the sweeper drops them"
+        ("upload", "uploads", "tenant_uploads"),
+        "tenant_uploads of each tenant; UPLOAD_LIFE_MS after the last use the sweeper drops them",
     ),
+    "tenant_expected": "tenant_uploads; TTL of UPLOAD_LIFE_MS from the last one on",
     "stored": "one number",
     **dict.fromkeys(
         ("delivery", "deliveries", "job_deliveries"), "retires FEED_LIFE_MS after its end, or with its job"

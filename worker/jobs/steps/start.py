@@ -12,7 +12,7 @@ async def start(execution: JobExecution) -> StepResult:
     job, now_ms = execution.job, execution.now_ms
     if now_ms > job.start_by_ms:
         return StepResult(transitions.expired(job, now_ms=now_ms))
-    session = sessions.joined(execution.session, job.media, job_id=job.id)
+    session = sessions.joined(execution.session, job.media, job_id=job.id, parent_id=job.parent_id)
     started = transitions.started(job, now_ms=now_ms)
     taking = execution.context.token_pool.reserving(started, session)
     return StepResult(started, session, token_work=TokenWork(take=taking))

@@ -124,8 +124,16 @@ FAMILIES: Mapping[type[Refused], frozenset[str]] = MappingProxyType(
         MediaRefused: frozenset({"media_too_large", "unsupported_media", "media_needed", "storage_full"}),
         InvalidRequest: frozenset(
             {"malformed_request", "malformed_json", "method_not_allowed", "too_large", "uri_too_long", "too_long"}
-            | {"unsupported_media_type", "range_not_satisfiable", "invalid", "invalid_value", "missing_field"}
-            | {"unknown_field", "repeated_field", "too_many", "unknown_profile", "url_too_long", "url_malformed"}
+            | {"unsupported_media_type", "precondition_failed", "range_not_satisfiable", "invalid", "invalid_value"}
+            | {
+                "missing_field",
+                "unknown_field",
+                "repeated_field",
+                "too_many",
+                "unknown_profile",
+                "url_too_long",
+                "url_malformed",
+            }
             | {"user_info_not_allowed", "address_not_allowed", "host_not_allowed", "scheme_not_allowed"}
             | {"port_not_allowed", "idempotency_key_reused", "headers_too_large"}
         ),

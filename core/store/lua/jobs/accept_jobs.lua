@@ -11,6 +11,7 @@
 --   accepted: used (submits in this window), reset_ms (till its end), waits (why each job waits, as JSON)
 --   replayed: answer, stored_waits (as they stand in its hash)
 --   rate: reset_ms
+--   no_upload: upload, one that a job names and that is gone, or going
 --   reused, queue_full, overloaded, no_session: no more
 --   revoked, webhook: what the caller remembered of the key, or of the tenant's webhook, holds no longer
 
@@ -49,6 +50,16 @@ local function session_missing(a)
     elseif not created[job.session] then
       local session = read_fields(key.session(job.session), 'tenant', 'closed')
       if session.tenant ~= a.tenant or session.closed then return {outcome = 'no_session'} end
+    end
+  end
+end
+
+-- Whoever removes an upload withdraws it before its bytes go: one that was looked up may be gone by now.
+local function upload_missing(a)
+  for _, job in ipairs(a.jobs) do
+    for _, upload in ipairs(job.uploads) do
+      local found = read_fields(key.upload(upload), 'rec', 'expected', 'withdrawn')
+      if not found.rec or found.expected or found.withdrawn then return {outcome = 'no_upload', upload = upload} end
     end
   end
 end
@@ -133,7 +144,7 @@ operation('accept_jobs', function(a)
   local replayed = answered_before(a)
   if replayed then return replayed end
   local used = a.key_id and tonumber(call('GET', key.rate(a.key_id)) or '0') or 0
-  local refused = over_limit(a, used) or session_missing(a) or webhook_changed(a)
+  local refused = over_limit(a, used) or session_missing(a) or upload_missing(a) or webhook_changed(a)
   if refused then return refused end
 
   write_audit(a.audit, 'done')

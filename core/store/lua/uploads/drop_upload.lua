@@ -5,6 +5,7 @@ operation('drop_upload', function(a)
   local found = read_fields(key.upload(a.id), 'rec', 'expected')
   call('ZREM', key.uploads(), a.id)
   call('ZREM', key.tenant_uploads(a.tenant), a.id)
+  call('ZREM', key.tenant_expected(a.tenant), a.id)
   call('DEL', key.upload(a.id))
   if not found.rec or found.expected then return {} end
   if call('DECRBY', key.stored(a.tenant), integer(a.size_bytes)) <= 0 then call('DEL', key.stored(a.tenant)) end
