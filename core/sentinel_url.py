@@ -30,7 +30,7 @@ class SentinelUrl(NamedTuple):
 
 def is_sentinel_url(url: str) -> bool:
     """Whether Sentinels say where Redis is."""
-    return urlsplit(url).scheme in SCHEMES
+    return url.partition("://")[0].lower() in SCHEMES
 
 
 def parse_sentinel_url(url: str) -> SentinelUrl:
@@ -42,7 +42,9 @@ def parse_sentinel_url(url: str) -> SentinelUrl:
     except ValueError:  # its words would
         raise ValueError(_FORM) from None
     service, _, database = where.path.strip("/").partition("/")
-    if where.scheme not in SCHEMES or not sentinels or not service or (database and not database.isdigit()):
+    if where.scheme not in SCHEMES or not sentinels or not service or where.fragment:
+        raise ValueError(_FORM)
+    if database and not database.isdecimal():
         raise ValueError(_FORM)
     query = dict(parse_qsl(where.query))
     username, password = query.pop("sentinel_username", None), query.pop("sentinel_password", None)

@@ -11,22 +11,27 @@ import sys
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from pydantic import Field, PositiveInt, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.ids import CELL_NAME
 from core.logs import LogFormat
 from core.profiles import PROFILES
+from core.redis_url import check_redis_url
 from core.secret_files import FOLDER, SecretFiles, read_secret_files
-from core.sentinel_url import is_sentinel_url, parse_sentinel_url
 
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
 Networks = Annotated[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], NoDecode]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+#: more is a slip, and in milliseconds no time and no number that Redis is told in
+_MOST, _MOST_S = 1_000_000_000_000_000, 1_000_000_000
+Count = Annotated[int, Field(gt=0, le=_MOST)]
+Seconds = Annotated[float, Field(gt=0, le=_MOST_S, allow_inf_nan=False)]
 
 SHORTEST_SECRET_KEY = 32
+
+_BASE_URL_FORM = "must be http:// or https:// with a host, and end with the path"
 
 #: what the callers' commands read
 _CLIENT_VARIABLES = {"REELGATE_API", "REELGATE_API_KEY"}
@@ -75,21 +80,21 @@ class Settings(BaseSettings):
     log_format: LogFormat = "auto"
 
     #: submits that one key may make in a minute, exact over all replicas
-    submits_per_minute: PositiveInt = 60
+    submits_per_minute: Count = 60
     #: jobs of one tenant that run at once; the others wait
-    tenant_running_jobs: PositiveInt = 100
+    tenant_running_jobs: Count = 100
     #: jobs of one tenant that may be queued
-    tenant_queued_jobs: PositiveInt = 10_000
+    tenant_queued_jobs: Count = 10_000
     #: explicit sessions that one tenant may have open, and how long one stays open without a job
-    tenant_sessions: PositiveInt = 10_000
-    session_idle_s: PositiveInt = 2_592_000
+    tenant_sessions: Count = 10_000
+    session_idle_s: int = Field(2_592_000, gt=0, le=_MOST_S)
     #: uploads that one tenant may keep or have begun, each of which takes room in Redis, and bytes of them
-    tenant_uploads: PositiveInt = 100_000
-    tenant_stored_bytes: PositiveInt = 50_000_000_000
+    tenant_uploads: Count = 100_000
+    tenant_stored_bytes: Count = 50_000_000_000
     #: credits that one tenant may spend in a month; 0 is no limit
-    tenant_month_credits: int = Field(0, ge=0)
+    tenant_month_credits: int = Field(0, ge=0, le=_MOST)
     #: queued jobs of all tenants together; past it a submit gets 503
-    queue_limit: PositiveInt = 1_000_000
+    queue_limit: Count = 1_000_000
 
     #: how long an API goes on as usual after SIGTERM, unready, so that balancers send nothing more
     drain_delay_s: float = Field(10.0, ge=0, le=900)
@@ -117,14 +122,14 @@ class Settings(BaseSettings):
     #: between two looks at a render, and before the first one, at the least (`core.model.render_looks`); it counts as stuck
     #: when so many could have been had since it was asked for, and half of them were
     render_poll_s: Seconds = 30.0
-    render_polls: PositiveInt = 20
+    render_polls: Count = 20
     #: the longest a message's stream is listened to, and the longest it may bring heartbeats alone
     stream_limit_s: Seconds = 900.0
     stream_quiet_s: Seconds = 600.0
     #: after a dropped stream: the first wait, the wait between reads, and how many unchanged reads end it
     recover_first_s: Seconds = 30.0
     recover_every_s: Seconds = 60.0
-    recover_reads: PositiveInt = 5
+    recover_reads: Count = 5
     #: two reads of a changed draft this far apart must agree, since generation has two stages
     settle_s: Seconds = 3.0
     #: after a stream that closed by itself and no visible change: how long one may still show, five times as long for a
@@ -153,27 +158,17 @@ class Settings(BaseSettings):
     @field_validator("nemo_api_url", "nemo_web_url", "public_url")
     @classmethod
     def _plain_base_url(cls, value: str) -> str:
-        where = urlsplit(value)
+        where = _split_url(value)
         if where.scheme not in ("http", "https") or not where.hostname or where.query or where.fragment:
-            raise ValueError("must be http:// or https:// with a host, and end with the path")
-        if where.username or not _is_visible(value):
+            raise ValueError(_BASE_URL_FORM)
+        if "@" in where.netloc or not _is_visible(value):
             raise ValueError("must hold neither a user nor anything but visible ASCII characters")
         return value.rstrip("/")
 
     @field_validator("redis_url")
     @classmethod
     def _redis_address(cls, value: SecretStr) -> SecretStr:
-        if is_sentinel_url(value.get_secret_value()):
-            parse_sentinel_url(value.get_secret_value())
-            return value
-        where = urlsplit(value.get_secret_value())
-        try:
-            known = where.scheme in ("redis", "rediss", "unix") and where.port != 0
-        except ValueError:
-            known = False
-        database = where.path.strip("/")
-        if not known or (where.scheme != "unix" and database and not database.isdigit()):
-            raise ValueError("must be like redis://host:6379/0")
+        check_redis_url(value.get_secret_value())
         return value
 
     @field_validator("nemo_tokens")
@@ -217,6 +212,18 @@ class Settings(BaseSettings):
         if value not in PROFILES:
             raise ValueError(f"must be one of {', '.join(PROFILES)}")
         return value
+
+
+def _split_url(value: str) -> SplitResult:
+    """Take an address apart. Raises ValueError; the words of Python's own would show it."""
+    try:
+        where = urlsplit(value)
+        port = where.port
+    except ValueError:
+        raise ValueError(_BASE_URL_FORM) from None
+    if port == 0:
+        raise ValueError(_BASE_URL_FORM)
+    return where
 
 
 def _is_visible(value: str) -> bool:

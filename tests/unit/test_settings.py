@@ -1,10 +1,13 @@
 """Settings: what cannot work stops a process at its start, with the variable's name and without its value."""
 
 import os
+from urllib.parse import urlencode
 
 import pytest
 
+from core.redis_url import _NUMBERS, _TLS_WORDS, _WORDS
 from core.settings import Settings, load_settings, unknown_names, variable_of
+from core.store.redis.client import connect
 
 KEY = "k" * 40
 
@@ -23,11 +26,25 @@ def read(monkeypatch, **environment: str):
         ("REDIS_URL", "redis://qwertz:99999/0"),
         ("REDIS_URL", "redis://127.0.0.1:6379/qwertz"),
         ("REDIS_URL", "http://qwertz:6379"),
+        ("REDIS_URL", "redis://:pass[qwertz]word@redis:6379/0"),
+        ("REDIS_URL", "redis://:qwertz℀@redis:6379/0"),
+        ("REDIS_URL", "redis+sentinel://:qwertz℀@sentinel/mymaster"),
+        ("REDIS_URL", "redis://:123#qwertz@redis:6379/0"),
+        ("REDIS_URL", "redis+sentinel://s1/mymaster?sentinel_password=a#qwertz"),
+        ("REDIS_URL", "redis://redis:6379/0?db=qwertz"),
+        ("REDIS_URL", "redis://redis:6379/0?qwertz=1"),
+        ("REDIS_URL", "redis://redis:6379/0?protocol=3"),
+        ("REDIS_URL", "redis://redis:6379/0?ssl_ca_certs=/qwertz"),
+        ("REDIS_URL", "redis+sentinel://s1/mymaster?qwertz=1"),
         ("NEMO_TOKEN", "nmv_usr_qwertz with_space"),
         ("NEMO_TOKEN", "nmv_usr_fine,nmv_usr_qwertzé"),
         ("NEMO_API_URL", "qwertz.example.com"),
         ("NEMO_API_URL", "https://"),
         ("NEMO_API_URL", "https://user:qwertz@example.com"),
+        ("NEMO_API_URL", "https://:qwertz@example.com"),
+        ("NEMO_API_URL", "https://user:qwertz℀@example.com"),
+        ("NEMO_API_URL", "https://example.com:qwertz"),
+        ("NEMO_WEB_URL", "https://[qwertz]"),
         ("NEMO_WEB_URL", "https://example.com/?qwertz=1"),
         ("REELGATE_PUBLIC_URL", "https://qwertz example.com"),
         ("SKILL_SOURCE", "qwertz\r\nX-Other: 1"),
@@ -40,6 +57,10 @@ def read(monkeypatch, **environment: str):
         ("REELGATE_RENDER_POLL_S", "nan"),
         ("REELGATE_RENDER_POLLS", "-77"),
         ("REELGATE_LEASE_S", "0.077"),
+        ("REELGATE_RENDER_POLL_S", "77e300"),
+        ("REELGATE_SUBMITS_PER_MINUTE", "7" * 20),
+        ("REELGATE_TENANT_MONTH_CREDITS", "7" * 20),
+        ("REELGATE_SESSION_IDLE_S", "7" * 20),
     ],
 )
 def test_a_bad_value_stops_the_process_with_the_variables_name_and_without_the_value(monkeypatch, capsys, name, value):
@@ -62,6 +83,15 @@ def test_what_is_good_is_taken_as_it_is_meant(monkeypatch):
     )
     assert [token.get_secret_value() for token in settings.nemo_tokens] == ["nmv_usr_a", "nmv_usr_b"]
     assert (settings.nemo_api_url, settings.skill_source) == ("https://api.example.com", None)
+
+
+@pytest.mark.parametrize("scheme", ["redis", "rediss", "rediss+sentinel"])
+def test_every_option_of_redis_py_that_may_stand_in_the_address_makes_a_connection(monkeypatch, scheme):
+    words = _WORDS | (_TLS_WORDS if scheme != "redis" else set())
+    options = dict.fromkeys(_NUMBERS, "1") | dict.fromkeys(words, "none")
+    place = "s1/mymaster" if "sentinel" in scheme else "h:6379/0"
+    url = read(monkeypatch, REDIS_URL=f"{scheme}://{place}?{urlencode(options)}").redis_url.get_secret_value()
+    assert connect(url, answer_s=1).connection_pool.make_connection()
 
 
 def test_no_secret_is_in_the_repr(monkeypatch):

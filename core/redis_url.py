@@ -1,0 +1,52 @@
+"""Address of Redis, looked at before it is used: what redis-py would stumble over later, it tells with the address itself.
+
+``redis://:password@host:6379/0``, ``rediss://`` for TLS, ``unix://``, or that of Sentinels (`core.sentinel_url`).
+"""
+
+from urllib.parse import SplitResult, parse_qsl, urlsplit
+
+from core.sentinel_url import is_sentinel_url, parse_sentinel_url
+
+_FORM = "must be like redis://host:6379/0, with # / ? @ [ ] in a password written as %23 %2F %3F %40 %5B %5D"
+#: options of redis-py in the query that work here; ``protocol`` or ``decode_responses`` would change what is read
+_WHOLE_NUMBERS = frozenset({"db", "health_check_interval", "max_connections"})
+_NUMBERS = _WHOLE_NUMBERS | {"socket_connect_timeout", "socket_timeout", "timeout"}
+_WORDS = frozenset({"client_name", "password", "retry_on_timeout", "socket_keepalive", "username"})
+_TLS_WORDS = frozenset(
+    {"ssl_ca_certs", "ssl_ca_data", "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname", "ssl_ciphers", "ssl_keyfile"}
+)
+
+
+def check_redis_url(url: str) -> None:
+    """Raises ValueError, whose words show nothing of it."""
+    where = _split(parse_sentinel_url(url).redis_url if is_sentinel_url(url) else url)
+    if where.scheme not in ("redis", "rediss", "unix") or where.fragment:
+        raise ValueError(_FORM)
+    database = where.path.strip("/")
+    if where.scheme != "unix" and database and not (database.isascii() and database.isdecimal()):
+        raise ValueError(_FORM)
+    _check_options(where)
+
+
+def _split(url: str) -> SplitResult:
+    """Take it apart. Raises ValueError; the words of Python's own would show it, the password too."""
+    try:
+        where = urlsplit(url)
+        port = where.port
+    except ValueError:
+        raise ValueError(_FORM) from None
+    if port == 0:
+        raise ValueError(_FORM)
+    return where
+
+
+def _check_options(where: SplitResult) -> None:
+    known = _NUMBERS | _WORDS | (_TLS_WORDS if where.scheme == "rediss" else frozenset())
+    for name, value in parse_qsl(where.query, keep_blank_values=True):
+        if name not in known:
+            raise ValueError(
+                "has an option behind its ? that is unknown here; those that begin with ssl_ need rediss://"
+            )
+        digits = value if name in _WHOLE_NUMBERS else value.replace(".", "", 1)
+        if name in _NUMBERS and not (digits.isascii() and digits.isdecimal()):
+            raise ValueError(f"its option {name} must be a number")
