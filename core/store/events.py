@@ -14,7 +14,7 @@ from core.security.redacted_repr import redacted_repr
 from core.store.redis.client import Store, Subscription
 from core.store.redis.codec import raw, raw_record
 from core.store.redis.functions import FEED_LIFE_MS
-from core.store.redis.keys import EVENTS_CHANNEL, REMOVALS_CHANNEL, key
+from core.store.redis.keys import APIS_CHANNEL, EVENTS_CHANNEL, REMOVALS_CHANNEL, key
 
 
 @redacted_repr("id", "type")
@@ -120,7 +120,7 @@ class Events:
         """Hear the ids of jobs that have news, or whose content was removed: one subscription serves a whole process."""
         subscription = self._store.redis.pubsub()
         try:
-            await subscription.subscribe(EVENTS_CHANNEL, REMOVALS_CHANNEL)
+            await subscription.subscribe(EVENTS_CHANNEL, REMOVALS_CHANNEL, APIS_CHANNEL)
         except BaseException:  # a process that ends meanwhile leaves no connection open
             await subscription.aclose()  # type: ignore[no-untyped-call]
             raise

@@ -180,7 +180,7 @@ async def test_a_feed_is_cut_as_fast_as_it_grows_however_fast_that_is(core: Core
 
 async def test_a_word_of_each_event_of_a_known_job_goes_out_to_whoever_listens(core: Core) -> None:
     subscription = await core.events.subscribe()
-    for _ in ("news", "removals"):
+    for _ in ("news", "removals", "apis"):
         await subscription.get_message(timeout=PATIENCE_S)
     job, unknown_yet = await core.submit(), await core.submit()
     await core.begin(job)

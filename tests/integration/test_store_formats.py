@@ -26,8 +26,9 @@ from core.store.jobs.submissions import BatchStart
 from core.store.leases import LeaseLost
 from core.store.redis.client import Store
 from core.store.redis.codec import Unreadable
-from core.store.redis.keys import EVENTS_CHANNEL, key
+from core.store.redis.keys import APIS_CHANNEL, EVENTS_CHANNEL, key
 from core.store.redis.lists import UNREADABLE_REST_MS
+from core.store.secret_keys.use import secret_key_use
 from core.store.workers import WorkerFacts
 from tests.store_fixture import PUBLIC_URL, Core, core
 from tests.worker_fixture import context_over
@@ -149,8 +150,8 @@ async def test_a_worker_that_is_listed_again_before_it_says_again_what_it_writes
 async def test_an_api_of_a_release_before_formats_keeps_the_mark_down(core: Core, fleet: Fleet):
     new, api = fleet.process(V2), fleet.process(V2, "api")
     async with core.redis.pubsub() as known, core.redis.pubsub() as unknown:
-        for each in (known, unknown):
-            await each.subscribe(EVENTS_CHANNEL)
+        await known.subscribe(EVENTS_CHANNEL, APIS_CHANNEL)
+        await unknown.subscribe(EVENTS_CHANNEL)
         for _ in range(4):
             await api.note()
             await new.note()
@@ -161,6 +162,22 @@ async def test_an_api_of_a_release_before_formats_keeps_the_mark_down(core: Core
         await new.note()
         core.clock.turn(by_s=SETTLE_S - 30)
     assert await fleet.mark() == Mark(2, 1)
+
+
+async def test_apis_that_listen_again_before_they_say_again_what_they_write_are_none_of_a_release_before_formats(
+    core: Core, fleet: Fleet
+):
+    """After an outage that was longer than they count as living; or another one's connection is dead, and Redis does not know."""
+    api = fleet.process(V2, "api")
+    for _ in range(2):
+        await api.note()
+        core.clock.turn(by_s=SETTLE_S)
+    subscriptions = [await core.events.subscribe() for _ in range(3)]
+    await api.note()
+    assert await fleet.mark() == Mark(2, 1)
+    assert not (await secret_key_use(core.store, core.clock)).unknown, "a rewrap may go on"
+    for each in subscriptions:
+        await each.aclose()
 
 
 async def test_a_process_can_say_that_it_lives_to_a_redis_that_is_full(core: Core, fleet: Fleet):

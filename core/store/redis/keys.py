@@ -204,6 +204,8 @@ EVENTS_CHANNEL = "rg:events"
 CANCEL_CHANNEL = "rg:cancel"
 #: one message per job whose content was removed: its id
 REMOVALS_CHANNEL = "rg:removals"
+#: no message ever: APIs that say which formats they write are told from older ones by listening here
+APIS_CHANNEL = "rg:apis"
 
 
 #: why each shape does not grow for ever: what ends a key, or bounds what stands in it
@@ -305,6 +307,6 @@ def keys_as_lua() -> str:
             piece for n, part in enumerate(parts) for piece in (f"'{part}'", *names[n : n + 1]) if piece != "''"
         )
         lines.append(f"function key.{name}({', '.join(names)}) return {body} end")
-    channels = f"'{EVENTS_CHANNEL}', '{CANCEL_CHANNEL}', '{REMOVALS_CHANNEL}'"
-    lines.append(f"local EVENTS_CHANNEL, CANCEL_CHANNEL, REMOVALS_CHANNEL = {channels}")
+    lines += [f"local EVENTS_CHANNEL, CANCEL_CHANNEL = '{EVENTS_CHANNEL}', '{CANCEL_CHANNEL}'"]
+    lines += [f"local REMOVALS_CHANNEL, APIS_CHANNEL = '{REMOVALS_CHANNEL}', '{APIS_CHANNEL}'"]
     return "\n".join(lines)

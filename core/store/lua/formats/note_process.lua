@@ -35,7 +35,7 @@ local function oldest_format(a, processes)
   for _, process in pairs(processes) do oldest = math.min(oldest, process.format) end
   local unknown_worker = has_unknown_worker(processes)
   if unknown_worker then first_format.note_worker(a.settle_ms) end
-  return (unknown_worker or has_unknown_api(processes)) and FIRST_FORMAT or oldest
+  return (unknown_worker or has_unknown_api()) and FIRST_FORMAT or oldest
 end
 
 -- A mark that is no number is left to whoever wrote it.

@@ -8,5 +8,5 @@ operation('list_secret_key_use', function()
   local stored = call('HGETALL', key.secret_keys_used())
   for i = 1, #stored, 2 do table.insert(used, stored[i] .. ' ' .. stored[i + 1]) end
   table.sort(told)
-  return {processes = told, unknown = has_unknown_worker(living) or has_unknown_api(living), used = used}
+  return {processes = told, unknown = has_unknown_worker(living) or has_unknown_api(), used = used}
 end)
