@@ -25,6 +25,7 @@ from core.process.garbage import collect_rarely
 from core.process.listener import CannotListen, take_port
 from core.process.pages import metrics_page, serve_pages
 from core.store.redis.client import STORE_DOWN, why_away
+from core.store.start_check import join
 from service.app import build_app
 from service.context import ApiContext, open_context
 from service.http.drain import stop_listening
@@ -89,7 +90,7 @@ class _Server(uvicorn.Server):
         """Warn of what is wrong with Redis, and end where its data is not ours to read. A sentence: why it is away."""
         try:
             warnings = await self._context.readiness.look()
-            await self._context.membership.note()
+            await join(self._context.membership)
         except STORE_DOWN as away:
             return why_away(away)
         except StartRefused as refused:

@@ -23,7 +23,7 @@ from core.queue import LeasedWorker, Run, make_worker
 from core.settings import Settings
 from core.store.redis.client import STORE_DOWN, Redis, connect, why_away
 from core.store.redis.watch import watch_redis
-from core.store.start_check import check_start
+from core.store.start_check import check_start, join
 from worker import redis_outage
 from worker.callbacks.deliver import run_delivery
 from worker.context import WorkerContext, build_context
@@ -91,7 +91,7 @@ async def _wait_for_redis(context: WorkerContext, readiness: Readiness, stop: as
         try:
             for warning in await readiness.look():
                 log.warning(warning)
-            await context.membership.note()
+            await join(context.membership)
         except STORE_DOWN as away:
             log.warning("waiting for Redis", why=why_away(away))
             await redis_outage.pause()

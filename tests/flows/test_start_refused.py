@@ -57,3 +57,17 @@ def test_what_is_no_redis_of_ours_is_told_in_a_sentence(command: tuple[str, ...]
     url = f"{redis_url.rpartition('/')[0]}/99999"
     said = said_at_its_end(command, REDIS_URL=url, REELGATE_STORAGE=str(tmp_path))
     assert said == "REDIS_URL names no Redis that can be used: DB index is out of range."
+
+
+@pytest.mark.parametrize("forbidden", ["lpush", "fcall", "function"])
+@pytest.mark.parametrize("command", PROCESSES)
+def test_a_redis_that_lets_its_user_do_too_little_is_told_with_what_is_missing(
+    command: tuple[str, ...], forbidden: str, redis_url: str, tmp_path: Path
+):
+    with redis.Redis.from_url(redis_url) as client:
+        client.execute_command("FUNCTION", "FLUSH")
+        client.execute_command("ACL", "SETUSER", "few", "reset", "on", "nopass", "~*", "&*", "+@all", f"-{forbidden}")
+    url = redis_url.replace("redis://:", "redis://few:")
+    said = said_at_its_end(command, REDIS_URL=url, REELGATE_STORAGE=str(tmp_path))
+    assert said.startswith("REDIS_URL names no Redis that can be used: ")
+    assert forbidden in said

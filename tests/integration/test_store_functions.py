@@ -5,9 +5,12 @@ import asyncio
 import msgspec
 import pytest
 
+from core.queue import _Due
 from core.store.redis.client import STORE_DOWN, Store, connect
+from core.store.redis.durability import durability_warnings, is_durable
 from core.store.redis.functions import Functions, Library, library, make_library
 from core.store.redis.keys import key
+from core.store.start_check import check_start
 from tests.redis_fixture import running_redis
 from tests.store_fixture import Core, core, settings_for
 from tests.until import PATIENCE_S
@@ -79,6 +82,46 @@ async def test_of_many_versions_the_last_ones_are_kept(core: Core) -> None:
         await core.redis.zadd(key("function_libraries"), {version(number).name: number})
     assert await loaded(core) == {version(number).name for number in range(4, 12)}
     assert await core.redis.zcard(key("function_libraries")) == 8
+
+
+async def test_a_version_that_is_loaded_by_a_clock_behind_that_of_before_is_not_deleted_at_once(core: Core) -> None:
+    """As after a failover to a host whose time is behind."""
+    await core.redis.zadd(key("function_libraries"), {f"reelgate_{n}": 4e12 for n in range(8)})
+    await core.submit()
+    assert await loaded(core) == {library().name}
+
+
+async def test_a_user_who_may_not_delete_libraries_can_load_one(core: Core) -> None:
+    await of_version(core, 0).call("tell", b"")
+    rules = ("~*", "&*", "+@all", "-function|delete")
+    await core.redis.execute_command("ACL", "SETUSER", "some", "reset", "on", "nopass", *rules)
+    client = connect(
+        core.settings.redis_url.get_secret_value().replace("redis://:", "redis://some:"), answer_s=PATIENCE_S
+    )
+    store = Store(client)
+    await core.redis.delete(key("function_libraries"))
+    assert await Functions(store.ask, store.ask_apart, version(1)).call("tell", b"") == 1
+    await store.close()
+
+
+async def test_a_user_of_our_keys_and_channels_alone_and_without_what_is_dangerous_can_do_all(core: Core) -> None:
+    """As docs/CONFIGURATION.md says."""
+    rules = ["~rg:*", "~arq:*", "&rg:*", "+@all", "-@admin", "-@dangerous"]
+    await core.redis.execute_command("ACL", "SETUSER", "some", "reset", "on", "nopass", *rules)
+    client = connect(
+        core.settings.redis_url.get_secret_value().replace("redis://:", "redis://some:"), answer_s=PATIENCE_S
+    )
+    some = Core(client, core.settings)
+    assert await check_start(some.store, some.vault, cell="") == await durability_warnings(some.store) == []
+    assert await is_durable(some.store) is None
+    subscription = await some.events.subscribe()
+    job = await some.run(await some.submit())
+    asked = {"most": 1, "most_ahead": 1, "most_looks": 1, "kept_looks": 1, "left_ms": 1, "lease_ms": 1}
+    await some.store.run("poll_queue", asked, _Due)
+    await some.tokens.add("nmv_usr_1", kind="operator")
+    await some.jobs.forget(job.id)
+    await subscription.aclose()
+    await some.store.close()
 
 
 async def test_a_version_that_still_runs_when_it_was_deleted_is_loaded_again(core: Core) -> None:

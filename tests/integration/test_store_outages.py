@@ -97,6 +97,25 @@ async def test_a_redis_that_somebody_holds_up_counts_as_away_whatever_is_asked()
         await core.store.close()
 
 
+async def test_a_redis_that_is_demoted_while_somebody_waits_for_a_list_counts_as_away() -> None:
+    with running_redis() as server:
+        core = Core(connect(server.url, answer_s=PATIENCE_S), settings_for(server.url))
+        waits = [
+            asyncio.create_task(core.store.ask_waiting("BLPOP", "nothing", "0")),
+            asyncio.create_task(core.rpc.ask("credits", "acme", b"", wait_s=PATIENCE_S)),
+        ]
+
+        async def are_waiting() -> bool:
+            return bool((await core.redis.info("clients"))["blocked_clients"] == len(waits))
+
+        await until(are_waiting, within_s=PATIENCE_S)
+        await core.redis.replicaof("127.0.0.1", "1")
+        for each in waits:
+            with pytest.raises(STORE_DOWN):
+                await each
+        await core.store.close()
+
+
 async def test_a_mistake_of_ours_is_not_taken_for_an_outage(core: Core) -> None:
     await core.redis.set(key("queued_all"), "no sorted set")
     with pytest.raises(Exception, match="WRONGTYPE") as broken:

@@ -8,6 +8,7 @@ in a restart, is given it by whoever notices first.
 
 import hashlib
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -216,21 +217,15 @@ class Functions:
         await self._ask("FUNCTION", "LOAD", "REPLACE", self._library.source)
         seconds, _ = await self._ask("TIME")
         await self._ask("ZADD", key("function_libraries"), int(seconds) * 1000, self._library.name)
-        await self._delete_old()
+        with suppress(ResponseError):  # another process was faster, or Redis's user may load and not delete
+            await self._delete_old()
 
     async def _delete_old(self) -> None:
-        """Delete all libraries of ours but those that were loaded last. One that is still used is loaded again."""
-        kept = set(await self._ask("ZREVRANGE", key("function_libraries"), 0, _LIBRARIES_KEPT - 1))
+        """Delete all libraries of ours but this one and those that were loaded last. One that is still used is loaded again."""
+        kept = {self._library.name.encode()}  # also where the clock of a Redis before was ahead, and others look newer
+        kept |= set(await self._ask("ZREVRANGE", key("function_libraries"), 0, _LIBRARIES_KEPT - 1))
         for found in await self._ask("FUNCTION", "LIST", "LIBRARYNAME", _NAME + "*"):
             name = dict(zip(found[::2], found[1::2], strict=True))[b"library_name"]
             if name not in kept:
-                await _ignore_missing(self._ask("FUNCTION", "DELETE", name))
+                await self._ask("FUNCTION", "DELETE", name)
         await self._ask("ZREMRANGEBYRANK", key("function_libraries"), 0, -_LIBRARIES_KEPT - 1)
-
-
-async def _ignore_missing(deleting: Awaitable[Any]) -> None:
-    try:
-        await deleting
-    except ResponseError as refusal:
-        if "ibrary not found" not in str(refusal):
-            raise

@@ -8,6 +8,7 @@ _PASSING = {
     "BUSY": "a script holds it up",
     "NOREPLICAS": "too few replicas are there",
     "MASTERDOWN": "it is a replica without its primary",
+    "UNBLOCKED": "it has just become a replica",
 }
 
 
