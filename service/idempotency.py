@@ -91,7 +91,8 @@ async def replay_or_run(
 ) -> StoredResponse:
     """Give the first response again, or run a call that keeps its response itself, or needs no key.
 
-    Raises ApiError: the key was used for another body (422), its call is under way (409), or what `call` raises.
+    Raises ApiError: the key was used for another body (422), its call is under way (409), or what `call` raises; and
+    NotReplicated where the first response is known here, and to fewer replicas than the settings ask for.
     """
     if key is None:
         return await call()
@@ -120,6 +121,8 @@ async def _first_response(
         raise _under_way() if found.body_hash == key.body_hash else key_reused()
     if found.body_hash != (await streamed.read_hash() if streamed else key.body_hash):
         raise key_reused()
+    if replicas := context.settings.wait_replicas:  # it was a 503 before, if they did not have it
+        await context.store.wait_for_replicas(replicas)
     return replayed(found.answer, found.waits)
 
 

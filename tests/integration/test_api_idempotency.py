@@ -27,6 +27,17 @@ async def test_the_same_call_again_gets_the_first_answer_byte_for_byte(api: Api)
     assert "idempotency-replayed" not in first.headers
 
 
+async def test_an_answer_is_not_given_again_before_the_replicas_have_it_either(
+    api: Api, redis_url: str, tmp_path: Path
+) -> None:
+    headers = {"Idempotency-Key": "k"}
+    async with running_api(redis_url, tmp_path, wait_replicas=1) as careful:
+        asked = [await careful.http.post("/v1/jobs", json=ASK, headers=headers) for _ in range(2)]
+        assert [(each.status_code, "retry-after" in each.headers) for each in asked] == [(503, True)] * 2
+    again = await api.http.post("/v1/jobs", json=ASK, headers=headers)
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (202, "true")
+
+
 async def test_a_replayed_call_that_waits_gets_the_ended_job(api: Api) -> None:
     headers = {"Idempotency-Key": "k", "Prefer": "wait=5"}
     job = (await api.http.post("/v1/jobs", json=ASK, headers={"Idempotency-Key": "k"})).json()

@@ -1,6 +1,8 @@
 """Accepting: all of it or nothing, with the limits exact and a repeated call answered once."""
 
 import asyncio
+import signal
+from contextlib import suppress
 
 import msgspec
 import pytest
@@ -11,9 +13,12 @@ from core.model.job import MediaRef
 from core.model.upload import Upload
 from core.store.jobs.queries import JobFilter
 from core.store.jobs.submissions import Accepted, Idempotency, Rejected, Replayed
+from core.store.redis.client import connect
 from core.store.redis.functions import NotReplicated
 from core.store.redis.keys import key
-from tests.store_fixture import Core, core, make_job
+from tests.redis_fixture import running_redis
+from tests.store_fixture import Core, core, make_job, settings_for
+from tests.until import PATIENCE_S, until
 
 __all__ = ["core"]
 
@@ -182,6 +187,37 @@ async def test_submits_that_wait_for_replicas_hold_up_no_other_call(core: Core) 
         if await are_overtaken():
             return
     pytest.fail("each time the call came behind their waits")
+
+
+async def test_whoever_finds_an_answer_waits_for_the_replicas_too() -> None:
+    with running_redis() as primary, running_redis() as replica:
+        follower = connect(replica.url, answer_s=PATIENCE_S)
+        await follower.config_set("masterauth", primary.password)
+        await follower.replicaof("127.0.0.1", str(primary.port))
+
+        async def in_touch() -> bool:
+            return bool((await follower.info("replication"))["master_link_status"] == "up")
+
+        await until(in_touch, within_s=PATIENCE_S)
+        core = Core(connect(primary.url, answer_s=PATIENCE_S), settings_for(primary.url, wait_replicas=1))
+        call, job = Idempotency("k", "body", b"answer"), core.new_job()
+        replica.process.send_signal(signal.SIGSTOP)
+        for _ in range(2):
+            with pytest.raises(NotReplicated):
+                await core.offer(job, call=call)
+        with pytest.raises(NotReplicated):
+            await core.store.wait_for_replicas(1)
+        replica.process.send_signal(signal.SIGCONT)
+
+        async def has_it() -> bool:
+            with suppress(NotReplicated):
+                return isinstance(await core.offer(job, call=call), Replayed)
+            return False
+
+        await until(has_it, within_s=PATIENCE_S)
+        await core.store.wait_for_replicas(1)
+        await core.store.close()
+        await follower.aclose()
 
 
 async def test_a_submit_counts_as_a_use_of_its_uploads(core: Core) -> None:

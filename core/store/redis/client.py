@@ -256,6 +256,10 @@ class Store:
         packed = msgspec.msgpack.encode(told)
         return read_result(await self._functions.call(operation, packed, replicas=replicas), result)
 
+    async def wait_for_replicas(self, replicas: int) -> None:
+        """Wait until so many have all that was written until now, whoever wrote it. Raises NotReplicated."""
+        await self._functions.ask_replicated(replicas)
+
     @property
     def fmt(self) -> int:
         """The format in which records are written now; it stands beside each."""

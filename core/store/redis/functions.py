@@ -21,7 +21,7 @@ from core.events.delivery import DeliveryState
 from core.model.formats import FIRST_FORMAT, THIS_RELEASE
 from core.model.job import ENDS, REMOVED_NAME
 from core.model.token import REFUSED_EXPORTS
-from core.store.redis.keys import key, keys_as_lua
+from core.store.redis.keys import REPLICATED_CHANNEL, key, keys_as_lua
 from core.store.redis.pipeline import Word
 from core.store.redis.queue_entries import DELIVERY_ENTRY, JOB_ENTRY
 
@@ -207,10 +207,20 @@ class Functions:
         call = ("FCALL", function, 0, packed)
         if not replicas:
             return await self._ask(*call)
-        answer, having_it = await self._ask_apart(call, ("WAIT", replicas, _REPLICATION_MS))
+        [answer] = await self.ask_replicated(replicas, call)
+        return answer
+
+    async def ask_replicated(self, replicas: int, *commands: Sequence[Word]) -> list[Any]:
+        """Run commands, and wait until so many replicas have all that was written until then, whoever wrote it.
+
+        WAIT waits for the last write of its own connection: so there is one, also where the commands found all done.
+        Raises NotReplicated.
+        """
+        last = ("PUBLISH", REPLICATED_CHANNEL, ""), ("WAIT", replicas, _REPLICATION_MS)
+        *answers, _, having_it = await self._ask_apart(*commands, *last)
         if having_it < replicas:
             raise NotReplicated(f"{having_it} of {replicas} replicas have it")
-        return answer
+        return answers
 
     async def _load(self) -> None:
         """Give Redis the library, in the place of the same one where another process was faster, and tidy up."""

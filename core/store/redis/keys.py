@@ -206,6 +206,8 @@ CANCEL_CHANNEL = "rg:cancel"
 REMOVALS_CHANNEL = "rg:removals"
 #: no message ever: APIs that say which formats they write are told from older ones by listening here
 APIS_CHANNEL = "rg:apis"
+#: what is said to nobody here is a write that replicas are waited for with
+REPLICATED_CHANNEL = "rg:replicated"
 
 
 #: why each shape does not grow for ever: what ends a key, or bounds what stands in it
