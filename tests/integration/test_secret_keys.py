@@ -20,10 +20,20 @@ from core.cli.tokens import tokens
 from core.security.encryption import Encryption
 from core.store.redis.client import STORE_DOWN, Store, connect
 from core.store.redis.keys import key
-from core.store.secret_keys.check import NEWER_KEY, WRONG_KEYS, WrongSecretKeys, check_secret_keys
+from core.store.secret_keys.check import (
+    NEWER_KEY,
+    OLDER_KEY,
+    WRONG_KEYS,
+    WrongSecretKeys,
+    check_secret_keys,
+    forget_older_seals,
+)
 from tests.ready_line import address_in
 from tests.redis_fixture import RedisServer, running_redis
+from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S, until
+
+__all__ = ["core"]
 
 REELGATE = Path(sys.executable).with_name("reelgate")
 OLD, NEW, OTHER = "o" * 40, "n" * 40, "x" * 40
@@ -127,9 +137,20 @@ async def test_a_redis_of_the_last_version_is_known_by_what_it_holds(redis_url: 
         assert client.exists(key("secret_key_seals"))
 
 
-async def test_keys_are_rotated_by_a_new_one_in_front_and_then_the_old_one_can_go(written: str):
-    async with checking(written) as check:
+async def test_an_old_key_that_was_taken_out_before_all_was_encrypted_anew_is_asked_for(core: Core):
+    async with checking(core.settings.redis_url.get_secret_value()) as check:
+        assert await check(OLD) == []
         assert await check(NEW, OLD) == []
+        assert await check(NEW) == await check(NEW) == [OLDER_KEY]
+        assert await check(OTHER, NEW) == [OLDER_KEY], "also with one more in front"
+        assert await check(NEW, OLD) == [NEWER_KEY], "and back"
+
+
+async def test_keys_are_rotated_by_a_new_one_in_front_and_then_the_old_one_can_go(core: Core):
+    async with checking(core.settings.redis_url.get_secret_value()) as check:
+        assert await check(OLD) == []
+        assert await check(NEW, OLD) == []
+        await forget_older_seals(core.store)  # as a rewrap does
         assert await check(NEW) == []
         with pytest.raises(WrongSecretKeys):
             await check(OTHER)
@@ -141,7 +162,8 @@ async def test_who_has_not_got_the_new_key_yet_goes_on_with_a_warning(redis_url:
         assert await check(NEW, OLD) == []
         assert await check(OLD) == [NEWER_KEY]
         assert await check(OLD, NEW) == [], "back to the old one, which reads both"
-        assert await check("a" * 40, NEW, OLD) == await check("b" * 40, "a" * 40, NEW) == []
+        assert await check("a" * 40, NEW, OLD) == []
+        assert await check("b" * 40, "a" * 40, NEW) == [OLDER_KEY], "what is under the old one was never encrypted anew"
         with pytest.raises(WrongSecretKeys):
             await check(OLD)
 

@@ -21,6 +21,10 @@ NEWER_KEY = (
     "Redis also holds secrets under a newer key that is not in REELGATE_SECRET_KEYS: what was written under it cannot "
     "be read here."
 )
+OLDER_KEY = (
+    "Redis may also hold secrets under an older key that is not in REELGATE_SECRET_KEYS, and API keys that were made under it "
+    "are refused here: put it back behind the others, and take it out once `reelgate secrets rewrap` says that it may go."
+)
 _KNOWN_VALUE = "reelgate"
 #: of the key that writes now, and of the one before it: a process that has not got the new one yet goes on
 _SEALS_KEPT = 2
@@ -40,18 +44,18 @@ async def check_secret_keys(store: Store, encryption: Encryption) -> list[str]:
 
     Returns warnings, each a sentence. Raises WrongSecretKeys. One round trip where all is well.
     """
-    newest = await store.ask("LINDEX", key("secret_key_seals"), 0)
-    if newest and encryption.writes_like(newest):
-        return []
+    seals = await store.ask("LRANGE", key("secret_key_seals"), 0, -1)
+    if seals and encryption.writes_like(seals[0]):
+        return _warnings(encryption, seals)
     warnings: list[str] = []
 
     async def add_seal(pipe: Any) -> None:
         seals = await pipe.lrange(key("secret_key_seals"), 0, -1)
         await _require_readable(store, encryption, seals)
-        warnings[:] = [NEWER_KEY] if seals and not encryption.can_open(seals[0]) else []
+        warnings[:] = _warnings(encryption, seals)
         is_sealed = bool(seals) and encryption.writes_like(seals[0])  # by a process that came at the same time
         pipe.multi()
-        if not warnings and not is_sealed:
+        if NEWER_KEY not in warnings and not is_sealed:
             pipe.lpush(key("secret_key_seals"), encryption.lock(_KNOWN_VALUE))
             pipe.ltrim(key("secret_key_seals"), 0, _SEALS_KEPT - 1)
 
@@ -74,6 +78,12 @@ async def keep_own_seal_alone(store: Store, encryption: Encryption) -> None:
         pipe.rpush(key("secret_key_seals"), own)
 
     await store.redis.transaction(replace_seals, key("secret_key_seals"))
+
+
+def _warnings(encryption: Encryption, seals: list[bytes]) -> list[str]:
+    """Say what cannot be read here. An older key's seal goes once all is encrypted anew, and not before."""
+    closed = [not encryption.can_open(seal) for seal in seals]
+    return [NEWER_KEY] * (closed[:1] == [True]) + [OLDER_KEY] * any(closed[1:])
 
 
 async def _require_readable(store: Store, encryption: Encryption, seals: list[bytes]) -> None:
