@@ -73,8 +73,6 @@ async def serve(settings: Settings, *, host: str, metrics_port: int) -> None:
         url = await stack.enter_async_context(_serve_pages(readiness, host, metrics_port))
         if not await _wait_for_redis(context, readiness, stop):
             return
-        for secret in settings.nemo_tokens:
-            await context.token_pool.add_operator_token(secret.get_secret_value())
         await _run(context, client, readiness, stop, url)
 
 
@@ -92,12 +90,18 @@ async def _wait_for_redis(context: WorkerContext, readiness: Readiness, stop: as
             for warning in await readiness.look():
                 log.warning(warning)
             await join(context.membership)
+            await _add_operator_tokens(context)
         except STORE_DOWN as away:
             log.warning("waiting for Redis", why=why_away(away))
             await redis_outage.pause()
         else:
             return True
     return False
+
+
+async def _add_operator_tokens(context: WorkerContext) -> None:
+    for secret in context.settings.nemo_tokens:
+        await context.token_pool.add_operator_token(secret.get_secret_value())
 
 
 async def _run(context: WorkerContext, client: Redis, readiness: Readiness, stop: asyncio.Event, url: str) -> None:
@@ -168,7 +172,7 @@ def _tasks_beside(context: WorkerContext, queue: LeasedWorker) -> dict[str, Coro
         "orphan renders": run_periodically("orphan renders", follow, every_s=context.settings.sweep_s),
         "rpc": run_rpc_server(context),
         "admission": stay_listed(context, lambda jobs: queue.offer(jobs + _DELIVERY_PLACES)),
-        "membership": context.membership.run(),
+        "membership": context.membership.run(when_unknown=partial(_add_operator_tokens, context)),
     }
 
 

@@ -8,7 +8,7 @@ more, and falls at once when somebody comes who cannot.
 import asyncio
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Literal, NamedTuple
 
@@ -36,6 +36,7 @@ class _Noted(NamedTuple):
     written: int
     oldest_reader: int
     older: int | None = None
+    comes: bool = False
 
 
 def new_process_id() -> str:
@@ -75,14 +76,15 @@ class Membership:
         self._settle_s = settle_s
         self._joined = self._left = False
 
-    async def note(self) -> None:
-        """Say that this process lives, and hear what may be written."""
+    async def note(self) -> bool:
+        """Say that this process lives, and hear what may be written. True: this Redis did not know of it."""
         before, self._joined = self._store.mark, True
         noted = await self._note(self._alive_s)
         if noted.older is not None:
             log.error("a process that is too old for this Redis is running", its_format=noted.older)
         if self._store.mark != before:
             log.info("the record format moves", written=noted.written, oldest_reader=noted.oldest_reader)
+        return noted.comes
 
     async def leave(self) -> None:
         """Say that this process goes: after all else by which others see it, or they would take it for an older one."""
@@ -110,11 +112,19 @@ class Membership:
             log.error(NO_NUMBER)
         return noted
 
-    async def run(self) -> None:
-        """Say so for ever; while Redis is away, or refuses it, nobody hears it."""
+    async def run(self, *, when_unknown: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Say so for ever; while Redis is away, or refuses it, nobody hears it.
+
+        `when_unknown` is called until it has succeeded where this Redis did not know of this process: it was away for long,
+        or has lost what it was told, and what only a start tells it must be told again.
+        """
+        unknown = False
         while not self._left:
             try:
-                await self.note()
+                unknown = await self.note() or unknown
+                if unknown and when_unknown:
+                    await when_unknown()
+                unknown = False
             except STORE_ERROR as refused:
                 log.warning("Redis is away, or does not take what this process says", error=type(refused).__name__)
             await asyncio.sleep(_EVERY_S)

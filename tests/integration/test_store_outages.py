@@ -1,10 +1,13 @@
 """A Redis that is full, starting, frozen or gone: a clear word to the caller, and nothing that was accepted is lost."""
 
 import asyncio
+import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 import pytest
 from redis.exceptions import AuthenticationError
@@ -13,10 +16,12 @@ from core.store.redis.client import STORE_DOWN, Redis, connect
 from core.store.redis.keys import key
 from core.store.start_check import check_start
 from tests.redis_fixture import running_redis
-from tests.store_fixture import Core, core, settings_for
+from tests.store_fixture import SECRET_KEY, Core, core, settings_for
 from tests.until import PATIENCE_S, until
 
 __all__ = ["core"]
+
+REELGATE = Path(sys.executable).with_name("reelgate")
 
 
 async def test_a_full_redis_refuses_a_job_whole(core: Core) -> None:
@@ -186,3 +191,38 @@ async def test_a_new_password_for_redis_takes_the_old_ones_place_without_a_break
             await late.ping()
         for each in (before, after, late):
             await each.aclose()
+
+
+async def test_a_redis_that_has_lost_all_gets_the_tokens_of_the_settings_again(core: Core, tmp_path: Path) -> None:
+    given = {"REDIS_URL": core.settings.redis_url.get_secret_value(), "REELGATE_SECRET_KEYS": SECRET_KEY}
+    given |= {
+        "NEMO_TOKEN": "nmv_usr_a,nmv_usr_b",
+        "NEMO_API_URL": "http://127.0.0.1:9",
+        "REELGATE_STORAGE": str(tmp_path),
+    }
+    words = (REELGATE, "worker", "--metrics-port", "0")
+    child = await asyncio.create_subprocess_exec(*words, env=os.environ | given, stdout=asyncio.subprocess.PIPE)
+
+    async def are_there() -> bool:
+        return len(await core.tokens.all()) == 2
+
+    await until(are_there, within_s=PATIENCE_S)
+    await core.redis.flushall()
+    await until(are_there, within_s=PATIENCE_S)
+    [removed, kept] = await core.tokens.all()
+    await core.tokens.remove(removed.id)
+    await _heard_twice(core)
+    assert [token.id for token in await core.tokens.all()] == [kept.id], "what an operator takes out stays out"
+    child.terminate()
+    await child.communicate()
+
+
+async def _heard_twice(core: Core) -> None:
+    """Wait until the one process that there is has said two times that it lives."""
+    for _ in range(2):
+        before = await core.redis.hvals(key("processes"))
+
+        async def has_spoken(before: list[bytes] = before) -> bool:
+            return bool(await core.redis.hvals(key("processes")) != before)
+
+        await until(has_spoken, within_s=PATIENCE_S)

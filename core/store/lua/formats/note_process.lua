@@ -4,7 +4,7 @@
 -- secret_keys (names of those that it has, the writing one first).
 -- A Redis that is full allows it: a process must be able to start then.
 -- Results: written, oldest_reader (the mark as it is now; 0: it is no number); older, a format below it that somebody who
--- lives writes.
+-- lives writes; comes (it was not known here).
 
 -- When which secret key last wrote: links that were signed under it work for a while after that. Old ones are looked for when
 -- a process comes.
@@ -66,11 +66,13 @@ operation('note_process', function(a)
   local secret_keys = table.concat(a.secret_keys, ',')
   local processes = living_processes()
   note_silence(processes)
-  note_secret_key(a.secret_keys[1], not processes[a.process])
+  local comes = not processes[a.process]
+  note_secret_key(a.secret_keys[1], comes)
   local told = string.format('%.0f:%d:%s:%s', now_ms + a.alive_ms, a.format, a.kind, secret_keys)
   call('HSET', key.processes(), a.process, told)
   processes[a.process] = {format = a.format, kind = a.kind}
   local oldest = oldest_format(a, processes)
   local mark = move_mark(a, oldest)
-  return {written = mark.written, oldest_reader = mark.oldest_reader, older = oldest < mark.oldest_reader and oldest}
+  local older = oldest < mark.oldest_reader and oldest
+  return {written = mark.written, oldest_reader = mark.oldest_reader, older = older, comes = comes}
 end, {'allow-oom'})
