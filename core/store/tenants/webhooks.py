@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -11,7 +11,7 @@ from core.model.webhook import SigningSecrets, TenantWebhook, WebhookSecret
 from core.security.encryption import Encryption
 from core.security.signing import new_secret
 from core.store.redis.client import Store
-from core.store.redis.codec import Unreadable, pack, unpack
+from core.store.redis.codec import Unreadable, pack, raw, raw_record, unpack
 from core.store.redis.keys import key
 
 #: both secrets sign for so long after a rotation
@@ -30,6 +30,10 @@ def map_locked(stored: bytes, change: Callable[[bytes], bytes]) -> bytes:
     before = unpack(stored, SigningSecrets)
     after = tuple(msgspec.structs.replace(secret, locked=change(secret.locked)) for secret in before.all)
     return pack(msgspec.structs.replace(before, all=after))
+
+
+class _Replaced(NamedTuple):
+    done: bool = False
 
 
 def _enabled(webhook: TenantWebhook, now_ms: int) -> TenantWebhook:
@@ -110,21 +114,23 @@ class Webhooks:
         return [self._encryption.open(locked) for locked in secrets.signing(self._clock.now_ms())] if secrets else []
 
     async def rotate_secret(self, tenant: str) -> str:
-        """Make a new signing secret and return it, this once; the present one goes on for a day, one before that ends."""
+        """Make a new signing secret and return it, this once; the present one goes on for a day, one before that ends.
+
+        Of two rotations at once both have shown a secret, and both sign. redis-py's transaction is none for this: where the
+        answer is lost it begins anew, and the secret that receivers have would end with the second rotation.
+        """
         secret = new_secret()
         now = WebhookSecret(locked=self._encryption.lock(secret))
-        name = key("tenant", tenant)
-
-        async def put_first(pipe: Any) -> None:
-            raw, fmt = await pipe.hmget(name, ["secrets", "fmt"])
-            before = self._store.read(SigningSecrets, raw, fmt, item_id=tenant) if raw else SigningSecrets(all=())
-            after = msgspec.structs.replace(before, all=(now, *self._outgoing(before.all)))
-            pipe.multi()
-            pipe.hset(name, mapping={"secrets": pack(after), "fmt": self._store.fmt_over(fmt)})
-
-        # of two rotations at once both have shown a secret, and both sign
-        await self._store.redis.transaction(put_first, name)
+        while not await self._put_first(tenant, now):
+            pass
         return secret
+
+    async def _put_first(self, tenant: str, now: WebhookSecret) -> bool:
+        stored, fmt = await self._store.ask("HMGET", key("tenant", tenant), "secrets", "fmt")
+        before = self._store.read(SigningSecrets, stored, fmt, item_id=tenant) if stored else SigningSecrets(all=())
+        after = msgspec.structs.replace(before, all=(now, *self._outgoing(before.all)))
+        facts = {"tenant": tenant, "before": raw(stored) if stored else None, "after": raw_record(after)}
+        return (await self._store.run("replace_signing_secrets", facts, _Replaced)).done
 
     def _outgoing(self, before: Sequence[WebhookSecret]) -> list[WebhookSecret]:
         now_ms = self._clock.now_ms()
