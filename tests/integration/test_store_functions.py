@@ -11,7 +11,7 @@ from core.store.redis.durability import durability_warnings, is_durable
 from core.store.redis.functions import Functions, Library, library, make_library
 from core.store.redis.keys import key
 from core.store.start_check import check_start
-from tests.redis_fixture import running_redis
+from tests.redis_fixture import RedisServer, running_redis
 from tests.store_fixture import Core, core, settings_for
 from tests.until import PATIENCE_S
 
@@ -91,16 +91,27 @@ async def test_a_version_that_is_loaded_by_a_clock_behind_that_of_before_is_not_
     assert await loaded(core) == {library().name}
 
 
+async def test_installations_in_two_databases_of_one_redis_leave_each_other_their_versions(
+    core: Core, redis_server: RedisServer
+) -> None:
+    """Staging runs the next release beside production: each would load its library again at every call."""
+    store = Store(connect(redis_server.url_of(1), answer_s=PATIENCE_S))
+    here, there = of_version(core, 0), Functions(store.ask, store.ask_apart, version(1))
+    assert (await here.call("tell", b""), await there.call("tell", b"")) == (0, 1)
+    assert await loaded(core) == {version(0).name, version(1).name}
+    await store.close()
+
+
 async def test_a_user_who_may_not_delete_libraries_can_load_one(core: Core) -> None:
-    await of_version(core, 0).call("tell", b"")
+    for number in range(8):
+        await of_version(core, number).call("tell", b"")
     rules = ("~*", "&*", "+@all", "-function|delete")
     await core.redis.execute_command("ACL", "SETUSER", "some", "reset", "on", "nopass", *rules)
     client = connect(
         core.settings.redis_url.get_secret_value().replace("redis://:", "redis://some:"), answer_s=PATIENCE_S
     )
     store = Store(client)
-    await core.redis.delete(key("function_libraries"))
-    assert await Functions(store.ask, store.ask_apart, version(1)).call("tell", b"") == 1
+    assert await Functions(store.ask, store.ask_apart, version(9)).call("tell", b"") == 9
     await store.close()
 
 

@@ -227,15 +227,16 @@ class Functions:
         await self._ask("FUNCTION", "LOAD", "REPLACE", self._library.source)
         seconds, _ = await self._ask("TIME")
         await self._ask("ZADD", key("function_libraries"), int(seconds) * 1000, self._library.name)
-        with suppress(ResponseError):  # another process was faster, or Redis's user may load and not delete
-            await self._delete_old()
+        await self._delete_old()
 
     async def _delete_old(self) -> None:
-        """Delete all libraries of ours but this one and those that were loaded last. One that is still used is loaded again."""
-        kept = {self._library.name.encode()}  # also where the clock of a Redis before was ahead, and others look newer
-        kept |= set(await self._ask("ZREVRANGE", key("function_libraries"), 0, _LIBRARIES_KEPT - 1))
-        for found in await self._ask("FUNCTION", "LIST", "LIBRARYNAME", _NAME + "*"):
-            name = dict(zip(found[::2], found[1::2], strict=True))[b"library_name"]
-            if name not in kept:
-                await self._ask("FUNCTION", "DELETE", name)
+        """Delete those that were loaded here before the last ones. One that is still used is loaded again.
+
+        No others: all databases of a Redis have its libraries in common, and another one may have its own. And not this one,
+        where the clock of a Redis before was ahead, and all others look newer.
+        """
+        for name in await self._ask("ZREVRANGE", key("function_libraries"), _LIBRARIES_KEPT, -1):
+            if name != self._library.name.encode():
+                with suppress(ResponseError):  # another process was faster, or Redis's user may load and not delete
+                    await self._ask("FUNCTION", "DELETE", name)
         await self._ask("ZREMRANGEBYRANK", key("function_libraries"), 0, -_LIBRARIES_KEPT - 1)
