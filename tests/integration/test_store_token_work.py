@@ -1,11 +1,13 @@
 """What a commit does with its job's token in the same operation: whole or not at all, and once however often it is written."""
 
+import dataclasses
 from typing import Any
 
 import pytest
 
+from core.clock import month_of
 from core.model import transitions
-from core.model.job import Job, Stage
+from core.model.job import Job, Stage, Status
 from core.model.token import Scope, Use
 from core.store.jobs.records import Claim, TokenShared
 from core.store.leases import LeaseLost
@@ -173,3 +175,29 @@ async def test_learned_costs_that_nobody_can_read_cost_no_job_its_start_nor_its_
     job, _ = await begin(core, second, taking(core, second.job, kind="an edit"))
     assert job.token_id == token_id
     await core.token_use.note_credits_refused("an edit", 7)
+
+
+async def test_sums_that_somebody_has_written_over_cost_no_job_its_start_nor_its_end(core: Core) -> None:
+    token_id, month = await add(core), month_of(core.clock.now_ms())
+    usage, reservations = key("usage", "acme", month), key("token_reservations", token_id)
+
+    async def spoil() -> None:
+        for name in (key("token", token_id), key("token_sums"), key("owner_sums", "*"), key("backlog_sums"), usage):
+            fields = {*await core.redis.hkeys(name), b"reserved", b"taken", b"promised", b"credits", b"jobs_succeeded"}
+            kept = {b"secret", b"digest", b"kind", b"tenant", b"state", b"scopes", b"fmt", b"available"}
+            await core.redis.hset(name, mapping=dict.fromkeys(fields - kept, "spoilt"))
+        if await core.redis.hexists(reservations, job.id):
+            await core.redis.hset(reservations, job.id, "spoilt")
+
+    job = await core.submit()
+    claim = await core.claim(job)
+    await core.redis.hset(usage, mapping={"promised": "spoilt", "credits": "spoilt"})
+    await core.redis.hset(key("token_sums"), "reserved", "spoilt")
+    begun, _ = await begin(core, claim, taking(core, claim.job, month_limit=COST))
+    assert begun.token_id == token_id
+    await spoil()
+    ended = await core.finish(dataclasses.replace(claim, job=begun))
+    assert ended.status is Status.SUCCEEDED
+    assert [event.type for event in (await core.events.of_job(job.id)).events][-1] == "job.succeeded"
+    assert not await core.redis.exists(reservations)
+    assert await core.redis.hget(usage, "jobs_succeeded") == b"1"

@@ -300,7 +300,7 @@ def key(shape: str, *parts: str) -> str:
 
 
 def keys_as_lua() -> str:
-    """Write every shape as a Lua function, ``key.jobs_status(tenant, status)``, and the channels."""
+    """Write every shape as a Lua function, ``key.jobs_status(tenant, status)``, and the channels, ``channel.events``."""
     lines = ["local key = {}"]
     for name, shape in _SHAPES.items():
         parts = shape.split("{}")
@@ -309,6 +309,6 @@ def keys_as_lua() -> str:
             piece for n, part in enumerate(parts) for piece in (f"'{part}'", *names[n : n + 1]) if piece != "''"
         )
         lines.append(f"function key.{name}({', '.join(names)}) return {body} end")
-    lines += [f"local EVENTS_CHANNEL, CANCEL_CHANNEL = '{EVENTS_CHANNEL}', '{CANCEL_CHANNEL}'"]
-    lines += [f"local REMOVALS_CHANNEL, APIS_CHANNEL = '{REMOVALS_CHANNEL}', '{APIS_CHANNEL}'"]
+    channels = {"events": EVENTS_CHANNEL, "cancel": CANCEL_CHANNEL, "removals": REMOVALS_CHANNEL, "apis": APIS_CHANNEL}
+    lines.append("local channel = {" + ", ".join(f"{name} = '{value}'" for name, value in channels.items()) + "}")
     return "\n".join(lines)

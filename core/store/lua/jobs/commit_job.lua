@@ -122,7 +122,7 @@ local function end_job(a)
   free_job(a)
   call('ZADD', key.retire(), a.retire_at_ms, a.id)
   use_session(a.session, a.tenant, a.session_idle_ms)
-  for field, by in pairs(a.usage) do call('HINCRBYFLOAT', key.usage(a.tenant, a.month), field, by) end
+  for field, by in pairs(a.usage) do add_to_sum('HINCRBYFLOAT', key.usage(a.tenant, a.month), field, by) end
   call('PEXPIRE', key.usage(a.tenant, a.month), USAGE_LIFE_MS)
   if a.run_ms then write_sample(key.run_samples(), a.run_ms, RUN_SAMPLES) end
   if a.outcome then count_outcome(a.outcome) end
@@ -132,7 +132,7 @@ end
 
 -- A cancel: the job's holder hears of it at once, and a sleeping job is woken.
 local function wake(id, owner)
-  call('PUBLISH', CANCEL_CHANNEL, id)
+  call('PUBLISH', channel.cancel, id)
   if owner == '' then move_ahead(id) end
 end
 

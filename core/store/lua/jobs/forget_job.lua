@@ -5,7 +5,7 @@ operation('forget_job', function(a)
   local found = read_fields(job, 'tenant', 'status', 'profile', 'session')
   call('ZREM', key.retire(), a.id)
   call('DEL', job, key.events(a.id), key.job_deliveries(a.id))
-  call('PUBLISH', REMOVALS_CHANNEL, a.id)
+  call('PUBLISH', channel.removals, a.id)
   if not found.tenant then return {} end
   call('ZREM', key.jobs(found.tenant), a.id)
   call('ZREM', key.jobs_status(found.tenant, found.status), a.id)

@@ -33,6 +33,6 @@ operation('remove_job_data', function(a)
   call('HSET', job, 'rec', a.record, 'ver', a.version)
   stamp(job)
   call('HDEL', job, 'tracks', 'before', 'answered', 'unwanted')
-  call('PUBLISH', REMOVALS_CHANNEL, a.id)
+  call('PUBLISH', channel.removals, a.id)
   return {}
 end, {'allow-oom'})

@@ -81,7 +81,7 @@ local function emit_event(event)
   if event.in_feed then call('XADD', key.feed(event.tenant), 'MINID', '~', now_ms - FEED_LIFE_MS, unpack(entry)) end
   keep_feed(event.tenant, last_ms)
   -- nobody reads the events of a job yet that nobody knows of
-  if event.job and event.type ~= 'job.queued' then call('PUBLISH', EVENTS_CHANNEL, event.job) end
+  if event.job and event.type ~= 'job.queued' then call('PUBLISH', channel.events, event.job) end
   return event_id
 end
 

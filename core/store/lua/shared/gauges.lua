@@ -35,7 +35,7 @@ local function count_backlog(tenant, tenant_running_jobs)
     changes[reason_before] = (changes[reason_before] or 0) - tonumber(number)
   end
   for sum, change in pairs(changes) do
-    if change ~= 0 then call('HINCRBY', key.backlog_sums(), sum, change) end
+    if change ~= 0 then add_to_sum('HINCRBY', key.backlog_sums(), sum, change) end
   end
   if after then
     call('HSET', key.backlog_counts(), tenant, after)

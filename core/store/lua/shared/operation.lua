@@ -18,6 +18,18 @@ local function integer(number)
   return string.format('%.0f', number)
 end
 
+-- A number that is added up, as it stands in a hash; what somebody has written over it, and is none, counts as nothing.
+local function sum_of(text)
+  return tonumber(text or '') or 0
+end
+
+-- Add to such a number, which begins anew where it is none: it must cost no job its end. `command`: HINCRBY, HINCRBYFLOAT.
+local function add_to_sum(command, hash, field, by)
+  local sum = redis.pcall(command, hash, field, by)
+  if type(sum) ~= 'table' then return sum end
+  call('HSET', hash, field, math.max(0, tonumber(by)))
+end
+
 -- Read some fields of a hash by their names; one that is missing is absent.
 local function read_fields(hash, ...)
   local values, names, found = call('HMGET', hash, ...), {...}, {}

@@ -4,7 +4,7 @@
 operation('note_export_refused', function(a)
   if not LIVING[call('HGET', key.token(a.token), 'state')] then return {} end
   call('HSET', key.token(a.token), 'state', 'export_blocked')
-  call('HINCRBY', key.token(a.token), 'blocked', 1)
+  add_to_sum('HINCRBY', key.token(a.token), 'blocked', 1)
   index_token(a.token)
   return {}
 end)

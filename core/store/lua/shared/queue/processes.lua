@@ -29,6 +29,6 @@ end
 -- An API of a release that speaks here listens on a channel of its own too, over the same connection: so it counts as known
 -- also where it has not spoken yet, and a connection that died without a word counts as what it was.
 local function has_unknown_api()
-  local allowed, listeners = pcall(call, 'PUBSUB', 'NUMSUB', EVENTS_CHANNEL, APIS_CHANNEL)
+  local allowed, listeners = pcall(call, 'PUBSUB', 'NUMSUB', channel.events, channel.apis)
   return allowed and listeners[2] > listeners[4]
 end

@@ -59,7 +59,7 @@ do
     add_share(changes, after, 1)
     for owner, sums in pairs(changes) do
       for field, change in pairs(sums) do
-        if change ~= 0 and call('HINCRBY', key.owner_sums(owner), field, integer(change)) == 0 then
+        if change ~= 0 and add_to_sum('HINCRBY', key.owner_sums(owner), field, integer(change)) == 0 then
           call('HDEL', key.owner_sums(owner), field)
         end
       end

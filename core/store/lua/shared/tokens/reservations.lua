@@ -4,7 +4,7 @@
 -- A message counts as its token's being taken, which is all that releases of the first format look at: a job of theirs may be
 -- on the token though nobody here has heard of them yet.
 local function count_message(token)
-  call('HINCRBY', key.token(token), 'taken', 1)
+  add_to_sum('HINCRBY', key.token(token), 'taken', 1)
 end
 
 -- Tokens of one account pay from one balance: a message by one of them counts on the others that were used lately.
@@ -37,7 +37,7 @@ end
 
 -- A job that is taken here may be sent there.
 local function note_taken(token)
-  if first_format.runs() then call('HINCRBY', key.token(token), 'taken', 1) end
+  if first_format.runs() then count_message(token) end
 end
 
 -- Tells whether this has changed the token, which is to be indexed anew then.
@@ -46,7 +46,7 @@ local function free_token(token, job)
   local credits = call('HGET', key.token_reservations(token), job)
   if credits then
     call('HDEL', key.token_reservations(token), job)
-    call('HINCRBY', key.token(token), 'reserved', -tonumber(credits))
+    add_to_sum('HINCRBY', key.token(token), 'reserved', -sum_of(credits))
   end
   if call('HGET', key.job(job), 'reserved_on') == token then call('HDEL', key.job(job), 'reserved_on') end
   return credits
@@ -64,7 +64,7 @@ end
 -- The job has ended, or reserves anew.
 local function release_budget(job, tenant, reserved)
   if reserved.promised then
-    call('HINCRBYFLOAT', key.usage(tenant, reserved.promised_month), 'promised', -tonumber(reserved.promised))
+    add_to_sum('HINCRBYFLOAT', key.usage(tenant, reserved.promised_month), 'promised', -sum_of(reserved.promised))
     call('HDEL', key.job(job), 'promised', 'promised_month')
   end
 end
@@ -79,7 +79,7 @@ end
 local function reserve_budget(job, tenant, month, credits, reserved)
   release_budget(job, tenant, reserved)
   call('HSET', key.job(job), 'promised', credits, 'promised_month', month)
-  call('HINCRBYFLOAT', key.usage(tenant, month), 'promised', credits)
+  add_to_sum('HINCRBYFLOAT', key.usage(tenant, month), 'promised', credits)
   call('PEXPIRE', key.usage(tenant, month), USAGE_LIFE_MS)
 end
 

@@ -20,7 +20,7 @@ do
   local MESSAGES_LOOKED_AT = 4
 
   local function messages_ever(token)
-    return tonumber(call('HGET', key.token(token), 'taken') or '0') + first_format.comings()
+    return sum_of(call('HGET', key.token(token), 'taken') or nil) + first_format.comings()
   end
 
   local function others_at_work(token, job)

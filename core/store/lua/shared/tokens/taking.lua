@@ -33,8 +33,8 @@ do
     if a.month_limit == 0 or a.cost == 0 then return false end
     local counted = read_fields(key.usage(a.tenant, a.month), 'credits', 'promised')
     local since_last_month = call('HGET', key.usage(a.tenant, a.month_before), 'promised')
-    local promised = tonumber(counted.promised or '0') + tonumber(since_last_month or '0') - tonumber(reserved.promised or '0')
-    return tonumber(counted.credits or '0') + promised + a.cost > a.month_limit
+    local promised = sum_of(counted.promised) + sum_of(since_last_month) - sum_of(reserved.promised)
+    return sum_of(counted.credits) + promised + a.cost > a.month_limit
   end
 
   -- The token that this job holds already, as long as it is the one asked for, or still fits.
@@ -215,7 +215,7 @@ do
   local function reserve(a, token, reserved)
     if not reserved.status or END_STATES[reserved.status] then return {} end
     if call('HSETNX', key.token_reservations(token), a.job, a.cost) == 1 then
-      call('HINCRBY', key.token(token), 'reserved', a.cost)
+      add_to_sum('HINCRBY', key.token(token), 'reserved', a.cost)
       note_taken(token)
       index_token(token)
     end

@@ -96,12 +96,12 @@ do
 
   local function move_in_sums(before, after)
     if before.state ~= after.state then
-      if before.state then call('HINCRBY', key.token_sums(), before.state, -1) end
-      if after.state then call('HINCRBY', key.token_sums(), after.state, 1) end
+      if before.state then add_to_sum('HINCRBY', key.token_sums(), before.state, -1) end
+      if after.state then add_to_sum('HINCRBY', key.token_sums(), after.state, 1) end
     end
     for _, kind in ipairs({'available', 'frozen', 'reserved'}) do
       local change = tonumber(after[kind]) - tonumber(before[kind])
-      if change ~= 0 then call('HINCRBY', key.token_sums(), kind, integer(change)) end
+      if change ~= 0 then add_to_sum('HINCRBY', key.token_sums(), kind, integer(change)) end
     end
   end
 
