@@ -48,7 +48,7 @@ async def test_ids_grow_also_when_the_next_writer_s_clock_is_behind(core: Core) 
     assert len(ids) == 3
 
 
-@pytest.mark.parametrize("clock", [None, "no clock"], ids=["gone", "garbage"])
+@pytest.mark.parametrize("clock", [None, "no clock", "5-0"], ids=["gone", "garbage", "too small"])
 async def test_ids_grow_also_where_a_tenant_s_clock_was_lost_and_the_time_is_behind(
     core: Core, clock: str | None
 ) -> None:

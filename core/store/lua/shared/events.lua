@@ -69,20 +69,40 @@ local function read_event(event_id, tenant, job)
 end
 
 -- Tell a job's readers, and for the types that callers can subscribe to also the tenant's feed.
-local function emit_event(event)
-  local stream_id, event_id, last_ms = next_event_id(event)
-  local entry = {stream_id, 'id', event_id, 'type', event.type, 'body', event.body}
-  if event.job and event.type == 'job.queued' then
-    call('XADD', key.events(event.job), unpack(entry))  -- it is the first: there is nothing to cut
-  elseif event.job then
-    call('XADD', key.events(event.job), 'MAXLEN', '~', EVENTS_PER_JOB, unpack(entry))
+local emit_event
+do
+  -- Whether both streams take it. Of one that does not, since the clock is behind it, the other keeps nothing.
+  local function add_to_streams(event, stream_id, event_id)
+    local entry, added = {stream_id, 'id', event_id, 'type', event.type, 'body', event.body}, nil
+    if event.job and event.type == 'job.queued' then
+      added = redis.pcall('XADD', key.events(event.job), unpack(entry))  -- it is the first: there is nothing to cut
+    elseif event.job then
+      added = redis.pcall('XADD', key.events(event.job), 'MAXLEN', '~', EVENTS_PER_JOB, unpack(entry))
+    end
+    if type(added) == 'table' then return false end
+    if not event.in_feed then return true end
+    -- it is cut each time: once in a while is more at once than Redis cuts, which is ten thousand, or than others can wait for
+    added = redis.pcall('XADD', key.feed(event.tenant), 'MINID', '~', now_ms - FEED_LIFE_MS, unpack(entry))
+    if type(added) ~= 'table' then return true end
+    if event.job then call('XDEL', key.events(event.job), stream_id) end
   end
-  -- it is cut each time: once in a while is more at once than Redis cuts, which is ten thousand, or than others can wait for
-  if event.in_feed then call('XADD', key.feed(event.tenant), 'MINID', '~', now_ms - FEED_LIFE_MS, unpack(entry)) end
-  keep_feed(event.tenant, last_ms)
-  -- nobody reads the events of a job yet that nobody knows of
-  if event.job and event.type ~= 'job.queued' then call('PUBLISH', channel.events, event.job) end
-  return event_id
+
+  local function add_event(event)
+    local stream_id, event_id, last_ms = next_event_id(event)
+    if add_to_streams(event, stream_id, event_id) then return event_id, last_ms end
+    call('DEL', key.event_clock(event.tenant))  -- the streams know better
+    stream_id, event_id, last_ms = next_event_id(event)
+    if not add_to_streams(event, stream_id, event_id) then error('no stream takes this event') end
+    return event_id, last_ms
+  end
+
+  function emit_event(event)
+    local event_id, last_ms = add_event(event)
+    keep_feed(event.tenant, last_ms)
+    -- nobody reads the events of a job yet that nobody knows of
+    if event.job and event.type ~= 'job.queued' then call('PUBLISH', channel.events, event.job) end
+    return event_id
+  end
 end
 
 local function create_delivery(delivery, event_id)
