@@ -18,10 +18,13 @@ from typing import Annotated, NamedTuple, Protocol
 import msgspec
 from litestar.params import HeaderParameter
 
+from core.logs import get_logger
 from core.store.idempotency import StoredResponse, decode_response, encode_response, with_waits
 from core.store.redis.client import STORE_DOWN
 from service.context import ApiContext
 from service.problems import ApiError
+
+log = get_logger(__name__)
 
 #: an Idempotency-Key, quoted or bare
 KEY_PATTERN = r'^("[!-~]{1,255}"|[!#-~][!-~]{0,254})$'
@@ -104,7 +107,7 @@ async def run_once(
 ) -> StoredResponse:
     """Run a call of several writes at most once; otherwise as `replay_or_run`.
 
-    A call that fails gives its key back; one whose process died keeps it for two minutes.
+    A call that fails gives its key back; one whose process died, or whose response cannot be kept, holds it for two minutes.
     """
     if key is not None:
         call = partial(_run_holding, context, tenant, key, call, streamed)
@@ -132,7 +135,10 @@ async def _run_holding(
     async with _holding(context, tenant, key):
         response = await call()
     body_hash = await streamed.read_hash() if streamed else key.body_hash
-    await context.stored_responses.keep(tenant, key.key_hash, body_hash, encode_response(response))
+    try:
+        await context.stored_responses.keep(tenant, key.key_hash, body_hash, encode_response(response))
+    except STORE_DOWN as away:  # it was done: who hears otherwise does it again, once the key is free
+        log.warning("a response could not be kept", error=type(away).__name__)
     return response
 
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.api_fixture import ASK, Api, running_api
+from tests.lossy_redis import breaking
 
 
 @pytest.fixture
@@ -36,6 +37,20 @@ async def test_an_answer_is_not_given_again_before_the_replicas_have_it_either(
         assert [(each.status_code, "retry-after" in each.headers) for each in asked] == [(503, True)] * 2
     again = await api.http.post("/v1/jobs", json=ASK, headers=headers)
     assert (again.status_code, again.headers["idempotency-replayed"]) == (202, "true")
+
+
+async def test_a_call_that_was_made_is_answered_although_redis_goes_away_before_its_answer_is_kept(
+    api: Api, redis_url: str, tmp_path: Path
+) -> None:
+    """A 503 would have its caller make it again, and it would be done twice once its key is free."""
+
+    def keeps_an_answer(asked: bytes) -> bool:
+        return b"HSET\r\n" in asked and b"answer\r\n" in asked
+
+    async with breaking(redis_url, keeps_an_answer, arrives=False) as way, running_api(way, tmp_path) as unlucky:
+        made = await unlucky.http.post("/v1/sessions", headers={"Idempotency-Key": "k"})
+        assert made.status_code == 201, made.text
+    assert [row["id"] for row in (await api.http.get("/v1/sessions")).json()["data"]] == [made.json()["id"]]
 
 
 async def test_a_replayed_call_that_waits_gets_the_ended_job(api: Api) -> None:

@@ -1,9 +1,6 @@
 """Tenants, their keys and secrets, RPC, and what is said of a Redis that does not keep things."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing, suppress
-from urllib.parse import urlsplit
 
 import pytest
 from redis import Redis
@@ -14,6 +11,7 @@ from core.store.redis.client import STORE_DOWN, Store, connect
 from core.store.redis.durability import durability_warnings, is_durable
 from core.store.redis.keys import key
 from core.store.tenants.webhooks import Webhooks
+from tests.lossy_redis import breaking
 from tests.redis_fixture import running_redis
 from tests.store_fixture import SECRET_KEY, Core, core
 from tests.until import PATIENCE_S
@@ -70,32 +68,14 @@ async def test_a_rotated_secret_goes_on_for_a_day_unless_another_one_follows_it(
     assert await core.webhooks.signing_secrets("acme") == [third]
 
 
-@asynccontextmanager
-async def losing_an_answer(url: str, words: tuple[bytes, ...]) -> AsyncIterator[str]:
-    """A way to Redis that breaks as the answer to the first of these commands comes back."""
-    port, lost = urlsplit(url).port, False
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal lost
-        there, back = await asyncio.open_connection("127.0.0.1", port)
-        with closing(writer), closing(back), suppress(ConnectionError):
-            while asked := await reader.read(65_536):
-                back.write(asked)
-                answer = await there.read(65_536)
-                if not lost and any(word in asked for word in words):
-                    lost = True
-                    return
-                writer.write(answer)
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        yield url.replace(f":{port}/", f":{server.sockets[0].getsockname()[1]}/")
-    assert lost
-
-
 async def test_a_rotation_whose_answer_was_lost_is_made_once_and_what_receivers_have_goes_on(core: Core) -> None:
     await core.submit()  # Redis knows the operations
     first = (await core.api_keys.create("acme")).webhook_secret
-    async with losing_an_answer(core.settings.redis_url.get_secret_value(), (b"EXEC", b"FCALL")) as url:
+
+    def is_write(asked: bytes) -> bool:
+        return b"EXEC" in asked or b"FCALL" in asked
+
+    async with breaking(core.settings.redis_url.get_secret_value(), is_write, arrives=True) as url:
         store = Store(connect(url, answer_s=PATIENCE_S))
         with pytest.raises(STORE_DOWN):
             await Webhooks(store, core.vault, core.clock).rotate_secret("acme")
