@@ -141,7 +141,7 @@ class Settings(BaseSettings):
     #: how often a caller hears that a long edit still works
     still_working_s: Seconds = 120.0
     #: shrinks the callback retry schedule for local use; 1 is the schedule that callers rely on
-    callback_step_scale: Seconds = 1.0
+    callback_step_scale: float = Field(1.0, gt=0, le=1000)
     #: a callback attempt's whole time
     callback_timeout_s: float = Field(15.0, gt=0, le=60)
 

@@ -110,6 +110,14 @@ async def test_keys_are_rotated_again_and_again(core: Core):
             await each.works_for(Installation(core, new))
 
 
+async def test_what_an_older_key_hashes_with_is_kept_anew_where_the_key_that_it_was_encrypted_under_is_lost(core: Core):
+    issued = await Installation(core, OLDEST).api_keys.create("acme")
+    await Installation(core, OLD, OLDEST).rewrap.rewrap(nobody)
+    done = await Installation(core, NEW, OLDEST).rewrap.rewrap(nobody)  # OLD is gone, and with it one webhook secret
+    assert counts(done, Standing.UNREADABLE) == {Kind.WEBHOOK: 1}
+    assert await Installation(core, NEW).api_keys.find_caller(issued.secret)
+
+
 async def test_what_is_rewrapped_again_stays_as_it_is(core: Core):
     await written_by(Installation(core, OLD), "acme")
     await Installation(core, NEW, OLD).rewrap.rewrap(nobody)

@@ -58,6 +58,7 @@ def read(monkeypatch, **environment: str):
         ("REELGATE_RENDER_POLLS", "-77"),
         ("REELGATE_LEASE_S", "0.077"),
         ("REELGATE_RENDER_POLL_S", "77e300"),
+        ("REELGATE_CALLBACK_STEP_SCALE", "77e7"),
         ("REELGATE_SUBMITS_PER_MINUTE", "7" * 20),
         ("REELGATE_TENANT_MONTH_CREDITS", "7" * 20),
         ("REELGATE_SESSION_IDLE_S", "7" * 20),

@@ -120,7 +120,11 @@ class SecretRewrap:
 
     async def _keep_hash_keys(self) -> None:
         for name, hash_key in self._encryption.older_hash_keys().items():
-            await self._store.ask("HSETNX", key("retired_hash_keys"), name, lock_hash_key(self._encryption, hash_key))
+            stored = await self._store.ask("HGET", key("retired_hash_keys"), name)
+            if not (
+                stored and self._encryption.can_open(stored)
+            ):  # else it is encrypted anew as it is, with all others
+                await self._store.ask("HSET", key("retired_hash_keys"), name, lock_hash_key(self._encryption, hash_key))
 
     async def _pages(self, advance: Advance) -> AsyncIterator[list[_Place]]:
         stored = await self._store.ask("HGETALL", key("retired_hash_keys"))
