@@ -103,6 +103,10 @@ class LeasedWorker(Worker):
             self._is_away = True
             await asyncio.sleep(_AWAY_S)
             return
+        except Exception:
+            log.exception("a look for work broke")
+            await asyncio.sleep(_AWAY_S)
+            return
         if self._is_away:
             log.info("Redis answers again")
         self._is_away = False

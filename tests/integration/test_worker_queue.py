@@ -47,6 +47,24 @@ async def test_what_a_worker_is_handed_as_it_stops_is_there_for_others_at_once(r
         assert not await core.redis.exists(key("arq_in_progress", job.id))
 
 
+async def test_an_id_that_is_none_ends_no_worker_and_keeps_no_other_from_its_turn(
+    redis_url: str, tmp_path: Path
+) -> None:
+    async with house(redis_url) as core, context_over(core, tmp_path) as context:
+        await core.redis.set(b"arq:job:\xff", b"somebody's")
+        await core.redis.zadd(key("arq_queue"), {b"\xff": 1})
+        [job] = await submit(core, 1)
+        queue = _make_queue(context, core.redis)
+        running = asyncio.create_task(queue.async_run())
+
+        async def is_claimed() -> bool:
+            return bool(await core.redis.zscore(key("leases"), job.id)) or (await core.read(job)).version > job.version
+
+        await until(is_claimed, within_s=PATIENCE_S)
+        assert not running.done()
+        await _stop(context, queue, running)
+
+
 async def test_a_worker_that_was_frozen_wakes_nothing_that_it_was_handed_and_that_sleeps_again(
     core: Core, tmp_path: Path
 ) -> None:

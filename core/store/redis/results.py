@@ -14,7 +14,7 @@ _READERS: dict[Any, Callable[[Any], Any]] = {
     bool: bool,
     str: bytes.decode,
     tuple[bytes, ...]: tuple,
-    tuple[str, ...]: lambda items: tuple(item.decode() for item in items),
+    tuple[str, ...]: lambda items: tuple(item.decode(errors="replace") for item in items),  # one costs no others
 }
 
 
