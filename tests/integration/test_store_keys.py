@@ -155,7 +155,8 @@ async def test_every_field_of_a_hash_is_named_and_every_named_one_is_used(core: 
     await core.api_keys.create("acme")
     await core.webhooks.set_default("acme", TenantWebhook(url="https://a.example/default"))
     await core.identities.read(fresh_client_id="c")
-    await core.identities.write(token_id="tok_1", rest_until_ms=0, rest_reason=WaitReason.NO_CREDITS, refusals=1)
+    facts = {"token_id": "tok_1", "user_id": "anon_1", "rest_until_ms": 0, "rest_reason": WaitReason.NO_CREDITS}
+    await core.identities.write(**facts, refusals=1)
     await a_session_and_an_upload(core)
     await a_job_that_runs_with_all_that_can_be_beside_it(core)
     await a_batch_whose_jobs_end_in_every_way(core)
