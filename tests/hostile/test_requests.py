@@ -38,7 +38,7 @@ def jobs_kept(harness: Harness) -> int:
 
 CONTROLS = [chr(n) for n in (*range(0x20), *range(0x7F, 0xA0), 0xAD, 0x2028, 0x2029, 0xFEFF, 0xFFFE, 0xFFFF)]
 TEXTS = [
-    "".join(CONTROLS),
+    "trim it" + "".join(CONTROLS),
     "\U0001f3ac" * 10_000,
     "\u202e4pm.pilc eht mirt\u202c \u2066trim\u2069 \u200f\u061c",
     "e" + "\u0301" * 9_000,
