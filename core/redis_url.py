@@ -3,9 +3,10 @@
 ``redis://:password@host:6379/0``, ``rediss://`` for TLS, ``unix://``, or that of Sentinels (`core.sentinel_url`).
 """
 
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl
 
 from core.sentinel_url import is_sentinel_url, parse_sentinel_url
+from core.split_url import split_url
 
 _FORM = "must be like redis://host:6379/0, with # / ? @ [ ] in a password written as %23 %2F %3F %40 %5B %5D"
 #: options of redis-py in the query that work here; ``protocol`` or ``decode_responses`` would change what is read
@@ -19,25 +20,13 @@ _TLS_WORDS = frozenset(
 
 def check_redis_url(url: str) -> None:
     """Raises ValueError, whose words show nothing of it."""
-    where = _split(parse_sentinel_url(url).redis_url if is_sentinel_url(url) else url)
+    where = split_url(parse_sentinel_url(url).redis_url if is_sentinel_url(url) else url, otherwise=_FORM)
     if where.scheme not in ("redis", "rediss", "unix") or where.fragment:
         raise ValueError(_FORM)
     database = where.path.strip("/")
     if where.scheme != "unix" and database and not (database.isascii() and database.isdecimal()):
         raise ValueError(_FORM)
     _check_options(where)
-
-
-def _split(url: str) -> SplitResult:
-    """Take it apart. Raises ValueError; the words of Python's own would show it, the password too."""
-    try:
-        where = urlsplit(url)
-        port = where.port
-    except ValueError:
-        raise ValueError(_FORM) from None
-    if port == 0:
-        raise ValueError(_FORM)
-    return where
 
 
 def _check_options(where: SplitResult) -> None:

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
-from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -21,6 +20,7 @@ from core.logs import LogFormat
 from core.profiles import PROFILES
 from core.redis_url import check_redis_url
 from core.secret_files import FOLDER, SecretFiles, read_secret_files
+from core.split_url import split_url
 
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
 Networks = Annotated[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], NoDecode]
@@ -158,7 +158,7 @@ class Settings(BaseSettings):
     @field_validator("nemo_api_url", "nemo_web_url", "public_url")
     @classmethod
     def _plain_base_url(cls, value: str) -> str:
-        where = _split_url(value)
+        where = split_url(value, otherwise=_BASE_URL_FORM)
         if where.scheme not in ("http", "https") or not where.hostname or where.query or where.fragment:
             raise ValueError(_BASE_URL_FORM)
         if "@" in where.netloc or not _is_visible(value):
@@ -212,18 +212,6 @@ class Settings(BaseSettings):
         if value not in PROFILES:
             raise ValueError(f"must be one of {', '.join(PROFILES)}")
         return value
-
-
-def _split_url(value: str) -> SplitResult:
-    """Take an address apart. Raises ValueError; the words of Python's own would show it."""
-    try:
-        where = urlsplit(value)
-        port = where.port
-    except ValueError:
-        raise ValueError(_BASE_URL_FORM) from None
-    if port == 0:
-        raise ValueError(_BASE_URL_FORM)
-    return where
 
 
 def _is_visible(value: str) -> bool:

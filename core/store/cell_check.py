@@ -17,8 +17,9 @@ class WrongCell(StartRefused):
 async def check_cell(store: Store, cell: str, *, only_look: bool = False) -> list[str]:
     """Compare this process's name with that of the Redis; the first who has one writes it. `cell`: empty without a name.
 
-    `only_look`: nothing is written, since whoever types a command may have the address of another Redis. Returns warnings, each a sentence: a process without a name goes on, as it does while an installation is given its
-    first name and is rolled back. Raises WrongCell. One round trip where all is well.
+    `only_look`: nothing is written, since whoever types a command may have the address of another Redis. Returns
+    warnings, each a sentence: a process without a name goes on, as it does while an installation is given its first name
+    and is rolled back. Raises WrongCell. One round trip where all is well.
     """
     known = await store.ask("GET", key("cell"))
     if known is None and cell and only_look:

@@ -140,8 +140,7 @@ class Deliveries:
         """Start an ended delivery's schedule anew, whatever came of it before, and return it as it is now.
 
         `in_ms`: not at once, before all else, but then, as what has slept. Where somebody else has just done so, that stays
-        as it is. `audit`: an operator asked for it, which is written
-        in the same step.
+        as it is. `audit`: an operator asked for it, which is written in the same step.
         """
         again = msgspec.structs.replace(
             delivery,

@@ -88,8 +88,8 @@ IfRangeHeader = Annotated[
     HeaderParameter(
         name="If-Range",
         description=(
-            "The `ETag` or `Last-Modified` of the file that the range belongs to. If the file is another one now it comes whole, and no two "
-            "halves are mixed."
+            "The `ETag` or `Last-Modified` of the file that the range belongs to. If the file is another one now it comes "
+            "whole, and no two halves are mixed."
         ),
         schema_extra={"examples": ['"job_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"']},
     ),

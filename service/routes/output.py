@@ -1,6 +1,6 @@
 """A job's timeline and output file, for a key with the read scope or for whoever holds the signed link."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from litestar import Response
 from litestar.di import NamedDependency
@@ -9,7 +9,7 @@ from litestar.response import Stream
 
 from core.http.dates import format_http_date
 from core.ids import cell_of, is_id
-from core.model.job import Job, OutputFile
+from core.model.job import Job
 from core.security.signed_links import output_path, verify_path
 from core.storage import FileMissing
 from service.auth import RequireScope, authorize
@@ -126,11 +126,12 @@ async def read_output(
         if not file.backend_url:
             raise not_found("output (any more)")
         return Response(None, status_code=302, media_type="text/plain", headers={"Location": file.backend_url})
+    film = _StoredFilm(job.id, file.path, file.format, _validators(job))
     asked = Conditions(if_match, if_unmodified_since, if_none_match, if_modified_since, if_range)
     # only GET has ranges (RFC 9110, 14.2)
     wanted = byte_range if request.method == "GET" else None
     try:
-        return await _conditional(context, job, file, asked, wanted, head=request.method == "HEAD")
+        return await _conditional(context, film, asked, wanted, head=request.method == "HEAD")
     except FileMissing:
         raise not_found("output (any more)") from None
 
@@ -156,33 +157,41 @@ async def _find_job(request: ApiRequest, context: ApiContext, job_id: str, link:
     return job
 
 
+class _StoredFilm(NamedTuple):
+    """A job's film in our storage."""
+
+    job_id: str
+    path: str
+    format: str
+    validators: Validators
+
+
 async def _conditional(
-    context: ApiContext, job: Job, file: OutputFile, asked: Conditions, byte_range: str | None, *, head: bool
+    context: ApiContext, film: _StoredFilm, asked: Conditions, byte_range: str | None, *, head: bool
 ) -> Response[Any] | Stream:
-    """Answer for a file that is there, as far as the caller's conditions want it. Raises ApiError (412, 416), FileMissing."""
-    size_bytes = await context.storage.size_bytes(file.path or "")
-    validators = _validators(job)
-    headers = _file_headers(job, file, validators)
-    match evaluate(asked, validators):
+    """Answer for a film that is there, as far as the caller's conditions want it. Raises ApiError (412, 416), FileMissing."""
+    size_bytes = await context.storage.size_bytes(film.path)
+    headers, etag = _file_headers(film), film.validators.etag
+    match evaluate(asked, film.validators):
         case "failed":
-            raise ApiError(412, "precondition_failed", f"It is {validators.etag}.", headers={"ETag": validators.etag})
+            raise ApiError(412, "precondition_failed", f"It is {etag}.", headers={"ETag": etag})
         case "unchanged":
             return Response(None, status_code=304, headers=headers)
         case "met":
-            wanted = byte_range if takes_range(asked.if_range, validators) else None
-            return await _stream_file(context, file, size_bytes, headers, wanted, head=head)
+            wanted = byte_range if takes_range(asked.if_range, film.validators) else None
+            return await _stream_film(context, film, size_bytes, headers, wanted, head=head)
 
 
-async def _stream_file(
+async def _stream_film(
     context: ApiContext,
-    file: OutputFile,
+    film: _StoredFilm,
     size_bytes: int,
     headers: dict[str, str],
     byte_range: str | None,
     *,
     head: bool,
 ) -> Stream:
-    """Stream a file, or the part of it that the Range header asks for. Raises ApiError (416), FileMissing."""
+    """Stream a film, or the part of it that the Range header asks for. Raises ApiError (416), FileMissing."""
     try:
         part = parse_range(byte_range, size_bytes=size_bytes)
     except RangeNotSatisfiable:
@@ -192,8 +201,8 @@ async def _stream_file(
     headers = headers | {"Content-Length": str(end - start)}
     if part:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{size_bytes}"
-    media_type = MEDIA_TYPES.get(file.format, _OTHER_MEDIA)
-    chunks = iter(()) if head else (await context.storage.read(file.path or "", start=start, end=end)).chunks
+    media_type = MEDIA_TYPES.get(film.format, _OTHER_MEDIA)
+    chunks = iter(()) if head else (await context.storage.read(film.path, start=start, end=end)).chunks
     return Stream(chunks, status_code=206 if part else 200, headers=headers, media_type=media_type)
 
 
@@ -202,11 +211,11 @@ def _validators(job: Job) -> Validators:
     return Validators(f'"{job.id}"', (job.finished_at_ms or job.created_at_ms) // 1000)
 
 
-def _file_headers(job: Job, file: OutputFile, validators: Validators) -> dict[str, str]:
+def _file_headers(film: _StoredFilm) -> dict[str, str]:
     return {
         "Accept-Ranges": "bytes",
-        "ETag": validators.etag,
-        "Last-Modified": format_http_date(validators.modified_s),
+        "ETag": film.validators.etag,
+        "Last-Modified": format_http_date(film.validators.modified_s),
         "Cache-Control": "private, max-age=3600",
-        "Content-Disposition": f'attachment; filename="{job.id}.{file.format}"',
+        "Content-Disposition": f'attachment; filename="{film.job_id}.{film.format}"',
     }

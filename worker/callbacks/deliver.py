@@ -239,8 +239,10 @@ async def _record(
 async def _write(
     context: WorkerContext, claim: DeliveryClaim, result: AttemptResult | None, outcome: DeliveryOutcome
 ) -> DeliveryOutcome:
-    """Write what an attempt leaves behind, and return that: what did not arrive goes out at once, as if for the first time,
-    where the default URL was set anew meanwhile; not so progress, which is sent once. Raises LeaseLost.
+    """Write what an attempt leaves behind, and return that. Raises LeaseLost.
+
+    Where the default URL was set anew meanwhile, what did not arrive goes out at once, as if for the first time; not so
+    progress, which is sent once.
     """
     try:
         await _write_once(context, claim, outcome, claim.default_set_at_ms if _may_go_out(claim, outcome) else None)
