@@ -109,7 +109,7 @@ async def test_more_waits_than_a_pool_has_connections_hold_no_other_call_up():
 
 def test_a_film_is_asked_for_with_the_key_and_fetched_elsewhere_without_it_and_no_link_is_logged(tmp_path, caplog):
     """Whoever reads a signed link has the film; httpx logs the URLs that it asks for."""
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="httpx")  # which our own programs turn down
 
     async def waiting(url: str) -> None:
         async with httpx.AsyncClient(trust_env=False) as http:

@@ -8,7 +8,6 @@ import asyncio
 import random
 from collections.abc import Sequence
 from contextlib import suppress
-from enum import Enum, auto
 from typing import Any
 from urllib.parse import quote
 
@@ -53,15 +52,6 @@ _KEYS_S = 15.0
 _ACCOUNT_S = 5.0
 
 
-class TokenCheck(Enum):
-    """What the backend says of a token when it is asked for its balance."""
-
-    ACCEPTED = auto()
-    REFUSED = auto()
-    #: it does not say now, or the token was removed, or cannot be opened here
-    UNKNOWN = auto()
-
-
 class TokenPool:
     """Every change of a token's state by this worker is a method here."""
 
@@ -84,7 +74,7 @@ class TokenPool:
         self._web_url = web_url
         self._month_limit = month_limit
         self._anonymous = AnonymousTokenSource(self, identities, backend, clock, rate_limited_s=rate_limited_s)
-        self._checks = SingleFlight[TokenCheck]()
+        self._checks = SingleFlight[bool]()
         self._dice = random.Random()
 
     # Who is in the pool.
@@ -258,7 +248,7 @@ class TokenPool:
         token = await self._tokens.get(token_id)
         if token is None:
             return None
-        if token.state not in OVER and not await self._retire_if_over(job, token, call=call):
+        if not await self._retire_if_over(job, token_id, call=call):
             return token_id
         if token.kind != "anonymous" or await self._tokens.serves(job.tenant):
             return None
@@ -306,30 +296,35 @@ class TokenPool:
         """Let a token serve nobody any more, since another one has taken its place."""
         await self._tokens.mark(token_id, TokenState.EXPIRED)
 
-    async def _retire_if_over(self, job: Job, token: Token, *, call: str) -> bool:
-        """Retire a token that was refused in a call if it is refused its balance too, and tell whether it was.
+    async def _retire_if_over(self, job: Job, token_id: str, *, call: str) -> bool:
+        """Retire a token that was refused in a call if it is refused its balance too, and tell whether it is over.
 
         The balance is asked for once for all who ask at once.
         """
-        check = await self._checks.run(token.id, lambda: self._check(job, token.id))
-        if check is not TokenCheck.REFUSED:
+        once = call != "credits"
+        return await self._checks.run(
+            f"{token_id} {once}", lambda: self._ask_and_retire(job, token_id, once_is_enough=once)
+        )
+
+    async def _ask_and_retire(self, job: Job, token_id: str, *, once_is_enough: bool) -> bool:
+        """Read the token anew, since who asks may know it from before another's answer was written."""
+        token = await self._tokens.get(token_id)
+        if token is None or token.state in OVER:
+            return True
+        if not await self._is_refused(job, token_id):
             return False
-        if call == "credits" and not await self._tokens.note_refusal(token.id, "refused"):
+        if not once_is_enough and not await self._tokens.note_refusal(token_id, "refused"):
             return False
-        await self._retire(token)
+        await self._tokens.mark(token_id, TokenState.EXPIRED if token.kind == "anonymous" else TokenState.REVOKED)
         return True
 
-    async def _retire(self, token: Token) -> None:
-        over = TokenState.EXPIRED if token.kind == "anonymous" else TokenState.REVOKED
-        await self._tokens.mark(token.id, over)
-
-    async def _check(self, job: Job, token_id: str) -> TokenCheck:
-        """Ask the backend whether it takes a token at all, by reading its balance."""
+    async def _is_refused(self, job: Job, token_id: str) -> bool:
+        """Ask the backend whether it refuses a token, by reading its balance; of one that cannot be asked now nobody knows."""
         try:
-            balance = await self._read_for(job, token_id)
-        except BackendFault as fault:  # of one that cannot be opened here the backend has said nothing
-            return TokenCheck.REFUSED if fault.fault is Fault.TOKEN_REFUSED else TokenCheck.UNKNOWN
-        return TokenCheck.ACCEPTED if balance else TokenCheck.UNKNOWN
+            await self._read_for(job, token_id)
+        except BackendFault as fault:
+            return fault.fault is Fault.TOKEN_REFUSED
+        return False
 
     # What tokens are worth.
 
@@ -367,7 +362,7 @@ class TokenPool:
     async def _refresh(self, job: Job, tokens: Sequence[Token]) -> None:
         """Read the balances of tokens that may serve a job; one that is refused its balance again and again is over."""
         for token in tokens:
-            await self._retire_if_over(job, token, call="credits")
+            await self._retire_if_over(job, token.id, call="credits")
 
     async def _read_for(self, job: Job, token_id: str) -> Credits | None:
         """Read a token's balance for a job that need not hold it. Raises BackendFault(TOKEN_REFUSED)."""
