@@ -1,4 +1,4 @@
-"""Sentinels behind TLS, with a certificate of an authority that the address names: a proxy ends it before real ones."""
+"""Redis and Sentinels behind TLS, with a certificate of an authority that the address names: a proxy ends it before real ones."""
 
 import asyncio
 import ssl
@@ -6,16 +6,21 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography import x509
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from core.sentinel_url import parse_sentinel_url
+from core.store.redis.client import connect
 from core.store.redis.sentinel import NodeAddress, Sentinels
 from tests.integration.test_callback_attempts import certificate
+from tests.redis_fixture import RedisServer, running_redis
 from tests.sentinels_fixture import SENTINELS_PASSWORD, SERVICE, running_sentinels
 from tests.until import PATIENCE_S, until
+
+LOOPBACK = x509.IPAddress(ip_address("127.0.0.1"))
 
 
 async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -36,8 +41,8 @@ async def behind_tls(port: int, tls: ssl.SSLContext) -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
 
 
-def server_side(pem: Path) -> ssl.SSLContext:
-    pem.write_bytes(certificate(names=[x509.IPAddress(ip_address("127.0.0.1"))]))
+def server_side(pem: Path, name: x509.GeneralName = LOOPBACK) -> ssl.SSLContext:
+    pem.write_bytes(certificate(names=[name]))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
     return context
@@ -64,3 +69,35 @@ async def test_sentinels_are_believed_by_the_authorities_that_the_address_names(
         assert found == ("127.0.0.1", next(iter(watched.servers)))
         with pytest.raises(RedisConnectionError):
             await Sentinels(parse_sentinel_url(url)).primary()
+
+
+async def test_a_certificate_for_another_host_is_not_redis_unless_the_address_says_so(tmp_path: Path) -> None:
+    """Any host with a certificate of the same authority got the password and all that is stored; redis-py asks for no name."""
+    pem = tmp_path / "authority.pem"
+    tls = server_side(pem, x509.DNSName("redis.example"))
+    with running_redis() as server:
+        async with behind_tls(server.port, tls) as port:
+            url = address(server, port, pem)
+            with pytest.raises(RedisConnectionError, match="not valid for '127.0.0.1'"):
+                await answered_by(url)
+            assert await answered_by(f"{url}&ssl_check_hostname=false")
+            assert await answered_by(f"{url}&ssl_cert_reqs=none")
+
+
+async def test_a_certificate_for_the_host_of_the_address_is_redis(tmp_path: Path) -> None:
+    pem = tmp_path / "authority.pem"
+    tls = server_side(pem)
+    with running_redis() as server:
+        async with behind_tls(server.port, tls) as port:
+            assert await answered_by(address(server, port, pem))
+
+
+def address(server: RedisServer, port: int, authority: Path) -> str:
+    """Say how a server is reached behind TLS."""
+    where = urlsplit(server.url)
+    return f"rediss://:{where.password}@127.0.0.1:{port}/0?ssl_ca_certs={authority}"
+
+
+async def answered_by(url: str) -> bool:
+    async with connect(url, answer_s=PATIENCE_S) as redis:
+        return bool(await redis.ping())
