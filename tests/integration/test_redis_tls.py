@@ -78,7 +78,7 @@ async def test_a_certificate_for_another_host_is_not_redis_unless_the_address_sa
     with running_redis() as server:
         async with behind_tls(server.port, tls) as port:
             url = address(server, port, pem)
-            with pytest.raises(RedisConnectionError, match="not valid for '127.0.0.1'"):
+            with pytest.raises(RedisConnectionError, match="not valid for"):
                 await answered_by(url)
             assert await answered_by(f"{url}&ssl_check_hostname=false")
             assert await answered_by(f"{url}&ssl_cert_reqs=none")
