@@ -1,4 +1,4 @@
-"""A way to Redis that breaks once, at a command of the test's choice: its answer is lost, or it never comes there."""
+"""A way to Redis that breaks at a command of the test's choice: its answer is lost, or it never comes there."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 
 @asynccontextmanager
-async def breaking(url: str, at: Callable[[bytes], bool], *, arrives: bool) -> AsyncIterator[str]:
-    """Give an address that leads to `url`. The connection breaks at the first request that is the one."""
+async def breaking(url: str, at: Callable[[bytes], bool], *, arrives: bool, once: bool = True) -> AsyncIterator[str]:
+    """Give an address that leads to `url`. The connection breaks at the first request that is the one, or at all."""
     port, broken = urlsplit(url).port, False
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -17,7 +17,7 @@ async def breaking(url: str, at: Callable[[bytes], bool], *, arrives: bool) -> A
         with closing(writer), closing(back), suppress(ConnectionError):
             returning = asyncio.create_task(_pass_on(there, writer))
             while asked := await reader.read(65_536):
-                if not broken and at(asked):
+                if not (broken and once) and at(asked):
                     broken = True
                     returning.cancel()
                     if arrives:

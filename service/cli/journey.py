@@ -18,7 +18,7 @@ from reelgate.client import (
     Refused,
     require_success,
 )
-from reelgate.client.calls import JobOptions
+from reelgate.client.calls import JobOptions, upload_key
 from reelgate.client.types import Profile, Upload
 from service.cli.bars import bytes_bar, job_bar
 from service.cli.options import JobWish
@@ -42,11 +42,11 @@ class Journey:
     def begin(self, words: Words, wish: JobWish, options: JobOptions) -> Job:
         """Check what only the API knows, upload, and submit."""
         self._check(words, wish)
-        uploads = {file: self._upload(file) for file in dict.fromkeys(words.files)}
+        uploads = {file: self._upload(file, wish.idempotency_key) for file in dict.fromkeys(words.files)}
         media = [each if "://" in each else uploads[Path(each)] for each in words.media]
         self._log.at = "submitting"
         try:
-            job = self._reelgate.submit(words.prompt, media, **options)
+            job = self._reelgate.submit(words.prompt, media, key=wish.idempotency_key, **options)
         except ReelgateError as error:
             self._log.at = "submitting" if error.maybe_done else "checking"
             raise
@@ -64,9 +64,11 @@ class Journey:
             if refused.code != "scope_missing":  # a key that may only submit looks at nothing, and submits all the same
                 raise
 
-    def _upload(self, file: Path) -> Upload:
+    def _upload(self, file: Path, key: str | None) -> Upload:
+        """Send a file; `key`: that of its job, under which the same file is the same upload again."""
+        named = upload_key(key, file) if key else None
         with bytes_bar(f"uploading {file.name}", self._log.teller) as bar:
-            return self._reelgate.upload(file, progress=bar.bytes_done)
+            return self._reelgate.upload(file, key=named, progress=bar.bytes_done)
 
     def wait(self, job_id: str, *, timeout_s: float | None = None) -> Job:
         """Follow a job to its end, however it ends."""

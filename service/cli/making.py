@@ -27,6 +27,7 @@ def run_command(
     session_id: str | None,
     max_credits: int | None,
     metadata: dict[str, str],
+    idempotency_key: str | None,
     timeout_s: float | None,
     api: str,
     key: str,
@@ -39,7 +40,7 @@ def run_command(
     from service.cli import preflight  # noqa: PLC0415 - so that --help need not wait
 
     film_format = preflight.format_of_output(output)
-    wish = JobWish(profile, session_id, max_credits, metadata)
+    wish = JobWish(profile, session_id, max_credits, metadata, idempotency_key)
     options = _options(wish, film_format)
     _go(Access(api, key), words, wish, options, output, wait=True, timeout_s=timeout_s, as_json=as_json)
 
@@ -57,6 +58,7 @@ def submit_command(
     session_id: str | None,
     max_credits: int | None,
     metadata: dict[str, str],
+    idempotency_key: str | None,
     wait: bool,
     output: Path | None,
     api: str,
@@ -64,7 +66,7 @@ def submit_command(
     as_json: bool,
 ) -> None:
     """Send files (or URLs) with a prompt, the last argument: reelgate submit clip.mp4 "trim the first 2 seconds" --wait."""
-    wish = JobWish(profile, session_id, max_credits, metadata)
+    wish = JobWish(profile, session_id, max_credits, metadata, idempotency_key)
     _go(Access(api, key), words, wish, _options(wish, None), output, wait=wait or output is not None, as_json=as_json)
 
 

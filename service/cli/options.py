@@ -31,6 +31,7 @@ class JobWish(NamedTuple):
     session_id: str | None
     max_credits: int | None
     metadata: dict[str, str]
+    idempotency_key: str | None
 
     def __repr__(self) -> str:
         return f"JobWish({self.profile!r}, {self.session_id!r})"
@@ -56,6 +57,15 @@ def _pairs(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dic
     if wrong := [each for each in given if "=" not in each]:
         raise click.BadParameter(f"{wrong[0]!r} is no NAME=VALUE")
     return dict(each.split("=", 1) for each in given)
+
+
+def _key(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
+    from reelgate.client.calls import checked_key  # noqa: PLC0415 - so that --help need not wait
+
+    try:
+        return given and checked_key(given)
+    except ValueError as wrong:
+        raise click.BadParameter(f"{wrong}") from None
 
 
 def _stacked(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -89,6 +99,11 @@ with_wish = _stacked(
     click.option("--max-credits", type=click.IntRange(min=0), help="End before the message if it would cost more."),
     click.option(
         "--metadata", multiple=True, callback=_pairs, metavar="NAME=VALUE", help="Your own strings; may be repeated."
+    ),
+    click.option(
+        "--idempotency-key",
+        callback=_key,
+        help="Yours, e.g. your order's id: the same command under the same key, run again, is the same job.",
     ),
 )
 

@@ -108,6 +108,16 @@ async def test_run_goes_from_a_file_to_a_film(api: Api, folder: Path) -> None:
     assert job["metadata"] == {"order": "7"}
 
 
+async def test_a_command_that_is_run_again_under_its_key_is_the_same_job_of_the_same_upload(
+    api: Api, folder: Path
+) -> None:
+    words = ("submit", "clip.mp4", TRIM, "--idempotency-key", "order-7")
+    first, again = await told(api, folder, *words), await told(api, folder, *words)
+    other = await told(api, folder, *words[:-1], "order-8")
+    assert first["id"] == again["id"] != other["id"]
+    assert len(uploads(api)) == 2
+
+
 async def test_json_has_stdout_to_itself(api: Api, folder: Path) -> None:
     child = await started(api, folder, "run", "clip.mp4", TRIM, "-o", "out.mp4", "--json")
     await succeed(api.context, await the_job(api))
@@ -123,6 +133,7 @@ async def test_what_is_wrong_is_said_before_anything_is_sent(api: Api, folder: P
     for code, words, said in (
         (2, ("run", "clip.mp4"), "name of a file"),
         (2, ("run", TRIM, "clip.mp4"), "name of a file"),
+        (2, ("run", "clip.mp4", TRIM, "--idempotency-key", "two words"), "1 to 255 visible ASCII characters"),
         (1, ("run", "missing.mp4", TRIM), "there is no file missing.mp4"),
         (1, ("run", "notes.txt", TRIM), "notes.txt is none of"),
         (1, ("run", "clip.mp4", TRIM, "-o", "nowhere/out.mp4"), "there is no folder"),

@@ -84,6 +84,17 @@ async def test_a_rotation_whose_answer_was_lost_is_made_once_and_what_receivers_
     assert before == first
 
 
+async def test_a_redis_that_reads_and_does_not_write_ends_a_change_as_an_outage(core: Core) -> None:
+    """To redis-py each connection that goes in the middle is a write by another, to be waited out without end."""
+    await core.webhooks.set_default("acme", TenantWebhook(url="https://a.example/"))
+    address = core.settings.redis_url.get_secret_value()
+    async with breaking(address, lambda asked: b"EXEC" in asked, arrives=False, once=False) as url:
+        store = Store(connect(url, answer_s=PATIENCE_S))
+        with pytest.raises(STORE_DOWN):
+            await Webhooks(store, core.vault, core.clock).enable("acme")
+        await store.close()
+
+
 async def test_of_rotations_at_once_the_last_two_sign(core: Core) -> None:
     shown = await asyncio.gather(*(core.webhooks.rotate_secret("acme") for _ in range(5)))
     signing = await core.webhooks.signing_secrets("acme")

@@ -1,8 +1,9 @@
 """The Redis client: connections, failures, and how operations are run. With `core.store.redis.pipeline` what knows redis-py's types."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import count
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -39,6 +40,8 @@ from core.store.redis.sentinel import Sentinels
 
 #: of the time that an answer may take, a wait for something takes so much at a time
 _SHARE_OF_SILENCE = 0.3
+#: others may come between what is read and what is written so often
+_TRIES = 10
 
 Redis = redis.asyncio.Redis
 Subscription = PubSub
@@ -217,6 +220,21 @@ class Store:
     async def ask_in_a_row(self, *commands: Sequence[Word]) -> list[Any]:
         """Run short commands over it, one right behind the other."""
         return await self._pipelined().ask_in_a_row(*commands)
+
+    async def change(self, name: str, changing: Callable[[Any], Awaitable[None]]) -> None:
+        """Read and write what hangs together, anew where another writes to `name` meanwhile. Raises one of STORE_DOWN.
+
+        `changing` reads from the pipeline that it is given, says `multi`, and writes. To redis-py a connection that goes
+        in the middle is a reason to try again, too, and it tries without end.
+        """
+        tries = count(1)
+
+        async def one_try(pipe: Any) -> None:
+            if next(tries) > _TRIES:
+                raise RedisConnectionError("what was read could not be written")
+            await changing(pipe)
+
+        await self.redis.transaction(one_try, name)
 
     async def ask_apart(self, *commands: Sequence[Word]) -> list[Any]:
         """Run them over a connection that is theirs alone meanwhile: on the shared one a WAIT would hold up everybody."""

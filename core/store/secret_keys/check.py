@@ -60,7 +60,7 @@ async def check_secret_keys(store: Store, encryption: Encryption) -> list[str]:
             pipe.ltrim(key("secret_key_seals"), 0, _SEALS_KEPT - 1)
 
     # watched: of two processes that come first at once, with different keys, one is right and the other is told
-    await store.redis.transaction(add_seal, key("secret_key_seals"))
+    await store.change(key("secret_key_seals"), add_seal)
     return warnings
 
 
@@ -77,7 +77,7 @@ async def keep_own_seal_alone(store: Store, encryption: Encryption) -> None:
         pipe.delete(key("secret_key_seals"))
         pipe.rpush(key("secret_key_seals"), own)
 
-    await store.redis.transaction(replace_seals, key("secret_key_seals"))
+    await store.change(key("secret_key_seals"), replace_seals)
 
 
 def _warnings(encryption: Encryption, seals: list[bytes]) -> list[str]:

@@ -88,7 +88,7 @@ class Webhooks:
             if enabled:
                 pipe.hset(name, mapping={"webhook": pack(enabled), "fmt": self._store.fmt_over(fmt)})
 
-        await self._store.redis.transaction(switch_on, name)
+        await self._store.change(name, switch_on)
         return enabled
 
     async def unset_default(self, tenant: str) -> None:
