@@ -16,11 +16,15 @@ MARK = "a caller's prompt"
 
 @pytest.fixture(autouse=True)
 def logs_as_before():
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    """Give each logger back what it had: what is turned down here, another test of this process may listen to."""
+    loggers = [logging.getLogger(), *map(logging.getLogger, logging.root.manager.loggerDict)]
+    before = [(each, each.handlers[:], each.level, each.propagate) for each in loggers]
+    told = (logging.logThreads, logging.logProcesses, logging.logMultiprocessing)
     yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    for each, handlers, level, propagate in before:
+        each.handlers[:], each.propagate = handlers, propagate
+        each.setLevel(level)
+    logging.logThreads, logging.logProcesses, logging.logMultiprocessing = told
 
 
 def logged(capsys) -> list[dict]:
