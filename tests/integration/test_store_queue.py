@@ -243,11 +243,20 @@ async def test_a_redis_that_freezes_costs_neither_places_nor_connections(caplog:
 
 
 async def test_a_full_redis_does_not_end_the_worker(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
-    async with house(redis_url) as core, working(core, to_its_end, places=2) as worker:
-        jobs = await submit(core, 2)
+    full = asyncio.Event()
+
+    async def once_full(core: Core, job_id: str) -> None:
+        await full.wait()
+        await to_its_end(core, job_id)
+
+    async with house(redis_url) as core, working(core, once_full, places=2) as worker:
+        jobs = await submit(core, 4)
         await core.redis.config_set("maxmemory", 1)
-        await notices(caplog)
-        await core.redis.config_set("maxmemory", 0)
+        full.set()
+        try:
+            await notices(caplog)
+        finally:
+            await core.redis.config_set("maxmemory", 0)
         await all_ended(core, jobs)
         await all_ended(core, await submit(core, 4))
         assert worker.sem._value <= 3
