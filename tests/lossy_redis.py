@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 @asynccontextmanager
 async def breaking(url: str, at: Callable[[bytes], bool], *, arrives: bool, once: bool = True) -> AsyncIterator[str]:
-    """Give an address that leads to `url`. The connection breaks at the first request that is the one, or at all."""
+    """Give an address that leads to `url`. The connection breaks at the first request that is the one, or at each."""
     port, broken = urlsplit(url).port, False
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

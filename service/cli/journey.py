@@ -66,7 +66,7 @@ class Journey:
 
     def _upload(self, file: Path, key: str | None) -> Upload:
         """Send a file; `key`: that of its job, under which the same file is the same upload again."""
-        named = upload_key(key, file) if key else None
+        named = None if key is None else upload_key(key, file)
         with bytes_bar(f"uploading {file.name}", self._log.teller) as bar:
             return self._reelgate.upload(file, key=named, progress=bar.bytes_done)
 

@@ -59,11 +59,11 @@ def _pairs(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dic
     return dict(each.split("=", 1) for each in given)
 
 
-def _key(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
+def _idempotency_key(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
     from reelgate.client.calls import checked_key  # noqa: PLC0415 - so that --help need not wait
 
     try:
-        return given and checked_key(given)
+        return None if given is None else checked_key(given)
     except ValueError as wrong:
         raise click.BadParameter(f"{wrong}") from None
 
@@ -102,7 +102,7 @@ with_wish = _stacked(
     ),
     click.option(
         "--idempotency-key",
-        callback=_key,
+        callback=_idempotency_key,
         help="Yours, e.g. your order's id: the same command under the same key, run again, is the same job.",
     ),
 )

@@ -134,6 +134,7 @@ async def test_what_is_wrong_is_said_before_anything_is_sent(api: Api, folder: P
         (2, ("run", "clip.mp4"), "name of a file"),
         (2, ("run", TRIM, "clip.mp4"), "name of a file"),
         (2, ("run", "clip.mp4", TRIM, "--idempotency-key", "two words"), "1 to 255 visible ASCII characters"),
+        (2, ("run", "clip.mp4", TRIM, "--idempotency-key", ""), "1 to 255 visible ASCII characters"),
         (1, ("run", "missing.mp4", TRIM), "there is no file missing.mp4"),
         (1, ("run", "notes.txt", TRIM), "notes.txt is none of"),
         (1, ("run", "clip.mp4", TRIM, "-o", "nowhere/out.mp4"), "there is no folder"),
