@@ -95,6 +95,8 @@ class MediaRef(Record, frozen=True, kw_only=True):
     by_bytes: bool = False
     #: in a session's list: the job that brought it; None in records of an older version
     job_id: str | None = None
+    #: that job has ended, and no message has used it
+    unused: bool = False
     #: the data of that job was deleted, and the file stands at the backend alone
     removed: bool = False
 

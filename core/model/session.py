@@ -3,9 +3,11 @@
 Only the worker that holds the lease of the session's running job changes it, in the same commit as the job.
 """
 
+from itertools import zip_longest
+
 import msgspec
 
-from core.model.job import MediaRef, Record, Sent
+from core.model.job import Job, MediaRef, Record, Sent, Status
 
 
 class Session(Record, frozen=True, kw_only=True):
@@ -123,14 +125,16 @@ def brought_by_bytes(session: Session) -> Session:
     return msgspec.structs.replace(session, media=(*session.media[:at], next_one, *session.media[at + 1 :]))
 
 
-def left(session: Session) -> Session:
+def left(session: Session, job: Job) -> Session:
     """Its job is over: what that has not brought goes with it, so that no later job of the timeline fails for it, or begins anew.
 
-    Where there is no timeline it stays, so that no message is paid for that has nothing to work on.
+    Where there is no timeline it stays, so that no message is paid for that has nothing to work on. Files that no message
+    has used wait for a replay.
     """
-    if not session.edits or session.uploaded == len(session.media):
-        return session
-    return msgspec.structs.replace(session, media=session.media[: session.uploaded])
+    media = session.media[: session.uploaded] if session.edits else session.media
+    if job.sent is None and job.status is not Status.SUCCEEDED:
+        media = tuple(msgspec.structs.replace(each, unused=True) if each.job_id == job.id else each for each in media)
+    return session if media == session.media else msgspec.structs.replace(session, media=media)
 
 
 def joined(
@@ -138,18 +142,16 @@ def joined(
 ) -> Session:
     """A job brings its files; by its id they are found again when its data is deleted.
 
-    `parent_id`: the job that it replays. Where that has not brought all of its files no message has used them: they are
-    the replay's own, and are brought no second time.
+    `parent_id`: the job that it replays. What of its files no message has used is the replay's own, and is brought no
+    second time.
     """
-    if media and parent_id and any(each.job_id == parent_id for each in session.media[session.uploaded :]):
-        return _taken_over(session, parent_id, job_id)
-    own = tuple(msgspec.structs.replace(each, job_id=job_id) for each in media)
-    return msgspec.structs.replace(session, media=session.media + own)
-
-
-def _taken_over(session: Session, parent_id: str, job_id: str | None) -> Session:
-    media = [msgspec.structs.replace(m, job_id=job_id) if m.job_id == parent_id else m for m in session.media]
-    return msgspec.structs.replace(session, media=tuple(media))
+    replayed = [each.unused and each.job_id == parent_id for each in session.media] if media and parent_id else []
+    there = tuple(
+        msgspec.structs.replace(each, job_id=job_id, unused=False) if taken_over else each
+        for each, taken_over in zip_longest(session.media, replayed)
+    )
+    own = tuple(msgspec.structs.replace(each, job_id=job_id) for each in media[sum(replayed) :])
+    return msgspec.structs.replace(session, media=there + own)
 
 
 def timeline_changed(session: Session, *, job_id: str, timeline: str) -> Session:

@@ -66,7 +66,7 @@ async def uploading(
     started = transitions.token_taken(transitions.started(job, now_ms=job.created_at_ms), token_id=token_id)
     session = Session(id=job.session_id, tenant=job.tenant, profile=job.profile, created_at_ms=job.created_at_ms)
     session = sessions.opened(
-        sessions.joined(session, media), backend_id="b1", task_id=None, user_id=None, token_id=token_id
+        sessions.joined(session, media, job_id=job.id), backend_id="b1", task_id=None, user_id=None, token_id=token_id
     )
     session = sessions.uploaded(session, uploaded)
     session = msgspec.structs.replace(session, edits=edits)
@@ -238,6 +238,14 @@ async def written(core: Core, execution: JobExecution) -> None:
     await execution.commit(StepResult(msgspec.structs.replace(job, version=stored.version + 1), execution.session))
 
 
+async def ended(execution: JobExecution) -> None:
+    """Take steps, each written down, to the job's end."""
+    while not execution.job.ended:
+        result = await _next_result(execution)
+        assert result is not None
+        await execution.commit(result)
+
+
 @pytest.mark.parametrize(("edits", "left"), [(1, []), (0, ["a.mp4", "b.mp4"])])
 async def test_a_file_that_cannot_be_brought_stands_in_the_way_of_no_later_edit_of_a_timeline(
     core, context, backend, edits, left
@@ -246,13 +254,27 @@ async def test_a_file_that_cannot_be_brought_stands_in_the_way_of_no_later_edit_
     other = MediaRef(url=backend.url + "/b.mp4", name="b.mp4")
     async with uploading(core, context, by_url(backend), other, edits=edits) as execution:
         await written(core, execution)
-        while not execution.job.ended:
-            result = await _next_result(execution)
-            assert result is not None
-            await execution.commit(result)
+        await ended(execution)
     session = await core.sessions.load(execution.job.session_id)
     assert session is not None
     assert ([media.name for media in session.media], session.uploaded) == (left, 0)
+
+
+async def test_a_replay_brings_what_its_job_had_not_brought_and_no_file_twice(core, context, backend):
+    backend.says("upload", TAKEN, refusing(4001))
+    other = MediaRef(url=backend.url + "/b.mp4", name="b.mp4")
+    async with uploading(core, context, by_url(backend), other, edits=1) as execution:
+        await written(core, execution)
+        await ended(execution)
+    backend.says("upload", TAKEN)
+    old = execution.job
+    replay = await core.submit(media=old.media, session_id=old.session_id, parent_id=old.id, new_session=False)
+    async with in_hand(core, context, replay) as execution:
+        await stepped(execution, 4)
+    first, second = old.media
+    assert [asked.json["urls"] for asked in backend.calls("upload")] == [[first.url], [second.url], [second.url]]
+    session = execution.session
+    assert ([media.url for media in session.media], session.uploaded) == ([first.url, second.url], 2)
 
 
 async def stored_upload(core: Core, context: WorkerContext, content: bytes = CLIP) -> MediaRef:

@@ -1,12 +1,35 @@
 """The session record: our lasting name for something that the backend may forget."""
 
+import msgspec
+import pytest
+
 from core.model import session as sessions
-from core.model.job import MediaRef
+from core.model.job import Job, MediaRef, Sent, Status
 from core.model.session import Session
 from core.store.redis.codec import pack, unpack
+from tests.store_fixture import make_job
 
 FRESH = Session(id="ses_1", tenant="acme", profile="free-video-fast", created_at_ms=0)
 CLIP = MediaRef(url="https://media.example.com/a.mp4", name="a.mp4")
+
+
+OTHER = MediaRef(url="https://a.example/b.mp4", name="b.mp4")
+
+
+def a_job(job_id: str, status: Status, *, sent: Sent | None = None) -> Job:
+    return msgspec.structs.replace(make_job(), id=job_id, status=status, sent=sent)
+
+
+FAILED = a_job("job_1", Status.FAILED)
+
+
+def with_files_of_job_1(*, brought: int, edits: int) -> Session:
+    session = opened(sessions.joined(FRESH, (CLIP, OTHER), job_id="job_1"))
+    return msgspec.structs.replace(session, uploaded=brought, edits=edits)
+
+
+def joined_by_job_2(session: Session) -> Session:
+    return sessions.joined(session, (CLIP, OTHER), job_id="job_2", parent_id="job_1")
 
 
 def opened(session: Session = FRESH) -> Session:
@@ -52,19 +75,32 @@ def test_a_session_is_read_as_it_was_written() -> None:
 
 
 def test_what_a_job_has_not_brought_goes_with_it_where_there_is_a_timeline_and_stays_where_there_is_none() -> None:
-    other = MediaRef(url="https://a.example/b.mp4", name="b.mp4")
-    session = sessions.uploaded(opened(sessions.joined(FRESH, (CLIP, other))), 1)
-    assert sessions.left(session) == session
+    session = sessions.uploaded(opened(sessions.joined(FRESH, (CLIP, OTHER))), 1)
+    assert sessions.left(session, FAILED) == session
     edited = sessions.timeline_changed(session, job_id="job_1", timeline="t")
-    assert sessions.left(edited).media == session.media[:1]
-    assert sessions.left(sessions.uploaded(edited, 2)) == sessions.uploaded(edited, 2)
+    assert sessions.left(edited, FAILED).media == session.media[:1]
+    assert sessions.left(sessions.uploaded(edited, 2), FAILED) == sessions.uploaded(edited, 2)
 
 
-def test_a_replay_brings_no_file_twice_of_a_job_that_had_not_brought_all_of_its_own() -> None:
-    other = MediaRef(url="https://a.example/b.mp4", name="b.mp4")
-    session = sessions.uploaded(opened(sessions.joined(FRESH, (CLIP, other), job_id="job_1")), 1)
-    replayed = sessions.joined(session, (CLIP, other), job_id="job_2", parent_id="job_1")
+@pytest.mark.parametrize("edits", [0, 1])
+@pytest.mark.parametrize("brought", [0, 1, 2])
+def test_a_replay_brings_no_file_twice_of_a_job_whose_message_never_went(brought: int, edits: int) -> None:
+    ended = sessions.left(with_files_of_job_1(brought=brought, edits=edits), FAILED)
+    replayed = joined_by_job_2(ended)
     assert [(each.name, each.job_id) for each in replayed.media] == [("a.mp4", "job_2"), ("b.mp4", "job_2")]
-    assert replayed.uploaded == 1
-    again = sessions.joined(sessions.uploaded(session, 2), (CLIP,), job_id="job_2", parent_id="job_1")
-    assert [each.name for each in again.media] == ["a.mp4", "b.mp4", "a.mp4"], "a message may have used them"
+    assert replayed.uploaded == brought
+    succeeded = sessions.left(sessions.uploaded(replayed, 2), a_job("job_2", Status.SUCCEEDED))
+    assert len(joined_by_job_2(succeeded).media) == 4, "its files were used since"
+
+
+@pytest.mark.parametrize(
+    "job", [a_job("job_1", Status.FAILED, sent=Sent(at_ms=1, before="-")), a_job("job_1", Status.SUCCEEDED)]
+)
+def test_a_replay_brings_the_files_anew_of_a_job_that_may_have_used_its_own(job: Job) -> None:
+    ended = sessions.left(with_files_of_job_1(brought=2, edits=1), job)
+    assert [each.name for each in joined_by_job_2(ended).media] == ["a.mp4", "b.mp4", "a.mp4", "b.mp4"]
+
+
+def test_a_replay_of_the_render_alone_leaves_the_files_to_a_replay_from_the_start() -> None:
+    ended = sessions.left(with_files_of_job_1(brought=2, edits=1), FAILED)
+    assert sessions.joined(ended, (), job_id="job_2", parent_id="job_1") == ended

@@ -84,7 +84,7 @@ class JobExecution:
     def _session_after(self, new: Job, changed: Session | None) -> Session | None:
         """Say how the session stands behind this record. None: as it stood."""
         session = changed or self.session
-        left = sessions.left(session) if new.ended else session
+        left = sessions.left(session, new) if new.ended else session
         return changed if left is session else left
 
     async def _write(self, old: Job, new: Job, result: StepResult) -> tuple[Job, Answers]:
