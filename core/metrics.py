@@ -211,7 +211,15 @@ REDIS_AWAY = _gauge("redis_away", "1 while Redis does not answer this process.")
 REDIS_DURABLE = _gauge(
     "redis_durable", "1 where Redis keeps what it was told, 0 where it may lose it, NaN where it does not tell."
 )
-REDIS_DURABLE.set(math.nan)  # until it was asked: one that is away at the start is no reason to say that it forgets
+REDIS_MEMORY_USED_BYTES = _gauge(
+    "redis_memory_used_bytes", "Memory of Redis that counts against its maxmemory, NaN where it does not tell."
+)
+REDIS_MEMORY_LIMIT_BYTES = _gauge(
+    "redis_memory_limit_bytes",
+    "Redis's maxmemory, beyond which it takes no job, NaN where it has none or does not tell.",
+)
+for _redis_tells in (REDIS_DURABLE, REDIS_MEMORY_USED_BYTES, REDIS_MEMORY_LIMIT_BYTES):
+    _redis_tells.set(math.nan)  # until it was asked: one that is away at the start is no reason to say that it forgets
 
 ProcessCollector(registry=REGISTRY)
 GCCollector(registry=REGISTRY)

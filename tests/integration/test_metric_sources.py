@@ -14,7 +14,7 @@ from core.metrics import REGISTRY
 from core.model import transitions
 from core.store.leases import LeaseLost
 from core.store.redis.client import Store, connect
-from core.store.redis.watch import look_at_durability, look_at_round_trip
+from core.store.redis.watch import look_at_durability, look_at_memory, look_at_round_trip
 from tests.store_fixture import Core, core
 from tests.worker_fixture import Calls, context_over
 from worker.backend.breaker import CONNECTIONS
@@ -110,6 +110,18 @@ async def test_redis_is_durable_with_a_log_and_without_evictions(core: Core) -> 
         await core.redis.config_set(name, good)
     await look_at_durability(core.store)
     assert value("redis_durable") == 1
+
+
+async def test_the_memory_of_redis_is_shown_beside_its_limit(core: Core) -> None:
+    await look_at_memory(core.store)
+    assert 0 < value("redis_memory_used_bytes") < 2**40
+    assert math.isnan(value("redis_memory_limit_bytes")), "without a limit nothing can be near it"
+    await core.redis.config_set("maxmemory", 2**40)
+    try:
+        await look_at_memory(core.store)
+        assert value("redis_memory_limit_bytes") == 2**40
+    finally:
+        await core.redis.config_set("maxmemory", 0)
 
 
 async def test_a_redis_that_does_not_tell_is_neither(core: Core) -> None:

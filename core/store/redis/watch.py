@@ -1,14 +1,20 @@
-"""Watches the way to Redis for the metrics: how long a round trip takes, whether it is away, whether it keeps what it is told."""
+"""Watches Redis for the metrics: how long a round trip takes, whether it is away, keeps what it is told, and has room."""
 
 import asyncio
 import math
 
 from core.clock import stopwatch_s
-from core.metrics import REDIS_AWAY, REDIS_DURABLE, REDIS_ROUND_TRIP_SECONDS
+from core.metrics import (
+    REDIS_AWAY,
+    REDIS_DURABLE,
+    REDIS_MEMORY_LIMIT_BYTES,
+    REDIS_MEMORY_USED_BYTES,
+    REDIS_ROUND_TRIP_SECONDS,
+)
 from core.store.redis.client import STORE_DOWN, STORE_ERROR, Store
 from core.store.redis.durability import is_durable
 
-#: between two looks, and looks from one question about durability to the next
+#: between two looks, and looks from one question about durability and room to the next
 _EVERY_S = 2.0
 _LOOKS = 15
 
@@ -17,6 +23,7 @@ async def watch_redis(store: Store, *, every_s: float = _EVERY_S) -> None:
     """Look for ever. It is a guest on the connection that all calls share, so it waits as long as they do."""
     while True:
         await look_at_durability(store)
+        await look_at_memory(store)
         for _ in range(_LOOKS):
             await look_at_round_trip(store)
             await asyncio.sleep(every_s)
@@ -43,3 +50,13 @@ async def look_at_durability(store: Store) -> None:
     except STORE_ERROR:
         return
     REDIS_DURABLE.set(math.nan if durable is None else durable)
+
+
+async def look_at_memory(store: Store) -> None:
+    """Ask how much of its room Redis has used. While it is away it stays said what was true before."""
+    try:
+        told = await store.redis.info("memory")
+    except STORE_ERROR:
+        return
+    REDIS_MEMORY_USED_BYTES.set(told.get("used_memory", math.nan) - told.get("mem_not_counted_for_evict", 0))
+    REDIS_MEMORY_LIMIT_BYTES.set(told.get("maxmemory") or math.nan)
