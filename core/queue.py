@@ -12,6 +12,9 @@ one that came too late.
 What somebody waits for comes first: new jobs, first callbacks, cancels. What wakes from sleep is a look; how many of these
 are begun at once goes by how late the event loop and Redis's answers are (`core.looks`), so that they wait in their queue, and
 not among all the rest on its way through this process and Redis.
+
+What another process holds comes up as a look, too, once its lease is over. While Redis is away all leases end, though who has them
+lives: so looks begin again only when all have had the time of a heartbeat to renew them.
 """
 
 import asyncio
@@ -26,6 +29,7 @@ from arq.worker import Worker, func
 
 from core.logs import get_logger
 from core.looks import Looks
+from core.store.leases import HEARTBEAT_SHARE
 from core.store.redis.client import STORE_ERROR, Redis, Store
 from core.store.redis.functions import IDLE_POLL_MS
 from core.store.redis.keys import key
@@ -72,6 +76,9 @@ class LeasedWorker(Worker):
         #: looks run, or more are due: it is watched how late the loop is
         self._watch: asyncio.TimerHandle | None = None
         self._is_away = False
+        #: so long after an outage holders have to renew what is theirs
+        self._heartbeat_s = lease_s * HEARTBEAT_SHARE
+        self._looks_again_s = 0.0
 
     def offer(self, places: int) -> None:
         """Take up what is new into so many places from now on; more than there are is all. Above that what nobody else takes."""
@@ -109,6 +116,7 @@ class LeasedWorker(Worker):
             return
         if self._is_away:
             log.info("Redis answers again")
+            self._looks_again_s = self.loop.time() + self._heartbeat_s
         self._is_away = False
 
     async def _poll_iteration(self) -> None:
@@ -131,7 +139,7 @@ class LeasedWorker(Worker):
         """Take what is due. Where the answer is lost, the ids are due again one lease later."""
         most = min(self.max_jobs - self.job_counter, _AT_ONCE)
         most_ahead = min(most, max(0, self._places - self.job_counter))
-        most_looks = min(most, self._looks.room(now_s=self.loop.time()))
+        most_looks = min(most, self._room_for_looks())
         limits = {"most": most, "most_ahead": most_ahead, "most_looks": most_looks, "left_ms": self.left_ms}
         kept = {"kept_looks": self._looks.kept_of(most), "lease_ms": self._lease_ms}
         asked_s = self.loop.time()
@@ -140,6 +148,10 @@ class LeasedWorker(Worker):
         if most_looks:
             self._looks.more_due = due.more_looks
         return due
+
+    def _room_for_looks(self) -> int:
+        now_s = self.loop.time()
+        return 0 if self._is_away or now_s < self._looks_again_s else self._looks.room(now_s=now_s)
 
     async def _begin(self, due: _Due) -> None:
         for item_id in due.ahead:

@@ -12,7 +12,7 @@ from core.clock import stopwatch_s
 from core.logs import get_logger
 from core.metrics import LEASES_LOST
 from core.store.jobs.records import Jobs
-from core.store.leases import LeaseKind, LeaseLost, kind_of
+from core.store.leases import HEARTBEAT_SHARE, LeaseKind, LeaseLost, kind_of
 from core.store.redis.client import STORE_DOWN, Store
 from core.store.redis.keys import CANCEL_CHANNEL
 from worker import redis_outage
@@ -112,13 +112,14 @@ class Leases:
         lease.note_renewal(before_s)
 
     async def run_heartbeat(self) -> None:
-        """Renew for ever, whatever breaks. While Redis is away nothing can be renewed, nor can it be taken over."""
+        """Renew for ever, whatever breaks. While Redis is away nothing can be renewed, nor can it be taken over.
+
+        When it is back, what has run out meanwhile is renewed before anybody looks for such things (`core.queue`).
+        """
         while True:
-            await asyncio.sleep(self._lease_s / 3)
+            await asyncio.sleep(self._lease_s * HEARTBEAT_SHARE)
             try:
-                await self._renew_all()
-            except STORE_DOWN as away:
-                log.warning("Redis is away, no lease is renewed", error=type(away).__name__)
+                await redis_outage.until_redis_answers(self._renew_all)
             except Exception:
                 log.exception("no lease could be renewed")
 

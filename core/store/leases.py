@@ -10,6 +10,9 @@ from core.store.redis.codec import unreadable
 from core.store.redis.lists import UNREADABLE_REST_MS
 from core.store.redis.results import Nothing
 
+#: whoever holds something renews it each time that so much of its lease has passed
+HEARTBEAT_SHARE = 1 / 3
+
 LeaseKind = Literal["job", "delivery"]
 
 

@@ -27,15 +27,15 @@ Run = Callable[[Core, str], Awaitable[None]]
 
 
 @asynccontextmanager
-async def house(url: str) -> AsyncIterator[Core]:
+async def house(url: str, *, lease_s: float = LEASE_S) -> AsyncIterator[Core]:
     """The store with the real clock, since arq has no other."""
     client = connect(url, answer_s=PATIENCE_S)
-    core = Core(client, settings_for(url, lease_s=LEASE_S), Clock())
+    core = Core(client, settings_for(url, lease_s=lease_s), Clock())
     await core.turns.admit(worker="w", slots=100, alive_s=600)
     try:
         yield core
     finally:
-        await client.aclose()
+        await core.store.close()
 
 
 @asynccontextmanager
@@ -59,7 +59,7 @@ async def working(
         run_delivery=run_delivery,
         places=places,
         poll_s=poll_s,
-        lease_s=LEASE_S,
+        lease_s=core.settings.lease_s,
     )
     task = asyncio.create_task(worker.async_run())
     try:

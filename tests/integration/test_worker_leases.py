@@ -7,8 +7,10 @@ from pathlib import Path
 
 from core.metrics import LEASES_LOST
 from core.model.job import Job
+from tests.integration.test_store_queue import all_ended, house, submit, working
+from tests.redis_fixture import running_redis
 from tests.store_fixture import Core, core
-from tests.until import PATIENCE_S
+from tests.until import PATIENCE_S, until
 from tests.worker_fixture import context_over
 from worker.leases import Lease, Leases
 
@@ -51,3 +53,54 @@ async def test_a_process_that_was_frozen_and_takes_its_own_job_over_works_on_it_
             assert not lease.lost
             assert len(context.leases) == 1
     assert lost() == before + 1
+
+
+@asynccontextmanager
+async def worker_that_holds(core: Core, name: str, taken: list[Lease]) -> AsyncIterator[None]:
+    """A living worker that keeps whatever it takes up, but for what has started and slept: that it ends."""
+    leases = Leases(core.jobs, core.store, worker_id=name, lease_s=core.settings.lease_s)
+    over = asyncio.Event()
+
+    async def hold(core: Core, job_id: str) -> None:
+        claim = await core.jobs.claim(job_id, owner=leases.new_owner(), only_if_due=True)
+        if claim and claim.job.started_at_ms is not None:
+            await core.finish(claim)
+        elif claim:
+            async with leases.hold(job_id, claim.owner) as lease:
+                taken.append(lease)
+                await over.wait()
+
+    heartbeat = asyncio.create_task(leases.run_heartbeat())
+    async with working(core, hold, places=12):
+        try:
+            yield
+        finally:
+            over.set()
+            heartbeat.cancel()
+            await asyncio.gather(heartbeat, return_exceptions=True)
+
+
+async def test_what_living_workers_hold_is_still_theirs_after_a_redis_that_was_away_for_longer_than_a_lease() -> None:
+    """When it is back all leases are over, and each worker would find what it and the other hold among what is due."""
+    taken: list[Lease] = []
+    with running_redis() as server:
+        async with house(server.url, lease_s=3) as core:
+            [sleeper] = await submit(core, 1)
+            begun = await core.begin(sleeper)
+            async with worker_that_holds(core, "one", taken), worker_that_holds(core, "two", taken):
+                jobs = await submit(core, 6)
+
+                async def all_are_taken() -> bool:
+                    return len(taken) == len(jobs)
+
+                async def all_are_over() -> bool:
+                    return all(lease.left_s < 0 for lease in taken)
+
+                await until(all_are_taken, within_s=PATIENCE_S)
+                await core.write(begun, begun.job, park_until_ms=core.clock.now_ms() + 3000)
+                server.kill()
+                await until(all_are_over, within_s=PATIENCE_S)
+                server.restart()
+                await all_ended(core, [sleeper])  # what is due by its time is looked at again
+                assert len(taken) == len(jobs)
+                assert not any(lease.lost for lease in taken)
