@@ -2,9 +2,13 @@
 
 import pytest
 
+from core.clock import Clock
 from core.store.jobs.timings import FirstLooks, Timings
+from core.store.redis.client import connect
 from core.store.redis.keys import key
-from tests.store_fixture import Core, core
+from tests.integration.test_store_leases import Wrong
+from tests.store_fixture import Core, core, settings_for
+from tests.until import PATIENCE_S
 
 __all__ = ["core"]
 
@@ -25,3 +29,15 @@ async def test_what_is_no_time_changes_no_estimate_and_no_first_look(core: Core,
     for name in lists:
         await core.redis.rpush(name, *[foreign] * 10)
     assert await measured() == before
+
+
+@pytest.mark.parametrize("by_s", [-3600, 3600])
+async def test_an_api_whose_clock_is_wrong_counts_the_places_of_those_workers_that_live(
+    redis_url: str, by_s: float
+) -> None:
+    """Estimates go by them: with none a tenant's jobs would be told that they run one after the other."""
+    core = Core(connect(redis_url, answer_s=PATIENCE_S), settings_for(redis_url), Wrong(by_s))
+    await core.redis.hset(key("workers"), "died", f"{Clock().now_ms() - 1}:5")
+    await core.turns.admit(worker="lives", slots=7, alive_s=600)
+    assert (await Timings(core.store, core.clock).now()).places == 7
+    await core.store.close()

@@ -12,7 +12,7 @@ from core.profiles import PROFILES
 from core.store.redis.client import Store
 from core.store.redis.keys import key
 from core.store.redis.remembered import Remembered
-from core.store.workers import read_beat
+from core.store.workers import read_beat, redis_now_ms
 
 #: as any release writes a time; what else may stand there is nobody's time
 _MS = re.compile(rb"[0-9]{1,12}(\.[0-9]*)?")
@@ -58,10 +58,9 @@ class Timings(Remembered[TimingStats]):
     def __init__(self, store: Store, clock: Clock) -> None:
         super().__init__(self._measure, TimingStats(0, 0, 0, known=False), clock, fresh_ms=_FRESH_MS)
         self._store = store
-        self._now_ms = clock.now_ms
 
     async def _measure(self) -> TimingStats:
-        now_ms = self._now_ms()
+        now_ms = await redis_now_ms(self._store, self._clock)
         pipe = self._store.redis.pipeline(transaction=False)
         pipe.lrange(key("run_samples"), 0, -1)
         pipe.hvals(key("workers"))
