@@ -72,7 +72,8 @@ async def follow_job(
         return Response(b"", status_code=204)  # the answer at which an EventSource gives up
     if request.method == "HEAD":
         return Stream(iter(()), media_type=EVENT_STREAM, headers=headers)
-    return Stream(stream_events(context, job, after=after), media_type=EVENT_STREAM, headers=headers)
+    events = stream_events(context, job, after=after, key_id=request.user.key_id)
+    return Stream(events, media_type=EVENT_STREAM, headers=headers)
 
 
 def wants_list(accept: str) -> bool:

@@ -47,7 +47,7 @@ async def test_a_job_that_cannot_be_read_says_so_and_the_others_are_shown(api: A
 async def test_who_waits_for_a_job_that_a_newer_release_has_written_is_told_that_it_is_accepted(api: Api):
     accepted = StoredResponse((await api.submit())["id"], {}, b"{}")
     await api.context.store.redis.hset(key("job", accepted.id), "fmt", "9")
-    answer = await respond(api.context, accepted, 60)
+    answer = await respond(api.context, accepted, 60, key_id="key_1")
     assert (answer.status_code, answer.content) == (202, accepted.body)
 
 
