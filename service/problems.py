@@ -152,7 +152,7 @@ def invalid(errors: Sequence[FieldError]) -> ApiError:
 
 def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer with any error that reached the framework. Safe for every error."""
-    known = _as_api_error(error)
+    known = as_api_error(error)
     request_id = str(request.scope.get("request_id", ""))
     document = problem_document(known, request.scope["path"], request_id=request_id)
     count_refusal(known)
@@ -183,7 +183,8 @@ def problem_document(error: ApiError, path: str, *, request_id: str = "") -> Pro
     )
 
 
-def _as_api_error(error: Exception) -> ApiError:
+def as_api_error(error: Exception) -> ApiError:
+    """Say in our words what was raised. Safe for every error."""
     if isinstance(error, ApiError):
         return error
     if isinstance(error, NotReplicated):

@@ -17,6 +17,7 @@ from core.security.redacted_repr import redacted_repr
 from core.store.redis.client import Store
 from core.store.redis.codec import decode
 from core.store.redis.keys import key
+from core.store.replies import Replies
 
 RpcKind = Literal["credits", "webhook_test"]
 
@@ -51,6 +52,7 @@ class RpcQueue:
 
     def __init__(self, store: Store, clock: Clock | None = None) -> None:
         self._store = store
+        self._replies = Replies(store)
         self._clock = clock or Clock()
 
     async def ask(
@@ -60,7 +62,7 @@ class RpcQueue:
         request = RpcRequest(new_id("evt"), kind, tenant, body, request_id)
         async with self._counted(request):
             await self._push(request)
-            return await self._store.wait_for(key("rpc_reply", request.id), within_s=wait_s)
+            return await self._replies.wait_for(key("rpc_reply", request.id), within_s=wait_s)
 
     @asynccontextmanager
     async def _counted(self, request: RpcRequest) -> AsyncIterator[None]:

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 from core.clock import Clock
 from core.model.upload import Upload
 from core.store.redis.client import Store
-from core.store.redis.codec import Unreadable, pack, raw_record
+from core.store.redis.codec import Unreadable, pack, raw_record, read_sum
 from core.store.redis.keys import key
 from core.store.redis.lists import page_of, postpone, readable
 from core.store.redis.results import Nothing
@@ -87,7 +87,7 @@ class Uploads:
 
     async def stored_bytes(self, tenant: str) -> int:
         """Count the bytes of uploads that a tenant keeps."""
-        return int(await self._store.redis.get(key("stored", tenant)) or 0)
+        return int(read_sum(await self._store.redis.get(key("stored", tenant))))
 
     async def count(self, tenant: str) -> int:
         """Count the uploads of a tenant, those that have not come among them."""

@@ -16,6 +16,7 @@ from core.model.job import ENDS, Status
 from core.store.idempotency import StoredResponse
 from core.store.jobs.batches import BatchedJob
 from core.store.jobs.submissions import BatchStart
+from core.store.redis.codec import Unreadable
 from core.store.tenants.api_keys import Caller
 from service.context import ApiContext
 from service.http.body import decode_json
@@ -24,7 +25,7 @@ from service.idempotency import IdempotencyKey
 from service.jobs.cancel import request_cancel
 from service.jobs.submission import UploadGone, accept_jobs, load_inputs, validate_beside_loop
 from service.jobs.validation import JobFacts, JobInputs, NewJob, makes_timeline, webhook_url_error
-from service.problems import ApiError, FieldError, invalid, problem_document
+from service.problems import ApiError, FieldError, as_api_error, invalid, problem_document
 from service.schemas.requests import JobRequest, RawBatchRequest
 from service.schemas.responses import BatchAccepted, BatchItem, BatchJob, BatchView
 
@@ -75,8 +76,8 @@ async def _check_all(context: ApiContext, ask: RawBatchRequest, facts: JobFacts)
             job = decode_json(raw, JobRequest)
             inputs = await _inputs(context, facts.tenant, job, checked, shared=ask.session == "shared")
             new = await validate_beside_loop(job, inputs, context.settings, facts)
-        except ApiError as error:
-            checked.errors[number] = error
+        except (ApiError, Unreadable) as error:
+            checked.errors[number] = as_api_error(error)
             continue
         checked.new[number] = new
     _require_some(checked, shared=ask.session == "shared")
@@ -102,7 +103,9 @@ async def _inputs(context: ApiContext, tenant: str, job: JobRequest, before: Che
 
 
 def _error_of_all(errors: dict[int, ApiError]) -> ApiError:
-    """Put what is wrong with each job into one problem, with pointers into the batch."""
+    """Put what is wrong with each job into one problem, with pointers into the batch; what may pass by itself goes first."""
+    if passing := next((error for error in errors.values() if error.status == 503), None):  # noqa: PLR2004 - ask again later
+        return passing
     return invalid(
         [
             msgspec.structs.replace(e, pointer=f"/jobs/{number}{e.pointer}")

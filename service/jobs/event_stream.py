@@ -57,12 +57,14 @@ async def _last_id(context: ApiContext, job: Job) -> str | None:
     return last_id or (f"evt_{job.id.removeprefix('job_')}" if job.ended else None)
 
 
-async def stream_events(context: ApiContext, job: Job, *, after: str | None) -> AsyncGenerator[bytes, None]:
-    """Write the stream of a job. It ends with the job, or when this process is to end."""
+async def stream_events(
+    context: ApiContext, job: Job, *, after: str | None, key_id: str
+) -> AsyncGenerator[bytes, None]:
+    """Write the stream of a job. It ends with the job, when the API key is revoked, or when this process is to end."""
     subscriptions = context.subscriptions
     with subscriptions.to_job(job.id) as wakeup, OPEN_STREAMS.labels("events").track_inprogress():
         yield _RETRY_FIELD
-        reader = EventReader(context, job, after)
+        reader = EventReader(context, job, after, key_id=key_id)
         while not reader.over and not subscriptions.closing:
             wakeup.clear()
             for frame in await reader.read():
@@ -92,9 +94,10 @@ async def _is_set_within(wakeup: asyncio.Event, patience_s: float) -> bool:
 class EventReader:
     """One reader's place in a job's events."""
 
-    def __init__(self, context: ApiContext, job: Job, after: str | None) -> None:
+    def __init__(self, context: ApiContext, job: Job, after: str | None, *, key_id: str) -> None:
         self._context = context
         self._job = job
+        self._key_id = key_id
         self._after = after if after and is_id(after, "evt") else None
         self._resumes = after is not None
         self.over = False
@@ -105,7 +108,7 @@ class EventReader:
         """Read the frames to send: a snapshot first, then what came after the last id. While Redis is away, a comment."""
         try:
             async with self._context.subscriptions.read_slots:
-                frames = await (self._snapshot(reset=self._resumes) if self._after is None else self._news())
+                frames = await self._frames()
         except STORE_DOWN:
             await asyncio.sleep(_RETRY_S)
             frames, self.behind = [_HEARTBEAT], True  # who hears nothing for long takes its connection for dead
@@ -114,6 +117,12 @@ class EventReader:
         else:
             self.behind = len(frames) >= _AT_ONCE
         return frames
+
+    async def _frames(self) -> list[bytes]:
+        if not await self._context.api_keys.holds(self._key_id):  # a stream goes on for days; who comes back is told
+            self.over = True
+            return []
+        return await (self._snapshot(reset=self._resumes) if self._after is None else self._news())
 
     async def _snapshot(self, *, reset: bool) -> list[bytes]:
         """Show the job as it is. Its last event is named first, so that nothing after it can be missed."""

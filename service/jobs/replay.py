@@ -16,7 +16,7 @@ from core.store.tenants.api_keys import Caller
 from service.context import ApiContext
 from service.http.headers import CallOrigin
 from service.idempotency import IdempotencyKey
-from service.jobs.submission import accept_jobs, job_response
+from service.jobs.submission import UploadGone, accept_jobs, job_response
 from service.jobs.validation import JobFacts, NewJob, implicit_session, new_job
 from service.lookup import own_job, own_upload
 from service.problems import ApiError
@@ -40,11 +40,28 @@ async def accept_replay(
     session = await context.sessions.load(parent.session_id)
     facts = JobFacts(caller.tenant, context.clock.now_ms(), origin, measurements=context.job_outcomes.lately())
     new = replay(parent, session, context.settings, facts, start=start)
-    for media in new.job.media:
-        if media.upload_id:
-            await own_upload(context, parent.tenant, media.upload_id)
     audit = audit.about(job_id, new.job.id) if audit else None
-    return await accept_jobs(context, caller, [new], response=job_response(new), key=key, audit=audit)
+    try:
+        await _require_uploads(context, new.job)
+        return await accept_jobs(context, caller, [new], response=job_response(new), key=key, audit=audit)
+    except UploadGone as gone:
+        raise _file_gone(new.job, gone.upload_id) from None
+
+
+async def _require_uploads(context: ApiContext, job: Job) -> None:
+    """Look whether a job's uploads are there. Raises UploadGone."""
+    for upload_id in filter(None, (media.upload_id for media in job.media)):
+        try:
+            await own_upload(context, job.tenant, upload_id)
+        except ApiError:
+            raise UploadGone(upload_id) from None
+
+
+def _file_gone(job: Job, upload_id: str) -> ApiError:
+    """Say which of its files a replay lacks: its caller has named none, and would take the job for missing."""
+    name = next(media.name for media in job.media if media.upload_id == upload_id)
+    words = f"The job's file '{name}' ({upload_id}) is gone. Upload it again, and submit a new job with it."
+    return ApiError(404, "not_found", words)
 
 
 def replay(parent: Job, session: Session | None, settings: Settings, facts: JobFacts, *, start: Start) -> NewJob:

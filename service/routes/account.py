@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from core.clock import month_of, rfc3339
 from core.model.token import TokenSums
 from core.profiles import PROFILES, Profile
+from core.store.redis.client import STORE_DOWN
 from core.store.rpc import TooManyRequests
 from service.auth import RequireScope
 from service.context import ApiRequest, context_of
@@ -65,7 +66,8 @@ async def read_credits(request: ApiRequest) -> Response[bytes]:
     Cost: nothing. It takes up to 2.5 s, since the backend is asked.
     """
     context, tenant = context_of(request), request.user.tenant
-    with suppress(TooManyRequests):  # those under way bring what this one would have
+    # those under way bring what this one would have; and a Redis that takes no writes knows what was read last
+    with suppress(TooManyRequests, *STORE_DOWN):
         request_id = call_origin_of(request.scope).request_id
         await context.rpc.ask("credits", tenant, b"", wait_s=_CREDITS_WAIT_S, request_id=request_id)
     return json_response(_credits_of(await context.tokens.sums(tenant)))

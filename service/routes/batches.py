@@ -56,7 +56,8 @@ async def submit_batch(
     key = parse_key(idempotency_key, path=request.scope["path"], body=raw)
     origin = call_origin_of(request.scope, traceparent)
     call = partial(accept_batch, context, caller, raw, key=key, origin=origin)
-    return await respond(context, await replay_or_run(context, caller.tenant, key, call), None)
+    accepted = await replay_or_run(context, caller.tenant, key, call)
+    return await respond(context, accepted, None, key_id=caller.key_id)
 
 
 @reads(

@@ -80,13 +80,17 @@ async def _create(context: ApiContext, session: Session) -> StoredResponse:
         words = f"{limits.tenant_sessions} sessions may be open; close some: DELETE /v1/sessions/{{id}}."
         raise ApiError(429, "too_many_sessions", words)
     location = f"{context.settings.public_url}/v1/sessions/{session.id}"
-    shown = await session_view(context, session)
+    shown = _view(context, session, waiting=0, first=None)  # nothing may fail any more: it is made
     return StoredResponse(session.id, {"Location": location}, msgspec.json.encode(shown))
 
 
 async def session_view(context: ApiContext, session: Session) -> SessionView:
     """Show a session as it is right now."""
     waiting, first = await context.sessions.queue_of(session.id)
+    return _view(context, session, waiting=waiting, first=first)
+
+
+def _view(context: ApiContext, session: Session, *, waiting: int, first: str | None) -> SessionView:
     return SessionView(
         id=session.id,
         profile=session.profile,

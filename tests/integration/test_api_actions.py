@@ -9,6 +9,7 @@ import pytest
 from core.model import transitions
 from service.prompt import read_cached
 from tests.api_fixture import ASK, Api, running_api
+from tests.balancers.callers import MP4
 from tests.job_ends import OWNER, fail, running, succeed
 from tests.until import PATIENCE_S
 
@@ -132,6 +133,20 @@ async def test_a_replay_of_a_job_that_went_on_from_another_goes_on_from_it_again
     anew = (await api.http.post(f"/v1/jobs/{first['id']}/replay")).json()
     assert anew["session_id"] != first["session_id"]
     assert [media.name for media in (await api.context.jobs.load(anew["id"])).media] == ["clip.mp4"]
+
+
+async def test_a_replay_whose_file_is_gone_says_which_and_what_to_do(api: Api) -> None:
+    upload = (await api.http.post("/v1/uploads?filename=harbour.mp4", content=MP4)).json()["id"]
+    job = await api.submit(media=[{"upload_id": upload}])
+    await fail(api.context, job["id"])
+    stored = await api.context.uploads.load(upload)
+    assert stored is not None
+    refusals = []
+    for remove in (api.context.uploads.withdraw, api.context.uploads.drop):  # a moment ago, and long since
+        await remove(stored[0])
+        refusals.append(await api.http.post(f"/v1/jobs/{job['id']}/replay"))
+    assert [(r.status_code, r.json()["code"]) for r in refusals] == [(404, "not_found")] * 2
+    assert all(upload in r.json()["detail"] and "harbour.mp4" in r.json()["detail"] for r in refusals)
 
 
 async def test_a_cancel_reaches_a_running_job_over_what_its_worker_writes(api: Api) -> None:

@@ -14,7 +14,7 @@ from core.model import transitions
 from core.store.redis.functions import EVENTS_PER_JOB
 from core.store.redis.keys import EVENTS_CHANNEL, key
 from service.jobs import event_stream
-from tests.api_fixture import Api, running_api
+from tests.api_fixture import Api, client_of, running_api
 from tests.job_ends import OWNER, running, told
 from tests.until import PATIENCE_S
 
@@ -272,6 +272,17 @@ async def test_readers_go_on_after_a_message_that_nobody_can_read(api: Api, monk
         await api.context.store.redis.publish(EVENTS_CHANNEL, b"\xff")
         await api.http.post(f"/v1/jobs/{job['id']}/cancel")
         assert [e["event"] for e in await reader.rest()] == ["job.canceled"]
+
+
+async def test_a_stream_ends_when_its_key_is_revoked(api: Api) -> None:
+    job = await api.submit()
+    issued = await api.context.api_keys.create("acme", scopes=("read",))
+    async with client_of(api.url, issued.secret) as reader, following(reader, job["id"]) as stream:
+        assert (await stream.next())["event"] == "snapshot"
+        await api.context.api_keys.revoke(issued.id)
+        await api.http.post(f"/v1/jobs/{job['id']}/cancel")
+        assert await stream.rest() == []
+        assert (await reader.get(f"/v1/jobs/{job['id']}/events")).status_code == 401
 
 
 async def test_the_feed_holds_all_events_of_a_tenant_in_order(api: Api) -> None:

@@ -53,6 +53,23 @@ async def test_a_call_that_was_made_is_answered_although_redis_goes_away_before_
     assert [row["id"] for row in (await api.http.get("/v1/sessions")).json()["data"]] == [made.json()["id"]]
 
 
+async def test_a_session_is_made_once_per_key_whatever_breaks_behind_it(
+    api: Api, redis_url: str, tmp_path: Path
+) -> None:
+    def reads_the_session_queue(asked: bytes) -> bool:
+        return b"LLEN\r\n" in asked and b"rg:ses:" in asked
+
+    headers = {"Idempotency-Key": "k"}
+    async with (
+        breaking(redis_url, reads_the_session_queue, arrives=False) as way,
+        running_api(way, tmp_path) as unlucky,
+    ):
+        made = [await unlucky.http.post("/v1/sessions", headers=headers) for _ in range(2)]
+        await unlucky.http.get(f"/v1/sessions/{made[1].json()['id']}")
+    assert {answer.status_code for answer in made} == {201}
+    assert [row["id"] for row in (await api.http.get("/v1/sessions")).json()["data"]] == [made[1].json()["id"]]
+
+
 async def test_a_replayed_call_that_waits_gets_the_ended_job(api: Api) -> None:
     headers = {"Idempotency-Key": "k", "Prefer": "wait=5"}
     job = (await api.http.post("/v1/jobs", json=ASK, headers={"Idempotency-Key": "k"})).json()

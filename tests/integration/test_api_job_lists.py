@@ -87,6 +87,17 @@ async def test_another_tenants_batch_and_metadata_find_nothing(api: Api) -> None
             assert (await other.get("/v1/jobs", params=query)).json()["data"] == []
 
 
+async def test_another_tenants_session_leads_to_no_cursor_however_many_jobs_it_has(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.store.jobs.queries.LOOKED_AT", 1)
+    session_id = (await api.submit())["session_id"]
+    await api.submit(session_id=session_id)
+    async with await api.caller("other") as other:
+        found = (await other.get("/v1/jobs", params={"session_id": session_id, "limit": 1})).json()
+    assert found == {"data": [], "next_cursor": None, "has_more": False}
+
+
 async def test_a_rare_job_is_found_behind_pages_that_say_that_there_is_more(api: Api) -> None:
     rare = (await api.submit(metadata={"order": "rare"}))["id"]
     for _ in range(LOOKED_AT // 100 + 3):  # the last look may go a little further

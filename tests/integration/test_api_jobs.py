@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.api_fixture import ASK, CLIP, Api, running_api
+from tests.api_fixture import ASK, CLIP, Api, client_of, running_api
 from tests.balancers.callers import MP4
+from tests.job_ends import succeed
 
 
 @pytest.fixture
@@ -141,6 +142,18 @@ async def test_a_caller_who_waits_gets_the_ended_job(api: Api) -> None:
     answer, _ = await asyncio.gather(waiting, cancel_when_it_is_there())
     assert (answer.status_code, answer.json()["status"]) == (200, "canceled")
     assert answer.headers["preference-applied"] == "wait=10"
+
+
+async def test_a_caller_whose_key_is_revoked_while_it_waits_is_not_told_the_end(api: Api) -> None:
+    issued = await api.context.api_keys.create("acme")
+    async with client_of(api.url, issued.secret) as caller:
+        asked = asyncio.create_task(caller.post("/v1/jobs", json=ASK, headers={"Prefer": "wait=60"}))
+        while not (jobs := (await api.http.get("/v1/jobs")).json()["data"]):
+            pass
+        await api.context.api_keys.revoke(issued.id)
+        await succeed(api.context, jobs[0]["id"])
+        answer = await asked
+    assert (answer.status_code, answer.json()["status"], answer.json()["output"]) == (202, "queued", None)
 
 
 async def test_a_caller_who_waits_in_vain_gets_the_202(api: Api) -> None:

@@ -88,6 +88,21 @@ async def test_what_waits_for_the_default_is_woken_when_that_changes(api, monkey
     assert all(score < soon_ms for score in scores)
 
 
+async def test_a_full_redis_still_unsets_it_and_tells_the_credits_that_were_read_last(api: Api) -> None:
+    token_id = await api.context.tokens.add("nmv_usr_a", kind="operator")
+    await TokenUse(api.context.store, api.context.clock).note_balance(token_id, available=100, frozen=10)
+    await api.http.put("/v1/webhook", json={"url": URL, "events": ["job.queued"]})
+    await api.submit()
+    await api.context.store.redis.config_set("maxmemory", 1)
+    try:
+        balance = await api.http.get("/v1/credits")
+        assert (balance.status_code, balance.json().get("available")) == (200, 100)
+        assert (await api.http.delete("/v1/webhook")).status_code == 204
+    finally:
+        await api.context.store.redis.config_set("maxmemory", 0)
+    assert (await api.http.get("/v1/webhook")).json()["status"] == "unset"
+
+
 async def test_a_new_default_holds_for_the_very_next_job_on_every_process(
     api: Api, redis_url: str, tmp_path: Path
 ) -> None:

@@ -121,7 +121,7 @@ async def test_who_waits_for_the_end_of_an_accepted_job_is_told_that_it_is_accep
         async with running_api(server.url, tmp_path) as api:
             accepted = StoredResponse((await api.submit())["id"], {}, b"{}")
             server.kill()
-            answer = await respond(api.context, accepted, 60)
+            answer = await respond(api.context, accepted, 60, key_id="key_1")
             assert (answer.status_code, answer.content) == (202, accepted.body)
 
 
@@ -130,8 +130,9 @@ async def test_who_follows_a_job_hears_that_the_connection_lives_and_goes_on_whe
         async with running_api(server.url, tmp_path) as api, asyncio.timeout(PATIENCE_S):
             job = await api.context.jobs.load((await api.submit())["id"])
             assert job is not None
+            key_id = (await api.context.api_keys.create("acme")).id
             server.kill()
-            async with aclosing(stream_events(api.context, job, after=None)) as stream:
+            async with aclosing(stream_events(api.context, job, after=None, key_id=key_id)) as stream:
                 assert [await anext(stream) for _ in range(3)] == [b"retry: 3000\n\n", *2 * [b": still here\n\n"]]
                 server.restart()
                 assert b"\nevent: snapshot\n" in await anext(frame async for frame in stream if frame[:1] != b":")

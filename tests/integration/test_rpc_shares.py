@@ -11,6 +11,8 @@ from core.security.encryption import Encryption
 from core.store.redis.codec import pack
 from core.store.rpc import PER_TENANT, TooManyRequests
 from core.store.tenants.webhooks import Webhooks
+from service.context import REDIS_CONNECTIONS
+from tests.api_fixture import running_api
 from tests.receiver_fixture import running_receiver
 from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S
@@ -73,6 +75,19 @@ async def test_a_tenant_that_floods_is_refused_and_its_other_calls_are_not(core)
         await core.rpc.answer(request, b"sent")
     assert await asyncio.gather(*asked) == [b"sent"] * PER_TENANT
     assert await core.rpc.ask("webhook_test", "acme", b"", wait_s=0.01) is None, "one that is over counts no more"
+
+
+async def test_more_calls_than_there_are_connections_wait_for_replies_and_hold_up_nothing_else(redis_url, tmp_path):
+    async with running_api(redis_url, tmp_path) as api:
+        tenants = [f"tenant{number}" for number in range(2 * REDIS_CONNECTIONS)]
+        asked = [asyncio.create_task(api.context.rpc.ask("credits", t, b"", wait_s=PATIENCE_S)) for t in tenants]
+        taken = [await api.context.rpc.next(wait_s=PATIENCE_S) for _ in asked]
+        assert (await api.http.get("/v1/uploads")).status_code == 200
+        await api.submit()
+        assert not any(call.done() for call in asked)
+        for request in taken:
+            await api.context.rpc.answer(request, request.tenant.encode())
+        assert await asyncio.gather(*asked) == [tenant.encode() for tenant in tenants]
 
 
 async def test_requests_of_an_api_process_that_died_are_over_with_their_life(core):

@@ -107,7 +107,7 @@ async def test_a_redis_that_is_demoted_while_somebody_waits_for_a_list_counts_as
         core = Core(connect(server.url, answer_s=PATIENCE_S), settings_for(server.url))
         waits = [
             asyncio.create_task(core.store.ask_waiting("BLPOP", "nothing", "0")),
-            asyncio.create_task(core.rpc.ask("credits", "acme", b"", wait_s=PATIENCE_S)),
+            asyncio.create_task(core.rpc.next(wait_s=PATIENCE_S)),
         ]
 
         async def are_waiting() -> bool:

@@ -109,7 +109,13 @@ class JobQueries:
         found: list[Job] = []
         looked = 0
         async for ids in self._ids(names, wanted, after, limit + 1):
-            found += [j for j in await self._jobs.load_many(ids) if j.tenant in of and wanted.takes(j)]
+            seen = await self._jobs.load_many(ids)
+            own = [job for job in seen if job.tenant in of]
+            if (
+                wanted.session_id and seen and not own
+            ):  # a session is one tenant's: a cursor would tell that it is there
+                break
+            found += [job for job in own if wanted.takes(job)]
             if len(found) > limit:
                 return JobsFound(found[:limit], found[limit - 1].id)
             looked += len(ids)

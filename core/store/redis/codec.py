@@ -7,7 +7,9 @@ The arguments of an operation are msgpack too; see `raw`.
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
+from math import isfinite
 from typing import Any, TypeVar
 
 import msgspec
@@ -124,6 +126,14 @@ def _merged(packed: Any) -> Any:
     for name, inner in beyond.items():
         told[name] = told[name] | inner if name in told else inner
     return told
+
+
+def read_sum(stored: bytes | None) -> float:
+    """Read a number that is added up; what somebody has written over it, and is none, counts as nothing, as the operations take it."""
+    with suppress(ValueError):
+        if isfinite(number := float(stored or 0)):
+            return number
+    return 0.0
 
 
 def raw(data: bytes) -> msgspec.Raw:

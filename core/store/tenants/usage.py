@@ -1,6 +1,7 @@
 """Usage of a tenant in a month: counted by each commit that ends a job, read here."""
 
 from core.store.redis.client import HashRow, Store
+from core.store.redis.codec import read_sum
 from core.store.redis.keys import key
 
 
@@ -14,4 +15,4 @@ class Usage:
         What was estimated is part of the credits: nobody knows whether it was charged.
         """
         row: HashRow = await self._store.redis.hgetall(key("usage", tenant, month))  # type: ignore[misc]
-        return {name.decode(): float(value) for name, value in row.items() if name != b"promised"}
+        return {name.decode(): read_sum(value) for name, value in row.items() if name != b"promised"}

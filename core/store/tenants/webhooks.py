@@ -129,7 +129,7 @@ class Webhooks:
         stored, fmt = await self._store.ask("HMGET", key("tenant", tenant), "secrets", "fmt")
         before = self._store.read(SigningSecrets, stored, fmt, item_id=tenant) if stored else SigningSecrets(all=())
         after = msgspec.structs.replace(before, all=(now, *self._outgoing(before.all)))
-        facts = {"tenant": tenant, "before": raw(stored) if stored else None, "after": raw_record(after)}
+        facts = {"tenant": tenant, "before": raw(stored) if stored is not None else None, "after": raw_record(after)}
         return (await self._store.run("replace_signing_secrets", facts, _Replaced)).done
 
     def _outgoing(self, before: Sequence[WebhookSecret]) -> list[WebhookSecret]:

@@ -1,6 +1,6 @@
 -- Have those of a tenant's callbacks come soon that sleep and go to its default URL, since that was set anew. They come by their
 -- place in the list, so that very many of them stand before nobody else, and none comes later than it would have; to do so once
--- more costs little, since they come soon enough then.
+-- more costs little, since they come soon enough then. A Redis that is full allows it: to unset the URL is a deletion.
 -- Arguments: tenant; after, an id ('': from the first on); most; place, how many stand before these.
 -- Results: last, where to go on (absent: there are no more).
 local GAP_MS = 5
@@ -23,4 +23,4 @@ operation('wake_deliveries', function(a)
     if sleeps_beyond(id, at_ms) and goes_to_default(id) then enqueue(id, at_ms) end
   end
   return {last = #ids == a.most and ids[#ids]}
-end)
+end, {'allow-oom'})

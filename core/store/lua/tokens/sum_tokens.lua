@@ -1,4 +1,5 @@
--- Say what the tokens that serve a tenant come to, without a look at each of them.
+-- Say what the tokens that serve a tenant come to, without a look at each of them. A Redis that is full allows it: it reads,
+-- and what it puts into the index on the way is little.
 -- Arguments: tenant.
 -- Results: whole (absent: the index does not know of all yet; ask again), sure (absent: releases may run that change tokens
 -- without a word to the index), kinds ('1101 active': what the scopes of some allow, read, write, upload and render, and
@@ -27,4 +28,4 @@ operation('sum_tokens', function(a)
   end
   return {whole = whole, sure = not first_format.runs(), kinds = kinds, known = total.known, available = total.available,
     frozen = total.frozen, read_ms = read_ms}
-end)
+end, {'allow-oom'})

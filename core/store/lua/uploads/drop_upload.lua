@@ -8,6 +8,7 @@ operation('drop_upload', function(a)
   call('ZREM', key.tenant_expected(a.tenant), a.id)
   call('DEL', key.upload(a.id))
   if not found.rec or found.expected then return {} end
-  if call('DECRBY', key.stored(a.tenant), integer(a.size_bytes)) <= 0 then call('DEL', key.stored(a.tenant)) end
+  local left = redis.pcall('DECRBY', key.stored(a.tenant), integer(a.size_bytes))
+  if type(left) == 'table' or left <= 0 then call('DEL', key.stored(a.tenant)) end  -- no number counts as nothing
   return {}
 end, {'allow-oom'})
