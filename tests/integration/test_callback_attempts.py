@@ -133,6 +133,20 @@ async def test_a_receiver_without_an_answer_is_a_fault_of_its_kind(client, recei
     assert answer.excerpt == ""
 
 
+async def test_an_attempt_may_be_silent_for_as_long_as_its_whole_time_whatever_is_usual(receiver):
+    usual = httpx.Timeout(0.05, connect=PATIENCE_S)
+    answered = asyncio.Event()
+
+    async def answer_late(reader, writer):
+        asyncio.get_running_loop().call_later(0.5, answered.set)
+        await answered.wait()
+        await answer_ok(reader, writer)
+
+    async with served(answer_late) as port, guarded_client(allow=LOCAL, http_allowed=False, timeout=usual) as client:
+        answer = await send(client, f"http://127.0.0.1:{port}/", timeout_s=PATIENCE_S)
+    assert answer.status == 200
+
+
 async def test_a_dripping_body_is_cut_at_the_limit_and_the_status_counts(client, receiver):
     async with timed() as time:
         answer = await send(client, f"{receiver.hook}/drip-body", timeout_s=1.5)

@@ -1,9 +1,10 @@
 """A finished render's film on its way into our storage: where it is fetched, who sees the token, and what is kept."""
 
+import asyncio
 import itertools
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,10 +22,12 @@ from core.model.session import Session
 from core.storage import FileMissing
 from tests.scripted_backend import Answer, ScriptedBackend, film, moved, page, said, scripted_backend
 from tests.store_fixture import Core, core
+from tests.until import PATIENCE_S
 from tests.worker_fixture import context_over, in_hand, stepped
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
 from worker.jobs.runner import _next_result
+from worker.outbound.client import MEDIA_AT_ONCE
 
 __all__ = ["core"]
 
@@ -191,6 +194,17 @@ async def test_a_film_on_another_host_is_fetched_without_the_token(core, context
     backend.says("/o.mp4", film(movie))
     assert (await ended(core, context, backend.other_url + "/o.mp4"))[1] == movie
     assert [asked.token for asked in backend.calls("/o.mp4")] == [None]
+
+
+async def test_a_film_on_another_host_waits_for_no_places_of_callers_media_nor_of_other_films(
+    core, context, backend, movie
+):
+    backend.says("/o.mp4", film(movie))
+    async with AsyncExitStack() as held:
+        for number in range(MEDIA_AT_ONCE):
+            await held.enter_async_context(context.outbound.media_places.hold(f"tenant {number}"))
+        fetched = await asyncio.wait_for(ended(core, context, backend.other_url + "/o.mp4"), PATIENCE_S)
+    assert fetched[1] == movie
 
 
 @pytest.mark.parametrize("refusal", [REFUSED, EXPIRED])

@@ -74,7 +74,7 @@ async def send(
     with LagWatch() as watch:
         try:
             async with asyncio.timeout(timeout_s):
-                await _exchange(client, url, body, headers, received)
+                await _exchange(client, url, body, headers, received, silence_s=timeout_s)
         except Exception as broken:  # noqa: BLE001 - an attempt ends in an answer, whatever broke
             fault = broken
     latency_ms = round((stopwatch_s() - started_s) * 1000)
@@ -93,10 +93,17 @@ def _failure(fault: BaseException, latency_ms: int, *, ours: bool) -> AttemptRes
 
 
 async def _exchange(
-    client: httpx.AsyncClient, url: str, body: bytes, headers: Mapping[str, str], received: _Received
+    client: httpx.AsyncClient,
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    received: _Received,
+    *,
+    silence_s: float,
 ) -> None:
     asked, most = {"accept-encoding": "identity", **headers}, {"most_bytes": MAX_ANSWER_BYTES}
-    async with client.stream("POST", url, content=body, headers=asked, extensions=most) as response:
+    waits = httpx.Timeout(silence_s, connect=client.timeout.connect)
+    async with client.stream("POST", url, content=body, headers=asked, extensions=most, timeout=waits) as response:
         received.response = response
         pieces = 0
         async for piece in response.aiter_raw():
