@@ -241,8 +241,8 @@ async def _write(
 ) -> DeliveryOutcome:
     """Write what an attempt leaves behind, and return that. Raises LeaseLost.
 
-    Where the default URL was set anew meanwhile, what did not arrive goes out at once, as if for the first time; not so
-    progress, which is sent once.
+    Where the default URL was set anew meanwhile, or worked when this was about to say that it is worn out, what did not
+    arrive goes out at once, as if for the first time; not so progress, which is sent once.
     """
     try:
         await _write_once(context, claim, outcome, claim.default_set_at_ms if _may_go_out(claim, outcome) else None)
