@@ -348,6 +348,15 @@ async def test_a_callback_whose_secret_can_be_opened_again_arrives(core, context
     assert (await after_attempt(context, delivery)).state is DeliveryState.DELIVERED
 
 
+async def test_a_secret_that_no_key_opens_is_followed_by_one_that_signs_at_once(core, context, receiver):
+    await webhooks_under_a_key_that_is_gone(core).rotate_secret("acme")
+    [delivery] = await told(core, receiver.hook)
+    assert (await after_attempt(context, delivery)).state is DeliveryState.PENDING
+    anew = await core.webhooks.rotate_secret("acme")
+    assert (await after_attempt(context, delivery)).state is DeliveryState.DELIVERED
+    assert await core.webhooks.signing_secrets("acme") == [anew]
+
+
 async def test_a_callback_that_cannot_be_put_together_ends_as_every_other(core, context, receiver):
     [delivery] = await told(core, receiver.hook)
     damaged = SigningSecrets(all=(WebhookSecret(locked=core.vault.lock("whsec_x")),))
