@@ -402,6 +402,19 @@ async def test_progress_is_sent_once_and_not_again(core, context, receiver):
     assert await due_ms(core, over) is None
 
 
+async def test_progress_that_no_worker_could_send_while_it_was_news_is_sent_only_to_who_asks_for_it(
+    core, context, receiver
+):
+    late = await progress_of(core, receiver.hook)
+    core.clock.turn(by_s=121)
+    over = await after_attempt(context, late)
+    assert (over.state, over.attempts) == (DeliveryState.DEAD, ())
+    assert await receiver.received() == []
+    again = await core.deliveries.send_again(over)
+    core.clock.turn(by_s=1)
+    assert (await after_attempt(context, again)).state is DeliveryState.DELIVERED
+
+
 def hasty(context: WorkerContext) -> WorkerContext:
     """Give up an attempt after a second."""
     settings = context.settings.model_copy(update={"callback_timeout_s": 1.0})

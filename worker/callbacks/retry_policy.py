@@ -95,6 +95,8 @@ class DisableUrl(msgspec.Struct, frozen=True, tag=True):
 
 Decision = Delivered | RetryIn | Dead | DisableUrl
 
+NO_NEWS = Dead("It could not be sent while it was news.")
+
 
 def outcome_name(decision: Decision | type[Decision]) -> str:
     """Name a decision for metrics and logs: ``delivered``, ``retryin``, ``dead``, ``disableurl``."""
@@ -166,8 +168,9 @@ def is_silence(result: AttemptResult) -> bool:
 
 
 def is_stale_progress(delivery: Delivery, *, at_ms: int) -> bool:
-    """Tell whether a progress event would be no news any more by the time at which it can be sent."""
-    return delivery.type == "job.progress" and at_ms > delivery.created_at_ms + _PROGRESS_LIFE_MS
+    """Tell whether a progress event would be no news any more by the time at which it can be sent, nor asked for lately."""
+    since_ms = delivery.again_at_ms or delivery.created_at_ms
+    return delivery.type == "job.progress" and at_ms > since_ms + _PROGRESS_LIFE_MS
 
 
 def disable_if_worn_out(
