@@ -171,11 +171,21 @@ async def test_a_part_of_a_film_is_none(core, context, backend, movie, part):
     assert (job.status, kept, len(backend.calls("/o.mp4"))) == (Status.SUCCEEDED, movie, 2)
 
 
-async def test_a_film_that_is_cut_off_takes_none_away_that_another_holder_has_written(
-    core, context, backend, movie, tmp_path
+@pytest.mark.parametrize(
+    "came",
+    [
+        lambda movie: film(movie[:-100], length=len(movie)),
+        lambda _: page(),
+        lambda _: film(b"<?xml version='1.0'?><Error/>" + bytes(9_000_000)),
+        lambda _: film(b""),
+    ],
+    ids=["cut off", "page", "long page", "nothing"],
+)
+async def test_what_is_no_film_takes_none_away_that_another_holder_has_written(
+    core, context, backend, movie, *, tmp_path, came
 ):
     """As to one that was frozen, while another has taken the job over and ended it."""
-    backend.says("/o.mp4", film(movie[:-100], length=len(movie)))
+    backend.says("/o.mp4", came(movie))
     async with rendered(core, context, "/o.mp4") as execution:
         written = tmp_path / f"outputs/{execution.job.id}.mp4"
         written.parent.mkdir()
