@@ -2,8 +2,8 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterable, AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -97,41 +97,48 @@ class Storage:
         What another one has written there stays until it is replaced whole. Raises StorageDown.
         """
         await self._require_folder()
-        size_bytes = 0
-        writer = obstore.open_writer_async(self._files, path, buffer_size=PART_BYTES, max_concurrency=_PARTS_ON_THE_WAY)
+        async with aclosing(_in_pieces(chunks)) as pieces:
+            head = await anext(pieces, b"")
+            if len(head) >= PART_BYTES:
+                return await self._write_in_parts(path, head, pieces)
+            await self._put(path, head)
+            return len(head)
+
+    async def _write_in_parts(self, path: str, head: bytes, pieces: AsyncIterable[bytes]) -> int:
+        """Write what is more than one part. Where it breaks off they are given up: S3 would keep them, unseen and at a price."""
+        size_bytes = len(head)
+        handed_on: _HandedOn = asyncio.Queue(maxsize=1)
+        writing = asyncio.create_task(self._put(path, _taken_from(handed_on)))
         try:
-            async for chunk in chunks:
-                size_bytes += len(chunk)
-                async with self._in_our_words(path):
-                    await writer.write(chunk)
-            async with self._in_our_words(path):
-                await writer.close()
+            await _hand_on(handed_on, head, writing)
+            async for piece in pieces:
+                size_bytes += len(piece)
+                await _hand_on(handed_on, piece, writing)
+            await _hand_on(handed_on, b"", writing)
+            await asyncio.shield(writing)
         except BaseException:
-            await self._abandon(writer, path)
+            await self._break_off(handed_on, writing)
             raise
         return size_bytes
 
-    async def _abandon(self, writer: "obstore.AsyncWritableFile", path: str) -> None:
-        """Leave nothing of it, as far as the storage lets us; what stopped it is told in any case.
-
-        A folder forgets what is not closed. S3 keeps its parts, unseen and at a price, until it is; so it is closed there
-        and deleted, unless another one has written the file meanwhile, as the next holder of a job does.
-        """
-        if self._folder or writer.closed():
-            return
-        with suppress(StorageDown, FileMissing):
-            if not await self._has(path):
-                async with self._in_our_words(path):
-                    await writer.close()
-                await self.delete(path)
-
-    async def _has(self, path: str) -> bool:
-        """Tell whether there is such a file. Raises StorageDown."""
+    async def _put(self, path: str, content: bytes | AsyncIterator[bytes]) -> None:
+        """Write a file. Raises StorageDown, also where it has no place, e.g. no bucket."""
         try:
-            await self.size_bytes(path)
+            async with self._in_our_words(path):
+                await obstore.put_async(
+                    self._files, path, content, chunk_size=PART_BYTES, max_concurrency=_PARTS_ON_THE_WAY
+                )
         except FileMissing:
-            return False
-        return True
+            raise StorageDown("there is no place to write to") from None
+
+    async def _break_off(self, handed_on: "_HandedOn", writing: asyncio.Task[None]) -> None:
+        """Have the parts of a file given up, as far as the storage answers; what stopped it is told in any case."""
+        while not handed_on.empty():
+            handed_on.get_nowait()
+        handed_on.put_nowait(None)
+        with suppress(_BrokenOff, StorageDown, TimeoutError):
+            async with asyncio.timeout(self._answer_s):
+                await writing
 
     async def put_url(self, path: str, *, for_s: int) -> str | None:
         """Sign a URL to which anybody may PUT this file for so long. None: a folder has none."""
@@ -192,6 +199,45 @@ class Storage:
             with suppress(PermissionDeniedError):
                 found = await obstore.list(self._files, path).collect_async()
                 await obstore.delete_async(self._files, [each["path"] for each in found])
+
+
+class _BrokenOff(Exception):  # noqa: N818 - says what happened
+    """No more comes of a file that is being written."""
+
+
+#: what is written next: pieces of a file, then b"" at its end, or None where it breaks off
+_HandedOn = asyncio.Queue[bytes | None]
+
+
+async def _taken_from(handed_on: _HandedOn) -> AsyncIterator[bytes]:
+    """Give the library what is written. Raises _BrokenOff, after which it gives up what it has."""
+    while piece := await handed_on.get():
+        yield piece
+    if piece is None:
+        raise _BrokenOff
+
+
+async def _hand_on(handed_on: _HandedOn, piece: bytes, writing: asyncio.Task[None]) -> None:
+    """Wait until there is room for a piece, or the writing has ended. Raises what that has ended with."""
+    giving = asyncio.create_task(handed_on.put(piece))
+    try:
+        await asyncio.wait({giving, writing}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        giving.cancel()
+    if writing.done():
+        writing.result()
+
+
+async def _in_pieces(chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
+    """Join chunks: first as many as fill a part, so that a file which is less is known, then as many as are worth a call."""
+    held, least_bytes = bytearray(), PART_BYTES
+    async for chunk in chunks:
+        held += chunk
+        if len(held) >= least_bytes:
+            yield bytes(held)
+            held, least_bytes = bytearray(), CHUNK_BYTES
+    if held:
+        yield bytes(held)
 
 
 def _delete_parts(file: Path) -> None:

@@ -31,6 +31,7 @@ class SigningSecrets(Record, frozen=True, kw_only=True):
 
     all: tuple[WebhookSecret, ...]
 
-    def signing(self, now_ms: int) -> list[bytes]:
+    def signing(self, now_ms: int) -> tuple[list[bytes], list[bytes]]:
         """List those that sign now, encrypted: the present one, and for a day the one before it."""
-        return [each.locked for each in self.all if each.until_ms is None or each.until_ms > now_ms]
+        present = [each.locked for each in self.all if each.until_ms is None]
+        return present, [each.locked for each in self.all if each.until_ms is not None and each.until_ms > now_ms]

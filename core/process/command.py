@@ -1,4 +1,5 @@
-"""A command that runs as a process of the service: whatever it says, also before it has read its settings, is a log line.
+"""A command that runs as a process of the service: it may have the connections that it needs, and whatever it says, also
+before it has read its settings, is a log line.
 
 `reelgate api` and `worker` are such commands; those that an operator types speak as click does.
 """
@@ -8,6 +9,7 @@ from typing import Any
 import click
 
 from core.logs import configure_logs, get_logger, log_crashes
+from core.process.open_files import allow_open_files
 from core.settings import Settings, load_settings, unknown_names
 
 log = get_logger(__name__)
@@ -19,6 +21,7 @@ class ProcessCommand(click.Command):
     def make_context(self, *args: Any, **named: Any) -> click.Context:
         configure_logs("INFO")
         log_crashes()
+        allow_open_files()
         try:
             return super().make_context(*args, **named)
         except click.ClickException as refusal:

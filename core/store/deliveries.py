@@ -38,7 +38,7 @@ class _Woken(NamedTuple):
 
 
 class DefaultUrlChanged(Exception):  # noqa: N818 - it says what happened
-    """The tenant has set or enabled its default URL since the claim, so what came of it there is not the last word."""
+    """The tenant has set or enabled its default URL since the claim, or it has taken something: this is not the last word."""
 
 
 @redacted_repr("owner", "delivery", "event")
@@ -111,7 +111,7 @@ class Deliveries:
 
         `outcome`: what this says about the tenant's default URL. `unwanted`: why the URL that the job named gets
         nothing more of this job. `default_set_at_ms`: when the default URL was set for which this holds. Raises LeaseLost
-        where another worker holds it, DefaultUrlChanged where it was set anew since; then nothing was written.
+        where another worker holds it, DefaultUrlChanged where it was set anew since, or is not worn out; then nothing was written.
         """
         now_ms = self._clock.now_ms()
         arguments = self._arguments(delivery) | {

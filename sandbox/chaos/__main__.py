@@ -43,7 +43,7 @@ async def chaos(wanted: ChaosOptions) -> int:
     except* (ChildFailed, CallerFailed, httpx.HTTPError) as failed:
         problems = list(_leaves(failed))
     for problem in problems:
-        click.echo(f"The run failed: {problem or type(problem).__name__}", err=True)
+        click.echo(f"The run failed: {str(problem) or type(problem).__name__}", err=True)
     return 1 if outcome is None else _told(outcome, screen)
 
 

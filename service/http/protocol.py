@@ -245,7 +245,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self._drop_broken()
-        if self.cycle and not self.cycle.more_body and not self.cycle.response_complete:
+        if self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete:
             self.cycle.keep_alive = False  # the requests before are well, and get their answers first
             return
         if not self._lingering and not self._has_answered():

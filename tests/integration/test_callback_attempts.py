@@ -1,6 +1,8 @@
 """Attempts against a real receiver that behaves in every bad way: each ends in an answer, in time and in bounds."""
 
 import asyncio
+import os
+import resource
 import socket
 import ssl
 import struct
@@ -24,7 +26,7 @@ from core.security.url_policy import parse_networks
 from tests.lateness import timed
 from tests.receiver_fixture import running_receiver
 from tests.until import PATIENCE_S
-from worker.callbacks.retry_policy import AttemptFault, DisableUrl, decide
+from worker.callbacks.retry_policy import AttemptFault, DisableUrl, decide, is_failure, says_nothing
 from worker.callbacks.send import MAX_ANSWER_BYTES, MAX_EXCERPT_BYTES, safe_text
 from worker.callbacks.send import send as send_callback
 from worker.outbound.client import guarded_client
@@ -133,6 +135,20 @@ async def test_a_receiver_without_an_answer_is_a_fault_of_its_kind(client, recei
     assert answer.excerpt == ""
 
 
+async def test_an_attempt_may_be_silent_for_as_long_as_its_whole_time_whatever_is_usual(receiver):
+    usual = httpx.Timeout(0.05, connect=PATIENCE_S)
+    answered = asyncio.Event()
+
+    async def answer_late(reader, writer):
+        asyncio.get_running_loop().call_later(0.5, answered.set)
+        await answered.wait()
+        await answer_ok(reader, writer)
+
+    async with served(answer_late) as port, guarded_client(allow=LOCAL, http_allowed=False, timeout=usual) as client:
+        answer = await send(client, f"http://127.0.0.1:{port}/", timeout_s=PATIENCE_S)
+    assert answer.status == 200
+
+
 async def test_a_dripping_body_is_cut_at_the_limit_and_the_status_counts(client, receiver):
     async with timed() as time:
         answer = await send(client, f"{receiver.hook}/drip-body", timeout_s=1.5)
@@ -180,6 +196,20 @@ async def test_nobody_listening_is_a_refused_connection(client):
         pass
     answer = await send(client, f"http://127.0.0.1:{port}/")
     assert (answer.error, answer.detail) == (AttemptFault.REFUSED, "The host refused the connection.")
+
+
+async def test_a_process_that_may_open_no_more_files_does_not_blame_the_receiver(client, receiver):
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    next_one = os.dup(0)
+    os.close(next_one)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next_one, before[1]))
+    try:
+        answer = await send(client, receiver.hook)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert answer.error is AttemptFault.NO_MEANS
+    assert says_nothing(answer)
+    assert not is_failure(answer)
 
 
 async def test_an_unknown_name_is_said_to_be_one():

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from core.clock import rfc3339, stopwatch_s
-from core.events.delivery import Delivery, DeliveryState
+from core.events.delivery import Delivery, DeliveryState, EndpointOutcome
 from core.events.event import progress_event
 from core.metrics import REGISTRY
 from core.model.job import OutputFile, Webhook
@@ -28,6 +28,7 @@ from core.store.redis.codec import pack
 from core.store.redis.keys import key
 from core.store.tenants.webhooks import Webhooks
 from tests.bench.redis_meter import Meter
+from tests.callback_deliveries import claim, ended
 from tests.receiver_fixture import Receiver, running_receiver
 from tests.redis_fixture import patient
 from tests.store_fixture import Core, core, settings_for
@@ -347,6 +348,15 @@ async def test_a_callback_whose_secret_can_be_opened_again_arrives(core, context
     assert (await after_attempt(context, delivery)).state is DeliveryState.DELIVERED
 
 
+async def test_a_secret_that_no_key_opens_is_followed_by_one_that_signs_at_once(core, context, receiver):
+    await webhooks_under_a_key_that_is_gone(core).rotate_secret("acme")
+    [delivery] = await told(core, receiver.hook)
+    assert (await after_attempt(context, delivery)).state is DeliveryState.PENDING
+    anew = await core.webhooks.rotate_secret("acme")
+    assert (await after_attempt(context, delivery)).state is DeliveryState.DELIVERED
+    assert await core.webhooks.signing_secrets("acme") == [anew]
+
+
 async def test_a_callback_that_cannot_be_put_together_ends_as_every_other(core, context, receiver):
     [delivery] = await told(core, receiver.hook)
     damaged = SigningSecrets(all=(WebhookSecret(locked=core.vault.lock("whsec_x")),))
@@ -390,6 +400,19 @@ async def test_progress_is_sent_once_and_not_again(core, context, receiver):
     over = await after_attempt(context, await progress_of(core, f"{receiver.hook}/status/500"))
     assert (over.type, over.state, len(over.attempts)) == ("job.progress", DeliveryState.DEAD, 1)
     assert await due_ms(core, over) is None
+
+
+async def test_progress_that_no_worker_could_send_while_it_was_news_is_sent_only_to_who_asks_for_it(
+    core, context, receiver
+):
+    late = await progress_of(core, receiver.hook)
+    core.clock.turn(by_s=121)
+    over = await after_attempt(context, late)
+    assert (over.state, over.attempts) == (DeliveryState.DEAD, ())
+    assert await receiver.received() == []
+    again = await core.deliveries.send_again(over)
+    core.clock.turn(by_s=1)
+    assert (await after_attempt(context, again)).state is DeliveryState.DELIVERED
 
 
 def hasty(context: WorkerContext) -> WorkerContext:
@@ -552,6 +575,27 @@ async def test_what_is_under_way_as_the_url_is_set_anew_goes_there_at_once(core,
         assert (webhook.state, webhook.failing_since_ms) == ("active", None), "that answer is older"
     if moves:
         assert (await after_attempt(context, after)).state is DeliveryState.DELIVERED
+
+
+async def test_who_fails_while_the_url_takes_another_callback_is_not_given_up_for_five_days_of_failure(core, context):
+    async with held_receiver(503) as (url, asked, let):
+        failing = TenantWebhook(url=url, set_at_ms=core.clock.now_ms(), failing_since_ms=core.clock.now_ms())
+        await core.webhooks.set_default("acme", failing)
+        core.clock.turn(by_s=WORN_OUT_S)
+        [late], [other] = await told(core, None), await told(core, None)
+        attempt = asyncio.create_task(run_delivery(context, late.id))
+        await asked.wait()
+        taken = EndpointOutcome(url, failed=False, set_at_ms=failing.set_at_ms)
+        await core.deliveries.record(
+            ended((await claim(core, other)).delivery, DeliveryState.DELIVERED), owner="w:1", outcome=taken
+        )
+        let.set()
+        await attempt
+    after = await core.deliveries.load(late.id)
+    assert (after.state, after.why) == (DeliveryState.PENDING, None)
+    assert await is_due(core, after)
+    webhook = await core.webhooks.default("acme")
+    assert (webhook.state, webhook.failing_since_ms) == ("active", None)
 
 
 async def test_a_schedule_begins_anew_with_the_url_and_one_that_was_not_set_again_goes_on(core, context, receiver):

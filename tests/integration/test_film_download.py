@@ -1,9 +1,10 @@
 """A finished render's film on its way into our storage: where it is fetched, who sees the token, and what is kept."""
 
+import asyncio
 import itertools
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,10 +22,12 @@ from core.model.session import Session
 from core.storage import FileMissing
 from tests.scripted_backend import Answer, ScriptedBackend, film, moved, page, said, scripted_backend
 from tests.store_fixture import Core, core
+from tests.until import PATIENCE_S
 from tests.worker_fixture import context_over, in_hand, stepped
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
 from worker.jobs.runner import _next_result
+from worker.outbound.client import MEDIA_AT_ONCE
 
 __all__ = ["core"]
 
@@ -168,11 +171,21 @@ async def test_a_part_of_a_film_is_none(core, context, backend, movie, part):
     assert (job.status, kept, len(backend.calls("/o.mp4"))) == (Status.SUCCEEDED, movie, 2)
 
 
-async def test_a_film_that_is_cut_off_takes_none_away_that_another_holder_has_written(
-    core, context, backend, movie, tmp_path
+@pytest.mark.parametrize(
+    "came",
+    [
+        lambda movie: film(movie[:-100], length=len(movie)),
+        lambda _: page(),
+        lambda _: film(b"<?xml version='1.0'?><Error/>" + bytes(9_000_000)),
+        lambda _: film(b""),
+    ],
+    ids=["cut off", "page", "long page", "nothing"],
+)
+async def test_what_is_no_film_takes_none_away_that_another_holder_has_written(
+    core, context, backend, movie, *, tmp_path, came
 ):
     """As to one that was frozen, while another has taken the job over and ended it."""
-    backend.says("/o.mp4", film(movie[:-100], length=len(movie)))
+    backend.says("/o.mp4", came(movie))
     async with rendered(core, context, "/o.mp4") as execution:
         written = tmp_path / f"outputs/{execution.job.id}.mp4"
         written.parent.mkdir()
@@ -191,6 +204,17 @@ async def test_a_film_on_another_host_is_fetched_without_the_token(core, context
     backend.says("/o.mp4", film(movie))
     assert (await ended(core, context, backend.other_url + "/o.mp4"))[1] == movie
     assert [asked.token for asked in backend.calls("/o.mp4")] == [None]
+
+
+async def test_a_film_on_another_host_waits_for_no_places_of_callers_media_nor_of_other_films(
+    core, context, backend, movie
+):
+    backend.says("/o.mp4", film(movie))
+    async with AsyncExitStack() as held:
+        for number in range(MEDIA_AT_ONCE):
+            await held.enter_async_context(context.outbound.media_places.hold(f"tenant {number}"))
+        fetched = await asyncio.wait_for(ended(core, context, backend.other_url + "/o.mp4"), PATIENCE_S)
+    assert fetched[1] == movie
 
 
 @pytest.mark.parametrize("refusal", [REFUSED, EXPIRED])

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import re
 import sys
+import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import closing, suppress
 from functools import partial
@@ -60,6 +62,48 @@ async def test_a_file_whose_sender_breaks_off_leaves_nothing(storage):
         await storage.write("uploads/half.mp4", broken())
     with pytest.raises(FileMissing):
         await storage.size_bytes("uploads/half.mp4")
+
+
+def unfinished_uploads(s3: str) -> str:
+    with urllib.request.urlopen(f"{s3}/{BUCKET}?uploads") as answer:
+        listed: str = answer.read().decode()
+    return "".join(re.findall("<Upload>.*?</Upload>", listed, re.DOTALL))
+
+
+@pytest.fixture
+def in_s3(s3, monkeypatch) -> Storage:
+    for name, value in access_to(s3).items():
+        monkeypatch.setenv(name, value)
+    return Storage(f"s3://{BUCKET}/some/prefix")
+
+
+@pytest.mark.parametrize("whole_parts", [1, 3])
+async def test_in_s3_no_part_is_left_of_a_write_that_breaks_off(s3, in_s3, whole_parts):
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"x" * (whole_parts * PART_BYTES + 1)
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        await in_s3.write("uploads/half.mp4", broken())
+    assert unfinished_uploads(s3) == ""
+
+
+async def test_in_s3_no_part_is_left_of_a_write_that_is_cancelled(s3, in_s3):
+    hanging = asyncio.Event()
+
+    async def hangs() -> AsyncIterator[bytes]:
+        yield b"x" * (2 * PART_BYTES)
+        hanging.set()
+        await asyncio.Event().wait()
+
+    writing = asyncio.create_task(in_s3.write("uploads/half.mp4", hangs()))
+    await asyncio.wait_for(hanging.wait(), PATIENCE_S)
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert unfinished_uploads(s3) == ""
+    with pytest.raises(FileMissing):
+        await in_s3.size_bytes("uploads/half.mp4")
 
 
 @pytest.mark.parametrize("sent_bytes", [1, PART_BYTES + 1])

@@ -22,6 +22,7 @@ from core.store.leases import LeaseLost
 from core.store.redis.client import STORE_DOWN
 from worker.callbacks.record import DeliveryOutcome, outcome_elsewhere, outcome_of
 from worker.callbacks.retry_policy import (
+    NO_NEWS,
     AttemptFault,
     AttemptResult,
     Dead,
@@ -113,7 +114,7 @@ async def _attempt(context: WorkerContext, claim: DeliveryClaim) -> tuple[str, s
         trace_id=trace_id_of(delivery.traceparent),
         request_id=delivery.request_id,
     )
-    target = target_of(claim)
+    target = target_of(claim, now_ms=context.clock.now_ms())
     if isinstance(target, Dead):
         await _record(context, claim, None, target)
         known = delivery.url or (claim.webhook and claim.webhook.url)
@@ -133,11 +134,13 @@ async def _attempt(context: WorkerContext, claim: DeliveryClaim) -> tuple[str, s
     return tenant, url
 
 
-def target_of(claim: DeliveryClaim) -> tuple[str, StoredEvent] | Dead:
+def target_of(claim: DeliveryClaim, *, now_ms: int) -> tuple[str, StoredEvent] | Dead:
     """Say what goes where, or why nothing goes anywhere."""
     url = _url_of(claim)
     if isinstance(url, Dead):
         return url
+    if is_stale_progress(claim.delivery, at_ms=now_ms):
+        return NO_NEWS
     return (url, claim.event) if claim.event else Dead("The event is older than 14 days.")
 
 
@@ -154,7 +157,7 @@ def _url_of(claim: DeliveryClaim) -> str | Dead:
 async def _postpone(context: WorkerContext, claim: DeliveryClaim, turn_ms: int) -> None:
     """Let go of a delivery that can't be sent now; no attempt is used up."""
     if is_stale_progress(claim.delivery, at_ms=turn_ms):
-        return await _record(context, claim, None, Dead("It could not be sent while it was news."))
+        return await _record(context, claim, None, NO_NEWS)
     waiting = DeliveryOutcome(msgspec.structs.replace(claim.delivery, next_at_ms=turn_ms), turn_ms, None, None)
     written = await _write(context, claim, None, waiting)
     return _count_lateness(claim, written.wake_ms or turn_ms)
@@ -241,8 +244,8 @@ async def _write(
 ) -> DeliveryOutcome:
     """Write what an attempt leaves behind, and return that. Raises LeaseLost.
 
-    Where the default URL was set anew meanwhile, what did not arrive goes out at once, as if for the first time; not so
-    progress, which is sent once.
+    Where the default URL was set anew meanwhile, or worked when this was about to say that it is worn out, what did not
+    arrive goes out at once, as if for the first time; not so progress, which is sent once.
     """
     try:
         await _write_once(context, claim, outcome, claim.default_set_at_ms if _may_go_out(claim, outcome) else None)

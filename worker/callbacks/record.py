@@ -53,7 +53,7 @@ def outcome_of(
 
 
 def outcome_elsewhere(claim: DeliveryClaim, result: AttemptResult | None, *, now_ms: int) -> DeliveryOutcome:
-    """Say what an attempt leaves behind while which the default URL was set anew: there its schedule begins at once."""
+    """Say what an attempt leaves behind while which the default URL was set anew, or worked: its schedule begins at once."""
     delivery = with_attempt(claim.delivery, result, RetryIn(delay_s=0.0), now_ms=now_ms, wake_ms=now_ms)
     return DeliveryOutcome(msgspec.structs.replace(delivery, round=0), now_ms, None, None)
 

@@ -38,6 +38,7 @@ class AttemptFault(StrEnum):
     NOT_HTTP = "not_http"
     TOO_LARGE = "answer_too_large"
     OUR_LATENESS = "our_lateness"
+    NO_MEANS = "no_means"
     NOT_SENT = "not_sent"
     UNKNOWN = "unknown"
 
@@ -45,8 +46,10 @@ class AttemptFault(StrEnum):
 #: the host gave no sign at all; one that hangs up, or fails a handshake, is there
 _SILENCES = {AttemptFault.NAME_NOT_FOUND, AttemptFault.REFUSED, AttemptFault.UNREACHABLE, AttemptFault.TIMEOUT}
 
+#: this process had no time to hear the host, or no socket to ask it with: a moment later it may have
+_PASSING = {AttemptFault.OUR_LATENESS, AttemptFault.NO_MEANS}
 #: the host has not been asked, or not been heard
-_OURS = {AttemptFault.OUR_LATENESS, AttemptFault.NOT_SENT}
+_OURS = {*_PASSING, AttemptFault.NOT_SENT}
 
 
 class AttemptResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +94,8 @@ class DisableUrl(msgspec.Struct, frozen=True, tag=True):
 
 
 Decision = Delivered | RetryIn | Dead | DisableUrl
+
+NO_NEWS = Dead("It could not be sent while it was news.")
 
 
 def outcome_name(decision: Decision | type[Decision]) -> str:
@@ -147,12 +152,12 @@ def says_nothing(result: AttemptResult) -> bool:
 
 
 def spoilt_pause_s(delivery: Delivery, result: AttemptResult) -> float | None:
-    """Say after how many seconds an attempt for which we were late is made anew, as if it had not been made.
+    """Say after how many seconds an attempt that we were late for, or unable to make, is made anew, as if it had not been made.
 
-    None: the attempt counts. So does one that was late where many before it were, too: all retries have an end. What
+    None: the attempt counts. So does one that was spoilt where many before it were, too: all retries have an end. What
     we cannot put together counts at once, since it will be no better in a moment.
     """
-    if result.error is not AttemptFault.OUR_LATENESS or delivery.spoilt >= MOST_SPOILT:
+    if result.error not in _PASSING or delivery.spoilt >= MOST_SPOILT:
         return None
     return FIRST_SPOILT_PAUSE_S * float(2**delivery.spoilt)
 
@@ -163,8 +168,9 @@ def is_silence(result: AttemptResult) -> bool:
 
 
 def is_stale_progress(delivery: Delivery, *, at_ms: int) -> bool:
-    """Tell whether a progress event would be no news any more by the time at which it can be sent."""
-    return delivery.type == "job.progress" and at_ms > delivery.created_at_ms + _PROGRESS_LIFE_MS
+    """Tell whether a progress event would be no news any more by the time at which it can be sent, nor asked for lately."""
+    since_ms = delivery.again_at_ms or delivery.created_at_ms
+    return delivery.type == "job.progress" and at_ms > since_ms + _PROGRESS_LIFE_MS
 
 
 def disable_if_worn_out(

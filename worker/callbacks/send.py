@@ -6,6 +6,7 @@ This module must not know jobs, Redis or how often something was tried.
 """
 
 import asyncio
+import errno
 import socket
 import ssl
 from collections.abc import Mapping
@@ -26,6 +27,9 @@ MAX_EXCERPT_BYTES = 1_000
 #: A polite answer comes in a few pieces; each costs time, however small it is.
 MAX_ANSWER_PIECES = 256
 
+#: what a process, or its machine, has no more of: open files, memory for sockets
+_SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
 _WORDS = {
     AttemptFault.FORBIDDEN: "The URL may not be called.",
     AttemptFault.NAME_NOT_FOUND: "The host's name could not be resolved.",
@@ -37,6 +41,7 @@ _WORDS = {
     AttemptFault.NOT_HTTP: "The receiver's answer was not HTTP.",
     AttemptFault.TOO_LARGE: "The receiver sent too much before its answer.",
     AttemptFault.OUR_LATENESS: "This service was too busy to hear the answer in time.",
+    AttemptFault.NO_MEANS: "This service could open no connection of its own.",
     AttemptFault.NOT_SENT: "This service could not put the callback together.",
     AttemptFault.UNKNOWN: "The attempt failed.",
 }
@@ -74,7 +79,7 @@ async def send(
     with LagWatch() as watch:
         try:
             async with asyncio.timeout(timeout_s):
-                await _exchange(client, url, body, headers, received)
+                await _exchange(client, url, body, headers, received, silence_s=timeout_s)
         except Exception as broken:  # noqa: BLE001 - an attempt ends in an answer, whatever broke
             fault = broken
     latency_ms = round((stopwatch_s() - started_s) * 1000)
@@ -93,10 +98,17 @@ def _failure(fault: BaseException, latency_ms: int, *, ours: bool) -> AttemptRes
 
 
 async def _exchange(
-    client: httpx.AsyncClient, url: str, body: bytes, headers: Mapping[str, str], received: _Received
+    client: httpx.AsyncClient,
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    received: _Received,
+    *,
+    silence_s: float,
 ) -> None:
     asked, most = {"accept-encoding": "identity", **headers}, {"most_bytes": MAX_ANSWER_BYTES}
-    async with client.stream("POST", url, content=body, headers=asked, extensions=most) as response:
+    waits = httpx.Timeout(silence_s, connect=client.timeout.connect)
+    async with client.stream("POST", url, content=body, headers=asked, extensions=most, timeout=waits) as response:
         received.response = response
         pieces = 0
         async for piece in response.aiter_raw():
@@ -131,6 +143,8 @@ def classify(fault: BaseException) -> AttemptFault:
     if isinstance(fault, (TimeoutError, httpx.TimeoutException)):
         return AttemptFault.TIMEOUT
     causes = list(causes_of(fault))
+    if any(isinstance(link, OSError) and link.errno in _SHORTAGES for link in causes):
+        return AttemptFault.NO_MEANS
     for exception, kind in _FAULTS:
         if any(isinstance(link, exception) for link in causes):
             return kind

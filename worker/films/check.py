@@ -13,7 +13,8 @@ from core.media.film_header.iso_media import read_iso_media
 from core.media.film_header.matroska import read_matroska
 from core.media.formats import format_of_content, same_family
 
-_HEAD_BYTES = 4096
+#: by so many bytes it shows of what kind a file is
+TELLING_BYTES = 4096
 #: a file may be so much smaller than the backend said; or by less than a unit, where that may have rounded it up
 _SIZE_SHORTFALL = 0.02
 _SIZE_UNITS = (1 << 20, 1_000_000, 1 << 10, 1000)
@@ -40,8 +41,6 @@ class Expected(msgspec.Struct, frozen=True):
 
 async def check_film(read: Read, size_bytes: int, expected: Expected) -> FilmFacts:
     """Read a file's header. Raises NotAFilm."""
-    if size_bytes == 0:
-        raise NotAFilm("is empty")
     facts = await _facts(read, size_bytes, expected.format)
     if not facts.has_picture and not expected.sound_only:
         raise NotAFilm("has no picture in it")
@@ -53,11 +52,18 @@ async def check_film(read: Read, size_bytes: int, expected: Expected) -> FilmFac
 
 
 async def _facts(read: Read, size_bytes: int, asked_format: str) -> FilmFacts:
-    head = await read(0, min(_HEAD_BYTES, size_bytes))
+    found = check_head(await read(0, min(TELLING_BYTES, size_bytes)), asked_format)
+    return await (read_iso_media if found in _ISO_MEDIA else read_matroska)(read, size_bytes)
+
+
+def check_head(head: bytes, asked_format: str) -> str:
+    """Tell by a file's first bytes in which format it is. Raises NotAFilm where that is not the one that was asked for."""
+    if not head:
+        raise NotAFilm("is empty")
     found = format_of_content(head)
     if found is None or not same_family(asked_format, found):
         raise NotAFilm(f"is {_name_of(head, found)}, not a film in {asked_format}")
-    return await (read_iso_media if found in _ISO_MEDIA else read_matroska)(read, size_bytes)
+    return found
 
 
 def _name_of(head: bytes, found: str | None) -> str:

@@ -19,7 +19,7 @@ from worker.backend.client import Credentials, Download
 from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.backend.transport import Redirected
 from worker.context import WorkerContext
-from worker.films.check import Expected, check_film
+from worker.films.check import TELLING_BYTES, Expected, check_film, check_head
 from worker.outbound.download import MediaAway, fetch_media
 
 _MOST_HOPS = 5
@@ -118,7 +118,8 @@ class _Fetch:
         """Write what comes to storage, and look at it."""
         try:
             async with opening as download:
-                size_bytes = await self._context.storage.write(self._path, _whole(download))
+                film = _beginning_like_one(_whole(download), self._expected.format)
+                size_bytes = await self._context.storage.write(self._path, film)
             return KeptFilm(size_bytes, await self._check(size_bytes))
         except BackendFault as fault:
             return _told_of_fault(fault)
@@ -163,6 +164,19 @@ async def _whole(download: Download) -> AsyncIterator[bytes]:
         raise NotAFilm("is cut off") from None
     if download.size_bytes is not None and seen_bytes != download.size_bytes:
         raise NotAFilm("is cut off")
+
+
+async def _beginning_like_one(chunks: AsyncIterator[bytes], film_format: str) -> AsyncIterator[bytes]:
+    """Pass a file on once it is known to begin like a film: a page must replace none. Raises NotAFilm."""
+    head = b""
+    async for chunk in chunks:
+        head += chunk
+        if len(head) >= TELLING_BYTES:
+            break
+    check_head(head, film_format)
+    yield head
+    async for chunk in chunks:
+        yield chunk
 
 
 def _require_size_of_a_film(size_bytes: int) -> None:

@@ -7,7 +7,7 @@ This module must not know where the bytes go.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import urljoin
@@ -74,13 +74,14 @@ class Fetched(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def fetch_media(
-    client: OutboundClient, url: str, *, max_bytes: int, tenant: str = "", limits: FetchLimits = LIMITS
+    client: OutboundClient, url: str, *, max_bytes: int, tenant: str | None = None, limits: FetchLimits = LIMITS
 ) -> AsyncGenerator[Fetched, None]:
-    """Open a download of `max_bytes` at most, once the tenant has a place for it.
+    """Open a download of `max_bytes` at most, once the tenant that named the URL has a place for it.
 
-    Raises Permanent(media_unreachable or media_too_large). Caps are held while `chunks` are read, whatever was announced.
+    `tenant` None: the backend named it, as a film's, which waits for nobody's media. Raises Permanent(media_unreachable or
+    media_too_large). Caps are held while `chunks` are read, whatever was announced.
     """
-    async with client.media_places.hold(tenant):
+    async with nullcontext() if tenant is None else client.media_places.hold(tenant):
         with _told_as_permanent():
             async with asyncio.timeout(limits.open_s):
                 response = await _follow(client, url, most_bytes=2 * max_bytes + _FRAMING_BYTES)

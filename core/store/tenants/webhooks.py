@@ -110,8 +110,13 @@ class Webhooks:
         return self.open(self._store.read(SigningSecrets, raw, fmt, item_id=tenant) if raw else None)
 
     def open(self, secrets: SigningSecrets | None) -> list[str]:
-        """Open those secrets of a tenant that sign now: none where it has none. Raises Undecryptable."""
-        return [self._encryption.open(locked) for locked in secrets.signing(self._clock.now_ms())] if secrets else []
+        """Open those secrets of a tenant that sign now: none where it has none. Raises Undecryptable.
+
+        One on its way out that no key opens is left out: who rotates it for that gets callbacks again at once.
+        """
+        present, outgoing = secrets.signing(self._clock.now_ms()) if secrets else ([], [])
+        readable = [locked for locked in outgoing if self._encryption.can_open(locked)]
+        return [self._encryption.open(locked) for locked in (*present, *readable)]
 
     async def rotate_secret(self, tenant: str) -> str:
         """Make a new signing secret and return it, this once; the present one goes on for a day, one before that ends.

@@ -49,7 +49,7 @@ async def demo() -> int:
     except TimeoutError:
         return failed(f"it was not over after {LIMIT_S} s; the logs are in {folders.logs}")
     except EXPECTED as problem:
-        return failed(f"{problem or type(problem).__name__}; the logs are in {folders.logs}")
+        return failed(f"{str(problem) or type(problem).__name__}; the logs are in {folders.logs}")
     rows = [film.row for film in films]
     screen.print(table_of(rows))
     wrong = [f"{row.skill} {fault}" for row in rows for fault in row.faults]

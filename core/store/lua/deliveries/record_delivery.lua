@@ -4,8 +4,9 @@
 -- where there is something to say:
 --   outcome {url, failed, disabled_why, worn_since_ms, set_at_ms}: how the tenant's default URL did
 --   unwanted: why the URL that the job named gets nothing more of this job
---   default_set_at_ms: when the default URL was set for which all this holds
--- Results: written; default_changed: it was set anew since, and nothing was written; neither: another worker holds it.
+--   default_set_at_ms: when the default URL was set for which all this holds; and what is worn out has failed ever since
+-- Results: written; default_changed: it was set anew since, or has taken something, and nothing was written; neither:
+-- another worker holds it.
 
 -- When a default URL was set; 0 where that is not known, or none is there that can be read.
 local function set_at_ms(webhook)
@@ -33,8 +34,16 @@ local function note_outcome(tenant, outcome)
   if readable and changes then call('HSET', key.tenant(tenant), 'webhook', with_fields(webhook, changes)) end
 end
 
-local function default_changed(tenant, since_ms)
-  return since_ms and set_at_ms(call('HGET', key.tenant(tenant), 'webhook')) ~= since_ms
+-- Whether it has taken something since it was said to have done nothing but fail.
+local function has_recovered(webhook, worn_since_ms)
+  local readable, since_ms = pcall(packed_field, webhook, 'failing_since_ms')
+  return worn_since_ms and readable and since_ms ~= worn_since_ms
+end
+
+local function default_changed(tenant, a)
+  if not a.default_set_at_ms then return false end
+  local webhook = call('HGET', key.tenant(tenant), 'webhook')
+  return set_at_ms(webhook) ~= a.default_set_at_ms or has_recovered(webhook, a.outcome and a.outcome.worn_since_ms)
 end
 
 local function end_delivery(a)
@@ -46,7 +55,7 @@ end
 operation('record_delivery', function(a)
   local found = read_fields(key.delivery(a.id), 'owner', 'status', 'tenant', 'fmt')
   if not found.owner or (a.owner and found.owner ~= a.owner) then return {} end
-  if default_changed(found.tenant, a.default_set_at_ms) then return {default_changed = true} end
+  if default_changed(found.tenant, a) then return {default_changed = true} end
   write_delivery(a, found)
   if a.status ~= 'pending' then
     end_delivery(a)
