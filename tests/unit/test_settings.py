@@ -49,6 +49,7 @@ def read(monkeypatch, **environment: str):
         ("REELGATE_PUBLIC_URL", "https://qwertz example.com"),
         ("SKILL_SOURCE", "qwertz\r\nX-Other: 1"),
         ("REELGATE_STORAGE", "s3://"),
+        ("REELGATE_STORAGE", " "),
         ("REELGATE_LOG_LEVEL", "qwertz"),
         ("REELGATE_DEFAULT_PROFILE", "qwertz"),
         ("REELGATE_SECRET_KEYS", "qwertz"),
@@ -130,6 +131,39 @@ def test_a_setting_may_come_from_a_file_of_its_name_without_the_line_break_at_it
     assert settings.redis_url.get_secret_value() == "redis://:hush@10.0.0.1/0"
     assert [token.get_secret_value() for token in settings.nemo_tokens] == ["nmv_usr_a", "nmv_usr_b"]
     assert [len(key.get_secret_value()) for key in settings.secret_keys] == [40, 40]
+
+
+@pytest.mark.parametrize("blank", ["\n", "\r\n", " "])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REELGATE_STORAGE", "s3://bucket/prefix"),
+        ("REDIS_URL", "redis+sentinel://s1/mymaster?sentinel_password=hush"),
+        ("REELGATE_PUBLIC_URL", "https://reelgate.example.com"),
+        ("REELGATE_KEEP_OUTPUTS", "false"),
+        ("REELGATE_LOG_LEVEL", "DEBUG"),
+        ("SKILL_SOURCE", "cursor"),
+        ("REELGATE_CELL", "eu1"),
+    ],
+)
+def test_blanks_around_a_value_are_no_part_of_it(monkeypatch, name, value, blank):
+    """As a Secret has them that was made with `echo`: a storage with one in front was a folder of its own for each pod."""
+    assert read(monkeypatch, **{name: f"{blank}{value}{blank}"}) == read(monkeypatch, **{name: value})
+
+
+def test_the_storages_own_variables_have_no_blanks_around_them(folder, monkeypatch):
+    """It takes a key with a line break for one of that name, and signs what S3 refuses."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "hush\n")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    (folder / "AWS_SECRET_ACCESS_KEY").write_text("hush \n")
+    load_settings()
+    assert (os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]) == ("hush", "hush")
+
+
+def test_blanks_around_the_folders_name_are_no_part_of_it(folder, monkeypatch):
+    monkeypatch.setenv("REELGATE_SECRETS_DIR", f"{folder}\n")
+    assert load_settings().secret_keys
 
 
 def test_every_setting_may_come_from_a_file(folder):
