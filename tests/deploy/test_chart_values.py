@@ -52,6 +52,7 @@ def notes(*values: str) -> str:
         ("small", 'expose.by="loadbalancer"'),
         ("small", 'valkey.image="valkey"'),
         ("small", "networkPolicy.callers=[{}]"),
+        ("small", "monitoring.intervalSeconds=61"),
         ("small", 'networkPolicy.alsoPrivate.v6=["fd00:1234::/32"]'),
         ("small", 'extraEnv=[{"name": "AWS_ALLOW_HTTP", "value": true}]'),
         ("small", 'settings.REELGATE_SECRET_KEYS="a secret"'),
