@@ -255,7 +255,7 @@ def test_a_worker_has_longer_to_go_than_its_streams(installation):
     pod = pods(installation)["worker"]
     [container] = pod["containers"]
     needs = int(environment(container)["REELGATE_DRAIN_S"])
-    assert needs + 20 <= pod["terminationGracePeriodSeconds"] <= needs + 60
+    assert needs + 25 <= pod["terminationGracePeriodSeconds"] <= needs + 60
     assert "lifecycle" not in container
 
 
