@@ -8,6 +8,7 @@ import pytest
 from core.redis_url import _NUMBERS, _TLS_WORDS, _WORDS
 from core.settings import Settings, load_settings, unknown_names, variable_of
 from core.store.redis.client import connect
+from tests.integration.test_callback_attempts import certificate
 
 KEY = "k" * 40
 
@@ -36,6 +37,10 @@ def read(monkeypatch, **environment: str):
         ("REDIS_URL", "redis://redis:6379/0?protocol=3"),
         ("REDIS_URL", "redis://redis:6379/0?ssl_ca_certs=/qwertz"),
         ("REDIS_URL", "redis+sentinel://s1/mymaster?qwertz=1"),
+        ("REDIS_URL", "rediss://redis:6379/0?ssl_ca_certs=/qwertz"),
+        ("REDIS_URL", f"rediss://redis:6379/0?ssl_ca_certs={__file__}&client_name=qwertz"),
+        ("REDIS_URL", "rediss://redis:6379/0?ssl_certfile=/qwertz&ssl_keyfile=/qwertz"),
+        ("REDIS_URL", "rediss+sentinel://s1/mymaster?ssl_ca_certs=/qwertz"),
         ("NEMO_TOKEN", "nmv_usr_qwertz with_space"),
         ("NEMO_TOKEN", "nmv_usr_fine,nmv_usr_qwertzé"),
         ("NEMO_API_URL", "qwertz.example.com"),
@@ -88,9 +93,12 @@ def test_what_is_good_is_taken_as_it_is_meant(monkeypatch):
 
 
 @pytest.mark.parametrize("scheme", ["redis", "rediss", "rediss+sentinel"])
-def test_every_option_of_redis_py_that_may_stand_in_the_address_makes_a_connection(monkeypatch, scheme):
+def test_every_option_of_redis_py_that_may_stand_in_the_address_makes_a_connection(monkeypatch, scheme, tmp_path):
     words = _WORDS | (_TLS_WORDS if scheme != "redis" else set())
-    options = dict.fromkeys(_NUMBERS, "1") | dict.fromkeys(words, "none")
+    pem = tmp_path / "certificate-and-key.pem"
+    pem.write_bytes(certificate())
+    files = dict.fromkeys({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"} & words, str(pem))
+    options = dict.fromkeys(_NUMBERS, "1") | dict.fromkeys(words, "none") | files
     place = "s1/mymaster" if "sentinel" in scheme else "h:6379/0"
     url = read(monkeypatch, REDIS_URL=f"{scheme}://{place}?{urlencode(options)}").redis_url.get_secret_value()
     assert connect(url, answer_s=1).connection_pool.make_connection()
