@@ -3,6 +3,9 @@
 ``redis://:password@host:6379/0``, ``rediss://`` for TLS, ``unix://``, or that of Sentinels (`core.sentinel_url`).
 """
 
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from urllib.parse import SplitResult, parse_qsl
 
 from core.sentinel_url import is_sentinel_url, parse_sentinel_url
@@ -39,3 +42,23 @@ def _check_options(where: SplitResult) -> None:
         digits = value if name in _WHOLE_NUMBERS else value.replace(".", "", 1)
         if name in _NUMBERS and not (digits.isascii() and digits.isdecimal()):
             raise ValueError(f"its option {name} must be a number")
+    _check_files(dict(parse_qsl(where.query)))
+
+
+def _check_files(options: Mapping[str, str]) -> None:
+    """Read what the connection will need: without it each try fails, and Redis would seem not to answer."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if authorities := options.get("ssl_ca_certs"):
+        with _told_of("ssl_ca_certs"):
+            context.load_verify_locations(authorities)
+    if own := options.get("ssl_certfile"):
+        with _told_of("ssl_certfile or ssl_keyfile"):
+            context.load_cert_chain(own, options.get("ssl_keyfile"), password="")  # else a terminal is asked for one
+
+
+@contextmanager
+def _told_of(option: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError:  # ssl's errors are some, too
+        raise ValueError(f"its option {option} names no file that can be read and holds what it should") from None

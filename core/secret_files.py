@@ -17,7 +17,7 @@ _LARGEST_BYTES = 1 << 20
 class SecretFiles(NamedTuple):
     """What a folder holds. None of it shows a value in `faults`, which are sentences that begin with a name."""
 
-    #: by variable, in capitals; a line break at the end is no part of a value
+    #: by variable, in capitals; blanks and line breaks around a value are no part of it
     values: dict[str, str]
     #: files that are no settings
     unknown: list[str]
@@ -49,7 +49,7 @@ def _listed(folder: str, faults: list[str]) -> list[Path]:
 
 def _read(path: Path, name: str, found: SecretFiles) -> None:
     try:
-        found.values[name] = _text_of(path).rstrip("\r\n")
+        found.values[name] = _text_of(path).strip()
     except OSError as wrong:
         found.faults.append(f"{name}: its file in {FOLDER} cannot be read ({wrong.strerror})")
     except ValueError as wrong:

@@ -1,6 +1,6 @@
 """Settings: the one module that reads the environment. Everybody else is handed a `Settings`.
 
-A variable wins over a file of its name in REELGATE_SECRETS_DIR. A bad value, and a name that begins like ours and is
+A variable wins over a file of its name in REELGATE_SECRETS_DIR. Blanks around a value are no part of it. A bad value, and a name that begins like ours and is
 none, stop the process at start with the variable's name, never with its value.
 """
 
@@ -8,7 +8,7 @@ import ipaddress
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
@@ -145,6 +145,12 @@ class Settings(BaseSettings):
     #: a callback attempt's whole time
     callback_timeout_s: float = Field(15.0, gt=0, le=60)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _without_blanks_around(cls, value: object) -> object:
+        """A blank that was pasted along, or a Secret's line break, is nobody's wish: `` s3://…`` would be a folder."""
+        return value.strip() if isinstance(value, str) else value
+
     @field_validator("nemo_tokens", "secret_keys", mode="before")
     @classmethod
     def _split_secrets(cls, value: object) -> object:
@@ -269,7 +275,7 @@ def _nearest_bare(name: str, *, cutoff: float) -> str | None:
 def _secret_files() -> SecretFiles:
     """Read the folder that the environment names."""
     folder = next((value for name, value in os.environ.items() if name.upper() == FOLDER), "")
-    return read_secret_files(folder, _may_be_a_file)
+    return read_secret_files(folder.strip(), _may_be_a_file)
 
 
 def _may_be_a_file(name: str) -> bool:
@@ -309,8 +315,13 @@ def load_settings(*, report: Callable[[str], object] = _to_stderr) -> Settings:
         for sentence in sentences:
             report(sentence)
         raise SystemExit(2) from None
-    os.environ.update({n: value for n, value in from_files.items() if n.startswith(_STORAGE_PREFIX)})
+    os.environ.update(_for_the_storage({**os.environ, **from_files}))
     return settings
+
+
+def _for_the_storage(values: Mapping[str, str]) -> dict[str, str]:
+    """Choose what the storage reads by itself, which would sign with a line break at the end of a key, and be refused."""
+    return {name: value.strip() for name, value in values.items() if name.startswith(_STORAGE_PREFIX)}
 
 
 def _as_fields(values: dict[str, str]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ INSTALLATIONS: dict[str, tuple[str, ...]] = {
     "elsewhere": ("real", 'listenOn="::"', "networkPolicy.dnsPorts=[5353]", 'worker.autoscaling.by="none"'),
     "sandbox": ("sandbox",),
     "defaults": (_REDIS,),
+    "assigned users": ("small", "assignedUser=true"),
     "open": ("networkPolicy.enabled=false", 'storage.existingClaim="films"', 'storage.storageClass="fast"'),
     "scaled without operators": (
         "small",

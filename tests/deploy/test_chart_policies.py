@@ -10,12 +10,13 @@ from fractions import Fraction
 
 import kubernetes_validate
 import pytest
+import yaml
 
 from core.metrics import Shows, exposition, show_metrics_of
 from core.security import url_policy
 from core.settings import Settings, variable_of
 from service.routes import system
-from tests.deploy.helm import CHART, Object, render
+from tests.deploy.helm import CHART, Object, as_options, helm, render
 from tests.deploy.installations import (
     INSTALLATIONS,
     OURS,
@@ -34,6 +35,8 @@ RESTRICTED = {
     "capabilities": {"drop": ["ALL"]},
 }
 USER = 10001
+#: a label's value
+LABEL = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 #: what a worker's stream may take, by which a scale-down waits
 STREAM_S = int(Settings.model_fields["stream_limit_s"].default)
 PRIVATE = ("10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "169.254.169.254", "127.0.0.1", "fd00::1", "fe80::1")
@@ -50,7 +53,8 @@ def test_every_pod_keeps_to_the_restricted_level(installation):
     for pod in pods(installation).values():
         security = pod["securityContext"]
         assert security["runAsNonRoot"] is True
-        assert security["runAsUser"] == security["runAsGroup"] == security["fsGroup"] == USER
+        ours = {} if installation == "assigned users" else dict.fromkeys(("runAsUser", "runAsGroup", "fsGroup"), USER)
+        assert {who: security[who] for who in ("runAsUser", "runAsGroup", "fsGroup") if who in security} == ours
         assert security["seccompProfile"] == {"type": "RuntimeDefault"}
         assert not {"hostNetwork", "hostPID", "hostIPC", "initContainers"} & pod.keys()
     for _, container in containers(installation):
@@ -100,7 +104,42 @@ def test_a_digest_wins_over_a_tag_and_the_version_is_still_told():
 def test_a_tag_of_any_kind_makes_a_version_that_a_label_may_hold(tag):
     for made in render("small", f'image.tag="{tag}"'):
         version = made["metadata"]["labels"]["app.kubernetes.io/version"]
-        assert re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", version), version
+        assert re.fullmatch(LABEL, version), version
+
+
+@pytest.mark.parametrize("version", ["1.2.0+7", "1.2.0-" + "a" * 60 + "+b"])
+def test_a_chart_that_is_packaged_with_a_build_makes_labels_and_a_tag_that_kubernetes_takes(version, tmp_path):
+    """It refuses a plus in both, and with them every object."""
+    words = ("package", str(CHART), "--version", version, "--app-version", "1.2.0+7", "--destination", str(tmp_path))
+    assert helm(*words).returncode == 0
+    [archive] = tmp_path.glob("*.tgz")
+    answer = helm("template", "films", str(archive), *as_options(("small",)))
+    made = [thing for thing in yaml.safe_load_all(answer.stdout) if thing]
+    assert len(made) == len(objects("small"))
+    for name in ("helm.sh/chart", "app.kubernetes.io/version"):
+        assert all(re.fullmatch(LABEL, thing["metadata"]["labels"][name]) for thing in made)
+    images = [
+        thing["spec"]["template"]["spec"]["containers"][0]["image"] for thing in made if thing["kind"] == "Deployment"
+    ]
+    assert images == ["reelgate:1.2.0_7"] * 2
+
+
+def test_names_that_yaml_takes_for_something_else_stay_names():
+    """A Secret that is named by its day: Kubernetes takes no number for a name."""
+    values = (
+        "small",
+        'api.secretName="20261127"',
+        'worker.secretName="true"',
+        'storage.existingClaim="7"',
+        'expose.ingress.tlsSecretName="1e3"',
+        'expose.ingress.className="0"',
+    )
+    made = [*render(*values, release="true"), *render("small", 'storage.storageClass="1"', release="true")]
+    for thing in made:
+        kubernetes_validate.validate(thing, "1.37", strict=True)
+        assert thing["metadata"]["labels"]["app.kubernetes.io/instance"] == "true"
+    claims = [thing for thing in made if thing["kind"] == "PersistentVolumeClaim"]
+    assert [claim["spec"]["storageClassName"] for claim in claims] == ["1"]
 
 
 # What they are told
@@ -216,7 +255,7 @@ def test_a_worker_has_longer_to_go_than_its_streams(installation):
     pod = pods(installation)["worker"]
     [container] = pod["containers"]
     needs = int(environment(container)["REELGATE_DRAIN_S"])
-    assert needs + 20 <= pod["terminationGracePeriodSeconds"] <= needs + 60
+    assert needs + 25 <= pod["terminationGracePeriodSeconds"] <= needs + 60
     assert "lifecycle" not in container
 
 
@@ -273,6 +312,14 @@ def test_a_node_can_be_emptied_one_pod_of_a_process_at_a_time(installation):
     for budget in budgets:
         assert not refuses_to_empty_a_node(budget)
         assert budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+
+
+@every_installation
+def test_a_rollout_is_given_up_no_sooner_than_an_old_pod_is_gone_and_a_new_one_has_come(installation):
+    """On a node without room for both, a new worker comes when an old one's streams have ended."""
+    for of in OURS:
+        spec = workloads(installation)[of]["spec"]
+        assert spec["progressDeadlineSeconds"] == spec["template"]["spec"]["terminationGracePeriodSeconds"] + 600
 
 
 def test_a_budget_with_both_bounds_passes_its_schema_and_not_the_rule():

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from core.settings import Settings, variable_of
-from tests.deploy.helm import CHART, NAMESPACE, RELEASE, as_options, helm, refusal
+from tests.deploy.helm import CHART, NAMESPACE, RELEASE, as_options, helm, refusal, render
 from tests.deploy.installations import INSTALLATIONS
 
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
@@ -52,6 +52,9 @@ def notes(*values: str) -> str:
         ("small", 'expose.by="loadbalancer"'),
         ("small", 'valkey.image="valkey"'),
         ("small", "networkPolicy.callers=[{}]"),
+        ("small", "monitoring.intervalSeconds=61"),
+        ("small", 'networkPolicy.alsoPrivate.v6=["fd00:1234::/32"]'),
+        ("small", 'extraEnv=[{"name": "AWS_ALLOW_HTTP", "value": true}]'),
         ("small", 'settings.REELGATE_SECRET_KEYS="a secret"'),
         ("small", 'settings.NEMO_TOKEN="nmv_usr_1"'),
         ("small", 'settings.REDIS_URL="redis://:secret@redis"'),
@@ -85,6 +88,10 @@ def test_a_value_that_means_nothing_is_refused_by_its_name(values):
         (("real", "api.resources.requests=null"), "api.resources.requests.cpu: the API is scaled by its share"),
         (("small", 'extraEnv=[{"name": "REELGATE_DRAIN_S", "value": "1"}]'), "extraEnv: REELGATE_DRAIN_S is set by"),
         (
+            ("small", 'extraEnv=[{"name": "AWS_REGION", "value": "a"}, {"name": "AWS_REGION", "value": "b"}]'),
+            "extraEnv: AWS_REGION is set by the chart already, from another value or from settings, or stands there twice",
+        ),
+        (
             ("small", "settings.REELGATE_SWEEP_S=2", 'extraEnv=[{"name": "REELGATE_SWEEP_S", "value": "1"}]'),
             "extraEnv: REELGATE_SWEEP_S is set by",
         ),
@@ -93,6 +100,11 @@ def test_a_value_that_means_nothing_is_refused_by_its_name(values):
 )
 def test_values_that_do_not_go_together_are_refused_in_a_sentence(values, sentence):
     assert sentence in refusal(*values)
+
+
+def test_settings_of_which_none_is_left_are_none():
+    """A file of values with all of them commented out, which helm reads as null."""
+    assert render("small", "settings=null") == render("small")
 
 
 @pytest.mark.parametrize("release", ["films.eu", "1films"])

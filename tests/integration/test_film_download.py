@@ -25,9 +25,10 @@ from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S
 from tests.worker_fixture import context_over, in_hand, stepped
 from worker.context import WorkerContext
+from worker.films.download import KeptFilm, fetch_film
 from worker.jobs.execution import JobExecution
 from worker.jobs.runner import _next_result
-from worker.outbound.client import MEDIA_AT_ONCE
+from worker.outbound.client import FILMS_PER_TENANT, MEDIA_AT_ONCE
 
 __all__ = ["core"]
 
@@ -107,6 +108,23 @@ async def test_a_film_is_kept_and_measured(core, context, backend, movie):
     assert (job.output.duration_s, job.output.width, job.output.height) == (2.0, 160, 90)
     assert [asked.token for asked in backend.calls("/o.mp4")] == [None]
     assert not backend.calls("download")
+
+
+async def test_a_process_brings_so_many_films_at_a_time_and_one_tenants_leave_places_to_others(
+    core, context, backend, movie
+):
+    """When a backend comes back hundreds are there at once, and each has megabytes in memory on its way."""
+    backend.says("/o.mp4", film(movie))
+    render = Render(id="render_1", attempt=1, started_at_ms=0, asked=True, url=backend.url + "/o.mp4")
+    job = msgspec.structs.replace(await core.submit(), render=render)
+    async with AsyncExitStack() as held:
+        for _ in range(FILMS_PER_TENANT):
+            await held.enter_async_context(context.outbound.film_places.hold(job.tenant))
+        waits = asyncio.create_task(fetch_film(context, None, job, "outputs/a.mp4", last=False))
+        others = msgspec.structs.replace(job, tenant="other")
+        assert isinstance(await fetch_film(context, None, others, "outputs/b.mp4", last=False), KeptFilm)
+        assert (len(backend.calls("/o.mp4")), waits.done()) == (1, False)
+    assert isinstance(await waits, KeptFilm)
 
 
 async def test_a_film_is_fetched_again_once_the_storage_takes_it(core, context, backend, movie, tmp_path):

@@ -13,7 +13,7 @@ from cryptography import x509
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from core.sentinel_url import parse_sentinel_url
-from core.store.redis.client import connect
+from core.store.redis.client import connect, why_away
 from core.store.redis.sentinel import NodeAddress, Sentinels
 from tests.integration.test_callback_attempts import certificate
 from tests.redis_fixture import RedisServer, running_redis
@@ -78,8 +78,10 @@ async def test_a_certificate_for_another_host_is_not_redis_unless_the_address_sa
     with running_redis() as server:
         async with behind_tls(server.port, tls) as port:
             url = address(server, port, pem)
-            with pytest.raises(RedisConnectionError, match="not valid for"):
+            with pytest.raises(RedisConnectionError, match="not valid for") as refused:
                 await answered_by(url)
+            told = "Redis's certificate at REDIS_URL is not believed: IP address mismatch."
+            assert why_away(refused.value) == told, "Redis answers, and whoever is told otherwise looks at the network"
             assert await answered_by(f"{url}&ssl_check_hostname=false")
             assert await answered_by(f"{url}&ssl_cert_reqs=none")
 

@@ -8,6 +8,7 @@ import pytest
 from core.redis_url import _NUMBERS, _TLS_WORDS, _WORDS
 from core.settings import Settings, load_settings, unknown_names, variable_of
 from core.store.redis.client import connect
+from tests.integration.test_callback_attempts import certificate
 
 KEY = "k" * 40
 
@@ -36,6 +37,10 @@ def read(monkeypatch, **environment: str):
         ("REDIS_URL", "redis://redis:6379/0?protocol=3"),
         ("REDIS_URL", "redis://redis:6379/0?ssl_ca_certs=/qwertz"),
         ("REDIS_URL", "redis+sentinel://s1/mymaster?qwertz=1"),
+        ("REDIS_URL", "rediss://redis:6379/0?ssl_ca_certs=/qwertz"),
+        ("REDIS_URL", f"rediss://redis:6379/0?ssl_ca_certs={__file__}&client_name=qwertz"),
+        ("REDIS_URL", "rediss://redis:6379/0?ssl_certfile=/qwertz&ssl_keyfile=/qwertz"),
+        ("REDIS_URL", "rediss+sentinel://s1/mymaster?ssl_ca_certs=/qwertz"),
         ("NEMO_TOKEN", "nmv_usr_qwertz with_space"),
         ("NEMO_TOKEN", "nmv_usr_fine,nmv_usr_qwertzé"),
         ("NEMO_API_URL", "qwertz.example.com"),
@@ -49,6 +54,7 @@ def read(monkeypatch, **environment: str):
         ("REELGATE_PUBLIC_URL", "https://qwertz example.com"),
         ("SKILL_SOURCE", "qwertz\r\nX-Other: 1"),
         ("REELGATE_STORAGE", "s3://"),
+        ("REELGATE_STORAGE", " "),
         ("REELGATE_LOG_LEVEL", "qwertz"),
         ("REELGATE_DEFAULT_PROFILE", "qwertz"),
         ("REELGATE_SECRET_KEYS", "qwertz"),
@@ -87,9 +93,12 @@ def test_what_is_good_is_taken_as_it_is_meant(monkeypatch):
 
 
 @pytest.mark.parametrize("scheme", ["redis", "rediss", "rediss+sentinel"])
-def test_every_option_of_redis_py_that_may_stand_in_the_address_makes_a_connection(monkeypatch, scheme):
+def test_every_option_of_redis_py_that_may_stand_in_the_address_makes_a_connection(monkeypatch, scheme, tmp_path):
     words = _WORDS | (_TLS_WORDS if scheme != "redis" else set())
-    options = dict.fromkeys(_NUMBERS, "1") | dict.fromkeys(words, "none")
+    pem = tmp_path / "certificate-and-key.pem"
+    pem.write_bytes(certificate())
+    files = dict.fromkeys({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"} & words, str(pem))
+    options = dict.fromkeys(_NUMBERS, "1") | dict.fromkeys(words, "none") | files
     place = "s1/mymaster" if "sentinel" in scheme else "h:6379/0"
     url = read(monkeypatch, REDIS_URL=f"{scheme}://{place}?{urlencode(options)}").redis_url.get_secret_value()
     assert connect(url, answer_s=1).connection_pool.make_connection()
@@ -130,6 +139,39 @@ def test_a_setting_may_come_from_a_file_of_its_name_without_the_line_break_at_it
     assert settings.redis_url.get_secret_value() == "redis://:hush@10.0.0.1/0"
     assert [token.get_secret_value() for token in settings.nemo_tokens] == ["nmv_usr_a", "nmv_usr_b"]
     assert [len(key.get_secret_value()) for key in settings.secret_keys] == [40, 40]
+
+
+@pytest.mark.parametrize("blank", ["\n", "\r\n", " "])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REELGATE_STORAGE", "s3://bucket/prefix"),
+        ("REDIS_URL", "redis+sentinel://s1/mymaster?sentinel_password=hush"),
+        ("REELGATE_PUBLIC_URL", "https://reelgate.example.com"),
+        ("REELGATE_KEEP_OUTPUTS", "false"),
+        ("REELGATE_LOG_LEVEL", "DEBUG"),
+        ("SKILL_SOURCE", "cursor"),
+        ("REELGATE_CELL", "eu1"),
+    ],
+)
+def test_blanks_around_a_value_are_no_part_of_it(monkeypatch, name, value, blank):
+    """As a Secret has them that was made with `echo`: a storage with one in front was a folder of its own for each pod."""
+    assert read(monkeypatch, **{name: f"{blank}{value}{blank}"}) == read(monkeypatch, **{name: value})
+
+
+def test_the_storages_own_variables_have_no_blanks_around_them(folder, monkeypatch):
+    """It takes a key with a line break for one of that name, and signs what S3 refuses."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "hush\n")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    (folder / "AWS_SECRET_ACCESS_KEY").write_text("hush \n")
+    load_settings()
+    assert (os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]) == ("hush", "hush")
+
+
+def test_blanks_around_the_folders_name_are_no_part_of_it(folder, monkeypatch):
+    monkeypatch.setenv("REELGATE_SECRETS_DIR", f"{folder}\n")
+    assert load_settings().secret_keys
 
 
 def test_every_setting_may_come_from_a_file(folder):

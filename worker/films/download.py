@@ -14,7 +14,7 @@ import msgspec
 
 from core.errors import Permanent
 from core.media.film_header.facts import FilmFacts, NotAFilm
-from core.model.job import Render
+from core.model.job import Job, Render
 from worker.backend.client import Credentials, Download
 from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.backend.transport import Redirected
@@ -49,13 +49,22 @@ class NoFilm(msgspec.Struct, frozen=True):
 
 
 async def fetch_film(
-    context: WorkerContext, credentials: Credentials | None, render: Render, path: str, *, film_format: str, last: bool
+    context: WorkerContext, credentials: Credentials | None, job: Job, path: str, *, last: bool
 ) -> KeptFilm | NoFilm:
-    """Write the film to `path` in our storage. `last`: its link is not tried again, so all is tried now.
+    """Write a job's film to `path` in our storage, once its tenant has a place for it.
 
-    The token is shown at a link that refuses once, and once more at the last, which may be another link.
+    `last`: its link is not tried again, so all is tried now. The token is shown at a link that refuses once, and once more
+    at the last, which may be another link.
     """
-    fetch = _Fetch(context, credentials, path, _expected(render, film_format))
+    assert job.render is not None
+    fetch = _Fetch(context, credentials, path, _expected(job.render, job.output_ask.format))
+    async with context.outbound.film_places.hold(job.tenant):
+        return await _fetched(fetch, credentials, job.render, last=last)
+
+
+async def _fetched(
+    fetch: "_Fetch", credentials: Credentials | None, render: Render, *, last: bool
+) -> KeptFilm | NoFilm:
     found = await fetch.by_link(render.url, show=last or not render.token_tried) if render.url else _NO_LINK
     if isinstance(found, NoFilm) and credentials:
         return _weightier(found, await fetch.by_download(credentials, render.ids))

@@ -24,6 +24,9 @@ __all__ = ["ForbiddenTarget", "OutboundClient", "guarded_client"]
 TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 #: Media that one process fetches at a time, and one tenant of them.
 MEDIA_AT_ONCE, MEDIA_PER_TENANT = 64, 8
+#: Films that it brings at a time, from wherever they are, and one tenant's of them. Each has parts of 8 MiB in memory until the
+#: storage has them: hundreds whose backend comes back at once would have the process killed, and its jobs end as poisoned.
+FILMS_AT_ONCE, FILMS_PER_TENANT = 32, 24
 
 
 class OutboundClient(httpx.AsyncClient):
@@ -32,6 +35,7 @@ class OutboundClient(httpx.AsyncClient):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.media_places = FairPlaces(in_all=MEDIA_AT_ONCE, per_tenant=MEDIA_PER_TENANT)
+        self.film_places = FairPlaces(in_all=FILMS_AT_ONCE, per_tenant=FILMS_PER_TENANT)
 
     def build_request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Request:
         """Make a request, its host spelt as it was judged at submit. Raises ForbiddenTarget."""

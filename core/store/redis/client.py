@@ -1,6 +1,7 @@
 """The Redis client: connections, failures, and how operations are run. With `core.store.redis.pipeline` what knows redis-py's types."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import count
@@ -69,6 +70,10 @@ def why_away(away: Exception) -> str:
         return "Redis takes no writes at REDIS_URL."
     if isinstance(away, PassingRefusal):
         return f"Redis refuses for now at REDIS_URL: {away.why}."
+    if isinstance(
+        cause := away.__cause__ or away.__context__, ssl.SSLCertVerificationError
+    ):  # behind a comma is its address
+        return f"Redis's certificate at REDIS_URL is not believed: {cause.verify_message.partition(',')[0]}."
     return "Redis does not answer at REDIS_URL."
 
 

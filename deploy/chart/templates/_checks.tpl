@@ -40,8 +40,9 @@
 {{- end }}
 {{- range $.Values.extraEnv }}
 {{- if has .name $own }}
-{{- fail (printf "extraEnv: %s is set by the chart already, from another value or from settings" .name) }}
+{{- fail (printf "extraEnv: %s is set by the chart already, from another value or from settings, or stands there twice" .name) }}
 {{- end }}
+{{- $own = append $own .name }}
 {{- end }}
 {{- end }}
 {{- if and .Values.api.autoscaling.enabled (not (dig "requests" "cpu" "" .Values.api.resources)) }}

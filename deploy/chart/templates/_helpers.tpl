@@ -3,7 +3,7 @@
 {{/* Labels that pods are found by. Never change them: a Deployment's selector is for ever. */}}
 {{- define "reelgate.selector" -}}
 app.kubernetes.io/name: {{ .root.Chart.Name }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .of }}
 {{- end }}
 
@@ -12,11 +12,12 @@ app.kubernetes.io/component: {{ .of }}
 {{- /* a tag may be longer than a label's value, and end otherwise */}}
 app.kubernetes.io/version: {{ include "reelgate.version" .root | trunc 63 | trimAll "-._" | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimAll "-._" }}
 {{- end }}
 
+{{/* `helm package --app-version 1.2.0+7`: neither a tag nor a label's value has a plus; Helm's own tags have a low line for it. */}}
 {{- define "reelgate.version" -}}
-{{ .Values.image.tag | default .Chart.AppVersion }}
+{{ .Values.image.tag | default (.Chart.AppVersion | replace "+" "_") }}
 {{- end }}
 
 {{/* The digest stands alone: not every runtime takes a tag beside it. */}}
@@ -27,15 +28,17 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 
 {{/* What every pod has, whatever runs in it: the restricted level of the Pod Security Standards, and where it runs. */}}
 {{- define "reelgate.anyPod" -}}
-serviceAccountName: {{ .Release.Name }}
+serviceAccountName: {{ .Release.Name | quote }}
 automountServiceAccountToken: false
 # A Service named reelgate-api would put REELGATE_API_PORT and its kind among the settings.
 enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
+  {{- if not .Values.assignedUser }}
   runAsUser: 10001
   runAsGroup: 10001
   fsGroup: 10001
+  {{- end }}
   fsGroupChangePolicy: OnRootMismatch
   seccompProfile:
     type: RuntimeDefault
@@ -51,6 +54,22 @@ nodeSelector:
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end }}
+
+{{/* How long a pod may take to go. */}}
+{{- define "reelgate.graceSeconds" -}}
+{{- if eq .of "api" }}
+{{- /* routes, delay and requests, and 10 s to say goodbye */}}
+{{- with .root.Values.api.drain }}{{ add .routesSeconds .delaySeconds .requestsSeconds 10 }}{{ end }}
+{{- else }}
+{{- /* streams, and 30 s to hand the rest over. Nobody calls a worker, so there is no route to wait for before SIGTERM */}}
+{{- add .root.Values.worker.drainSeconds 30 }}
+{{- end }}
+{{- end }}
+
+{{/* After how long without a new pod a rollout counts as stuck: where nodes are full one comes when an old one is gone. */}}
+{{- define "reelgate.progressSeconds" -}}
+{{ add (include "reelgate.graceSeconds" . | int) 600 }}
 {{- end }}
 
 {{/* Where processes listen. `helm upgrade --reuse-values` brings an older chart's values, which have none. */}}
@@ -86,14 +105,14 @@ volumes:
   {{- with (get .root.Values .of).secretName }}
   - name: secrets
     secret:
-      secretName: {{ . }}
+      secretName: {{ . | quote }}
       # readable by the group that is fsGroup
       defaultMode: 0440
   {{- end }}
   {{- if not .root.Values.storage.url }}
   - name: storage
     persistentVolumeClaim:
-      claimName: {{ .root.Values.storage.existingClaim | default (printf "%s-storage" .root.Release.Name) }}
+      claimName: {{ .root.Values.storage.existingClaim | default (printf "%s-storage" .root.Release.Name) | quote }}
   {{- end }}
   {{- with .root.Values.extraVolumes }}
   {{- toYaml . | nindent 2 }}
@@ -130,7 +149,7 @@ volumeMounts:
 
 {{/* Settings as environment variables. A number is written by toJson, since a million would else be 1e+06. */}}
 {{- define "reelgate.env" -}}
-{{- $settings := deepCopy .root.Values.settings }}
+{{- $settings := deepCopy (.root.Values.settings | default dict) }}
 {{- $_ := set $settings "REELGATE_PUBLIC_URL" .root.Values.publicUrl }}
 {{- $_ := set $settings "REELGATE_STORAGE" (.root.Values.storage.url | default "/data") }}
 {{- if (get .root.Values .of).secretName }}

@@ -24,7 +24,7 @@
 
 {{/* What callers may name although it is not public: an address without a length is one address, as to the processes. */}}
 {{- define "reelgate.toAllowed" -}}
-{{- with compact (splitList "," (nospace (get .Values.settings "REELGATE_ALLOW_ADDRESSES"))) }}
+{{- with compact (splitList "," (nospace (get (.Values.settings | default dict) "REELGATE_ALLOW_ADDRESSES"))) }}
 - to:
     {{- range . }}
     - ipBlock:

@@ -33,8 +33,7 @@ async def store(execution: JobExecution) -> StepResult:
     assert render is not None
     path = film_path(job)
     credentials = await execution.find_credentials()
-    asked, last = job.output_ask, _is_last(render)
-    found = await fetch_film(execution.context, credentials, render, path, film_format=asked.format, last=last)
+    found = await fetch_film(execution.context, credentials, job, path, last=_is_last(render))
     if isinstance(found, NoFilm):
         return _try_again(execution, render, found)
     if found.public and render.url and not execution.context.settings.keep_outputs:
