@@ -359,6 +359,19 @@ async def test_one_that_takes_another_token_lets_go_of_the_one_that_refused_it_a
     assert token.reserved == 0
 
 
+async def test_a_job_whose_token_the_backend_tells_to_rest_goes_on_with_another_one_at_once(core, context):
+    """An hour of one token's rest is longer than a job's whole time."""
+    tokens = [await core.tokens.add(f"nmv_usr_{n}", kind="operator", available=500) for n in "ab"]
+    job = await core.submit()
+    [first] = [await context.token_pool.reserve(job, core.submission(job).session)]
+    limited = BackendFault(Fault.RATE_LIMITED, call="message", retry_after_s=3600, by_backend=True)
+    async with in_hand(core, context, at(job, Stage.EDITING, token_id=first), opened(job, token_id=first)) as execution:
+        following = await handle_fault(execution, limited)
+        assert (following.job.stage, following.job.wait, following.park_s) == (Stage.PREPARING, None, None)
+        second = await context.token_pool.reserve(following.job, following.session or execution.session)
+    assert {first, second} == set(tokens)
+
+
 async def test_retry_after_is_honoured(core, context):
     limited = BackendFault(Fault.RATE_LIMITED, call="state", retry_after_s=7)
     away = BackendFault(Fault.BROKEN, call="state", retry_after_s=90)

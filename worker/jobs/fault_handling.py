@@ -19,7 +19,7 @@ from worker.jobs.fault_reactions import (
     raised_estimate,
     reaction_to,
 )
-from worker.jobs.retry_policy import name_of, next_try, tries_of
+from worker.jobs.retry_policy import LONGEST_PAUSE_S, name_of, next_try, tries_of
 from worker.jobs.step_result import Handover, StepResult
 from worker.jobs.wait_or_fail import fail, wait
 from worker.tokens.rest import token_rest_s
@@ -116,10 +116,14 @@ def _try_again(
 
 
 async def _try_later(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
-    """Sleep. A token that the backend itself told to rest is left to those who hold it."""
-    if fault.fault is Fault.RATE_LIMITED and fault.by_backend and execution.job.token_id:
-        pause_s = token_rest_s(tries_of(fault, job), fault.retry_after_s, execution.context.settings)
-        await execution.context.token_pool.rest(execution.job.token_id, rest_s=pause_s)
+    """Sleep. A token that the backend itself told to rest is left to those who hold it, or for long to nobody."""
+    token_id = execution.job.token_id
+    if fault.fault is Fault.RATE_LIMITED and fault.by_backend and token_id:
+        rest_s = token_rest_s(tries_of(fault, job), fault.retry_after_s, execution.context.settings)
+        await execution.context.token_pool.rest(token_id, rest_s=rest_s)
+        if rest_s > LONGEST_PAUSE_S and may_take_another_token(job, execution.session):
+            await execution.context.balances.release(execution.job, token_id)
+            return _try_again(execution, transitions.restarted(job), fault, elsewhere=True)
     if fault.call == "upload" and fault.maybe_done:
         job = transitions.upload_interrupted(job)
     return _try_again(execution, job, fault)
