@@ -34,7 +34,6 @@ async def handle_error(execution: JobExecution, error: Permanent | Temporary | B
             return await fail(execution, error, execution.job)
         case Temporary():
             return await wait(execution, error, execution.job)
-    log.info("a call failed", stage=str(execution.job.stage), fault=str(error))
     return await handle_fault(execution, error)
 
 
