@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, suppress
 from itertools import cycle
 
 import pytest
+import redis
 
 from core.clock import stopwatch_s
 from core.errors import Code, Permanent, Temporary, WaitReason
@@ -20,8 +21,9 @@ from core.store.redis.keys import key
 from core.store.tokens.tokens import Tokens
 from tests.peer_fixture import answered, peer
 from tests.sandbox_fixture import running_sandbox
+from tests.scripted_backend import said, scripted_backend
 from tests.store_fixture import Core, core
-from tests.until import PATIENCE_S
+from tests.until import PATIENCE_S, until
 from tests.worker_fixture import Calls, context_over
 from worker.backend.faults import BackendFault, Fault
 from worker.context import WorkerContext
@@ -273,6 +275,31 @@ async def test_the_identity_is_asked_for_once_more_and_then_rests_for_hours(core
             assert waits.reason is reason
             asked.append(calls["anonymous_token"])
     assert asked == [1, 2, 2, 3, 3, 4]
+
+
+async def is_full(core: Core) -> bool:
+    """Whether Redis has refused a write since its statistics began anew."""
+    return "errorstat_OOM" in await core.redis.info("errorstats")
+
+
+async def test_a_token_that_the_backend_gives_while_redis_takes_nothing_is_kept_all_the_same(core, tmp_path, redis_url):
+    """There is one a week: what is lost here is missing until then."""
+    call = "/api/auth/anonymous-token"
+    async with scripted_backend() as backend, context_over(core, tmp_path, backend=backend.url) as context:
+        backend.says(call, said({"data": {"token": "nmv_usr_new", "credits": 100}}), said({"code": 429}, 429))
+        job = await core.submit()
+        await core.redis.config_resetstat()
+        with redis.Redis.from_url(redis_url) as aside:
+            backend.meanwhile[call] = lambda: aside.config_set("maxmemory", 1)
+            try:
+                asking = asyncio.create_task(context.token_pool.reserve(job, core.submission(job).session))
+                await until(lambda: is_full(core), within_s=PATIENCE_S)
+            finally:
+                aside.config_set("maxmemory", 0)
+                backend.meanwhile.clear()
+        await asyncio.gather(asking, return_exceptions=True)
+        assert len(await taken_by_all(core, [context], [job])) == 1
+        assert len(backend.calls(call)) == 1
 
 
 async def test_a_page_before_the_backend_lets_the_identity_rest_for_nobody_else(core, tmp_path):

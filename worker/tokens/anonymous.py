@@ -15,6 +15,7 @@ from core.store.tokens.anonymous_identity import AnonymousIdentities, AnonymousI
 from worker.backend.client import Backend
 from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.backend.responses import IssuedToken
+from worker.redis_outage import until_redis_answers
 from worker.single_flight import SingleFlight
 from worker.tokens.availability import is_over
 from worker.tokens.rest import identity_rest_s
@@ -107,8 +108,13 @@ class AnonymousTokenSource:
             await self._identities.unlock()
 
     async def _replace(self, identity: AnonymousIdentity, profile: str) -> str:
+        """Get the identity its next token. It is kept however long Redis is away: the backend gives one a week."""
+        issued = await self._issue(identity, profile)
+        return await until_redis_answers(lambda: self._keep(issued, identity))
+
+    async def _keep(self, issued: IssuedToken, identity: AnonymousIdentity) -> str:
         """Write down the new token before the old one is given up, so that a crash in between loses none."""
-        token_id = await self._tokens.add_issued(await self._issue(identity, profile))
+        token_id = await self._tokens.add_issued(issued)
         await self._identities.write(token_id=token_id, user_id="", rest_until_ms=0, refusals=0)
         log.info("the anonymous identity has a new token", token_id=token_id)
         if identity.token_id and identity.token_id != token_id:
