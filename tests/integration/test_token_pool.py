@@ -221,15 +221,17 @@ async def test_a_balance_that_is_told_takes_back_that_it_was_refused(core, tmp_p
 
 
 async def test_a_scope_that_is_refused_once_makes_a_token_the_last_resort_and_twice_closes_it(core, tmp_path):
-    async with context_over(core, tmp_path) as context:
+    known = answered({"data": {"available": 500}})
+    async with peer(known) as remote, context_over(core, tmp_path, backend=remote.url) as context:
         odd, good = [await core.tokens.add(f"nmv_usr_{n}", kind="operator", available=500) for n in "ab"]
-        for _ in range(3):
-            await context.token_pool.deny(odd, call="message")
+        first, second = await core.submit(), await core.submit()
+        for job in (first, first, second):
+            await context.token_pool.deny(job, odd, call="message")
         assert await taken_by_all(core, [context], [await core.submit()]) == [good]
         await core.tokens.remove(good)
         assert await taken_by_all(core, [context], [await core.submit()]) == [odd], "one odd moment closes nothing"
         core.clock.turn(by_s=2)
-        await context.token_pool.deny(odd, call="message")
+        await context.token_pool.deny(second, odd, call="message")
         job = await core.submit()
         with pytest.raises(Permanent) as ended:
             await context.token_pool.reserve(job, core.submission(job).session)
@@ -237,10 +239,11 @@ async def test_a_scope_that_is_refused_once_makes_a_token_the_last_resort_and_tw
 
 
 async def test_what_was_said_of_a_token_long_ago_is_forgotten(core, tmp_path):
-    async with context_over(core, tmp_path) as context:
+    known = answered({"data": {"available": 500}})
+    async with peer(known) as remote, context_over(core, tmp_path, backend=remote.url) as context:
         token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
         for _ in range(2):
-            await context.token_pool.deny(token_id, call="message")
+            await context.token_pool.deny(await core.submit(), token_id, call="message")
             core.clock.turn(by_s=3 * 3600)
         assert await taken_by_all(core, [context], [await core.submit()]) == [token_id]
 

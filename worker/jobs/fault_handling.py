@@ -183,18 +183,19 @@ async def _block_export(execution: JobExecution, job: Job, fault: BackendFault) 
     if job.stage is Stage.RECOVERING:
         return _try_again(execution, job, fault)
     if execution.job.token_id and fault.call == "render":
-        await execution.context.token_pool.note_export_refused(execution.job.token_id)
+        await execution.context.token_pool.note_export_refused(job, execution.job.token_id)
     raise Permanent(Code.EXPORT_BLOCKED)
 
 
 async def _deny_scope(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
     """Remember what the token may not do, and take another one as long as one can.
 
-    Who stays with it goes on holding its credits there, and its message stays one that others know of.
+    Who stays with it goes on holding its credits there, and its message stays one that others know of. What is refused in a
+    session with an edit may be refused for the session: one that an expired token opened is perhaps not its successor's.
     """
     session, token_id = execution.session, execution.job.token_id
-    if token_id:
-        await execution.context.token_pool.deny(token_id, call=fault.call)
+    if token_id and (fault.call == "render" or not sessions.is_bound(session)):
+        await execution.context.token_pool.deny(job, token_id, call=fault.call)
     if may_take_another_token(job, session):
         if token_id:
             await execution.context.balances.release(execution.job, token_id)

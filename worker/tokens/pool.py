@@ -273,24 +273,30 @@ class TokenPool:
         await self._balances.release(job, token_id)
         return balance
 
-    async def note_export_refused(self, token_id: str) -> None:
-        """Remember that the backend let a token export nothing: one refusal may be a passing fault, two in a row are a plan."""
-        await self._tokens.note_export_refused(token_id)
+    async def note_export_refused(self, job: Job, token_id: str) -> None:
+        """Remember that the backend let a token export nothing: one refusal may be a passing fault, two jobs' are a plan."""
+        await self._tokens.note_export_refused(token_id, by=job.id)
 
-    async def deny(self, token_id: str, *, call: str) -> None:
+    async def deny(self, job: Job, token_id: str, *, call: str) -> None:
         """Remember that a token may not make a call, which shows only by its refusals.
 
-        Refused once, it is the last resort of whoever needs the scope; refused again later, it is closed to them.
+        Refused once, it is the last resort of whoever needs the scope; when another job is refused it later, it is closed to
+        them: what one asks for may be what a firewall refuses. So may all calls be, where not even the balance is told.
         Renders go by the token's plan: it may go on serving a job that does not export.
         """
         scope = scope_of(call)
         if scope is Scope.RENDER:
-            await self.note_export_refused(token_id)
+            await self.note_export_refused(job, token_id)
         if scope in (None, Scope.RENDER):
             return
-        refused_before = await self._tokens.note_refusal(token_id, f"scope {scope}")
-        if refused_before:
+        refused_before = await self._tokens.note_refusal(token_id, f"scope {scope}", by=job.id)
+        if refused_before and await self._tells_balance(job, token_id):
             await self._tokens.note_denied(token_id, scope)
+
+    async def _tells_balance(self, job: Job, token_id: str) -> bool:
+        with suppress(BackendFault):
+            return await self._read_for(job, token_id) is not None
+        return False
 
     async def expire(self, token_id: str) -> None:
         """Let a token serve nobody any more, since another one has taken its place."""
