@@ -305,6 +305,21 @@ async def test_a_token_that_the_backend_gives_while_redis_takes_nothing_is_kept_
         assert len(backend.calls(call)) == 1
 
 
+@pytest.mark.parametrize(("days", "is_kept"), [(2, True), (29, True), (32, False)])
+async def test_the_successor_of_an_anonymous_token_is_known_as_long_as_a_session_may_name_it(
+    core, tmp_path, days, is_kept
+):
+    """Nobody knows whether it sees the old one's sessions until it was tried."""
+    async with scripted_backend() as backend, context_over(core, tmp_path, backend=backend.url) as context:
+        backend.says("credits", said({"code": 1001}))
+        backend.says("/api/auth/anonymous-token", said({"data": {"token": "nmv_usr_new", "credits": 100}}))
+        old = await core.tokens.add("nmv_usr_old", kind="anonymous", expires_ms=core.clock.now_ms())
+        core.clock.turn(by_s=days * 86_400)
+        await context.token_pool.remove_old_anonymous()
+        successor = await context.token_pool.invalidate(await core.submit(), old, call="state")
+    assert (successor is not None) == is_kept
+
+
 async def test_a_page_before_the_backend_lets_the_identity_rest_for_nobody_else(core, tmp_path):
     page = b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nno"
     async with peer(page) as remote, context_over(core, tmp_path, backend=remote.url) as context:

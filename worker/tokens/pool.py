@@ -44,8 +44,8 @@ from worker.tokens.balances import TokenBalances
 
 log = get_logger(__name__)
 
-#: sessions may still name an expired anonymous token for so long
-_ANONYMOUS_KEPT_MS = 24 * 3600 * 1000
+#: jobs may still name an expired anonymous token for so long after the last session that does
+_ANONYMOUS_KEPT_S = 24 * 3600
 #: a job whose token cannot be opened here is looked at again so soon
 _KEYS_S = 15.0
 #: a job that ends waits so long to hear where its caller can register
@@ -66,6 +66,7 @@ class TokenPool:
         rate_limited_s: float,
         web_url: str,
         month_limit: int,
+        session_idle_s: float,
     ) -> None:
         self._tokens = tokens
         self._balances = balances
@@ -73,6 +74,7 @@ class TokenPool:
         self._clock = clock
         self._web_url = web_url
         self._month_limit = month_limit
+        self._anonymous_kept_ms = int((session_idle_s + _ANONYMOUS_KEPT_S) * 1000)
         self._anonymous = AnonymousTokenSource(self, identities, backend, clock, rate_limited_s=rate_limited_s)
         self._checks = SingleFlight[bool]()
         self._dice = random.Random()
@@ -98,8 +100,11 @@ class TokenPool:
         return await self._tokens.get(token_id)
 
     async def remove_old_anonymous(self) -> None:
-        """Remove anonymous tokens that expired a day ago and that no job uses any more: there is a new one a week."""
-        over_ms = self._clock.now_ms() - _ANONYMOUS_KEPT_MS
+        """Remove expired anonymous tokens that neither a session nor a job can name any more: there is a new one a week.
+
+        Who finds one in a session knows that it has a successor, which is tried there.
+        """
+        over_ms = self._clock.now_ms() - self._anonymous_kept_ms
         await self._tokens.remove_old_anonymous(before_ms=over_ms)
 
     async def credentials(
