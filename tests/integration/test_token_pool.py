@@ -305,6 +305,57 @@ async def test_a_token_that_the_backend_gives_while_redis_takes_nothing_is_kept_
         assert len(backend.calls(call)) == 1
 
 
+ANONYMOUS = "/api/auth/anonymous-token"
+TOLD = said({"code": 0, "data": {"available": 100}})
+
+
+async def identity_with(core: Core, secret: str, *, expires_in_s: float = 86_400) -> str:
+    """Let the installation's identity have this token."""
+    expires_ms = core.clock.now_ms() + int(expires_in_s * 1000)
+    token_id = await core.tokens.add(secret, kind="anonymous", available=100, expires_ms=expires_ms)
+    await core.identities.read(fresh_client_id=str(uuid.uuid4()))
+    await core.identities.write(token_id=token_id)
+    return token_id
+
+
+async def test_an_anonymous_token_that_was_refused_for_a_moment_serves_again_where_there_is_no_other(core, tmp_path):
+    """The backend gives the next one in a week: an odd second must not cost the installation that week."""
+    async with scripted_backend() as backend, context_over(core, tmp_path, backend=backend.url) as context:
+        backend.says("credits", said({"code": 1001}), TOLD)
+        backend.says(ANONYMOUS, said({"code": 429}, 429))
+        token_id = await identity_with(core, "nmv_usr_a")
+        assert await context.token_pool.invalidate(await core.submit(), token_id, call="message") == token_id
+        assert await taken_by_all(core, [context], [await core.submit()]) == [token_id]
+        assert len(backend.calls(ANONYMOUS)) == 1
+
+
+async def test_an_anonymous_token_whose_time_is_over_by_our_clock_alone_serves_on(core, tmp_path):
+    async with scripted_backend() as backend, context_over(core, tmp_path, backend=backend.url) as context:
+        backend.says("credits", TOLD)
+        backend.says(ANONYMOUS, said({"code": 429}, 429))
+        token_id = await identity_with(core, "nmv_usr_a", expires_in_s=-60)
+        assert await taken_by_all(core, [context], [await core.submit()]) == [token_id]
+
+
+async def test_an_anonymous_token_that_is_over_for_the_backend_too_stays_so(core, tmp_path):
+    async with scripted_backend() as backend, context_over(core, tmp_path, backend=backend.url) as context:
+        backend.says("credits", said({"code": 1001}))
+        backend.says(ANONYMOUS, said({"code": 429}, 429))
+        token_id = await identity_with(core, "nmv_usr_a", expires_in_s=-60)
+        assert await taken_by_all(core, [context], [await core.submit()]) == []
+        assert (await core.tokens.get(token_id)).expires_ms < core.clock.now_ms()
+
+
+async def test_an_anonymous_token_that_the_backend_gives_once_more_serves_its_new_time(core, tmp_path):
+    async with scripted_backend() as backend, context_over(core, tmp_path, backend=backend.url) as context:
+        token_id = await identity_with(core, "nmv_usr_a", expires_in_s=-60)
+        until_ms = core.clock.now_ms() + 7 * 86_400_000
+        backend.says(ANONYMOUS, said({"data": {"token": "nmv_usr_a", "credits": 100, "expires_at": until_ms}}))
+        backend.says("credits", TOLD)
+        assert await taken_by_all(core, [context], [await core.submit()]) == [token_id]
+        assert len(backend.calls(ANONYMOUS)) == 1
+
+
 @pytest.mark.parametrize(("days", "is_kept"), [(2, True), (29, True), (32, False)])
 async def test_the_successor_of_an_anonymous_token_is_known_as_long_as_a_session_may_name_it(
     core, tmp_path, days, is_kept

@@ -46,6 +46,9 @@ class IdentityTokens(Protocol):
     async def expire(self, token_id: str) -> None:
         """Let a token serve nobody any more."""
 
+    async def revive(self, token_id: str, *, profile: str) -> bool:
+        """Let a token serve again that was given up, and tells its balance after all."""
+
 
 class AnonymousTokenSource:
     """Gives out the token that the installation's client id has now."""
@@ -108,8 +111,19 @@ class AnonymousTokenSource:
             await self._identities.unlock()
 
     async def _replace(self, identity: AnonymousIdentity, profile: str) -> str:
-        """Get the identity its next token. It is kept however long Redis is away: the backend gives one a week."""
-        issued = await self._issue(identity, profile)
+        """Get the identity its next token. It is kept however long Redis is away: the backend gives one a week.
+
+        Where it gives none the last one may serve yet: it was refused for a moment, or is over by our clock alone. Else the
+        identity rests, for everybody.
+        """
+        try:
+            issued = await self._backend.issue_anonymous_token(identity.client_id, profile=profile)
+        except BackendFault as fault:
+            if fault.fault in _NO_REFUSALS or not fault.by_backend:
+                raise
+            if identity.token_id and await self._tokens.revive(identity.token_id, profile=profile):
+                return identity.token_id
+            raise await self._rest_after(fault, identity) from None
         return await until_redis_answers(lambda: self._keep(issued, identity))
 
     async def _keep(self, issued: IssuedToken, identity: AnonymousIdentity) -> str:
@@ -120,15 +134,6 @@ class AnonymousTokenSource:
         if identity.token_id and identity.token_id != token_id:
             await self._tokens.expire(identity.token_id)
         return token_id
-
-    async def _issue(self, identity: AnonymousIdentity, profile: str) -> IssuedToken:
-        """Ask the backend for a token; after a refusal the identity rests, for everybody."""
-        try:
-            return await self._backend.issue_anonymous_token(identity.client_id, profile=profile)
-        except BackendFault as fault:
-            if fault.fault in _NO_REFUSALS or not fault.by_backend:
-                raise
-            raise await self._rest_after(fault, identity) from None
 
     async def _rest_after(self, fault: BackendFault, identity: AnonymousIdentity) -> Temporary:
         reason = WaitReason.NO_CREDITS if fault.fault in _FOR_WANT_OF_CREDITS else WaitReason.BACKEND_DOWN

@@ -86,13 +86,14 @@ class TokenPool:
         await self._tokens.add(secret, kind="operator")
 
     async def add_issued(self, issued: IssuedToken) -> str:
-        """Put the anonymous identity's new token into the pool; its id comes back."""
+        """Put the anonymous identity's new token into the pool, or the same one for a new time; its id comes back."""
         return await self._tokens.add(
             issued.token,
             kind="anonymous",
             expires_ms=issued.expires_at_ms,
             available=issued.credits,
             user_id=issued.user_id,
+            anew=True,
         )
 
     async def find(self, token_id: str) -> Token | None:
@@ -306,6 +307,19 @@ class TokenPool:
     async def expire(self, token_id: str) -> None:
         """Let a token serve nobody any more, since another one has taken its place."""
         await self._tokens.mark(token_id, TokenState.EXPIRED)
+
+    async def revive(self, token_id: str, *, profile: str) -> bool:
+        """Let the anonymous identity's token serve again where it tells its balance; nobody knows until when."""
+        try:
+            credentials = await self.credentials(token_id, profile=profile)
+            balance = await self._balances.ask(credentials) if credentials else None
+        except BackendFault:
+            return False
+        if credentials is None or balance is None:
+            return False
+        await self._tokens.add(credentials.token, kind="anonymous", available=balance.available, anew=True)
+        log.info("the anonymous identity's token is good after all", token_id=token_id)
+        return True
 
     async def _retire_if_over(self, job: Job, token_id: str, *, call: str) -> bool:
         """Retire a token that was refused in a call if it is refused its balance too, and tell whether it is over.
