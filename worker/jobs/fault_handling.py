@@ -19,7 +19,7 @@ from worker.jobs.fault_reactions import (
     raised_estimate,
     reaction_to,
 )
-from worker.jobs.retry_policy import LONGEST_PAUSE_S, name_of, next_try, tries_of
+from worker.jobs.retry_policy import LONGEST_PAUSE_S, TRIES, name_of, next_try, tries_of
 from worker.jobs.step_result import Handover, StepResult
 from worker.jobs.wait_or_fail import fail, wait
 from worker.tokens.rest import token_rest_s
@@ -145,12 +145,12 @@ async def _invalidate_token(execution: JobExecution, job: Job, fault: BackendFau
 
 
 def _leave_session(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
-    """Begin again in a new session; one with an edit is asked for once more before it is given up."""
+    """Begin again in a new session; one with an edit is given up, for all its jobs, only where it is not found for long."""
     session = execution.session
     if may_leave_session(job, session):
         following, forgotten = transitions.restarted(job), sessions.forgotten(session)
         return _try_again(execution, following, fault, forgotten, elsewhere=True)
-    if session.backend_id and not tries_of(fault, job):
+    if session.backend_id and tries_of(fault, job) < TRIES:
         return _try_again(execution, job, fault)
     return _abandon_session(job, session)
 
