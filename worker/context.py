@@ -128,6 +128,7 @@ def token_pool_over(
         rate_limited_s=settings.rate_limited_s,
         web_url=settings.nemo_web_url,
         month_limit=settings.tenant_month_credits,
+        session_idle_s=settings.session_idle_s,
     )
 
 

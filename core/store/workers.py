@@ -58,21 +58,13 @@ class Workers:
         """List them by their names."""
         found: dict[bytes, bytes] = await self._store.redis.hgetall(key("workers"))  # type: ignore[misc]
         beats = {name.decode(errors="replace"): read_beat(value) for name, value in sorted(found.items())}
-        now_ms = await redis_now_ms(self._store, self._clock)
+        now_ms = await self._store.now_ms(self._clock)
         lives = {name: beat for name, beat in beats.items() if beat and beat.alive_until_ms > now_ms}
         told = await self._store.redis.mget([key("worker", name) for name in lives]) if lives else []
         return [
             LivingWorker(name, beat.slots, beat.alive_until_ms, _facts(raw))
             for (name, beat), raw in zip(lives.items(), told, strict=True)
         ]
-
-
-async def redis_now_ms(store: Store, clock: Clock) -> int:
-    """Tell the time by which beats are written, which is no host's: whoever looks from elsewhere has another."""
-    if told := clock.for_operations():
-        return told["now_ms"]
-    seconds, microseconds = await store.ask("TIME")
-    return int(seconds) * 1000 + int(microseconds) // 1000
 
 
 def _facts(raw: bytes | None) -> WorkerFacts | None:

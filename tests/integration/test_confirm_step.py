@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from core.clock import HandClock
 from core.errors import Code
 from core.model import session as sessions
 from core.model import transitions
@@ -23,7 +24,7 @@ from worker.backend import drafts
 from worker.context import WorkerContext
 from worker.jobs.credit_reading import NO_READING
 from worker.jobs.execution import JobExecution
-from worker.jobs.settlement import is_settling
+from worker.jobs.settlement import is_settling, take_credit_reading
 from worker.jobs.step_result import Handover
 from worker.jobs.steps.edit import edit
 
@@ -90,6 +91,28 @@ async def listened(core: Core, context: WorkerContext) -> AsyncIterator[tuple[Jo
         )
         execution.handover = Handover(draft_before=pack_json(BEFORE))
         yield execution, token_id
+
+
+class ClockAhead(HandClock):
+    """The clock of a host that is a minute ahead of Redis's."""
+
+    def for_operations(self) -> dict[str, int]:
+        return {"now_ms": self.now_ms() - 60_000}
+
+
+async def test_a_message_that_was_announced_just_now_is_not_surely_frozen_whatever_this_host_s_clock_says(
+    core: Core, backend: ScriptedBackend, tmp_path: Path
+) -> None:
+    """Else it would explain credits that are frozen for this job's, whose edit would be taken to be over."""
+    backend.says("credits", balance(450, 50))
+    ahead = Core(core.redis, core.settings, ClockAhead())
+    async with (
+        context_over(ahead, tmp_path, backend=backend.url) as context,
+        listened(ahead, context) as (execution, token_id),
+    ):
+        await sent(ahead, await ahead.submit(), token_id)
+        reading = await take_credit_reading(execution, closely=True)
+    assert (reading.others.least, reading.others.most) == (0, COST)
 
 
 async def operations(core: Core) -> int:

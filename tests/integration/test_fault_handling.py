@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from core.errors import Code, WaitReason
+from core.errors import Code, Permanent, WaitReason
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job, Recovery, Render, Sent, Stage, Status
 from core.model.session import Session
 from core.model.token import TokenState
 from core.store.redis.keys import key
+from tests.peer_fixture import answered, peer
 from tests.store_fixture import Core, core
 from tests.worker_fixture import context_over, in_hand
 from worker.backend.faults import BackendFault, Fault
@@ -272,12 +273,17 @@ async def test_a_session_that_is_lost_before_its_first_edit_can_be_opened_again(
     assert (following.session.lost, following.session.backend_id, following.session.uploaded) == (False, None, 0)
 
 
-async def test_a_session_with_an_edit_is_asked_for_once_more_and_then_given_up(core, context):
+async def test_a_session_with_an_edit_is_asked_for_half_a_minute_before_it_is_given_up(core, context):
+    """What was paid for is in it: a backend that is being restarted may know no session for some seconds."""
     lost = BackendFault(Fault.SESSION_LOST, call="state")
     for stage, edits in ((Stage.UPLOADING, 1), (Stage.RECOVERING, 0), (Stage.RENDERING, 1)):
-        once = await judged(core, context, stage, lost, edits=edits)
-        assert (once.session, once.job.stage, once.park_s) == (None, stage, 1.0)
-        following = await judged(core, context, stage, lost, edits=edits, tried=1)
+        pauses = []
+        for tried in range(TRIES):
+            again = await judged(core, context, stage, lost, edits=edits, tried=tried)
+            assert (again.session, again.job.stage) == (None, stage)
+            pauses.append(again.park_s)
+        assert pauses == [1, 2, 4, 8, 16]
+        following = await judged(core, context, stage, lost, edits=edits, tried=TRIES)
         assert following.session is not None
         assert (following.session.lost, following.job.stage) == (True, stage)
 
@@ -357,6 +363,83 @@ async def test_one_that_takes_another_token_lets_go_of_the_one_that_refused_it_a
     token = await core.tokens.get(token_id)
     assert token is not None
     assert token.reserved == 0
+
+
+async def test_a_job_whose_token_the_backend_tells_to_rest_goes_on_with_another_one_at_once(core, context):
+    """An hour of one token's rest is longer than a job's whole time."""
+    tokens = [await core.tokens.add(f"nmv_usr_{n}", kind="operator", available=500) for n in "ab"]
+    job = await core.submit()
+    [first] = [await context.token_pool.reserve(job, core.submission(job).session)]
+    limited = BackendFault(Fault.RATE_LIMITED, call="message", retry_after_s=3600, by_backend=True)
+    async with in_hand(core, context, at(job, Stage.EDITING, token_id=first), opened(job, token_id=first)) as execution:
+        following = await handle_fault(execution, limited)
+        assert (following.job.stage, following.job.wait, following.park_s) == (Stage.PREPARING, None, None)
+        second = await context.token_pool.reserve(following.job, following.session or execution.session)
+    assert {first, second} == set(tokens)
+
+
+FORBIDDEN = {"message": "Forbidden"}  # all that a cloud's firewall says, as JSON
+
+
+async def refused_by_turns(
+    core: Core, context: WorkerContext, jobs: list[Job], *, token_id: str, stage: Stage, call: str, edits: int = 0
+) -> None:
+    """Let jobs be refused a call with a 403 that speaks of a scope, one after the other and a while apart."""
+    for job in jobs:
+        there = msgspec.structs.replace(at(job, stage, token_id=token_id), edited=stage is Stage.RENDERING)
+        async with in_hand(core, context, there, opened(job, edits=edits, token_id=token_id)) as execution:
+            await handle_fault(execution, BackendFault(Fault.SCOPE_MISSING, call=call, status=403, by_backend=True))
+        core.clock.turn(by_s=core.settings.lease_s + 1)
+
+
+async def serves(core: Core, context: WorkerContext) -> bool:
+    """Whether a job that edits and exports gets a token."""
+    job = await core.submit()
+    try:
+        return bool(await context.token_pool.reserve(job, core.submission(job).session))
+    except Permanent:
+        return False
+
+
+@pytest.mark.parametrize(("stage", "call", "edits"), [(Stage.EDITING, "message", 0), (Stage.RENDERING, "render", 1)])
+async def test_what_one_job_is_refused_again_and_again_takes_a_token_from_nobody_else(
+    core, tmp_path, stage, call, edits
+):
+    """A firewall reads what a message says: whoever asks for that again must not close the token to all tenants."""
+    async with (
+        peer(answered({"data": {"available": 500}})) as remote,
+        context_over(core, tmp_path, backend=remote.url) as context,
+    ):
+        token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+        refused, other = await core.submit(), await core.submit()
+        await refused_by_turns(core, context, [refused] * 4, token_id=token_id, stage=stage, call=call, edits=edits)
+        assert await serves(core, context)
+        await refused_by_turns(core, context, [other], token_id=token_id, stage=stage, call=call, edits=edits)
+        assert not await serves(core, context), "two jobs are no mishap"
+
+
+async def test_a_firewall_that_refuses_every_call_for_a_while_closes_no_token(core, tmp_path):
+    async with (
+        peer(answered(FORBIDDEN, "403 Forbidden")) as remote,
+        context_over(core, tmp_path, backend=remote.url) as context,
+    ):
+        token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+        jobs = [await core.submit() for _ in range(3)]
+        await refused_by_turns(core, context, jobs, token_id=token_id, stage=Stage.PREPARING, call="open_session")
+        assert await serves(core, context)
+
+
+@pytest.mark.parametrize("call", ["state", "upload", "message"])
+async def test_sessions_with_an_edit_that_refuse_a_token_s_successor_close_it_to_nobody_else(core, tmp_path, call):
+    """Once a week the anonymous token is another one, and no page says whether it sees the old one's sessions."""
+    async with (
+        peer(answered({"data": {"available": 500}})) as remote,
+        context_over(core, tmp_path, backend=remote.url) as context,
+    ):
+        token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+        jobs = [await core.submit() for _ in range(3)]
+        await refused_by_turns(core, context, jobs, token_id=token_id, stage=Stage.UPLOADING, call=call, edits=1)
+        assert await serves(core, context)
 
 
 async def test_retry_after_is_honoured(core, context):

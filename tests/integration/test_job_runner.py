@@ -1,5 +1,6 @@
 """The loop over a job's steps: what becomes of a job whose step breaks as nobody expected, or that our storage keeps."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,6 +17,7 @@ from core.model.session import Session
 from core.store.redis.keys import key
 from tests.scripted_backend import ScriptedBackend, film, said, scripted_backend
 from tests.store_fixture import Core, core
+from tests.until import PATIENCE_S, until
 from tests.worker_fixture import context, in_hand, stepped
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
@@ -120,6 +122,34 @@ async def test_a_message_that_may_have_gone_out_when_a_step_broke_is_looked_for_
         assert (job.status, job.stage, job.sent) == (Status.RUNNING, Stage.EDITING, SENT)
         assert (await stepped(execution)).stage is Stage.RECOVERING
     assert backend.calls("message") == []
+
+
+async def refuses_writes(core: Core) -> bool:
+    """Whether Redis, which is full, has refused one since the statistics began anew."""
+    return "errorstat_OOM" in await core.redis.info("errorstats")
+
+
+@pytest.mark.parametrize(
+    "refusal", [said({"code": 429}, 429), said({"code": 2001}), said({"code": 403, "message": "no such scope"}, 403)]
+)
+async def test_a_message_that_was_refused_while_redis_took_nothing_is_known_to_be_refused_afterwards(
+    core, context, backend, redis_url, refusal
+):
+    """It was heard once, by this run alone: whoever finds the intent would look for an edit that never was."""
+    backend.says("/run_sse", refusal)
+    await core.redis.config_resetstat()
+    with redis.Redis.from_url(redis_url) as aside:
+        backend.meanwhile["/run_sse"] = lambda: aside.config_set("maxmemory", 1)
+        async with at(core, context, Stage.EDITING) as execution:
+            about_to_send(execution)
+            try:
+                going_on = asyncio.create_task(_next_result(execution))
+                await until(lambda: refuses_writes(core), within_s=PATIENCE_S)
+            finally:
+                aside.config_set("maxmemory", 0)
+            result = await going_on
+    assert result is not None
+    assert (result.job.status, result.job.stage, result.job.sent) == (Status.RUNNING, Stage.PREPARING, None)
 
 
 @pytest.mark.parametrize("job_is", ["over", "another worker's"])

@@ -444,6 +444,54 @@ async def test_a_render_that_is_canceled_while_it_is_asked_for_is_taken_back_by_
     assert orphan.ids == ("lambda-7", rendering(execution.job).id)
 
 
+async def test_a_render_that_is_canceled_while_its_job_gets_its_link_is_taken_back_by_the_name_that_was_answered(
+    core, context, backend
+):
+    slow = said({"code": 0, "data": {"claim_token": "clm_1", "more": "x" * 4_000_000}})
+    backend.says("claim", slow)
+    async with at_export(core, context) as execution:
+        execution.session = msgspec.structs.replace(execution.session, task_id="t1")
+        await stepped(execution)
+        backend.meanwhile["claim"] = execution.lease.cancel_asked.set
+        with pytest.raises(CancelAsked):
+            await execution.unless_canceled(render(execution))
+    [orphan] = await context.orphan_renders.due()
+    assert orphan.ids == ("lambda-7", rendering(execution.job).id)
+
+
+async def test_a_render_that_a_slow_backend_begins_only_after_its_job_was_canceled_is_taken_back_too(
+    core, context, backend
+):
+    """Nobody knows whether a render that was asked for, and of which no answer came, is still to begin."""
+    backend.says("cancel", UNKNOWN, UNKNOWN, said({"success": True, "data": {}}))
+    backend.says("status", UNKNOWN)
+    async with at_export(core, context) as execution:
+        claimed = await stepped(execution)
+        execution.job = transitions.cancel_asked(claimed, now_ms=core.clock.now_ms())
+        ended = await stepped(execution)
+        await core.jobs.commit(await core.read(ended), ended, owner=execution.lease.owner)
+    for _ in range(2):
+        await follow_orphan_renders(context)
+        core.clock.turn(by_s=core.settings.render_poll_s)
+    assert len(backend.calls("cancel")) == 3
+    assert not await context.orphan_renders.due()
+
+
+async def test_a_left_render_that_stays_unknown_is_forgotten_soon(core, context, backend):
+    backend.says("cancel", UNKNOWN)
+    backend.says("status", UNKNOWN)
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    orphan = OrphanRender(
+        id="render_1", job_id="job_gone", token_id=token_id, profile="free-video-fast", left_at_ms=core.clock.now_ms()
+    )
+    await context.orphan_renders.leave(orphan)
+    for _ in range(20):
+        await follow_orphan_renders(context)
+        core.clock.turn(by_s=core.settings.render_poll_s)
+    assert len(backend.calls("cancel")) <= 6
+    assert not await core.redis.exists(key("orphan_renders"))
+
+
 async def test_a_left_render_that_is_not_taken_back_though_the_answer_is_called_a_success_is_followed(
     core, context, backend
 ):

@@ -53,8 +53,9 @@ async def a_job_that_runs_with_all_that_can_be_beside_it(core: Core) -> None:
     await core.token_use.note_balance(token, available=500, frozen=10)
     await core.tokens.note_export_refused(token)
     await core.tokens.note_denied(token, Scope.RENDER)
-    for what in ("refused", *(f"scope {scope}" for scope in Scope)):
-        assert not await core.tokens.note_refusal(token, what)
+    assert not await core.tokens.note_refusal(token, "refused")
+    for scope in Scope:
+        assert not await core.tokens.note_refusal(token, f"scope {scope}", by="job_1")
     claim = await core.begin(await core.submit(webhook=Webhook(url="https://a.example/hook", events=JOB_EVENTS)))
     await core.tokens.mark(token, TokenState.ACTIVE)
     assert await core.tokens.take(

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, suppress
 from itertools import cycle
 
 import pytest
+import redis
 
 from core.clock import stopwatch_s
 from core.errors import Code, Permanent, Temporary, WaitReason
@@ -20,8 +21,9 @@ from core.store.redis.keys import key
 from core.store.tokens.tokens import Tokens
 from tests.peer_fixture import answered, peer
 from tests.sandbox_fixture import running_sandbox
+from tests.scripted_backend import said, scripted_backend
 from tests.store_fixture import Core, core
-from tests.until import PATIENCE_S
+from tests.until import PATIENCE_S, until
 from tests.worker_fixture import Calls, context_over
 from worker.backend.faults import BackendFault, Fault
 from worker.context import WorkerContext
@@ -219,15 +221,17 @@ async def test_a_balance_that_is_told_takes_back_that_it_was_refused(core, tmp_p
 
 
 async def test_a_scope_that_is_refused_once_makes_a_token_the_last_resort_and_twice_closes_it(core, tmp_path):
-    async with context_over(core, tmp_path) as context:
+    known = answered({"data": {"available": 500}})
+    async with peer(known) as remote, context_over(core, tmp_path, backend=remote.url) as context:
         odd, good = [await core.tokens.add(f"nmv_usr_{n}", kind="operator", available=500) for n in "ab"]
-        for _ in range(3):
-            await context.token_pool.deny(odd, call="message")
+        first, second = await core.submit(), await core.submit()
+        for job in (first, first, second):
+            await context.token_pool.deny(job, odd, call="message")
         assert await taken_by_all(core, [context], [await core.submit()]) == [good]
         await core.tokens.remove(good)
         assert await taken_by_all(core, [context], [await core.submit()]) == [odd], "one odd moment closes nothing"
         core.clock.turn(by_s=2)
-        await context.token_pool.deny(odd, call="message")
+        await context.token_pool.deny(second, odd, call="message")
         job = await core.submit()
         with pytest.raises(Permanent) as ended:
             await context.token_pool.reserve(job, core.submission(job).session)
@@ -235,10 +239,11 @@ async def test_a_scope_that_is_refused_once_makes_a_token_the_last_resort_and_tw
 
 
 async def test_what_was_said_of_a_token_long_ago_is_forgotten(core, tmp_path):
-    async with context_over(core, tmp_path) as context:
+    known = answered({"data": {"available": 500}})
+    async with peer(known) as remote, context_over(core, tmp_path, backend=remote.url) as context:
         token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
         for _ in range(2):
-            await context.token_pool.deny(token_id, call="message")
+            await context.token_pool.deny(await core.submit(), token_id, call="message")
             core.clock.turn(by_s=3 * 3600)
         assert await taken_by_all(core, [context], [await core.submit()]) == [token_id]
 
@@ -273,6 +278,97 @@ async def test_the_identity_is_asked_for_once_more_and_then_rests_for_hours(core
             assert waits.reason is reason
             asked.append(calls["anonymous_token"])
     assert asked == [1, 2, 2, 3, 3, 4]
+
+
+async def is_full(core: Core) -> bool:
+    """Whether Redis has refused a write since its statistics began anew."""
+    return "errorstat_OOM" in await core.redis.info("errorstats")
+
+
+async def test_a_token_that_the_backend_gives_while_redis_takes_nothing_is_kept_all_the_same(core, tmp_path, redis_url):
+    """There is one a week: what is lost here is missing until then."""
+    call = "/api/auth/anonymous-token"
+    async with scripted_backend() as backend, context_over(core, tmp_path, backend=backend.url) as context:
+        backend.says(call, said({"data": {"token": "nmv_usr_new", "credits": 100}}), said({"code": 429}, 429))
+        job = await core.submit()
+        await core.redis.config_resetstat()
+        with redis.Redis.from_url(redis_url) as aside:
+            backend.meanwhile[call] = lambda: aside.config_set("maxmemory", 1)
+            try:
+                asking = asyncio.create_task(context.token_pool.reserve(job, core.submission(job).session))
+                await until(lambda: is_full(core), within_s=PATIENCE_S)
+            finally:
+                aside.config_set("maxmemory", 0)
+                backend.meanwhile.clear()
+        await asyncio.gather(asking, return_exceptions=True)
+        assert len(await taken_by_all(core, [context], [job])) == 1
+        assert len(backend.calls(call)) == 1
+
+
+ANONYMOUS = "/api/auth/anonymous-token"
+TOLD = said({"code": 0, "data": {"available": 100}})
+
+
+async def identity_with(core: Core, secret: str, *, expires_in_s: float = 86_400) -> str:
+    """Let the installation's identity have this token."""
+    expires_ms = core.clock.now_ms() + int(expires_in_s * 1000)
+    token_id = await core.tokens.add(secret, kind="anonymous", available=100, expires_ms=expires_ms)
+    await core.identities.read(fresh_client_id=str(uuid.uuid4()))
+    await core.identities.write(token_id=token_id)
+    return token_id
+
+
+async def test_an_anonymous_token_that_was_refused_for_a_moment_serves_again_where_there_is_no_other(core, tmp_path):
+    """The backend gives the next one in a week: an odd second must not cost the installation that week."""
+    async with scripted_backend() as backend, context_over(core, tmp_path, backend=backend.url) as context:
+        backend.says("credits", said({"code": 1001}), TOLD)
+        backend.says(ANONYMOUS, said({"code": 429}, 429))
+        token_id = await identity_with(core, "nmv_usr_a")
+        assert await context.token_pool.invalidate(await core.submit(), token_id, call="message") == token_id
+        assert await taken_by_all(core, [context], [await core.submit()]) == [token_id]
+        assert len(backend.calls(ANONYMOUS)) == 1
+
+
+async def test_an_anonymous_token_whose_time_is_over_by_our_clock_alone_serves_on(core, tmp_path):
+    async with scripted_backend() as backend, context_over(core, tmp_path, backend=backend.url) as context:
+        backend.says("credits", TOLD)
+        backend.says(ANONYMOUS, said({"code": 429}, 429))
+        token_id = await identity_with(core, "nmv_usr_a", expires_in_s=-60)
+        assert await taken_by_all(core, [context], [await core.submit()]) == [token_id]
+
+
+async def test_an_anonymous_token_that_is_over_for_the_backend_too_stays_so(core, tmp_path):
+    async with scripted_backend() as backend, context_over(core, tmp_path, backend=backend.url) as context:
+        backend.says("credits", said({"code": 1001}))
+        backend.says(ANONYMOUS, said({"code": 429}, 429))
+        token_id = await identity_with(core, "nmv_usr_a", expires_in_s=-60)
+        assert await taken_by_all(core, [context], [await core.submit()]) == []
+        assert (await core.tokens.get(token_id)).expires_ms < core.clock.now_ms()
+
+
+async def test_an_anonymous_token_that_the_backend_gives_once_more_serves_its_new_time(core, tmp_path):
+    async with scripted_backend() as backend, context_over(core, tmp_path, backend=backend.url) as context:
+        token_id = await identity_with(core, "nmv_usr_a", expires_in_s=-60)
+        until_ms = core.clock.now_ms() + 7 * 86_400_000
+        backend.says(ANONYMOUS, said({"data": {"token": "nmv_usr_a", "credits": 100, "expires_at": until_ms}}))
+        backend.says("credits", TOLD)
+        assert await taken_by_all(core, [context], [await core.submit()]) == [token_id]
+        assert len(backend.calls(ANONYMOUS)) == 1
+
+
+@pytest.mark.parametrize(("days", "is_kept"), [(2, True), (29, True), (32, False)])
+async def test_the_successor_of_an_anonymous_token_is_known_as_long_as_a_session_may_name_it(
+    core, tmp_path, days, is_kept
+):
+    """Nobody knows whether it sees the old one's sessions until it was tried."""
+    async with scripted_backend() as backend, context_over(core, tmp_path, backend=backend.url) as context:
+        backend.says("credits", said({"code": 1001}))
+        backend.says("/api/auth/anonymous-token", said({"data": {"token": "nmv_usr_new", "credits": 100}}))
+        old = await core.tokens.add("nmv_usr_old", kind="anonymous", expires_ms=core.clock.now_ms())
+        core.clock.turn(by_s=days * 86_400)
+        await context.token_pool.remove_old_anonymous()
+        successor = await context.token_pool.invalidate(await core.submit(), old, call="state")
+    assert (successor is not None) == is_kept
 
 
 async def test_a_page_before_the_backend_lets_the_identity_rest_for_nobody_else(core, tmp_path):

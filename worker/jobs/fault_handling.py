@@ -19,7 +19,7 @@ from worker.jobs.fault_reactions import (
     raised_estimate,
     reaction_to,
 )
-from worker.jobs.retry_policy import name_of, next_try, tries_of
+from worker.jobs.retry_policy import LONGEST_PAUSE_S, TRIES, name_of, next_try, tries_of
 from worker.jobs.step_result import Handover, StepResult
 from worker.jobs.wait_or_fail import fail, wait
 from worker.tokens.rest import token_rest_s
@@ -34,7 +34,6 @@ async def handle_error(execution: JobExecution, error: Permanent | Temporary | B
             return await fail(execution, error, execution.job)
         case Temporary():
             return await wait(execution, error, execution.job)
-    log.info("a call failed", stage=str(execution.job.stage), fault=str(error))
     return await handle_fault(execution, error)
 
 
@@ -116,10 +115,14 @@ def _try_again(
 
 
 async def _try_later(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
-    """Sleep. A token that the backend itself told to rest is left to those who hold it."""
-    if fault.fault is Fault.RATE_LIMITED and fault.by_backend and execution.job.token_id:
-        pause_s = token_rest_s(tries_of(fault, job), fault.retry_after_s, execution.context.settings)
-        await execution.context.token_pool.rest(execution.job.token_id, rest_s=pause_s)
+    """Sleep. A token that the backend itself told to rest is left to those who hold it, or for long to nobody."""
+    token_id = execution.job.token_id
+    if fault.fault is Fault.RATE_LIMITED and fault.by_backend and token_id:
+        rest_s = token_rest_s(tries_of(fault, job), fault.retry_after_s, execution.context.settings)
+        await execution.context.token_pool.rest(token_id, rest_s=rest_s)
+        if rest_s > LONGEST_PAUSE_S and may_take_another_token(job, execution.session):
+            await execution.context.balances.release(execution.job, token_id)
+            return _try_again(execution, transitions.restarted(job), fault, elsewhere=True)
     if fault.call == "upload" and fault.maybe_done:
         job = transitions.upload_interrupted(job)
     return _try_again(execution, job, fault)
@@ -142,12 +145,12 @@ async def _invalidate_token(execution: JobExecution, job: Job, fault: BackendFau
 
 
 def _leave_session(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
-    """Begin again in a new session; one with an edit is asked for once more before it is given up."""
+    """Begin again in a new session; one with an edit is given up, for all its jobs, only where it is not found for long."""
     session = execution.session
     if may_leave_session(job, session):
         following, forgotten = transitions.restarted(job), sessions.forgotten(session)
         return _try_again(execution, following, fault, forgotten, elsewhere=True)
-    if session.backend_id and not tries_of(fault, job):
+    if session.backend_id and tries_of(fault, job) < TRIES:
         return _try_again(execution, job, fault)
     return _abandon_session(job, session)
 
@@ -180,18 +183,19 @@ async def _block_export(execution: JobExecution, job: Job, fault: BackendFault) 
     if job.stage is Stage.RECOVERING:
         return _try_again(execution, job, fault)
     if execution.job.token_id and fault.call == "render":
-        await execution.context.token_pool.note_export_refused(execution.job.token_id)
+        await execution.context.token_pool.note_export_refused(job, execution.job.token_id)
     raise Permanent(Code.EXPORT_BLOCKED)
 
 
 async def _deny_scope(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
     """Remember what the token may not do, and take another one as long as one can.
 
-    Who stays with it goes on holding its credits there, and its message stays one that others know of.
+    Who stays with it goes on holding its credits there, and its message stays one that others know of. What is refused in a
+    session with an edit may be refused for the session: one that an expired token opened is perhaps not its successor's.
     """
     session, token_id = execution.session, execution.job.token_id
-    if token_id:
-        await execution.context.token_pool.deny(token_id, call=fault.call)
+    if token_id and (fault.call == "render" or not sessions.is_bound(session)):
+        await execution.context.token_pool.deny(job, token_id, call=fault.call)
     if may_take_another_token(job, session):
         if token_id:
             await execution.context.balances.release(execution.job, token_id)

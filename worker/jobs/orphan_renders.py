@@ -27,6 +27,8 @@ class CancelOutcome(Enum):
 
 #: the next look at one comes after so large a part of the time for which it has been followed, and within an hour
 _PART_OF_AGE, _LONGEST_PAUSE_S = 0.25, 3600.0
+#: a render that is unknown may have been asked for just before, and begin so much later: an answer takes a minute at most
+_BEGINS_WITHIN_S = 120.0
 #: words of a render that the backend still works on
 _UNDER_WAY = ("pending", "processing")
 
@@ -34,8 +36,9 @@ _UNDER_WAY = ("pending", "processing")
 async def abandon_render(execution: JobExecution) -> RenderStatus | None:
     """Take a job's render back that nobody will fetch; where it can't be taken back any more, say how it stands.
 
-    One that goes on is followed after the job's end. Raises BackendFault where the backend does not say now. None also
-    for a render that this token cannot reach.
+    One that goes on is followed after the job's end, and so is one of which nobody has said that it began: a call that was
+    cut off may yet arrive. Raises BackendFault where the backend does not say now. None also for a render that this token
+    cannot reach.
     """
     wanted = execution.job.render
     if wanted is None or wanted.url:
@@ -45,6 +48,8 @@ async def abandon_render(execution: JobExecution) -> RenderStatus | None:
     except BackendFault as fault:
         if fault.fault in PASSING:
             raise
+        if fault.fault is Fault.RENDER_UNKNOWN and not wanted.asked:
+            await leave_render(execution)
         return None
     if status and status.status in _UNDER_WAY:
         await leave_render(execution)
@@ -80,8 +85,11 @@ async def follow_orphan_renders(context: WorkerContext) -> None:
 
 def _pause_s(context: WorkerContext, orphan: OrphanRender) -> float:
     """Grow with the time for which it has been followed, so that one which never ends is asked after some thirty times."""
-    followed_s = (context.clock.now_ms() - orphan.left_at_ms) / 1000
-    return min(max(context.settings.render_poll_s, followed_s * _PART_OF_AGE), _LONGEST_PAUSE_S)
+    return min(max(context.settings.render_poll_s, _followed_s(context, orphan) * _PART_OF_AGE), _LONGEST_PAUSE_S)
+
+
+def _followed_s(context: WorkerContext, orphan: OrphanRender) -> float:
+    return (context.clock.now_ms() - orphan.left_at_ms) / 1000
 
 
 async def _may_still_be_wanted(context: WorkerContext, job_id: str) -> bool:
@@ -103,7 +111,8 @@ async def _take_back(context: WorkerContext, orphan: OrphanRender) -> CancelOutc
             return CancelOutcome.OVER
         status = await _cancel_or_look(context.backend, credentials, orphan.ids)
     except BackendFault as fault:
-        return CancelOutcome.GOES_ON if fault.fault in PASSING else CancelOutcome.OVER
+        may_begin = fault.fault is Fault.RENDER_UNKNOWN and _followed_s(context, orphan) < _BEGINS_WITHIN_S
+        return CancelOutcome.GOES_ON if may_begin or fault.fault in PASSING else CancelOutcome.OVER
     return CancelOutcome.GOES_ON if status and status.status in _UNDER_WAY else CancelOutcome.OVER
 
 

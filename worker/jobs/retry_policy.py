@@ -56,7 +56,9 @@ def next_try(
     tries = tries_of(fault, job)
     if tries >= _most_tries(fault, job):
         return None
-    pause_s = 0.0 if elsewhere and tries == 0 else _pause_s(fault, job, settings)
+    pause_s = _pause_s(fault, job, settings)
+    if elsewhere:  # what was told of one token holds for no other
+        pause_s = 0.0 if tries == 0 else min(pause_s, LONGEST_PAUSE_S)
     cancels = job.status is Status.CANCELING
     if cancels and pause_s > _LONGEST_CANCELING_S:
         return None

@@ -4,6 +4,7 @@ record, the loop commits it. A job that sleeps is let go of; one that fails ends
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 
 from core.errors import Code, Permanent, Temporary
 from core.logs import bind, get_logger, trace_id_of
@@ -25,6 +26,7 @@ from worker.jobs.step_result import StepResult
 from worker.jobs.steps import step_of
 from worker.jobs.wait_or_fail import fail
 from worker.leases import Lease
+from worker.redis_outage import until_redis_answers
 
 log = get_logger(__name__)
 
@@ -87,24 +89,30 @@ def _verdict_in_s(context: WorkerContext, claim: Claim) -> float:
 
 
 async def _next_result(execution: JobExecution) -> StepResult | None:
-    """Do the next step, or say how the job ends or waits without it. None: look again."""
+    """Do the next step, or say how the job ends or waits without it. None: look again.
+
+    What a step has heard of the backend only this run knows: it is not forgotten because Redis is away.
+    """
     try:
         require_time(execution.job, crashes=execution.crashes, now_ms=execution.now_ms)
         _require_session(execution)
         return await _run_step(execution)
-    except (Permanent, Temporary, BackendFault) as error:
-        return await handle_error(execution, error)
+    except BackendFault as fault:
+        log.info("a call failed", stage=str(execution.job.stage), fault=str(fault))
+        return await until_redis_answers(partial(handle_error, execution, fault))
+    except (Permanent, Temporary) as end:
+        return await until_redis_answers(partial(handle_error, execution, end))
     except STORE_DOWN:
         await redis_outage.pause()
         return None
     except StorageDown as away:
         log.warning("the storage does not answer, or is full", stage=str(execution.job.stage), error=str(away))
-        return await _without_storage(execution)
+        return await until_redis_answers(partial(_without_storage, execution))
     except (LeaseLost, Unreadable):
         raise
     except Exception:
         log.exception("a step broke", stage=str(execution.job.stage))
-        return await _after_surprise(execution)
+        return await until_redis_answers(partial(_after_surprise, execution))
 
 
 async def _without_storage(execution: JobExecution) -> StepResult:

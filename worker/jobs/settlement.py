@@ -102,7 +102,7 @@ async def _with_use(
     after = await balances.sent_on(token_id)
     if before is None:
         return CreditReading(balance, _at_most(after, job.id))
-    return CreditReading(balance, others_of(before, after, job_id=job.id, now_ms=execution.now_ms))
+    return CreditReading(balance, others_of(before, after, job_id=job.id, now_ms=await balances.now_ms()))
 
 
 def _token_of(job: Job) -> str:

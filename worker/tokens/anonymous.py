@@ -15,6 +15,7 @@ from core.store.tokens.anonymous_identity import AnonymousIdentities, AnonymousI
 from worker.backend.client import Backend
 from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.backend.responses import IssuedToken
+from worker.redis_outage import until_redis_answers
 from worker.single_flight import SingleFlight
 from worker.tokens.availability import is_over
 from worker.tokens.rest import identity_rest_s
@@ -44,6 +45,9 @@ class IdentityTokens(Protocol):
 
     async def expire(self, token_id: str) -> None:
         """Let a token serve nobody any more."""
+
+    async def revive(self, token_id: str, *, profile: str) -> bool:
+        """Let a token serve again that was given up, and tells its balance after all."""
 
 
 class AnonymousTokenSource:
@@ -107,22 +111,29 @@ class AnonymousTokenSource:
             await self._identities.unlock()
 
     async def _replace(self, identity: AnonymousIdentity, profile: str) -> str:
+        """Get the identity its next token. It is kept however long Redis is away: the backend gives one a week.
+
+        Where it gives none the last one may serve yet: it was refused for a moment, or is over by our clock alone. Else the
+        identity rests, for everybody.
+        """
+        try:
+            issued = await self._backend.issue_anonymous_token(identity.client_id, profile=profile)
+        except BackendFault as fault:
+            if fault.fault in _NO_REFUSALS or not fault.by_backend:
+                raise
+            if identity.token_id and await self._tokens.revive(identity.token_id, profile=profile):
+                return identity.token_id
+            raise await self._rest_after(fault, identity) from None
+        return await until_redis_answers(lambda: self._keep(issued, identity))
+
+    async def _keep(self, issued: IssuedToken, identity: AnonymousIdentity) -> str:
         """Write down the new token before the old one is given up, so that a crash in between loses none."""
-        token_id = await self._tokens.add_issued(await self._issue(identity, profile))
+        token_id = await self._tokens.add_issued(issued)
         await self._identities.write(token_id=token_id, user_id="", rest_until_ms=0, refusals=0)
         log.info("the anonymous identity has a new token", token_id=token_id)
         if identity.token_id and identity.token_id != token_id:
             await self._tokens.expire(identity.token_id)
         return token_id
-
-    async def _issue(self, identity: AnonymousIdentity, profile: str) -> IssuedToken:
-        """Ask the backend for a token; after a refusal the identity rests, for everybody."""
-        try:
-            return await self._backend.issue_anonymous_token(identity.client_id, profile=profile)
-        except BackendFault as fault:
-            if fault.fault in _NO_REFUSALS or not fault.by_backend:
-                raise
-            raise await self._rest_after(fault, identity) from None
 
     async def _rest_after(self, fault: BackendFault, identity: AnonymousIdentity) -> Temporary:
         reason = WaitReason.NO_CREDITS if fault.fault in _FOR_WANT_OF_CREDITS else WaitReason.BACKEND_DOWN

@@ -52,6 +52,10 @@ class TokenBalances:
         """List the messages that were sent on a token and whose cost is not settled yet, by job."""
         return await self._use.sent_on(token_id)
 
+    async def now_ms(self) -> int:
+        """Tell the time by which it is written down when messages were sent."""
+        return await self._use.now_ms()
+
     async def release(
         self,
         job: Job,

@@ -44,8 +44,8 @@ from worker.tokens.balances import TokenBalances
 
 log = get_logger(__name__)
 
-#: sessions may still name an expired anonymous token for so long
-_ANONYMOUS_KEPT_MS = 24 * 3600 * 1000
+#: jobs may still name an expired anonymous token for so long after the last session that does
+_ANONYMOUS_KEPT_S = 24 * 3600
 #: a job whose token cannot be opened here is looked at again so soon
 _KEYS_S = 15.0
 #: a job that ends waits so long to hear where its caller can register
@@ -66,6 +66,7 @@ class TokenPool:
         rate_limited_s: float,
         web_url: str,
         month_limit: int,
+        session_idle_s: float,
     ) -> None:
         self._tokens = tokens
         self._balances = balances
@@ -73,6 +74,7 @@ class TokenPool:
         self._clock = clock
         self._web_url = web_url
         self._month_limit = month_limit
+        self._anonymous_kept_ms = int((session_idle_s + _ANONYMOUS_KEPT_S) * 1000)
         self._anonymous = AnonymousTokenSource(self, identities, backend, clock, rate_limited_s=rate_limited_s)
         self._checks = SingleFlight[bool]()
         self._dice = random.Random()
@@ -84,13 +86,14 @@ class TokenPool:
         await self._tokens.add(secret, kind="operator")
 
     async def add_issued(self, issued: IssuedToken) -> str:
-        """Put the anonymous identity's new token into the pool; its id comes back."""
+        """Put the anonymous identity's new token into the pool, or the same one for a new time; its id comes back."""
         return await self._tokens.add(
             issued.token,
             kind="anonymous",
             expires_ms=issued.expires_at_ms,
             available=issued.credits,
             user_id=issued.user_id,
+            anew=True,
         )
 
     async def find(self, token_id: str) -> Token | None:
@@ -98,8 +101,11 @@ class TokenPool:
         return await self._tokens.get(token_id)
 
     async def remove_old_anonymous(self) -> None:
-        """Remove anonymous tokens that expired a day ago and that no job uses any more: there is a new one a week."""
-        over_ms = self._clock.now_ms() - _ANONYMOUS_KEPT_MS
+        """Remove expired anonymous tokens that neither a session nor a job can name any more: there is a new one a week.
+
+        Who finds one in a session knows that it has a successor, which is tried there.
+        """
+        over_ms = self._clock.now_ms() - self._anonymous_kept_ms
         await self._tokens.remove_old_anonymous(before_ms=over_ms)
 
     async def credentials(
@@ -273,28 +279,47 @@ class TokenPool:
         await self._balances.release(job, token_id)
         return balance
 
-    async def note_export_refused(self, token_id: str) -> None:
-        """Remember that the backend let a token export nothing: one refusal may be a passing fault, two in a row are a plan."""
-        await self._tokens.note_export_refused(token_id)
+    async def note_export_refused(self, job: Job, token_id: str) -> None:
+        """Remember that the backend let a token export nothing: one refusal may be a passing fault, two jobs' are a plan."""
+        await self._tokens.note_export_refused(token_id, by=job.id)
 
-    async def deny(self, token_id: str, *, call: str) -> None:
+    async def deny(self, job: Job, token_id: str, *, call: str) -> None:
         """Remember that a token may not make a call, which shows only by its refusals.
 
-        Refused once, it is the last resort of whoever needs the scope; refused again later, it is closed to them.
+        Refused once, it is the last resort of whoever needs the scope; when another job is refused it later, it is closed to
+        them: what one asks for may be what a firewall refuses. So may all calls be, where not even the balance is told.
         Renders go by the token's plan: it may go on serving a job that does not export.
         """
         scope = scope_of(call)
         if scope is Scope.RENDER:
-            await self.note_export_refused(token_id)
+            await self.note_export_refused(job, token_id)
         if scope in (None, Scope.RENDER):
             return
-        refused_before = await self._tokens.note_refusal(token_id, f"scope {scope}")
-        if refused_before:
+        refused_before = await self._tokens.note_refusal(token_id, f"scope {scope}", by=job.id)
+        if refused_before and await self._tells_balance(job, token_id):
             await self._tokens.note_denied(token_id, scope)
+
+    async def _tells_balance(self, job: Job, token_id: str) -> bool:
+        with suppress(BackendFault):
+            return await self._read_for(job, token_id) is not None
+        return False
 
     async def expire(self, token_id: str) -> None:
         """Let a token serve nobody any more, since another one has taken its place."""
         await self._tokens.mark(token_id, TokenState.EXPIRED)
+
+    async def revive(self, token_id: str, *, profile: str) -> bool:
+        """Let the anonymous identity's token serve again where it tells its balance; nobody knows until when."""
+        try:
+            credentials = await self.credentials(token_id, profile=profile)
+            balance = await self._balances.ask(credentials) if credentials else None
+        except BackendFault:
+            return False
+        if credentials is None or balance is None:
+            return False
+        await self._tokens.add(credentials.token, kind="anonymous", available=balance.available, anew=True)
+        log.info("the anonymous identity's token is good after all", token_id=token_id)
+        return True
 
     async def _retire_if_over(self, job: Job, token_id: str, *, call: str) -> bool:
         """Retire a token that was refused in a call if it is refused its balance too, and tell whether it is over.

@@ -12,7 +12,7 @@ from core.profiles import PROFILES
 from core.store.redis.client import Store
 from core.store.redis.keys import key
 from core.store.redis.remembered import Remembered
-from core.store.workers import read_beat, redis_now_ms
+from core.store.workers import read_beat
 
 #: as any release writes a time; what else may stand there is nobody's time
 _MS = re.compile(rb"[0-9]{1,12}(\.[0-9]*)?")
@@ -60,7 +60,7 @@ class Timings(Remembered[TimingStats]):
         self._store = store
 
     async def _measure(self) -> TimingStats:
-        now_ms = await redis_now_ms(self._store, self._clock)
+        now_ms = await self._store.now_ms(self._clock)
         pipe = self._store.redis.pipeline(transaction=False)
         pipe.lrange(key("run_samples"), 0, -1)
         pipe.hvals(key("workers"))

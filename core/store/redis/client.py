@@ -28,6 +28,7 @@ from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
 
+from core.clock import Clock
 from core.model.formats import FIRST_FORMAT, THIS_RELEASE, Mark, format_to_write, is_readable, read_format
 from core.model.job import Record
 from core.sentinel_url import is_sentinel_url, parse_sentinel_url
@@ -225,6 +226,13 @@ class Store:
     async def ask_in_a_row(self, *commands: Sequence[Word]) -> list[Any]:
         """Run short commands over it, one right behind the other."""
         return await self._pipelined().ask_in_a_row(*commands)
+
+    async def now_ms(self, clock: Clock) -> int:
+        """Tell the time by which operations write, which is no host's: whoever looks from elsewhere has another."""
+        if told := clock.for_operations():
+            return told["now_ms"]
+        seconds, microseconds = await self.ask("TIME")
+        return int(seconds) * 1000 + int(microseconds) // 1000
 
     async def change(self, name: str, changing: Callable[[Any], Awaitable[None]]) -> None:
         """Read and write what hangs together, anew where another writes to `name` meanwhile. Raises one of STORE_DOWN.

@@ -179,11 +179,13 @@ FIELDS = {
             "fmt",
             "taken",  # messages, ever, and how often it was taken while a release of the first format ran
             "rest_until_ms",  # of a rate-limited one
-            "blocked",  # exports in a row that were refused
+            *("blocked", "blocked_by"),  # exports in a row that were refused, and the job that was last refused one
             "denied",  # scopes that were refused, each after a space
             # when it was last held against the token, for whatever reason, and for which
             *("doubted_ms", "doubt refused", "doubt scope read", "doubt scope write"),
             *("doubt scope upload", "doubt scope render"),
+            # the job that was refused it
+            *("doubter scope read", "doubter scope write", "doubter scope upload", "doubter scope render"),
         }
     ),
     "anonymous_identity": frozenset({"client_id", "token_id", "user_id", "rest_until_ms", "rest_reason", "refusals"}),

@@ -287,15 +287,17 @@ class Tokens:
         }
         await self._store.run("mark_token", arguments, Nothing)
 
-    async def note_refusal(self, token_id: str, what: str) -> bool:
+    async def note_refusal(self, token_id: str, what: str, *, by: str | None = None) -> bool:
         """Note that the backend refused a token or one of its scopes, and tell whether it did before.
 
-        `what`: ``"refused"``, or ``"scope write"``. A balance that is read takes back that it was refused.
+        `what`: ``"refused"``, or ``"scope write"``. A balance that is read takes back that it was refused. `by`: the job that
+        was refused, of which it does not count a second time.
         """
         arguments = self._clock.for_operations() | {
             "token": token_id,
             "what": what,
             "apart_ms": _APART_MS,
+            "by": by,
         }
         return (await self._store.run("note_refusal", arguments, _RefusalNoted)).said_before
 
@@ -304,12 +306,12 @@ class Tokens:
         arguments = self._clock.for_operations() | {"token": token_id, "scope": scope}
         await self._store.run("deny_scope", arguments, Nothing)
 
-    async def note_export_refused(self, token_id: str) -> None:
+    async def note_export_refused(self, token_id: str, *, by: str | None = None) -> None:
         """Write that the backend refused a token an export: one may be a passing fault, two in a row are a plan.
 
-        The commit of a render that was asked for takes it back.
+        The commit of a render that was asked for takes it back. `by`: the job that was refused; in a row it counts once.
         """
-        arguments = self._clock.for_operations() | {"token": token_id}
+        arguments = self._clock.for_operations() | {"token": token_id, "by": by}
         await self._store.run("note_export_refused", arguments, Nothing)
 
     async def serves(self, tenant: str) -> bool:

@@ -85,6 +85,10 @@ class TokenUse:
         row: HashRow = await self._store.redis.hgetall(key("token_sent", token_id))  # type: ignore[misc]
         return {job.decode(): _sent_message(value.decode()) for job, value in row.items()}
 
+    async def now_ms(self) -> int:
+        """Tell the time by which it is written down when messages were sent."""
+        return await self._store.now_ms(self._clock)
+
     async def _note(self, token_id: str, balance: dict[str, int] | None, job_id: str | None) -> Use | None:
         arguments = self._clock.for_operations() | {"token": token_id, "balance": balance, "job": job_id}
         found = await self._store.run("note_balance", arguments, _Noted)

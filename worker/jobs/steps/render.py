@@ -81,7 +81,11 @@ def _wait_for_draft(execution: JobExecution) -> StepResult:
 
 
 async def _note_asked(execution: JobExecution, wanted: Render) -> StepResult:
-    session = await with_claim_link(execution, execution.session)
+    try:
+        session = await with_claim_link(execution, execution.session)
+    except asyncio.CancelledError:
+        await _leave_by_name(execution, wanted.backend_id)
+        raise
     job = transitions.claim_link_found(execution.job, claim_url=claim_url_at(session, now_ms=execution.now_ms))
     asked = msgspec.structs.replace(wanted, asked=True, started_at_ms=execution.now_ms)
     pause_s = _until_look_s(execution, _first_look_s(execution))
@@ -123,10 +127,7 @@ async def _start_render(
 
 
 async def _finish_despite_cancel(execution: JobExecution, call: Coroutine[Any, Any, str | None]) -> str | None:
-    """Make a call that a cancel does not cut off: only what the backend has begun can be taken back, by its name there.
-
-    No record will hold that name, so the list of orphan renders does.
-    """
+    """Make a call that a cancel does not cut off: only what the backend has begun can be taken back, by its name there."""
     asked = asyncio.ensure_future(call)
     try:
         return await asyncio.shield(asked)
@@ -134,10 +135,15 @@ async def _finish_despite_cancel(execution: JobExecution, call: Coroutine[Any, A
         await asyncio.wait({asked}, timeout=_ANSWER_S)
         asked.cancel()
         [named] = await asyncio.gather(asked, return_exceptions=True)
-        if isinstance(named, str):
-            with suppress(*STORE_DOWN):
-                await leave_render(execution, backend_id=named)
+        await _leave_by_name(execution, named if isinstance(named, str) else None)
         raise
+
+
+async def _leave_by_name(execution: JobExecution, backend_id: str | None) -> None:
+    """Put a render on the list of orphans whose name at the backend no record will hold. None: it goes by ours."""
+    if backend_id:
+        with suppress(*STORE_DOWN):
+            await leave_render(execution, backend_id=backend_id)
 
 
 def _output_of(job: Job, wanted: Render) -> dict[str, str]:

@@ -6,7 +6,8 @@ operation('add_token', function(a)
   local token = key.token(a.token)
   if call('EXISTS', token) == 1 and not a.anew then return {} end
   call('HDEL', token, 'expires_ms', 'rest_until_ms', 'blocked', 'denied', 'doubted_ms', 'doubt refused',
-    'doubt scope read', 'doubt scope write', 'doubt scope upload', 'doubt scope render')
+    'doubt scope read', 'doubt scope write', 'doubt scope upload', 'doubt scope render', 'blocked_by',
+    'doubter scope read', 'doubter scope write', 'doubter scope upload', 'doubter scope render')
   call('HSET', token, unpack(a.row))
   call('HSETNX', token, 'tenant', '')
   call('HSETNX', token, 'scopes', '')
