@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from service.cli import printing
-from service.cli.options import DELIVERY_STATUSES, JOB_STATUSES, Access, start_option, with_access
+from service.cli.options import DELIVERY_STATUSES, JOB_STATUSES, Access, idempotency_option, start_option, with_access
 
 if TYPE_CHECKING:
     from reelgate.client.calls import JobFilters
@@ -92,13 +92,23 @@ def cancel_command(job_id: str, *, api: str, key: str, as_json: bool) -> None:
 @click.command("replay")
 @_JOB
 @start_option
+@idempotency_option
 @with_access
-def replay_command(job_id: str, *, start: Literal["start", "render"], api: str, key: str, as_json: bool) -> None:
+def replay_command(
+    job_id: str,
+    *,
+    start: Literal["start", "render"],
+    idempotency_key: str | None,
+    api: str,
+    key: str,
+    as_json: bool,
+) -> None:
     """Play an ended job again, as a new job."""
-    from service.cli import calling, terminal  # noqa: PLC0415
+    from service.cli import calling, journey, terminal  # noqa: PLC0415
 
-    with calling.calling(Access(api, key)) as reelgate:
-        job = reelgate.replay(job_id, start=start)
+    log = journey.Log(None, quiet=as_json)
+    with calling.calling(Access(api, key), advice=log.advice) as reelgate:
+        job = journey.Journey(reelgate, log).replay(job_id, start, idempotency_key)
     if as_json:
         terminal.print_json(job)
     else:

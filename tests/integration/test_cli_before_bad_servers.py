@@ -77,6 +77,16 @@ def test_a_submit_whose_answer_was_lost_is_never_said_to_have_done_nothing(api: 
     assert (len(posts), len(set(posts))) == (2, 1)
 
 
+def test_a_replay_whose_answer_was_lost_is_never_said_to_have_done_nothing(api: ScriptedApi, folder: Path) -> None:
+    api.replies["/v1/jobs/job_1/replay"] = [
+        breaks,
+        gives(429, {"code": "rate_limited", "status": 429}, retry_after="99"),
+    ]
+    done = ran(api, folder, "replay", "job_1", "--idempotency-key", "order-7")
+    assert (done.returncode, "is not known" in done.stderr) == (1, True), done.stderr
+    assert [headers["idempotency-key"] for _, _, headers, _ in api.asked] == ['"order-7"'] * 2
+
+
 def test_a_submit_that_did_nothing_is_said_to_have_done_nothing(api: ScriptedApi, folder: Path) -> None:
     api.replies["/v1/jobs"] = [gives(422, {"code": "invalid_value", "status": 422, "detail": "No."})]
     done = ran(api, folder, "submit", "clip.mp4", "trim it")
