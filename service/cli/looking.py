@@ -9,6 +9,7 @@ from service.cli import printing
 from service.cli.options import DELIVERY_STATUSES, JOB_STATUSES, Access, idempotency_option, start_option, with_access
 
 if TYPE_CHECKING:
+    from reelgate.client import Event, Reelgate
     from reelgate.client.calls import JobFilters
 
 _JOB = click.argument("job_id")
@@ -69,9 +70,17 @@ def events_command(job_id: str, *, follow: bool, after: str, api: str, key: str,
 
     patience_s = journey.JOB_PATIENCE_S if follow else calling.CALL_PATIENCE_S
     with calling.calling(Access(api, key), advice=advice, patience_s=patience_s) as reelgate:
-        for event in reelgate.events(job_id, after=after) if follow else reelgate.history(job_id).data:
+        for event in reelgate.events(job_id, after=after) if follow else _history(reelgate, job_id):
             shown.print_event(event, as_json=as_json)
             seen = event.id
+
+
+def _history(reelgate: "Reelgate", job_id: str) -> "tuple[Event, ...]":
+    """Give the events that a job has had, and say where it had more."""
+    page = reelgate.history(job_id)
+    if page.trimmed:
+        printing.echo("the first events are not kept any more", err=True)
+    return page.data
 
 
 @click.command("cancel")

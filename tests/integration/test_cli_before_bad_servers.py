@@ -136,6 +136,14 @@ def test_a_film_is_saved_although_the_terminal_cannot_write_its_words(
     assert told["reply"] == "Fertig: 剪 \U0001f3ac."
 
 
+def test_events_that_are_not_kept_any_more_are_missing_aloud(api: ScriptedApi, folder: Path) -> None:
+    left = {"id": "evt_9", "type": "job.progress", "data": {"job": job("running")}}
+    api.replies["/v1/jobs/job_1/events"] = [gives(200, {"data": [left], "trimmed": True})]
+    done = ran(api, folder, "events", "job_1", "--json")
+    assert (done.returncode, done.stderr) == (0, "the first events are not kept any more\n")
+    assert json.loads(done.stdout)["id"] == "evt_9"
+
+
 def test_an_event_that_could_not_be_printed_is_not_gone_on_behind(api: ScriptedApi, folder: Path) -> None:
     done = shell(api, folder, f"{REELGATE} events job_1 --follow >/dev/full")
     assert (done.returncode, "No space left" in done.stderr, "evt_1" in done.stderr) == (1, True, False), done.stderr

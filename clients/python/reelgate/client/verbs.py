@@ -40,10 +40,14 @@ class PageCall(Protocol[Row]):
     def __call__(self, *, after: str | None) -> Call[Page[Row]]: ...
 
 
-def pages(here: Circumstances, page: PageCall[Row], cursor: str | None = None) -> Steps[None]:
-    """Emit every row of a list, page after page."""
+def pages(
+    here: Circumstances, page: PageCall[Row], cursor: str | None = None, trimmed: Callable[[], None] | None = None
+) -> Steps[None]:
+    """Emit every row of a list, page after page. `trimmed` is called before the rows of a page that lacks some."""
     while True:
         found = yield from exchange(here, page(after=cursor))
+        if found.trimmed and trimmed:
+            trimmed()
         for row in found.data:
             yield Emit(row)
         if not found.has_more or found.next_cursor is None:
