@@ -3,7 +3,9 @@
 import re
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -44,14 +46,22 @@ class Journey:
         self._check(words, wish)
         uploads = {file: self._upload(file, wish.idempotency_key) for file in dict.fromkeys(words.files)}
         media = [each if "://" in each else uploads[Path(each)] for each in words.media]
+        job = self._made(lambda: self._reelgate.submit(words.prompt, media, key=wish.idempotency_key, **options))
+        self._log.accepted(job)
+        return job
+
+    def replay(self, job_id: str, start: Literal["start", "render"], key: str | None) -> Job:
+        """Have an ended job played again."""
+        return self._made(lambda: self._reelgate.replay(job_id, start=start, key=key))
+
+    def _made(self, make: Callable[[], Job]) -> Job:
+        """Have a job made; whether it was is not known where the answer is lost, and it may cost credits."""
         self._log.at = "submitting"
         try:
-            job = self._reelgate.submit(words.prompt, media, key=wish.idempotency_key, **options)
+            return make()
         except ReelgateError as error:
             self._log.at = "submitting" if error.maybe_done else "checking"
             raise
-        self._log.accepted(job)
-        return job
 
     def _check(self, words: Words, wish: JobWish) -> None:
         """See that the API answers, and takes this skill, these sizes and this session."""

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from service.cli import printing
-from service.cli.options import DELIVERY_STATUSES, JOB_STATUSES, Access, start_option, with_access
+from service.cli.options import DELIVERY_STATUSES, JOB_STATUSES, Access, idempotency_option, start_option, with_access
 
 if TYPE_CHECKING:
+    from reelgate.client import Event, Reelgate
     from reelgate.client.calls import JobFilters
 
 _JOB = click.argument("job_id")
@@ -69,9 +70,17 @@ def events_command(job_id: str, *, follow: bool, after: str, api: str, key: str,
 
     patience_s = journey.JOB_PATIENCE_S if follow else calling.CALL_PATIENCE_S
     with calling.calling(Access(api, key), advice=advice, patience_s=patience_s) as reelgate:
-        for event in reelgate.events(job_id, after=after) if follow else reelgate.history(job_id).data:
+        for event in reelgate.events(job_id, after=after) if follow else _history(reelgate, job_id):
             shown.print_event(event, as_json=as_json)
             seen = event.id
+
+
+def _history(reelgate: "Reelgate", job_id: str) -> "tuple[Event, ...]":
+    """Give the events that a job has had, and say where it had more."""
+    page = reelgate.history(job_id)
+    if page.trimmed:
+        printing.echo("the first events are not kept any more", err=True)
+    return page.data
 
 
 @click.command("cancel")
@@ -92,13 +101,23 @@ def cancel_command(job_id: str, *, api: str, key: str, as_json: bool) -> None:
 @click.command("replay")
 @_JOB
 @start_option
+@idempotency_option
 @with_access
-def replay_command(job_id: str, *, start: Literal["start", "render"], api: str, key: str, as_json: bool) -> None:
+def replay_command(
+    job_id: str,
+    *,
+    start: Literal["start", "render"],
+    idempotency_key: str | None,
+    api: str,
+    key: str,
+    as_json: bool,
+) -> None:
     """Play an ended job again, as a new job."""
-    from service.cli import calling, terminal  # noqa: PLC0415
+    from service.cli import calling, journey, terminal  # noqa: PLC0415
 
-    with calling.calling(Access(api, key)) as reelgate:
-        job = reelgate.replay(job_id, start=start)
+    log = journey.Log(None, quiet=as_json)
+    with calling.calling(Access(api, key), advice=log.advice) as reelgate:
+        job = journey.Journey(reelgate, log).replay(job_id, start, idempotency_key)
     if as_json:
         terminal.print_json(job)
     else:

@@ -93,6 +93,12 @@ _access_options = _stacked(
     click.option("--json", "as_json", is_flag=True, help="Print what the API says as JSON; all else goes to stderr."),
 )
 
+idempotency_option = click.option(
+    "--idempotency-key",
+    callback=_idempotency_key,
+    help="Yours, e.g. your order's id: the same command under the same key, run again, is the same job.",
+)
+
 with_wish = _stacked(
     click.option("--profile", help="One of `GET /v1/profiles`."),
     click.option("--session", "session_id", help="Go on in this session."),
@@ -100,11 +106,7 @@ with_wish = _stacked(
     click.option(
         "--metadata", multiple=True, callback=_pairs, metavar="NAME=VALUE", help="Your own strings; may be repeated."
     ),
-    click.option(
-        "--idempotency-key",
-        callback=_idempotency_key,
-        help="Yours, e.g. your order's id: the same command under the same key, run again, is the same job.",
-    ),
+    idempotency_option,
 )
 
 

@@ -77,6 +77,16 @@ def test_a_submit_whose_answer_was_lost_is_never_said_to_have_done_nothing(api: 
     assert (len(posts), len(set(posts))) == (2, 1)
 
 
+def test_a_replay_whose_answer_was_lost_is_never_said_to_have_done_nothing(api: ScriptedApi, folder: Path) -> None:
+    api.replies["/v1/jobs/job_1/replay"] = [
+        breaks,
+        gives(429, {"code": "rate_limited", "status": 429}, retry_after="99"),
+    ]
+    done = ran(api, folder, "replay", "job_1", "--idempotency-key", "order-7")
+    assert (done.returncode, "is not known" in done.stderr) == (1, True), done.stderr
+    assert [headers["idempotency-key"] for _, _, headers, _ in api.asked] == ['"order-7"'] * 2
+
+
 def test_a_submit_that_did_nothing_is_said_to_have_done_nothing(api: ScriptedApi, folder: Path) -> None:
     api.replies["/v1/jobs"] = [gives(422, {"code": "invalid_value", "status": 422, "detail": "No."})]
     done = ran(api, folder, "submit", "clip.mp4", "trim it")
@@ -124,6 +134,14 @@ def test_a_film_is_saved_although_the_terminal_cannot_write_its_words(
     assert (folder / "out.mp4").read_bytes() == FILM
     told = json.loads(ran(api, folder, *words, "--json", PYTHONIOENCODING=encoding).stdout)
     assert told["reply"] == "Fertig: 剪 \U0001f3ac."
+
+
+def test_events_that_are_not_kept_any_more_are_missing_aloud(api: ScriptedApi, folder: Path) -> None:
+    left = {"id": "evt_9", "type": "job.progress", "data": {"job": job("running")}}
+    api.replies["/v1/jobs/job_1/events"] = [gives(200, {"data": [left], "trimmed": True})]
+    done = ran(api, folder, "events", "job_1", "--json")
+    assert (done.returncode, done.stderr) == (0, "the first events are not kept any more\n")
+    assert json.loads(done.stdout)["id"] == "evt_9"
 
 
 def test_an_event_that_could_not_be_printed_is_not_gone_on_behind(api: ScriptedApi, folder: Path) -> None:

@@ -180,15 +180,17 @@ async def test_events_are_followed_resumed_and_over(api: Api, reelgate: AsyncRee
     assert [event.id async for event in reelgate.feed()] == [event.id for event in history]
 
 
-async def test_a_film_comes_whole_over_connections_that_break(api: Api, tmp_path: Path) -> None:
+@pytest.mark.parametrize("after_bytes", [400_000, 60_000])
+async def test_a_film_comes_whole_over_connections_that_break(api: Api, tmp_path: Path, after_bytes: int) -> None:
     to, seen = tmp_path / "out.mp4", []
-    network = Cutting("/output", after_bytes=400_000, times=3)
+    network = Cutting("/output", after_bytes=after_bytes, times=3)
     async with httpx.AsyncClient(transport=network) as http, AsyncReelgate(api.url, api.key, http=http) as client:
         job = await client.submit(PROMPT, CLIP["url"])
         await succeed(api.context, job.id)
         await client.download(job.id, to, progress=lambda *progress: seen.append(progress))
     assert (network.cuts, to.read_bytes() == VIDEO) == (0, True)
     assert seen == sorted(seen)
+    assert {after_bytes * cut for cut in (1, 2, 3)} <= {done_bytes for done_bytes, _ in seen}
 
 
 async def test_events_come_once_each_over_streams_that_break(api: Api) -> None:

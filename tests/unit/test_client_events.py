@@ -117,6 +117,33 @@ def test_waiting_ends_when_it_was_told_to_and_names_the_job():
     assert told.value.job_id == "job_1"
 
 
+@pytest.mark.parametrize("retry_s", [60, 0])
+def test_a_silent_stream_makes_nobody_wait_for_longer_than_they_would(retry_s):
+    clock = Time()
+    played: Played[object] = Played()
+
+    def outcomes():
+        yield from [job("running"), OPEN]
+        clock.now_s += 95
+        yield from [frame(1), OPEN]
+        clock.now_s += played.requests[-1].silence_s
+        yield from [Failure("ReadTimeout"), job("running")]
+
+    steps = verbs.wait(circumstances(within_s=retry_s, clock=clock), "job_1", within_s=100, progress=None)
+    with pytest.raises(StillRunning):
+        play(steps, outcomes(), clock=clock, played=played)
+    assert clock.now_s == Time().now_s + 100
+
+
+def test_the_last_look_at_a_job_is_not_given_half_a_minute_to_be_answered():
+    clock = Time()
+    played: Played[object] = Played()
+    steps = verbs.wait(circumstances(clock=clock), "job_1", within_s=2, progress=None)
+    with pytest.raises(StillRunning):
+        play(steps, [Failure("ReadTimeout")] * 9, clock=clock, played=played)
+    assert {request.silence_s for request in played.requests} == {5.0}
+
+
 def test_waiting_gives_up_when_the_api_has_been_away_for_too_long():
     clock = Time()
     steps = verbs.wait(circumstances(within_s=30, clock=clock), "job_1", within_s=None, progress=None)

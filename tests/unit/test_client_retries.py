@@ -183,6 +183,15 @@ def test_pages_are_followed_to_the_end_of_the_list():
     assert [dict(request.params) for request in played.requests] == [{}, {"after": "job_1"}, {"after": "job_0"}]
 
 
+def test_events_of_the_feed_that_are_gone_are_told_before_those_that_are_left():
+    event = {"id": "evt_9", "type": "job.queued"}
+    page = answer(200, {"data": [event], "has_more": False, "next_cursor": "evt_9", "trimmed": True})
+    told: list[str] = []
+    steps = verbs.pages(circumstances(), calls.list_events, "evt_1", lambda: told.append("some are gone"))
+    played = play(steps, [page])
+    assert (told, [each.id for each in played.emitted]) == (["some are gone"], ["evt_9"])
+
+
 def test_a_code_that_is_not_known_yet_is_told_by_its_status():
     with pytest.raises(NotFound) as told:
         play(exchange(circumstances(), SUBMIT), [problem(404, "gone_fishing")])

@@ -22,6 +22,11 @@ export interface WaitOptions extends CallOptions {
   onEvent?: ((event: t.JobEvent) => void) | undefined;
 }
 
+export interface FeedOptions extends CallOptions {
+  /** Told where some events behind `after` may be gone: `jobs` then shows what was missed. */
+  onTrimmed?: (() => void) | undefined;
+}
+
 export interface RunOptions extends WaitOptions, MakingOptions {
   /** Files to upload first; they come after `media` in the job. */
   files?: (Blob | Uint8Array)[] | undefined;
@@ -171,8 +176,8 @@ export class Reelgate {
   }
 
   /** Read all events of the tenant in order, from `after` on: what a receiver that was down reads to catch up. */
-  feed(after?: string, options: CallOptions = {}): AsyncGenerator<t.FeedEvent> {
-    return rows<t.FeedEvent>(this.transport, "/v1/events", { after }, options);
+  feed(after?: string, options: FeedOptions = {}): AsyncGenerator<t.FeedEvent> {
+    return rows<t.FeedEvent>(this.transport, "/v1/events", { after }, options, options.onTrimmed);
   }
 
   credits(options: CallOptions = {}): Promise<t.Credits> {
@@ -265,10 +270,17 @@ async function* whileItLasts(events: AsyncGenerator<t.JobEvent>): AsyncGenerator
 }
 
 /** Read a list row by row; the end is told by `has_more` alone. */
-async function* rows<Row>(transport: Transport, path: string, query: Query, options: CallOptions): AsyncGenerator<Row> {
+async function* rows<Row>(
+  transport: Transport,
+  path: string,
+  query: Query,
+  options: CallOptions,
+  onTrimmed?: () => void,
+): AsyncGenerator<Row> {
   let wanted: Query = query;
   for (;;) {
     const page = await transport.json<t.Page<Row>>({ method: "GET", path, query: wanted, ...options });
+    if (page.trimmed) onTrimmed?.();
     yield* page.data;
     if (!page.has_more || page.next_cursor === null) return;
     wanted = { ...query, after: page.next_cursor };

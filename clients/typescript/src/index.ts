@@ -1,7 +1,7 @@
 // The client of the Reelgate API: `new Reelgate({ baseUrl, apiKey }).run({ prompt })`.
 
 export { Batches, Reelgate, Sessions, Uploads } from "./client.js";
-export type { RunOptions, SubmitOptions, WaitOptions } from "./client.js";
+export type { FeedOptions, RunOptions, SubmitOptions, WaitOptions } from "./client.js";
 export * from "./errors.js";
 export type { FollowOptions } from "./events.js";
 export type { CallOptions, MakingOptions, TransportOptions } from "./transport.js";

@@ -54,4 +54,6 @@ export interface Page<Row> {
   data: Row[];
   next_cursor: string | null;
   has_more: boolean;
+  /** Of events: some that would stand before these may be gone. */
+  trimmed?: boolean;
 }

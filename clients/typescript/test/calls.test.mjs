@@ -140,6 +140,13 @@ test("a list is read page after page until has_more is false, over empty pages",
   assert.equal(server.asked[2].url, "/v1/jobs?status=failed&metadata%5Border%5D=7&after=job_2");
 });
 
+test("events of the feed that are gone are told before those that are left", async (t) => {
+  const server = await scripted(t, json(200, { data: [{ id: "evt_9" }], next_cursor: "evt_9", has_more: false, trimmed: true }));
+  const told = [];
+  for await (const event of client(server).feed("evt_1", { onTrimmed: () => told.push("some are gone") })) told.push(event.id);
+  assert.deepEqual(told, ["some are gone", "evt_9"]);
+});
+
 test("a file is sent again whole after a break, and a stream is not", async (t) => {
   const kept = json(201, { id: "upl_1", size_bytes: 4 });
   const server = await scripted(t, broken, kept, broken);

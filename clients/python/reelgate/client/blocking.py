@@ -108,7 +108,7 @@ class Conversation:
         self._opened.callback(response.close)
         if response.is_error:
             return answer_of(response, _gathered(response))
-        self._chunks = response.iter_bytes(CHUNK_BYTES if request.follows else None)
+        self._chunks = response.iter_bytes()
         return answer_of(response)
 
     def _built(self, request: Request) -> httpx.Request:

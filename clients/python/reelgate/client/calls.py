@@ -16,7 +16,7 @@ from urllib.parse import quote
 import msgspec
 
 from reelgate.client.answers import read_as, read_json, read_nothing
-from reelgate.client.effects import Answer, ByteProgress, FileBody, Request
+from reelgate.client.effects import SILENCE_S, Answer, ByteProgress, FileBody, Request
 from reelgate.client.types import (
     Batch,
     Credits,
@@ -156,8 +156,8 @@ def validate(ask: JobAsk) -> Call[Validated]:
     return Call(_post("/v1/jobs:validate", ask.body()), read_as(Validated))
 
 
-def read_job(job_id: str) -> Call[Job]:
-    return Call(_get(_job(job_id)), read_as(Job))
+def read_job(job_id: str, *, silence_s: float = SILENCE_S) -> Call[Job]:
+    return Call(Request("GET", _job(job_id), silence_s=silence_s), read_as(Job))
 
 
 def list_jobs(*, limit: int | None = None, after: str | None = None, **filters: Unpack[JobFilters]) -> Call[Page[Job]]:

@@ -174,10 +174,13 @@ class Reelgate(Caller):
         """Give the tracks after a job's edit."""
         return self._call(calls.job_timeline(job_id))
 
-    def feed(self, *, after: str | None = None) -> Iterator[Event]:
-        """List all events of the last 14 days, in order: what a receiver that was down reads to catch up."""
+    def feed(self, *, after: str | None = None, trimmed: Callable[[], None] | None = None) -> Iterator[Event]:
+        """List all events of the last 14 days, in order: what a receiver that was down reads to catch up.
+
+        `trimmed` is called where some behind `after` may be gone: `jobs` then shows what was missed.
+        """
         page = partial(calls.list_events, limit=calls.MOST_ROWS)
-        return self._iterate(partial(verbs.pages, page=page, cursor=after))
+        return self._iterate(partial(verbs.pages, page=page, cursor=after, trimmed=trimmed))
 
     def credits(self) -> Credits:
         return self._call(calls.read_credits())

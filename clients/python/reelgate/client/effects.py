@@ -12,6 +12,9 @@ from typing import Any, BinaryIO, Generic, TypeVar
 
 T = TypeVar("T")
 
+#: to connect, to send a chunk, and between two chunks of an answer
+SILENCE_S = 30.0
+
 #: `progress(done_bytes, all_bytes)`
 ByteProgress = Callable[[int, int], None]
 
@@ -52,8 +55,8 @@ class Request:
     params: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | FileBody | None = field(default=None, repr=False)
-    #: silence that ends it; None: as the client is set
-    silence_s: float | None = None
+    #: silence that ends it; a stream may have longer ones, once it is there
+    silence_s: float = SILENCE_S
     #: whether it may be answered from elsewhere: a film, by the storage. The key does not go there.
     follows: bool = False
 

@@ -5,14 +5,16 @@ import math
 import msgspec
 
 from reelgate.client import calls
-from reelgate.client.effects import Answer, Close, Failure, Open, Pause, Read, Steps
+from reelgate.client.effects import Answer, Close, Failure, Open, Pause, Read, Request, Steps
 from reelgate.client.errors import NoAnswer
 from reelgate.client.exchange import Circumstances, Patience
 from reelgate.client.sse import Frame, SseDecoder
 from reelgate.client.types import Event
 
 #: a stream brings a comment every 15 s; without one for so long it is opened again
-SILENCE_S = 60.0
+STREAM_SILENCE_S = 60.0
+#: how long past its reader's time a stream may stay silent before it is opened anew, with less patience
+_LATE_S = 5.0
 _OVER = 204
 #: when to come back after a stream's end where it does not say
 COME_BACK_S = 3.0
@@ -32,13 +34,12 @@ class EventReader:
         job_id: str,
         *,
         last_id: str = "",
-        silence_s: float = SILENCE_S,
         ends_s: float | None = None,
     ) -> None:
         self.over = False
         self.is_open = False
         self._job_id = job_id
-        self._silence_s = silence_s
+        self._silence_s = STREAM_SILENCE_S
         self._decoder = SseDecoder(last_id)
         self._clock = here.clock
         self._ends_s = math.inf if ends_s is None else ends_s
@@ -47,12 +48,16 @@ class EventReader:
 
     def read(self) -> Steps[list[Event]]:
         """Give what comes next, often nothing. Raises ReelgateError where it has been failing for too long."""
+        left_s = self._left_s()
+        if self.is_open and self._silence_s > left_s + _LATE_S:
+            yield from self._close()
+            self._pause_s = 0.0
         if self.is_open:
             return (yield from self._read())
-        left_s = max(0.0, self._ends_s - self._clock())
         if self._pause_s:
             yield Pause(min(self._pause_s, left_s))
         if self._pause_s < left_s:
+            self._silence_s = min(STREAM_SILENCE_S, left_s)
             yield from self._open()
         return []
 
@@ -60,11 +65,13 @@ class EventReader:
         """Take note that the API answers, although its streams break."""
         self._patience.restore()
 
+    def _left_s(self) -> float:
+        return max(0.0, self._ends_s - self._clock())
+
     def _open(self) -> Steps[None]:
-        request = calls.event_stream(self._job_id, last_id=self._decoder.last_id, silence_s=self._silence_s)
-        answer = yield Open(request)
+        answer = yield Open(self._request())
         if isinstance(answer, Failure) or answer.is_error:
-            self._pause_s = self._patience.pause_after(request, answer)
+            self._fail(answer)
         elif answer.status == _OVER:
             self.over = True
         else:
@@ -86,8 +93,15 @@ class EventReader:
 
     def _break(self, failure: Failure) -> Steps[None]:
         yield from self._close()
-        request = calls.event_stream(self._job_id, last_id=self._decoder.last_id, silence_s=self._silence_s)
-        self._pause_s = self._patience.pause_after(request, failure)
+        self._fail(failure)
+
+    def _fail(self, outcome: Answer | Failure) -> None:
+        """Take note of what went wrong. That a reader whose time is up heard nothing more is none of it."""
+        if self._left_s():
+            self._pause_s = self._patience.pause_after(self._request(), outcome)
+
+    def _request(self) -> Request:
+        return calls.event_stream(self._job_id, last_id=self._decoder.last_id, silence_s=self._silence_s)
 
     def _end(self) -> Steps[None]:
         """Come back when the stream asked for it: its process ends, or the job has by now."""

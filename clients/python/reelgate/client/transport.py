@@ -10,11 +10,9 @@ from importlib.metadata import version
 import certifi
 import httpx
 
-from reelgate.client.effects import Answer, Failure, Request
+from reelgate.client.effects import SILENCE_S, Answer, Failure, Request
 
 CHUNK_BYTES = 1 << 18
-#: to connect, to send a chunk, and between two chunks of an answer
-SILENCE_S = 30.0
 #: for a whole answer that is no film and no stream
 ANSWER_S = 120.0
 MOST_ANSWER_BYTES = 64 << 20
@@ -98,7 +96,7 @@ class Outgoing:
         return self._headers | dict(request.headers)
 
     def timeout(self, request: Request) -> httpx.Timeout:
-        return httpx.Timeout(SILENCE_S, read=request.silence_s or SILENCE_S)
+        return httpx.Timeout(min(request.silence_s, SILENCE_S), read=request.silence_s)
 
 
 def answer_of(response: httpx.Response, body: bytes = b"") -> Answer:

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from reelgate.client import calls
 from reelgate.client.calls import Call, JobAsk, Media
-from reelgate.client.effects import ByteProgress, Emit, Pause, Steps, Work
+from reelgate.client.effects import SILENCE_S, ByteProgress, Emit, Pause, Steps, Work
 from reelgate.client.errors import (
     DownloadFailed,
     NoAnswer,
@@ -20,12 +20,15 @@ from reelgate.client.errors import (
     StillRunning,
     require_success,
 )
-from reelgate.client.event_reader import COME_BACK_S, SILENCE_S, EventReader
+from reelgate.client.event_reader import COME_BACK_S, EventReader
 from reelgate.client.exchange import Circumstances, exchange
 from reelgate.client.film_download import download, film_of
 from reelgate.client.types import Batch, Job, Page, Upload
 
 Row = TypeVar("Row")
+
+#: silence that the last look at a job is given, however little time is left
+_LOOK_S = 5.0
 
 JobProgress = Callable[[Job], None]
 Webhook = Mapping[str, Any] | None
@@ -37,10 +40,14 @@ class PageCall(Protocol[Row]):
     def __call__(self, *, after: str | None) -> Call[Page[Row]]: ...
 
 
-def pages(here: Circumstances, page: PageCall[Row], cursor: str | None = None) -> Steps[None]:
-    """Emit every row of a list, page after page."""
+def pages(
+    here: Circumstances, page: PageCall[Row], cursor: str | None = None, trimmed: Callable[[], None] | None = None
+) -> Steps[None]:
+    """Emit every row of a list, page after page. `trimmed` is called before the rows of a page that lacks some."""
     while True:
         found = yield from exchange(here, page(after=cursor))
+        if found.trimmed and trimmed:
+            trimmed()
         for row in found.data:
             yield Emit(row)
         if not found.has_more or found.next_cursor is None:
@@ -115,7 +122,7 @@ def events(here: Circumstances, job_id: str, *, after: str) -> Steps[None]:
 def wait(here: Circumstances, job_id: str, *, within_s: float | None, progress: JobProgress | None) -> Steps[Job]:
     """Wait for a job's end and read it whole. Raises StillRunning."""
     ends_s = None if within_s is None else here.clock() + within_s
-    reader = EventReader(here, job_id, silence_s=min(SILENCE_S, within_s or SILENCE_S), ends_s=ends_s)
+    reader = EventReader(here, job_id, ends_s=ends_s)
     while True:
         if reader.over or not reader.is_open:
             job = yield from look(here, job_id, ends_s)
@@ -137,7 +144,8 @@ def look(here: Circumstances, job_id: str, ends_s: float | None) -> Steps[Job]:
         return (yield from exchange(here, calls.read_job(job_id)))
     left_s = max(0.0, ends_s - here.clock())
     try:
-        return (yield from exchange(here.within(left_s), calls.read_job(job_id)))
+        silence_s = min(SILENCE_S, max(left_s, _LOOK_S))
+        return (yield from exchange(here.within(left_s), calls.read_job(job_id, silence_s=silence_s)))
     except (NoAnswer, Refused) as away:
         if left_s < here.policy.within_s and away.retryable:
             raise StillRunning(job_id) from away

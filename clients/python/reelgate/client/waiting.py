@@ -114,7 +114,7 @@ class AsyncConversation:
         self._opened.push_async_callback(response.aclose)
         if response.is_error:
             return answer_of(response, await _gathered(response))
-        self._chunks = response.aiter_bytes(CHUNK_BYTES if request.follows else None)
+        self._chunks = response.aiter_bytes()
         return answer_of(response)
 
     def _built(self, request: Request) -> httpx.Request:
