@@ -25,7 +25,11 @@ _CLOSERS = {
 _TAG = re.compile(r"\[\[[^\[\]]*\]\]")
 _LINK = re.compile(r"https?://[^\s\"“”「」<>，。；]+", re.IGNORECASE | re.ASCII)
 _FILE_NAME = re.compile(rf"(?<![\w-])[\w-]++\.(?:{'|'.join(FORMATS)}|jpeg)\b", re.IGNORECASE | re.ASCII)
-_SPECIAL = re.compile(r"\[\[|https?://|[\"'`“„‘「『《«]", re.IGNORECASE | re.ASCII)
+#: One cue of subtitles as SRT and WebVTT have them: its times, and its lines up to an empty one.
+_CUE = re.compile(
+    r"-->[ \t]{0,4}(?:\d{1,3}:){1,2}\d{2}[.,]\d{3}[^\r\n]{0,99}(?:\r?\n[ \t]{0,9}[^\s][^\r\n]*)+", re.ASCII
+)
+_SPECIAL = re.compile(r"\[\[|https?://|-->|[\"'`“„‘「『《«]", re.IGNORECASE | re.ASCII)
 
 
 class Stretch(NamedTuple):
@@ -73,7 +77,7 @@ def _marked(text: str) -> Iterator[Stretch]:
 
 
 def _stretch_at(text: str, start: int, missing: set[str]) -> Stretch | None:
-    for kind, pattern in (("tag", _TAG), ("name", _LINK)):
+    for kind, pattern in (("tag", _TAG), ("name", _LINK), ("quote", _CUE)):
         if match := pattern.match(text, start):
             return Stretch(kind, start, match.end())
     opener = text[start]

@@ -13,11 +13,11 @@ from service.prompt.lexicon import WordClass, words_in
 _TEXT_LABELS = words_in(
     """
     text texts script copy words slogan headline tagline narration voiceover over caption captions cta lines subtitle subtitles
-    story description message 文案 文字 台词 脚本 旁白 标语 口号 内容"""
+    story description message lyrics poem dialogue title titles heading says say reads 歌词 标题 配音 解说 字幕 文案 文字 台词 脚本 旁白 标语 口号 内容"""
 )
 #: With these it is clear that the file is meant: `send me the video`, `then export`.
 _CLEAR = words_in("me us export exporting render rendering 导出 汇出 渲染 我 发给我 给我")
-_PRONOUNS = words_in("it this that them these those 它 这 这个")
+_FILE = words_in("video videos vid vids clip clips file files movie film footage mp4 视频 影片 文件 成片 片子 短片")
 #: A list has no more between its first and its last step.
 _LONGEST_LIST = 4
 
@@ -26,14 +26,19 @@ def film_text(clauses: Sequence[Clause], requests: Iterable[int]) -> set[int]:
     """Find those of the requests, named by their places, that are text of the film: calls to action in a text that the
     prompt gives, and the `export` of `with the steps upload, edit, export`.
     """
-    begin = next((at for at, clause in enumerate(clauses) if _gives_text(clause)), len(clauses))
+    begin = where_text_begins(clauses)
     return {at for at in requests if (at > begin and _calls_to_action(clauses[at].content)) or _is_step(clauses, at)}
+
+
+def where_text_begins(clauses: Sequence[Clause]) -> int:
+    """Find the first clause that gives the film's text; the end where none does."""
+    return next((at for at, clause in enumerate(clauses) if _gives_text(clause)), len(clauses))
 
 
 def _calls_to_action(words: Sequence[Lexeme]) -> bool:
     if any(lexeme.word_class in PROPERTIES | {WordClass.PLACE} or lexeme.text in _CLEAR for lexeme in words):
         return False
-    return not any(lexeme.word_class is WordClass.OBJECT and lexeme.text not in _PRONOUNS for lexeme in words)
+    return any(lexeme.text == "your" for lexeme in words) or not any(lexeme.text in _FILE for lexeme in words)
 
 
 def _gives_text(clause: Clause) -> bool:

@@ -38,6 +38,8 @@ _ASKED = {
     "nothing": Intent.POLITE,
 }
 REQUESTS = frozenset({Intent.EXPORT, Intent.NO_EXPORT, Intent.SPEC})
+#: what a text may say to those who see the film
+_READ_ALOUD = frozenset({Intent.EXPORT, Intent.UPLOAD})
 _ASKS_FOR_MORE = REQUESTS | {Intent.MAYBE_SPEC, Intent.CREDITS, Intent.STATE}
 _MANNERS = frozenset(
     {
@@ -83,8 +85,8 @@ _FORMAL = frozenset({WordClass.RESOLUTION, WordClass.FORMAT})
 def classify_clauses(clauses: Sequence[Clause]) -> list[Intent]:
     """Read all clauses of a prompt; each one's neighbours decide where it could be two things."""
     alone = [_asked(clause) or classify_clause(clause.content) for clause in clauses]
-    if Intent.EDIT in alone and Intent.EXPORT in alone:
-        text = film_text(clauses, [at for at, intent in enumerate(alone) if intent is Intent.EXPORT])
+    if Intent.EDIT in alone and not _READ_ALOUD.isdisjoint(alone):
+        text = film_text(clauses, [at for at, intent in enumerate(alone) if intent in _READ_ALOUD])
         alone = [Intent.EDIT if at in text else intent for at, intent in enumerate(alone)]
         alone = _without_waits(alone, clauses)
     if Intent.EDIT in alone and _only_approves(alone, clauses):
@@ -133,7 +135,7 @@ def classify_clause(content: Sequence[Lexeme]) -> Intent:
         return Intent.POLITE if _greets(content) else _with_media_named(parts)
     if _asks_for_file(set(parts)):
         return Intent.STATE if content[0].text in _ASKS_AFTER else _about_file(parts)
-    return _about_account(parts) or _about_properties(content) or _small_talk(parts)
+    return _about_account(parts) or _about_properties(content) or _small_talk(content, parts)
 
 
 def _greets(content: Sequence[Lexeme]) -> bool:
@@ -203,10 +205,10 @@ def _about_properties(content: Sequence[Lexeme]) -> Intent | None:
     named = PROPERTIES.intersection(parts)
     if not named or not set(parts) <= _OF_PROPERTIES | {WordClass.ASPECT}:
         return None
-    if WordClass.ASPECT in parts:
-        return Intent.MAYBE_SPEC
     if _tells_what_is(content):
         return Intent.EDIT
+    if WordClass.ASPECT in parts:
+        return Intent.MAYBE_SPEC
     led_to = next((part for part in parts if part is not WordClass.POLITE), None) is WordClass.PREPOSITION
     says_format = WordClass.FORMAT in named and any(lexeme.text in _FORMAT_WORDS for lexeme in content)
     return Intent.SPEC if WordClass.RESOLUTION in named or led_to or says_format else Intent.MAYBE_SPEC
@@ -219,9 +221,10 @@ def _tells_what_is(content: Sequence[Lexeme]) -> bool:
     return not asks and not _TELLS.isdisjoint(words) and _WISHES.isdisjoint(words)
 
 
-def _small_talk(parts: list[WordClass]) -> Intent:
+def _small_talk(content: Sequence[Lexeme], parts: list[WordClass]) -> Intent:
     if WordClass.ASPECT in parts:
-        return Intent.MAYBE_SPEC if set(parts) <= _OF_PROPERTIES | {WordClass.ASPECT} else Intent.EDIT
+        is_wish = set(parts) <= _OF_PROPERTIES | {WordClass.ASPECT} and not _tells_what_is(content)
+        return Intent.MAYBE_SPEC if is_wish else Intent.EDIT
     waits = WordClass.WHEN in parts and WordClass.DONE in parts
     if waits or (WordClass.OBJECT not in parts and set(parts) <= _MANNERS):
         return Intent.POLITE

@@ -5,7 +5,7 @@ Positions are those of the prompt as the caller wrote it, so that what is kept c
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import msgspec
@@ -20,13 +20,20 @@ _RESOLUTION = re.compile(r"(?:\d{3,4}p|[2458]k)(?:\d{2,3}(?:fps)?)?|\d{3,4}x\d{3
 #: ``60fps``, ``8mbps``: of the file, as a resolution is
 _RATE = re.compile(r"\d{1,5}(?:\.\d{1,3})?(?:fps|[km]bps|[km]bit|k?hz|[mg]b)")
 _RATE_UNITS = frozenset({"fps", "mbps", "kbps", "帧", "frames per second", "mb", "gb"})
+_BOUNDS = frozenset({"max", "maximum", "min", "minimum", "tops", "最高", "最多", "最大", "至少"})
+_MEASURES = _RATE_UNITS | _BOUNDS
+_LEADS_TO_ADDRESS = frozenset({"to", "at", "到", "给", "至"})
+_LONGEST_ADDRESS = 12
 _BETWEEN_SIDES = re.compile(r"(?<=\d)\*(?=\d)")
 _SIGNS = {**TO_SIMPLIFIED, ord("×"): ord("x"), ord("∶"): ord(":")}
 _RATIO = re.compile(r"(?:16:9|9:16|1:1|4:3|3:4|4:5|21:9|16x9|9x16)")
 _STOPS = frozenset("!?;。！？；…")
 _COMMAS = frozenset(",，、()（）【】[]{}—–―•*·")
+#: `add the hashtag #download`
+_IN_HASHTAGS = frozenset({WordClass.EXPORT, WordClass.DELIVER, WordClass.UPLOAD, WordClass.CREDIT, WordClass.STATE})
 _KEYCAPS = frozenset("\ufe0f\u20e3")
 _NUMBERING = frozenset(".:)、）：") | _KEYCAPS
+_CHINESE_NUMBERS = frozenset("一二三四五六七八九十")
 _JOINS = frozenset("→>|")
 
 
@@ -42,7 +49,12 @@ class Lexeme(msgspec.Struct, frozen=True, gc=False):
 
 def tokenize(prompt: str) -> list[Lexeme]:
     """Cut a prompt, e.g. ``Cut it, then export`` into CONTENT, OBJECT, COMMA, CONJUNCTION and EXPORT."""
-    return _numbering_as_sentence_ends(_rates_as_specs(list(cut_lazily(prompt))))
+    lexemes = list(cut_lazily(prompt))
+    if "@" in prompt:
+        lexemes = _addresses_as_places(lexemes)
+    if "#" in prompt:
+        lexemes = _hashtags_as_content(lexemes)
+    return _numbering_as_sentence_ends(_rates_as_specs(lexemes))
 
 
 def cut_lazily(prompt: str) -> Iterator[Lexeme]:
@@ -124,29 +136,64 @@ def _classify_punctuation(sign: str, following: str) -> WordClass:
 
 
 def _rates_as_specs(lexemes: list[Lexeme]) -> list[Lexeme]:
-    """Read the number of ``60 fps`` and ``30帧`` as part of what names a property."""
-    for at, unit in enumerate(lexemes[1:]):
-        if unit.text in _RATE_UNITS and lexemes[at].text[0].isdecimal() and lexemes[at].word_class is WordClass.CONTENT:
-            lexemes[at] = msgspec.structs.replace(lexemes[at], word_class=WordClass.SPEC)
+    """Read the number of ``60 fps`` and ``30帧`` as part of what names a property, the ``max`` of ``720p max`` as nothing new."""
+    if _MEASURES.isdisjoint([lexeme.text for lexeme in lexemes]):
+        return lexemes
+    for at, (one, other) in enumerate(pairwise(lexemes)):
+        if other.text in _RATE_UNITS and one.text[0].isdecimal() and one.word_class is WordClass.CONTENT:
+            lexemes[at] = _as(one, WordClass.SPEC)
+        elif one.word_class is WordClass.RESOLUTION and other.text in _BOUNDS:
+            lexemes[at + 1] = _as(other, WordClass.FUNCTION)
+        elif other.word_class is WordClass.RESOLUTION and one.text in _BOUNDS:
+            lexemes[at] = _as(one, WordClass.FUNCTION)
     return lexemes
+
+
+def _addresses_as_places(lexemes: list[Lexeme]) -> list[Lexeme]:
+    """Read the address of `email it to ann@example.com` as a place, and that of `add ann@example.com` as what is added."""
+    for at in [at for at, lexeme in enumerate(lexemes) if lexeme.text == "@"]:
+        begin, end = _run_around(lexemes, at)
+        if begin and begin < at < end - 1 and lexemes[begin - 1].text in _LEADS_TO_ADDRESS:
+            lexemes[begin:end] = [_as(lexeme, WordClass.PLACE) for lexeme in lexemes[begin:end]]
+    return lexemes
+
+
+def _hashtags_as_content(lexemes: list[Lexeme]) -> list[Lexeme]:
+    """Read the one of ``add the hashtag #download`` as a word of its own, and that of ``#export #720p`` as what it says."""
+    for at, (before, sign, word) in enumerate(zip(lexemes, lexemes[1:], lexemes[2:], strict=False)):
+        is_tag = sign.text == "#" and sign.end == word.start and word.word_class in _IN_HASHTAGS
+        if is_tag and before.word_class is WordClass.CONTENT:
+            lexemes[at + 2] = _as(word, WordClass.CONTENT)
+    return lexemes
+
+
+def _run_around(lexemes: Sequence[Lexeme], at: int) -> tuple[int, int]:
+    """Where what is written without a blank begins and ends (exclusive); it has a bound for the sake of the work."""
+    begin, end = at, at + 1
+    while begin > max(at - _LONGEST_ADDRESS, 0) and lexemes[begin - 1].end == lexemes[begin].start:
+        begin -= 1
+    while end < min(at + _LONGEST_ADDRESS, len(lexemes)) and lexemes[end].start == lexemes[end - 1].end:
+        end += 1
+    return begin, end - (lexemes[end - 1].word_class is WordClass.SENTENCE_END)
 
 
 def _numbering_as_sentence_ends(lexemes: list[Lexeme]) -> list[Lexeme]:
     """Read ``2.`` or ``2)`` at a line's begin, ``2️⃣`` and ``step 2:`` as part of what separates."""
     counted = list(lexemes)
-    numbers = [at for at, lexeme in enumerate(lexemes) if lexeme.text.isdecimal()]
+    numbers = [at for at, lexeme in enumerate(lexemes) if lexeme.text.isdecimal() or lexeme.text in _CHINESE_NUMBERS]
     for at in numbers:
         following = lexemes[at + 1].text if at + 1 < len(lexemes) else ""
         if following not in _NUMBERING:
             continue
-        begins_line = at == 0 or lexemes[at - 1].text[0] in "\r\n"
+        ends_before = lexemes[at].text in _CHINESE_NUMBERS and lexemes[at - 1].word_class is WordClass.SENTENCE_END
+        begins_line = at == 0 or lexemes[at - 1].text[0] in "\r\n" or ends_before
         is_step = at > 0 and lexemes[at - 1].text in {"step", "步骤"}
         if begins_line or is_step or following in _KEYCAPS:
-            counted[at] = _as_sentence_end(lexemes[at])
+            counted[at] = _as(lexemes[at], WordClass.SENTENCE_END)
         if is_step:
-            counted[at - 1] = _as_sentence_end(lexemes[at - 1])
+            counted[at - 1] = _as(lexemes[at - 1], WordClass.SENTENCE_END)
     return counted
 
 
-def _as_sentence_end(lexeme: Lexeme) -> Lexeme:
-    return msgspec.structs.replace(lexeme, word_class=WordClass.SENTENCE_END)
+def _as(lexeme: Lexeme, part: WordClass) -> Lexeme:
+    return msgspec.structs.replace(lexeme, word_class=part)

@@ -66,7 +66,7 @@ _WORDS: dict[WordClass, str] = {
     WordClass.NEGATION: """
         don't|dont|don’t|do not|does not|doesn't|no|not|never|without|skip|no need|no need to|not need to|
         don't need|don't need to|don't want|don't want to|do not want to|do not need to|won't|hold off|
-        hold off on|hold|postpone|cancel|stop|never mind|nevermind|wait with|no need for|false|none|instead of|不要|不|别|先不|先别|先不要|先不用|暂不|暂时不|暂时不要|暂时别|无需|
+        hold off on|hold|postpone|cancel|stop|never mind|nevermind|wait with|no need for|false|none|instead of|rather than|而不是|不要|不|别|先不|先别|先不要|先不用|暂不|暂时不|暂时不要|暂时别|无需|
         无须|不用|不必|不需要|勿|请勿|还不|没必要|不想|不想要|免""",
     WordClass.LATER: """
         later|later on|myself|tomorrow|next time|another time|以后|稍后|稍后再|晚点|回头|下次|改天|以后再|晚点再|等等|等一下|等会|等会儿|等一等|稍等|待会|待会儿|过会儿""",
@@ -77,7 +77,7 @@ _WORDS: dict[WordClass, str] = {
     WordClass.OBJECT: """
         it|this|that|them|these|those|everything|all|both|one|video|videos|vid|vids|vidoe|viedo|vidio|clip|clips|file|files|result|results|movie|
         film|footage|recording|version|copy|link|url|project|final cut|final edit|the edit|the cut|finished cut|
-        finished product|thing|photo|photos|image|images|picture|pictures|material|media|the same|same|my work|our work|my edit|our edit|this edit|sequence|composition|视频|成片|文件|影片|片子|
+        finished product|thing|photo|photos|image|images|picture|pictures|material|media|the same|same|my work|our work|my edit|our edit|this edit|sequence|composition|draft version|rough cut|rough draft|first draft|a draft|a rough cut|a rough draft|a first draft|视频|成片|文件|影片|片子|
         结果|作品|成品|链接|素材|图片|照片|它|这个|这些|这|那个|全部|所有|片段|档案|一份|一个|一段|片|版本|项目|录像|短片""",
     WordClass.RESOLUTION: """
         full hd|fhd|uhd|ultra hd|1080 p|720 p|480 p|540 p|360 p|1080 x 1920|1920 x 1080|1280 x 720|1080|720|480|

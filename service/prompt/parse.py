@@ -5,6 +5,7 @@ The rules are the backend contract's "Routing a prompt"; this module decides bet
 """
 
 from collections.abc import Collection, Iterator
+from itertools import chain
 
 import msgspec
 
@@ -12,6 +13,7 @@ from core.model.plan import Action, Plan, Reading, RequestedOutput
 from core.profiles import Profile
 from core.security.redacted_repr import redacted_repr
 from service.prompt.clauses import UNKNOWN, Clause, split_clauses
+from service.prompt.film_text import where_text_begins
 from service.prompt.hints import prompt_hints
 from service.prompt.intent import REQUESTS, Intent, classify_clauses
 from service.prompt.lexer import tokenize
@@ -19,6 +21,7 @@ from service.prompt.lexicon import WordClass, words_in
 from service.prompt.message import compose_message
 from service.prompt.output import merge_output, output_hints
 from service.prompt.questions import with_questions
+from service.prompt.refused import without_refused
 from service.prompt.requests import split_requests
 from service.prompt.specs import Specs, extract_specs
 
@@ -32,7 +35,7 @@ _INFORMATION: dict[Intent, Action] = {
 }
 _QUESTIONS = frozenset({Intent.CREDITS, Intent.STATE})
 _ON_EXPORT = frozenset({Intent.EXPORT, Intent.NO_EXPORT})
-_PUBLISHING = words_in("post publish share 发布 分享 发到 传到")
+_PUBLISHING = words_in("email post publish share 发布 分享 发到 传到")
 _RENDERERS_OWN = words_in("bitrate framerate hevc h265 h.265 av1 prores hdr 帧率 码率 比特率")
 _QUOTES = {'"': '"', "'": "'", "“": "”", "「": "」", "`": "`"}
 
@@ -84,9 +87,16 @@ def _unwrapped(prompt: str) -> str:
 
 
 def _parse(prompt: str, *, has_media: bool) -> ParsedPrompt:
-    asked = with_questions(prompt, split_clauses(tokenize(prompt)))
-    clauses = [part for clause in asked for part in split_requests(clause)]
+    asked = with_questions(prompt, split_clauses(without_refused(tokenize(prompt))))
+    text = where_text_begins(asked) + 1 if ":" in prompt or "：" in prompt else len(asked)
+    clauses = list(chain.from_iterable([*map(split_requests, asked[:text]), *map(_of_text, asked[text:])]))
     return ParsedPrompt(prompt, tuple(clauses), tuple(classify_clauses(clauses)), has_media)
+
+
+def _of_text(clause: Clause) -> list[Clause]:
+    """Divide a clause behind the film's text, of which no edit is read: `Script: We bake. Export the joy.`"""
+    parts = split_requests(clause)
+    return [clause] if any(part.instead for part in parts) else parts
 
 
 def _asked_about(found: ParsedPrompt) -> Specs | None:

@@ -44,8 +44,17 @@ _EDITS = words_in(
     stabilize stabilise turn 剪 加 去 删 换 调 裁 合"""
 )
 _WHOLE_VIDEO = frozenset({"it", "this", "that", "everything"})
+_BESIDE_IT = words_in(
+    """
+    versions copies variants variations formats subtitles subtitle captions srt vtt transcript thumbnail thumbnails cover
+    screenshot screenshots stills poster"""
+)
+_EXCEPT = words_in("except excluding minus apart")
 _NUMERALS = frozenset("一二两三四五六七八九十百几半面段部")
-_MANNERS = words_in("fast faster soon today tonight please 快 快点 赶紧 赶快")
+_CONDITIONS = words_in("if unless 如果")
+_MANNERS = words_in("first draft fast faster soon today tonight please 快 快点 赶紧 赶快")
+_TELLERS = (["i"], ["we"], ["they"], ["you"], ["我"], ["我 们"], ["我们"])
+_IS = words_in("is are was were has have had will can means makes")
 _VERBS = frozenset({"export", "re-export", "reexport", "导出", "导出来"})
 _CONVERTS = words_in("convert transcode encode 转换 转成 转为 转码")
 _SAVES = words_in("save output deliver 保存 另存为 输出")
@@ -153,11 +162,17 @@ def _is_request(lexemes: Sequence[Lexeme], lead: int) -> bool:
     if unknown <= lead:
         return False
     if verb in _VERBS:
-        return not _is_noun(lexemes, lead) and lexemes[unknown].text not in _DRAWN
+        return not _is_noun(lexemes, lead) and lexemes[unknown].text not in _DRAWN and not _tells(lexemes, lead)
     fetches = verb in _FETCHES or (verb in _HANDS and lexemes[lead + 1].text in _TO_ME)
     names_video = any(lexeme.word_class in _VIDEO for lexeme in lexemes[lead:unknown])
     goes_on = lexemes[_introduction(lexemes, lead, unknown)].word_class in _LEADS_ON
     return fetches and names_video and goes_on
+
+
+def _tells(lexemes: Sequence[Lexeme], lead: int) -> bool:
+    """Tell `We export coffee` and `Export is easy`, which the film shall say, from a request."""
+    before = [lexeme.text for lexeme in lexemes[:lead] if lexeme.word_class not in NO_CONTENT]
+    return before in _TELLERS or lexemes[lead + 1].text in _IS
 
 
 def _is_noun(lexemes: Sequence[Lexeme], at: int) -> bool:
@@ -170,6 +185,8 @@ def _hidden_edit(lexemes: tuple[Lexeme, ...], lead: int) -> list[Clause]:
     unknown = _first_unknown(lexemes)
     if _is_before(lexemes, unknown):
         return [_as_request(lexemes[: unknown + 1]), clause_of(lexemes[unknown + 1 :])]
+    if any(lexeme.text in _CONDITIONS for lexeme in lexemes[lead:unknown]):
+        return [_as_request(lexemes)]  # on what it hangs nobody here can tell: the film is there, or is not used
     intro = _introduction(lexemes, lead, unknown)
     word = lexemes[intro]
     is_file_name = word.word_class is WordClass.PREPOSITION and lexemes[unknown].word_class is not WordClass.CONTENT
@@ -279,12 +296,23 @@ def _property_tail(lexemes: Sequence[Lexeme]) -> int:
     return first if any(lexeme.word_class in PROPERTIES for lexeme in lexemes[first:]) else len(lexemes)
 
 
+def _adds_to(wanted: Sequence[Lexeme]) -> bool:
+    """Tell `export two versions`, `export the subtitles too`, to which the rest need not be cut away."""
+    words = [lexeme.text for lexeme in wanted]
+    leads = [at for at, lexeme in enumerate(wanted) if lexeme.word_class is WordClass.PREPOSITION]
+    return "only" not in words and not _BESIDE_IT.isdisjoint(words[: min(leads, default=len(words))])
+
+
 def _instead(lexemes: Sequence[Lexeme], cut: int) -> str:
     word, chinese = lexemes[cut], not lexemes[cut - 1].text.isascii() or not lexemes[cut].text.isascii()
     if word.word_class in {WordClass.PREPOSITION, WordClass.NEGATION}:
         return "制作视频，" if chinese else "make the video "
     if word.text in {"a", "an", "一个", "一段", "带"}:
         return "制作" if chinese else "make "
+    if not chinese and _adds_to(lexemes[cut:]):
+        return "make "
+    if word.text in _EXCEPT:
+        return "keep everything "
     if lexemes[cut - 1].text in _WHOLE_VIDEO:
         return "make the video "
     if word.text in _EDITS:

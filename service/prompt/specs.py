@@ -35,8 +35,28 @@ _LINES_OF_WORD = {
 }
 _QUALITY_SIGNS = (("low", ("low", "draft", "低", "标清")), ("medium", ("medium", "standard", "normal", "中", "标准")))
 _BECOMES = words_in("in at to as into it be go make 成 为 到 用 以 改成 改为 换成 转成 转为 变成 调成")
-_IS_ALREADY = words_in("my the this these our from your of is are was were it's it’s 的 我的 这是")
-_INPUTS = words_in("my our your 我的")
+_IS_ALREADY = words_in(
+    """
+    my the this these our from your of is are was were it's it’s currently current originally original source 的 我的 这是 是
+    当前 目前 现在"""
+)
+_INPUTS = words_in("my our your from currently current originally original source 我的 当前 目前 现在 从")
+#: What they take is put into the film, or is in it: `add a 480p clip at the end`, `remove a vertical clip`.
+_HANDLES = words_in(
+    """
+    add insert overlay append prepend use place put include attach superimpose remove delete replace trim cut merge combine
+    join blur import 加 加入 插入 添加 叠加 放 删除 替换 合并"""
+)
+#: A ratio behind these is a time or a score: `remove everything after 16:9`, `在9:16处`.
+_TIMED = words_in(
+    """
+    after before until till since between around minute timestamp time clock score scored result ended won lost draw 在 比分 第"""
+)
+_NEAR = 3
+_TIMED_BY = words_in("am pm a.m p.m o'clock 处 分 秒 时 点")
+_RANGE = words_in("to until till and a à bis 到 至 和")
+#: `keep it at 16:9`, and not `add a title at 9:16`
+_FRAMES_IT = words_in("make keep crop resize reframe set frame leave be is 改 保持 做成")
 _ARTICLES = frozenset({"a", "an", "个"})
 #: e.g. 2560x1080 and 21:9
 _SAME_SHAPE = 0.03
@@ -146,7 +166,7 @@ def _targets(content: Sequence[Lexeme]) -> list[Lexeme]:
 def _is_target(content: Sequence[Lexeme], at: int) -> bool:
     before = _word_before(content, at)
     following = content[at + 1] if at + 1 < len(content) else None
-    if before in _IS_ALREADY:
+    if before in _IS_ALREADY or before in _HANDLES or _is_time(content, at) or _is_refused(content, at):
         return False
     if content[at].word_class is WordClass.ASPECT and not content[at].text.isascii():
         return True
@@ -157,6 +177,24 @@ def _is_target(content: Sequence[Lexeme], at: int) -> bool:
     )
     ends = following is None or following.word_class is not WordClass.CONTENT
     return names_video or (ends and (before in _BECOMES or (at > 0 and content[at - 1].word_class is WordClass.OBJECT)))
+
+
+def _is_refused(content: Sequence[Lexeme], at: int) -> bool:
+    """Tell `don't crop to vertical`."""
+    near = [lexeme.word_class for lexeme in content[max(at - _NEAR, 0) : at]]
+    return content[at].word_class is WordClass.ASPECT and WordClass.NEGATION in near
+
+
+def _is_time(content: Sequence[Lexeme], at: int) -> bool:
+    """Tell the 9:16 of `cut the scene at 9:16` from that of `crop it to 9:16`."""
+    if not content[at].text[0].isdigit() or content[at].word_class is not WordClass.ASPECT:
+        return False
+    before, words = _word_before(content, at), [lexeme.text for lexeme in content]
+    following, next_but_one = [*words[at + 1 :], "", ""][:2]
+    ranges = following in _RANGE and next_but_one[:1].isdecimal()
+    if before in _TIMED or following in _TIMED_BY or (ranges and content[at + 2].word_class is not WordClass.ASPECT):
+        return True
+    return before == "at" and _FRAMES_IT.isdisjoint(words[:at])
 
 
 def _word_before(content: Sequence[Lexeme], at: int) -> str:

@@ -776,7 +776,74 @@ TEXT_OF_THE_FILM = [
     Row("Upload → trim the silent pauses → Download MP4", "trim the silent pauses"),
 ]
 
+REFUSED_FOR_ANOTHER = [
+    only_export("export it in 720p not 1080p", "720p"),
+    only_export("export as mov instead of mp4", format="mov"),
+    only_export("export in mp4, not mov"),
+    only_export("export in 720p rather than 1080p", "720p"),
+    only_export("Please don't export it as mov, export as webm", format="webm"),
+    only_export("export from 4k to 720p", "720p"),
+    only_export("convert from mov to webm", format="webm"),
+    only_export("不要1080p，导出720p", "720p"),
+    only_export("导出mp4，不要mov"),
+    same("make it 9:16, not 16:9", aspect="9:16"),
+    same("改成9:16，不要16:9", aspect="9:16"),
+    same("要横屏，不要竖屏", aspect="16:9"),
+    same("keep 16:9, don't crop to vertical; cut the intro", aspect="16:9"),
+    Row("horizontal please, not vertical", "Change the aspect ratio to 16:9.", aspect="16:9"),
+    Row("I want a 16:9 video, not a 1:1 one.", "Change the aspect ratio to 16:9.", aspect="16:9"),
+    Row("trim it and export, 720p max", "trim it", resolution="720p"),
+    # nothing besides: it is an edit, or the export is refused
+    same("not vertical"),
+    Row("don't export in 4k", None, "none"),
+    Row("Don't use vertical clips, export in 720p", "Don't use vertical clips", resolution="720p"),
+]
+
+NO_WISH_FOR_A_SHAPE = [
+    same("I want it 9:16, my video is 16:9", aspect="9:16"),
+    same("Reframe to 9:16 (currently 16:9)", aspect="9:16"),
+    same("改成9:16，原视频是16:9", aspect="9:16"),
+    Row("export in 16:9 (currently 9:16)", "Change the aspect ratio to 16:9.", aspect="16:9"),
+    same("Cut the scene at 9:16"),
+    same("keep it at 9:16 and trim 3s", aspect="9:16"),
+    same("remove everything after 16:9"),
+    same("the shop opens 9:16 am, put that in the caption"),
+    same("Corta de 4:3 a 5:10"),
+    same("在9:16处切一刀"),
+    same("add a 480p clip at the end"),
+    same("put a webm file on top"),
+    same("use a 360p version of the logo video as the outro"),
+    same("overlay a vertical video on the left"),
+]
+
+WORDS_OF_THE_CALLERS = [
+    same("We export coffee to 40 countries. Make an ad."),
+    same("Export is our business - a film about it"),
+    Row("can we export the first 10 seconds?", "keep only the first 10 seconds?"),
+    same("Script: Welcome to Acme. Export the joy. Render the future with us."),
+    same("Add a voiceover that says: Download the app, upload your photo and share the result."),
+    same(
+        "Burn in:\n1\n00:00:01,000 --> 00:00:04,000\nExport is easy\n\n2\n00:00:05,000 --> 00:00:08,000\nDownload now"
+    ),
+    Row("Trim 00:00:01,000 --> 00:00:05,000 and export", "Trim 00:00:01,000 --> 00:00:05,000"),
+    same("Add hashtag #download at the end"),
+    Row("#export #720p trim intro", "trim intro", resolution="720p"),
+    Row("export the subtitles as srt", "make the subtitles as srt"),
+    Row("export two versions: one with captions, one without", "make two versions: one with captions, one without"),
+    Row("export the part with the captions", "keep only the part with the captions"),
+    Row("export everything except the intro", "keep everything except the intro"),
+    only_export("Export only if it's under 60 seconds"),
+    only_export("export a draft first"),
+    only_export("When you're done, email it to me at a@b.com"),
+    Row("cut the first 5 s and email it to jo.smith+x@example.co.uk.", "cut the first 5 s"),
+    Row("Put info@acme.com at the end and export", "Put info@acme.com at the end"),
+    Row("一、去掉静音；二、加配乐；三、导出。", "一、去掉静音；二、加配乐"),
+]
+
 ROWS = [
+    *REFUSED_FOR_ANOTHER,
+    *NO_WISH_FOR_A_SHAPE,
+    *WORDS_OF_THE_CALLERS,
     *TEXT_OF_THE_FILM,
     *APPROVALS,
     *PROPERTIES_OF_THE_FILE,
