@@ -75,7 +75,8 @@ class LeasedWorker(Worker):
         self._looks = Looks(self.max_jobs)
         #: looks run, or more are due: it is watched how late the loop is
         self._watch: asyncio.TimerHandle | None = None
-        self._is_away = False
+        #: since when Redis is away; None: it answers
+        self._away_since_s: float | None = None
         #: so long after an outage holders have to renew what is theirs
         self._heartbeat_s = lease_s * HEARTBEAT_SHARE
         self._looks_again_s = 0.0
@@ -102,22 +103,22 @@ class LeasedWorker(Worker):
 
     async def _take_turn(self) -> None:
         """Take what is due; while Redis is away wait a little instead. An outage is told once, at its begin, and its end."""
+        began_s = self.loop.time()
         try:
             await self._poll_iteration()
         except STORE_ERROR as away:
-            if not self._is_away:
+            if self._away_since_s is None:
                 log.warning("Redis is away, waiting", error=type(away).__name__)
-            self._is_away = True
+                self._away_since_s = began_s
             await asyncio.sleep(_AWAY_S)
             return
         except Exception:
             log.exception("a look for work broke")
             await asyncio.sleep(_AWAY_S)
             return
-        if self._is_away:
+        if self._away_since_s is not None:
             log.info("Redis answers again")
-            self._looks_again_s = self.loop.time() + self._heartbeat_s
-        self._is_away = False
+        self._away_since_s = None
 
     async def _poll_iteration(self) -> None:
         """Take what is due, then wait until something is, but never less than the shortest pause between two looks."""
@@ -150,8 +151,11 @@ class LeasedWorker(Worker):
         return due
 
     def _room_for_looks(self) -> int:
+        """None after an outage in which leases may have run out; in a shorter one than a heartbeat none has."""
         now_s = self.loop.time()
-        return 0 if self._is_away or now_s < self._looks_again_s else self._looks.room(now_s=now_s)
+        if self._away_since_s is not None and now_s - self._away_since_s > self._heartbeat_s:
+            self._looks_again_s = now_s + self._heartbeat_s
+        return 0 if now_s < self._looks_again_s else self._looks.room(now_s=now_s)
 
     async def _begin(self, due: _Due) -> None:
         for item_id in due.ahead:
