@@ -25,7 +25,8 @@ pytestmark = pytest.mark.timeout(4 * PATIENCE_S)
 
 CALLERS = 6
 READERS = 4
-UPLOADS = 6
+#: so many that each API has some: of six, the other one has had all
+UPLOADS = 16
 ROUNDS = 2
 
 
