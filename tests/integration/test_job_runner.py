@@ -184,6 +184,7 @@ async def test_a_film_that_our_storage_kept_to_the_end_is_said_to_be_ours_and_co
     core, context, backend, tmp_path
 ):
     (tmp_path / "outputs").write_text("in the way of the folder")
+    backend.says("/o.mp4", film(b"\0\0\0\x10ftypisom\0\0\0\0" + bytes(100)))  # it begins as one, so it is written
     render = Render(id="render_1", attempt=1, started_at_ms=1, asked=True, url=backend.url + "/o.mp4")
     async with at(core, context, Stage.STORING, **paid(render=render)) as execution:
         await stepped(execution, 2)
