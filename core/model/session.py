@@ -3,8 +3,6 @@
 Only the worker that holds the lease of the session's running job changes it, in the same commit as the job.
 """
 
-from itertools import zip_longest
-
 import msgspec
 
 from core.model.job import Job, MediaRef, Record, Sent, Status
@@ -142,16 +140,21 @@ def joined(
 ) -> Session:
     """A job brings its files; by its id they are found again when its data is deleted.
 
-    `parent_id`: the job that it replays. What of its files no message has used is the replay's own, and is brought no
-    second time.
+    `parent_id`: the job that it replays. What a try before it has left there, and no message has used, is its own, and is
+    brought no second time.
     """
-    replayed = [each.unused and each.job_id == parent_id for each in session.media] if media and parent_id else []
-    there = tuple(
-        msgspec.structs.replace(each, job_id=job_id, unused=False) if taken_over else each
-        for each, taken_over in zip_longest(session.media, replayed)
-    )
-    own = tuple(msgspec.structs.replace(each, job_id=job_id) for each in media[sum(replayed) :])
-    return msgspec.structs.replace(session, media=there + own)
+    own, there = list(media), []
+    for each in session.media:
+        same = next((one for one in own if parent_id and each.unused and _is_same_file(one, each)), None)
+        if same:
+            own.remove(same)
+        there.append(msgspec.structs.replace(each, job_id=job_id, unused=False) if same else each)
+    brought = (msgspec.structs.replace(one, job_id=job_id) for one in own)
+    return msgspec.structs.replace(session, media=(*there, *brought))
+
+
+def _is_same_file(one: MediaRef, other: MediaRef) -> bool:
+    return (one.url, one.upload_id) == (other.url, other.upload_id)
 
 
 def timeline_changed(session: Session, *, job_id: str, timeline: str) -> Session:

@@ -20,7 +20,7 @@ def a_job(job_id: str, status: Status, *, sent: Sent | None = None) -> Job:
     return msgspec.structs.replace(make_job(), id=job_id, status=status, sent=sent)
 
 
-FAILED = a_job("job_1", Status.FAILED)
+FAILED, FAILED_TOO = a_job("job_1", Status.FAILED), a_job("job_2", Status.FAILED)
 
 
 def with_files_of_job_1(*, brought: int, edits: int) -> Session:
@@ -91,6 +91,12 @@ def test_a_replay_brings_no_file_twice_of_a_job_whose_message_never_went(brought
     assert replayed.uploaded == brought
     succeeded = sessions.left(sessions.uploaded(replayed, 2), a_job("job_2", Status.SUCCEEDED))
     assert len(joined_by_job_2(succeeded).media) == 4, "its files were used since"
+
+
+def test_a_second_replay_of_a_job_finds_the_files_that_its_first_one_left() -> None:
+    first = sessions.left(joined_by_job_2(sessions.left(with_files_of_job_1(brought=2, edits=1), FAILED)), FAILED_TOO)
+    second = sessions.joined(first, (CLIP, OTHER), job_id="job_3", parent_id="job_1")
+    assert [(each.name, each.job_id) for each in second.media] == [("a.mp4", "job_3"), ("b.mp4", "job_3")]
 
 
 @pytest.mark.parametrize(
