@@ -111,9 +111,8 @@ class JobQueries:
         async for ids in self._ids(names, wanted, after, limit + 1):
             seen = await self._jobs.load_many(ids)
             own = [job for job in seen if job.tenant in of]
-            if (
-                wanted.session_id and seen and not own
-            ):  # a session is one tenant's: a cursor would tell that it is there
+            # a session is one tenant's: a cursor would tell another that it is there
+            if wanted.session_id and seen and not own:
                 break
             found += [job for job in own if wanted.takes(job)]
             if len(found) > limit:

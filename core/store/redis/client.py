@@ -71,10 +71,10 @@ def why_away(away: Exception) -> str:
         return "Redis takes no writes at REDIS_URL."
     if isinstance(away, PassingRefusal):
         return f"Redis refuses for now at REDIS_URL: {away.why}."
-    if isinstance(
-        cause := away.__cause__ or away.__context__, ssl.SSLCertVerificationError
-    ):  # behind a comma is its address
-        return f"Redis's certificate at REDIS_URL is not believed: {cause.verify_message.partition(',')[0]}."
+    cause = away.__cause__ or away.__context__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        reason = cause.verify_message.partition(",")[0]  # behind a comma is its address
+        return f"Redis's certificate at REDIS_URL is not believed: {reason}."
     return "Redis does not answer at REDIS_URL."
 
 

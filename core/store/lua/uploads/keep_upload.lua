@@ -1,6 +1,7 @@
 -- Remember an upload that has come whole, and count its bytes; the second of two who do so at once counts nothing.
 -- Arguments: id, tenant, record, goes_ms, size_bytes; is_copy: of several copies of what was sent only the first is kept.
 -- Results: stored_bytes, what its tenant keeps now; too_late: it is a copy, and another one is kept, or none can be any more.
+
 -- What somebody has written over the sum, and is no number, counts as nothing.
 local function add_bytes(stored, by)
   local sum = redis.pcall('INCRBY', stored, by)
