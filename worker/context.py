@@ -127,6 +127,7 @@ def token_pool_over(
         clock,
         rate_limited_s=settings.rate_limited_s,
         web_url=settings.nemo_web_url,
+        default_profile=settings.default_profile,
         month_limit=settings.tenant_month_credits,
         session_idle_s=settings.session_idle_s,
     )

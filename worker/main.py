@@ -164,12 +164,13 @@ def _naming(field: str, run: Run) -> Run:
 
 def _tasks_beside(context: WorkerContext, queue: LeasedWorker) -> dict[str, Coroutine[Any, Any, None]]:
     """Name what runs for ever beside the queue."""
-    follow = partial(follow_orphan_renders, context)
+    follow, ask_for_revoked = partial(follow_orphan_renders, context), context.token_pool.ask_for_revoked
     return {
         "heartbeat": context.leases.run_heartbeat(),
         "cancels": context.leases.listen_for_cancels(),
         "sweep": run_sweeper(context),
         "orphan renders": run_periodically("orphan renders", follow, every_s=context.settings.sweep_s),
+        "revoked tokens": run_periodically("revoked tokens", ask_for_revoked, every_s=context.settings.sweep_s),
         "rpc": run_rpc_server(context),
         "admission": stay_listed(context, lambda jobs: queue.offer(jobs + _DELIVERY_PLACES)),
         "membership": context.membership.run(when_unknown=partial(_add_operator_tokens, context)),

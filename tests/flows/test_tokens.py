@@ -17,7 +17,7 @@ from core.store.redis.client import Store, connect
 from core.store.tenants.api_keys import ApiKeys
 from core.store.tokens.tokens import Tokens
 from tests.gateway_fixture import Gateway, running_gateway, unique_title
-from tests.until import PATIENCE_S
+from tests.until import PATIENCE_S, wait_until
 
 SECRET_KEY = "k" * 40
 EDIT_ONLY = {"export": False}
@@ -241,6 +241,22 @@ def test_a_token_that_the_backend_does_not_know_is_never_taken_again(operator, c
     job = caller.run(edit(), upload=caller.clip(), output=EDIT_ONLY)
     assert job["status"] == "succeeded", job["error"]
     assert (operator.state(bad_id), operator.spent(good)) == ("revoked", 50)
+
+
+def test_a_login_that_refuses_a_good_token_for_seconds_costs_no_session_and_no_job(operator, crowd):
+    caller, secret = operator.tenant("login"), operator.account(1000)
+    token_id = operator.give("login", secret)
+    clip = caller.upload(caller.clip())
+    before = caller.run(edit(), upload=clip, output=EDIT_ONLY)
+    operator.account(0, token=secret, expires_in_s=0)
+    title, fresh = unique_title(), unique_title()
+    inside = caller.submit(edit(title), session_id=before["session_id"], output=EDIT_ONLY)["id"]
+    outside = caller.submit(edit(fresh), upload=clip, output=EDIT_ONLY)["id"]
+    wait_until(lambda: operator.state(token_id) == "revoked", within_s=PATIENCE_S)
+    operator.account(1000, token=secret)
+    assert [caller.ended(job_id)["status"] for job_id in (inside, outside)] == ["succeeded"] * 2
+    assert [len(caller.charged(prompt)) for prompt in (title, fresh)] == [1, 1]
+    assert operator.state(token_id) == "active"
 
 
 def test_a_removed_token_loses_its_sessions_and_new_jobs_take_another(operator, crowd):

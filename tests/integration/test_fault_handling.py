@@ -477,6 +477,18 @@ async def test_the_session_of_a_removed_token_is_opened_anew_or_lost(core, conte
     assert following.job.stage is Stage.PREPARING
 
 
+async def test_a_session_with_an_edit_waits_half_a_minute_for_its_revoked_token_and_is_lost_then(core, context):
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    await core.tokens.mark(token_id, TokenState.REVOKED)
+    refused, pauses = BackendFault(Fault.TOKEN_REFUSED, call="token"), []
+    for tried in range(TRIES + 1):
+        following = await judged(core, context, Stage.PREPARING, refused, edits=1, token_id=token_id, tried=tried)
+        assert following.session is None or following.session.lost is (tried == TRIES)
+        pauses.append(following.park_s or 0.0)
+    assert following.session is not None
+    assert pauses == [1, 2, 4, 8, 16, 0]
+
+
 async def test_a_token_without_credits_rests_and_lets_go_of_what_was_reserved(core, context):
     token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
     await judged(core, context, Stage.EDITING, BackendFault(Fault.NO_CREDITS, call="message"), token_id=token_id)

@@ -196,6 +196,73 @@ async def test_a_balance_that_is_refused_once_takes_a_token_from_nobody(core, tm
     assert await state_of(core, token_id) is TokenState.REVOKED
 
 
+async def revoked_for_a_mishap(core: Core, context: WorkerContext) -> str:
+    """The backend's login is out of order for a moment: it refuses a good token a call, and its balance."""
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator")
+    await handed_back(core, context, token_id, times=1)
+    assert await state_of(core, token_id) is TokenState.REVOKED
+    return token_id
+
+
+async def test_a_revoked_token_serves_again_when_its_balance_is_told_after_all(core, tmp_path):
+    async with peer(answered({"code": 1001})) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        token_id = await revoked_for_a_mishap(core, context)
+        remote.answer = answered({"code": 0, "data": {"available": 500}})
+        await context.token_pool.ask_for_revoked()
+        assert await state_of(core, token_id) is TokenState.REVOKED, "it was revoked this very moment"
+        core.clock.turn(by_s=2)
+        await context.token_pool.ask_for_revoked()
+        assert await state_of(core, token_id) is TokenState.ACTIVE
+        assert await taken_by_all(core, [context], [await core.submit()]) == [token_id]
+
+
+async def test_a_token_that_stays_revoked_is_asked_for_each_time_that_it_has_been_so_for_twice_as_long(core, tmp_path):
+    calls = Calls()
+    async with (
+        peer(answered({"code": 1001})) as remote,
+        context_over(core, tmp_path, backend=remote.url, calls=calls) as context,
+    ):
+        token_id = await revoked_for_a_mishap(core, context)
+        asked_after_s, before = [], calls["credits"]
+        for second in range(1, 61):
+            core.clock.turn(by_s=1)
+            await asyncio.gather(*(context.token_pool.ask_for_revoked() for _ in range(3)))
+            asked_after_s += [second] * (calls["credits"] - before)
+            before = calls["credits"]
+    assert asked_after_s == [2, 4, 8, 16, 32], "by one of the three"
+    assert await state_of(core, token_id) is TokenState.REVOKED
+
+
+async def test_a_revoked_token_that_was_removed_or_added_again_is_not_asked_for(core, tmp_path):
+    calls = Calls()
+    async with (
+        peer(answered({"code": 1001})) as remote,
+        context_over(core, tmp_path, backend=remote.url, calls=calls) as context,
+    ):
+        token_id, before = await revoked_for_a_mishap(core, context), calls["credits"]
+        assert await core.tokens.add("nmv_usr_a", kind="operator", anew=True) == token_id
+        core.clock.turn(by_s=2)
+        await context.token_pool.ask_for_revoked()
+        await handed_back(core, context, token_id, times=1)
+        await core.tokens.remove(token_id)
+        core.clock.turn(by_s=2)
+        await context.token_pool.ask_for_revoked()
+        assert calls["credits"] == before + 1, "by the job that was refused it once more"
+    assert await core.redis.exists(key("revoked_tokens")) == 0
+
+
+async def test_a_revoked_token_that_no_key_opens_or_whose_backend_is_away_stays_revoked(core, tmp_path):
+    elsewhere = Tokens(core.store, Encryption(["a key that went " * 3]), core.clock)
+    async with peer(answered({"code": 1001})) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        away = await revoked_for_a_mishap(core, context)
+        locked_away = await elsewhere.add("nmv_usr_b", kind="operator")
+        await core.tokens.mark(locked_away, TokenState.REVOKED)
+        remote.answer = b""
+        core.clock.turn(by_s=2)
+        await context.token_pool.ask_for_revoked()
+    assert [await state_of(core, token_id) for token_id in (away, locked_away)] == [TokenState.REVOKED] * 2
+
+
 async def test_a_token_that_no_key_opens_is_given_up_by_nobody(core, tmp_path):
     elsewhere = Tokens(core.store, Encryption(["a key that went " * 3]), core.clock)
     token_id = await elsewhere.add("nmv_usr_a", kind="operator")
@@ -429,7 +496,7 @@ async def test_an_account_that_cannot_be_asked_for_costs_nothing_but_the_link(co
 async def after_two_runs(core: Core, context: WorkerContext, job: Job) -> Job:
     """Run a job until it sleeps, and once more after a long time."""
     await run_job(context, job.id)
-    core.clock.turn(by_s=60)
+    core.clock.turn(by_s=2)
     await run_job(context, job.id)
     return await core.read(job)
 

@@ -129,19 +129,28 @@ async def _try_later(execution: JobExecution, job: Job, fault: BackendFault) -> 
 
 
 async def _invalidate_token(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
-    """Hand the very token back. Its successor is tried on the same session; without one the session's token is gone."""
+    """Hand the very token back. Its successor is tried on the same session; without one the session's token is gone.
+
+    A session with an edit has no other one, and waits some time for a revoked one, which may be good after all.
+    """
     session, pool = execution.session, execution.context.token_pool
     token_id = execution.job.token_id or session.token_id
     if token_id is None:
         return _try_again(execution, job, fault)
     successor = await pool.invalidate(execution.job, token_id, call=fault.call)
-    if successor == token_id:
+    if successor == token_id or (successor is None and await _may_wait_for(execution, job, fault, token_id)):
         return _try_again(execution, job, fault)
     await execution.context.balances.release(execution.job, token_id)
     if successor and session.backend_id:
         following = _go_on_with(job, successor)
         return _try_again(execution, following, fault, sessions.moved_to(session, successor), elsewhere=True)
     return _abandon_session(job, session)
+
+
+async def _may_wait_for(execution: JobExecution, job: Job, fault: BackendFault, token_id: str) -> bool:
+    if may_leave_session(job, execution.session) or tries_of(fault, job) >= TRIES:
+        return False
+    return await execution.context.token_pool.may_come_back(token_id)
 
 
 def _leave_session(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:

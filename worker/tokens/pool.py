@@ -65,6 +65,7 @@ class TokenPool:
         *,
         rate_limited_s: float,
         web_url: str,
+        default_profile: str,
         month_limit: int,
         session_idle_s: float,
     ) -> None:
@@ -73,6 +74,7 @@ class TokenPool:
         self._backend = backend
         self._clock = clock
         self._web_url = web_url
+        self._default_profile = default_profile
         self._month_limit = month_limit
         self._anonymous_kept_ms = int((session_idle_s + _ANONYMOUS_KEPT_S) * 1000)
         self._anonymous = AnonymousTokenSource(self, identities, backend, clock, rate_limited_s=rate_limited_s)
@@ -320,6 +322,22 @@ class TokenPool:
         await self._tokens.add(credentials.token, kind="anonymous", available=balance.available, anew=True)
         log.info("the anonymous identity's token is good after all", token_id=token_id)
         return True
+
+    async def may_come_back(self, token_id: str) -> bool:
+        """Tell whether a token that serves nobody may serve again soon (`ask_for_revoked`): it was revoked, perhaps for a mishap."""
+        token = await self._tokens.get(token_id)
+        return token is not None and token.state is TokenState.REVOKED
+
+    async def ask_for_revoked(self) -> None:
+        """Let revoked tokens serve again that tell their balance after all: the backend's login may have been out of order."""
+        await asyncio.gather(*map(self._ask_for_revoked, await self._tokens.revoked_to_ask_for()))
+
+    async def _ask_for_revoked(self, token_id: str) -> None:
+        with suppress(BackendFault):
+            credentials = await self.credentials(token_id, profile=self._default_profile)
+            if credentials and (await self._balances.read(credentials, token_id))[0]:
+                await self._tokens.mark(token_id, TokenState.ACTIVE)
+                log.info("a revoked token is good after all", token_id=token_id)
 
     async def _retire_if_over(self, job: Job, token_id: str, *, call: str) -> bool:
         """Retire a token that was refused in a call if it is refused its balance too, and tell whether it is over.

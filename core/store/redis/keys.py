@@ -75,6 +75,7 @@ _SHAPES = {
     "tokens_by_credits": "rg:toks:credits:{}",  # ZSET of a group's tokens by the credits that are free
     "tokens_by_expiry": "rg:toks:expiry:{}:{}",  # ZSET of a group's tokens on one level of credits, by expiry
     "token_wakes": "rg:toks:wakes",  # ZSET of tokens by when something of them changes by itself
+    "revoked_tokens": "rg:toks:revoked",  # ZSET of revoked tokens by when their balance is asked for again
     "token_sums": "rg:pool-sums",  # HASH state -> tokens, and kind of credits -> credits, of the whole pool
     "named_tokens": "rg:toks:named:{}",  # SET of the tokens of a tenant, or of everybody, that are not anonymous
     "anonymous_tokens": "rg:toks:anonymous",  # ZSET of anonymous tokens by expiry
@@ -179,6 +180,7 @@ FIELDS = {
             "fmt",
             "taken",  # messages, ever, and how often it was taken while a release of the first format ran
             "rest_until_ms",  # of a rate-limited one
+            "revoked_ms",  # when it was last revoked
             *("blocked", "blocked_by"),  # exports in a row that were refused, and the job that was last refused one
             "denied",  # scopes that were refused, each after a space
             # when it was last held against the token, for whatever reason, and for which
@@ -245,7 +247,7 @@ BOUNDS = {
     **dict.fromkeys(
         (
             *("token_entries", "token_shares", "owner_readings", "token_groups", "tokens_by_credits"),
-            *("tokens_by_expiry", "token_wakes", "named_tokens"),
+            *("tokens_by_expiry", "token_wakes", "named_tokens", "revoked_tokens"),
         ),
         "tokens, which an operator adds and removes",
     ),

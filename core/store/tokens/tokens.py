@@ -53,7 +53,7 @@ class _Removed(NamedTuple):
     removed: bool = False
 
 
-class _Old(NamedTuple):
+class _Named(NamedTuple):
     tokens: tuple[str, ...] = ()
 
 
@@ -192,9 +192,14 @@ class Tokens:
 
     async def remove_old_anonymous(self, *, before_ms: int, most: int = 100) -> None:
         """Remove anonymous tokens that expired before then and that no job uses any more."""
-        found = await self._store.run("old_anonymous", {"before_ms": before_ms, "most": most}, _Old)
+        found = await self._store.run("old_anonymous", {"before_ms": before_ms, "most": most}, _Named)
         for token_id in found.tokens:
             await self.remove(token_id)
+
+    async def revoked_to_ask_for(self, *, most: int = 10) -> tuple[str, ...]:
+        """Name revoked tokens that may be good after all, each to one caller: two seconds after it was revoked, then four, …"""
+        arguments = self._clock.for_operations() | {"most": most}
+        return (await self._store.run("revoked_to_ask_for", arguments, _Named)).tokens
 
     async def all(self) -> list[Token]:
         """List the pool by id, without secrets and without those that cannot be read. For an operator, who waits."""

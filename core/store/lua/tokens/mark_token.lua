@@ -5,6 +5,7 @@ operation('mark_token', function(a)
   for _, state in ipairs(a.instead_of) do
     if state == before then
       call('HSET', key.token(a.token), 'state', a.state, 'rest_until_ms', a.rest_until_ms)
+      if a.state == 'revoked' and before ~= 'revoked' then call('HSET', key.token(a.token), 'revoked_ms', now_ms) end
     end
   end
   index_token(a.token)

@@ -15,6 +15,8 @@ local NEVER_MS = 9e14
 local WAKES_AT_ONCE = 100
 -- and so are those that a process of another version has added or removed
 local STRANGERS_AT_ONCE = 100
+-- so long after a token was revoked its balance is asked for the first time
+local REVOKED_FIRST_ASKED_MS = 2000
 -- what the index has of a token that is not in it
 local NO_ENTRY = {available = '0', frozen = '0', reserved = '0', wake_ms = '0', kind = '', level = '-'}
 
@@ -114,6 +116,15 @@ do
     end
   end
 
+  local function move_in_revoked(id, before, after)
+    if before.state == after.state then return end
+    if after.state == 'revoked' then
+      call('ZADD', key.revoked_tokens(), integer(now_ms + REVOKED_FIRST_ASKED_MS), id)
+    elseif before.state == 'revoked' then
+      call('ZREM', key.revoked_tokens(), id)
+    end
+  end
+
   -- Which are the anonymous identity's, and which are not, by their owner.
   local function move_in_kinds(id, before, after)
     if is_alike(before, after, 'kind', 'owner', 'expires_ms') then return end
@@ -133,6 +144,7 @@ do
   function move_entry(id, before, after)
     move_in_sums(before, after)
     move_in_wakes(id, before, after)
+    move_in_revoked(id, before, after)
     move_in_kinds(id, before, after)
     move_in_group(id, before, after)
   end
