@@ -94,6 +94,34 @@ async def test_what_is_said_to_be_taken_is_believed(core, context, backend):
     assert (ways(backend), backend.calls("state")) == (["url"], [])
 
 
+async def test_a_message_waits_until_the_session_shows_the_videos_that_were_brought(core, context, backend):
+    backend.says("state", holding(), holding("a.mp4"))
+    picture = MediaRef(url=backend.url + "/b.png", name="b.png")
+    async with uploading(core, context, by_url(backend), picture, uploaded=2) as execution:
+        waiting = await upload(execution)
+        assert (waiting.park_s, waiting.job.stage, waiting.job.sent) == (1, Stage.UPLOADING, None)
+        await stepped(execution)
+        assert execution.job.stage is Stage.EDITING
+
+
+async def test_a_message_goes_out_within_seconds_where_no_upload_ever_shows(core, context, backend):
+    async with uploading(core, context, by_url(backend), uploaded=1) as execution:
+        pauses_s = []
+        while execution.job.stage is Stage.UPLOADING:
+            result = await upload(execution)
+            execution.job = result.job
+            pauses_s.append(result.park_s)
+        assert pauses_s == [1, 2, None]
+
+
+@pytest.mark.parametrize(("edits", "state"), [(1, holding()), (0, said({"data": {"state": {"draft": {}}}}))])
+async def test_nothing_is_waited_for_where_a_state_may_show_fewer_videos(core, context, backend, edits, state):
+    backend.says("state", state)
+    async with uploading(core, context, by_url(backend), uploaded=1, edits=edits) as execution:
+        await stepped(execution)
+        assert execution.job.stage is Stage.EDITING
+
+
 @pytest.mark.parametrize("answer", [NONE, UNREACHABLE, refusing(4001), said({"code": 4003, "message": "unreachable"})])
 async def test_what_a_url_did_not_bring_is_brought_by_its_bytes_into_the_same_session(core, context, backend, answer):
     backend.says("upload", answer, TAKEN)

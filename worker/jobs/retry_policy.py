@@ -18,9 +18,9 @@ from worker.tokens.rest import token_rest_s
 LONGEST_PAUSE_S = 60.0
 #: tries after the first call, where the backend refuses what it will probably refuse again
 TRIES = 5
-#: under what a job counts the steps that it repeats for our own faults, and for a caller's server that is away, beside its
-#: calls, whose names have two words
-STORAGE, SURPRISE, MEDIA = "storage", "surprise", "media"
+#: under what a job counts the steps that it repeats for our own faults, for a caller's server that is away, and for an upload
+#: that does not show yet, beside its calls, whose names have two words
+STORAGE, SURPRISE, MEDIA, UNSEEN = "storage", "surprise", "media", "unseen"
 #: while this process leaves the backend alone and does not say for how long
 _HELD_BACK_S = 1.0
 #: the longest pause that is taken on the word of a page, or of who is broken: maintenance asks for hours
@@ -74,7 +74,7 @@ def grown_s(first_s: float, times: int) -> float:
 
 
 def repeat_s(job: Job, settings: Settings, *, after: str) -> float:
-    """Say how long a job waits before it repeats a step that no call of the backend's cut off: STORAGE, SURPRISE or MEDIA."""
+    """Say how long a job waits before it repeats a step that no call of the backend's cut off: STORAGE, SURPRISE, MEDIA or UNSEEN."""
     return grown_s(settings.backoff_s, job.tries.get(after, 0))
 
 
@@ -90,7 +90,7 @@ def tries_of(fault: BackendFault, job: Job) -> int:
 
 def tries_after(job: Job, *, success_of: str) -> dict[str, int]:
     """What is still counted after a call that succeeded: its passing faults are over, and so are our own."""
-    over = {STORAGE, SURPRISE, MEDIA, *(f"{success_of} {fault}" for fault in PASSING)}
+    over = {STORAGE, SURPRISE, MEDIA, UNSEEN, *(f"{success_of} {fault}" for fault in PASSING)}
     return {name: times for name, times in job.tries.items() if name not in over}
 
 

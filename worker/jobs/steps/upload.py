@@ -12,7 +12,7 @@ import msgspec
 
 from core.errors import Code, Permanent, Temporary, WaitReason
 from core.job_files import fetched_path
-from core.media.formats import HEAD_BYTES, format_of_content, may_be_same_file, name_as
+from core.media.formats import HEAD_BYTES, MEDIUM_OF, format_of_content, format_of_name, may_be_same_file, name_as
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import MediaRef, Sent, Stage, Status
@@ -26,7 +26,7 @@ from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.backend.responses import State, UploadAnswer
 from worker.jobs.credit_reading import CreditReading
 from worker.jobs.execution import JobExecution
-from worker.jobs.retry_policy import MEDIA, repeat_s, tries_after, tries_of
+from worker.jobs.retry_policy import MEDIA, UNSEEN, repeat_s, tries_after, tries_of
 from worker.jobs.settlement import is_settling, take_reading_to_send, work_of
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.answer import answer_of
@@ -36,6 +36,8 @@ from worker.outbound.download import MediaAway, fetch_media
 _SETTLING_S = 5.0
 #: a file whose server is away is fetched so often, a quarter of a minute from first to last
 _FETCHES = 4
+#: an upload that does not show is looked for so often again, within 3 s, before the message goes out all the same
+_LOOKS_AGAIN = 2
 #: after so many errors of the backend's own at a URL, the next one is taken to be about the URL
 _ERRORS_AT_URL = 2
 #: what the code beside a file means that was not taken
@@ -221,6 +223,9 @@ async def _announce_message(execution: JobExecution) -> StepResult:
     if is_settling(execution, reading):
         raise Temporary(WaitReason.SESSION_BUSY, delay_s=_SETTLING_S)
     state = await execution.read_state()
+    if _may_show_yet(execution, state):
+        pause_s = repeat_s(execution.job, execution.context.settings, after=UNSEEN)
+        return StepResult(transitions.trying_again(execution.job, after=UNSEEN), park_s=pause_s)
     draft_before = pack_json(state.draft)
     return StepResult(
         transitions.sending(execution.job, sent=_intent(execution, state, reading)),
@@ -229,6 +234,22 @@ async def _announce_message(execution: JobExecution) -> StepResult:
         handover=msgspec.structs.replace(execution.handover, draft_before=draft_before),
         token_work=work_of(execution.job, reading),
     )
+
+
+def _may_show_yet(execution: JobExecution, state: State) -> bool:
+    """Whether a new session shows fewer videos than were brought, as where an upload is applied a moment after its answer.
+
+    An edit without them would be paid for. A session with an edit may have lost some of them to that.
+    """
+    job, session = execution.job, execution.session
+    if session.edits or "video_infos" not in state.content or job.status is Status.CANCELING:
+        return False
+    brought = {media.name for media in session.media[: session.uploaded] if _is_video(media)}
+    return len(state.video_infos) < len(brought) and job.tries.get(UNSEEN, 0) < _LOOKS_AGAIN
+
+
+def _is_video(media: MediaRef) -> bool:
+    return MEDIUM_OF.get(format_of_name(media.name) or "") == "video"
 
 
 def _intent(execution: JobExecution, state: State, reading: CreditReading) -> Sent:
