@@ -122,6 +122,16 @@ async def test_a_token_that_rests_serves_again_after_its_time(core: Core) -> Non
     assert await take(core) == token
 
 
+async def test_a_shorter_rest_ends_no_longer_one(core: Core) -> None:
+    token, now_ms = await add(core, "a"), core.clock.now_ms()
+    for rest_until_ms in (now_ms + 3_600_000, now_ms + 30_000):
+        await core.tokens.mark(token, TokenState.RATE_LIMITED, rest_until_ms=rest_until_ms)
+    assert (await read(core, token)).rest_until_ms == now_ms + 3_600_000
+    core.clock.turn(by_s=3601)
+    await core.tokens.mark(token, TokenState.RATE_LIMITED, rest_until_ms=core.clock.now_ms() + 30_000)
+    assert (await read(core, token)).rest_until_ms == now_ms + 3_631_000
+
+
 @pytest.mark.parametrize("state", [TokenState.REVOKED, TokenState.EXPIRED, TokenState.EXHAUSTED])
 async def test_a_rest_makes_no_token_better_than_it_is(core: Core, state: TokenState) -> None:
     token = await add(core, "a")

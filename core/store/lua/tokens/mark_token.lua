@@ -1,10 +1,14 @@
--- Write a token's state, in place of those that it may follow.
+-- Write a token's state, in place of those that it may follow. What rests already does so until the later of both times.
 -- Arguments: token, state, instead_of (states), rest_until_ms.
 operation('mark_token', function(a)
-  local before = call('HGET', key.token(a.token), 'state')
+  local found = read_fields(key.token(a.token), 'state', 'rest_until_ms')
+  local before, until_ms = found.state, a.rest_until_ms
+  if a.state == 'rate_limited' and before == a.state then
+    until_ms = integer(math.max(until_ms, tonumber(found.rest_until_ms) or 0))
+  end
   for _, state in ipairs(a.instead_of) do
     if state == before then
-      call('HSET', key.token(a.token), 'state', a.state, 'rest_until_ms', a.rest_until_ms)
+      call('HSET', key.token(a.token), 'state', a.state, 'rest_until_ms', until_ms)
       if a.state == 'revoked' and before ~= 'revoked' then call('HSET', key.token(a.token), 'revoked_ms', now_ms) end
     end
   end
