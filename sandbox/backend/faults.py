@@ -1,4 +1,4 @@
-"""Faults for everybody, set and ended over `/_sandbox/faults`: errors, cut streams, slowness, being down.
+"""Faults for everybody, set and ended over `/_sandbox/faults`: errors, cut streams, slowness, being down, refused tokens.
 
 `FaultMiddleware` stands before the whole application and plays all but the cut streams, which `routes/sessions.py` asks for. The
 control calls themselves never suffer. Seconds here are real, since they are the test's, not the backend's.
@@ -12,6 +12,7 @@ import msgspec
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from sandbox.backend import refusals
 from sandbox.backend.clock import Clock
 from sandbox.backend.connection import cut_off
 
@@ -23,6 +24,8 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     http_500_rate: float = 0.0
     drop_stream_rate: float = 0.0
+    #: the login is out of order: every token is refused, as a bad one is
+    refuse_tokens: bool = False
     latency_s: float = 0.0
     #: seconds from being set, during which nothing is answered
     down_s: float = 0.0
@@ -75,6 +78,9 @@ class FaultMiddleware:
             await asyncio.sleep(self._box.now.latency_s)
             if self._box.breaks_call():
                 await _answer(send, 500, {"code": 500, "message": "internal server error"})
+            elif self._box.now.refuse_tokens and _carries_token(scope):
+                refused = refusals.token_expired()
+                await _answer(send, refused.status, refused.body)
             else:
                 await self._app(scope, receive, send)
 
@@ -83,6 +89,10 @@ class FaultMiddleware:
             await _answer(send, 503, {"message": "service unavailable"})
         else:
             await cut_off(scope, flush=False)
+
+
+def _carries_token(scope: Scope) -> bool:
+    return any(name == b"authorization" for name, _ in scope["headers"])
 
 
 async def _answer(send: Send, status: int, body: dict[str, object]) -> None:

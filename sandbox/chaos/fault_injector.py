@@ -18,6 +18,7 @@ _FAULTS = "/_sandbox/faults"
 _BACKEND: dict[Kind, dict[str, float]] = {
     "backend errors": {"http_500_rate": 0.15, "latency_s": 0.05},
     "dropped streams": {"drop_stream_rate": 0.5},
+    "refused tokens": {"refuse_tokens": True},
 }
 
 

@@ -14,6 +14,7 @@ Kind = Literal[
     "backend down",
     "backend errors",
     "dropped streams",
+    "refused tokens",
 ]
 
 #: how often each comes, compared with the others
@@ -27,6 +28,7 @@ _WEIGHTS: dict[Kind, int] = {
     "backend down": 2,
     "backend errors": 2,
     "dropped streams": 2,
+    "refused tokens": 2,
 }
 #: how long each lasts, in seconds; a frozen worker sleeps past its lease
 _LASTS_S: dict[Kind, tuple[float, float]] = {
@@ -39,6 +41,7 @@ _LASTS_S: dict[Kind, tuple[float, float]] = {
     "backend down": (1.0, 4.0),
     "backend errors": (2.0, 5.0),
     "dropped streams": (2.0, 5.0),
+    "refused tokens": (0.2, 4.0),
 }
 _PAUSE_S = (0.7, 2.5)
 

@@ -117,6 +117,17 @@ async def test_a_backend_that_is_down_breaks_connections_or_answers_503(sandbox)
     assert seen == {503, "cut"}
 
 
+async def test_a_login_that_is_out_of_order_refuses_every_token_and_charges_nothing(sandbox):
+    async with calling(sandbox.url, await sandbox.add_token()) as caller:
+        session_id = await caller.open_session()
+        await sandbox.faults(refuse_tokens=True)
+        answers = [await caller.http.get("/api/credits/balance/simple"), await caller.http.post("/run_sse", json={})]
+        assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(200, 1001)] * 2
+        await sandbox.faults()
+        assert (await caller.balance())["available"] == 25_000
+        assert (await caller.state(session_id))["code"] == 0
+
+
 @pytest.mark.parametrize("body", [{"http_600_rate": 1}, {"down_s": "long"}])
 async def test_an_unknown_fault_is_refused(sandbox, body):
     async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as http:
