@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 import httpx
+from redis.asyncio import Redis
 
 from sandbox.chaos.fault_schedule import Kind, Trouble
 from sandbox.world.child_process import Child
@@ -49,9 +50,17 @@ class FaultInjector:
         self._in_trouble.add(name)
         self.caused[trouble.kind] += 1
         try:
-            await (_trouble(child, trouble) if child else self._spoil_backend(trouble))
+            await self._bring_about(trouble, child)
         finally:
             self._in_trouble.discard(name)
+
+    async def _bring_about(self, trouble: Trouble, child: Child | None) -> None:
+        if child is None:
+            await self._spoil_backend(trouble)
+        elif trouble.kind == "fill redis":
+            await _fill(child.address, trouble.for_s)
+        else:
+            await _trouble(child, trouble)
 
     def _child_of(self, trouble: Trouble) -> Child | None:
         _, _, whom = trouble.kind.partition(" ")
@@ -63,6 +72,14 @@ class FaultInjector:
         (await self._backend.post(_FAULTS, json=faults)).raise_for_status()
         await asyncio.sleep(trouble.for_s)
         (await self._backend.delete(_FAULTS)).raise_for_status()
+
+
+async def _fill(redis_url: str, for_s: float) -> None:
+    """Leave Redis no memory, so that it refuses every write that takes some."""
+    async with Redis.from_url(redis_url) as redis:
+        await redis.config_set("maxmemory", 1)
+        await asyncio.sleep(for_s)
+        await redis.config_set("maxmemory", 0)
 
 
 async def _trouble(child: Child, trouble: Trouble) -> None:
