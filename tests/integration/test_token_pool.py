@@ -3,7 +3,8 @@
 import asyncio
 import sys
 import uuid
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from itertools import cycle
 
 import pytest
@@ -194,6 +195,29 @@ async def test_a_balance_that_is_refused_once_takes_a_token_from_nobody(core, tm
         core.clock.turn(by_s=2)
         assert await context.token_pool.invalidate(job, token_id, call="credits") is None
     assert await state_of(core, token_id) is TokenState.REVOKED
+
+
+@asynccontextmanager
+async def telling_balances_together(of: int) -> AsyncIterator[str]:
+    """A backend that tells a balance only once it is asked for so many at a time."""
+    together = asyncio.Barrier(of)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await together.wait()
+        writer.write(answered({"code": 0, "data": {"available": 500}}, "200 OK", "Connection: close"))
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_balances_that_a_job_needs_are_asked_for_at_once(core, tmp_path):
+    for number in range(5):
+        await core.tokens.add(f"nmv_usr_{number}", kind="operator")
+    async with telling_balances_together(5) as url, context_over(core, tmp_path, backend=url) as context:
+        assert len(await taken_by_all(core, [context], [await core.submit()])) == 1
+    assert [token.available for token in await core.tokens.all()] == [500] * 5
 
 
 async def revoked_for_a_mishap(core: Core, context: WorkerContext) -> str:

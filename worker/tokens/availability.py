@@ -10,7 +10,7 @@ from core.model.token import OVER, Scope, Token, TokenKind, TokenState, token_ki
 
 #: tokens that a job looks at closely when none is known to fit, however many there are
 TOKENS_LOOKED_AT = 32
-#: balances that are read for whoever asks for a tenant's credits; one call after the other, in the time that it waits
+#: balances that are read for whoever asks for a tenant's credits, all at once
 BALANCES_READ_ANEW = 16
 #: how long a waiting job sleeps before it asks for a token again; an end of another job does not wake it
 _NO_TOKEN_S = 5.0

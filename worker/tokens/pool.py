@@ -374,10 +374,13 @@ class TokenPool:
     async def read_balances(self, tenant: str, *, profile: str) -> None:
         """Read some balances of the tokens that serve a tenant: of all where they are few, else the oldest first."""
         serving = await self._tokens.serving(tenant, most=BALANCES_READ_ANEW)
-        for token in to_read_anew(serving.tokens, self._dice, now_ms=self._clock.now_ms()):
-            with suppress(BackendFault):
-                if credentials := await self.credentials(token.id, profile=profile):
-                    await self._balances.read(credentials, token.id)
+        chosen = to_read_anew(serving.tokens, self._dice, now_ms=self._clock.now_ms())
+        await asyncio.gather(*(self._read_balance(token.id, profile=profile) for token in chosen))
+
+    async def _read_balance(self, token_id: str, *, profile: str) -> None:
+        with suppress(BackendFault):
+            if credentials := await self.credentials(token_id, profile=profile):
+                await self._balances.read(credentials, token_id)
 
     async def registration_hint(self, job: Job, session: Session) -> str | None:
         """Say where the caller of a job without credits registers the anonymous account; None: there is none.
@@ -403,9 +406,11 @@ class TokenPool:
         return None
 
     async def _refresh(self, job: Job, tokens: Sequence[Token]) -> None:
-        """Read the balances of tokens that may serve a job; one that is refused its balance again and again is over."""
-        for token in tokens:
-            await self._retire_if_over(job, token.id, call="credits")
+        """Read the balances of tokens that may serve a job; one that is refused its balance again and again is over.
+
+        All at once: one after the other, a backend that is slow to tell would hold the job here for minutes.
+        """
+        await asyncio.gather(*(self._retire_if_over(job, token.id, call="credits") for token in tokens))
 
     async def _read_for(self, job: Job, token_id: str) -> Credits | None:
         """Read a token's balance for a job that need not hold it. Raises BackendFault(TOKEN_REFUSED)."""
