@@ -110,7 +110,9 @@ PAUSED = _gauge(
 )
 
 # Workers: the first three are over all of Redis, the others this process's own.
-WORKERS = _gauge("workers", "Workers that have said lately that they live.", by=Shows.WORKER)
+WORKERS = _gauge(
+    "workers", "Workers that have said lately that they take up jobs: one that stops is none.", by=Shows.WORKER
+)
 SLOTS = _gauge("slots", "Jobs that all living workers together may hold.", by=Shows.WORKER)
 SLOTS_USED = _gauge(
     "slots_used",

@@ -49,19 +49,20 @@ local function places_taken(admitted)
   return admitted - call('ZCOUNT', key.asleep(), '(' .. integer(now_ms), '+inf')
 end
 
--- How many jobs all living workers can hold, and how many workers these are; those that have died are forgotten, and so is
--- what is no worker's word.
+-- How many jobs all living workers can hold, and how many workers these are: one that stops lives on for its streams, and
+-- holds no more. Those that have died are forgotten, and so is what is no worker's word.
 local function capacity()
-  local slots, living, workers = 0, 0, call('HGETALL', key.workers())
+  local slots, at_work, workers = 0, 0, call('HGETALL', key.workers())
   for i = 1, #workers, 2 do
     local until_ms, own_slots = string.match(workers[i + 1], '(%d+):(%d+)')
     if until_ms and tonumber(until_ms) > now_ms then
-      slots, living = slots + tonumber(own_slots), living + 1
+      slots = slots + tonumber(own_slots)
+      if tonumber(own_slots) > 0 then at_work = at_work + 1 end
     else
       call('HDEL', key.workers(), workers[i])
     end
   end
-  return slots, living
+  return slots, at_work
 end
 
 local admit_jobs
