@@ -58,6 +58,18 @@ async def test_a_tenant_at_its_cap_waits_and_comes_back_when_one_of_its_jobs_end
     assert set(await core.admitted()) == {jobs[2].id, jobs[3].id}
 
 
+async def test_a_higher_cap_lets_in_what_waits_also_where_none_of_the_tenant_s_jobs_ends(core: Core) -> None:
+    core.with_settings(tenant_running_jobs=1)
+    await core.redis.sadd(key("tenants"), "acme")  # type: ignore[misc]
+    await core.slots(10)
+    first, waiting = await core.submit(), await core.submit()
+    await sleep(core, first, WaitReason.NO_CREDITS, for_s=3600)
+    core.with_settings(tenant_running_jobs=2)
+    await core.gauges()
+    await core.slots(10)
+    assert waiting.id in await core.admitted()
+
+
 async def test_a_tenant_at_its_cap_does_not_stand_in_the_way_of_others(core: Core) -> None:
     core.with_settings(tenant_running_jobs=1)
     await core.slots(10)

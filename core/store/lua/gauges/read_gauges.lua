@@ -80,8 +80,10 @@ local function end_feed(tenant)
   call('PEXPIRE', key.event_clock(tenant), FEED_LIFE_MS + HOUR_MS, 'NX')
 end
 
+-- Who was at its cap has left the ring, and may be under a higher one now, or under that of a process with other settings.
 local function mend_tenant(tenant, a)
   end_feed(tenant)
+  join_ring_if_backlog(tenant)
   count_backlog(tenant, a.tenant_running_jobs)
   for _, id in ipairs(call('ZRANGE', key.deliveries(tenant, 'pending'), 0, a.some - 1)) do
     call('ZADD', key.deliveries_pending(), 'NX', made_at_ms(id), id)
