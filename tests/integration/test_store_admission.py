@@ -205,6 +205,19 @@ async def test_an_end_in_its_sleep_leaves_nothing_behind(core: Core) -> None:
     assert late.id not in await core.admitted(), "its place is not given away twice"
 
 
+async def test_what_another_release_leaves_of_a_job_that_slept_is_over_by_itself(core: Core) -> None:
+    """One that knows of no places that are lent ends the job."""
+    [job] = await tenants_without_credits(core, 1, WaitReason.NO_CREDITS)
+    await core.redis.zrem(key("admitted"), job.id)
+    core.clock.turn(by_s=60)
+    first, late = await core.submit("a"), await core.submit("b")
+    assert await core.admitted() == [first.id]
+    await sleep(core, first, WaitReason.NO_CREDITS, for_s=60)
+    assert await core.redis.zrange(key("asleep"), 0, -1) == [first.id.encode()]
+    await core.slots(1)
+    assert late.id in await core.admitted()
+
+
 async def test_one_that_comes_behind_others_of_its_tenant_does_not_pass_them(core: Core) -> None:
     await core.slots(1)
     jobs = [await core.submit() for _ in range(3)]
