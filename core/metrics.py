@@ -110,9 +110,15 @@ PAUSED = _gauge(
 )
 
 # Workers: the first three are over all of Redis, the others this process's own.
-WORKERS = _gauge("workers", "Workers that have said lately that they live.", by=Shows.WORKER)
+WORKERS = _gauge(
+    "workers", "Workers that have said lately that they take up jobs: one that stops is none.", by=Shows.WORKER
+)
 SLOTS = _gauge("slots", "Jobs that all living workers together may hold.", by=Shows.WORKER)
-SLOTS_USED = _gauge("slots_used", "Jobs that were let in and have not ended, parked ones included.", by=Shows.WORKER)
+SLOTS_USED = _gauge(
+    "slots_used",
+    "Jobs that were let in and have not ended, parked ones included, but for those that sleep until they may have a token.",
+    by=Shows.WORKER,
+)
 WORKER_SLOTS = _gauge(
     "worker_slots",
     "Jobs that this worker offers to hold: fewer than it may while its event loop is late.",

@@ -372,3 +372,15 @@ def test_an_expired_anonymous_token_has_a_successor_that_sees_its_sessions_or_no
     issued = [row for row in caller.ledger()["tokens"] if row["anonymous"]]
     assert len(issued) == 2
     assert len({row["user_id"] for row in issued}) == 1
+
+
+def test_a_job_without_credits_keeps_the_only_place_of_the_only_worker_from_nobody(tmp_path):
+    with open_operated_world(tmp_path, "--workers", "1", REELGATE_WORKER_JOBS="1") as operator:
+        poor, rich = operator.tenant("poor"), operator.tenant("rich")
+        operator.give("poor", operator.account(0))
+        operator.give("rich", operator.account(100))
+        from_text = {"profile": "free-video-generation-automatic", "output": EDIT_ONLY}
+        waits = poor.submit(edit(), **from_text)["id"]
+        wait_until(lambda: (poor.job(waits)["wait"] or {}).get("reason") == "no_credits", within_s=PATIENCE_S)
+        assert rich.run(edit(), **from_text)["status"] == "succeeded"
+        assert poor.job(waits)["wait"]["reason"] == "no_credits"

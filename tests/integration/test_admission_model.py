@@ -16,12 +16,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from core.errors import WaitReason
 from core.model import transitions
 from core.model.job import Job, Status
 from core.store.audit import AuditEntry
 from core.store.jobs.records import Claim
 from core.store.pauses import Pauses
-from core.store.redis.functions import EVERYBODY
+from core.store.redis.functions import ADMITTED_PER_PLACE, EVERYBODY
 from core.store.redis.keys import key
 from core.store.workers import read_beat
 from tests.store_machine import StoreMachine
@@ -83,7 +84,7 @@ class Queue(StoreMachine):
         return self.run(self.core.write(claim, transitions.started(claim.job, now_ms=self.core.clock.now_ms())))
 
     @precondition(lambda self: self.held)
-    @rule(data=st.data(), how=st.sampled_from(["finish", "set aside", "hand back", "die"]))
+    @rule(data=st.data(), how=st.sampled_from(["finish", "set aside", "hand back", "sleep", "die"]))
     def let_go(self, data: st.DataObject, how: str) -> None:
         claim = self.held.pop(data.draw(st.sampled_from(sorted(self.held))))
         if how == "finish":
@@ -94,6 +95,15 @@ class Queue(StoreMachine):
             self.frees_quietly = True
         elif how == "hand back":
             self.run(self.core.jobs.hand_back({claim.job.id: claim.owner}))
+        elif how == "sleep":
+            self.sleep(self.begun(claim))
+            self.frees_quietly = True
+
+    def sleep(self, claim: Claim) -> None:
+        """It waits for credits: until it wakes, its place is another's, from the next beat on."""
+        until_ms = self.core.clock.now_ms() + 30_000
+        new = transitions.waiting(claim.job, reason=WaitReason.NO_CREDITS, until_ms=until_ms)
+        self.run(self.core.write(claim, new, park_until_ms=until_ms))
 
     @rule(who=ANYBODY)
     def pause(self, who: str) -> None:
@@ -126,7 +136,9 @@ class Queue(StoreMachine):
         places = sum(beat.slots for beat in beats if beat and beat.alive_until_ms > now_ms)
         if await self.core.redis.hexists(key("paused"), EVERYBODY):
             return 0
-        return places - await self.core.redis.zcard(key("admitted"))
+        asleep = await self.core.redis.zcount(key("asleep"), f"({now_ms}", "+inf")
+        admitted: int = await self.core.redis.zcard(key("admitted"))
+        return min(places - admitted + asleep, ADMITTED_PER_PLACE * places - admitted)
 
     @invariant()
     def the_gauges_say_why_each_waits(self) -> None:

@@ -131,11 +131,15 @@ class Gateway(StoreMachine):
         self.holder[new.id] = self.write(claim, new)
 
     @precondition(lambda self: self.started)
-    @rule(data=st.data(), sleep_s=st.integers(0, 30))
-    def park(self, data: st.DataObject, sleep_s: int) -> None:
+    @rule(
+        data=st.data(),
+        sleep_s=st.integers(0, 30),
+        reason=st.sampled_from([WaitReason.BACKEND_DOWN, WaitReason.NO_CREDITS]),
+    )
+    def park(self, data: st.DataObject, sleep_s: int, reason: WaitReason) -> None:
         claim = self.holder[data.draw(st.sampled_from(self.started))]
         until_ms = self.now_ms + sleep_s * 1000
-        asleep = transitions.waiting(claim.job, reason=WaitReason.BACKEND_DOWN, until_ms=until_ms)
+        asleep = transitions.waiting(claim.job, reason=reason, until_ms=until_ms)
         self.write(claim, asleep, park_until_ms=until_ms)
         self.let_go(claim.job.id)
 

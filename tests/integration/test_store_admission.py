@@ -3,12 +3,13 @@
 import msgspec
 import pytest
 
-from core.errors import Code
+from core.errors import Code, WaitReason
 from core.model import transitions
 from core.model.job import Job, Status
 from core.store.jobs.queries import QueuePosition
 from core.store.jobs.submissions import Accepted
 from core.store.jobs.timings import Pace
+from core.store.redis.functions import ADMITTED_PER_PLACE
 from core.store.redis.keys import key
 from tests.store_fixture import Core, core
 
@@ -55,6 +56,18 @@ async def test_a_tenant_at_its_cap_waits_and_comes_back_when_one_of_its_jobs_end
     assert set(await core.admitted()) == {jobs[1].id, jobs[2].id}
     await core.cancel(jobs[1])
     assert set(await core.admitted()) == {jobs[2].id, jobs[3].id}
+
+
+async def test_a_higher_cap_lets_in_what_waits_also_where_none_of_the_tenant_s_jobs_ends(core: Core) -> None:
+    core.with_settings(tenant_running_jobs=1)
+    await core.redis.sadd(key("tenants"), "acme")  # type: ignore[misc]
+    await core.slots(10)
+    first, waiting = await core.submit(), await core.submit()
+    await sleep(core, first, WaitReason.NO_CREDITS, for_s=3600)
+    core.with_settings(tenant_running_jobs=2)
+    await core.gauges()
+    await core.slots(10)
+    assert waiting.id in await core.admitted()
 
 
 async def test_a_tenant_at_its_cap_does_not_stand_in_the_way_of_others(core: Core) -> None:
@@ -110,6 +123,99 @@ async def test_a_batch_is_let_in_as_a_whole_where_there_is_room(core: Core) -> N
     await core.slots(200)
     jobs = await fill(core, "acme", 150)
     assert set(await core.admitted()) == {job.id for job in jobs}
+
+
+async def sleep(core: Core, job: Job, reason: WaitReason, *, for_s: float) -> None:
+    """What a worker does with a job that has to wait."""
+    claim = await core.claim(job)
+    job = claim.job if claim.job.started_at_ms else transitions.started(claim.job, now_ms=core.clock.now_ms())
+    until_ms = core.clock.now_ms() + int(for_s * 1000)
+    await core.write(claim, transitions.waiting(job, reason=reason, until_ms=until_ms), park_until_ms=until_ms)
+
+
+async def tenants_without_credits(core: Core, number: int, reason: WaitReason) -> list[Job]:
+    """Each is at its cap of one, and all together hold every place of the only worker."""
+    core.with_settings(tenant_running_jobs=1)
+    await core.slots(number)
+    jobs = [await core.submit(f"poor{nth}") for nth in range(number)]
+    for job in jobs:
+        await sleep(core, job, reason, for_s=60)
+    return jobs
+
+
+@pytest.mark.parametrize("reason", [WaitReason.NO_CREDITS, WaitReason.BACKEND_RATE_LIMITED])
+async def test_jobs_that_sleep_for_a_token_keep_no_other_tenant_s_from_starting(core: Core, reason: WaitReason) -> None:
+    await tenants_without_credits(core, 3, reason)
+    rich = await core.submit("rich")
+    assert rich.id in await core.admitted()
+    assert (await core.gauges()).slots_used == 1
+
+
+async def test_jobs_that_wait_for_the_backend_itself_keep_their_places(core: Core) -> None:
+    await tenants_without_credits(core, 3, WaitReason.BACKEND_DOWN)
+    other = await core.submit("other")
+    assert other.id not in await core.admitted()
+    assert (await core.gauges()).slots_used == 3
+
+
+async def test_a_job_that_wakes_has_its_place_again_also_where_others_have_taken_all(core: Core) -> None:
+    asleep = await tenants_without_credits(core, 2, WaitReason.NO_CREDITS)
+    rich = [await core.submit(f"rich{nth}") for nth in range(3)]
+    assert {job.id for job in rich[:2]} == set(await core.admitted()) - {job.id for job in asleep}
+    core.clock.turn(by_s=60)
+    woken = [await core.claim(job) for job in asleep]
+    assert (await core.gauges()).slots_used == 4
+    await core.run(rich[0])
+    assert rich[2].id not in await core.admitted(), "those that have started go before those that have not"
+    for claim in woken:
+        await core.finish(claim)
+    assert rich[2].id in await core.admitted()
+
+
+async def test_a_tenant_whose_jobs_sleep_for_credits_stays_at_its_cap(core: Core) -> None:
+    await tenants_without_credits(core, 1, WaitReason.NO_CREDITS)
+    another = await core.submit("poor0")
+    assert another.id not in await core.admitted()
+    assert (await core.gauges()).jobs[WaitReason.TENANT_CAP] == 1
+
+
+async def test_no_more_sleep_than_the_workers_can_look_at(core: Core) -> None:
+    core.with_settings(tenant_running_jobs=100)
+    await core.slots(1)
+    for _ in range(ADMITTED_PER_PLACE):
+        await sleep(core, await core.submit(), WaitReason.NO_CREDITS, for_s=60)
+    last = await core.submit("other")
+    assert last.id not in await core.admitted()
+
+
+async def test_what_sleeps_is_counted_as_no_job_that_is_let_in_and_has_not_begun(core: Core) -> None:
+    await tenants_without_credits(core, 2, WaitReason.NO_CREDITS)
+    await core.submit("rich")
+    found = await core.gauges()
+    assert (found.jobs[WaitReason.QUEUED_BEHIND], found.jobs[Status.QUEUED]) == (1, 1)
+
+
+async def test_an_end_in_its_sleep_leaves_nothing_behind(core: Core) -> None:
+    [job] = await tenants_without_credits(core, 1, WaitReason.NO_CREDITS)
+    await core.cancel(job)
+    await core.finish(await core.claim(job))
+    assert await core.redis.zcard(key("asleep")) == 0
+    await core.submit("a")
+    late = await core.submit("b")
+    assert late.id not in await core.admitted(), "its place is not given away twice"
+
+
+async def test_what_another_release_leaves_of_a_job_that_slept_is_over_by_itself(core: Core) -> None:
+    """One that knows of no places that are lent ends the job."""
+    [job] = await tenants_without_credits(core, 1, WaitReason.NO_CREDITS)
+    await core.redis.zrem(key("admitted"), job.id)
+    core.clock.turn(by_s=60)
+    first, late = await core.submit("a"), await core.submit("b")
+    assert await core.admitted() == [first.id]
+    await sleep(core, first, WaitReason.NO_CREDITS, for_s=60)
+    assert await core.redis.zrange(key("asleep"), 0, -1) == [first.id.encode()]
+    await core.slots(1)
+    assert late.id in await core.admitted()
 
 
 async def test_one_that_comes_behind_others_of_its_tenant_does_not_pass_them(core: Core) -> None:

@@ -1,4 +1,4 @@
-"""What a worker says of itself: how many jobs it offers to hold goes by how late its event loop is."""
+"""What a worker says: how many jobs it offers to hold, which goes by how late its event loop is, and how old things are."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,7 +7,8 @@ from pathlib import Path
 from time import perf_counter
 
 from core.clock import Clock
-from core.metrics import WORKER_SLOTS
+from core.metrics import CALLBACKS_OLDEST_SECONDS, QUEUE_OLDEST_SECONDS, WORKER_SLOTS
+from core.model.job import Webhook
 from core.store.jobs.admission import Admission
 from core.store.workers import LivingWorker, Workers
 from tests.store_fixture import Core, core
@@ -15,6 +16,7 @@ from tests.until import PATIENCE_S, until
 from tests.worker_fixture import context_over
 from worker.context import WorkerContext
 from worker.listing import stay_listed
+from worker.maintenance.gauges import update_gauges
 from worker.offer import TOO_LATE_S
 
 __all__ = ["core"]
@@ -87,7 +89,18 @@ async def test_a_worker_that_stops_lives_for_its_streams_and_lets_in_nothing_mor
         await until(offers_nothing, within_s=PATIENCE_S)
         await core.submit()
         assert await core.admitted() == []
-        assert (await core.gauges()).slots == 0
+        found = await core.gauges()
+        assert (found.slots, found.workers) == (0, 0)
+
+
+async def test_how_old_things_are_is_told_by_the_clock_of_redis(core: Core, tmp_path: Path) -> None:
+    core.clock = Ahead()
+    core.with_settings()
+    await core.offer(core.new_job(webhook=Webhook(url="https://a.example", events=("job.queued",))))
+    async with context_over(core, tmp_path) as context:
+        await update_gauges(context, mend=False)
+    for gauge in (QUEUE_OLDEST_SECONDS, CALLBACKS_OLDEST_SECONDS):
+        assert gauge.collect()[0].samples[0].value < 3600
 
 
 async def test_who_lives_is_told_by_the_clock_of_redis_and_not_by_the_one_of_whoever_asks(core: Core) -> None:

@@ -4,14 +4,18 @@ import re
 import subprocess
 import sys
 
+import msgspec
 import pytest
 
 from core import metrics
 from core.metrics import REGISTRY, Shows, exposition, show_metrics_of
+from core.model.job import Stage
 from service.metrics import show_api_metrics
 from service.problems import PROBLEM_CODES, ApiError, count_refusal
 from service.routes import METRICS, ROUTES
+from tests.store_fixture import make_job
 from worker.backend.faults import OTHER_CODE, BackendFault, Fault
+from worker.jobs.metrics import count_stage
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +82,13 @@ def test_buckets_span_what_the_calls_take(name: str, first_s: float, last_s: flo
     metrics.JOB_SECONDS.labels("x", "")
     found = bounds(name)
     assert (found[0], found[-1]) == (first_s, last_s)
+
+
+def test_a_stage_that_began_by_the_clock_of_another_host_takes_no_less_than_no_time():
+    begun = msgspec.structs.replace(make_job(), stage=Stage.EDITING, stage_since_ms=60_000)
+    before_s = value("stage_seconds_sum", stage="editing") or 0.0
+    count_stage(begun, msgspec.structs.replace(begun, stage=Stage.RENDERING), now_ms=1_000)
+    assert value("stage_seconds_sum", stage="editing") == before_s
 
 
 def test_whatever_number_a_backend_sends_as_its_code_makes_no_label():

@@ -22,4 +22,5 @@ class JobGauge:
 def count_stage(old: Job, new: Job, *, now_ms: int) -> None:
     """Count how long a stage took that a job has left."""
     if old.stage and old.stage != new.stage and old.stage_since_ms:
-        STAGE_SECONDS.labels(old.stage).observe((now_ms - old.stage_since_ms) / 1000)
+        # another host may have written when it began; a sum that falls is a restart to Prometheus
+        STAGE_SECONDS.labels(old.stage).observe(max(0, now_ms - old.stage_since_ms) / 1000)

@@ -22,6 +22,8 @@ PLACES = {
     for wait in (_NONE, *WaitReason)
     if wait != WaitReason.PAUSED  # which keeps jobs from starting
 }
+#: why a job waits that needs a token, of which another tenant's may have some
+_WAITS_FOR_TOKEN = (WaitReason.NO_CREDITS, WaitReason.BACKEND_RATE_LIMITED)
 
 
 def place_of(job: Job) -> str | None:
@@ -29,6 +31,14 @@ def place_of(job: Job) -> str | None:
     if job.status not in (Status.RUNNING, Status.CANCELING):
         return None
     return f"{job.status}/{job.stage or _NONE}/{job.wait.reason if job.wait else _NONE}"
+
+
+def lends_place(job: Job) -> bool:
+    """Whether others may have a job's place while it sleeps: where it waits for a token of its tenant's, they need not.
+
+    Whoever waits for the backend itself keeps it: those that would begin in its place could come no further.
+    """
+    return job.wait is not None and job.wait.reason in _WAITS_FOR_TOKEN
 
 
 def token_marks(old: Job, new: Job, session: Session | None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from core.security.redacted_repr import redacted_repr
 from core.settings import Settings
 from core.store.audit import AuditEntry, audit_argument
 from core.store.events import event_argument
-from core.store.jobs.effects import end_in_batch, place_of, time_samples, token_marks, usage_of
+from core.store.jobs.effects import end_in_batch, lends_place, place_of, time_samples, token_marks, usage_of
 from core.store.leases import ClaimedJob, LeaseLost, claim_job, set_aside
 from core.store.redis.client import Store
 from core.store.redis.codec import Unreadable, raw, raw_record, unpack
@@ -228,6 +228,7 @@ class Jobs:
             "event": event_argument(event, new) if event else None,
             "default_webhook": None if (default := options.get("default_webhook")) is None else raw(default),
             "mode": mode,
+            "lends_place": lends_place(new),
             # by Redis's own clock, as leases are: a host whose clock is behind would wake its jobs at once, again and again
             "wake_in_ms": None if park_until_ms is None else max(0, park_until_ms - now_ms),
         }

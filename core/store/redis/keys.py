@@ -26,6 +26,7 @@ _SHAPES = {
     "queued_all": "rg:queued",  # ZSET of all jobs that have not started, by the time at which they expire
     "running": "rg:running:{}",  # SET of a tenant's admitted jobs
     "admitted": "rg:admitted",  # ZSET of admitted jobs by time of admission
+    "asleep": "rg:asleep",  # ZSET of admitted jobs whose places others may have, by when they wake
     "queued_since": "rg:queued-since",  # ZSET of all jobs that have not started, by time of acceptance
     "jobs_at": "rg:jobs-at:{}",  # ZSET of jobs that have started, by when they came to this status, stage and wait
     "backlog_counts": "rg:backlogs",  # HASH tenant -> "why they wait:how many", as it is in the sums
@@ -233,7 +234,7 @@ BOUNDS = {
     **dict.fromkeys(("tenant_turn",), "one number"),
     "running": "tenant_running_jobs",
     "wakeup": "one token; whoever looks for work takes it",
-    **dict.fromkeys(("admitted", "leases", "workers", "jobs_at"), "what all workers together hold"),
+    **dict.fromkeys(("admitted", "asleep", "leases", "workers", "jobs_at"), "what all workers together hold"),
     "queued_since": "queue_limit; a job leaves it when it starts or ends",
     "worker": "TTL of the time for which it is taken for living",
     "paused": "tenants, which an operator makes",

@@ -42,10 +42,9 @@ end
 
 -- Those that wait for their session are neither in a backlog nor let in. What could run now is in a backlog for want of a place
 -- alone, or due in the queue; more workers would not help what is paused, at its tenant's cap or behind another in its session.
-local function count_queued_jobs(gauges, started)
+local function count_queued_jobs(gauges, let_in)
   local sums = read_fields(key.backlog_sums(), 'queued_behind', 'tenant_cap', 'paused')
   local behind, at_cap, paused = at_least_0(sums.queued_behind), at_least_0(sums.tenant_cap), at_least_0(sums.paused)
-  local let_in = math.max(0, gauges.slots_used - started)
   if is_everybody_paused() then behind, at_cap, paused = 0, 0, paused + behind + at_cap end
   gauges.due = behind + call('ZCOUNT', key.arq_queue(), '-inf', now_ms)
   gauges.queued = call('ZCARD', key.queued_all())
@@ -81,8 +80,10 @@ local function end_feed(tenant)
   call('PEXPIRE', key.event_clock(tenant), FEED_LIFE_MS + HOUR_MS, 'NX')
 end
 
+-- Who was at its cap has left the ring, and may be under a higher one now, or under that of a process with other settings.
 local function mend_tenant(tenant, a)
   end_feed(tenant)
+  join_ring_if_backlog(tenant)
   count_backlog(tenant, a.tenant_running_jobs)
   for _, id in ipairs(call('ZRANGE', key.deliveries(tenant, 'pending'), 0, a.some - 1)) do
     call('ZADD', key.deliveries_pending(), 'NX', made_at_ms(id), id)
@@ -108,8 +109,9 @@ local function mend(a)
 end
 
 local function count(a)
-  local gauges = {counted_ms = now_ms, slots_used = call('ZCARD', key.admitted())}
-  count_queued_jobs(gauges, count_started_jobs(a, gauges))
+  local admitted = call('ZCARD', key.admitted())
+  local gauges = {counted_ms = now_ms, slots_used = places_taken(admitted)}
+  count_queued_jobs(gauges, math.max(0, admitted - count_started_jobs(a, gauges)))
   count_pauses(gauges)
   gauges.oldest_queued_ms = oldest_ms(key.queued_since(), gauges.queued)
   gauges.pending = call('ZCARD', key.deliveries_pending())

@@ -16,7 +16,7 @@
 --   default_webhook: the tenant's, as the event relies on it ('': there is none)
 -- mode is one of
 --   hold: the holder goes on
---   park: it lets go for wake_in_ms
+--   park: it lets go for wake_in_ms; lends_place: and others may have its place meanwhile
 --   end: it is over; session_idle_ms, retire_at_ms, tenant_running_jobs, month, usage {name = by}, run_ms,
 --     outcome {group, classes}, batch (`end_in_batch`)
 -- Results: outcome 'ok', 'again' with the record that this very write has written before, 'lost' (another holds it),
@@ -160,6 +160,7 @@ operation('commit_job', function(a)
   if a.render_sample then write_render_sample(a.render_sample) end
   if a.mode == 'park' then
     release_lease(a.id, now_ms + a.wake_in_ms)
+    if a.lends_place then lend_place(a.id, now_ms + a.wake_in_ms) end
   elseif a.mode == 'end' then
     end_job(a)
   elseif not a.owner then

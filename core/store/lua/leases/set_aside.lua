@@ -8,8 +8,7 @@ operation('set_aside', function(a)
   release_lease(a.id, now_ms + a.rest_ms)
   if is_delivery(a.id) then return {} end
   call('HSET', record, 'handed', 1, 'aside', 1)
-  call('ZREM', key.admitted(), a.id)
-  call('SREM', key.running(found.tenant), a.id)
+  leave_place(found.tenant, a.id)
   leave_session_queue(found.session, found.tenant, a.id)
   join_ring_if_backlog(found.tenant)
   return {}

@@ -10,37 +10,40 @@ local function show_job(id, before, after)
   if after then call('ZADD', key.jobs_at(after), now_ms, id) end
 end
 
--- Why the backlog of a tenant waits. That everybody is paused is looked at by whoever reads the sums.
-local function backlog_reason(tenant, tenant_running_jobs)
-  if is_tenant_paused(tenant) then return 'paused' end
-  return call('SCARD', key.running(tenant)) >= tenant_running_jobs and 'tenant_cap' or 'queued_behind'
-end
-
 -- A tenant's backlog has changed, or why it waits: it is counted when somebody wants to know. asked.noted: whose was noted last.
 local function note_backlog(tenant)
   if asked.noted ~= tenant then call('SADD', key.backlogs_changed(), tenant) end
   asked.noted = tenant
 end
 
--- Keep how many jobs of a tenant wait, and why; of all tenants together the sums.
-local function count_backlog(tenant, tenant_running_jobs)
-  local backlog = call('ZCARD', key.backlog(tenant))
-  local reason = backlog > 0 and backlog_reason(tenant, tenant_running_jobs)
-  local after = reason and reason .. ':' .. integer(backlog) or nil
-  local before = call('HGET', key.backlog_counts(), tenant) or nil
-  if before == after then return end
-  local changes = reason and {[reason] = backlog} or {}
-  if before then
-    local reason_before, number = string.match(before, '^(.*):(%d+)$')
-    changes[reason_before] = (changes[reason_before] or 0) - tonumber(number)
+local count_backlog
+do
+  -- Why the backlog of a tenant waits. That everybody is paused is looked at by whoever reads the sums.
+  local function backlog_reason(tenant, tenant_running_jobs)
+    if is_tenant_paused(tenant) then return 'paused' end
+    return call('SCARD', key.running(tenant)) >= tenant_running_jobs and 'tenant_cap' or 'queued_behind'
   end
-  for sum, change in pairs(changes) do
-    if change ~= 0 then add_to_sum('HINCRBY', key.backlog_sums(), sum, change) end
-  end
-  if after then
-    call('HSET', key.backlog_counts(), tenant, after)
-  else
-    call('HDEL', key.backlog_counts(), tenant)
+
+  -- Keep how many jobs of a tenant wait, and why; of all tenants together the sums.
+  function count_backlog(tenant, tenant_running_jobs)
+    local backlog = call('ZCARD', key.backlog(tenant))
+    local reason = backlog > 0 and backlog_reason(tenant, tenant_running_jobs)
+    local after = reason and reason .. ':' .. integer(backlog) or nil
+    local before = call('HGET', key.backlog_counts(), tenant) or nil
+    if before == after then return end
+    local changes = reason and {[reason] = backlog} or {}
+    if before then
+      local reason_before, number = string.match(before, '^(.*):(%d+)$')
+      changes[reason_before] = (changes[reason_before] or 0) - tonumber(number)
+    end
+    for sum, change in pairs(changes) do
+      if change ~= 0 then add_to_sum('HINCRBY', key.backlog_sums(), sum, change) end
+    end
+    if after then
+      call('HSET', key.backlog_counts(), tenant, after)
+    else
+      call('HDEL', key.backlog_counts(), tenant)
+    end
   end
 end
 
