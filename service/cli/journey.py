@@ -14,13 +14,13 @@ from reelgate.client import (
     Job,
     NoAnswer,
     NotAuthorized,
-    NotFound,
     Reelgate,
     ReelgateError,
     Refused,
     require_success,
 )
 from reelgate.client.calls import JobOptions, upload_key
+from reelgate.client.errors import is_gone
 from reelgate.client.types import Profile, Upload
 from service.cli.bars import bytes_bar, job_bar
 from service.cli.options import JobWish
@@ -102,10 +102,10 @@ class Journey:
         try:
             with bytes_bar(f"downloading {path.name}", self._log.teller) as bar:
                 self._reelgate.download(job.id, path, progress=bar.bytes_done)
-        except NotFound:
-            self._log.at = "ended"
-            raise
         except (NoAnswer, Refused) as why:
+            if is_gone(why):
+                self._log.at = "ended"
+                raise
             raise DownloadFailed(job.id, path, str(why)) from why
         except OSError as why:
             raise DownloadFailed(job.id, path, f"{why.filename or path}: {why.strerror or why}") from why

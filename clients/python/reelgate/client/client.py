@@ -16,7 +16,7 @@ from reelgate.client.calls import Call, JobAsk, JobFilters, JobOptions, Media
 from reelgate.client.effects import ByteProgress, Steps
 from reelgate.client.exchange import Circumstances, exchange
 from reelgate.client.retries import RetryPolicy
-from reelgate.client.transport import LIMITS, Outgoing, tls_context
+from reelgate.client.transport import Outgoing, connected
 from reelgate.client.types import (
     Batch,
     Credits,
@@ -69,7 +69,7 @@ class Reelgate(Caller):
 
     def __init__(self, address: str, key: str, *, retry_s: float = 60.0, http: httpx.Client | None = None) -> None:
         outgoing = Outgoing(address, key)
-        self._http = http or httpx.Client(verify=tls_context(), limits=LIMITS)
+        self._http = http or connected(httpx.Client)
         self._is_own = http is None
         super().__init__(BlockingDriver(self._http, outgoing), Circumstances(policy=RetryPolicy(within_s=retry_s)))
         self.sessions = Sessions(self._driver, self._here)

@@ -34,6 +34,11 @@ class SseDecoder:
         for line in lines:
             yield from self._line(line.removesuffix(b"\r"))
 
+    @property
+    def held_bytes(self) -> int:
+        """How much has come of an event that is not over."""
+        return len(self._rest) + sum(map(len, self._data))
+
     def cut(self) -> None:
         """Forget an event that was cut off: it comes again, since its id was not taken."""
         self._rest, self._event, self._data, self._id = b"", "", [], self.last_id

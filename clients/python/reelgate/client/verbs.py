@@ -14,10 +14,10 @@ from reelgate.client.effects import SILENCE_S, ByteProgress, Emit, Pause, Steps,
 from reelgate.client.errors import (
     DownloadFailed,
     NoAnswer,
-    NotFound,
     ReelgateError,
     Refused,
     StillRunning,
+    is_gone,
     require_success,
 )
 from reelgate.client.event_reader import COME_BACK_S, EventReader
@@ -165,9 +165,9 @@ def run(
     submitted = yield from submit(here, ask, key=key, progress=None)
     try:
         job = yield from wait(here, submitted.id, within_s=within_s, progress=progress)
-    except NotFound:  # somebody deleted it
-        raise
     except (NoAnswer, Refused) as away:
+        if is_gone(away):  # somebody deleted it
+            raise
         raise StillRunning(submitted.id) from away
     require_success(job)
     if to is not None:
@@ -180,7 +180,7 @@ def saved(here: Circumstances, job_id: str, to: Path) -> Steps[Path]:
     """Download a film that is there. Raises DownloadFailed, whatever keeps it from coming, and OSError."""
     try:
         return (yield from download(here, job_id, to))
-    except NotFound:
-        raise
     except (NoAnswer, Refused) as why:
+        if is_gone(why):
+            raise
         raise DownloadFailed(job_id, to, str(why)) from why
