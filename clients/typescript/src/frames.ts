@@ -18,6 +18,11 @@ export class FrameReader {
   private data: string[] = [];
   private id = "";
 
+  /** How much has come of an event that is not over. */
+  get heldChars(): number {
+    return this.rest.length + this.data.reduce((sum, line) => sum + line.length, 0);
+  }
+
   /** Take a piece, and give the events that it completes. */
   *read(piece: Uint8Array): Generator<Frame> {
     const text = this.rest + this.decoder.decode(piece, { stream: true });
