@@ -294,7 +294,7 @@ async function* rows<Row>(
     const page = await transport.json<t.Page<Row>>({ method: "GET", path, query: wanted, ...options });
     if (page.trimmed) onTrimmed?.();
     yield* page.data;
-    if (!page.has_more || page.next_cursor === null) return;
+    if (!page.has_more || !page.next_cursor) return;
     wanted = { ...query, after: page.next_cursor };
   }
 }

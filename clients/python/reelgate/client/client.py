@@ -100,7 +100,11 @@ class Reelgate(Caller):
         progress: JobProgress | None = None,
         **options: Unpack[JobOptions],
     ) -> Job:
-        """Upload, submit, wait, and download the film to a path. Raises JobNotDone, StillRunning, DownloadFailed."""
+        """Upload, submit, wait, and download the film to a path.
+
+        Raises JobNotDone, StillRunning, DownloadFailed, NoFilm where the prompt asked for none, and OSError before anything
+        is sent: a file cannot be read, or nothing written at `to`.
+        """
         ask, path = JobAsk(prompt, media, **options), None if to is None else Path(to)
         return self._run(partial(verbs.run, ask=ask, to=path, key=key, within_s=within_s, progress=progress))
 
