@@ -87,7 +87,8 @@ class Journey:
             try:
                 job = self._reelgate.wait(job_id, within_s=timeout_s, progress=bar.job)
             except Refused as refused:
-                self._log.at = "waiting" if refused.retryable else "ended"
+                is_proxys = not refused.code  # which says nothing of the job
+                self._log.at = "waiting" if refused.retryable or is_proxys else "ended"
                 raise
         self._log.ended(job)
         return job
