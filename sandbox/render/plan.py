@@ -100,9 +100,14 @@ class Plan:
 def plan(draft: Mapping[str, Any], output: Mapping[str, Any], media: Mapping[str, Media]) -> Plan:
     """Read a draft. Raises RenderFailed for whatever can't be rendered."""
     try:
-        return _plan(draft, output, media)
+        made = _plan(draft, output, media)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
         raise RenderFailed("the draft is malformed") from problem
+    if not made.shots:
+        raise RenderFailed("the timeline is empty")
+    if made.duration_s > _LONGEST_S:
+        raise RenderFailed(f"the timeline is longer than {_LONGEST_S // 60} minutes")
+    return made
 
 
 def _plan(draft: Mapping[str, Any], output: Mapping[str, Any], media: Mapping[str, Media]) -> Plan:
@@ -110,30 +115,19 @@ def _plan(draft: Mapping[str, Any], output: Mapping[str, Any], media: Mapping[st
     fps = fps_of(output, [media[segment["src"]].fps for segment in pictures if segment["src"] in media])
     width, height = size_of(draft.get("m") or {}, output)
     tunes = tuple(_tune(segment, media) for segment in _segments(draft, AUDIO))
-    shots = tuple(_shots(pictures, fps, media)) or _darkness(tunes, fps)
-    if not shots:
-        raise RenderFailed("the timeline is empty")
     first, last = (_m(pictures[0]), _m(pictures[-1])) if pictures else ({}, {})
-    return _short_enough(
-        Plan(
-            width=width,
-            height=height,
-            fps=fps,
-            format=format_of(output),
-            quality=quality_of(output),
-            shots=shots,
-            tunes=tunes,
-            words=tuple(_words(segment) for segment in _segments(draft, TEXT)),
-            fade_in_s=first.get("fade_in", 0) / 1000,
-            fade_out_s=last.get("fade_out", 0) / 1000,
-        )
+    return Plan(
+        width=width,
+        height=height,
+        fps=fps,
+        format=format_of(output),
+        quality=quality_of(output),
+        shots=tuple(_shots(pictures, fps, media)) or _darkness(tunes, fps),
+        tunes=tunes,
+        words=tuple(_words(segment) for segment in _segments(draft, TEXT)),
+        fade_in_s=first.get("fade_in", 0) / 1000,
+        fade_out_s=last.get("fade_out", 0) / 1000,
     )
-
-
-def _short_enough(made: Plan) -> Plan:
-    if made.duration_s > _LONGEST_S:
-        raise RenderFailed(f"the timeline is longer than {_LONGEST_S // 60} minutes")
-    return made
 
 
 def _segments(draft: Mapping[str, Any], kind: int) -> Iterator[Mapping[str, Any]]:

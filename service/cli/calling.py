@@ -75,6 +75,8 @@ def error_words(error: ReelgateError, access: Access) -> str:
     if isinstance(error, Refused):
         rest = [f"{each.pointer}: {each.detail}" for each in error.problem.errors[1:]]
         return "\n".join([f"{error.status}: {error}", *rest])
+    if isinstance(error, StillRunning):  # the advice says that it goes on
+        return "its end did not come in time"
     return str(error)
 
 

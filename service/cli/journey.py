@@ -14,13 +14,13 @@ from reelgate.client import (
     Job,
     NoAnswer,
     NotAuthorized,
-    NotFound,
     Reelgate,
     ReelgateError,
     Refused,
     require_success,
 )
 from reelgate.client.calls import JobOptions, upload_key
+from reelgate.client.errors import is_gone
 from reelgate.client.types import Profile, Upload
 from service.cli.bars import bytes_bar, job_bar
 from service.cli.options import JobWish
@@ -87,7 +87,8 @@ class Journey:
             try:
                 job = self._reelgate.wait(job_id, within_s=timeout_s, progress=bar.job)
             except Refused as refused:
-                self._log.at = "waiting" if refused.retryable else "ended"
+                is_proxys = not refused.code  # which says nothing of the job
+                self._log.at = "waiting" if refused.retryable or is_proxys else "ended"
                 raise
         self._log.ended(job)
         return job
@@ -102,10 +103,10 @@ class Journey:
         try:
             with bytes_bar(f"downloading {path.name}", self._log.teller) as bar:
                 self._reelgate.download(job.id, path, progress=bar.bytes_done)
-        except NotFound:
-            self._log.at = "ended"
-            raise
         except (NoAnswer, Refused) as why:
+            if is_gone(why):
+                self._log.at = "ended"
+                raise
             raise DownloadFailed(job.id, path, str(why)) from why
         except OSError as why:
             raise DownloadFailed(job.id, path, f"{why.filename or path}: {why.strerror or why}") from why

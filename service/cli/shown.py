@@ -16,8 +16,10 @@ def print_as_asked(job: Job, *, as_json: bool) -> None:
 
 
 def print_result(job: Job) -> None:
-    """Say what came of a job, without its film."""
-    for line in filter(None, [job.reply, *job.changes, job.timeline]):
+    """Say what came of a job, without its film. Where the backend said nothing, the reply names the changes already."""
+    reply = job.reply or ""
+    changes = [change for change in job.changes if change not in reply]
+    for line in filter(None, [reply, *changes, job.timeline]):
         echo(line)
     if job.result is not None:
         print_json(job.result)
@@ -25,9 +27,17 @@ def print_result(job: Job) -> None:
 
 def print_job(job: Job) -> None:
     """Show a job, a fact a line; what there is nothing to say of is left out."""
-    facts: list[tuple[str, object]] = [
+    for name, value in [*_asked_of(job), *_known_of(job)]:
+        if value:
+            echo(f"{name:9} {printable(value)}")
+    print_result(job)
+
+
+def _asked_of(job: Job) -> list[tuple[str, str | None]]:
+    """Say which job it is, and what it was asked for."""
+    return [
         ("id", job.id),
-        ("status", f"{state_of(job)} ({job.stage})" if job.stage else state_of(job)),
+        ("status", state_of(job) + (f" ({job.stage})" if job.stage else "")),
         ("waits", _wait_of(job)),
         ("prompt", _prompt_of(job)),
         ("profile", job.profile),
@@ -35,6 +45,12 @@ def print_job(job: Job) -> None:
         ("replays", job.parent_id),
         ("batch", job.batch_id),
         ("metadata", " ".join(f"{name}={value}" for name, value in job.metadata.items())),
+    ]
+
+
+def _known_of(job: Job) -> list[tuple[str, str | None]]:
+    """Say what has become of it."""
+    return [
         ("created", local(job.created_at)),
         ("finished", local(job.finished_at)),
         ("expected", expectation_of(job.estimate) if job.estimate and not job.ended else None),
@@ -44,10 +60,6 @@ def print_job(job: Job) -> None:
         ("do", job.error.hint if job.error else None),
         *(("hint", hint) for hint in job.hints),
     ]
-    for name, value in facts:
-        if value not in (None, ""):
-            echo(f"{name:9} {printable(str(value))}")
-    print_result(job)
 
 
 def state_of(job: Job) -> str:

@@ -19,6 +19,7 @@ import pytest
 from sandbox.world.ports import free_port
 from tests.api_fixture import CLIP, Api, running_api
 from tests.job_ends import VIDEO, fail, succeed
+from tests.scripted_api import gives, scripted_api
 from tests.until import PATIENCE_S, until
 
 REELGATE = Path(sys.executable).with_name("reelgate")
@@ -157,6 +158,13 @@ async def test_a_key_that_may_only_submit_does_so(api: Api, folder: Path) -> Non
 async def test_a_job_that_is_not_there_does_not_go_on(api: Api, folder: Path) -> None:
     code, _, err = await ran(api, folder, "wait", "job_019aa2c7-5d1f-7003-9b1e-4c5d6e7f8091")
     assert (code, err.startswith("Error: 404"), "goes on" in err) == (1, True, False)
+
+
+async def test_a_proxys_page_does_not_end_a_job(api: Api, folder: Path) -> None:
+    with scripted_api() as proxy:
+        proxy.replies = {"/v1/jobs/job_1": [gives(404, b"<h1>No such page</h1>")]}
+        code, _, err = await ran(api, folder, "wait", "job_1", url=proxy.url)
+    assert (code, "reelgate wait job_1" in err) == (1, True), err
 
 
 async def test_a_place_for_a_film_stays_empty_where_there_is_none(api: Api, folder: Path) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from reelgate.client import Estimate
-from service.cli.shown import expectation_of
+from reelgate.client import Estimate, Job
+from service.cli.shown import expectation_of, print_result
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,10 @@ from service.cli.shown import expectation_of
 )
 def test_what_is_expected_of_a_job_is_said_in_a_line_with_what_it_is_known_by(estimate, words):
     assert expectation_of(estimate) == words
+
+
+@pytest.mark.parametrize(("reply", "lines"), [("Title added. Muted", 2), ("I added it.", 4), (None, 3)])
+def test_changes_that_the_reply_names_already_are_said_once(reply, lines, capsys):
+    """So does the reply to an edit that the backend made without a word."""
+    print_result(Job(id="job_1", status="succeeded", reply=reply, changes=("Title added", "Muted"), timeline="1 track"))
+    assert len(capsys.readouterr().out.splitlines()) == lines

@@ -232,6 +232,11 @@ def test_no_repr_shows_a_secret_a_link_or_a_prompt():
         assert secret not in shown
 
 
+def test_a_filter_that_there_is_not_goes_to_the_api_which_refuses_it():
+    """Left out, it would list all jobs, and whoever cancels or deletes what is listed would do so to all."""
+    assert dict(calls.list_jobs(state="failed").request.params) == {"state": "failed"}
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

@@ -5,7 +5,7 @@ from itertools import chain
 
 import pytest
 
-from reelgate.client import DownloadFailed, NoFilm, NotFound
+from reelgate.client import DownloadFailed, JobAsk, NoFilm, NotFound, verbs
 from reelgate.client.effects import Failure
 from reelgate.client.film_download import download
 from reelgate.client.film_part import part_of
@@ -46,7 +46,8 @@ def test_a_break_is_gone_on_from(tmp_path):
     played = play(download(circumstances(), "job_1", to), outcomes)
     assert to.read_bytes() == FILM
     again = played.requests[-1]
-    assert (again.headers["range"], again.headers["if-range"]) == ("bytes=600-", '"job_1"')
+    assert again.headers["range"] == "bytes=600-"
+    assert "if-range" not in again.headers, "a storage to which it is led knows the film by another name"
 
 
 @pytest.mark.parametrize("ends", [[b""], [Failure("RemoteProtocolError")]])
@@ -128,6 +129,8 @@ def test_a_job_without_a_film_and_a_film_that_is_gone_are_told(tmp_path):
         play(download(circumstances(), "job_1", tmp_path / "x"), [job(status="running", output=None)])
     with pytest.raises(NotFound):
         play(download(circumstances(), "job_1", tmp_path / "x"), [job(), problem(404, "not_found")])
+    with pytest.raises(DownloadFailed):
+        play(download(circumstances(), "job_1", tmp_path / "x"), [job(), answer(404, b"<h1>a proxy's page</h1>")])
 
 
 def test_a_full_disk_is_told_as_it_is(tmp_path):
@@ -250,3 +253,30 @@ def test_a_film_that_is_gone_leaves_nothing_behind(tmp_path):
     with pytest.raises(NotFound):
         play(download(circumstances(), "job_1", tmp_path / "x"), [job(), problem(404, "not_found")])
     assert list(tmp_path.iterdir()) == []
+
+
+def running(to):
+    here = circumstances()
+    return verbs.run(here, JobAsk("trim it"), to=to, key=None, within_s=None, progress=None)
+
+
+def test_nothing_is_paid_for_a_film_that_has_no_place_to_go(tmp_path):
+    for place in (tmp_path, tmp_path / "no-such-folder" / "out.mp4"):
+        played = Played()
+        with pytest.raises(OSError, match=r"no file|no such folder"):
+            play(running(place), [], played=played)
+        assert played.requests == []
+
+
+def test_a_disk_that_is_full_loses_nobody_the_job_that_was_paid_for(tmp_path):
+    folder = tmp_path / "there"
+    folder.mkdir()
+
+    def outcomes():
+        yield answer(202, {"id": "job_1", "status": "queued"})
+        folder.rmdir()  # as good as full
+        yield from (job(), job())
+
+    with pytest.raises(DownloadFailed) as told:
+        play(running(folder / "out.mp4"), outcomes())
+    assert (told.value.job_id, told.value.path) == ("job_1", folder / "out.mp4")

@@ -73,6 +73,12 @@ def test_a_page_instead_of_a_stream_is_told():
         play(verbs.events(circumstances(), "job_1", after=""), [answer(200, b"", content_type="text/html")])
 
 
+def test_an_event_without_an_end_is_not_kept():
+    endless = [OPEN, *[b"data: " + bytes(1 << 20) for _ in range(99)]]
+    with pytest.raises(NoAnswer, match="without an end"):
+        play(verbs.events(circumstances(), "job_1", after=""), endless)
+
+
 def test_a_job_that_is_not_there_is_told():
     with pytest.raises(NotFound):
         play(verbs.events(circumstances(), "job_1", after=""), [problem(404, "not_found")])

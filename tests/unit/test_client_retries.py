@@ -306,7 +306,10 @@ def test_an_absurd_time_to_wait_for_never_breaks_the_client(asked):
         play(exchange(circumstances(within_s=0), SUBMIT), [problem(503, "unavailable", retry_after=asked)])
 
 
-@pytest.mark.parametrize("lost", [UNSENT, problem(429, "rate_limited"), problem(403, "unauthorized"), answer(502, b"")])
+@pytest.mark.parametrize(
+    "lost",
+    [UNSENT, problem(429, "rate_limited"), problem(403, "unauthorized"), answer(502, b""), answer(404, b"<h1>?</h1>")],
+)
 def test_run_never_loses_the_id_of_a_job_that_was_accepted(lost):
     steps = verbs.run(circumstances(within_s=0), JobAsk("trim it"), to=None, key=None, within_s=None, progress=None)
     with pytest.raises(StillRunning) as told:

@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 import httpx
 import pytest
 
-from reelgate.client import AsyncReelgate, NoAnswer, Reelgate
+from reelgate.client import AsyncReelgate, NoAnswer, Reelgate, Refused
 from reelgate.client.transport import ANSWER_S, MOST_ANSWER_BYTES, GatheredBody
 from tests.client_script import Time
 from tests.scripted_api import gives, scripted_api
@@ -130,6 +130,29 @@ def test_a_film_is_asked_for_with_the_key_and_fetched_elsewhere_without_it_and_n
     assert [headers.get("authorization") for _, _, headers, _ in storage.asked] == [None, None]
     assert "/output" in caplog.text
     assert "signature" not in caplog.text
+
+
+@pytest.mark.parametrize("client", [Reelgate, AsyncReelgate])
+def test_an_impossible_proxy_of_the_environment_is_told_in_words_without_its_password(client, monkeypatch):
+    for proxy in ("socks5://me:pa55@x", "ftp://me:pa55@x", "http://me:pa/55@x"):
+        monkeypatch.setenv("ALL_PROXY", proxy)
+        with pytest.raises(ValueError, match="ALL_PROXY") as told:
+            client("https://api.example", "rg_k")
+        assert "55" not in str(told.value)
+
+
+def test_an_api_on_this_machine_is_asked_without_the_proxy_of_the_environment(monkeypatch):
+    with scripted_api() as api, scripted_api() as proxy:
+        api.replies = proxy.replies = {"/v1/credits": [gives(200, {"available": 7})]}
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        with Reelgate(api.url, "rg_k", retry_s=0) as reelgate:
+            assert reelgate.credits().available == 7
+        assert (len(api.asked), len(proxy.asked)) == (1, 0)
+        with Reelgate("http://api.example", "rg_k", retry_s=0) as reelgate, suppress(NoAnswer, Refused):
+            reelgate.credits()
+        assert len(proxy.asked) == 1
 
 
 def test_what_a_proxy_refuses_to_pass_on_was_not_sent():

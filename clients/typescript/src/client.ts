@@ -1,12 +1,14 @@
 // The verbs.
 
-import { DownloadFailed, JobNotDone, NoAnswer, NotFound, ReelgateError, Refused, StillRunning } from "./errors.js";
+import { DownloadFailed, isGone, JobNotDone, NoAnswer, ReelgateError, Refused, StillRunning } from "./errors.js";
 import { COME_BACK_MS, followJob, hasEnded, type FollowOptions } from "./events.js";
 import { Limit, sleep } from "./timing.js";
 import { checkedIdempotencyKey, segment, Transport, type CallOptions, type MakingOptions, type Query, type TransportOptions } from "./transport.js";
 import type * as t from "./types.js";
 import { downloadFilm, uploadFile, uploadKey, type DownloadOptions, type Film, type UploadOptions, type UploadSource } from "./uploads.js";
 
+/** The last look at a job when its wait is over. */
+const LOOK_MS = 5_000;
 /** The API answers within this time after `Prefer: wait`. */
 const MARGIN_MS = 30_000;
 
@@ -16,7 +18,7 @@ export interface SubmitOptions extends MakingOptions {
 }
 
 export interface WaitOptions extends CallOptions {
-  /** How long to wait for the end; then StillRunning is thrown and the job goes on. Absent: as long as it takes. */
+  /** How long to wait for the end, some seconds more or less; then StillRunning is thrown and the job goes on. `0` asks once. */
   withinMs?: number | undefined;
   /** Told of each event, as `events` gives them. */
   onEvent?: ((event: t.JobEvent) => void) | undefined;
@@ -65,7 +67,7 @@ export class Reelgate {
     for (const upload of await this.sent(options)) media.push({ upload_id: upload.id });
     const submitted = await this.submit(media.length ? { ...request, media } : request, options);
     const job = await this.wait(submitted.id, options).catch((error: unknown) => {
-      const isLost = error instanceof NoAnswer || (error instanceof Refused && !(error instanceof NotFound));
+      const isLost = (error instanceof NoAnswer || error instanceof Refused) && !isGone(error);
       throw isLost ? new StillRunning(submitted.id, { cause: error }) : error;
     });
     if (job.status !== "succeeded") throw new JobNotDone(job);
@@ -92,7 +94,7 @@ export class Reelgate {
       await (await this.download(jobId, { signal })).stream.pipeTo(to);
     } catch (cause) {
       signal?.throwIfAborted();
-      throw new DownloadFailed(jobId, { cause });
+      throw isGone(cause) ? cause : new DownloadFailed(jobId, { cause });
     }
   }
 
@@ -124,11 +126,21 @@ export class Reelgate {
     try {
       return await this.ended(jobId, { ...options, signal: limit.signal });
     } catch (error) {
-      if (limit.signal.aborted && !options.signal?.aborted) throw new StillRunning(jobId);
-      throw error;
+      if (!limit.isWhy(error)) throw error;
     } finally {
       limit.lift();
     }
+    return this.endedByNow(jobId, options.signal);
+  }
+
+  /** Take a last look, however little time there was. */
+  private async endedByNow(jobId: string, signal: AbortSignal | undefined): Promise<t.Job> {
+    const job = await this.job(jobId, { signal, timeoutMs: LOOK_MS }).catch((error: unknown) => {
+      const passes = error instanceof NoAnswer || (error instanceof Refused && error.retryable);
+      throw passes ? new StillRunning(jobId, { cause: error }) : error;
+    });
+    if (!hasEnded(job)) throw new StillRunning(jobId);
+    return job;
   }
 
   private async ended(jobId: string, options: WaitOptions): Promise<t.Job> {
@@ -282,7 +294,7 @@ async function* rows<Row>(
     const page = await transport.json<t.Page<Row>>({ method: "GET", path, query: wanted, ...options });
     if (page.trimmed) onTrimmed?.();
     yield* page.data;
-    if (!page.has_more || page.next_cursor === null) return;
+    if (!page.has_more || !page.next_cursor) return;
     wanted = { ...query, after: page.next_cursor };
   }
 }

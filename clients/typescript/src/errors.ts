@@ -72,6 +72,9 @@ export class LimitReached extends Refused {}
 export class WrongCell extends Refused {}
 export class Unavailable extends Refused {}
 
+/** Whether the API itself says that there is no such thing: the 404 of a proxy on the way says nothing of it. */
+export const isGone = (error: unknown): boolean => error instanceof NotFound && error.code === "not_found";
+
 /** A job ended otherwise than well: `code` is that of its error, else `canceled` or `expired`. */
 export class JobNotDone extends ReelgateError {
   readonly code: JobCode | "canceled" | "expired";

@@ -14,6 +14,8 @@ export const COME_BACK_MS = 3_000;
 const SOONEST_MS = 500;
 const LATEST_MS = 60_000;
 const PATIENCE_MS = 120_000;
+/** The API's events have some ten thousand. */
+const MOST_EVENT_CHARS = 1 << 24;
 /** What comes so long after a connection was opened is a sign of life; before, it may be one that breaks every time. */
 const STEADY_MS = 1_000;
 
@@ -91,6 +93,7 @@ class Connection {
           const event = eventOf(frame);
           if (event) yield event;
         }
+        if (frames.heldChars > MOST_EVENT_CHARS) throw new Error("an event without an end");
         this.comeBackMs = Math.min(Math.max(frames.retryMs ?? this.comeBackMs, SOONEST_MS), LATEST_MS);
       }
     } catch (error) {

@@ -1,8 +1,7 @@
 // Server-Sent Events as bytes come: https://html.spec.whatwg.org/multipage/server-sent-events.html
 
-/** One event of a stream. */
+/** One event of a stream; its data say what it is. */
 export interface Frame {
-  event: string;
   data: string;
   /** The last id that the stream has named, by this event or before. */
   id: string;
@@ -14,9 +13,13 @@ export class FrameReader {
   retryMs: number | undefined;
   private readonly decoder = new TextDecoder();
   private rest = "";
-  private event = "";
   private data: string[] = [];
   private id = "";
+
+  /** How much has come of an event that is not over. */
+  get heldChars(): number {
+    return this.rest.length + this.data.reduce((sum, line) => sum + line.length, 0);
+  }
 
   /** Take a piece, and give the events that it completes. */
   *read(piece: Uint8Array): Generator<Frame> {
@@ -30,8 +33,7 @@ export class FrameReader {
 
   private *line(line: string): Generator<Frame> {
     if (line === "") {
-      if (this.data.length) yield { event: this.event || "message", data: this.data.join("\n"), id: this.id };
-      this.event = "";
+      if (this.data.length) yield { data: this.data.join("\n"), id: this.id };
       this.data = [];
       return;
     }
@@ -42,8 +44,7 @@ export class FrameReader {
   }
 
   private field(name: string, value: string): void {
-    if (name === "event") this.event = value;
-    else if (name === "data") this.data.push(value);
+    if (name === "data") this.data.push(value);
     else if (name === "id" && !value.includes("\0")) this.id = value;
     else if (name === "retry" && /^\d+$/.test(value)) this.retryMs = Number(value);
   }

@@ -2,7 +2,24 @@
 
 export { Batches, Reelgate, Sessions, Uploads } from "./client.js";
 export type { FeedOptions, RunOptions, SubmitOptions, WaitOptions } from "./client.js";
-export * from "./errors.js";
+export {
+  BadSignature,
+  DownloadFailed,
+  hasCode,
+  InvalidRequest,
+  JobNotDone,
+  LimitReached,
+  MediaRefused,
+  NoAnswer,
+  NotAuthorized,
+  NotFound,
+  NotPossibleNow,
+  ReelgateError,
+  Refused,
+  StillRunning,
+  Unavailable,
+  WrongCell,
+} from "./errors.js";
 export type { FollowOptions } from "./events.js";
 export type { CallOptions, MakingOptions, TransportOptions } from "./transport.js";
 export type * from "./types.js";

@@ -34,6 +34,11 @@ export class Limit {
     this.signal = caller ? AbortSignal.any([caller, this.controller.signal]) : this.controller.signal;
   }
 
+  /** Whether something was thrown because this limit was reached, and not by what its caller aborted, or else. */
+  isWhy(error: unknown): boolean {
+    return this.controller.signal.aborted && error === this.controller.signal.reason;
+  }
+
   lift(): void {
     clearTimeout(this.timer);
   }

@@ -1,8 +1,8 @@
 // One call as HTTP: attempts under one Idempotency-Key, `Retry-After` heeded, all within one time.
 
-import { NoAnswer, NotFound, refusal } from "./errors.js";
+import { isGone, NoAnswer, refusal } from "./errors.js";
 import { isDoubtful, isPassing, pauseMs, PASSING, retryAfterMs } from "./retries.js";
-import { Limit, monotonicMs, sleep } from "./timing.js";
+import { chunksOf, Limit, monotonicMs, sleep } from "./timing.js";
 import type { Problem, ProblemCode } from "./types.js";
 
 /** What every call takes. */
@@ -57,6 +57,7 @@ export interface TransportOptions {
 
 const TIMEOUT_MS = 120_000;
 const ATTEMPT_MS = 30_000;
+const MOST_ANSWER_BYTES = 1 << 26;
 
 /** Calls the API. */
 export class Transport {
@@ -70,11 +71,11 @@ export class Transport {
     this.fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
   }
 
-  /** Call, and read the answer's JSON; undefined where it has none. */
+  /** Call, and read the answer's JSON; undefined where something was removed. */
   json<T>(call: Call): Promise<T> {
     return this.send(call, async (response) => {
-      const text = await response.text();
-      return (text || response.status !== 204 ? parsed(text, response.status) : undefined) as T;
+      const text = await textOf(response);
+      return (call.removes && response.status === 204 ? undefined : parsed(text, response.status)) as T;
     });
   }
 
@@ -143,18 +144,26 @@ interface Failed {
   retryAfterMs?: number | undefined;
 }
 
-/** What the caller's own code threw while a body was sent. */
+/** What the caller's own code threw while a body was on its way. */
 export class CallersOwn extends Error {}
 
 /** Whether it is the caller's file that cannot be read, e.g. since it has changed, or their code: another attempt does no better. */
 const isCallersOwn = (cause: unknown): boolean =>
   cause instanceof Error && (cause.name === "NotReadableError" || cause instanceof CallersOwn || isCallersOwn(cause.cause));
 
-/** Whether the API itself, and no proxy, says that there is no such thing. */
-const isGone = (error: Error): boolean => error instanceof NotFound && error.code === "not_found";
-
 /** What answered was not the API, and would say the same again. */
 class NotTheApi extends Error {}
+
+/** Read a body that is no film and no stream. It ends with its attempt, whose signal it was asked for with. */
+async function textOf(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let [text, bytes] = ["", 0];
+  for await (const chunk of response.body ? chunksOf(response.body, ATTEMPT_MS, undefined) : []) {
+    if ((bytes += chunk.byteLength) > MOST_ANSWER_BYTES) throw new NotTheApi("the answer is larger than any of the Reelgate API");
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
 
 function parsed(text: string, status: number): unknown {
   try {
@@ -205,7 +214,7 @@ async function refused(response: Response): Promise<Outcome<never>> {
 /** Read a problem document; a proxy's answer is made into one, also where it is JSON with a `code` of its own kind. */
 async function problemOf(response: Response): Promise<Problem> {
   const made = problemOfStatus(response);
-  const text = await response.text();
+  const text = await textOf(response);
   try {
     const found = JSON.parse(text) as Partial<Problem> | null;
     if (typeof found?.code === "string") return { ...made, ...found };

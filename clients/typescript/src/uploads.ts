@@ -83,14 +83,18 @@ function counting(progress: ByteProgress, all: number | undefined): TransformStr
   return new TransformStream({
     transform(chunk, controller) {
       done += chunk.byteLength;
-      try {
-        progress(done, all);
-      } catch (cause) {
-        throw new CallersOwn("onProgress threw", { cause });
-      }
+      tell(progress, done, all);
       controller.enqueue(chunk as Uint8Array<ArrayBuffer>);
     },
   });
+}
+
+function tell(progress: ByteProgress | undefined, done: number, all: number | undefined): void {
+  try {
+    progress?.(done, all);
+  } catch (cause) {
+    throw new CallersOwn("onProgress threw", { cause });
+  }
 }
 
 /** A film that comes. Read `stream` or `blob()`, one of them once, or `cancel()` it. */
@@ -165,28 +169,30 @@ async function* filmChunks(
   all: number | undefined,
   options: DownloadOptions,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  const etag = isPacked(first) ? null : first.headers.get("ETag");
   let response = first;
   let done = 0;
   for (let breaks = 0; ; breaks += 1) {
+    let cause: unknown;
     try {
       for await (const chunk of chunksOf(response.body ?? new ReadableStream(), IDLE_MS, options.signal)) {
         done += chunk.byteLength;
         breaks = 0;
-        options.onProgress?.(done, all);
+        tell(options.onProgress, done, all);
         yield chunk as Uint8Array<ArrayBuffer>;
       }
       if (all === undefined || done >= all) return;
     } catch (error) {
       options.signal?.throwIfAborted();
-      if (!etag || breaks >= BREAKS) throw new NoAnswer(`the film of ${jobId} broke off`, undefined, { cause: error });
+      if (error instanceof CallersOwn) throw error;
+      cause = error;
     }
-    if (!etag || breaks >= BREAKS) throw new NoAnswer(`the film of ${jobId} ended early`, undefined);
+    if (isPacked(first) || breaks >= BREAKS) throw new NoAnswer(`the film of ${jobId} broke off`, undefined, { cause });
     await sleep(PAUSE_MS, options.signal);
-    response = await openFilm(transport, jobId, options, { Range: `bytes=${done}-`, "If-Range": etag });
+    // Without If-Range: a job's film is made once, and another server, to which the API may lead, knows it by another name.
+    response = await openFilm(transport, jobId, options, { Range: `bytes=${done}-` });
     if (goesOn(response, done, all)) continue;
     await response.body?.cancel();
-    throw new NoAnswer(`the film of ${jobId} is another one now`, undefined);
+    throw new NoAnswer(`the film of ${jobId} cannot be gone on with`, undefined);
   }
 }
 

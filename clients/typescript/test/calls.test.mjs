@@ -198,7 +198,31 @@ test("a film goes on where it broke", async (t) => {
   assert.deepEqual([film.sizeBytes, film.mediaType, film.filename], [10, "video/mp4", "job_1.mp4"]);
   assert.equal(await (await film.blob()).text(), "0123456789");
   assert.equal(server.asked[1].headers.range, "bytes=5-");
-  assert.equal(server.asked[1].headers["if-range"], '"e"');
+  assert.equal(server.asked[1].headers["if-range"], undefined, "a storage to which it is led knows the film by another name");
+});
+
+test("a film that breaks before its first byte, from a server that gives it no name, comes all the same", async (t) => {
+  const head = { "Content-Type": "video/mp4" };
+  const server = await scripted(
+    t,
+    (response) => response.writeHead(200, { ...head, "Content-Length": "5" }).write("", () => setTimeout(() => response.destroy(), 20)),
+    part(206, { ...head, "Content-Length": "5", "Content-Range": "bytes 0-4/5" }, "01234", { ends: true }),
+  );
+  assert.equal(await (await (await client(server).download("job_1")).blob()).text(), "01234");
+});
+
+test("a film whose reader's onProgress throws ends there, and has no hole", async (t) => {
+  const head = { ETag: '"e"', "Content-Type": "video/mp4" };
+  const server = await scripted(
+    t,
+    part(200, { ...head, "Content-Length": "10" }, "01234"),
+    part(206, { ...head, "Content-Length": "5", "Content-Range": "bytes 5-9/10" }, "56789", { ends: true }),
+  );
+  const onProgress = (done) => {
+    if (done === 5) throw new RangeError("no such bar");
+  };
+  await assert.rejects((await client(server).download("job_1", { onProgress })).blob(), /onProgress threw/);
+  assert.equal(server.asked.length, 1);
 });
 
 test("a film that became another one meanwhile is an error, not a mixture", async (t) => {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { DownloadFailed, NoAnswer, Reelgate, StillRunning } from "../dist/index.js";
+import { DownloadFailed, NoAnswer, NotAuthorized, NotFound, Reelgate, StillRunning } from "../dist/index.js";
 import { FrameReader } from "../dist/frames.js";
 import { json, part, scripted } from "./support/scripted.mjs";
 
@@ -82,10 +82,27 @@ test("a run that loses sight of its job, or of its film, names it", async (t) =>
   const lost = await scripted(t, accepted, ...Array.from({ length: 99 }, () => part(200, STREAM, "retry: 50\n\n")));
   const running = await client(lost).run({ prompt: "trim" }, { timeoutMs: 500 }).catch((caught) => caught);
   assert.ok(running instanceof StillRunning && running.cause instanceof NoAnswer);
-  const server = await scripted(t, accepted, ended, job, json(404, { code: "not_found", detail: "gone" }));
+  const server = await scripted(t, accepted, ended, job, json(403, { code: "unauthorized", detail: "no" }));
   const missing = await client(server).run({ prompt: "trim" }, { to: new WritableStream() }).catch((caught) => caught);
   assert.ok(missing instanceof DownloadFailed);
-  assert.deepEqual([running.jobId, missing.jobId, missing.cause.code], ["job_1", "job_1", "not_found"]);
+  assert.deepEqual([running.jobId, missing.jobId, missing.cause.code], ["job_1", "job_1", "unauthorized"]);
+});
+
+test("a run whose film is deleted meanwhile does not say that it is there", async (t) => {
+  const ended = part(200, STREAM, frame("evt_1", "snapshot", "succeeded"), { ends: true });
+  const job = json(200, { id: "job_1", status: "succeeded", output: {} });
+  const film = json(404, { code: "not_found", detail: "There is no such output (any more)." });
+  const server = await scripted(t, json(202, { id: "job_1" }), ended, job, film);
+  await assert.rejects(client(server).run({ prompt: "trim" }, { to: new WritableStream() }), NotFound);
+});
+
+test("a wait of no time at all asks once, and gives a job that has ended", async (t) => {
+  const [ended, running] = ["failed", "running"].map((status) => json(200, { id: "job_1", status }));
+  const only = (job) => Array.from({ length: 3 }, () => (response, request) => job(response, request));
+  assert.equal((await client(await scripted(t, ...only(ended))).wait("job_1", { withinMs: 0 })).status, "failed");
+  await assert.rejects(client(await scripted(t, ...only(running))).wait("job_1", { withinMs: 0 }), StillRunning);
+  const refused = json(401, { code: "unauthorized", detail: "no" });
+  await assert.rejects(client(await scripted(t, ...only(refused))).wait("job_1", { withinMs: 0 }), NotAuthorized);
 });
 
 test("where a film should go is let go of, whatever keeps it from coming", async (t) => {
@@ -117,6 +134,19 @@ test("a wait that goes on after its streams broke for long is told of no event t
   assert.equal(server.asked[2].headers["last-event-id"], "evt_1");
 });
 
+test("an event without an end is not kept", async (t) => {
+  let closed = false;
+  const endless = (response) => {
+    response.on("close", () => (closed = true));
+    response.writeHead(200, STREAM).write("data: ");
+    const more = () => closed || response.write("x".repeat(1 << 20), more);
+    more();
+  };
+  const error = await client(await scripted(t, endless)).events("job_1", { timeoutMs: 100 }).next().catch((caught) => caught);
+  assert.match(error.cause.message, /without an end/);
+  while (!closed) await new Promise((resolve) => setTimeout(resolve, 5));
+});
+
 test("whoever stops to listen closes the stream", async (t) => {
   let closed;
   const isClosed = new Promise((resolve) => (closed = resolve));
@@ -134,9 +164,9 @@ test("whoever stops to listen closes the stream", async (t) => {
 test("frames are the same wherever the bytes are cut", () => {
   const bytes = new TextEncoder().encode(": c\r\nid: 1\r\nevent: a\r\ndata: é\r\ndata:two\r\n\r\nretry: 7\rdata: 3\r\rdata\n\n");
   const expected = [
-    { event: "a", data: "é\ntwo", id: "1" },
-    { event: "message", data: "3", id: "1" },
-    { event: "message", data: "", id: "1" },
+    { data: "é\ntwo", id: "1" },
+    { data: "3", id: "1" },
+    { data: "", id: "1" },
   ];
   for (let cut = 0; cut <= bytes.length; cut += 1) {
     const reader = new FrameReader();

@@ -91,6 +91,20 @@ test("a page that says 200 is no answer, and is not asked for again and again", 
   assert.equal(server.asked.length, 1);
 });
 
+test("an answer without an end is not kept, whether it is good or bad", async (t) => {
+  for (const status of [200, 500]) {
+    const endless = (response) => {
+      response.writeHead(status);
+      const more = () => response.destroyed || response.write("x".repeat(1 << 22), more);
+      more();
+    };
+    const server = await scripted(t, endless);
+    const error = await caught(client(server).credits());
+    assert.ok(error instanceof NoAnswer && /larger than any/.test(error.message), String(error));
+    assert.equal(server.asked.length, 1);
+  }
+});
+
 test("a delete whose answer was lost is done when the thing is gone", async (t) => {
   await client(await scripted(t, broken, problem(404, "not_found"))).uploads.delete("upl_1");
   await assert.rejects(client(await scripted(t, problem(404, "not_found"))).uploads.delete("upl_1"), NotFound);
@@ -163,7 +177,7 @@ test("events that are none are passed over", async (t) => {
 });
 
 test("run never loses the id of a job that was accepted", async (t) => {
-  for (const lost of [busy, problem(403, "unauthorized")]) {
+  for (const lost of [busy, problem(403, "unauthorized"), page(404)]) {
     const error = await caught(client(await scripted(t, json(202, { id: "job_1" }), lost)).run({ prompt: "a" }));
     assert.ok(error instanceof StillRunning && error.jobId === "job_1", String(error));
   }

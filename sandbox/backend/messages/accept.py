@@ -63,6 +63,10 @@ class Messages:
         if session.busy:
             raise refusals.session_busy()
         edited = edit(plan.prompt, session.draft, list(session.media().values()), list(session.new_media))
+        return self._run(session, token, message, plan, edited)
+
+    def _run(self, session: Session, token: Token, message: Message, plan: Plan, edited: Edited) -> Run:
+        """Freeze what it costs, and have the session busy with it. Raises Refused where there are no such credits."""
         cost = self._cost(plan, edited)
         token.credit_account.freeze(cost)
         session.busy = True

@@ -15,7 +15,7 @@ from reelgate.client.calls import Call, JobAsk, JobFilters, JobOptions, Media
 from reelgate.client.effects import ByteProgress, Steps
 from reelgate.client.exchange import Circumstances, exchange
 from reelgate.client.retries import RetryPolicy
-from reelgate.client.transport import LIMITS, Outgoing, tls_context
+from reelgate.client.transport import Outgoing, connected
 from reelgate.client.types import (
     Batch,
     Credits,
@@ -70,7 +70,7 @@ class AsyncReelgate(AsyncCaller):
 
     def __init__(self, address: str, key: str, *, retry_s: float = 60.0, http: httpx.AsyncClient | None = None) -> None:
         outgoing = Outgoing(address, key)
-        self._http = http or httpx.AsyncClient(verify=tls_context(), limits=LIMITS)
+        self._http = http or connected(httpx.AsyncClient)
         self._is_own = http is None
         super().__init__(WaitingDriver(self._http, outgoing), Circumstances(policy=RetryPolicy(within_s=retry_s)))
         self.sessions = AsyncSessions(self._driver, self._here)
@@ -103,7 +103,11 @@ class AsyncReelgate(AsyncCaller):
         progress: JobProgress | None = None,
         **options: Unpack[JobOptions],
     ) -> Job:
-        """Upload, submit, wait, and download the film to a path. Raises JobNotDone, StillRunning, DownloadFailed."""
+        """Upload, submit, wait, and download the film to a path.
+
+        Raises JobNotDone, StillRunning, DownloadFailed, NoFilm where the prompt asked for none, and OSError before anything
+        is sent: a file cannot be read, or nothing written at `to`.
+        """
         ask, path = JobAsk(prompt, media, **options), None if to is None else Path(to)
         return await self._run(partial(verbs.run, ask=ask, to=path, key=key, within_s=within_s, progress=progress))
 

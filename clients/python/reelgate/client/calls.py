@@ -161,15 +161,10 @@ def read_job(job_id: str, *, silence_s: float = SILENCE_S) -> Call[Job]:
 
 
 def list_jobs(*, limit: int | None = None, after: str | None = None, **filters: Unpack[JobFilters]) -> Call[Page[Job]]:
-    asked = {
-        "status": filters.get("status"),
-        "session_id": filters.get("session_id"),
-        "profile": filters.get("profile"),
-        "batch_id": filters.get("batch_id"),
-        "created_after": _time(filters.get("created_after")),
-        "created_before": _time(filters.get("created_before")),
-    }
-    named = {f"metadata[{name}]": value for name, value in filters.get("metadata", {}).items()}
+    """What is no filter goes along, too, and is refused: left out, it would list all jobs."""
+    metadata = filters.pop("metadata", {})
+    asked = {name: _time(value) if isinstance(value, datetime) else str(value) for name, value in filters.items()}
+    named = {f"metadata[{name}]": value for name, value in metadata.items()}
     return Call(_get("/v1/jobs", asked | named | _page(limit, after)), read_as(Page[Job]))
 
 
@@ -204,11 +199,12 @@ def event_stream(job_id: str, *, last_id: str, silence_s: float) -> Request:
 
 
 def film_bytes(job_id: str, *, have_bytes: int) -> Request:
-    """Ask for a film from where a part of it ends; a server that has another film by now gives the whole.
+    """Ask for a film from where a part of it ends.
 
+    Without `If-Range`: a job's film is made once, and another server, to which the API may lead, knows it by another name.
     With the key, and not by the signed link, which works for whoever reads it: httpx logs the URLs that it asks for.
     """
-    part = {"range": f"bytes={have_bytes}-", "if-range": f'"{job_id}"'} if have_bytes else {}
+    part = {"range": f"bytes={have_bytes}-"} if have_bytes else {}
     headers = {"accept-encoding": "identity"} | part
     return Request("GET", f"{_job(job_id)}/output", headers=headers, follows=True)
 

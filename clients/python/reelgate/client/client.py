@@ -16,7 +16,7 @@ from reelgate.client.calls import Call, JobAsk, JobFilters, JobOptions, Media
 from reelgate.client.effects import ByteProgress, Steps
 from reelgate.client.exchange import Circumstances, exchange
 from reelgate.client.retries import RetryPolicy
-from reelgate.client.transport import LIMITS, Outgoing, tls_context
+from reelgate.client.transport import Outgoing, connected
 from reelgate.client.types import (
     Batch,
     Credits,
@@ -69,7 +69,7 @@ class Reelgate(Caller):
 
     def __init__(self, address: str, key: str, *, retry_s: float = 60.0, http: httpx.Client | None = None) -> None:
         outgoing = Outgoing(address, key)
-        self._http = http or httpx.Client(verify=tls_context(), limits=LIMITS)
+        self._http = http or connected(httpx.Client)
         self._is_own = http is None
         super().__init__(BlockingDriver(self._http, outgoing), Circumstances(policy=RetryPolicy(within_s=retry_s)))
         self.sessions = Sessions(self._driver, self._here)
@@ -100,7 +100,11 @@ class Reelgate(Caller):
         progress: JobProgress | None = None,
         **options: Unpack[JobOptions],
     ) -> Job:
-        """Upload, submit, wait, and download the film to a path. Raises JobNotDone, StillRunning, DownloadFailed."""
+        """Upload, submit, wait, and download the film to a path.
+
+        Raises JobNotDone, StillRunning, DownloadFailed, NoFilm where the prompt asked for none, and OSError before anything
+        is sent: a file cannot be read, or nothing written at `to`.
+        """
         ask, path = JobAsk(prompt, media, **options), None if to is None else Path(to)
         return self._run(partial(verbs.run, ask=ask, to=path, key=key, within_s=within_s, progress=progress))
 

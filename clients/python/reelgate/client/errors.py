@@ -89,6 +89,11 @@ class NotFound(Refused):
     """There is no such thing, or it is another tenant's."""
 
 
+def is_gone(error: Exception) -> bool:
+    """Whether the API itself says that there is no such thing: the 404 of a proxy on the way says nothing of it."""
+    return isinstance(error, NotFound) and error.code == "not_found"
+
+
 class NotPossibleNow(Refused):
     """The present state does not allow it."""
 

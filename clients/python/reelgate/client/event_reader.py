@@ -18,6 +18,8 @@ _LATE_S = 5.0
 _OVER = 204
 #: when to come back after a stream's end where it does not say
 COME_BACK_S = 3.0
+#: the API's events have some ten thousand
+MOST_EVENT_BYTES = 16 << 20
 #: what a stream may ask for instead
 _SOONEST_S, _LATEST_S = 0.5, 60.0
 
@@ -88,6 +90,8 @@ class EventReader:
             return []
         self._patience.restore()
         events = [event for frame in self._decoder.feed(chunk) if (event := event_of_frame(frame))]
+        if self._decoder.held_bytes > MOST_EVENT_BYTES:
+            yield from self._break(Failure("an event without an end", permanent=True))
         self.over = any(event.job and event.job.ended for event in events)
         return events
 

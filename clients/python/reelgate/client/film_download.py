@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reelgate.client import calls
 from reelgate.client.effects import Answer, ByteProgress, Close, Failure, Open, Pause, Read, Steps, Work
-from reelgate.client.errors import DownloadFailed, NoFilm, NotFound, ReelgateError
+from reelgate.client.errors import DownloadFailed, NoFilm, ReelgateError, is_gone
 from reelgate.client.exchange import Circumstances, Patience, exchange
 from reelgate.client.film_part import FilmPart
 from reelgate.client.types import Job, Output
@@ -29,9 +29,9 @@ def download(here: Circumstances, job_id: str, path: Path, progress: ByteProgres
             fetch = FilmFetch(job_id, size_bytes, part, progress)
             try:
                 pause_s = yield from fetch.run(patience)
-            except NotFound:
-                raise
             except ReelgateError as why:
+                if is_gone(why):
+                    raise
                 raise DownloadFailed(job_id, path, str(why)) from why
             if pause_s is None:
                 yield Work(part.save)

@@ -28,6 +28,16 @@ def part_of(path: Path, job_id: str) -> Path:
     return path.with_name(f".{name}{rest}")
 
 
+def place_of(path: Path) -> Path:
+    """Tell where a film goes that shall go to `path`: a link is followed. Raises OSError where none can."""
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        raise OSError(errno.EINVAL, "is there already, and no file", str(path))
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(target.parent))
+    return target
+
+
 class FilmPart:
     """An open part. Its calls may block."""
 
@@ -43,10 +53,8 @@ class FilmPart:
 
     @classmethod
     def open(cls, path: Path, job_id: str) -> "FilmPart":
-        """Open the part of a film that shall go to `path`, where a link is followed. Raises OSError, also for what is no file."""
-        target = Path(os.path.realpath(path))
-        if target.exists() and not target.is_file():
-            raise OSError(errno.EINVAL, "is there already, and no file", str(path))
+        """Open the part of a film that shall go to `path`. Raises OSError."""
+        target = place_of(path)
         name = part_of(target, job_id)
         file = _opened_alone(name)
         if file:

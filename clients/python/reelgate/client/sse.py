@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Frame:
-    """One event of a stream: its name, its data, and the id to come back with."""
+    """One event of a stream: its data, which say what it is, and the id to come back with."""
 
-    event: str
     data: bytes
     last_id: str
 
@@ -23,7 +22,6 @@ class SseDecoder:
         self.last_id = last_id
         self.retry_s: float | None = None
         self._rest = b""
-        self._event = ""
         self._data: list[bytes] = []
         self._id = last_id
 
@@ -34,9 +32,14 @@ class SseDecoder:
         for line in lines:
             yield from self._line(line.removesuffix(b"\r"))
 
+    @property
+    def held_bytes(self) -> int:
+        """How much has come of an event that is not over."""
+        return len(self._rest) + sum(map(len, self._data))
+
     def cut(self) -> None:
         """Forget an event that was cut off: it comes again, since its id was not taken."""
-        self._rest, self._event, self._data, self._id = b"", "", [], self.last_id
+        self._rest, self._data, self._id = b"", [], self.last_id
 
     def _line(self, line: bytes) -> Iterator[Frame]:
         if not line:
@@ -45,8 +48,6 @@ class SseDecoder:
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         match name:
-            case b"event":
-                self._event = value.decode(errors="replace")
             case b"data":
                 self._data.append(value)
             case b"id" if b"\0" not in value:
@@ -57,5 +58,5 @@ class SseDecoder:
     def _dispatch(self) -> Iterator[Frame]:
         self.last_id = self._id
         if self._data:
-            yield Frame(self._event or "message", b"\n".join(self._data), self.last_id)
-        self._event, self._data = "", []
+            yield Frame(b"\n".join(self._data), self.last_id)
+        self._data = []

@@ -6,11 +6,14 @@ import ssl
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from typing import TypeVar
 
 import certifi
 import httpx
 
 from reelgate.client.effects import SILENCE_S, Answer, Failure, Request
+
+Http = TypeVar("Http", httpx.Client, httpx.AsyncClient)
 
 CHUNK_BYTES = 1 << 18
 #: for a whole answer that is no film and no stream
@@ -18,6 +21,8 @@ ANSWER_S = 120.0
 MOST_ANSWER_BYTES = 64 << 20
 #: whoever waits for a job holds a connection, so their number has no limit here: a submit behind a hundred waits would fail
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+#: a proxy of the environment would look for these on its own machine
+_WITHOUT_PROXY = dict.fromkeys(("all://localhost", "all://127.0.0.1", "all://[::1]"))
 #: a proxy that refuses has passed nothing on
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 _KEY = re.compile("[ -~]+")
@@ -57,6 +62,17 @@ def tls_context() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     return context
+
+
+def connected(kind: type[Http]) -> Http:
+    """Make a client of httpx's for a client of ours. Raises ValueError where the environment names an impossible proxy."""
+    trusted = tls_context()
+    try:
+        return kind(verify=trusted, limits=LIMITS, mounts=_WITHOUT_PROXY)
+    except (ImportError, ValueError, httpx.InvalidURL) as wrong:  # not its words: a password may stand in them
+        needs = '; SOCKS needs "httpx[socks]"' if isinstance(wrong, ImportError) else ""
+        names = "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or NO_PROXY"
+        raise ValueError(f"{names} of the environment is nothing that can be used{needs}") from None
 
 
 class GatheredBody:

@@ -12,7 +12,10 @@ import msgspec
 Row = TypeVar("Row")
 
 ENDS = frozenset({"succeeded", "failed", "canceled", "expired"})
-_SHOWN = ("id", "type", "status", "stage", "version", "code", "format", "count")
+_SHOWN = (
+    *("id", "type", "status", "stage", "version", "code", "format", "count", "percent"),
+    *("available", "frozen", "total", "month", "credits", "p50_s", "p90_s"),
+)
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):

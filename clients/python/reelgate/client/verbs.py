@@ -14,15 +14,16 @@ from reelgate.client.effects import SILENCE_S, ByteProgress, Emit, Pause, Steps,
 from reelgate.client.errors import (
     DownloadFailed,
     NoAnswer,
-    NotFound,
     ReelgateError,
     Refused,
     StillRunning,
+    is_gone,
     require_success,
 )
 from reelgate.client.event_reader import COME_BACK_S, EventReader
 from reelgate.client.exchange import Circumstances, exchange
 from reelgate.client.film_download import download, film_of
+from reelgate.client.film_part import place_of
 from reelgate.client.types import Batch, Job, Page, Upload
 
 Row = TypeVar("Row")
@@ -161,13 +162,15 @@ def run(
     within_s: float | None,
     progress: JobProgress | None,
 ) -> Steps[Job]:
-    """Upload, submit, wait, and download where the job has a film. Raises JobNotDone, StillRunning, DownloadFailed."""
+    """Upload, submit, wait, and download. Raises JobNotDone, StillRunning, NoFilm, DownloadFailed; OSError before all that."""
+    if to is not None:
+        yield Work(partial(place_of, to))
     submitted = yield from submit(here, ask, key=key, progress=None)
     try:
         job = yield from wait(here, submitted.id, within_s=within_s, progress=progress)
-    except NotFound:  # somebody deleted it
-        raise
     except (NoAnswer, Refused) as away:
+        if is_gone(away):  # somebody deleted it
+            raise
         raise StillRunning(submitted.id) from away
     require_success(job)
     if to is not None:
@@ -177,10 +180,10 @@ def run(
 
 
 def saved(here: Circumstances, job_id: str, to: Path) -> Steps[Path]:
-    """Download a film that is there. Raises DownloadFailed, whatever keeps it from coming, and OSError."""
+    """Download a film that is there, and paid for. Raises DownloadFailed whatever keeps it from coming, a full disk too."""
     try:
         return (yield from download(here, job_id, to))
-    except NotFound:
-        raise
-    except (NoAnswer, Refused) as why:
+    except (NoAnswer, Refused, OSError) as why:
+        if is_gone(why):
+            raise
         raise DownloadFailed(job_id, to, str(why)) from why
