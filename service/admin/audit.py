@@ -8,7 +8,7 @@ from core.clock import rfc3339
 from core.store.audit import AuditRow
 from service.admin.context import AdminContext
 from service.admin.facts import Facts
-from service.admin.shown import show_page
+from service.admin.formatting import show_page
 
 _COLUMNS = {
     "TIME": "at",

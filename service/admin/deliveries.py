@@ -8,8 +8,8 @@ from core.events.delivery import DeliveryState
 from core.store.redis.codec import Unreadable
 from service.admin.context import AdminContext, refusals_written, require_id
 from service.admin.facts import delivery_facts, time_of
+from service.admin.formatting import show_page
 from service.admin.jobs import default_url
-from service.admin.shown import show_page
 from service.cli.terminal import print_json
 from service.jobs.redelivery import send_again, send_range_again
 

@@ -18,7 +18,7 @@ from core.store.redis.codec import Unreadable
 from core.store.tenants.api_keys import Caller
 from service.admin.context import AdminContext, refusals_written, require_id
 from service.admin.facts import Facts, content_of, delivery_facts, job_facts, job_line, state_words, time_of
-from service.admin.shown import show_facts, show_page
+from service.admin.formatting import show_facts, show_page
 from service.cli.terminal import print_json
 from service.http.headers import NOWHERE
 from service.jobs.cancel import request_cancel

@@ -7,7 +7,7 @@ from core.store.redis.functions import EVERYBODY
 from core.store.tenants.tenants import TenantCounts
 from service.admin.context import AdminContext
 from service.admin.facts import Facts, time_of
-from service.admin.shown import show_page
+from service.admin.formatting import show_page
 from service.cli.terminal import print_json
 
 _COLUMNS = {

@@ -4,7 +4,7 @@ from core.clock import rfc3339
 from core.store.workers import LivingWorker
 from service.admin.context import AdminContext
 from service.admin.facts import Facts, time_of
-from service.admin.shown import show_page
+from service.admin.formatting import show_page
 
 _COLUMNS = {
     "WORKER": "id",

@@ -10,7 +10,7 @@ import click
 import pytest
 
 from reelgate.client.types import Profile
-from service.cli.journey import advice, largest_of
+from service.cli.job_run import advice, largest_of
 from service.cli.preflight import check_files, check_output, format_of_output, read_words
 
 MP4 = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2"

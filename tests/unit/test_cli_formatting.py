@@ -3,7 +3,7 @@
 import pytest
 
 from reelgate.client import Estimate, Job
-from service.cli.shown import expectation_of, print_result
+from service.cli.formatting import expectation_of, print_result
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def list_command(
     *, status: str | None, profile: str | None, session_id: str | None, limit: int, api: str, key: str, as_json: bool
 ) -> None:
     """List jobs, newest first."""
-    from service.cli import calling, shown, terminal  # noqa: PLC0415 - so that --help need not wait
+    from service.cli import calling, formatting, terminal  # noqa: PLC0415 - so that --help need not wait
 
     filters: JobFilters = {}
     if status:
@@ -39,7 +39,7 @@ def list_command(
     if as_json:
         terminal.print_json(jobs)
     else:
-        shown.print_jobs(jobs)
+        formatting.print_jobs(jobs)
 
 
 @click.command("show")
@@ -47,11 +47,11 @@ def list_command(
 @with_access
 def show_command(job_id: str, *, api: str, key: str, as_json: bool) -> None:
     """Show a job: where it stands, what it has cost, what became of it."""
-    from service.cli import calling, shown  # noqa: PLC0415
+    from service.cli import calling, formatting  # noqa: PLC0415
 
     with calling.calling(Access(api, key)) as reelgate:
         job = reelgate.job(job_id)
-    shown.print_as_asked(job, as_json=as_json)
+    formatting.print_as_asked(job, as_json=as_json)
 
 
 @click.command("events")
@@ -61,17 +61,17 @@ def show_command(job_id: str, *, api: str, key: str, as_json: bool) -> None:
 @with_access
 def events_command(job_id: str, *, follow: bool, after: str, api: str, key: str, as_json: bool) -> None:
     """Show a job's events. With --follow as they come; --json prints one a line."""
-    from service.cli import calling, journey, shown  # noqa: PLC0415
+    from service.cli import calling, formatting, job_run  # noqa: PLC0415
 
     seen = after
 
     def advice() -> list[str]:
         return [f"to go on: reelgate events {job_id} --follow --after {seen}"] if follow and seen else []
 
-    patience_s = journey.JOB_PATIENCE_S if follow else calling.CALL_PATIENCE_S
+    patience_s = job_run.JOB_PATIENCE_S if follow else calling.CALL_PATIENCE_S
     with calling.calling(Access(api, key), advice=advice, patience_s=patience_s) as reelgate:
         for event in reelgate.events(job_id, after=after) if follow else _history(reelgate, job_id):
-            shown.print_event(event, as_json=as_json)
+            formatting.print_event(event, as_json=as_json)
             seen = event.id
 
 
@@ -113,11 +113,11 @@ def replay_command(
     as_json: bool,
 ) -> None:
     """Play an ended job again, as a new job."""
-    from service.cli import calling, journey, terminal  # noqa: PLC0415
+    from service.cli import calling, job_run, terminal  # noqa: PLC0415
 
-    log = journey.Log(None, quiet=as_json)
+    log = job_run.Log(None, quiet=as_json)
     with calling.calling(Access(api, key), advice=log.advice) as reelgate:
-        job = journey.Journey(reelgate, log).replay(job_id, start, idempotency_key)
+        job = job_run.JobRun(reelgate, log).replay(job_id, start, idempotency_key)
     if as_json:
         terminal.print_json(job)
     else:
@@ -138,7 +138,7 @@ def replay_command(
 @with_access
 def deliveries_command(job_id: str | None, *, status: str, limit: int, api: str, key: str, as_json: bool) -> None:
     """Show what callbacks were sent. Those of a job, or of all jobs those that were given up."""
-    from service.cli import calling, shown, terminal  # noqa: PLC0415
+    from service.cli import calling, formatting, terminal  # noqa: PLC0415
 
     with calling.calling(Access(api, key)) as reelgate:
         told = reelgate.deliveries
@@ -146,7 +146,7 @@ def deliveries_command(job_id: str | None, *, status: str, limit: int, api: str,
     if as_json:
         terminal.print_json(found)
     else:
-        shown.print_deliveries(found)
+        formatting.print_deliveries(found)
 
 
 @click.command("credits")

@@ -80,19 +80,19 @@ def wait_command(
 ) -> None:
     """Wait for a job's end, and say how it ended."""
     from reelgate.client import require_success  # noqa: PLC0415
-    from service.cli import calling, journey, preflight, shown  # noqa: PLC0415
+    from service.cli import calling, formatting, job_run, preflight  # noqa: PLC0415
 
     if output:
         preflight.check_output(output)
     access = Access(api, key)
-    log = journey.Log(output, quiet=as_json)
-    with calling.calling(access, advice=log.advice, patience_s=journey.JOB_PATIENCE_S) as reelgate:
-        way = journey.Journey(reelgate, log)
+    log = job_run.Log(output, quiet=as_json)
+    with calling.calling(access, advice=log.advice, patience_s=job_run.JOB_PATIENCE_S) as reelgate:
+        way = job_run.JobRun(reelgate, log)
         job = way.wait(job_id, timeout_s=timeout_s)
         if output:
-            journey.finish(way, job, output, as_json=as_json)
+            job_run.finish(way, job, output, as_json=as_json)
             return
-        shown.print_as_asked(job, as_json=as_json)
+        formatting.print_as_asked(job, as_json=as_json)
         require_success(job)
 
 
@@ -102,15 +102,15 @@ def wait_command(
 @with_access
 def download_command(job_id: str, *, output: Path | None, api: str, key: str, as_json: bool) -> None:
     """Download a job's film. What an earlier attempt has fetched is gone on with."""
-    from service.cli import calling, journey, preflight, terminal  # noqa: PLC0415
+    from service.cli import calling, job_run, preflight, terminal  # noqa: PLC0415
 
     preflight.check_output(output or Path(f"{job_id}.mp4"))
     access = Access(api, key)
-    log = journey.Log(output, quiet=as_json)
-    with calling.calling(access, advice=log.advice, patience_s=journey.JOB_PATIENCE_S) as reelgate:
+    log = job_run.Log(output, quiet=as_json)
+    with calling.calling(access, advice=log.advice, patience_s=job_run.JOB_PATIENCE_S) as reelgate:
         job = reelgate.job(job_id)
         log.ended(job)
-        journey.Journey(reelgate, log).download(job, output)
+        job_run.JobRun(reelgate, log).download(job, output)
         if as_json:
             terminal.print_json(job)
         log.teller.own_up()
@@ -144,19 +144,19 @@ def _go(
     timeout_s: float | None = None,
 ) -> None:
     """Check all, then submit, and where it is waited for, follow the job to its film."""
-    from service.cli import calling, journey, preflight, terminal  # noqa: PLC0415
+    from service.cli import calling, job_run, preflight, terminal  # noqa: PLC0415
 
     words = preflight.read_words(arguments)
     preflight.check_files(words.files)
     if wait:
         preflight.check_output(output or Path("job.mp4"))
-    log = journey.Log(output, quiet=as_json)
+    log = job_run.Log(output, quiet=as_json)
     with calling.calling(access, advice=log.advice) as reelgate:
-        job = journey.Journey(reelgate, log).begin(words, wish, options)
+        job = job_run.JobRun(reelgate, log).begin(words, wish, options)
     if not wait:
         if as_json:
             terminal.print_json(job)
         return
-    with calling.calling(access, advice=log.advice, patience_s=journey.JOB_PATIENCE_S) as reelgate:
-        way = journey.Journey(reelgate, log)
-        journey.finish(way, way.wait(job.id, timeout_s=timeout_s), output, as_json=as_json)
+    with calling.calling(access, advice=log.advice, patience_s=job_run.JOB_PATIENCE_S) as reelgate:
+        way = job_run.JobRun(reelgate, log)
+        job_run.finish(way, way.wait(job.id, timeout_s=timeout_s), output, as_json=as_json)

@@ -22,18 +22,18 @@ from reelgate.client import (
 from reelgate.client.calls import JobOptions, upload_key
 from reelgate.client.errors import is_gone
 from reelgate.client.types import Profile, Upload
-from service.cli.bars import bytes_bar, job_bar
+from service.cli.formatting import expectation_of, print_result
 from service.cli.options import JobWish
 from service.cli.preflight import Words, check_files
 from service.cli.printing import Teller
-from service.cli.shown import expectation_of, print_result
+from service.cli.progress import bytes_bar, job_bar
 from service.cli.terminal import print_json
 
 #: the API may be away for so long while a job runs there, or its film waits
 JOB_PATIENCE_S = 120.0
 
 
-class Journey:
+class JobRun:
     """One job on its way; `log` is told where it is."""
 
     def __init__(self, reelgate: Reelgate, log: "Log") -> None:
@@ -172,13 +172,13 @@ def largest_of(profiles: tuple[Profile, ...], wanted: str | None) -> int | None:
     return max((size for size in sizes if size is not None), default=None)
 
 
-def finish(journey: Journey, job: Job, output: Path | None, *, as_json: bool) -> None:
+def finish(run: JobRun, job: Job, output: Path | None, *, as_json: bool) -> None:
     """Say how a job ended, and fetch its film. Raises JobNotDone, DownloadFailed, OSError where words were lost."""
-    teller = journey.teller
+    teller = run.teller
     teller.attempt(lambda: print_json(job) if as_json else print_result(job), on=sys.stdout)
     require_success(job)
     if job.output:
-        journey.download(job, output)
+        run.download(job, output)
     elif output:
         teller.say(f"{job.id} has no film, so {output} is not written", err=True)
     teller.own_up()
