@@ -2,7 +2,7 @@
 
 Everything that is not here counts as content, and a clause with content is an edit: so a word is listed only where
 it can stand in a request for an export, for credits, for the state or for an upload without meaning an edit.
-Phrases are written with spaces; the longest one that fits wins.
+Phrases are written with spaces; the longest one that fits wins. Other languages: `languages`.
 """
 
 import re
