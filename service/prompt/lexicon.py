@@ -56,12 +56,12 @@ _WORDS: dict[WordClass, str] = {
     WordClass.EXPORT: """
         export|exports|exported|exporting|dl|re-export|reexport|re export|rerender|re-render|re render|download|downloads|downloading|downloaded|
         downloadable|render|rendered|rendering|ready to export|ready for export|ready to download|
-        ready for download|导出|汇出|下载|渲染|发给我|发我|发送给我|传给我|寄给我|导出来|出片""",
+        ready for download|retry the export|retry exporting|retry the render|redo the export|redo the render|repeat the export|try exporting|try to export|try the export|导出|一键导出|汇出|下载|渲染|发给我|发我|发送给我|传给我|寄给我|导出来|出片""",
     WordClass.DELIVER: """
         send|sends|sending|give|gimme|giving|get|getting|return|share|save|saved|saving|deliver|delivered|email|output|
         outputs|hand|post|publish|receive|provide|输出|保存|储存|另存为|给我|存|发|发送|发布|分享|发到|传到|要""",
     WordClass.CONVERT: """
-        convert|transcode|encode|encoded|set|change|use|make it|make that|make the export|转换|转成|转为|转码|
+        convert|transcode|encode|encoded|set|change|use|make it|make that|make the export|转|转换|转成|转为|转码|
         换成|改成|改为|设为|设成|设置为|用""",
     WordClass.NEGATION: """
         don't|dont|don’t|do not|does not|doesn't|no|not|never|without|skip|no need|no need to|not need to|
@@ -69,7 +69,7 @@ _WORDS: dict[WordClass, str] = {
         hold off on|hold|postpone|cancel|stop|never mind|nevermind|wait with|no need for|false|none|instead of|rather than|而不是|不要|不|别|先不|先别|先不要|先不用|暂不|暂时不|暂时不要|暂时别|无需|
         无须|不用|不必|不需要|勿|请勿|还不|没必要|不想|不想要|免""",
     WordClass.LATER: """
-        later|later on|myself|tomorrow|next time|another time|以后|稍后|稍后再|晚点|回头|下次|改天|以后再|晚点再|等等|等一下|等会|等会儿|等一等|稍等|待会|待会儿|过会儿""",
+        later|later on|myself|tomorrow|next time|another time|以后|稍后|稍后再|晚点|回头|下次|改天|以后再|晚点再|等等|等一下|等会|等会儿|等一等|稍等|待会|待会儿|过会儿|等下|等下再|一会儿|过一会儿|明天|明天再|后天""",
     WordClass.WHEN: "when|once|after|before|as soon as|if|prior to|until|till|unless|之前|以前|当|等|等到|如果",
     WordClass.DONE: """
         done|finished|ready|complete|completed|over|edited|完成|好|好了|做完|做好|弄好|剪完|剪好|搞定|完|完毕|
@@ -78,7 +78,7 @@ _WORDS: dict[WordClass, str] = {
         it|this|that|them|these|those|everything|all|both|one|video|videos|vid|vids|vidoe|viedo|vidio|clip|clips|file|files|result|results|movie|
         film|footage|recording|version|copy|link|url|project|final cut|final edit|the edit|the cut|finished cut|
         finished product|thing|photo|photos|image|images|picture|pictures|material|media|the same|same|my work|our work|my edit|our edit|this edit|sequence|composition|draft version|rough cut|rough draft|first draft|a draft|a rough cut|a rough draft|a first draft|视频|成片|文件|影片|片子|
-        结果|作品|成品|链接|素材|图片|照片|它|这个|这些|这|那个|全部|所有|片段|档案|一份|一个|一段|片|版本|项目|录像|短片""",
+        结果|作品|成品|链接|素材|图片|照片|它|这个|这些|这|那个|全部|所有|片段|档案|一份|一个|一段|一版|片|版本|项目|录像|短片""",
     WordClass.RESOLUTION: """
         full hd|fhd|uhd|ultra hd|1080 p|720 p|480 p|540 p|360 p|1080 x 1920|1920 x 1080|1280 x 720|1080|720|480|
         全高清|超清""",
@@ -105,11 +105,11 @@ _WORDS: dict[WordClass, str] = {
         youtube|tiktok|instagram|reels|shorts|facebook|twitter|linkedin|whatsapp|snapchat|my phone|my computer|
         my device|my desktop|my laptop|my email|my inbox|my drive|google drive|dropbox|icloud|cloud|disk|downloads|folder|downloads folder|camera roll|web|website|ig|insta|vimeo|
         bilibili|telegram|discord|slack|phone|computer|device|desktop|social media|
-        instagram reels|youtube shorts|抖音|小红书|b站|快手|微信|朋友圈|视频号|电脑|手机|本地|邮箱|桌面|油管""",
+        instagram reels|youtube shorts|抖音|小红书|b站|快手|微信|朋友圈|视频号|电脑|手机|本地|邮箱|桌面|相册|油管""",
     WordClass.CREDIT: "credit|credits|balance|balence|ballance|积分|余额|点数",
     WordClass.STATE: """
         status|state|tracks|timeline|progress|preview|the draft|my draft|this draft|current draft|what's on the timeline|
-        状态|轨道|时间线|时间轴|进度|预览|草稿""",
+        状态|现在的效果|看看效果|看一下效果|好了没|好了没有|好没好|轨道|时间线|时间轴|进度|预览|草稿""",
     WordClass.UPLOAD: "upload|uploads|uploading|uploaded|attach|attached|上传|传上去|传一下",
     WordClass.HERE: """
         here is|here are|here's|here’s|this is|these are|here you go|这是|这里是|这儿是|附件是|附上|attached is""",
@@ -154,7 +154,7 @@ _WORDS: dict[WordClass, str] = {
         is there any way you could|would it be possible to|would it be possible for you to|would you be able to|
         are you able to|would you be so kind as to|i'd appreciate it if you could|i'd appreciate if you could|
         i would appreciate it if you could|it would be great if you could|it'd be great if you could|帮我|帮|帮忙|一下|可以|能|能不能|能否|可不可以|想|想要|需要|直接|把|
-        将|的|了|吧|啊|呀|哦|给|你|您|我的|该|已|已经|来|请帮我|请把|请将|我要|我想|在|去|先|就|下|版|也|都|让|急着|着急""",
+        将|的|了|吧|啊|呀|哦|给|你|您|我的|该|已|已经|来|请帮我|请把|请将|我要|我想|在|去|先|就|下|版|也|都|让|急着|着急|急用|着急用|等着用|赶时间|很急|就这样|就这么|is fine|is ok|is okay|is enough|is good enough|would be fine""",
 }
 
 _WORDS[WordClass.SPEC] += "".join(

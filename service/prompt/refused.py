@@ -14,12 +14,14 @@ _KINDS = frozenset({WordClass.RESOLUTION, WordClass.FORMAT, WordClass.ASPECT, Wo
 _ORIGIN = "from"
 _MARKS = frozenset({_ORIGIN, WordClass.NEGATION})
 _REFUSES = words_in("not no instead rather without do don't don’t dont 不要 不 别 不用 不想要 不想 不需要 而不是")
-#: between `not` and what it refuses: `not in 16:9`, `don't make it vertical`
-_BETWEEN = frozenset({WordClass.PREPOSITION, WordClass.CONVERT, WordClass.FUNCTION})
+#: between `not` and what it refuses: `not in 16:9`, `don't make it vertical`, `don't export in 4k, 1080p is fine`
+_BETWEEN = frozenset({WordClass.PREPOSITION, WordClass.CONVERT, WordClass.FUNCTION, WordClass.EXPORT})
 _PRONOUNS = words_in("it this that 它 这个 是")
 #: `not a 1:1 one`; of other things it is an edit: `don't use vertical clips`
 _ITS_NOUN = words_in("one version file format resolution quality mode 版本 格式 分辨率 画质")
 _EDITS_MORE = frozenset({WordClass.CONTENT, WordClass.QUOTATION, WordClass.FILE_NAME, WordClass.OBJECT})
+#: `don't export in 720p yet`: the export itself is refused
+_WAITS = frozenset({WordClass.LATER, WordClass.WHEN})
 _MOST_BETWEEN = 4
 
 
@@ -68,7 +70,7 @@ def _end_of_refusal(lexemes: Sequence[Lexeme], begin: int) -> int | None:
         return None
     if end < len(lexemes) and lexemes[end].text in _ITS_NOUN:
         end += 1
-    goes_on = end < len(lexemes) and lexemes[end].word_class in _EDITS_MORE
+    goes_on = end < len(lexemes) and (lexemes[end].word_class in _EDITS_MORE | _WAITS or lexemes[end].text == "yet")
     return None if goes_on else end
 
 

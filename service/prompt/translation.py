@@ -19,7 +19,7 @@ from service.prompt.languages import LANGUAGES, Phrases
 _LONGEST = 160
 #: Read the same in every language.
 _PROPERTIES = {
-    "resolution": r"\d{3,4} ?p|[248]k|480|720|1080|\d{3,4}[x×]\d{3,4}",
+    "resolution": r"\d{3,4}[x×]\d{3,4}|\d{3,4} ?p|[248]k|480|720|1080",
     "definition": "full hd|fhd|uhd|hd",
     "format": "|".join(name for name, medium in MEDIUM_OF.items() if medium == "video"),
     "aspect": "|".join(ASPECT_RATIOS),
@@ -39,10 +39,8 @@ _KINDS = ("export", "deliver", "film", "polite", "credits")
 
 def in_english(prompt: str) -> str | None:
     """Give the same request in English, with the tags of the prompt; None where it is none, or says more."""
-    words, tags = _without_tags(prompt)
-    if len(words) > _LONGEST:
-        return None
-    plain = _plain(words)
+    words, tags = _without_tags(prompt) if "[[" in prompt else (prompt, [])
+    plain = "" if len(words) > _LONGEST else _plain(words)
     for grammar in _grammars_for(plain):
         if english := _request(plain, grammar):
             return " ".join([english, *tags])
@@ -50,8 +48,6 @@ def in_english(prompt: str) -> str | None:
 
 
 def _without_tags(prompt: str) -> tuple[str, list[str]]:
-    if "[[" not in prompt:
-        return prompt, []
     tags = [prompt[one.start : one.end] for one in stretches(prompt) if one.kind == "tag"]
     words = prompt
     for tag in tags:
@@ -61,10 +57,13 @@ def _without_tags(prompt: str) -> tuple[str, list[str]]:
 
 def _plain(text: str) -> str:
     """Fold what makes no difference: `¿Exportá-lo EN 720P?` becomes `exporta lo en 720p`."""
+    return _BETWEEN.sub(" ", text.lower() if text.isascii() else _folded(text)).strip()
+
+
+def _folded(text: str) -> str:
     bare = _MARKS.sub("", unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text).casefold()))
     composed = unicodedata.normalize("NFC", bare).replace("’", "'")
-    latin = _CYRILLIC.sub(lambda sign: _LATIN[sign[0]], composed)
-    return _BETWEEN.sub(" ", latin).strip()
+    return _CYRILLIC.sub(lambda sign: _LATIN[sign[0]], composed)
 
 
 class _Grammar(NamedTuple):
@@ -79,7 +78,7 @@ def _grammar(phrases: Phrases) -> _Grammar:
     blank, end = (" ", "(?: |$)") if phrases.parted else (" ?", " ?")
     beside = f"(?:{_any_of(map(_plain, phrases.beside_property.split('|')), blank)})"
     named = "|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _PROPERTIES.items())
-    prop = f"(?:{beside}{blank})*+(?:{named})(?![a-z0-9])(?:{blank}{beside}(?={end}))*+"
+    prop = f"(?:{beside}{blank})*+(?:{named})(?![a-z0-9×])(?:{blank}{beside}(?={end}))*+"
     found = re.compile(f"(?:{prop}|(?P<phrase>{_any_of(kind_of, blank)})){end}")
     return _Grammar(found, {phrase.replace(" ", ""): kind for phrase, kind in kind_of.items()})
 
