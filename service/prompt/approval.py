@@ -28,6 +28,7 @@ _WELL = (
     rf"(?:i'm|we're|i am|we are)\s{_VERY}{{0,2}}(?:happy|satisfied|pleased|fine|ok|done|finished|good|all set)(?:\swith\s{_ALL})?",
     r"(?:i'm|we're|i am|we are)\s(?:done|finished)\s(?:editing|here)",
     r"nothing (?:else|more)(?:\sto (?:do|change|add|fix))?",
+    r"(?:please\s)?try (?:it |that )?(?:again|once more)",
     r"lgtm|approved|sure|yes|yeah|done|wow|go",
 )
 _CHANGES = r"(?:changes?|changing|edits?|editing|modifications?|modify|modifying|alterations?|alter|altering|adjustments?|tweaks?|touch|touching)"

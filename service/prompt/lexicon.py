@@ -56,7 +56,9 @@ _WORDS: dict[WordClass, str] = {
     WordClass.EXPORT: """
         export|exports|exported|exporting|dl|re-export|reexport|re export|rerender|re-render|re render|download|downloads|downloading|downloaded|
         downloadable|render|rendered|rendering|ready to export|ready for export|ready to download|
-        ready for download|retry the export|retry exporting|retry the render|redo the export|redo the render|repeat the export|try exporting|try to export|try the export|导出|一键导出|汇出|下载|渲染|发给我|发我|发送给我|传给我|寄给我|导出来|出片""",
+        ready for download|retry the export|retry exporting|retry the render|redo the export|redo the render|repeat the export|try exporting|try to export|try the export|quick export|fast export|quick render|time to export|
+        forgot to export|export failed|export didn't work|export did not work|didn't export|did not export|wasn't exported|
+        was not exported|nothing was exported|not exported|导出|一键导出|汇出|下载|渲染|发给我|发我|发送给我|传给我|寄给我|导出来|出片""",
     WordClass.DELIVER: """
         send|sends|sending|give|gimme|giving|get|getting|return|share|save|saved|saving|deliver|delivered|email|output|
         outputs|hand|post|publish|receive|provide|输出|保存|储存|另存为|给我|存|发|发送|发布|分享|发到|传到|要""",
@@ -84,6 +86,7 @@ _WORDS: dict[WordClass, str] = {
         全高清|超清""",
     WordClass.FORMAT: "|".join((*FORMATS, "jpeg")),
     WordClass.QUALITY: """
+        low res|low-res|lowres|high res|high-res|highres|hi res|hi-res|hires|
         high quality|high-quality|best quality|highest quality|top quality|max quality|maximum quality|
         good quality|full quality|original quality|best possible quality|highest possible quality|hq|high|highest|
         best|lossless|without quality loss|without losing quality|low quality|low-quality|lowest quality|
@@ -93,7 +96,7 @@ _WORDS: dict[WordClass, str] = {
     WordClass.SPEC: """
         resolution|format|quality|definition|hd|high definition|high-definition|h264|h.264|codec|container|
         with no watermark|no watermark|without watermark|without watermarks|without a watermark|
-        without any watermark|no watermarks|watermark-free|mode|fps|frame rate|framerate|frames per second|bitrate|
+        without any watermark|w/o watermark|w/o watermarks|w/o a watermark|no watermarks|watermark-free|mode|fps|frame rate|framerate|frames per second|bitrate|
         bit rate|mbps|kbps|hevc|h265|h.265|av1|prores|hdr|sdr|small file|a small file|smaller file|small size|small file size|file size|
         as small as possible|mb|gb|aac audio|帧|帧率|码率|比特率|解析度|格式|分辨率|画质|清晰度|质量|高清|编码|无水印|不带水印|
         不要水印""",
@@ -142,7 +145,7 @@ _WORDS: dict[WordClass, str] = {
         final|finished|final version of|clean|free|new|full|whole|entire|polished|edited|raw|nice|at the end|
         in the end|完整|整个|最终|剪辑好的|做好的|完成的|一次|一遍|再次|重新""",
     WordClass.FUNCTION: """
-        a|an|the|your|our|its|it's|it’s|you|u|ya|ur|you're|you’re|we|they|me to|of|off|out|over to|back to|just|
+        a|an|the|teh|how about|i'd appreciate|i’d appreciate|your|our|its|it's|it’s|you|u|ya|ur|you're|you’re|we|they|me to|of|off|out|over to|back to|just|
         only|can|could|would|will|shall|should|must|may|might|want|wants|wanted|want you to|need|needs|needed|let|
         let's|lets|let me|go|ahead|go ahead|i'd|i’d|id like|i'd like|i’d like|would like|wanna|gonna|gotta|lemme|true|rather|i'd rather|i’d rather|would rather|i would like|i'll|
         i’ll|i'm|i’m|am|be|been|was|were|able|make sure|make sure to|make sure you|remember to|remember|
