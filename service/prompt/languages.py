@@ -35,7 +35,7 @@ LANGUAGES: dict[str, Phrases] = {
         "envíamelo|mándamelo|guárdalo",
         deliver="guarda|guardar|guarde|guárdame|envía|enviar|envíe|envíame|enviarme|manda|mandar|mándame|mandarme|dame|pásame",
         film="vídeo|el vídeo|este vídeo|mi vídeo|el vídeo completo|el vídeo entero|el vídeo final|el vídeo editado|todo el vídeo|"
-        "todo|el archivo|el clip|la película|el proyecto|el resultado",
+        "como vídeo|todo|el archivo|el clip|la película|el proyecto|el resultado",
         beside_property="en|como|a|con|formato|en formato|resolución|resolución de|en resolución|con resolución|con resolución de|"
         "en calidad|archivo",
         polite="por favor|porfavor|porfa|gracias|muchas gracias|ya|ahora|ahora mismo|hola|ok|vale|puedes|puede|podrías|podría|"
@@ -50,7 +50,7 @@ LANGUAGES: dict[str, Phrases] = {
         deliver="baixa|salvar|salve|salva|guardar|guarde|guarda|enviar|envie|envia|me envie|me envia|envie-me|mandar|mande|manda|"
         "me manda|me mande|mande-me|me dê|me dá",
         film="o|lo|vídeo|o vídeo|este vídeo|esse vídeo|meu vídeo|o meu vídeo|o vídeo todo|todo o vídeo|o vídeo inteiro|"
-        "o vídeo completo|o vídeo final|o vídeo editado|do vídeo|tudo|o arquivo|do arquivo|o ficheiro|o clipe|o filme|"
+        "como vídeo|o vídeo completo|o vídeo final|o vídeo editado|do vídeo|tudo|o arquivo|do arquivo|o ficheiro|o clipe|o filme|"
         "o projeto|o resultado",
         beside_property="em|como|para|a|com|formato|em formato|no formato|resolução|resolução de|em resolução|na resolução|"
         "com resolução de|na resolução de|em qualidade|qualidade|arquivo",
@@ -63,11 +63,11 @@ LANGUAGES: dict[str, Phrases] = {
     ),
     "fr": Phrases(
         export="exporte|exporter|exportez|exporte-moi|l'exporter|export|télécharge|télécharger|téléchargez|"
-        "lance l'export|lancer l'export|fais l'export|fais le rendu|faire le rendu",
+        "lance l'export|lancer l'export|fais l'export|fais un export|fais le rendu|faire le rendu",
         deliver="enregistre|enregistrer|enregistrez|sauvegarde|sauvegarder|sauvegardez|envoie|envoyer|envoyez|envoie-moi|"
         "envoyez-moi|m'envoyer|donne-moi|donnez-moi",
         film="la|le|vidéo|la vidéo|cette vidéo|ma vidéo|toute la vidéo|la vidéo entière|la vidéo complète|la vidéo finale|"
-        "la vidéo montée|de la vidéo|tout|le fichier|le clip|le film|le montage|le projet|le résultat",
+        "en vidéo|la vidéo montée|tout le film|tout le projet|de la vidéo|tout|le fichier|le clip|le film|le montage|le projet|le résultat",
         beside_property="en|au format|format|à|en résolution|résolution|en qualité|qualité|fichier",
         polite="s'il te plaît|s'il vous plaît|svp|stp|merci|merci beaucoup|merci d'avance|maintenant|tout de suite|bonjour|salut|ok|"
         "peux-tu|tu peux|pouvez-vous|vous pouvez|pourrais-tu|pourriez-vous|je veux|je voudrais|j'aimerais",
@@ -78,12 +78,12 @@ LANGUAGES: dict[str, Phrases] = {
         "quel est mon solde de crédits",
     ),
     "de": Phrases(
-        export="exportieren|exportiere|exportier|exportieren sie|export|herunterladen|runterladen|downloaden|download|rendern|"
+        export="exportieren|exportiere|exportier|exportieren sie|export|export starten|herunterladen|runterladen|downloaden|download|rendern|"
         "rendere",
         deliver="speichern|speichere|speicher|speichern sie|abspeichern|schicken|schick mir|schicke mir|schicken sie mir|senden|"
         "sende mir|senden sie mir|gib mir|geben sie mir",
         film="video|das video|dieses video|mein video|das ganze video|das gesamte video|das komplette video|das fertige video|"
-        "das finale video|das bearbeitete video|es|alles|die datei|den clip|den film|das projekt|das ergebnis",
+        "das finale video|als video|das bearbeitete video|es|alles|die datei|den clip|den film|das projekt|das ergebnis",
         beside_property="in|als|mit|im format|format|auflösung|in der auflösung|mit einer auflösung von|qualität|datei",
         polite="bitte|danke|vielen dank|jetzt|sofort|hallo|hi|ok|okay|mal|mir|für mich|kannst du|können sie|könntest du|"
         "könnten sie|ich möchte|ich will|ich würde gerne",
@@ -97,7 +97,7 @@ LANGUAGES: dict[str, Phrases] = {
         "renderizzare|salvalo|inviamelo|mandamelo",
         deliver="salva|salvare|salvi|invia|inviare|inviami|manda|mandare|mandami|dammi",
         film="video|il video|questo video|il mio video|tutto il video|il video intero|il video completo|il video finale|"
-        "il video montato|tutto|il file|la clip|il film|il filmato|il progetto|il risultato",
+        "il video montato|come video|tutto|il file|la clip|il film|il filmato|il progetto|il risultato",
         beside_property="in|come|a|con|formato|in formato|nel formato|risoluzione|in risoluzione|con risoluzione|"
         "con risoluzione di|alla risoluzione di|in qualità|file",
         polite="per favore|perfavore|per piacere|grazie|grazie mille|ora|adesso|subito|ciao|salve|ok|puoi|può|potresti|potrebbe|"
@@ -108,9 +108,9 @@ LANGUAGES: dict[str, Phrases] = {
     ),
     "ru": Phrases(
         export="экспортируй|экспортируйте|экспортировать|экспорт|скачай|скачайте|скачать|выгрузи|выгрузить|отрендери|"
-        "отрендерить|рендер",
+        "отрендерить|рендер|сделай экспорт",
         deliver="сохрани|сохраните|сохранить|отправь|отправьте|отправить|пришли|пришлите|скинь|скиньте",
-        film="видео|это видео|моё видео|всё видео|готовое видео|видео целиком|его|всё|файл|этот файл|готовый файл|видеофайл|"
+        film="видео|в видео|это видео|моё видео|всё видео|готовое видео|видео целиком|его|всё|файл|этот файл|готовый файл|видеофайл|"
         "ролик|этот ролик|готовый ролик|видеоролик|фильм|клип|проект|результат",
         beside_property="в|как|формат|в формате|разрешение|в разрешении|с разрешением|в качестве|качество",
         polite="пожалуйста|спасибо|сейчас|прямо сейчас|теперь|привет|здравствуйте|ок|мне|можешь|можете|не мог бы ты|"
@@ -123,7 +123,7 @@ LANGUAGES: dict[str, Phrases] = {
         export="書き出して|書き出し|書き出す|書き出したい|エクスポートして|エクスポート|エクスポートする|エクスポートしたい|"
         "ダウンロードして|ダウンロード|ダウンロードする|ダウンロードしたい|レンダリングして|レンダリング|レンダリングする|出力して",
         deliver="保存して|送って|送信して",
-        film="動画|動画を|動画の|この動画|この動画を|動画全体を|動画を全部|完成した動画を|動画ファイルを|ビデオ|ビデオを|映像|映像を|ムービーを|"
+        film="動画|動画を|動画の|動画に|動画として|この動画|この動画を|動画全体を|動画を全部|完成した動画を|動画ファイルを|ビデオ|ビデオを|映像|映像を|ムービーを|"
         "ファイルを|作品を|これを|全部",
         beside_property="で|に|として|形式|形式で|形式に|フォーマットで|画質で|解像度で|の解像度で|ファイルで",
         polite="ください|下さい|お願いします|をお願いします|お願い|をお願い|もらえますか|くれますか|いただけますか|今すぐ|いますぐ|今|"
@@ -137,7 +137,7 @@ LANGUAGES: dict[str, Phrases] = {
     "ko": Phrases(
         export="내보내기|내보내|다운로드|렌더링|익스포트|엑스포트",
         deliver="다운|저장|보내|전송",
-        film="영상|영상을|동영상|동영상을|비디오|비디오를|이 영상|이 영상을|내 영상|내 영상을|전체 영상|전체 영상을|완성된 영상|"
+        film="영상|영상을|영상으로|동영상|동영상을|비디오|비디오를|이 영상|이 영상을|내 영상|내 영상을|전체 영상|전체 영상을|완성된 영상|"
         "완성된 영상을|최종 영상|최종 영상을|영상 파일|영상 파일을|파일|파일을|결과물|결과물을|프로젝트|프로젝트를|이거|이걸",
         beside_property="로|으로|형식으로|포맷으로|해상도로|화질로|파일로",
         polite="해|해줘|해 줘|해줘요|해주세요|해 주세요|해줄래|하기|줘|줘요|주세요|줄래|부탁해|부탁해요|부탁드립니다|지금|바로|제발|좀|"

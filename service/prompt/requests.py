@@ -56,21 +56,24 @@ _BESIDE_IT_IN_CHINESE = re.compile(
 #: `a video that shows how to export`, `an ad for a site where you can download files`
 _HOW = re.compile(
     r"(?:(?:^| )(?:how(?: to)?|(?:how|where) (?:you|i|we|they|users|people)(?: can)?|"
-    r"(?:tool|app|site|website|service|software|platform|program|button|link|way) (?:to|for))|如 ?何|怎 ?么|怎 ?样|支 ?持|演 ?示|展 ?示|介 ?绍|教(?: ?(?:大 ?家|你|您|用 ?户|人))?)(?: ?(?:去|来|才能|可以|能))?$"
+    r"(?:tool|app|site|website|service|software|platform|program|button|link|way) (?:to|for))|"
+    r"如 ?何|怎 ?么|怎 ?样|支 ?持|演 ?示|展 ?示|介 ?绍|教(?: ?(?:大 ?家|你|您|用 ?户|人))?)(?: ?(?:去|来|才能|可以|能))?$"
 )
 _FEW = 5
 #: when the film is wanted: `export before 5pm`, `export in 10 minutes`
 _DUE = re.compile(
-    r"(?:before|by|at|in|on|until|till|after|within) (?:\d{1,2}(?:[:.]\d{2})? ?(?:am|pm|o'clock)|noon|midnight|"
-    r"(?:next )?(?:mon|tues|wednes|thurs|fri|satur|sun)day|\d{1,3} ?(?:minutes?|mins?|hours?|hrs?|days?))"
+    r"(?:before|by|at|on|until|till|after) (?:\d{1,2}(?:[:.]\d{2})? ?(?:am|pm|o'clock)|noon|midnight|"
+    r"(?:next )?(?:mon|tues|wednes|thurs|fri|satur|sun)day)|(?:in|within) \d{1,3} ?(?:minutes?|mins?|hours?|hrs?|days?)"
+)
+#: of the film: `export after 10 seconds`
+_MOMENT = re.compile(
+    r"(?:the )?(?:\d{1,2}[:：]\d{2}(?:[:：]\d{2})?(?!\d| ?[ap]m)|\d{1,4} ?(?:s|secs?|seconds?|m|mins?|minutes?)\b)"
 )
 _ALL = words_in("everything all")
-_TILL = words_in("until till")
 #: `export all of it after the captions are added`
 _HAPPENS = words_in("is are was were has have i we you when once if")
 _BEFORE_NOUN = words_in("the a my our your this")
 _BY = words_in("before after until till")
-_CLOCK = re.compile(r"\d{1,2}[:：]\d{2}(?:[:：]\d{2})?")
 #: behind 时: `导出时长`, `导出时间`
 _NO_TIME = words_in("长 间 段 刻 光 代")
 _EXCEPT = words_in("except excluding minus apart")
@@ -243,10 +246,9 @@ def _time_of_export(lexemes: Sequence[Lexeme], at: int) -> int:
 
 
 def _bounds_part(lexemes: Sequence[Lexeme], at: int) -> bool:
-    """Tell `export until 0:30`, `export everything before the fight` from `export before I go`."""
-    word, following = lexemes[at].text, lexemes[at + 1].text
+    """Tell `export until 0:30`, `export everything before the fight` from `export before 5pm`."""
     takes_all = lexemes[at - 1].text in _ALL and _HAPPENS.isdisjoint([lexeme.text for lexeme in lexemes[at:]])
-    return takes_all or _CLOCK.fullmatch(following) is not None or (word in _TILL and following[0].isdecimal())
+    return takes_all or _MOMENT.match(" ".join(lexeme.text for lexeme in lexemes[at + 1 : at + 4])) is not None
 
 
 def _as_request(lexemes: Iterable[Lexeme]) -> Clause:

@@ -14,19 +14,19 @@ from service.prompt.translation import _plain, in_english
 
 REQUESTS = {
     "es": "exporta el vídeo|Exporta el video.|Exportar|expórtalo ya|¿Puedes exportar el vídeo, por favor?|Descarga el vídeo|"
-    "Hola, quiero descargar el vídeo. Gracias|guarda el vídeo|envíame el vídeo 🙏|renderiza todo el vídeo",
+    "Hola, quiero descargar el vídeo. Gracias|guarda el vídeo|envíame el vídeo 🙏|renderiza todo el vídeo|exportar como vídeo",
     "pt": "exporta o vídeo|Exportar o vídeo, por favor|exporte-o|Você pode exportar o vídeo agora?|baixar o vídeo|"
     "faça o download do vídeo|me manda o vídeo|salvar o vídeo|quero exportar o vídeo final|Olá! Me envie o arquivo.",
     "fr": "exporte la vidéo|Exporter|exporte-la s'il te plaît|Peux-tu exporter la vidéo ?|Télécharge la vidéo maintenant|"
     "Exportez la vidéo s’il vous plaît|je voudrais exporter la vidéo|envoie-moi la vidéo, merci|Bonjour, lance l'export",
     "de": "Video exportieren|Exportiere das Video|Bitte das Video exportieren|Kannst du mir das Video schicken?|speichern bitte: das Video|"
-    "Ich möchte das Video herunterladen|exportieren|jetzt rendern|Export bitte",
+    "Ich möchte das Video herunterladen|exportieren|jetzt rendern|Export bitte|Als Video exportieren|Export starten",
     "it": "esporta il video|Esportalo, per favore|Puoi esportare il video?|scarica il video|vorrei scaricare il video adesso|"
     "mandami il video|Esporta|salva il video, grazie",
     "ru": "экспортируй видео|Экспорт|Скачать видео|сохрани видео, пожалуйста|Теперь экспортируй моё видео|пришли мне видео|"
     "Можешь экспортировать ролик?|экспортируй его",
     "ja": "動画を書き出して|動画を書き出してください。|エクスポート|動画のエクスポートをお願いします|今すぐ動画をダウンロードして|"
-    "動画を保存して|動画を送ってください|この動画を出力してください！|書き出しお願いします",
+    "動画を保存して|動画を送ってください|この動画を出力してください！|書き出しお願いします|動画に書き出して",
     "ko": "영상 내보내기 해줘|영상을 내보내 주세요|동영상 다운로드해줘|내보내기|영상 저장해줘|영상 파일을 보내줘|지금 렌더링 해 주세요|"
     "영상을 내보내기 부탁드립니다",
     "ar": "صدّر الفيديو|صدر الفيديو|تصدير الفيديو من فضلك|أريد تصدير الفيديو الآن|نزّل الفيديو|أرسل لي الفيديو|احفظ الفيديو",

@@ -908,6 +908,8 @@ WHEN_AND_WHICH_PART = [
     same("use the high res photos"),
     Row("export 10 minutes", "keep only 10 minutes"),
     Row("export until 0:30", "keep only until 0:30"),
+    Row("export after 10 seconds in 720p", "keep only after 10 seconds", resolution="720p"),
+    only_export("export before 5:30 pm"),
     Row("export everything before the fight scene", "keep only everything before the fight scene"),
     Row("export everything until 0:30 in 720p", "keep only everything until 0:30", resolution="720p"),
     Row("export after cutting the intro", "cutting the intro"),
