@@ -21,10 +21,10 @@ _CLEAR = words_in("me us export exporting render rendering 导出 汇出 渲染 
 _FILE = words_in("video videos vid vids clip clips file files movie film footage mp4 视频 影片 文件 成片 片子 短片")
 #: `an app where you can upload photos, edit them and export`, `用户可以上传照片，编辑并导出`
 _TELLS_OF_USERS = re.compile(
-    r"\b(?:lets? (?:you|users|people)|where (?:you|users|people|they)|(?<!^)(?<!as )you can (?!see|hear|tell)|"
-    r"(?<!so )(?<!that )(?:users|people|customers|anyone|everyone) can|"
-    r"(?:app|tool|software|platform|service|site|website|product) can)\b|"
-    r"(?:用 ?户|大 ?家|人 ?们|客 ?户|顾 ?客)(?: ?们)? ?(?:可以|能)|让 ?(?:用 ?户|大 ?家|人 ?们|你|您)|"
+    r"\b(?:lets (?:you|users|people)|(?<!^)(?<!as )you can|(?<!so )(?<!that )(?:users|customers) can|"
+    r"(?:app|tool|software|platform|service|site|website|product) (?:can|where (?:you|users|people|they)))\b"
+    r"(?= \w)(?! (?:be|see|hear|read|tell|follow|watch|understand))|"
+    r"(?<!让 )(?:用 ?户|客 ?户|顾 ?客)(?: ?们)? ?(?:可以|能)(?! ?[看听读])|"
     r"(?:软 ?件|应 ?用|app|工 ?具|平 ?台|网 ?站|产 ?品) ?(?:可以|能|支 ?持|的? ?功 ?能)"
 )
 _LONGEST_STEP = 3

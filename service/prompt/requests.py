@@ -57,7 +57,7 @@ _BESIDE_IT_IN_CHINESE = re.compile(
 _HOW = re.compile(
     r"(?:(?:^| )(?:how(?: to)?|(?:how|where) (?:you|i|we|they|users|people)(?: can)?|"
     r"(?:tool|app|site|website|service|software|platform|program|button|link|way) (?:to|for))|"
-    r"如 ?何|怎 ?么|怎 ?样|支 ?持|演 ?示|展 ?示|介 ?绍|教(?: ?(?:大 ?家|你|您|用 ?户|人))?)(?: ?(?:去|来|才能|可以|能))?$"
+    r"如 ?何|怎 ?么|怎 ?样|支 ?持|演 ?示|教(?: ?(?:大 ?家|你|您|用 ?户|人))?)(?: ?(?:去|来|才能|可以|能))?$"
 )
 _FEW = 5
 #: when the film is wanted: `export before 5pm`, `export in 10 minutes`

@@ -864,6 +864,12 @@ WHAT_OTHERS_DO = [
     Row("as you can see the intro is too long, cut it and export", "as you can see the intro is too long, cut it"),
     Row("make it so that people can read the text, then export", "make it so that people can read the text"),
     Row("You can cut the pauses and export", "You can cut the pauses"),
+    Row("crop wherever you can and export", "crop wherever you can"),
+    Row("the product can be seen at 0:10, cut it and export", "the product can be seen at 0:10, cut it"),
+    Row("cut the part where they argue, and export", "cut the part where they argue"),
+    Row("make sure everyone can read the captions and export", "make sure everyone can read the captions"),
+    Row("加字幕让大家看清楚，导出", "加字幕让大家看清楚"),
+    Row("加产品介绍导出视频", "加产品介绍"),
     Row("show how to bake bread and export it as mp4", "show how to bake bread"),
 ]
 
