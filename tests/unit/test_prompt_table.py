@@ -796,6 +796,9 @@ REFUSED_FOR_ANOTHER = [
     # nothing besides: it is an edit, or the export is refused
     same("not vertical"),
     Row("don't export in 4k", None, "none"),
+    Row("don't export in 4k, turn the 4k clip into a square", "turn the 4k clip into a square", "none", aspect="1:1"),
+    Row("add an end card: Download now. 不要导出4K", "add an end card: Download now.", "none"),
+    only_export("don't export in 4k, I'd rather have 720p", resolution="720p"),
     Row("Don't use vertical clips, export in 720p", "Don't use vertical clips", resolution="720p"),
 ]
 
