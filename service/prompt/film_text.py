@@ -3,7 +3,8 @@
 It stays in the message. Nothing is lost where it was a request all the same: a job exports anyway.
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Sequence
 from itertools import pairwise
 
 from service.prompt.clauses import PROPERTIES, Clause
@@ -18,16 +19,31 @@ _TEXT_LABELS = words_in(
 #: With these it is clear that the file is meant: `send me the video`, `then export`.
 _CLEAR = words_in("me us export exporting render rendering 导出 汇出 渲染 我 发给我 给我")
 _FILE = words_in("video videos vid vids clip clips file files movie film footage mp4 视频 影片 文件 成片 片子 短片")
+#: `an app where you can upload photos, edit them and export`, `用户可以上传照片，编辑并导出`
+_TELLS_OF_USERS = re.compile(
+    r"\b(?:lets (?:you|users|people)|(?<!^)(?<!as )you can|(?<!so )(?<!that )(?:users|customers) can|"
+    r"(?:app|tool|software|platform|service|site|website|product) (?:can|where (?:you|users|people|they)))\b"
+    r"(?= \w)(?! (?:be|see|hear|read|tell|follow|watch|understand))|"
+    r"(?<!让 )(?:用 ?户|客 ?户|顾 ?客)(?: ?们)? ?(?:可以|能)(?! ?[看听读])|"
+    r"(?:软 ?件|应 ?用|app|工 ?具|平 ?台|网 ?站|产 ?品) ?(?:可以|能|支 ?持|的? ?功 ?能)"
+)
+_LONGEST_STEP = 3
+#: `our service renders your clips and exports them`
+_OF_OTHERS = words_in("exports renders downloads")
+_WHAT_THEY_EXPORT = frozenset({WordClass.OBJECT, WordClass.FUNCTION, WordClass.ACCOUNT})
+_OF_FILE = PROPERTIES | {WordClass.PLACE}
+_FOR_ME = words_in("me us please now 我 发给我 给我 请")
 #: A list has no more between its first and its last step.
 _LONGEST_LIST = 4
 
 
-def film_text(clauses: Sequence[Clause], requests: Iterable[int]) -> set[int]:
+def film_text(clauses: Sequence[Clause], requests: Sequence[int]) -> set[int]:
     """Find those of the requests, named by their places, that are text of the film: calls to action in a text that the
-    prompt gives, and the `export` of `with the steps upload, edit, export`.
+    prompt gives, and the `export` of `with the steps upload, edit, export` and of `where you upload, edit and export`.
     """
     begin = where_text_begins(clauses)
-    return {at for at in requests if (at > begin and _calls_to_action(clauses[at].content)) or _is_step(clauses, at)}
+    told = {at for at in requests if _is_step(clauses, at) or _is_told(clauses, at)}
+    return told | {at for at in requests if at > begin and _calls_to_action(clauses[at].content)}
 
 
 def where_text_begins(clauses: Sequence[Clause]) -> int:
@@ -36,7 +52,7 @@ def where_text_begins(clauses: Sequence[Clause]) -> int:
 
 
 def _calls_to_action(words: Sequence[Lexeme]) -> bool:
-    if any(lexeme.word_class in PROPERTIES | {WordClass.PLACE} or lexeme.text in _CLEAR for lexeme in words):
+    if any(lexeme.word_class in _OF_FILE or lexeme.text in _CLEAR for lexeme in words):
         return False
     return any(lexeme.text == "your" for lexeme in words) or not any(lexeme.text in _FILE for lexeme in words)
 
@@ -52,6 +68,21 @@ def _is_step(clauses: Sequence[Clause], at: int) -> bool:
         len(clause.content) > 1 and clause.content[-1].word_class is WordClass.UPLOAD and _has_unknown(clause)
         for clause in clauses[begin:at]
     )
+
+
+def _is_told(clauses: Sequence[Clause], at: int) -> bool:
+    """Tell what the users of an app do from what this service shall do, which says more: `send it to me`, `export in 720p`."""
+    content, before = clauses[at].content, clauses[max(0, at - _LONGEST_LIST) : at]
+    if content[0].text in _OF_OTHERS and len(content) > 1 and content[1].word_class in _WHAT_THEY_EXPORT:
+        return any(map(_has_unknown, before))
+    if len(content) > _LONGEST_STEP or not _OF_FILE.isdisjoint([lexeme.word_class for lexeme in content]):
+        return False
+    return _FOR_ME.isdisjoint([lexeme.text for lexeme in content]) and any(map(_tells_of_users, before))
+
+
+def _tells_of_users(clause: Clause) -> bool:
+    words = " ".join([lexeme.text for lexeme in clause.lexemes])
+    return _TELLS_OF_USERS.search(words) is not None and _has_unknown(clause)
 
 
 def _has_unknown(clause: Clause) -> bool:

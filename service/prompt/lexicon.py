@@ -2,7 +2,7 @@
 
 Everything that is not here counts as content, and a clause with content is an edit: so a word is listed only where
 it can stand in a request for an export, for credits, for the state or for an upload without meaning an edit.
-Phrases are written with spaces; the longest one that fits wins.
+Phrases are written with spaces; the longest one that fits wins. Other languages: `languages`.
 """
 
 import re
@@ -56,12 +56,14 @@ _WORDS: dict[WordClass, str] = {
     WordClass.EXPORT: """
         export|exports|exported|exporting|dl|re-export|reexport|re export|rerender|re-render|re render|download|downloads|downloading|downloaded|
         downloadable|render|rendered|rendering|ready to export|ready for export|ready to download|
-        ready for download|导出|汇出|下载|渲染|发给我|发我|发送给我|传给我|寄给我|导出来|出片""",
+        ready for download|retry the export|retry exporting|retry the render|redo the export|redo the render|repeat the export|try exporting|try to export|try the export|quick export|fast export|quick render|time to export|
+        forgot to export|export failed|export didn't work|export did not work|didn't export|did not export|wasn't exported|
+        was not exported|nothing was exported|not exported|导出|一键导出|汇出|下载|渲染|发给我|发我|发送给我|传给我|寄给我|导出来|出片""",
     WordClass.DELIVER: """
         send|sends|sending|give|gimme|giving|get|getting|return|share|save|saved|saving|deliver|delivered|email|output|
         outputs|hand|post|publish|receive|provide|输出|保存|储存|另存为|给我|存|发|发送|发布|分享|发到|传到|要""",
     WordClass.CONVERT: """
-        convert|transcode|encode|encoded|set|change|use|make it|make that|make the export|转换|转成|转为|转码|
+        convert|transcode|encode|encoded|set|change|use|make it|make that|make the export|转|转换|转成|转为|转码|
         换成|改成|改为|设为|设成|设置为|用""",
     WordClass.NEGATION: """
         don't|dont|don’t|do not|does not|doesn't|no|not|never|without|skip|no need|no need to|not need to|
@@ -69,7 +71,7 @@ _WORDS: dict[WordClass, str] = {
         hold off on|hold|postpone|cancel|stop|never mind|nevermind|wait with|no need for|false|none|instead of|rather than|而不是|不要|不|别|先不|先别|先不要|先不用|暂不|暂时不|暂时不要|暂时别|无需|
         无须|不用|不必|不需要|勿|请勿|还不|没必要|不想|不想要|免""",
     WordClass.LATER: """
-        later|later on|myself|tomorrow|next time|another time|以后|稍后|稍后再|晚点|回头|下次|改天|以后再|晚点再|等等|等一下|等会|等会儿|等一等|稍等|待会|待会儿|过会儿""",
+        later|later on|myself|tomorrow|next time|another time|以后|稍后|稍后再|晚点|回头|下次|改天|以后再|晚点再|等等|等一下|等会|等会儿|等一等|稍等|待会|待会儿|过会儿|等下|等下再|一会儿|过一会儿|明天|明天再|后天""",
     WordClass.WHEN: "when|once|after|before|as soon as|if|prior to|until|till|unless|之前|以前|当|等|等到|如果",
     WordClass.DONE: """
         done|finished|ready|complete|completed|over|edited|完成|好|好了|做完|做好|弄好|剪完|剪好|搞定|完|完毕|
@@ -78,12 +80,13 @@ _WORDS: dict[WordClass, str] = {
         it|this|that|them|these|those|everything|all|both|one|video|videos|vid|vids|vidoe|viedo|vidio|clip|clips|file|files|result|results|movie|
         film|footage|recording|version|copy|link|url|project|final cut|final edit|the edit|the cut|finished cut|
         finished product|thing|photo|photos|image|images|picture|pictures|material|media|the same|same|my work|our work|my edit|our edit|this edit|sequence|composition|draft version|rough cut|rough draft|first draft|a draft|a rough cut|a rough draft|a first draft|视频|成片|文件|影片|片子|
-        结果|作品|成品|链接|素材|图片|照片|它|这个|这些|这|那个|全部|所有|片段|档案|一份|一个|一段|片|版本|项目|录像|短片""",
+        结果|作品|成品|链接|素材|图片|照片|它|这个|这些|这|那个|全部|所有|片段|档案|一份|一个|一段|一版|片|版本|项目|录像|短片""",
     WordClass.RESOLUTION: """
         full hd|fhd|uhd|ultra hd|1080 p|720 p|480 p|540 p|360 p|1080 x 1920|1920 x 1080|1280 x 720|1080|720|480|
         全高清|超清""",
     WordClass.FORMAT: "|".join((*FORMATS, "jpeg")),
     WordClass.QUALITY: """
+        low res|low-res|lowres|high res|high-res|highres|hi res|hi-res|hires|
         high quality|high-quality|best quality|highest quality|top quality|max quality|maximum quality|
         good quality|full quality|original quality|best possible quality|highest possible quality|hq|high|highest|
         best|lossless|without quality loss|without losing quality|low quality|low-quality|lowest quality|
@@ -93,7 +96,7 @@ _WORDS: dict[WordClass, str] = {
     WordClass.SPEC: """
         resolution|format|quality|definition|hd|high definition|high-definition|h264|h.264|codec|container|
         with no watermark|no watermark|without watermark|without watermarks|without a watermark|
-        without any watermark|no watermarks|watermark-free|mode|fps|frame rate|framerate|frames per second|bitrate|
+        without any watermark|w/o watermark|w/o watermarks|w/o a watermark|no watermarks|watermark-free|mode|fps|frame rate|framerate|frames per second|bitrate|
         bit rate|mbps|kbps|hevc|h265|h.265|av1|prores|hdr|sdr|small file|a small file|smaller file|small size|small file size|file size|
         as small as possible|mb|gb|aac audio|帧|帧率|码率|比特率|解析度|格式|分辨率|画质|清晰度|质量|高清|编码|无水印|不带水印|
         不要水印""",
@@ -105,11 +108,11 @@ _WORDS: dict[WordClass, str] = {
         youtube|tiktok|instagram|reels|shorts|facebook|twitter|linkedin|whatsapp|snapchat|my phone|my computer|
         my device|my desktop|my laptop|my email|my inbox|my drive|google drive|dropbox|icloud|cloud|disk|downloads|folder|downloads folder|camera roll|web|website|ig|insta|vimeo|
         bilibili|telegram|discord|slack|phone|computer|device|desktop|social media|
-        instagram reels|youtube shorts|抖音|小红书|b站|快手|微信|朋友圈|视频号|电脑|手机|本地|邮箱|桌面|油管""",
+        instagram reels|youtube shorts|抖音|小红书|b站|快手|微信|朋友圈|视频号|电脑|手机|本地|邮箱|桌面|相册|油管""",
     WordClass.CREDIT: "credit|credits|balance|balence|ballance|积分|余额|点数",
     WordClass.STATE: """
         status|state|tracks|timeline|progress|preview|the draft|my draft|this draft|current draft|what's on the timeline|
-        状态|轨道|时间线|时间轴|进度|预览|草稿""",
+        状态|现在的效果|看看效果|看一下效果|好了没|好了没有|好没好|轨道|时间线|时间轴|进度|预览|草稿""",
     WordClass.UPLOAD: "upload|uploads|uploading|uploaded|attach|attached|上传|传上去|传一下",
     WordClass.HERE: """
         here is|here are|here's|here’s|this is|these are|here you go|这是|这里是|这儿是|附件是|附上|attached is""",
@@ -142,7 +145,7 @@ _WORDS: dict[WordClass, str] = {
         final|finished|final version of|clean|free|new|full|whole|entire|polished|edited|raw|nice|at the end|
         in the end|完整|整个|最终|剪辑好的|做好的|完成的|一次|一遍|再次|重新""",
     WordClass.FUNCTION: """
-        a|an|the|your|our|its|it's|it’s|you|u|ya|ur|you're|you’re|we|they|me to|of|off|out|over to|back to|just|
+        a|an|the|teh|how about|i'd appreciate|i’d appreciate|your|our|its|it's|it’s|you|u|ya|ur|you're|you’re|we|they|me to|of|off|out|over to|back to|just|
         only|can|could|would|will|shall|should|must|may|might|want|wants|wanted|want you to|need|needs|needed|let|
         let's|lets|let me|go|ahead|go ahead|i'd|i’d|id like|i'd like|i’d like|would like|wanna|gonna|gotta|lemme|true|rather|i'd rather|i’d rather|would rather|i would like|i'll|
         i’ll|i'm|i’m|am|be|been|was|were|able|make sure|make sure to|make sure you|remember to|remember|
@@ -154,7 +157,7 @@ _WORDS: dict[WordClass, str] = {
         is there any way you could|would it be possible to|would it be possible for you to|would you be able to|
         are you able to|would you be so kind as to|i'd appreciate it if you could|i'd appreciate if you could|
         i would appreciate it if you could|it would be great if you could|it'd be great if you could|帮我|帮|帮忙|一下|可以|能|能不能|能否|可不可以|想|想要|需要|直接|把|
-        将|的|了|吧|啊|呀|哦|给|你|您|我的|该|已|已经|来|请帮我|请把|请将|我要|我想|在|去|先|就|下|版|也|都|让|急着|着急""",
+        将|的|了|吧|啊|呀|哦|给|你|您|我的|该|已|已经|来|请帮我|请把|请将|我要|我想|在|去|先|就|下|版|也|都|让|急着|着急|急用|着急用|等着用|赶时间|很急|就这样|就这么|is fine|is ok|is okay|is enough|is good enough|would be fine""",
 }
 
 _WORDS[WordClass.SPEC] += "".join(

@@ -24,6 +24,7 @@ from service.prompt.questions import with_questions
 from service.prompt.refused import without_refused
 from service.prompt.requests import split_requests
 from service.prompt.specs import Specs, extract_specs
+from service.prompt.translation import in_english
 
 #: What the backend is asked where media came and only the file is wanted.
 UNCHANGED_MEDIA = "Add the uploaded media to the timeline without any changes."
@@ -59,7 +60,8 @@ def read_prompt(
     continues_session: bool,
 ) -> Reading:
     """Decide message, action and output. `media_formats`: what the names of the files that came say; None: nothing."""
-    found = _parse(_unwrapped(prompt), has_media=bool(media_formats))
+    words = _unwrapped(prompt)
+    found = _parse(in_english(words) or words, has_media=bool(media_formats))
     named = extract_specs(found.clauses, found.intents)
     plan = _with_aspect_ratio(_plan(found, asked), found, asked, named)
     output = merge_output(asked, named, export=plan.action == "export")

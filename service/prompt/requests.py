@@ -4,6 +4,7 @@
 `export the first 10 seconds` asks for an edit: it comes out with words of its own.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -49,6 +50,32 @@ _BESIDE_IT = words_in(
     versions copies variants variations formats subtitles subtitle captions srt vtt transcript thumbnail thumbnails cover
     screenshot screenshots stills poster"""
 )
+_BESIDE_IT_IN_CHINESE = re.compile(
+    r"(?:视频)?的?(?:一[个份张段])?(?:字幕|封面|截图|缩略图|海报)(?:文件|图片)?(?:$|和|及|、|成|为|到)|(?:[两二三四几多]|[2-9])个版本"
+)
+#: `a video that shows how to export`, `an ad for a site where you can download files`
+_HOW = re.compile(
+    r"(?:(?:^| )(?:how(?: to)?|(?:how|where) (?:you|i|we|they|users|people)(?: can)?|"
+    r"(?:tool|app|site|website|service|software|platform|program|button|link|way) (?:to|for))|"
+    r"如 ?何|怎 ?么|怎 ?样|支 ?持|演 ?示|教(?: ?(?:大 ?家|你|您|用 ?户|人))?)(?: ?(?:去|来|才能|可以|能))?$"
+)
+_FEW = 5
+#: when the film is wanted: `export before 5pm`, `export in 10 minutes`
+_DUE = re.compile(
+    r"(?:before|by|at|on|until|till|after) (?:\d{1,2}(?:[:.]\d{2})? ?(?:am|pm|o'clock)|noon|midnight|"
+    r"(?:next )?(?:mon|tues|wednes|thurs|fri|satur|sun)day)|(?:in|within) \d{1,3} ?(?:minutes?|mins?|hours?|hrs?|days?)"
+)
+#: of the film: `export after 10 seconds`
+_MOMENT = re.compile(
+    r"(?:the )?(?:\d{1,2}[:：]\d{2}(?:[:：]\d{2})?(?!\d| ?[ap]m)|\d{1,4} ?(?:s|secs?|seconds?|m|mins?|minutes?)\b)"
+)
+_ALL = words_in("everything all")
+#: `export all of it after the captions are added`
+_HAPPENS = words_in("is are was were has have i we you when once if")
+_BEFORE_NOUN = words_in("the a my our your this")
+_BY = words_in("before after until till")
+#: behind 时: `导出时长`, `导出时间`
+_NO_TIME = words_in("长 间 段 刻 光 代")
 _EXCEPT = words_in("except excluding minus apart")
 _NUMERALS = frozenset("一二两三四五六七八九十百几半面段部")
 _CONDITIONS = words_in("if unless 如果")
@@ -143,6 +170,8 @@ def _request_behind(lexemes: Sequence[Lexeme]) -> int | None:
 
 
 def _verb_or_connector(lexemes: Sequence[Lexeme], begin: int, at: int) -> int | None:
+    if _HOW.search(" ".join(lexeme.text for lexeme in lexemes[max(at - _FEW, 0) : at])):
+        return None
     opener = at
     while opener > begin and lexemes[opener - 1].word_class in _BEFORE_EXPORT:
         if lexemes[opener - 1].text in _NO_VERB_AFTER:
@@ -183,8 +212,9 @@ def _is_noun(lexemes: Sequence[Lexeme], at: int) -> bool:
 def _hidden_edit(lexemes: tuple[Lexeme, ...], lead: int) -> list[Clause]:
     """Divide ``export …`` with content: the request, and what would have to be edited for it, if anything."""
     unknown = _first_unknown(lexemes)
-    if _is_before(lexemes, unknown):
-        return [_as_request(lexemes[: unknown + 1]), clause_of(lexemes[unknown + 1 :])]
+    if while_exporting := _time_of_export(lexemes, unknown):
+        cut = unknown + while_exporting
+        return [_as_request(lexemes[:cut]), clause_of(lexemes[cut:])]
     if any(lexeme.text in _CONDITIONS for lexeme in lexemes[lead:unknown]):
         return [_as_request(lexemes)]  # on what it hangs nobody here can tell: the film is there, or is not used
     intro = _introduction(lexemes, lead, unknown)
@@ -192,22 +222,33 @@ def _hidden_edit(lexemes: tuple[Lexeme, ...], lead: int) -> list[Clause]:
     is_file_name = word.word_class is WordClass.PREPOSITION and lexemes[unknown].word_class is not WordClass.CONTENT
     if word.text in _FAR_AIMS or is_file_name or _is_address(lexemes) or _names_place(lexemes, unknown):
         return [_as_request(lexemes)]
-    cut = unknown if word.word_class is WordClass.WHEN else _with_its_noun(lexemes, max(intro, lead + 1))
+    waits = word.word_class is WordClass.WHEN and not _bounds_part(lexemes, intro)
+    cut = unknown if waits else _with_its_noun(lexemes, max(intro, lead + 1))
     end = max(_property_tail(lexemes), unknown + 1)
-    if word.word_class is WordClass.WHEN and _waits_for_caller(lexemes, intro):
+    if waits and _waits_for_caller(lexemes, intro):
         return [_as_request([*lexemes[:intro], _as(lexemes[intro], WordClass.LATER), *lexemes[intro + 1 :]])]
-    if asks_for_no_edit(lexemes[cut:end]) or _is_manner(lexemes[cut:end]):
+    due = _is_due(lexemes[intro:end]) or (waits and _names_event(lexemes[intro:], lexemes[unknown - 1]))
+    if due or asks_for_no_edit(lexemes[cut:end]) or _is_manner(lexemes[cut:end]):
         return [_as_request([*lexemes[:cut], *map(_as_function, lexemes[cut:end]), *lexemes[end:]])]
     again = _request_behind(lexemes[cut:end])
     end = end if again is None else cut + again
-    edit = clause_of(lexemes[cut:end], instead="" if word.word_class is WordClass.WHEN else _instead(lexemes, cut))
+    edit = clause_of(lexemes[cut:end], instead="" if waits else _instead(lexemes, cut))
     return [clause_of(lexemes[:cut]), edit, *([clause_of(lexemes[end:])] if end < len(lexemes) else [])]
 
 
-def _is_before(lexemes: Sequence[Lexeme], at: int) -> bool:
-    """Tell ``导出前加字幕`` from ``导出前10秒``, the first ten seconds."""
-    following = lexemes[at + 1].text[0] if lexemes[at].text == "前" and at + 1 < len(lexemes) else ""
-    return bool(following) and not following.isdecimal() and following not in _NUMERALS
+def _time_of_export(lexemes: Sequence[Lexeme], at: int) -> int:
+    """Count the signs of the 前 in ``导出前加字幕``, not in ``导出前10秒``, of ``导出时``, not of ``导出时长30秒``."""
+    word, following, *_ = *(lexeme.text[0] for lexeme in lexemes[at : at + 2]), "", ""
+    if word == "时" and following == "候":
+        return 2 if at + 2 < len(lexemes) else 0
+    of_film = following in _NO_TIME if word == "时" else following.isdecimal() or following in _NUMERALS
+    return int(word in {"前", "时"} and following != "" and not of_film)
+
+
+def _bounds_part(lexemes: Sequence[Lexeme], at: int) -> bool:
+    """Tell `export until 0:30`, `export everything before the fight` from `export before 5pm`."""
+    takes_all = lexemes[at - 1].text in _ALL and _HAPPENS.isdisjoint([lexeme.text for lexeme in lexemes[at:]])
+    return takes_all or _MOMENT.match(" ".join(lexeme.text for lexeme in lexemes[at + 1 : at + 4])) is not None
 
 
 def _as_request(lexemes: Iterable[Lexeme]) -> Clause:
@@ -223,7 +264,9 @@ def _names_place(lexemes: Sequence[Lexeme], unknown: int) -> bool:
 
 
 def _with_its_noun(lexemes: Sequence[Lexeme], cut: int) -> int:
-    """Take `clip 2` together."""
+    """Take `clip 2` together, and leave the 的 of `导出视频的前10秒` behind."""
+    if lexemes[cut].text == "的" and cut + 1 < len(lexemes):
+        return cut + 1
     counted = lexemes[cut].text.isdecimal() and lexemes[cut - 1].word_class is WordClass.OBJECT
     return cut - 1 if counted else cut
 
@@ -276,6 +319,19 @@ def _is_manner(lexemes: Sequence[Lexeme]) -> bool:
     return all(lexeme.text in _MANNERS or (lexeme.text.endswith("ly") and lexeme.text != "only") for lexeme in lexemes)
 
 
+def _is_due(lexemes: Sequence[Lexeme]) -> bool:
+    """Tell `export before 5pm`, which is no edit, from `export 10 minutes`."""
+    return _DUE.fullmatch(" ".join(lexeme.text for lexeme in lexemes)) is not None
+
+
+def _names_event(lexemes: Sequence[Lexeme], article: Lexeme) -> bool:
+    """Tell `export it before the meeting` from `export it after the intro is cut` and `after cutting the intro`."""
+    words = [lexeme.text for lexeme in lexemes]
+    if words[0] not in _BY or article.text not in _BEFORE_NOUN:
+        return False
+    return _HAPPENS.isdisjoint(words) and not any(word.endswith("ed") for word in words)
+
+
 def _is_address(lexemes: Sequence[Lexeme]) -> bool:
     return any(lexeme.text == "@" for lexeme in lexemes)
 
@@ -303,17 +359,27 @@ def _adds_to(wanted: Sequence[Lexeme]) -> bool:
     return "only" not in words and not _BESIDE_IT.isdisjoint(words[: min(leads, default=len(words))])
 
 
+def _is_manner_of_film(lexemes: Sequence[Lexeme], cut: int) -> bool:
+    """Tell `export muted` from `export selected clips`."""
+    names_more = cut + 1 < len(lexemes) and lexemes[cut + 1].word_class in UNKNOWN | {WordClass.OBJECT}
+    return lexemes[cut - 1].text in _VERBS and lexemes[cut].text.endswith("ed") and not names_more
+
+
 def _instead(lexemes: Sequence[Lexeme], cut: int) -> str:
     word, chinese = lexemes[cut], not lexemes[cut - 1].text.isascii() or not lexemes[cut].text.isascii()
     if word.word_class in {WordClass.PREPOSITION, WordClass.NEGATION}:
         return "制作视频，" if chinese else "make the video "
     if word.text in {"a", "an", "一个", "一段", "带"}:
         return "制作" if chinese else "make "
+    if chinese and _BESIDE_IT_IN_CHINESE.match("".join(lexeme.text for lexeme in lexemes[cut:])):
+        return "制作"
     if not chinese and _adds_to(lexemes[cut:]):
         return "make "
+    if word.word_class is WordClass.WHEN:
+        return "keep only everything " if lexemes[cut - 1].text in _ALL else "keep only "
     if word.text in _EXCEPT:
         return "keep everything "
-    if lexemes[cut - 1].text in _WHOLE_VIDEO:
+    if lexemes[cut - 1].text in _WHOLE_VIDEO or _is_manner_of_film(lexemes, cut):
         return "make the video "
     if word.text in _EDITS:
         return ""

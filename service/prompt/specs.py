@@ -40,6 +40,7 @@ _IS_ALREADY = words_in(
     my the this these our from your of is are was were it's it’s currently current originally original source 的 我的 这是 是
     当前 目前 现在"""
 )
+_TURNS = words_in("to into 成 为 到 转 换成 转成 转为 改成 改为 变成 转换")
 _INPUTS = words_in("my our your from currently current originally original source 我的 当前 目前 现在 从")
 #: What they take is put into the film, or is in it: `add a 480p clip at the end`, `remove a vertical clip`.
 _HANDLES = words_in(
@@ -50,10 +51,12 @@ _HANDLES = words_in(
 #: A ratio behind these is a time or a score: `remove everything after 16:9`, `在9:16处`.
 _TIMED = words_in(
     """
-    after before until till since between around minute timestamp time clock score scored result ended won lost draw 在 比分 第"""
+    after before until till since between around minute timestamp time clock score scored result ended won lost draw 在 分 第"""
 )
 _NEAR = 3
-_TIMED_BY = words_in("am pm a.m p.m o'clock 处 分 秒 时 点")
+_TIMED_BY = words_in("am pm a.m p.m o'clock 处 分 秒 时 点 的时候 之后 之前 以后 以前 后 前")
+#: `改成9:16之后导出`
+_SHAPED = words_in("成 为 改成 改为 换成 转成 转为 变成 调成 做成")
 _RANGE = words_in("to until till and a à bis 到 至 和")
 #: `keep it at 16:9`, and not `add a title at 9:16`
 _FRAMES_IT = words_in("make keep crop resize reframe set frame leave be is 改 保持 做成")
@@ -61,6 +64,7 @@ _ARTICLES = frozenset({"a", "an", "个"})
 #: e.g. 2560x1080 and 21:9
 _SAME_SHAPE = 0.03
 _FRAME_RATE = re.compile(r"(?<=[pk])\d{2,3}(?:fps)?$")
+_DIGITS = re.compile(r"\d+")
 _FRAMES = words_in("format mode orientation version crop layout aspect 模式 格式 版 视频 画面")
 
 
@@ -140,7 +144,7 @@ def _lines(lexeme: Lexeme) -> int | None:
         return _LINES_OF_WORD.get(text) or _LINES_OF_WORD[lexeme.text]
     if "x" in text:
         return min(_size(text))
-    match = re.match(r"\d+", text)
+    match = _DIGITS.match(text)
     return int(match.group()) if match else None
 
 
@@ -150,12 +154,11 @@ def _quality(text: str) -> str:
 
 
 def _less_what_is(content: Sequence[Lexeme]) -> list[Lexeme]:
-    """Pick the words that name a property, without the ``mov`` of ``convert my mov to mp4``."""
-    return [
-        lexeme
-        for at, lexeme in enumerate(content)
-        if lexeme.word_class in _SPECIFIC and _word_before(content, at) not in _INPUTS
-    ]
+    """Pick the words that name a property, without the ``mov`` of ``convert my mov`` and of ``convert mov to mp4``."""
+    named = [at for at, lexeme in enumerate(content) if lexeme.word_class in _SPECIFIC]
+    turned = {content[at].word_class: at for at in named if at and content[at - 1].text in _TURNS}
+    named = [at for at in named if _word_before(content, at) not in _INPUTS]
+    return [content[at] for at in named if at >= turned.get(content[at].word_class, 0)]
 
 
 def _targets(content: Sequence[Lexeme]) -> list[Lexeme]:
@@ -192,6 +195,8 @@ def _is_time(content: Sequence[Lexeme], at: int) -> bool:
     before, words = _word_before(content, at), [lexeme.text for lexeme in content]
     following, next_but_one = [*words[at + 1 :], "", ""][:2]
     ranges = following in _RANGE and next_but_one[:1].isdecimal()
+    if before in _SHAPED:
+        return False
     if before in _TIMED or following in _TIMED_BY or (ranges and content[at + 2].word_class is not WordClass.ASPECT):
         return True
     return before == "at" and _FRAMES_IT.isdisjoint(words[:at])
