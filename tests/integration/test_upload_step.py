@@ -19,6 +19,7 @@ from tests.worker_fixture import context, in_hand, stepped
 from worker.backend.faults import BackendFault, Fault
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
+from worker.jobs.retry_policy import TRIES
 from worker.jobs.runner import _next_result
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.upload import upload
@@ -129,6 +130,26 @@ async def test_a_url_at_which_the_backend_breaks_each_time_is_brought_by_its_byt
             await stepped(execution)
     assert ways(backend) == ["url", "url", "url", "bytes"]
     assert len(set(sessions_of(backend.calls("upload"))[-2:])) == 2
+
+
+async def test_files_that_are_brought_again_for_one_do_not_hide_how_often_that_one_was_tried(core, context, backend):
+    """Each try of the second file begins a new session, and so with the first file."""
+    second = MediaRef(url=backend.url + "/b.mp4", name="b.mp4")
+    backend.says("/b.mp4", film(CLIP))
+    backend.says("upload", *(TAKEN, BROKEN) * 3, TAKEN, TAKEN, BROKEN)
+    async with uploading(core, context, by_url(backend), second) as execution:
+        while execution.session.uploaded < 2:
+            await stepped(execution)
+        assert "upload broken" not in execution.job.tries
+    assert ways(backend) == ["url"] * 7 + ["bytes"]
+
+
+async def test_a_step_that_breaks_at_one_file_ends_its_job_also_where_the_others_can_be_brought(core, context, backend):
+    backend.says("upload", TAKEN)
+    async with uploading(core, context, by_url(backend), MediaRef(name="of no kind")) as execution:
+        while not execution.job.ended:
+            await stepped(execution)
+    assert len(ways(backend)) <= TRIES + 1
 
 
 async def test_a_session_that_has_no_state_yet_keeps_no_file_from_being_brought_by_its_bytes(core, context, backend):

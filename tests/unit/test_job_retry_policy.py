@@ -19,7 +19,7 @@ from worker.jobs.retry_policy import (
     NextTry,
     name_of,
     next_try,
-    tries_after,
+    tries_after_upload,
 )
 from worker.tokens.rest import LONGEST_REST_S, LONGEST_TOLD_REST_S, token_rest_s
 
@@ -145,8 +145,9 @@ def test_each_call_and_fault_is_counted_for_itself():
     assert again.delay_s == 1
 
 
-def test_a_success_forgets_the_passing_faults_of_its_call_alone():
+def test_the_last_file_forgets_what_broke_off_before_and_each_one_what_was_waited_for():
     job = started()
-    for name in ("upload broken", "upload session_lost", "state broken"):
+    for name in ("upload broken", "upload session_lost", "state broken", "media"):
         job = transitions.trying_again(job, after=name)
-    assert tries_after(job, success_of="upload") == {"upload session_lost": 1, "state broken": 1}
+    assert tries_after_upload(job, last=True) == {"upload session_lost": 1, "state broken": 1}
+    assert tries_after_upload(job, last=False) == {"upload broken": 1, "upload session_lost": 1, "state broken": 1}

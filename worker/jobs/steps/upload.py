@@ -26,7 +26,7 @@ from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.backend.responses import State, UploadAnswer
 from worker.jobs.credit_reading import CreditReading
 from worker.jobs.execution import JobExecution
-from worker.jobs.retry_policy import MEDIA, repeat_s, tries_after, tries_of
+from worker.jobs.retry_policy import MEDIA, repeat_s, tries_after_upload, tries_of
 from worker.jobs.settlement import is_settling, take_reading_to_send, work_of
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.answer import answer_of
@@ -67,9 +67,14 @@ async def _upload_next(execution: JobExecution) -> StepResult:
     except MediaAway as away:
         return _fetch_later(execution, away)
     if answer.brought or await _has_arrived(execution, media, answer):
-        moved = transitions.moved(execution.job, Stage.UPLOADING, tries=tries_after(execution.job, success_of="upload"))
-        return StepResult(moved, sessions.uploaded(execution.session, execution.session.uploaded + 1))
+        return _count_brought(execution)
     return _bring_otherwise(execution, media, answer)
+
+
+def _count_brought(execution: JobExecution) -> StepResult:
+    job, session = execution.job, sessions.uploaded(execution.session, execution.session.uploaded + 1)
+    tries = tries_after_upload(job, last=session.uploaded == len(session.media))
+    return StepResult(transitions.moved(job, Stage.UPLOADING, tries=tries), session)
 
 
 def _fetch_later(execution: JobExecution, away: MediaAway) -> StepResult:
