@@ -282,6 +282,21 @@ async def test_a_file_that_cannot_be_brought_stands_in_the_way_of_no_later_edit_
     assert ([media.name for media in session.media], session.uploaded) == (left, 0)
 
 
+async def test_a_file_that_cannot_be_brought_stands_in_the_way_of_no_job_that_brings_another(core, context, backend):
+    backend.says("upload", refusing(4001))
+    async with uploading(core, context, by_url(backend)) as execution:
+        await written(core, execution)
+        await ended(execution)
+    backend.says("upload", TAKEN)
+    other = MediaRef(url=backend.url + "/b.mp4", name="b.mp4")
+    later = await core.submit(media=(other,), session_id=execution.job.session_id, new_session=False)
+    async with in_hand(core, context, later) as execution:
+        while execution.session.uploaded == 0 and not execution.job.ended:
+            await stepped(execution)
+    assert backend.calls("upload")[-1].json["urls"] == [other.url]
+    assert ([media.url for media in execution.session.media], execution.session.uploaded) == ([other.url], 1)
+
+
 async def test_a_replay_brings_what_its_job_had_not_brought_and_no_file_twice(core, context, backend):
     backend.says("upload", TAKEN, refusing(4001))
     other = MediaRef(url=backend.url + "/b.mp4", name="b.mp4")

@@ -107,6 +107,20 @@ def test_a_replay_brings_the_files_anew_of_a_job_that_may_have_used_its_own(job:
     assert [each.name for each in joined_by_job_2(ended).media] == ["a.mp4", "b.mp4", "a.mp4", "b.mp4"]
 
 
+def test_a_file_that_another_job_s_message_has_used_is_brought_anew_by_a_replay() -> None:
+    """Where there is no timeline yet the next job's message works on what the one before it has left."""
+    waits = sessions.left(with_files_of_job_1(brought=2, edits=0), FAILED)
+    answered = sessions.left(waits, a_job("job_2", Status.FAILED, sent=Sent(at_ms=1, before="-")))
+    assert [each.name for each in joined_by_job_2(answered).media] == ["a.mp4", "b.mp4", "a.mp4", "b.mp4"]
+
+
+def test_what_an_ended_job_has_not_brought_is_not_brought_by_one_that_brings_its_own() -> None:
+    third = MediaRef(url="https://a.example/c.mp4", name="c.mp4")
+    left = sessions.left(with_files_of_job_1(brought=1, edits=0), FAILED)
+    assert [each.name for each in sessions.joined(left, (third,), job_id="job_2").media] == ["a.mp4", "c.mp4"]
+    assert sessions.joined(left, (), job_id="job_2") == left, "it goes on from what others were to bring"
+
+
 def test_a_replay_of_the_render_alone_leaves_the_files_to_a_replay_from_the_start() -> None:
     ended = sessions.left(with_files_of_job_1(brought=2, edits=1), FAILED)
     assert sessions.joined(ended, (), job_id="job_2", parent_id="job_1") == ended
