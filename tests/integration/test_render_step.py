@@ -33,6 +33,9 @@ DRAFT = {"t": [{"tt": 0, "sg": [{"st": 0, "d": 4000}]}]}
 OLD_ID = "render_019a3c1e-7b2f-7c3d-9e4f-0123456789ab_1_1"
 BEGUN = said({"success": True, "data": {"id": "lambda-7", "status": "pending", "progress": 5}})
 PROCESSING = said({"taskId": "lambda-7", "status": "processing", "progress": 40})
+FIREWALL = said({"message": "Forbidden"}, 403)
+REFUSED = said({"code": 1001, "message": "expired"}, 401)
+TAKEN_BACK = said({"success": True, "data": {}})
 UNKNOWN = said({"code": 404, "message": "render not found"}, 404)
 
 
@@ -477,14 +480,52 @@ async def test_a_render_that_a_slow_backend_begins_only_after_its_job_was_cancel
     assert not await context.orphan_renders.due()
 
 
-async def test_a_left_render_that_stays_unknown_is_forgotten_soon(core, context, backend):
-    backend.says("cancel", UNKNOWN)
-    backend.says("status", UNKNOWN)
+async def left_orphan(core: Core, context: WorkerContext) -> OrphanRender:
     token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
     orphan = OrphanRender(
         id="render_1", job_id="job_gone", token_id=token_id, profile="free-video-fast", left_at_ms=core.clock.now_ms()
     )
     await context.orphan_renders.leave(orphan)
+    return orphan
+
+
+@pytest.mark.parametrize("refusal", [REFUSED, FIREWALL])
+async def test_a_left_render_is_not_forgotten_for_one_refusal(core, context, backend, refusal):
+    backend.says("cancel", refusal, TAKEN_BACK)
+    backend.says("status", refusal)
+    await left_orphan(core, context)
+    for _ in range(2):
+        await follow_orphan_renders(context)
+        core.clock.turn(by_s=core.settings.render_poll_s)
+    assert len(backend.calls("cancel")) == 2
+    assert not await core.redis.exists(key("orphan_renders"))
+
+
+async def test_a_left_render_whose_token_is_over_is_forgotten(core, context, backend):
+    backend.says("cancel", REFUSED)
+    backend.says("status", REFUSED)
+    orphan = await left_orphan(core, context)
+    await core.tokens.mark(orphan.token_id, TokenState.REVOKED)
+    await follow_orphan_renders(context)
+    assert not await core.redis.exists(key("orphan_renders"))
+
+
+@pytest.mark.parametrize("refusal", [REFUSED, FIREWALL, UNKNOWN])
+async def test_a_render_that_cannot_be_taken_back_at_its_job_s_end_is_followed(core, context, backend, refusal):
+    backend.says("cancel", refusal)
+    backend.says("status", refusal)
+    async with at_export(core, context) as execution:
+        asked = await stepped(execution, 2)
+        execution.job = transitions.cancel_asked(asked, now_ms=core.clock.now_ms())
+        await stepped(execution)
+    [orphan] = await context.orphan_renders.due()
+    assert orphan.ids == rendering(asked).ids
+
+
+async def test_a_left_render_that_stays_unknown_is_forgotten_soon(core, context, backend):
+    backend.says("cancel", UNKNOWN)
+    backend.says("status", UNKNOWN)
+    await left_orphan(core, context)
     for _ in range(20):
         await follow_orphan_renders(context)
         core.clock.turn(by_s=core.settings.render_poll_s)
@@ -496,11 +537,7 @@ async def test_a_left_render_that_is_not_taken_back_though_the_answer_is_called_
     core, context, backend
 ):
     backend.says("cancel", said({"error": "only a pending render can be cancelled"}))
-    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
-    orphan = OrphanRender(
-        id="render_1", job_id="job_gone", token_id=token_id, profile="free-video-fast", left_at_ms=core.clock.now_ms()
-    )
-    await context.orphan_renders.leave(orphan)
+    orphan = await left_orphan(core, context)
     await follow_orphan_renders(context)
     assert backend.calls("status"), "it goes on"
     core.clock.turn(by_s=60)

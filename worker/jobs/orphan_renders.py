@@ -15,6 +15,7 @@ from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.backend.responses import RenderStatus
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
+from worker.tokens.availability import is_over
 
 
 class CancelOutcome(Enum):
@@ -36,9 +37,8 @@ _UNDER_WAY = ("pending", "processing")
 async def abandon_render(execution: JobExecution) -> RenderStatus | None:
     """Take a job's render back that nobody will fetch; where it can't be taken back any more, say how it stands.
 
-    One that goes on is followed after the job's end, and so is one of which nobody has said that it began: a call that was
-    cut off may yet arrive. Raises BackendFault where the backend does not say now. None also for a render that this token
-    cannot reach.
+    One that goes on is followed after the job's end, and so is one that is refused or unknown now: a call that was cut off
+    may yet arrive, and one refusal says nothing for good. Raises BackendFault where the backend does not say now.
     """
     wanted = execution.job.render
     if wanted is None or wanted.url:
@@ -48,8 +48,7 @@ async def abandon_render(execution: JobExecution) -> RenderStatus | None:
     except BackendFault as fault:
         if fault.fault in PASSING:
             raise
-        if fault.fault is Fault.RENDER_UNKNOWN and not wanted.asked:
-            await leave_render(execution)
+        await leave_render(execution)
         return None
     if status and status.status in _UNDER_WAY:
         await leave_render(execution)
@@ -111,9 +110,16 @@ async def _take_back(context: WorkerContext, orphan: OrphanRender) -> CancelOutc
             return CancelOutcome.OVER
         status = await _cancel_or_look(context.backend, credentials, orphan.ids)
     except BackendFault as fault:
-        may_begin = fault.fault is Fault.RENDER_UNKNOWN and _followed_s(context, orphan) < _BEGINS_WITHIN_S
-        return CancelOutcome.GOES_ON if may_begin or fault.fault in PASSING else CancelOutcome.OVER
+        return CancelOutcome.OVER if await _is_lost(context, orphan, fault) else CancelOutcome.GOES_ON
     return CancelOutcome.GOES_ON if status and status.status in _UNDER_WAY else CancelOutcome.OVER
+
+
+async def _is_lost(context: WorkerContext, orphan: OrphanRender, fault: BackendFault) -> bool:
+    """Tell whether nobody will ever say more of it: it stays unknown, or its token is over, for which one refusal is no sign."""
+    if fault.fault is Fault.TOKEN_REFUSED:
+        token = await context.token_pool.find(orphan.token_id)
+        return token is None or is_over(token, now_ms=context.clock.now_ms())
+    return fault.fault is Fault.RENDER_UNKNOWN and _followed_s(context, orphan) >= _BEGINS_WITHIN_S
 
 
 async def _cancel_or_look(backend: Backend, credentials: Credentials, ids: Sequence[str]) -> RenderStatus | None:
