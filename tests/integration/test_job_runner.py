@@ -19,6 +19,7 @@ from tests.scripted_backend import ScriptedBackend, film, said, scripted_backend
 from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S, until
 from tests.worker_fixture import context, in_hand, stepped
+from worker.backend.drafts import fingerprint
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
 from worker.jobs.retry_policy import TRIES
@@ -150,6 +151,27 @@ async def test_a_message_that_was_refused_while_redis_took_nothing_is_known_to_b
             result = await going_on
     assert result is not None
     assert (result.job.status, result.job.stage, result.job.sent) == (Status.RUNNING, Stage.PREPARING, None)
+
+
+async def test_a_message_whose_answer_complains_as_nobody_has_described_is_looked_for_and_not_sent_again(
+    core, context, backend
+):
+    """It may have been charged for: the answer of a server that gave up waiting for its own agent reads like that."""
+    backend.says("/run_sse", said({"code": 7777, "message": "The agent gave up."}))
+    backend.says("state", said({"code": 0, "data": {"state": {"draft": {}}}}))
+    async with at(core, context, Stage.EDITING) as execution:
+        about_to_send(execution)
+        intent = msgspec.structs.replace(SENT, before=fingerprint({}))
+        execution.job = msgspec.structs.replace(execution.job, sent=intent)
+        heard = await stepped(execution)
+        assert (heard.sent, heard.reply) == (intent, "The agent gave up.")
+        assert (await stepped(execution)).stage is Stage.RECOVERING
+        while not execution.job.ended:
+            core.clock.turn(by_s=core.settings.unseen_edit_s / 2)
+            await stepped(execution)
+    assert execution.job.error is not None
+    assert (execution.job.error.code, execution.job.credits_exact) == (Code.NOTHING_CHANGED, False)
+    assert len(backend.calls("/run_sse")) == 1
 
 
 @pytest.mark.parametrize("job_is", ["over", "another worker's"])

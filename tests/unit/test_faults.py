@@ -284,6 +284,28 @@ def test_only_what_may_have_arrived_is_maybe_done() -> None:
     assert {each for each in Fault if BackendFault(each, call="message").maybe_done} == {Fault.BROKEN}
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "maybe_done"),
+    [
+        (200, {"code": 7777, "message": "the agent gave up"}, True),
+        (200, {"success": False, "message": "the agent gave up"}, True),
+        (200, {"code": 500, "message": "the agent gave up"}, True),
+        (200, {"code": 2001}, False),
+        (200, {"code": 400, "message": "no text"}, False),
+        (200, {"code": 1003, "message": "session is busy"}, False),
+        (422, {"code": 7777, "message": "no text"}, False),
+    ],
+)
+def test_a_success_that_complains_of_a_message_in_words_of_its_own_says_not_that_nothing_was_done(
+    status, body, maybe_done
+):
+    of_message, of_render = (fault_of(call, status, json.dumps(body).encode(), {}) for call in ("message", "render"))
+    assert of_message is not None
+    assert of_render is not None
+    assert of_message.maybe_done == maybe_done
+    assert of_render.maybe_done == (of_render.fault is Fault.BROKEN)
+
+
 def test_a_fault_repeats_no_token_no_link_and_no_raw_answer() -> None:
     words = "refused nmv_usr_abc for https://cdn.example/x?sig=1 \x00\u2028" + "a b" * 500
     seen = found(status=400, body={"message": words})

@@ -110,7 +110,13 @@ class BackendFault(Exception):  # noqa: N818 - the name is the subject
     @property
     def maybe_done(self) -> bool:
         """Whether the backend may have done, and charged, what was asked."""
-        return self.fault is Fault.BROKEN
+        return self.fault is Fault.BROKEN or self._complains_of_message
+
+    @property
+    def _complains_of_message(self) -> bool:
+        """Whether a message was answered with a success that complains, as nobody has described: of what, nobody knows."""
+        unknown = self.fault is Fault.REFUSED and self.code not in _REFUSING_CODES
+        return unknown and self.call == "message" and self.status in _SUCCESS
 
 
 _BY_CODE = {
@@ -132,6 +138,8 @@ _BY_STATUS = {
 }
 #: codes of the contract, its open-ended HTTP ones among them
 _KNOWN_CODES = frozenset({*SUCCESS_CODES, *_BY_CODE, *range(400, 600)})
+#: codes that say for certain that nothing was done
+_REFUSING_CODES = frozenset({*_BY_CODE, *range(400, 500)})
 #: what a page, which is nobody's business answer, can mean besides a passing fault: 413 is said by the proxy that a file
 #: is too large for
 _BY_STATUS_OF_PAGE = {413: Fault.TOO_LARGE, 429: Fault.RATE_LIMITED}
