@@ -19,7 +19,7 @@ from core.model.token import TokenState
 from core.store.jobs.orphan_renders import OrphanRender
 from core.store.redis.functions import RENDER_SAMPLES_LIFE_MS
 from core.store.redis.keys import key
-from tests.scripted_backend import ScriptedBackend, page, said, scripted_backend
+from tests.scripted_backend import Answer, ScriptedBackend, page, said, scripted_backend
 from tests.store_fixture import Core, core
 from tests.worker_fixture import context, in_hand, stepped
 from worker.context import WorkerContext
@@ -542,6 +542,31 @@ async def test_a_left_render_that_is_not_taken_back_though_the_answer_is_called_
     assert backend.calls("status"), "it goes on"
     core.clock.turn(by_s=60)
     assert await context.orphan_renders.due() == [orphan]
+
+
+CONFLICT = said({"code": 409, "message": "conflict"}, 409)
+BARE_CONFLICT = Answer(status=409)
+OTHER_EXPORT = said({"success": False, "message": "only one active export"})
+
+
+@pytest.mark.parametrize("refusal", [CONFLICT, BARE_CONFLICT, OTHER_EXPORT])
+async def test_a_render_that_is_kept_waiting_by_another_export_costs_none_of_its_tries(core, context, backend, refusal):
+    backend.says("render", refusal, refusal, BEGUN)
+    backend.says("status", UNKNOWN)
+    async with at_export(core, context) as execution:
+        first = rendering(await stepped(execution))
+        job = await stepped(execution, 3)
+    assert (rendering(job).id, rendering(job).attempt, rendering(job).asked) == (first.id, 1, True)
+
+
+@pytest.mark.parametrize("refusal", [CONFLICT, BARE_CONFLICT, OTHER_EXPORT])
+async def test_a_render_that_is_in_its_own_way_since_its_first_answer_was_lost_is_followed(
+    core, context, backend, refusal
+):
+    backend.says("render", refusal)
+    async with at_export(core, context) as execution:
+        job = await stepped(execution, 2)
+    assert (rendering(job).attempt, rendering(job).asked) == (1, True)
 
 
 async def test_a_render_that_is_refused_though_the_answer_is_called_a_success_is_not_waited_for(core, context, backend):

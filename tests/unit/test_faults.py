@@ -144,7 +144,7 @@ def test_a_status_without_a_code_counts(status: int, expected: Fault) -> None:
 @pytest.mark.parametrize(
     ("call", "status", "body", "expected"),
     [
-        ("render", 409, {"success": False, "error": "conflict"}, Fault.RENDER_DUPLICATE),
+        ("render", 409, {"success": False, "error": "conflict"}, Fault.BUSY),
         ("render", 400, {"error": {"message": "Duplicate render id"}}, Fault.RENDER_DUPLICATE),
         ("render", 200, {"success": False, "error": "a render with this id already exists"}, Fault.RENDER_DUPLICATE),
         ("render", 409, {"message": "another export is in progress"}, Fault.BUSY),

@@ -285,10 +285,8 @@ def _by_place(call: str, seen: int | None, words: str) -> Fault | None:
         return None
     if call == "render" and any(word in words for word in _DUPLICATE_WORDS):
         return Fault.RENDER_DUPLICATE
-    if any(word in words for word in _BUSY_WORDS):
+    if seen == HTTPStatus.CONFLICT or any(word in words for word in _BUSY_WORDS):
         return Fault.BUSY
-    if seen == HTTPStatus.CONFLICT:
-        return Fault.RENDER_DUPLICATE if call == "render" else Fault.BUSY
     if seen in (404, 410) and call in _RENDER_CALLS:
         return Fault.RENDER_UNKNOWN
     if seen in (404, 410) and call in _SESSION_CALLS and "session" in words:
