@@ -87,6 +87,14 @@ def test_where_a_token_rests_a_job_waits_for_the_first_that_does_not():
     assert (reason.reason, reason.delay_s) == (WaitReason.BACKEND_RATE_LIMITED, 20)
 
 
+def test_a_job_looks_each_minute_whether_another_token_is_free_while_one_rests_for_an_hour():
+    resting = token("a", state=TokenState.RATE_LIMITED, rest_until_ms=NOW_MS + 3_600_000)
+    for others in ([], [token("b", available=50, reserved=50)]):
+        reason = why(resting, *others)
+        assert isinstance(reason, Temporary)
+        assert (reason.reason, reason.delay_s) == (WaitReason.BACKEND_RATE_LIMITED, 60)
+
+
 def test_what_no_token_may_do_ends_the_job():
     reason = why(token(scopes="read"))
     assert isinstance(reason, Permanent)

@@ -14,6 +14,8 @@ TOKENS_LOOKED_AT = 32
 BALANCES_READ_ANEW = 16
 #: how long a waiting job sleeps before it asks for a token again; an end of another job does not wake it
 _NO_TOKEN_S = 5.0
+#: and at the longest, however long tokens rest: another one may be free, or added, before
+_LONGEST_NAP_S = 60.0
 #: a balance that was read longer ago is read again before a job waits for credits
 _STALE_MS = 15_000
 #: the scope that a call needs; a look at a render, and its file, say nothing of the token's other calls
@@ -79,7 +81,8 @@ def wait_for_one_of(job: Job, session: Session, tokens: Sequence[Token], *, now_
     able = [token for token in tokens if token.may(needs_of(job, session))]
     rests_ms = [token.rest_until_ms - now_ms for token in able if token.state is TokenState.RATE_LIMITED]
     if rests_ms:
-        return Temporary(WaitReason.BACKEND_RATE_LIMITED, delay_s=max(0, min(rests_ms)) / 1000)
+        nap_s = min(_LONGEST_NAP_S, max(0, min(rests_ms)) / 1000)
+        return Temporary(WaitReason.BACKEND_RATE_LIMITED, delay_s=nap_s)
     return Temporary(WaitReason.NO_CREDITS, delay_s=_NO_TOKEN_S)
 
 
