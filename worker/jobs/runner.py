@@ -77,10 +77,18 @@ async def _advance(execution: JobExecution, claim: Claim) -> None:
     with execution.in_flight():
         while not execution.job.ended and not execution.parked:
             if context.leases.stopping:
-                return await context.leases.hand_back(lease)
+                return await _let_go(execution)
             if result := await _next_result(execution):
                 await execution.commit(result)
     return None
+
+
+async def _let_go(execution: JobExecution) -> None:
+    """Let another worker go on, which announces anew what was announced here and not sent: else it would look for an edit."""
+    job = execution.job
+    if execution.handover.may_send and job.status is Status.RUNNING:
+        await execution.commit(StepResult(transitions.message_refused(job)))
+    await execution.context.leases.hand_back(execution.lease)
 
 
 def _verdict_in_s(context: WorkerContext, claim: Claim) -> float:

@@ -50,11 +50,7 @@ async def edit(execution: JobExecution) -> StepResult:
     credentials, session_id = await execution.credentials(), execution.backend_session()
     await execution.context.leases.ensure_held(execution.lease)
     execution.give_up_permission()
-    execution.lease.streaming = True
-    try:
-        heard = await _send(execution, credentials, session_id)
-    finally:
-        execution.lease.streaming = False
+    heard = await _send(execution, credentials, session_id)
     return StepResult(_written_down(execution.job, heard, now_ms=execution.now_ms))
 
 
