@@ -67,7 +67,7 @@ def opened(session: Session, *, backend_id: str, task_id: str | None, user_id: s
 def forgotten(session: Session) -> Session:
     """The backend lost it, or its token refused everything, before an edit: it can be opened again."""
     return msgspec.structs.replace(
-        session, backend_id=None, task_id=None, token_id=None, uploaded=0, media=_to_bring(session)
+        session, backend_id=None, task_id=None, user_id=None, token_id=None, uploaded=0, media=_to_bring(session)
     )
 
 
@@ -88,7 +88,7 @@ def moved_to(session: Session, token_id: str) -> Session:
 
 def of_user(session: Session, user_id: str | None) -> Session:
     """The backend has named the account that the session belongs to; None: it did not."""
-    return msgspec.structs.replace(session, user_id=session.user_id or user_id)
+    return msgspec.structs.replace(session, user_id=user_id or session.user_id)
 
 
 def of_task(session: Session, task_id: str | None) -> Session:

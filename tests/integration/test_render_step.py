@@ -129,6 +129,15 @@ async def test_where_a_resolution_is_refused_the_render_is_asked_for_without(cor
     assert (rendering(job).attempt, rendering(job).asked) == (1, True)
 
 
+async def test_a_403_that_says_no_more_takes_no_resolution_from_a_film(core, context, backend):
+    """It may be a firewall's, which lets the next call through."""
+    backend.says("render", said({"message": "no"}, 403), BEGUN)
+    async with at_export(core, context, output_ask=Output(resolution="360p", resolution_asked=True)) as execution:
+        job = await stepped(execution, 3)
+    assert [asked.json["output"].get("resolution") for asked in backend.calls("render")] == ["360p", "360p"]
+    assert rendering(job).asked
+
+
 async def test_a_refusal_without_a_resolution_is_no_reason_to_ask_again(core, context, backend):
     backend.says("render", said({"code": 400, "message": "invalid"}, 400))
     async with at_export(core, context) as execution:

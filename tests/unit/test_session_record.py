@@ -47,6 +47,15 @@ def test_a_user_that_is_known_is_not_forgotten_by_an_answer_without_one() -> Non
     assert (again.user_id, again.generation, again.task_id) == ("u1", 2, None)
 
 
+def test_a_session_that_another_token_opens_anew_is_of_no_account_until_that_is_told() -> None:
+    """By it messages are counted on all tokens of an account: one that is another's would leave out its own."""
+    anew = sessions.opened(sessions.forgotten(opened()), backend_id="b2", task_id=None, user_id=None, token_id="tok_2")
+    assert anew.user_id is None
+    assert sessions.of_user(anew, "u2").user_id == "u2"
+    assert sessions.of_user(sessions.moved_to(opened(), "tok_2"), "u2").user_id == "u2"
+    assert sessions.of_user(opened(), None).user_id == "u1"
+
+
 def test_a_session_lost_before_its_first_edit_can_be_opened_again_with_all_its_files() -> None:
     session = sessions.forgotten(sessions.uploaded(opened(sessions.joined(FRESH, (CLIP,))), 1))
     assert (session.lost, session.backend_id, session.token_id, session.uploaded) == (False, None, None, 0)

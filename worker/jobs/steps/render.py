@@ -58,7 +58,7 @@ async def _ask(execution: JobExecution, wanted: Render) -> StepResult:
     try:
         backend_id = await _start_render(execution, wanted.id, draft, output)
     except BackendFault as fault:
-        if fault.fault is not Fault.REFUSED or "resolution" not in output:
+        if fault.fault is not Fault.REFUSED or fault.status == HTTPStatus.FORBIDDEN or "resolution" not in output:
             raise
         return name_render(execution, attempt=wanted.attempt, any_resolution=True)
     known = msgspec.structs.replace(
