@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
+import redis
 
 from core.errors import Code
 from core.model import session as sessions
@@ -365,6 +366,32 @@ async def test_a_token_that_is_refused_while_it_is_asked_whether_a_file_came_doe
         assert (job.stage, job.upload_in_doubt) == (Stage.UPLOADING, True)
         await stepped(execution)
         assert (execution.job.upload_in_doubt, execution.session.uploaded) == (False, 1)
+    assert len(backend.calls("upload")) == 1
+
+
+async def test_a_file_that_came_while_redis_went_away_is_asked_after_before_it_is_brought_again(
+    core, context, backend, redis_url
+):
+    """An upload takes minutes, and whoever asks the session whether it came opens the job's token anew."""
+    backend.says("upload", NULL)
+    with redis.Redis.from_url(redis_url) as aside:
+
+        def go_away() -> None:
+            aside.config_set("replica-serve-stale-data", "no")
+            aside.replicaof("127.0.0.1", 9)
+            core.clock.turn(by_s=60)
+
+        backend.meanwhile["upload"] = go_away
+        async with uploading(core, context, await stored_upload(core, context), edits=1) as execution:
+            try:
+                job = await stepped(execution)
+            finally:
+                aside.replicaof("NO", "ONE")
+                aside.config_set("replica-serve-stale-data", "yes")
+            assert (job.stage, job.upload_in_doubt) == (Stage.UPLOADING, True)
+            backend.says("state", holding("a.mp4"))
+            await stepped(execution)
+            assert execution.session.uploaded == 1
     assert len(backend.calls("upload")) == 1
 
 

@@ -20,6 +20,7 @@ from core.model.message_cost import cost_to_reserve
 from core.model.session import Session
 from core.profiles import PROFILES
 from core.storage import FileMissing, StorageDown
+from core.store.redis.client import STORE_DOWN
 from core.store.redis.codec import pack_json
 from worker.backend import drafts
 from worker.backend.faults import PASSING, BackendFault, Fault
@@ -96,6 +97,8 @@ async def _has_arrived(execution: JobExecution, media: MediaRef, answer: UploadA
             return False
         # who goes on with another token, on this session, must not forget that the file may be there
         raise _unbelieved() if fault.fault in PASSING or fault.fault is Fault.TOKEN_REFUSED else fault from None
+    except STORE_DOWN:  # nor who does this step again once Redis answers
+        raise _unbelieved() from None
     names = {media.name, *(file.filename for file in answer.files if file.filename)}
     return _is_there(execution.session, state, names)
 
