@@ -3,6 +3,7 @@ record, the loop commits it. A job that sleeps is let go of; one that fails ends
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 
@@ -26,7 +27,7 @@ from worker.jobs.step_result import StepResult
 from worker.jobs.steps import step_of
 from worker.jobs.wait_or_fail import fail
 from worker.leases import Lease
-from worker.redis_outage import until_redis_answers
+from worker.redis_outage import LONGEST_PAUSE_S, until_redis_answers
 
 log = get_logger(__name__)
 
@@ -107,20 +108,25 @@ async def _next_result(execution: JobExecution) -> StepResult | None:
         return await _run_step(execution)
     except BackendFault as fault:
         log.info("a call failed", stage=str(execution.job.stage), fault=str(fault))
-        return await until_redis_answers(partial(handle_error, execution, fault))
+        return await _despite_outage(partial(handle_error, execution, fault))
     except (Permanent, Temporary) as end:
-        return await until_redis_answers(partial(handle_error, execution, end))
+        return await _despite_outage(partial(handle_error, execution, end))
     except STORE_DOWN:
         await redis_outage.pause()
         return None
     except StorageDown as away:
         log.warning("the storage does not answer, or is full", stage=str(execution.job.stage), error=str(away))
-        return await until_redis_answers(partial(_without_storage, execution))
+        return await _despite_outage(partial(_without_storage, execution))
     except (LeaseLost, Unreadable):
         raise
     except Exception:
         log.exception("a step broke", stage=str(execution.job.stage))
-        return await until_redis_answers(partial(_after_surprise, execution))
+        return await _despite_outage(partial(_after_surprise, execution))
+
+
+async def _despite_outage(reaction: Callable[[], Awaitable[StepResult]]) -> StepResult:
+    """Carry out what follows, from its beginning each time Redis is away in it: with what it asks the backend."""
+    return await until_redis_answers(reaction, longest_s=LONGEST_PAUSE_S)
 
 
 async def _without_storage(execution: JobExecution) -> StepResult:
