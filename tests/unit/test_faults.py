@@ -293,6 +293,9 @@ def test_only_what_may_have_arrived_is_maybe_done() -> None:
         (200, {"code": 2001}, False),
         (200, {"code": 400, "message": "no text"}, False),
         (200, {"code": 1003, "message": "session is busy"}, False),
+        (200, {"code": 1003, "message": "another generation is in progress"}, False),
+        (200, {"code": 7777, "message": "Your video is in progress."}, True),
+        (409, {"message": "a message is in progress"}, False),
         (422, {"code": 7777, "message": "no text"}, False),
     ],
 )

@@ -187,6 +187,8 @@ _BUSY_WORDS = (
     "already active",
     "at a time",
 )
+#: by which a message's answer that is called a success says that it is another one that runs, not this one
+_ANOTHER_WORDS = ("busy", "already", "another", "at a time")
 
 
 def fault_of(call: str, status: int, body: bytes | None, headers: Mapping[str, str]) -> BackendFault | None:
@@ -285,13 +287,19 @@ def _by_place(call: str, seen: int | None, words: str) -> Fault | None:
         return None
     if call == "render" and any(word in words for word in _DUPLICATE_WORDS):
         return Fault.RENDER_DUPLICATE
-    if seen == HTTPStatus.CONFLICT or any(word in words for word in _BUSY_WORDS):
+    if seen == HTTPStatus.CONFLICT or _says_busy(call, seen, words):
         return Fault.BUSY
     if seen in (404, 410) and call in _RENDER_CALLS:
         return Fault.RENDER_UNKNOWN
     if seen in (404, 410) and call in _SESSION_CALLS and "session" in words:
         return Fault.SESSION_LOST
     return Fault.NO_STATE if seen == HTTPStatus.NOT_FOUND and call == "state" else None
+
+
+def _says_busy(call: str, seen: int | None, words: str) -> bool:
+    """Tell "the session is busy" from "in progress", which of a message's own answer may be this very message."""
+    in_doubt = call == "message" and seen not in range(400, 600)
+    return any(word in words for word in (_ANOTHER_WORDS if in_doubt else _BUSY_WORDS))
 
 
 def _by_status(seen: int | None) -> Fault | None:
