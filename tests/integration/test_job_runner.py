@@ -22,7 +22,7 @@ from tests.worker_fixture import context, in_hand, stepped
 from worker.backend.drafts import fingerprint
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
-from worker.jobs.retry_policy import TRIES
+from worker.jobs.retry_policy import SURPRISE, TRIES
 from worker.jobs.runner import _next_result, run_job
 from worker.jobs.step_result import Handover
 
@@ -123,6 +123,18 @@ async def test_a_message_that_may_have_gone_out_when_a_step_broke_is_looked_for_
         assert (job.status, job.stage, job.sent) == (Status.RUNNING, Stage.EDITING, SENT)
         assert (await stepped(execution)).stage is Stage.RECOVERING
     assert backend.calls("message") == []
+
+
+async def test_a_job_goes_on_whose_fault_could_not_be_dealt_with(core, context, backend):
+    """It stood for the length of a lease, again and again, since what broke was not the step."""
+    backend.says("/run_sse", said({"code": 429}, 429))
+    async with at(core, context, Stage.EDITING) as execution:
+        about_to_send(execution)
+        token = key("token", execution.job.token_id)
+        assert await execution.find_credentials(), "opened, and known for a moment"
+        await core.redis.set(token, "what no token is")
+        job = await stepped(execution)
+    assert (job.status, job.stage, job.sent, job.tries) == (Status.RUNNING, Stage.EDITING, SENT, {SURPRISE: 1})
 
 
 async def refuses_writes(core: Core) -> bool:

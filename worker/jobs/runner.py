@@ -98,7 +98,18 @@ def _verdict_in_s(context: WorkerContext, claim: Claim) -> float:
 
 
 async def _next_result(execution: JobExecution) -> StepResult | None:
-    """Do the next step, or say how the job ends or waits without it. None: look again.
+    """Do the next step, or say how the job ends or waits without it. None: look again."""
+    try:
+        return await _step_or_reaction(execution)
+    except (LeaseLost, Unreadable):
+        raise
+    except Exception:
+        log.exception("a step broke", stage=str(execution.job.stage))
+        return await _despite_outage(partial(_after_surprise, execution))
+
+
+async def _step_or_reaction(execution: JobExecution) -> StepResult | None:
+    """Do the next step, and react to what was expected to come of it.
 
     What a step has heard of the backend only this run knows: it is not forgotten because Redis is away.
     """
@@ -117,11 +128,6 @@ async def _next_result(execution: JobExecution) -> StepResult | None:
     except StorageDown as away:
         log.warning("the storage does not answer, or is full", stage=str(execution.job.stage), error=str(away))
         return await _despite_outage(partial(_without_storage, execution))
-    except (LeaseLost, Unreadable):
-        raise
-    except Exception:
-        log.exception("a step broke", stage=str(execution.job.stage))
-        return await _despite_outage(partial(_after_surprise, execution))
 
 
 async def _despite_outage(reaction: Callable[[], Awaitable[StepResult]]) -> StepResult:
