@@ -510,11 +510,9 @@ async def test_a_left_render_is_not_forgotten_for_one_refusal(core, context, bac
     assert not await core.redis.exists(key("orphan_renders"))
 
 
-async def test_a_left_render_whose_token_is_over_is_forgotten(core, context, backend):
-    backend.says("cancel", REFUSED)
-    backend.says("status", REFUSED)
+async def test_a_left_render_whose_token_is_gone_is_forgotten(core, context, backend):
     orphan = await left_orphan(core, context)
-    await core.tokens.mark(orphan.token_id, TokenState.REVOKED)
+    await core.tokens.remove(orphan.token_id)
     await follow_orphan_renders(context)
     assert not await core.redis.exists(key("orphan_renders"))
 

@@ -15,7 +15,6 @@ from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.backend.responses import RenderStatus
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
-from worker.tokens.availability import is_over
 
 
 class CancelOutcome(Enum):
@@ -110,16 +109,10 @@ async def _take_back(context: WorkerContext, orphan: OrphanRender) -> CancelOutc
             return CancelOutcome.OVER
         status = await _cancel_or_look(context.backend, credentials, orphan.ids)
     except BackendFault as fault:
-        return CancelOutcome.OVER if await _is_lost(context, orphan, fault) else CancelOutcome.GOES_ON
+        # one refusal says nothing for good, not of its token either
+        stays_unknown = fault.fault is Fault.RENDER_UNKNOWN and _followed_s(context, orphan) >= _BEGINS_WITHIN_S
+        return CancelOutcome.OVER if stays_unknown else CancelOutcome.GOES_ON
     return CancelOutcome.GOES_ON if status and status.status in _UNDER_WAY else CancelOutcome.OVER
-
-
-async def _is_lost(context: WorkerContext, orphan: OrphanRender, fault: BackendFault) -> bool:
-    """Tell whether nobody will ever say more of it: it stays unknown, or its token is over, for which one refusal is no sign."""
-    if fault.fault is Fault.TOKEN_REFUSED:
-        token = await context.token_pool.find(orphan.token_id)
-        return token is None or is_over(token, now_ms=context.clock.now_ms())
-    return fault.fault is Fault.RENDER_UNKNOWN and _followed_s(context, orphan) >= _BEGINS_WITHIN_S
 
 
 async def _cancel_or_look(backend: Backend, credentials: Credentials, ids: Sequence[str]) -> RenderStatus | None:
