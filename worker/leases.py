@@ -31,7 +31,7 @@ class Lease:
         self.owner = owner
         self.cancel_asked = asyncio.Event()
         self.lost = False
-        #: a message's stream is open, which a stopping worker lets end
+        #: a message is announced, or its stream is open, which a stopping worker lets end and write down
         self.streaming = False
         self.task = task
         self._lease_s = lease_s

@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from core.store.redis.client import STORE_DOWN
 
-#: the pause between two tries
-_PAUSE_S = 0.3
+#: the pause between two tries, and to what it grows where each try asks the backend as well
+_PAUSE_S, LONGEST_PAUSE_S = 0.3, 10.0
 
 T = TypeVar("T")
 
@@ -17,10 +17,12 @@ async def pause() -> None:
     await asyncio.sleep(_PAUSE_S)
 
 
-async def until_redis_answers(call: Callable[[], Awaitable[T]]) -> T:
-    """Make a call of Redis that may be made twice, again and again until it is answered."""
+async def until_redis_answers(call: Callable[[], Awaitable[T]], *, longest_s: float = _PAUSE_S) -> T:
+    """Make a call of Redis that may be made twice, again and again until it is answered, up to so many seconds apart."""
+    pause_s = _PAUSE_S
     while True:
         try:
             return await call()
         except STORE_DOWN:
-            await pause()
+            await asyncio.sleep(pause_s)
+        pause_s = min(2 * pause_s, longest_s)

@@ -67,7 +67,7 @@ def opened(session: Session, *, backend_id: str, task_id: str | None, user_id: s
 def forgotten(session: Session) -> Session:
     """The backend lost it, or its token refused everything, before an edit: it can be opened again."""
     return msgspec.structs.replace(
-        session, backend_id=None, task_id=None, token_id=None, uploaded=0, media=_to_bring(session)
+        session, backend_id=None, task_id=None, user_id=None, token_id=None, uploaded=0, media=_to_bring(session)
     )
 
 
@@ -88,7 +88,7 @@ def moved_to(session: Session, token_id: str) -> Session:
 
 def of_user(session: Session, user_id: str | None) -> Session:
     """The backend has named the account that the session belongs to; None: it did not."""
-    return msgspec.structs.replace(session, user_id=session.user_id or user_id)
+    return msgspec.structs.replace(session, user_id=user_id or session.user_id)
 
 
 def of_task(session: Session, task_id: str | None) -> Session:
@@ -130,9 +130,15 @@ def left(session: Session, job: Job) -> Session:
     has used wait for a replay.
     """
     media = session.media[: session.uploaded] if session.edits else session.media
-    if job.sent is None and job.status is not Status.SUCCEEDED:
-        media = tuple(msgspec.structs.replace(each, unused=True) if each.job_id == job.id else each for each in media)
+    media = tuple(msgspec.structs.replace(each, unused=_is_unused(each, job)) for each in media)
     return session if media == session.media else msgspec.structs.replace(session, media=media)
+
+
+def _is_unused(each: MediaRef, job: Job) -> bool:
+    """Whether no message has used a file, after this job; its message uses all that are there, also those of others."""
+    if job.sent is not None:
+        return False
+    return each.unused or (each.job_id == job.id and job.status is not Status.SUCCEEDED)
 
 
 def joined(
@@ -141,14 +147,16 @@ def joined(
     """A job brings its files; by its id they are found again when its data is deleted.
 
     `parent_id`: the job that it replays. What a try before it has left there, and no message has used, is its own, and is
-    brought no second time.
+    brought no second time. What else a job that is over has not brought is left to a job that has nothing else to work on.
     """
     own, there = list(media), []
-    for each in session.media:
+    for at, each in enumerate(session.media):
         same = next((one for one in own if parent_id and each.unused and _is_same_file(one, each)), None)
         if same:
             own.remove(same)
-        there.append(msgspec.structs.replace(each, job_id=job_id, unused=False) if same else each)
+            there.append(msgspec.structs.replace(each, job_id=job_id, unused=False))
+        elif not (media and each.unused and at >= session.uploaded):
+            there.append(each)
     brought = (msgspec.structs.replace(one, job_id=job_id) for one in own)
     return msgspec.structs.replace(session, media=(*there, *brought))
 

@@ -19,9 +19,10 @@ from tests.scripted_backend import ScriptedBackend, film, said, scripted_backend
 from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S, until
 from tests.worker_fixture import context, in_hand, stepped
+from worker.backend.drafts import fingerprint
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
-from worker.jobs.retry_policy import TRIES
+from worker.jobs.retry_policy import SURPRISE, TRIES
 from worker.jobs.runner import _next_result, run_job
 from worker.jobs.step_result import Handover
 
@@ -124,6 +125,18 @@ async def test_a_message_that_may_have_gone_out_when_a_step_broke_is_looked_for_
     assert backend.calls("message") == []
 
 
+async def test_a_job_goes_on_whose_fault_could_not_be_dealt_with(core, context, backend):
+    """It stood for the length of a lease, again and again, since what broke was not the step."""
+    backend.says("/run_sse", said({"code": 429}, 429))
+    async with at(core, context, Stage.EDITING) as execution:
+        about_to_send(execution)
+        token = key("token", execution.job.token_id)
+        assert await execution.find_credentials(), "opened, and known for a moment"
+        await core.redis.set(token, "what no token is")
+        job = await stepped(execution)
+    assert (job.status, job.stage, job.sent, job.tries) == (Status.RUNNING, Stage.EDITING, SENT, {SURPRISE: 1})
+
+
 async def refuses_writes(core: Core) -> bool:
     """Whether Redis, which is full, has refused one since the statistics began anew."""
     return "errorstat_OOM" in await core.redis.info("errorstats")
@@ -150,6 +163,27 @@ async def test_a_message_that_was_refused_while_redis_took_nothing_is_known_to_b
             result = await going_on
     assert result is not None
     assert (result.job.status, result.job.stage, result.job.sent) == (Status.RUNNING, Stage.PREPARING, None)
+
+
+async def test_a_message_whose_answer_complains_as_nobody_has_described_is_looked_for_and_not_sent_again(
+    core, context, backend
+):
+    """It may have been charged for: the answer of a server that gave up waiting for its own agent reads like that."""
+    backend.says("/run_sse", said({"code": 7777, "message": "The agent gave up."}))
+    backend.says("state", said({"code": 0, "data": {"state": {"draft": {}}}}))
+    async with at(core, context, Stage.EDITING) as execution:
+        about_to_send(execution)
+        intent = msgspec.structs.replace(SENT, before=fingerprint({}))
+        execution.job = msgspec.structs.replace(execution.job, sent=intent)
+        heard = await stepped(execution)
+        assert (heard.sent, heard.reply) == (intent, "The agent gave up.")
+        assert (await stepped(execution)).stage is Stage.RECOVERING
+        while not execution.job.ended:
+            core.clock.turn(by_s=core.settings.unseen_edit_s / 2)
+            await stepped(execution)
+    assert execution.job.error is not None
+    assert (execution.job.error.code, execution.job.credits_exact) == (Code.NOTHING_CHANGED, False)
+    assert len(backend.calls("/run_sse")) == 1
 
 
 @pytest.mark.parametrize("job_is", ["over", "another worker's"])

@@ -9,16 +9,17 @@ import redis
 
 from core.model import session as sessions
 from core.model import transitions
-from core.model.job import Sent, Stage
+from core.model.job import Sent, Stage, Status
 from core.model.session import Session
 from core.model.token import Use
 from core.store.jobs.records import Claim
 from core.store.redis.keys import key
-from tests.scripted_backend import ScriptedBackend, said, scripted_backend
+from tests.scripted_backend import Answer, ScriptedBackend, said, scripted_backend
 from tests.store_fixture import Core, core
 from tests.worker_fixture import context, in_hand, stepped
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
+from worker.jobs.runner import _next_result, run_job
 from worker.jobs.step_result import Handover
 
 __all__ = ["context", "core"]
@@ -95,3 +96,39 @@ async def test_a_message_that_is_settled_just_after_the_balance_was_read_has_a_p
     async with about_to_send(core, context, token_id, settling=settling) as execution:
         execution.handover = Handover(use=told)
         assert await sends_of_intent(execution) is None
+
+
+async def test_a_message_that_a_stopping_worker_has_announced_and_not_sent_is_announced_anew_by_another(
+    core, context, backend, token_id
+):
+    """Whoever found the intent would look for an edit that never was, and end the job as unconfirmed."""
+    backend.says("session", said({"code": 0, "data": {"session_id": "b1"}}))
+    backend.meanwhile["state"] = lambda: setattr(context.leases, "stopping", True)
+    job = await core.submit()
+    await run_job(context, job.id)
+    left = await core.jobs.load(job.id)
+    assert left is not None
+    assert (left.status, left.stage, left.sent) == (Status.RUNNING, Stage.PREPARING, None)
+    assert (await core.jobs.holder(job.id)).owner == ""
+    assert await core.token_use.sent_on(token_id) == {}
+    assert backend.calls("/run_sse") == []
+
+
+async def test_a_message_that_is_announced_is_not_taken_from_a_stopping_worker_before_its_stream_is_over(
+    core, context, backend, token_id
+):
+    backend.says("session", said({"code": 0, "data": {"session_id": "b1"}}))
+    backend.says("/run_sse", Answer(b'data: {"type":"text","content":"Done."}\n\n', content_type="text/event-stream"))
+    claim = await core.claim(await core.submit())
+    async with context.leases.hold(claim.job.id, claim.owner) as lease:
+        execution = JobExecution(context, claim, lease)
+        while execution.job.recovery is None:
+            result = await _next_result(execution)
+            assert result is not None
+            if execution.job.sent:
+                await context.leases.hand_back_all(streams_too=False)
+            await execution.commit(result)
+    heard = await core.jobs.load(claim.job.id)
+    assert heard is not None
+    assert (heard.reply, heard.recovery.spoke, lease.lost) == ("Done.", True, False)
+    assert not lease.streaming

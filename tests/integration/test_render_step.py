@@ -19,7 +19,7 @@ from core.model.token import TokenState
 from core.store.jobs.orphan_renders import OrphanRender
 from core.store.redis.functions import RENDER_SAMPLES_LIFE_MS
 from core.store.redis.keys import key
-from tests.scripted_backend import ScriptedBackend, page, said, scripted_backend
+from tests.scripted_backend import Answer, ScriptedBackend, page, said, scripted_backend
 from tests.store_fixture import Core, core
 from tests.worker_fixture import context, in_hand, stepped
 from worker.context import WorkerContext
@@ -33,6 +33,9 @@ DRAFT = {"t": [{"tt": 0, "sg": [{"st": 0, "d": 4000}]}]}
 OLD_ID = "render_019a3c1e-7b2f-7c3d-9e4f-0123456789ab_1_1"
 BEGUN = said({"success": True, "data": {"id": "lambda-7", "status": "pending", "progress": 5}})
 PROCESSING = said({"taskId": "lambda-7", "status": "processing", "progress": 40})
+FIREWALL = said({"message": "Forbidden"}, 403)
+REFUSED = said({"code": 1001, "message": "expired"}, 401)
+TAKEN_BACK = said({"success": True, "data": {}})
 UNKNOWN = said({"code": 404, "message": "render not found"}, 404)
 
 
@@ -124,6 +127,15 @@ async def test_where_a_resolution_is_refused_the_render_is_asked_for_without(cor
     assert without.json["output"] == {"format": "mp4", "quality": "high"}
     assert with_it.json["id"] != without.json["id"]
     assert (rendering(job).attempt, rendering(job).asked) == (1, True)
+
+
+async def test_a_403_that_says_no_more_takes_no_resolution_from_a_film(core, context, backend):
+    """It may be a firewall's, which lets the next call through."""
+    backend.says("render", said({"message": "no"}, 403), BEGUN)
+    async with at_export(core, context, output_ask=Output(resolution="360p", resolution_asked=True)) as execution:
+        job = await stepped(execution, 3)
+    assert [asked.json["output"].get("resolution") for asked in backend.calls("render")] == ["360p", "360p"]
+    assert rendering(job).asked
 
 
 async def test_a_refusal_without_a_resolution_is_no_reason_to_ask_again(core, context, backend):
@@ -477,14 +489,50 @@ async def test_a_render_that_a_slow_backend_begins_only_after_its_job_was_cancel
     assert not await context.orphan_renders.due()
 
 
-async def test_a_left_render_that_stays_unknown_is_forgotten_soon(core, context, backend):
-    backend.says("cancel", UNKNOWN)
-    backend.says("status", UNKNOWN)
+async def left_orphan(core: Core, context: WorkerContext) -> OrphanRender:
     token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
     orphan = OrphanRender(
         id="render_1", job_id="job_gone", token_id=token_id, profile="free-video-fast", left_at_ms=core.clock.now_ms()
     )
     await context.orphan_renders.leave(orphan)
+    return orphan
+
+
+@pytest.mark.parametrize("refusal", [REFUSED, FIREWALL])
+async def test_a_left_render_is_not_forgotten_for_one_refusal(core, context, backend, refusal):
+    backend.says("cancel", refusal, TAKEN_BACK)
+    backend.says("status", refusal)
+    await left_orphan(core, context)
+    for _ in range(2):
+        await follow_orphan_renders(context)
+        core.clock.turn(by_s=core.settings.render_poll_s)
+    assert len(backend.calls("cancel")) == 2
+    assert not await core.redis.exists(key("orphan_renders"))
+
+
+async def test_a_left_render_whose_token_is_gone_is_forgotten(core, context, backend):
+    orphan = await left_orphan(core, context)
+    await core.tokens.remove(orphan.token_id)
+    await follow_orphan_renders(context)
+    assert not await core.redis.exists(key("orphan_renders"))
+
+
+@pytest.mark.parametrize("refusal", [REFUSED, FIREWALL, UNKNOWN])
+async def test_a_render_that_cannot_be_taken_back_at_its_job_s_end_is_followed(core, context, backend, refusal):
+    backend.says("cancel", refusal)
+    backend.says("status", refusal)
+    async with at_export(core, context) as execution:
+        asked = await stepped(execution, 2)
+        execution.job = transitions.cancel_asked(asked, now_ms=core.clock.now_ms())
+        await stepped(execution)
+    [orphan] = await context.orphan_renders.due()
+    assert orphan.ids == rendering(asked).ids
+
+
+async def test_a_left_render_that_stays_unknown_is_forgotten_soon(core, context, backend):
+    backend.says("cancel", UNKNOWN)
+    backend.says("status", UNKNOWN)
+    await left_orphan(core, context)
     for _ in range(20):
         await follow_orphan_renders(context)
         core.clock.turn(by_s=core.settings.render_poll_s)
@@ -496,15 +544,36 @@ async def test_a_left_render_that_is_not_taken_back_though_the_answer_is_called_
     core, context, backend
 ):
     backend.says("cancel", said({"error": "only a pending render can be cancelled"}))
-    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
-    orphan = OrphanRender(
-        id="render_1", job_id="job_gone", token_id=token_id, profile="free-video-fast", left_at_ms=core.clock.now_ms()
-    )
-    await context.orphan_renders.leave(orphan)
+    orphan = await left_orphan(core, context)
     await follow_orphan_renders(context)
     assert backend.calls("status"), "it goes on"
     core.clock.turn(by_s=60)
     assert await context.orphan_renders.due() == [orphan]
+
+
+CONFLICT = said({"code": 409, "message": "conflict"}, 409)
+BARE_CONFLICT = Answer(status=409)
+OTHER_EXPORT = said({"success": False, "message": "only one active export"})
+
+
+@pytest.mark.parametrize("refusal", [CONFLICT, BARE_CONFLICT, OTHER_EXPORT])
+async def test_a_render_that_is_kept_waiting_by_another_export_costs_none_of_its_tries(core, context, backend, refusal):
+    backend.says("render", refusal, refusal, BEGUN)
+    backend.says("status", UNKNOWN)
+    async with at_export(core, context) as execution:
+        first = rendering(await stepped(execution))
+        job = await stepped(execution, 3)
+    assert (rendering(job).id, rendering(job).attempt, rendering(job).asked) == (first.id, 1, True)
+
+
+@pytest.mark.parametrize("refusal", [CONFLICT, BARE_CONFLICT, OTHER_EXPORT])
+async def test_a_render_that_is_in_its_own_way_since_its_first_answer_was_lost_is_followed(
+    core, context, backend, refusal
+):
+    backend.says("render", refusal)
+    async with at_export(core, context) as execution:
+        job = await stepped(execution, 2)
+    assert (rendering(job).attempt, rendering(job).asked) == (1, True)
 
 
 async def test_a_render_that_is_refused_though_the_answer_is_called_a_success_is_not_waited_for(core, context, backend):

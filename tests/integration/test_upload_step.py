@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
+import redis
 
 from core.errors import Code
 from core.model import session as sessions
@@ -19,6 +20,7 @@ from tests.worker_fixture import context, in_hand, stepped
 from worker.backend.faults import BackendFault, Fault
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
+from worker.jobs.retry_policy import TRIES
 from worker.jobs.runner import _next_result
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.upload import upload
@@ -159,6 +161,26 @@ async def test_a_url_at_which_the_backend_breaks_each_time_is_brought_by_its_byt
     assert len(set(sessions_of(backend.calls("upload"))[-2:])) == 2
 
 
+async def test_files_that_are_brought_again_for_one_do_not_hide_how_often_that_one_was_tried(core, context, backend):
+    """Each try of the second file begins a new session, and so with the first file."""
+    second = MediaRef(url=backend.url + "/b.mp4", name="b.mp4")
+    backend.says("/b.mp4", film(CLIP))
+    backend.says("upload", *(TAKEN, BROKEN) * 3, TAKEN, TAKEN, BROKEN)
+    async with uploading(core, context, by_url(backend), second) as execution:
+        while execution.session.uploaded < 2:
+            await stepped(execution)
+        assert "upload broken" not in execution.job.tries
+    assert ways(backend) == ["url"] * 7 + ["bytes"]
+
+
+async def test_a_step_that_breaks_at_one_file_ends_its_job_also_where_the_others_can_be_brought(core, context, backend):
+    backend.says("upload", TAKEN)
+    async with uploading(core, context, by_url(backend), MediaRef(name="of no kind")) as execution:
+        while not execution.job.ended:
+            await stepped(execution)
+    assert len(ways(backend)) <= TRIES + 1
+
+
 async def test_a_session_that_has_no_state_yet_keeps_no_file_from_being_brought_by_its_bytes(core, context, backend):
     backend.says("state", NULL)
     backend.says("upload", NOT_APPLIED, TAKEN)
@@ -289,6 +311,21 @@ async def test_a_file_that_cannot_be_brought_stands_in_the_way_of_no_later_edit_
     assert ([media.name for media in session.media], session.uploaded) == (left, 0)
 
 
+async def test_a_file_that_cannot_be_brought_stands_in_the_way_of_no_job_that_brings_another(core, context, backend):
+    backend.says("upload", refusing(4001))
+    async with uploading(core, context, by_url(backend)) as execution:
+        await written(core, execution)
+        await ended(execution)
+    backend.says("upload", TAKEN)
+    other = MediaRef(url=backend.url + "/b.mp4", name="b.mp4")
+    later = await core.submit(media=(other,), session_id=execution.job.session_id, new_session=False)
+    async with in_hand(core, context, later) as execution:
+        while execution.session.uploaded == 0 and not execution.job.ended:
+            await stepped(execution)
+    assert backend.calls("upload")[-1].json["urls"] == [other.url]
+    assert ([media.url for media in execution.session.media], execution.session.uploaded) == ([other.url], 1)
+
+
 async def test_a_replay_brings_what_its_job_had_not_brought_and_no_file_twice(core, context, backend):
     backend.says("upload", TAKEN, refusing(4001))
     other = MediaRef(url=backend.url + "/b.mp4", name="b.mp4")
@@ -357,6 +394,32 @@ async def test_a_token_that_is_refused_while_it_is_asked_whether_a_file_came_doe
         assert (job.stage, job.upload_in_doubt) == (Stage.UPLOADING, True)
         await stepped(execution)
         assert (execution.job.upload_in_doubt, execution.session.uploaded) == (False, 1)
+    assert len(backend.calls("upload")) == 1
+
+
+async def test_a_file_that_came_while_redis_went_away_is_asked_after_before_it_is_brought_again(
+    core, context, backend, redis_url
+):
+    """An upload takes minutes, and whoever asks the session whether it came opens the job's token anew."""
+    backend.says("upload", NULL)
+    with redis.Redis.from_url(redis_url) as aside:
+
+        def go_away() -> None:
+            aside.config_set("replica-serve-stale-data", "no")
+            aside.replicaof("127.0.0.1", 9)
+            core.clock.turn(by_s=60)
+
+        backend.meanwhile["upload"] = go_away
+        async with uploading(core, context, await stored_upload(core, context), edits=1) as execution:
+            try:
+                job = await stepped(execution)
+            finally:
+                aside.replicaof("NO", "ONE")
+                aside.config_set("replica-serve-stale-data", "yes")
+            assert (job.stage, job.upload_in_doubt) == (Stage.UPLOADING, True)
+            backend.says("state", holding("a.mp4"))
+            await stepped(execution)
+            assert execution.session.uploaded == 1
     assert len(backend.calls("upload")) == 1
 
 

@@ -144,7 +144,7 @@ def test_a_status_without_a_code_counts(status: int, expected: Fault) -> None:
 @pytest.mark.parametrize(
     ("call", "status", "body", "expected"),
     [
-        ("render", 409, {"success": False, "error": "conflict"}, Fault.RENDER_DUPLICATE),
+        ("render", 409, {"success": False, "error": "conflict"}, Fault.BUSY),
         ("render", 400, {"error": {"message": "Duplicate render id"}}, Fault.RENDER_DUPLICATE),
         ("render", 200, {"success": False, "error": "a render with this id already exists"}, Fault.RENDER_DUPLICATE),
         ("render", 409, {"message": "another export is in progress"}, Fault.BUSY),
@@ -282,6 +282,31 @@ def test_a_fault_as_a_text_which_logs_hold_repeats_nothing_that_the_backend_says
 
 def test_only_what_may_have_arrived_is_maybe_done() -> None:
     assert {each for each in Fault if BackendFault(each, call="message").maybe_done} == {Fault.BROKEN}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "maybe_done"),
+    [
+        (200, {"code": 7777, "message": "the agent gave up"}, True),
+        (200, {"success": False, "message": "the agent gave up"}, True),
+        (200, {"code": 500, "message": "the agent gave up"}, True),
+        (200, {"code": 2001}, False),
+        (200, {"code": 400, "message": "no text"}, False),
+        (200, {"code": 1003, "message": "session is busy"}, False),
+        (200, {"code": 1003, "message": "another generation is in progress"}, False),
+        (200, {"code": 7777, "message": "Your video is in progress."}, True),
+        (409, {"message": "a message is in progress"}, False),
+        (422, {"code": 7777, "message": "no text"}, False),
+    ],
+)
+def test_a_success_that_complains_of_a_message_in_words_of_its_own_says_not_that_nothing_was_done(
+    status, body, maybe_done
+):
+    of_message, of_render = (fault_of(call, status, json.dumps(body).encode(), {}) for call in ("message", "render"))
+    assert of_message is not None
+    assert of_render is not None
+    assert of_message.maybe_done == maybe_done
+    assert of_render.maybe_done == (of_render.fault is Fault.BROKEN)
 
 
 def test_a_fault_repeats_no_token_no_link_and_no_raw_answer() -> None:

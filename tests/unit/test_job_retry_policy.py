@@ -19,7 +19,7 @@ from worker.jobs.retry_policy import (
     NextTry,
     name_of,
     next_try,
-    tries_after,
+    tries_after_upload,
 )
 from worker.tokens.rest import LONGEST_REST_S, LONGEST_TOLD_REST_S, token_rest_s
 
@@ -102,7 +102,8 @@ def test_a_429_is_asked_again_after_30_s_and_then_ever_more_seldom():
     pauses = [again.delay_s for _, again in tries(limited, started(timeout_s=86_400), most=6)]
     assert pauses == [30, 60, 120, 240, LONGEST_REST_S, LONGEST_REST_S]
     told = BackendFault(Fault.RATE_LIMITED, call="state", retry_after_s=7)
-    assert [again.delay_s for _, again in tries(told, started(), most=3)] == [7, 14, 28]
+    pauses = [again.delay_s for _, again in tries(told, started(timeout_s=86_400), most=8)]
+    assert pauses == [7, 14, 28, 56, 112, 224, LONGEST_REST_S, LONGEST_REST_S], "and no longer than where nobody says"
     for_days = BackendFault(Fault.RATE_LIMITED, call="state", retry_after_s=7 * 86_400)
     assert token_rest_s(0, for_days.retry_after_s, SETTINGS) == LONGEST_TOLD_REST_S
 
@@ -131,7 +132,7 @@ def test_a_page_that_asks_for_an_hour_does_not_cost_a_job_all_its_time():
     maintenance = BackendFault(Fault.BROKEN, call="render_status", status=503, retry_after_s=3600)
     assert [at_s for at_s, _ in tries(maintenance, started(timeout_s=1800))] == [300, 600, 900, 1200, 1500, 1800]
     firewall = BackendFault(Fault.RATE_LIMITED, call="render_status", status=429, retry_after_s=3600)
-    assert [at_s for at_s, _ in tries(firewall, started(timeout_s=1800))] == [300, 900, 1800]
+    assert [at_s for at_s, _ in tries(firewall, started(timeout_s=1800))] == [300, 600, 900, 1200, 1500, 1800]
     own_word = BackendFault(Fault.RATE_LIMITED, call="state", retry_after_s=3600, by_backend=True)
     assert [at_s for at_s, _ in tries(own_word, started(timeout_s=1800))] == [1800]
 
@@ -145,8 +146,9 @@ def test_each_call_and_fault_is_counted_for_itself():
     assert again.delay_s == 1
 
 
-def test_a_success_forgets_the_passing_faults_of_its_call_alone():
+def test_the_last_file_forgets_what_broke_off_before_and_each_one_what_was_waited_for():
     job = started()
-    for name in ("upload broken", "upload session_lost", "state broken"):
+    for name in ("upload broken", "upload session_lost", "state broken", "media"):
         job = transitions.trying_again(job, after=name)
-    assert tries_after(job, success_of="upload") == {"upload session_lost": 1, "state broken": 1}
+    assert tries_after_upload(job, last=True) == {"upload session_lost": 1, "state broken": 1}
+    assert tries_after_upload(job, last=False) == {"upload broken": 1, "upload session_lost": 1, "state broken": 1}

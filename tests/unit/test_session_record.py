@@ -47,6 +47,15 @@ def test_a_user_that_is_known_is_not_forgotten_by_an_answer_without_one() -> Non
     assert (again.user_id, again.generation, again.task_id) == ("u1", 2, None)
 
 
+def test_a_session_that_another_token_opens_anew_is_of_no_account_until_that_is_told() -> None:
+    """By it messages are counted on all tokens of an account: one that is another's would leave out its own."""
+    anew = sessions.opened(sessions.forgotten(opened()), backend_id="b2", task_id=None, user_id=None, token_id="tok_2")
+    assert anew.user_id is None
+    assert sessions.of_user(anew, "u2").user_id == "u2"
+    assert sessions.of_user(sessions.moved_to(opened(), "tok_2"), "u2").user_id == "u2"
+    assert sessions.of_user(opened(), None).user_id == "u1"
+
+
 def test_a_session_lost_before_its_first_edit_can_be_opened_again_with_all_its_files() -> None:
     session = sessions.forgotten(sessions.uploaded(opened(sessions.joined(FRESH, (CLIP,))), 1))
     assert (session.lost, session.backend_id, session.token_id, session.uploaded) == (False, None, None, 0)
@@ -105,6 +114,20 @@ def test_a_second_replay_of_a_job_finds_the_files_that_its_first_one_left() -> N
 def test_a_replay_brings_the_files_anew_of_a_job_that_may_have_used_its_own(job: Job) -> None:
     ended = sessions.left(with_files_of_job_1(brought=2, edits=1), job)
     assert [each.name for each in joined_by_job_2(ended).media] == ["a.mp4", "b.mp4", "a.mp4", "b.mp4"]
+
+
+def test_a_file_that_another_job_s_message_has_used_is_brought_anew_by_a_replay() -> None:
+    """Where there is no timeline yet the next job's message works on what the one before it has left."""
+    waits = sessions.left(with_files_of_job_1(brought=2, edits=0), FAILED)
+    answered = sessions.left(waits, a_job("job_2", Status.FAILED, sent=Sent(at_ms=1, before="-")))
+    assert [each.name for each in joined_by_job_2(answered).media] == ["a.mp4", "b.mp4", "a.mp4", "b.mp4"]
+
+
+def test_what_an_ended_job_has_not_brought_is_not_brought_by_one_that_brings_its_own() -> None:
+    third = MediaRef(url="https://a.example/c.mp4", name="c.mp4")
+    left = sessions.left(with_files_of_job_1(brought=1, edits=0), FAILED)
+    assert [each.name for each in sessions.joined(left, (third,), job_id="job_2").media] == ["a.mp4", "c.mp4"]
+    assert sessions.joined(left, (), job_id="job_2") == left, "it goes on from what others were to bring"
 
 
 def test_a_replay_of_the_render_alone_leaves_the_files_to_a_replay_from_the_start() -> None:

@@ -51,11 +51,12 @@ def test_a_token_is_over_once_it_was_refused_or_its_time_has_passed():
     assert not is_over(token(state=TokenState.EXHAUSTED), now_ms=NOW_MS)
 
 
-def test_balances_are_read_that_were_never_read_or_long_ago_and_none_of_a_token_that_is_over():
+def test_balances_are_read_that_were_never_read_or_long_ago_and_none_of_a_token_that_is_over_or_rests():
     unread, stale, fresh = token("a", available=None), token("b", read_at_ms=NOW_MS - 15_001), token("c")
     over = token("d", available=None, read_at_ms=None, state=TokenState.REVOKED)
-    assert with_unread_balance([unread, stale, fresh, over]) == [unread]
-    assert with_stale_balance([unread, stale, fresh, over], now_ms=NOW_MS) == [stale]
+    rests = token("e", available=None, read_at_ms=None, state=TokenState.RATE_LIMITED, rest_until_ms=NOW_MS + 1)
+    assert with_unread_balance([unread, stale, fresh, over, rests]) == [unread]
+    assert with_stale_balance([unread, stale, fresh, over, rests], now_ms=NOW_MS) == [stale]
 
 
 def test_of_many_balances_those_read_longest_ago_are_read_first_and_no_more_than_a_job_may():
@@ -85,6 +86,14 @@ def test_where_a_token_rests_a_job_waits_for_the_first_that_does_not():
     reason = why(*resting, token())
     assert isinstance(reason, Temporary)
     assert (reason.reason, reason.delay_s) == (WaitReason.BACKEND_RATE_LIMITED, 20)
+
+
+def test_a_job_looks_each_minute_whether_another_token_is_free_while_one_rests_for_an_hour():
+    resting = token("a", state=TokenState.RATE_LIMITED, rest_until_ms=NOW_MS + 3_600_000)
+    for others in ([], [token("b", available=50, reserved=50)]):
+        reason = why(resting, *others)
+        assert isinstance(reason, Temporary)
+        assert (reason.reason, reason.delay_s) == (WaitReason.BACKEND_RATE_LIMITED, 60)
 
 
 def test_what_no_token_may_do_ends_the_job():

@@ -110,7 +110,13 @@ class BackendFault(Exception):  # noqa: N818 - the name is the subject
     @property
     def maybe_done(self) -> bool:
         """Whether the backend may have done, and charged, what was asked."""
-        return self.fault is Fault.BROKEN
+        return self.fault is Fault.BROKEN or self._complains_of_message
+
+    @property
+    def _complains_of_message(self) -> bool:
+        """Whether a message was answered with a success that complains, as nobody has described: of what, nobody knows."""
+        unknown = self.fault is Fault.REFUSED and self.code not in _REFUSING_CODES
+        return unknown and self.call == "message" and self.status in _SUCCESS
 
 
 _BY_CODE = {
@@ -132,6 +138,8 @@ _BY_STATUS = {
 }
 #: codes of the contract, its open-ended HTTP ones among them
 _KNOWN_CODES = frozenset({*SUCCESS_CODES, *_BY_CODE, *range(400, 600)})
+#: codes that say for certain that nothing was done
+_REFUSING_CODES = frozenset({*_BY_CODE, *range(400, 500)})
 #: what a page, which is nobody's business answer, can mean besides a passing fault: 413 is said by the proxy that a file
 #: is too large for
 _BY_STATUS_OF_PAGE = {413: Fault.TOO_LARGE, 429: Fault.RATE_LIMITED}
@@ -179,6 +187,8 @@ _BUSY_WORDS = (
     "already active",
     "at a time",
 )
+#: by which a message's answer that is called a success says that it is another one that runs, not this one
+_ANOTHER_WORDS = ("busy", "already", "another", "at a time")
 
 
 def fault_of(call: str, status: int, body: bytes | None, headers: Mapping[str, str]) -> BackendFault | None:
@@ -277,15 +287,19 @@ def _by_place(call: str, seen: int | None, words: str) -> Fault | None:
         return None
     if call == "render" and any(word in words for word in _DUPLICATE_WORDS):
         return Fault.RENDER_DUPLICATE
-    if any(word in words for word in _BUSY_WORDS):
+    if seen == HTTPStatus.CONFLICT or _says_busy(call, seen, words):
         return Fault.BUSY
-    if seen == HTTPStatus.CONFLICT:
-        return Fault.RENDER_DUPLICATE if call == "render" else Fault.BUSY
     if seen in (404, 410) and call in _RENDER_CALLS:
         return Fault.RENDER_UNKNOWN
     if seen in (404, 410) and call in _SESSION_CALLS and "session" in words:
         return Fault.SESSION_LOST
     return Fault.NO_STATE if seen == HTTPStatus.NOT_FOUND and call == "state" else None
+
+
+def _says_busy(call: str, seen: int | None, words: str) -> bool:
+    """Tell "the session is busy" from "in progress", which of a message's own answer may be this very message."""
+    in_doubt = call == "message" and seen not in range(400, 600)
+    return any(word in words for word in (_ANOTHER_WORDS if in_doubt else _BUSY_WORDS))
 
 
 def _by_status(seen: int | None) -> Fault | None:

@@ -71,6 +71,7 @@ class JobExecution:
         """
         old, new = self.job, transitions.moved_on(self.job, self._with_stage_time(result.job))
         result = result._replace(session=self._session_after(new, result.session))
+        self.lease.streaming |= _is_intent(old, new)
         try:
             self.job, answers = await self._by_present_webhook(lambda: self._write(old, new, result))
         except TokenShared:
@@ -79,6 +80,7 @@ class JobExecution:
         self.session = result.session or self.session
         self.parked = result.park_s is not None
         self.handover = self._handed_over(old, result, answers)
+        self.lease.streaming = self.handover.may_send
         self._count(old)
 
     def _session_after(self, new: Job, changed: Session | None) -> Session | None:

@@ -36,9 +36,8 @@ _UNDER_WAY = ("pending", "processing")
 async def abandon_render(execution: JobExecution) -> RenderStatus | None:
     """Take a job's render back that nobody will fetch; where it can't be taken back any more, say how it stands.
 
-    One that goes on is followed after the job's end, and so is one of which nobody has said that it began: a call that was
-    cut off may yet arrive. Raises BackendFault where the backend does not say now. None also for a render that this token
-    cannot reach.
+    One that goes on is followed after the job's end, and so is one that is refused or unknown now: a call that was cut off
+    may yet arrive, and one refusal says nothing for good. Raises BackendFault where the backend does not say now.
     """
     wanted = execution.job.render
     if wanted is None or wanted.url:
@@ -48,8 +47,7 @@ async def abandon_render(execution: JobExecution) -> RenderStatus | None:
     except BackendFault as fault:
         if fault.fault in PASSING:
             raise
-        if fault.fault is Fault.RENDER_UNKNOWN and not wanted.asked:
-            await leave_render(execution)
+        await leave_render(execution)
         return None
     if status and status.status in _UNDER_WAY:
         await leave_render(execution)
@@ -111,8 +109,9 @@ async def _take_back(context: WorkerContext, orphan: OrphanRender) -> CancelOutc
             return CancelOutcome.OVER
         status = await _cancel_or_look(context.backend, credentials, orphan.ids)
     except BackendFault as fault:
-        may_begin = fault.fault is Fault.RENDER_UNKNOWN and _followed_s(context, orphan) < _BEGINS_WITHIN_S
-        return CancelOutcome.GOES_ON if may_begin or fault.fault in PASSING else CancelOutcome.OVER
+        # one refusal says nothing for good, not of its token either
+        stays_unknown = fault.fault is Fault.RENDER_UNKNOWN and _followed_s(context, orphan) >= _BEGINS_WITHIN_S
+        return CancelOutcome.OVER if stays_unknown else CancelOutcome.GOES_ON
     return CancelOutcome.GOES_ON if status and status.status in _UNDER_WAY else CancelOutcome.OVER
 
 

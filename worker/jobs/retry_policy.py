@@ -88,9 +88,13 @@ def tries_of(fault: BackendFault, job: Job) -> int:
     return job.tries.get(name_of(fault), 0)
 
 
-def tries_after(job: Job, *, success_of: str) -> dict[str, int]:
-    """What is still counted after a call that succeeded: its passing faults are over, and so are our own."""
-    over = {STORAGE, SURPRISE, MEDIA, UNSEEN, *(f"{success_of} {fault}" for fault in PASSING)}
+def tries_after_upload(job: Job, *, last: bool) -> dict[str, int]:
+    """What is still counted after a file was brought: what was waited for is over.
+
+    What broke off is so only with the `last` one: before an edit it begins a new session, into which all files that went
+    well are brought again, each time.
+    """
+    over = {STORAGE, MEDIA, UNSEEN} | ({SURPRISE, *(f"upload {fault}" for fault in PASSING)} if last else set())
     return {name: times for name, times in job.tries.items() if name not in over}
 
 

@@ -3,6 +3,7 @@ record, the loop commits it. A job that sleeps is let go of; one that fails ends
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 
@@ -26,7 +27,7 @@ from worker.jobs.step_result import StepResult
 from worker.jobs.steps import step_of
 from worker.jobs.wait_or_fail import fail
 from worker.leases import Lease
-from worker.redis_outage import until_redis_answers
+from worker.redis_outage import LONGEST_PAUSE_S, until_redis_answers
 
 log = get_logger(__name__)
 
@@ -77,10 +78,18 @@ async def _advance(execution: JobExecution, claim: Claim) -> None:
     with execution.in_flight():
         while not execution.job.ended and not execution.parked:
             if context.leases.stopping:
-                return await context.leases.hand_back(lease)
+                return await _let_go(execution)
             if result := await _next_result(execution):
                 await execution.commit(result)
     return None
+
+
+async def _let_go(execution: JobExecution) -> None:
+    """Let another worker go on, which announces anew what was announced here and not sent: else it would look for an edit."""
+    job = execution.job
+    if execution.handover.may_send and job.status is Status.RUNNING:
+        await execution.commit(StepResult(transitions.message_refused(job)))
+    await execution.context.leases.hand_back(execution.lease)
 
 
 def _verdict_in_s(context: WorkerContext, claim: Claim) -> float:
@@ -89,7 +98,18 @@ def _verdict_in_s(context: WorkerContext, claim: Claim) -> float:
 
 
 async def _next_result(execution: JobExecution) -> StepResult | None:
-    """Do the next step, or say how the job ends or waits without it. None: look again.
+    """Do the next step, or say how the job ends or waits without it. None: look again."""
+    try:
+        return await _step_or_reaction(execution)
+    except (LeaseLost, Unreadable):
+        raise
+    except Exception:
+        log.exception("a step broke", stage=str(execution.job.stage))
+        return await _despite_outage(partial(_after_surprise, execution))
+
+
+async def _step_or_reaction(execution: JobExecution) -> StepResult | None:
+    """Do the next step, and react to what was expected to come of it.
 
     What a step has heard of the backend only this run knows: it is not forgotten because Redis is away.
     """
@@ -99,20 +119,20 @@ async def _next_result(execution: JobExecution) -> StepResult | None:
         return await _run_step(execution)
     except BackendFault as fault:
         log.info("a call failed", stage=str(execution.job.stage), fault=str(fault))
-        return await until_redis_answers(partial(handle_error, execution, fault))
+        return await _despite_outage(partial(handle_error, execution, fault))
     except (Permanent, Temporary) as end:
-        return await until_redis_answers(partial(handle_error, execution, end))
+        return await _despite_outage(partial(handle_error, execution, end))
     except STORE_DOWN:
         await redis_outage.pause()
         return None
     except StorageDown as away:
         log.warning("the storage does not answer, or is full", stage=str(execution.job.stage), error=str(away))
-        return await until_redis_answers(partial(_without_storage, execution))
-    except (LeaseLost, Unreadable):
-        raise
-    except Exception:
-        log.exception("a step broke", stage=str(execution.job.stage))
-        return await until_redis_answers(partial(_after_surprise, execution))
+        return await _despite_outage(partial(_without_storage, execution))
+
+
+async def _despite_outage(reaction: Callable[[], Awaitable[StepResult]]) -> StepResult:
+    """Carry out what follows, from its beginning each time Redis is away in it: with what it asks the backend."""
+    return await until_redis_answers(reaction, longest_s=LONGEST_PAUSE_S)
 
 
 async def _without_storage(execution: JobExecution) -> StepResult:

@@ -14,6 +14,10 @@ TOKENS_LOOKED_AT = 32
 BALANCES_READ_ANEW = 16
 #: how long a waiting job sleeps before it asks for a token again; an end of another job does not wake it
 _NO_TOKEN_S = 5.0
+#: and at the longest, however long tokens rest: another one may be free, or added, before
+_LONGEST_NAP_S = 60.0
+#: who is not asked for its balance: it serves nobody any more, or was told to rest
+_LEFT_ALONE = (*OVER, TokenState.RATE_LIMITED)
 #: a balance that was read longer ago is read again before a job waits for credits
 _STALE_MS = 15_000
 #: the scope that a call needs; a look at a render, and its file, say nothing of the token's other calls
@@ -35,12 +39,12 @@ def is_over(token: Token, *, now_ms: int) -> bool:
 
 def with_unread_balance(tokens: Sequence[Token]) -> list[Token]:
     """Choose the tokens whose balance was never read, and can be; no more than a job may ask the backend for."""
-    return [token for token in tokens if token.available is None and token.state not in OVER][:TOKENS_LOOKED_AT]
+    return [token for token in tokens if token.available is None and token.state not in _LEFT_ALONE][:TOKENS_LOOKED_AT]
 
 
 def with_stale_balance(tokens: Sequence[Token], *, now_ms: int) -> list[Token]:
     """Choose the tokens whose balance was read so long ago that somebody may have topped up, the longest ago first."""
-    stale = [t for t in tokens if (t.read_at_ms or 0) < now_ms - _STALE_MS and t.state not in OVER]
+    stale = [t for t in tokens if (t.read_at_ms or 0) < now_ms - _STALE_MS and t.state not in _LEFT_ALONE]
     return sorted(stale, key=lambda token: token.read_at_ms or 0)[:TOKENS_LOOKED_AT]
 
 
@@ -79,7 +83,8 @@ def wait_for_one_of(job: Job, session: Session, tokens: Sequence[Token], *, now_
     able = [token for token in tokens if token.may(needs_of(job, session))]
     rests_ms = [token.rest_until_ms - now_ms for token in able if token.state is TokenState.RATE_LIMITED]
     if rests_ms:
-        return Temporary(WaitReason.BACKEND_RATE_LIMITED, delay_s=max(0, min(rests_ms)) / 1000)
+        nap_s = min(_LONGEST_NAP_S, max(0, min(rests_ms)) / 1000)
+        return Temporary(WaitReason.BACKEND_RATE_LIMITED, delay_s=nap_s)
     return Temporary(WaitReason.NO_CREDITS, delay_s=_NO_TOKEN_S)
 
 

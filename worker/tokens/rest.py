@@ -2,7 +2,7 @@
 
 from core.settings import Settings
 
-#: the longest rest of a token after a 429 that does not say how long, and after one that does
+#: the longest rest of a token to which doubling leads, and the longest that the backend's word is taken for
 LONGEST_REST_S = 300.0
 LONGEST_TOLD_REST_S = 3600.0
 #: after the one more try that the contract asks for (BACKEND.md, "Errors", 429), the identity rests an hour, then twice that
@@ -12,10 +12,10 @@ _LONGEST_IDENTITY_REST_S = 86_400.0
 
 def token_rest_s(refusals: int, retry_after_s: float | None, settings: Settings) -> float:
     """How long whoever was told 429 stays away: the backend's own word or else 30 s, doubled by each refusal before."""
-    first_s, longest_s = settings.rate_limited_s, LONGEST_REST_S
+    first_s = settings.rate_limited_s
     if retry_after_s:
-        first_s, longest_s = max(retry_after_s, settings.backoff_s), LONGEST_TOLD_REST_S
-    return min(longest_s, first_s * (1 << min(refusals, 20)))
+        first_s = min(max(retry_after_s, settings.backoff_s), LONGEST_TOLD_REST_S)
+    return min(max(first_s, LONGEST_REST_S), first_s * (1 << min(refusals, 20)))
 
 
 def identity_rest_s(refusals: int, retry_after_s: float | None, *, first_s: float) -> float:

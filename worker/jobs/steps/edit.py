@@ -17,7 +17,7 @@ from core.store.redis.client import STORE_DOWN
 from worker.backend import gui_talk
 from worker.backend.client import Credentials
 from worker.backend.events import Heartbeat, StreamEvent
-from worker.backend.faults import BackendFault
+from worker.backend.faults import BackendFault, Fault
 from worker.backend.transcript import Transcript
 from worker.jobs.execution import JobExecution
 from worker.jobs.step_result import StepResult
@@ -50,11 +50,7 @@ async def edit(execution: JobExecution) -> StepResult:
     credentials, session_id = await execution.credentials(), execution.backend_session()
     await execution.context.leases.ensure_held(execution.lease)
     execution.give_up_permission()
-    execution.lease.streaming = True
-    try:
-        heard = await _send(execution, credentials, session_id)
-    finally:
-        execution.lease.streaming = False
+    heard = await _send(execution, credentials, session_id)
     return StepResult(_written_down(execution.job, heard, now_ms=execution.now_ms))
 
 
@@ -109,6 +105,8 @@ async def _send(execution: JobExecution, credentials: Credentials, session_id: s
         if not fault.maybe_done:
             raise
         log.info("the message's stream broke off", fault=str(fault))
+        if fault.fault is Fault.REFUSED:  # what it says may be all that comes, as a stream's words may
+            return StreamOutcome(fault.detail, tools_ran=False, closed=True)
     return StreamOutcome(transcript.text, bool(transcript.tools_ran), closed, transcript.kept_results_back)
 
 

@@ -8,6 +8,7 @@ import asyncio
 import math
 from collections.abc import Coroutine
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -57,7 +58,7 @@ async def _ask(execution: JobExecution, wanted: Render) -> StepResult:
     try:
         backend_id = await _start_render(execution, wanted.id, draft, output)
     except BackendFault as fault:
-        if fault.fault is not Fault.REFUSED or "resolution" not in output:
+        if fault.fault is not Fault.REFUSED or fault.status == HTTPStatus.FORBIDDEN or "resolution" not in output:
             raise
         return name_render(execution, attempt=wanted.attempt, any_resolution=True)
     known = msgspec.structs.replace(
@@ -121,9 +122,22 @@ async def _start_render(
     try:
         return await _finish_despite_cancel(execution, call)
     except BackendFault as fault:
-        if fault.fault is not Fault.RENDER_DUPLICATE:
+        if fault.fault is not Fault.RENDER_DUPLICATE and not await _is_in_its_own_way(execution, render_id, fault):
             raise
     return None
+
+
+async def _is_in_its_own_way(execution: JobExecution, render_id: str, fault: BackendFault) -> bool:
+    """Whether it is this very render that keeps the session busy: one that was asked for before, and no answer came.
+
+    A 409 that says no more may be about the id, or about the session's one export.
+    """
+    if fault.fault is not Fault.BUSY and fault.status != HTTPStatus.CONFLICT:
+        return False
+    with suppress(BackendFault):
+        await execution.context.backend.read_render_status(await execution.credentials(), render_id)
+        return True
+    return False
 
 
 async def _finish_despite_cancel(execution: JobExecution, call: Coroutine[Any, Any, str | None]) -> str | None:

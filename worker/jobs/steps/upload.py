@@ -20,13 +20,14 @@ from core.model.message_cost import cost_to_reserve
 from core.model.session import Session
 from core.profiles import PROFILES
 from core.storage import FileMissing, StorageDown
+from core.store.redis.client import STORE_DOWN
 from core.store.redis.codec import pack_json
 from worker.backend import drafts
 from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.backend.responses import State, UploadAnswer
 from worker.jobs.credit_reading import CreditReading
 from worker.jobs.execution import JobExecution
-from worker.jobs.retry_policy import MEDIA, UNSEEN, repeat_s, tries_after, tries_of
+from worker.jobs.retry_policy import MEDIA, UNSEEN, repeat_s, tries_after_upload, tries_of
 from worker.jobs.settlement import is_settling, take_reading_to_send, work_of
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.answer import answer_of
@@ -69,9 +70,14 @@ async def _upload_next(execution: JobExecution) -> StepResult:
     except MediaAway as away:
         return _fetch_later(execution, away)
     if answer.brought or await _has_arrived(execution, media, answer):
-        moved = transitions.moved(execution.job, Stage.UPLOADING, tries=tries_after(execution.job, success_of="upload"))
-        return StepResult(moved, sessions.uploaded(execution.session, execution.session.uploaded + 1))
+        return _count_brought(execution)
     return _bring_otherwise(execution, media, answer)
+
+
+def _count_brought(execution: JobExecution) -> StepResult:
+    job, session = execution.job, sessions.uploaded(execution.session, execution.session.uploaded + 1)
+    tries = tries_after_upload(job, last=session.uploaded == len(session.media))
+    return StepResult(transitions.moved(job, Stage.UPLOADING, tries=tries), session)
 
 
 def _fetch_later(execution: JobExecution, away: MediaAway) -> StepResult:
@@ -93,6 +99,8 @@ async def _has_arrived(execution: JobExecution, media: MediaRef, answer: UploadA
             return False
         # who goes on with another token, on this session, must not forget that the file may be there
         raise _unbelieved() if fault.fault in PASSING or fault.fault is Fault.TOKEN_REFUSED else fault from None
+    except STORE_DOWN:  # nor who does this step again once Redis answers
+        raise _unbelieved() from None
     names = {media.name, *(file.filename for file in answer.files if file.filename)}
     return _is_there(execution.session, state, names)
 
