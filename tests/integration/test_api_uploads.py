@@ -237,11 +237,15 @@ async def test_an_upload_that_breaks_off_leaves_nothing(api: Api, tmp_path: Path
     writer.write(MP4 * 20)
     await writer.drain()
     writer.close()
+    await no_upload_is_under_way(api)
+    assert files_in(tmp_path) == []
+    assert await api.context.uploads.stored_bytes("acme") == 0
+
+
+async def no_upload_is_under_way(api: Api) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while any("run_asgi" in repr(task) for task in asyncio.all_tasks()):
             await api.http.get("/livez")
-    assert files_in(tmp_path) == []
-    assert await api.context.uploads.stored_bytes("acme") == 0
 
 
 async def begun(api: Api, *, length: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -251,6 +255,27 @@ async def begun(api: Api, *, length: int) -> tuple[asyncio.StreamReader, asyncio
     lines += ["Expect: 100-continue", f"Content-Length: {length}", "", ""]
     writer.write("\r\n".join(lines).encode())
     return reader, writer
+
+
+async def test_a_process_takes_so_many_uploads_at_once_and_no_tenant_all_of_them(
+    redis_url: str, tmp_path: Path
+) -> None:
+    """Each has megabytes in memory on its way, and a process that has none left is killed with all that it does."""
+    async with running_api(redis_url, tmp_path, upload_memory_bytes=50_000_000) as api, await api.caller("b") as other:
+        reader, writer = await begun(api, length=100_000_000)
+        assert b"100 Continue" in await reader.readline()
+        refused, refused_writer = await begun(api, length=100_000_000)
+        assert b"HTTP/1.1 429 " in await refused.readline(), "before any of its body is asked for"
+        own = await api.http.post("/v1/uploads?filename=a.png", content=PNG)
+        assert (own.status_code, own.json()["code"], own.headers["retry-after"]) == (429, "rate_limited", "5")
+        assert (await other.post("/v1/uploads?filename=a.png", content=PNG)).status_code == 201
+        full = await other.post("/v1/uploads?filename=a.png", content=_one(PNG))
+        assert (full.status_code, full.json()["code"], full.headers["retry-after"]) == (503, "overloaded", "5")
+        for each in (writer, refused_writer):
+            each.close()
+        await no_upload_is_under_way(api)
+        for _ in range(2):
+            assert (await api.http.post("/v1/uploads?filename=a.png", content=_one(PNG))).status_code == 201
 
 
 BROKEN_FORMS = [
@@ -520,7 +545,7 @@ async def test_a_complete_whose_process_died_anywhere_can_be_repeated(s3_api: Ap
     assert expected is not None
     died = replace(expected, path=f"uploads/{expected.id}-died.mp4")
     await uploads.announce_copy(died)
-    await storage.copy(expected.path, died.path)
+    await storage.copy(expected.path, died.path, size_bytes=len(MP4))
     assert (await s3_api.http.post(place["complete"])).status_code == 200
     assert await uploads.keep_copy(died) is None
     await storage.write(expected.path, whole(MP4))  # as where it died before this went
