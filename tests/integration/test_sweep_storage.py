@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from core.errors import Code
 from core.ids import new_id
-from core.job_files import fetched_path, film_path
+from core.job_files import fetched_path, new_film_path
 from core.model import transitions
 from core.model.job import Job, MediaRef, OutputFile
 from core.model.upload import Upload
@@ -31,7 +31,7 @@ async def with_film(core: Core) -> Job:
 async def test_what_has_no_file_goes_and_what_has_one_goes_once_the_storage_is_back(core: Core, tmp_path: Path):
     await core.slots(9)
     films = [await with_film(core) for _ in range(2)]
-    plain = await core.run(await core.submit(retention_s=60))
+    never_begun = await core.cancel(await core.submit(retention_s=60))
     uploads = [
         Upload(id=new_id("upl"), tenant="acme", filename="f", format="", size_bytes=1, path=path, created_at_ms=1)
         for path in ("uploads/a", "elsewhere/b")
@@ -43,7 +43,7 @@ async def test_what_has_no_file_goes_and_what_has_one_goes_once_the_storage_is_b
         (tmp_path / folder).write_text("in the way of the folder")
 
     async def left() -> list[bool]:
-        names = [key("job", job.id) for job in (*films, plain)] + [key("upload", upload.id) for upload in uploads]
+        names = [key("job", job.id) for job in (*films, never_begun)] + [key("upload", upload.id) for upload in uploads]
         return [bool(await core.redis.exists(name)) for name in names]
 
     async with context_over(core, tmp_path) as context:
@@ -65,13 +65,19 @@ async def test_what_a_worker_left_that_died_before_it_wrote_it_down_goes_with_th
     async with context_over(core, tmp_path) as context:
         await context.job_removal.remove(deleted)
         for job in (failed, deleted, other.job):
-            for path in (film_path(job), fetched_path(job, 0), fetched_path(job, 1)):
+            for path in files_of(job):
                 await context.storage.write(path, bytes_of(b"x"))
-        (tmp_path / f"{film_path(failed)}#1").write_text("half of a film")
+        (tmp_path / f"outputs/{failed.id}/a.mp4#1").write_text("half of a film")
         core.clock.turn(by_s=61)
         await sweep(context, 0)
-    assert files_in(tmp_path) == {film_path(other.job), fetched_path(other.job, 0), fetched_path(other.job, 1)}
+    assert files_in(tmp_path) == set(files_of(other.job))
     assert not (tmp_path / "fetched" / failed.id).exists()
+
+
+def files_of(job: Job) -> list[str]:
+    """Name what two workers may have left, one of them of an older release."""
+    film = f"{new_film_path(job).rpartition('/')[0]}/a.mp4"
+    return [film, f"outputs/{job.id}.mp4", fetched_path(job, 0), fetched_path(job, 1)]
 
 
 def files_in(folder: Path) -> set[str]:
