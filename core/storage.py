@@ -23,8 +23,8 @@ PART_BYTES = 8 << 20
 _ANSWER_S = 15.0
 #: who asks it to copy hears so later by the time that a slow one takes
 _SLOWEST_COPY_BYTES_PER_S = 2_000_000
-#: so many parts of one file at most wait for S3, while another one comes
-_PARTS_ON_THE_WAY = 2
+#: so many parts of one file at most wait for S3, while another one comes: a worker brings a hundred files at once, an API some dozen
+_PARTS_ON_THE_WAY = 1
 #: so many at most write one file at once, or have died while they did
 _WRITERS_AT_ONCE = 9
 
@@ -165,19 +165,22 @@ class Storage:
         async with self._in_our_words(path), asyncio.timeout(self._answer_s):
             return (await obstore.head_async(self._files, path))["size"]
 
-    async def read(self, path: str, *, start: int = 0, end: int | None = None) -> Slice:
-        """Read bytes from `start` up to, not including, `end`. Raises FileMissing, StorageDown."""
+    async def read(self, path: str, *, start: int = 0, end: int | None = None, piece_bytes: int = CHUNK_BYTES) -> Slice:
+        """Read bytes from `start` up to, not including, `end`, by pieces. Raises FileMissing, StorageDown."""
         whole = await self.size_bytes(path)
         stop = whole if end is None else min(end, whole)
-        return Slice(whole, start, stop, self._chunks(path, start, stop))
+        return Slice(whole, start, stop, self._chunks(path, start, stop, piece_bytes))
 
-    async def _chunks(self, path: str, start: int, end: int) -> AsyncIterator[bytes]:
+    async def _chunks(self, path: str, start: int, end: int, piece_bytes: int) -> AsyncIterator[bytes]:
         while start < end:
-            upto = min(start + CHUNK_BYTES, end)
-            async with self._in_our_words(path):
-                piece = await obstore.get_range_async(self._files, path, start=start, end=upto)
-            yield bytes(piece)
+            upto = min(start + piece_bytes, end)
+            yield await self._range(path, start, upto)
             start = upto
+
+    async def _range(self, path: str, start: int, end: int) -> bytes:
+        """Read a piece that nobody else holds, as the library's own would be while a reader takes its time."""
+        async with self._in_our_words(path):
+            return bytes(await obstore.get_range_async(self._files, path, start=start, end=end))
 
     async def piece(self, path: str, start: int, end: int) -> bytes:
         """Read a few bytes of a file, from `start` up to, not including, `end`. Raises FileMissing, StorageDown."""

@@ -261,16 +261,20 @@ async def test_a_process_takes_so_many_uploads_at_once_and_no_tenant_all_of_them
     redis_url: str, tmp_path: Path
 ) -> None:
     """Each has megabytes in memory on its way, and a process that has none left is killed with all that it does."""
-    async with running_api(redis_url, tmp_path, upload_memory_bytes=50_000_000) as api, await api.caller("b") as other:
+    async with running_api(redis_url, tmp_path, upload_memory_bytes=40_000_000) as api, await api.caller("b") as other:
         reader, writer = await begun(api, length=100_000_000)
         assert b"100 Continue" in await reader.readline()
         refused, refused_writer = await begun(api, length=100_000_000)
         assert b"HTTP/1.1 429 " in await refused.readline(), "before any of its body is asked for"
-        own = await api.http.post("/v1/uploads?filename=a.png", content=PNG)
+        own = await api.http.post("/v1/uploads?filename=a.png", content=_one(PNG))
         assert (own.status_code, own.json()["code"], own.headers["retry-after"]) == (429, "rate_limited", "5")
-        assert (await other.post("/v1/uploads?filename=a.png", content=PNG)).status_code == 201
-        full = await other.post("/v1/uploads?filename=a.png", content=_one(PNG))
-        assert (full.status_code, full.json()["code"], full.headers["retry-after"]) == (503, "overloaded", "5")
+        assert (await api.http.post("/v1/uploads?filename=a.png", content=PNG)).status_code == 201, (
+            "it says it is small"
+        )
+        with api.context.upload_room.hold("another", None):
+            full = await other.post("/v1/uploads?filename=a.png", content=_one(PNG))
+            assert (full.status_code, full.json()["code"], full.headers["retry-after"]) == (503, "overloaded", "5")
+        assert (await other.post("/v1/uploads?filename=a.png", content=_one(PNG))).status_code == 201
         for each in (writer, refused_writer):
             each.close()
         await no_upload_is_under_way(api)
