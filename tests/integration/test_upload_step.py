@@ -1,7 +1,8 @@
 """Files on their way into a session, at a backend whose every answer a test has written: what is believed, and what not."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import msgspec
 import pytest
@@ -15,13 +16,15 @@ from core.model.session import Session
 from core.model.upload import Upload
 from tests.scripted_backend import Answer, Asked, ScriptedBackend, film, page, said, scripted_backend
 from tests.store_fixture import Core, core
-from tests.worker_fixture import context, in_hand, stepped
+from tests.until import PATIENCE_S
+from tests.worker_fixture import context, context_over, in_hand, stepped
 from worker.backend.faults import BackendFault, Fault
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
 from worker.jobs.runner import _next_result
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.upload import upload
+from worker.outbound.client import SENT_AT_ONCE, SENT_PER_TENANT
 
 __all__ = ["context", "core"]
 
@@ -369,3 +372,43 @@ async def test_a_job_that_wants_neither_edit_nor_film_brings_its_files_and_ends_
         job = await stepped(execution, 2)
     assert (job.status, job.error, job.credits_used, job.output) == (Status.SUCCEEDED, None, 0, None)
     assert (ways(backend), backend.calls("render")) == (["url"], [])
+
+
+async def test_a_process_sends_so_many_files_at_a_time_and_one_tenants_leave_places_to_others(core, context, backend):
+    """A worker holds a thousand jobs, and a file has megabytes in memory while the backend takes it slowly."""
+    backend.says("upload", TAKEN)
+    places = context.outbound.sending_places
+    async with uploading(core, context, await stored_upload(core, context)) as execution, AsyncExitStack() as held:
+        for _ in range(SENT_PER_TENANT):
+            await held.enter_async_context(places.hold(execution.job.tenant))
+        waits = asyncio.create_task(upload(execution))
+        for _ in range(SENT_AT_ONCE - SENT_PER_TENANT):
+            await held.enter_async_context(places.hold("other"))
+        assert (backend.calls("upload"), waits.done()) == ([], False)
+        await held.aclose()
+        result = await waits
+    assert result.session.uploaded == 1
+
+
+async def test_a_file_that_was_sent_holds_no_place_while_the_backend_works_on_it(core, tmp_path):
+    has_come, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def works(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"--\r\n")
+        has_come.set()
+        await may_answer.wait()
+        writer.write(TAKEN.written())
+        writer.close()
+
+    async with await asyncio.start_server(works, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with context_over(core, tmp_path, backend=url) as context, AsyncExitStack() as held:
+            places = context.outbound.sending_places
+            async with uploading(core, context, await stored_upload(core, context)) as execution:
+                for _ in range(SENT_PER_TENANT - 1):
+                    await held.enter_async_context(places.hold(execution.job.tenant))
+                sends = asyncio.create_task(upload(execution))
+                await asyncio.wait_for(has_come.wait(), PATIENCE_S)
+                await asyncio.wait_for(held.enter_async_context(places.hold(execution.job.tenant)), PATIENCE_S)
+                may_answer.set()
+                assert (await sends).session.uploaded == 1

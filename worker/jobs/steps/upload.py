@@ -5,8 +5,8 @@ it does not say it has is looked for in the session's state, since one brought t
 is one of which nobody knows after a crash whether it arrived.
 """
 
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import AsyncExitStack, suppress
 
 import msgspec
 
@@ -167,15 +167,24 @@ async def _send_stored(execution: JobExecution, media: MediaRef) -> UploadAnswer
 
 
 async def _send_file(execution: JobExecution, name: str, path: str) -> UploadAnswer:
-    """Raises FileMissing, also where the file goes in the middle, and StorageDown."""
-    file = await execution.context.storage.read(path)
-    return await execution.context.backend.upload_file(
-        await execution.credentials(),
-        session_id=execution.backend_session(),
-        filename=name,
-        size_bytes=file.size_bytes,
-        chunks=file.chunks,
-    )
+    """Send a file once its tenant has a place for it. Raises FileMissing, also where it goes in the middle, and StorageDown."""
+    async with AsyncExitStack() as place:
+        await place.enter_async_context(execution.context.outbound.sending_places.hold(execution.job.tenant))
+        file = await execution.context.storage.read(path)
+        return await execution.context.backend.upload_file(
+            await execution.credentials(),
+            session_id=execution.backend_session(),
+            filename=name,
+            size_bytes=file.size_bytes,
+            chunks=_then(file.chunks, place.aclose),
+        )
+
+
+async def _then(chunks: AsyncIterator[bytes], at_end: Callable[[], Awaitable[None]]) -> AsyncIterator[bytes]:
+    """Pass chunks on, and say when the last one is taken: what the backend does with them may take it minutes."""
+    async for chunk in chunks:
+        yield chunk
+    await at_end()
 
 
 async def _send_url(execution: JobExecution, url: str) -> UploadAnswer:
