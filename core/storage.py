@@ -185,7 +185,8 @@ class Storage:
     async def piece(self, path: str, start: int, end: int) -> bytes:
         """Read a few bytes of a file, from `start` up to, not including, `end`. Raises FileMissing, StorageDown."""
         part = await self.read(path, start=start, end=end)
-        async with self._in_our_words(path), asyncio.timeout(self._answer_s):
+        within_s = self._answer_s * max(1.0, (part.end - part.start) / CHUNK_BYTES)
+        async with self._in_our_words(path), asyncio.timeout(within_s):
             return b"".join([chunk async for chunk in part.chunks])
 
     async def head(self, path: str, size_bytes: int) -> bytes:
