@@ -587,10 +587,11 @@ async def test_what_is_sent_may_be_no_more_than_its_tenant_has_room_for(s3_api: 
 
 
 class Unread:
-    """Lies before S3, and lets files in but answers nobody who looks at one."""
+    """Lies before S3, and lets files in but answers nobody who looks at one, or only so."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, answer: bytes = b"") -> None:
         self._address = httpx.URL(address)
+        self._answer = answer
         self.asked = asyncio.Event()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -598,11 +599,12 @@ class Unread:
         with closing(writer), closing(back), suppress(ConnectionError):
             async with asyncio.TaskGroup() as ways:
                 answers = ways.create_task(self._pass_on(there, writer))
-                while (request := await reader.read(65_536)) and not request.startswith(b"HEAD "):
-                    back.write(request)
-                if request:
-                    self.asked.set()
-                    await reader.read()
+                while request := await reader.read(65_536):
+                    if request.startswith(b"HEAD "):
+                        self.asked.set()
+                        writer.write(self._answer)
+                    else:
+                        back.write(request)
                 answers.cancel()
 
     async def _pass_on(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -626,6 +628,18 @@ async def test_a_process_that_stops_while_it_looks_at_a_file_leaves_none_in_s3(
     async with httpx.AsyncClient(trust_env=False) as anybody:
         listed = await anybody.get(f"{s3}/{BUCKET}", params={"list-type": "2", "prefix": "unread/"})
     assert (listed.status_code, "<Key>" in listed.text) == (200, False)
+
+
+async def test_a_file_that_has_come_is_kept_where_the_storage_does_not_tell_how_long_it_is(
+    redis_url: str, s3: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Unread(s3, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+    async with await asyncio.start_server(before.serve, "127.0.0.1", 0) as server:
+        for name, value in access_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}").items():
+            monkeypatch.setenv(name, value)
+        async with running_api(redis_url, f"s3://{BUCKET}/untold") as api:
+            answer = await api.http.post("/v1/uploads?filename=clip.mp4", content=MP4)
+    assert (answer.status_code, answer.json()["duration_s"], before.asked.is_set()) == (201, None, True)
 
 
 async def whole(content: bytes) -> AsyncIterator[bytes]:
