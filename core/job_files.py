@@ -18,9 +18,9 @@ def new_film_path(job: Job) -> str:
     return f"{_films_folder(job)}/{token_hex(4)}.{job.output_ask.format}"
 
 
-def fetched_path(job: Job, number: int) -> str:
-    """Name where a session's file is while a job brings it by its bytes: ``fetched/job_…/0``."""
-    return f"{_fetched_folder(job)}/{number}"
+def new_fetched_path(job: Job) -> str:
+    """Name a place for a file while a job brings it by its bytes, where nobody else writes: ``fetched/job_…/5f1d0c7e``."""
+    return f"{_fetched_folder(job)}/{token_hex(4)}"
 
 
 async def delete_job_files(storage: Storage, job: Job) -> None:

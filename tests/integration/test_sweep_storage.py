@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from core.errors import Code
 from core.ids import new_id
-from core.job_files import fetched_path, new_film_path
+from core.job_files import new_fetched_path, new_film_path
 from core.model import transitions
 from core.model.job import Job, MediaRef, OutputFile
 from core.model.upload import Upload
@@ -113,8 +113,8 @@ async def test_what_a_worker_left_that_died_before_it_wrote_it_down_goes_with_th
 
 def files_of(job: Job) -> list[str]:
     """Name what two workers may have left, one of them of an older release."""
-    film = f"{new_film_path(job).rpartition('/')[0]}/a.mp4"
-    return [film, f"outputs/{job.id}.mp4", fetched_path(job, 0), fetched_path(job, 1)]
+    films, fetched = (path.rpartition("/")[0] for path in (new_film_path(job), new_fetched_path(job)))
+    return [f"{films}/a.mp4", f"outputs/{job.id}.mp4", f"{fetched}/0", f"{fetched}/1"]
 
 
 def files_in(folder: Path) -> set[str]:

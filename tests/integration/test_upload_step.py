@@ -1,8 +1,11 @@
 """Files on their way into a session, at a backend whose every answer a test has written: what is believed, and what not."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -16,7 +19,7 @@ from core.model.session import Session
 from core.model.upload import Upload
 from tests.scripted_backend import Answer, Asked, ScriptedBackend, film, page, said, scripted_backend
 from tests.store_fixture import Core, core
-from tests.until import PATIENCE_S
+from tests.until import PATIENCE_S, until
 from tests.worker_fixture import context, context_over, in_hand, stepped
 from worker.backend.faults import BackendFault, Fault
 from worker.context import WorkerContext
@@ -353,12 +356,12 @@ async def test_a_stored_file_that_goes_in_the_middle_of_its_upload_ends_the_job(
 
 
 async def test_a_file_of_somebody_else_that_goes_in_the_middle_is_fetched_again(core, context, backend, tmp_path):
-    """As another holder of the job does, that was frozen, and clears up what it has fetched."""
+    """As whoever removes what a job has brought."""
     backend.says("/a.mp4", film(MUCH))
     backend.says("upload", NONE, TAKEN)
     async with uploading(core, context, by_url(backend)) as execution:
         await stepped(execution)
-        backend.meanwhile["upload"] = (tmp_path / f"fetched/{execution.job.id}/0").unlink
+        backend.meanwhile["upload"] = partial(shutil.rmtree, tmp_path / f"fetched/{execution.job.id}")
         assert (await stepped(execution)).error is None
         backend.meanwhile.clear()
         await stepped(execution)
@@ -412,3 +415,30 @@ async def test_a_file_that_was_sent_holds_no_place_while_the_backend_works_on_it
                 await asyncio.wait_for(held.enter_async_context(places.hold(execution.job.tenant)), PATIENCE_S)
                 may_answer.set()
                 assert (await sends).session.uploaded == 1
+
+
+async def test_what_one_holder_has_fetched_another_neither_replaces_nor_deletes(core, context, backend, tmp_path):
+    """As one does that was frozen, while another has taken the job over; the URL gives something else each time."""
+    backend.says("/a.mp4", film(CLIP + b"first"), film(CLIP + b"second"))
+    backend.says("upload", TAKEN)
+    by_bytes = msgspec.structs.replace(by_url(backend), by_bytes=True)
+    async with uploading(core, context, by_bytes) as execution, AsyncExitStack() as held:
+        for _ in range(SENT_PER_TENANT):
+            await held.enter_async_context(context.outbound.sending_places.hold(execution.job.tenant))
+        first = asyncio.create_task(upload(execution))
+        await until(partial(has_fetched, tmp_path), within_s=PATIENCE_S)
+        async with context_over(core, tmp_path, backend=backend.url) as of_another_process:
+            execution.context = of_another_process
+            await upload(execution)
+            await held.aclose()
+            assert (await first).session.uploaded == 1
+    assert [b"second" in asked.body for asked in backend.calls("upload")] == [True, False]
+    assert fetched_files(tmp_path) == []
+
+
+async def has_fetched(folder: Path) -> bool:
+    return bool(fetched_files(folder))
+
+
+def fetched_files(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("fetched/*/*") if path.is_file()]

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, suppress
 import msgspec
 
 from core.errors import Code, Permanent, Temporary, WaitReason
-from core.job_files import fetched_path
+from core.job_files import new_fetched_path
 from core.media.formats import HEAD_BYTES, format_of_content, may_be_same_file, name_as
 from core.model import session as sessions
 from core.model import transitions
@@ -207,7 +207,7 @@ async def _send_url(execution: JobExecution, url: str) -> UploadAnswer:
 async def _fetch_and_send(execution: JobExecution, url: str) -> UploadAnswer:
     """Bring a file through our storage. Raises StorageDown where it goes there by another hand: it is fetched again."""
     context = execution.context
-    path = fetched_path(execution.job, execution.session.uploaded)
+    path = new_fetched_path(execution.job)
     limit = PROFILES[execution.job.profile].max_bytes
     try:
         async with fetch_media(context.outbound, url, max_bytes=limit, tenant=execution.job.tenant) as fetched:
@@ -216,7 +216,7 @@ async def _fetch_and_send(execution: JobExecution, url: str) -> UploadAnswer:
         if found is None:
             raise Permanent(Code.UNSUPPORTED_MEDIA, f"The file {fetched.filename} is none of the supported formats.")
         return await _send_file(execution, name_as(fetched.filename, found), path)
-    except FileMissing:  # the holder before this one was frozen, and clears up
+    except FileMissing:  # by who removes all that the job has
         raise StorageDown("what was fetched is gone") from None
     finally:
         with suppress(StorageDown):  # what the backend has by now is not sent again for that
