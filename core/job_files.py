@@ -1,20 +1,26 @@
 """A job's files in our storage: its film, and what passes through on its way to the backend; and how all of them go.
 
-They are named by the job's id, so that what a worker left that died between a file and its record is found without one.
+They lie in folders that are named by the job's id, so that what a worker left that died between a file and its record is
+found without one.
 """
+
+from secrets import token_hex
 
 from core.model.job import Job, Status
 from core.storage import Storage
 
 
-def film_path(job: Job) -> str:
-    """Name where a job's film is kept: ``outputs/job_….mp4``."""
-    return f"outputs/{job.id}.{job.output_ask.format}"
+def new_film_path(job: Job) -> str:
+    """Name a place for a job's film where nobody else writes: ``outputs/job_…/5f1d0c7e.mp4``.
+
+    Who was frozen while another took the job over finishes what it fetches, and may only find then that it is no film.
+    """
+    return f"{_films_folder(job)}/{token_hex(4)}.{job.output_ask.format}"
 
 
-def fetched_path(job: Job, number: int) -> str:
-    """Name where a session's file is while a job brings it by its bytes: ``fetched/job_…/0``."""
-    return f"{_fetched_folder(job)}/{number}"
+def new_fetched_path(job: Job) -> str:
+    """Name a place for a file while a job brings it by its bytes, where nobody else writes: ``fetched/job_…/5f1d0c7e``."""
+    return f"{_fetched_folder(job)}/{token_hex(4)}"
 
 
 async def delete_job_files(storage: Storage, job: Job) -> None:
@@ -23,14 +29,19 @@ async def delete_job_files(storage: Storage, job: Job) -> None:
         return
     if path := _path_of_film(job):
         await storage.delete(path)
-    await storage.delete_folder(_fetched_folder(job))
+    for folder in (_films_folder(job), _fetched_folder(job)):
+        await storage.delete_folder(folder)
 
 
 def _path_of_film(job: Job) -> str | None:
-    """Say where a film may be: a job that went well knows it, until its data is removed; no other one does."""
+    """Say where a film may be: a job that went well knows it, until its data is removed; of others an older release left one."""
     if job.status is Status.SUCCEEDED and not job.data_removed:
         return job.output.path if job.output else None
-    return film_path(job)
+    return f"outputs/{job.id}.{job.output_ask.format}"
+
+
+def _films_folder(job: Job) -> str:
+    return f"outputs/{job.id}"
 
 
 def _fetched_folder(job: Job) -> str:

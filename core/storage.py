@@ -7,7 +7,7 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError
@@ -19,10 +19,12 @@ from core.errors import StartRefused
 CHUNK_BYTES = 1 << 20
 #: S3 takes parts of at least 5 MiB
 PART_BYTES = 8 << 20
-#: who asks a storage that hangs for a size, or to delete, hears so after this; its library alone goes on for minutes
+#: who asks a storage that hangs for a size or a few bytes, or to delete, hears so after this; its library alone goes on for minutes
 _ANSWER_S = 15.0
-#: so many parts of one file at most wait for S3; as many more of each file that is written are in memory
-_PARTS_ON_THE_WAY = 2
+#: who asks it to copy hears so later by the time that a slow one takes
+_SLOWEST_COPY_BYTES_PER_S = 2_000_000
+#: so many parts of one file at most wait for S3, while another one comes: a worker brings a hundred files at once, an API some dozen
+_PARTS_ON_THE_WAY = 1
 #: so many at most write one file at once, or have died while they did
 _WRITERS_AT_ONCE = 9
 
@@ -42,6 +44,13 @@ class Slice(NamedTuple):
     start: int
     end: int
     chunks: AsyncIterator[bytes]
+
+
+def most_held_bytes(size_bytes: int | None) -> int:
+    """Say how much of a file may be in memory while it is written; `size_bytes` None: nobody knows how large it is."""
+    if size_bytes is None or size_bytes >= PART_BYTES:
+        return (_PARTS_ON_THE_WAY + 1) * PART_BYTES
+    return max(size_bytes, CHUNK_BYTES)
 
 
 class Storage:
@@ -98,19 +107,18 @@ class Storage:
         """
         await self._require_folder()
         async with aclosing(_in_pieces(chunks)) as pieces:
-            head = await anext(pieces, b"")
-            if len(head) >= PART_BYTES:
-                return await self._write_in_parts(path, head, pieces)
-            await self._put(path, head)
-            return len(head)
+            first: _HandedOn = asyncio.Queue(maxsize=1)
+            size_bytes = _hand_on_first(first, await anext(pieces, b""))
+            if size_bytes >= PART_BYTES:
+                return size_bytes + await self._write_rest_in_parts(path, first, pieces)
+            await self._put(path, first.get_nowait() or b"")
+            return size_bytes
 
-    async def _write_in_parts(self, path: str, head: bytes, pieces: AsyncIterable[bytes]) -> int:
+    async def _write_rest_in_parts(self, path: str, handed_on: "_HandedOn", pieces: AsyncIterable[bytes]) -> int:
         """Write what is more than one part. Where it breaks off they are given up: S3 would keep them, unseen and at a price."""
-        size_bytes = len(head)
-        handed_on: _HandedOn = asyncio.Queue(maxsize=1)
-        writing = asyncio.create_task(self._put(path, _taken_from(handed_on)))
+        size_bytes = 0
+        writing = asyncio.create_task(self._put(path, _Taken(handed_on)))
         try:
-            await _hand_on(handed_on, head, writing)
             async for piece in pieces:
                 size_bytes += len(piece)
                 await _hand_on(handed_on, piece, writing)
@@ -146,9 +154,10 @@ class Storage:
             return None
         return await obstore.sign_async(self._files, "PUT", path, timedelta(seconds=for_s))
 
-    async def copy(self, source: str, target: str) -> None:
-        """Copy a file, whose bytes do not pass this process. Raises FileMissing, StorageDown."""
-        async with self._in_our_words(source):
+    async def copy(self, source: str, target: str, *, size_bytes: int) -> None:
+        """Copy a file of such a size, whose bytes do not pass this process. Raises FileMissing, StorageDown."""
+        within_s = self._answer_s + size_bytes / _SLOWEST_COPY_BYTES_PER_S
+        async with self._in_our_words(source), asyncio.timeout(within_s):
             await obstore.copy_async(self._files, source, target)
 
     async def size_bytes(self, path: str) -> int:
@@ -156,23 +165,29 @@ class Storage:
         async with self._in_our_words(path), asyncio.timeout(self._answer_s):
             return (await obstore.head_async(self._files, path))["size"]
 
-    async def read(self, path: str, *, start: int = 0, end: int | None = None) -> Slice:
-        """Read bytes from `start` up to, not including, `end`. Raises FileMissing, StorageDown."""
+    async def read(self, path: str, *, start: int = 0, end: int | None = None, piece_bytes: int = CHUNK_BYTES) -> Slice:
+        """Read bytes from `start` up to, not including, `end`, by pieces. Raises FileMissing, StorageDown."""
         whole = await self.size_bytes(path)
         stop = whole if end is None else min(end, whole)
-        return Slice(whole, start, stop, self._chunks(path, start, stop))
+        return Slice(whole, start, stop, self._chunks(path, start, stop, piece_bytes))
 
-    async def _chunks(self, path: str, start: int, end: int) -> AsyncIterator[bytes]:
+    async def _chunks(self, path: str, start: int, end: int, piece_bytes: int) -> AsyncIterator[bytes]:
         while start < end:
-            upto = min(start + CHUNK_BYTES, end)
-            async with self._in_our_words(path):
-                piece = await obstore.get_range_async(self._files, path, start=start, end=upto)
-            yield bytes(piece)
+            upto = min(start + piece_bytes, end)
+            yield await self._range(path, start, upto)
             start = upto
+
+    async def _range(self, path: str, start: int, end: int) -> bytes:
+        """Read a piece that nobody else holds, as the library's own would be while a reader takes its time."""
+        async with self._in_our_words(path):
+            return bytes(await obstore.get_range_async(self._files, path, start=start, end=end))
 
     async def piece(self, path: str, start: int, end: int) -> bytes:
         """Read a few bytes of a file, from `start` up to, not including, `end`. Raises FileMissing, StorageDown."""
-        return b"".join([chunk async for chunk in (await self.read(path, start=start, end=end)).chunks])
+        part = await self.read(path, start=start, end=end)
+        within_s = self._answer_s * max(1.0, (part.end - part.start) / CHUNK_BYTES)
+        async with self._in_our_words(path), asyncio.timeout(within_s):
+            return b"".join([chunk async for chunk in part.chunks])
 
     async def head(self, path: str, size_bytes: int) -> bytes:
         """Read the first bytes of a file. Raises FileMissing, StorageDown."""
@@ -209,12 +224,29 @@ class _BrokenOff(Exception):  # noqa: N818 - says what happened
 _HandedOn = asyncio.Queue[bytes | None]
 
 
-async def _taken_from(handed_on: _HandedOn) -> AsyncIterator[bytes]:
-    """Give the library what is written. Raises _BrokenOff, after which it gives up what it has."""
-    while piece := await handed_on.get():
-        yield piece
-    if piece is None:
-        raise _BrokenOff
+class _Taken:
+    """Gives the library what is written, and holds none of it: a generator would keep the last piece while it waits."""
+
+    def __init__(self, handed_on: _HandedOn) -> None:
+        self._handed_on = handed_on
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Raises _BrokenOff, after which the library gives up what it has."""
+        piece = await self._handed_on.get()
+        if piece is None:
+            raise _BrokenOff
+        if not piece:
+            raise StopAsyncIteration
+        return piece
+
+
+def _hand_on_first(handed_on: _HandedOn, head: bytes) -> int:
+    """Hand on a file's head, whose size it returns: nobody else may hold on to that while all the rest comes."""
+    handed_on.put_nowait(head)
+    return len(head)
 
 
 async def _hand_on(handed_on: _HandedOn, piece: bytes, writing: asyncio.Task[None]) -> None:
@@ -234,10 +266,17 @@ async def _in_pieces(chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None
     async for chunk in chunks:
         held += chunk
         if len(held) >= least_bytes:
-            yield bytes(held)
-            held, least_bytes = bytearray(), CHUNK_BYTES
+            yield _taken_out(held)
+            least_bytes = CHUNK_BYTES
     if held:
-        yield bytes(held)
+        yield _taken_out(held)
+
+
+def _taken_out(held: bytearray) -> bytes:
+    """Empty what was held, and return it."""
+    piece = bytes(held)
+    held.clear()
+    return piece
 
 
 def _delete_parts(file: Path) -> None:

@@ -37,6 +37,7 @@ from core.store.uploads import Uploads
 from service.cache import Cache
 from service.prompt import clear_cache
 from service.subscriptions import Subscriptions
+from service.upload_room import UploadRoom
 
 #: a Redis that does not answer within this is away: callers hear of it within a second
 REDIS_TIMEOUT_S = 0.7
@@ -71,6 +72,7 @@ class ApiContext:
     webhooks: Webhooks
     usage: Usage
     uploads: Uploads
+    upload_room: UploadRoom
     deliveries: Deliveries
     tokens: Tokens
     rpc: RpcQueue
@@ -145,6 +147,7 @@ def open_context(
         webhooks=webhooks,
         usage=Usage(store),
         uploads=Uploads(store, clock),
+        upload_room=UploadRoom(settings.upload_memory_bytes),
         deliveries=Deliveries(store, clock),
         tokens=Tokens(store, encryption, clock),
         rpc=RpcQueue(store),

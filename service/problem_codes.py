@@ -307,9 +307,9 @@ PROBLEMS: Mapping[ProblemCode, ProblemMeaning] = MappingProxyType(
             "Use a new key for each new thing, and repeat a call with the very same bytes.",
         ),
         "rate_limited": ProblemMeaning(
-            "Too many submits.",
+            "Too many calls.",
             True,
-            "The key has used up its submits of this minute, or too many tests of the webhook are under way.",
+            "The key has used up its submits of this minute, or too many tests of the webhook, or uploads, are under way.",
             "Wait for `Retry-After`; `RateLimit` tells what is left before you run into it.",
         ),
         "queue_full": ProblemMeaning(
@@ -354,9 +354,10 @@ PROBLEMS: Mapping[ProblemCode, ProblemMeaning] = MappingProxyType(
             retry_after_s=1,
         ),
         "overloaded": ProblemMeaning(
-            "All queues together are full.",
+            "There is no room for more at present.",
             True,
-            "The whole installation has more queued jobs than it takes. This one was not accepted.",
+            "The whole installation has more queued jobs than it takes, or the process that you reached more uploads under way. "
+            "Nothing was accepted.",
             "Wait for `Retry-After`, then twice as long each time.",
             retry_after_s=30,
         ),

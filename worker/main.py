@@ -31,7 +31,7 @@ from worker.jobs.orphan_renders import follow_orphan_renders
 from worker.jobs.runner import run_job
 from worker.listing import stay_listed
 from worker.maintenance.periodic import run_periodically
-from worker.maintenance.sweeper import run_sweeper
+from worker.maintenance.sweeper import run_removal, run_sweeper
 from worker.metrics import show_worker_metrics
 from worker.probes import pages_of
 from worker.rpc import run_rpc_server
@@ -169,6 +169,7 @@ def _tasks_beside(context: WorkerContext, queue: LeasedWorker) -> dict[str, Coro
         "heartbeat": context.leases.run_heartbeat(),
         "cancels": context.leases.listen_for_cancels(),
         "sweep": run_sweeper(context),
+        "removal": run_removal(context),
         "orphan renders": run_periodically("orphan renders", follow, every_s=context.settings.sweep_s),
         "revoked tokens": run_periodically("revoked tokens", ask_for_revoked, every_s=context.settings.sweep_s),
         "rpc": run_rpc_server(context),

@@ -1,5 +1,6 @@
 """A job's timeline and output file, for a key with the read scope or for whoever holds the signed link."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 from litestar import Response
@@ -34,6 +35,8 @@ from service.schemas.requests import LinkQuery
 FILE_HEADERS = ("ETag", "Last-Modified", "Cache-Control", "Content-Disposition")
 MEDIA_TYPES = {"mp4": "video/mp4", "mov": "video/quicktime", "webm": "video/webm"}
 _OTHER_MEDIA = "application/octet-stream"
+#: each reader has two pieces in memory, however slow it is, and there may be hundreds
+_PIECE_BYTES = 1 << 18
 #: what a film may be sent as; makers of clients that know no video take the first
 _FILMS = (_OTHER_MEDIA, *MEDIA_TYPES.values())
 
@@ -202,7 +205,8 @@ async def _stream_film(
     if part:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{size_bytes}"
     media_type = MEDIA_TYPES.get(film.format, _OTHER_MEDIA)
-    chunks = iter(()) if head else (await context.storage.read(film.path, start=start, end=end)).chunks
+    read = partial(context.storage.read, film.path, piece_bytes=_PIECE_BYTES)
+    chunks = iter(()) if head else (await read(start=start, end=end)).chunks
     return Stream(chunks, status_code=206 if part else 200, headers=headers, media_type=media_type)
 
 

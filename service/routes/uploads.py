@@ -30,6 +30,8 @@ UPLOAD: Refusals = {
     413: ("media_too_large", "storage_full"),
     415: ("unsupported_media", "unsupported_media_type"),
     422: ("missing_field", "too_long"),
+    429: ("rate_limited",),
+    503: ("overloaded",),
 }
 
 
@@ -55,11 +57,11 @@ async def upload_file(
     Cost: nothing but room: its bytes count against the tenant's limit until a day after its last use.
     """
     context, tenant = context_of(request), request.user.tenant
-    hashed = HashedFile(await receive_file(request, params.filename))
-    store = partial(_store, context, tenant, request.content_length or 0, hashed.file)
-    made = await run_once(
-        context, tenant, parse_key(idempotency_key, path=request.scope["path"], body=None), store, streamed=hashed
-    )
+    key = parse_key(idempotency_key, path=request.scope["path"], body=None)
+    with context.upload_room.hold(tenant, request.content_length):
+        hashed = HashedFile(await receive_file(request, params.filename))
+        store = partial(_store, context, tenant, request.content_length or 0, hashed.file)
+        made = await run_once(context, tenant, key, store, streamed=hashed)
     return encoded_response(made.body, status=201, headers=made.headers)
 
 

@@ -1,5 +1,6 @@
 """The life of an upload: expected, written to storage, kept within its tenant's quota. Called by the upload routes."""
 
+from contextlib import suppress
 from functools import partial
 
 import msgspec
@@ -8,6 +9,7 @@ from core.clock import rfc3339
 from core.ids import new_id
 from core.media.film_header.length import read_length_s
 from core.model.upload import Upload
+from core.storage import StorageDown
 from core.store.uploads import UPLOAD_LIFE_MS
 from core.upload_files import remove_upload
 from service.context import ApiContext
@@ -44,8 +46,13 @@ async def store_file(context: ApiContext, tenant: str, file: NamedFile) -> Uploa
 
 
 async def as_it_is(context: ApiContext, upload: Upload, media_format: str, size_bytes: int) -> Upload:
-    """Add what the file itself says that it is, now that it has come. Raises FileMissing."""
-    length_s = await read_length_s(partial(context.storage.piece, upload.path), size_bytes, media_format)
+    """Add what the file itself says that it is, now that it has come. Raises FileMissing.
+
+    Its length is for estimates alone: where the storage does not answer for that, it is not known.
+    """
+    length_s = None
+    with suppress(StorageDown):
+        length_s = await read_length_s(partial(context.storage.piece, upload.path), size_bytes, media_format)
     now_ms = context.clock.now_ms()
     return msgspec.structs.replace(
         upload, format=media_format, duration_s=length_s, size_bytes=size_bytes, created_at_ms=now_ms

@@ -33,8 +33,9 @@ async def keep_what_was_sent(context: ApiContext, sent: Upload) -> None:
     `sent` may have been signed by an older release, whose URLs lead to where it kept the file, too.
     """
     try:
-        check_content_length(await context.storage.size_bytes(sent.path))
-        copy = await _copy(context, sent)
+        size_bytes = await context.storage.size_bytes(sent.path)
+        check_content_length(size_bytes)
+        copy = await _copy(context, sent, size_bytes)
     except FileMissing:
         if await context.uploads.expected(sent.id) is None:
             return
@@ -46,13 +47,13 @@ async def keep_what_was_sent(context: ApiContext, sent: Upload) -> None:
     await _keep(context, sent, copy)
 
 
-async def _copy(context: ApiContext, sent: Upload) -> Upload:
+async def _copy(context: ApiContext, sent: Upload, size_bytes: int) -> Upload:
     """Copy it to a place of its own, and look at the copy; one that is refused goes. Raises ApiError, FileMissing."""
     path = f"uploads/{sent.id}-{token_hex(4)}" + (f".{sent.format}" if sent.format else "")
     copy = msgspec.structs.replace(sent, path=path)
     await context.uploads.announce_copy(copy)
     try:
-        await context.storage.copy(sent.path, copy.path)
+        await context.storage.copy(sent.path, copy.path, size_bytes=size_bytes)
         return await _checked(context, copy)
     except (ApiError, FileMissing):
         await context.storage.delete(copy.path)

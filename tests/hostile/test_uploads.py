@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.uploads.receive import is_too_slow
+from service.uploads.receive import LEISURE_S, fall_behind_s
 from tests.api_fixture import Api, running_api
 from tests.hostile.harness import Harness
 from tests.job_ends import VIDEO, succeed
@@ -109,18 +109,14 @@ def test_a_name_in_a_form_is_only_a_name_too(harness: Harness, client: httpx.Cli
 
 
 @pytest.mark.parametrize(
-    ("seen_bytes", "took_s", "slow"),
-    [
-        (0, 59, False),
-        (0, 61, True),
-        (2, 61, True),
-        (60_000, 119, False),
-        (60_000, 121, True),
-        (500_000_000, 86_400, False),
-    ],
+    ("bytes_each", "wait_s", "slow"),
+    [(1, 0.9, False), (1, 1.1, True), (29_000, 29, False), (28_000, 31, True), (500_000, 29, False)],
 )
-def test_an_upload_may_rest_but_not_drip(seen_bytes: int, took_s: float, slow: bool) -> None:
-    assert is_too_slow(seen_bytes, took_s=took_s) is slow
+def test_an_upload_may_rest_but_not_drip_however_fast_it_was_before(bytes_each: int, wait_s: float, slow: bool) -> None:
+    behind_s = fall_behind_s(0.0, 400_000_000, waited_s=10.0)
+    for _ in range(60):
+        behind_s = fall_behind_s(behind_s, bytes_each, waited_s=wait_s)
+    assert (behind_s > LEISURE_S) is slow
 
 
 @pytest.fixture

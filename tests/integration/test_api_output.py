@@ -1,12 +1,17 @@
 """What a finished job gives: the file in parts or whole, by key or by link, and its timeline."""
 
+import asyncio
+import socket
+import tracemalloc
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
 import httpx
 import pytest
 
 from core.clock import HandClock
+from core.storage import CHUNK_BYTES
 from tests.api_fixture import Api, running_api
 from tests.job_ends import TRACKS, VIDEO, succeed
 
@@ -41,6 +46,39 @@ async def test_the_link_gives_the_file_without_a_key_until_it_expires(api: Api, 
         assert (await anyone.get(f"{api.url}/v1/jobs/{job_id}/output")).status_code == 401
         clock.turn(by_s=3601)
         assert (await anyone.get(output["url"])).status_code == 403
+
+
+async def test_a_slow_reader_of_a_large_film_takes_little_memory(api: Api) -> None:
+    """Whoever has the link may read it, as the visitors of a page that shows it."""
+    readers, large_bytes = 20, 30 * CHUNK_BYTES
+    job_id = await finished(api)
+    await api.context.storage.write(f"outputs/{job_id}.mp4", zeros(large_bytes))
+    async with AsyncExitStack() as held:
+        tracemalloc.start()
+        held.callback(tracemalloc.stop)
+        before_bytes = tracemalloc.get_traced_memory()[0]
+        for _ in range(readers):
+            held.enter_context(closing(await begun_to_read(api, job_id)))
+        assert tracemalloc.get_traced_memory()[0] - before_bytes < readers * CHUNK_BYTES
+
+
+async def zeros(size_bytes: int) -> AsyncIterator[bytes]:
+    for _ in range(size_bytes // CHUNK_BYTES):
+        yield bytes(CHUNK_BYTES)
+
+
+async def begun_to_read(api: Api, job_id: str) -> socket.socket:
+    """Ask for a film over a connection that takes little, and read the first bytes of it alone."""
+    reading = socket.socket()
+    reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    reading.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(reading, ("127.0.0.1", int(api.url.rsplit(":", 1)[1])))
+    lines = [f"GET /v1/jobs/{job_id}/output HTTP/1.1", "Host: x", f"Authorization: Bearer {api.key}", "", ""]
+    reading.sendall("\r\n".join(lines).encode())
+    came = b""
+    while b"\r\n\r\n\0" not in came:
+        came += await asyncio.get_running_loop().sock_recv(reading, 1024)
+    return reading
 
 
 RANGES = [

@@ -237,11 +237,15 @@ async def test_an_upload_that_breaks_off_leaves_nothing(api: Api, tmp_path: Path
     writer.write(MP4 * 20)
     await writer.drain()
     writer.close()
+    await no_upload_is_under_way(api)
+    assert files_in(tmp_path) == []
+    assert await api.context.uploads.stored_bytes("acme") == 0
+
+
+async def no_upload_is_under_way(api: Api) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while any("run_asgi" in repr(task) for task in asyncio.all_tasks()):
             await api.http.get("/livez")
-    assert files_in(tmp_path) == []
-    assert await api.context.uploads.stored_bytes("acme") == 0
 
 
 async def begun(api: Api, *, length: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -251,6 +255,31 @@ async def begun(api: Api, *, length: int) -> tuple[asyncio.StreamReader, asyncio
     lines += ["Expect: 100-continue", f"Content-Length: {length}", "", ""]
     writer.write("\r\n".join(lines).encode())
     return reader, writer
+
+
+async def test_a_process_takes_so_many_uploads_at_once_and_no_tenant_all_of_them(
+    redis_url: str, tmp_path: Path
+) -> None:
+    """Each has megabytes in memory on its way, and a process that has none left is killed with all that it does."""
+    async with running_api(redis_url, tmp_path, upload_memory_bytes=40_000_000) as api, await api.caller("b") as other:
+        reader, writer = await begun(api, length=100_000_000)
+        assert b"100 Continue" in await reader.readline()
+        refused, refused_writer = await begun(api, length=100_000_000)
+        assert b"HTTP/1.1 429 " in await refused.readline(), "before any of its body is asked for"
+        own = await api.http.post("/v1/uploads?filename=a.png", content=_one(PNG))
+        assert (own.status_code, own.json()["code"], own.headers["retry-after"]) == (429, "rate_limited", "5")
+        assert (await api.http.post("/v1/uploads?filename=a.png", content=PNG)).status_code == 201, (
+            "it says it is small"
+        )
+        with api.context.upload_room.hold("another", None):
+            full = await other.post("/v1/uploads?filename=a.png", content=_one(PNG))
+            assert (full.status_code, full.json()["code"], full.headers["retry-after"]) == (503, "overloaded", "5")
+        assert (await other.post("/v1/uploads?filename=a.png", content=_one(PNG))).status_code == 201
+        for each in (writer, refused_writer):
+            each.close()
+        await no_upload_is_under_way(api)
+        for _ in range(2):
+            assert (await api.http.post("/v1/uploads?filename=a.png", content=_one(PNG))).status_code == 201
 
 
 BROKEN_FORMS = [
@@ -520,7 +549,7 @@ async def test_a_complete_whose_process_died_anywhere_can_be_repeated(s3_api: Ap
     assert expected is not None
     died = replace(expected, path=f"uploads/{expected.id}-died.mp4")
     await uploads.announce_copy(died)
-    await storage.copy(expected.path, died.path)
+    await storage.copy(expected.path, died.path, size_bytes=len(MP4))
     assert (await s3_api.http.post(place["complete"])).status_code == 200
     assert await uploads.keep_copy(died) is None
     await storage.write(expected.path, whole(MP4))  # as where it died before this went
@@ -558,10 +587,11 @@ async def test_what_is_sent_may_be_no_more_than_its_tenant_has_room_for(s3_api: 
 
 
 class Unread:
-    """Lies before S3, and lets files in but answers nobody who looks at one."""
+    """Lies before S3, and lets files in but answers nobody who looks at one, or only so."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, answer: bytes = b"") -> None:
         self._address = httpx.URL(address)
+        self._answer = answer
         self.asked = asyncio.Event()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -569,11 +599,12 @@ class Unread:
         with closing(writer), closing(back), suppress(ConnectionError):
             async with asyncio.TaskGroup() as ways:
                 answers = ways.create_task(self._pass_on(there, writer))
-                while (request := await reader.read(65_536)) and not request.startswith(b"HEAD "):
-                    back.write(request)
-                if request:
-                    self.asked.set()
-                    await reader.read()
+                while request := await reader.read(65_536):
+                    if request.startswith(b"HEAD "):
+                        self.asked.set()
+                        writer.write(self._answer)
+                    else:
+                        back.write(request)
                 answers.cancel()
 
     async def _pass_on(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -597,6 +628,18 @@ async def test_a_process_that_stops_while_it_looks_at_a_file_leaves_none_in_s3(
     async with httpx.AsyncClient(trust_env=False) as anybody:
         listed = await anybody.get(f"{s3}/{BUCKET}", params={"list-type": "2", "prefix": "unread/"})
     assert (listed.status_code, "<Key>" in listed.text) == (200, False)
+
+
+async def test_a_file_that_has_come_is_kept_where_the_storage_does_not_tell_how_long_it_is(
+    redis_url: str, s3: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Unread(s3, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+    async with await asyncio.start_server(before.serve, "127.0.0.1", 0) as server:
+        for name, value in access_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}").items():
+            monkeypatch.setenv(name, value)
+        async with running_api(redis_url, f"s3://{BUCKET}/untold") as api:
+            answer = await api.http.post("/v1/uploads?filename=clip.mp4", content=MP4)
+    assert (answer.status_code, answer.json()["duration_s"], before.asked.is_set()) == (201, None, True)
 
 
 async def whole(content: bytes) -> AsyncIterator[bytes]:

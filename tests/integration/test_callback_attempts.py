@@ -198,13 +198,14 @@ async def test_nobody_listening_is_a_refused_connection(client):
     assert (answer.error, answer.detail) == (AttemptFault.REFUSED, "The host refused the connection.")
 
 
-async def test_a_process_that_may_open_no_more_files_does_not_blame_the_receiver(client, receiver):
+@pytest.mark.parametrize("by_name", [False, True])
+async def test_a_process_that_may_open_no_more_files_does_not_blame_the_receiver(client, receiver, by_name):
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     next_one = os.dup(0)
     os.close(next_one)
     resource.setrlimit(resource.RLIMIT_NOFILE, (next_one, before[1]))
     try:
-        answer = await send(client, receiver.hook)
+        answer = await send(client, "https://hooks.example.com/" if by_name else receiver.hook)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
     assert answer.error is AttemptFault.NO_MEANS

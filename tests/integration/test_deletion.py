@@ -130,8 +130,8 @@ async def test_files_that_an_ended_job_does_not_know_of_go_with_its_data(api: Ap
     """A worker had written them, and died before it wrote that down; the next one could only end the job."""
     job = await post(api, "/v1/jobs", ASK)
     await ended(api, job["id"])
-    for name in (f"outputs/{job['id']}.mp4", f"fetched/{job['id']}/0"):
-        (tmp_path / name).parent.mkdir(parents=True)
+    for name in (f"outputs/{job['id']}.mp4", f"outputs/{job['id']}/1a2b3c4d.mp4", f"fetched/{job['id']}/0"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(SECRET)
     await delete(api, job["id"])
     assert not files_with(tmp_path)

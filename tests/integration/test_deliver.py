@@ -520,13 +520,18 @@ async def test_an_attempt_that_we_spoilt_is_made_again_and_counts_nowhere(core, 
     assert await due_ms(core, delivery) == after.next_at_ms > core.clock.now_ms()
 
 
+@pytest.mark.parametrize("tried_at_another_url", [False, True])
 async def test_an_attempt_that_is_spoilt_again_and_again_counts_in_the_end_and_never_against_the_url(
-    core, context, receiver
+    core, context, receiver, tried_at_another_url
 ):
-    await set_default(core, receiver, "/hang")
+    await set_default(core, receiver, "/status/500" if tried_at_another_url else "/hang")
     [delivery] = await told(core, None)
-    pauses_s = []
-    while not delivery.attempts:
+    if tried_at_another_url:
+        delivery = await after_attempt(context, delivery)
+        core.clock.turn(by_s=10)
+        await set_anew(core, f"{receiver.hook}/hang")
+    pauses_s, tried = [], len(delivery.attempts)
+    while len(delivery.attempts) == tried and len(pauses_s) < 10:
         before, began_ms = delivery, core.clock.now_ms()
         async with hanging(hasty(context), receiver, [delivery]):
             hold_the_process()
@@ -535,7 +540,7 @@ async def test_an_attempt_that_is_spoilt_again_and_again_counts_in_the_end_and_n
         core.clock.turn(by_s=300)
     assert pauses_s[:-1] == [2, 4, 8, 16, 32, 64]
     assert (delivery.state, delivery.round, delivery.spoilt) == (DeliveryState.PENDING, 1, 0)
-    assert delivery.attempts[0].error == "This service was too busy to hear the answer in time."
+    assert delivery.attempts[-1].error == "This service was too busy to hear the answer in time."
     assert (await core.webhooks.default("acme")).failing_since_ms is None
 
 

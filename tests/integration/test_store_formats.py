@@ -33,7 +33,7 @@ from core.store.workers import WorkerFacts
 from tests.store_fixture import PUBLIC_URL, Core, core
 from tests.worker_fixture import context_over
 from worker.jobs.orphan_renders import follow_orphan_renders
-from worker.maintenance.sweeper import sweep
+from worker.maintenance.sweeper import remove_old, sweep
 
 __all__ = ["core"]
 
@@ -590,6 +590,7 @@ async def test_a_sweep_goes_on_behind_what_cannot_be_read(core: Core, tmp_path: 
     async with context_over(core, tmp_path) as context:
         for _ in range(2):
             await sweep(context, 0)
+            await remove_old(context)
     assert (await core.read(late[101])).status == "expired"
     assert await core.redis.exists(key("job", ended[2].id), key("upload", uploads[2].id)) == 0
     assert await core.redis.exists(key("job", ended[0].id), key("upload", uploads[0].id)) == 2
@@ -622,6 +623,7 @@ async def test_a_sweep_goes_on_behind_what_should_not_be_due(core: Core, tmp_pat
     async with context_over(core, tmp_path) as context:
         for _ in range(2):
             await sweep(context, 0)
+            await remove_old(context)
     assert (await core.read(late)).status == "expired"
     assert await core.redis.exists(key("job", ended.id), key("upload", unused.id)) == 0
     assert (await core.read(at_work.job)).status == "running"

@@ -1,6 +1,7 @@
 """What a worker's sweep costs Redis: little where nothing is to do, nothing for each token, and nothing for each tenant."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from core.store.redis.keys import key
 from tests.integration.test_store_gauges import commands
 from tests.store_fixture import Core, core
 from tests.worker_fixture import context_over
-from worker.maintenance.sweeper import sweep
+from worker.context import WorkerContext
+from worker.maintenance.sweeper import remove_old, sweep
 
 __all__ = ["core"]
 
@@ -67,12 +69,18 @@ async def test_where_nothing_is_to_do_most_sweeps_ask_redis_next_to_nothing(core
         await add_tokens(core, 100)
         await add_tenants(core, 100)
         await sweep(context, 0)
-        asked = [sum((await commands(core, lambda nth=nth: sweep(context, 0, nth=nth))).values()) for nth in range(11)]
+        await remove_old(context)
+        asked = [sum((await commands(core, partial(round_of, context, nth))).values()) for nth in range(11)]
     plain, with_gauges, whole = asked[1], asked[2], asked[10]
     assert asked[1:10] == [plain, *[with_gauges, plain] * 4]
     assert plain <= 6
     assert with_gauges <= plain + 16
     assert whole > with_gauges
+
+
+async def round_of(context: WorkerContext, nth: int) -> None:
+    await sweep(context, 0, nth=nth)
+    await remove_old(context, nth=nth)
 
 
 @pytest.mark.parametrize(("add", "waiting"), [(add_uploads, "uploads"), (add_sessions, "idle_sessions")])
@@ -84,4 +92,5 @@ async def test_sweeps_that_look_seldom_for_what_is_unused_remove_as_much_as_if_e
         core.clock.turn(by_s=25 * 3600)
         for nth in range(10):
             await sweep(context, 0, nth=nth)
+            await remove_old(context, nth=nth)
     assert await core.redis.zcard(key(waiting)) == 0

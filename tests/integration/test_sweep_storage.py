@@ -1,22 +1,29 @@
 """A sweep while the storage of files is away: what has a file waits for it, and stands in nobody's way."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import closing
+from dataclasses import replace as replace_context
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
 from core.errors import Code
 from core.ids import new_id
-from core.job_files import fetched_path, film_path
+from core.job_files import new_fetched_path, new_film_path
 from core.model import transitions
 from core.model.job import Job, MediaRef, OutputFile
 from core.model.upload import Upload
+from core.storage import Storage
 from core.store.redis.keys import key
 from core.store.redis.lists import UNREADABLE_REST_MS
 from core.upload_files import remove_upload
+from tests.s3_fixture import BUCKET, access_to
 from tests.store_fixture import Core, core
+from tests.until import PATIENCE_S
 from tests.worker_fixture import context_over
-from worker.maintenance.sweeper import sweep
+from worker.maintenance.sweeper import remove_old, sweep
 
 __all__ = ["core"]
 
@@ -31,7 +38,7 @@ async def with_film(core: Core) -> Job:
 async def test_what_has_no_file_goes_and_what_has_one_goes_once_the_storage_is_back(core: Core, tmp_path: Path):
     await core.slots(9)
     films = [await with_film(core) for _ in range(2)]
-    plain = await core.run(await core.submit(retention_s=60))
+    never_begun = await core.cancel(await core.submit(retention_s=60))
     uploads = [
         Upload(id=new_id("upl"), tenant="acme", filename="f", format="", size_bytes=1, path=path, created_at_ms=1)
         for path in ("uploads/a", "elsewhere/b")
@@ -43,18 +50,48 @@ async def test_what_has_no_file_goes_and_what_has_one_goes_once_the_storage_is_b
         (tmp_path / folder).write_text("in the way of the folder")
 
     async def left() -> list[bool]:
-        names = [key("job", job.id) for job in (*films, plain)] + [key("upload", upload.id) for upload in uploads]
+        names = [key("job", job.id) for job in (*films, never_begun)] + [key("upload", upload.id) for upload in uploads]
         return [bool(await core.redis.exists(name)) for name in names]
 
     async with context_over(core, tmp_path) as context:
         for _ in range(3):
-            await sweep(context, 0)
+            await remove_old(context)
         assert await left() == [True, True, False, True, False]
         for folder in ("outputs", "uploads"):
             (tmp_path / folder).unlink()
         core.clock.turn(by_s=UNREADABLE_REST_MS / 1000 + 1)
-        await sweep(context, 0)
+        await remove_old(context)
         assert await left() == [False] * 5
+
+
+async def test_a_lost_lease_is_repaired_and_a_late_job_ended_while_the_storage_hangs(core: Core, tmp_path: Path):
+    await core.slots(9)
+    films = [await with_film(core) for _ in range(3)]
+    lost = await core.begin(await core.submit())
+    late = await core.submit(start_timeout_s=1)
+    core.clock.turn(by_s=100)
+    await core.redis.delete(key("arq_queue"))
+    asked = asyncio.Semaphore(0)
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.release()
+        with closing(writer):
+            await reader.read()
+
+    async with await asyncio.start_server(hang, "127.0.0.1", 0) as server, context_over(core, tmp_path) as context:
+        with pytest.MonkeyPatch.context() as patched:
+            for name, value in access_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}").items():
+                patched.setenv(name, value)
+            hanging = replace_context(context, storage=Storage(f"s3://{BUCKET}/x"))
+        removing = asyncio.create_task(remove_old(hanging))
+        for _ in films:  # it is asked for all of them at once
+            await asyncio.wait_for(asked.acquire(), PATIENCE_S)
+        await sweep(hanging, 0)
+        assert not removing.done()
+        assert await core.redis.zscore(key("arq_queue"), lost.job.id)
+        assert (await core.read(late)).status == "expired"
+        removing.cancel()
+        await asyncio.wait([removing])
 
 
 async def test_what_a_worker_left_that_died_before_it_wrote_it_down_goes_with_the_job(core: Core, tmp_path: Path):
@@ -65,13 +102,19 @@ async def test_what_a_worker_left_that_died_before_it_wrote_it_down_goes_with_th
     async with context_over(core, tmp_path) as context:
         await context.job_removal.remove(deleted)
         for job in (failed, deleted, other.job):
-            for path in (film_path(job), fetched_path(job, 0), fetched_path(job, 1)):
+            for path in files_of(job):
                 await context.storage.write(path, bytes_of(b"x"))
-        (tmp_path / f"{film_path(failed)}#1").write_text("half of a film")
+        (tmp_path / f"outputs/{failed.id}/a.mp4#1").write_text("half of a film")
         core.clock.turn(by_s=61)
-        await sweep(context, 0)
-    assert files_in(tmp_path) == {film_path(other.job), fetched_path(other.job, 0), fetched_path(other.job, 1)}
+        await remove_old(context)
+    assert files_in(tmp_path) == set(files_of(other.job))
     assert not (tmp_path / "fetched" / failed.id).exists()
+
+
+def files_of(job: Job) -> list[str]:
+    """Name what two workers may have left, one of them of an older release."""
+    films, fetched = (path.rpartition("/")[0] for path in (new_film_path(job), new_fetched_path(job)))
+    return [f"{films}/a.mp4", f"outputs/{job.id}.mp4", f"{fetched}/0", f"{fetched}/1"]
 
 
 def files_in(folder: Path) -> set[str]:
@@ -113,7 +156,7 @@ async def test_a_sweep_that_died_while_it_removed_an_upload_is_gone_on_with(core
         await context.storage.write("a", bytes_of(b"x"))
         core.clock.turn(by_s=86_401)
         assert await core.uploads.withdraw(upload, "due")
-        await sweep(context, 0)
+        await remove_old(context)
     assert (files_in(tmp_path), await core.uploads.load(upload.id)) == (set(), None)
     assert await core.uploads.stored_bytes("acme") == 0
 
@@ -136,7 +179,7 @@ async def test_a_copy_that_nobody_kept_and_what_was_sent_anew_go_although_their_
         assert await core.uploads.keep_copy(copies[0]) is None
         await core.submit(start_timeout_s=3 * 86_400, media=(MediaRef(upload_id=sent.id, name="f"),))
         core.clock.turn(by_s=86_400 + 3601)
-        await sweep(context, 0)
+        await remove_old(context)
     assert files_in(tmp_path) == {"uploads/kept"}
     assert not await core.redis.exists(key("upload_urls"))
 
@@ -157,12 +200,12 @@ async def test_what_is_sent_by_a_url_after_its_upload_was_removed_goes_once_noth
         await core.uploads.keep(kept)
         await core.submit(start_timeout_s=3 * 86_400, media=(MediaRef(upload_id=kept.id, name="f"),))
         core.clock.turn(by_s=86_400)
-        await sweep(context, 0)
+        await remove_old(context)
         assert files_in(tmp_path) == {refused.path, kept.path}
         core.clock.turn(by_s=7200)
-        await sweep(context, 0)
+        await remove_old(context)
         assert files_in(tmp_path) == {kept.path}
         assert not await core.redis.exists(key("upload_urls"))
         core.clock.turn(by_s=3 * 86_400)
-        await sweep(context, 0)
+        await remove_old(context)
         assert files_in(tmp_path) == set()

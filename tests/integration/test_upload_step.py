@@ -1,7 +1,11 @@
 """Files on their way into a session, at a backend whose every answer a test has written: what is believed, and what not."""
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -16,7 +20,8 @@ from core.model.session import Session
 from core.model.upload import Upload
 from tests.scripted_backend import Answer, Asked, ScriptedBackend, film, page, said, scripted_backend
 from tests.store_fixture import Core, core
-from tests.worker_fixture import context, in_hand, stepped
+from tests.until import PATIENCE_S, until
+from tests.worker_fixture import context, context_over, in_hand, stepped
 from worker.backend.faults import BackendFault, Fault
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
@@ -24,6 +29,7 @@ from worker.jobs.retry_policy import TRIES
 from worker.jobs.runner import _next_result
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.upload import upload
+from worker.outbound.client import SENT_AT_ONCE, SENT_PER_TENANT
 
 __all__ = ["context", "core"]
 
@@ -441,12 +447,12 @@ async def test_a_stored_file_that_goes_in_the_middle_of_its_upload_ends_the_job(
 
 
 async def test_a_file_of_somebody_else_that_goes_in_the_middle_is_fetched_again(core, context, backend, tmp_path):
-    """As another holder of the job does, that was frozen, and clears up what it has fetched."""
+    """As whoever removes what a job has brought."""
     backend.says("/a.mp4", film(MUCH))
     backend.says("upload", NONE, TAKEN)
     async with uploading(core, context, by_url(backend)) as execution:
         await stepped(execution)
-        backend.meanwhile["upload"] = (tmp_path / f"fetched/{execution.job.id}/0").unlink
+        backend.meanwhile["upload"] = partial(shutil.rmtree, tmp_path / f"fetched/{execution.job.id}")
         assert (await stepped(execution)).error is None
         backend.meanwhile.clear()
         await stepped(execution)
@@ -460,3 +466,70 @@ async def test_a_job_that_wants_neither_edit_nor_film_brings_its_files_and_ends_
         job = await stepped(execution, 2)
     assert (job.status, job.error, job.credits_used, job.output) == (Status.SUCCEEDED, None, 0, None)
     assert (ways(backend), backend.calls("render")) == (["url"], [])
+
+
+async def test_a_process_sends_so_many_files_at_a_time_and_one_tenants_leave_places_to_others(core, context, backend):
+    """A worker holds a thousand jobs, and a file has megabytes in memory while the backend takes it slowly."""
+    backend.says("upload", TAKEN)
+    places = context.outbound.sending_places
+    async with uploading(core, context, await stored_upload(core, context)) as execution, AsyncExitStack() as held:
+        for _ in range(SENT_PER_TENANT):
+            await held.enter_async_context(places.hold(execution.job.tenant))
+        waits = asyncio.create_task(upload(execution))
+        for _ in range(SENT_AT_ONCE - SENT_PER_TENANT):
+            await held.enter_async_context(places.hold("other"))
+        assert (backend.calls("upload"), waits.done()) == ([], False)
+        await held.aclose()
+        result = await waits
+    assert result.session.uploaded == 1
+
+
+async def test_a_file_that_was_sent_holds_no_place_while_the_backend_works_on_it(core, tmp_path):
+    has_come, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def works(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"--\r\n")
+        has_come.set()
+        await may_answer.wait()
+        writer.write(TAKEN.written())
+        writer.close()
+
+    async with await asyncio.start_server(works, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with context_over(core, tmp_path, backend=url) as context, AsyncExitStack() as held:
+            places = context.outbound.sending_places
+            async with uploading(core, context, await stored_upload(core, context)) as execution:
+                for _ in range(SENT_PER_TENANT - 1):
+                    await held.enter_async_context(places.hold(execution.job.tenant))
+                sends = asyncio.create_task(upload(execution))
+                await asyncio.wait_for(has_come.wait(), PATIENCE_S)
+                await asyncio.wait_for(held.enter_async_context(places.hold(execution.job.tenant)), PATIENCE_S)
+                may_answer.set()
+                assert (await sends).session.uploaded == 1
+
+
+async def test_what_one_holder_has_fetched_another_neither_replaces_nor_deletes(core, context, backend, tmp_path):
+    """As one does that was frozen, while another has taken the job over; the URL gives something else each time."""
+    backend.says("/a.mp4", film(CLIP + b"first"), film(CLIP + b"second"))
+    backend.says("upload", TAKEN)
+    by_bytes = msgspec.structs.replace(by_url(backend), by_bytes=True)
+    async with uploading(core, context, by_bytes) as execution, AsyncExitStack() as held:
+        for _ in range(SENT_PER_TENANT):
+            await held.enter_async_context(context.outbound.sending_places.hold(execution.job.tenant))
+        first = asyncio.create_task(upload(execution))
+        await until(partial(has_fetched, tmp_path), within_s=PATIENCE_S)
+        async with context_over(core, tmp_path, backend=backend.url) as of_another_process:
+            execution.context = of_another_process
+            await upload(execution)
+            await held.aclose()
+            assert (await first).session.uploaded == 1
+    assert [b"second" in asked.body for asked in backend.calls("upload")] == [True, False]
+    assert fetched_files(tmp_path) == []
+
+
+async def has_fetched(folder: Path) -> bool:
+    return bool(fetched_files(folder))
+
+
+def fetched_files(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("fetched/*/*") if path.is_file()]

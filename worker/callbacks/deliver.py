@@ -102,7 +102,7 @@ def _begun_anew(claim: DeliveryClaim) -> DeliveryClaim:
     tried = claim.delivery.attempts
     if not tried or tried[-1].at_ms >= (claim.default_set_at_ms or 0):
         return claim
-    return claim._replace(delivery=msgspec.structs.replace(claim.delivery, round=0, spoilt=0))
+    return claim._replace(delivery=msgspec.structs.replace(claim.delivery, round=0))
 
 
 async def _attempt(context: WorkerContext, claim: DeliveryClaim) -> tuple[str, str] | None:

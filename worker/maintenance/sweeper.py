@@ -1,9 +1,12 @@
 """The sweeper: repairs what the others left behind (lost leases, jobs that never started) and removes what is old.
 
-Every worker sweeps; each part is safe to do twice or by two at once. Nothing here touches a job that somebody holds.
+Every worker sweeps; each part is safe to do twice or by two at once. Nothing here touches a job that somebody holds. What
+waits for the storage is done beside the rest: a storage that is slow, or hangs, must not keep a lost lease from its repair.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from itertools import count
@@ -29,6 +32,8 @@ log = get_logger(__name__)
 _GAUGES_EVERY = 2
 #: and what was unused for an hour or a day
 _UNUSED_EVERY = 10
+#: jobs, each with a few calls to the storage, that are removed at a time
+_REMOVED_AT_ONCE = 10
 
 
 async def run_sweeper(context: WorkerContext) -> None:
@@ -42,6 +47,16 @@ async def run_sweeper(context: WorkerContext) -> None:
     await run_periodically("sweep", sweep_on, every_s=context.settings.sweep_s)
 
 
+async def run_removal(context: WorkerContext) -> None:
+    """Remove what is old as often as is swept."""
+    rounds = count()
+
+    async def remove_more() -> None:
+        await remove_old(context, nth=next(rounds))
+
+    await run_periodically("removal", remove_more, every_s=context.settings.sweep_s)
+
+
 async def sweep(context: WorkerContext, cursor: int, *, nth: int = 0) -> int:
     """Sweep once; returns where the next one goes on. The first one, `nth` 0, looks after everything."""
     rung, cursor = await context.admission.repair(cursor)
@@ -52,15 +67,21 @@ async def sweep(context: WorkerContext, cursor: int, *, nth: int = 0) -> int:
     return cursor
 
 
+async def remove_old(context: WorkerContext, *, nth: int = 0) -> None:
+    """Remove what is over, and what was unused for a day, with its files. The first round, `nth` 0, looks after everything."""
+    await run_unless_it_breaks("remove what is over", partial(_remove_retired, context))
+    if nth % _UNUSED_EVERY == 0:
+        unused = {"remove unused uploads": _remove_unused_uploads, "remove what came too late": _remove_late_files}
+        for name, remove_some in unused.items():
+            await run_unless_it_breaks(name, partial(_as_if_in_each_sweep, partial(remove_some, context)))
+
+
 _Parts = dict[str, Callable[[], Awaitable[None]]]
 
 
 def _parts(context: WorkerContext, nth: int) -> _Parts:
     """Name what else is looked after now; one that breaks keeps none of the others from its turn."""
-    parts: _Parts = {
-        "expire jobs": partial(_expire_jobs, context),
-        "remove what is over": partial(_remove_retired, context),
-    }
+    parts: _Parts = {"expire jobs": partial(_expire_jobs, context)}
     if nth % _UNUSED_EVERY == 0:
         parts |= _unused_parts(context)
     if nth % _GAUGES_EVERY == 0:
@@ -71,8 +92,6 @@ def _parts(context: WorkerContext, nth: int) -> _Parts:
 def _unused_parts(context: WorkerContext) -> _Parts:
     idle_s = context.settings.session_idle_s
     return {
-        "remove unused uploads": partial(_as_if_in_each_sweep, partial(_remove_unused_uploads, context)),
-        "remove what came too late": partial(_as_if_in_each_sweep, partial(_remove_late_files, context)),
         "give older sessions an end": partial(context.sessions.schedule_unscheduled, idle_s=idle_s),
         "close idle sessions": partial(_as_if_in_each_sweep, partial(context.sessions.close_idle, idle_s=idle_s)),
         "remove old tokens": context.token_pool.remove_old_anonymous,
@@ -128,8 +147,17 @@ async def _expire(context: WorkerContext, job: Job) -> None:
 async def _remove_retired(context: WorkerContext) -> None:
     """Remove ended jobs and deliveries whose time is over: all of them, since they end as fast as they began."""
     while due := await context.admission.to_retire():
-        for item_id in due:
-            await _or_later(context, "retire", item_id, _remove(context, item_id))
+        random.shuffle(due)  # the other workers are at it, too: each passes over what another one has removed
+        for start in range(0, len(due), _REMOVED_AT_ONCE):
+            some = due[start : start + _REMOVED_AT_ONCE]
+            await _all_of(_or_later(context, "retire", item_id, _remove(context, item_id)) for item_id in some)
+
+
+async def _all_of(doing: Iterable[Awaitable[None]]) -> None:
+    """Wait for all of them. Raises what the first one has raised that broke."""
+    for outcome in await asyncio.gather(*doing, return_exceptions=True):
+        if outcome is not None:
+            raise outcome
 
 
 async def _remove(context: WorkerContext, item_id: str) -> None:

@@ -27,6 +27,9 @@ MEDIA_AT_ONCE, MEDIA_PER_TENANT = 64, 8
 #: Films that it brings at a time, from wherever they are, and one tenant's of them. Each has parts of 8 MiB in memory until the
 #: storage has them: hundreds whose backend comes back at once would have the process killed, and its jobs end as poisoned.
 FILMS_AT_ONCE, FILMS_PER_TENANT = 32, 24
+#: Files whose bytes it sends to the backend at a time, and one tenant's of them: each has some MiB in memory while the backend
+#: takes them more slowly than the storage gives them, and a worker holds a thousand jobs. All three together fit into 2 GiB.
+SENT_AT_ONCE, SENT_PER_TENANT = 128, 96
 
 
 class OutboundClient(httpx.AsyncClient):
@@ -36,6 +39,7 @@ class OutboundClient(httpx.AsyncClient):
         super().__init__(**options)
         self.media_places = FairPlaces(in_all=MEDIA_AT_ONCE, per_tenant=MEDIA_PER_TENANT)
         self.film_places = FairPlaces(in_all=FILMS_AT_ONCE, per_tenant=FILMS_PER_TENANT)
+        self.sending_places = FairPlaces(in_all=SENT_AT_ONCE, per_tenant=SENT_PER_TENANT)
 
     def build_request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Request:
         """Make a request, its host spelt as it was judged at submit. Raises ForbiddenTarget."""

@@ -43,6 +43,7 @@ class SystemResolver:
         try:
             found = await self._channel.getaddrinfo(host, port=port, type=socket.SOCK_STREAM)
         except aiodns.error.DNSError as unknown:
+            socket.socket().close()  # raises where this process may open none: then nobody was asked for the name
             code, words = unknown.args
             raise socket.gaierror(socket.EAI_NONAME if code in _NO_SUCH_NAME else socket.EAI_AGAIN, words) from unknown
         return [_text(node.addr[0]) for node in found.nodes]

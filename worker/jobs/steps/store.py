@@ -1,4 +1,4 @@
-"""Stores the finished video under the job's id: doing it twice writes the same file.
+"""Stores the finished video in the job's folder, each time under a name of its own: the one that counts is in the record.
 
 What came is looked at before it is called a film, also where it is not kept. Where it is none, or nothing came, the render
 is looked at again, for a link that is good now; after a few such rounds it is rendered anew, and at last the job ends in
@@ -8,7 +8,7 @@ words that say why.
 from typing import Any
 
 from core.errors import Code, Permanent
-from core.job_files import film_path
+from core.job_files import new_film_path
 from core.model import transitions
 from core.model.job import OutputFile, Render, Status
 from worker.films.download import KeptFilm, NoFilm, fetch_film
@@ -31,7 +31,7 @@ async def store(execution: JobExecution) -> StepResult:
     """
     job, render = execution.job, execution.job.render
     assert render is not None
-    path = film_path(job)
+    path = new_film_path(job)
     credentials = await execution.find_credentials()
     found = await fetch_film(execution.context, credentials, job, path, last=_is_last(render))
     if isinstance(found, NoFilm):

@@ -5,13 +5,13 @@ it does not say it has is looked for in the session's state, since one brought t
 is one of which nobody knows after a crash whether it arrived.
 """
 
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import AsyncExitStack, suppress
 
 import msgspec
 
 from core.errors import Code, Permanent, Temporary, WaitReason
-from core.job_files import fetched_path
+from core.job_files import new_fetched_path
 from core.media.formats import HEAD_BYTES, MEDIUM_OF, format_of_content, format_of_name, may_be_same_file, name_as
 from core.model import session as sessions
 from core.model import transitions
@@ -177,15 +177,24 @@ async def _send_stored(execution: JobExecution, media: MediaRef) -> UploadAnswer
 
 
 async def _send_file(execution: JobExecution, name: str, path: str) -> UploadAnswer:
-    """Raises FileMissing, also where the file goes in the middle, and StorageDown."""
-    file = await execution.context.storage.read(path)
-    return await execution.context.backend.upload_file(
-        await execution.credentials(),
-        session_id=execution.backend_session(),
-        filename=name,
-        size_bytes=file.size_bytes,
-        chunks=file.chunks,
-    )
+    """Send a file once its tenant has a place for it. Raises FileMissing, also where it goes in the middle, and StorageDown."""
+    async with AsyncExitStack() as place:
+        await place.enter_async_context(execution.context.outbound.sending_places.hold(execution.job.tenant))
+        file = await execution.context.storage.read(path)
+        return await execution.context.backend.upload_file(
+            await execution.credentials(),
+            session_id=execution.backend_session(),
+            filename=name,
+            size_bytes=file.size_bytes,
+            chunks=_then(file.chunks, place.aclose),
+        )
+
+
+async def _then(chunks: AsyncIterator[bytes], at_end: Callable[[], Awaitable[None]]) -> AsyncIterator[bytes]:
+    """Pass chunks on, and say when the last one is taken: what the backend does with them may take it minutes."""
+    async for chunk in chunks:
+        yield chunk
+    await at_end()
 
 
 async def _send_url(execution: JobExecution, url: str) -> UploadAnswer:
@@ -208,7 +217,7 @@ async def _send_url(execution: JobExecution, url: str) -> UploadAnswer:
 async def _fetch_and_send(execution: JobExecution, url: str) -> UploadAnswer:
     """Bring a file through our storage. Raises StorageDown where it goes there by another hand: it is fetched again."""
     context = execution.context
-    path = fetched_path(execution.job, execution.session.uploaded)
+    path = new_fetched_path(execution.job)
     limit = PROFILES[execution.job.profile].max_bytes
     try:
         async with fetch_media(context.outbound, url, max_bytes=limit, tenant=execution.job.tenant) as fetched:
@@ -217,7 +226,7 @@ async def _fetch_and_send(execution: JobExecution, url: str) -> UploadAnswer:
         if found is None:
             raise Permanent(Code.UNSUPPORTED_MEDIA, f"The file {fetched.filename} is none of the supported formats.")
         return await _send_file(execution, name_as(fetched.filename, found), path)
-    except FileMissing:  # the holder before this one was frozen, and clears up
+    except FileMissing:  # by who removes all that the job has
         raise StorageDown("what was fetched is gone") from None
     finally:
         with suppress(StorageDown):  # what the backend has by now is not sent again for that
