@@ -3,7 +3,7 @@
 https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 
 Every POST that makes or sends something goes through `run_once`, or through `replay_or_run` where its own write keeps
-the response in the same step (`service/jobs/submission.py`). POSTs that are safe to repeat as they are (cancel,
+the response in the same step (`service/jobs/submission.py`, `service/routes/sessions.py`). POSTs that are safe to repeat as they are (cancel,
 complete, enable, `:validate`) take no key. Keys are a tenant's and a path's, and kept by `core.store.idempotency`.
 """
 
@@ -19,7 +19,7 @@ import msgspec
 from litestar.params import HeaderParameter
 
 from core.logs import get_logger
-from core.store.idempotency import StoredResponse, decode_response, encode_response, with_waits
+from core.store.idempotency import Idempotency, StoredResponse, decode_response, encode_response, with_waits
 from core.store.redis.client import STORE_DOWN
 from service.context import ApiContext
 from service.problems import ApiError
@@ -121,7 +121,7 @@ async def _first_response(
     if found is None:
         return None
     if found.answer is None:
-        raise _under_way() if found.body_hash == key.body_hash else key_reused()
+        raise under_way() if found.body_hash == key.body_hash else key_reused()
     if found.body_hash != (await streamed.read_hash() if streamed else key.body_hash):
         raise key_reused()
     if replicas := context.settings.wait_replicas:  # it was a 503 before, if they did not have it
@@ -146,7 +146,7 @@ async def _run_holding(
 async def _holding(context: ApiContext, tenant: str, key: IdempotencyKey) -> AsyncIterator[None]:
     """Hold a key while its call runs; let it go where that fails. Raises ApiError (409) where another call holds it."""
     if not await context.stored_responses.open(tenant, key.key_hash, key.body_hash):
-        raise _under_way()
+        raise under_way()
     extending = asyncio.create_task(_extend(context, tenant, key))
     try:
         yield
@@ -162,6 +162,11 @@ async def _extend(context: ApiContext, tenant: str, key: IdempotencyKey) -> None
         await asyncio.sleep(_EXTEND_EVERY_S)
         with suppress(*STORE_DOWN):
             await context.stored_responses.stay_open(tenant, key.key_hash)
+
+
+def answered_with(key: IdempotencyKey | None, response: StoredResponse) -> Idempotency | None:
+    """Say what an operation shall keep that writes a call's response in the same step."""
+    return Idempotency(key.key_hash, key.body_hash, encode_response(response)) if key else None
 
 
 def replayed(stored: bytes, waits: Sequence[bytes]) -> StoredResponse:
@@ -180,7 +185,8 @@ def with_headers(response: StoredResponse, headers: dict[str, str]) -> StoredRes
     return msgspec.structs.replace(response, headers=response.headers | headers)
 
 
-def _under_way() -> ApiError:
+def under_way() -> ApiError:
+    """Refuse a call that is being made already."""
     return ApiError(409, "in_progress", "Ask again for its answer.")
 
 

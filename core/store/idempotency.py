@@ -1,4 +1,4 @@
-"""Stored responses: what was answered under a caller's Idempotency-Key. Those of submits are written as the job is accepted.
+"""Stored responses: what was answered under a caller's Idempotency-Key. Those of submits, and of sessions, are written with them.
 
 A call of several writes opens its key first, and stores its response when it is through: meanwhile the key is taken.
 """
@@ -57,6 +57,25 @@ class StoredAnswer(NamedTuple):
     body_hash: str
     answer: bytes | None
     waits: tuple[bytes, ...] = ()
+
+
+@redacted_repr("key_hash")
+class Idempotency(NamedTuple):
+    """A caller's key (hashed with its path), the hash of the body's bytes, and the answer to replay."""
+
+    key_hash: str
+    body_hash: str
+    answer: bytes
+
+
+def idempotency_argument(call: Idempotency | None, *, life_ms: int = IDEMPOTENCY_MS) -> dict[str, Any] | None:
+    """Tell an operation what to answer the same call again, for so long."""
+    return call and {
+        "key_hash": call.key_hash,
+        "body_hash": call.body_hash,
+        "answer": raw(call.answer),
+        "life_ms": life_ms,
+    }
 
 
 class _Replaced(NamedTuple):

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.api_fixture import ASK, Api, running_api
+from tests.integration.test_api_uploads import MP4
 from tests.lossy_redis import breaking
 
 
@@ -48,26 +49,29 @@ async def test_a_call_that_was_made_is_answered_although_redis_goes_away_before_
         return b"HSET\r\n" in asked and b"answer\r\n" in asked
 
     async with breaking(redis_url, keeps_an_answer, arrives=False) as way, running_api(way, tmp_path) as unlucky:
-        made = await unlucky.http.post("/v1/sessions", headers={"Idempotency-Key": "k"})
+        query = {"filename": "a.mp4"}
+        made = await unlucky.http.post("/v1/uploads", params=query, content=MP4, headers={"Idempotency-Key": "k"})
         assert made.status_code == 201, made.text
-    assert [row["id"] for row in (await api.http.get("/v1/sessions")).json()["data"]] == [made.json()["id"]]
+    assert [row["id"] for row in (await api.http.get("/v1/uploads")).json()["data"]] == [made.json()["id"]]
 
 
-async def test_a_session_is_made_once_per_key_whatever_breaks_behind_it(
+async def test_a_session_is_made_once_per_key_although_the_answer_of_redis_is_lost(
     api: Api, redis_url: str, tmp_path: Path
 ) -> None:
-    def reads_the_session_queue(asked: bytes) -> bool:
-        return b"LLEN\r\n" in asked and b"rg:ses:" in asked
+    def makes_a_session(asked: bytes) -> bool:
+        return b"open_session" in asked
 
-    headers = {"Idempotency-Key": "k"}
-    async with (
-        breaking(redis_url, reads_the_session_queue, arrives=False) as way,
-        running_api(way, tmp_path) as unlucky,
-    ):
-        made = [await unlucky.http.post("/v1/sessions", headers=headers) for _ in range(2)]
-        await unlucky.http.get(f"/v1/sessions/{made[1].json()['id']}")
-    assert {answer.status_code for answer in made} == {201}
-    assert [row["id"] for row in (await api.http.get("/v1/sessions")).json()["data"]] == [made[1].json()["id"]]
+    async def make(asked: Api) -> httpx.Response:
+        return await asked.http.post("/v1/sessions", headers={"Idempotency-Key": "k"})
+
+    await api.http.post("/v1/sessions", headers={"Idempotency-Key": "known-to-redis"})
+    async with breaking(redis_url, makes_a_session, arrives=True) as way, running_api(way, tmp_path) as unlucky:
+        lost = await make(unlucky)
+        unlucky.http.headers["Authorization"] = f"Bearer {api.key}"
+        again = [await make(each) for each in (unlucky, api)]
+    assert [lost.status_code, *(answer.status_code for answer in again)] == [503, 201, 201]
+    assert again[0].content == again[1].content
+    assert len((await api.http.get("/v1/sessions")).json()["data"]) == 2
 
 
 async def test_a_replayed_call_that_waits_gets_the_ended_job(api: Api) -> None:

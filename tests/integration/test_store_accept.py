@@ -11,8 +11,9 @@ from core.clock import stopwatch_s
 from core.ids import new_id
 from core.model.job import MediaRef
 from core.model.upload import Upload
+from core.store.idempotency import Idempotency
 from core.store.jobs.queries import JobFilter
-from core.store.jobs.submissions import Accepted, Idempotency, Rejected, Replayed
+from core.store.jobs.submissions import Accepted, Rejected, Replayed
 from core.store.redis.client import connect
 from core.store.redis.functions import NotReplicated
 from core.store.redis.keys import key

@@ -16,8 +16,9 @@ from core.model.upload import Upload
 from core.model.webhook import TenantWebhook
 from core.store.audit import AuditEntry
 from core.store.formats import Membership
+from core.store.idempotency import Idempotency
 from core.store.jobs.removal import JobRemoval
-from core.store.jobs.submissions import BatchStart, Idempotency
+from core.store.jobs.submissions import BatchStart
 from core.store.pauses import Pauses
 from core.store.redis.keys import _SHAPES, FIELDS, key
 from tests.store_fixture import PUBLIC_URL, Core, core

@@ -85,7 +85,7 @@ _SHARED = (
         "tokens/taking",
         "tokens/settling",
     ),
-    *("sessions", "batches", "deliveries"),
+    *("sessions", "batches", "deliveries", "idempotency"),
 )
 
 
