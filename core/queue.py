@@ -14,7 +14,7 @@ are begun at once goes by how late the event loop and Redis's answers are (`core
 not among all the rest on its way through this process and Redis.
 
 What another process holds comes up as a look, too, once its lease is over. While Redis is away all leases end, though who has them
-lives: so whoever has not asked for work for long, or never, leaves that alone until all have had the time of a heartbeat to renew it.
+lives: so whoever got no answer for long, or has just begun, leaves that alone until all have had the time of a heartbeat to renew it.
 """
 
 import asyncio
@@ -79,8 +79,8 @@ class LeasedWorker(Worker):
         self._is_away = False
         #: so long after an outage holders have to renew what is theirs
         self._heartbeat_s = lease_s * HEARTBEAT_SHARE
-        #: when Redis last told what is due
-        self._told_s = -math.inf
+        #: when Redis last answered here
+        self._answered_s = -math.inf
         self._spares_until_s = -math.inf
 
     def offer(self, places: int) -> None:
@@ -126,10 +126,14 @@ class LeasedWorker(Worker):
         self._woken.clear()
         wait_s = IDLE_POLL_MS / 1000
         async with self._taking_up:
+            self._heed_silence()
             if self.allow_pick_jobs and self.job_counter < self.max_jobs:
                 due = await self._poll()
                 await self._begin(due)
                 wait_s = min(wait_s, due.next_in_ms / 1000)
+            elif self.allow_pick_jobs:
+                await self._store.ask("PING")  # whoever is full would not notice an outage
+            self._answered_s = self.loop.time()
         await self.heart_beat()
         looked_s = self.loop.time()
         with suppress(TimeoutError):
@@ -146,21 +150,23 @@ class LeasedWorker(Worker):
         kept = {"kept_looks": self._looks.kept_of(most), "lease_ms": self._lease_ms, "spare_ms": self._spare_ms()}
         asked_s = self.loop.time()
         due = await self._store.run("poll_queue", limits | kept, _Due)
-        self._told_s = self.loop.time()
-        self._looks.note_answer(self._told_s - asked_s)
+        self._looks.note_answer(self.loop.time() - asked_s)
         if most_looks:
             self._looks.more_due = due.more_looks
         return due
 
-    def _spare_ms(self) -> int | None:
-        """Say for how long what others hold stays theirs, though its lease is over. None: they have had the time to renew it.
+    def _heed_silence(self) -> None:
+        """Since Redis last answered it may have been away; where it was for less than the time between two heartbeats no lease ends.
 
-        Since Redis last answered here it may have been away; in less time than between two heartbeats no lease ends.
+        An idle worker is silent by itself between two looks.
         """
-        now_s = self.loop.time()
-        if now_s - self._told_s > self._heartbeat_s:
+        now_s, longest_pause_s = self.loop.time(), max(IDLE_POLL_MS / 1000, self.poll_delay_s)
+        if now_s - self._answered_s > self._heartbeat_s + longest_pause_s:
             self._spares_until_s = now_s + self._heartbeat_s
-        left_s = self._spares_until_s - now_s
+
+    def _spare_ms(self) -> int | None:
+        """Say for how long what others hold stays theirs, though its lease is over. None: they have had the time to renew it."""
+        left_s = self._spares_until_s - self.loop.time()
         return math.ceil(left_s * 1000) if left_s > 0 else None
 
     async def _begin(self, due: _Due) -> None:
