@@ -71,7 +71,7 @@ class RpcQueue:
 
         What no worker has taken is taken back: done later, a test would reach the receiver of somebody who was told that none did.
         """
-        counted, now_ms = key("rpc_under_way", request.kind, request.tenant), self._clock.now_ms()
+        counted, now_ms = key("rpc_under_way", request.kind, request.tenant), await self._store.now_ms(self._clock)
         pipe = self._store.redis.pipeline(transaction=True)
         pipe.zremrangebyscore(counted, 0, now_ms)
         pipe.zadd(counted, {request.id: now_ms + _LIFE_S * 1000})

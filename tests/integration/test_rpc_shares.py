@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
+from core.clock import Clock
 from core.model.webhook import TenantWebhook
 from core.security.encryption import Encryption
 from core.store.redis.client import Store, connect
@@ -78,6 +79,22 @@ async def test_a_tenant_that_floods_is_refused_and_its_other_calls_are_not(core)
         await core.rpc.answer(request, b"sent")
     assert await asyncio.gather(*asked) == [b"sent"] * PER_TENANT
     assert await core.rpc.ask("webhook_test", "acme", b"", wait_s=0.01) is None, "one that is over counts no more"
+
+
+class AheadClock(Clock):
+    def now_ms(self) -> int:
+        return super().now_ms() + 60_000
+
+
+async def test_a_tenant_that_floods_one_api_is_refused_by_another_whose_clock_is_ahead(core):
+    asked = [asyncio.create_task(core.rpc.ask("credits", "acme", b"", wait_s=PATIENCE_S)) for _ in range(PER_TENANT)]
+    for _ in asked:
+        await core.rpc.next(wait_s=PATIENCE_S)
+    with pytest.raises(TooManyRequests):
+        await RpcQueue(core.store, AheadClock()).ask("credits", "acme", b"", wait_s=0.01)
+    for call in asked:
+        call.cancel()
+    await asyncio.gather(*asked, return_exceptions=True)
 
 
 async def test_more_calls_than_there_are_connections_wait_for_replies_and_hold_up_nothing_else(redis_url, tmp_path):
