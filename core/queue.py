@@ -14,10 +14,11 @@ are begun at once goes by how late the event loop and Redis's answers are (`core
 not among all the rest on its way through this process and Redis.
 
 What another process holds comes up as a look, too, once its lease is over. While Redis is away all leases end, though who has them
-lives: so looks begin again only when all have had the time of a heartbeat to renew them.
+lives: so whoever got no answer for long, or has just begun, leaves that alone until all have had the time of a heartbeat to renew it.
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -75,11 +76,12 @@ class LeasedWorker(Worker):
         self._looks = Looks(self.max_jobs)
         #: looks run, or more are due: it is watched how late the loop is
         self._watch: asyncio.TimerHandle | None = None
-        #: since when Redis is away; None: it answers
-        self._away_since_s: float | None = None
+        self._is_away = False
         #: so long after an outage holders have to renew what is theirs
         self._heartbeat_s = lease_s * HEARTBEAT_SHARE
-        self._looks_again_s = 0.0
+        #: when Redis last answered here
+        self._answered_s = -math.inf
+        self._spares_until_s = -math.inf
 
     def offer(self, places: int) -> None:
         """Take up what is new into so many places from now on; more than there are is all. Above that what nobody else takes."""
@@ -103,32 +105,35 @@ class LeasedWorker(Worker):
 
     async def _take_turn(self) -> None:
         """Take what is due; while Redis is away wait a little instead. An outage is told once, at its begin, and its end."""
-        began_s = self.loop.time()
         try:
             await self._poll_iteration()
         except STORE_ERROR as away:
-            if self._away_since_s is None:
+            if not self._is_away:
                 log.warning("Redis is away, waiting", error=type(away).__name__)
-                self._away_since_s = began_s
+            self._is_away = True
             await asyncio.sleep(_AWAY_S)
             return
         except Exception:
             log.exception("a look for work broke")
             await asyncio.sleep(_AWAY_S)
             return
-        if self._away_since_s is not None:
+        if self._is_away:
             log.info("Redis answers again")
-        self._away_since_s = None
+        self._is_away = False
 
     async def _poll_iteration(self) -> None:
         """Take what is due, then wait until something is, but never less than the shortest pause between two looks."""
         self._woken.clear()
         wait_s = IDLE_POLL_MS / 1000
         async with self._taking_up:
+            self._heed_silence()
             if self.allow_pick_jobs and self.job_counter < self.max_jobs:
                 due = await self._poll()
                 await self._begin(due)
                 wait_s = min(wait_s, due.next_in_ms / 1000)
+            elif self.allow_pick_jobs:
+                await self._store.ask("PING")  # whoever is full would not notice an outage
+            self._answered_s = self.loop.time()
         await self.heart_beat()
         looked_s = self.loop.time()
         with suppress(TimeoutError):
@@ -140,9 +145,9 @@ class LeasedWorker(Worker):
         """Take what is due. Where the answer is lost, the ids are due again one lease later."""
         most = min(self.max_jobs - self.job_counter, _AT_ONCE)
         most_ahead = min(most, max(0, self._places - self.job_counter))
-        most_looks = min(most, self._room_for_looks())
+        most_looks = min(most, self._looks.room(now_s=self.loop.time()))
         limits = {"most": most, "most_ahead": most_ahead, "most_looks": most_looks, "left_ms": self.left_ms}
-        kept = {"kept_looks": self._looks.kept_of(most), "lease_ms": self._lease_ms}
+        kept = {"kept_looks": self._looks.kept_of(most), "lease_ms": self._lease_ms, "spare_ms": self._spare_ms()}
         asked_s = self.loop.time()
         due = await self._store.run("poll_queue", limits | kept, _Due)
         self._looks.note_answer(self.loop.time() - asked_s)
@@ -150,12 +155,19 @@ class LeasedWorker(Worker):
             self._looks.more_due = due.more_looks
         return due
 
-    def _room_for_looks(self) -> int:
-        """None after an outage in which leases may have run out; in a shorter one than a heartbeat none has."""
-        now_s = self.loop.time()
-        if self._away_since_s is not None and now_s - self._away_since_s > self._heartbeat_s:
-            self._looks_again_s = now_s + self._heartbeat_s
-        return 0 if now_s < self._looks_again_s else self._looks.room(now_s=now_s)
+    def _heed_silence(self) -> None:
+        """Since Redis last answered it may have been away; where it was for less than the time between two heartbeats no lease ends.
+
+        An idle worker is silent by itself between two looks.
+        """
+        now_s, longest_pause_s = self.loop.time(), max(IDLE_POLL_MS / 1000, self.poll_delay_s)
+        if now_s - self._answered_s > self._heartbeat_s + longest_pause_s:
+            self._spares_until_s = now_s + self._heartbeat_s
+
+    def _spare_ms(self) -> int | None:
+        """Say for how long what others hold stays theirs, though its lease is over. None: they have had the time to renew it."""
+        left_s = self._spares_until_s - self.loop.time()
+        return math.ceil(left_s * 1000) if left_s > 0 else None
 
     async def _begin(self, due: _Due) -> None:
         for item_id in due.ahead:

@@ -1,7 +1,8 @@
 """In-process cache of API keys and default webhooks, so that a submit takes one round trip to Redis.
 
 The accept script checks that both still hold, so only submits may use it: a read that trusted a cached key would go on
-after the key was revoked.
+after the key was revoked. A stream, which goes on for days, asks here at each of its reads whether its key still holds; there are
+thousands of streams, and few keys.
 """
 
 import hashlib
@@ -27,6 +28,8 @@ class Cache:
         self._hash_key = secrets.token_bytes(32)
         self._callers: dict[bytes, tuple[Caller, int]] = {}
         self._webhooks: dict[str, tuple[bytes | None, int]] = {}
+        #: until when a key is taken to hold
+        self._held_until_ms: dict[str, int] = {}
 
     async def caller(self, api_key: str) -> Caller | None:
         """Look up an API key; an unknown one is never remembered."""
@@ -39,6 +42,17 @@ class Cache:
             _make_room(self._callers)
             self._callers[digest] = (caller, now_ms + _TTL_MS)
         return caller
+
+    async def holds(self, key_id: str) -> bool:
+        """Tell whether a key that was found before holds, or has been revoked: Redis is asked once in so long for each key."""
+        now_ms = self._clock.steady_ms()
+        if now_ms < self._held_until_ms.get(key_id, now_ms):
+            return True
+        if not await self._api_keys.holds(key_id):
+            return False
+        _make_room(self._held_until_ms)
+        self._held_until_ms[key_id] = now_ms + _TTL_MS
+        return True
 
     async def webhook(self, tenant: str) -> bytes | None:
         """Read a tenant's default webhook as it is kept."""
@@ -58,6 +72,7 @@ class Cache:
     def forget_callers(self) -> None:
         """One of them was revoked."""
         self._callers.clear()
+        self._held_until_ms.clear()
 
 
 def _make_room(rows: dict[Any, Any]) -> None:

@@ -3,13 +3,14 @@
 https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 
 Every POST that makes or sends something goes through `run_once`, or through `replay_or_run` where its own write keeps
-the response in the same step (`service/jobs/submission.py`). POSTs that are safe to repeat as they are (cancel,
+the response in the same step (`service/jobs/submission.py`, `service/routes/sessions.py`). POSTs that are safe to repeat as they are (cancel,
 complete, enable, `:validate`) take no key. Keys are a tenant's and a path's, and kept by `core.store.idempotency`.
 """
 
 import asyncio
 import hashlib
 import re
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -19,7 +20,7 @@ import msgspec
 from litestar.params import HeaderParameter
 
 from core.logs import get_logger
-from core.store.idempotency import StoredResponse, decode_response, encode_response, with_waits
+from core.store.idempotency import Hold, Idempotency, StoredResponse, decode_response, encode_response, with_waits
 from core.store.redis.client import STORE_DOWN
 from service.context import ApiContext
 from service.problems import ApiError
@@ -51,6 +52,8 @@ _KEY = re.compile(KEY_PATTERN)
 _COMING = "coming"
 #: how often a call that goes on says so, well within `core.store.idempotency.OPEN_MS`
 _EXTEND_EVERY_S = 30.0
+#: how often, and after how long, what came of a call is written where Redis was away: a key is held for longer
+_TRIES, _RETRY_S = 120, 0.5
 
 
 class IdempotencyKey(NamedTuple):
@@ -107,7 +110,8 @@ async def run_once(
 ) -> StoredResponse:
     """Run a call of several writes at most once; otherwise as `replay_or_run`.
 
-    A call that fails gives its key back; one whose process died, or whose response cannot be kept, holds it for two minutes.
+    A call that fails gives its key back, and one that is through keeps its response, as soon as Redis answers; one whose process
+    died holds it for two minutes.
     """
     if key is not None:
         call = partial(_run_holding, context, tenant, key, call, streamed)
@@ -121,7 +125,7 @@ async def _first_response(
     if found is None:
         return None
     if found.answer is None:
-        raise _under_way() if found.body_hash == key.body_hash else key_reused()
+        raise under_way() if found.body_hash == key.body_hash else key_reused()
     if found.body_hash != (await streamed.read_hash() if streamed else key.body_hash):
         raise key_reused()
     if replicas := context.settings.wait_replicas:  # it was a 503 before, if they did not have it
@@ -132,36 +136,68 @@ async def _first_response(
 async def _run_holding(
     context: ApiContext, tenant: str, key: IdempotencyKey, call: Call, streamed: StreamedBody | None
 ) -> StoredResponse:
-    async with _holding(context, tenant, key):
+    hold = Hold(tenant, key.key_hash, by=secrets.token_hex(8))
+    async with _holding(context, hold, key.body_hash):
         response = await call()
     body_hash = await streamed.read_hash() if streamed else key.body_hash
-    try:
-        await context.stored_responses.keep(tenant, key.key_hash, body_hash, encode_response(response))
-    except STORE_DOWN as away:  # it was done: who hears otherwise does it again, once the key is free
-        log.warning("a response could not be kept", error=type(away).__name__)
+    # it was done: who hears otherwise does it again, once the key is free
+    await _do_once_redis_answers(
+        context, partial(context.stored_responses.keep, tenant, key.key_hash, body_hash, encode_response(response))
+    )
     return response
 
 
 @asynccontextmanager
-async def _holding(context: ApiContext, tenant: str, key: IdempotencyKey) -> AsyncIterator[None]:
+async def _holding(context: ApiContext, hold: Hold, body_hash: str) -> AsyncIterator[None]:
     """Hold a key while its call runs; let it go where that fails. Raises ApiError (409) where another call holds it."""
-    if not await context.stored_responses.open(tenant, key.key_hash, key.body_hash):
-        raise _under_way()
-    extending = asyncio.create_task(_extend(context, tenant, key))
+    try:
+        held = await context.stored_responses.open(hold, body_hash)
+        if held:
+            async with _extending(context, hold):
+                yield
+    except BaseException:  # also where nobody heard whether it was taken
+        await _do_once_redis_answers(context, partial(context.stored_responses.let_go, hold))
+        raise
+    if not held:
+        raise under_way()
+
+
+@asynccontextmanager
+async def _extending(context: ApiContext, hold: Hold) -> AsyncIterator[None]:
+    extending = asyncio.create_task(_extend(context, hold))
     try:
         yield
-    except BaseException:
-        await context.stored_responses.drop(tenant, key.key_hash)
-        raise
     finally:
         extending.cancel()
 
 
-async def _extend(context: ApiContext, tenant: str, key: IdempotencyKey) -> None:
+async def _extend(context: ApiContext, hold: Hold) -> None:
     while True:
         await asyncio.sleep(_EXTEND_EVERY_S)
         with suppress(*STORE_DOWN):
-            await context.stored_responses.stay_open(tenant, key.key_hash)
+            await context.stored_responses.stay_open(hold)
+
+
+async def _do_once_redis_answers(context: ApiContext, call: Callable[[], Awaitable[None]]) -> None:
+    """Write of a key what came of its call: now, or where Redis is away beside all else, before the key is free by itself."""
+    try:
+        await call()
+    except STORE_DOWN as away:
+        log.warning("what came of a call could not be written", error=type(away).__name__)
+        context.watches.start(_try_again(call))
+
+
+async def _try_again(call: Callable[[], Awaitable[None]]) -> None:
+    for _ in range(_TRIES):
+        await asyncio.sleep(_RETRY_S)
+        with suppress(*STORE_DOWN):
+            return await call()
+    return None
+
+
+def answered_with(key: IdempotencyKey | None, response: StoredResponse) -> Idempotency | None:
+    """Say what an operation shall keep that writes a call's response in the same step."""
+    return Idempotency(key.key_hash, key.body_hash, encode_response(response)) if key else None
 
 
 def replayed(stored: bytes, waits: Sequence[bytes]) -> StoredResponse:
@@ -180,7 +216,8 @@ def with_headers(response: StoredResponse, headers: dict[str, str]) -> StoredRes
     return msgspec.structs.replace(response, headers=response.headers | headers)
 
 
-def _under_way() -> ApiError:
+def under_way() -> ApiError:
+    """Refuse a call that is being made already."""
     return ApiError(409, "in_progress", "Ask again for its answer.")
 
 

@@ -20,6 +20,7 @@ async def breaking(url: str, at: Callable[[bytes], bool], *, arrives: bool, once
                 if not (broken and once) and at(asked):
                     broken = True
                     returning.cancel()
+                    await asyncio.wait([returning])
                     if arrives:
                         back.write(asked)
                         await there.read(65_536)

@@ -25,11 +25,11 @@ from core.settings import Settings
 from core.store.deliveries import Deliveries
 from core.store.events import Events
 from core.store.gauges import Gauges, GaugeStore
-from core.store.idempotency import StoredResponses
+from core.store.idempotency import Idempotency, StoredResponses
 from core.store.jobs.admission import Admission
 from core.store.jobs.queries import JobQueries
 from core.store.jobs.records import Claim, Jobs
-from core.store.jobs.submissions import Accepted, Idempotency, Rejected, Replayed, Submission, Submissions
+from core.store.jobs.submissions import Accepted, Rejected, Replayed, Submission, Submissions
 from core.store.redis.client import Redis, Store, connect
 from core.store.redis.keys import key
 from core.store.rpc import RpcQueue

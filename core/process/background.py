@@ -1,4 +1,4 @@
-"""Tasks that run beside everything else for as long as a process does."""
+"""Tasks that run beside everything else, for as long as a process does or until they are through."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -9,14 +9,17 @@ class Background:
     """Holds them, so that they are neither collected nor left running."""
 
     def __init__(self) -> None:
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, *tasks: Coroutine[Any, Any, None]) -> None:
         """Run these from now on."""
-        self._tasks += [asyncio.create_task(task) for task in tasks]
+        for task in map(asyncio.create_task, tasks):
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def stop(self) -> None:
         """End all of them."""
-        for task in self._tasks:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)

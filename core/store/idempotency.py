@@ -1,4 +1,4 @@
-"""Stored responses: what was answered under a caller's Idempotency-Key. Those of submits are written as the job is accepted.
+"""Stored responses: what was answered under a caller's Idempotency-Key. Those of submits, and of sessions, are written with them.
 
 A call of several writes opens its key first, and stores its response when it is through: meanwhile the key is taken.
 """
@@ -13,6 +13,7 @@ from core.security.redacted_repr import redacted_repr
 from core.store.redis.client import Store
 from core.store.redis.codec import Unreadable, decode, raw
 from core.store.redis.keys import key
+from core.store.redis.results import Nothing
 
 #: an answer is replayed for so long, and in any case until its job has ended
 IDEMPOTENCY_MS = 24 * 3600 * 1000
@@ -59,6 +60,37 @@ class StoredAnswer(NamedTuple):
     waits: tuple[bytes, ...] = ()
 
 
+@redacted_repr("key_hash")
+class Idempotency(NamedTuple):
+    """A caller's key (hashed with its path), the hash of the body's bytes, and the answer to replay."""
+
+    key_hash: str
+    body_hash: str
+    answer: bytes
+
+
+def idempotency_argument(call: Idempotency | None, *, life_ms: int = IDEMPOTENCY_MS) -> dict[str, Any] | None:
+    """Tell an operation what to answer the same call again, for so long."""
+    return call and {
+        "key_hash": call.key_hash,
+        "body_hash": call.body_hash,
+        "answer": raw(call.answer),
+        "life_ms": life_ms,
+    }
+
+
+class Hold(NamedTuple):
+    """A key that a call of several writes has taken, or may have: `by` names that very call."""
+
+    tenant: str
+    key_hash: str
+    by: str
+
+
+class _Held(NamedTuple):
+    held: bool = False
+
+
 class _Replaced(NamedTuple):
     done: bool = False
 
@@ -75,24 +107,21 @@ class StoredResponses:
         body, answer, waits = await self._store.ask("HMGET", name, "body", "answer", "waits")
         return StoredAnswer(body.decode(), answer or None, waits_of(waits)) if body else None
 
-    async def open(self, tenant: str, key_hash: str, body_hash: str) -> bool:
+    async def open(self, hold: Hold, body_hash: str) -> bool:
         """Take a key for a call of several writes. False: it is taken."""
-        name = key("idempotency", tenant, key_hash)
-        pipe = self._store.redis.pipeline(transaction=True)
-        pipe.hsetnx(name, "body", body_hash)
-        pipe.pexpire(name, OPEN_MS, nx=True)
-        fresh, _ = await pipe.execute()
-        return bool(fresh)
+        arguments = hold._asdict() | {"body_hash": body_hash, "hold_ms": OPEN_MS}
+        return (await self._store.run("hold_key", arguments, _Held)).held
 
-    async def stay_open(self, tenant: str, key_hash: str) -> None:
+    async def stay_open(self, hold: Hold) -> None:
         """Hold a key for a call that still goes on; one that has its answer by now is kept as long as before."""
-        await self._store.redis.pexpire(key("idempotency", tenant, key_hash), OPEN_MS, gt=True)
+        await self._store.redis.pexpire(key("idempotency", hold.tenant, hold.key_hash), OPEN_MS, gt=True)
 
     async def keep(self, tenant: str, key_hash: str, body_hash: str, answer: bytes) -> None:
         """Store the response of a call that is through."""
         name = key("idempotency", tenant, key_hash)
         pipe = self._store.redis.pipeline(transaction=True)
         pipe.hset(name, mapping={"body": body_hash, "answer": answer, "fmt": self._store.fmt})
+        pipe.hdel(name, "by")
         pipe.pexpire(name, IDEMPOTENCY_MS)
         await pipe.execute()
 
@@ -107,9 +136,9 @@ class StoredResponses:
             facts = {"tenant": tenant, "key_hash": key_hash, "before": raw(answer), "after": after and raw(after)}
             done = (await self._store.run("replace_answer", facts, _Replaced)).done
 
-    async def drop(self, tenant: str, key_hash: str) -> None:
-        """Let a key go whose call was rejected: a rejected request does not use it up."""
-        await self._store.redis.delete(key("idempotency", tenant, key_hash))
+    async def let_go(self, hold: Hold) -> None:
+        """Let a key go whose call failed, if that call has it: a rejected request does not use it up."""
+        await self._store.run("let_go_of_key", hold._asdict(), Nothing)
 
 
 def waits_of(joined: bytes | None) -> tuple[bytes, ...]:

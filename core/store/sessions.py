@@ -5,10 +5,12 @@ The record itself is changed by the job that runs in the session, in the same co
 
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from core.clock import Clock
 from core.model.session import Session
+from core.security.redacted_repr import redacted_repr
+from core.store.idempotency import Idempotency, idempotency_argument
 from core.store.redis.client import Store
 from core.store.redis.codec import raw_record
 from core.store.redis.keys import key
@@ -19,8 +21,12 @@ from core.store.redis.results import Nothing
 _AT_ONCE = 500
 
 
-class _Opened(NamedTuple):
-    opened: bool = False
+@redacted_repr("outcome")
+class Opened(NamedTuple):
+    """What came of making a session; `replayed`: the same call did so before, and got this answer. None: it is under way."""
+
+    outcome: Literal["opened", "too_many", "reused", "replayed"]
+    answer: bytes | None = None
 
 
 class Sessions:
@@ -44,16 +50,19 @@ class Sessions:
         raw, fmt, closed = found
         return self._store.read(Session, raw, fmt, item_id=session_id) if raw and not closed else None
 
-    async def create(self, session: Session, *, most: int, idle_s: float) -> bool:
-        """Write an explicit session, which goes `idle_s` after its last use. False: its tenant has `most` already."""
+    async def create(
+        self, session: Session, *, most: int, idle_s: float, idempotency: Idempotency | None = None
+    ) -> Opened:
+        """Write an explicit session, which goes `idle_s` after its last use, unless its tenant has `most` already."""
         arguments = self._clock.for_operations() | {
             "session": session.id,
             "tenant": session.tenant,
             "record": raw_record(session),
             "most": most,
             "idle_ms": int(idle_s * 1000),
+            "idempotency": idempotency_argument(idempotency),
         }
-        return (await self._store.run("open_session", arguments, _Opened)).opened
+        return await self._store.run("open_session", arguments, Opened)
 
     async def schedule_unscheduled(self, *, idle_s: float) -> None:
         """Let explicit sessions of older releases, which end by no time, go `idle_s` from now unless they are used.

@@ -180,7 +180,22 @@ def _batch_job(context: ApiContext, job_id: str, job: BatchedJob) -> BatchJob:
 
 
 async def cancel_batch_jobs(context: ApiContext, batch: Batch) -> None:
-    """Cancel those of a batch's jobs that have not ended. Safe to repeat."""
-    for job in await context.jobs.load_many(batch.job_ids):
-        if not job.ended:
+    """Cancel those of a batch's jobs that have not ended. Safe to repeat. Raises ApiError (503) where some cannot be read."""
+    ended = await context.batches.ends(batch.id)
+    unread = [i for i in batch.job_ids if i not in ended and not await _try_to_cancel(context, i)]
+    if unread:
+        words = (
+            f"{', '.join(unread)} cannot be read at present and may go on; the others are being stopped, or have ended."
+        )
+        raise ApiError(503, "record_unreadable", f"{words} Ask again later, or tell the operator.")
+
+
+async def _try_to_cancel(context: ApiContext, job_id: str) -> bool:
+    """Cancel a job that is there and has not ended. False: it cannot be read."""
+    try:
+        job = await context.jobs.load(job_id)
+        if job and not job.ended:
             await request_cancel(context, job)
+    except Unreadable:
+        return False
+    return True

@@ -119,7 +119,7 @@ class EventReader:
         return frames
 
     async def _frames(self) -> list[bytes]:
-        if not await self._context.api_keys.holds(self._key_id):  # a stream goes on for days; who comes back is told
+        if not await self._context.cache.holds(self._key_id):  # a stream goes on for days; who comes back is told
             self.over = True
             return []
         return await (self._snapshot(reset=self._resumes) if self._after is None else self._news())

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from core.events.delivery import Delivery, DeliveryState
+from core.ids import first_id
 from core.store.audit import AuditEntry
 from service.context import ApiContext
 from service.problems import ApiError
@@ -12,6 +13,8 @@ RANGE_AT_ONCE = 1000
 _PAGE = 200
 #: one after another, and none before what others wait for: a range may be sent again and again
 _GAP_MS = 5
+#: the times of a delivery and of its id come from different clocks, and apart; so much they may differ
+_ID_SLACK_MS = 600_000
 
 
 class SentAgain(NamedTuple):
@@ -57,10 +60,16 @@ async def _find_in_range(
 ) -> list[Delivery]:
     """Collect a range's deliveries, at least one more than one call sends again where there are so many."""
     found: list[Delivery] = []
+    after = min(filter(None, (after, _before_all_since(context, until_ms + _ID_SLACK_MS))))
     while len(found) <= RANGE_AT_ONCE:
         page = await context.deliveries.page(tenant, state, after=after, limit=_PAGE)
         found += [d for d, _ in page if since_ms <= d.created_at_ms <= until_ms]
-        if len(page) < _PAGE or page[-1][0].created_at_ms < since_ms:
+        if len(page) < _PAGE or page[-1][0].created_at_ms < since_ms - _ID_SLACK_MS:
             break
         after = page[-1][0].id
     return found
+
+
+def _before_all_since(context: ApiContext, at_ms: int) -> str:
+    """Say where a list goes on behind all deliveries that were made since then, those without the cell's name perhaps left in."""
+    return max(first_id("dlv", at_ms, cell) for cell in ("", context.settings.cell))

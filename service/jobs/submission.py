@@ -20,13 +20,13 @@ from core.model.upload import Upload
 from core.model.webhook import TenantWebhook
 from core.settings import Settings
 from core.store.audit import AuditEntry
-from core.store.idempotency import StoredResponse, encode_response, with_waits
-from core.store.jobs.submissions import Accepted, BatchStart, Idempotency, Preconditions, Rejected, Replayed, Submission
+from core.store.idempotency import Idempotency, StoredResponse, with_waits
+from core.store.jobs.submissions import Accepted, BatchStart, Preconditions, Rejected, Replayed, Submission
 from core.store.redis.codec import unpack
 from core.store.tenants.api_keys import Caller
 from service.context import ApiContext
 from service.http.headers import NOWHERE, CallOrigin
-from service.idempotency import IdempotencyKey, key_reused, replayed, with_headers
+from service.idempotency import IdempotencyKey, answered_with, key_reused, replayed, with_headers
 from service.jobs.eta import pace_of
 from service.jobs.validation import JobFacts, JobInputs, NewJob, makes_timeline, validate
 from service.lookup import own_session, own_upload
@@ -132,7 +132,7 @@ async def accept_jobs(
     """
     _check_size(jobs, context.settings)
     await check_budget(context, caller.tenant)
-    idempotency = Idempotency(key.key_hash, key.body_hash, encode_response(response)) if key else None
+    idempotency = answered_with(key, response)
     outcome = await _accept_with_webhook(context, caller, jobs, idempotency, batch, audit=audit)
     if isinstance(outcome, Replayed):
         return replayed(outcome.answer, outcome.waits)

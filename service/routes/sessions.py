@@ -19,7 +19,16 @@ from service.http.body import decode_json, has_body, read_json_body
 from service.http.json_response import encoded_response, json_response
 from service.http.pagination import page_response
 from service.http.query import query_params
-from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
+from service.idempotency import (
+    IdempotencyKey,
+    IdempotencyKeyHeader,
+    answered_with,
+    key_reused,
+    parse_key,
+    replay_or_run,
+    replayed,
+    under_way,
+)
 from service.jobs.validation import find_profile
 from service.lookup import own_session, require_cursor
 from service.openapi.describe import IDEMPOTENT, JSON_BODY, QUERY, ResponseDoc, json_body, problems, reads
@@ -65,23 +74,35 @@ async def create_session(request: ApiRequest, idempotency_key: IdempotencyKeyHea
         language=ask.language,
         created_at_ms=context.clock.now_ms(),
     )
-    made = await run_once(
-        context,
-        tenant,
-        parse_key(idempotency_key, path=request.scope["path"], body=raw),
-        partial(_create, context, session),
-    )
+    key = parse_key(idempotency_key, path=request.scope["path"], body=raw)
+    made = await replay_or_run(context, tenant, key, partial(_create, context, session, key))
     return encoded_response(made.body, status=201, headers=made.headers)
 
 
-async def _create(context: ApiContext, session: Session) -> StoredResponse:
+async def _create(context: ApiContext, session: Session, key: IdempotencyKey | None) -> StoredResponse:
+    """Make it, and keep the answer in the same step: it may be lost on its way here."""
     limits = context.settings
-    if not await context.sessions.create(session, most=limits.tenant_sessions, idle_s=limits.session_idle_s):
-        words = f"{limits.tenant_sessions} sessions may be open; close some: DELETE /v1/sessions/{{id}}."
-        raise ApiError(429, "too_many_sessions", words)
-    location = f"{context.settings.public_url}/v1/sessions/{session.id}"
-    shown = _view(context, session, waiting=0, first=None)  # nothing may fail any more: it is made
-    return StoredResponse(session.id, {"Location": location}, msgspec.json.encode(shown))
+    location = f"{limits.public_url}/v1/sessions/{session.id}"
+    shown = msgspec.json.encode(_view(context, session, waiting=0, first=None))
+    response = StoredResponse(session.id, {"Location": location}, shown)
+    made = await context.sessions.create(
+        session,
+        most=limits.tenant_sessions,
+        idle_s=limits.session_idle_s,
+        idempotency=answered_with(key, response),
+    )
+    match made.outcome:
+        case "opened":
+            return response
+        case "replayed":
+            if made.answer is None:
+                raise under_way()
+            return replayed(made.answer, ())
+        case "reused":
+            raise key_reused()
+        case "too_many":
+            words = f"{limits.tenant_sessions} sessions may be open; close some: DELETE /v1/sessions/{{id}}."
+            raise ApiError(429, "too_many_sessions", words)
 
 
 async def session_view(context: ApiContext, session: Session) -> SessionView:

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from core.clock import HandClock
 from core.model import transitions
 from core.store.redis.functions import EVENTS_PER_JOB
 from core.store.redis.keys import EVENTS_CHANNEL, key
@@ -274,15 +275,38 @@ async def test_readers_go_on_after_a_message_that_nobody_can_read(api: Api, monk
         assert [e["event"] for e in await reader.rest()] == ["job.canceled"]
 
 
-async def test_a_stream_ends_when_its_key_is_revoked(api: Api) -> None:
-    job = await api.submit()
-    issued = await api.context.api_keys.create("acme", scopes=("read",))
-    async with client_of(api.url, issued.secret) as reader, following(reader, job["id"]) as stream:
-        assert (await stream.next())["event"] == "snapshot"
-        await api.context.api_keys.revoke(issued.id)
-        await api.http.post(f"/v1/jobs/{job['id']}/cancel")
-        assert await stream.rest() == []
-        assert (await reader.get(f"/v1/jobs/{job['id']}/events")).status_code == 401
+async def test_a_stream_ends_ten_seconds_after_its_key_was_revoked(redis_url: str, tmp_path: Path) -> None:
+    clock = HandClock()
+    async with running_api(redis_url, tmp_path, clock=clock) as api:
+        job = await api.submit()
+        issued = await api.context.api_keys.create("acme", scopes=("read",))
+        async with client_of(api.url, issued.secret) as reader, following(reader, job["id"]) as stream:
+            assert (await stream.next())["event"] == "snapshot"
+            await api.context.api_keys.revoke(issued.id)
+            clock.turn(by_s=10)
+            await api.http.post(f"/v1/jobs/{job['id']}/cancel")
+            assert await stream.rest() == []
+            assert (await reader.get(f"/v1/jobs/{job['id']}/events")).status_code == 401
+
+
+async def test_all_streams_of_a_key_ask_together_once_in_ten_seconds_whether_it_holds(
+    redis_url: str, tmp_path: Path
+) -> None:
+    clock = HandClock()
+    async with running_api(redis_url, tmp_path, clock=clock) as api:
+        [key_id] = [row.id for row in await api.context.api_keys.of_tenant("acme")]
+        assert [await api.context.cache.holds(key_id) for _ in range(3)] == [True] * 3
+        asked_before = await times_asked_for_a_key(api)
+        assert [await api.context.cache.holds(key_id) for _ in range(3)] == [True] * 3
+        assert await times_asked_for_a_key(api) == asked_before
+        clock.turn(by_s=10)
+        assert await api.context.cache.holds(key_id)
+        assert await times_asked_for_a_key(api) == asked_before + 1
+
+
+async def times_asked_for_a_key(api: Api) -> int:
+    stats = await api.context.store.redis.info("commandstats")
+    return int(stats["cmdstat_exists"]["calls"])
 
 
 async def test_the_feed_holds_all_events_of_a_tenant_in_order(api: Api) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from core.store.idempotency import OPEN_MS
 from tests.api_fixture import ASK, Api, running_api
+from tests.integration.test_api_uploads import MP4
 from tests.lossy_redis import breaking
 
 
@@ -48,26 +50,63 @@ async def test_a_call_that_was_made_is_answered_although_redis_goes_away_before_
         return b"HSET\r\n" in asked and b"answer\r\n" in asked
 
     async with breaking(redis_url, keeps_an_answer, arrives=False) as way, running_api(way, tmp_path) as unlucky:
-        made = await unlucky.http.post("/v1/sessions", headers={"Idempotency-Key": "k"})
+        query = {"filename": "a.mp4"}
+        made = await unlucky.http.post("/v1/uploads", params=query, content=MP4, headers={"Idempotency-Key": "k"})
         assert made.status_code == 201, made.text
-    assert [row["id"] for row in (await api.http.get("/v1/sessions")).json()["data"]] == [made.json()["id"]]
+        assert (await uploaded(api)).json() == made.json()
 
 
-async def test_a_session_is_made_once_per_key_whatever_breaks_behind_it(
+async def test_a_session_is_made_once_per_key_although_the_answer_of_redis_is_lost(
     api: Api, redis_url: str, tmp_path: Path
 ) -> None:
-    def reads_the_session_queue(asked: bytes) -> bool:
-        return b"LLEN\r\n" in asked and b"rg:ses:" in asked
+    def makes_a_session(asked: bytes) -> bool:
+        return b"open_session" in asked
 
-    headers = {"Idempotency-Key": "k"}
-    async with (
-        breaking(redis_url, reads_the_session_queue, arrives=False) as way,
-        running_api(way, tmp_path) as unlucky,
-    ):
-        made = [await unlucky.http.post("/v1/sessions", headers=headers) for _ in range(2)]
-        await unlucky.http.get(f"/v1/sessions/{made[1].json()['id']}")
-    assert {answer.status_code for answer in made} == {201}
-    assert [row["id"] for row in (await api.http.get("/v1/sessions")).json()["data"]] == [made[1].json()["id"]]
+    async def make(asked: Api) -> httpx.Response:
+        return await asked.http.post("/v1/sessions", headers={"Idempotency-Key": "k"})
+
+    await api.http.post("/v1/sessions", headers={"Idempotency-Key": "known-to-redis"})
+    async with breaking(redis_url, makes_a_session, arrives=True) as way, running_api(way, tmp_path) as unlucky:
+        lost = await make(unlucky)
+        unlucky.http.headers["Authorization"] = f"Bearer {api.key}"
+        again = [await make(each) for each in (unlucky, api)]
+    assert [lost.status_code, *(answer.status_code for answer in again)] == [503, 201, 201]
+    assert again[0].content == again[1].content
+    assert len((await api.http.get("/v1/sessions")).json()["data"]) == 2
+
+
+async def uploaded(asked: Api, content: bytes = MP4) -> httpx.Response:
+    """Upload a file under a key, again and again while it is said to be under way: no call needs half as long as keys are held."""
+    async with asyncio.timeout(OPEN_MS / 2000):
+        while True:
+            answer = await asked.http.post(
+                "/v1/uploads", params={"filename": "a.mp4"}, content=content, headers={"Idempotency-Key": "k"}
+            )
+            if answer.status_code != 409:
+                return answer
+
+
+async def test_a_key_is_free_again_at_once_where_nobody_heard_whether_it_was_taken(
+    api: Api, redis_url: str, tmp_path: Path
+) -> None:
+    def takes_a_key(asked: bytes) -> bool:
+        return b"hold_key" in asked
+
+    await api.http.post("/v1/uploads", params={"filename": "b.mp4"}, content=MP4, headers={"Idempotency-Key": "other"})
+    async with breaking(redis_url, takes_a_key, arrives=True) as way, running_api(way, tmp_path) as unlucky:
+        assert (await uploaded(unlucky)).status_code == 503
+        assert (await uploaded(api)).status_code == 201
+
+
+async def test_a_refused_call_gives_its_key_back_although_redis_goes_away_before_that(
+    api: Api, redis_url: str, tmp_path: Path
+) -> None:
+    def gives_a_key_back(asked: bytes) -> bool:
+        return b"let_go_of_key" in asked
+
+    async with breaking(redis_url, gives_a_key_back, arrives=False) as way, running_api(way, tmp_path) as unlucky:
+        assert (await uploaded(unlucky, b"no film")).status_code == 415
+        assert (await uploaded(api)).status_code == 201
 
 
 async def test_a_replayed_call_that_waits_gets_the_ended_job(api: Api) -> None:

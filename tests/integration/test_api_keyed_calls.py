@@ -173,7 +173,6 @@ async def test_a_range_leads_on_to_its_rest_although_what_was_sent_again_has_arr
 async def test_a_test_call_is_sent_once_per_key_and_a_failed_one_gives_it_back(api: Api) -> None:
     await api.http.put("/v1/webhook", json={"url": URL})
     assert (await api.http.post("/v1/webhook:test", headers=KEY)).status_code == 503, "no worker is there"
-    await api.context.store.redis.delete(key("rpc_requests"))
 
     async def worker() -> None:
         rpc_request = await api.context.rpc.next(wait_s=PATIENCE_S)

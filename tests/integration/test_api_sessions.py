@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from core.store.idempotency import Hold
 from service.idempotency import parse_key
 from tests.api_fixture import ASK, Api, running_api
 from tests.job_ends import succeed
@@ -71,12 +72,15 @@ async def test_a_session_is_made_once_per_key(api: Api) -> None:
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
-async def test_a_call_that_is_under_way_holds_its_key_and_a_refused_one_gives_it_back(api: Api) -> None:
+async def test_a_call_that_is_under_way_in_an_older_release_holds_its_key_and_a_refused_one_gives_it_back(
+    api: Api,
+) -> None:
     call = parse_key("s", path="/v1/sessions", body=b"{}")
-    assert await api.context.stored_responses.open("acme", call.key_hash, call.body_hash)
+    hold = Hold("acme", call.key_hash, by="one")
+    assert await api.context.stored_responses.open(hold, call.body_hash)
     headers = {"Idempotency-Key": "s", "Content-Type": "application/json"}
     busy = await api.http.post("/v1/sessions", content=b"{}", headers=headers)
     assert (busy.status_code, busy.json()["code"]) == (409, "in_progress")
     assert int(busy.headers["retry-after"]) >= 1
-    await api.context.stored_responses.drop("acme", call.key_hash)
+    await api.context.stored_responses.let_go(hold)
     assert (await api.http.post("/v1/sessions", content=b"{}", headers=headers)).status_code == 201

@@ -44,6 +44,22 @@ async def test_a_job_that_cannot_be_read_says_so_and_the_others_are_shown(api: A
     assert (await api.http.get(f"/v1/jobs/{good['id']}")).status_code == 200
 
 
+async def test_a_canceled_batch_says_which_of_its_jobs_may_go_on_and_stops_all_others(api: Api):
+    ask = {"jobs": [ASK] * 3}
+    batch = (await api.http.post("/v1/batches", json=ask)).json()
+    ended, bad, good = (job["id"] for job in batch["jobs"])
+    await api.http.post(f"/v1/jobs/{ended}/cancel")
+    for job_id in (ended, bad):
+        await api.context.store.redis.hset(key("job", job_id), "fmt", "9")
+    for _ in range(2):
+        answer = await api.http.post(f"/v1/batches/{batch['id']}/cancel")
+        assert (answer.status_code, answer.json()["code"]) == (503, "record_unreadable")
+        assert (bad in answer.json()["detail"], ended in answer.json()["detail"]) == (True, False)
+    assert (await api.http.get(f"/v1/jobs/{good}")).json()["status"] == "canceled"
+    await api.context.store.redis.hset(key("job", bad), "fmt", "1")
+    assert (await api.http.post(f"/v1/batches/{batch['id']}/cancel")).json()["status"] == "completed"
+
+
 async def test_who_waits_for_a_job_that_a_newer_release_has_written_is_told_that_it_is_accepted(api: Api):
     accepted = StoredResponse((await api.submit())["id"], {}, b"{}")
     await api.context.store.redis.hset(key("job", accepted.id), "fmt", "9")

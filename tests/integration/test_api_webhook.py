@@ -10,6 +10,7 @@ import pytest
 
 from core.clock import rfc3339
 from core.events.delivery import Attempt, Delivery, DeliveryState
+from core.ids import first_id, made_ms, new_id
 from core.store.deliveries import Deliveries
 from core.store.redis.keys import key
 from core.store.rpc import PER_TENANT
@@ -216,6 +217,21 @@ async def test_a_time_range_is_sent_again(api: Api) -> None:
     assert 0 < newer < older, "they stand behind all that others wait for"
     wrong = await api.http.post("/v1/deliveries:redeliver", json={"since": "yesterday"})
     assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (422, "/since")
+
+
+async def test_a_range_is_found_without_reading_what_was_made_since(api: Api) -> None:
+    delivery_id, later = await dead_delivery(api), made_ms(new_id("dlv")) + 3_600_000
+    since = {f"{first_id('dlv', later + number)}-7000-8000-000000000000": 0 for number in range(2000)}
+    await api.context.store.redis.zadd(key("deliveries", "acme", "dead"), since)
+    before = await commands(api)
+    told = await api.http.post("/v1/deliveries:redeliver", json={"since": rfc3339(0)})
+    assert (told.json()["count"], (await commands(api)) - before < len(since)) == (1, True)
+    assert (await api.context.deliveries.load(delivery_id)).state is DeliveryState.PENDING
+
+
+async def commands(api: Api) -> int:
+    stats = await api.context.store.redis.info("commandstats")
+    return sum(row["calls"] for row in stats.values())
 
 
 async def test_a_range_of_more_than_one_call_is_sent_again_once_each(api: Api, monkeypatch) -> None:

@@ -64,7 +64,7 @@ async def test_lists_for_an_operator_come_in_pages_and_whole(core: Core) -> None
 
 async def explicit(core: Core) -> Session:
     session = Session(id=new_id("ses"), tenant="acme", profile="free-video-fast", created_at_ms=core.clock.now_ms())
-    assert await core.sessions.create(session, most=2, idle_s=100)
+    assert (await core.sessions.create(session, most=2, idle_s=100)).outcome == "opened"
     return session
 
 

@@ -6,13 +6,17 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
+from core.clock import Clock
 from core.model.webhook import TenantWebhook
 from core.security.encryption import Encryption
+from core.store.redis.client import Store, connect
 from core.store.redis.codec import pack
-from core.store.rpc import PER_TENANT, TooManyRequests
+from core.store.redis.keys import key
+from core.store.rpc import PER_TENANT, RpcQueue, TooManyRequests
 from core.store.tenants.webhooks import Webhooks
 from service.context import REDIS_CONNECTIONS
 from tests.api_fixture import running_api
+from tests.lossy_redis import breaking
 from tests.receiver_fixture import running_receiver
 from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S
@@ -77,6 +81,22 @@ async def test_a_tenant_that_floods_is_refused_and_its_other_calls_are_not(core)
     assert await core.rpc.ask("webhook_test", "acme", b"", wait_s=0.01) is None, "one that is over counts no more"
 
 
+class AheadClock(Clock):
+    def now_ms(self) -> int:
+        return super().now_ms() + 60_000
+
+
+async def test_a_tenant_that_floods_one_api_is_refused_by_another_whose_clock_is_ahead(core):
+    asked = [asyncio.create_task(core.rpc.ask("credits", "acme", b"", wait_s=PATIENCE_S)) for _ in range(PER_TENANT)]
+    for _ in asked:
+        await core.rpc.next(wait_s=PATIENCE_S)
+    with pytest.raises(TooManyRequests):
+        await RpcQueue(core.store, AheadClock()).ask("credits", "acme", b"", wait_s=0.01)
+    for call in asked:
+        call.cancel()
+    await asyncio.gather(*asked, return_exceptions=True)
+
+
 async def test_more_calls_than_there_are_connections_wait_for_replies_and_hold_up_nothing_else(redis_url, tmp_path):
     async with running_api(redis_url, tmp_path) as api:
         tenants = [f"tenant{number}" for number in range(2 * REDIS_CONNECTIONS)]
@@ -88,6 +108,33 @@ async def test_more_calls_than_there_are_connections_wait_for_replies_and_hold_u
         for request in taken:
             await api.context.rpc.answer(request, request.tenant.encode())
         assert await asyncio.gather(*asked) == [tenant.encode() for tenant in tenants]
+
+
+async def test_what_nobody_waits_for_any_more_is_done_by_no_worker_that_comes_later(core):
+    """A test would reach a receiver minutes after its owner was told that no worker was there."""
+    assert await core.rpc.ask("webhook_test", "acme", b"", wait_s=0.01) is None
+    gone = asyncio.create_task(core.rpc.ask("webhook_test", "acme", b"", wait_s=PATIENCE_S))
+    while not await core.redis.llen(key("rpc_requests")):
+        pass
+    gone.cancel()
+    await asyncio.wait([gone])
+    waiting = asyncio.create_task(core.rpc.ask("credits", "acme", b"", wait_s=PATIENCE_S))
+    request = await core.rpc.next(wait_s=PATIENCE_S)
+    assert request.kind == "credits"
+    await core.rpc.answer(request, b"read")
+    assert await waiting == b"read"
+
+
+async def test_a_reply_that_has_come_is_given_although_redis_goes_away_behind_it(core, redis_url):
+    def says_that_it_is_over(asked: bytes) -> bool:
+        return b"ZREM\r\n" in asked
+
+    async with breaking(redis_url, says_that_it_is_over, arrives=False) as way:
+        store = Store(connect(way, answer_s=PATIENCE_S))
+        asked = asyncio.create_task(RpcQueue(store).ask("webhook_test", "acme", b"", wait_s=PATIENCE_S))
+        await core.rpc.answer(await core.rpc.next(wait_s=PATIENCE_S), b"sent")
+        assert await asked == b"sent"
+        await store.close()
 
 
 async def test_requests_of_an_api_process_that_died_are_over_with_their_life(core):

@@ -11,8 +11,9 @@ from core.clock import stopwatch_s
 from core.ids import new_id
 from core.model.job import MediaRef
 from core.model.upload import Upload
+from core.store.idempotency import Hold, Idempotency
 from core.store.jobs.queries import JobFilter
-from core.store.jobs.submissions import Accepted, Idempotency, Rejected, Replayed
+from core.store.jobs.submissions import Accepted, Rejected, Replayed
 from core.store.redis.client import connect
 from core.store.redis.functions import NotReplicated
 from core.store.redis.keys import key
@@ -153,20 +154,31 @@ async def test_an_answer_is_kept_until_its_job_must_have_ended(core: Core) -> No
 
 
 async def test_a_call_of_several_writes_takes_its_key_once(core: Core) -> None:
-    taken = await asyncio.gather(*(core.answers.open("acme", "k", "body") for _ in range(20)))
+    holds = [Hold("acme", "k", by=str(number)) for number in range(20)]
+    taken = await asyncio.gather(*(core.answers.open(hold, "body") for hold in holds))
     assert sum(taken) == 1
     under_way = await core.answers.find("acme", "k")
     assert under_way is not None
     assert under_way.answer is None
+    [holder] = [hold for hold, took in zip(holds, taken, strict=True) if took]
+    for other in set(holds) - {holder}:
+        await core.answers.let_go(other)
+    assert not await core.answers.open(holder, "body")
+    await core.answers.let_go(holder)
+    assert await core.answers.open(holder, "another body")
+
+
+async def test_a_key_whose_call_is_through_is_let_go_by_nobody(core: Core) -> None:
+    hold = Hold("acme", "k", by="one")
+    await core.answers.open(hold, "body")
     await core.answers.keep("acme", "k", "body", b"done")
+    await core.answers.let_go(hold)
     assert await core.answers.find("acme", "k") == ("body", b"done", ())
-    await core.answers.drop("acme", "k")
-    assert await core.answers.open("acme", "k", "another body")
 
 
 async def test_a_call_that_died_half_way_blocks_its_key_for_two_minutes_only(core: Core) -> None:
-    await core.answers.open("acme", "k", "body")
-    await core.answers.open("acme", "k", "body")
+    await core.answers.open(Hold("acme", "k", by="one"), "body")
+    await core.answers.open(Hold("acme", "k", by="two"), "body")
     assert 0 < await core.redis.pttl(key("idempotency", "acme", "k")) <= 120_000
 
 

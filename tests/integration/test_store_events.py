@@ -125,6 +125,21 @@ async def test_the_feed_keeps_fourteen_days(core: Core) -> None:
     assert newest.id.encode() in left[-1].body
 
 
+async def test_a_deleted_job_leaves_nothing_in_the_feed_though_its_api_s_clock_was_ahead(core: Core) -> None:
+    """Its own stream has its first events no more, and the feed goes by Redis's clock."""
+    core.clock.turn(by_s=60)
+    job = core.new_job()
+    core.clock.turn(by_s=-60)
+    await core.offer(job)
+    claim = await core.begin(job)
+    for number in range(1000):
+        claim = await core.write(claim, transitions.progress_noted(claim.job, f"word {number}"))
+    over = await core.finish(claim)
+    assert (await core.events.of_job(job.id)).trimmed
+    await JobRemoval(core.store, public_url=PUBLIC_URL).remove(over)
+    assert await feed(core) == []
+
+
 async def test_a_reader_of_the_feed_hears_that_it_was_away_for_too_long_and_only_then(core: Core) -> None:
     async def is_cut(after: str) -> bool:
         return (await core.events.of_tenant("acme", after=after)).trimmed

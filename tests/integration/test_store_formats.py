@@ -3,6 +3,7 @@
 A newer release is played by a `Store` that says to be one; a broken record is bytes that are none.
 """
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -31,6 +32,7 @@ from core.store.redis.lists import UNREADABLE_REST_MS
 from core.store.secret_keys.use import secret_key_use
 from core.store.workers import WorkerFacts
 from tests.store_fixture import PUBLIC_URL, Core, core
+from tests.until import PATIENCE_S
 from tests.worker_fixture import context_over
 from worker.jobs.orphan_renders import follow_orphan_renders
 from worker.maintenance.sweeper import remove_old, sweep
@@ -272,10 +274,14 @@ async def test_the_format_stands_beside_every_record(core: Core):
 async def test_an_rpc_request_has_four_parts_while_a_release_lives_that_reads_no_more(core: Core):
     for mark, parts in ((Mark(1, 1), 4), (Mark(2, 1), 5)):
         core.store.mark = mark
-        await core.rpc.ask("credits", "acme", b"", wait_s=0.01, request_id="req_1")
-        [raw] = await core.redis.lrange(key("rpc_requests"), 0, -1)
-        assert len(msgspec.msgpack.decode(raw)) == parts
-        assert (await core.rpc.next(wait_s=1)).tenant == "acme"
+        asked = asyncio.create_task(core.rpc.ask("credits", "acme", b"", wait_s=PATIENCE_S, request_id="req_1"))
+        while not (told := await core.redis.lrange(key("rpc_requests"), 0, -1)):
+            pass
+        assert [len(msgspec.msgpack.decode(raw)) for raw in told] == [parts]
+        request = await core.rpc.next(wait_s=PATIENCE_S)
+        assert request.tenant == "acme"
+        await core.rpc.answer(request, b"read")
+        await asked
 
 
 async def test_an_rpc_request_of_a_newer_release_is_done_without_what_it_says_beyond(core: Core):

@@ -16,8 +16,9 @@ from core.model.upload import Upload
 from core.model.webhook import TenantWebhook
 from core.store.audit import AuditEntry
 from core.store.formats import Membership
+from core.store.idempotency import Hold, Idempotency
 from core.store.jobs.removal import JobRemoval
-from core.store.jobs.submissions import BatchStart, Idempotency
+from core.store.jobs.submissions import BatchStart
 from core.store.pauses import Pauses
 from core.store.redis.keys import _SHAPES, FIELDS, key
 from tests.store_fixture import PUBLIC_URL, Core, core
@@ -167,4 +168,5 @@ async def test_every_field_of_a_hash_is_named_and_every_named_one_is_used(core: 
     await a_job_that_cannot_be_read(core)
     await a_job_that_was_put_back_by_a_pause(core)
     await sessions_of_older_releases_that_have_an_end(core)
+    await core.answers.open(Hold("acme", "of a call under way", by="one"), "body")
     assert await fields_in_redis(core) == FIELDS

@@ -201,3 +201,16 @@ async def test_whoever_comes_by_name_and_whoever_was_handed_it_are_told_apart(co
     assert (await poll(core)).ahead == (job.id,)
     assert await core.jobs.claim(job.id, owner="w1:1", only_if_due=True)
     assert await core.jobs.claim(job.id, owner="w2:1") is None
+
+
+async def test_what_somebody_holds_may_be_spared_after_its_lease_and_nothing_that_sleeps_is(core: Core) -> None:
+    [sleeper] = await overdue_looks(core, 1)
+    [held] = await admitted(core, 1)
+    await core.begin(held)
+    core.clock.turn(by_s=core.settings.lease_s)
+    await core.redis.delete(key("arq_in_progress", held.id))  # it goes by another clock
+    assert (await poll(core, spare_ms=4000)).looks == (sleeper,)
+    core.clock.turn(by_s=3.999)
+    assert (await poll(core)).looks == ()
+    core.clock.turn(by_s=0.001)
+    assert (await poll(core)).looks == (held.id,)

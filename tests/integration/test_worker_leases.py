@@ -7,6 +7,7 @@ from pathlib import Path
 
 from core.metrics import LEASES_LOST
 from core.model.job import Job
+from core.store.redis.keys import key
 from tests.integration.test_store_queue import all_ended, house, submit, working
 from tests.redis_fixture import running_redis
 from tests.store_fixture import Core, core
@@ -78,6 +79,21 @@ async def worker_that_holds(core: Core, name: str, taken: list[Lease]) -> AsyncI
             over.set()
             heartbeat.cancel()
             await asyncio.gather(heartbeat, return_exceptions=True)
+
+
+async def test_a_worker_that_begins_right_after_an_outage_leaves_what_is_over_to_its_holder(redis_url: str) -> None:
+    """It can not know that Redis was away, nor that whoever lets a lease run out lives."""
+    taken: list[Lease] = []
+    async with house(redis_url, lease_s=6) as core:
+        held, sleeper = [await core.begin(job) for job in await submit(core, 2)]
+        await core.write(sleeper, sleeper.job, park_until_ms=core.clock.now_ms())
+        await core.redis.zadd(key("leases"), {held.job.id: 1})
+        await core.redis.zadd(key("arq_queue"), {held.job.id: 1})
+        await core.redis.delete(key("arq_in_progress", held.job.id))
+        async with worker_that_holds(core, "new", taken):
+            await all_ended(core, [sleeper.job])  # it has looked for work
+            lost_ids, _ = await core.jobs.renew({held.job.id: held.owner})
+        assert not lost_ids
 
 
 async def test_what_living_workers_hold_is_still_theirs_after_a_redis_that_was_away_for_longer_than_a_lease() -> None:

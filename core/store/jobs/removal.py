@@ -12,6 +12,8 @@ from core.store.redis.results import Nothing
 
 #: entries of a feed that are looked through at once
 _PAGE = 200
+#: a job was made by an API's clock, and its events stand in the feed by Redis's: so much they may be apart
+_CLOCKS_APART_MS = 600_000
 
 
 class JobRemoval:
@@ -47,7 +49,7 @@ class JobRemoval:
         first, count = await self._first_and_count(job.id)
         if count < EVENTS_PER_JOB:
             return []
-        found, start = [], str(job.created_at_ms)
+        found, start = [], str(max(0, job.created_at_ms - _CLOCKS_APART_MS))
         while rows := await self._store.redis.xrange(key("feed", job.tenant), start, first, count=_PAGE):
             found += [i.decode() for i, row in rows if row[b"type"] != b"batch.completed" and _names(row[b"body"], job)]
             start = f"({rows[-1][0].decode()}"

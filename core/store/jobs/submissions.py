@@ -15,7 +15,7 @@ from core.security.redacted_repr import redacted_repr
 from core.settings import Settings
 from core.store.audit import AuditEntry, audit_argument
 from core.store.events import event_argument
-from core.store.idempotency import IDEMPOTENCY_MS, waits_of
+from core.store.idempotency import IDEMPOTENCY_MS, Idempotency, idempotency_argument, waits_of
 from core.store.jobs.timings import Pace
 from core.store.redis.client import Store
 from core.store.redis.codec import raw, raw_record
@@ -49,15 +49,6 @@ class BatchStart(NamedTuple):
     batch: Batch
     delivery: Delivery
     wanted: bool = True
-
-
-@redacted_repr("key_hash")
-class Idempotency(NamedTuple):
-    """A caller's key (hashed with its path), the hash of the body's bytes, and the answer to replay."""
-
-    key_hash: str
-    body_hash: str
-    answer: bytes
 
 
 class Accepted(NamedTuple):
@@ -143,7 +134,7 @@ class Submissions:
             "tenant": submissions[0].job.tenant,
             "key_id": key_id,
             "jobs": [_job_argument(each, now_ms=self._clock.now_ms()) for each in submissions],
-            "idempotency": _idempotency_argument(idempotency, submissions) if idempotency else None,
+            "idempotency": idempotency_argument(idempotency, life_ms=max(IDEMPOTENCY_MS, _longest_ms(submissions))),
             "batch": _batch_argument(batch) if batch else None,
             "remembered": {"webhook": raw(preconditions.webhook or b"")} if preconditions else None,
             "pace": pace._asdict() if pace else None,
@@ -162,14 +153,8 @@ def _outcome(answer: _Answer) -> Accepted | Replayed | Rejected:
             return Rejected(refused, answer.reset_ms, answer.upload)
 
 
-def _idempotency_argument(idempotency: Idempotency, submissions: Sequence[Submission]) -> dict[str, Any]:
-    longest_ms = max(1000 * (s.job.start_timeout_s + s.job.timeout_s + 3600) for s in submissions)
-    return {
-        "key_hash": idempotency.key_hash,
-        "body_hash": idempotency.body_hash,
-        "answer": raw(idempotency.answer),
-        "life_ms": max(IDEMPOTENCY_MS, longest_ms),
-    }
+def _longest_ms(submissions: Sequence[Submission]) -> int:
+    return max(1000 * (s.job.start_timeout_s + s.job.timeout_s + 3600) for s in submissions)
 
 
 def _batch_argument(start: BatchStart) -> dict[str, Any]:

@@ -88,7 +88,7 @@ _SHARED = (
         "tokens/taking",
         "tokens/settling",
     ),
-    *("sessions", "batches", "deliveries"),
+    *("sessions", "batches", "deliveries", "idempotency"),
 )
 
 

@@ -141,7 +141,7 @@ FIELDS = {
             "unwanted",  # why the URL that it named gets nothing more
         }
     ),
-    "idempotency": frozenset({"body", "answer", "waits", "fmt"}),
+    "idempotency": frozenset({"body", "answer", "waits", "fmt", "by"}),  # `by`: the call that is under way
     "batch": frozenset(
         {
             *("rec", "fmt", "tenant", "jobs", "left", "created_at", "finished_at_ms"),

@@ -25,14 +25,6 @@ local function wait_json(found)
     json_number(found.position), json_number(found.eta_p50_s, '%.1f'), json_number(found.eta_p90_s, '%.1f'))
 end
 
-local function answered_before(a)
-  if not a.idempotency then return nil end
-  local found = read_fields(key.idempotency(a.tenant, a.idempotency.key_hash), 'body', 'answer', 'waits')
-  if not found.body then return nil end
-  if found.body ~= a.idempotency.body_hash then return {outcome = 'reused'} end
-  return {outcome = 'replayed', answer = found.answer, stored_waits = found.waits}
-end
-
 local function over_limit(a, used)
   local count = #a.jobs
   if a.key_id and used + count > a.submits_per_minute then
@@ -113,13 +105,6 @@ local function write_batch(batch, tenant, count)
   call('PEXPIRE', listed, BATCH_LISTED_MS)
 end
 
-local function write_answer(tenant, idempotency, waits)
-  local stored = key.idempotency(tenant, idempotency.key_hash)
-  call('HSET', stored, 'body', idempotency.body_hash, 'answer', idempotency.answer, 'waits', table.concat(waits, '\n'),
-    'fmt', written_fmt)
-  call('PEXPIRE', stored, idempotency.life_ms)
-end
-
 -- Whether the API key that the caller remembers was revoked; and, in the same command, whether anybody is paused: a key
 -- counts as often as it is named.
 local function is_revoked(a)
@@ -141,7 +126,7 @@ end
 
 operation('accept_jobs', function(a)
   if is_revoked(a) then return {outcome = 'revoked'} end
-  local replayed = answered_before(a)
+  local replayed = answers.find(a)
   if replayed then return replayed end
   local used = a.key_id and tonumber(call('GET', key.rate(a.key_id)) or '0') or 0
   local refused = over_limit(a, used) or session_missing(a) or upload_missing(a) or webhook_changed(a)
@@ -155,7 +140,7 @@ operation('accept_jobs', function(a)
     table.insert(waits, queue_job(a, job))
   end
   if a.batch then write_batch(a.batch, a.tenant, #a.jobs) end
-  if a.idempotency then write_answer(a.tenant, a.idempotency, waits) end
+  answers.write(a, waits)
   -- whoever makes room lets in whom it can: where this tenant waits already, there is none
   if asked.new_in_ring then admit_jobs(math.max(64, #a.jobs), a.tenant_running_jobs) end
   local reset_ms = a.key_id and call('PTTL', key.rate(a.key_id)) or 0

@@ -1,29 +1,17 @@
--- One that cannot be read may be somebody's, so it stays.
-local function is_implicit(record)
-  local readable, implicit = pcall(packed_field, record, 'implicit')
-  return readable and implicit
-end
-
 -- A session that takes no more jobs, or was made for one alone, goes with the last of its jobs.
-local function delete_session_if_over(session)
-  if call('ZCARD', key.session_jobs(session)) > 0 then return end
-  local found = read_fields(key.session(session), 'rec', 'closed')
-  if found.rec and (found.closed or is_implicit(found.rec)) then call('DEL', key.session(session)) end
-end
-
--- Whether this file of a session came with the job. Records of an older version do not say with which one it came: there
--- each of the job's own files, which are struck off as they are found, stands for one.
-local function came_with(file, job)
-  local brought_by = packed_field(file, 'job_id')
-  if brought_by then return brought_by == job.id end
-  local function is_same(own, name) return packed_field(own, name) == packed_field(file, name) end
-  for i, own in ipairs(job.media or {}) do
-    if is_same(own, 'name') and is_same(own, 'url') and is_same(own, 'upload_id') then
-      table.remove(job.media, i)
-      return true
-    end
+local delete_session_if_over
+do
+  -- One that cannot be read may be somebody's, so it stays.
+  local function is_implicit(record)
+    local readable, implicit = pcall(packed_field, record, 'implicit')
+    return readable and implicit
   end
-  return false
+
+  function delete_session_if_over(session)
+    if call('ZCARD', key.session_jobs(session)) > 0 then return end
+    local found = read_fields(key.session(session), 'rec', 'closed')
+    if found.rec and (found.closed or is_implicit(found.rec)) then call('DEL', key.session(session)) end
+  end
 end
 
 -- The files of a packed session or job, each as its bytes.
@@ -32,49 +20,67 @@ local function files_of(record)
   return media and packed_items(media) or {}
 end
 
--- What has been uploaded keeps its place, since files are counted; what has not is never brought.
-local function media_without(record, job)
-  local left, uploaded = {}, packed_field(record, 'uploaded') or 0
-  for i, file in ipairs(files_of(record)) do
-    if not came_with(file, job) then
-      table.insert(left, file)
-    elseif i <= uploaded then
-      table.insert(left, cmsgpack.pack({name = REMOVED_NAME, removed = true}))
+local remove_from_session, write_session
+do
+  -- Whether this file of a session came with the job. Records of an older version do not say with which one it came: there
+  -- each of the job's own files, which are struck off as they are found, stands for one.
+  local function came_with(file, job)
+    local brought_by = packed_field(file, 'job_id')
+    if brought_by then return brought_by == job.id end
+    local function is_same(own, name) return packed_field(own, name) == packed_field(file, name) end
+    for i, own in ipairs(job.media or {}) do
+      if is_same(own, 'name') and is_same(own, 'url') and is_same(own, 'upload_id') then
+        table.remove(job.media, i)
+        return true
+      end
     end
+    return false
   end
-  return #left > 0 and packed_list(left)
-end
 
--- A session's packed record without what a removed job has brought. A timeline that was told after the job's edit shows
--- that edit too, so it goes as well, unless the writer has just seen it: its own edit is nobody's to take away.
-local function session_without(record, job, writer)
-  local changes = {media = media_without(record, job), claim_url = false}
-  local by = packed_field(record, 'timeline_of')
-  if packed_field(record, 'timeline') and not (by and (by == writer or by < job.id)) then
-    changes.timeline, changes.timeline_of = false, cmsgpack.pack('')
+  -- What has been uploaded keeps its place, since files are counted; what has not is never brought.
+  local function media_without(record, job)
+    local left, uploaded = {}, packed_field(record, 'uploaded') or 0
+    for i, file in ipairs(files_of(record)) do
+      if not came_with(file, job) then
+        table.insert(left, file)
+      elseif i <= uploaded then
+        table.insert(left, cmsgpack.pack({name = REMOVED_NAME, removed = true}))
+      end
+    end
+    return #left > 0 and packed_list(left)
   end
-  return with_fields(record, changes)
-end
 
--- Take a job that is removed out of its session. A worker that runs another job there has an older copy of the record,
--- from which it is taken out at every commit until that job has ended.
-local function remove_from_session(session, job)
-  local found = read_fields(key.session(session), 'rec', 'removed')
-  local readable, without = pcall(session_without, found.rec, job)
-  if not readable then return end
-  call('HSET', key.session(session), 'rec', without)
-  stamp(key.session(session))
-  if call('LLEN', key.session_queue(session)) == 0 then return end
-  call('HSET', key.session(session), 'removed', (found.removed and found.removed .. ' ' or '') .. job.id)
-end
-
--- Write a session's record as a worker has it, without what was removed since it read it.
-local function write_session(session, record, writer)
-  local found = read_fields(key.session(session), 'removed', 'fmt')
-  for id in string.gmatch(found.removed or '', '%S+') do
-    record = session_without(record, {id = id}, writer)
+  -- A session's packed record without what a removed job has brought. A timeline that was told after the job's edit shows
+  -- that edit too, so it goes as well, unless the writer has just seen it: its own edit is nobody's to take away.
+  local function session_without(record, job, writer)
+    local changes = {media = media_without(record, job), claim_url = false}
+    local by = packed_field(record, 'timeline_of')
+    if packed_field(record, 'timeline') and not (by and (by == writer or by < job.id)) then
+      changes.timeline, changes.timeline_of = false, cmsgpack.pack('')
+    end
+    return with_fields(record, changes)
   end
-  call('HSET', key.session(session), 'rec', record, 'fmt', fmt_over(found.fmt))
+
+  -- Take a job that is removed out of its session. A worker that runs another job there has an older copy of the record,
+  -- from which it is taken out at every commit until that job has ended.
+  function remove_from_session(session, job)
+    local found = read_fields(key.session(session), 'rec', 'removed')
+    local readable, without = pcall(session_without, found.rec, job)
+    if not readable then return end
+    call('HSET', key.session(session), 'rec', without)
+    stamp(key.session(session))
+    if call('LLEN', key.session_queue(session)) == 0 then return end
+    call('HSET', key.session(session), 'removed', (found.removed and found.removed .. ' ' or '') .. job.id)
+  end
+
+  -- Write a session's record as a worker has it, without what was removed since it read it.
+  function write_session(session, record, writer)
+    local found = read_fields(key.session(session), 'removed', 'fmt')
+    for id in string.gmatch(found.removed or '', '%S+') do
+      record = session_without(record, {id = id}, writer)
+    end
+    call('HSET', key.session(session), 'rec', record, 'fmt', fmt_over(found.fmt))
+  end
 end
 
 local function close_session(session, tenant)
