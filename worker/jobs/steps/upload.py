@@ -1,4 +1,4 @@
-"""Uploads the session's files, one at a time, then writes the intent to send the message.
+"""Uploads the session's files, one at a time; when all are there, says what comes next.
 
 The backend fetches URLs itself; only where it cannot, or does not say that it has, do we fetch and upload them. A file that
 it does not say it has is looked for in the session's state, since one brought twice would stand on the timeline twice; so
@@ -10,35 +10,28 @@ from contextlib import AsyncExitStack, suppress
 
 import msgspec
 
-from core.errors import Code, Permanent, Temporary, WaitReason
+from core.errors import Code, Permanent
 from core.job_files import new_fetched_path
-from core.media.formats import HEAD_BYTES, MEDIUM_OF, format_of_content, format_of_name, may_be_same_file, name_as
+from core.media.formats import HEAD_BYTES, format_of_content, may_be_same_file, name_as
 from core.model import session as sessions
 from core.model import transitions
-from core.model.job import MediaRef, Sent, Stage, Status
-from core.model.message_cost import cost_to_reserve
+from core.model.job import MediaRef, Stage, Status
 from core.model.session import Session
 from core.profiles import PROFILES
 from core.storage import FileMissing, StorageDown
 from core.store.redis.client import STORE_DOWN
-from core.store.redis.codec import pack_json
-from worker.backend import drafts
 from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.backend.responses import State, UploadAnswer
-from worker.jobs.credit_reading import CreditReading
 from worker.jobs.execution import JobExecution
-from worker.jobs.retry_policy import MEDIA, UNSEEN, repeat_s, tries_after_upload, tries_of
-from worker.jobs.settlement import is_settling, take_reading_to_send, work_of
+from worker.jobs.retry_policy import MEDIA, repeat_s, tries_after_upload, tries_of
 from worker.jobs.step_result import StepResult
+from worker.jobs.steps.announce import announce_message
 from worker.jobs.steps.answer import answer_of
 from worker.jobs.steps.new_render import first_render
 from worker.outbound.download import MediaAway, fetch_media
 
-_SETTLING_S = 5.0
 #: a file whose server is away is fetched so often, a quarter of a minute from first to last
 _FETCHES = 4
-#: an upload that does not show is looked for so often again, within 3 s, before the message goes out all the same
-_LOOKS_AGAIN = 2
 #: after so many errors of the backend's own at a URL, the next one is taken to be about the URL
 _ERRORS_AT_URL = 2
 #: what the code beside a file means that was not taken
@@ -55,7 +48,7 @@ async def upload(execution: JobExecution) -> StepResult:
     if job.plan.message is None:
         named = first_render(now_ms=execution.now_ms)
         return StepResult(transitions.moved(job, Stage.RENDERING, edited=True, render=named))
-    return await _announce_message(execution)
+    return await announce_message(execution)
 
 
 async def _upload_next(execution: JobExecution) -> StepResult:
@@ -231,55 +224,3 @@ async def _fetch_and_send(execution: JobExecution, url: str) -> UploadAnswer:
     finally:
         with suppress(StorageDown):  # what the backend has by now is not sent again for that
             await context.storage.delete(path)
-
-
-async def _announce_message(execution: JobExecution) -> StepResult:
-    """Write down the draft and the balance as they are, and that the message goes out next."""
-    settling = execution.session.settling_until_ms > execution.now_ms
-    reading = await take_reading_to_send(execution, closely=settling)
-    if is_settling(execution, reading):
-        raise Temporary(WaitReason.SESSION_BUSY, delay_s=_SETTLING_S)
-    state = await execution.read_state()
-    if _may_show_yet(execution, state):
-        pause_s = repeat_s(execution.job, execution.context.settings, after=UNSEEN)
-        return StepResult(transitions.trying_again(execution.job, after=UNSEEN), park_s=pause_s)
-    draft_before = pack_json(state.draft)
-    return StepResult(
-        transitions.sending(execution.job, sent=_intent(execution, state, reading)),
-        sessions.settled(execution.session),
-        fields={"before": draft_before},
-        handover=msgspec.structs.replace(execution.handover, draft_before=draft_before),
-        token_work=work_of(execution.job, reading),
-    )
-
-
-def _may_show_yet(execution: JobExecution, state: State) -> bool:
-    """Whether a new session shows fewer videos than were brought, as where an upload is applied a moment after its answer.
-
-    An edit without them would be paid for. A session with an edit may have lost some of them to that.
-    """
-    job, session = execution.job, execution.session
-    if session.edits or "video_infos" not in state.content or job.status is Status.CANCELING:
-        return False
-    brought = {media.name for media in session.media[: session.uploaded] if _is_video(media)}
-    return len(state.video_infos) < len(brought) and job.tries.get(UNSEEN, 0) < _LOOKS_AGAIN
-
-
-def _is_video(media: MediaRef) -> bool:
-    return MEDIUM_OF.get(format_of_name(media.name) or "") == "video"
-
-
-def _intent(execution: JobExecution, state: State, reading: CreditReading) -> Sent:
-    """Say how everything was before the message."""
-    uploads = execution.session.uploaded
-    return Sent(
-        at_ms=execution.now_ms,
-        before=drafts.fingerprint(state.draft),
-        state=drafts.state_fingerprint(state.content, uploads=uploads),
-        uploads=uploads,
-        cost=cost_to_reserve(execution.job),
-        credits_total=reading.total,
-        frozen=reading.frozen,
-        others=reading.others.most,
-        sends=reading.sends,
-    )
