@@ -25,6 +25,7 @@ _IDLE = (
     "FCALL note_process",
     "FCALL read_gauges",
     "FCALL old_anonymous",
+    "FCALL revoked_to_ask_for",
     *(f"ZRANGEBYSCORE rg:{name}" for name in ("retire", "renders", "queued", "uploads", "idle-sessions")),
     "GET rg:cell",
     "HMGET rg:format",

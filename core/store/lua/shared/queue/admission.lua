@@ -46,7 +46,7 @@ end
 
 -- How many of those that were let in have a place now.
 local function places_taken(admitted)
-  return admitted - call('ZCOUNT', key.asleep(), '(' .. integer(now_ms), '+inf')
+  return admitted > 0 and admitted - call('ZCOUNT', key.asleep(), '(' .. integer(now_ms), '+inf') or 0
 end
 
 -- How many jobs all living workers can hold, and how many workers these are: one that stops lives on for its streams, and
@@ -72,7 +72,9 @@ do
   local function room_for(most)
     if not asked.waiting and call('EXISTS', key.tenant_ring()) == 0 then return 0 end
     local places, admitted = capacity(), call('ZCARD', key.admitted())
-    return math.min(most, places - places_taken(admitted), ADMITTED_PER_PLACE * places - admitted)
+    local free = places - admitted
+    if free < 1 then free = places - places_taken(admitted) end  -- whoever comes next gets what is lent
+    return math.min(most, free, ADMITTED_PER_PLACE * places - admitted)
   end
 
   -- One turn for each tenant, round the ring, while there is room for `most`. A tenant at its cap leaves the ring; the end
