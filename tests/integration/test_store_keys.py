@@ -58,7 +58,8 @@ async def a_job_that_runs_with_all_that_can_be_beside_it(core: Core) -> None:
     for scope in Scope:
         assert not await core.tokens.note_refusal(token, f"scope {scope}", by="job_1")
     claim = await core.begin(await core.submit(webhook=Webhook(url="https://a.example/hook", events=JOB_EVENTS)))
-    await core.tokens.mark(token, TokenState.ACTIVE)
+    for state in (TokenState.REVOKED, TokenState.ACTIVE):
+        await core.tokens.mark(token, state)
     assert await core.tokens.take(
         tenant="acme", job_id=claim.job.id, cost=60, until_ms=0, needs=[Scope.WRITE], only=None, anonymous=False
     )
