@@ -6,7 +6,7 @@ found without one.
 
 from secrets import token_hex
 
-from core.model.job import Job, Status
+from core.model.job import Job
 from core.storage import Storage
 
 
@@ -27,16 +27,15 @@ async def delete_job_files(storage: Storage, job: Job) -> None:
     """Delete every file that an ended job may have, written down or not. Safe to repeat. Raises StorageDown."""
     if job.started_at_ms is None:
         return
-    if path := _path_of_film(job):
-        await storage.delete(path)
+    if job.output and job.output.path:
+        await storage.delete(job.output.path)
+    await storage.delete(_path_in_older_releases(job))
     for folder in (_films_folder(job), _fetched_folder(job)):
         await storage.delete_folder(folder)
 
 
-def _path_of_film(job: Job) -> str | None:
-    """Say where a film may be: a job that went well knows it, until its data is removed; of others an older release left one."""
-    if job.status is Status.SUCCEEDED and not job.data_removed:
-        return job.output.path if job.output else None
+def _path_in_older_releases(job: Job) -> str:
+    """Name where a worker of one may have left a film, also of a job that another worker has brought to its end since."""
     return f"outputs/{job.id}.{job.output_ask.format}"
 
 

@@ -1,9 +1,12 @@
 """A stand-in for S3 on loopback, in a process of its own."""
 
+import asyncio
 import subprocess
 import sys
 import urllib.request
+from contextlib import closing, suppress
 
+import httpx
 import pytest
 
 from sandbox.world.ports import free_port
@@ -41,3 +44,29 @@ def answers_at(address, server):
             continue
         return
     raise AssertionError("the stand-in for S3 ended by itself")
+
+
+class Unread:
+    """Lies before S3, and lets files in but answers nobody who looks at one, or only so."""
+
+    def __init__(self, address: str, answer: bytes = b"") -> None:
+        self._address = httpx.URL(address)
+        self._answer = answer
+        self.asked = asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(self._address.host, self._address.port)
+        with closing(writer), closing(back), suppress(ConnectionError):
+            async with asyncio.TaskGroup() as ways:
+                answers = ways.create_task(self._pass_on(there, writer))
+                while request := await reader.read(65_536):
+                    if request.startswith(b"HEAD "):
+                        self.asked.set()
+                        writer.write(self._answer)
+                    else:
+                        back.write(request)
+                answers.cancel()
+
+    async def _pass_on(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while answer := await there.read(65_536):
+            writer.write(answer)

@@ -51,7 +51,7 @@ class Calls(Counter[str]):
 
 @asynccontextmanager
 async def context_over(
-    core: Core, folder: Path, *, backend: str = NOBODY, calls: Calls | None = None, allow: str = "127.0.0.0/8"
+    core: Core, folder: Path | str, *, backend: str = NOBODY, calls: Calls | None = None, allow: str = "127.0.0.0/8"
 ) -> AsyncIterator[WorkerContext]:
     """Build one worker's context over the store's classes."""
     asked = Backend(backend, platform="test", metrics=Calls() if calls is None else calls)

@@ -5,7 +5,6 @@ import json
 import resource
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import closing, suppress
 from gzip import compress
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from service.uploads.lifecycle import new_upload, store_file
 from service.uploads.presigned import keep_what_was_sent
 from service.uploads.receive import limit_body
 from tests.api_fixture import CLIP, Api, running_api
-from tests.s3_fixture import BUCKET, access_to, s3
+from tests.s3_fixture import BUCKET, Unread, access_to, s3
 from tests.until import PATIENCE_S
 
 __all__ = ["s3"]
@@ -584,32 +583,6 @@ async def test_what_is_sent_may_be_no_more_than_its_tenant_has_room_for(s3_api: 
     assert (await s3_api.http.post(place["complete"])).status_code == 404
     with pytest.raises(FileMissing):
         await s3_api.context.storage.size_bytes(f"sent/{place['id']}")
-
-
-class Unread:
-    """Lies before S3, and lets files in but answers nobody who looks at one, or only so."""
-
-    def __init__(self, address: str, answer: bytes = b"") -> None:
-        self._address = httpx.URL(address)
-        self._answer = answer
-        self.asked = asyncio.Event()
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(self._address.host, self._address.port)
-        with closing(writer), closing(back), suppress(ConnectionError):
-            async with asyncio.TaskGroup() as ways:
-                answers = ways.create_task(self._pass_on(there, writer))
-                while request := await reader.read(65_536):
-                    if request.startswith(b"HEAD "):
-                        self.asked.set()
-                        writer.write(self._answer)
-                    else:
-                        back.write(request)
-                answers.cancel()
-
-    async def _pass_on(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while answer := await there.read(65_536):
-            writer.write(answer)
 
 
 async def test_a_process_that_stops_while_it_looks_at_a_file_leaves_none_in_s3(

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import imageio_ffmpeg
 import msgspec
 import pytest
@@ -19,6 +20,7 @@ from core.model import transitions
 from core.model.job import Job, Render, Stage, Status
 from core.model.session import Session
 from core.storage import FileMissing
+from tests.s3_fixture import BUCKET, Unread, access_to, s3
 from tests.scripted_backend import Answer, ScriptedBackend, film, moved, page, said, scripted_backend
 from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S
@@ -30,7 +32,7 @@ from worker.jobs.runner import _next_result
 from worker.jobs.steps.store import store
 from worker.outbound.client import FILMS_PER_TENANT, MEDIA_AT_ONCE
 
-__all__ = ["core"]
+__all__ = ["core", "s3"]
 
 GONE = said({"code": 404, "message": "render not found"}, 404)
 REFUSED = said({"code": 401, "message": "a bearer token is required"}, 401)
@@ -127,6 +129,26 @@ async def test_a_process_brings_so_many_films_at_a_time_and_one_tenants_leave_pl
         assert isinstance(await fetch_film(context, None, others, "outputs/b.mp4", last=False), KeptFilm)
         assert (len(backend.calls("/o.mp4")), waits.done()) == (1, False)
     assert isinstance(await waits, KeptFilm)
+
+
+async def test_a_film_that_the_storage_does_not_show_is_left_in_none_of_the_places_that_it_was_brought_to(
+    core: Core, backend: ScriptedBackend, movie: bytes, s3: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each try has another one: they would lie there, each as large as the film, until the job is removed."""
+    backend.says("/o.mp4", film(movie))
+    before = Unread(s3, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+    async with await asyncio.start_server(before.serve, "127.0.0.1", 0) as server:
+        for name, value in access_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}").items():
+            monkeypatch.setenv(name, value)
+        async with (
+            context_over(core, f"s3://{BUCKET}/unshown", backend=backend.url) as context,
+            rendered(core, context, backend.url + "/o.mp4") as execution,
+        ):
+            assert (await stepped(execution, 2)).stage is Stage.STORING
+    assert (len(backend.calls("/o.mp4")), before.asked.is_set()) == (2, True)
+    async with httpx.AsyncClient(trust_env=False) as anybody:
+        listed = await anybody.get(f"{s3}/{BUCKET}", params={"list-type": "2", "prefix": "unshown/"})
+    assert (listed.status_code, "<Key>" in listed.text) == (200, False)
 
 
 async def test_a_film_is_fetched_again_once_the_storage_takes_it(core, context, backend, movie, tmp_path):

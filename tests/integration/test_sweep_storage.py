@@ -31,7 +31,7 @@ __all__ = ["core"]
 async def with_film(core: Core) -> Job:
     claim = await core.begin(await core.submit(retention_s=60))
     now_ms = core.clock.now_ms()
-    film = OutputFile(path=f"outputs/{claim.job.id}.mp4", format="mp4", size_bytes=1, expires_at_ms=now_ms + 60_000)
+    film = OutputFile(path=new_film_path(claim.job), format="mp4", size_bytes=1, expires_at_ms=now_ms + 60_000)
     return (await core.write(claim, transitions.succeeded(claim.job, now_ms=now_ms, output=film))).job
 
 
@@ -97,11 +97,11 @@ async def test_a_lost_lease_is_repaired_and_a_late_job_ended_while_the_storage_h
 async def test_what_a_worker_left_that_died_before_it_wrote_it_down_goes_with_the_job(core: Core, tmp_path: Path):
     await core.slots(9)
     failed = await core.run(await core.submit(retention_s=60), Code.DEADLINE_EXCEEDED)
-    deleted = await with_film(core)
+    finished, deleted = await with_film(core), await with_film(core)
     other = await core.begin(await core.submit())
     async with context_over(core, tmp_path) as context:
         await context.job_removal.remove(deleted)
-        for job in (failed, deleted, other.job):
+        for job in (failed, finished, deleted, other.job):
             for path in files_of(job):
                 await context.storage.write(path, bytes_of(b"x"))
         (tmp_path / f"outputs/{failed.id}/a.mp4#1").write_text("half of a film")

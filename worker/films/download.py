@@ -6,7 +6,7 @@ behind the guard for addresses that strangers named. Nothing that is no film is 
 """
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from http import HTTPStatus
 
@@ -15,6 +15,7 @@ import msgspec
 from core.errors import Permanent
 from core.media.film_header.facts import FilmFacts, NotAFilm
 from core.model.job import Job, Render
+from core.storage import StorageDown
 from worker.backend.client import Credentials, Download
 from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.backend.transport import Redirected
@@ -138,15 +139,16 @@ class _Fetch:
             return NoFilm(f"The file that came {bad.reason}.")
 
     async def _check(self, size_bytes: int) -> FilmFacts:
-        """Look at what was written; what is no film goes. What broke off left nothing: a film there is another holder's.
+        """Look at what was written. What is no film goes, and what nobody could look at: each try has a place of its own.
 
-        Raises NotAFilm.
+        Raises NotAFilm, and StorageDown.
         """
         storage = self._context.storage
         try:
             return await check_film(partial(storage.piece, self._path), size_bytes, self._expected)
-        except NotAFilm:
-            await storage.delete(self._path)
+        except BaseException:
+            with suppress(StorageDown):  # then it goes with its job
+                await storage.delete(self._path)
             raise
 
 
