@@ -210,10 +210,21 @@ class Storage:
                     await asyncio.to_thread(shutil.rmtree, self._folder / path)
             return
         async with self._in_our_words(path), asyncio.timeout(self._answer_s):
-            # who may do all else in a bucket, and not list it, must still be able to remove a job
-            with suppress(PermissionDeniedError):
-                found = await obstore.list(self._files, path).collect_async()
-                await obstore.delete_async(self._files, [each["path"] for each in found])
+            await obstore.delete_async(self._files, await self._listed(path))
+
+    async def _listed(self, path: str) -> list[str]:
+        """Name what is below a path: none where we may do all else in a bucket, and not list it. A job can be removed all the same."""
+        try:
+            return [each["path"] for each in await obstore.list(self._files, path).collect_async()]
+        except BaseError as refusal:
+            if not _says_denied(refusal):
+                raise
+            return []
+
+
+def _says_denied(refusal: BaseError) -> bool:
+    """Whether we may not list. The library has an error of its own for what is denied of one file, and for a list words alone."""
+    return isinstance(refusal, PermissionDeniedError) or "403 Forbidden" in str(refusal)
 
 
 class _BrokenOff(Exception):  # noqa: N818 - says what happened

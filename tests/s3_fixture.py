@@ -47,11 +47,11 @@ def answers_at(address, server):
 
 
 class Unread:
-    """Lies before S3, and lets files in but answers nobody who looks at one, or only so."""
+    """Lies before S3, and lets files in but answers nobody who looks `at` one, or only so."""
 
-    def __init__(self, address: str, answer: bytes = b"") -> None:
+    def __init__(self, address: str, answer: bytes = b"", *, at: bytes = b"HEAD ") -> None:
         self._address = httpx.URL(address)
-        self._answer = answer
+        self._answer, self._at = answer, at
         self.asked = asyncio.Event()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -60,7 +60,7 @@ class Unread:
             async with asyncio.TaskGroup() as ways:
                 answers = ways.create_task(self._pass_on(there, writer))
                 while request := await reader.read(65_536):
-                    if request.startswith(b"HEAD "):
+                    if request.startswith(self._at):
                         self.asked.set()
                         writer.write(self._answer)
                     else:

@@ -1,5 +1,6 @@
 """`reelgate doctor` against the sandbox as it is, and against one that is wrong in the ways that break the gateway."""
 
+import asyncio
 import json
 import logging
 import subprocess
@@ -24,7 +25,11 @@ from tests.compat.processes import PROGRAMS, clean_environment, running
 from tests.dialects.dialects import Dialect, Film
 from tests.dialects.proxy import Conversation
 from tests.dialects.proxy_server import running_proxy
+from tests.s3_fixture import BUCKET, Unread, access_to, s3
 from worker.doctor.command import doctor
+from worker.doctor.local_checks import check_storage
+
+__all__ = ["s3"]
 
 TOKEN, FREE_TOKEN = "nmv_usr_of_the_operator_1", "nmv_usr_that_may_not_export"
 SECRET_KEY = "d" * 40
@@ -471,6 +476,24 @@ def test_a_storage_that_takes_no_files_is_told(checkup: Doctor):
     status, report = checkup.report(REELGATE_STORAGE=str(checkup.folder / "a file" / "below"))
     assert status == 1
     assert "folder" in report.bad()
+
+
+DENIED = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize(("at", "verdict"), [(b"no request", "ok"), (f"GET /{BUCKET}?".encode(), "warning")])
+async def test_a_bucket_that_may_not_be_listed_is_told(
+    s3: str, monkeypatch: pytest.MonkeyPatch, at: bytes, verdict: str
+) -> None:
+    """What a worker that died left of a job is found by its folder, and would stay for good."""
+    before = Unread(s3, DENIED, at=at)
+    async with await asyncio.start_server(before.serve, "127.0.0.1", 0) as server:
+        for name, value in access_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}").items():
+            monkeypatch.setenv(name, value)
+        found = await check_storage(f"s3://{BUCKET}/doctor")
+    assert (found.verdict, before.asked.is_set()) == (verdict, verdict == "warning")
+    async with httpx.AsyncClient(trust_env=False) as anybody:
+        assert "<Key>" not in (await anybody.get(f"{s3}/{BUCKET}?list-type=2")).text, "nothing is left of the probe"
 
 
 # --- the command

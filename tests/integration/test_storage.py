@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from core.storage import CHUNK_BYTES, PART_BYTES, FileMissing, Storage, StorageDown
-from tests.s3_fixture import BUCKET, access_to, s3
+from tests.s3_fixture import BUCKET, Unread, access_to, s3
 from tests.until import PATIENCE_S, until
 
 __all__ = ["s3"]
@@ -145,6 +145,17 @@ async def test_a_folder_goes_with_all_that_is_in_it_and_nothing_beside_it(storag
         with pytest.raises(FileMissing):
             await storage.size_bytes(gone)
     assert await storage.size_bytes("fetched/ab/0") == 3
+
+
+async def test_where_a_bucket_may_not_be_listed_a_job_can_be_removed_all_the_same(s3, monkeypatch):
+    denied = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+    head = b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n" % len(denied)
+    before = Unread(s3, head + denied, at=f"GET /{BUCKET}?".encode())
+    async with await asyncio.start_server(before.serve, "127.0.0.1", 0) as server:
+        for name, value in access_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}").items():
+            monkeypatch.setenv(name, value)
+        await Storage(f"s3://{BUCKET}/unlisted").delete_folder("outputs/a")
+    assert before.asked.is_set()
 
 
 @pytest.mark.parametrize("away", ["a file where its folder was", "nobody at its address"])

@@ -6,7 +6,7 @@ from core.clock import Clock
 from core.ids import new_id
 from core.security.encryption import Encryption
 from core.settings import Settings, unknown_names
-from core.storage import Storage
+from core.storage import FileMissing, Storage
 from core.store.cell_check import WrongCell, check_cell
 from core.store.formats import WrongFormat, check_formats
 from core.store.jobs.records import Jobs
@@ -116,18 +116,32 @@ async def _functions(store: Store, settings: Settings) -> Finding:
 
 
 async def check_storage(where: str) -> Finding:
-    """Write, read and delete a file."""
-    expected, path = "a file can be written, read and deleted", f"doctor/{new_id('upl')}"
+    """Write, read, list and delete a file. Where none can be listed, what a job left without a word of it stays for good."""
+    expected, folder = "a file can be written, read, listed and deleted", f"doctor/{new_id('upl')}"
     try:
         storage = Storage(where)
-        await storage.write(path, _chunks())
-        came = await storage.head(path, len(_PROBE))
-        await storage.delete(path)
+        came, stays = await _probe(storage, folder)
     except Exception as error:  # noqa: BLE001 - whatever the storage raises is what was to be found out
         return Finding("storage", _kind(where), Verdict.BAD, expected, f"{type(error).__name__} from REELGATE_STORAGE")
     if came != _PROBE:
         return Finding("storage", _kind(where), Verdict.BAD, expected, "other bytes came back")
-    return Finding("storage", _kind(where), Verdict.OK, expected, "all three")
+    if stays:
+        return Finding("storage", _kind(where), Verdict.WARNING, expected, "it may not be listed")
+    return Finding("storage", _kind(where), Verdict.OK, expected, "all four")
+
+
+async def _probe(storage: Storage, folder: str) -> tuple[bytes, bool]:
+    """Give what came back of a file, and whether it was not found by its folder."""
+    path, stays = f"{folder}/probe", True
+    await storage.write(path, _chunks())
+    came = await storage.head(path, len(_PROBE))
+    await storage.delete_folder(folder)
+    try:
+        await storage.size_bytes(path)
+    except FileMissing:
+        stays = False
+    await storage.delete(path)
+    return came, stays
 
 
 async def _chunks() -> AsyncIterator[bytes]:
