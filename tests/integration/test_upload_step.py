@@ -41,6 +41,7 @@ NOT_APPLIED = said({"files": [{"filename": "a.mp4", "cdn_url": "u"}], "session_s
 NONE = said({"code": 0, "data": {"files": [], "session_state_applied": True}})
 NULL = said({"code": 0, "data": None})
 EMPTY = Answer()
+LIMITED = Answer(b'{"code": 429}', status=429)
 UNREACHABLE = said({"code": 0, "data": {"files": [{"filename": "a.mp4", "error": "could not be fetched"}]}})
 
 
@@ -185,6 +186,21 @@ async def test_a_step_that_breaks_at_one_file_ends_its_job_also_where_the_others
         while not execution.job.ended:
             await stepped(execution)
     assert len(ways(backend)) <= TRIES + 1
+
+
+async def test_a_429_at_each_of_many_files_makes_neither_the_pauses_nor_the_rests_of_the_token_longer(
+    core, context, backend
+):
+    backend.says("upload", *(LIMITED, TAKEN) * 4)
+    pauses_s = []
+    async with uploading(core, context, *(by_url(backend) for _ in range(4))) as execution:
+        for _ in range(8):
+            result = await _next_result(execution)
+            assert result is not None
+            execution.job, execution.session = result.job, result.session or execution.session
+            pauses_s += [result.park_s] if result.park_s else []
+        assert execution.session.uploaded == 4
+    assert pauses_s == [context.settings.rate_limited_s] * 4
 
 
 async def test_a_session_that_has_no_state_yet_keeps_no_file_from_being_brought_by_its_bytes(core, context, backend):
