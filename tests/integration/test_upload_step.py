@@ -4,6 +4,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from copy import copy
 from functools import partial
 from pathlib import Path
 
@@ -535,8 +536,9 @@ async def test_what_one_holder_has_fetched_another_neither_replaces_nor_deletes(
         first = asyncio.create_task(upload(execution))
         await until(partial(has_fetched, tmp_path), within_s=PATIENCE_S)
         async with context_over(core, tmp_path, backend=backend.url) as of_another_process:
-            execution.context = of_another_process
-            await upload(execution)
+            another = copy(execution)
+            another.context = of_another_process
+            await upload(another)
             await held.aclose()
             assert (await first).session.uploaded == 1
     assert [b"second" in asked.body for asked in backend.calls("upload")] == [True, False]
