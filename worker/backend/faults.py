@@ -210,7 +210,7 @@ def fault_of(call: str, status: int, body: bytes | None, headers: Mapping[str, s
         status=status,
         code=code,
         retry_after_s=_retry_after_s(headers),
-        detail=plain(_words(answer)) or f"HTTP {status}",
+        detail=plain(_words(answer)) or ("" if status in _SUCCESS else f"HTTP {status}"),
         by_backend=True,
         surprise=None if code is None or code in _KNOWN_CODES else Surprise.UNKNOWN_CODE,
     )
