@@ -489,6 +489,19 @@ async def test_a_session_with_an_edit_waits_half_a_minute_for_its_revoked_token_
     assert pauses == [1, 2, 4, 8, 16, 0]
 
 
+async def test_a_session_with_an_edit_goes_on_with_a_token_that_was_revoked_for_a_mishap_of_hours(core, tmp_path):
+    told = answered({"code": 0, "data": {"available": 500}})
+    async with peer(told) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+        await core.tokens.mark(token_id, TokenState.REVOKED)
+        refused = BackendFault(Fault.TOKEN_REFUSED, call="token")
+        following = await judged(core, context, Stage.PREPARING, refused, edits=1, token_id=token_id)
+    assert (following.session, following.park_s) == (None, 1)
+    token = await core.tokens.get(token_id)
+    assert token is not None
+    assert token.state is TokenState.ACTIVE
+
+
 async def test_a_token_without_credits_rests_and_lets_go_of_what_was_reserved(core, context):
     token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
     await judged(core, context, Stage.EDITING, BackendFault(Fault.NO_CREDITS, call="message"), token_id=token_id)

@@ -186,6 +186,15 @@ async def test_a_message_whose_answer_complains_as_nobody_has_described_is_looke
     assert len(backend.calls("/run_sse")) == 1
 
 
+async def test_a_message_whose_answer_complains_without_a_word_has_no_reply(core, context, backend):
+    backend.says("/run_sse", said({"success": False}))
+    async with at(core, context, Stage.EDITING) as execution:
+        about_to_send(execution)
+        heard = await stepped(execution)
+    assert heard.recovery is not None
+    assert (heard.sent is None, heard.reply, heard.recovery.spoke) == (False, None, False)
+
+
 @pytest.mark.parametrize("job_is", ["over", "another worker's"])
 async def test_a_message_that_goes_out_when_the_job_is_over_counts_once_more_on_its_token(
     core, context, backend, redis_url, job_is

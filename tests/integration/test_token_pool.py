@@ -257,6 +257,52 @@ async def test_a_token_that_stays_revoked_is_asked_for_each_time_that_it_has_bee
     assert await state_of(core, token_id) is TokenState.REVOKED
 
 
+async def test_a_token_that_a_release_revoked_which_does_not_say_when_is_asked_for_ever_more_rarely_too(core):
+    """It stands in the index as revoked once a release that keeps one has looked at it."""
+    token_id, damaged = [await core.tokens.add(secret, kind="operator") for secret in ("nmv_usr_a", "nmv_usr_b")]
+    for revoked in (token_id, damaged):
+        await core.tokens.mark(revoked, TokenState.REVOKED)
+    await core.redis.hdel(key("token", token_id), "revoked_ms")
+    await core.redis.hset(key("token", damaged), "revoked_ms", "spoilt")
+    asked_after_s = []
+    for second in range(1, 61):
+        core.clock.turn(by_s=1)
+        asked_after_s += [second] * (set(await core.tokens.revoked_to_ask_for()) == {token_id, damaged})
+    assert asked_after_s == [2, 4, 6, 10, 18, 34]
+
+
+async def test_a_revoked_token_that_an_older_release_has_removed_or_added_again_is_forgotten(core):
+    removed, added = [await core.tokens.add(secret, kind="operator") for secret in ("nmv_usr_a", "nmv_usr_b")]
+    for revoked in (removed, added):
+        await core.tokens.mark(revoked, TokenState.REVOKED)
+    await core.redis.delete(key("token", removed))
+    await core.redis.hset(key("token", added), "state", "active")
+    core.clock.turn(by_s=2)
+    assert await core.tokens.revoked_to_ask_for() == ()
+    assert await core.redis.exists(key("revoked_tokens"), key("token", removed)) == 0
+
+
+async def test_a_token_that_was_told_to_rest_since_it_was_asked_for_rests_on(core):
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator")
+    await core.tokens.mark(token_id, TokenState.RATE_LIMITED, rest_until_ms=core.clock.now_ms() + 3_600_000)
+    await core.tokens.mark(token_id, TokenState.ACTIVE)
+    assert await state_of(core, token_id) is TokenState.RATE_LIMITED
+
+
+async def test_who_has_no_other_token_asks_for_a_revoked_one_by_itself(core, tmp_path):
+    """After a mishap of hours the next look of `ask_for_revoked` may be hours off; the session would be lost by then."""
+    async with peer(answered({"code": 1001})) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        token_id = await revoked_for_a_mishap(core, context)
+        core.clock.turn(by_s=3600)
+        await context.token_pool.ask_for_revoked()
+        assert await context.token_pool.may_come_back(token_id)
+        assert await state_of(core, token_id) is TokenState.REVOKED
+        remote.answer = answered({"code": 0, "data": {"available": 500}})
+        assert await context.token_pool.may_come_back(token_id)
+        assert await state_of(core, token_id) is TokenState.ACTIVE
+        assert not await context.token_pool.may_come_back("tok_gone")
+
+
 async def test_a_revoked_token_that_was_removed_or_added_again_is_not_asked_for(core, tmp_path):
     calls = Calls()
     async with (

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from copy import copy
 from functools import partial
 from pathlib import Path
 
@@ -41,6 +42,7 @@ NOT_APPLIED = said({"files": [{"filename": "a.mp4", "cdn_url": "u"}], "session_s
 NONE = said({"code": 0, "data": {"files": [], "session_state_applied": True}})
 NULL = said({"code": 0, "data": None})
 EMPTY = Answer()
+LIMITED = Answer(b'{"code": 429}', status=429)
 UNREACHABLE = said({"code": 0, "data": {"files": [{"filename": "a.mp4", "error": "could not be fetched"}]}})
 
 
@@ -185,6 +187,21 @@ async def test_a_step_that_breaks_at_one_file_ends_its_job_also_where_the_others
         while not execution.job.ended:
             await stepped(execution)
     assert len(ways(backend)) <= TRIES + 1
+
+
+async def test_a_429_at_each_of_many_files_makes_neither_the_pauses_nor_the_rests_of_the_token_longer(
+    core, context, backend
+):
+    backend.says("upload", *(LIMITED, TAKEN) * 4)
+    pauses_s = []
+    async with uploading(core, context, *(by_url(backend) for _ in range(4))) as execution:
+        for _ in range(8):
+            result = await _next_result(execution)
+            assert result is not None
+            execution.job, execution.session = result.job, result.session or execution.session
+            pauses_s += [result.park_s] if result.park_s else []
+        assert execution.session.uploaded == 4
+    assert pauses_s == [context.settings.rate_limited_s] * 4
 
 
 async def test_a_session_that_has_no_state_yet_keeps_no_file_from_being_brought_by_its_bytes(core, context, backend):
@@ -519,8 +536,9 @@ async def test_what_one_holder_has_fetched_another_neither_replaces_nor_deletes(
         first = asyncio.create_task(upload(execution))
         await until(partial(has_fetched, tmp_path), within_s=PATIENCE_S)
         async with context_over(core, tmp_path, backend=backend.url) as of_another_process:
-            execution.context = of_another_process
-            await upload(execution)
+            another = copy(execution)
+            another.context = of_another_process
+            await upload(another)
             await held.aclose()
             assert (await first).session.uploaded == 1
     assert [b"second" in asked.body for asked in backend.calls("upload")] == [True, False]

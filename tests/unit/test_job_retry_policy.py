@@ -148,7 +148,7 @@ def test_each_call_and_fault_is_counted_for_itself():
 
 def test_the_last_file_forgets_what_broke_off_before_and_each_one_what_was_waited_for():
     job = started()
-    for name in ("upload broken", "upload session_lost", "state broken", "media"):
+    for name in ("upload broken", "upload session_lost", "state broken", "media", "upload rate_limited"):
         job = transitions.trying_again(job, after=name)
     assert tries_after_upload(job, last=True) == {"upload session_lost": 1, "state broken": 1}
     assert tries_after_upload(job, last=False) == {"upload broken": 1, "upload session_lost": 1, "state broken": 1}

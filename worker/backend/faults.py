@@ -187,8 +187,9 @@ _BUSY_WORDS = (
     "already active",
     "at a time",
 )
-#: by which a message's answer that is called a success says that it is another one that runs, not this one
-_ANOTHER_WORDS = ("busy", "already", "another", "at a time")
+#: by which a message's answer that is called a success says that it is another one that runs; what is "already processed" may
+#: be this very one, which a proxy has sent twice
+_ANOTHER_WORDS = ("busy", "already running", "already active", "another", "at a time")
 
 
 def fault_of(call: str, status: int, body: bytes | None, headers: Mapping[str, str]) -> BackendFault | None:
@@ -209,7 +210,7 @@ def fault_of(call: str, status: int, body: bytes | None, headers: Mapping[str, s
         status=status,
         code=code,
         retry_after_s=_retry_after_s(headers),
-        detail=plain(_words(answer)) or f"HTTP {status}",
+        detail=plain(_words(answer)) or ("" if status in _SUCCESS else f"HTTP {status}"),
         by_backend=True,
         surprise=None if code is None or code in _KNOWN_CODES else Surprise.UNKNOWN_CODE,
     )

@@ -94,7 +94,9 @@ def tries_after_upload(job: Job, *, last: bool) -> dict[str, int]:
     What broke off is so only with the `last` one: before an edit it begins a new session, into which all files that went
     well are brought again, each time.
     """
-    over = {STORAGE, MEDIA, UNSEEN} | ({SURPRISE, *(f"upload {fault}" for fault in PASSING)} if last else set())
+    over = {STORAGE, MEDIA, UNSEEN, SURPRISE, *(f"upload {fault}" for fault in PASSING)}
+    if not last:
+        over -= {SURPRISE, f"upload {Fault.BROKEN}"}
     return {name: times for name, times in job.tries.items() if name not in over}
 
 

@@ -324,9 +324,15 @@ class TokenPool:
         return True
 
     async def may_come_back(self, token_id: str) -> bool:
-        """Tell whether a token that serves nobody may serve again soon (`ask_for_revoked`): it was revoked, perhaps for a mishap."""
+        """Ask for a token that serves nobody, and tell whether it may serve soon: it was revoked, perhaps for a mishap.
+
+        Who has no other one asks by itself, since the next turn of `ask_for_revoked` may be as far off as the mishap took.
+        """
         token = await self._tokens.get(token_id)
-        return token is not None and token.state is TokenState.REVOKED
+        if token is None or token.state is not TokenState.REVOKED:
+            return False
+        await self._ask_for_revoked(token_id)
+        return True
 
     async def ask_for_revoked(self) -> None:
         """Let revoked tokens serve again that tell their balance after all: the backend's login may have been out of order."""

@@ -21,8 +21,10 @@ from core.store.token_work import TakenToken
 _APART_MS = 1_000
 #: pages that are asked for in a row, each of a hundred tokens, where the index does not know of all of them yet
 _PAGES_IN_A_ROW = 100
-#: what rests for a while must be of use otherwise, and what lacks credits must not be over
+#: what rests for a while must be of use otherwise, what lacks credits must not be over, and what is good after all was revoked:
+#: meanwhile it may have been added again, and told to rest
 _MAY_FOLLOW = {
+    TokenState.ACTIVE: [TokenState.REVOKED],
     TokenState.RATE_LIMITED: [TokenState.ACTIVE, TokenState.RATE_LIMITED],
     TokenState.EXHAUSTED: [state for state in TokenState if state not in OVER],
 }
