@@ -164,7 +164,7 @@ def _naming(field: str, run: Run) -> Run:
 
 def _tasks_beside(context: WorkerContext, queue: LeasedWorker) -> dict[str, Coroutine[Any, Any, None]]:
     """Name what runs for ever beside the queue."""
-    follow, ask_for_revoked = partial(follow_orphan_renders, context), context.token_pool.ask_for_revoked
+    follow, ask_for_revoked = partial(follow_orphan_renders, context), context.token_pool.revoked.ask_for_due
     return {
         "heartbeat": context.leases.run_heartbeat(),
         "cancels": context.leases.listen_for_cancels(),

@@ -38,6 +38,8 @@ UNAVAILABLE = 503
 _AGAIN_S = 0.1
 #: operations by which a worker shows that it has an item in hand: it writes it, or lets go of it
 _WRITES = frozenset({"commit_job", "record_delivery", "hand_back"})
+#: and those by which it took it up. Without one, a write is a late one of a worker that was frozen before, which Redis refuses
+_CLAIMS = frozenset({"claim_job", "claim_delivery"})
 
 _WAITS = {name: value for name, value in FAST.items() if name.startswith("REELGATE_")}
 GATEWAY = _WAITS | {
@@ -69,6 +71,8 @@ class Lane:
         #: how long it took from the last stop until another worker wrote, without what this machine was late
         self.gone_on_after_s: float | None = None
         self._stopped: Worker | None = None
+        #: those that have taken something up since
+        self._claimants: set[Worker] = set()
         self._since_stop = Lateness()
         self._watch: asyncio.Task[None] | None = None
         self._env = env
@@ -105,6 +109,7 @@ class Lane:
     def stopped(self, worker: Worker) -> None:
         """Begin to wait for somebody else to go on."""
         self._stopped = worker
+        self._claimants.clear()
         self.elsewhere.clear()
         self._since_stop = Lateness()
         self._end_watch()
@@ -119,7 +124,11 @@ class Lane:
 
     def heard(self, worker: Worker, names: Sequence[str]) -> None:
         """Notice that somebody else goes on."""
-        if self._stopped is not worker and not _WRITES.isdisjoint(names):
+        if self._stopped is worker:
+            return
+        if not _CLAIMS.isdisjoint(names):
+            self._claimants.add(worker)
+        if worker in self._claimants and not _WRITES.isdisjoint(names):
             self.elsewhere.set()
             if self.gone_on_after_s is None:
                 self.gone_on_after_s = self._since_stop.own_s

@@ -232,10 +232,10 @@ async def test_a_revoked_token_serves_again_when_its_balance_is_told_after_all(c
     async with peer(answered({"code": 1001})) as remote, context_over(core, tmp_path, backend=remote.url) as context:
         token_id = await revoked_for_a_mishap(core, context)
         remote.answer = answered({"code": 0, "data": {"available": 500}})
-        await context.token_pool.ask_for_revoked()
+        await context.token_pool.revoked.ask_for_due()
         assert await state_of(core, token_id) is TokenState.REVOKED, "it was revoked this very moment"
         core.clock.turn(by_s=2)
-        await context.token_pool.ask_for_revoked()
+        await context.token_pool.revoked.ask_for_due()
         assert await state_of(core, token_id) is TokenState.ACTIVE
         assert await taken_by_all(core, [context], [await core.submit()]) == [token_id]
 
@@ -250,7 +250,7 @@ async def test_a_token_that_stays_revoked_is_asked_for_each_time_that_it_has_bee
         asked_after_s, before = [], calls["credits"]
         for second in range(1, 61):
             core.clock.turn(by_s=1)
-            await asyncio.gather(*(context.token_pool.ask_for_revoked() for _ in range(3)))
+            await asyncio.gather(*(context.token_pool.revoked.ask_for_due() for _ in range(3)))
             asked_after_s += [second] * (calls["credits"] - before)
             before = calls["credits"]
     assert asked_after_s == [2, 4, 8, 16, 32], "by one of the three"
@@ -290,17 +290,17 @@ async def test_a_token_that_was_told_to_rest_since_it_was_asked_for_rests_on(cor
 
 
 async def test_who_has_no_other_token_asks_for_a_revoked_one_by_itself(core, tmp_path):
-    """After a mishap of hours the next look of `ask_for_revoked` may be hours off; the session would be lost by then."""
+    """After a mishap of hours the next look of all may be hours off; the session would be lost by then."""
     async with peer(answered({"code": 1001})) as remote, context_over(core, tmp_path, backend=remote.url) as context:
         token_id = await revoked_for_a_mishap(core, context)
         core.clock.turn(by_s=3600)
-        await context.token_pool.ask_for_revoked()
-        assert await context.token_pool.may_come_back(token_id)
+        await context.token_pool.revoked.ask_for_due()
+        assert await context.token_pool.revoked.may_come_back(token_id)
         assert await state_of(core, token_id) is TokenState.REVOKED
         remote.answer = answered({"code": 0, "data": {"available": 500}})
-        assert await context.token_pool.may_come_back(token_id)
+        assert await context.token_pool.revoked.may_come_back(token_id)
         assert await state_of(core, token_id) is TokenState.ACTIVE
-        assert not await context.token_pool.may_come_back("tok_gone")
+        assert not await context.token_pool.revoked.may_come_back("tok_gone")
 
 
 async def test_a_revoked_token_that_was_removed_or_added_again_is_not_asked_for(core, tmp_path):
@@ -312,11 +312,11 @@ async def test_a_revoked_token_that_was_removed_or_added_again_is_not_asked_for(
         token_id, before = await revoked_for_a_mishap(core, context), calls["credits"]
         assert await core.tokens.add("nmv_usr_a", kind="operator", anew=True) == token_id
         core.clock.turn(by_s=2)
-        await context.token_pool.ask_for_revoked()
+        await context.token_pool.revoked.ask_for_due()
         await handed_back(core, context, token_id, times=1)
         await core.tokens.remove(token_id)
         core.clock.turn(by_s=2)
-        await context.token_pool.ask_for_revoked()
+        await context.token_pool.revoked.ask_for_due()
         assert calls["credits"] == before + 1, "by the job that was refused it once more"
     assert await core.redis.exists(key("revoked_tokens")) == 0
 
@@ -329,7 +329,7 @@ async def test_a_revoked_token_that_no_key_opens_or_whose_backend_is_away_stays_
         await core.tokens.mark(locked_away, TokenState.REVOKED)
         remote.answer = b""
         core.clock.turn(by_s=2)
-        await context.token_pool.ask_for_revoked()
+        await context.token_pool.revoked.ask_for_due()
     assert [await state_of(core, token_id) for token_id in (away, locked_away)] == [TokenState.REVOKED] * 2
 
 

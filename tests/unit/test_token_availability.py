@@ -69,7 +69,8 @@ def test_of_many_balances_those_read_longest_ago_are_read_first_and_no_more_than
 def test_whoever_asks_for_credits_has_the_oldest_balances_read_and_some_of_the_others():
     tokens = [token(str(n), read_at_ms=n) for n in range(40)]
     over = token("over", read_at_ms=None, state=TokenState.REVOKED)
-    chosen = [t.id for t in to_read_anew([*reversed(tokens), over], Random(1), now_ms=NOW_MS)]
+    resting = token("resting", state=TokenState.RATE_LIMITED, rest_until_ms=NOW_MS + 1)
+    chosen = [t.id for t in to_read_anew([*reversed(tokens), over, resting], Random(1), now_ms=NOW_MS)]
     assert len(set(chosen)) == len(chosen) == BALANCES_READ_ANEW
     assert chosen[: BALANCES_READ_ANEW // 2] == [str(n) for n in range(BALANCES_READ_ANEW // 2)]
     assert {t.id for t in to_read_anew(tokens[:3], Random(1), now_ms=NOW_MS)} == {"0", "1", "2"}

@@ -150,7 +150,7 @@ async def _invalidate_token(execution: JobExecution, job: Job, fault: BackendFau
 async def _may_wait_for(execution: JobExecution, job: Job, fault: BackendFault, token_id: str) -> bool:
     if may_leave_session(job, execution.session) or tries_of(fault, job) >= TRIES:
         return False
-    return await execution.context.token_pool.may_come_back(token_id)
+    return await execution.context.token_pool.revoked.may_come_back(token_id)
 
 
 def _leave_session(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:

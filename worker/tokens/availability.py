@@ -53,7 +53,8 @@ def to_read_anew(tokens: Sequence[Token], dice: random.Random, *, now_ms: int) -
 
     By chance, since a balance that can't be read stays the oldest, and must not keep others from their turn.
     """
-    alive = sorted((t for t in tokens if not is_over(t, now_ms=now_ms)), key=lambda token: token.read_at_ms or 0)
+    may_be_asked = (t for t in tokens if t.state not in _LEFT_ALONE and not is_over(t, now_ms=now_ms))
+    alive = sorted(may_be_asked, key=lambda token: token.read_at_ms or 0)
     oldest, others = alive[: BALANCES_READ_ANEW // 2], alive[BALANCES_READ_ANEW // 2 :]
     return oldest + dice.sample(others, min(len(others), BALANCES_READ_ANEW - len(oldest)))
 

@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -41,6 +42,7 @@ from worker.tokens.availability import (
     with_unread_balance,
 )
 from worker.tokens.balances import TokenBalances
+from worker.tokens.revoked import RevokedTokens
 
 log = get_logger(__name__)
 
@@ -53,7 +55,7 @@ _ACCOUNT_S = 5.0
 
 
 class TokenPool:
-    """Every change of a token's state by this worker is a method here."""
+    """Every change of a token's state by this worker is a method here, or of `revoked`."""
 
     def __init__(
         self,
@@ -74,10 +76,11 @@ class TokenPool:
         self._backend = backend
         self._clock = clock
         self._web_url = web_url
-        self._default_profile = default_profile
         self._month_limit = month_limit
         self._anonymous_kept_ms = int((session_idle_s + _ANONYMOUS_KEPT_S) * 1000)
         self._anonymous = AnonymousTokenSource(self, identities, backend, clock, rate_limited_s=rate_limited_s)
+        #: those that were refused, and may be good after all
+        self.revoked = RevokedTokens(tokens, balances, partial(self.credentials, profile=default_profile))
         self._checks = SingleFlight[bool]()
         self._dice = random.Random()
 
@@ -322,28 +325,6 @@ class TokenPool:
         await self._tokens.add(credentials.token, kind="anonymous", available=balance.available, anew=True)
         log.info("the anonymous identity's token is good after all", token_id=token_id)
         return True
-
-    async def may_come_back(self, token_id: str) -> bool:
-        """Ask for a token that serves nobody, and tell whether it may serve soon: it was revoked, perhaps for a mishap.
-
-        Who has no other one asks by itself, since the next turn of `ask_for_revoked` may be as far off as the mishap took.
-        """
-        token = await self._tokens.get(token_id)
-        if token is None or token.state is not TokenState.REVOKED:
-            return False
-        await self._ask_for_revoked(token_id)
-        return True
-
-    async def ask_for_revoked(self) -> None:
-        """Let revoked tokens serve again that tell their balance after all: the backend's login may have been out of order."""
-        await asyncio.gather(*map(self._ask_for_revoked, await self._tokens.revoked_to_ask_for()))
-
-    async def _ask_for_revoked(self, token_id: str) -> None:
-        with suppress(BackendFault):
-            credentials = await self.credentials(token_id, profile=self._default_profile)
-            if credentials and (await self._balances.read(credentials, token_id))[0]:
-                await self._tokens.mark(token_id, TokenState.ACTIVE)
-                log.info("a revoked token is good after all", token_id=token_id)
 
     async def _retire_if_over(self, job: Job, token_id: str, *, call: str) -> bool:
         """Retire a token that was refused in a call if it is refused its balance too, and tell whether it is over.
