@@ -7,6 +7,7 @@ was frozen stops before it can do harm; the scripts refuse its writes in any cas
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from core.clock import stopwatch_s
 from core.logs import get_logger
@@ -159,16 +160,28 @@ class Leases:
         """Let go of one job that has not ended, so that another worker goes on at once, or in so many seconds."""
         await self._jobs.hand_back({lease.item_id: lease.owner}, in_s=in_s)
 
-    async def hand_back_all(self, *, streams_too: bool) -> None:
-        """Let go of everything that is held, or of all but the open streams, and stop those who work on it."""
+    async def hand_back_all(self, *, streams_too: bool, patience_s: float) -> None:
+        """Let go of everything that is held, or of all but the open streams, and stop those who work on it.
+
+        `patience_s`: so long a Redis that is away is waited for; then the leases run out by themselves.
+        """
         self.stopping = True
-        held = [lease for lease in self._held.values() if streams_too or not lease.streaming]
         try:
-            if held:
-                await self._jobs.hand_back({lease.item_id: lease.owner for lease in held})
-        finally:  # also while Redis is away: then the leases run out by themselves
-            for lease in held:
-                lease.lose()
+            async with asyncio.timeout(patience_s):
+                over = await redis_outage.until_redis_answers(partial(self._hand_back_now, streams_too))
+        except TimeoutError:
+            over = self._to_hand_back(streams_too)
+        for lease in over:
+            lease.lose()
+
+    async def _hand_back_now(self, streams_too: bool) -> list[Lease]:
+        """Let go of what is held in this moment: what has begun to stream since another try failed is left out."""
+        if held := self._to_hand_back(streams_too):
+            await self._jobs.hand_back({lease.item_id: lease.owner for lease in held})
+        return held
+
+    def _to_hand_back(self, streams_too: bool) -> list[Lease]:
+        return [lease for lease in self._held.values() if streams_too or not lease.streaming]
 
     async def wait_until_idle(self) -> None:
         """Wait until everybody who works on something held now has stopped."""

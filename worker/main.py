@@ -181,16 +181,16 @@ def _tasks_beside(context: WorkerContext, queue: LeasedWorker) -> dict[str, Coro
 async def _stop(context: WorkerContext, queue: LeasedWorker, running: asyncio.Task[None]) -> None:
     """Take no more; hand back what is between two steps at once; give open streams their grace.
 
-    Whatever is handed back keeps its checkpoint, and costs no try.
+    Whatever is handed back keeps its checkpoint, and costs no try. A Redis that is away is waited for as long as it is worth it: who
+    finds a lease that has run out, instead, has waited for that, and counts a crash.
     """
-    log.info("stopping", in_hand=len(context.leases))
+    settings, leases = context.settings, context.leases
+    log.info("stopping", in_hand=len(leases))
     await queue.stop_taking()
-    with suppress(*STORE_DOWN):
-        await context.leases.hand_back_all(streams_too=False)
     with suppress(TimeoutError):
-        async with asyncio.timeout(context.settings.drain_s):
-            await context.leases.wait_until_idle()
-    with suppress(*STORE_DOWN):
-        await context.leases.hand_back_all(streams_too=True)
+        async with asyncio.timeout(settings.drain_s):
+            await leases.hand_back_all(streams_too=False, patience_s=settings.lease_s)
+            await leases.wait_until_idle()
+    await leases.hand_back_all(streams_too=True, patience_s=_ANSWER_S)
     running.cancel()
     await asyncio.gather(running, *queue.tasks.values(), return_exceptions=True)

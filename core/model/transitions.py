@@ -209,9 +209,9 @@ def unusable(job: Job, *, token_tried: bool = False) -> Job:
     return moved(job, Stage.RENDERING, render=told)
 
 
-def waiting(job: Job, *, reason: WaitReason, until_ms: int, times: int = 0) -> Job:
-    """The job goes to sleep and says why; `times`: how often in a row it has done so already."""
-    return _next(job, wait=Wait(reason=reason, until_ms=until_ms, times=times))
+def waiting(job: Job, *, reason: WaitReason, until_ms: int, **facts: Any) -> Job:
+    """The job goes to sleep and says why; `facts`: other fields of `Wait`."""
+    return _next(job, wait=Wait(reason=reason, until_ms=until_ms, **facts))
 
 
 def trying_again(job: Job, *, after: str) -> Job:

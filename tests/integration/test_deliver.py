@@ -640,7 +640,7 @@ async def test_a_stopping_worker_lets_an_attempt_end_so_that_it_is_made_once(cor
         [delivery] = await told(core, url)
         attempt = asyncio.create_task(run_delivery(context, delivery.id))
         await asked.wait()
-        await context.leases.hand_back_all(streams_too=False)
+        await context.leases.hand_back_all(streams_too=False, patience_s=PATIENCE_S)
         let.set()
         await attempt
     after = await core.deliveries.load(delivery.id)

@@ -9,13 +9,13 @@ import msgspec
 import pytest
 import redis
 
-from core.errors import Code
+from core.errors import Code, WaitReason
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import MediaRef, Render, Sent, Stage, Status
 from core.model.session import Session
 from core.store.redis.keys import key
-from tests.scripted_backend import ScriptedBackend, film, said, scripted_backend
+from tests.scripted_backend import Answer, ScriptedBackend, film, page, said, scripted_backend
 from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S, until
 from tests.worker_fixture import context, in_hand, stepped
@@ -244,3 +244,18 @@ async def test_a_job_that_has_paid_and_is_late_is_not_told_to_pay_again(core, co
         error = (await stepped(execution)).error
     assert error is not None
     assert (error.code, error.hint) == (Code.DEADLINE_EXCEEDED, RENDER_AGAIN)
+
+
+@pytest.mark.parametrize(("answer", "lends"), [(said({"code": 429}, 429), True), (page(429), False)])
+async def test_a_job_lends_its_place_where_its_token_is_to_rest_and_not_where_everybody_is(
+    core: Core, context: WorkerContext, backend: ScriptedBackend, answer: Answer, lends: bool
+) -> None:
+    """Whoever began in its place would be told the same by the proxy before the backend, and use up its time."""
+    await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    job = await core.submit()
+    backend.says("session", answer)
+    await run_job(context, job.id)
+    waiting = (await core.read(job)).wait
+    assert waiting is not None
+    assert waiting.reason is WaitReason.BACKEND_RATE_LIMITED
+    assert (await core.redis.zscore(key("asleep"), job.id) is not None) is lends

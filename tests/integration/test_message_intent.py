@@ -16,6 +16,7 @@ from core.store.jobs.records import Claim
 from core.store.redis.keys import key
 from tests.scripted_backend import Answer, ScriptedBackend, said, scripted_backend
 from tests.store_fixture import Core, core
+from tests.until import PATIENCE_S
 from tests.worker_fixture import context, in_hand, stepped
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
@@ -126,7 +127,7 @@ async def test_a_message_that_is_announced_is_not_taken_from_a_stopping_worker_b
             result = await _next_result(execution)
             assert result is not None
             if execution.job.sent:
-                await context.leases.hand_back_all(streams_too=False)
+                await context.leases.hand_back_all(streams_too=False, patience_s=PATIENCE_S)
             await execution.commit(result)
     heard = await core.jobs.load(claim.job.id)
     assert heard is not None

@@ -205,6 +205,24 @@ async def test_an_end_in_its_sleep_leaves_nothing_behind(core: Core) -> None:
     assert late.id not in await core.admitted(), "its place is not given away twice"
 
 
+async def test_a_job_that_a_cancel_wakes_has_its_place_again_at_once(core: Core) -> None:
+    """It may have a while to go: the backend is asked what became of its message, or of its render."""
+    [job] = await tenants_without_credits(core, 1, WaitReason.NO_CREDITS)
+    await core.cancel(job)
+    other = await core.submit("other")
+    assert other.id not in await core.admitted()
+    assert (await core.gauges()).slots_used == 1
+
+
+async def test_a_job_of_which_nothing_is_left_has_lent_no_place(core: Core) -> None:
+    [job] = await tenants_without_credits(core, 1, WaitReason.NO_CREDITS)
+    await core.redis.delete(key("job", job.id))
+    await core.redis.zrem(key("arq_queue"), job.id)
+    await core.turns.repair(0)
+    first, second = await core.submit("a"), await core.submit("b")
+    assert await core.admitted() == [first.id], f"{second.id} has to wait"
+
+
 async def test_what_another_release_leaves_of_a_job_that_slept_is_over_by_itself(core: Core) -> None:
     """One that knows of no places that are lent ends the job."""
     [job] = await tenants_without_credits(core, 1, WaitReason.NO_CREDITS)

@@ -85,7 +85,7 @@ async def test_a_worker_that_stops_lives_for_its_streams_and_lets_in_nothing_mor
 
     async with listed(core, tmp_path) as (context, _):
         await slots_come_to(core)
-        await context.leases.hand_back_all(streams_too=False)
+        await context.leases.hand_back_all(streams_too=False, patience_s=PATIENCE_S)
         await until(offers_nothing, within_s=PATIENCE_S)
         await core.submit()
         assert await core.admitted() == []

@@ -9,6 +9,7 @@ from core.model.job import Webhook
 from core.store.redis.keys import key
 from core.store.redis.queue_entries import RUN_DELIVERY, RUN_JOB
 from tests.integration.test_store_queue import house, submit
+from tests.redis_fixture import running_redis
 from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S, until
 from tests.worker_fixture import context_over
@@ -45,6 +46,32 @@ async def test_what_a_worker_is_handed_as_it_stops_is_there_for_others_at_once(r
         due_ms = await core.redis.zscore(key("arq_queue"), job.id)
         assert due_ms < 0, "before all that has slept"
         assert not await core.redis.exists(key("arq_in_progress", job.id))
+
+
+async def test_what_a_worker_holds_that_stops_while_redis_is_away_is_there_for_others_once_it_answers(
+    tmp_path: Path,
+) -> None:
+    """A node that is drained may have both. Nobody waits for the end of a lease, or takes the worker for one that died of it."""
+    with running_redis() as server:
+        async with house(server.url, lease_s=300) as core, context_over(core, tmp_path) as context:
+            [job] = await submit(core, 1)
+            claim, queue = await core.begin(job), _make_queue(context, core.redis)
+
+            async def hold() -> None:
+                async with context.leases.hold(job.id, claim.owner):
+                    await asyncio.Event().wait()
+
+            async def stops() -> bool:
+                return context.leases.stopping
+
+            holding, running = asyncio.create_task(hold()), asyncio.create_task(queue.async_run())
+            server.kill()
+            stopping = asyncio.create_task(_stop(context, queue, running))
+            await until(stops, within_s=PATIENCE_S)
+            server.restart()
+            await asyncio.gather(stopping, holding)
+            assert await core.redis.zscore(key("arq_queue"), job.id) < 0
+            assert (await core.jobs.holder(job.id)).owner == ""
 
 
 async def test_an_id_that_is_none_ends_no_worker_and_keeps_no_other_from_its_turn(

@@ -110,7 +110,8 @@ def _try_again(
     if not again.delay_s and elsewhere:
         return StepResult(following, session)
     until_ms = now_ms + int(again.delay_s * 1000)
-    waiting = transitions.waiting(following, reason=again.reason, until_ms=until_ms)
+    for_all = fault.fault is Fault.RATE_LIMITED and not fault.by_backend
+    waiting = transitions.waiting(following, reason=again.reason, until_ms=until_ms, for_all=for_all)
     return StepResult(waiting, session, park_s=again.delay_s)
 
 

@@ -89,7 +89,7 @@ async def _let_go(execution: JobExecution) -> None:
     job = execution.job
     if execution.handover.may_send and job.status is Status.RUNNING:
         await execution.commit(StepResult(transitions.message_refused(job)))
-    await execution.context.leases.hand_back(execution.lease)
+    await until_redis_answers(partial(execution.context.leases.hand_back, execution.lease))
 
 
 def _verdict_in_s(context: WorkerContext, claim: Claim) -> float:

@@ -36,9 +36,11 @@ def place_of(job: Job) -> str | None:
 def lends_place(job: Job) -> bool:
     """Whether others may have a job's place while it sleeps: where it waits for a token of its tenant's, they need not.
 
-    Whoever waits for the backend itself keeps it: those that would begin in its place could come no further.
+    Whoever waits for the backend itself, or for a page before it, keeps it: those that would begin in its place could come
+    no further. So does who is canceled, and says no more why it waits.
     """
-    return job.wait is not None and job.wait.reason in _WAITS_FOR_TOKEN
+    waits = job.wait is not None and job.wait.reason in _WAITS_FOR_TOKEN and not job.wait.for_all
+    return waits and job.status is Status.RUNNING
 
 
 def token_marks(old: Job, new: Job, session: Session | None) -> dict[str, Any]:

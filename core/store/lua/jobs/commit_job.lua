@@ -130,10 +130,12 @@ local function end_job(a)
   admit_jobs(16, a.tenant_running_jobs)
 end
 
--- A cancel: the job's holder hears of it at once, and a sleeping job is woken.
+-- A cancel: the job's holder hears of it at once, and a sleeping job is woken, and has its place again.
 local function wake(id, owner)
   call('PUBLISH', channel.cancel, id)
-  if owner == '' then move_ahead(id) end
+  if owner ~= '' then return end
+  move_ahead(id)
+  call('ZREM', key.asleep(), id)
 end
 
 -- Take a token for a job that begins, and write it into the record in its place, or nothing there.

@@ -24,6 +24,7 @@ end
 
 local function forget_admitted(id)
   call('ZREM', key.admitted(), id)
+  call('ZREM', key.asleep(), id)
 end
 
 local function admitted_and_lost(cursor, most)
