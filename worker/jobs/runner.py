@@ -89,7 +89,9 @@ async def _let_go(execution: JobExecution) -> None:
     job = execution.job
     if execution.handover.may_send and job.status is Status.RUNNING:
         await execution.commit(StepResult(transitions.message_refused(job)))
-    await until_redis_answers(partial(execution.context.leases.hand_back, execution.lease))
+    with suppress(TimeoutError):  # then the lease runs out by itself
+        async with asyncio.timeout(execution.context.settings.lease_s):
+            await until_redis_answers(partial(execution.context.leases.hand_back, execution.lease))
 
 
 def _verdict_in_s(context: WorkerContext, claim: Claim) -> float:
