@@ -33,6 +33,7 @@ from worker.listing import stay_listed
 from worker.maintenance.periodic import run_periodically
 from worker.maintenance.sweeper import run_removal, run_sweeper
 from worker.metrics import show_worker_metrics
+from worker.offer import DELIVERY_PLACES
 from worker.probes import pages_of
 from worker.rpc import run_rpc_server
 
@@ -40,8 +41,6 @@ log = get_logger(__name__)
 
 #: Redis answers in time, or counts as away
 _ANSWER_S = 5.0
-#: deliveries have places of their own beside the jobs: for attempts, and for those who wait for one
-_DELIVERY_PLACES = 512
 
 
 @click.command(cls=ProcessCommand)
@@ -146,7 +145,7 @@ def _make_queue(context: WorkerContext, client: Redis) -> LeasedWorker:
         client,
         run_job=_naming("job_id", partial(run_job, context, only_if_due=True)),
         run_delivery=_naming("delivery_id", partial(run_delivery, context, only_if_due=True)),
-        places=settings.worker_jobs + _DELIVERY_PLACES,
+        places=settings.worker_jobs + DELIVERY_PLACES,
         poll_s=settings.poll_s,
         lease_s=settings.lease_s,
     )
@@ -173,7 +172,7 @@ def _tasks_beside(context: WorkerContext, queue: LeasedWorker) -> dict[str, Coro
         "orphan renders": run_periodically("orphan renders", follow, every_s=context.settings.sweep_s),
         "revoked tokens": run_periodically("revoked tokens", ask_for_revoked, every_s=context.settings.sweep_s),
         "rpc": run_rpc_server(context),
-        "admission": stay_listed(context, lambda jobs: queue.offer(jobs + _DELIVERY_PLACES)),
+        "admission": stay_listed(context, lambda jobs: queue.offer(jobs + DELIVERY_PLACES)),
         "membership": context.membership.run(when_unknown=partial(_add_operator_tokens, context)),
     }
 

@@ -214,6 +214,11 @@ def waiting(job: Job, *, reason: WaitReason, until_ms: int, **facts: Any) -> Job
     return _next(job, wait=Wait(reason=reason, until_ms=until_ms, **facts))
 
 
+def room_awaited(job: Job) -> Job:
+    """The worker that took the job has no place for it now. Its own place it has, and lends to nobody."""
+    return _next(job, wait=None)
+
+
 def trying_again(job: Job, *, after: str) -> Job:
     """A call is made again, or another one in its place; `after`: which call failed, and how (``"upload broken"``).
 

@@ -1,17 +1,20 @@
 """A session at the backend, in the caller's language, from a backend whose every answer a test has written."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
 from core.model import transitions
 from core.model.job import Stage
+from core.store.redis.keys import key
 from tests.scripted_backend import ScriptedBackend, page, said, scripted_backend
 from tests.store_fixture import Core, core
 from tests.worker_fixture import context, in_hand, stepped
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
+from worker.jobs.runner import run_job
+from worker.offer import DELIVERY_PLACES
 
 __all__ = ["context", "core"]
 
@@ -62,3 +65,24 @@ async def test_what_is_not_refused_for_its_words_is_not_asked_again_in_others(co
     async with preparing(core, context) as execution:
         await stepped(execution)
     assert len(backend.calls("session")) == 1
+
+
+async def test_jobs_that_wake_all_at_once_leave_callbacks_their_places(core, context, backend):
+    """Of those that slept for a token four may wake for each place: all of them streaming, a worker would send no callback."""
+    backend.says("credits", said({"code": 0, "data": {"available": 0}}))
+    await core.tokens.add("nmv_usr_a", kind="operator", available=0)
+    job = await core.submit()
+    await run_job(context, job.id)
+    await core.tokens.add("nmv_usr_b", kind="operator", available=500)
+    core.clock.turn(by_s=5)
+    async with AsyncExitStack() as stack:
+        for nth in range(context.settings.worker_jobs + DELIVERY_PLACES):
+            await stack.enter_async_context(context.leases.hold(f"job_{nth}", "this worker:0"))
+        await run_job(context, job.id)
+        waits = await core.read(job)
+        assert (waits.stage, waits.token_id, waits.wait) == (Stage.PREPARING, None, None)
+        lent = await core.redis.zcount(key("asleep"), f"({core.clock.now_ms()}", "+inf")
+        assert not lent, "it goes before those that have not begun"
+    core.clock.turn(by_s=60)
+    await run_job(context, job.id)
+    assert backend.calls("session"), "it goes on"

@@ -16,8 +16,12 @@ from worker.jobs.execution import JobExecution
 from worker.jobs.language import detect_language
 from worker.jobs.step_result import Handover, StepResult
 from worker.jobs.steps.answer import answer_of
+from worker.offer import has_room
 
 log = get_logger(__name__)
+
+#: how long a job sleeps on for which its worker has no place: others may have, or this one by then
+_NO_ROOM_S = 15.0
 
 
 async def prepare(execution: JobExecution) -> StepResult:
@@ -25,6 +29,8 @@ async def prepare(execution: JobExecution) -> StepResult:
     job, session = execution.job, execution.session
     _require_budget(job)
     if job.token_id is None or execution.handover.reserved_token_id != job.token_id:
+        if not has_room(execution.context.leases.count("job"), places=execution.context.settings.worker_jobs):
+            return StepResult(transitions.room_awaited(job), park_s=_NO_ROOM_S)
         token_id = await execution.context.token_pool.reserve(job, session)
         if reserved := _switch_token(execution, token_id):
             return reserved
