@@ -105,8 +105,8 @@ async def _add_operator_tokens(context: WorkerContext) -> None:
 
 async def _run(context: WorkerContext, client: Redis, readiness: Readiness, stop: asyncio.Event, url: str) -> None:
     queue = _make_queue(context, client)
-    coroutines = _tasks_beside(context, queue)
-    beside = [asyncio.create_task(coroutine, name=name) for name, coroutine in coroutines.items()]
+    coroutines = _tasks_beside(context, queue, stop)
+    beside = {name: asyncio.create_task(coroutine, name=name) for name, coroutine in coroutines.items()}
     running = asyncio.create_task(queue.async_run())
     say_ready("worker", url, context.settings.log_format)
     waiting = asyncio.create_task(stop.wait())
@@ -114,10 +114,13 @@ async def _run(context: WorkerContext, client: Redis, readiness: Readiness, stop
     await asyncio.wait({running, waiting, refusal}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     readiness.draining = True
-    await _stop(context, queue, running)
-    for task in beside:
+    stop.set()
+    # who asked by RPC waits for an answer, and would be told that no worker is there
+    answering = asyncio.wait({beside["rpc"]}, timeout=context.settings.drain_s)
+    await asyncio.gather(_stop(context, queue, running), answering)
+    for task in beside.values():
         task.cancel()
-    await asyncio.gather(*beside, return_exceptions=True)
+    await asyncio.gather(*beside.values(), return_exceptions=True)
     await context.membership.leave()
     if refusal.done():
         refusal.result()  # raises StartRefused, the one end that it has
@@ -161,8 +164,10 @@ def _naming(field: str, run: Run) -> Run:
     return run_named
 
 
-def _tasks_beside(context: WorkerContext, queue: LeasedWorker) -> dict[str, Coroutine[Any, Any, None]]:
-    """Name what runs for ever beside the queue."""
+def _tasks_beside(
+    context: WorkerContext, queue: LeasedWorker, stop: asyncio.Event
+) -> dict[str, Coroutine[Any, Any, None]]:
+    """Name what runs beside the queue for as long as this process does."""
     follow, ask_for_revoked = partial(follow_orphan_renders, context), context.token_pool.revoked.ask_for_due
     return {
         "heartbeat": context.leases.run_heartbeat(),
@@ -171,7 +176,7 @@ def _tasks_beside(context: WorkerContext, queue: LeasedWorker) -> dict[str, Coro
         "removal": run_removal(context),
         "orphan renders": run_periodically("orphan renders", follow, every_s=context.settings.sweep_s),
         "revoked tokens": run_periodically("revoked tokens", ask_for_revoked, every_s=context.settings.sweep_s),
-        "rpc": run_rpc_server(context),
+        "rpc": run_rpc_server(context, stop),
         "admission": stay_listed(context, lambda jobs: queue.offer(jobs + DELIVERY_PLACES)),
         "membership": context.membership.run(when_unknown=partial(_add_operator_tokens, context)),
     }

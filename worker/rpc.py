@@ -34,15 +34,22 @@ _MOST_TAKEN = 1000
 _WAIT_S = 5.0
 
 
-async def run_rpc_server(context: WorkerContext) -> None:
-    """Serve requests for ever, none of them held up by a slow one before it or by another tenant's many."""
-    taken, places = asyncio.Semaphore(_MOST_TAKEN), FairPlaces(in_all=_AT_ONCE, per_tenant=_PER_TENANT)
+async def run_rpc_server(context: WorkerContext, stop: asyncio.Event) -> None:
+    """Serve requests until told to stop: then take no more, and return once those that were taken are answered."""
     async with asyncio.TaskGroup() as under_way:
-        while True:
-            await taken.acquire()
-            request = await _next_request(context)
-            serving = under_way.create_task(_serve(context, request, places))
-            serving.add_done_callback(lambda _: taken.release())
+        taking = under_way.create_task(_take_requests(context, under_way))
+        await stop.wait()
+        taking.cancel()
+
+
+async def _take_requests(context: WorkerContext, under_way: asyncio.TaskGroup) -> None:
+    """Take requests for ever, none of them held up by a slow one before it or by another tenant's many."""
+    taken, places = asyncio.Semaphore(_MOST_TAKEN), FairPlaces(in_all=_AT_ONCE, per_tenant=_PER_TENANT)
+    while True:
+        await taken.acquire()
+        request = await _next_request(context)
+        serving = under_way.create_task(_serve(context, request, places))
+        serving.add_done_callback(lambda _: taken.release())
 
 
 async def _next_request(context: WorkerContext) -> RpcRequest:

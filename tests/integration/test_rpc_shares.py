@@ -18,6 +18,7 @@ from service.context import REDIS_CONNECTIONS
 from tests.api_fixture import running_api
 from tests.lossy_redis import breaking
 from tests.receiver_fixture import running_receiver
+from tests.scripted_backend import said, scripted_backend
 from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S
 from tests.worker_fixture import context_over
@@ -36,7 +37,7 @@ async def receiver():
 async def serving(core: Core, folder):
     """One worker that serves requests."""
     async with context_over(core, folder) as context:
-        server = asyncio.create_task(run_rpc_server(context))
+        server = asyncio.create_task(run_rpc_server(context, asyncio.Event()))
         try:
             yield
         finally:
@@ -79,6 +80,24 @@ async def test_a_tenant_that_floods_is_refused_and_its_other_calls_are_not(core)
         await core.rpc.answer(request, b"sent")
     assert await asyncio.gather(*asked) == [b"sent"] * PER_TENANT
     assert await core.rpc.ask("webhook_test", "acme", b"", wait_s=0.01) is None, "one that is over counts no more"
+
+
+async def test_a_worker_that_is_told_to_stop_answers_what_it_has_taken_and_takes_no_more(core, tmp_path):
+    """The caller would wait for the whole of the test's time, and hear that no worker is there to send it."""
+    stop = asyncio.Event()
+    await core.api_keys.create("acme")
+    async with scripted_backend() as receiver, context_over(core, tmp_path) as context:
+        receiver.says("/hook", said({}))
+        receiver.meanwhile["/hook"] = stop.set
+        server = asyncio.create_task(run_rpc_server(context, stop))
+        answer = await asked_for_a_test(core, "acme", f"{receiver.url}/hook")
+        assert answer is not None
+        assert b'"status":200' in answer
+        await asyncio.wait_for(server, PATIENCE_S)
+        late = asked_for_a_test(core, "acme", f"{receiver.url}/hook")
+        assert await core.rpc.next(wait_s=PATIENCE_S), "another one has it"
+        late.cancel()
+        await asyncio.gather(late, return_exceptions=True)
 
 
 class AheadClock(Clock):

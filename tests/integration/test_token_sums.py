@@ -357,7 +357,7 @@ async def test_a_call_for_the_credits_costs_the_same_however_many_tokens_and_ten
         running_api(url, tmp_path, clock=core.clock) as api,
         asyncio.TaskGroup() as tasks,
     ):
-        worker = tasks.create_task(run_rpc_server(context))
+        worker = tasks.create_task(run_rpc_server(context, asyncio.Event()))
 
         async def cost() -> tuple[int, int]:
             core.clock.turn(by_s=1)

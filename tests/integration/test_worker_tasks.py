@@ -65,7 +65,7 @@ async def test_leases_are_renewed_again(core, context, caplog):
 
 
 async def test_what_the_api_asks_for_is_heard_again(core, context, caplog):
-    async with running(run_rpc_server(context)):
+    async with running(run_rpc_server(context, asyncio.Event())):
         async with broken(core, key("rpc_requests"), caplog, "could not be read"):
             pass
         assert await core.rpc.ask("credits", "acme", b"", wait_s=PATIENCE_S) == b"read"
