@@ -184,8 +184,8 @@ class Leases:
         return [lease for lease in self._held.values() if streams_too or not lease.streaming]
 
     async def wait_until_idle(self) -> None:
-        """Wait until everybody who works on something held now has stopped."""
-        if tasks := [lease.task for lease in self._held.values()]:
+        """Wait until nothing is held any more: what was being claimed comes to it late."""
+        while tasks := [lease.task for lease in self._held.values()]:
             await asyncio.wait(tasks)
 
     def __len__(self) -> int:

@@ -13,6 +13,7 @@ from tests.redis_fixture import running_redis
 from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S, until
 from tests.worker_fixture import context_over
+from worker.context import WorkerContext
 from worker.leases import Lease, Leases
 
 __all__ = ["core"]
@@ -54,6 +55,33 @@ async def test_a_process_that_was_frozen_and_takes_its_own_job_over_works_on_it_
             assert not lease.lost
             assert len(context.leases) == 1
     assert lost() == before + 1
+
+
+async def test_what_was_claimed_right_before_a_worker_stopped_has_the_grace_of_what_it_held(
+    core: Core, tmp_path: Path
+) -> None:
+    """A callback's attempt that is cut off in its middle is made twice."""
+    first_ends, second_ends = asyncio.Event(), asyncio.Event()
+
+    async def attempt(context: WorkerContext, delivery_id: str, ends: asyncio.Event) -> None:
+        async with context.leases.hold(delivery_id, "this worker:1") as lease:
+            lease.streaming = True
+            await ends.wait()
+
+    async with context_over(core, tmp_path) as context:
+        first = asyncio.create_task(attempt(context, "dlv_1", first_ends))
+        await asyncio.sleep(0)
+        idle = asyncio.create_task(context.leases.wait_until_idle())
+        await asyncio.sleep(0)
+        second = asyncio.create_task(attempt(context, "dlv_2", second_ends))
+        await asyncio.sleep(0)
+        first_ends.set()
+        await first
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not idle.done()
+        second_ends.set()
+        await asyncio.wait_for(asyncio.gather(second, idle), PATIENCE_S)
 
 
 @asynccontextmanager
