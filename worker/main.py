@@ -195,6 +195,7 @@ async def _stop(context: WorkerContext, queue: LeasedWorker, running: asyncio.Ta
         async with asyncio.timeout(settings.drain_s):
             await leases.hand_back_all(streams_too=False, patience_s=settings.lease_s)
             await leases.wait_until_idle()
+            await context.token_pool.finish_renewal()
     await leases.hand_back_all(streams_too=True, patience_s=_ANSWER_S)
     running.cancel()
     await asyncio.gather(running, *queue.tasks.values(), return_exceptions=True)

@@ -24,6 +24,11 @@ class SingleFlight(Generic[T]):
             task.add_done_callback(lambda ended: self._end(key, ended))
         return await asyncio.shield(task)
 
+    async def wait_until_over(self) -> None:
+        """Wait for the calls that are under way, though nobody else may any more."""
+        while self._under_way:
+            await asyncio.wait(self._under_way.values())
+
     def _end(self, key: str, task: asyncio.Task[T]) -> None:
         del self._under_way[key]
         if not task.cancelled():

@@ -5,17 +5,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import redis
+
 from core.model.job import Webhook
 from core.store.redis.keys import key
 from core.store.redis.queue_entries import RUN_DELIVERY, RUN_JOB
 from tests.integration.test_store_queue import house, submit
 from tests.redis_fixture import running_redis
+from tests.scripted_backend import said, scripted_backend
 from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S, until
 from tests.worker_fixture import context_over
 from worker.main import _make_queue, _stop
 
 __all__ = ["core"]
+
+ANONYMOUS = "/api/auth/anonymous-token"
 
 
 @asynccontextmanager
@@ -72,6 +77,31 @@ async def test_what_a_worker_holds_that_stops_while_redis_is_away_is_there_for_o
             await asyncio.gather(stopping, holding)
             assert await core.redis.zscore(key("arq_queue"), job.id) < 0
             assert (await core.jobs.holder(job.id)).owner == ""
+
+
+async def test_a_worker_that_stops_keeps_the_anonymous_token_that_it_has_asked_for(core: Core, tmp_path: Path) -> None:
+    """The backend gives one in a week, and would refuse the next worker until then."""
+    issued = {"token": "nmv_usr_new", "user_id": "anon_1", "expires_at": "2999-01-01T00:00:00Z", "credits": 100}
+    async with scripted_backend() as backend, context_over(core, tmp_path, backend=backend.url) as context:
+        with redis.Redis.from_url(core.settings.redis_url.get_secret_value()) as aside:
+            backend.says(ANONYMOUS, said({"code": 0, "data": issued}))
+            backend.meanwhile[ANONYMOUS] = lambda: aside.client_pause(int(PATIENCE_S * 1000), all=False)
+
+            async def is_asked() -> bool:
+                return bool(backend.calls(ANONYMOUS))
+
+            job = core.new_job()
+            asking = asyncio.create_task(context.token_pool.reserve(job, core.submission(job).session))
+            await until(is_asked, within_s=PATIENCE_S)
+            asking.cancel()
+            running = asyncio.create_task(asyncio.Event().wait())
+            stopping = asyncio.create_task(_stop(context, _make_queue(context, core.redis), running))
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert not running.done()
+            aside.client_unpause()
+            await stopping
+        assert [token.user_id for token in await core.tokens.all()] == ["anon_1"]
 
 
 async def test_an_id_that_is_none_ends_no_worker_and_keeps_no_other_from_its_turn(

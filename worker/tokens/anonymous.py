@@ -80,6 +80,10 @@ class AnonymousTokenSource:
         # there is one token a week: the end of the job that asks for it must not cut the answer off
         return await self._renewals.run(identity.client_id, lambda: self._renew(identity.client_id, profile))
 
+    async def finish_renewal(self) -> None:
+        """Wait for a renewal that is under way: the backend gives one token a week, and tells it once."""
+        await self._renewals.wait_until_over()
+
     async def get_account(self) -> tuple[str | None, str | None]:
         """Name the identity's present token, and the account that it has at the backend, where that told."""
         identity = await self._identities.read(fresh_client_id=str(uuid.uuid4()))

@@ -101,6 +101,10 @@ class TokenPool:
             anew=True,
         )
 
+    async def finish_renewal(self) -> None:
+        """Wait until the anonymous identity's next token, if this process has asked for it, is in the pool."""
+        await self._anonymous.finish_renewal()
+
     async def find(self, token_id: str) -> Token | None:
         """Read a token's facts. None: it was removed."""
         return await self._tokens.get(token_id)
