@@ -5,7 +5,7 @@
 -- Results: gauges, names and numbers in turn.
 
 local function at_least_0(text)
-  return math.max(0, tonumber(text or '0'))
+  return math.max(0, sum_of(text))
 end
 
 -- The oldest of a place are those that a process of another version has ended or forgotten.
