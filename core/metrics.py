@@ -215,7 +215,8 @@ REDIS_ROUND_TRIP_SECONDS = _histogram(
 )
 REDIS_AWAY = _gauge("redis_away", "1 while Redis does not answer this process.")
 REDIS_DURABLE = _gauge(
-    "redis_durable", "1 where Redis keeps what it was told, 0 where it may lose it, NaN where it does not tell."
+    "redis_durable",
+    "1 where Redis keeps what it is told, 0 where it may lose it or takes no writes, NaN where it does not tell.",
 )
 REDIS_MEMORY_USED_BYTES = _gauge(
     "redis_memory_used_bytes", "Memory of Redis that counts against its maxmemory, NaN where it does not tell."
