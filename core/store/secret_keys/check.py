@@ -9,7 +9,7 @@ from typing import Any
 
 from core.errors import StartRefused
 from core.security.encryption import Encryption
-from core.store.redis.client import Store
+from core.store.redis.client import STORE_FULL, Store
 from core.store.redis.keys import key
 from core.store.tenants.webhooks import locked_secrets
 
@@ -62,7 +62,11 @@ async def check_secret_keys(store: Store, encryption: Encryption, *, by_hand: bo
             pipe.ltrim(key("secret_key_seals"), 0, _SEALS_KEPT - 1)
 
     # watched: of two processes that come first at once, with different keys, one is right and the other is told
-    await store.change(key("secret_key_seals"), add_seal)
+    try:
+        await store.change(key("secret_key_seals"), add_seal)
+    except STORE_FULL:
+        if not by_hand:  # who makes room leaves none
+            raise
     return warnings
 
 
