@@ -5,7 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from core.model.job import Webhook
+from core.store.redis.client import STORE_DOWN
 from core.store.redis.keys import key
 from core.store.redis.queue_entries import RUN_DELIVERY, RUN_JOB
 from tests.integration.test_store_queue import house, submit
@@ -45,6 +48,25 @@ async def test_what_a_worker_is_handed_as_it_stops_is_there_for_others_at_once(r
         due_ms = await core.redis.zscore(key("arq_queue"), job.id)
         assert due_ms < 0, "before all that has slept"
         assert not await core.redis.exists(key("arq_in_progress", job.id))
+
+
+@pytest.mark.parametrize("refusing", ["min-replicas-to-write", "maxmemory"])
+async def test_a_full_worker_notices_that_no_lease_can_be_renewed_though_redis_answers(
+    redis_url: str, tmp_path: Path, refusing: str
+) -> None:
+    """Or it would take what the others hold, whose leases are over by then, before they have renewed them."""
+    async with house(redis_url) as core, context_over(core, tmp_path) as context:
+        queue = _make_queue(context, core.redis)
+        queue.job_counter = queue.max_jobs
+        answered_s = queue._answered_s = queue.loop.time()
+        await core.redis.config_set(refusing, 1)
+        try:
+            assert await core.redis.ping()
+            with pytest.raises(STORE_DOWN):
+                await queue._poll_iteration()
+        finally:
+            await core.redis.config_set(refusing, 0)
+        assert queue._answered_s == answered_s, "by which it tells for how long the others may have had no heartbeat"
 
 
 async def test_an_id_that_is_none_ends_no_worker_and_keeps_no_other_from_its_turn(
