@@ -42,7 +42,7 @@ class Gauges(NamedTuple):
     dead: int
     tenants_paused: int
     everybody_paused: bool
-    #: None: a worker of an older release, which does not count them, has counted
+    #: None: they were not counted, which is done where is mended, and by no older release
     tenants: int | None
 
 

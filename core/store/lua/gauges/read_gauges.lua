@@ -110,7 +110,8 @@ end
 
 local function count(a)
   local admitted = call('ZCARD', key.admitted())
-  local gauges = {counted_ms = now_ms, slots_used = places_taken(admitted), tenants = call('SCARD', key.tenants())}
+  local gauges = {counted_ms = now_ms, slots_used = places_taken(admitted)}
+  if a.some > 0 then gauges.tenants = call('SCARD', key.tenants()) end  -- they hardly change
   count_queued_jobs(gauges, math.max(0, admitted - count_started_jobs(a, gauges)))
   count_pauses(gauges)
   gauges.oldest_queued_ms = oldest_ms(key.queued_since(), gauges.queued)
