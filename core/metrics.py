@@ -102,6 +102,12 @@ STAGE_SECONDS = _histogram(
 QUEUE_DUE_JOBS = _gauge("queue_due_jobs", "Jobs that could run now, backlogs included.", by=Shows.WORKER)
 QUEUE_OLDEST_SECONDS = _gauge("queue_oldest_seconds", "How long the oldest queued job has waited.", by=Shows.WORKER)
 
+TENANTS = _gauge(
+    "tenants",
+    "Tenants that Redis knows, NaN until they were counted. None is ever removed: fewer than before is a Redis that has"
+    " lost what it was told.",
+    by=Shows.WORKER,
+)
 PAUSED = _gauge(
     "paused",
     "Pauses by an operator: how many `tenants` are paused, and whether `everybody` is (1). No job of theirs begins.",
@@ -215,7 +221,8 @@ REDIS_ROUND_TRIP_SECONDS = _histogram(
 )
 REDIS_AWAY = _gauge("redis_away", "1 while Redis does not answer this process.")
 REDIS_DURABLE = _gauge(
-    "redis_durable", "1 where Redis keeps what it was told, 0 where it may lose it, NaN where it does not tell."
+    "redis_durable",
+    "1 where Redis keeps what it is told, 0 where it may lose it or takes no writes, NaN where it does not tell.",
 )
 REDIS_MEMORY_USED_BYTES = _gauge(
     "redis_memory_used_bytes", "Memory of Redis that counts against its maxmemory, NaN where it does not tell."
@@ -224,7 +231,7 @@ REDIS_MEMORY_LIMIT_BYTES = _gauge(
     "redis_memory_limit_bytes",
     "Redis's maxmemory, beyond which it takes no job, NaN where it has none or does not tell.",
 )
-for _redis_tells in (REDIS_DURABLE, REDIS_MEMORY_USED_BYTES, REDIS_MEMORY_LIMIT_BYTES):
+for _redis_tells in (TENANTS, REDIS_DURABLE, REDIS_MEMORY_USED_BYTES, REDIS_MEMORY_LIMIT_BYTES):
     _redis_tells.set(math.nan)  # until it was asked: one that is away at the start is no reason to say that it forgets
 
 ProcessCollector(registry=REGISTRY)

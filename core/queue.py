@@ -35,6 +35,7 @@ from core.store.redis.client import STORE_ERROR, Redis, Store
 from core.store.redis.functions import IDLE_POLL_MS
 from core.store.redis.keys import key
 from core.store.redis.queue_entries import RUN_DELIVERY, RUN_JOB
+from core.store.redis.results import Nothing
 
 log = get_logger(__name__)
 
@@ -132,7 +133,7 @@ class LeasedWorker(Worker):
                 await self._begin(due)
                 wait_s = min(wait_s, due.next_in_ms / 1000)
             elif self.allow_pick_jobs:
-                await self._store.ask("PING")  # whoever is full would not notice an outage
+                await self._look_for_an_outage()
             self._answered_s = self.loop.time()
         await self.heart_beat()
         looked_s = self.loop.time()
@@ -140,6 +141,10 @@ class LeasedWorker(Worker):
             async with asyncio.timeout(wait_s):
                 await self._woken.wait()
         await asyncio.sleep(looked_s + self.poll_delay_s - self.loop.time())
+
+    async def _look_for_an_outage(self) -> None:
+        """Ask as a heartbeat does: whoever is full would not notice that none gets through, though Redis may answer a PING."""
+        await self._store.run("renew_leases", {"owners": {}, "lease_ms": self._lease_ms}, Nothing)
 
     async def _poll(self) -> _Due:
         """Take what is due. Where the answer is lost, the ids are due again one lease later."""

@@ -42,6 +42,8 @@ class Gauges(NamedTuple):
     dead: int
     tenants_paused: int
     everybody_paused: bool
+    #: None: they were not counted, which is done where is mended, and by no older release
+    tenants: int | None
 
 
 class GaugeStore:
@@ -86,6 +88,7 @@ def _gauges_of(numbers: dict[str, int]) -> Gauges:
         # a worker of an older release, which knows no pauses, may have counted
         tenants_paused=numbers.get("tenants_paused", 0),
         everybody_paused=bool(numbers.get("everybody_paused", 0)),
+        tenants=numbers.get("tenants"),
     )
 
 

@@ -18,12 +18,13 @@ class UnusableRedis(StartRefused):
 async def check_start(store: Store, encryption: Encryption, *, cell: str, by_hand: bool = False) -> list[str]:
     """Look whether what is stored can be read here, and is this cell's. Returns warnings, each a sentence.
 
-    `by_hand`: somebody types a command, and the Redis becomes nobody's cell by that. Raises StartRefused, STORE_DOWN. The
-    cell comes before the secret keys, which may be told apart by nothing else.
+    `by_hand`: somebody types a command, and the Redis becomes nobody's by that. Raises StartRefused, STORE_DOWN. The cell
+    comes before the secret keys, which may be told apart by nothing else.
     """
     with _refusals_in_words():
         await check_formats(store)
-        return await check_cell(store, cell, only_look=by_hand) + await check_secret_keys(store, encryption)
+        warnings = await check_cell(store, cell, only_look=by_hand)
+        return warnings + await check_secret_keys(store, encryption, by_hand=by_hand)
 
 
 async def join(membership: Membership) -> None:

@@ -123,6 +123,17 @@ def test_commands_with_other_keys_are_refused_and_write_nothing(written: str, wo
         assert sorted(client.keys()) == before
 
 
+@pytest.mark.parametrize("words", [("keys", "list"), ("tokens", "list"), ("doctor",)])
+async def test_who_types_a_command_at_an_empty_redis_locks_out_no_process_that_has_other_keys(
+    redis_url: str, tmp_path: Path, words: tuple[str, ...]
+):
+    """As with the address of a new installation and the keys of the old one, or before the key was made that is kept."""
+    await outcome(redis_url, OTHER, tmp_path, *words)
+    status, errors = await outcome(redis_url, OLD, tmp_path, *COMMANDS["api"])
+    assert (status, WRONG_KEYS in errors) == (0, False)
+    assert (await outcome(redis_url, OTHER, tmp_path, *COMMANDS["api"]))[0] not in (0, None), "it is that one's now"
+
+
 @pytest.mark.parametrize("held", ["keys", "tokens"])
 async def test_a_redis_of_the_last_version_is_known_by_what_it_holds(redis_url: str, held: str):
     words = {"keys": ("keys", "create", "--tenant", "acme"), "tokens": ("tokens", "add")}[held]

@@ -177,6 +177,25 @@ async def test_what_an_older_version_wrote_or_ended_is_mended(core: Core) -> Non
     assert found.pending == 1
 
 
+async def test_a_redis_that_has_lost_all_knows_fewer_tenants_than_it_did(core: Core) -> None:
+    for tenant in ("acme", "other"):
+        await core.api_keys.create(tenant)
+    assert (await core.gauges()).tenants == 2
+    await core.redis.flushdb()
+    assert (await core.gauges()).tenants == 0
+
+
+async def test_what_somebody_has_written_over_the_counts_keeps_nobody_from_counting(core: Core) -> None:
+    await core.slots(10)
+    await core.api_keys.create("acme")
+    await core.submit()
+    await core.gauges()
+    await core.redis.hset(key("backlog_counts"), mapping={"acme": "rubbish", "other": "more"})  # type: ignore[misc]
+    await core.redis.hset(key("backlog_sums"), "queued_behind", "rubbish")  # type: ignore[misc]
+    await core.redis.hset(key("token_sums"), "active", "rubbish")  # type: ignore[misc]
+    assert states(await core.gauges()) == {"queued": 1, "queued_behind": 1}
+
+
 async def test_a_feed_and_a_clock_that_an_older_version_left_without_an_end_get_one(core: Core) -> None:
     await core.api_keys.create("acme")
     await core.submit()

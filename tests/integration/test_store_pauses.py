@@ -39,6 +39,19 @@ async def test_a_paused_tenants_jobs_are_accepted_and_none_begins_until_it_is_re
     assert await core.redis.llen(key("wakeup")) == 1, "a worker hears of it at once"
 
 
+@pytest.mark.parametrize("who", ["acme", EVERYBODY])
+async def test_a_full_redis_takes_a_pause_and_its_end(core: Core, pauses: Pauses, who: str) -> None:
+    await core.slots(10)
+    waiting = await core.submit()
+    await core.redis.config_set("maxmemory", 1)
+    try:
+        assert await pauses.pause(who, audit=BY)
+        assert await pauses.resume(who, audit=BY)
+    finally:
+        await core.redis.config_set("maxmemory", 0)
+    assert await core.admitted() == [waiting.id]
+
+
 async def test_while_everybody_is_paused_nothing_begins_and_turns_stay_as_they_are(core: Core, pauses: Pauses) -> None:
     await core.slots(10)
     await pauses.pause(EVERYBODY, audit=BY)

@@ -162,7 +162,27 @@ async def test_a_hosted_redis_that_refuses_config_is_named_by_what_it_says_other
         assert (await durability_warnings(store), await is_durable(store)) == ([], None)
         client.config_set("maxmemory-policy", "volatile-lru")
         client.replicaof("127.0.0.1", "1")
-        found = await durability_warnings(store)
-        assert ["evict" in each for each in found] == [True, False] * tells
-        assert await is_durable(store) is (False if tells else None)
+        *evicts, replica = await durability_warnings(store)
+        assert ["evict" in each for each in evicts] == [True] * tells
+        assert "replica" in replica
+        assert await is_durable(store) is False
         await store.close()
+
+
+async def test_a_redis_that_takes_nothing_for_now_is_named_and_is_not_durable(core: Core) -> None:
+    """With `min-replicas-to-write`, which deploy/README.md recommends, one whose replicas are gone answers all but writes."""
+    await core.redis.config_set("min-replicas-to-write", 1)
+    try:
+        assert await durability_warnings(core.store) == ["Redis takes nothing for now: too few replicas are there."]
+        assert await is_durable(core.store) is False
+    finally:
+        await core.redis.config_set("min-replicas-to-write", 0)
+    assert await is_durable(core.store) is True
+
+
+async def test_a_redis_that_is_full_forgets_nothing_and_is_named_otherwise(core: Core) -> None:
+    await core.redis.config_set("maxmemory", 1)
+    try:
+        assert (await durability_warnings(core.store), await is_durable(core.store)) == ([], True)
+    finally:
+        await core.redis.config_set("maxmemory", 0)

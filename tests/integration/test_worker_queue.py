@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 import redis
 
 from core.model.job import Webhook
+from core.store.redis.client import STORE_DOWN
 from core.store.redis.keys import key
 from core.store.redis.queue_entries import RUN_DELIVERY, RUN_JOB
 from tests.integration.test_store_queue import house, submit
@@ -102,6 +104,25 @@ async def test_a_worker_that_stops_keeps_the_anonymous_token_that_it_has_asked_f
             aside.client_unpause()
             await stopping
         assert [token.user_id for token in await core.tokens.all()] == ["anon_1"]
+
+
+@pytest.mark.parametrize("refusing", ["min-replicas-to-write", "maxmemory"])
+async def test_a_full_worker_notices_that_no_lease_can_be_renewed_though_redis_answers(
+    redis_url: str, tmp_path: Path, refusing: str
+) -> None:
+    """Or it would take what the others hold, whose leases are over by then, before they have renewed them."""
+    async with house(redis_url) as core, context_over(core, tmp_path) as context:
+        queue = _make_queue(context, core.redis)
+        queue.job_counter = queue.max_jobs
+        answered_s = queue._answered_s = queue.loop.time()
+        await core.redis.config_set(refusing, 1)
+        try:
+            assert await core.redis.ping()
+            with pytest.raises(STORE_DOWN):
+                await queue._poll_iteration()
+        finally:
+            await core.redis.config_set(refusing, 0)
+        assert queue._answered_s == answered_s, "by which it tells for how long the others may have had no heartbeat"
 
 
 async def test_an_id_that_is_none_ends_no_worker_and_keeps_no_other_from_its_turn(

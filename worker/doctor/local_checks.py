@@ -75,7 +75,7 @@ async def _durability(store: Store) -> list[Finding]:
 async def _secret_keys(store: Store, encryption: Encryption) -> Finding:
     expected = "the keys under which this Redis was written"
     try:
-        warnings = await check_secret_keys(store, encryption)
+        warnings = await check_secret_keys(store, encryption, by_hand=True)
     except WrongSecretKeys as wrong:
         return Finding("redis", "secret keys", Verdict.BAD, expected, str(wrong))
     if warnings:

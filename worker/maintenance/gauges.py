@@ -12,6 +12,7 @@ from core.metrics import (
     QUEUE_OLDEST_SECONDS,
     SLOTS,
     SLOTS_USED,
+    TENANTS,
     TOKENS,
     WORKERS,
 )
@@ -30,6 +31,8 @@ async def update_gauges(context: WorkerContext, *, mend: bool) -> None:
 def _show(found: Gauges) -> None:
     for state in JOB_STATES:
         JOBS.labels(str(state)).set(found.jobs.get(state, 0))
+    if found.tenants is not None:
+        TENANTS.set(found.tenants)
     PAUSED.labels("tenants").set(found.tenants_paused)
     PAUSED.labels("everybody").set(found.everybody_paused)
     QUEUE_DUE_JOBS.set(found.due)

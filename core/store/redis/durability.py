@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
-from redis.exceptions import ResponseError
+from redis.exceptions import ReadOnlyError, ResponseError
 
 from core.store.redis.client import Store
+from core.store.redis.keys import key
+from core.store.redis.refusals import PassingRefusal
 
 _NO_AOF = "Redis runs without AOF (appendonly no): a restart of it loses accepted jobs."
 _REPLICA = "Redis is a replica, and takes nothing: REDIS_URL must lead to the primary."
@@ -12,19 +14,16 @@ _EVICTS = "Redis may evict keys (maxmemory-policy is not noeviction): accepted j
 
 
 async def durability_warnings(store: Store) -> list[str]:
-    """Name what is missing, each in a sentence. A Redis that does not tell its settings is only pinged."""
-    return _warnings(await _settings(store))
+    """Name what is missing, each in a sentence. Of a Redis that does not tell its settings it is only seen whether it writes."""
+    return await _warnings(store, await _settings(store))
 
 
 async def is_durable(store: Store) -> bool | None:
-    """Whether nothing is missing, the last write of its log included. None: it does not tell."""
+    """Whether nothing is missing. None: it does not tell."""
     found = await _settings(store)
-    if _warnings(found):
+    if await _warnings(store, found):
         return False
-    if "appendonly" not in found:
-        return None
-    persistence = await store.redis.info("persistence")
-    return bool(persistence.get("aof_last_write_status", "ok") == "ok")
+    return True if "appendonly" in found else None
 
 
 async def _settings(store: Store) -> Mapping[str, str]:
@@ -41,18 +40,30 @@ async def _told_by_info(store: Store) -> Mapping[str, str]:
     try:
         memory, replication = await store.redis.info("memory"), await store.redis.info("replication")
     except ResponseError:
-        await store.redis.ping()
         return {}
     primary = replication.get("master_host", "")
     return {"maxmemory-policy": memory.get("maxmemory_policy", "noeviction"), "replicaof": primary}
 
 
-def _warnings(found: Mapping[str, str]) -> list[str]:
+async def _warnings(store: Store, found: Mapping[str, str]) -> list[str]:
     warnings = []
     if found.get("appendonly") == "no":
         warnings.append(_NO_AOF)
     if found.get("maxmemory-policy", "noeviction") != "noeviction":
         warnings.append(_EVICTS)
-    if found.get("replicaof"):
+    if refused := await _refused_writes(store):
+        warnings.append(refused)
+    elif found.get("replicaof"):
         warnings.append(_REPLICA)
     return warnings
+
+
+async def _refused_writes(store: Store) -> str | None:
+    """Say why it takes nothing, though it answers: by a write that changes nothing, which a full Redis takes as well."""
+    try:
+        await store.redis.persist(key("formats"))
+    except ReadOnlyError:
+        return _REPLICA
+    except PassingRefusal as refusal:
+        return f"Redis takes nothing for now: {refusal.why}."
+    return None

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.errors import StartRefused
 from core.security.encryption import Encryption
-from core.store.redis.client import Store
+from core.store.redis.client import STORE_FULL, Store
 from core.store.redis.keys import key
 from core.store.tenants.webhooks import locked_secrets
 
@@ -39,10 +39,11 @@ class WrongSecretKeys(StartRefused):
         super().__init__(WRONG_KEYS)
 
 
-async def check_secret_keys(store: Store, encryption: Encryption) -> list[str]:
+async def check_secret_keys(store: Store, encryption: Encryption, *, by_hand: bool = False) -> list[str]:
     """Compare the configured keys with what Redis was written under; the first to come writes the seal.
 
-    Returns warnings, each a sentence. Raises WrongSecretKeys. One round trip where all is well.
+    `by_hand`: somebody types a command, and a Redis in which nothing is stored yet becomes nobody's by that: its processes
+    may have other keys. Returns warnings, each a sentence. Raises WrongSecretKeys. One round trip where all is well.
     """
     seals = await store.ask("LRANGE", key("secret_key_seals"), 0, -1)
     if seals and encryption.writes_like(seals[0]):
@@ -51,16 +52,21 @@ async def check_secret_keys(store: Store, encryption: Encryption) -> list[str]:
 
     async def add_seal(pipe: Any) -> None:
         seals = await pipe.lrange(key("secret_key_seals"), 0, -1)
-        await _require_readable(store, encryption, seals)
+        known = seals or await _stored_secrets(store)
+        _require_readable(encryption, known)
         warnings[:] = _warnings(encryption, seals)
         is_sealed = bool(seals) and encryption.writes_like(seals[0])  # by a process that came at the same time
         pipe.multi()
-        if NEWER_KEY not in warnings and not is_sealed:
+        if NEWER_KEY not in warnings and not is_sealed and (known or not by_hand):
             pipe.lpush(key("secret_key_seals"), encryption.lock(_KNOWN_VALUE))
             pipe.ltrim(key("secret_key_seals"), 0, _SEALS_KEPT - 1)
 
     # watched: of two processes that come first at once, with different keys, one is right and the other is told
-    await store.change(key("secret_key_seals"), add_seal)
+    try:
+        await store.change(key("secret_key_seals"), add_seal)
+    except STORE_FULL:
+        if not by_hand:  # who makes room leaves none
+            raise
     return warnings
 
 
@@ -86,8 +92,7 @@ def _warnings(encryption: Encryption, seals: list[bytes]) -> list[str]:
     return [NEWER_KEY] * (closed[:1] == [True]) + [OLDER_KEY] * any(closed[1:])
 
 
-async def _require_readable(store: Store, encryption: Encryption, seals: list[bytes]) -> None:
-    known = seals or await _stored_secrets(store)
+def _require_readable(encryption: Encryption, known: list[bytes]) -> None:
     if known and not any(map(encryption.can_open, known)):
         raise WrongSecretKeys
 

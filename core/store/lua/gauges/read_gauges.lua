@@ -5,7 +5,7 @@
 -- Results: gauges, names and numbers in turn.
 
 local function at_least_0(text)
-  return math.max(0, tonumber(text or '0'))
+  return math.max(0, sum_of(text))
 end
 
 -- The oldest of a place are those that a process of another version has ended or forgotten.
@@ -111,6 +111,7 @@ end
 local function count(a)
   local admitted = call('ZCARD', key.admitted())
   local gauges = {counted_ms = now_ms, slots_used = places_taken(admitted)}
+  if a.some > 0 then gauges.tenants = call('SCARD', key.tenants()) end  -- they hardly change
   count_queued_jobs(gauges, math.max(0, admitted - count_started_jobs(a, gauges)))
   count_pauses(gauges)
   gauges.oldest_queued_ms = oldest_ms(key.queued_since(), gauges.queued)

@@ -2,6 +2,7 @@
 -- stays so when everybody is resumed.
 -- Arguments: who (a tenant, or EVERYBODY), most (jobs that are let in now), tenant_running_jobs, audit.
 -- Results: changed; absent: there was no such pause.
+-- A Redis that is full allows it, as it does a pause.
 operation('resume', function(a)
   local changed = call('HEXISTS', key.paused(), a.who) == 1
   write_audit(a.audit, changed and 'done' or 'unchanged')
@@ -12,4 +13,4 @@ operation('resume', function(a)
   if tenant then join_ring_if_backlog(tenant) end
   admit_jobs(a.most, a.tenant_running_jobs)
   return {changed = true}
-end)
+end, {'allow-oom'})

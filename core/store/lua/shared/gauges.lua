@@ -24,7 +24,7 @@ do
     return call('SCARD', key.running(tenant)) >= tenant_running_jobs and 'tenant_cap' or 'queued_behind'
   end
 
-  -- Keep how many jobs of a tenant wait, and why; of all tenants together the sums.
+  -- Keep how many jobs of a tenant wait, and why; of all tenants together the sums. What is no such word counts as none.
   function count_backlog(tenant, tenant_running_jobs)
     local backlog = call('ZCARD', key.backlog(tenant))
     local reason = backlog > 0 and backlog_reason(tenant, tenant_running_jobs)
@@ -32,10 +32,8 @@ do
     local before = call('HGET', key.backlog_counts(), tenant) or nil
     if before == after then return end
     local changes = reason and {[reason] = backlog} or {}
-    if before then
-      local reason_before, number = string.match(before, '^(.*):(%d+)$')
-      changes[reason_before] = (changes[reason_before] or 0) - tonumber(number)
-    end
+    local reason_before, number = string.match(before or '', '^(.*):(%d+)$')
+    if number then changes[reason_before] = (changes[reason_before] or 0) - tonumber(number) end
     for sum, change in pairs(changes) do
       if change ~= 0 then add_to_sum('HINCRBY', key.backlog_sums(), sum, change) end
     end
