@@ -215,6 +215,15 @@ def test_reads_that_find_nothing_are_counted_and_one_that_finds_a_change_is_not(
     ]
 
 
+def test_a_read_that_came_through_forgets_what_was_tried_before_it() -> None:
+    """Else five odd refusals over a quarter of an hour end a paid edit, and each 429 doubles the rest of its token."""
+    unsure = transitions.confirmation_needed(running(), now_ms=NOW_MS)
+    tried = transitions.trying_again(unsure, after="state token_refused")
+    assert transitions.still_unconfirmed(tried, seen=None, counts=False).tries == {"state token_refused": 1}
+    assert transitions.still_unconfirmed(tried, seen=None).tries == {}
+    assert transitions.still_unconfirmed(tried, seen="f").tries == {}
+
+
 @given(st.integers(-10, 500))
 def test_a_render_s_percent_stays_between_its_stage_and_the_next(percent: int) -> None:
     job = transitions.rendering(running(), render=RENDER)
