@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from itertools import cycle
 
+import msgspec
 import pytest
 import redis
 
@@ -267,7 +268,9 @@ async def test_a_token_that_a_release_revoked_which_does_not_say_when_is_asked_f
     asked_after_s = []
     for second in range(1, 61):
         core.clock.turn(by_s=1)
-        asked_after_s += [second] * (set(await core.tokens.revoked_to_ask_for()) == {token_id, damaged})
+        asked = await core.tokens.revoked_to_ask_for()
+        await asyncio.gather(*map(core.tokens.note_still_revoked, asked))
+        asked_after_s += [second] * (set(asked) == {token_id, damaged})
     assert asked_after_s == [2, 4, 6, 10, 18, 34]
 
 
@@ -325,12 +328,17 @@ async def test_a_revoked_token_that_no_key_opens_or_whose_backend_is_away_stays_
     elsewhere = Tokens(core.store, Encryption(["a key that went " * 3]), core.clock)
     async with peer(answered({"code": 1001})) as remote, context_over(core, tmp_path, backend=remote.url) as context:
         away = await revoked_for_a_mishap(core, context)
+        core.clock.turn(by_s=3600)
         locked_away = await elsewhere.add("nmv_usr_b", kind="operator")
         await core.tokens.mark(locked_away, TokenState.REVOKED)
         remote.answer = b""
         core.clock.turn(by_s=2)
         await context.token_pool.revoked.ask_for_due()
-    assert [await state_of(core, token_id) for token_id in (away, locked_away)] == [TokenState.REVOKED] * 2
+        assert [await state_of(core, token_id) for token_id in (away, locked_away)] == [TokenState.REVOKED] * 2
+        remote.answer = answered({"code": 0, "data": {"available": 500}})
+        core.clock.turn(by_s=60)
+        await context.token_pool.revoked.ask_for_due()
+        assert await state_of(core, away) is TokenState.ACTIVE, "that nobody answered says nothing of it"
 
 
 async def test_a_token_that_no_key_opens_is_given_up_by_nobody(core, tmp_path):
@@ -595,6 +603,26 @@ async def test_a_refusal_for_want_of_credits_is_heard_once_and_costs_nothing(cor
     ended = await core.read(first)
     assert ended.error is not None
     assert ended.error.code is Code.CREDITS_EXHAUSTED
+
+
+async def test_a_question_for_the_credits_is_answered_where_there_are_none(core, tmp_path):
+    async with running_sandbox() as sandbox, context_over(core, tmp_path, backend=sandbox.url) as context:
+        token_id = await core.tokens.add(await sandbox.add_token(credits=0), kind="operator", available=0)
+        await core.tokens.mark(token_id, TokenState.EXHAUSTED)
+        job = await core.submit(plan=Plan(message=None, action="credits"), media=())
+        await run_job(context, job.id)
+        ended = await core.read(job)
+    assert (ended.status, ended.result) == ("succeeded", {"credits": {"available": 0, "frozen": 0, "total": 0}})
+
+
+async def test_that_a_dear_message_was_refused_keeps_no_usual_one_from_what_is_left(core, tmp_path):
+    """Between the reservation and the refusal somebody else has spent of the token."""
+    told = answered({"code": 0, "data": {"available": 170, "frozen": 0}})
+    async with peer(told) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=170)
+        dear = msgspec.structs.replace(await core.submit(), cost_at_least=200)
+        await context.token_pool.exhaust(dear, token_id)
+        assert await taken_by_all(core, [context], [await core.submit()]) == [token_id]
 
 
 async def without_a_token(core: Core, context: WorkerContext) -> tuple[int, int, Temporary]:

@@ -16,7 +16,7 @@ from core.clock import Clock
 from core.errors import Code, Permanent, Temporary
 from core.logs import get_logger
 from core.model.job import Job
-from core.model.message_cost import cost_to_reserve, exceeds_limit, message_kind
+from core.model.message_cost import cost_to_reserve, exceeds_limit, message_kind, usual_cost
 from core.model.session import Session, is_bound
 from core.model.token import OVER, Scope, Token, TokenState
 from core.security.encryption import Undecryptable
@@ -187,7 +187,16 @@ class TokenPool:
         await self._refresh(job, stale)
         if stale and (token_id := await self._reserve_best(job, session, anonymous=anonymous, unread=True)):
             return token_id
-        return await self._reserve_best(job, session, anonymous=anonymous, unread=True, last_choice=True)
+        last_choice = await self._reserve_best(job, session, anonymous=anonymous, unread=True, last_choice=True)
+        return last_choice or await self._reserve_exhausted(job, session, serving.tokens)
+
+    async def _reserve_exhausted(self, job: Job, session: Session, tokens: Sequence[Token]) -> str | None:
+        """Reserve one without credits for a job that needs none, such as a question for them."""
+        needs = needs_of(job, session)
+        able = [each for each in tokens if each.state is TokenState.EXHAUSTED and each.may(needs)]
+        if cost_to_reserve(job) or not able:
+            return None
+        return await self._tokens.take(**self._request(job, able[0].id, needs, anonymous=False, unread=True))
 
     async def _why_none_fits(self, job: Job, session: Session) -> Permanent | Temporary:
         """Say why a job has no token. What would end it is said of all tokens, not of those that it has looked at."""
@@ -279,7 +288,7 @@ class TokenPool:
         balance = None
         with suppress(BackendFault):
             balance = await self._read_for(job, token_id)
-        if balance and balance.available < cost_to_reserve(job):
+        if balance and balance.available < usual_cost(job):
             await self._balances.note_too_few(job, balance)
         await self._balances.release(job, token_id)
         return balance
