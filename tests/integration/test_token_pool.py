@@ -37,7 +37,7 @@ __all__ = ["core"]
 async def taken_by_all(core: Core, contexts: list[WorkerContext], jobs: list) -> list[str]:
     """Let every job ask for a token, and list those that were given."""
     asked = (
-        context.token_pool.reserve(job, core.submission(job).session)
+        context.token_pool.reservations.reserve(job, core.submission(job).session)
         for context, job in zip(cycle(contexts), jobs, strict=False)
     )
     outcomes = await asyncio.gather(*asked, return_exceptions=True)
@@ -67,7 +67,7 @@ async def test_the_answer_to_a_renewal_outlives_the_job_that_asked_for_it(core, 
     async with running_sandbox() as sandbox, context_over(core, tmp_path, backend=sandbox.url) as context:
         await sandbox.faults(latency_s=0.3)
         job = await core.submit()
-        asking = asyncio.create_task(context.token_pool.reserve(job, core.submission(job).session))
+        asking = asyncio.create_task(context.token_pool.reservations.reserve(job, core.submission(job).session))
         await locked(core, is_locked=True)
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
@@ -83,7 +83,7 @@ async def test_an_identity_that_gets_no_token_rests_and_is_asked_again_after_tha
     async with limited as sandbox, context_over(core, tmp_path, backend=sandbox.url, calls=calls) as context:
         for _ in range(3):
             with pytest.raises(Temporary) as waits:
-                await context.token_pool.reserve(job, core.submission(job).session)
+                await context.token_pool.reservations.reserve(job, core.submission(job).session)
             assert waits.value.reason is WaitReason.NO_CREDITS
         assert calls["anonymous_token"] == 1
         core.clock.turn(by_s=core.settings.rate_limited_s + 1)
@@ -123,7 +123,7 @@ async def test_while_one_token_rests_after_a_429_another_is_taken_and_without_on
         await context.token_pool.rest(second, rest_s=20)
         job = await core.submit()
         with pytest.raises(Temporary) as waits:
-            await context.token_pool.reserve(job, core.submission(job).session)
+            await context.token_pool.reservations.reserve(job, core.submission(job).session)
         assert waits.value.reason is WaitReason.BACKEND_RATE_LIMITED
         assert 19 - (stopwatch_s() - began_s) < waits.value.delay_s <= 20, "the shorter of the two rests"
         assert [token.state for token in await core.tokens.all()] == [TokenState.RATE_LIMITED] * 2
@@ -137,7 +137,7 @@ async def test_a_token_that_was_refused_a_scope_is_left_to_those_who_can_do_with
         await core.tokens.note_denied(token_id, Scope.RENDER)
         exports, edits = await core.submit(), await core.submit(plan=Plan(message="mute it", action="none"))
         with pytest.raises(Permanent) as ended:
-            await context.token_pool.reserve(exports, core.submission(exports).session)
+            await context.token_pool.reservations.reserve(exports, core.submission(exports).session)
         assert ended.value.code is Code.SCOPE_MISSING
         assert await taken_by_all(core, [context], [edits]) == [token_id]
 
@@ -348,7 +348,7 @@ async def test_a_token_that_no_key_opens_is_given_up_by_nobody(core, tmp_path):
         for _ in range(3):
             job = await core.submit()
             with suppress(Temporary):
-                await context.token_pool.reserve(job, core.submission(job).session)
+                await context.token_pool.reservations.reserve(job, core.submission(job).session)
             core.clock.turn(by_s=2)
     assert await state_of(core, token_id) is TokenState.ACTIVE
 
@@ -379,7 +379,7 @@ async def test_a_scope_that_is_refused_once_makes_a_token_the_last_resort_and_tw
         await context.token_pool.deny(second, odd, call="message")
         job = await core.submit()
         with pytest.raises(Permanent) as ended:
-            await context.token_pool.reserve(job, core.submission(job).session)
+            await context.token_pool.reservations.reserve(job, core.submission(job).session)
     assert ended.value.code is Code.SCOPE_MISSING
 
 
@@ -396,7 +396,7 @@ async def test_what_was_said_of_a_token_long_ago_is_forgotten(core, tmp_path):
 async def waits_for_identity(core: Core, context: WorkerContext) -> Temporary:
     job = await core.submit()
     with pytest.raises(Temporary) as waits:
-        await context.token_pool.reserve(job, core.submission(job).session)
+        await context.token_pool.reservations.reserve(job, core.submission(job).session)
     return waits.value
 
 
@@ -440,7 +440,7 @@ async def test_a_token_that_the_backend_gives_while_redis_takes_nothing_is_kept_
         with redis.Redis.from_url(redis_url) as aside:
             backend.meanwhile[call] = lambda: aside.config_set("maxmemory", 1)
             try:
-                asking = asyncio.create_task(context.token_pool.reserve(job, core.submission(job).session))
+                asking = asyncio.create_task(context.token_pool.reservations.reserve(job, core.submission(job).session))
                 await until(lambda: is_full(core), within_s=PATIENCE_S)
             finally:
                 aside.config_set("maxmemory", 0)
@@ -521,7 +521,7 @@ async def test_a_page_before_the_backend_lets_the_identity_rest_for_nobody_else(
     async with peer(page) as remote, context_over(core, tmp_path, backend=remote.url) as context:
         job = await core.submit()
         with pytest.raises(BackendFault) as passing:
-            await context.token_pool.reserve(job, core.submission(job).session)
+            await context.token_pool.reservations.reserve(job, core.submission(job).session)
         assert (passing.value.fault, passing.value.call) == (Fault.BROKEN, "anonymous_token")
         remote.answer = answered({"data": {"token": "nmv_usr_new", "credits": 100}})
         assert len(await taken_by_all(core, [context], [job])) == 1
@@ -630,7 +630,7 @@ async def without_a_token(core: Core, context: WorkerContext) -> tuple[int, int,
     job = await core.submit()
     await core.redis.config_resetstat()
     with pytest.raises(Temporary) as waits:
-        await context.token_pool.reserve(job, core.submission(job).session)
+        await context.token_pool.reservations.reserve(job, core.submission(job).session)
     rows = (await core.redis.info("commandstats")).values()
     return sum(row["calls"] for row in rows), sum(row["usec"] for row in rows), waits.value
 
@@ -677,7 +677,7 @@ async def test_what_ends_a_job_is_said_of_all_tokens_not_of_those_looked_at(core
             await core.tokens.add(f"nmv_usr_{n}", kind="operator", available=500, scopes="read")
         job = await core.submit()
         with pytest.raises(Permanent) as ended:
-            await context.token_pool.reserve(job, core.submission(job).session)
+            await context.token_pool.reservations.reserve(job, core.submission(job).session)
         assert ended.value.code is Code.SCOPE_MISSING
         await core.tokens.add("nmv_usr_able", kind="operator", available=0, scopes="*")
         for _ in range(5):

@@ -25,7 +25,7 @@ async def prepare(execution: JobExecution) -> StepResult:
     job, session = execution.job, execution.session
     _require_budget(job)
     if job.token_id is None or execution.handover.reserved_token_id != job.token_id:
-        token_id = await execution.context.token_pool.reserve(job, session)
+        token_id = await execution.context.token_pool.reservations.reserve(job, session)
         if reserved := _switch_token(execution, token_id):
             return reserved
     if (answer := answer_of(job)) and not job.media:
