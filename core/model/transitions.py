@@ -145,7 +145,7 @@ def stream_closed(job: Job, *, now_ms: int, **shown: Any) -> Job:
     """
     if job.stage is not Stage.EDITING:
         raise InvalidTransition(f"{job.id}: no stream is open at {job.stage}")
-    return _next(job, recovery=Recovery(since_ms=now_ms, **shown))
+    return _next(job, recovery=Recovery(since_ms=now_ms, closed=True, **shown))
 
 
 def confirmation_needed(job: Job, *, now_ms: int, **found: Any) -> Job:

@@ -199,7 +199,7 @@ def test_what_a_stream_has_shown_stays_with_a_job_that_has_to_look_again() -> No
     shown = transitions.stream_closed(announced(), now_ms=NOW_MS, spoke=True, tools_ran=True)
     unsure = transitions.confirmation_needed(shown, now_ms=NOW_MS + 9_000, seen="f", frozen=50)
     assert (shown.stage, unsure.stage) == (Stage.EDITING, Stage.RECOVERING)
-    assert unsure.recovery == Recovery(since_ms=NOW_MS, spoke=True, tools_ran=True, seen="f", frozen=50)
+    assert unsure.recovery == Recovery(since_ms=NOW_MS, closed=True, spoke=True, tools_ran=True, seen="f", frozen=50)
 
 
 def test_reads_that_find_nothing_are_counted_and_one_that_finds_a_change_is_not() -> None:
