@@ -15,7 +15,7 @@ from core.clock import stopwatch_s
 from core.errors import Code, Permanent, Temporary, WaitReason
 from core.model.job import Job
 from core.model.plan import Plan
-from core.model.session import of_user
+from core.model.session import of_user, opened
 from core.model.token import Scope, TokenState
 from core.profiles import PROFILES
 from core.security.encryption import Encryption
@@ -480,6 +480,18 @@ async def test_an_anonymous_token_whose_time_is_over_by_our_clock_alone_serves_o
         backend.says(ANONYMOUS, said({"code": 429}, 429))
         token_id = await identity_with(core, "nmv_usr_a", expires_in_s=-60)
         assert await taken_by_all(core, [context], [await core.submit()]) == [token_id]
+
+
+async def test_a_session_with_an_edit_goes_on_with_an_anonymous_token_that_is_over_by_our_clock_alone(core, tmp_path):
+    async with scripted_backend() as backend, context_over(core, tmp_path, backend=backend.url) as context:
+        backend.says("credits", TOLD)
+        token_id, job = await identity_with(core, "nmv_usr_a", expires_in_s=-60), await core.submit()
+        session = opened(core.submission(job).session, backend_id="b1", task_id=None, user_id=None, token_id=token_id)
+        session = msgspec.structs.replace(session, edits=1)
+        with pytest.raises(BackendFault) as refused:
+            await context.token_pool.reservations.reserve(job, session)
+        assert await context.token_pool.invalidate(job, token_id, call=refused.value.call) == token_id
+        assert await context.token_pool.reservations.reserve(job, session) == token_id
 
 
 async def test_an_anonymous_token_that_is_over_for_the_backend_too_stays_so(core, tmp_path):

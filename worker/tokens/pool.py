@@ -26,7 +26,7 @@ from worker.backend.faults import BackendFault, Fault
 from worker.backend.responses import Credits, IssuedToken
 from worker.single_flight import SingleFlight
 from worker.tokens.anonymous import AnonymousTokenSource
-from worker.tokens.availability import BALANCES_READ_ANEW, scope_of, to_read_anew
+from worker.tokens.availability import BALANCES_READ_ANEW, is_over, scope_of, to_read_anew
 from worker.tokens.balances import TokenBalances
 from worker.tokens.reservations import TokenReservations
 from worker.tokens.revoked import RevokedTokens
@@ -132,6 +132,8 @@ class TokenPool:
         if token is None:
             return None
         if not await self._retire_if_over(job, token_id, call=call):
+            if token.kind == "anonymous" and is_over(token, now_ms=self._clock.now_ms()):
+                await self.revive(token_id, profile=job.profile)  # by our clock alone, by which nobody would take it
             return token_id
         if token.kind != "anonymous" or await self._tokens.serves(job.tenant):
             return None
