@@ -627,6 +627,22 @@ async def test_a_question_for_the_credits_is_answered_where_there_are_none(core,
     assert (ended.status, ended.result) == ("succeeded", {"credits": {"available": 0, "frozen": 0, "total": 0}})
 
 
+async def test_an_export_is_made_in_a_session_whose_token_has_no_credits_and_an_edit_waits(core, tmp_path):
+    told = answered({"code": 0, "data": {"available": 0, "frozen": 0}})
+    async with peer(told) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=0)
+        await core.tokens.mark(token_id, TokenState.EXHAUSTED)
+        export, edit = await core.submit(plan=Plan(message=None, action="export"), media=()), await core.submit()
+        session = opened(
+            core.submission(export).session, backend_id="b1", task_id=None, user_id=None, token_id=token_id
+        )
+        session = msgspec.structs.replace(session, edits=1)
+        assert await context.token_pool.reservations.reserve(export, session) == token_id
+        with pytest.raises(Temporary) as waits:
+            await context.token_pool.reservations.reserve(edit, session)
+    assert waits.value.reason is WaitReason.NO_CREDITS
+
+
 async def test_that_a_dear_message_was_refused_keeps_no_usual_one_from_what_is_left(core, tmp_path):
     """Between the reservation and the refusal somebody else has spent of the token."""
     told = answered({"code": 0, "data": {"available": 170, "frozen": 0}})
